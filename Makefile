@@ -1,0 +1,142 @@
+# ptrain: one non-recursive makefile. `make` prints help.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+
+CC        = gcc
+BUILD     ?= build/$(notdir $(CC))
+WITH_MPI  ?= 1
+PREFIX    ?= /usr/local
+SANITIZE  ?=
+ARCH      := $(shell uname -m)
+NPROC     := $(shell nproc 2>/dev/null || echo 2)
+
+CFLAGS    ?= -O2 -g
+WARN      := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
+CPPFLAGS  += -I. -D_GNU_SOURCE -DPT_WITH_MPI=$(WITH_MPI)
+STD       := -std=c17 -fopenmp -fno-math-errno -ffp-contract=off
+ifneq ($(SANITIZE),)
+STD       += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+LDFLAGS   += -fsanitize=$(SANITIZE)
+endif
+
+# ---- libraries: name, pkg-config module, Debian package -------------------------------------------------------------
+PKGS      := yaml-0.1:libyaml-dev hdf5-serial:libhdf5-dev jansson:libjansson-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev
+ifeq ($(WITH_MPI),1)
+PKGS      += ompi-c:libopenmpi-dev
+endif
+pc         = $(shell pkg-config --$(1) $(2) 2>/dev/null)
+MODULES   := $(foreach p,$(PKGS),$(firstword $(subst :, ,$(p))))
+LIBCFLAGS := $(call pc,cflags,$(MODULES))
+LIBS      := $(call pc,libs,$(MODULES)) -ldnnl -ldl -lm -lpthread
+TESTLIBS  := -lcmocka
+
+# ---- folders: archive name, folder, archives it may use (the arrows of CONTRIBUTING.md) ------------------------------
+DIR_base := base
+DIR_kernels := kernels kernels/ref kernels/cpu
+DIR_data := data
+DIR_checkpoints := checkpoints
+DIR_dist := train/dist
+DIR_model := train/model
+DIR_objective := train/objective
+DIR_optim := train/optim
+DIR_loop := train/loop
+DIR_eval := eval
+DIR_cli := train/cli
+LAYERS := base kernels data checkpoints dist model objective optim eval loop cli
+USES_base := base
+USES_kernels := kernels base
+USES_data := data base
+USES_checkpoints := checkpoints base
+USES_dist := dist base
+USES_model := model kernels data checkpoints dist base
+USES_objective := objective base
+USES_optim := optim kernels dist base
+USES_eval := eval $(USES_model)
+USES_loop := loop eval objective optim $(USES_model)
+USES_cli := cli $(USES_loop)
+
+# Files named *_v.c in kernels/cpu are compiled once per instruction set, with PT_ISA as the suffix of their names.
+ifeq ($(ARCH),x86_64)
+ISAS := base avx2 avx512
+else
+ISAS := base
+endif
+ISA_base :=
+ISA_avx2 := -march=x86-64-v3
+ISA_avx512 := -march=x86-64-v4 -mprefer-vector-width=512
+
+src_of     = $(filter-out %_v.c $(if $(filter cli,$(1)),train/cli/main.c),$(foreach d,$(DIR_$(1)),$(wildcard $(d)/*.c)))
+vsrc_of    = $(foreach d,$(DIR_$(1)),$(wildcard $(d)/*_v.c))
+obj_of     = $(patsubst %.c,$(BUILD)/%.o,$(call src_of,$(1))) \
+             $(foreach i,$(ISAS),$(patsubst %.c,$(BUILD)/%.$(i).o,$(call vsrc_of,$(1))))
+lib        = $(BUILD)/lib$(1).a
+libs       = $(foreach u,$(USES_$(1)),$(call lib,$(u)))
+
+ALL_OBJ   := $(foreach l,$(LAYERS),$(call obj_of,$(l))) $(BUILD)/train/cli/main.o
+FLAGSTAMP := $(BUILD)/.flags
+FLAGLINE  := $(CC) $(CFLAGS) $(STD) $(CPPFLAGS) $(LDFLAGS)
+
+.PHONY: help ptrain quickstart test test-full tests install asan bench fmt clean deps check-deps setup FORCE docs
+help: ## this list
+	@echo "ptrain: fine-tunes language models on role-play, persona and preference data"
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo "  variables: CC=gcc|clang  WITH_MPI=1|0  BUILD=folder  MODEL=path (quickstart)  PREFIX=/usr/local"
+
+setup: ## install the system packages that are missing (Debian, Ubuntu)
+	@sh docker/install-deps.sh $(if $(filter 1,$(WITH_MPI)),,--without-mpi)
+
+check-deps:
+	@command -v $(CC) >/dev/null || { echo "error: no compiler '$(CC)': install gcc (or set CC=), or run 'make setup'"; exit 1; }
+	@command -v pkg-config >/dev/null || { echo "error: pkg-config is missing: install pkg-config, or run 'make setup'"; exit 1; }
+	@for p in $(PKGS); do pkg-config --exists $${p%%:*} || { \
+	  echo "error: library $${p%%:*} is missing: install $${p##*:}$$(case $$p in ompi*) echo ', or build without it: make WITH_MPI=0';; esac), or run 'make setup'"; exit 1; }; done
+	@echo '#include <dnnl.h>' | $(CC) -E -x c - >/dev/null 2>&1 || { echo "error: oneDNN is missing: install libdnnl-dev, or run 'make setup'"; exit 1; }
+
+ptrain: check-deps ## build the program: build/ptrain
+	@$(MAKE) --no-print-directory -j$(NPROC) $(BUILD)/ptrain
+	@mkdir -p build && cp -f $(BUILD)/ptrain build/ptrain.new && mv -f build/ptrain.new build/ptrain
+
+$(FLAGSTAMP): FORCE
+	@mkdir -p $(BUILD); echo '$(FLAGLINE)' | cmp -s - $@ || echo '$(FLAGLINE)' > $@
+
+define archive
+$(call lib,$(1)): $(call obj_of,$(1))
+	@rm -f $$@; ar rcs $$@ $$^
+endef
+$(foreach l,$(LAYERS),$(eval $(call archive,$(l))))
+
+define isa_rule
+$(BUILD)/%_v.$(1).o: %_v.c $(FLAGSTAMP)
+	@mkdir -p $$(@D)
+	$(CC) $(STD) $(CFLAGS) -O3 $(WARN) $(ISA_$(1)) $(CPPFLAGS) $(LIBCFLAGS) -DPT_ISA=$(1) -DPT_ISA_$(1) -MMD -MP -c $$< -o $$@
+endef
+$(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
+
+$(BUILD)/%.o: %.c $(FLAGSTAMP)
+	@mkdir -p $(@D)
+	$(CC) $(STD) $(CFLAGS) $(WARN) $(CPPFLAGS) $(LIBCFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/ptrain: $(BUILD)/train/cli/main.o $(call libs,cli)
+	$(CC) $(STD) $(LDFLAGS) -rdynamic $^ $(LIBS) -o $@
+
+# ---- tests: tests/<kind>/<layer>_<name>.c; the first word of the name says what it links -------------------------------
+KINDS     := unit ops golden objective invariant dist fault fuzz
+TEST_SRC  := $(foreach k,$(KINDS),$(wildcard tests/$(k)/*.c))
+test_layer = $(firstword $(subst _, ,$(basename $(notdir $(1)))))
+TEST_BIN  := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+define test_rule
+$(BUILD)/$(basename $(1)): $(BUILD)/$(basename $(1)).o $(call libs,$(call test_layer,$(1)))
+	@mkdir -p $$(@D)
+	$(CC) $(STD) $(LDFLAGS) $$^ $(LIBS) $(TESTLIBS) -o $$@
+endef
+$(foreach t,$(TEST_SRC),$(eval $(call test_rule,$(t))))
+
+t-%: $(BUILD)/tests/%
+	@PTRAIN=$(BUILD)/ptrain sh tests/run.sh $<
+tests: $(TEST_BIN) $(BUILD)/ptrain
+
+-include $(ALL_OBJ:.o=.d) $(TEST_BIN:=.d)
+
+include tests/tests.mk

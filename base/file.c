@@ -1,0 +1,218 @@
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+pt_status pt_map_open(pt_map *out, const char *path)
+{
+    pt_status rc = PT_OK;
+    struct stat st;
+    *out = (pt_map){0};
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    PT_CHECK(fd >= 0, PT_EIO, "cannot open %s: %s", path, strerror(errno));
+    PT_CHECK(fstat(fd, &st) == 0, PT_EIO, "cannot stat %s: %s", path, strerror(errno));
+    PT_CHECK(S_ISREG(st.st_mode), PT_EIO, "%s is not a regular file", path);
+    if (st.st_size > 0) {
+        void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        PT_CHECK(p != MAP_FAILED, PT_EIO, "cannot map %s: %s", path, strerror(errno));
+        *out = (pt_map){p, (size_t)st.st_size};
+    }
+done:
+    if (fd >= 0) close(fd);
+    return rc;
+}
+
+void pt_map_close(pt_map *m)
+{
+    if (m->data) munmap(m->data, m->bytes);
+    *m = (pt_map){0};
+}
+
+pt_status pt_file_read(char **out, size_t *bytes, const char *path, size_t max_bytes)
+{
+    pt_status rc = PT_OK;
+    pt_map m = {0};
+    *out = NULL;
+    PT_TRY(pt_map_open(&m, path));
+    PT_CHECK(m.bytes <= max_bytes, PT_EFORMAT, "%s has %zu bytes; at most %zu are read", path, m.bytes, max_bytes);
+    PT_TRY(pt_strndup(out, (const char *)m.data, m.bytes));
+    if (bytes) *bytes = m.bytes;
+done:
+    pt_map_close(&m);
+    return rc;
+}
+
+bool pt_file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool pt_dir_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+pt_status pt_dir_make(const char *path)
+{
+    pt_status rc = PT_OK;
+    char *p = NULL;
+    PT_TRY(pt_strdup(&p, path));
+    for (char *s = p + 1; *p; s++) {
+        char c = *s;
+        if (c && c != '/') continue;
+        *s = 0;
+        PT_CHECK(mkdir(p, 0777) == 0 || errno == EEXIST, PT_EIO, "cannot make folder %s: %s", p, strerror(errno));
+        *s = c;
+        if (!c) break;
+    }
+    PT_CHECK(pt_dir_exists(path), PT_EIO, "%s is not a folder", path);
+done:
+    free(p);
+    return rc;
+}
+
+pt_status pt_dir_remove(const char *path)
+{
+    pt_status rc = PT_OK;
+    char *sub = NULL;
+    DIR *d = NULL;
+    struct stat st;
+    if (lstat(path, &st) != 0 && errno == ENOENT) return PT_OK;
+    if (!S_ISDIR(st.st_mode)) {
+        PT_CHECK(unlink(path) == 0, PT_EIO, "cannot remove %s: %s", path, strerror(errno));
+        return PT_OK;
+    }
+    d = opendir(path);
+    PT_CHECK(d, PT_EIO, "cannot read folder %s: %s", path, strerror(errno));
+    for (struct dirent *e; (e = readdir(d));) {
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+        PT_TRY(pt_path_join(&sub, path, e->d_name));
+        PT_TRY(pt_dir_remove(sub));
+        free(sub);
+        sub = NULL;
+    }
+    PT_CHECK(rmdir(path) == 0, PT_EIO, "cannot remove folder %s: %s", path, strerror(errno));
+done:
+    free(sub);
+    if (d) closedir(d);
+    return rc;
+}
+
+pt_status pt_path_join(char **out, const char *a, const char *b)
+{
+    if (!*a || b[0] == '/') return pt_strdup(out, b);
+    return pt_asprintf(out, a[strlen(a) - 1] == '/' ? "%s%s" : "%s/%s", a, b);
+}
+
+const char *pt_path_base(const char *path)
+{
+    const char *s = strrchr(path, '/');
+    return s ? s + 1 : path;
+}
+
+pt_status pt_fsync_path(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return pt_fail(PT_EIO, "cannot open %s: %s", path, strerror(errno));
+    int bad = fsync(fd), why = errno;
+    close(fd);
+    return bad ? pt_fail(PT_EIO, "cannot flush %s: %s", path, strerror(why)) : PT_OK;
+}
+
+pt_status pt_rename_durable(const char *from, const char *to)
+{
+    pt_status rc = PT_OK;
+    char *dir = NULL;
+    PT_CHECK(rename(from, to) == 0, PT_EIO, "cannot rename %s to %s: %s", from, to, strerror(errno));
+    const char *slash = strrchr(to, '/');
+    PT_TRY(slash ? pt_strndup(&dir, to, slash == to ? 1 : (size_t)(slash - to)) : pt_strdup(&dir, "."));
+    PT_TRY(pt_fsync_path(dir));
+done:
+    free(dir);
+    return rc;
+}
+
+pt_status pt_outfile_open(pt_outfile *f, const char *path)
+{
+    pt_status rc = PT_OK;
+    *f = (pt_outfile){.fd = -1};
+    PT_TRY(pt_strdup(&f->path, path));
+    PT_TRY(pt_asprintf(&f->tmp, "%s.tmp-%ld", path, (long)getpid()));
+    f->fd = open(f->tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    PT_CHECK(f->fd >= 0, PT_EIO, "cannot create %s: %s", f->tmp, strerror(errno));
+    return PT_OK;
+done:
+    pt_outfile_close(f);
+    return rc;
+}
+
+static pt_status write_at(pt_outfile *f, size_t at, const void *data, size_t bytes)
+{
+    const unsigned char *p = data;
+    while (bytes) {
+        ssize_t n = pwrite(f->fd, p, bytes, (off_t)at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return pt_fail(PT_EIO, "cannot write %s: %s", f->tmp, n < 0 ? strerror(errno) : "no progress");
+        p += n;
+        at += (size_t)n;
+        bytes -= (size_t)n;
+    }
+    return PT_OK;
+}
+
+pt_status pt_outfile_write(pt_outfile *f, const void *data, size_t bytes)
+{
+    PT_RETURN(write_at(f, f->bytes, data, bytes));
+    f->bytes += bytes;
+    return PT_OK;
+}
+
+pt_status pt_outfile_rewrite(pt_outfile *f, size_t at, const void *data, size_t bytes)
+{
+    if (at > f->bytes || bytes > f->bytes - at) return pt_fail(PT_EARG, "rewrite past the end of %s", f->path);
+    return write_at(f, at, data, bytes);
+}
+
+pt_status pt_outfile_commit(pt_outfile *f)
+{
+    pt_status rc = PT_OK;
+    PT_CHECK(fsync(f->fd) == 0, PT_EIO, "cannot flush %s: %s", f->tmp, strerror(errno));
+    int bad = close(f->fd);
+    f->fd = -1;
+    PT_CHECK(bad == 0, PT_EIO, "cannot close %s: %s", f->tmp, strerror(errno));
+    PT_TRY(pt_rename_durable(f->tmp, f->path));
+    free(f->tmp);
+    f->tmp = NULL;
+done:
+    return rc;
+}
+
+void pt_outfile_close(pt_outfile *f)
+{
+    if (f->fd > 0) close(f->fd);
+    if (f->tmp) unlink(f->tmp);
+    free(f->tmp);
+    free(f->path);
+    *f = (pt_outfile){.fd = -1};
+}
+
+pt_status pt_file_write_whole(const char *path, const void *data, size_t bytes)
+{
+    pt_status rc = PT_OK;
+    pt_outfile f;
+    PT_TRY(pt_outfile_open(&f, path));
+    PT_TRY(pt_outfile_write(&f, data, bytes));
+    PT_TRY(pt_outfile_commit(&f));
+done:
+    pt_outfile_close(&f);
+    return rc;
+}

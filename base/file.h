@@ -1,0 +1,52 @@
+/* Files: read-only maps, whole reads, and writes that appear whole or not at all. Errors name the path and errno. */
+#ifndef PT_BASE_FILE_H
+#define PT_BASE_FILE_H
+#include "base/mem.h"
+
+typedef struct pt_map {
+    unsigned char *data; /* NULL when the file is empty */
+    size_t bytes;
+} pt_map;
+/* Maps a regular file read-only and private. The map lives until pt_map_close. */
+pt_status pt_map_open(pt_map *out, const char *path);
+void pt_map_close(pt_map *m);
+
+/* Whole file into owned memory with a terminating zero; PT_EFORMAT when larger than max_bytes. */
+pt_status pt_file_read(char **out, size_t *bytes, const char *path, size_t max_bytes);
+bool pt_file_exists(const char *path);
+bool pt_dir_exists(const char *path);
+/* mkdir -p */
+pt_status pt_dir_make(const char *path);
+/* rm -r; a path that is not there is fine. */
+pt_status pt_dir_remove(const char *path);
+/* Owned "a/b". */
+pt_status pt_path_join(char **out, const char *a, const char *b);
+/* The part after the last slash. */
+const char *pt_path_base(const char *path);
+/* fsync of a file's or folder's entry by path. */
+pt_status pt_fsync_path(const char *path);
+/* rename(from, to), then fsync of the folder that holds `to`. */
+pt_status pt_rename_durable(const char *from, const char *to);
+
+/* A file that appears whole or not at all: writes go to "path.tmp-PID", commit = fsync, rename, fsync the folder. */
+typedef struct pt_outfile {
+    int fd;
+    char *path, *tmp;
+    size_t bytes; /* written so far */
+} pt_outfile;
+pt_status pt_outfile_open(pt_outfile *f, const char *path);
+pt_status pt_outfile_write(pt_outfile *f, const void *data, size_t bytes);
+/* Overwrites earlier bytes (a header whose sizes were not known). */
+pt_status pt_outfile_rewrite(pt_outfile *f, size_t at, const void *data, size_t bytes);
+pt_status pt_outfile_commit(pt_outfile *f);
+/* Removes the temporary file when not committed; safe on a zeroed struct. */
+void pt_outfile_close(pt_outfile *f);
+pt_status pt_file_write_whole(const char *path, const void *data, size_t bytes);
+
+/* 64-bit FNV-1a over bytes, chained by h (start with PT_FNV_START). */
+#define PT_FNV_START 0xcbf29ce484222325ull
+uint64_t pt_fnv1a(uint64_t h, const void *data, size_t bytes);
+/* SHA-256 of bytes as 64 hex digits and a zero. */
+void pt_sha256_hex(char out[65], const void *data, size_t bytes);
+pt_status pt_sha256_file(char out[65], const char *path);
+#endif

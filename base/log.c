@@ -1,0 +1,24 @@
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static pt_log_sink log_sink;
+static void *log_user;
+
+void pt_log_set_sink(pt_log_sink sink, void *user)
+{
+    log_sink = sink;
+    log_user = user;
+}
+
+void pt_log(pt_log_level level, const char *fmt, ...)
+{
+    if (!log_sink) return;
+    char text[2048];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    log_sink(log_user, level, text);
+}

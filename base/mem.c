@@ -1,0 +1,97 @@
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+pt_status pt_calloc(void *out_ptr, size_t n, size_t size)
+{
+    void **out = out_ptr;
+    *out = calloc(n ? n : 1, size ? size : 1);
+    return *out ? PT_OK : pt_fail(PT_ENOMEM, "out of memory: %zu elements of %zu bytes", n, size);
+}
+
+pt_status pt_grow(void *ptr_ptr, size_t *cap, size_t need, size_t size)
+{
+    void **ptr = ptr_ptr;
+    if (need <= *cap) return PT_OK;
+    size_t n = *cap ? *cap : 16;
+    while (n < need && n <= SIZE_MAX / 2) n *= 2;
+    size_t bytes;
+    if (n < need || !pt_mul_size(n, size, &bytes)) return pt_fail(PT_ENOMEM, "%zu elements of %zu bytes overflow", need, size);
+    void *p = realloc(*ptr, bytes);
+    if (!p) return pt_fail(PT_ENOMEM, "out of memory: %zu bytes", bytes);
+    memset((char *)p + *cap * size, 0, bytes - *cap * size);
+    *ptr = p;
+    *cap = n;
+    return PT_OK;
+}
+
+pt_status pt_strndup(char **out, const char *s, size_t n)
+{
+    *out = malloc(n + 1);
+    if (!*out) return pt_fail(PT_ENOMEM, "out of memory: %zu bytes", n + 1);
+    if (n) memcpy(*out, s, n);
+    (*out)[n] = 0;
+    return PT_OK;
+}
+
+pt_status pt_strdup(char **out, const char *s)
+{
+    return pt_strndup(out, s, strlen(s));
+}
+
+static pt_status str_vprintf(pt_str *s, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (n < 0) return pt_fail(PT_EINTERNAL, "bad format '%s'", fmt);
+    PT_RETURN(pt_reserve(&s->text, &s->cap, s->len + (size_t)n + 1));
+    vsnprintf(s->text + s->len, (size_t)n + 1, fmt, ap);
+    s->len += (size_t)n;
+    return PT_OK;
+}
+
+pt_status pt_asprintf(char **out, const char *fmt, ...)
+{
+    pt_str s = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    pt_status rc = str_vprintf(&s, fmt, ap);
+    va_end(ap);
+    *out = rc == PT_OK ? s.text : NULL;
+    if (rc != PT_OK) free(s.text);
+    return rc;
+}
+
+pt_status pt_str_add(pt_str *s, const char *bytes, size_t n)
+{
+    PT_RETURN(pt_reserve(&s->text, &s->cap, s->len + n + 1));
+    if (n) memcpy(s->text + s->len, bytes, n);
+    s->len += n;
+    s->text[s->len] = 0;
+    return PT_OK;
+}
+
+pt_status pt_str_puts(pt_str *s, const char *text)
+{
+    return pt_str_add(s, text, strlen(text));
+}
+
+pt_status pt_str_printf(pt_str *s, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    pt_status rc = str_vprintf(s, fmt, ap);
+    va_end(ap);
+    return rc;
+}
+
+void pt_str_free(pt_str *s)
+{
+    free(s->text);
+    *s = (pt_str){0};
+}

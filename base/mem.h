@@ -1,0 +1,37 @@
+/* Heap helpers and overflow-safe sizes. Free with free(). */
+#ifndef PT_BASE_MEM_H
+#define PT_BASE_MEM_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "base/err.h"
+
+/* *out = a*b; false (and *out untouched) on overflow. */
+static inline bool pt_mul_size(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
+static inline bool pt_add_size(size_t a, size_t b, size_t *out) { return !__builtin_add_overflow(a, b, out); }
+/* Rounds x up to a multiple of to (a power of two). */
+static inline size_t pt_align_up(size_t x, size_t to) { return (x + to - 1) & ~(to - 1); }
+
+/* n zeroed elements of `size` bytes; *out = NULL and PT_ENOMEM on failure. n = 0 gives a valid pointer. */
+pt_status pt_calloc(void *out_ptr, size_t n, size_t size);
+#define pt_alloc0(pp, n) pt_calloc((void *)(pp), (size_t)(n), sizeof **(pp))
+/* Grows *ptr so that it holds at least `need` elements of `size` bytes; *cap is in elements; new bytes are zero. */
+pt_status pt_grow(void *ptr_ptr, size_t *cap, size_t need, size_t size);
+#define pt_reserve(pp, cap, need) pt_grow((void *)(pp), (cap), (size_t)(need), sizeof **(pp))
+
+/* Owned copy of n bytes plus a terminating zero. */
+pt_status pt_strndup(char **out, const char *s, size_t n);
+pt_status pt_strdup(char **out, const char *s);
+/* printf into an owned string. */
+pt_status pt_asprintf(char **out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* A growing byte string; zero-initialise; text[len] is always 0 once anything was added. Free text. */
+typedef struct pt_str {
+    char *text;
+    size_t len, cap;
+} pt_str;
+pt_status pt_str_add(pt_str *s, const char *bytes, size_t n);
+pt_status pt_str_puts(pt_str *s, const char *text);
+pt_status pt_str_printf(pt_str *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void pt_str_free(pt_str *s);
+#endif

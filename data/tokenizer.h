@@ -1,0 +1,88 @@
+/* Tokenizers: byte-level BPE (GPT-2 family, pre-tokenizer patterns run by PCRE2) and SentencePiece-style BPE with byte
+ * fallback (Llama 2, Mistral). Made from tokenizer.json or from a neutral vocabulary (GGUF metadata, filled by train/model).
+ * Immutable after creation; encode and decode may run in several threads at once. */
+#ifndef PT_DATA_TOKENIZER_H
+#define PT_DATA_TOKENIZER_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "base/mem.h"
+
+typedef struct pt_tokenizer pt_tokenizer;
+
+/* A growing list of token ids; zero-initialise, free ids. */
+typedef struct pt_ids {
+    int32_t *ids;
+    size_t n, cap;
+} pt_ids;
+
+typedef enum pt_vocab_kind { PT_VOCAB_BPE, PT_VOCAB_SPM } pt_vocab_kind;
+/* GGUF's tokenizer.ggml.token_type values. */
+typedef enum pt_token_type {
+    PT_TOKEN_NORMAL = 1,
+    PT_TOKEN_UNKNOWN = 2,
+    PT_TOKEN_CONTROL = 3,
+    PT_TOKEN_USER_DEFINED = 4,
+    PT_TOKEN_UNUSED = 5,
+    PT_TOKEN_BYTE = 6
+} pt_token_type;
+
+/* A vocabulary as GGUF metadata states it; every pointer is borrowed for the call. */
+typedef struct pt_vocab_spec {
+    pt_vocab_kind kind;       /* tokenizer.ggml.model: gpt2 = BPE, llama = SPM */
+    const char *pre;          /* tokenizer.ggml.pre: "llama-bpe", "qwen2", "smollm", "gpt-2", ...; NULL or "default" */
+    size_t n_tokens;
+    const char *const *tokens;    /* zero-terminated, GGUF's spelling (byte-level alphabet for BPE, U+2581 for SPM) */
+    const float *scores;      /* SPM, else NULL */
+    const int32_t *types;     /* pt_token_type a token; NULL = all normal */
+    size_t n_merges;
+    const char *const *merges;    /* BPE: "left right" */
+    int32_t bos, eos, eot, unk, pad; /* -1 = none */
+    int add_bos;              /* 1, 0, or -1 when the file does not say (then as llama.cpp does) */
+    int add_eos, add_space_prefix; /* likewise */
+    const char *chat_template; /* Jinja text or NULL */
+} pt_vocab_spec;
+
+pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *spec);
+/* From a Hugging Face folder (tokenizer.json, tokenizer_config.json, special_tokens_map.json, generation_config.json,
+ * chat_template.jinja where present) or from one tokenizer.json. What cannot be honoured exactly is refused by name. */
+pt_status pt_tok_open(pt_tokenizer **out, const char *path);
+void pt_tok_free(pt_tokenizer *t);
+
+/* Encodes text and appends to out. added: recognise added and special tokens in the text (as Hugging Face does); without it
+ * their spelling stays text. No BOS or EOS is added. Invalid UTF-8: PT_EFORMAT naming the byte offset.
+ * `text_begins`: the text stands at the start of a sequence or after a control token as the tokenizer's rules need it (SPM's
+ * space prefix: Hugging Face's "prepend_scheme" / legacy behaviour). */
+pt_status pt_tok_encode(const pt_tokenizer *t, const char *text, size_t bytes, bool added, bool text_begins, pt_ids *out);
+/* Appends the text of ids (control tokens left out when skip_special). */
+pt_status pt_tok_decode(const pt_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, pt_str *out);
+
+/* Streaming decode: holds back bytes of an unfinished UTF-8 character. Zero-initialise; free with pt_str_free(&s->held). */
+typedef struct pt_tok_stream {
+    pt_str held;
+    bool started; /* SPM: the first piece's space prefix was dropped */
+} pt_tok_stream;
+/* Appends the text that is safe to show after `id`. */
+pt_status pt_tok_stream_next(const pt_tokenizer *t, pt_tok_stream *s, int32_t id, bool skip_special, pt_str *out);
+/* Appends what is still held (an unfinished character becomes U+FFFD). */
+pt_status pt_tok_stream_end(pt_tok_stream *s, pt_str *out);
+
+int32_t pt_tok_vocab_size(const pt_tokenizer *t); /* highest id + 1 */
+/* -1 when there is none. pt_tok_find looks up an exact token spelling (an added or special token, or a raw piece). */
+int32_t pt_tok_bos(const pt_tokenizer *t);
+int32_t pt_tok_eos(const pt_tokenizer *t);
+int32_t pt_tok_eot(const pt_tokenizer *t);
+int32_t pt_tok_pad(const pt_tokenizer *t);
+int32_t pt_tok_unk(const pt_tokenizer *t);
+bool pt_tok_add_bos(const pt_tokenizer *t);
+int32_t pt_tok_find(const pt_tokenizer *t, const char *spelling);
+bool pt_tok_is_control(const pt_tokenizer *t, int32_t id); /* special: never produced from plain text */
+/* Spelling of a token as the vocabulary states it (raw piece, byte-level alphabet), borrowed; NULL for a hole. */
+const char *pt_tok_piece(const pt_tokenizer *t, int32_t id);
+/* The vocabulary in GGUF's terms (for export), all borrowed from t and alive as long as it; scores are invented from merges' ranks
+ * where the source had none. */
+const pt_vocab_spec *pt_tok_spec(const pt_tokenizer *t);
+/* The model's own chat template (Jinja text), NULL when it has none. */
+const char *pt_tok_chat_template(const pt_tokenizer *t);
+/* Digest of everything that decides ids: the same text always gives the same ids under equal fingerprints. */
+uint64_t pt_tok_fingerprint(const pt_tokenizer *t);
+#endif

@@ -1,0 +1,49 @@
+#!/bin/sh
+# run.sh [-j N] PROGRAM...: runs test programs and scripts that print TAP ("ok 1 - name", "not ok 2 - name", "# SKIP"), shows what failed,
+# and closes with one line: "N passed, M failed" (", K skipped"). A program that dies, prints no result or returns non-zero
+# without a failed line counts as one failure.
+jobs=1
+[ "$1" = "-j" ] && { jobs=$2; shift 2; }
+dir=$(mktemp -d) || exit 2
+trap 'rm -rf "$dir"' EXIT INT TERM
+run_one() {
+    name=$1; log=$2
+    start=$(date +%s)
+    case $name in
+    *.sh) bash "$name" >"$log" 2>&1 ;;
+    *) CMOCKA_MESSAGE_OUTPUT=TAP "$name" >"$log" 2>&1 ;;
+    esac
+    code=$?
+    echo "$code $(( $(date +%s) - start ))" >"$log.rc"
+}
+i=0
+for t in "$@"; do
+    i=$((i + 1))
+    log=$dir/$(printf %04d $i)
+    echo "$t" >"$log.name"
+    if [ "$jobs" -gt 1 ]; then
+        while [ "$(jobs -p | wc -l)" -ge "$jobs" ]; do sleep 0.05; jobs >/dev/null; done
+        run_one "$t" "$log" &
+    else
+        run_one "$t" "$log"
+    fi
+done
+wait
+pass=0; fail=0; skip=0
+for rc in "$dir"/*.rc; do
+    [ -e "$rc" ] || continue
+    log=${rc%.rc}; name=$(cat "$log.name"); read -r code secs <"$rc"
+    s=$(grep -cE '^(not )?ok .*# *SKIP' "$log"); p=$(grep -E '^ok ' "$log" | grep -cvE '# *SKIP')
+    f=$(grep -E '^not ok ' "$log" | grep -cvE '# *SKIP')
+    [ "$code" -ne 0 ] && [ "$f" -eq 0 ] && f=1
+    [ $((p + f + s)) -eq 0 ] && f=1
+    pass=$((pass + p)); fail=$((fail + f)); skip=$((skip + s))
+    if [ "$f" -gt 0 ]; then
+        echo "FAILED $name (exit $code, ${secs}s)"; tail -n "${TEST_LINES:-60}" "$log" | sed 's/^/    /'
+    else
+        echo "passed $name: $p passed$([ "$s" -gt 0 ] && echo ", $s skipped") (${secs}s)"
+        grep -E '^# (figure|skip)' "$log" | sed 's/^/    /'
+    fi
+done
+if [ "$skip" -gt 0 ]; then echo "$pass passed, $fail failed, $skip skipped"; else echo "$pass passed, $fail failed"; fi
+[ "$fail" -eq 0 ] && [ "$pass" -gt 0 ]
