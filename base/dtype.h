@@ -13,6 +13,7 @@ typedef enum pt_dtype {
     PT_I32,
     PT_U64,
     PT_U8,
+    PT_F64,
     PT_Q8_0, /* the blocks: `block` elements in `bytes` bytes, laid out as in ggml */
     PT_Q4_0,
     PT_Q4_1,

@@ -1,0 +1,73 @@
+/* The op table: everything that runs on a device. One implementation per backend; nothing outside kernels/ and train/dist knows which.
+ * Implementations: pt_ops_ref (plain loops in double: the specification), pt_ops_cpu (OpenMP + oneDNN), the CUDA plugin. */
+#ifndef PT_KERNELS_OPS_H
+#define PT_KERNELS_OPS_H
+#include "kernels/adam.h"
+#include "kernels/attention.h"
+#include "kernels/head.h"
+#include "kernels/linear.h"
+#include "kernels/lora.h"
+#include "kernels/mlp.h"
+#include "kernels/move.h"
+#include "kernels/norm.h"
+#include "kernels/reduce.h"
+#include "kernels/rope.h"
+#include "kernels/sample.h"
+
+typedef struct pt_ops {
+    const char *name; /* "ref", "cpu", "cuda", "emulated" */
+    /* device and memory */
+    pt_status (*open)(pt_ctx *ctx, pt_compute compute); /* fills device, stream, compute, act; PT_ENOSUP says why */
+    void (*close)(pt_ctx *ctx);
+    pt_status (*alloc)(pt_ctx *ctx, pt_buf *buf, size_t bytes);             /* 64-byte aligned, not cleared */
+    void (*free)(pt_ctx *ctx, pt_buf *buf);
+    pt_status (*adopt)(pt_ctx *ctx, pt_buf *buf, const void *host, size_t bytes); /* host memory as a read-only buffer: wrapped on the CPU (must
+                                                                                outlive buf), copied to the device elsewhere; released by free */
+    pt_status (*upload)(pt_ctx *ctx, pt_view dst, const void *src);   /* dense host rows of dst.cols -> view; src is free on return */
+    pt_status (*download)(pt_ctx *ctx, void *dst, pt_view src);       /* view -> dense host rows; waits */
+    pt_status (*zero)(pt_ctx *ctx, pt_view v);
+    pt_status (*sync)(pt_ctx *ctx);
+    /* forest tile lists */
+    pt_status (*forest_new)(pt_ctx *ctx, pt_forest **out, const pt_forest_caps *caps);
+    pt_status (*forest_set)(pt_ctx *ctx, pt_forest *f, const pt_forest_desc *d);
+    size_t (*forest_bytes)(pt_ctx *ctx, const pt_forest_caps *caps);  /* for the plan */
+    void (*forest_free)(pt_ctx *ctx, pt_forest *f);
+    /* ops */
+    pt_status (*embed)(pt_ctx *, const pt_embed_args *);
+    pt_status (*embed_bwd)(pt_ctx *, const pt_embed_bwd_args *);
+    pt_status (*gather)(pt_ctx *, const pt_gather_args *);
+    pt_status (*scatter_add)(pt_ctx *, const pt_gather_args *);
+    pt_status (*cast)(pt_ctx *, const pt_cast_args *);
+    pt_status (*axpby)(pt_ctx *, const pt_axpby_args *);
+    pt_status (*rmsnorm)(pt_ctx *, const pt_rmsnorm_args *);
+    pt_status (*rmsnorm_bwd)(pt_ctx *, const pt_rmsnorm_bwd_args *);
+    pt_status (*rope_table)(pt_ctx *, const pt_rope_table_args *);
+    pt_status (*rope)(pt_ctx *, const pt_rope_args *);
+    pt_status (*attention)(pt_ctx *, const pt_attention_args *);
+    pt_status (*attention_bwd)(pt_ctx *, const pt_attention_bwd_args *);
+    pt_status (*decode_attention)(pt_ctx *, const pt_decode_args *);
+    pt_status (*gated)(pt_ctx *, const pt_gated_args *);
+    pt_status (*gated_bwd)(pt_ctx *, const pt_gated_bwd_args *);
+    pt_status (*linear)(pt_ctx *, const pt_linear_args *);
+    pt_status (*linear_bwd_x)(pt_ctx *, const pt_linear_bwd_x_args *);
+    pt_status (*linear_bwd_w)(pt_ctx *, const pt_linear_bwd_w_args *);
+    pt_status (*lora)(pt_ctx *, const pt_lora_args *);
+    pt_status (*lora_bwd)(pt_ctx *, const pt_lora_args *);
+    pt_status (*head)(pt_ctx *, const pt_head_args *);
+    pt_status (*group_sum)(pt_ctx *, const pt_group_sum_args *);
+    pt_status (*group_bcast)(pt_ctx *, const pt_group_bcast_args *);
+    pt_status (*sumsq)(pt_ctx *, const pt_sumsq_args *);
+    pt_status (*clip)(pt_ctx *, const pt_clip_args *);
+    pt_status (*adamw)(pt_ctx *, const pt_adamw_args *);
+    pt_status (*sample)(pt_ctx *, const pt_sample_args *);
+} pt_ops;
+
+extern const pt_ops pt_ops_ref, pt_ops_cpu;
+
+/* Measures f32 against bf16 GEMM for about 20 ms and says which is faster (compute: auto); rates in GF/s. CPU backend. */
+pt_status pt_cpu_measure(double *f32_gflops, double *bf16_gflops);
+/* "avx512", "avx2", "base": the variant of the vector kernels in use. */
+const char *pt_cpu_isa(void);
+/* Forces a variant for tests and for resuming under the same arithmetic: PT_EARG when this processor lacks it. NULL = the best. */
+pt_status pt_cpu_isa_set(const char *name);
+#endif

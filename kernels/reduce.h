@@ -1,0 +1,16 @@
+/* Sums: of a group's rows, of squares, and the clip factor. */
+#ifndef PT_KERNELS_REDUCE_H
+#define PT_KERNELS_REDUCE_H
+#include "kernels/ctx.h"
+/* sum[g] = sum_k weight[k] * value[rows[k]] over k in [start[g], start[g+1]); value [1,M] f32, sum [1,G] f32, weight/rows [1,nnz]. */
+typedef struct pt_group_sum_args { pt_view sum, value, start, rows, weight; } pt_group_sum_args;
+/* dvalue[m] = sum over k with rows[k] = m of weight[k]*dsum[group(k)]  (dvalue overwritten). */
+typedef struct pt_group_bcast_args { pt_view dvalue, dsum, start, rows, weight; } pt_group_bcast_args;
+/* acc[0] (f64) += sum_i x[i]^2; x f32 dense. Fixed blocks of 4096 elements added in order: thread count does not matter. */
+typedef struct pt_sumsq_args { pt_view acc, x; } pt_sumsq_args;
+/* Device scalars of the optimiser, f32 [1,4]. */
+enum { PT_SCALAR_NORM, PT_SCALAR_CLIP, PT_SCALAR_FINITE, PT_SCALAR_APPLIED };
+/* norm = sqrt(acc); finite = isfinite(norm); clip = max_norm > 0 && norm > max_norm ? max_norm/(norm + 1e-6) : 1 (torch's clip_grad_norm_);
+ * applied += finite; acc = 0. */
+typedef struct pt_clip_args { pt_view scalars, acc; float max_norm; } pt_clip_args;
+#endif
