@@ -1,0 +1,67 @@
+/* Packing: data files -> records -> rendered ids and weights -> one HDF5 file, made once and reused while nothing that decides it changed.
+ * The schema of the file is documented at the top of data/pack_store.c. */
+#ifndef PT_DATA_PACK_H
+#define PT_DATA_PACK_H
+#include "data/dataset.h"
+#include "data/template.h"
+
+typedef struct pt_pack pt_pack;
+
+typedef struct pt_pack_options {
+    const pt_tokenizer *tok;
+    const pt_template *tmpl;      /* may be NULL for text and tokens */
+    bool pairs;                   /* dpo, reward: preference records are wanted; else sft records */
+    bool pretrain;                /* text is split into pieces of sequence_len, never dropped */
+    int sequence_len;
+    pt_excess excess;
+    bool train_on_inputs;
+    const char *const *roles_to_train; size_t n_roles_to_train; /* NULL: assistant */
+    const char *cache_dir;        /* folder of packs; the file name holds the fingerprint */
+    double val_set_size;          /* < 1 a share of the records, >= 1 records; 0 none. Records sharing a prompt stay on one side */
+    uint64_t seed;                /* decides the validation split */
+} pt_pack_options;
+
+/* The table shown after packing. Reasons for dropping are counted by name. */
+typedef struct pt_pack_report {
+    bool reused;                  /* the cache was good */
+    long long rows_read, records_kept, records_cut, records_dropped, validation_records;
+    long long tokens, supervised_tokens, end_tokens, shared_tokens_saved, prefixes, control_in_text, longest;
+    struct { char reason[96]; long long n; } dropped[16];
+    int n_dropped;
+} pt_pack_report;
+
+/* Builds or reuses. PT_EARG for a set without supervised (end) tokens, PT_EFORMAT "FILE:LINE: ..." for a broken row. */
+pt_status pt_pack_build(pt_pack **out, const pt_dataset_spec *sets, size_t n_sets, const pt_pack_options *opt, pt_pack_report *report);
+pt_status pt_pack_open(pt_pack **out, const char *path);
+void pt_pack_free(pt_pack *p);
+const char *pt_pack_path(const pt_pack *p);
+uint64_t pt_pack_fingerprint(const pt_pack *p);
+/* The report as an aligned text table. */
+pt_status pt_pack_report_text(const pt_pack_report *r, pt_str *out);
+
+/* One record: a sequence (sft) or a pair: prompt ++ chosen and prompt ++ rejected share `prefix_len` tokens. Borrowed from the pack. */
+typedef struct pt_packed {
+    const int32_t *ids; const float *weight; int32_t n;      /* sequence, or the chosen side whole */
+    const int32_t *ids2; const float *weight2; int32_t n2;   /* the rejected side whole, n2 = 0 for sft */
+    int32_t prefix_len;      /* pairs: tokens that both sides share; sft: tokens before the first supervised one */
+    uint64_t prefix_id;      /* equal for records whose prefix before the first supervised token begins alike (role profile): draws sharing groups */
+    float record_weight, margin;
+    int32_t role;            /* index into pt_pack_role, -1 none */
+    int32_t end_index, end_index2; /* index of the answer's end token in ids / ids2, -1 = cut off */
+    bool validation;
+    int32_t source; int64_t line; /* which file and line it came from */
+    float ref_logp, ref_logp2; /* NaN until stored by pt_pack_store_reference */
+} pt_packed;
+int64_t pt_pack_count(const pt_pack *p);
+pt_status pt_pack_get(const pt_pack *p, int64_t i, pt_packed *out);
+const char *pt_pack_role(const pt_pack *p, int32_t role);
+const char *pt_pack_source(const pt_pack *p, int32_t source);
+/* {role: profile} of the rolebench sets as JSON text (owned), NULL when there were none. */
+pt_status pt_pack_profiles(const pt_pack *p, char **json);
+/* Keeps reference log-probabilities (chosen, rejected, one each a record) beside the pack under `key` (which base and adapter made them). */
+pt_status pt_pack_store_reference(pt_pack *p, uint64_t key, const float *chosen, const float *rejected);
+bool pt_pack_has_reference(const pt_pack *p, uint64_t key); /* loads them into pt_packed when true */
+
+/* Sample i as text with the weights visible: supervised text in one colour, context in another, control tokens dimmed (ANSI when colour). */
+pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, bool colour, pt_str *out);
+#endif

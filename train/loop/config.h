@@ -1,0 +1,60 @@
+/* The run's settings after parsing: every key of contract.md as a plain field. train/cli fills it from YAML and the command line through its
+ * schema table; nothing below cli knows YAML. Strings are owned by the config (pt_config_free in train/cli/config.h); NULL = unset. */
+#ifndef PT_LOOP_CONFIG_H
+#define PT_LOOP_CONFIG_H
+#include "data/dataset.h"
+
+typedef enum pt_objective_kind { PT_OBJ_SFT, PT_OBJ_PRETRAIN, PT_OBJ_DPO, PT_OBJ_REWARD } pt_objective_kind;
+typedef enum pt_adapter_kind { PT_ADAPTER_NONE, PT_ADAPTER_LORA, PT_ADAPTER_QLORA } pt_adapter_kind;
+typedef enum pt_sched { PT_SCHED_CONSTANT, PT_SCHED_LINEAR, PT_SCHED_COSINE } pt_sched;
+typedef enum pt_device_kind { PT_DEVICE_AUTO, PT_DEVICE_CPU, PT_DEVICE_CUDA, PT_DEVICE_EMULATED } pt_device_kind;
+typedef enum pt_compute_kind { PT_COMPUTE_AUTO, PT_COMPUTE_KIND_F32, PT_COMPUTE_KIND_BF16 } pt_compute_kind;
+typedef enum pt_dpo_ref { PT_DPO_REF_AUTO, PT_DPO_REF_START, PT_DPO_REF_BASE } pt_dpo_ref;
+
+/* init: random: a model from numbers in YAML instead of weights. */
+typedef struct pt_init_config {
+    bool random;         /* init: random */
+    char *family;        /* "llama", "mistral", "qwen2", "qwen3" */
+    int hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, num_key_value_heads, head_dim, vocab_size, sliding_window;
+    double rope_theta, rms_norm_eps, initializer_range;
+    bool tie_word_embeddings;
+    int max_position_embeddings;
+} pt_init_config;
+
+typedef struct pt_config {
+    char *base_model, *tokenizer;
+    pt_init_config init;
+    pt_objective_kind objective;
+    pt_dataset_spec *datasets; size_t n_datasets;
+    pt_dataset_spec *test_datasets; size_t n_test_datasets;
+    char *chat_template, *default_system_message;
+    pt_adapter_kind adapter;
+    char *lora_model_dir;
+    int lora_r; double lora_alpha, lora_dropout;
+    bool lora_r_set, lora_alpha_set;
+    char **lora_target_modules; size_t n_lora_target_modules; /* suffixes, paths, or one regular expression */
+    bool lora_target_linear, peft_use_rslora;
+    int sequence_len;
+    pt_packing sample_packing;
+    int share_group;
+    pt_excess excess_length_strategy;
+    int batch_rows;              /* 0 = not given */
+    int micro_batch_size, gradient_accumulation_steps;
+    double num_epochs; int max_steps; /* max_steps 0 = not given; it wins */
+    bool shuffle_merged_datasets, train_on_inputs;
+    char **roles_to_train; size_t n_roles_to_train;
+    double learning_rate; pt_sched lr_scheduler;
+    int warmup_steps; double warmup_ratio; /* steps win over ratio; -1 = not given */
+    char *optimizer; double weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm; /* max_grad_norm 0 = no clipping */
+    double beta; pt_dpo_ref dpo_reference;
+    double val_set_size; int eval_steps, save_steps, save_total_limit, logging_steps; /* 0 = off / unlimited */
+    bool gradient_checkpointing;
+    pt_device_kind device; pt_compute_kind compute;
+    uint64_t seed;
+    char *output_dir, *resume_from_checkpoint; /* PATH or "auto" */
+    int eval_questions, eval_max_new_tokens; double eval_temperature; /* `ptrain eval` */
+    /* not keys: what the cli found out */
+    char *yaml_text;             /* effective config, as YAML, saved as config.yaml */
+    char *cache_dir;             /* packs; default: output_dir/cache */
+} pt_config;
+#endif
