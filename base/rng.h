@@ -3,11 +3,8 @@
 #ifndef PT_BASE_RNG_H
 #define PT_BASE_RNG_H
 #include <stdint.h>
-#ifdef __CUDACC__
-#define PT_HD __host__ __device__ __forceinline__
-#else
-#define PT_HD static inline
-#endif
+
+#include "base/hd.h"
 
 typedef enum pt_rng_purpose {
     PT_RNG_INIT = 1,    /* random weights */
