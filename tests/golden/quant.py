@@ -57,7 +57,8 @@ with open(OUT, "wb") as f:
     x[2] = 1.5  # a constant block: the affine types have d = 0
     x[3] = -np.abs(x[3])
     x[4, ::2] = -x[4, 1::2]  # equal magnitudes of both signs: the first one is the scale
-    x[5] = np.arange(64) - 31.5  # halves: the rounding rule
+    x[5] = np.arange(64) - 31.5  # halves and d = 1 for q8_0: the rounding rule
+    x[5, ::32] = 127
     x[6] *= np.float32(2.0**-24)  # f16 subnormal scales
     x[7] = np.where(np.arange(64) % 2, 60000, -3)  # largest scales
     x[8] = (np.arange(64) % 32 - 16) / 16.0
