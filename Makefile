@@ -133,8 +133,7 @@ $(BUILD)/$(basename $(1)): $(BUILD)/$(basename $(1)).o $(call libs,$(call test_l
 endef
 $(foreach t,$(TEST_SRC),$(eval $(call test_rule,$(t))))
 
-t-%: $(BUILD)/tests/%
-	@PTRAIN=$(BUILD)/ptrain sh tests/run.sh $<
+$(foreach k,$(KINDS),$(eval t-$(k)/%: $(BUILD)/tests/$(k)/% ; @PTRAIN=$$(BUILD)/ptrain sh tests/run.sh $$<))
 tests: $(TEST_BIN) $(BUILD)/ptrain
 
 -include $(ALL_OBJ:.o=.d) $(TEST_BIN:=.d)
