@@ -56,5 +56,10 @@ typedef struct pt_config {
     /* not keys: what the cli found out */
     char *yaml_text;             /* effective config, as YAML, saved as config.yaml */
     char *cache_dir;             /* packs; default: output_dir/cache */
+    /* from axolotl's vocabulary */
+    int evals_per_epoch, saves_per_epoch;     /* 0 = not given; turned into steps by the run (steps an epoch / n, at least 1) */
+    bool quantised_wanted;       /* load_in_4bit: true, or adapter: qlora: the base must be a quantised one */
+    char **special_tokens; size_t n_special_tokens; /* spellings that must be in the vocabulary already: refused otherwise */
+    char *config_path;           /* the YAML file, NULL when none */
 } pt_config;
 #endif

@@ -1,0 +1,15 @@
+/* YAML files and --key=value settings -> pt_config, through the schema. Errors carry file:line:column. */
+#ifndef PT_CLI_CONFIG_H
+#define PT_CLI_CONFIG_H
+#include "train/loop/config.h"
+
+/* A setting of the command line: key and YAML text of the value. */
+typedef struct pt_setting { const char *key, *value; } pt_setting;
+
+/* path NULL: defaults and settings only. Notes (keys without effect, accepted stand-ins) go to base/log.h. Relative paths inside the file stay as
+ * written: they are relative to the working directory, as in axolotl. */
+pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *settings, size_t n_settings);
+void pt_config_free(pt_config *c);
+/* The effective config: every key with its value, as YAML that pt_config_load reads back to the same config. */
+pt_status pt_config_yaml(const pt_config *c, pt_str *out);
+#endif

@@ -1,0 +1,243 @@
+#include "train/cli/schema.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OFF(f) offsetof(pt_config, f)
+#define NO_BOUND 1, 0
+
+static const pt_choice objectives[] = {{"sft", PT_OBJ_SFT}, {"pretrain", PT_OBJ_PRETRAIN}, {"dpo", PT_OBJ_DPO}, {"reward", PT_OBJ_REWARD}, {NULL, 0}};
+static const pt_choice adapters[] = {{"lora", PT_ADAPTER_LORA}, {"qlora", PT_ADAPTER_QLORA}, {"none", PT_ADAPTER_NONE}, {"", PT_ADAPTER_NONE}, {NULL, 0}};
+static const pt_choice schedules[] = {{"constant", PT_SCHED_CONSTANT}, {"linear", PT_SCHED_LINEAR}, {"cosine", PT_SCHED_COSINE},
+                                      {"constant_with_warmup", PT_SCHED_CONSTANT}, {NULL, 0}};
+static const pt_choice packings[] = {{"forest", PT_PACKING_FOREST}, {"plain", PT_PACKING_PLAIN}, {"off", PT_PACKING_OFF}, {"true", PT_PACKING_FOREST},
+                                     {"false", PT_PACKING_OFF}, {NULL, 0}};
+static const pt_choice excesses[] = {{"drop", PT_EXCESS_DROP}, {"truncate", PT_EXCESS_TRUNCATE}, {"raise", PT_EXCESS_RAISE}, {NULL, 0}};
+static const pt_choice devices[] = {{"auto", PT_DEVICE_AUTO}, {"cpu", PT_DEVICE_CPU}, {"cuda", PT_DEVICE_CUDA}, {"emulated", PT_DEVICE_EMULATED}, {NULL, 0}};
+static const pt_choice computes[] = {{"auto", PT_COMPUTE_AUTO}, {"f32", PT_COMPUTE_KIND_F32}, {"bf16", PT_COMPUTE_KIND_BF16}, {NULL, 0}};
+static const pt_choice references[] = {{"start", PT_DPO_REF_START}, {"base", PT_DPO_REF_BASE}, {NULL, 0}};
+
+static const pt_key keys[] = {
+    {"base_model", "Model", PT_KEY_STRING, OFF(base_model), 0, NULL, NO_BOUND, NULL, "model_name_or_path model",
+     "The base: a Hugging Face folder (safetensors, config.json, tokenizer.json) or one GGUF file. Weights stay in their stored type."},
+    {"init", "Model", PT_KEY_STRING, 0, 0, NULL, NO_BOUND, NULL, "", "random: start from random weights of the shape in model_config, instead of base_model."},
+    {"model_config", "Model", PT_KEY_MODEL, OFF(init), 0, NULL, NO_BOUND, NULL, "",
+     "With init: random. family (llama, mistral, qwen2, qwen3), hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, "
+     "num_key_value_heads, head_dim, vocab_size, sliding_window, rope_theta, rms_norm_eps, initializer_range, tie_word_embeddings, "
+     "max_position_embeddings: Hugging Face's names."},
+    {"tokenizer", "Model", PT_KEY_STRING, OFF(tokenizer), 0, NULL, NO_BOUND, NULL, "tokenizer_config tokenizer_path",
+     "Tokenizer from elsewhere: a tokenizer.json, its folder, or a GGUF file. Default: the base model's own."},
+    {"objective", "Objective", PT_KEY_ENUM, OFF(objective), 0, "sft", NO_BOUND, objectives, "",
+     "What is learnt: sft (answers), pretrain (all text), dpo (preference pairs, sigmoid loss), reward (Bradley-Terry on a scalar head). "
+     "Also as rl: dpo, or reward_model: true."},
+    {"beta", "Objective", PT_KEY_NUMBER, OFF(beta), 0, "0.1", 1e-6, 1e3, NULL, "dpo_beta rl_beta pref_beta", "DPO's beta: how dear it is to leave the reference."},
+    {"dpo_reference", "Objective", PT_KEY_ENUM, OFF(dpo_reference), 0, NULL, NO_BOUND, references, "",
+     "start: a frozen copy of the starting adapter (default with lora_model_dir); base: the model without adapters (default otherwise)."},
+    {"datasets", "Data", PT_KEY_DATASETS, OFF(datasets), OFF(n_datasets), NULL, NO_BOUND, NULL, "",
+     "List of {path, type, weight, ...}. Types: messages (= chat_template), sharegpt, alpaca, rolebench, text (= completion), preference, mindset, tokens."},
+    {"test_datasets", "Data", PT_KEY_DATASETS, OFF(test_datasets), OFF(n_test_datasets), NULL, NO_BOUND, NULL, "eval_dataset",
+     "The same for evaluation: `ptrain eval` and, without val_set_size, the eval loss."},
+    {"chat_template", "Data", PT_KEY_STRING, OFF(chat_template), 0, "tokenizer_default", NO_BOUND, NULL, "template",
+     "tokenizer_default (recognised from the model's own text), or chatml, llama2, llama3, mistral, zephyr, qwen, smollm, vicuna, alpaca, plain."},
+    {"default_system_message", "Data", PT_KEY_STRING, OFF(default_system_message), 0, NULL, NO_BOUND, NULL, "default_system",
+     "Replaces the template's own default system prompt. Unset keeps it."},
+    {"train_on_inputs", "Data", PT_KEY_BOOL, OFF(train_on_inputs), 0, "false", NO_BOUND, NULL, "train_on_input", "Loss on every turn instead of on the answers."},
+    {"roles_to_train", "Data", PT_KEY_LIST, OFF(roles_to_train), OFF(n_roles_to_train), NULL, NO_BOUND, NULL, "",
+     "Whose turns carry loss: assistant (default), user, system, tool."},
+    {"sequence_len", "Data", PT_KEY_INT, OFF(sequence_len), 0, "2048", 8, 1 << 20, NULL, "max_length cutoff_len max_seq_length", "Longest record in tokens."},
+    {"excess_length_strategy", "Data", PT_KEY_ENUM, OFF(excess_length_strategy), 0, "drop", NO_BOUND, excesses, "",
+     "A record that is too long loses old turns whole first; then drop it, truncate its end, or raise an error."},
+    {"sample_packing", "Data", PT_KEY_ENUM, OFF(sample_packing), 0, "forest", NO_BOUND, packings, "packing",
+     "forest (= true): records that begin alike share that beginning, exactly; plain: packed without sharing; off (= false): one record a segment, "
+     "counted in rows. Layout only: with batch_rows the steps hold the same records in all three."},
+    {"share_group", "Data", PT_KEY_INT, OFF(share_group), 0, "8", 1, 4096, NULL, "",
+     "Up to this many records of one prefix (a role's profile) are drawn together, so that there is something to share."},
+    {"shuffle_merged_datasets", "Data", PT_KEY_BOOL, OFF(shuffle_merged_datasets), 0, "true", NO_BOUND, NULL, "",
+     "Shuffle records anew each epoch (by seed); false keeps file order."},
+    {"val_set_size", "Data", PT_KEY_NUMBER, OFF(val_set_size), 0, "0", 0, 1e9, NULL, "val_size",
+     "Validation records: below 1 a share, else a count. Rows with the same prompt stay on one side."},
+    {"adapter", "Adapter", PT_KEY_ENUM, OFF(adapter), 0, "none", NO_BOUND, adapters, "finetuning_type",
+     "lora, qlora (lora on a quantised base), none (every weight is tuned; not on a quantised base)."},
+    {"lora_r", "Adapter", PT_KEY_INT, OFF(lora_r), 0, "16", 1, 4096, NULL, "lora_rank", "Rank."},
+    {"lora_alpha", "Adapter", PT_KEY_NUMBER, OFF(lora_alpha), 0, "32", 1e-6, 1e6, NULL, "", "The update is scaled by alpha/r (alpha/sqrt(r) with peft_use_rslora)."},
+    {"lora_dropout", "Adapter", PT_KEY_NUMBER, OFF(lora_dropout), 0, "0", 0, 0.95, NULL, "", "Dropout on the adapter's input. The same tokens drop the same in every layout."},
+    {"lora_target_modules", "Adapter", PT_KEY_LIST, OFF(lora_target_modules), OFF(n_lora_target_modules), NULL, NO_BOUND, NULL, "lora_target target_modules",
+     "PEFT's meaning: suffixes (q_proj), full paths, or one regular expression. Default: all linear layers but lm_head and score."},
+    {"lora_target_linear", "Adapter", PT_KEY_BOOL, OFF(lora_target_linear), 0, "false", NO_BOUND, NULL, "", "All linear layers but lm_head and score."},
+    {"peft_use_rslora", "Adapter", PT_KEY_BOOL, OFF(peft_use_rslora), 0, "false", NO_BOUND, NULL, "use_rslora", "Rank-stabilised scaling alpha/sqrt(r)."},
+    {"lora_model_dir", "Adapter", PT_KEY_STRING, OFF(lora_model_dir), 0, NULL, NO_BOUND, NULL, "adapter_name_or_path",
+     "Start from this PEFT adapter; its rank, alpha, targets and patterns rule."},
+    {"batch_rows", "Steps", PT_KEY_INT, OFF(batch_rows), 0, "0", 0, 1 << 24, NULL, "",
+     "Exactly this many records a step, over all ranks. 0: from the two numbers below, as axolotl counts."},
+    {"micro_batch_size", "Steps", PT_KEY_INT, OFF(micro_batch_size), 0, "1", 1, 1 << 20, NULL, "per_device_train_batch_size",
+     "A micro-batch holds at most micro_batch_size x sequence_len computed tokens."},
+    {"gradient_accumulation_steps", "Steps", PT_KEY_INT, OFF(gradient_accumulation_steps), 0, "1", 1, 1 << 20, NULL, "",
+     "Micro-batches a step and rank, where batch_rows is not given."},
+    {"num_epochs", "Steps", PT_KEY_NUMBER, OFF(num_epochs), 0, "1", 1e-6, 1e6, NULL, "num_train_epochs epochs", "Times each record is seen."},
+    {"max_steps", "Steps", PT_KEY_INT, OFF(max_steps), 0, "0", 0, 1 << 30, NULL, "", "Stop after this many optimiser steps; wins over num_epochs. 0: not given."},
+    {"learning_rate", "Optimiser", PT_KEY_NUMBER, OFF(learning_rate), 0, "2e-4", 0, 10, NULL, "lr", "Peak learning rate."},
+    {"lr_scheduler", "Optimiser", PT_KEY_ENUM, OFF(lr_scheduler), 0, "cosine", NO_BOUND, schedules, "lr_scheduler_type",
+     "constant, linear or cosine (both to 0), after the warm-up."},
+    {"warmup_steps", "Optimiser", PT_KEY_INT, OFF(warmup_steps), 0, "-1", -1, 1 << 30, NULL, "", "Steps of linear warm-up; wins over warmup_ratio."},
+    {"warmup_ratio", "Optimiser", PT_KEY_NUMBER, OFF(warmup_ratio), 0, "0", 0, 1, NULL, "", "Share of the steps spent warming up."},
+    {"optimizer", "Optimiser", PT_KEY_STRING, OFF(optimizer), 0, "adamw", NO_BOUND, NULL, "optim", "adamw. adamw_torch, adamw_torch_fused, adamw_8bit and kin are accepted: the arithmetic here is f32 AdamW."},
+    {"weight_decay", "Optimiser", PT_KEY_NUMBER, OFF(weight_decay), 0, "0", 0, 10, NULL, "", "Decoupled weight decay; not on norms and biases."},
+    {"adam_beta1", "Optimiser", PT_KEY_NUMBER, OFF(adam_beta1), 0, "0.9", 0, 0.999999, NULL, "", "AdamW's first decay."},
+    {"adam_beta2", "Optimiser", PT_KEY_NUMBER, OFF(adam_beta2), 0, "0.999", 0, 0.9999999, NULL, "", "AdamW's second decay."},
+    {"adam_epsilon", "Optimiser", PT_KEY_NUMBER, OFF(adam_epsilon), 0, "1e-8", 0, 1, NULL, "", "AdamW's epsilon."},
+    {"max_grad_norm", "Optimiser", PT_KEY_NUMBER, OFF(max_grad_norm), 0, "1.0", 0, 1e9, NULL, "gradient_clipping", "Gradients are scaled down to this norm; 0 = no clipping."},
+    {"eval_steps", "Run", PT_KEY_INT, OFF(eval_steps), 0, "0", 0, 1 << 30, NULL, "", "Validation loss every so many steps (and at the end); 0: at the end only."},
+    {"save_steps", "Run", PT_KEY_INT, OFF(save_steps), 0, "0", 0, 1 << 30, NULL, "", "A checkpoint every so many steps; 0: only the final weights."},
+    {"save_total_limit", "Run", PT_KEY_INT, OFF(save_total_limit), 0, "0", 0, 1 << 20, NULL, "", "Newest checkpoints kept; 0: all."},
+    {"logging_steps", "Run", PT_KEY_INT, OFF(logging_steps), 0, "1", 1, 1 << 30, NULL, "", "Progress lines and TensorBoard every so many steps; metrics.jsonl has every step."},
+    {"gradient_checkpointing", "Run", PT_KEY_BOOL, OFF(gradient_checkpointing), 0, "false", NO_BOUND, NULL, "", "Keep only block inputs, compute blocks again in backward: less memory, more time."},
+    {"device", "Run", PT_KEY_ENUM, OFF(device), 0, "auto", NO_BOUND, devices, "", "auto, cpu, cuda, emulated (the CUDA kernels run on the host, for tests)."},
+    {"compute", "Run", PT_KEY_ENUM, OFF(compute), 0, "auto", NO_BOUND, computes, "", "Multiply type of GEMMs: auto measures briefly at start and says what it took. bf16: true|false|auto is the same."},
+    {"seed", "Run", PT_KEY_U64, OFF(seed), 0, "42", 0, 9e18, NULL, "", "Decides shuffling, splits, initialisation, dropout and sampling."},
+    {"output_dir", "Run", PT_KEY_STRING, OFF(output_dir), 0, "out", NO_BOUND, NULL, "", "The run's folder."},
+    {"resume_from_checkpoint", "Run", PT_KEY_STRING, OFF(resume_from_checkpoint), 0, NULL, NO_BOUND, NULL, "", "A checkpoint-N folder, or auto (the newest one in output_dir, if any). auto_resume_from_checkpoints: true is auto."},
+    {"eval_questions", "Evaluation", PT_KEY_INT, OFF(eval_questions), 0, "0", 0, 1 << 24, NULL, "", "`ptrain eval`: questions answered (0 = all of test_datasets)."},
+    {"eval_max_new_tokens", "Evaluation", PT_KEY_INT, OFF(eval_max_new_tokens), 0, "64", 1, 1 << 16, NULL, "", "`ptrain eval`: tokens of an answer at most."},
+    {"eval_temperature", "Evaluation", PT_KEY_NUMBER, OFF(eval_temperature), 0, "0.7", 0, 10, NULL, "", "`ptrain eval`: sampling temperature (0 = greedy)."},
+};
+
+const pt_key *pt_schema(size_t *n)
+{
+    *n = sizeof keys / sizeof *keys;
+    return keys;
+}
+
+static bool in_words(const char *words, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = words; *p;) {
+        size_t n = strcspn(p, " ");
+        if (n == len && !strncmp(p, name, n)) return true;
+        p += n;
+        p += strspn(p, " ");
+    }
+    return false;
+}
+
+const pt_key *pt_schema_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (!strcmp(keys[i].name, name) || in_words(keys[i].aliases, name)) return &keys[i];
+    return NULL;
+}
+
+const pt_foreign_key *pt_schema_foreign_find(const char *name)
+{
+    size_t n, best_len = 0;
+    const pt_foreign_key *f = pt_schema_foreign(&n), *best = NULL;
+    for (size_t i = 0; i < n; i++) {
+        size_t len = strlen(f[i].name);
+        bool prefix = f[i].name[len - 1] == '*';
+        if (prefix ? strncmp(f[i].name, name, len - 1) : strcmp(f[i].name, name)) continue;
+        if (!best || len > best_len) best = &f[i], best_len = len;
+    }
+    return best;
+}
+
+/* Levenshtein distance, at most 63 letters a side. */
+static int distance(const char *a, const char *b)
+{
+    int row[64], la = (int)strlen(a), lb = (int)strlen(b);
+    if (la > 63 || lb > 63) return 99;
+    for (int j = 0; j <= lb; j++) row[j] = j;
+    for (int i = 1; i <= la; i++) {
+        int diag = row[0];
+        row[0] = i;
+        for (int j = 1; j <= lb; j++) {
+            int keep = diag + (a[i - 1] != b[j - 1]);
+            diag = row[j];
+            if (row[j] + 1 < keep) keep = row[j] + 1;
+            if (row[j - 1] + 1 < keep) keep = row[j - 1] + 1;
+            row[j] = keep;
+        }
+    }
+    return row[lb];
+}
+
+const char *pt_schema_nearest(const char *name)
+{
+    const char *best = NULL;
+    int best_d = (int)strlen(name) / 3 + 2;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        int d = distance(name, keys[i].name);
+        if (d < best_d) best_d = d, best = keys[i].name;
+        char word[64];
+        for (const char *p = keys[i].aliases; *p;) {
+            size_t n = strcspn(p, " ");
+            if (n < sizeof word) {
+                memcpy(word, p, n);
+                word[n] = 0;
+                d = distance(name, word);
+                if (d < best_d) best_d = d, best = keys[i].name;
+            }
+            p += n;
+            p += strspn(p, " ");
+        }
+    }
+    return best;
+}
+
+static const char *kind_word(const pt_key *k)
+{
+    static const char *const words[] = {"text", "integer", "integer", "number", "true | false", "", "list", "list of data sets", "mapping"};
+    return words[k->kind];
+}
+
+static pt_status put_kind(pt_str *out, const pt_key *k)
+{
+    if (k->kind != PT_KEY_ENUM) return pt_str_puts(out, kind_word(k));
+    for (const pt_choice *c = k->choices; c->word; c++)
+        if (c->word[0]) PT_RETURN(pt_str_printf(out, "%s%s", c == k->choices ? "" : " | ", c->word));
+    return PT_OK;
+}
+
+pt_status pt_schema_help(pt_str *out, const char *name)
+{
+    const pt_key *k = pt_schema_find(name);
+    if (!k) {
+        const pt_foreign_key *f = pt_schema_foreign_find(name);
+        if (f) return pt_str_printf(out, "%s: %s: %s\n", name, f->refused ? "refused" : "no effect here", f->why);
+        const char *near = pt_schema_nearest(name);
+        return pt_fail(PT_EARG, "'%s' is neither a command nor a key%s%s%s", name, near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    }
+    PT_RETURN(pt_str_printf(out, "%s: ", k->name));
+    PT_RETURN(put_kind(out, k));
+    if (k->fallback) PT_RETURN(pt_str_printf(out, " (default %s)", k->fallback));
+    if (k->kind <= PT_KEY_NUMBER && k->kind >= PT_KEY_INT && k->min <= k->max) PT_RETURN(pt_str_printf(out, ", from %g to %g", k->min, k->max));
+    if (k->aliases[0]) PT_RETURN(pt_str_printf(out, "\n  also: %s", k->aliases));
+    return pt_str_printf(out, "\n  %s\n", k->help);
+}
+
+pt_status pt_schema_markdown(pt_str *out)
+{
+    const char *section = "";
+    size_t n;
+    PT_RETURN(pt_str_puts(out, "# Config keys\n\nMade by `ptrain help --markdown` from the schema table (train/cli/schema.c). Any key may also be given on the "
+                               "command line as `--key=value`.\n"));
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const pt_key *k = &keys[i];
+        if (strcmp(section, k->section)) PT_RETURN(pt_str_printf(out, "\n## %s\n\n| key | value | default | meaning |\n|---|---|---|---|\n", k->section));
+        section = k->section;
+        PT_RETURN(pt_str_printf(out, "| `%s` | ", k->name));
+        pt_str kind = {0};
+        PT_RETURN(put_kind(&kind, k));
+        for (const char *p = kind.text; p && *p; p++) PT_RETURN(*p == '|' ? pt_str_puts(out, "\\|") : pt_str_add(out, p, 1));
+        pt_str_free(&kind);
+        PT_RETURN(pt_str_printf(out, " | %s | %s", k->fallback ? k->fallback : "unset", k->help));
+        if (k->aliases[0]) PT_RETURN(pt_str_printf(out, " Also: `%s`.", k->aliases));
+        PT_RETURN(pt_str_puts(out, " |\n"));
+    }
+    const pt_foreign_key *f = pt_schema_foreign(&n);
+    for (int refused = 0; refused < 2; refused++) {
+        PT_RETURN(pt_str_printf(out, "\n## Keys of other trainers: %s\n\n| key | why |\n|---|---|\n", refused ? "refused" : "accepted, no effect here"));
+        for (size_t i = 0; i < n; i++)
+            if (f[i].refused == (refused == 1)) PT_RETURN(pt_str_printf(out, "| `%s` | %s |\n", f[i].name, f[i].why));
+    }
+    return PT_OK;
+}

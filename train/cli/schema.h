@@ -1,0 +1,41 @@
+/* The schema: one table of every config key. Parsing, defaults, aliases, checks, `ptrain help KEY` and docs/config.md come from it.
+ * A second table names the keys of other trainers (axolotl first) that have no effect here or are refused, each with the reason. */
+#ifndef PT_CLI_SCHEMA_H
+#define PT_CLI_SCHEMA_H
+#include "train/loop/config.h"
+
+typedef enum pt_key_kind {
+    PT_KEY_STRING, PT_KEY_INT, PT_KEY_U64, PT_KEY_NUMBER, PT_KEY_BOOL, PT_KEY_ENUM, PT_KEY_LIST, /* list of strings; a scalar is a list of one */
+    PT_KEY_DATASETS, PT_KEY_MODEL /* nested */
+} pt_key_kind;
+
+typedef struct pt_choice { const char *word; int value; } pt_choice; /* ends with word NULL */
+
+typedef struct pt_key {
+    const char *name, *section;
+    pt_key_kind kind;
+    size_t offset;             /* of the field in pt_config; of the count for lists: offset_n */
+    size_t offset_n;
+    const char *fallback;      /* the default as YAML text; NULL = unset */
+    double min, max;           /* numbers; min > max = no bound */
+    const pt_choice *choices;  /* enums */
+    const char *aliases;       /* space-separated; each means the same */
+    const char *help;          /* one or two sentences */
+} pt_key;
+
+const pt_key *pt_schema(size_t *n);
+/* By name or alias. */
+const pt_key *pt_schema_find(const char *name);
+
+typedef struct pt_foreign_key { const char *name; bool refused; const char *why; } pt_foreign_key;
+const pt_foreign_key *pt_schema_foreign(size_t *n);
+/* Longest match wins; entries ending in '*' match by prefix. */
+const pt_foreign_key *pt_schema_foreign_find(const char *name);
+
+/* The known key nearest to `name` by edit distance, NULL when none is near. */
+const char *pt_schema_nearest(const char *name);
+/* The reference page (Markdown). */
+pt_status pt_schema_markdown(pt_str *out);
+/* Help for one key; PT_EARG when unknown. */
+pt_status pt_schema_help(pt_str *out, const char *name);
+#endif

@@ -1,0 +1,27 @@
+/* YAML text as a tree of nodes with places (libyaml). Hostile input: depth and size are bounded, aliases may not form cycles, a key may stand
+ * once in a mapping. Places are 1-based. */
+#ifndef PT_CLI_YAML_H
+#define PT_CLI_YAML_H
+#include <stdbool.h>
+#include "base/mem.h"
+
+typedef enum pt_ykind { PT_YSCALAR, PT_YSEQ, PT_YMAP } pt_ykind;
+typedef struct pt_ynode pt_ynode;
+struct pt_ynode {
+    pt_ykind kind;
+    char *text;       /* scalar */
+    bool quoted;      /* scalar in quotes or a block: never null, never a number */
+    int line, column;
+    size_t n;
+    char **keys;      /* map: [n] */
+    pt_ynode **items; /* seq and map: [n] */
+    int *key_line, *key_column; /* map */
+};
+/* name: what errors call the source ("configs/x.yaml", "command line"). An empty document gives an empty map. */
+pt_status pt_yaml_parse(pt_ynode **out, const char *text, size_t bytes, const char *name);
+void pt_yaml_free(pt_ynode *n);
+/* "~", "null", "" unquoted. */
+bool pt_yaml_is_null(const pt_ynode *n);
+/* Appends `text` as a YAML scalar, quoted when it needs to be. */
+pt_status pt_yaml_quote(pt_str *out, const char *text);
+#endif
