@@ -108,9 +108,7 @@ static bool put_block(pt_dtype t, const float *x, uint8_t *b)
     case PT_Q5_0: return put_symmetric(x, b, 16);
     case PT_Q4_1: return put_affine(x, b, 15);
     case PT_Q5_1: return put_affine(x, b, 31);
-    default:
-        put_u16(b, pt_f32_to_f16(*x));
-        return isfinite(pt_f16_bytes(b));
+    default: put_u16(b, pt_f32_to_f16(*x)); return isfinite(pt_f16_bytes(b));
     }
 }
 
@@ -120,7 +118,8 @@ pt_status pt_quant_rows(pt_dtype t, const float *src, int64_t rows, int64_t cols
     uint8_t *b = dst;
     PT_RETURN(check_matrix(t, rows, cols, &row));
     if (!pt_quant_writable(t))
-        return pt_fail(PT_ENOSUP, "cannot write %s; choose f32, f16, bf16, q8_0, q4_0, q4_1, q5_0 or q5_1", pt_dtype_get(t)->name);
+        return pt_fail(PT_ENOSUP, "cannot write %s; choose f32, f16, bf16, q8_0, q4_0, q4_1, q5_0 or q5_1",
+                       pt_dtype_get(t)->name);
     if (!rows || !cols) return PT_OK;
     if (t == PT_F32) {
         memcpy(dst, src, row * (size_t)rows);
@@ -137,7 +136,8 @@ pt_status pt_quant_rows(pt_dtype t, const float *src, int64_t rows, int64_t cols
                 return pt_fail(PT_ENONFINITE, "row %lld, column %lld is %g: %s cannot hold it", (long long)(j / cols),
                                (long long)(j % cols), (double)src[j], d->name);
         if (!put_block(t, src + i, b))
-            return pt_fail(PT_ENONFINITE, "row %lld, column %lld: numbers near %g are past the range of f16 in %s; write bf16 or f32",
+            return pt_fail(PT_ENONFINITE,
+                           "row %lld, column %lld: numbers near %g are past the range of f16 in %s; write bf16 or f32",
                            (long long)(i / cols), (long long)(i % cols), (double)src[i], d->name);
     }
     return PT_OK;

@@ -25,7 +25,10 @@ bool pt_quant_writable(pt_dtype t);
 PT_HD float pt_f16_bytes(const uint8_t *b)
 {
     uint32_t h = (uint32_t)b[0] | (uint32_t)b[1] << 8, sign = (h & 0x8000) << 16, exp = (h >> 10) & 31, man = h & 0x3ff;
-    union { uint32_t u; float f; } v;
+    union {
+        uint32_t u;
+        float f;
+    } v;
     if (exp == 31) v.u = sign | 0x7f800000u | (man << 13) | (man ? 0x400000u : 0);
     else if (exp) v.u = sign | ((exp + 112) << 23) | (man << 13);
     else {
@@ -151,8 +154,8 @@ PT_HD void pt_q4_k_scale_min(const uint8_t *s, int j, int *scale, int *min)
     }
 }
 
-/* q4_k: d, dmin, 12 bytes of scales, 128 bytes of nibbles: y = (d * scale) * q - (dmin * min), 32 elements a scale; sub-block 2j
- * is the low, 2j+1 the high nibbles of bytes 32 j .. 32 j + 31. */
+/* q4_k: d, dmin, 12 bytes of scales, 128 bytes of nibbles: y = (d * scale) * q - (dmin * min), 32 elements a scale; sub-block
+ * 2j is the low, 2j+1 the high nibbles of bytes 32 j .. 32 j + 31. */
 PT_HD void pt_block_q4_k(const uint8_t *b, float *y)
 {
     float d = pt_f16_bytes(b), dmin = pt_f16_bytes(b + 2);
@@ -200,13 +203,11 @@ PT_HD void pt_block_q6_k(const uint8_t *b, float *y)
  * file compiled for wider vectors gets its own fast copy. The other types leave y untouched. */
 static inline void pt_dequant_run(pt_dtype t, const uint8_t *b, int64_t n, float *y)
 {
-#define PT_RUN(fn, elems, size)                                  \
+#define PT_RUN(fn, elems, size)                                         \
     for (int64_t i = 0; i < n; i += (elems), b += (size)) fn(b, y + i); \
     break
     switch (t) {
-    case PT_F32:
-        __builtin_memcpy(y, b, (size_t)n * 4);
-        break;
+    case PT_F32: __builtin_memcpy(y, b, (size_t)n * 4); break;
     case PT_F16:
         for (int64_t i = 0; i < n; i++) y[i] = pt_f16_bytes(b + 2 * i);
         break;

@@ -24,9 +24,9 @@ typedef struct type_name {
     pt_dtype type;
 } type_name;
 static const type_name types[] = {
-    {"F32", 4, true, PT_F32}, {"F16", 2, true, PT_F16}, {"BF16", 2, true, PT_BF16}, {"F64", 8, true, PT_F64},
-    {"I32", 4, true, PT_I32}, {"U64", 8, true, PT_U64}, {"U8", 1, true, PT_U8},     {"I64", 8, false, PT_U8},
-    {"I16", 2, false, PT_U8}, {"I8", 1, false, PT_U8},  {"U32", 4, false, PT_U8},   {"U16", 2, false, PT_U8},
+    {"F32", 4, true, PT_F32},  {"F16", 2, true, PT_F16},     {"BF16", 2, true, PT_BF16},   {"F64", 8, true, PT_F64},
+    {"I32", 4, true, PT_I32},  {"U64", 8, true, PT_U64},     {"U8", 1, true, PT_U8},       {"I64", 8, false, PT_U8},
+    {"I16", 2, false, PT_U8},  {"I8", 1, false, PT_U8},      {"U32", 4, false, PT_U8},     {"U16", 2, false, PT_U8},
     {"BOOL", 1, false, PT_U8}, {"F8_E4M3", 1, false, PT_U8}, {"F8_E5M2", 1, false, PT_U8},
 };
 
@@ -88,8 +88,8 @@ static pt_status read_tensor(const json_t *j, const unsigned char *data, size_t 
     t->type = n->type;
     char text[192];
     if (!pt_mul_size((size_t)t->count, n->bytes, &size) || size != t->bytes)
-        return pt_fail(PT_EFORMAT, "shape %s of %s does not make %zu bytes", shape_text(text, sizeof text, t->n_dims, t->dims), dtype,
-                       t->bytes);
+        return pt_fail(PT_EFORMAT, "shape %s of %s does not make %zu bytes", shape_text(text, sizeof text, t->n_dims, t->dims),
+                       dtype, t->bytes);
     return PT_OK;
 }
 
@@ -141,7 +141,8 @@ static pt_status read_file(pt_st *st, size_t *cap, pt_st_file *f)
     const unsigned char *data = f->map.data + 8 + n;
     size_t bytes = f->map.bytes - 8 - (size_t)n;
     PT_TRY(pt_reserve(&st->tensors, cap, first + json_object_size(f->header) + 1));
-    json_object_foreach(f->header, name, entry) {
+    json_object_foreach(f->header, name, entry)
+    {
         pt_st_tensor *t = &st->tensors[st->n_tensors];
         if (!strcmp(name, "__metadata__")) continue;
         *t = (pt_st_tensor){.name = name, .file = f->path};
@@ -171,7 +172,8 @@ static pt_status read_shards(pt_st *st, size_t *cap, const char *dir, const json
     pt_status rc = PT_OK;
     const char *name, *seen;
     json_t *value, *shards = json_object(), *yes;
-    json_object_foreach((json_t *)map, name, value) {
+    json_object_foreach((json_t *)map, name, value)
+    {
         const char *file = json_string_value(value);
         PT_CHECK(file && file[0] && file[0] != '.' && !strchr(file, '/'), PT_EFORMAT,
                  "tensor '%s' names no file of this folder", name);
@@ -191,7 +193,8 @@ static pt_status check_map(const pt_st *st, const json_t *map)
 {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)map, name, value) {
+    json_object_foreach((json_t *)map, name, value)
+    {
         const pt_st_tensor *t = pt_st_find(st, name);
         if (!t || strcmp(pt_path_base(t->file), json_string_value(value)))
             return pt_fail(PT_EFORMAT, "tensor '%s' is not in %s, where the index puts it", name, json_string_value(value));
@@ -359,7 +362,8 @@ pt_status pt_st_writer_add(pt_st_writer *w, const char *name, pt_dtype type, int
     if (!n) return pt_fail(PT_ENOSUP, "%s: safetensors cannot hold '%s' as %s", w->out.path, name, pt_dtype_get(type)->name);
     if (w->streaming) return pt_fail(PT_ESTATE, "%s: tensor '%s' added after data", w->out.path, name);
     if (json_object_get(w->header, name)) return pt_fail(PT_EARG, "%s: tensor '%s' added twice", w->out.path, name);
-    if (n_dims < 0 || n_dims > PT_ST_MAX_DIMS) return pt_fail(PT_EARG, "%s: tensor '%s' has %d dimensions", w->out.path, name, n_dims);
+    if (n_dims < 0 || n_dims > PT_ST_MAX_DIMS)
+        return pt_fail(PT_EARG, "%s: tensor '%s' has %d dimensions", w->out.path, name, n_dims);
     bytes = n->bytes;
     json_t *shape = json_array();
     for (int i = 0; i < n_dims; i++) {

@@ -14,13 +14,13 @@ enum { PT_ST_MAX_DIMS = 8 };
 
 typedef struct pt_st_tensor {
     const char *name;
-    const char *file;      /* path of the file that holds it */
-    char type_name[16];    /* as the file spells it: "BF16" */
-    bool known;            /* type is valid; false for types that we only carry (their bytes are not checked) */
+    const char *file;   /* path of the file that holds it */
+    char type_name[16]; /* as the file spells it: "BF16" */
+    bool known;         /* type is valid; false for types that we only carry (their bytes are not checked) */
     pt_dtype type;
-    int n_dims;            /* 0 = a scalar */
+    int n_dims;                   /* 0 = a scalar */
     int64_t dims[PT_ST_MAX_DIMS]; /* outermost first, as PyTorch prints it */
-    int64_t count;         /* elements */
+    int64_t count;                /* elements */
     const unsigned char *data;
     size_t bytes;
 } pt_st_tensor;
@@ -45,14 +45,14 @@ pt_status pt_st_check_shape(const pt_st_tensor *t, int n_dims, const int64_t *di
 /* All elements (t->count) to float. */
 pt_status pt_st_to_f32(const pt_st_tensor *t, float *dst);
 
-/* Writing: open; add every tensor; write their bytes in the order added, in pieces of any size; commit. The file appears at commit
- * or not at all. __metadata__ holds {"format": "pt"} and what pt_st_writer_meta adds. */
+/* Writing: open; add every tensor; write their bytes in the order added, in pieces of any size; commit. The file appears at
+ * commit or not at all. __metadata__ holds {"format": "pt"} and what pt_st_writer_meta adds. */
 typedef struct pt_st_writer {
     pt_outfile out;
-    void *header;          /* JSON under construction */
-    size_t declared;       /* bytes of data declared */
-    size_t written;        /* bytes of data written */
-    bool streaming;        /* the header is out */
+    void *header;    /* JSON under construction */
+    size_t declared; /* bytes of data declared */
+    size_t written;  /* bytes of data written */
+    bool streaming;  /* the header is out */
 } pt_st_writer;
 pt_status pt_st_writer_open(pt_st_writer *w, const char *path);
 pt_status pt_st_writer_meta(pt_st_writer *w, const char *key, const char *value);
