@@ -1,0 +1,28 @@
+/* AdamW over a model's flat vectors: parameters p[1,n], gradients g[1,n], with weight decay on the first `decayed` elements only.
+ *
+ *   new (measures) -> bytes -> commit (allocates exactly that, zero moments) -> step ... ; get/set state for checkpoints.
+ * Arithmetic: kernels/adam.h and kernels/reduce.h, on the device; the host sees the norm after each step. */
+#ifndef PT_OPTIM_OPTIMISER_H
+#define PT_OPTIM_OPTIMISER_H
+#include "kernels/ops.h"
+
+typedef struct pt_optim_options {
+    float beta1, beta2, eps, weight_decay;
+    float max_norm; /* clipping of the global norm; 0 = none */
+} pt_optim_options;
+
+typedef struct pt_optim pt_optim;
+
+pt_status pt_optim_new(pt_optim **out, pt_ctx *ctx, int64_t count, int64_t decayed, const pt_optim_options *opt);
+void pt_optim_free(pt_optim *o);
+size_t pt_optim_bytes(const pt_optim *o); /* role optimiser */
+pt_status pt_optim_commit(pt_optim *o);
+/* Norm of g, clip factor, and the update at learning rate lr. A norm that is not finite moves nothing: *finite = false and the count of
+ * applied steps stays. norm: before clipping. */
+pt_status pt_optim_step(pt_optim *o, pt_view p, pt_view g, float lr, float *norm, bool *finite);
+/* Sum of squares of elements [at, at+n) of g: for naming the tensor that is not finite. */
+pt_status pt_optim_sumsq(pt_optim *o, pt_view g, int64_t at, int64_t n, double *out);
+/* Moments and count of applied steps, host memory of `count` floats each. */
+pt_status pt_optim_get(pt_optim *o, float *m, float *v, int64_t *applied);
+pt_status pt_optim_set(pt_optim *o, const float *m, const float *v, int64_t applied);
+#endif
