@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "kernels/check_ops.h"
+#include "kernels/check_linear.h"
 #include "kernels/ref/ref.h"
 
 pt_status pt_ref_adamw(pt_ctx *ctx, const pt_adamw_args *a)

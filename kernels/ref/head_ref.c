@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "base/quant.h"
-#include "kernels/check_ops.h"
+#include "kernels/check_linear.h"
 #include "kernels/ref/ref.h"
 
 /* One head position: raw[v] = x.w_v, z[v] = what the softmax sees. */

@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/quant.h"
-#include "kernels/check_ops.h"
+#include "kernels/check_linear.h"
 #include "kernels/ref/ref.h"
 
 /* Row o of a weight as floats. */

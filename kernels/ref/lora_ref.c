@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "kernels/check_ops.h"
+#include "kernels/check_linear.h"
 #include "kernels/ref/ref.h"
 
 /* The factor of feature f: 0 or 1/(1-p); 1 without dropout. */

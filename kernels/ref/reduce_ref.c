@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "kernels/check_ops.h"
+#include "kernels/check_linear.h"
 #include "kernels/ref/ref.h"
 
 pt_status pt_ref_group_sum(pt_ctx *ctx, const pt_group_sum_args *a)
