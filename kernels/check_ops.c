@@ -1,150 +1,221 @@
 #include "kernels/check_ops.h"
 
-static bool is_weight(pt_dtype t)
-{
-    return t == PT_F32 || t == PT_F16 || t == PT_BF16 || pt_dtype_quantised(t);
-}
+#include "kernels/forest.h"
 
-static pt_status check_weight(const char *op, pt_view w)
+pt_status pt_check_rmsnorm(const pt_ctx *ctx, const pt_rmsnorm_args *a)
 {
-    PT_RETURN(pt_check_view(op, "w", w, w.rows, w.cols));
-    if (!is_weight(w.type)) return pt_fail(PT_ENOSUP, "%s: no weights of type %s", op, pt_dtype_get(w.type)->name);
-    return PT_OK;
-}
-
-static pt_status check_beta(const char *op, float beta)
-{
-    return beta == 0 || beta == 1 ? PT_OK : pt_fail(PT_EARG, "%s: beta is %g, not 0 or 1", op, (double)beta);
-}
-
-pt_status pt_check_linear(const pt_ctx *ctx, const pt_linear_args *a)
-{
-    PT_RETURN(check_weight("linear", a->w));
-    PT_RETURN(pt_check_typed("linear", "x", a->x, ctx->act, a->x.rows, a->w.cols));
-    PT_RETURN(pt_check_typed("linear", "y", a->y, ctx->act, a->x.rows, a->w.rows));
-    if (pt_view_ok(a->b)) {
-        PT_RETURN(pt_check_view("linear", "b", a->b, 1, a->w.rows));
-        if (!is_weight(a->b.type) || pt_dtype_quantised(a->b.type))
-            return pt_fail(PT_ENOSUP, "linear: no bias of type %s", pt_dtype_get(a->b.type)->name);
-    }
-    return check_beta("linear", a->beta);
-}
-
-pt_status pt_check_linear_bwd_x(const pt_ctx *ctx, const pt_linear_bwd_x_args *a)
-{
-    PT_RETURN(check_weight("linear_bwd_x", a->w));
-    PT_RETURN(pt_check_typed("linear_bwd_x", "dx", a->dx, ctx->act, a->dx.rows, a->w.cols));
-    PT_RETURN(pt_check_typed("linear_bwd_x", "dy", a->dy, ctx->act, a->dx.rows, a->w.rows));
-    return check_beta("linear_bwd_x", a->beta);
-}
-
-pt_status pt_check_linear_bwd_w(const pt_ctx *ctx, const pt_linear_bwd_w_args *a)
-{
-    PT_RETURN(pt_check_typed("linear_bwd_w", "dy", a->dy, ctx->act, a->dy.rows, a->dy.cols));
-    if (pt_view_ok(a->dw)) {
-        PT_RETURN(pt_check_typed("linear_bwd_w", "x", a->x, ctx->act, a->dy.rows, a->x.cols));
-        PT_RETURN(pt_check_typed("linear_bwd_w", "dw", a->dw, PT_F32, a->dy.cols, a->x.cols));
-    }
-    if (pt_view_ok(a->db)) PT_RETURN(pt_check_typed("linear_bwd_w", "db", a->db, PT_F32, 1, a->dy.cols));
-    return PT_OK;
-}
-
-static pt_status check_lora_slot(const pt_lora_args *a, const pt_lora_part *p, const pt_lora_slot *s, bool backward)
-{
-    int64_t in = a->x.cols, out = backward ? p->dy.cols : p->y.cols;
-    if (s->rank == 0) return PT_OK;
-    if (s->rank < 0) return pt_fail(PT_ESHAPE, "lora: rank %d", s->rank);
-    PT_RETURN(pt_check_typed("lora", "a", s->a, PT_F32, s->rank, in));
-    PT_RETURN(pt_check_typed("lora", "b", s->b, PT_F32, out, s->rank));
-    if (pt_view_ok(p->t) && p->t.cols < s->rank)
-        return pt_fail(PT_ESHAPE, "lora: t has %lld columns, a slot has rank %d", (long long)p->t.cols, s->rank);
-    if (!backward) return PT_OK;
-    if (pt_view_ok(s->da)) PT_RETURN(pt_check_typed("lora_bwd", "da", s->da, PT_F32, s->rank, in));
-    if (pt_view_ok(s->db)) PT_RETURN(pt_check_typed("lora_bwd", "db", s->db, PT_F32, out, s->rank));
-    if (pt_view_ok(s->db) && !pt_view_ok(p->t)) return pt_fail(PT_ESHAPE, "lora_bwd: t is missing");
-    return PT_OK;
-}
-
-static pt_status check_lora_runs(const pt_lora_args *a)
-{
-    int64_t at = 0;
-    for (int i = 0; i < a->n_runs; i++) {
-        const pt_lora_run *r = &a->runs[i];
-        if (r->begin < at || r->end < r->begin || r->end > a->x.rows)
-            return pt_fail(PT_ESHAPE, "lora: run %d is [%d, %d) after token %lld of %lld", i, r->begin, r->end, (long long)at, (long long)a->x.rows);
-        if (r->slot >= a->n_slots) return pt_fail(PT_ESHAPE, "lora: run %d names slot %d of %d", i, r->slot, a->n_slots);
-        at = r->end;
+    int64_t n = a->x.rows, c = a->x.cols;
+    PT_RETURN(pt_check_typed("rmsnorm", "x", a->x, PT_F32, n, c));
+    PT_RETURN(pt_check_view("rmsnorm", "w", a->w, 1, c));
+    if (pt_view_ok(a->y)) PT_RETURN(pt_check_typed("rmsnorm", "y", a->y, PT_F32, n, c));
+    if (pt_view_ok(a->rstd)) PT_RETURN(pt_check_typed("rmsnorm", "rstd", a->rstd, PT_F32, 1, n));
+    if (pt_view_ok(a->add)) {
+        PT_RETURN(pt_check_typed("rmsnorm", "add", a->add, PT_F32, n, c));
+        PT_RETURN(pt_check_typed("rmsnorm", "h", a->h, PT_F32, n, c));
     }
     return PT_OK;
 }
 
-pt_status pt_check_lora(const pt_ctx *ctx, const pt_lora_args *a, bool backward)
+pt_status pt_check_rmsnorm_bwd(const pt_ctx *ctx, const pt_rmsnorm_bwd_args *a)
+{
+    int64_t n = a->dy.rows, c = a->dy.cols;
+    PT_RETURN(pt_check_typed("rmsnorm_bwd", "dy", a->dy, PT_F32, n, c));
+    PT_RETURN(pt_check_typed("rmsnorm_bwd", "dx", a->dx, PT_F32, n, c));
+    PT_RETURN(pt_check_typed("rmsnorm_bwd", "h", a->h, PT_F32, n, c));
+    PT_RETURN(pt_check_typed("rmsnorm_bwd", "rstd", a->rstd, PT_F32, 1, n));
+    PT_RETURN(pt_check_view("rmsnorm_bwd", "w", a->w, 1, c));
+    if (pt_view_ok(a->dres)) PT_RETURN(pt_check_typed("rmsnorm_bwd", "dres", a->dres, PT_F32, n, c));
+    if (pt_view_ok(a->dw)) PT_RETURN(pt_check_typed("rmsnorm_bwd", "dw", a->dw, PT_F32, 1, c));
+    return PT_OK;
+}
+
+pt_status pt_check_rope_table(const pt_ctx *ctx, const pt_rope_table_args *a)
+{
+    int64_t n = a->table.rows, half = a->table.cols / 2;
+    PT_RETURN(pt_check_typed("rope_table", "table", a->table, PT_F32, n, 2 * half));
+    PT_RETURN(pt_check_typed("rope_table", "positions", a->positions, PT_I32, 1, n));
+    PT_RETURN(pt_check_typed("rope_table", "inv_freq", a->inv_freq, PT_F32, 1, half));
+    return PT_OK;
+}
+
+pt_status pt_check_rope(const pt_ctx *ctx, const pt_rope_args *a)
 {
     int64_t n = a->x.rows;
-    PT_RETURN(pt_check_typed("lora", "x", a->x, ctx->act, n, a->x.cols));
-    if (backward && pt_view_ok(a->dx)) PT_RETURN(pt_check_typed("lora_bwd", "dx", a->dx, ctx->act, n, a->x.cols));
-    if (!(a->dropout >= 0 && a->dropout < 1)) return pt_fail(PT_EARG, "lora: dropout %g is not in [0, 1)", (double)a->dropout);
-    if (a->dropout > 0) PT_RETURN(pt_check_typed("lora", "token_key", a->token_key, PT_U64, 1, n));
-    for (int i = 0; i < a->n_parts; i++) {
-        const pt_lora_part *p = &a->parts[i];
-        if (backward) PT_RETURN(pt_check_typed("lora_bwd", "dy", p->dy, ctx->act, n, p->dy.cols));
-        else PT_RETURN(pt_check_typed("lora", "y", p->y, ctx->act, n, p->y.cols));
-        if (pt_view_ok(p->t)) PT_RETURN(pt_check_typed("lora", "t", p->t, PT_F32, n, p->t.cols));
-        for (int s = 0; s < a->n_slots; s++) PT_RETURN(check_lora_slot(a, p, &p->slots[s], backward));
-    }
-    return check_lora_runs(a);
-}
-
-pt_status pt_check_head(const pt_ctx *ctx, const pt_head_args *a)
-{
-    int64_t hd = a->x.rows, c = a->x.cols, v = a->w.rows, m = pt_view_ok(a->row_head) ? a->row_head.cols : 0;
-    PT_RETURN(check_weight("head", a->w));
-    PT_RETURN(pt_check_typed("head", "x", a->x, ctx->act, hd, a->w.cols));
-    if (v <= 0 || v > INT32_MAX) return pt_fail(PT_ESHAPE, "head: a vocabulary of %lld", (long long)v);
-    bool backward = pt_view_ok(a->dx) || pt_view_ok(a->dw);
-    if (backward || pt_view_ok(a->logp)) {
-        PT_RETURN(pt_check_typed("head", "row_head", a->row_head, PT_I32, 1, m));
-        PT_RETURN(pt_check_typed("head", "row_target", a->row_target, PT_I32, 1, m));
-    }
-    if (pt_view_ok(a->logp)) PT_RETURN(pt_check_typed("head", "logp", a->logp, PT_F32, 1, m));
-    if (pt_view_ok(a->lse)) PT_RETURN(pt_check_typed("head", "lse", a->lse, PT_F32, 1, hd));
-    if (pt_view_ok(a->entropy)) PT_RETURN(pt_check_typed("head", "entropy", a->entropy, PT_F32, 1, hd));
-    if (pt_view_ok(a->argmax)) PT_RETURN(pt_check_typed("head", "argmax", a->argmax, PT_I32, 1, hd));
-    if (backward) PT_RETURN(pt_check_typed("head", "dlogp", a->dlogp, PT_F32, 1, m));
-    if (pt_view_ok(a->dx)) PT_RETURN(pt_check_typed("head", "dx", a->dx, ctx->act, hd, c));
-    if (pt_view_ok(a->dw)) PT_RETURN(pt_check_typed("head", "dw", a->dw, PT_F32, v, c));
-    if (!(a->temperature > 0)) return pt_fail(PT_EARG, "head: temperature %g is not positive", (double)a->temperature);
-    if (!(a->softcap >= 0)) return pt_fail(PT_EARG, "head: softcap %g is negative", (double)a->softcap);
+    if (a->heads < 1 || a->dim < 1 || a->rot < 0 || a->rot % 2 || a->rot > a->dim)
+        return pt_fail(PT_ESHAPE, "rope: %d heads of %d features, %d of them rotated", a->heads, a->dim, a->rot);
+    if (a->kind != PT_ROPE_HALF && a->kind != PT_ROPE_ADJACENT) return pt_fail(PT_EARG, "rope: kind %d", (int)a->kind);
+    PT_RETURN(pt_check_typed("rope", "x", a->x, PT_F32, n, (int64_t)a->heads * a->dim));
+    PT_RETURN(pt_check_typed("rope", "table", a->table, PT_F32, n, a->rot));
     return PT_OK;
 }
 
-pt_status pt_check_group(const char *op, pt_view per_group, pt_view per_row, pt_view start, pt_view rows, pt_view weight)
+static pt_status check_heads(const char *op, int n_heads, int n_kv, int dim)
 {
-    PT_RETURN(pt_check_typed(op, "the groups' vector", per_group, PT_F32, 1, per_group.cols));
-    PT_RETURN(pt_check_typed(op, "the rows' vector", per_row, PT_F32, 1, per_row.cols));
-    PT_RETURN(pt_check_typed(op, "start", start, PT_I32, 1, per_group.cols + 1));
-    PT_RETURN(pt_check_typed(op, "rows", rows, PT_I32, 1, rows.cols));
-    return pt_check_typed(op, "weight", weight, PT_F32, 1, rows.cols);
+    if (n_kv < 1 || n_heads < n_kv || n_heads % n_kv || dim < 2 || dim > 1024 || dim % 2 || n_heads > 65536)
+        return pt_fail(PT_ESHAPE, "%s: %d heads, %d key heads, %d features", op, n_heads, n_kv, dim);
+    return PT_OK;
 }
 
-pt_status pt_check_sumsq(const pt_sumsq_args *a)
+static pt_status check_forest(const pt_ctx *ctx, const char *op, const pt_forest *f, int64_t n)
 {
-    PT_RETURN(pt_check_typed("sumsq", "acc", a->acc, PT_F64, 1, 1));
-    PT_RETURN(pt_check_typed("sumsq", "x", a->x, PT_F32, a->x.rows, a->x.cols));
-    return a->x.ld == a->x.cols ? PT_OK : pt_fail(PT_ESHAPE, "sumsq: x is not dense");
+    if (n > INT32_MAX) return pt_fail(PT_ESHAPE, "%s: %lld tokens", op, (long long)n);
+    if (ctx->dry || n == 0) return PT_OK;
+    if (!f || f->n_tokens != n) return pt_fail(PT_ESHAPE, "%s: a forest of %d tokens for %lld rows", op, f ? f->n_tokens : 0, (long long)n);
+    return PT_OK;
 }
 
-pt_status pt_check_clip(const pt_clip_args *a)
+pt_status pt_check_attention(const pt_ctx *ctx, const pt_attention_args *a)
 {
-    PT_RETURN(pt_check_typed("clip", "acc", a->acc, PT_F64, 1, 1));
-    return pt_check_typed("clip", "scalars", a->scalars, PT_F32, 1, 4);
+    int64_t n = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
+    PT_RETURN(check_heads("attention", a->n_heads, a->n_kv, a->dim));
+    PT_RETURN(pt_check_typed("attention", "q", a->q, PT_F32, n, hd));
+    PT_RETURN(pt_check_typed("attention", "k", a->k, PT_F32, n, kd));
+    PT_RETURN(pt_check_typed("attention", "v", a->v, PT_F32, n, kd));
+    PT_RETURN(pt_check_typed("attention", "o", a->o, PT_F32, n, hd));
+    if (pt_view_ok(a->lse)) PT_RETURN(pt_check_typed("attention", "lse", a->lse, PT_F32, a->n_heads, n));
+    return check_forest(ctx, "attention", a->forest, n);
 }
 
-pt_status pt_check_adamw(const pt_adamw_args *a)
+pt_status pt_check_attention_bwd(const pt_ctx *ctx, const pt_attention_bwd_args *a)
 {
-    PT_RETURN(pt_check_typed("adamw", "p", a->p, PT_F32, 1, a->p.cols));
-    PT_RETURN(pt_check_typed("adamw", "m", a->m, PT_F32, 1, a->p.cols));
-    PT_RETURN(pt_check_typed("adamw", "v", a->v, PT_F32, 1, a->p.cols));
-    PT_RETURN(pt_check_typed("adamw", "g", a->g, PT_F32, 1, a->p.cols));
-    return pt_check_typed("adamw", "scalars", a->scalars, PT_F32, 1, 4);
+    int64_t n = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
+    PT_RETURN(check_heads("attention_bwd", a->n_heads, a->n_kv, a->dim));
+    PT_RETURN(pt_check_typed("attention_bwd", "q", a->q, PT_F32, n, hd));
+    PT_RETURN(pt_check_typed("attention_bwd", "k", a->k, PT_F32, n, kd));
+    PT_RETURN(pt_check_typed("attention_bwd", "v", a->v, PT_F32, n, kd));
+    PT_RETURN(pt_check_typed("attention_bwd", "o", a->o, PT_F32, n, hd));
+    PT_RETURN(pt_check_typed("attention_bwd", "lse", a->lse, PT_F32, a->n_heads, n));
+    PT_RETURN(pt_check_typed("attention_bwd", "dout", a->dout, PT_F32, n, hd));
+    PT_RETURN(pt_check_typed("attention_bwd", "dq", a->dq, PT_F32, n, hd));
+    PT_RETURN(pt_check_typed("attention_bwd", "dk", a->dk, PT_F32, n, kd));
+    PT_RETURN(pt_check_typed("attention_bwd", "dv", a->dv, PT_F32, n, kd));
+    return check_forest(ctx, "attention_bwd", a->forest, n);
+}
+
+pt_status pt_check_decode(const pt_ctx *ctx, const pt_decode_args *a)
+{
+    int64_t b = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
+    PT_RETURN(check_heads("decode_attention", a->n_heads, a->n_kv, a->dim));
+    if (a->max_len < 1 || a->window < 0) return pt_fail(PT_ESHAPE, "decode_attention: max_len %d, window %d", a->max_len, a->window);
+    PT_RETURN(pt_check_typed("decode_attention", "q", a->q, PT_F32, b, hd));
+    PT_RETURN(pt_check_typed("decode_attention", "o", a->o, PT_F32, b, hd));
+    PT_RETURN(pt_check_typed("decode_attention", "k", a->k, PT_F32, b * a->max_len, kd));
+    PT_RETURN(pt_check_typed("decode_attention", "v", a->v, PT_F32, b * a->max_len, kd));
+    PT_RETURN(pt_check_typed("decode_attention", "lens", a->lens, PT_I32, 1, b));
+    if (ctx->dry) return PT_OK;
+    for (int64_t i = 0; i < b; i++) {
+        int32_t len = ((const int32_t *)pt_at(a->lens))[i];
+        if (len < 1 || len > a->max_len)
+            return pt_fail(PT_ESHAPE, "decode_attention: sequence %lld has length %d of %d", (long long)i, len, a->max_len);
+    }
+    return PT_OK;
+}
+
+static pt_status check_kind(const char *op, pt_act_kind kind)
+{
+    if (kind != PT_ACT_SILU && kind != PT_ACT_GELU_ERF && kind != PT_ACT_GELU_TANH) return pt_fail(PT_EARG, "%s: activation %d", op, (int)kind);
+    return PT_OK;
+}
+
+pt_status pt_check_gated(const pt_ctx *ctx, const pt_gated_args *a)
+{
+    int64_t n = a->g.rows, f = a->g.cols;
+    PT_RETURN(check_kind("gated", a->kind));
+    PT_RETURN(pt_check_typed("gated", "g", a->g, PT_F32, n, f));
+    PT_RETURN(pt_check_typed("gated", "u", a->u, PT_F32, n, f));
+    PT_RETURN(pt_check_typed("gated", "y", a->y, PT_F32, n, f));
+    return PT_OK;
+}
+
+pt_status pt_check_gated_bwd(const pt_ctx *ctx, const pt_gated_bwd_args *a)
+{
+    int64_t n = a->g.rows, f = a->g.cols;
+    PT_RETURN(check_kind("gated_bwd", a->kind));
+    PT_RETURN(pt_check_typed("gated_bwd", "g", a->g, PT_F32, n, f));
+    PT_RETURN(pt_check_typed("gated_bwd", "u", a->u, PT_F32, n, f));
+    PT_RETURN(pt_check_typed("gated_bwd", "dy", a->dy, PT_F32, n, f));
+    PT_RETURN(pt_check_typed("gated_bwd", "dg", a->dg, PT_F32, n, f));
+    PT_RETURN(pt_check_typed("gated_bwd", "du", a->du, PT_F32, n, f));
+    if (pt_view_ok(a->y)) PT_RETURN(pt_check_typed("gated_bwd", "y", a->y, PT_F32, n, f));
+    return PT_OK;
+}
+
+static pt_status check_index(const char *op, const char *what, pt_view index, int64_t limit)
+{
+    const int32_t *p = pt_at(index);
+    for (int64_t i = 0; i < index.cols; i++)
+        if (p[i] < 0 || p[i] >= limit) return pt_fail(PT_ESHAPE, "%s: %s %lld is %d of %lld", op, what, (long long)i, p[i], (long long)limit);
+    return PT_OK;
+}
+
+pt_status pt_check_embed(const pt_ctx *ctx, const pt_embed_args *a)
+{
+    int64_t n = a->y.rows, c = a->y.cols;
+    PT_RETURN(pt_check_typed("embed", "y", a->y, PT_F32, n, c));
+    PT_RETURN(pt_check_view("embed", "w", a->w, a->w.rows, c));
+    PT_RETURN(pt_check_typed("embed", "tokens", a->tokens, PT_I32, 1, n));
+    return ctx->dry ? PT_OK : check_index("embed", "token", a->tokens, a->w.rows);
+}
+
+pt_status pt_check_embed_bwd(const pt_ctx *ctx, const pt_embed_bwd_args *a)
+{
+    int64_t n = a->dy.rows, c = a->dy.cols;
+    PT_RETURN(pt_check_typed("embed_bwd", "dy", a->dy, PT_F32, n, c));
+    PT_RETURN(pt_check_typed("embed_bwd", "dw", a->dw, PT_F32, a->dw.rows, c));
+    PT_RETURN(pt_check_typed("embed_bwd", "tokens", a->tokens, PT_I32, 1, n));
+    return ctx->dry ? PT_OK : check_index("embed_bwd", "token", a->tokens, a->dw.rows);
+}
+
+pt_status pt_check_gather(const pt_ctx *ctx, const pt_gather_args *a)
+{
+    int64_t n = a->y.rows, c = a->y.cols;
+    PT_RETURN(pt_check_typed("gather", "y", a->y, PT_F32, n, c));
+    PT_RETURN(pt_check_typed("gather", "x", a->x, PT_F32, a->x.rows, c));
+    PT_RETURN(pt_check_typed("gather", "index", a->index, PT_I32, 1, n));
+    return ctx->dry ? PT_OK : check_index("gather", "index", a->index, a->x.rows);
+}
+
+pt_status pt_check_scatter_add(const pt_ctx *ctx, const pt_gather_args *a)
+{
+    int64_t n = a->x.rows, c = a->x.cols;
+    PT_RETURN(pt_check_typed("scatter_add", "x", a->x, PT_F32, n, c));
+    PT_RETURN(pt_check_typed("scatter_add", "y", a->y, PT_F32, a->y.rows, c));
+    PT_RETURN(pt_check_typed("scatter_add", "index", a->index, PT_I32, 1, n));
+    return ctx->dry ? PT_OK : check_index("scatter_add", "index", a->index, a->y.rows);
+}
+
+static bool castable(pt_dtype t)
+{
+    return t == PT_F32 || t == PT_F16 || t == PT_BF16;
+}
+
+pt_status pt_check_cast(const pt_ctx *ctx, const pt_cast_args *a)
+{
+    PT_RETURN(pt_check_view("cast", "x", a->x, a->x.rows, a->x.cols));
+    PT_RETURN(pt_check_view("cast", "y", a->y, a->x.rows, a->x.cols));
+    if (!castable(a->x.type) || !castable(a->y.type))
+        return pt_fail(PT_ENOSUP, "cast: %s to %s", pt_dtype_get(a->x.type)->name, pt_dtype_get(a->y.type)->name);
+    return PT_OK;
+}
+
+pt_status pt_check_axpby(const pt_ctx *ctx, const pt_axpby_args *a)
+{
+    PT_RETURN(pt_check_typed("axpby", "x", a->x, PT_F32, a->x.rows, a->x.cols));
+    return pt_check_typed("axpby", "y", a->y, PT_F32, a->x.rows, a->x.cols);
+}
+
+pt_status pt_check_sample(const pt_ctx *ctx, const pt_sample_args *a)
+{
+    int64_t b = a->logits.rows, v = a->logits.cols;
+    PT_RETURN(pt_check_typed("sample", "logits", a->logits, PT_F32, b, v));
+    PT_RETURN(pt_check_typed("sample", "token", a->token, PT_I32, 1, b));
+    if (pt_view_ok(a->seen)) PT_RETURN(pt_check_typed("sample", "seen", a->seen, PT_I32, b, a->seen.cols));
+    if (v < 1 || v > INT32_MAX) return pt_fail(PT_ESHAPE, "sample: a vocabulary of %lld", (long long)v);
+    if (!(a->temperature >= 0 && a->temperature < 1e30f)) return pt_fail(PT_EARG, "sample: temperature %g", (double)a->temperature);
+    if (a->top_k < 0 || !(a->top_p > 0 && a->top_p <= 1) || !(a->min_p >= 0 && a->min_p <= 1) || !(a->repetition_penalty > 0))
+        return pt_fail(PT_EARG, "sample: top_k %d, top_p %g, min_p %g, repetition_penalty %g", a->top_k, (double)a->top_p, (double)a->min_p,
+                       (double)a->repetition_penalty);
+    if (!ctx->dry && a->temperature > 0 && b > 0 && (!a->stream || !a->position))
+        return pt_fail(PT_EARG, "sample: drawing needs stream and position");
+    return PT_OK;
 }

@@ -1,20 +1,24 @@
-/* The shape and type checks of the linear, LoRA, head, optimiser and reduction ops: one place, so that every backend refuses the same calls. */
+/* Checks of an op's arguments, shared by the host backends (activations are f32): shapes and types, and in a real call the indices.
+ * The forest of an attention op may be absent in a dry run. */
 #ifndef PT_KERNELS_CHECK_OPS_H
 #define PT_KERNELS_CHECK_OPS_H
-#include "kernels/adam.h"
 #include "kernels/check.h"
-#include "kernels/head.h"
-#include "kernels/linear.h"
-#include "kernels/lora.h"
-#include "kernels/reduce.h"
+#include "kernels/ops.h"
 
-pt_status pt_check_linear(const pt_ctx *ctx, const pt_linear_args *a);
-pt_status pt_check_linear_bwd_x(const pt_ctx *ctx, const pt_linear_bwd_x_args *a);
-pt_status pt_check_linear_bwd_w(const pt_ctx *ctx, const pt_linear_bwd_w_args *a);
-pt_status pt_check_lora(const pt_ctx *ctx, const pt_lora_args *a, bool backward);
-pt_status pt_check_head(const pt_ctx *ctx, const pt_head_args *a);
-pt_status pt_check_group(const char *op, pt_view per_group, pt_view per_row, pt_view start, pt_view rows, pt_view weight);
-pt_status pt_check_sumsq(const pt_sumsq_args *a);
-pt_status pt_check_clip(const pt_clip_args *a);
-pt_status pt_check_adamw(const pt_adamw_args *a);
+pt_status pt_check_rmsnorm(const pt_ctx *ctx, const pt_rmsnorm_args *a);
+pt_status pt_check_rmsnorm_bwd(const pt_ctx *ctx, const pt_rmsnorm_bwd_args *a);
+pt_status pt_check_rope_table(const pt_ctx *ctx, const pt_rope_table_args *a);
+pt_status pt_check_rope(const pt_ctx *ctx, const pt_rope_args *a);
+pt_status pt_check_attention(const pt_ctx *ctx, const pt_attention_args *a);
+pt_status pt_check_attention_bwd(const pt_ctx *ctx, const pt_attention_bwd_args *a);
+pt_status pt_check_decode(const pt_ctx *ctx, const pt_decode_args *a); /* and 1 <= len <= max_len */
+pt_status pt_check_gated(const pt_ctx *ctx, const pt_gated_args *a);
+pt_status pt_check_gated_bwd(const pt_ctx *ctx, const pt_gated_bwd_args *a);
+pt_status pt_check_embed(const pt_ctx *ctx, const pt_embed_args *a);
+pt_status pt_check_embed_bwd(const pt_ctx *ctx, const pt_embed_bwd_args *a);
+pt_status pt_check_gather(const pt_ctx *ctx, const pt_gather_args *a);
+pt_status pt_check_scatter_add(const pt_ctx *ctx, const pt_gather_args *a);
+pt_status pt_check_cast(const pt_ctx *ctx, const pt_cast_args *a);
+pt_status pt_check_axpby(const pt_ctx *ctx, const pt_axpby_args *a);
+pt_status pt_check_sample(const pt_ctx *ctx, const pt_sample_args *a);
 #endif
