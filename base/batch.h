@@ -4,7 +4,8 @@
  * [seg_start[s], seg_start[s+1]). Segments lie in depth-first order; seg_end[s] is the token index where the subtree of s
  * ends. Token i sees token j iff  j <= i < seg_end(segment of j)  and, with a window w, position(i) - position(j) < w.
  * A segment continues at its parent's last position + 1. The only padding is a dead tail segment (its own root, no rows) that
- * rounds n_tokens up to a multiple of 64, so that GEMM shapes are few; n_live counts tokens without it.
+ * rounds n_tokens up to a multiple of 64, so that GEMM shapes are few (slot of the last live segment, so that runs of one slot end
+ * at a round number too); n_live counts tokens without it.
  *
  * A row is one supervised prediction: the hidden state of token row_token = head_token[row_head[r]] predicts row_target[r].
  * A head position may serve several rows (first tokens of several answers behind one shared prefix). Rows are sorted by row_head.
@@ -25,7 +26,7 @@ typedef struct pt_batch {
     int32_t *seg_parent;       /* [S] -1 = root */
     int32_t *seg_end;          /* [S] token index: end of the subtree */
     int32_t *seg_slot;         /* [S] adapter slot (0 = the trained one, -1 = none) */
-    int32_t *seg_copies;       /* [S] records behind the segment */
+    int32_t *seg_copies;       /* [S] answers behind the segment (both sides of a pair count); 0 for the dead tail */
     int32_t n_heads;
     int32_t *head_token;       /* [Hd] distinct token indices that the head visits, ascending */
     int32_t n_rows;

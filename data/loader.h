@@ -50,7 +50,9 @@ pt_status pt_loader_summary_get(const pt_loader *l, pt_loader_summary *s);
 pt_status pt_loader_caps(const pt_loader *l, pt_batch_caps *caps);
 /* Step `index`: any order is allowed, the next in line is prefetched by a thread. PT_ESTATE past the last. */
 pt_status pt_loader_step(pt_loader *l, int64_t index, pt_step *out);
-/* Lays out given token sequences as one batch (tests, eval, reference passes): sequences sharing beginnings share segments in forest mode. */
+/* Lays out given token sequences as one batch (tests, eval, reference passes): sequences sharing beginnings share segments in forest mode. Group g
+ * is sequence g; the step_* sums are this batch's. weight NULL: every token but the first counts 1; weight[0] is never a row; weights are finite and
+ * not negative. end_index: token whose hidden state is asked for in group_end_head, -1 = none. Ids, n >= 1 and weights are checked (PT_EARG). */
 typedef struct pt_seq { const int32_t *ids; const float *weight; int32_t n; int32_t slot; int32_t end_index; } pt_seq;
 pt_status pt_batch_build(pt_batch *out, const pt_seq *seqs, size_t n, pt_packing packing);
 void pt_batch_free(pt_batch *b);
