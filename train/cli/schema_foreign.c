@@ -1,6 +1,7 @@
 #include "train/cli/schema.h"
 
-/* Keys that configs written for axolotl, TRL or LLaMA-Factory carry, by reason. A refused key set to null, false, 0, "" or [] is off and passes. */
+/* Keys that configs written for axolotl, TRL or LLaMA-Factory carry, by reason. A refused key set to null, false, 0,
+ * "" or [] is off and passes. */
 
 #define W0 \
     "attention is always tiled and exact here"
