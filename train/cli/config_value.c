@@ -1,0 +1,236 @@
+#include "train/cli/config_value.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+pt_status pt_place_fail(pt_place at, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (at.line <= 0) return pt_fail(PT_EARG, "%s: %s", at.file, text);
+    return pt_fail(PT_EARG, "%s:%d:%d: %s", at.file, at.line, at.column, text);
+}
+
+static pt_status scalar(pt_place at, const char *key, const pt_ynode *n, const char *wanted)
+{
+    if (n->kind != PT_YSCALAR)
+        return pt_place_fail(at, "%s takes %s, not a %s", key, wanted, n->kind == PT_YSEQ ? "list" : "mapping");
+    return PT_OK;
+}
+
+pt_status pt_value_string(pt_place at, const char *key, const pt_ynode *n, char **out)
+{
+    PT_RETURN(scalar(at, key, n, "text"));
+    char *copy;
+    PT_RETURN(pt_strdup(&copy, n->text));
+    free(*out);
+    *out = copy;
+    return PT_OK;
+}
+
+pt_status pt_value_number(pt_place at, const char *key, const pt_ynode *n, double min, double max, double *out)
+{
+    PT_RETURN(scalar(at, key, n, "a number"));
+    char *end;
+    errno = 0;
+    double v = strtod(n->text, &end);
+    if (n->quoted || end == n->text || *end || !isfinite(v)) return pt_place_fail(at, "%s takes a number, not '%s'", key, n->text);
+    if (min <= max && (v < min || v > max)) return pt_place_fail(at, "%s is %s; it must lie from %g to %g", key, n->text, min, max);
+    *out = v;
+    return PT_OK;
+}
+
+pt_status pt_value_int(pt_place at, const char *key, const pt_ynode *n, double min, double max, int *out)
+{
+    double v = 0;
+    PT_RETURN(pt_value_number(at, key, n, min, max, &v));
+    if (v != floor(v) || fabs(v) > 2e9) return pt_place_fail(at, "%s takes a whole number, not '%s'", key, n->text);
+    *out = (int)v;
+    return PT_OK;
+}
+
+pt_status pt_value_u64(pt_place at, const char *key, const pt_ynode *n, uint64_t *out)
+{
+    PT_RETURN(scalar(at, key, n, "a whole number"));
+    char *end;
+    errno = 0;
+    unsigned long long v = strtoull(n->text, &end, 10);
+    if (n->quoted || end == n->text || *end || errno || n->text[0] == '-') return pt_place_fail(at, "%s takes a whole number from 0, not '%s'", key, n->text);
+    *out = v;
+    return PT_OK;
+}
+
+pt_status pt_value_bool(pt_place at, const char *key, const pt_ynode *n, bool *out)
+{
+    PT_RETURN(scalar(at, key, n, "true or false"));
+    static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no", "off"};
+    for (int i = 0; i < 3 && !n->quoted; i++) {
+        if (!strcasecmp(n->text, yes[i])) return *out = true, PT_OK;
+        if (!strcasecmp(n->text, no[i])) return *out = false, PT_OK;
+    }
+    return pt_place_fail(at, "%s takes true or false, not '%s'", key, n->text);
+}
+
+pt_status pt_value_enum(pt_place at, const char *key, const pt_ynode *n, const pt_choice *choices, int *out)
+{
+    PT_RETURN(scalar(at, key, n, "one word"));
+    pt_str words = {0};
+    for (const pt_choice *c = choices; c->word; c++) {
+        if (!strcasecmp(c->word, n->text)) {
+            pt_str_free(&words);
+            return *out = c->value, PT_OK;
+        }
+        if (c->word[0] && pt_str_printf(&words, "%s%s", words.len ? ", " : "", c->word) != PT_OK) break;
+    }
+    pt_status rc = pt_place_fail(at, "%s is '%s'; it must be one of: %s", key, n->text, words.text ? words.text : "");
+    pt_str_free(&words);
+    return rc;
+}
+
+pt_status pt_value_list(pt_place at, const char *key, const pt_ynode *n, char ***out, size_t *out_n)
+{
+    if (n->kind == PT_YMAP) return pt_place_fail(at, "%s takes a list, not a mapping", key);
+    size_t count = n->kind == PT_YSEQ ? n->n : 1;
+    char **list;
+    PT_RETURN(pt_alloc0(&list, count));
+    pt_status rc = PT_OK;
+    for (size_t i = 0; i < count && rc == PT_OK; i++) {
+        const pt_ynode *item = n->kind == PT_YSEQ ? n->items[i] : n;
+        rc = pt_value_string((pt_place){at.file, item->line, item->column}, key, item, &list[i]);
+    }
+    if (rc != PT_OK) {
+        for (size_t i = 0; i < count; i++) free(list[i]);
+        free(list);
+        return rc;
+    }
+    for (size_t i = 0; i < *out_n; i++) free((*out)[i]);
+    free(*out);
+    *out = list;
+    *out_n = count;
+    return PT_OK;
+}
+
+bool pt_value_is_off(const pt_ynode *n)
+{
+    if (n->kind != PT_YSCALAR) return n->n == 0;
+    if (pt_yaml_is_null(n) || !n->text[0]) return true;
+    char *end;
+    double v = strtod(n->text, &end);
+    return !strcasecmp(n->text, "false") || !strcasecmp(n->text, "no") || !strcasecmp(n->text, "off") || !strcasecmp(n->text, "none") || (!*end && v == 0);
+}
+
+/* ---- datasets --------------------------------------------------------------------------------------------------- */
+
+static const char *const dataset_types[] = {"messages",   "chat_template", "sharegpt", "alpaca", "rolebench", "text",
+                                            "completion", "preference",    "mindset",  "tokens", "",          NULL};
+
+static pt_status mappings(const char *file, const pt_ynode *n, pt_dataset_spec *d)
+{
+    if (n->kind != PT_YMAP) return pt_place_fail((pt_place){file, n->line, n->column}, "message_property_mappings takes {role: NAME, content: NAME}");
+    for (size_t i = 0; i < n->n; i++) {
+        pt_place at = {file, n->key_line[i], n->key_column[i]};
+        if (!strcmp(n->keys[i], "role")) PT_RETURN(pt_value_string(at, "role", n->items[i], &d->property_role));
+        else if (!strcmp(n->keys[i], "content")) PT_RETURN(pt_value_string(at, "content", n->items[i], &d->property_content));
+        else return pt_place_fail(at, "message_property_mappings knows role and content, not %s", n->keys[i]);
+    }
+    return PT_OK;
+}
+
+static pt_status dataset_key(const char *file, const pt_ynode *n, size_t i, pt_dataset_spec *d)
+{
+    const char *key = n->keys[i];
+    const pt_ynode *v = n->items[i];
+    pt_place at = {file, n->key_line[i], n->key_column[i]};
+    struct { const char *name; char **field; } texts[] = {
+        {"path", &d->path}, {"type", &d->type}, {"split", &d->split}, {"field_messages", &d->field_messages}, {"field", &d->field_text},
+        {"field_text", &d->field_text}, {"profiles", &d->profiles}, {"references", &d->references}, {"system_template", &d->system_template},
+        {"message_field_role", &d->property_role}, {"message_field_content", &d->property_content}};
+    if (pt_yaml_is_null(v)) return PT_OK;
+    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
+        if (!strcmp(key, texts[k].name)) return pt_value_string(at, key, v, texts[k].field);
+    if (!strcmp(key, "weight")) return pt_value_number(at, key, v, 0, 1000, &d->weight);
+    if (!strcmp(key, "message_property_mappings")) return mappings(file, v, d);
+    if (!strcmp(key, "ds_type") && v->kind == PT_YSCALAR && (!strcmp(v->text, "json") || !strcmp(v->text, "jsonl"))) return PT_OK;
+    if (!strcmp(key, "trust_remote_code") || !strcmp(key, "preprocess_shards") || pt_value_is_off(v)) return PT_OK;
+    return pt_place_fail(at, "a data set knows path, type, split, weight, field_messages, message_property_mappings, field_text, profiles, references, "
+                             "system_template; not %s", key);
+}
+
+static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d)
+{
+    pt_place at = {file, n->line, n->column};
+    d->weight = 1;
+    d->line = n->line;
+    d->column = n->column;
+    if (n->kind == PT_YSCALAR) return pt_value_string(at, "path", n, &d->path);
+    if (n->kind != PT_YMAP) return pt_place_fail(at, "a data set is {path: FILE, type: TYPE}");
+    for (size_t i = 0; i < n->n; i++) PT_RETURN(dataset_key(file, n, i, d));
+    if (!d->path || !d->path[0]) return pt_place_fail(at, "this data set has no path");
+    for (int i = 0; d->type && dataset_types[i]; i++)
+        if (!strcmp(d->type, dataset_types[i])) return PT_OK;
+    if (!d->type) return pt_strdup(&d->type, "messages");
+    return pt_place_fail(at, "unknown data set type '%s'; known: messages (= chat_template), sharegpt, alpaca, rolebench, text (= completion), preference, "
+                             "mindset, tokens (= empty type)", d->type);
+}
+
+void pt_datasets_free(pt_dataset_spec *d, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *texts[] = {d[i].path, d[i].type, d[i].split, d[i].field_messages, d[i].property_role, d[i].property_content, d[i].field_text,
+                         d[i].profiles, d[i].references, d[i].system_template};
+        for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) free(texts[k]);
+    }
+    free(d);
+}
+
+pt_status pt_value_datasets(const char *file, const char *key, const pt_ynode *n, pt_dataset_spec **out, size_t *out_n)
+{
+    size_t count = n->kind == PT_YSEQ ? n->n : 1;
+    pt_dataset_spec *list;
+    PT_RETURN(pt_alloc0(&list, count));
+    pt_status rc = PT_OK;
+    for (size_t i = 0; i < count && rc == PT_OK; i++) rc = dataset(file, n->kind == PT_YSEQ ? n->items[i] : n, &list[i]);
+    if (rc == PT_OK && !count) rc = pt_place_fail((pt_place){file, n->line, n->column}, "%s is an empty list", key);
+    if (rc != PT_OK) {
+        pt_datasets_free(list, count);
+        return rc;
+    }
+    pt_datasets_free(*out, *out_n);
+    *out = list;
+    *out_n = count;
+    return PT_OK;
+}
+
+/* ---- model_config ----------------------------------------------------------------------------------------------- */
+
+pt_status pt_value_model(const char *file, const pt_ynode *n, pt_init_config *c)
+{
+    struct { const char *name; int *field; } ints[] = {
+        {"hidden_size", &c->hidden_size}, {"intermediate_size", &c->intermediate_size}, {"num_hidden_layers", &c->num_hidden_layers},
+        {"num_attention_heads", &c->num_attention_heads}, {"num_key_value_heads", &c->num_key_value_heads}, {"head_dim", &c->head_dim},
+        {"vocab_size", &c->vocab_size}, {"sliding_window", &c->sliding_window}, {"max_position_embeddings", &c->max_position_embeddings}};
+    struct { const char *name; double *field; } numbers[] = {
+        {"rope_theta", &c->rope_theta}, {"rms_norm_eps", &c->rms_norm_eps}, {"initializer_range", &c->initializer_range}};
+    if (n->kind != PT_YMAP) return pt_place_fail((pt_place){file, n->line, n->column}, "model_config takes a mapping");
+    for (size_t i = 0; i < n->n; i++) {
+        const char *key = n->keys[i];
+        pt_place at = {file, n->key_line[i], n->key_column[i]};
+        bool found = pt_yaml_is_null(n->items[i]);
+        for (size_t k = 0; k < sizeof ints / sizeof *ints && !found; k++)
+            if ((found = !strcmp(key, ints[k].name))) PT_RETURN(pt_value_int(at, key, n->items[i], 0, 1 << 28, ints[k].field));
+        for (size_t k = 0; k < sizeof numbers / sizeof *numbers && !found; k++)
+            if ((found = !strcmp(key, numbers[k].name))) PT_RETURN(pt_value_number(at, key, n->items[i], 1e-12, 1e12, numbers[k].field));
+        if (!found && (found = !strcmp(key, "family"))) PT_RETURN(pt_value_string(at, key, n->items[i], &c->family));
+        if (!found && (found = !strcmp(key, "tie_word_embeddings"))) PT_RETURN(pt_value_bool(at, key, n->items[i], &c->tie_word_embeddings));
+        if (!found) return pt_place_fail(at, "model_config does not know %s; see `ptrain help model_config`", key);
+    }
+    return PT_OK;
+}

@@ -1,0 +1,24 @@
+/* One YAML node into one field, with checks that name the place. Private to train/cli. */
+#ifndef PT_CLI_CONFIG_VALUE_H
+#define PT_CLI_CONFIG_VALUE_H
+#include "train/cli/schema.h"
+#include "train/cli/yaml.h"
+
+/* Where a value stands, for messages. */
+typedef struct pt_place { const char *file; int line, column; } pt_place;
+pt_status pt_place_fail(pt_place at, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+pt_status pt_value_string(pt_place at, const char *key, const pt_ynode *n, char **out);
+pt_status pt_value_number(pt_place at, const char *key, const pt_ynode *n, double min, double max, double *out);
+pt_status pt_value_int(pt_place at, const char *key, const pt_ynode *n, double min, double max, int *out);
+pt_status pt_value_u64(pt_place at, const char *key, const pt_ynode *n, uint64_t *out);
+pt_status pt_value_bool(pt_place at, const char *key, const pt_ynode *n, bool *out);
+pt_status pt_value_enum(pt_place at, const char *key, const pt_ynode *n, const pt_choice *choices, int *out);
+pt_status pt_value_list(pt_place at, const char *key, const pt_ynode *n, char ***out, size_t *out_n);
+/* null, false, 0, "", [] or {}: a switch that is off. */
+bool pt_value_is_off(const pt_ynode *n);
+
+pt_status pt_value_datasets(const char *file, const char *key, const pt_ynode *n, pt_dataset_spec **out, size_t *out_n);
+void pt_datasets_free(pt_dataset_spec *d, size_t n);
+pt_status pt_value_model(const char *file, const pt_ynode *n, pt_init_config *out);
+#endif

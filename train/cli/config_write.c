@@ -1,0 +1,114 @@
+/* The effective config as YAML. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/cli/config.h"
+#include "train/cli/schema.h"
+#include "train/cli/yaml.h"
+
+static pt_status put_text(pt_str *out, const char *indent, const char *key, const char *text)
+{
+    if (!text) return PT_OK;
+    PT_RETURN(pt_str_printf(out, "%s%s: ", indent, key));
+    PT_RETURN(pt_yaml_quote(out, text));
+    return pt_str_puts(out, "\n");
+}
+
+/* The shortest spelling that reads back to the same number. */
+static pt_status put_number(pt_str *out, const char *indent, const char *key, double v)
+{
+    char text[40];
+    for (int digits = 6; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v) break;
+    }
+    return pt_str_printf(out, "%s%s: %s\n", indent, key, text);
+}
+
+static pt_status put_datasets(pt_str *out, const char *key, const pt_dataset_spec *d, size_t n)
+{
+    if (!n) return PT_OK;
+    PT_RETURN(pt_str_printf(out, "%s:\n", key));
+    for (size_t i = 0; i < n; i++) {
+        PT_RETURN(put_text(out, "  - ", "path", d[i].path));
+        PT_RETURN(put_text(out, "    ", "type", d[i].type));
+        PT_RETURN(put_text(out, "    ", "split", d[i].split));
+        if (d[i].weight != 1) PT_RETURN(put_number(out, "    ", "weight", d[i].weight));
+        PT_RETURN(put_text(out, "    ", "field_messages", d[i].field_messages));
+        if (d[i].property_role || d[i].property_content) {
+            PT_RETURN(pt_str_puts(out, "    message_property_mappings:\n"));
+            PT_RETURN(put_text(out, "      ", "role", d[i].property_role));
+            PT_RETURN(put_text(out, "      ", "content", d[i].property_content));
+        }
+        PT_RETURN(put_text(out, "    ", "field_text", d[i].field_text));
+        PT_RETURN(put_text(out, "    ", "profiles", d[i].profiles));
+        PT_RETURN(put_text(out, "    ", "references", d[i].references));
+        PT_RETURN(put_text(out, "    ", "system_template", d[i].system_template));
+    }
+    return PT_OK;
+}
+
+static pt_status put_model(pt_str *out, const pt_init_config *c)
+{
+    if (!c->random) return PT_OK;
+    PT_RETURN(pt_str_puts(out, "init: random\nmodel_config:\n"));
+    PT_RETURN(put_text(out, "  ", "family", c->family));
+    struct { const char *key; int v; } ints[] = {
+        {"hidden_size", c->hidden_size}, {"intermediate_size", c->intermediate_size}, {"num_hidden_layers", c->num_hidden_layers},
+        {"num_attention_heads", c->num_attention_heads}, {"num_key_value_heads", c->num_key_value_heads}, {"head_dim", c->head_dim},
+        {"vocab_size", c->vocab_size}, {"sliding_window", c->sliding_window}, {"max_position_embeddings", c->max_position_embeddings}};
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_str_printf(out, "  %s: %d\n", ints[i].key, ints[i].v));
+    PT_RETURN(put_number(out, "  ", "rope_theta", c->rope_theta));
+    PT_RETURN(put_number(out, "  ", "rms_norm_eps", c->rms_norm_eps));
+    PT_RETURN(put_number(out, "  ", "initializer_range", c->initializer_range));
+    return pt_str_printf(out, "  tie_word_embeddings: %s\n", c->tie_word_embeddings ? "true" : "false");
+}
+
+static pt_status put_list(pt_str *out, const char *key, char *const *list, size_t n)
+{
+    if (!n) return PT_OK;
+    PT_RETURN(pt_str_printf(out, "%s: [", key));
+    for (size_t i = 0; i < n; i++) {
+        if (i) PT_RETURN(pt_str_puts(out, ", "));
+        PT_RETURN(pt_yaml_quote(out, list[i]));
+    }
+    return pt_str_puts(out, "]\n");
+}
+
+static pt_status put_key(pt_str *out, const pt_config *c, const pt_key *k)
+{
+    const void *f = (const char *)c + k->offset;
+    const void *count = (const char *)c + k->offset_n;
+    switch (k->kind) {
+    case PT_KEY_STRING: return put_text(out, "", k->name, *(char *const *)f);
+    case PT_KEY_INT: return pt_str_printf(out, "%s: %d\n", k->name, *(const int *)f);
+    case PT_KEY_U64: return pt_str_printf(out, "%s: %llu\n", k->name, (unsigned long long)*(const uint64_t *)f);
+    case PT_KEY_NUMBER: return put_number(out, "", k->name, *(const double *)f);
+    case PT_KEY_BOOL: return pt_str_printf(out, "%s: %s\n", k->name, *(const bool *)f ? "true" : "false");
+    case PT_KEY_ENUM:
+        for (const pt_choice *ch = k->choices; ch->word; ch++)
+            if (ch->value == *(const int *)f) return pt_str_printf(out, "%s: %s\n", k->name, ch->word);
+        return PT_OK; /* unset */
+    case PT_KEY_LIST: return put_list(out, k->name, *(char **const *)f, *(const size_t *)count);
+    case PT_KEY_DATASETS: return put_datasets(out, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count);
+    case PT_KEY_MODEL: return put_model(out, f);
+    }
+    return PT_OK;
+}
+
+pt_status pt_config_yaml(const pt_config *c, pt_str *out)
+{
+    size_t n;
+    const pt_key *k = pt_schema(&n);
+    for (size_t i = 0; i < n; i++) {
+        if (!strcmp(k[i].name, "init")) continue; /* model_config writes it */
+        if (c->lora_model_dir && ((!strcmp(k[i].name, "lora_r") && !c->lora_r_set) || (!strcmp(k[i].name, "lora_alpha") && !c->lora_alpha_set))) continue;
+        PT_RETURN(put_key(out, c, &k[i]));
+    }
+    if (c->evals_per_epoch) PT_RETURN(pt_str_printf(out, "evals_per_epoch: %d\n", c->evals_per_epoch));
+    if (c->saves_per_epoch) PT_RETURN(pt_str_printf(out, "saves_per_epoch: %d\n", c->saves_per_epoch));
+    if (c->quantised_wanted && c->adapter != PT_ADAPTER_QLORA) PT_RETURN(pt_str_puts(out, "load_in_4bit: true\n"));
+    return PT_OK;
+}
