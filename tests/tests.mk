@@ -1,1 +1,28 @@
-# What `make test` and its relatives run. The runner is tests/run.sh; every line it counts comes from a test that ran.
+# What `make test` and its relatives run. The runner is tests/run.sh; every result it counts comes from a test that ran.
+SCRIPTS   := tests/arrows.sh $(wildcard tests/cli/*.sh) $(wildcard tests/fault/*.sh) $(wildcard tests/dist/*.sh) $(wildcard tests/invariant/*.sh)
+# The long ones: `make test-full` runs them too.
+SLOW      := $(wildcard tests/full/*.sh)
+# Run again under AddressSanitizer and UndefinedBehaviorSanitizer.
+ASAN_KINDS := unit fuzz fault ops
+asan_bins  = $(patsubst %.c,$(1)/%,$(foreach k,$(ASAN_KINDS),$(wildcard tests/$(k)/*.c)))
+
+test: setup ## set-up, then every test that needs no GPU; ends with "N passed, M failed"
+	@$(MAKE) --no-print-directory check-deps
+	@$(MAKE) --no-print-directory -j$(NPROC) tests
+	@mkdir -p build && cp -f $(BUILD)/ptrain build/ptrain
+	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
+	@PTRAIN=$(abspath $(BUILD)/ptrain) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
+	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(call asan_bins,build/asan)
+
+test-full: setup ## the tests, the slow ones, and the clang build
+	@$(MAKE) --no-print-directory -j$(NPROC) tests
+	@$(MAKE) --no-print-directory -j$(NPROC) CC=clang BUILD=build/clang tests
+	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
+	@PTRAIN=$(abspath $(BUILD)/ptrain) LSAN_OPTIONS=suppressions=tests/lsan.supp \
+	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(SLOW) $(call asan_bins,build/asan) $(patsubst $(BUILD)/%,build/clang/%,$(TEST_BIN))
+
+.PHONY: asan-tests
+asan-tests: $(call asan_bins,$(BUILD))
+
+asan: ## the program under AddressSanitizer: build/asan/ptrain
+	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" build/asan/ptrain
