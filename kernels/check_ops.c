@@ -41,7 +41,7 @@ pt_status pt_check_rope_table(const pt_ctx *ctx, const pt_rope_table_args *a)
 pt_status pt_check_rope(const pt_ctx *ctx, const pt_rope_args *a)
 {
     int64_t n = a->x.rows;
-    if (a->heads < 1 || a->dim < 1 || a->rot < 0 || a->rot % 2 || a->rot > a->dim)
+    if (a->heads < 1 || a->dim < 1 || a->rot < 0 || a->rot % 2 || a->rot > a->dim || a->rot > 1024)
         return pt_fail(PT_ESHAPE, "rope: %d heads of %d features, %d of them rotated", a->heads, a->dim, a->rot);
     if (a->kind != PT_ROPE_HALF && a->kind != PT_ROPE_ADJACENT) return pt_fail(PT_EARG, "rope: kind %d", (int)a->kind);
     PT_RETURN(pt_check_typed("rope", "x", a->x, PT_F32, n, (int64_t)a->heads * a->dim));
@@ -153,6 +153,8 @@ pt_status pt_check_embed(const pt_ctx *ctx, const pt_embed_args *a)
     int64_t n = a->y.rows, c = a->y.cols;
     PT_RETURN(pt_check_typed("embed", "y", a->y, PT_F32, n, c));
     PT_RETURN(pt_check_view("embed", "w", a->w, a->w.rows, c));
+    if (a->w.type != PT_F32 && a->w.type != PT_F16 && a->w.type != PT_BF16 && !pt_dtype_quantised(a->w.type))
+        return pt_fail(PT_ENOSUP, "embed: weights of type %s", pt_dtype_get(a->w.type)->name);
     PT_RETURN(pt_check_typed("embed", "tokens", a->tokens, PT_I32, 1, n));
     return ctx->dry ? PT_OK : check_index("embed", "token", a->tokens, a->w.rows);
 }
