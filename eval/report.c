@@ -1,0 +1,319 @@
+#include "eval/report.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+enum { NAME_WIDTH = 84, ROLE_WIDTH = 22, LABEL_WIDTH = 46 };
+
+typedef enum metric_form { FORM_RATIO, FORM_SCORE, FORM_SHARE } metric_form;
+
+static const struct metric_row {
+    const char *key, *label;
+    metric_form form;
+    int better; /* +1 higher, -1 lower, 0 neither */
+} METRIC[PT_METRIC_COUNT] = {
+    [PT_METRIC_PERPLEXITY] = {"perplexity", "perplexity of the reference answers", FORM_RATIO, -1},
+    [PT_METRIC_ROUGE_L_F] = {"rouge_l_f", "ROUGE-L F against the references", FORM_SCORE, 1},
+    [PT_METRIC_ROUGE_L_RECALL] = {"rouge_l_recall", "ROUGE-L recall", FORM_SCORE, 1},
+    [PT_METRIC_CANNED_ROUGE_L] = {"canned_rouge_l", "  best single canned answer a role, ROUGE-L F", FORM_SCORE, 0},
+    [PT_METRIC_STOPPED] = {"stopped_share", "answers that stop by themselves", FORM_SHARE, 1},
+    [PT_METRIC_REPEATED] = {"repeated_4grams", "repeated 4-grams inside answers", FORM_SHARE, -1},
+    [PT_METRIC_COPIED] = {"copied_share", "answers copied from training (ROUGE-L > 0.7)", FORM_SHARE, -1},
+    [PT_METRIC_NLL_OWN] = {"nll_own", "nats a token, own profile", FORM_SCORE, -1},
+    [PT_METRIC_NLL_OTHER] = {"nll_other", "nats a token, another role's profile", FORM_SCORE, 0},
+    [PT_METRIC_NLL_GAP] = {"nll_gap", "  difference, other - own", FORM_SCORE, 1},
+    [PT_METRIC_PREFERENCE] = {"preference_accuracy", "preference accuracy", FORM_SHARE, 1},
+};
+
+const char *pt_metric_key(pt_metric m)
+{
+    return (unsigned)m < PT_METRIC_COUNT ? METRIC[m].key : "?";
+}
+
+void pt_metrics_clear(pt_metrics *m)
+{
+    for (int i = 0; i < PT_METRIC_COUNT; i++) m->v[i] = NAN;
+}
+
+void pt_report_init(pt_report *r)
+{
+    *r = (pt_report){0};
+    pt_metrics_clear(&r->side[PT_BEFORE]);
+    pt_metrics_clear(&r->side[PT_AFTER]);
+}
+
+void pt_report_free(pt_report *r)
+{
+    for (size_t i = 0; i < r->roles; i++) {
+        free(r->role[i].role);
+        free(r->role[i].canned);
+    }
+    free(r->role);
+    free(r->name[PT_BEFORE]);
+    free(r->name[PT_AFTER]);
+    pt_report_init(r);
+}
+
+pt_status pt_report_name(pt_report *r, pt_side side, const char *name)
+{
+    char *copy;
+    PT_RETURN(pt_strdup(&copy, name));
+    free(r->name[side]);
+    r->name[side] = copy;
+    return PT_OK;
+}
+
+pt_status pt_report_role_get(pt_report *r, const char *role, pt_report_role **out)
+{
+    for (size_t i = 0; i < r->roles; i++) {
+        *out = &r->role[i];
+        if (strcmp(r->role[i].role, role) == 0) return PT_OK;
+    }
+    PT_RETURN(pt_reserve(&r->role, &r->role_cap, r->roles + 1));
+    *out = &r->role[r->roles];
+    PT_RETURN(pt_strdup(&(*out)->role, role));
+    pt_metrics_clear(&(*out)->side[PT_BEFORE]);
+    pt_metrics_clear(&(*out)->side[PT_AFTER]);
+    r->roles++;
+    return PT_OK;
+}
+
+static double metric_of(const pt_metrics *m, pt_metric id)
+{
+    if (id == PT_METRIC_NLL_GAP && isnan(m->v[id])) return m->v[PT_METRIC_NLL_OTHER] - m->v[PT_METRIC_NLL_OWN];
+    return m->v[id];
+}
+
+/* ---- the table ---- */
+
+/* Adds text cut or padded to `width` columns of a terminal; what would break a line or the terminal becomes '?'. */
+static pt_status put_cell(pt_str *out, const char *text, int width)
+{
+    size_t left = strlen(text);
+    int used = 0;
+    while (left) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)left, &c);
+        utf8proc_category_t cat = n > 0 ? utf8proc_category(c) : UTF8PROC_CATEGORY_CC;
+        bool shown = cat != UTF8PROC_CATEGORY_CC && cat != UTF8PROC_CATEGORY_CF && cat != UTF8PROC_CATEGORY_CN &&
+                     cat != UTF8PROC_CATEGORY_ZL && cat != UTF8PROC_CATEGORY_ZP;
+        size_t bytes = n > 0 ? (size_t)n : 1;
+        int columns = shown ? utf8proc_charwidth(c) : 1;
+        if (used + columns > width) break;
+        PT_RETURN(pt_str_add(out, shown ? text : "?", shown ? bytes : 1));
+        used += columns;
+        text += bytes;
+        left -= bytes;
+    }
+    return pt_str_printf(out, "%*s", width - used, "");
+}
+
+static pt_status put_value(pt_str *out, metric_form form, double v, int width)
+{
+    if (isnan(v)) return pt_str_printf(out, "%*s", width, "-");
+    if (form == FORM_SHARE) return pt_str_printf(out, "%*.1f %%", width - 2, 100 * v);
+    if (form == FORM_RATIO && fabs(v) >= 1e6) return pt_str_printf(out, "%*.2e", width, v);
+    return pt_str_printf(out, "%*.*f", width, form == FORM_RATIO ? 2 : 3, v);
+}
+
+/* Ratios change by a share of the old value, shares by points, scores by their difference. */
+static pt_status put_change(pt_str *out, const struct metric_row *row, double before, double after, int width)
+{
+    double d = after - before, least = 0.0005;
+    pt_status rc;
+    if (!isfinite(d)) return pt_str_printf(out, "%*s", width, "-");
+    if (row->form == FORM_RATIO) {
+        if (before == 0) return pt_str_printf(out, "%*s", width, "-");
+        d = 100 * d / before;
+        least = 0.05;
+        rc = pt_str_printf(out, "%+*.1f %%", width - 2, d);
+    } else if (row->form == FORM_SHARE) {
+        rc = pt_str_printf(out, "%+*.1f pt", width - 3, 100 * d);
+    } else {
+        rc = pt_str_printf(out, "%+*.3f", width, d);
+    }
+    if (rc != PT_OK || !row->better || fabs(d) < least) return rc;
+    return pt_str_puts(out, row->better * d > 0 ? "  better" : "  worse");
+}
+
+static pt_status table_overall(const pt_report *r, const bool shown[2], pt_str *out)
+{
+    PT_RETURN(put_cell(out, "", LABEL_WIDTH));
+    for (int s = 0; s < 2; s++)
+        if (shown[s]) PT_RETURN(pt_str_printf(out, "%12s", s == PT_BEFORE ? "before" : "after"));
+    PT_RETURN(pt_str_puts(out, shown[0] && shown[1] ? "      change\n" : "\n"));
+    for (int m = 0; m < PT_METRIC_COUNT; m++) {
+        double v[2];
+        for (int s = 0; s < 2; s++) v[s] = shown[s] ? metric_of(&r->side[s], (pt_metric)m) : NAN;
+        if (isnan(v[0]) && isnan(v[1])) continue;
+        PT_RETURN(put_cell(out, METRIC[m].label, LABEL_WIDTH));
+        for (int s = 0; s < 2; s++)
+            if (shown[s]) PT_RETURN(put_value(out, METRIC[m].form, v[s], 12));
+        if (shown[0] && shown[1] && METRIC[m].better) PT_RETURN(put_change(out, &METRIC[m], v[0], v[1], 12));
+        PT_RETURN(pt_str_puts(out, "\n"));
+    }
+    return PT_OK;
+}
+
+static pt_status table_roles(const pt_report *r, const bool shown[2], pt_str *out)
+{
+    pt_side last = shown[PT_AFTER] ? PT_AFTER : PT_BEFORE;
+    const struct {
+        pt_metric m;
+        pt_side side;
+        const char *top, *head;
+        int width;
+    } column[] = {
+        {PT_METRIC_PERPLEXITY, PT_BEFORE, "perplexity", "before", 11},
+        {PT_METRIC_PERPLEXITY, PT_AFTER, "", "after", 9},
+        {PT_METRIC_ROUGE_L_F, PT_BEFORE, "ROUGE-L", "before", 9},
+        {PT_METRIC_ROUGE_L_F, PT_AFTER, "", "after", 8},
+        {PT_METRIC_CANNED_ROUGE_L, last, "", "canned", 8},
+        {PT_METRIC_STOPPED, last, "", "stops", 9},
+        {PT_METRIC_COPIED, last, "", "copies", 9},
+        {PT_METRIC_NLL_GAP, last, "other", "- own", 8},
+    };
+    size_t columns = sizeof column / sizeof *column;
+    PT_RETURN(pt_str_puts(out, "\n"));
+    for (int line = 0; line < 2; line++) {
+        PT_RETURN(put_cell(out, line ? "role" : "", ROLE_WIDTH));
+        PT_RETURN(pt_str_printf(out, "%5s", line ? "rows" : ""));
+        for (size_t c = 0; c < columns; c++)
+            if (shown[column[c].side]) {
+                bool alone = !shown[!column[c].side];
+                const char *top = alone && column[c].m == PT_METRIC_ROUGE_L_F ? "ROUGE-L" : column[c].top;
+                if (alone && column[c].m == PT_METRIC_PERPLEXITY) top = "perplex.";
+                PT_RETURN(pt_str_printf(out, "%*s", column[c].width, line ? column[c].head : top));
+            }
+        PT_RETURN(pt_str_puts(out, "\n"));
+    }
+    for (size_t i = 0; i < r->roles; i++) {
+        PT_RETURN(put_cell(out, r->role[i].role, ROLE_WIDTH));
+        PT_RETURN(pt_str_printf(out, "%5zu", r->role[i].questions));
+        for (size_t c = 0; c < columns; c++)
+            if (shown[column[c].side])
+                PT_RETURN(put_value(out, METRIC[column[c].m].form, metric_of(&r->role[i].side[column[c].side], column[c].m),
+                                    column[c].width));
+        PT_RETURN(pt_str_puts(out, "\n"));
+    }
+    return PT_OK;
+}
+
+pt_status pt_report_table(const pt_report *r, pt_str *out)
+{
+    const bool shown[2] = {r->name[PT_BEFORE] != NULL, r->name[PT_AFTER] != NULL};
+    PT_RETURN(pt_str_printf(out, "%zu question%s", r->questions, r->questions == 1 ? "" : "s"));
+    if (r->roles) PT_RETURN(pt_str_printf(out, ", %zu role%s", r->roles, r->roles == 1 ? "" : "s"));
+    PT_RETURN(pt_str_puts(out, "\n"));
+    for (int s = 0; s < 2; s++) {
+        if (!shown[s]) continue;
+        PT_RETURN(pt_str_puts(out, s == PT_BEFORE ? "before: " : "after:  "));
+        PT_RETURN(put_cell(out, r->name[s], NAME_WIDTH));
+        while (out->len && out->text[out->len - 1] == ' ') out->text[--out->len] = 0;
+        PT_RETURN(pt_str_puts(out, "\n"));
+    }
+    PT_RETURN(pt_str_puts(out, "\n"));
+    PT_RETURN(table_overall(r, shown, out));
+    return r->roles ? table_roles(r, shown, out) : PT_OK;
+}
+
+/* ---- JSON ---- */
+
+/* A JSON string of any bytes: what is no valid UTF-8 becomes U+FFFD. NULL when out of memory. */
+static json_t *json_text(const char *text)
+{
+    pt_str clean = {0};
+    json_t *j = NULL;
+    size_t left = strlen(text);
+    if (pt_str_add(&clean, "", 0) != PT_OK) return NULL;
+    while (left) {
+        utf8proc_int32_t c;
+        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)left, &c);
+        size_t bytes = n > 0 ? (size_t)n : 1;
+        if (pt_str_add(&clean, n > 0 ? text : "\xef\xbf\xbd", n > 0 ? bytes : 3) != PT_OK) goto done;
+        text += bytes;
+        left -= bytes;
+    }
+    j = json_stringn(clean.text, clean.len);
+done:
+    pt_str_free(&clean);
+    return j;
+}
+
+static json_t *json_number(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+/* json_object_set_new takes the value even when it fails, and fails for a NULL value. */
+static pt_status put(json_t *object, const char *key, json_t *value)
+{
+    return json_object_set_new(object, key, value) == 0 ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing the report");
+}
+
+static pt_status put_side(json_t *parent, const char *key, const pt_metrics *m, const char *name, bool with_name)
+{
+    json_t *o = json_object();
+    PT_RETURN(put(parent, key, o));
+    if (with_name) PT_RETURN(put(o, "name", json_text(name)));
+    for (int i = 0; i < PT_METRIC_COUNT; i++) PT_RETURN(put(o, METRIC[i].key, json_number(metric_of(m, (pt_metric)i))));
+    return PT_OK;
+}
+
+static pt_status put_sides(json_t *parent, const pt_report *r, const pt_metrics side[2], bool with_name)
+{
+    static const char *const key[2] = {"before", "after"};
+    for (int s = 0; s < 2; s++) {
+        if (r->name[s])
+            PT_RETURN(put_side(parent, key[s], &side[s], r->name[s], with_name));
+        else
+            PT_RETURN(put(parent, key[s], json_null()));
+    }
+    return PT_OK;
+}
+
+static pt_status put_roles(json_t *parent, const pt_report *r)
+{
+    json_t *list = json_array();
+    PT_RETURN(put(parent, "roles", list));
+    for (size_t i = 0; i < r->roles; i++) {
+        json_t *o = json_object();
+        if (json_array_append_new(list, o) != 0) return pt_fail(PT_ENOMEM, "out of memory writing the report");
+        PT_RETURN(put(o, "role", json_text(r->role[i].role)));
+        PT_RETURN(put(o, "questions", json_integer((json_int_t)r->role[i].questions)));
+        PT_RETURN(put_sides(o, r, r->role[i].side, false));
+        PT_RETURN(put(o, "canned_answer", r->role[i].canned ? json_text(r->role[i].canned) : json_null()));
+    }
+    return PT_OK;
+}
+
+pt_status pt_report_json(const pt_report *r, char **out)
+{
+    pt_status rc = PT_OK;
+    json_t *root = json_object(), *change = NULL;
+    *out = NULL;
+    PT_CHECK(root, PT_ENOMEM, "out of memory writing the report");
+    PT_TRY(put(root, "format", json_string("ptrain-eval")));
+    PT_TRY(put(root, "version", json_integer(1)));
+    PT_TRY(put(root, "questions", json_integer((json_int_t)r->questions)));
+    PT_TRY(put_sides(root, r, r->side, true));
+    if (r->name[PT_BEFORE] && r->name[PT_AFTER]) {
+        change = json_object();
+        PT_TRY(put(root, "change", change));
+        for (int i = 0; i < PT_METRIC_COUNT; i++) {
+            double before = metric_of(&r->side[PT_BEFORE], (pt_metric)i), after = metric_of(&r->side[PT_AFTER], (pt_metric)i);
+            PT_TRY(put(change, METRIC[i].key, json_number(after - before)));
+        }
+    } else {
+        PT_TRY(put(root, "change", json_null()));
+    }
+    PT_TRY(put_roles(root, r));
+    *out = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
+    PT_CHECK(*out, PT_ENOMEM, "out of memory writing the report");
+done:
+    json_decref(root);
+    return rc;
+}

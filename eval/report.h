@@ -1,0 +1,58 @@
+/* The evaluation report: named metrics before and after training, overall and per role, as a table and as JSON. */
+#ifndef PT_EVAL_REPORT_H
+#define PT_EVAL_REPORT_H
+#include "base/mem.h"
+
+typedef enum pt_metric {
+    PT_METRIC_PERPLEXITY, /* exp(nll_own): of the reference answers behind the role's own profile */
+    PT_METRIC_ROUGE_L_F,  /* generated against references, mean over questions */
+    PT_METRIC_ROUGE_L_RECALL,
+    PT_METRIC_CANNED_ROUGE_L, /* F of the best single canned answer of each role: a property of the data, not of the model */
+    PT_METRIC_STOPPED,        /* share of answers that ended by themselves within the limit */
+    PT_METRIC_REPEATED,       /* share of repeated 4-grams inside answers */
+    PT_METRIC_COPIED,         /* share of answers with ROUGE-L > 0.7 against a training answer */
+    PT_METRIC_NLL_OWN,        /* nats a token of the references under the role's own profile */
+    PT_METRIC_NLL_OTHER,      /* the same answers under another role's profile */
+    PT_METRIC_NLL_GAP,        /* other - own; filled in by the report where both are there */
+    PT_METRIC_PREFERENCE,     /* share of pairs whose chosen answer is preferred */
+    PT_METRIC_COUNT
+} pt_metric;
+/* The key in JSON, such as "rouge_l_f". */
+const char *pt_metric_key(pt_metric m);
+
+typedef struct pt_metrics {
+    double v[PT_METRIC_COUNT]; /* NAN = not measured */
+} pt_metrics;
+void pt_metrics_clear(pt_metrics *m); /* all NAN */
+
+typedef enum pt_side { PT_BEFORE, PT_AFTER } pt_side;
+
+typedef struct pt_report_role {
+    char *role;
+    size_t questions;
+    pt_metrics side[2];
+    char *canned; /* the role's best canned answer, or NULL */
+} pt_report_role;
+
+typedef struct pt_report {
+    char *name[2]; /* what was measured, such as a model's path; NULL = this side is missing */
+    size_t questions;
+    pt_metrics side[2];
+    pt_report_role *role;
+    size_t roles, role_cap;
+} pt_report;
+void pt_report_init(pt_report *r);
+void pt_report_free(pt_report *r);
+/* Names a side: it is shown from then on, even with nothing measured. */
+pt_status pt_report_name(pt_report *r, pt_side side, const char *name);
+/* The role's entry, made when it is new (metrics NAN). Valid until the next new role. */
+pt_status pt_report_role_get(pt_report *r, const char *role, pt_report_role **out);
+
+/* Adds the table to out: a line per measured metric with before, after, change and whether that is better, then a line per
+ * role. At most 100 columns; control bytes and broken UTF-8 in names are shown as '?'; no colour. */
+pt_status pt_report_table(const pt_report *r, pt_str *out);
+/* Owned JSON text: {"format", "version", "questions", "before": {"name", METRIC: number | null...} | null, "after", "change":
+ * {METRIC: after - before | null}, "roles": [{"role", "questions", "before", "after", "canned_answer"}]}. Not finite = null;
+ * broken UTF-8 becomes U+FFFD. */
+pt_status pt_report_json(const pt_report *r, char **out);
+#endif
