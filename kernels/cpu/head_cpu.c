@@ -1,0 +1,188 @@
+#include <math.h>
+
+#include "kernels/check_linear.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/dequant_v.h"
+#include "kernels/cpu/device_cpu.h"
+#include "kernels/cpu/head_v.h"
+
+/* Chunks of rows; within a chunk, blocks of the vocabulary. The logits of a chunk lie block by block, each [rows, VB], so that the softmax works
+ * on what a product just wrote and a forward alone makes the same products into one block's memory. Backward keeps a chunk's logits
+ * (at most CHUNK_BYTES) and turns them into gradients in place. */
+enum { VB = 1024, CHUNK_BYTES = 48 << 20, MIN_ROWS = 16, MAX_ROWS = 1024 };
+
+typedef struct head_work {
+    pt_ctx *ctx;
+    const pt_head_args *a;
+    pt_operand w;
+    int64_t rows, blocks;    /* of a chunk */
+    bool backward;
+    void *scratch;           /* [VB, C] of w when it is not in place */
+    const void *x;           /* [Hd, C] operand */
+    int64_t ldx;
+    float *z;                /* [blocks or 1][rows][VB] */
+    uint16_t *dz;            /* [rows][VB] bf16 copy for the products of the backward */
+    float *target_z;         /* [M] */
+    int64_t *start;          /* [rows + 1]: rows m of each head row of the chunk */
+    double *max, *sum, *zsum; /* [rows] running */
+    int32_t *where;
+} head_work;
+
+static int64_t chunk_rows(int64_t hd, int64_t vocab)
+{
+    int64_t r = CHUNK_BYTES / 4 / vocab / MIN_ROWS * MIN_ROWS;
+    r = r < MIN_ROWS ? MIN_ROWS : r > MAX_ROWS ? MAX_ROWS : r;
+    return r < hd ? r : hd;
+}
+
+static pt_status work_begin(pt_ctx *ctx, const pt_head_args *a, head_work *w)
+{
+    int64_t m = pt_view_ok(a->row_head) ? a->row_head.cols : 0;
+    pt_ws ws = pt_ws_begin(ctx);
+    *w = (head_work){.ctx = ctx, .a = a, .w = pt_operand_plan(ctx, a->w), .rows = chunk_rows(a->x.rows, a->w.rows),
+                     .blocks = (a->w.rows + VB - 1) / VB, .backward = pt_view_ok(a->dx) || pt_view_ok(a->dw)};
+    size_t rows = (size_t)w->rows, block = rows * VB, elem = w->w.type == PT_BF16 ? 2 : 4;
+    if (!w->w.in_place) PT_RETURN(pt_ws_take(&ws, &w->scratch, VB * (size_t)a->w.cols * elem));
+    PT_RETURN(pt_operand_act(ctx, &ws, a->x, &w->x, &w->ldx));
+    PT_RETURN(pt_ws_take(&ws, &w->z, block * (w->backward ? (size_t)w->blocks : 1) * sizeof *w->z));
+    if (w->backward && w->w.type == PT_BF16) PT_RETURN(pt_ws_take(&ws, &w->dz, block * sizeof *w->dz));
+    PT_RETURN(pt_ws_take(&ws, &w->target_z, (size_t)m * sizeof *w->target_z));
+    PT_RETURN(pt_ws_take(&ws, &w->start, (rows + 1) * sizeof *w->start));
+    PT_RETURN(pt_ws_take(&ws, &w->max, rows * sizeof *w->max));
+    PT_RETURN(pt_ws_take(&ws, &w->sum, rows * sizeof *w->sum));
+    PT_RETURN(pt_ws_take(&ws, &w->zsum, rows * sizeof *w->zsum));
+    PT_RETURN(pt_ws_take(&ws, &w->where, rows * sizeof *w->where));
+    pt_ws_done(&ws);
+    return PT_OK;
+}
+
+/* Fills start[] for head rows [h0, h0 + n); *at moves past their rows m. Checks order and targets. */
+static pt_status rows_of(head_work *w, int64_t h0, int64_t n, int64_t *at)
+{
+    const pt_head_args *a = w->a;
+    int64_t m = pt_view_ok(a->row_head) ? a->row_head.cols : 0;
+    const int32_t *head = m ? pt_at(a->row_head) : NULL, *target = m ? pt_at(a->row_target) : NULL;
+    w->start[0] = *at;
+    for (int64_t h = 0; h < n; h++) {
+        for (; *at < m && head[*at] == h0 + h; ++*at)
+            if (target[*at] < 0 || target[*at] >= a->w.rows)
+                return pt_fail(PT_ESHAPE, "head: row %lld has target %d of %lld", (long long)*at, target[*at], (long long)a->w.rows);
+        w->start[h + 1] = *at;
+    }
+    if (h0 + n == a->x.rows && *at != m)
+        return pt_fail(PT_ESHAPE, "head: row_head[%lld] is not ascending or not below %lld", (long long)*at, (long long)a->x.rows);
+    return PT_OK;
+}
+
+/* Takes a block's part sums of head row h (of the chunk) into the running ones, and the targets' logits. */
+static void merge(head_work *w, int64_t h, int64_t v0, int64_t n, const float *z, const pt_head_part *p)
+{
+    if (v0 == 0) {
+        w->max[h] = p->max, w->sum[h] = p->sum, w->zsum[h] = p->zsum, w->where[h] = p->where;
+    } else {
+        double top = p->max > w->max[h] ? p->max : w->max[h], old = exp(w->max[h] - top), new = exp(p->max - top);
+        if (p->max > w->max[h]) w->where[h] = (int32_t)v0 + p->where;
+        w->sum[h] = w->sum[h] * old + p->sum * new;
+        w->zsum[h] = w->zsum[h] * old + p->zsum * new;
+        w->max[h] = top;
+    }
+    if (w->start[h] == w->start[h + 1]) return;
+    const int32_t *target = pt_at(w->a->row_target);
+    for (int64_t m = w->start[h]; m < w->start[h + 1]; m++)
+        if (target[m] >= v0 && target[m] < v0 + n) w->target_z[m] = z[target[m] - v0];
+}
+
+static pt_status forward_chunk(head_work *w, int64_t h0, int64_t n)
+{
+    const pt_head_args *a = w->a;
+    size_t elem = w->w.type == PT_BF16 ? 2 : 4;
+    for (int64_t b = 0; b < w->blocks; b++) {
+        int64_t v0 = b * VB, now = a->w.rows - v0 < VB ? a->w.rows - v0 : VB;
+        float *z = w->z + (w->backward ? b * w->rows * VB : 0);
+        pt_gemm_args g = {.type = w->w.type, .tb = true, .m = n, .n = now, .k = a->w.cols, .alpha = 1,
+                          .a = (const uint8_t *)w->x + (size_t)(h0 * w->ldx) * elem, .lda = w->ldx,
+                          .b = pt_operand_rows(w->ctx, &w->w, v0, now, w->scratch), .ldb = w->w.in_place ? a->w.ld : a->w.cols, .c = z, .ldc = VB};
+        PT_RETURN(pt_gemm_run(pt_cpu_gemm(w->ctx), &g));
+#pragma omp parallel for schedule(static)
+        for (int64_t h = 0; h < n; h++) {
+            pt_head_part p;
+            PT_PICK(pt_vhead_part)(z + h * VB, now, a->softcap, a->temperature, &p);
+            merge(w, h, v0, now, z + h * VB, &p);
+        }
+    }
+    for (int64_t h = 0; h < n; h++) {
+        double log_sum = log(w->sum[h]);
+        if (pt_view_ok(a->lse)) pt_f32_at(a->lse)[h0 + h] = (float)(w->max[h] + log_sum);
+        if (pt_view_ok(a->entropy)) pt_f32_at(a->entropy)[h0 + h] = (float)(w->max[h] + log_sum - w->zsum[h] / w->sum[h]);
+        if (pt_view_ok(a->argmax)) ((int32_t *)pt_at(a->argmax))[h0 + h] = w->where[h];
+        if (pt_view_ok(a->logp))
+            for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) pt_f32_at(a->logp)[m] = (float)(w->target_z[m] - w->max[h] - log_sum);
+    }
+    return PT_OK;
+}
+
+/* One row's logits of a block become dL/d raw logit. */
+static void grad_row(const head_work *w, int64_t h, int64_t v0, int64_t n, float *z)
+{
+    const pt_head_args *a = w->a;
+    double total = 0;
+    for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) total += pt_f32_at(a->dlogp)[m];
+    PT_PICK(pt_vhead_grad)(z, n, (float)w->max[h], (float)(-total / w->sum[h]), a->softcap, a->temperature);
+    if (w->start[h] == w->start[h + 1]) return;
+    const int32_t *target = pt_at(a->row_target);
+    for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) {
+        if (target[m] < v0 || target[m] >= v0 + n) continue;
+        float t = a->softcap > 0 ? w->target_z[m] * a->temperature / a->softcap : 0;
+        z[target[m] - v0] += pt_f32_at(a->dlogp)[m] / a->temperature * (1 - t * t);
+    }
+}
+
+static pt_status backward_chunk(head_work *w, int64_t h0, int64_t n)
+{
+    const pt_head_args *a = w->a;
+    bool bf16 = w->w.type == PT_BF16;
+    const void *x = (const uint8_t *)w->x + (size_t)(h0 * w->ldx) * (bf16 ? 2 : 4);
+    for (int64_t b = 0; b < w->blocks; b++) {
+        int64_t v0 = b * VB, now = a->w.rows - v0 < VB ? a->w.rows - v0 : VB;
+        float *z = w->z + b * w->rows * VB;
+#pragma omp parallel for schedule(static)
+        for (int64_t h = 0; h < n; h++) {
+            grad_row(w, h, v0, now, z + h * VB);
+            if (bf16) PT_PICK(pt_vto_bf16)(z + h * VB, now, w->dz + h * VB);
+        }
+        const void *dz = bf16 ? (const void *)w->dz : z;
+        if (pt_view_ok(a->dx)) {
+            pt_gemm_args g = {.type = w->w.type, .m = n, .n = a->w.cols, .k = now, .alpha = 1, .a = dz, .lda = VB,
+                              .b = pt_operand_rows(w->ctx, &w->w, v0, now, w->scratch), .ldb = w->w.in_place ? a->w.ld : a->w.cols,
+                              .beta = b ? 1 : 0, .c = pt_f32_row(a->dx, h0), .ldc = a->dx.ld};
+            PT_RETURN(pt_gemm_run(pt_cpu_gemm(w->ctx), &g));
+        }
+        if (pt_view_ok(a->dw)) {
+            pt_gemm_args g = {.type = w->w.type, .ta = true, .m = now, .n = a->w.cols, .k = n, .alpha = 1, .a = dz, .lda = VB, .b = x,
+                              .ldb = w->ldx, .beta = 1, .c = pt_f32_row(a->dw, v0), .ldc = a->dw.ld};
+            PT_RETURN(pt_gemm_run(pt_cpu_gemm(w->ctx), &g));
+        }
+    }
+    return PT_OK;
+}
+
+pt_status pt_cpu_head(pt_ctx *ctx, const pt_head_args *a)
+{
+    head_work w;
+    PT_RETURN(pt_check_head(ctx, a));
+    if (a->x.rows == 0) return PT_OK;
+    PT_RETURN(work_begin(ctx, a, &w));
+    if (ctx->dry) return PT_OK;
+    double t0 = pt_prof_begin(ctx), d0 = ctx->profile ? ctx->profile->seconds[PT_PROF_DEQUANT] : 0;
+    int64_t at = 0;
+    for (int64_t h = 0; h < a->x.rows; h += w.rows) {
+        int64_t n = a->x.rows - h < w.rows ? a->x.rows - h : w.rows;
+        PT_RETURN(rows_of(&w, h, n, &at));
+        PT_RETURN(forward_chunk(&w, h, n));
+        if (w.backward) PT_RETURN(backward_chunk(&w, h, n));
+    }
+    int products = 1 + (pt_view_ok(a->dx) ? 1 : 0) + (pt_view_ok(a->dw) ? 1 : 0);
+    pt_prof_end(ctx, PT_PROF_HEAD, t0, 2.0 * products * (double)a->x.rows * (double)a->w.rows * (double)a->w.cols);
+    if (ctx->profile) ctx->profile->seconds[PT_PROF_HEAD] -= ctx->profile->seconds[PT_PROF_DEQUANT] - d0;
+    return PT_OK;
+}

@@ -1,0 +1,67 @@
+#include "kernels/cpu/head_v.h"
+
+#include "kernels/cpu/vec.h"
+
+/* tanh: its series near 0 (|x| < 0.4: through x^13), 1 - 2/(1 + e^2x) elsewhere. A few units of the last place. */
+static pt_vf vtanh(pt_vf x)
+{
+    pt_vf a = pt_vmax(x, -x), x2 = x * x;
+    pt_vf s = pt_vset(21844.0f / 6081075);
+    s = pt_vfma(s, x2, pt_vset(-1382.0f / 155925));
+    s = pt_vfma(s, x2, pt_vset(62.0f / 2835));
+    s = pt_vfma(s, x2, pt_vset(-17.0f / 315));
+    s = pt_vfma(s, x2, pt_vset(2.0f / 15));
+    s = pt_vfma(s, x2, pt_vset(-1.0f / 3));
+    s = pt_vfma(s * x2, x, x);
+    pt_vf e = pt_vexp(a + a), t = pt_vset(1) - pt_vset(2) / (pt_vset(1) + e);
+    t = pt_vpick(x < pt_vset(0), -t, t);
+    return pt_vpick(a < pt_vset(0.4f), s, t);
+}
+
+static void transform(float *z, int64_t n, float softcap, float temperature)
+{
+    for (int64_t i = 0; i < n; i += PT_W) {
+        int64_t now = n - i < PT_W ? n - i : PT_W;
+        pt_vf v = now == PT_W ? pt_vload(z + i) : pt_vload_part(z + i, now, 0);
+        if (softcap > 0) v = pt_vset(softcap) * vtanh(v / pt_vset(softcap));
+        v = v / pt_vset(temperature);
+        pt_vstore_part(z + i, v, now);
+    }
+}
+
+void PT_V(pt_vhead_part)(float *z, int64_t n, float softcap, float temperature, pt_head_part *out)
+{
+    if (softcap > 0 || temperature != 1) transform(z, n, softcap, temperature);
+    int64_t whole = n / PT_W * PT_W;
+    pt_vf top = pt_vset(-__builtin_inff());
+    for (int64_t i = 0; i < whole; i += PT_W) top = pt_vmax(top, pt_vload(z + i));
+    if (whole < n) top = pt_vmax(top, pt_vload_part(z + whole, n - whole, -__builtin_inff()));
+    float max = pt_vtop(top);
+    int64_t where = 0;
+    while (where < n - 1 && z[where] != max) where++;
+    pt_vf sum = pt_vset(0), zsum = pt_vset(0), m = pt_vset(max);
+    for (int64_t i = 0; i < whole; i += PT_W) {
+        pt_vf v = pt_vload(z + i), e = pt_vexp(v - m);
+        sum += e;
+        zsum = pt_vfma(e, v, zsum);
+    }
+    if (whole < n) { /* the lanes past the end hold -FLT_MAX: exp gives 0, and 0 times it is 0 */
+        pt_vf v = pt_vload_part(z + whole, n - whole, -__FLT_MAX__), e = pt_vexp(v - m);
+        sum += e;
+        zsum = pt_vfma(e, v, zsum);
+    }
+    *out = (pt_head_part){max, pt_vsum(sum), pt_vsum(zsum), (int32_t)where};
+}
+
+void PT_V(pt_vhead_grad)(float *z, int64_t n, float max, float factor, float softcap, float temperature)
+{
+    pt_vf m = pt_vset(max), f = pt_vset(factor / temperature), ratio = pt_vset(softcap > 0 ? temperature / softcap : 0);
+    for (int64_t i = 0; i < n; i += PT_W) {
+        int64_t now = n - i < PT_W ? n - i : PT_W;
+        pt_vf v = now == PT_W ? pt_vload(z + i) : pt_vload_part(z + i, now, 0);
+        pt_vf t = v * ratio, g = f * pt_vexp(v - m);
+        if (softcap > 0) g = g * (pt_vset(1) - t * t);
+        if (now == PT_W) pt_vstore(z + i, g);
+        else pt_vstore_part(z + i, g, now);
+    }
+}

@@ -1,0 +1,17 @@
+/* Softmax pieces of the head: one row of a block of logits at a time. */
+#ifndef PT_KERNELS_HEAD_V_H
+#define PT_KERNELS_HEAD_V_H
+#include <stdint.h>
+#include "kernels/cpu/isa.h"
+
+typedef struct pt_head_part {
+    float max;     /* of z */
+    float sum;     /* of exp(z - max) */
+    float zsum;    /* of exp(z - max) * z */
+    int32_t where; /* lowest index of the maximum */
+} pt_head_part;
+/* z[0..n) in place: z = softcap(z)/temperature (softcap 0 = none); then its part sums. */
+PT_V_DECL(void, pt_vhead_part, (float *z, int64_t n, float softcap, float temperature, pt_head_part *out));
+/* z in place becomes factor * exp(z - max) * d softcap / temperature: the gradient by the raw logit but for the target's own term. */
+PT_V_DECL(void, pt_vhead_grad, (float *z, int64_t n, float max, float factor, float softcap, float temperature));
+#endif

@@ -1,0 +1,92 @@
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "kernels/cpu/cpu.h"
+#include "kernels/cpu/device_cpu.h"
+#include "kernels/ref/ref.h"
+
+static void close_cpu(pt_ctx *ctx)
+{
+    pt_cpu_device *d = ctx->device;
+    if (!d) return;
+    pt_gemm_free(d->gemm);
+    free(d);
+    ctx->device = NULL;
+}
+
+static pt_status open_cpu(pt_ctx *ctx, pt_compute compute)
+{
+    pt_status rc = PT_OK;
+    pt_cpu_device *d = NULL;
+    ctx->ops = &pt_ops_cpu;
+    ctx->device = ctx->stream = NULL;
+    ctx->compute = compute;
+    ctx->act = PT_F32;
+    PT_TRY(pt_alloc0(&d, 1));
+    PT_TRY(pt_gemm_new(&d->gemm));
+    if (compute == PT_COMPUTE_BF16) PT_TRY(pt_gemm_has_bf16(d->gemm));
+    ctx->device = d;
+    d = NULL;
+done:
+    if (d) pt_gemm_free(d->gemm);
+    free(d);
+    return rc;
+}
+
+#define PT_CPU_ENTRY(op, args) .op = pt_cpu_##op,
+const pt_ops pt_ops_cpu = {
+    .name = "cpu",
+    .open = open_cpu,
+    .close = close_cpu,
+    .alloc = pt_host_alloc,
+    .free = pt_host_free,
+    .adopt = pt_host_adopt,
+    .upload = pt_host_upload,
+    .download = pt_host_download,
+    .zero = pt_host_zero,
+    .sync = pt_host_sync,
+    .forest_new = pt_cpu_forest_new,
+    .forest_set = pt_cpu_forest_set,
+    .forest_bytes = pt_cpu_forest_bytes,
+    .forest_free = pt_cpu_forest_free,
+    PT_OP_LIST(PT_CPU_ENTRY)
+};
+
+/* Best rate of one product over about 8 ms. */
+static pt_status rate(pt_gemm *g, const pt_gemm_args *a, double *gflops)
+{
+    double flops = 2.0 * (double)a->m * (double)a->n * (double)a->k, end;
+    PT_RETURN(pt_gemm_run(g, a)); /* makes the kernel, touches the memory */
+    *gflops = 0;
+    end = pt_seconds() + 8e-3;
+    for (double t = pt_seconds(), next; t < end; t = next) {
+        PT_RETURN(pt_gemm_run(g, a));
+        next = pt_seconds();
+        if (flops / (next - t) * 1e-9 > *gflops) *gflops = flops / (next - t) * 1e-9;
+    }
+    return PT_OK;
+}
+
+pt_status pt_cpu_measure(double *f32_gflops, double *bf16_gflops)
+{
+    enum { M = 256, N = 512, K = 512 };
+    pt_status rc = PT_OK;
+    pt_gemm *g = NULL;
+    float *a = NULL, *b = NULL, *c = NULL;
+    *f32_gflops = *bf16_gflops = 0;
+    PT_TRY(pt_gemm_new(&g));
+    PT_TRY(pt_alloc0(&a, M * K));
+    PT_TRY(pt_alloc0(&b, N * K));
+    PT_TRY(pt_alloc0(&c, M * N));
+    pt_gemm_args args = {.type = PT_F32, .tb = true, .m = M, .n = N, .k = K, .alpha = 1, .a = a, .lda = K, .b = b, .ldb = K, .c = c, .ldc = N};
+    PT_TRY(rate(g, &args, f32_gflops));
+    args.type = PT_BF16;
+    if (pt_gemm_has_bf16(g) == PT_OK) PT_TRY(rate(g, &args, bf16_gflops));
+    else pt_err_clear();
+done:
+    pt_gemm_free(g);
+    free(a);
+    free(b);
+    free(c);
+    return rc;
+}
