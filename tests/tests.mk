@@ -26,3 +26,20 @@ asan-tests: $(call asan_bins,$(BUILD))
 
 asan: ## the program under AddressSanitizer: build/asan/ptrain
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" build/asan/ptrain
+
+quickstart: setup ## set-up, then the main job on a real model: pack, train, evaluate, export, talk
+	@$(MAKE) --no-print-directory ptrain
+	@MODEL="$(MODEL)" bash docker/quickstart.sh
+
+install: ptrain ## copy the program to PREFIX/bin
+	install -D -m 755 build/ptrain $(DESTDIR)$(PREFIX)/bin/ptrain
+
+docs: ptrain ## docs/config.md from the schema table
+	@build/ptrain help --markdown > docs/config.md.new && mv docs/config.md.new docs/config.md
+
+fmt: ## format the C sources (clang-format)
+	@command -v clang-format >/dev/null || { echo "error: clang-format is missing: install clang-format"; exit 1; }
+	@clang-format -i $$(git ls-files '*.c' '*.h')
+
+clean: ## remove what was built
+	rm -rf build

@@ -24,6 +24,7 @@ typedef struct pt_model_config {
     double scale_factor, low_freq_factor, high_freq_factor, beta_fast, beta_slow, attention_factor; int original_positions;
     int bos, eos, pad;        /* -1 = none */
     double initializer_range;
+    bool yarn_no_truncate;    /* YaRN's ramp between real dimensions instead of whole ones (rope_parameters.truncate: false) */
 } pt_model_config;
 
 typedef struct pt_source pt_source;
@@ -36,6 +37,8 @@ bool pt_source_is_gguf(const pt_source *s);
 const char *pt_source_path(const pt_source *s);
 /* The tokenizer of the source, owned by the source; PT_EARG when there is none (random, or a folder without tokenizer.json). */
 pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out);
+/* Only the tokenizer of a GGUF file, of any architecture; owned by the caller. */
+pt_status pt_source_vocabulary(const char *gguf_path, pt_tokenizer **out);
 /* A tensor by its Hugging Face name ("model.layers.0.self_attn.q_proj.weight"): pointer into the mapping, type and shape [rows, cols]
  * (vectors: rows 1). PT_EFORMAT when missing or of another shape than asked (rows/cols 0 = any). GGUF Q/K rows are NOT unpermuted:
  * cfg.rope_kind says how they lie. */
