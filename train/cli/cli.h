@@ -1,6 +1,7 @@
 /* The program: arguments, commands, terminal. The only place that reads argv and the environment, prints, and exits. */
 #ifndef PT_CLI_CLI_H
 #define PT_CLI_CLI_H
+#include <signal.h>
 #include <stdio.h>
 #include "train/cli/config.h"
 
@@ -15,7 +16,7 @@ typedef struct pt_cli {
     const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample;
     int max_new_tokens, top_k;
     double temperature, top_p, min_p, repetition_penalty;
-    bool raw, markdown, base_only;
+    bool raw, markdown, base_only, text_only;
     uint64_t seed; bool seed_set;
 } pt_cli;
 
@@ -36,9 +37,6 @@ pt_status pt_cmd_version(pt_cli *c);
 pt_status pt_cmd_doctor(pt_cli *c);
 pt_status pt_cmd_help(pt_cli *c);
 /* "sigint" or "sigterm" number that asked to stop, 0 none; set by main's handlers, read by the run. */
-extern volatile int pt_stop_signal;
+extern volatile sig_atomic_t pt_stop_signal;
 
-/* Colour wanted on stdout (a terminal, and NO_COLOR unset). */
-bool pt_ui_colour(void);
-bool pt_ui_terminal(FILE *f);
 #endif

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "train/cli/cli.h"
 
-volatile int pt_stop_signal;
+volatile sig_atomic_t pt_stop_signal;
 
 static void on_signal(int sig)
 {

@@ -1,0 +1,133 @@
+/* train, plan, pack, inspect. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "train/cli/cli.h"
+#include "train/cli/env.h"
+#include "train/cli/ui.h"
+#include "train/loop/run.h"
+
+static pt_status need_config(pt_cli *c, pt_config **cfg)
+{
+    if (c->n_args != 1) return pt_fail(PT_EARG, "ptrain %s takes one config file; see `ptrain help %s`", c->command, c->command);
+    return pt_config_load(cfg, c->args[0], c->settings, (size_t)c->n_settings);
+}
+
+static pt_status open_comm(pt_comm **comm)
+{
+    return pt_env_under_mpi() && pt_comm_has_mpi() ? pt_comm_mpi(comm) : pt_comm_self(comm);
+}
+
+static void say_result(const pt_config *cfg, const pt_train_result *r)
+{
+    char took[32];
+    pt_ui_duration(r->seconds, took);
+    printf("\ndone: %lld steps in %s", (long long)r->steps, took);
+    if (r->skipped) printf(", %lld skipped as not finite", (long long)r->skipped);
+    printf(", loss %.4f", r->loss);
+    if (!isnan(r->eval_loss)) printf(", eval loss %.4f", r->eval_loss);
+    printf("; peak memory %.2f GiB (planned %.2f)\n", (double)r->peak_rss / 0x1p30, (double)r->planned / 0x1p30);
+    printf("saved in %s\n", r->output);
+    if (cfg->objective == PT_OBJ_SFT || cfg->objective == PT_OBJ_DPO)
+        printf("next: ptrain eval %s | ptrain chat %s | ptrain export %s --to gguf-lora --out FILE\n", r->output, r->output, r->output);
+}
+
+pt_status pt_cmd_train(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    pt_config *cfg = NULL;
+    pt_comm *comm = NULL;
+    pt_ui ui;
+    pt_train_result result = {0};
+    PT_TRY(need_config(c, &cfg));
+    PT_TRY(open_comm(&comm));
+    pt_ui_init(&ui, comm->rank == 0, cfg->logging_steps);
+    if (comm->rank) pt_log_set_sink(NULL, NULL);
+    pt_train_hooks hooks = {.user = &ui, .comm = comm, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_step = pt_ui_step, .on_eval = pt_ui_eval,
+                            .on_save = pt_ui_save};
+    rc = pt_train_run(cfg, &hooks, &result);
+    pt_ui_break(&ui);
+    if (rc == PT_OK && comm->rank == 0) say_result(cfg, &result);
+    if (rc == PT_ESTOP && comm->rank == 0)
+        printf("\nstopped by signal %d after step %lld; everything is in %s\ngo on with: ptrain %s --resume_from_checkpoint=auto\n", (int)pt_stop_signal,
+               (long long)result.steps, result.output, c->args[0]);
+    if (rc != PT_OK && rc != PT_ESTOP && comm->size > 1) {
+        fprintf(stderr, "error: rank %d: %s\n", comm->rank, pt_err_msg());
+        comm->abort(comm, 1);
+    }
+done:
+    if (comm) comm->close(comm);
+    pt_config_free(cfg);
+    return rc;
+}
+
+pt_status pt_cmd_plan(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    pt_config *cfg = NULL;
+    pt_run_plan plan;
+    pt_str text = {0};
+    PT_TRY(need_config(c, &cfg));
+    PT_TRY(pt_train_plan(cfg, &(pt_train_hooks){0}, &plan, &text));
+    fputs(text.text, stdout);
+done:
+    pt_str_free(&text);
+    pt_config_free(cfg);
+    return rc;
+}
+
+pt_status pt_cmd_pack(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    pt_config *cfg = NULL;
+    pt_run run = {0};
+    pt_str text = {0};
+    PT_TRY(need_config(c, &cfg));
+    PT_TRY(pt_run_open(&run, cfg, &(pt_train_hooks){0}));
+    PT_TRY(pt_pack_report_text(&run.plan.pack, &text));
+    printf("%s%s\n", text.text, pt_pack_path(run.pack));
+done:
+    pt_run_close(&run);
+    pt_str_free(&text);
+    pt_config_free(cfg);
+    return rc;
+}
+
+/* "7" or "3-9" of --sample; default the first five. */
+static pt_status sample_range(const char *text, int64_t count, int64_t *from, int64_t *to)
+{
+    *from = 0;
+    *to = count < 5 ? count - 1 : 4;
+    if (!text) return PT_OK;
+    char *end;
+    *from = *to = strtoll(text, &end, 10);
+    if (*end == '-' && end != text) *to = strtoll(end + 1, &end, 10);
+    if (*end || end == text || *from < 0 || *to < *from) return pt_fail(PT_EARG, "--sample takes N or N-M, not '%s'", text);
+    if (*to >= count) return pt_fail(PT_EARG, "--sample %s: there are %lld samples, numbered from 0", text, (long long)count);
+    return PT_OK;
+}
+
+pt_status pt_cmd_inspect(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    pt_config *cfg = NULL;
+    pt_run run = {0};
+    pt_str text = {0};
+    int64_t from, to;
+    PT_TRY(need_config(c, &cfg));
+    PT_TRY(pt_run_open(&run, cfg, &(pt_train_hooks){0}));
+    PT_CHECK(run.base.tok, PT_EARG, "the base has no tokenizer: its samples cannot be shown as text");
+    PT_TRY(sample_range(c->sample, pt_pack_count(run.pack), &from, &to));
+    for (int64_t i = from; i <= to; i++) {
+        pt_str_free(&text);
+        PT_TRY(pt_pack_inspect(run.pack, run.base.tok, i, pt_ui_colour(), &text));
+        printf("%s\n", text.text);
+    }
+done:
+    pt_run_close(&run);
+    pt_str_free(&text);
+    pt_config_free(cfg);
+    return rc;
+}

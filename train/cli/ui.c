@@ -1,0 +1,116 @@
+#include "train/cli/ui.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/threads.h"
+#include "train/cli/env.h"
+
+bool pt_ui_terminal(FILE *f)
+{
+    return isatty(fileno(f)) != 0;
+}
+
+bool pt_ui_colour(void)
+{
+    return pt_ui_terminal(stdout) && !pt_env_no_colour();
+}
+
+void pt_ui_init(pt_ui *ui, bool show, int every)
+{
+    *ui = (pt_ui){.show = show, .live = pt_ui_terminal(stdout), .colour = pt_ui_colour(), .every = every > 0 ? every : 1};
+}
+
+void pt_ui_duration(double seconds, char text[32])
+{
+    long long s = seconds > 0 && seconds < 1e9 ? (long long)(seconds + 0.5) : 0;
+    if (s >= 3600) snprintf(text, 32, "%lldh %02lldm", s / 3600, s % 3600 / 60);
+    else if (s >= 60) snprintf(text, 32, "%lldm %02llds", s / 60, s % 60);
+    else snprintf(text, 32, "%llds", s);
+}
+
+static int terminal_width(void)
+{
+    struct winsize w;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 20 ? w.ws_col : 100;
+}
+
+void pt_ui_break(pt_ui *ui)
+{
+    if (ui->open_line) putchar('\n');
+    ui->open_line = false;
+    fflush(stdout);
+}
+
+void pt_ui_plan(void *user, const pt_run_plan *plan, const char *text)
+{
+    pt_ui *ui = user;
+    if (!ui->show) return;
+    fputs(text, stdout);
+    fflush(stdout);
+}
+
+/* A bar of ten eighth-steps would be decoration: the share of steps says it. */
+static void step_line(const pt_step_report *r, char *line, size_t size)
+{
+    char eta[32];
+    int n;
+    pt_ui_duration(r->eta, eta);
+    if (r->skipped)
+        n = snprintf(line, size, "step %lld/%lld  skipped: not finite", (long long)r->step, (long long)r->steps);
+    else
+        n = snprintf(line, size, "step %lld/%lld  epoch %.2f  loss %.4f  norm %.2f  lr %.2e  %.0f tok/s", (long long)r->step, (long long)r->steps, r->epoch,
+                     r->loss, r->grad_norm, r->lr, r->tokens_per_second);
+    for (int i = 0; i < r->n_metrics && n > 0 && (size_t)n < size; i++) {
+        const char *name = r->metric_name[i];
+        if (!strcmp(name, "rewards/margins")) n += snprintf(line + n, size - (size_t)n, "  margin %.3f", r->metric[i]);
+        if (!strcmp(name, "rewards/accuracies")) n += snprintf(line + n, size - (size_t)n, "  accuracy %.2f", r->metric[i]);
+    }
+    if (r->peak_share > 0 && n > 0 && (size_t)n < size) n += snprintf(line + n, size - (size_t)n, "  %.0f%% of peak", 100 * r->peak_share);
+    if (n > 0 && (size_t)n < size) snprintf(line + n, size - (size_t)n, "  ETA %s", eta);
+}
+
+void pt_ui_step(void *user, const pt_step_report *r)
+{
+    pt_ui *ui = user;
+    char line[512];
+    if (!ui->show) return;
+    bool last = r->step == r->steps, due = r->step % ui->every == 0 || r->step == 1 || last || r->skipped;
+    if (!ui->live) {
+        if (!due) return;
+        step_line(r, line, sizeof line);
+        puts(line);
+        fflush(stdout);
+        return;
+    }
+    double now = pt_seconds();
+    if (now - ui->last < 0.1 && !last && !r->skipped) return;
+    ui->last = now;
+    step_line(r, line, sizeof line);
+    printf("\r%.*s\x1b[K", terminal_width() - 1, line);
+    ui->open_line = true;
+    if (last || r->skipped) pt_ui_break(ui);
+    fflush(stdout);
+}
+
+void pt_ui_eval(void *user, const pt_eval_report *r)
+{
+    pt_ui *ui = user;
+    if (!ui->show) return;
+    pt_ui_break(ui);
+    printf("%s loss at step %lld: %.4f over %lld records", r->set, (long long)r->step, r->loss, (long long)r->records);
+    for (int i = 0; i < r->n_metrics; i++) printf("  %s %.3f", r->metric_name[i], r->metric[i]);
+    putchar('\n');
+    fflush(stdout);
+}
+
+void pt_ui_save(void *user, const char *folder, int64_t step)
+{
+    pt_ui *ui = user;
+    if (!ui->show) return;
+    pt_ui_break(ui);
+    printf("saved %s\n", folder);
+    fflush(stdout);
+}
