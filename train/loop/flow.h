@@ -1,0 +1,83 @@
+/* Training as one call, for commands: plan it, or run it. Nothing here prints: notes go to base/log.h, progress to the hooks. */
+#ifndef PT_LOOP_FLOW_H
+#define PT_LOOP_FLOW_H
+#include <signal.h>
+
+#include "train/loop/setup.h"
+
+#define PT_FLOW_METRICS 8
+
+typedef struct pt_run_plan {
+    /* memory, bytes */
+    size_t role[PT_ROLE_COUNT]; /* what is allocated, by role (weights: mapped files count once) */
+    size_t process;             /* resident before anything is allocated: program, libraries, tokenizer, packed data, loaders */
+    size_t libraries;           /* what oneDNN and the allocator take during steps */
+    size_t total;
+    size_t packing;             /* peak so far: packing the data may have needed more than training will */
+    size_t available, machine;  /* of this machine */
+    int local_ranks;            /* processes of this run on this machine: each takes total */
+    /* model */
+    int64_t parameters, trained;
+    pt_choice choice;
+    /* data and steps */
+    pt_pack_report pack, test;
+    pt_loader_summary data;
+    pt_model_caps caps; /* maxima of one micro-batch */
+    int micro_batches;  /* most in one step on this process */
+    int64_t warmup, eval_steps, save_steps, validation_records;
+    /* what to say: each at most one line */
+    char warnings[8][256];
+    int n_warnings;
+} pt_run_plan;
+
+typedef struct pt_step_report {
+    int64_t step, steps; /* 1-based */
+    double epoch, loss, grad_norm, lr;
+    int64_t tokens, supervised_tokens, records;
+    double seconds, tokens_per_second;
+    double peak_share;   /* of the measured GEMM rate, 0 = unknown */
+    double eta;          /* seconds to the end of the run */
+    bool skipped;        /* not finite: nothing was updated; loss and grad_norm mean nothing */
+    int n_metrics;
+    const char *const *metric_name;
+    double metric[PT_FLOW_METRICS];
+} pt_step_report;
+
+typedef struct pt_eval_report {
+    const char *set; /* "validation", "test" */
+    int64_t step;    /* 0 = before training */
+    double loss, seconds;
+    int64_t records;
+    int n_metrics;
+    const char *const *metric_name;
+    double metric[PT_FLOW_METRICS];
+} pt_eval_report;
+
+/* All optional. Called on every rank; a program shows those of rank 0. */
+typedef struct pt_train_hooks {
+    void *user;
+    pt_comm *comm;                /* NULL = one process; stays the caller's */
+    const pt_ops *ops;            /* a backend to take instead of the config's device; NULL = by device */
+    const volatile sig_atomic_t *stop; /* not 0: finish the step, save, return PT_ESTOP */
+    void (*on_plan)(void *user, const pt_run_plan *plan, const char *text);
+    void (*on_step)(void *user, const pt_step_report *r);
+    void (*on_eval)(void *user, const pt_eval_report *r);
+    void (*on_save)(void *user, const char *folder, int64_t step); /* a checkpoint is whole */
+    /* gradients of a step, summed over micro-batches and ranks, before clipping */
+    void (*on_gradients)(void *user, pt_ctx *ctx, pt_model *m, int64_t step);
+} pt_train_hooks;
+
+typedef struct pt_train_result {
+    int64_t steps, skipped; /* done in total (with those before a resume); skipped among them */
+    double loss;            /* of the last step */
+    double eval_loss;       /* last one; NaN = none */
+    double seconds;         /* this run */
+    size_t peak_rss, planned;
+    char output[512];       /* the folder that holds the result, or the checkpoint of a stopped run */
+} pt_train_result;
+
+/* Opens everything, packs the data, lays out every step; allocates nothing of the model. text (may be NULL): the table of `ptrain plan`. */
+pt_status pt_train_plan(const pt_config *cfg, const pt_train_hooks *hooks, pt_run_plan *plan, pt_str *text);
+/* Plan, train, save. PT_ESTOP after a stop: the checkpoint is in result->output. Other failures leave the last checkpoint whole. */
+pt_status pt_train_run(const pt_config *cfg, const pt_train_hooks *hooks, pt_train_result *result);
+#endif

@@ -1,0 +1,158 @@
+#include "train/loop/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "train/loop/tensorboard.h"
+
+#define MAX_METRICS_FILE ((size_t)1 << 32)
+
+struct pt_metrics {
+    int fd;
+    pt_tb tb;
+    pt_str line;
+};
+
+/* JSON has no NaN: such a number is null. 17 digits give back the same double. */
+static pt_status add_number(pt_str *s, const char *key, double v)
+{
+    if (isfinite(v)) return pt_str_printf(s, ", \"%s\": %.17g", key, v);
+    return pt_str_printf(s, ", \"%s\": null", key);
+}
+
+pt_status pt_metrics_step_line(const pt_step_report *r, pt_str *out)
+{
+    PT_RETURN(pt_str_printf(out, "{\"step\": %lld, \"epoch\": %.6g", (long long)r->step, r->epoch));
+    if (r->skipped) PT_RETURN(pt_str_puts(out, ", \"skipped\": true"));
+    if (!r->skipped) PT_RETURN(add_number(out, "loss", r->loss));
+    if (!r->skipped) PT_RETURN(add_number(out, "grad_norm", r->grad_norm));
+    PT_RETURN(add_number(out, "lr", r->lr));
+    PT_RETURN(pt_str_printf(out, ", \"tokens\": %lld, \"supervised_tokens\": %lld, \"records\": %lld, \"tokens_per_second\": %.6g, \"seconds\": %.6g",
+                            (long long)r->tokens, (long long)r->supervised_tokens, (long long)r->records, r->tokens_per_second, r->seconds));
+    for (int i = 0; i < r->n_metrics && !r->skipped; i++) PT_RETURN(add_number(out, r->metric_name[i], r->metric[i]));
+    return pt_str_puts(out, "}");
+}
+
+pt_status pt_metrics_eval_line(const pt_eval_report *r, pt_str *out)
+{
+    const char *prefix = strcmp(r->set, "test") ? "eval" : "test";
+    char key[64];
+    PT_RETURN(pt_str_printf(out, "{\"step\": %lld", (long long)r->step));
+    snprintf(key, sizeof key, "%s_loss", prefix);
+    PT_RETURN(add_number(out, key, r->loss));
+    PT_RETURN(pt_str_printf(out, ", \"%s_records\": %lld, \"%s_seconds\": %.6g", prefix, (long long)r->records, prefix, r->seconds));
+    for (int i = 0; i < r->n_metrics; i++) {
+        snprintf(key, sizeof key, "%s_%s", prefix, r->metric_name[i]);
+        PT_RETURN(add_number(out, key, r->metric[i]));
+    }
+    return pt_str_puts(out, "}");
+}
+
+/* Lines of at most `step`, of a file that a kill may have cut anywhere, to a new file in its place. */
+static pt_status cut_after(const char *path, int64_t step)
+{
+    pt_status rc = PT_OK;
+    char *text = NULL;
+    size_t bytes = 0;
+    pt_str keep = {0};
+    if (!pt_file_exists(path)) return PT_OK;
+    PT_TRY(pt_file_read(&text, &bytes, path, MAX_METRICS_FILE));
+    for (size_t at = 0; at < bytes;) {
+        const char *end = memchr(text + at, '\n', bytes - at);
+        if (!end) break; /* unfinished */
+        size_t n = (size_t)(end - (text + at)) + 1;
+        json_t *j = json_loadb(text + at, n, JSON_REJECT_DUPLICATES, NULL);
+        const json_t *s = json_object_get(j, "step");
+        bool good = json_is_integer(s) && json_integer_value(s) <= step;
+        json_decref(j);
+        if (good) PT_TRY(pt_str_add(&keep, text + at, n));
+        at += n;
+    }
+    PT_TRY(pt_file_write_whole(path, keep.text ? keep.text : "", keep.len));
+done:
+    free(text);
+    pt_str_free(&keep);
+    return rc;
+}
+
+pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step)
+{
+    pt_status rc = PT_OK;
+    pt_metrics *m = NULL;
+    char *path = NULL, *runs = NULL;
+    *out = NULL;
+    PT_TRY(pt_path_join(&path, dir, "metrics.jsonl"));
+    PT_TRY(pt_path_join(&runs, dir, "runs"));
+    PT_TRY(pt_alloc0(&m, 1));
+    m->fd = m->tb.fd = -1;
+    if (step > 0) PT_TRY(cut_after(path, step));
+    m->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (step > 0 ? 0 : O_TRUNC), 0666);
+    PT_CHECK(m->fd >= 0, PT_EIO, "%s: %s", path, strerror(errno));
+    PT_TRY(pt_tb_open(&m->tb, runs, step > 0 ? step + 1 : -1));
+    *out = m;
+    m = NULL;
+done:
+    free(path);
+    free(runs);
+    pt_metrics_close(m);
+    return rc;
+}
+
+void pt_metrics_close(pt_metrics *m)
+{
+    if (!m) return;
+    if (m->fd >= 0) close(m->fd);
+    pt_tb_close(&m->tb);
+    pt_str_free(&m->line);
+    free(m);
+}
+
+/* A line leaves in a single write, so that readers and a kill see whole lines. */
+static pt_status write_line(pt_metrics *m)
+{
+    PT_RETURN(pt_str_puts(&m->line, "\n"));
+    ssize_t n;
+    do n = write(m->fd, m->line.text, m->line.len);
+    while (n < 0 && errno == EINTR);
+    if (n != (ssize_t)m->line.len) return pt_fail(PT_EIO, "metrics.jsonl: %s", n < 0 ? strerror(errno) : "the disk is full");
+    return PT_OK;
+}
+
+pt_status pt_metrics_step(pt_metrics *m, const pt_step_report *r)
+{
+    m->line.len = 0;
+    PT_RETURN(pt_metrics_step_line(r, &m->line));
+    PT_RETURN(write_line(m));
+    if (r->skipped) return PT_OK;
+    PT_RETURN(pt_tb_scalar(&m->tb, r->step, "train/loss", r->loss));
+    PT_RETURN(pt_tb_scalar(&m->tb, r->step, "train/grad_norm", r->grad_norm));
+    PT_RETURN(pt_tb_scalar(&m->tb, r->step, "train/learning_rate", r->lr));
+    PT_RETURN(pt_tb_scalar(&m->tb, r->step, "train/tokens_per_second", r->tokens_per_second));
+    for (int i = 0; i < r->n_metrics; i++) {
+        char tag[96];
+        snprintf(tag, sizeof tag, "train/%s", r->metric_name[i]);
+        PT_RETURN(pt_tb_scalar(&m->tb, r->step, tag, r->metric[i]));
+    }
+    return PT_OK;
+}
+
+pt_status pt_metrics_eval(pt_metrics *m, const pt_eval_report *r)
+{
+    const char *prefix = strcmp(r->set, "test") ? "eval" : "test";
+    char tag[96];
+    m->line.len = 0;
+    PT_RETURN(pt_metrics_eval_line(r, &m->line));
+    PT_RETURN(write_line(m));
+    snprintf(tag, sizeof tag, "%s/loss", prefix);
+    PT_RETURN(pt_tb_scalar(&m->tb, r->step, tag, r->loss));
+    for (int i = 0; i < r->n_metrics; i++) {
+        snprintf(tag, sizeof tag, "%s/%s", prefix, r->metric_name[i]);
+        PT_RETURN(pt_tb_scalar(&m->tb, r->step, tag, r->metric[i]));
+    }
+    return PT_OK;
+}

@@ -1,0 +1,79 @@
+/* The inside of a run: shared by the files of train/loop, and by tests that look at single steps. */
+#ifndef PT_LOOP_RUN_H
+#define PT_LOOP_RUN_H
+#include "kernels/profile.h"
+#include "train/loop/flow.h"
+#include "train/loop/metrics.h"
+#include "train/objective/objective.h"
+#include "train/optim/optimiser.h"
+#include "train/optim/schedule.h"
+
+typedef struct pt_run {
+    const pt_config *cfg;
+    pt_train_hooks hooks;
+    pt_comm *comm, *own_comm;
+    pt_ctx ctx;
+    bool ctx_open, committed;
+    pt_profile profile;
+    pt_base base;
+    pt_pack *pack, *test_pack;
+    pt_loader *train, *valid, *test;
+    pt_model *model;
+    const pt_objective *objective;
+    pt_reference reference;
+    pt_optim *optim;
+    pt_schedule schedule;
+    pt_run_plan plan;
+    char *resume; /* checkpoint folder to go on from, NULL = from the start */
+    /* host side of the channels, at the maxima of the plan */
+    float *logp, *dlogp, *ref_logp, *score, *dscore;
+    /* progress */
+    int64_t step; /* steps done */
+    int64_t skipped, bad_in_row;
+    double last_loss, last_eval;
+    pt_metrics *metrics; /* rank 0 */
+} pt_run;
+
+/* What one step, or one pass of evaluation, gave, summed over micro-batches and ranks. */
+typedef struct pt_step_sums {
+    double loss, metrics[PT_OBJECTIVE_METRICS];
+    bool finite;       /* of the loss */
+    bool margin_zero;  /* dpo: policy and reference agreed on every pair */
+    bool stop;         /* some rank was asked to stop */
+    char bad[256];     /* names the sample when not finite */
+    pt_step info;      /* of the loader */
+} pt_step_sums;
+
+/* Everything up to the plan: nothing of the model is allocated yet. */
+pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hooks);
+/* Allocates what was planned, loads weights, computes a stored reference. */
+pt_status pt_run_commit(pt_run *r);
+void pt_run_close(pt_run *r);
+/* Fills r->plan (called by pt_run_open). */
+pt_status pt_run_make_plan(pt_run *r);
+pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out);
+
+/* Gradients of step `index` (0-based) in the model's gradient vector, summed over ranks. */
+pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out);
+/* Loss and metrics of step `index` of a loader, no gradients; mean over the step. */
+pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *out);
+/* Weighted mean over all steps of an evaluation loader. */
+pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out);
+/* Names what is not finite in the gradient: tensor and samples. Runs the step's micro-batches again one by one. */
+pt_status pt_run_blame(pt_run *r, int64_t index, char *text, size_t size);
+/* Reference log-probabilities of all records, kept with the packs (adapter: none). */
+pt_status pt_run_store_reference(pt_run *r);
+
+/* Checkpoints: train/loop/resume.c */
+pt_status pt_run_save(pt_run *r, char **folder);
+/* The newest whole checkpoint of the output folder, or the path given; NULL when resuming was not asked for. Reads what auto chose. */
+pt_status pt_run_find_resume(const pt_config *cfg, char **folder, pt_choice *choice);
+pt_status pt_run_load(pt_run *r);
+/* The output folder: removes an earlier run's files (not when resuming), writes config.yaml and profiles.json. Rank 0. */
+pt_status pt_run_prepare_folder(pt_run *r);
+/* The result: adapter or model files. Rank 0. */
+pt_status pt_run_export(pt_run *r, const char *dir);
+
+/* Failing on one rank is failing on all: collective; returns the worst, rank 0's words where another failed. */
+pt_status pt_run_agree(pt_run *r, pt_status rc);
+#endif

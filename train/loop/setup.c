@@ -1,0 +1,186 @@
+/* From a config to an opened base and a model. */
+#include "train/loop/setup.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/model/families.h"
+
+const char *pt_setup_objective_name(const pt_config *cfg)
+{
+    static const char *const names[] = {[PT_OBJ_SFT] = "sft", [PT_OBJ_PRETRAIN] = "pretrain", [PT_OBJ_DPO] = "dpo", [PT_OBJ_REWARD] = "reward"};
+    return names[cfg->objective];
+}
+
+/* ---- the base -------------------------------------------------------------------------------------------------------- */
+
+static pt_status random_source(const pt_config *cfg, pt_source **out)
+{
+    const pt_init_config *i = &cfg->init;
+    const pt_family *f = pt_family_find(i->family ? i->family : "llama");
+    if (!f) return pt_fail(PT_EARG, "model_config: family %s is not one of %s", i->family, pt_family_names());
+    const struct { const char *name; int v; } need[] = {{"vocab_size", i->vocab_size},
+                                                        {"hidden_size", i->hidden_size},
+                                                        {"intermediate_size", i->intermediate_size},
+                                                        {"num_hidden_layers", i->num_hidden_layers},
+                                                        {"num_attention_heads", i->num_attention_heads}};
+    for (size_t k = 0; k < sizeof need / sizeof *need; k++)
+        if (need[k].v <= 0) return pt_fail(PT_EARG, "model_config needs %s", need[k].name);
+    pt_model_config c = {.vocab = i->vocab_size,
+                         .hidden = i->hidden_size,
+                         .ffn = i->intermediate_size,
+                         .layers = i->num_hidden_layers,
+                         .heads = i->num_attention_heads,
+                         .kv_heads = i->num_key_value_heads > 0 ? i->num_key_value_heads : i->num_attention_heads,
+                         .head_dim = i->head_dim > 0 ? i->head_dim : i->hidden_size / i->num_attention_heads,
+                         .max_positions = i->max_position_embeddings > 0 ? i->max_position_embeddings : cfg->sequence_len,
+                         .qkv_bias = f->qkv_bias,
+                         .qk_norm = f->qk_norm,
+                         .tied = i->tie_word_embeddings,
+                         .act = PT_ACT_SILU,
+                         .norm_eps = i->rms_norm_eps > 0 ? (float)i->rms_norm_eps : 1e-5f,
+                         .window = i->sliding_window,
+                         .rope_theta = i->rope_theta > 0 ? i->rope_theta : 10000,
+                         .rope_kind = PT_ROPE_HALF,
+                         .bos = -1,
+                         .eos = -1,
+                         .pad = -1,
+                         .initializer_range = i->initializer_range > 0 ? i->initializer_range : 0.02};
+    if (c.head_dim <= 0 || c.head_dim % 2 || c.heads % c.kv_heads)
+        return pt_fail(PT_EARG, "model_config: %d heads of %d features over %d key-value heads do not divide", c.heads, c.head_dim, c.kv_heads);
+    c.rot = c.head_dim;
+    memcpy(c.family, f->name, strlen(f->name) + 1);
+    return pt_source_random(out, &c, cfg->seed);
+}
+
+static bool type_is(const pt_dataset_spec *d, const char *const *names)
+{
+    for (; *names; names++)
+        if (!strcmp(d->type ? d->type : "", *names)) return true;
+    return false;
+}
+
+/* Whether every data set is of one of these types (and there is one). */
+static bool all_of(const pt_config *cfg, const char *const *names)
+{
+    bool all = cfg->n_datasets > 0;
+    for (size_t i = 0; i < cfg->n_datasets; i++) all &= type_is(&cfg->datasets[i], names);
+    for (size_t i = 0; i < cfg->n_test_datasets; i++) all &= type_is(&cfg->test_datasets[i], names);
+    return all;
+}
+
+static bool is_gguf(const char *path)
+{
+    size_t n = strlen(path);
+    return n > 5 && !strcmp(path + n - 5, ".gguf");
+}
+
+static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
+{
+    static const char *const ids_only[] = {"tokens", "", NULL};
+    pt_status rc = PT_OK;
+    if (cfg->tokenizer) {
+        rc = is_gguf(cfg->tokenizer) ? pt_source_vocabulary(cfg->tokenizer, &b->own) : pt_tok_open(&b->own, cfg->tokenizer);
+        b->tok = b->own;
+        return rc;
+    }
+    rc = pt_source_tokenizer(b->source, &b->tok);
+    if (rc != PT_OK && all_of(cfg, ids_only)) { /* files of ids need no tokenizer */
+        pt_err_clear();
+        b->tok = NULL;
+        rc = PT_OK;
+    }
+    return rc;
+}
+
+static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
+{
+    static const char *const plain[] = {"text", "completion", "tokens", "", NULL};
+    const char *name = cfg->chat_template ? cfg->chat_template : "tokenizer_default";
+    need |= cfg->n_datasets > 0 && !all_of(cfg, plain);
+    if (!b->tok) return need ? pt_fail(PT_EARG, "this model has no tokenizer: set `tokenizer:` to a folder or a tokenizer.json") : PT_OK;
+    if (need) return pt_template_open(&b->tmpl, name, b->tok, cfg->default_system_message);
+    if (pt_template_open(&b->tmpl, name, b->tok, cfg->default_system_message) != PT_OK) {
+        pt_err_clear();
+        b->tmpl = NULL;
+    }
+    return PT_OK;
+}
+
+static pt_status check_base(const pt_config *cfg, const pt_base *b)
+{
+    pt_status rc = PT_OK;
+    const pt_model_config *c = pt_source_config(b->source);
+    if (b->tok)
+        PT_CHECK(pt_tok_vocab_size(b->tok) <= c->vocab, PT_EARG, "the tokenizer has ids up to %d, the model's vocabulary ends at %d: they do not match",
+                 (int)pt_tok_vocab_size(b->tok) - 1, c->vocab - 1);
+    for (size_t i = 0; i < cfg->n_special_tokens; i++)
+        PT_CHECK(b->tok && pt_tok_find(b->tok, cfg->special_tokens[i]) >= 0, PT_EARG,
+                 "special_tokens: '%s' is not in the vocabulary, and the vocabulary cannot grow here", cfg->special_tokens[i]);
+    PT_CHECK(!cfg->quantised_wanted || pt_source_quantised(b->source), PT_EARG,
+             "adapter: qlora (or load_in_4bit) wants a quantised base, and this one is not: convert it to a quantised GGUF "
+             "(ptrain export --to gguf --type q8_0), or say adapter: lora");
+done:
+    return rc;
+}
+
+pt_status pt_setup_base(const pt_config *cfg, const char *path, bool need_template, pt_base *out)
+{
+    pt_status rc = PT_OK;
+    pt_base b = {0};
+    *out = b;
+    if (!path && !cfg->init.random) path = cfg->base_model;
+    PT_CHECK(path || cfg->init.random, PT_EARG, "no base_model: give a Hugging Face folder or a GGUF file");
+    if (path) PT_TRY(pt_source_open(&b.source, path));
+    else PT_TRY(random_source(cfg, &b.source));
+    PT_TRY(open_tokenizer(cfg, &b));
+    PT_TRY(check_base(cfg, &b));
+    PT_TRY(open_template(cfg, need_template, &b));
+    *out = b;
+    b = (pt_base){0};
+done:
+    pt_base_free(&b);
+    return rc;
+}
+
+void pt_base_free(pt_base *b)
+{
+    pt_template_free(b->tmpl);
+    pt_tok_free(b->own);
+    pt_source_free(b->source);
+    *b = (pt_base){0};
+}
+
+/* ---- the model ------------------------------------------------------------------------------------------------------- */
+
+pt_reference pt_setup_reference(const pt_config *cfg)
+{
+    if (cfg->objective != PT_OBJ_DPO) return PT_REFERENCE_NONE;
+    if (cfg->adapter == PT_ADAPTER_NONE) return PT_REFERENCE_STORED;
+    /* a fresh adapter adds nothing: where the run starts is the base itself */
+    if (!cfg->lora_model_dir || cfg->dpo_reference == PT_DPO_REF_BASE) return PT_REFERENCE_BASE;
+    return PT_REFERENCE_START;
+}
+
+pt_model_options pt_setup_model_options(const pt_config *cfg)
+{
+    bool lora = cfg->adapter != PT_ADAPTER_NONE;
+    pt_model_options o = {.full = !lora,
+                          .scalar_head = cfg->objective == PT_OBJ_REWARD,
+                          .checkpointing = cfg->gradient_checkpointing,
+                          .train = true,
+                          .seed = cfg->seed};
+    if (!lora) return o;
+    o.lora = (pt_lora_options){.on = true,
+                               .r = cfg->lora_r,
+                               .alpha = cfg->lora_alpha,
+                               .rslora = cfg->peft_use_rslora,
+                               .dropout = (float)cfg->lora_dropout,
+                               .start_dir = cfg->lora_model_dir,
+                               .frozen_copy = pt_setup_reference(cfg) == PT_REFERENCE_START};
+    if (cfg->n_lora_target_modules && !cfg->lora_target_linear) {
+        o.lora.targets = (const char *const *)cfg->lora_target_modules;
+        o.lora.n_targets = cfg->n_lora_target_modules;
+    }
+    return o;
+}

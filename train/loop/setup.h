@@ -1,0 +1,65 @@
+/* What every command that works on a model sets up from a config: the device, the base with its tokenizer and template, packs, loaders, the
+ * model's options. Rank 0 decides whatever is automatic, for all. */
+#ifndef PT_LOOP_SETUP_H
+#define PT_LOOP_SETUP_H
+#include "data/loader.h"
+#include "train/dist/comm.h"
+#include "train/loop/config.h"
+#include "train/model/model.h"
+
+/* What `auto` chose: a checkpoint keeps it, a resumed run takes it again. */
+typedef struct pt_choice {
+    pt_compute compute;
+    char isa[16];     /* "avx512"; "" = not on the CPU */
+    int threads;
+    int ranks;
+    double f32_rate, bf16_rate; /* measured GEMM rates in GF/s, 0 = not measured */
+} pt_choice;
+
+/* Opens the device of cfg->device in *ctx and fixes threads, instruction set and multiply type. wanted: what to take where the config leaves
+ * the choice (a checkpoint's), NULL = choose; where that is impossible the difference is logged. said (may be NULL): one line a choice.
+ * comm may be NULL (one process). ops: a backend to take instead of the config's device; NULL = by device. */
+pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_ctx *ctx, pt_choice *chosen,
+                          pt_str *said);
+void pt_setup_device_close(pt_ctx *ctx); /* safe on a zeroed ctx */
+
+/* A base model's files opened: configuration, tokenizer, template. */
+typedef struct pt_base {
+    pt_source *source;
+    pt_tokenizer *own;       /* opened from cfg->tokenizer */
+    const pt_tokenizer *tok; /* that, or the source's; NULL when there is none */
+    pt_template *tmpl;       /* NULL when nothing needs one and the model has none that we know */
+} pt_base;
+/* path: NULL = cfg->base_model or init: random. need_template: fail without one (chat), else only where a data set needs it. PT_EARG where
+ * tokenizer and model do not match, a special token is missing, or the config asks of this base what cannot be (a quantised one for
+ * qlora). */
+pt_status pt_setup_base(const pt_config *cfg, const char *path, bool need_template, pt_base *out);
+void pt_base_free(pt_base *b);
+
+/* Training and test packs; *test NULL without test_datasets. Rank 0 packs, the others open what it made. */
+pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test, pt_pack_report *report,
+                         pt_pack_report *test_report);
+
+typedef enum pt_pass {
+    PT_PASS_TRAIN,      /* the run's steps */
+    PT_PASS_ALL,        /* the training records of a pack, each once, in file order (reference pass, test packs) */
+    PT_PASS_VALIDATION, /* the validation records, each once, in file order */
+} pt_pass;
+pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pack, pt_pass pass, pt_loader **out);
+
+/* Options of pt_model_new; `targets` of it borrow from cfg. */
+pt_model_options pt_setup_model_options(const pt_config *cfg);
+/* pt_model_new with the checks that need both sides: full tuning of a quantised base; lora_r or lora_alpha beside lora_model_dir that differ
+ * from that adapter's. */
+pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base, pt_model **out);
+
+/* Which reference a dpo run uses. */
+typedef enum pt_reference {
+    PT_REFERENCE_NONE,  /* the objective needs none */
+    PT_REFERENCE_BASE,  /* the model without adapters */
+    PT_REFERENCE_START, /* the frozen copy of the starting adapter */
+    PT_REFERENCE_STORED /* log-probabilities computed before step 1 (adapter: none) */
+} pt_reference;
+pt_reference pt_setup_reference(const pt_config *cfg);
+const char *pt_setup_objective_name(const pt_config *cfg); /* of train/objective */
+#endif

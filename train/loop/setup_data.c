@@ -1,0 +1,100 @@
+/* From a config to packs and loaders. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "train/loop/setup.h"
+
+static bool wants_pairs(const pt_config *cfg)
+{
+    return cfg->objective == PT_OBJ_DPO || cfg->objective == PT_OBJ_REWARD;
+}
+
+static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test, const char *cache, pt_pack **out, pt_pack_report *report)
+{
+    pt_pack_options o = {.tok = base->tok,
+                         .tmpl = base->tmpl,
+                         .pairs = wants_pairs(cfg),
+                         .pretrain = cfg->objective == PT_OBJ_PRETRAIN,
+                         .sequence_len = cfg->sequence_len,
+                         .excess = cfg->excess_length_strategy,
+                         .train_on_inputs = cfg->train_on_inputs,
+                         .roles_to_train = (const char *const *)cfg->roles_to_train,
+                         .n_roles_to_train = cfg->n_roles_to_train,
+                         .cache_dir = cache,
+                         .val_set_size = test ? 0 : cfg->val_set_size,
+                         .seed = cfg->seed};
+    return pt_pack_build(out, test ? cfg->test_datasets : cfg->datasets, test ? cfg->n_test_datasets : cfg->n_datasets, &o, report);
+}
+
+/* Rank 0 builds while the others wait; then they find the cache. A failure of rank 0 is everyone's. */
+static pt_status build_in_turn(const pt_config *cfg, pt_comm *comm, const pt_base *base, bool test, const char *cache, pt_pack **out,
+                               pt_pack_report *report)
+{
+    pt_status rc = PT_OK;
+    int64_t bad = 0;
+    bool first = !comm || comm->rank == 0;
+    if (first) rc = build_pack(cfg, base, test, cache, out, report);
+    if (comm && comm->size > 1) {
+        bad = rc != PT_OK;
+        PT_RETURN(comm->allreduce_max(comm, &bad, 1));
+        if (!first) rc = bad ? pt_fail(PT_ESTATE, "process 0 could not pack the data") : build_pack(cfg, base, test, cache, out, report);
+    }
+    return rc;
+}
+
+pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test, pt_pack_report *report,
+                         pt_pack_report *test_report)
+{
+    pt_status rc = PT_OK;
+    char *cache = NULL;
+    *train = *test = NULL;
+    PT_CHECK(cfg->n_datasets > 0, PT_EARG, "no datasets: give at least one");
+    if (cfg->cache_dir) PT_TRY(pt_strdup(&cache, cfg->cache_dir));
+    else {
+        PT_CHECK(cfg->output_dir, PT_EARG, "no output_dir");
+        PT_TRY(pt_path_join(&cache, cfg->output_dir, "cache"));
+    }
+    PT_TRY(pt_dir_make(cache));
+    PT_TRY(build_in_turn(cfg, comm, base, false, cache, train, report));
+    if (cfg->n_test_datasets) PT_TRY(build_in_turn(cfg, comm, base, true, cache, test, test_report));
+done:
+    free(cache);
+    if (rc != PT_OK) {
+        pt_pack_free(*train);
+        pt_pack_free(*test);
+        *train = *test = NULL;
+    }
+    return rc;
+}
+
+pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pack, pt_pass pass, pt_loader **out)
+{
+    pt_status rc = PT_OK;
+    double *weights = NULL;
+    bool train = pass == PT_PASS_TRAIN;
+    *out = NULL;
+    PT_TRY(pt_alloc0(&weights, cfg->n_datasets));
+    for (size_t i = 0; i < cfg->n_datasets; i++) weights[i] = cfg->datasets[i].weight > 0 ? cfg->datasets[i].weight : 1;
+    pt_loader_options o = {.packing = cfg->sample_packing,
+                           .pairs = wants_pairs(cfg),
+                           .validation = pass == PT_PASS_VALIDATION,
+                           .shuffle = train && cfg->shuffle_merged_datasets,
+                           .share_group = cfg->share_group,
+                           .batch_rows = cfg->batch_rows,
+                           .micro_batch_size = cfg->micro_batch_size,
+                           .gradient_accumulation_steps = cfg->gradient_accumulation_steps,
+                           .sequence_len = cfg->sequence_len,
+                           .epochs = train ? cfg->num_epochs : 1,
+                           .max_steps = train ? cfg->max_steps : 0,
+                           .seed = cfg->seed,
+                           .rank = comm ? comm->rank : 0,
+                           .ranks = comm ? comm->size : 1,
+                           .reward = cfg->objective == PT_OBJ_REWARD,
+                           .dataset_weight = train ? weights : NULL,
+                           .n_dataset_weight = train ? cfg->n_datasets : 0};
+    PT_TRY(pt_loader_new(out, pack, &o));
+done:
+    free(weights);
+    return rc;
+}
