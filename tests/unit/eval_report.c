@@ -16,7 +16,7 @@ static const char *const REF_B[] = {"sail on the wind"};
 static const char *const REF_C[] = {"rest"};
 
 static const pt_eval_train TRAIN[] = {
-    {"Brask", "left foot"}, {"Brask", "right go"}, {"Reef", "sail on the wind now"}, {"Other", "a cup of tea please"}};
+    {"Other", "a cup of tea please"}, {"Brask", "left foot"}, {"Brask", "right go"}, {"Reef", "sail on the wind now"}};
 
 static pt_eval_answer answer(const char *role, const char *const *refs, size_t n, const char *text, bool stopped, double own,
                              int64_t tokens, double other)
@@ -40,7 +40,8 @@ static void close_to(double got, double want)
 static void scores_by_hand(void **state)
 {
     const pt_eval_answer rows[] = {
-        answer("Brask", REF_A, 2, "left right left right left right", true, 8, 4, 14), /* f 1/2 with the 2nd, 4/9 with the 1st */
+        answer("Brask", REF_A, 2, "left right left right left right", true, 8, 4,
+               14), /* f 1/2 with the 2nd, 4/9 with the 1st */
         answer("Reef", REF_B, 1, "sail on the wind", true, 6, 6, 9),
         answer("Reef", REF_C, 1, "", false, 4, 2, 5),
     };
