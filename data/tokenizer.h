@@ -48,11 +48,35 @@ pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *spec);
 pt_status pt_tok_open(pt_tokenizer **out, const char *path);
 void pt_tok_free(pt_tokenizer *t);
 
-/* Encodes text and appends to out. added: recognise added and special tokens in the text (as Hugging Face does); without it
- * their spelling stays text. No BOS or EOS is added. Invalid UTF-8: PT_EFORMAT naming the byte offset.
+/* Encodes text and appends to out. added: recognise added and special tokens in the text (as Hugging Face does); without it the
+ * spelling of a control token stays text (Hugging Face's split_special_tokens=True, llama.cpp's parse_special=false: added tokens that
+ * are not special, such as Qwen3's <think>, are ordinary vocabulary and are always taken). No BOS or EOS is added. Invalid UTF-8:
+ * PT_EFORMAT naming the byte offset.
  * `text_begins`: the text stands at the start of a sequence or after a control token as the tokenizer's rules need it (SPM's
  * space prefix: Hugging Face's "prepend_scheme" / legacy behaviour). */
 pt_status pt_tok_encode(const pt_tokenizer *t, const char *text, size_t bytes, bool added, bool text_begins, pt_ids *out);
+/* Where a text stands, for the rules of the space prefix: Hugging Face's legacy tokenizers (Llama 2) put one before every text that
+ * begins a sequence or follows a control token, "prepend_scheme": "first" only before the first; text that goes on from text encoded
+ * apart (an answer after its generation prompt) never gets one. */
+typedef enum pt_tok_where { PT_TOK_START, PT_TOK_AFTER_CONTROL, PT_TOK_CONTINUE } pt_tok_where;
+/* pt_tok_encode with the place stated. ends (may be NULL) gets an owned array, free it: ends[i] is where the i-th new token ends, in
+ * running bytes of the normalised text. pt_tok_measure gives that unit's length of a text, so that a cut in the text can be found
+ * among the tokens. */
+pt_status pt_tok_encode_at(const pt_tokenizer *t, const char *text, size_t bytes, bool added, pt_tok_where where, pt_ids *out,
+                           size_t **ends);
+pt_status pt_tok_measure(const pt_tokenizer *t, const char *text, size_t bytes, bool added, pt_tok_where where, size_t *out);
+/* How many control-token spellings stand in a text (valid UTF-8). */
+size_t pt_tok_count_control(const pt_tokenizer *t, const char *text, size_t bytes);
+/* The next control token spelled in s at or after from: its id and where it stands; -1 when there is none. */
+int32_t pt_tok_next_control(const pt_tokenizer *t, const char *s, size_t n, size_t from, size_t *at, size_t *end);
+/* True for an added token that swallows white space beside it (lstrip, rstrip). */
+bool pt_tok_strips(const pt_tokenizer *t, int32_t id);
+static inline pt_status pt_ids_add(pt_ids *l, int32_t id)
+{
+    PT_RETURN(pt_reserve(&l->ids, &l->cap, l->n + 1));
+    l->ids[l->n++] = id;
+    return PT_OK;
+}
 /* Appends the text of ids (control tokens left out when skip_special). */
 pt_status pt_tok_decode(const pt_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, pt_str *out);
 
@@ -79,10 +103,12 @@ bool pt_tok_is_control(const pt_tokenizer *t, int32_t id); /* special: never pro
 /* Spelling of a token as the vocabulary states it (raw piece, byte-level alphabet), borrowed; NULL for a hole. */
 const char *pt_tok_piece(const pt_tokenizer *t, int32_t id);
 /* The vocabulary in GGUF's terms (for export), all borrowed from t and alive as long as it; scores are invented from merges' ranks
- * where the source had none. */
+ * where the source had none; pre is NULL where GGUF has no name for the pre-tokenizer (an export must then refuse). */
 const pt_vocab_spec *pt_tok_spec(const pt_tokenizer *t);
 /* The model's own chat template (Jinja text), NULL when it has none. */
 const char *pt_tok_chat_template(const pt_tokenizer *t);
+/* Ids that end an answer when generating: eos, eot and generation_config.json's eos_token_id; borrowed. */
+const int32_t *pt_tok_stops(const pt_tokenizer *t, size_t *n);
 /* Digest of everything that decides ids: the same text always gives the same ids under equal fingerprints. */
 uint64_t pt_tok_fingerprint(const pt_tokenizer *t);
 #endif

@@ -1,0 +1,185 @@
+/* A tokenizer from a Hugging Face folder: tokenizer.json and the small files beside it. */
+#include "data/tok_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_TEMPLATE ((size_t)1 << 20)
+
+/* "bos_token": a string or {"content": string}. */
+static const char *token_name(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+    if (json_is_object(v)) v = json_object_get(v, "content");
+    return json_string_value(v);
+}
+
+static pt_status take_id(const pt_tokenizer *t, const json_t *o, const char *key, int32_t *id)
+{
+    const char *name = token_name(o, key);
+    if (!name || *id >= 0) return PT_OK;
+    *id = pt_tok_find(t, name);
+    return *id >= 0 ? PT_OK : pt_fail(PT_EFORMAT, "%s '%.80s' is not in the vocabulary", key, name);
+}
+
+static pt_status take_ids(pt_tokenizer *t, const json_t *o)
+{
+    PT_RETURN(take_id(t, o, "bos_token", &t->bos));
+    PT_RETURN(take_id(t, o, "eos_token", &t->eos));
+    PT_RETURN(take_id(t, o, "unk_token", &t->unk));
+    return take_id(t, o, "pad_token", &t->pad);
+}
+
+/* A string, or a list of {"name", "template"} of which "default" counts. */
+static pt_status take_template(pt_tokenizer *t, const json_t *v)
+{
+    size_t k;
+    json_t *o;
+    if (json_is_string(v)) return pt_strndup(&t->chat_template, json_string_value(v), json_string_length(v));
+    json_array_foreach((json_t *)v, k, o) {
+        const char *name = json_string_value(json_object_get(o, "name")), *text = json_string_value(json_object_get(o, "template"));
+        if (name && text && strcmp(name, "default") == 0) return pt_strdup(&t->chat_template, text);
+    }
+    return PT_OK;
+}
+
+/* Added tokens that only tokenizer_config.json knows; those of tokenizer.json stand already. */
+static pt_status take_decoder(pt_tokenizer *t, const json_t *o)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach(json_object_get(o, "added_tokens_decoder"), key, v) {
+        char *end;
+        long long id = strtoll(key, &end, 10);
+        const char *content = token_name(v, "content");
+        if (*end || end == key || !content) return pt_fail(PT_EFORMAT, "added_tokens_decoder has '%.40s'", key);
+        if (id >= 0 && id < t->n && (t->flags[id] & PT_TOK_ADDED)) {
+            if (strcmp(content, pt_tok_text(t, t->spell[id])) == 0) continue;
+            return pt_fail(PT_EFORMAT, "token %lld is '%s' in tokenizer.json and '%.80s' beside it", id,
+                           pt_tok_text(t, t->spell[id]), content);
+        }
+        PT_RETURN(pt_tok_json_added(t, v, id));
+    }
+    return PT_OK;
+}
+
+static pt_status read_config(pt_tokenizer *t, const json_t *o)
+{
+    PT_RETURN(take_decoder(t, o));
+    PT_RETURN(take_ids(t, o));
+    PT_RETURN(take_template(t, json_object_get(o, "chat_template")));
+    const json_t *bos = json_object_get(o, "add_bos_token"), *eos = json_object_get(o, "add_eos_token");
+    if (json_is_boolean(bos)) t->add_bos = json_is_true(bos);
+    if (json_is_boolean(eos)) t->add_eos = json_is_true(eos);
+    return PT_OK;
+}
+
+static pt_status add_stop(pt_tokenizer *t, const json_t *v)
+{
+    double id = json_number_value(v);
+    if (!json_is_number(v) || !(id >= 0) || id > PT_TOK_MAX_ID || id != (double)(int64_t)id) {
+        return pt_fail(PT_EFORMAT, "eos_token_id is not a token id");
+    }
+    return pt_tok_add_stop(t, (int64_t)id);
+}
+
+/* eos_token_id: a number or a list; they end an answer. */
+static pt_status read_generation(pt_tokenizer *t, const json_t *o)
+{
+    const json_t *v = json_object_get(o, "eos_token_id");
+    size_t k;
+    json_t *id;
+    if (json_is_number(v)) return add_stop(t, v);
+    json_array_foreach((json_t *)v, k, id) PT_RETURN(add_stop(t, id));
+    return PT_OK;
+}
+
+static pt_status with_file(pt_tokenizer *t, const char *dir, const char *name, pt_status (*read)(pt_tokenizer *, const json_t *))
+{
+    pt_status rc = PT_OK;
+    char *path = NULL;
+    json_t *root = NULL;
+    PT_TRY(pt_path_join(&path, dir, name));
+    if (!pt_file_exists(path)) goto done;
+    PT_TRY(pt_tok_json_load(&root, path, true));
+    rc = read(t, root);
+    if (rc != PT_OK) pt_fail_prefix(rc, "%s", path);
+done:
+    json_decref(root);
+    free(path);
+    return rc;
+}
+
+static pt_status read_jinja(pt_tokenizer *t, const char *dir)
+{
+    pt_status rc = PT_OK;
+    char *path = NULL;
+    PT_TRY(pt_path_join(&path, dir, "chat_template.jinja"));
+    if (!pt_file_exists(path)) goto done;
+    free(t->chat_template);
+    PT_TRY(pt_file_read(&t->chat_template, NULL, path, MAX_TEMPLATE));
+done:
+    free(path);
+    return rc;
+}
+
+/* What the files leave open: BOS as tokenizer.json's post-processor puts it, else as llama.cpp takes it. */
+static void settle(pt_tokenizer *t)
+{
+    if (t->bos < 0) t->bos = t->template_bos;
+    if (t->add_bos < 0 && t->template_bos >= 0) t->add_bos = t->template_bos == t->bos;
+    if (t->add_bos < 0) t->add_bos = !t->byte_level || t->ignore_merges;
+    if (t->bos < 0) t->add_bos = 0;
+    if (t->unk >= 0) t->flags[t->unk] |= PT_TOK_UNK;
+}
+
+static pt_status guess_ids(pt_tokenizer *t)
+{
+    static const char *const bos[] = {"<s>", "<|begin_of_text|>", "<bos>"};
+    static const char *const eos[] = {"</s>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<eos>", "<|endoftext|>"};
+    for (size_t i = 0; t->bos < 0 && i < sizeof bos / sizeof *bos; i++) t->bos = pt_tok_find(t, bos[i]);
+    for (size_t i = 0; t->eos < 0 && i < sizeof eos / sizeof *eos; i++) t->eos = pt_tok_find(t, eos[i]);
+    return PT_OK;
+}
+
+static pt_status open_folder(pt_tokenizer *t, const char *dir)
+{
+    pt_status rc = PT_OK;
+    char *path = NULL;
+    PT_TRY(pt_path_join(&path, dir, "tokenizer.json"));
+    PT_CHECK(pt_file_exists(path), PT_EIO, "%s has no tokenizer.json", dir);
+    PT_TRY(pt_tok_json_read(t, path));
+    PT_TRY(with_file(t, dir, "tokenizer_config.json", read_config));
+    PT_TRY(with_file(t, dir, "special_tokens_map.json", take_ids));
+    PT_TRY(read_jinja(t, dir));
+done:
+    free(path);
+    return rc;
+}
+
+pt_status pt_tok_open(pt_tokenizer **out, const char *path)
+{
+    pt_status rc = PT_OK;
+    pt_tokenizer *t = NULL;
+    bool folder = pt_dir_exists(path);
+    *out = NULL;
+    PT_TRY(pt_tok_new(&t));
+    if (folder) PT_TRY(open_folder(t, path));
+    else PT_TRY(pt_tok_json_read(t, path));
+    if (!folder) PT_TRY(guess_ids(t)); /* one tokenizer.json does not say which tokens are which */
+    settle(t);
+    pt_tok_set_eot(t);
+    PT_TRY(pt_tok_add_stop(t, t->eos));
+    PT_TRY(pt_tok_add_stop(t, t->eot));
+    if (folder) PT_TRY(with_file(t, path, "generation_config.json", read_generation));
+    rc = pt_tok_finish(t);
+    if (rc != PT_OK) {
+        pt_fail_prefix(rc, "%s", path);
+        goto done;
+    }
+    *out = t;
+    t = NULL;
+done:
+    pt_tok_free(t);
+    return rc;
+}

@@ -1,0 +1,19 @@
+/* Reading tokenizer.json; included by data/tok_*.c only. Errors name the file. */
+#ifndef PT_DATA_TOK_JSON_H
+#define PT_DATA_TOK_JSON_H
+#include <jansson.h>
+#include "data/tok_priv.h"
+
+/* A JSON object from a file (owned reference); duplicate keys are refused. reals: integers are read as reals (tokenizer_config.json
+ * states model_max_length as 10^30). */
+pt_status pt_tok_json_load(json_t **out, const char *path, bool reals);
+pt_status pt_tok_json_str(const json_t *o, const char *key, const char **out);
+/* missing: the value when the key is absent or null. */
+pt_status pt_tok_json_bool(const json_t *o, const char *key, bool missing, bool *out);
+/* One added token's object ({"content", "lstrip", ...}). */
+pt_status pt_tok_json_added(pt_tokenizer *t, const json_t *o, int64_t id);
+/* Model, added tokens, steps and post-processor into t (pt_tok_finish comes later). */
+pt_status pt_tok_json_read(pt_tokenizer *t, const char *path);
+/* tok_json_steps.c: normalizer, pre_tokenizer, decoder. */
+pt_status pt_tok_json_steps(pt_tokenizer *t, const json_t *root);
+#endif
