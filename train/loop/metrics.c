@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "train/loop/tensorboard.h"
 
 #define MAX_METRICS_FILE ((size_t)1 << 32)

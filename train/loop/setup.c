@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "checkpoints/peft.h"
 #include "train/model/families.h"
 
 const char *pt_setup_objective_name(const pt_config *cfg)
@@ -183,4 +184,31 @@ pt_model_options pt_setup_model_options(const pt_config *cfg)
         o.lora.n_targets = cfg->n_lora_target_modules;
     }
     return o;
+}
+
+/* The starting adapter's own numbers rule; a different one in the config would be ignored, so it is refused. */
+static pt_status check_start(const pt_config *cfg)
+{
+    pt_status rc = PT_OK;
+    pt_peft *p = NULL;
+    PT_TRY(pt_peft_read(&p, cfg->lora_model_dir));
+    PT_CHECK(!cfg->lora_r_set || cfg->lora_r == p->r, PT_EARG, "lora_r: %d, but the adapter in lora_model_dir %s has r %lld: leave lora_r out", cfg->lora_r,
+             cfg->lora_model_dir, (long long)p->r);
+    PT_CHECK(!cfg->lora_alpha_set || cfg->lora_alpha == p->alpha, PT_EARG,
+             "lora_alpha: %g, but the adapter in lora_model_dir %s has alpha %g: leave lora_alpha out", cfg->lora_alpha, cfg->lora_model_dir, p->alpha);
+done:
+    pt_peft_free(p);
+    return rc;
+}
+
+pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base, pt_model **out)
+{
+    *out = NULL;
+    if (cfg->adapter == PT_ADAPTER_NONE && pt_source_quantised(base->source))
+        return pt_fail(PT_EARG, "full tuning of a quantised base is not possible: say adapter: lora, or take the unquantised model");
+    if (cfg->adapter == PT_ADAPTER_NONE && cfg->lora_model_dir)
+        return pt_fail(PT_EARG, "lora_model_dir is given, but adapter is none: say adapter: lora");
+    if (cfg->lora_model_dir) PT_RETURN(check_start(cfg));
+    pt_model_options o = pt_setup_model_options(cfg);
+    return pt_model_new(out, ctx, base->source, &o);
 }

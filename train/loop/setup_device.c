@@ -68,8 +68,8 @@ pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops
     pt_threads_set(c.threads);
     if (ops == &pt_ops_cpu) pick_isa(wanted, &c);
     PT_TRY(pick_compute(cfg, comm, ops, wanted, &c));
-    ctx->ops = ops;
     PT_TRY(ops->open(ctx, c.compute));
+    ctx->ops = ops;
     if (wanted && wanted->ranks && wanted->ranks != c.ranks)
         pt_log(PT_LOG_WARN, "the checkpoint was made by %d processes, this run has %d: sums differ in their last bits", wanted->ranks, c.ranks);
     if (said) {
@@ -87,6 +87,6 @@ done:
 
 void pt_setup_device_close(pt_ctx *ctx)
 {
-    if (ctx->ops && ctx->device) ctx->ops->close(ctx);
+    if (ctx->ops) ctx->ops->close(ctx);
     *ctx = (pt_ctx){0};
 }

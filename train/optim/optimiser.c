@@ -114,24 +114,29 @@ pt_status pt_optim_sumsq(pt_optim *o, pt_view g, int64_t at, int64_t n, double *
     return c->ops->zero(c, o->acc);
 }
 
-pt_status pt_optim_get(pt_optim *o, float *m, float *v, int64_t *applied)
+pt_view pt_optim_m(const pt_optim *o)
+{
+    return o->m;
+}
+pt_view pt_optim_v(const pt_optim *o)
+{
+    return o->v;
+}
+
+pt_status pt_optim_applied(pt_optim *o, int64_t *applied)
 {
     float s[4];
-    PT_RETURN(o->ctx->ops->download(o->ctx, m, o->m));
-    PT_RETURN(o->ctx->ops->download(o->ctx, v, o->v));
     PT_RETURN(o->ctx->ops->download(o->ctx, s, o->scalars));
     *applied = (int64_t)s[PT_SCALAR_APPLIED];
     return PT_OK;
 }
 
-pt_status pt_optim_set(pt_optim *o, const float *m, const float *v, int64_t applied)
+pt_status pt_optim_set_applied(pt_optim *o, int64_t applied)
 {
     float s[4] = {0};
     if (applied < 0 || applied > 1 << 24) return pt_fail(PT_EFORMAT, "a count of %lld applied steps", (long long)applied);
     s[PT_SCALAR_CLIP] = 1;
     s[PT_SCALAR_FINITE] = 1;
     s[PT_SCALAR_APPLIED] = (float)applied;
-    PT_RETURN(o->ctx->ops->upload(o->ctx, o->m, m));
-    PT_RETURN(o->ctx->ops->upload(o->ctx, o->v, v));
     return o->ctx->ops->upload(o->ctx, o->scalars, s);
 }

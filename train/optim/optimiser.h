@@ -22,7 +22,10 @@ pt_status pt_optim_commit(pt_optim *o);
 pt_status pt_optim_step(pt_optim *o, pt_view p, pt_view g, float lr, float *norm, bool *finite);
 /* Sum of squares of elements [at, at+n) of g: for naming the tensor that is not finite. */
 pt_status pt_optim_sumsq(pt_optim *o, pt_view g, int64_t at, int64_t n, double *out);
-/* Moments and count of applied steps, host memory of `count` floats each. */
-pt_status pt_optim_get(pt_optim *o, float *m, float *v, int64_t *applied);
-pt_status pt_optim_set(pt_optim *o, const float *m, const float *v, int64_t applied);
+/* The moments, [1,count] each, for checkpoints (device views). */
+pt_view pt_optim_m(const pt_optim *o);
+pt_view pt_optim_v(const pt_optim *o);
+/* Count of applied steps. PT_EFORMAT for one that cannot be. */
+pt_status pt_optim_applied(pt_optim *o, int64_t *applied);
+pt_status pt_optim_set_applied(pt_optim *o, int64_t applied);
 #endif
