@@ -1,0 +1,226 @@
+/* The head: ref against finite differences, cpu against ref, one visit against two, many chunks, instruction sets. */
+#include "tests/ops/kernel_test.h"
+
+#include "kernels/check_linear.h"
+#include "kernels/ref/ref.h"
+
+pt_status naive_head(pt_ctx *ctx, const pt_head_args *a);
+#define double float
+#define pt_ref_head naive_head
+#include "kernels/ref/head_ref.c"
+#undef double
+#undef pt_ref_head
+
+static pt_ctx ref, cpu, half;
+static bool have_half;
+
+static int setup(void **state)
+{
+    ref = kt_open(&pt_ops_ref, PT_COMPUTE_F32);
+    cpu = kt_open(&pt_ops_cpu, PT_COMPUTE_F32);
+    have_half = pt_ops_cpu.open(&half, PT_COMPUTE_BF16) == PT_OK;
+    return 0;
+}
+static int teardown(void **state)
+{
+    pt_ops_cpu.close(&cpu);
+    pt_ops_cpu.close(&half);
+    kt_ok(pt_cpu_isa_set(NULL));
+    return 0;
+}
+
+/* Head row h has h % 3 + (h == 0) rows: none, one or two targets on a position. */
+static void targets(int64_t hd, int64_t vocab, pt_view *head, pt_view *target)
+{
+    int32_t *rh = calloc((size_t)(3 * hd + 1), 4), *rt = calloc((size_t)(3 * hd + 1), 4);
+    int64_t m = 0;
+    for (int64_t h = 0; h < hd; h++)
+        for (int64_t k = 0; k < h % 3 + (h == 0); k++, m++) {
+            rh[m] = (int32_t)h;
+            rt[m] = (int32_t)(pt_rng_words(5, PT_RNG_TEST, (uint64_t)m, 1).v[0] % (uint64_t)vocab);
+        }
+    if (m) rt[m - 1] = (int32_t)vocab - 1;
+    *head = kt_i32(rh, m);
+    *target = kt_i32(rt, m);
+    free(rh), free(rt);
+}
+
+typedef struct head_case {
+    int64_t hd, c, vocab;
+    pt_dtype type;
+    float temperature, softcap, scale;
+    int pad;
+} head_case;
+
+static pt_head_args args_of(const head_case *k, bool dw)
+{
+    pt_head_args a = {.x = kt_rand_ld(k->hd, k->c, k->c + k->pad, 1, k->scale), .w = kt_weight(k->type, k->vocab, k->c, 2, 1), .temperature = k->temperature,
+                      .softcap = k->softcap};
+    targets(k->hd, k->vocab, &a.row_head, &a.row_target);
+    int64_t m = a.row_head.cols;
+    a.logp = kt_poison(1, m), a.lse = kt_poison(1, k->hd), a.entropy = kt_poison(1, k->hd), a.argmax = kt_new(PT_I32, 1, k->hd, k->hd);
+    a.dx = kt_new(PT_F32, k->hd, k->c, k->c + k->pad);
+    a.dlogp = kt_rand(1, m, 3, 1);
+    if (dw) a.dw = kt_rand(k->vocab, k->c, 4, 0.1f);
+    return a;
+}
+
+static void compare(const pt_head_args *got, const pt_head_args *naive, const pt_head_args *want)
+{
+    kt_within("logp", got->logp, naive->logp, want->logp);
+    kt_within("lse", got->lse, naive->lse, want->lse);
+    kt_within("entropy", got->entropy, naive->entropy, want->entropy);
+    kt_within("dx", got->dx, naive->dx, want->dx);
+    kt_gaps(got->dx);
+    if (pt_view_ok(want->dw)) kt_within("dw", got->dw, naive->dw, want->dw);
+}
+
+static void one_case(const head_case *k)
+{
+    pt_head_args got = args_of(k, true), naive = args_of(k, true), want = args_of(k, true);
+    kt_ok(pt_ref_head(&ref, &want));
+    kt_ok(naive_head(&ref, &naive));
+    kt_run(&cpu, head, &got);
+    compare(&got, &naive, &want);
+    assert_memory_equal(kt_at(got.argmax), kt_at(want.argmax), (size_t)k->hd * 4);
+    if (have_half) { /* twice the error of operands rounded to bf16, sums in double */
+        pt_head_args h = args_of(k, true), low = args_of(k, true);
+        pt_view w = kt_poison(k->vocab, k->c);
+        kt_ok(pt_dequant_rows(k->type, kt_at(low.w), k->vocab, k->c, kt_at(w)));
+        for (int64_t i = 0; i < k->vocab * k->c; i++) kt_row(w, 0)[i] = pt_bf16_to_f32(pt_f32_to_bf16(kt_row(w, 0)[i]));
+        for (int64_t i = 0; i < k->hd; i++)
+            for (int64_t c = 0; c < k->c; c++) kt_row(low.x, i)[c] = pt_bf16_to_f32(pt_f32_to_bf16(kt_row(low.x, i)[c]));
+        low.w = w;
+        kt_ok(pt_ref_head(&ref, &low));
+        kt_run(&half, head, &h);
+        kt_within("bf16 logp", h.logp, low.logp, want.logp);
+        kt_within("bf16 dx", h.dx, low.dx, want.dx);
+        kt_within("bf16 dw", h.dw, low.dw, want.dw);
+    }
+    kt_done();
+}
+
+static void test_against_ref(void **state)
+{
+    static const char *const isas[] = {"base", "avx2", "avx512"};
+    static const head_case cases[] = {
+        {1, 32, 33, PT_F32, 1, 0, 1, 0},    {7, 33, 1, PT_F32, 1, 0, 1, 0},      {33, 64, 1025, PT_BF16, 1, 0, 1, 3},
+        {20, 64, 2500, PT_Q8_0, 1, 0, 1, 1}, {9, 256, 1300, PT_Q6_K, 1, 0, 0.02f, 0}, {12, 32, 1100, PT_F32, 0.7f, 0, 2, 0},
+        {12, 32, 1100, PT_F32, 1.5f, 3, 1, 2}, {5, 32, 129, PT_F16, 1, 30, 4, 0},
+    };
+    for (int i = 0; i < 3; i++) {
+        if (pt_cpu_isa_set(isas[i]) != PT_OK) continue;
+        for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) one_case(&cases[k]);
+    }
+}
+
+/* A vocabulary so large that the rows fall into several chunks. */
+static void test_many_chunks(void **state)
+{
+    head_case k = {70, 8, 300000, PT_F32, 1, 0, 1, 0};
+    one_case(&k);
+}
+
+/* Forward alone, then backward, equals both at once, bit for bit; absent outputs change nothing. */
+static void test_one_visit_is_two(void **state)
+{
+    head_case k = {70, 32, 100000, PT_Q8_0, 1, 0, 1, 0};
+    pt_head_args one = args_of(&k, true), two = args_of(&k, true), first = two, second = two;
+    kt_run(&cpu, head, &one);
+    size_t both = cpu.workspace_need;
+    first.dx = first.dw = first.dlogp = PT_NO_VIEW;
+    kt_run(&cpu, head, &first);
+    assert_true(cpu.workspace_need < both / 4);
+    assert_true(both < 80u << 20);
+    second.logp = second.lse = second.entropy = second.argmax = PT_NO_VIEW;
+    kt_run(&cpu, head, &second);
+    kt_same_bits(two.logp, one.logp);
+    kt_same_bits(two.lse, one.lse);
+    kt_same_bits(two.entropy, one.entropy);
+    kt_same_bits(two.dx, one.dx);
+    kt_same_bits(two.dw, one.dw);
+    kt_done();
+}
+
+static void test_differences(void **state)
+{
+    head_case k = {4, 5, 11, PT_F32, 0.8f, 2, 1, 0};
+    pt_head_args a = args_of(&k, true);
+    pt_view dw0 = kt_copy(a.dw);
+    kt_ok(pt_ref_head(&ref, &a));
+    pt_head_args f = a;
+    f.dx = f.dw = PT_NO_VIEW;
+    pt_view at[2] = {a.x, a.w}, grad[2] = {a.dx, a.dw};
+    for (int which = 0; which < 2; which++)
+        for (int64_t i = 0; i < at[which].rows * at[which].cols; i++) {
+            double sum[2] = {0, 0}, step = 1e-2;
+            float *p = kt_row(at[which], 0) + i, keep = *p;
+            for (int side = 0; side < 2; side++) {
+                *p = (float)(keep + (side ? step : -step));
+                kt_ok(pt_ref_head(&ref, &f));
+                for (int64_t m = 0; m < a.logp.cols; m++) sum[side] += (double)kt_row(a.dlogp, 0)[m] * kt_row(a.logp, 0)[m];
+            }
+            *p = keep;
+            double got = kt_row(grad[which], 0)[i] - (which ? kt_row(dw0, 0)[i] : 0);
+            if (!(fabs((sum[1] - sum[0]) / (2 * step) - got) < 1e-3 * (1 + fabs(got)))) fail_msg("difference %g, gradient %g", (sum[1] - sum[0]) / (2 * step), got);
+        }
+    kt_done();
+}
+
+/* Logits far apart and large: no overflow, exact zero loss where one target has all the mass. */
+static void test_extremes(void **state)
+{
+    head_case k = {3, 4, 40, PT_F32, 1, 0, 1, 0};
+    pt_head_args a = args_of(&k, false);
+    for (int64_t h = 0; h < 3; h++)
+        for (int64_t c = 0; c < 4; c++) kt_row(a.x, h)[c] = c == 0 ? 3e18f : 0;
+    for (int64_t v = 0; v < 40; v++) kt_row(a.w, v)[0] = v == 39 ? 3e18f : (float)v;
+    kt_run(&cpu, head, &a);
+    for (int64_t m = 0; m < a.logp.cols; m++)
+        assert_true(((int32_t *)kt_at(a.row_target))[m] == 39 ? kt_row(a.logp, 0)[m] == 0 : isfinite(kt_row(a.logp, 0)[m]));
+    assert_int_equal(((int32_t *)kt_at(a.argmax))[1], 39);
+    kt_row(a.x, 1)[0] = NAN; /* is seen, not swallowed */
+    kt_run(&cpu, head, &a);
+    assert_true(isnan(kt_row(a.lse, 0)[1]) && isfinite(kt_row(a.lse, 0)[0]));
+    kt_done();
+}
+
+static void test_dry_run_and_refusals(void **state)
+{
+    size_t last = 0;
+    pt_buf none = {0};
+    for (int64_t hd = 0; hd < 3000; hd += 97) {
+        pt_view act = {&none, 0, PT_F32, hd, 64, 64}, w = {&none, 0, PT_Q8_0, 49152, 64, 64}, m = {&none, 0, PT_I32, 1, hd, hd}, f = {&none, 0, PT_F32, 1, hd, hd};
+        size_t need = kt_dry(&cpu, head, (&(pt_head_args){.logp = f, .dx = act, .x = act, .w = w, .row_head = m, .row_target = m, .dlogp = f, .temperature = 1}));
+        assert_true(need >= last && need < 64u << 20);
+        last = need;
+    }
+    head_case k = {4, 32, 11, PT_F32, 1, 0, 1, 0};
+    const pt_ops *all[] = {&pt_ops_ref, &pt_ops_cpu};
+    for (int i = 0; i < 2; i++) {
+        pt_ctx *ctx = i ? &cpu : &ref;
+        pt_head_args a = args_of(&k, true);
+        ctx->workspace = kt_new(PT_U8, 1, 1 << 20, 1 << 20);
+        ((int32_t *)kt_at(a.row_target))[1] = 11;
+        assert_int_equal(all[i]->head(ctx, &a), PT_ESHAPE);
+        ((int32_t *)kt_at(a.row_target))[1] = 1;
+        ((int32_t *)kt_at(a.row_head))[a.row_head.cols - 1] = 0;
+        assert_int_equal(all[i]->head(ctx, &a), PT_ESHAPE);
+        a = args_of(&k, true);
+        a.temperature = 0;
+        assert_int_equal(all[i]->head(ctx, &a), PT_EARG);
+        a.temperature = 1;
+        a.dlogp = PT_NO_VIEW;
+        assert_int_equal(all[i]->head(ctx, &a), PT_ESHAPE);
+    }
+    kt_done();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_ref),  cmocka_unit_test(test_many_chunks), cmocka_unit_test(test_one_visit_is_two),
+        cmocka_unit_test(test_differences), cmocka_unit_test(test_extremes),    cmocka_unit_test(test_dry_run_and_refusals),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,232 @@
+/* linear, linear_bwd_x, linear_bwd_w: ref against finite differences, cpu (each instruction set, f32 and bf16) against ref. */
+#include "tests/ops/kernel_test.h"
+
+#include "kernels/check_linear.h"
+#include "kernels/ref/ref.h"
+
+/* The naive f32 versions are the reference with every double made a float. */
+pt_status naive_linear(pt_ctx *ctx, const pt_linear_args *a);
+pt_status naive_linear_bwd_x(pt_ctx *ctx, const pt_linear_bwd_x_args *a);
+pt_status naive_linear_bwd_w(pt_ctx *ctx, const pt_linear_bwd_w_args *a);
+#define double float
+#define pt_ref_linear naive_linear
+#define pt_ref_linear_bwd_x naive_linear_bwd_x
+#define pt_ref_linear_bwd_w naive_linear_bwd_w
+#include "kernels/ref/linear_ref.c"
+#undef double
+#undef pt_ref_linear
+#undef pt_ref_linear_bwd_x
+#undef pt_ref_linear_bwd_w
+
+static const char *const isas[] = {"base", "avx2", "avx512"};
+static pt_ctx ref, cpu, half; /* half = cpu with bf16 products, when the processor has them */
+static bool have_half;
+
+static int setup(void **state)
+{
+    ref = kt_open(&pt_ops_ref, PT_COMPUTE_F32);
+    cpu = kt_open(&pt_ops_cpu, PT_COMPUTE_F32);
+    have_half = pt_ops_cpu.open(&half, PT_COMPUTE_BF16) == PT_OK;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    pt_ops_cpu.close(&cpu);
+    pt_ops_cpu.close(&half);
+    kt_ok(pt_cpu_isa_set(NULL));
+    return 0;
+}
+
+/* The values of w rounded to bf16, as f32. */
+static pt_view rounded(pt_view w)
+{
+    pt_view f = kt_poison(w.rows, w.cols);
+    kt_ok(pt_dequant_rows(w.type, kt_at(w), w.rows, w.cols, kt_at(f)));
+    for (int64_t i = 0; i < w.rows * w.cols; i++) kt_row(f, 0)[i] = pt_bf16_to_f32(pt_f32_to_bf16(kt_row(f, 0)[i]));
+    return f;
+}
+static pt_view rounded_act(pt_view x)
+{
+    pt_view f = kt_copy(x);
+    for (int64_t r = 0; r < x.rows; r++)
+        for (int64_t c = 0; c < x.cols; c++) kt_row(f, r)[c] = pt_bf16_to_f32(pt_f32_to_bf16(kt_row(f, r)[c]));
+    return f;
+}
+
+static void forward_case(pt_dtype type, int64_t n, int64_t out, int64_t in, float beta, bool bias, int pad)
+{
+    pt_view x = kt_rand_ld(n, in, in + pad, 1, 1), w = kt_weight(type, out, in, 2, 1), y0 = kt_rand_ld(n, out, out + pad, 3, 1);
+    pt_view b = bias ? kt_weight(pt_dtype_quantised(type) ? PT_F16 : type, 1, out, 4, 1) : PT_NO_VIEW;
+    pt_view got = beta == 0 ? kt_new(PT_F32, n, out, out + pad) : kt_copy(y0), want = kt_copy(y0), naive = kt_copy(y0);
+    kt_ok(pt_ref_linear(&ref, &(pt_linear_args){want, x, w, b, beta}));
+    kt_ok(naive_linear(&ref, &(pt_linear_args){naive, x, w, b, beta}));
+    kt_run(&cpu, linear, (&(pt_linear_args){got, x, w, b, beta}));
+    kt_within(pt_dtype_get(type)->name, got, naive, want);
+    kt_gaps(got);
+    if (have_half) {
+        pt_view low = kt_copy(y0);
+        got = beta == 0 ? kt_new(PT_F32, n, out, out + pad) : kt_copy(y0);
+        kt_ok(pt_ref_linear(&ref, &(pt_linear_args){low, rounded_act(x), rounded(w), b, beta}));
+        kt_run(&half, linear, (&(pt_linear_args){got, x, w, b, beta}));
+        kt_within("bf16", got, low, want);
+        kt_gaps(got);
+    }
+    kt_done();
+}
+
+static void test_forward(void **state)
+{
+    static const int64_t rows[] = {1, 2, 3, 5, 7, 8, 9, 33, 129}, outs[] = {1, 7, 33, 129};
+    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+        if (pt_cpu_isa_set(isas[i]) != PT_OK) continue;
+        for (int t = 0; t < PT_DTYPE_COUNT; t++) {
+            pt_dtype type = (pt_dtype)t;
+            if (!pt_dtype_quantised(type) && type > PT_BF16) continue;
+            int64_t block = pt_dtype_get(type)->block;
+            int64_t ins[3] = {block, block == 1 ? 33 : 3 * block, block == 1 ? 1023 : block == 32 ? 1056 : 1280};
+            for (size_t n = 0; n < sizeof rows / sizeof *rows; n++)
+                for (size_t k = 0; k < 3; k++)
+                    forward_case(type, rows[n], outs[(n + k) % 4], ins[k], (float)((n + k) % 2), (n + k) % 3 == 0, (int)(k * 5));
+        }
+    }
+    kt_ok(pt_cpu_isa_set(NULL));
+}
+
+static void bwd_x_case(pt_dtype type, int64_t n, int64_t out, int64_t in, float beta, int pad)
+{
+    pt_view dy = kt_rand_ld(n, out, out + pad, 1, 1), w = kt_weight(type, out, in, 2, 1), x0 = kt_rand_ld(n, in, in + pad, 3, 1);
+    pt_view got = beta == 0 ? kt_new(PT_F32, n, in, in + pad) : kt_copy(x0), want = kt_copy(x0), naive = kt_copy(x0);
+    kt_ok(pt_ref_linear_bwd_x(&ref, &(pt_linear_bwd_x_args){want, dy, w, beta}));
+    kt_ok(naive_linear_bwd_x(&ref, &(pt_linear_bwd_x_args){naive, dy, w, beta}));
+    kt_run(&cpu, linear_bwd_x, (&(pt_linear_bwd_x_args){got, dy, w, beta}));
+    kt_within(pt_dtype_get(type)->name, got, naive, want);
+    kt_gaps(got);
+    if (have_half) {
+        pt_view low = kt_copy(x0);
+        got = beta == 0 ? kt_new(PT_F32, n, in, in + pad) : kt_copy(x0);
+        kt_ok(pt_ref_linear_bwd_x(&ref, &(pt_linear_bwd_x_args){low, rounded_act(dy), rounded(w), beta}));
+        kt_run(&half, linear_bwd_x, (&(pt_linear_bwd_x_args){got, dy, w, beta}));
+        kt_within("bf16", got, low, want);
+    }
+    kt_done();
+}
+
+static void bwd_w_case(int64_t n, int64_t out, int64_t in, int pad)
+{
+    pt_view dy = kt_rand_ld(n, out, out + pad, 1, 1), x = kt_rand_ld(n, in, in + pad, 2, 1);
+    pt_view w0 = kt_rand(out, in, 3, 1), b0 = kt_rand(1, out, 4, 1), dw[4], db[4];
+    for (int i = 0; i < 4; i++) dw[i] = kt_copy(w0), db[i] = kt_copy(b0);
+    kt_ok(pt_ref_linear_bwd_w(&ref, &(pt_linear_bwd_w_args){dw[0], db[0], dy, x}));
+    kt_ok(naive_linear_bwd_w(&ref, &(pt_linear_bwd_w_args){dw[1], db[1], dy, x}));
+    kt_run(&cpu, linear_bwd_w, (&(pt_linear_bwd_w_args){dw[2], db[2], dy, x}));
+    kt_within("dw", dw[2], dw[1], dw[0]);
+    kt_within("db", db[2], db[1], db[0]);
+    if (have_half) {
+        kt_run(&half, linear_bwd_w, (&(pt_linear_bwd_w_args){dw[3], PT_NO_VIEW, dy, x}));
+        kt_ok(pt_ref_linear_bwd_w(&ref, &(pt_linear_bwd_w_args){w0, PT_NO_VIEW, rounded_act(dy), rounded_act(x)}));
+        kt_within("bf16 dw", dw[3], w0, dw[0]);
+        kt_same_bits(db[3], b0); /* db absent: untouched */
+    }
+    kt_done();
+}
+
+static void test_backward(void **state)
+{
+    static const int64_t rows[] = {1, 7, 8, 9, 65, 129}, outs[] = {1, 33, 129};
+    for (int t = 0; t < PT_DTYPE_COUNT; t++) {
+        pt_dtype type = (pt_dtype)t;
+        if (!pt_dtype_quantised(type) && type > PT_BF16) continue;
+        int64_t block = pt_dtype_get(type)->block;
+        for (size_t n = 0; n < 6; n++) bwd_x_case(type, rows[n], outs[n % 3], block == 1 ? 33 + (int64_t)n : block * (1 + (int64_t)n % 3), (float)(n % 2), (int)n);
+    }
+    for (size_t n = 0; n < 6; n++) bwd_w_case(rows[n], outs[n % 3], 7 + 33 * (int64_t)n, (int)n);
+}
+
+/* More rows of w than one scratch block holds: several products accumulate. */
+static void test_many_blocks(void **state)
+{
+    int64_t in = 40000, out = 200;
+    forward_case(PT_Q8_0, 9, out, in, 0, true, 3);
+    bwd_x_case(PT_Q8_0, 9, out, in, 0, 3);
+    bwd_x_case(PT_BF16, 9, out, in, 1, 0);
+}
+
+/* y is linear in each argument, so differences are exact but for rounding: sum(c*y) by x against bwd_x, by w against bwd_w. */
+static void test_differences(void **state)
+{
+    int64_t n = 3, out = 5, in = 4;
+    pt_view x = kt_rand(n, in, 1, 1), w = kt_rand(out, in, 2, 1), b = kt_rand(1, out, 3, 1), c = kt_rand(n, out, 4, 1), y = kt_poison(n, out);
+    pt_view dx = kt_poison(n, in), dw = kt_rand(out, in, 0, 0), db = kt_rand(1, out, 0, 0);
+    kt_ok(pt_ref_linear_bwd_x(&ref, &(pt_linear_bwd_x_args){dx, c, w, 0}));
+    kt_ok(pt_ref_linear_bwd_w(&ref, &(pt_linear_bwd_w_args){dw, db, c, x}));
+    pt_view args[3] = {x, w, b}, grads[3] = {dx, dw, db};
+    for (int k = 0; k < 3; k++)
+        for (int64_t i = 0; i < args[k].rows * args[k].cols; i++) {
+            double sum[2] = {0, 0};
+            float *p = kt_row(args[k], 0) + i, keep = *p;
+            for (int side = 0; side < 2; side++) {
+                *p = keep + (side ? 0.5f : -0.5f);
+                kt_ok(pt_ref_linear(&ref, &(pt_linear_args){y, x, w, b, 0}));
+                for (int64_t j = 0; j < n * out; j++) sum[side] += (double)kt_row(c, 0)[j] * kt_row(y, 0)[j];
+            }
+            *p = keep;
+            assert_true(fabs(sum[1] - sum[0] - kt_row(grads[k], 0)[i]) < 1e-5);
+        }
+    kt_done();
+}
+
+static void test_dry_run(void **state)
+{
+    static const pt_dtype types[] = {PT_F32, PT_BF16, PT_Q4_1};
+    pt_ctx *ctx[2] = {&cpu, &half};
+    pt_buf none = {0};
+    for (int c = 0; c < (have_half ? 2 : 1); c++)
+        for (int t = 0; t < 3; t++) {
+            size_t last = 0;
+            for (int64_t n = 0; n < 200; n += 3) {
+                pt_view x = {&none, 0, PT_F32, n, 64, 64}, y = {&none, 0, PT_F32, n, 96, 96}, w = {&none, 0, types[t], 96, 64, 64};
+                size_t need = kt_dry(ctx[c], linear, (&(pt_linear_args){y, x, w, PT_NO_VIEW, 0}));
+                assert_true(need >= last);
+                last = need;
+            }
+            for (int64_t o = 32; o < 90000; o = o * 3 / 2) { /* past the size of one scratch */
+                pt_view x = {&none, 0, PT_F32, 64, 1024, 1024}, y = {&none, 0, PT_F32, 64, o, o}, w = {&none, 0, types[t], o, 1024, 1024};
+                size_t need = kt_dry(ctx[c], linear, (&(pt_linear_args){y, x, w, PT_NO_VIEW, 0}));
+                if (o > 32) assert_true(need >= last);
+                last = need;
+            }
+        }
+}
+
+static void test_refusals(void **state)
+{
+    pt_view x = kt_rand(3, 8, 1, 1), w = kt_rand(5, 8, 2, 1), y = kt_poison(3, 5), bad = kt_poison(3, 6), key = kt_new(PT_U64, 5, 8, 8);
+    const pt_ops *all[] = {&pt_ops_ref, &pt_ops_cpu};
+    for (int i = 0; i < 2; i++) {
+        pt_ctx *ctx = i ? &cpu : &ref;
+        assert_int_equal(all[i]->linear(ctx, &(pt_linear_args){bad, x, w, PT_NO_VIEW, 0}), PT_ESHAPE);
+        assert_int_equal(all[i]->linear(ctx, &(pt_linear_args){y, x, key, PT_NO_VIEW, 0}), PT_ENOSUP);
+        assert_int_equal(all[i]->linear(ctx, &(pt_linear_args){y, x, w, PT_NO_VIEW, 0.5f}), PT_EARG);
+        assert_int_equal(all[i]->linear(ctx, &(pt_linear_args){PT_NO_VIEW, x, w, PT_NO_VIEW, 0}), PT_ESHAPE);
+        pt_view longer = w;
+        longer.rows = 5000; /* past the end of its buffer */
+        pt_view wide = kt_poison(3, 5000);
+        assert_int_equal(all[i]->linear(ctx, &(pt_linear_args){wide, x, longer, PT_NO_VIEW, 0}), PT_ESHAPE);
+        kt_ok(all[i]->linear(ctx, &(pt_linear_args){pt_view_rows(y, 0, 0), pt_view_rows(x, 0, 0), w, PT_NO_VIEW, 0}));
+        assert_true(isnan(kt_row(y, 0)[0]));
+    }
+    pt_view q = kt_weight(PT_Q8_0, 64, 64, 1, 1), big = kt_rand(16, 64, 2, 1), out = kt_poison(16, 64);
+    cpu.workspace = PT_NO_VIEW; /* too small a workspace is refused, not overrun */
+    assert_int_equal(pt_ops_cpu.linear(&cpu, &(pt_linear_args){out, big, q, PT_NO_VIEW, 0}), PT_ESTATE);
+    kt_done();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forward),     cmocka_unit_test(test_backward), cmocka_unit_test(test_many_blocks),
+        cmocka_unit_test(test_differences), cmocka_unit_test(test_dry_run),  cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
