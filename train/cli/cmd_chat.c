@@ -1,0 +1,130 @@
+/* chat: a conversation on the terminal, streamed. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/cli/open.h"
+#include "train/cli/ui.h"
+
+typedef struct talk {
+    pt_opened o;
+    pt_message *m; /* texts owned */
+    size_t n, cap;
+    pt_tok_stream stream;
+    pt_str answer;
+    pt_status rc;
+} talk;
+
+static pt_status add(talk *t, pt_speaker who, const char *text, size_t bytes)
+{
+    char *copy;
+    PT_RETURN(pt_reserve(&t->m, &t->cap, t->n + 1));
+    PT_RETURN(pt_strndup(&copy, text, bytes));
+    t->m[t->n++] = (pt_message){who, copy, bytes, 0};
+    return PT_OK;
+}
+
+static void forget(talk *t, size_t keep)
+{
+    while (t->n > keep) free((char *)t->m[--t->n].text);
+}
+
+static bool show(void *user, size_t i, int32_t id)
+{
+    talk *t = user;
+    size_t before = t->answer.len;
+    t->rc = pt_tok_stream_next(t->o.base.tok, &t->stream, id, true, &t->answer);
+    if (t->rc != PT_OK) return false;
+    if (t->answer.len > before) fwrite(t->answer.text + before, 1, t->answer.len - before, stdout);
+    fflush(stdout);
+    return !pt_stop_signal;
+}
+
+/* Old turns leave, two at a time, when the conversation outgrows the cache; the system turn stays. */
+static pt_status render(talk *t, size_t system, int32_t room, pt_rendered *r)
+{
+    for (;;) {
+        pt_rendered_clear(r);
+        PT_RETURN(pt_template_render(t->o.base.tmpl, t->m, t->n, true, r));
+        if ((int32_t)r->ids.n <= room) return PT_OK;
+        if (t->n < system + 3) return pt_fail(PT_EARG, "this turn is %zu tokens, there is room for %d", r->ids.n, room);
+        free((char *)t->m[system].text);
+        free((char *)t->m[system + 1].text);
+        memmove(t->m + system, t->m + system + 2, (t->n - system - 2) * sizeof *t->m);
+        t->n -= 2;
+    }
+}
+
+static pt_status answer(talk *t, const pt_gen_options *g, size_t system, int32_t room)
+{
+    pt_status rc = PT_OK;
+    pt_rendered r = {0};
+    pt_gen_result result = {0};
+    PT_TRY(render(t, system, room, &r));
+    pt_str_free(&t->answer);
+    PT_TRY(pt_str_puts(&t->answer, ""));
+    t->stream = (pt_tok_stream){0};
+    t->rc = PT_OK;
+    PT_TRY(pt_generate(t->o.model, &r.ids, 1, g, &result, show, t));
+    PT_TRY(t->rc);
+    size_t before = t->answer.len;
+    PT_TRY(pt_tok_stream_end(&t->stream, &t->answer));
+    fwrite(t->answer.text + before, 1, t->answer.len - before, stdout);
+    printf("\n\n");
+    PT_TRY(add(t, PT_ASSISTANT, t->answer.text, t->answer.len));
+done:
+    pt_rendered_free(&r);
+    free(result.ids.ids);
+    pt_str_free(&t->stream.held);
+    return rc;
+}
+
+pt_status pt_cmd_chat(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    talk t = {0};
+    char *line = NULL;
+    size_t cap = 0;
+    const char *system = c->system;
+    int32_t stops[4], room = 4096;
+    bool terminal = pt_ui_terminal(stdin);
+    PT_CHECK(c->n_args == 1, PT_EARG, "ptrain chat RUN|MODEL [--role NAME]");
+    PT_TRY(pt_open_named(c, c->args[0], true, &t.o));
+    PT_CHECK(t.o.base.tok && t.o.base.tmpl, PT_EARG, "%s has no tokenizer or no known chat template; set --chat_template=NAME", c->args[0]);
+    PT_CHECK(!t.o.reward, PT_EARG, "%s is a reward model: it scores, it does not speak", c->args[0]);
+    if (c->role) PT_TRY(pt_open_profile(&t.o, c->role, &system));
+    pt_gen_options g = pt_cli_gen_options(c, &t.o);
+    if (c->max_new_tokens <= 0) g.max_new_tokens = 512;
+    PT_TRY(pt_cli_stops(c, &t.o, stops, &g));
+    int limit = pt_source_config(t.o.base.source)->max_positions;
+    if (limit > 0 && limit < room) room = limit;
+    PT_CHECK(g.max_new_tokens < room / 2 || c->max_new_tokens > 0, PT_EARG, "this model holds %d positions", room);
+    if (g.max_new_tokens > room / 2) g.max_new_tokens = room / 2;
+    room -= g.max_new_tokens;
+    PT_TRY(pt_open_model(&t.o, room, 1, room + g.max_new_tokens + 1));
+    if (system) PT_TRY(add(&t, PT_SYSTEM, system, strlen(system)));
+    size_t first = t.n;
+    if (terminal) printf("Talking to %s%s%s. /reset starts anew; an empty line or ctrl-d ends.\n\n", c->role ? c->role : c->args[0], c->role ? " of " : "",
+                         c->role ? c->args[0] : "");
+    while (!pt_stop_signal) {
+        if (terminal) fputs("> ", stdout);
+        fflush(stdout);
+        ssize_t n = getline(&line, &cap, stdin);
+        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = 0;
+        if (n <= 0) break;
+        if (!strcmp(line, "/reset")) {
+            forget(&t, first);
+            t.o.cfg->seed++;
+            continue;
+        }
+        PT_TRY(add(&t, PT_USER, line, (size_t)n));
+        PT_TRY(answer(&t, &g, first, room));
+        g.seed++; /* the same question twice need not give the same answer */
+    }
+done:
+    forget(&t, 0);
+    free(t.m);
+    free(line);
+    pt_str_free(&t.answer);
+    pt_open_close(&t.o);
+    return rc;
+}

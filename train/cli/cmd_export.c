@@ -1,0 +1,30 @@
+/* export: a run into the formats that others load. */
+#include <string.h>
+
+#include "train/cli/open.h"
+#include "train/model/export.h"
+
+pt_status pt_cmd_export(pt_cli *c)
+{
+    static const struct { const char *name; pt_status (*run)(pt_model *, const char *, const pt_export_options *); } kinds[] = {
+        {"peft", pt_export_peft}, {"hf", pt_export_hf}, {"gguf", pt_export_gguf}, {"gguf-lora", pt_export_gguf_lora}};
+    pt_status rc = PT_OK;
+    pt_opened o = {0};
+    size_t k = 0;
+    pt_export_options opt = {.type = PT_DTYPE_COUNT};
+    PT_CHECK(c->n_args == 1 && c->to && c->out, PT_EARG, "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]");
+    while (k < 4 && strcmp(kinds[k].name, c->to)) k++;
+    PT_CHECK(k < 4, PT_EARG, "--to is '%s'; it must be one of: peft, hf, gguf, gguf-lora", c->to);
+    PT_CHECK(!c->type || pt_dtype_parse(c->type, &opt.type), PT_EARG, "--type is '%s'; types: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1", c->type);
+    PT_TRY(pt_open_named(c, c->args[0], false, &o));
+    PT_CHECK(o.adapter || strcmp(c->to, "peft") || !o.is_run, PT_EARG, "%s tuned every weight: there is no adapter; use --to hf or gguf", c->args[0]);
+    opt.tok = o.base.tok;
+    opt.tmpl = o.base.tmpl;
+    opt.base_name = o.cfg->base_model;
+    PT_TRY(pt_open_model(&o, 64, 0, 0));
+    PT_TRY(kinds[k].run(o.model, c->out, &opt));
+    printf("wrote %s\n", c->out);
+done:
+    pt_open_close(&o);
+    return rc;
+}

@@ -1,0 +1,182 @@
+/* generate: rows of prompts in, rows with answers out. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/cli/open.h"
+
+typedef struct job {
+    json_t *row;
+    pt_ids prompt;
+} job;
+
+typedef struct jobs {
+    job *list;
+    size_t n, cap;
+} jobs;
+
+static void jobs_free(jobs *j)
+{
+    for (size_t i = 0; i < j->n; i++) {
+        json_decref(j->list[i].row);
+        free(j->list[i].prompt.ids);
+    }
+    free(j->list);
+}
+
+/* The ids of a conversation that waits for an answer. */
+static pt_status render(const pt_opened *o, const pt_message *m, size_t n, pt_ids *out)
+{
+    pt_rendered r = {0};
+    pt_status rc = pt_template_render(o->base.tmpl, m, n, true, &r);
+    if (rc == PT_OK) {
+        *out = r.ids;
+        r.ids = (pt_ids){0};
+    }
+    pt_rendered_free(&r);
+    return rc;
+}
+
+static pt_status render_prompt(pt_cli *c, const pt_opened *o, const char *text, size_t bytes, const char *system, pt_ids *out)
+{
+    pt_message m[2];
+    size_t n = 0;
+    if (c->raw) {
+        if (pt_tok_bos(o->base.tok) >= 0 && pt_tok_add_bos(o->base.tok)) {
+            PT_RETURN(pt_reserve(&out->ids, &out->cap, 1));
+            out->ids[out->n++] = pt_tok_bos(o->base.tok);
+        }
+        return pt_tok_encode(o->base.tok, text, bytes, true, true, out);
+    }
+    if (system) m[n++] = (pt_message){PT_SYSTEM, system, strlen(system), 0};
+    m[n++] = (pt_message){PT_USER, text, bytes, 0};
+    return render(o, m, n, out);
+}
+
+static pt_status add_job(pt_cli *c, const pt_opened *o, const pt_rows *rows, json_t *row, const char *system, jobs *j)
+{
+    json_t *messages = json_object_get(row, "messages"), *prompt = json_object_get(row, "prompt");
+    PT_RETURN(pt_reserve(&j->list, &j->cap, j->n + 1));
+    job *x = &j->list[j->n++];
+    *x = (job){.row = row};
+    if (json_is_string(prompt)) return render_prompt(c, o, json_string_value(prompt), json_string_length(prompt), system, &x->prompt);
+    if (!messages || c->raw) return pt_rows_fail(rows, c->raw ? "--raw takes rows of {\"prompt\": TEXT}" : "a row has messages or a prompt text");
+    pt_message *m;
+    size_t n;
+    PT_RETURN(pt_messages_from_json(rows, messages, &m, &n));
+    pt_status rc = render(o, m, n, &x->prompt);
+    free(m);
+    if (rc != PT_OK) return pt_rows_fail(rows, "%s", pt_err_msg());
+    return PT_OK;
+}
+
+static pt_status collect(pt_cli *c, const pt_opened *o, jobs *j)
+{
+    pt_status rc = PT_OK;
+    pt_rows rows = {0};
+    json_t *row = NULL;
+    const char *system = c->system;
+    if (c->role) PT_TRY(pt_open_profile(o, c->role, &system));
+    if (c->prompt) {
+        row = json_pack("{s:s}", "prompt", c->prompt);
+        PT_CHECK(row, PT_EARG, "--prompt is not valid UTF-8");
+        PT_TRY(add_job(c, o, NULL, row, system, j));
+        return PT_OK;
+    }
+    PT_TRY(pt_rows_open(&rows, c->input));
+    for (;;) {
+        PT_TRY(pt_rows_next(&rows, &row));
+        if (!row) break;
+        PT_TRY(add_job(c, o, &rows, row, system, j));
+    }
+    PT_CHECK(j->n, PT_EARG, "%s holds no rows", c->input);
+done:
+    pt_rows_close(&rows);
+    return rc;
+}
+
+pt_gen_options pt_cli_gen_options(const pt_cli *c, const pt_opened *o)
+{
+    pt_gen_options g = {.max_new_tokens = c->max_new_tokens > 0 ? c->max_new_tokens : 128, .temperature = c->temperature >= 0 ? (float)c->temperature : 0.7f,
+                        .top_k = c->top_k > 0 ? c->top_k : 0, .top_p = c->top_p >= 0 ? (float)c->top_p : 1, .min_p = c->min_p >= 0 ? (float)c->min_p : 0,
+                        .repetition_penalty = c->repetition_penalty > 0 ? (float)c->repetition_penalty : 1, .seed = c->seed_set ? c->seed : 42,
+                        .slot = o->adapter ? 0 : PT_SLOT_NONE};
+    return g;
+}
+
+/* Raw completion ends at the end-of-text token alone; conversations at the template's. */
+pt_status pt_cli_stops(const pt_cli *c, const pt_opened *o, int32_t store[4], pt_gen_options *g)
+{
+    if (!c->raw && o->base.tmpl) {
+        g->stops = pt_template_stops(o->base.tmpl, &g->n_stops);
+        return PT_OK;
+    }
+    size_t n = 0;
+    if (pt_tok_eos(o->base.tok) >= 0) store[n++] = pt_tok_eos(o->base.tok);
+    if (pt_tok_eot(o->base.tok) >= 0) store[n++] = pt_tok_eot(o->base.tok);
+    g->stops = store;
+    g->n_stops = n;
+    return PT_OK;
+}
+
+static pt_status write_results(pt_cli *c, const pt_opened *o, const jobs *j, const pt_gen_result *results)
+{
+    pt_status rc = PT_OK;
+    pt_sink sink = {0};
+    pt_str text = {0};
+    PT_TRY(pt_sink_open(&sink, c->output));
+    for (size_t i = 0; i < j->n; i++) {
+        pt_str_free(&text);
+        PT_TRY(pt_str_puts(&text, ""));
+        PT_TRY(pt_tok_decode(o->base.tok, results[i].ids.ids, results[i].ids.n, true, &text));
+        if (c->text_only) {
+            fprintf(sink.f, "%s\n", text.text);
+            continue;
+        }
+        json_t *answer = json_stringn(text.text, text.len);
+        if (!answer) answer = json_string(""); /* decode gives valid UTF-8; an empty answer is the only other case */
+        json_object_set_new(j->list[i].row, "response", answer);
+        json_object_set_new(j->list[i].row, "finish_reason", json_string(results[i].stopped ? "stop" : "length"));
+        PT_TRY(pt_sink_row(&sink, j->list[i].row));
+    }
+    PT_TRY(pt_sink_commit(&sink));
+done:
+    pt_sink_close(&sink);
+    pt_str_free(&text);
+    return rc;
+}
+
+pt_status pt_cmd_generate(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    pt_opened o = {0};
+    jobs j = {0};
+    pt_gen_result *results = NULL;
+    pt_ids *prompts = NULL;
+    int32_t stops[4];
+    size_t longest = 0;
+    PT_CHECK(c->n_args == 1 && !c->input != !c->prompt, PT_EARG, "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]");
+    PT_TRY(pt_open_named(c, c->args[0], !c->raw, &o));
+    PT_CHECK(o.base.tok, PT_EARG, "%s has no tokenizer: text cannot be generated", c->args[0]);
+    PT_CHECK(!o.reward, PT_EARG, "%s is a reward model: it scores (ptrain score), it does not speak", c->args[0]);
+    PT_TRY(collect(c, &o, &j));
+    PT_TRY(pt_alloc0(&prompts, j.n));
+    PT_TRY(pt_alloc0(&results, j.n));
+    for (size_t i = 0; i < j.n; i++) {
+        prompts[i] = j.list[i].prompt;
+        if (prompts[i].n > longest) longest = prompts[i].n;
+    }
+    pt_gen_options g = pt_cli_gen_options(c, &o);
+    PT_TRY(pt_cli_stops(c, &o, stops, &g));
+    PT_CHECK(longest < 1 << 24, PT_EARG, "a prompt of %zu tokens", longest);
+    int32_t rows = j.n < 16 ? (int32_t)j.n : 16, tokens = (int32_t)longest < 1024 && j.n > 1 ? 1024 : (int32_t)longest;
+    PT_TRY(pt_open_model(&o, tokens, rows, (int32_t)longest + g.max_new_tokens + 1));
+    PT_TRY(pt_generate(o.model, prompts, j.n, &g, results, NULL, NULL));
+    PT_TRY(write_results(c, &o, &j, results));
+done:
+    for (size_t i = 0; results && i < j.n; i++) free(results[i].ids.ids);
+    free(results);
+    free(prompts);
+    jobs_free(&j);
+    pt_open_close(&o);
+    return rc;
+}

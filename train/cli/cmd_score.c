@@ -1,0 +1,194 @@
+/* score and tokenize: what a model and its tokenizer say about given text. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/cli/open.h"
+
+static pt_status ids_from_json(const pt_rows *r, json_t *list, int32_t vocab, pt_ids *out)
+{
+    size_t n = json_array_size(list);
+    PT_RETURN(pt_reserve(&out->ids, &out->cap, n + 1));
+    for (size_t i = 0; i < n; i++) {
+        json_t *v = json_array_get(list, i);
+        json_int_t id = json_is_integer(v) ? json_integer_value(v) : -1;
+        if (id < 0 || id >= vocab) return pt_rows_fail(r, "input_ids[%zu] is no id below %d", i, vocab);
+        out->ids[out->n++] = (int32_t)id;
+    }
+    return PT_OK;
+}
+
+/* text: BOS as the tokenizer adds it; messages: the whole conversation as trained. */
+static pt_status ids_of_row(const pt_opened *o, const pt_rows *r, json_t *row, pt_ids *out)
+{
+    json_t *ids = json_object_get(row, "input_ids"), *messages = json_object_get(row, "messages"), *text = json_object_get(row, "text");
+    if (json_is_array(ids)) return ids_from_json(r, ids, pt_source_config(o->base.source)->vocab, out);
+    if (!o->base.tok) return pt_rows_fail(r, "this model has no tokenizer: give input_ids");
+    if (json_is_string(text)) {
+        if (pt_tok_bos(o->base.tok) >= 0 && pt_tok_add_bos(o->base.tok)) {
+            PT_RETURN(pt_reserve(&out->ids, &out->cap, 1));
+            out->ids[out->n++] = pt_tok_bos(o->base.tok);
+        }
+        return pt_tok_encode(o->base.tok, json_string_value(text), json_string_length(text), true, true, out);
+    }
+    if (!messages) return pt_rows_fail(r, "a row has input_ids, messages or text");
+    if (!o->base.tmpl) return pt_rows_fail(r, "this model has no chat template that is known here; set --chat_template=NAME");
+    pt_message *m;
+    size_t n;
+    pt_rendered out_r = {0};
+    PT_RETURN(pt_messages_from_json(r, messages, &m, &n));
+    bool waits = m[n - 1].speaker != PT_ASSISTANT;
+    pt_status rc = pt_template_render(o->base.tmpl, m, n, waits, &out_r);
+    free(m);
+    if (rc == PT_OK) {
+        *out = out_r.ids;
+        out_r.ids = (pt_ids){0};
+    }
+    pt_rendered_free(&out_r);
+    return rc;
+}
+
+static pt_status set_logprobs(json_t *row, const float *logp, size_t n)
+{
+    json_t *list = json_array();
+    double sum = 0;
+    for (size_t i = 0; i + 1 < n; i++) {
+        if (!isfinite(logp[i])) {
+            json_decref(list);
+            return pt_fail(PT_ENONFINITE, "the log-probability of token %zu is not finite: the weights hold a NaN or infinity", i + 2);
+        }
+        sum += logp[i];
+        json_array_append_new(list, json_real(logp[i]));
+    }
+    json_object_set_new(row, "logprobs", list);
+    json_object_set_new(row, "nll", json_real(n > 1 ? -sum / (double)(n - 1) : 0));
+    json_object_set_new(row, "tokens", json_integer((json_int_t)n));
+    return PT_OK;
+}
+
+/* A reward model reads its score at the last token. */
+static pt_status set_reward(pt_opened *o, const pt_ids *ids, json_t *row)
+{
+    pt_status rc = PT_OK;
+    pt_batch b = {0};
+    float score = 0;
+    pt_seq seq = {.ids = ids->ids, .n = (int32_t)ids->n, .end_index = (int32_t)ids->n - 1};
+    PT_TRY(pt_batch_build(&b, &seq, 1, PT_PACKING_OFF));
+    PT_TRY(pt_model_load_batch(o->model, &b, 0, false));
+    PT_TRY(pt_model_forward(o->model, PT_SLOT_OWN, false));
+    PT_TRY(pt_model_score(o->model, &score));
+    json_object_set_new(row, "score", json_real(score));
+    json_object_set_new(row, "tokens", json_integer((json_int_t)ids->n));
+done:
+    pt_batch_free(&b);
+    return rc;
+}
+
+typedef struct scored { json_t *row; pt_ids ids; } scored;
+
+static pt_status read_all(pt_cli *c, pt_opened *o, scored **out, size_t *n_out, size_t *longest)
+{
+    pt_status rc = PT_OK;
+    pt_rows rows = {0};
+    scored *list = NULL;
+    size_t n = 0, cap = 0;
+    json_t *row;
+    PT_TRY(pt_rows_open(&rows, c->input));
+    for (;;) {
+        PT_TRY(pt_rows_next(&rows, &row));
+        if (!row) break;
+        rc = pt_reserve(&list, &cap, n + 1);
+        if (rc == PT_OK) {
+            list[n] = (scored){.row = row};
+            rc = ids_of_row(o, &rows, row, &list[n].ids);
+            n++;
+        }
+        PT_TRY(rc);
+        PT_CHECK(list[n - 1].ids.n > 0, PT_EARG, "%s:%lld: an empty sequence", c->input, rows.number);
+        if (list[n - 1].ids.n > *longest) *longest = list[n - 1].ids.n;
+    }
+done:
+    pt_rows_close(&rows);
+    *out = list;
+    *n_out = n;
+    return rc;
+}
+
+pt_status pt_cmd_score(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    pt_opened o = {0};
+    pt_sink sink = {0};
+    scored *list = NULL;
+    float *logp = NULL;
+    size_t n = 0, longest = 0;
+    PT_CHECK(c->n_args == 1 && c->input, PT_EARG, "ptrain score RUN|MODEL [--adapter DIR] --input F.jsonl");
+    PT_TRY(pt_open_named(c, c->args[0], false, &o));
+    PT_TRY(read_all(c, &o, &list, &n, &longest));
+    PT_CHECK(n, PT_EARG, "%s holds no rows", c->input);
+    PT_CHECK(longest < 1 << 22, PT_EARG, "a sequence of %zu tokens", longest);
+    PT_TRY(pt_open_model(&o, (int32_t)longest, 0, 0));
+    PT_TRY(pt_alloc0(&logp, longest));
+    PT_TRY(pt_sink_open(&sink, c->output));
+    for (size_t i = 0; i < n; i++) {
+        if (o.reward) {
+            PT_TRY(set_reward(&o, &list[i].ids, list[i].row));
+        } else {
+            PT_TRY(pt_model_token_logps(o.model, list[i].ids.ids, (int32_t)list[i].ids.n, o.adapter ? 0 : PT_SLOT_NONE, logp));
+            PT_TRY(set_logprobs(list[i].row, logp, list[i].ids.n));
+        }
+        PT_TRY(pt_sink_row(&sink, list[i].row));
+    }
+    PT_TRY(pt_sink_commit(&sink));
+done:
+    for (size_t i = 0; i < n; i++) {
+        json_decref(list[i].row);
+        free(list[i].ids.ids);
+    }
+    free(list);
+    free(logp);
+    pt_sink_close(&sink);
+    pt_open_close(&o);
+    return rc;
+}
+
+static pt_status open_tokenizer(const char *path, pt_tokenizer **tok)
+{
+    size_t n = strlen(path);
+    if (n > 5 && !strcmp(path + n - 5, ".gguf")) return pt_source_vocabulary(path, tok);
+    return pt_tok_open(tok, path);
+}
+
+pt_status pt_cmd_tokenize(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    pt_tokenizer *tok = NULL;
+    pt_rows rows = {0};
+    pt_sink sink = {0};
+    pt_ids ids = {0};
+    json_t *row = NULL;
+    PT_CHECK(c->n_args == 1 && c->input, PT_EARG, "ptrain tokenize MODEL|tokenizer.json --input F.jsonl");
+    PT_TRY(open_tokenizer(c->args[0], &tok));
+    PT_TRY(pt_rows_open(&rows, c->input));
+    PT_TRY(pt_sink_open(&sink, c->output));
+    for (;;) {
+        PT_TRY(pt_rows_next(&rows, &row));
+        if (!row) break;
+        json_t *text = json_object_get(row, "text"), *list = json_array();
+        ids.n = 0;
+        rc = json_is_string(text) ? pt_tok_encode(tok, json_string_value(text), json_string_length(text), true, true, &ids)
+                                  : pt_rows_fail(&rows, "a row has a text");
+        for (size_t i = 0; i < ids.n; i++) json_array_append_new(list, json_integer(ids.ids[i]));
+        json_object_set_new(row, "input_ids", list);
+        if (rc == PT_OK) rc = pt_sink_row(&sink, row);
+        json_decref(row);
+        PT_TRY(rc);
+    }
+    PT_TRY(pt_sink_commit(&sink));
+done:
+    free(ids.ids);
+    pt_sink_close(&sink);
+    pt_rows_close(&rows);
+    pt_tok_free(tok);
+    return rc;
+}

@@ -1,0 +1,120 @@
+#include "train/cli/open.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+/* A RUN says what to open: the adapter in it on the base of its config.yaml, or its own full weights. */
+static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
+{
+    pt_status rc = PT_OK;
+    char *yaml = NULL, *adapter = NULL, *weights = NULL, *profiles = NULL;
+    PT_TRY(pt_path_join(&yaml, path, "config.yaml"));
+    PT_TRY(pt_path_join(&adapter, path, "adapter_config.json"));
+    PT_TRY(pt_path_join(&weights, path, "model.safetensors"));
+    PT_TRY(pt_path_join(&profiles, path, "profiles.json"));
+    PT_TRY(pt_config_load(&o->cfg, yaml, c->settings, (size_t)c->n_settings));
+    o->is_run = true;
+    o->reward = o->cfg->objective == PT_OBJ_REWARD && !c->base_only;
+    if (pt_file_exists(adapter)) {
+        if (!c->base_only) PT_TRY(pt_strdup(&o->adapter, path));
+    } else if (!c->base_only) {
+        PT_CHECK(pt_file_exists(weights), PT_EARG, "%s holds neither adapter_config.json nor model.safetensors: the run has not finished", path);
+        free(o->cfg->base_model);
+        o->cfg->base_model = NULL;
+        o->cfg->init.random = false;
+        o->cfg->quantised_wanted = false;
+        PT_TRY(pt_strdup(&o->cfg->base_model, path));
+    }
+    if (pt_file_exists(profiles)) {
+        json_error_t e;
+        o->profiles = json_load_file(profiles, 0, &e);
+        PT_CHECK(json_is_object(o->profiles), PT_EFORMAT, "%s:%d: %s", profiles, e.line, e.text);
+    }
+done:
+    free(yaml);
+    free(adapter);
+    free(weights);
+    free(profiles);
+    return rc;
+}
+
+static pt_status config_of_model(pt_cli *c, const char *path, pt_opened *o)
+{
+    pt_setting *all;
+    PT_RETURN(pt_alloc0(&all, (size_t)c->n_settings + 1));
+    all[0] = (pt_setting){"base_model", path};
+    if (c->n_settings) memcpy(all + 1, c->settings, (size_t)c->n_settings * sizeof *all);
+    pt_str quoted = {0};
+    pt_status rc = pt_str_printf(&quoted, "'");
+    for (const char *p = path; rc == PT_OK && *p; p++) rc = *p == '\'' ? pt_str_puts(&quoted, "''") : pt_str_add(&quoted, p, 1);
+    if (rc == PT_OK) rc = pt_str_puts(&quoted, "'");
+    all[0].value = quoted.text;
+    if (rc == PT_OK) rc = pt_config_load(&o->cfg, NULL, all, (size_t)c->n_settings + 1);
+    pt_str_free(&quoted);
+    free(all);
+    return rc;
+}
+
+pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o)
+{
+    pt_status rc = PT_OK;
+    char *yaml = NULL;
+    *o = (pt_opened){0};
+    PT_CHECK(pt_file_exists(path) || pt_dir_exists(path), PT_EARG, "%s is neither a file nor a folder", path);
+    PT_TRY(pt_path_join(&yaml, path, "config.yaml"));
+    if (pt_file_exists(yaml)) PT_TRY(config_of_run(c, path, o));
+    else PT_TRY(config_of_model(c, path, o));
+    if (c->adapter_dir) {
+        free(o->adapter);
+        o->adapter = NULL;
+        PT_TRY(pt_strdup(&o->adapter, c->adapter_dir));
+    }
+    PT_TRY(pt_setup_base(o->cfg, NULL, chat, &o->base));
+    PT_TRY(pt_setup_device(o->cfg, NULL, NULL, NULL, &o->ctx, NULL, NULL));
+done:
+    free(yaml);
+    if (rc != PT_OK) pt_open_close(o);
+    return rc;
+}
+
+pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32_t decode_len)
+{
+    size_t bytes[PT_ROLE_COUNT];
+    pt_model_options opt = {.lora = {.on = o->adapter != NULL, .start_dir = o->adapter}, .scalar_head = o->reward, .seed = o->cfg->seed};
+    tokens = (tokens + 63) / 64 * 64;
+    pt_model_caps caps = {.tokens = tokens, .segs = 2 * decode_rows + 4, .decode_rows = decode_rows, .decode_len = decode_len};
+    caps.heads = caps.rows = decode_rows ? 2 * decode_rows + 2 : tokens;
+    caps.groups = decode_rows + 2;
+    PT_RETURN(pt_model_new(&o->model, &o->ctx, o->base.source, &opt));
+    PT_RETURN(pt_model_plan(o->model, &caps, bytes));
+    return pt_model_commit(o->model);
+}
+
+void pt_open_close(pt_opened *o)
+{
+    pt_model_free(o->model);
+    pt_setup_device_close(&o->ctx);
+    pt_base_free(&o->base);
+    json_decref(o->profiles);
+    free(o->adapter);
+    pt_config_free(o->cfg);
+    *o = (pt_opened){0};
+}
+
+pt_status pt_open_profile(const pt_opened *o, const char *role, const char **text)
+{
+    pt_str known = {0};
+    const char *name;
+    json_t *v;
+    *text = json_string_value(json_object_get(o->profiles, role));
+    if (*text) return PT_OK;
+    json_object_foreach (o->profiles, name, v) {
+        if (pt_str_printf(&known, "%s%s", known.len ? ", " : "", name) != PT_OK) break;
+    }
+    pt_status rc = o->profiles ? pt_fail(PT_EARG, "no role '%s' in this run; roles: %s", role, known.text ? known.text : "none")
+                               : pt_fail(PT_EARG, "--role needs a run trained on rolebench data (profiles.json in its folder); use --system TEXT");
+    pt_str_free(&known);
+    return rc;
+}

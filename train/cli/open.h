@@ -1,0 +1,50 @@
+/* Opening what a command names: a RUN (output_dir of a run) or a MODEL (Hugging Face folder, GGUF file), with or without an adapter. */
+#ifndef PT_CLI_OPEN_H
+#define PT_CLI_OPEN_H
+#include <jansson.h>
+
+#include "data/loader.h"
+#include "train/cli/cli.h"
+#include "train/loop/setup.h"
+#include "train/model/generate.h"
+
+typedef struct pt_opened {
+    pt_config *cfg;      /* the run's, or defaults around the model */
+    bool is_run, reward; /* reward: a scalar head instead of text */
+    char *adapter;       /* PEFT folder in use, NULL = none */
+    pt_base base;
+    pt_ctx ctx;
+    pt_model *model;
+    json_t *profiles;    /* {role: text} of the run, NULL = none */
+} pt_opened;
+
+/* Config, source, tokenizer, template (when the model has a known one and `chat`), device; no model yet. */
+pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o);
+/* The model for generation: decode_rows sequences of decode_len positions; or for scoring (decode_rows 0): `tokens` at once. */
+pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32_t decode_len);
+void pt_open_close(pt_opened *o);
+/* The profile of a role; PT_EARG names the known ones. */
+pt_status pt_open_profile(const pt_opened *o, const char *role, const char **text);
+
+/* Sampling as the command line says (defaults: temperature 0.7, 128 tokens), and the ids that end an answer (`store` backs them for --raw). */
+pt_gen_options pt_cli_gen_options(const pt_cli *c, const pt_opened *o);
+pt_status pt_cli_stops(const pt_cli *c, const pt_opened *o, int32_t store[4], pt_gen_options *g);
+
+/* Rows of a JSONL file (or "-" for standard input), one at a time: *row is NULL at the end. Errors: FILE:LINE: what. */
+typedef struct pt_rows { FILE *f; const char *path; char *line; size_t cap; long long number; } pt_rows;
+pt_status pt_rows_open(pt_rows *r, const char *path);
+pt_status pt_rows_next(pt_rows *r, json_t **row);
+void pt_rows_close(pt_rows *r);
+/* PT_EARG with "FILE:LINE: " before the text. */
+pt_status pt_rows_fail(const pt_rows *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Where rows go: --output FILE (appears whole) or standard output. */
+typedef struct pt_sink { FILE *f; char *path, *tmp; } pt_sink;
+pt_status pt_sink_open(pt_sink *s, const char *path);
+pt_status pt_sink_row(pt_sink *s, json_t *row);
+pt_status pt_sink_commit(pt_sink *s);
+void pt_sink_close(pt_sink *s);
+
+/* {"messages": [...]} -> an array of pt_message (texts borrowed from the JSON; free the array). */
+pt_status pt_messages_from_json(const pt_rows *r, json_t *messages, pt_message **out, size_t *n);
+#endif

@@ -1,0 +1,124 @@
+/* JSONL in and out for commands. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "train/cli/open.h"
+
+pt_status pt_rows_open(pt_rows *r, const char *path)
+{
+    *r = (pt_rows){.path = path};
+    r->f = !strcmp(path, "-") ? stdin : fopen(path, "r");
+    return r->f ? PT_OK : pt_fail(PT_EARG, "cannot open %s: %s", path, strerror(errno));
+}
+
+pt_status pt_rows_fail(const pt_rows *r, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (!r) return pt_fail(PT_EARG, "%s", text);
+    return pt_fail(PT_EARG, "%s:%lld: %s", r->path, r->number, text);
+}
+
+pt_status pt_rows_next(pt_rows *r, json_t **row)
+{
+    ssize_t n;
+    *row = NULL;
+    while ((n = getline(&r->line, &r->cap, r->f)) >= 0) {
+        r->number++;
+        if (strspn(r->line, " \t\r\n") == (size_t)n) continue;
+        json_error_t e;
+        *row = json_loadb(r->line, (size_t)n, JSON_ALLOW_NUL, &e);
+        if (!*row) return pt_rows_fail(r, "not valid JSON: %s (column %d)", e.text, e.column);
+        if (json_is_object(*row)) return PT_OK;
+        json_decref(*row);
+        *row = NULL;
+        return pt_rows_fail(r, "a row is a JSON object {...}");
+    }
+    return ferror(r->f) ? pt_fail(PT_EIO, "cannot read %s: %s", r->path, strerror(errno)) : PT_OK;
+}
+
+void pt_rows_close(pt_rows *r)
+{
+    if (r->f && r->f != stdin) fclose(r->f);
+    free(r->line);
+    *r = (pt_rows){0};
+}
+
+pt_status pt_sink_open(pt_sink *s, const char *path)
+{
+    pt_status rc = PT_OK;
+    *s = (pt_sink){.f = stdout};
+    if (!path || !strcmp(path, "-")) return PT_OK;
+    PT_TRY(pt_strdup(&s->path, path));
+    PT_TRY(pt_asprintf(&s->tmp, "%s.tmp-%ld", path, (long)getpid()));
+    s->f = fopen(s->tmp, "w");
+    PT_CHECK(s->f, PT_EIO, "cannot create %s: %s", s->tmp, strerror(errno));
+done:
+    return rc;
+}
+
+pt_status pt_sink_row(pt_sink *s, json_t *row)
+{
+    char *text = json_dumps(row, JSON_COMPACT | JSON_ENSURE_ASCII * 0);
+    if (!text) return pt_fail(PT_EINTERNAL, "a row cannot be written as JSON");
+    int bad = fputs(text, s->f) < 0 || fputc('\n', s->f) == EOF;
+    free(text);
+    return bad ? pt_fail(PT_EIO, "cannot write %s: %s", s->path ? s->path : "standard output", strerror(errno)) : PT_OK;
+}
+
+pt_status pt_sink_commit(pt_sink *s)
+{
+    if (!s->path) return fflush(s->f) ? pt_fail(PT_EIO, "cannot write to standard output") : PT_OK;
+    int bad = fflush(s->f) || fsync(fileno(s->f));
+    bad = fclose(s->f) || bad;
+    s->f = NULL;
+    if (bad || rename(s->tmp, s->path)) return pt_fail(PT_EIO, "cannot write %s: %s", s->path, strerror(errno));
+    free(s->tmp);
+    s->tmp = NULL;
+    return PT_OK;
+}
+
+void pt_sink_close(pt_sink *s)
+{
+    if (s->f && s->path) fclose(s->f);
+    if (s->tmp) unlink(s->tmp);
+    free(s->tmp);
+    free(s->path);
+    *s = (pt_sink){0};
+}
+
+static bool speaker_of(const char *role, pt_speaker *s)
+{
+    static const struct { const char *name; pt_speaker s; } names[] = {
+        {"system", PT_SYSTEM}, {"user", PT_USER}, {"human", PT_USER}, {"assistant", PT_ASSISTANT}, {"gpt", PT_ASSISTANT}, {"tool", PT_TOOL}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(role, names[i].name)) return *s = names[i].s, true;
+    return false;
+}
+
+pt_status pt_messages_from_json(const pt_rows *r, json_t *messages, pt_message **out, size_t *n)
+{
+    size_t count = json_array_size(messages);
+    *out = NULL;
+    if (!json_is_array(messages) || !count) return pt_rows_fail(r, "messages must be a list of {role, content}");
+    PT_RETURN(pt_alloc0(out, count));
+    *n = count;
+    for (size_t i = 0; i < count; i++) {
+        json_t *m = json_array_get(messages, i), *text = json_object_get(m, "content");
+        const char *role = json_string_value(json_object_get(m, "role"));
+        if (!role || !json_is_string(text) || !speaker_of(role, &(*out)[i].speaker)) {
+            free(*out);
+            *out = NULL;
+            return pt_rows_fail(r, "message %zu needs a role (system, user, assistant, tool) and a content text", i + 1);
+        }
+        (*out)[i].text = json_string_value(text);
+        (*out)[i].bytes = json_string_length(text);
+    }
+    return PT_OK;
+}
