@@ -81,14 +81,19 @@ done:
 
 pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32_t decode_len)
 {
-    size_t bytes[PT_ROLE_COUNT];
-    pt_model_options opt = {.lora = {.on = o->adapter != NULL, .start_dir = o->adapter}, .scalar_head = o->reward, .seed = o->cfg->seed};
     tokens = (tokens + 63) / 64 * 64;
     pt_model_caps caps = {.tokens = tokens, .segs = 2 * decode_rows + 4, .decode_rows = decode_rows, .decode_len = decode_len};
     caps.heads = caps.rows = decode_rows ? 2 * decode_rows + 2 : tokens;
     caps.groups = decode_rows + 2;
+    return pt_open_model_caps(o, &caps);
+}
+
+pt_status pt_open_model_caps(pt_opened *o, const pt_model_caps *caps)
+{
+    size_t bytes[PT_ROLE_COUNT];
+    pt_model_options opt = {.lora = {.on = o->adapter != NULL, .start_dir = o->adapter}, .scalar_head = o->reward, .seed = o->cfg->seed};
     PT_RETURN(pt_model_new(&o->model, &o->ctx, o->base.source, &opt));
-    PT_RETURN(pt_model_plan(o->model, &caps, bytes));
+    PT_RETURN(pt_model_plan(o->model, caps, bytes));
     return pt_model_commit(o->model);
 }
 

@@ -22,6 +22,7 @@ typedef struct pt_opened {
 pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o);
 /* The model for generation: decode_rows sequences of decode_len positions; or for scoring (decode_rows 0): `tokens` at once. */
 pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32_t decode_len);
+pt_status pt_open_model_caps(pt_opened *o, const pt_model_caps *caps);
 void pt_open_close(pt_opened *o);
 /* The profile of a role; PT_EARG names the known ones. */
 pt_status pt_open_profile(const pt_opened *o, const char *role, const char **text);
