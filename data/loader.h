@@ -18,11 +18,11 @@ typedef struct pt_loader_options {
     double epochs; int64_t max_steps; /* max_steps 0: from epochs */
     uint64_t seed;
     int rank, ranks;
-    bool reward;                 /* fill group_end_head */
+    bool reward;                 /* fill group_end_head (the last token of a cut answer); no rows then: heads are end tokens only */
     double *dataset_weight; size_t n_dataset_weight; /* per source; NULL = all 1 */
 } pt_loader_options;
 
-/* Maxima over every step of the run, found by laying all steps out without tokens. */
+/* Maxima over every step of the run and every rank, found by laying all steps out without tokens (in pt_loader_new). */
 typedef struct pt_batch_caps {
     int32_t tokens, segs, heads, rows, groups, group_rows;
     int32_t micro_batches;       /* most in one step on one rank */
@@ -39,11 +39,14 @@ typedef struct pt_step {
     double epoch;                /* fraction of epochs done after this step */
     int n_micro;                 /* this rank's; 0 is possible */
     pt_batch *micro;             /* borrowed until the next call */
-    /* the whole step, all ranks */
+    /* the whole step, all ranks, independent of layout but for tokens (computed ones). rows: supervised tokens, counted a record */
     int64_t records, rows, groups, pairs, tokens, unshared_tokens;
     double row_weight;
 } pt_step;
 
+/* Borrows the pack. Reference log-probabilities are those the pack has at this call. batch_rows 0: packing off takes micro_batch_size x
+ * gradient_accumulation_steps x ranks records a step; packing takes records while their unshared tokens fit that x sequence_len (at least one).
+ * A micro-batch holds at most micro_batch_size x sequence_len computed tokens (off: micro_batch_size records); one record alone may pass it (pairs). */
 pt_status pt_loader_new(pt_loader **out, const pt_pack *pack, const pt_loader_options *opt);
 void pt_loader_free(pt_loader *l);
 pt_status pt_loader_summary_get(const pt_loader *l, pt_loader_summary *s);

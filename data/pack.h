@@ -53,10 +53,14 @@ typedef struct pt_packed {
     float ref_logp, ref_logp2; /* NaN until stored by pt_pack_store_reference */
 } pt_packed;
 int64_t pt_pack_count(const pt_pack *p);
+bool pt_pack_pairs(const pt_pack *p);
+/* Host memory of an open pack (for the plan). */
+size_t pt_pack_bytes(const pt_pack *p);
 pt_status pt_pack_get(const pt_pack *p, int64_t i, pt_packed *out);
 const char *pt_pack_role(const pt_pack *p, int32_t role);
 const char *pt_pack_source(const pt_pack *p, int32_t source);
-/* {role: profile} of the rolebench sets as JSON text (owned), NULL when there were none. */
+/* {role: system text} of the rolebench sets (profiles put through their system_template; every role of the profiles file) as JSON text
+ * (owned), NULL when there were none. */
 pt_status pt_pack_profiles(const pt_pack *p, char **json);
 /* Keeps reference log-probabilities (chosen, rejected, one each a record) beside the pack under `key` (which base and adapter made them). */
 pt_status pt_pack_store_reference(pt_pack *p, uint64_t key, const float *chosen, const float *rejected);

@@ -1,0 +1,250 @@
+/* Rendered records into the pack: sequences, rows, the ids that group them, the validation split, the counts. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "data/pack_data.h"
+
+void pt_pack_count_drop(pt_pack_report *r, const char *reason)
+{
+    int most = (int)(sizeof r->dropped / sizeof *r->dropped), i = 0;
+    while (i < r->n_dropped && strcmp(r->dropped[i].reason, reason)) i++;
+    r->records_dropped++;
+    if (i == most) i--;
+    if (i == r->n_dropped) {
+        r->n_dropped++;
+        size_t n = strnlen(reason, sizeof r->dropped[i].reason - 1);
+        memcpy(r->dropped[i].reason, reason, n);
+    }
+    r->dropped[i].n++;
+}
+
+pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n)
+{
+    PT_RETURN(pt_reserve(&p->ids, &p->ids_cap, p->n_tokens + n));
+    PT_RETURN(pt_reserve(&p->weight, &p->weight_cap, p->n_tokens + n));
+    PT_RETURN(pt_reserve(&p->seq_start, &p->seq_cap, p->n_seqs + 2));
+    memcpy(p->ids + p->n_tokens, ids, n * sizeof *ids);
+    memcpy(p->weight + p->n_tokens, weight, n * sizeof *weight);
+    p->n_tokens += n;
+    p->seq_start[++p->n_seqs] = (int64_t)p->n_tokens;
+    return PT_OK;
+}
+
+static uint64_t hash_ids(const int32_t *ids, size_t n)
+{
+    return pt_fnv1a(PT_FNV_START ^ n, ids, n * sizeof *ids);
+}
+
+static uint64_t hash_turns(const pt_turns *t, size_t from, size_t to)
+{
+    uint64_t h = PT_FNV_START;
+    for (size_t i = from; i < to; i++) {
+        h = pt_fnv1a(h, &t->turns[i].bytes, sizeof t->turns[i].bytes);
+        h = pt_fnv1a(h ^ (uint64_t)t->turns[i].speaker, t->turns[i].text, t->turns[i].bytes);
+    }
+    return h;
+}
+
+static size_t first_supervised(const float *weight, size_t n)
+{
+    size_t i = 0;
+    while (i < n && !(weight[i] > 0)) i++;
+    return i;
+}
+
+/* prompt_id: the question (turns before the first answer; for pairs the prompt; for ids what stands before the first supervised token).
+ * prefix_id: the system text when there is one, else the prompt. */
+static void identify(const pt_record *rec, const int32_t *ids, const float *weight, size_t n, pt_pack_row *row)
+{
+    const pt_turns *t = &rec->side[0];
+    if (rec->kind != PT_RECORD_CHAT) {
+        size_t prompt = rec->pair ? (size_t)row->prefix_len : first_supervised(weight, n);
+        row->prompt_id = row->prefix_id = hash_ids(ids, prompt > 1 ? prompt : n);
+        return;
+    }
+    size_t system = 0, prompt = 0;
+    while (system < t->n && t->turns[system].speaker == PT_SYSTEM) system++;
+    while (prompt < t->n && t->turns[prompt].speaker != PT_ASSISTANT) prompt++;
+    row->prompt_id = hash_turns(t, 0, rec->pair ? rec->n_prompt : prompt);
+    row->prefix_id = system ? hash_turns(t, 0, system) : row->prompt_id;
+}
+
+static pt_status role_index(pt_pack *p, const char *role, int32_t *out)
+{
+    *out = -1;
+    if (!role) return PT_OK;
+    for (size_t i = 0; i < p->n_roles; i++)
+        if (!strcmp(p->roles[i], role)) {
+            *out = (int32_t)i;
+            return PT_OK;
+        }
+    PT_RETURN(pt_reserve(&p->roles, &p->roles_cap, p->n_roles + 1));
+    PT_RETURN(pt_strdup(&p->roles[p->n_roles], role));
+    *out = (int32_t)p->n_roles++;
+    return PT_OK;
+}
+
+static void count(pt_packer *pk, const float *weight, size_t n, int32_t ends)
+{
+    long long supervised = 0;
+    for (size_t i = 0; i < n; i++) supervised += weight[i] > 0;
+    pk->report->tokens += (long long)n;
+    pk->report->supervised_tokens += supervised;
+    pk->report->end_tokens += ends;
+    pk->set_tokens += supervised;
+    pk->set_ends += ends;
+    if ((long long)n > pk->report->longest) pk->report->longest = (long long)n;
+}
+
+static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, const int32_t *ids, const float *weight, size_t n, int32_t end)
+{
+    pt_pack *p = pk->pack;
+    PT_RETURN(pt_reserve(&p->rows, &p->rows_cap, p->n_rows + 1));
+    pt_pack_row row = {.source = pk->source, .line = line, .weight = rec->weight, .margin = rec->margin, .end = {end, -1}};
+    PT_RETURN(role_index(p, rec->role, &row.role));
+    PT_RETURN(pt_pack_put(p, ids, weight, n));
+    if (rec->pair) {
+        const pt_built *z = &pk->built[1];
+        size_t least = n < z->text.ids.n ? n : z->text.ids.n;
+        while ((size_t)row.prefix_len < least && ids[row.prefix_len] == z->text.ids.ids[row.prefix_len]) row.prefix_len++;
+        row.end[1] = z->end;
+        PT_RETURN(pt_pack_put(p, z->text.ids.ids, z->text.weight, z->text.ids.n));
+    } else {
+        row.prefix_len = (int32_t)first_supervised(weight, n);
+    }
+    identify(rec, ids, weight, n, &row);
+    p->rows[p->n_rows++] = row;
+    pk->report->records_kept++;
+    return PT_OK;
+}
+
+/* Pieces of sequence_len tokens, each beginning with the last token of the one before, so that every token but the first is predicted once. */
+static pt_status add_pieces(pt_packer *pk, const pt_record *rec, int64_t line)
+{
+    const pt_built *b = &pk->built[0];
+    size_t most = (size_t)pk->opt->sequence_len, n = b->text.ids.n, at = 0;
+    do {
+        size_t take = n - at < most ? n - at : most;
+        float *w = b->text.weight + at;
+        w[0] = 0;
+        if (first_supervised(w, take) < take) {
+            bool last = at + take == n;
+            PT_RETURN(add_row(pk, rec, line, b->text.ids.ids + at, w, take, last && b->end >= 0 ? b->end - (int32_t)at : -1));
+            count(pk, w, take, last ? b->ends : 0);
+        }
+        if (at + take == n) return PT_OK;
+        at += take - 1;
+    } while (true);
+}
+
+pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
+{
+    pt_packer *pk = packer;
+    const char *drop;
+    PT_RETURN(pt_pack_render(pk, rec, &drop));
+    if (drop) {
+        pt_pack_count_drop(pk->report, drop);
+        return PT_OK;
+    }
+    if (pk->opt->pretrain && rec->kind != PT_RECORD_CHAT) return add_pieces(pk, rec, line);
+    int sides = rec->pair ? 2 : 1;
+    const pt_built *b = pk->built;
+    PT_RETURN(add_row(pk, rec, line, b->text.ids.ids, b->text.weight, b->text.ids.n, b->end));
+    for (int s = 0; s < sides; s++) count(pk, b[s].text.weight, b[s].text.ids.n, b[s].ends);
+    pk->report->records_cut += b[0].cut || (rec->pair && b[1].cut);
+    return PT_OK;
+}
+
+typedef struct pt_prompt { uint64_t order, id; size_t n; } pt_prompt;
+
+static int by_id(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static int by_order(const void *a, const void *b)
+{
+    const pt_prompt *x = a, *y = b;
+    if (x->order != y->order) return x->order < y->order ? -1 : 1;
+    return by_id(&x->id, &y->id);
+}
+
+/* Takes prompts in an order that the seed decides, each with all its records, until the wanted number is reached; one that would pass it is left out
+ * (when every one does, the smallest is taken). */
+static void choose(pt_prompt *prompts, size_t n, size_t want, size_t *chosen)
+{
+    size_t have = 0, kept = 0, least = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (prompts[i].n < prompts[least].n) least = i;
+        if (have + prompts[i].n > want) continue;
+        have += prompts[i].n;
+        prompts[kept++] = prompts[i];
+    }
+    if (!kept && n) {
+        prompts[0] = prompts[least];
+        kept = 1;
+    }
+    *chosen = kept;
+}
+
+pt_status pt_pack_split(pt_pack *p, double val_set_size, uint64_t seed)
+{
+    pt_status rc = PT_OK;
+    uint64_t *ids = NULL;
+    pt_prompt *prompts = NULL;
+    size_t n = 0, kept, want;
+    if (!(val_set_size > 0)) return PT_OK;
+    PT_CHECK(isfinite(val_set_size), PT_EARG, "val_set_size is %g", val_set_size);
+    double wanted = val_set_size < 1 ? floor(val_set_size * (double)p->n_rows + 0.5) : floor(val_set_size + 0.5);
+    want = wanted < 1 ? 1 : wanted < (double)p->n_rows ? (size_t)wanted : p->n_rows;
+    PT_TRY(pt_alloc0(&ids, p->n_rows));
+    PT_TRY(pt_alloc0(&prompts, p->n_rows));
+    for (size_t i = 0; i < p->n_rows; i++) ids[i] = p->rows[i].prompt_id;
+    qsort(ids, p->n_rows, sizeof *ids, by_id);
+    for (size_t i = 0; i < p->n_rows; i++) {
+        if (!i || ids[i] != ids[i - 1]) prompts[n++] = (pt_prompt){pt_hash_mix(seed, ids[i]), ids[i], 0};
+        prompts[n - 1].n++;
+    }
+    qsort(prompts, n, sizeof *prompts, by_order);
+    choose(prompts, n, want, &kept);
+    PT_CHECK(kept < n, PT_EARG, "val_set_size %g takes all %zu records (%zu distinct prompts); nothing is left to train on", val_set_size,
+             p->n_rows, n);
+    for (size_t i = 0; i < kept; i++) ids[i] = prompts[i].id;
+    qsort(ids, kept, sizeof *ids, by_id);
+    for (size_t i = 0; i < p->n_rows; i++) p->rows[i].validation = bsearch(&p->rows[i].prompt_id, ids, kept, sizeof *ids, by_id) != NULL;
+done:
+    free(prompts);
+    free(ids);
+    return rc;
+}
+
+pt_status pt_pack_count_sharing(const pt_pack *p, pt_pack_report *r)
+{
+    pt_status rc = PT_OK;
+    pt_lay_seq *seqs = NULL;
+    int32_t *order = NULL, *lcp = NULL;
+    uint64_t *ids = NULL;
+    PT_TRY(pt_alloc0(&seqs, p->n_seqs));
+    PT_TRY(pt_alloc0(&order, p->n_seqs));
+    PT_TRY(pt_alloc0(&lcp, p->n_seqs));
+    PT_TRY(pt_alloc0(&ids, p->n_rows));
+    for (size_t s = 0; s < p->n_seqs; s++) seqs[s] = (pt_lay_seq){.ids = p->ids + p->seq_start[s], .n = pt_pack_seq_len(p, s)};
+    PT_TRY(pt_lay_sort(seqs, p->n_seqs, order, lcp));
+    for (size_t s = 0; s < p->n_seqs; s++) r->shared_tokens_saved += lcp[s];
+    for (size_t i = 0; i < p->n_rows; i++) ids[i] = p->rows[i].prefix_id;
+    qsort(ids, p->n_rows, sizeof *ids, by_id);
+    for (size_t i = 0; i < p->n_rows; i++) {
+        r->prefixes += !i || ids[i] != ids[i - 1];
+        r->validation_records += p->rows[i].validation;
+    }
+done:
+    free(ids);
+    free(lcp);
+    free(order);
+    free(seqs);
+    return rc;
+}

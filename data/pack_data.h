@@ -1,0 +1,90 @@
+/* Inside of a pack; shared by data/pack_*.c. */
+#ifndef PT_DATA_PACK_DATA_H
+#define PT_DATA_PACK_DATA_H
+#include "data/batch_layout.h"
+#include "data/pack.h"
+#include "data/record.h"
+
+#define PT_PACK_SCHEMA 1
+
+/* What a record is, besides its tokens. Pairs own two sequences, 2r and 2r + 1. */
+typedef struct pt_pack_row {
+    int32_t prefix_len, role, source, end[2];
+    uint64_t prefix_id, prompt_id; /* prompt_id: records with equal ones stay on one side of the validation split */
+    int64_t line;
+    float weight, margin;
+    uint8_t validation;
+} pt_pack_row;
+
+struct pt_pack {
+    char *path;
+    uint64_t fingerprint;
+    bool pairs;
+    int32_t *ids;
+    float *weight;
+    size_t ids_cap, weight_cap, n_tokens;
+    int64_t *seq_start;      /* [sequences + 1] */
+    size_t seq_cap, n_seqs;
+    pt_pack_row *rows;
+    size_t rows_cap, n_rows;
+    char **roles, **sources;
+    size_t roles_cap, n_roles, sources_cap, n_sources;
+    json_t *meta;            /* made_from, sources, roles, profiles, report */
+    float *ref[2];           /* reference log-probabilities, when loaded */
+    uint64_t ref_key;
+};
+
+static inline int32_t pt_pack_seq_len(const pt_pack *p, size_t s) { return (int32_t)(p->seq_start[s + 1] - p->seq_start[s]); }
+
+/* One sequence on its way into the pack. */
+typedef struct pt_built {
+    pt_rendered text;        /* ids and weights */
+    int32_t end;             /* index of the last answer's end token, -1 = cut or none */
+    int32_t ends;            /* supervised end tokens */
+    bool cut;
+} pt_built;
+
+typedef struct pt_packer {
+    const pt_pack_options *opt;
+    const pt_dataset_spec *spec;
+    pt_pack *pack;
+    pt_pack_report *report;
+    float speaker_weight[4]; /* of a turn that says nothing itself, by pt_speaker */
+    pt_built built[2];
+    pt_message *messages;
+    size_t messages_cap;
+    int32_t source;
+    long long set_tokens, set_ends; /* supervised, of the present data set */
+} pt_packer;
+
+/* Renders one record into pk->built (both sides for pairs), cut to sequence_len. *drop = NULL, or why it must be dropped. */
+pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop);
+/* Sink of the readers: renders, counts, appends. */
+pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line);
+/* Appends one sequence's tokens. */
+pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n);
+/* Chooses the validation records. */
+pt_status pt_pack_split(pt_pack *p, double val_set_size, uint64_t seed);
+void pt_pack_count_drop(pt_pack_report *r, const char *reason);
+/* Sum over all records of what one forest would save, and the number of distinct prefixes. */
+pt_status pt_pack_count_sharing(const pt_pack *p, pt_pack_report *r);
+json_t *pt_pack_report_json(const pt_pack_report *r);
+void pt_pack_report_from(pt_pack_report *r, const json_t *j);
+
+/* ---- pack_store.c: the file ---- */
+pt_status pt_pack_write(pt_pack *p, const char *path);
+
+/* ---- pack_file.c: an HDF5 file behind a 512-byte user block that holds the digest of the rest ---- */
+pt_status pt_h5_begin(const char *path, char **tmp, int64_t *file);          /* hid_t in *file */
+pt_status pt_h5_commit(const char *path, char *tmp, int64_t file);           /* closes file; frees nothing */
+pt_status pt_h5_open(const char *path, int64_t *file);                       /* after checking the digest */
+void pt_h5_close(int64_t file);
+typedef enum pt_h5_type { PT_H5_U8, PT_H5_I32, PT_H5_I64, PT_H5_U64, PT_H5_F32 } pt_h5_type;
+size_t pt_h5_size(pt_h5_type t);
+pt_status pt_h5_write(int64_t file, const char *name, pt_h5_type type, const void *data, size_t n);
+/* Number of elements of a one-dimensional data set of exactly this type; PT_EFORMAT otherwise. */
+pt_status pt_h5_count(int64_t file, const char *name, pt_h5_type type, size_t *n);
+pt_status pt_h5_read(int64_t file, const char *name, pt_h5_type type, void *data, size_t n);
+pt_status pt_h5_set_attr(int64_t file, const char *name, uint64_t value);
+pt_status pt_h5_get_attr(int64_t file, const char *name, uint64_t *value);
+#endif
