@@ -1,6 +1,7 @@
 /* The inside of a run: shared by the files of train/loop, and by tests that look at single steps. */
 #ifndef PT_LOOP_RUN_H
 #define PT_LOOP_RUN_H
+#include "checkpoints/state.h"
 #include "kernels/profile.h"
 #include "train/loop/flow.h"
 #include "train/loop/metrics.h"
@@ -24,7 +25,8 @@ typedef struct pt_run {
     pt_optim *optim;
     pt_schedule schedule;
     pt_run_plan plan;
-    char *resume; /* checkpoint folder to go on from, NULL = from the start */
+    pt_state *resume; /* checkpoint to go on from, NULL = from the start */
+    char *resume_path;
     /* host side of the channels, at the maxima of the plan */
     float *logp, *dlogp, *ref_logp, *score, *dscore;
     /* progress */
@@ -42,6 +44,7 @@ typedef struct pt_step_sums {
     bool stop;         /* some rank was asked to stop */
     char bad[256];     /* names the sample when not finite */
     pt_step info;      /* of the loader */
+    const pt_pack *pack; /* whose records the groups number */
 } pt_step_sums;
 
 /* Everything up to the plan: nothing of the model is allocated yet. */
@@ -56,24 +59,25 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out);
 /* Gradients of step `index` (0-based) in the model's gradient vector, summed over ranks. */
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out);
 /* Loss and metrics of step `index` of a loader, no gradients; mean over the step. */
-pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *out);
+pt_status pt_run_measure(pt_run *r, pt_loader *l, const pt_pack *pack, int64_t index, pt_step_sums *out);
 /* Weighted mean over all steps of an evaluation loader. */
-pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out);
+pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const pt_pack *pack, const char *set, pt_eval_report *out);
 /* Names what is not finite in the gradient: tensor and samples. Runs the step's micro-batches again one by one. */
 pt_status pt_run_blame(pt_run *r, int64_t index, char *text, size_t size);
 /* Reference log-probabilities of all records, kept with the packs (adapter: none). */
 pt_status pt_run_store_reference(pt_run *r);
 
-/* Checkpoints: train/loop/resume.c */
+/* Checkpoints (resume.c). Saves step r->step, rotates, and gives the folder's path (owned; NULL = not wanted). Collective. */
 pt_status pt_run_save(pt_run *r, char **folder);
-/* The newest whole checkpoint of the output folder, or the path given; NULL when resuming was not asked for. Reads what auto chose. */
-pt_status pt_run_find_resume(const pt_config *cfg, char **folder, pt_choice *choice);
+/* Opens the checkpoint that the config asks for in r->resume (left NULL when there is none to go on from) and reads what auto chose. */
+pt_status pt_run_find_resume(pt_run *r, pt_choice *choice);
+/* Checks that the checkpoint belongs to this run (names what differs), and loads it: parameters, moments, counters. */
 pt_status pt_run_load(pt_run *r);
 /* The output folder: removes an earlier run's files (not when resuming), writes config.yaml and profiles.json. Rank 0. */
 pt_status pt_run_prepare_folder(pt_run *r);
 /* The result: adapter or model files. Rank 0. */
 pt_status pt_run_export(pt_run *r, const char *dir);
 
-/* Failing on one rank is failing on all: collective; returns the worst, rank 0's words where another failed. */
-pt_status pt_run_agree(pt_run *r, pt_status rc);
+/* A folder of an earlier run: whether it holds files that a new run replaces. */
+bool pt_run_folder_used(const char *dir);
 #endif

@@ -1,0 +1,171 @@
+/* The plan: bytes by role, steps and rows, before anything of the model is allocated. The run allocates exactly that. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/threads.h"
+#include "train/loop/run.h"
+
+#define MIB 1048576.0
+
+/* Resident bytes of this process now; 0 where the system does not say. */
+static size_t rss_now(void)
+{
+    char *text = NULL;
+    size_t n = 0;
+    long long size, resident;
+    if (pt_file_read(&text, &n, "/proc/self/statm", 4096) != PT_OK) {
+        pt_err_clear();
+        return 0;
+    }
+    int got = sscanf(text, "%lld %lld", &size, &resident);
+    free(text);
+    return got == 2 && resident > 0 ? (size_t)resident * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static void warn(pt_run_plan *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void warn(pt_run_plan *p, const char *fmt, ...)
+{
+    if (p->n_warnings == (int)(sizeof p->warnings / sizeof *p->warnings)) return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(p->warnings[p->n_warnings++], sizeof p->warnings[0], fmt, ap);
+    va_end(ap);
+}
+
+static int32_t larger(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Adds the maxima of a loader. */
+static pt_status add_caps(pt_run_plan *p, const pt_loader *l, bool train)
+{
+    pt_batch_caps c;
+    PT_RETURN(pt_loader_caps(l, &c));
+    p->caps.tokens = larger(p->caps.tokens, c.tokens);
+    p->caps.segs = larger(p->caps.segs, c.segs);
+    p->caps.heads = larger(p->caps.heads, c.heads);
+    p->caps.rows = larger(p->caps.rows, c.rows);
+    p->caps.groups = larger(p->caps.groups, c.groups);
+    if (train) p->micro_batches = c.micro_batches;
+    return PT_OK;
+}
+
+/* The pass that computes stored references lays records out in its own order. */
+static pt_status add_reference_caps(pt_run *r)
+{
+    pt_status rc = PT_OK;
+    pt_loader *l = NULL;
+    PT_TRY(pt_setup_loader(r->cfg, r->comm, r->pack, PT_PASS_ALL, &l));
+    PT_TRY(add_caps(&r->plan, l, false));
+done:
+    pt_loader_free(l);
+    return rc;
+}
+
+static int64_t every(int steps, int per_epoch, int64_t steps_an_epoch)
+{
+    if (steps > 0) return steps;
+    if (per_epoch <= 0) return 0;
+    int64_t n = (steps_an_epoch + per_epoch - 1) / per_epoch;
+    return n > 0 ? n : 1;
+}
+
+/* What is resident beside our arenas during steps: oneDNN's code and packing buffers a thread, OpenMP stacks, HDF5's caches, allocator
+ * slack. Measured (docs/measurements.md): a base, and some a thread. */
+static size_t library_bytes(const pt_run *r)
+{
+    return (size_t)((24 + 6.0 * r->plan.choice.threads) * MIB) + r->comm->staging_bytes;
+}
+
+static void make_warnings(pt_run *r)
+{
+    pt_run_plan *p = &r->plan;
+    if (p->data.steps < 50)
+        warn(p, "only %lld steps: a smaller batch (batch_rows, micro_batch_size, gradient_accumulation_steps) or more epochs would give more",
+             (long long)p->data.steps);
+    if (p->warmup >= p->data.steps)
+        warn(p, "warm-up takes %lld of %lld steps: the learning rate never reaches its peak", (long long)p->warmup, (long long)p->data.steps);
+    size_t need = p->total * (size_t)p->local_ranks;
+    if (p->machine && need > p->machine)
+        warn(p, "needs %.0f MiB and this machine has %.0f: lower sequence_len or micro_batch_size, or set gradient_checkpointing: true", need / MIB,
+             p->machine / MIB);
+    else if (p->available && need > p->available)
+        warn(p, "needs %.0f MiB and %.0f are free now", need / MIB, p->available / MIB);
+}
+
+pt_status pt_run_make_plan(pt_run *r)
+{
+    pt_status rc = PT_OK;
+    pt_run_plan *p = &r->plan;
+    PT_TRY(pt_loader_summary_get(r->train, &p->data));
+    PT_TRY(add_caps(p, r->train, true));
+    if (r->valid) PT_TRY(add_caps(p, r->valid, false));
+    if (r->test) PT_TRY(add_caps(p, r->test, false));
+    if (r->reference == PT_REFERENCE_STORED) PT_TRY(add_reference_caps(r));
+    p->warmup = pt_schedule_warmup(r->cfg->warmup_steps, r->cfg->warmup_ratio, p->data.steps);
+    p->eval_steps = every(r->cfg->eval_steps, r->cfg->evals_per_epoch, p->data.steps_an_epoch);
+    p->save_steps = every(r->cfg->save_steps, r->cfg->saves_per_epoch, p->data.steps_an_epoch);
+    p->validation_records = p->pack.validation_records + p->test.records_kept;
+    p->parameters = (int64_t)pt_source_parameters(r->base.source);
+    p->trained = pt_model_param_count(r->model);
+    p->packing = (size_t)pt_rss_peak();
+    p->process = rss_now();
+    if (!p->process) p->process = p->packing;
+    PT_TRY(pt_model_plan(r->model, &p->caps, p->role));
+    p->role[PT_ROLE_OPTIMISER] += pt_optim_bytes(r->optim);
+    p->role[PT_ROLE_COMM] += r->comm->staging_bytes;
+    p->libraries = library_bytes(r);
+    p->total = p->process + p->libraries;
+    for (int i = 0; i < PT_ROLE_COUNT; i++) p->total += p->role[i];
+    if (p->packing > p->total) p->total = p->packing;
+    p->available = (size_t)pt_memory_available();
+    p->machine = (size_t)pt_memory_total();
+    p->local_ranks = r->comm->local_size;
+    make_warnings(r);
+done:
+    return rc;
+}
+
+/* ---- as text ----------------------------------------------------------------------------------------------------------- */
+
+static pt_status line(pt_str *out, const char *name, double bytes)
+{
+    return pt_str_printf(out, "  %-24s %10.1f MiB\n", name, bytes / MIB);
+}
+
+static pt_status memory_text(const pt_run_plan *p, pt_str *out)
+{
+    PT_RETURN(pt_str_printf(out, "memory%s\n", p->local_ranks > 1 ? " of each process" : ""));
+    for (int i = 0; i < PT_ROLE_COUNT; i++)
+        if (p->role[i]) PT_RETURN(line(out, pt_role_name((pt_role)i), (double)p->role[i]));
+    PT_RETURN(line(out, "oneDNN, OpenMP, slack", (double)p->libraries));
+    PT_RETURN(line(out, "program and packed data", (double)p->process));
+    PT_RETURN(line(out, "total", (double)p->total));
+    return line(out, "free on this machine", (double)p->available);
+}
+
+pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out)
+{
+    const pt_loader_summary *d = &p->data;
+    PT_RETURN(pt_str_printf(out, "model     %.1f M parameters, %.2f M trained\n", (double)p->parameters / 1e6, (double)p->trained / 1e6));
+    PT_RETURN(pt_str_printf(out, "device    %s, %d thread%s%s, compute %s", p->choice.isa[0] ? p->choice.isa : "reference", p->choice.threads,
+                            p->choice.threads == 1 ? "" : "s", p->choice.ranks > 1 ? " a process" : "", p->choice.compute == PT_COMPUTE_BF16 ? "bf16" : "f32"));
+    if (p->choice.f32_rate > 0) PT_RETURN(pt_str_printf(out, " (measured: f32 %.0f, bf16 %.0f GF/s)", p->choice.f32_rate, p->choice.bf16_rate));
+    if (p->choice.ranks > 1) PT_RETURN(pt_str_printf(out, ", %d processes", p->choice.ranks));
+    PT_RETURN(pt_str_printf(out, "\nsteps     %lld (%lld an epoch), %lld records a step, %.1f distinct prefixes a step, warm-up %lld\n", (long long)d->steps,
+                            (long long)d->steps_an_epoch, (long long)d->records_a_step, d->prefixes_a_step, (long long)p->warmup));
+    double saved = d->unshared_tokens > 0 ? 100.0 * (1 - (double)d->computed_tokens / (double)d->unshared_tokens) : 0;
+    PT_RETURN(pt_str_printf(out, "tokens    %lld computed, %lld supervised; %lld without sharing (%.0f %% saved)\n", (long long)d->computed_tokens,
+                            (long long)d->supervised_tokens, (long long)d->unshared_tokens, saved));
+    PT_RETURN(pt_str_printf(out, "micro     at most %d tokens, %d segments, %d rows; at most %d micro-batches a step\n", (int)p->caps.tokens, (int)p->caps.segs,
+                            (int)p->caps.rows, p->micro_batches));
+    if (p->validation_records) PT_RETURN(pt_str_printf(out, "held out  %lld records\n", (long long)p->validation_records));
+    PT_RETURN(memory_text(p, out));
+    for (int i = 0; i < p->n_warnings; i++) PT_RETURN(pt_str_printf(out, "warning: %s\n", p->warnings[i]));
+    return PT_OK;
+}

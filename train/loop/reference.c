@@ -1,0 +1,74 @@
+/* adapter: none has no second model: the reference's log-probabilities are computed with the untrained weights before step 1 and kept beside
+ * the packs, under a key of what decides them. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/rng.h"
+#include "base/threads.h"
+#include "train/loop/run.h"
+
+/* Answers of one batch into the arrays of records. */
+static void keep_sums(const pt_run *r, const pt_batch *b, double *chosen, double *rejected)
+{
+    for (int32_t g = 0; g < b->n_groups; g++)
+        (b->group_side[g] < 0 ? rejected : chosen)[b->group_record[g]] = pt_group_value(b, g, r->logp);
+}
+
+static pt_status run_pass(pt_run *r, const pt_pack *pack, pt_pass pass, double *chosen, double *rejected)
+{
+    pt_status rc = PT_OK;
+    pt_loader *l = NULL;
+    pt_loader_summary sum;
+    PT_TRY(pt_setup_loader(r->cfg, r->comm, pack, pass, &l));
+    PT_TRY(pt_loader_summary_get(l, &sum));
+    for (int64_t i = 0; i < sum.steps; i++) {
+        pt_step s;
+        PT_TRY(pt_loader_step(l, i, &s));
+        for (int k = 0; k < s.n_micro; k++) {
+            PT_TRY(pt_model_load_batch(r->model, &s.micro[k], 0, false));
+            PT_TRY(pt_model_forward(r->model, PT_SLOT_NONE, false));
+            PT_TRY(pt_model_logp(r->model, NULL, r->logp));
+            keep_sums(r, &s.micro[k], chosen, rejected);
+        }
+    }
+done:
+    pt_loader_free(l);
+    return rc;
+}
+
+static pt_status store_for(pt_run *r, pt_pack *pack, bool validation)
+{
+    pt_status rc = PT_OK;
+    int64_t n = pt_pack_count(pack), has = 0;
+    uint64_t key = pt_hash_mix(pt_source_fingerprint(r->base.source), r->ctx.compute);
+    double *sums = NULL;
+    float *out = NULL;
+    has = pt_pack_has_reference(pack, key);
+    PT_TRY(r->comm->allreduce_min(r->comm, &has, 1));
+    if (has) goto done;
+    double start = pt_seconds();
+    PT_TRY(pt_alloc0(&sums, 2 * n));
+    PT_TRY(pt_alloc0(&out, 2 * n));
+    PT_TRY(run_pass(r, pack, PT_PASS_ALL, sums, sums + n));
+    if (validation) PT_TRY(run_pass(r, pack, PT_PASS_VALIDATION, sums, sums + n));
+    PT_TRY(r->comm->allreduce_f64(r->comm, sums, (size_t)(2 * n))); /* each record was computed by one rank */
+    for (int64_t i = 0; i < 2 * n; i++) {
+        out[i] = (float)sums[i];
+        PT_CHECK(isfinite(out[i]), PT_ENONFINITE, "the reference log-probability of record %lld is not finite", (long long)(i % n));
+    }
+    if (r->comm->rank == 0) PT_TRY(pt_pack_store_reference(pack, key, out, out + n));
+    PT_TRY(r->comm->barrier(r->comm));
+    PT_CHECK(pt_pack_has_reference(pack, key), PT_EIO, "the reference log-probabilities of %s are not there after storing them", pt_pack_path(pack));
+    pt_log(PT_LOG_INFO, "reference log-probabilities of %lld pairs in %.1f s", (long long)n, pt_seconds() - start);
+done:
+    free(sums);
+    free(out);
+    return rc;
+}
+
+pt_status pt_run_store_reference(pt_run *r)
+{
+    PT_RETURN(store_for(r, r->pack, r->valid != NULL));
+    return r->test_pack ? store_for(r, r->test_pack, false) : PT_OK;
+}

@@ -1,0 +1,262 @@
+/* Checkpoints: everything that a run needs to go on as if it had never stopped. Randomness is counter-based, so its state is the step. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "train/loop/run.h"
+#include "train/model/export.h"
+
+#define PIECE ((int64_t)1 << 20) /* elements moved at once */
+
+/* ---- settings that decide the trajectory ------------------------------------------------------------------------------ */
+
+typedef struct setting {
+    const char *key;
+    double value;
+} setting;
+
+/* Numbers of the config that a resumed run should share with its checkpoint; a difference is legal and announced. */
+static size_t settings(const pt_run *r, setting *s)
+{
+    const pt_config *c = r->cfg;
+    const setting list[] = {
+        {"lora_dropout", c->adapter == PT_ADAPTER_NONE ? 0 : c->lora_dropout},
+        {"sequence_len", c->sequence_len},
+        {"sample_packing", c->sample_packing},
+        {"share_group", c->share_group},
+        {"batch_rows", c->batch_rows},
+        {"micro_batch_size", c->micro_batch_size},
+        {"gradient_accumulation_steps", c->gradient_accumulation_steps},
+        {"steps of the run", (double)r->plan.data.steps},
+        {"shuffle_merged_datasets", c->shuffle_merged_datasets},
+        {"learning_rate", c->learning_rate},
+        {"lr_scheduler", c->lr_scheduler},
+        {"warm-up steps", (double)r->schedule.warmup},
+        {"weight_decay", c->weight_decay},
+        {"adam_beta1", c->adam_beta1},
+        {"adam_beta2", c->adam_beta2},
+        {"adam_epsilon", c->adam_epsilon},
+        {"max_grad_norm", c->max_grad_norm},
+        {"beta", c->objective == PT_OBJ_DPO ? c->beta : 0},
+        {"dpo_reference", c->objective == PT_OBJ_DPO ? r->reference : 0},
+        {"gradient_checkpointing", c->gradient_checkpointing},
+        {"seed", (double)(c->seed & ((1ull << 53) - 1))},
+    };
+    if (s) memcpy(s, list, sizeof list);
+    return sizeof list / sizeof *list;
+}
+
+/* Names, places and shapes of what is trained. */
+static uint64_t layout(const pt_run *r)
+{
+    const pt_param *list;
+    size_t n = pt_model_params(r->model, &list);
+    uint64_t h = PT_FNV_START;
+    for (size_t i = 0; i < n; i++) {
+        h = pt_fnv1a(h, list[i].name, strlen(list[i].name) + 1);
+        int64_t v[] = {list[i].offset, list[i].rows, list[i].cols};
+        h = pt_fnv1a(h, v, sizeof v);
+    }
+    return h;
+}
+
+/* ---- saving ------------------------------------------------------------------------------------------------------------ */
+
+static pt_status put_view(pt_run *r, pt_state_writer *w, const char *name, pt_view v, float *piece)
+{
+    PT_RETURN(pt_state_begin_blob(w, name, PT_F32, v.cols));
+    for (int64_t at = 0; at < v.cols; at += PIECE) {
+        int64_t n = v.cols - at < PIECE ? v.cols - at : PIECE;
+        pt_view part = pt_view_cols(v, at, n);
+        part.ld = n;
+        PT_RETURN(r->ctx.ops->download(&r->ctx, piece, part));
+        PT_RETURN(pt_state_write(w, piece, (size_t)n * sizeof *piece));
+    }
+    return PT_OK;
+}
+
+static pt_status put_fingerprint(pt_state_writer *w, const char *name, uint64_t v)
+{
+    char text[17];
+    snprintf(text, sizeof text, "%016" PRIx64, v);
+    return pt_state_put_text(w, name, text);
+}
+
+static pt_status put_scalars(pt_run *r, pt_state_writer *w)
+{
+    const pt_choice *c = &r->plan.choice;
+    setting s[32];
+    int64_t applied;
+    PT_RETURN(pt_optim_applied(r->optim, &applied));
+    const struct { const char *name; int64_t v; } ints[] = {{"applied", applied}, {"skipped", r->skipped}, {"bad_in_row", r->bad_in_row},
+                                                            {"compute", c->compute}, {"threads", c->threads}, {"ranks", c->ranks}};
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_state_put_int(w, ints[i].name, ints[i].v));
+    PT_RETURN(pt_state_put_text(w, "isa", c->isa));
+    PT_RETURN(pt_state_put_text(w, "objective", r->objective->name));
+    PT_RETURN(put_fingerprint(w, "base", pt_source_fingerprint(r->base.source)));
+    PT_RETURN(put_fingerprint(w, "data", pt_pack_fingerprint(r->pack)));
+    PT_RETURN(put_fingerprint(w, "layout", layout(r)));
+    size_t n = settings(r, s);
+    for (size_t i = 0; i < n; i++) PT_RETURN(pt_state_put_num(w, s[i].key, s[i].value));
+    return PT_OK;
+}
+
+static pt_export_options export_options(const pt_run *r)
+{
+    return (pt_export_options){
+        .type = PT_DTYPE_COUNT, .tmpl = r->base.tmpl, .tok = r->base.tok, .base_name = r->cfg->base_model ? r->cfg->base_model : ""};
+}
+
+static pt_status write_checkpoint(pt_run *r)
+{
+    pt_status rc = PT_OK;
+    pt_state_writer w = {0};
+    float *piece = NULL;
+    PT_TRY(pt_calloc((void *)&piece, (size_t)PIECE, sizeof *piece));
+    PT_TRY(pt_state_writer_open(&w, r->cfg->output_dir, r->step));
+    PT_TRY(put_scalars(r, &w));
+    PT_TRY(put_view(r, &w, "parameters", pt_model_param_view(r->model), piece));
+    PT_TRY(put_view(r, &w, "adam_m", pt_optim_m(r->optim), piece));
+    PT_TRY(put_view(r, &w, "adam_v", pt_optim_v(r->optim), piece));
+    if (r->cfg->adapter != PT_ADAPTER_NONE) {
+        pt_export_options o = export_options(r);
+        PT_TRY(pt_export_peft(r->model, w.tmp, &o)); /* so that a checkpoint is an adapter too */
+    }
+    PT_TRY(pt_state_writer_commit(&w));
+    if (r->cfg->save_total_limit > 0) PT_TRY(pt_state_rotate(r->cfg->output_dir, r->cfg->save_total_limit));
+done:
+    pt_state_writer_close(&w);
+    free(piece);
+    return rc;
+}
+
+pt_status pt_run_save(pt_run *r, char **folder)
+{
+    if (r->comm->rank == 0) PT_RETURN(write_checkpoint(r));
+    PT_RETURN(r->comm->barrier(r->comm));
+    char *path = NULL;
+    PT_RETURN(pt_state_folder(&path, r->cfg->output_dir, r->step));
+    if (r->hooks.on_save) r->hooks.on_save(r->hooks.user, path, r->step);
+    if (folder) *folder = path;
+    else free(path);
+    return PT_OK;
+}
+
+pt_status pt_run_export(pt_run *r, const char *dir)
+{
+    pt_export_options o = export_options(r);
+    return r->cfg->adapter != PT_ADAPTER_NONE ? pt_export_peft(r->model, dir, &o) : pt_export_hf(r->model, dir, &o);
+}
+
+/* ---- going on ---------------------------------------------------------------------------------------------------------- */
+
+static pt_status read_choice(pt_state *s, pt_choice *c)
+{
+    int64_t v;
+    const char *isa;
+    PT_RETURN(pt_state_int(s, "compute", &v));
+    c->compute = v == PT_COMPUTE_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
+    PT_RETURN(pt_state_int(s, "threads", &v));
+    c->threads = v > 0 && v < 4096 ? (int)v : 0;
+    PT_RETURN(pt_state_int(s, "ranks", &v));
+    c->ranks = v > 0 && v < 1 << 20 ? (int)v : 0;
+    PT_RETURN(pt_state_text(s, "isa", &isa));
+    if (strlen(isa) < sizeof c->isa) memcpy(c->isa, isa, strlen(isa) + 1);
+    return PT_OK;
+}
+
+/* auto: the newest whole one. A damaged one is announced, and the one before it taken. */
+static pt_status newest(pt_run *r)
+{
+    pt_status rc = PT_OK;
+    int64_t *steps = NULL;
+    size_t n = 0;
+    PT_TRY(pt_state_list(&steps, &n, r->cfg->output_dir));
+    for (size_t i = n; i-- > 0 && !r->resume;) {
+        free(r->resume_path);
+        r->resume_path = NULL;
+        PT_TRY(pt_state_folder(&r->resume_path, r->cfg->output_dir, steps[i]));
+        rc = pt_state_open(&r->resume, r->resume_path);
+        if (rc == PT_OK) break;
+        PT_CHECK(i > 0, rc, "no checkpoint of %s can be read; the oldest: %s", r->cfg->output_dir, pt_err_msg());
+        pt_log(PT_LOG_WARN, "a damaged checkpoint is passed over: %s", pt_err_msg());
+    }
+done:
+    free(steps);
+    return rc;
+}
+
+pt_status pt_run_find_resume(pt_run *r, pt_choice *choice)
+{
+    const char *want = r->cfg->resume_from_checkpoint;
+    if (!want) return PT_OK;
+    if (!strcmp(want, "auto")) {
+        PT_RETURN(newest(r));
+        if (!r->resume) pt_log(PT_LOG_INFO, "no checkpoint in %s: starting from the beginning", r->cfg->output_dir);
+    } else {
+        PT_RETURN(pt_strdup(&r->resume_path, want));
+        if (pt_state_open(&r->resume, want) != PT_OK) return pt_fail_prefix(PT_EARG, "resume_from_checkpoint");
+    }
+    return r->resume ? read_choice(r->resume, choice) : PT_OK;
+}
+
+static pt_status same_text(pt_run *r, const char *name, const char *mine, const char *what)
+{
+    const char *theirs;
+    PT_RETURN(pt_state_text(r->resume, name, &theirs));
+    if (!strcmp(theirs, mine)) return PT_OK;
+    return pt_fail(PT_EARG, "%s was made with another %s (%s there, %s here): go on with the same one, or start anew without resume_from_checkpoint",
+                   r->resume_path, what, theirs, mine);
+}
+
+static pt_status check_belongs(pt_run *r)
+{
+    char text[17];
+    setting s[32];
+    PT_RETURN(same_text(r, "objective", r->objective->name, "objective"));
+    snprintf(text, sizeof text, "%016" PRIx64, pt_source_fingerprint(r->base.source));
+    PT_RETURN(same_text(r, "base", text, "base model"));
+    snprintf(text, sizeof text, "%016" PRIx64, pt_pack_fingerprint(r->pack));
+    PT_RETURN(same_text(r, "data", text, "set of training data or packing settings"));
+    snprintf(text, sizeof text, "%016" PRIx64, layout(r));
+    PT_RETURN(same_text(r, "layout", text, "set of trained parameters (adapter, rank, targets)"));
+    size_t n = settings(r, s);
+    for (size_t i = 0; i < n; i++) {
+        double v;
+        PT_RETURN(pt_state_num(r->resume, s[i].key, &v));
+        if (v != s[i].value)
+            pt_log(PT_LOG_WARN, "%s is %.10g here and was %.10g in the checkpoint: it is not the run that would have been", s[i].key, s[i].value, v);
+    }
+    return PT_OK;
+}
+
+static pt_status get_view(pt_run *r, const char *name, pt_view v)
+{
+    const void *data;
+    PT_RETURN(pt_state_blob(r->resume, name, PT_F32, v.cols, &data, NULL));
+    return r->ctx.ops->upload(&r->ctx, v, data);
+}
+
+pt_status pt_run_load(pt_run *r)
+{
+    pt_status rc = PT_OK;
+    int64_t applied;
+    PT_TRY(check_belongs(r));
+    PT_TRY(get_view(r, "parameters", pt_model_param_view(r->model)));
+    PT_TRY(get_view(r, "adam_m", pt_optim_m(r->optim)));
+    PT_TRY(get_view(r, "adam_v", pt_optim_v(r->optim)));
+    PT_TRY(pt_state_int(r->resume, "applied", &applied));
+    PT_TRY(pt_optim_set_applied(r->optim, applied));
+    PT_TRY(pt_state_int(r->resume, "skipped", &r->skipped));
+    PT_TRY(pt_state_int(r->resume, "bad_in_row", &r->bad_in_row));
+    r->step = pt_state_step(r->resume);
+    PT_CHECK(r->step >= 0 && r->step <= r->plan.data.steps, PT_EARG, "%s is at step %lld, and this run ends at step %lld", r->resume_path,
+             (long long)r->step, (long long)r->plan.data.steps);
+    pt_log(PT_LOG_INFO, "going on from %s: step %lld of %lld", r->resume_path, (long long)r->step, (long long)r->plan.data.steps);
+    pt_state_close(r->resume); /* its mapping is not needed any more */
+    r->resume = NULL;
+done:
+    return rc;
+}

@@ -1,0 +1,114 @@
+/* Opening and closing a run. */
+#include "train/loop/run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static pt_status open_loaders(pt_run *r)
+{
+    pt_loader_summary s;
+    PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->pack, PT_PASS_TRAIN, &r->train));
+    PT_RETURN(pt_loader_summary_get(r->train, &s));
+    if (s.steps <= 0) return pt_fail(PT_EARG, "this run has no step: %lld records of training data", (long long)s.records);
+    if (r->plan.pack.validation_records > 0) PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->pack, PT_PASS_VALIDATION, &r->valid));
+    if (r->test_pack) PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->test_pack, PT_PASS_ALL, &r->test));
+    return PT_OK;
+}
+
+static pt_status open_optimiser(pt_run *r)
+{
+    const pt_config *c = r->cfg;
+    const pt_param *list;
+    size_t n = pt_model_params(r->model, &list);
+    int64_t decayed = 0;
+    for (size_t i = 0; i < n && list[i].decay; i++) decayed = list[i].offset + list[i].rows * list[i].cols;
+    pt_optim_options o = {.beta1 = (float)c->adam_beta1,
+                          .beta2 = (float)c->adam_beta2,
+                          .eps = (float)c->adam_epsilon,
+                          .weight_decay = (float)c->weight_decay,
+                          .max_norm = (float)c->max_grad_norm};
+    return pt_optim_new(&r->optim, &r->ctx, pt_model_param_count(r->model), decayed, &o);
+}
+
+static void set_schedule(pt_run *r)
+{
+    const pt_config *c = r->cfg;
+    static const pt_schedule_kind kinds[] = {
+        [PT_SCHED_CONSTANT] = PT_SCHEDULE_CONSTANT, [PT_SCHED_LINEAR] = PT_SCHEDULE_LINEAR, [PT_SCHED_COSINE] = PT_SCHEDULE_COSINE};
+    int64_t total = r->plan.data.steps;
+    r->schedule =
+        (pt_schedule){kinds[c->lr_scheduler], c->learning_rate, pt_schedule_warmup(c->warmup_steps, c->warmup_ratio, total), total};
+}
+
+pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hooks)
+{
+    pt_status rc = PT_OK;
+    pt_choice wanted = {0};
+    *r = (pt_run){.cfg = cfg, .last_loss = NAN, .last_eval = NAN};
+    if (hooks) r->hooks = *hooks;
+    r->comm = r->hooks.comm;
+    if (!r->comm) {
+        PT_TRY(pt_comm_self(&r->own_comm));
+        r->comm = r->own_comm;
+    }
+    PT_CHECK(cfg->output_dir, PT_EARG, "no output_dir: say where the run's files go");
+    r->objective = pt_objective_find(pt_setup_objective_name(cfg));
+    r->reference = pt_setup_reference(cfg);
+    PT_TRY(pt_run_find_resume(r, &wanted));
+    PT_TRY(pt_setup_device(cfg, r->comm, r->hooks.ops, r->resume ? &wanted : NULL, &r->ctx, &r->plan.choice, NULL));
+    r->ctx_open = true;
+    r->ctx.profile = &r->profile;
+    PT_TRY(pt_setup_base(cfg, NULL, false, &r->base));
+    PT_TRY(pt_setup_packs(cfg, r->comm, &r->base, &r->pack, &r->test_pack, &r->plan.pack, &r->plan.test));
+    PT_TRY(open_loaders(r));
+    PT_TRY(pt_setup_model(cfg, &r->ctx, &r->base, &r->model));
+    PT_TRY(open_optimiser(r));
+    PT_TRY(pt_run_make_plan(r));
+    set_schedule(r);
+done:
+    if (rc != PT_OK) pt_run_close(r);
+    return rc;
+}
+
+pt_status pt_run_commit(pt_run *r)
+{
+    pt_status rc = PT_OK;
+    PT_TRY(pt_model_commit(r->model));
+    PT_TRY(pt_optim_commit(r->optim));
+    PT_TRY(pt_alloc0(&r->logp, r->plan.caps.rows));
+    PT_TRY(pt_alloc0(&r->dlogp, r->plan.caps.rows));
+    PT_TRY(pt_alloc0(&r->ref_logp, r->plan.caps.rows));
+    PT_TRY(pt_alloc0(&r->score, r->plan.caps.groups));
+    PT_TRY(pt_alloc0(&r->dscore, r->plan.caps.groups));
+    r->committed = true;
+    if (r->reference == PT_REFERENCE_STORED) PT_TRY(pt_run_store_reference(r));
+    if (r->resume) PT_TRY(pt_run_load(r));
+done:
+    return rc;
+}
+
+void pt_run_close(pt_run *r)
+{
+    pt_metrics_close(r->metrics);
+    free(r->logp);
+    free(r->dlogp);
+    free(r->ref_logp);
+    free(r->score);
+    free(r->dscore);
+    pt_state_close(r->resume);
+    free(r->resume_path);
+    pt_optim_free(r->optim);
+    pt_model_free(r->model);
+    pt_loader_free(r->train);
+    pt_loader_free(r->valid);
+    pt_loader_free(r->test);
+    pt_pack_free(r->pack);
+    pt_pack_free(r->test_pack);
+    pt_base_free(&r->base);
+    if (r->ctx_open) pt_setup_device_close(&r->ctx);
+    if (r->own_comm) r->own_comm->close(r->own_comm);
+    *r = (pt_run){0};
+}

@@ -1,0 +1,223 @@
+/* The run: steps, evaluation, saving, stopping. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/threads.h"
+#include "train/loop/run.h"
+
+enum { BAD_LIMIT = 10 }; /* steps in a row that are not finite before the run gives up */
+
+/* ---- one step ---------------------------------------------------------------------------------------------------------- */
+
+static double flops_so_far(const pt_run *r)
+{
+    double sum = 0;
+    for (int i = 0; i < PT_PROF_COUNT; i++) sum += r->profile.flops[i];
+    return sum;
+}
+
+/* Policy and reference are the same weights before the first update: anything but a margin of 0 is a bug of ours. */
+static pt_status check_first_margin(const pt_run *r, const pt_step_sums *s)
+{
+    bool fresh = r->reference == PT_REFERENCE_BASE && !r->cfg->lora_model_dir;
+    bool start = r->reference == PT_REFERENCE_START && r->cfg->lora_dropout == 0;
+    if (r->step > 0 || !(fresh || start) || s->margin_zero || !s->finite) return PT_OK;
+    return pt_fail(PT_EINTERNAL, "dpo: policy and reference differ before the first update (mean margin %g): a bug of ptrain", s->metrics[2]);
+}
+
+/* The step did not count: says what was not finite; ends the run past the limit. */
+static pt_status skip_step(pt_run *r, const pt_step_sums *s)
+{
+    char text[400];
+    if (!s->finite) snprintf(text, sizeof text, "log-probabilities of %s", s->bad[0] ? s->bad : "the sum over the step only");
+    else PT_RETURN(pt_run_blame(r, s->info.index, text, sizeof text));
+    r->skipped++;
+    r->bad_in_row++;
+    pt_log(PT_LOG_WARN, "step %lld is not finite and was skipped: %s", (long long)r->step + 1, text);
+    if (r->bad_in_row < BAD_LIMIT) return PT_OK;
+    return pt_fail(PT_ENONFINITE, "step %lld: %d steps in a row were not finite, the last: %s; lower the learning rate or look at the data",
+                   (long long)r->step + 1, BAD_LIMIT, text);
+}
+
+static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)
+{
+    pt_status rc = PT_OK;
+    double start = pt_seconds(), flops = flops_so_far(r);
+    float norm = 0;
+    bool moved = false;
+    double lr = pt_schedule_rate(&r->schedule, r->step);
+    PT_TRY(pt_run_gradients(r, r->step, s));
+    PT_TRY(check_first_margin(r, s));
+    if (s->finite)
+        PT_TRY(pt_optim_step(r->optim, pt_model_param_view(r->model), pt_model_grad_view(r->model), (float)lr, &norm, &moved));
+    *rep = (pt_step_report){.step = r->step + 1,
+                            .steps = r->plan.data.steps,
+                            .epoch = s->info.epoch,
+                            .loss = s->loss,
+                            .grad_norm = norm,
+                            .lr = lr,
+                            .tokens = s->info.tokens,
+                            .supervised_tokens = s->info.rows,
+                            .records = s->info.records,
+                            .skipped = !moved,
+                            .n_metrics = r->objective->n_metrics,
+                            .metric_name = r->objective->metrics};
+    memcpy(rep->metric, s->metrics, sizeof rep->metric);
+    if (moved) {
+        r->bad_in_row = 0;
+        r->last_loss = s->loss;
+    } else PT_TRY(skip_step(r, s));
+    rep->seconds = pt_seconds() - start;
+    rep->tokens_per_second = (double)rep->tokens / (rep->seconds > 1e-9 ? rep->seconds : 1e-9);
+    double rate = r->ctx.compute == PT_COMPUTE_BF16 ? r->plan.choice.bf16_rate : r->plan.choice.f32_rate;
+    if (rate > 0) rep->peak_share = (flops_so_far(r) - flops) / rep->seconds / (rate * 1e9);
+done:
+    return rc;
+}
+
+/* ---- between steps ------------------------------------------------------------------------------------------------------- */
+
+static pt_status evaluate_set(pt_run *r, pt_loader *l, const pt_pack *pack, const char *set)
+{
+    pt_eval_report e;
+    if (!l) return PT_OK;
+    PT_RETURN(pt_run_evaluate(r, l, pack, set, &e));
+    r->last_eval = e.loss;
+    if (r->metrics) PT_RETURN(pt_metrics_eval(r->metrics, &e));
+    if (r->hooks.on_eval) r->hooks.on_eval(r->hooks.user, &e);
+    return PT_OK;
+}
+
+static pt_status evaluate(pt_run *r)
+{
+    PT_RETURN(evaluate_set(r, r->valid, r->pack, "validation"));
+    return evaluate_set(r, r->test, r->test_pack, "test");
+}
+
+static void set_output(pt_train_result *res, const char *path)
+{
+    snprintf(res->output, sizeof res->output, "%s", path);
+}
+
+/* Saves where the run stands and leaves with PT_ESTOP. */
+static pt_status stop_here(pt_run *r, bool saved, pt_train_result *res)
+{
+    pt_status rc = PT_OK;
+    char *path = NULL;
+    if (saved) PT_TRY(pt_state_folder(&path, r->cfg->output_dir, r->step));
+    else PT_TRY(pt_run_save(r, &path));
+    set_output(res, path);
+    rc = pt_fail(PT_ESTOP, "stopped after step %lld of %lld; saved in %s; go on with --resume_from_checkpoint=auto", (long long)r->step,
+                 (long long)r->plan.data.steps, path);
+done:
+    free(path);
+    return rc;
+}
+
+static pt_status run_steps(pt_run *r, pt_train_result *res)
+{
+    double start = pt_seconds();
+    int64_t first = r->step, total = r->plan.data.steps;
+    while (r->step < total) {
+        pt_step_sums s;
+        pt_step_report rep;
+        PT_RETURN(one_step(r, &s, &rep));
+        r->step++;
+        rep.eta = (pt_seconds() - start) / (double)(r->step - first) * (double)(total - r->step);
+        if (r->metrics) PT_RETURN(pt_metrics_step(r->metrics, &rep));
+        if (r->hooks.on_step) r->hooks.on_step(r->hooks.user, &rep);
+        bool last = r->step == total, saved = false;
+        if (last || (r->plan.eval_steps && r->step % r->plan.eval_steps == 0)) PT_RETURN(evaluate(r));
+        if (r->plan.save_steps && r->step % r->plan.save_steps == 0) {
+            PT_RETURN(pt_run_save(r, NULL));
+            saved = true;
+        }
+        if (s.stop && !last) return stop_here(r, saved, res);
+    }
+    return PT_OK;
+}
+
+/* ---- the calls of flow.h ------------------------------------------------------------------------------------------------- */
+
+/* The pack's table and the plan's. */
+static pt_status plan_text(const pt_run *r, pt_str *out)
+{
+    PT_RETURN(pt_pack_report_text(&r->plan.pack, out));
+    if (r->test_pack) {
+        PT_RETURN(pt_str_puts(out, "test set\n"));
+        PT_RETURN(pt_pack_report_text(&r->plan.test, out));
+    }
+    return pt_run_plan_text(&r->plan, out);
+}
+
+pt_status pt_train_plan(const pt_config *cfg, const pt_train_hooks *hooks, pt_run_plan *plan, pt_str *text)
+{
+    pt_run r;
+    PT_RETURN(pt_run_open(&r, cfg, hooks));
+    pt_status rc = text ? plan_text(&r, text) : PT_OK;
+    if (rc == PT_OK && plan) *plan = r.plan;
+    pt_run_close(&r);
+    return rc;
+}
+
+static pt_status announce_plan(pt_run *r)
+{
+    pt_status rc = PT_OK;
+    pt_str text = {0};
+    if (!r->hooks.on_plan) return PT_OK;
+    PT_TRY(plan_text(r, &text));
+    r->hooks.on_plan(r->hooks.user, &r->plan, text.text);
+done:
+    pt_str_free(&text);
+    return rc;
+}
+
+/* More than the machine has is refused before anything is allocated. */
+static pt_status check_fits(const pt_run *r)
+{
+    const pt_run_plan *p = &r->plan;
+    if (!p->machine || p->total * (size_t)p->local_ranks <= p->machine) return PT_OK;
+    return pt_fail(PT_ENOMEM, "this run needs %.0f MiB%s, the machine has %.0f: lower sequence_len or micro_batch_size, or set "
+                              "gradient_checkpointing: true",
+                   (double)p->total / 1048576.0, p->local_ranks > 1 ? " a process" : "", (double)p->machine / 1048576.0);
+}
+
+static pt_status start_files(pt_run *r)
+{
+    if (r->comm->rank == 0) {
+        PT_RETURN(pt_run_prepare_folder(r));
+        PT_RETURN(pt_metrics_open(&r->metrics, r->cfg->output_dir, r->step));
+    }
+    return r->comm->barrier(r->comm);
+}
+
+pt_status pt_train_run(const pt_config *cfg, const pt_train_hooks *hooks, pt_train_result *result)
+{
+    pt_status rc = PT_OK;
+    pt_run r;
+    pt_train_result res = {.loss = NAN, .eval_loss = NAN};
+    double start = pt_seconds();
+    PT_RETURN(pt_run_open(&r, cfg, hooks));
+    PT_TRY(announce_plan(&r));
+    PT_TRY(check_fits(&r));
+    PT_TRY(pt_run_commit(&r));
+    PT_TRY(start_files(&r));
+    set_output(&res, cfg->output_dir);
+    PT_TRY(run_steps(&r, &res));
+    if (r.comm->rank == 0) PT_TRY(pt_run_export(&r, cfg->output_dir));
+    PT_TRY(r.comm->barrier(r.comm));
+done:
+    res.steps = r.step;
+    res.skipped = r.skipped;
+    res.loss = r.last_loss;
+    res.eval_loss = r.last_eval;
+    res.seconds = pt_seconds() - start;
+    res.peak_rss = (size_t)pt_rss_peak();
+    res.planned = r.plan.total;
+    if (result) *result = res;
+    pt_run_close(&r);
+    return rc;
+}
