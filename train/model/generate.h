@@ -9,8 +9,9 @@ typedef struct pt_gen_options {
     uint64_t seed;
     const int32_t *stops; size_t n_stops; /* ids that end an answer; not part of the result */
     int slot;                             /* adapter slot, PT_SLOT_NONE = base */
+    bool logp;                            /* fill logp_sum: the sum of the tokens' log-probabilities under the unfiltered distribution */
 } pt_gen_options;
-typedef struct pt_gen_result { pt_ids ids; bool stopped; float logp_sum; } pt_gen_result; /* stopped: ended by a stop id, not by length */
+typedef struct pt_gen_result { pt_ids ids; bool stopped; float logp_sum; } pt_gen_result; /* stopped: ended by a stop id, not by length (nor by the sink); logp_sum: 0 unless asked for */
 /* Called after every new token of sequence i; NULL = none. Returning false ends that sequence. */
 typedef bool (*pt_gen_sink)(void *user, size_t i, int32_t id);
 /* n prompts -> n results (zero-initialised by the caller; free ids). Needs a plan with decode_rows >= 1 and decode_len >= longest prompt + new tokens;

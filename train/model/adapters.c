@@ -1,0 +1,255 @@
+/* The adapter bank: which modules have adapters, where their matrices lie, and their first values.
+ *
+ * Slot 0 is the trained adapter, slot 1 (when asked for) a frozen copy of its start. On disk B's rows of q and k are in Hugging Face's
+ * order; where the base stores Q and K for adjacent rotary pairs (GGUF, arch llama) the rows are reordered on the way in and out,
+ * so that one adapter fits both copies of a model. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoints/peft.h"
+#include "train/model/adapters.h"
+#include "train/model/random_init.h"
+
+static const char *const no_lora[] = {"lm_head", "embed_tokens", "score"};
+
+/* Regular expressions hold characters that no module path has. */
+static bool looks_like_regex(const char *s)
+{
+    return s[strcspn(s, "\\^$*+?()[]{}|")] != 0;
+}
+
+static pt_status fresh(const pt_lora_options *o, pt_peft **out)
+{
+    pt_status rc = PT_OK;
+    pt_peft *p = NULL;
+    PT_CHECK(o->r >= 1 && o->r <= 4096, PT_EARG, "lora_r is %d, not in 1..4096", o->r);
+    PT_CHECK(isfinite(o->alpha) && o->alpha > 0, PT_EARG, "lora_alpha is %g", o->alpha);
+    PT_TRY(pt_peft_new(&p, o->r, o->alpha));
+    p->rslora = o->rslora;
+    p->dropout = (double)o->dropout;
+    if (o->n_targets == 0 || (o->n_targets == 1 && strcmp(o->targets[0], "all-linear") == 0)) p->all_linear = true;
+    else if (o->n_targets == 1 && looks_like_regex(o->targets[0])) PT_TRY(pt_peft_set_target_regex(p, o->targets[0]));
+    else
+        for (size_t i = 0; i < o->n_targets; i++) {
+            for (size_t k = 0; k < sizeof no_lora / sizeof *no_lora; k++)
+                PT_CHECK(strcmp(o->targets[i], no_lora[k]) != 0, PT_ENOSUP, "lora_target_modules: an adapter on %s is not supported", no_lora[k]);
+            PT_TRY(pt_peft_list_add(&p->targets, o->targets[i]));
+        }
+    *out = p;
+    p = NULL;
+done:
+    pt_peft_free(p);
+    return rc;
+}
+
+static pt_status add_module(pt_model *m, int layer, pt_module kind)
+{
+    pt_lora_module *x = &m->modules[m->n_modules];
+    bool on;
+    int64_t r;
+    *x = (pt_lora_module){.layer = layer, .kind = (int)kind};
+    snprintf(x->path, sizeof x->path, "model.layers.%d.%s", layer, pt_module_name(kind));
+    PT_RETURN(pt_peft_targets(m->peft, x->path, &on));
+    if (!on) return PT_OK;
+    PT_RETURN(pt_peft_scale(m->peft, x->path, &r, &x->alpha, &x->scale));
+    if (r < 1 || r > 4096) return pt_fail(PT_EFORMAT, "the rank of %s is %lld", x->path, (long long)r);
+    x->r = (int)r;
+    pt_module_shape(&m->cfg, kind, &x->out, &x->in);
+    m->blocks[layer].rank[kind] = x->r;
+    m->n_modules++;
+    return PT_OK;
+}
+
+/* Modules outside the blocks that a target names: refused, since their adapter would be lost. */
+static pt_status refuse_outside(const pt_model *m)
+{
+    static const char *const paths[] = {"lm_head", "model.embed_tokens"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        bool on;
+        PT_RETURN(pt_peft_targets(m->peft, paths[i], &on));
+        if (on && !m->peft->all_linear) return pt_fail(PT_ENOSUP, "lora_target_modules: an adapter on %s is not supported", paths[i]);
+    }
+    return PT_OK;
+}
+
+static pt_status check_saved(pt_model *m)
+{
+    for (size_t i = 0; i < m->peft->modules_to_save.n; i++) {
+        const char *name = m->peft->modules_to_save.names[i];
+        if (strcmp(name, "score") != 0 && strcmp(name, "classifier") != 0)
+            return pt_fail(PT_ENOSUP, "%s/adapter_config.json: modules_to_save: %s is not supported (only score)", m->start_dir, name);
+    }
+    return PT_OK;
+}
+
+pt_status pt_lora_resolve(pt_model *m, const pt_lora_options *o)
+{
+    if (!o->on) return PT_OK;
+    if (!(o->dropout >= 0 && o->dropout < 1)) return pt_fail(PT_EARG, "lora_dropout is %g, not in [0,1)", (double)o->dropout);
+    if (o->start_dir) {
+        PT_RETURN(pt_strdup(&m->start_dir, o->start_dir));
+        PT_RETURN(pt_peft_read(&m->peft, o->start_dir));
+        PT_RETURN(check_saved(m));
+    } else PT_RETURN(fresh(o, &m->peft));
+    PT_RETURN(refuse_outside(m));
+    PT_RETURN(pt_alloc0(&m->modules, (size_t)m->cfg.layers * PT_MOD_COUNT));
+    for (int l = 0; l < m->cfg.layers; l++)
+        for (int k = 0; k < PT_MOD_COUNT; k++) PT_RETURN(add_module(m, l, (pt_module)k));
+    if (m->n_modules == 0)
+        return pt_fail(PT_EARG, "lora_target_modules match no linear layer; there are self_attn.q_proj, k_proj, v_proj, o_proj, mlp.gate_proj, "
+                                "up_proj, down_proj under model.layers.N");
+    m->n_slots = o->frozen_copy ? 2 : 1;
+    return PT_OK;
+}
+
+/* Modules that read the same input: [first, last]. */
+static const int groups[4][2] = {{PT_MOD_Q, PT_MOD_V}, {PT_MOD_O, PT_MOD_O}, {PT_MOD_GATE, PT_MOD_UP}, {PT_MOD_DOWN, PT_MOD_DOWN}};
+
+static const pt_lora_module *module_of(const pt_model *m, int layer, int kind)
+{
+    for (size_t i = 0; i < m->n_modules; i++)
+        if (m->modules[i].layer == layer && m->modules[i].kind == kind) return &m->modules[i];
+    return NULL;
+}
+
+static pt_status add_part(pt_model *m, int layer, int kind, bool a)
+{
+    char name[160];
+    const pt_lora_module *x = module_of(m, layer, kind);
+    if (!x) return PT_OK;
+    snprintf(name, sizeof name, "%s.lora_%c.weight", x->path, a ? 'A' : 'B');
+    return pt_param_add(m, name, a ? x->r : x->out, a ? x->in : x->r, true);
+}
+
+pt_status pt_lora_add_params(pt_model *m)
+{
+    for (int l = 0; l < m->cfg.layers && m->n_modules; l++)
+        for (int g = 0; g < 4; g++)
+            for (int part = 0; part < 2; part++)
+                for (int k = groups[g][0]; k <= groups[g][1]; k++) PT_RETURN(add_part(m, l, k, part == 0));
+    if (m->n_modules) PT_RETURN(pt_alloc0(&m->slot_memory, m->n_modules * (size_t)m->n_slots));
+    return PT_OK;
+}
+
+void pt_lora_bind(pt_model *m)
+{
+    char name[160];
+    for (size_t i = 0; i < m->n_modules; i++) {
+        const pt_lora_module *x = &m->modules[i];
+        pt_lora_slot *s = &m->slot_memory[i * (size_t)m->n_slots];
+        snprintf(name, sizeof name, "%s.lora_A.weight", x->path);
+        const pt_param *a = &m->params[pt_param_find(m, name)];
+        snprintf(name, sizeof name, "%s.lora_B.weight", x->path);
+        const pt_param *b = &m->params[pt_param_find(m, name)];
+        s[0] = (pt_lora_slot){.a = pt_param_part(m->flat, a), .b = pt_param_part(m->flat, b), .da = pt_param_part(m->grad, a),
+                              .db = pt_param_part(m->grad, b), .scale = (float)x->scale, .rank = x->r};
+        if (m->n_slots > 1)
+            s[1] = (pt_lora_slot){.a = pt_param_part(m->frozen, a), .b = pt_param_part(m->frozen, b), .scale = (float)x->scale, .rank = x->r};
+        m->blocks[x->layer].slots[x->kind] = s;
+    }
+}
+
+void pt_lora_permute_b(const pt_model *m, int kind, const float *src, float *dst, int64_t rows, int64_t cols, bool to_stored)
+{
+    bool reorder = m->cfg.rope_kind == PT_ROPE_ADJACENT && (kind == PT_MOD_Q || kind == PT_MOD_K);
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t from = !reorder ? r : to_stored ? pt_row_hf_of_adjacent(r, m->cfg.head_dim) : pt_row_adjacent_of_hf(r, m->cfg.head_dim);
+        memcpy(dst + r * cols, src + from * cols, (size_t)cols * sizeof *dst);
+    }
+}
+
+/* Reads one matrix of the starting adapter. */
+static pt_status read_start(const pt_st *st, const pt_lora_module *x, pt_peft_part part, float *dst)
+{
+    const pt_st_tensor *t;
+    int64_t dims[2] = {part == PT_PEFT_A ? x->r : x->out, part == PT_PEFT_A ? x->in : x->r};
+    PT_RETURN(pt_peft_find(st, x->path, part, &t));
+    if (!t) return pt_fail(PT_EFORMAT, "%s: no %s of %s, which target_modules names", st->path, part == PT_PEFT_A ? "lora_A" : "lora_B", x->path);
+    PT_RETURN(pt_st_check_shape(t, 2, dims));
+    return pt_st_to_f32(t, dst);
+}
+
+static pt_status load_module(pt_model *m, const pt_lora_module *x, const pt_st *st, float *one, float *two)
+{
+    char name[160];
+    const pt_lora_slot *s = m->blocks[x->layer].slots[x->kind];
+    if (st) {
+        PT_RETURN(read_start(st, x, PT_PEFT_A, one));
+        PT_RETURN(m->ctx->ops->upload(m->ctx, s->a, one));
+        PT_RETURN(read_start(st, x, PT_PEFT_B, one));
+        pt_lora_permute_b(m, x->kind, one, two, x->out, x->r, true);
+        return m->ctx->ops->upload(m->ctx, s->b, two);
+    }
+    snprintf(name, sizeof name, "%s.lora_A.weight", x->path);
+    pt_random_uniform(m->opt.seed, PT_RNG_LORA, name, (float)(1 / sqrt((double)x->in)), x->r * x->in, one);
+    return m->ctx->ops->upload(m->ctx, s->a, one); /* B stays zero */
+}
+
+/* Every LoRA matrix in the file must belong to a module that is targeted: else it would be lost silently. */
+static pt_status check_all_used(const pt_model *m, const pt_st *st)
+{
+    for (size_t i = 0; i < st->n_tensors; i++) {
+        char *path = NULL;
+        pt_peft_part part;
+        PT_RETURN(pt_peft_parse_name(st->tensors[i].name, &path, &part));
+        bool known = part == PT_PEFT_SAVED && strcmp(path, "score.weight") == 0;
+        for (size_t k = 0; k < m->n_modules && part != PT_PEFT_SAVED; k++) known = known || strcmp(m->modules[k].path, path) == 0;
+        free(path);
+        if (!known)
+            return pt_fail(PT_ENOSUP, "%s: tensor %s belongs to no targeted linear layer of this model", st->path, st->tensors[i].name);
+    }
+    return PT_OK;
+}
+
+static pt_status load_score(pt_model *m, const pt_st *st)
+{
+    pt_status rc = PT_OK;
+    float *host = NULL;
+    const pt_st_tensor *t;
+    int64_t dims[2] = {1, m->cfg.hidden};
+    PT_TRY(pt_peft_find(st, "score.weight", PT_PEFT_SAVED, &t));
+    if (!t || !m->opt.scalar_head) goto done;
+    PT_TRY(pt_st_check_shape(t, 2, dims));
+    PT_TRY(pt_calloc(&host, (size_t)m->cfg.hidden, sizeof *host));
+    PT_TRY(pt_st_to_f32(t, host));
+    PT_TRY(m->ctx->ops->upload(m->ctx, m->head.w, host));
+done:
+    free(host);
+    return rc;
+}
+
+pt_status pt_lora_load(pt_model *m)
+{
+    pt_status rc = PT_OK;
+    pt_st *st = NULL;
+    float *one = NULL, *two = NULL;
+    size_t most = 0;
+    if (m->n_modules == 0) return PT_OK;
+    for (size_t i = 0; i < m->n_modules; i++) {
+        const pt_lora_module *x = &m->modules[i];
+        size_t n = (size_t)(x->in > x->out ? x->in : x->out) * (size_t)x->r;
+        most = n > most ? n : most;
+    }
+    PT_TRY(pt_calloc(&one, most, sizeof *one));
+    PT_TRY(pt_calloc(&two, most, sizeof *two));
+    if (m->start_dir) {
+        PT_TRY(pt_peft_open_tensors(m->peft, &st, m->start_dir));
+        PT_TRY(check_all_used(m, st));
+        PT_TRY(load_score(m, st));
+    }
+    for (size_t i = 0; i < m->n_modules; i++) PT_TRY(load_module(m, &m->modules[i], st, one, two));
+    if (m->n_slots > 1) PT_TRY(m->ctx->ops->cast(m->ctx, &(pt_cast_args){.y = m->frozen, .x = m->flat}));
+done:
+    pt_st_close(st);
+    free(one);
+    free(two);
+    return rc;
+}
+
+size_t pt_model_lora_modules(const pt_model *m, const pt_lora_module **list)
+{
+    *list = m->modules;
+    return m->n_modules;
+}

@@ -1,0 +1,145 @@
+/* GGUF metadata -> pt_model_config. Keys as in llama.cpp's gguf-py/gguf/constants.py. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "checkpoints/gguf.h"
+#include "train/model/families.h"
+
+typedef struct reader {
+    const pt_gguf *g;
+    const char *arch;
+    char key[128];
+} reader;
+
+static const char *key_of(reader *r, const char *name)
+{
+    snprintf(r->key, sizeof r->key, "%s.%s", r->arch, name);
+    return r->key;
+}
+
+static bool has(reader *r, const char *name)
+{
+    return pt_gguf_find(r->g, key_of(r, name)) != NULL;
+}
+
+/* fallback < 0: required. */
+static pt_status get_int(reader *r, const char *name, int64_t fallback, int *out)
+{
+    int64_t v = fallback;
+    if (fallback < 0 || has(r, name)) PT_RETURN(pt_gguf_int(r->g, key_of(r, name), 0, INT32_MAX, &v));
+    *out = (int)v;
+    return PT_OK;
+}
+
+static pt_status get_num(reader *r, const char *name, double fallback, double *out)
+{
+    *out = fallback;
+    if (has(r, name)) PT_RETURN(pt_gguf_num(r->g, key_of(r, name), out));
+    if (!isfinite(*out)) return pt_fail(PT_EFORMAT, "%s: %s is not finite", r->g->path, key_of(r, name));
+    return PT_OK;
+}
+
+static pt_status read_sizes(pt_model_config *c, reader *r)
+{
+    const pt_gguf_tensor *embed;
+    double eps;
+    int value_dim;
+    PT_RETURN(pt_gguf_need(r->g, "token_embd.weight", &embed));
+    if (embed->rows > INT32_MAX) return pt_fail(PT_EFORMAT, "%s: token_embd.weight has %lld rows", r->g->path, (long long)embed->rows);
+    c->vocab = (int)embed->rows; /* {arch}.vocab_size is optional and may be smaller than the padded matrix */
+    PT_RETURN(get_int(r, "embedding_length", -1, &c->hidden));
+    PT_RETURN(get_int(r, "feed_forward_length", -1, &c->ffn));
+    PT_RETURN(get_int(r, "block_count", -1, &c->layers));
+    PT_RETURN(get_int(r, "attention.head_count", -1, &c->heads));
+    PT_RETURN(get_int(r, "attention.head_count_kv", c->heads, &c->kv_heads));
+    if (c->heads <= 0) return pt_fail(PT_EFORMAT, "%s: %s is 0", r->g->path, key_of(r, "attention.head_count"));
+    PT_RETURN(get_int(r, "attention.key_length", c->hidden / c->heads, &c->head_dim));
+    PT_RETURN(get_int(r, "attention.value_length", c->head_dim, &value_dim));
+    if (value_dim != c->head_dim)
+        return pt_fail(PT_ENOSUP, "%s: keys of %d and values of %d features a head are not supported", r->g->path, c->head_dim, value_dim);
+    PT_RETURN(get_int(r, "context_length", 2048, &c->max_positions));
+    PT_RETURN(get_num(r, "attention.layer_norm_rms_epsilon", 1e-6, &eps));
+    c->norm_eps = (float)eps;
+    c->initializer_range = 0.02;
+    c->act = PT_ACT_SILU;
+    c->tied = pt_gguf_find_tensor(r->g, "output.weight") == NULL;
+    return PT_OK;
+}
+
+static pt_status read_yarn(pt_model_config *c, reader *r)
+{
+    double attn;
+    c->scaling = PT_ROPE_SCALE_YARN;
+    PT_RETURN(get_int(r, "rope.scaling.original_context_length", c->max_positions, &c->original_positions));
+    PT_RETURN(get_num(r, "rope.scaling.yarn_beta_fast", 32, &c->beta_fast));
+    PT_RETURN(get_num(r, "rope.scaling.yarn_beta_slow", 1, &c->beta_slow));
+    PT_RETURN(get_num(r, "rope.scaling.attn_factor", 1, &attn));
+    /* llama.cpp multiplies attn_factor by YaRN's own 0.1 ln(s) + 1 */
+    c->attention_factor = attn * (c->scale_factor <= 1 ? 1 : 0.1 * log(c->scale_factor) + 1);
+    return c->original_positions > 0 ? PT_OK : pt_fail(PT_EFORMAT, "%s: the original context length of YaRN is 0", r->g->path);
+}
+
+static pt_status read_rope(pt_model_config *c, reader *r, const pt_family *f)
+{
+    double scale;
+    pt_gguf_str type = {"none", 4};
+    PT_RETURN(get_num(r, "rope.freq_base", 10000, &c->rope_theta));
+    PT_RETURN(get_int(r, "rope.dimension_count", c->head_dim, &c->rot));
+    c->rope_kind = f->permuted ? PT_ROPE_ADJACENT : PT_ROPE_HALF;
+    if (f->permuted && c->rot != c->head_dim)
+        return pt_fail(PT_ENOSUP, "%s: %d rotary features of %d are not supported for arch %s", r->g->path, c->rot, c->head_dim, r->arch);
+    if (has(r, "rope.scaling.type")) PT_RETURN(pt_gguf_text(r->g, key_of(r, "rope.scaling.type"), &type));
+    PT_RETURN(get_num(r, "rope.scale_linear", 1, &scale)); /* old spelling of a linear factor */
+    PT_RETURN(get_num(r, "rope.scaling.factor", scale, &c->scale_factor));
+    if (!(c->scale_factor > 0)) return pt_fail(PT_EFORMAT, "%s: the rope scaling factor is %g", r->g->path, c->scale_factor);
+    if (type.n == 4 && memcmp(type.s, "yarn", 4) == 0) PT_RETURN(read_yarn(c, r));
+    else if ((type.n == 6 && memcmp(type.s, "linear", 6) == 0) || (!has(r, "rope.scaling.type") && c->scale_factor != 1))
+        c->scaling = PT_ROPE_SCALE_LINEAR;
+    else if (!(type.n == 4 && memcmp(type.s, "none", 4) == 0))
+        return pt_fail(PT_ENOSUP, "%s: rope scaling '%.*s' is not supported; supported: none, linear, yarn, rope_freqs.weight", r->g->path,
+                       (int)(type.n < 40 ? type.n : 40), type.s);
+    const pt_gguf_tensor *freqs = pt_gguf_find_tensor(r->g, "rope_freqs.weight");
+    if (!freqs) return PT_OK;
+    if (c->scaling != PT_ROPE_SCALE_NONE)
+        return pt_fail(PT_ENOSUP, "%s: rope_freqs.weight together with rope scaling '%.*s'", r->g->path, (int)type.n, type.s);
+    c->scaling = PT_ROPE_SCALE_FREQS;
+    return PT_OK;
+}
+
+static pt_status get_id(const pt_gguf *g, const char *key, int *out)
+{
+    int64_t v = -1;
+    if (pt_gguf_find(g, key)) PT_RETURN(pt_gguf_int(g, key, INT64_MIN, INT64_MAX, &v));
+    *out = v < 0 || v > INT32_MAX ? -1 : (int)v;
+    return PT_OK;
+}
+
+pt_status pt_config_from_gguf(pt_model_config *c, const pt_gguf *g)
+{
+    pt_gguf_str arch, type;
+    int experts;
+    *c = (pt_model_config){0};
+    if (pt_gguf_find(g, "general.type")) {
+        PT_RETURN(pt_gguf_text(g, "general.type", &type));
+        if (!(type.n == 5 && memcmp(type.s, "model", 5) == 0))
+            return pt_fail(PT_ENOSUP, "%s: this GGUF is of type '%.*s', not a model", g->path, (int)(type.n < 40 ? type.n : 40), type.s);
+    }
+    PT_RETURN(pt_gguf_text(g, "general.architecture", &arch));
+    const pt_family *f = pt_family_by_gguf(arch.s, arch.n);
+    if (!f) return pt_fail(PT_ENOSUP, "%s: architecture '%.*s' is not supported; supported: %s", g->path, (int)(arch.n < 60 ? arch.n : 60),
+                           arch.s, pt_family_names());
+    reader r = {g, f->gguf, {0}};
+    snprintf(c->family, sizeof c->family, "%s", f->name);
+    c->qk_norm = f->qk_norm;
+    c->qkv_bias = f->qkv_bias;
+    PT_RETURN(get_int(&r, "expert_count", 0, &experts));
+    if (experts) return pt_fail(PT_ENOSUP, "%s: mixtures of experts are not supported (%d experts)", g->path, experts);
+    PT_RETURN(read_sizes(c, &r));
+    PT_RETURN(read_rope(c, &r, f));
+    PT_RETURN(get_int(&r, "attention.sliding_window", 0, &c->window));
+    PT_RETURN(get_id(g, "tokenizer.ggml.bos_token_id", &c->bos));
+    PT_RETURN(get_id(g, "tokenizer.ggml.eos_token_id", &c->eos));
+    PT_RETURN(get_id(g, "tokenizer.ggml.padding_token_id", &c->pad));
+    return pt_config_check(c, g->path);
+}

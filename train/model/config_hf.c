@@ -1,0 +1,286 @@
+/* config.json -> pt_model_config, in the spelling of transformers 4 (rope_theta, rope_scaling) and 5 (rope_parameters). */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "train/model/families.h"
+
+typedef struct reader {
+    json_t *root;
+    const char *where;
+} reader;
+
+/* The member when it is there and not null. */
+static json_t *get(json_t *o, const char *key)
+{
+    json_t *v = json_object_get(o, key);
+    return json_is_null(v) ? NULL : v;
+}
+
+/* fallback < 0: the key is required. */
+static pt_status get_int(const reader *r, const char *key, int64_t fallback, int *out)
+{
+    json_t *v = get(r->root, key);
+    if (!v && fallback < 0) return pt_fail(PT_EFORMAT, "%s: %s is missing", r->where, key);
+    if (v && !json_is_integer(v)) return pt_fail(PT_EFORMAT, "%s: %s is not an integer", r->where, key);
+    json_int_t n = v ? json_integer_value(v) : (json_int_t)fallback;
+    if (n < 0 || n > INT32_MAX) return pt_fail(PT_EFORMAT, "%s: %s is %lld, outside 0..2147483647", r->where, key, (long long)n);
+    *out = (int)n;
+    return PT_OK;
+}
+
+static pt_status get_num(const char *where, json_t *o, const char *key, double fallback, double *out)
+{
+    json_t *v = get(o, key);
+    if (v && !json_is_number(v)) return pt_fail(PT_EFORMAT, "%s: %s is not a number", where, key);
+    *out = v ? json_number_value(v) : fallback;
+    if (!isfinite(*out)) return pt_fail(PT_EFORMAT, "%s: %s is not finite", where, key);
+    return PT_OK;
+}
+
+static pt_status get_bool(const reader *r, const char *key, bool fallback, bool *out)
+{
+    json_t *v = get(r->root, key);
+    if (v && !json_is_boolean(v)) return pt_fail(PT_EFORMAT, "%s: %s is neither true nor false", r->where, key);
+    *out = v ? json_is_true(v) : fallback;
+    return PT_OK;
+}
+
+/* A token id; of a list (several end tokens) the first. */
+static int get_id(const reader *r, const char *key)
+{
+    json_t *v = get(r->root, key);
+    if (json_is_array(v)) v = json_array_get(v, 0);
+    json_int_t n = json_is_integer(v) ? json_integer_value(v) : -1;
+    return n < 0 || n > INT32_MAX ? -1 : (int)n;
+}
+
+static pt_status find_family(const reader *r, const pt_family **out)
+{
+    json_t *type = get(r->root, "model_type"), *archs = get(r->root, "architectures");
+    if (!json_is_string(type)) return pt_fail(PT_EFORMAT, "%s: model_type is missing", r->where);
+    const pt_family *f = pt_family_find(json_string_value(type));
+    if (!f) return pt_fail(PT_ENOSUP, "%s: models of type '%.60s' are not supported; supported: %s", r->where, json_string_value(type),
+                           pt_family_names());
+    const char *arch = json_is_array(archs) ? json_string_value(json_array_get(archs, 0)) : NULL;
+    if (arch && strcmp(arch, f->causal) != 0 && strcmp(arch, f->classifier) != 0)
+        return pt_fail(PT_ENOSUP, "%s: architecture '%.60s' is not supported for model type %s; supported: %s, %s", r->where, arch, f->name,
+                       f->causal, f->classifier);
+    *out = f;
+    return PT_OK;
+}
+
+/* Keys whose presence with another value than listed changes the arithmetic: refused by name. */
+static pt_status refuse_variants(const reader *r, const pt_family *f)
+{
+    static const char *const false_only[] = {"mlp_bias", "attention_bias"};
+    json_t *q = get(r->root, "quantization_config");
+    if (!q) q = get(r->root, "quantization");
+    if (q) {
+        json_t *method = get(q, "quant_method");
+        return pt_fail(PT_ENOSUP, "%s: the weights are quantised (%.40s); give the plain weights or a GGUF file", r->where,
+                       json_is_string(method) ? json_string_value(method) : "no quant_method: MLX or another tool's format");
+    }
+    for (size_t i = 0; i < sizeof false_only / sizeof *false_only; i++) {
+        bool on;
+        PT_RETURN(get_bool(r, false_only[i], false, &on));
+        if (on && !(f->qkv_bias && i == 1)) return pt_fail(PT_ENOSUP, "%s: %s: true is not supported for %s", r->where, false_only[i], f->name);
+    }
+    if (get(r->root, "num_experts") || get(r->root, "num_local_experts"))
+        return pt_fail(PT_ENOSUP, "%s: mixtures of experts are not supported", r->where);
+    return PT_OK;
+}
+
+static pt_status read_act(pt_model_config *c, const reader *r)
+{
+    static const struct { const char *name; pt_act_kind kind; } acts[] = {
+        {"silu", PT_ACT_SILU},          {"swish", PT_ACT_SILU},
+        {"gelu", PT_ACT_GELU_ERF},      {"gelu_new", PT_ACT_GELU_TANH},
+        {"gelu_tanh", PT_ACT_GELU_TANH}, {"gelu_pytorch_tanh", PT_ACT_GELU_TANH},
+    };
+    json_t *v = get(r->root, "hidden_act");
+    const char *name = v ? json_string_value(v) : "silu";
+    for (size_t i = 0; name && i < sizeof acts / sizeof *acts; i++)
+        if (strcmp(acts[i].name, name) == 0) {
+            c->act = acts[i].kind;
+            return PT_OK;
+        }
+    return pt_fail(PT_ENOSUP, "%s: hidden_act '%.40s' is not supported", r->where, name ? name : "(not text)");
+}
+
+/* layer_types (transformers 5) must be full layers first, then windowed ones, or one kind throughout. */
+static pt_status read_layer_types(pt_model_config *c, const reader *r, int window)
+{
+    json_t *types = get(r->root, "layer_types"), *v;
+    size_t i;
+    int first = -1;
+    if (!json_is_array(types)) return PT_OK;
+    if (json_array_size(types) != (size_t)c->layers)
+        return pt_fail(PT_EFORMAT, "%s: layer_types lists %zu layers, the model has %d", r->where, json_array_size(types), c->layers);
+    json_array_foreach(types, i, v) {
+        const char *t = json_string_value(v);
+        bool slide = t && strcmp(t, "sliding_attention") == 0;
+        if (!slide && !(t && strcmp(t, "full_attention") == 0))
+            return pt_fail(PT_ENOSUP, "%s: layer_types[%zu] '%.40s' is not supported", r->where, i, t ? t : "(not text)");
+        if (slide && first < 0) first = (int)i;
+        if (!slide && first >= 0)
+            return pt_fail(PT_ENOSUP, "%s: layer_types with full attention after sliding attention is not supported", r->where);
+    }
+    if (first >= 0 && window == 0) return pt_fail(PT_EFORMAT, "%s: layer_types has sliding attention but no sliding_window is set", r->where);
+    c->window = first < 0 ? 0 : window;
+    c->window_from_layer = first < 0 ? 0 : first;
+    return PT_OK;
+}
+
+static pt_status read_window(pt_model_config *c, const reader *r, const pt_family *f)
+{
+    int window = f->default_window, from = 0;
+    bool use = true;
+    if (f->window == PT_WINDOW_NEVER) return PT_OK;
+    if (json_object_get(r->root, "sliding_window")) PT_RETURN(get_int(r, "sliding_window", 0, &window));
+    if (f->window == PT_WINDOW_FLAG) {
+        PT_RETURN(get_bool(r, "use_sliding_window", false, &use));
+        PT_RETURN(get_int(r, "max_window_layers", 28, &from));
+    }
+    if (!use) window = 0;
+    c->window = window > 0 && from < c->layers ? window : 0;
+    c->window_from_layer = c->window ? from : 0;
+    return read_layer_types(c, r, window);
+}
+
+static double yarn_mscale(double scale, double m)
+{
+    return scale <= 1 ? 1 : 0.1 * m * log(scale) + 1;
+}
+
+static pt_status read_yarn(pt_model_config *c, json_t *s, const char *where)
+{
+    double mscale, all;
+    json_t *trunc = get(s, "truncate");
+    PT_RETURN(get_num(where, s, "beta_fast", 32, &c->beta_fast));
+    PT_RETURN(get_num(where, s, "beta_slow", 1, &c->beta_slow));
+    PT_RETURN(get_num(where, s, "mscale", 0, &mscale));
+    PT_RETURN(get_num(where, s, "mscale_all_dim", 0, &all));
+    double own = mscale != 0 && all != 0 ? yarn_mscale(c->scale_factor, mscale) / yarn_mscale(c->scale_factor, all)
+                                         : yarn_mscale(c->scale_factor, 1);
+    PT_RETURN(get_num(where, s, "attention_factor", own, &c->attention_factor));
+    c->yarn_no_truncate = json_is_false(trunc);
+    return PT_OK;
+}
+
+static pt_status read_scaling(pt_model_config *c, json_t *s, const char *where)
+{
+    json_t *type = get(s, "rope_type");
+    double original;
+    if (!type) type = get(s, "type");
+    const char *name = type ? json_string_value(type) : "default";
+    if (!name) return pt_fail(PT_EFORMAT, "%s: rope_type is not text", where);
+    if (strcmp(name, "default") == 0) return PT_OK;
+    if (strcmp(name, "linear") == 0) c->scaling = PT_ROPE_SCALE_LINEAR;
+    else if (strcmp(name, "llama3") == 0) c->scaling = PT_ROPE_SCALE_LLAMA3;
+    else if (strcmp(name, "yarn") == 0) c->scaling = PT_ROPE_SCALE_YARN;
+    else return pt_fail(PT_ENOSUP, "%s: rope scaling '%.40s' is not supported; supported: linear, llama3, yarn", where, name);
+    PT_RETURN(get_num(where, s, "factor", 0, &c->scale_factor));
+    PT_RETURN(get_num(where, s, "original_max_position_embeddings", c->max_positions, &original));
+    c->original_positions = original > 0 && original < INT32_MAX ? (int)original : 0;
+    if (c->scale_factor == 0 && c->scaling == PT_ROPE_SCALE_YARN && c->original_positions > 0)
+        c->scale_factor = c->max_positions / original;
+    if (!(c->scale_factor > 0)) return pt_fail(PT_EFORMAT, "%s: the factor of rope scaling '%s' is %g", where, name, c->scale_factor);
+    if (c->original_positions <= 0)
+        return pt_fail(PT_EFORMAT, "%s: original_max_position_embeddings of rope scaling '%s' is %g", where, name, original);
+    if (c->scaling == PT_ROPE_SCALE_YARN) return read_yarn(c, s, where);
+    if (c->scaling != PT_ROPE_SCALE_LLAMA3) return PT_OK;
+    PT_RETURN(get_num(where, s, "low_freq_factor", 0, &c->low_freq_factor));
+    PT_RETURN(get_num(where, s, "high_freq_factor", 0, &c->high_freq_factor));
+    if (!(c->low_freq_factor > 0 && c->high_freq_factor > c->low_freq_factor))
+        return pt_fail(PT_EFORMAT, "%s: rope scaling llama3 needs 0 < low_freq_factor < high_freq_factor, not %g and %g", where,
+                       c->low_freq_factor, c->high_freq_factor);
+    return PT_OK;
+}
+
+static pt_status read_rope(pt_model_config *c, const reader *r)
+{
+    json_t *p = get(r->root, "rope_parameters"), *s = get(r->root, "rope_scaling");
+    double partial;
+    if ((p && !json_is_object(p)) || (s && !json_is_object(s)))
+        return pt_fail(PT_EFORMAT, "%s: %s is not an object", r->where, p ? "rope_parameters" : "rope_scaling");
+    PT_RETURN(get_num(r->where, r->root, "rope_theta", 10000, &c->rope_theta));
+    PT_RETURN(get_num(r->where, r->root, "partial_rotary_factor", 1, &partial));
+    if (p) {
+        PT_RETURN(get_num(r->where, p, "rope_theta", c->rope_theta, &c->rope_theta));
+        PT_RETURN(get_num(r->where, p, "partial_rotary_factor", partial, &partial));
+    }
+    if (!(partial > 0 && partial <= 1)) return pt_fail(PT_EFORMAT, "%s: partial_rotary_factor is %g", r->where, partial);
+    c->rot = (int)(c->head_dim * partial);
+    if (!(p || s)) return PT_OK;
+    return read_scaling(c, p ? p : s, r->where);
+}
+
+static pt_status read_sizes(pt_model_config *c, const reader *r, const pt_family *f)
+{
+    int64_t kv = f->default_kv_heads;
+    PT_RETURN(get_int(r, "vocab_size", -1, &c->vocab));
+    PT_RETURN(get_int(r, "hidden_size", -1, &c->hidden));
+    PT_RETURN(get_int(r, "intermediate_size", -1, &c->ffn));
+    PT_RETURN(get_int(r, "num_hidden_layers", -1, &c->layers));
+    PT_RETURN(get_int(r, "num_attention_heads", -1, &c->heads));
+    PT_RETURN(get_int(r, "num_key_value_heads", kv ? kv : c->heads, &c->kv_heads));
+    if (c->heads <= 0) return pt_fail(PT_EFORMAT, "%s: num_attention_heads is %d", r->where, c->heads);
+    PT_RETURN(get_int(r, "head_dim", f->default_head_dim ? f->default_head_dim : c->hidden / c->heads, &c->head_dim));
+    PT_RETURN(get_int(r, "max_position_embeddings", 2048, &c->max_positions));
+    double eps;
+    PT_RETURN(get_num(r->where, r->root, "rms_norm_eps", 1e-6, &eps));
+    PT_RETURN(get_num(r->where, r->root, "initializer_range", 0.02, &c->initializer_range));
+    c->norm_eps = (float)eps;
+    return get_bool(r, "tie_word_embeddings", false, &c->tied);
+}
+
+static pt_status read_all(pt_model_config *c, const reader *r)
+{
+    const pt_family *f = NULL;
+    if (!json_is_object(r->root)) return pt_fail(PT_EFORMAT, "%s: not a JSON object", r->where);
+    PT_RETURN(find_family(r, &f));
+    PT_RETURN(refuse_variants(r, f));
+    snprintf(c->family, sizeof c->family, "%s", f->name);
+    c->qkv_bias = f->qkv_bias;
+    c->qk_norm = f->qk_norm;
+    c->rope_kind = PT_ROPE_HALF;
+    PT_RETURN(read_sizes(c, r, f));
+    PT_RETURN(read_act(c, r));
+    PT_RETURN(read_window(c, r, f));
+    PT_RETURN(read_rope(c, r));
+    c->bos = get_id(r, "bos_token_id");
+    c->eos = get_id(r, "eos_token_id");
+    c->pad = get_id(r, "pad_token_id");
+    return pt_config_check(c, r->where);
+}
+
+pt_status pt_config_from_hf(pt_model_config *c, const char *json, size_t bytes, const char *where)
+{
+    json_error_t err;
+    reader r = {json_loadb(json, bytes, JSON_REJECT_DUPLICATES, &err), where};
+    *c = (pt_model_config){0};
+    if (!r.root) return pt_fail(PT_EFORMAT, "%s:%d:%d: %s", where, err.line, err.column, err.text);
+    pt_status rc = read_all(c, &r);
+    json_decref(r.root);
+    return rc;
+}
+
+pt_status pt_config_check(const pt_model_config *c, const char *where)
+{
+    const struct { const char *name; int v, max; } sizes[] = {
+        {"vocabulary size", c->vocab, 1 << 24},     {"hidden size", c->hidden, 1 << 20}, {"feed-forward size", c->ffn, 1 << 22},
+        {"number of layers", c->layers, 4096},      {"number of heads", c->heads, 4096}, {"number of KV heads", c->kv_heads, 4096},
+        {"head size", c->head_dim, 1 << 12},        {"rotary size", c->rot, 1 << 12},
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i].v < 1 || sizes[i].v > sizes[i].max)
+            return pt_fail(PT_EFORMAT, "%s: the %s is %d, not in 1..%d", where, sizes[i].name, sizes[i].v, sizes[i].max);
+    if (c->heads % c->kv_heads)
+        return pt_fail(PT_EFORMAT, "%s: %d heads cannot share %d KV heads", where, c->heads, c->kv_heads);
+    if (c->rot % 2 || c->rot > c->head_dim)
+        return pt_fail(PT_EFORMAT, "%s: %d rotary features of a head of %d", where, c->rot, c->head_dim);
+    if (!(c->norm_eps >= 0) || !(c->rope_theta > 0)) return pt_fail(PT_EFORMAT, "%s: norm eps %g, rope theta %g", where, (double)c->norm_eps, c->rope_theta);
+    return PT_OK;
+}

@@ -1,0 +1,126 @@
+/* The loaded batch: checks, uploads, runs; and the passes over it. */
+#include "train/model/model_impl.h"
+
+static pt_status check_sizes(const pt_model *m, const pt_batch *b)
+{
+    const pt_model_caps *c = &m->caps;
+    const struct { const char *name; int32_t have, cap; } sizes[] = {
+        {"tokens", b->n_tokens, c->tokens}, {"segments", b->n_segs, c->segs}, {"head positions", b->n_heads, c->heads},
+        {"rows", b->n_rows, c->rows},       {"groups", b->n_groups, c->groups},
+    };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        if (sizes[i].have < 0 || sizes[i].have > sizes[i].cap)
+            return pt_fail(PT_ESTATE, "a batch of %d %s, planned for at most %d", sizes[i].have, sizes[i].name, sizes[i].cap);
+    if (b->n_tokens < 1 || b->n_live < 0 || b->n_live > b->n_tokens) return pt_fail(PT_EARG, "a batch of %d tokens, %d alive", b->n_tokens, b->n_live);
+    return PT_OK;
+}
+
+static pt_status check_values(const pt_model *m, const pt_batch *b)
+{
+    for (int32_t i = 0; i < b->n_tokens; i++)
+        if (b->tokens[i] < 0 || b->tokens[i] >= m->cfg.vocab)
+            return pt_fail(PT_EARG, "token %d of the batch is %d, the model's vocabulary has %d: tokenizer and model do not belong together", i,
+                           b->tokens[i], m->cfg.vocab);
+    for (int32_t i = 0; i < b->n_heads; i++)
+        if (b->head_token[i] < (i ? b->head_token[i - 1] + 1 : 0) || b->head_token[i] >= b->n_tokens)
+            return pt_fail(PT_EARG, "head position %d of the batch is token %d", i, b->head_token[i]);
+    for (int32_t i = 0; i < b->n_rows; i++)
+        if (b->row_head[i] < (i ? b->row_head[i - 1] : 0) || b->row_head[i] >= b->n_heads || b->row_target[i] < 0 ||
+            b->row_target[i] >= m->cfg.vocab)
+            return pt_fail(PT_EARG, "row %d of the batch: head %d, target %d", i, b->row_head[i], b->row_target[i]);
+    return PT_OK;
+}
+
+/* Runs of equal slots, the dead tail left out. */
+static void make_runs(pt_live *v, const pt_batch *b)
+{
+    v->n_own = 0;
+    v->max_slot = -1;
+    for (int32_t s = 0; s < b->n_segs; s++) {
+        pt_lora_run r = {b->seg_start[s], b->seg_start[s + 1], b->seg_slot[s]};
+        if (r.begin >= b->n_live) break;
+        if (r.slot < 0) continue;
+        if (r.slot > v->max_slot) v->max_slot = r.slot;
+        pt_lora_run *last = v->n_own ? &v->own[v->n_own - 1] : NULL;
+        if (last && last->slot == r.slot && last->end == r.begin) last->end = r.end;
+        else v->own[v->n_own++] = r;
+    }
+}
+
+static pt_status put_i32(pt_model *m, pt_view table, const int32_t *src, int64_t n)
+{
+    return n ? m->ctx->ops->upload(m->ctx, pt_trim_vec(table, n), src) : PT_OK;
+}
+
+static pt_status upload_all(pt_model *m, const pt_batch *b)
+{
+    pt_tables *t = &m->tab;
+    int64_t n = b->n_tokens;
+    PT_RETURN(put_i32(m, t->tokens, b->tokens, n));
+    PT_RETURN(put_i32(m, t->positions, b->positions, n));
+    if (pt_view_ok(t->token_key)) PT_RETURN(m->ctx->ops->upload(m->ctx, pt_trim_vec(t->token_key, n), b->token_key));
+    PT_RETURN(put_i32(m, t->head_token, b->head_token, b->n_heads));
+    PT_RETURN(put_i32(m, t->row_head, b->row_head, b->n_rows));
+    PT_RETURN(put_i32(m, t->row_target, b->row_target, b->n_rows));
+    for (int w = 0; w < 2; w++) {
+        if (!m->forest[w]) continue;
+        pt_forest_desc d = {.n_tokens = b->n_tokens, .n_segs = b->n_segs, .seg_start = b->seg_start, .seg_parent = b->seg_parent,
+                            .seg_end = b->seg_end, .positions = b->positions, .window = w ? m->cfg.window : 0};
+        PT_RETURN(m->ctx->ops->forest_set(m->ctx, m->forest[w], &d));
+    }
+    return m->ctx->ops->rope_table(m->ctx, &(pt_rope_table_args){.table = pt_trim(t->rope, n), .positions = pt_trim_vec(t->positions, n),
+                                                                 .inv_freq = t->inv_freq, .mscale = m->mscale});
+}
+
+pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, bool train)
+{
+    pt_live *v = &m->live;
+    if (!m->committed) return pt_fail(PT_ESTATE, "a batch before commit");
+    if (train && !m->opt.train) return pt_fail(PT_ESTATE, "a training batch on a model that was planned without training");
+    v->loaded = v->forwarded = v->kept = v->head_done = false;
+    PT_RETURN(check_sizes(m, b));
+    PT_RETURN(check_values(m, b));
+    m->ctx->workspace = m->workspace;
+    PT_RETURN(upload_all(m, b));
+    v->n = b->n_tokens;
+    v->n_live = b->n_live;
+    v->heads = b->n_heads;
+    v->rows = b->n_rows;
+    v->groups = b->n_groups;
+    v->step = step;
+    v->train = train;
+    make_runs(v, b);
+    for (int32_t g = 0; g < b->n_groups; g++) {
+        int32_t h = b->group_end_head ? b->group_end_head[g] : -1;
+        if (h >= b->n_heads) return pt_fail(PT_EARG, "group %d of the batch ends at head position %d of %d", g, h, b->n_heads);
+        v->group_head[g] = h;
+    }
+    v->loaded = true;
+    return PT_OK;
+}
+
+pt_status pt_model_forward(pt_model *m, int slot, bool keep)
+{
+    pt_pass p;
+    if (!m->live.loaded) return pt_fail(PT_ESTATE, "forward before a batch was loaded");
+    if (keep && !m->opt.train) return pt_fail(PT_ESTATE, "this model was planned without training: nothing can be kept for backward");
+    PT_RETURN(pt_pass_make(m, slot, keep, &m->live.one, &p));
+    m->ctx->workspace = m->workspace;
+    m->live.forwarded = m->live.kept = m->live.head_done = false;
+    PT_RETURN(pt_decoder_forward(m, &p));
+    m->live.slot = slot;
+    m->live.forwarded = true;
+    m->live.kept = keep;
+    return PT_OK;
+}
+
+pt_status pt_model_backward(pt_model *m)
+{
+    pt_pass p;
+    if (!m->live.kept || !m->live.head_done)
+        return pt_fail(PT_ESTATE, "backward needs a forward pass with keep and the head's gradient, once each");
+    PT_RETURN(pt_pass_make(m, m->live.slot, true, &m->live.one, &p));
+    m->ctx->workspace = m->workspace;
+    m->live.kept = m->live.head_done = false; /* what was kept is used up */
+    return pt_decoder_backward(m, &p);
+}

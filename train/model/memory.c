@@ -1,0 +1,173 @@
+/* Every buffer of a model, carved in one fixed order: once to measure, once for real. */
+#include <stdlib.h>
+
+#include "train/model/model_impl.h"
+
+#define CARVE(role, type, rows, cols, out) PT_RETURN(pt_arena_carve(&m->arena[role], (type), (rows), (cols), (out)))
+
+static pt_status carve_params(pt_model *m)
+{
+    m->flat = m->grad = m->frozen = PT_NO_VIEW;
+    if (m->n_flat) {
+        CARVE(PT_ROLE_ADAPTERS, PT_F32, 1, m->n_flat, &m->flat);
+        if (m->n_slots > 1) CARVE(PT_ROLE_ADAPTERS, PT_F32, 1, m->n_flat, &m->frozen);
+        if (m->opt.train) CARVE(PT_ROLE_GRADIENTS, PT_F32, 1, m->n_flat, &m->grad);
+    }
+    pt_param_bind(m);
+    pt_lora_bind(m);
+    return PT_OK;
+}
+
+/* The t's of modules that read one input are column slices of one buffer. */
+static pt_status carve_t(pt_model *m, pt_block_state *s, int layer, int first, int last, int64_t n)
+{
+    int64_t cols = 0;
+    pt_view all = PT_NO_VIEW;
+    for (int k = first; k <= last; k++) {
+        int most = 0; /* a shared set serves every layer */
+        for (int l = 0; l < m->cfg.layers; l++)
+            if ((layer < 0 || l == layer) && m->blocks[l].rank[k] > most) most = m->blocks[l].rank[k];
+        s->t[k] = (pt_view){.off = (size_t)cols, .cols = most};
+        cols += most;
+    }
+    if (cols == 0) return PT_OK;
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, n, cols, &all);
+    for (int k = first; k <= last; k++)
+        s->t[k] = s->t[k].cols ? pt_view_cols(all, (int64_t)s->t[k].off, s->t[k].cols) : PT_NO_VIEW;
+    return PT_OK;
+}
+
+static pt_status carve_qk_norm(pt_model *m, pt_block_state *s, int64_t n, pt_dtype act)
+{
+    s->qraw = s->q;
+    s->kraw = s->k;
+    s->rq = s->rk = PT_NO_VIEW;
+    if (!m->cfg.qk_norm || !m->opt.train) return PT_OK;
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, pt_q_cols(m), &s->qraw);
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, pt_kv_cols(m), &s->kraw);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n * m->cfg.heads, &s->rq);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n * m->cfg.kv_heads, &s->rk);
+    return PT_OK;
+}
+
+/* layer < 0: one set shared by all layers. */
+static pt_status carve_state(pt_model *m, pt_block_state *s, int layer)
+{
+    int64_t n = m->caps.tokens, q = pt_q_cols(m), kv = pt_kv_cols(m);
+    pt_dtype act = m->ctx->act;
+    *s = (pt_block_state){0};
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.hidden, &s->h);
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, q, &s->q);
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, kv, &s->k);
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, kv, &s->v);
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, q, &s->o);
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.ffn, &s->g);
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.ffn, &s->u);
+    PT_RETURN(carve_qk_norm(m, s, n, act));
+    s->hmid = s->h; /* without a backward the residual stream is one buffer, updated in place */
+    if (m->opt.train) {
+        CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.hidden, &s->hmid);
+        CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n, &s->rstd1);
+        CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n, &s->rstd2);
+        CARVE(PT_ROLE_ACTIVATIONS, PT_F32, m->cfg.heads, n, &s->lse);
+    }
+    PT_RETURN(carve_t(m, s, layer, PT_MOD_Q, PT_MOD_V, n));
+    PT_RETURN(carve_t(m, s, layer, PT_MOD_O, PT_MOD_O, n));
+    PT_RETURN(carve_t(m, s, layer, PT_MOD_GATE, PT_MOD_UP, n));
+    return carve_t(m, s, layer, PT_MOD_DOWN, PT_MOD_DOWN, n);
+}
+
+static pt_status carve_states(pt_model *m)
+{
+    bool each = m->opt.train && !m->opt.checkpointing;
+    for (int l = 0; l < (each ? m->cfg.layers : 1); l++) PT_RETURN(carve_state(m, &m->states[l], each ? l : -1));
+    for (int l = 0; m->inputs && l < m->cfg.layers; l++) CARVE(PT_ROLE_ACTIVATIONS, m->ctx->act, m->caps.tokens, m->cfg.hidden, &m->inputs[l]);
+    return PT_OK;
+}
+
+static pt_status carve_scratch(pt_model *m)
+{
+    pt_arena *a = &m->arena[PT_ROLE_SCRATCH];
+    pt_scratch *s = &m->scratch;
+    int64_t n = m->caps.tokens;
+    pt_dtype act = m->ctx->act;
+    *s = (pt_scratch){0};
+    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->xn);
+    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->br);
+    s->act = m->states[0].g;
+    if (!m->opt.train) return PT_OK;
+    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->dres);
+    size_t mark = pt_arena_mark(a);
+    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.ffn, &s->act);
+    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.ffn, &s->dact);
+    size_t end = pt_arena_mark(a);
+    pt_arena_back(a, mark);
+    CARVE(PT_ROLE_SCRATCH, act, n, pt_q_cols(m), &s->dq);
+    CARVE(PT_ROLE_SCRATCH, act, n, pt_kv_cols(m), &s->dk);
+    CARVE(PT_ROLE_SCRATCH, act, n, pt_kv_cols(m), &s->dv);
+    CARVE(PT_ROLE_SCRATCH, act, n, pt_q_cols(m), &s->dout);
+    if (a->used < end) a->used = end;
+    return PT_OK;
+}
+
+static pt_status carve_tables(pt_model *m)
+{
+    pt_tables *t = &m->tab;
+    const pt_model_caps *c = &m->caps;
+    int64_t hidden = m->cfg.hidden;
+    pt_dtype act = m->ctx->act;
+    *t = (pt_tables){0};
+    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->tokens, &t->tokens);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->tokens, &t->positions);
+    if (m->opt.train && m->opt.lora.dropout > 0) CARVE(PT_ROLE_ACTIVATIONS, PT_U64, 1, c->tokens, &t->token_key);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, m->cfg.rot / 2, &t->inv_freq);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, c->tokens, m->cfg.rot, &t->rope);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->heads, &t->head_token);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->rows, &t->row_head);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->rows, &t->row_target);
+    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->hf);
+    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->mf);
+    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->xf);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->rstdf);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->rows, &t->logp);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->lse);
+    if (m->opt.scalar_head) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, 1, &t->score);
+    if (!m->opt.train) return PT_OK;
+    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->dxf);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->rows, &t->dlogp);
+    if (m->opt.scalar_head) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, 1, &t->dscore);
+    return PT_OK;
+}
+
+static pt_status carve_decode(pt_model *m)
+{
+    pt_decode *d = &m->dec;
+    int64_t b = m->caps.decode_rows, len = m->caps.decode_len;
+    d->logits = d->logits32 = d->index = d->lens = d->ids = d->seen = PT_NO_VIEW;
+    if (b == 0 || m->opt.scalar_head) return PT_OK;
+    for (int l = 0; l < m->cfg.layers; l++) {
+        CARVE(PT_ROLE_CACHE, m->ctx->act, b * len, pt_kv_cols(m), &d->k[l]);
+        CARVE(PT_ROLE_CACHE, m->ctx->act, b * len, pt_kv_cols(m), &d->v[l]);
+    }
+    CARVE(PT_ROLE_CACHE, m->ctx->act, b, m->cfg.vocab, &d->logits);
+    d->logits32 = d->logits;
+    if (m->ctx->act != PT_F32) CARVE(PT_ROLE_CACHE, PT_F32, b, m->cfg.vocab, &d->logits32);
+    CARVE(PT_ROLE_CACHE, PT_I32, b, len, &d->index);
+    CARVE(PT_ROLE_CACHE, PT_I32, 1, b, &d->lens);
+    CARVE(PT_ROLE_CACHE, PT_I32, 1, b, &d->ids);
+    CARVE(PT_ROLE_CACHE, PT_I32, b, len, &d->seen);
+    return PT_OK;
+}
+
+pt_status pt_model_carve(pt_model *m)
+{
+    for (int r = 0; r < PT_ROLE_COUNT; r++) pt_arena_reset(&m->arena[r]);
+    PT_RETURN(carve_params(m));
+    PT_RETURN(carve_states(m));
+    PT_RETURN(carve_scratch(m));
+    PT_RETURN(carve_tables(m));
+    PT_RETURN(carve_decode(m));
+    m->workspace = PT_NO_VIEW;
+    if (m->ws_bytes) CARVE(PT_ROLE_SCRATCH, PT_U8, 1, (int64_t)m->ws_bytes, &m->workspace);
+    return PT_OK;
+}

@@ -1,0 +1,232 @@
+#include "train/model/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/model/adapters.h"
+
+static pt_status check_options(const pt_model_options *o, const pt_source *src)
+{
+    if (o->full && o->lora.on) return pt_fail(PT_EARG, "full fine-tuning and LoRA at once: choose one");
+    if (o->full && pt_source_quantised(src))
+        return pt_fail(PT_EARG, "%s: full fine-tuning of a quantised base is not possible: use adapter: qlora, or the plain weights",
+                       pt_source_path(src));
+    if (o->lora.frozen_copy && !o->lora.on) return pt_fail(PT_EARG, "a frozen copy of an adapter without an adapter");
+    return PT_OK;
+}
+
+static pt_status make_rope(pt_model *m)
+{
+    pt_source_tensor freqs = {0};
+    PT_RETURN(pt_calloc(&m->inv_freq, (size_t)m->cfg.rot / 2, sizeof *m->inv_freq));
+    if (m->cfg.scaling == PT_ROPE_SCALE_FREQS) {
+        PT_RETURN(pt_source_tensor_get(m->src, "rope_freqs.weight", 0, 0, &freqs));
+        float *f = NULL;
+        PT_RETURN(pt_calloc(&f, (size_t)m->cfg.rot / 2, sizeof *f));
+        memcpy(f, freqs.data, (size_t)m->cfg.rot / 2 * sizeof *f); /* the mapping may be unaligned */
+        pt_rope_frequencies(&m->cfg, f, m->inv_freq, &m->mscale);
+        free(f);
+        return PT_OK;
+    }
+    pt_rope_frequencies(&m->cfg, NULL, m->inv_freq, &m->mscale);
+    return PT_OK;
+}
+
+pt_status pt_model_new(pt_model **out, pt_ctx *ctx, pt_source *src, const pt_model_options *opt)
+{
+    pt_status rc = PT_OK;
+    pt_model *m = NULL;
+    *out = NULL;
+    PT_TRY(check_options(opt, src));
+    PT_TRY(pt_alloc0(&m, 1));
+    m->ctx = ctx;
+    m->src = src;
+    m->cfg = *pt_source_config(src);
+    m->fam = pt_family_find(m->cfg.family);
+    m->opt = *opt;
+    m->opt.lora.targets = NULL;
+    m->opt.lora.start_dir = NULL;
+    m->ws_floor = m->ws_last = ctx->workspace_need;
+    PT_TRY(pt_alloc0(&m->blocks, m->cfg.layers));
+    PT_TRY(pt_alloc0(&m->states, m->cfg.layers));
+    if (opt->train && opt->checkpointing) PT_TRY(pt_alloc0(&m->inputs, m->cfg.layers));
+    PT_TRY(pt_alloc0(&m->dec.k, m->cfg.layers));
+    PT_TRY(pt_alloc0(&m->dec.v, m->cfg.layers));
+    PT_TRY(make_rope(m));
+    PT_TRY(pt_model_bind_weights(m));
+    PT_TRY(pt_lora_resolve(m, &opt->lora));
+    PT_TRY(pt_lora_add_params(m));
+    PT_TRY(pt_param_layout(m));
+    *out = m;
+    m = NULL;
+done:
+    pt_model_free(m);
+    return rc;
+}
+
+static void free_forests(pt_model *m)
+{
+    for (int w = 0; w < 2; w++) {
+        if (m->forest[w]) m->ctx->ops->forest_free(m->ctx, m->forest[w]);
+        m->forest[w] = NULL;
+    }
+}
+
+void pt_model_free(pt_model *m)
+{
+    if (!m) return;
+    free_forests(m);
+    if (m->committed && m->ctx->workspace.buf == &m->arena[PT_ROLE_SCRATCH].buf) m->ctx->workspace = PT_NO_VIEW;
+    for (int r = 0; r < PT_ROLE_COUNT; r++)
+        if (m->arena[r].buf.base) m->ctx->ops->free(m->ctx, &m->arena[r].buf);
+    for (size_t i = 0; m->bufs && i < m->n_specs; i++)
+        if (m->bufs[i].base) m->ctx->ops->free(m->ctx, &m->bufs[i]);
+    pt_peft_free(m->peft);
+    free(m->start_dir);
+    free(m->bufs);
+    free(m->specs);
+    free(m->blocks);
+    free(m->modules);
+    free(m->slot_memory);
+    free(m->params);
+    free(m->inv_freq);
+    free(m->states);
+    free(m->inputs);
+    free(m->dec.k);
+    free(m->dec.v);
+    free(m->live.own);
+    free(m->live.group_head);
+    free(m);
+}
+
+static pt_status make_forests(pt_model *m)
+{
+    pt_forest_caps caps = {m->caps.tokens, m->caps.segs};
+    free_forests(m);
+    for (int l = 0; l < m->cfg.layers; l++) {
+        int w = pt_layer_window(m, l) != 0;
+        if (!m->forest[w]) PT_RETURN(m->ctx->ops->forest_new(m->ctx, &m->forest[w], &caps));
+    }
+    return PT_OK;
+}
+
+/* One pass of everything that will run, at the maxima. */
+static pt_status dry_run(pt_model *m)
+{
+    pt_lora_run one = {0, m->caps.tokens, 0};
+    pt_pass p = {.runs = &one, .n_runs = m->n_modules ? 1 : 0};
+    m->live.n = m->live.n_live = m->caps.tokens;
+    m->live.heads = m->caps.heads;
+    m->live.rows = m->caps.rows;
+    m->live.train = m->opt.train;
+    PT_RETURN(m->ctx->ops->rope_table(m->ctx, &(pt_rope_table_args){.table = m->tab.rope, .positions = m->tab.positions,
+                                                                    .inv_freq = m->tab.inv_freq, .mscale = 1}));
+    for (int keep = 0; keep <= (m->opt.train ? 1 : 0); keep++) {
+        p.keep = keep;
+        PT_RETURN(pt_decoder_forward(m, &p));
+        PT_RETURN(m->opt.scalar_head ? pt_score_run(m) : pt_head_run(m, keep));
+    }
+    if (m->opt.train) {
+        if (m->opt.scalar_head) PT_RETURN(pt_score_run_backward(m));
+        PT_RETURN(pt_decoder_backward(m, &p));
+    }
+    if (!m->caps.decode_rows || m->opt.scalar_head) return PT_OK;
+    one.end = 1;
+    PT_RETURN(pt_decode_step(m, 1, &p));
+    one.end = m->caps.decode_rows;
+    return pt_decode_step(m, m->caps.decode_rows, &p);
+}
+
+static pt_status set_caps(pt_model *m, const pt_model_caps *caps)
+{
+    pt_model_caps c = *caps;
+    if (c.tokens < 0 || c.segs < 0 || c.heads < 0 || c.rows < 0 || c.groups < 0 || c.decode_rows < 0 || c.decode_len < 0 ||
+        c.tokens > INT32_MAX - 64 || c.segs > INT32_MAX - 2 || c.decode_rows > 1 << 20 ||
+        (int64_t)c.decode_rows * c.decode_len > INT32_MAX)
+        return pt_fail(PT_EARG, "a plan for %d tokens, %d segments, %d x %d cache positions", c.tokens, c.segs, c.decode_rows, c.decode_len);
+    if (c.decode_rows && c.decode_len < 1) return pt_fail(PT_EARG, "a plan for generation without cache positions");
+    int32_t least = c.decode_rows > 1 ? c.decode_rows : 1;
+    if (c.tokens < least) c.tokens = least;
+    c.tokens = (c.tokens + 63) / 64 * 64;
+    /* n sequences make at most 2n segments; one more for the dead tail */
+    c.segs = (c.segs > 2 * c.decode_rows ? c.segs : 2 * c.decode_rows) + 1;
+    if (c.heads < least) c.heads = least;
+    if (c.groups < least) c.groups = least;
+    m->caps = c;
+    return PT_OK;
+}
+
+pt_status pt_model_plan(pt_model *m, const pt_model_caps *caps, size_t bytes[PT_ROLE_COUNT])
+{
+    pt_status rc = PT_OK;
+    PT_CHECK(!m->committed, PT_ESTATE, "the model is committed: its plan is fixed");
+    PT_TRY(set_caps(m, caps));
+    PT_TRY(make_forests(m));
+    if (m->ctx->workspace_need == m->ws_last) m->ctx->workspace_need = m->ws_floor; /* forget the last plan of this model */
+    else m->ws_floor = m->ctx->workspace_need;
+    m->ws_bytes = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (int r = 0; r < PT_ROLE_COUNT; r++) pt_arena_init(&m->arena[r], (pt_role)r);
+        PT_TRY(pt_model_carve(m));
+        if (pass == 1) break;
+        m->ctx->dry = true;
+        PT_TRY(dry_run(m));
+        m->ws_last = m->ws_bytes = m->ctx->workspace_need;
+    }
+    for (int r = 0; r < PT_ROLE_COUNT; r++) bytes[r] = m->arena[r].peak;
+    for (size_t i = 0; i < m->n_specs; i++) bytes[PT_ROLE_WEIGHTS] += m->bufs[i].bytes;
+    pt_forest_caps fc = {m->caps.tokens, m->caps.segs};
+    for (int w = 0; w < 2; w++)
+        if (m->forest[w]) bytes[PT_ROLE_SCRATCH] += m->ctx->ops->forest_bytes(m->ctx, &fc);
+    m->planned = true;
+done:
+    m->ctx->dry = false;
+    m->live = (pt_live){.own = m->live.own, .group_head = m->live.group_head};
+    return rc;
+}
+
+static pt_status allocate(pt_model *m)
+{
+    for (int r = 0; r < PT_ROLE_COUNT; r++) {
+        pt_arena *a = &m->arena[r];
+        if (a->peak == 0) continue;
+        pt_status rc = m->ctx->ops->alloc(m->ctx, &a->buf, a->peak);
+        if (rc != PT_OK) return pt_fail_prefix(rc, "memory for %s", pt_role_name(a->role));
+        a->sealed = true;
+    }
+    PT_RETURN(pt_model_carve(m));
+    PT_RETURN(pt_calloc(&m->live.own, (size_t)m->caps.segs, sizeof *m->live.own));
+    return pt_calloc(&m->live.group_head, (size_t)m->caps.groups, sizeof *m->live.group_head);
+}
+
+pt_status pt_model_commit(pt_model *m)
+{
+    const pt_ops *ops = m->ctx->ops;
+    if (!m->planned || m->committed) return pt_fail(PT_ESTATE, m->committed ? "the model is committed already" : "commit before plan");
+    if (m->ctx->workspace_need > m->ws_bytes)
+        return pt_fail(PT_ESTATE, "an op needs %zu bytes of workspace, the plan has %zu: plan again", m->ctx->workspace_need, m->ws_bytes);
+    PT_RETURN(allocate(m));
+    m->committed = true;
+    m->ctx->workspace = m->workspace;
+    PT_RETURN(ops->upload(m->ctx, m->tab.inv_freq, m->inv_freq));
+    if (m->n_flat) PT_RETURN(ops->zero(m->ctx, m->flat));
+    PT_RETURN(pt_model_load_weights(m));
+    PT_RETURN(pt_lora_load(m));
+    return pt_model_zero_grad(m);
+}
+
+const pt_model_config *pt_model_config_get(const pt_model *m) { return &m->cfg; }
+int64_t pt_model_param_count(const pt_model *m) { return m->n_flat; }
+pt_view pt_model_param_view(const pt_model *m) { return m->flat; }
+pt_view pt_model_grad_view(const pt_model *m) { return m->grad; }
+
+size_t pt_model_params(const pt_model *m, const pt_param **list)
+{
+    *list = m->params;
+    return m->n_params;
+}
+
+pt_status pt_model_zero_grad(pt_model *m)
+{
+    return pt_view_ok(m->grad) ? m->ctx->ops->zero(m->ctx, m->grad) : PT_OK;
+}

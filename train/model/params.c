@@ -1,0 +1,174 @@
+/* Weights of a model: frozen ones as views of the source's mapping, trained ones as parts of the flat vectors. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/model/model_impl.h"
+#include "train/model/random_init.h"
+
+pt_status pt_param_add(pt_model *m, const char *name, int64_t rows, int64_t cols, bool decay)
+{
+    size_t cap = m->n_params; /* the list grows by doubling at powers of two */
+    if ((cap & (cap - 1)) == 0) {
+        pt_param *p = realloc(m->params, (cap ? 2 * cap : 1) * sizeof *p);
+        if (!p) return pt_fail(PT_ENOMEM, "out of memory: %zu parameters", cap);
+        m->params = p;
+    }
+    pt_param *p = &m->params[m->n_params++];
+    *p = (pt_param){.rows = rows, .cols = cols, .decay = decay};
+    if (snprintf(p->name, sizeof p->name, "%s", name) >= (int)sizeof p->name) return pt_fail(PT_EINTERNAL, "parameter name %s is too long", name);
+    return PT_OK;
+}
+
+static bool is_a(const pt_param *p)
+{
+    return strstr(p->name, ".lora_A.") != NULL;
+}
+
+pt_status pt_param_layout(pt_model *m)
+{
+    pt_param *sorted = NULL;
+    size_t n = 0;
+    int64_t at = 0;
+    PT_RETURN(pt_alloc0(&sorted, m->n_params));
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < m->n_params; i++)
+            if (m->params[i].decay == (pass == 0)) sorted[n++] = m->params[i];
+    for (size_t i = 0; i < n; i++) {
+        if (!(i && is_a(&sorted[i]) && is_a(&sorted[i - 1]))) at = (at + 15) / 16 * 16;
+        sorted[i].offset = at;
+        int64_t size;
+        if (__builtin_mul_overflow(sorted[i].rows, sorted[i].cols, &size) || __builtin_add_overflow(at, size, &at) || at > INT64_MAX / 8) {
+            free(sorted);
+            return pt_fail(PT_ESHAPE, "the trained parameters overflow");
+        }
+    }
+    free(m->params);
+    m->params = sorted;
+    m->n_flat = (at + 15) / 16 * 16;
+    return PT_OK;
+}
+
+pt_view pt_param_part(pt_view flat, const pt_param *p)
+{
+    if (!pt_view_ok(flat)) return flat;
+    flat.off += (size_t)p->offset * 4;
+    flat.rows = p->rows;
+    flat.cols = flat.ld = p->cols;
+    return flat;
+}
+
+int64_t pt_param_find(const pt_model *m, const char *name)
+{
+    for (size_t i = 0; i < m->n_params; i++)
+        if (strcmp(m->params[i].name, name) == 0) return (int64_t)i;
+    return -1;
+}
+
+/* Where a tensor's weight belongs. */
+static pt_lin *lin_of(pt_model *m, const pt_tensor_spec *t)
+{
+    if (t->kind == PT_TENSOR_EMBED) return &m->embed;
+    if (t->kind == PT_TENSOR_HEAD) return &m->head;
+    if (t->layer < 0) return &m->norm;
+    pt_block_weights *b = &m->blocks[t->layer];
+    if (t->module >= 0) return &b->lin[t->module];
+    if (strstr(t->name, "q_norm")) return &b->qnorm;
+    if (strstr(t->name, "k_norm")) return &b->knorm;
+    return strstr(t->name, "input_layernorm") ? &b->norm1 : &b->norm2;
+}
+
+static bool trained(const pt_model *m, const pt_tensor_spec *t)
+{
+    return m->opt.full || strcmp(t->name, "score.weight") == 0;
+}
+
+pt_status pt_model_bind_weights(pt_model *m)
+{
+    PT_RETURN(pt_config_tensors(&m->cfg, m->opt.scalar_head, &m->specs, &m->n_specs));
+    PT_RETURN(pt_alloc0(&m->bufs, m->n_specs));
+    for (size_t i = 0; i < m->n_specs; i++) {
+        const pt_tensor_spec *t = &m->specs[i];
+        if (trained(m, t)) {
+            bool vector = t->kind == PT_TENSOR_NORM || t->kind == PT_TENSOR_BIAS;
+            PT_RETURN(pt_param_add(m, t->name, t->rows, t->cols, !vector));
+            continue;
+        }
+        pt_source_tensor w;
+        PT_RETURN(pt_source_describe(m->src, t->name, t->rows, t->cols, &w));
+        m->bufs[i] = (pt_buf){NULL, w.bytes, NULL};
+        pt_view v = {.buf = &m->bufs[i], .type = w.type, .rows = w.rows, .cols = w.cols, .ld = w.cols};
+        pt_lin *l = lin_of(m, t);
+        if (t->kind == PT_TENSOR_BIAS) l->b = v;
+        else l->w = v;
+    }
+    if (m->cfg.tied && !m->opt.scalar_head) m->head = m->embed;
+    return PT_OK;
+}
+
+void pt_param_bind(pt_model *m)
+{
+    for (size_t i = 0; i < m->n_specs; i++) {
+        const pt_tensor_spec *t = &m->specs[i];
+        if (!trained(m, t)) continue;
+        int64_t at = pt_param_find(m, t->name);
+        pt_view w = pt_param_part(m->flat, &m->params[at]), d = pt_param_part(m->grad, &m->params[at]);
+        pt_lin *l = lin_of(m, t);
+        if (t->kind == PT_TENSOR_BIAS) {
+            l->b = w;
+            l->db = d;
+        } else {
+            l->w = w;
+            l->dw = d;
+        }
+    }
+    if (m->cfg.tied && !m->opt.scalar_head) m->head = m->embed;
+}
+
+/* A backend reads f32 and 16-bit weights by their own alignment; a file may hold them anywhere. */
+static bool aligned(const pt_source_tensor *t)
+{
+    uintptr_t need = t->type == PT_F32 ? 3 : t->type == PT_F16 || t->type == PT_BF16 ? 1 : 0;
+    return ((uintptr_t)t->data & need) == 0;
+}
+
+static pt_status load_frozen(pt_model *m, size_t i)
+{
+    const pt_tensor_spec *t = &m->specs[i];
+    pt_source_tensor w;
+    PT_RETURN(pt_source_tensor_get(m->src, t->name, t->rows, t->cols, &w));
+    if (aligned(&w)) return m->ctx->ops->adopt(m->ctx, &m->bufs[i], w.data, w.bytes);
+    PT_RETURN(m->ctx->ops->alloc(m->ctx, &m->bufs[i], w.bytes));
+    pt_view v = {.buf = &m->bufs[i], .type = w.type, .rows = w.rows, .cols = w.cols, .ld = w.cols};
+    return m->ctx->ops->upload(m->ctx, v, w.data);
+}
+
+/* The head of a new reward model: normal numbers as Hugging Face draws them for a new linear. */
+static pt_status load_trained(pt_model *m, const pt_tensor_spec *t, float *host)
+{
+    pt_lin *l = lin_of(m, t);
+    if (strcmp(t->name, "score.weight") == 0 && !pt_source_has(m->src, "score.weight"))
+        pt_random_normal(m->opt.seed, PT_RNG_INIT, t->name, (float)m->cfg.initializer_range, t->cols, host);
+    else PT_RETURN(pt_source_load_f32(m->src, t->name, t->rows, t->cols, host));
+    return m->ctx->ops->upload(m->ctx, t->kind == PT_TENSOR_BIAS ? l->b : l->w, host);
+}
+
+pt_status pt_model_load_weights(pt_model *m)
+{
+    pt_status rc = PT_OK;
+    float *host = NULL;
+    size_t most = 0;
+    PT_TRY(pt_source_check_finite(m->src));
+    for (size_t i = 0; i < m->n_specs; i++) {
+        size_t n = (size_t)(m->specs[i].rows * m->specs[i].cols);
+        if (trained(m, &m->specs[i]) && n > most) most = n;
+    }
+    if (most) PT_TRY(pt_calloc(&host, most, sizeof *host));
+    for (size_t i = 0; i < m->n_specs; i++) {
+        if (trained(m, &m->specs[i])) PT_TRY(load_trained(m, &m->specs[i], host));
+        else PT_TRY(load_frozen(m, i));
+    }
+done:
+    free(host);
+    return rc;
+}

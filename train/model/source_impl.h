@@ -1,0 +1,37 @@
+/* What the other files of train/model may know of a source. */
+#ifndef PT_MODEL_SOURCE_IMPL_H
+#define PT_MODEL_SOURCE_IMPL_H
+#include "checkpoints/gguf.h"
+#include "checkpoints/safetensors.h"
+#include "train/model/families.h"
+
+typedef struct pt_source_entry {
+    pt_tensor_spec spec;
+    pt_source_tensor t; /* data NULL: random and not made yet */
+    float *made;        /* random: owned numbers */
+} pt_source_entry;
+
+struct pt_source {
+    char *path;
+    pt_model_config cfg;
+    pt_st *st;     /* Hugging Face folder */
+    pt_gguf *gguf; /* or a GGUF file */
+    bool random;
+    uint64_t seed;
+    pt_source_entry *entries; /* sorted by name */
+    size_t n_entries;
+    pt_source_tensor freqs;   /* GGUF: rope_freqs.weight */
+    pt_tokenizer *tok;
+};
+
+/* As pt_source_tensor_get; of a random source data stays NULL and nothing is made. */
+pt_status pt_source_describe(const pt_source *s, const char *hf_name, int64_t rows, int64_t cols, pt_source_tensor *out);
+/* rows*cols floats of a tensor, whatever its type; random sources make the numbers here and keep nothing. */
+pt_status pt_source_load_f32(const pt_source *s, const char *hf_name, int64_t rows, int64_t cols, float *dst);
+/* PT_ENONFINITE naming the first tensor that holds a NaN or an infinity. Reads every weight once, with all threads. */
+pt_status pt_source_check_finite(const pt_source *s);
+/* Tokenizer from GGUF metadata. */
+pt_status pt_gguf_tokenizer(const pt_gguf *g, pt_tokenizer **out);
+/* PT_OK, or PT_EARG when the tokenizer has ids past the model's vocabulary. */
+pt_status pt_source_check_tokenizer(const pt_source *s, const pt_tokenizer *t);
+#endif

@@ -1,0 +1,162 @@
+/* The tokenizer of a source: tokenizer.json beside the weights, or GGUF metadata. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/model/source_impl.h"
+
+/* Everything that a vocabulary spec borrows during the call. */
+typedef struct vocab_text {
+    pt_gguf_str *raw_tokens, *raw_merges;
+    char **tokens, **merges;
+    char *block;            /* zero-terminated copies of all strings */
+    int64_t *types64;
+    int32_t *types;
+    double *scores64;
+    float *scores;
+    char *pre, *chat;
+    size_t n_tokens, n_merges;
+} vocab_text;
+
+static void vocab_text_free(vocab_text *v)
+{
+    free(v->raw_tokens);
+    free(v->raw_merges);
+    free(v->tokens);
+    free(v->merges);
+    free(v->block);
+    free(v->types64);
+    free(v->types);
+    free(v->scores64);
+    free(v->scores);
+    free(v->pre);
+    free(v->chat);
+}
+
+/* Copies n strings behind *at, with zeros. A zero byte inside a token cannot be expressed: refused. */
+static pt_status copy_texts(const char *path, const char *what, const pt_gguf_str *raw, size_t n, char **at, char ***out)
+{
+    PT_RETURN(pt_alloc0(out, n));
+    for (size_t i = 0; i < n; i++) {
+        if (memchr(raw[i].s, 0, raw[i].n)) return pt_fail(PT_EFORMAT, "%s: %s[%zu] holds a zero byte", path, what, i);
+        (*out)[i] = *at;
+        memcpy(*at, raw[i].s, raw[i].n);
+        (*at)[raw[i].n] = 0;
+        *at += raw[i].n + 1;
+    }
+    return PT_OK;
+}
+
+static pt_status read_texts(const pt_gguf *g, vocab_text *v)
+{
+    size_t bytes = 1;
+    char *at;
+    PT_RETURN(pt_gguf_texts(g, "tokenizer.ggml.tokens", &v->raw_tokens, &v->n_tokens));
+    if (pt_gguf_find(g, "tokenizer.ggml.merges")) PT_RETURN(pt_gguf_texts(g, "tokenizer.ggml.merges", &v->raw_merges, &v->n_merges));
+    for (size_t i = 0; i < v->n_tokens; i++) bytes += v->raw_tokens[i].n + 1; /* bounded by the file's size: no overflow */
+    for (size_t i = 0; i < v->n_merges; i++) bytes += v->raw_merges[i].n + 1;
+    PT_RETURN(pt_alloc0(&v->block, bytes));
+    at = v->block;
+    PT_RETURN(copy_texts(g->path, "tokenizer.ggml.tokens", v->raw_tokens, v->n_tokens, &at, &v->tokens));
+    return copy_texts(g->path, "tokenizer.ggml.merges", v->raw_merges, v->n_merges, &at, &v->merges);
+}
+
+static pt_status read_numbers(const pt_gguf *g, vocab_text *v)
+{
+    size_t n;
+    if (pt_gguf_find(g, "tokenizer.ggml.token_type")) {
+        PT_RETURN(pt_gguf_ints(g, "tokenizer.ggml.token_type", &v->types64, &n));
+        if (n != v->n_tokens) return pt_fail(PT_EFORMAT, "%s: %zu token types for %zu tokens", g->path, n, v->n_tokens);
+        PT_RETURN(pt_alloc0(&v->types, n));
+        for (size_t i = 0; i < n; i++) {
+            if (v->types64[i] < 0 || v->types64[i] > 6) return pt_fail(PT_EFORMAT, "%s: token_type[%zu] is %lld", g->path, i, (long long)v->types64[i]);
+            v->types[i] = (int32_t)v->types64[i];
+        }
+    }
+    if (!pt_gguf_find(g, "tokenizer.ggml.scores")) return PT_OK;
+    PT_RETURN(pt_gguf_nums(g, "tokenizer.ggml.scores", &v->scores64, &n));
+    if (n != v->n_tokens) return pt_fail(PT_EFORMAT, "%s: %zu scores for %zu tokens", g->path, n, v->n_tokens);
+    PT_RETURN(pt_alloc0(&v->scores, n));
+    for (size_t i = 0; i < n; i++) v->scores[i] = (float)v->scores64[i];
+    return PT_OK;
+}
+
+static pt_status get_id(const pt_gguf *g, const char *key, size_t n_tokens, int32_t *out)
+{
+    int64_t v = -1;
+    if (pt_gguf_find(g, key)) PT_RETURN(pt_gguf_int(g, key, INT64_MIN, INT64_MAX, &v));
+    if (v == UINT32_MAX) v = -1; /* some writers store -1 as u32 */
+    if (v >= (int64_t)n_tokens) return pt_fail(PT_EFORMAT, "%s: %s is %lld, there are %zu tokens", g->path, key, (long long)v, n_tokens);
+    *out = v < 0 ? -1 : (int32_t)v;
+    return PT_OK;
+}
+
+static pt_status get_flag(const pt_gguf *g, const char *key, int *out)
+{
+    bool on;
+    *out = -1;
+    if (!pt_gguf_find(g, key)) return PT_OK;
+    PT_RETURN(pt_gguf_bool(g, key, &on));
+    *out = on;
+    return PT_OK;
+}
+
+static pt_status fill_spec(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
+{
+    pt_gguf_str model;
+    PT_RETURN(pt_gguf_text(g, "tokenizer.ggml.model", &model));
+    bool bpe = model.n == 4 && memcmp(model.s, "gpt2", 4) == 0, spm = model.n == 5 && memcmp(model.s, "llama", 5) == 0;
+    if (!bpe && !spm)
+        return pt_fail(PT_ENOSUP, "%s: tokenizer model '%.*s' is not supported; supported: gpt2, llama", g->path,
+                       (int)(model.n < 40 ? model.n : 40), model.s);
+    PT_RETURN(read_texts(g, v));
+    PT_RETURN(read_numbers(g, v));
+    if (pt_gguf_find(g, "tokenizer.ggml.pre")) PT_RETURN(pt_gguf_text_dup(g, "tokenizer.ggml.pre", &v->pre));
+    if (pt_gguf_find(g, "tokenizer.chat_template")) PT_RETURN(pt_gguf_text_dup(g, "tokenizer.chat_template", &v->chat));
+    *spec = (pt_vocab_spec){.kind = bpe ? PT_VOCAB_BPE : PT_VOCAB_SPM, .pre = v->pre, .n_tokens = v->n_tokens,
+                            .tokens = (const char *const *)v->tokens, .scores = v->scores, .types = v->types, .n_merges = v->n_merges,
+                            .merges = (const char *const *)v->merges, .chat_template = v->chat};
+    PT_RETURN(get_id(g, "tokenizer.ggml.bos_token_id", v->n_tokens, &spec->bos));
+    PT_RETURN(get_id(g, "tokenizer.ggml.eos_token_id", v->n_tokens, &spec->eos));
+    PT_RETURN(get_id(g, "tokenizer.ggml.eot_token_id", v->n_tokens, &spec->eot));
+    PT_RETURN(get_id(g, "tokenizer.ggml.unknown_token_id", v->n_tokens, &spec->unk));
+    PT_RETURN(get_id(g, "tokenizer.ggml.padding_token_id", v->n_tokens, &spec->pad));
+    PT_RETURN(get_flag(g, "tokenizer.ggml.add_bos_token", &spec->add_bos));
+    PT_RETURN(get_flag(g, "tokenizer.ggml.add_eos_token", &spec->add_eos));
+    return get_flag(g, "tokenizer.ggml.add_space_prefix", &spec->add_space_prefix);
+}
+
+pt_status pt_gguf_tokenizer(const pt_gguf *g, pt_tokenizer **out)
+{
+    vocab_text v = {0};
+    pt_vocab_spec spec;
+    pt_status rc = PT_OK;
+    PT_TRY(fill_spec(g, &v, &spec));
+    PT_TRY(pt_tok_from_spec(out, &spec));
+done:
+    vocab_text_free(&v);
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "%s: tokenizer", g->path);
+}
+
+pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out)
+{
+    pt_status rc = PT_OK;
+    pt_tokenizer *t = NULL;
+    char *json = NULL;
+    *out = s->tok;
+    if (s->tok) return PT_OK;
+    PT_CHECK(!s->random, PT_EARG, "a random model has no tokenizer: give tokenizer: PATH");
+    if (s->gguf) PT_TRY(pt_gguf_tokenizer(s->gguf, &t));
+    else {
+        PT_TRY(pt_path_join(&json, s->path, "tokenizer.json"));
+        PT_CHECK(pt_file_exists(json), PT_EARG, "%s: no tokenizer.json in this folder: give tokenizer: PATH", s->path);
+        PT_TRY(pt_tok_open(&t, s->path));
+    }
+    PT_TRY(pt_source_check_tokenizer(s, t));
+    s->tok = t;
+    t = NULL;
+    *out = s->tok;
+done:
+    pt_tok_free(t);
+    free(json);
+    return rc;
+}
