@@ -59,16 +59,20 @@ pt_status pt_peft_pattern_match(const pt_peft_pattern *p, const char *text, bool
                    text);
 }
 
-/* The path itself, or its end after a dot. */
-static bool in_list(const pt_peft_list *l, const char *path)
+typedef enum list_hit { MISS, SUFFIX, EXACT } list_hit;
+
+/* Whether a name is the path itself, or its end after a dot. */
+static list_hit in_list(const pt_peft_list *l, const char *path)
 {
     size_t n = strlen(path);
-    for (size_t i = 0; i < l->n; i++) {
+    list_hit best = MISS;
+    for (size_t i = 0; i < l->n && best != EXACT; i++) {
         size_t k = strlen(l->names[i]);
         if (k > n || strcmp(path + n - k, l->names[i])) continue;
-        if (k == n || path[n - k - 1] == '.') return true;
+        if (k == n) best = EXACT;
+        else if (path[n - k - 1] == '.') best = SUFFIX;
     }
-    return false;
+    return best;
 }
 
 /* A module to save, or inside one: its name stands in the path between dots. */
@@ -142,13 +146,15 @@ static bool is_head(const char *path)
 
 pt_status pt_peft_targets(const pt_peft *p, const char *path, bool *out)
 {
-    bool hit = in_list(&p->exclude, path) || saved(p, path);
+    bool spared = in_list(&p->exclude, path) != MISS || saved(p, path);
     *out = false;
-    if (!hit && p->exclude_regex.text) PT_RETURN(pt_peft_pattern_match(&p->exclude_regex, path, &hit));
-    if (hit) return PT_OK;
+    if (!spared && p->exclude_regex.text) PT_RETURN(pt_peft_pattern_match(&p->exclude_regex, path, &spared));
+    if (spared) return PT_OK;
     if (p->target_regex.text) return pt_peft_pattern_match(&p->target_regex, path, out);
-    *out = p->all_linear ? !is_head(path) : in_list(&p->targets, path);
-    if (*out && p->n_layers) return in_layers(p, path, out);
+    list_hit found = p->all_linear ? (is_head(path) ? MISS : SUFFIX) : in_list(&p->targets, path);
+    *out = found != MISS;
+    if (found == SUFFIX && p->n_layers)
+        return in_layers(p, path, out); /* a full path wins over layers_to_transform, as in PEFT */
     return PT_OK;
 }
 
