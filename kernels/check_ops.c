@@ -49,8 +49,9 @@ pt_status pt_check_rope(const pt_ctx *ctx, const pt_rope_args *a)
     return PT_OK;
 }
 
-static pt_status check_heads(const char *op, int n_heads, int n_kv, int dim)
+static pt_status check_heads(const char *op, int n_heads, int n_kv, int dim, float scale)
 {
+    if (!(scale > 0 && scale < 1e30f)) return pt_fail(PT_EARG, "%s: scale %g", op, (double)scale);
     if (n_kv < 1 || n_heads < n_kv || n_heads % n_kv || dim < 2 || dim > 1024 || dim % 2 || n_heads > 65536)
         return pt_fail(PT_ESHAPE, "%s: %d heads, %d key heads, %d features", op, n_heads, n_kv, dim);
     return PT_OK;
@@ -67,7 +68,7 @@ static pt_status check_forest(const pt_ctx *ctx, const char *op, const pt_forest
 pt_status pt_check_attention(const pt_ctx *ctx, const pt_attention_args *a)
 {
     int64_t n = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
-    PT_RETURN(check_heads("attention", a->n_heads, a->n_kv, a->dim));
+    PT_RETURN(check_heads("attention", a->n_heads, a->n_kv, a->dim, a->scale));
     PT_RETURN(pt_check_typed("attention", "q", a->q, PT_F32, n, hd));
     PT_RETURN(pt_check_typed("attention", "k", a->k, PT_F32, n, kd));
     PT_RETURN(pt_check_typed("attention", "v", a->v, PT_F32, n, kd));
@@ -79,7 +80,7 @@ pt_status pt_check_attention(const pt_ctx *ctx, const pt_attention_args *a)
 pt_status pt_check_attention_bwd(const pt_ctx *ctx, const pt_attention_bwd_args *a)
 {
     int64_t n = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
-    PT_RETURN(check_heads("attention_bwd", a->n_heads, a->n_kv, a->dim));
+    PT_RETURN(check_heads("attention_bwd", a->n_heads, a->n_kv, a->dim, a->scale));
     PT_RETURN(pt_check_typed("attention_bwd", "q", a->q, PT_F32, n, hd));
     PT_RETURN(pt_check_typed("attention_bwd", "k", a->k, PT_F32, n, kd));
     PT_RETURN(pt_check_typed("attention_bwd", "v", a->v, PT_F32, n, kd));
@@ -95,7 +96,7 @@ pt_status pt_check_attention_bwd(const pt_ctx *ctx, const pt_attention_bwd_args 
 pt_status pt_check_decode(const pt_ctx *ctx, const pt_decode_args *a)
 {
     int64_t b = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
-    PT_RETURN(check_heads("decode_attention", a->n_heads, a->n_kv, a->dim));
+    PT_RETURN(check_heads("decode_attention", a->n_heads, a->n_kv, a->dim, a->scale));
     if (a->max_len < 1 || a->window < 0) return pt_fail(PT_ESHAPE, "decode_attention: max_len %d, window %d", a->max_len, a->window);
     PT_RETURN(pt_check_typed("decode_attention", "q", a->q, PT_F32, b, hd));
     PT_RETURN(pt_check_typed("decode_attention", "o", a->o, PT_F32, b, hd));

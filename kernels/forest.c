@@ -90,13 +90,21 @@ pt_status pt_forest_host_set(pt_forest *f, const pt_forest_desc *d)
     f->n_tokens = d->n_tokens;
     f->n_segs = d->n_segs;
     f->window = d->window;
+    f->n_pairs = 0;
     if (!d->n_segs) return PT_OK;
     memcpy(f->seg_start, d->seg_start, segs + sizeof(int32_t));
     memcpy(f->seg_parent, d->seg_parent, segs);
     memcpy(f->seg_end, d->seg_end, segs);
     memcpy(f->positions, d->positions, (size_t)d->n_tokens * sizeof(int32_t));
-    for (int32_t s = 0; s < d->n_segs; s++)
-        for (int32_t i = d->seg_start[s]; i < d->seg_start[s + 1]; i++) f->token_seg[i] = s;
+    int32_t root = 0; /* position of the present root's first token */
+    for (int32_t s = 0; s < d->n_segs; s++) {
+        if (d->seg_parent[s] < 0) root = d->positions[d->seg_start[s]];
+        for (int32_t i = d->seg_start[s]; i < d->seg_start[s + 1]; i++) {
+            int32_t seen = d->positions[i] - root + 1;
+            f->token_seg[i] = s;
+            f->n_pairs += d->window && seen > d->window ? d->window : seen;
+        }
+    }
     return PT_OK;
 }
 

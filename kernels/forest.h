@@ -7,6 +7,7 @@
 struct pt_forest {
     pt_forest_caps caps;
     int32_t n_tokens, n_segs, window;
+    int64_t n_pairs; /* of a token and a token that it sees */
     int32_t *seg_start;  /* [n_segs + 1] */
     int32_t *seg_parent; /* [n_segs] */
     int32_t *seg_end;    /* [n_segs] */

@@ -1,0 +1,244 @@
+/* What forward and backward of attention share, for files compiled per instruction set: register tiles, packing, exp2, masks. */
+#ifndef PT_KERNELS_ATTENTION_MICRO_H
+#define PT_KERNELS_ATTENTION_MICRO_H
+#include "kernels/cpu/attention_v.h"
+#include "kernels/cpu/vec.h"
+
+#define PT_INLINE static inline __attribute__((always_inline))
+#if defined(__clang__)
+#define PT_UNROLL(n) _Pragma("clang loop unroll(full)")
+#else
+#define PT_UNROLL_(x) _Pragma(#x)
+#define PT_UNROLL(n) PT_UNROLL_(GCC unroll n)
+#endif
+
+/* A register tile is MR x NR vectors: as many as leave room for NR operands and one broadcast. */
+#if defined(__AVX512F__) || defined(__aarch64__)
+enum { MR = 8 };
+#else
+enum { MR = 4 };
+#endif
+enum { NR = 3, PANEL = NR * PT_W };
+
+/* acc[m][v] += sum_k A(m,k) * b[k*ldb + v*PT_W ...]; A(m,k) = a[m*sm + k*sk]. M and NV are constants where this is inlined. */
+PT_INLINE void product(const int M, const int NV, pt_vf acc[MR][NR], const float *a, int64_t sm, int64_t sk, const float *b, int64_t ldb,
+                       int64_t n)
+{
+    for (int64_t k = 0; k < n; k++, a += sk, b += ldb) {
+        pt_vf x[NR];
+        PT_UNROLL(3)
+        for (int v = 0; v < NV; v++) x[v] = pt_vload(b + v * PT_W);
+        PT_UNROLL(8)
+        for (int m = 0; m < M; m++) {
+            pt_vf y = pt_vset(a[m * sm]);
+            PT_UNROLL(3)
+            for (int v = 0; v < NV; v++) acc[m][v] = pt_vfma(y, x[v], acc[m][v]);
+        }
+    }
+}
+
+PT_INLINE void clear(const int M, const int NV, pt_vf acc[MR][NR])
+{
+    PT_UNROLL(8)
+    for (int m = 0; m < M; m++)
+        PT_UNROLL(3)
+        for (int v = 0; v < NV; v++) acc[m][v] = pt_vset(0);
+}
+
+/* Calls fn(M, NV, ...) with constant M and NV for rows [0, count) in steps of MR, then 4, 2, 1. fn's first run-time argument is the row. */
+#define PT_BY_ROWS(fn, NV, count, ...)                                             \
+    do {                                                                           \
+        int64_t row_ = 0, count_ = (count);                                        \
+        for (; row_ + MR <= count_; row_ += MR) fn(MR, NV, row_, __VA_ARGS__);     \
+        if (MR > 4 && count_ - row_ >= 4) {                                        \
+            fn(4, NV, row_, __VA_ARGS__);                                          \
+            row_ += 4;                                                             \
+        }                                                                          \
+        if (count_ - row_ >= 2) {                                                  \
+            fn(2, NV, row_, __VA_ARGS__);                                          \
+            row_ += 2;                                                             \
+        }                                                                          \
+        if (count_ - row_ >= 1) fn(1, NV, row_, __VA_ARGS__);                      \
+    } while (0)
+#define PT_BY_TILE(fn, nv, count, ...)                           \
+    do {                                                         \
+        if ((nv) == 3) PT_BY_ROWS(fn, 3, count, __VA_ARGS__);    \
+        else if ((nv) == 2) PT_BY_ROWS(fn, 2, count, __VA_ARGS__); \
+        else PT_BY_ROWS(fn, 1, count, __VA_ARGS__);              \
+    } while (0)
+
+PT_INLINE pt_vf top(pt_vf a, pt_vf b) /* b when a is NaN or b is */
+{
+#if defined(__AVX512F__)
+    return (pt_vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+    return (pt_vf)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return pt_vmax(a, b);
+#endif
+}
+
+/* 2^x for x <= 127: n = round(x), 2^(x-n) by our minimax polynomial of degree 6 (1.9e-9 relative), about 1 ulp in all. x < -126.5 (AVX-512:
+ * -126) gives 0; NaN stays NaN. */
+PT_INLINE pt_vf exp2_of(pt_vf x)
+{
+#if defined(__AVX512F__)
+    __m512 round = _mm512_roundscale_ps((__m512)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    /* no subnormal results: products with them are slow on some processors */
+    __mmask16 small = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(-126), _CMP_LT_OQ);
+    pt_vf n = (pt_vf)_mm512_mask_mov_ps(round, small, _mm512_set1_ps(-400));
+    pt_vf f = (pt_vf)_mm512_mask_mov_ps(_mm512_sub_ps((__m512)x, round), small, _mm512_setzero_ps());
+#else
+    const pt_vf magic = pt_vset(0x1.8p23f);
+    x = top(pt_vset(-127), x);
+    pt_vf t = x + magic, n = t - magic, f = x - n;
+#endif
+    pt_vf p = pt_vset(0.00015345807505664122f);
+    p = pt_vfma(p, f, pt_vset(0.001339993118346007f));
+    p = pt_vfma(p, f, pt_vset(0.009618488973838973f));
+    p = pt_vfma(p, f, pt_vset(0.055503287770767004f));
+    p = pt_vfma(p, f, pt_vset(0.24022646890479513f));
+    p = pt_vfma(p, f, pt_vset(0.6931472057371983f));
+    p = pt_vfma(p, f, pt_vset(1));
+#if defined(__AVX512F__)
+    return (pt_vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
+    pt_vi e = ((pt_vi)t + 127) << 23; /* the low bits of t are n; n = -127 gives 0 */
+    return p * (pt_vf)e;
+#endif
+}
+
+/* ---- transposing -------------------------------------------------------------------------------------------------- */
+#if defined(__clang__)
+#define PT_SHUF(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define PT_SHUF(a, b, ...) __builtin_shuffle(a, b, (pt_vi){__VA_ARGS__})
+#endif
+#define PT_LO(l, s) ((((l) & (s)) == 0) ? (l) : PT_W + (l) - (s))
+#define PT_HI(l, s) ((((l) & (s)) == 0) ? (l) + (s) : PT_W + (l))
+#if PT_W == 16
+#define PT_LANES(f, s) f(0, s), f(1, s), f(2, s), f(3, s), f(4, s), f(5, s), f(6, s), f(7, s), f(8, s), f(9, s), f(10, s), f(11, s), f(12, s), \
+        f(13, s), f(14, s), f(15, s)
+#elif PT_W == 8
+#define PT_LANES(f, s) f(0, s), f(1, s), f(2, s), f(3, s), f(4, s), f(5, s), f(6, s), f(7, s)
+#else
+#define PT_LANES(f, s) f(0, s), f(1, s), f(2, s), f(3, s)
+#endif
+#define PT_STAGE(r, s)                                                       \
+    PT_UNROLL(16)                                                            \
+    for (int i_ = 0; i_ < PT_W; i_++)                                        \
+        if ((i_ & (s)) == 0) {                                               \
+            pt_vf a_ = r[i_], b_ = r[i_ + (s)];                              \
+            r[i_] = PT_SHUF(a_, b_, PT_LANES(PT_LO, s));                     \
+            r[i_ + (s)] = PT_SHUF(a_, b_, PT_LANES(PT_HI, s));               \
+        }
+
+/* r[i] lane j <-> r[j] lane i */
+PT_INLINE void transpose(pt_vf r[PT_W])
+{
+    PT_STAGE(r, 1)
+    PT_STAGE(r, 2)
+#if PT_W > 4
+    PT_STAGE(r, 4)
+#endif
+#if PT_W > 8
+    PT_STAGE(r, 8)
+#endif
+}
+
+/* Row r of the block in a [N, heads*dim] matrix at the group's first head. */
+PT_INLINE const float *row_at(const float *base, int64_t ld, const pt_attn_job *j, int32_t q0, int r)
+{
+    return base + (int64_t)(q0 + r / j->group) * ld + (int64_t)(r % j->group) * j->dim;
+}
+
+/* to[dim][row_pad] = the block's rows, transposed; rows past `rows` up to whole vectors are 0. */
+PT_INLINE void pack_transposed(float *to, const float *from, int64_t ld, const pt_attn_job *j, int32_t q0, int rows)
+{
+    int dim = j->dim;
+    for (int r0 = 0; r0 < rows; r0 += PT_W) {
+        const float *src[PT_W];
+        int live = rows - r0 < PT_W ? rows - r0 : PT_W;
+        for (int i = 0; i < live; i++) src[i] = row_at(from, ld, j, q0, r0 + i);
+        for (int d = 0; d < dim; d += PT_W) {
+            int n = dim - d < PT_W ? dim - d : PT_W;
+            pt_vf t[PT_W];
+            for (int i = 0; i < PT_W; i++)
+                t[i] = i >= live ? pt_vset(0) : n == PT_W ? pt_vload(src[i] + d) : pt_vload_part(src[i] + d, n, 0);
+            transpose(t);
+            for (int i = 0; i < n; i++) pt_vstore(to + (int64_t)(d + i) * j->row_pad + r0, t[i]);
+        }
+    }
+}
+
+/* The block's rows of out = from[dim][row_pad] transposed, row r times factor[r]. */
+PT_INLINE void unpack_transposed(float *out, int64_t ld, const float *from, const float *factor, const pt_attn_job *j, int32_t q0, int rows)
+{
+    int dim = j->dim;
+    for (int r0 = 0; r0 < rows; r0 += PT_W) {
+        int live = rows - r0 < PT_W ? rows - r0 : PT_W;
+        for (int d = 0; d < dim; d += PT_W) {
+            int n = dim - d < PT_W ? dim - d : PT_W;
+            pt_vf t[PT_W];
+            for (int i = 0; i < PT_W; i++) t[i] = i < n ? pt_vload(from + (int64_t)(d + i) * j->row_pad + r0) : pt_vset(0);
+            transpose(t);
+            for (int i = 0; i < live; i++) {
+                float *to = (float *)row_at(out, ld, j, q0, r0 + i) + d;
+                pt_vf v = t[i] * pt_vset(factor[r0 + i]);
+                if (n == PT_W) pt_vstore(to, v);
+                else pt_vstore_part(to, v, n);
+            }
+        }
+    }
+}
+
+/* ---- which rows of a panel see a key ------------------------------------------------------------------------------- */
+/* Of every row: its token and position; rows past the block have token -1. [row_pad] each. */
+typedef struct rows_info {
+    int32_t *token, *pos;
+} rows_info;
+
+PT_INLINE void fill_rows(rows_info *info, const pt_attn_job *j, int32_t q0, int rows)
+{
+    for (int r = 0; r < j->row_pad; r++) {
+        int32_t t = q0 + r / j->group;
+        info->token[r] = r < rows ? t : -1;
+        info->pos[r] = r < rows ? j->forest->positions[t] : 0;
+    }
+}
+
+typedef enum sight { SEE_NONE, SEE_SOME, SEE_ALL } sight;
+/* What rows [r0, r1) see of a tile. */
+static inline sight panel_sight(const pt_attn_job *j, const pt_attn_tile *t, const rows_info *info, int r0, int r1)
+{
+    int32_t t0 = info->token[r0], t1 = info->token[r1 - 1] + 1, window = j->forest->window;
+    if (t->k0 >= t1 || t->end_max <= t0) return SEE_NONE;
+    bool all = t->k1 - 1 <= t0 && t->end_min >= t1;
+    if (window) {
+        int32_t low = info->pos[r0], high = low;
+        for (int r = r0 + 1; r < r1; r++) {
+            low = info->pos[r] < low ? info->pos[r] : low;
+            high = info->pos[r] > high ? info->pos[r] : high;
+        }
+        if (low - t->pos_max >= window) return SEE_NONE;
+        all = all && high - t->pos_min < window;
+    }
+    return all ? SEE_ALL : SEE_SOME;
+}
+
+/* Lanes that see key `key`, all bits set where true. */
+PT_INLINE pt_vi sees(const pt_forest *f, int32_t key, pt_vi token, pt_vi pos)
+{
+    int32_t end = pt_forest_end_of(f, key), limit = INT32_MAX;
+    if (f->window && f->positions[key] <= INT32_MAX - f->window) limit = f->positions[key] + f->window;
+    pt_vi lanes = {0};
+    return (token >= lanes + key) & (token < lanes + end) & (pos < lanes + limit);
+}
+
+PT_INLINE pt_vi load_ints(const int32_t *p)
+{
+    pt_vi v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+#endif
