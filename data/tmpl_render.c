@@ -96,8 +96,11 @@ static pt_status folded(pt_tmpl_out *o, const pt_message *m, size_t n)
         PT_RETURN(pt_tmpl_lit(o, s->open[PT_USER], 0, false));
         if (i == (size_t)has && sys.s) {
             float w = has ? m[0].weight : 0;
-            if (s->strip) c.n += (size_t)(c.s - m[i].text), c.s = m[i].text; /* the strip reaches the outer ends of both together */
             if (s->strip && c.n == 0) return pt_fail(PT_EARG, "template %s: the first user message is empty", s->name);
+            if (s->strip) { /* the strip reaches the outer ends of both together: not the user text's left end */
+                c.n += (size_t)(c.s - m[i].text);
+                c.s = m[i].text;
+            }
             PT_RETURN(pt_tmpl_lit(o, s->open[PT_SYSTEM], 0, false));
             PT_RETURN(pt_tmpl_text(o, sys.s, sys.n, w));
             PT_RETURN(pt_tmpl_lit(o, s->close[PT_SYSTEM], 0, false));

@@ -38,6 +38,8 @@ static const pt_tmpl_style styles[] = {
     {"llama3.1", PT_TMPL_LLAMA31, PT_BOS_ONCE, true, true,
      {LLAMA3_HEAD("system"), LLAMA3_HEAD("user"), LLAMA3_HEAD("assistant"), LLAMA3_HEAD("ipython")}, {EOT, EOT, EOT, EOT}, "", NULL,
      LLAMA3_CONTROLS},
+    {"mistral-system", PT_TMPL_FOLDED, PT_BOS_ONCE, false, false, {"", " [INST] ", "", NULL}, {"\n\n", " [/INST]", EOS, NULL}, " ",
+     NULL, ""},
     {"mistral-v0.1", PT_TMPL_FOLDED, PT_BOS_ONCE, false, false, {"", "[INST] ", "", NULL}, {"\n\n", " [/INST]", EOS " ", NULL}, "",
      NULL, ""},
 };

@@ -34,12 +34,21 @@ static uint32_t pair_rank(const pt_tokenizer *t, const char *s, const pt_tok_sym
     }
 }
 
+/* The library drops what it can neither spell nor call unknown before it merges; the symbol before takes its bytes. */
+static uint32_t add_symbol(const pt_tokenizer *t, pt_tok_sym *y, uint32_t k, int32_t id, size_t at, size_t len)
+{
+    bool dropped = id < 0 && t->unk < 0 && !t->scored;
+    if (!dropped) y[k] = (pt_tok_sym){id, (uint32_t)at, (uint32_t)len, 0, 0};
+    else if (k) y[k - 1].len += (uint32_t)len;
+    return k + !dropped;
+}
+
 /* The word's first symbols: bytes, or characters, an unknown character as its byte tokens or as one symbol of id -1. */
 static uint32_t first_symbols(const pt_tokenizer *t, const char *s, size_t n, pt_tok_sym *y)
 {
     uint32_t k = 0;
     if (t->byte_level) {
-        for (size_t i = 0; i < n; i++) y[k++] = (pt_tok_sym){t->byte_id[(unsigned char)s[i]], (uint32_t)i, 1, 0, 0};
+        for (size_t i = 0; i < n; i++) k = add_symbol(t, y, k, t->byte_id[(unsigned char)s[i]], i, 1);
         return k;
     }
     for (size_t i = 0; i < n;) {
@@ -48,10 +57,8 @@ static uint32_t first_symbols(const pt_tokenizer *t, const char *s, size_t n, pt
         int32_t id = pt_tok_raw_find(t, s + i, len);
         bool bytes = id < 0 && t->byte_fallback && !t->scored;
         for (size_t b = 0; bytes && b < len; b++) bytes = t->byte_id[(unsigned char)s[i + b]] >= 0;
-        for (size_t b = 0; bytes && b < len; b++) {
-            y[k++] = (pt_tok_sym){t->byte_id[(unsigned char)s[i + b]], (uint32_t)(i + b), 1, 0, 0};
-        }
-        if (!bytes) y[k++] = (pt_tok_sym){id, (uint32_t)i, (uint32_t)len, 0, 0};
+        for (size_t b = 0; bytes && b < len; b++) k = add_symbol(t, y, k, t->byte_id[(unsigned char)s[i + b]], i + b, 1);
+        if (!bytes) k = add_symbol(t, y, k, id, i, len);
         i += len;
     }
     return k;
@@ -185,7 +192,7 @@ static pt_status emit_symbol(pt_tok_work *w, const char *s, const pt_tok_sym *y)
         w->last_unk = false;
         return PT_OK;
     }
-    if (t->unk < 0) return PT_OK; /* the library drops what it cannot spell */
+    if (t->unk < 0) return PT_OK;
     if (t->fuse_unk && w->last_unk) {
         if (w->want_ends) w->ends[w->out->n - w->first - 1] = at + y->len;
         return PT_OK;
@@ -204,6 +211,7 @@ pt_status pt_tok_bpe_word(pt_tok_work *w, const char *s, size_t n)
         w->last_unk = false;
         return pt_tok_emit(w, id, w->base + (size_t)(s - w->text) + n);
     }
+    w->last_unk = false;
     PT_RETURN(merge_word(w, s, n, small, &y, &k));
     for (uint32_t i = 0; i < k; i++) PT_RETURN(emit_symbol(w, s, &y[i]));
     return PT_OK;

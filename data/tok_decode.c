@@ -9,7 +9,7 @@
 
 static bool is_byte(const pt_tokenizer *t, int32_t id)
 {
-    return !t->byte_level && (t->flags[id] & PT_TOK_BYTE) != 0;
+    return t->decode.byte_fallback && (t->flags[id] & PT_TOK_BYTE) != 0;
 }
 
 static int hex_digit(char c)

@@ -1,0 +1,328 @@
+/* Chat templates against transformers (tests/golden/template_goldens.py) and against hand-marked cases (template_marks.txt). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/file.h"
+#include "data/template.h"
+
+#define DATA "tests/golden/data/"
+#define MAX_TURNS 16
+
+static json_t *load(const char *path)
+{
+    json_error_t e;
+    json_t *v = json_load_file(path, 0, &e);
+    if (!v) fail_msg("%s:%d: %s", path, e.line, e.text);
+    return v;
+}
+
+static pt_speaker speaker(const char *role)
+{
+    return strcmp(role, "system") == 0 ? PT_SYSTEM : strcmp(role, "user") == 0 ? PT_USER : strcmp(role, "tool") == 0 ? PT_TOOL : PT_ASSISTANT;
+}
+
+/* Messages of a golden conversation; borrowed from it. Every answer has weight `every`, the last one weight 1. */
+static size_t messages(const json_t *conv, float every, pt_message *m)
+{
+    size_t n = json_array_size(conv);
+    assert_true(n <= MAX_TURNS);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *c = json_array_get(conv, i), *text = json_object_get(c, "content");
+        m[i] = (pt_message){speaker(json_string_value(json_object_get(c, "role"))), json_string_value(text), json_string_length(text), 0};
+        if (m[i].speaker == PT_ASSISTANT) m[i].weight = i + 1 == n ? 1 : every;
+    }
+    return n;
+}
+
+static pt_tokenizer *tokenizer(const char *name)
+{
+    char path[256];
+    pt_tokenizer *t;
+    snprintf(path, sizeof path, "%s%s", DATA, name);
+    if (pt_tok_open(&t, path) != PT_OK) fail_msg("%s", pt_err_msg());
+    return t;
+}
+
+static pt_template *open_style(const char *style, const pt_tokenizer *tok)
+{
+    pt_template *t;
+    if (pt_template_open(&t, style, tok, NULL) != PT_OK) fail_msg("%s", pt_err_msg());
+    return t;
+}
+
+static void render(const pt_template *t, const pt_message *m, size_t n, bool generation, pt_rendered *r)
+{
+    pt_rendered_clear(r);
+    if (pt_template_render(t, m, n, generation, r) != PT_OK) fail_msg("%s: %s", pt_template_name(t), pt_err_msg());
+    assert_int_equal(r->n_turns > 0, 1);
+}
+
+static void same_ids(const char *style, size_t k, const json_t *want, const pt_rendered *r)
+{
+    for (size_t i = 0; i < json_array_size(want) && i < r->ids.n; i++) {
+        if (json_integer_value(json_array_get(want, i)) != r->ids.ids[i]) {
+            fail_msg("%s, conversation %zu: id %zu is %d, should be %lld", style, k, i, r->ids.ids[i],
+                     (long long)json_integer_value(json_array_get(want, i)));
+        }
+    }
+    if (json_array_size(want) != r->ids.n) fail_msg("%s, conversation %zu: %zu ids, should be %zu", style, k, r->ids.n, json_array_size(want));
+}
+
+/* Count and hash of ids, supervised spans. */
+static void same_brief(const char *style, size_t k, const json_t *want, const pt_rendered *r)
+{
+    char hex[17];
+    snprintf(hex, sizeof hex, "%016llx", (unsigned long long)pt_fnv1a(PT_FNV_START, r->ids.ids, r->ids.n * sizeof(int32_t)));
+    if (json_integer_value(json_object_get(want, "n")) != (json_int_t)r->ids.n) {
+        fail_msg("%s, conversation %zu: %zu ids, should be %lld", style, k, r->ids.n,
+                 (long long)json_integer_value(json_object_get(want, "n")));
+    }
+    if (strcmp(hex, json_string_value(json_object_get(want, "hash"))) != 0) fail_msg("%s, conversation %zu: other ids", style, k);
+    const json_t *spans = json_object_get(want, "spans");
+    size_t s = 0;
+    for (size_t i = 0; spans && i < r->ids.n; i++) {
+        const json_t *span = json_array_get(spans, s);
+        json_int_t from = span ? json_integer_value(json_array_get(span, 0)) : INT32_MAX, to = json_integer_value(json_array_get(span, 1));
+        bool in = (json_int_t)i >= from && (json_int_t)i < to;
+        if (in != (r->weight[i] == 1.0f)) fail_msg("%s, conversation %zu: weight of token %zu is %g", style, k, i, (double)r->weight[i]);
+        if (in && (json_int_t)i == to - 1) {
+            assert_true(s < r->n_answers);
+            assert_int_equal(r->answer_end[s], i);
+            s++;
+        }
+    }
+    if (spans) assert_int_equal(s, json_array_size(spans));
+    if (spans) assert_int_equal(s, r->n_answers);
+}
+
+static void check_style(const char *style, const json_t *rows, const json_t *convs, const pt_tokenizer *tok)
+{
+    pt_template *t = open_style(style, tok);
+    pt_rendered r = {0};
+    pt_message m[MAX_TURNS];
+    for (size_t k = 0; k < json_array_size(convs); k++) {
+        const json_t *row = json_array_get(rows, k), *want = json_object_get(row, "prompt");
+        size_t n = messages(json_array_get(convs, k), 0, m);
+        render(t, m, n - 1, true, &r);
+        if (json_is_array(want)) same_ids(style, k, want, &r);
+        else same_brief(style, k, want, &r);
+        render(t, m, n, false, &r);
+        same_brief(style, k, json_object_get(row, "last"), &r);
+        if (!json_is_object(json_object_get(row, "every"))) continue;
+        messages(json_array_get(convs, k), 1, m);
+        render(t, m, n, false, &r);
+        same_brief(style, k, json_object_get(row, "every"), &r);
+    }
+    pt_rendered_free(&r);
+    pt_template_free(t);
+}
+
+/* A style that only tokenizer_default reaches is opened by its internal name all the same, but for those that need the model's text. */
+static bool needs_text(const char *style)
+{
+    return strcmp(style, "qwen3") == 0 || strcmp(style, "llama3.1") == 0;
+}
+
+/* A copy of a committed tokenizer whose tokenizer_config.json brings a chat template. */
+static pt_tokenizer *with_template(const char *name, const char *text)
+{
+    char dir[] = "/tmp/ptrain_template_XXXXXX", path[320], from[320];
+    char *file;
+    size_t n;
+    pt_tokenizer *t;
+    assert_non_null(mkdtemp(dir));
+    for (int k = 0; k < 2; k++) {
+        const char *what = k ? "tokenizer_config.json" : "tokenizer.json";
+        snprintf(from, sizeof from, "%s%s/%s", DATA, name, what);
+        snprintf(path, sizeof path, "%s/%s", dir, what);
+        assert_int_equal(pt_file_read(&file, &n, from, 1 << 20), PT_OK);
+        assert_int_equal(pt_file_write_whole(path, file, n), PT_OK);
+        free(file);
+    }
+    snprintf(path, sizeof path, "%s/chat_template.jinja", dir);
+    assert_int_equal(pt_file_write_whole(path, text, strlen(text)), PT_OK);
+    if (pt_tok_open(&t, dir) != PT_OK) fail_msg("%s", pt_err_msg());
+    pt_dir_remove(dir);
+    return t;
+}
+
+static void test_golden(void **state)
+{
+    json_t *g = load(DATA "template_golden.json"), *c;
+    pt_tokenizer *bpe = tokenizer("tok_bpe"), *spm = tokenizer("tok_spm");
+    const char *style;
+    size_t styles = 0;
+    json_object_foreach(json_object_get(g, "cases"), style, c) {
+        if (needs_text(style)) continue;
+        bool is_bpe = strcmp(json_string_value(json_object_get(c, "tokenizer")), "tok_bpe") == 0;
+        check_style(style, json_object_get(c, "rows"), json_object_get(g, "conversations"), is_bpe ? bpe : spm);
+        styles++;
+    }
+    assert_int_equal(styles, 13);
+    pt_tok_free(bpe);
+    pt_tok_free(spm);
+    json_decref(g);
+}
+
+/* The model's own text is needed: ../shared/data has those of Qwen3 and Llama 3.1. */
+static void test_recognised(void **state)
+{
+    static const char *const file[][2] = {{"qwen3", "../shared/data/chat_templates/templates/Qwen-Qwen3-0.6B.jinja"},
+                                          {"llama3.1", "../shared/data/chat_templates/templates/meta-llama-Llama-3.1-8B-Instruct.jinja"}};
+    json_t *g = load(DATA "template_golden.json");
+    for (int k = 0; k < 2; k++) {
+        char *text;
+        if (!pt_file_exists(file[k][1])) {
+            json_decref(g);
+            skip();
+        }
+        assert_int_equal(pt_file_read(&text, NULL, file[k][1], 1 << 20), PT_OK);
+        pt_tokenizer *tok = with_template("tok_bpe", text);
+        pt_template *t = open_style("tokenizer_default", tok);
+        assert_string_equal(pt_template_name(t), file[k][0]);
+        assert_string_equal(pt_template_jinja(t), text);
+        pt_template_free(t);
+        const json_t *c = json_object_get(json_object_get(g, "cases"), file[k][0]);
+        check_style("tokenizer_default", json_object_get(c, "rows"), json_object_get(g, "conversations"), tok);
+        pt_tok_free(tok);
+        text[strlen(text) / 2] ^= 1; /* any other text is not taken for it */
+        tok = with_template("tok_bpe", text);
+        assert_int_equal(pt_template_open(&t, "tokenizer_default", tok, NULL), PT_ENOSUP);
+        pt_tok_free(tok);
+        free(text);
+    }
+    json_decref(g);
+}
+
+static void test_jinja(void **state)
+{
+    json_t *j = load(DATA "template_jinja.json"), *text, *g = load(DATA "template_golden.json");
+    pt_tokenizer *bpe = tokenizer("tok_bpe"), *spm = tokenizer("tok_spm");
+    const char *style;
+    json_object_foreach(j, style, text) {
+        const json_t *c = json_object_get(json_object_get(g, "cases"), style);
+        bool is_bpe = strcmp(json_string_value(json_object_get(c, "tokenizer")), "tok_bpe") == 0;
+        pt_template *t = open_style(style, is_bpe ? bpe : spm);
+        assert_string_equal(pt_template_jinja(t), json_string_value(text));
+        pt_template_free(t);
+    }
+    pt_tok_free(bpe);
+    pt_tok_free(spm);
+    json_decref(g);
+    json_decref(j);
+}
+
+static void test_names(void **state)
+{
+    const char *const *names = pt_template_names();
+    size_t n = 0;
+    pt_tokenizer *bpe = tokenizer("tok_bpe"), *spm = tokenizer("tok_spm");
+    pt_template *t;
+    for (; names[n]; n++) {
+        pt_status a = pt_template_open(&t, names[n], bpe, NULL);
+        if (a == PT_OK) pt_template_free(t);
+        pt_status b = pt_template_open(&t, names[n], spm, NULL);
+        if (b == PT_OK) pt_template_free(t);
+        if (strcmp(names[n], "tokenizer_default") == 0) assert_true(a == PT_ENOSUP && b == PT_ENOSUP); /* they bring none */
+        else assert_true(a == PT_OK || b == PT_OK);
+    }
+    assert_int_equal(n, 11);
+    assert_int_equal(pt_template_open(&t, "chatml", spm, NULL), PT_ENOSUP);
+    assert_non_null(strstr(pt_err_msg(), "<|im_start|>"));
+    assert_int_equal(pt_template_open(&t, "nonsense", spm, NULL), PT_EARG);
+    assert_int_equal(pt_template_open(&t, "qwen3", bpe, NULL), PT_ENOSUP); /* needs the model's own text */
+    pt_tok_free(bpe);
+    pt_tok_free(spm);
+}
+
+#define MSG(who, s) {who, s, sizeof s - 1, 0}
+
+static void test_refusals(void **state)
+{
+    pt_tokenizer *bpe = tokenizer("tok_bpe"), *spm = tokenizer("tok_spm");
+    pt_template *chatml = open_style("chatml", bpe), *llama2 = open_style("llama2", spm), *vicuna = open_style("vicuna", spm);
+    pt_rendered r = {0};
+    const pt_message two_users[] = {MSG(PT_USER, "a"), MSG(PT_USER, "b")}, answer_first[] = {MSG(PT_ASSISTANT, "a")};
+    const pt_message late_system[] = {MSG(PT_USER, "a"), MSG(PT_SYSTEM, "b")}, tool[] = {MSG(PT_TOOL, "a")};
+    const pt_message broken[] = {MSG(PT_USER, "ab\xC3")}, answered[] = {MSG(PT_USER, "a"), MSG(PT_ASSISTANT, "b")};
+    const pt_message negative[] = {{PT_USER, "a", 1, -1}}, empty_user[] = {MSG(PT_SYSTEM, "s"), MSG(PT_USER, " ")};
+    const struct {
+        const pt_template *t;
+        const pt_message *m;
+        size_t n;
+        bool generation;
+        pt_status rc;
+    } c[] = {{llama2, two_users, 2, false, PT_EARG}, {llama2, answer_first, 1, false, PT_EARG}, {vicuna, late_system, 2, false, PT_EARG},
+             {llama2, tool, 1, false, PT_EARG},      {vicuna, tool, 1, false, PT_EARG},         {chatml, broken, 1, false, PT_EFORMAT},
+             {chatml, answered, 2, true, PT_EARG},   {chatml, broken, 0, false, PT_EARG},       {chatml, negative, 1, false, PT_EARG},
+             {llama2, empty_user, 2, false, PT_EARG}};
+    for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
+        pt_rendered_clear(&r);
+        assert_int_equal(pt_template_render(c[i].t, c[i].m, c[i].n, c[i].generation, &r), c[i].rc);
+        assert_true(strlen(pt_err_msg()) > 10);
+    }
+    render(chatml, two_users, 2, true, &r); /* ChatML takes any order */
+    render(chatml, late_system, 2, true, &r);
+    pt_rendered_free(&r);
+    pt_template_free(chatml);
+    pt_template_free(llama2);
+    pt_template_free(vicuna);
+    pt_tok_free(bpe);
+    pt_tok_free(spm);
+}
+
+/* Control tokens in a text are counted and stay text; the default system prompt can be replaced and left out. */
+static void test_text_and_system(void **state)
+{
+    pt_tokenizer *bpe = tokenizer("tok_bpe");
+    const pt_message m[] = {MSG(PT_USER, "a<|im_end|>b<|eot_id|><think>")};
+    pt_template *t = open_style("smollm", bpe), *other, *none;
+    pt_rendered r = {0}, q = {0};
+    size_t controls = 0;
+    render(t, m, 1, true, &r);
+    assert_int_equal(r.control_in_text, 2);
+    assert_int_equal(r.n_turns, 2);
+    assert_int_equal(r.turn_start[0], 0);
+    assert_int_equal(r.ids.ids[r.turn_start[1]], pt_tok_find(bpe, "<|im_start|>"));
+    for (size_t i = 0; i < r.ids.n; i++) controls += pt_tok_is_control(bpe, r.ids.ids[i]);
+    assert_int_equal(controls, 5); /* two whole turns and the generation prompt */
+    assert_int_equal(pt_template_open(&other, "smollm", bpe, "Be 'brief'.\n"), PT_OK);
+    assert_int_equal(pt_template_open(&none, "smollm", bpe, ""), PT_OK);
+    render(other, m, 1, true, &q);
+    pt_str text = {0};
+    assert_int_equal(pt_tok_decode(bpe, q.ids.ids, q.ids.n, false, &text), PT_OK);
+    assert_non_null(strstr(text.text, "<|im_start|>system\nBe 'brief'.\n<|im_end|>\n<|im_start|>user\na<|im_end|>b"));
+    assert_non_null(strstr(pt_template_jinja(other), "'Be \\'brief\\'.\\n'"));
+    assert_int_not_equal(pt_template_fingerprint(t), pt_template_fingerprint(other));
+    render(none, m, 1, true, &q);
+    assert_int_equal(q.n_turns, 1);
+    assert_null(strstr(pt_template_jinja(none), "SmolLM"));
+    size_t n;
+    const int32_t *stops = pt_template_stops(t, &n);
+    assert_int_equal(stops[0], pt_tok_find(bpe, "<|im_end|>"));
+    assert_int_equal(n, 2); /* and <|eot_id|>, which this vocabulary has too */
+    pt_str_free(&text);
+    pt_rendered_free(&r);
+    pt_rendered_free(&q);
+    pt_template_free(t);
+    pt_template_free(other);
+    pt_template_free(none);
+    pt_tok_free(bpe);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),    cmocka_unit_test(test_recognised), cmocka_unit_test(test_jinja),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_refusals),   cmocka_unit_test(test_text_and_system),
+    };
+    return cmocka_run_group_tests_name("data_template", tests, NULL, NULL);
+}
