@@ -9,6 +9,8 @@ BUILD     ?= build/$(notdir $(CC))
 WITH_MPI  ?= 1
 PREFIX    ?= /usr/local
 SANITIZE  ?=
+V         ?= 0
+say       := $(if $(filter 1,$(V)),@set -x; :,@echo "  build")
 ARCH      := $(shell uname -m)
 NPROC     := $(shell nproc 2>/dev/null || echo 2)
 
@@ -110,16 +112,16 @@ $(foreach l,$(LAYERS),$(eval $(call archive,$(l))))
 define isa_rule
 $(BUILD)/%_v.$(1).o: %_v.c $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(CC) $(STD) $(CFLAGS) -O3 $(WARN) $(ISA_$(1)) $(CPPFLAGS) $(LIBCFLAGS) -DPT_ISA=$(1) -DPT_ISA_$(1) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CC) $(STD) $(CFLAGS) -O3 $(WARN) $(ISA_$(1)) $(CPPFLAGS) $(LIBCFLAGS) -DPT_ISA=$(1) -DPT_ISA_$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
 
 $(BUILD)/%.o: %.c $(FLAGSTAMP)
 	@mkdir -p $(@D)
-	$(CC) $(STD) $(CFLAGS) $(WARN) $(CPPFLAGS) $(LIBCFLAGS) -MMD -MP -c $< -o $@
+	$(say) $@; $(CC) $(STD) $(CFLAGS) $(WARN) $(CPPFLAGS) $(LIBCFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/ptrain: $(BUILD)/train/cli/main.o $(call libs,cli)
-	$(CC) $(STD) $(LDFLAGS) -rdynamic $^ $(LIBS) -o $@
+	$(say) $@; $(CC) $(STD) $(LDFLAGS) -rdynamic $^ $(LIBS) -o $@
 
 # ---- tests: tests/<kind>/<layer>_<name>.c; the first word of the name says what it links -------------------------------
 KINDS     := unit ops golden objective invariant dist fault fuzz
@@ -129,7 +131,7 @@ TEST_BIN  := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 define test_rule
 $(BUILD)/$(basename $(1)): $(BUILD)/$(basename $(1)).o $(call libs,$(call test_layer,$(1)))
 	@mkdir -p $$(@D)
-	$(CC) $(STD) $(LDFLAGS) $$^ $(LIBS) $(TESTLIBS) -o $$@
+	$(say) $$@; $(CC) $(STD) $(LDFLAGS) $$^ $(LIBS) $(TESTLIBS) -o $$@
 endef
 $(foreach t,$(TEST_SRC),$(eval $(call test_rule,$(t))))
 
