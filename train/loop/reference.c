@@ -70,5 +70,6 @@ done:
 pt_status pt_run_store_reference(pt_run *r)
 {
     PT_RETURN(store_for(r, r->pack, r->valid != NULL));
-    return r->test_pack ? store_for(r, r->test_pack, false) : PT_OK;
+    if (r->test_pack) PT_RETURN(store_for(r, r->test_pack, false));
+    return pt_run_open_loaders(r);
 }

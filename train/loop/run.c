@@ -7,9 +7,13 @@
 
 #include "base/log.h"
 
-static pt_status open_loaders(pt_run *r)
+pt_status pt_run_open_loaders(pt_run *r)
 {
     pt_loader_summary s;
+    pt_loader_free(r->train);
+    pt_loader_free(r->valid);
+    pt_loader_free(r->test);
+    r->train = r->valid = r->test = NULL;
     PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->pack, PT_PASS_TRAIN, &r->train));
     PT_RETURN(pt_loader_summary_get(r->train, &s));
     if (s.steps <= 0) return pt_fail(PT_EARG, "this run has no step: %lld records of training data", (long long)s.records);
@@ -63,7 +67,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     r->ctx.profile = &r->profile;
     PT_TRY(pt_setup_base(cfg, NULL, false, &r->base));
     PT_TRY(pt_setup_packs(cfg, r->comm, &r->base, &r->pack, &r->test_pack, &r->plan.pack, &r->plan.test));
-    PT_TRY(open_loaders(r));
+    PT_TRY(pt_run_open_loaders(r));
     PT_TRY(pt_setup_model(cfg, &r->ctx, &r->base, &r->model));
     PT_TRY(open_optimiser(r));
     PT_TRY(pt_run_make_plan(r));

@@ -64,6 +64,8 @@ pt_status pt_run_measure(pt_run *r, pt_loader *l, const pt_pack *pack, int64_t i
 pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const pt_pack *pack, const char *set, pt_eval_report *out);
 /* Names what is not finite in the gradient: tensor and samples. Runs the step's micro-batches again one by one. */
 pt_status pt_run_blame(pt_run *r, int64_t index, char *text, size_t size);
+/* Opens the loaders of the packs (again, when the packs have got references: a loader copies them). */
+pt_status pt_run_open_loaders(pt_run *r);
 /* Reference log-probabilities of all records, kept with the packs (adapter: none). */
 pt_status pt_run_store_reference(pt_run *r);
 

@@ -1,0 +1,94 @@
+/* Ten optimiser steps against PyTorch, PEFT and TRL's formulas: losses within 1e-5, norms of gradients within 1e-4 (tests/golden/train.py). */
+#include "tests/invariant/loop_fixture.h"
+
+#include <jansson.h>
+
+#define DATA "tests/golden/data/train/"
+
+typedef struct curve {
+    double loss[16], norm[16];
+    int n;
+} curve;
+
+static void keep(void *user, const pt_step_report *r)
+{
+    curve *c = user;
+    if (c->n < 16 && !r->skipped) {
+        c->loss[c->n] = r->loss;
+        c->norm[c->n++] = r->grad_norm;
+    }
+}
+
+static void compare(const char *name, const curve *c)
+{
+    json_error_t e;
+    json_t *all = json_load_file(DATA "losses.json", 0, &e), *run = json_object_get(all, name);
+    assert_non_null(run);
+    json_t *loss = json_object_get(run, "loss"), *norm = json_object_get(run, "grad_norm");
+    assert_int_equal(json_array_size(loss), 10);
+    assert_int_equal(c->n, 10);
+    for (int i = 0; i < 10; i++) {
+        double l = json_real_value(json_array_get(loss, (size_t)i)), g = json_real_value(json_array_get(norm, (size_t)i));
+        if (!(fabs(c->loss[i] - l) <= 1e-5 * fabs(l))) fail_msg("%s step %d: loss %.9g, torch %.9g", name, i + 1, c->loss[i], l);
+        if (!(fabs(c->norm[i] - g) <= 1e-4 * g)) fail_msg("%s step %d: gradient norm %.9g, torch %.9g", name, i + 1, c->norm[i], g);
+    }
+    json_decref(all);
+}
+
+typedef struct golden_case {
+    const char *name, *data, *adapter;
+    pt_objective_kind objective;
+    pt_dpo_ref reference;
+    bool full;
+} golden_case;
+
+static void run_case(const golden_case *g, pt_packing packing)
+{
+    char dir[64];
+    pt_dataset_spec spec;
+    curve c = {.n = 0};
+    temp_folder(dir);
+    pt_config cfg = small_config(&spec, g->data, dir);
+    cfg.init.random = false;
+    cfg.base_model = (char *)DATA "model";
+    cfg.objective = g->objective;
+    cfg.dpo_reference = g->reference;
+    cfg.beta = 0.2;
+    cfg.adapter = g->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
+    cfg.lora_model_dir = (char *)g->adapter;
+    cfg.sample_packing = packing;
+    cfg.shuffle_merged_datasets = false;
+    cfg.max_steps = 10;
+    cfg.warmup_steps = 2;
+    cfg.weight_decay = 0.05;
+    pt_train_hooks hooks = {.user = &c, .on_step = keep};
+    pt_train_result res;
+    MUST(pt_train_run(&cfg, &hooks, &res));
+    compare(g->name, &c);
+    MUST(pt_dir_remove(dir));
+}
+
+static void test_case(void **state)
+{
+    run_case(*state, PT_PACKING_FOREST);
+    run_case(*state, PT_PACKING_OFF);
+}
+
+static const golden_case cases[] = {
+    {"sft_lora", DATA "sft.jsonl", DATA "adapter", PT_OBJ_SFT, PT_DPO_REF_AUTO, false},
+    {"sft_full", DATA "sft.jsonl", NULL, PT_OBJ_SFT, PT_DPO_REF_AUTO, true},
+    {"dpo_base", DATA "pairs.jsonl", DATA "adapter", PT_OBJ_DPO, PT_DPO_REF_BASE, false},
+    {"dpo_start", DATA "pairs.jsonl", DATA "adapter", PT_OBJ_DPO, PT_DPO_REF_START, false},
+    {"dpo_full", DATA "pairs.jsonl", NULL, PT_OBJ_DPO, PT_DPO_REF_AUTO, true},
+    {"reward", DATA "pairs.jsonl", DATA "reward_adapter", PT_OBJ_REWARD, PT_DPO_REF_AUTO, false},
+};
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {"sft_lora", test_case, NULL, NULL, (void *)&cases[0]},  {"sft_full", test_case, NULL, NULL, (void *)&cases[1]},
+        {"dpo_base", test_case, NULL, NULL, (void *)&cases[2]},  {"dpo_start", test_case, NULL, NULL, (void *)&cases[3]},
+        {"dpo_full", test_case, NULL, NULL, (void *)&cases[4]},  {"reward", test_case, NULL, NULL, (void *)&cases[5]},
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
