@@ -10,6 +10,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
+/* In asan builds, reads of the rest of a map's last page are errors: the system fills it with zeros and would hide them. */
+static void guard_tail(const pt_map *m, bool on)
+{
+#ifdef __SANITIZE_ADDRESS__
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), tail = pt_align_up(m->bytes, page) - m->bytes;
+    if (on) ASAN_POISON_MEMORY_REGION(m->data + m->bytes, tail);
+    else ASAN_UNPOISON_MEMORY_REGION(m->data + m->bytes, tail);
+#else
+    (void)m, (void)on;
+#endif
+}
+
 pt_status pt_map_open(pt_map *out, const char *path)
 {
     pt_status rc = PT_OK;
@@ -23,6 +44,7 @@ pt_status pt_map_open(pt_map *out, const char *path)
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         PT_CHECK(p != MAP_FAILED, PT_EIO, "cannot map %s: %s", path, strerror(errno));
         *out = (pt_map){p, (size_t)st.st_size};
+        guard_tail(out, true);
     }
 done:
     if (fd >= 0) close(fd);
@@ -31,7 +53,10 @@ done:
 
 void pt_map_close(pt_map *m)
 {
-    if (m->data) munmap(m->data, m->bytes);
+    if (m->data) {
+        guard_tail(m, false);
+        munmap(m->data, m->bytes);
+    }
     *m = (pt_map){0};
 }
 
