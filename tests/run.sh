@@ -2,6 +2,8 @@
 # run.sh [-j N] PROGRAM...: runs test programs and scripts that print TAP ("ok 1 - name", "not ok 2 - name", "# SKIP"), shows what failed,
 # and closes with one line: "N passed, M failed" (", K skipped"). A program that dies, prints no result or returns non-zero
 # without a failed line counts as one failure.
+# Waiting threads give their core away: machines are shared, and other tests run beside.
+export OMP_WAIT_POLICY=passive
 jobs=1
 [ "$1" = "-j" ] && { jobs=$2; shift 2; }
 dir=$(mktemp -d) || exit 2
