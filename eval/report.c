@@ -33,7 +33,7 @@ const char *pt_metric_key(pt_metric m)
     return (unsigned)m < PT_METRIC_COUNT ? METRIC[m].key : "?";
 }
 
-void pt_metrics_clear(pt_metrics *m)
+void pt_measures_clear(pt_measures *m)
 {
     for (int i = 0; i < PT_METRIC_COUNT; i++) m->v[i] = NAN;
 }
@@ -41,8 +41,8 @@ void pt_metrics_clear(pt_metrics *m)
 void pt_report_init(pt_report *r)
 {
     *r = (pt_report){0};
-    pt_metrics_clear(&r->side[PT_BEFORE]);
-    pt_metrics_clear(&r->side[PT_AFTER]);
+    pt_measures_clear(&r->side[PT_BEFORE]);
+    pt_measures_clear(&r->side[PT_AFTER]);
 }
 
 void pt_report_free(pt_report *r)
@@ -75,13 +75,13 @@ pt_status pt_report_role_get(pt_report *r, const char *role, pt_report_role **ou
     PT_RETURN(pt_reserve(&r->role, &r->role_cap, r->roles + 1));
     *out = &r->role[r->roles];
     PT_RETURN(pt_strdup(&(*out)->role, role));
-    pt_metrics_clear(&(*out)->side[PT_BEFORE]);
-    pt_metrics_clear(&(*out)->side[PT_AFTER]);
+    pt_measures_clear(&(*out)->side[PT_BEFORE]);
+    pt_measures_clear(&(*out)->side[PT_AFTER]);
     r->roles++;
     return PT_OK;
 }
 
-static double metric_of(const pt_metrics *m, pt_metric id)
+static double metric_of(const pt_measures *m, pt_metric id)
 {
     if (id == PT_METRIC_NLL_GAP && isnan(m->v[id])) return m->v[PT_METRIC_NLL_OTHER] - m->v[PT_METRIC_NLL_OWN];
     return m->v[id];
@@ -254,7 +254,7 @@ static pt_status put(json_t *object, const char *key, json_t *value)
     return json_object_set_new(object, key, value) == 0 ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing the report");
 }
 
-static pt_status put_side(json_t *parent, const char *key, const pt_metrics *m, const char *name, bool with_name)
+static pt_status put_side(json_t *parent, const char *key, const pt_measures *m, const char *name, bool with_name)
 {
     json_t *o = json_object();
     PT_RETURN(put(parent, key, o));
@@ -263,7 +263,7 @@ static pt_status put_side(json_t *parent, const char *key, const pt_metrics *m, 
     return PT_OK;
 }
 
-static pt_status put_sides(json_t *parent, const pt_report *r, const pt_metrics side[2], bool with_name)
+static pt_status put_sides(json_t *parent, const pt_report *r, const pt_measures side[2], bool with_name)
 {
     static const char *const key[2] = {"before", "after"};
     for (int s = 0; s < 2; s++) {

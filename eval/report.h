@@ -20,24 +20,24 @@ typedef enum pt_metric {
 /* The key in JSON, such as "rouge_l_f". */
 const char *pt_metric_key(pt_metric m);
 
-typedef struct pt_metrics {
+typedef struct pt_measures {
     double v[PT_METRIC_COUNT]; /* NAN = not measured */
-} pt_metrics;
-void pt_metrics_clear(pt_metrics *m); /* all NAN */
+} pt_measures;
+void pt_measures_clear(pt_measures *m); /* all NAN */
 
 typedef enum pt_side { PT_BEFORE, PT_AFTER } pt_side;
 
 typedef struct pt_report_role {
     char *role;
     size_t questions;
-    pt_metrics side[2];
+    pt_measures side[2];
     char *canned; /* the role's best canned answer, or NULL */
 } pt_report_role;
 
 typedef struct pt_report {
     char *name[2]; /* what was measured, such as a model's path; NULL = this side is missing */
     size_t questions;
-    pt_metrics side[2];
+    pt_measures side[2];
     pt_report_role *role;
     size_t roles, role_cap;
 } pt_report;

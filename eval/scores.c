@@ -149,7 +149,7 @@ static double share(double part, size_t whole)
     return whole ? part / (double)whole : NAN;
 }
 
-static void sums_metrics(const sums *s, bool any_train, pt_metrics *m)
+static void sums_metrics(const sums *s, bool any_train, pt_measures *m)
 {
     m->v[PT_METRIC_ROUGE_L_F] = share(s->f, s->scored);
     m->v[PT_METRIC_ROUGE_L_RECALL] = share(s->recall, s->scored);
