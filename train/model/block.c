@@ -7,7 +7,10 @@ pt_block_state pt_block_live(const pt_model *m, int layer, int64_t n, bool keep)
 {
     bool each = m->opt.train && !m->opt.checkpointing;
     pt_block_state s = m->states[each && keep ? layer : 0];
-    if (m->inputs && keep) s.h = m->inputs[layer];
+    if (m->inputs && keep) {
+        s.h = m->inputs[layer];
+        s.t[PT_MOD_DOWN] = m->tdown[layer];
+    }
     s.h = pt_trim(s.h, n);
     s.hmid = m->opt.train ? pt_trim(s.hmid, n) : s.h;
     s.rstd1 = pt_trim_vec(s.rstd1, n);

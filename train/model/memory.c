@@ -81,7 +81,12 @@ static pt_status carve_states(pt_model *m)
 {
     bool each = m->opt.train && !m->opt.checkpointing;
     for (int l = 0; l < (each ? m->cfg.layers : 1); l++) PT_RETURN(carve_state(m, &m->states[l], each ? l : -1));
-    for (int l = 0; m->inputs && l < m->cfg.layers; l++) CARVE(PT_ROLE_ACTIVATIONS, m->ctx->act, m->caps.tokens, m->cfg.hidden, &m->inputs[l]);
+    for (int l = 0; m->inputs && l < m->cfg.layers; l++) {
+        int rank = m->blocks[l].rank[PT_MOD_DOWN];
+        CARVE(PT_ROLE_ACTIVATIONS, m->ctx->act, m->caps.tokens, m->cfg.hidden, &m->inputs[l]);
+        m->tdown[l] = PT_NO_VIEW;
+        if (rank) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, m->caps.tokens, rank, &m->tdown[l]);
+    }
     return PT_OK;
 }
 

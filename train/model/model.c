@@ -49,7 +49,10 @@ pt_status pt_model_new(pt_model **out, pt_ctx *ctx, pt_source *src, const pt_mod
     m->ws_floor = m->ws_last = ctx->workspace_need;
     PT_TRY(pt_alloc0(&m->blocks, m->cfg.layers));
     PT_TRY(pt_alloc0(&m->states, m->cfg.layers));
-    if (opt->train && opt->checkpointing) PT_TRY(pt_alloc0(&m->inputs, m->cfg.layers));
+    if (opt->train && opt->checkpointing) {
+        PT_TRY(pt_alloc0(&m->inputs, m->cfg.layers));
+        PT_TRY(pt_alloc0(&m->tdown, m->cfg.layers));
+    }
     PT_TRY(pt_alloc0(&m->dec.k, m->cfg.layers));
     PT_TRY(pt_alloc0(&m->dec.v, m->cfg.layers));
     PT_TRY(make_rope(m));
@@ -92,6 +95,7 @@ void pt_model_free(pt_model *m)
     free(m->inv_freq);
     free(m->states);
     free(m->inputs);
+    free(m->tdown);
     free(m->dec.k);
     free(m->dec.v);
     free(m->live.own);

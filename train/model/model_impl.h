@@ -96,7 +96,7 @@ struct pt_model {
     float *inv_freq;
     float mscale;
     pt_block_state *states;   /* [layers], or [1] when nothing or only block inputs are kept */
-    pt_view *inputs;          /* checkpointing: [layers] block inputs */
+    pt_view *inputs, *tdown;  /* checkpointing: [layers] block inputs, and t of down_proj, which recomputing stops short of */
     pt_scratch scratch;
     pt_tables tab;
     pt_decode dec;

@@ -1,0 +1,161 @@
+/* Shared by the tests of train/model: fixtures of tests/golden/data/model, a model on a backend, batches, and comparisons. */
+#ifndef TESTS_MODEL_FIXTURE_H
+#define TESTS_MODEL_FIXTURE_H
+#include <jansson.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "checkpoints/safetensors.h"
+#include "data/loader.h"
+#include "train/model/generate.h"
+
+#define FIXTURES "tests/golden/data/model"
+#define OK(call) ok((call), #call)
+
+static inline void ok(pt_status rc, const char *what)
+{
+    if (rc != PT_OK) fail_msg("%s: %s: %s", what, pt_status_name(rc), pt_err_msg());
+}
+
+typedef struct bench {
+    pt_ctx ctx;
+    pt_source *src;
+    pt_model *m;
+} bench;
+
+static inline json_t *fixture_json(const char *family, const char *file)
+{
+    char path[256];
+    json_error_t e;
+    snprintf(path, sizeof path, FIXTURES "/%s%s%s", family, *family ? "/" : "", file);
+    json_t *j = json_load_file(path, 0, &e);
+    if (!j) fail_msg("%s: %s", path, e.text);
+    return j;
+}
+
+static inline double json_num(json_t *o, const char *key)
+{
+    json_t *v = json_object_get(o, key);
+    if (!json_is_number(v)) fail_msg("no number %s", key);
+    return json_number_value(v);
+}
+
+static inline void bench_open(bench *b, const pt_ops *ops, pt_compute compute, const char *path, const pt_model_options *opt,
+                              const pt_model_caps *caps)
+{
+    size_t bytes[PT_ROLE_COUNT];
+    *b = (bench){.ctx = {.ops = ops}};
+    OK(ops->open(&b->ctx, compute));
+    OK(pt_source_open(&b->src, path));
+    OK(pt_model_new(&b->m, &b->ctx, b->src, opt));
+    OK(pt_model_plan(b->m, caps, bytes));
+    OK(pt_model_commit(b->m));
+}
+
+static inline void bench_close(bench *b)
+{
+    pt_model_free(b->m);
+    pt_source_free(b->src);
+    b->ctx.ops->close(&b->ctx);
+}
+
+static inline double rel_error(const float *a, const float *b, int64_t n)
+{
+    double d = 0, s = 0;
+    for (int64_t i = 0; i < n; i++) {
+        d += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+        s += (double)b[i] * b[i];
+    }
+    return sqrt(d) / (sqrt(s) + 1e-30);
+}
+
+/* Sequences from JSON lists. weight NULL: completion tokens from index `from` on count. */
+typedef struct rows {
+    pt_seq seq[16];
+    size_t n;
+} rows;
+
+static inline void rows_add(rows *r, json_t *ids, json_t *weight, int32_t from)
+{
+    int32_t n = (int32_t)json_array_size(ids), *id = calloc((size_t)n, sizeof *id);
+    float *w = calloc((size_t)n, sizeof *w);
+    for (int32_t i = 0; i < n; i++) {
+        id[i] = (int32_t)json_integer_value(json_array_get(ids, (size_t)i));
+        w[i] = weight ? (float)json_number_value(json_array_get(weight, (size_t)i)) : (float)(i >= from);
+    }
+    r->seq[r->n++] = (pt_seq){.ids = id, .weight = w, .n = n, .slot = 0, .end_index = n - 1};
+}
+
+static inline rows rows_sft(json_t *golden)
+{
+    rows r = {0};
+    size_t i;
+    json_t *v;
+    json_array_foreach(json_object_get(golden, "rows"), i, v) rows_add(&r, json_object_get(v, "ids"), json_object_get(v, "weight"), 0);
+    return r;
+}
+
+static inline rows rows_pairs(json_t *golden)
+{
+    rows r = {0};
+    size_t i;
+    json_t *v;
+    json_array_foreach(json_object_get(golden, "pairs"), i, v) {
+        int32_t from = (int32_t)json_num(v, "prompt_len");
+        rows_add(&r, json_object_get(v, "chosen"), NULL, from);
+        rows_add(&r, json_object_get(v, "rejected"), NULL, from);
+    }
+    return r;
+}
+
+static inline void rows_free(rows *r)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        free((void *)(uintptr_t)r->seq[i].ids);
+        free((void *)(uintptr_t)r->seq[i].weight);
+    }
+    r->n = 0;
+}
+
+static inline const float *golden_tensor(const pt_st *st, const char *name, int64_t n)
+{
+    const pt_st_tensor *t = pt_st_find(st, name);
+    if (!t) fail_msg("no golden tensor %s", name);
+    if (t->count != n) fail_msg("%s holds %lld numbers, expected %lld", name, (long long)t->count, (long long)n);
+    float *out = malloc((size_t)n * sizeof *out);
+    OK(pt_st_to_f32(t, out));
+    return out; /* the test program is short-lived; freed by golden_free */
+}
+
+static inline void golden_free(const float *p)
+{
+    free((void *)(uintptr_t)p);
+}
+
+/* SFT on the loaded rows: returns the loss and fills dlogp when asked for. */
+static inline double sft_loss(const pt_batch *b, const float *logp, float *dlogp)
+{
+    double loss = 0, weight = 0;
+    for (int32_t r = 0; r < b->n_rows; r++) weight += (double)b->row_weight[r];
+    for (int32_t r = 0; r < b->n_rows; r++) {
+        if (logp) loss -= (double)b->row_weight[r] * (double)logp[r] / weight;
+        if (dlogp) dlogp[r] = (float)(-(double)b->row_weight[r] / weight);
+    }
+    return loss;
+}
+
+static inline void group_sums(const pt_batch *b, const float *logp, double *sum)
+{
+    for (int32_t g = 0; g < b->n_groups; g++) {
+        sum[g] = 0;
+        for (int32_t k = b->group_row_start[g]; k < b->group_row_start[g + 1]; k++)
+            sum[g] += (double)b->group_row_weight[k] * (double)logp[b->group_rows[k]];
+    }
+}
+#endif

@@ -1,0 +1,451 @@
+/* Whole models against PyTorch, transformers and PEFT (tests/golden/models.py): every family on the reference and the cpu backend. */
+#include "tests/golden/model_fixture.h"
+
+#include "base/file.h"
+
+typedef struct setup {
+    const char *family;
+    const pt_ops *ops;
+    pt_compute compute;
+} setup;
+
+static const pt_model_caps caps = {.tokens = 128, .segs = 16, .heads = 64, .rows = 64, .groups = 8};
+
+static pt_model_options lora_options(char *dir, size_t size, const setup *s)
+{
+    snprintf(dir, size, FIXTURES "/%s/adapter", s->family);
+    return (pt_model_options){.lora = {.on = true, .start_dir = dir}, .train = true, .seed = 1};
+}
+
+static void open_family(bench *b, const setup *s, const pt_model_options *opt, const pt_model_caps *c)
+{
+    char path[256];
+    snprintf(path, sizeof path, FIXTURES "/%s", s->family);
+    bench_open(b, s->ops, s->compute, path, opt, c);
+}
+
+static pt_st *open_golden(const setup *s)
+{
+    char path[256];
+    pt_st *st;
+    snprintf(path, sizeof path, FIXTURES "/%s/golden.safetensors", s->family);
+    OK(pt_st_open(&st, path));
+    return st;
+}
+
+/* Rows less their mean: what logits and log-probabilities have in common. */
+static void centre(float *z, int64_t n, int64_t v)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < v; k++) sum += (double)z[i * v + k];
+        for (int64_t k = 0; k < v; k++) z[i * v + k] = (float)((double)z[i * v + k] - sum / (double)v);
+    }
+}
+
+/* Every token's whole distribution: one row for each position and id. */
+static double distribution_error(bench *b, json_t *golden, const pt_st *st, const char *name, int slot)
+{
+    rows r = rows_sft(golden);
+    pt_batch batch;
+    int64_t v = pt_model_config_get(b->m)->vocab, n = r.seq[2].n;
+    OK(pt_batch_build(&batch, &r.seq[2], 1, PT_PACKING_OFF));
+    int32_t *heads = calloc((size_t)n, 4), *row_head = calloc((size_t)(n * v), 4), *target = calloc((size_t)(n * v), 4);
+    for (int64_t i = 0; i < n * v; i++) {
+        heads[i / v] = (int32_t)(i / v);
+        row_head[i] = (int32_t)(i / v);
+        target[i] = (int32_t)(i % v);
+    }
+    pt_batch wide = batch;
+    wide.n_heads = (int32_t)n;
+    wide.head_token = heads;
+    wide.n_rows = (int32_t)(n * v);
+    wide.row_head = row_head;
+    wide.row_target = target;
+    wide.n_groups = 0;
+    float *logp = calloc((size_t)(n * v), sizeof *logp);
+    OK(pt_model_load_batch(b->m, &wide, 0, false));
+    OK(pt_model_forward(b->m, slot, false));
+    OK(pt_model_logp(b->m, NULL, logp));
+    float *want = (float *)(uintptr_t)golden_tensor(st, name, n * v);
+    centre(logp, n, v);
+    centre(want, n, v);
+    double e = rel_error(logp, want, n * v);
+    free(want);
+    free(logp);
+    free(heads);
+    free(row_head);
+    free(target);
+    pt_batch_free(&batch);
+    rows_free(&r);
+    return e;
+}
+
+static void test_logits(void **state)
+{
+    const setup *s = *state;
+    char dir[256];
+    pt_model_options opt = lora_options(dir, sizeof dir, s);
+    pt_model_caps wide = {.tokens = 128, .segs = 8, .heads = 64, .rows = 64 * 260, .groups = 8};
+    json_t *golden = fixture_json(s->family, "golden.json");
+    pt_st *st = open_golden(s);
+    bench b;
+    open_family(&b, s, &opt, &wide);
+    double base = distribution_error(&b, golden, st, "logits", PT_SLOT_NONE), lora = distribution_error(&b, golden, st, "lora_logits", 0);
+    double limit = s->compute == PT_COMPUTE_F32 ? 1e-4 : 2 * json_num(golden, "bf16_logits");
+    print_message("# figure logits %s %s: base %.2e lora %.2e (limit %.1e)\n", s->family, s->ops->name, base, lora, limit);
+    assert_true(base <= limit);
+    assert_true(lora <= limit);
+    bench_close(&b);
+    pt_st_close(st);
+    json_decref(golden);
+}
+
+/* Forward, loss and backward of the SFT rows; returns the loss. */
+static double sft_pass(bench *b, const rows *r, pt_packing packing)
+{
+    pt_batch batch;
+    OK(pt_batch_build(&batch, r->seq, r->n, packing));
+    float *logp = calloc((size_t)batch.n_rows, sizeof *logp), *d = calloc((size_t)batch.n_rows, sizeof *d);
+    sft_loss(&batch, NULL, d);
+    OK(pt_model_load_batch(b->m, &batch, 0, true));
+    OK(pt_model_forward(b->m, PT_SLOT_OWN, true));
+    OK(pt_model_logp(b->m, d, logp));
+    OK(pt_model_backward(b->m));
+    double loss = sft_loss(&batch, logp, NULL);
+    free(logp);
+    free(d);
+    pt_batch_free(&batch);
+    return loss;
+}
+
+static float *download_grads(bench *b)
+{
+    int64_t n = pt_model_param_count(b->m);
+    float *g = calloc((size_t)n, sizeof *g);
+    OK(b->ctx.ops->download(&b->ctx, g, pt_model_grad_view(b->m)));
+    return g;
+}
+
+/* Every gradient by name against the golden; budget: relative errors by name, NULL = 1e-4 for all. Returns the largest error. */
+static double check_grads(bench *b, const pt_st *st, const char *prefix, json_t *budget)
+{
+    char name[256];
+    double worst = 0;
+    const pt_param *p;
+    size_t n = pt_model_params(b->m, &p);
+    float *g = download_grads(b);
+    assert_true(n > 0);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "%s.%s", prefix, p[i].name);
+        const float *want = golden_tensor(st, name, p[i].rows * p[i].cols);
+        double e = rel_error(g + p[i].offset, want, p[i].rows * p[i].cols);
+        double limit = budget ? 2 * json_num(budget, p[i].name) : 1e-4;
+        if (!(e <= limit)) fail_msg("%s: relative error %.3e, limit %.1e", name, e, limit);
+        worst = e > worst ? e : worst;
+        golden_free(want);
+    }
+    free(g);
+    return worst;
+}
+
+static void grads_of(const setup *s, bool full)
+{
+    char dir[256];
+    pt_model_options opt = full ? (pt_model_options){.full = true, .train = true} : lora_options(dir, sizeof dir, s);
+    json_t *golden = fixture_json(s->family, "golden.json");
+    pt_st *st = open_golden(s);
+    rows r = rows_sft(golden);
+    bool f32 = s->compute == PT_COMPUTE_F32;
+    for (int ckpt = 0; ckpt < 2; ckpt++)
+        for (int packing = 0; packing < 3; packing++) {
+            bench b;
+            opt.checkpointing = ckpt;
+            open_family(&b, s, &opt, &caps);
+            double want = json_num(golden, full ? "full_loss" : "lora_loss"), loss = sft_pass(&b, &r, (pt_packing)packing);
+            if (!(fabs(loss - want) <= (f32 ? 1e-5 : 2e-2) * want)) fail_msg("loss %.8f, expected %.8f", loss, want);
+            double e = check_grads(&b, st, full ? "full" : "lora", f32 ? NULL : json_object_get(golden, full ? "bf16_full" : "bf16_lora"));
+            if (packing == 0 && !ckpt)
+                print_message("# figure %s gradients %s %s: largest error %.2e\n", full ? "full" : "LoRA", s->family, s->ops->name, e);
+            bench_close(&b);
+        }
+    rows_free(&r);
+    pt_st_close(st);
+    json_decref(golden);
+}
+
+static void test_full_grads(void **state) { grads_of(*state, true); }
+static void test_lora_grads(void **state) { grads_of(*state, false); }
+
+/* ---- ten AdamW steps --------------------------------------------------------------------------------------------------- */
+
+typedef struct optimiser {
+    pt_buf buf;
+    pt_view m, v, scalars, acc;
+} optimiser;
+
+static void optimiser_open(optimiser *o, bench *b)
+{
+    int64_t n = pt_model_param_count(b->m);
+    OK(b->ctx.ops->alloc(&b->ctx, &o->buf, (size_t)n * 8 + 256));
+    o->m = (pt_view){.buf = &o->buf, .type = PT_F32, .rows = 1, .cols = n, .ld = n};
+    o->v = o->m;
+    o->v.off = (size_t)n * 4;
+    o->scalars = (pt_view){.buf = &o->buf, .off = (size_t)n * 8, .type = PT_F32, .rows = 1, .cols = 4, .ld = 4};
+    o->acc = (pt_view){.buf = &o->buf, .off = (size_t)n * 8 + 64, .type = PT_F64, .rows = 1, .cols = 1, .ld = 1};
+    pt_view all = {.buf = &o->buf, .type = PT_U8, .rows = 1, .cols = n * 8 + 256, .ld = n * 8 + 256};
+    OK(b->ctx.ops->zero(&b->ctx, all));
+}
+
+static void optimiser_step(optimiser *o, bench *b, json_t *golden)
+{
+    const pt_ops *ops = b->ctx.ops;
+    const pt_param *p;
+    size_t n = pt_model_params(b->m, &p);
+    int64_t count = pt_model_param_count(b->m), cut = count;
+    for (size_t i = n; i-- > 0 && !p[i].decay;) cut = p[i].offset;
+    OK(ops->sumsq(&b->ctx, &(pt_sumsq_args){.acc = o->acc, .x = pt_model_grad_view(b->m)}));
+    OK(ops->clip(&b->ctx, &(pt_clip_args){.scalars = o->scalars, .acc = o->acc, .max_norm = (float)json_num(golden, "max_grad_norm")}));
+    for (int part = 0; part < 2; part++) {
+        int64_t at = part ? cut : 0, len = part ? count - cut : cut;
+        if (len == 0) continue;
+        OK(ops->adamw(&b->ctx, &(pt_adamw_args){.p = pt_view_cols(pt_model_param_view(b->m), at, len), .m = pt_view_cols(o->m, at, len),
+                                                .v = pt_view_cols(o->v, at, len), .g = pt_view_cols(pt_model_grad_view(b->m), at, len),
+                                                .scalars = o->scalars, .lr = (float)json_num(golden, "lr"), .beta1 = 0.9f, .beta2 = 0.999f,
+                                                .eps = 1e-8f, .weight_decay = part ? 0 : (float)json_num(golden, "weight_decay")}));
+    }
+    OK(pt_model_zero_grad(b->m));
+}
+
+static void check_step(json_t *golden, const char *key, size_t step, double loss, double norm)
+{
+    json_t *o = json_object_get(golden, key);
+    double want = json_number_value(json_array_get(json_object_get(o, "losses"), step));
+    double wn = json_number_value(json_array_get(json_object_get(o, "norms"), step));
+    if (!(fabs(loss - want) <= 1e-5 * fabs(want))) fail_msg("%s, step %zu: loss %.9f, expected %.9f", key, step, loss, want);
+    if (!(fabs(norm - wn) <= 1e-4 * wn)) fail_msg("%s, step %zu: gradient norm %.9f, expected %.9f", key, step, norm, wn);
+}
+
+static double norm_of(bench *b, const optimiser *o)
+{
+    float scalars[4];
+    OK(b->ctx.ops->download(&b->ctx, scalars, o->scalars));
+    return (double)scalars[PT_SCALAR_NORM];
+}
+
+static void sft_steps(const setup *s, bool full)
+{
+    char dir[256];
+    pt_model_options opt = full ? (pt_model_options){.full = true, .train = true} : lora_options(dir, sizeof dir, s);
+    json_t *golden = fixture_json(s->family, "golden.json");
+    rows r = rows_sft(golden);
+    bench b;
+    optimiser o;
+    open_family(&b, s, &opt, &caps);
+    optimiser_open(&o, &b);
+    for (size_t i = 0; i < 10; i++) {
+        double loss = sft_pass(&b, &r, PT_PACKING_FOREST);
+        optimiser_step(&o, &b, golden);
+        check_step(golden, full ? "full_steps" : "sft_steps", i, loss, norm_of(&b, &o));
+    }
+    b.ctx.ops->free(&b.ctx, &o.buf);
+    bench_close(&b);
+    rows_free(&r);
+    json_decref(golden);
+}
+
+static void test_sft_steps(void **state) { sft_steps(*state, false); }
+static void test_full_steps(void **state) { sft_steps(*state, true); }
+
+/* Sigmoid DPO from the groups' sums; fills dlogp. Groups 2k and 2k+1 are the sides of pair k. */
+static double dpo_loss(const pt_batch *b, const double *sum, const double *ref, double beta, float *dlogp)
+{
+    double loss = 0;
+    int pairs = b->n_groups / 2;
+    for (int32_t i = 0; i < b->n_rows; i++) dlogp[i] = 0;
+    for (int k = 0; k < pairs; k++) {
+        double x = beta * ((sum[2 * k] - ref[2 * k]) - (sum[2 * k + 1] - ref[2 * k + 1])), slope = -beta / (1 + exp(x)) / pairs;
+        loss += log1p(exp(-x)) / pairs;
+        for (int side = 0; side < 2; side++)
+            for (int32_t g = 2 * k + side, j = b->group_row_start[g]; j < b->group_row_start[g + 1]; j++)
+                dlogp[b->group_rows[j]] += (float)((side ? -slope : slope) * (double)b->group_row_weight[j]);
+    }
+    return loss;
+}
+
+static void check_reference(json_t *golden, const char *key, const double *sum, int32_t n)
+{
+    json_t *all = json_object_get(json_object_get(golden, "pair_logps"), key);
+    for (int32_t g = 0; g < n; g++) {
+        double want = json_number_value(json_array_get(json_array_get(all, (size_t)g / 2), (size_t)g % 2));
+        if (!(fabs(sum[g] - want) <= 1e-5 * fabs(want))) fail_msg("reference %s, group %d: %.8f, expected %.8f", key, g, sum[g], want);
+    }
+}
+
+static void dpo_steps(const setup *s, bool start)
+{
+    char dir[256];
+    pt_model_options opt = lora_options(dir, sizeof dir, s);
+    json_t *golden = fixture_json(s->family, "golden.json");
+    rows r = rows_pairs(golden);
+    bench b;
+    optimiser o;
+    pt_batch batch;
+    opt.lora.frozen_copy = start;
+    open_family(&b, s, &opt, &caps);
+    optimiser_open(&o, &b);
+    OK(pt_batch_build(&batch, r.seq, r.n, PT_PACKING_FOREST));
+    float *logp = calloc((size_t)batch.n_rows, sizeof *logp), *d = calloc((size_t)batch.n_rows, sizeof *d);
+    double sum[16], ref[16];
+    for (size_t i = 0; i < 10; i++) {
+        OK(pt_model_load_batch(b.m, &batch, i, true));
+        OK(pt_model_forward(b.m, start ? 1 : PT_SLOT_NONE, false));
+        OK(pt_model_logp(b.m, NULL, logp));
+        group_sums(&batch, logp, ref);
+        check_reference(golden, start ? "start" : "base", ref, batch.n_groups);
+        OK(pt_model_forward(b.m, PT_SLOT_OWN, true));
+        OK(pt_model_logp(b.m, NULL, logp));
+        group_sums(&batch, logp, sum);
+        double loss = dpo_loss(&batch, sum, ref, json_num(golden, "beta"), d);
+        if (i == 0 && start) assert_true(fabs(loss - log(2)) < 1e-12); /* the margin at step 0 is exactly 0 */
+        OK(pt_model_logp(b.m, d, NULL));
+        OK(pt_model_backward(b.m));
+        optimiser_step(&o, &b, golden);
+        check_step(golden, start ? "dpo_start_steps" : "dpo_base_steps", i, loss, norm_of(&b, &o));
+    }
+    free(logp);
+    free(d);
+    pt_batch_free(&batch);
+    b.ctx.ops->free(&b.ctx, &o.buf);
+    bench_close(&b);
+    rows_free(&r);
+    json_decref(golden);
+}
+
+static void test_dpo_start(void **state) { dpo_steps(*state, true); }
+static void test_dpo_base(void **state) { dpo_steps(*state, false); }
+
+/* ---- reward, generation ------------------------------------------------------------------------------------------------ */
+
+static void put_param(bench *b, const char *name, const float *value)
+{
+    const pt_param *p;
+    size_t n = pt_model_params(b->m, &p);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(p[i].name, name) == 0) {
+            OK(b->ctx.ops->upload(&b->ctx, pt_view_cols(pt_model_param_view(b->m), p[i].offset, p[i].rows * p[i].cols), value));
+            return;
+        }
+    fail_msg("no parameter %s", name);
+}
+
+static void test_reward(void **state)
+{
+    static const char *const names[] = {"score.weight", "model.layers.0.self_attn.q_proj.lora_A.weight", "model.layers.1.mlp.down_proj.lora_B.weight"};
+    const setup *s = *state;
+    char dir[256], name[160];
+    pt_model_options opt = lora_options(dir, sizeof dir, s);
+    json_t *golden = fixture_json(s->family, "golden.json"), *want = json_object_get(golden, "scores");
+    pt_st *st = open_golden(s);
+    rows r = rows_pairs(golden);
+    bench b;
+    pt_batch batch;
+    opt.scalar_head = true;
+    open_family(&b, s, &opt, &caps);
+    const float *w = golden_tensor(st, "score.weight", 32);
+    put_param(&b, "score.weight", w);
+    OK(pt_batch_build(&batch, r.seq, r.n, PT_PACKING_FOREST));
+    OK(pt_model_load_batch(b.m, &batch, 0, true));
+    OK(pt_model_forward(b.m, PT_SLOT_OWN, true));
+    float score[16], d[16];
+    OK(pt_model_score(b.m, score));
+    double loss = 0;
+    int pairs = (int)r.n / 2;
+    for (int k = 0; k < pairs; k++) {
+        for (int side = 0; side < 2; side++) {
+            double x = json_number_value(json_array_get(json_array_get(want, (size_t)k), (size_t)side));
+            if (!(fabs((double)score[2 * k + side] - x) <= 1e-4)) fail_msg("score %d: %.7f, expected %.7f", 2 * k + side, (double)score[2 * k + side], x);
+        }
+        double x = (double)score[2 * k] - (double)score[2 * k + 1];
+        loss += log1p(exp(-x)) / pairs;
+        d[2 * k] = (float)(-1 / (1 + exp(x)) / pairs);
+        d[2 * k + 1] = -d[2 * k];
+    }
+    assert_true(fabs(loss - json_num(golden, "reward_loss")) <= 1e-5 * loss);
+    OK(pt_model_score_backward(b.m, d));
+    OK(pt_model_backward(b.m));
+    float *g = download_grads(&b);
+    const pt_param *p;
+    size_t n = pt_model_params(b.m, &p);
+    int found = 0;
+    for (size_t i = 0; i < n; i++)
+        for (int k = 0; k < 3; k++) {
+            if (strcmp(p[i].name, names[k]) != 0) continue;
+            snprintf(name, sizeof name, "reward.%s", names[k]);
+            const float *x = golden_tensor(st, name, p[i].rows * p[i].cols);
+            assert_true(rel_error(g + p[i].offset, x, p[i].rows * p[i].cols) <= 1e-4);
+            golden_free(x);
+            found++;
+        }
+    assert_int_equal(found, 3);
+    free(g);
+    golden_free(w);
+    pt_batch_free(&batch);
+    bench_close(&b);
+    rows_free(&r);
+    pt_st_close(st);
+    json_decref(golden);
+}
+
+static void test_greedy(void **state)
+{
+    const setup *s = *state;
+    pt_model_options opt = {0};
+    pt_model_caps c = {.tokens = 64, .segs = 8, .heads = 8, .rows = 8, .groups = 8, .decode_rows = 2, .decode_len = 32};
+    json_t *golden = fixture_json(s->family, "golden.json"), *g = json_object_get(golden, "greedy");
+    json_t *ids = json_object_get(g, "ids");
+    rows r = {0};
+    bench b;
+    rows_add(&r, json_object_get(g, "prompt"), NULL, 0);
+    open_family(&b, s, &opt, &c);
+    pt_ids prompts[3];
+    pt_gen_result out[3] = {{{0}, false, 0}};
+    for (int i = 0; i < 3; i++) prompts[i] = (pt_ids){(int32_t *)(uintptr_t)r.seq[0].ids, (size_t)(i == 1 ? 5 : r.seq[0].n), 0};
+    pt_gen_options o = {.max_new_tokens = (int)json_array_size(ids), .top_p = 1, .repetition_penalty = 1, .slot = PT_SLOT_NONE};
+    OK(pt_generate(b.m, prompts, 3, &o, out, NULL, NULL));
+    for (int i = 0; i < 3; i += 2) {
+        assert_int_equal(out[i].ids.n, json_array_size(ids));
+        for (size_t k = 0; k < out[i].ids.n; k++) assert_int_equal(out[i].ids.ids[k], json_integer_value(json_array_get(ids, k)));
+        assert_false(out[i].stopped);
+    }
+    for (int i = 0; i < 3; i++) free(out[i].ids.ids);
+    bench_close(&b);
+    rows_free(&r);
+    json_decref(golden);
+}
+
+int main(void)
+{
+    static const char *const families[] = {"llama", "mistral", "qwen2", "qwen3"};
+    static const struct { const char *name; CMUnitTestFunction f; bool bf16; } tests[] = {
+        {"logits", test_logits, true},        {"full gradients", test_full_grads, true}, {"LoRA gradients", test_lora_grads, true},
+        {"SFT steps", test_sft_steps, false}, {"full steps", test_full_steps, false},    {"DPO steps, reference start", test_dpo_start, false},
+        {"DPO steps, reference base", test_dpo_base, false}, {"reward", test_reward, false}, {"greedy", test_greedy, false},
+    };
+    static struct CMUnitTest list[128];
+    static setup setups[16];
+    static char names[128][96];
+    size_t n = 0, k = 0;
+    for (size_t f = 0; f < 4; f++)
+        for (int v = 0; v < 3; v++) {
+            setups[k] = (setup){families[f], v == 0 ? &pt_ops_ref : &pt_ops_cpu, v == 2 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32};
+            for (size_t t = 0; t < sizeof tests / sizeof *tests; t++) {
+                if (v == 2 && !tests[t].bf16) continue;
+                snprintf(names[n], sizeof names[n], "%s: %s, %s%s", tests[t].name, families[f], setups[k].ops->name, v == 2 ? ", bf16" : "");
+                list[n] = (struct CMUnitTest){names[n], tests[t].f, NULL, NULL, &setups[k]};
+                n++;
+            }
+            k++;
+        }
+    return _cmocka_run_group_tests("model golden", list, n, NULL, NULL);
+}
