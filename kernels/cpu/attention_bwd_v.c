@@ -35,56 +35,81 @@ static void lay_out(block *b, float *at, const pt_attn_job *j)
     b->wide = wide;
 }
 
-/* P^T and dS^T (without the scale) of M keys. */
-PT_INLINE void slope_keys(const int M, const int NV, int64_t key, const float *k, int64_t ld_k, const float *v, int64_t ld_v, const block *b,
-                          int r0, int64_t pad, int64_t dim, float c)
+typedef struct slope_args {
+    const float *k, *v, *qt, *gt, *lse2, *delta;
+    int64_t ld_k, ld_v, pad, dim;
+    float c, *p, *ds;
+} slope_args;
+
+/* P^T of M keys. */
+PT_INLINE void prob_keys(const int M, const int NV, const void *args, int64_t key)
 {
+    const slope_args *a = args;
     pt_vf acc[MR][NR];
     clear(M, NV, acc);
-    product(M, NV, acc, k + key * ld_k, ld_k, 1, b->qt + r0, pad, dim);
+    product(M, NV, acc, a->k + key * a->ld_k, a->ld_k, 1, a->qt, a->pad, a->dim);
     PT_UNROLL(8)
     for (int m = 0; m < M; m++)
         PT_UNROLL(3)
         for (int w = 0; w < NV; w++)
-            pt_vstore(b->p + (key + m) * pad + r0 + w * PT_W, exp2_of(pt_vfma(acc[m][w], pt_vset(c), -pt_vload(b->lse2 + r0 + w * PT_W))));
+            pt_vstore(a->p + (key + m) * a->pad + w * PT_W, exp2_of(pt_vfma(acc[m][w], pt_vset(a->c), -pt_vload(a->lse2 + w * PT_W))));
+}
+PT_TILE_VARIANTS(prob_keys)
+
+/* dS^T of M keys (without the scale). */
+PT_INLINE void slope_keys(const int M, const int NV, const void *args, int64_t key)
+{
+    const slope_args *a = args;
+    pt_vf acc[MR][NR];
     clear(M, NV, acc);
-    product(M, NV, acc, v + key * ld_v, ld_v, 1, b->gt + r0, pad, dim);
+    product(M, NV, acc, a->v + key * a->ld_v, a->ld_v, 1, a->gt, a->pad, a->dim);
     PT_UNROLL(8)
     for (int m = 0; m < M; m++)
         PT_UNROLL(3)
         for (int w = 0; w < NV; w++) {
-            int64_t at = (key + m) * pad + r0 + w * PT_W;
-            pt_vstore(b->ds + at, pt_vload(b->p + at) * (acc[m][w] - pt_vload(b->delta + r0 + w * PT_W)));
+            int64_t at = (key + m) * a->pad + w * PT_W;
+            pt_vstore(a->ds + at, pt_vload(a->p + at) * (acc[m][w] - pt_vload(a->delta + w * PT_W)));
         }
 }
+PT_TILE_VARIANTS(slope_keys)
+
+typedef struct sum_args {
+    const float *a, *b;
+    int64_t ld_a, ld_b, n, ld_to;
+    float *to;
+} sum_args;
 
 /* dQ^T += K^T . dS^T for M features. */
-PT_INLINE void query_features(const int M, const int NV, int64_t d, const float *k, int64_t ld_k, const float *ds, int64_t keys, float *dqt,
-                              int64_t pad)
+PT_INLINE void query_features(const int M, const int NV, const void *args, int64_t d)
 {
+    const sum_args *a = args;
+    float *to = a->to + d * a->ld_to;
     pt_vf acc[MR][NR];
     PT_UNROLL(8)
     for (int m = 0; m < M; m++)
         PT_UNROLL(3)
-        for (int w = 0; w < NV; w++) acc[m][w] = pt_vload(dqt + (d + m) * pad + w * PT_W);
-    product(M, NV, acc, k + d, 1, ld_k, ds, pad, keys);
+        for (int w = 0; w < NV; w++) acc[m][w] = pt_vload(to + m * a->ld_to + w * PT_W);
+    product(M, NV, acc, a->a + d, 1, a->ld_a, a->b, a->ld_b, a->n);
     PT_UNROLL(8)
     for (int m = 0; m < M; m++)
         PT_UNROLL(3)
-        for (int w = 0; w < NV; w++) pt_vstore(dqt + (d + m) * pad + w * PT_W, acc[m][w]);
+        for (int w = 0; w < NV; w++) pt_vstore(to + m * a->ld_to + w * PT_W, acc[m][w]);
 }
+PT_TILE_VARIANTS(query_features)
 
-/* to[key][...] = sum over rows of a[key][row] * rows[row][...] for M keys. */
-PT_INLINE void key_rows(const int M, const int NV, int64_t key, const float *a, int64_t pad, const float *rows, int64_t wide, int64_t n, float *to)
+/* to[key][...] = sum over n rows of a[key][row] * b[row][...] for M keys. */
+PT_INLINE void key_rows(const int M, const int NV, const void *args, int64_t key)
 {
+    const sum_args *a = args;
     pt_vf acc[MR][NR];
     clear(M, NV, acc);
-    product(M, NV, acc, a + key * pad, pad, 1, rows, wide, n);
+    product(M, NV, acc, a->a + key * a->ld_a, a->ld_a, 1, a->b, a->ld_b, a->n);
     PT_UNROLL(8)
     for (int m = 0; m < M; m++)
         PT_UNROLL(3)
-        for (int w = 0; w < NV; w++) pt_vstore(to + (key + m) * wide + w * PT_W, acc[m][w]);
+        for (int w = 0; w < NV; w++) pt_vstore(a->to + (key + m) * a->ld_to + w * PT_W, acc[m][w]);
 }
+PT_TILE_VARIANTS(key_rows)
 
 static void hide(const pt_attn_job *j, const pt_attn_tile *t, const block *b, int r0, int nv)
 {
@@ -104,7 +129,7 @@ static void hide(const pt_attn_job *j, const pt_attn_tile *t, const block *b, in
 static bool tile_rows(const pt_attn_job *j, const pt_attn_tile *t, const block *b, const float *k, const float *v, int rows, int *from, int *to)
 {
     int vectors = (rows + PT_W - 1) / PT_W, first = -1, last = 0;
-    int64_t keys = t->k1 - t->k0;
+    int64_t keys = t->k1 - t->k0, pad = j->row_pad;
     for (int i = 0; i < vectors; i += NR) {
         int r1 = (i + NR) * PT_W < rows ? (i + NR) * PT_W : rows;
         if (panel_sight(j, t, &b->info, i * PT_W, r1) == SEE_NONE) continue;
@@ -114,9 +139,13 @@ static bool tile_rows(const pt_attn_job *j, const pt_attn_tile *t, const block *
     if (first < 0) return false;
     for (int i = first; i < last; i += NR) {
         int nv = last - i < NR ? last - i : NR, r0 = i * PT_W, r1 = r0 + nv * PT_W < rows ? r0 + nv * PT_W : rows;
-        PT_BY_TILE(slope_keys, nv, keys, k, j->ld_k, v, j->ld_v, b, r0, j->row_pad, j->dim, j->scale * log2e);
+        slope_args sa = {k,       v,   b->qt + r0, b->gt + r0,        b->lse2 + r0, b->delta + r0, j->ld_k,
+                         j->ld_v, pad, j->dim,     j->scale * log2e, b->p + r0,    b->ds + r0};
+        by_tiles(prob_keys_table[nv - 1], &sa, keys);
+        by_tiles(slope_keys_table[nv - 1], &sa, keys);
         if (panel_sight(j, t, &b->info, r0, r1) != SEE_ALL) hide(j, t, b, r0, nv);
-        PT_BY_TILE(query_features, nv, j->dim, k, j->ld_k, b->ds + r0, keys, b->dqt + r0, j->row_pad);
+        sum_args qa = {k, b->ds + r0, j->ld_k, pad, keys, pad, b->dqt + r0};
+        by_tiles(query_features_table[nv - 1], &qa, j->dim);
     }
     *from = first * PT_W;
     *to = last * PT_W;
@@ -130,8 +159,10 @@ static void key_sums(const pt_attn_job *j, const block *b, int64_t keys, int fro
     for (int i = 0; i < parts; i++) {
         int nv = (vectors - at + parts - i - 1) / (parts - i);
         int64_t col = (int64_t)at * PT_W, pad = j->row_pad;
-        PT_BY_TILE(key_rows, nv, keys, b->ds + from, pad, b->qr + from * b->wide + col, b->wide, to - from, b->ck + col);
-        PT_BY_TILE(key_rows, nv, keys, b->p + from, pad, b->gr + from * b->wide + col, b->wide, to - from, b->cv + col);
+        sum_args ka = {b->ds + from, b->qr + from * b->wide + col, pad, b->wide, to - from, b->wide, b->ck + col};
+        sum_args va = {b->p + from, b->gr + from * b->wide + col, pad, b->wide, to - from, b->wide, b->cv + col};
+        by_tiles(key_rows_table[nv - 1], &ka, keys);
+        by_tiles(key_rows_table[nv - 1], &va, keys);
         at += nv;
     }
 }

@@ -45,27 +45,34 @@ PT_INLINE void clear(const int M, const int NV, pt_vf acc[MR][NR])
         for (int v = 0; v < NV; v++) acc[m][v] = pt_vset(0);
 }
 
-/* Calls fn(M, NV, ...) with constant M and NV for rows [0, count) in steps of MR, then 4, 2, 1. fn's first run-time argument is the row. */
-#define PT_BY_ROWS(fn, NV, count, ...)                                             \
-    do {                                                                           \
-        int64_t row_ = 0, count_ = (count);                                        \
-        for (; row_ + MR <= count_; row_ += MR) fn(MR, NV, row_, __VA_ARGS__);     \
-        if (MR > 4 && count_ - row_ >= 4) {                                        \
-            fn(4, NV, row_, __VA_ARGS__);                                          \
-            row_ += 4;                                                             \
-        }                                                                          \
-        if (count_ - row_ >= 2) {                                                  \
-            fn(2, NV, row_, __VA_ARGS__);                                          \
-            row_ += 2;                                                             \
-        }                                                                          \
-        if (count_ - row_ >= 1) fn(1, NV, row_, __VA_ARGS__);                      \
-    } while (0)
-#define PT_BY_TILE(fn, nv, count, ...)                           \
-    do {                                                         \
-        if ((nv) == 3) PT_BY_ROWS(fn, 3, count, __VA_ARGS__);    \
-        else if ((nv) == 2) PT_BY_ROWS(fn, 2, count, __VA_ARGS__); \
-        else PT_BY_ROWS(fn, 1, count, __VA_ARGS__);              \
-    } while (0)
+/* A kernel is written once as PT_INLINE void fn(const int M, const int NV, const void *args, int64_t row), for rows [row, row + M).
+ * PT_TILE_VARIANTS makes a function of every size; none is inlined, since the register tiles fill the register file and what a
+ * caller keeps in registers would push them out (measured: a third of the speed). */
+typedef void (*tile_fn)(const void *args, int64_t row);
+#define PT_TILE_VARIANT(fn, M, NV) \
+    static __attribute__((noinline)) void fn##_##M##_##NV(const void *args, int64_t row) { fn(M, NV, args, row); }
+#define PT_TILE_WIDTH(fn, NV)  \
+    PT_TILE_VARIANT(fn, MR, NV) \
+    PT_TILE_VARIANT(fn, 4, NV)  \
+    PT_TILE_VARIANT(fn, 2, NV)  \
+    PT_TILE_VARIANT(fn, 1, NV)
+#define PT_TILE_VARIANTS(fn)                                                                                       \
+    PT_TILE_WIDTH(fn, 1)                                                                                           \
+    PT_TILE_WIDTH(fn, 2)                                                                                           \
+    PT_TILE_WIDTH(fn, 3)                                                                                           \
+    static const tile_fn fn##_table[NR][4] = {{fn##_MR_1, fn##_4_1, fn##_2_1, fn##_1_1},                           \
+                                              {fn##_MR_2, fn##_4_2, fn##_2_2, fn##_1_2},                           \
+                                              {fn##_MR_3, fn##_4_3, fn##_2_3, fn##_1_3}};
+
+/* Rows [0, count) in tiles of MR rows, then 4, 2, 1; sizes = fn_table[vectors - 1]. */
+static inline void by_tiles(const tile_fn sizes[4], const void *args, int64_t count)
+{
+    int64_t row = 0;
+    for (; row + MR <= count; row += MR) sizes[0](args, row);
+    for (; row + 4 <= count; row += 4) sizes[1](args, row);
+    for (; row + 2 <= count; row += 2) sizes[2](args, row);
+    if (row < count) sizes[3](args, row);
+}
 
 PT_INLINE pt_vf top(pt_vf a, pt_vf b) /* b when a is NaN or b is */
 {

@@ -14,59 +14,78 @@ typedef struct block {
 
 #define SCRATCH_FWD(pad, dim) (2 * (size_t)(dim) * (size_t)(pad) + (size_t)PT_ATTN_KEYS * 48 + 5 * (size_t)(pad))
 
+typedef struct score_args {
+    const float *k, *qt;
+    int64_t ld_k, pad, dim;
+    float *score, *most;
+} score_args;
+
 /* S^T of M keys: score[key][panel] = K . Q^T, and the maximum over keys. */
-PT_INLINE void score_keys(const int M, const int NV, int64_t key, const float *k, int64_t ld_k, const float *qt, int64_t pad, int64_t dim,
-                          float *score, pt_vf most[NR])
+PT_INLINE void score_keys(const int M, const int NV, const void *args, int64_t key)
 {
+    const score_args *a = args;
     pt_vf acc[MR][NR];
     clear(M, NV, acc);
-    product(M, NV, acc, k + key * ld_k, ld_k, 1, qt, pad, dim);
-    PT_UNROLL(8)
-    for (int m = 0; m < M; m++)
-        PT_UNROLL(3)
-        for (int v = 0; v < NV; v++) {
-            pt_vstore(score + (key + m) * PANEL + v * PT_W, acc[m][v]);
-            most[v] = top(most[v], acc[m][v]);
+    product(M, NV, acc, a->k + key * a->ld_k, a->ld_k, 1, a->qt, a->pad, a->dim);
+    PT_UNROLL(3)
+    for (int v = 0; v < NV; v++) {
+        pt_vf most = pt_vload(a->most + v * PT_W);
+        PT_UNROLL(8)
+        for (int m = 0; m < M; m++) {
+            pt_vstore(a->score + (key + m) * PANEL + v * PT_W, acc[m][v]);
+            most = top(most, acc[m][v]);
         }
+        pt_vstore(a->most + v * PT_W, most);
+    }
 }
+PT_TILE_VARIANTS(score_keys)
+
+typedef struct value_args {
+    const float *v, *p, *shrink;
+    int64_t ld_v, keys, pad;
+    float *ot;
+} value_args;
 
 /* O^T += V^T . P^T for M features, earlier sums shrunk first. */
-PT_INLINE void value_features(const int M, const int NV, int64_t d, const float *v, int64_t ld_v, const float *p, int64_t keys, float *ot,
-                              int64_t pad, const float *shrink)
+PT_INLINE void value_features(const int M, const int NV, const void *args, int64_t d)
 {
+    const value_args *a = args;
+    float *ot = a->ot + d * a->pad;
     pt_vf acc[MR][NR];
     PT_UNROLL(8)
     for (int m = 0; m < M; m++)
         PT_UNROLL(3)
-        for (int w = 0; w < NV; w++) acc[m][w] = pt_vload(ot + (d + m) * pad + w * PT_W) * pt_vload(shrink + w * PT_W);
-    product(M, NV, acc, v + d, 1, ld_v, p, PANEL, keys);
+        for (int w = 0; w < NV; w++) acc[m][w] = pt_vload(ot + m * a->pad + w * PT_W) * pt_vload(a->shrink + w * PT_W);
+    product(M, NV, acc, a->v + d, 1, a->ld_v, a->p, PANEL, a->keys);
     PT_UNROLL(8)
     for (int m = 0; m < M; m++)
         PT_UNROLL(3)
-        for (int w = 0; w < NV; w++) pt_vstore(ot + (d + m) * pad + w * PT_W, acc[m][w]);
+        for (int w = 0; w < NV; w++) pt_vstore(ot + m * a->pad + w * PT_W, acc[m][w]);
 }
+PT_TILE_VARIANTS(value_features)
 
 /* What a row does not see becomes -inf; the maxima are taken again. */
-static void hide(const pt_attn_job *j, const pt_attn_tile *t, const block *b, int r0, int nv, pt_vf most[NR])
+static void hide(const pt_attn_job *j, const pt_attn_tile *t, const block *b, int r0, int nv, float *most)
 {
     for (int v = 0; v < nv; v++) {
         pt_vi token = load_ints(b->info.token + r0 + v * PT_W), pos = load_ints(b->info.pos + r0 + v * PT_W);
-        most[v] = pt_vset(-INFINITY);
+        pt_vf high = pt_vset(-INFINITY);
         for (int32_t key = t->k0; key < t->k1; key++) {
             float *s = b->score + (int64_t)(key - t->k0) * PANEL + v * PT_W;
             pt_vf x = pt_vpick(sees(j->forest, key, token, pos), pt_vload(s), pt_vset(-INFINITY));
             pt_vstore(s, x);
-            most[v] = top(most[v], x);
+            high = top(high, x);
         }
+        pt_vstore(most + v * PT_W, high);
     }
 }
 
 /* The online softmax: score becomes p = 2^(score*c - top). */
-static void soften(const block *b, int r0, int nv, int64_t keys, float c, const pt_vf most[NR])
+static void soften(const block *b, int r0, int nv, int64_t keys, float c, const float *most)
 {
     for (int v = 0; v < nv; v++) {
         int at = r0 + v * PT_W;
-        pt_vf before = pt_vload(b->top + at), now = top(before, most[v] * pt_vset(c));
+        pt_vf before = pt_vload(b->top + at), now = top(before, pt_vload(most + v * PT_W) * pt_vset(c));
         pt_vf base = pt_vpick(now == pt_vset(-INFINITY), pt_vset(0), now); /* nothing seen so far: keep inf - inf away */
         pt_vf shrink = exp2_of(before - base), sum = pt_vset(0);
         for (int64_t key = 0; key < keys; key++) {
@@ -84,13 +103,15 @@ static void soften(const block *b, int r0, int nv, int64_t keys, float c, const 
 static void panel(const pt_attn_job *j, int kv, const pt_attn_tile *t, const block *b, int r0, int nv, bool masked)
 {
     const float *k = j->k + (int64_t)t->k0 * j->ld_k + (int64_t)kv * j->dim, *v = j->v + (int64_t)t->k0 * j->ld_v + (int64_t)kv * j->dim;
-    int64_t keys = t->k1 - t->k0;
-    pt_vf most[NR];
-    for (int i = 0; i < NR; i++) most[i] = pt_vset(-INFINITY);
-    PT_BY_TILE(score_keys, nv, keys, k, j->ld_k, b->qt + r0, j->row_pad, j->dim, b->score, most);
+    int64_t keys = t->k1 - t->k0, pad = j->row_pad;
+    float most[PANEL];
+    for (int i = 0; i < PANEL; i++) most[i] = -INFINITY;
+    score_args sa = {k, b->qt + r0, j->ld_k, pad, j->dim, b->score, most};
+    by_tiles(score_keys_table[nv - 1], &sa, keys);
     if (masked) hide(j, t, b, r0, nv, most);
     soften(b, r0, nv, keys, j->scale * log2e, most);
-    PT_BY_TILE(value_features, nv, j->dim, v, j->ld_v, b->score, keys, b->ot + r0, j->row_pad, b->shrink + r0);
+    value_args va = {v, b->score, b->shrink + r0, j->ld_v, keys, pad, b->ot + r0};
+    by_tiles(value_features_table[nv - 1], &va, j->dim);
 }
 
 static void finish(const pt_attn_job *j, int kv, const block *b, int32_t q0, int rows)
