@@ -37,7 +37,7 @@ static uint32_t pair_rank(const pt_tokenizer *t, const char *s, const pt_tok_sym
 /* The library drops what it can neither spell nor call unknown before it merges; the symbol before takes its bytes. */
 static uint32_t add_symbol(const pt_tokenizer *t, pt_tok_sym *y, uint32_t k, int32_t id, size_t at, size_t len)
 {
-    bool dropped = id < 0 && t->unk < 0 && !t->scored;
+    bool dropped = id < 0 && t->model_unk < 0 && !t->scored;
     if (!dropped) y[k] = (pt_tok_sym){id, (uint32_t)at, (uint32_t)len, 0, 0};
     else if (k) y[k - 1].len += (uint32_t)len;
     return k + !dropped;
@@ -192,13 +192,13 @@ static pt_status emit_symbol(pt_tok_work *w, const char *s, const pt_tok_sym *y)
         w->last_unk = false;
         return PT_OK;
     }
-    if (t->unk < 0) return PT_OK;
+    if (t->model_unk < 0) return PT_OK;
     if (t->fuse_unk && w->last_unk) {
         if (w->want_ends) w->ends[w->out->n - w->first - 1] = at + y->len;
         return PT_OK;
     }
     w->last_unk = true;
-    return pt_tok_emit(w, t->unk, at + y->len);
+    return pt_tok_emit(w, t->model_unk, at + y->len);
 }
 
 pt_status pt_tok_bpe_word(pt_tok_work *w, const char *s, size_t n)

@@ -114,6 +114,7 @@ static pt_status read_model(pt_tokenizer *t, const json_t *model)
         t->unk = pt_tok_find(t, json_string_value(unk));
         if (t->unk < 0) return pt_fail(PT_EFORMAT, "unk_token '%.80s' is not in the vocabulary", json_string_value(unk));
         t->flags[t->unk] |= PT_TOK_UNK;
+        t->model_unk = t->unk;
     }
     return PT_OK;
 }

@@ -132,6 +132,7 @@ struct pt_tokenizer {
     pt_tok_decode_rule decode;
 
     int32_t bos, eos, eot, unk, pad;
+    int32_t model_unk;       /* what the merging itself writes for a character that it cannot spell; -1: it drops it */
     int add_bos, add_eos;    /* -1 = not stated */
     int32_t template_bos;    /* id that the file's post-processor puts first, -1 = none */
     int32_t *stops;

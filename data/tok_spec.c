@@ -80,6 +80,7 @@ pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *s)
     if (s->kind == PT_VOCAB_SPM) {
         PT_CHECK(s->scores, PT_EFORMAT, "a SentencePiece vocabulary without scores");
         t->scored = t->byte_fallback = true;
+        t->model_unk = t->unk;
         t->decode.meta_to_space = t->decode.byte_fallback = true;
         if (s->add_space_prefix != 0) {
             PT_TRY(add_norm(t, PT_NORM_PREPEND, NULL, PT_TOK_META));
@@ -154,10 +155,10 @@ done:
     return rc;
 }
 
-static int32_t gguf_type(unsigned flags)
+static int32_t gguf_type(unsigned flags, bool byte_level)
 {
     if (!(flags & PT_TOK_HAS) || (flags & PT_TOK_VOID)) return PT_TOKEN_UNUSED;
-    if (flags & PT_TOK_UNK) return PT_TOKEN_UNKNOWN;
+    if ((flags & PT_TOK_UNK) && !byte_level) return PT_TOKEN_UNKNOWN;
     if (flags & PT_TOK_SPECIAL) return PT_TOKEN_CONTROL;
     if (flags & PT_TOK_ADDED) return PT_TOKEN_USER_DEFINED;
     return flags & PT_TOK_BYTE ? PT_TOKEN_BYTE : PT_TOKEN_NORMAL;
@@ -168,7 +169,7 @@ pt_status pt_tok_build_spec(pt_tokenizer *t)
     PT_RETURN(list_merges(t));
     PT_RETURN(pt_alloc0(&t->spec_types, t->n));
     bool prefix = t->prefix != PT_PREFIX_NONE;
-    for (int32_t i = 0; i < t->n; i++) t->spec_types[i] = gguf_type(t->flags[i]);
+    for (int32_t i = 0; i < t->n; i++) t->spec_types[i] = gguf_type(t->flags[i], t->byte_level);
     for (size_t i = 0; i < t->n_norms; i++) prefix = prefix || t->norms[i].kind == PT_NORM_PREPEND;
     if (!t->byte_level && !t->scored) PT_RETURN(invent_scores(t));
     if (t->byte_level && !t->pre) PT_RETURN(pt_tok_guess_pre(t, &t->pre));

@@ -64,7 +64,7 @@ pt_status pt_tok_new(pt_tokenizer **out)
 {
     PT_RETURN(pt_alloc0(out, 1));
     pt_tokenizer *t = *out;
-    t->bos = t->eos = t->eot = t->unk = t->pad = t->template_bos = -1;
+    t->bos = t->eos = t->eot = t->unk = t->pad = t->model_unk = t->template_bos = -1;
     t->add_bos = t->add_eos = -1;
     return PT_OK;
 }
@@ -335,7 +335,7 @@ static uint64_t fingerprint(const pt_tokenizer *t)
 {
     uint64_t h = PT_FNV_START;
     h = fold(h, t->byte_level | t->scored << 1 | t->ignore_merges << 2 | t->byte_fallback << 3 | t->fuse_unk << 4);
-    h = fold(fold(h, t->n), t->unk);
+    h = fold(fold(h, t->n), t->model_unk);
     for (int32_t i = 0; i < t->n; i++) {
         h = pt_fnv1a(fold(h, t->flags[i]), pt_tok_text(t, t->spell[i]), t->spell[i].len + 1);
         if (t->scored) h = fold(h, t->rank[i]);
