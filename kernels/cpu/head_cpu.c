@@ -77,11 +77,11 @@ static pt_status rows_of(head_work *w, int64_t h0, int64_t n, int64_t *at)
 /* Takes a block's part sums of head row h (of the chunk) into the running ones, and the targets' logits. */
 static void merge(head_work *w, int64_t h, int64_t v0, int64_t n, const float *z, const pt_head_part *p)
 {
+    if (pt_view_ok(w->a->argmax) && (v0 == 0 || p->max > w->max[h])) w->where[h] = (int32_t)v0 + PT_PICK(pt_vhead_find)(z, n, p->max);
     if (v0 == 0) {
-        w->max[h] = p->max, w->sum[h] = p->sum, w->zsum[h] = p->zsum, w->where[h] = p->where;
+        w->max[h] = p->max, w->sum[h] = p->sum, w->zsum[h] = p->zsum;
     } else {
         double top = p->max > w->max[h] ? p->max : w->max[h], old = exp(w->max[h] - top), new = exp(p->max - top);
-        if (p->max > w->max[h]) w->where[h] = (int32_t)v0 + p->where;
         w->sum[h] = w->sum[h] * old + p->sum * new;
         w->zsum[h] = w->zsum[h] * old + p->zsum * new;
         w->max[h] = top;

@@ -37,8 +37,6 @@ void PT_V(pt_vhead_part)(float *z, int64_t n, float softcap, float temperature, 
     for (int64_t i = 0; i < whole; i += PT_W) top = pt_vmax(top, pt_vload(z + i));
     if (whole < n) top = pt_vmax(top, pt_vload_part(z + whole, n - whole, -__builtin_inff()));
     float max = pt_vtop(top);
-    int64_t where = 0;
-    while (where < n - 1 && z[where] != max) where++;
     pt_vf sum = pt_vset(0), zsum = pt_vset(0), m = pt_vset(max);
     for (int64_t i = 0; i < whole; i += PT_W) {
         pt_vf v = pt_vload(z + i), e = pt_vexp(v - m);
@@ -50,7 +48,14 @@ void PT_V(pt_vhead_part)(float *z, int64_t n, float softcap, float temperature, 
         sum += e;
         zsum = pt_vfma(e, v, zsum);
     }
-    *out = (pt_head_part){max, pt_vsum(sum), pt_vsum(zsum), (int32_t)where};
+    *out = (pt_head_part){max, pt_vsum(sum), pt_vsum(zsum)};
+}
+
+int32_t PT_V(pt_vhead_find)(const float *z, int64_t n, float value)
+{
+    int64_t i = 0;
+    while (i < n - 1 && z[i] != value) i++;
+    return (int32_t)i;
 }
 
 void PT_V(pt_vhead_grad)(float *z, int64_t n, float max, float factor, float softcap, float temperature)

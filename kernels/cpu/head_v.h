@@ -8,10 +8,11 @@ typedef struct pt_head_part {
     float max;     /* of z */
     float sum;     /* of exp(z - max) */
     float zsum;    /* of exp(z - max) * z */
-    int32_t where; /* lowest index of the maximum */
 } pt_head_part;
 /* z[0..n) in place: z = softcap(z)/temperature (softcap 0 = none); then its part sums. */
 PT_V_DECL(void, pt_vhead_part, (float *z, int64_t n, float softcap, float temperature, pt_head_part *out));
+/* Lowest index of value in z[0..n); n - 1 when it is not there. */
+PT_V_DECL(int32_t, pt_vhead_find, (const float *z, int64_t n, float value));
 /* z in place becomes factor * exp(z - max) * d softcap / temperature: the gradient by the raw logit but for the target's own term. */
 PT_V_DECL(void, pt_vhead_grad, (float *z, int64_t n, float max, float factor, float softcap, float temperature));
 #endif

@@ -53,11 +53,22 @@ static inline pt_vf pt_vpick(pt_vi mask, pt_vf yes, pt_vf no) { return (pt_vf)((
 /* Sums and maxima over lanes, by halves. */
 static inline float pt_vsum(pt_vf v)
 {
-    float f[PT_W];
-    memcpy(f, &v, sizeof f);
-    for (int w = PT_W / 2; w; w /= 2)
-        for (int i = 0; i < w; i++) f[i] += f[i + w];
-    return f[0];
+#if defined(__x86_64__)
+#if PT_W == 16
+    __m256 h = _mm256_add_ps(_mm512_castps512_ps256((__m512)v), _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd((__m512)v), 1)));
+#elif PT_W == 8
+    __m256 h = (__m256)v;
+#endif
+#if PT_W >= 8
+    __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+#else
+    __m128 q = (__m128)v;
+#endif
+    q = _mm_add_ps(q, _mm_movehl_ps(q, q));
+    return _mm_cvtss_f32(_mm_add_ss(q, _mm_shuffle_ps(q, q, 1)));
+#else
+    return (v[0] + v[2]) + (v[1] + v[3]);
+#endif
 }
 static inline float pt_vtop(pt_vf v)
 {
