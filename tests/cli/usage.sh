@@ -1,0 +1,74 @@
+#!/bin/bash
+# Wrong usage, broken inputs: the exit code and what the message names. Runs the program itself.
+cd "$(dirname "$0")/../.." || exit 2
+ptrain=${PTRAIN:-build/ptrain}
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+n=0
+check() { # NAME CODE TEXT COMMAND...: exit code and a part of standard error
+    local name=$1 code=$2 text=$3 got
+    shift 3
+    n=$((n + 1))
+    "$@" >"$dir/out" 2>"$dir/err" </dev/null
+    got=$?
+    if [ $got -eq "$code" ] && grep -qF -- "$text" "$dir/err"; then
+        echo "ok $n - $name"
+    else
+        echo "# exit $got, wanted $code with '$text':"
+        sed 's/^/# /' "$dir/err"
+        echo "not ok $n - $name"
+    fi
+}
+shows() { # NAME TEXT COMMAND...: exit 0 and a part of standard output
+    local name=$1 text=$2
+    shift 2
+    n=$((n + 1))
+    if "$@" >"$dir/out" 2>"$dir/err" </dev/null && grep -qF -- "$text" "$dir/out"; then echo "ok $n - $name"; else
+        sed 's/^/# /' "$dir/out" "$dir/err"
+        echo "not ok $n - $name"
+    fi
+}
+data="datasets: [{path: $dir/d.jsonl, type: messages}]"
+echo '{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}' >"$dir/d.jsonl"
+printf 'base_model: %s/none.gguf\n%s\n' "$dir" "$data" >"$dir/missing.yaml"
+printf 'base_model: x\nlerning_rate: 1\n%s\n' "$data" >"$dir/key.yaml"
+printf 'base_model: %s/bad.gguf\n%s\n' "$dir" "$data" >"$dir/bad.yaml"
+head -c 100 /dev/urandom >"$dir/bad.gguf"
+printf 'PAR1xxxxPAR1' >"$dir/d.parquet"
+tiny="init: random
+model_config: {family: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 1, num_attention_heads: 2, vocab_size: 64}
+output_dir: $dir/run
+sequence_len: 64
+device: cpu
+compute: f32"
+row='{"input_ids": [1, 2, 3, 4], "labels": [-100, -100, 3, 4]}'
+echo "$row" >"$dir/t.jsonl"
+printf '%s\ndatasets: [{path: %s/t.jsonl, type: tokens}]\n' "$tiny" "$dir" >"$dir/tiny.yaml"
+printf '%s\ndatasets: [{path: %s/d.parquet, type: tokens}]\n' "$tiny" "$dir" >"$dir/parquet.yaml"
+printf '%s\n{"input_ids": [1, 2], "labels": [1]}\n' "$row" >"$dir/broken.jsonl"
+printf '%s\ndatasets: [{path: %s/broken.jsonl, type: tokens}]\n' "$tiny" "$dir" >"$dir/broken.yaml"
+printf '{"input_ids": [1, 2, 99], "labels": [-100, 2, 99]}\n' >"$dir/high.jsonl"
+printf '%s\ndatasets: [{path: %s/high.jsonl, type: tokens}]\n' "$tiny" "$dir" >"$dir/high.yaml"
+
+shows "no arguments: help" "ptrain CONFIG" "$ptrain"
+shows "help of a key" "also: lora_rank" "$ptrain" help lora_r
+shows "help of a foreign key" "no effect here" "$ptrain" help flash_attention
+shows "version" "ptrain 0." "$ptrain" version
+check "unknown word is a config file" 2 "frobnicate" "$ptrain" frobnicate
+check "unknown option" 2 "--frob" "$ptrain" train --frob
+check "missing config" 2 "no/such.yaml" "$ptrain" no/such.yaml
+check "unknown key, nearest key, place" 2 "key.yaml:2:1: unknown key lerning_rate; did you mean learning_rate?" "$ptrain" "$dir/key.yaml"
+check "setting of the command line" 2 "lora_r takes a number" "$ptrain" "$dir/tiny.yaml" --lora_r=x
+check "missing base" 2 "none.gguf" "$ptrain" "$dir/missing.yaml"
+check "broken GGUF" 1 "bad.gguf" "$ptrain" "$dir/bad.yaml"
+check "parquet: how to convert" 1 "d.parquet" "$ptrain" "$dir/parquet.yaml"
+check "broken row" 1 "broken.jsonl:2" "$ptrain" "$dir/broken.yaml"
+check "ids past the vocabulary" 2 "99" "$ptrain" "$dir/high.yaml"
+check "generate without input" 2 "ptrain generate" "$ptrain" generate "$dir/tiny.yaml"
+check "export of nothing" 2 "ptrain export" "$ptrain" export "$dir"
+check "export to an unknown form" 2 "must be one of" "$ptrain" export "$dir" --to onnx --out x
+check "score: no such model" 2 "neither a file nor a folder" "$ptrain" score "$dir/nowhere" --input "$dir/t.jsonl"
+shows "a run from random weights" "done: 1 steps" "$ptrain" "$dir/tiny.yaml"
+shows "its folder" "model.safetensors" ls "$dir/run"
+n=$((n + 1))
+if [ "$(find "$dir" -mindepth 1 -name "*tmp-*" | wc -l)" -eq 0 ]; then echo "ok $n - nothing half-written is left"; else find "$dir" -mindepth 1 -name "*tmp-*"; echo "not ok $n - nothing half-written is left"; fi
