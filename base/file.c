@@ -36,7 +36,7 @@ pt_status pt_map_open(pt_map *out, const char *path)
     pt_status rc = PT_OK;
     struct stat st;
     *out = (pt_map){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused below, not waited for */
     PT_CHECK(fd >= 0, PT_EIO, "cannot open %s: %s", path, strerror(errno));
     PT_CHECK(fstat(fd, &st) == 0, PT_EIO, "cannot stat %s: %s", path, strerror(errno));
     PT_CHECK(S_ISREG(st.st_mode), PT_EIO, "%s is not a regular file", path);

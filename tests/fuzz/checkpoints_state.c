@@ -8,12 +8,13 @@
 #include "checkpoints/state.h"
 
 static char folder[128];
-static int opened;
+static int tried, opened;
 
 static void open_and_read(void)
 {
     static const char *const names[] = {"loss", "records", "text", "m", "v", "gone"};
     pt_state *s;
+    tried++;
     pt_status rc = pt_state_open(&s, folder);
     fuzz_clean(rc);
     assert_true((s != NULL) == (rc == PT_OK));
@@ -102,13 +103,13 @@ static void mutated_checkpoints(void **state)
     fuzz_file(seed, 1500, run_bin);
     scratch_write(bin, good, n);
     free(good);
-    assert_true(opened >= 1 && opened < 200); /* only the padding is free */
+    assert_true(opened >= 1 && opened < tried / 7); /* only the padding is free */
     assert_int_equal(pt_file_read(&good, &n, json, 1 << 16), PT_OK);
-    opened = 0;
+    tried = opened = 0;
     write_file("seed", good, n);
     fuzz_memory_file(json);
     fuzz_file(seed, 3000, run_json);
-    assert_true(opened >= 1 && opened < 400); /* white space is free */
+    assert_true(opened >= 1 && opened < tried / 7); /* only white space is free */
     opened = 0;
     free(good);
     fuzz_file(seed, 3000, run_mended);

@@ -1,0 +1,191 @@
+/* base/file.h: maps, whole reads, atomic writes, folders, digests (FIPS 180-4 and FNV known answers). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/scratch.h"
+
+static void maps_and_reads(void **state)
+{
+    pt_map m;
+    char *text;
+    size_t n;
+    const char *path = scratch_path("a");
+    scratch_write(path, "hello\0x", 7);
+    assert_int_equal(pt_map_open(&m, path), PT_OK);
+    assert_true(m.bytes == 7 && !memcmp(m.data, "hello\0x", 7));
+    pt_map_close(&m);
+    assert_null(m.data);
+    assert_int_equal(pt_file_read(&text, &n, path, 7), PT_OK);
+    assert_true(n == 7 && text[7] == 0);
+    free(text);
+    assert_int_equal(pt_file_read(&text, &n, path, 6), PT_EFORMAT);
+    assert_string_equal(scratch_message(), "a has 7 bytes; at most 6 are read");
+    assert_null(text);
+    scratch_write(path, "", 0);
+    assert_int_equal(pt_map_open(&m, path), PT_OK);
+    assert_true(m.data == NULL && m.bytes == 0);
+    pt_map_close(&m);
+    assert_int_equal(pt_file_read(&text, &n, path, 0), PT_OK);
+    assert_string_equal(text, "");
+    free(text);
+    assert_int_equal(pt_map_open(&m, scratch_path("none")), PT_EIO);
+    assert_string_equal(scratch_message(), "cannot open none: No such file or directory");
+    assert_int_equal(pt_map_open(&m, scratch_dir), PT_EIO);
+    assert_non_null(strstr(pt_err_msg(), "is not a regular file"));
+}
+
+static void a_fifo_does_not_hang(void **state)
+{
+    pt_map m;
+    const char *path = scratch_path("fifo");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(5); /* opening one without a writer would wait for ever */
+    assert_int_equal(pt_map_open(&m, path), PT_EIO);
+    assert_string_equal(scratch_message(), "fifo is not a regular file");
+    alarm(0);
+}
+
+static void writes_appear_whole(void **state)
+{
+    const char *path = scratch_path("out");
+    pt_outfile f;
+    char *text;
+    scratch_write(path, "old", 3);
+    assert_int_equal(pt_outfile_open(&f, path), PT_OK);
+    assert_int_equal(pt_outfile_write(&f, "0000 new", 8), PT_OK);
+    assert_int_equal(pt_outfile_rewrite(&f, 0, "1234", 4), PT_OK);
+    assert_int_equal(pt_outfile_rewrite(&f, 6, "1234", 4), PT_EARG);
+    assert_int_equal(pt_file_read(&text, NULL, path, 99), PT_OK);
+    assert_string_equal(text, "old");
+    free(text);
+    assert_int_equal(pt_outfile_commit(&f), PT_OK);
+    pt_outfile_close(&f);
+    assert_int_equal(pt_file_read(&text, NULL, path, 99), PT_OK);
+    assert_string_equal(text, "1234 new");
+    free(text);
+    /* not committed: the old content stays and no temporary file is left */
+    assert_int_equal(pt_outfile_open(&f, path), PT_OK);
+    assert_int_equal(pt_outfile_write(&f, "half", 4), PT_OK);
+    char tmp[300];
+    snprintf(tmp, sizeof tmp, "%s", f.tmp);
+    assert_true(pt_file_exists(tmp));
+    pt_outfile_close(&f);
+    assert_false(pt_file_exists(tmp));
+    assert_int_equal(pt_file_read(&text, NULL, path, 99), PT_OK);
+    assert_string_equal(text, "1234 new");
+    free(text);
+    pt_outfile zero = {0}; /* its fd of 0 is not ours to close */
+    int had = fcntl(0, F_GETFD);
+    pt_outfile_close(&zero);
+    assert_int_equal(fcntl(0, F_GETFD), had);
+    assert_int_equal(pt_outfile_open(&f, scratch_path("no/such/folder")), PT_EIO);
+    assert_int_equal(pt_file_write_whole(scratch_path("no/such/folder"), "x", 1), PT_EIO);
+}
+
+static void a_full_device_is_an_error(void **state)
+{
+    struct rlimit r, small;
+    char *text;
+    signal(SIGXFSZ, SIG_IGN);
+    const char *path = scratch_path("full");
+    scratch_write(path, "old", 3);
+    getrlimit(RLIMIT_FSIZE, &r);
+    small = r;
+    small.rlim_cur = 100;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    char big[300] = {0};
+    pt_status rc = pt_file_write_whole(path, big, sizeof big); /* a short write of 100, then an error */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
+    assert_int_equal(rc, PT_EIO);
+    assert_non_null(strstr(pt_err_msg(), "File too large"));
+    assert_int_equal(pt_file_read(&text, NULL, path, 99), PT_OK);
+    assert_string_equal(text, "old");
+    free(text);
+}
+
+static void folders(void **state)
+{
+    char *p;
+    assert_int_equal(pt_dir_make(scratch_path("x/y/z")), PT_OK);
+    assert_int_equal(pt_dir_make(scratch_path("x/y/z/")), PT_OK);
+    assert_true(pt_dir_exists(scratch_path("x/y/z")) && !pt_file_exists(scratch_path("x/y")));
+    scratch_write(scratch_path("x/y/f"), "1", 1);
+    assert_int_equal(pt_dir_make(scratch_path("x/y/f")), PT_EIO);
+    assert_string_equal(scratch_message(), "x/y/f is not a folder");
+    assert_int_equal(pt_dir_make(scratch_path("x/y/f/g")), PT_EIO);
+    scratch_write(scratch_path("outside"), "1", 1);
+    assert_int_equal(symlink("../../outside", scratch_path("x/y/link")), 0);
+    assert_int_equal(pt_dir_remove(scratch_path("x")), PT_OK); /* removes the link, not what it points to */
+    assert_false(pt_dir_exists(scratch_path("x")));
+    assert_true(pt_file_exists(scratch_path("outside")));
+    assert_int_equal(pt_dir_remove(scratch_path("x")), PT_OK);
+    assert_int_equal(pt_path_join(&p, "a/", "b"), PT_OK);
+    assert_string_equal(p, "a/b");
+    free(p);
+    assert_int_equal(pt_path_join(&p, "", "b"), PT_OK);
+    assert_string_equal(p, "b");
+    free(p);
+    assert_int_equal(pt_path_join(&p, "a", "/b"), PT_OK);
+    assert_string_equal(p, "/b");
+    free(p);
+    assert_string_equal(pt_path_base("a/b.c"), "b.c");
+    assert_string_equal(pt_path_base("b.c"), "b.c");
+    scratch_write(scratch_path("from"), "1", 1);
+    assert_int_equal(pt_rename_durable(scratch_path("from"), scratch_path("to")), PT_OK);
+    assert_int_equal(pt_rename_durable(scratch_path("from"), scratch_path("to")), PT_EIO);
+    assert_string_equal(scratch_message(), "cannot rename from to to: No such file or directory");
+    assert_int_equal(pt_fsync_path(scratch_path("from")), PT_EIO);
+}
+
+static void digests(void **state)
+{
+    static const struct {
+        const char *text, *sha;
+        uint64_t fnv;
+    } cases[] = {
+        {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", 0xcbf29ce484222325},
+        {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", 0xe71fa2190541574b},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1", 0xdd305304cdb45735},
+        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
+         "cf5b16a778af8380036ce59e7b0492370b249b11e8f07a51afac45037afee9d1", 0xf3692984963deb8d},
+    };
+    char hex[65];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pt_sha256_hex(hex, cases[i].text, strlen(cases[i].text));
+        assert_string_equal(hex, cases[i].sha);
+        assert_true(pt_fnv1a(PT_FNV_START, cases[i].text, strlen(cases[i].text)) == cases[i].fnv);
+    }
+    static char million[1000000];
+    memset(million, 'a', sizeof million);
+    scratch_write(scratch_path("million"), million, sizeof million);
+    assert_int_equal(pt_sha256_file(hex, scratch_path("million")), PT_OK);
+    assert_string_equal(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    scratch_write(scratch_path("empty"), "", 0);
+    assert_int_equal(pt_sha256_file(hex, scratch_path("empty")), PT_OK);
+    assert_string_equal(hex, cases[0].sha);
+    /* chained = at once */
+    assert_true(pt_fnv1a(pt_fnv1a(PT_FNV_START, "ab", 2), "c", 1) == pt_fnv1a(PT_FNV_START, "abc", 3));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(maps_and_reads),
+        cmocka_unit_test(a_fifo_does_not_hang),
+        cmocka_unit_test(writes_appear_whole),
+        cmocka_unit_test(a_full_device_is_an_error),
+        cmocka_unit_test(folders),
+        cmocka_unit_test(digests),
+    };
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
+}
