@@ -43,3 +43,8 @@ fmt: ## format the C sources (clang-format)
 
 clean: ## remove what was built
 	rm -rf build
+
+PYTHON ?= python3
+bench: ptrain ## speed and memory beside PyTorch + PEFT and llama.cpp where installed (PYTHON=...), and where our time goes
+	@[ -n "$(MODEL)" ] || sh docker/fetch-base.sh cache/SmolLM2-135M-Instruct.Q4_1.gguf
+	@$(PYTHON) tests/bench/bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
