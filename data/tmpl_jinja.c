@@ -12,10 +12,14 @@ static pt_status quoted(pt_str *o, const char *s)
 {
     PT_RETURN(pt_str_puts(o, "'"));
     for (; *s; s++) {
-        if (*s == '\n') PT_RETURN(pt_str_puts(o, "\\n"));
-        else if (*s == '\r') PT_RETURN(pt_str_puts(o, "\\r"));
-        else if (*s == '\'' || *s == '\\') PT_RETURN(pt_str_printf(o, "\\%c", *s));
-        else PT_RETURN(pt_str_add(o, s, 1));
+        if (*s == '\n')
+            PT_RETURN(pt_str_puts(o, "\\n"));
+        else if (*s == '\r')
+            PT_RETURN(pt_str_puts(o, "\\r"));
+        else if (*s == '\'' || *s == '\\')
+            PT_RETURN(pt_str_printf(o, "\\%c", *s));
+        else
+            PT_RETURN(pt_str_add(o, s, 1));
     }
     return pt_str_puts(o, "'");
 }
@@ -128,12 +132,13 @@ static pt_status write_qwen25(pt_str *o, const pt_template *t)
         PT_RETURN(quoted(o, t->system));
         PT_RETURN(pt_str_puts(o, " + '<|im_end|>\\n' }}{% endif %}"));
     }
-    PT_RETURN(pt_str_puts(
-        o, "{% for message in messages %}{% if message['role'] == 'tool' %}"
-           "{% if loop.first or messages[loop.index0 - 1]['role'] != 'tool' %}{{ '<|im_start|>user' }}{% endif %}"
-           "{{ '\\n<tool_response>\\n' + message['content'] + '\\n</tool_response>' }}"
-           "{% if loop.last or messages[loop.index0 + 1]['role'] != 'tool' %}{{ '<|im_end|>\\n' }}{% endif %}"
-           "{% else %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}{% endif %}{% endfor %}"));
+    PT_RETURN(
+        pt_str_puts(o, "{% for message in messages %}{% if message['role'] == 'tool' %}"
+                       "{% if loop.first or messages[loop.index0 - 1]['role'] != 'tool' %}{{ '<|im_start|>user' }}{% endif %}"
+                       "{{ '\\n<tool_response>\\n' + message['content'] + '\\n</tool_response>' }}"
+                       "{% if loop.last or messages[loop.index0 + 1]['role'] != 'tool' %}{{ '<|im_end|>\\n' }}{% endif %}"
+                       "{% else %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}{% "
+                       "endif %}{% endfor %}"));
     return prompt(o, s);
 }
 
@@ -159,7 +164,8 @@ pt_status pt_tmpl_write_jinja(char **out, const pt_template *t, const char *own,
     case PT_TMPL_FOLDED: PT_TRY(write_folded(&o, t)); break;
     case PT_TMPL_QWEN25: PT_TRY(write_qwen25(&o, t)); break;
     default:
-        PT_CHECK(own, PT_ENOSUP, "template %s is taken from a model that brings it (chat_template: tokenizer_default)", t->style->name);
+        PT_CHECK(own, PT_ENOSUP, "template %s is taken from a model that brings it (chat_template: tokenizer_default)",
+                 t->style->name);
         PT_TRY(write_prefixed(&o, t, own));
     }
     *out = o.text;

@@ -1,7 +1,7 @@
 /* Inside of a chat template; included by data/tmpl_*.c only.
  *
- * A style states how messages become text. In its strings a control token stands as its spelling and is found in the vocabulary (a
- * style whose control tokens are not there is refused); PT_TMPL_EOS stands for the tokenizer's end token. */
+ * A style states how messages become text. In its strings a control token stands as its spelling and is found in the vocabulary
+ * (a style whose control tokens are not there is refused); PT_TMPL_EOS stands for the tokenizer's end token. */
 #ifndef PT_DATA_TMPL_PRIV_H
 #define PT_DATA_TMPL_PRIV_H
 #include "base/file.h"
@@ -10,11 +10,11 @@
 #define PT_TMPL_EOS "\x01"
 
 typedef enum pt_tmpl_kind {
-    PT_TMPL_TURNS,   /* every message between its own tags */
-    PT_TMPL_FOLDED,  /* [INST]: user and assistant alternate, the system text goes into the first user turn */
-    PT_TMPL_QWEN25,  /* turns, tool results inside user turns */
-    PT_TMPL_QWEN3,   /* the same with <think> blocks (rendered without thinking) */
-    PT_TMPL_LLAMA31  /* turns behind a system turn with dates */
+    PT_TMPL_TURNS,  /* every message between its own tags */
+    PT_TMPL_FOLDED, /* [INST]: user and assistant alternate, the system text goes into the first user turn */
+    PT_TMPL_QWEN25, /* turns, tool results inside user turns */
+    PT_TMPL_QWEN3,  /* the same with <think> blocks (rendered without thinking) */
+    PT_TMPL_LLAMA31 /* turns behind a system turn with dates */
 } pt_tmpl_kind;
 
 typedef enum pt_tmpl_bos { PT_BOS_NEVER, PT_BOS_ONCE, PT_BOS_EACH_USER, PT_BOS_AS_TOKENIZER } pt_tmpl_bos;
@@ -23,18 +23,18 @@ typedef struct pt_tmpl_style {
     const char *name;
     pt_tmpl_kind kind;
     pt_tmpl_bos bos;
-    bool strip;               /* outer white space of every content is dropped */
-    bool system_anywhere;     /* a system message may stand after the first */
+    bool strip;                     /* outer white space of every content is dropped */
+    bool system_anywhere;           /* a system message may stand after the first */
     const char *open[4], *close[4]; /* by pt_speaker; the assistant's open is the generation prompt; open NULL = no such role */
-    const char *lead;         /* between the generation prompt and the answer: belongs to the answer */
+    const char *lead;               /* between the generation prompt and the answer: belongs to the answer */
     const char *default_system;
-    const char *controls;     /* spellings that must be control tokens of the vocabulary, separated by blanks */
+    const char *controls; /* spellings that must be control tokens of the vocabulary, separated by blanks */
 } pt_tmpl_style;
 
 struct pt_template {
     const pt_tmpl_style *style;
     const pt_tokenizer *tok;
-    char *system;             /* owned: rendered when a conversation brings none; NULL = nothing */
+    char *system; /* owned: rendered when a conversation brings none; NULL = nothing */
     char *jinja;
     int32_t *stops;
     size_t n_stops, cap_stops;
@@ -45,7 +45,8 @@ struct pt_template {
 const pt_tmpl_style *pt_tmpl_by_name(const char *name);
 /* By the digest of a template's text, NULL when it is not known. */
 const pt_tmpl_style *pt_tmpl_by_text(const char *text);
-/* tmpl_jinja.c: *out = owned Jinja text of the style with this default system text (NULL = none). own: the model's own text, or NULL. */
+/* tmpl_jinja.c: *out = owned Jinja text of the style with this default system text (NULL = none). own: the model's own text, or
+ * NULL. */
 pt_status pt_tmpl_write_jinja(char **out, const pt_template *t, const char *own, bool system_replaced);
 
 /* ---- tmpl_span.c: spans into ids ---- */
@@ -56,17 +57,18 @@ typedef struct pt_tmpl_span {
 typedef struct pt_tmpl_out {
     const pt_template *t;
     pt_rendered *r;
-    pt_str text;        /* pending: since the last control token or cut */
+    pt_str text; /* pending: since the last control token or cut */
     pt_tmpl_span *spans;
     size_t n_spans, cap_spans;
-    size_t *turns;      /* offsets in the pending text where messages begin */
+    size_t *turns; /* offsets in the pending text where messages begin */
     size_t n_turns, cap_turns;
     pt_tok_where where;
 } pt_tmpl_out;
 void pt_tmpl_out_free(pt_tmpl_out *o);
 /* A message begins here. */
 pt_status pt_tmpl_turn(pt_tmpl_out *o);
-/* The template's own text: control tokens in it become ids; answer_end: a control token with weight > 0 closes a supervised turn. */
+/* The template's own text: control tokens in it become ids; answer_end: a control token with weight > 0 closes a supervised
+ * turn. */
 pt_status pt_tmpl_lit(pt_tmpl_out *o, const char *text, float weight, bool answer_end);
 /* A record's text: never a control token. */
 pt_status pt_tmpl_text(pt_tmpl_out *o, const char *s, size_t n, float weight);

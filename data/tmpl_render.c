@@ -83,7 +83,8 @@ static pt_status folded(pt_tmpl_out *o, const pt_message *m, size_t n)
     text_part sys = {has ? m[0].text : t->system, has ? m[0].bytes : t->system ? strlen(t->system) : 0};
     for (size_t i = has; i < n; i++) {
         if ((m[i].speaker == PT_USER) != ((i - has) % 2 == 0)) {
-            return pt_fail(PT_EARG, "template %s: message %zu is the %s's; user and assistant must take turns, beginning with the user",
+            return pt_fail(PT_EARG,
+                           "template %s: message %zu is the %s's; user and assistant must take turns, beginning with the user",
                            s->name, i + 1, speakers[m[i].speaker]);
         }
         text_part c = content_of(t, &m[i]);
@@ -210,8 +211,10 @@ static pt_status qwen3(pt_tmpl_out *o, const pt_message *m, size_t n)
             PT_RETURN(tool_results(o, m, n, &i));
             continue;
         }
-        if (m[i].speaker == PT_ASSISTANT) PT_RETURN(qwen3_answer(o, &m[i], i > query, i + 1 == n));
-        else PT_RETURN(one_turn(o, &m[i], content_of(o->t, &m[i]), ""));
+        if (m[i].speaker == PT_ASSISTANT)
+            PT_RETURN(qwen3_answer(o, &m[i], i > query, i + 1 == n));
+        else
+            PT_RETURN(one_turn(o, &m[i], content_of(o->t, &m[i]), ""));
         i++;
     }
     return PT_OK;
@@ -327,8 +330,10 @@ pt_status pt_template_open(pt_template **out, const char *name, const pt_tokeniz
     if (strcmp(name, "tokenizer_default") == 0) {
         PT_CHECK(own, PT_ENOSUP, "chat_template tokenizer_default: the model has no chat template; name one");
         t->style = pt_tmpl_by_text(own);
-        PT_CHECK(t->style, PT_ENOSUP, "chat_template tokenizer_default: the model's template '%.40s...' is not one of the known texts; "
-                 "name one of those in the manual", own);
+        PT_CHECK(t->style, PT_ENOSUP,
+                 "chat_template tokenizer_default: the model's template '%.40s...' is not one of the known texts; "
+                 "name one of those in the manual",
+                 own);
     } else {
         t->style = pt_tmpl_by_name(name);
         PT_CHECK(t->style, PT_EARG, "unknown chat_template '%s'", name);

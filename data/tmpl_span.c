@@ -78,14 +78,19 @@ static pt_status flush(pt_tmpl_out *o)
     bool mixed = o->n_spans > 1, inside = false;
     for (size_t k = 0; k < o->n_turns; k++) inside = inside || (o->turns[k] > 0 && o->turns[k] < o->text.len);
     if (o->text.len) {
-        PT_TRY(pt_tok_encode_at(o->t->tok, o->text.text, o->text.len, false, o->where, &r->ids, mixed || inside ? &ends : NULL));
-        if (mixed) PT_TRY(weigh(o, first, ends));
-        else PT_TRY(push_weights(r, first, o->spans[0].weight));
+        PT_TRY(
+            pt_tok_encode_at(o->t->tok, o->text.text, o->text.len, false, o->where, &r->ids, mixed || inside ? &ends : NULL));
+        if (mixed)
+            PT_TRY(weigh(o, first, ends));
+        else
+            PT_TRY(push_weights(r, first, o->spans[0].weight));
     }
     for (size_t k = 0; k < o->n_turns; k++) {
         size_t i = 0;
-        if (o->turns[k] == o->text.len) i = r->ids.n - first;
-        else if (o->turns[k]) PT_TRY(token_at(o, o->turns[k], ends, r->ids.n - first, &i));
+        if (o->turns[k] == o->text.len)
+            i = r->ids.n - first;
+        else if (o->turns[k])
+            PT_TRY(token_at(o, o->turns[k], ends, r->ids.n - first, &i));
         PT_TRY(push_turn(r, first + i));
     }
     o->text.len = 0;

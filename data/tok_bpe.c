@@ -38,8 +38,10 @@ static uint32_t pair_rank(const pt_tokenizer *t, const char *s, const pt_tok_sym
 static uint32_t add_symbol(const pt_tokenizer *t, pt_tok_sym *y, uint32_t k, int32_t id, size_t at, size_t len)
 {
     bool dropped = id < 0 && t->model_unk < 0 && !t->scored;
-    if (!dropped) y[k] = (pt_tok_sym){id, (uint32_t)at, (uint32_t)len, 0, 0};
-    else if (k) y[k - 1].len += (uint32_t)len;
+    if (!dropped)
+        y[k] = (pt_tok_sym){id, (uint32_t)at, (uint32_t)len, 0, 0};
+    else if (k)
+        y[k - 1].len += (uint32_t)len;
     return k + !dropped;
 }
 
@@ -172,8 +174,10 @@ static pt_status merge_word(pt_tok_work *w, const char *s, size_t n, pt_tok_sym 
         *y = w->syms;
     }
     *k = first_symbols(w->t, s, n, *y);
-    if (*k <= SMALL) *k = merge_small(w->t, s, *y, *k);
-    else PT_RETURN(merge_heap(w, s, k));
+    if (*k <= SMALL)
+        *k = merge_small(w->t, s, *y, *k);
+    else
+        PT_RETURN(merge_heap(w, s, k));
     return PT_OK;
 }
 

@@ -1,5 +1,5 @@
-/* Ids to text. Bytes that are no UTF-8 become U+FFFD as the tokenizers library writes them: one for every maximal broken part in a
- * byte-level vocabulary, one for every byte of a broken run of byte tokens in a byte-fallback vocabulary. */
+/* Ids to text. Bytes that are no UTF-8 become U+FFFD as the tokenizers library writes them: one for every maximal broken part
+ * in a byte-level vocabulary, one for every byte of a broken run of byte tokens in a byte-fallback vocabulary. */
 #include "data/tok_priv.h"
 
 #include <stdlib.h>

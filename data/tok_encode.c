@@ -68,7 +68,8 @@ static pt_status run(pt_tok_work *w, const char *text, size_t bytes, bool added,
     if (bad != bytes) return pt_fail(PT_EFORMAT, "the text is not valid UTF-8 at byte %zu", bad);
     const pt_tok_added *a;
     while ((a = pt_tok_next_added(t, &t->added[0], text, bytes, from, added, &at, &end)) != NULL) {
-        PT_RETURN(raw_text(w, text + from, at - from, added, from || where != PT_TOK_CONTINUE, from == 0 && where == PT_TOK_START));
+        PT_RETURN(
+            raw_text(w, text + from, at - from, added, from || where != PT_TOK_CONTINUE, from == 0 && where == PT_TOK_START));
         PT_RETURN(added_id(w, a->id, end - at));
         from = end;
     }

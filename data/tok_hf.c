@@ -36,8 +36,10 @@ static pt_status take_template(pt_tokenizer *t, const json_t *v)
     size_t k;
     json_t *o;
     if (json_is_string(v)) return pt_strndup(&t->chat_template, json_string_value(v), json_string_length(v));
-    json_array_foreach((json_t *)v, k, o) {
-        const char *name = json_string_value(json_object_get(o, "name")), *text = json_string_value(json_object_get(o, "template"));
+    json_array_foreach((json_t *)v, k, o)
+    {
+        const char *name = json_string_value(json_object_get(o, "name")),
+                   *text = json_string_value(json_object_get(o, "template"));
         if (name && text && strcmp(name, "default") == 0) return pt_strdup(&t->chat_template, text);
     }
     return PT_OK;
@@ -48,7 +50,8 @@ static pt_status take_decoder(pt_tokenizer *t, const json_t *o)
 {
     const char *key;
     json_t *v;
-    json_object_foreach(json_object_get(o, "added_tokens_decoder"), key, v) {
+    json_object_foreach(json_object_get(o, "added_tokens_decoder"), key, v)
+    {
         char *end;
         long long id = strtoll(key, &end, 10);
         const char *content = token_name(v, "content");
@@ -94,7 +97,8 @@ static pt_status read_generation(pt_tokenizer *t, const json_t *o)
     return PT_OK;
 }
 
-static pt_status with_file(pt_tokenizer *t, const char *dir, const char *name, pt_status (*read)(pt_tokenizer *, const json_t *))
+static pt_status with_file(pt_tokenizer *t, const char *dir, const char *name,
+                           pt_status (*read)(pt_tokenizer *, const json_t *))
 {
     pt_status rc = PT_OK;
     char *path = NULL;
@@ -164,8 +168,10 @@ pt_status pt_tok_open(pt_tokenizer **out, const char *path)
     bool folder = pt_dir_exists(path);
     *out = NULL;
     PT_TRY(pt_tok_new(&t));
-    if (folder) PT_TRY(open_folder(t, path));
-    else PT_TRY(pt_tok_json_read(t, path));
+    if (folder)
+        PT_TRY(open_folder(t, path));
+    else
+        PT_TRY(pt_tok_json_read(t, path));
     if (!folder) PT_TRY(guess_ids(t)); /* one tokenizer.json does not say which tokens are which */
     settle(t);
     pt_tok_set_eot(t);

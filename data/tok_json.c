@@ -58,12 +58,14 @@ static pt_status read_vocab(pt_tokenizer *t, const json_t *vocab)
     json_t *id;
     int64_t top = -1;
     if (!json_is_object(vocab)) return pt_fail(PT_EFORMAT, "model.vocab is not an object");
-    json_object_foreach((json_t *)vocab, piece, id) {
+    json_object_foreach((json_t *)vocab, piece, id)
+    {
         if (!json_is_integer(id)) return pt_fail(PT_EFORMAT, "the id of '%.80s' is not an integer", piece);
         if (json_integer_value(id) > top) top = json_integer_value(id);
     }
     if (top >= 0) PT_RETURN(pt_tok_reserve_ids(t, top));
-    json_object_foreach((json_t *)vocab, piece, id) {
+    json_object_foreach((json_t *)vocab, piece, id)
+    {
         PT_RETURN(pt_tok_put(t, json_integer_value(id), piece, strlen(piece), PT_TOK_MODEL));
     }
     return PT_OK;
@@ -74,7 +76,8 @@ static pt_status read_merges(pt_tokenizer *t, const json_t *merges)
     size_t k;
     json_t *m;
     if (!json_is_array(merges)) return pt_fail(PT_EFORMAT, "model.merges is not a list");
-    json_array_foreach((json_t *)merges, k, m) {
+    json_array_foreach((json_t *)merges, k, m)
+    {
         const char *l, *r;
         size_t ln, rn;
         if (json_is_string(m)) {
@@ -138,7 +141,8 @@ static pt_status read_added(pt_tokenizer *t, const json_t *list)
     json_t *o;
     if (!list || json_is_null(list)) return PT_OK;
     if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "'added_tokens' is not a list");
-    json_array_foreach((json_t *)list, k, o) {
+    json_array_foreach((json_t *)list, k, o)
+    {
         const json_t *id = json_object_get(o, "id");
         if (!json_is_integer(id)) return pt_fail(PT_EFORMAT, "added token %zu has no integer id", k);
         PT_RETURN(pt_tok_json_added(t, o, json_integer_value(id)));

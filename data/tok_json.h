@@ -4,8 +4,8 @@
 #include <jansson.h>
 #include "data/tok_priv.h"
 
-/* A JSON object from a file (owned reference); duplicate keys are refused. reals: integers are read as reals (tokenizer_config.json
- * states model_max_length as 10^30). */
+/* A JSON object from a file (owned reference); duplicate keys are refused. reals: integers are read as reals
+ * (tokenizer_config.json states model_max_length as 10^30). */
 pt_status pt_tok_json_load(json_t **out, const char *path, bool reals);
 pt_status pt_tok_json_str(const json_t *o, const char *key, const char **out);
 /* missing: the value when the key is absent or null. */

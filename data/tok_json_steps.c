@@ -33,8 +33,13 @@ static pt_status read_norm(pt_tokenizer *t, const json_t *o, int depth)
     static const struct {
         const char *name;
         pt_tok_norm_kind kind;
-    } known[] = {{"NFC", PT_NORM_NFC}, {"NFD", PT_NORM_NFD}, {"NFKC", PT_NORM_NFKC}, {"NFKD", PT_NORM_NFKD},
-                 {"Lowercase", PT_NORM_LOWERCASE}, {"Prepend", PT_NORM_PREPEND}, {"Replace", PT_NORM_REPLACE},
+    } known[] = {{"NFC", PT_NORM_NFC},
+                 {"NFD", PT_NORM_NFD},
+                 {"NFKC", PT_NORM_NFKC},
+                 {"NFKD", PT_NORM_NFKD},
+                 {"Lowercase", PT_NORM_LOWERCASE},
+                 {"Prepend", PT_NORM_PREPEND},
+                 {"Replace", PT_NORM_REPLACE},
                  {"Strip", PT_NORM_STRIP}};
     const char *type, *from, *to;
     bool literal;
@@ -179,8 +184,10 @@ static pt_status read_decoder(pt_tokenizer *t, const json_t *o, int depth)
         t->decode.meta_to_space = true;
     } else if (strcmp(type, "Strip") == 0) {
         const char *c = json_string_value(json_object_get(o, "content"));
-        json_int_t start = json_integer_value(json_object_get(o, "start")), stop = json_integer_value(json_object_get(o, "stop"));
-        if (!c || strcmp(c, " ") != 0 || stop != 0 || start < 0 || start > 8) return pt_fail(PT_ENOSUP, "decoder Strip of this kind");
+        json_int_t start = json_integer_value(json_object_get(o, "start")),
+                   stop = json_integer_value(json_object_get(o, "stop"));
+        if (!c || strcmp(c, " ") != 0 || stop != 0 || start < 0 || start > 8)
+            return pt_fail(PT_ENOSUP, "decoder Strip of this kind");
         t->decode.strip_left = (unsigned)start;
     } else if (strcmp(type, "Fuse") != 0) {
         return pt_fail(PT_ENOSUP, "decoder '%s' is not supported", type);

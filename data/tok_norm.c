@@ -5,16 +5,16 @@
 #include <string.h>
 #include <utf8proc.h>
 
-/* True when s is surely in NFC (and, being its own NFC, needs no work): only characters below U+0300 and blocks without combining or
- * singleton characters. */
+/* True when s is surely in NFC (and, being its own NFC, needs no work): only characters below U+0300 and blocks without
+ * combining or singleton characters. */
 static bool surely_nfc(const char *s, size_t n)
 {
     for (size_t i = 0; i < n;) {
         size_t len = 1;
         if ((unsigned char)s[i] >= 0x80) {
             uint32_t c = pt_utf8_get(s + i, &len);
-            bool ok = c < 0x300 || (c >= 0x2010 && c <= 0x2027) || (c >= 0x3000 && c <= 0x3029) || (c >= 0x4E00 && c <= 0x9FFF) ||
-                      (c >= 0xFF01 && c <= 0xFF5E) || (c >= 0x2581 && c <= 0x25FF);
+            bool ok = c < 0x300 || (c >= 0x2010 && c <= 0x2027) || (c >= 0x3000 && c <= 0x3029) ||
+                      (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0xFF01 && c <= 0xFF5E) || (c >= 0x2581 && c <= 0x25FF);
             if (!ok) return false;
         }
         i += len;

@@ -2,8 +2,8 @@
  *
  * The way of a text, as in the Hugging Face tokenizers library: added tokens are cut out of the raw text; what lies between is
  * normalised; added tokens that are marked `normalized` are cut out of that; the rest gets its space prefix, is split by the
- * pre-tokenizer's steps into words; each word is merged by rank. Byte-level vocabularies are kept as raw bytes (the byte alphabet of
- * GPT-2 is undone when the file is read), so text is never spelled in that alphabet. */
+ * pre-tokenizer's steps into words; each word is merged by rank. Byte-level vocabularies are kept as raw bytes (the byte
+ * alphabet of GPT-2 is undone when the file is read), so text is never spelled in that alphabet. */
 #ifndef PT_DATA_TOK_PRIV_H
 #define PT_DATA_TOK_PRIV_H
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -44,7 +44,7 @@ enum {
     PT_TOK_BYTE = 16,   /* <0xNN> of a byte-fallback vocabulary */
     PT_TOK_DIRECT = 32, /* the word spelled like it becomes this one token */
     PT_TOK_UNK = 64,
-    PT_TOK_VOID = 128   /* UNUSED in GGUF */
+    PT_TOK_VOID = 128 /* UNUSED in GGUF */
 };
 
 typedef struct pt_tok_added {
@@ -108,11 +108,11 @@ struct pt_tokenizer {
     bool cut_at_meta; /* char mode: no piece crosses from another character into U+2581, so words may be cut there */
     int32_t n;        /* highest id + 1 */
     size_t cap_spell, cap_raw, cap_flags, cap_score;
-    pt_str blob;      /* every text, each followed by a zero */
+    pt_str blob; /* every text, each followed by a zero */
     pt_tok_ref *spell, *raw;
     uint8_t *flags;
-    float *score;     /* of the source, or NULL */
-    uint32_t *rank;   /* scored: order of the scores, equal scores share one */
+    float *score;   /* of the source, or NULL */
+    uint32_t *rank; /* scored: order of the scores, equal scores share one */
     pt_tok_hash by_spell, by_raw;
     pt_tok_merge *merges;
     size_t n_merges, cap_merges;
@@ -127,14 +127,14 @@ struct pt_tokenizer {
     pt_tok_split *splits;
     size_t n_splits, cap_splits;
     pt_tok_prefix prefix;
-    char *prefix_text;   /* owned: U+2581 or a blank */
-    bool meta_replace;   /* Metaspace: blanks become U+2581 */
+    char *prefix_text; /* owned: U+2581 or a blank */
+    bool meta_replace; /* Metaspace: blanks become U+2581 */
     pt_tok_decode_rule decode;
 
     int32_t bos, eos, eot, unk, pad;
-    int32_t model_unk;       /* what the merging itself writes for a character that it cannot spell; -1: it drops it */
-    int add_bos, add_eos;    /* -1 = not stated */
-    int32_t template_bos;    /* id that the file's post-processor puts first, -1 = none */
+    int32_t model_unk;    /* what the merging itself writes for a character that it cannot spell; -1: it drops it */
+    int add_bos, add_eos; /* -1 = not stated */
+    int32_t template_bos; /* id that the file's post-processor puts first, -1 = none */
     int32_t *stops;
     size_t n_stops, cap_stops;
     char *chat_template, *pre;
@@ -143,12 +143,15 @@ struct pt_tokenizer {
     const char **spec_tokens;
     int32_t *spec_types;
     float *spec_scores;
-    char *spec_text;         /* owned backing of invented spellings and merges */
+    char *spec_text; /* owned backing of invented spellings and merges */
     uint64_t fingerprint;
 };
 
 /* ---- tok_vocab.c: building ---- */
-static inline const char *pt_tok_text(const pt_tokenizer *t, pt_tok_ref r) { return t->blob.text + r.at; }
+static inline const char *pt_tok_text(const pt_tokenizer *t, pt_tok_ref r)
+{
+    return t->blob.text + r.at;
+}
 uint64_t pt_tok_hash_bytes(const char *s, size_t n);
 pt_status pt_tok_new(pt_tokenizer **out);
 /* Copies a text into the blob. */
@@ -164,15 +167,16 @@ bool pt_tok_unalphabet(const char *s, size_t n, char *out, size_t *out_n);
 pt_status pt_tok_put_merge(pt_tokenizer *t, const char *left, size_t ln, const char *right, size_t rn);
 /* Declares an added token (its spelling may or may not stand in the vocabulary already). */
 pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *a, int64_t id, const char *content, size_t n);
-/* After all pieces, merges, added tokens and steps are in: raw forms, tables, matchers, direct words, fingerprint, GGUF terms. */
+/* After all pieces, merges, added tokens and steps are in: raw forms, tables, matchers, direct words, fingerprint, GGUF terms.
+ */
 pt_status pt_tok_finish(pt_tokenizer *t);
 void pt_tok_set_eot(pt_tokenizer *t); /* eot by its known spellings, when not stated */
 pt_status pt_tok_add_stop(pt_tokenizer *t, int64_t id);
 
 /* ---- tok_bpe.c ---- */
 typedef struct pt_tok_sym {
-    int32_t id;        /* -1: an unknown character */
-    uint32_t at, len;  /* in the word */
+    int32_t id;       /* -1: an unknown character */
+    uint32_t at, len; /* in the word */
     uint32_t next, prev;
 } pt_tok_sym;
 typedef struct pt_tok_heap_item {
@@ -184,19 +188,19 @@ typedef struct pt_tok_heap_item {
 typedef struct pt_tok_work {
     const pt_tokenizer *t;
     pt_ids *out;
-    size_t *ends;      /* ends[i]: end of out->ids[first + i] in running bytes of normalised text */
+    size_t *ends; /* ends[i]: end of out->ids[first + i] in running bytes of normalised text */
     size_t ends_cap;
     size_t first;
     bool want_ends, measure; /* measure: only count, emit nothing */
-    size_t base;       /* running bytes before the current text */
-    const char *text;  /* the current normalised text */
+    size_t base;             /* running bytes before the current text */
+    const char *text;        /* the current normalised text */
     pt_tok_sym *syms;
     size_t syms_cap;
     pt_tok_heap_item *heap;
     size_t heap_cap, heap_n;
     pcre2_match_data **match; /* one a split step */
     pt_str buf[2];
-    bool last_unk;     /* fuse_unk */
+    bool last_unk; /* fuse_unk */
 } pt_tok_work;
 pt_status pt_tok_emit(pt_tok_work *w, int32_t id, size_t end);
 /* One word, s inside w->text. */
@@ -211,8 +215,8 @@ pt_status pt_tok_regex(pcre2_code **out, const char *pattern, bool literal);
 pt_status pt_tok_add_split(pt_tokenizer *t, const char *pattern, bool literal, pt_tok_behaviour b, bool invert);
 pt_status pt_tok_split_text(pt_tok_work *w, const char *s, size_t n);
 /* One match at or after `from`: *at, *len; *found = false at the end. */
-pt_status pt_tok_match(const pcre2_code *code, pcre2_match_data *md, const char *s, size_t n, size_t from, size_t *at, size_t *len,
-                       bool *found);
+pt_status pt_tok_match(const pcre2_code *code, pcre2_match_data *md, const char *s, size_t n, size_t from, size_t *at,
+                       size_t *len, bool *found);
 
 /* ---- tok_norm.c ---- */
 /* out = normalised s (out is emptied first). prepend = false leaves Prepend steps out. */
@@ -220,7 +224,8 @@ pt_status pt_tok_normalise(const pt_tokenizer *t, const char *s, size_t n, bool 
 
 /* ---- tok_added.c ---- */
 pt_status pt_tok_matcher_build(const pt_tokenizer *t, pt_tok_matcher *m);
-/* The next match at or after from, NULL when none; *at, *end: what it takes of the text. specials = false: control tokens stay text. */
+/* The next match at or after from, NULL when none; *at, *end: what it takes of the text. specials = false: control tokens stay
+ * text. */
 const pt_tok_added *pt_tok_next_added(const pt_tokenizer *t, const pt_tok_matcher *m, const char *s, size_t n, size_t from,
                                       bool specials, size_t *at, size_t *end);
 

@@ -69,7 +69,10 @@ pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *s)
         const char *what;
         int32_t id;
         int32_t *to;
-    } ids[] = {{"bos", s->bos, &t->bos}, {"eos", s->eos, &t->eos}, {"eot", s->eot, &t->eot}, {"unknown", s->unk, &t->unk},
+    } ids[] = {{"bos", s->bos, &t->bos},
+               {"eos", s->eos, &t->eos},
+               {"eot", s->eot, &t->eot},
+               {"unknown", s->unk, &t->unk},
                {"padding", s->pad, &t->pad}};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
         PT_TRY(id_in_range(t, ids[i].what, ids[i].id));
@@ -106,8 +109,8 @@ done:
     return rc;
 }
 
-/* Scores that make llama.cpp merge in the order of the ranks: the earlier a piece can be made, the higher. Pieces that no merge makes
- * (single characters) come last; byte and control tokens have 0 as SentencePiece writes them. */
+/* Scores that make llama.cpp merge in the order of the ranks: the earlier a piece can be made, the higher. Pieces that no merge
+ * makes (single characters) come last; byte and control tokens have 0 as SentencePiece writes them. */
 static pt_status invent_scores(pt_tokenizer *t)
 {
     PT_RETURN(pt_alloc0(&t->spec_scores, t->n));
@@ -178,7 +181,9 @@ pt_status pt_tok_build_spec(pt_tokenizer *t)
         .pre = t->byte_level ? t->pre : "default",
         .n_tokens = (size_t)t->n,
         .tokens = t->spec_tokens,
-        .scores = t->byte_level ? NULL : t->scored ? t->score : t->spec_scores,
+        .scores = t->byte_level ? NULL
+                  : t->scored   ? t->score
+                                : t->spec_scores,
         .types = t->spec_types,
         .n_merges = t->byte_level ? t->n_merges : 0,
         .merges = t->byte_level ? (const char *const *)t->spec_merges : NULL,

@@ -1,5 +1,5 @@
-/* Pre-tokenizer steps: each splits the pieces that the step before left, down to words. A step sees one piece alone, so that its
- * look-aheads end where the piece ends, as in the Hugging Face tokenizers. */
+/* Pre-tokenizer steps: each splits the pieces that the step before left, down to words. A step sees one piece alone, so that
+ * its look-aheads end where the piece ends, as in the Hugging Face tokenizers. */
 #include "data/tok_priv.h"
 
 #include <stdio.h>
@@ -34,16 +34,12 @@ static pt_status escape(const char **p, bool in_class, pt_str *out)
     case 0: return pt_fail(PT_ENOSUP, "pattern ends in a backslash");
     case 'p':
     case 'P': return property(p, out);
-    case 's':
-        *p += 2;
-        return pt_str_puts(out, in_class ? SPACES : "[" SPACES "]");
+    case 's': *p += 2; return pt_str_puts(out, in_class ? SPACES : "[" SPACES "]");
     case 'S':
         if (in_class) return pt_fail(PT_ENOSUP, "\\S inside brackets is not supported");
         *p += 2;
         return pt_str_puts(out, "[^" SPACES "]");
-    case 'd':
-        *p += 2;
-        return pt_str_puts(out, "\\p{Nd}");
+    case 'd': *p += 2; return pt_str_puts(out, "\\p{Nd}");
     default:
         if (strchr("wWhHbBDRXGKOQEzZA", c)) return pt_fail(PT_ENOSUP, "\\%c means something else there", c);
         *p += 2;
@@ -85,7 +81,8 @@ pt_status pt_tok_regex(pcre2_code **out, const char *pattern, bool literal)
     *out = NULL;
     PT_CHECK(pattern[0], PT_EFORMAT, "empty split pattern");
     PT_CHECK(pt_utf8_check(pattern, strlen(pattern)) == strlen(pattern), PT_EFORMAT, "a split pattern is not UTF-8");
-    if (literal) PT_TRY(pt_str_puts(&text, pattern));
+    if (literal)
+        PT_TRY(pt_str_puts(&text, pattern));
     else if ((rc = translate(pattern, &text)) != PT_OK) {
         pt_fail_prefix(rc, "split pattern '%.200s'", pattern);
         goto done;
@@ -112,8 +109,8 @@ pt_status pt_tok_add_split(pt_tokenizer *t, const char *pattern, bool literal, p
     return pt_tok_regex(&s->code, pattern, literal);
 }
 
-pt_status pt_tok_match(const pcre2_code *code, pcre2_match_data *md, const char *s, size_t n, size_t from, size_t *at, size_t *len,
-                       bool *found)
+pt_status pt_tok_match(const pcre2_code *code, pcre2_match_data *md, const char *s, size_t n, size_t from, size_t *at,
+                       size_t *len, bool *found)
 {
     *found = false;
     while (from < n) {

@@ -16,7 +16,8 @@ size_t pt_utf8_check(const char *s, size_t n)
             if ((p[i + k] & 0xC0) != 0x80) return i;
         }
         unsigned char d = p[i + 1];
-        if ((c == 0xE0 && d < 0xA0) || (c == 0xED && d >= 0xA0) || (c == 0xF0 && d < 0x90) || (c == 0xF4 && d >= 0x90)) return i;
+        if ((c == 0xE0 && d < 0xA0) || (c == 0xED && d >= 0xA0) || (c == 0xF0 && d < 0x90) || (c == 0xF4 && d >= 0x90))
+            return i;
         i += len;
     }
     return n;
@@ -55,7 +56,8 @@ size_t pt_utf8_unfinished(const char *s, size_t n)
         if (c < 0xC2 || c > 0xF4 || pt_utf8_len(c) <= back) return 0;
         if (back > 1) { /* a second byte that no character may have makes the start invalid, not unfinished */
             unsigned char d = p[n - back + 1];
-            if ((c == 0xE0 && d < 0xA0) || (c == 0xED && d >= 0xA0) || (c == 0xF0 && d < 0x90) || (c == 0xF4 && d >= 0x90)) return 0;
+            if ((c == 0xE0 && d < 0xA0) || (c == 0xED && d >= 0xA0) || (c == 0xF0 && d < 0x90) || (c == 0xF4 && d >= 0x90))
+                return 0;
         }
         return back;
     }

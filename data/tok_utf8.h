@@ -1,5 +1,5 @@
-/* UTF-8: checking, stepping, Python's idea of white space. Text that comes from outside is checked once with pt_utf8_check; the other
- * helpers assume valid text. */
+/* UTF-8: checking, stepping, Python's idea of white space. Text that comes from outside is checked once with pt_utf8_check; the
+ * other helpers assume valid text. */
 #ifndef PT_DATA_TOK_UTF8_H
 #define PT_DATA_TOK_UTF8_H
 #include <stdbool.h>
@@ -27,8 +27,8 @@ static inline uint32_t pt_utf8_get(const char *s, size_t *len)
 }
 /* Writes cp (<= 0x10FFFF) into out[4]; returns its bytes. */
 size_t pt_utf8_put(char out[4], uint32_t cp);
-/* Complete-character state of a byte string's end: bytes at the end that begin a character whose rest is missing (0-3). Bytes before
- * them may still be invalid. */
+/* Complete-character state of a byte string's end: bytes at the end that begin a character whose rest is missing (0-3). Bytes
+ * before them may still be invalid. */
 size_t pt_utf8_unfinished(const char *s, size_t n);
 /* What str.strip() of Python takes for white space: Unicode White_Space plus U+001C..U+001F. Jinja's trim uses it. */
 bool pt_utf8_is_py_space(uint32_t cp);

@@ -103,7 +103,8 @@ pt_status pt_tok_put(pt_tokenizer *t, int64_t id, const char *spelling, size_t n
     }
     int32_t other = hash_find(t, &t->by_spell, t->spell, spelling, n);
     if (other >= 0) {
-        return pt_fail(PT_EFORMAT, "token '%.*s' has two ids: %d and %lld", (int)(n < 80 ? n : 80), spelling, other, (long long)id);
+        return pt_fail(PT_EFORMAT, "token '%.*s' has two ids: %d and %lld", (int)(n < 80 ? n : 80), spelling, other,
+                       (long long)id);
     }
     PT_RETURN(pt_tok_keep(t, spelling, n, &t->spell[id]));
     t->flags[id] = (uint8_t)(flags | PT_TOK_HAS);
@@ -222,7 +223,8 @@ static pt_status build_raw(pt_tokenizer *t)
                 t->flags[i] &= (uint8_t)~PT_TOK_MODEL; /* spelled outside of the byte alphabet: no word can become it */
                 continue;
             }
-            if (n != t->spell[i].len || memcmp(buf, pt_tok_text(t, t->spell[i]), n) != 0) PT_TRY(pt_tok_keep(t, buf, n, &t->raw[i]));
+            if (n != t->spell[i].len || memcmp(buf, pt_tok_text(t, t->spell[i]), n) != 0)
+                PT_TRY(pt_tok_keep(t, buf, n, &t->raw[i]));
             if (n == 1) t->byte_id[(unsigned char)buf[0]] = i;
         }
         if (!(t->flags[i] & PT_TOK_MODEL) || t->raw[i].len == 0) continue;
@@ -260,7 +262,8 @@ static pt_status build_pairs(pt_tokenizer *t)
         uint64_t key = (uint64_t)(uint32_t)m.left << 32 | (uint32_t)m.right;
         size_t i = (key * 0x9E3779B97F4A7C15ull >> 32) & t->pair_mask;
         while (t->pairs[i].key != UINT64_MAX && t->pairs[i].key != key) i = (i + 1) & t->pair_mask;
-        t->pairs[i] = (pt_tok_pair){key, (uint32_t)k, m.id}; /* a merge listed twice counts as the later one, as in the library */
+        t->pairs[i] =
+            (pt_tok_pair){key, (uint32_t)k, m.id}; /* a merge listed twice counts as the later one, as in the library */
     }
     return PT_OK;
 }
@@ -310,8 +313,10 @@ static pt_status mark_direct(pt_tokenizer *t)
     for (int32_t i = 0; i < t->n; i++) {
         int32_t id = -1;
         if (!(t->flags[i] & PT_TOK_MODEL) || (t->flags[i] & PT_TOK_SPECIAL) || t->raw[i].len == 0) continue;
-        if (t->ignore_merges) id = i;
-        else PT_TRY(pt_tok_bpe_single(&w, pt_tok_text(t, t->raw[i]), t->raw[i].len, &id));
+        if (t->ignore_merges)
+            id = i;
+        else
+            PT_TRY(pt_tok_bpe_single(&w, pt_tok_text(t, t->raw[i]), t->raw[i].len, &id));
         if (id == i) t->flags[i] |= PT_TOK_DIRECT;
     }
 done:
@@ -399,24 +404,58 @@ void pt_tok_free(pt_tokenizer *t)
         free(t->added[k].slot);
         free(t->added[k].lens);
     }
-    void *owned[] = {t->blob.text, t->spell, t->raw, t->flags, t->score, t->rank, t->by_spell.slot, t->by_raw.slot, t->merges,
-                     t->pairs, t->norms, t->splits, t->prefix_text, t->stops, t->chat_template, t->pre, t->spec_merges, t->spec_tokens,
-                     t->spec_types, t->spec_scores, t->spec_text};
+    void *owned[] = {t->blob.text,     t->spell,       t->raw,           t->flags, t->score,       t->rank,
+                     t->by_spell.slot, t->by_raw.slot, t->merges,        t->pairs, t->norms,       t->splits,
+                     t->prefix_text,   t->stops,       t->chat_template, t->pre,   t->spec_merges, t->spec_tokens,
+                     t->spec_types,    t->spec_scores, t->spec_text};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(t);
 }
 
-int32_t pt_tok_vocab_size(const pt_tokenizer *t) { return t->n; }
-int32_t pt_tok_bos(const pt_tokenizer *t) { return t->bos; }
-int32_t pt_tok_eos(const pt_tokenizer *t) { return t->eos; }
-int32_t pt_tok_eot(const pt_tokenizer *t) { return t->eot; }
-int32_t pt_tok_pad(const pt_tokenizer *t) { return t->pad; }
-int32_t pt_tok_unk(const pt_tokenizer *t) { return t->unk; }
-bool pt_tok_add_bos(const pt_tokenizer *t) { return t->add_bos == 1 && t->bos >= 0; }
-int32_t pt_tok_find(const pt_tokenizer *t, const char *spelling) { return pt_tok_find_n(t, spelling, strlen(spelling)); }
-const char *pt_tok_chat_template(const pt_tokenizer *t) { return t->chat_template; }
-uint64_t pt_tok_fingerprint(const pt_tokenizer *t) { return t->fingerprint; }
-const pt_vocab_spec *pt_tok_spec(const pt_tokenizer *t) { return &t->spec; }
+int32_t pt_tok_vocab_size(const pt_tokenizer *t)
+{
+    return t->n;
+}
+int32_t pt_tok_bos(const pt_tokenizer *t)
+{
+    return t->bos;
+}
+int32_t pt_tok_eos(const pt_tokenizer *t)
+{
+    return t->eos;
+}
+int32_t pt_tok_eot(const pt_tokenizer *t)
+{
+    return t->eot;
+}
+int32_t pt_tok_pad(const pt_tokenizer *t)
+{
+    return t->pad;
+}
+int32_t pt_tok_unk(const pt_tokenizer *t)
+{
+    return t->unk;
+}
+bool pt_tok_add_bos(const pt_tokenizer *t)
+{
+    return t->add_bos == 1 && t->bos >= 0;
+}
+int32_t pt_tok_find(const pt_tokenizer *t, const char *spelling)
+{
+    return pt_tok_find_n(t, spelling, strlen(spelling));
+}
+const char *pt_tok_chat_template(const pt_tokenizer *t)
+{
+    return t->chat_template;
+}
+uint64_t pt_tok_fingerprint(const pt_tokenizer *t)
+{
+    return t->fingerprint;
+}
+const pt_vocab_spec *pt_tok_spec(const pt_tokenizer *t)
+{
+    return &t->spec;
+}
 
 bool pt_tok_is_control(const pt_tokenizer *t, int32_t id)
 {

@@ -28,18 +28,18 @@ typedef enum pt_token_type {
 
 /* A vocabulary as GGUF metadata states it; every pointer is borrowed for the call. */
 typedef struct pt_vocab_spec {
-    pt_vocab_kind kind;       /* tokenizer.ggml.model: gpt2 = BPE, llama = SPM */
-    const char *pre;          /* tokenizer.ggml.pre: "llama-bpe", "qwen2", "smollm", "gpt-2", ...; NULL or "default" */
+    pt_vocab_kind kind; /* tokenizer.ggml.model: gpt2 = BPE, llama = SPM */
+    const char *pre;    /* tokenizer.ggml.pre: "llama-bpe", "qwen2", "smollm", "gpt-2", ...; NULL or "default" */
     size_t n_tokens;
-    const char *const *tokens;    /* zero-terminated, GGUF's spelling (byte-level alphabet for BPE, U+2581 for SPM) */
-    const float *scores;      /* SPM, else NULL */
-    const int32_t *types;     /* pt_token_type a token; NULL = all normal */
+    const char *const *tokens; /* zero-terminated, GGUF's spelling (byte-level alphabet for BPE, U+2581 for SPM) */
+    const float *scores;       /* SPM, else NULL */
+    const int32_t *types;      /* pt_token_type a token; NULL = all normal */
     size_t n_merges;
-    const char *const *merges;    /* BPE: "left right" */
+    const char *const *merges;       /* BPE: "left right" */
     int32_t bos, eos, eot, unk, pad; /* -1 = none */
-    int add_bos;              /* 1, 0, or -1 when the file does not say (then as llama.cpp does) */
-    int add_eos, add_space_prefix; /* likewise */
-    const char *chat_template; /* Jinja text or NULL */
+    int add_bos;                     /* 1, 0, or -1 when the file does not say (then as llama.cpp does) */
+    int add_eos, add_space_prefix;   /* likewise */
+    const char *chat_template;       /* Jinja text or NULL */
 } pt_vocab_spec;
 
 pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *spec);
@@ -49,19 +49,18 @@ pt_status pt_tok_open(pt_tokenizer **out, const char *path);
 void pt_tok_free(pt_tokenizer *t);
 
 /* Encodes text and appends to out. added: recognise added and special tokens in the text (as Hugging Face does); without it the
- * spelling of a control token stays text (Hugging Face's split_special_tokens=True, llama.cpp's parse_special=false: added tokens that
- * are not special, such as Qwen3's <think>, are ordinary vocabulary and are always taken). No BOS or EOS is added. Invalid UTF-8:
- * PT_EFORMAT naming the byte offset.
- * `text_begins`: the text stands at the start of a sequence or after a control token as the tokenizer's rules need it (SPM's
- * space prefix: Hugging Face's "prepend_scheme" / legacy behaviour). */
+ * spelling of a control token stays text (Hugging Face's split_special_tokens=True, llama.cpp's parse_special=false: added
+ * tokens that are not special, such as Qwen3's <think>, are ordinary vocabulary and are always taken). No BOS or EOS is added.
+ * Invalid UTF-8: PT_EFORMAT naming the byte offset. `text_begins`: the text stands at the start of a sequence or after a
+ * control token as the tokenizer's rules need it (SPM's space prefix: Hugging Face's "prepend_scheme" / legacy behaviour). */
 pt_status pt_tok_encode(const pt_tokenizer *t, const char *text, size_t bytes, bool added, bool text_begins, pt_ids *out);
-/* Where a text stands, for the rules of the space prefix: Hugging Face's legacy tokenizers (Llama 2) put one before every text that
- * begins a sequence or follows a control token, "prepend_scheme": "first" only before the first; text that goes on from text encoded
- * apart (an answer after its generation prompt) never gets one. */
+/* Where a text stands, for the rules of the space prefix: Hugging Face's legacy tokenizers (Llama 2) put one before every text
+ * that begins a sequence or follows a control token, "prepend_scheme": "first" only before the first; text that goes on from
+ * text encoded apart (an answer after its generation prompt) never gets one. */
 typedef enum pt_tok_where { PT_TOK_START, PT_TOK_AFTER_CONTROL, PT_TOK_CONTINUE } pt_tok_where;
-/* pt_tok_encode with the place stated. ends (may be NULL) gets an owned array, free it: ends[i] is where the i-th new token ends, in
- * running bytes of the normalised text. pt_tok_measure gives that unit's length of a text, so that a cut in the text can be found
- * among the tokens. */
+/* pt_tok_encode with the place stated. ends (may be NULL) gets an owned array, free it: ends[i] is where the i-th new token
+ * ends, in running bytes of the normalised text. pt_tok_measure gives that unit's length of a text, so that a cut in the text
+ * can be found among the tokens. */
 pt_status pt_tok_encode_at(const pt_tokenizer *t, const char *text, size_t bytes, bool added, pt_tok_where where, pt_ids *out,
                            size_t **ends);
 pt_status pt_tok_measure(const pt_tokenizer *t, const char *text, size_t bytes, bool added, pt_tok_where where, size_t *out);
@@ -102,8 +101,8 @@ int32_t pt_tok_find(const pt_tokenizer *t, const char *spelling);
 bool pt_tok_is_control(const pt_tokenizer *t, int32_t id); /* special: never produced from plain text */
 /* Spelling of a token as the vocabulary states it (raw piece, byte-level alphabet), borrowed; NULL for a hole. */
 const char *pt_tok_piece(const pt_tokenizer *t, int32_t id);
-/* The vocabulary in GGUF's terms (for export), all borrowed from t and alive as long as it; scores are invented from merges' ranks
- * where the source had none; pre is NULL where GGUF has no name for the pre-tokenizer (an export must then refuse). */
+/* The vocabulary in GGUF's terms (for export), all borrowed from t and alive as long as it; scores are invented from merges'
+ * ranks where the source had none; pre is NULL where GGUF has no name for the pre-tokenizer (an export must then refuse). */
 const pt_vocab_spec *pt_tok_spec(const pt_tokenizer *t);
 /* The model's own chat template (Jinja text), NULL when it has none. */
 const char *pt_tok_chat_template(const pt_tokenizer *t);

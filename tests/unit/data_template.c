@@ -26,7 +26,10 @@ static json_t *load(const char *path)
 
 static pt_speaker speaker(const char *role)
 {
-    return strcmp(role, "system") == 0 ? PT_SYSTEM : strcmp(role, "user") == 0 ? PT_USER : strcmp(role, "tool") == 0 ? PT_TOOL : PT_ASSISTANT;
+    return strcmp(role, "system") == 0 ? PT_SYSTEM
+           : strcmp(role, "user") == 0 ? PT_USER
+           : strcmp(role, "tool") == 0 ? PT_TOOL
+                                       : PT_ASSISTANT;
 }
 
 /* Messages of a golden conversation; borrowed from it. Every answer has weight `every`, the last one weight 1. */
@@ -36,7 +39,8 @@ static size_t messages(const json_t *conv, float every, pt_message *m)
     assert_true(n <= MAX_TURNS);
     for (size_t i = 0; i < n; i++) {
         const json_t *c = json_array_get(conv, i), *text = json_object_get(c, "content");
-        m[i] = (pt_message){speaker(json_string_value(json_object_get(c, "role"))), json_string_value(text), json_string_length(text), 0};
+        m[i] = (pt_message){speaker(json_string_value(json_object_get(c, "role"))), json_string_value(text),
+                            json_string_length(text), 0};
         if (m[i].speaker == PT_ASSISTANT) m[i].weight = i + 1 == n ? 1 : every;
     }
     return n;
@@ -73,7 +77,8 @@ static void same_ids(const char *style, size_t k, const json_t *want, const pt_r
                      (long long)json_integer_value(json_array_get(want, i)));
         }
     }
-    if (json_array_size(want) != r->ids.n) fail_msg("%s, conversation %zu: %zu ids, should be %zu", style, k, r->ids.n, json_array_size(want));
+    if (json_array_size(want) != r->ids.n)
+        fail_msg("%s, conversation %zu: %zu ids, should be %zu", style, k, r->ids.n, json_array_size(want));
 }
 
 /* Count and hash of ids, supervised spans. */
@@ -85,14 +90,17 @@ static void same_brief(const char *style, size_t k, const json_t *want, const pt
         fail_msg("%s, conversation %zu: %zu ids, should be %lld", style, k, r->ids.n,
                  (long long)json_integer_value(json_object_get(want, "n")));
     }
-    if (strcmp(hex, json_string_value(json_object_get(want, "hash"))) != 0) fail_msg("%s, conversation %zu: other ids", style, k);
+    if (strcmp(hex, json_string_value(json_object_get(want, "hash"))) != 0)
+        fail_msg("%s, conversation %zu: other ids", style, k);
     const json_t *spans = json_object_get(want, "spans");
     size_t s = 0;
     for (size_t i = 0; spans && i < r->ids.n; i++) {
         const json_t *span = json_array_get(spans, s);
-        json_int_t from = span ? json_integer_value(json_array_get(span, 0)) : INT32_MAX, to = json_integer_value(json_array_get(span, 1));
+        json_int_t from = span ? json_integer_value(json_array_get(span, 0)) : INT32_MAX,
+                   to = json_integer_value(json_array_get(span, 1));
         bool in = (json_int_t)i >= from && (json_int_t)i < to;
-        if (in != (r->weight[i] == 1.0f)) fail_msg("%s, conversation %zu: weight of token %zu is %g", style, k, i, (double)r->weight[i]);
+        if (in != (r->weight[i] == 1.0f))
+            fail_msg("%s, conversation %zu: weight of token %zu is %g", style, k, i, (double)r->weight[i]);
         if (in && (json_int_t)i == to - 1) {
             assert_true(s < r->n_answers);
             assert_int_equal(r->answer_end[s], i);
@@ -112,8 +120,10 @@ static void check_style(const char *style, const json_t *rows, const json_t *con
         const json_t *row = json_array_get(rows, k), *want = json_object_get(row, "prompt");
         size_t n = messages(json_array_get(convs, k), 0, m);
         render(t, m, n - 1, true, &r);
-        if (json_is_array(want)) same_ids(style, k, want, &r);
-        else same_brief(style, k, want, &r);
+        if (json_is_array(want))
+            same_ids(style, k, want, &r);
+        else
+            same_brief(style, k, want, &r);
         render(t, m, n, false, &r);
         same_brief(style, k, json_object_get(row, "last"), &r);
         if (!json_is_object(json_object_get(row, "every"))) continue;
@@ -125,7 +135,8 @@ static void check_style(const char *style, const json_t *rows, const json_t *con
     pt_template_free(t);
 }
 
-/* A style that only tokenizer_default reaches is opened by its internal name all the same, but for those that need the model's text. */
+/* A style that only tokenizer_default reaches is opened by its internal name all the same, but for those that need the model's
+ * text. */
 static bool needs_text(const char *style)
 {
     return strcmp(style, "qwen3") == 0 || strcmp(style, "llama3.1") == 0;
@@ -160,7 +171,8 @@ static void test_golden(void **state)
     pt_tokenizer *bpe = tokenizer("tok_bpe"), *spm = tokenizer("tok_spm");
     const char *style;
     size_t styles = 0;
-    json_object_foreach(json_object_get(g, "cases"), style, c) {
+    json_object_foreach(json_object_get(g, "cases"), style, c)
+    {
         if (needs_text(style)) continue;
         bool is_bpe = strcmp(json_string_value(json_object_get(c, "tokenizer")), "tok_bpe") == 0;
         check_style(style, json_object_get(c, "rows"), json_object_get(g, "conversations"), is_bpe ? bpe : spm);
@@ -175,8 +187,9 @@ static void test_golden(void **state)
 /* The model's own text is needed: ../shared/data has those of Qwen3 and Llama 3.1. */
 static void test_recognised(void **state)
 {
-    static const char *const file[][2] = {{"qwen3", "../shared/data/chat_templates/templates/Qwen-Qwen3-0.6B.jinja"},
-                                          {"llama3.1", "../shared/data/chat_templates/templates/meta-llama-Llama-3.1-8B-Instruct.jinja"}};
+    static const char *const file[][2] = {
+        {"qwen3", "../shared/data/chat_templates/templates/Qwen-Qwen3-0.6B.jinja"},
+        {"llama3.1", "../shared/data/chat_templates/templates/meta-llama-Llama-3.1-8B-Instruct.jinja"}};
     json_t *g = load(DATA "template_golden.json");
     for (int k = 0; k < 2; k++) {
         char *text;
@@ -207,7 +220,8 @@ static void test_jinja(void **state)
     json_t *j = load(DATA "template_jinja.json"), *text, *g = load(DATA "template_golden.json");
     pt_tokenizer *bpe = tokenizer("tok_bpe"), *spm = tokenizer("tok_spm");
     const char *style;
-    json_object_foreach(j, style, text) {
+    json_object_foreach(j, style, text)
+    {
         const json_t *c = json_object_get(json_object_get(g, "cases"), style);
         bool is_bpe = strcmp(json_string_value(json_object_get(c, "tokenizer")), "tok_bpe") == 0;
         pt_template *t = open_style(style, is_bpe ? bpe : spm);
@@ -231,8 +245,10 @@ static void test_names(void **state)
         if (a == PT_OK) pt_template_free(t);
         pt_status b = pt_template_open(&t, names[n], spm, NULL);
         if (b == PT_OK) pt_template_free(t);
-        if (strcmp(names[n], "tokenizer_default") == 0) assert_true(a == PT_ENOSUP && b == PT_ENOSUP); /* they bring none */
-        else assert_true(a == PT_OK || b == PT_OK);
+        if (strcmp(names[n], "tokenizer_default") == 0)
+            assert_true(a == PT_ENOSUP && b == PT_ENOSUP); /* they bring none */
+        else
+            assert_true(a == PT_OK || b == PT_OK);
     }
     assert_int_equal(n, 11);
     assert_int_equal(pt_template_open(&t, "chatml", spm, NULL), PT_ENOSUP);
@@ -243,7 +259,10 @@ static void test_names(void **state)
     pt_tok_free(spm);
 }
 
-#define MSG(who, s) {who, s, sizeof s - 1, 0}
+#define MSG(who, s)                                                                                                            \
+    {                                                                                                                          \
+        who, s, sizeof s - 1, 0                                                                                                \
+    }
 
 static void test_refusals(void **state)
 {
@@ -260,10 +279,11 @@ static void test_refusals(void **state)
         size_t n;
         bool generation;
         pt_status rc;
-    } c[] = {{llama2, two_users, 2, false, PT_EARG}, {llama2, answer_first, 1, false, PT_EARG}, {vicuna, late_system, 2, false, PT_EARG},
-             {llama2, tool, 1, false, PT_EARG},      {vicuna, tool, 1, false, PT_EARG},         {chatml, broken, 1, false, PT_EFORMAT},
-             {chatml, answered, 2, true, PT_EARG},   {chatml, broken, 0, false, PT_EARG},       {chatml, negative, 1, false, PT_EARG},
-             {llama2, empty_user, 2, false, PT_EARG}};
+    } c[] = {{llama2, two_users, 2, false, PT_EARG},   {llama2, answer_first, 1, false, PT_EARG},
+             {vicuna, late_system, 2, false, PT_EARG}, {llama2, tool, 1, false, PT_EARG},
+             {vicuna, tool, 1, false, PT_EARG},        {chatml, broken, 1, false, PT_EFORMAT},
+             {chatml, answered, 2, true, PT_EARG},     {chatml, broken, 0, false, PT_EARG},
+             {chatml, negative, 1, false, PT_EARG},    {llama2, empty_user, 2, false, PT_EARG}};
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
         pt_rendered_clear(&r);
         assert_int_equal(pt_template_render(c[i].t, c[i].m, c[i].n, c[i].generation, &r), c[i].rc);
@@ -321,8 +341,8 @@ static void test_text_and_system(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),    cmocka_unit_test(test_recognised), cmocka_unit_test(test_jinja),
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_refusals),   cmocka_unit_test(test_text_and_system),
+        cmocka_unit_test(test_golden), cmocka_unit_test(test_recognised), cmocka_unit_test(test_jinja),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_refusals),   cmocka_unit_test(test_text_and_system),
     };
     return cmocka_run_group_tests_name("data_template", tests, NULL, NULL);
 }

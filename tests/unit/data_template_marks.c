@@ -59,8 +59,10 @@ static void spell(const pt_tokenizer *t, int32_t id, pt_str *out)
 {
     const char *piece = pt_tok_piece(t, id);
     size_t from = out->len;
-    if (pt_tok_spec(t)->kind == PT_VOCAB_SPM && strncmp(piece, "<0x", 3) != 0) assert_int_equal(pt_str_puts(out, piece), PT_OK);
-    else assert_int_equal(pt_tok_decode(t, &id, 1, false, out), PT_OK);
+    if (pt_tok_spec(t)->kind == PT_VOCAB_SPM && strncmp(piece, "<0x", 3) != 0)
+        assert_int_equal(pt_str_puts(out, piece), PT_OK);
+    else
+        assert_int_equal(pt_tok_decode(t, &id, 1, false, out), PT_OK);
     for (size_t i = from; i < out->len; i++) {
         if (out->text[i] != '\n') continue;
         pt_str tail = {0};
@@ -84,8 +86,10 @@ static void show(const pt_tokenizer *t, const pt_rendered *r, pt_str *out)
             pt_str_puts(out, "#");
             turn++;
         }
-        if (w != weight && w == 1) pt_str_puts(out, "[[");
-        else if (w != weight && w > 0) pt_str_printf(out, "[[%g:", (double)w);
+        if (w != weight && w == 1)
+            pt_str_puts(out, "[[");
+        else if (w != weight && w > 0)
+            pt_str_printf(out, "[[%g:", (double)w);
         if (answer < r->n_answers && r->answer_end[answer] == (int32_t)i) {
             pt_str_puts(out, "^");
             answer++;

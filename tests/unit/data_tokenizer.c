@@ -1,0 +1,294 @@
+/* Tokenizers against the tokenizers library on two committed vocabularies (tests/golden/tok_tiny.py): ids, text, streaming,
+ * GGUF terms. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/file.h"
+#include "data/tokenizer.h"
+
+#define DATA "tests/golden/data/"
+static const char *const vocabs[] = {"tok_bpe", "tok_spm"};
+
+static pt_tokenizer *open_vocab(const char *name)
+{
+    char path[128];
+    pt_tokenizer *t;
+    snprintf(path, sizeof path, "%s%s", DATA, name);
+    if (pt_tok_open(&t, path) != PT_OK) fail_msg("%s", pt_err_msg());
+    return t;
+}
+
+static json_t *golden(void)
+{
+    json_error_t e;
+    json_t *g = json_load_file(DATA "tok_golden.json", JSON_ALLOW_NUL, &e);
+    if (!g) fail_msg("%s", e.text);
+    return g;
+}
+
+static void encode(const pt_tokenizer *t, const json_t *text, bool added, pt_ids *out)
+{
+    out->n = 0;
+    if (pt_tok_encode(t, json_string_value(text), json_string_length(text), added, true, out) != PT_OK)
+        fail_msg("%s", pt_err_msg());
+}
+
+static void same(const char *what, const json_t *text, const json_t *want, const pt_ids *got)
+{
+    bool ok = json_array_size(want) == got->n;
+    for (size_t i = 0; ok && i < got->n; i++) ok = json_integer_value(json_array_get(want, i)) == got->ids[i];
+    if (!ok)
+        fail_msg("%s: '%s' gives other ids (%zu, should be %zu)", what, json_string_value(text), got->n, json_array_size(want));
+}
+
+/* Calls f for every golden row of both vocabularies. */
+static void for_rows(void (*f)(const pt_tokenizer *, const json_t *, void *), void *arg)
+{
+    json_t *g = golden(), *row;
+    size_t k, rows = 0;
+    for (int v = 0; v < 2; v++) {
+        pt_tokenizer *t = open_vocab(vocabs[v]);
+        json_array_foreach(json_object_get(g, vocabs[v]), k, row)
+        {
+            f(t, row, arg);
+            rows++;
+        }
+        pt_tok_free(t);
+    }
+    assert_true(rows > 100);
+    json_decref(g);
+}
+
+static void check_ids(const pt_tokenizer *t, const json_t *row, void *arg)
+{
+    const json_t *text = json_object_get(row, "text");
+    pt_ids ids = {0};
+    encode(t, text, true, &ids);
+    same("with added tokens", text, json_object_get(row, "added"), &ids);
+    encode(t, text, false, &ids);
+    same("as text only", text, json_object_get(row, "text_only"), &ids);
+    for (size_t i = 0; i < ids.n; i++) assert_false(pt_tok_is_control(t, ids.ids[i]));
+    free(ids.ids);
+}
+
+static void test_ids(void **state)
+{
+    for_rows(check_ids, NULL);
+}
+
+/* Decoding, all at once and token by token: the stream never shows half a character. */
+static void check_text(const pt_tokenizer *t, const json_t *row, void *arg)
+{
+    const json_t *text = json_object_get(row, "text");
+    pt_ids ids = {0};
+    encode(t, text, true, &ids);
+    for (int skip = 0; skip < 2; skip++) {
+        const json_t *want = json_object_get(row, skip ? "plain" : "decoded");
+        pt_str all = {0}, parts = {0};
+        pt_tok_stream s = {0};
+        assert_int_equal(pt_tok_decode(t, ids.ids, ids.n, skip, &all), PT_OK);
+        assert_int_equal(all.len, json_string_length(want));
+        assert_memory_equal(all.text, json_string_value(want), all.len);
+        for (size_t i = 0; i < ids.n; i++) {
+            size_t before = parts.len;
+            assert_int_equal(pt_tok_stream_next(t, &s, ids.ids[i], skip, &parts), PT_OK);
+            assert_true(parts.len == before || ((unsigned char)parts.text[before] & 0xC0) != 0x80);
+        }
+        assert_int_equal(pt_tok_stream_end(&s, &parts), PT_OK);
+        assert_int_equal(parts.len, all.len);
+        assert_memory_equal(parts.text, all.text, all.len);
+        pt_str_free(&all);
+        pt_str_free(&parts);
+        pt_str_free(&s.held);
+    }
+    free(ids.ids);
+}
+
+static void test_text(void **state)
+{
+    for_rows(check_text, NULL);
+}
+
+/* The same vocabulary in GGUF's terms gives the same ids: merges by rank, and SentencePiece's scores invented from the ranks.
+ */
+static void check_respec(const pt_tokenizer *t, const json_t *row, void *arg)
+{
+    pt_tokenizer **again = arg;
+    const json_t *text = json_object_get(row, "text");
+    pt_ids a = {0}, b = {0};
+    if (!*again || pt_tok_vocab_size(*again) != pt_tok_vocab_size(t)) {
+        pt_tok_free(*again);
+        if (pt_tok_from_spec(again, pt_tok_spec(t)) != PT_OK) fail_msg("%s", pt_err_msg());
+        assert_int_equal(pt_tok_eos(*again), pt_tok_eos(t));
+        assert_int_equal(pt_tok_add_bos(*again), pt_tok_add_bos(t));
+    }
+    for (int added = 0; added < 2; added++) {
+        encode(t, text, added, &a);
+        encode(*again, text, added, &b);
+        if (a.n != b.n || (a.n && memcmp(a.ids, b.ids, a.n * sizeof *a.ids) != 0))
+            fail_msg("'%s' differs", json_string_value(text));
+    }
+    free(a.ids);
+    free(b.ids);
+}
+
+static void test_gguf_terms(void **state)
+{
+    pt_tokenizer *again = NULL;
+    for_rows(check_respec, &again);
+    pt_tok_free(again);
+    pt_tokenizer *t = open_vocab("tok_bpe");
+    assert_string_equal(pt_tok_spec(t)->pre, "qwen2");
+    assert_int_equal(pt_tok_spec(t)->types[pt_tok_find(t, "<|im_end|>")], PT_TOKEN_CONTROL);
+    assert_int_equal(pt_tok_spec(t)->types[pt_tok_find(t, "<think>")], PT_TOKEN_USER_DEFINED);
+    pt_tok_free(t);
+    t = open_vocab("tok_spm");
+    assert_int_equal(pt_tok_spec(t)->types[pt_tok_find(t, "<0x0A>")], PT_TOKEN_BYTE);
+    assert_int_equal(pt_tok_spec(t)->types[0], PT_TOKEN_UNKNOWN);
+    assert_int_equal(pt_tok_spec(t)->add_space_prefix, 1);
+    pt_tok_free(t);
+}
+
+/* Where each token ends, in the unit of pt_tok_measure. */
+static void check_ends(const pt_tokenizer *t, const json_t *row, void *arg)
+{
+    const json_t *text = json_object_get(row, "text");
+    const char *s = json_string_value(text);
+    size_t n = json_string_length(text), *ends, whole, part;
+    pt_ids ids = {0};
+    assert_int_equal(pt_tok_encode_at(t, s, n, true, PT_TOK_START, &ids, &ends), PT_OK);
+    assert_int_equal(pt_tok_measure(t, s, n, true, PT_TOK_START, &whole), PT_OK);
+    assert_int_equal(pt_tok_measure(t, s, n ? 1 : 0, true, PT_TOK_START, &part),
+                     ((unsigned char)s[0] < 0x80) ? PT_OK : PT_EFORMAT);
+    for (size_t i = 0; i < ids.n; i++) assert_true(ends[i] > (i ? ends[i - 1] : 0));
+    assert_int_equal(ids.n ? ends[ids.n - 1] : 0, whole);
+    free(ends);
+    free(ids.ids);
+}
+
+static void test_ends(void **state)
+{
+    for_rows(check_ends, NULL);
+}
+
+static void test_where(void **state)
+{
+    pt_tokenizer *t = open_vocab("tok_spm");
+    pt_ids a = {0}, b = {0};
+    assert_int_equal(pt_tok_encode(t, "Hello", 5, true, true, &a), PT_OK);
+    assert_int_equal(pt_tok_encode(t, "Hello", 5, true, false, &b), PT_OK);
+    assert_memory_equal(pt_tok_piece(t, a.ids[0]), "\xE2\x96\x81", 3);
+    assert_int_not_equal(memcmp(pt_tok_piece(t, b.ids[0]), "\xE2\x96\x81", 3), 0);
+    a.n = b.n = 0;
+    assert_int_equal(pt_tok_encode_at(t, "Hello", 5, true, PT_TOK_AFTER_CONTROL, &a, NULL), PT_OK);
+    assert_memory_equal(pt_tok_piece(t, a.ids[0]), "\xE2\x96\x81", 3); /* legacy: after every control token */
+    free(a.ids);
+    free(b.ids);
+    pt_tok_free(t);
+}
+
+static void test_bad_text(void **state)
+{
+    static const char *const bad[] = {"ab\xFF",           "\x80",       "x\xC3", "\xC0\xAF", "\xE0\x9F\xBF", "\xED\xA0\x80",
+                                      "\xF4\x90\x80\x80", "ok \xE4\xBD"};
+    static const int at[] = {2, 0, 1, 0, 0, 0, 0, 3};
+    for (int v = 0; v < 2; v++) {
+        pt_tokenizer *t = open_vocab(vocabs[v]);
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+            char want[32];
+            pt_ids ids = {0};
+            snprintf(want, sizeof want, "at byte %d", at[i]);
+            assert_int_equal(pt_tok_encode(t, bad[i], strlen(bad[i]), true, true, &ids), PT_EFORMAT);
+            assert_non_null(strstr(pt_err_msg(), want));
+            assert_int_equal(ids.n, 0);
+            free(ids.ids);
+        }
+        pt_tok_free(t);
+    }
+}
+
+/* Ids that split characters, or that nobody would write: U+FFFD, never broken UTF-8. */
+static void test_broken_ids(void **state)
+{
+    pt_tokenizer *spm = open_vocab("tok_spm"), *bpe = open_vocab("tok_bpe");
+    int32_t split[] = {pt_tok_find(spm, "<0xE4>"), pt_tok_find(spm, "<0xBD>"), pt_tok_find(spm, "<0x41>")};
+    int32_t half[] = {pt_tok_find(bpe, "\xC3\xA4"), pt_tok_find(bpe, "A"), -5, 1 << 30}; /* the byte 0xE4 */
+    pt_str s = {0};
+    pt_tok_stream st = {0};
+    assert_int_equal(pt_tok_decode(spm, split, 3, false, &s), PT_OK);
+    assert_string_equal(
+        s.text, "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD"); /* a broken run of byte tokens: each byte, as the library does */
+    pt_str_free(&s);
+    assert_int_equal(pt_tok_decode(bpe, half, 4, false, &s), PT_OK);
+    assert_string_equal(s.text, "\xEF\xBF\xBD"
+                                "A");
+    pt_str_free(&s);
+    assert_int_equal(pt_tok_stream_next(bpe, &st, half[0], false, &s), PT_OK);
+    assert_int_equal(s.len, 0);
+    assert_int_equal(pt_tok_stream_end(&st, &s), PT_OK);
+    assert_string_equal(s.text, "\xEF\xBF\xBD");
+    pt_str_free(&s);
+    pt_str_free(&st.held);
+    pt_tok_free(spm);
+    pt_tok_free(bpe);
+}
+
+/* Several threads encode with one tokenizer. */
+static void test_threads(void **state)
+{
+    json_t *g = golden(), *rows = json_object_get(g, "tok_bpe");
+    pt_tokenizer *t = open_vocab("tok_bpe");
+    int n = (int)json_array_size(rows), wrong = 0;
+#pragma omp parallel for reduction(+ : wrong) num_threads(4) schedule(dynamic)
+    for (int i = 0; i < n * 20; i++) {
+        const json_t *row = json_array_get(rows, (size_t)(i % n)), *text = json_object_get(row, "text"),
+                     *want = json_object_get(row, "added");
+        pt_ids ids = {0};
+        wrong += pt_tok_encode(t, json_string_value(text), json_string_length(text), true, true, &ids) != PT_OK;
+        wrong += ids.n != json_array_size(want);
+        for (size_t k = 0; k < ids.n; k++) wrong += json_integer_value(json_array_get(want, k)) != ids.ids[k];
+        free(ids.ids);
+    }
+    assert_int_equal(wrong, 0);
+    pt_tok_free(t);
+    json_decref(g);
+}
+
+static void test_facts(void **state)
+{
+    pt_tokenizer *bpe = open_vocab("tok_bpe"), *spm = open_vocab("tok_spm"), *again = open_vocab("tok_bpe");
+    assert_int_equal(pt_tok_bos(bpe), pt_tok_find(bpe, "<|begin_of_text|>"));
+    assert_int_equal(pt_tok_eos(bpe), pt_tok_find(bpe, "<|im_end|>"));
+    assert_int_equal(pt_tok_eot(bpe), pt_tok_find(bpe, "<|eot_id|>"));
+    assert_int_equal(pt_tok_pad(bpe), pt_tok_find(bpe, "<|endoftext|>"));
+    assert_false(pt_tok_add_bos(bpe));
+    assert_true(pt_tok_add_bos(spm)); /* not stated: tokenizer.json's post-processor puts <s> first */
+    assert_int_equal(pt_tok_unk(spm), 0);
+    assert_null(pt_tok_piece(bpe, -1));
+    assert_null(pt_tok_piece(bpe, pt_tok_vocab_size(bpe)));
+    assert_int_equal(pt_tok_find(bpe, "no such piece"), -1);
+    assert_int_equal(pt_tok_fingerprint(bpe), pt_tok_fingerprint(again));
+    assert_int_not_equal(pt_tok_fingerprint(bpe), pt_tok_fingerprint(spm));
+    assert_int_equal(pt_tok_count_control(bpe, "a<|im_end|><|im_end|> <think>", 29), 2);
+    pt_tok_free(bpe);
+    pt_tok_free(spm);
+    pt_tok_free(again);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ids),        cmocka_unit_test(test_text),    cmocka_unit_test(test_gguf_terms),
+        cmocka_unit_test(test_ends),       cmocka_unit_test(test_where),   cmocka_unit_test(test_bad_text),
+        cmocka_unit_test(test_broken_ids), cmocka_unit_test(test_threads), cmocka_unit_test(test_facts),
+    };
+    return cmocka_run_group_tests_name("data_tokenizer", tests, NULL, NULL);
+}
