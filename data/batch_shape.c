@@ -69,7 +69,7 @@ static pt_status count_union(pt_lay *l, const pt_lay_seq *const *seqs, const pt_
             PT_RETURN(pt_reserve(&l->runs, &l->runs_cap, n + 1));
             l->runs[n++] = (pt_run){r->from > from ? r->from : from, r->to < s->to ? r->to : s->to};
         }
-    if (s->hi - s->lo > 1) qsort(l->runs, n, sizeof *l->runs, by_from);
+    if (n > 1) qsort(l->runs, n, sizeof *l->runs, by_from);
     int32_t reach = from;
     for (size_t i = 0; i < n; i++) {
         int32_t a = l->runs[i].from > reach ? l->runs[i].from : reach;

@@ -94,7 +94,6 @@ static void count(pt_packer *pk, const float *weight, size_t n, int32_t ends)
     pk->report->tokens += (long long)n;
     pk->report->supervised_tokens += supervised;
     pk->report->end_tokens += ends;
-    pk->set_tokens += supervised;
     pk->set_ends += ends;
     if ((long long)n > pk->report->longest) pk->report->longest = (long long)n;
 }

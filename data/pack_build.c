@@ -96,7 +96,6 @@ static pt_status check_set(const pt_packer *pk, const pt_dataset_spec *s, long l
     if (!kept)
         return pt_fail(PT_EARG, "%s: nothing to train on: none of %lld rows is left%s%s", s->path, rows, r->n_dropped ? "; most recent reason: " : "",
                        r->n_dropped ? r->dropped[r->n_dropped - 1].reason : "");
-    if (!pk->set_tokens) return pt_fail(PT_EARG, "%s: no token is supervised (roles_to_train, train, weight)", s->path);
     if (ends && !pk->set_ends)
         return pt_fail(PT_EARG, "%s: no answer's end token is supervised, so the model would never learn to stop (sequence_len %d too short?)", s->path,
                        pk->opt->sequence_len);
@@ -112,7 +111,7 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n,
         size_t before = pk->pack->n_rows;
         pk->spec = &sets[i];
         pk->source = (int32_t)i;
-        pk->set_tokens = pk->set_ends = 0;
+        pk->set_ends = 0;
         PT_TRY(pt_reader_run(&r));
         pk->report->rows_read += r.rows;
         PT_TRY(check_set(pk, &sets[i], r.rows, pk->pack->n_rows - before));

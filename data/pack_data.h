@@ -54,7 +54,7 @@ typedef struct pt_packer {
     pt_message *messages;
     size_t messages_cap;
     int32_t source;
-    long long set_tokens, set_ends; /* supervised, of the present data set */
+    long long set_ends;      /* supervised end tokens of the present data set */
 } pt_packer;
 
 /* Renders one record into pk->built (both sides for pairs), cut to sequence_len. *drop = NULL, or why it must be dropped. */

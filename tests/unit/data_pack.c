@@ -214,6 +214,13 @@ static void pretrain_pieces(void **state)
     assert_string_equal(r.dropped[0].reason, "no supervised token");
     pt_packed w, x;
     assert_int_equal(pt_pack_get(whole, 0, &w), PT_OK);
+    o.sequence_len = w.n - 1; /* without pretrain the end is cut, and the end token with it */
+    assert_int_equal(build(&p, "text", rows, o, &r), PT_OK);
+    assert_int_equal(pt_pack_get(p, 0, &x), PT_OK);
+    assert_int_equal(x.end_index, -1);
+    assert_int_equal(r.end_tokens, 0);
+    assert_int_equal(r.records_cut, 1);
+    pt_pack_free(p);
     o.pretrain = true;
     for (o.sequence_len = 2; o.sequence_len < w.n + 2; o.sequence_len += 13) {
         assert_int_equal(build(&p, "text", rows, o, &r), PT_OK);
