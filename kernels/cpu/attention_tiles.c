@@ -2,13 +2,17 @@
 
 pt_attn_walk pt_attn_walk_begin(const pt_forest *f, int32_t q0, int32_t q1)
 {
-    pt_attn_walk w = {.f = f, .q0 = q0, .q1 = q1, .seg = f->token_seg[q0], .low = q0, .at = q1, .size = PT_ATTN_OWN, .pos_floor = -1};
-    if (f->window) {
-        int32_t first = f->positions[q0]; /* the smallest position of a row: keys at or below it minus the window are seen by none */
-        for (int32_t i = q0 + 1; i < q1; i++) first = f->positions[i] < first ? f->positions[i] : first;
-        w.pos_floor = first - f->window;
-    }
-    return w;
+    return (pt_attn_walk){.f = f, .q0 = q0, .q1 = q1, .seg = f->token_seg[q0], .low = q0, .at = q1, .size = PT_ATTN_OWN};
+}
+
+/* The first key of [low, high), part of segment seg, that the window lets a row of the block see. */
+static int32_t window_start(const pt_attn_walk *w, int32_t seg, int32_t low, int32_t high)
+{
+    const pt_forest *f = w->f;
+    int32_t end = f->seg_end[seg] < w->q1 ? f->seg_end[seg] : w->q1, first = f->positions[w->q0];
+    for (int32_t i = w->q0 + 1; i < end; i++) first = f->positions[i] < first ? f->positions[i] : first;
+    int64_t hidden = (int64_t)first - f->window - f->positions[low] + 1; /* keys at or below position first - window */
+    return hidden <= 0 ? low : hidden < high - low ? low + (int32_t)hidden : high;
 }
 
 /* The next piece: what lies before the block in the segment of its first token, then in that one's ancestors. */
@@ -16,10 +20,10 @@ static bool next_piece(pt_attn_walk *w)
 {
     const pt_forest *f = w->f;
     while (w->seg >= 0) {
-        int32_t low = f->seg_start[w->seg], high = f->seg_start[w->seg + 1];
-        w->seg = f->seg_parent[w->seg];
+        int32_t seg = w->seg, low = f->seg_start[seg], high = f->seg_start[seg + 1];
+        w->seg = f->seg_parent[seg];
         if (high > w->q0) high = w->q0;
-        if (f->window && low < high && f->positions[low] <= w->pos_floor) low += w->pos_floor + 1 - f->positions[low];
+        if (f->window && low < high) low = window_start(w, seg, low, high);
         if (low >= high) continue;
         int32_t tiles = (high - low + PT_ATTN_KEYS - 1) / PT_ATTN_KEYS;
         w->low = low;

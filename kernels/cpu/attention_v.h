@@ -28,7 +28,7 @@ typedef struct pt_attn_tile {
 /* for (pt_attn_walk w = pt_attn_walk_begin(f, q0, q1); pt_attn_next(&w, &tile);) */
 typedef struct pt_attn_walk {
     const pt_forest *f;
-    int32_t q0, q1, seg, low, at, size, pos_floor;
+    int32_t q0, q1, seg, low, at, size;
 } pt_attn_walk;
 pt_attn_walk pt_attn_walk_begin(const pt_forest *f, int32_t q0, int32_t q1);
 bool pt_attn_next(pt_attn_walk *w, pt_attn_tile *t);

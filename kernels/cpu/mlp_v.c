@@ -1,9 +1,12 @@
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/vec.h"
 
-static inline pt_vf sigmoid(pt_vf x)
+/* 1/(1+exp(-x)) and *rest = 1 minus that, both without cancellation. */
+static inline pt_vf sigmoid(pt_vf x, pt_vf *rest)
 {
-    return 1 / (1 + pt_vexp(-x));
+    pt_vf e = pt_vexp(pt_vpick(x > 0, -x, x)), big = 1 / (1 + e), small = e * big;
+    *rest = pt_vpick(x > 0, small, big);
+    return pt_vpick(x > 0, big, small);
 }
 
 static inline pt_vf poly(pt_vf x, const float *c, int n)
@@ -32,8 +35,8 @@ static inline pt_vf normal_cdf(pt_vf x, pt_vf *density)
 static inline pt_vf activate(pt_act_kind kind, pt_vf x, pt_vf *dy)
 {
     if (kind == PT_ACT_SILU) {
-        pt_vf s = sigmoid(x);
-        *dy = s * (1 + x * (1 - s));
+        pt_vf rest, s = sigmoid(x, &rest);
+        *dy = s * (1 + x * rest);
         return x * s;
     }
     if (kind == PT_ACT_GELU_ERF) {
@@ -43,8 +46,8 @@ static inline pt_vf activate(pt_act_kind kind, pt_vf x, pt_vf *dy)
     }
     /* 0.5*(1 + tanh(z)) = sigmoid(2z) */
     const float k = 2 * 0.79788456080286535588f;
-    pt_vf x2 = x * x, s = sigmoid(k * (x + 0.044715f * x2 * x));
-    *dy = s + x * s * (1 - s) * (k * (1 + 3 * 0.044715f * x2));
+    pt_vf x2 = x * x, rest, s = sigmoid(k * (x + 0.044715f * x2 * x), &rest);
+    *dy = s + x * s * rest * (k * (1 + 3 * 0.044715f * x2));
     return x * s;
 }
 
