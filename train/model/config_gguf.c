@@ -138,6 +138,7 @@ pt_status pt_config_from_gguf(pt_model_config *c, const pt_gguf *g)
     PT_RETURN(read_sizes(c, &r));
     PT_RETURN(read_rope(c, &r, f));
     PT_RETURN(get_int(&r, "attention.sliding_window", 0, &c->window));
+    if (c->window) snprintf(c->family, sizeof c->family, "%s", pt_family_windowed(f)->name);
     PT_RETURN(get_id(g, "tokenizer.ggml.bos_token_id", &c->bos));
     PT_RETURN(get_id(g, "tokenizer.ggml.eos_token_id", &c->eos));
     PT_RETURN(get_id(g, "tokenizer.ggml.padding_token_id", &c->pad));

@@ -27,6 +27,14 @@ const pt_family *pt_family_by_gguf(const char *arch, size_t n)
     return NULL;
 }
 
+const pt_family *pt_family_windowed(const pt_family *f)
+{
+    if (f->window != PT_WINDOW_NEVER) return f;
+    for (int i = 0; i < N_FAMILIES; i++)
+        if (strcmp(families[i].gguf, f->gguf) == 0 && families[i].window == PT_WINDOW_ALWAYS) return &families[i];
+    return f;
+}
+
 const char *pt_family_names(void)
 {
     return "llama (Llama 2 and 3, SmolLM2, TinyLlama), mistral, qwen2 (Qwen 2 and 2.5), qwen3";

@@ -25,9 +25,11 @@ typedef struct pt_family {
     int default_head_dim;   /* likewise; 0 = hidden / heads */
 } pt_family;
 
-/* NULL when there is none. GGUF's "llama" is also what Mistral is stored as: it reads as family llama. */
+/* NULL when there is none. GGUF's "llama" is also what Mistral is stored as: without a window it reads as family llama (the same arithmetic). */
 const pt_family *pt_family_find(const char *name);
 const pt_family *pt_family_by_gguf(const char *arch, size_t n);
+/* The family of the same GGUF architecture whose layers all use a window: what a file with a window key is; f itself when there is none. */
+const pt_family *pt_family_windowed(const pt_family *f);
 /* "llama, mistral, qwen2, qwen3": for messages. */
 const char *pt_family_names(void);
 

@@ -1,0 +1,222 @@
+/* One GGUF file with the merged weights, and GGUF LoRA adapters (llama.cpp's convert_hf_to_gguf.py and convert_lora_to_gguf.py say what
+ * stands where). Q and K rows are in adjacent-pairs order for architectures that ask for it. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/quant.h"
+#include "train/model/export_impl.h"
+
+static pt_status put_bytes(void *user, const void *data, size_t bytes)
+{
+    return pt_gguf_write(user, data, bytes);
+}
+
+/* general.file_type of a file whose matrices are mostly t (ggml's llama_ftype). */
+static uint32_t file_type(pt_dtype t)
+{
+    switch (t) {
+    case PT_F32: return 0;
+    case PT_F16: return 1;
+    case PT_Q4_0: return 2;
+    case PT_Q4_1: return 3;
+    case PT_Q8_0: return 7;
+    case PT_Q5_0: return 8;
+    case PT_Q5_1: return 9;
+    case PT_Q2_K: return 10;
+    case PT_Q3_K: return 12;
+    case PT_Q4_K: return 15;
+    case PT_Q5_K: return 17;
+    case PT_Q6_K: return 18;
+    case PT_IQ4_NL: return 25;
+    default: return 32; /* bf16 */
+    }
+}
+
+/* The type a tensor is written as: vectors f32; matrices as asked; where the base's own type cannot be written again, q8_0. */
+static pt_status type_of(const pt_out_tensor *o, pt_dtype asked, pt_dtype *out)
+{
+    const pt_tensor_spec *s = o->spec;
+    if (s->kind == PT_TENSOR_NORM || s->kind == PT_TENSOR_BIAS) {
+        *out = PT_F32;
+        return PT_OK;
+    }
+    bool outer = s->kind == PT_TENSOR_EMBED || s->kind == PT_TENSOR_HEAD;
+    pt_dtype t = asked;
+    if (asked == PT_DTYPE_COUNT) t = o->src.data ? o->src.type : PT_F32;
+    else if (outer && pt_dtype_quantised(t)) t = PT_Q8_0; /* few bits hurt most there */
+    if (!pt_out_verbatim(o, t) && !pt_quant_writable(t)) {
+        if (asked != PT_DTYPE_COUNT) return pt_fail(PT_ENOSUP, "%s: %s cannot be written; choose f32, f16, bf16, q8_0, q4_0, q4_1, q5_0 or q5_1",
+                                                    s->name, pt_dtype_get(t)->name);
+        pt_log(PT_LOG_WARN, "%s changed and cannot be written as %s again: q8_0 instead", s->name, pt_dtype_get(t)->name);
+        t = PT_Q8_0;
+    }
+    if (s->cols % pt_dtype_get(t)->block)
+        return pt_fail(PT_ENOSUP, "%s has rows of %lld, no multiple of the block of %s: choose f16, bf16 or f32", s->name, (long long)s->cols,
+                       pt_dtype_get(t)->name);
+    *out = t;
+    return PT_OK;
+}
+
+static pt_status declare(pt_gguf_writer *w, pt_model *m, const pt_tensor_spec *s, pt_dtype asked, pt_dtype *type)
+{
+    pt_status rc = PT_OK;
+    pt_out_tensor o = {0};
+    char name[128];
+    bool vector = s->kind == PT_TENSOR_NORM || s->kind == PT_TENSOR_BIAS;
+    int64_t dims[2] = {s->cols, s->rows};
+    PT_CHECK(pt_name_to_gguf(s->name, name, sizeof name), PT_ENOSUP, "%s has no name in GGUF", s->name);
+    PT_TRY(pt_out_open(&o, m, s, m->fam->permuted));
+    PT_TRY(type_of(&o, asked, type));
+    PT_TRY(pt_gguf_put_tensor(w, name, *type, vector ? 1 : 2, dims));
+done:
+    pt_out_close(&o);
+    return rc;
+}
+
+/* Llama 3's scaling travels as divisors of the frequencies. */
+static bool wants_freqs(const pt_model_config *c)
+{
+    return c->scaling == PT_ROPE_SCALE_LLAMA3 || c->scaling == PT_ROPE_SCALE_FREQS;
+}
+
+static pt_status write_freqs(pt_gguf_writer *w, const pt_model *m)
+{
+    float *f = NULL;
+    PT_RETURN(pt_calloc(&f, (size_t)m->cfg.rot / 2, sizeof *f));
+    for (int i = 0; i < m->cfg.rot / 2; i++) f[i] = (float)(pow(m->cfg.rope_theta, -2.0 * i / m->cfg.rot) / (double)m->inv_freq[i]);
+    pt_status rc = pt_gguf_write(w, f, (size_t)m->cfg.rot / 2 * sizeof *f);
+    free(f);
+    return rc;
+}
+
+static pt_status put_general(pt_gguf_writer *w, const pt_model *m, const pt_export_options *opt, pt_dtype most)
+{
+    const char *name = opt->base_name && *opt->base_name ? pt_path_base(opt->base_name) : m->fam->name;
+    PT_RETURN(pt_gguf_put_text(w, "general.architecture", m->fam->gguf, strlen(m->fam->gguf)));
+    PT_RETURN(pt_gguf_put_text(w, "general.type", "model", 5));
+    PT_RETURN(pt_gguf_put_text(w, "general.name", name, strlen(name)));
+    PT_RETURN(pt_gguf_put_u32(w, "general.file_type", file_type(most)));
+    PT_RETURN(pt_gguf_put_u32(w, "general.quantization_version", 2));
+    PT_RETURN(pt_gguf_put_shape(w, m));
+    return pt_gguf_put_vocab(w, m, opt);
+}
+
+static pt_status check_exportable(const pt_model *m)
+{
+    if (!m->committed) return pt_fail(PT_ESTATE, "export before commit");
+    if (m->opt.scalar_head) return pt_fail(PT_ENOSUP, "a reward model cannot be exported as GGUF: llama.cpp has no scalar head; use --to hf or peft");
+    return PT_OK;
+}
+
+pt_status pt_export_gguf(pt_model *m, const char *file, const pt_export_options *opt)
+{
+    pt_status rc = PT_OK;
+    pt_gguf_writer w = {0};
+    pt_out_tensor o = {0};
+    pt_dtype *types = NULL;
+    int64_t half = m->cfg.rot / 2;
+    size_t matrix = 0;
+    PT_TRY(check_exportable(m));
+    PT_TRY(pt_alloc0(&types, m->n_specs));
+    PT_TRY(pt_gguf_writer_open(&w, file));
+    for (size_t i = 0; i < m->n_specs; i++) {
+        PT_TRY(declare(&w, m, &m->specs[i], opt->type, &types[i]));
+        if (m->specs[i].kind == PT_TENSOR_MATRIX) matrix = i;
+    }
+    if (wants_freqs(&m->cfg)) PT_TRY(pt_gguf_put_tensor(&w, "rope_freqs.weight", PT_F32, 1, &half));
+    PT_TRY(put_general(&w, m, opt, types[matrix]));
+    for (size_t i = 0; i < m->n_specs; i++) {
+        PT_TRY(pt_out_open(&o, m, &m->specs[i], m->fam->permuted));
+        PT_TRY(pt_out_write(&o, types[i], put_bytes, &w));
+        pt_out_close(&o);
+    }
+    if (wants_freqs(&m->cfg)) PT_TRY(write_freqs(&w, m));
+    PT_TRY(pt_gguf_writer_commit(&w));
+done:
+    pt_out_close(&o);
+    pt_gguf_writer_close(&w);
+    free(types);
+    return rc;
+}
+
+/* ---- LoRA ------------------------------------------------------------------------------------------------------------------ */
+
+/* llama.cpp multiplies by alpha / rank with one alpha a file: rsLoRA and patterns go into alpha, what then still differs into B. */
+static double common_alpha(const pt_model *m)
+{
+    return m->modules[0].scale * m->modules[0].r;
+}
+
+static pt_status lora_name(const pt_lora_module *x, char c, char *out, size_t size)
+{
+    char hf[160], base[128];
+    snprintf(hf, sizeof hf, "%s.weight", x->path);
+    if (!pt_name_to_gguf(hf, base, sizeof base) || snprintf(out, size, "%s.lora_%c", base, c) >= (int)size)
+        return pt_fail(PT_EINTERNAL, "%s has no name in GGUF", x->path);
+    return PT_OK;
+}
+
+static pt_status write_lora(pt_gguf_writer *w, pt_model *m, const pt_lora_module *x, pt_dtype type, double alpha)
+{
+    pt_status rc = PT_OK;
+    float *a = NULL, *b = NULL, *turned = NULL;
+    unsigned char *bytes = NULL;
+    size_t row;
+    int dim = m->cfg.head_dim;
+    bool rotary = x->kind == PT_MOD_Q || x->kind == PT_MOD_K, adjacent = m->cfg.rope_kind == PT_ROPE_ADJACENT;
+    double fold = x->scale * x->r / alpha;
+    PT_TRY(pt_out_adapter(m, x, &a, &b));
+    PT_TRY(pt_calloc(&turned, (size_t)(x->out * x->r), sizeof *turned));
+    PT_TRY(pt_alloc0(&bytes, (size_t)(x->in > x->out ? x->in : x->out) * (size_t)x->r * 4));
+    for (int64_t r = 0; r < x->out; r++) {
+        int64_t from = !rotary || adjacent == m->fam->permuted ? r : adjacent ? pt_row_adjacent_of_hf(r, dim) : pt_row_hf_of_adjacent(r, dim);
+        for (int k = 0; k < x->r; k++) turned[r * x->r + k] = (float)(fold * (double)b[from * x->r + k]);
+    }
+    PT_TRY(pt_dtype_row_bytes(type, (size_t)x->in, &row));
+    PT_TRY(pt_quant_rows(type, a, x->r, x->in, bytes));
+    PT_TRY(pt_gguf_write(w, bytes, row * (size_t)x->r));
+    PT_TRY(pt_dtype_row_bytes(type, (size_t)x->r, &row));
+    PT_TRY(pt_quant_rows(type, turned, x->out, x->r, bytes));
+    PT_TRY(pt_gguf_write(w, bytes, row * (size_t)x->out));
+done:
+    free(a);
+    free(b);
+    free(turned);
+    free(bytes);
+    return rc;
+}
+
+static pt_status declare_lora(pt_gguf_writer *w, const pt_lora_module *x, pt_dtype type)
+{
+    char name[160];
+    int64_t a[2] = {x->in, x->r}, b[2] = {x->r, x->out};
+    PT_RETURN(lora_name(x, 'a', name, sizeof name));
+    PT_RETURN(pt_gguf_put_tensor(w, name, type, 2, a));
+    PT_RETURN(lora_name(x, 'b', name, sizeof name));
+    return pt_gguf_put_tensor(w, name, type, 2, b);
+}
+
+pt_status pt_export_gguf_lora(pt_model *m, const char *file, const pt_export_options *opt)
+{
+    pt_status rc = PT_OK;
+    pt_gguf_writer w = {0};
+    pt_dtype type;
+    PT_TRY(check_exportable(m));
+    PT_CHECK(m->n_modules, PT_ESTATE, "there is no adapter to export: this model was not trained with LoRA");
+    PT_TRY(pt_export_plain_type(opt->type, PT_F32, &type));
+    PT_TRY(pt_gguf_writer_open(&w, file));
+    PT_TRY(pt_gguf_put_text(&w, "general.architecture", m->fam->gguf, strlen(m->fam->gguf)));
+    PT_TRY(pt_gguf_put_text(&w, "general.type", "adapter", 7));
+    PT_TRY(pt_gguf_put_text(&w, "adapter.type", "lora", 4));
+    PT_TRY(pt_gguf_put_f32(&w, "adapter.lora.alpha", (float)common_alpha(m)));
+    PT_TRY(pt_gguf_put_u32(&w, "general.file_type", file_type(type)));
+    for (size_t i = 0; i < m->n_modules; i++) PT_TRY(declare_lora(&w, &m->modules[i], type));
+    for (size_t i = 0; i < m->n_modules; i++) PT_TRY(write_lora(&w, m, &m->modules[i], type, common_alpha(m)));
+    PT_TRY(pt_gguf_writer_commit(&w));
+done:
+    pt_gguf_writer_close(&w);
+    return rc;
+}

@@ -1,0 +1,144 @@
+/* GGUF keys of a model: shape and rope under {arch}., the vocabulary under tokenizer.ggml. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "train/model/export_impl.h"
+
+typedef struct arch_writer {
+    pt_gguf_writer *w;
+    const char *arch;
+    char key[128];
+} arch_writer;
+
+static const char *key_of(arch_writer *a, const char *name)
+{
+    snprintf(a->key, sizeof a->key, "%s.%s", a->arch, name);
+    return a->key;
+}
+
+static pt_status put_scaling(arch_writer *a, const pt_model_config *c)
+{
+    if (c->scaling != PT_ROPE_SCALE_LINEAR && c->scaling != PT_ROPE_SCALE_YARN) return PT_OK; /* Llama 3: rope_freqs.weight */
+    bool yarn = c->scaling == PT_ROPE_SCALE_YARN;
+    PT_RETURN(pt_gguf_put_text(a->w, key_of(a, "rope.scaling.type"), yarn ? "yarn" : "linear", yarn ? 4 : 6));
+    PT_RETURN(pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.factor"), (float)c->scale_factor));
+    if (!yarn) return PT_OK;
+    if (c->yarn_no_truncate) return pt_fail(PT_ENOSUP, "YaRN with truncate: false has no keys in GGUF");
+    double own = c->scale_factor <= 1 ? 1 : 0.1 * log(c->scale_factor) + 1;
+    PT_RETURN(pt_gguf_put_u32(a->w, key_of(a, "rope.scaling.original_context_length"), (uint32_t)c->original_positions));
+    PT_RETURN(pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.yarn_beta_fast"), (float)c->beta_fast));
+    PT_RETURN(pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.yarn_beta_slow"), (float)c->beta_slow));
+    return pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.attn_factor"), (float)(c->attention_factor / own));
+}
+
+pt_status pt_gguf_put_shape(pt_gguf_writer *w, const pt_model *m)
+{
+    const pt_model_config *c = &m->cfg;
+    arch_writer a = {w, m->fam->gguf, {0}};
+    const struct { const char *name; int v; } ints[] = {
+        {"vocab_size", c->vocab},         {"context_length", c->max_positions}, {"embedding_length", c->hidden},    {"block_count", c->layers},
+        {"feed_forward_length", c->ffn},  {"attention.head_count", c->heads},   {"attention.head_count_kv", c->kv_heads},
+        {"attention.key_length", c->head_dim}, {"attention.value_length", c->head_dim}, {"rope.dimension_count", c->rot},
+    };
+    if (c->act != PT_ACT_SILU) return pt_fail(PT_ENOSUP, "GGUF's %s has no key for another activation than SiLU", a.arch);
+    if (m->fam->permuted && c->rot != c->head_dim) return pt_fail(PT_ENOSUP, "GGUF's %s does not know partial rotary embedding", a.arch);
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_gguf_put_u32(w, key_of(&a, ints[i].name), (uint32_t)ints[i].v));
+    PT_RETURN(pt_gguf_put_f32(w, key_of(&a, "attention.layer_norm_rms_epsilon"), c->norm_eps));
+    PT_RETURN(pt_gguf_put_f32(w, key_of(&a, "rope.freq_base"), (float)c->rope_theta));
+    if (c->window) {
+        if (c->window_from_layer) return pt_fail(PT_ENOSUP, "a sliding window from layer %d on has no key in GGUF", c->window_from_layer);
+        PT_RETURN(pt_gguf_put_u32(w, key_of(&a, "attention.sliding_window"), (uint32_t)c->window));
+        pt_log(PT_LOG_WARN, "llama.cpp ignores the sliding window of %d for %s: beyond it answers may differ", c->window, a.arch);
+    }
+    return put_scaling(&a, c);
+}
+
+static pt_status put_flag(pt_gguf_writer *w, const char *key, int flag)
+{
+    return flag < 0 ? PT_OK : pt_gguf_put_bool(w, key, flag != 0);
+}
+
+static pt_status put_id(pt_gguf_writer *w, const char *key, int32_t id)
+{
+    return id < 0 ? PT_OK : pt_gguf_put_u32(w, key, (uint32_t)id);
+}
+
+/* The list is as long as the embedding has rows: llama.cpp takes the vocabulary's size from it. */
+static pt_status put_tokens(pt_gguf_writer *w, const pt_vocab_spec *v, size_t rows)
+{
+    pt_status rc = PT_OK;
+    pt_gguf_str *text = NULL;
+    int32_t *types = NULL;
+    float *scores = NULL;
+    char *pad = NULL;
+    PT_CHECK(v->n_tokens <= rows, PT_EARG, "the tokenizer has %zu tokens, the model's vocabulary %zu", v->n_tokens, rows);
+    PT_TRY(pt_alloc0(&text, rows));
+    PT_TRY(pt_alloc0(&types, rows));
+    PT_TRY(pt_alloc0(&scores, rows));
+    PT_TRY(pt_alloc0(&pad, rows * 32));
+    for (size_t i = 0; i < rows; i++) {
+        const char *t = i < v->n_tokens ? v->tokens[i] : pad + i * 32;
+        if (i >= v->n_tokens || !t) snprintf(pad + i * 32, 32, "[PAD%zu]", i);
+        if (!t) t = pad + i * 32;
+        text[i] = (pt_gguf_str){t, strlen(t)};
+        types[i] = i >= v->n_tokens ? PT_TOKEN_UNUSED : v->types ? v->types[i] : PT_TOKEN_NORMAL;
+        scores[i] = i < v->n_tokens && v->scores ? v->scores[i] : -1000;
+    }
+    PT_TRY(pt_gguf_put_texts(w, "tokenizer.ggml.tokens", text, rows));
+    PT_TRY(pt_gguf_put_i32s(w, "tokenizer.ggml.token_type", types, rows));
+    if (v->kind == PT_VOCAB_SPM) PT_TRY(pt_gguf_put_f32s(w, "tokenizer.ggml.scores", scores, rows));
+done:
+    free(text);
+    free(types);
+    free(scores);
+    free(pad);
+    return rc;
+}
+
+static pt_status put_merges(pt_gguf_writer *w, const pt_vocab_spec *v)
+{
+    pt_gguf_str *text = NULL;
+    PT_RETURN(pt_alloc0(&text, v->n_merges));
+    for (size_t i = 0; i < v->n_merges; i++) text[i] = (pt_gguf_str){v->merges[i], strlen(v->merges[i])};
+    pt_status rc = pt_gguf_put_texts(w, "tokenizer.ggml.merges", text, v->n_merges);
+    free(text);
+    return rc;
+}
+
+/* The token that ends an answer: the template's first stop where it is not the end of text. */
+static int32_t end_of_turn(const pt_vocab_spec *v, const pt_template *tmpl)
+{
+    size_t n = 0;
+    const int32_t *stops = tmpl ? pt_template_stops(tmpl, &n) : NULL;
+    for (size_t i = 0; i < n; i++)
+        if (stops[i] != v->eos) return stops[i];
+    return v->eot;
+}
+
+pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_export_options *opt)
+{
+    if (!opt->tok) return PT_OK;
+    const pt_vocab_spec *v = pt_tok_spec(opt->tok);
+    bool bpe = v->kind == PT_VOCAB_BPE;
+    PT_RETURN(pt_gguf_put_text(w, "tokenizer.ggml.model", bpe ? "gpt2" : "llama", bpe ? 4 : 5));
+    const char *pre = v->pre && *v->pre ? v->pre : "default";
+    if (bpe && strcmp(pre, "default") == 0)
+        pt_log(PT_LOG_WARN, "no GGUF name is known for this pre-tokenizer: 'default' is written, llama.cpp may split text differently");
+    PT_RETURN(pt_gguf_put_text(w, "tokenizer.ggml.pre", pre, strlen(pre)));
+    PT_RETURN(put_tokens(w, v, (size_t)m->cfg.vocab));
+    if (bpe) PT_RETURN(put_merges(w, v));
+    PT_RETURN(put_id(w, "tokenizer.ggml.bos_token_id", v->bos));
+    PT_RETURN(put_id(w, "tokenizer.ggml.eos_token_id", v->eos));
+    PT_RETURN(put_id(w, "tokenizer.ggml.eot_token_id", end_of_turn(v, opt->tmpl)));
+    PT_RETURN(put_id(w, "tokenizer.ggml.unknown_token_id", v->unk));
+    PT_RETURN(put_id(w, "tokenizer.ggml.padding_token_id", v->pad));
+    PT_RETURN(put_flag(w, "tokenizer.ggml.add_bos_token", pt_tok_add_bos(opt->tok)));
+    PT_RETURN(put_flag(w, "tokenizer.ggml.add_eos_token", v->add_eos));
+    PT_RETURN(put_flag(w, "tokenizer.ggml.add_space_prefix", bpe && v->add_space_prefix < 0 ? 0 : v->add_space_prefix));
+    const char *jinja = opt->tmpl ? pt_template_jinja(opt->tmpl) : NULL;
+    if (!jinja) jinja = pt_tok_chat_template(opt->tok);
+    return jinja ? pt_gguf_put_text(w, "tokenizer.chat_template", jinja, strlen(jinja)) : PT_OK;
+}

@@ -1,0 +1,207 @@
+/* Hugging Face folder: merged (or fully tuned) weights, config.json, the tokenizer's files. Files are written one by one, each whole or
+ * not at all, config.json last; other files of the folder are left alone. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checkpoints/hf.h"
+#include "train/model/export_impl.h"
+
+static pt_status put_bytes(void *user, const void *data, size_t bytes)
+{
+    return pt_st_writer_write(user, data, bytes);
+}
+
+static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type)
+{
+    pt_status rc = PT_OK;
+    pt_st_writer w = {0};
+    pt_out_tensor o = {0};
+    char *path = NULL;
+    PT_TRY(pt_path_join(&path, dir, "model.safetensors"));
+    PT_TRY(pt_st_writer_open(&w, path));
+    for (size_t i = 0; i < m->n_specs; i++) {
+        const pt_tensor_spec *t = &m->specs[i];
+        bool vector = t->kind == PT_TENSOR_NORM || t->kind == PT_TENSOR_BIAS;
+        int64_t dims[2] = {t->rows, t->cols};
+        PT_TRY(pt_st_writer_add(&w, t->name, type, vector ? 1 : 2, vector ? dims + 1 : dims));
+    }
+    for (size_t i = 0; i < m->n_specs; i++) {
+        PT_TRY(pt_out_open(&o, m, &m->specs[i], false));
+        PT_TRY(pt_out_write(&o, type, put_bytes, &w));
+        pt_out_close(&o);
+    }
+    PT_TRY(pt_st_writer_commit(&w));
+done:
+    pt_out_close(&o);
+    pt_st_writer_close(&w);
+    free(path);
+    return rc;
+}
+
+/* A GGUF file's divisors (rope_freqs.weight) have no key in config.json; those of Llama 3's formula are recognised by their values: the
+ * largest one is the factor, the original length is a power of two. */
+static pt_status name_freqs(const pt_model *m, pt_model_config *c)
+{
+    pt_status rc = PT_ENOSUP;
+    float *f = NULL, mscale;
+    int half = c->rot / 2;
+    double last = pow(c->rope_theta, -2.0 * (half - 1) / c->rot) / (double)m->inv_freq[half - 1];
+    PT_RETURN(pt_calloc(&f, (size_t)half, sizeof *f));
+    for (c->original_positions = 16; c->original_positions <= 1 << 20; c->original_positions *= 2) {
+        double worst = 0;
+        c->scaling = PT_ROPE_SCALE_LLAMA3;
+        c->scale_factor = round(last * 1e4) / 1e4;
+        c->low_freq_factor = 1;
+        c->high_freq_factor = 4;
+        pt_rope_frequencies(c, NULL, f, &mscale);
+        for (int k = 0; k < half; k++) worst = fmax(worst, fabs((double)f[k] / (double)m->inv_freq[k] - 1));
+        if (!(worst < 1e-5)) continue;
+        rc = PT_OK;
+        break;
+    }
+    free(f);
+    return rc == PT_OK ? rc : pt_fail(PT_ENOSUP, "the rope factors of this GGUF file (rope_freqs.weight) cannot be expressed in config.json");
+}
+
+static pt_status put_scaling(pt_hf *c, const pt_model *model)
+{
+    pt_model_config own = model->cfg;
+    const pt_model_config *m = &own;
+    if (m->scaling == PT_ROPE_SCALE_FREQS) PT_RETURN(name_freqs(model, &own));
+    switch (m->scaling) {
+    case PT_ROPE_SCALE_FREQS:
+    case PT_ROPE_SCALE_NONE: return PT_OK;
+    case PT_ROPE_SCALE_LINEAR: PT_RETURN(pt_hf_set_text(c, "rope_scaling.rope_type", "linear")); break;
+    case PT_ROPE_SCALE_LLAMA3:
+        PT_RETURN(pt_hf_set_text(c, "rope_scaling.rope_type", "llama3"));
+        PT_RETURN(pt_hf_set_num(c, "rope_scaling.low_freq_factor", m->low_freq_factor));
+        PT_RETURN(pt_hf_set_num(c, "rope_scaling.high_freq_factor", m->high_freq_factor));
+        break;
+    case PT_ROPE_SCALE_YARN:
+        PT_RETURN(pt_hf_set_text(c, "rope_scaling.rope_type", "yarn"));
+        PT_RETURN(pt_hf_set_num(c, "rope_scaling.beta_fast", m->beta_fast));
+        PT_RETURN(pt_hf_set_num(c, "rope_scaling.beta_slow", m->beta_slow));
+        PT_RETURN(pt_hf_set_num(c, "rope_scaling.attention_factor", m->attention_factor));
+        if (m->yarn_no_truncate) PT_RETURN(pt_hf_set_bool(c, "rope_scaling.truncate", false));
+        break;
+    }
+    PT_RETURN(pt_hf_set_num(c, "rope_scaling.factor", m->scale_factor));
+    return m->scaling == PT_ROPE_SCALE_LINEAR ? PT_OK : pt_hf_set_int(c, "rope_scaling.original_max_position_embeddings", m->original_positions);
+}
+
+static pt_status put_window(pt_hf *c, const pt_model *m)
+{
+    if (m->fam->window == PT_WINDOW_NEVER) return PT_OK;
+    if (m->cfg.window) PT_RETURN(pt_hf_set_int(c, "sliding_window", m->cfg.window));
+    if (m->fam->window == PT_WINDOW_FLAG) {
+        PT_RETURN(pt_hf_set_bool(c, "use_sliding_window", m->cfg.window != 0));
+        PT_RETURN(pt_hf_set_int(c, "max_window_layers", m->cfg.window ? m->cfg.window_from_layer : m->cfg.layers));
+    } else if (!m->cfg.window) PT_RETURN(pt_hf_set_int(c, "sliding_window", m->cfg.max_positions)); /* absent means 4096 there */
+    return PT_OK;
+}
+
+/* The whole config, for bases that have none (GGUF, random), in the spelling that transformers 4 and 5 read. */
+static pt_status put_shape(pt_hf *c, const pt_model *m)
+{
+    static const char *const acts[] = {"silu", "gelu", "gelu_pytorch_tanh"};
+    const pt_model_config *k = &m->cfg;
+    const struct { const char *key; int v; } ints[] = {
+        {"vocab_size", k->vocab},           {"hidden_size", k->hidden},      {"intermediate_size", k->ffn}, {"num_hidden_layers", k->layers},
+        {"num_attention_heads", k->heads}, {"num_key_value_heads", k->kv_heads}, {"head_dim", k->head_dim}, {"max_position_embeddings", k->max_positions},
+    };
+    PT_RETURN(pt_hf_set_text(c, "model_type", k->family));
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_hf_set_int(c, ints[i].key, ints[i].v));
+    PT_RETURN(pt_hf_set_text(c, "hidden_act", acts[k->act]));
+    PT_RETURN(pt_hf_set_num(c, "rms_norm_eps", (double)k->norm_eps));
+    PT_RETURN(pt_hf_set_num(c, "rope_theta", k->rope_theta));
+    PT_RETURN(pt_hf_set_num(c, "initializer_range", k->initializer_range));
+    PT_RETURN(pt_hf_set_bool(c, "tie_word_embeddings", k->tied));
+    if (k->rot != k->head_dim) PT_RETURN(pt_hf_set_num(c, "partial_rotary_factor", (double)k->rot / k->head_dim));
+    if (k->bos >= 0) PT_RETURN(pt_hf_set_int(c, "bos_token_id", k->bos));
+    if (k->eos >= 0) PT_RETURN(pt_hf_set_int(c, "eos_token_id", k->eos));
+    if (k->pad >= 0) PT_RETURN(pt_hf_set_int(c, "pad_token_id", k->pad));
+    PT_RETURN(put_window(c, m));
+    return put_scaling(c, m);
+}
+
+/* An id to pad with that no answer ends in: Hugging Face's classifier reads the score before the first pad at the end. */
+static int32_t reward_pad(const pt_model *m, const pt_tokenizer *t)
+{
+    int32_t eos = t ? pt_tok_eos(t) : m->cfg.eos, eot = t ? pt_tok_eot(t) : -1;
+    int32_t tries[] = {m->cfg.pad, t ? pt_tok_pad(t) : -1, t ? pt_tok_unk(t) : -1, t ? pt_tok_bos(t) : m->cfg.bos, 0, 1, 2};
+    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++)
+        if (tries[i] >= 0 && tries[i] != eos && tries[i] != eot && tries[i] != m->cfg.eos && tries[i] < m->cfg.vocab) return tries[i];
+    return 0;
+}
+
+static pt_status put_reward(pt_hf *c, const pt_model *m, const pt_tokenizer *t)
+{
+    PT_RETURN(pt_hf_set_text(c, "id2label.0", "LABEL_0"));
+    PT_RETURN(pt_hf_set_int(c, "label2id.LABEL_0", 0));
+    return pt_hf_set_int(c, "pad_token_id", reward_pad(m, t));
+}
+
+static pt_status write_config(pt_model *m, const char *dir, const pt_export_options *opt, pt_dtype type)
+{
+    pt_status rc = PT_OK;
+    pt_hf *base = NULL, *c = NULL;
+    const char *arch = m->opt.scalar_head ? m->fam->classifier : m->fam->causal;
+    bool from_hf = !pt_source_is_gguf(m->src) && !m->src->random;
+    if (from_hf) PT_TRY(pt_hf_open(&base, pt_source_path(m->src), "config.json"));
+    PT_TRY(pt_hf_edit(&c, base, "config.json"));
+    if (!from_hf) PT_TRY(put_shape(c, m));
+    PT_TRY(pt_hf_set_texts(c, "architectures", &arch, 1));
+    PT_TRY(pt_hf_set_text(c, "torch_dtype", type == PT_F32 ? "float32" : type == PT_F16 ? "float16" : "bfloat16"));
+    PT_TRY(pt_hf_remove(c, "dtype")); /* transformers 5's spelling, which would win */
+    if (m->opt.scalar_head) PT_TRY(put_reward(c, m, opt->tok));
+    PT_TRY(pt_hf_write(c, dir, "config.json"));
+done:
+    pt_hf_close(c);
+    pt_hf_close(base);
+    return rc;
+}
+
+/* The template that was trained stands in chat_template.jinja and, for older readers, in tokenizer_config.json. */
+static pt_status write_template(const char *dir, const pt_template *tmpl)
+{
+    pt_status rc = PT_OK;
+    pt_hf *c = NULL, *edit = NULL;
+    char *path = NULL, *config = NULL;
+    const char *jinja = tmpl ? pt_template_jinja(tmpl) : NULL;
+    if (!jinja) return PT_OK;
+    PT_TRY(pt_path_join(&path, dir, "chat_template.jinja"));
+    PT_TRY(pt_file_write_whole(path, jinja, strlen(jinja)));
+    PT_TRY(pt_path_join(&config, dir, "tokenizer_config.json"));
+    if (!pt_file_exists(config)) goto done;
+    PT_TRY(pt_hf_open(&c, dir, "tokenizer_config.json"));
+    PT_TRY(pt_hf_edit(&edit, c, "tokenizer_config.json"));
+    PT_TRY(pt_hf_set_text(edit, "chat_template", jinja));
+    PT_TRY(pt_hf_write(edit, dir, "tokenizer_config.json"));
+done:
+    pt_hf_close(edit);
+    pt_hf_close(c);
+    free(path);
+    free(config);
+    return rc;
+}
+
+static pt_status write_tokenizer(pt_model *m, const char *dir, const pt_export_options *opt)
+{
+    pt_hf_folder here = {.path = (char *)(uintptr_t)dir, .tmp = (char *)(uintptr_t)dir};
+    bool from_hf = !pt_source_is_gguf(m->src) && !m->src->random;
+    if (from_hf) PT_RETURN(pt_hf_folder_copy_tokenizer(&here, pt_source_path(m->src), NULL));
+    else if (opt->tok) PT_RETURN(pt_export_tokenizer_json(dir, opt->tok));
+    return write_template(dir, opt->tmpl);
+}
+
+pt_status pt_export_hf(pt_model *m, const char *dir, const pt_export_options *opt)
+{
+    pt_dtype type;
+    if (!m->committed) return pt_fail(PT_ESTATE, "export before commit");
+    PT_RETURN(pt_export_plain_type(opt->type, PT_BF16, &type));
+    PT_RETURN(pt_dir_make(dir));
+    PT_RETURN(write_tensors(m, dir, type));
+    PT_RETURN(write_tokenizer(m, dir, opt));
+    return write_config(m, dir, opt, type);
+}

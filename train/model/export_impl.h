@@ -1,0 +1,41 @@
+/* Shared by the exports: a model's tensors, merged, in pieces of rows. */
+#ifndef PT_MODEL_EXPORT_IMPL_H
+#define PT_MODEL_EXPORT_IMPL_H
+#include "train/model/adapters.h"
+#include "train/model/export.h"
+
+/* One tensor on its way out. Pieces are whole heads where rows are reordered, so that no more than a piece lies in memory. */
+typedef struct pt_out_tensor {
+    pt_model *m;
+    const pt_tensor_spec *spec;
+    pt_source_tensor src;      /* as the base stores it; data NULL for trained weights */
+    pt_view trained;           /* full tuning, scalar head: part of the flat vector */
+    float *a, *b;              /* the adapter of this matrix: [r,in], [out,r] in the stored row order; NULL = none */
+    int r;
+    float scale;
+    bool to_hf, to_adjacent;   /* reorder rows: stored adjacent -> HF's, or HF's -> adjacent */
+    float *rows, *turned;      /* a piece */
+    int64_t piece;             /* rows of one */
+} pt_out_tensor;
+/* adjacent: the target's Q and K rows lie for adjacent pairs (GGUF of a permuted family). */
+pt_status pt_out_open(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec, bool adjacent);
+void pt_out_close(pt_out_tensor *o);
+/* Rows [r0, r0+n) in the target's order as floats; r0 a multiple of o->piece, n <= o->piece. */
+pt_status pt_out_rows(pt_out_tensor *o, int64_t r0, int64_t n, const float **rows);
+/* True when the stored bytes can be copied as they are into `type`. */
+bool pt_out_verbatim(const pt_out_tensor *o, pt_dtype type);
+/* Writes the whole tensor as `type` through put(user, bytes, n). */
+typedef pt_status (*pt_out_put)(void *user, const void *data, size_t bytes);
+pt_status pt_out_write(pt_out_tensor *o, pt_dtype type, pt_out_put put, void *user);
+/* Downloads A and B of slot 0 of a module; B in the stored order. Owned. */
+pt_status pt_out_adapter(pt_model *m, const pt_lora_module *x, float **a, float **b);
+const pt_lora_module *pt_lora_module_at(const pt_model *m, int layer, int kind);
+/* f32, f16 and bf16 for safetensors: PT_ENOSUP else; COUNT takes `fallback`. */
+pt_status pt_export_plain_type(pt_dtype asked, pt_dtype fallback, pt_dtype *out);
+/* Hugging Face's tokenizer.json and tokenizer_config.json for a tokenizer that came from GGUF metadata. Pre-tokenizers without an exact
+ * counterpart there are noted (log) and left out. */
+pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t);
+/* GGUF keys of shape, rope and tokenizer; `writer` is a pt_gguf_writer that was opened. */
+pt_status pt_gguf_put_shape(pt_gguf_writer *w, const pt_model *m);
+pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_export_options *opt);
+#endif

@@ -1,0 +1,111 @@
+/* PEFT adapter: adapter_config.json and adapter_model.safetensors, B's rows in Hugging Face's order. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/quant.h"
+#include "train/model/export_impl.h"
+
+typedef struct peft_out {
+    pt_st_writer w;
+    pt_dtype type;
+    unsigned char *bytes; /* one tensor as stored */
+} peft_out;
+
+static pt_status declare(peft_out *o, const char *path, pt_peft_part part, int64_t rows, int64_t cols)
+{
+    char *name = NULL;
+    pt_status rc = PT_OK;
+    int64_t dims[2] = {rows, cols};
+    PT_TRY(pt_peft_tensor_name(&name, path, part));
+    PT_TRY(pt_st_writer_add(&o->w, name, o->type, 2, dims));
+done:
+    free(name);
+    return rc;
+}
+
+static pt_status put(peft_out *o, const float *x, int64_t rows, int64_t cols)
+{
+    size_t row;
+    PT_RETURN(pt_dtype_row_bytes(o->type, (size_t)cols, &row));
+    PT_RETURN(pt_quant_rows(o->type, x, rows, cols, o->bytes));
+    return pt_st_writer_write(&o->w, o->bytes, row * (size_t)rows);
+}
+
+static pt_status put_module(peft_out *o, pt_model *m, const pt_lora_module *x)
+{
+    pt_status rc = PT_OK;
+    float *a = NULL, *b = NULL, *turned = NULL;
+    PT_TRY(pt_out_adapter(m, x, &a, &b));
+    PT_TRY(pt_calloc(&turned, (size_t)(x->out * x->r), sizeof *turned));
+    pt_lora_permute_b(m, x->kind, b, turned, x->out, x->r, false);
+    PT_TRY(put(o, a, x->r, x->in));
+    PT_TRY(put(o, turned, x->out, x->r));
+done:
+    free(a);
+    free(b);
+    free(turned);
+    return rc;
+}
+
+static pt_status put_score(peft_out *o, pt_model *m)
+{
+    pt_status rc = PT_OK;
+    float *w = NULL;
+    PT_TRY(pt_calloc(&w, (size_t)m->cfg.hidden, sizeof *w));
+    PT_TRY(m->ctx->ops->download(m->ctx, w, m->head.w));
+    PT_TRY(put(o, w, 1, m->cfg.hidden));
+done:
+    free(w);
+    return rc;
+}
+
+static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type)
+{
+    pt_status rc = PT_OK;
+    peft_out o = {.type = type};
+    char *path = NULL;
+    size_t most = (size_t)m->cfg.hidden;
+    PT_TRY(pt_path_join(&path, dir, "adapter_model.safetensors"));
+    PT_TRY(pt_st_writer_open(&o.w, path));
+    for (size_t i = 0; i < m->n_modules; i++) {
+        const pt_lora_module *x = &m->modules[i];
+        size_t n = (size_t)(x->in > x->out ? x->in : x->out) * (size_t)x->r;
+        most = n > most ? n : most;
+        PT_TRY(declare(&o, x->path, PT_PEFT_A, x->r, x->in));
+        PT_TRY(declare(&o, x->path, PT_PEFT_B, x->out, x->r));
+    }
+    if (m->opt.scalar_head) PT_TRY(declare(&o, "score.weight", PT_PEFT_SAVED, 1, m->cfg.hidden));
+    PT_TRY(pt_alloc0(&o.bytes, most * 4));
+    for (size_t i = 0; i < m->n_modules; i++) PT_TRY(put_module(&o, m, &m->modules[i]));
+    if (m->opt.scalar_head) PT_TRY(put_score(&o, m));
+    PT_TRY(pt_st_writer_commit(&o.w));
+done:
+    pt_st_writer_close(&o.w);
+    free(o.bytes);
+    free(path);
+    return rc;
+}
+
+/* all-linear is written as the list of names that it means here: not every reader knows the word. */
+static pt_status spell_targets(pt_peft *p)
+{
+    static const char *const names[] = {"down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"};
+    if (!p->all_linear) return PT_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) PT_RETURN(pt_peft_list_add(&p->targets, names[i]));
+    p->all_linear = false;
+    return PT_OK;
+}
+
+pt_status pt_export_peft(pt_model *m, const char *dir, const pt_export_options *opt)
+{
+    pt_dtype type;
+    if (!m->committed || m->n_modules == 0) return pt_fail(PT_ESTATE, "there is no adapter to export: this model was not trained with LoRA");
+    PT_RETURN(pt_export_plain_type(opt->type, PT_F32, &type));
+    PT_RETURN(pt_dir_make(dir));
+    PT_RETURN(spell_targets(m->peft));
+    PT_RETURN(pt_peft_set_text(&m->peft->task_type, m->opt.scalar_head ? "SEQ_CLS" : "CAUSAL_LM"));
+    PT_RETURN(pt_peft_set_text(&m->peft->base_model, opt->base_name));
+    if (m->opt.scalar_head && m->peft->modules_to_save.n == 0) PT_RETURN(pt_peft_list_add(&m->peft->modules_to_save, "score"));
+    PT_RETURN(write_tensors(m, dir, type));
+    return pt_peft_write(m->peft, dir);
+}

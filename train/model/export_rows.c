@@ -1,0 +1,138 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/quant.h"
+#include "train/model/export_impl.h"
+
+const pt_lora_module *pt_lora_module_at(const pt_model *m, int layer, int kind)
+{
+    for (size_t i = 0; i < m->n_modules; i++)
+        if (m->modules[i].layer == layer && m->modules[i].kind == kind) return &m->modules[i];
+    return NULL;
+}
+
+pt_status pt_out_adapter(pt_model *m, const pt_lora_module *x, float **a, float **b)
+{
+    const pt_lora_slot *s = m->blocks[x->layer].slots[x->kind];
+    PT_RETURN(pt_calloc(a, (size_t)(x->r * x->in), sizeof **a));
+    PT_RETURN(pt_calloc(b, (size_t)(x->out * x->r), sizeof **b));
+    PT_RETURN(m->ctx->ops->download(m->ctx, *a, s->a));
+    return m->ctx->ops->download(m->ctx, *b, s->b);
+}
+
+pt_status pt_export_plain_type(pt_dtype asked, pt_dtype fallback, pt_dtype *out)
+{
+    *out = asked == PT_DTYPE_COUNT ? fallback : asked;
+    if (*out == PT_F32 || *out == PT_F16 || *out == PT_BF16) return PT_OK;
+    return pt_fail(PT_ENOSUP, "safetensors hold f32, f16 or bf16, not %s", pt_dtype_get(*out)->name);
+}
+
+pt_status pt_out_open(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec, bool adjacent)
+{
+    pt_status rc = PT_OK;
+    bool stored_adjacent = m->cfg.rope_kind == PT_ROPE_ADJACENT;
+    const pt_lora_module *x = spec->kind == PT_TENSOR_MATRIX ? pt_lora_module_at(m, spec->layer, spec->module) : NULL;
+    int64_t at = pt_param_find(m, spec->name);
+    *o = (pt_out_tensor){.m = m, .spec = spec};
+    if (at >= 0) o->trained = pt_param_part(m->flat, &m->params[at]);
+    else PT_TRY(pt_source_tensor_get(m->src, spec->name, spec->rows, spec->cols, &o->src));
+    if (x) {
+        PT_TRY(pt_out_adapter(m, x, &o->a, &o->b));
+        o->r = x->r;
+        o->scale = (float)x->scale;
+    }
+    if (spec->rotary_heads && stored_adjacent != adjacent) {
+        o->to_hf = stored_adjacent;
+        o->to_adjacent = adjacent;
+    }
+    int64_t unit = spec->rotary_heads && spec->rows > 1 ? m->cfg.head_dim : 1;
+    o->piece = (1 << 22) / spec->cols / unit * unit; /* about 16 MB */
+    if (o->piece < unit) o->piece = unit;
+    if (o->piece > spec->rows) o->piece = spec->rows;
+    PT_TRY(pt_calloc(&o->rows, (size_t)(o->piece * spec->cols), sizeof *o->rows));
+    PT_TRY(pt_calloc(&o->turned, (size_t)(o->piece * spec->cols), sizeof *o->turned));
+done:
+    if (rc != PT_OK) pt_out_close(o);
+    return rc;
+}
+
+void pt_out_close(pt_out_tensor *o)
+{
+    free(o->a);
+    free(o->b);
+    free(o->rows);
+    free(o->turned);
+    *o = (pt_out_tensor){0};
+}
+
+/* w += scale * B.A for rows r0.. of the stored order */
+static void merge(const pt_out_tensor *o, int64_t r0, int64_t n)
+{
+    int64_t cols = o->spec->cols;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < n; i++) {
+        float *w = o->rows + i * cols;
+        for (int k = 0; k < o->r; k++) {
+            float f = o->scale * o->b[(r0 + i) * o->r + k];
+            const float *a = o->a + k * cols;
+            for (int64_t c = 0; c < cols; c++) w[c] += f * a[c];
+        }
+    }
+}
+
+/* Rows of a matrix, or the elements of a bias vector, into the target's order; r0 is where the piece begins. */
+static void turn(const pt_out_tensor *o, int64_t n)
+{
+    int dim = o->m->cfg.head_dim;
+    bool vector = o->spec->rows == 1;
+    int64_t units = vector ? o->spec->cols : n, size = vector ? 1 : o->spec->cols;
+    for (int64_t i = 0; i < units; i++) {
+        int64_t from = o->to_hf ? pt_row_adjacent_of_hf(i, dim) : pt_row_hf_of_adjacent(i, dim);
+        memcpy(o->turned + i * size, o->rows + from * size, (size_t)size * sizeof *o->rows);
+    }
+}
+
+pt_status pt_out_rows(pt_out_tensor *o, int64_t r0, int64_t n, const float **rows)
+{
+    int64_t cols = o->spec->cols;
+    if (pt_view_ok(o->trained)) PT_RETURN(o->m->ctx->ops->download(o->m->ctx, o->rows, pt_view_rows(o->trained, r0, n)));
+    else {
+        size_t row;
+        PT_RETURN(pt_dtype_row_bytes(o->src.type, (size_t)cols, &row));
+        const unsigned char *p = (const unsigned char *)o->src.data + (size_t)r0 * row;
+#pragma omp parallel for schedule(static) if (n > 16)
+        for (int64_t i = 0; i < n; i++) pt_dequant_run(o->src.type, p + (size_t)i * row, cols, o->rows + i * cols);
+    }
+    if (o->a) merge(o, r0, n);
+    *rows = o->rows;
+    if (!o->to_hf && !o->to_adjacent) return PT_OK;
+    turn(o, n); /* a piece holds whole heads */
+    *rows = o->turned;
+    return PT_OK;
+}
+
+bool pt_out_verbatim(const pt_out_tensor *o, pt_dtype type)
+{
+    return o->src.data && o->src.type == type && !o->a && !o->to_hf && !o->to_adjacent;
+}
+
+pt_status pt_out_write(pt_out_tensor *o, pt_dtype type, pt_out_put put, void *user)
+{
+    pt_status rc = PT_OK;
+    unsigned char *bytes = NULL;
+    size_t row;
+    const pt_tensor_spec *s = o->spec;
+    if (pt_out_verbatim(o, type)) return put(user, o->src.data, o->src.bytes);
+    PT_TRY(pt_dtype_row_bytes(type, (size_t)s->cols, &row));
+    PT_TRY(pt_alloc0(&bytes, row * (size_t)o->piece));
+    for (int64_t r = 0; r < s->rows; r += o->piece) {
+        int64_t n = s->rows - r < o->piece ? s->rows - r : o->piece;
+        const float *f;
+        PT_TRY(pt_out_rows(o, r, n, &f));
+        PT_TRY(pt_quant_rows(type, f, n, s->cols, bytes));
+        PT_TRY(put(user, bytes, row * (size_t)n));
+    }
+done:
+    free(bytes);
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "writing %s", s->name);
+}

@@ -1,0 +1,164 @@
+/* tokenizer.json from a GGUF vocabulary. Byte-level BPE: vocabulary, merges and the split steps of its pre-tokenizer. SentencePiece-style: BPE
+ * with byte fallback, merges made of the pieces' scores (as transformers' converter does). */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "train/model/export_impl.h"
+
+#define QWEN "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define LLAMA "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+
+static const struct { const char *pre, *split; bool digits, ignore_merges, nfc; } pre_rows[] = {
+    {"gpt-2", NULL, false, false, false},  {"smollm", NULL, true, false, false},
+    {"llama-bpe", LLAMA, false, true, false}, {"qwen2", QWEN, false, false, true},
+};
+
+static json_t *byte_level(bool regex)
+{
+    return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1, "use_regex", regex);
+}
+
+static json_t *added_tokens(const pt_vocab_spec *v)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < v->n_tokens; i++) {
+        int type = v->types ? v->types[i] : PT_TOKEN_NORMAL;
+        if (type != PT_TOKEN_CONTROL && type != PT_TOKEN_USER_DEFINED && !(type == PT_TOKEN_UNKNOWN && v->tokens[i][0])) continue;
+        json_array_append_new(list, json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (json_int_t)i, "content", v->tokens[i], "single_word", 0,
+                                              "lstrip", 0, "rstrip", 0, "normalized", 0, "special", type != PT_TOKEN_USER_DEFINED));
+    }
+    return list;
+}
+
+static json_t *vocabulary(const pt_vocab_spec *v)
+{
+    json_t *o = json_object();
+    for (size_t i = 0; i < v->n_tokens; i++)
+        if (!json_object_get(o, v->tokens[i])) json_object_set_new(o, v->tokens[i], json_integer((json_int_t)i));
+    return o;
+}
+
+static json_t *bpe_json(const pt_vocab_spec *v)
+{
+    size_t row = 0, n = sizeof pre_rows / sizeof *pre_rows;
+    while (row < n && !(v->pre && strcmp(v->pre, pre_rows[row].pre) == 0)) row++;
+    if (row == n) return NULL;
+    json_t *merges = json_array(), *steps = json_array();
+    for (size_t i = 0; i < v->n_merges; i++) json_array_append_new(merges, json_string(v->merges[i]));
+    if (pre_rows[row].digits) json_array_append_new(steps, json_pack("{s:s, s:b}", "type", "Digits", "individual_digits", 1));
+    if (pre_rows[row].split)
+        json_array_append_new(steps, json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "Regex", pre_rows[row].split, "behavior",
+                                               "Isolated", "invert", 0));
+    json_array_append_new(steps, byte_level(pre_rows[row].split == NULL));
+    json_t *model = json_pack("{s:s, s:n, s:n, s:n, s:n, s:b, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token", "continuing_subword_prefix",
+                              "end_of_word_suffix", "fuse_unk", 0, "byte_fallback", 0, "ignore_merges", pre_rows[row].ignore_merges, "vocab",
+                              vocabulary(v), "merges", merges);
+    json_t *norm = pre_rows[row].nfc ? json_pack("{s:s}", "type", "NFC") : json_null();
+    return json_pack("{s:s, s:n, s:n, s:o, s:o, s:{s:s, s:o}, s:n, s:o, s:o}", "version", "1.0", "truncation", "padding", "added_tokens",
+                     added_tokens(v), "normalizer", norm, "pre_tokenizer", "type", "Sequence", "pretokenizers", steps, "post_processor", "decoder",
+                     byte_level(true), "model", model);
+}
+
+/* One way to make a piece of two others. */
+typedef struct spm_merge { float score; int32_t left, right; size_t cut; int32_t piece; } spm_merge;
+
+static int by_score(const void *a, const void *b)
+{
+    const spm_merge *x = a, *y = b;
+    if (x->score != y->score) return x->score < y->score ? 1 : -1;
+    if (x->piece != y->piece) return x->piece < y->piece ? -1 : 1;
+    if (x->left != y->left) return x->left < y->left ? -1 : 1;
+    return x->right < y->right ? -1 : x->right > y->right;
+}
+
+static pt_status spm_merges(const pt_tokenizer *t, const pt_vocab_spec *v, json_t *out)
+{
+    pt_status rc = PT_OK;
+    spm_merge *list = NULL;
+    size_t n = 0, cap = 0;
+    char left[512];
+    for (size_t i = 0; i < v->n_tokens; i++) {
+        const char *p = v->tokens[i];
+        size_t len = strlen(p);
+        if ((v->types && v->types[i] != PT_TOKEN_NORMAL) || len >= sizeof left) continue;
+        for (size_t cut = 1; cut < len; cut++) {
+            if (((unsigned char)p[cut] & 0xc0) == 0x80) continue; /* inside a character */
+            memcpy(left, p, cut);
+            left[cut] = 0;
+            int32_t l = pt_tok_find(t, left), r = pt_tok_find(t, p + cut);
+            if (l < 0 || r < 0) continue;
+            PT_TRY(pt_reserve(&list, &cap, n + 1));
+            list[n++] = (spm_merge){v->scores[i], l, r, cut, (int32_t)i};
+        }
+    }
+    if (n) qsort(list, n, sizeof *list, by_score);
+    for (size_t i = 0; i < n; i++) {
+        const char *p = v->tokens[list[i].piece];
+        json_array_append_new(out, json_pack("[s%, s]", p, list[i].cut, p + list[i].cut));
+    }
+done:
+    free(list);
+    return rc;
+}
+
+static pt_status spm_json(const pt_tokenizer *t, const pt_vocab_spec *v, json_t **out)
+{
+    static const char space[] = "\xe2\x96\x81";
+    json_t *merges = json_array(), *norm = json_array();
+    if (!v->scores) return pt_fail(PT_EINTERNAL, "a SentencePiece vocabulary without scores");
+    PT_RETURN(spm_merges(t, v, merges));
+    if (v->add_space_prefix != 0) json_array_append_new(norm, json_pack("{s:s, s:s}", "type", "Prepend", "prepend", space));
+    json_array_append_new(norm, json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", "String", " ", "content", space));
+    json_t *decoder = json_pack("[{s:s, s:{s:s}, s:s}, {s:s}, {s:s}, {s:s, s:s, s:i, s:i}]", "type", "Replace", "pattern", "String", space, "content", " ",
+                                "type", "ByteFallback", "type", "Fuse", "type", "Strip", "content", " ", "start", v->add_space_prefix != 0, "stop", 0);
+    const char *unk = v->unk >= 0 ? v->tokens[v->unk] : NULL;
+    json_t *model = json_pack("{s:s, s:n, s:s?, s:n, s:n, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token", unk, "continuing_subword_prefix",
+                              "end_of_word_suffix", "fuse_unk", 1, "byte_fallback", 1, "vocab", vocabulary(v), "merges", merges);
+    *out = json_pack("{s:s, s:n, s:n, s:o, s:{s:s, s:o}, s:n, s:n, s:{s:s, s:o}, s:o}", "version", "1.0", "truncation", "padding", "added_tokens",
+                     added_tokens(v), "normalizer", "type", "Sequence", "normalizers", norm, "pre_tokenizer", "post_processor", "decoder", "type",
+                     "Sequence", "decoders", decoder, "model", model);
+    return PT_OK;
+}
+
+static pt_status write_json(const char *dir, const char *name, json_t *j)
+{
+    pt_status rc = PT_OK;
+    char *path = NULL, *text = j ? json_dumps(j, JSON_INDENT(1) | JSON_ENCODE_ANY) : NULL;
+    PT_CHECK(text, PT_EFORMAT, "the vocabulary cannot be written as %s (text that is not UTF-8?)", name);
+    PT_TRY(pt_path_join(&path, dir, name));
+    PT_TRY(pt_file_write_whole(path, text, strlen(text)));
+done:
+    free(path);
+    free(text);
+    json_decref(j);
+    return rc;
+}
+
+static void set_token(json_t *c, const char *key, const pt_vocab_spec *v, int32_t id)
+{
+    if (id >= 0 && (size_t)id < v->n_tokens) json_object_set_new(c, key, json_string(v->tokens[id]));
+}
+
+pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t)
+{
+    const pt_vocab_spec *v = pt_tok_spec(t);
+    json_t *j = NULL;
+    if (v->kind == PT_VOCAB_BPE) {
+        j = bpe_json(v);
+        if (!j) {
+            pt_log(PT_LOG_WARN, "%s: no tokenizer.json: the pre-tokenizer '%s' has no exact counterpart there; take the base model's own files", dir,
+                   v->pre ? v->pre : "(none)");
+            return PT_OK;
+        }
+    } else PT_RETURN(spm_json(t, v, &j));
+    PT_RETURN(write_json(dir, "tokenizer.json", j));
+    json_t *c = json_pack("{s:s, s:b, s:b}", "tokenizer_class", "PreTrainedTokenizerFast", "add_bos_token", pt_tok_add_bos(t), "clean_up_tokenization_spaces", 0);
+    set_token(c, "bos_token", v, v->bos);
+    set_token(c, "eos_token", v, v->eos);
+    set_token(c, "pad_token", v, v->pad);
+    set_token(c, "unk_token", v, v->unk);
+    if (v->chat_template) json_object_set_new(c, "chat_template", json_string(v->chat_template));
+    return write_json(dir, "tokenizer_config.json", c);
+}
