@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -129,7 +130,7 @@ static void killed_while_saving(void **state)
         pid_t pid = fork();
         assert_true(pid >= 0);
         if (pid == 0) {
-            for (int64_t step = last + 1;; step++)
+            for (int64_t step = last < 0 ? 0 : last;; step++) /* the newest is saved again first */
                 if (save(dir, step) != PT_OK) _exit(1);
         }
         struct timespec t = {0, 3000000L + 4330000L * (round % 30)};
@@ -149,6 +150,48 @@ static void killed_while_saving(void **state)
     assert_true(with_leftovers > 10); /* else the kills missed the writing */
     print_message("# figure killed_while_saving: 40 kills, %d in the middle of a save, newest step %lld\n", with_leftovers,
                   (long long)last);
+}
+
+static int count_files(const char *dir)
+{
+    int n = 0;
+    DIR *d = opendir(dir);
+    if (!d) return -1;
+    while (readdir(d)) n++;
+    closedir(d);
+    return n;
+}
+
+/* A checkpoint with many files is being removed when the process dies: it is there with all of them, or not listed at all. */
+static void killed_while_rotating(void **state)
+{
+    enum { FILES = 500 };
+    const char *dir = scratch_path("rotate"), *first = scratch_path("rotate/checkpoint-1");
+    int cut = 0;
+    for (int round = 0; round < 6; round++) {
+        char path[300];
+        assert_int_equal(save(dir, 1), PT_OK);
+        assert_int_equal(save(dir, 2), PT_OK);
+        for (int i = 0; i < FILES; i++) {
+            snprintf(path, sizeof path, "%s/%d", first, i);
+            scratch_write(path, "", 0);
+        }
+        int whole = count_files(first);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) _exit(pt_state_rotate(dir, 1) != PT_OK);
+        struct timespec t = {0, 500000L + 1500000L * round};
+        nanosleep(&t, NULL);
+        kill(pid, SIGKILL);
+        int status, left;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        int n = count_files(first);
+        assert_true(n == -1 || n == whole);
+        assert_int_equal(check_all(dir), 2);
+        assert_int_equal(pt_state_clean(dir, &left), PT_OK);
+        cut += left > 0;
+    }
+    assert_true(cut > 0); /* else every kill came too early or too late */
 }
 
 /* Single files and export folders on a full device: the old content stays, no temporary name is left. */
@@ -197,6 +240,7 @@ int main(void)
         cmocka_unit_test(full_disk),
         cmocka_unit_test(full_disk_on_replacing),
         cmocka_unit_test(killed_while_saving),
+        cmocka_unit_test(killed_while_rotating),
         cmocka_unit_test(exports_on_a_full_disk),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);

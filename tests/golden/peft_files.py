@@ -1,8 +1,8 @@
 """What PEFT says of adapters: a saved adapter with patterns, and which modules a table of configurations targets.
 
 Run:   python tests/golden/peft_files.py               writes tests/golden/data/peft_adapter/ and tests/golden/data/peft_targets.json
-Check: python tests/golden/peft_files.py --check DIR    loads an adapter that ptrain wrote (checkpoints_peft leaves one when
-       PTRAIN_KEEP names a folder) into the same model
+Check: python tests/golden/peft_files.py --check DIR    loads an adapter that ptrain wrote (checkpoints_peft_adapter leaves one
+       when PTRAIN_KEEP names a folder) into the same model, and compares it with the golden one
 Made with peft 0.21.2, torch 2.15.0, transformers 5.23.0."""
 import json
 import os
@@ -19,12 +19,17 @@ torch.manual_seed(5)
 base = LlamaForCausalLM(LlamaConfig(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2,
                                     num_key_value_heads=1, vocab_size=20, tie_word_embeddings=True))
 if len(sys.argv) == 3 and sys.argv[1] == "--check":
-    m = PeftModel.from_pretrained(base, sys.argv[2])
-    c = m.peft_config["default"]
-    got = {n: tuple(p.shape) for n, p in m.named_parameters() if "lora_" in n}
-    print(json.dumps({"r": c.r, "alpha": c.lora_alpha, "rslora": c.use_rslora, "targets": sorted(c.target_modules),
-                      "tensors": {n: s for n, s in sorted(got.items())},
-                      "sum": {n: float(p.sum()) for n, p in sorted(m.named_parameters()) if "lora_" in n}}, indent=1))
+    import copy
+
+    def load(path):
+        m = PeftModel.from_pretrained(copy.deepcopy(base), path)
+        scales = {n: x.scaling["default"] for n, x in m.named_modules() if isinstance(getattr(x, "scaling", None), dict)}
+        return {n: p for n, p in m.named_parameters() if "lora_" in n}, scales, m(torch.arange(12)[None]).logits
+
+    want, got = load(os.path.join(HERE, "peft_adapter")), load(sys.argv[2])
+    assert want[0].keys() == got[0].keys() and len(got[0]) == 12
+    assert all(torch.equal(want[0][n], got[0][n]) for n in want[0]) and want[1] == got[1] and torch.equal(want[2], got[2])
+    print("PEFT reads the same", len(got[0]), "tensors, scales and logits")
     sys.exit(0)
 
 cfg = LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj", "down_proj"], rank_pattern={"q_proj": 2}, lora_dropout=0.05,
@@ -44,7 +49,7 @@ for i in (0, 1, 10, 11):
     for n in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.o_proj", "mlp.up_proj", "mlp.down_proj", "mlp.gate_up_proj"):
         paths.append(f"model.layers.{i}.{n}")
 paths += ["lm_head", "score", "model.embed_tokens", "q_proj", "encoder.q_proj", "model.layers.1.experts.10.q_proj", "a.b.7.q_proj",
-          "model.score.dense.q_proj", "xq_proj"]
+          "model.score.dense.q_proj", "xq_proj", "h.1.q_proj", "1.q_proj"]
 configs = [
     dict(target_modules=["q_proj", "up_proj"]),
     dict(target_modules=["self_attn.k_proj", "model.layers.1.mlp.down_proj"]),

@@ -133,6 +133,8 @@ static void edits(void **state)
     /* the base is untouched */
     assert_int_equal(pt_hf_int(base, "hidden_size", PT_HF_REQUIRED, 0, 999, &i), PT_OK);
     assert_int_equal(i, 576);
+    assert_int_equal(pt_hf_num(base, "rope_scaling.factor", PT_HF_REQUIRED, &d), PT_OK);
+    assert_true(d == 8);
     pt_hf_close(c);
     pt_hf_close(base);
     pt_hf_close(again);

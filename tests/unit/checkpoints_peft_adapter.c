@@ -44,6 +44,47 @@ static void reads_the_package_s_adapter(void **state)
     pt_peft_free(p);
 }
 
+/* The adapter read, written by us and read again is the same. With PTRAIN_KEEP=FOLDER it stays there, for
+ * "peft_files.py --check FOLDER". */
+static void rewrites_the_adapter(void **state)
+{
+    const char *keep = getenv("PTRAIN_KEEP"), *dir = keep ? keep : scratch_path("again");
+    pt_peft *p, *q;
+    pt_st *st, *again;
+    pt_st_writer w;
+    char *path;
+    assert_int_equal(pt_dir_make(dir), PT_OK);
+    assert_int_equal(pt_peft_read(&p, golden), PT_OK);
+    assert_int_equal(pt_peft_open_tensors(p, &st, golden), PT_OK);
+    assert_int_equal(pt_peft_write(p, dir), PT_OK);
+    assert_int_equal(pt_path_join(&path, dir, "adapter_model.safetensors"), PT_OK);
+    assert_int_equal(pt_st_writer_open(&w, path), PT_OK);
+    for (size_t i = 0; i < st->n_tensors; i++) {
+        const pt_st_tensor *t = &st->tensors[i];
+        assert_int_equal(pt_st_writer_add(&w, t->name, t->type, t->n_dims, t->dims), PT_OK);
+    }
+    for (size_t i = 0; i < st->n_tensors; i++)
+        assert_int_equal(pt_st_writer_write(&w, st->tensors[i].data, st->tensors[i].bytes), PT_OK);
+    assert_int_equal(pt_st_writer_commit(&w), PT_OK);
+    pt_st_writer_close(&w);
+    assert_int_equal(pt_peft_read(&q, dir), PT_OK);
+    assert_true(q->r == 4 && q->alpha == 8 && q->rslora && q->dropout == p->dropout && q->targets.n == 3 && q->ranks.n == 1 &&
+                q->alphas.n == 1);
+    assert_string_equal(q->alphas.items[0].text, "layers.1.mlp.down_proj");
+    assert_string_equal(q->task_type, "CAUSAL_LM");
+    assert_int_equal(pt_peft_open_tensors(q, &again, dir), PT_OK);
+    assert_int_equal(again->n_tensors, st->n_tensors);
+    for (size_t i = 0; i < st->n_tensors; i++) {
+        assert_string_equal(again->tensors[i].name, st->tensors[i].name);
+        assert_memory_equal(again->tensors[i].data, st->tensors[i].data, st->tensors[i].bytes);
+    }
+    pt_st_close(st);
+    pt_st_close(again);
+    pt_peft_free(p);
+    pt_peft_free(q);
+    free(path);
+}
+
 /* One configuration of peft_targets.json: written out, read by us, asked about every path. */
 static size_t check_case(const json_t *c, json_t *paths)
 {
@@ -88,7 +129,7 @@ static void targets_equal_peft(void **state)
     assert_non_null(root);
     json_array_foreach(json_object_get(root, "cases"), i, c) hits += check_case(c, json_object_get(root, "paths"));
     assert_int_equal(i, 14);
-    assert_true(hits == 2 * (13 + 5 + 12 + 19 + 8 + 3 + 8 + 4 + 6 + 6 + 3 + 8 + 17 + 9));
+    assert_true(hits == 2 * (15 + 5 + 14 + 19 + 8 + 3 + 10 + 4 + 6 + 6 + 3 + 10 + 19 + 11));
     json_decref(root);
 }
 
@@ -295,6 +336,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_package_s_adapter),
+        cmocka_unit_test(rewrites_the_adapter),
         cmocka_unit_test(targets_equal_peft),
         cmocka_unit_test(all_linear_spares_the_head),
         cmocka_unit_test(tensor_names),
