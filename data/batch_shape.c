@@ -132,6 +132,11 @@ void pt_lay_free(pt_lay *l)
 static int compare_ids(const pt_lay_seq *a, const pt_lay_seq *b, int32_t *common)
 {
     int32_t n = a->n < b->n ? a->n : b->n, i = 0;
+    for (uint64_t x, y; i + 2 <= n; i += 2) { /* two ids at a time: sorting spends its time here */
+        memcpy(&x, a->ids + i, sizeof x);
+        memcpy(&y, b->ids + i, sizeof y);
+        if (x != y) break;
+    }
     while (i < n && a->ids[i] == b->ids[i]) i++;
     if (common) *common = i;
     if (i < n) return a->ids[i] < b->ids[i] ? -1 : 1;

@@ -54,8 +54,6 @@ typedef struct pt_packed {
 } pt_packed;
 int64_t pt_pack_count(const pt_pack *p);
 bool pt_pack_pairs(const pt_pack *p);
-/* Host memory of an open pack (for the plan). */
-size_t pt_pack_bytes(const pt_pack *p);
 pt_status pt_pack_get(const pt_pack *p, int64_t i, pt_packed *out);
 const char *pt_pack_role(const pt_pack *p, int32_t role);
 const char *pt_pack_source(const pt_pack *p, int32_t source);

@@ -144,6 +144,7 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     pt_packer *pk = packer;
     const char *drop;
     PT_RETURN(pt_pack_render(pk, rec, &drop));
+    if (!drop && rec->weight == 0) drop = "weight is 0";
     if (drop) {
         pt_pack_count_drop(pk->report, drop);
         return PT_OK;

@@ -21,6 +21,19 @@ static void silence(void)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* our errors are one line of ours */
 }
 
+/* Packs never change once they have their name, so locks guard nothing, and some network file systems refuse them. */
+static hid_t access_props(void)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    bool good = access >= 0 && H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0;
+#if H5_VERSION_GE(1, 10, 7)
+    good = good && H5Pset_file_locking(access, false, true) >= 0;
+#endif
+    if (good) return access;
+    if (access >= 0) H5Pclose(access);
+    return -1;
+}
+
 static hid_t type_of(pt_h5_type t)
 {
     switch (t) {
@@ -47,10 +60,8 @@ pt_status pt_h5_begin(const char *path, char **tmp, int64_t *file)
     silence();
     PT_TRY(pt_asprintf(tmp, "%s.tmp-%ld", path, (long)getpid()));
     create = H5Pcreate(H5P_FILE_CREATE);
-    access = H5Pcreate(H5P_FILE_ACCESS);
-    PT_CHECK(create >= 0 && access >= 0 && H5Pset_userblock(create, BLOCK) >= 0 &&
-                 H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0,
-             PT_EINTERNAL, "HDF5 refuses the file's properties");
+    access = access_props();
+    PT_CHECK(create >= 0 && access >= 0 && H5Pset_userblock(create, BLOCK) >= 0, PT_EINTERNAL, "HDF5 refuses the file's properties");
     *file = H5Fcreate(*tmp, H5F_ACC_TRUNC, create, access);
     PT_CHECK(*file >= 0, PT_EIO, "cannot write %s", *tmp);
 done:
@@ -110,7 +121,10 @@ pt_status pt_h5_open(const char *path, int64_t *file)
     *file = -1;
     PT_RETURN(check_block(path));
     silence();
-    *file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t access = access_props();
+    if (access < 0) return pt_fail(PT_EINTERNAL, "HDF5 refuses the file's properties");
+    *file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    H5Pclose(access);
     return *file >= 0 ? PT_OK : pt_fail(PT_EFORMAT, "pack %s cannot be read as HDF5", path);
 }
 

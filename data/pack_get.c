@@ -40,11 +40,6 @@ bool pt_pack_pairs(const pt_pack *p)
     return p->pairs;
 }
 
-size_t pt_pack_bytes(const pt_pack *p)
-{
-    return p->n_tokens * (sizeof *p->ids + sizeof *p->weight) + p->n_seqs * sizeof *p->seq_start + p->n_rows * sizeof *p->rows;
-}
-
 int64_t pt_pack_count(const pt_pack *p)
 {
     return (int64_t)p->n_rows;

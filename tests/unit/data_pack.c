@@ -252,6 +252,7 @@ static void refused_sets(void **state)
         {"messages", TALK "{\"messages\": 3}\n", "rows.jsonl:2: a list of messages is wanted", PT_EFORMAT},
         {"tokens", "{\"input_ids\": [1, 100000], \"labels\": [1, 100000]}\n", "rows.jsonl:1: id 100000 at token 1; the vocabulary has 772", PT_EFORMAT},
         {"tokens", "{\"input_ids\": [1, 2], \"labels\": [-100, -100]}\n", "none of 1 rows is left", PT_EARG},
+        {"tokens", "{\"input_ids\": [1, 2], \"labels\": [1, 2], \"weight\": 0}\n", "weight is 0", PT_EARG},
         {"tokens", "[]", "none of 0 rows is left", PT_EARG},
         {"novel", "{}", "no data type 'novel'", PT_EARG},
     };
