@@ -42,9 +42,7 @@ typedef struct pt_step_sums {
     bool finite;       /* of the loss */
     bool margin_zero;  /* dpo: policy and reference agreed on every pair */
     bool stop;         /* some rank was asked to stop */
-    char bad[256];     /* names the sample when not finite */
     pt_step info;      /* of the loader */
-    const pt_pack *pack; /* whose records the groups number */
 } pt_step_sums;
 
 /* Everything up to the plan: nothing of the model is allocated yet. */
@@ -59,11 +57,12 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out);
 /* Gradients of step `index` (0-based) in the model's gradient vector, summed over ranks. */
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out);
 /* Loss and metrics of step `index` of a loader, no gradients; mean over the step. */
-pt_status pt_run_measure(pt_run *r, pt_loader *l, const pt_pack *pack, int64_t index, pt_step_sums *out);
+pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *out);
 /* Weighted mean over all steps of an evaluation loader. */
-pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const pt_pack *pack, const char *set, pt_eval_report *out);
-/* Names what is not finite in the gradient: tensor and samples. Runs the step's micro-batches again one by one. */
-pt_status pt_run_blame(pt_run *r, int64_t index, char *text, size_t size);
+pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out);
+/* Names what was not finite in a step: tensor and sample. Runs the step's records again one by one, since within a stream one bad token can
+ * spoil others through masked products. Collective; the gradient vector is overwritten. */
+pt_status pt_run_blame(pt_run *r, const pt_step_sums *s, char *text, size_t size);
 /* Opens the loaders of the packs (again, when the packs have got references: a loader copies them). */
 pt_status pt_run_open_loaders(pt_run *r);
 /* Reference log-probabilities of all records, kept with the packs (adapter: none). */

@@ -43,6 +43,23 @@ static pt_status build_in_turn(const pt_config *cfg, pt_comm *comm, const pt_bas
     return rc;
 }
 
+/* Ids made elsewhere may be of another vocabulary. */
+static pt_status check_ids(const pt_base *base, const pt_pack *pack)
+{
+    int32_t vocab = pt_source_config(base->source)->vocab;
+    for (int64_t i = 0; i < pt_pack_count(pack); i++) {
+        pt_packed rec;
+        PT_RETURN(pt_pack_get(pack, i, &rec));
+        for (int32_t k = 0; k < rec.n + rec.n2; k++) {
+            int32_t id = k < rec.n ? rec.ids[k] : rec.ids2[k - rec.n];
+            if (id < 0 || id >= vocab)
+                return pt_fail(PT_EARG, "%s:%lld: token id %d, and the model's vocabulary ends at %d: the data was made for another model",
+                               pt_pack_source(pack, rec.source), (long long)rec.line, (int)id, (int)vocab - 1);
+        }
+    }
+    return PT_OK;
+}
+
 pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test, pt_pack_report *report,
                          pt_pack_report *test_report)
 {
@@ -57,7 +74,11 @@ pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *bas
     }
     PT_TRY(pt_dir_make(cache));
     PT_TRY(build_in_turn(cfg, comm, base, false, cache, train, report));
-    if (cfg->n_test_datasets) PT_TRY(build_in_turn(cfg, comm, base, true, cache, test, test_report));
+    PT_TRY(check_ids(base, *train));
+    if (cfg->n_test_datasets) {
+        PT_TRY(build_in_turn(cfg, comm, base, true, cache, test, test_report));
+        PT_TRY(check_ids(base, *test));
+    }
 done:
     free(cache);
     if (rc != PT_OK) {

@@ -23,20 +23,11 @@ static pt_status run_reference(pt_run *r, const pt_batch *b, uint64_t step, bool
     return drops ? pt_model_load_batch(r->model, b, step, train) : PT_OK;
 }
 
-static void name_sample(const pt_pack *pack, const pt_batch *b, int64_t group, char *text, size_t size)
-{
-    pt_packed rec;
-    int64_t i = group >= 0 && group < b->n_groups ? b->group_record[group] : -1;
-    if (i < 0 || pt_pack_get(pack, i, &rec) != PT_OK) snprintf(text, size, "a sample of no known record");
-    else snprintf(text, size, "record %lld (%s:%lld)", (long long)i, pt_pack_source(pack, rec.source), (long long)rec.line);
-}
-
-static void add_contribution(pt_run *r, const pt_batch *b, const pt_objective_out *o, pt_step_sums *s)
+static void add_contribution(const pt_run *r, const pt_objective_out *o, pt_step_sums *s)
 {
     s->loss += o->loss;
     for (int i = 0; i < r->objective->n_metrics; i++) s->metrics[i] += o->metrics[i];
     if (!(o->extreme == 0)) s->margin_zero = false;
-    if (o->bad_group >= 0 && !s->bad[0]) name_sample(s->pack, b, o->bad_group, s->bad, sizeof s->bad);
 }
 
 /* A linear objective's gradient is known beforehand: the head goes forward and backward in one visit. */
@@ -88,7 +79,7 @@ static pt_status run_micro(pt_run *r, const pt_batch *b, uint64_t step, bool tra
     if (r->objective->channels & PT_CHANNEL_SCORE) PT_RETURN(run_scores(r, &in, train, &out));
     else if (r->objective->linear) PT_RETURN(run_linear(r, b, &in, train, &out));
     else PT_RETURN(run_logps(r, &in, train, &out));
-    add_contribution(r, b, &out, s);
+    add_contribution(r, &out, s);
     return PT_OK;
 }
 
@@ -105,14 +96,6 @@ static pt_status io_put(void *user, pt_view dst, const float *host)
     return c->ops->upload(c, dst, host);
 }
 
-/* The text of the lowest rank that has one, on all ranks. */
-static pt_status share_text(pt_run *r, char *text, size_t size)
-{
-    int64_t who = text[0] ? r->comm->rank : r->comm->size;
-    PT_RETURN(r->comm->allreduce_min(r->comm, &who, 1));
-    return who < r->comm->size ? r->comm->broadcast(r->comm, text, size, (int)who) : PT_OK;
-}
-
 static pt_status sum_scalars(pt_run *r, pt_step_sums *s)
 {
     double v[1 + PT_OBJECTIVE_METRICS];
@@ -126,14 +109,13 @@ static pt_status sum_scalars(pt_run *r, pt_step_sums *s)
     s->stop = flag[0] != 0;
     s->margin_zero = flag[1] == 0;
     s->finite = isfinite(s->loss);
-    return s->finite ? PT_OK : share_text(r, s->bad, sizeof s->bad);
+    return PT_OK;
 }
 
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out)
 {
     memset(out, 0, sizeof *out);
     out->margin_zero = true;
-    out->pack = r->pack;
     PT_RETURN(pt_loader_step(r->train, index, &out->info));
     PT_RETURN(pt_model_zero_grad(r->model));
     for (int i = 0; i < out->info.n_micro; i++) PT_RETURN(run_micro(r, &out->info.micro[i], (uint64_t)index, true, out));
@@ -148,17 +130,16 @@ pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out)
 
 /* ---- evaluation ------------------------------------------------------------------------------------------------------ */
 
-pt_status pt_run_measure(pt_run *r, pt_loader *l, const pt_pack *pack, int64_t index, pt_step_sums *out)
+pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *out)
 {
     memset(out, 0, sizeof *out);
     out->margin_zero = true;
-    out->pack = pack;
     PT_RETURN(pt_loader_step(l, index, &out->info));
     for (int i = 0; i < out->info.n_micro; i++) PT_RETURN(run_micro(r, &out->info.micro[i], (uint64_t)index, false, out));
     return sum_scalars(r, out);
 }
 
-pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const pt_pack *pack, const char *set, pt_eval_report *out)
+pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out)
 {
     pt_loader_summary sum;
     double start = pt_seconds(), total = 0;
@@ -166,7 +147,7 @@ pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const pt_pack *pack, const ch
     PT_RETURN(pt_loader_summary_get(l, &sum));
     for (int64_t i = 0; i < sum.steps; i++) {
         pt_step_sums s;
-        PT_RETURN(pt_run_measure(r, l, pack, i, &s));
+        PT_RETURN(pt_run_measure(r, l, i, &s));
         double w = r->objective->pairs ? (double)s.info.pairs : s.info.row_weight;
         out->loss += w * s.loss;
         for (int k = 0; k < out->n_metrics; k++) out->metric[k] += w * s.metrics[k];
@@ -177,44 +158,5 @@ pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const pt_pack *pack, const ch
     out->loss /= total;
     for (int k = 0; k < out->n_metrics; k++) out->metric[k] /= total;
     out->seconds = pt_seconds() - start;
-    return PT_OK;
-}
-
-/* ---- who is to blame ------------------------------------------------------------------------------------------------- */
-
-/* The first tensor whose gradient is not finite; NULL when all are. */
-static pt_status bad_tensor(pt_run *r, const char **name)
-{
-    const pt_param *list;
-    size_t n = pt_model_params(r->model, &list);
-    *name = NULL;
-    for (size_t i = 0; i < n && !*name; i++) {
-        double sum = 0;
-        PT_RETURN(pt_optim_sumsq(r->optim, pt_model_grad_view(r->model), list[i].offset, list[i].rows * list[i].cols, &sum));
-        if (!isfinite(sum)) *name = list[i].name;
-    }
-    return PT_OK;
-}
-
-pt_status pt_run_blame(pt_run *r, int64_t index, char *text, size_t size)
-{
-    pt_step_sums s = {.margin_zero = true, .pack = r->pack};
-    const char *tensor = NULL, *sum_tensor = NULL;
-    char sample[200] = "";
-    PT_RETURN(bad_tensor(r, &sum_tensor));
-    PT_RETURN(pt_loader_step(r->train, index, &s.info));
-    text[0] = 0;
-    for (int i = 0; i < s.info.n_micro && !tensor; i++) {
-        const pt_batch *b = &s.info.micro[i];
-        PT_RETURN(pt_model_zero_grad(r->model));
-        PT_RETURN(run_micro(r, b, (uint64_t)index, true, &s));
-        PT_RETURN(bad_tensor(r, &tensor));
-        if (!tensor) continue;
-        name_sample(r->pack, b, 0, sample, sizeof sample);
-        if (b->n_groups == 1) snprintf(text, size, "gradient of %s, %.150s", tensor, sample);
-        else snprintf(text, size, "gradient of %s, a micro-batch of %d answers that begins with %.150s", tensor, (int)b->n_groups, sample);
-    }
-    PT_RETURN(share_text(r, text, size));
-    if (!text[0]) snprintf(text, size, "gradient of %s, in the sum over the step only", sum_tensor ? sum_tensor : "no single tensor");
     return PT_OK;
 }

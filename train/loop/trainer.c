@@ -32,8 +32,7 @@ static pt_status check_first_margin(const pt_run *r, const pt_step_sums *s)
 static pt_status skip_step(pt_run *r, const pt_step_sums *s)
 {
     char text[400];
-    if (!s->finite) snprintf(text, sizeof text, "log-probabilities of %s", s->bad[0] ? s->bad : "the sum over the step only");
-    else PT_RETURN(pt_run_blame(r, s->info.index, text, sizeof text));
+    PT_RETURN(pt_run_blame(r, s, text, sizeof text));
     r->skipped++;
     r->bad_in_row++;
     pt_log(PT_LOG_WARN, "step %lld is not finite and was skipped: %s", (long long)r->step + 1, text);
@@ -80,11 +79,11 @@ done:
 
 /* ---- between steps ------------------------------------------------------------------------------------------------------- */
 
-static pt_status evaluate_set(pt_run *r, pt_loader *l, const pt_pack *pack, const char *set)
+static pt_status evaluate_set(pt_run *r, pt_loader *l, const char *set)
 {
     pt_eval_report e;
     if (!l) return PT_OK;
-    PT_RETURN(pt_run_evaluate(r, l, pack, set, &e));
+    PT_RETURN(pt_run_evaluate(r, l, set, &e));
     r->last_eval = e.loss;
     if (r->metrics) PT_RETURN(pt_metrics_eval(r->metrics, &e));
     if (r->hooks.on_eval) r->hooks.on_eval(r->hooks.user, &e);
@@ -93,8 +92,8 @@ static pt_status evaluate_set(pt_run *r, pt_loader *l, const pt_pack *pack, cons
 
 static pt_status evaluate(pt_run *r)
 {
-    PT_RETURN(evaluate_set(r, r->valid, r->pack, "validation"));
-    return evaluate_set(r, r->test, r->test_pack, "test");
+    PT_RETURN(evaluate_set(r, r->valid, "validation"));
+    return evaluate_set(r, r->test, "test");
 }
 
 static void set_output(pt_train_result *res, const char *path)

@@ -1,0 +1,333 @@
+/* One run at a time: plan = allocation, nothing grows after step 1, steps that are not finite, margins, files of the output folder. */
+#include "tests/invariant/loop_fixture.h"
+
+#include <sys/stat.h>
+
+#include "base/log.h"
+
+static char work[64], rows_file[2][128], out_dir[128];
+
+static pt_str log_text;
+static void keep_log(void *user, pt_log_level level, const char *text)
+{
+    assert_int_equal(pt_str_printf(&log_text, "%s\n", text), PT_OK);
+}
+
+static pt_config config(pt_dataset_spec *spec, bool pairs)
+{
+    pt_config c = small_config(spec, rows_file[pairs], out_dir);
+    c.num_epochs = 2;
+    c.micro_batch_size = 2;
+    return c;
+}
+
+/* ---- a backend that counts, and that can be told to fail ------------------------------------------------------------------- */
+
+static struct { size_t bytes, calls, calls_at_step_1, forest; bool poison; int steps; int32_t sick_token; } spy;
+
+static pt_status spy_alloc(pt_ctx *ctx, pt_buf *buf, size_t bytes)
+{
+    spy.bytes += bytes;
+    spy.calls++;
+    return pt_ops_cpu.alloc(ctx, buf, bytes);
+}
+
+static pt_status spy_lora_bwd(pt_ctx *ctx, const pt_lora_args *a)
+{
+    pt_status rc = pt_ops_cpu.lora_bwd(ctx, a);
+    const pt_lora_part *p = &a->parts[a->n_parts - 1];
+    if (rc == PT_OK && spy.poison && !ctx->dry && p->module / 16 == 1 && a->n_parts == 3) {
+        float bad = INFINITY;
+        pt_view v = pt_view_cols(p->slots[0].db, 1, 1);
+        v.rows = 1;
+        rc = ctx->ops->upload(ctx, v, &bad);
+    }
+    return rc;
+}
+
+/* The embedding of one token is NaN. */
+static pt_status spy_embed(pt_ctx *ctx, const pt_embed_args *a)
+{
+    pt_status rc = pt_ops_cpu.embed(ctx, a);
+    int32_t ids[1024];
+    if (rc != PT_OK || !spy.sick_token || ctx->dry) return rc;
+    assert_true(a->tokens.cols <= 1024);
+    MUST(ctx->ops->download(ctx, ids, a->tokens));
+    for (int64_t i = 0; i < a->tokens.cols; i++) {
+        float bad = NAN;
+        pt_view v = pt_view_cols(pt_view_rows(a->y, i, 1), 0, 1);
+        if (ids[i] == spy.sick_token) MUST(ctx->ops->upload(ctx, v, &bad));
+    }
+    return rc;
+}
+
+static size_t spy_forest(pt_ctx *ctx, const pt_forest_caps *caps)
+{
+    return spy.forest = pt_ops_cpu.forest_bytes(ctx, caps);
+}
+
+static pt_ops spy_ops(void)
+{
+    pt_ops o = pt_ops_cpu;
+    memset(&spy, 0, sizeof spy);
+    o.alloc = spy_alloc;
+    o.lora_bwd = spy_lora_bwd;
+    o.embed = spy_embed;
+    o.forest_bytes = spy_forest;
+    return o;
+}
+
+static void count_allocs(void *user, const pt_step_report *r)
+{
+    if (r->step == 1) spy.calls_at_step_1 = spy.calls;
+    spy.steps++;
+}
+
+static void keep_plan(void *user, const pt_run_plan *p, const char *text)
+{
+    *(pt_run_plan *)user = *p;
+    assert_non_null(strstr(text, "memory"));
+    assert_int_equal(spy.calls, 0); /* nothing was allocated before */
+}
+
+static void plan_holds(pt_objective_kind objective, bool full, bool checkpointing)
+{
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, objective == PT_OBJ_DPO || objective == PT_OBJ_REWARD);
+    pt_ops ops = spy_ops();
+    pt_run_plan plan, alone;
+    c.objective = objective;
+    c.adapter = full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
+    c.gradient_checkpointing = checkpointing;
+    c.val_set_size = 3;
+    pt_train_hooks hooks = {.user = &plan, .ops = &ops, .on_plan = keep_plan, .on_step = count_allocs};
+    MUST(pt_train_plan(&c, &hooks, &alone, NULL));
+    assert_int_equal(spy.calls, 0);
+    pt_train_result res;
+    MUST(pt_train_run(&c, &hooks, &res));
+    size_t planned = 0;
+    for (int i = 0; i < PT_ROLE_COUNT; i++) {
+        planned += plan.role[i];
+        assert_int_equal(plan.role[i], alone.role[i]);
+    }
+    assert_true(plan.role[PT_ROLE_ACTIVATIONS] > 0 && plan.role[PT_ROLE_GRADIENTS] > 0 && plan.role[PT_ROLE_OPTIMISER] > 0);
+    /* frozen weights are adopted where they lie, and the forest's tile lists are made by forest_new: both are in the plan, not in alloc */
+    size_t weights = full ? 0 : plan.role[PT_ROLE_WEIGHTS];
+    if (spy.bytes != planned - weights - spy.forest)
+        fail_msg("%zu bytes allocated, %zu planned (%zu of them weights, %zu the forest)", spy.bytes, planned, plan.role[PT_ROLE_WEIGHTS], spy.forest);
+    assert_true(spy.steps > 5 && res.steps == spy.steps);
+    assert_int_equal(spy.calls, spy.calls_at_step_1);
+}
+
+static void test_plan(void **state)
+{
+    plan_holds(PT_OBJ_SFT, false, false);
+    plan_holds(PT_OBJ_SFT, true, false);
+    plan_holds(PT_OBJ_DPO, false, true);
+    plan_holds(PT_OBJ_DPO, true, false);
+    plan_holds(PT_OBJ_REWARD, false, false);
+}
+
+static void test_warnings(void **state)
+{
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, false);
+    pt_run_plan p;
+    pt_str text = {0};
+    c.warmup_steps = 1000;
+    MUST(pt_train_plan(&c, NULL, &p, &text));
+    assert_int_equal(p.n_warnings, 2);
+    assert_non_null(strstr(text.text, "warning: only 20 steps"));
+    assert_non_null(strstr(text.text, "warning: warm-up takes 1000 of 20 steps"));
+    assert_true(p.data.steps == 20 && p.data.records_a_step == 4 && p.data.prefixes_a_step > 1);
+    pt_str_free(&text);
+    c.warmup_steps = 2;
+    c.num_epochs = 5;
+    MUST(pt_train_plan(&c, NULL, &p, NULL));
+    assert_int_equal(p.n_warnings, 0);
+}
+
+/* ---- not finite ---------------------------------------------------------------------------------------------------------------- */
+
+static void poison_two(void *user, const pt_step_report *r)
+{
+    int *skipped = user;
+    *skipped += r->skipped;
+    if (r->skipped) assert_true(r->step == 4 || r->step == 5);
+    spy.poison = r->step == 3 || r->step == 4; /* spoils steps 4 and 5 */
+}
+
+static void test_bad_gradient(void **state)
+{
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, false);
+    pt_ops ops = spy_ops();
+    int skipped = 0;
+    pt_train_hooks hooks = {.user = &skipped, .ops = &ops, .on_step = poison_two};
+    pt_train_result res;
+    log_text.len = 0;
+    MUST(pt_train_run(&c, &hooks, &res));
+    assert_int_equal(skipped, 2);
+    assert_int_equal(res.skipped, 2);
+    assert_true(res.steps == 20 && isfinite(res.loss));
+    assert_non_null(strstr(log_text.text, "step 4 is not finite and was skipped: model.layers.1.self_attn.v_proj.lora_B"));
+    assert_non_null(strstr(log_text.text, "rows-0.jsonl:"));
+    assert_null(strstr(log_text.text, "step 6"));
+}
+
+static void poison_always(void *user, const pt_step_report *r)
+{
+    spy.poison = r->step >= 3;
+}
+
+static void test_gives_up(void **state)
+{
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, false);
+    pt_ops ops = spy_ops();
+    pt_train_hooks hooks = {.ops = &ops, .on_step = poison_always};
+    pt_train_result res;
+    assert_int_equal(pt_train_run(&c, &hooks, &res), PT_ENONFINITE);
+    assert_non_null(strstr(pt_err_msg(), "step 13: 10 steps in a row were not finite"));
+    assert_int_equal(res.skipped, 10);
+}
+
+static void test_bad_sample(void **state)
+{
+    char rows[128], want[64];
+    snprintf(rows, sizeof rows, "%s/one-bad.jsonl", work);
+    FILE *f = fopen(rows, "w");
+    for (int i = 0; i < 16; i++) fprintf(f, "{\"input_ids\": [1, %d, 5, 6, 2], \"labels\": [-100, -100, 5, 6, 2]}\n", i == 9 ? 90 : 10 + i);
+    fclose(f);
+    pt_dataset_spec spec;
+    pt_config c = small_config(&spec, rows, out_dir);
+    pt_ops ops = spy_ops();
+    pt_train_hooks hooks = {.ops = &ops};
+    pt_train_result res;
+    log_text.len = 0;
+    spy.sick_token = 90;
+    MUST(pt_train_run(&c, &hooks, &res));
+    assert_int_equal(res.skipped, 1);
+    snprintf(want, sizeof want, "record 9 (%.40s", work);
+    if (!strstr(log_text.text, want)) fail_msg("no '%s' in: %s", want, log_text.text);
+    assert_non_null(strstr(log_text.text, "one-bad.jsonl:10)"));
+}
+
+/* ---- dpo's first margin ----------------------------------------------------------------------------------------------------------- */
+
+static void first_margin(void *user, const pt_step_report *r)
+{
+    if (r->step == 1) *(double *)user = r->metric[2];
+}
+
+static void test_first_margin(void **state)
+{
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, true);
+    double margin = 1;
+    pt_train_hooks hooks = {.user = &margin, .on_step = first_margin};
+    pt_train_result res;
+    c.objective = PT_OBJ_DPO;
+    MUST(pt_train_run(&c, &hooks, &res));
+    assert_true(margin == 0);
+    /* the check sees a difference: a run whose weights moved before step 1 */
+    pt_run r;
+    pt_step_sums s;
+    MUST(pt_run_open(&r, &c, NULL));
+    MUST(pt_run_commit(&r));
+    stir(&r, 0.2f);
+    MUST(pt_run_gradients(&r, 0, &s));
+    assert_false(s.margin_zero);
+    pt_run_close(&r);
+}
+
+/* ---- the output folder ------------------------------------------------------------------------------------------------------------- */
+
+static bool has(const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", out_dir, name);
+    return pt_file_exists(path) || pt_dir_exists(path);
+}
+
+static void test_folder(void **state)
+{
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, false);
+    pt_train_result res;
+    char notes[256];
+    MUST(pt_dir_remove(out_dir));
+    c.save_steps = 4;
+    c.save_total_limit = 2;
+    c.yaml_text = (char *)"objective: sft\n";
+    MUST(pt_train_run(&c, NULL, &res));
+    assert_true(has("metrics.jsonl") && has("config.yaml") && has("runs") && has("adapter_model.safetensors") && has("adapter_config.json"));
+    assert_true(has("checkpoint-20") && has("checkpoint-16") && !has("checkpoint-12"));
+    assert_true(has("checkpoint-20/adapter_model.safetensors") && !has("profiles.json"));
+    snprintf(notes, sizeof notes, "%s/notes.txt", out_dir);
+    MUST(pt_file_write_whole(notes, "mine", 4));
+    log_text.len = 0;
+    c.save_steps = 0;
+    MUST(pt_train_run(&c, NULL, &res));
+    assert_non_null(strstr(log_text.text, "held an earlier run"));
+    assert_true(has("notes.txt") && has("adapter_model.safetensors") && !has("checkpoint-20") && !has("checkpoint-16"));
+    assert_string_equal(res.output, out_dir);
+}
+
+static void test_refusals(void **state)
+{
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, false);
+    pt_run_plan p;
+    c.device = PT_DEVICE_CUDA;
+    assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_ENOSUP);
+    c = config(&spec, false);
+    c.quantised_wanted = true;
+    assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
+    c = config(&spec, false);
+    c.lora_model_dir = (char *)"tests/golden/data/train/adapter";
+    c.lora_r = 8;
+    c.lora_r_set = true;
+    assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
+    assert_non_null(strstr(pt_err_msg(), "lora_r: 8"));
+    assert_non_null(strstr(pt_err_msg(), "has r 4"));
+    c.lora_r_set = false;
+    MUST(pt_train_plan(&c, NULL, &p, NULL));
+    c.adapter = PT_ADAPTER_NONE;
+    assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
+    c = config(&spec, false);
+    c.init.family = (char *)"gpt5";
+    assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
+    c = config(&spec, false);
+    c.init.vocab_size = 50; /* ids of the data lie above */
+    assert_true(pt_train_plan(&c, NULL, &p, NULL) != PT_OK);
+    c = config(&spec, false);
+    c.output_dir = NULL;
+    assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
+}
+
+static int make_files(void **state)
+{
+    pt_log_set_sink(keep_log, NULL);
+    temp_folder(work);
+    snprintf(out_dir, sizeof out_dir, "%s/out", work);
+    for (int i = 0; i < 2; i++) {
+        snprintf(rows_file[i], sizeof rows_file[i], "%s/rows-%d.jsonl", work, i);
+        write_rows(rows_file[i], 40, i == 1);
+    }
+    return 0;
+}
+static int remove_files(void **state)
+{
+    pt_str_free(&log_text);
+    return pt_dir_remove(work);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plan),       cmocka_unit_test(test_warnings),     cmocka_unit_test(test_bad_gradient), cmocka_unit_test(test_gives_up),
+        cmocka_unit_test(test_bad_sample), cmocka_unit_test(test_first_margin), cmocka_unit_test(test_folder),       cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}

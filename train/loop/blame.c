@@ -1,0 +1,84 @@
+/* Which record, and which tensor, made a step not finite. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "train/loop/run.h"
+
+/* The first tensor whose gradient is not finite; NULL when all are. */
+static pt_status bad_tensor(pt_run *r, const char **name)
+{
+    const pt_param *list;
+    size_t n = pt_model_params(r->model, &list);
+    *name = NULL;
+    for (size_t i = 0; i < n && !*name; i++) {
+        double sum = 0;
+        PT_RETURN(pt_optim_sumsq(r->optim, pt_model_grad_view(r->model), list[i].offset, list[i].rows * list[i].cols, &sum));
+        if (!isfinite(sum)) *name = list[i].name;
+    }
+    return PT_OK;
+}
+
+/* One record alone, forward and backward from gradients of 1. *what: the channel or tensor that is not finite, NULL when none is. */
+static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, const char **what)
+{
+    pt_status rc = PT_OK;
+    pt_batch b = {0};
+    bool score = r->objective->channels & PT_CHANNEL_SCORE;
+    pt_seq seqs[2] = {{rec->ids, rec->weight, rec->n, 0, score ? rec->end_index : -1}, {rec->ids2, rec->weight2, rec->n2, 0, score ? rec->end_index2 : -1}};
+    *what = NULL;
+    PT_TRY(pt_batch_build(&b, seqs, rec->n2 ? 2 : 1, PT_PACKING_FOREST));
+    PT_TRY(pt_model_zero_grad(r->model));
+    PT_TRY(pt_model_load_batch(r->model, &b, step, true));
+    PT_TRY(pt_model_forward(r->model, PT_SLOT_OWN, true));
+    if (score) {
+        PT_TRY(pt_model_score(r->model, r->score));
+        for (int32_t g = 0; g < b.n_groups; g++) {
+            if (!isfinite(r->score[g])) *what = "score";
+            r->dscore[g] = 1;
+        }
+        PT_TRY(pt_model_score_backward(r->model, r->dscore));
+    } else {
+        for (int32_t m = 0; m < b.n_rows; m++) r->dlogp[m] = -1;
+        PT_TRY(pt_model_logp(r->model, r->dlogp, r->logp));
+        for (int32_t m = 0; m < b.n_rows; m++)
+            if (!isfinite(r->logp[m])) *what = "log-probabilities";
+    }
+    if (*what) goto done;
+    PT_TRY(pt_model_backward(r->model));
+    PT_TRY(bad_tensor(r, what));
+done:
+    pt_batch_free(&b);
+    return rc;
+}
+
+/* The first bad record of this rank's share of a step. */
+static pt_status search(pt_run *r, const pt_step *s, char *text, size_t size)
+{
+    for (int i = 0; i < s->n_micro; i++)
+        for (int32_t g = 0; g < s->micro[i].n_groups; g++) {
+            pt_packed rec;
+            const char *what;
+            int64_t id = s->micro[i].group_record[g];
+            if (s->micro[i].group_side[g] < 0) continue; /* its chosen side stands for the pair */
+            PT_RETURN(pt_pack_get(r->pack, id, &rec));
+            PT_RETURN(try_record(r, &rec, (uint64_t)s->index, &what));
+            if (!what) continue;
+            snprintf(text, size, "%s of record %lld (%s:%lld)", what, (long long)id, pt_pack_source(r->pack, rec.source), (long long)rec.line);
+            return PT_OK;
+        }
+    return PT_OK;
+}
+
+pt_status pt_run_blame(pt_run *r, const pt_step_sums *s, char *text, size_t size)
+{
+    const char *tensor = NULL;
+    text[0] = 0;
+    if (s->finite) PT_RETURN(bad_tensor(r, &tensor));
+    PT_RETURN(search(r, &s->info, text, size));
+    int64_t who = text[0] ? r->comm->rank : r->comm->size; /* the lowest rank that found one speaks */
+    PT_RETURN(r->comm->allreduce_min(r->comm, &who, 1));
+    if (who < r->comm->size) return r->comm->broadcast(r->comm, text, size, (int)who);
+    snprintf(text, size, "%s, though no record alone is", tensor ? tensor : "the loss");
+    return PT_OK;
+}
