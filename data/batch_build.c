@@ -47,9 +47,16 @@ pt_status pt_batch_build(pt_batch *out, const pt_seq *seqs, size_t n, pt_packing
         size_t before = n_runs;
         PT_TRY(check_seq(&seqs[k], k));
         PT_TRY(pt_lay_runs(seqs[k].weight, seqs[k].n, &runs, &runs_cap, &n_runs));
-        all[k] = (pt_lay_seq){.ids = seqs[k].ids, .weight = seqs[k].weight, .n_runs = (int32_t)(n_runs - before), .n = seqs[k].n,
-                              .slot = seqs[k].slot, .end = seqs[k].end_index < 0 ? -1 : seqs[k].end_index, .pair = -1,
-                              .record_weight = 1, .role = -1, .record = (int64_t)k};
+        all[k] = (pt_lay_seq){.ids = seqs[k].ids,
+                              .weight = seqs[k].weight,
+                              .n_runs = (int32_t)(n_runs - before),
+                              .n = seqs[k].n,
+                              .slot = seqs[k].slot,
+                              .end = seqs[k].end_index < 0 ? -1 : seqs[k].end_index,
+                              .pair = -1,
+                              .record_weight = 1,
+                              .role = -1,
+                              .record = (int64_t)k};
         order[k] = (int32_t)k;
     }
     n_runs = 0;

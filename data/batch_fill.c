@@ -12,11 +12,11 @@ typedef struct pt_filler {
     const pt_lay_seq *const *seqs;
     const int32_t *order;
     size_t n;
-    uint8_t *mark;        /* [N] 1 = some sequence predicts this token, 2 = its hidden state is scored */
-    int32_t *row_of;      /* [N] row that predicts this token, -1 */
-    int32_t *head_of;     /* [N] head at this token, -1 */
+    uint8_t *mark;         /* [N] 1 = some sequence predicts this token, 2 = its hidden state is scored */
+    int32_t *row_of;       /* [N] row that predicts this token, -1 */
+    int32_t *head_of;      /* [N] head at this token, -1 */
     int32_t *child, *next; /* [S] first child, next sibling */
-    int32_t *cursor;      /* [G] next free slot of a group's row list */
+    int32_t *cursor;       /* [G] next free slot of a group's row list */
 } pt_filler;
 
 static pt_status allocate(pt_filler *f)
@@ -59,7 +59,8 @@ static pt_status allocate(pt_filler *f)
     return pt_alloc0(&f->cursor, G);
 }
 
-/* Tokens, positions, keys, segments. A key continues its parent's last key, so that it depends on the path from the root alone. */
+/* Tokens, positions, keys, segments. A key continues its parent's last key, so that it depends on the path from the root alone.
+ */
 static void fill_stream(pt_filler *f)
 {
     pt_batch *b = f->b;
@@ -109,7 +110,8 @@ static void fill_marks(pt_filler *f)
         for (int32_t k = g->lo; k < g->hi; k++) {
             const pt_lay_seq *q = f->seqs[k];
             for (int32_t r = 0; r < q->n_runs; r++) {
-                int32_t a = q->runs[r].from > g->from ? q->runs[r].from : g->from, z = q->runs[r].to < g->to ? q->runs[r].to : g->to;
+                int32_t a = q->runs[r].from > g->from ? q->runs[r].from : g->from,
+                        z = q->runs[r].to < g->to ? q->runs[r].to : g->to;
                 for (int32_t i = a; i < z; i++) f->mark[g->start + i - g->from] |= 1;
             }
             if (q->end >= g->from && q->end < g->to) f->mark[g->start + q->end - g->from] |= 2;
@@ -131,7 +133,8 @@ static void put_row(pt_filler *f, int32_t token, int32_t head)
     f->row_of[token] = b->n_rows++;
 }
 
-/* Heads in stream order, and their rows: the next token of the segment, or the first tokens of its children (equal ones are one row). */
+/* Heads in stream order, and their rows: the next token of the segment, or the first tokens of its children (equal ones are one
+ * row). */
 static void fill_rows(pt_filler *f)
 {
     pt_batch *b = f->b;
@@ -144,8 +147,10 @@ static void fill_rows(pt_filler *f)
             for (int32_t c = t + 1 == stop ? f->child[s] : -1; c >= 0; c = f->next[c]) {
                 int32_t first = b->seg_start[c];
                 if (!(f->mark[first] & 1)) continue;
-                if (b->n_rows > before && b->row_target[b->n_rows - 1] == b->tokens[first]) f->row_of[first] = b->n_rows - 1;
-                else put_row(f, first, head);
+                if (b->n_rows > before && b->row_target[b->n_rows - 1] == b->tokens[first])
+                    f->row_of[first] = b->n_rows - 1;
+                else
+                    put_row(f, first, head);
             }
             if (b->n_rows == before && !(f->mark[t] & 2)) continue;
             f->head_of[t] = head;
@@ -188,7 +193,8 @@ static void fill_group_rows(pt_filler *f)
             const pt_lay_seq *q = f->seqs[k];
             int32_t group = f->order ? f->order[k] : k;
             for (int32_t r = 0; r < q->n_runs; r++) {
-                int32_t a = q->runs[r].from > g->from ? q->runs[r].from : g->from, z = q->runs[r].to < g->to ? q->runs[r].to : g->to;
+                int32_t a = q->runs[r].from > g->from ? q->runs[r].from : g->from,
+                        z = q->runs[r].to < g->to ? q->runs[r].to : g->to;
                 for (int32_t i = a; i < z; i++) {
                     float w = q->weight ? q->weight[i] : 1;
                     int32_t row = f->row_of[g->start + i - g->from], at = f->cursor[group]++;
@@ -202,7 +208,8 @@ static void fill_group_rows(pt_filler *f)
     }
 }
 
-pt_status pt_lay_fill(pt_batch *out, const pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *order, size_t n, bool with_ref)
+pt_status pt_lay_fill(pt_batch *out, const pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *order, size_t n,
+                      bool with_ref)
 {
     pt_status rc = PT_OK;
     pt_filler f = {.b = out, .l = l, .seqs = seqs, .order = order, .n = n};
@@ -213,8 +220,9 @@ pt_status pt_lay_fill(pt_batch *out, const pt_lay *l, const pt_lay_seq *const *s
     fill_stream(&f);
     fill_marks(&f);
     fill_rows(&f);
-    PT_CHECK(out->n_rows == l->rows && out->n_heads <= l->heads, PT_EINTERNAL, "layout: %d rows and %d heads, the shape said %lld and %lld",
-             out->n_rows, out->n_heads, (long long)l->rows, (long long)l->heads);
+    PT_CHECK(out->n_rows == l->rows && out->n_heads <= l->heads, PT_EINTERNAL,
+             "layout: %d rows and %d heads, the shape said %lld and %lld", out->n_rows, out->n_heads, (long long)l->rows,
+             (long long)l->heads);
     fill_groups(&f, with_ref);
     fill_group_rows(&f);
 done:
@@ -230,10 +238,10 @@ done:
 
 void pt_batch_free(pt_batch *b)
 {
-    void *all[] = {b->tokens,         b->positions,       b->token_key,      b->seg_start,    b->seg_parent,   b->seg_end,
-                   b->seg_slot,       b->seg_copies,      b->head_token,     b->row_head,     b->row_target,   b->row_weight,
-                   b->group_row_start, b->group_rows,     b->group_row_weight, b->group_end_head, b->group_pair, b->group_side,
-                   b->group_weight,   b->group_margin,    b->group_role,     b->group_record, b->group_ref_logp};
+    void *all[] = {b->tokens,          b->positions,    b->token_key,        b->seg_start,      b->seg_parent,    b->seg_end,
+                   b->seg_slot,        b->seg_copies,   b->head_token,       b->row_head,       b->row_target,    b->row_weight,
+                   b->group_row_start, b->group_rows,   b->group_row_weight, b->group_end_head, b->group_pair,    b->group_side,
+                   b->group_weight,    b->group_margin, b->group_role,       b->group_record,   b->group_ref_logp};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     *b = (pt_batch){0};
 }

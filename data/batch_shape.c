@@ -20,8 +20,8 @@ static pt_status add_seg(pt_lay *l, int32_t lo, int32_t hi, int32_t from, int32_
     return PT_OK;
 }
 
-/* One item of the work list: a leaf, or a branch whose common run becomes a segment when that saves enough. Parts go on the stack last first,
- * so that segments come out depth-first and siblings in sorted order. */
+/* One item of the work list: a leaf, or a branch whose common run becomes a segment when that saves enough. Parts go on the
+ * stack last first, so that segments come out depth-first and siblings in sorted order. */
 static pt_status split(pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *lcp, struct pt_lay_item it, size_t *depth)
 {
     if (it.hi - it.lo == 1) {
@@ -79,7 +79,8 @@ static pt_status count_union(pt_lay *l, const pt_lay_seq *const *seqs, const pt_
     return PT_OK;
 }
 
-/* Rows and heads of segment number `at`: inside it a row per supervised token, at its edge one per (parent, distinct first token). */
+/* Rows and heads of segment number `at`: inside it a row per supervised token, at its edge one per (parent, distinct first
+ * token). */
 static pt_status count_seg(pt_lay *l, const pt_lay_seq *const *seqs, size_t at)
 {
     pt_lay_seg *s = &l->segs[at];

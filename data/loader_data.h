@@ -7,20 +7,25 @@
 #include "data/pack_data.h"
 
 /* A sequence of the micro-batch being laid out: its place in the global order (forest) and its group. */
-typedef struct pt_place { int32_t pos, group; } pt_place;
+typedef struct pt_place {
+    int32_t pos, group;
+} pt_place;
 
 /* The records of an epoch in the order they are drawn, and where its steps begin. */
 typedef struct pt_epoch {
-    int64_t number;          /* -1 = none yet */
-    struct pt_draw { uint64_t prefix, inner, unit; int32_t record, at; } *draws;
+    int64_t number; /* -1 = none yet */
+    struct pt_draw {
+        uint64_t prefix, inner, unit;
+        int32_t record, at;
+    } * draws;
     size_t draws_cap, n_draws;
-    int64_t *starts;         /* [n_steps + 1] */
+    int64_t *starts; /* [n_steps + 1] */
     size_t starts_cap, n_steps;
 } pt_epoch;
 
 /* One prepared step. */
 typedef struct pt_slot {
-    int64_t index;           /* -1 = empty */
+    int64_t index; /* -1 = empty */
     pt_status rc;
     char error[512];
     pt_step step;
@@ -31,19 +36,19 @@ typedef struct pt_slot {
 struct pt_loader {
     const pt_pack *pack;
     pt_loader_options opt;
-    double *set_weight;      /* [sources] */
-    int per;                 /* sequences a record: 1 or 2 */
-    pt_lay_seq *seqs;        /* [S] of the pack */
+    double *set_weight; /* [sources] */
+    int per;            /* sequences a record: 1 or 2 */
+    pt_lay_seq *seqs;   /* [S] of the pack */
     pt_run *runs;
-    int64_t *seq_rows;       /* [S] supervised tokens */
-    double *seq_weight;      /* [S] sum of their weights x record weight */
-    int32_t *pos;            /* [S] place in the lexicographic order (forest) */
-    int32_t *by_pos;         /* [S] its inverse */
-    int32_t **least;         /* sparse table: least[k][i] = min lcp[i .. i + 2^k) */
+    int64_t *seq_rows;  /* [S] supervised tokens */
+    double *seq_weight; /* [S] sum of their weights x record weight */
+    int32_t *pos;       /* [S] place in the lexicographic order (forest) */
+    int32_t *by_pos;    /* [S] its inverse */
+    int32_t **least;    /* sparse table: least[k][i] = min lcp[i .. i + 2^k) */
     int levels;
-    int32_t *pool;           /* records that are drawn, in file order */
+    int32_t *pool; /* records that are drawn, in file order */
     size_t n_pool;
-    int64_t *first_step;     /* [epochs + 1] steps before each epoch */
+    int64_t *first_step; /* [epochs + 1] steps before each epoch */
     size_t first_cap, n_epochs;
     int64_t n_steps;
     pt_loader_summary summary;
@@ -63,8 +68,8 @@ struct pt_loader {
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
     bool started, stop;
-    int64_t want;            /* step to prepare; -1 = nothing to do */
-    pt_slot ready, given;    /* prepared (or being prepared); handed out */
+    int64_t want;         /* step to prepare; -1 = nothing to do */
+    pt_slot ready, given; /* prepared (or being prepared); handed out */
 };
 
 /* loader_order.c: makes l->epoch that of epoch e. */

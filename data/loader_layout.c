@@ -1,5 +1,6 @@
-/* How the records of a step lie in micro-batches and on ranks. Forest: in lexicographic order, so that what begins alike lies together; a
- * micro-batch takes records while the tokens it computes stay within micro_batch_size x sequence_len (one record always fits). */
+/* How the records of a step lie in micro-batches and on ranks. Forest: in lexicographic order, so that what begins alike lies
+ * together; a micro-batch takes records while the tokens it computes stay within micro_batch_size x sequence_len (one record
+ * always fits). */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,20 @@ static pt_status make_seqs(pt_loader *l)
         const float *w = p->weight + p->seq_start[s];
         int32_t len = pt_pack_seq_len(p, s);
         if (!l->opt.reward) PT_TRY(pt_lay_runs(w, len, &l->runs, &cap, &n));
-        l->seqs[s] = (pt_lay_seq){.ids = p->ids + p->seq_start[s], .weight = w, .n_runs = (int32_t)(n - before), .n = len, .end = -1,
-                                  .pair = -1, .side = l->per == 1 ? 0 : side ? -1 : 1, .record_weight = row->weight, .margin = row->margin,
-                                  .ref_logp = p->ref[side] ? p->ref[side][r] : NAN, .role = row->role, .record = (int64_t)r};
+        l->seqs[s] = (pt_lay_seq){.ids = p->ids + p->seq_start[s],
+                                  .weight = w,
+                                  .n_runs = (int32_t)(n - before),
+                                  .n = len,
+                                  .end = -1,
+                                  .pair = -1,
+                                  .side = l->per == 1 ? 0
+                                          : side      ? -1
+                                                      : 1,
+                                  .record_weight = row->weight,
+                                  .margin = row->margin,
+                                  .ref_logp = p->ref[side] ? p->ref[side][r] : NAN,
+                                  .role = row->role,
+                                  .record = (int64_t)r};
         if (l->opt.reward) l->seqs[s].end = row->end[side] >= 0 ? row->end[side] : len - 1;
     }
     n = 0;
@@ -32,7 +44,8 @@ static pt_status make_seqs(pt_loader *l)
         n += (size_t)q->n_runs;
         for (int32_t r = 0; r < q->n_runs; r++) {
             l->seq_rows[s] += q->runs[r].to - q->runs[r].from;
-            for (int32_t i = q->runs[r].from; i < q->runs[r].to; i++) l->seq_weight[s] += (double)(q->weight[i] * q->record_weight);
+            for (int32_t i = q->runs[r].from; i < q->runs[r].to; i++)
+                l->seq_weight[s] += (double)(q->weight[i] * q->record_weight);
         }
     }
 done:
@@ -76,7 +89,9 @@ static int32_t common(const pt_loader *l, int32_t a, int32_t b)
     return x < y ? x : y;
 }
 
-typedef struct pt_key { int32_t pos, rec, at; } pt_key;
+typedef struct pt_key {
+    int32_t pos, rec, at;
+} pt_key;
 
 static int by_pos(const void *pa, const void *pb)
 {
@@ -156,8 +171,9 @@ static pt_status shape(pt_loader *l, size_t n, bool count_rows)
     return pt_lay_shape(&l->lay, l->sorted, l->lcp, n, forest, count_rows);
 }
 
-/* Forest: `bound` is the exact count at the last look plus every token added since. A sequence never adds more than its own tokens (it can break
- * at most one shared run below the threshold, and then shares more than was lost), so the shape is computed only where the bound says no. */
+/* Forest: `bound` is the exact count at the last look plus every token added since. A sequence never adds more than its own
+ * tokens (it can break at most one shared run below the threshold, and then shares more than was lost), so the shape is
+ * computed only where the bound says no. */
 static pt_status cut_forest(pt_loader *l, size_t from, size_t to, int64_t most, size_t *stop)
 {
     int64_t bound = 0;
@@ -189,7 +205,9 @@ pt_status pt_loader_cut(pt_loader *l, size_t from, size_t to, size_t *stop)
     for (*stop = from; *stop < to; (*stop)++) {
         int64_t s = (int64_t)l->recs[*stop] * l->per, own = 0;
         for (int k = 0; k < l->per; k++) own += l->seqs[s + k].n;
-        if (l->opt.packing == PT_PACKING_OFF ? *stop - from == (size_t)l->opt.micro_batch_size : *stop > from && have + own > most) break;
+        if (l->opt.packing == PT_PACKING_OFF ? *stop - from == (size_t)l->opt.micro_batch_size
+                                             : *stop > from && have + own > most)
+            break;
         PT_RETURN(pt_reserve(&l->places, &l->places_cap, n + 2));
         for (int k = 0; k < l->per; k++) l->places[n] = (pt_place){(int32_t)(s + k), (int32_t)n}, n++;
         have += own;

@@ -11,16 +11,19 @@ static pt_status check_options(const pt_pack *p, const pt_loader_options *o)
         return pt_fail(PT_EARG, "micro_batch_size %d and gradient_accumulation_steps %d must be 1 or more", o->micro_batch_size,
                        o->gradient_accumulation_steps);
     if (o->sequence_len < 2) return pt_fail(PT_EARG, "sequence_len is %d", o->sequence_len);
-    if (o->batch_rows < 0 || o->share_group < 0 || o->max_steps < 0) return pt_fail(PT_EARG, "batch_rows, share_group or max_steps is negative");
+    if (o->batch_rows < 0 || o->share_group < 0 || o->max_steps < 0)
+        return pt_fail(PT_EARG, "batch_rows, share_group or max_steps is negative");
     if (o->ranks < 1 || o->rank < 0 || o->rank >= o->ranks) return pt_fail(PT_EARG, "rank %d of %d", o->rank, o->ranks);
     if (o->pairs != p->pairs)
-        return pt_fail(PT_EARG, "pack %s holds %s, this objective wants %s", p->path ? p->path : "", p->pairs ? "pairs" : "sequences",
-                       o->pairs ? "pairs" : "sequences");
-    if (!o->validation && !o->max_steps && !(o->epochs > 0 && o->epochs < 1e9)) return pt_fail(PT_EARG, "num_epochs is %g", o->epochs);
+        return pt_fail(PT_EARG, "pack %s holds %s, this objective wants %s", p->path ? p->path : "",
+                       p->pairs ? "pairs" : "sequences", o->pairs ? "pairs" : "sequences");
+    if (!o->validation && !o->max_steps && !(o->epochs > 0 && o->epochs < 1e9))
+        return pt_fail(PT_EARG, "num_epochs is %g", o->epochs);
     if (o->dataset_weight && !o->validation && o->n_dataset_weight != p->n_sources)
         return pt_fail(PT_EARG, "%zu weights for %zu data sets", o->n_dataset_weight, p->n_sources);
     for (size_t s = 0; o->dataset_weight && s < o->n_dataset_weight; s++)
-        if (!(o->dataset_weight[s] >= 0 && o->dataset_weight[s] <= 1e6)) return pt_fail(PT_EARG, "weight of data set %zu is %g", s + 1, o->dataset_weight[s]);
+        if (!(o->dataset_weight[s] >= 0 && o->dataset_weight[s] <= 1e6))
+            return pt_fail(PT_EARG, "weight of data set %zu is %g", s + 1, o->dataset_weight[s]);
     return PT_OK;
 }
 
@@ -29,11 +32,14 @@ static pt_status make_pool(pt_loader *l)
     const pt_pack *p = l->pack;
     PT_RETURN(pt_alloc0(&l->pool, p->n_rows));
     PT_RETURN(pt_alloc0(&l->set_weight, p->n_sources));
-    for (size_t s = 0; s < p->n_sources; s++) l->set_weight[s] = l->opt.dataset_weight && !l->opt.validation ? l->opt.dataset_weight[s] : 1;
+    for (size_t s = 0; s < p->n_sources; s++)
+        l->set_weight[s] = l->opt.dataset_weight && !l->opt.validation ? l->opt.dataset_weight[s] : 1;
     l->opt.dataset_weight = NULL; /* the caller's */
     for (size_t i = 0; i < p->n_rows; i++)
         if (p->rows[i].validation == l->opt.validation) l->pool[l->n_pool++] = (int32_t)i;
-    if (!l->n_pool) return pt_fail(PT_EARG, "pack %s has no %s records", p->path ? p->path : "", l->opt.validation ? "validation" : "training");
+    if (!l->n_pool)
+        return pt_fail(PT_EARG, "pack %s has no %s records", p->path ? p->path : "",
+                       l->opt.validation ? "validation" : "training");
     return PT_OK;
 }
 
@@ -101,8 +107,10 @@ static pt_status survey_run(pt_loader *l)
         if (!o->validation && o->max_steps ? l->n_steps >= o->max_steps : left <= 1e-9) break;
         PT_RETURN(pt_loader_epoch(l, e));
         int64_t take = (int64_t)l->epoch.n_steps;
-        if (!o->validation && o->max_steps) take = take < o->max_steps - l->n_steps ? take : o->max_steps - l->n_steps;
-        else if (left < 1) take = (int64_t)(left * (double)take + 0.5);
+        if (!o->validation && o->max_steps)
+            take = take < o->max_steps - l->n_steps ? take : o->max_steps - l->n_steps;
+        else if (left < 1)
+            take = (int64_t)(left * (double)take + 0.5);
         if (!take && !l->n_steps) take = 1;
         if (!e) l->summary.steps_an_epoch = (int64_t)l->epoch.n_steps;
         PT_RETURN(pt_reserve(&l->first_step, &l->first_cap, l->n_epochs + 2));
@@ -133,8 +141,10 @@ pt_status pt_loader_new(pt_loader **out, const pt_pack *pack, const pt_loader_op
     PT_TRY(pt_loader_index(l));
     PT_TRY(survey_run(l));
 done:
-    if (rc == PT_OK) *out = l;
-    else pt_loader_free(l);
+    if (rc == PT_OK)
+        *out = l;
+    else
+        pt_loader_free(l);
     return rc;
 }
 
@@ -151,8 +161,9 @@ void pt_loader_free(pt_loader *l)
     free_slot(&l->ready);
     free_slot(&l->given);
     for (int k = 0; l->least && k < l->levels; k++) free(l->least[k]);
-    void *all[] = {l->set_weight, l->seqs,  l->runs,   l->seq_rows, l->seq_weight, l->pos, l->by_pos, l->least, l->pool,  l->first_step,
-                   l->epoch.draws, l->epoch.starts, l->recs, l->places, l->sorted, l->lcp, l->order, l->local};
+    void *all[] = {l->set_weight, l->seqs,   l->runs,   l->seq_rows,   l->seq_weight,  l->pos,
+                   l->by_pos,     l->least,  l->pool,   l->first_step, l->epoch.draws, l->epoch.starts,
+                   l->recs,       l->places, l->sorted, l->lcp,        l->order,       l->local};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     pt_lay_free(&l->lay);
     free(l);

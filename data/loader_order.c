@@ -49,7 +49,8 @@ static pt_status put_draw(pt_epoch *e, int32_t record)
     return PT_OK;
 }
 
-/* Records of source s that are drawn once more this epoch because its weight has a fraction: always the same number, other ones each epoch. */
+/* Records of source s that are drawn once more this epoch because its weight has a fraction: always the same number, other ones
+ * each epoch. */
 static pt_status pick_fraction(const pt_loader *l, int64_t e, int32_t source, double fraction, uint8_t *extra)
 {
     pt_draw *all = NULL;
@@ -83,7 +84,8 @@ static pt_status draw_all(pt_loader *l, int64_t number)
     }
     for (size_t i = 0; i < l->n_pool; i++) {
         int64_t times = (int64_t)l->set_weight[l->pack->rows[l->pool[i]].source] + extra[i];
-        PT_CHECK((int64_t)e->n_draws + times <= INT32_MAX, PT_EARG, "an epoch of more than 2^31 records (weights of the data sets)");
+        PT_CHECK((int64_t)e->n_draws + times <= INT32_MAX, PT_EARG,
+                 "an epoch of more than 2^31 records (weights of the data sets)");
         for (int64_t k = 0; k < times; k++) PT_TRY(put_draw(e, l->pool[i]));
     }
     PT_CHECK(e->n_draws, PT_EARG, "the weights of the data sets leave no record to draw");
@@ -111,8 +113,10 @@ static void shuffle(const pt_loader *l, pt_epoch *e)
     for (size_t i = 0; i < e->n_draws; i++) {
         pt_draw *d = &e->draws[i];
         bool first = !i || d->prefix != e->draws[i - 1].prefix || in_run == l->opt.share_group;
-        if (first) in_run = 0;
-        else d->unit = d[-1].unit;
+        if (first)
+            in_run = 0;
+        else
+            d->unit = d[-1].unit;
         in_run++;
     }
     for (size_t i = 0; i < e->n_draws; i++) e->draws[i].at = (int32_t)i; /* ties keep the run's order */
@@ -133,12 +137,16 @@ static pt_status put_start(pt_epoch *e, size_t at)
     return PT_OK;
 }
 
-/* A step: batch_rows records; or, packing off, as many as the micro-batches hold; or records while their own tokens fit the budget (at least one). */
+/* A step: batch_rows records; or, packing off, as many as the micro-batches hold; or records while their own tokens fit the
+ * budget (at least one). */
 static pt_status divide(const pt_loader *l, pt_epoch *e)
 {
     const pt_loader_options *o = &l->opt;
     int64_t micro = (int64_t)o->micro_batch_size * o->gradient_accumulation_steps * o->ranks;
-    int64_t rows = o->batch_rows ? o->batch_rows : o->packing == PT_PACKING_OFF ? micro : 0, budget = micro * o->sequence_len, have = 0;
+    int64_t rows = o->batch_rows                  ? o->batch_rows
+                   : o->packing == PT_PACKING_OFF ? micro
+                                                  : 0,
+            budget = micro * o->sequence_len, have = 0;
     int64_t tokens = 0;
     e->n_steps = 0;
     for (size_t i = 0; i < e->n_draws; i++) {

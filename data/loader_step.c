@@ -7,12 +7,15 @@
 
 pt_status pt_loader_find(const pt_loader *l, int64_t index, int64_t *epoch, size_t *step)
 {
-    if (index < 0 || index >= l->n_steps) return pt_fail(PT_ESTATE, "step %lld of %lld", (long long)index, (long long)l->n_steps);
+    if (index < 0 || index >= l->n_steps)
+        return pt_fail(PT_ESTATE, "step %lld of %lld", (long long)index, (long long)l->n_steps);
     size_t lo = 0, hi = l->n_epochs;
     while (hi - lo > 1) {
         size_t mid = (lo + hi) / 2;
-        if (l->first_step[mid] <= index) lo = mid;
-        else hi = mid;
+        if (l->first_step[mid] <= index)
+            lo = mid;
+        else
+            hi = mid;
     }
     *epoch = (int64_t)lo;
     *step = (size_t)(index - l->first_step[lo]);
@@ -140,8 +143,10 @@ pt_status pt_loader_step(pt_loader *l, int64_t index, pt_step *out)
     rc = l->given.rc;
     memcpy(error, l->given.error, sizeof error);
     *out = l->given.step;
-    if (index + 1 < l->n_steps) ask(l, index + 1);
-    else l->ready.index = -1;
+    if (index + 1 < l->n_steps)
+        ask(l, index + 1);
+    else
+        l->ready.index = -1;
     pthread_mutex_unlock(&l->lock);
     return rc == PT_OK ? rc : pt_fail(rc, "step %lld: %s", (long long)index, error);
 }

@@ -55,8 +55,8 @@ static size_t first_supervised(const float *weight, size_t n)
     return i;
 }
 
-/* prompt_id: the question (turns before the first answer; for pairs the prompt; for ids what stands before the first supervised token).
- * prefix_id: the system text when there is one, else the prompt. */
+/* prompt_id: the question (turns before the first answer; for pairs the prompt; for ids what stands before the first supervised
+ * token). prefix_id: the system text when there is one, else the prompt. */
 static void identify(const pt_record *rec, const int32_t *ids, const float *weight, size_t n, pt_pack_row *row)
 {
     const pt_turns *t = &rec->side[0];
@@ -98,7 +98,8 @@ static void count(pt_packer *pk, const float *weight, size_t n, int32_t ends)
     if ((long long)n > pk->report->longest) pk->report->longest = (long long)n;
 }
 
-static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, const int32_t *ids, const float *weight, size_t n, int32_t end)
+static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, const int32_t *ids, const float *weight, size_t n,
+                         int32_t end)
 {
     pt_pack *p = pk->pack;
     PT_RETURN(pt_reserve(&p->rows, &p->rows_cap, p->n_rows + 1));
@@ -120,7 +121,8 @@ static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, cons
     return PT_OK;
 }
 
-/* Pieces of sequence_len tokens, each beginning with the last token of the one before, so that every token but the first is predicted once. */
+/* Pieces of sequence_len tokens, each beginning with the last token of the one before, so that every token but the first is
+ * predicted once. */
 static pt_status add_pieces(pt_packer *pk, const pt_record *rec, int64_t line)
 {
     const pt_built *b = &pk->built[0];
@@ -158,7 +160,10 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     return PT_OK;
 }
 
-typedef struct pt_prompt { uint64_t order, id; size_t n; } pt_prompt;
+typedef struct pt_prompt {
+    uint64_t order, id;
+    size_t n;
+} pt_prompt;
 
 static int by_id(const void *a, const void *b)
 {
@@ -173,8 +178,8 @@ static int by_order(const void *a, const void *b)
     return by_id(&x->id, &y->id);
 }
 
-/* Takes prompts in an order that the seed decides, each with all its records, until the wanted number is reached; one that would pass it is left out
- * (when every one does, the smallest is taken). */
+/* Takes prompts in an order that the seed decides, each with all its records, until the wanted number is reached; one that
+ * would pass it is left out (when every one does, the smallest is taken). */
 static void choose(pt_prompt *prompts, size_t n, size_t want, size_t *chosen)
 {
     size_t have = 0, kept = 0, least = 0;
@@ -211,11 +216,12 @@ pt_status pt_pack_split(pt_pack *p, double val_set_size, uint64_t seed)
     }
     qsort(prompts, n, sizeof *prompts, by_order);
     choose(prompts, n, want, &kept);
-    PT_CHECK(kept < n, PT_EARG, "val_set_size %g takes all %zu records (%zu distinct prompts); nothing is left to train on", val_set_size,
-             p->n_rows, n);
+    PT_CHECK(kept < n, PT_EARG, "val_set_size %g takes all %zu records (%zu distinct prompts); nothing is left to train on",
+             val_set_size, p->n_rows, n);
     for (size_t i = 0; i < kept; i++) ids[i] = prompts[i].id;
     qsort(ids, kept, sizeof *ids, by_id);
-    for (size_t i = 0; i < p->n_rows; i++) p->rows[i].validation = bsearch(&p->rows[i].prompt_id, ids, kept, sizeof *ids, by_id) != NULL;
+    for (size_t i = 0; i < p->n_rows; i++)
+        p->rows[i].validation = bsearch(&p->rows[i].prompt_id, ids, kept, sizeof *ids, by_id) != NULL;
 done:
     free(prompts);
     free(ids);

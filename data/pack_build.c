@@ -27,18 +27,20 @@ static pt_status add_source(pt_str *key, json_t *sources, const char *path, cons
 /* Everything that decides the content, as text. */
 static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_options *o, pt_str *key, json_t *sources)
 {
-    PT_RETURN(pt_str_printf(key, "schema %d\ntokenizer %016llx\ntemplate %016llx\npairs %d pretrain %d sequence_len %d excess %d inputs %d\n",
-                            PT_PACK_SCHEMA, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
-                            (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs, o->pretrain, o->sequence_len,
-                            (int)o->excess, o->train_on_inputs));
+    PT_RETURN(pt_str_printf(
+        key, "schema %d\ntokenizer %016llx\ntemplate %016llx\npairs %d pretrain %d sequence_len %d excess %d inputs %d\n",
+        PT_PACK_SCHEMA, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
+        (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs, o->pretrain, o->sequence_len,
+        (int)o->excess, o->train_on_inputs));
     for (size_t i = 0; i < o->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "train %s\n", o->roles_to_train[i]));
     PT_RETURN(pt_str_printf(key, "val_set_size %.17g seed %llu\n", o->val_set_size, (unsigned long long)o->seed));
     for (size_t i = 0; i < n; i++) {
         const pt_dataset_spec *s = &sets[i];
         const char *type = pt_reader_type(s->type);
-        PT_RETURN(pt_str_printf(key, "set %s %s messages=%s role=%s content=%s text=%s references=%s system=%s\n", or_dash(type), or_dash(s->split),
-                                or_dash(s->field_messages), or_dash(s->property_role), or_dash(s->property_content), or_dash(s->field_text),
-                                or_dash(s->references), or_dash(s->system_template)));
+        PT_RETURN(pt_str_printf(key, "set %s %s messages=%s role=%s content=%s text=%s references=%s system=%s\n",
+                                or_dash(type), or_dash(s->split), or_dash(s->field_messages), or_dash(s->property_role),
+                                or_dash(s->property_content), or_dash(s->field_text), or_dash(s->references),
+                                or_dash(s->system_template)));
         PT_RETURN(add_source(key, sources, s->path, or_dash(type)));
         if (s->profiles) PT_RETURN(add_source(key, NULL, s->profiles, NULL));
     }
@@ -54,7 +56,8 @@ static pt_status check_options(const pt_dataset_spec *sets, size_t n, const pt_p
     for (size_t i = 0; i < o->n_roles_to_train; i++) {
         pt_speaker who;
         if (!pt_speaker_of(o->roles_to_train[i], &who))
-            return pt_fail(PT_EARG, "roles_to_train: speaker '%s' is unknown (system, user, assistant, tool)", o->roles_to_train[i]);
+            return pt_fail(PT_EARG, "roles_to_train: speaker '%s' is unknown (system, user, assistant, tool)",
+                           o->roles_to_train[i]);
         weight[who] = 1;
     }
     for (size_t i = 0; i < n; i++) {
@@ -66,13 +69,15 @@ static pt_status check_options(const pt_dataset_spec *sets, size_t n, const pt_p
     return PT_OK;
 }
 
-/* {role: system text} of a rolebench set: all roles of its profiles file, so that `chat --role` knows those never trained too. */
+/* {role: system text} of a rolebench set: all roles of its profiles file, so that `chat --role` knows those never trained too.
+ */
 static pt_status keep_profiles(const pt_reader *r, const pt_pack *p, json_t *profiles)
 {
     const char *role;
     json_t *v;
     char *text;
-    json_object_foreach(r->profiles, role, v) {
+    json_object_foreach(r->profiles, role, v)
+    {
         PT_RETURN(pt_read_system_text(r->spec->system_template, role, json_string_value(v), &text));
         int bad = json_object_set_new(profiles, role, json_string(text));
         free(text);
@@ -94,11 +99,13 @@ static pt_status check_set(const pt_packer *pk, const pt_dataset_spec *s, long l
     const pt_pack_report *r = pk->report;
     bool ends = strcmp(type, "text") && strcmp(type, "tokens");
     if (!kept)
-        return pt_fail(PT_EARG, "%s: nothing to train on: none of %lld rows is left%s%s", s->path, rows, r->n_dropped ? "; most recent reason: " : "",
-                       r->n_dropped ? r->dropped[r->n_dropped - 1].reason : "");
+        return pt_fail(PT_EARG, "%s: nothing to train on: none of %lld rows is left%s%s", s->path, rows,
+                       r->n_dropped ? "; most recent reason: " : "", r->n_dropped ? r->dropped[r->n_dropped - 1].reason : "");
     if (ends && !pk->set_ends)
-        return pt_fail(PT_EARG, "%s: no answer's end token is supervised, so the model would never learn to stop (sequence_len %d too short?)", s->path,
-                       pk->opt->sequence_len);
+        return pt_fail(
+            PT_EARG,
+            "%s: no answer's end token is supervised, so the model would never learn to stop (sequence_len %d too short?)",
+            s->path, pk->opt->sequence_len);
     return PT_OK;
 }
 
@@ -130,7 +137,8 @@ static void packer_free(pt_packer *pk)
     free(pk->messages);
 }
 
-static pt_status make_meta(pt_pack *p, const char *key, json_t *sources, json_t *profiles, const pt_pack_options *o, const pt_pack_report *r)
+static pt_status make_meta(pt_pack *p, const char *key, json_t *sources, json_t *profiles, const pt_pack_options *o,
+                           const pt_pack_report *r)
 {
     char tok[17], tmpl[17];
     snprintf(tok, sizeof tok, "%016llx", (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0));
@@ -138,13 +146,14 @@ static pt_status make_meta(pt_pack *p, const char *key, json_t *sources, json_t 
     json_t *roles = json_array();
     int bad = !roles;
     for (size_t i = 0; i < p->n_roles && !bad; i++) bad = json_array_append_new(roles, json_string(p->roles[i]));
-    p->meta = json_pack("{s:s, s:s, s:s, s:O, s:o, s:O, s:o}", "made_from", key, "tokenizer", tok, "template", tmpl, "sources", sources, "roles",
-                        roles, "profiles", json_object_size(profiles) ? profiles : json_null(), "report", pt_pack_report_json(r));
+    p->meta = json_pack("{s:s, s:s, s:s, s:O, s:o, s:O, s:o}", "made_from", key, "tokenizer", tok, "template", tmpl, "sources",
+                        sources, "roles", roles, "profiles", json_object_size(profiles) ? profiles : json_null(), "report",
+                        pt_pack_report_json(r));
     return p->meta && !bad ? PT_OK : pt_fail(PT_ENOMEM, "out of memory, or a name that is no UTF-8");
 }
 
-static pt_status make_pack(pt_pack **out, const char *path, const char *key, json_t *sources, const pt_dataset_spec *sets, size_t n,
-                           const pt_pack_options *o, const float weight[4], pt_pack_report *report)
+static pt_status make_pack(pt_pack **out, const char *path, const char *key, json_t *sources, const pt_dataset_spec *sets,
+                           size_t n, const pt_pack_options *o, const float weight[4], pt_pack_report *report)
 {
     pt_status rc = PT_OK;
     pt_pack *p = NULL;
@@ -171,8 +180,10 @@ static pt_status make_pack(pt_pack **out, const char *path, const char *key, jso
 done:
     json_decref(profiles);
     packer_free(&pk);
-    if (rc == PT_OK) *out = p;
-    else pt_pack_free(p);
+    if (rc == PT_OK)
+        *out = p;
+    else
+        pt_pack_free(p);
     return rc;
 }
 
@@ -190,7 +201,8 @@ static pt_pack *reuse(const char *path, const char *key)
     return NULL;
 }
 
-pt_status pt_pack_build(pt_pack **out, const pt_dataset_spec *sets, size_t n_sets, const pt_pack_options *opt, pt_pack_report *report)
+pt_status pt_pack_build(pt_pack **out, const pt_dataset_spec *sets, size_t n_sets, const pt_pack_options *opt,
+                        pt_pack_report *report)
 {
     pt_status rc = PT_OK;
     pt_str key = {0};

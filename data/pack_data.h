@@ -23,24 +23,27 @@ struct pt_pack {
     int32_t *ids;
     float *weight;
     size_t ids_cap, weight_cap, n_tokens;
-    int64_t *seq_start;      /* [sequences + 1] */
+    int64_t *seq_start; /* [sequences + 1] */
     size_t seq_cap, n_seqs;
     pt_pack_row *rows;
     size_t rows_cap, n_rows;
     char **roles, **sources;
     size_t roles_cap, n_roles, sources_cap, n_sources;
-    json_t *meta;            /* made_from, sources, roles, profiles, report */
-    float *ref[2];           /* reference log-probabilities, when loaded */
+    json_t *meta;  /* made_from, sources, roles, profiles, report */
+    float *ref[2]; /* reference log-probabilities, when loaded */
     uint64_t ref_key;
 };
 
-static inline int32_t pt_pack_seq_len(const pt_pack *p, size_t s) { return (int32_t)(p->seq_start[s + 1] - p->seq_start[s]); }
+static inline int32_t pt_pack_seq_len(const pt_pack *p, size_t s)
+{
+    return (int32_t)(p->seq_start[s + 1] - p->seq_start[s]);
+}
 
 /* One sequence on its way into the pack. */
 typedef struct pt_built {
-    pt_rendered text;        /* ids and weights */
-    int32_t end;             /* index of the last answer's end token, -1 = cut or none */
-    int32_t ends;            /* supervised end tokens */
+    pt_rendered text; /* ids and weights */
+    int32_t end;      /* index of the last answer's end token, -1 = cut or none */
+    int32_t ends;     /* supervised end tokens */
     bool cut;
 } pt_built;
 
@@ -54,7 +57,7 @@ typedef struct pt_packer {
     pt_message *messages;
     size_t messages_cap;
     int32_t source;
-    long long set_ends;      /* supervised end tokens of the present data set */
+    long long set_ends; /* supervised end tokens of the present data set */
 } pt_packer;
 
 /* Renders one record into pk->built (both sides for pairs), cut to sequence_len. *drop = NULL, or why it must be dropped. */
@@ -75,9 +78,9 @@ void pt_pack_report_from(pt_pack_report *r, const json_t *j);
 pt_status pt_pack_write(pt_pack *p, const char *path);
 
 /* ---- pack_file.c: an HDF5 file behind a 512-byte user block that holds the digest of the rest ---- */
-pt_status pt_h5_begin(const char *path, char **tmp, int64_t *file);          /* hid_t in *file */
-pt_status pt_h5_commit(const char *path, char *tmp, int64_t file);           /* closes file; frees nothing */
-pt_status pt_h5_open(const char *path, int64_t *file);                       /* after checking the digest */
+pt_status pt_h5_begin(const char *path, char **tmp, int64_t *file); /* hid_t in *file */
+pt_status pt_h5_commit(const char *path, char *tmp, int64_t file);  /* closes file; frees nothing */
+pt_status pt_h5_open(const char *path, int64_t *file);              /* after checking the digest */
 void pt_h5_close(int64_t file);
 typedef enum pt_h5_type { PT_H5_U8, PT_H5_I32, PT_H5_I64, PT_H5_U64, PT_H5_F32 } pt_h5_type;
 size_t pt_h5_size(pt_h5_type t);

@@ -1,7 +1,6 @@
 /* The container of a pack: HDF5 (chunked, deflate, fletcher32) behind a user block of 512 bytes:
- *   bytes 0..15 "ptrain pack\n" and zeros, 16..23 length of the file (little endian), 24..87 SHA-256 of all bytes from 512 on as hex digits,
- *   88..511 zero.
- * The digest is checked before HDF5 reads a byte, because the library trusts its own metadata. */
+ *   bytes 0..15 "ptrain pack\n" and zeros, 16..23 length of the file (little endian), 24..87 SHA-256 of all bytes from 512 on
+ * as hex digits, 88..511 zero. The digest is checked before HDF5 reads a byte, because the library trusts its own metadata. */
 #include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
@@ -61,7 +60,8 @@ pt_status pt_h5_begin(const char *path, char **tmp, int64_t *file)
     PT_TRY(pt_asprintf(tmp, "%s.tmp-%ld", path, (long)getpid()));
     create = H5Pcreate(H5P_FILE_CREATE);
     access = access_props();
-    PT_CHECK(create >= 0 && access >= 0 && H5Pset_userblock(create, BLOCK) >= 0, PT_EINTERNAL, "HDF5 refuses the file's properties");
+    PT_CHECK(create >= 0 && access >= 0 && H5Pset_userblock(create, BLOCK) >= 0, PT_EINTERNAL,
+             "HDF5 refuses the file's properties");
     *file = H5Fcreate(*tmp, H5F_ACC_TRUNC, create, access);
     PT_CHECK(*file >= 0, PT_EIO, "cannot write %s", *tmp);
 done:
@@ -84,7 +84,8 @@ static pt_status write_block(const char *tmp)
     pt_sha256_hex(hex, m.data + BLOCK, m.bytes - BLOCK);
     memcpy(block + 24, hex, 64);
     fd = open(tmp, O_WRONLY | O_CLOEXEC);
-    PT_CHECK(fd >= 0 && pwrite(fd, block, BLOCK, 0) == BLOCK && fsync(fd) == 0, PT_EIO, "cannot write %s: %s", tmp, strerror(errno));
+    PT_CHECK(fd >= 0 && pwrite(fd, block, BLOCK, 0) == BLOCK && fsync(fd) == 0, PT_EIO, "cannot write %s: %s", tmp,
+             strerror(errno));
 done:
     if (fd >= 0) close(fd);
     pt_map_close(&m);
@@ -138,8 +139,8 @@ pt_status pt_h5_write(int64_t file, const char *name, pt_h5_type type, const voi
     pt_status rc = PT_OK;
     hsize_t dim = n, chunk = n < CHUNK ? (n ? n : 1) : CHUNK;
     hid_t space = H5Screate_simple(1, &dim, NULL), props = H5Pcreate(H5P_DATASET_CREATE), set = -1;
-    PT_CHECK(space >= 0 && props >= 0 && H5Pset_chunk(props, 1, &chunk) >= 0 && H5Pset_shuffle(props) >= 0 && H5Pset_deflate(props, 1) >= 0 &&
-                 H5Pset_fletcher32(props) >= 0,
+    PT_CHECK(space >= 0 && props >= 0 && H5Pset_chunk(props, 1, &chunk) >= 0 && H5Pset_shuffle(props) >= 0 &&
+                 H5Pset_deflate(props, 1) >= 0 && H5Pset_fletcher32(props) >= 0,
              PT_ENOSUP, "this HDF5 library lacks the shuffle, deflate or fletcher32 filter");
     set = H5Dcreate2(file, name, type_of(type), space, H5P_DEFAULT, props, H5P_DEFAULT);
     PT_CHECK(set >= 0 && (!n || H5Dwrite(set, type_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0), PT_EIO,
@@ -188,7 +189,8 @@ pt_status pt_h5_read(int64_t file, const char *name, pt_h5_type type, void *data
     size_t have;
     PT_RETURN(open_set(file, name, type, &set, &have));
     PT_CHECK(have == n, PT_EFORMAT, "data set '%s' has %zu elements, not %zu", name, have, n);
-    PT_CHECK(!n || H5Dread(set, type_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0, PT_EFORMAT, "data set '%s' is damaged", name);
+    PT_CHECK(!n || H5Dread(set, type_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0, PT_EFORMAT,
+             "data set '%s' is damaged", name);
 done:
     H5Dclose(set);
     return rc;

@@ -47,13 +47,25 @@ int64_t pt_pack_count(const pt_pack *p)
 
 pt_status pt_pack_get(const pt_pack *p, int64_t i, pt_packed *out)
 {
-    if (i < 0 || i >= (int64_t)p->n_rows) return pt_fail(PT_EARG, "sample %lld; the pack has %zu (0 to %zu)", (long long)i, p->n_rows, p->n_rows - 1);
+    if (i < 0 || i >= (int64_t)p->n_rows)
+        return pt_fail(PT_EARG, "sample %lld; the pack has %zu (0 to %zu)", (long long)i, p->n_rows, p->n_rows - 1);
     const pt_pack_row *r = &p->rows[i];
     size_t s = (size_t)i * (p->pairs ? 2 : 1);
-    *out = (pt_packed){.ids = p->ids + p->seq_start[s], .weight = p->weight + p->seq_start[s], .n = pt_pack_seq_len(p, s),
-                       .prefix_len = r->prefix_len, .prefix_id = r->prefix_id, .record_weight = r->weight, .margin = r->margin, .role = r->role,
-                       .end_index = r->end[0], .end_index2 = r->end[1], .validation = r->validation, .source = r->source, .line = r->line,
-                       .ref_logp = p->ref[0] ? p->ref[0][i] : NAN, .ref_logp2 = p->ref[1] ? p->ref[1][i] : NAN};
+    *out = (pt_packed){.ids = p->ids + p->seq_start[s],
+                       .weight = p->weight + p->seq_start[s],
+                       .n = pt_pack_seq_len(p, s),
+                       .prefix_len = r->prefix_len,
+                       .prefix_id = r->prefix_id,
+                       .record_weight = r->weight,
+                       .margin = r->margin,
+                       .role = r->role,
+                       .end_index = r->end[0],
+                       .end_index2 = r->end[1],
+                       .validation = r->validation,
+                       .source = r->source,
+                       .line = r->line,
+                       .ref_logp = p->ref[0] ? p->ref[0][i] : NAN,
+                       .ref_logp2 = p->ref[1] ? p->ref[1][i] : NAN};
     if (p->pairs) {
         out->ids2 = p->ids + p->seq_start[s + 1];
         out->weight2 = p->weight + p->seq_start[s + 1];
@@ -106,7 +118,8 @@ pt_status pt_pack_store_reference(pt_pack *p, uint64_t key, const float *chosen,
     int64_t file = -1;
     PT_CHECK(p->pairs, PT_EARG, "reference log-probabilities belong to pairs");
     for (size_t i = 0; i < p->n_rows; i++)
-        PT_CHECK(isfinite(chosen[i]) && isfinite(rejected[i]), PT_ENONFINITE, "reference log-probability of record %zu is not finite", i);
+        PT_CHECK(isfinite(chosen[i]) && isfinite(rejected[i]), PT_ENONFINITE,
+                 "reference log-probability of record %zu is not finite", i);
     PT_TRY(ref_path(p, key, &path));
     PT_TRY(pt_h5_begin(path, &tmp, &file));
     PT_TRY(pt_h5_set_attr(file, "schema", PT_PACK_SCHEMA));
@@ -157,7 +170,8 @@ bool pt_pack_has_reference(const pt_pack *p, uint64_t key)
     char *path;
     if (p->ref[0] && p->ref[1] && p->ref_key == key) return true;
     if (ref_path(p, key, &path) != PT_OK) return false;
-    bool good = pt_file_exists(path) && load_ref((pt_pack *)p, key, path) == PT_OK; /* a damaged file counts as none: it is made again */
+    bool good = pt_file_exists(path) &&
+                load_ref((pt_pack *)p, key, path) == PT_OK; /* a damaged file counts as none: it is made again */
     free(path);
     return good;
 }

@@ -1,5 +1,5 @@
-/* A sample as text with its weights visible. Colour: supervised green, context blue, control tokens dim. Without: supervised text stands in
- * « », with the weight when it is not 1: «0.5|text». */
+/* A sample as text with its weights visible. Colour: supervised green, context blue, control tokens dim. Without: supervised
+ * text stands in « », with the weight when it is not 1: «0.5|text». */
 #include "data/pack_data.h"
 
 #define SUPERVISED "\033[32m"
@@ -9,8 +9,10 @@
 
 static pt_status begin(pt_str *out, bool colour, float weight, bool control)
 {
-    if (colour) PT_RETURN(pt_str_printf(out, "%s%s", weight > 0 ? SUPERVISED : CONTEXT, control ? DIM : ""));
-    else if (weight > 0) PT_RETURN(pt_str_puts(out, "«"));
+    if (colour)
+        PT_RETURN(pt_str_printf(out, "%s%s", weight > 0 ? SUPERVISED : CONTEXT, control ? DIM : ""));
+    else if (weight > 0)
+        PT_RETURN(pt_str_puts(out, "«"));
     if (weight > 0 && weight != 1) PT_RETURN(pt_str_printf(out, "%g|", (double)weight));
     return PT_OK;
 }
@@ -56,8 +58,9 @@ pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, 
     pt_packed r;
     PT_RETURN(pt_pack_get(p, i, &r));
     const char *role = pt_pack_role(p, r.role);
-    PT_RETURN(pt_str_printf(out, "sample %lld  %s:%lld%s%s%s  weight %g", (long long)i, pt_pack_source(p, r.source), (long long)r.line,
-                            role ? "  role " : "", role ? role : "", r.validation ? "  validation" : "", (double)r.record_weight));
+    PT_RETURN(pt_str_printf(out, "sample %lld  %s:%lld%s%s%s  weight %g", (long long)i, pt_pack_source(p, r.source),
+                            (long long)r.line, role ? "  role " : "", role ? role : "", r.validation ? "  validation" : "",
+                            (double)r.record_weight));
     if (p->pairs && r.margin != 0) PT_RETURN(pt_str_printf(out, "  margin %g", (double)r.margin));
     for (int side = 0; side < (p->pairs ? 2 : 1); side++) {
         const int32_t *ids = side ? r.ids2 : r.ids;

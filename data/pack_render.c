@@ -1,5 +1,5 @@
-/* Records to ids and weights, cut to sequence_len: whole old turns first (never the system turn, never the last question), then by
- * excess_length_strategy. What is cut off has no supervised end token, because the token itself is gone. */
+/* Records to ids and weights, cut to sequence_len: whole old turns first (never the system turn, never the last question), then
+ * by excess_length_strategy. What is cut off has no supervised end token, because the token itself is gone. */
 #include <string.h>
 
 #include "data/pack_data.h"
@@ -58,7 +58,8 @@ static pt_status render_chat(pt_packer *pk, const pt_record *rec)
         size_t next = next_unit(rec, to);
         if (!next) return PT_OK;
         const pt_rendered *r = &pk->built[0].text;
-        if (to == first && r->n_turns == t->n) { /* the first rendering says where each turn begins: leap to the first cut that may fit */
+        if (to == first &&
+            r->n_turns == t->n) { /* the first rendering says where each turn begins: leap to the first cut that may fit */
             size_t later;
             while (r->turn_start[next] - r->turn_start[first] < excess(pk, rec) && (later = next_unit(rec, next))) next = later;
         }
@@ -111,7 +112,8 @@ static pt_status render_ids(pt_packer *pk, const pt_record *rec, int side)
     PT_RETURN(pt_reserve(&r->ids.ids, &r->ids.cap, ids->n));
     PT_RETURN(pt_reserve(&r->weight, &r->weight_cap, ids->n));
     for (size_t i = 0; i < ids->n; i++) {
-        if (ids->ids[i] >= vocab) return pt_fail(PT_EFORMAT, "id %d at token %zu; the vocabulary has %d", ids->ids[i], i, vocab);
+        if (ids->ids[i] >= vocab)
+            return pt_fail(PT_EFORMAT, "id %d at token %zu; the vocabulary has %d", ids->ids[i], i, vocab);
         r->ids.ids[i] = ids->ids[i];
         r->weight[i] = rec->label[side][i];
         if (i && r->weight[i] > 0) b->end = (int32_t)i;
@@ -157,7 +159,8 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
     for (int s = 0; rec->kind == PT_RECORD_IDS && s < sides; s++) PT_RETURN(render_ids(pk, rec, s));
     int64_t over = excess(pk, rec);
     if (over > 0 && !pieces && o->excess == PT_EXCESS_RAISE)
-        return pt_fail(PT_EARG, "%lld tokens; sequence_len is %d (excess_length_strategy: raise)", (long long)over + o->sequence_len, o->sequence_len);
+        return pt_fail(PT_EARG, "%lld tokens; sequence_len is %d (excess_length_strategy: raise)",
+                       (long long)over + o->sequence_len, o->sequence_len);
     if (over > 0 && !pieces && o->excess == PT_EXCESS_DROP) {
         *drop = "longer than sequence_len";
         return PT_OK;
@@ -167,6 +170,7 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
         finish(&pk->built[s], pieces ? SIZE_MAX : (size_t)o->sequence_len, drop);
     }
     const pt_ids *a = &pk->built[0].text.ids, *z = &pk->built[1].text.ids;
-    if (!*drop && rec->pair && a->n == z->n && !memcmp(a->ids, z->ids, a->n * sizeof *a->ids)) *drop = "chosen and rejected are equal";
+    if (!*drop && rec->pair && a->n == z->n && !memcmp(a->ids, z->ids, a->n * sizeof *a->ids))
+        *drop = "chosen and rejected are equal";
     return PT_OK;
 }

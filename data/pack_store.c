@@ -1,14 +1,12 @@
-/* A pack as a file. Schema 1, inside the container of pack_file.c (an HDF5 file; h5dump reads it). R records, S sequences (S = R, or 2R for
- * pairs: 2r is chosen, 2r + 1 rejected), T tokens. Every data set is one-dimensional, chunked, shuffle + deflate 1 + fletcher32.
- *   attributes of /   schema = 1, fingerprint, tokenizer, template (uint64, fingerprints), pairs (0 or 1)
- *   /meta             uint8   JSON text: made_from (everything that decides the content), sources [{path, type, bytes, sha256}],
- *                             roles [name], profiles {role: system text} or null, report {...}
- *   /tokens           int32   [T]
- *   /weights          float32 [T]  loss weight of predicting the token; 0 = context
- *   /seq_start        int64   [S + 1]  0, ascending, T
- *   /end              int32   [S]  index of the answer's end token in its sequence, -1 = cut off
- *   /prefix_len /role /source int32 [R]; /prefix_id /prompt_id uint64 [R]; /line int64 [R]; /weight /margin float32 [R]; /validation uint8 [R]
- * Opening checks every length, index and number. A pack is written once and never changed. */
+/* A pack as a file. Schema 1, inside the container of pack_file.c (an HDF5 file; h5dump reads it). R records, S sequences (S =
+ * R, or 2R for pairs: 2r is chosen, 2r + 1 rejected), T tokens. Every data set is one-dimensional, chunked, shuffle + deflate 1
+ * + fletcher32. attributes of /   schema = 1, fingerprint, tokenizer, template (uint64, fingerprints), pairs (0 or 1) /meta
+ * uint8   JSON text: made_from (everything that decides the content), sources [{path, type, bytes, sha256}], roles [name],
+ * profiles {role: system text} or null, report {...} /tokens           int32   [T] /weights          float32 [T]  loss weight
+ * of predicting the token; 0 = context /seq_start        int64   [S + 1]  0, ascending, T /end              int32   [S]  index
+ * of the answer's end token in its sequence, -1 = cut off /prefix_len /role /source int32 [R]; /prefix_id /prompt_id uint64
+ * [R]; /line int64 [R]; /weight /margin float32 [R]; /validation uint8 [R] Opening checks every length, index and number. A
+ * pack is written once and never changed. */
 #include <hdf5.h>
 #include <math.h>
 #include <stddef.h>
@@ -19,7 +17,11 @@
 #include "base/file.h"
 #include "data/pack_data.h"
 
-static const struct { const char *name; pt_h5_type type; size_t at; } columns[] = {
+static const struct {
+    const char *name;
+    pt_h5_type type;
+    size_t at;
+} columns[] = {
     {"prefix_len", PT_H5_I32, offsetof(pt_pack_row, prefix_len)}, {"role", PT_H5_I32, offsetof(pt_pack_row, role)},
     {"source", PT_H5_I32, offsetof(pt_pack_row, source)},         {"prefix_id", PT_H5_U64, offsetof(pt_pack_row, prefix_id)},
     {"prompt_id", PT_H5_U64, offsetof(pt_pack_row, prompt_id)},   {"line", PT_H5_I64, offsetof(pt_pack_row, line)},
@@ -88,7 +90,8 @@ static pt_status read_names(const json_t *list, const char *what, const char *ke
     size_t i;
     json_t *v;
     if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "meta: no list '%s'", what);
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         const char *s = json_string_value(key ? json_object_get(v, key) : v);
         if (!s) return pt_fail(PT_EFORMAT, "meta: entry %zu of '%s' is no name", i, what);
         PT_RETURN(pt_reserve(names, cap, *n + 1));
@@ -146,13 +149,15 @@ done:
 
 static pt_status check_tokens(const pt_pack *p)
 {
-    if (p->seq_start[0] != 0 || p->seq_start[p->n_seqs] != (int64_t)p->n_tokens) return pt_fail(PT_EFORMAT, "seq_start does not span the tokens");
+    if (p->seq_start[0] != 0 || p->seq_start[p->n_seqs] != (int64_t)p->n_tokens)
+        return pt_fail(PT_EFORMAT, "seq_start does not span the tokens");
     for (size_t s = 0; s < p->n_seqs; s++)
         if (p->seq_start[s + 1] <= p->seq_start[s] || p->seq_start[s + 1] - p->seq_start[s] > INT32_MAX)
             return pt_fail(PT_EFORMAT, "seq_start is not ascending at sequence %zu", s);
     for (size_t t = 0; t < p->n_tokens; t++) {
         if (p->ids[t] < 0) return pt_fail(PT_EFORMAT, "id %d at token %zu", p->ids[t], t);
-        if (!(p->weight[t] >= 0) || !isfinite(p->weight[t])) return pt_fail(PT_EFORMAT, "weight %g at token %zu", (double)p->weight[t], t);
+        if (!(p->weight[t] >= 0) || !isfinite(p->weight[t]))
+            return pt_fail(PT_EFORMAT, "weight %g at token %zu", (double)p->weight[t], t);
     }
     return PT_OK;
 }
@@ -163,9 +168,10 @@ static pt_status check_row(const pt_pack *p, size_t i)
     size_t s = p->pairs ? 2 * i : i;
     int32_t n = pt_pack_seq_len(p, s), n2 = p->pairs ? pt_pack_seq_len(p, s + 1) : 0;
     int32_t least = p->pairs && n2 < n ? n2 : n;
-    bool good = r->prefix_len >= 0 && r->prefix_len <= least && r->role >= -1 && r->role < (int32_t)p->n_roles && r->source >= 0 &&
-                r->source < (int32_t)p->n_sources && r->validation <= 1 && r->line >= 0 && r->weight >= 0 && isfinite(r->weight) &&
-                isfinite(r->margin) && r->end[0] >= -1 && r->end[0] < n && r->end[1] >= -1 && r->end[1] < (p->pairs ? n2 : 1);
+    bool good = r->prefix_len >= 0 && r->prefix_len <= least && r->role >= -1 && r->role < (int32_t)p->n_roles &&
+                r->source >= 0 && r->source < (int32_t)p->n_sources && r->validation <= 1 && r->line >= 0 && r->weight >= 0 &&
+                isfinite(r->weight) && isfinite(r->margin) && r->end[0] >= -1 && r->end[0] < n && r->end[1] >= -1 &&
+                r->end[1] < (p->pairs ? n2 : 1);
     if (!good) return pt_fail(PT_EFORMAT, "record %zu is out of range", i);
     if (p->pairs && memcmp(p->ids + p->seq_start[s], p->ids + p->seq_start[s + 1], (size_t)r->prefix_len * sizeof *p->ids))
         return pt_fail(PT_EFORMAT, "record %zu: the sides do not share %d tokens", i, r->prefix_len);
@@ -177,7 +183,8 @@ static pt_status read_all(pt_pack *p, int64_t file)
     uint64_t schema, pairs;
     size_t starts;
     PT_RETURN(pt_h5_get_attr(file, "schema", &schema));
-    if (schema != PT_PACK_SCHEMA) return pt_fail(PT_EFORMAT, "schema %llu, this program reads %d", (unsigned long long)schema, PT_PACK_SCHEMA);
+    if (schema != PT_PACK_SCHEMA)
+        return pt_fail(PT_EFORMAT, "schema %llu, this program reads %d", (unsigned long long)schema, PT_PACK_SCHEMA);
     PT_RETURN(pt_h5_get_attr(file, "fingerprint", &p->fingerprint));
     PT_RETURN(pt_h5_get_attr(file, "pairs", &pairs));
     if (pairs > 1) return pt_fail(PT_EFORMAT, "attribute 'pairs' is %llu", (unsigned long long)pairs);
@@ -212,7 +219,9 @@ pt_status pt_pack_open(pt_pack **out, const char *path)
     if (rc != PT_OK) rc = pt_fail_prefix(rc, "pack %s", path);
 done:
     pt_h5_close(file);
-    if (rc == PT_OK) *out = p;
-    else pt_pack_free(p);
+    if (rc == PT_OK)
+        *out = p;
+    else
+        pt_pack_free(p);
     return rc;
 }

@@ -1,5 +1,6 @@
 /* alpaca: {instruction, input, output, system, history: [[q, a], ...]}; mindset: the same with output: [chosen, rejected].
- * The user's text is instruction and input joined by a line break (as LLaMA-Factory does); an input of spaces counts as none. */
+ * The user's text is instruction and input joined by a line break (as LLaMA-Factory does); an input of spaces counts as none.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,8 @@ static pt_status add_history(json_t *row, pt_turns *t)
     json_t *round, *list = json_object_get(row, "history");
     if (!list || json_is_null(list)) return PT_OK;
     if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "'history' is a list of [question, answer]");
-    json_array_foreach(list, i, round) {
+    json_array_foreach(list, i, round)
+    {
         json_t *q = json_array_get(round, 0), *a = json_array_get(round, 1);
         if (json_array_size(round) != 2 || !json_is_string(q) || !json_is_string(a))
             return pt_fail(PT_EFORMAT, "round %zu of 'history' is not [question, answer]", i + 1);

@@ -9,11 +9,13 @@ static pt_status message_text(pt_reader *r, json_t *m, const char *key, const ch
     pt_status rc = PT_OK;
     pt_str all = {0};
     json_t *v = json_object_get(m, key), *calls = json_object_get(m, "tool_calls");
-    PT_CHECK(!json_array_size(calls), PT_ENOSUP, "a message with 'tool_calls': calls are not rendered here; write the call as the message's text");
+    PT_CHECK(!json_array_size(calls), PT_ENOSUP,
+             "a message with 'tool_calls': calls are not rendered here; write the call as the message's text");
     if (!json_is_array(v)) return pt_row_string(m, key, true, text, bytes);
     size_t i;
     json_t *part;
-    json_array_foreach(v, i, part) {
+    json_array_foreach(v, i, part)
+    {
         const char *kind, *piece;
         size_t n;
         PT_CHECK(json_is_object(part), PT_EFORMAT, "part %zu of '%s' is not an object", i + 1, key);
@@ -37,7 +39,8 @@ static pt_status message_weight(json_t *m, pt_turn *t)
 {
     static const char *const numbers[] = {"weight", "loss_weight"}, *const flags[] = {"train", "training", "loss"};
     if (json_is_array(json_object_get(m, "train_detail")))
-        return pt_fail(PT_ENOSUP, "'train_detail' (parts of a message by character) is not supported; use 'train' or 'weight' a message");
+        return pt_fail(PT_ENOSUP,
+                       "'train_detail' (parts of a message by character) is not supported; use 'train' or 'weight' a message");
     for (int i = 0; i < 2; i++) {
         json_t *v = json_object_get(m, numbers[i]);
         if (!v || json_is_null(v)) continue;
@@ -61,7 +64,8 @@ pt_status pt_read_turns(pt_reader *r, json_t *list, const char *role_key, const 
     size_t i;
     json_t *m;
     if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "a list of messages is wanted");
-    json_array_foreach(list, i, m) {
+    json_array_foreach(list, i, m)
+    {
         const char *name, *text;
         size_t n, bytes;
         pt_speaker who;
@@ -88,8 +92,10 @@ static pt_status read_conversation(pt_reader *r, json_t *row, const char *list_k
     PT_RETURN(pt_row_string(row, "system", false, &text, &n));
     if (text) PT_RETURN(pt_record_turn(t, PT_SYSTEM, text, n));
     size_t own = t->n;
-    PT_RETURN(pt_read_turns(r, list, s->property_role ? s->property_role : role_key, s->property_content ? s->property_content : text_key, t));
-    if (own && t->n > own && t->turns[own].speaker == PT_SYSTEM) return pt_fail(PT_EFORMAT, "a field 'system' and a system message");
+    PT_RETURN(pt_read_turns(r, list, s->property_role ? s->property_role : role_key,
+                            s->property_content ? s->property_content : text_key, t));
+    if (own && t->n > own && t->turns[own].speaker == PT_SYSTEM)
+        return pt_fail(PT_EFORMAT, "a field 'system' and a system message");
     if (t->n == own) return pt_fail(PT_EFORMAT, "'%s' holds no messages", field);
     return r->sink(r->user, &r->rec, r->line);
 }
@@ -109,7 +115,8 @@ static pt_status read_rounds(pt_reader *r, json_t *row, json_t *rounds)
     PT_RETURN(pt_row_string(row, "system", false, &text, &n));
     if (text) PT_RETURN(pt_record_turn(t, PT_SYSTEM, text, n));
     if (!json_array_size(rounds)) return pt_fail(PT_EFORMAT, "'conversation' holds no rounds");
-    json_array_foreach(rounds, i, m) {
+    json_array_foreach(rounds, i, m)
+    {
         if (!json_is_object(m)) return pt_fail(PT_EFORMAT, "round %zu is not an object", i + 1);
         PT_RETURN(pt_row_string(m, "human", true, &text, &n));
         PT_RETURN(pt_record_turn(t, PT_USER, text, n));
@@ -122,6 +129,7 @@ static pt_status read_rounds(pt_reader *r, json_t *row, json_t *rounds)
 pt_status pt_read_sharegpt(pt_reader *r, json_t *row)
 {
     json_t *rounds = json_object_get(row, "conversation");
-    if (json_is_array(rounds) && !json_object_get(row, "conversations") && !r->spec->field_messages) return read_rounds(r, row, rounds);
+    if (json_is_array(rounds) && !json_object_get(row, "conversations") && !r->spec->field_messages)
+        return read_rounds(r, row, rounds);
     return read_conversation(r, row, "conversations", "from", "value");
 }

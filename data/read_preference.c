@@ -1,6 +1,7 @@
-/* preference: {prompt, chosen, rejected}, each a string or a list of messages (chosen and rejected also one message object). Without a
- * prompt, chosen and rejected are whole conversations and the prompt is what they begin with alike. LLaMA-Factory's shapes
- * (conversations | messages | instruction, input + chosen, rejected; chosen_messages, rejected_messages) are read too. margin and weight are numbers of the row. */
+/* preference: {prompt, chosen, rejected}, each a string or a list of messages (chosen and rejected also one message object).
+ * Without a prompt, chosen and rejected are whole conversations and the prompt is what they begin with alike. LLaMA-Factory's
+ * shapes (conversations | messages | instruction, input + chosen, rejected; chosen_messages, rejected_messages) are read too.
+ * margin and weight are numbers of the row. */
 #include <string.h>
 
 #include "data/record.h"
@@ -16,8 +17,14 @@ static pt_status add_messages(pt_reader *r, json_t *list, pt_turns *t)
     const pt_dataset_spec *s = r->spec;
     json_t *first = json_array_get(list, 0);
     bool from = !json_object_get(first, "role") && json_object_get(first, "from");
-    return pt_read_turns(r, list, s->property_role ? s->property_role : from ? "from" : "role",
-                         s->property_content ? s->property_content : from ? "value" : "content", t);
+    return pt_read_turns(r, list,
+                         s->property_role ? s->property_role
+                         : from           ? "from"
+                                          : "role",
+                         s->property_content ? s->property_content
+                         : from              ? "value"
+                                             : "content",
+                         t);
 }
 
 static pt_status add_side(pt_reader *r, json_t *v, const char *key, pt_turns *t)
@@ -28,14 +35,17 @@ static pt_status add_side(pt_reader *r, json_t *v, const char *key, pt_turns *t)
         rc = pt_record_turn(t, PT_ASSISTANT, json_string_value(v), json_string_length(v));
     } else if (json_is_object(v)) {
         json_t *list = json_array();
-        if (!list || json_array_append(list, v)) rc = pt_fail(PT_ENOMEM, "out of memory");
-        else rc = add_messages(r, list, t);
+        if (!list || json_array_append(list, v))
+            rc = pt_fail(PT_ENOMEM, "out of memory");
+        else
+            rc = add_messages(r, list, t);
         json_decref(list);
     } else {
         rc = add_messages(r, v, t);
     }
     if (rc == PT_OK && t->n == before) rc = pt_fail(PT_EFORMAT, "no messages");
-    if (rc == PT_OK && t->turns[t->n - 1].speaker != PT_ASSISTANT) rc = pt_fail(PT_EFORMAT, "the last message is not the assistant's");
+    if (rc == PT_OK && t->turns[t->n - 1].speaker != PT_ASSISTANT)
+        rc = pt_fail(PT_EFORMAT, "the last message is not the assistant's");
     return rc == PT_OK ? rc : pt_fail_prefix(rc, "'%s'", key);
 }
 
@@ -62,13 +72,15 @@ static json_t *field(json_t *row, const char *const *names)
 
 pt_status pt_read_preference(pt_reader *r, json_t *row)
 {
-    static const char *const chosen[] = {"chosen", "chosen_messages", NULL}, *const rejected[] = {"rejected", "rejected_messages", NULL};
+    static const char *const chosen[] = {"chosen", "chosen_messages", NULL}, *const rejected[] = {"rejected",
+                                                                                                  "rejected_messages", NULL};
     static const char *const prompts[] = {"prompt", "conversations", "messages", NULL};
     pt_record *rec = &r->rec;
     const char *own[] = {r->spec->field_messages, NULL}, *text;
     size_t n;
     bool alpaca = false;
-    json_t *side[2] = {field(row, chosen), field(row, rejected)}, *prompt = r->spec->field_messages ? field(row, own) : field(row, prompts);
+    json_t *side[2] = {field(row, chosen), field(row, rejected)},
+           *prompt = r->spec->field_messages ? field(row, own) : field(row, prompts);
     for (int i = 0; i < 2; i++)
         if (!side[i]) return pt_row_string(row, i ? "rejected" : "chosen", true, &text, &n);
     rec->pair = true;

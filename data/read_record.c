@@ -42,8 +42,10 @@ pt_status pt_record_turn(pt_turns *t, pt_speaker speaker, const char *text, size
 pt_status pt_record_own(pt_record *rec, char *text)
 {
     pt_status rc = pt_reserve(&rec->owned, &rec->owned_cap, rec->n_owned + 1);
-    if (rc == PT_OK) rec->owned[rec->n_owned++] = text;
-    else free(text);
+    if (rc == PT_OK)
+        rec->owned[rec->n_owned++] = text;
+    else
+        free(text);
     return rc;
 }
 
@@ -65,7 +67,8 @@ static pt_status missing(json_t *row, const char *key)
     pt_str names = {0};
     const char *k;
     json_t *v;
-    json_object_foreach(row, k, v) {
+    json_object_foreach(row, k, v)
+    {
         pt_status rc = names.len < 200 ? pt_str_printf(&names, "%s'%.40s'", names.len ? ", " : "", k) : PT_OK;
         if (rc != PT_OK) {
             pt_str_free(&names);
@@ -102,10 +105,13 @@ pt_status pt_row_number(json_t *row, const char *key, double least, float *out)
 
 bool pt_speaker_of(const char *name, pt_speaker *out)
 {
-    static const struct { const char *name; pt_speaker speaker; } names[] = {
-        {"system", PT_SYSTEM}, {"developer", PT_SYSTEM}, {"user", PT_USER}, {"human", PT_USER}, {"assistant", PT_ASSISTANT},
-        {"gpt", PT_ASSISTANT}, {"bot", PT_ASSISTANT}, {"model", PT_ASSISTANT}, {"chatgpt", PT_ASSISTANT}, {"function_call", PT_ASSISTANT},
-        {"tool", PT_TOOL}, {"observation", PT_TOOL}, {"function", PT_TOOL}, {"tool_response", PT_TOOL}, {"ipython", PT_TOOL}};
+    static const struct {
+        const char *name;
+        pt_speaker speaker;
+    } names[] = {{"system", PT_SYSTEM},       {"developer", PT_SYSTEM},        {"user", PT_USER},     {"human", PT_USER},
+                 {"assistant", PT_ASSISTANT}, {"gpt", PT_ASSISTANT},           {"bot", PT_ASSISTANT}, {"model", PT_ASSISTANT},
+                 {"chatgpt", PT_ASSISTANT},   {"function_call", PT_ASSISTANT}, {"tool", PT_TOOL},     {"observation", PT_TOOL},
+                 {"function", PT_TOOL},       {"tool_response", PT_TOOL},      {"ipython", PT_TOOL}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i].name, name)) continue;
         *out = names[i].speaker;
@@ -128,7 +134,8 @@ static size_t space_at(const unsigned char *p, size_t n)
     if (n >= 2 && p[0] == 0xc2 && (p[1] == 0x85 || p[1] == 0xa0)) return 2;
     if (n < 3) return 0;
     uint32_t c = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-    bool yes = c == 0xe19a80 || (c >= 0xe28080 && c <= 0xe2808a) || c == 0xe280a8 || c == 0xe280a9 || c == 0xe280af || c == 0xe2819f || c == 0xe38080;
+    bool yes = c == 0xe19a80 || (c >= 0xe28080 && c <= 0xe2808a) || c == 0xe280a8 || c == 0xe280a9 || c == 0xe280af ||
+               c == 0xe2819f || c == 0xe38080;
     return yes ? 3 : 0;
 }
 
@@ -202,10 +209,13 @@ pt_status pt_reader_run(pt_reader *r)
     const char *name = r->spec->type ? r->spec->type : "";
     const pt_type_entry *t = find_type(name);
     if (!t)
-        return pt_fail(PT_EARG, "%s: no data type '%s'; there are messages, sharegpt, alpaca, rolebench, text, preference, mindset, tokens",
-                       r->spec->path, name);
+        return pt_fail(
+            PT_EARG,
+            "%s: no data type '%s'; there are messages, sharegpt, alpaca, rolebench, text, preference, mindset, tokens",
+            r->spec->path, name);
     if (r->pairs && !t->pairs)
-        return pt_fail(PT_EARG, "%s: type %s has no pairs; this objective takes preference, mindset, tokens", r->spec->path, t->name);
+        return pt_fail(PT_EARG, "%s: type %s has no pairs; this objective takes preference, mindset, tokens", r->spec->path,
+                       t->name);
     if (!r->pairs && !t->sft)
         return pt_fail(PT_EARG, "%s: type %s holds pairs; it goes with the objectives dpo and reward", r->spec->path, t->name);
     if (r->spec->split && *r->spec->split && strcmp(r->spec->split, "train"))

@@ -1,5 +1,5 @@
-/* rolebench: {role, question, generated: [answer, ...]}; the role's profile, from a file {role: text}, is the system prompt. Every field loses
- * its outer spaces. references: first makes one record of the first answer, all one record an answer. */
+/* rolebench: {role, question, generated: [answer, ...]}; the role's profile, from a file {role: text}, is the system prompt.
+ * Every field loses its outer spaces. references: first makes one record of the first answer, all one record an answer. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +25,8 @@ pt_status pt_read_rolebench_open(pt_reader *r)
     PT_TRY(pt_file_read(&text, &n, s->profiles, (size_t)1 << 30));
     r->profiles = json_loadb(text, n, 0, &e);
     PT_CHECK(r->profiles, PT_EFORMAT, "%s:%d:%d: broken JSON: %s", s->profiles, e.line, e.column, e.text);
-    PT_CHECK(json_is_object(r->profiles) && json_object_size(r->profiles), PT_EFORMAT, "%s: an object {role: text} is wanted", s->profiles);
+    PT_CHECK(json_is_object(r->profiles) && json_object_size(r->profiles), PT_EFORMAT, "%s: an object {role: text} is wanted",
+             s->profiles);
     json_object_foreach(r->profiles, role, v)
         PT_CHECK(json_is_string(v), PT_EFORMAT, "%s: the profile of '%s' is not a string", s->profiles, role);
 done:
@@ -42,8 +43,10 @@ pt_status pt_read_system_text(const char *tmpl, const char *role, const char *pr
     while (*p) {
         const char *fill = NULL;
         size_t skip = 0, n;
-        if (!strncmp(p, "{role}", 6)) fill = role, skip = 6;
-        else if (!strncmp(p, "{profile}", 9)) fill = profile, skip = 9;
+        if (!strncmp(p, "{role}", 6))
+            fill = role, skip = 6;
+        else if (!strncmp(p, "{profile}", 9))
+            fill = profile, skip = 9;
         n = fill ? strlen(fill) : 1;
         const char *piece = fill ? fill : p;
         if (fill) pt_text_strip(&piece, &n);
@@ -103,7 +106,8 @@ pt_status pt_read_rolebench(pt_reader *r, json_t *row)
     if (json_is_string(answers)) return give_answer(r, answers, system, question, n_question);
     if (!json_array_size(answers)) return pt_fail(PT_EFORMAT, "'generated' is not a list of answers");
     bool all = r->spec->references && !strcmp(r->spec->references, "all");
-    json_array_foreach(answers, i, a) {
+    json_array_foreach(answers, i, a)
+    {
         if (i && !all) break;
         PT_RETURN(give_answer(r, a, system, question, n_question));
     }

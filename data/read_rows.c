@@ -26,8 +26,10 @@ static void skip_space(pt_scan *s)
 static pt_status give(pt_scan *s, json_t *row, int64_t line)
 {
     pt_status rc = PT_OK;
-    if (json_is_object(row)) rc = s->row(s->user, row, line);
-    else rc = pt_fail(PT_EFORMAT, "the row is %s; an object { ... } is wanted", json_is_array(row) ? "a list" : "a bare value");
+    if (json_is_object(row))
+        rc = s->row(s->user, row, line);
+    else
+        rc = pt_fail(PT_EFORMAT, "the row is %s; an object { ... } is wanted", json_is_array(row) ? "a list" : "a bare value");
     json_decref(row);
     if (rc != PT_OK && rc != PT_ENOMEM) rc = pt_fail_prefix(rc, "%s:%lld", s->path, (long long)line);
     return rc;
@@ -79,11 +81,15 @@ static pt_status scan_list(pt_scan *s)
         s->at += used;
         PT_RETURN(give(s, row, line));
         skip_space(s);
-        if (s->at < s->end && *s->at == ',') s->at++;
-        else more = false;
+        if (s->at < s->end && *s->at == ',')
+            s->at++;
+        else
+            more = false;
     }
-    if (s->at == s->end) return pt_fail(PT_EFORMAT, "%s:%lld: the list is not closed: the file is cut off", s->path, (long long)s->line);
-    if (*s->at != ']') return pt_fail(PT_EFORMAT, "%s:%lld: ',' or ']' is wanted after an element", s->path, (long long)s->line);
+    if (s->at == s->end)
+        return pt_fail(PT_EFORMAT, "%s:%lld: the list is not closed: the file is cut off", s->path, (long long)s->line);
+    if (*s->at != ']')
+        return pt_fail(PT_EFORMAT, "%s:%lld: ',' or ']' is wanted after an element", s->path, (long long)s->line);
     s->at++;
     skip_space(s);
     if (s->at < s->end) return pt_fail(PT_EFORMAT, "%s:%lld: text after the end of the list", s->path, (long long)s->line);
@@ -94,7 +100,8 @@ static pt_status check_path(const char *path)
 {
     struct stat st;
     if (stat(path, &st) != 0) {
-        if (strpbrk(path, "*?[")) return pt_fail(PT_EARG, "%s: patterns are not read; name each file as a data set of its own", path);
+        if (strpbrk(path, "*?["))
+            return pt_fail(PT_EARG, "%s: patterns are not read; name each file as a data set of its own", path);
         return pt_fail(PT_EARG, "cannot open data file %s: %s", path, strerror(errno));
     }
     if (S_ISDIR(st.st_mode)) return pt_fail(PT_EARG, "%s is a folder; name each file as a data set of its own", path);
@@ -105,10 +112,15 @@ static pt_status check_magic(const char *path, const pt_map *m)
 {
     const unsigned char *p = m->data;
     if (m->bytes >= 4 && !memcmp(p, "PAR1", 4))
-        return pt_fail(PT_ENOSUP, "%s is a Parquet file; convert it: python3 -c \"import pandas; pandas.read_parquet('%s').to_json('%s.jsonl', "
-                       "orient='records', lines=True, force_ascii=False)\"", path, path, path);
-    if (m->bytes >= 2 && p[0] == 0x1f && p[1] == 0x8b) return pt_fail(PT_ENOSUP, "%s is compressed; unpack it: gzip -dk %s", path, path);
-    if (m->bytes >= 4 && !memcmp(p, "\x28\xb5\x2f\xfd", 4)) return pt_fail(PT_ENOSUP, "%s is compressed; unpack it: zstd -d %s", path, path);
+        return pt_fail(
+            PT_ENOSUP,
+            "%s is a Parquet file; convert it: python3 -c \"import pandas; pandas.read_parquet('%s').to_json('%s.jsonl', "
+            "orient='records', lines=True, force_ascii=False)\"",
+            path, path, path);
+    if (m->bytes >= 2 && p[0] == 0x1f && p[1] == 0x8b)
+        return pt_fail(PT_ENOSUP, "%s is compressed; unpack it: gzip -dk %s", path, path);
+    if (m->bytes >= 4 && !memcmp(p, "\x28\xb5\x2f\xfd", 4))
+        return pt_fail(PT_ENOSUP, "%s is compressed; unpack it: zstd -d %s", path, path);
     if (m->bytes >= 2 && ((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff)))
         return pt_fail(PT_EFORMAT, "%s is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 %s", path, path);
     return PT_OK;

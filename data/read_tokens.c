@@ -1,5 +1,5 @@
-/* text (= completion): one string a row. tokens: ids made elsewhere: input_ids with labels (unshifted, -100 = context), or for pairs
- * prompt_input_ids, chosen_input_ids, rejected_input_ids. */
+/* text (= completion): one string a row. tokens: ids made elsewhere: input_ids with labels (unshifted, -100 = context), or for
+ * pairs prompt_input_ids, chosen_input_ids, rejected_input_ids. */
 #include <string.h>
 
 #include "data/record.h"
@@ -20,9 +20,11 @@ static pt_status add_ids(json_t *row, const char *key, pt_ids *out)
     if (!list || json_is_null(list)) return pt_row_string(row, key, true, &text, &n);
     if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "field '%s' is not a list of token ids", key);
     PT_RETURN(pt_reserve(&out->ids, &out->cap, out->n + json_array_size(list)));
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         json_int_t id = json_integer_value(v);
-        if (!json_is_integer(v) || id < 0 || id > INT32_MAX) return pt_fail(PT_EFORMAT, "element %zu of '%s' is no token id", i, key);
+        if (!json_is_integer(v) || id < 0 || id > INT32_MAX)
+            return pt_fail(PT_EFORMAT, "element %zu of '%s' is no token id", i, key);
         out->ids[out->n++] = (int32_t)id;
     }
     return PT_OK;
@@ -37,10 +39,12 @@ static pt_status read_labels(pt_record *rec, json_t *row)
     if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "field 'labels' is not a list");
     if (json_array_size(list) != rec->ids[0].n)
         return pt_fail(PT_EFORMAT, "%zu labels for %zu input_ids", json_array_size(list), rec->ids[0].n);
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         json_int_t x = json_integer_value(v);
         if (!json_is_integer(v) || (x != -100 && x != rec->ids[0].ids[i]))
-            return pt_fail(PT_EFORMAT, "label %zu is neither -100 nor the id %d at its own place (labels are not shifted)", i, rec->ids[0].ids[i]);
+            return pt_fail(PT_EFORMAT, "label %zu is neither -100 nor the id %d at its own place (labels are not shifted)", i,
+                           rec->ids[0].ids[i]);
         rec->label[0][i] = x == -100 ? 0 : 1;
     }
     return PT_OK;

@@ -1,7 +1,8 @@
-/* Records: what the readers make of the rows of a data file, before any template or tokenizer. One reader a format (data/read_*.c).
+/* Records: what the readers make of the rows of a data file, before any template or tokenizer. One reader a format
+ * (data/read_*.c).
  *
- * Files are JSONL or one JSON list; rows are parsed one at a time from a map, so that a file never has to fit in memory twice. Errors read
- * "FILE:LINE: what". Parquet, gzip, folders and patterns are refused with what to do instead. */
+ * Files are JSONL or one JSON list; rows are parsed one at a time from a map, so that a file never has to fit in memory twice.
+ * Errors read "FILE:LINE: what". Parquet, gzip, folders and patterns are refused with what to do instead. */
 #ifndef PT_DATA_RECORD_H
 #define PT_DATA_RECORD_H
 #include <jansson.h>
@@ -13,9 +14,9 @@ typedef enum pt_record_kind { PT_RECORD_CHAT, PT_RECORD_TEXT, PT_RECORD_IDS } pt
 
 typedef struct pt_turn {
     pt_speaker speaker;
-    const char *text;        /* of the JSON row, or owned by the record */
+    const char *text; /* of the JSON row, or owned by the record */
     size_t bytes;
-    float weight;            /* when has_weight: said by the row itself (train, weight, loss_weight) */
+    float weight; /* when has_weight: said by the row itself (train, weight, loss_weight) */
     bool has_weight;
 } pt_turn;
 
@@ -28,32 +29,32 @@ typedef struct pt_turns {
 typedef struct pt_record {
     pt_record_kind kind;
     bool pair;
-    pt_turns side[2];        /* CHAT: a whole conversation; pairs: prompt ++ chosen, prompt ++ rejected */
-    size_t n_prompt;         /* CHAT pairs: leading turns that are the prompt, on both sides */
-    const char *text;        /* TEXT */
+    pt_turns side[2]; /* CHAT: a whole conversation; pairs: prompt ++ chosen, prompt ++ rejected */
+    size_t n_prompt;  /* CHAT pairs: leading turns that are the prompt, on both sides */
+    const char *text; /* TEXT */
     size_t bytes;
-    pt_ids ids[2];           /* IDS */
-    float *label[2];         /* IDS: 1 = supervised */
+    pt_ids ids[2];   /* IDS */
+    float *label[2]; /* IDS: 1 = supervised */
     size_t label_cap[2];
-    float weight, margin;    /* of the row: 1 and 0 when it says nothing */
-    const char *role;        /* rolebench, else NULL */
+    float weight, margin; /* of the row: 1 and 0 when it says nothing */
+    const char *role;     /* rolebench, else NULL */
     char **owned;
     size_t n_owned, owned_cap;
 } pt_record;
 
 typedef struct pt_reader {
     const pt_dataset_spec *spec;
-    bool pairs;              /* preference records are wanted */
-    json_t *profiles;        /* rolebench: {role: text}, owned */
+    bool pairs;       /* preference records are wanted */
+    json_t *profiles; /* rolebench: {role: text}, owned */
     pt_record rec;
     pt_status (*sink)(void *user, const pt_record *rec, int64_t line);
     void *user;
     int64_t rows, line;
-    bool said_tools;         /* the note about unrendered tools was given */
+    bool said_tools; /* the note about unrendered tools was given */
 } pt_reader;
 
-/* Reads every row of r->spec->path into records for r->sink. PT_EARG: unknown type, a type that does not give what is wanted, a missing
- * file; PT_EFORMAT: a broken row. */
+/* Reads every row of r->spec->path into records for r->sink. PT_EARG: unknown type, a type that does not give what is wanted, a
+ * missing file; PT_EFORMAT: a broken row. */
 pt_status pt_reader_run(pt_reader *r);
 void pt_reader_free(pt_reader *r);
 /* The canonical name of a type ("chat_template" -> "messages", "" -> "tokens"), NULL when there is none such. */
@@ -67,7 +68,8 @@ void pt_record_free(pt_record *rec);
 pt_status pt_record_turn(pt_turns *t, pt_speaker speaker, const char *text, size_t bytes);
 /* Takes over a heap string; freed by pt_record_clear. On failure it is freed at once. */
 pt_status pt_record_own(pt_record *rec, char *text);
-/* A string field; null counts as absent. Absent: *text = NULL, or PT_EFORMAT when required (naming the fields that are there). */
+/* A string field; null counts as absent. Absent: *text = NULL, or PT_EFORMAT when required (naming the fields that are there).
+ */
 pt_status pt_row_string(json_t *row, const char *key, bool required, const char **text, size_t *bytes);
 /* A finite number >= least; absent keeps *out. */
 pt_status pt_row_number(json_t *row, const char *key, double least, float *out);

@@ -41,7 +41,10 @@ static void random_fixture(fixture *f, uint64_t seed, int slots)
         n = n > keep ? n : keep;
         for (int32_t i = keep; i < n; i++) f->ids[k][i] = (int32_t)rnd(3);
         for (int32_t i = 0; i < n; i++) f->weight[k][i] = rnd(2) ? 0 : (float)(1 + rnd(3)) / 2;
-        f->seq[k] = (pt_seq){.ids = f->ids[k], .weight = f->weight[k], .n = n, .slot = (int32_t)rnd((uint32_t)slots),
+        f->seq[k] = (pt_seq){.ids = f->ids[k],
+                             .weight = f->weight[k],
+                             .n = n,
+                             .slot = (int32_t)rnd((uint32_t)slots),
                              .end_index = rnd(2) ? -1 : (int32_t)rnd((uint32_t)n)};
     }
 }
@@ -172,7 +175,8 @@ static void random_forests(void **state)
     assert_true(shared > 100 && deep > 100 && branch > 100);
 }
 
-/* 20 shared tokens, then three answers, two of which begin alike: one segment, three leaves, two targets on the last shared token. */
+/* 20 shared tokens, then three answers, two of which begin alike: one segment, three leaves, two targets on the last shared
+ * token. */
 static void hand_made(void **state)
 {
     int32_t ids[3][24];
@@ -229,6 +233,7 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(random_forests), cmocka_unit_test(hand_made), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_forests), cmocka_unit_test(hand_made),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests_name("data_batch", tests, NULL, NULL);
 }

@@ -28,7 +28,8 @@ static inline void put_ids(FILE *f, const char *key, const int *ids, int n)
     fprintf(f, "]");
 }
 
-/* `rows` rows: one of 5 profiles of 40 tokens, one of 3 questions of 5, an answer of 1 to 30 (ids 0 to 3, so that answers begin alike). */
+/* `rows` rows: one of 5 profiles of 40 tokens, one of 3 questions of 5, an answer of 1 to 30 (ids 0 to 3, so that answers begin
+ * alike). */
 static inline void write_rows(const char *path, int rows, bool pairs, uint64_t seed)
 {
     fixture_at = seed << 32;
@@ -77,7 +78,12 @@ static inline pt_pack *fixture_pack(const char *dir, int rows, bool pairs, uint6
     snprintf(path, sizeof path, "%s/rows-%llu.jsonl", dir, (unsigned long long)seed);
     write_rows(path, rows, pairs, seed);
     pt_dataset_spec set = {.path = path, .type = "tokens", .weight = 1};
-    pt_pack_options o = {.pairs = pairs, .sequence_len = sequence_len, .excess = PT_EXCESS_TRUNCATE, .cache_dir = dir, .val_set_size = val, .seed = seed};
+    pt_pack_options o = {.pairs = pairs,
+                         .sequence_len = sequence_len,
+                         .excess = PT_EXCESS_TRUNCATE,
+                         .cache_dir = dir,
+                         .val_set_size = val,
+                         .seed = seed};
     pt_pack_report report;
     pt_pack *pack;
     if (pt_pack_build(&pack, &set, 1, &o, &report) != PT_OK) fail_msg("%s", pt_err_msg());

@@ -4,7 +4,7 @@
 typedef struct row_seen {
     int64_t record;
     int side, index;
-    uint64_t context;      /* hash of the ids and positions that the head token sees */
+    uint64_t context; /* hash of the ids and positions that the head token sees */
     int32_t target;
     float weight;
 } row_seen;
@@ -51,8 +51,9 @@ static void add_batch(seen *s, const pt_batch *b)
         for (int32_t k = b->group_row_start[g]; k < b->group_row_start[g + 1]; k++) {
             int32_t r = b->group_rows[k];
             assert_int_equal(pt_reserve(&s->rows, &s->cap, s->n + 1), PT_OK);
-            s->rows[s->n++] = (row_seen){b->group_record[g], b->group_side[g], k - b->group_row_start[g],
-                                         context_of(b, b->head_token[b->row_head[r]]), b->row_target[r], b->group_row_weight[k]};
+            s->rows[s->n++] = (row_seen){b->group_record[g],        b->group_side[g],
+                                         k - b->group_row_start[g], context_of(b, b->head_token[b->row_head[r]]),
+                                         b->row_target[r],          b->group_row_weight[k]};
             sum[r] += (double)(b->group_row_weight[k] * b->group_weight[g]);
         }
     }
@@ -114,9 +115,12 @@ static void collect(seen *s, const pt_pack *pack, pt_loader_options o, int64_t i
 
 static void one_layout(bool pairs)
 {
-    static const struct { pt_packing packing; int ranks, micro, accumulation; } ways[] = {
-        {PT_PACKING_OFF, 1, 1, 1}, {PT_PACKING_PLAIN, 1, 2, 1}, {PT_PACKING_FOREST, 1, 1, 4}, {PT_PACKING_FOREST, 1, 8, 1},
-        {PT_PACKING_OFF, 2, 3, 1}, {PT_PACKING_PLAIN, 3, 1, 1}, {PT_PACKING_FOREST, 2, 2, 1}, {PT_PACKING_FOREST, 5, 1, 1}};
+    static const struct {
+        pt_packing packing;
+        int ranks, micro, accumulation;
+    } ways[] = {{PT_PACKING_OFF, 1, 1, 1},    {PT_PACKING_PLAIN, 1, 2, 1}, {PT_PACKING_FOREST, 1, 1, 4},
+                {PT_PACKING_FOREST, 1, 8, 1}, {PT_PACKING_OFF, 2, 3, 1},   {PT_PACKING_PLAIN, 3, 1, 1},
+                {PT_PACKING_FOREST, 2, 2, 1}, {PT_PACKING_FOREST, 5, 1, 1}};
     char dir[64];
     fixture_dir(dir);
     pt_pack *pack = fixture_pack(dir, 90, pairs, 3, 0, 128);
@@ -124,8 +128,13 @@ static void one_layout(bool pairs)
         static seen base, s;
         pt_step st, base_step;
         for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
-            pt_loader_options o = {.packing = ways[w].packing, .ranks = ways[w].ranks, .micro_batch_size = ways[w].micro, .shuffle = true,
-                                   .gradient_accumulation_steps = ways[w].accumulation, .batch_rows = 16, .share_group = 8};
+            pt_loader_options o = {.packing = ways[w].packing,
+                                   .ranks = ways[w].ranks,
+                                   .micro_batch_size = ways[w].micro,
+                                   .shuffle = true,
+                                   .gradient_accumulation_steps = ways[w].accumulation,
+                                   .batch_rows = 16,
+                                   .share_group = 8};
             collect(w ? &s : &base, pack, o, i, w ? &st : &base_step);
             if (!w) continue;
             assert_int_equal(s.n, base.n);
@@ -148,8 +157,14 @@ static void one_layout(bool pairs)
     pt_dir_remove(dir);
 }
 
-static void layouts_train_the_same_rows(void **state) { one_layout(false); }
-static void layouts_train_the_same_pairs(void **state) { one_layout(true); }
+static void layouts_train_the_same_rows(void **state)
+{
+    one_layout(false);
+}
+static void layouts_train_the_same_pairs(void **state)
+{
+    one_layout(true);
+}
 
 /* Both sides of a pair in one micro-batch, chosen first, linked. */
 static void pairs_stay_together(void **state)
@@ -221,7 +236,8 @@ static void epochs_cover_every_record(void **state)
     pt_dir_remove(dir);
 }
 
-/* Without batch_rows: records are taken while their own tokens fit the budget; not one more would have fitted. The same for every packing mode. */
+/* Without batch_rows: records are taken while their own tokens fit the budget; not one more would have fitted. The same for
+ * every packing mode. */
 static void steps_fill_the_token_budget(void **state)
 {
     char dir[64];
@@ -298,7 +314,10 @@ static void any_order_is_the_same(void **state)
     pt_dir_remove(dir);
 }
 
-static int32_t most(int32_t a, int32_t b) { return a > b ? a : b; }
+static int32_t most(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
 
 /* The maxima are those of the run: never passed, and reached. Micro-batches keep to their token limit. */
 static void caps_are_the_maxima(void **state)
@@ -308,8 +327,13 @@ static void caps_are_the_maxima(void **state)
     for (int c = 0; c < 8; c++) {
         bool pairs = c & 1;
         pt_pack *pack = fixture_pack(dir, 150, pairs, 8 + (uint64_t)c, 0, 128);
-        pt_loader_options o = {.packing = c & 2 ? PT_PACKING_PLAIN : PT_PACKING_FOREST, .shuffle = true, .share_group = 6, .epochs = 2,
-                               .micro_batch_size = 1 + c % 3, .reward = pairs && c >= 4, .ranks = 2};
+        pt_loader_options o = {.packing = c & 2 ? PT_PACKING_PLAIN : PT_PACKING_FOREST,
+                               .shuffle = true,
+                               .share_group = 6,
+                               .epochs = 2,
+                               .micro_batch_size = 1 + c % 3,
+                               .reward = pairs && c >= 4,
+                               .ranks = 2};
         pt_batch_caps got = {0}, want;
         int64_t tokens = 0;
         for (o.rank = 0; o.rank < 2; o.rank++) {
@@ -353,7 +377,9 @@ static void share_groups_lie_together(void **state)
     const int group[3] = {1, 2, 10};
     double sharing[3];
     for (int k = 0; k < 3; k++) {
-        pt_loader *l = make(pack, (pt_loader_options){.packing = PT_PACKING_FOREST, .shuffle = true, .share_group = group[k], .batch_rows = 10});
+        pt_loader *l =
+            make(pack,
+                 (pt_loader_options){.packing = PT_PACKING_FOREST, .shuffle = true, .share_group = group[k], .batch_rows = 10});
         sharing[k] = summary(l).prefixes_a_step;
         pt_loader_free(l);
     }
@@ -377,7 +403,11 @@ static void weights_of_data_sets(void **state)
     pt_pack *pack;
     assert_int_equal(pt_pack_build(&pack, sets, 2, &po, &report), PT_OK);
     double w[2] = {2, 0.25};
-    pt_loader *l = make(pack, (pt_loader_options){.packing = PT_PACKING_PLAIN, .shuffle = true, .batch_rows = 10, .epochs = 2, .dataset_weight = w,
+    pt_loader *l = make(pack, (pt_loader_options){.packing = PT_PACKING_PLAIN,
+                                                  .shuffle = true,
+                                                  .batch_rows = 10,
+                                                  .epochs = 2,
+                                                  .dataset_weight = w,
                                                   .n_dataset_weight = 2});
     assert_int_equal(summary(l).steps, 20);
     int count[2][120] = {{0}}, differ = 0;
@@ -389,8 +419,10 @@ static void weights_of_data_sets(void **state)
     for (int e = 0; e < 2; e++) {
         int extra = 0;
         for (int r = 0; r < 120; r++) {
-            if (r < 40) assert_int_equal(count[e][r], 2);
-            else extra += count[e][r];
+            if (r < 40)
+                assert_int_equal(count[e][r], 2);
+            else
+                extra += count[e][r];
             assert_true(r < 40 || count[e][r] <= 1);
         }
         assert_int_equal(extra, 20);
@@ -399,7 +431,12 @@ static void weights_of_data_sets(void **state)
     assert_true(differ > 10);
     w[0] = -1;
     pt_loader *bad;
-    pt_loader_options o = {.micro_batch_size = 1, .gradient_accumulation_steps = 1, .sequence_len = 128, .ranks = 1, .epochs = 1, .dataset_weight = w,
+    pt_loader_options o = {.micro_batch_size = 1,
+                           .gradient_accumulation_steps = 1,
+                           .sequence_len = 128,
+                           .ranks = 1,
+                           .epochs = 1,
+                           .dataset_weight = w,
                            .n_dataset_weight = 2};
     assert_int_equal(pt_loader_new(&bad, pack, &o), PT_EARG);
     w[0] = w[1] = 0;
@@ -435,7 +472,9 @@ static void validation_is_one_pass(void **state)
     char dir[64];
     fixture_dir(dir);
     pt_pack *pack = fixture_pack(dir, 200, false, 31, 0.3, 128);
-    pt_loader *v = make(pack, (pt_loader_options){.packing = PT_PACKING_FOREST, .validation = true, .shuffle = true, .batch_rows = 8, .epochs = 7});
+    pt_loader *v = make(
+        pack,
+        (pt_loader_options){.packing = PT_PACKING_FOREST, .validation = true, .shuffle = true, .batch_rows = 8, .epochs = 7});
     pt_loader *t = make(pack, (pt_loader_options){.packing = PT_PACKING_FOREST, .shuffle = true, .batch_rows = 8});
     assert_int_equal(summary(v).records + summary(t).records, 200);
     assert_in_range(summary(v).records, 45, 60);
@@ -459,7 +498,8 @@ static void refusals(void **state)
     char dir[64];
     fixture_dir(dir);
     pt_pack *pack = fixture_pack(dir, 10, false, 32, 0, 128);
-    const pt_loader_options good = {.micro_batch_size = 1, .gradient_accumulation_steps = 1, .sequence_len = 128, .ranks = 1, .epochs = 1};
+    const pt_loader_options good = {
+        .micro_batch_size = 1, .gradient_accumulation_steps = 1, .sequence_len = 128, .ranks = 1, .epochs = 1};
     pt_loader_options bad[8];
     for (int i = 0; i < 8; i++) bad[i] = good;
     bad[0].micro_batch_size = 0;
@@ -484,9 +524,11 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layouts_train_the_same_rows), cmocka_unit_test(layouts_train_the_same_pairs), cmocka_unit_test(pairs_stay_together),
-        cmocka_unit_test(epochs_cover_every_record),   cmocka_unit_test(steps_fill_the_token_budget),  cmocka_unit_test(any_order_is_the_same),
-        cmocka_unit_test(caps_are_the_maxima),         cmocka_unit_test(share_groups_lie_together),    cmocka_unit_test(weights_of_data_sets),
-        cmocka_unit_test(reward_reads_the_end),        cmocka_unit_test(validation_is_one_pass),       cmocka_unit_test(refusals)};
+        cmocka_unit_test(layouts_train_the_same_rows), cmocka_unit_test(layouts_train_the_same_pairs),
+        cmocka_unit_test(pairs_stay_together),         cmocka_unit_test(epochs_cover_every_record),
+        cmocka_unit_test(steps_fill_the_token_budget), cmocka_unit_test(any_order_is_the_same),
+        cmocka_unit_test(caps_are_the_maxima),         cmocka_unit_test(share_groups_lie_together),
+        cmocka_unit_test(weights_of_data_sets),        cmocka_unit_test(reward_reads_the_end),
+        cmocka_unit_test(validation_is_one_pass),      cmocka_unit_test(refusals)};
     return cmocka_run_group_tests_name("data_loader", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Packs: what is supervised, what is cut, what is refused. Texts are compared as `ptrain inspect` shows them: «supervised» between marks. */
+/* Packs: what is supervised, what is cut, what is refused. Texts are compared as `ptrain inspect` shows them: «supervised»
+ * between marks. */
 #include "data_fixture.h"
 #include "base/log.h"
 
@@ -33,7 +34,8 @@ static pt_status build(pt_pack **p, const char *type, const char *rows, pt_pack_
     char path[128];
     snprintf(path, sizeof path, "%s/rows.jsonl", dir);
     assert_int_equal(pt_file_write_whole(path, rows, strlen(rows)), PT_OK);
-    pt_dataset_spec set = {.path = path, .type = (char *)type, .system_template = strcmp(type, "rolebench") ? NULL : "You are {role}."};
+    pt_dataset_spec set = {
+        .path = path, .type = (char *)type, .system_template = strcmp(type, "rolebench") ? NULL : "You are {role}."};
     return pt_pack_build(p, &set, 1, &o, r);
 }
 
@@ -48,7 +50,9 @@ static char *shown(const pt_pack *p, int64_t i)
 }
 
 #define M(r, c) "{\"role\": \"" r "\", \"content\": \"" c "\"}"
-#define TALK "{\"messages\": [" M("system", "Be kind.") "," M("user", "Hello you") "," M("assistant", "Ho") "," M("user", "Bye") "," M("assistant", "Hey") "]}\n"
+#define TALK                                                                                                                   \
+    "{\"messages\": [" M("system", "Be kind.") "," M("user", "Hello you") "," M("assistant", "Ho") "," M("user", "Bye") "," M( \
+        "assistant", "Hey") "]}\n"
 
 typedef struct shown_case {
     const char *type, *row, *want;
@@ -60,23 +64,33 @@ typedef struct shown_case {
 static const shown_case cases[] = {
     {"messages", TALK,
      "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHello you<|im_end|>\n<|im_start|>assistant\n«Ho<|im_end|>»\n"
-     "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n", .inputs = false},
-    {"messages", "{\"messages\": [" M("user", "Hi") ",{\"role\":\"assistant\",\"content\":\"Ho\",\"train\":false}," M("user", "Bye") ","
-     "{\"role\":\"assistant\",\"content\":\"Hey\",\"weight\":0.5}]}\n",
+     "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n",
+     .inputs = false},
+    {"messages",
+     "{\"messages\": [" M("user", "Hi") ",{\"role\":\"assistant\",\"content\":\"Ho\",\"train\":false}," M(
+         "user", "Bye") ","
+                        "{\"role\":\"assistant\",\"content\":\"Hey\",\"weight\":0.5}]}\n",
      "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHo<|im_end|>\n"
-     "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«0.5|Hey<|im_end|>»\n\n", .inputs = false},
+     "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«0.5|Hey<|im_end|>»\n\n",
+     .inputs = false},
     {"messages", TALK,
      "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\n«Hello you<|im_end|>»\n<|im_start|>assistant\nHo<|im_end|>\n"
-     "<|im_start|>user\n«Bye<|im_end|>»\n<|im_start|>assistant\nHey<|im_end|>\n\n", .train = "human"},
+     "<|im_start|>user\n«Bye<|im_end|>»\n<|im_start|>assistant\nHey<|im_end|>\n\n",
+     .train = "human"},
     {"messages", TALK,
-     "<|im_start|>system\n«Be kind.<|im_end|>»\n<|im_start|>user\n«Hello you<|im_end|>»\n<|im_start|>assistant\n«Ho<|im_end|>»\n"
-     "<|im_start|>user\n«Bye<|im_end|>»\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n", .inputs = true},
+     "<|im_start|>system\n«Be kind.<|im_end|>»\n<|im_start|>user\n«Hello "
+     "you<|im_end|>»\n<|im_start|>assistant\n«Ho<|im_end|>»\n"
+     "<|im_start|>user\n«Bye<|im_end|>»\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n",
+     .inputs = true},
     {"rolebench", "{\"role\":\"Ahab\",\"question\":\" Who? \",\"generated\":[\" Me.\\n\"]}\n",
-     "<|im_start|>system\nYou are Ahab.<|im_end|>\n<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\n«Me.<|im_end|>»\n\n", .inputs = false},
+     "<|im_start|>system\nYou are "
+     "Ahab.<|im_end|>\n<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\n«Me.<|im_end|>»\n\n",
+     .inputs = false},
     {"text", "{\"text\":\"Hello you\"}\n", "H«ello you<|im_end|>»\n", .inputs = false},
     {"preference", "{\"prompt\":\"Hi\",\"chosen\":\"Hey\",\"rejected\":\"Ho\"}\n",
      "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n\n--- rejected  15 tokens, 3 supervised\n"
-     "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n«Ho<|im_end|>»\n\n", .pairs = true},
+     "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n«Ho<|im_end|>»\n\n",
+     .pairs = true},
 };
 
 static void texts_and_weights(void **state)
@@ -134,7 +148,9 @@ static void long_rows(void **state)
         o.excess = (pt_excess)way;
         assert_int_equal(build(&p, "messages", TALK, o, &r), PT_OK);
         char *text = shown(p, 0);
-        assert_string_equal(text, "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n");
+        assert_string_equal(text,
+                            "<|im_start|>system\nBe "
+                            "kind.<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n");
         free(text);
         assert_int_equal(r.records_cut, 1);
         assert_int_equal(r.end_tokens, 1);
@@ -181,7 +197,8 @@ static void long_pairs(void **state)
     assert_int_equal(build(&p, "preference", row, o, &r), PT_OK);
     assert_int_equal(pt_pack_get(p, 0, &x), PT_OK);
     assert_true(x.prefix_len > 0 && !memcmp(x.ids, x.ids2, (size_t)x.prefix_len * 4));
-    for (int32_t i = 0; i < x.prefix_len - 1; i++) assert_true(x.weight[i] == 0 && x.weight2[i] == 0); /* the prompt's answer is context */
+    for (int32_t i = 0; i < x.prefix_len - 1; i++)
+        assert_true(x.weight[i] == 0 && x.weight2[i] == 0); /* the prompt's answer is context */
     o.sequence_len = x.n - 1;
     pt_pack_free(p);
     assert_int_equal(build(&p, "preference", row, o, &r), PT_OK);
@@ -193,14 +210,16 @@ static void long_pairs(void **state)
     assert_null(strstr(text, "one"));
     free(text);
     pt_pack_free(p);
-    const char *same = "{\"prompt\":\"Hi\",\"chosen\":\"Ho\",\"rejected\":\"Ho\"}\n{\"prompt\":\"Hi\",\"chosen\":\"Ho\",\"rejected\":\"Hey\"}\n";
+    const char *same = "{\"prompt\":\"Hi\",\"chosen\":\"Ho\",\"rejected\":\"Ho\"}\n{\"prompt\":\"Hi\",\"chosen\":\"Ho\","
+                       "\"rejected\":\"Hey\"}\n";
     assert_int_equal(build(&p, "preference", same, o, &r), PT_OK);
     assert_int_equal(r.records_dropped, 1);
     assert_string_equal(r.dropped[0].reason, "chosen and rejected are equal");
     pt_pack_free(p);
 }
 
-/* pretrain: pieces of sequence_len that overlap by one token; every token but the first is predicted once, nothing is dropped. */
+/* pretrain: pieces of sequence_len that overlap by one token; every token but the first is predicted once, nothing is dropped.
+ */
 static void pretrain_pieces(void **state)
 {
     pt_pack_options o = options();
@@ -246,11 +265,17 @@ static void pretrain_pieces(void **state)
 
 static void refused_sets(void **state)
 {
-    static const struct { const char *type, *rows, *says; pt_status rc; } table[] = {
-        {"messages", "{\"messages\": [" M("user", "Hi") "]}\n", "none of 1 rows is left; most recent reason: no supervised token", PT_EARG},
-        {"messages", "{\"messages\": [" M("user", "Hi") ",{\"role\":\"assistant\",\"content\":\"Ho\",\"train\":false}]}\n", "no supervised token", PT_EARG},
+    static const struct {
+        const char *type, *rows, *says;
+        pt_status rc;
+    } table[] = {
+        {"messages", "{\"messages\": [" M("user", "Hi") "]}\n",
+         "none of 1 rows is left; most recent reason: no supervised token", PT_EARG},
+        {"messages", "{\"messages\": [" M("user", "Hi") ",{\"role\":\"assistant\",\"content\":\"Ho\",\"train\":false}]}\n",
+         "no supervised token", PT_EARG},
         {"messages", TALK "{\"messages\": 3}\n", "rows.jsonl:2: a list of messages is wanted", PT_EFORMAT},
-        {"tokens", "{\"input_ids\": [1, 100000], \"labels\": [1, 100000]}\n", "rows.jsonl:1: id 100000 at token 1; the vocabulary has 772", PT_EFORMAT},
+        {"tokens", "{\"input_ids\": [1, 100000], \"labels\": [1, 100000]}\n",
+         "rows.jsonl:1: id 100000 at token 1; the vocabulary has 772", PT_EFORMAT},
         {"tokens", "{\"input_ids\": [1, 2], \"labels\": [-100, -100]}\n", "none of 1 rows is left", PT_EARG},
         {"tokens", "{\"input_ids\": [1, 2], \"labels\": [1, 2], \"weight\": 0}\n", "weight is 0", PT_EARG},
         {"tokens", "[]", "none of 0 rows is left", PT_EARG},
@@ -260,7 +285,8 @@ static void refused_sets(void **state)
         pt_pack_report r;
         pt_pack *p;
         pt_status rc = build(&p, table[i].type, table[i].rows, options(), &r);
-        if (rc != table[i].rc || !strstr(pt_err_msg(), table[i].says)) fail_msg("case %zu: %s: %s", i, pt_status_name(rc), pt_err_msg());
+        if (rc != table[i].rc || !strstr(pt_err_msg(), table[i].says))
+            fail_msg("case %zu: %s: %s", i, pt_status_name(rc), pt_err_msg());
         assert_null(p);
     }
     pt_pack_options o = options();
@@ -329,7 +355,8 @@ static void reuse(void **state)
 static void two_sets_and_roles(void **state)
 {
     char a[96], b[96], profiles[96], *json;
-    const char *rows = "{\"role\":\"Ahab\",\"question\":\"Who?\",\"generated\":[\"Me.\",\"I.\"]}\n{\"role\":\"Ishmael\",\"question\":\"Who?\",\"generated\":[\"Call me.\"]}\n";
+    const char *rows = "{\"role\":\"Ahab\",\"question\":\"Who?\",\"generated\":[\"Me.\",\"I.\"]}\n{\"role\":\"Ishmael\","
+                       "\"question\":\"Who?\",\"generated\":[\"Call me.\"]}\n";
     const char *text = "{\"Ahab\":\"A captain.\",\"Ishmael\":\"A sailor.\",\"Starbuck\":\"A mate.\"}";
     snprintf(a, sizeof a, "%s/a.jsonl", dir);
     snprintf(b, sizeof b, "%s/b.jsonl", dir);
@@ -337,8 +364,9 @@ static void two_sets_and_roles(void **state)
     assert_int_equal(pt_file_write_whole(a, rows, strlen(rows)), PT_OK);
     assert_int_equal(pt_file_write_whole(b, TALK, strlen(TALK)), PT_OK);
     assert_int_equal(pt_file_write_whole(profiles, text, strlen(text)), PT_OK);
-    pt_dataset_spec sets[] = {{.path = a, .type = "rolebench", .profiles = profiles, .references = "all", .system_template = "{role}: {profile}"},
-                              {.path = b, .type = "messages"}};
+    pt_dataset_spec sets[] = {
+        {.path = a, .type = "rolebench", .profiles = profiles, .references = "all", .system_template = "{role}: {profile}"},
+        {.path = b, .type = "messages"}};
     pt_pack_options o = options();
     pt_pack_report r;
     pt_pack *p;
@@ -374,7 +402,9 @@ static void split_by_prompt(void **state)
 {
     char *rows = calloc(1, 1 << 17), *at = rows;
     for (int i = 0; i < 300; i++)
-        at += snprintf(at, 200, "{\"messages\": [{\"role\":\"user\",\"content\":\"q%d\"},{\"role\":\"assistant\",\"content\":\"a%d\"}]}\n", i % 100, i);
+        at += snprintf(
+            at, 200, "{\"messages\": [{\"role\":\"user\",\"content\":\"q%d\"},{\"role\":\"assistant\",\"content\":\"a%d\"}]}\n",
+            i % 100, i);
     int first[300], same = 0;
     for (uint64_t seed = 1; seed <= 3; seed++) {
         pt_pack_options o = options();
@@ -391,8 +421,10 @@ static void split_by_prompt(void **state)
             assert_int_equal(pt_pack_get(p, i, &x), PT_OK);
             if (side[i % 100] < 0) side[i % 100] = x.validation;
             assert_int_equal(side[i % 100], x.validation);
-            if (seed == 1) first[i] = x.validation;
-            else if (seed == 3) same += first[i] && x.validation;
+            if (seed == 1)
+                first[i] = x.validation;
+            else if (seed == 3)
+                same += first[i] && x.validation;
         }
         pt_pack_free(p);
     }
@@ -430,8 +462,9 @@ static void references(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(texts_and_weights), cmocka_unit_test(long_rows),          cmocka_unit_test(long_pairs),
-                                       cmocka_unit_test(pretrain_pieces),   cmocka_unit_test(refused_sets),       cmocka_unit_test(reuse),
-                                       cmocka_unit_test(two_sets_and_roles), cmocka_unit_test(split_by_prompt),   cmocka_unit_test(references)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_and_weights),  cmocka_unit_test(long_rows),       cmocka_unit_test(long_pairs),
+        cmocka_unit_test(pretrain_pieces),    cmocka_unit_test(refused_sets),    cmocka_unit_test(reuse),
+        cmocka_unit_test(two_sets_and_roles), cmocka_unit_test(split_by_prompt), cmocka_unit_test(references)};
     return cmocka_run_group_tests_name("data_pack", tests, setup, teardown);
 }

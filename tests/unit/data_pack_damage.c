@@ -1,4 +1,5 @@
-/* Packs as hostile files: damaged at any byte, cut anywhere, or whole and lying. An error that names the file; never a crash, never a pack. */
+/* Packs as hostile files: damaged at any byte, cut anywhere, or whole and lying. An error that names the file; never a crash,
+ * never a pack. */
 #include <sys/stat.h>
 
 #include "data/pack_data.h"
@@ -79,8 +80,14 @@ static void whole_but_wrong(void **state)
         case 2: p->weight[5] = -1; break;
         case 3: p->seq_start[2] = p->seq_start[1]; break;
         case 4: p->seq_start[0] = 1; break;
-        case 5: p->seq_start[p->n_seqs] += 5; p->n_tokens += 4; p->ids = realloc(p->ids, p->n_tokens * 4); p->weight = realloc(p->weight, p->n_tokens * 4);
-            memset(p->ids + p->n_tokens - 4, 0, 16); memset(p->weight + p->n_tokens - 4, 0, 16); break;
+        case 5:
+            p->seq_start[p->n_seqs] += 5;
+            p->n_tokens += 4;
+            p->ids = realloc(p->ids, p->n_tokens * 4);
+            p->weight = realloc(p->weight, p->n_tokens * 4);
+            memset(p->ids + p->n_tokens - 4, 0, 16);
+            memset(p->weight + p->n_tokens - 4, 0, 16);
+            break;
         case 6: r->prefix_len = c < 13 ? 1000 : r->prefix_len + 1; break;
         case 7: r->role = 0; break;
         case 8: r->source = 1; break;
@@ -105,8 +112,10 @@ static pt_status write_file(const char *path, int what)
     PT_TRY(pt_h5_set_attr(file, "schema", what == 0 ? 9 : PT_PACK_SCHEMA));
     PT_TRY(pt_h5_set_attr(file, "fingerprint", 1));
     if (what != 1) PT_TRY(pt_h5_set_attr(file, "pairs", what == 2 ? 2 : 0));
-    const char *meta = what == 3 ? "{" : what == 4 ? "{}" : what == 5 ? "{\"made_from\":\"x\",\"roles\":[1],\"sources\":[]}"
-                                                           : "{\"made_from\":\"x\",\"roles\":[],\"sources\":[]}";
+    const char *meta = what == 3   ? "{"
+                       : what == 4 ? "{}"
+                       : what == 5 ? "{\"made_from\":\"x\",\"roles\":[1],\"sources\":[]}"
+                                   : "{\"made_from\":\"x\",\"roles\":[],\"sources\":[]}";
     PT_TRY(pt_h5_write(file, "meta", PT_H5_U8, meta, strlen(meta)));
     if (what != 6) PT_TRY(pt_h5_write(file, "tokens", what == 7 ? PT_H5_F32 : PT_H5_I32, few, what == 8 ? 0 : 2));
     PT_TRY(pt_h5_write(file, "weights", PT_H5_F32, few, what == 9 ? 1 : 2));
@@ -149,7 +158,7 @@ static void nothing_half_written(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_at_any_byte), cmocka_unit_test(whole_but_wrong), cmocka_unit_test(other_shapes),
-                                       cmocka_unit_test(nothing_half_written)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_at_any_byte), cmocka_unit_test(whole_but_wrong),
+                                       cmocka_unit_test(other_shapes), cmocka_unit_test(nothing_half_written)};
     return cmocka_run_group_tests_name("data_pack_damage", tests, setup, teardown);
 }

@@ -91,52 +91,108 @@ typedef struct good_row {
 
 static const good_row good[] = {
     {"messages", 0, "{\"messages\": [" M("system", "s") "," M("user", "u") "," M("assistant", "a") "]}", "S:s|U:u|A:a", {0}},
-    {"chat_template", 0, "{\"messages\": [" M("developer", "s") "," M("human", "u") "," M("gpt", " a ") "," M("tool", "t") "]}",
-     "S:s|U:u|A: a |T:t", {0}},
+    {"chat_template",
+     0,
+     "{\"messages\": [" M("developer", "s") "," M("human", "u") "," M("gpt", " a ") "," M("tool", "t") "]}",
+     "S:s|U:u|A: a |T:t",
+     {0}},
     {"messages", 0, "{\"messages\": [" M("user", "u") "], \"system\": \"s\"}", "S:s|U:u", {0}},
-    {"messages", 0, "{\"m\": [{\"who\": \"user\", \"said\": \"u\"}]}", "U:u",
+    {"messages",
+     0,
+     "{\"m\": [{\"who\": \"user\", \"said\": \"u\"}]}",
+     "U:u",
      {.field_messages = "m", .property_role = "who", .property_content = "said"}},
-    {"messages", 0,
-     "{\"messages\": [{\"role\":\"user\",\"content\":\"u\",\"train\":true},{\"role\":\"assistant\",\"content\":\"a\",\"train\":false},"
+    {"messages",
+     0,
+     "{\"messages\": "
+     "[{\"role\":\"user\",\"content\":\"u\",\"train\":true},{\"role\":\"assistant\",\"content\":\"a\",\"train\":false},"
      "{\"role\":\"user\",\"content\":\"v\"},{\"role\":\"assistant\",\"content\":\"b\",\"weight\":0.5}]}",
-     "U1:u|A0:a|U:v|A0.5:b", {0}},
-    {"messages", 0,
-     "{\"messages\": [{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"value\":\"h\"},{\"type\":\"text\",\"text\":\"i\"}],\"loss_weight\":0.0}]}",
-     "U0:hi", {0}},
+     "U1:u|A0:a|U:v|A0.5:b",
+     {0}},
+    {"messages",
+     0,
+     "{\"messages\": "
+     "[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"value\":\"h\"},{\"type\":\"text\",\"text\":\"i\"}],\"loss_weight\":"
+     "0.0}]}",
+     "U0:hi",
+     {0}},
     {"messages", 0, "{\"messages\": [" M("user", "u") "], \"weight\": 2.5}", "U:u w2.5", {0}},
     {"messages", 0, "{\"messages\": [{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[]}]}", "A:", {0}},
-    {"sharegpt", 0, "{\"conversations\": [{\"from\":\"human\",\"value\":\"u\"},{\"from\":\"gpt\",\"value\":\"a\"}]}", "U:u|A:a", {0}},
-    {"sharegpt", 0, "{\"system\":\"s\",\"conversation\": [{\"human\":\"u\",\"assistant\":\"a\"},{\"human\":\"v\",\"assistant\":\"b\"}]}",
-     "S:s|U:u|A:a|U:v|A:b", {0}},
-    {"alpaca", 0, "{\"instruction\":\"i\",\"input\":\"x\",\"output\":\"o\",\"system\":\"s\",\"history\":[[\"q\",\"r\"]]}",
-     "S:s|U:q|A:r|U:i\nx|A:o", {0}},
+    {"sharegpt",
+     0,
+     "{\"conversations\": [{\"from\":\"human\",\"value\":\"u\"},{\"from\":\"gpt\",\"value\":\"a\"}]}",
+     "U:u|A:a",
+     {0}},
+    {"sharegpt",
+     0,
+     "{\"system\":\"s\",\"conversation\": [{\"human\":\"u\",\"assistant\":\"a\"},{\"human\":\"v\",\"assistant\":\"b\"}]}",
+     "S:s|U:u|A:a|U:v|A:b",
+     {0}},
+    {"alpaca",
+     0,
+     "{\"instruction\":\"i\",\"input\":\"x\",\"output\":\"o\",\"system\":\"s\",\"history\":[[\"q\",\"r\"]]}",
+     "S:s|U:q|A:r|U:i\nx|A:o",
+     {0}},
     {"alpaca", 0, "{\"instruction\":\"i\",\"input\":\" \\n\",\"output\":\"o\",\"system\":\"\"}", "U:i|A:o", {0}},
     {"alpaca", 0, "{\"instruction\":\"\",\"input\":\"x\",\"output\":\"o\"}", "U:x|A:o", {0}},
     {"mindset", 1, "{\"instruction\":\"i\",\"input\":\" \",\"output\":[\"c\",\"r\"]}", "U:i => A:c < A:r", {0}},
-    {"rolebench", 0, "{\"role\":\"Ahab\",\"question\":\" q? \",\"generated\":[\" a\\n\",\"b\"]}", "[Ahab] S:A captain.|U:q?|A:a", {.profiles = profiles}},
-    {"rolebench", 0, "{\"role\":\" Ahab\",\"question\":\"q\",\"generated\":[\"a\",\"b\"]}",
+    {"rolebench",
+     0,
+     "{\"role\":\"Ahab\",\"question\":\" q? \",\"generated\":[\" a\\n\",\"b\"]}",
+     "[Ahab] S:A captain.|U:q?|A:a",
+     {.profiles = profiles}},
+    {"rolebench",
+     0,
+     "{\"role\":\" Ahab\",\"question\":\"q\",\"generated\":[\"a\",\"b\"]}",
      "[Ahab] S:You are Ahab. A captain.|U:q|A:a // [Ahab] S:You are Ahab. A captain.|U:q|A:b",
      {.profiles = profiles, .references = "all", .system_template = "You are {role}. {profile}"}},
-    {"rolebench", 0, "{\"role\":\"李白\",\"question\":\"\\u3000q\\u00a0\",\"generated\":\"a\"}", "[李白] S:李白!|U:q|A:a", {.system_template = "{role}!"}},
-    {"preference", 1, "{\"prompt\":\"p\",\"chosen\":\"c\",\"rejected\":\"r\",\"margin\":-1.5,\"weight\":2}", "U:p => A:c < A:r w2 m-1.5", {0}},
+    {"rolebench",
+     0,
+     "{\"role\":\"李白\",\"question\":\"\\u3000q\\u00a0\",\"generated\":\"a\"}",
+     "[李白] S:李白!|U:q|A:a",
+     {.system_template = "{role}!"}},
+    {"preference",
+     1,
+     "{\"prompt\":\"p\",\"chosen\":\"c\",\"rejected\":\"r\",\"margin\":-1.5,\"weight\":2}",
+     "U:p => A:c < A:r w2 m-1.5",
+     {0}},
     {"preference", 1, "{\"system\":\"s\",\"prompt\":\"p\",\"chosen\":\"c\",\"rejected\":\"r\"}", "S:s|U:p => A:c < A:r", {0}},
-    {"preference", 1, "{\"prompt\":[" M("user", "p") "],\"chosen\":[" M("assistant", "c") "],\"rejected\":" M("assistant", "r") "}",
-     "U:p => A:c < A:r", {0}},
-    {"preference", 1,
+    {"preference",
+     1,
+     "{\"prompt\":[" M("user", "p") "],\"chosen\":[" M("assistant", "c") "],\"rejected\":" M("assistant", "r") "}",
+     "U:p => A:c < A:r",
+     {0}},
+    {"preference",
+     1,
      "{\"chosen\":[" M("user", "p") "," M("assistant", "c") "],\"rejected\":[" M("user", "p") "," M("assistant", "r") "]}",
-     "U:p => A:c < A:r", {0}},
-    {"preference", 1,
-     "{\"chosen\":[" M("user", "p") "," M("assistant", "c") "],\"rejected\":[" M("user", "p") "," M("assistant", "c") "," M("user", "v") "," M("assistant", "r") "]}",
-     "U:p => A:c < A:c|U:v|A:r", {0}},
-    {"preference", 1,
-     "{\"conversations\":[{\"from\":\"human\",\"value\":\"p\"}],\"chosen\":{\"from\":\"gpt\",\"value\":\"c\"},\"rejected\":{\"from\":\"gpt\",\"value\":\"r\"}}",
-     "U:p => A:c < A:r", {0}},
-    {"preference", 1, "{\"instruction\":\"i\",\"input\":\"x\",\"chosen\":\"c\",\"rejected\":\"r\"}", "U:i\nx => A:c < A:r", {0}},
+     "U:p => A:c < A:r",
+     {0}},
+    {"preference",
+     1,
+     "{\"chosen\":[" M("user", "p") "," M("assistant", "c") "],\"rejected\":[" M("user", "p") "," M("assistant", "c") "," M(
+         "user", "v") "," M("assistant", "r") "]}",
+     "U:p => A:c < A:c|U:v|A:r",
+     {0}},
+    {"preference",
+     1,
+     "{\"conversations\":[{\"from\":\"human\",\"value\":\"p\"}],\"chosen\":{\"from\":\"gpt\",\"value\":\"c\"},\"rejected\":{"
+     "\"from\":\"gpt\",\"value\":\"r\"}}",
+     "U:p => A:c < A:r",
+     {0}},
+    {"preference",
+     1,
+     "{\"instruction\":\"i\",\"input\":\"x\",\"chosen\":\"c\",\"rejected\":\"r\"}",
+     "U:i\nx => A:c < A:r",
+     {0}},
     {"text", 0, "{\"text\": \"a b\\u0000\"}", NULL, {0}},
     {"completion", 0, "{\"text\": \" a b \"}", "text: a b ", {0}},
     {"text", 0, "{\"body\": \"x\"}", "text:x", {.field_text = "body"}},
     {"", 0, "{\"input_ids\": [5, 6, 7], \"labels\": [-100, 6, -100]}", "5 6* 7", {0}},
-    {"tokens", 1, "{\"prompt_input_ids\": [5], \"chosen_input_ids\": [6, 7], \"rejected_input_ids\": [8]}", "5 6* 7* < 5 8*", {0}},
+    {"tokens",
+     1,
+     "{\"prompt_input_ids\": [5], \"chosen_input_ids\": [6, 7], \"rejected_input_ids\": [8]}",
+     "5 6* 7* < 5 8*",
+     {0}},
 };
 
 static void every_type(void **state)
@@ -169,18 +225,38 @@ static const bad_row bad[] = {
     {"messages", 0, "{\"messages\": []}", "holds no messages", {0}},
     {"messages", 0, "{\"text\": \"u\", \"id\": 3}", "no field 'messages'; the row has 'text', 'id'", {0}},
     {"messages", 0, "{\"messages\": [3]}", "message 1 is not an object", {0}},
-    {"messages", 0, "{\"messages\": [" M("user", "u") "," M("narrator", "n") "]}", "message 2: speaker 'narrator' is unknown", {0}},
+    {"messages",
+     0,
+     "{\"messages\": [" M("user", "u") "," M("narrator", "n") "]}",
+     "message 2: speaker 'narrator' is unknown",
+     {0}},
     {"messages", 0, "{\"messages\": [{\"role\":\"user\"}]}", "message 1: no field 'content'; the row has 'role'", {0}},
-    {"messages", 0, "{\"messages\": [{\"role\":\"user\",\"content\":7}]}", "field 'content' is a number, a string is wanted", {0}},
-    {"messages", 0, "{\"messages\": [{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"url\":\"x\"}]}]}", "part of type 'image'", {0}},
+    {"messages",
+     0,
+     "{\"messages\": [{\"role\":\"user\",\"content\":7}]}",
+     "field 'content' is a number, a string is wanted",
+     {0}},
+    {"messages",
+     0,
+     "{\"messages\": [{\"role\":\"user\",\"content\":[{\"type\":\"image\",\"url\":\"x\"}]}]}",
+     "part of type 'image'",
+     {0}},
     {"messages", 0, "{\"messages\": [{\"role\":\"user\",\"content\":\"u\",\"weight\":-1}]}", "out of range", {0}},
     {"messages", 0, "{\"messages\": [{\"role\":\"user\",\"content\":\"u\",\"weight\":1e999}]}", "rows.jsonl:1", {0}},
-    {"messages", 0, "{\"messages\": [{\"role\":\"user\",\"content\":\"u\",\"train\":1}]}", "'train' of a message is true or false", {0}},
+    {"messages",
+     0,
+     "{\"messages\": [{\"role\":\"user\",\"content\":\"u\",\"train\":1}]}",
+     "'train' of a message is true or false",
+     {0}},
     {"messages", 0, "{\"messages\": [{\"role\":\"user\",\"content\":\"u\",\"train_detail\":[]}]}", "train_detail", {0}},
     {"messages", 0, "{\"messages\": [{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{}]}]}", "tool_calls", {0}},
     {"messages", 0, "{\"messages\": [" M("system", "u") "], \"system\": \"s\"}", "a field 'system' and a system message", {0}},
     {"messages", 0, "{\"messages\": [" M("user", "\xff") "]}", "rows.jsonl:1", {0}},
-    {"messages", 0, "{\"messages\": [" M("user", "u") "], \"weight\": \"2\"}", "field 'weight' is a string, a number is wanted", {0}},
+    {"messages",
+     0,
+     "{\"messages\": [" M("user", "u") "], \"weight\": \"2\"}",
+     "field 'weight' is a string, a number is wanted",
+     {0}},
     {"messages", 1, "{}", "type messages has no pairs", {0}},
     {"preference", 0, "{}", "type preference holds pairs", {0}},
     {"personas", 0, "{}", "no data type 'personas'; there are messages, sharegpt", {0}},
@@ -189,17 +265,32 @@ static const bad_row bad[] = {
     {"alpaca", 0, "{\"instruction\":\"i\",\"output\":\"o\",\"history\":[[\"q\"]]}", "round 1 of 'history'", {0}},
     {"mindset", 1, "{\"instruction\":\"i\",\"output\":[\"c\"]}", "not [chosen, rejected]", {0}},
     {"rolebench", 0, "{\"role\":\"Ahab\",\"question\":\"q\",\"generated\":[\"a\"]}", "needs 'profiles: FILE'", {0}},
-    {"rolebench", 0, "{\"role\":\"Bob\",\"question\":\"q\",\"generated\":[\"a\"]}", "rows.jsonl:1: role 'Bob' has no profile in", {.profiles = profiles}},
-    {"rolebench", 0, "{\"role\":\"Ahab\",\"question\":\"q\",\"generated\":[]}", "not a list of answers", {.profiles = profiles}},
+    {"rolebench",
+     0,
+     "{\"role\":\"Bob\",\"question\":\"q\",\"generated\":[\"a\"]}",
+     "rows.jsonl:1: role 'Bob' has no profile in",
+     {.profiles = profiles}},
+    {"rolebench",
+     0,
+     "{\"role\":\"Ahab\",\"question\":\"q\",\"generated\":[]}",
+     "not a list of answers",
+     {.profiles = profiles}},
     {"rolebench", 0, "{\"role\":\"Ahab\",\"question\":\"q\",\"generated\":[4]}", "not a string", {.profiles = profiles}},
     {"rolebench", 0, "{}", "references is 'first' or 'all', not 'best'", {.profiles = profiles, .references = "best"}},
     {"rolebench", 0, "{}", "cannot open /nowhere", {.profiles = "/nowhere.json"}},
     {"rolebench", 0, "{}", "an object {role: text} is wanted", {.profiles = path}},
     {"preference", 1, "{\"prompt\":\"p\",\"chosen\":\"c\"}", "no field 'rejected'", {0}},
     {"preference", 1, "{\"chosen\":\"c\",\"rejected\":\"r\"}", "there is no 'prompt'", {0}},
-    {"preference", 1, "{\"chosen\":[" M("user", "p") "],\"rejected\":[" M("user", "p") "]}", "'chosen': the last message is not the assistant's", {0}},
-    {"preference", 1, "{\"chosen\":[" M("user", "p") "," M("assistant", "c") "],\"rejected\":[" M("user", "q") "," M("assistant", "r") "]}",
-     "begin with different messages", {0}},
+    {"preference",
+     1,
+     "{\"chosen\":[" M("user", "p") "],\"rejected\":[" M("user", "p") "]}",
+     "'chosen': the last message is not the assistant's",
+     {0}},
+    {"preference",
+     1,
+     "{\"chosen\":[" M("user", "p") "," M("assistant", "c") "],\"rejected\":[" M("user", "q") "," M("assistant", "r") "]}",
+     "begin with different messages",
+     {0}},
     {"preference", 1, "{\"prompt\":\"p\",\"chosen\":[],\"rejected\":\"r\"}", "'chosen': no messages", {0}},
     {"tokens", 0, "{\"input_ids\": [1, 2]}", "no field 'labels'", {0}},
     {"tokens", 0, "{\"input_ids\": [1, 2], \"labels\": [1]}", "1 labels for 2 input_ids", {0}},
@@ -207,8 +298,16 @@ static const bad_row bad[] = {
     {"tokens", 0, "{\"input_ids\": [1, -2], \"labels\": [1, -2]}", "element 1 of 'input_ids' is no token id", {0}},
     {"tokens", 0, "{\"input_ids\": [1, 4294967297], \"labels\": [1, 1]}", "element 1 of 'input_ids' is no token id", {0}},
     {"tokens", 0, "{\"input_ids\": [1, 2.5], \"labels\": [1, 2]}", "no token id", {0}},
-    {"tokens", 1, "{\"prompt_input_ids\": [], \"chosen_input_ids\": [6], \"rejected_input_ids\": [8]}", "'prompt_input_ids' is empty", {0}},
-    {"tokens", 1, "{\"prompt_input_ids\": [1], \"chosen_input_ids\": [6], \"rejected_input_ids\": []}", "'rejected_input_ids' is empty", {0}},
+    {"tokens",
+     1,
+     "{\"prompt_input_ids\": [], \"chosen_input_ids\": [6], \"rejected_input_ids\": [8]}",
+     "'prompt_input_ids' is empty",
+     {0}},
+    {"tokens",
+     1,
+     "{\"prompt_input_ids\": [1], \"chosen_input_ids\": [6], \"rejected_input_ids\": []}",
+     "'rejected_input_ids' is empty",
+     {0}},
     {"text", 0, "{\"text\": null}", "no field 'text'", {0}},
     {"text", 0, "{\"text\": \"a\"}", "a file is one split, 'train'", {.split = "test"}},
 };
@@ -218,7 +317,8 @@ static void broken_rows(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         pt_dataset_spec spec = bad[i].spec;
         spec.type = (char *)bad[i].type;
-        if (read_bytes(bad[i].row, strlen(bad[i].row), spec, bad[i].pairs) == PT_OK) fail_msg("bad row %zu was read: %s", i, bad[i].row);
+        if (read_bytes(bad[i].row, strlen(bad[i].row), spec, bad[i].pairs) == PT_OK)
+            fail_msg("bad row %zu was read: %s", i, bad[i].row);
         if (!strstr(pt_err_msg(), bad[i].says)) fail_msg("bad row %zu: '%s' does not say '%s'", i, pt_err_msg(), bad[i].says);
     }
 }
@@ -265,7 +365,8 @@ static void whole_files(void **state)
             assert_string_equal(out_text, files[i].want);
         } else {
             assert_int_not_equal(rc, PT_OK);
-            if (!strstr(pt_err_msg(), files[i].says)) fail_msg("file %zu: '%s' does not say '%s'", i, pt_err_msg(), files[i].says);
+            if (!strstr(pt_err_msg(), files[i].says))
+                fail_msg("file %zu: '%s' does not say '%s'", i, pt_err_msg(), files[i].says);
         }
     }
     const pt_dataset_spec text = {.type = "text"};
@@ -294,15 +395,18 @@ static void cut_and_deep_files(void **state)
 
 static void real_files(void **state)
 {
-    static const struct { const char *path, *type; bool pairs; int records; } real[] = {
-        {"../shared/data/sft/llamafactory_v1_sft_demo.jsonl", "messages", false, 500},
-        {"../shared/data/sft/coser_king_lear_sharegpt.json", "sharegpt", false, 257},
-        {"../shared/data/sft/formats/msswift_sharegpt.jsonl", "sharegpt", false, 3},
-        {"../shared/data/sft/llamafactory_alpaca_zh_demo.json", "alpaca", false, 677},
-        {"../shared/data/pref/llamafactory_dpo_en_demo.json", "preference", true, 197},
-        {"../shared/data/pref/llamafactory_v1_dpo_demo.jsonl", "preference", true, 10},
-        {"../shared/data/pref/torchtune_hh_rlhf_tiny.json", "preference", true, 1},
-        {"../shared/data/pref/machine_mindset_dpo_execution_p_j.jsonl", "mindset", true, 1200}};
+    static const struct {
+        const char *path, *type;
+        bool pairs;
+        int records;
+    } real[] = {{"../shared/data/sft/llamafactory_v1_sft_demo.jsonl", "messages", false, 500},
+                {"../shared/data/sft/coser_king_lear_sharegpt.json", "sharegpt", false, 257},
+                {"../shared/data/sft/formats/msswift_sharegpt.jsonl", "sharegpt", false, 3},
+                {"../shared/data/sft/llamafactory_alpaca_zh_demo.json", "alpaca", false, 677},
+                {"../shared/data/pref/llamafactory_dpo_en_demo.json", "preference", true, 197},
+                {"../shared/data/pref/llamafactory_v1_dpo_demo.jsonl", "preference", true, 10},
+                {"../shared/data/pref/torchtune_hh_rlhf_tiny.json", "preference", true, 1},
+                {"../shared/data/pref/machine_mindset_dpo_execution_p_j.jsonl", "mindset", true, 1200}};
     if (!pt_file_exists(real[0].path)) skip();
     for (size_t i = 0; i < sizeof real / sizeof *real; i++) {
         pt_dataset_spec spec = {.path = (char *)real[i].path, .type = (char *)real[i].type};
@@ -315,7 +419,8 @@ static void real_files(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_type), cmocka_unit_test(broken_rows), cmocka_unit_test(whole_files),
-                                       cmocka_unit_test(cut_and_deep_files), cmocka_unit_test(real_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_type), cmocka_unit_test(broken_rows),
+                                       cmocka_unit_test(whole_files), cmocka_unit_test(cut_and_deep_files),
+                                       cmocka_unit_test(real_files)};
     return cmocka_run_group_tests_name("data_read", tests, setup, teardown);
 }
