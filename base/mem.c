@@ -8,7 +8,9 @@
 pt_status pt_calloc(void *out_ptr, size_t n, size_t size)
 {
     void **out = out_ptr;
-    *out = calloc(n ? n : 1, size ? size : 1);
+    size_t bytes;
+    /* checked here: a sanitizer's calloc aborts on overflow */
+    *out = pt_mul_size(n, size, &bytes) ? calloc(n ? n : 1, size ? size : 1) : NULL;
     return *out ? PT_OK : pt_fail(PT_ENOMEM, "out of memory: %zu elements of %zu bytes", n, size);
 }
 
