@@ -211,8 +211,8 @@ static const struct bad_config {
      "adapter_config.json: megatron_config is set: Megatron's parallel layers are not read"},
     {"{" OK_ ",\"some_new_field\":3}", PT_ENOSUP, "adapter_config.json: some_new_field is set, a field that is not known here"},
     {"{" OK_ ",\"init_lora_weights\":\"pissa\"}", PT_ENOSUP,
-     "adapter_config.json: init_lora_weights is 'pissa': the adapter fits a base that was changed when it was made; convert it to "
-     "plain LoRA with PEFT's path_initial_model_for_weight_conversion"},
+     "adapter_config.json: init_lora_weights is 'pissa': the adapter fits a base that was changed when it was made; convert it "
+     "to plain LoRA with PEFT's path_initial_model_for_weight_conversion"},
     {"{" OK_ ",\"task_type\":\"TOKEN_CLS\"}", PT_ENOSUP,
      "adapter_config.json: task_type is 'TOKEN_CLS': only CAUSAL_LM and SEQ_CLS are supported"},
     {"{\"peft_type\":\"IA3\",\"target_modules\":[\"q\"]}", PT_ENOSUP,
@@ -309,8 +309,8 @@ static void tensors_checked(void **state)
         {2, true, NAN, NULL, PT_ENONFINITE,
          "adapter_model.safetensors: element 5 of tensor 'base_model.model.m.q_proj.lora_A.weight' is nan"},
         {2, true, 1, "base_model.model.m.q_proj.lora_magnitude_vector", PT_ENOSUP,
-         "adapter_model.safetensors: tensor 'base_model.model.m.q_proj.lora_magnitude_vector' is neither a LoRA matrix of a linear "
-         "layer nor a saved module"},
+         "adapter_model.safetensors: tensor 'base_model.model.m.q_proj.lora_magnitude_vector' is neither a LoRA matrix of a "
+         "linear layer nor a saved module"},
     };
     pt_peft *p;
     pt_st *st;
