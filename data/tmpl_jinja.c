@@ -142,9 +142,10 @@ static pt_status write_qwen25(pt_str *o, const pt_template *t)
     return prompt(o, s);
 }
 
-/* Another default system text in front of the model's own template. */
+/* The model's own template behind what makes it say the same as here: another default system text, Qwen3 without thinking. */
 static pt_status write_prefixed(pt_str *o, const pt_template *t, const char *own)
 {
+    if (t->style->kind == PT_TMPL_QWEN3) PT_RETURN(pt_str_puts(o, "{%- set enable_thinking = false %}"));
     if (t->system) {
         PT_RETURN(pt_str_puts(o, "{% if messages[0]['role'] != 'system' %}{% set messages = [{'role': 'system', 'content': "));
         PT_RETURN(quoted(o, t->system));
@@ -158,7 +159,7 @@ pt_status pt_tmpl_write_jinja(char **out, const pt_template *t, const char *own,
     pt_str o = {0};
     pt_status rc = PT_OK;
     *out = NULL;
-    if (own && !system_replaced) return pt_strdup(out, own);
+    if (own && !system_replaced && t->style->kind != PT_TMPL_QWEN3) return pt_strdup(out, own);
     switch (t->style->kind) {
     case PT_TMPL_TURNS: PT_TRY(write_turns(&o, t)); break;
     case PT_TMPL_FOLDED: PT_TRY(write_folded(&o, t)); break;

@@ -165,8 +165,11 @@ int32_t pt_tok_find_n(const pt_tokenizer *t, const char *spelling, size_t n);
 bool pt_tok_unalphabet(const char *s, size_t n, char *out, size_t *out_n);
 /* Adds merge (left, right) -> left+right, texts in the vocabulary's spelling. */
 pt_status pt_tok_put_merge(pt_tokenizer *t, const char *left, size_t ln, const char *right, size_t rn);
+/* Turn tags are control tokens even where a file forgets to say so (llama.cpp overrides the same): a text must not close a
+ * turn. */
+bool pt_tok_is_turn_tag(const char *s, size_t n);
 /* Declares an added token (its spelling may or may not stand in the vocabulary already). */
-pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *a, int64_t id, const char *content, size_t n);
+pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *stated, int64_t id, const char *content, size_t n);
 /* After all pieces, merges, added tokens and steps are in: raw forms, tables, matchers, direct words, fingerprint, GGUF terms.
  */
 pt_status pt_tok_finish(pt_tokenizer *t);

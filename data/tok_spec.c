@@ -17,6 +17,7 @@ static pt_status put_tokens(pt_tokenizer *t, const pt_vocab_spec *s)
         int type = s->types ? s->types[i] : PT_TOKEN_NORMAL;
         const char *text = s->tokens[i];
         size_t n = strlen(text);
+        if (pt_tok_is_turn_tag(text, n)) type = PT_TOKEN_CONTROL;
         if (pt_utf8_check(text, n) != n) return pt_fail(PT_EFORMAT, "token %zu is not UTF-8", i);
         if (type < PT_TOKEN_NORMAL || type > PT_TOKEN_BYTE) return pt_fail(PT_EFORMAT, "token %zu has type %d", i, type);
         if (s->scores && !isfinite(s->scores[i])) return pt_fail(PT_ENONFINITE, "the score of token %zu is not finite", i);

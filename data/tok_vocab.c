@@ -167,8 +167,23 @@ done:
     return rc;
 }
 
-pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *a, int64_t id, const char *content, size_t n)
+bool pt_tok_is_turn_tag(const char *s, size_t n)
 {
+    static const char *const tags[] = {"<|im_start|>", "<|im_end|>",        "<|start_header_id|>", "<|end_header_id|>",
+                                       "<|eot_id|>",   "<|begin_of_text|>", "<|end_of_text|>",     "<|endoftext|>"};
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+        if (strlen(tags[i]) == n && memcmp(tags[i], s, n) == 0) return true;
+    }
+    return false;
+}
+
+pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *stated, int64_t id, const char *content, size_t n)
+{
+    pt_tok_added own = *stated, *a = &own;
+    if (!a->special && pt_tok_is_turn_tag(content, n)) {
+        a->special = true;
+        a->normalized = false;
+    }
     if (n == 0) return pt_fail(PT_EFORMAT, "added token %lld is empty", (long long)id);
     int32_t have = pt_tok_find_n(t, content, n);
     if (have >= 0 && have != id) {

@@ -17,6 +17,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import template_texts as texts  # noqa: E402
+import tok_real  # noqa: E402
 from tokenizers import Tokenizer, normalizers  # noqa: E402
 from transformers import PreTrainedTokenizerFast  # noqa: E402
 
@@ -117,6 +118,15 @@ class Encoder:
                                              enable_thinking=False)
 
 
+def check_qwen3(enc):
+    """The head that ptrain puts before Qwen3's text makes it render without thoughts, nothing asked."""
+    for c in CONVERSATIONS:
+        m = marked(c, enc.special, {})[:-1]
+        plain = enc.fast.apply_chat_template(m, chat_template="{%- set enable_thinking = false %}" + REAL["qwen3"], tokenize=False,
+                                             add_generation_prompt=True)
+        assert plain == enc.render(REAL["qwen3"], m, True)
+
+
 def folded(style, messages):
     """Templates without a system role fold its text into the first user turn."""
     if style in ("mistral", "mistral-v0.1") and messages[0]["role"] == "system":
@@ -199,12 +209,17 @@ def real_vocabularies(own):
             open(d + "/tokenizer_config.json", "w").write(open(src + "tokenizer_config.json").read())
             enc = Encoder(d)
             out[name] = {s: rows(enc, s, REAL.get(s) or own[s], own.get(s), False) for s in styles}
+    with tempfile.TemporaryDirectory() as d:
+        tok_real.smollm2().save(d + "/tokenizer.json")
+        json.dump({"eos_token": "<|im_end|>", "bos_token": "<|im_start|>"}, open(d + "/tokenizer_config.json", "w"))
+        out["smollm2"] = {s: rows(Encoder(d), s, REAL[s], own[s], False) for s in ("smollm", "chatml")}
     return out
 
 
 def main():
     own = json.load(open(OUT + "template_jinja.json"))
     bpe, spm = Encoder(OUT + "tok_bpe"), Encoder(OUT + "tok_spm")
+    check_qwen3(bpe)
     cases = {}
     for style in list(REAL) + list(OWN):
         enc = bpe if style in BPE else spm

@@ -262,6 +262,31 @@ static void test_threads(void **state)
     json_decref(g);
 }
 
+/* A file that forgets to call its turn tags control tokens does not let a text close a turn. */
+static void test_turn_tags(void **state)
+{
+    pt_tokenizer *bpe = open_vocab("tok_bpe"), *t;
+    pt_vocab_spec spec = *pt_tok_spec(bpe);
+    int32_t end = pt_tok_find(bpe, "<|im_end|>"), *types = malloc(spec.n_tokens * sizeof *types);
+    pt_ids ids = {0};
+    memcpy(types, spec.types, spec.n_tokens * sizeof *types);
+    types[end] = PT_TOKEN_NORMAL;
+    types[pt_tok_find(bpe, "<|eot_id|>")] = PT_TOKEN_USER_DEFINED;
+    spec.types = types;
+    if (pt_tok_from_spec(&t, &spec) != PT_OK) fail_msg("%s", pt_err_msg());
+    assert_true(pt_tok_is_control(t, end));
+    assert_int_equal(pt_tok_encode(t, "a<|im_end|><|eot_id|>", 21, false, true, &ids), PT_OK);
+    for (size_t i = 0; i < ids.n; i++) assert_false(pt_tok_is_control(t, ids.ids[i]));
+    assert_true(ids.n > 6);
+    ids.n = 0;
+    assert_int_equal(pt_tok_encode(t, "a<|im_end|><|eot_id|>", 21, true, true, &ids), PT_OK);
+    assert_int_equal(ids.n, 3);
+    free(ids.ids);
+    free(types);
+    pt_tok_free(t);
+    pt_tok_free(bpe);
+}
+
 static void test_facts(void **state)
 {
     pt_tokenizer *bpe = open_vocab("tok_bpe"), *spm = open_vocab("tok_spm"), *again = open_vocab("tok_bpe");
@@ -289,6 +314,7 @@ int main(void)
         cmocka_unit_test(test_ids),        cmocka_unit_test(test_text),    cmocka_unit_test(test_gguf_terms),
         cmocka_unit_test(test_ends),       cmocka_unit_test(test_where),   cmocka_unit_test(test_bad_text),
         cmocka_unit_test(test_broken_ids), cmocka_unit_test(test_threads), cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_turn_tags),
     };
     return cmocka_run_group_tests_name("data_tokenizer", tests, NULL, NULL);
 }

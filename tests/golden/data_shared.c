@@ -1,0 +1,191 @@
+/* Tokenizers and chat templates of real models, from ../shared/data, against goldens of others: the tokenizers library (hashes
+ * in tok_real.json), transformers.js, llama.cpp, transformers' chat templates (template_real.json). Skipped without that
+ * folder. */
+#include "tests/unit/template_check.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SHARED "../shared/data/"
+#define LLAMA31 SHARED "chat_templates/templates/meta-llama-Llama-3.1-8B-Instruct.jinja"
+
+/* gzip -dc from > to */
+static bool gunzip(const char *from, const char *to)
+{
+    extern char **environ;
+    char *argv[] = {"gzip", "-dc", (char *)from, NULL};
+    posix_spawn_file_actions_t fa;
+    pid_t pid;
+    int status = 1;
+    posix_spawn_file_actions_init(&fa);
+    posix_spawn_file_actions_addopen(&fa, 1, to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    if (posix_spawnp(&pid, "gzip", &fa, NULL, argv, environ) == 0) waitpid(pid, &status, 0);
+    posix_spawn_file_actions_destroy(&fa);
+    return status == 0;
+}
+
+/* A folder with a shared vocabulary, unpacked; template_file (or NULL) becomes its chat template. NULL: not there. */
+static pt_tokenizer *open_shared(const char *name, const char *template_file)
+{
+    char dir[] = "/tmp/ptrain_shared_XXXXXX", from[256], to[256], *text = NULL;
+    size_t n;
+    pt_tokenizer *t = NULL;
+    snprintf(from, sizeof from, SHARED "tokenizers/%s/tokenizer.json.gz", name);
+    if (!pt_file_exists(from) || !mkdtemp(dir)) return NULL;
+    snprintf(to, sizeof to, "%s/tokenizer.json", dir);
+    if (!gunzip(from, to)) goto done;
+    snprintf(from, sizeof from, SHARED "tokenizers/%s/tokenizer_config.json", name);
+    snprintf(to, sizeof to, "%s/tokenizer_config.json", dir);
+    assert_int_equal(pt_file_read(&text, &n, from, 1 << 24), PT_OK);
+    assert_int_equal(pt_file_write_whole(to, text, n), PT_OK);
+    free(text);
+    if (template_file) {
+        snprintf(to, sizeof to, "%s/chat_template.jinja", dir);
+        assert_int_equal(pt_file_read(&text, &n, template_file, 1 << 24), PT_OK);
+        assert_int_equal(pt_file_write_whole(to, text, n), PT_OK);
+        free(text);
+    }
+    if (pt_tok_open(&t, dir) != PT_OK) fail_msg("%s: %s", name, pt_err_msg());
+done:
+    pt_dir_remove(dir);
+    return t;
+}
+
+static void test_texts(void **state)
+{
+    json_t *g = load(DATA "tok_real.json"), *rows, *row;
+    const char *name;
+    size_t k, seen = 0;
+    json_object_foreach(g, name, rows)
+    {
+        pt_tokenizer *t = open_shared(name, NULL);
+        if (!t) continue;
+        json_array_foreach(rows, k, row)
+        {
+            char path[256], hex[17], *text;
+            size_t bytes = (size_t)json_integer_value(json_object_get(row, "bytes")), n;
+            pt_ids ids = {0};
+            snprintf(path, sizeof path, SHARED "%s", json_string_value(json_object_get(row, "file")));
+            assert_int_equal(pt_file_read(&text, &n, path, 1 << 28), PT_OK);
+            assert_true(n >= bytes);
+            if (pt_tok_encode(t, text, bytes, true, true, &ids) != PT_OK) fail_msg("%s", pt_err_msg());
+            snprintf(hex, sizeof hex, "%016llx", (unsigned long long)pt_fnv1a(PT_FNV_START, ids.ids, ids.n * sizeof *ids.ids));
+            if (strcmp(hex, json_string_value(json_object_get(row, "hash"))) != 0) fail_msg("%s on %s: other ids", name, path);
+            pt_str back = {0};
+            assert_int_equal(pt_tok_decode(t, ids.ids, ids.n, false, &back), PT_OK);
+            assert_int_equal(back.len, bytes); /* none of these texts is changed by normalisation */
+            assert_memory_equal(back.text, text, bytes);
+            pt_str_free(&back);
+            free(ids.ids);
+            free(text);
+            seen++;
+        }
+        pt_tok_free(t);
+    }
+    json_decref(g);
+    if (seen == 0) skip();
+    printf("# figure real vocabularies: %zu texts of 150 kB with equal ids\n", seen);
+}
+
+/* transformers.js: text, ids (some begin with BOS), text decoded. */
+static void test_vectors(void **state)
+{
+    static const char *const model[][2] = {{"Xenova/llama3-tokenizer-new", "llama3"},
+                                           {"Xenova/gemma2-tokenizer", "gemma2"},
+                                           {"Xenova/Qwen1.5-0.5B-Chat", "qwen3"}};
+    if (!pt_file_exists(SHARED "tokconf/hf_transformersjs_vectors.json")) skip();
+    json_t *v = load(SHARED "tokconf/hf_transformersjs_vectors.json"), *c;
+    size_t seen = 0;
+    for (int m = 0; m < 3; m++) {
+        pt_tokenizer *t = open_shared(model[m][1], NULL);
+        const char *what;
+        if (!t) continue;
+        json_object_foreach(json_object_get(json_object_get(v, model[m][0]), "cases"), what, c)
+        {
+            const json_t *text = json_object_get(c, "text"), *want = json_object_get(c, "ids");
+            pt_ids ids = {0};
+            if (json_object_get(c, "text_pair")) continue;
+            size_t bos = json_integer_value(json_array_get(want, 0)) == pt_tok_bos(t) && pt_tok_bos(t) >= 0;
+            assert_int_equal(pt_tok_encode(t, json_string_value(text), json_string_length(text), true, true, &ids), PT_OK);
+            bool ok = ids.n + bos == json_array_size(want);
+            for (size_t i = 0; ok && i < ids.n; i++) ok = json_integer_value(json_array_get(want, i + bos)) == ids.ids[i];
+            if (!ok) fail_msg("%s %s: '%s'", model[m][0], what, json_string_value(text));
+            free(ids.ids);
+            seen++;
+        }
+        pt_tok_free(t);
+    }
+    json_decref(v);
+    if (seen == 0) skip();
+    printf("# figure transformers.js vectors equal: %zu\n", seen);
+}
+
+/* llama.cpp's vectors of qwen2 hold for Qwen3's vocabulary: texts between marks, a line of ids each. */
+static void test_llamacpp(void **state)
+{
+    static const char mark[] = "\n__ggml_vocab_test__\n";
+    char *in, *out;
+    size_t seen = 0;
+    if (!pt_file_exists(SHARED "tokconf/llamacpp/ggml-vocab-qwen2.gguf.inp")) skip();
+    pt_tokenizer *t = open_shared("qwen3", NULL);
+    if (!t) skip();
+    assert_int_equal(pt_file_read(&in, NULL, SHARED "tokconf/llamacpp/ggml-vocab-qwen2.gguf.inp", 1 << 20), PT_OK);
+    assert_int_equal(pt_file_read(&out, NULL, SHARED "tokconf/llamacpp/ggml-vocab-qwen2.gguf.out", 1 << 20), PT_OK);
+    char *want = out;
+    for (char *p = in, *next; p && *want; p = next ? next + sizeof mark - 1 : NULL, seen++) {
+        next = strstr(p, mark);
+        pt_ids ids = {0};
+        assert_int_equal(pt_tok_encode(t, p, next ? (size_t)(next - p) : strlen(p), false, true, &ids), PT_OK);
+        size_t i = 0;
+        for (; *want && *want != '\n'; i++) {
+            char *end;
+            long id = strtol(want, &end, 10);
+            if (end == want) break;
+            if (i >= ids.n || ids.ids[i] != id) fail_msg("text %zu: id %zu should be %ld", seen, i, id);
+            want = end;
+        }
+        assert_int_equal(i, ids.n);
+        want += strcspn(want, "\n");
+        want += *want == '\n';
+        free(ids.ids);
+    }
+    assert_true(seen >= 46);
+    free(in);
+    free(out);
+    pt_tok_free(t);
+}
+
+static void test_templates(void **state)
+{
+    json_t *g = load(DATA "template_real.json"), *g20 = load(DATA "template_golden.json"), *styles, *rows;
+    const char *vocab, *style;
+    size_t seen = 0;
+    json_object_foreach(g, vocab, styles)
+    {
+        pt_tokenizer *t = open_shared(vocab, NULL), *other = NULL;
+        json_object_foreach(styles, style, rows)
+        {
+            bool llama31 = strcmp(style, "llama3.1") == 0, by_text = llama31 || strcmp(style, "qwen3") == 0;
+            if (llama31) other = open_shared(vocab, LLAMA31);
+            if (!t || (llama31 && !other)) continue;
+            check_style(by_text ? "tokenizer_default" : style, rows, json_object_get(g20, "conversations"),
+                        llama31 ? other : t);
+            seen++;
+        }
+        pt_tok_free(other);
+        pt_tok_free(t);
+    }
+    json_decref(g);
+    json_decref(g20);
+    if (seen == 0) skip();
+    printf("# figure chat templates with real vocabularies: %zu styles equal transformers on 20 conversations\n", seen);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts), cmocka_unit_test(test_vectors),
+                                       cmocka_unit_test(test_llamacpp), cmocka_unit_test(test_templates)};
+    return cmocka_run_group_tests_name("data_shared", tests, NULL, NULL);
+}
