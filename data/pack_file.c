@@ -157,7 +157,7 @@ static pt_status open_set(int64_t file, const char *name, pt_h5_type type, hid_t
 {
     pt_status rc = PT_OK;
     hid_t space = -1, have = -1;
-    hsize_t dim = 0;
+    hsize_t dim = 0, bytes = 0;
     *set = H5Lexists(file, name, H5P_DEFAULT) > 0 ? H5Dopen2(file, name, H5P_DEFAULT) : -1;
     PT_CHECK(*set >= 0, PT_EFORMAT, "no data set '%s'", name);
     space = H5Dget_space(*set);
@@ -165,7 +165,9 @@ static pt_status open_set(int64_t file, const char *name, pt_h5_type type, hid_t
     PT_CHECK(space >= 0 && have >= 0 && H5Tequal(have, type_of(type)) > 0, PT_EFORMAT, "data set '%s' has another type", name);
     PT_CHECK(H5Sget_simple_extent_ndims(space) == 1 && H5Sget_simple_extent_dims(space, &dim, NULL) == 1, PT_EFORMAT,
              "data set '%s' is not a list", name);
-    PT_CHECK(dim <= (hsize_t)PTRDIFF_MAX / 16, PT_EFORMAT, "data set '%s' claims %llu elements", name, (unsigned long long)dim);
+    /* deflate packs at most 1032 to 1: what claims more than the file can hold is never allocated */
+    PT_CHECK(H5Fget_filesize(file, &bytes) >= 0 && dim <= (bytes * 1100 + CHUNK * 8) / pt_h5_size(type), PT_EFORMAT,
+             "data set '%s' claims %llu elements", name, (unsigned long long)dim);
     *n = (size_t)dim;
 done:
     if (have >= 0) H5Tclose(have);
