@@ -1,0 +1,108 @@
+/* Vocabularies of GGUF files against llama.cpp's own vectors (../shared/data/tokconf/llamacpp): SentencePiece scores and four
+ * byte-level pre-tokenizers. SmolLM2's against the tokenizers library and transformers (tok_real.json, template_real.json),
+ * once the quickstart has fetched its base. Skipped without these files. */
+#include "tests/unit/template_check.h"
+
+#include "train/model/source.h"
+
+#define VOCABS "../shared/data/tokconf/llamacpp/ggml-vocab-"
+
+/* Texts between marks, a line of ids for each. */
+static void check_vectors(const char *name, const pt_tokenizer *t)
+{
+    static const char mark[] = "\n__ggml_vocab_test__\n";
+    char path[256], *in, *out;
+    size_t seen = 0;
+    snprintf(path, sizeof path, VOCABS "%s.gguf.inp", name);
+    assert_int_equal(pt_file_read(&in, NULL, path, 1 << 20), PT_OK);
+    snprintf(path, sizeof path, VOCABS "%s.gguf.out", name);
+    assert_int_equal(pt_file_read(&out, NULL, path, 1 << 20), PT_OK);
+    char *want = out;
+    for (char *p = in, *next; p && *want; p = next ? next + sizeof mark - 1 : NULL, seen++) {
+        next = strstr(p, mark);
+        size_t i = 0, n = next ? (size_t)(next - p) : strlen(p);
+        pt_ids ids = {0};
+        pt_str back = {0};
+        assert_int_equal(pt_tok_encode(t, p, n, false, true, &ids), PT_OK);
+        for (; *want && *want != '\n'; i++) {
+            char *end;
+            long id = strtol(want, &end, 10);
+            if (end == want) break;
+            if (i >= ids.n || ids.ids[i] != id) fail_msg("%s, text %zu: id %zu should be %ld", name, seen, i, id);
+            want = end;
+        }
+        assert_int_equal(i, ids.n);
+        want += strcspn(want, "\n");
+        want += *want == '\n';
+        assert_int_equal(pt_tok_decode(t, ids.ids, ids.n, false, &back), PT_OK);
+        assert_int_equal(back.len, n);
+        assert_memory_equal(back.text, p, n);
+        pt_str_free(&back);
+        free(ids.ids);
+    }
+    assert_true(seen >= 46);
+    free(in);
+    free(out);
+}
+
+static void test_vectors(void **state)
+{
+    static const struct {
+        const char *name, *pre;
+        bool add_bos;
+    } v[] = {{"llama-spm", "default", true},
+             {"gpt-2", "gpt-2", false},
+             {"falcon", "falcon", false},
+             {"deepseek-llm", "deepseek-llm", true}};
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        char path[256];
+        pt_tokenizer *t;
+        snprintf(path, sizeof path, VOCABS "%s.gguf", v[i].name);
+        if (!pt_file_exists(path)) skip();
+        if (pt_source_vocabulary(path, &t) != PT_OK) fail_msg("%s", pt_err_msg());
+        assert_string_equal(pt_tok_spec(t)->pre, v[i].pre);
+        assert_int_equal(pt_tok_add_bos(t), v[i].add_bos);
+        check_vectors(v[i].name, t);
+        pt_tok_free(t);
+    }
+}
+
+#define SMOLLM2 "cache/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+static void test_smollm2(void **state)
+{
+    if (!pt_file_exists(SMOLLM2) || !pt_file_exists("../shared/data/text/botchan_en.txt")) skip();
+    json_t *real = load(DATA "tok_real.json"), *templates = load(DATA "template_real.json"),
+           *g20 = load(DATA "template_golden.json"), *row;
+    const json_t *styles = json_object_get(templates, "smollm2"), *convs = json_object_get(g20, "conversations");
+    pt_tokenizer *t;
+    size_t k;
+    if (pt_source_vocabulary(SMOLLM2, &t) != PT_OK) fail_msg("%s", pt_err_msg());
+    assert_false(pt_tok_add_bos(t));
+    json_array_foreach(json_object_get(real, "smollm2"), k, row)
+    {
+        char path[256], hex[17], *text;
+        pt_ids ids = {0};
+        snprintf(path, sizeof path, "../shared/data/%s", json_string_value(json_object_get(row, "file")));
+        assert_int_equal(pt_file_read(&text, NULL, path, 1 << 28), PT_OK);
+        assert_int_equal(pt_tok_encode(t, text, (size_t)json_integer_value(json_object_get(row, "bytes")), true, true, &ids),
+                         PT_OK);
+        snprintf(hex, sizeof hex, "%016llx", (unsigned long long)pt_fnv1a(PT_FNV_START, ids.ids, ids.n * sizeof *ids.ids));
+        assert_string_equal(hex, json_string_value(json_object_get(row, "hash")));
+        free(ids.ids);
+        free(text);
+    }
+    assert_int_equal(k, 4);
+    check_style("tokenizer_default", json_object_get(styles, "smollm"), convs, t);
+    check_style("chatml", json_object_get(styles, "chatml"), convs, t);
+    pt_tok_free(t);
+    json_decref(real);
+    json_decref(templates);
+    json_decref(g20);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_smollm2)};
+    return cmocka_run_group_tests_name("model_tok_gguf", tests, NULL, NULL);
+}
