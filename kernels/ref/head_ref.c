@@ -33,8 +33,8 @@ static double statistics(const pt_head_args *a, int64_t h, const double *z)
     return lse;
 }
 
-/* raw becomes dL/draw; then dx and dw. */
-static void backward(const pt_head_args *a, const float *w, int64_t h, const int64_t *range, double lse, double *raw, const double *z)
+/* raw becomes dL/draw; then dx, and dw's sum over the rows. */
+static void backward(const pt_head_args *a, const float *w, int64_t h, const int64_t *range, double lse, double *raw, const double *z, double *dw)
 {
     const float *dlogp = pt_f32_at(a->dlogp), *x = pt_f32_row(a->x, h);
     const int32_t *target = pt_at(a->row_target);
@@ -52,21 +52,22 @@ static void backward(const pt_head_args *a, const float *w, int64_t h, const int
         for (int64_t v = 0; v < a->w.rows; v++) s += raw[v] * w[v * cols + c];
         pt_f32_row(a->dx, h)[c] = (float)s;
     }
-    for (int64_t v = 0; pt_view_ok(a->dw) && v < a->w.rows; v++)
-        for (int64_t c = 0; c < cols; c++) pt_f32_row(a->dw, v)[c] = (float)(pt_f32_row(a->dw, v)[c] + raw[v] * x[c]);
+    for (int64_t v = 0; dw && v < a->w.rows; v++)
+        for (int64_t c = 0; c < cols; c++) dw[v * cols + c] += raw[v] * x[c];
 }
 
 pt_status pt_ref_head(pt_ctx *ctx, const pt_head_args *a)
 {
     pt_status rc = PT_OK;
     float *w = NULL;
-    double *raw = NULL, *z = NULL;
+    double *raw = NULL, *z = NULL, *dw = NULL;
     int64_t range[2] = {0, 0}, rows = pt_view_ok(a->row_head) ? a->row_head.cols : 0;
     PT_TRY(pt_check_head(ctx, a));
     if (ctx->dry || a->x.rows == 0) goto done;
     PT_TRY(pt_alloc0(&w, a->w.rows * a->w.cols));
     PT_TRY(pt_alloc0(&raw, a->w.rows));
     PT_TRY(pt_alloc0(&z, a->w.rows));
+    if (pt_view_ok(a->dw)) PT_TRY(pt_alloc0(&dw, a->w.rows * a->w.cols));
     PT_TRY(pt_dequant_rows(a->w.type, pt_at(a->w), a->w.rows, a->w.cols, w));
     for (int64_t h = 0; h < a->x.rows; h++) {
         logits(a, w, h, raw, z);
@@ -77,12 +78,15 @@ pt_status pt_ref_head(pt_ctx *ctx, const pt_head_args *a)
             PT_CHECK(t >= 0 && t < a->w.rows, PT_ESHAPE, "head: row %lld has target %d of %lld", (long long)range[1], t, (long long)a->w.rows);
             if (pt_view_ok(a->logp)) pt_f32_at(a->logp)[range[1]] = (float)(z[t] - lse);
         }
-        if (pt_view_ok(a->dx) || pt_view_ok(a->dw)) backward(a, w, h, range, lse, raw, z);
+        if (pt_view_ok(a->dx) || pt_view_ok(a->dw)) backward(a, w, h, range, lse, raw, z, dw);
     }
+    for (int64_t v = 0; dw && v < a->w.rows; v++)
+        for (int64_t c = 0; c < a->w.cols; c++) pt_f32_row(a->dw, v)[c] = (float)(pt_f32_row(a->dw, v)[c] + dw[v * a->w.cols + c]);
     PT_CHECK(range[1] == rows, PT_ESHAPE, "head: row_head[%lld] is not ascending or not below %lld", (long long)range[1], (long long)a->x.rows);
 done:
     free(w);
     free(raw);
     free(z);
+    free(dw);
     return rc;
 }

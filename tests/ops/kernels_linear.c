@@ -1,6 +1,7 @@
 /* linear, linear_bwd_x, linear_bwd_w: ref against finite differences, cpu (each instruction set, f32 and bf16) against ref. */
 #include "tests/ops/kernel_test.h"
 
+#include "base/threads.h"
 #include "kernels/check_linear.h"
 #include "kernels/ref/ref.h"
 
@@ -27,6 +28,7 @@ static int setup(void **state)
     ref = kt_open(&pt_ops_ref, PT_COMPUTE_F32);
     cpu = kt_open(&pt_ops_cpu, PT_COMPUTE_F32);
     have_half = pt_ops_cpu.open(&half, PT_COMPUTE_BF16) == PT_OK;
+    pt_threads_set(1); /* small products on a busy machine: threads would only wait for each other; one test takes three */
     return 0;
 }
 
@@ -147,9 +149,12 @@ static void test_backward(void **state)
 static void test_many_blocks(void **state)
 {
     int64_t in = 40000, out = 200;
+    pt_threads_set(3);
     forward_case(PT_Q8_0, 9, out, in, 0, true, 3);
     bwd_x_case(PT_Q8_0, 9, out, in, 0, 3);
     bwd_x_case(PT_BF16, 9, out, in, 1, 0);
+    forward_case(PT_Q4_1, 3, out, 1024, 1, true, 1);
+    pt_threads_set(1);
 }
 
 /* y is linear in each argument, so differences are exact but for rounding: sum(c*y) by x against bwd_x, by w against bwd_w. */
