@@ -1,16 +1,19 @@
 /* Attention over a segment forest, tiled (Dao 2023, arXiv:2307.08691, online softmax); never materialises [N,N].
  *   s[i,j] = scale * q_i . k_j   for j visible to i;   p = softmax_j(s);   o_i = sum_j p[i,j] v_j;   lse_i = log sum_j exp(s)
  * Visible: j <= i < seg_end[seg(j)] and, with window w > 0, position(i) - position(j) < w. Head h reads KV head h / (H/K).
- * Backward: delta_i = do_i . o_i;  ds = p*(do_i.v_j - delta_i)*scale;  dq_i = sum_j ds k_j;  dk_j = sum_i ds q_i;  dv_j = sum_i p do_i
- * (dk, dv also sum over the heads of a group). Deterministic and independent of the thread count: work items are (KV head, key tile,
- * fixed query range), longest first; partial sums are added in a fixed order. */
+ * Backward: delta_i = do_i . o_i;  ds = p*(do_i.v_j - delta_i)*scale;  dq_i = sum_j ds k_j;  dk_j = sum_i ds q_i;  dv_j = sum_i
+ * p do_i (dk, dv also sum over the heads of a group). Deterministic and independent of the thread count: work items are (KV
+ * head, key tile, fixed query range), longest first; partial sums are added in a fixed order. */
 #ifndef PT_KERNELS_ATTENTION_H
 #define PT_KERNELS_ATTENTION_H
 #include "kernels/ctx.h"
 
-/* The tile lists of one batch's forest: made once, filled per batch without allocating. Opaque; host and device parts are the backend's. */
+/* The tile lists of one batch's forest: made once, filled per batch without allocating. Opaque; host and device parts are the
+ * backend's. */
 typedef struct pt_forest pt_forest;
-typedef struct pt_forest_caps { int32_t max_tokens, max_segs; } pt_forest_caps;
+typedef struct pt_forest_caps {
+    int32_t max_tokens, max_segs;
+} pt_forest_caps;
 typedef struct pt_forest_desc { /* host arrays, as in base/batch.h */
     int32_t n_tokens, n_segs;
     const int32_t *seg_start, *seg_parent, *seg_end, *positions;
@@ -18,9 +21,9 @@ typedef struct pt_forest_desc { /* host arrays, as in base/batch.h */
 } pt_forest_desc;
 
 typedef struct pt_attention_args {
-    pt_view o;   /* out [N, H*D] act */
-    pt_view lse; /* out [H, N] f32; may be absent in inference */
-    pt_view q;   /* [N, H*D] act (ld may be larger: a slice of a fused buffer) */
+    pt_view o;    /* out [N, H*D] act */
+    pt_view lse;  /* out [H, N] f32; may be absent in inference */
+    pt_view q;    /* [N, H*D] act (ld may be larger: a slice of a fused buffer) */
     pt_view k, v; /* [N, K*D] act */
     const pt_forest *forest;
     int n_heads, n_kv, dim;
@@ -36,13 +39,13 @@ typedef struct pt_attention_bwd_args {
     float scale;
 } pt_attention_bwd_args;
 
-/* Decoding: B sequences, one new token each, against a cache. Row b of q attends to cache positions [start_b, len_b) of its own row
- * of the cache, start_b = max(0, len_b - window) (len counts the new token, whose k and v were written already). */
+/* Decoding: B sequences, one new token each, against a cache. Row b of q attends to cache positions [start_b, len_b) of its own
+ * row of the cache, start_b = max(0, len_b - window) (len counts the new token, whose k and v were written already). */
 typedef struct pt_decode_args {
-    pt_view o;      /* out [B, H*D] act */
-    pt_view q;      /* [B, H*D] act */
-    pt_view k, v;   /* cache: [B*max_len, K*D] act; sequence b owns rows [b*max_len, (b+1)*max_len) */
-    pt_view lens;   /* [1,B] i32 */
+    pt_view o;    /* out [B, H*D] act */
+    pt_view q;    /* [B, H*D] act */
+    pt_view k, v; /* cache: [B*max_len, K*D] act; sequence b owns rows [b*max_len, (b+1)*max_len) */
+    pt_view lens; /* [1,B] i32 */
     int max_len, n_heads, n_kv, dim, window;
     float scale;
 } pt_decode_args;

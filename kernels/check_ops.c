@@ -61,7 +61,8 @@ static pt_status check_forest(const pt_ctx *ctx, const char *op, const pt_forest
 {
     if (n > INT32_MAX) return pt_fail(PT_ESHAPE, "%s: %lld tokens", op, (long long)n);
     if (ctx->dry || n == 0) return PT_OK;
-    if (!f || f->n_tokens != n) return pt_fail(PT_ESHAPE, "%s: a forest of %d tokens for %lld rows", op, f ? f->n_tokens : 0, (long long)n);
+    if (!f || f->n_tokens != n)
+        return pt_fail(PT_ESHAPE, "%s: a forest of %d tokens for %lld rows", op, f ? f->n_tokens : 0, (long long)n);
     return PT_OK;
 }
 
@@ -97,7 +98,8 @@ pt_status pt_check_decode(const pt_ctx *ctx, const pt_decode_args *a)
 {
     int64_t b = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
     PT_RETURN(check_heads("decode_attention", a->n_heads, a->n_kv, a->dim, a->scale));
-    if (a->max_len < 1 || a->window < 0) return pt_fail(PT_ESHAPE, "decode_attention: max_len %d, window %d", a->max_len, a->window);
+    if (a->max_len < 1 || a->window < 0)
+        return pt_fail(PT_ESHAPE, "decode_attention: max_len %d, window %d", a->max_len, a->window);
     PT_RETURN(pt_check_typed("decode_attention", "q", a->q, PT_F32, b, hd));
     PT_RETURN(pt_check_typed("decode_attention", "o", a->o, PT_F32, b, hd));
     PT_RETURN(pt_check_typed("decode_attention", "k", a->k, PT_F32, b * a->max_len, kd));
@@ -114,7 +116,8 @@ pt_status pt_check_decode(const pt_ctx *ctx, const pt_decode_args *a)
 
 static pt_status check_kind(const char *op, pt_act_kind kind)
 {
-    if (kind != PT_ACT_SILU && kind != PT_ACT_GELU_ERF && kind != PT_ACT_GELU_TANH) return pt_fail(PT_EARG, "%s: activation %d", op, (int)kind);
+    if (kind != PT_ACT_SILU && kind != PT_ACT_GELU_ERF && kind != PT_ACT_GELU_TANH)
+        return pt_fail(PT_EARG, "%s: activation %d", op, (int)kind);
     return PT_OK;
 }
 
@@ -145,7 +148,8 @@ static pt_status check_index(const char *op, const char *what, pt_view index, in
 {
     const int32_t *p = pt_at(index);
     for (int64_t i = 0; i < index.cols; i++)
-        if (p[i] < 0 || p[i] >= limit) return pt_fail(PT_ESHAPE, "%s: %s %lld is %d of %lld", op, what, (long long)i, p[i], (long long)limit);
+        if (p[i] < 0 || p[i] >= limit)
+            return pt_fail(PT_ESHAPE, "%s: %s %lld is %d of %lld", op, what, (long long)i, p[i], (long long)limit);
     return PT_OK;
 }
 
@@ -214,10 +218,11 @@ pt_status pt_check_sample(const pt_ctx *ctx, const pt_sample_args *a)
     PT_RETURN(pt_check_typed("sample", "token", a->token, PT_I32, 1, b));
     if (pt_view_ok(a->seen)) PT_RETURN(pt_check_typed("sample", "seen", a->seen, PT_I32, b, a->seen.cols));
     if (v < 1 || v > INT32_MAX) return pt_fail(PT_ESHAPE, "sample: a vocabulary of %lld", (long long)v);
-    if (!(a->temperature >= 0 && a->temperature < 1e30f)) return pt_fail(PT_EARG, "sample: temperature %g", (double)a->temperature);
+    if (!(a->temperature >= 0 && a->temperature < 1e30f))
+        return pt_fail(PT_EARG, "sample: temperature %g", (double)a->temperature);
     if (a->top_k < 0 || !(a->top_p > 0 && a->top_p <= 1) || !(a->min_p >= 0 && a->min_p <= 1) || !(a->repetition_penalty > 0))
-        return pt_fail(PT_EARG, "sample: top_k %d, top_p %g, min_p %g, repetition_penalty %g", a->top_k, (double)a->top_p, (double)a->min_p,
-                       (double)a->repetition_penalty);
+        return pt_fail(PT_EARG, "sample: top_k %d, top_p %g, min_p %g, repetition_penalty %g", a->top_k, (double)a->top_p,
+                       (double)a->min_p, (double)a->repetition_penalty);
     if (!ctx->dry && a->temperature > 0 && b > 0 && (!a->stream || !a->position))
         return pt_fail(PT_EARG, "sample: drawing needs stream and position");
     return PT_OK;

@@ -1,5 +1,5 @@
-/* Checks of an op's arguments, shared by the host backends (activations are f32): shapes and types, and in a real call the indices.
- * The forest of an attention op may be absent in a dry run. */
+/* Checks of an op's arguments, shared by the host backends (activations are f32): shapes and types, and in a real call the
+ * indices. The forest of an attention op may be absent in a dry run. */
 #ifndef PT_KERNELS_CHECK_OPS_H
 #define PT_KERNELS_CHECK_OPS_H
 #include "kernels/check.h"

@@ -9,26 +9,29 @@ static pt_status check_segment(const pt_forest_desc *d, int32_t s)
 {
     pt_status rc = PT_OK;
     int32_t start = d->seg_start[s], next = d->seg_start[s + 1], parent = d->seg_parent[s], end = d->seg_end[s];
-    PT_CHECK(next > start && next <= d->n_tokens, PT_ESHAPE, "forest: segment %d has tokens [%d, %d) of %d", s, start, next, d->n_tokens);
+    PT_CHECK(next > start && next <= d->n_tokens, PT_ESHAPE, "forest: segment %d has tokens [%d, %d) of %d", s, start, next,
+             d->n_tokens);
     PT_CHECK(parent >= -1 && parent < s, PT_ESHAPE, "forest: segment %d has parent %d", s, parent);
-    PT_CHECK(end >= next && end <= d->n_tokens, PT_ESHAPE, "forest: segment %d = [%d, %d) ends its subtree at %d of %d", s, start, next,
-             end, d->n_tokens);
+    PT_CHECK(end >= next && end <= d->n_tokens, PT_ESHAPE, "forest: segment %d = [%d, %d) ends its subtree at %d of %d", s,
+             start, next, end, d->n_tokens);
     /* The segment before is this one's parent or lies in a subtree that closes here; so every open ancestor of it either holds
      * this segment or ends exactly at its start. */
     int32_t up = s - 1;
     while (up >= 0 && up != parent) {
-        PT_CHECK(d->seg_end[up] == start, PT_ESHAPE, "forest: the subtree of segment %d ends at %d, but segment %d at %d is outside of it", up,
-                 d->seg_end[up], s, start);
+        PT_CHECK(d->seg_end[up] == start, PT_ESHAPE,
+                 "forest: the subtree of segment %d ends at %d, but segment %d at %d is outside of it", up, d->seg_end[up], s,
+                 start);
         up = d->seg_parent[up];
     }
     PT_CHECK(up == parent, PT_ESHAPE, "forest: segment %d comes after its parent %d was closed: not depth-first", s, parent);
-    PT_CHECK(parent < 0 || end <= d->seg_end[parent], PT_ESHAPE, "forest: segment %d ends at %d, past its parent's end %d", s, end,
-             parent < 0 ? 0 : d->seg_end[parent]);
+    PT_CHECK(parent < 0 || end <= d->seg_end[parent], PT_ESHAPE, "forest: segment %d ends at %d, past its parent's end %d", s,
+             end, parent < 0 ? 0 : d->seg_end[parent]);
     int32_t first = parent < 0 ? d->positions[start] : d->positions[d->seg_start[parent + 1] - 1] + 1;
-    PT_CHECK(first >= 0 && next - start <= INT32_MAX - 1 - first, PT_ESHAPE, "forest: segment %d starts at position %d", s, first);
+    PT_CHECK(first >= 0 && next - start <= INT32_MAX - 1 - first, PT_ESHAPE, "forest: segment %d starts at position %d", s,
+             first);
     for (int32_t i = start; i < next; i++)
-        PT_CHECK(d->positions[i] == first + (i - start), PT_ESHAPE, "forest: token %d of segment %d has position %d, not %d", i, s,
-                 d->positions[i], first + (i - start));
+        PT_CHECK(d->positions[i] == first + (i - start), PT_ESHAPE, "forest: token %d of segment %d has position %d, not %d", i,
+                 s, d->positions[i], first + (i - start));
 done:
     return rc;
 }
@@ -36,8 +39,10 @@ done:
 pt_status pt_forest_check(const pt_forest_caps *caps, const pt_forest_desc *d)
 {
     pt_status rc = PT_OK;
-    PT_CHECK(d->n_tokens >= 0 && d->n_tokens <= caps->max_tokens, PT_ESHAPE, "forest: %d tokens, made for %d", d->n_tokens, caps->max_tokens);
-    PT_CHECK(d->n_segs >= 0 && d->n_segs <= caps->max_segs, PT_ESHAPE, "forest: %d segments, made for %d", d->n_segs, caps->max_segs);
+    PT_CHECK(d->n_tokens >= 0 && d->n_tokens <= caps->max_tokens, PT_ESHAPE, "forest: %d tokens, made for %d", d->n_tokens,
+             caps->max_tokens);
+    PT_CHECK(d->n_segs >= 0 && d->n_segs <= caps->max_segs, PT_ESHAPE, "forest: %d segments, made for %d", d->n_segs,
+             caps->max_segs);
     PT_CHECK((d->n_tokens == 0) == (d->n_segs == 0), PT_ESHAPE, "forest: %d tokens in %d segments", d->n_tokens, d->n_segs);
     PT_CHECK(d->window >= 0, PT_ESHAPE, "forest: window %d", d->window);
     if (!d->n_segs) goto done;
@@ -46,8 +51,8 @@ pt_status pt_forest_check(const pt_forest_caps *caps, const pt_forest_desc *d)
              d->seg_start[d->n_segs], d->n_tokens);
     for (int32_t s = 0; s < d->n_segs; s++) PT_TRY(check_segment(d, s));
     for (int32_t s = d->n_segs - 1; s >= 0; s = d->seg_parent[s])
-        PT_CHECK(d->seg_end[s] == d->n_tokens, PT_ESHAPE, "forest: the subtree of segment %d ends at %d, but no segment follows it", s,
-                 d->seg_end[s]);
+        PT_CHECK(d->seg_end[s] == d->n_tokens, PT_ESHAPE,
+                 "forest: the subtree of segment %d ends at %d, but no segment follows it", s, d->seg_end[s]);
 done:
     return rc;
 }
@@ -67,7 +72,8 @@ pt_status pt_forest_host_new(pt_forest **out, const pt_forest_caps *caps)
     pt_status rc = PT_OK;
     pt_forest *f = NULL;
     *out = NULL;
-    PT_CHECK(caps->max_tokens >= 0 && caps->max_segs >= 0, PT_EARG, "forest: %d tokens, %d segments", caps->max_tokens, caps->max_segs);
+    PT_CHECK(caps->max_tokens >= 0 && caps->max_segs >= 0, PT_EARG, "forest: %d tokens, %d segments", caps->max_tokens,
+             caps->max_segs);
     PT_TRY(pt_alloc0(&f, 1));
     PT_TRY(pt_alloc0(&f->memory, ints_of(caps)));
     f->caps = *caps;

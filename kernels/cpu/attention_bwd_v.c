@@ -1,5 +1,6 @@
-/* Attention backward: one block of queries of one KV head against its tiles of keys, transposed. dq is complete in the block; what a tile
- * gives to dk and dv is summed over the block's rows first and added when it is this block's turn at those keys (attention_v.h). */
+/* Attention backward: one block of queries of one KV head against its tiles of keys, transposed. dq is complete in the block;
+ * what a tile gives to dk and dv is summed over the block's rows first and added when it is this block's turn at those keys
+ * (attention_v.h). */
 #include <sched.h>
 
 #include "kernels/cpu/attention_micro.h"
@@ -7,10 +8,10 @@
 static const float log2e = 1.44269504088896340736f;
 
 typedef struct block {
-    float *qt, *gt, *dqt;    /* [dim][row_pad]: Q^T, dO^T, dQ^T */
-    float *qr, *gr;          /* [row_pad][wide]: Q and dO by rows; wide = dim rounded up to 16 */
-    float *p, *ds;           /* [keys][row_pad] */
-    float *ck, *cv;          /* [keys][wide]: what this tile adds to dk and dv */
+    float *qt, *gt, *dqt;         /* [dim][row_pad]: Q^T, dO^T, dQ^T */
+    float *qr, *gr;               /* [row_pad][wide]: Q and dO by rows; wide = dim rounded up to 16 */
+    float *p, *ds;                /* [keys][row_pad] */
+    float *ck, *cv;               /* [keys][wide]: what this tile adds to dk and dv */
     float *lse2, *delta, *factor; /* [row_pad] */
     rows_info info;
     int64_t wide;
@@ -25,8 +26,18 @@ static void lay_out(block *b, float *at, const pt_attn_job *j)
 {
     int64_t pad = j->row_pad, wide = widen(j->dim), matrix = j->dim * pad;
     float **parts[] = {&b->qt, &b->gt, &b->dqt, &b->qr, &b->gr, &b->p, &b->ds, &b->ck, &b->cv, &b->lse2, &b->delta, &b->factor};
-    int64_t sizes[] = {matrix,       matrix,       matrix,       pad * wide,          pad * wide,          PT_ATTN_KEYS * pad, PT_ATTN_KEYS * pad,
-                       PT_ATTN_KEYS * wide, PT_ATTN_KEYS * wide, pad,          pad,                 pad};
+    int64_t sizes[] = {matrix,
+                       matrix,
+                       matrix,
+                       pad * wide,
+                       pad * wide,
+                       PT_ATTN_KEYS * pad,
+                       PT_ATTN_KEYS * pad,
+                       PT_ATTN_KEYS * wide,
+                       PT_ATTN_KEYS * wide,
+                       pad,
+                       pad,
+                       pad};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         *parts[i] = at;
         at += sizes[i];
@@ -48,11 +59,11 @@ PT_INLINE void prob_keys(const int M, const int NV, const void *args, int64_t ke
     pt_vf acc[MR][NR];
     clear(M, NV, acc);
     product(M, NV, acc, a->k + key * a->ld_k, a->ld_k, 1, a->qt, a->pad, a->dim);
-    PT_UNROLL(8)
-    for (int m = 0; m < M; m++)
-        PT_UNROLL(3)
-        for (int w = 0; w < NV; w++)
-            pt_vstore(a->p + (key + m) * a->pad + w * PT_W, exp2_of(pt_vfma(acc[m][w], pt_vset(a->c), -pt_vload(a->lse2 + w * PT_W))));
+    PT_EACH(m, M, w, NV)
+    {
+        pt_vstore(a->p + (key + m) * a->pad + w * PT_W,
+                  exp2_of(pt_vfma(acc[m][w], pt_vset(a->c), -pt_vload(a->lse2 + w * PT_W))));
+    }
 }
 PT_TILE_VARIANTS(prob_keys)
 
@@ -63,13 +74,11 @@ PT_INLINE void slope_keys(const int M, const int NV, const void *args, int64_t k
     pt_vf acc[MR][NR];
     clear(M, NV, acc);
     product(M, NV, acc, a->v + key * a->ld_v, a->ld_v, 1, a->gt, a->pad, a->dim);
-    PT_UNROLL(8)
-    for (int m = 0; m < M; m++)
-        PT_UNROLL(3)
-        for (int w = 0; w < NV; w++) {
-            int64_t at = (key + m) * a->pad + w * PT_W;
-            pt_vstore(a->ds + at, pt_vload(a->p + at) * (acc[m][w] - pt_vload(a->delta + w * PT_W)));
-        }
+    PT_EACH(m, M, w, NV)
+    {
+        int64_t at = (key + m) * a->pad + w * PT_W;
+        pt_vstore(a->ds + at, pt_vload(a->p + at) * (acc[m][w] - pt_vload(a->delta + w * PT_W)));
+    }
 }
 PT_TILE_VARIANTS(slope_keys)
 
@@ -85,15 +94,15 @@ PT_INLINE void query_features(const int M, const int NV, const void *args, int64
     const sum_args *a = args;
     float *to = a->to + d * a->ld_to;
     pt_vf acc[MR][NR];
-    PT_UNROLL(8)
-    for (int m = 0; m < M; m++)
-        PT_UNROLL(3)
-        for (int w = 0; w < NV; w++) acc[m][w] = pt_vload(to + m * a->ld_to + w * PT_W);
+    PT_EACH(m, M, w, NV)
+    {
+        acc[m][w] = pt_vload(to + m * a->ld_to + w * PT_W);
+    }
     product(M, NV, acc, a->a + d, 1, a->ld_a, a->b, a->ld_b, a->n);
-    PT_UNROLL(8)
-    for (int m = 0; m < M; m++)
-        PT_UNROLL(3)
-        for (int w = 0; w < NV; w++) pt_vstore(to + m * a->ld_to + w * PT_W, acc[m][w]);
+    PT_EACH(m, M, w, NV)
+    {
+        pt_vstore(to + m * a->ld_to + w * PT_W, acc[m][w]);
+    }
 }
 PT_TILE_VARIANTS(query_features)
 
@@ -104,10 +113,10 @@ PT_INLINE void key_rows(const int M, const int NV, const void *args, int64_t key
     pt_vf acc[MR][NR];
     clear(M, NV, acc);
     product(M, NV, acc, a->a + key * a->ld_a, a->ld_a, 1, a->b, a->ld_b, a->n);
-    PT_UNROLL(8)
-    for (int m = 0; m < M; m++)
-        PT_UNROLL(3)
-        for (int w = 0; w < NV; w++) pt_vstore(a->to + (key + m) * a->ld_to + w * PT_W, acc[m][w]);
+    PT_EACH(m, M, w, NV)
+    {
+        pt_vstore(a->to + (key + m) * a->ld_to + w * PT_W, acc[m][w]);
+    }
 }
 PT_TILE_VARIANTS(key_rows)
 
@@ -126,7 +135,8 @@ static void hide(const pt_attn_job *j, const pt_attn_tile *t, const block *b, in
 }
 
 /* Rows [from, to) of the block whose panels see something of the tile, all their P and dS filled; false when none does. */
-static bool tile_rows(const pt_attn_job *j, const pt_attn_tile *t, const block *b, const float *k, const float *v, int rows, int *from, int *to)
+static bool tile_rows(const pt_attn_job *j, const pt_attn_tile *t, const block *b, const float *k, const float *v, int rows,
+                      int *from, int *to)
 {
     int vectors = (rows + PT_W - 1) / PT_W, first = -1, last = 0;
     int64_t keys = t->k1 - t->k0, pad = j->row_pad;
@@ -139,7 +149,7 @@ static bool tile_rows(const pt_attn_job *j, const pt_attn_tile *t, const block *
     if (first < 0) return false;
     for (int i = first; i < last; i += NR) {
         int nv = last - i < NR ? last - i : NR, r0 = i * PT_W, r1 = r0 + nv * PT_W < rows ? r0 + nv * PT_W : rows;
-        slope_args sa = {k,       v,   b->qt + r0, b->gt + r0,        b->lse2 + r0, b->delta + r0, j->ld_k,
+        slope_args sa = {k,       v,   b->qt + r0, b->gt + r0,       b->lse2 + r0, b->delta + r0, j->ld_k,
                          j->ld_v, pad, j->dim,     j->scale * log2e, b->p + r0,    b->ds + r0};
         by_tiles(prob_keys_table[nv - 1], &sa, keys);
         by_tiles(slope_keys_table[nv - 1], &sa, keys);
@@ -215,7 +225,8 @@ static void prepare(const pt_attn_job *j, int kv, const block *b, int32_t q0, in
 /* One tile: P, dS, dq; then the sums for its keys, added in turn. Both counts of cells may be the same for several tiles. */
 static void tile(const pt_attn_job *j, int kv, int32_t index, const pt_attn_tile *t, const block *b, int rows, int32_t held)
 {
-    const float *k = j->k + (int64_t)t->k0 * j->ld_k + (int64_t)kv * j->dim, *v = j->v + (int64_t)t->k0 * j->ld_v + (int64_t)kv * j->dim;
+    const float *k = j->k + (int64_t)t->k0 * j->ld_k + (int64_t)kv * j->dim,
+                *v = j->v + (int64_t)t->k0 * j->ld_v + (int64_t)kv * j->dim;
     int64_t keys = t->k1 - t->k0;
     int from, to;
     bool any = tile_rows(j, t, b, k, v, rows, &from, &to);

@@ -1,8 +1,8 @@
 /* Attention on the CPU: cuts the work into items (attention_v.h), orders them, and lets the threads take them one by one.
  *
- * Order: the blocks with most keys first; for each block all KV heads. dk and dv of one cell of keys receive their items in this order,
- * whichever thread works on them: an item that comes too early waits for those before it, which are done or in work (items are
- * handed out in order), so nobody waits for ever and the bits do not depend on the thread count. */
+ * Order: the blocks with most keys first; for each block all KV heads. dk and dv of one cell of keys receive their items in
+ * this order, whichever thread works on them: an item that comes too early waits for those before it, which are done or in work
+ * (items are handed out in order), so nobody waits for ever and the bits do not depend on the thread count. */
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,8 @@
 typedef struct plan {
     int32_t n_blocks, n_cells;
     int threads;
-    int64_t *order;      /* [n_blocks] cost << 32 | INT32_MAX - block, largest first */
-    int32_t *turn_of;    /* [n_blocks][n_cells] (backward) */
+    int64_t *order;        /* [n_blocks] cost << 32 | INT32_MAX - block, largest first */
+    int32_t *turn_of;      /* [n_blocks][n_cells] (backward) */
     _Atomic int32_t *turn; /* [n_kv][n_cells] (backward) */
     float *scratch;
     size_t scratch_each; /* floats */
@@ -43,7 +43,8 @@ static pt_status plan_begin(plan *p, pt_ws *ws, const pt_attn_job *j, int64_t n,
     *p = (plan){.threads = pt_threads_get()};
     p->n_blocks = (int32_t)((n + j->block_tokens - 1) / j->block_tokens);
     p->n_cells = (int32_t)((n + PT_ATTN_CELL - 1) / PT_ATTN_CELL);
-    p->scratch_each = pt_align_up(backward ? pt_attn_scratch_bwd(j->row_pad, j->dim) : pt_attn_scratch_fwd(j->row_pad, j->dim), 16);
+    p->scratch_each =
+        pt_align_up(backward ? pt_attn_scratch_bwd(j->row_pad, j->dim) : pt_attn_scratch_fwd(j->row_pad, j->dim), 16);
     PT_RETURN(pt_ws_take(ws, &p->order, (size_t)p->n_blocks * sizeof *p->order));
     if (backward) {
         PT_RETURN(pt_ws_take(ws, &p->turn_of, (size_t)p->n_blocks * (size_t)p->n_cells * sizeof *p->turn_of));
@@ -81,7 +82,8 @@ static void order_blocks(plan *p, const pt_attn_job *j)
     qsort(p->order, (size_t)p->n_blocks, sizeof *p->order, descending);
 }
 
-/* turn_of[b][c]: how many blocks before b in the order touch cell c. turn serves as the counter of the first head, then starts at 0. */
+/* turn_of[b][c]: how many blocks before b in the order touch cell c. turn serves as the counter of the first head, then starts
+ * at 0. */
 static void number_turns(plan *p, const pt_attn_job *j, int n_kv)
 {
     for (int64_t i = 0; i < (int64_t)n_kv * p->n_cells; i++) atomic_init(p->turn + i, 0);
@@ -113,8 +115,10 @@ static void run_items(const plan *p, const pt_attn_job *j, int n_kv, bool backwa
         for (int64_t i; (i = atomic_fetch_add_explicit(&next, 1, memory_order_relaxed)) < items;) {
             int32_t b = block_of(p, (int32_t)(i / n_kv));
             int kv = (int)(i % n_kv);
-            if (backward) PT_PICK(pt_attn_backward)(j, kv, b, scratch);
-            else PT_PICK(pt_attn_forward)(j, kv, b, scratch);
+            if (backward)
+                PT_PICK(pt_attn_backward)(j, kv, b, scratch);
+            else
+                PT_PICK(pt_attn_forward)(j, kv, b, scratch);
         }
     }
 }
@@ -126,7 +130,13 @@ pt_status pt_cpu_attention(pt_ctx *ctx, const pt_attention_args *a)
     if (n == 0) return PT_OK;
     plan p;
     pt_ws ws = pt_ws_begin(ctx);
-    pt_attn_job j = {.forest = a->forest, .scale = a->scale, .ld_q = a->q.ld, .ld_k = a->k.ld, .ld_v = a->v.ld, .ld_o = a->o.ld, .ld_lse = a->lse.ld};
+    pt_attn_job j = {.forest = a->forest,
+                     .scale = a->scale,
+                     .ld_q = a->q.ld,
+                     .ld_k = a->k.ld,
+                     .ld_v = a->v.ld,
+                     .ld_o = a->o.ld,
+                     .ld_lse = a->lse.ld};
     set_blocks(&j, a->n_heads / a->n_kv, a->dim);
     PT_RETURN(plan_begin(&p, &ws, &j, n, a->n_kv, false));
     pt_ws_done(&ws);

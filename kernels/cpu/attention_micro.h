@@ -1,4 +1,5 @@
-/* What forward and backward of attention share, for files compiled per instruction set: register tiles, packing, exp2, masks. */
+/* What forward and backward of attention share, for files compiled per instruction set: register tiles, packing, exp2, masks.
+ */
 #ifndef PT_KERNELS_ATTENTION_MICRO_H
 #define PT_KERNELS_ATTENTION_MICRO_H
 #include "kernels/cpu/attention_v.h"
@@ -20,9 +21,12 @@ enum { MR = 4 };
 #endif
 enum { NR = 3, PANEL = NR * PT_W };
 
+/* Over the M x NV vectors of a register tile, unrolled. */
+#define PT_EACH(m, M, v, NV) PT_UNROLL(8) for (int m = 0; m < M; m++) PT_UNROLL(3) for (int v = 0; v < NV; v++)
+
 /* acc[m][v] += sum_k A(m,k) * b[k*ldb + v*PT_W ...]; A(m,k) = a[m*sm + k*sk]. M and NV are constants where this is inlined. */
-PT_INLINE void product(const int M, const int NV, pt_vf acc[MR][NR], const float *a, int64_t sm, int64_t sk, const float *b, int64_t ldb,
-                       int64_t n)
+PT_INLINE void product(const int M, const int NV, pt_vf acc[MR][NR], const float *a, int64_t sm, int64_t sk, const float *b,
+                       int64_t ldb, int64_t n)
 {
     for (int64_t k = 0; k < n; k++, a += sk, b += ldb) {
         pt_vf x[NR];
@@ -39,29 +43,32 @@ PT_INLINE void product(const int M, const int NV, pt_vf acc[MR][NR], const float
 
 PT_INLINE void clear(const int M, const int NV, pt_vf acc[MR][NR])
 {
-    PT_UNROLL(8)
-    for (int m = 0; m < M; m++)
-        PT_UNROLL(3)
-        for (int v = 0; v < NV; v++) acc[m][v] = pt_vset(0);
+    PT_EACH(m, M, v, NV)
+    {
+        acc[m][v] = pt_vset(0);
+    }
 }
 
-/* A kernel is written once as PT_INLINE void fn(const int M, const int NV, const void *args, int64_t row), for rows [row, row + M).
- * PT_TILE_VARIANTS makes a function of every size; none is inlined, since the register tiles fill the register file and what a
- * caller keeps in registers would push them out (measured: a third of the speed). */
+/* A kernel is written once as PT_INLINE void fn(const int M, const int NV, const void *args, int64_t row), for rows [row, row +
+ * M). PT_TILE_VARIANTS makes a function of every size; none is inlined, since the register tiles fill the register file and
+ * what a caller keeps in registers would push them out (measured: a third of the speed). */
 typedef void (*tile_fn)(const void *args, int64_t row);
-#define PT_TILE_VARIANT(fn, M, NV) \
-    static __attribute__((noinline)) void fn##_##M##_##NV(const void *args, int64_t row) { fn(M, NV, args, row); }
-#define PT_TILE_WIDTH(fn, NV)  \
-    PT_TILE_VARIANT(fn, MR, NV) \
-    PT_TILE_VARIANT(fn, 4, NV)  \
-    PT_TILE_VARIANT(fn, 2, NV)  \
+#define PT_TILE_VARIANT(fn, M, NV)                                                                                             \
+    static __attribute__((noinline)) void fn##_##M##_##NV(const void *args, int64_t row)                                       \
+    {                                                                                                                          \
+        fn(M, NV, args, row);                                                                                                  \
+    }
+#define PT_TILE_WIDTH(fn, NV)                                                                                                  \
+    PT_TILE_VARIANT(fn, MR, NV)                                                                                                \
+    PT_TILE_VARIANT(fn, 4, NV)                                                                                                 \
+    PT_TILE_VARIANT(fn, 2, NV)                                                                                                 \
     PT_TILE_VARIANT(fn, 1, NV)
-#define PT_TILE_VARIANTS(fn)                                                                                       \
-    PT_TILE_WIDTH(fn, 1)                                                                                           \
-    PT_TILE_WIDTH(fn, 2)                                                                                           \
-    PT_TILE_WIDTH(fn, 3)                                                                                           \
-    static const tile_fn fn##_table[NR][4] = {{fn##_MR_1, fn##_4_1, fn##_2_1, fn##_1_1},                           \
-                                              {fn##_MR_2, fn##_4_2, fn##_2_2, fn##_1_2},                           \
+#define PT_TILE_VARIANTS(fn)                                                                                                   \
+    PT_TILE_WIDTH(fn, 1)                                                                                                       \
+    PT_TILE_WIDTH(fn, 2)                                                                                                       \
+    PT_TILE_WIDTH(fn, 3)                                                                                                       \
+    static const tile_fn fn##_table[NR][4] = {{fn##_MR_1, fn##_4_1, fn##_2_1, fn##_1_1},                                       \
+                                              {fn##_MR_2, fn##_4_2, fn##_2_2, fn##_1_2},                                       \
                                               {fn##_MR_3, fn##_4_3, fn##_2_3, fn##_1_3}};
 
 /* Rows [0, count) in tiles of MR rows, then 4, 2, 1; sizes = fn_table[vectors - 1]. */
@@ -85,8 +92,8 @@ PT_INLINE pt_vf top(pt_vf a, pt_vf b) /* b when a is NaN or b is */
 #endif
 }
 
-/* 2^x for x <= 127: n = round(x), 2^(x-n) by our minimax polynomial of degree 6 (1.9e-9 relative), about 1 ulp in all. x < -126.5 (AVX-512:
- * -126) gives 0; NaN stays NaN. */
+/* 2^x for x <= 127: n = round(x), 2^(x-n) by our minimax polynomial of degree 6 (1.9e-9 relative), about 1 ulp in all. x <
+ * -126.5 (AVX-512: -126) gives 0; NaN stays NaN. */
 PT_INLINE pt_vf exp2_of(pt_vf x)
 {
 #if defined(__AVX512F__)
@@ -124,20 +131,21 @@ PT_INLINE pt_vf exp2_of(pt_vf x)
 #define PT_LO(l, s) ((((l) & (s)) == 0) ? (l) : PT_W + (l) - (s))
 #define PT_HI(l, s) ((((l) & (s)) == 0) ? (l) + (s) : PT_W + (l))
 #if PT_W == 16
-#define PT_LANES(f, s) f(0, s), f(1, s), f(2, s), f(3, s), f(4, s), f(5, s), f(6, s), f(7, s), f(8, s), f(9, s), f(10, s), f(11, s), f(12, s), \
+#define PT_LANES(f, s)                                                                                                         \
+    f(0, s), f(1, s), f(2, s), f(3, s), f(4, s), f(5, s), f(6, s), f(7, s), f(8, s), f(9, s), f(10, s), f(11, s), f(12, s),    \
         f(13, s), f(14, s), f(15, s)
 #elif PT_W == 8
 #define PT_LANES(f, s) f(0, s), f(1, s), f(2, s), f(3, s), f(4, s), f(5, s), f(6, s), f(7, s)
 #else
 #define PT_LANES(f, s) f(0, s), f(1, s), f(2, s), f(3, s)
 #endif
-#define PT_STAGE(r, s)                                                       \
-    PT_UNROLL(16)                                                            \
-    for (int i_ = 0; i_ < PT_W; i_++)                                        \
-        if ((i_ & (s)) == 0) {                                               \
-            pt_vf a_ = r[i_], b_ = r[i_ + (s)];                              \
-            r[i_] = PT_SHUF(a_, b_, PT_LANES(PT_LO, s));                     \
-            r[i_ + (s)] = PT_SHUF(a_, b_, PT_LANES(PT_HI, s));               \
+#define PT_STAGE(r, s)                                                                                                         \
+    PT_UNROLL(16)                                                                                                              \
+    for (int i_ = 0; i_ < PT_W; i_++)                                                                                          \
+        if ((i_ & (s)) == 0) {                                                                                                 \
+            pt_vf a_ = r[i_], b_ = r[i_ + (s)];                                                                                \
+            r[i_] = PT_SHUF(a_, b_, PT_LANES(PT_LO, s));                                                                       \
+            r[i_ + (s)] = PT_SHUF(a_, b_, PT_LANES(PT_HI, s));                                                                 \
         }
 
 /* r[i] lane j <-> r[j] lane i */
@@ -179,7 +187,8 @@ PT_INLINE void pack_transposed(float *to, const float *from, int64_t ld, const p
 }
 
 /* The block's rows of out = from[dim][row_pad] transposed, row r times factor[r]. */
-PT_INLINE void unpack_transposed(float *out, int64_t ld, const float *from, const float *factor, const pt_attn_job *j, int32_t q0, int rows)
+PT_INLINE void unpack_transposed(float *out, int64_t ld, const float *from, const float *factor, const pt_attn_job *j,
+                                 int32_t q0, int rows)
 {
     int dim = j->dim;
     for (int r0 = 0; r0 < rows; r0 += PT_W) {
@@ -192,8 +201,10 @@ PT_INLINE void unpack_transposed(float *out, int64_t ld, const float *from, cons
             for (int i = 0; i < live; i++) {
                 float *to = (float *)row_at(out, ld, j, q0, r0 + i) + d;
                 pt_vf v = t[i] * pt_vset(factor[r0 + i]);
-                if (n == PT_W) pt_vstore(to, v);
-                else pt_vstore_part(to, v, n);
+                if (n == PT_W)
+                    pt_vstore(to, v);
+                else
+                    pt_vstore_part(to, v, n);
             }
         }
     }

@@ -5,8 +5,8 @@
 
 static const float log2e = 1.44269504088896340736f, ln2 = 0.69314718055994530942f;
 
-/* Where things of one block lie; all in the thread's scratch. top, sum, shrink: [row_pad] running maximum (times scale*log2 e), running
- * sum, and what the last maximum's change makes of earlier sums. */
+/* Where things of one block lie; all in the thread's scratch. top, sum, shrink: [row_pad] running maximum (times scale*log2 e),
+ * running sum, and what the last maximum's change makes of earlier sums. */
 typedef struct block {
     float *qt, *ot, *score, *top, *sum, *shrink;
     rows_info info;
@@ -52,15 +52,15 @@ PT_INLINE void value_features(const int M, const int NV, const void *args, int64
     const value_args *a = args;
     float *ot = a->ot + d * a->pad;
     pt_vf acc[MR][NR];
-    PT_UNROLL(8)
-    for (int m = 0; m < M; m++)
-        PT_UNROLL(3)
-        for (int w = 0; w < NV; w++) acc[m][w] = pt_vload(ot + m * a->pad + w * PT_W) * pt_vload(a->shrink + w * PT_W);
+    PT_EACH(m, M, w, NV)
+    {
+        acc[m][w] = pt_vload(ot + m * a->pad + w * PT_W) * pt_vload(a->shrink + w * PT_W);
+    }
     product(M, NV, acc, a->v + d, 1, a->ld_v, a->p, PANEL, a->keys);
-    PT_UNROLL(8)
-    for (int m = 0; m < M; m++)
-        PT_UNROLL(3)
-        for (int w = 0; w < NV; w++) pt_vstore(ot + m * a->pad + w * PT_W, acc[m][w]);
+    PT_EACH(m, M, w, NV)
+    {
+        pt_vstore(ot + m * a->pad + w * PT_W, acc[m][w]);
+    }
 }
 PT_TILE_VARIANTS(value_features)
 
@@ -102,7 +102,8 @@ static void soften(const block *b, int r0, int nv, int64_t keys, float c, const 
 
 static void panel(const pt_attn_job *j, int kv, const pt_attn_tile *t, const block *b, int r0, int nv, bool masked)
 {
-    const float *k = j->k + (int64_t)t->k0 * j->ld_k + (int64_t)kv * j->dim, *v = j->v + (int64_t)t->k0 * j->ld_v + (int64_t)kv * j->dim;
+    const float *k = j->k + (int64_t)t->k0 * j->ld_k + (int64_t)kv * j->dim,
+                *v = j->v + (int64_t)t->k0 * j->ld_v + (int64_t)kv * j->dim;
     int64_t keys = t->k1 - t->k0, pad = j->row_pad;
     float most[PANEL];
     for (int i = 0; i < PANEL; i++) most[i] = -INFINITY;

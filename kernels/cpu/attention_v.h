@@ -1,11 +1,11 @@
 /* The tiles of attention, and the vector kernels that work through them (attention_v.c, one copy per instruction set).
  *
- * A work item is (KV head, block of query tokens): `group` query heads share the keys, so the rows of a block are its tokens times its
- * heads, token-major: row r is token q0 + r / group, head r % group. Rows are the vector dimension: everything is kept transposed
- * (Q^T, S^T, O^T as [features or keys][rows]), so that K and V are read where they lie, the softmax runs down columns without
- * reductions across lanes, and one kernel shape (broadcast times vector) serves all products.
- * Keys come in tiles, from high to low: first the block's own tokens (masked), then the tokens before it on the path to the root (dense
- * but for the rows of a block past a subtree's end, and the window's edge). Tiles that no row sees are never visited. */
+ * A work item is (KV head, block of query tokens): `group` query heads share the keys, so the rows of a block are its tokens
+ * times its heads, token-major: row r is token q0 + r / group, head r % group. Rows are the vector dimension: everything is
+ * kept transposed (Q^T, S^T, O^T as [features or keys][rows]), so that K and V are read where they lie, the softmax runs down
+ * columns without reductions across lanes, and one kernel shape (broadcast times vector) serves all products. Keys come in
+ * tiles, from high to low: first the block's own tokens (masked), then the tokens before it on the path to the root (dense but
+ * for the rows of a block past a subtree's end, and the window's edge). Tiles that no row sees are never visited. */
 #ifndef PT_KERNELS_ATTENTION_V_H
 #define PT_KERNELS_ATTENTION_V_H
 #include <stdatomic.h>

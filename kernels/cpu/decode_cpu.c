@@ -1,5 +1,5 @@
-/* Decode attention: (sequence, KV head, range of 256 keys) are the items; the ranges of one head are joined in order, so that long
- * contexts spread over the threads also at batch 1 and the thread count changes nothing. */
+/* Decode attention: (sequence, KV head, range of 256 keys) are the items; the ranges of one head are joined in order, so that
+ * long contexts spread over the threads also at batch 1 and the thread count changes nothing. */
 #include <math.h>
 
 #include "kernels/check_ops.h"

@@ -25,7 +25,6 @@ static inline void dots(const float *q, const float *k, int64_t ld, int n, int d
         for (int i = 0; i < PT_W; i++) t[i] = pt_vfma(x, pt_vload_part(k + at[i] + d, dim - d, 0), t[i]);
     }
     transpose(t);
-    PT_UNROLL(4)
     for (int w = PT_W / 2; w; w /= 2)
         for (int i = 0; i < w; i++) t[i] += t[i + w];
     pt_vstore(s, t[0] * pt_vset(c));
@@ -39,9 +38,10 @@ static inline void values(float *o, const float *p, const float *v, int64_t ld, 
         pt_vf acc[4];
         PT_UNROLL(4)
         for (int w = 0; w < 4; w++) acc[w] = pt_vload(o + d + w * PT_W) * pt_vset(shrink);
-        for (int i = 0; i < n; i++)
+        for (int i = 0; i < n; i++) {
             PT_UNROLL(4)
             for (int w = 0; w < 4; w++) acc[w] = pt_vfma(pt_vset(p[i]), pt_vload(v + i * ld + d + w * PT_W), acc[w]);
+        }
         PT_UNROLL(4)
         for (int w = 0; w < 4; w++) pt_vstore(o + d + w * PT_W, acc[w]);
     }

@@ -24,7 +24,8 @@ pt_status pt_cpu_gated(pt_ctx *ctx, const pt_gated_args *a)
 #pragma omp parallel for schedule(static) if (n * f > SMALL_WORK)
     for (int64_t t = 0; t < n * pieces; t++) {
         int64_t r = t / pieces, at = t % pieces * PIECE;
-        PT_PICK(pt_gated_run)(pt_f32_row(a->y, r) + at, pt_f32_row(a->g, r) + at, pt_f32_row(a->u, r) + at, piece_len(at, f), a->kind);
+        PT_PICK(pt_gated_run)
+        (pt_f32_row(a->y, r) + at, pt_f32_row(a->g, r) + at, pt_f32_row(a->u, r) + at, piece_len(at, f), a->kind);
     }
     pt_prof_end(ctx, PT_PROF_MLP, t0, 5.0 * (double)n * (double)f);
     return PT_OK;
@@ -39,8 +40,9 @@ pt_status pt_cpu_gated_bwd(pt_ctx *ctx, const pt_gated_bwd_args *a)
 #pragma omp parallel for schedule(static) if (n * f > SMALL_WORK)
     for (int64_t t = 0; t < n * pieces; t++) {
         int64_t r = t / pieces, at = t % pieces * PIECE;
-        PT_PICK(pt_gated_bwd_run)(pt_f32_row(a->dg, r) + at, pt_f32_row(a->du, r) + at, pt_view_ok(a->y) ? pt_f32_row(a->y, r) + at : NULL,
-                                  pt_f32_row(a->dy, r) + at, pt_f32_row(a->g, r) + at, pt_f32_row(a->u, r) + at, piece_len(at, f), a->kind);
+        PT_PICK(pt_gated_bwd_run)
+        (pt_f32_row(a->dg, r) + at, pt_f32_row(a->du, r) + at, pt_view_ok(a->y) ? pt_f32_row(a->y, r) + at : NULL,
+         pt_f32_row(a->dy, r) + at, pt_f32_row(a->g, r) + at, pt_f32_row(a->u, r) + at, piece_len(at, f), a->kind);
     }
     pt_prof_end(ctx, PT_PROF_MLP, t0, 10.0 * (double)n * (double)f);
     return PT_OK;

@@ -16,14 +16,15 @@ static inline pt_vf poly(pt_vf x, const float *c, int n)
     return p;
 }
 
-/* Phi(x) and its density. With a = |x|/sqrt 2: erf(a) = a*P(a^2) for a < 1, else erfc(a) = exp(-a^2)*Q(1/(a+2)). P and Q are our own
- * minimax fits of relative error 1.3e-9 on [0,1] and 6e-10 on [1,10] (past 10 the exponential is 0 in f32). */
+/* Phi(x) and its density. With a = |x|/sqrt 2: erf(a) = a*P(a^2) for a < 1, else erfc(a) = exp(-a^2)*Q(1/(a+2)). P and Q are
+ * our own minimax fits of relative error 1.3e-9 on [0,1] and 6e-10 on [1,10] (past 10 the exponential is 0 in f32). */
 static inline pt_vf normal_cdf(pt_vf x, pt_vf *density)
 {
     static const float p[] = {1.1283791657266908f,   -0.37612625824093476f,   0.11283585147030681f,  -0.026853811869064208f,
                               0.005188327559893275f, -0.0008010192519633826f, 7.853857702656675e-05f};
-    static const float q[] = {2.7489767884339925e-06f, 0.5640157737863338f, 1.1331904363818872f,  1.898012359614369f, 3.5968963005953105f,
-                              -2.5030093757260126f,    22.530550203397127f, -70.32432025777078f, 79.7981360487355f,  -32.474982990551915f};
+    static const float q[] = {2.7489767884339925e-06f, 0.5640157737863338f,  1.1331904363818872f, 1.898012359614369f,
+                              3.5968963005953105f,     -2.5030093757260126f, 22.530550203397127f, -70.32432025777078f,
+                              79.7981360487355f,       -32.474982990551915f};
     pt_vf z = x * 0.70710678118654752440f, a = pt_vpick(z < 0, -z, z), s = x * x * 0.5f, e = pt_vexp(-s);
     pt_vf near = pt_vfma(z * poly(s, p, 7), pt_vset(0.5f), pt_vset(0.5f));
     pt_vf tail = e * poly(1 / (a + 2), q, 10) * 0.5f;
@@ -56,37 +57,48 @@ static inline void gated(float *y, const float *g, const float *u, int64_t n, pt
     pt_vf d;
     int64_t i = 0;
     for (; i + PT_W <= n; i += PT_W) pt_vstore(y + i, activate(kind, pt_vload(g + i), &d) * pt_vload(u + i));
-    if (i < n) pt_vstore_part(y + i, activate(kind, pt_vload_part(g + i, n - i, 0), &d) * pt_vload_part(u + i, n - i, 0), n - i);
+    if (i < n)
+        pt_vstore_part(y + i, activate(kind, pt_vload_part(g + i, n - i, 0), &d) * pt_vload_part(u + i, n - i, 0), n - i);
 }
 
 void PT_V(pt_gated_run)(float *y, const float *g, const float *u, int64_t n, pt_act_kind kind)
 {
-    if (kind == PT_ACT_SILU) gated(y, g, u, n, PT_ACT_SILU);
-    else if (kind == PT_ACT_GELU_ERF) gated(y, g, u, n, PT_ACT_GELU_ERF);
-    else gated(y, g, u, n, PT_ACT_GELU_TANH);
+    if (kind == PT_ACT_SILU)
+        gated(y, g, u, n, PT_ACT_SILU);
+    else if (kind == PT_ACT_GELU_ERF)
+        gated(y, g, u, n, PT_ACT_GELU_ERF);
+    else
+        gated(y, g, u, n, PT_ACT_GELU_TANH);
 }
 
 /* m <= PT_W elements; everything is read before anything is written, since outputs may lie on inputs */
-static inline void gated_bwd_part(float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t m, pt_act_kind kind)
+static inline void gated_bwd_part(float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t m,
+                                  pt_act_kind kind)
 {
-    pt_vf vg = pt_vload_part(g, m, 0), vu = pt_vload_part(u, m, 0), vdy = pt_vload_part(dy, m, 0), d, act = activate(kind, vg, &d);
+    pt_vf vg = pt_vload_part(g, m, 0), vu = pt_vload_part(u, m, 0), vdy = pt_vload_part(dy, m, 0), d,
+          act = activate(kind, vg, &d);
     pt_vstore_part(dg, vdy * vu * d, m);
     pt_vstore_part(du, vdy * act, m);
     if (y) pt_vstore_part(y, act * vu, m);
 }
 
-static inline void gated_bwd(float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n, pt_act_kind kind)
+static inline void gated_bwd(float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n,
+                             pt_act_kind kind)
 {
     int64_t i = 0;
     for (; i + PT_W <= n; i += PT_W) gated_bwd_part(dg + i, du + i, y ? y + i : y, dy + i, g + i, u + i, PT_W, kind);
     if (i < n) gated_bwd_part(dg + i, du + i, y ? y + i : y, dy + i, g + i, u + i, n - i, kind);
 }
 
-void PT_V(pt_gated_bwd_run)(float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n, pt_act_kind kind)
+void PT_V(pt_gated_bwd_run)(float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n,
+                            pt_act_kind kind)
 {
-    if (kind == PT_ACT_SILU) gated_bwd(dg, du, y, dy, g, u, n, PT_ACT_SILU);
-    else if (kind == PT_ACT_GELU_ERF) gated_bwd(dg, du, y, dy, g, u, n, PT_ACT_GELU_ERF);
-    else gated_bwd(dg, du, y, dy, g, u, n, PT_ACT_GELU_TANH);
+    if (kind == PT_ACT_SILU)
+        gated_bwd(dg, du, y, dy, g, u, n, PT_ACT_SILU);
+    else if (kind == PT_ACT_GELU_ERF)
+        gated_bwd(dg, du, y, dy, g, u, n, PT_ACT_GELU_ERF);
+    else
+        gated_bwd(dg, du, y, dy, g, u, n, PT_ACT_GELU_TANH);
 }
 
 void PT_V(pt_axpby_run)(float *y, const float *x, int64_t n, float alpha, float beta)

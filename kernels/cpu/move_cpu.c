@@ -38,7 +38,8 @@ pt_status pt_cpu_embed_bwd(pt_ctx *ctx, const pt_embed_bwd_args *a)
 #pragma omp parallel for schedule(static) if (n * c > SMALL_WORK)
     for (int64_t s = 0; s < strips; s++) {
         int64_t at = s * STRIP, len = c - at < STRIP ? c - at : STRIP;
-        for (int64_t r = 0; r < n; r++) PT_PICK(pt_axpby_run)(pt_f32_row(a->dw, tokens[r]) + at, pt_f32_row(a->dy, r) + at, len, a->scale, 1);
+        for (int64_t r = 0; r < n; r++)
+            PT_PICK(pt_axpby_run)(pt_f32_row(a->dw, tokens[r]) + at, pt_f32_row(a->dy, r) + at, len, a->scale, 1);
     }
     pt_prof_end(ctx, PT_PROF_EMBED, t0, 2.0 * (double)n * (double)c);
     return PT_OK;
@@ -72,7 +73,9 @@ pt_status pt_cpu_scatter_add(pt_ctx *ctx, const pt_gather_args *a)
 
 static float load(const void *p, pt_dtype t, int64_t i)
 {
-    return t == PT_F32 ? ((const float *)p)[i] : t == PT_F16 ? pt_f16_to_f32(((const uint16_t *)p)[i]) : pt_bf16_to_f32(((const uint16_t *)p)[i]);
+    return t == PT_F32   ? ((const float *)p)[i]
+           : t == PT_F16 ? pt_f16_to_f32(((const uint16_t *)p)[i])
+                         : pt_bf16_to_f32(((const uint16_t *)p)[i]);
 }
 
 static void cast_row(void *y, pt_dtype to, const void *x, pt_dtype from, int64_t n)
@@ -83,8 +86,10 @@ static void cast_row(void *y, pt_dtype to, const void *x, pt_dtype from, int64_t
     }
     for (int64_t i = 0; i < n; i++) {
         float v = load(x, from, i);
-        if (to == PT_F32) ((float *)y)[i] = v;
-        else ((uint16_t *)y)[i] = to == PT_F16 ? pt_f32_to_f16(v) : pt_f32_to_bf16(v);
+        if (to == PT_F32)
+            ((float *)y)[i] = v;
+        else
+            ((uint16_t *)y)[i] = to == PT_F16 ? pt_f32_to_f16(v) : pt_f32_to_bf16(v);
     }
 }
 

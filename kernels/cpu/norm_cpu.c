@@ -71,7 +71,8 @@ pt_status pt_cpu_rmsnorm_bwd(pt_ctx *ctx, const pt_rmsnorm_bwd_args *a)
     pt_norm_bwd_rows j = {pt_f32_at(a->dy), maybe(a->dres), pt_f32_at(a->h), pt_f32_at(a->rstd), w, pt_f32_at(a->dx),
                           a->dy.ld,         a->dres.ld,     a->h.ld,         a->dx.ld,           c};
 #pragma omp parallel for schedule(static) if (n * c > SMALL_WORK)
-    for (int64_t p = 0; p < parts; p++) PT_PICK(pt_norm_backward)(&j, n * p / parts, n * (p + 1) / parts, with_dw ? part + p * c : NULL);
+    for (int64_t p = 0; p < parts; p++)
+        PT_PICK(pt_norm_backward)(&j, n * p / parts, n * (p + 1) / parts, with_dw ? part + p * c : NULL);
     if (with_dw) {
         float *dw = pt_f32_at(a->dw);
 #pragma omp parallel for schedule(static) if (parts * c > SMALL_WORK)

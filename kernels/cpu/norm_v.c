@@ -43,8 +43,8 @@ void PT_V(pt_norm_forward)(const pt_norm_rows *j, int64_t r0, int64_t r1)
 }
 
 /* dw += dy*h*rstd before dx is written: dx may lie on dy */
-static void backward_row(float *dx, const float *dy, const float *dres, const float *h, const float *w, float *dw, int64_t n, float rstd,
-                         float mean)
+static void backward_row(float *dx, const float *dy, const float *dres, const float *h, const float *w, float *dw, int64_t n,
+                         float rstd, float mean)
 {
     float k = rstd * rstd * mean;
     if (dw)

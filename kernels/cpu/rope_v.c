@@ -29,7 +29,9 @@ void PT_V(pt_rope_row)(float *x, const float *table, int heads, int dim, int rot
         s[i] = inverse ? -table[2 * i + 1] : table[2 * i + 1];
     }
     for (int h = 0; h < heads; h++, x += dim) {
-        if (kind == PT_ROPE_HALF) rotate_half(x, x + half, c, s, half);
-        else rotate_adjacent(x, c, s, half);
+        if (kind == PT_ROPE_HALF)
+            rotate_half(x, x + half, c, s, half);
+        else
+            rotate_adjacent(x, c, s, half);
     }
 }

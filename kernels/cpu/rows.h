@@ -1,5 +1,6 @@
-/* Row kernels of the memory-bound ops (norm_v.c, rope_v.c, mlp_v.c), one copy per instruction set. Every row is computed alone and in
- * the same way wherever it lies, so splitting rows over threads never changes a bit. All pointers f32; ld_* in elements. */
+/* Row kernels of the memory-bound ops (norm_v.c, rope_v.c, mlp_v.c), one copy per instruction set. Every row is computed alone
+ * and in the same way wherever it lies, so splitting rows over threads never changes a bit. All pointers f32; ld_* in elements.
+ */
 #ifndef PT_KERNELS_ROWS_H
 #define PT_KERNELS_ROWS_H
 #include <stdint.h>
@@ -30,7 +31,8 @@ PT_V_DECL(void, pt_rope_row, (float *x, const float *table, int heads, int dim, 
 /* n elements of y = act(g) * u. */
 PT_V_DECL(void, pt_gated_run, (float *y, const float *g, const float *u, int64_t n, pt_act_kind kind));
 /* n elements of the backward; y may be NULL. */
-PT_V_DECL(void, pt_gated_bwd_run, (float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n, pt_act_kind kind));
+PT_V_DECL(void, pt_gated_bwd_run,
+          (float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n, pt_act_kind kind));
 /* y = alpha*x + beta*y; beta 0 does not read y. */
 PT_V_DECL(void, pt_axpby_run, (float *y, const float *x, int64_t n, float alpha, float beta));
 #endif

@@ -1,5 +1,5 @@
-/* Sampling without sorting the vocabulary: candidates are the tokens within a widening distance of the largest logit, until they
- * hold all that the filters can keep or the draw can reach; only those are ordered. */
+/* Sampling without sorting the vocabulary: candidates are the tokens within a widening distance of the largest logit, until
+ * they hold all that the filters can keep or the draw can reach; only those are ordered. */
 #include <float.h>
 #include <math.h>
 #include <omp.h>
@@ -19,10 +19,10 @@ typedef struct sampler {
     const pt_sample_args *a;
     float *z;
     int64_t v;
-    candidate *c;  /* [v] */
-    int32_t *ids;  /* [v] */
+    candidate *c; /* [v] */
+    int32_t *ids; /* [v] */
     float max;
-    double total;  /* mass of what top-k leaves, in units of the largest probability */
+    double total; /* mass of what top-k leaves, in units of the largest probability */
 } sampler;
 
 static int by_logit(const void *pa, const void *pb)
@@ -61,9 +61,12 @@ static float select_top(candidate *c, int64_t n, int64_t k)
                 c[j--] = t;
             }
         }
-        if (k - 1 <= j) hi = j;
-        else if (k - 1 >= i) lo = i;
-        else break;
+        if (k - 1 <= j)
+            hi = j;
+        else if (k - 1 >= i)
+            lo = i;
+        else
+            break;
     }
     return c[k - 1].z;
 }
@@ -167,6 +170,7 @@ pt_status pt_cpu_sample(pt_ctx *ctx, const pt_sample_args *a)
         out[b] = sample_row(&s, b, old + t * seen);
     }
     for (int64_t b = 0; b < rows; b++)
-        if (out[b] < 0) return pt_fail(PT_ENONFINITE, "sample: row %lld holds a NaN or +inf, or nothing but -inf", (long long)b);
+        if (out[b] < 0)
+            return pt_fail(PT_ENONFINITE, "sample: row %lld holds a NaN or +inf, or nothing but -inf", (long long)b);
     return PT_OK;
 }

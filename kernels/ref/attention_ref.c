@@ -27,7 +27,8 @@ void pt_ref_forest_free(pt_ctx *ctx, pt_forest *f)
 }
 
 /* One query row of one head: p[j] for every visible j (0 elsewhere), and the log-sum. */
-static double probabilities(const pt_forest *f, int32_t i, const float *q, const float *k, int64_t ld, int dim, double scale, double *p)
+static double probabilities(const pt_forest *f, int32_t i, const float *q, const float *k, int64_t ld, int dim, double scale,
+                            double *p)
 {
     double max = -INFINITY, sum = 0;
     for (int32_t j = 0; j <= i; j++) {

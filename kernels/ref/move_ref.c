@@ -41,7 +41,8 @@ pt_status pt_ref_gather(pt_ctx *ctx, const pt_gather_args *a)
     PT_RETURN(pt_check_gather(ctx, a));
     if (ctx->dry) return PT_OK;
     const int32_t *index = pt_at(a->index);
-    for (int64_t r = 0; r < a->y.rows; r++) memcpy(pt_f32_row(a->y, r), pt_f32_row(a->x, index[r]), (size_t)a->y.cols * sizeof(float));
+    for (int64_t r = 0; r < a->y.rows; r++)
+        memcpy(pt_f32_row(a->y, r), pt_f32_row(a->x, index[r]), (size_t)a->y.cols * sizeof(float));
     return PT_OK;
 }
 
@@ -70,8 +71,10 @@ pt_status pt_ref_cast(pt_ctx *ctx, const pt_cast_args *a)
         for (int64_t i = 0; i < a->x.cols; i++) {
             float x = element(a->x, r, i);
             uint16_t *half = (uint16_t *)pt_at(a->y) + r * a->y.ld;
-            if (a->y.type == PT_F32) pt_f32_row(a->y, r)[i] = x;
-            else half[i] = a->y.type == PT_F16 ? pt_f32_to_f16(x) : pt_f32_to_bf16(x);
+            if (a->y.type == PT_F32)
+                pt_f32_row(a->y, r)[i] = x;
+            else
+                half[i] = a->y.type == PT_F16 ? pt_f32_to_f16(x) : pt_f32_to_bf16(x);
         }
     return PT_OK;
 }

@@ -29,7 +29,8 @@ static void penalise(double *z, int64_t v, const int32_t *seen, int64_t n, doubl
     }
 }
 
-/* How many of the sorted candidates stay: top-k with ties of the k-th, then top-p of what is left, then min-p. p: [v] exp(z - max). */
+/* How many of the sorted candidates stay: top-k with ties of the k-th, then top-p of what is left, then min-p. p: [v] exp(z -
+ * max). */
 static int64_t filter(const pt_sample_args *a, const candidate *c, const double *p, int64_t v)
 {
     int64_t keep = v;
@@ -53,11 +54,13 @@ static pt_status sample_row(const pt_sample_args *a, int64_t b, double *p, candi
     const float *z = pt_f32_row(a->logits, b);
     int32_t *out = (int32_t *)pt_at(a->token) + b;
     for (int64_t i = 0; i < v; i++) {
-        if (isnan(z[i]) || z[i] == INFINITY) return pt_fail(PT_ENONFINITE, "sample: logit %lld of row %lld is %f", (long long)i, (long long)b, z[i]);
+        if (isnan(z[i]) || z[i] == INFINITY)
+            return pt_fail(PT_ENONFINITE, "sample: logit %lld of row %lld is %f", (long long)i, (long long)b, z[i]);
         p[i] = z[i];
         mark[i] = 0;
     }
-    if (pt_view_ok(a->seen)) penalise(p, v, (const int32_t *)pt_at(a->seen) + b * a->seen.ld, a->seen.cols, a->repetition_penalty, mark);
+    if (pt_view_ok(a->seen))
+        penalise(p, v, (const int32_t *)pt_at(a->seen) + b * a->seen.ld, a->seen.cols, a->repetition_penalty, mark);
     for (int64_t i = 0; i < v; i++) c[i] = (candidate){a->temperature > 0 ? p[i] / a->temperature : p[i], (int32_t)i};
     qsort(c, (size_t)v, sizeof *c, by_logit);
     if (c[0].z == -INFINITY) return pt_fail(PT_ENONFINITE, "sample: every logit of row %lld is -inf", (long long)b);

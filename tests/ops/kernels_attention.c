@@ -1,4 +1,5 @@
-/* Attention: ref against finite differences and against the rule of visibility; cpu against ref within twice the error of plain f32 loops. */
+/* Attention: ref against finite differences and against the rule of visibility; cpu against ref within twice the error of plain
+ * f32 loops. */
 #include "tests/ops/op_forest.h"
 
 typedef struct problem {
@@ -36,23 +37,44 @@ static void make_inputs(problem *p, uint64_t seed, float strength, int pad)
 
 static result make_result(const problem *p, int pad)
 {
-    result r = {ot_new(PT_F32, p->q.v.rows, p->q.v.cols, p->q.v.cols + pad), ot_new(PT_F32, p->heads, p->q.v.rows, p->q.v.rows + pad),
-                ot_new(PT_F32, p->q.v.rows, p->q.v.cols, p->q.v.cols + pad), ot_new(PT_F32, p->q.v.rows, p->k.v.cols, p->k.v.cols + pad),
+    result r = {ot_new(PT_F32, p->q.v.rows, p->q.v.cols, p->q.v.cols + pad),
+                ot_new(PT_F32, p->heads, p->q.v.rows, p->q.v.rows + pad),
+                ot_new(PT_F32, p->q.v.rows, p->q.v.cols, p->q.v.cols + pad),
+                ot_new(PT_F32, p->q.v.rows, p->k.v.cols, p->k.v.cols + pad),
                 ot_new(PT_F32, p->q.v.rows, p->k.v.cols, p->k.v.cols + pad)};
     return r;
 }
 
 static pt_attention_args forward_args(const problem *p, const result *r, const pt_forest *f)
 {
-    return (pt_attention_args){.o = r->o.v, .lse = r->lse.v, .q = p->q.v, .k = p->k.v, .v = p->v.v, .forest = f, .n_heads = p->heads,
-                               .n_kv = p->kv, .dim = p->dim, .scale = p->scale};
+    return (pt_attention_args){.o = r->o.v,
+                               .lse = r->lse.v,
+                               .q = p->q.v,
+                               .k = p->k.v,
+                               .v = p->v.v,
+                               .forest = f,
+                               .n_heads = p->heads,
+                               .n_kv = p->kv,
+                               .dim = p->dim,
+                               .scale = p->scale};
 }
 
 /* With o and lse of `from`. */
 static pt_attention_bwd_args backward_args(const problem *p, const result *r, const result *from, const pt_forest *f)
 {
-    return (pt_attention_bwd_args){.dq = r->dq.v, .dk = r->dk.v, .dv = r->dv.v, .dout = p->dout.v, .o = from->o.v, .lse = from->lse.v,
-                                   .q = p->q.v, .k = p->k.v, .v = p->v.v, .forest = f, .n_heads = p->heads, .n_kv = p->kv, .dim = p->dim,
+    return (pt_attention_bwd_args){.dq = r->dq.v,
+                                   .dk = r->dk.v,
+                                   .dv = r->dv.v,
+                                   .dout = p->dout.v,
+                                   .o = from->o.v,
+                                   .lse = from->lse.v,
+                                   .q = p->q.v,
+                                   .k = p->k.v,
+                                   .v = p->v.v,
+                                   .forest = f,
+                                   .n_heads = p->heads,
+                                   .n_kv = p->kv,
+                                   .dim = p->dim,
                                    .scale = p->scale};
 }
 
@@ -136,15 +158,16 @@ static bool all_zero(const ot_mat *m)
     return true;
 }
 
-/* 6e-8: the result's own rounding, where the plain loops happen to be exact. A gradient that is zero because a softmax over one key does
- * not move is a difference of terms of size 1: there the error is absolute: 4 roundings (2.4e-7) an element, for each head of the group that adds to it. */
+/* 6e-8: the result's own rounding, where the plain loops happen to be exact. A gradient that is zero because a softmax over one
+ * key does not move is a difference of terms of size 1: there the error is absolute: 4 roundings (2.4e-7) an element, for each
+ * head of the group that adds to it. */
 static void within(const char *what, const problem *p, const ot_mat *got, const ot_mat *plain, const ot_mat *want)
 {
     double e = ot_error(got, want), budget = 2 * ot_error(plain, want) + 6e-8;
     if (all_zero(want)) budget = 2.4e-7 * sqrt((double)(want->v.rows * want->v.cols * p->heads / p->kv));
     if (!(e <= budget))
-        fail_msg("%s: error %.3g, budget %.3g (%d tokens, %d segments, window %d, heads %d/%d, dim %d, %s)", what, e, budget, p->f.d.n_tokens,
-                 p->f.d.n_segs, p->f.d.window, p->heads, p->kv, p->dim, pt_cpu_isa());
+        fail_msg("%s: error %.3g, budget %.3g (%d tokens, %d segments, window %d, heads %d/%d, dim %d, %s)", what, e, budget,
+                 p->f.d.n_tokens, p->f.d.n_segs, p->f.d.window, p->heads, p->kv, p->dim, pt_cpu_isa());
 }
 
 static void compare(const problem *p)
@@ -173,7 +196,8 @@ static double objective(const problem *p, const pt_forest *f, const result *r)
     return sum;
 }
 
-static void check_gradient(const problem *p, const pt_forest *f, const result *r, const ot_mat *x, const ot_mat *dx, int64_t step)
+static void check_gradient(const problem *p, const pt_forest *f, const result *r, const ot_mat *x, const ot_mat *dx,
+                           int64_t step)
 {
     result work = make_result(p, 0);
     for (int64_t at = 0; at < x->v.rows * x->v.cols; at += step) {
@@ -185,7 +209,8 @@ static void check_gradient(const problem *p, const pt_forest *f, const result *r
         width -= *e;
         *e = keep;
         double fd = (up - down) / width, g = ot_f32(dx, at / x->v.cols)[at % x->v.cols];
-        if (!(fabs(fd - g) <= 2e-3 * (1 + fabs(g)))) fail_msg("gradient %g, finite difference %g at %lld", g, fd, (long long)at);
+        if (!(fabs(fd - g) <= 2e-3 * (1 + fabs(g))))
+            fail_msg("gradient %g, finite difference %g at %lld", g, fd, (long long)at);
     }
 }
 
@@ -217,17 +242,21 @@ static void ref_visibility(void **state)
         run(&ot.ref, &p, &want, NULL);
         naive(&p, &plain, &want);
         assert_true(ot_error(&plain.o, &want.o) < 1e-6 && ot_error(&plain.lse, &want.lse) < 1e-6);
-        assert_true(ot_error(&plain.dq, &want.dq) < 1e-5 && ot_error(&plain.dk, &want.dk) < 1e-5 && ot_error(&plain.dv, &want.dv) < 1e-5);
+        assert_true(ot_error(&plain.dq, &want.dq) < 1e-5 && ot_error(&plain.dk, &want.dk) < 1e-5 &&
+                    ot_error(&plain.dv, &want.dv) < 1e-5);
         ot_free_all();
     }
 }
 
 static void cpu_forests(void **state)
 {
-    static const struct { int heads, kv, dim, depth, tokens, len, window; } cases[] = {
-        {3, 1, 64, 2, 300, 90, 0},   {2, 2, 8, 1, 90, 40, 0},     {4, 2, 16, 3, 150, 30, 20}, {6, 2, 10, 4, 200, 25, 0}, {8, 2, 80, 2, 130, 60, 0},
-        {8, 1, 96, 3, 120, 40, 33},  {1, 1, 128, 2, 200, 70, 0},  {2, 1, 256, 2, 90, 33, 0},  {5, 1, 2, 4, 260, 12, 5},  {9, 3, 64, 2, 500, 120, 0},
-        {7, 1, 34, 4, 300, 8, 0},    {16, 1, 24, 2, 70, 20, 1},   {3, 3, 40, 1, 400, 390, 64}, {1, 1, 64, 3, 420, 200, 100},
+    static const struct {
+        int heads, kv, dim, depth, tokens, len, window;
+    } cases[] = {
+        {3, 1, 64, 2, 300, 90, 0},   {2, 2, 8, 1, 90, 40, 0},      {4, 2, 16, 3, 150, 30, 20}, {6, 2, 10, 4, 200, 25, 0},
+        {8, 2, 80, 2, 130, 60, 0},   {8, 1, 96, 3, 120, 40, 33},   {1, 1, 128, 2, 200, 70, 0}, {2, 1, 256, 2, 90, 33, 0},
+        {5, 1, 2, 4, 260, 12, 5},    {9, 3, 64, 2, 500, 120, 0},   {7, 1, 34, 4, 300, 8, 0},   {16, 1, 24, 2, 70, 20, 1},
+        {3, 3, 40, 1, 400, 390, 64}, {1, 1, 64, 3, 420, 200, 100},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         problem p = {.heads = cases[c].heads, .kv = cases[c].kv, .dim = cases[c].dim};
@@ -246,7 +275,7 @@ static void cpu_special_shapes(void **state)
         if (c == 0) of_add(&p.f, -1, 1); /* one token */
         if (c == 1)
             for (int i = 0; i < 200; i++) of_add(&p.f, -1, 1); /* many roots of one token */
-        if (c == 2) { /* a profile and many answers of one token */
+        if (c == 2) {                                          /* a profile and many answers of one token */
             of_add(&p.f, -1, 70);
             for (int i = 0; i < 150; i++) of_add(&p.f, 0, 1);
         }
@@ -287,7 +316,8 @@ static void cpu_threads(void **state)
             pt_threads_set(threads);
             run(&ot.cpu, &p, &many, NULL);
             assert_true(ot_equal_bits(&many.o, &one.o) && ot_equal_bits(&many.lse, &one.lse));
-            assert_true(ot_equal_bits(&many.dq, &one.dq) && ot_equal_bits(&many.dk, &one.dk) && ot_equal_bits(&many.dv, &one.dv));
+            assert_true(ot_equal_bits(&many.dq, &one.dq) && ot_equal_bits(&many.dk, &one.dk) &&
+                        ot_equal_bits(&many.dv, &one.dv));
         }
     }
     pt_threads_set(before);
@@ -374,9 +404,9 @@ static void workspace_monotone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ref_gradients),      cmocka_unit_test(ref_visibility), cmocka_unit_test(cpu_forests),
+        cmocka_unit_test(ref_gradients),      cmocka_unit_test(ref_visibility),   cmocka_unit_test(cpu_forests),
         cmocka_unit_test(cpu_special_shapes), cmocka_unit_test(cpu_large_logits), cmocka_unit_test(cpu_threads),
-        cmocka_unit_test(no_lse_and_no_rows), cmocka_unit_test(refusals),       cmocka_unit_test(workspace_monotone),
+        cmocka_unit_test(no_lse_and_no_rows), cmocka_unit_test(refusals),         cmocka_unit_test(workspace_monotone),
     };
     return cmocka_run_group_tests_name("kernels_attention", tests, begin, finish);
 }

@@ -17,11 +17,14 @@ typedef struct cache {
 
 static cache make(int64_t b, int max_len, int heads, int kv, int dim, int window, uint64_t seed)
 {
-    cache c = {.q = ot_new(PT_F32, b, heads * dim, heads * dim + 4), .k = ot_new(PT_F32, b * max_len, kv * dim, kv * dim), .v = ot_new(PT_F32, b * max_len, kv * dim, kv * dim + 2),
+    cache c = {.q = ot_new(PT_F32, b, heads * dim, heads * dim + 4),
+               .k = ot_new(PT_F32, b * max_len, kv * dim, kv * dim),
+               .v = ot_new(PT_F32, b * max_len, kv * dim, kv * dim + 2),
                .lens = ot_new(PT_I32, 1, b, b)};
     ot_fill(&c.q, seed, 1);
     for (int64_t i = 0; i < b; i++) {
-        int32_t len = i == 0 ? max_len : 1 + (int32_t)(pt_rng_words(seed, PT_RNG_TEST, (uint64_t)i, 9).v[0] % (uint32_t)max_len);
+        int32_t len =
+            i == 0 ? max_len : 1 + (int32_t)(pt_rng_words(seed, PT_RNG_TEST, (uint64_t)i, 9).v[0] % (uint32_t)max_len);
         ot_i32(&c.lens)[i] = len;
         for (int64_t r = i * max_len; r < i * max_len + len; r++) /* rows past the length stay poison: they must not be read */
             for (int e = 0; e < kv * dim; e++) {
@@ -29,8 +32,16 @@ static cache make(int64_t b, int max_len, int heads, int kv, int dim, int window
                 ot_f32(&c.v, r)[e] = ot_random(seed + 2, (uint64_t)(r * kv * dim + e));
             }
     }
-    c.a = (pt_decode_args){.q = c.q.v, .k = c.k.v, .v = c.v.v, .lens = c.lens.v, .max_len = max_len, .n_heads = heads, .n_kv = kv, .dim = dim,
-                           .window = window, .scale = 1 / sqrtf((float)dim)};
+    c.a = (pt_decode_args){.q = c.q.v,
+                           .k = c.k.v,
+                           .v = c.v.v,
+                           .lens = c.lens.v,
+                           .max_len = max_len,
+                           .n_heads = heads,
+                           .n_kv = kv,
+                           .dim = dim,
+                           .window = window,
+                           .scale = 1 / sqrtf((float)dim)};
     return c;
 }
 
@@ -40,11 +51,13 @@ static void plain(const cache *c, const ot_mat *o)
     float *e = calloc((size_t)a->max_len, sizeof *e);
     for (int64_t b = 0; b < a->q.rows; b++)
         for (int h = 0; h < a->n_heads; h++) {
-            int at = h / (a->n_heads / a->n_kv) * a->dim, len = ot_i32(&c->lens)[b], start = a->window && len > a->window ? len - a->window : 0;
+            int at = h / (a->n_heads / a->n_kv) * a->dim, len = ot_i32(&c->lens)[b],
+                start = a->window && len > a->window ? len - a->window : 0;
             float max = -INFINITY, sum = 0;
             for (int j = start; j < len; j++) {
                 e[j] = 0;
-                for (int d = 0; d < a->dim; d++) e[j] += ot_f32(&c->q, b)[h * a->dim + d] * ot_f32(&c->k, b * a->max_len + j)[at + d];
+                for (int d = 0; d < a->dim; d++)
+                    e[j] += ot_f32(&c->q, b)[h * a->dim + d] * ot_f32(&c->k, b * a->max_len + j)[at + d];
                 e[j] *= a->scale;
                 max = fmaxf(max, e[j]);
             }
@@ -60,13 +73,17 @@ static void plain(const cache *c, const ot_mat *o)
 
 static void against_ref(void **state)
 {
-    static const struct { int b, max_len, heads, kv, dim, window; } cases[] = {
-        {1, 1, 1, 1, 2, 0}, {1, 700, 9, 3, 64, 0}, {7, 65, 4, 1, 80, 0}, {3, 600, 2, 2, 34, 300}, {2, 257, 8, 1, 128, 256}, {5, 40, 6, 2, 10, 1}, {40, 90, 9, 3, 64, 0}, {1, 513, 14, 2, 256, 0},
+    static const struct {
+        int b, max_len, heads, kv, dim, window;
+    } cases[] = {
+        {1, 1, 1, 1, 2, 0},       {1, 700, 9, 3, 64, 0}, {7, 65, 4, 1, 80, 0},  {3, 600, 2, 2, 34, 300},
+        {2, 257, 8, 1, 128, 256}, {5, 40, 6, 2, 10, 1},  {40, 90, 9, 3, 64, 0}, {1, 513, 14, 2, 256, 0},
     };
     int before = pt_threads_get();
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         cache c = make(cases[k].b, cases[k].max_len, cases[k].heads, cases[k].kv, cases[k].dim, cases[k].window, k);
-        ot_mat want = ot_new(PT_F32, cases[k].b, c.q.v.cols, c.q.v.cols), p = ot_same(&want), got = ot_new(PT_F32, cases[k].b, c.q.v.cols, c.q.v.cols + 1), one = ot_same(&got);
+        ot_mat want = ot_new(PT_F32, cases[k].b, c.q.v.cols, c.q.v.cols), p = ot_same(&want),
+               got = ot_new(PT_F32, cases[k].b, c.q.v.cols, c.q.v.cols + 1), one = ot_same(&got);
         c.a.o = want.v;
         OT_RUN(&ot.ref, decode_attention, &c.a);
         plain(&c, &p);
@@ -100,7 +117,15 @@ static void equals_attention(void **state)
         pt_ctx *both[] = {&ot.ref, &ot.cpu};
         for (int b = 0; b < 2; b++) {
             pt_forest *forest = of_make(both[b], &f);
-            pt_attention_args a = {.o = all.v, .q = q.v, .k = c.k.v, .v = c.v.v, .forest = forest, .n_heads = 4, .n_kv = 2, .dim = 16, .scale = c.a.scale};
+            pt_attention_args a = {.o = all.v,
+                                   .q = q.v,
+                                   .k = c.k.v,
+                                   .v = c.v.v,
+                                   .forest = forest,
+                                   .n_heads = 4,
+                                   .n_kv = 2,
+                                   .dim = 16,
+                                   .scale = c.a.scale};
             OT_RUN(both[b], attention, &a);
             c.a.o = o.v;
             OT_RUN(both[b], decode_attention, &c.a);
@@ -133,6 +158,7 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(against_ref), cmocka_unit_test(equals_attention), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(against_ref), cmocka_unit_test(equals_attention),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests_name("kernels_decode", tests, begin, finish);
 }

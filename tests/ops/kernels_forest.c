@@ -26,23 +26,74 @@ typedef struct fault {
     const char *what, *says;
     void (*spoil)(of_forest *f);
 } fault;
-static void s_start(of_forest *f) { f->start[0] = 1; }
-static void s_empty(of_forest *f) { f->start[2] = f->start[1]; }
-static void s_back(of_forest *f) { f->start[2] = 3; }
-static void s_past(of_forest *f) { f->start[6] = 22; }
-static void s_short(of_forest *f) { f->d.n_tokens = 20; }
-static void s_self(of_forest *f) { f->parent[2] = 2; }
-static void s_later(of_forest *f) { f->parent[1] = 4; }
-static void s_minus(of_forest *f) { f->parent[1] = -2; }
-static void s_closed(of_forest *f) { f->parent[4] = 2; }
-static void s_closed_root(of_forest *f) { f->parent[5] = 0; }
-static void s_end_small(of_forest *f) { f->end[0] = 8; }
-static void s_end_big(of_forest *f) { f->end[1] = 12; }
-static void s_end_leaf(of_forest *f) { f->end[3] = 12; }
-static void s_end_last(of_forest *f) { f->end[5] = 20; }
-static void s_end_huge(of_forest *f) { f->end[0] = 1 << 30; }
-static void s_pos(of_forest *f) { f->pos[2] = 3; }
-static void s_pos_child(of_forest *f) { f->pos[5] = 6; }
+static void s_start(of_forest *f)
+{
+    f->start[0] = 1;
+}
+static void s_empty(of_forest *f)
+{
+    f->start[2] = f->start[1];
+}
+static void s_back(of_forest *f)
+{
+    f->start[2] = 3;
+}
+static void s_past(of_forest *f)
+{
+    f->start[6] = 22;
+}
+static void s_short(of_forest *f)
+{
+    f->d.n_tokens = 20;
+}
+static void s_self(of_forest *f)
+{
+    f->parent[2] = 2;
+}
+static void s_later(of_forest *f)
+{
+    f->parent[1] = 4;
+}
+static void s_minus(of_forest *f)
+{
+    f->parent[1] = -2;
+}
+static void s_closed(of_forest *f)
+{
+    f->parent[4] = 2;
+}
+static void s_closed_root(of_forest *f)
+{
+    f->parent[5] = 0;
+}
+static void s_end_small(of_forest *f)
+{
+    f->end[0] = 8;
+}
+static void s_end_big(of_forest *f)
+{
+    f->end[1] = 12;
+}
+static void s_end_leaf(of_forest *f)
+{
+    f->end[3] = 12;
+}
+static void s_end_last(of_forest *f)
+{
+    f->end[5] = 20;
+}
+static void s_end_huge(of_forest *f)
+{
+    f->end[0] = 1 << 30;
+}
+static void s_pos(of_forest *f)
+{
+    f->pos[2] = 3;
+}
+static void s_pos_child(of_forest *f)
+{
+    f->pos[5] = 6;
+}
 static void s_pos_negative(of_forest *f)
 {
     for (int i = 15; i < 21; i++) f->pos[i] = i - 20;
@@ -51,19 +102,46 @@ static void s_pos_overflow(of_forest *f)
 {
     for (int i = 15; i < 21; i++) f->pos[i] = INT32_MAX - 2;
 }
-static void s_window(of_forest *f) { f->d.window = -1; }
-static void s_no_segs(of_forest *f) { f->d.n_segs = 0; }
-static void s_many_segs(of_forest *f) { f->d.n_segs = 7; }
-static void s_negative(of_forest *f) { f->d.n_tokens = -1; }
+static void s_window(of_forest *f)
+{
+    f->d.window = -1;
+}
+static void s_no_segs(of_forest *f)
+{
+    f->d.n_segs = 0;
+}
+static void s_many_segs(of_forest *f)
+{
+    f->d.n_segs = 7;
+}
+static void s_negative(of_forest *f)
+{
+    f->d.n_tokens = -1;
+}
 static const fault faults[] = {
-    {"first start", "starts at 1", s_start},        {"empty segment", "segment 1", s_empty},         {"start goes back", "segment 1", s_back},
-    {"last start", "stops at 22", s_past},          {"tokens left", "stops at 21", s_short},         {"own parent", "has parent 2", s_self},
-    {"later parent", "has parent 4", s_later},      {"parent -2", "has parent -2", s_minus},         {"closed parent", "segment 4", s_closed},
-    {"closed root", "segment 5", s_closed_root},    {"end too small", "past its parent's end 8", s_end_small},     {"end past child", "segment 1", s_end_big},
-    {"leaf's end", "segment 3", s_end_leaf},        {"last end", "segment 5", s_end_last},           {"end past all", "segment 0", s_end_huge},
-    {"position gap", "position 3", s_pos},          {"child position", "position 6", s_pos_child},   {"negative position", "position -5", s_pos_negative},
-    {"huge position", "position", s_pos_overflow},  {"window", "window -1", s_window},               {"no segments", "0 segments", s_no_segs},
-    {"too many segments", "made for 6", s_many_segs}, {"negative tokens", "-1 tokens", s_negative},
+    {"first start", "starts at 1", s_start},
+    {"empty segment", "segment 1", s_empty},
+    {"start goes back", "segment 1", s_back},
+    {"last start", "stops at 22", s_past},
+    {"tokens left", "stops at 21", s_short},
+    {"own parent", "has parent 2", s_self},
+    {"later parent", "has parent 4", s_later},
+    {"parent -2", "has parent -2", s_minus},
+    {"closed parent", "segment 4", s_closed},
+    {"closed root", "segment 5", s_closed_root},
+    {"end too small", "past its parent's end 8", s_end_small},
+    {"end past child", "segment 1", s_end_big},
+    {"leaf's end", "segment 3", s_end_leaf},
+    {"last end", "segment 5", s_end_last},
+    {"end past all", "segment 0", s_end_huge},
+    {"position gap", "position 3", s_pos},
+    {"child position", "position 6", s_pos_child},
+    {"negative position", "position -5", s_pos_negative},
+    {"huge position", "position", s_pos_overflow},
+    {"window", "window -1", s_window},
+    {"no segments", "0 segments", s_no_segs},
+    {"too many segments", "made for 6", s_many_segs},
+    {"negative tokens", "-1 tokens", s_negative},
 };
 
 static void broken(void **state)
@@ -108,7 +186,8 @@ static void accepted(void **state)
     ot.cpu.ops->forest_free(&ot.cpu, f);
 }
 
-/* Every visible (row, key) lies in exactly one tile; tiles come from high to low and hold at least one visible pair unless they are the block's own. */
+/* Every visible (row, key) lies in exactly one tile; tiles come from high to low and hold at least one visible pair unless they
+ * are the block's own. */
 static void walk(void **state)
 {
     for (uint64_t seed = 0; seed < 40; seed++) {

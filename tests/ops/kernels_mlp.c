@@ -1,4 +1,5 @@
-/* Gated activations: ref against finite differences, cpu against ref within twice the error of plain f32 formulas, tails included. */
+/* Gated activations: ref against finite differences, cpu against ref within twice the error of plain f32 formulas, tails
+ * included. */
 #include "tests/ops/op_test.h"
 
 static int begin(void **state)
@@ -34,7 +35,9 @@ static void budget(const char *what, int kind, const ot_mat *got, const ot_mat *
     if (!(e <= most)) fail_msg("%s, kind %d: error %.3g, budget %.3g (%s)", what, kind, e, most, pt_cpu_isa());
 }
 
-static const struct { int64_t n, f; } sizes[] = {{1, 1}, {3, 17}, {5, 64}, {40, 1536}, {2, 9001}};
+static const struct {
+    int64_t n, f;
+} sizes[] = {{1, 1}, {3, 17}, {5, 64}, {40, 1536}, {2, 9001}};
 
 static void against_ref(void **state)
 {
@@ -42,8 +45,10 @@ static void against_ref(void **state)
         for (int kind = 0; kind < 3; kind++)
             for (int spread = 0; spread < 3; spread++) {
                 int64_t n = sizes[s].n, f = sizes[s].f;
-                ot_mat g = ot_new(PT_F32, n, f, f), u = ot_new(PT_F32, n, f, f + 2), dy = ot_same(&g), y = ot_same(&g), dg = ot_same(&g), du = ot_same(&g);
-                ot_mat yp = ot_same(&g), dgp = ot_same(&g), dup = ot_same(&g), yc = ot_new(PT_F32, n, f, f + 1), dgc = ot_same(&yc), duc = ot_same(&yc), yc2 = ot_same(&yc);
+                ot_mat g = ot_new(PT_F32, n, f, f), u = ot_new(PT_F32, n, f, f + 2), dy = ot_same(&g), y = ot_same(&g),
+                       dg = ot_same(&g), du = ot_same(&g);
+                ot_mat yp = ot_same(&g), dgp = ot_same(&g), dup = ot_same(&g), yc = ot_new(PT_F32, n, f, f + 1),
+                       dgc = ot_same(&yc), duc = ot_same(&yc), yc2 = ot_same(&yc);
                 ot_fill(&g, 1, spread == 0 ? 1 : spread == 1 ? 6 : 0.01f);
                 ot_fill(&u, 2, 1);
                 ot_fill(&dy, 3, 1);
@@ -75,9 +80,11 @@ static void against_ref(void **state)
 /* Far out: silu and gelu go to 0 and x, derivatives to 0 and 1, and nothing is NaN; NaN stays NaN. */
 static void tails(void **state)
 {
-    static const float at[] = {-3e38f, -1e4f, -100, -88, -30, -14, -9, -5, -1.4143f, -1.4142f, 0, 1.4142f, 1.4143f, 5, 14, 100, 1e4f, 3e38f};
+    static const float at[] = {-3e38f,   -1e4f, -100,    -88,     -30, -14, -9,  -5,   -1.4143f,
+                               -1.4142f, 0,     1.4142f, 1.4143f, 5,   14,  100, 1e4f, 3e38f};
     int64_t n = sizeof at / sizeof *at;
-    ot_mat g = ot_new(PT_F32, 1, n, n), u = ot_same(&g), y = ot_same(&g), dg = ot_same(&g), du = ot_same(&g), yc = ot_same(&g), dgc = ot_same(&g), duc = ot_same(&g);
+    ot_mat g = ot_new(PT_F32, 1, n, n), u = ot_same(&g), y = ot_same(&g), dg = ot_same(&g), du = ot_same(&g), yc = ot_same(&g),
+           dgc = ot_same(&g), duc = ot_same(&g);
     memcpy(ot_f32(&g, 0), at, sizeof at);
     for (int64_t i = 0; i < n; i++) ot_f32(&u, 0)[i] = 1;
     for (int kind = 0; kind < 3; kind++)
@@ -87,7 +94,8 @@ static void tails(void **state)
             a.y = yc.v;
             OT_RUN(&ot.cpu, gated, &a);
             pt_gated_bwd_args b = {.dg = dg.v, .du = du.v, .dy = u.v, .g = g.v, .u = u.v, .kind = (pt_act_kind)kind};
-            if (kind != PT_ACT_GELU_TANH) OT_RUN(&ot.ref, gated_bwd, &b); /* its derivative is 0 * inf in double, too, at 3e38 */
+            if (kind != PT_ACT_GELU_TANH)
+                OT_RUN(&ot.ref, gated_bwd, &b); /* its derivative is 0 * inf in double, too, at 3e38 */
             b.dg = dgc.v, b.du = duc.v;
             OT_RUN(&ot.cpu, gated_bwd, &b);
             for (int64_t i = 0; i < n; i++) {
@@ -107,7 +115,8 @@ static void tails(void **state)
 static void aliases(void **state)
 {
     pt_ctx *both[] = {&ot.ref, &ot.cpu};
-    ot_mat g = ot_new(PT_F32, 6, 45, 45), u = ot_same(&g), dy = ot_same(&g), y = ot_same(&g), dg = ot_same(&g), du = ot_same(&g), g2 = ot_same(&g), u2 = ot_same(&g), dy2 = ot_same(&g);
+    ot_mat g = ot_new(PT_F32, 6, 45, 45), u = ot_same(&g), dy = ot_same(&g), y = ot_same(&g), dg = ot_same(&g),
+           du = ot_same(&g), g2 = ot_same(&g), u2 = ot_same(&g), dy2 = ot_same(&g);
     ot_fill(&g, 1, 1);
     ot_fill(&u, 2, 1);
     ot_fill(&dy, 3, 1);
@@ -117,7 +126,8 @@ static void aliases(void **state)
         ot_copy(&g2, &g);
         ot_copy(&u2, &u);
         ot_copy(&dy2, &dy);
-        a = (pt_gated_bwd_args){.dg = g2.v, .du = u2.v, .y = dy2.v, .dy = dy2.v, .g = g2.v, .u = u2.v, .kind = PT_ACT_GELU_TANH};
+        a = (pt_gated_bwd_args){
+            .dg = g2.v, .du = u2.v, .y = dy2.v, .dy = dy2.v, .g = g2.v, .u = u2.v, .kind = PT_ACT_GELU_TANH};
         OT_RUN(both[b], gated_bwd, &a);
         assert_true(ot_equal_bits(&g2, &dg) && ot_equal_bits(&u2, &du) && ot_equal_bits(&dy2, &y));
         for (int on_u = 0; on_u < 2; on_u++) {

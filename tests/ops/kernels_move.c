@@ -14,7 +14,8 @@ static int finish(void **state)
 static ot_mat indices(int64_t n, int32_t below, uint64_t seed)
 {
     ot_mat m = ot_new(PT_I32, 1, n, n);
-    for (int64_t i = 0; i < n; i++) ot_i32(&m)[i] = (int32_t)(pt_rng_words(seed, PT_RNG_TEST, (uint64_t)i, 1).v[0] % (uint32_t)below);
+    for (int64_t i = 0; i < n; i++)
+        ot_i32(&m)[i] = (int32_t)(pt_rng_words(seed, PT_RNG_TEST, (uint64_t)i, 1).v[0] % (uint32_t)below);
     return m;
 }
 
@@ -26,8 +27,10 @@ static void embed_types(void **state)
         int64_t v = 37, c = 512, n = 70;
         size_t row = 0;
         assert_int_equal(pt_dtype_row_bytes((pt_dtype)t, (size_t)c, &row), PT_OK);
-        ot_mat w = ot_new((pt_dtype)t, v, c, c), f = ot_new(PT_F32, v, c, c), y = ot_new(PT_F32, n, c, c), z = ot_new(PT_F32, n, c, c + 3), tok = indices(n, 37, 1);
-        for (int64_t i = 0; i < v * (int64_t)row; i++) w.buf->base[w.v.off + (size_t)i] = (unsigned char)(pt_rng_words(3, PT_RNG_TEST, (uint64_t)i, 2).v[0] & 0x3f);
+        ot_mat w = ot_new((pt_dtype)t, v, c, c), f = ot_new(PT_F32, v, c, c), y = ot_new(PT_F32, n, c, c),
+               z = ot_new(PT_F32, n, c, c + 3), tok = indices(n, 37, 1);
+        for (int64_t i = 0; i < v * (int64_t)row; i++)
+            w.buf->base[w.v.off + (size_t)i] = (unsigned char)(pt_rng_words(3, PT_RNG_TEST, (uint64_t)i, 2).v[0] & 0x3f);
         assert_int_equal(pt_dequant_rows((pt_dtype)t, ot_row(&w, 0), v, c, ot_f32(&f, 0)), PT_OK);
         for (int s = 0; s < 2; s++) {
             pt_embed_args a = {.y = y.v, .w = w.v, .tokens = tok.v, .scale = s ? 2.5f : 1};
@@ -46,7 +49,8 @@ static void embed_gradient(void **state)
 {
     int before = pt_threads_get();
     int64_t v = 11, c = 700, n = 90;
-    ot_mat dw = ot_new(PT_F32, v, c, c), start = ot_same(&dw), plain = ot_same(&dw), got = ot_same(&dw), dy = ot_new(PT_F32, n, c, c + 1), tok = indices(n, 11, 5);
+    ot_mat dw = ot_new(PT_F32, v, c, c), start = ot_same(&dw), plain = ot_same(&dw), got = ot_same(&dw),
+           dy = ot_new(PT_F32, n, c, c + 1), tok = indices(n, 11, 5);
     ot_fill(&start, 1, 1);
     ot_fill(&dy, 2, 1);
     ot_copy(&dw, &start);
@@ -72,7 +76,8 @@ static void gather_and_scatter(void **state)
 {
     pt_ctx *both[] = {&ot.ref, &ot.cpu};
     for (int b = 0; b < 2; b++) {
-        ot_mat x = ot_new(PT_F32, 50, 33, 40), y = ot_new(PT_F32, 20, 33, 33), z = ot_new(PT_F32, 50, 33, 33), index = ot_new(PT_I32, 1, 20, 20);
+        ot_mat x = ot_new(PT_F32, 50, 33, 40), y = ot_new(PT_F32, 20, 33, 33), z = ot_new(PT_F32, 50, 33, 33),
+               index = ot_new(PT_I32, 1, 20, 20);
         ot_fill(&x, 1, 1);
         ot_fill(&z, 2, 1);
         for (int i = 0; i < 20; i++) ot_i32(&index)[i] = (i * 7 + 3) % 50; /* distinct */
@@ -119,8 +124,9 @@ static void casts(void **state)
             assert_true(ot_equal_bits(&y, &z));
             for (int r = 0; r < 7; r++)
                 for (int i = 0; i < 91; i++) { /* no further from x than the two roundings allow */
-                    float got = types[to] == PT_F32 ? ot_f32(&y, r)[i] : types[to] == PT_F16 ? pt_f16_to_f32(((uint16_t *)(void *)ot_row(&y, r))[i])
-                                                                                             : pt_bf16_to_f32(((uint16_t *)(void *)ot_row(&y, r))[i]);
+                    float got = types[to] == PT_F32   ? ot_f32(&y, r)[i]
+                                : types[to] == PT_F16 ? pt_f16_to_f32(((uint16_t *)(void *)ot_row(&y, r))[i])
+                                                      : pt_bf16_to_f32(((uint16_t *)(void *)ot_row(&y, r))[i]);
                     float slack = from == 2 || to == 2 ? 1 / 200.0f : from == 1 || to == 1 ? 1 / 1800.0f : 0;
                     assert_true(fabsf(got - ot_f32(&x, r)[i]) <= slack * fabsf(ot_f32(&x, r)[i]));
                 }
@@ -140,12 +146,16 @@ static void sums(void **state)
     static const float ab[][2] = {{1, 1}, {0.5f, -2}, {3, 0}};
     for (int k = 0; k < 3; k++) {
         pt_axpby_args a = {.y = y.v, .x = x.v, .alpha = ab[k][0], .beta = ab[k][1]};
-        if (ab[k][1] != 0) ot_copy(&y, &start);
-        else ot_poison(&y); /* beta 0 never reads */
+        if (ab[k][1] != 0)
+            ot_copy(&y, &start);
+        else
+            ot_poison(&y); /* beta 0 never reads */
         OT_RUN(&ot.ref, axpby, &a);
         for (int i = 0; ot_isa(i); i++) {
-            if (ab[k][1] != 0) ot_copy(&z, &start);
-            else ot_poison(&z);
+            if (ab[k][1] != 0)
+                ot_copy(&z, &start);
+            else
+                ot_poison(&z);
             a.y = z.v;
             OT_RUN(&ot.cpu, axpby, &a);
             assert_true(ot_error(&z, &y) < 1.2e-7);
@@ -156,7 +166,7 @@ static void sums(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(embed_types), cmocka_unit_test(embed_gradient), cmocka_unit_test(gather_and_scatter),
-                                       cmocka_unit_test(casts), cmocka_unit_test(sums)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(embed_types), cmocka_unit_test(embed_gradient),
+                                       cmocka_unit_test(gather_and_scatter), cmocka_unit_test(casts), cmocka_unit_test(sums)};
     return cmocka_run_group_tests_name("kernels_move", tests, begin, finish);
 }

@@ -11,13 +11,17 @@ static int finish(void **state)
     return ot_end();
 }
 
-static const struct { int64_t n, c; } sizes[] = {{1, 1}, {3, 5}, {7, 64}, {130, 576}, {33, 1023}, {300, 96}, {2200, 8}};
+static const struct {
+    int64_t n, c;
+} sizes[] = {{1, 1}, {3, 5}, {7, 64}, {130, 576}, {33, 1023}, {300, 96}, {2200, 8}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 static void budget(const char *what, const ot_mat *got, const ot_mat *plain, const ot_mat *want)
 {
     double e = ot_error(got, want), most = 2 * ot_error(plain, want) + 6e-8;
-    if (!(e <= most)) fail_msg("%s of %lld x %lld: error %.3g, budget %.3g (%s)", what, (long long)want->v.rows, (long long)want->v.cols, e, most, pt_cpu_isa());
+    if (!(e <= most))
+        fail_msg("%s of %lld x %lld: error %.3g, budget %.3g (%s)", what, (long long)want->v.rows, (long long)want->v.cols, e,
+                 most, pt_cpu_isa());
 }
 
 static void plain_forward(const ot_mat *h, const ot_mat *w, const ot_mat *y, const ot_mat *rstd, float eps)
@@ -35,7 +39,8 @@ static void forward_cpu(void **state)
     for (int s = 0; s < SIZES; s++) {
         int64_t n = sizes[s].n, c = sizes[s].c;
         ot_mat x = ot_new(PT_F32, n, c, c + 3), add = ot_new(PT_F32, n, c, c), w = ot_new(PT_F32, 1, c, c);
-        ot_mat y = ot_new(PT_F32, n, c, c), rstd = ot_new(PT_F32, 1, n, n), h = ot_new(PT_F32, n, c, c), yp = ot_same(&y), rp = ot_same(&rstd);
+        ot_mat y = ot_new(PT_F32, n, c, c), rstd = ot_new(PT_F32, 1, n, n), h = ot_new(PT_F32, n, c, c), yp = ot_same(&y),
+               rp = ot_same(&rstd);
         ot_mat yc = ot_new(PT_F32, n, c, c + 1), rc = ot_same(&rstd), hc = ot_new(PT_F32, n, c, c + 2);
         ot_fill(&x, 1, 1);
         ot_fill(&add, 2, 3);
@@ -63,7 +68,8 @@ static void aliases_and_options(void **state)
 {
     pt_ctx *both[] = {&ot.ref, &ot.cpu};
     int64_t n = 9, c = 256;
-    ot_mat x = ot_new(PT_F32, n, c, c), add = ot_same(&x), w = ot_new(PT_F32, 1, c, c), y = ot_same(&x), h = ot_same(&x), work = ot_same(&x);
+    ot_mat x = ot_new(PT_F32, n, c, c), add = ot_same(&x), w = ot_new(PT_F32, 1, c, c), y = ot_same(&x), h = ot_same(&x),
+           work = ot_same(&x);
     ot_mat rstd = ot_new(PT_F32, 1, n, n), y2 = ot_same(&x), rstd2 = ot_same(&rstd);
     ot_fill(&x, 1, 1);
     ot_fill(&add, 2, 1);
@@ -105,9 +111,11 @@ static void backward_cpu(void **state)
 {
     for (int s = 0; s < SIZES; s++) {
         int64_t n = sizes[s].n, c = sizes[s].c;
-        ot_mat h = ot_new(PT_F32, n, c, c), dy = ot_new(PT_F32, n, c, c + 4), dres = ot_new(PT_F32, n, c, c), w = ot_new(PT_F32, 1, c, c);
+        ot_mat h = ot_new(PT_F32, n, c, c), dy = ot_new(PT_F32, n, c, c + 4), dres = ot_new(PT_F32, n, c, c),
+               w = ot_new(PT_F32, 1, c, c);
         ot_mat rstd = ot_new(PT_F32, 1, n, n), start = ot_new(PT_F32, 1, c, c), y = ot_same(&h);
-        ot_mat dx = ot_same(&h), dw = ot_same(&w), dxp = ot_same(&h), dwp = ot_same(&w), dxc = ot_new(PT_F32, n, c, c + 1), dwc = ot_same(&w);
+        ot_mat dx = ot_same(&h), dw = ot_same(&w), dxp = ot_same(&h), dwp = ot_same(&w), dxc = ot_new(PT_F32, n, c, c + 1),
+               dwc = ot_same(&w);
         ot_fill(&h, 1, 1);
         ot_fill(&dy, 2, 1);
         ot_fill(&dres, 3, 1);
@@ -116,7 +124,8 @@ static void backward_cpu(void **state)
         pt_rmsnorm_args f = {.y = y.v, .rstd = rstd.v, .x = h.v, .w = w.v, .eps = 1e-5f};
         OT_RUN(&ot.ref, rmsnorm, &f);
         for (int with = 0; with < 2; with++) {
-            pt_rmsnorm_bwd_args a = {.dx = dx.v, .dw = dw.v, .dy = dy.v, .dres = with ? dres.v : PT_NO_VIEW, .h = h.v, .rstd = rstd.v, .w = w.v};
+            pt_rmsnorm_bwd_args a = {
+                .dx = dx.v, .dw = dw.v, .dy = dy.v, .dres = with ? dres.v : PT_NO_VIEW, .h = h.v, .rstd = rstd.v, .w = w.v};
             ot_copy(&dw, &start);
             OT_RUN(&ot.ref, rmsnorm_bwd, &a);
             ot_copy(&dwp, &start);
@@ -147,7 +156,8 @@ static void backward_aliases_and_threads(void **state)
 {
     int64_t n = 300, c = 96;
     int before = pt_threads_get();
-    ot_mat h = ot_new(PT_F32, n, c, c), dy = ot_same(&h), dres = ot_same(&h), w = ot_new(PT_F32, 1, c, c), rstd = ot_new(PT_F32, 1, n, n);
+    ot_mat h = ot_new(PT_F32, n, c, c), dy = ot_same(&h), dres = ot_same(&h), w = ot_new(PT_F32, 1, c, c),
+           rstd = ot_new(PT_F32, 1, n, n);
     ot_mat dx = ot_same(&h), dw = ot_same(&w), work = ot_same(&h), dw2 = ot_same(&w);
     ot_fill(&h, 1, 1);
     ot_fill(&dy, 2, 1);
@@ -191,7 +201,8 @@ static double objective(const pt_rmsnorm_args *f, const ot_mat *y, const ot_mat 
 static void ref_gradients(void **state)
 {
     int64_t n = 4, c = 11;
-    ot_mat h = ot_new(PT_F32, n, c, c), w = ot_new(PT_F32, 1, c, c), y = ot_same(&h), rstd = ot_new(PT_F32, 1, n, n), dy = ot_same(&h);
+    ot_mat h = ot_new(PT_F32, n, c, c), w = ot_new(PT_F32, 1, c, c), y = ot_same(&h), rstd = ot_new(PT_F32, 1, n, n),
+           dy = ot_same(&h);
     ot_mat dx = ot_same(&h), dw = ot_same(&w);
     ot_fill(&h, 1, 1);
     ot_fill(&w, 2, 1);
@@ -237,7 +248,11 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ref_gradients), cmocka_unit_test(forward_cpu), cmocka_unit_test(aliases_and_options),
-                                       cmocka_unit_test(backward_cpu),  cmocka_unit_test(backward_aliases_and_threads), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(ref_gradients),
+                                       cmocka_unit_test(forward_cpu),
+                                       cmocka_unit_test(aliases_and_options),
+                                       cmocka_unit_test(backward_cpu),
+                                       cmocka_unit_test(backward_aliases_and_threads),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests_name("kernels_norm", tests, begin, finish);
 }

@@ -10,8 +10,11 @@ static int finish(void **state)
     return ot_end();
 }
 
-static const struct { int64_t n; int heads, dim, rot; } sizes[] = {{1, 1, 2, 2}, {5, 3, 64, 64}, {70, 9, 64, 64}, {33, 2, 80, 20}, {40, 4, 96, 96},
-                                                                   {12, 1, 256, 128}, {600, 3, 34, 34}, {3, 2, 8, 0}};
+static const struct {
+    int64_t n;
+    int heads, dim, rot;
+} sizes[] = {{1, 1, 2, 2},    {5, 3, 64, 64},    {70, 9, 64, 64},  {33, 2, 80, 20},
+             {40, 4, 96, 96}, {12, 1, 256, 128}, {600, 3, 34, 34}, {3, 2, 8, 0}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 static void make_table(pt_ctx *ctx, const ot_mat *table, float mscale)
@@ -47,7 +50,8 @@ static void rotations(void **state)
         for (int kind = 0; kind < 2; kind++) {
             int heads = sizes[s].heads, dim = sizes[s].dim, rot = sizes[s].rot, half = rot / 2;
             int64_t n = sizes[s].n, c = (int64_t)heads * dim;
-            ot_mat x = ot_new(PT_F32, n, c, c), t = ot_new(PT_F32, n, rot, rot), y = ot_same(&x), back = ot_same(&x), z = ot_new(PT_F32, n, c, c + 7);
+            ot_mat x = ot_new(PT_F32, n, c, c), t = ot_new(PT_F32, n, rot, rot), y = ot_same(&x), back = ot_same(&x),
+                   z = ot_new(PT_F32, n, c, c + 7);
             ot_fill(&x, 1, 1);
             if (rot) make_table(&ot.ref, &t, 1);
             ot_copy(&y, &x);

@@ -69,7 +69,8 @@ static void by_hand(void **state)
             a.temperature = 0.01f;
             assert_int_equal(support(both[b], a, z, 7), 0x0a);
             a = off;
-            a.top_k = 4, a.top_p = 0.55f; /* of the four (3.68 in units of the largest): 2/3.37... both twos hold 0.61 >= 0.55 */
+            a.top_k = 4,
+            a.top_p = 0.55f; /* of the four (3.68 in units of the largest): 2/3.37... both twos hold 0.61 >= 0.55 */
             assert_int_equal(support(both[b], a, z, 7), 0x0a);
         }
     ot_free_all();
@@ -117,17 +118,23 @@ static void frequencies(void **state)
 
 static void cpu_draws(void **state)
 {
-    static const struct { float temperature; int top_k; float top_p, min_p, penalty, spread; } cases[] = {
-        {1, 0, 1, 0, 1, 3},       {0.7f, 0, 1, 0, 1, 0.01f},    {1, 40, 1, 0, 1, 3},       {0.7f, 50, 0.9f, 0, 1.1f, 2}, {1.3f, 0, 0.95f, 0, 1, 4}, {1, 0, 1, 0.05f, 1, 3},
-        {1, 7, 1, 0, 1, 0.001f},  {0.5f, 20, 0.8f, 0.1f, 1.3f, 5}, {2, 0, 0.5f, 0.01f, 1, 6}, {1, 5000, 1, 0, 1, 2},        {1e-3f, 0, 1, 0, 1, 3},    {50, 0, 0.99f, 0, 1, 8},
-        {0, 0, 1, 0, 1.2f, 3},    {1, 3, 1, 0.6f, 1, 2},         {1, 30, 1, 0.9f, 1, 3},    {1, 9000, 0.7f, 0, 1, 20},
+    static const struct {
+        float temperature;
+        int top_k;
+        float top_p, min_p, penalty, spread;
+    } cases[] = {
+        {1, 0, 1, 0, 1, 3},        {0.7f, 0, 1, 0, 1, 0.01f}, {1, 40, 1, 0, 1, 3},     {0.7f, 50, 0.9f, 0, 1.1f, 2},
+        {1.3f, 0, 0.95f, 0, 1, 4}, {1, 0, 1, 0.05f, 1, 3},    {1, 7, 1, 0, 1, 0.001f}, {0.5f, 20, 0.8f, 0.1f, 1.3f, 5},
+        {2, 0, 0.5f, 0.01f, 1, 6}, {1, 5000, 1, 0, 1, 2},     {1e-3f, 0, 1, 0, 1, 3},  {50, 0, 0.99f, 0, 1, 8},
+        {0, 0, 1, 0, 1.2f, 3},     {1, 3, 1, 0.6f, 1, 2},     {1, 30, 1, 0.9f, 1, 3},  {1, 9000, 0.7f, 0, 1, 20},
     };
     enum { B = 6, V = 5003, SEEN = 40 };
     int before = pt_threads_get();
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++)
         for (uint64_t round = 0; round < 4; round++) {
             uint64_t stream[B], position[B];
-            ot_mat z = ot_new(PT_F32, B, V, V + 5), work = ot_same(&z), want = ot_new(PT_I32, 1, B, B), got = ot_same(&want), seen = ot_new(PT_I32, B, SEEN, SEEN);
+            ot_mat z = ot_new(PT_F32, B, V, V + 5), work = ot_same(&z), want = ot_new(PT_I32, 1, B, B), got = ot_same(&want),
+                   seen = ot_new(PT_I32, B, SEEN, SEEN);
             ot_fill(&z, 50 * c + round, cases[c].spread);
             for (int b = 0; b < B; b++) {
                 stream[b] = round * 10 + (uint64_t)b;
@@ -135,10 +142,20 @@ static void cpu_draws(void **state)
                 ot_f32(&z, b)[b] = -INFINITY;
                 ot_f32(&z, b)[100 + b] = ot_f32(&z, b)[200 + b]; /* a tie */
                 for (int i = 0; i < SEEN; i++)
-                    ((int32_t *)(void *)ot_row(&seen, b))[i] = i % 9 == 8 ? -1 : (int32_t)(pt_rng_words(c, PT_RNG_TEST, (uint64_t)(b * SEEN + i), round).v[0] % V);
+                    ((int32_t *)(void *)ot_row(&seen, b))[i] =
+                        i % 9 == 8 ? -1 : (int32_t)(pt_rng_words(c, PT_RNG_TEST, (uint64_t)(b * SEEN + i), round).v[0] % V);
             }
-            pt_sample_args a = {.token = want.v, .logits = work.v, .seen = seen.v, .temperature = cases[c].temperature, .top_k = cases[c].top_k,
-                                .top_p = cases[c].top_p, .min_p = cases[c].min_p, .repetition_penalty = cases[c].penalty, .seed = 99, .stream = stream, .position = position};
+            pt_sample_args a = {.token = want.v,
+                                .logits = work.v,
+                                .seen = seen.v,
+                                .temperature = cases[c].temperature,
+                                .top_k = cases[c].top_k,
+                                .top_p = cases[c].top_p,
+                                .min_p = cases[c].min_p,
+                                .repetition_penalty = cases[c].penalty,
+                                .seed = 99,
+                                .stream = stream,
+                                .position = position};
             ot_copy(&work, &z);
             OT_RUN(&ot.ref, sample, &a);
             a.token = got.v;
@@ -147,7 +164,8 @@ static void cpu_draws(void **state)
                     pt_threads_set(threads);
                     ot_copy(&work, &z);
                     OT_RUN(&ot.cpu, sample, &a);
-                    if (!ot_equal_bits(&got, &want)) fail_msg("case %zu, round %d: another token (%s)", c, (int)round, pt_cpu_isa());
+                    if (!ot_equal_bits(&got, &want))
+                        fail_msg("case %zu, round %d: another token (%s)", c, (int)round, pt_cpu_isa());
                 }
             ot_free_all();
         }
@@ -165,7 +183,8 @@ static void refusals(void **state)
         a.logits = z.v, a.token = token.v, a.stream = a.position = key;
         for (int w = 0; w < 4; w++) {
             ot_fill(&z, 1, 1);
-            if (w < 2) ot_f32(&z, 1)[57] = wrong[w];
+            if (w < 2)
+                ot_f32(&z, 1)[57] = wrong[w];
             else
                 for (int i = 0; i < 100; i++) ot_f32(&z, 1)[i] = -INFINITY;
             a.temperature = w == 3 ? 0 : 1;
@@ -191,6 +210,7 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(by_hand), cmocka_unit_test(penalty), cmocka_unit_test(frequencies), cmocka_unit_test(cpu_draws), cmocka_unit_test(refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(by_hand), cmocka_unit_test(penalty), cmocka_unit_test(frequencies),
+                                       cmocka_unit_test(cpu_draws), cmocka_unit_test(refusals)};
     return cmocka_run_group_tests_name("kernels_sample", tests, begin, finish);
 }

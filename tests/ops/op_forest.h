@@ -36,7 +36,8 @@ static inline uint32_t of_draw(uint64_t seed, uint32_t *count, uint32_t below)
     return pt_rng_words(seed, PT_RNG_TEST, 77, (*count)++).v[0] % below;
 }
 
-static inline void of_grow(of_forest *f, uint64_t seed, uint32_t *count, int32_t parent, int depth, int32_t max_tokens, int32_t max_len)
+static inline void of_grow(of_forest *f, uint64_t seed, uint32_t *count, int32_t parent, int depth, int32_t max_tokens,
+                           int32_t max_len)
 {
     int32_t len = of_draw(seed, count, 4) == 0 ? 1 : 1 + (int32_t)of_draw(seed, count, (uint32_t)max_len);
     if (f->d.n_tokens + len > max_tokens || f->d.n_segs == OF_SEGS) return;
@@ -45,13 +46,14 @@ static inline void of_grow(of_forest *f, uint64_t seed, uint32_t *count, int32_t
         of_grow(f, seed, count, s, depth - 1, max_tokens, max_len);
 }
 
-/* Trees of at most `depth` levels until max_tokens is nearly reached; a quarter of the segments has one token; a dead tail to a multiple of
- * 8 tokens at the end. */
+/* Trees of at most `depth` levels until max_tokens is nearly reached; a quarter of the segments has one token; a dead tail to a
+ * multiple of 8 tokens at the end. */
 static inline void of_random(of_forest *f, uint64_t seed, int depth, int32_t max_tokens, int32_t max_len, int32_t window)
 {
     uint32_t count = 0;
     of_begin(f, window);
-    while (f->d.n_tokens + max_len <= max_tokens && f->d.n_segs < OF_SEGS - 1) of_grow(f, seed, &count, -1, depth, max_tokens, max_len);
+    while (f->d.n_tokens + max_len <= max_tokens && f->d.n_segs < OF_SEGS - 1)
+        of_grow(f, seed, &count, -1, depth, max_tokens, max_len);
     if (f->d.n_tokens % 8) of_add(f, -1, 8 - f->d.n_tokens % 8);
 }
 

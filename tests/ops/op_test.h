@@ -1,5 +1,5 @@
-/* Harness of the op tests: matrices with guard bytes around them and between their rows, poisoned outputs, a workspace of exactly the
- * bytes that the dry run asked for (guarded, poisoned), error measures.
+/* Harness of the op tests: matrices with guard bytes around them and between their rows, poisoned outputs, a workspace of
+ * exactly the bytes that the dry run asked for (guarded, poisoned), error measures.
  *
  *     static int begin(void **state) { return ot_begin(); }        // opens ot.ref and ot.cpu
  *     ot_mat x = ot_new(PT_F32, n, c, c + 3);  ot_fill(&x, 1, 1.0f);
@@ -76,9 +76,18 @@ static inline size_t ot_row_bytes(pt_view v)
     return bytes;
 }
 
-static inline unsigned char *ot_row(const ot_mat *m, int64_t r) { return m->buf->base + m->v.off + (size_t)r * pt_view_row_bytes(m->v); }
-static inline float *ot_f32(const ot_mat *m, int64_t r) { return (float *)(void *)ot_row(m, r); }
-static inline int32_t *ot_i32(const ot_mat *m) { return (int32_t *)(void *)ot_row(m, 0); }
+static inline unsigned char *ot_row(const ot_mat *m, int64_t r)
+{
+    return m->buf->base + m->v.off + (size_t)r * pt_view_row_bytes(m->v);
+}
+static inline float *ot_f32(const ot_mat *m, int64_t r)
+{
+    return (float *)(void *)ot_row(m, r);
+}
+static inline int32_t *ot_i32(const ot_mat *m)
+{
+    return (int32_t *)(void *)ot_row(m, 0);
+}
 
 /* Fills the elements (not the guards) with NaNs of a known pattern. */
 static inline void ot_poison(const ot_mat *m)
@@ -204,7 +213,8 @@ static inline void ot_dry_end(pt_ctx *c)
     memset(ot.workspace, OT_GUARD_BYTE, need + 2 * OT_GUARD);
     memset(ot.workspace + OT_GUARD, 0xff, need);
     ot.workspace_buf = (pt_buf){ot.workspace, OT_GUARD + need, NULL};
-    c->workspace = (pt_view){.buf = &ot.workspace_buf, .off = OT_GUARD, .type = PT_U8, .rows = 1, .cols = (int64_t)need, .ld = (int64_t)need};
+    c->workspace = (pt_view){
+        .buf = &ot.workspace_buf, .off = OT_GUARD, .type = PT_U8, .rows = 1, .cols = (int64_t)need, .ld = (int64_t)need};
 }
 
 static inline void ot_after(pt_ctx *c)
@@ -218,30 +228,31 @@ static inline void ot_after(pt_ctx *c)
 }
 
 /* The dry run and the call; *status is the call's (or the dry run's when that fails). */
-#define OT_STATUS(c, op, args, status)                        \
-    do {                                                      \
-        ot_dry_begin(c);                                      \
-        *(status) = (c)->ops->op((c), (args));                \
-        if (*(status) != PT_OK) {                             \
-            (c)->dry = false;                                 \
-            break;                                            \
-        }                                                     \
-        ot_dry_end(c);                                        \
-        *(status) = (c)->ops->op((c), (args));                \
-        ot_after(c);                                          \
+#define OT_STATUS(c, op, args, status)                                                                                         \
+    do {                                                                                                                       \
+        ot_dry_begin(c);                                                                                                       \
+        *(status) = (c)->ops->op((c), (args));                                                                                 \
+        if (*(status) != PT_OK) {                                                                                              \
+            (c)->dry = false;                                                                                                  \
+            break;                                                                                                             \
+        }                                                                                                                      \
+        ot_dry_end(c);                                                                                                         \
+        *(status) = (c)->ops->op((c), (args));                                                                                 \
+        ot_after(c);                                                                                                           \
     } while (0)
-#define OT_RUN(c, op, args)                                                                                   \
-    do {                                                                                                      \
-        pt_status ot_status_;                                                                                 \
-        OT_STATUS(c, op, args, &ot_status_);                                                                  \
-        if (ot_status_ != PT_OK) fail_msg("%s of %s: %s", #op, (c)->ops->name, pt_err_msg());                 \
+#define OT_RUN(c, op, args)                                                                                                    \
+    do {                                                                                                                       \
+        pt_status ot_status_;                                                                                                  \
+        OT_STATUS(c, op, args, &ot_status_);                                                                                   \
+        if (ot_status_ != PT_OK) fail_msg("%s of %s: %s", #op, (c)->ops->name, pt_err_msg());                                  \
     } while (0)
 /* The call must be refused with this status. */
-#define OT_REFUSE(c, op, args, want)                                                                          \
-    do {                                                                                                      \
-        pt_status ot_status_;                                                                                 \
-        OT_STATUS(c, op, args, &ot_status_);                                                                  \
-        if (ot_status_ != (want)) fail_msg("%s of %s: %s, not %s", #op, (c)->ops->name, pt_status_name(ot_status_), pt_status_name(want)); \
+#define OT_REFUSE(c, op, args, want)                                                                                           \
+    do {                                                                                                                       \
+        pt_status ot_status_;                                                                                                  \
+        OT_STATUS(c, op, args, &ot_status_);                                                                                   \
+        if (ot_status_ != (want))                                                                                              \
+            fail_msg("%s of %s: %s, not %s", #op, (c)->ops->name, pt_status_name(ot_status_), pt_status_name(want));           \
     } while (0)
 
 /* The variants that this processor has: for (int i = 0; ot_isa(i); i++) ... */
