@@ -165,9 +165,14 @@ pt_status pt_source_random(pt_source **out, const pt_model_config *cfg, uint64_t
     PT_TRY(pt_config_check(cfg, "init: random"));
     PT_CHECK(pt_family_find(cfg->family), PT_ENOSUP, "init: random: family '%.15s' is not supported; supported: %s", cfg->family,
              pt_family_names());
+    PT_CHECK(!cfg->window || pt_family_find(cfg->family)->window != PT_WINDOW_NEVER, PT_EARG,
+             "init: random: family %s has no sliding_window (mistral, qwen2 and qwen3 have)", cfg->family);
     PT_TRY(pt_alloc0(&s, 1));
     PT_TRY(pt_strdup(&s->path, "random"));
     s->cfg = *cfg;
+    s->cfg.qkv_bias = pt_family_find(cfg->family)->qkv_bias;
+    s->cfg.qk_norm = pt_family_find(cfg->family)->qk_norm;
+    s->cfg.rope_kind = PT_ROPE_HALF;
     s->random = true;
     s->seed = seed;
     PT_TRY(make_entries(s));

@@ -39,6 +39,8 @@ const char *pt_source_path(const pt_source *s);
 pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out);
 /* Only the tokenizer of a GGUF file, of any architecture; owned by the caller. */
 pt_status pt_source_vocabulary(const char *gguf_path, pt_tokenizer **out);
+/* Only the tokenizer of a GGUF file, of any architecture (vocabulary-only files too); owned by the caller. */
+pt_status pt_source_vocabulary(const char *gguf_path, pt_tokenizer **out);
 /* A tensor by its Hugging Face name ("model.layers.0.self_attn.q_proj.weight"): pointer into the mapping, type and shape [rows, cols]
  * (vectors: rows 1). PT_EFORMAT when missing or of another shape than asked (rows/cols 0 = any). GGUF Q/K rows are NOT unpermuted:
  * cfg.rope_kind says how they lie. */
