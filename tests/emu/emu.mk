@@ -1,0 +1,61 @@
+# The emulated CUDA device: a runtime and the kernels of kernels/cuda, each built three ways, and the tests of tests/emu.
+#   plain  fast; results only                 check  every access of kernels goes to our shadow memory (-fsanitize=thread hooks, no libtsan)
+#   asan   AddressSanitizer and UBSan
+# tests/emu/<layer>_<name>.{c,cpp,cu} is a program per build; .cu holds kernels of its own. Needs no CUDA package.
+EMU_CFGS  := plain check asan
+CXX       := $(if $(findstring clang,$(CC)),clang++,g++)
+EMU_STD   := -std=c++17 -fopenmp -fno-math-errno -ffp-contract=off -fno-strict-aliasing -fPIC -fno-exceptions
+EMU_WARN  := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-unknown-pragmas
+EMU_INC   := -Itests/emu/include -Itests/emu
+EMU_opt_plain := -O2 -g
+EMU_opt_check := -O2 -g -DEMU_CHECK=1
+EMU_opt_asan  := -O1 -g -fsanitize=address,undefined -fno-sanitize=vptr -fno-omit-frame-pointer -fno-sanitize-recover=all -DEMU_ASAN=1
+EMU_hook  := -fsanitize=thread $(if $(findstring clang,$(CC)),-mllvm -tsan-instrument-func-entry-exit=0,--param tsan-instrument-func-entry-exit=0)
+EMU_link_asan := -fsanitize=address,undefined
+EMU_RT    := $(wildcard tests/emu/emu_*.cpp)
+EMU_CU    := $(wildcard kernels/cuda/*.cu)
+EMU_TESTS := $(filter-out tests/emu/emu_% tests/emu/abi_%,$(wildcard tests/emu/*.cpp tests/emu/*.cu tests/emu/*.c))
+# Kernels: the CUDA language by a force-included header.
+EMU_lang  := -x c++ -DCUDA_EMU -include tests/emu/cuda_emu.h
+
+# $(1) configuration
+define emu_rules
+EMU_DIR_$(1) := $(BUILD)/emu-$(1)
+EMU_LIB_$(1) := $(BUILD)/emu-$(1)/libemu.a
+EMU_KLIB_$(1) := $(BUILD)/emu-$(1)/libcuda.a
+EMU_BIN_$(1) := $(patsubst tests/emu/%,$(BUILD)/emu-$(1)/%,$(basename $(EMU_TESTS)))
+$(BUILD)/emu-$(1)/rt/%.o: tests/emu/%.cpp $(FLAGSTAMP)
+	@mkdir -p $$(@D)
+	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_WARN) $(EMU_INC) $(CPPFLAGS) -MMD -MP -c $$< -o $$@
+$(BUILD)/emu-$(1)/%.cu.o: %.cu $(FLAGSTAMP)
+	@mkdir -p $$(@D)
+	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(if $(filter check,$(1)),$(EMU_hook)) $(EMU_WARN) $(EMU_INC) $(CPPFLAGS) $(EMU_lang) $(EMU_DEF) -MMD -MP -c $$< -o $$@
+	$(if $(filter check,$(1)),@objcopy --redefine-sym memcpy=emu_memcpy --redefine-sym memset=emu_memset --redefine-sym memmove=emu_memmove $$@)
+$(BUILD)/emu-$(1)/tests/emu/%.o: tests/emu/%.cpp $(FLAGSTAMP)
+	@mkdir -p $$(@D)
+	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_WARN) $(EMU_INC) $(CPPFLAGS) -MMD -MP -c $$< -o $$@
+$(BUILD)/emu-$(1)/tests/emu/%.o: tests/emu/%.c $(FLAGSTAMP)
+	@mkdir -p $$(@D)
+	$(say) $$@; $(CC) -std=c17 -fopenmp $(EMU_opt_$(1)) $(WARN) $(EMU_INC) $(CPPFLAGS) $(LIBCFLAGS) -MMD -MP -c $$< -o $$@
+$(BUILD)/emu-$(1)/libemu.a: $(patsubst tests/emu/%.cpp,$(BUILD)/emu-$(1)/rt/%.o,$(EMU_RT))
+	@rm -f $$@; ar rcs $$@ $$^
+$(BUILD)/emu-$(1)/libcuda.a: $(patsubst %.cu,$(BUILD)/emu-$(1)/%.cu.o,$(EMU_CU))
+	@rm -f $$@; ar rcs $$@ $$^
+-include $(wildcard $(BUILD)/emu-$(1)/rt/*.d $(BUILD)/emu-$(1)/kernels/cuda/*.d $(BUILD)/emu-$(1)/tests/emu/*.d)
+endef
+$(foreach c,$(EMU_CFGS),$(eval $(call emu_rules,$(c))))
+
+# $(1) configuration, $(2) source: links what its first word may use; self_ tests need the runtime and base only.
+define emu_test_rule
+$(BUILD)/emu-$(1)/$(basename $(notdir $(2))): $(BUILD)/emu-$(1)/$(if $(filter %.cu,$(2)),$(2).o,$(basename $(2)).o) \
+  $(if $(filter self_%,$(notdir $(2))),,$(BUILD)/emu-$(1)/libcuda.a) $(BUILD)/emu-$(1)/libemu.a \
+  $(call libs,$(if $(filter self_%,$(notdir $(2))),base,$(if $(USES_$(call test_layer,$(2))),$(call test_layer,$(2)),loop)))
+	$(say) $$@; $(CXX) $(EMU_link_$(1)) -fopenmp -rdynamic -Wl,--start-group $$^ -Wl,--end-group $(LIBS) $(TESTLIBS) -o $$@
+endef
+$(foreach c,$(EMU_CFGS),$(foreach t,$(EMU_TESTS),$(eval $(call emu_test_rule,$(c),$(t)))))
+
+# emu-plain/self_lang builds and runs build/<cfg>/emu-plain/self_lang
+$(foreach c,$(EMU_CFGS),$(eval emu-$(c)/%: $(BUILD)/emu-$(c)/% ; @sh tests/run.sh $$<))
+.PHONY: emu-lib emu-tests
+emu-lib: $(foreach c,$(EMU_CFGS),$(EMU_LIB_$(c)) $(EMU_KLIB_$(c)))
+emu-tests: $(foreach c,$(EMU_CFGS),$(EMU_BIN_$(c)))
