@@ -28,8 +28,9 @@ static pt_status add_source(pt_str *key, json_t *sources, const char *path, cons
 static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_options *o, pt_str *key, json_t *sources)
 {
     PT_RETURN(pt_str_printf(
-        key, "schema %d\ntokenizer %016llx\ntemplate %016llx\npairs %d pretrain %d sequence_len %d excess %d inputs %d\n",
-        PT_PACK_SCHEMA, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
+        key,
+        "schema %d render %d\ntokenizer %016llx\ntemplate %016llx\npairs %d pretrain %d sequence_len %d excess %d inputs %d\n",
+        PT_PACK_SCHEMA, PT_PACK_RENDER, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
         (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs, o->pretrain, o->sequence_len,
         (int)o->excess, o->train_on_inputs));
     for (size_t i = 0; i < o->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "train %s\n", o->roles_to_train[i]));

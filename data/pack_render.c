@@ -11,6 +11,13 @@ static float turn_weight(const pt_packer *pk, const pt_record *rec, const pt_tur
     return t->has_weight ? t->weight : t->speaker == PT_ASSISTANT ? 1 : 0;
 }
 
+/* What follows the last supervised token (the line break after an end token, a last question, padding) is predicted by nobody
+ * and seen by nobody: it is left out. */
+static void trim(pt_rendered *r)
+{
+    while (r->ids.n > 1 && !(r->weight[r->ids.n - 1] > 0)) r->ids.n--;
+}
+
 /* Renders one side without its turns [from, to). */
 static pt_status render_side(pt_packer *pk, const pt_record *rec, int side, size_t from, size_t to)
 {
@@ -24,7 +31,9 @@ static pt_status render_side(pt_packer *pk, const pt_record *rec, int side, size
         pk->messages[n++] = (pt_message){u->speaker, u->text, u->bytes, turn_weight(pk, rec, u, i)};
     }
     pt_rendered_clear(&b->text);
-    return pt_template_render(pk->opt->tmpl, pk->messages, n, false, &b->text);
+    PT_RETURN(pt_template_render(pk->opt->tmpl, pk->messages, n, false, &b->text));
+    trim(&b->text);
+    return PT_OK;
 }
 
 /* Tokens by which the longer side passes sequence_len. */
@@ -119,6 +128,7 @@ static pt_status render_ids(pt_packer *pk, const pt_record *rec, int side)
         if (i && r->weight[i] > 0) b->end = (int32_t)i;
     }
     r->ids.n = ids->n;
+    trim(r);
     return PT_OK;
 }
 

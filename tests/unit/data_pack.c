@@ -64,32 +64,32 @@ typedef struct shown_case {
 static const shown_case cases[] = {
     {"messages", TALK,
      "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHello you<|im_end|>\n<|im_start|>assistant\n«Ho<|im_end|>»\n"
-     "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n",
+     "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«Hey<|im_end|>»\n",
      .inputs = false},
     {"messages",
      "{\"messages\": [" M("user", "Hi") ",{\"role\":\"assistant\",\"content\":\"Ho\",\"train\":false}," M(
          "user", "Bye") ","
                         "{\"role\":\"assistant\",\"content\":\"Hey\",\"weight\":0.5}]}\n",
      "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHo<|im_end|>\n"
-     "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«0.5|Hey<|im_end|>»\n\n",
+     "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«0.5|Hey<|im_end|>»\n",
      .inputs = false},
     {"messages", TALK,
      "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\n«Hello you<|im_end|>»\n<|im_start|>assistant\nHo<|im_end|>\n"
-     "<|im_start|>user\n«Bye<|im_end|>»\n<|im_start|>assistant\nHey<|im_end|>\n\n",
+     "<|im_start|>user\n«Bye<|im_end|>»\n",
      .train = "human"},
     {"messages", TALK,
      "<|im_start|>system\n«Be kind.<|im_end|>»\n<|im_start|>user\n«Hello "
      "you<|im_end|>»\n<|im_start|>assistant\n«Ho<|im_end|>»\n"
-     "<|im_start|>user\n«Bye<|im_end|>»\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n",
+     "<|im_start|>user\n«Bye<|im_end|>»\n<|im_start|>assistant\n«Hey<|im_end|>»\n",
      .inputs = true},
     {"rolebench", "{\"role\":\"Ahab\",\"question\":\" Who? \",\"generated\":[\" Me.\\n\"]}\n",
      "<|im_start|>system\nYou are "
-     "Ahab.<|im_end|>\n<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\n«Me.<|im_end|>»\n\n",
+     "Ahab.<|im_end|>\n<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\n«Me.<|im_end|>»\n",
      .inputs = false},
     {"text", "{\"text\":\"Hello you\"}\n", "H«ello you<|im_end|>»\n", .inputs = false},
     {"preference", "{\"prompt\":\"Hi\",\"chosen\":\"Hey\",\"rejected\":\"Ho\"}\n",
-     "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n\n--- rejected  15 tokens, 3 supervised\n"
-     "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n«Ho<|im_end|>»\n\n",
+     "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n--- rejected  15 tokens, 3 supervised\n"
+     "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n«Ho<|im_end|>»\n",
      .pairs = true},
 };
 
@@ -148,9 +148,8 @@ static void long_rows(void **state)
         o.excess = (pt_excess)way;
         assert_int_equal(build(&p, "messages", TALK, o, &r), PT_OK);
         char *text = shown(p, 0);
-        assert_string_equal(text,
-                            "<|im_start|>system\nBe "
-                            "kind.<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«Hey<|im_end|>»\n\n");
+        assert_string_equal(text, "<|im_start|>system\nBe "
+                                  "kind.<|im_end|>\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«Hey<|im_end|>»\n");
         free(text);
         assert_int_equal(r.records_cut, 1);
         assert_int_equal(r.end_tokens, 1);
