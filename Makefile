@@ -141,3 +141,4 @@ tests: $(TEST_BIN) $(BUILD)/ptrain
 -include $(ALL_OBJ:.o=.d) $(TEST_BIN:=.d)
 
 include tests/tests.mk
+-include kernels/cuda/cuda.mk tests/emu/emu.mk

@@ -1,6 +1,7 @@
 #include "train/cli/env.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 bool pt_env_under_mpi(void)
 {
@@ -16,4 +17,10 @@ bool pt_env_no_colour(void)
 {
     const char *v = getenv("NO_COLOR");
     return v && v[0];
+}
+
+void pt_env_calm_threads(char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
+    if (setenv("GOMP_SPINCOUNT", "20000", 1) == 0) execv("/proc/self/exe", argv); /* where that fails, we go on as we are */
 }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "train/cli/cli.h"
+#include "train/cli/env.h"
 
 volatile sig_atomic_t pt_stop_signal;
 
@@ -33,6 +34,7 @@ static const command commands[] = {
 int main(int argc, char **argv)
 {
     pt_cli c;
+    pt_env_calm_threads(argv);
     pt_log_set_sink(show_note, NULL);
     pt_status rc = pt_cli_parse(&c, argc, argv);
     struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
