@@ -55,17 +55,16 @@ static float *measure(const shape *s, const layout *l, pt_comm *comm, double *lo
     pt_train_hooks hooks = {.comm = comm};
     pt_step_sums sums;
     int64_t n;
-    pt_run r;
-    MUST(pt_run_open(&r, &c, &hooks));
-    MUST(pt_run_commit(&r));
-    stir(&r, 0.2f);
-    MUST(pt_run_gradients(&r, 1, &sums));
+    pt_run here, *r = keep ? keep : &here;
+    MUST(pt_run_open(r, &c, &hooks));
+    MUST(pt_run_commit(r));
+    stir(r, 0.2f);
+    MUST(pt_run_gradients(r, 1, &sums));
     assert_true(sums.finite && sums.info.records == 11);
     *loss = sums.loss;
     *micro = sums.info.n_micro;
-    float *g = gradient(&r, &n);
-    if (keep) *keep = r;
-    else pt_run_close(&r);
+    float *g = gradient(r, &n);
+    if (!keep) pt_run_close(r);
     return g;
 }
 

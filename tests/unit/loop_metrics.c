@@ -35,7 +35,7 @@ static void test_lines(void **state)
     j = json_loads(s.text, 0, NULL);
     assert_true(json_is_true(json_object_get(j, "skipped")) && !json_object_get(j, "loss") && !json_object_get(j, "rewards/margins"));
     json_decref(j);
-    pt_eval_report e = {.set = "validation", .step = 3, .loss = 2.5, .records = 7};
+    pt_eval_report e = {.set = "validation", .prefix = "eval", .step = 3, .loss = 2.5, .records = 7};
     s.len = 0;
     MUST(pt_metrics_eval_line(&e, &s));
     j = json_loads(s.text, 0, NULL);
@@ -78,7 +78,7 @@ static void test_cut(void **state)
     for (int64_t i = 1; i <= 6; i++) {
         pt_step_report r = report(i);
         MUST(pt_metrics_step(m, &r));
-        if (i == 4) MUST(pt_metrics_eval(m, &(pt_eval_report){.set = "validation", .step = 4, .loss = 2}));
+        if (i == 4) MUST(pt_metrics_eval(m, &(pt_eval_report){.set = "validation", .prefix = "eval", .step = 4, .loss = 2}));
     }
     pt_metrics_close(m);
     FILE *f = fopen(path, "a"); /* a kill cut the last line */

@@ -44,7 +44,8 @@ typedef struct pt_step_report {
 } pt_step_report;
 
 typedef struct pt_eval_report {
-    const char *set; /* "validation", "test" */
+    const char *set;    /* "validation", "test" */
+    const char *prefix; /* of the names in metrics: "eval", or "test" for a test set beside a validation split */
     int64_t step;    /* 0 = before training */
     double loss, seconds;
     int64_t records;

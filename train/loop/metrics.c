@@ -41,14 +41,13 @@ pt_status pt_metrics_step_line(const pt_step_report *r, pt_str *out)
 
 pt_status pt_metrics_eval_line(const pt_eval_report *r, pt_str *out)
 {
-    const char *prefix = strcmp(r->set, "test") ? "eval" : "test";
     char key[64];
     PT_RETURN(pt_str_printf(out, "{\"step\": %lld", (long long)r->step));
-    snprintf(key, sizeof key, "%s_loss", prefix);
+    snprintf(key, sizeof key, "%s_loss", r->prefix);
     PT_RETURN(add_number(out, key, r->loss));
-    PT_RETURN(pt_str_printf(out, ", \"%s_records\": %lld, \"%s_seconds\": %.6g", prefix, (long long)r->records, prefix, r->seconds));
+    PT_RETURN(pt_str_printf(out, ", \"%s_records\": %lld, \"%s_seconds\": %.6g", r->prefix, (long long)r->records, r->prefix, r->seconds));
     for (int i = 0; i < r->n_metrics; i++) {
-        snprintf(key, sizeof key, "%s_%s", prefix, r->metric_name[i]);
+        snprintf(key, sizeof key, "%s_%s", r->prefix, r->metric_name[i]);
         PT_RETURN(add_number(out, key, r->metric[i]));
     }
     return pt_str_puts(out, "}");
@@ -144,15 +143,14 @@ pt_status pt_metrics_step(pt_metrics *m, const pt_step_report *r)
 
 pt_status pt_metrics_eval(pt_metrics *m, const pt_eval_report *r)
 {
-    const char *prefix = strcmp(r->set, "test") ? "eval" : "test";
     char tag[96];
     m->line.len = 0;
     PT_RETURN(pt_metrics_eval_line(r, &m->line));
     PT_RETURN(write_line(m));
-    snprintf(tag, sizeof tag, "%s/loss", prefix);
+    snprintf(tag, sizeof tag, "%s/loss", r->prefix);
     PT_RETURN(pt_tb_scalar(&m->tb, r->step, tag, r->loss));
     for (int i = 0; i < r->n_metrics; i++) {
-        snprintf(tag, sizeof tag, "%s/%s", prefix, r->metric_name[i]);
+        snprintf(tag, sizeof tag, "%s/%s", r->prefix, r->metric_name[i]);
         PT_RETURN(pt_tb_scalar(&m->tb, r->step, tag, r->metric[i]));
     }
     return PT_OK;

@@ -45,7 +45,7 @@ typedef struct pt_step_sums {
     pt_step info;      /* of the loader */
 } pt_step_sums;
 
-/* Everything up to the plan: nothing of the model is allocated yet. */
+/* Everything up to the plan: nothing of the model is allocated yet. The struct must stay where it is until pt_run_close. */
 pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hooks);
 /* Allocates what was planned, loads weights, computes a stored reference. */
 pt_status pt_run_commit(pt_run *r);

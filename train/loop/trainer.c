@@ -84,6 +84,7 @@ static pt_status evaluate_set(pt_run *r, pt_loader *l, const char *set)
     pt_eval_report e;
     if (!l) return PT_OK;
     PT_RETURN(pt_run_evaluate(r, l, set, &e));
+    e.prefix = l == r->test && r->valid ? "test" : "eval"; /* axolotl's eval_loss comes from test_datasets too */
     r->last_eval = e.loss;
     if (r->metrics) PT_RETURN(pt_metrics_eval(r->metrics, &e));
     if (r->hooks.on_eval) r->hooks.on_eval(r->hooks.user, &e);
