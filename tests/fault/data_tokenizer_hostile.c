@@ -127,6 +127,24 @@ static void test_files(void **state)
     }
 }
 
+/* ignore_merges takes whole words out of the vocabulary: never a control token. */
+static void test_whole_words(void **state)
+{
+    static const char text[] =
+        "{\"model\":{\"type\":\"BPE\",\"ignore_merges\":true,\"vocab\":{\"<\":0,\"s\":1,\">\":2,\"<s>\":3},\"merges\":[]},"
+        "\"added_tokens\":[{\"id\":3,\"content\":\"<s>\",\"special\":true}]}";
+    pt_tokenizer *t;
+    pt_ids ids = {0};
+    assert_int_equal(pt_file_write_whole(path, text, sizeof text - 1), PT_OK);
+    assert_int_equal(pt_tok_open(&t, path), PT_OK);
+    assert_int_equal(pt_tok_encode(t, "<s>", 3, false, true, &ids), PT_OK);
+    assert_int_equal(ids.n, 3);
+    assert_int_equal(pt_tok_encode(t, "<s>", 3, true, true, &ids), PT_OK);
+    assert_int_equal(ids.n, 4);
+    free(ids.ids);
+    pt_tok_free(t);
+}
+
 static void test_configs(void **state)
 {
     static const bad_file cfg[] = {
@@ -287,9 +305,9 @@ static void test_long_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files),      cmocka_unit_test(test_configs), cmocka_unit_test(test_nesting),
-        cmocka_unit_test(test_truncated),  cmocka_unit_test(test_mutated), cmocka_unit_test(test_specs),
-        cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_files),      cmocka_unit_test(test_configs),     cmocka_unit_test(test_nesting),
+        cmocka_unit_test(test_truncated),  cmocka_unit_test(test_mutated),     cmocka_unit_test(test_specs),
+        cmocka_unit_test(test_long_words), cmocka_unit_test(test_whole_words),
     };
     if (!mkdtemp(dir)) return 2;
     snprintf(path, sizeof path, "%s/tokenizer.json", dir);

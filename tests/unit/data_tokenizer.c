@@ -187,9 +187,14 @@ static void test_where(void **state)
     assert_int_equal(pt_tok_encode(t, "Hello", 5, true, false, &b), PT_OK);
     assert_memory_equal(pt_tok_piece(t, a.ids[0]), "\xE2\x96\x81", 3);
     assert_int_not_equal(memcmp(pt_tok_piece(t, b.ids[0]), "\xE2\x96\x81", 3), 0);
-    a.n = b.n = 0;
+    a.n = 0;
     assert_int_equal(pt_tok_encode_at(t, "Hello", 5, true, PT_TOK_AFTER_CONTROL, &a, NULL), PT_OK);
     assert_memory_equal(pt_tok_piece(t, a.ids[0]), "\xE2\x96\x81", 3); /* legacy: after every control token */
+    a.n = 0;
+    assert_int_equal(pt_tok_encode_at(t, "Hello</s>Hello", 14, true, PT_TOK_CONTINUE, &a, NULL), PT_OK);
+    assert_int_equal(a.ids[0], b.ids[0]);
+    assert_int_equal(a.ids[b.n], pt_tok_eos(t));
+    assert_memory_equal(pt_tok_piece(t, a.ids[b.n + 1]), "\xE2\x96\x81", 3);
     free(a.ids);
     free(b.ids);
     pt_tok_free(t);
