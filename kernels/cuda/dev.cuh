@@ -118,9 +118,26 @@ PT_DEV float ex2_approx(float x)
 #endif
 }
 
-/* 16 bytes at a 16-byte aligned address. pt_ldg*: memory that nothing writes during the kernel (ld.global.nc). */
-PT_DEV uint4 ld16(const void *p) { return *reinterpret_cast<const uint4 *>(p); }
-PT_DEV void st16(void *p, uint4 v) { *reinterpret_cast<uint4 *>(p) = v; }
+/* One access of sizeof(T) bytes (4, 8, 16; aligned so): float4, uint2, ... Use these rather than *p for vector types: the emulation's
+ * counters then see one access, as the hardware does. pt_ldg*: memory that nothing writes during the kernel (ld.global.nc). */
+template <typename T> PT_DEV T vld(const T *p)
+{
+#ifdef CUDA_EMU
+    return emu_vec_load(p);
+#else
+    return *p;
+#endif
+}
+template <typename T> PT_DEV void vst(T *p, T v)
+{
+#ifdef CUDA_EMU
+    emu_vec_store(p, v);
+#else
+    *p = v;
+#endif
+}
+PT_DEV uint4 ld16(const void *p) { return vld(reinterpret_cast<const uint4 *>(p)); }
+PT_DEV void st16(void *p, uint4 v) { vst(reinterpret_cast<uint4 *>(p), v); }
 template <typename T> PT_DEV T pt_ldg(const T *p) { return __ldg(p); }
 PT_DEV uint4 pt_ldg16(const void *p) { return __ldg(reinterpret_cast<const uint4 *>(p)); }
 PT_DEV bf16 pt_ldg(const bf16 *p)

@@ -33,13 +33,23 @@ extern emu_public emu_now;
 static const int warpSize = 32;
 
 /* ---- launching ---- */
-cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 block, size_t smem, cudaStream_t s, std::function<void()> body);
+cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 block, size_t smem, cudaStream_t s, void (*call)(const void *),
+                       const void *args, size_t bytes);
+template <typename... P> struct emu_call { /* a kernel and its arguments, copied as bytes */
+    void (*kernel)(P...);
+    std::tuple<P...> args;
+    static void run(const void *p)
+    {
+        const emu_call *c = (const emu_call *)p;
+        std::apply(c->kernel, c->args);
+    }
+};
 template <typename... P>
 static inline cudaError_t pt_launch_raw(const char *text, void (*kernel)(P...), dim3 grid, dim3 block, size_t smem, cudaStream_t s, P... p)
 {
     static_assert((std::is_trivially_copyable<P>::value && ...), "arguments of kernels are copied as bytes");
-    std::tuple<P...> args(p...);
-    return emu_launch(text, (const void *)kernel, grid, block, smem, s, [kernel, args]() { std::apply(kernel, args); });
+    emu_call<P...> c = {kernel, std::tuple<P...>(p...)};
+    return emu_launch(text, (const void *)kernel, grid, block, smem, s, emu_call<P...>::run, &c, sizeof c);
 }
 
 /* ---- shared memory ---- */
@@ -139,12 +149,29 @@ EMU_RAW static inline unsigned atomicInc(unsigned *p, unsigned lim)
     return emu_atomic(p, [lim](unsigned o) EMU_RAW { return o >= lim ? 0u : o + 1; });
 }
 
+/* ---- vector accesses, told to the shadow memory as one ---- */
+#if defined EMU_CHECK
+void emu_vec_access(const void *p, int bytes, int write);
+#else
+static inline void emu_vec_access(const void *, int, int) {}
+#endif
+template <typename T> EMU_RAW static inline T emu_vec_load(const T *p)
+{
+    emu_vec_access(p, (int)sizeof(T), 0);
+    return *p;
+}
+template <typename T> EMU_RAW static inline void emu_vec_store(T *p, T v)
+{
+    emu_vec_access(p, (int)sizeof(T), 1);
+    *p = v;
+}
+
 /* ---- functions that exist on the device only ---- */
-template <typename T> static inline T __ldg(const T *p) { return *p; }
-template <typename T> static inline T __ldcs(const T *p) { return *p; }
-template <typename T> static inline T __ldcg(const T *p) { return *p; }
-template <typename T> static inline void __stcs(T *p, T v) { *p = v; }
-template <typename T> static inline void __stcg(T *p, T v) { *p = v; }
+template <typename T> static inline T __ldg(const T *p) { return emu_vec_load(p); }
+template <typename T> static inline T __ldcs(const T *p) { return emu_vec_load(p); }
+template <typename T> static inline T __ldcg(const T *p) { return emu_vec_load(p); }
+template <typename T> static inline void __stcs(T *p, T v) { emu_vec_store(p, v); }
+template <typename T> static inline void __stcg(T *p, T v) { emu_vec_store(p, v); }
 template <typename A, typename B> static constexpr inline typename std::common_type<A, B>::type min(A a, B b)
 {
     typedef typename std::common_type<A, B>::type T;

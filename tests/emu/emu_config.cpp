@@ -1,5 +1,4 @@
 /* Settings of the emulated device, and how it dies. */
-#include <execinfo.h>
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>
@@ -80,7 +79,8 @@ void emu_init(void)
     emu_shadow_init();
 }
 
-void emu_print_pc(const void *pc)
+const void *emu_fault_pc;
+static void print_pc(const void *pc) /* function, file:line */
 {
     Dl_info info;
     if (!pc || !dladdr(pc, &info) || !info.dli_fname) return;
@@ -112,6 +112,8 @@ void emu_die(int code, const char *fmt, ...)
         if (emu_cur) fprintf(stderr, ", thread (%u,%u,%u)", emu_cur->tid.x, emu_cur->tid.y, emu_cur->tid.z);
         fputc('\n', stderr);
     }
+    fflush(stderr);
+    print_pc(emu_fault_pc);
     fflush(stderr);
     _exit(code);
 }

@@ -39,7 +39,7 @@ uint64_t emu_random(void);
 
 /* Prints what is wrong, where, and leaves with the code: 97 a detected error, 98 deadlock or a fatal state, 99 collectives differ. */
 void emu_die(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
-void emu_print_pc(const void *pc); /* function, file:line of a code address, to stderr */
+extern const void *emu_fault_pc; /* code address that emu_die names */
 
 /* ---- threads ---- */
 enum { EMU_NEW, EMU_READY, EMU_RUNNING, EMU_AT_BARRIER, EMU_AT_WARP, EMU_DONE };
@@ -73,7 +73,8 @@ struct emu_launch_info { /* the kernel that runs */
     size_t smem;
     unsigned long id; /* counts launches from 1 */
     const void *kernel;
-    std::function<void()> body;
+    void (*call)(const void *args);
+    std::vector<char> args;
 };
 extern emu_launch_info *emu_kernel; /* NULL on the host side */
 extern emu_thread *emu_cur;         /* NULL outside of a kernel's threads */
@@ -137,6 +138,7 @@ void emu_shadow_alloc(emu_alloc *a);
 void emu_shadow_free(emu_alloc *a);
 void emu_shadow_op(int stream, uint64_t seq, const std::vector<uint64_t> &sees); /* an operation of a stream begins */
 void emu_shadow_range(const void *p, size_t n, int how, const char *who);       /* by an operation that is no kernel */
+void emu_shadow_copy(void *to, const void *from, size_t n, const char *who); /* to = NULL: to the host */
 void emu_shadow_host_sees(const std::vector<uint64_t> &sees);
 #else
 static inline void emu_shadow_init(void) {}
@@ -150,6 +152,7 @@ static inline void emu_shadow_alloc(emu_alloc *) {}
 static inline void emu_shadow_free(emu_alloc *) {}
 static inline void emu_shadow_op(int, uint64_t, const std::vector<uint64_t> &) {}
 static inline void emu_shadow_range(const void *, size_t, int, const char *) {}
+static inline void emu_shadow_copy(void *, const void *, size_t, const char *) {}
 static inline void emu_shadow_host_sees(const std::vector<uint64_t> &) {}
 #endif
 

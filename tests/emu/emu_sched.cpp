@@ -173,7 +173,7 @@ static void worker_main(void)
     __sanitizer_finish_switch_fiber(NULL, main_ctx.bottom ? NULL : &main_ctx.bottom, main_ctx.bottom ? NULL : &main_ctx.size);
 #endif
     for (;;) {
-        emu_kernel->body();
+        emu_kernel->call(emu_kernel->args.data());
         emu_thread *t = emu_cur;
         int stack = t->stack;
         thread_exit(t);

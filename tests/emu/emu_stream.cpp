@@ -174,7 +174,8 @@ static cudaError_t check_launch(const void *kernel, dim3 g, dim3 b, size_t smem)
     return smem > allowed ? cudaErrorInvalidValue : cudaSuccess;
 }
 
-cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 block, size_t smem, cudaStream_t s, std::function<void()> body)
+cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 block, size_t smem, cudaStream_t s, void (*call)(const void *),
+                       const void *args, size_t bytes)
 {
     emu_inside in;
     if (sticky != cudaSuccess) return sticky;
@@ -182,7 +183,8 @@ cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 blo
     if (e != cudaSuccess) return emu_set_error(e);
     int n = 0, depth = 0;
     for (; text[n] && (text[n] != ',' || depth); n++) depth += (text[n] == '<' || text[n] == '(') - (text[n] == '>' || text[n] == ')');
-    emu_launch_info k = {std::string(text, (size_t)n), grid, block, smem, ++n_launches, kernel, std::move(body)};
+    emu_launch_info k = {std::string(text, (size_t)n), grid, block, smem, ++n_launches, kernel, call,
+                         std::vector<char>((const char *)args, (const char *)args + bytes)};
     bool fails = (long)n_launches == emu_set.fail_launch;
     add_op(stream_of(s), "kernel", [k, fails]() mutable {
         if (fails) sticky = last_error = cudaErrorLaunchFailure;
@@ -195,8 +197,8 @@ cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 blo
 static void copy_rows(char *d, size_t dp, const char *s, size_t sp, size_t w, size_t h, bool to_dev, bool from_dev, const char *what)
 {
     for (size_t r = 0; r < h; r++) {
-        if (from_dev) emu_shadow_range(s + r * sp, w, EMU_READ, what);
-        if (to_dev) emu_shadow_range(d + r * dp, w, EMU_WRITE, what);
+        if (from_dev) emu_shadow_copy(to_dev ? d + r * dp : NULL, s + r * sp, w, what);
+        else if (to_dev) emu_shadow_range(d + r * dp, w, EMU_WRITE, what);
         memmove(d + r * dp, s + r * sp, w);
     }
 }
