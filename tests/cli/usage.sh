@@ -72,3 +72,5 @@ shows "a run from random weights" "done: 1 steps" "$ptrain" "$dir/tiny.yaml"
 shows "its folder" "model.safetensors" ls "$dir/run"
 n=$((n + 1))
 if [ "$(find "$dir" -mindepth 1 -name "*tmp-*" | wc -l)" -eq 0 ]; then echo "ok $n - nothing half-written is left"; else find "$dir" -mindepth 1 -name "*tmp-*"; echo "not ok $n - nothing half-written is left"; fi
+n=$((n + 1))
+if "$ptrain" help --markdown | diff - docs/config.md >"$dir/diff"; then echo "ok $n - docs/config.md says what the schema says"; else head -5 "$dir/diff" | sed 's/^/# /'; echo "not ok $n - docs/config.md says what the schema says (make docs)"; fi
