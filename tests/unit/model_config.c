@@ -1,0 +1,197 @@
+/* config.json to switches: both spellings, every family's rules, and what is refused by name. */
+#include "tests/golden/model_fixture.h"
+
+#include "train/model/families.h"
+
+#define LLAMA "\"model_type\":\"llama\",\"vocab_size\":32,\"hidden_size\":16,\"intermediate_size\":24,\"num_hidden_layers\":4,\"num_attention_heads\":4"
+#define QWEN2 "\"model_type\":\"qwen2\",\"vocab_size\":32,\"hidden_size\":16,\"intermediate_size\":24,\"num_hidden_layers\":4,\"num_attention_heads\":4,\"num_key_value_heads\":2"
+#define MISTRAL "\"model_type\":\"mistral\",\"vocab_size\":32,\"hidden_size\":32,\"intermediate_size\":24,\"num_hidden_layers\":4,\"num_attention_heads\":8"
+
+static pt_status parse(const char *json, pt_model_config *c)
+{
+    return pt_config_from_hf(c, json, strlen(json), "config.json");
+}
+
+static pt_model_config good(const char *json)
+{
+    pt_model_config c;
+    OK(parse(json, &c));
+    return c;
+}
+
+static void refused(const char *json, pt_status status, const char *says)
+{
+    pt_model_config c;
+    pt_status rc = parse(json, &c);
+    if (rc != status || !strstr(pt_err_msg(), says)) fail_msg("%s\ngave %s: %s\nexpected %s with '%s'", json, pt_status_name(rc), rc ? pt_err_msg() : "", pt_status_name(status), says);
+}
+
+static void test_defaults(void **state)
+{
+    pt_model_config c = good("{" LLAMA "}");
+    assert_int_equal(c.kv_heads, 4);
+    assert_int_equal(c.head_dim, 4);
+    assert_int_equal(c.rot, 4);
+    assert_int_equal(c.window, 0);
+    assert_int_equal(c.bos, -1);
+    assert_false(c.tied || c.qkv_bias || c.qk_norm);
+    assert_true(c.rope_theta == 10000 && c.scaling == PT_ROPE_SCALE_NONE && c.rope_kind == PT_ROPE_HALF && c.act == PT_ACT_SILU);
+    c = good("{" LLAMA ",\"tie_word_embeddings\":true,\"eos_token_id\":[7,9],\"bos_token_id\":3,\"pad_token_id\":null,\"hidden_act\":\"gelu_pytorch_tanh\"}");
+    assert_true(c.tied && c.eos == 7 && c.bos == 3 && c.pad == -1 && c.act == PT_ACT_GELU_TANH);
+    c = good("{" LLAMA ",\"partial_rotary_factor\":0.5,\"head_dim\":8}");
+    assert_int_equal(c.rot, 4);
+    c = good("{" LLAMA ",\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":5000,\"partial_rotary_factor\":0.25},\"head_dim\":8}");
+    assert_int_equal(c.rot, 2);
+    assert_true(c.rope_theta == 5000);
+}
+
+static void test_windows(void **state)
+{
+    assert_int_equal(good("{" MISTRAL "}").window, 4096); /* MistralConfig's default */
+    assert_int_equal(good("{" MISTRAL "}").kv_heads, 8);
+    assert_int_equal(good("{" MISTRAL ",\"sliding_window\":null}").window, 0);
+    assert_int_equal(good("{" MISTRAL ",\"sliding_window\":17}").window, 17);
+    assert_int_equal(good("{" LLAMA ",\"sliding_window\":17}").window, 0); /* no key of this family: transformers ignores it too */
+    assert_int_equal(good("{" QWEN2 ",\"sliding_window\":17}").window, 0);
+    assert_int_equal(good("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true}").window, 0); /* max_window_layers 28 > 4 */
+    pt_model_config c = good("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true,\"max_window_layers\":2}");
+    assert_true(c.window == 17 && c.window_from_layer == 2 && c.qkv_bias);
+    c = good("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true,"
+             "\"layer_types\":[\"full_attention\",\"full_attention\",\"full_attention\",\"sliding_attention\"]}");
+    assert_true(c.window == 17 && c.window_from_layer == 3);
+    refused("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true,"
+            "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]}", PT_ENOSUP, "layer_types");
+    refused("{" QWEN2 ",\"layer_types\":[\"full_attention\"]}", PT_EFORMAT, "layer_types lists 1 layers");
+    refused("{" QWEN2 ",\"layer_types\":[\"x\",\"x\",\"x\",\"x\"]}", PT_ENOSUP, "layer_types[0]");
+}
+
+static void test_refused(void **state)
+{
+    static const struct { const char *json; pt_status status; const char *says; } cases[] = {
+        {"", PT_EFORMAT, "config.json:1"},
+        {"[1]", PT_EFORMAT, "not a JSON object"},
+        {"{\"a\":1,\"a\":2}", PT_EFORMAT, "config.json:1"},
+        {"{}", PT_EFORMAT, "model_type is missing"},
+        {"{\"model_type\":\"gemma2\"}", PT_ENOSUP, "'gemma2'"},
+        {"{\"model_type\":\"gemma2\"}", PT_ENOSUP, "qwen3"}, /* what is supported is listed */
+        {"{" LLAMA ",\"architectures\":[\"LlamaModel\"]}", PT_ENOSUP, "LlamaModel"},
+        {"{" LLAMA ",\"architectures\":[\"MistralForCausalLM\"]}", PT_ENOSUP, "MistralForCausalLM"},
+        {"{" LLAMA ",\"attention_bias\":true}", PT_ENOSUP, "attention_bias"},
+        {"{" LLAMA ",\"mlp_bias\":true}", PT_ENOSUP, "mlp_bias"},
+        {"{" LLAMA ",\"num_experts\":8}", PT_ENOSUP, "experts"},
+        {"{" LLAMA ",\"quantization_config\":{\"quant_method\":\"awq\"}}", PT_ENOSUP, "awq"},
+        {"{" LLAMA ",\"hidden_act\":\"relu2\"}", PT_ENOSUP, "relu2"},
+        {"{" LLAMA ",\"hidden_act\":7}", PT_ENOSUP, "hidden_act"},
+        {"{" LLAMA ",\"num_key_value_heads\":3}", PT_EFORMAT, "KV heads"},
+        {"{" LLAMA ",\"head_dim\":3}", PT_EFORMAT, "rotary"},
+        {"{" LLAMA ",\"head_dim\":0}", PT_EFORMAT, "head size"},
+        {"{" LLAMA ",\"num_hidden_layers\":0}", PT_EFORMAT, "layers"},
+        {"{" LLAMA ",\"vocab_size\":\"big\"}", PT_EFORMAT, "config.json:1"}, /* the key stands twice */
+        {"{\"model_type\":\"llama\",\"vocab_size\":\"big\"}", PT_EFORMAT, "vocab_size"},
+        {"{\"model_type\":\"llama\",\"vocab_size\":99999999999}", PT_EFORMAT, "vocab_size"},
+        {"{\"model_type\":\"llama\",\"vocab_size\":-1}", PT_EFORMAT, "vocab_size"},
+        {"{\"model_type\":\"llama\",\"vocab_size\":8}", PT_EFORMAT, "hidden_size is missing"},
+        {"{" LLAMA ",\"rms_norm_eps\":\"x\"}", PT_EFORMAT, "rms_norm_eps"},
+        {"{" LLAMA ",\"rope_theta\":0}", PT_EFORMAT, "theta"},
+        {"{" LLAMA ",\"partial_rotary_factor\":1.5}", PT_EFORMAT, "partial_rotary_factor"},
+        {"{" LLAMA ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}", PT_ENOSUP, "dynamic"},
+        {"{" LLAMA ",\"rope_scaling\":{\"rope_type\":\"longrope\"}}", PT_ENOSUP, "longrope"},
+        {"{" LLAMA ",\"rope_scaling\":{\"type\":\"linear\"}}", PT_EFORMAT, "factor"},
+        {"{" LLAMA ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":-2}}", PT_EFORMAT, "factor"},
+        {"{" LLAMA ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8}}", PT_EFORMAT, "low_freq_factor"},
+        {"{" LLAMA ",\"rope_scaling\":\"yes\"}", PT_EFORMAT, "rope_scaling"},
+        {"{" LLAMA ",\"rope_parameters\":[1]}", PT_EFORMAT, "rope_parameters"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) refused(cases[i].json, cases[i].status, cases[i].says);
+}
+
+static void check_rope(const char *what, const pt_model_config *c, json_t *want, double mscale, double limit)
+{
+    float f[128], m;
+    pt_rope_frequencies(c, NULL, f, &m);
+    assert_int_equal(json_array_size(want), c->rot / 2);
+    for (int i = 0; i < c->rot / 2; i++) {
+        double w = json_number_value(json_array_get(want, (size_t)i));
+        if (!(fabs((double)f[i] / w - 1) <= limit)) fail_msg("%s: inv_freq[%d] = %.9g, expected %.9g", what, i, (double)f[i], w);
+    }
+    if (!(fabs((double)m - mscale) <= 1e-6)) fail_msg("%s: mscale %.9g, expected %.9g", what, (double)m, mscale);
+}
+
+/* transformers' frequencies for every scaling, in both spellings */
+static void test_rope(void **state)
+{
+    json_t *cases = fixture_json("", "rope.json"), *v;
+    size_t i;
+    json_array_foreach(cases, i, v) {
+        char *text = json_dumps(json_object_get(v, "config"), 0), what[32];
+        pt_model_config c = good(text);
+        snprintf(what, sizeof what, "case %zu", i);
+        check_rope(what, &c, json_object_get(v, "inv_freq"), json_num(v, "mscale"), 3e-6); /* transformers forms them in f32 */
+        free(text);
+    }
+    assert_true(json_array_size(cases) >= 8);
+    json_decref(cases);
+}
+
+static void test_rope_llama3_shared(void **state)
+{
+    const char *path = "../shared/data/weights/tiny_hf/rope_llama3_golden.json";
+    json_error_t e;
+    json_t *g = json_load_file(path, 0, &e), *v;
+    if (!g) {
+        print_message("# skip: %s is not here\n", path);
+        skip();
+    }
+    pt_model_config c = {.rot = (int)json_num(g, "head_dim"), .rope_theta = json_num(g, "rope_theta"), .scaling = PT_ROPE_SCALE_LLAMA3,
+                         .scale_factor = json_num(g, "factor"), .low_freq_factor = json_num(g, "low_freq_factor"),
+                         .high_freq_factor = json_num(g, "high_freq_factor"), .original_positions = (int)json_num(g, "original_max_position_embeddings")};
+    json_t *inverse = json_array();
+    size_t i;
+    json_array_foreach(json_object_get(g, "wavelength_over_2pi (1/inv_freq)"), i, v) json_array_append_new(inverse, json_real(1 / json_number_value(v)));
+    check_rope("shared", &c, inverse, 1, 1e-6);
+    json_decref(inverse);
+    json_decref(g);
+}
+
+/* GGUF's divisors */
+static void test_rope_freqs(void **state)
+{
+    pt_model_config c = {.rot = 4, .rope_theta = 100, .scaling = PT_ROPE_SCALE_FREQS};
+    float f[2], m, divisors[2] = {2, 5};
+    pt_rope_frequencies(&c, divisors, f, &m);
+    assert_true(fabsf(f[0] - 0.5f) < 1e-7f && fabsf(f[1] - 0.02f) < 1e-8f && m == 1);
+}
+
+static void test_names(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"model.embed_tokens.weight", "token_embd.weight"},
+        {"lm_head.weight", "output.weight"},
+        {"model.layers.17.self_attn.q_proj.bias", "blk.17.attn_q.bias"},
+        {"model.layers.0.post_attention_layernorm.weight", "blk.0.ffn_norm.weight"},
+        {"model.layers.3.self_attn.k_norm.weight", "blk.3.attn_k_norm.weight"},
+    };
+    static const char *const wrong[] = {"model.layers.x.mlp.up_proj.weight", "model.layers.1", "blk.1.attn_q", "score.weight", "blk.99999999.attn_q.weight", ""};
+    char out[128];
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        assert_true(pt_name_to_gguf(pairs[i][0], out, sizeof out));
+        assert_string_equal(out, pairs[i][1]);
+        assert_true(pt_name_to_hf(pairs[i][1], out, sizeof out));
+        assert_string_equal(out, pairs[i][0]);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_false(pt_name_to_gguf(wrong[i], out, sizeof out));
+        assert_false(pt_name_to_hf(wrong[i], out, sizeof out));
+    }
+    for (int64_t r = 0; r < 24; r++) assert_int_equal(pt_row_hf_of_adjacent(pt_row_adjacent_of_hf(r, 8), 8), r);
+    assert_int_equal(pt_row_hf_of_adjacent(8 + 3, 8), 8 + 4 + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_windows),           cmocka_unit_test(test_refused), cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_rope_llama3_shared), cmocka_unit_test(test_rope_freqs), cmocka_unit_test(test_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
