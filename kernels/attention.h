@@ -1,9 +1,10 @@
 /* Attention over a segment forest, tiled (Dao 2023, arXiv:2307.08691, online softmax); never materialises [N,N].
  *   s[i,j] = scale * q_i . k_j   for j visible to i;   p = softmax_j(s);   o_i = sum_j p[i,j] v_j;   lse_i = log sum_j exp(s)
  * Visible: j <= i < seg_end[seg(j)] and, with window w > 0, position(i) - position(j) < w. Head h reads KV head h / (H/K).
- * Backward: delta_i = do_i . o_i;  ds = p*(do_i.v_j - delta_i)*scale;  dq_i = sum_j ds k_j;  dk_j = sum_i ds q_i;  dv_j = sum_i
- * p do_i (dk, dv also sum over the heads of a group). Deterministic and independent of the thread count: work items are (KV
- * head, key tile, fixed query range), longest first; partial sums are added in a fixed order. */
+ * Backward: delta_i = do_i . o_i;  ds = p*(do_i.v_j - delta_i)*scale;  dq_i = sum_j ds k_j;  dk_j = sum_i ds q_i;
+ * dv_j = sum_i p do_i (dk, dv also sum over the heads of a group). scale > 0 (else PT_EARG); dim even, at most 1024.
+ * Deterministic and independent of the thread count: what the work items are, and in which order their partial sums of dk and dv
+ * are added, follows from the forest alone (on the CPU: items of (KV head, query block), longest first; kernels/cpu/attention_v.h). */
 #ifndef PT_KERNELS_ATTENTION_H
 #define PT_KERNELS_ATTENTION_H
 #include "kernels/ctx.h"

@@ -120,13 +120,15 @@ PT_INLINE void key_rows(const int M, const int NV, const void *args, int64_t key
 }
 PT_TILE_VARIANTS(key_rows)
 
-static void hide(const pt_attn_job *j, const pt_attn_tile *t, const block *b, int r0, int nv)
+/* What rows do not see counts nothing: keys [lo, hi) by the rule, the tile's other keys altogether. */
+static void hide(const pt_attn_job *j, const pt_attn_tile *t, const block *b, int r0, int nv, int32_t lo, int32_t hi)
 {
     for (int w = 0; w < nv; w++) {
         int at = r0 + w * PT_W;
         pt_vi token = load_ints(b->info.token + at), pos = load_ints(b->info.pos + at);
         for (int32_t key = t->k0; key < t->k1; key++) {
-            pt_vi mask = sees(j->forest, key, token, pos);
+            pt_vi mask = {0};
+            if (key >= lo && key < hi) mask = sees(j->forest, key, token, pos);
             float *p = b->p + (int64_t)(key - t->k0) * j->row_pad + at, *ds = b->ds + (int64_t)(key - t->k0) * j->row_pad + at;
             pt_vstore(p, pt_vpick(mask, pt_vload(p), pt_vset(0)));
             pt_vstore(ds, pt_vpick(mask, pt_vload(ds), pt_vset(0)));
@@ -134,12 +136,29 @@ static void hide(const pt_attn_job *j, const pt_attn_tile *t, const block *b, in
     }
 }
 
+/* P and dS of one panel, and what they add to dq. */
+static void tile_panel(const pt_attn_job *j, int kv, const pt_attn_tile *t, const block *b, int r0, int nv, int rows)
+{
+    int r1 = r0 + nv * PT_W < rows ? r0 + nv * PT_W : rows;
+    int32_t lo = t->k0, hi = t->k1;
+    bool all = panel_sight(j, t, &b->info, r0, r1) == SEE_ALL;
+    if (!all) clip_keys(j, t, b->info.token[r0], b->info.token[r1 - 1] + 1, &lo, &hi);
+    int64_t pad = j->row_pad, at = (int64_t)(lo - t->k0) * pad + r0;
+    const float *k = j->k + (int64_t)lo * j->ld_k + (int64_t)kv * j->dim,
+                *v = j->v + (int64_t)lo * j->ld_v + (int64_t)kv * j->dim;
+    slope_args sa = {k,       v,   b->qt + r0, b->gt + r0,       b->lse2 + r0, b->delta + r0, j->ld_k,
+                     j->ld_v, pad, j->dim,     j->scale * log2e, b->p + at,    b->ds + at};
+    by_tiles(prob_keys_table[nv - 1], &sa, hi - lo);
+    by_tiles(slope_keys_table[nv - 1], &sa, hi - lo);
+    if (!all) hide(j, t, b, r0, nv, lo, hi);
+    sum_args qa = {k, b->ds + at, j->ld_k, pad, hi - lo, pad, b->dqt + r0};
+    by_tiles(query_features_table[nv - 1], &qa, j->dim);
+}
+
 /* Rows [from, to) of the block whose panels see something of the tile, all their P and dS filled; false when none does. */
-static bool tile_rows(const pt_attn_job *j, const pt_attn_tile *t, const block *b, const float *k, const float *v, int rows,
-                      int *from, int *to)
+static bool tile_rows(const pt_attn_job *j, int kv, const pt_attn_tile *t, const block *b, int rows, int *from, int *to)
 {
     int vectors = (rows + PT_W - 1) / PT_W, first = -1, last = 0;
-    int64_t keys = t->k1 - t->k0, pad = j->row_pad;
     for (int i = 0; i < vectors; i += NR) {
         int r1 = (i + NR) * PT_W < rows ? (i + NR) * PT_W : rows;
         if (panel_sight(j, t, &b->info, i * PT_W, r1) == SEE_NONE) continue;
@@ -147,40 +166,47 @@ static bool tile_rows(const pt_attn_job *j, const pt_attn_tile *t, const block *
         last = i + NR < vectors ? i + NR : vectors;
     }
     if (first < 0) return false;
-    for (int i = first; i < last; i += NR) {
-        int nv = last - i < NR ? last - i : NR, r0 = i * PT_W, r1 = r0 + nv * PT_W < rows ? r0 + nv * PT_W : rows;
-        slope_args sa = {k,       v,   b->qt + r0, b->gt + r0,       b->lse2 + r0, b->delta + r0, j->ld_k,
-                         j->ld_v, pad, j->dim,     j->scale * log2e, b->p + r0,    b->ds + r0};
-        by_tiles(prob_keys_table[nv - 1], &sa, keys);
-        by_tiles(slope_keys_table[nv - 1], &sa, keys);
-        if (panel_sight(j, t, &b->info, r0, r1) != SEE_ALL) hide(j, t, b, r0, nv);
-        sum_args qa = {k, b->ds + r0, j->ld_k, pad, keys, pad, b->dqt + r0};
-        by_tiles(query_features_table[nv - 1], &qa, j->dim);
-    }
+    for (int i = first; i < last; i += NR) tile_panel(j, kv, t, b, i * PT_W, last - i < NR ? last - i : NR, rows);
     *from = first * PT_W;
     *to = last * PT_W;
     return true;
 }
 
-/* ck, cv over rows [from, to) of the block. */
-static void key_sums(const pt_attn_job *j, const block *b, int64_t keys, int from, int to)
+/* ck, cv of keys [key, key + keys) of the tile over rows [from, to) of the block. */
+static void key_sums(const pt_attn_job *j, const block *b, int64_t key, int64_t keys, int from, int to)
 {
     int vectors = (int)(widen(j->dim) / PT_W), parts = (vectors + NR - 1) / NR, at = 0;
     for (int i = 0; i < parts; i++) {
         int nv = (vectors - at + parts - i - 1) / (parts - i);
-        int64_t col = (int64_t)at * PT_W, pad = j->row_pad;
-        sum_args ka = {b->ds + from, b->qr + from * b->wide + col, pad, b->wide, to - from, b->wide, b->ck + col};
-        sum_args va = {b->p + from, b->gr + from * b->wide + col, pad, b->wide, to - from, b->wide, b->cv + col};
+        int64_t col = (int64_t)at * PT_W, pad = j->row_pad, a = key * pad + from, c = key * b->wide + col;
+        sum_args ka = {b->ds + a, b->qr + from * b->wide + col, pad, b->wide, to - from, b->wide, b->ck + c};
+        sum_args va = {b->p + a, b->gr + from * b->wide + col, pad, b->wide, to - from, b->wide, b->cv + c};
         by_tiles(key_rows_table[nv - 1], &ka, keys);
         by_tiles(key_rows_table[nv - 1], &va, keys);
         at += nv;
     }
 }
 
+/* The same for the whole tile; of the block's own tokens, a step of keys is seen by no panel before its first key's. */
+static void tile_sums(const pt_attn_job *j, const pt_attn_tile *t, const block *b, int32_t q0, int from, int to)
+{
+    if (t->k0 < q0) {
+        key_sums(j, b, 0, t->k1 - t->k0, from, to);
+        return;
+    }
+    for (int32_t key = t->k0; key < t->k1; key += PT_ATTN_STEP) {
+        int keys = t->k1 - key < PT_ATTN_STEP ? t->k1 - key : PT_ATTN_STEP, start = (key - q0) * j->group / PANEL * PANEL;
+        key_sums(j, b, key - t->k0, keys, start > from ? start : from, to);
+    }
+}
+
 static void add_rows(float *to, int64_t ld, const float *c, int64_t wide, int64_t keys, int dim, float factor)
 {
-    for (int64_t i = 0; i < keys; i++)
-        for (int d = 0; d < dim; d++) to[i * ld + d] += factor * c[i * wide + d];
+    for (int64_t i = 0; i < keys; i++, to += ld, c += wide) {
+        int d = 0;
+        for (; d + PT_W <= dim; d += PT_W) pt_vstore(to + d, pt_vfma(pt_vset(factor), pt_vload(c + d), pt_vload(to + d)));
+        for (; d < dim; d++) to[d] += factor * c[d];
+    }
 }
 
 static void wait_turn(const pt_attn_job *j, int kv, int32_t index, int32_t cell)
@@ -196,41 +222,55 @@ static void pass_turn(const pt_attn_job *j, int kv, int32_t cell)
     atomic_fetch_add_explicit(j->turn + (int64_t)kv * j->n_cells + cell, 1, memory_order_release);
 }
 
+/* The rows as they are, padded to `wide` with zeros, and delta. */
+static void prepare_row(const pt_attn_job *j, const block *b, int r, const float *q, const float *g, const float *out)
+{
+    float *qr = b->qr + r * b->wide, *gr = b->gr + r * b->wide;
+    pt_vf sum = pt_vset(0);
+    int d = 0;
+    for (; d + PT_W <= j->dim; d += PT_W) {
+        pt_vf x = pt_vload(g + d);
+        pt_vstore(qr + d, pt_vload(q + d));
+        pt_vstore(gr + d, x);
+        sum = pt_vfma(x, pt_vload(out + d), sum);
+    }
+    float rest = 0;
+    for (; d < b->wide; d++) {
+        bool in = d < j->dim;
+        qr[d] = in ? q[d] : 0;
+        gr[d] = in ? g[d] : 0;
+        rest += in ? g[d] * out[d] : 0;
+    }
+    b->delta[r] = pt_vsum(sum) + rest;
+}
+
 static void prepare(const pt_attn_job *j, int kv, const block *b, int32_t q0, int rows)
 {
     int64_t pad = j->row_pad, first = (int64_t)kv * j->group * j->dim;
     pack_transposed(b->qt, j->q + first, j->ld_q, j, q0, rows);
     pack_transposed(b->gt, j->dout + first, j->ld_dout, j, q0, rows);
-    for (int64_t i = 0; i < j->dim * pad; i++) b->dqt[i] = 0;
+    memset(b->dqt, 0, (size_t)(j->dim * pad) * sizeof *b->dqt);
     for (int r = 0; r < pad; r++) {
-        float *qr = b->qr + r * b->wide, *gr = b->gr + r * b->wide;
         b->factor[r] = j->scale;
-        b->lse2[r] = b->delta[r] = 0;
-        memset(qr, 0, (size_t)b->wide * sizeof *qr);
-        memset(gr, 0, (size_t)b->wide * sizeof *gr);
-        if (r >= rows) continue;
-        memcpy(qr, row_at(j->q + first, j->ld_q, j, q0, r), (size_t)j->dim * sizeof *qr);
-        memcpy(gr, row_at(j->dout + first, j->ld_dout, j, q0, r), (size_t)j->dim * sizeof *gr);
-        const float *out = row_at(j->out + first, j->ld_out, j, q0, r);
-        pt_vf sum = pt_vset(0);
-        for (int d = 0; d < j->dim; d += PT_W) {
-            int n = j->dim - d < PT_W ? j->dim - d : PT_W;
-            sum = pt_vfma(pt_vload(gr + d), n == PT_W ? pt_vload(out + d) : pt_vload_part(out + d, n, 0), sum);
+        if (r < rows) {
+            prepare_row(j, b, r, row_at(j->q + first, j->ld_q, j, q0, r), row_at(j->dout + first, j->ld_dout, j, q0, r),
+                        row_at(j->out + first, j->ld_out, j, q0, r));
+            b->lse2[r] = j->lse_in[((int64_t)kv * j->group + r % j->group) * j->ld_lse + b->info.token[r]] * log2e;
+        } else {
+            memset(b->qr + r * b->wide, 0, (size_t)b->wide * sizeof *b->qr);
+            memset(b->gr + r * b->wide, 0, (size_t)b->wide * sizeof *b->gr);
+            b->lse2[r] = b->delta[r] = 0;
         }
-        b->delta[r] = pt_vsum(sum);
-        b->lse2[r] = j->lse_in[((int64_t)kv * j->group + r % j->group) * j->ld_lse + b->info.token[r]] * log2e;
     }
 }
 
-/* One tile: P, dS, dq; then the sums for its keys, added in turn. Both counts of cells may be the same for several tiles. */
+/* One tile: P, dS, dq; then the sums for its keys, added in turn. held: the cell whose turn is this block's already. */
 static void tile(const pt_attn_job *j, int kv, int32_t index, const pt_attn_tile *t, const block *b, int rows, int32_t held)
 {
-    const float *k = j->k + (int64_t)t->k0 * j->ld_k + (int64_t)kv * j->dim,
-                *v = j->v + (int64_t)t->k0 * j->ld_v + (int64_t)kv * j->dim;
     int64_t keys = t->k1 - t->k0;
     int from, to;
-    bool any = tile_rows(j, t, b, k, v, rows, &from, &to);
-    if (any) key_sums(j, b, keys, from, to);
+    bool any = tile_rows(j, kv, t, b, rows, &from, &to);
+    if (any) tile_sums(j, t, b, index * j->block_tokens, from, to);
     for (int32_t cell = (t->k1 - 1) / PT_ATTN_CELL; cell >= t->k0 / PT_ATTN_CELL; cell--)
         if (cell != held) wait_turn(j, kv, index, cell);
     if (!any) return;

@@ -167,22 +167,31 @@ PT_INLINE const float *row_at(const float *base, int64_t ld, const pt_attn_job *
     return base + (int64_t)(q0 + r / j->group) * ld + (int64_t)(r % j->group) * j->dim;
 }
 
+/* Rows r0 .. r0 + live - 1 by address; the others point at base. */
+PT_INLINE void rows_at(const float *at[PT_W], const float *base, int64_t ld, const pt_attn_job *j, int32_t q0, int r0, int live)
+{
+    for (int i = 0; i < PT_W; i++) at[i] = i < live ? row_at(base, ld, j, q0, r0 + i) : base;
+}
+
 /* to[dim][row_pad] = the block's rows, transposed; rows past `rows` up to whole vectors are 0. */
 PT_INLINE void pack_transposed(float *to, const float *from, int64_t ld, const pt_attn_job *j, int32_t q0, int rows)
 {
     int dim = j->dim;
+    int64_t pad = j->row_pad;
     for (int r0 = 0; r0 < rows; r0 += PT_W) {
         const float *src[PT_W];
-        int live = rows - r0 < PT_W ? rows - r0 : PT_W;
-        for (int i = 0; i < live; i++) src[i] = row_at(from, ld, j, q0, r0 + i);
-        for (int d = 0; d < dim; d += PT_W) {
-            int n = dim - d < PT_W ? dim - d : PT_W;
+        int live = rows - r0 < PT_W ? rows - r0 : PT_W, d = 0;
+        rows_at(src, from, ld, j, q0, r0, live);
+        for (; live == PT_W && d + PT_W <= dim; d += PT_W) {
             pt_vf t[PT_W];
-            for (int i = 0; i < PT_W; i++)
-                t[i] = i >= live ? pt_vset(0) : n == PT_W ? pt_vload(src[i] + d) : pt_vload_part(src[i] + d, n, 0);
+            PT_UNROLL(16)
+            for (int i = 0; i < PT_W; i++) t[i] = pt_vload(src[i] + d);
             transpose(t);
-            for (int i = 0; i < n; i++) pt_vstore(to + (int64_t)(d + i) * j->row_pad + r0, t[i]);
+            PT_UNROLL(16)
+            for (int i = 0; i < PT_W; i++) pt_vstore(to + (d + i) * pad + r0, t[i]);
         }
+        for (; d < dim; d++)
+            for (int i = 0; i < PT_W; i++) to[d * pad + r0 + i] = i < live ? src[i][d] : 0;
     }
 }
 
@@ -191,22 +200,22 @@ PT_INLINE void unpack_transposed(float *out, int64_t ld, const float *from, cons
                                  int32_t q0, int rows)
 {
     int dim = j->dim;
+    int64_t pad = j->row_pad;
     for (int r0 = 0; r0 < rows; r0 += PT_W) {
-        int live = rows - r0 < PT_W ? rows - r0 : PT_W;
-        for (int d = 0; d < dim; d += PT_W) {
-            int n = dim - d < PT_W ? dim - d : PT_W;
+        const float *to[PT_W];
+        int live = rows - r0 < PT_W ? rows - r0 : PT_W, d = 0;
+        rows_at(to, out, ld, j, q0, r0, live);
+        pt_vf f = pt_vload(factor + r0);
+        for (; live == PT_W && d + PT_W <= dim; d += PT_W) {
             pt_vf t[PT_W];
-            for (int i = 0; i < PT_W; i++) t[i] = i < n ? pt_vload(from + (int64_t)(d + i) * j->row_pad + r0) : pt_vset(0);
+            PT_UNROLL(16)
+            for (int i = 0; i < PT_W; i++) t[i] = pt_vload(from + (d + i) * pad + r0) * f;
             transpose(t);
-            for (int i = 0; i < live; i++) {
-                float *to = (float *)row_at(out, ld, j, q0, r0 + i) + d;
-                pt_vf v = t[i] * pt_vset(factor[r0 + i]);
-                if (n == PT_W)
-                    pt_vstore(to, v);
-                else
-                    pt_vstore_part(to, v, n);
-            }
+            PT_UNROLL(16)
+            for (int i = 0; i < PT_W; i++) pt_vstore((float *)to[i] + d, t[i]);
         }
+        for (; d < dim; d++)
+            for (int i = 0; i < live; i++) ((float *)to[i])[d] = from[d * pad + r0 + i] * factor[r0 + i];
     }
 }
 
@@ -242,6 +251,15 @@ static inline sight panel_sight(const pt_attn_job *j, const pt_attn_tile *t, con
         all = all && high - t->pos_min < window;
     }
     return all ? SEE_ALL : SEE_SOME;
+}
+
+/* Keys [lo, hi) of the tile hold all that tokens [t0, t1) of the block see: not the later ones, nor subtrees that ended before.
+ */
+static inline void clip_keys(const pt_attn_job *j, const pt_attn_tile *t, int32_t t0, int32_t t1, int32_t *lo, int32_t *hi)
+{
+    *lo = t->k0;
+    *hi = t->k1 < t1 ? t->k1 : t1;
+    while (*lo < *hi && pt_forest_end_of(j->forest, *lo) <= t0) ++*lo;
 }
 
 /* Lanes that see key `key`, all bits set where true. */

@@ -2,7 +2,7 @@
 
 pt_attn_walk pt_attn_walk_begin(const pt_forest *f, int32_t q0, int32_t q1)
 {
-    return (pt_attn_walk){.f = f, .q0 = q0, .q1 = q1, .seg = f->token_seg[q0], .low = q0, .at = q1, .size = PT_ATTN_OWN};
+    return (pt_attn_walk){.f = f, .q0 = q0, .q1 = q1, .seg = f->token_seg[q0], .low = q0, .at = q1, .size = PT_ATTN_KEYS};
 }
 
 /* The first key of [low, high), part of segment seg, that the window lets a row of the block see. */

@@ -138,7 +138,7 @@ void PT_V(pt_attn_forward)(const pt_attn_job *j, int kv, int32_t index, float *s
     int rows = (q1 - q0) * j->group, vectors = (rows + PT_W - 1) / PT_W;
     fill_rows(&b.info, j, q0, rows);
     pack_transposed(b.qt, j->q + (int64_t)kv * j->group * j->dim, j->ld_q, j, q0, rows);
-    for (int64_t i = 0; i < matrix; i++) b.ot[i] = 0;
+    memset(b.ot, 0, (size_t)matrix * sizeof *b.ot);
     for (int r = 0; r < pad; r++) {
         b.top[r] = -INFINITY;
         b.sum[r] = 0;
@@ -148,7 +148,10 @@ void PT_V(pt_attn_forward)(const pt_attn_job *j, int kv, int32_t index, float *s
         for (int v = 0; v < vectors; v += NR) {
             int nv = vectors - v < NR ? vectors - v : NR, r0 = v * PT_W, r1 = r0 + nv * PT_W < rows ? r0 + nv * PT_W : rows;
             sight see = panel_sight(j, &t, &b.info, r0, r1);
-            if (see != SEE_NONE) panel(j, kv, &t, &b, r0, nv, see == SEE_SOME);
+            if (see == SEE_NONE) continue;
+            pt_attn_tile part = t;
+            if (see == SEE_SOME) clip_keys(j, &t, b.info.token[r0], b.info.token[r1 - 1] + 1, &part.k0, &part.k1);
+            panel(j, kv, &part, &b, r0, nv, see == SEE_SOME);
         }
     finish(j, kv, &b, q0, rows);
 }

@@ -14,7 +14,7 @@
 
 enum {
     PT_ATTN_KEYS = 64,  /* keys in a tile, at most */
-    PT_ATTN_OWN = 16,   /* keys in a tile of the block's own tokens */
+    PT_ATTN_STEP = 16,  /* keys of the block's own tokens that backward sums over the same rows */
     PT_ATTN_ROWS = 192, /* rows of a block, about */
     PT_ATTN_CELL = 64   /* tokens that one turn counter guards (backward) */
 };
