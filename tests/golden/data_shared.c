@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/threads.h"
+
 #define SHARED "../shared/data/"
 #define LLAMA31 SHARED "chat_templates/templates/meta-llama-Llama-3.1-8B-Instruct.jinja"
 
@@ -58,8 +60,8 @@ static void test_texts(void **state)
     json_t *g = load(DATA "tok_real.json"), *rows, *row;
     const char *name;
     size_t k, seen = 0;
-    json_object_foreach(g, name, rows)
-    {
+    json_object_foreach(g, name, rows) {
+        double seconds = 0, total = 0;
         pt_tokenizer *t = open_shared(name, NULL);
         if (!t) continue;
         json_array_foreach(rows, k, row)
@@ -70,7 +72,10 @@ static void test_texts(void **state)
             snprintf(path, sizeof path, SHARED "%s", json_string_value(json_object_get(row, "file")));
             assert_int_equal(pt_file_read(&text, &n, path, 1 << 28), PT_OK);
             assert_true(n >= bytes);
+            double start = pt_seconds();
             if (pt_tok_encode(t, text, bytes, true, true, &ids) != PT_OK) fail_msg("%s", pt_err_msg());
+            seconds += pt_seconds() - start;
+            total += (double)bytes;
             snprintf(hex, sizeof hex, "%016llx", (unsigned long long)pt_fnv1a(PT_FNV_START, ids.ids, ids.n * sizeof *ids.ids));
             if (strcmp(hex, json_string_value(json_object_get(row, "hash"))) != 0) fail_msg("%s on %s: other ids", name, path);
             pt_str back = {0};
@@ -82,6 +87,7 @@ static void test_texts(void **state)
             free(text);
             seen++;
         }
+        printf("# figure %s: %.1f MB/s\n", name, total / seconds / 1e6);
         pt_tok_free(t);
     }
     json_decref(g);
@@ -183,9 +189,48 @@ static void test_templates(void **state)
     printf("# figure chat templates with real vocabularies: %zu styles equal transformers on 20 conversations\n", seen);
 }
 
+/* Texts of real models are known by their digest, others are refused. */
+static void test_known_texts(void **state)
+{
+    static const char *const known[][3] = {
+        {"_base", "chatml", "tok_bpe"},
+        {"cognitivecomputations/dolphin-2.5-mixtral-8x7b", "chatml", "tok_bpe"},
+        {"Qwen/Qwen2.5-7B-Instruct", "qwen", "tok_bpe"},
+        {"Qwen/Qwen3-0.6B", "qwen3", "tok_bpe"},
+        {"llama", "llama2", "tok_spm"},
+        {"HuggingFaceH4/zephyr-7b-beta (add_generation_prompt=true)", "zephyr", "tok_spm"},
+        {"TheBloke/Mistral-7B-Instruct-v0.1-GPTQ", "mistral-v0.1", "tok_spm"},
+        {"mistralai/Mixtral-8x7B-Instruct-v0.1", "mistral", "tok_spm"},
+        {"openchat/openchat-3.5-0106", NULL, "tok_spm"},
+        {"Qwen/Qwen1.5-72B-Chat", NULL, "tok_bpe"}, /* looks like ChatML, leaves the last turn open */
+        {"HuggingFaceTB/SmolLM3-3B", NULL, "tok_bpe"},
+    };
+    json_t *row;
+    size_t k, seen = 0;
+    if (!pt_file_exists(SHARED "chat_templates/hf_jinja_goldens.json")) skip();
+    json_t *g = load(SHARED "chat_templates/hf_jinja_goldens.json");
+    json_array_foreach(g, k, row)
+    {
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+            if (strcmp(json_string_value(json_object_get(row, "name")), known[i][0]) != 0) continue;
+            pt_tokenizer *t = with_template(known[i][2], json_string_value(json_object_get(row, "template")));
+            pt_template *p;
+            pt_status rc = pt_template_open(&p, "tokenizer_default", t, NULL);
+            assert_int_equal(rc, known[i][1] ? PT_OK : PT_ENOSUP);
+            if (rc == PT_OK) assert_string_equal(pt_template_name(p), known[i][1]);
+            pt_template_free(p);
+            pt_tok_free(t);
+            seen++;
+        }
+    }
+    assert_int_equal(seen, sizeof known / sizeof *known);
+    json_decref(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts), cmocka_unit_test(test_vectors),
-                                       cmocka_unit_test(test_llamacpp), cmocka_unit_test(test_templates)};
+                                       cmocka_unit_test(test_llamacpp), cmocka_unit_test(test_templates),
+                                       cmocka_unit_test(test_known_texts)};
     return cmocka_run_group_tests_name("data_shared", tests, NULL, NULL);
 }

@@ -17,29 +17,6 @@ static bool needs_text(const char *style)
     return strcmp(style, "qwen3") == 0 || strcmp(style, "llama3.1") == 0;
 }
 
-/* A copy of a committed tokenizer whose tokenizer_config.json brings a chat template. */
-static pt_tokenizer *with_template(const char *name, const char *text)
-{
-    char dir[] = "/tmp/ptrain_template_XXXXXX", path[320], from[320];
-    char *file;
-    size_t n;
-    pt_tokenizer *t;
-    assert_non_null(mkdtemp(dir));
-    for (int k = 0; k < 2; k++) {
-        const char *what = k ? "tokenizer_config.json" : "tokenizer.json";
-        snprintf(from, sizeof from, "%s%s/%s", DATA, name, what);
-        snprintf(path, sizeof path, "%s/%s", dir, what);
-        assert_int_equal(pt_file_read(&file, &n, from, 1 << 20), PT_OK);
-        assert_int_equal(pt_file_write_whole(path, file, n), PT_OK);
-        free(file);
-    }
-    snprintf(path, sizeof path, "%s/chat_template.jinja", dir);
-    assert_int_equal(pt_file_write_whole(path, text, strlen(text)), PT_OK);
-    if (pt_tok_open(&t, dir) != PT_OK) fail_msg("%s", pt_err_msg());
-    pt_dir_remove(dir);
-    return t;
-}
-
 static void test_golden(void **state)
 {
     json_t *g = load(DATA "template_golden.json"), *c;
