@@ -109,6 +109,8 @@ static void host_waits(const op_ref &o)
     if (!o) return;
     run_until(o);
     join(host_sees, o->sees);
+    for (cudaStream_t s : streams)
+        if (s && !s->queue.empty()) return; /* issued before this wait: what the host knows now is no news to them */
     emu_shadow_host_sees(host_sees);
 }
 
