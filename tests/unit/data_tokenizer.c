@@ -292,6 +292,50 @@ static void test_turn_tags(void **state)
     pt_tok_free(bpe);
 }
 
+static void put_file(const char *dir, const char *name, const char *text, size_t n)
+{
+    char path[192];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    assert_int_equal(pt_file_write_whole(path, text, n), PT_OK);
+}
+
+/* The small files of a folder: special_tokens_map.json fills gaps, generation_config.json ends answers, a list of templates. */
+static void test_folder(void **state)
+{
+    static const char config[] =
+        "{\"add_bos_token\":true,\"eos_token\":{\"content\":\"<|im_end|>\"},\"pad_token\":null,"
+        "\"chat_template\":[{\"name\":\"tool_use\",\"template\":\"no\"},{\"name\":\"default\",\"template\":\"yes\"}]}";
+    static const char map[] =
+        "{\"bos_token\":\"<|begin_of_text|>\",\"eos_token\":\"<|eot_id|>\",\"pad_token\":{\"content\":\"<think>\"}}";
+    static const char generation[] = "{\"eos_token_id\":[762,764],\"temperature\":0.6}", one[] = "{\"eos_token_id\":1.5}";
+    char dir[] = "/tmp/ptrain_folder_XXXXXX", *json;
+    size_t n, stops;
+    pt_tokenizer *t;
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(pt_tok_open(&t, dir), PT_EIO);
+    assert_non_null(strstr(pt_err_msg(), "no tokenizer.json"));
+    assert_int_equal(pt_file_read(&json, &n, DATA "tok_bpe/tokenizer.json", 1 << 20), PT_OK);
+    put_file(dir, "tokenizer.json", json, n);
+    put_file(dir, "tokenizer_config.json", config, sizeof config - 1);
+    put_file(dir, "special_tokens_map.json", map, sizeof map - 1);
+    put_file(dir, "generation_config.json", generation, sizeof generation - 1);
+    if (pt_tok_open(&t, dir) != PT_OK) fail_msg("%s", pt_err_msg());
+    assert_int_equal(pt_tok_eos(t), pt_tok_find(t, "<|im_end|>"));
+    assert_int_equal(pt_tok_bos(t), pt_tok_find(t, "<|begin_of_text|>"));
+    assert_int_equal(pt_tok_pad(t), pt_tok_find(t, "<think>"));
+    assert_true(pt_tok_add_bos(t));
+    assert_string_equal(pt_tok_chat_template(t), "yes");
+    const int32_t *ids = pt_tok_stops(t, &stops);
+    assert_int_equal(stops, 3); /* eos, eot, and 764 */
+    assert_int_equal(ids[2], 764);
+    pt_tok_free(t);
+    put_file(dir, "generation_config.json", one, sizeof one - 1);
+    assert_int_equal(pt_tok_open(&t, dir), PT_EFORMAT);
+    assert_non_null(strstr(pt_err_msg(), "generation_config.json"));
+    free(json);
+    pt_dir_remove(dir);
+}
+
 static void test_facts(void **state)
 {
     pt_tokenizer *bpe = open_vocab("tok_bpe"), *spm = open_vocab("tok_spm"), *again = open_vocab("tok_bpe");
@@ -316,10 +360,10 @@ static void test_facts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids),        cmocka_unit_test(test_text),    cmocka_unit_test(test_gguf_terms),
-        cmocka_unit_test(test_ends),       cmocka_unit_test(test_where),   cmocka_unit_test(test_bad_text),
-        cmocka_unit_test(test_broken_ids), cmocka_unit_test(test_threads), cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_turn_tags),
+        cmocka_unit_test(test_ids),        cmocka_unit_test(test_text),      cmocka_unit_test(test_gguf_terms),
+        cmocka_unit_test(test_ends),       cmocka_unit_test(test_where),     cmocka_unit_test(test_bad_text),
+        cmocka_unit_test(test_broken_ids), cmocka_unit_test(test_threads),   cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_folder),     cmocka_unit_test(test_turn_tags),
     };
     return cmocka_run_group_tests_name("data_tokenizer", tests, NULL, NULL);
 }
