@@ -1,0 +1,202 @@
+/* Generation: the answer of a prompt does not depend on its neighbours, on how the work is cut, or on the cache. */
+#include "tests/golden/model_fixture.h"
+
+enum { N = 7, NEW = 14 };
+
+/* Prompts of several lengths; some share beginnings, two are equal. */
+static int32_t text[N][40];
+static pt_ids prompts[N];
+
+static void make_prompts(void)
+{
+    static const int lens[N] = {31, 9, 17, 31, 1, 17, 24}, shared[N] = {0, 6, 9, 31, 1, 9, 20};
+    for (int i = 0; i < N; i++) {
+        for (int k = 0; k < lens[i]; k++) text[i][k] = k < shared[i] ? text[0][k] : 3 + (k * 37 + i * 101) % 250;
+        prompts[i] = (pt_ids){text[i], (size_t)lens[i], 40};
+    }
+}
+
+static void open_model(bench *b, const pt_ops *ops, const char *family, int32_t batch, int32_t tokens, bool adapter)
+{
+    char path[256], dir[256];
+    pt_model_caps caps = {.tokens = tokens, .segs = 4, .heads = 64, .rows = 64, .groups = 8, .decode_rows = batch, .decode_len = 31 + NEW};
+    snprintf(path, sizeof path, FIXTURES "/%s", family);
+    snprintf(dir, sizeof dir, FIXTURES "/%s/adapter", family);
+    bench_open(b, ops, PT_COMPUTE_F32, path, &(pt_model_options){.lora = {.on = adapter, .start_dir = dir}}, &caps);
+}
+
+static pt_gen_options greedy(bool adapter)
+{
+    return (pt_gen_options){.max_new_tokens = NEW, .top_p = 1, .repetition_penalty = 1, .slot = adapter ? 0 : PT_SLOT_NONE, .logp = true};
+}
+
+static void generate(bench *b, const pt_gen_options *o, pt_gen_result *out)
+{
+    memset(out, 0, N * sizeof *out);
+    OK(pt_generate(b->m, prompts, N, o, out, NULL, NULL));
+}
+
+static void release(pt_gen_result *r)
+{
+    for (int i = 0; i < N; i++) free(r[i].ids.ids);
+}
+
+static void same(const char *what, const pt_gen_result *a, const pt_gen_result *b)
+{
+    for (int i = 0; i < N; i++) {
+        if (a[i].ids.n != b[i].ids.n || (a[i].ids.n && memcmp(a[i].ids.ids, b[i].ids.ids, a[i].ids.n * sizeof(int32_t))))
+            fail_msg("%s: prompt %d got another answer", what, i);
+        assert_int_equal(a[i].stopped, b[i].stopped);
+    }
+}
+
+/* One at a time, three at a time, all at once; prefill in one forest and in many; equal to teacher forcing. */
+static void test_grouping(void **state)
+{
+    const char *family = *state;
+    bench one, three, all, ref;
+    pt_gen_result a[N], b[N], c[N], d[N];
+    bool adapter = strcmp(family, "mistral") != 0;
+    pt_gen_options o = greedy(adapter);
+    open_model(&one, &pt_ops_cpu, family, 1, 64, adapter);
+    open_model(&three, &pt_ops_cpu, family, 3, 64, adapter);
+    open_model(&all, &pt_ops_cpu, family, N, 256, adapter);
+    open_model(&ref, &pt_ops_ref, family, 2, 64, adapter);
+    generate(&one, &o, a);
+    generate(&three, &o, b);
+    generate(&all, &o, c);
+    generate(&ref, &o, d);
+    same("3 at a time", a, b);
+    same("all at once", a, c);
+    same("reference backend", a, d);
+    for (int i = 0; i < N; i++) {
+        int32_t seq[64];
+        float logp[64];
+        size_t n = prompts[i].n;
+        assert_int_equal(a[i].ids.n, NEW);
+        memcpy(seq, prompts[i].ids, n * sizeof *seq);
+        memcpy(seq + n, a[i].ids.ids, NEW * sizeof *seq);
+        OK(pt_model_token_logps(all.m, seq, (int32_t)n + NEW, o.slot, logp));
+        double sum = 0;
+        for (size_t k = 0; k < NEW; k++) sum += (double)logp[n - 1 + k];
+        if (!(fabs(sum - (double)c[i].logp_sum) <= 1e-4 * fabs(sum))) fail_msg("prompt %d: %.6f against %.6f by teacher forcing", i, (double)c[i].logp_sum, sum);
+    }
+    release(a);
+    release(b);
+    release(c);
+    release(d);
+    bench_close(&one);
+    bench_close(&three);
+    bench_close(&all);
+    bench_close(&ref);
+}
+
+/* Sampling follows (seed, prompt, position), not the grouping. */
+static void test_sampling(void **state)
+{
+    bench one, three;
+    pt_gen_result a[N], b[N], c[N];
+    pt_gen_options o = greedy(true);
+    o.temperature = 1.3f;
+    o.top_k = 40;
+    o.top_p = 0.95f;
+    o.repetition_penalty = 1.2f;
+    o.seed = 5;
+    open_model(&one, &pt_ops_cpu, "qwen2", 1, 64, true);
+    open_model(&three, &pt_ops_cpu, "qwen2", 3, 128, true);
+    generate(&one, &o, a);
+    generate(&three, &o, b);
+    same("sampling", a, b);
+    /* prompts 0 and 3 are equal, and draw from streams of their own */
+    assert_true(memcmp(a[0].ids.ids, a[3].ids.ids, NEW * sizeof(int32_t)) != 0);
+    o.seed = 6;
+    generate(&three, &o, c);
+    int differ = 0;
+    for (int i = 0; i < N; i++) differ += memcmp(a[i].ids.ids, c[i].ids.ids, NEW * sizeof(int32_t)) != 0;
+    assert_true(differ >= N - 1);
+    release(a);
+    release(b);
+    release(c);
+    bench_close(&one);
+    bench_close(&three);
+}
+
+typedef struct heard { int32_t ids[N][NEW]; int n[N]; int limit; } heard;
+
+static bool listen(void *user, size_t i, int32_t id)
+{
+    heard *h = user;
+    h->ids[i][h->n[i]++] = id;
+    return !(i == 2 && h->n[i] == h->limit);
+}
+
+static void test_stops_and_sink(void **state)
+{
+    bench b;
+    pt_gen_result all[N], cut[N], heard_r[N];
+    pt_gen_options o = greedy(true);
+    open_model(&b, &pt_ops_cpu, "llama", 3, 64, true);
+    generate(&b, &o, all);
+    int32_t stops[2] = {all[1].ids.ids[4], 1 << 20};
+    o.stops = stops;
+    o.n_stops = 2;
+    generate(&b, &o, cut);
+    for (int i = 0; i < N; i++) {
+        size_t n = 0;
+        while (n < NEW && all[i].ids.ids[n] != stops[0]) n++;
+        assert_int_equal(cut[i].ids.n, n);
+        assert_int_equal(cut[i].stopped, n < NEW);
+        if (n) assert_memory_equal(cut[i].ids.ids, all[i].ids.ids, n * sizeof(int32_t));
+    }
+    o.n_stops = 0;
+    heard h = {.limit = 3};
+    memset(heard_r, 0, sizeof heard_r);
+    OK(pt_generate(b.m, prompts, N, &o, heard_r, listen, &h));
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(h.n[i], i == 2 ? 3 : NEW);
+        assert_int_equal(heard_r[i].ids.n, h.n[i]);
+        assert_memory_equal(h.ids[i], all[i].ids.ids, (size_t)h.n[i] * sizeof(int32_t));
+        assert_false(heard_r[i].stopped);
+    }
+    release(all);
+    release(cut);
+    release(heard_r);
+    bench_close(&b);
+}
+
+static void test_refused(void **state)
+{
+    bench b;
+    pt_gen_result r[N] = {{{0}, false, 0}};
+    open_model(&b, &pt_ops_cpu, "llama", 1, 64, false);
+    pt_gen_options o = greedy(false);
+    const struct { const char *says; pt_gen_options o; } wrong[] = {
+        {"max_new_tokens -1", {.max_new_tokens = -1, .top_p = 1, .repetition_penalty = 1, .slot = -1}},
+        {"top_p 0", {.max_new_tokens = 1, .repetition_penalty = 1, .slot = -1}},
+        {"temperature", {.max_new_tokens = 1, .top_p = 1, .repetition_penalty = 1, .slot = -1, .temperature = NAN}},
+        {"repetition_penalty", {.max_new_tokens = 1, .top_p = 1, .slot = -1}},
+        {"slot 7", {.max_new_tokens = 1, .top_p = 1, .repetition_penalty = 1, .slot = -7}},
+        {"more than the planned", {.max_new_tokens = NEW + 1, .top_p = 1, .repetition_penalty = 1, .slot = -1}},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(pt_generate(b.m, prompts, N, &wrong[i].o, r, NULL, NULL), PT_EARG);
+        if (i != 4) assert_non_null(strstr(pt_err_msg(), wrong[i].says));
+    }
+    pt_ids empty = {0};
+    assert_int_equal(pt_generate(b.m, &empty, 1, &o, r, NULL, NULL), PT_EARG);
+    o.max_new_tokens = 0;
+    OK(pt_generate(b.m, prompts, N, &o, r, NULL, NULL));
+    assert_int_equal(r[0].ids.n, 0);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        {"grouping: llama", test_grouping, NULL, NULL, (void *)"llama"}, {"grouping: mistral", test_grouping, NULL, NULL, (void *)"mistral"},
+        {"grouping: qwen2", test_grouping, NULL, NULL, (void *)"qwen2"}, {"grouping: qwen3", test_grouping, NULL, NULL, (void *)"qwen3"},
+        cmocka_unit_test(test_sampling), cmocka_unit_test(test_stops_and_sink), cmocka_unit_test(test_refused),
+    };
+    make_prompts();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
