@@ -124,7 +124,7 @@ def check_qwen3(enc):
         m = marked(c, enc.special, {})[:-1]
         plain = enc.fast.apply_chat_template(m, chat_template="{%- set enable_thinking = false %}" + REAL["qwen3"], tokenize=False,
                                              add_generation_prompt=True)
-        assert plain == enc.render(REAL["qwen3"], m, True)
+        assert plain == enc.render(REAL["qwen3"], m, True) == enc.render(texts.qwen3_later(), m, True)
 
 
 def folded(style, messages):

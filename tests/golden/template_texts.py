@@ -70,6 +70,29 @@ def llama32():
     return t
 
 
+def qwen3_later():
+    """Qwen3's later text says the same and minds contents that are no strings."""
+    t = shared("Qwen-Qwen3-0.6B.jinja")
+    for old, new in [
+        ('message.role == "user" and not(', 'message.role == "user" and message.content is string and not('),
+        ("{%- for message in messages %}\n    {%- if (message.role",
+         "{%- for message in messages %}\n    {%- if message.content is string %}\n        {%- set content = message.content %}\n"
+         "    {%- else %}\n        {%- set content = '' %}\n    {%- endif %}\n    {%- if (message.role"),
+        ("'\\n' + message.content + '<|im_end|>' + '\\n' }}", "'\\n' + content + '<|im_end|>' + '\\n' }}"),
+        ("        {%- set content = message.content %}\n        {%- set reasoning_content", "        {%- set reasoning_content"),
+        ("message.reasoning_content is defined and message.reasoning_content is not none", "message.reasoning_content is string"),
+        ("'</think>' in message.content", "'</think>' in content"),
+        ("                {%- set content = message.content.split('</think>')[-1].lstrip('\\n') %}\n", ""),
+        ("message.content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}",
+         "content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}\n"
+         "                {%- set content = content.split('</think>')[-1].lstrip('\\n') %}"),
+        ("        {{- message.content }}\n", "        {{- content }}\n"),
+    ]:
+        assert t.count(old) == 1, old
+        t = t.replace(old, new)
+    return t
+
+
 MISTRAL_SYSTEM = """{%- if messages[0]['role'] == 'system' %}
     {%- set system_message = messages[0]['content'] %}
     {%- set loop_messages = messages[1:] %}
@@ -112,6 +135,7 @@ def variants():
         ("qwen2", default_system("You are a helpful assistant."), "Qwen2-Instruct"),
         ("qwen2", default_system("You are a helpful assistant.").replace("\n", "\\n"), "Qwen2-Instruct, escaped"),
         ("qwen3", shared("Qwen-Qwen3-0.6B.jinja"), "Qwen3"),
+        ("qwen3", qwen3_later(), "Qwen3, later text"),
         ("llama3", llama3(False), "Llama 3 Instruct"),
         ("llama3", llama3(False).replace("\n", "\\n"), "Llama 3 Instruct, escaped"),
         ("llama3", llama3(True), "Llama 3 Instruct, later text"),
