@@ -104,8 +104,8 @@ static void show(const pt_tokenizer *t, const pt_rendered *r, pt_str *out)
 static void check_case(const marked_case *c, const char *want, size_t line)
 {
     char path[128];
-    pt_tokenizer *tok;
-    pt_template *t;
+    pt_tokenizer *tok = NULL;
+    pt_template *t = NULL;
     pt_rendered r = {0};
     pt_str got = {0};
     snprintf(path, sizeof path, "%s%s", DATA, c->vocab);
