@@ -8,7 +8,10 @@
 #include "base/hd.h"
 
 /* log(1 + e^x) without overflow. */
-PT_HD double pt_softplus(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); }
+PT_HD double pt_softplus(double x)
+{
+    return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
+}
 /* 1 / (1 + e^-x) without overflow. */
 PT_HD double pt_sigmoid(double x)
 {
@@ -19,8 +22,8 @@ PT_HD double pt_sigmoid(double x)
 
 typedef struct pt_dpo_pair {
     double loss;
-    double dchosen, drejected;              /* dL/d of the two sums */
-    double reward_chosen, reward_rejected;  /* beta * (logp - reference logp), the implicit rewards */
+    double dchosen, drejected;             /* dL/d of the two sums */
+    double reward_chosen, reward_rejected; /* beta * (logp - reference logp), the implicit rewards */
 } pt_dpo_pair;
 
 PT_HD pt_dpo_pair pt_loss_dpo(double chosen, double rejected, double ref_chosen, double ref_rejected, double beta)

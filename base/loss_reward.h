@@ -1,5 +1,5 @@
-/* Bradley-Terry on scalar scores: L = -log sigmoid(s_chosen - s_rejected - margin). Ouyang et al. 2022 (arXiv:2203.02155) eq. 1;
- * margin: Touvron et al. 2023 (arXiv:2307.09288) eq. 2, 0 = none. */
+/* Bradley-Terry on scalar scores: L = -log sigmoid(s_chosen - s_rejected - margin). Ouyang et al. 2022 (arXiv:2203.02155) eq.
+ * 1; margin: Touvron et al. 2023 (arXiv:2307.09288) eq. 2, 0 = none. */
 #ifndef PT_BASE_LOSS_REWARD_H
 #define PT_BASE_LOSS_REWARD_H
 #include "base/loss_dpo.h"

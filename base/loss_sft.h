@@ -6,7 +6,13 @@
 #include "base/hd.h"
 
 /* dL/dlogp of a row of weight w. */
-PT_HD double pt_loss_sft_grad(double w, double total) { return -w / total; }
+PT_HD double pt_loss_sft_grad(double w, double total)
+{
+    return -w / total;
+}
 /* The row's part of the loss. */
-PT_HD double pt_loss_sft(double logp, double w, double total) { return w == 0 ? 0 : -w * logp / total; }
+PT_HD double pt_loss_sft(double logp, double w, double total)
+{
+    return w == 0 ? 0 : -w * logp / total;
+}
 #endif

@@ -26,12 +26,12 @@ static pt_status put(void *user, pt_view v, const float *host)
     return PT_OK;
 }
 
-#define CHECK(x)                                                                   \
-    do {                                                                           \
-        if (!(x)) {                                                                \
-            fprintf(stderr, "rank %d, line %d: %s\n", c->rank, __LINE__, #x);      \
-            return 1;                                                              \
-        }                                                                          \
+#define CHECK(x)                                                                                                               \
+    do {                                                                                                                       \
+        if (!(x)) {                                                                                                            \
+            fprintf(stderr, "rank %d, line %d: %s\n", c->rank, __LINE__, #x);                                                  \
+            return 1;                                                                                                          \
+        }                                                                                                                      \
     } while (0)
 
 /* What every rank holds at place i before the sum: of very different sizes, so that the order of adding shows. */
@@ -133,8 +133,10 @@ static int as_rank(const char *mode)
         c->barrier(c); /* rank 0 must not wait for ever */
         return 3;
     }
-    if (!strcmp(mode, "wrong")) code = c->rank == c->size - 1;
-    else code = exercise(c);
+    if (!strcmp(mode, "wrong"))
+        code = c->rank == c->size - 1;
+    else
+        code = exercise(c);
     c->close(c);
     return code;
 }

@@ -1,5 +1,6 @@
-/* A run that was stopped or killed at any moment and resumed gives the same bits as one never stopped: losses, norms, weights, moments. Every run is a process of
- * its own (this program again). 20 kills: half at random moments, half while a checkpoint is being written. */
+/* A run that was stopped or killed at any moment and resumed gives the same bits as one never stopped: losses, norms, weights,
+ * moments. Every run is a process of its own (this program again). 20 kills: half at random moments, half while a checkpoint is
+ * being written. */
 #include "tests/invariant/loop_fixture.h"
 
 #include <dirent.h>
@@ -16,7 +17,8 @@
 
 static char work[64], self[4096];
 
-/* ---- the child: child WORK KIND OUT RESUME STOP_AFTER ---------------------------------------------------------------------- */
+/* ---- the child: child WORK KIND OUT RESUME STOP_AFTER ----------------------------------------------------------------------
+ */
 
 enum { STEPS = 16 };
 static volatile sig_atomic_t stop_flag;
@@ -97,9 +99,12 @@ static char *log_of(const char *out)
     return text;
 }
 
-/* ---- comparing two output folders -------------------------------------------------------------------------------------------- */
+/* ---- comparing two output folders
+ * -------------------------------------------------------------------------------------------- */
 
-typedef struct line { double loss, norm, eval; } line;
+typedef struct line {
+    double loss, norm, eval;
+} line;
 
 /* Loss, norm and evaluation of every step; each must stand once. */
 static void read_metrics(const char *out, line *l)
@@ -142,8 +147,8 @@ static void same_run(const char *a, const char *b, const char *weights)
     read_metrics(a, la);
     read_metrics(b, lb);
     for (int i = 1; i <= STEPS; i++) {
-        if (la[i].loss != lb[i].loss || la[i].norm != lb[i].norm) fail_msg("step %d: loss %.17g and %.17g, norm %.17g and %.17g", i, la[i].loss, lb[i].loss,
-                                                                           la[i].norm, lb[i].norm);
+        if (la[i].loss != lb[i].loss || la[i].norm != lb[i].norm)
+            fail_msg("step %d: loss %.17g and %.17g, norm %.17g and %.17g", i, la[i].loss, lb[i].loss, la[i].norm, lb[i].norm);
         assert_true(la[i].eval == lb[i].eval || (isnan(la[i].eval) && isnan(lb[i].eval)));
         assert_int_equal(isnan(la[i].eval), i % 5 != 0 && i != STEPS);
     }
@@ -152,7 +157,8 @@ static void same_run(const char *a, const char *b, const char *weights)
     same_file(a, b, weights);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------------------------- */
+/* ---- tests
+ * --------------------------------------------------------------------------------------------------------------------- */
 
 static void out_path(char out[128], const char *name)
 {
@@ -241,7 +247,8 @@ static void test_kill(void **state)
         pid_t pid = start("sft", parts, "auto", "0");
         double began = pt_seconds(), wait = whole_time * random_below(&rng, 1000) / 1400.0;
         int st = 0;
-        if (kills % 2 == 0) nap(wait);
+        if (kills % 2 == 0)
+            nap(wait);
         else { /* some way into the run, then the next write */
             nap(wait / 2);
             while (!writing(parts) && pt_seconds() - began < 2 * whole_time && waitpid(pid, &st, WNOHANG) == 0) nap(0.0001);
@@ -253,7 +260,8 @@ static void test_kill(void **state)
             assert_int_equal(finish(pid), 128 + SIGKILL);
             kills++;
             during_write += was_writing;
-        } else ended = 1;
+        } else
+            ended = 1;
         checkpoints_whole(parts);
     }
     assert_int_equal(kills, 20);

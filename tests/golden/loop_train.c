@@ -1,4 +1,5 @@
-/* Ten optimiser steps against PyTorch, PEFT and TRL's formulas: losses within 1e-5, norms of gradients within 1e-4 (tests/golden/train.py). */
+/* Ten optimiser steps against PyTorch, PEFT and TRL's formulas: losses within 1e-5, norms of gradients within 1e-4
+ * (tests/golden/train.py). */
 #include "tests/invariant/loop_fixture.h"
 
 #include <jansson.h>
@@ -29,8 +30,10 @@ static void compare(const char *name, const curve *c)
     assert_int_equal(c->n, 10);
     for (int i = 0; i < 10; i++) {
         double l = json_real_value(json_array_get(loss, (size_t)i)), g = json_real_value(json_array_get(norm, (size_t)i));
-        if (!(fabs(c->loss[i] - l) <= 1e-5 * fabs(l))) fail_msg("%s step %d: loss %.9g, torch %.9g", name, i + 1, c->loss[i], l);
-        if (!(fabs(c->norm[i] - g) <= 1e-4 * g)) fail_msg("%s step %d: gradient norm %.9g, torch %.9g", name, i + 1, c->norm[i], g);
+        if (!(fabs(c->loss[i] - l) <= 1e-5 * fabs(l)))
+            fail_msg("%s step %d: loss %.9g, torch %.9g", name, i + 1, c->loss[i], l);
+        if (!(fabs(c->norm[i] - g) <= 1e-4 * g))
+            fail_msg("%s step %d: gradient norm %.9g, torch %.9g", name, i + 1, c->norm[i], g);
     }
     json_decref(all);
 }
@@ -86,9 +89,9 @@ static const golden_case cases[] = {
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        {"sft_lora", test_case, NULL, NULL, (void *)&cases[0]},  {"sft_full", test_case, NULL, NULL, (void *)&cases[1]},
-        {"dpo_base", test_case, NULL, NULL, (void *)&cases[2]},  {"dpo_start", test_case, NULL, NULL, (void *)&cases[3]},
-        {"dpo_full", test_case, NULL, NULL, (void *)&cases[4]},  {"reward", test_case, NULL, NULL, (void *)&cases[5]},
+        {"sft_lora", test_case, NULL, NULL, (void *)&cases[0]}, {"sft_full", test_case, NULL, NULL, (void *)&cases[1]},
+        {"dpo_base", test_case, NULL, NULL, (void *)&cases[2]}, {"dpo_start", test_case, NULL, NULL, (void *)&cases[3]},
+        {"dpo_full", test_case, NULL, NULL, (void *)&cases[4]}, {"reward", test_case, NULL, NULL, (void *)&cases[5]},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

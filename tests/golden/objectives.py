@@ -59,7 +59,8 @@ emit("rates", rates)
 torch.manual_seed(9)
 w = torch.nn.Parameter(torch.randn(4))
 b = torch.nn.Parameter(torch.randn(2))
-opt = torch.optim.AdamW([{"params": [w], "weight_decay": 0.1}, {"params": [b], "weight_decay": 0.0}], lr=0.01, betas=(0.9, 0.95), eps=1e-8)
+opt = torch.optim.AdamW([{"params": [w], "weight_decay": 0.1}, {"params": [b], "weight_decay": 0.0}], lr=0.01,
+                        betas=(0.9, 0.95), eps=1e-8)
 emit("adam_start", torch.cat([w, b]).detach(), "float")
 grads, norms, params = [], [], []
 for step in range(5):

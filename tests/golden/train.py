@@ -1,8 +1,9 @@
 """Ten optimiser steps of a tiny Llama: SFT (LoRA, full), DPO (reference: base, start, and full tuning), reward model.
 
-Versions: torch 2.15.0, transformers 5.23.0, peft 0.21.2; losses as TRL 1.16.0 computes them (SFT: token mean over the step; DPO: sigmoid,
-sums of log-probabilities; reward: -logsigmoid of the scores at the last token). AdamW and get_scheduler("cosine") as transformers' Trainer
-sets them up: no decay for norms. Writes tests/golden/data/train/. Run: python tests/golden/train.py
+Versions: torch 2.15.0, transformers 5.23.0, peft 0.21.2; losses as TRL 1.16.0 computes them (SFT: token mean over the step;
+DPO: sigmoid, sums of log-probabilities; reward: -logsigmoid of the scores at the last token). AdamW and
+get_scheduler("cosine") as transformers' Trainer sets them up: no decay for norms.
+Writes tests/golden/data/train/. Run: python tests/golden/train.py
 """
 import json
 import os
@@ -20,9 +21,9 @@ torch.set_num_threads(1)
 shutil.rmtree(HERE, ignore_errors=True)
 os.makedirs(HERE)
 
-config = LlamaConfig(vocab_size=VOCAB, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-                     max_position_embeddings=256, initializer_range=0.15, tie_word_embeddings=True, rms_norm_eps=1e-5, pad_token_id=0,
-                     bos_token_id=1, eos_token_id=2, attn_implementation="eager")
+config = LlamaConfig(vocab_size=VOCAB, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+                     num_key_value_heads=2, max_position_embeddings=256, initializer_range=0.15, tie_word_embeddings=True,
+                     rms_norm_eps=1e-5, pad_token_id=0, bos_token_id=1, eos_token_id=2, attn_implementation="eager")
 base = LlamaForCausalLM(config).float()
 base.save_pretrained(os.path.join(HERE, "model"))
 
@@ -97,17 +98,21 @@ def optimise(model, loss_of, rows):
 
 
 def sft_loss(model, batch):
-    logps = [answer_logp(model, r["input_ids"][:r["labels"].count(-100)], r["input_ids"][r["labels"].count(-100):]) for r in batch]
+    cut = [(r["input_ids"], r["labels"].count(-100)) for r in batch]
+    logps = [answer_logp(model, row[:n], row[n:]) for row, n in cut]
     return -torch.cat(logps).sum() / sum(len(x) for x in logps)
+
+
+SIDES = ("chosen_input_ids", "rejected_input_ids")
 
 
 def dpo_loss(reference):
     def loss(model, batch):
         terms = []
         for r in batch:
-            c, j = (answer_logp(model, r["prompt_input_ids"], r[k]).sum() for k in ("chosen_input_ids", "rejected_input_ids"))
+            c, j = (answer_logp(model, r["prompt_input_ids"], r[k]).sum() for k in SIDES)
             with torch.no_grad():
-                rc, rj = (reference(r["prompt_input_ids"], r[k]).sum() for k in ("chosen_input_ids", "rejected_input_ids"))
+                rc, rj = (reference(r["prompt_input_ids"], r[k]).sum() for k in SIDES)
             terms.append(-F.logsigmoid(BETA * ((c - rc) - (j - rj))))
         return torch.stack(terms).mean()
     return loss
@@ -116,7 +121,7 @@ def dpo_loss(reference):
 def reward_loss(model, batch):
     terms = []
     for r in batch:
-        s = [model(input_ids=torch.tensor([r["prompt_input_ids"] + r[k]])).logits[0, 0] for k in ("chosen_input_ids", "rejected_input_ids")]
+        s = [model(input_ids=torch.tensor([r["prompt_input_ids"] + r[k]])).logits[0, 0] for k in SIDES]
         terms.append(-F.logsigmoid(s[0] - s[1]))
     return torch.stack(terms).mean()
 
@@ -136,8 +141,10 @@ out = {
 
 # Reward: the scores' head starts at given values; it is trained along with the adapter.
 torch.manual_seed(23)
-rm = LlamaForSequenceClassification.from_pretrained(os.path.join(HERE, "model"), num_labels=1, attn_implementation="eager", dtype=torch.float32)
-rm = get_peft_model(rm, LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules=["q_proj", "v_proj", "down_proj"], task_type="SEQ_CLS"))
+rm = LlamaForSequenceClassification.from_pretrained(os.path.join(HERE, "model"), num_labels=1, attn_implementation="eager",
+                                                    dtype=torch.float32)
+rm = get_peft_model(rm, LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules=["q_proj", "v_proj", "down_proj"],
+                                   task_type="SEQ_CLS"))
 for name, p in rm.named_parameters():
     if "lora_B" in name:
         torch.nn.init.normal_(p, std=0.05)
@@ -150,6 +157,7 @@ for folder in ("adapter", "reward_adapter"):
     with open(path) as f:
         c = json.load(f)
     c["base_model_name_or_path"] = "model"
+    c["target_modules"] = sorted(c["target_modules"])
     with open(path, "w") as f:
         json.dump(c, f, indent=2, sort_keys=True)
 with open(os.path.join(HERE, "losses.json"), "w") as f:

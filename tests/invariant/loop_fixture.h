@@ -17,10 +17,10 @@
 #include "base/rng.h"
 #include "train/loop/run.h"
 
-#define MUST(call)                                                                            \
-    do {                                                                                      \
-        pt_status must_ = (call);                                                             \
-        if (must_ != PT_OK) fail_msg("%s: %s: %s", #call, pt_status_name(must_), pt_err_msg()); \
+#define MUST(call)                                                                                                             \
+    do {                                                                                                                       \
+        pt_status must_ = (call);                                                                                              \
+        if (must_ != PT_OK) fail_msg("%s: %s: %s", #call, pt_status_name(must_), pt_err_msg());                                \
     } while (0)
 
 /* A new folder under /tmp; remove it with pt_dir_remove. */
@@ -91,8 +91,8 @@ static inline void put_ids(FILE *f, const char *key, const int *ids, int n, bool
     fprintf(f, "]%s", last ? "}\n" : ", ");
 }
 
-/* n rows with beginnings shared on two levels (2 profiles, 3 questions each), answers that part at their first token or later, some rows alone. Pairs or
- * sequences. */
+/* n rows with beginnings shared on two levels (2 profiles, 3 questions each), answers that part at their first token or later,
+ * some rows alone. Pairs or sequences. */
 static inline void write_rows(const char *path, int n, bool pairs)
 {
     FILE *f = fopen(path, "w");
@@ -154,8 +154,8 @@ static inline float *gradient(pt_run *r, int64_t *n)
     return g;
 }
 
-/* Largest ||a-b|| / max(||b||, floor) over the named parts of the flat vectors; *name says where. The floor is 1e-4 of the largest tensor's norm: a tensor
- * whose gradient is rounding noise has no relative error. */
+/* Largest ||a-b|| / max(||b||, floor) over the named parts of the flat vectors; *name says where. The floor is 1e-4 of the
+ * largest tensor's norm: a tensor whose gradient is rounding noise has no relative error. */
 static inline double worst_part(pt_run *r, const float *a, const float *b, const char **name)
 {
     const pt_param *list;

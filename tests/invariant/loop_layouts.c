@@ -1,6 +1,6 @@
-/* Sharing, packing, micro-batches, ranks and recomputation are layout only: loss and every gradient of a step stay the same (f32, 1e-5 by norm), for
- * every objective, with the window on and off, with dropout on and off. Batches hold beginnings shared on two levels, answers that part at
- * their first token (several targets on one position) and rows that share nothing. */
+/* Sharing, packing, micro-batches, ranks and recomputation are layout only: loss and every gradient of a step stay the same
+ * (f32, 1e-5 by norm), for every objective, with the window on and off, with dropout on and off. Batches hold beginnings shared
+ * on two levels, answers that part at their first token (several targets on one position) and rows that share nothing. */
 #include "tests/invariant/loop_fixture.h"
 
 #include <sys/wait.h>
@@ -21,9 +21,12 @@ typedef struct layout {
 } layout;
 
 static const layout layouts[] = {
-    {"off", PT_PACKING_OFF, 1, 128, false},          {"plain", PT_PACKING_PLAIN, 2, 128, false},
-    {"forest", PT_PACKING_FOREST, 4, 128, false},    {"forest, small micro-batches", PT_PACKING_FOREST, 1, 96, false},
-    {"plain, small micro-batches", PT_PACKING_PLAIN, 1, 96, false}, {"forest, recomputed", PT_PACKING_FOREST, 4, 128, true},
+    {"off", PT_PACKING_OFF, 1, 128, false},
+    {"plain", PT_PACKING_PLAIN, 2, 128, false},
+    {"forest", PT_PACKING_FOREST, 4, 128, false},
+    {"forest, small micro-batches", PT_PACKING_FOREST, 1, 96, false},
+    {"plain, small micro-batches", PT_PACKING_PLAIN, 1, 96, false},
+    {"forest, recomputed", PT_PACKING_FOREST, 4, 128, true},
 };
 #define N_LAYOUTS (int)(sizeof layouts / sizeof *layouts)
 
@@ -47,7 +50,8 @@ static pt_config config_of(const shape *s, const layout *l, pt_dataset_spec *spe
     return c;
 }
 
-/* Gradient and loss of step 1 (so that dropout's key is not 0) under one layout; ownership of the gradient passes to the caller. */
+/* Gradient and loss of step 1 (so that dropout's key is not 0) under one layout; ownership of the gradient passes to the
+ * caller. */
 static float *measure(const shape *s, const layout *l, pt_comm *comm, double *loss, int *micro, pt_run *keep)
 {
     pt_dataset_spec spec;
@@ -72,7 +76,8 @@ static void check(const char *what, pt_run *r, const float *got, double loss, co
 {
     const char *name;
     double e = worst_part(r, got, want, &name);
-    if (!(fabs(loss - want_loss) <= TOLERANCE * fabs(want_loss))) fail_msg("%s: loss %.9g, packing off %.9g", what, loss, want_loss);
+    if (!(fabs(loss - want_loss) <= TOLERANCE * fabs(want_loss)))
+        fail_msg("%s: loss %.9g, packing off %.9g", what, loss, want_loss);
     if (!(e <= TOLERANCE)) fail_msg("%s: gradient of %s differs by %.3g", what, name, e);
 }
 
@@ -201,7 +206,7 @@ static void test_ranks(void **state)
         if (code == 127) skip();
         assert_int_equal(code, 0);
         for (int i = 0; i < N_RANK_SHAPES; i++) {
-            double want_loss, loss;
+            double want_loss, loss = 0;
             int micro;
             pt_run r;
             char path[160];
@@ -243,7 +248,8 @@ int main(int argc, char **argv)
         return as_rank();
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sft),           cmocka_unit_test(test_dpo),   cmocka_unit_test(test_reward), cmocka_unit_test(test_dropout_matters),
+        cmocka_unit_test(test_sft),           cmocka_unit_test(test_dpo),
+        cmocka_unit_test(test_reward),        cmocka_unit_test(test_dropout_matters),
         cmocka_unit_test(test_order_matters), cmocka_unit_test(test_ranks),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

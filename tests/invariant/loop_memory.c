@@ -1,4 +1,5 @@
-/* Peak resident memory of a run is within 10 % of its plan, from a model of nothing to one of 250 MiB; each run is a process of its own. */
+/* Peak resident memory of a run is within 10 % of its plan, from a model of nothing to one of 250 MiB; each run is a process of
+ * its own. */
 #include "tests/invariant/loop_fixture.h"
 
 #include <sys/wait.h>
@@ -9,8 +10,9 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {
-    {32, 2, 96, false, false, false, false},     {256, 6, 8192, false, false, false, false}, {256, 6, 8192, true, false, false, false},
-    {512, 6, 8192, false, true, false, false},   {512, 6, 8192, false, false, true, false},  {512, 6, 8192, false, false, false, true},
+    {32, 2, 96, false, false, false, false},   {256, 6, 8192, false, false, false, false},
+    {256, 6, 8192, true, false, false, false}, {512, 6, 8192, false, true, false, false},
+    {512, 6, 8192, false, false, true, false}, {512, 6, 8192, false, false, false, true},
     {384, 6, 8192, true, false, true, false},
 };
 #define N_SHAPES (int)(sizeof shapes / sizeof *shapes)
@@ -75,7 +77,8 @@ static void test_shape(void **state)
     free(text);
     MUST(pt_dir_remove(dir));
     double ratio = (double)peak / (double)planned;
-    print_message("# shape %d: planned %.1f MiB, peak %.1f MiB, ratio %.3f\n", i, (double)planned / 1048576, (double)peak / 1048576, ratio);
+    print_message("# shape %d: planned %.1f MiB, peak %.1f MiB, ratio %.3f\n", i, (double)planned / 1048576,
+                  (double)peak / 1048576, ratio);
     if (!(ratio >= 0.9 && ratio <= 1.1)) fail_msg("shape %d: peak %llu, planned %llu, ratio %.3f", i, peak, planned, ratio);
 }
 

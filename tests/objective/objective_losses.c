@@ -18,8 +18,8 @@
 #define PAIRS 5
 #define PER 3 /* rows an answer */
 
-/* PAIRS pairs of answers of PER rows each; group 2i is the chosen, 2i+1 the rejected of pair i. The two answers of a pair share row 0 of the
- * chosen: rows may stand in two groups. */
+/* PAIRS pairs of answers of PER rows each; group 2i is the chosen, 2i+1 the rejected of pair i. The two answers of a pair share
+ * row 0 of the chosen: rows may stand in two groups. */
 typedef struct fixture {
     pt_batch b;
     int32_t start[2 * PAIRS + 1], rows[2 * PAIRS * PER], pair[2 * PAIRS], head[2 * PAIRS * PER];
@@ -70,11 +70,19 @@ static void test_cores(void **state)
     for (size_t i = 0; i < 3; i++) {
         const double *v = x[i];
         pt_dpo_pair p = pt_loss_dpo(v[0], v[1], v[2], v[3], v[4]);
-        near(p.dchosen, (pt_loss_dpo(v[0] + h, v[1], v[2], v[3], v[4]).loss - pt_loss_dpo(v[0] - h, v[1], v[2], v[3], v[4]).loss) / (2 * h), 1e-8);
-        near(p.drejected, (pt_loss_dpo(v[0], v[1] + h, v[2], v[3], v[4]).loss - pt_loss_dpo(v[0], v[1] - h, v[2], v[3], v[4]).loss) / (2 * h), 1e-8);
+        near(p.dchosen,
+             (pt_loss_dpo(v[0] + h, v[1], v[2], v[3], v[4]).loss - pt_loss_dpo(v[0] - h, v[1], v[2], v[3], v[4]).loss) /
+                 (2 * h),
+             1e-8);
+        near(p.drejected,
+             (pt_loss_dpo(v[0], v[1] + h, v[2], v[3], v[4]).loss - pt_loss_dpo(v[0], v[1] - h, v[2], v[3], v[4]).loss) /
+                 (2 * h),
+             1e-8);
         pt_reward_pair r = pt_loss_reward(v[0], v[1], v[4]);
-        near(r.dchosen, (pt_loss_reward(v[0] + h, v[1], v[4]).loss - pt_loss_reward(v[0] - h, v[1], v[4]).loss) / (2 * h), 1e-8);
-        near(r.drejected, (pt_loss_reward(v[0], v[1] + h, v[4]).loss - pt_loss_reward(v[0], v[1] - h, v[4]).loss) / (2 * h), 1e-8);
+        near(r.dchosen, (pt_loss_reward(v[0] + h, v[1], v[4]).loss - pt_loss_reward(v[0] - h, v[1], v[4]).loss) / (2 * h),
+             1e-8);
+        near(r.drejected, (pt_loss_reward(v[0], v[1] + h, v[4]).loss - pt_loss_reward(v[0], v[1] - h, v[4]).loss) / (2 * h),
+             1e-8);
         near(pt_loss_sft_grad(v[4], 7), (pt_loss_sft(v[0] + h, v[4], 7) - pt_loss_sft(v[0] - h, v[4], 7)) / (2 * h), 1e-8);
     }
     near(pt_loss_dpo(0, 0, 0, 0, 0.1).loss, log(2), 1e-15);
@@ -174,13 +182,15 @@ static void test_dpo_zero_margin(void **state)
     setup(&f, true);
     for (int k = 0; k < f.b.n_rows; k++) f.logp[k] = -0.1f * (float)(k + 1) / 3;
     pt_objective_out out = {.dlogp = f.dlogp};
-    assert_int_equal(pt_objective_dpo.eval(&(pt_objective_in){.batch = &f.b, .logp = f.logp, .ref_logp = f.logp, .beta = 0.1}, &out), PT_OK);
+    assert_int_equal(
+        pt_objective_dpo.eval(&(pt_objective_in){.batch = &f.b, .logp = f.logp, .ref_logp = f.logp, .beta = 0.1}, &out), PT_OK);
     assert_true(out.extreme == 0);
     near(out.loss, log(2), 1e-15);
     float other[2 * PAIRS * PER];
     memcpy(other, f.logp, sizeof other);
     other[4] += 0.5f;
-    assert_int_equal(pt_objective_dpo.eval(&(pt_objective_in){.batch = &f.b, .logp = f.logp, .ref_logp = other, .beta = 0.1}, &out), PT_OK);
+    assert_int_equal(
+        pt_objective_dpo.eval(&(pt_objective_in){.batch = &f.b, .logp = f.logp, .ref_logp = other, .beta = 0.1}, &out), PT_OK);
     assert_true(out.extreme > 0.049);
 }
 
@@ -215,7 +225,8 @@ static void test_micro_batches(void **state)
             h.b.n_rows = f.b.n_rows - 4 * PER;
             h.b.row_weight = f.row_weight + 4 * PER;
             in.logp = f.logp + 4 * PER;
-        } else h.b.n_rows = f.b.n_rows;
+        } else
+            h.b.n_rows = f.b.n_rows;
         assert_int_equal(all[i]->eval(&in, &part), PT_OK);
         near(loss + part.loss, whole.loss, 1e-14);
         near(m + part.metrics[2], whole.metrics[2], 1e-14);
@@ -262,9 +273,10 @@ static void test_bad(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cores),         cmocka_unit_test(test_differences),     cmocka_unit_test(test_dpo_golden),
-        cmocka_unit_test(test_reward_golden), cmocka_unit_test(test_dpo_zero_margin), cmocka_unit_test(test_micro_batches),
-        cmocka_unit_test(test_linear),        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_cores),           cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_dpo_golden),      cmocka_unit_test(test_reward_golden),
+        cmocka_unit_test(test_dpo_zero_margin), cmocka_unit_test(test_micro_batches),
+        cmocka_unit_test(test_linear),          cmocka_unit_test(test_bad),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

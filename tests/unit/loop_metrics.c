@@ -11,8 +11,20 @@ static char dir[64];
 static pt_step_report report(int64_t step)
 {
     static const char *const names[] = {"rewards/margins"};
-    return (pt_step_report){.step = step, .steps = 9, .epoch = 0.5, .loss = 1.0 / 3, .grad_norm = 2, .lr = 1e-3, .tokens = 100, .supervised_tokens = 40,
-                            .records = 4, .seconds = 0.5, .tokens_per_second = 200, .n_metrics = 1, .metric_name = names, .metric = {0.25}};
+    return (pt_step_report){.step = step,
+                            .steps = 9,
+                            .epoch = 0.5,
+                            .loss = 1.0 / 3,
+                            .grad_norm = 2,
+                            .lr = 1e-3,
+                            .tokens = 100,
+                            .supervised_tokens = 40,
+                            .records = 4,
+                            .seconds = 0.5,
+                            .tokens_per_second = 200,
+                            .n_metrics = 1,
+                            .metric_name = names,
+                            .metric = {0.25}};
 }
 
 static void test_lines(void **state)
@@ -22,8 +34,9 @@ static void test_lines(void **state)
     MUST(pt_metrics_step_line(&r, &s));
     json_t *j = json_loads(s.text, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(j);
-    static const char *const keys[] = {"step", "epoch", "loss", "grad_norm", "lr", "tokens", "supervised_tokens", "records", "tokens_per_second", "seconds",
-                                       "rewards/margins"};
+    static const char *const keys[] = {
+        "step",    "epoch",          "loss", "grad_norm", "lr", "tokens", "supervised_tokens", "records", "tokens_per_second",
+        "seconds", "rewards/margins"};
     assert_int_equal(json_object_size(j), sizeof keys / sizeof *keys);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) assert_true(json_is_number(json_object_get(j, keys[i])));
     assert_true(json_real_value(json_object_get(j, "loss")) == 1.0 / 3); /* every bit */
@@ -33,7 +46,8 @@ static void test_lines(void **state)
     s.len = 0;
     MUST(pt_metrics_step_line(&r, &s));
     j = json_loads(s.text, 0, NULL);
-    assert_true(json_is_true(json_object_get(j, "skipped")) && !json_object_get(j, "loss") && !json_object_get(j, "rewards/margins"));
+    assert_true(json_is_true(json_object_get(j, "skipped")) && !json_object_get(j, "loss") &&
+                !json_object_get(j, "rewards/margins"));
     json_decref(j);
     pt_eval_report e = {.set = "validation", .prefix = "eval", .step = 3, .loss = 2.5, .records = 7};
     s.len = 0;
@@ -151,7 +165,8 @@ static void test_events(void **state)
     assert_int_equal(read_events(path, "train/loss", &records), 2);
     assert_int_equal(records, 4); /* version, restart, two scalars */
     /* the last event, byte by byte: step 300, summary { value { tag, simple_value 0.25 } } */
-    static const unsigned char want[] = {0x10, 0xac, 0x02, 0x2a, 0x13, 0x0a, 0x11, 0x0a, 0x0a, 't', 'r', 'a', 'i', 'n', '/', 'l', 'o', 's', 's', 0x15, 0, 0, 0x80, 0x3e};
+    static const unsigned char want[] = {0x10, 0xac, 0x02, 0x2a, 0x13, 0x0a, 0x11, 0x0a, 0x0a, 't', 'r',  'a',
+                                         'i',  'n',  '/',  'l',  'o',  's',  's',  0x15, 0,    0,   0x80, 0x3e};
     char *text;
     size_t n;
     MUST(pt_file_read(&text, &n, path, 1 << 20));

@@ -1,4 +1,5 @@
-/* One run at a time: plan = allocation, nothing grows after step 1, steps that are not finite, margins, files of the output folder. */
+/* One run at a time: plan = allocation, nothing grows after step 1, steps that are not finite, margins, files of the output
+ * folder. */
 #include "tests/invariant/loop_fixture.h"
 
 #include <sys/stat.h>
@@ -21,9 +22,15 @@ static pt_config config(pt_dataset_spec *spec, bool pairs)
     return c;
 }
 
-/* ---- a backend that counts, and that can be told to fail ------------------------------------------------------------------- */
+/* ---- a backend that counts, and that can be told to fail -------------------------------------------------------------------
+ */
 
-static struct { size_t bytes, calls, calls_at_step_1, forest; bool poison; int steps; int32_t sick_token; } spy;
+static struct {
+    size_t bytes, calls, calls_at_step_1, forest;
+    bool poison;
+    int steps;
+    int32_t sick_token;
+} spy;
 
 static pt_status spy_alloc(pt_ctx *ctx, pt_buf *buf, size_t bytes)
 {
@@ -111,10 +118,12 @@ static void plan_holds(pt_objective_kind objective, bool full, bool checkpointin
         assert_int_equal(plan.role[i], alone.role[i]);
     }
     assert_true(plan.role[PT_ROLE_ACTIVATIONS] > 0 && plan.role[PT_ROLE_GRADIENTS] > 0 && plan.role[PT_ROLE_OPTIMISER] > 0);
-    /* frozen weights are adopted where they lie, and the forest's tile lists are made by forest_new: both are in the plan, not in alloc */
+    /* frozen weights are adopted where they lie, and the forest's tile lists are made by forest_new: both are in the plan, not
+     * in alloc */
     size_t weights = full ? 0 : plan.role[PT_ROLE_WEIGHTS];
     if (spy.bytes != planned - weights - spy.forest)
-        fail_msg("%zu bytes allocated, %zu planned (%zu of them weights, %zu the forest)", spy.bytes, planned, plan.role[PT_ROLE_WEIGHTS], spy.forest);
+        fail_msg("%zu bytes allocated, %zu planned (%zu of them weights, %zu the forest)", spy.bytes, planned,
+                 plan.role[PT_ROLE_WEIGHTS], spy.forest);
     assert_true(spy.steps > 5 && res.steps == spy.steps);
     assert_int_equal(spy.calls, spy.calls_at_step_1);
 }
@@ -147,7 +156,8 @@ static void test_warnings(void **state)
     assert_int_equal(p.n_warnings, 0);
 }
 
-/* ---- not finite ---------------------------------------------------------------------------------------------------------------- */
+/* ---- not finite
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static void poison_two(void *user, const pt_step_report *r)
 {
@@ -197,7 +207,8 @@ static void test_bad_sample(void **state)
     char rows[128], want[64];
     snprintf(rows, sizeof rows, "%s/one-bad.jsonl", work);
     FILE *f = fopen(rows, "w");
-    for (int i = 0; i < 16; i++) fprintf(f, "{\"input_ids\": [1, %d, 5, 6, 2], \"labels\": [-100, -100, 5, 6, 2]}\n", i == 9 ? 90 : 10 + i);
+    for (int i = 0; i < 16; i++)
+        fprintf(f, "{\"input_ids\": [1, %d, 5, 6, 2], \"labels\": [-100, -100, 5, 6, 2]}\n", i == 9 ? 90 : 10 + i);
     fclose(f);
     pt_dataset_spec spec;
     pt_config c = small_config(&spec, rows, out_dir);
@@ -213,7 +224,8 @@ static void test_bad_sample(void **state)
     assert_non_null(strstr(log_text.text, "one-bad.jsonl:10)"));
 }
 
-/* ---- dpo's first margin ----------------------------------------------------------------------------------------------------------- */
+/* ---- dpo's first margin
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void first_margin(void *user, const pt_step_report *r)
 {
@@ -241,7 +253,8 @@ static void test_first_margin(void **state)
     pt_run_close(&r);
 }
 
-/* ---- the output folder ------------------------------------------------------------------------------------------------------------- */
+/* ---- the output folder
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static bool has(const char *name)
 {
@@ -261,7 +274,8 @@ static void test_folder(void **state)
     c.save_total_limit = 2;
     c.yaml_text = (char *)"objective: sft\n";
     MUST(pt_train_run(&c, NULL, &res));
-    assert_true(has("metrics.jsonl") && has("config.yaml") && has("runs") && has("adapter_model.safetensors") && has("adapter_config.json"));
+    assert_true(has("metrics.jsonl") && has("config.yaml") && has("runs") && has("adapter_model.safetensors") &&
+                has("adapter_config.json"));
     assert_true(has("checkpoint-20") && has("checkpoint-16") && !has("checkpoint-12"));
     assert_true(has("checkpoint-20/adapter_model.safetensors") && !has("profiles.json"));
     snprintf(notes, sizeof notes, "%s/notes.txt", out_dir);
@@ -326,8 +340,9 @@ static int remove_files(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan),       cmocka_unit_test(test_warnings),     cmocka_unit_test(test_bad_gradient), cmocka_unit_test(test_gives_up),
-        cmocka_unit_test(test_bad_sample), cmocka_unit_test(test_first_margin), cmocka_unit_test(test_folder),       cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_plan),     cmocka_unit_test(test_warnings),   cmocka_unit_test(test_bad_gradient),
+        cmocka_unit_test(test_gives_up), cmocka_unit_test(test_bad_sample), cmocka_unit_test(test_first_margin),
+        cmocka_unit_test(test_folder),   cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

@@ -22,7 +22,8 @@ static void test_schedules(void **state)
         for (int w = 3; w >= 0; w -= 3)
             for (int i = 0; i < 12; i++, at++) {
                 double r = pt_schedule_rate(&(pt_schedule){kinds[k], 2e-3, w, 12}, i);
-                if (fabs(r - rates[at]) > 1e-15) fail_msg("kind %d, warm-up %d, step %d: %.17g instead of %.17g", k, w, i, r, rates[at]);
+                if (fabs(r - rates[at]) > 1e-15)
+                    fail_msg("kind %d, warm-up %d, step %d: %.17g instead of %.17g", k, w, i, r, rates[at]);
             }
     assert_int_equal(pt_schedule_warmup(-1, 0.1, 101), 11);
     assert_int_equal(pt_schedule_warmup(-1, 0, 101), 0);
@@ -83,7 +84,8 @@ static void test_adamw(void **state)
             assert_true(fabsf(norm - adam_norms[s]) <= 1e-6f * adam_norms[s]);
             assert_int_equal(ctx.ops->download(&ctx, got, p), PT_OK);
             for (int i = 0; i < 6; i++)
-                if (!(fabsf(got[i] - adam_params[6 * s + i]) <= 1e-6f)) fail_msg("step %d [%d]: %g, torch %g", s, i, got[i], adam_params[6 * s + i]);
+                if (!(fabsf(got[i] - adam_params[6 * s + i]) <= 1e-6f))
+                    fail_msg("step %d [%d]: %g, torch %g", s, i, got[i], adam_params[6 * s + i]);
         }
         assert_int_equal(pt_optim_set_applied(o, -1), PT_EFORMAT);
         pt_optim_free(o);

@@ -1,7 +1,8 @@
 /* A group of processes that train together. Implementations: self (one process), MPI; NCCL fills the same interface.
  *
- * Every function is collective: all ranks call it in the same order with the same sizes. Sums are taken in rank order, so they do not
- * depend on arrival, and every rank receives the same bits. A failing rank cannot be waited for: it reports and calls abort. */
+ * Every function is collective: all ranks call it in the same order with the same sizes. Sums are taken in rank order, so they
+ * do not depend on arrival, and every rank receives the same bits. A failing rank cannot be waited for: it reports and calls
+ * abort. */
 #ifndef PT_DIST_COMM_H
 #define PT_DIST_COMM_H
 #include <stdint.h>
@@ -17,7 +18,7 @@ typedef struct pt_comm_io {
 
 typedef struct pt_comm pt_comm;
 struct pt_comm {
-    const char *name;           /* "self", "mpi" */
+    const char *name; /* "self", "mpi" */
     int rank, size;
     int local_rank, local_size; /* on this machine */
     int sharers;                /* ranks of this machine that may run on the same cores (1 when each is bound to its own) */

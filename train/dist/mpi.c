@@ -1,5 +1,6 @@
-/* MPI over the host. The sum of a vector: chunks; in each chunk rank r collects the r-th piece of every rank (all-to-all), adds the pieces in
- * rank order in double, and all gather the results: 2 n numbers moved a rank, whatever the number of ranks, the same bits everywhere. */
+/* MPI over the host. The sum of a vector: chunks; in each chunk rank r collects the r-th piece of every rank (all-to-all), adds
+ * the pieces in rank order in double, and all gather the results: 2 n numbers moved a rank, whatever the number of ranks, the
+ * same bits everywhere. */
 #include "train/dist/comm.h"
 
 #if PT_WITH_MPI
@@ -33,13 +34,15 @@ static pt_status sum_chunk(pt_comm *c, size_t n)
     mpi_state *s = c->state;
     size_t piece = (n + (size_t)c->size - 1) / (size_t)c->size;
     memset(s->mine + n, 0, (piece * (size_t)c->size - n) * sizeof *s->mine);
-    PT_RETURN(checked(MPI_Alltoall(s->mine, (int)piece, MPI_FLOAT, s->theirs, (int)piece, MPI_FLOAT, MPI_COMM_WORLD), "MPI_Alltoall"));
+    PT_RETURN(checked(MPI_Alltoall(s->mine, (int)piece, MPI_FLOAT, s->theirs, (int)piece, MPI_FLOAT, MPI_COMM_WORLD),
+                      "MPI_Alltoall"));
     for (size_t i = 0; i < piece; i++) {
         double sum = 0;
         for (size_t r = 0; r < (size_t)c->size; r++) sum += s->theirs[r * piece + i];
         s->sum[i] = (float)sum;
     }
-    return checked(MPI_Allgather(s->sum, (int)piece, MPI_FLOAT, s->mine, (int)piece, MPI_FLOAT, MPI_COMM_WORLD), "MPI_Allgather");
+    return checked(MPI_Allgather(s->sum, (int)piece, MPI_FLOAT, s->mine, (int)piece, MPI_FLOAT, MPI_COMM_WORLD),
+                   "MPI_Allgather");
 }
 
 static pt_status mpi_sum(pt_comm *c, pt_view v, const pt_comm_io *io)
@@ -130,7 +133,8 @@ static pt_status find_neighbours(pt_comm *c)
     MPI_Comm local = MPI_COMM_NULL;
     cpu_set_t mine, *all = NULL;
     CPU_ZERO(&mine);
-    PT_TRY(checked(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &local), "MPI_Comm_split_type"));
+    PT_TRY(checked(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL, &local),
+                   "MPI_Comm_split_type"));
     MPI_Comm_rank(local, &c->local_rank);
     MPI_Comm_size(local, &c->local_size);
     if (sched_getaffinity(0, sizeof mine, &mine)) memset(&mine, 0xff, sizeof mine);
@@ -187,8 +191,10 @@ pt_status pt_comm_mpi(pt_comm **out)
     c = NULL;
     s = NULL;
 done:
-    if (c) mpi_close(c);
-    else free(s);
+    if (c)
+        mpi_close(c);
+    else
+        free(s);
     return rc;
 }
 
@@ -200,7 +206,8 @@ bool pt_comm_has_mpi(void)
 pt_status pt_comm_mpi(pt_comm **out)
 {
     *out = NULL;
-    return pt_fail(PT_ENOSUP, "this program was built without MPI: build it with `make ptrain WITH_MPI=1` (needs libopenmpi-dev)");
+    return pt_fail(PT_ENOSUP,
+                   "this program was built without MPI: build it with `make ptrain WITH_MPI=1` (needs libopenmpi-dev)");
 }
 
 bool pt_comm_has_mpi(void)

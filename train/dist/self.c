@@ -24,9 +24,7 @@ static pt_status self_barrier(pt_comm *c)
 {
     return PT_OK;
 }
-static void self_abort(pt_comm *c, int code)
-{
-}
+static void self_abort(pt_comm *c, int code) {}
 static void self_close(pt_comm *c)
 {
     free(c);

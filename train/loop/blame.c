@@ -19,13 +19,15 @@ static pt_status bad_tensor(pt_run *r, const char **name)
     return PT_OK;
 }
 
-/* One record alone, forward and backward from gradients of 1. *what: the channel or tensor that is not finite, NULL when none is. */
+/* One record alone, forward and backward from gradients of 1. *what: the channel or tensor that is not finite, NULL when none
+ * is. */
 static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, const char **what)
 {
     pt_status rc = PT_OK;
     pt_batch b = {0};
     bool score = r->objective->channels & PT_CHANNEL_SCORE;
-    pt_seq seqs[2] = {{rec->ids, rec->weight, rec->n, 0, score ? rec->end_index : -1}, {rec->ids2, rec->weight2, rec->n2, 0, score ? rec->end_index2 : -1}};
+    pt_seq seqs[2] = {{rec->ids, rec->weight, rec->n, 0, score ? rec->end_index : -1},
+                      {rec->ids2, rec->weight2, rec->n2, 0, score ? rec->end_index2 : -1}};
     *what = NULL;
     PT_TRY(pt_batch_build(&b, seqs, rec->n2 ? 2 : 1, PT_PACKING_FOREST));
     PT_TRY(pt_model_zero_grad(r->model));
@@ -64,7 +66,8 @@ static pt_status search(pt_run *r, const pt_step *s, char *text, size_t size)
             PT_RETURN(pt_pack_get(r->pack, id, &rec));
             PT_RETURN(try_record(r, &rec, (uint64_t)s->index, &what));
             if (!what) continue;
-            snprintf(text, size, "%s of record %lld (%s:%lld)", what, (long long)id, pt_pack_source(r->pack, rec.source), (long long)rec.line);
+            snprintf(text, size, "%s of record %lld (%s:%lld)", what, (long long)id, pt_pack_source(r->pack, rec.source),
+                     (long long)rec.line);
             return PT_OK;
         }
     return PT_OK;

@@ -1,4 +1,5 @@
-/* Training as one call, for commands: plan it, or run it. Nothing here prints: notes go to base/log.h, progress to the hooks. */
+/* Training as one call, for commands: plan it, or run it. Nothing here prints: notes go to base/log.h, progress to the hooks.
+ */
 #ifndef PT_LOOP_FLOW_H
 #define PT_LOOP_FLOW_H
 #include <signal.h>
@@ -13,9 +14,9 @@ typedef struct pt_run_plan {
     size_t process;             /* resident before anything is allocated: program, libraries, tokenizer, packed data, loaders */
     size_t libraries;           /* what oneDNN and the allocator take during steps */
     size_t total;
-    size_t packing;             /* peak so far: packing the data may have needed more than training will */
-    size_t available, machine;  /* of this machine */
-    int local_ranks;            /* processes of this run on this machine: each takes total */
+    size_t packing;            /* peak so far: packing the data may have needed more than training will */
+    size_t available, machine; /* of this machine */
+    int local_ranks;           /* processes of this run on this machine: each takes total */
     /* model */
     int64_t parameters, trained;
     pt_choice choice;
@@ -35,9 +36,9 @@ typedef struct pt_step_report {
     double epoch, loss, grad_norm, lr;
     int64_t tokens, supervised_tokens, records;
     double seconds, tokens_per_second;
-    double peak_share;   /* of the measured GEMM rate, 0 = unknown */
-    double eta;          /* seconds to the end of the run */
-    bool skipped;        /* not finite: nothing was updated; loss and grad_norm mean nothing */
+    double peak_share; /* of the measured GEMM rate, 0 = unknown */
+    double eta;        /* seconds to the end of the run */
+    bool skipped;      /* not finite: nothing was updated; loss and grad_norm mean nothing */
     int n_metrics;
     const char *const *metric_name;
     double metric[PT_FLOW_METRICS];
@@ -46,7 +47,7 @@ typedef struct pt_step_report {
 typedef struct pt_eval_report {
     const char *set;    /* "validation", "test" */
     const char *prefix; /* of the names in metrics: "eval", or "test" for a test set beside a validation split */
-    int64_t step;    /* 0 = before training */
+    int64_t step;       /* 0 = before training */
     double loss, seconds;
     int64_t records;
     int n_metrics;
@@ -57,8 +58,8 @@ typedef struct pt_eval_report {
 /* All optional. Called on every rank; a program shows those of rank 0. */
 typedef struct pt_train_hooks {
     void *user;
-    pt_comm *comm;                /* NULL = one process; stays the caller's */
-    const pt_ops *ops;            /* a backend to take instead of the config's device; NULL = by device */
+    pt_comm *comm;                     /* NULL = one process; stays the caller's */
+    const pt_ops *ops;                 /* a backend to take instead of the config's device; NULL = by device */
     const volatile sig_atomic_t *stop; /* not 0: finish the step, save, return PT_ESTOP */
     void (*on_plan)(void *user, const pt_run_plan *plan, const char *text);
     void (*on_step)(void *user, const pt_step_report *r);
@@ -74,11 +75,13 @@ typedef struct pt_train_result {
     double eval_loss;       /* last one; NaN = none */
     double seconds;         /* this run */
     size_t peak_rss, planned;
-    char output[512];       /* the folder that holds the result, or the checkpoint of a stopped run */
+    char output[512]; /* the folder that holds the result, or the checkpoint of a stopped run */
 } pt_train_result;
 
-/* Opens everything, packs the data, lays out every step; allocates nothing of the model. text (may be NULL): the table of `ptrain plan`. */
+/* Opens everything, packs the data, lays out every step; allocates nothing of the model. text (may be NULL): the table of
+ * `ptrain plan`. */
 pt_status pt_train_plan(const pt_config *cfg, const pt_train_hooks *hooks, pt_run_plan *plan, pt_str *text);
-/* Plan, train, save. PT_ESTOP after a stop: the checkpoint is in result->output. Other failures leave the last checkpoint whole. */
+/* Plan, train, save. PT_ESTOP after a stop: the checkpoint is in result->output. Other failures leave the last checkpoint
+ * whole. */
 pt_status pt_train_run(const pt_config *cfg, const pt_train_hooks *hooks, pt_train_result *result);
 #endif

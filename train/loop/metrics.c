@@ -33,8 +33,10 @@ pt_status pt_metrics_step_line(const pt_step_report *r, pt_str *out)
     if (!r->skipped) PT_RETURN(add_number(out, "loss", r->loss));
     if (!r->skipped) PT_RETURN(add_number(out, "grad_norm", r->grad_norm));
     PT_RETURN(add_number(out, "lr", r->lr));
-    PT_RETURN(pt_str_printf(out, ", \"tokens\": %lld, \"supervised_tokens\": %lld, \"records\": %lld, \"tokens_per_second\": %.6g, \"seconds\": %.6g",
-                            (long long)r->tokens, (long long)r->supervised_tokens, (long long)r->records, r->tokens_per_second, r->seconds));
+    PT_RETURN(pt_str_printf(
+        out,
+        ", \"tokens\": %lld, \"supervised_tokens\": %lld, \"records\": %lld, \"tokens_per_second\": %.6g, \"seconds\": %.6g",
+        (long long)r->tokens, (long long)r->supervised_tokens, (long long)r->records, r->tokens_per_second, r->seconds));
     for (int i = 0; i < r->n_metrics && !r->skipped; i++) PT_RETURN(add_number(out, r->metric_name[i], r->metric[i]));
     return pt_str_puts(out, "}");
 }
@@ -45,7 +47,8 @@ pt_status pt_metrics_eval_line(const pt_eval_report *r, pt_str *out)
     PT_RETURN(pt_str_printf(out, "{\"step\": %lld", (long long)r->step));
     snprintf(key, sizeof key, "%s_loss", r->prefix);
     PT_RETURN(add_number(out, key, r->loss));
-    PT_RETURN(pt_str_printf(out, ", \"%s_records\": %lld, \"%s_seconds\": %.6g", r->prefix, (long long)r->records, r->prefix, r->seconds));
+    PT_RETURN(pt_str_printf(out, ", \"%s_records\": %lld, \"%s_seconds\": %.6g", r->prefix, (long long)r->records, r->prefix,
+                            r->seconds));
     for (int i = 0; i < r->n_metrics; i++) {
         snprintf(key, sizeof key, "%s_%s", r->prefix, r->metric_name[i]);
         PT_RETURN(add_number(out, key, r->metric[i]));

@@ -5,7 +5,8 @@
 
 typedef struct pt_metrics pt_metrics;
 
-/* dir: the output folder. step 0: starts the files anew. step > 0: cuts lines past that step; TensorBoard is told to forget them. */
+/* dir: the output folder. step 0: starts the files anew. step > 0: cuts lines past that step; TensorBoard is told to forget
+ * them. */
 pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step);
 void pt_metrics_close(pt_metrics *m); /* NULL is fine */
 pt_status pt_metrics_step(pt_metrics *m, const pt_step_report *r);

@@ -75,9 +75,9 @@ static int64_t every(int steps, int per_epoch, int64_t steps_an_epoch)
     return n > 0 ? n : 1;
 }
 
-/* What becomes resident beside our arenas during steps, once the process has opened its data and measured a product (so that oneDNN's code
- * and OpenMP's threads are there already): packing buffers a thread; oneDNN's further kernels for bf16; export of all weights. Measured on
- * models of 0.1 to 134 M parameters; tests/invariant/loop_memory.c holds it to 10 % of the whole. */
+/* What becomes resident beside our arenas during steps, once the process has opened its data and measured a product (so that
+ * oneDNN's code and OpenMP's threads are there already): packing buffers a thread; oneDNN's further kernels for bf16; export of
+ * all weights. Measured on models of 0.1 to 134 M parameters; tests/invariant/loop_memory.c holds it to 10 % of the whole. */
 static size_t library_bytes(const pt_run *r)
 {
     double mib = 1.0 * r->plan.choice.threads;
@@ -90,14 +90,19 @@ static void make_warnings(pt_run *r)
 {
     pt_run_plan *p = &r->plan;
     if (p->data.steps < 50)
-        warn(p, "only %lld steps: a smaller batch (batch_rows, micro_batch_size, gradient_accumulation_steps) or more epochs would give more",
+        warn(p,
+             "only %lld steps: a smaller batch (batch_rows, micro_batch_size, gradient_accumulation_steps) or more epochs "
+             "would give more",
              (long long)p->data.steps);
     if (p->warmup >= p->data.steps)
-        warn(p, "warm-up takes %lld of %lld steps: the learning rate never reaches its peak", (long long)p->warmup, (long long)p->data.steps);
+        warn(p, "warm-up takes %lld of %lld steps: the learning rate never reaches its peak", (long long)p->warmup,
+             (long long)p->data.steps);
     size_t need = p->total * (size_t)p->local_ranks;
     if (p->machine && need > p->machine)
-        warn(p, "needs %.0f MiB and this machine has %.0f: lower sequence_len or micro_batch_size, or set gradient_checkpointing: true", need / MIB,
-             p->machine / MIB);
+        warn(p,
+             "needs %.0f MiB and this machine has %.0f: lower sequence_len or micro_batch_size, or set gradient_checkpointing: "
+             "true",
+             need / MIB, p->machine / MIB);
     else if (p->available && need > p->available)
         warn(p, "needs %.0f MiB and %.0f are free now", need / MIB, p->available / MIB);
 }
@@ -156,18 +161,24 @@ static pt_status memory_text(const pt_run_plan *p, pt_str *out)
 pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out)
 {
     const pt_loader_summary *d = &p->data;
-    PT_RETURN(pt_str_printf(out, "model     %.1f M parameters, %.2f M trained\n", (double)p->parameters / 1e6, (double)p->trained / 1e6));
-    PT_RETURN(pt_str_printf(out, "device    %s, %d thread%s%s, compute %s", p->choice.isa[0] ? p->choice.isa : "reference", p->choice.threads,
-                            p->choice.threads == 1 ? "" : "s", p->choice.ranks > 1 ? " a process" : "", p->choice.compute == PT_COMPUTE_BF16 ? "bf16" : "f32"));
-    if (p->choice.f32_rate > 0) PT_RETURN(pt_str_printf(out, " (measured: f32 %.0f, bf16 %.0f GF/s)", p->choice.f32_rate, p->choice.bf16_rate));
+    PT_RETURN(pt_str_printf(out, "model     %.1f M parameters, %.2f M trained\n", (double)p->parameters / 1e6,
+                            (double)p->trained / 1e6));
+    PT_RETURN(pt_str_printf(out, "device    %s, %d thread%s%s, compute %s", p->choice.isa[0] ? p->choice.isa : "reference",
+                            p->choice.threads, p->choice.threads == 1 ? "" : "s", p->choice.ranks > 1 ? " a process" : "",
+                            p->choice.compute == PT_COMPUTE_BF16 ? "bf16" : "f32"));
+    if (p->choice.f32_rate > 0)
+        PT_RETURN(pt_str_printf(out, " (measured: f32 %.0f, bf16 %.0f GF/s)", p->choice.f32_rate, p->choice.bf16_rate));
     if (p->choice.ranks > 1) PT_RETURN(pt_str_printf(out, ", %d processes", p->choice.ranks));
-    PT_RETURN(pt_str_printf(out, "\nsteps     %lld (%lld an epoch), %lld records a step, %.1f distinct prefixes a step, warm-up %lld\n", (long long)d->steps,
-                            (long long)d->steps_an_epoch, (long long)d->records_a_step, d->prefixes_a_step, (long long)p->warmup));
+    PT_RETURN(pt_str_printf(
+        out, "\nsteps     %lld (%lld an epoch), %lld records a step, %.1f distinct prefixes a step, warm-up %lld\n",
+        (long long)d->steps, (long long)d->steps_an_epoch, (long long)d->records_a_step, d->prefixes_a_step,
+        (long long)p->warmup));
     double saved = d->unshared_tokens > 0 ? 100.0 * (1 - (double)d->computed_tokens / (double)d->unshared_tokens) : 0;
-    PT_RETURN(pt_str_printf(out, "tokens    %lld computed, %lld supervised; %lld without sharing (%.0f %% saved)\n", (long long)d->computed_tokens,
-                            (long long)d->supervised_tokens, (long long)d->unshared_tokens, saved));
-    PT_RETURN(pt_str_printf(out, "micro     at most %d tokens, %d segments, %d rows; at most %d micro-batches a step\n", (int)p->caps.tokens, (int)p->caps.segs,
-                            (int)p->caps.rows, p->micro_batches));
+    PT_RETURN(pt_str_printf(out, "tokens    %lld computed, %lld supervised; %lld without sharing (%.0f %% saved)\n",
+                            (long long)d->computed_tokens, (long long)d->supervised_tokens, (long long)d->unshared_tokens,
+                            saved));
+    PT_RETURN(pt_str_printf(out, "micro     at most %d tokens, %d segments, %d rows; at most %d micro-batches a step\n",
+                            (int)p->caps.tokens, (int)p->caps.segs, (int)p->caps.rows, p->micro_batches));
     if (p->validation_records) PT_RETURN(pt_str_printf(out, "held out  %lld records\n", (long long)p->validation_records));
     PT_RETURN(memory_text(p, out));
     for (int i = 0; i < p->n_warnings; i++) PT_RETURN(pt_str_printf(out, "warning: %s\n", p->warnings[i]));

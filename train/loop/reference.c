@@ -1,5 +1,5 @@
-/* adapter: none has no second model: the reference's log-probabilities are computed with the untrained weights before step 1 and kept beside
- * the packs, under a key of what decides them. */
+/* adapter: none has no second model: the reference's log-probabilities are computed with the untrained weights before step 1
+ * and kept beside the packs, under a key of what decides them. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -55,11 +55,13 @@ static pt_status store_for(pt_run *r, pt_pack *pack, bool validation)
     PT_TRY(r->comm->allreduce_f64(r->comm, sums, (size_t)(2 * n))); /* each record was computed by one rank */
     for (int64_t i = 0; i < 2 * n; i++) {
         out[i] = (float)sums[i];
-        PT_CHECK(isfinite(out[i]), PT_ENONFINITE, "the reference log-probability of record %lld is not finite", (long long)(i % n));
+        PT_CHECK(isfinite(out[i]), PT_ENONFINITE, "the reference log-probability of record %lld is not finite",
+                 (long long)(i % n));
     }
     if (r->comm->rank == 0) PT_TRY(pt_pack_store_reference(pack, key, out, out + n));
     PT_TRY(r->comm->barrier(r->comm));
-    PT_CHECK(pt_pack_has_reference(pack, key), PT_EIO, "the reference log-probabilities of %s are not there after storing them", pt_pack_path(pack));
+    PT_CHECK(pt_pack_has_reference(pack, key), PT_EIO, "the reference log-probabilities of %s are not there after storing them",
+             pt_pack_path(pack));
     pt_log(PT_LOG_INFO, "reference log-probabilities of %lld pairs in %.1f s", (long long)n, pt_seconds() - start);
 done:
     free(sums);

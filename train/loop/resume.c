@@ -1,4 +1,5 @@
-/* Checkpoints: everything that a run needs to go on as if it had never stopped. Randomness is counter-based, so its state is the step. */
+/* Checkpoints: everything that a run needs to go on as if it had never stopped. Randomness is counter-based, so its state is
+ * the step. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,8 +91,11 @@ static pt_status put_scalars(pt_run *r, pt_state_writer *w)
     setting s[32];
     int64_t applied;
     PT_RETURN(pt_optim_applied(r->optim, &applied));
-    const struct { const char *name; int64_t v; } ints[] = {{"applied", applied}, {"skipped", r->skipped}, {"bad_in_row", r->bad_in_row},
-                                                            {"compute", c->compute}, {"threads", c->threads}, {"ranks", c->ranks}};
+    const struct {
+        const char *name;
+        int64_t v;
+    } ints[] = {{"applied", applied},    {"skipped", r->skipped}, {"bad_in_row", r->bad_in_row},
+                {"compute", c->compute}, {"threads", c->threads}, {"ranks", c->ranks}};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_state_put_int(w, ints[i].name, ints[i].v));
     PT_RETURN(pt_state_put_text(w, "isa", c->isa));
     PT_RETURN(pt_state_put_text(w, "objective", r->objective->name));
@@ -105,8 +109,10 @@ static pt_status put_scalars(pt_run *r, pt_state_writer *w)
 
 static pt_export_options export_options(const pt_run *r)
 {
-    return (pt_export_options){
-        .type = PT_DTYPE_COUNT, .tmpl = r->base.tmpl, .tok = r->base.tok, .base_name = r->cfg->base_model ? r->cfg->base_model : ""};
+    return (pt_export_options){.type = PT_DTYPE_COUNT,
+                               .tmpl = r->base.tmpl,
+                               .tok = r->base.tok,
+                               .base_name = r->cfg->base_model ? r->cfg->base_model : ""};
 }
 
 static pt_status write_checkpoint(pt_run *r)
@@ -139,8 +145,10 @@ pt_status pt_run_save(pt_run *r, char **folder)
     char *path = NULL;
     PT_RETURN(pt_state_folder(&path, r->cfg->output_dir, r->step));
     if (r->hooks.on_save) r->hooks.on_save(r->hooks.user, path, r->step);
-    if (folder) *folder = path;
-    else free(path);
+    if (folder)
+        *folder = path;
+    else
+        free(path);
     return PT_OK;
 }
 
@@ -207,7 +215,9 @@ static pt_status same_text(pt_run *r, const char *name, const char *mine, const 
     const char *theirs;
     PT_RETURN(pt_state_text(r->resume, name, &theirs));
     if (!strcmp(theirs, mine)) return PT_OK;
-    return pt_fail(PT_EARG, "%s was made with another %s (%s there, %s here): go on with the same one, or start anew without resume_from_checkpoint",
+    return pt_fail(PT_EARG,
+                   "%s was made with another %s (%s there, %s here): go on with the same one, or start anew without "
+                   "resume_from_checkpoint",
                    r->resume_path, what, theirs, mine);
 }
 
@@ -227,7 +237,8 @@ static pt_status check_belongs(pt_run *r)
         double v;
         PT_RETURN(pt_state_num(r->resume, s[i].key, &v));
         if (v != s[i].value)
-            pt_log(PT_LOG_WARN, "%s is %.10g here and was %.10g in the checkpoint: it is not the run that would have been", s[i].key, s[i].value, v);
+            pt_log(PT_LOG_WARN, "%s is %.10g here and was %.10g in the checkpoint: it is not the run that would have been",
+                   s[i].key, s[i].value, v);
     }
     return PT_OK;
 }
@@ -252,9 +263,10 @@ pt_status pt_run_load(pt_run *r)
     PT_TRY(pt_state_int(r->resume, "skipped", &r->skipped));
     PT_TRY(pt_state_int(r->resume, "bad_in_row", &r->bad_in_row));
     r->step = pt_state_step(r->resume);
-    PT_CHECK(r->step >= 0 && r->step <= r->plan.data.steps, PT_EARG, "%s is at step %lld, and this run ends at step %lld", r->resume_path,
-             (long long)r->step, (long long)r->plan.data.steps);
-    pt_log(PT_LOG_INFO, "going on from %s: step %lld of %lld", r->resume_path, (long long)r->step, (long long)r->plan.data.steps);
+    PT_CHECK(r->step >= 0 && r->step <= r->plan.data.steps, PT_EARG, "%s is at step %lld, and this run ends at step %lld",
+             r->resume_path, (long long)r->step, (long long)r->plan.data.steps);
+    pt_log(PT_LOG_INFO, "going on from %s: step %lld of %lld", r->resume_path, (long long)r->step,
+           (long long)r->plan.data.steps);
     pt_state_close(r->resume); /* its mapping is not needed any more */
     r->resume = NULL;
 done:

@@ -17,7 +17,8 @@ pt_status pt_run_open_loaders(pt_run *r)
     PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->pack, PT_PASS_TRAIN, &r->train));
     PT_RETURN(pt_loader_summary_get(r->train, &s));
     if (s.steps <= 0) return pt_fail(PT_EARG, "this run has no step: %lld records of training data", (long long)s.records);
-    if (r->plan.pack.validation_records > 0) PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->pack, PT_PASS_VALIDATION, &r->valid));
+    if (r->plan.pack.validation_records > 0)
+        PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->pack, PT_PASS_VALIDATION, &r->valid));
     if (r->test_pack) PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->test_pack, PT_PASS_ALL, &r->test));
     return PT_OK;
 }
@@ -40,11 +41,12 @@ static pt_status open_optimiser(pt_run *r)
 static void set_schedule(pt_run *r)
 {
     const pt_config *c = r->cfg;
-    static const pt_schedule_kind kinds[] = {
-        [PT_SCHED_CONSTANT] = PT_SCHEDULE_CONSTANT, [PT_SCHED_LINEAR] = PT_SCHEDULE_LINEAR, [PT_SCHED_COSINE] = PT_SCHEDULE_COSINE};
+    static const pt_schedule_kind kinds[] = {[PT_SCHED_CONSTANT] = PT_SCHEDULE_CONSTANT,
+                                             [PT_SCHED_LINEAR] = PT_SCHEDULE_LINEAR,
+                                             [PT_SCHED_COSINE] = PT_SCHEDULE_COSINE};
     int64_t total = r->plan.data.steps;
-    r->schedule =
-        (pt_schedule){kinds[c->lr_scheduler], c->learning_rate, pt_schedule_warmup(c->warmup_steps, c->warmup_ratio, total), total};
+    r->schedule = (pt_schedule){kinds[c->lr_scheduler], c->learning_rate,
+                                pt_schedule_warmup(c->warmup_steps, c->warmup_ratio, total), total};
 }
 
 pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hooks)

@@ -39,10 +39,10 @@ typedef struct pt_run {
 /* What one step, or one pass of evaluation, gave, summed over micro-batches and ranks. */
 typedef struct pt_step_sums {
     double loss, metrics[PT_OBJECTIVE_METRICS];
-    bool finite;       /* of the loss */
-    bool margin_zero;  /* dpo: policy and reference agreed on every pair */
-    bool stop;         /* some rank was asked to stop */
-    pt_step info;      /* of the loader */
+    bool finite;      /* of the loss */
+    bool margin_zero; /* dpo: policy and reference agreed on every pair */
+    bool stop;        /* some rank was asked to stop */
+    pt_step info;     /* of the loader */
 } pt_step_sums;
 
 /* Everything up to the plan: nothing of the model is allocated yet. The struct must stay where it is until pt_run_close. */
@@ -60,8 +60,8 @@ pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out);
 pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *out);
 /* Weighted mean over all steps of an evaluation loader. */
 pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out);
-/* Names what was not finite in a step: tensor and sample. Runs the step's records again one by one, since within a stream one bad token can
- * spoil others through masked products. Collective; the gradient vector is overwritten. */
+/* Names what was not finite in a step: tensor and sample. Runs the step's records again one by one, since within a stream one
+ * bad token can spoil others through masked products. Collective; the gradient vector is overwritten. */
 pt_status pt_run_blame(pt_run *r, const pt_step_sums *s, char *text, size_t size);
 /* Opens the loaders of the packs (again, when the packs have got references: a loader copies them). */
 pt_status pt_run_open_loaders(pt_run *r);
@@ -70,7 +70,8 @@ pt_status pt_run_store_reference(pt_run *r);
 
 /* Checkpoints (resume.c). Saves step r->step, rotates, and gives the folder's path (owned; NULL = not wanted). Collective. */
 pt_status pt_run_save(pt_run *r, char **folder);
-/* Opens the checkpoint that the config asks for in r->resume (left NULL when there is none to go on from) and reads what auto chose. */
+/* Opens the checkpoint that the config asks for in r->resume (left NULL when there is none to go on from) and reads what auto
+ * chose. */
 pt_status pt_run_find_resume(pt_run *r, pt_choice *choice);
 /* Checks that the checkpoint belongs to this run (names what differs), and loads it: parameters, moments, counters. */
 pt_status pt_run_load(pt_run *r);

@@ -9,8 +9,14 @@
 #include "train/loop/run.h"
 
 /* Files that a run writes, and that a new run in the same folder replaces. */
-static const char *const own[] = {"adapter_model.safetensors", "adapter_config.json", "model.safetensors", "model.safetensors.index.json",
-                                  "metrics.jsonl",             "config.yaml",         "profiles.json",     NULL};
+static const char *const own[] = {"adapter_model.safetensors",
+                                  "adapter_config.json",
+                                  "model.safetensors",
+                                  "model.safetensors.index.json",
+                                  "metrics.jsonl",
+                                  "config.yaml",
+                                  "profiles.json",
+                                  NULL};
 
 static bool is_events(const char *name)
 {
@@ -60,8 +66,10 @@ static pt_status remove_own_files(const char *dir, size_t *count)
         char *path = NULL;
         PT_RETURN(pt_path_join(&path, dir, *name));
         pt_status rc = PT_OK;
-        if (!unlink(path)) ++*count;
-        else if (errno != ENOENT) rc = pt_fail(PT_EIO, "%s: %s", path, strerror(errno));
+        if (!unlink(path))
+            ++*count;
+        else if (errno != ENOENT)
+            rc = pt_fail(PT_EIO, "%s: %s", path, strerror(errno));
         free(path);
         if (rc != PT_OK) return rc;
     }
@@ -75,7 +83,9 @@ static pt_status remove_earlier(const char *dir)
     PT_RETURN(remove_own_files(dir, &files));
     PT_RETURN(remove_events(dir));
     if (files + checkpoints)
-        pt_log(PT_LOG_WARN, "%s held an earlier run: its %zu file%s and %zu checkpoint%s were replaced (resume_from_checkpoint: auto would go on from it)",
+        pt_log(PT_LOG_WARN,
+               "%s held an earlier run: its %zu file%s and %zu checkpoint%s were replaced (resume_from_checkpoint: auto would "
+               "go on from it)",
                dir, files, files == 1 ? "" : "s", checkpoints, checkpoints == 1 ? "" : "s");
     return PT_OK;
 }

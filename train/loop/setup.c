@@ -9,7 +9,8 @@
 
 const char *pt_setup_objective_name(const pt_config *cfg)
 {
-    static const char *const names[] = {[PT_OBJ_SFT] = "sft", [PT_OBJ_PRETRAIN] = "pretrain", [PT_OBJ_DPO] = "dpo", [PT_OBJ_REWARD] = "reward"};
+    static const char *const names[] = {
+        [PT_OBJ_SFT] = "sft", [PT_OBJ_PRETRAIN] = "pretrain", [PT_OBJ_DPO] = "dpo", [PT_OBJ_REWARD] = "reward"};
     return names[cfg->objective];
 }
 
@@ -20,11 +21,14 @@ static pt_status random_source(const pt_config *cfg, pt_source **out)
     const pt_init_config *i = &cfg->init;
     const pt_family *f = pt_family_find(i->family ? i->family : "llama");
     if (!f) return pt_fail(PT_EARG, "model_config: family %s is not one of %s", i->family, pt_family_names());
-    const struct { const char *name; int v; } need[] = {{"vocab_size", i->vocab_size},
-                                                        {"hidden_size", i->hidden_size},
-                                                        {"intermediate_size", i->intermediate_size},
-                                                        {"num_hidden_layers", i->num_hidden_layers},
-                                                        {"num_attention_heads", i->num_attention_heads}};
+    const struct {
+        const char *name;
+        int v;
+    } need[] = {{"vocab_size", i->vocab_size},
+                {"hidden_size", i->hidden_size},
+                {"intermediate_size", i->intermediate_size},
+                {"num_hidden_layers", i->num_hidden_layers},
+                {"num_attention_heads", i->num_attention_heads}};
     for (size_t k = 0; k < sizeof need / sizeof *need; k++)
         if (need[k].v <= 0) return pt_fail(PT_EARG, "model_config needs %s", need[k].name);
     pt_model_config c = {.vocab = i->vocab_size,
@@ -48,7 +52,8 @@ static pt_status random_source(const pt_config *cfg, pt_source **out)
                          .pad = -1,
                          .initializer_range = i->initializer_range > 0 ? i->initializer_range : 0.02};
     if (c.head_dim <= 0 || c.head_dim % 2 || c.heads % c.kv_heads)
-        return pt_fail(PT_EARG, "model_config: %d heads of %d features over %d key-value heads do not divide", c.heads, c.head_dim, c.kv_heads);
+        return pt_fail(PT_EARG, "model_config: %d heads of %d features over %d key-value heads do not divide", c.heads,
+                       c.head_dim, c.kv_heads);
     c.rot = c.head_dim;
     memcpy(c.family, f->name, strlen(f->name) + 1);
     return pt_source_random(out, &c, cfg->seed);
@@ -99,7 +104,8 @@ static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
     static const char *const plain[] = {"text", "completion", "tokens", "", NULL};
     const char *name = cfg->chat_template ? cfg->chat_template : "tokenizer_default";
     need |= cfg->n_datasets > 0 && !all_of(cfg, plain);
-    if (!b->tok) return need ? pt_fail(PT_EARG, "this model has no tokenizer: set `tokenizer:` to a folder or a tokenizer.json") : PT_OK;
+    if (!b->tok)
+        return need ? pt_fail(PT_EARG, "this model has no tokenizer: set `tokenizer:` to a folder or a tokenizer.json") : PT_OK;
     if (need) return pt_template_open(&b->tmpl, name, b->tok, cfg->default_system_message);
     if (pt_template_open(&b->tmpl, name, b->tok, cfg->default_system_message) != PT_OK) {
         pt_err_clear();
@@ -113,7 +119,8 @@ static pt_status check_base(const pt_config *cfg, const pt_base *b)
     pt_status rc = PT_OK;
     const pt_model_config *c = pt_source_config(b->source);
     if (b->tok)
-        PT_CHECK(pt_tok_vocab_size(b->tok) <= c->vocab, PT_EARG, "the tokenizer has ids up to %d, the model's vocabulary ends at %d: they do not match",
+        PT_CHECK(pt_tok_vocab_size(b->tok) <= c->vocab, PT_EARG,
+                 "the tokenizer has ids up to %d, the model's vocabulary ends at %d: they do not match",
                  (int)pt_tok_vocab_size(b->tok) - 1, c->vocab - 1);
     for (size_t i = 0; i < cfg->n_special_tokens; i++)
         PT_CHECK(b->tok && pt_tok_find(b->tok, cfg->special_tokens[i]) >= 0, PT_EARG,
@@ -132,8 +139,10 @@ pt_status pt_setup_base(const pt_config *cfg, const char *path, bool need_templa
     *out = b;
     if (!path && !cfg->init.random) path = cfg->base_model;
     PT_CHECK(path || cfg->init.random, PT_EARG, "no base_model: give a Hugging Face folder or a GGUF file");
-    if (path) PT_TRY(pt_source_open(&b.source, path));
-    else PT_TRY(random_source(cfg, &b.source));
+    if (path)
+        PT_TRY(pt_source_open(&b.source, path));
+    else
+        PT_TRY(random_source(cfg, &b.source));
     PT_TRY(open_tokenizer(cfg, &b));
     PT_TRY(check_base(cfg, &b));
     PT_TRY(open_template(cfg, need_template, &b));
@@ -192,10 +201,12 @@ static pt_status check_start(const pt_config *cfg)
     pt_status rc = PT_OK;
     pt_peft *p = NULL;
     PT_TRY(pt_peft_read(&p, cfg->lora_model_dir));
-    PT_CHECK(!cfg->lora_r_set || cfg->lora_r == p->r, PT_EARG, "lora_r: %d, but the adapter in lora_model_dir %s has r %lld: leave lora_r out", cfg->lora_r,
-             cfg->lora_model_dir, (long long)p->r);
+    PT_CHECK(!cfg->lora_r_set || cfg->lora_r == p->r, PT_EARG,
+             "lora_r: %d, but the adapter in lora_model_dir %s has r %lld: leave lora_r out", cfg->lora_r, cfg->lora_model_dir,
+             (long long)p->r);
     PT_CHECK(!cfg->lora_alpha_set || cfg->lora_alpha == p->alpha, PT_EARG,
-             "lora_alpha: %g, but the adapter in lora_model_dir %s has alpha %g: leave lora_alpha out", cfg->lora_alpha, cfg->lora_model_dir, p->alpha);
+             "lora_alpha: %g, but the adapter in lora_model_dir %s has alpha %g: leave lora_alpha out", cfg->lora_alpha,
+             cfg->lora_model_dir, p->alpha);
 done:
     pt_peft_free(p);
     return rc;
@@ -205,7 +216,8 @@ pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base,
 {
     *out = NULL;
     if (cfg->adapter == PT_ADAPTER_NONE && pt_source_quantised(base->source))
-        return pt_fail(PT_EARG, "full tuning of a quantised base is not possible: say adapter: lora, or take the unquantised model");
+        return pt_fail(PT_EARG,
+                       "full tuning of a quantised base is not possible: say adapter: lora, or take the unquantised model");
     if (cfg->adapter == PT_ADAPTER_NONE && cfg->lora_model_dir)
         return pt_fail(PT_EARG, "lora_model_dir is given, but adapter is none: say adapter: lora");
     if (cfg->lora_model_dir) PT_RETURN(check_start(cfg));

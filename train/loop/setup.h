@@ -1,5 +1,5 @@
-/* What every command that works on a model sets up from a config: the device, the base with its tokenizer and template, packs, loaders, the
- * model's options. Rank 0 decides whatever is automatic, for all. */
+/* What every command that works on a model sets up from a config: the device, the base with its tokenizer and template, packs,
+ * loaders, the model's options. Rank 0 decides whatever is automatic, for all. */
 #ifndef PT_LOOP_SETUP_H
 #define PT_LOOP_SETUP_H
 #include "data/loader.h"
@@ -10,17 +10,18 @@
 /* What `auto` chose: a checkpoint keeps it, a resumed run takes it again. */
 typedef struct pt_choice {
     pt_compute compute;
-    char isa[16];     /* "avx512"; "" = not on the CPU */
+    char isa[16]; /* "avx512"; "" = not on the CPU */
     int threads;
     int ranks;
     double f32_rate, bf16_rate; /* measured GEMM rates in GF/s, 0 = not measured */
 } pt_choice;
 
-/* Opens the device of cfg->device in *ctx and fixes threads, instruction set and multiply type. wanted: what to take where the config leaves
- * the choice (a checkpoint's), NULL = choose; where that is impossible the difference is logged. said (may be NULL): one line a choice.
- * comm may be NULL (one process). ops: a backend to take instead of the config's device; NULL = by device. */
-pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_ctx *ctx, pt_choice *chosen,
-                          pt_str *said);
+/* Opens the device of cfg->device in *ctx and fixes threads, instruction set and multiply type. wanted: what to take where the
+ * config leaves the choice (a checkpoint's), NULL = choose; where that is impossible the difference is logged. said (may be
+ * NULL): one line a choice. comm may be NULL (one process). ops: a backend to take instead of the config's device; NULL = by
+ * device. */
+pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_ctx *ctx,
+                          pt_choice *chosen, pt_str *said);
 void pt_setup_device_close(pt_ctx *ctx); /* safe on a zeroed ctx */
 
 /* A base model's files opened: configuration, tokenizer, template. */
@@ -30,15 +31,15 @@ typedef struct pt_base {
     const pt_tokenizer *tok; /* that, or the source's; NULL when there is none */
     pt_template *tmpl;       /* NULL when nothing needs one and the model has none that we know */
 } pt_base;
-/* path: NULL = cfg->base_model or init: random. need_template: fail without one (chat), else only where a data set needs it. PT_EARG where
- * tokenizer and model do not match, a special token is missing, or the config asks of this base what cannot be (a quantised one for
- * qlora). */
+/* path: NULL = cfg->base_model or init: random. need_template: fail without one (chat), else only where a data set needs it.
+ * PT_EARG where tokenizer and model do not match, a special token is missing, or the config asks of this base what cannot be (a
+ * quantised one for qlora). */
 pt_status pt_setup_base(const pt_config *cfg, const char *path, bool need_template, pt_base *out);
 void pt_base_free(pt_base *b);
 
 /* Training and test packs; *test NULL without test_datasets. Rank 0 packs, the others open what it made. */
-pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test, pt_pack_report *report,
-                         pt_pack_report *test_report);
+pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test,
+                         pt_pack_report *report, pt_pack_report *test_report);
 
 typedef enum pt_pass {
     PT_PASS_TRAIN,      /* the run's steps */
@@ -49,8 +50,8 @@ pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pa
 
 /* Options of pt_model_new; `targets` of it borrow from cfg. */
 pt_model_options pt_setup_model_options(const pt_config *cfg);
-/* pt_model_new with the checks that need both sides: full tuning of a quantised base; lora_r or lora_alpha beside lora_model_dir that differ
- * from that adapter's. */
+/* pt_model_new with the checks that need both sides: full tuning of a quantised base; lora_r or lora_alpha beside
+ * lora_model_dir that differ from that adapter's. */
 pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base, pt_model **out);
 
 /* Which reference a dpo run uses. */

@@ -10,7 +10,8 @@ static bool wants_pairs(const pt_config *cfg)
     return cfg->objective == PT_OBJ_DPO || cfg->objective == PT_OBJ_REWARD;
 }
 
-static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test, const char *cache, pt_pack **out, pt_pack_report *report)
+static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test, const char *cache, pt_pack **out,
+                            pt_pack_report *report)
 {
     pt_pack_options o = {.tok = base->tok,
                          .tmpl = base->tmpl,
@@ -24,12 +25,13 @@ static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test
                          .cache_dir = cache,
                          .val_set_size = test ? 0 : cfg->val_set_size,
                          .seed = cfg->seed};
-    return pt_pack_build(out, test ? cfg->test_datasets : cfg->datasets, test ? cfg->n_test_datasets : cfg->n_datasets, &o, report);
+    return pt_pack_build(out, test ? cfg->test_datasets : cfg->datasets, test ? cfg->n_test_datasets : cfg->n_datasets, &o,
+                         report);
 }
 
 /* Rank 0 builds while the others wait; then they find the cache. A failure of rank 0 is everyone's. */
-static pt_status build_in_turn(const pt_config *cfg, pt_comm *comm, const pt_base *base, bool test, const char *cache, pt_pack **out,
-                               pt_pack_report *report)
+static pt_status build_in_turn(const pt_config *cfg, pt_comm *comm, const pt_base *base, bool test, const char *cache,
+                               pt_pack **out, pt_pack_report *report)
 {
     pt_status rc = PT_OK;
     int64_t bad = 0;
@@ -38,7 +40,9 @@ static pt_status build_in_turn(const pt_config *cfg, pt_comm *comm, const pt_bas
     if (comm && comm->size > 1) {
         bad = rc != PT_OK;
         PT_RETURN(comm->allreduce_max(comm, &bad, 1));
-        if (!first) rc = bad ? pt_fail(PT_ESTATE, "process 0 could not pack the data") : build_pack(cfg, base, test, cache, out, report);
+        if (!first)
+            rc =
+                bad ? pt_fail(PT_ESTATE, "process 0 could not pack the data") : build_pack(cfg, base, test, cache, out, report);
     }
     return rc;
 }
@@ -53,21 +57,23 @@ static pt_status check_ids(const pt_base *base, const pt_pack *pack)
         for (int32_t k = 0; k < rec.n + rec.n2; k++) {
             int32_t id = k < rec.n ? rec.ids[k] : rec.ids2[k - rec.n];
             if (id < 0 || id >= vocab)
-                return pt_fail(PT_EARG, "%s:%lld: token id %d, and the model's vocabulary ends at %d: the data was made for another model",
-                               pt_pack_source(pack, rec.source), (long long)rec.line, (int)id, (int)vocab - 1);
+                return pt_fail(
+                    PT_EARG, "%s:%lld: token id %d, and the model's vocabulary ends at %d: the data was made for another model",
+                    pt_pack_source(pack, rec.source), (long long)rec.line, (int)id, (int)vocab - 1);
         }
     }
     return PT_OK;
 }
 
-pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test, pt_pack_report *report,
-                         pt_pack_report *test_report)
+pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test,
+                         pt_pack_report *report, pt_pack_report *test_report)
 {
     pt_status rc = PT_OK;
     char *cache = NULL;
     *train = *test = NULL;
     PT_CHECK(cfg->n_datasets > 0, PT_EARG, "no datasets: give at least one");
-    if (cfg->cache_dir) PT_TRY(pt_strdup(&cache, cfg->cache_dir));
+    if (cfg->cache_dir)
+        PT_TRY(pt_strdup(&cache, cfg->cache_dir));
     else {
         PT_CHECK(cfg->output_dir, PT_EARG, "no output_dir");
         PT_TRY(pt_path_join(&cache, cfg->output_dir, "cache"));

@@ -22,8 +22,8 @@ static int pick_threads(pt_comm *comm, const pt_choice *wanted)
     if (n < 1) n = 1;
     if (!wanted || wanted->threads <= 0 || wanted->threads == n) return n;
     if (wanted->threads <= cores) return wanted->threads;
-    pt_log(PT_LOG_WARN, "the checkpoint was made with %d threads, this machine gives %d: results may differ in their last bits", wanted->threads,
-           n);
+    pt_log(PT_LOG_WARN, "the checkpoint was made with %d threads, this machine gives %d: results may differ in their last bits",
+           wanted->threads, n);
     return n;
 }
 
@@ -31,7 +31,9 @@ static int pick_threads(pt_comm *comm, const pt_choice *wanted)
 static void pick_isa(const pt_choice *wanted, pt_choice *out)
 {
     if (wanted && wanted->isa[0] && pt_cpu_isa_set(wanted->isa) != PT_OK)
-        pt_log(PT_LOG_WARN, "the checkpoint was made with %s, which this processor lacks: results may differ in their last bits", wanted->isa);
+        pt_log(PT_LOG_WARN,
+               "the checkpoint was made with %s, which this processor lacks: results may differ in their last bits",
+               wanted->isa);
     const char *isa = pt_cpu_isa();
     size_t n = strlen(isa);
     memcpy(out->isa, isa, n < sizeof out->isa ? n + 1 : sizeof out->isa - 1);
@@ -42,22 +44,26 @@ static pt_status pick_compute(const pt_config *cfg, pt_comm *comm, const pt_ops 
     pt_status rc = PT_OK;
     double rates[3] = {0};
     if (ops == &pt_ops_cpu && (!comm || comm->rank == 0)) PT_TRY(pt_cpu_measure(&rates[0], &rates[1]));
-    if (cfg->compute == PT_COMPUTE_AUTO && wanted) rates[2] = wanted->compute;
-    else if (cfg->compute == PT_COMPUTE_AUTO) rates[2] = rates[1] > 1.1 * rates[0] ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
-    else rates[2] = cfg->compute == PT_COMPUTE_KIND_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
+    if (cfg->compute == PT_COMPUTE_AUTO && wanted)
+        rates[2] = wanted->compute;
+    else if (cfg->compute == PT_COMPUTE_AUTO)
+        rates[2] = rates[1] > 1.1 * rates[0] ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
+    else
+        rates[2] = cfg->compute == PT_COMPUTE_KIND_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
     if (comm) PT_TRY(comm->broadcast(comm, rates, sizeof rates, 0));
     out->f32_rate = rates[0];
     out->bf16_rate = rates[1];
     out->compute = (pt_compute)(int)rates[2];
     if (wanted && wanted->compute != out->compute)
-        pt_log(PT_LOG_WARN, "the checkpoint was made with compute: %s, this run uses %s: it is not the run that would have been",
+        pt_log(PT_LOG_WARN,
+               "the checkpoint was made with compute: %s, this run uses %s: it is not the run that would have been",
                wanted->compute == PT_COMPUTE_BF16 ? "bf16" : "f32", out->compute == PT_COMPUTE_BF16 ? "bf16" : "f32");
 done:
     return rc;
 }
 
-pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_ctx *ctx, pt_choice *chosen,
-                          pt_str *said)
+pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_ctx *ctx,
+                          pt_choice *chosen, pt_str *said)
 {
     pt_status rc = PT_OK;
     pt_choice c = {0};
@@ -71,9 +77,11 @@ pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops
     PT_TRY(ops->open(ctx, c.compute));
     ctx->ops = ops;
     if (wanted && wanted->ranks && wanted->ranks != c.ranks)
-        pt_log(PT_LOG_WARN, "the checkpoint was made by %d processes, this run has %d: sums differ in their last bits", wanted->ranks, c.ranks);
+        pt_log(PT_LOG_WARN, "the checkpoint was made by %d processes, this run has %d: sums differ in their last bits",
+               wanted->ranks, c.ranks);
     if (said) {
-        PT_TRY(pt_str_printf(said, "device: %s%s%s, %d thread%s", ops->name, c.isa[0] ? " " : "", c.isa, c.threads, c.threads == 1 ? "" : "s"));
+        PT_TRY(pt_str_printf(said, "device: %s%s%s, %d thread%s", ops->name, c.isa[0] ? " " : "", c.isa, c.threads,
+                             c.threads == 1 ? "" : "s"));
         if (c.ranks > 1) PT_TRY(pt_str_printf(said, " a process, %d processes", c.ranks));
         PT_TRY(pt_str_printf(said, "\ncompute: %s", c.compute == PT_COMPUTE_BF16 ? "bf16" : "f32"));
         if (c.f32_rate > 0) PT_TRY(pt_str_printf(said, " (measured: f32 %.0f, bf16 %.0f GF/s)", c.f32_rate, c.bf16_rate));

@@ -13,7 +13,8 @@ static int reference_slot(const pt_run *r)
     return r->reference == PT_REFERENCE_START ? 1 : PT_SLOT_NONE;
 }
 
-/* Reference log-probabilities of the loaded batch's rows. The frozen copy never drops features, so with dropout the batch is loaded again. */
+/* Reference log-probabilities of the loaded batch's rows. The frozen copy never drops features, so with dropout the batch is
+ * loaded again. */
 static pt_status run_reference(pt_run *r, const pt_batch *b, uint64_t step, bool train)
 {
     bool drops = train && r->cfg->lora_dropout > 0 && r->reference == PT_REFERENCE_START;
@@ -76,9 +77,12 @@ static pt_status run_micro(pt_run *r, const pt_batch *b, uint64_t step, bool tra
         in.ref_logp = r->ref_logp;
     }
     PT_RETURN(pt_model_forward(r->model, PT_SLOT_OWN, train));
-    if (r->objective->channels & PT_CHANNEL_SCORE) PT_RETURN(run_scores(r, &in, train, &out));
-    else if (r->objective->linear) PT_RETURN(run_linear(r, b, &in, train, &out));
-    else PT_RETURN(run_logps(r, &in, train, &out));
+    if (r->objective->channels & PT_CHANNEL_SCORE)
+        PT_RETURN(run_scores(r, &in, train, &out));
+    else if (r->objective->linear)
+        PT_RETURN(run_linear(r, b, &in, train, &out));
+    else
+        PT_RETURN(run_logps(r, &in, train, &out));
     add_contribution(r, &out, s);
     return PT_OK;
 }
@@ -143,7 +147,8 @@ pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_repo
 {
     pt_loader_summary sum;
     double start = pt_seconds(), total = 0;
-    *out = (pt_eval_report){.set = set, .step = r->step, .n_metrics = r->objective->n_metrics, .metric_name = r->objective->metrics};
+    *out = (pt_eval_report){
+        .set = set, .step = r->step, .n_metrics = r->objective->n_metrics, .metric_name = r->objective->metrics};
     PT_RETURN(pt_loader_summary_get(l, &sum));
     for (int64_t i = 0; i < sum.steps; i++) {
         pt_step_sums s;

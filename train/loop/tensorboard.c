@@ -67,7 +67,10 @@ static pt_status begin_event(pt_str *s, int64_t step)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    union { double d; uint64_t u; } wall = {(double)now.tv_sec + 1e-9 * (double)now.tv_nsec};
+    union {
+        double d;
+        uint64_t u;
+    } wall = {(double)now.tv_sec + 1e-9 * (double)now.tv_nsec};
     PT_RETURN(put_tag(s, 1, WIRE_64));
     PT_RETURN(put_little(s, wall.u, 8));
     PT_RETURN(put_tag(s, 2, WIRE_VARINT));
@@ -129,7 +132,8 @@ pt_status pt_tb_open(pt_tb *tb, const char *dir, int64_t restart_step)
     PT_TRY(pt_dir_make(dir));
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    PT_TRY(pt_asprintf(&path, "%s/events.out.tfevents.%lld.%s.%ld.%09ld", dir, (long long)now.tv_sec, host, (long)getpid(), now.tv_nsec));
+    PT_TRY(pt_asprintf(&path, "%s/events.out.tfevents.%lld.%s.%ld.%09ld", dir, (long long)now.tv_sec, host, (long)getpid(),
+                       now.tv_nsec));
     tb->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
     PT_CHECK(tb->fd >= 0, PT_EIO, "%s: %s", path, strerror(errno));
     PT_TRY(write_header(tb, restart_step));
@@ -144,7 +148,10 @@ pt_status pt_tb_scalar(pt_tb *tb, int64_t step, const char *tag, double value)
 {
     pt_status rc = PT_OK;
     pt_str v = {0}, s = {0}, e = {0};
-    union { float f; uint32_t u; } x = {(float)value};
+    union {
+        float f;
+        uint32_t u;
+    } x = {(float)value};
     PT_TRY(put_field(&v, 1, tag, strlen(tag)));
     PT_TRY(put_tag(&v, 2, WIRE_32));
     PT_TRY(put_little(&v, x.u, 4));

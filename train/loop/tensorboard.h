@@ -1,5 +1,5 @@
-/* TensorBoard event files: TFRecord framing (length, masked CRC-32C, data, masked CRC-32C) around Event messages in protobuf's wire format
- * (tensorflow/core/util/event.proto, summary.proto), written by hand: scalars are all we need. */
+/* TensorBoard event files: TFRecord framing (length, masked CRC-32C, data, masked CRC-32C) around Event messages in protobuf's
+ * wire format (tensorflow/core/util/event.proto, summary.proto), written by hand: scalars are all we need. */
 #ifndef PT_LOOP_TENSORBOARD_H
 #define PT_LOOP_TENSORBOARD_H
 #include <stdint.h>

@@ -25,7 +25,8 @@ static pt_status check_first_margin(const pt_run *r, const pt_step_sums *s)
     bool fresh = r->reference == PT_REFERENCE_BASE && !r->cfg->lora_model_dir;
     bool start = r->reference == PT_REFERENCE_START && r->cfg->lora_dropout == 0;
     if (r->step > 0 || !(fresh || start) || s->margin_zero || !s->finite) return PT_OK;
-    return pt_fail(PT_EINTERNAL, "dpo: policy and reference differ before the first update (mean margin %g): a bug of ptrain", s->metrics[2]);
+    return pt_fail(PT_EINTERNAL, "dpo: policy and reference differ before the first update (mean margin %g): a bug of ptrain",
+                   s->metrics[2]);
 }
 
 /* The step did not count: says what was not finite; ends the run past the limit. */
@@ -37,7 +38,8 @@ static pt_status skip_step(pt_run *r, const pt_step_sums *s)
     r->bad_in_row++;
     pt_log(PT_LOG_WARN, "step %lld is not finite and was skipped: %s", (long long)r->step + 1, text);
     if (r->bad_in_row < BAD_LIMIT) return PT_OK;
-    return pt_fail(PT_ENONFINITE, "step %lld: %d steps in a row were not finite, the last: %s; lower the learning rate or look at the data",
+    return pt_fail(PT_ENONFINITE,
+                   "step %lld: %d steps in a row were not finite, the last: %s; lower the learning rate or look at the data",
                    (long long)r->step + 1, BAD_LIMIT, text);
 }
 
@@ -68,7 +70,8 @@ static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)
     if (moved) {
         r->bad_in_row = 0;
         r->last_loss = s->loss;
-    } else PT_TRY(skip_step(r, s));
+    } else
+        PT_TRY(skip_step(r, s));
     rep->seconds = pt_seconds() - start;
     rep->tokens_per_second = (double)rep->tokens / (rep->seconds > 1e-9 ? rep->seconds : 1e-9);
     double rate = r->ctx.compute == PT_COMPUTE_BF16 ? r->plan.choice.bf16_rate : r->plan.choice.f32_rate;
@@ -107,11 +110,13 @@ static pt_status stop_here(pt_run *r, bool saved, pt_train_result *res)
 {
     pt_status rc = PT_OK;
     char *path = NULL;
-    if (saved) PT_TRY(pt_state_folder(&path, r->cfg->output_dir, r->step));
-    else PT_TRY(pt_run_save(r, &path));
+    if (saved)
+        PT_TRY(pt_state_folder(&path, r->cfg->output_dir, r->step));
+    else
+        PT_TRY(pt_run_save(r, &path));
     set_output(res, path);
-    rc = pt_fail(PT_ESTOP, "stopped after step %lld of %lld; saved in %s; go on with --resume_from_checkpoint=auto", (long long)r->step,
-                 (long long)r->plan.data.steps, path);
+    rc = pt_fail(PT_ESTOP, "stopped after step %lld of %lld; saved in %s; go on with --resume_from_checkpoint=auto",
+                 (long long)r->step, (long long)r->plan.data.steps, path);
 done:
     free(path);
     return rc;
@@ -180,8 +185,9 @@ static pt_status check_fits(const pt_run *r)
 {
     const pt_run_plan *p = &r->plan;
     if (!p->machine || p->total * (size_t)p->local_ranks <= p->machine) return PT_OK;
-    return pt_fail(PT_ENOMEM, "this run needs %.0f MiB%s, the machine has %.0f: lower sequence_len or micro_batch_size, or set "
-                              "gradient_checkpointing: true",
+    return pt_fail(PT_ENOMEM,
+                   "this run needs %.0f MiB%s, the machine has %.0f: lower sequence_len or micro_batch_size, or set "
+                   "gradient_checkpointing: true",
                    (double)p->total / 1048576.0, p->local_ranks > 1 ? " a process" : "", (double)p->machine / 1048576.0);
 }
 

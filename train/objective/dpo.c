@@ -26,7 +26,8 @@ static pt_status one_pair(void *user, int32_t c, int32_t r)
     pt_objective_out *o = run->out;
     double lc = pt_group_value(b, c, run->in->logp), lr = pt_group_value(b, r, run->in->logp);
     pt_dpo_pair p = pt_loss_dpo(lc, lr, reference(run->in, c), reference(run->in, r), run->in->beta);
-    double share = 1.0 / (double)b->step_pairs, scale = share * b->group_weight[c], margin = p.reward_chosen - p.reward_rejected;
+    double share = 1.0 / (double)b->step_pairs, scale = share * b->group_weight[c],
+           margin = p.reward_chosen - p.reward_rejected;
     if (!isfinite(p.loss) && o->bad_group < 0) o->bad_group = c;
     o->loss += scale * p.loss;
     o->metrics[CHOSEN] += share * p.reward_chosen;

@@ -37,7 +37,8 @@ pt_status pt_pairs_each(const pt_batch *b, pt_pair_fn fn, void *user)
     int64_t chosen = 0, rejected = 0;
     for (int32_t g = 0; g < b->n_groups; g++) {
         int32_t p = b->group_pair[g];
-        PT_CHECK(p >= 0 && p < b->n_groups && b->group_side[g] != 0, PT_ESHAPE, "group %d of the batch belongs to no pair", (int)g);
+        PT_CHECK(p >= 0 && p < b->n_groups && b->group_side[g] != 0, PT_ESHAPE, "group %d of the batch belongs to no pair",
+                 (int)g);
         if (b->group_side[g] > 0) {
             chosen++;
             continue;
@@ -46,7 +47,8 @@ pt_status pt_pairs_each(const pt_batch *b, pt_pair_fn fn, void *user)
         other[p] = g + 1;
         rejected++;
     }
-    PT_CHECK(chosen == rejected, PT_ESHAPE, "%lld chosen and %lld rejected answers in one batch", (long long)chosen, (long long)rejected);
+    PT_CHECK(chosen == rejected, PT_ESHAPE, "%lld chosen and %lld rejected answers in one batch", (long long)chosen,
+             (long long)rejected);
     for (int32_t g = 0; g < b->n_groups; g++) {
         if (b->group_side[g] <= 0) continue;
         int32_t *r = &other[b->group_pair[g]];

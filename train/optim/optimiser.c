@@ -90,8 +90,9 @@ pt_status pt_optim_step(pt_optim *o, pt_view p, pt_view g, float lr, float *norm
     pt_ctx *c = o->ctx;
     float s[4];
     PT_CHECK(o->arena.sealed, PT_ESTATE, "the optimiser has no memory yet");
-    PT_CHECK(p.cols == o->count && g.cols == o->count, PT_ESHAPE, "the optimiser has %lld parameters, the vectors %lld and %lld",
-             (long long)o->count, (long long)p.cols, (long long)g.cols);
+    PT_CHECK(p.cols == o->count && g.cols == o->count, PT_ESHAPE,
+             "the optimiser has %lld parameters, the vectors %lld and %lld", (long long)o->count, (long long)p.cols,
+             (long long)g.cols);
     PT_TRY(c->ops->sumsq(c, &(pt_sumsq_args){.acc = o->acc, .x = g}));
     PT_TRY(c->ops->clip(c, &(pt_clip_args){.scalars = o->scalars, .acc = o->acc, .max_norm = o->opt.max_norm}));
     PT_TRY(update(o, p, g, 0, o->decayed, lr, o->opt.weight_decay));

@@ -1,4 +1,5 @@
-/* AdamW over a model's flat vectors: parameters p[1,n], gradients g[1,n], with weight decay on the first `decayed` elements only.
+/* AdamW over a model's flat vectors: parameters p[1,n], gradients g[1,n], with weight decay on the first `decayed` elements
+ * only.
  *
  *   new (measures) -> bytes -> commit (allocates exactly that, zero moments) -> step ... ; get/set state for checkpoints.
  * Arithmetic: kernels/adam.h and kernels/reduce.h, on the device; the host sees the norm after each step. */
@@ -17,8 +18,8 @@ pt_status pt_optim_new(pt_optim **out, pt_ctx *ctx, int64_t count, int64_t decay
 void pt_optim_free(pt_optim *o);
 size_t pt_optim_bytes(const pt_optim *o); /* role optimiser */
 pt_status pt_optim_commit(pt_optim *o);
-/* Norm of g, clip factor, and the update at learning rate lr. A norm that is not finite moves nothing: *finite = false and the count of
- * applied steps stays. norm: before clipping. */
+/* Norm of g, clip factor, and the update at learning rate lr. A norm that is not finite moves nothing: *finite = false and the
+ * count of applied steps stays. norm: before clipping. */
 pt_status pt_optim_step(pt_optim *o, pt_view p, pt_view g, float lr, float *norm, bool *finite);
 /* Sum of squares of elements [at, at+n) of g: for naming the tensor that is not finite. */
 pt_status pt_optim_sumsq(pt_optim *o, pt_view g, int64_t at, int64_t n, double *out);
