@@ -1,0 +1,34 @@
+/* Matrix products of the CUDA backend, by cuBLASLt (gemm_cuda.cu is the only file that knows its API).
+ *   c[m,n] = beta*c + alpha * op(a)[m,k] . op(b)[k,n]        row-major; op = transpose where ta / tb
+ * a and b are both f32 or both bf16; c is f32 or the type of a; sums are f32. beta 0 never reads c. m = 0 or n = 0 does nothing; k = 0
+ * scales c by beta. `scratch` is PT_GEMM_SCRATCH bytes of the caller's workspace (pt_ws_take). Issued to ctx's stream. */
+#ifndef PT_KERNELS_GEMM_CUDA_H
+#define PT_KERNELS_GEMM_CUDA_H
+#include "kernels/ctx.h"
+
+enum { PT_GEMM_SCRATCH = 16 << 20 };
+
+typedef struct pt_cuda_gemm_args {
+    pt_dtype type;  /* of a and b: PT_F32 or PT_BF16 */
+    pt_dtype ctype; /* of c: PT_F32 or type */
+    bool ta, tb;
+    int64_t m, n, k;
+    float alpha;
+    const void *a; /* device addresses */
+    int64_t lda;   /* elements */
+    const void *b;
+    int64_t ldb;
+    float beta; /* 0 or 1 */
+    void *c;
+    int64_t ldc;
+    void *scratch;
+} pt_cuda_gemm_args;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+pt_status pt_cuda_gemm(pt_ctx *ctx, const pt_cuda_gemm_args *a);
+#ifdef __cplusplus
+}
+#endif
+#endif

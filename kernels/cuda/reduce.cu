@@ -1,0 +1,132 @@
+/* Sums on the device: kernels/reduce.h, in double, in an order that depends on the sizes alone.
+ * Bytes at least: sumsq 4n; clip a few; group_sum 12 bytes an entry (rows, weight, value). */
+#include "kernels/cuda/op_args.cuh"
+
+namespace {
+/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
+constexpr int BLOCK = 256, STEP = 4096, MAX_PARTS = 1024, GROUP_WARPS = 4;
+
+/* part[b] = sum of squares of steps b, b + gridDim.x, ... of STEP elements */
+__global__ void __launch_bounds__(BLOCK) sumsq_part_k(double *part, const float *x, int64_t n, bool wide)
+{
+    PT_SHARED(double, red, [32]);
+    double s = 0;
+    for (int64_t at = (int64_t)blockIdx.x * STEP; at < n; at += (int64_t)gridDim.x * STEP) {
+        if (wide && at + STEP <= n) {
+#pragma unroll
+            for (int k = 0; k < STEP / BLOCK / 4; k++) {
+                float v[4];
+                ld_vec<4>(x + at + (k * BLOCK + (int)threadIdx.x) * 4, v);
+#pragma unroll
+                for (int e = 0; e < 4; e++) s += (double)v[e] * (double)v[e];
+            }
+        } else {
+            for (int64_t i = at + threadIdx.x; i < n && i < at + STEP; i += BLOCK) s += (double)x[i] * (double)x[i];
+        }
+    }
+    s = block_sum(s, red);
+    if (threadIdx.x == 0) part[blockIdx.x] = s;
+}
+
+__global__ void __launch_bounds__(BLOCK) sumsq_sum_k(double *acc, const double *part, int parts)
+{
+    PT_SHARED(double, red, [32]);
+    double s = 0;
+    for (int i = (int)threadIdx.x; i < parts; i += BLOCK) s += part[i];
+    s = block_sum(s, red);
+    if (threadIdx.x == 0) acc[0] += s;
+}
+
+__global__ void clip_k(float *s, double *acc, float max_norm)
+{
+    if (threadIdx.x != 0) return;
+    double norm = sqrt(acc[0]);
+    bool finite = isfinite(norm);
+    s[PT_SCALAR_NORM] = (float)norm;
+    s[PT_SCALAR_FINITE] = finite ? 1.0f : 0.0f;
+    s[PT_SCALAR_CLIP] = max_norm > 0 && norm > (double)max_norm ? (float)((double)max_norm / (norm + 1e-6)) : 1.0f;
+    s[PT_SCALAR_APPLIED] += finite ? 1.0f : 0.0f;
+    acc[0] = 0;
+}
+
+/* A warp per group. */
+__global__ void __launch_bounds__(32 * GROUP_WARPS)
+group_sum_k(float *sum, const float *value, const int32_t *start, const int32_t *rows, const float *weight, int64_t groups)
+{
+    int64_t g = (int64_t)blockIdx.x * GROUP_WARPS + warp_id();
+    if (g >= groups) return; /* whole warps */
+    double s = 0;
+    for (int32_t k = start[g] + lane_id(); k < start[g + 1]; k += 32) s += (double)weight[k] * (double)value[rows[k]];
+    s = warp_sum(s);
+    if (lane_id() == 0) sum[g] = (float)s;
+}
+
+/* A thread per row of values looks through all entries, a tile in shared memory at a time: sums in order of k, no atomics. */
+__global__ void __launch_bounds__(BLOCK)
+group_bcast_k(float *dvalue, int64_t m, const float *dsum, const int32_t *start, const int32_t *rows, const float *weight, int64_t groups)
+{
+    PT_SHARED(int32_t, row, [BLOCK]);
+    PT_SHARED(float, part, [BLOCK]);
+    int64_t mine = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
+    double s = 0;
+    int32_t end = start[groups];
+    for (int32_t k0 = start[0]; k0 < end; k0 += BLOCK) {
+        int32_t k = k0 + (int32_t)threadIdx.x;
+        __syncthreads();
+        row[threadIdx.x] = -1;
+        part[threadIdx.x] = 0;
+        if (k < end) {
+            int64_t lo = 0, hi = groups - 1; /* the last group with start <= k that is not empty */
+            while (lo < hi) {
+                int64_t mid = (lo + hi + 1) / 2;
+                if (start[mid] <= k) lo = mid;
+                else hi = mid - 1;
+            }
+            row[threadIdx.x] = rows[k];
+            part[threadIdx.x] = dsum[lo];
+        }
+        __syncthreads();
+        for (int i = 0; i < BLOCK; i++)
+            if (row[i] == mine) s += (double)weight[k0 + i] * (double)part[i];
+    }
+    if (mine < m) dvalue[mine] = (float)s;
+}
+} // namespace
+
+extern "C" pt_status pt_cuda_group_sum(pt_ctx *ctx, const pt_group_sum_args *a)
+{
+    PT_RETURN(pt_check_group("group_sum", a->sum, a->value, a->start, a->rows, a->weight));
+    if (ctx->dry || a->sum.cols == 0) return PT_OK;
+    return pt_launch(group_sum_k, dim3((unsigned)pt_ceil_div(a->sum.cols, GROUP_WARPS)), dim3(32 * GROUP_WARPS), 0, pt_stream(ctx), pt_ptr<float>(a->sum),
+                     pt_ptr<float>(a->value), pt_ptr<int32_t>(a->start), pt_ptr<int32_t>(a->rows), pt_ptr<float>(a->weight), a->sum.cols);
+}
+
+extern "C" pt_status pt_cuda_group_bcast(pt_ctx *ctx, const pt_group_bcast_args *a)
+{
+    PT_RETURN(pt_check_group("group_bcast", a->dsum, a->dvalue, a->start, a->rows, a->weight));
+    if (ctx->dry || a->dvalue.cols == 0) return PT_OK;
+    return pt_launch(group_bcast_k, dim3((unsigned)pt_ceil_div(a->dvalue.cols, BLOCK)), dim3(BLOCK), 0, pt_stream(ctx), pt_ptr<float>(a->dvalue),
+                     a->dvalue.cols, pt_ptr<float>(a->dsum), pt_ptr<int32_t>(a->start), pt_ptr<int32_t>(a->rows), pt_ptr<float>(a->weight), a->dsum.cols);
+}
+
+extern "C" pt_status pt_cuda_sumsq(pt_ctx *ctx, const pt_sumsq_args *a)
+{
+    PT_RETURN(pt_check_sumsq(a));
+    int64_t n = a->x.rows * a->x.cols, parts = pt_ceil_div(n, STEP);
+    double *part;
+    if (parts > MAX_PARTS) parts = MAX_PARTS;
+    pt_ws ws = pt_ws_begin(ctx);
+    PT_RETURN(pt_ws_take(&ws, &part, (size_t)parts * sizeof(double)));
+    pt_ws_done(&ws);
+    if (ctx->dry || n == 0) return PT_OK;
+    bool wide = ((uintptr_t)a->x.buf->base + a->x.off) % 16 == 0;
+    PT_RETURN(pt_launch(sumsq_part_k, dim3((unsigned)parts), dim3(BLOCK), 0, pt_stream(ctx), part, pt_ptr<float>(a->x), n, wide));
+    return pt_launch(sumsq_sum_k, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), pt_ptr<double>(a->acc), part, (int)parts);
+}
+
+extern "C" pt_status pt_cuda_clip(pt_ctx *ctx, const pt_clip_args *a)
+{
+    PT_RETURN(pt_check_clip(a));
+    if (ctx->dry) return PT_OK;
+    return pt_launch(clip_k, dim3(1), dim3(32), 0, pt_stream(ctx), pt_ptr<float>(a->scalars), pt_ptr<double>(a->acc), a->max_norm);
+}
