@@ -18,7 +18,6 @@ size_t emu_dev_bytes;
 std::vector<emu_alloc> emu_allocs(1);
 uint32_t *emu_chunk_alloc;
 static size_t next_at, in_use;
-static long n_mallocs;
 static int open_depth;
 static std::map<char *, size_t> pinned;
 static struct sigaction old_segv;
@@ -117,7 +116,7 @@ cudaError_t cudaMalloc(void **p, size_t n)
     if (!p) return emu_set_error(cudaErrorInvalidValue);
     *p = NULL;
     if (n == 0) return cudaSuccess;
-    if (++n_mallocs == emu_set.fail_malloc || n > emu_set.memory - in_use) return emu_set_error(cudaErrorMemoryAllocation);
+    if ((emu_set.fail_malloc > 0 && --emu_set.fail_malloc == 0) || n > emu_set.memory - in_use) return emu_set_error(cudaErrorMemoryAllocation);
     *p = allocate(n, false);
     return *p ? cudaSuccess : emu_set_error(cudaErrorMemoryAllocation);
 }

@@ -31,7 +31,7 @@ struct emu_settings {
     int devices;
     size_t memory;    /* bytes that cudaMalloc may give */
     long sample;      /* > 0: run at most so many blocks of a launch */
-    long fail_launch, fail_malloc; /* > 0: this call fails */
+    long fail_launch, fail_malloc; /* > 0: this call from now on fails */
 };
 extern emu_settings emu_set;
 void emu_init(void); /* idempotent */

@@ -46,8 +46,8 @@ struct CUevent_st {
     double when;
 };
 
-static std::vector<cudaStream_t> streams; /* [0] is the legacy default stream; destroyed ones are NULL */
-static std::set<cudaEvent_t> events;
+static std::vector<cudaStream_t> &streams = *new std::vector<cudaStream_t>; /* lives as long as the process; [0] is the legacy default stream; destroyed ones are NULL */
+static std::set<cudaEvent_t> &events = *new std::set<cudaEvent_t>;
 static clocks host_sees;
 static op *running;
 static cudaError_t last_error, sticky;
@@ -187,7 +187,7 @@ cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 blo
     for (; text[n] && (text[n] != ',' || depth); n++) depth += (text[n] == '<' || text[n] == '(') - (text[n] == '>' || text[n] == ')');
     emu_launch_info k = {std::string(text, (size_t)n), grid, block, smem, ++n_launches, kernel, call,
                          std::vector<char>((const char *)args, (const char *)args + bytes)};
-    bool fails = (long)n_launches == emu_set.fail_launch;
+    bool fails = emu_set.fail_launch > 0 && --emu_set.fail_launch == 0;
     add_op(stream_of(s), "kernel", [k, fails]() mutable {
         if (fails) sticky = last_error = cudaErrorLaunchFailure;
         else emu_run_kernel(&k);
