@@ -3,8 +3,8 @@
  * Visible: j <= i < seg_end[seg(j)] and, with window w > 0, position(i) - position(j) < w. Head h reads KV head h / (H/K).
  * Backward: delta_i = do_i . o_i;  ds = p*(do_i.v_j - delta_i)*scale;  dq_i = sum_j ds k_j;  dk_j = sum_i ds q_i;
  * dv_j = sum_i p do_i (dk, dv also sum over the heads of a group). scale > 0 (else PT_EARG); dim even, at most 1024.
- * Deterministic and independent of the thread count: what the work items are, and in which order their partial sums of dk and dv
- * are added, follows from the forest alone (on the CPU: items of (KV head, query block), longest first; kernels/cpu/attention_v.h). */
+ * Deterministic and independent of the thread count: the work items, and the order in which their partial sums of dk and dv are
+ * added, follow from the forest alone (CPU: items of (KV head, query block), longest first; kernels/cpu/attention_v.h). */
 #ifndef PT_KERNELS_ATTENTION_H
 #define PT_KERNELS_ATTENTION_H
 #include "kernels/ctx.h"

@@ -226,6 +226,22 @@ static void ref_gradients(void **state)
     ot_free_all();
 }
 
+/* (3, 4) with eps 0.5: mean square 12.5, rstd = 1/sqrt(13). */
+static void by_hand(void **state)
+{
+    pt_ctx *both[] = {&ot.ref, &ot.cpu};
+    ot_mat x = ot_new(PT_F32, 1, 2, 2), w = ot_same(&x), y = ot_same(&x), rstd = ot_new(PT_F32, 1, 1, 1);
+    ot_f32(&x, 0)[0] = 3, ot_f32(&x, 0)[1] = 4;
+    ot_f32(&w, 0)[0] = 1, ot_f32(&w, 0)[1] = -2;
+    for (int b = 0; b < 2; b++) {
+        pt_rmsnorm_args a = {.y = y.v, .rstd = rstd.v, .x = x.v, .w = w.v, .eps = 0.5f};
+        OT_RUN(both[b], rmsnorm, &a);
+        assert_true(fabs(ot_f32(&rstd, 0)[0] - 0.2773500981) < 5e-8);
+        assert_true(fabs(ot_f32(&y, 0)[0] - 0.8320502943) < 1e-7 && fabs(ot_f32(&y, 0)[1] + 2.2188007849) < 3e-7);
+    }
+    ot_free_all();
+}
+
 static void refusals(void **state)
 {
     ot_mat x = ot_new(PT_F32, 4, 8, 8), w = ot_new(PT_F32, 1, 8, 8), y = ot_same(&x), half = ot_new(PT_F16, 4, 8, 8);
@@ -248,11 +264,9 @@ static void refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(ref_gradients),
-                                       cmocka_unit_test(forward_cpu),
-                                       cmocka_unit_test(aliases_and_options),
-                                       cmocka_unit_test(backward_cpu),
-                                       cmocka_unit_test(backward_aliases_and_threads),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(by_hand),      cmocka_unit_test(ref_gradients),
+                                       cmocka_unit_test(forward_cpu),  cmocka_unit_test(aliases_and_options),
+                                       cmocka_unit_test(backward_cpu), cmocka_unit_test(backward_aliases_and_threads),
                                        cmocka_unit_test(refusals)};
     return cmocka_run_group_tests_name("kernels_norm", tests, begin, finish);
 }
