@@ -20,6 +20,7 @@ static const opt options[] = {
     {"min-p", OPT_NUMBER, OFF(min_p), 0, 1},      {"repetition-penalty", OPT_NUMBER, OFF(repetition_penalty), 0.01, 100},
     {"seed", OPT_U64, OFF(seed), 0, 0},           {"raw", OPT_FLAG, OFF(raw), 0, 0},
     {"markdown", OPT_FLAG, OFF(markdown), 0, 0},  {"base", OPT_FLAG, OFF(base_only), 0, 0},
+    {"profile", OPT_FLAG, OFF(profile), 0, 0},
     {"text", OPT_FLAG, OFF(text_only), 0, 0},
 };
 /* Commands whose --adapter is a folder and whose --seed is the sampler's, not the config's key. */

@@ -16,7 +16,7 @@ typedef struct pt_cli {
     const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample;
     int max_new_tokens, top_k;
     double temperature, top_p, min_p, repetition_penalty;
-    bool raw, markdown, base_only, text_only;
+    bool raw, markdown, base_only, text_only, profile;
     uint64_t seed; bool seed_set;
 } pt_cli;
 

@@ -37,10 +37,10 @@ pt_status pt_cmd_doctor(pt_cli *c)
     printf("instructions   %s\n", pt_cpu_isa());
     pt_threads_set(pt_cores_available());
     PT_RETURN(pt_cpu_measure(&f32, &bf16));
-    printf("GEMM           f32 %.0f GF/s, bf16 %.0f GF/s: compute auto takes %s\n", f32, bf16, bf16 > 1.1 * f32 ? "bf16" : "f32");
+    printf("GEMM           f32 %.0f GF/s, bf16 %.0f GF/s: compute auto takes %s\n", f32, bf16, bf16 > f32 ? "bf16" : "f32");
     printf("ranks          %s\n", PT_WITH_MPI ? "MPI (mpirun -n N ptrain CONFIG)" : "one process (built with WITH_MPI=0)");
     printf("GPU driver     libcuda %s\n", library_state("libcuda.so.1"));
-    printf("devices        cpu%s\n", "");
+    printf("devices        cpu\n");
     return PT_OK;
 }
 
@@ -67,7 +67,8 @@ static const char usage[] =
 typedef struct topic { const char *name, *text; } topic;
 static const topic topics[] = {
     {"train", "ptrain CONFIG [--key=value ...]\nPacks the data if it changed, prints the plan, trains, saves into output_dir.\n"
-              "SIGINT and SIGTERM finish the step, save, and say how to go on.\n"},
+              "SIGINT and SIGTERM finish the step, save, and say how to go on.\n"
+              "--profile shows at the end where the time went, op by op.\n"},
     {"plan", "ptrain plan CONFIG\nMemory by role, steps, rows a step, before anything is allocated.\n"},
     {"pack", "ptrain pack CONFIG\nReads, tokenises and packs the data sets into one HDF5 file and shows what was kept, cut and dropped.\n"},
     {"inspect", "ptrain inspect CONFIG [--sample N | N-M]\nShows packed samples as text; supervised text stands out.\n"},

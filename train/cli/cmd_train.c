@@ -34,6 +34,23 @@ static void say_result(const pt_config *cfg, const pt_train_result *r)
         printf("next: ptrain eval %s | ptrain chat %s | ptrain export %s --to gguf-lora --out FILE\n", r->output, r->output, r->output);
 }
 
+/* --profile: seconds and rates op by op; what the ops do not cover is loading, objectives, and the moves between them. */
+static void say_profile(const pt_train_result *r)
+{
+    double seconds = 0, flops = 0;
+    for (int i = 0; i < PT_PROF_COUNT; i++) seconds += r->profile.seconds[i], flops += r->profile.flops[i];
+    printf("\n%-12s %10s %8s %10s %8s\n", "op", "seconds", "share", "GF/s", "of peak");
+    for (int i = 0; i < PT_PROF_COUNT; i++) {
+        double s = r->profile.seconds[i], rate = s > 0 ? r->profile.flops[i] / s / 1e9 : 0;
+        if (r->profile.calls[i] == 0) continue;
+        printf("%-12s %10.2f %7.1f%% %10.1f %7.1f%%\n", pt_prof_name((pt_prof_op)i), s, 100 * s / r->seconds, rate,
+               r->gemm_rate > 0 ? 100 * rate / r->gemm_rate : 0);
+    }
+    printf("%-12s %10.2f %7.1f%%\n", "outside ops", r->seconds - seconds, 100 * (1 - seconds / r->seconds));
+    printf("%-12s %10.2f %7.1f%% %10.1f %7.1f%%  (GEMM peak %.0f GF/s, measured at start)\n", "all", r->seconds, 100.0, flops / r->seconds / 1e9,
+           r->gemm_rate > 0 ? 100 * flops / r->seconds / 1e9 / r->gemm_rate : 0, r->gemm_rate);
+}
+
 pt_status pt_cmd_train(pt_cli *c)
 {
     pt_status rc = PT_OK;
@@ -49,6 +66,7 @@ pt_status pt_cmd_train(pt_cli *c)
                             .on_save = pt_ui_save};
     rc = pt_train_run(cfg, &hooks, &result);
     pt_ui_break(&ui);
+    if (rc == PT_OK && comm->rank == 0 && c->profile) say_profile(&result);
     if (rc == PT_OK && comm->rank == 0) say_result(cfg, &result);
     if (rc == PT_ESTOP && comm->rank == 0)
         printf("\nstopped by signal %d after step %lld; everything is in %s\ngo on with: ptrain %s --resume_from_checkpoint=auto\n", (int)pt_stop_signal,

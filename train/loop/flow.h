@@ -4,6 +4,7 @@
 #define PT_LOOP_FLOW_H
 #include <signal.h>
 
+#include "kernels/profile.h"
 #include "train/loop/setup.h"
 
 #define PT_FLOW_METRICS 8
@@ -75,6 +76,8 @@ typedef struct pt_train_result {
     double eval_loss;       /* last one; NaN = none */
     double seconds;         /* this run */
     size_t peak_rss, planned;
+    pt_profile profile;     /* where the time of the steps and evaluations went, op by op */
+    double gemm_rate;       /* measured GEMM rate in GF/s of the multiply type in use, 0 = unknown */
     char output[512]; /* the folder that holds the result, or the checkpoint of a stopped run */
 } pt_train_result;
 

@@ -222,6 +222,8 @@ done:
     res.eval_loss = r.last_eval;
     res.seconds = pt_seconds() - start;
     res.peak_rss = (size_t)pt_rss_peak();
+    res.profile = r.profile;
+    res.gemm_rate = r.plan.choice.compute == PT_COMPUTE_BF16 ? r.plan.choice.bf16_rate : r.plan.choice.f32_rate;
     res.planned = r.plan.total;
     if (result) *result = res;
     pt_run_close(&r);
