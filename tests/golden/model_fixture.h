@@ -158,4 +158,69 @@ static inline void group_sums(const pt_batch *b, const float *logp, double *sum)
             sum[g] += (double)b->group_row_weight[k] * (double)logp[b->group_rows[k]];
     }
 }
+
+/* Forward, loss and backward of the SFT rows; returns the loss. */
+static inline double sft_pass(bench *b, const rows *r, pt_packing packing)
+{
+    pt_batch batch;
+    OK(pt_batch_build(&batch, r->seq, r->n, packing));
+    float *logp = calloc((size_t)batch.n_rows, sizeof *logp), *d = calloc((size_t)batch.n_rows, sizeof *d);
+    sft_loss(&batch, NULL, d);
+    OK(pt_model_load_batch(b->m, &batch, 0, true));
+    OK(pt_model_forward(b->m, PT_SLOT_OWN, true));
+    OK(pt_model_logp(b->m, d, logp));
+    OK(pt_model_backward(b->m));
+    double loss = sft_loss(&batch, logp, NULL);
+    free(logp);
+    free(d);
+    pt_batch_free(&batch);
+    return loss;
+}
+
+/* ---- AdamW through the ops -------------------------------------------------------------------------------------------------- */
+
+typedef struct optimiser {
+    pt_buf buf;
+    pt_view m, v, scalars, acc;
+} optimiser;
+
+static inline void optimiser_open(optimiser *o, bench *b)
+{
+    int64_t n = pt_model_param_count(b->m);
+    OK(b->ctx.ops->alloc(&b->ctx, &o->buf, (size_t)n * 8 + 256));
+    o->m = (pt_view){.buf = &o->buf, .type = PT_F32, .rows = 1, .cols = n, .ld = n};
+    o->v = o->m;
+    o->v.off = (size_t)n * 4;
+    o->scalars = (pt_view){.buf = &o->buf, .off = (size_t)n * 8, .type = PT_F32, .rows = 1, .cols = 4, .ld = 4};
+    o->acc = (pt_view){.buf = &o->buf, .off = (size_t)n * 8 + 64, .type = PT_F64, .rows = 1, .cols = 1, .ld = 1};
+    pt_view all = {.buf = &o->buf, .type = PT_U8, .rows = 1, .cols = n * 8 + 256, .ld = n * 8 + 256};
+    OK(b->ctx.ops->zero(&b->ctx, all));
+}
+
+static inline void optimiser_step(optimiser *o, bench *b, float lr, float decay, float max_norm)
+{
+    const pt_ops *ops = b->ctx.ops;
+    const pt_param *p;
+    size_t n = pt_model_params(b->m, &p);
+    int64_t count = pt_model_param_count(b->m), cut = count;
+    for (size_t i = n; i-- > 0 && !p[i].decay;) cut = p[i].offset;
+    OK(ops->sumsq(&b->ctx, &(pt_sumsq_args){.acc = o->acc, .x = pt_model_grad_view(b->m)}));
+    OK(ops->clip(&b->ctx, &(pt_clip_args){.scalars = o->scalars, .acc = o->acc, .max_norm = max_norm}));
+    for (int part = 0; part < 2; part++) {
+        int64_t at = part ? cut : 0, len = part ? count - cut : cut;
+        if (len == 0) continue;
+        OK(ops->adamw(&b->ctx, &(pt_adamw_args){.p = pt_view_cols(pt_model_param_view(b->m), at, len), .m = pt_view_cols(o->m, at, len),
+                                                .v = pt_view_cols(o->v, at, len), .g = pt_view_cols(pt_model_grad_view(b->m), at, len),
+                                                .scalars = o->scalars, .lr = lr, .beta1 = 0.9f, .beta2 = 0.999f,
+                                                .eps = 1e-8f, .weight_decay = part ? 0 : decay}));
+    }
+    OK(pt_model_zero_grad(b->m));
+}
+
+static inline double norm_of(bench *b, const optimiser *o)
+{
+    float scalars[4];
+    OK(b->ctx.ops->download(&b->ctx, scalars, o->scalars));
+    return (double)scalars[PT_SCALAR_NORM];
+}
 #endif

@@ -101,24 +101,6 @@ static void test_logits(void **state)
     json_decref(golden);
 }
 
-/* Forward, loss and backward of the SFT rows; returns the loss. */
-static double sft_pass(bench *b, const rows *r, pt_packing packing)
-{
-    pt_batch batch;
-    OK(pt_batch_build(&batch, r->seq, r->n, packing));
-    float *logp = calloc((size_t)batch.n_rows, sizeof *logp), *d = calloc((size_t)batch.n_rows, sizeof *d);
-    sft_loss(&batch, NULL, d);
-    OK(pt_model_load_batch(b->m, &batch, 0, true));
-    OK(pt_model_forward(b->m, PT_SLOT_OWN, true));
-    OK(pt_model_logp(b->m, d, logp));
-    OK(pt_model_backward(b->m));
-    double loss = sft_loss(&batch, logp, NULL);
-    free(logp);
-    free(d);
-    pt_batch_free(&batch);
-    return loss;
-}
-
 static float *download_grads(bench *b)
 {
     int64_t n = pt_model_param_count(b->m);
@@ -179,44 +161,6 @@ static void test_lora_grads(void **state) { grads_of(*state, false); }
 
 /* ---- ten AdamW steps --------------------------------------------------------------------------------------------------- */
 
-typedef struct optimiser {
-    pt_buf buf;
-    pt_view m, v, scalars, acc;
-} optimiser;
-
-static void optimiser_open(optimiser *o, bench *b)
-{
-    int64_t n = pt_model_param_count(b->m);
-    OK(b->ctx.ops->alloc(&b->ctx, &o->buf, (size_t)n * 8 + 256));
-    o->m = (pt_view){.buf = &o->buf, .type = PT_F32, .rows = 1, .cols = n, .ld = n};
-    o->v = o->m;
-    o->v.off = (size_t)n * 4;
-    o->scalars = (pt_view){.buf = &o->buf, .off = (size_t)n * 8, .type = PT_F32, .rows = 1, .cols = 4, .ld = 4};
-    o->acc = (pt_view){.buf = &o->buf, .off = (size_t)n * 8 + 64, .type = PT_F64, .rows = 1, .cols = 1, .ld = 1};
-    pt_view all = {.buf = &o->buf, .type = PT_U8, .rows = 1, .cols = n * 8 + 256, .ld = n * 8 + 256};
-    OK(b->ctx.ops->zero(&b->ctx, all));
-}
-
-static void optimiser_step(optimiser *o, bench *b, json_t *golden)
-{
-    const pt_ops *ops = b->ctx.ops;
-    const pt_param *p;
-    size_t n = pt_model_params(b->m, &p);
-    int64_t count = pt_model_param_count(b->m), cut = count;
-    for (size_t i = n; i-- > 0 && !p[i].decay;) cut = p[i].offset;
-    OK(ops->sumsq(&b->ctx, &(pt_sumsq_args){.acc = o->acc, .x = pt_model_grad_view(b->m)}));
-    OK(ops->clip(&b->ctx, &(pt_clip_args){.scalars = o->scalars, .acc = o->acc, .max_norm = (float)json_num(golden, "max_grad_norm")}));
-    for (int part = 0; part < 2; part++) {
-        int64_t at = part ? cut : 0, len = part ? count - cut : cut;
-        if (len == 0) continue;
-        OK(ops->adamw(&b->ctx, &(pt_adamw_args){.p = pt_view_cols(pt_model_param_view(b->m), at, len), .m = pt_view_cols(o->m, at, len),
-                                                .v = pt_view_cols(o->v, at, len), .g = pt_view_cols(pt_model_grad_view(b->m), at, len),
-                                                .scalars = o->scalars, .lr = (float)json_num(golden, "lr"), .beta1 = 0.9f, .beta2 = 0.999f,
-                                                .eps = 1e-8f, .weight_decay = part ? 0 : (float)json_num(golden, "weight_decay")}));
-    }
-    OK(pt_model_zero_grad(b->m));
-}
-
 static void check_step(json_t *golden, const char *key, size_t step, double loss, double norm)
 {
     json_t *o = json_object_get(golden, key);
@@ -224,13 +168,6 @@ static void check_step(json_t *golden, const char *key, size_t step, double loss
     double wn = json_number_value(json_array_get(json_object_get(o, "norms"), step));
     if (!(fabs(loss - want) <= 1e-5 * fabs(want))) fail_msg("%s, step %zu: loss %.9f, expected %.9f", key, step, loss, want);
     if (!(fabs(norm - wn) <= 1e-4 * wn)) fail_msg("%s, step %zu: gradient norm %.9f, expected %.9f", key, step, norm, wn);
-}
-
-static double norm_of(bench *b, const optimiser *o)
-{
-    float scalars[4];
-    OK(b->ctx.ops->download(&b->ctx, scalars, o->scalars));
-    return (double)scalars[PT_SCALAR_NORM];
 }
 
 static void sft_steps(const setup *s, bool full)
@@ -245,7 +182,7 @@ static void sft_steps(const setup *s, bool full)
     optimiser_open(&o, &b);
     for (size_t i = 0; i < 10; i++) {
         double loss = sft_pass(&b, &r, PT_PACKING_FOREST);
-        optimiser_step(&o, &b, golden);
+        optimiser_step(&o, &b, (float)json_num(golden, "lr"), (float)json_num(golden, "weight_decay"), (float)json_num(golden, "max_grad_norm"));
         check_step(golden, full ? "full_steps" : "sft_steps", i, loss, norm_of(&b, &o));
     }
     b.ctx.ops->free(&b.ctx, &o.buf);
@@ -310,7 +247,7 @@ static void dpo_steps(const setup *s, bool start)
         if (i == 0 && start) assert_true(fabs(loss - log(2)) < 1e-12); /* the margin at step 0 is exactly 0 */
         OK(pt_model_logp(b.m, d, NULL));
         OK(pt_model_backward(b.m));
-        optimiser_step(&o, &b, golden);
+        optimiser_step(&o, &b, (float)json_num(golden, "lr"), (float)json_num(golden, "weight_decay"), (float)json_num(golden, "max_grad_norm"));
         check_step(golden, start ? "dpo_start_steps" : "dpo_base_steps", i, loss, norm_of(&b, &o));
     }
     free(logp);

@@ -2,6 +2,13 @@
  * repository: PTRAIN_SMOLLM2 names it, else the tests skip. */
 #include "tests/golden/model_fixture.h"
 
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/rng.h"
+#include "data/template.h"
+#include "train/model/export.h"
+
 static const char *model_path(void)
 {
     const char *p = getenv("PTRAIN_SMOLLM2");
@@ -97,8 +104,117 @@ static void test_tokenizer_and_greedy(void **state)
     json_decref(g);
 }
 
+/* An adapter that does something: B drawn small. */
+static void shake(bench *b)
+{
+    const pt_param *p;
+    size_t n = pt_model_params(b->m, &p);
+    int64_t count = pt_model_param_count(b->m);
+    float *flat = calloc((size_t)count, sizeof *flat);
+    OK(b->ctx.ops->download(&b->ctx, flat, pt_model_param_view(b->m)));
+    for (size_t i = 0; i < n; i++)
+        for (int64_t k = 0; strstr(p[i].name, "lora_B") && k < p[i].rows * p[i].cols; k++)
+            flat[p[i].offset + k] = 0.02f * (pt_rng_unit(pt_rng_words(9, PT_RNG_TEST, (uint64_t)i, (uint64_t)k).v[0]) - 0.5f);
+    OK(b->ctx.ops->upload(&b->ctx, pt_model_param_view(b->m), flat));
+    free(flat);
+}
+
+static double golden_error(bench *b, const float *want, const pt_ids *ids, int slot)
+{
+    float got[128];
+    OK(pt_model_token_logps(b->m, ids->ids, (int32_t)ids->n, slot, got));
+    return rel_error(got, want, (int64_t)ids->n - 1);
+}
+
+static void check_file(const char *path, const char *adapter, const float *want, const pt_ids *ids, double limit)
+{
+    bench b;
+    pt_model_caps caps = {.tokens = 128, .segs = 8, .heads = 128, .rows = 128, .groups = 4};
+    bench_open(&b, &pt_ops_cpu, PT_COMPUTE_F32, path, &(pt_model_options){.lora = {.on = adapter != NULL, .start_dir = adapter}}, &caps);
+    double e = golden_error(&b, want, ids, adapter ? 0 : PT_SLOT_NONE);
+    print_message("# figure %s%s: relative error %.2e\n", pt_path_base(path), adapter ? " + adapter" : "", e);
+    assert_true(e <= limit);
+    bench_close(&b);
+}
+
+/* Greedy ids of the golden prompts, for the programs that read the exports (verify_llamacpp.py). */
+static void save_greedy(bench *b, const char *dir, int slot)
+{
+    char path[256];
+    json_t *g = golden(), *out = json_array(), *v;
+    size_t i;
+    json_array_foreach(json_object_get(g, "greedy"), i, v) {
+        pt_ids prompt;
+        pt_gen_result r = {{0}, false, 0};
+        pt_gen_options o = {.max_new_tokens = 64, .top_p = 1, .repetition_penalty = 1, .slot = slot};
+        ids_from(json_object_get(v, "prompt_ids"), &prompt);
+        OK(pt_generate(b->m, &prompt, 1, &o, &r, NULL, NULL));
+        json_t *ids = json_array();
+        for (size_t k = 0; k < r.ids.n; k++) json_array_append_new(ids, json_integer(r.ids.ids[k]));
+        json_array_append_new(out, json_pack("{s:O, s:o}", "prompt_ids", json_object_get(v, "prompt_ids"), "ids", ids));
+        free(prompt.ids);
+        free(r.ids.ids);
+    }
+    snprintf(path, sizeof path, "%s/greedy.json", dir);
+    assert_int_equal(json_dump_file(out, path, 0), 0);
+    json_decref(out);
+    json_decref(g);
+}
+
+/* The Q4_1 base with an adapter, exported in every form, read again: one model. PTRAIN_KEEP_EXPORTS=DIR keeps the files. */
+static void test_exports(void **state)
+{
+    char dir[128], path[256], peft[256], f32[256];
+    const char *keep = getenv("PTRAIN_KEEP_EXPORTS");
+    const pt_tokenizer *tok;
+    pt_template *tmpl;
+    bench b;
+    pt_ids ids;
+    float want[128];
+    json_t *g = golden();
+    snprintf(dir, sizeof dir, "%s", keep ? keep : "/tmp/ptrain-smollm2-XXXXXX");
+    open_model(&b, PT_COMPUTE_F32, &(pt_model_options){.lora = {.on = true, .r = 8, .alpha = 16}, .seed = 3});
+    if (keep) OK(pt_dir_make(dir));
+    else assert_non_null(mkdtemp(dir));
+    shake(&b);
+    OK(pt_source_tokenizer(b.src, &tok));
+    OK(pt_template_open(&tmpl, "tokenizer_default", tok, NULL));
+    pt_export_options o = {.type = PT_F32, .tok = tok, .tmpl = tmpl, .base_name = "SmolLM2-135M-Instruct"};
+    ids_from(json_object_get(json_array_get(json_object_get(g, "logps"), 1), "ids"), &ids);
+    OK(pt_model_token_logps(b.m, ids.ids, (int32_t)ids.n, 0, want));
+    snprintf(peft, sizeof peft, "%s/peft", dir);
+    OK(pt_export_peft(b.m, peft, &o));
+    snprintf(path, sizeof path, "%s/lora.gguf", dir);
+    OK(pt_export_gguf_lora(b.m, path, &o));
+    snprintf(f32, sizeof f32, "%s/merged-f32.gguf", dir);
+    OK(pt_export_gguf(b.m, f32, &o));
+    snprintf(path, sizeof path, "%s/hf", dir);
+    OK(pt_export_hf(b.m, path, &o));
+    check_file(path, NULL, want, &ids, 1e-5);
+    check_file(f32, NULL, want, &ids, 1e-5);
+    check_file(model_path(), peft, want, &ids, 0);
+    o.type = PT_DTYPE_COUNT;
+    snprintf(path, sizeof path, "%s/merged-q4_1.gguf", dir);
+    OK(pt_export_gguf(b.m, path, &o));
+    check_file(path, NULL, want, &ids, 0.2);
+    if (keep) {
+        bench plain;
+        save_greedy(&b, dir, 0);
+        o.type = PT_F32;
+        snprintf(path, sizeof path, "%s/base-f32.gguf", dir);
+        open_model(&plain, PT_COMPUTE_F32, &(pt_model_options){0});
+        OK(pt_export_gguf(plain.m, path, &o));
+        bench_close(&plain);
+    } else OK(pt_dir_remove(dir));
+    free(ids.ids);
+    pt_template_free(tmpl);
+    bench_close(&b);
+    json_decref(g);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_logps), cmocka_unit_test(test_logps_bf16), cmocka_unit_test(test_tokenizer_and_greedy)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_logps), cmocka_unit_test(test_logps_bf16), cmocka_unit_test(test_tokenizer_and_greedy),
+                                       cmocka_unit_test(test_exports)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
