@@ -1,6 +1,6 @@
 /* Sums on the device: kernels/reduce.h, in double, in an order that depends on the sizes alone.
  * Bytes at least: sumsq 4n; clip a few; group_sum 12 bytes an entry (rows, weight, value). */
-#include "kernels/cuda/op_args.cuh"
+#include "kernels/cuda/reduce.cuh"
 
 namespace {
 /* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
@@ -61,34 +61,14 @@ group_sum_k(float *sum, const float *value, const int32_t *start, const int32_t 
     if (lane_id() == 0) sum[g] = (float)s;
 }
 
-/* A thread per row of values looks through all entries, a tile in shared memory at a time: sums in order of k, no atomics. */
+/* A thread per row of values. */
 __global__ void __launch_bounds__(BLOCK)
 group_bcast_k(float *dvalue, int64_t m, const float *dsum, const int32_t *start, const int32_t *rows, const float *weight, int64_t groups)
 {
     PT_SHARED(int32_t, row, [BLOCK]);
     PT_SHARED(float, part, [BLOCK]);
     int64_t mine = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
-    double s = 0;
-    int32_t end = start[groups];
-    for (int32_t k0 = start[0]; k0 < end; k0 += BLOCK) {
-        int32_t k = k0 + (int32_t)threadIdx.x;
-        __syncthreads();
-        row[threadIdx.x] = -1;
-        part[threadIdx.x] = 0;
-        if (k < end) {
-            int64_t lo = 0, hi = groups - 1; /* the last group with start <= k that is not empty */
-            while (lo < hi) {
-                int64_t mid = (lo + hi + 1) / 2;
-                if (start[mid] <= k) lo = mid;
-                else hi = mid - 1;
-            }
-            row[threadIdx.x] = rows[k];
-            part[threadIdx.x] = dsum[lo];
-        }
-        __syncthreads();
-        for (int i = 0; i < BLOCK; i++)
-            if (row[i] == mine) s += (double)weight[k0 + i] * (double)part[i];
-    }
+    double s = pt_group_spread<BLOCK>(mine, dsum, start, rows, weight, groups, row, part);
     if (mine < m) dvalue[mine] = (float)s;
 }
 } // namespace

@@ -1,0 +1,273 @@
+/* The language-model head on the device: kernels/head.h. A chunk of rows at a time: logits [rows, V] in f32 by cuBLASLt (blocks of the vocabulary when w
+ * must be dequantised), one kernel for log-softmax, gather and statistics, one that turns the logits into gradients in place (bf16 over the
+ * first half of each row with compute bf16), and cuBLASLt again for dx (blocks of columns: one rounding) and dw.
+ * Bytes at least of the two kernels, a row: 4V (statistics); 4V + V*e more (gradient). */
+#include "kernels/cuda/dequant.cuh"
+#include "kernels/cuda/gemm_cuda.h"
+
+namespace {
+/* ---- helpers ------------------------------------------------------------------------------------------------------------------------- */
+constexpr int BLOCK = 512, V = 4;                                        /* threads of a row, logits that a thread takes together */
+constexpr int64_t CHUNK_BYTES = 256 << 20, MIN_ROWS = 64, MAX_ROWS = 2048; /* of logits */
+constexpr int64_t W_ELEMS = 16 << 20, ROW_STEP = 128, COL_STEP = 256;      /* dequantised w at a time */
+
+struct head_job {
+    float *z;     /* [rows, ld] */
+    float *stats; /* [rows]: lse */
+    float *zt;    /* [M] */
+    float *logp, *lse, *entropy;
+    int32_t *argmax;
+    const int32_t *row_head, *row_target;
+    const float *dlogp;
+    int64_t ld, h0, m;
+    int vocab;
+    float temperature, softcap;
+};
+
+/* What the softmax sees of raw logit s. */
+PT_DEV float transform(const head_job &j, float s)
+{
+    if (j.softcap > 0) s = j.softcap * tanhf(s / j.softcap);
+    return j.temperature == 1.0f ? s : s / j.temperature;
+}
+/* 4 logits, -inf past the end. Rows start at multiples of 128 bytes. */
+PT_DEV void load4(const float *z, int n, float *v)
+{
+    if (n >= V) {
+        ld_vec<V>(z, v);
+    } else {
+#pragma unroll
+        for (int e = 0; e < V; e++) v[e] = e < n ? z[e] : -INFINITY;
+    }
+}
+/* First m with row_head[m] >= h. */
+PT_DEV int64_t first_row(const int32_t *head, int64_t m, int64_t h)
+{
+    int64_t lo = 0, hi = m;
+    while (lo < hi) {
+        int64_t mid = (lo + hi) / 2;
+        if (head[mid] < h) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo;
+}
+/* Running log-sum-exp: s = sum of exp(z - top), w = sum of exp(z - top) z. */
+struct running {
+    float top, s, w;
+    int at;
+};
+PT_DEV running join(running a, running b)
+{
+    if (b.top == -INFINITY) return a;
+    if (a.top == -INFINITY) return b;
+    float top = fmaxf(a.top, b.top), fa = expf(a.top - top), fb = expf(b.top - top);
+    int at = a.top > b.top || (a.top == b.top && a.at < b.at) ? a.at : b.at;
+    return {top, a.s * fa + b.s * fb, a.w * fa + b.w * fb, at};
+}
+PT_DEV running across(running r)
+{
+    for (int o = 16; o > 0; o >>= 1) {
+        running b = {__shfl_xor_sync(PT_FULL, r.top, o), __shfl_xor_sync(PT_FULL, r.s, o), __shfl_xor_sync(PT_FULL, r.w, o), __shfl_xor_sync(PT_FULL, r.at, o)};
+        /* the lower lane's part first: both lanes of a pair get the same bits */
+        r = lane_id() & o ? join(b, r) : join(r, b);
+    }
+    return r;
+}
+
+/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
+/* A block per row: one pass, V logits a thread; a NaN anywhere ends up in the sums. */
+__global__ void __launch_bounds__(BLOCK) head_stats_k(head_job j)
+{
+    PT_SHARED(running, part, [BLOCK / 32]);
+    int64_t h = blockIdx.x;
+    const float *z = j.z + h * j.ld;
+    running r = {-INFINITY, 0, 0, 0};
+    for (int i = (int)threadIdx.x * V; i < j.vocab; i += BLOCK * V) {
+        float v[V], top = -INFINITY, s = 0, w = 0;
+        int at = i;
+        load4(z + i, j.vocab - i, v);
+#pragma unroll
+        for (int e = 0; e < V; e++) {
+            v[e] = i + e < j.vocab ? transform(j, v[e]) : -INFINITY;
+            if (v[e] > top || v[e] != v[e]) top = v[e], at = i + e;
+        }
+        if (top == -INFINITY) continue;
+#pragma unroll
+        for (int e = 0; e < V; e++)
+            if (i + e < j.vocab && v[e] != -INFINITY) {
+                float p = expf(v[e] - top);
+                s += p;
+                w += p * v[e];
+            }
+        r = join(r, {top, s, w, at});
+    }
+    r = across(r);
+    if (lane_id() == 0) part[warp_id()] = r;
+    __syncthreads();
+    r = lane_id() < BLOCK / 32 ? part[lane_id()] : running{-INFINITY, 0, 0, 0};
+    r = across(r);
+    float lse = r.top + logf(r.s);
+    int64_t row = j.h0 + h;
+    if (threadIdx.x == 0) {
+        j.stats[h] = lse;
+        if (j.lse) j.lse[row] = lse;
+        if (j.entropy) j.entropy[row] = lse - r.w / r.s;
+        if (j.argmax) j.argmax[row] = r.at;
+    }
+    if (!j.row_head) return;
+    for (int64_t m = first_row(j.row_head, j.m, row) + threadIdx.x; m < j.m && j.row_head[m] == row; m += BLOCK) {
+        float t = transform(j, z[j.row_target[m]]);
+        j.zt[m] = t;
+        if (j.logp) j.logp[m] = t - lse;
+    }
+}
+
+/* Sum of dlogp over the row's m that aim at token t. */
+PT_DEV float aimed(const head_job &j, int64_t m0, int64_t row, int32_t t)
+{
+    float s = 0;
+    for (int64_t m = m0; m < j.m && j.row_head[m] == row; m++)
+        if (j.row_target[m] == t) s += j.dlogp[m];
+    return s;
+}
+
+/* dL/d(raw logit) over the logits, type T. A tile of BLOCK*V is read, then written: its bytes lie at or before what is read. */
+template <typename T> __global__ void __launch_bounds__(BLOCK) head_grad_k(head_job j)
+{
+    int64_t h = blockIdx.x, row = j.h0 + h, m0 = first_row(j.row_head, j.m, row);
+    float *z = j.z + h * j.ld, lse = j.stats[h], total = 0;
+    T *dz = reinterpret_cast<T *>(z);
+    for (int64_t m = m0; m < j.m && j.row_head[m] == row; m++) total += j.dlogp[m];
+    float ratio = j.softcap > 0 ? j.temperature / j.softcap : 0.0f, inv = 1.0f / j.temperature;
+    for (int i0 = 0; i0 < j.vocab; i0 += BLOCK * V) {
+        int i = i0 + (int)threadIdx.x * V;
+        float v[V];
+        if (i < j.vocab) load4(z + i, j.vocab - i, v);
+        __syncthreads();
+        if (i < j.vocab) {
+#pragma unroll
+            for (int e = 0; e < V; e++) {
+                float t = i + e < j.vocab ? transform(j, v[e]) : -INFINITY;
+                float slope = j.softcap > 0 ? 1.0f - t * ratio * (t * ratio) : 1.0f;
+                v[e] = i + e < j.vocab ? -total * expf(t - lse) * inv * slope : 0.0f;
+            }
+            st_vec<V>(dz + i, v);
+        }
+    }
+    __syncthreads();
+    for (int64_t m = m0 + threadIdx.x; m < j.m && j.row_head[m] == row; m += BLOCK) {
+        int32_t t = j.row_target[m];
+        bool first = true;
+        for (int64_t k = m0; k < m; k++) first = first && j.row_target[k] != t;
+        if (!first) continue;
+        float zt = j.zt[m], slope = j.softcap > 0 ? 1.0f - zt * ratio * (zt * ratio) : 1.0f;
+        dz[t] = from_f<T>((aimed(j, m0, row, t) - total * expf(zt - lse)) * inv * slope);
+    }
+}
+
+/* ---- launchers ----------------------------------------------------------------------------------------------------------------------- */
+struct head_work {
+    pt_ctx *ctx;
+    const pt_head_args *a;
+    int64_t rows, ld;
+    size_t elem;
+    bool in_place;
+    float *z, *stats, *zt;
+    unsigned char *w, *scratch;
+};
+
+pt_status work_begin(head_work *k, pt_ctx *ctx, const pt_head_args *a)
+{
+    int64_t hd = a->x.rows, vocab = a->w.rows, c = a->w.cols, m = pt_view_ok(a->row_head) ? a->row_head.cols : 0;
+    *k = {};
+    k->ctx = ctx, k->a = a, k->elem = pt_dtype_get(ctx->act)->bytes, k->in_place = a->w.type == ctx->act;
+    k->ld = (vocab + 31) / 32 * 32;
+    int64_t most = CHUNK_BYTES / 4 / k->ld / MIN_ROWS * MIN_ROWS;
+    most = most < MIN_ROWS ? MIN_ROWS : most > MAX_ROWS ? MAX_ROWS : most;
+    k->rows = hd < most ? hd : most;
+    int64_t cap = W_ELEMS; /* elements of a block of w: rows forward, columns backward */
+    if (ROW_STEP * c > cap) cap = ROW_STEP * c;
+    if (COL_STEP * vocab > cap) cap = COL_STEP * vocab;
+    size_t elems = (size_t)(c < cap / vocab ? vocab * c : cap);
+    pt_ws ws = pt_ws_begin(ctx);
+    PT_RETURN(pt_ws_take(&ws, &k->z, (size_t)k->rows * (size_t)k->ld * sizeof(float)));
+    PT_RETURN(pt_ws_take(&ws, &k->stats, (size_t)k->rows * sizeof(float)));
+    PT_RETURN(pt_ws_take(&ws, &k->zt, (size_t)m * sizeof(float)));
+    if (!k->in_place) PT_RETURN(pt_ws_take(&ws, &k->w, elems * k->elem));
+    PT_RETURN(pt_ws_take(&ws, &k->scratch, PT_GEMM_SCRATCH));
+    pt_ws_done(&ws);
+    return PT_OK;
+}
+
+void *x_row(const head_work *k, pt_view v, int64_t r) { return pt_ptr<unsigned char>(v) + (size_t)(r * v.ld) * k->elem; }
+
+pt_status logits(const head_work *k, int64_t h0, int64_t n)
+{
+    const pt_head_args *a = k->a;
+    int64_t vocab = a->w.rows, c = a->w.cols, step = W_ELEMS / (c > 0 ? c : 1) / ROW_STEP * ROW_STEP;
+    if (step < ROW_STEP) step = ROW_STEP;
+    if (k->in_place) step = vocab;
+    for (int64_t v0 = 0; v0 < vocab; v0 += step) {
+        int64_t now = vocab - v0 < step ? vocab - v0 : step;
+        pt_cuda_gemm_args g = {};
+        g.type = k->ctx->act, g.ctype = PT_F32, g.tb = true, g.m = n, g.n = now, g.k = c, g.alpha = 1, g.scratch = k->scratch;
+        g.a = x_row(k, a->x, h0), g.lda = a->x.ld, g.b = k->in_place ? pt_ptr<unsigned char>(a->w) : k->w, g.ldb = k->in_place ? a->w.ld : c;
+        g.c = k->z + v0, g.ldc = k->ld;
+        if (!k->in_place) PT_RETURN(pt_cuda_dequant(k->ctx, a->w, v0, now, 0, c, k->ctx->act, k->w, c));
+        PT_RETURN(pt_cuda_gemm(k->ctx, &g));
+    }
+    return PT_OK;
+}
+
+/* dx = dz w, dw += dz^T x. Rows of dz are as far apart as the logits' were. */
+pt_status products(const head_work *k, int64_t h0, int64_t n)
+{
+    const pt_head_args *a = k->a;
+    int64_t vocab = a->w.rows, c = a->w.cols, step = W_ELEMS / vocab / COL_STEP * COL_STEP, ld = k->ld * (int64_t)(4 / k->elem);
+    if (step < COL_STEP) step = COL_STEP;
+    if (k->in_place) step = c;
+    pt_cuda_gemm_args g = {};
+    g.type = k->ctx->act, g.alpha = 1, g.scratch = k->scratch, g.a = k->z, g.lda = ld;
+    for (int64_t c0 = 0; pt_view_ok(a->dx) && c0 < c; c0 += step) {
+        int64_t now = c - c0 < step ? c - c0 : step;
+        if (!k->in_place) PT_RETURN(pt_cuda_dequant(k->ctx, a->w, 0, vocab, c0, now, k->ctx->act, k->w, now));
+        g.ctype = k->ctx->act, g.m = n, g.n = now, g.k = vocab;
+        g.b = k->in_place ? pt_ptr<unsigned char>(a->w) : k->w, g.ldb = k->in_place ? a->w.ld : now;
+        g.c = (unsigned char *)x_row(k, a->dx, h0) + (size_t)c0 * k->elem, g.ldc = a->dx.ld;
+        PT_RETURN(pt_cuda_gemm(k->ctx, &g));
+    }
+    if (!pt_view_ok(a->dw)) return PT_OK;
+    g.ctype = PT_F32, g.ta = true, g.m = vocab, g.n = c, g.k = n, g.beta = 1;
+    g.b = x_row(k, a->x, h0), g.ldb = a->x.ld, g.c = pt_ptr<void>(a->dw), g.ldc = a->dw.ld;
+    return pt_cuda_gemm(k->ctx, &g);
+}
+
+pt_status chunk(const head_work *k, int64_t h0, int64_t n)
+{
+    const pt_head_args *a = k->a;
+    head_job j = {};
+    j.z = k->z, j.stats = k->stats, j.zt = k->zt, j.logp = pt_ptr<float>(a->logp), j.lse = pt_ptr<float>(a->lse);
+    j.entropy = pt_ptr<float>(a->entropy), j.argmax = pt_ptr<int32_t>(a->argmax), j.row_head = pt_ptr<int32_t>(a->row_head);
+    j.row_target = pt_ptr<int32_t>(a->row_target), j.dlogp = pt_ptr<float>(a->dlogp);
+    j.ld = k->ld, j.h0 = h0, j.m = j.row_head ? a->row_head.cols : 0, j.vocab = (int)a->w.rows;
+    j.temperature = a->temperature, j.softcap = a->softcap;
+    PT_RETURN(logits(k, h0, n));
+    PT_RETURN(pt_launch(head_stats_k, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
+    if (!pt_view_ok(a->dx) && !pt_view_ok(a->dw)) return PT_OK;
+    if (k->elem == 2) PT_RETURN(pt_launch(head_grad_k<bf16>, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
+    else PT_RETURN(pt_launch(head_grad_k<float>, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
+    return products(k, h0, n);
+}
+} // namespace
+
+extern "C" pt_status pt_cuda_head(pt_ctx *ctx, const pt_head_args *a)
+{
+    head_work k;
+    PT_RETURN(pt_check_head(ctx, a));
+    if (a->w.rows > INT32_MAX / 2) return pt_fail(PT_ESHAPE, "head: a vocabulary of %lld", (long long)a->w.rows);
+    if (a->x.rows == 0) return PT_OK;
+    PT_RETURN(work_begin(&k, ctx, a));
+    if (ctx->dry) return PT_OK;
+    for (int64_t h = 0; h < a->x.rows; h += k.rows) PT_RETURN(chunk(&k, h, a->x.rows - h < k.rows ? a->x.rows - h : k.rows));
+    return PT_OK;
+}

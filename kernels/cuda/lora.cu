@@ -1,0 +1,440 @@
+/* LoRA on the device in bf16, grouped: kernels/lora.h. One launch covers all parts, runs and slots (up to MAX_RUNS runs and MAX_PAIRS pairs of
+ * part and slot; more take more launches). All products are mma.m16n8k16 over tiles of 64 tokens; masters in f32 become bf16 on their way
+ * into shared memory, t and dt are f32 in memory.
+ *   down:  t = drop(x) A^T        (forward)      dt = scale dy B                            64 tokens x the rank a block
+ *   up:    y += scale t B^T       (forward)      dx += sum over parts of mask (dt A)        64 tokens x 256 columns a block
+ *   grad:  dB += scale dy^T t, dA += dt^T drop(x): 64 rows of one of them a block, which goes over the slot's tokens in order
+ * No output has two writers: the same bits in every order.
+ * Bytes at least: forward 2N(I + 2 sum O) + 8N sum r; the gradients read x and dy once a part more. */
+#include "kernels/cuda/lora.cuh"
+
+namespace {
+/* ---- helpers ------------------------------------------------------------------------------------------------------------------------- */
+constexpr int BLOCK = 128, TILE = 64, PAD = 8, LDS = TILE + PAD, LDO = TILE + 4; /* shared rows: no bank conflicts for ldmatrix */
+constexpr int MAX_PARTS = 4, MAX_PAIRS = 24, MAX_RUNS = 96, UP_CHUNKS = 4;
+
+struct lora_slot {
+    const float *a, *b;
+    float *da, *db;
+    int ld_a, ld_b, ld_da, ld_db, rank;
+    float scale;
+};
+struct lora_part {
+    bf16 *y;
+    const bf16 *dy;
+    float *t, *dt; /* dt: [N, ld_dt] in the workspace */
+    int64_t ld_y, ld_dy, ld_t, ld_dt;
+    int out;
+    uint32_t module;
+};
+struct lora_job { /* by value: below the 4 KB of kernel arguments */
+    const bf16 *x;
+    bf16 *dx;
+    int64_t ld_x, ld_dx;
+    pt_lora_drop drop;
+    int in, n_parts, n_slots, n_runs;
+    lora_part part[MAX_PARTS];
+    lora_slot slot[MAX_PAIRS]; /* [part][slot] */
+    pt_lora_run run[MAX_RUNS]; /* slot: index among the job's */
+};
+static_assert(sizeof(lora_job) < 4000, "kernel arguments");
+
+/* Tile `tile` of the job's runs: its run, first token and number of tokens (0: there is no such tile). */
+PT_DEV int tile_of(const lora_job &j, int tile, int *slot, int64_t *n0)
+{
+    for (int r = 0; r < j.n_runs; r++) {
+        int len = j.run[r].end - j.run[r].begin, tiles = (len + TILE - 1) / TILE;
+        if (tile < tiles) {
+            *slot = j.run[r].slot;
+            *n0 = j.run[r].begin + tile * TILE;
+            return len - tile * TILE < TILE ? len - tile * TILE : TILE;
+        }
+        tile -= tiles;
+    }
+    return 0;
+}
+
+/* 8 numbers at p, of which n are there; the others are 0. */
+PT_DEV void load8(const bf16 *p, int n, bool wide, float *v)
+{
+    if (wide && n >= 8) {
+        ld_vec<8>(p, v);
+    } else {
+#pragma unroll
+        for (int i = 0; i < 8; i++) v[i] = i < n ? to_f(p[i]) : 0.0f;
+    }
+}
+PT_DEV void load8(const float *p, int n, bool wide, float *v)
+{
+    if (wide && n >= 8) {
+        ld_vec<4>(p, v);
+        ld_vec<4>(p + 4, v + 4);
+    } else {
+#pragma unroll
+        for (int i = 0; i < 8; i++) v[i] = i < n ? p[i] : 0.0f;
+    }
+}
+
+/* Shared dst[rows][cols] (row length ld_s) = src[rows][cols] as bf16, zeros past row_n and col_n. cols: a multiple of 8. */
+template <typename S> PT_DEV void fill(bf16 *dst, int ld_s, int rows, int cols, const S *src, int64_t ld, int row_n, int col_n)
+{
+    bool wide = (((uintptr_t)src | (uintptr_t)(ld * (int64_t)sizeof(S))) & 15) == 0;
+    int per = cols / 8;
+    for (int u = (int)threadIdx.x; u < rows * per; u += BLOCK) {
+        int r = u / per, c = u % per * 8;
+        float v[8];
+#pragma unroll
+        for (int i = 0; i < 8; i++) v[i] = 0;
+        if (r < row_n && c < col_n) load8(src + r * ld + c, col_n - c, wide, v);
+        st_vec<8>(dst + r * ld_s + c, v);
+    }
+}
+/* The same for drop(x) of 64 tokens from n0 and 64 features from f0. */
+PT_DEV void fill_x(bf16 *dst, const lora_job &j, uint32_t module, int64_t n0, int rows, int f0)
+{
+    const bf16 *src = j.x + n0 * j.ld_x + f0;
+    if (j.drop.p == 0) {
+        fill(dst, LDS, TILE, TILE, src, j.ld_x, rows, j.in - f0);
+        return;
+    }
+    bool wide = (((uintptr_t)src | (uintptr_t)(j.ld_x * 2)) & 15) == 0;
+    for (int u = (int)threadIdx.x; u < TILE * TILE / 8; u += BLOCK) {
+        int r = u / (TILE / 8), c = u % (TILE / 8) * 8;
+        float v[8], keep[8];
+#pragma unroll
+        for (int i = 0; i < 8; i++) v[i] = 0;
+        if (r < rows && f0 + c < j.in) {
+            uint64_t key = j.drop.key[n0 + r];
+            load8(src + r * j.ld_x + c, j.in - f0 - c, wide, v);
+            pt_lora_keep(j.drop, module, key, (uint32_t)(f0 + c) / 4, keep);
+            pt_lora_keep(j.drop, module, key, (uint32_t)(f0 + c) / 4 + 1, keep + 4);
+#pragma unroll
+            for (int i = 0; i < 8; i++) v[i] *= keep[i];
+        }
+        st_vec<8>(dst + r * LDS + c, v);
+    }
+}
+
+/* acc[16 x 8NT of this warp] += A[64 x k] B[k x 8NT], k a multiple of 16. A lies as [m][k] (TA false) or [k][m]; B as [n][k] (TB false) or
+ * [k][n]. Lane l of ldmatrix gives a row of 8x8 matrix l/8. */
+template <int NT, bool TA, bool TB> PT_DEV void multiply(float acc[NT][4], const bf16 *A, int ld_a, const bf16 *B, int ld_b, int k)
+{
+    int l = lane_id(), row = l % 8, mat = l / 8, m0 = 16 * warp_id();
+    for (int k0 = 0; k0 < k; k0 += 16) {
+        uint32_t a[4];
+        if constexpr (TA) ldmatrix_x4_trans(a, A + (k0 + row + mat / 2 * 8) * ld_a + m0 + mat % 2 * 8);
+        else ldmatrix_x4(a, A + (m0 + row + mat % 2 * 8) * ld_a + k0 + mat / 2 * 8);
+#pragma unroll
+        for (int j = 0; j < NT; j += 2) {
+            uint32_t b[4];
+            if constexpr (TB) ldmatrix_x4_trans(b, B + (k0 + row + mat % 2 * 8) * ld_b + 8 * j + mat / 2 * 8);
+            else ldmatrix_x4(b, B + (8 * j + row + mat / 2 * 8) * ld_b + k0 + mat % 2 * 8);
+            mma_bf16_16816(acc[j], a, b[0], b[1]);
+            mma_bf16_16816(acc[j + 1], a, b[2], b[3]);
+        }
+    }
+}
+template <int NT> PT_DEV void clear(float acc[NT][4])
+{
+#pragma unroll
+    for (int j = 0; j < NT; j++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) acc[j][i] = 0;
+}
+/* Row and column in the block's tile of element i of acc[j]. */
+PT_DEV int row_of(int i) { return 16 * warp_id() + lane_id() / 4 + i / 2 * 8; }
+PT_DEV int col_of(int j, int i) { return 8 * j + lane_id() % 4 * 2 + i % 2; }
+PT_DEV int round16(int n) { return (n + 15) / 16 * 16; }
+
+/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
+/* grid: tiles, parts, chunks of 8NT of the rank */
+template <int NT, bool BWD> __global__ void __launch_bounds__(BLOCK) lora_down_k(lora_job j)
+{
+    PT_SHARED(bf16, As, [TILE * LDS]);
+    PT_SHARED(bf16, Bs, [TILE * LDS]);
+    int slot = 0, p = (int)blockIdx.y, r0 = (int)blockIdx.z * 8 * NT;
+    int64_t n0 = 0;
+    int rows = tile_of(j, (int)blockIdx.x, &slot, &n0);
+    const lora_part &part = j.part[p];
+    const lora_slot &s = j.slot[p * j.n_slots + slot];
+    if (rows == 0 || r0 >= s.rank) return; /* the whole block */
+    float acc[NT][4];
+    clear<NT>(acc);
+    int k = BWD ? part.out : j.in;
+    for (int k0 = 0; k0 < k; k0 += TILE) {
+        __syncthreads();
+        if constexpr (BWD) {
+            fill(As, LDS, TILE, TILE, part.dy + n0 * part.ld_dy + k0, part.ld_dy, rows, k - k0);
+            fill(Bs, 8 * NT + PAD, TILE, 8 * NT, s.b + (int64_t)k0 * s.ld_b + r0, s.ld_b, k - k0, s.rank - r0);
+        } else {
+            fill_x(As, j, part.module, n0, rows, k0);
+            fill(Bs, LDS, 8 * NT, TILE, s.a + (int64_t)r0 * s.ld_a + k0, s.ld_a, s.rank - r0, k - k0);
+        }
+        __syncthreads();
+        multiply<NT, false, BWD>(acc, As, LDS, Bs, BWD ? 8 * NT + PAD : LDS, k - k0 < TILE ? round16(k - k0) : TILE);
+    }
+    float *out = BWD ? part.dt : part.t, scale = BWD ? s.scale : 1.0f;
+    int64_t ld = BWD ? part.ld_dt : part.ld_t;
+#pragma unroll
+    for (int q = 0; q < NT; q++)
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+            if (row_of(i) < rows && r0 + col_of(q, i) < s.rank) out[(n0 + row_of(i)) * ld + r0 + col_of(q, i)] = scale * acc[q][i];
+}
+
+/* out[64 x 64] += tile in shared memory, by rows */
+PT_DEV void add_tile(bf16 *out, int64_t ld, const float *tile, int rows, int cols)
+{
+    bool wide = (((uintptr_t)out | (uintptr_t)(ld * 2)) & 15) == 0;
+    for (int u = (int)threadIdx.x; u < TILE * TILE / 8; u += BLOCK) {
+        int r = u / (TILE / 8), c = u % (TILE / 8) * 8;
+        if (r >= rows || c >= cols) continue;
+        const float *t = tile + r * LDO + c;
+        bf16 *o = out + r * ld + c;
+        if (wide && c + 8 <= cols) {
+            float v[8];
+            ld_vec<8>(o, v);
+#pragma unroll
+            for (int i = 0; i < 8; i++) v[i] += t[i];
+            st_vec<8>(o, v);
+        } else {
+            for (int i = 0; i < 8 && c + i < cols; i++) o[i] = from_f<bf16>(to_f(o[i]) + t[i]);
+        }
+    }
+}
+
+/* acc = (acc of one part) masked; total += acc */
+template <int NT> PT_DEV void add_masked(float total[NT][4], const float acc[NT][4], const lora_job &j, uint32_t module, int64_t n0, int rows, int f0)
+{
+    int t = lane_id() % 4;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        int r = row_of(2 * half);
+        uint64_t key = r < rows ? j.drop.key[n0 + r] : 0;
+#pragma unroll
+        for (int q = 0; q < NT; q++) {
+            float keep[4];
+            pt_lora_keep(j.drop, module, key, (uint32_t)(f0 + 8 * q) / 4 + (uint32_t)(t / 2), keep);
+            total[q][2 * half] += acc[q][2 * half] * (t % 2 ? keep[2] : keep[0]);
+            total[q][2 * half + 1] += acc[q][2 * half + 1] * (t % 2 ? keep[3] : keep[1]);
+        }
+    }
+}
+
+/* grid: tiles, chunks of UP_CHUNKS*64 columns, parts (forward) or 1 (backward: parts are summed here, dx is read and written once) */
+template <bool BWD, bool DROP> __global__ void __launch_bounds__(BLOCK) lora_up_k(lora_job j)
+{
+    constexpr int NT = TILE / 8;
+    PT_SHARED(bf16, As, [TILE * LDS]);
+    PT_SHARED(bf16, Bs, [TILE * LDS]);
+    PT_SHARED(float, tile, [TILE * LDO]);
+    int slot = 0, first = BWD ? 0 : (int)blockIdx.z, last = BWD ? j.n_parts : first + 1, cols = BWD ? j.in : j.part[first].out;
+    int64_t n0 = 0;
+    int rows = tile_of(j, (int)blockIdx.x, &slot, &n0);
+    if (rows == 0) return; /* the whole block */
+    for (int c = 0; c < UP_CHUNKS; c++) {
+        int c0 = ((int)blockIdx.y * UP_CHUNKS + c) * TILE;
+        if (c0 >= cols) break;
+        float acc[NT][4], total[DROP ? NT : 1][4];
+        clear<NT>(acc);
+        if constexpr (DROP) clear<NT>(total);
+        for (int p = first; p < last; p++) {
+            const lora_part &part = j.part[p];
+            const lora_slot &s = j.slot[p * j.n_slots + slot];
+            for (int k0 = 0; k0 < s.rank; k0 += TILE) {
+                int kn = s.rank - k0 < TILE ? s.rank - k0 : TILE, kr = round16(kn);
+                __syncthreads();
+                if constexpr (BWD) {
+                    fill(As, LDS, TILE, kr, part.dt + n0 * part.ld_dt + k0, part.ld_dt, rows, kn);
+                    fill(Bs, LDS, kr, TILE, s.a + (int64_t)k0 * s.ld_a + c0, s.ld_a, kn, cols - c0);
+                } else {
+                    fill(As, LDS, TILE, kr, part.t + n0 * part.ld_t + k0, part.ld_t, rows, kn);
+                    fill(Bs, LDS, TILE, kr, s.b + (int64_t)c0 * s.ld_b + k0, s.ld_b, cols - c0, kn);
+                }
+                __syncthreads();
+                multiply<NT, false, BWD>(acc, As, LDS, Bs, LDS, kr);
+            }
+            if constexpr (DROP) {
+                if (s.rank > 0) add_masked<NT>(total, acc, j, part.module, n0, rows, c0);
+                clear<NT>(acc);
+            }
+        }
+        float scale = BWD ? 1.0f : j.slot[first * j.n_slots + slot].scale;
+        __syncthreads();
+#pragma unroll
+        for (int q = 0; q < NT; q++)
+#pragma unroll
+            for (int i = 0; i < 4; i++) {
+                if constexpr (DROP) tile[row_of(i) * LDO + col_of(q, i)] = total[q][i];
+                else tile[row_of(i) * LDO + col_of(q, i)] = scale * acc[q][i];
+            }
+        __syncthreads();
+        if constexpr (BWD) add_tile(j.dx + n0 * j.ld_dx + c0, j.ld_dx, tile, rows, cols - c0);
+        else add_tile(j.part[first].y + n0 * j.part[first].ld_y + c0, j.part[first].ld_y, tile, rows, cols - c0);
+    }
+}
+
+/* grid: 64 rows of dB, then 64 columns of dA; pairs of part and slot; chunks of 8NT of the rank */
+template <int NT> __global__ void __launch_bounds__(BLOCK) lora_grad_k(lora_job j, int b_tiles)
+{
+    PT_SHARED(bf16, As, [TILE * LDS]);
+    PT_SHARED(bf16, Bs, [TILE * LDS]);
+    const lora_slot &s = j.slot[blockIdx.y];
+    const lora_part &part = j.part[blockIdx.y / j.n_slots];
+    bool is_b = (int)blockIdx.x < b_tiles;
+    int slot = (int)blockIdx.y % j.n_slots, r0 = (int)blockIdx.z * 8 * NT, m = is_b ? part.out : j.in;
+    int m0 = ((int)blockIdx.x - (is_b ? 0 : b_tiles)) * TILE;
+    if (r0 >= s.rank || m0 >= m || !(is_b ? s.db : s.da)) return; /* the whole block */
+    float acc[NT][4];
+    clear<NT>(acc);
+    for (int r = 0; r < j.n_runs; r++) {
+        if (j.run[r].slot != slot) continue;
+        for (int64_t n0 = j.run[r].begin; n0 < j.run[r].end; n0 += TILE) {
+            int rows = j.run[r].end - n0 < TILE ? (int)(j.run[r].end - n0) : TILE;
+            __syncthreads();
+            if (is_b) {
+                fill(As, LDS, TILE, TILE, part.dy + n0 * part.ld_dy + m0, part.ld_dy, rows, m - m0);
+                fill(Bs, 8 * NT + PAD, TILE, 8 * NT, part.t + n0 * part.ld_t + r0, part.ld_t, rows, s.rank - r0);
+            } else {
+                fill_x(As, j, part.module, n0, rows, m0);
+                fill(Bs, 8 * NT + PAD, TILE, 8 * NT, part.dt + n0 * part.ld_dt + r0, part.ld_dt, rows, s.rank - r0);
+            }
+            __syncthreads();
+            multiply<NT, true, true>(acc, As, LDS, Bs, 8 * NT + PAD, round16(rows));
+        }
+    }
+#pragma unroll
+    for (int q = 0; q < NT; q++)
+#pragma unroll
+        for (int i = 0; i < 4; i++) {
+            int64_t row = m0 + row_of(i), col = r0 + col_of(q, i);
+            if (row >= m || col >= s.rank) continue;
+            if (is_b) s.db[row * s.ld_db + col] += s.scale * acc[q][i];
+            else s.da[col * s.ld_da + row] += acc[q][i];
+        }
+}
+
+/* ---- launchers ----------------------------------------------------------------------------------------------------------------------- */
+struct sizes {
+    int tiles, rank, out; /* of the job: tiles of tokens, largest rank and width of a part */
+};
+
+template <int NT> pt_status launch_fwd(pt_ctx *ctx, const lora_job &j, sizes z)
+{
+    dim3 down((unsigned)z.tiles, (unsigned)j.n_parts, (unsigned)pt_ceil_div(z.rank, 8 * NT));
+    dim3 up((unsigned)z.tiles, (unsigned)pt_ceil_div(z.out, UP_CHUNKS * TILE), (unsigned)j.n_parts);
+    PT_RETURN(pt_launch(lora_down_k<NT, false>, down, dim3(BLOCK), 0, pt_stream(ctx), j));
+    return pt_launch(lora_up_k<false, false>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
+}
+
+template <int NT> pt_status launch_bwd(pt_ctx *ctx, const lora_job &j, sizes z, bool grads)
+{
+    dim3 down((unsigned)z.tiles, (unsigned)j.n_parts, (unsigned)pt_ceil_div(z.rank, 8 * NT));
+    PT_RETURN(pt_launch(lora_down_k<NT, true>, down, dim3(BLOCK), 0, pt_stream(ctx), j));
+    if (grads) {
+        int b_tiles = (int)pt_ceil_div(z.out, TILE);
+        dim3 grid((unsigned)(b_tiles + pt_ceil_div(j.in, TILE)), (unsigned)(j.n_parts * j.n_slots), (unsigned)pt_ceil_div(z.rank, 8 * NT));
+        PT_RETURN(pt_launch(lora_grad_k<NT>, grid, dim3(BLOCK), 0, pt_stream(ctx), j, b_tiles));
+    }
+    if (!j.dx) return PT_OK;
+    dim3 up((unsigned)z.tiles, (unsigned)pt_ceil_div(j.in, UP_CHUNKS * TILE));
+    if (j.drop.p > 0) return pt_launch(lora_up_k<true, true>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
+    return pt_launch(lora_up_k<true, false>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
+}
+
+pt_status launch(pt_ctx *ctx, const lora_job &j, bool backward)
+{
+    sizes z = {0, 0, 0};
+    bool grads = false;
+    for (int r = 0; r < j.n_runs; r++) z.tiles += (j.run[r].end - j.run[r].begin + TILE - 1) / TILE;
+    for (int p = 0; p < j.n_parts; p++) {
+        z.out = j.part[p].out > z.out ? j.part[p].out : z.out;
+        for (int s = 0; s < j.n_slots; s++) {
+            const lora_slot *l = &j.slot[p * j.n_slots + s];
+            z.rank = l->rank > z.rank ? l->rank : z.rank;
+            grads = grads || l->da || l->db;
+        }
+    }
+    if (z.tiles == 0 || z.rank == 0) return PT_OK;
+    if (backward) {
+        if (z.rank <= 16) return launch_bwd<2>(ctx, j, z, grads);
+        return z.rank <= 32 ? launch_bwd<4>(ctx, j, z, grads) : launch_bwd<8>(ctx, j, z, grads);
+    }
+    if (z.rank <= 16) return launch_fwd<2>(ctx, j, z);
+    return z.rank <= 32 ? launch_fwd<4>(ctx, j, z) : launch_fwd<8>(ctx, j, z);
+}
+
+/* The job's parts [p0, p0 + n_parts) and slots [s0, s0 + n_slots). spare: [N, ranks] f32, dt or a t that the caller does not keep. */
+void describe(lora_job *j, const pt_lora_args *a, int p0, int s0, float *spare, int64_t ranks, int64_t at, bool backward)
+{
+    for (int p = 0; p < j->n_parts; p++) {
+        const pt_lora_part *from = &a->parts[p0 + p];
+        lora_part *to = &j->part[p];
+        to->y = pt_ptr<bf16>(from->y), to->ld_y = from->y.ld, to->dy = pt_ptr<bf16>(from->dy), to->ld_dy = from->dy.ld;
+        to->t = pt_ptr<float>(from->t), to->ld_t = from->t.ld, to->dt = spare + at, to->ld_dt = ranks;
+        if (!to->t) to->t = spare + at, to->ld_t = ranks;
+        to->out = (int)(backward ? from->dy.cols : from->y.cols), to->module = from->module;
+        at += pt_lora_rank(from, a->n_slots);
+        for (int s = 0; s < j->n_slots; s++) {
+            const pt_lora_slot *f = &from->slots[s0 + s];
+            lora_slot *t = &j->slot[p * j->n_slots + s];
+            *t = {};
+            if (f->rank == 0) continue;
+            t->a = pt_ptr<float>(f->a), t->b = pt_ptr<float>(f->b), t->ld_a = (int)f->a.ld, t->ld_b = (int)f->b.ld;
+            t->rank = f->rank, t->scale = f->scale;
+            if (backward) t->da = pt_ptr<float>(f->da), t->db = pt_ptr<float>(f->db), t->ld_da = (int)f->da.ld, t->ld_db = (int)f->db.ld;
+        }
+    }
+}
+
+/* All runs of slots [s0, s0 + n_slots), MAX_RUNS a launch. */
+pt_status launch_runs(pt_ctx *ctx, const pt_lora_args *a, lora_job *j, int s0, bool backward)
+{
+    pt_lora_run run;
+    j->n_runs = 0;
+    for (int i = 0; pt_lora_next(a, &i, &run);) {
+        if (run.slot < s0 || run.slot >= s0 + j->n_slots || run.begin == run.end) continue;
+        if (j->n_runs == MAX_RUNS) {
+            PT_RETURN(launch(ctx, *j, backward));
+            j->n_runs = 0;
+        }
+        run.slot -= s0;
+        j->run[j->n_runs++] = run;
+    }
+    return j->n_runs > 0 ? launch(ctx, *j, backward) : PT_OK;
+}
+
+pt_status lora(pt_ctx *ctx, const pt_lora_args *a, bool backward)
+{
+    PT_RETURN(pt_check_lora(ctx, a, backward));
+    if (ctx->act == PT_F32) return pt_cuda_lora_f32(ctx, a, backward);
+    int64_t ranks = 0, at = 0;
+    float *spare;
+    for (int p = 0; p < a->n_parts; p++) {
+        ranks += pt_lora_rank(&a->parts[p], a->n_slots);
+        if ((backward ? a->parts[p].dy.cols : a->parts[p].y.cols) > INT32_MAX / 2 || a->x.cols > INT32_MAX / 2)
+            return pt_fail(PT_ESHAPE, "lora: %lld input features", (long long)a->x.cols);
+    }
+    pt_ws ws = pt_ws_begin(ctx);
+    PT_RETURN(pt_ws_take(&ws, &spare, (size_t)a->x.rows * (size_t)ranks * sizeof(float)));
+    pt_ws_done(&ws);
+    if (ctx->dry || a->x.rows == 0 || ranks == 0) return PT_OK;
+    for (int p0 = 0; p0 < a->n_parts; p0 += MAX_PARTS) {
+        lora_job j = {};
+        j.x = pt_ptr<bf16>(a->x), j.ld_x = a->x.ld, j.in = (int)a->x.cols, j.drop = pt_lora_drop_of(a);
+        if (backward) j.dx = pt_ptr<bf16>(a->dx), j.ld_dx = a->dx.ld;
+        j.n_parts = a->n_parts - p0 < MAX_PARTS ? a->n_parts - p0 : MAX_PARTS;
+        int most = MAX_PAIRS / j.n_parts;
+        for (int s0 = 0; s0 < a->n_slots; s0 += most) {
+            j.n_slots = a->n_slots - s0 < most ? a->n_slots - s0 : most;
+            describe(&j, a, p0, s0, spare, ranks, at, backward);
+            PT_RETURN(launch_runs(ctx, a, &j, s0, backward));
+        }
+        for (int p = 0; p < j.n_parts; p++) at += pt_lora_rank(&a->parts[p0 + p], a->n_slots);
+    }
+    return PT_OK;
+}
+} // namespace
+
+extern "C" pt_status pt_cuda_lora(pt_ctx *ctx, const pt_lora_args *a) { return lora(ctx, a, false); }
+extern "C" pt_status pt_cuda_lora_bwd(pt_ctx *ctx, const pt_lora_args *a) { return lora(ctx, a, true); }
