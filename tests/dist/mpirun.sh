@@ -67,3 +67,6 @@ last=$(ls -d "$dir"/stopped/checkpoint-* 2>/dev/null | sed 's/.*-//' | sort -n |
 [ -n "$last" ] && [ "$last" -lt 100000 ] && ranks 2 stopped --resume_from_checkpoint=auto --max_steps=$((last + 2)) &&
     grep -q "checkpoint-$last" "$dir/err"
 result "a stop of the job leaves a checkpoint to go on from"
+"$ptrain" "$dir/run.yaml" --output_dir="$dir/stopped" --resume_from_checkpoint="$dir/stopped/checkpoint-$last" --max_steps=$((last + 1)) \
+    >"$dir/out" 2>"$dir/err" && grep -q "was made by 2 processes, this run has 1" "$dir/err"
+result "going on with another number of processes is announced"

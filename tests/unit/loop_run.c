@@ -288,6 +288,31 @@ static void test_folder(void **state)
     assert_string_equal(res.output, out_dir);
 }
 
+/* What is not ours stays: a folder without a run of ours, and the folders that the run starts from. */
+static void test_not_ours(void **state)
+{
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, false);
+    pt_train_result res;
+    char path[256];
+    MUST(pt_dir_remove(out_dir));
+    snprintf(path, sizeof path, "%s/checkpoint-3", out_dir);
+    MUST(pt_dir_make(path));
+    snprintf(path, sizeof path, "%s/model.safetensors", out_dir);
+    MUST(pt_file_write_whole(path, "theirs", 6));
+    MUST(pt_train_run(&c, NULL, &res));
+    assert_true(has("model.safetensors") && has("checkpoint-3"));
+    c.init.random = false;
+    c.base_model = (char *)"tests/golden/data/train/model";
+    c.output_dir = (char *)"tests/golden/data/train/../train/model";
+    assert_int_equal(pt_train_run(&c, NULL, &res), PT_EARG);
+    assert_non_null(strstr(pt_err_msg(), "folder of base_model"));
+    c.lora_model_dir = (char *)"tests/golden/data/train/adapter";
+    c.output_dir = c.lora_model_dir;
+    assert_int_equal(pt_train_run(&c, NULL, &res), PT_EARG);
+    assert_non_null(strstr(pt_err_msg(), "folder of lora_model_dir"));
+}
+
 static void test_refusals(void **state)
 {
     pt_dataset_spec spec;
@@ -342,7 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan),     cmocka_unit_test(test_warnings),   cmocka_unit_test(test_bad_gradient),
         cmocka_unit_test(test_gives_up), cmocka_unit_test(test_bad_sample), cmocka_unit_test(test_first_margin),
-        cmocka_unit_test(test_folder),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_folder),   cmocka_unit_test(test_not_ours),   cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

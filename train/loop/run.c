@@ -60,7 +60,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
         PT_TRY(pt_comm_self(&r->own_comm));
         r->comm = r->own_comm;
     }
-    PT_CHECK(cfg->output_dir, PT_EARG, "no output_dir: say where the run's files go");
+    PT_TRY(pt_run_check_folder(cfg));
     r->objective = pt_objective_find(pt_setup_objective_name(cfg));
     r->reference = pt_setup_reference(cfg);
     PT_TRY(pt_run_find_resume(r, &wanted));

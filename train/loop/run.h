@@ -80,6 +80,6 @@ pt_status pt_run_prepare_folder(pt_run *r);
 /* The result: adapter or model files. Rank 0. */
 pt_status pt_run_export(pt_run *r, const char *dir);
 
-/* A folder of an earlier run: whether it holds files that a new run replaces. */
-bool pt_run_folder_used(const char *dir);
+/* PT_EARG without an output folder, or where it is the folder of what the run starts from. */
+pt_status pt_run_check_folder(const pt_config *cfg);
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -17,6 +18,15 @@ static const char *const own[] = {"adapter_model.safetensors",
                                   "config.yaml",
                                   "profiles.json",
                                   NULL};
+/* What stands beside a model.safetensors of ours; without that file they may be someone else's. */
+static const char *const beside_model[] = {"config.json",
+                                           "generation_config.json",
+                                           "tokenizer.json",
+                                           "tokenizer_config.json",
+                                           "special_tokens_map.json",
+                                           "chat_template.jinja",
+                                           "tokenizer.model",
+                                           NULL};
 
 static bool is_events(const char *name)
 {
@@ -60,9 +70,9 @@ done:
     return rc;
 }
 
-static pt_status remove_own_files(const char *dir, size_t *count)
+static pt_status remove_files(const char *dir, const char *const *name, size_t *count)
 {
-    for (const char *const *name = own; *name; name++) {
+    for (; *name; name++) {
         char *path = NULL;
         PT_RETURN(pt_path_join(&path, dir, *name));
         pt_status rc = PT_OK;
@@ -78,15 +88,40 @@ static pt_status remove_own_files(const char *dir, size_t *count)
 
 static pt_status remove_earlier(const char *dir)
 {
+    pt_status rc = PT_OK;
     size_t files = 0, checkpoints = 0;
-    PT_RETURN(remove_checkpoints(dir, &checkpoints));
-    PT_RETURN(remove_own_files(dir, &files));
-    PT_RETURN(remove_events(dir));
+    char *model = NULL, *metrics = NULL;
+    PT_TRY(pt_path_join(&model, dir, "model.safetensors"));
+    PT_TRY(pt_path_join(&metrics, dir, "metrics.jsonl"));
+    if (!pt_file_exists(metrics)) goto done; /* no run of ours was here: nothing of it is ours to remove */
+    PT_TRY(remove_checkpoints(dir, &checkpoints));
+    if (pt_file_exists(model)) PT_TRY(remove_files(dir, beside_model, &files));
+    PT_TRY(remove_files(dir, own, &files));
+    PT_TRY(remove_events(dir));
     if (files + checkpoints)
         pt_log(PT_LOG_WARN,
                "%s held an earlier run: its %zu file%s and %zu checkpoint%s were replaced (resume_from_checkpoint: auto would "
                "go on from it)",
                dir, files, files == 1 ? "" : "s", checkpoints, checkpoints == 1 ? "" : "s");
+done:
+    free(model);
+    free(metrics);
+    return rc;
+}
+
+static bool same_folder(const char *a, const char *b)
+{
+    struct stat x, y;
+    return a && b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+pt_status pt_run_check_folder(const pt_config *cfg)
+{
+    if (!cfg->output_dir) return pt_fail(PT_EARG, "no output_dir: say where the run's files go");
+    if (same_folder(cfg->output_dir, cfg->base_model))
+        return pt_fail(PT_EARG, "output_dir %s is the folder of base_model: the run would overwrite it", cfg->output_dir);
+    if (same_folder(cfg->output_dir, cfg->lora_model_dir))
+        return pt_fail(PT_EARG, "output_dir %s is the folder of lora_model_dir: the run would overwrite it", cfg->output_dir);
     return PT_OK;
 }
 
