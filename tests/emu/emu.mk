@@ -56,6 +56,42 @@ $(foreach c,$(EMU_CFGS),$(foreach t,$(EMU_TESTS),$(eval $(call emu_test_rule,$(c
 
 # emu-plain/self_lang builds and runs build/<cfg>/emu-plain/self_lang
 $(foreach c,$(EMU_CFGS),$(eval emu-$(c)/%: $(BUILD)/emu-$(c)/% ; @sh tests/run.sh $$<))
-.PHONY: emu-lib emu-tests
+
+# What `make test` runs: each program plain and under the sanitizers, and in the check build under two schedules (the random one changes from
+# day to day; EMU_SEED=n repeats one). self_ tests set their own schedules.
+EMU_SEED  ?= $(shell date +%j | sed 's/^0*//')
+EMU_env_fwd :=
+EMU_env_rev := EMU_ORDER=rev EMU_ASYNC=early
+EMU_env_rand := EMU_ORDER=rand:$(EMU_SEED) EMU_LAZY=1 EMU_GUARD=1 EMU_ASYNC=rand
+EMU_NAMES := $(notdir $(basename $(EMU_TESTS)))
+EMU_SELF  := $(filter self_%,$(EMU_NAMES))
+EMU_OTHER := $(filter-out self_%,$(EMU_NAMES))
+# $(1) configuration, $(2) schedule, $(3) program
+emu_script = $(BUILD)/emu-$(1)/runs/$(3)-$(2).sh
+define emu_run_rule
+$(call emu_script,$(1),$(2),$(3)): $(BUILD)/emu-$(1)/$(3)
+	@mkdir -p $$(@D); echo 'exec env $(EMU_env_$(2)) $(4) CMOCKA_MESSAGE_OUTPUT=TAP $(BUILD)/emu-$(1)/$(3)' > $$@
+endef
+$(foreach c,$(EMU_CFGS),$(foreach m,fwd rev rand,$(foreach t,$(EMU_NAMES),$(eval $(call emu_run_rule,$(c),$(m),$(t))))))
+EMU_RUNS := $(foreach t,$(EMU_OTHER) $(filter-out self_bugs self_count,$(EMU_SELF)),$(call emu_script,plain,fwd,$(t)) $(call emu_script,asan,fwd,$(t))) \
+            $(foreach t,$(EMU_OTHER),$(call emu_script,check,rev,$(t)) $(call emu_script,check,rand,$(t))) \
+            $(foreach t,$(EMU_SELF),$(call emu_script,check,fwd,$(t))) $(call emu_script,asan,fwd,self_bugs)
+# 50 random schedules of each program (make test-full): no false alarm.
+EMU_SEEDS := $(shell seq 1 50)
+define emu_seed_rule
+$(BUILD)/emu-check/runs/seeds-$(1).sh: $(BUILD)/emu-check/$(1)
+	@mkdir -p $$(@D)
+	@echo 'for s in $(EMU_SEEDS); do env EMU_ORDER=rand:$$$$s EMU_ASYNC=rand EMU_LAZY=1 $(BUILD)/emu-check/$(1) >/dev/null 2>$$@.log || { cat $$@.log; echo "not ok 1 - $(1), seed $$$$s"; exit 1; }; done; echo "ok 1 - $(1), 50 random schedules"' > $$@
+endef
+$(foreach t,$(EMU_OTHER) self_lang,$(eval $(call emu_seed_rule,$(t))))
+EMU_RUNS_FULL := $(EMU_RUNS) $(foreach t,$(EMU_OTHER) self_lang,$(BUILD)/emu-check/runs/seeds-$(t).sh)
+
+.PHONY: emu-lib emu-tests emu-test emu-test-full
 emu-lib: $(foreach c,$(EMU_CFGS),$(EMU_LIB_$(c)) $(EMU_KLIB_$(c)))
-emu-tests: $(foreach c,$(EMU_CFGS),$(EMU_BIN_$(c)))
+emu-tests: $(EMU_RUNS)
+emu-test: ## the emulated CUDA suites alone
+	@$(MAKE) --no-print-directory emu-tests
+	@bash tests/run.sh $(EMU_RUNS)
+emu-test-full:
+	@$(MAKE) --no-print-directory $(EMU_RUNS_FULL)
+	@bash tests/run.sh $(EMU_RUNS_FULL)

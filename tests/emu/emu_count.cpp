@@ -1,31 +1,173 @@
-/* Counters: launches and syncs always; the traffic of kernels when EMU_COUNT=1, from the same instrumentation as the shadow memory. */
+/* Counters: launches and syncs always; the traffic of kernels when EMU_COUNT=1, from the same instrumentation as the shadow memory. Lanes run one
+ * after the other here, so accesses are logged and grouped afterwards: the k-th time that the lanes of a warp come through one instruction is
+ * one access of the warp. */
 #include <string.h>
+#include <sys/mman.h>
+#include <algorithm>
 #include <deque>
 
 #include "emu_counters.h"
 #include "emu_rt.h"
 
+namespace {
+struct entry {
+    const void *pc;
+    uint64_t addr;
+    uint32_t nth;
+    uint8_t lane, bytes, how, shared;
+};
+struct visit { uint64_t key; uint32_t block, n; }; /* how often a thread passed an instruction in this block */
+}
+
 static uint64_t n_launches, n_syncs;
 static std::vector<emu_kernel_counts> counts;
-static std::deque<std::string> names;
+static std::deque<std::string> names; /* addresses stay */
+static size_t current;
+static std::vector<entry> logs[32];
+static std::vector<visit> visits;
+static size_t n_visits;
+static uint32_t block_no;
+static uint64_t *seen_sectors[2]; /* a bit for each sector of device memory: read, written in this launch */
+static std::vector<size_t> touched[2];
 
 void emu_count_host_sync(void) { n_syncs++; }
+
 void emu_count_launch(const emu_launch_info *k)
 {
     n_launches++;
-    emu_kernel_counts *c = NULL;
-    for (emu_kernel_counts &x : counts)
-        if (k->name == x.name) c = &x;
-    if (!c) {
+    for (current = 0; current < counts.size(); current++)
+        if (k->name == counts[current].name) break;
+    if (current == counts.size()) {
         names.push_back(k->name);
-        counts.push_back({});
-        c = &counts.back();
-        c->name = names.back().c_str();
+        counts.push_back(emu_kernel_counts());
+        counts.back().name = names.back().c_str();
     }
-    c->launches++;
+    counts[current].launches++;
+    block_no++;
+    n_visits = 0;
+    for (int w = 0; w < 2; w++) {
+        for (size_t i : touched[w]) seen_sectors[w][i] = 0;
+        touched[w].clear();
+    }
 }
-void emu_count_access(emu_thread *, const void *, size_t, int, const void *) {}
-void emu_count_block_end(void) {}
+
+static uint32_t nth_visit(unsigned thread, const void *pc)
+{
+    if (n_visits * 2 >= visits.size()) {
+        std::vector<visit> old(visits.empty() ? 4096 : visits.size() * 2);
+        old.swap(visits);
+        n_visits = 0;
+        for (const visit &v : old)
+            if (v.n && v.block == block_no) {
+                size_t i = v.key * 0x9E3779B97F4A7C15ull >> 20 & (visits.size() - 1);
+                while (visits[i].n && visits[i].block == block_no) i = (i + 1) & (visits.size() - 1);
+                visits[i] = v;
+                n_visits++;
+            }
+    }
+    uint64_t key = (uint64_t)(uintptr_t)pc << 10 | thread;
+    size_t i = key * 0x9E3779B97F4A7C15ull >> 20 & (visits.size() - 1);
+    while (visits[i].n && visits[i].block == block_no && visits[i].key != key) i = (i + 1) & (visits.size() - 1);
+    visit &v = visits[i];
+    if (!v.n || v.block != block_no) {
+        v = {key, block_no, 0};
+        n_visits++;
+    }
+    return v.n++;
+}
+
+void emu_count_access(emu_thread *t, const void *p, size_t n, int how, const void *pc)
+{
+    if (!EMU_CHECK || !emu_set.count || n > 16 || !t) return;
+    entry e = {pc, (uint64_t)(uintptr_t)p, nth_visit(t->id, pc), (uint8_t)t->lane, (uint8_t)n, (uint8_t)how, emu_in_shared(p)};
+    logs[t->warp].push_back(e);
+}
+
+static uint64_t new_sectors(int w, const uint64_t *sector, int n)
+{
+    uint64_t fresh = 0;
+    if (!seen_sectors[w]) {
+        void *p = mmap(NULL, emu_dev_bytes / 256 + 64, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p == MAP_FAILED) emu_die(98, "no addresses for counters");
+        seen_sectors[w] = (uint64_t *)p;
+    }
+    for (int i = 0; i < n; i++) {
+        size_t s = (size_t)(sector[i] - (uint64_t)(uintptr_t)emu_dev / 32);
+        uint64_t &word = seen_sectors[w][s / 64], bit = 1ull << (s % 64);
+        if (word & bit) continue;
+        if (!word) touched[w].push_back(s / 64);
+        word |= bit;
+        fresh++;
+    }
+    return fresh;
+}
+
+static void count_global(emu_kernel_counts *c, const entry *e, size_t n)
+{
+    uint64_t sector[64], bytes = 0;
+    int k = 0;
+    for (size_t i = 0; i < n; i++) {
+        bytes += e[i].bytes;
+        for (uint64_t s = e[i].addr / 32; s <= (e[i].addr + e[i].bytes - 1) / 32 && k < 64; s++) sector[k++] = s;
+    }
+    std::sort(sector, sector + k);
+    k = (int)(std::unique(sector, sector + k) - sector);
+    bool write = e[0].how != EMU_READ;
+    if (e[0].how == EMU_ATOMIC) c->atomics += n;
+    c->accesses++;
+    (write ? c->write_bytes : c->read_bytes) += bytes;
+    (write ? c->write_sectors : c->read_sectors) += (uint64_t)k;
+    (write ? c->unique_write_sectors : c->unique_read_sectors) += new_sectors(write, sector, k);
+}
+
+/* One phase: lanes whose accesses fit 128 bytes. Cycles = the most distinct 4-byte words that one of the 32 banks must give. */
+static void count_phase(emu_kernel_counts *c, const entry *e, size_t n)
+{
+    uint64_t word[64], worst = 1;
+    int k = 0, in_bank[32] = {0};
+    for (size_t i = 0; i < n; i++)
+        for (uint64_t w = e[i].addr / 4; w <= (e[i].addr + e[i].bytes - 1) / 4 && k < 64; w++) word[k++] = w;
+    std::sort(word, word + k);
+    k = (int)(std::unique(word, word + k) - word);
+    for (int i = 0; i < k; i++) worst = std::max(worst, (uint64_t)++in_bank[word[i] % 32]);
+    c->shared_accesses++;
+    c->shared_cycles += worst;
+    c->shared_worst = std::max(c->shared_worst, worst);
+}
+
+static void count_shared(emu_kernel_counts *c, entry *e, size_t n)
+{
+    std::sort(e, e + n, [](const entry &a, const entry &b) { return a.lane < b.lane; });
+    unsigned per = e[0].bytes == 16 ? 8 : e[0].bytes == 8 ? 16 : 32;
+    for (size_t i = 0; i < n;) {
+        size_t j = i;
+        while (j < n && e[j].lane / per == e[i].lane / per) j++;
+        count_phase(c, e + i, j - i);
+        i = j;
+    }
+}
+
+void emu_count_block_end(void)
+{
+    if (current >= counts.size()) return;
+    emu_kernel_counts *c = &counts[current];
+    c->blocks++;
+    block_no++;
+    n_visits = 0;
+    for (std::vector<entry> &l : logs) {
+        std::sort(l.begin(), l.end(), [](const entry &a, const entry &b) {
+            return a.pc != b.pc ? a.pc < b.pc : a.nth != b.nth ? a.nth < b.nth : a.shared != b.shared ? a.shared < b.shared : a.how < b.how;
+        });
+        for (size_t i = 0; i < l.size();) {
+            size_t j = i;
+            while (j < l.size() && l[j].pc == l[i].pc && l[j].nth == l[i].nth && l[j].shared == l[i].shared && l[j].how == l[i].how) j++;
+            if (l[i].shared) count_shared(c, &l[i], j - i);
+            else count_global(c, &l[i], j - i);
+            i = j;
+        }
+        l.clear();
+    }
+}
 
 extern "C" {
 const emu_kernel_counts *emu_counts(size_t *n)
@@ -47,5 +189,6 @@ void emu_counts_reset(void)
     n_launches = n_syncs = 0;
     counts.clear();
     names.clear();
+    current = 0;
 }
 }
