@@ -42,8 +42,8 @@ def role_rows(n, profile_words):
 def plain_rows(n, words):
     """n rows of about `words` words, every token of the answer supervised."""
     text = []
-    for name in ("README.md", "CONTRIBUTING.md"):
-        text += open(os.path.join(ROOT, name)).read().split()
+    for row in open(os.path.join(ROOT, "data", "samples", "roles_train_en.jsonl")):
+        text += json.loads(row)["generated"][0].split()
     rows = []
     for i in range(n):
         at = (i * 131) % len(text)
@@ -171,12 +171,12 @@ def main():
         roles, source = role_rows(8 * (a.steps + 1), 240)
         role_file, plain_file = os.path.join(work, "roles.jsonl"), os.path.join(work, "plain.jsonl")
         write_rows(role_file, roles)
-        write_rows(plain_file, plain_rows(8 * (a.steps + 1), 330))
+        write_rows(plain_file, plain_rows(8 * (a.steps + 1), 345))
         if not have_peft:
             print("PyTorch + PEFT are not installed for %s: only our figures (PYTHON=... chooses another)" % sys.executable)
         fixed = ["--shuffle_merged_datasets=false"]
         print("plain rows of about 512 tokens, 8 a step, f32")
-        ours = run_ours(a.ptrain, folder, plain_file, work, a.steps + 1, 512, "plain", fixed + ["--sample_packing=plain"])
+        ours = run_ours(a.ptrain, folder, plain_file, work, a.steps + 1, 640, "plain", fixed + ["--sample_packing=plain"])
         theirs = run_rival(folder, plain_file, a.steps, 2) if have_peft else None
         line("rows a second", ours["rows_s"], theirs and theirs["rows_s"], "rows/s", 1.8)
         line("peak memory", ours["gib"], theirs and theirs["gib"], "GiB")
