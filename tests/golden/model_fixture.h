@@ -97,7 +97,8 @@ static inline rows rows_sft(json_t *golden)
     rows r = {0};
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(golden, "rows"), i, v) rows_add(&r, json_object_get(v, "ids"), json_object_get(v, "weight"), 0);
+    json_array_foreach(json_object_get(golden, "rows"), i, v)
+        rows_add(&r, json_object_get(v, "ids"), json_object_get(v, "weight"), 0);
     return r;
 }
 
@@ -106,7 +107,8 @@ static inline rows rows_pairs(json_t *golden)
     rows r = {0};
     size_t i;
     json_t *v;
-    json_array_foreach(json_object_get(golden, "pairs"), i, v) {
+    json_array_foreach(json_object_get(golden, "pairs"), i, v)
+    {
         int32_t from = (int32_t)json_num(v, "prompt_len");
         rows_add(&r, json_object_get(v, "chosen"), NULL, from);
         rows_add(&r, json_object_get(v, "rejected"), NULL, from);
@@ -177,7 +179,8 @@ static inline double sft_pass(bench *b, const rows *r, pt_packing packing)
     return loss;
 }
 
-/* ---- AdamW through the ops -------------------------------------------------------------------------------------------------- */
+/* ---- AdamW through the ops --------------------------------------------------------------------------------------------------
+ */
 
 typedef struct optimiser {
     pt_buf buf;
@@ -209,10 +212,16 @@ static inline void optimiser_step(optimiser *o, bench *b, float lr, float decay,
     for (int part = 0; part < 2; part++) {
         int64_t at = part ? cut : 0, len = part ? count - cut : cut;
         if (len == 0) continue;
-        OK(ops->adamw(&b->ctx, &(pt_adamw_args){.p = pt_view_cols(pt_model_param_view(b->m), at, len), .m = pt_view_cols(o->m, at, len),
-                                                .v = pt_view_cols(o->v, at, len), .g = pt_view_cols(pt_model_grad_view(b->m), at, len),
-                                                .scalars = o->scalars, .lr = lr, .beta1 = 0.9f, .beta2 = 0.999f,
-                                                .eps = 1e-8f, .weight_decay = part ? 0 : decay}));
+        OK(ops->adamw(&b->ctx, &(pt_adamw_args){.p = pt_view_cols(pt_model_param_view(b->m), at, len),
+                                                .m = pt_view_cols(o->m, at, len),
+                                                .v = pt_view_cols(o->v, at, len),
+                                                .g = pt_view_cols(pt_model_grad_view(b->m), at, len),
+                                                .scalars = o->scalars,
+                                                .lr = lr,
+                                                .beta1 = 0.9f,
+                                                .beta2 = 0.999f,
+                                                .eps = 1e-8f,
+                                                .weight_decay = part ? 0 : decay}));
     }
     OK(pt_model_zero_grad(b->m));
 }

@@ -1,4 +1,5 @@
-/* Whole models against PyTorch, transformers and PEFT (tests/golden/models.py): every family on the reference and the cpu backend. */
+/* Whole models against PyTorch, transformers and PEFT (tests/golden/models.py): every family on the reference and the cpu
+ * backend. */
 #include "tests/golden/model_fixture.h"
 
 #include "base/file.h"
@@ -91,7 +92,8 @@ static void test_logits(void **state)
     pt_st *st = open_golden(s);
     bench b;
     open_family(&b, s, &opt, &wide);
-    double base = distribution_error(&b, golden, st, "logits", PT_SLOT_NONE), lora = distribution_error(&b, golden, st, "lora_logits", 0);
+    double base = distribution_error(&b, golden, st, "logits", PT_SLOT_NONE),
+           lora = distribution_error(&b, golden, st, "lora_logits", 0);
     double limit = s->compute == PT_COMPUTE_F32 ? 1e-4 : 2 * json_num(golden, "bf16_logits");
     print_message("# figure logits %s %s: base %.2e lora %.2e (limit %.1e)\n", s->family, s->ops->name, base, lora, limit);
     assert_true(base <= limit);
@@ -109,7 +111,8 @@ static float *download_grads(bench *b)
     return g;
 }
 
-/* Every gradient by name against the golden; budget: relative errors by name, NULL = 1e-4 for all. Returns the largest error. */
+/* Every gradient by name against the golden; budget: relative errors by name, NULL = 1e-4 for all. Returns the largest error.
+ */
 static double check_grads(bench *b, const pt_st *st, const char *prefix, json_t *budget)
 {
     char name[256];
@@ -146,9 +149,11 @@ static void grads_of(const setup *s, bool full)
             open_family(&b, s, &opt, &caps);
             double want = json_num(golden, full ? "full_loss" : "lora_loss"), loss = sft_pass(&b, &r, (pt_packing)packing);
             if (!(fabs(loss - want) <= (f32 ? 1e-5 : 2e-2) * want)) fail_msg("loss %.8f, expected %.8f", loss, want);
-            double e = check_grads(&b, st, full ? "full" : "lora", f32 ? NULL : json_object_get(golden, full ? "bf16_full" : "bf16_lora"));
+            double e = check_grads(&b, st, full ? "full" : "lora",
+                                   f32 ? NULL : json_object_get(golden, full ? "bf16_full" : "bf16_lora"));
             if (packing == 0 && !ckpt)
-                print_message("# figure %s gradients %s %s: largest error %.2e\n", full ? "full" : "LoRA", s->family, s->ops->name, e);
+                print_message("# figure %s gradients %s %s: largest error %.2e\n", full ? "full" : "LoRA", s->family,
+                              s->ops->name, e);
             bench_close(&b);
         }
     rows_free(&r);
@@ -156,8 +161,14 @@ static void grads_of(const setup *s, bool full)
     json_decref(golden);
 }
 
-static void test_full_grads(void **state) { grads_of(*state, true); }
-static void test_lora_grads(void **state) { grads_of(*state, false); }
+static void test_full_grads(void **state)
+{
+    grads_of(*state, true);
+}
+static void test_lora_grads(void **state)
+{
+    grads_of(*state, false);
+}
 
 /* ---- ten AdamW steps --------------------------------------------------------------------------------------------------- */
 
@@ -182,7 +193,8 @@ static void sft_steps(const setup *s, bool full)
     optimiser_open(&o, &b);
     for (size_t i = 0; i < 10; i++) {
         double loss = sft_pass(&b, &r, PT_PACKING_FOREST);
-        optimiser_step(&o, &b, (float)json_num(golden, "lr"), (float)json_num(golden, "weight_decay"), (float)json_num(golden, "max_grad_norm"));
+        optimiser_step(&o, &b, (float)json_num(golden, "lr"), (float)json_num(golden, "weight_decay"),
+                       (float)json_num(golden, "max_grad_norm"));
         check_step(golden, full ? "full_steps" : "sft_steps", i, loss, norm_of(&b, &o));
     }
     b.ctx.ops->free(&b.ctx, &o.buf);
@@ -191,8 +203,14 @@ static void sft_steps(const setup *s, bool full)
     json_decref(golden);
 }
 
-static void test_sft_steps(void **state) { sft_steps(*state, false); }
-static void test_full_steps(void **state) { sft_steps(*state, true); }
+static void test_sft_steps(void **state)
+{
+    sft_steps(*state, false);
+}
+static void test_full_steps(void **state)
+{
+    sft_steps(*state, true);
+}
 
 /* Sigmoid DPO from the groups' sums; fills dlogp. Groups 2k and 2k+1 are the sides of pair k. */
 static double dpo_loss(const pt_batch *b, const double *sum, const double *ref, double beta, float *dlogp)
@@ -215,7 +233,8 @@ static void check_reference(json_t *golden, const char *key, const double *sum, 
     json_t *all = json_object_get(json_object_get(golden, "pair_logps"), key);
     for (int32_t g = 0; g < n; g++) {
         double want = json_number_value(json_array_get(json_array_get(all, (size_t)g / 2), (size_t)g % 2));
-        if (!(fabs(sum[g] - want) <= 1e-5 * fabs(want))) fail_msg("reference %s, group %d: %.8f, expected %.8f", key, g, sum[g], want);
+        if (!(fabs(sum[g] - want) <= 1e-5 * fabs(want)))
+            fail_msg("reference %s, group %d: %.8f, expected %.8f", key, g, sum[g], want);
     }
 }
 
@@ -247,7 +266,8 @@ static void dpo_steps(const setup *s, bool start)
         if (i == 0 && start) assert_true(fabs(loss - log(2)) < 1e-12); /* the margin at step 0 is exactly 0 */
         OK(pt_model_logp(b.m, d, NULL));
         OK(pt_model_backward(b.m));
-        optimiser_step(&o, &b, (float)json_num(golden, "lr"), (float)json_num(golden, "weight_decay"), (float)json_num(golden, "max_grad_norm"));
+        optimiser_step(&o, &b, (float)json_num(golden, "lr"), (float)json_num(golden, "weight_decay"),
+                       (float)json_num(golden, "max_grad_norm"));
         check_step(golden, start ? "dpo_start_steps" : "dpo_base_steps", i, loss, norm_of(&b, &o));
     }
     free(logp);
@@ -259,8 +279,14 @@ static void dpo_steps(const setup *s, bool start)
     json_decref(golden);
 }
 
-static void test_dpo_start(void **state) { dpo_steps(*state, true); }
-static void test_dpo_base(void **state) { dpo_steps(*state, false); }
+static void test_dpo_start(void **state)
+{
+    dpo_steps(*state, true);
+}
+static void test_dpo_base(void **state)
+{
+    dpo_steps(*state, false);
+}
 
 /* ---- reward, generation ------------------------------------------------------------------------------------------------ */
 
@@ -278,7 +304,8 @@ static void put_param(bench *b, const char *name, const float *value)
 
 static void test_reward(void **state)
 {
-    static const char *const names[] = {"score.weight", "model.layers.0.self_attn.q_proj.lora_A.weight", "model.layers.1.mlp.down_proj.lora_B.weight"};
+    static const char *const names[] = {"score.weight", "model.layers.0.self_attn.q_proj.lora_A.weight",
+                                        "model.layers.1.mlp.down_proj.lora_B.weight"};
     const setup *s = *state;
     char dir[256], name[160];
     pt_model_options opt = lora_options(dir, sizeof dir, s);
@@ -301,7 +328,8 @@ static void test_reward(void **state)
     for (int k = 0; k < pairs; k++) {
         for (int side = 0; side < 2; side++) {
             double x = json_number_value(json_array_get(json_array_get(want, (size_t)k), (size_t)side));
-            if (!(fabs((double)score[2 * k + side] - x) <= 1e-4)) fail_msg("score %d: %.7f, expected %.7f", 2 * k + side, (double)score[2 * k + side], x);
+            if (!(fabs((double)score[2 * k + side] - x) <= 1e-4))
+                fail_msg("score %d: %.7f, expected %.7f", 2 * k + side, (double)score[2 * k + side], x);
         }
         double x = (double)score[2 * k] - (double)score[2 * k + 1];
         loss += log1p(exp(-x)) / pairs;
@@ -352,7 +380,8 @@ static void test_greedy(void **state)
     OK(pt_generate(b.m, prompts, 3, &o, out, NULL, NULL));
     for (int i = 0; i < 3; i += 2) {
         assert_int_equal(out[i].ids.n, json_array_size(ids));
-        for (size_t k = 0; k < out[i].ids.n; k++) assert_int_equal(out[i].ids.ids[k], json_integer_value(json_array_get(ids, k)));
+        for (size_t k = 0; k < out[i].ids.n; k++)
+            assert_int_equal(out[i].ids.ids[k], json_integer_value(json_array_get(ids, k)));
         assert_false(out[i].stopped);
     }
     for (int i = 0; i < 3; i++) free(out[i].ids.ids);
@@ -364,10 +393,20 @@ static void test_greedy(void **state)
 int main(void)
 {
     static const char *const families[] = {"llama", "mistral", "qwen2", "qwen3"};
-    static const struct { const char *name; CMUnitTestFunction f; bool bf16; } tests[] = {
-        {"logits", test_logits, true},        {"full gradients", test_full_grads, true}, {"LoRA gradients", test_lora_grads, true},
-        {"SFT steps", test_sft_steps, false}, {"full steps", test_full_steps, false},    {"DPO steps, reference start", test_dpo_start, false},
-        {"DPO steps, reference base", test_dpo_base, false}, {"reward", test_reward, false}, {"greedy", test_greedy, false},
+    static const struct {
+        const char *name;
+        CMUnitTestFunction f;
+        bool bf16;
+    } tests[] = {
+        {"logits", test_logits, true},
+        {"full gradients", test_full_grads, true},
+        {"LoRA gradients", test_lora_grads, true},
+        {"SFT steps", test_sft_steps, false},
+        {"full steps", test_full_steps, false},
+        {"DPO steps, reference start", test_dpo_start, false},
+        {"DPO steps, reference base", test_dpo_base, false},
+        {"reward", test_reward, false},
+        {"greedy", test_greedy, false},
     };
     static struct CMUnitTest list[128];
     static setup setups[16];
@@ -378,7 +417,8 @@ int main(void)
             setups[k] = (setup){families[f], v == 0 ? &pt_ops_ref : &pt_ops_cpu, v == 2 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32};
             for (size_t t = 0; t < sizeof tests / sizeof *tests; t++) {
                 if (v == 2 && !tests[t].bf16) continue;
-                snprintf(names[n], sizeof names[n], "%s: %s, %s%s", tests[t].name, families[f], setups[k].ops->name, v == 2 ? ", bf16" : "");
+                snprintf(names[n], sizeof names[n], "%s: %s, %s%s", tests[t].name, families[f], setups[k].ops->name,
+                         v == 2 ? ", bf16" : "");
                 list[n] = (struct CMUnitTest){names[n], tests[t].f, NULL, NULL, &setups[k]};
                 n++;
             }

@@ -1,5 +1,5 @@
-/* Models under ../shared/data/weights: the trained stories260K (llama2.c's format, rewritten here as GGUF) and tiny Hugging Face folders.
- * Skips where that folder is absent. */
+/* Models under ../shared/data/weights: the trained stories260K (llama2.c's format, rewritten here as GGUF) and tiny Hugging
+ * Face folders. Skips where that folder is absent. */
 #include "tests/golden/model_fixture.h"
 
 #include <unistd.h>
@@ -20,7 +20,9 @@ static void need(const char *path)
 
 /* ---- stories260K ------------------------------------------------------------------------------------------------------- */
 
-typedef struct llama2c { int32_t dim, ffn, layers, heads, kv, vocab, seq; } llama2c;
+typedef struct llama2c {
+    int32_t dim, ffn, layers, heads, kv, vocab, seq;
+} llama2c;
 
 /* Declares (data NULL) or writes one tensor of every layer. */
 static const float *layered(pt_gguf_writer *w, const llama2c *h, const char *name, int64_t out, int64_t in, const float *data)
@@ -29,7 +31,8 @@ static const float *layered(pt_gguf_writer *w, const llama2c *h, const char *nam
     int64_t dims[2] = {in, out};
     for (int l = 0; l < h->layers; l++) {
         snprintf(full, sizeof full, "blk.%d.%s.weight", l, name);
-        if (!data) OK(pt_gguf_put_tensor(w, full, PT_F32, out == 1 ? 1 : 2, dims));
+        if (!data)
+            OK(pt_gguf_put_tensor(w, full, PT_F32, out == 1 ? 1 : 2, dims));
         else {
             OK(pt_gguf_write(w, data, (size_t)(out * in) * 4));
             data += out * in;
@@ -42,7 +45,8 @@ static const float *layered(pt_gguf_writer *w, const llama2c *h, const char *nam
 static void put_weights(pt_gguf_writer *w, const llama2c *h, const float *data)
 {
     int64_t d = h->dim, kv = (int64_t)h->dim / h->heads * h->kv, f = h->ffn, embed[2] = {d, h->vocab};
-    if (!data) OK(pt_gguf_put_tensor(w, "token_embd.weight", PT_F32, 2, embed));
+    if (!data)
+        OK(pt_gguf_put_tensor(w, "token_embd.weight", PT_F32, 2, embed));
     else {
         OK(pt_gguf_write(w, data, (size_t)(d * h->vocab) * 4));
         data += d * h->vocab;
@@ -56,8 +60,10 @@ static void put_weights(pt_gguf_writer *w, const llama2c *h, const float *data)
     data = layered(w, h, "ffn_gate", f, d, data);
     data = layered(w, h, "ffn_down", d, f, data);
     data = layered(w, h, "ffn_up", f, d, data);
-    if (!data) OK(pt_gguf_put_tensor(w, "output_norm.weight", PT_F32, 1, &d));
-    else OK(pt_gguf_write(w, data, (size_t)d * 4));
+    if (!data)
+        OK(pt_gguf_put_tensor(w, "output_norm.weight", PT_F32, 1, &d));
+    else
+        OK(pt_gguf_write(w, data, (size_t)d * 4));
 }
 
 /* tok512.bin: i32 longest; {f32 score, i32 bytes, text} a token; blanks instead of U+2581. */
@@ -82,7 +88,8 @@ static void put_vocab(pt_gguf_writer *w, int32_t n)
             if (ch == ' ') {
                 memcpy(out + k, "\xe2\x96\x81", 3);
                 k += 3;
-            } else out[k++] = ch;
+            } else
+                out[k++] = ch;
         }
         at += (size_t)len;
         type[i] = i == 0 ? PT_TOKEN_UNKNOWN : i < 3 ? PT_TOKEN_CONTROL : i < 259 ? PT_TOKEN_BYTE : PT_TOKEN_NORMAL;
@@ -109,9 +116,13 @@ static void make_stories(const char *path)
     pt_gguf_writer w;
     OK(pt_map_open(&map, SHARED "/stories260K/stories260K.bin"));
     memcpy(&h, map.data, sizeof h);
-    const struct { const char *key; int32_t v; } ints[] = {
-        {"llama.context_length", h.seq}, {"llama.embedding_length", h.dim},  {"llama.block_count", h.layers},      {"llama.feed_forward_length", h.ffn},
-        {"llama.attention.head_count", h.heads}, {"llama.attention.head_count_kv", h.kv}, {"llama.vocab_size", h.vocab},
+    const struct {
+        const char *key;
+        int32_t v;
+    } ints[] = {
+        {"llama.context_length", h.seq},      {"llama.embedding_length", h.dim},       {"llama.block_count", h.layers},
+        {"llama.feed_forward_length", h.ffn}, {"llama.attention.head_count", h.heads}, {"llama.attention.head_count_kv", h.kv},
+        {"llama.vocab_size", h.vocab},
     };
     OK(pt_gguf_writer_open(&w, path));
     OK(pt_gguf_put_text(&w, "general.architecture", "llama", 5));
@@ -150,7 +161,8 @@ static void test_stories_nll(void **state)
     size_t i;
     open_stories(&b, *state);
     g = stories_golden();
-    json_array_foreach(g, i, v) {
+    json_array_foreach(g, i, v)
+    {
         json_t *ids = json_object_get(v, "token_ids"), *nll = json_object_get(v, "nll_per_token");
         int32_t id[64], n = (int32_t)json_array_size(ids);
         float logp[64];
@@ -158,7 +170,8 @@ static void test_stories_nll(void **state)
         OK(pt_model_token_logps(b.m, id, n, PT_SLOT_NONE, logp));
         for (int32_t k = 0; k + 1 < n; k++) {
             double want = json_number_value(json_array_get(nll, (size_t)k));
-            if (!(fabs(-(double)logp[k] - want) <= 2e-5 + 2e-6 * want)) fail_msg("text %zu, token %d: %.6f, expected %.6f", i, k + 1, -(double)logp[k], want);
+            if (!(fabs(-(double)logp[k] - want) <= 2e-5 + 2e-6 * want))
+                fail_msg("text %zu, token %d: %.6f, expected %.6f", i, k + 1, -(double)logp[k], want);
         }
     }
     json_decref(g);
@@ -179,7 +192,8 @@ static void test_stories_text(void **state)
     pt_gen_options o = {.max_new_tokens = 200, .top_p = 1, .repetition_penalty = 1, .slot = PT_SLOT_NONE};
     OK(pt_generate(b.m, &prompt, 1, &o, &r, NULL, NULL));
     json_t *g = stories_golden(), *greedy = json_object_get(json_array_get(g, 0), "greedy_64_from_bos");
-    for (size_t k = 0; k < json_array_size(greedy); k++) assert_int_equal(r.ids.ids[k], json_integer_value(json_array_get(greedy, k)));
+    for (size_t k = 0; k < json_array_size(greedy); k++)
+        assert_int_equal(r.ids.ids[k], json_integer_value(json_array_get(greedy, k)));
     json_decref(g);
     OK(pt_source_tokenizer(b.src, &tok));
     OK(pt_tok_decode(tok, r.ids.ids, r.ids.n, true, &text));
@@ -198,8 +212,8 @@ static void test_stories_text(void **state)
 
 /* ---- tiny Hugging Face folders ----------------------------------------------------------------------------------------- */
 
-/* The upstream ids were made in bf16 on another machine: each must be our choice, or tie with it within 0.003 (transformers in f32 finds the fifth
- * one 0.0009 behind). */
+/* The upstream ids were made in bf16 on another machine: each must be our choice, or tie with it within 0.003 (transformers in
+ * f32 finds the fifth one 0.0009 behind). */
 static void test_tiny_greedy(void **state)
 {
     bench b;
@@ -207,7 +221,8 @@ static void test_tiny_greedy(void **state)
     int equal = 0;
     pt_model_caps caps = {.tokens = 64, .segs = 4, .heads = 16, .rows = 16, .groups = 4, .decode_rows = 1, .decode_len = 32};
     need(SHARED "/tiny_hf/tiny_qwen3/config.json");
-    json_t *g = json_load_file(SHARED "/tiny_hf/tiny_qwen3/upstream_pinned_greedy.json", 0, &e), *ids = json_object_get(g, "greedy_ids");
+    json_t *g = json_load_file(SHARED "/tiny_hf/tiny_qwen3/upstream_pinned_greedy.json", 0, &e),
+           *ids = json_object_get(g, "greedy_ids");
     int32_t seq[16] = {1, 2};
     size_t n = json_array_size(ids);
     for (size_t k = 0; k < n; k++) seq[2 + k] = (int32_t)json_integer_value(json_array_get(ids, k));
@@ -220,7 +235,9 @@ static void test_tiny_greedy(void **state)
         pt_gen_result r = {{0}, false, 0};
         OK(pt_generate(b.m, &prompt, 1, &o, &r, NULL, NULL));
         equal += r.ids.ids[0] == seq[2 + k];
-        if (!(fabsf(r.logp_sum - logp[1 + k]) <= 0.003f)) fail_msg("id %zu: %d (%.4f), upstream %d (%.4f)", k, r.ids.ids[0], (double)r.logp_sum, seq[2 + k], (double)logp[1 + k]);
+        if (!(fabsf(r.logp_sum - logp[1 + k]) <= 0.003f))
+            fail_msg("id %zu: %d (%.4f), upstream %d (%.4f)", k, r.ids.ids[0], (double)r.logp_sum, seq[2 + k],
+                     (double)logp[1 + k]);
         free(r.ids.ids);
     }
     assert_true(equal >= (int)n - 1);
@@ -270,7 +287,9 @@ int main(void)
         {"stories260K nll, cpu", test_stories_nll, NULL, NULL, (void *)(uintptr_t)&pt_ops_cpu},
         {"stories260K greedy, ref", test_stories_text, NULL, NULL, (void *)(uintptr_t)&pt_ops_ref},
         {"stories260K greedy, cpu", test_stories_text, NULL, NULL, (void *)(uintptr_t)&pt_ops_cpu},
-        cmocka_unit_test(test_tiny_greedy), cmocka_unit_test(test_tiny_llama), cmocka_unit_test(test_tiny_mlx),
+        cmocka_unit_test(test_tiny_greedy),
+        cmocka_unit_test(test_tiny_llama),
+        cmocka_unit_test(test_tiny_mlx),
     };
     return cmocka_run_group_tests(tests, make_tmp, drop_tmp);
 }

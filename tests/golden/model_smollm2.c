@@ -1,5 +1,5 @@
-/* SmolLM2-135M-Instruct Q4_1 from its GGUF against transformers on the dequantised weights (tests/golden/smollm2.py). The model is not in the
- * repository: PTRAIN_SMOLLM2 names it, else the tests skip. */
+/* SmolLM2-135M-Instruct Q4_1 from its GGUF against transformers on the dequantised weights (tests/golden/smollm2.py). The model
+ * is not in the repository: PTRAIN_SMOLLM2 names it, else the tests skip. */
 #include "tests/golden/model_fixture.h"
 
 #include <unistd.h>
@@ -38,7 +38,8 @@ static json_t *golden(void)
 
 static void open_model(bench *b, pt_compute compute, const pt_model_options *opt)
 {
-    pt_model_caps caps = {.tokens = 128, .segs = 8, .heads = 128, .rows = 128, .groups = 4, .decode_rows = 2, .decode_len = 128};
+    pt_model_caps caps = {
+        .tokens = 128, .segs = 8, .heads = 128, .rows = 128, .groups = 4, .decode_rows = 2, .decode_len = 128};
     bench_open(b, &pt_ops_cpu, compute, model_path(), opt, &caps);
 }
 
@@ -48,12 +49,14 @@ static void logps(pt_compute compute, double limit)
     size_t i;
     json_t *v, *g = golden();
     open_model(&b, compute, &(pt_model_options){0});
-    json_array_foreach(json_object_get(g, "logps"), i, v) {
+    json_array_foreach(json_object_get(g, "logps"), i, v)
+    {
         pt_ids ids;
         float got[128], want[128];
         ids_from(json_object_get(v, "ids"), &ids);
         OK(pt_model_token_logps(b.m, ids.ids, (int32_t)ids.n, PT_SLOT_NONE, got));
-        for (size_t k = 0; k + 1 < ids.n; k++) want[k] = (float)json_number_value(json_array_get(json_object_get(v, "logp"), k));
+        for (size_t k = 0; k + 1 < ids.n; k++)
+            want[k] = (float)json_number_value(json_array_get(json_object_get(v, "logp"), k));
         double e = rel_error(got, want, (int64_t)ids.n - 1);
         print_message("# figure SmolLM2 Q4_1 log-probabilities, text %zu: relative error %.2e\n", i, e);
         assert_true(e <= limit);
@@ -63,8 +66,14 @@ static void logps(pt_compute compute, double limit)
     json_decref(g);
 }
 
-static void test_logps(void **state) { logps(PT_COMPUTE_F32, 1e-4); }
-static void test_logps_bf16(void **state) { logps(PT_COMPUTE_BF16, 3e-2); }
+static void test_logps(void **state)
+{
+    logps(PT_COMPUTE_F32, 1e-4);
+}
+static void test_logps_bf16(void **state)
+{
+    logps(PT_COMPUTE_BF16, 3e-2);
+}
 
 static void test_tokenizer_and_greedy(void **state)
 {
@@ -77,7 +86,8 @@ static void test_tokenizer_and_greedy(void **state)
     int32_t stop = 2;
     open_model(&b, PT_COMPUTE_F32, &(pt_model_options){0});
     OK(pt_source_tokenizer(b.src, &tok));
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         const char *text = json_string_value(json_object_get(v, "prompt"));
         pt_ids own = {0};
         ids_from(json_object_get(v, "prompt_ids"), &prompts[i]);
@@ -86,13 +96,21 @@ static void test_tokenizer_and_greedy(void **state)
         assert_memory_equal(own.ids, prompts[i].ids, own.n * sizeof *own.ids);
         free(own.ids);
     }
-    pt_gen_options o = {.max_new_tokens = 24, .top_p = 1, .repetition_penalty = 1, .stops = &stop, .n_stops = 1, .slot = PT_SLOT_NONE, .logp = true};
+    pt_gen_options o = {.max_new_tokens = 24,
+                        .top_p = 1,
+                        .repetition_penalty = 1,
+                        .stops = &stop,
+                        .n_stops = 1,
+                        .slot = PT_SLOT_NONE,
+                        .logp = true};
     OK(pt_generate(b.m, prompts, 2, &o, out, NULL, NULL));
-    json_array_foreach(list, i, v) {
+    json_array_foreach(list, i, v)
+    {
         json_t *ids = json_object_get(v, "ids");
         pt_str text = {0};
         assert_int_equal(out[i].ids.n, json_array_size(ids));
-        for (size_t k = 0; k < out[i].ids.n; k++) assert_int_equal(out[i].ids.ids[k], json_integer_value(json_array_get(ids, k)));
+        for (size_t k = 0; k < out[i].ids.n; k++)
+            assert_int_equal(out[i].ids.ids[k], json_integer_value(json_array_get(ids, k)));
         OK(pt_tok_decode(tok, out[i].ids.ids, out[i].ids.n, true, &text));
         assert_string_equal(text.text, json_string_value(json_object_get(v, "text")));
         assert_true(out[i].logp_sum < 0);
@@ -130,7 +148,8 @@ static void check_file(const char *path, const char *adapter, const float *want,
 {
     bench b;
     pt_model_caps caps = {.tokens = 128, .segs = 8, .heads = 128, .rows = 128, .groups = 4};
-    bench_open(&b, &pt_ops_cpu, PT_COMPUTE_F32, path, &(pt_model_options){.lora = {.on = adapter != NULL, .start_dir = adapter}}, &caps);
+    bench_open(&b, &pt_ops_cpu, PT_COMPUTE_F32, path,
+               &(pt_model_options){.lora = {.on = adapter != NULL, .start_dir = adapter}}, &caps);
     double e = golden_error(&b, want, ids, adapter ? 0 : PT_SLOT_NONE);
     print_message("# figure %s%s: relative error %.2e\n", pt_path_base(path), adapter ? " + adapter" : "", e);
     assert_true(e <= limit);
@@ -143,7 +162,8 @@ static void save_greedy(bench *b, const char *dir, int slot)
     char path[256];
     json_t *g = golden(), *out = json_array(), *v;
     size_t i;
-    json_array_foreach(json_object_get(g, "greedy"), i, v) {
+    json_array_foreach(json_object_get(g, "greedy"), i, v)
+    {
         pt_ids prompt;
         pt_gen_result r = {{0}, false, 0};
         pt_gen_options o = {.max_new_tokens = 64, .top_p = 1, .repetition_penalty = 1, .slot = slot};
@@ -174,8 +194,10 @@ static void test_exports(void **state)
     json_t *g = golden();
     snprintf(dir, sizeof dir, "%s", keep ? keep : "/tmp/ptrain-smollm2-XXXXXX");
     open_model(&b, PT_COMPUTE_F32, &(pt_model_options){.lora = {.on = true, .r = 8, .alpha = 16}, .seed = 3});
-    if (keep) OK(pt_dir_make(dir));
-    else assert_non_null(mkdtemp(dir));
+    if (keep)
+        OK(pt_dir_make(dir));
+    else
+        assert_non_null(mkdtemp(dir));
     shake(&b);
     OK(pt_source_tokenizer(b.src, &tok));
     OK(pt_template_open(&tmpl, "tokenizer_default", tok, NULL));
@@ -205,7 +227,8 @@ static void test_exports(void **state)
         open_model(&plain, PT_COMPUTE_F32, &(pt_model_options){0});
         OK(pt_export_gguf(plain.m, path, &o));
         bench_close(&plain);
-    } else OK(pt_dir_remove(dir));
+    } else
+        OK(pt_dir_remove(dir));
     free(ids.ids);
     pt_template_free(tmpl);
     bench_close(&b);
@@ -214,7 +237,7 @@ static void test_exports(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_logps), cmocka_unit_test(test_logps_bf16), cmocka_unit_test(test_tokenizer_and_greedy),
-                                       cmocka_unit_test(test_exports)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_logps), cmocka_unit_test(test_logps_bf16),
+                                       cmocka_unit_test(test_tokenizer_and_greedy), cmocka_unit_test(test_exports)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* What goes out comes back: PEFT, Hugging Face, GGUF and GGUF LoRA exports of the fixtures (tests/golden/models.py), read again here. Other
- * programs read them in tests/golden/verify_exports.py. */
+/* What goes out comes back: PEFT, Hugging Face, GGUF and GGUF LoRA exports of the fixtures (tests/golden/models.py), read again
+ * here. Other programs read them in tests/golden/verify_exports.py. */
 #include "tests/golden/model_fixture.h"
 
 #include <unistd.h>
@@ -34,7 +34,8 @@ static int32_t score(bench *b, const char *family, float *logp)
     return n - 1;
 }
 
-static void check_same(const char *what, const char *path, const char *adapter, const char *family, const float *want, double limit)
+static void check_same(const char *what, const char *path, const char *adapter, const char *family, const float *want,
+                       double limit)
 {
     bench b;
     float logp[64];
@@ -131,7 +132,10 @@ static void test_full(void **state)
 
 static void test_types(void **state)
 {
-    static const struct { const char *type; double limit; } types[] = {{"bf16", 0.02}, {"f16", 0.005}, {"q8_0", 0.02}, {"q4_1", 0.3}};
+    static const struct {
+        const char *type;
+        double limit;
+    } types[] = {{"bf16", 0.02}, {"f16", 0.005}, {"q8_0", 0.02}, {"q4_1", 0.3}};
     char base[256], adapter[256], path[256];
     float want[64];
     bench b;
@@ -188,7 +192,8 @@ static void test_gguf_lora(void **state)
     OK(pt_gguf_open(&g, path));
     double alpha = text_num(g, "adapter.lora.alpha");
     assert_true(fabs(alpha - 16) < 1e-5); /* 8 / sqrt(4) x 4 */
-    const pt_gguf_tensor *fb = pt_gguf_find_tensor(g, "blk.1.attn_q.weight.lora_b"), *fa = pt_gguf_find_tensor(g, "blk.1.attn_q.weight.lora_a");
+    const pt_gguf_tensor *fb = pt_gguf_find_tensor(g, "blk.1.attn_q.weight.lora_b"),
+                         *fa = pt_gguf_find_tensor(g, "blk.1.attn_q.weight.lora_a");
     assert_non_null(fb);
     assert_int_equal(fa->dims[0], 32);
     assert_int_equal(fa->dims[1], 4);
@@ -236,9 +241,11 @@ static void test_reward(void **state)
     OK(pt_export_hf(b.m, path, &out));
     snprintf(config, sizeof config, "%s/config.json", path);
     c = json_load_file(config, 0, &e);
-    assert_non_null(strstr(json_string_value(json_array_get(json_object_get(c, "architectures"), 0)), "ForSequenceClassification"));
+    assert_non_null(
+        strstr(json_string_value(json_array_get(json_object_get(c, "architectures"), 0)), "ForSequenceClassification"));
     assert_true(json_is_integer(json_object_get(c, "pad_token_id")));
-    assert_int_not_equal(json_integer_value(json_object_get(c, "pad_token_id")), json_integer_value(json_object_get(c, "eos_token_id")));
+    assert_int_not_equal(json_integer_value(json_object_get(c, "pad_token_id")),
+                         json_integer_value(json_object_get(c, "eos_token_id")));
     assert_int_equal(json_object_size(json_object_get(c, "id2label")), 1);
     json_decref(c);
 
@@ -291,11 +298,16 @@ static int drop_tmp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        {"exports: llama", test_family, NULL, NULL, (void *)"llama"},     {"exports: mistral", test_family, NULL, NULL, (void *)"mistral"},
-        {"exports: qwen2", test_family, NULL, NULL, (void *)"qwen2"},     {"exports: qwen3", test_family, NULL, NULL, (void *)"qwen3"},
-        {"full: llama", test_full, NULL, NULL, (void *)"llama"},          {"full: qwen2", test_full, NULL, NULL, (void *)"qwen2"},
-        {"reward: llama", test_reward, NULL, NULL, (void *)"llama"},      {"reward: qwen3", test_reward, NULL, NULL, (void *)"qwen3"},
-        cmocka_unit_test(test_types),                                     cmocka_unit_test(test_gguf_lora),
+        {"exports: llama", test_family, NULL, NULL, (void *)"llama"},
+        {"exports: mistral", test_family, NULL, NULL, (void *)"mistral"},
+        {"exports: qwen2", test_family, NULL, NULL, (void *)"qwen2"},
+        {"exports: qwen3", test_family, NULL, NULL, (void *)"qwen3"},
+        {"full: llama", test_full, NULL, NULL, (void *)"llama"},
+        {"full: qwen2", test_full, NULL, NULL, (void *)"qwen2"},
+        {"reward: llama", test_reward, NULL, NULL, (void *)"llama"},
+        {"reward: qwen3", test_reward, NULL, NULL, (void *)"qwen3"},
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_gguf_lora),
     };
     return cmocka_run_group_tests(tests, make_tmp, drop_tmp);
 }

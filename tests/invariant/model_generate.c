@@ -19,7 +19,8 @@ static void make_prompts(void)
 static void open_model(bench *b, const pt_ops *ops, const char *family, int32_t batch, int32_t tokens, bool adapter)
 {
     char path[256], dir[256];
-    pt_model_caps caps = {.tokens = tokens, .segs = 4, .heads = 64, .rows = 64, .groups = 8, .decode_rows = batch, .decode_len = 31 + NEW};
+    pt_model_caps caps = {
+        .tokens = tokens, .segs = 4, .heads = 64, .rows = 64, .groups = 8, .decode_rows = batch, .decode_len = 31 + NEW};
     snprintf(path, sizeof path, FIXTURES "/%s", family);
     snprintf(dir, sizeof dir, FIXTURES "/%s/adapter", family);
     bench_open(b, ops, PT_COMPUTE_F32, path, &(pt_model_options){.lora = {.on = adapter, .start_dir = dir}}, &caps);
@@ -27,7 +28,8 @@ static void open_model(bench *b, const pt_ops *ops, const char *family, int32_t 
 
 static pt_gen_options greedy(bool adapter)
 {
-    return (pt_gen_options){.max_new_tokens = NEW, .top_p = 1, .repetition_penalty = 1, .slot = adapter ? 0 : PT_SLOT_NONE, .logp = true};
+    return (pt_gen_options){
+        .max_new_tokens = NEW, .top_p = 1, .repetition_penalty = 1, .slot = adapter ? 0 : PT_SLOT_NONE, .logp = true};
 }
 
 static void generate(bench *b, const pt_gen_options *o, pt_gen_result *out)
@@ -79,7 +81,8 @@ static void test_grouping(void **state)
         OK(pt_model_token_logps(all.m, seq, (int32_t)n + NEW, o.slot, logp));
         double sum = 0;
         for (size_t k = 0; k < NEW; k++) sum += (double)logp[n - 1 + k];
-        if (!(fabs(sum - (double)c[i].logp_sum) <= 1e-4 * fabs(sum))) fail_msg("prompt %d: %.6f against %.6f by teacher forcing", i, (double)c[i].logp_sum, sum);
+        if (!(fabs(sum - (double)c[i].logp_sum) <= 1e-4 * fabs(sum)))
+            fail_msg("prompt %d: %.6f against %.6f by teacher forcing", i, (double)c[i].logp_sum, sum);
     }
     release(a);
     release(b);
@@ -121,7 +124,11 @@ static void test_sampling(void **state)
     bench_close(&three);
 }
 
-typedef struct heard { int32_t ids[N][NEW]; int n[N]; int limit; } heard;
+typedef struct heard {
+    int32_t ids[N][NEW];
+    int n[N];
+    int limit;
+} heard;
 
 static bool listen(void *user, size_t i, int32_t id)
 {
@@ -170,7 +177,10 @@ static void test_refused(void **state)
     pt_gen_result r[N] = {{{0}, false, 0}};
     open_model(&b, &pt_ops_cpu, "llama", 1, 64, false);
     pt_gen_options o = greedy(false);
-    const struct { const char *says; pt_gen_options o; } wrong[] = {
+    const struct {
+        const char *says;
+        pt_gen_options o;
+    } wrong[] = {
         {"max_new_tokens -1", {.max_new_tokens = -1, .top_p = 1, .repetition_penalty = 1, .slot = -1}},
         {"top_p 0", {.max_new_tokens = 1, .repetition_penalty = 1, .slot = -1}},
         {"temperature", {.max_new_tokens = 1, .top_p = 1, .repetition_penalty = 1, .slot = -1, .temperature = NAN}},
@@ -193,9 +203,13 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        {"grouping: llama", test_grouping, NULL, NULL, (void *)"llama"}, {"grouping: mistral", test_grouping, NULL, NULL, (void *)"mistral"},
-        {"grouping: qwen2", test_grouping, NULL, NULL, (void *)"qwen2"}, {"grouping: qwen3", test_grouping, NULL, NULL, (void *)"qwen3"},
-        cmocka_unit_test(test_sampling), cmocka_unit_test(test_stops_and_sink), cmocka_unit_test(test_refused),
+        {"grouping: llama", test_grouping, NULL, NULL, (void *)"llama"},
+        {"grouping: mistral", test_grouping, NULL, NULL, (void *)"mistral"},
+        {"grouping: qwen2", test_grouping, NULL, NULL, (void *)"qwen2"},
+        {"grouping: qwen3", test_grouping, NULL, NULL, (void *)"qwen3"},
+        cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_stops_and_sink),
+        cmocka_unit_test(test_refused),
     };
     make_prompts();
     return cmocka_run_group_tests(tests, NULL, NULL);

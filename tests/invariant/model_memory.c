@@ -1,7 +1,10 @@
-/* Memory: what the plan says is what is allocated, nothing is allocated after commit, and using the model at the wrong time is an error. */
+/* Memory: what the plan says is what is allocated, nothing is allocated after commit, and using the model at the wrong time is
+ * an error. */
 #include "tests/golden/model_fixture.h"
 
-static struct { size_t bytes, calls; } counted;
+static struct {
+    size_t bytes, calls;
+} counted;
 static pt_ops counting;
 
 static pt_status counting_alloc(pt_ctx *ctx, pt_buf *buf, size_t bytes)
@@ -29,7 +32,8 @@ static void open_counted(bench *b, const char *family, const pt_model_options *o
 static size_t planned(const bench *b, const size_t bytes[PT_ROLE_COUNT], const pt_model_caps *caps, int forests)
 {
     size_t sum = 0;
-    pt_forest_caps fc = {(caps->tokens + 63) / 64 * 64, (caps->segs > 2 * caps->decode_rows ? caps->segs : 2 * caps->decode_rows) + 1};
+    pt_forest_caps fc = {(caps->tokens + 63) / 64 * 64,
+                         (caps->segs > 2 * caps->decode_rows ? caps->segs : 2 * caps->decode_rows) + 1};
     for (int r = 0; r < PT_ROLE_COUNT; r++) sum += r == PT_ROLE_WEIGHTS ? 0 : bytes[r];
     return sum - (size_t)forests * b->ctx.ops->forest_bytes((pt_ctx *)(uintptr_t)&b->ctx, &fc);
 }
@@ -46,14 +50,19 @@ static void train_once(bench *b, const rows *r, pt_packing packing, bool scalar,
     if (scalar) {
         OK(pt_model_score(b->m, logp));
         OK(pt_model_score_backward(b->m, d));
-    } else OK(pt_model_logp(b->m, d, logp));
+    } else
+        OK(pt_model_logp(b->m, d, logp));
     OK(pt_model_backward(b->m));
     pt_batch_free(&batch);
 }
 
 static void test_plan_is_allocation(void **state)
 {
-    static const struct { const char *family; pt_model_options o; int forests; } cases[] = {
+    static const struct {
+        const char *family;
+        pt_model_options o;
+        int forests;
+    } cases[] = {
         {"llama", {.lora = {.on = true, .r = 8, .alpha = 8, .dropout = 0.1f}, .train = true}, 1},
         {"llama", {.lora = {.on = true, .r = 4, .alpha = 8, .frozen_copy = true}, .train = true, .checkpointing = true}, 1},
         {"mistral", {.full = true, .train = true}, 1},
@@ -75,7 +84,8 @@ static void test_plan_is_allocation(void **state)
         assert_int_equal(counted.calls, 0);
         OK(pt_model_commit(b.m));
         if (counted.bytes != planned(&b, bytes, &caps, cases[i].forests))
-            fail_msg("case %zu: allocated %zu bytes, planned %zu", i, counted.bytes, planned(&b, bytes, &caps, cases[i].forests));
+            fail_msg("case %zu: allocated %zu bytes, planned %zu", i, counted.bytes,
+                     planned(&b, bytes, &caps, cases[i].forests));
         size_t calls = counted.calls;
         for (int packing = 0; packing < 3; packing++)
             train_once(&b, &r, (pt_packing)packing, cases[i].o.scalar_head, cases[i].o.lora.frozen_copy ? 1 : PT_SLOT_OWN);
@@ -158,6 +168,7 @@ static void test_wrong_times(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan_is_allocation), cmocka_unit_test(test_generation_plan), cmocka_unit_test(test_wrong_times)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan_is_allocation), cmocka_unit_test(test_generation_plan),
+                                       cmocka_unit_test(test_wrong_times)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Training on a quantised GGUF and on its dequantised Hugging Face copy is one trajectory, and each one's adapter fits the other. */
+/* Training on a quantised GGUF and on its dequantised Hugging Face copy is one trajectory, and each one's adapter fits the
+ * other. */
 #include "tests/golden/model_fixture.h"
 
 #include <unistd.h>
@@ -65,7 +66,8 @@ static void test_one_trajectory(void **state)
         train(gguf, &r, x, a);
         train(hf, &r, y, b);
         for (int i = 0; i < 10; i++)
-            if (!(fabs(x[i] - y[i]) <= 1e-4 * y[i])) fail_msg("%s, step %d: loss %.8f on the GGUF, %.8f on its copy", types[t], i, x[i], y[i]);
+            if (!(fabs(x[i] - y[i]) <= 1e-4 * y[i]))
+                fail_msg("%s, step %d: loss %.8f on the GGUF, %.8f on its copy", types[t], i, x[i], y[i]);
         assert_true(x[9] < x[0] - 0.05); /* it learns */
         score(gguf, a, &r, p);
         score(hf, a, &r, q); /* the other base */

@@ -41,7 +41,8 @@ static size_t count_modules(const char *const *targets, size_t n)
 
 static void test_targets(void **state)
 {
-    static const char *const all[] = {"all-linear"}, *const suffix[] = {"q_proj", "mlp.down_proj"}, *const path[] = {"model.layers.1.self_attn.o_proj"};
+    static const char *const all[] = {"all-linear"}, *const suffix[] = {"q_proj", "mlp.down_proj"},
+                             *const path[] = {"model.layers.1.self_attn.o_proj"};
     static const char *const regex[] = {".*\\.(0|1)\\.self_attn\\.(q|k|v)_proj"}, *const part[] = {"self_attn.(q|k)_proj"};
     static const char *const none[] = {"proj"}, *const head[] = {"q_proj", "lm_head"}, *const bad[] = {"q_proj("};
     assert_int_equal(count_modules(NULL, 0), 14);
@@ -50,15 +51,22 @@ static void test_targets(void **state)
     assert_int_equal(count_modules(path, 1), 1);
     assert_int_equal(count_modules(regex, 1), 6);
     bench b;
-    const struct { const char *const *t; size_t n; pt_status status; const char *says; } wrong[] = {
+    const struct {
+        const char *const *t;
+        size_t n;
+        pt_status status;
+        const char *says;
+    } wrong[] = {
         {part, 1, PT_EARG, "match no linear layer"}, /* a regular expression must match the whole path, as in PEFT */
         {none, 1, PT_EARG, "match no linear layer"},
         {head, 2, PT_ENOSUP, "lm_head"},
         {bad, 1, PT_EARG, "q_proj("},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        expect(make(&b, &(pt_model_options){.lora = {.on = true, .r = 2, .alpha = 4, .targets = wrong[i].t, .n_targets = wrong[i].n}}), wrong[i].status,
-               wrong[i].says);
+        expect(
+            make(&b,
+                 &(pt_model_options){.lora = {.on = true, .r = 2, .alpha = 4, .targets = wrong[i].t, .n_targets = wrong[i].n}}),
+            wrong[i].status, wrong[i].says);
         bench_close(&b);
     }
 }
@@ -66,7 +74,10 @@ static void test_targets(void **state)
 static void test_options(void **state)
 {
     bench b;
-    const struct { pt_model_options o; const char *says; } wrong[] = {
+    const struct {
+        pt_model_options o;
+        const char *says;
+    } wrong[] = {
         {{.lora = {.on = true, .r = 0, .alpha = 1}}, "lora_r is 0"},
         {{.lora = {.on = true, .r = 4, .alpha = 0}}, "lora_alpha is 0"},
         {{.lora = {.on = true, .r = 4, .alpha = 4, .dropout = 1}}, "lora_dropout is 1"},
@@ -170,8 +181,10 @@ static void write_adapter(char *dir, size_t size, json_t *config, const char *dr
         for (size_t i = 0; i < st->n_tensors; i++) {
             const pt_st_tensor *t = &st->tensors[i];
             if (drop && strstr(t->name, drop)) continue;
-            if (!write) OK(pt_st_writer_add(&w, t->name, t->type, t->n_dims, t->dims));
-            else OK(pt_st_writer_write(&w, t->data, t->bytes));
+            if (!write)
+                OK(pt_st_writer_add(&w, t->name, t->type, t->n_dims, t->dims));
+            else
+                OK(pt_st_writer_write(&w, t->data, t->bytes));
         }
         if (extra && !write) OK(pt_st_writer_add(&w, extra, PT_F32, 2, dims));
         if (extra && write) OK(pt_st_writer_write(&w, zeros, sizeof zeros));
@@ -248,7 +261,8 @@ static void test_frozen_copy(void **state)
 {
     bench b;
     float start[5], frozen[5], base[5], moved[5];
-    OK(make(&b, &(pt_model_options){.lora = {.on = true, .start_dir = FIXTURES "/llama/adapter", .frozen_copy = true}, .train = true}));
+    OK(make(&b, &(pt_model_options){.lora = {.on = true, .start_dir = FIXTURES "/llama/adapter", .frozen_copy = true},
+                                    .train = true}));
     commit(&b);
     score(&b, 0, start);
     score(&b, 1, frozen);
@@ -279,8 +293,9 @@ static int drop_tmp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_targets),      cmocka_unit_test(test_options),       cmocka_unit_test(test_fresh),       cmocka_unit_test(test_full_order),
-        cmocka_unit_test(test_start_folder), cmocka_unit_test(test_start_refused), cmocka_unit_test(test_frozen_copy),
+        cmocka_unit_test(test_targets),     cmocka_unit_test(test_options),      cmocka_unit_test(test_fresh),
+        cmocka_unit_test(test_full_order),  cmocka_unit_test(test_start_folder), cmocka_unit_test(test_start_refused),
+        cmocka_unit_test(test_frozen_copy),
     };
     return cmocka_run_group_tests(tests, make_tmp, drop_tmp);
 }

@@ -3,9 +3,15 @@
 
 #include "train/model/families.h"
 
-#define LLAMA "\"model_type\":\"llama\",\"vocab_size\":32,\"hidden_size\":16,\"intermediate_size\":24,\"num_hidden_layers\":4,\"num_attention_heads\":4"
-#define QWEN2 "\"model_type\":\"qwen2\",\"vocab_size\":32,\"hidden_size\":16,\"intermediate_size\":24,\"num_hidden_layers\":4,\"num_attention_heads\":4,\"num_key_value_heads\":2"
-#define MISTRAL "\"model_type\":\"mistral\",\"vocab_size\":32,\"hidden_size\":32,\"intermediate_size\":24,\"num_hidden_layers\":4,\"num_attention_heads\":8"
+#define LLAMA                                                                                                                  \
+    "\"model_type\":\"llama\",\"vocab_size\":32,\"hidden_size\":16,\"intermediate_size\":24,\"num_hidden_layers\":4,\"num_"    \
+    "attention_heads\":4"
+#define QWEN2                                                                                                                  \
+    "\"model_type\":\"qwen2\",\"vocab_size\":32,\"hidden_size\":16,\"intermediate_size\":24,\"num_hidden_layers\":4,\"num_"    \
+    "attention_heads\":4,\"num_key_value_heads\":2"
+#define MISTRAL                                                                                                                \
+    "\"model_type\":\"mistral\",\"vocab_size\":32,\"hidden_size\":32,\"intermediate_size\":24,\"num_hidden_layers\":4,\"num_"  \
+    "attention_heads\":8"
 
 static pt_status parse(const char *json, pt_model_config *c)
 {
@@ -23,7 +29,9 @@ static void refused(const char *json, pt_status status, const char *says)
 {
     pt_model_config c;
     pt_status rc = parse(json, &c);
-    if (rc != status || !strstr(pt_err_msg(), says)) fail_msg("%s\ngave %s: %s\nexpected %s with '%s'", json, pt_status_name(rc), rc ? pt_err_msg() : "", pt_status_name(status), says);
+    if (rc != status || !strstr(pt_err_msg(), says))
+        fail_msg("%s\ngave %s: %s\nexpected %s with '%s'", json, pt_status_name(rc), rc ? pt_err_msg() : "",
+                 pt_status_name(status), says);
 }
 
 static void test_defaults(void **state)
@@ -35,12 +43,16 @@ static void test_defaults(void **state)
     assert_int_equal(c.window, 0);
     assert_int_equal(c.bos, -1);
     assert_false(c.tied || c.qkv_bias || c.qk_norm);
-    assert_true(c.rope_theta == 10000 && c.scaling == PT_ROPE_SCALE_NONE && c.rope_kind == PT_ROPE_HALF && c.act == PT_ACT_SILU);
-    c = good("{" LLAMA ",\"tie_word_embeddings\":true,\"eos_token_id\":[7,9],\"bos_token_id\":3,\"pad_token_id\":null,\"hidden_act\":\"gelu_pytorch_tanh\"}");
+    assert_true(c.rope_theta == 10000 && c.scaling == PT_ROPE_SCALE_NONE && c.rope_kind == PT_ROPE_HALF &&
+                c.act == PT_ACT_SILU);
+    c = good("{" LLAMA ",\"tie_word_embeddings\":true,\"eos_token_id\":[7,9],\"bos_token_id\":3,\"pad_token_id\":null,\"hidden_"
+                       "act\":\"gelu_pytorch_tanh\"}");
     assert_true(c.tied && c.eos == 7 && c.bos == 3 && c.pad == -1 && c.act == PT_ACT_GELU_TANH);
     c = good("{" LLAMA ",\"partial_rotary_factor\":0.5,\"head_dim\":8}");
     assert_int_equal(c.rot, 4);
-    c = good("{" LLAMA ",\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":5000,\"partial_rotary_factor\":0.25},\"head_dim\":8}");
+    c = good(
+        "{" LLAMA
+        ",\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":5000,\"partial_rotary_factor\":0.25},\"head_dim\":8}");
     assert_int_equal(c.rot, 2);
     assert_true(c.rope_theta == 5000);
 }
@@ -51,23 +63,30 @@ static void test_windows(void **state)
     assert_int_equal(good("{" MISTRAL "}").kv_heads, 8);
     assert_int_equal(good("{" MISTRAL ",\"sliding_window\":null}").window, 0);
     assert_int_equal(good("{" MISTRAL ",\"sliding_window\":17}").window, 17);
-    assert_int_equal(good("{" LLAMA ",\"sliding_window\":17}").window, 0); /* no key of this family: transformers ignores it too */
+    assert_int_equal(good("{" LLAMA ",\"sliding_window\":17}").window,
+                     0); /* no key of this family: transformers ignores it too */
     assert_int_equal(good("{" QWEN2 ",\"sliding_window\":17}").window, 0);
-    assert_int_equal(good("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true}").window, 0); /* max_window_layers 28 > 4 */
+    assert_int_equal(good("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true}").window,
+                     0); /* max_window_layers 28 > 4 */
     pt_model_config c = good("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true,\"max_window_layers\":2}");
     assert_true(c.window == 17 && c.window_from_layer == 2 && c.qkv_bias);
     c = good("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true,"
              "\"layer_types\":[\"full_attention\",\"full_attention\",\"full_attention\",\"sliding_attention\"]}");
     assert_true(c.window == 17 && c.window_from_layer == 3);
     refused("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true,"
-            "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]}", PT_ENOSUP, "layer_types");
+            "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]}",
+            PT_ENOSUP, "layer_types");
     refused("{" QWEN2 ",\"layer_types\":[\"full_attention\"]}", PT_EFORMAT, "layer_types lists 1 layers");
     refused("{" QWEN2 ",\"layer_types\":[\"x\",\"x\",\"x\",\"x\"]}", PT_ENOSUP, "layer_types[0]");
 }
 
 static void test_refused(void **state)
 {
-    static const struct { const char *json; pt_status status; const char *says; } cases[] = {
+    static const struct {
+        const char *json;
+        pt_status status;
+        const char *says;
+    } cases[] = {
         {"", PT_EFORMAT, "config.json:1"},
         {"[1]", PT_EFORMAT, "not a JSON object"},
         {"{\"a\":1,\"a\":2}", PT_EFORMAT, "config.json:1"},
@@ -112,7 +131,8 @@ static void check_rope(const char *what, const pt_model_config *c, json_t *want,
     assert_int_equal(json_array_size(want), c->rot / 2);
     for (int i = 0; i < c->rot / 2; i++) {
         double w = json_number_value(json_array_get(want, (size_t)i));
-        if (!(fabs((double)f[i] / w - 1) <= limit)) fail_msg("%s: inv_freq[%d] = %.9g, expected %.9g", what, i, (double)f[i], w);
+        if (!(fabs((double)f[i] / w - 1) <= limit))
+            fail_msg("%s: inv_freq[%d] = %.9g, expected %.9g", what, i, (double)f[i], w);
     }
     if (!(fabs((double)m - mscale) <= 1e-6)) fail_msg("%s: mscale %.9g, expected %.9g", what, (double)m, mscale);
 }
@@ -122,7 +142,8 @@ static void test_rope(void **state)
 {
     json_t *cases = fixture_json("", "rope.json"), *v;
     size_t i;
-    json_array_foreach(cases, i, v) {
+    json_array_foreach(cases, i, v)
+    {
         char *text = json_dumps(json_object_get(v, "config"), 0), what[32];
         pt_model_config c = good(text);
         snprintf(what, sizeof what, "case %zu", i);
@@ -142,12 +163,17 @@ static void test_rope_llama3_shared(void **state)
         print_message("# skip: %s is not here\n", path);
         skip();
     }
-    pt_model_config c = {.rot = (int)json_num(g, "head_dim"), .rope_theta = json_num(g, "rope_theta"), .scaling = PT_ROPE_SCALE_LLAMA3,
-                         .scale_factor = json_num(g, "factor"), .low_freq_factor = json_num(g, "low_freq_factor"),
-                         .high_freq_factor = json_num(g, "high_freq_factor"), .original_positions = (int)json_num(g, "original_max_position_embeddings")};
+    pt_model_config c = {.rot = (int)json_num(g, "head_dim"),
+                         .rope_theta = json_num(g, "rope_theta"),
+                         .scaling = PT_ROPE_SCALE_LLAMA3,
+                         .scale_factor = json_num(g, "factor"),
+                         .low_freq_factor = json_num(g, "low_freq_factor"),
+                         .high_freq_factor = json_num(g, "high_freq_factor"),
+                         .original_positions = (int)json_num(g, "original_max_position_embeddings")};
     json_t *inverse = json_array();
     size_t i;
-    json_array_foreach(json_object_get(g, "wavelength_over_2pi (1/inv_freq)"), i, v) json_array_append_new(inverse, json_real(1 / json_number_value(v)));
+    json_array_foreach(json_object_get(g, "wavelength_over_2pi (1/inv_freq)"), i, v)
+        json_array_append_new(inverse, json_real(1 / json_number_value(v)));
     check_rope("shared", &c, inverse, 1, 1e-6);
     json_decref(inverse);
     json_decref(g);
@@ -171,7 +197,12 @@ static void test_names(void **state)
         {"model.layers.0.post_attention_layernorm.weight", "blk.0.ffn_norm.weight"},
         {"model.layers.3.self_attn.k_norm.weight", "blk.3.attn_k_norm.weight"},
     };
-    static const char *const wrong[] = {"model.layers.x.mlp.up_proj.weight", "model.layers.1", "blk.1.attn_q", "score.weight", "blk.99999999.attn_q.weight", ""};
+    static const char *const wrong[] = {"model.layers.x.mlp.up_proj.weight",
+                                        "model.layers.1",
+                                        "blk.1.attn_q",
+                                        "score.weight",
+                                        "blk.99999999.attn_q.weight",
+                                        ""};
     char out[128];
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         assert_true(pt_name_to_gguf(pairs[i][0], out, sizeof out));
@@ -190,8 +221,13 @@ static void test_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_windows),           cmocka_unit_test(test_refused), cmocka_unit_test(test_rope),
-        cmocka_unit_test(test_rope_llama3_shared), cmocka_unit_test(test_rope_freqs), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_windows),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_rope_llama3_shared),
+        cmocka_unit_test(test_rope_freqs),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

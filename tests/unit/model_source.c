@@ -40,7 +40,9 @@ static void write_part(const char *file, const char *tensor, change c, size_t fr
             if (!write) {
                 int64_t turned[2] = {t->dims[1], t->dims[0]}, half[2] = {t->dims[0] / 2, t->dims[1]};
                 OK(pt_st_writer_add(&w, it && c == RENAME ? "model.layers.0.mlp.router.weight" : t->name, t->type, t->n_dims,
-                                    it && c == TRANSPOSE ? turned : it && c == HALF ? half : t->dims));
+                                    it && c == TRANSPOSE ? turned
+                                    : it && c == HALF    ? half
+                                                         : t->dims));
             } else if (it && c == POISON) {
                 unsigned char *copy = malloc(t->bytes);
                 memcpy(copy, t->data, t->bytes);
@@ -48,7 +50,8 @@ static void write_part(const char *file, const char *tensor, change c, size_t fr
                 copy[t->bytes - 1] = 0x7f;
                 OK(pt_st_writer_write(&w, copy, t->bytes));
                 free(copy);
-            } else OK(pt_st_writer_write(&w, t->data, it && c == HALF ? t->bytes / 2 : t->bytes));
+            } else
+                OK(pt_st_writer_write(&w, t->data, it && c == HALF ? t->bytes / 2 : t->bytes));
         }
     OK(pt_st_writer_commit(&w));
     pt_st_writer_close(&w);
@@ -72,11 +75,17 @@ static void expect(pt_status got, pt_status want, const char *says)
 
 static void test_tensors(void **state)
 {
-    static const struct { const char *tensor; change c; pt_status status; const char *says; } cases[] = {
+    static const struct {
+        const char *tensor;
+        change c;
+        pt_status status;
+        const char *says;
+    } cases[] = {
         {"model.layers.1.mlp.up_proj.weight", DROP, PT_EFORMAT, "model.layers.1.mlp.up_proj.weight"},
         {"lm_head.weight", DROP, PT_EFORMAT, "lm_head.weight"},
         {"model.layers.1.mlp.up_proj.weight", TRANSPOSE, PT_ESHAPE, "model.layers.1.mlp.up_proj.weight is [32, 64]"},
-        {"model.layers.0.self_attn.k_proj.weight", HALF, PT_ESHAPE, "k_proj.weight is [8, 32], the configuration asks for [16, 32]"},
+        {"model.layers.0.self_attn.k_proj.weight", HALF, PT_ESHAPE,
+         "k_proj.weight is [8, 32], the configuration asks for [16, 32]"},
         {"model.layers.0.mlp.up_proj.weight", RENAME, PT_EFORMAT, "model.layers.0.mlp.up_proj.weight"},
         {NULL, KEEP, PT_OK, ""},
     };
@@ -119,7 +128,8 @@ static void test_nan_blocks(void **state)
         OK(pt_source_check_finite(s));
         pt_source_tensor t;
         OK(pt_source_tensor_get(s, "model.layers.1.mlp.down_proj.weight", 0, 0, &t));
-        size_t at = (size_t)((const unsigned char *)t.data - s->gguf->map.data), last = at + t.bytes - pt_dtype_get(t.type)->bytes;
+        size_t at = (size_t)((const unsigned char *)t.data - s->gguf->map.data),
+               last = at + t.bytes - pt_dtype_get(t.type)->bytes;
         pt_source_free(s);
         FILE *f = fopen(path, "r+b"); /* the scale of the last block becomes an infinity */
         fseek(f, (long)last, SEEK_SET);
@@ -153,7 +163,8 @@ static void test_sharded(void **state)
     OK(pt_st_open(&st, FIXTURES "/llama"));
     json_t *map = json_object();
     for (size_t i = 0; i < st->n_tensors; i++)
-        json_object_set_new(map, st->tensors[i].name, json_string(i < 7 ? "model-00001-of-00002.safetensors" : "model-00002-of-00002.safetensors"));
+        json_object_set_new(map, st->tensors[i].name,
+                            json_string(i < 7 ? "model-00001-of-00002.safetensors" : "model-00002-of-00002.safetensors"));
     pt_st_close(st);
     json_t *index = json_pack("{s:{}, s:o}", "metadata", "weight_map", map);
     snprintf(file, sizeof file, "%s/model.safetensors.index.json", dir);
@@ -215,7 +226,8 @@ static void test_paths(void **state)
 }
 
 /* GGUF files of other kinds. `arch` and `type` are written as they are; with tensors of the llama fixture's shapes. */
-static void write_gguf(const char *path, const char *arch, const char *type, uint32_t experts, const char *extra, int64_t embed_cols)
+static void write_gguf(const char *path, const char *arch, const char *type, uint32_t experts, const char *extra,
+                       int64_t embed_cols)
 {
     pt_gguf_writer w;
     char key[64];
@@ -243,7 +255,14 @@ static void write_gguf(const char *path, const char *arch, const char *type, uin
 
 static void test_gguf(void **state)
 {
-    static const struct { const char *arch, *type; uint32_t experts; const char *scaling; int64_t cols; pt_status status; const char *says; } cases[] = {
+    static const struct {
+        const char *arch, *type;
+        uint32_t experts;
+        const char *scaling;
+        int64_t cols;
+        pt_status status;
+        const char *says;
+    } cases[] = {
         {"gemma2", "model", 0, NULL, 32, PT_ENOSUP, "'gemma2'"},
         {"llama", "adapter", 0, NULL, 32, PT_ENOSUP, "'adapter'"},
         {"llama", "model", 8, NULL, 32, PT_ENOSUP, "8 experts"},
@@ -265,8 +284,22 @@ static void test_random(void **state)
 {
     pt_source *a, *b;
     pt_source_tensor x, y;
-    pt_model_config c = {.family = "qwen3", .vocab = 64, .hidden = 16, .ffn = 32, .layers = 2, .heads = 2, .kv_heads = 1, .head_dim = 8, .rot = 8,
-                         .norm_eps = 1e-5f, .rope_theta = 10000, .initializer_range = 0.02, .tied = true, .bos = -1, .eos = -1, .pad = -1};
+    pt_model_config c = {.family = "qwen3",
+                         .vocab = 64,
+                         .hidden = 16,
+                         .ffn = 32,
+                         .layers = 2,
+                         .heads = 2,
+                         .kv_heads = 1,
+                         .head_dim = 8,
+                         .rot = 8,
+                         .norm_eps = 1e-5f,
+                         .rope_theta = 10000,
+                         .initializer_range = 0.02,
+                         .tied = true,
+                         .bos = -1,
+                         .eos = -1,
+                         .pad = -1};
     OK(pt_source_random(&a, &c, 7));
     OK(pt_source_random(&b, &c, 7));
     OK(pt_source_tensor_get(a, "model.layers.1.mlp.up_proj.weight", 32, 16, &x));
@@ -307,12 +340,31 @@ static void test_random(void **state)
 static void test_vocabulary_too_large(void **state)
 {
     static const char *const tokens[] = {"<unk>", "a", "b", "c"};
-    pt_vocab_spec spec = {.kind = PT_VOCAB_BPE, .pre = "gpt-2", .n_tokens = 4, .tokens = tokens, .bos = -1, .eos = -1, .eot = -1, .unk = 0, .pad = -1,
-                          .add_bos = 0, .add_eos = 0, .add_space_prefix = 0};
+    pt_vocab_spec spec = {.kind = PT_VOCAB_BPE,
+                          .pre = "gpt-2",
+                          .n_tokens = 4,
+                          .tokens = tokens,
+                          .bos = -1,
+                          .eos = -1,
+                          .eot = -1,
+                          .unk = 0,
+                          .pad = -1,
+                          .add_bos = 0,
+                          .add_eos = 0,
+                          .add_space_prefix = 0};
     pt_tokenizer *t;
     pt_source *s;
-    pt_model_config c = {.family = "llama", .vocab = 3, .hidden = 16, .ffn = 32, .layers = 1, .heads = 2, .kv_heads = 1, .head_dim = 8, .rot = 8,
-                         .norm_eps = 1e-5f, .rope_theta = 10000};
+    pt_model_config c = {.family = "llama",
+                         .vocab = 3,
+                         .hidden = 16,
+                         .ffn = 32,
+                         .layers = 1,
+                         .heads = 2,
+                         .kv_heads = 1,
+                         .head_dim = 8,
+                         .rot = 8,
+                         .norm_eps = 1e-5f,
+                         .rope_theta = 10000};
     OK(pt_tok_from_spec(&t, &spec));
     OK(pt_source_random(&s, &c, 1));
     expect(pt_source_check_tokenizer(s, t), PT_EARG, "do not belong together");
@@ -339,9 +391,9 @@ static int drop_tmp(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tensors), cmocka_unit_test(test_nan),    cmocka_unit_test(test_nan_blocks), cmocka_unit_test(test_sharded),
-        cmocka_unit_test(test_unaligned), cmocka_unit_test(test_paths), cmocka_unit_test(test_gguf),      cmocka_unit_test(test_random),
-        cmocka_unit_test(test_vocabulary_too_large),
+        cmocka_unit_test(test_tensors), cmocka_unit_test(test_nan),       cmocka_unit_test(test_nan_blocks),
+        cmocka_unit_test(test_sharded), cmocka_unit_test(test_unaligned), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_gguf),    cmocka_unit_test(test_random),    cmocka_unit_test(test_vocabulary_too_large),
     };
     return cmocka_run_group_tests(tests, make_tmp, drop_tmp);
 }

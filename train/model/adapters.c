@@ -1,8 +1,8 @@
 /* The adapter bank: which modules have adapters, where their matrices lie, and their first values.
  *
- * Slot 0 is the trained adapter, slot 1 (when asked for) a frozen copy of its start. On disk B's rows of q and k are in Hugging Face's
- * order; where the base stores Q and K for adjacent rotary pairs (GGUF, arch llama) the rows are reordered on the way in and out,
- * so that one adapter fits both copies of a model. */
+ * Slot 0 is the trained adapter, slot 1 (when asked for) a frozen copy of its start. On disk B's rows of q and k are in Hugging
+ * Face's order; where the base stores Q and K for adjacent rotary pairs (GGUF, arch llama) the rows are reordered on the way in
+ * and out, so that one adapter fits both copies of a model. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,12 +29,15 @@ static pt_status fresh(const pt_lora_options *o, pt_peft **out)
     PT_TRY(pt_peft_new(&p, o->r, o->alpha));
     p->rslora = o->rslora;
     p->dropout = (double)o->dropout;
-    if (o->n_targets == 0 || (o->n_targets == 1 && strcmp(o->targets[0], "all-linear") == 0)) p->all_linear = true;
-    else if (o->n_targets == 1 && looks_like_regex(o->targets[0])) PT_TRY(pt_peft_set_target_regex(p, o->targets[0]));
+    if (o->n_targets == 0 || (o->n_targets == 1 && strcmp(o->targets[0], "all-linear") == 0))
+        p->all_linear = true;
+    else if (o->n_targets == 1 && looks_like_regex(o->targets[0]))
+        PT_TRY(pt_peft_set_target_regex(p, o->targets[0]));
     else
         for (size_t i = 0; i < o->n_targets; i++) {
             for (size_t k = 0; k < sizeof no_lora / sizeof *no_lora; k++)
-                PT_CHECK(strcmp(o->targets[i], no_lora[k]) != 0, PT_ENOSUP, "lora_target_modules: an adapter on %s is not supported", no_lora[k]);
+                PT_CHECK(strcmp(o->targets[i], no_lora[k]) != 0, PT_ENOSUP,
+                         "lora_target_modules: an adapter on %s is not supported", no_lora[k]);
             PT_TRY(pt_peft_list_add(&p->targets, o->targets[i]));
         }
     *out = p;
@@ -69,7 +72,8 @@ static pt_status refuse_outside(const pt_model *m)
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         bool on;
         PT_RETURN(pt_peft_targets(m->peft, paths[i], &on));
-        if (on && !m->peft->all_linear) return pt_fail(PT_ENOSUP, "lora_target_modules: an adapter on %s is not supported", paths[i]);
+        if (on && !m->peft->all_linear)
+            return pt_fail(PT_ENOSUP, "lora_target_modules: an adapter on %s is not supported", paths[i]);
     }
     return PT_OK;
 }
@@ -79,7 +83,8 @@ static pt_status check_saved(pt_model *m)
     for (size_t i = 0; i < m->peft->modules_to_save.n; i++) {
         const char *name = m->peft->modules_to_save.names[i];
         if (strcmp(name, "score") != 0 && strcmp(name, "classifier") != 0)
-            return pt_fail(PT_ENOSUP, "%s/adapter_config.json: modules_to_save: %s is not supported (only score)", m->start_dir, name);
+            return pt_fail(PT_ENOSUP, "%s/adapter_config.json: modules_to_save: %s is not supported (only score)", m->start_dir,
+                           name);
     }
     return PT_OK;
 }
@@ -92,20 +97,24 @@ pt_status pt_lora_resolve(pt_model *m, const pt_lora_options *o)
         PT_RETURN(pt_strdup(&m->start_dir, o->start_dir));
         PT_RETURN(pt_peft_read(&m->peft, o->start_dir));
         PT_RETURN(check_saved(m));
-    } else PT_RETURN(fresh(o, &m->peft));
+    } else
+        PT_RETURN(fresh(o, &m->peft));
     PT_RETURN(refuse_outside(m));
     PT_RETURN(pt_alloc0(&m->modules, (size_t)m->cfg.layers * PT_MOD_COUNT));
     for (int l = 0; l < m->cfg.layers; l++)
         for (int k = 0; k < PT_MOD_COUNT; k++) PT_RETURN(add_module(m, l, (pt_module)k));
     if (m->n_modules == 0)
-        return pt_fail(PT_EARG, "lora_target_modules match no linear layer; there are self_attn.q_proj, k_proj, v_proj, o_proj, mlp.gate_proj, "
-                                "up_proj, down_proj under model.layers.N");
+        return pt_fail(
+            PT_EARG,
+            "lora_target_modules match no linear layer; there are self_attn.q_proj, k_proj, v_proj, o_proj, mlp.gate_proj, "
+            "up_proj, down_proj under model.layers.N");
     m->n_slots = o->frozen_copy ? 2 : 1;
     return PT_OK;
 }
 
 /* Modules that read the same input: [first, last]. */
-static const int groups[4][2] = {{PT_MOD_Q, PT_MOD_V}, {PT_MOD_O, PT_MOD_O}, {PT_MOD_GATE, PT_MOD_UP}, {PT_MOD_DOWN, PT_MOD_DOWN}};
+static const int groups[4][2] = {
+    {PT_MOD_Q, PT_MOD_V}, {PT_MOD_O, PT_MOD_O}, {PT_MOD_GATE, PT_MOD_UP}, {PT_MOD_DOWN, PT_MOD_DOWN}};
 
 static const pt_lora_module *module_of(const pt_model *m, int layer, int kind)
 {
@@ -143,10 +152,15 @@ void pt_lora_bind(pt_model *m)
         const pt_param *a = &m->params[pt_param_find(m, name)];
         snprintf(name, sizeof name, "%s.lora_B.weight", x->path);
         const pt_param *b = &m->params[pt_param_find(m, name)];
-        s[0] = (pt_lora_slot){.a = pt_param_part(m->flat, a), .b = pt_param_part(m->flat, b), .da = pt_param_part(m->grad, a),
-                              .db = pt_param_part(m->grad, b), .scale = (float)x->scale, .rank = x->r};
+        s[0] = (pt_lora_slot){.a = pt_param_part(m->flat, a),
+                              .b = pt_param_part(m->flat, b),
+                              .da = pt_param_part(m->grad, a),
+                              .db = pt_param_part(m->grad, b),
+                              .scale = (float)x->scale,
+                              .rank = x->r};
         if (m->n_slots > 1)
-            s[1] = (pt_lora_slot){.a = pt_param_part(m->frozen, a), .b = pt_param_part(m->frozen, b), .scale = (float)x->scale, .rank = x->r};
+            s[1] = (pt_lora_slot){
+                .a = pt_param_part(m->frozen, a), .b = pt_param_part(m->frozen, b), .scale = (float)x->scale, .rank = x->r};
         m->blocks[x->layer].slots[x->kind] = s;
     }
 }
@@ -155,7 +169,9 @@ void pt_lora_permute_b(const pt_model *m, int kind, const float *src, float *dst
 {
     bool reorder = m->cfg.rope_kind == PT_ROPE_ADJACENT && (kind == PT_MOD_Q || kind == PT_MOD_K);
     for (int64_t r = 0; r < rows; r++) {
-        int64_t from = !reorder ? r : to_stored ? pt_row_hf_of_adjacent(r, m->cfg.head_dim) : pt_row_adjacent_of_hf(r, m->cfg.head_dim);
+        int64_t from = !reorder    ? r
+                       : to_stored ? pt_row_hf_of_adjacent(r, m->cfg.head_dim)
+                                   : pt_row_adjacent_of_hf(r, m->cfg.head_dim);
         memcpy(dst + r * cols, src + from * cols, (size_t)cols * sizeof *dst);
     }
 }
@@ -166,7 +182,9 @@ static pt_status read_start(const pt_st *st, const pt_lora_module *x, pt_peft_pa
     const pt_st_tensor *t;
     int64_t dims[2] = {part == PT_PEFT_A ? x->r : x->out, part == PT_PEFT_A ? x->in : x->r};
     PT_RETURN(pt_peft_find(st, x->path, part, &t));
-    if (!t) return pt_fail(PT_EFORMAT, "%s: no %s of %s, which target_modules names", st->path, part == PT_PEFT_A ? "lora_A" : "lora_B", x->path);
+    if (!t)
+        return pt_fail(PT_EFORMAT, "%s: no %s of %s, which target_modules names", st->path,
+                       part == PT_PEFT_A ? "lora_A" : "lora_B", x->path);
     PT_RETURN(pt_st_check_shape(t, 2, dims));
     return pt_st_to_f32(t, dst);
 }
@@ -195,10 +213,12 @@ static pt_status check_all_used(const pt_model *m, const pt_st *st)
         pt_peft_part part;
         PT_RETURN(pt_peft_parse_name(st->tensors[i].name, &path, &part));
         bool known = part == PT_PEFT_SAVED && strcmp(path, "score.weight") == 0;
-        for (size_t k = 0; k < m->n_modules && part != PT_PEFT_SAVED; k++) known = known || strcmp(m->modules[k].path, path) == 0;
+        for (size_t k = 0; k < m->n_modules && part != PT_PEFT_SAVED; k++)
+            known = known || strcmp(m->modules[k].path, path) == 0;
         free(path);
         if (!known)
-            return pt_fail(PT_ENOSUP, "%s: tensor %s belongs to no targeted linear layer of this model", st->path, st->tensors[i].name);
+            return pt_fail(PT_ENOSUP, "%s: tensor %s belongs to no targeted linear layer of this model", st->path,
+                           st->tensors[i].name);
     }
     return PT_OK;
 }

@@ -42,18 +42,30 @@ static int lora_parts(const pt_model *m, int layer, int first, int n, const pt_v
     for (int i = 0; i < n; i++) {
         int k = first + i;
         if (!b->slots[k]) continue;
-        parts[count++] = (pt_lora_part){.y = y ? y[i] : PT_NO_VIEW, .dy = dy ? dy[i] : PT_NO_VIEW, .t = t[i], .slots = b->slots[k],
+        parts[count++] = (pt_lora_part){.y = y ? y[i] : PT_NO_VIEW,
+                                        .dy = dy ? dy[i] : PT_NO_VIEW,
+                                        .t = t[i],
+                                        .slots = b->slots[k],
                                         .module = (uint32_t)(layer * 16 + k)};
     }
     return count;
 }
 
-static pt_lora_args lora_args(const pt_model *m, pt_view x, pt_view dx, int n_parts, const pt_lora_part *parts, const pt_pass *p)
+static pt_lora_args lora_args(const pt_model *m, pt_view x, pt_view dx, int n_parts, const pt_lora_part *parts,
+                              const pt_pass *p)
 {
     bool drop = m->live.train && m->opt.lora.dropout > 0;
-    return (pt_lora_args){.x = x, .dx = dx, .n_parts = n_parts, .parts = parts, .n_runs = p->n_runs, .runs = p->runs, .n_slots = m->n_slots,
-                          .dropout = drop ? m->opt.lora.dropout : 0, .token_key = drop ? pt_trim_vec(m->tab.token_key, x.rows) : PT_NO_VIEW,
-                          .seed = m->opt.seed, .step = m->live.step};
+    return (pt_lora_args){.x = x,
+                          .dx = dx,
+                          .n_parts = n_parts,
+                          .parts = parts,
+                          .n_runs = p->n_runs,
+                          .runs = p->runs,
+                          .n_slots = m->n_slots,
+                          .dropout = drop ? m->opt.lora.dropout : 0,
+                          .token_key = drop ? pt_trim_vec(m->tab.token_key, x.rows) : PT_NO_VIEW,
+                          .seed = m->opt.seed,
+                          .step = m->live.step};
 }
 
 pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, const pt_pass *p)
@@ -70,13 +82,15 @@ pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const 
     return ops->lora(m->ctx, &a);
 }
 
-pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx, const pt_pass *p)
+pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx,
+                         const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
     pt_lora_part parts[3];
     for (int i = 0; i < n; i++) {
         const pt_lin *w = &m->blocks[layer].lin[first + i];
-        if (pt_view_ok(dx)) PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = dx, .dy = dy[i], .w = w->w, .beta = i > 0}));
+        if (pt_view_ok(dx))
+            PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = dx, .dy = dy[i], .w = w->w, .beta = i > 0}));
         if (pt_view_ok(w->dw) || pt_view_ok(w->db))
             PT_RETURN(ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = w->dw, .db = w->db, .dy = dy[i], .x = x}));
     }
@@ -91,14 +105,21 @@ static pt_status head_norm(pt_model *m, pt_view y, pt_view x, pt_view rstd, cons
 {
     int64_t rows = x.rows * heads;
     int dim = m->cfg.head_dim;
-    return m->ctx->ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = pt_view_reshape(y, rows, dim), .rstd = rstd, .x = pt_view_reshape(x, rows, dim),
-                                                           .w = w->w, .eps = m->cfg.norm_eps});
+    return m->ctx->ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = pt_view_reshape(y, rows, dim),
+                                                           .rstd = rstd,
+                                                           .x = pt_view_reshape(x, rows, dim),
+                                                           .w = w->w,
+                                                           .eps = m->cfg.norm_eps});
 }
 
 static pt_status rotate(pt_model *m, pt_view x, int heads)
 {
-    return m->ctx->ops->rope(m->ctx, &(pt_rope_args){.x = x, .table = pt_trim(m->tab.rope, x.rows), .heads = heads, .dim = m->cfg.head_dim,
-                                                     .rot = m->cfg.rot, .kind = m->cfg.rope_kind});
+    return m->ctx->ops->rope(m->ctx, &(pt_rope_args){.x = x,
+                                                     .table = pt_trim(m->tab.rope, x.rows),
+                                                     .heads = heads,
+                                                     .dim = m->cfg.head_dim,
+                                                     .rot = m->cfg.rot,
+                                                     .kind = m->cfg.rope_kind});
 }
 
 pt_status pt_block_qkv(pt_model *m, int layer, pt_view xn, const pt_block_state *s, const pt_pass *p)
@@ -115,13 +136,19 @@ pt_status pt_block_qkv(pt_model *m, int layer, pt_view xn, const pt_block_state 
 }
 
 /* From the attention's output to the MLP's (in br). */
-pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, pt_view br, const pt_pass *p, bool stop_at_mlp)
+pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, pt_view br, const pt_pass *p,
+                        bool stop_at_mlp)
 {
     const pt_ops *ops = m->ctx->ops;
     pt_view act = pt_trim(m->scratch.act, br.rows), gu[2] = {s->g, s->u};
     PT_RETURN(pt_project(m, layer, PT_MOD_O, 1, s->o, &br, &s->t[PT_MOD_O], p));
-    PT_RETURN(ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = xn, .rstd = s->rstd2, .x = s->h, .add = br, .h = s->hmid,
-                                                      .w = m->blocks[layer].norm2.w, .eps = m->cfg.norm_eps}));
+    PT_RETURN(ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = xn,
+                                                      .rstd = s->rstd2,
+                                                      .x = s->h,
+                                                      .add = br,
+                                                      .h = s->hmid,
+                                                      .w = m->blocks[layer].norm2.w,
+                                                      .eps = m->cfg.norm_eps}));
     PT_RETURN(pt_project(m, layer, PT_MOD_GATE, 2, xn, gu, &s->t[PT_MOD_GATE], p));
     if (stop_at_mlp) return PT_OK;
     PT_RETURN(ops->gated(m->ctx, &(pt_gated_args){.y = act, .g = s->g, .u = s->u, .kind = m->cfg.act}));
@@ -143,9 +170,16 @@ static pt_status copy_to_cache(pt_model *m, int layer, const pt_block_state *s)
 pt_status pt_block_attend(pt_model *m, int layer, const pt_block_state *s)
 {
     float scale = 1.0f / sqrtf((float)m->cfg.head_dim);
-    return m->ctx->ops->attention(m->ctx, &(pt_attention_args){.o = s->o, .lse = s->lse, .q = s->q, .k = s->k, .v = s->v,
-                                                               .forest = m->forest[pt_layer_window(m, layer) != 0], .n_heads = m->cfg.heads,
-                                                               .n_kv = m->cfg.kv_heads, .dim = m->cfg.head_dim, .scale = scale});
+    return m->ctx->ops->attention(m->ctx, &(pt_attention_args){.o = s->o,
+                                                               .lse = s->lse,
+                                                               .q = s->q,
+                                                               .k = s->k,
+                                                               .v = s->v,
+                                                               .forest = m->forest[pt_layer_window(m, layer) != 0],
+                                                               .n_heads = m->cfg.heads,
+                                                               .n_kv = m->cfg.kv_heads,
+                                                               .dim = m->cfg.head_dim,
+                                                               .scale = scale});
 }
 
 pt_status pt_block_forward(pt_model *m, int layer, pt_view x, pt_view add, const pt_pass *p, bool stop_at_mlp)

@@ -46,7 +46,8 @@ static pt_status read_sizes(pt_model_config *c, reader *r)
     double eps;
     int value_dim;
     PT_RETURN(pt_gguf_need(r->g, "token_embd.weight", &embed));
-    if (embed->rows > INT32_MAX) return pt_fail(PT_EFORMAT, "%s: token_embd.weight has %lld rows", r->g->path, (long long)embed->rows);
+    if (embed->rows > INT32_MAX)
+        return pt_fail(PT_EFORMAT, "%s: token_embd.weight has %lld rows", r->g->path, (long long)embed->rows);
     c->vocab = (int)embed->rows; /* {arch}.vocab_size is optional and may be smaller than the padded matrix */
     PT_RETURN(get_int(r, "embedding_length", -1, &c->hidden));
     PT_RETURN(get_int(r, "feed_forward_length", -1, &c->ffn));
@@ -57,7 +58,8 @@ static pt_status read_sizes(pt_model_config *c, reader *r)
     PT_RETURN(get_int(r, "attention.key_length", c->hidden / c->heads, &c->head_dim));
     PT_RETURN(get_int(r, "attention.value_length", c->head_dim, &value_dim));
     if (value_dim != c->head_dim)
-        return pt_fail(PT_ENOSUP, "%s: keys of %d and values of %d features a head are not supported", r->g->path, c->head_dim, value_dim);
+        return pt_fail(PT_ENOSUP, "%s: keys of %d and values of %d features a head are not supported", r->g->path, c->head_dim,
+                       value_dim);
     PT_RETURN(get_int(r, "context_length", 2048, &c->max_positions));
     PT_RETURN(get_num(r, "attention.layer_norm_rms_epsilon", 1e-6, &eps));
     c->norm_eps = (float)eps;
@@ -88,17 +90,19 @@ static pt_status read_rope(pt_model_config *c, reader *r, const pt_family *f)
     PT_RETURN(get_int(r, "rope.dimension_count", c->head_dim, &c->rot));
     c->rope_kind = f->permuted ? PT_ROPE_ADJACENT : PT_ROPE_HALF;
     if (f->permuted && c->rot != c->head_dim)
-        return pt_fail(PT_ENOSUP, "%s: %d rotary features of %d are not supported for arch %s", r->g->path, c->rot, c->head_dim, r->arch);
+        return pt_fail(PT_ENOSUP, "%s: %d rotary features of %d are not supported for arch %s", r->g->path, c->rot, c->head_dim,
+                       r->arch);
     if (has(r, "rope.scaling.type")) PT_RETURN(pt_gguf_text(r->g, key_of(r, "rope.scaling.type"), &type));
     PT_RETURN(get_num(r, "rope.scale_linear", 1, &scale)); /* old spelling of a linear factor */
     PT_RETURN(get_num(r, "rope.scaling.factor", scale, &c->scale_factor));
     if (!(c->scale_factor > 0)) return pt_fail(PT_EFORMAT, "%s: the rope scaling factor is %g", r->g->path, c->scale_factor);
-    if (type.n == 4 && memcmp(type.s, "yarn", 4) == 0) PT_RETURN(read_yarn(c, r));
+    if (type.n == 4 && memcmp(type.s, "yarn", 4) == 0)
+        PT_RETURN(read_yarn(c, r));
     else if ((type.n == 6 && memcmp(type.s, "linear", 6) == 0) || (!has(r, "rope.scaling.type") && c->scale_factor != 1))
         c->scaling = PT_ROPE_SCALE_LINEAR;
     else if (!(type.n == 4 && memcmp(type.s, "none", 4) == 0))
-        return pt_fail(PT_ENOSUP, "%s: rope scaling '%.*s' is not supported; supported: none, linear, yarn, rope_freqs.weight", r->g->path,
-                       (int)(type.n < 40 ? type.n : 40), type.s);
+        return pt_fail(PT_ENOSUP, "%s: rope scaling '%.*s' is not supported; supported: none, linear, yarn, rope_freqs.weight",
+                       r->g->path, (int)(type.n < 40 ? type.n : 40), type.s);
     const pt_gguf_tensor *freqs = pt_gguf_find_tensor(r->g, "rope_freqs.weight");
     if (!freqs) return PT_OK;
     if (c->scaling != PT_ROPE_SCALE_NONE)
@@ -123,12 +127,14 @@ pt_status pt_config_from_gguf(pt_model_config *c, const pt_gguf *g)
     if (pt_gguf_find(g, "general.type")) {
         PT_RETURN(pt_gguf_text(g, "general.type", &type));
         if (!(type.n == 5 && memcmp(type.s, "model", 5) == 0))
-            return pt_fail(PT_ENOSUP, "%s: this GGUF is of type '%.*s', not a model", g->path, (int)(type.n < 40 ? type.n : 40), type.s);
+            return pt_fail(PT_ENOSUP, "%s: this GGUF is of type '%.*s', not a model", g->path, (int)(type.n < 40 ? type.n : 40),
+                           type.s);
     }
     PT_RETURN(pt_gguf_text(g, "general.architecture", &arch));
     const pt_family *f = pt_family_by_gguf(arch.s, arch.n);
-    if (!f) return pt_fail(PT_ENOSUP, "%s: architecture '%.*s' is not supported; supported: %s", g->path, (int)(arch.n < 60 ? arch.n : 60),
-                           arch.s, pt_family_names());
+    if (!f)
+        return pt_fail(PT_ENOSUP, "%s: architecture '%.*s' is not supported; supported: %s", g->path,
+                       (int)(arch.n < 60 ? arch.n : 60), arch.s, pt_family_names());
     reader r = {g, f->gguf, {0}};
     snprintf(c->family, sizeof c->family, "%s", f->name);
     c->qk_norm = f->qk_norm;

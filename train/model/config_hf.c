@@ -25,7 +25,8 @@ static pt_status get_int(const reader *r, const char *key, int64_t fallback, int
     if (!v && fallback < 0) return pt_fail(PT_EFORMAT, "%s: %s is missing", r->where, key);
     if (v && !json_is_integer(v)) return pt_fail(PT_EFORMAT, "%s: %s is not an integer", r->where, key);
     json_int_t n = v ? json_integer_value(v) : (json_int_t)fallback;
-    if (n < 0 || n > INT32_MAX) return pt_fail(PT_EFORMAT, "%s: %s is %lld, outside 0..2147483647", r->where, key, (long long)n);
+    if (n < 0 || n > INT32_MAX)
+        return pt_fail(PT_EFORMAT, "%s: %s is %lld, outside 0..2147483647", r->where, key, (long long)n);
     *out = (int)n;
     return PT_OK;
 }
@@ -61,12 +62,13 @@ static pt_status find_family(const reader *r, const pt_family **out)
     json_t *type = get(r->root, "model_type"), *archs = get(r->root, "architectures");
     if (!json_is_string(type)) return pt_fail(PT_EFORMAT, "%s: model_type is missing", r->where);
     const pt_family *f = pt_family_find(json_string_value(type));
-    if (!f) return pt_fail(PT_ENOSUP, "%s: models of type '%.60s' are not supported; supported: %s", r->where, json_string_value(type),
-                           pt_family_names());
+    if (!f)
+        return pt_fail(PT_ENOSUP, "%s: models of type '%.60s' are not supported; supported: %s", r->where,
+                       json_string_value(type), pt_family_names());
     const char *arch = json_is_array(archs) ? json_string_value(json_array_get(archs, 0)) : NULL;
     if (arch && strcmp(arch, f->causal) != 0 && strcmp(arch, f->classifier) != 0)
-        return pt_fail(PT_ENOSUP, "%s: architecture '%.60s' is not supported for model type %s; supported: %s, %s", r->where, arch, f->name,
-                       f->causal, f->classifier);
+        return pt_fail(PT_ENOSUP, "%s: architecture '%.60s' is not supported for model type %s; supported: %s, %s", r->where,
+                       arch, f->name, f->causal, f->classifier);
     *out = f;
     return PT_OK;
 }
@@ -85,7 +87,8 @@ static pt_status refuse_variants(const reader *r, const pt_family *f)
     for (size_t i = 0; i < sizeof false_only / sizeof *false_only; i++) {
         bool on;
         PT_RETURN(get_bool(r, false_only[i], false, &on));
-        if (on && !(f->qkv_bias && i == 1)) return pt_fail(PT_ENOSUP, "%s: %s: true is not supported for %s", r->where, false_only[i], f->name);
+        if (on && !(f->qkv_bias && i == 1))
+            return pt_fail(PT_ENOSUP, "%s: %s: true is not supported for %s", r->where, false_only[i], f->name);
     }
     if (get(r->root, "num_experts") || get(r->root, "num_local_experts"))
         return pt_fail(PT_ENOSUP, "%s: mixtures of experts are not supported", r->where);
@@ -94,10 +97,12 @@ static pt_status refuse_variants(const reader *r, const pt_family *f)
 
 static pt_status read_act(pt_model_config *c, const reader *r)
 {
-    static const struct { const char *name; pt_act_kind kind; } acts[] = {
-        {"silu", PT_ACT_SILU},          {"swish", PT_ACT_SILU},
-        {"gelu", PT_ACT_GELU_ERF},      {"gelu_new", PT_ACT_GELU_TANH},
-        {"gelu_tanh", PT_ACT_GELU_TANH}, {"gelu_pytorch_tanh", PT_ACT_GELU_TANH},
+    static const struct {
+        const char *name;
+        pt_act_kind kind;
+    } acts[] = {
+        {"silu", PT_ACT_SILU},          {"swish", PT_ACT_SILU},          {"gelu", PT_ACT_GELU_ERF},
+        {"gelu_new", PT_ACT_GELU_TANH}, {"gelu_tanh", PT_ACT_GELU_TANH}, {"gelu_pytorch_tanh", PT_ACT_GELU_TANH},
     };
     json_t *v = get(r->root, "hidden_act");
     const char *name = v ? json_string_value(v) : "silu";
@@ -117,8 +122,10 @@ static pt_status read_layer_types(pt_model_config *c, const reader *r, int windo
     int first = -1;
     if (!json_is_array(types)) return PT_OK;
     if (json_array_size(types) != (size_t)c->layers)
-        return pt_fail(PT_EFORMAT, "%s: layer_types lists %zu layers, the model has %d", r->where, json_array_size(types), c->layers);
-    json_array_foreach(types, i, v) {
+        return pt_fail(PT_EFORMAT, "%s: layer_types lists %zu layers, the model has %d", r->where, json_array_size(types),
+                       c->layers);
+    json_array_foreach(types, i, v)
+    {
         const char *t = json_string_value(v);
         bool slide = t && strcmp(t, "sliding_attention") == 0;
         if (!slide && !(t && strcmp(t, "full_attention") == 0))
@@ -127,7 +134,8 @@ static pt_status read_layer_types(pt_model_config *c, const reader *r, int windo
         if (!slide && first >= 0)
             return pt_fail(PT_ENOSUP, "%s: layer_types with full attention after sliding attention is not supported", r->where);
     }
-    if (first >= 0 && window == 0) return pt_fail(PT_EFORMAT, "%s: layer_types has sliding attention but no sliding_window is set", r->where);
+    if (first >= 0 && window == 0)
+        return pt_fail(PT_EFORMAT, "%s: layer_types has sliding attention but no sliding_window is set", r->where);
     c->window = first < 0 ? 0 : window;
     c->window_from_layer = first < 0 ? 0 : first;
     return PT_OK;
@@ -177,16 +185,21 @@ static pt_status read_scaling(pt_model_config *c, json_t *s, const char *where)
     const char *name = type ? json_string_value(type) : "default";
     if (!name) return pt_fail(PT_EFORMAT, "%s: rope_type is not text", where);
     if (strcmp(name, "default") == 0) return PT_OK;
-    if (strcmp(name, "linear") == 0) c->scaling = PT_ROPE_SCALE_LINEAR;
-    else if (strcmp(name, "llama3") == 0) c->scaling = PT_ROPE_SCALE_LLAMA3;
-    else if (strcmp(name, "yarn") == 0) c->scaling = PT_ROPE_SCALE_YARN;
-    else return pt_fail(PT_ENOSUP, "%s: rope scaling '%.40s' is not supported; supported: linear, llama3, yarn", where, name);
+    if (strcmp(name, "linear") == 0)
+        c->scaling = PT_ROPE_SCALE_LINEAR;
+    else if (strcmp(name, "llama3") == 0)
+        c->scaling = PT_ROPE_SCALE_LLAMA3;
+    else if (strcmp(name, "yarn") == 0)
+        c->scaling = PT_ROPE_SCALE_YARN;
+    else
+        return pt_fail(PT_ENOSUP, "%s: rope scaling '%.40s' is not supported; supported: linear, llama3, yarn", where, name);
     PT_RETURN(get_num(where, s, "factor", 0, &c->scale_factor));
     PT_RETURN(get_num(where, s, "original_max_position_embeddings", c->max_positions, &original));
     c->original_positions = original > 0 && original < INT32_MAX ? (int)original : 0;
     if (c->scale_factor == 0 && c->scaling == PT_ROPE_SCALE_YARN && c->original_positions > 0)
         c->scale_factor = c->max_positions / original;
-    if (!(c->scale_factor > 0)) return pt_fail(PT_EFORMAT, "%s: the factor of rope scaling '%s' is %g", where, name, c->scale_factor);
+    if (!(c->scale_factor > 0))
+        return pt_fail(PT_EFORMAT, "%s: the factor of rope scaling '%s' is %g", where, name, c->scale_factor);
     if (c->original_positions <= 0)
         return pt_fail(PT_EFORMAT, "%s: original_max_position_embeddings of rope scaling '%s' is %g", where, name, original);
     if (c->scaling == PT_ROPE_SCALE_YARN) return read_yarn(c, s, where);
@@ -269,10 +282,13 @@ pt_status pt_config_from_hf(pt_model_config *c, const char *json, size_t bytes, 
 
 pt_status pt_config_check(const pt_model_config *c, const char *where)
 {
-    const struct { const char *name; int v, max; } sizes[] = {
-        {"vocabulary size", c->vocab, 1 << 24},     {"hidden size", c->hidden, 1 << 20}, {"feed-forward size", c->ffn, 1 << 22},
-        {"number of layers", c->layers, 4096},      {"number of heads", c->heads, 4096}, {"number of KV heads", c->kv_heads, 4096},
-        {"head size", c->head_dim, 1 << 12},        {"rotary size", c->rot, 1 << 12},
+    const struct {
+        const char *name;
+        int v, max;
+    } sizes[] = {
+        {"vocabulary size", c->vocab, 1 << 24}, {"hidden size", c->hidden, 1 << 20}, {"feed-forward size", c->ffn, 1 << 22},
+        {"number of layers", c->layers, 4096},  {"number of heads", c->heads, 4096}, {"number of KV heads", c->kv_heads, 4096},
+        {"head size", c->head_dim, 1 << 12},    {"rotary size", c->rot, 1 << 12},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i].v < 1 || sizes[i].v > sizes[i].max)
@@ -281,6 +297,7 @@ pt_status pt_config_check(const pt_model_config *c, const char *where)
         return pt_fail(PT_EFORMAT, "%s: %d heads cannot share %d KV heads", where, c->heads, c->kv_heads);
     if (c->rot % 2 || c->rot > c->head_dim)
         return pt_fail(PT_EFORMAT, "%s: %d rotary features of a head of %d", where, c->rot, c->head_dim);
-    if (!(c->norm_eps >= 0) || !(c->rope_theta > 0)) return pt_fail(PT_EFORMAT, "%s: norm eps %g, rope theta %g", where, (double)c->norm_eps, c->rope_theta);
+    if (!(c->norm_eps >= 0) || !(c->rope_theta > 0))
+        return pt_fail(PT_EFORMAT, "%s: norm eps %g, rope theta %g", where, (double)c->norm_eps, c->rope_theta);
     return PT_OK;
 }

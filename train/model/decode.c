@@ -1,5 +1,6 @@
-/* One step of decoding: a new token for each of `rows` sequences, against the cache. The tables (tokens, positions, lens, index) are filled
- * by the caller; index[b] is the cache row of sequence b's new token, which holds zeros. Ends with the logits. */
+/* One step of decoding: a new token for each of `rows` sequences, against the cache. The tables (tokens, positions, lens,
+ * index) are filled by the caller; index[b] is the cache row of sequence b's new token, which holds zeros. Ends with the
+ * logits. */
 #include <math.h>
 
 #include "train/model/model_impl.h"
@@ -8,7 +9,8 @@ static pt_status decode_block(pt_model *m, int layer, int64_t rows, bool first, 
 {
     const pt_ops *ops = m->ctx->ops;
     pt_block_state s = pt_block_live(m, layer, rows, false);
-    pt_view xn = pt_trim(m->scratch.xn, rows), br = pt_trim(m->scratch.br, rows), index = pt_view_reshape(m->dec.index, 1, rows);
+    pt_view xn = pt_trim(m->scratch.xn, rows), br = pt_trim(m->scratch.br, rows),
+            index = pt_view_reshape(m->dec.index, 1, rows);
     int64_t cache = rows * m->caps.decode_len;
     pt_rmsnorm_args norm = {.y = xn, .x = first ? s.h : s.hmid, .w = m->blocks[layer].norm1.w, .eps = m->cfg.norm_eps};
     if (!first) {
@@ -20,10 +22,17 @@ static pt_status decode_block(pt_model *m, int layer, int64_t rows, bool first, 
     PT_RETURN(pt_block_qkv(m, layer, xn, &s, p));
     PT_RETURN(ops->scatter_add(m->ctx, &(pt_gather_args){.y = m->dec.k[layer], .x = s.k, .index = index}));
     PT_RETURN(ops->scatter_add(m->ctx, &(pt_gather_args){.y = m->dec.v[layer], .x = s.v, .index = index}));
-    PT_RETURN(ops->decode_attention(m->ctx, &(pt_decode_args){
-        .o = s.o, .q = s.q, .k = pt_trim(m->dec.k[layer], cache), .v = pt_trim(m->dec.v[layer], cache), .lens = pt_trim_vec(m->dec.lens, rows),
-        .max_len = m->caps.decode_len, .n_heads = m->cfg.heads, .n_kv = m->cfg.kv_heads, .dim = m->cfg.head_dim,
-        .window = pt_layer_window(m, layer), .scale = 1.0f / sqrtf((float)m->cfg.head_dim)}));
+    PT_RETURN(ops->decode_attention(m->ctx, &(pt_decode_args){.o = s.o,
+                                                              .q = s.q,
+                                                              .k = pt_trim(m->dec.k[layer], cache),
+                                                              .v = pt_trim(m->dec.v[layer], cache),
+                                                              .lens = pt_trim_vec(m->dec.lens, rows),
+                                                              .max_len = m->caps.decode_len,
+                                                              .n_heads = m->cfg.heads,
+                                                              .n_kv = m->cfg.kv_heads,
+                                                              .dim = m->cfg.head_dim,
+                                                              .window = pt_layer_window(m, layer),
+                                                              .scale = 1.0f / sqrtf((float)m->cfg.head_dim)}));
     return pt_block_rest(m, layer, &s, xn, br, p, false);
 }
 
@@ -43,11 +52,16 @@ pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p)
     pt_tables *t = &m->tab;
     pt_block_state s = pt_block_live(m, 0, rows, false);
     pt_view hf = pt_trim(t->hf, rows), xf = pt_trim(t->xf, rows);
-    PT_RETURN(ops->rope_table(m->ctx, &(pt_rope_table_args){.table = pt_trim(t->rope, rows), .positions = pt_trim_vec(t->positions, rows),
-                                                            .inv_freq = t->inv_freq, .mscale = m->mscale}));
-    PT_RETURN(ops->embed(m->ctx, &(pt_embed_args){.y = s.h, .w = m->embed.w, .tokens = pt_trim_vec(t->tokens, rows), .scale = 1}));
+    PT_RETURN(ops->rope_table(m->ctx, &(pt_rope_table_args){.table = pt_trim(t->rope, rows),
+                                                            .positions = pt_trim_vec(t->positions, rows),
+                                                            .inv_freq = t->inv_freq,
+                                                            .mscale = m->mscale}));
+    PT_RETURN(
+        ops->embed(m->ctx, &(pt_embed_args){.y = s.h, .w = m->embed.w, .tokens = pt_trim_vec(t->tokens, rows), .scale = 1}));
     for (int l = 0; l < m->cfg.layers; l++) PT_RETURN(decode_block(m, l, rows, l == 0, p));
-    PT_RETURN(ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = xf, .x = s.hmid, .add = pt_trim(m->scratch.br, rows), .h = hf, .w = m->norm.w,
-                                                      .eps = m->cfg.norm_eps}));
+    PT_RETURN(ops->rmsnorm(
+        m->ctx,
+        &(pt_rmsnorm_args){
+            .y = xf, .x = s.hmid, .add = pt_trim(m->scratch.br, rows), .h = hf, .w = m->norm.w, .eps = m->cfg.norm_eps}));
     return pt_decode_logits(m, rows, xf);
 }

@@ -9,7 +9,8 @@ pt_status pt_pass_make(pt_model *m, int slot, bool keep, pt_lora_run *one, pt_pa
     *out = (pt_pass){.keep = keep};
     if (m->n_modules == 0 || slot == PT_SLOT_NONE) return PT_OK;
     if (slot == PT_SLOT_OWN) {
-        if (m->live.max_slot >= m->n_slots) return pt_fail(PT_EARG, "a segment asks for adapter slot %d of %d", m->live.max_slot, m->n_slots);
+        if (m->live.max_slot >= m->n_slots)
+            return pt_fail(PT_EARG, "a segment asks for adapter slot %d of %d", m->live.max_slot, m->n_slots);
         out->runs = m->live.own;
         out->n_runs = m->live.n_own;
         return PT_OK;
@@ -31,15 +32,21 @@ static pt_status head_norm_forward(pt_model *m, pt_view hmid)
     if (heads == 0) return PT_OK;
     PT_RETURN(ops->gather(m->ctx, &(pt_gather_args){.y = hf, .x = hmid, .index = index}));
     PT_RETURN(ops->gather(m->ctx, &(pt_gather_args){.y = mf, .x = pt_trim(m->scratch.br, m->live.n), .index = index}));
-    return ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = pt_trim(t->xf, heads), .rstd = pt_trim_vec(t->rstdf, heads), .x = hf, .add = mf, .h = hf,
-                                                   .w = m->norm.w, .eps = m->cfg.norm_eps});
+    return ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = pt_trim(t->xf, heads),
+                                                   .rstd = pt_trim_vec(t->rstdf, heads),
+                                                   .x = hf,
+                                                   .add = mf,
+                                                   .h = hf,
+                                                   .w = m->norm.w,
+                                                   .eps = m->cfg.norm_eps});
 }
 
 pt_status pt_decoder_forward(pt_model *m, const pt_pass *p)
 {
     int64_t n = m->live.n;
     pt_view x = pt_block_live(m, 0, n, p->keep).h, br = pt_trim(m->scratch.br, n);
-    PT_RETURN(m->ctx->ops->embed(m->ctx, &(pt_embed_args){.y = x, .w = m->embed.w, .tokens = pt_trim_vec(m->tab.tokens, n), .scale = 1}));
+    PT_RETURN(m->ctx->ops->embed(
+        m->ctx, &(pt_embed_args){.y = x, .w = m->embed.w, .tokens = pt_trim_vec(m->tab.tokens, n), .scale = 1}));
     for (int l = 0; l < m->cfg.layers; l++) {
         PT_RETURN(pt_block_forward(m, l, x, l ? br : PT_NO_VIEW, p, false));
         x = pt_block_live(m, l, n, p->keep).hmid;
@@ -54,21 +61,31 @@ pt_status pt_decoder_backward(pt_model *m, const pt_pass *p)
     int64_t n = m->live.n, heads = m->live.heads;
     pt_view dres = pt_trim(m->scratch.dres, n), dxf = pt_trim(t->dxf, heads);
     if (heads == 0) return PT_OK;
-    PT_RETURN(ops->rmsnorm_bwd(m->ctx, &(pt_rmsnorm_bwd_args){.dx = dxf, .dw = m->norm.dw, .dy = dxf, .h = pt_trim(t->hf, heads),
-                                                              .rstd = pt_trim_vec(t->rstdf, heads), .w = m->norm.w}));
+    PT_RETURN(ops->rmsnorm_bwd(m->ctx, &(pt_rmsnorm_bwd_args){.dx = dxf,
+                                                              .dw = m->norm.dw,
+                                                              .dy = dxf,
+                                                              .h = pt_trim(t->hf, heads),
+                                                              .rstd = pt_trim_vec(t->rstdf, heads),
+                                                              .w = m->norm.w}));
     PT_RETURN(ops->zero(m->ctx, dres));
     PT_RETURN(ops->scatter_add(m->ctx, &(pt_gather_args){.y = dres, .x = dxf, .index = pt_trim_vec(t->head_token, heads)}));
     for (int l = m->cfg.layers - 1; l >= 0; l--) PT_RETURN(pt_block_backward(m, l, p));
     if (!m->opt.full) return PT_OK;
-    return ops->embed_bwd(m->ctx, &(pt_embed_bwd_args){.dw = m->embed.dw, .dy = dres, .tokens = pt_trim_vec(t->tokens, n), .scale = 1});
+    return ops->embed_bwd(m->ctx,
+                          &(pt_embed_bwd_args){.dw = m->embed.dw, .dy = dres, .tokens = pt_trim_vec(t->tokens, n), .scale = 1});
 }
 
 pt_status pt_head_run(pt_model *m, bool backward)
 {
     pt_tables *t = &m->tab;
     int64_t heads = m->live.heads, rows = m->live.rows;
-    pt_head_args a = {.logp = pt_trim_vec(t->logp, rows), .lse = pt_trim_vec(t->lse, heads), .x = pt_trim(t->xf, heads), .w = m->head.w,
-                      .row_head = pt_trim_vec(t->row_head, rows), .row_target = pt_trim_vec(t->row_target, rows), .temperature = 1};
+    pt_head_args a = {.logp = pt_trim_vec(t->logp, rows),
+                      .lse = pt_trim_vec(t->lse, heads),
+                      .x = pt_trim(t->xf, heads),
+                      .w = m->head.w,
+                      .row_head = pt_trim_vec(t->row_head, rows),
+                      .row_target = pt_trim_vec(t->row_target, rows),
+                      .temperature = 1};
     if (backward) {
         a.dx = pt_trim(t->dxf, heads);
         a.dw = m->head.dw;
@@ -80,8 +97,10 @@ pt_status pt_head_run(pt_model *m, bool backward)
 static pt_status need_forward(const pt_model *m, bool scalar, bool backward)
 {
     if (!m->live.forwarded) return pt_fail(PT_ESTATE, "the head was asked for before a forward pass");
-    if (scalar != m->opt.scalar_head) return pt_fail(PT_ESTATE, scalar ? "this model has no scalar head" : "this model has a scalar head, no vocabulary");
-    if (backward && !(m->opt.train && m->live.kept)) return pt_fail(PT_ESTATE, "backward without a forward pass that kept what it needs");
+    if (scalar != m->opt.scalar_head)
+        return pt_fail(PT_ESTATE, scalar ? "this model has no scalar head" : "this model has a scalar head, no vocabulary");
+    if (backward && !(m->opt.train && m->live.kept))
+        return pt_fail(PT_ESTATE, "backward without a forward pass that kept what it needs");
     return PT_OK;
 }
 
@@ -103,7 +122,8 @@ pt_status pt_model_logp(pt_model *m, const float *dlogp, float *logp)
 pt_status pt_score_run(pt_model *m)
 {
     int64_t heads = m->live.heads;
-    return m->ctx->ops->linear(m->ctx, &(pt_linear_args){.y = pt_trim(m->tab.score, heads), .x = pt_trim(m->tab.xf, heads), .w = m->head.w});
+    return m->ctx->ops->linear(
+        m->ctx, &(pt_linear_args){.y = pt_trim(m->tab.score, heads), .x = pt_trim(m->tab.xf, heads), .w = m->head.w});
 }
 
 pt_status pt_score_run_backward(pt_model *m)
@@ -112,7 +132,8 @@ pt_status pt_score_run_backward(pt_model *m)
     int64_t heads = m->live.heads;
     pt_view dy = pt_trim(m->tab.dscore, heads), x = pt_trim(m->tab.xf, heads);
     PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = pt_trim(m->tab.dxf, heads), .dy = dy, .w = m->head.w}));
-    return pt_view_ok(m->head.dw) ? ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = m->head.dw, .dy = dy, .x = x}) : PT_OK;
+    return pt_view_ok(m->head.dw) ? ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = m->head.dw, .dy = dy, .x = x})
+                                  : PT_OK;
 }
 
 static float from_act(pt_dtype act, const void *host, int64_t i)

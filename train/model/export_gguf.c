@@ -1,5 +1,5 @@
-/* One GGUF file with the merged weights, and GGUF LoRA adapters (llama.cpp's convert_hf_to_gguf.py and convert_lora_to_gguf.py say what
- * stands where). Q and K rows are in adjacent-pairs order for architectures that ask for it. */
+/* One GGUF file with the merged weights, and GGUF LoRA adapters (llama.cpp's convert_hf_to_gguf.py and convert_lora_to_gguf.py
+ * say what stands where). Q and K rows are in adjacent-pairs order for architectures that ask for it. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,17 +45,20 @@ static pt_status type_of(const pt_out_tensor *o, pt_dtype asked, pt_dtype *out)
     }
     bool outer = s->kind == PT_TENSOR_EMBED || s->kind == PT_TENSOR_HEAD;
     pt_dtype t = asked;
-    if (asked == PT_DTYPE_COUNT) t = o->src.data ? o->src.type : PT_F32;
-    else if (outer && pt_dtype_quantised(t)) t = PT_Q8_0; /* few bits hurt most there */
+    if (asked == PT_DTYPE_COUNT)
+        t = o->src.data ? o->src.type : PT_F32;
+    else if (outer && pt_dtype_quantised(t))
+        t = PT_Q8_0; /* few bits hurt most there */
     if (!pt_out_verbatim(o, t) && !pt_quant_writable(t)) {
-        if (asked != PT_DTYPE_COUNT) return pt_fail(PT_ENOSUP, "%s: %s cannot be written; choose f32, f16, bf16, q8_0, q4_0, q4_1, q5_0 or q5_1",
-                                                    s->name, pt_dtype_get(t)->name);
+        if (asked != PT_DTYPE_COUNT)
+            return pt_fail(PT_ENOSUP, "%s: %s cannot be written; choose f32, f16, bf16, q8_0, q4_0, q4_1, q5_0 or q5_1",
+                           s->name, pt_dtype_get(t)->name);
         pt_log(PT_LOG_WARN, "%s changed and cannot be written as %s again: q8_0 instead", s->name, pt_dtype_get(t)->name);
         t = PT_Q8_0;
     }
     if (s->cols % pt_dtype_get(t)->block)
-        return pt_fail(PT_ENOSUP, "%s has rows of %lld, no multiple of the block of %s: choose f16, bf16 or f32", s->name, (long long)s->cols,
-                       pt_dtype_get(t)->name);
+        return pt_fail(PT_ENOSUP, "%s has rows of %lld, no multiple of the block of %s: choose f16, bf16 or f32", s->name,
+                       (long long)s->cols, pt_dtype_get(t)->name);
     *out = t;
     return PT_OK;
 }
@@ -86,7 +89,8 @@ static pt_status write_freqs(pt_gguf_writer *w, const pt_model *m)
 {
     float *f = NULL;
     PT_RETURN(pt_calloc(&f, (size_t)m->cfg.rot / 2, sizeof *f));
-    for (int i = 0; i < m->cfg.rot / 2; i++) f[i] = (float)(pow(m->cfg.rope_theta, -2.0 * i / m->cfg.rot) / (double)m->inv_freq[i]);
+    for (int i = 0; i < m->cfg.rot / 2; i++)
+        f[i] = (float)(pow(m->cfg.rope_theta, -2.0 * i / m->cfg.rot) / (double)m->inv_freq[i]);
     pt_status rc = pt_gguf_write(w, f, (size_t)m->cfg.rot / 2 * sizeof *f);
     free(f);
     return rc;
@@ -107,7 +111,9 @@ static pt_status put_general(pt_gguf_writer *w, const pt_model *m, const pt_expo
 static pt_status check_exportable(const pt_model *m)
 {
     if (!m->committed) return pt_fail(PT_ESTATE, "export before commit");
-    if (m->opt.scalar_head) return pt_fail(PT_ENOSUP, "a reward model cannot be exported as GGUF: llama.cpp has no scalar head; use --to hf or peft");
+    if (m->opt.scalar_head)
+        return pt_fail(PT_ENOSUP,
+                       "a reward model cannot be exported as GGUF: llama.cpp has no scalar head; use --to hf or peft");
     return PT_OK;
 }
 
@@ -142,9 +148,11 @@ done:
     return rc;
 }
 
-/* ---- LoRA ------------------------------------------------------------------------------------------------------------------ */
+/* ---- LoRA ------------------------------------------------------------------------------------------------------------------
+ */
 
-/* llama.cpp multiplies by alpha / rank with one alpha a file: rsLoRA and patterns go into alpha, what then still differs into B. */
+/* llama.cpp multiplies by alpha / rank with one alpha a file: rsLoRA and patterns go into alpha, what then still differs into
+ * B. */
 static double common_alpha(const pt_model *m)
 {
     return m->modules[0].scale * m->modules[0].r;
@@ -172,7 +180,9 @@ static pt_status write_lora(pt_gguf_writer *w, pt_model *m, const pt_lora_module
     PT_TRY(pt_calloc(&turned, (size_t)(x->out * x->r), sizeof *turned));
     PT_TRY(pt_alloc0(&bytes, (size_t)(x->in > x->out ? x->in : x->out) * (size_t)x->r * 4));
     for (int64_t r = 0; r < x->out; r++) {
-        int64_t from = !rotary || adjacent == m->fam->permuted ? r : adjacent ? pt_row_adjacent_of_hf(r, dim) : pt_row_hf_of_adjacent(r, dim);
+        int64_t from = !rotary || adjacent == m->fam->permuted ? r
+                       : adjacent                              ? pt_row_adjacent_of_hf(r, dim)
+                                                               : pt_row_hf_of_adjacent(r, dim);
         for (int k = 0; k < x->r; k++) turned[r * x->r + k] = (float)(fold * (double)b[from * x->r + k]);
     }
     PT_TRY(pt_dtype_row_bytes(type, (size_t)x->in, &row));

@@ -38,20 +38,34 @@ pt_status pt_gguf_put_shape(pt_gguf_writer *w, const pt_model *m)
 {
     const pt_model_config *c = &m->cfg;
     arch_writer a = {w, m->fam->gguf, {0}};
-    const struct { const char *name; int v; } ints[] = {
-        {"vocab_size", c->vocab},         {"context_length", c->max_positions}, {"embedding_length", c->hidden},    {"block_count", c->layers},
-        {"feed_forward_length", c->ffn},  {"attention.head_count", c->heads},   {"attention.head_count_kv", c->kv_heads},
-        {"attention.key_length", c->head_dim}, {"attention.value_length", c->head_dim}, {"rope.dimension_count", c->rot},
+    const struct {
+        const char *name;
+        int v;
+    } ints[] = {
+        {"vocab_size", c->vocab},
+        {"context_length", c->max_positions},
+        {"embedding_length", c->hidden},
+        {"block_count", c->layers},
+        {"feed_forward_length", c->ffn},
+        {"attention.head_count", c->heads},
+        {"attention.head_count_kv", c->kv_heads},
+        {"attention.key_length", c->head_dim},
+        {"attention.value_length", c->head_dim},
+        {"rope.dimension_count", c->rot},
     };
     if (c->act != PT_ACT_SILU) return pt_fail(PT_ENOSUP, "GGUF's %s has no key for another activation than SiLU", a.arch);
-    if (m->fam->permuted && c->rot != c->head_dim) return pt_fail(PT_ENOSUP, "GGUF's %s does not know partial rotary embedding", a.arch);
-    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_gguf_put_u32(w, key_of(&a, ints[i].name), (uint32_t)ints[i].v));
+    if (m->fam->permuted && c->rot != c->head_dim)
+        return pt_fail(PT_ENOSUP, "GGUF's %s does not know partial rotary embedding", a.arch);
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
+        PT_RETURN(pt_gguf_put_u32(w, key_of(&a, ints[i].name), (uint32_t)ints[i].v));
     PT_RETURN(pt_gguf_put_f32(w, key_of(&a, "attention.layer_norm_rms_epsilon"), c->norm_eps));
     PT_RETURN(pt_gguf_put_f32(w, key_of(&a, "rope.freq_base"), (float)c->rope_theta));
     if (c->window) {
-        if (c->window_from_layer) return pt_fail(PT_ENOSUP, "a sliding window from layer %d on has no key in GGUF", c->window_from_layer);
+        if (c->window_from_layer)
+            return pt_fail(PT_ENOSUP, "a sliding window from layer %d on has no key in GGUF", c->window_from_layer);
         PT_RETURN(pt_gguf_put_u32(w, key_of(&a, "attention.sliding_window"), (uint32_t)c->window));
-        pt_log(PT_LOG_WARN, "llama.cpp ignores the sliding window of %d for %s: beyond it answers may differ", c->window, a.arch);
+        pt_log(PT_LOG_WARN, "llama.cpp ignores the sliding window of %d for %s: beyond it answers may differ", c->window,
+               a.arch);
     }
     return put_scaling(&a, c);
 }
@@ -126,7 +140,8 @@ pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_expor
     PT_RETURN(pt_gguf_put_text(w, "tokenizer.ggml.model", bpe ? "gpt2" : "llama", bpe ? 4 : 5));
     const char *pre = v->pre && *v->pre ? v->pre : "default";
     if (bpe && strcmp(pre, "default") == 0)
-        pt_log(PT_LOG_WARN, "no GGUF name is known for this pre-tokenizer: 'default' is written, llama.cpp may split text differently");
+        pt_log(PT_LOG_WARN,
+               "no GGUF name is known for this pre-tokenizer: 'default' is written, llama.cpp may split text differently");
     PT_RETURN(pt_gguf_put_text(w, "tokenizer.ggml.pre", pre, strlen(pre)));
     PT_RETURN(put_tokens(w, v, (size_t)m->cfg.vocab));
     if (bpe) PT_RETURN(put_merges(w, v));

@@ -1,5 +1,5 @@
-/* Hugging Face folder: merged (or fully tuned) weights, config.json, the tokenizer's files. Files are written one by one, each whole or
- * not at all, config.json last; other files of the folder are left alone. */
+/* Hugging Face folder: merged (or fully tuned) weights, config.json, the tokenizer's files. Files are written one by one, each
+ * whole or not at all, config.json last; other files of the folder are left alone. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +39,8 @@ done:
     return rc;
 }
 
-/* A GGUF file's divisors (rope_freqs.weight) have no key in config.json; those of Llama 3's formula are recognised by their values: the
- * largest one is the factor, the original length is a power of two. */
+/* A GGUF file's divisors (rope_freqs.weight) have no key in config.json; those of Llama 3's formula are recognised by their
+ * values: the largest one is the factor, the original length is a power of two. */
 static pt_status name_freqs(const pt_model *m, pt_model_config *c)
 {
     pt_status rc = PT_ENOSUP;
@@ -61,7 +61,9 @@ static pt_status name_freqs(const pt_model *m, pt_model_config *c)
         break;
     }
     free(f);
-    return rc == PT_OK ? rc : pt_fail(PT_ENOSUP, "the rope factors of this GGUF file (rope_freqs.weight) cannot be expressed in config.json");
+    return rc == PT_OK ? rc
+                       : pt_fail(PT_ENOSUP,
+                                 "the rope factors of this GGUF file (rope_freqs.weight) cannot be expressed in config.json");
 }
 
 static pt_status put_scaling(pt_hf *c, const pt_model *model)
@@ -87,7 +89,9 @@ static pt_status put_scaling(pt_hf *c, const pt_model *model)
         break;
     }
     PT_RETURN(pt_hf_set_num(c, "rope_scaling.factor", m->scale_factor));
-    return m->scaling == PT_ROPE_SCALE_LINEAR ? PT_OK : pt_hf_set_int(c, "rope_scaling.original_max_position_embeddings", m->original_positions);
+    return m->scaling == PT_ROPE_SCALE_LINEAR
+               ? PT_OK
+               : pt_hf_set_int(c, "rope_scaling.original_max_position_embeddings", m->original_positions);
 }
 
 static pt_status put_window(pt_hf *c, const pt_model *m)
@@ -97,7 +101,8 @@ static pt_status put_window(pt_hf *c, const pt_model *m)
     if (m->fam->window == PT_WINDOW_FLAG) {
         PT_RETURN(pt_hf_set_bool(c, "use_sliding_window", m->cfg.window != 0));
         PT_RETURN(pt_hf_set_int(c, "max_window_layers", m->cfg.window ? m->cfg.window_from_layer : m->cfg.layers));
-    } else if (!m->cfg.window) PT_RETURN(pt_hf_set_int(c, "sliding_window", m->cfg.max_positions)); /* absent means 4096 there */
+    } else if (!m->cfg.window)
+        PT_RETURN(pt_hf_set_int(c, "sliding_window", m->cfg.max_positions)); /* absent means 4096 there */
     return PT_OK;
 }
 
@@ -106,9 +111,14 @@ static pt_status put_shape(pt_hf *c, const pt_model *m)
 {
     static const char *const acts[] = {"silu", "gelu", "gelu_pytorch_tanh"};
     const pt_model_config *k = &m->cfg;
-    const struct { const char *key; int v; } ints[] = {
-        {"vocab_size", k->vocab},           {"hidden_size", k->hidden},      {"intermediate_size", k->ffn}, {"num_hidden_layers", k->layers},
-        {"num_attention_heads", k->heads}, {"num_key_value_heads", k->kv_heads}, {"head_dim", k->head_dim}, {"max_position_embeddings", k->max_positions},
+    const struct {
+        const char *key;
+        int v;
+    } ints[] = {
+        {"vocab_size", k->vocab},          {"hidden_size", k->hidden},
+        {"intermediate_size", k->ffn},     {"num_hidden_layers", k->layers},
+        {"num_attention_heads", k->heads}, {"num_key_value_heads", k->kv_heads},
+        {"head_dim", k->head_dim},         {"max_position_embeddings", k->max_positions},
     };
     PT_RETURN(pt_hf_set_text(c, "model_type", k->family));
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_hf_set_int(c, ints[i].key, ints[i].v));
@@ -131,7 +141,8 @@ static int32_t reward_pad(const pt_model *m, const pt_tokenizer *t)
     int32_t eos = t ? pt_tok_eos(t) : m->cfg.eos, eot = t ? pt_tok_eot(t) : -1;
     int32_t tries[] = {m->cfg.pad, t ? pt_tok_pad(t) : -1, t ? pt_tok_unk(t) : -1, t ? pt_tok_bos(t) : m->cfg.bos, 0, 1, 2};
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++)
-        if (tries[i] >= 0 && tries[i] != eos && tries[i] != eot && tries[i] != m->cfg.eos && tries[i] < m->cfg.vocab) return tries[i];
+        if (tries[i] >= 0 && tries[i] != eos && tries[i] != eot && tries[i] != m->cfg.eos && tries[i] < m->cfg.vocab)
+            return tries[i];
     return 0;
 }
 
@@ -190,8 +201,10 @@ static pt_status write_tokenizer(pt_model *m, const char *dir, const pt_export_o
 {
     pt_hf_folder here = {.path = (char *)(uintptr_t)dir, .tmp = (char *)(uintptr_t)dir};
     bool from_hf = !pt_source_is_gguf(m->src) && !m->src->random;
-    if (from_hf) PT_RETURN(pt_hf_folder_copy_tokenizer(&here, pt_source_path(m->src), NULL));
-    else if (opt->tok) PT_RETURN(pt_export_tokenizer_json(dir, opt->tok));
+    if (from_hf)
+        PT_RETURN(pt_hf_folder_copy_tokenizer(&here, pt_source_path(m->src), NULL));
+    else if (opt->tok)
+        PT_RETURN(pt_export_tokenizer_json(dir, opt->tok));
     return write_template(dir, opt->tmpl);
 }
 

@@ -8,14 +8,14 @@
 typedef struct pt_out_tensor {
     pt_model *m;
     const pt_tensor_spec *spec;
-    pt_source_tensor src;      /* as the base stores it; data NULL for trained weights */
-    pt_view trained;           /* full tuning, scalar head: part of the flat vector */
-    float *a, *b;              /* the adapter of this matrix: [r,in], [out,r] in the stored row order; NULL = none */
+    pt_source_tensor src; /* as the base stores it; data NULL for trained weights */
+    pt_view trained;      /* full tuning, scalar head: part of the flat vector */
+    float *a, *b;         /* the adapter of this matrix: [r,in], [out,r] in the stored row order; NULL = none */
     int r;
     float scale;
-    bool to_hf, to_adjacent;   /* reorder rows: stored adjacent -> HF's, or HF's -> adjacent */
-    float *rows, *turned;      /* a piece */
-    int64_t piece;             /* rows of one */
+    bool to_hf, to_adjacent; /* reorder rows: stored adjacent -> HF's, or HF's -> adjacent */
+    float *rows, *turned;    /* a piece */
+    int64_t piece;           /* rows of one */
 } pt_out_tensor;
 /* adjacent: the target's Q and K rows lie for adjacent pairs (GGUF of a permuted family). */
 pt_status pt_out_open(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec, bool adjacent);
@@ -32,8 +32,8 @@ pt_status pt_out_adapter(pt_model *m, const pt_lora_module *x, float **a, float 
 const pt_lora_module *pt_lora_module_at(const pt_model *m, int layer, int kind);
 /* f32, f16 and bf16 for safetensors: PT_ENOSUP else; COUNT takes `fallback`. */
 pt_status pt_export_plain_type(pt_dtype asked, pt_dtype fallback, pt_dtype *out);
-/* Hugging Face's tokenizer.json and tokenizer_config.json for a tokenizer that came from GGUF metadata. Pre-tokenizers without an exact
- * counterpart there are noted (log) and left out. */
+/* Hugging Face's tokenizer.json and tokenizer_config.json for a tokenizer that came from GGUF metadata. Pre-tokenizers without
+ * an exact counterpart there are noted (log) and left out. */
 pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t);
 /* GGUF keys of shape, rope and tokenizer; `writer` is a pt_gguf_writer that was opened. */
 pt_status pt_gguf_put_shape(pt_gguf_writer *w, const pt_model *m);

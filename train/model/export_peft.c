@@ -99,7 +99,8 @@ static pt_status spell_targets(pt_peft *p)
 pt_status pt_export_peft(pt_model *m, const char *dir, const pt_export_options *opt)
 {
     pt_dtype type;
-    if (!m->committed || m->n_modules == 0) return pt_fail(PT_ESTATE, "there is no adapter to export: this model was not trained with LoRA");
+    if (!m->committed || m->n_modules == 0)
+        return pt_fail(PT_ESTATE, "there is no adapter to export: this model was not trained with LoRA");
     PT_RETURN(pt_export_plain_type(opt->type, PT_F32, &type));
     PT_RETURN(pt_dir_make(dir));
     PT_RETURN(spell_targets(m->peft));

@@ -34,8 +34,10 @@ pt_status pt_out_open(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec,
     const pt_lora_module *x = spec->kind == PT_TENSOR_MATRIX ? pt_lora_module_at(m, spec->layer, spec->module) : NULL;
     int64_t at = pt_param_find(m, spec->name);
     *o = (pt_out_tensor){.m = m, .spec = spec};
-    if (at >= 0) o->trained = pt_param_part(m->flat, &m->params[at]);
-    else PT_TRY(pt_source_tensor_get(m->src, spec->name, spec->rows, spec->cols, &o->src));
+    if (at >= 0)
+        o->trained = pt_param_part(m->flat, &m->params[at]);
+    else
+        PT_TRY(pt_source_tensor_get(m->src, spec->name, spec->rows, spec->cols, &o->src));
     if (x) {
         PT_TRY(pt_out_adapter(m, x, &o->a, &o->b));
         o->r = x->r;
@@ -95,7 +97,8 @@ static void turn(const pt_out_tensor *o, int64_t n)
 pt_status pt_out_rows(pt_out_tensor *o, int64_t r0, int64_t n, const float **rows)
 {
     int64_t cols = o->spec->cols;
-    if (pt_view_ok(o->trained)) PT_RETURN(o->m->ctx->ops->download(o->m->ctx, o->rows, pt_view_rows(o->trained, r0, n)));
+    if (pt_view_ok(o->trained))
+        PT_RETURN(o->m->ctx->ops->download(o->m->ctx, o->rows, pt_view_rows(o->trained, r0, n)));
     else {
         size_t row;
         PT_RETURN(pt_dtype_row_bytes(o->src.type, (size_t)cols, &row));

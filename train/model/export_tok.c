@@ -1,5 +1,5 @@
-/* tokenizer.json from a GGUF vocabulary. Byte-level BPE: vocabulary, merges and the split steps of its pre-tokenizer. SentencePiece-style: BPE
- * with byte fallback, merges made of the pieces' scores (as transformers' converter does). */
+/* tokenizer.json from a GGUF vocabulary. Byte-level BPE: vocabulary, merges and the split steps of its pre-tokenizer.
+ * SentencePiece-style: BPE with byte fallback, merges made of the pieces' scores (as transformers' converter does). */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +7,21 @@
 #include "base/log.h"
 #include "train/model/export_impl.h"
 
-#define QWEN "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define LLAMA "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define QWEN                                                                                                                   \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "                                                      \
+    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define LLAMA                                                                                                                  \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "                                                 \
+    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
-static const struct { const char *pre, *split; bool digits, ignore_merges, nfc; } pre_rows[] = {
-    {"gpt-2", NULL, false, false, false},  {"smollm", NULL, true, false, false},
-    {"llama-bpe", LLAMA, false, true, false}, {"qwen2", QWEN, false, false, true},
+static const struct {
+    const char *pre, *split;
+    bool digits, ignore_merges, nfc;
+} pre_rows[] = {
+    {"gpt-2", NULL, false, false, false},
+    {"smollm", NULL, true, false, false},
+    {"llama-bpe", LLAMA, false, true, false},
+    {"qwen2", QWEN, false, false, true},
 };
 
 static json_t *byte_level(bool regex)
@@ -25,9 +34,11 @@ static json_t *added_tokens(const pt_vocab_spec *v)
     json_t *list = json_array();
     for (size_t i = 0; i < v->n_tokens; i++) {
         int type = v->types ? v->types[i] : PT_TOKEN_NORMAL;
-        if (type != PT_TOKEN_CONTROL && type != PT_TOKEN_USER_DEFINED && !(type == PT_TOKEN_UNKNOWN && v->tokens[i][0])) continue;
-        json_array_append_new(list, json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (json_int_t)i, "content", v->tokens[i], "single_word", 0,
-                                              "lstrip", 0, "rstrip", 0, "normalized", 0, "special", type != PT_TOKEN_USER_DEFINED));
+        if (type != PT_TOKEN_CONTROL && type != PT_TOKEN_USER_DEFINED && !(type == PT_TOKEN_UNKNOWN && v->tokens[i][0]))
+            continue;
+        json_array_append_new(list, json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (json_int_t)i, "content",
+                                              v->tokens[i], "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", 0,
+                                              "special", type != PT_TOKEN_USER_DEFINED));
     }
     return list;
 }
@@ -49,20 +60,25 @@ static json_t *bpe_json(const pt_vocab_spec *v)
     for (size_t i = 0; i < v->n_merges; i++) json_array_append_new(merges, json_string(v->merges[i]));
     if (pre_rows[row].digits) json_array_append_new(steps, json_pack("{s:s, s:b}", "type", "Digits", "individual_digits", 1));
     if (pre_rows[row].split)
-        json_array_append_new(steps, json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "Regex", pre_rows[row].split, "behavior",
-                                               "Isolated", "invert", 0));
+        json_array_append_new(steps, json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "Regex",
+                                               pre_rows[row].split, "behavior", "Isolated", "invert", 0));
     json_array_append_new(steps, byte_level(pre_rows[row].split == NULL));
-    json_t *model = json_pack("{s:s, s:n, s:n, s:n, s:n, s:b, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token", "continuing_subword_prefix",
-                              "end_of_word_suffix", "fuse_unk", 0, "byte_fallback", 0, "ignore_merges", pre_rows[row].ignore_merges, "vocab",
-                              vocabulary(v), "merges", merges);
+    json_t *model = json_pack("{s:s, s:n, s:n, s:n, s:n, s:b, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token",
+                              "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 0, "byte_fallback", 0,
+                              "ignore_merges", pre_rows[row].ignore_merges, "vocab", vocabulary(v), "merges", merges);
     json_t *norm = pre_rows[row].nfc ? json_pack("{s:s}", "type", "NFC") : json_null();
-    return json_pack("{s:s, s:n, s:n, s:o, s:o, s:{s:s, s:o}, s:n, s:o, s:o}", "version", "1.0", "truncation", "padding", "added_tokens",
-                     added_tokens(v), "normalizer", norm, "pre_tokenizer", "type", "Sequence", "pretokenizers", steps, "post_processor", "decoder",
-                     byte_level(true), "model", model);
+    return json_pack("{s:s, s:n, s:n, s:o, s:o, s:{s:s, s:o}, s:n, s:o, s:o}", "version", "1.0", "truncation", "padding",
+                     "added_tokens", added_tokens(v), "normalizer", norm, "pre_tokenizer", "type", "Sequence", "pretokenizers",
+                     steps, "post_processor", "decoder", byte_level(true), "model", model);
 }
 
 /* One way to make a piece of two others. */
-typedef struct spm_merge { float score; int32_t left, right; size_t cut; int32_t piece; } spm_merge;
+typedef struct spm_merge {
+    float score;
+    int32_t left, right;
+    size_t cut;
+    int32_t piece;
+} spm_merge;
 
 static int by_score(const void *a, const void *b)
 {
@@ -110,15 +126,18 @@ static pt_status spm_json(const pt_tokenizer *t, const pt_vocab_spec *v, json_t 
     if (!v->scores) return pt_fail(PT_EINTERNAL, "a SentencePiece vocabulary without scores");
     PT_RETURN(spm_merges(t, v, merges));
     if (v->add_space_prefix != 0) json_array_append_new(norm, json_pack("{s:s, s:s}", "type", "Prepend", "prepend", space));
-    json_array_append_new(norm, json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", "String", " ", "content", space));
-    json_t *decoder = json_pack("[{s:s, s:{s:s}, s:s}, {s:s}, {s:s}, {s:s, s:s, s:i, s:i}]", "type", "Replace", "pattern", "String", space, "content", " ",
-                                "type", "ByteFallback", "type", "Fuse", "type", "Strip", "content", " ", "start", v->add_space_prefix != 0, "stop", 0);
+    json_array_append_new(norm,
+                          json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", "String", " ", "content", space));
+    json_t *decoder = json_pack("[{s:s, s:{s:s}, s:s}, {s:s}, {s:s}, {s:s, s:s, s:i, s:i}]", "type", "Replace", "pattern",
+                                "String", space, "content", " ", "type", "ByteFallback", "type", "Fuse", "type", "Strip",
+                                "content", " ", "start", v->add_space_prefix != 0, "stop", 0);
     const char *unk = v->unk >= 0 ? v->tokens[v->unk] : NULL;
-    json_t *model = json_pack("{s:s, s:n, s:s?, s:n, s:n, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token", unk, "continuing_subword_prefix",
-                              "end_of_word_suffix", "fuse_unk", 1, "byte_fallback", 1, "vocab", vocabulary(v), "merges", merges);
-    *out = json_pack("{s:s, s:n, s:n, s:o, s:{s:s, s:o}, s:n, s:n, s:{s:s, s:o}, s:o}", "version", "1.0", "truncation", "padding", "added_tokens",
-                     added_tokens(v), "normalizer", "type", "Sequence", "normalizers", norm, "pre_tokenizer", "post_processor", "decoder", "type",
-                     "Sequence", "decoders", decoder, "model", model);
+    json_t *model = json_pack("{s:s, s:n, s:s?, s:n, s:n, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token", unk,
+                              "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 1, "byte_fallback", 1, "vocab",
+                              vocabulary(v), "merges", merges);
+    *out = json_pack("{s:s, s:n, s:n, s:o, s:{s:s, s:o}, s:n, s:n, s:{s:s, s:o}, s:o}", "version", "1.0", "truncation",
+                     "padding", "added_tokens", added_tokens(v), "normalizer", "type", "Sequence", "normalizers", norm,
+                     "pre_tokenizer", "post_processor", "decoder", "type", "Sequence", "decoders", decoder, "model", model);
     return PT_OK;
 }
 
@@ -148,13 +167,17 @@ pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t)
     if (v->kind == PT_VOCAB_BPE) {
         j = bpe_json(v);
         if (!j) {
-            pt_log(PT_LOG_WARN, "%s: no tokenizer.json: the pre-tokenizer '%s' has no exact counterpart there; take the base model's own files", dir,
-                   v->pre ? v->pre : "(none)");
+            pt_log(
+                PT_LOG_WARN,
+                "%s: no tokenizer.json: the pre-tokenizer '%s' has no exact counterpart there; take the base model's own files",
+                dir, v->pre ? v->pre : "(none)");
             return PT_OK;
         }
-    } else PT_RETURN(spm_json(t, v, &j));
+    } else
+        PT_RETURN(spm_json(t, v, &j));
     PT_RETURN(write_json(dir, "tokenizer.json", j));
-    json_t *c = json_pack("{s:s, s:b, s:b}", "tokenizer_class", "PreTrainedTokenizerFast", "add_bos_token", pt_tok_add_bos(t), "clean_up_tokenization_spaces", 0);
+    json_t *c = json_pack("{s:s, s:b, s:b}", "tokenizer_class", "PreTrainedTokenizerFast", "add_bos_token", pt_tok_add_bos(t),
+                          "clean_up_tokenization_spaces", 0);
     set_token(c, "bos_token", v, v->bos);
     set_token(c, "eos_token", v, v->eos);
     set_token(c, "pad_token", v, v->pad);

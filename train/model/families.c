@@ -7,7 +7,8 @@
 static const pt_family families[] = {
     /* name, causal, classifier, gguf, permuted, qkv_bias, qk_norm, window, defaults: window, kv heads, head dim */
     {"llama", "LlamaForCausalLM", "LlamaForSequenceClassification", "llama", true, false, false, PT_WINDOW_NEVER, 0, 0, 0},
-    {"mistral", "MistralForCausalLM", "MistralForSequenceClassification", "llama", true, false, false, PT_WINDOW_ALWAYS, 4096, 8, 0},
+    {"mistral", "MistralForCausalLM", "MistralForSequenceClassification", "llama", true, false, false, PT_WINDOW_ALWAYS, 4096,
+     8, 0},
     {"qwen2", "Qwen2ForCausalLM", "Qwen2ForSequenceClassification", "qwen2", false, true, false, PT_WINDOW_FLAG, 4096, 32, 0},
     {"qwen3", "Qwen3ForCausalLM", "Qwen3ForSequenceClassification", "qwen3", false, false, true, PT_WINDOW_FLAG, 4096, 32, 128},
 };
@@ -42,8 +43,9 @@ const char *pt_family_names(void)
 
 const char *pt_module_name(pt_module m)
 {
-    static const char *const names[PT_MOD_COUNT] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj",
-                                                    "mlp.gate_proj",    "mlp.up_proj",      "mlp.down_proj"};
+    static const char *const names[PT_MOD_COUNT] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
+                                                    "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
+                                                    "mlp.down_proj"};
     return names[m];
 }
 
@@ -71,8 +73,10 @@ static pt_status add(tensor_list *l, pt_tensor_kind kind, int layer, int module,
     PT_RETURN(pt_reserve(&l->t, &l->cap, l->n + 1));
     pt_tensor_spec *t = &l->t[l->n++];
     *t = (pt_tensor_spec){.kind = kind, .rows = rows, .cols = cols, .layer = layer, .module = module};
-    if (layer < 0) snprintf(t->name, sizeof t->name, "%s", name);
-    else snprintf(t->name, sizeof t->name, "model.layers.%d.%s", layer, name);
+    if (layer < 0)
+        snprintf(t->name, sizeof t->name, "%s", name);
+    else
+        snprintf(t->name, sizeof t->name, "model.layers.%d.%s", layer, name);
     return PT_OK;
 }
 
@@ -113,8 +117,10 @@ pt_status pt_config_tensors(const pt_model_config *c, bool scalar_head, pt_tenso
     PT_TRY(add(&l, PT_TENSOR_EMBED, -1, -1, c->vocab, c->hidden, "model.embed_tokens.weight"));
     for (int i = 0; i < c->layers; i++) PT_TRY(add_block(&l, c, i));
     PT_TRY(add(&l, PT_TENSOR_NORM, -1, -1, 1, c->hidden, "model.norm.weight"));
-    if (scalar_head) PT_TRY(add(&l, PT_TENSOR_HEAD, -1, -1, 1, c->hidden, "score.weight"));
-    else if (!c->tied) PT_TRY(add(&l, PT_TENSOR_HEAD, -1, -1, c->vocab, c->hidden, "lm_head.weight"));
+    if (scalar_head)
+        PT_TRY(add(&l, PT_TENSOR_HEAD, -1, -1, 1, c->hidden, "score.weight"));
+    else if (!c->tied)
+        PT_TRY(add(&l, PT_TENSOR_HEAD, -1, -1, c->vocab, c->hidden, "lm_head.weight"));
     *out = l.t;
     *n = l.n;
     return PT_OK;
@@ -124,25 +130,29 @@ done:
 }
 
 /* Outside blocks; and inside them, after "model.layers.N." and "blk.N.". */
-static const struct { const char *hf, *gguf; } outer_names[] = {
-    {"model.embed_tokens.weight", "token_embd.weight"},
-    {"model.norm.weight", "output_norm.weight"},
-    {"lm_head.weight", "output.weight"},
-}, block_names[] = {
-    {"input_layernorm.weight", "attn_norm.weight"},
-    {"self_attn.q_proj.weight", "attn_q.weight"},
-    {"self_attn.k_proj.weight", "attn_k.weight"},
-    {"self_attn.v_proj.weight", "attn_v.weight"},
-    {"self_attn.q_proj.bias", "attn_q.bias"},
-    {"self_attn.k_proj.bias", "attn_k.bias"},
-    {"self_attn.v_proj.bias", "attn_v.bias"},
-    {"self_attn.o_proj.weight", "attn_output.weight"},
-    {"self_attn.q_norm.weight", "attn_q_norm.weight"},
-    {"self_attn.k_norm.weight", "attn_k_norm.weight"},
-    {"post_attention_layernorm.weight", "ffn_norm.weight"},
-    {"mlp.gate_proj.weight", "ffn_gate.weight"},
-    {"mlp.up_proj.weight", "ffn_up.weight"},
-    {"mlp.down_proj.weight", "ffn_down.weight"},
+static const struct {
+    const char *hf, *gguf;
+} outer_names[] =
+    {
+        {"model.embed_tokens.weight", "token_embd.weight"},
+        {"model.norm.weight", "output_norm.weight"},
+        {"lm_head.weight", "output.weight"},
+},
+  block_names[] = {
+      {"input_layernorm.weight", "attn_norm.weight"},
+      {"self_attn.q_proj.weight", "attn_q.weight"},
+      {"self_attn.k_proj.weight", "attn_k.weight"},
+      {"self_attn.v_proj.weight", "attn_v.weight"},
+      {"self_attn.q_proj.bias", "attn_q.bias"},
+      {"self_attn.k_proj.bias", "attn_k.bias"},
+      {"self_attn.v_proj.bias", "attn_v.bias"},
+      {"self_attn.o_proj.weight", "attn_output.weight"},
+      {"self_attn.q_norm.weight", "attn_q_norm.weight"},
+      {"self_attn.k_norm.weight", "attn_k_norm.weight"},
+      {"post_attention_layernorm.weight", "ffn_norm.weight"},
+      {"mlp.gate_proj.weight", "ffn_gate.weight"},
+      {"mlp.up_proj.weight", "ffn_up.weight"},
+      {"mlp.down_proj.weight", "ffn_down.weight"},
 };
 enum { N_OUTER = sizeof outer_names / sizeof *outer_names, N_BLOCK = sizeof block_names / sizeof *block_names };
 
@@ -172,7 +182,8 @@ bool pt_name_to_gguf(const char *hf, char *out, size_t size)
         return false;
     }
     for (int i = 0; i < N_BLOCK; i++)
-        if (strcmp(rest, block_names[i].hf) == 0) return snprintf(out, size, "blk.%d.%s", layer, block_names[i].gguf) < (int)size;
+        if (strcmp(rest, block_names[i].hf) == 0)
+            return snprintf(out, size, "blk.%d.%s", layer, block_names[i].gguf) < (int)size;
     return false;
 }
 
@@ -186,6 +197,7 @@ bool pt_name_to_hf(const char *gguf, char *out, size_t size)
         return false;
     }
     for (int i = 0; i < N_BLOCK; i++)
-        if (strcmp(rest, block_names[i].gguf) == 0) return snprintf(out, size, "model.layers.%d.%s", layer, block_names[i].hf) < (int)size;
+        if (strcmp(rest, block_names[i].gguf) == 0)
+            return snprintf(out, size, "model.layers.%d.%s", layer, block_names[i].hf) < (int)size;
     return false;
 }

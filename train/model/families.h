@@ -1,7 +1,7 @@
 /* The family table: one row per model family, and the names of tensors in Hugging Face's and GGUF's spelling.
  *
- * A family is a decoder of this shape: embedding, blocks of (RMS norm, attention with RoPE and GQA, residual; RMS norm, gated MLP,
- * residual), RMS norm, head. What differs are switches; adding a family is adding a row. */
+ * A family is a decoder of this shape: embedding, blocks of (RMS norm, attention with RoPE and GQA, residual; RMS norm, gated
+ * MLP, residual), RMS norm, head. What differs are switches; adding a family is adding a row. */
 #ifndef PT_MODEL_FAMILIES_H
 #define PT_MODEL_FAMILIES_H
 #include "train/model/source.h"
@@ -20,15 +20,17 @@ typedef struct pt_family {
     bool permuted;          /* GGUF stores Q and K rows for adjacent rotary pairs */
     bool qkv_bias, qk_norm;
     pt_window_rule window;
-    int default_window;     /* when config.json has no sliding_window key */
-    int default_kv_heads;   /* when config.json has no num_key_value_heads; 0 = as many as heads */
-    int default_head_dim;   /* likewise; 0 = hidden / heads */
+    int default_window;   /* when config.json has no sliding_window key */
+    int default_kv_heads; /* when config.json has no num_key_value_heads; 0 = as many as heads */
+    int default_head_dim; /* likewise; 0 = hidden / heads */
 } pt_family;
 
-/* NULL when there is none. GGUF's "llama" is also what Mistral is stored as: without a window it reads as family llama (the same arithmetic). */
+/* NULL when there is none. GGUF's "llama" is also what Mistral is stored as: without a window it reads as family llama (the
+ * same arithmetic). */
 const pt_family *pt_family_find(const char *name);
 const pt_family *pt_family_by_gguf(const char *arch, size_t n);
-/* The family of the same GGUF architecture whose layers all use a window: what a file with a window key is; f itself when there is none. */
+/* The family of the same GGUF architecture whose layers all use a window: what a file with a window key is; f itself when there
+ * is none. */
 const pt_family *pt_family_windowed(const pt_family *f);
 /* "llama, mistral, qwen2, qwen3": for messages. */
 const char *pt_family_names(void);
@@ -41,7 +43,13 @@ const char *pt_module_name(pt_module m);
 void pt_module_shape(const pt_model_config *c, pt_module m, int64_t *out, int64_t *in);
 
 /* Every tensor of a model of this shape. */
-typedef enum pt_tensor_kind { PT_TENSOR_MATRIX, PT_TENSOR_EMBED, PT_TENSOR_HEAD, PT_TENSOR_NORM, PT_TENSOR_BIAS } pt_tensor_kind;
+typedef enum pt_tensor_kind {
+    PT_TENSOR_MATRIX,
+    PT_TENSOR_EMBED,
+    PT_TENSOR_HEAD,
+    PT_TENSOR_NORM,
+    PT_TENSOR_BIAS
+} pt_tensor_kind;
 typedef struct pt_tensor_spec {
     char name[96]; /* Hugging Face's: "model.layers.0.self_attn.q_proj.weight" */
     pt_tensor_kind kind;
@@ -50,15 +58,16 @@ typedef struct pt_tensor_spec {
     int module;         /* pt_module of matrices and biases, else -1 */
     int rotary_heads;   /* heads whose rows a GGUF of a permuted family reorders, 0 = none */
 } pt_tensor_spec;
-/* Owned list in the order of a forward pass; lm_head.weight only when untied; score.weight [1,hidden] instead of it when asked. */
+/* Owned list in the order of a forward pass; lm_head.weight only when untied; score.weight [1,hidden] instead of it when asked.
+ */
 pt_status pt_config_tensors(const pt_model_config *c, bool scalar_head, pt_tensor_spec **out, size_t *n);
 
 /* Names across the two formats; false when the name is none of this kind of model. "score.weight" has no GGUF name. */
 bool pt_name_to_gguf(const char *hf, char *out, size_t size);
 bool pt_name_to_hf(const char *gguf, char *out, size_t size);
 
-/* Row of Hugging Face's order that stands at row r of GGUF's (adjacent pairs) order, for heads of `dim` rows: within a head row 2i+s is
- * row s*dim/2+i. And the other way round. */
+/* Row of Hugging Face's order that stands at row r of GGUF's (adjacent pairs) order, for heads of `dim` rows: within a head row
+ * 2i+s is row s*dim/2+i. And the other way round. */
 static inline int64_t pt_row_hf_of_adjacent(int64_t r, int dim)
 {
     int64_t head = r / dim, w = r % dim;
@@ -70,16 +79,16 @@ static inline int64_t pt_row_adjacent_of_hf(int64_t r, int dim)
     return head * dim + 2 * (w % half) + w / half;
 }
 
-/* config.json (as text) or GGUF keys to one config. PT_ENOSUP names what is not supported; PT_EFORMAT what is broken. `where` is the path
- * for messages. rope_kind is HALF from Hugging Face and by family from GGUF. */
+/* config.json (as text) or GGUF keys to one config. PT_ENOSUP names what is not supported; PT_EFORMAT what is broken. `where`
+ * is the path for messages. rope_kind is HALF from Hugging Face and by family from GGUF. */
 pt_status pt_config_from_hf(pt_model_config *c, const char *json, size_t bytes, const char *where);
 struct pt_gguf;
 pt_status pt_config_from_gguf(pt_model_config *c, const struct pt_gguf *g);
 /* Sizes that are positive, fit together and in memory. */
 pt_status pt_config_check(const pt_model_config *c, const char *where);
 
-/* inv_freq[rot/2] under c's scaling; `freqs` are GGUF's divisors (rope_freqs.weight) for PT_ROPE_SCALE_FREQS, else NULL. *mscale is
- * what cos and sin are multiplied by. Formulas: Llama 3 (Meta's apply_scaling), YaRN (Peng et al. 2023, arXiv:2309.00071, section 3.4),
- * linear (positions divided by the factor). Equal to transformers' modeling_rope_utils. */
+/* inv_freq[rot/2] under c's scaling; `freqs` are GGUF's divisors (rope_freqs.weight) for PT_ROPE_SCALE_FREQS, else NULL.
+ * *mscale is what cos and sin are multiplied by. Formulas: Llama 3 (Meta's apply_scaling), YaRN (Peng et al. 2023,
+ * arXiv:2309.00071, section 3.4), linear (positions divided by the factor). Equal to transformers' modeling_rope_utils. */
 void pt_rope_frequencies(const pt_model_config *c, const float *freqs, float *inv_freq, float *mscale);
 #endif

@@ -9,9 +9,9 @@
 
 /* One sequence in the cache. */
 typedef struct gen_seq {
-    size_t request;  /* index into prompts and results */
-    int32_t len;     /* tokens in the cache */
-    int32_t last;    /* token to feed next */
+    size_t request; /* index into prompts and results */
+    int32_t len;    /* tokens in the cache */
+    int32_t last;   /* token to feed next */
     bool done;
 } gen_seq;
 
@@ -22,8 +22,8 @@ typedef struct gen {
     pt_gen_result *results;
     pt_gen_sink sink;
     void *user;
-    gen_seq *seqs;       /* [decode_rows] by cache slot */
-    int n;               /* slots in use */
+    gen_seq *seqs; /* [decode_rows] by cache slot */
+    int n;         /* slots in use */
     /* host tables */
     int32_t *i32, *seen, *index;
     uint64_t *stream, *position;
@@ -155,15 +155,25 @@ static pt_status choose(gen *g, int first, int count)
         g->position[i] = g->results[g->seqs[first + i].request].ids.n;
     }
     if (g->logits) PT_RETURN(ops->download(m->ctx, g->logits, logits)); /* before the filters change them */
-    PT_RETURN(ops->sample(m->ctx, &(pt_sample_args){.token = ids, .logits = logits, .seen = seen, .temperature = o->temperature, .top_k = o->top_k,
-                                                    .top_p = o->top_p, .min_p = o->min_p, .repetition_penalty = o->repetition_penalty,
-                                                    .seed = o->seed, .stream = g->stream, .position = g->position}));
+    PT_RETURN(ops->sample(m->ctx, &(pt_sample_args){.token = ids,
+                                                    .logits = logits,
+                                                    .seen = seen,
+                                                    .temperature = o->temperature,
+                                                    .top_k = o->top_k,
+                                                    .top_p = o->top_p,
+                                                    .min_p = o->min_p,
+                                                    .repetition_penalty = o->repetition_penalty,
+                                                    .seed = o->seed,
+                                                    .stream = g->stream,
+                                                    .position = g->position}));
     PT_RETURN(ops->download(m->ctx, g->i32, ids));
     for (int i = 0; i < count; i++) {
         gen_seq *s = &g->seqs[first + i];
-        if (g->i32[i] < 0 || g->i32[i] >= m->cfg.vocab) return pt_fail(PT_ENONFINITE, "generation: no token could be chosen (NaN in the logits?)");
+        if (g->i32[i] < 0 || g->i32[i] >= m->cfg.vocab)
+            return pt_fail(PT_ENONFINITE, "generation: no token could be chosen (NaN in the logits?)");
         if (g->logits)
-            g->results[s->request].logp_sum += (float)log_softmax_at(g->logits + (int64_t)i * m->cfg.vocab, m->cfg.vocab, g->i32[i]);
+            g->results[s->request].logp_sum +=
+                (float)log_softmax_at(g->logits + (int64_t)i * m->cfg.vocab, m->cfg.vocab, g->i32[i]);
         PT_RETURN(accept(g, s, g->i32[i]));
     }
     return PT_OK;
@@ -202,7 +212,8 @@ static pt_status move_last(gen *g, int to)
     for (int l = 0; l < m->cfg.layers; l++)
         for (int kv = 0; kv < 2; kv++) {
             pt_view c = kv ? m->dec.v[l] : m->dec.k[l];
-            PT_RETURN(m->ctx->ops->cast(m->ctx, &(pt_cast_args){.y = pt_view_rows(c, to * cap, len), .x = pt_view_rows(c, from * cap, len)}));
+            PT_RETURN(m->ctx->ops->cast(
+                m->ctx, &(pt_cast_args){.y = pt_view_rows(c, to * cap, len), .x = pt_view_rows(c, from * cap, len)}));
             PT_RETURN(m->ctx->ops->zero(m->ctx, pt_view_rows(c, to * cap + len, cap - len)));
         }
     g->seqs[to] = g->seqs[from];
@@ -248,22 +259,28 @@ static pt_status step(gen *g)
 
 static pt_status check_request(const pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *o)
 {
-    if (!m->committed || !m->caps.decode_rows || m->opt.scalar_head) return pt_fail(PT_ESTATE, "this model was not planned for generation");
-    if (o->max_new_tokens < 0 || !(o->temperature >= 0) || o->top_k < 0 || !(o->top_p > 0 && o->top_p <= 1) || !(o->min_p >= 0 && o->min_p <= 1) ||
-        !(o->repetition_penalty > 0))
-        return pt_fail(PT_EARG, "generation: max_new_tokens %d, temperature %g, top_k %d, top_p %g, min_p %g, repetition_penalty %g",
-                       o->max_new_tokens, (double)o->temperature, o->top_k, (double)o->top_p, (double)o->min_p, (double)o->repetition_penalty);
-    if (o->slot != PT_SLOT_NONE && (o->slot < 0 || (m->n_modules && o->slot >= m->n_slots))) return pt_fail(PT_EARG, "adapter slot %d of %d", o->slot, m->n_slots);
+    if (!m->committed || !m->caps.decode_rows || m->opt.scalar_head)
+        return pt_fail(PT_ESTATE, "this model was not planned for generation");
+    if (o->max_new_tokens < 0 || !(o->temperature >= 0) || o->top_k < 0 || !(o->top_p > 0 && o->top_p <= 1) ||
+        !(o->min_p >= 0 && o->min_p <= 1) || !(o->repetition_penalty > 0))
+        return pt_fail(PT_EARG,
+                       "generation: max_new_tokens %d, temperature %g, top_k %d, top_p %g, min_p %g, repetition_penalty %g",
+                       o->max_new_tokens, (double)o->temperature, o->top_k, (double)o->top_p, (double)o->min_p,
+                       (double)o->repetition_penalty);
+    if (o->slot != PT_SLOT_NONE && (o->slot < 0 || (m->n_modules && o->slot >= m->n_slots)))
+        return pt_fail(PT_EARG, "adapter slot %d of %d", o->slot, m->n_slots);
     for (size_t i = 0; i < n; i++) {
         if (prompts[i].n == 0) return pt_fail(PT_EARG, "prompt %zu is empty", i);
         if (prompts[i].n > (size_t)m->caps.tokens || prompts[i].n + (size_t)o->max_new_tokens > (size_t)m->caps.decode_len)
-            return pt_fail(PT_EARG, "prompt %zu has %zu tokens; with %d new ones that is more than the planned %d (%d at once)", i, prompts[i].n,
-                           o->max_new_tokens, m->caps.decode_len, m->caps.tokens);
+            return pt_fail(PT_EARG, "prompt %zu has %zu tokens; with %d new ones that is more than the planned %d (%d at once)",
+                           i, prompts[i].n, o->max_new_tokens, m->caps.decode_len, m->caps.tokens);
     }
     return PT_OK;
 }
 
-typedef struct by_length { size_t n, index; } by_length;
+typedef struct by_length {
+    size_t n, index;
+} by_length;
 static int longest_first(const void *a, const void *b)
 {
     const by_length *x = a, *y = b;
@@ -285,7 +302,8 @@ static pt_status gen_alloc(gen *g, size_t longest)
     return PT_OK;
 }
 
-pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *opt, pt_gen_result *results, pt_gen_sink sink, void *user)
+pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *opt, pt_gen_result *results,
+                      pt_gen_sink sink, void *user)
 {
     pt_status rc = PT_OK;
     gen g = {.m = m, .prompts = prompts, .opt = opt, .results = results, .sink = sink, .user = user};
@@ -300,7 +318,8 @@ pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen
     for (size_t at = 0; at < n; at += (size_t)m->caps.decode_rows) {
         size_t left = n - at;
         g.n = left < (size_t)m->caps.decode_rows ? (int)left : m->caps.decode_rows;
-        for (int i = 0; i < g.n; i++) g.seqs[i] = (gen_seq){.request = order[at + (size_t)i].index, .len = (int32_t)order[at + (size_t)i].n};
+        for (int i = 0; i < g.n; i++)
+            g.seqs[i] = (gen_seq){.request = order[at + (size_t)i].index, .len = (int32_t)order[at + (size_t)i].n};
         PT_TRY(prefill(&g, 0, g.n));
         m->live.loaded = m->live.forwarded = false; /* the tables are about to hold decoding state */
         PT_TRY(drop_done(&g));

@@ -1,22 +1,32 @@
-/* Batched generation with a KV cache. Prompts are prefilled as a forest (a shared profile is computed once), then all sequences decode together. */
+/* Batched generation with a KV cache. Prompts are prefilled as a forest (a shared profile is computed once), then all sequences
+ * decode together. */
 #ifndef PT_MODEL_GENERATE_H
 #define PT_MODEL_GENERATE_H
 #include "train/model/model.h"
 
 typedef struct pt_gen_options {
     int max_new_tokens;
-    float temperature; int top_k; float top_p, min_p, repetition_penalty; /* temperature 0 = greedy; off: 0 / 0 / 1 / 0 / 1 */
+    float temperature;
+    int top_k;
+    float top_p, min_p, repetition_penalty; /* temperature 0 = greedy; off: 0 / 0 / 1 / 0 / 1 */
     uint64_t seed;
-    const int32_t *stops; size_t n_stops; /* ids that end an answer; not part of the result */
-    int slot;                             /* adapter slot, PT_SLOT_NONE = base */
-    bool logp;                            /* fill logp_sum: the sum of the tokens' log-probabilities under the unfiltered distribution */
+    const int32_t *stops;
+    size_t n_stops; /* ids that end an answer; not part of the result */
+    int slot;       /* adapter slot, PT_SLOT_NONE = base */
+    bool logp;      /* fill logp_sum: the sum of the tokens' log-probabilities under the unfiltered distribution */
 } pt_gen_options;
-typedef struct pt_gen_result { pt_ids ids; bool stopped; float logp_sum; } pt_gen_result; /* stopped: ended by a stop id, not by length (nor by the sink); logp_sum: 0 unless asked for */
+typedef struct pt_gen_result {
+    pt_ids ids;
+    bool stopped;
+    float logp_sum;
+} pt_gen_result; /* stopped: ended by a stop id, not by length (nor by the sink); logp_sum: 0 unless asked for */
 /* Called after every new token of sequence i; NULL = none. Returning false ends that sequence. */
 typedef bool (*pt_gen_sink)(void *user, size_t i, int32_t id);
-/* n prompts -> n results (zero-initialised by the caller; free ids). Needs a plan with decode_rows >= 1 and decode_len >= longest prompt + new tokens;
- * n may exceed decode_rows (done in turns, longest first; results do not depend on the grouping in f32 beyond rounding). */
-pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *opt, pt_gen_result *results, pt_gen_sink sink, void *user);
+/* n prompts -> n results (zero-initialised by the caller; free ids). Needs a plan with decode_rows >= 1 and decode_len >=
+ * longest prompt + new tokens; n may exceed decode_rows (done in turns, longest first; results do not depend on the grouping in
+ * f32 beyond rounding). */
+pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *opt, pt_gen_result *results,
+                      pt_gen_sink sink, void *user);
 /* Log-probability of ids[1..n) given what stands before, teacher-forced: logp[n-1]. Uses the forest path. */
 pt_status pt_model_token_logps(pt_model *m, const int32_t *ids, int32_t n, int slot, float *logp);
 #endif

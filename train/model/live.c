@@ -4,14 +4,18 @@
 static pt_status check_sizes(const pt_model *m, const pt_batch *b)
 {
     const pt_model_caps *c = &m->caps;
-    const struct { const char *name; int32_t have, cap; } sizes[] = {
-        {"tokens", b->n_tokens, c->tokens}, {"segments", b->n_segs, c->segs}, {"head positions", b->n_heads, c->heads},
+    const struct {
+        const char *name;
+        int32_t have, cap;
+    } sizes[] = {
+        {"tokens", b->n_tokens, c->tokens}, {"segments", b->n_segs, c->segs},   {"head positions", b->n_heads, c->heads},
         {"rows", b->n_rows, c->rows},       {"groups", b->n_groups, c->groups},
     };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i].have < 0 || sizes[i].have > sizes[i].cap)
             return pt_fail(PT_ESTATE, "a batch of %d %s, planned for at most %d", sizes[i].have, sizes[i].name, sizes[i].cap);
-    if (b->n_tokens < 1 || b->n_live < 0 || b->n_live > b->n_tokens) return pt_fail(PT_EARG, "a batch of %d tokens, %d alive", b->n_tokens, b->n_live);
+    if (b->n_tokens < 1 || b->n_live < 0 || b->n_live > b->n_tokens)
+        return pt_fail(PT_EARG, "a batch of %d tokens, %d alive", b->n_tokens, b->n_live);
     return PT_OK;
 }
 
@@ -19,8 +23,10 @@ static pt_status check_values(const pt_model *m, const pt_batch *b)
 {
     for (int32_t i = 0; i < b->n_tokens; i++)
         if (b->tokens[i] < 0 || b->tokens[i] >= m->cfg.vocab)
-            return pt_fail(PT_EARG, "token %d of the batch is %d, the model's vocabulary has %d: tokenizer and model do not belong together", i,
-                           b->tokens[i], m->cfg.vocab);
+            return pt_fail(
+                PT_EARG,
+                "token %d of the batch is %d, the model's vocabulary has %d: tokenizer and model do not belong together", i,
+                b->tokens[i], m->cfg.vocab);
     for (int32_t i = 0; i < b->n_heads; i++)
         if (b->head_token[i] < (i ? b->head_token[i - 1] + 1 : 0) || b->head_token[i] >= b->n_tokens)
             return pt_fail(PT_EARG, "head position %d of the batch is token %d", i, b->head_token[i]);
@@ -42,8 +48,10 @@ static void make_runs(pt_live *v, const pt_batch *b)
         if (r.slot < 0) continue;
         if (r.slot > v->max_slot) v->max_slot = r.slot;
         pt_lora_run *last = v->n_own ? &v->own[v->n_own - 1] : NULL;
-        if (last && last->slot == r.slot && last->end == r.begin) last->end = r.end;
-        else v->own[v->n_own++] = r;
+        if (last && last->slot == r.slot && last->end == r.begin)
+            last->end = r.end;
+        else
+            v->own[v->n_own++] = r;
     }
 }
 
@@ -64,12 +72,19 @@ static pt_status upload_all(pt_model *m, const pt_batch *b)
     PT_RETURN(put_i32(m, t->row_target, b->row_target, b->n_rows));
     for (int w = 0; w < 2; w++) {
         if (!m->forest[w]) continue;
-        pt_forest_desc d = {.n_tokens = b->n_tokens, .n_segs = b->n_segs, .seg_start = b->seg_start, .seg_parent = b->seg_parent,
-                            .seg_end = b->seg_end, .positions = b->positions, .window = w ? m->cfg.window : 0};
+        pt_forest_desc d = {.n_tokens = b->n_tokens,
+                            .n_segs = b->n_segs,
+                            .seg_start = b->seg_start,
+                            .seg_parent = b->seg_parent,
+                            .seg_end = b->seg_end,
+                            .positions = b->positions,
+                            .window = w ? m->cfg.window : 0};
         PT_RETURN(m->ctx->ops->forest_set(m->ctx, m->forest[w], &d));
     }
-    return m->ctx->ops->rope_table(m->ctx, &(pt_rope_table_args){.table = pt_trim(t->rope, n), .positions = pt_trim_vec(t->positions, n),
-                                                                 .inv_freq = t->inv_freq, .mscale = m->mscale});
+    return m->ctx->ops->rope_table(m->ctx, &(pt_rope_table_args){.table = pt_trim(t->rope, n),
+                                                                 .positions = pt_trim_vec(t->positions, n),
+                                                                 .inv_freq = t->inv_freq,
+                                                                 .mscale = m->mscale});
 }
 
 pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, bool train)
@@ -103,7 +118,8 @@ pt_status pt_model_forward(pt_model *m, int slot, bool keep)
 {
     pt_pass p;
     if (!m->live.loaded) return pt_fail(PT_ESTATE, "forward before a batch was loaded");
-    if (keep && !m->opt.train) return pt_fail(PT_ESTATE, "this model was planned without training: nothing can be kept for backward");
+    if (keep && !m->opt.train)
+        return pt_fail(PT_ESTATE, "this model was planned without training: nothing can be kept for backward");
     PT_RETURN(pt_pass_make(m, slot, keep, &m->live.one, &p));
     m->ctx->workspace = m->workspace;
     m->live.forwarded = m->live.kept = m->live.head_done = false;

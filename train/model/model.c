@@ -9,7 +9,8 @@ static pt_status check_options(const pt_model_options *o, const pt_source *src)
 {
     if (o->full && o->lora.on) return pt_fail(PT_EARG, "full fine-tuning and LoRA at once: choose one");
     if (o->full && pt_source_quantised(src))
-        return pt_fail(PT_EARG, "%s: full fine-tuning of a quantised base is not possible: use adapter: qlora, or the plain weights",
+        return pt_fail(PT_EARG,
+                       "%s: full fine-tuning of a quantised base is not possible: use adapter: qlora, or the plain weights",
                        pt_source_path(src));
     if (o->lora.frozen_copy && !o->lora.on) return pt_fail(PT_EARG, "a frozen copy of an adapter without an adapter");
     return PT_OK;
@@ -123,8 +124,9 @@ static pt_status dry_run(pt_model *m)
     m->live.heads = m->caps.heads;
     m->live.rows = m->caps.rows;
     m->live.train = m->opt.train;
-    PT_RETURN(m->ctx->ops->rope_table(m->ctx, &(pt_rope_table_args){.table = m->tab.rope, .positions = m->tab.positions,
-                                                                    .inv_freq = m->tab.inv_freq, .mscale = 1}));
+    PT_RETURN(m->ctx->ops->rope_table(
+        m->ctx,
+        &(pt_rope_table_args){.table = m->tab.rope, .positions = m->tab.positions, .inv_freq = m->tab.inv_freq, .mscale = 1}));
     for (int keep = 0; keep <= (m->opt.train ? 1 : 0); keep++) {
         p.keep = keep;
         PT_RETURN(pt_decoder_forward(m, &p));
@@ -147,7 +149,8 @@ static pt_status set_caps(pt_model *m, const pt_model_caps *caps)
     if (c.tokens < 0 || c.segs < 0 || c.heads < 0 || c.rows < 0 || c.groups < 0 || c.decode_rows < 0 || c.decode_len < 0 ||
         c.tokens > INT32_MAX - 64 || c.segs > INT32_MAX - 2 || c.decode_rows > 1 << 20 ||
         (int64_t)c.decode_rows * c.decode_len > INT32_MAX)
-        return pt_fail(PT_EARG, "a plan for %d tokens, %d segments, %d x %d cache positions", c.tokens, c.segs, c.decode_rows, c.decode_len);
+        return pt_fail(PT_EARG, "a plan for %d tokens, %d segments, %d x %d cache positions", c.tokens, c.segs, c.decode_rows,
+                       c.decode_len);
     if (c.decode_rows && c.decode_len < 1) return pt_fail(PT_EARG, "a plan for generation without cache positions");
     int32_t least = c.decode_rows > 1 ? c.decode_rows : 1;
     if (c.tokens < least) c.tokens = least;
@@ -166,8 +169,10 @@ pt_status pt_model_plan(pt_model *m, const pt_model_caps *caps, size_t bytes[PT_
     PT_CHECK(!m->committed, PT_ESTATE, "the model is committed: its plan is fixed");
     PT_TRY(set_caps(m, caps));
     PT_TRY(make_forests(m));
-    if (m->ctx->workspace_need == m->ws_last) m->ctx->workspace_need = m->ws_floor; /* forget the last plan of this model */
-    else m->ws_floor = m->ctx->workspace_need;
+    if (m->ctx->workspace_need == m->ws_last)
+        m->ctx->workspace_need = m->ws_floor; /* forget the last plan of this model */
+    else
+        m->ws_floor = m->ctx->workspace_need;
     m->ws_bytes = 0;
     for (int pass = 0; pass < 2; pass++) {
         for (int r = 0; r < PT_ROLE_COUNT; r++) pt_arena_init(&m->arena[r], (pt_role)r);
@@ -206,9 +211,11 @@ static pt_status allocate(pt_model *m)
 pt_status pt_model_commit(pt_model *m)
 {
     const pt_ops *ops = m->ctx->ops;
-    if (!m->planned || m->committed) return pt_fail(PT_ESTATE, m->committed ? "the model is committed already" : "commit before plan");
+    if (!m->planned || m->committed)
+        return pt_fail(PT_ESTATE, m->committed ? "the model is committed already" : "commit before plan");
     if (m->ctx->workspace_need > m->ws_bytes)
-        return pt_fail(PT_ESTATE, "an op needs %zu bytes of workspace, the plan has %zu: plan again", m->ctx->workspace_need, m->ws_bytes);
+        return pt_fail(PT_ESTATE, "an op needs %zu bytes of workspace, the plan has %zu: plan again", m->ctx->workspace_need,
+                       m->ws_bytes);
     PT_RETURN(allocate(m));
     m->committed = true;
     m->ctx->workspace = m->workspace;
@@ -219,10 +226,22 @@ pt_status pt_model_commit(pt_model *m)
     return pt_model_zero_grad(m);
 }
 
-const pt_model_config *pt_model_config_get(const pt_model *m) { return &m->cfg; }
-int64_t pt_model_param_count(const pt_model *m) { return m->n_flat; }
-pt_view pt_model_param_view(const pt_model *m) { return m->flat; }
-pt_view pt_model_grad_view(const pt_model *m) { return m->grad; }
+const pt_model_config *pt_model_config_get(const pt_model *m)
+{
+    return &m->cfg;
+}
+int64_t pt_model_param_count(const pt_model *m)
+{
+    return m->n_flat;
+}
+pt_view pt_model_param_view(const pt_model *m)
+{
+    return m->flat;
+}
+pt_view pt_model_grad_view(const pt_model *m)
+{
+    return m->grad;
+}
 
 size_t pt_model_params(const pt_model *m, const pt_param **list)
 {

@@ -1,10 +1,12 @@
-/* A decoder model on a device: weights in their stored type, the adapter bank, forward and backward over one forest batch, generation.
+/* A decoder model on a device: weights in their stored type, the adapter bank, forward and backward over one forest batch,
+ * generation.
  *
  *   open source -> pt_model_new (shapes only, nothing allocated) -> pt_model_plan (dry run at maxima: bytes by role)
  *   -> pt_model_commit (allocates exactly that) -> load_batch / forward / logp / backward ...
  *
- * Trained parts are f32 in one contiguous arena ("adapters": LoRA A and B, the scalar head; or all weights for full tuning), gradients in
- * another of the same layout, so that the optimiser, the reduction over ranks and checkpoints see two flat vectors. */
+ * Trained parts are f32 in one contiguous arena ("adapters": LoRA A and B, the scalar head; or all weights for full tuning),
+ * gradients in another of the same layout, so that the optimiser, the reduction over ranks and checkpoints see two flat
+ * vectors. */
 #ifndef PT_MODEL_MODEL_H
 #define PT_MODEL_MODEL_H
 #include "base/batch.h"
@@ -14,41 +16,51 @@ typedef struct pt_model pt_model;
 
 typedef struct pt_lora_options {
     bool on;
-    int r; double alpha; bool rslora; float dropout;
-    const char *const *targets; size_t n_targets; /* PEFT's meaning: suffixes / full paths, or ONE regular expression; none = all-linear */
-    const char *start_dir;      /* PEFT adapter folder to start from: its r, alpha, targets, patterns rule; NULL = fresh */
-    bool frozen_copy;           /* keep a frozen copy of the starting adapter in slot 1 (DPO's reference) */
+    int r;
+    double alpha;
+    bool rslora;
+    float dropout;
+    const char *const *targets;
+    size_t n_targets;      /* PEFT's meaning: suffixes / full paths, or ONE regular expression; none = all-linear */
+    const char *start_dir; /* PEFT adapter folder to start from: its r, alpha, targets, patterns rule; NULL = fresh */
+    bool frozen_copy;      /* keep a frozen copy of the starting adapter in slot 1 (DPO's reference) */
 } pt_lora_options;
 
 typedef struct pt_model_options {
     pt_lora_options lora;
-    bool full;                  /* every weight trained (f32 masters) */
-    bool scalar_head;           /* reward: score.weight [1,hidden], trained, instead of the vocabulary head */
-    bool checkpointing;         /* keep only block inputs, run blocks again in backward */
-    bool train;                 /* gradients and activations for backward are planned */
-    uint64_t seed;              /* adapter initialisation (Kaiming-uniform A as PEFT: bound 1/sqrt(in); B = 0), random heads, dropout */
+    bool full;          /* every weight trained (f32 masters) */
+    bool scalar_head;   /* reward: score.weight [1,hidden], trained, instead of the vocabulary head */
+    bool checkpointing; /* keep only block inputs, run blocks again in backward */
+    bool train;         /* gradients and activations for backward are planned */
+    uint64_t seed;      /* adapter initialisation (Kaiming-uniform A as PEFT: bound 1/sqrt(in); B = 0), random heads, dropout */
 } pt_model_options;
 
 /* Maxima that the plan is made for. */
 typedef struct pt_model_caps {
-    int32_t tokens, segs, heads, rows, groups;  /* one micro-batch (pt_loader_caps) */
-    int32_t decode_rows, decode_len;  /* generation: sequences at once and positions each; 0 = no generation */
+    int32_t tokens, segs, heads, rows, groups; /* one micro-batch (pt_loader_caps) */
+    int32_t decode_rows, decode_len;           /* generation: sequences at once and positions each; 0 = no generation */
 } pt_model_caps;
 
 pt_status pt_model_new(pt_model **out, pt_ctx *ctx, pt_source *src, const pt_model_options *opt);
 void pt_model_free(pt_model *m);
 const pt_model_config *pt_model_config_get(const pt_model *m);
-/* Dry run of forward, backward and generation at caps. Bytes by role (weights counts mapped bytes once). May be called again. */
+/* Dry run of forward, backward and generation at caps. Bytes by role (weights counts mapped bytes once). May be called again.
+ */
 pt_status pt_model_plan(pt_model *m, const pt_model_caps *caps, size_t bytes[PT_ROLE_COUNT]);
 /* Allocates what was planned and loads weights and adapters. */
 pt_status pt_model_commit(pt_model *m);
 
-/* Trained parameters: named parts of the flat vectors. Names are Hugging Face paths ("model.layers.0.self_attn.q_proj.lora_A.weight"). */
-typedef struct pt_param { char name[160]; int64_t offset, rows, cols; bool decay; } pt_param; /* offset in elements; decay: weight decay applies */
+/* Trained parameters: named parts of the flat vectors. Names are Hugging Face paths
+ * ("model.layers.0.self_attn.q_proj.lora_A.weight"). */
+typedef struct pt_param {
+    char name[160];
+    int64_t offset, rows, cols;
+    bool decay;
+} pt_param;                                                       /* offset in elements; decay: weight decay applies */
 size_t pt_model_params(const pt_model *m, const pt_param **list); /* decayed ones first, each kind contiguous */
 int64_t pt_model_param_count(const pt_model *m);
-pt_view pt_model_param_view(const pt_model *m);  /* [1, count] f32 */
-pt_view pt_model_grad_view(const pt_model *m);   /* [1, count] f32 */
+pt_view pt_model_param_view(const pt_model *m); /* [1, count] f32 */
+pt_view pt_model_grad_view(const pt_model *m);  /* [1, count] f32 */
 
 /* Uploads a batch's tables. step keys dropout (train true). */
 pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, bool train);
@@ -56,18 +68,25 @@ pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, boo
 #define PT_SLOT_NONE (-1) /* adapters off */
 /* Hidden states of the batch up to the final norm at the head positions. keep: keep what backward needs. */
 pt_status pt_model_forward(pt_model *m, int slot, bool keep);
-/* logp[M] (host) of the rows; dlogp[M] (host): when given, the head's backward runs in the same visit (linear objectives). Call after forward. */
+/* logp[M] (host) of the rows; dlogp[M] (host): when given, the head's backward runs in the same visit (linear objectives). Call
+ * after forward. */
 pt_status pt_model_logp(pt_model *m, const float *dlogp, float *logp);
 /* Scalar head: score[G] (host) at group_end_head; and its backward from dscore[G]. */
 pt_status pt_model_score(pt_model *m, float *score);
 pt_status pt_model_score_backward(pt_model *m, const float *dscore);
-/* From the head's gradient down to the embeddings; accumulates into the gradients. After a forward with keep and logp(dlogp) or score_backward. */
+/* From the head's gradient down to the embeddings; accumulates into the gradients. After a forward with keep and logp(dlogp) or
+ * score_backward. */
 pt_status pt_model_backward(pt_model *m);
 pt_status pt_model_zero_grad(pt_model *m);
 /* DPO with adapter: none has no second model: reference logps are computed before step 1 with this same model. */
 
 /* LoRA facts for PEFT export and messages; PT_ESTATE without LoRA. */
-typedef struct pt_lora_module { char path[128]; int layer, kind, r; double alpha, scale; int64_t in, out; } pt_lora_module; /* path "model.layers.0.self_attn.q_proj" */
+typedef struct pt_lora_module {
+    char path[128];
+    int layer, kind, r;
+    double alpha, scale;
+    int64_t in, out;
+} pt_lora_module; /* path "model.layers.0.self_attn.q_proj" */
 size_t pt_model_lora_modules(const pt_model *m, const pt_lora_module **list);
 
 #endif

@@ -5,7 +5,9 @@
 #include "train/model/source_impl.h"
 
 /* A weight and its gradient; dw, db absent when frozen. */
-typedef struct pt_lin { pt_view w, b, dw, db; } pt_lin;
+typedef struct pt_lin {
+    pt_view w, b, dw, db;
+} pt_lin;
 
 /* One block's weights. slots[m][s]: slot s of module m, NULL when no slot has an adapter there; rank[m]: the largest. */
 typedef struct pt_block_weights {
@@ -22,7 +24,7 @@ typedef struct pt_block_state {
     pt_view qraw, kraw; /* before q/k norm (only with qk_norm; = q, k when nothing is kept) */
     pt_view rq, rk;     /* [1,N*heads] */
     pt_view q, k, v, o, lse;
-    pt_view hmid;       /* residual stream after attention */
+    pt_view hmid; /* residual stream after attention */
     pt_view rstd2, g, u;
     pt_view t[PT_MOD_COUNT];
 } pt_block_state;
@@ -43,19 +45,19 @@ typedef struct pt_tables {
 } pt_tables;
 
 typedef struct pt_decode {
-    pt_view *k, *v;              /* [layers]: [B*len, KV] */
-    pt_view logits, logits32;    /* [B,V]; the same view when activations are f32 */
+    pt_view *k, *v;                 /* [layers]: [B*len, KV] */
+    pt_view logits, logits32;       /* [B,V]; the same view when activations are f32 */
     pt_view index, lens, ids, seen; /* i32 tables */
 } pt_decode;
 
 /* Host side of the loaded batch. */
 typedef struct pt_live {
     int32_t n, n_live, heads, rows, groups;
-    pt_lora_run *own;      /* runs by the segments' own slots */
+    pt_lora_run *own; /* runs by the segments' own slots */
     int32_t n_own, max_slot;
-    int32_t *group_head;   /* [groups] */
+    int32_t *group_head; /* [groups] */
     uint64_t step;
-    int slot;              /* of the last forward */
+    int slot; /* of the last forward */
     pt_lora_run one;
     bool loaded, train, forwarded, kept, head_done;
 } pt_live;
@@ -65,11 +67,11 @@ struct pt_model {
     pt_source *src;
     const pt_family *fam;
     pt_model_config cfg;
-    pt_model_options opt;     /* pointers inside are not kept: the adapter's facts are in `modules` */
+    pt_model_options opt; /* pointers inside are not kept: the adapter's facts are in `modules` */
     pt_model_caps caps;
     bool planned, committed;
     /* weights */
-    pt_buf *bufs;             /* one per frozen tensor; views point into this array */
+    pt_buf *bufs; /* one per frozen tensor; views point into this array */
     size_t n_bufs;
     pt_tensor_spec *specs;
     size_t n_specs;
@@ -80,23 +82,23 @@ struct pt_model {
     size_t n_modules;
     int n_slots;
     pt_lora_slot *slot_memory;
-    struct pt_peft *peft;     /* r, alpha, targets, patterns: as given or as the starting adapter states them */
+    struct pt_peft *peft; /* r, alpha, targets, patterns: as given or as the starting adapter states them */
     char *start_dir;
     /* trained parameters */
     pt_param *params;
     size_t n_params;
-    int64_t n_flat;           /* elements of the flat vectors */
+    int64_t n_flat;             /* elements of the flat vectors */
     pt_view flat, grad, frozen; /* frozen: slot 1's copy */
     /* memory */
     pt_arena arena[PT_ROLE_COUNT];
     size_t ws_floor, ws_last; /* ctx->workspace_need before and after this model's last dry run */
     size_t ws_bytes;
     pt_view workspace;
-    pt_forest *forest[2];     /* without and with the window */
+    pt_forest *forest[2]; /* without and with the window */
     float *inv_freq;
     float mscale;
-    pt_block_state *states;   /* [layers], or [1] when nothing or only block inputs are kept */
-    pt_view *inputs, *tdown;  /* checkpointing: [layers] block inputs, and t of down_proj, which recomputing stops short of */
+    pt_block_state *states;  /* [layers], or [1] when nothing or only block inputs are kept */
+    pt_view *inputs, *tdown; /* checkpointing: [layers] block inputs, and t of down_proj, which recomputing stops short of */
     pt_scratch scratch;
     pt_tables tab;
     pt_decode dec;
@@ -105,27 +107,43 @@ struct pt_model {
     struct pt_prefill *prefill;
 };
 
-/* Sequences whose keys and values go into the cache while the forest runs. index[b]: view of token rows in order of position. */
+/* Sequences whose keys and values go into the cache while the forest runs. index[b]: view of token rows in order of position.
+ */
 typedef struct pt_prefill {
     int n;
-    const int32_t *slot;   /* cache slot of sequence i */
-    const int32_t *count;  /* tokens */
-    const pt_view *index;  /* device tables */
+    const int32_t *slot;  /* cache slot of sequence i */
+    const int32_t *count; /* tokens */
+    const pt_view *index; /* device tables */
 } pt_prefill;
 
-static inline pt_view pt_trim(pt_view v, int64_t rows) { return pt_view_ok(v) ? pt_view_rows(v, 0, rows) : v; }
-static inline pt_view pt_trim_vec(pt_view v, int64_t n) { return pt_view_ok(v) ? pt_view_reshape(v, 1, n) : v; }
-static inline int64_t pt_q_cols(const pt_model *m) { return (int64_t)m->cfg.heads * m->cfg.head_dim; }
-static inline int64_t pt_kv_cols(const pt_model *m) { return (int64_t)m->cfg.kv_heads * m->cfg.head_dim; }
+static inline pt_view pt_trim(pt_view v, int64_t rows)
+{
+    return pt_view_ok(v) ? pt_view_rows(v, 0, rows) : v;
+}
+static inline pt_view pt_trim_vec(pt_view v, int64_t n)
+{
+    return pt_view_ok(v) ? pt_view_reshape(v, 1, n) : v;
+}
+static inline int64_t pt_q_cols(const pt_model *m)
+{
+    return (int64_t)m->cfg.heads * m->cfg.head_dim;
+}
+static inline int64_t pt_kv_cols(const pt_model *m)
+{
+    return (int64_t)m->cfg.kv_heads * m->cfg.head_dim;
+}
 /* Does layer l use the window? */
-static inline int pt_layer_window(const pt_model *m, int l) { return m->cfg.window && l >= m->cfg.window_from_layer ? m->cfg.window : 0; }
+static inline int pt_layer_window(const pt_model *m, int l)
+{
+    return m->cfg.window && l >= m->cfg.window_from_layer ? m->cfg.window : 0;
+}
 
 /* params.c: lays out names and views of all weights; nothing is allocated on the device. */
 pt_status pt_model_bind_weights(pt_model *m);
 pt_status pt_model_load_weights(pt_model *m);
 pt_status pt_param_add(pt_model *m, const char *name, int64_t rows, int64_t cols, bool decay);
-/* Offsets of all parameters: decayed ones first; every one begins at a multiple of 16 elements, but A's of one input lie one behind the
- * other so that one product serves them. */
+/* Offsets of all parameters: decayed ones first; every one begins at a multiple of 16 elements, but A's of one input lie one
+ * behind the other so that one product serves them. */
 pt_status pt_param_layout(pt_model *m);
 pt_view pt_param_part(pt_view flat, const pt_param *p);
 /* Index of a parameter by name, -1 when there is none. */
@@ -136,8 +154,8 @@ void pt_param_bind(pt_model *m);
 /* adapters.c */
 pt_status pt_lora_resolve(pt_model *m, const pt_lora_options *o); /* which modules, ranks, scales */
 pt_status pt_lora_add_params(pt_model *m);
-void pt_lora_bind(pt_model *m);                                  /* slots' views, after the layout */
-pt_status pt_lora_load(pt_model *m);                             /* initial or loaded values */
+void pt_lora_bind(pt_model *m);      /* slots' views, after the layout */
+pt_status pt_lora_load(pt_model *m); /* initial or loaded values */
 
 /* memory.c: carves every view in a fixed order from the arenas (measuring or real). */
 pt_status pt_model_carve(pt_model *m);
@@ -149,13 +167,15 @@ typedef struct pt_pass { /* one pass over the batch */
     bool keep;
 } pt_pass;
 pt_block_state pt_block_live(const pt_model *m, int layer, int64_t n, bool keep);
-/* Norm 1 (fused with adding `add`, the previous block's output, to x; absent: x is h already) up to the MLP's output in scratch.br. For
- * recomputation stop_at_mlp leaves out the last product. */
+/* Norm 1 (fused with adding `add`, the previous block's output, to x; absent: x is h already) up to the MLP's output in
+ * scratch.br. For recomputation stop_at_mlp leaves out the last product. */
 pt_status pt_block_forward(pt_model *m, int layer, pt_view x, pt_view add, const pt_pass *p, bool stop_at_mlp);
-/* The pieces of it that decoding shares: projections, q/k norm and rotation; attention over the forest; the rest of the block. */
+/* The pieces of it that decoding shares: projections, q/k norm and rotation; attention over the forest; the rest of the block.
+ */
 pt_status pt_block_qkv(pt_model *m, int layer, pt_view xn, const pt_block_state *s, const pt_pass *p);
 pt_status pt_block_attend(pt_model *m, int layer, const pt_block_state *s);
-pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, pt_view br, const pt_pass *p, bool stop_at_mlp);
+pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, pt_view br, const pt_pass *p,
+                        bool stop_at_mlp);
 pt_status pt_block_backward(pt_model *m, int layer, const pt_pass *p);
 pt_status pt_decoder_forward(pt_model *m, const pt_pass *p);
 pt_status pt_decoder_backward(pt_model *m, const pt_pass *p);
@@ -165,7 +185,8 @@ pt_status pt_score_run(pt_model *m);
 pt_status pt_score_run_backward(pt_model *m);
 /* y_i = x . w_i^T + b_i + adapters, for modules first..first+n-1; their gradients. */
 pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, const pt_pass *p);
-pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx, const pt_pass *p);
+pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx,
+                         const pt_pass *p);
 /* The runs of a pass: the batch's own slots or one slot for all. */
 pt_status pt_pass_make(pt_model *m, int slot, bool keep, pt_lora_run *one, pt_pass *out);
 /* decode.c: logits of rows x; one step for `rows` sequences: dry at the caps too. */

@@ -16,7 +16,8 @@ pt_status pt_param_add(pt_model *m, const char *name, int64_t rows, int64_t cols
     }
     pt_param *p = &m->params[m->n_params++];
     *p = (pt_param){.rows = rows, .cols = cols, .decay = decay};
-    if (snprintf(p->name, sizeof p->name, "%s", name) >= (int)sizeof p->name) return pt_fail(PT_EINTERNAL, "parameter name %s is too long", name);
+    if (snprintf(p->name, sizeof p->name, "%s", name) >= (int)sizeof p->name)
+        return pt_fail(PT_EINTERNAL, "parameter name %s is too long", name);
     return PT_OK;
 }
 
@@ -38,7 +39,8 @@ pt_status pt_param_layout(pt_model *m)
         if (!(i && is_a(&sorted[i]) && is_a(&sorted[i - 1]))) at = (at + 15) / 16 * 16;
         sorted[i].offset = at;
         int64_t size;
-        if (__builtin_mul_overflow(sorted[i].rows, sorted[i].cols, &size) || __builtin_add_overflow(at, size, &at) || at > INT64_MAX / 8) {
+        if (__builtin_mul_overflow(sorted[i].rows, sorted[i].cols, &size) || __builtin_add_overflow(at, size, &at) ||
+            at > INT64_MAX / 8) {
             free(sorted);
             return pt_fail(PT_ESHAPE, "the trained parameters overflow");
         }
@@ -99,8 +101,10 @@ pt_status pt_model_bind_weights(pt_model *m)
         m->bufs[i] = (pt_buf){NULL, w.bytes, NULL};
         pt_view v = {.buf = &m->bufs[i], .type = w.type, .rows = w.rows, .cols = w.cols, .ld = w.cols};
         pt_lin *l = lin_of(m, t);
-        if (t->kind == PT_TENSOR_BIAS) l->b = v;
-        else l->w = v;
+        if (t->kind == PT_TENSOR_BIAS)
+            l->b = v;
+        else
+            l->w = v;
     }
     if (m->cfg.tied && !m->opt.scalar_head) m->head = m->embed;
     return PT_OK;
@@ -149,7 +153,8 @@ static pt_status load_trained(pt_model *m, const pt_tensor_spec *t, float *host)
     pt_lin *l = lin_of(m, t);
     if (strcmp(t->name, "score.weight") == 0 && !pt_source_has(m->src, "score.weight"))
         pt_random_normal(m->opt.seed, PT_RNG_INIT, t->name, (float)m->cfg.initializer_range, t->cols, host);
-    else PT_RETURN(pt_source_load_f32(m->src, t->name, t->rows, t->cols, host));
+    else
+        PT_RETURN(pt_source_load_f32(m->src, t->name, t->rows, t->cols, host));
     return m->ctx->ops->upload(m->ctx, t->kind == PT_TENSOR_BIAS ? l->b : l->w, host);
 }
 
@@ -165,8 +170,10 @@ pt_status pt_model_load_weights(pt_model *m)
     }
     if (most) PT_TRY(pt_calloc(&host, most, sizeof *host));
     for (size_t i = 0; i < m->n_specs; i++) {
-        if (trained(m, &m->specs[i])) PT_TRY(load_trained(m, &m->specs[i], host));
-        else PT_TRY(load_frozen(m, i));
+        if (trained(m, &m->specs[i]))
+            PT_TRY(load_trained(m, &m->specs[i], host));
+        else
+            PT_TRY(load_frozen(m, i));
     }
 done:
     free(host);

@@ -24,7 +24,8 @@ static double yarn(const pt_model_config *c, double freq, int i)
 
 static double llama3(const pt_model_config *c, double freq)
 {
-    double wave = 2 * M_PI / freq, low = c->original_positions / c->low_freq_factor, high = c->original_positions / c->high_freq_factor;
+    double wave = 2 * M_PI / freq, low = c->original_positions / c->low_freq_factor,
+           high = c->original_positions / c->high_freq_factor;
     if (wave < high) return freq;
     if (wave > low) return freq / c->scale_factor;
     double smooth = (c->original_positions / wave - c->low_freq_factor) / (c->high_freq_factor - c->low_freq_factor);

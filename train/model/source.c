@@ -37,8 +37,8 @@ done:
 
 static pt_status shape_error(const char *path, const pt_tensor_spec *w, int64_t rows, int64_t cols)
 {
-    return pt_fail(PT_ESHAPE, "%s: %s is [%lld, %lld], the configuration asks for [%lld, %lld]", path, w->name, (long long)rows, (long long)cols,
-                   (long long)w->rows, (long long)w->cols);
+    return pt_fail(PT_ESHAPE, "%s: %s is [%lld, %lld], the configuration asks for [%lld, %lld]", path, w->name, (long long)rows,
+                   (long long)cols, (long long)w->rows, (long long)w->cols);
 }
 
 /* ---- Hugging Face folder ------------------------------------------------------------------------------------------------ */
@@ -58,7 +58,8 @@ static void use_score(pt_source *s)
     pt_source_entry *head = find(s, "lm_head.weight");
     if (!t || (head && pt_st_find(s->st, "lm_head.weight"))) return;
     if (!head) head = &s->entries[s->n_entries++];
-    head->spec = (pt_tensor_spec){.name = "score.weight", .kind = PT_TENSOR_HEAD, .rows = 1, .cols = s->cfg.hidden, .layer = -1, .module = -1};
+    head->spec = (pt_tensor_spec){
+        .name = "score.weight", .kind = PT_TENSOR_HEAD, .rows = 1, .cols = s->cfg.hidden, .layer = -1, .module = -1};
     qsort(s->entries, s->n_entries, sizeof *s->entries, by_name);
 }
 
@@ -70,13 +71,15 @@ static pt_status bind_st(pt_source *s)
         const pt_st_tensor *t;
         PT_RETURN(pt_st_need(s->st, e->spec.name, &t));
         int64_t rows = t->n_dims == 2 ? t->dims[0] : 1, cols = t->n_dims >= 1 ? t->dims[t->n_dims - 1] : 1;
-        if (t->n_dims < 1 || t->n_dims > 2 || rows != e->spec.rows || cols != e->spec.cols) return shape_error(t->file, &e->spec, rows, cols);
+        if (t->n_dims < 1 || t->n_dims > 2 || rows != e->spec.rows || cols != e->spec.cols)
+            return shape_error(t->file, &e->spec, rows, cols);
         e->t = (pt_source_tensor){t->data, t->bytes, t->type, rows, cols};
     }
     for (size_t i = 0; i < s->st->n_tensors; i++) {
         const char *name = s->st->tensors[i].name;
         if (!find(s, name) && !ignorable(s, name))
-            return pt_fail(PT_ENOSUP, "%s: tensor %s is no part of a %s model that is supported here", s->path, name, s->cfg.family);
+            return pt_fail(PT_ENOSUP, "%s: tensor %s is no part of a %s model that is supported here", s->path, name,
+                           s->cfg.family);
     }
     return PT_OK;
 }
@@ -99,7 +102,8 @@ done:
     return rc;
 }
 
-/* ---- GGUF ------------------------------------------------------------------------------------------------------------------ */
+/* ---- GGUF ------------------------------------------------------------------------------------------------------------------
+ */
 
 static pt_status bind_gguf(pt_source *s)
 {
@@ -107,7 +111,8 @@ static pt_status bind_gguf(pt_source *s)
     for (size_t i = 0; i < s->n_entries; i++) {
         pt_source_entry *e = &s->entries[i];
         const pt_gguf_tensor *t;
-        if (!pt_name_to_gguf(e->spec.name, name, sizeof name)) return pt_fail(PT_EINTERNAL, "no GGUF name for %s", e->spec.name);
+        if (!pt_name_to_gguf(e->spec.name, name, sizeof name))
+            return pt_fail(PT_EINTERNAL, "no GGUF name for %s", e->spec.name);
         PT_RETURN(pt_gguf_need(s->gguf, name, &t));
         if (t->rows != e->spec.rows || t->dims[0] != e->spec.cols) return shape_error(s->path, &e->spec, t->rows, t->dims[0]);
         e->t = (pt_source_tensor){t->data, t->bytes, t->type, t->rows, t->dims[0]};
@@ -116,7 +121,8 @@ static pt_status bind_gguf(pt_source *s)
         const char *n = s->gguf->tensors[i].name;
         bool known = pt_name_to_hf(n, name, sizeof name) && find(s, name);
         if (!known && strcmp(n, "rope_freqs.weight") != 0)
-            return pt_fail(PT_ENOSUP, "%s: tensor %s is no part of a %s model that is supported here", s->path, n, s->cfg.family);
+            return pt_fail(PT_ENOSUP, "%s: tensor %s is no part of a %s model that is supported here", s->path, n,
+                           s->cfg.family);
     }
     return PT_OK;
 }
@@ -131,7 +137,8 @@ static pt_status open_gguf(pt_source *s)
     const pt_gguf_tensor *t;
     PT_RETURN(pt_gguf_need(s->gguf, "rope_freqs.weight", &t));
     PT_RETURN(pt_gguf_check_shape(s->gguf, t, 1, s->cfg.rot / 2));
-    if (t->type != PT_F32) return pt_fail(PT_ENOSUP, "%s: rope_freqs.weight is %s, not f32", s->path, pt_dtype_get(t->type)->name);
+    if (t->type != PT_F32)
+        return pt_fail(PT_ENOSUP, "%s: rope_freqs.weight is %s, not f32", s->path, pt_dtype_get(t->type)->name);
     s->freqs = (pt_source_tensor){t->data, t->bytes, t->type, 1, t->dims[0]};
     return PT_OK;
 }
@@ -145,7 +152,8 @@ pt_status pt_source_open(pt_source **out, const char *path)
     *out = NULL;
     PT_TRY(pt_alloc0(&s, 1));
     PT_TRY(pt_strdup(&s->path, path));
-    if (pt_dir_exists(path)) PT_TRY(open_hf(s));
+    if (pt_dir_exists(path))
+        PT_TRY(open_hf(s));
     else {
         PT_CHECK(pt_file_exists(path), PT_EARG, "%s: no such model: neither a Hugging Face folder nor a GGUF file", path);
         PT_TRY(open_gguf(s));
@@ -163,8 +171,8 @@ pt_status pt_source_random(pt_source **out, const pt_model_config *cfg, uint64_t
     pt_source *s = NULL;
     *out = NULL;
     PT_TRY(pt_config_check(cfg, "init: random"));
-    PT_CHECK(pt_family_find(cfg->family), PT_ENOSUP, "init: random: family '%.15s' is not supported; supported: %s", cfg->family,
-             pt_family_names());
+    PT_CHECK(pt_family_find(cfg->family), PT_ENOSUP, "init: random: family '%.15s' is not supported; supported: %s",
+             cfg->family, pt_family_names());
     PT_CHECK(!cfg->window || pt_family_find(cfg->family)->window != PT_WINDOW_NEVER, PT_EARG,
              "init: random: family %s has no sliding_window (mistral, qwen2 and qwen3 have)", cfg->family);
     PT_TRY(pt_alloc0(&s, 1));
@@ -201,9 +209,18 @@ void pt_source_free(pt_source *s)
     free(s);
 }
 
-const pt_model_config *pt_source_config(const pt_source *s) { return &s->cfg; }
-bool pt_source_is_gguf(const pt_source *s) { return s->gguf != NULL; }
-const char *pt_source_path(const pt_source *s) { return s->path; }
+const pt_model_config *pt_source_config(const pt_source *s)
+{
+    return &s->cfg;
+}
+bool pt_source_is_gguf(const pt_source *s)
+{
+    return s->gguf != NULL;
+}
+const char *pt_source_path(const pt_source *s)
+{
+    return s->path;
+}
 
 bool pt_source_has(const pt_source *s, const char *hf_name)
 {
@@ -226,8 +243,8 @@ static pt_status entry_get(const pt_source *s, const char *name, int64_t rows, i
     pt_source_entry *e = find(s, name);
     if (!e) return pt_fail(PT_EFORMAT, "%s: tensor %s is missing", s->path, name);
     if ((rows && rows != e->t.rows) || (cols && cols != e->t.cols))
-        return pt_fail(PT_EFORMAT, "%s: %s is [%lld, %lld], asked for [%lld, %lld]", s->path, name, (long long)e->t.rows, (long long)e->t.cols,
-                       (long long)rows, (long long)cols);
+        return pt_fail(PT_EFORMAT, "%s: %s is [%lld, %lld], asked for [%lld, %lld]", s->path, name, (long long)e->t.rows,
+                       (long long)e->t.cols, (long long)rows, (long long)cols);
     *out = e;
     return PT_OK;
 }

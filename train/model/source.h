@@ -1,30 +1,39 @@
-/* Where a base model comes from: a Hugging Face folder, one GGUF file, or `init: random`. Opens the files, reads the configuration into one
- * struct of switches, finds tensors by their Hugging Face names, and makes the tokenizer. Weights stay mapped in their stored type. */
+/* Where a base model comes from: a Hugging Face folder, one GGUF file, or `init: random`. Opens the files, reads the
+ * configuration into one struct of switches, finds tensors by their Hugging Face names, and makes the tokenizer. Weights stay
+ * mapped in their stored type. */
 #ifndef PT_MODEL_SOURCE_H
 #define PT_MODEL_SOURCE_H
 #include "data/tokenizer.h"
 #include "kernels/ops.h"
 
-typedef enum pt_rope_scaling { PT_ROPE_SCALE_NONE, PT_ROPE_SCALE_LINEAR, PT_ROPE_SCALE_LLAMA3, PT_ROPE_SCALE_YARN, PT_ROPE_SCALE_FREQS } pt_rope_scaling;
+typedef enum pt_rope_scaling {
+    PT_ROPE_SCALE_NONE,
+    PT_ROPE_SCALE_LINEAR,
+    PT_ROPE_SCALE_LLAMA3,
+    PT_ROPE_SCALE_YARN,
+    PT_ROPE_SCALE_FREQS
+} pt_rope_scaling;
 
-/* One model's shape and switches. Families are rows of one table (train/model/families.c) that fill this from config.json or GGUF keys. */
+/* One model's shape and switches. Families are rows of one table (train/model/families.c) that fill this from config.json or
+ * GGUF keys. */
 typedef struct pt_model_config {
-    char family[16];          /* "llama", "mistral", "qwen2", "qwen3": a row of the family table */
+    char family[16]; /* "llama", "mistral", "qwen2", "qwen3": a row of the family table */
     int vocab, hidden, ffn, layers, heads, kv_heads, head_dim, max_positions;
     bool qkv_bias, qk_norm, tied;
     pt_act_kind act;
     float norm_eps;
-    int window;               /* 0 = none */
-    int window_from_layer;    /* layers >= this use the window (Qwen2's max_window_layers); 0 = all */
+    int window;            /* 0 = none */
+    int window_from_layer; /* layers >= this use the window (Qwen2's max_window_layers); 0 = all */
     /* rope */
     double rope_theta;
-    int rot;                  /* rotary features a head; = head_dim unless partial */
-    pt_rope_kind rope_kind;   /* as the stored Q/K rows need it: ADJACENT for GGUF arch llama */
+    int rot;                /* rotary features a head; = head_dim unless partial */
+    pt_rope_kind rope_kind; /* as the stored Q/K rows need it: ADJACENT for GGUF arch llama */
     pt_rope_scaling scaling;
-    double scale_factor, low_freq_factor, high_freq_factor, beta_fast, beta_slow, attention_factor; int original_positions;
-    int bos, eos, pad;        /* -1 = none */
+    double scale_factor, low_freq_factor, high_freq_factor, beta_fast, beta_slow, attention_factor;
+    int original_positions;
+    int bos, eos, pad; /* -1 = none */
     double initializer_range;
-    bool yarn_no_truncate;    /* YaRN's ramp between real dimensions instead of whole ones (rope_parameters.truncate: false) */
+    bool yarn_no_truncate; /* YaRN's ramp between real dimensions instead of whole ones (rope_parameters.truncate: false) */
 } pt_model_config;
 
 typedef struct pt_source pt_source;
@@ -37,14 +46,17 @@ bool pt_source_is_gguf(const pt_source *s);
 const char *pt_source_path(const pt_source *s);
 /* The tokenizer of the source, owned by the source; PT_EARG when there is none (random, or a folder without tokenizer.json). */
 pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out);
-/* Only the tokenizer of a GGUF file, of any architecture; owned by the caller. */
-pt_status pt_source_vocabulary(const char *gguf_path, pt_tokenizer **out);
 /* Only the tokenizer of a GGUF file, of any architecture (vocabulary-only files too); owned by the caller. */
 pt_status pt_source_vocabulary(const char *gguf_path, pt_tokenizer **out);
-/* A tensor by its Hugging Face name ("model.layers.0.self_attn.q_proj.weight"): pointer into the mapping, type and shape [rows, cols]
- * (vectors: rows 1). PT_EFORMAT when missing or of another shape than asked (rows/cols 0 = any). GGUF Q/K rows are NOT unpermuted:
- * cfg.rope_kind says how they lie. */
-typedef struct pt_source_tensor { const void *data; size_t bytes; pt_dtype type; int64_t rows, cols; } pt_source_tensor;
+/* A tensor by its Hugging Face name ("model.layers.0.self_attn.q_proj.weight"): pointer into the mapping, type and shape [rows,
+ * cols] (vectors: rows 1). PT_EFORMAT when missing or of another shape than asked (rows/cols 0 = any). GGUF Q/K rows are NOT
+ * unpermuted: cfg.rope_kind says how they lie. */
+typedef struct pt_source_tensor {
+    const void *data;
+    size_t bytes;
+    pt_dtype type;
+    int64_t rows, cols;
+} pt_source_tensor;
 pt_status pt_source_tensor_get(const pt_source *s, const char *hf_name, int64_t rows, int64_t cols, pt_source_tensor *out);
 bool pt_source_has(const pt_source *s, const char *hf_name);
 /* Bytes of all weights as stored; number of parameters. */

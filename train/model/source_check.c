@@ -77,7 +77,8 @@ pt_status pt_source_check_finite(const pt_source *s)
 {
     for (size_t i = 0; i < s->n_entries; i++)
         if (s->entries[i].t.data && tensor_bad(&s->entries[i].t))
-            return pt_fail(PT_ENONFINITE, "%s: tensor %s holds a NaN or an infinity: the file is damaged", s->path, s->entries[i].spec.name);
+            return pt_fail(PT_ENONFINITE, "%s: tensor %s holds a NaN or an infinity: the file is damaged", s->path,
+                           s->entries[i].spec.name);
     return PT_OK;
 }
 
@@ -85,6 +86,6 @@ pt_status pt_source_check_tokenizer(const pt_source *s, const pt_tokenizer *t)
 {
     int32_t n = pt_tok_vocab_size(t);
     if (n <= s->cfg.vocab) return PT_OK;
-    return pt_fail(PT_EARG, "%s: the tokenizer has ids up to %d, the model's vocabulary has %d: they do not belong together", s->path, n - 1,
-                   s->cfg.vocab);
+    return pt_fail(PT_EARG, "%s: the tokenizer has ids up to %d, the model's vocabulary has %d: they do not belong together",
+                   s->path, n - 1, s->cfg.vocab);
 }

@@ -20,7 +20,7 @@ struct pt_source {
     uint64_t seed;
     pt_source_entry *entries; /* sorted by name */
     size_t n_entries;
-    pt_source_tensor freqs;   /* GGUF: rope_freqs.weight */
+    pt_source_tensor freqs; /* GGUF: rope_freqs.weight */
     pt_tokenizer *tok;
 };
 

@@ -8,7 +8,7 @@
 typedef struct vocab_text {
     pt_gguf_str *raw_tokens, *raw_merges;
     char **tokens, **merges;
-    char *block;            /* zero-terminated copies of all strings */
+    char *block; /* zero-terminated copies of all strings */
     int64_t *types64;
     int32_t *types;
     double *scores64;
@@ -51,7 +51,8 @@ static pt_status read_texts(const pt_gguf *g, vocab_text *v)
     size_t bytes = 1;
     char *at;
     PT_RETURN(pt_gguf_texts(g, "tokenizer.ggml.tokens", &v->raw_tokens, &v->n_tokens));
-    if (pt_gguf_find(g, "tokenizer.ggml.merges")) PT_RETURN(pt_gguf_texts(g, "tokenizer.ggml.merges", &v->raw_merges, &v->n_merges));
+    if (pt_gguf_find(g, "tokenizer.ggml.merges"))
+        PT_RETURN(pt_gguf_texts(g, "tokenizer.ggml.merges", &v->raw_merges, &v->n_merges));
     for (size_t i = 0; i < v->n_tokens; i++) bytes += v->raw_tokens[i].n + 1; /* bounded by the file's size: no overflow */
     for (size_t i = 0; i < v->n_merges; i++) bytes += v->raw_merges[i].n + 1;
     PT_RETURN(pt_alloc0(&v->block, bytes));
@@ -68,7 +69,8 @@ static pt_status read_numbers(const pt_gguf *g, vocab_text *v)
         if (n != v->n_tokens) return pt_fail(PT_EFORMAT, "%s: %zu token types for %zu tokens", g->path, n, v->n_tokens);
         PT_RETURN(pt_alloc0(&v->types, n));
         for (size_t i = 0; i < n; i++) {
-            if (v->types64[i] < 0 || v->types64[i] > 6) return pt_fail(PT_EFORMAT, "%s: token_type[%zu] is %lld", g->path, i, (long long)v->types64[i]);
+            if (v->types64[i] < 0 || v->types64[i] > 6)
+                return pt_fail(PT_EFORMAT, "%s: token_type[%zu] is %lld", g->path, i, (long long)v->types64[i]);
             v->types[i] = (int32_t)v->types64[i];
         }
     }
@@ -85,7 +87,8 @@ static pt_status get_id(const pt_gguf *g, const char *key, size_t n_tokens, int3
     int64_t v = -1;
     if (pt_gguf_find(g, key)) PT_RETURN(pt_gguf_int(g, key, INT64_MIN, INT64_MAX, &v));
     if (v == UINT32_MAX) v = -1; /* some writers store -1 as u32 */
-    if (v >= (int64_t)n_tokens) return pt_fail(PT_EFORMAT, "%s: %s is %lld, there are %zu tokens", g->path, key, (long long)v, n_tokens);
+    if (v >= (int64_t)n_tokens)
+        return pt_fail(PT_EFORMAT, "%s: %s is %lld, there are %zu tokens", g->path, key, (long long)v, n_tokens);
     *out = v < 0 ? -1 : (int32_t)v;
     return PT_OK;
 }
@@ -112,9 +115,15 @@ static pt_status fill_spec(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
     PT_RETURN(read_numbers(g, v));
     if (pt_gguf_find(g, "tokenizer.ggml.pre")) PT_RETURN(pt_gguf_text_dup(g, "tokenizer.ggml.pre", &v->pre));
     if (pt_gguf_find(g, "tokenizer.chat_template")) PT_RETURN(pt_gguf_text_dup(g, "tokenizer.chat_template", &v->chat));
-    *spec = (pt_vocab_spec){.kind = bpe ? PT_VOCAB_BPE : PT_VOCAB_SPM, .pre = v->pre, .n_tokens = v->n_tokens,
-                            .tokens = (const char *const *)v->tokens, .scores = v->scores, .types = v->types, .n_merges = v->n_merges,
-                            .merges = (const char *const *)v->merges, .chat_template = v->chat};
+    *spec = (pt_vocab_spec){.kind = bpe ? PT_VOCAB_BPE : PT_VOCAB_SPM,
+                            .pre = v->pre,
+                            .n_tokens = v->n_tokens,
+                            .tokens = (const char *const *)v->tokens,
+                            .scores = v->scores,
+                            .types = v->types,
+                            .n_merges = v->n_merges,
+                            .merges = (const char *const *)v->merges,
+                            .chat_template = v->chat};
     PT_RETURN(get_id(g, "tokenizer.ggml.bos_token_id", v->n_tokens, &spec->bos));
     PT_RETURN(get_id(g, "tokenizer.ggml.eos_token_id", v->n_tokens, &spec->eos));
     PT_RETURN(get_id(g, "tokenizer.ggml.eot_token_id", v->n_tokens, &spec->eot));
@@ -145,7 +154,8 @@ pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out)
     *out = s->tok;
     if (s->tok) return PT_OK;
     PT_CHECK(!s->random, PT_EARG, "a random model has no tokenizer: give tokenizer: PATH");
-    if (s->gguf) PT_TRY(pt_gguf_tokenizer(s->gguf, &t));
+    if (s->gguf)
+        PT_TRY(pt_gguf_tokenizer(s->gguf, &t));
     else {
         PT_TRY(pt_path_join(&json, s->path, "tokenizer.json"));
         PT_CHECK(pt_file_exists(json), PT_EARG, "%s: no tokenizer.json in this folder: give tokenizer: PATH", s->path);
@@ -158,15 +168,5 @@ pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out)
 done:
     pt_tok_free(t);
     free(json);
-    return rc;
-}
-
-pt_status pt_source_vocabulary(const char *gguf_path, pt_tokenizer **out)
-{
-    pt_gguf *g;
-    *out = NULL;
-    PT_RETURN(pt_gguf_open(&g, gguf_path));
-    pt_status rc = pt_gguf_tokenizer(g, out);
-    pt_gguf_close(g);
     return rc;
 }
