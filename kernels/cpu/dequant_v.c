@@ -3,64 +3,48 @@
 #include <string.h>
 
 #include "base/quant.h"
+#define PT_SCALE_ADD(q, d, m) ((q) * (d) + (m))
 #include "kernels/cpu/unpack.h"
 
 #if PT_W >= 8
-/* The blocks of 32 nibbles, two roundings where base/quant.h has two: the same bits. */
-static void q4_1(const uint8_t *b, int64_t n, float *y)
-{
-    for (int64_t i = 0; i < n; i += 32, b += 20) {
-        pt_vf d = pt_vset(pt_half(b)), m = pt_vset(pt_half(b + 2));
-        for (int v = 0; v < PT_U16; v++) {
-            pt_vi q = pt_vload_u8(b + 4 + v * PT_W);
-            pt_vstore(y + i + v * PT_W, pt_vfloat(q & 15) * d + m);
-            pt_vstore(y + i + 16 + v * PT_W, pt_vfloat(q >> 4) * d + m);
-        }
-    }
-}
+/* Blocks of `pieces` x 32 elements in `size` bytes. */
+#define BLOCKS(fn, pieces, size)                                        \
+    for (int64_t i = 0; i < n; b += (size))                             \
+        for (int p = 0; p < (pieces); p++, i += 32) {                   \
+            pt_vf q[32 / PT_W];                                         \
+            fn(b, p, q);                                                \
+            for (int v = 0; v < 32 / PT_W; v++) pt_vstore(y + i + v * PT_W, q[v]); \
+        }                                                               \
+    break
 
-static void q4_0(const uint8_t *b, int64_t n, float *y)
-{
-    for (int64_t i = 0; i < n; i += 32, b += 18) {
-        pt_vf q[32 / PT_W];
-        pt_unpack_q4_0(b, 0, q);
-        for (int v = 0; v < 32 / PT_W; v++) pt_vstore(y + i + v * PT_W, q[v]);
-    }
-}
-
-static void q6_k(const uint8_t *b, int64_t n, float *y)
-{
-    for (int64_t i = 0; i < n; i += 256, b += 210)
-        for (int p = 0; p < 8; p++) {
-            pt_vf q[32 / PT_W];
-            pt_unpack_q6_k(b, p, q);
-            for (int v = 0; v < 32 / PT_W; v++) pt_vstore(y + i + 32 * p + v * PT_W, q[v]);
-        }
-}
-#endif
-
-/* Compilers make good vector code of most of base/quant.h; these they do not. The processor's own f16 conversion gives the same bits. */
 static void dequant(pt_dtype t, const uint8_t *b, int64_t n, float *y)
 {
     int64_t done = 0;
-#if PT_W >= 8
-    if (t == PT_Q4_1) {
-        q4_1(b, n, y);
-        return;
-    }
-    if (t == PT_Q4_0) {
-        q4_0(b, n, y);
-        return;
-    }
-    if (t == PT_Q6_K) {
-        q6_k(b, n, y);
-        return;
-    }
-    if (t == PT_F16)
+    switch (t) {
+    case PT_F16:
         for (; done + PT_W <= n; done += PT_W) pt_vstore(y + done, pt_vload_f16(b + 2 * done));
-#endif
-    if (done < n) pt_dequant_run(t, b + 2 * done, n - done, y + done);
+        pt_dequant_run(t, b + 2 * done, n - done, y + done);
+        break;
+    case PT_Q8_0: BLOCKS(pt_unpack_q8_0, 1, 34);
+    case PT_Q4_0: BLOCKS(pt_unpack_q4_0, 1, 18);
+    case PT_Q4_1: BLOCKS(pt_unpack_q4_1, 1, 20);
+    case PT_Q5_0: BLOCKS(pt_unpack_q5_0, 1, 22);
+    case PT_Q5_1: BLOCKS(pt_unpack_q5_1, 1, 24);
+    case PT_IQ4_NL: BLOCKS(pt_unpack_iq4_nl, 1, 18);
+    case PT_Q2_K: BLOCKS(pt_unpack_q2_k, 8, 84);
+    case PT_Q3_K: BLOCKS(pt_unpack_q3_k, 8, 110);
+    case PT_Q4_K: BLOCKS(pt_unpack_q4_k, 8, 144);
+    case PT_Q5_K: BLOCKS(pt_unpack_q5_k, 8, 176);
+    case PT_Q6_K: BLOCKS(pt_unpack_q6_k, 8, 210);
+    default: pt_dequant_run(t, b, n, y);
+    }
 }
+#else
+static void dequant(pt_dtype t, const uint8_t *b, int64_t n, float *y)
+{
+    pt_dequant_run(t, b, n, y);
+}
+#endif
 
 void PT_V(pt_vdequant)(pt_dtype t, const uint8_t *b, int64_t n, float *y)
 {

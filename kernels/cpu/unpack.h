@@ -1,9 +1,13 @@
 /* Blocks of stored weights to floats in registers, 32 elements at a time: pt_unpack_<type>(block, piece, q) fills q[32 / PT_W].
- * The values are those of base/quant.h with one rounding where it has two (fused multiply-add). Needs AVX2 with F16C or AVX-512. */
+ * Where base/quant.h multiplies and adds, PT_SCALE_ADD does: fused by default (one rounding less, for products that use the values at once); a
+ * file that wants the bits of base/quant.h defines it as two operations before including this. Needs AVX2 with F16C, or AVX-512. */
 #ifndef PT_KERNELS_UNPACK_H
 #define PT_KERNELS_UNPACK_H
 #include "base/quant.h"
 #include "kernels/cpu/vec.h"
+#ifndef PT_SCALE_ADD
+#define PT_SCALE_ADD(q, d, m) pt_vfma(q, d, m)
+#endif
 
 #if PT_W >= 8
 #define PT_UNPACK static inline __attribute__((always_inline)) void
@@ -61,8 +65,8 @@ PT_UNPACK pt_unpack_q4_1(const uint8_t *b, int piece, pt_vf *q)
     (void)piece;
     for (int v = 0; v < PT_U16; v++) {
         pt_vi n = pt_vload_u8(b + 4 + v * PT_W);
-        q[v] = pt_vfma(pt_vfloat(n & 15), d, m);
-        q[PT_U16 + v] = pt_vfma(pt_vfloat(n >> 4), d, m);
+        q[v] = PT_SCALE_ADD(pt_vfloat(n & 15), d, m);
+        q[PT_U16 + v] = PT_SCALE_ADD(pt_vfloat(n >> 4), d, m);
     }
 }
 
@@ -92,7 +96,7 @@ PT_UNPACK pt_unpack_q5_1(const uint8_t *b, int piece, pt_vf *q)
     pt_vi n[2 * PT_U16];
     (void)piece;
     pt_unpack_five(b + 8, pt_u32_bytes(b + 4), n);
-    for (int v = 0; v < 2 * PT_U16; v++) q[v] = pt_vfma(pt_vfloat(n[v]), d, m);
+    for (int v = 0; v < 2 * PT_U16; v++) q[v] = PT_SCALE_ADD(pt_vfloat(n[v]), d, m);
 }
 
 /* The table is looked up by a byte shuffle; its 16 values are those of pt_iq4_nl_value. */
@@ -114,7 +118,7 @@ PT_UNPACK pt_unpack_q4_k(const uint8_t *b, int p, pt_vf *q)
     int sc, mn, shift = 4 * (p % 2);
     pt_q4_k_scale_min(b + 4, p, &sc, &mn);
     pt_vf d = pt_vset(pt_half(b) * (float)sc), m = pt_vset(-pt_half(b + 2) * (float)mn);
-    for (int v = 0; v < 2 * PT_U16; v++) q[v] = pt_vfma(pt_vfloat((pt_vload_u8(b + 16 + 32 * (p / 2) + v * PT_W) >> shift) & 15), d, m);
+    for (int v = 0; v < 2 * PT_U16; v++) q[v] = PT_SCALE_ADD(pt_vfloat((pt_vload_u8(b + 16 + 32 * (p / 2) + v * PT_W) >> shift) & 15), d, m);
 }
 
 PT_UNPACK pt_unpack_q5_k(const uint8_t *b, int p, pt_vf *q)
@@ -124,7 +128,7 @@ PT_UNPACK pt_unpack_q5_k(const uint8_t *b, int p, pt_vf *q)
     pt_vf d = pt_vset(pt_half(b) * (float)sc), m = pt_vset(-pt_half(b + 2) * (float)mn);
     for (int v = 0; v < 2 * PT_U16; v++) {
         pt_vi n = (pt_vload_u8(b + 48 + 32 * (p / 2) + v * PT_W) >> shift) & 15, h = (pt_vload_u8(b + 16 + v * PT_W) >> p) & 1;
-        q[v] = pt_vfma(pt_vfloat(n | h << 4), d, m);
+        q[v] = PT_SCALE_ADD(pt_vfloat(n | h << 4), d, m);
     }
 }
 
@@ -145,7 +149,7 @@ PT_UNPACK pt_unpack_q2_k(const uint8_t *b, int p, pt_vf *q)
     for (int v = 0; v < 2 * PT_U16; v++) {
         uint8_t s = b[2 * p + v / PT_U16];
         pt_vi n = (pt_vload_u8(b + 16 + 32 * (p / 4) + v * PT_W) >> (2 * (p % 4))) & 3;
-        q[v] = pt_vfma(pt_vfloat(n), pt_vset(d * (float)(s & 15)), pt_vset(-dmin * (float)(s >> 4)));
+        q[v] = PT_SCALE_ADD(pt_vfloat(n), pt_vset(d * (float)(s & 15)), pt_vset(-dmin * (float)(s >> 4)));
     }
 }
 
