@@ -64,7 +64,7 @@ static pt_status rate(pt_gemm *g, const pt_gemm_args *a, double *gflops)
 
 pt_status pt_cpu_measure(double *f32_gflops, double *bf16_gflops)
 {
-    enum { M = 256, N = 512, K = 512 };
+    enum { M = 512, N = 1024, K = 576 };
     pt_status rc = PT_OK;
     pt_gemm *g = NULL;
     float *a = NULL, *b = NULL, *c = NULL;
@@ -76,9 +76,9 @@ pt_status pt_cpu_measure(double *f32_gflops, double *bf16_gflops)
     pt_gemm_args args = {.type = PT_F32, .tb = true, .m = M, .n = N, .k = K, .alpha = 1, .a = a, .lda = K, .b = b, .ldb = K, .c = c, .ldc = N};
     bool has_bf16 = pt_gemm_has_bf16(g) == PT_OK;
     if (!has_bf16) pt_err_clear();
-    double end = pt_seconds() + 16e-3;
-    /* in turns, and eight of each at least: other work on the machine must not decide */
-    for (int i = 0; i < 8 || pt_seconds() < end; i++) {
+    double end = pt_seconds() + 30e-3;
+    /* in turns, and six of each at least: other work on the machine must not decide */
+    for (int i = 0; i < 6 || pt_seconds() < end; i++) {
         args.type = PT_F32;
         PT_TRY(rate(g, &args, f32_gflops));
         args.type = PT_BF16;
