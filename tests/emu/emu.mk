@@ -50,12 +50,19 @@ define emu_test_rule
 $(BUILD)/emu-$(1)/$(basename $(notdir $(2))): $(BUILD)/emu-$(1)/$(if $(filter %.cu,$(2)),$(2).o,$(basename $(2)).o) \
   $(if $(filter self_%,$(notdir $(2))),,$(BUILD)/emu-$(1)/libcuda.a) $(BUILD)/emu-$(1)/libemu.a \
   $(call libs,$(if $(filter self_%,$(notdir $(2))),base,$(if $(USES_$(call test_layer,$(2))),$(call test_layer,$(2)),loop)))
-	$(say) $$@; $(CXX) $(EMU_link_$(1)) -fopenmp -rdynamic -Wl,--start-group $$^ -Wl,--end-group $(LIBS) $(TESTLIBS) -o $$@
+	$(say) $$@; $(CXX) $(EMU_link_$(1)) -fopenmp -rdynamic -Wl,--start-group $$(filter %.o %.a,$$^) -Wl,--end-group $(LIBS) $(TESTLIBS) -o $$@
 endef
 $(foreach c,$(EMU_CFGS),$(foreach t,$(EMU_TESTS),$(eval $(call emu_test_rule,$(c),$(t)))))
 
 # emu-plain/self_lang builds and runs build/<cfg>/emu-plain/self_lang
 $(foreach c,$(EMU_CFGS),$(eval emu-$(c)/%: $(BUILD)/emu-$(c)/% ; @sh tests/run.sh $$<))
+
+# The PTX of the wrappers' probes, for self_ptx; empty without nvcc (the test skips with a line).
+NVCC      ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc 2>/dev/null))
+$(BUILD)/emu-plain/self_ptx.ptx: tests/emu/emu_probe.cu kernels/cuda/dev.cuh
+	@mkdir -p $(@D); : > $@
+	$(if $(NVCC),@for a in 80 90; do $(NVCC) -std=c++17 -arch=sm_$$a -I. -ptx $< -o $@.$$a || exit 1; cat $@.$$a >> $@; rm $@.$$a; done)
+$(BUILD)/emu-plain/self_ptx: $(BUILD)/emu-plain/self_ptx.ptx
 
 # What `make test` runs: each program plain and under the sanitizers, and in the check build under two schedules (the random one changes from
 # day to day; EMU_SEED=n repeats one). self_ tests set their own schedules.
@@ -64,7 +71,7 @@ EMU_env_fwd :=
 EMU_env_rev := EMU_ORDER=rev EMU_ASYNC=early
 EMU_env_rand := EMU_ORDER=rand:$(EMU_SEED) EMU_LAZY=1 EMU_GUARD=1 EMU_ASYNC=rand
 EMU_NAMES := $(notdir $(basename $(EMU_TESTS)))
-EMU_SELF  := $(filter self_%,$(EMU_NAMES))
+EMU_SELF  := $(filter-out self_ptx,$(filter self_%,$(EMU_NAMES)))
 EMU_OTHER := $(filter-out self_%,$(EMU_NAMES))
 # $(1) configuration, $(2) schedule, $(3) program
 emu_script = $(BUILD)/emu-$(1)/runs/$(3)-$(2).sh
@@ -75,7 +82,7 @@ endef
 $(foreach c,$(EMU_CFGS),$(foreach m,fwd rev rand,$(foreach t,$(EMU_NAMES),$(eval $(call emu_run_rule,$(c),$(m),$(t))))))
 EMU_RUNS := $(foreach t,$(EMU_OTHER) $(filter-out self_bugs self_count,$(EMU_SELF)),$(call emu_script,plain,fwd,$(t)) $(call emu_script,asan,fwd,$(t))) \
             $(foreach t,$(EMU_OTHER),$(call emu_script,check,rev,$(t)) $(call emu_script,check,rand,$(t))) \
-            $(foreach t,$(EMU_SELF),$(call emu_script,check,fwd,$(t))) $(call emu_script,asan,fwd,self_bugs)
+            $(foreach t,$(EMU_SELF),$(call emu_script,check,fwd,$(t))) $(call emu_script,asan,fwd,self_bugs) $(call emu_script,plain,fwd,self_ptx)
 # 50 random schedules of each program (make test-full): no false alarm.
 EMU_SEEDS := $(shell seq 1 50)
 define emu_seed_rule
