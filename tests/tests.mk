@@ -6,13 +6,16 @@ SLOW      := $(wildcard tests/full/*.sh)
 ASAN_KINDS := unit fuzz fault ops
 asan_bins  = $(patsubst %.c,$(1)/%,$(foreach k,$(ASAN_KINDS),$(wildcard tests/$(k)/*.c)))
 
+# Tests on the quickstart's model run where it has been fetched.
+SMOLLM2   := $(if $(wildcard cache/SmolLM2-135M-Instruct.Q4_1.gguf),PTRAIN_SMOLLM2=$(abspath cache/SmolLM2-135M-Instruct.Q4_1.gguf))
+
 test: setup ## set-up, then every test that needs no GPU; ends with "N passed, M failed"
 	@$(MAKE) --no-print-directory check-deps
 	@$(MAKE) --no-print-directory -j$(NPROC) tests
 	@mkdir -p build && cp -f $(BUILD)/ptrain build/ptrain
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
 	@$(if $(wildcard tests/emu/emu.mk),$(MAKE) --no-print-directory -j$(NPROC) emu-tests)
-	@PTRAIN=$(abspath $(BUILD)/ptrain) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
+	@PTRAIN=$(abspath $(BUILD)/ptrain) $(SMOLLM2) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
 	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(EMU_RUNS) $(call asan_bins,build/asan)
 
 test-full: setup ## the tests, the slow ones, and the clang build
