@@ -15,6 +15,7 @@ typedef struct lora_work {
     const pt_lora_args *a;
     float *t;    /* [N, sum of the parts' largest ranks] */
     float *drop; /* [DROP_ROWS, I] with dropout */
+    float *side; /* [largest rank, largest O] backward: dB transposed */
     double flops;
 } lora_work;
 
@@ -27,19 +28,21 @@ static bool next_run(const pt_lora_args *a, int *i, pt_lora_run *run)
     return true;
 }
 
-static pt_status work_begin(pt_ctx *ctx, const pt_lora_args *a, lora_work *w)
+static pt_status work_begin(pt_ctx *ctx, const pt_lora_args *a, bool backward, lora_work *w)
 {
-    size_t ranks = 0;
+    size_t ranks = 0, side = 0;
     for (int p = 0; p < a->n_parts; p++) {
-        int r = 0;
+        size_t r = 0, out = backward ? (size_t)a->parts[p].dy.cols : 0;
         for (int s = 0; s < a->n_slots; s++)
-            if (a->parts[p].slots[s].rank > r) r = a->parts[p].slots[s].rank;
-        ranks += (size_t)r;
+            if ((size_t)a->parts[p].slots[s].rank > r) r = (size_t)a->parts[p].slots[s].rank;
+        ranks += r;
+        if (r * out > side) side = r * out;
     }
     pt_ws ws = pt_ws_begin(ctx);
     *w = (lora_work){.ctx = ctx, .a = a};
     PT_RETURN(pt_ws_take(&ws, &w->t, (size_t)a->x.rows * ranks * sizeof *w->t));
     if (a->dropout > 0) PT_RETURN(pt_ws_take(&ws, &w->drop, (size_t)DROP_ROWS * (size_t)a->x.cols * sizeof *w->drop));
+    PT_RETURN(pt_ws_take(&ws, &w->side, side * sizeof *w->side));
     pt_ws_done(&ws);
     return PT_OK;
 }
@@ -132,7 +135,7 @@ pt_status pt_cpu_lora(pt_ctx *ctx, const pt_lora_args *a)
     pt_lora_run run;
     int i = 0, rank;
     PT_RETURN(pt_check_lora(ctx, a, false));
-    PT_RETURN(work_begin(ctx, a, &w));
+    PT_RETURN(work_begin(ctx, a, false, &w));
     if (ctx->dry) return PT_OK;
     double t0 = pt_prof_begin(ctx);
     while (next_run(a, &i, &run)) {
@@ -188,6 +191,20 @@ static pt_status input_side(lora_work *w, const pt_lora_part *p, const pt_lora_r
     return PT_OK;
 }
 
+/* dB += scale * dy^T . t, by way of t^T . dy: GEMMs with a short side are up to 2.5 times as fast with that side first. */
+static pt_status grad_b(lora_work *w, const pt_lora_part *p, const pt_lora_run *run)
+{
+    const pt_lora_slot *s = &p->slots[run->slot];
+    int64_t out = p->dy.cols, rank = s->rank;
+    PT_RETURN(gemm(w, (pt_gemm_args){.ta = true, .m = rank, .n = out, .k = run->end - run->begin, .alpha = s->scale, .a = pt_f32_row(p->t, run->begin),
+                                     .lda = p->t.ld, .b = pt_f32_row(p->dy, run->begin), .ldb = p->dy.ld, .c = w->side, .ldc = out}));
+    for (int64_t o = 0; o < out; o++) {
+        float *db = pt_f32_row(s->db, o);
+        for (int64_t k = 0; k < rank; k++) db[k] += w->side[k * out + o];
+    }
+    return PT_OK;
+}
+
 static pt_status backward_group(lora_work *w, const pt_lora_run *run, int p, int q, int rank)
 {
     const pt_lora_args *a = w->a;
@@ -198,13 +215,12 @@ static pt_status backward_group(lora_work *w, const pt_lora_run *run, int p, int
         const pt_lora_part *part = &a->parts[p];
         const pt_lora_slot *s = &part->slots[run->slot];
         const float *dy = pt_f32_row(part->dy, run->begin);
-        if (pt_view_ok(s->db))
-            PT_RETURN(gemm(w, (pt_gemm_args){.ta = true, .m = part->dy.cols, .n = s->rank, .k = rows, .alpha = s->scale, .a = dy, .lda = part->dy.ld,
-                                             .b = pt_f32_row(part->t, run->begin), .ldb = part->t.ld, .beta = 1, .c = pt_f32_at(s->db),
-                                             .ldc = s->db.ld}));
+        if (pt_view_ok(s->db)) PT_RETURN(grad_b(w, part, run));
         if (input)
-            PT_RETURN(gemm(w, (pt_gemm_args){.m = rows, .n = s->rank, .k = part->dy.cols, .alpha = s->scale, .a = dy, .lda = part->dy.ld,
+            PT_RETURN(gemm(w, (pt_gemm_args){.m = rows, .n = s->rank, .k = part->dy.cols, .alpha = 1, .a = dy, .lda = part->dy.ld,
                                              .b = pt_f32_at(s->b), .ldb = s->b.ld, .c = w->t + at, .ldc = rank}));
+        for (int64_t n = 0; n < rows && input; n++)
+            for (int k = 0; k < s->rank; k++) w->t[n * rank + at + k] *= s->scale;
         at += s->rank;
     }
     if (!input) return PT_OK;
@@ -217,7 +233,7 @@ pt_status pt_cpu_lora_bwd(pt_ctx *ctx, const pt_lora_args *a)
     pt_lora_run run;
     int i = 0, rank;
     PT_RETURN(pt_check_lora(ctx, a, true));
-    PT_RETURN(work_begin(ctx, a, &w));
+    PT_RETURN(work_begin(ctx, a, true, &w));
     if (ctx->dry) return PT_OK;
     double t0 = pt_prof_begin(ctx);
     while (next_run(a, &i, &run)) {
