@@ -1,16 +1,20 @@
-/* The vocabulary of the CUDA kernels, and the only file with inline assembly. One source, two compilers: nvcc, or g++/clang++ with
- * tests/emu/cuda_emu.h force-included and CUDA_EMU defined, where each wrapper has a twin in C++ (tests/emu).
+/* The vocabulary of the CUDA kernels, and the only file with inline assembly. One source, two compilers: nvcc, or g++/clang++
+ * with tests/emu/cuda_emu.h force-included and CUDA_EMU defined, where each wrapper has a twin in C++ (tests/emu).
  *
  * Rules for kernels (more in docs/gpu.md):
- *  1. Launch by pt_launch(kernel, grid, block, shared_bytes, stream, args...): returns pt_status with the kernel's name in the message;
- *     arguments by value, trivially copyable. No <<<>>>, no __device__ or __constant__ variables (constexpr tables inside functions are fine).
- *  2. Shared memory only by PT_SHARED(T, name, [n]...) inside the kernel (16-byte aligned) and DYN_SHARED(T, name) (128-byte aligned, at most once).
- *     Pass them to helpers as pointers.
+ *  1. Launch by pt_launch(kernel, grid, block, shared_bytes, stream, args...): returns pt_status with the kernel's name in the
+ *     message; arguments by value, trivially copyable. No <<<>>>, no __device__ or __constant__ variables (constexpr tables inside
+ *     functions are fine).
+ *  2. Shared memory only by PT_SHARED(T, name, [n]...) inside the kernel (16-byte aligned) and DYN_SHARED(T, name) (128-byte
+ *     aligned, at most once). Pass them to helpers as pointers.
  *  3. Block sizes are multiples of 32; only _sync warp operations, mask = all lanes (PT_FULL) unless the exact subset is known;
  *     __syncwarp() between a write to shared memory and another lane's read of it: shuffles and mma order no memory.
- *  4. No return before a barrier or a full-mask warp operation; __syncthreads() not in divergent code, each on a line of its own.
- *  5. No float atomics where bits must repeat; no waiting for other blocks; pt_last_block() for the "last block finishes" pattern.
- *  6. Define memory before reading it, padding too (cp_async16_zfill). 64-bit element offsets. Vector accesses only where alignment is sure. */
+ *  4. No return before a barrier or a full-mask warp operation; __syncthreads() not in divergent code, each on a line of its
+ *     own.
+ *  5. No float atomics where bits must repeat; no waiting for other blocks; pt_last_block() for the "last block finishes"
+ *     pattern.
+ *  6. Define memory before reading it, padding too (cp_async16_zfill). 64-bit element offsets. Vector accesses only where
+ *     alignment is sure. */
 #ifndef PT_KERNELS_CUDA_DEV_CUH
 #define PT_KERNELS_CUDA_DEV_CUH
 #include <stddef.h>
@@ -27,7 +31,7 @@ typedef __nv_bfloat162 bf162;
 #define PT_FULL 0xffffffffu
 #define PT_DEV static __device__ __forceinline__
 
-/* ---- launching -------------------------------------------------------------------------------------------------------------------- */
+/* ---- launching ---- */
 /* What the host knows of its launches: counted for the budgets, the last one named in asynchronous errors. `each_sync` waits
  * after every launch (make test-gpu), so that an error names its kernel. */
 typedef struct pt_launch_state {
@@ -53,7 +57,8 @@ static inline int pt_launch_name_len(const char *text)
 
 #ifndef CUDA_EMU
 template <typename... P>
-static inline cudaError_t pt_launch_raw(const char *, void (*kernel)(P...), dim3 grid, dim3 block, size_t smem, cudaStream_t s, P... p)
+static inline cudaError_t pt_launch_raw(const char *, void (*kernel)(P...), dim3 grid, dim3 block, size_t smem, cudaStream_t s,
+                                        P... p)
 {
     void *args[] = {(void *)&p..., nullptr};
     return cudaLaunchKernel((const void *)kernel, grid, block, args, smem, s);
@@ -61,8 +66,8 @@ static inline cudaError_t pt_launch_raw(const char *, void (*kernel)(P...), dim3
 #endif
 
 template <typename... P, typename... A>
-static inline pt_status pt_launch_at(const char *text, const char *file, int line, void (*kernel)(P...), dim3 grid, dim3 block, size_t smem,
-                                     cudaStream_t stream, A... args)
+static inline pt_status pt_launch_at(const char *text, const char *file, int line, void (*kernel)(P...), dim3 grid, dim3 block,
+                                     size_t smem, cudaStream_t stream, A... args)
 {
     static_assert(sizeof...(P) == sizeof...(A), "number of the kernel's arguments");
     pt_launches.count++;
@@ -70,16 +75,18 @@ static inline pt_status pt_launch_at(const char *text, const char *file, int lin
     pt_launches.file = file;
     pt_launches.line = line;
     cudaError_t e = cudaSuccess;
-    if (smem > 48 * 1024) e = cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
+    if (smem > 48 * 1024)
+        e = cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, (int)smem);
     if (e == cudaSuccess) e = pt_launch_raw<P...>(text, kernel, grid, block, smem, stream, static_cast<P>(args)...);
     if (e == cudaSuccess && pt_launches.each_sync) e = cudaStreamSynchronize(stream);
     if (e == cudaSuccess) return PT_OK;
-    return pt_fail(e == cudaErrorMemoryAllocation ? PT_ENOMEM : PT_EINTERNAL, "kernel %.*s (grid %ux%ux%u, block %ux%ux%u, shared %zu; %s:%d): %s",
-                   pt_launch_name_len(text), text, grid.x, grid.y, grid.z, block.x, block.y, block.z, smem, file, line, cudaGetErrorString(e));
+    return pt_fail(e == cudaErrorMemoryAllocation ? PT_ENOMEM : PT_EINTERNAL,
+                   "kernel %.*s (grid %ux%ux%u, block %ux%ux%u, shared %zu; %s:%d): %s", pt_launch_name_len(text), text, grid.x,
+                   grid.y, grid.z, block.x, block.y, block.z, smem, file, line, cudaGetErrorString(e));
 }
 #define pt_launch(...) pt_launch_at(#__VA_ARGS__, __FILE__, __LINE__, __VA_ARGS__)
 
-/* ---- shared memory ---------------------------------------------------------------------------------------------------------------- */
+/* ---- shared memory ---- */
 #ifndef CUDA_EMU
 #define PT_SHARED(T, name, ...) __shared__ __align__(16) T name __VA_ARGS__
 #define DYN_SHARED(T, name)                                            \
@@ -87,7 +94,7 @@ static inline pt_status pt_launch_at(const char *text, const char *file, int lin
     T *const name = reinterpret_cast<T *>(pt_dyn_shared)
 #endif
 
-/* ---- numbers ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- numbers ---- */
 PT_DEV float to_f(float x) { return x; }
 PT_DEV float to_f(bf16 x) { return __bfloat162float(x); }
 template <typename T> PT_DEV T from_f(float x);
@@ -118,8 +125,9 @@ PT_DEV float ex2_approx(float x)
 #endif
 }
 
-/* One access of sizeof(T) bytes (4, 8, 16; aligned so): float4, uint2, ... Use these rather than *p for vector types: the emulation's
- * counters then see one access, as the hardware does. pt_ldg*: memory that nothing writes during the kernel (ld.global.nc). */
+/* One access of sizeof(T) bytes (4, 8, 16; aligned so): float4, uint2, ... Use these rather than *p for vector types: the
+ * emulation's counters then see one access, as the hardware does. pt_ldg*: memory that nothing writes during the kernel
+ * (ld.global.nc). */
 template <typename T> PT_DEV T vld(const T *p)
 {
 #ifdef CUDA_EMU
@@ -145,23 +153,27 @@ PT_DEV bf16 pt_ldg(const bf16 *p)
     return __ushort_as_bfloat16(__ldg(reinterpret_cast<const unsigned short *>(p)));
 }
 
-/* ---- asynchronous copies to shared memory ------------------------------------------------------------------------------------------- */
-/* 16 bytes global -> shared, both 16-byte aligned; visible to the issuing thread after its cp_async_wait, to others after a barrier too. */
+/* ---- asynchronous copies to shared memory ---- */
+/* 16 bytes global -> shared, both 16-byte aligned; visible to the issuing thread after its cp_async_wait, to others after a
+ * barrier too. */
 PT_DEV void cp_async16(void *shared, const void *global)
 {
 #ifdef CUDA_EMU
     emu_cp_async(shared, global, 16, 16);
 #else
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((uint32_t)__cvta_generic_to_shared(shared)), "l"(global) : "memory");
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((uint32_t)__cvta_generic_to_shared(shared)), "l"(global)
+                 : "memory");
 #endif
 }
-/* Copies the first `bytes` (0..16) and fills the rest of the 16 with zeros. The address must be valid to form, not to read, when bytes = 0. */
+/* Copies the first `bytes` (0..16) and fills the rest of the 16 with zeros. The address must be valid to form, not to read,
+ * when bytes = 0. */
 PT_DEV void cp_async16_zfill(void *shared, const void *global, int bytes)
 {
 #ifdef CUDA_EMU
     emu_cp_async(shared, global, 16, bytes);
 #else
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"((uint32_t)__cvta_generic_to_shared(shared)), "l"(global), "r"(bytes)
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"((uint32_t)__cvta_generic_to_shared(shared)), "l"(global),
+                 "r"(bytes)
                  : "memory");
 #endif
 }
@@ -171,7 +183,8 @@ PT_DEV void cp_async4_zfill(void *shared, const void *global, int bytes)
 #ifdef CUDA_EMU
     emu_cp_async(shared, global, 4, bytes);
 #else
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"((uint32_t)__cvta_generic_to_shared(shared)), "l"(global), "r"(bytes)
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"((uint32_t)__cvta_generic_to_shared(shared)), "l"(global),
+                 "r"(bytes)
                  : "memory");
 #endif
 }
@@ -193,7 +206,7 @@ template <int N> PT_DEV void cp_async_wait(void)
 #endif
 }
 
-/* ---- tensor cores ------------------------------------------------------------------------------------------------------------------- */
+/* ---- tensor cores ---- */
 /* d[16x8] += a[16x16] . b[16x8], all lanes. With g = lane / 4, t = lane % 4 (PTX ISA, mma.m16n8k16):
  *   a[0] = A[g][2t..2t+1]  a[1] = A[g+8][2t..]  a[2] = A[g][2t+8..]  a[3] = A[g+8][2t+8..]
  *   b[0] = B[2t..2t+1][g]  b[1] = B[2t+8..][g];   d[0..1] = D[g][2t..2t+1]  d[2..3] = D[g+8][2t..] */
@@ -209,8 +222,8 @@ PT_DEV void mma_bf16_16816(float d[4], const uint32_t a[4], uint32_t b0, uint32_
 }
 PT_DEV void mma_bf16_16816(float d[4], const uint32_t a[4], const uint32_t b[2]) { mma_bf16_16816(d, a, b[0], b[1]); }
 
-/* ldmatrix: lane l gives the address of row l%8 of 8x8 matrix l/8 (16 bytes, 16-byte aligned, in shared memory); x2 uses lanes 0-15.
- * r[m] of lane l: elements [l/4][2(l%4)..+1] of matrix m; with _trans [2(l%4)..+1][l/4]. */
+/* ldmatrix: lane l gives the address of row l%8 of 8x8 matrix l/8 (16 bytes, 16-byte aligned, in shared memory); x2 uses lanes
+ * 0-15. r[m] of lane l: elements [l/4][2(l%4)..+1] of matrix m; with _trans [2(l%4)..+1][l/4]. */
 #ifdef CUDA_EMU
 #define PT_LDMATRIX(name, n, trans) \
     PT_DEV void name(uint32_t r[n], const void *row) { emu_ldmatrix(r, row, n, trans); }
@@ -248,7 +261,7 @@ PT_DEV void ldmatrix_x2_trans(uint32_t r[2], const void *row)
 PT_DEV void bar_sync(int id, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory"); }
 #endif
 
-/* ---- reductions: the same order of sums on every run -------------------------------------------------------------------------------- */
+/* ---- reductions: the same order of sums on every run ---- */
 template <typename T> PT_DEV T warp_sum(T v)
 {
     for (int o = 16; o > 0; o >>= 1) v += __shfl_xor_sync(PT_FULL, v, o);

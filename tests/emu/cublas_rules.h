@@ -1,6 +1,6 @@
 /* What cuBLASLt accepts, as checked by the stand-in (emu_blas.cpp). From the table of supported types in the cuBLASLt reference
- * (cublasLtMatmul, regular data orders) and its rules of alignment; anything else is CUBLAS_STATUS_NOT_SUPPORTED here, although the
- * library may take more: what this project uses must be listed. */
+ * (cublasLtMatmul, regular data orders) and its rules of alignment; anything else is CUBLAS_STATUS_NOT_SUPPORTED here, although
+ * the library may take more: what this project uses must be listed. */
 #ifndef PT_EMU_CUBLAS_RULES_H
 #define PT_EMU_CUBLAS_RULES_H
 #include "cublasLt.h"

@@ -1,5 +1,5 @@
-/* Force-included before a .cu file that g++ or clang++ compiles: the CUDA language as C++. Each CUDA thread is a fiber (emu_sched.cpp); the
- * names below are what kernels see. See docs/gpu.md for what this can and cannot find. */
+/* Force-included before a .cu file that g++ or clang++ compiles: the CUDA language as C++. Each CUDA thread is a fiber
+ * (emu_sched.cpp); the names below are what kernels see. See docs/gpu.md for what this can and cannot find. */
 #ifndef PT_EMU_CUDA_EMU_H
 #define PT_EMU_CUDA_EMU_H
 #include <math.h>
@@ -33,8 +33,8 @@ extern emu_public emu_now;
 static const int warpSize = 32;
 
 /* ---- launching ---- */
-cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 block, size_t smem, cudaStream_t s, void (*call)(const void *),
-                       const void *args, size_t bytes);
+cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 block, size_t smem, cudaStream_t s,
+                       void (*call)(const void *), const void *args, size_t bytes);
 template <typename... P> struct emu_call { /* a kernel and its arguments, copied as bytes */
     void (*kernel)(P...);
     std::tuple<P...> args;
@@ -45,7 +45,8 @@ template <typename... P> struct emu_call { /* a kernel and its arguments, copied
     }
 };
 template <typename... P>
-static inline cudaError_t pt_launch_raw(const char *text, void (*kernel)(P...), dim3 grid, dim3 block, size_t smem, cudaStream_t s, P... p)
+static inline cudaError_t pt_launch_raw(const char *text, void (*kernel)(P...), dim3 grid, dim3 block, size_t smem,
+                                        cudaStream_t s, P... p)
 {
     static_assert((std::is_trivially_copyable<P>::value && ...), "arguments of kernels are copied as bytes");
     emu_call<P...> c = {kernel, std::tuple<P...>(p...)};
@@ -74,7 +75,18 @@ int emu_barrier(int id, int count, int kind, int pred, const char *file, int lin
 #define __syncthreads_count(p) emu_barrier(0, -1, 3, (p) != 0, __FILE__, __LINE__)
 
 enum emu_warp_kind {
-    EMU_SYNCWARP, EMU_SHFL_IDX, EMU_SHFL_UP, EMU_SHFL_DOWN, EMU_SHFL_XOR, EMU_BALLOT, EMU_ADD, EMU_MIN, EMU_MAX, EMU_OR, EMU_AND, EMU_MMA,
+    EMU_SYNCWARP,
+    EMU_SHFL_IDX,
+    EMU_SHFL_UP,
+    EMU_SHFL_DOWN,
+    EMU_SHFL_XOR,
+    EMU_BALLOT,
+    EMU_ADD,
+    EMU_MIN,
+    EMU_MAX,
+    EMU_OR,
+    EMU_AND,
+    EMU_MMA,
     EMU_LDMATRIX
 };
 void emu_syncwarp(unsigned mask);
@@ -91,7 +103,10 @@ template <typename T> static inline T emu_shfl_t(unsigned mask, int kind, T v, i
     __builtin_memcpy(&v, &u, sizeof v);
     return v;
 }
-template <typename T> static inline T __shfl_sync(unsigned m, T v, int src, int w = 32) { return emu_shfl_t(m, EMU_SHFL_IDX, v, src, w); }
+template <typename T> static inline T __shfl_sync(unsigned m, T v, int src, int w = 32)
+{
+    return emu_shfl_t(m, EMU_SHFL_IDX, v, src, w);
+}
 template <typename T> static inline T __shfl_up_sync(unsigned m, T v, unsigned d, int w = 32)
 {
     return emu_shfl_t(m, EMU_SHFL_UP, v, (int)d, w);
@@ -100,7 +115,10 @@ template <typename T> static inline T __shfl_down_sync(unsigned m, T v, unsigned
 {
     return emu_shfl_t(m, EMU_SHFL_DOWN, v, (int)d, w);
 }
-template <typename T> static inline T __shfl_xor_sync(unsigned m, T v, int x, int w = 32) { return emu_shfl_t(m, EMU_SHFL_XOR, v, x, w); }
+template <typename T> static inline T __shfl_xor_sync(unsigned m, T v, int x, int w = 32)
+{
+    return emu_shfl_t(m, EMU_SHFL_XOR, v, x, w);
+}
 static inline unsigned __ballot_sync(unsigned m, int p) { return emu_ballot(m, p); }
 static inline int __any_sync(unsigned m, int p) { return emu_ballot(m, p) != 0; }
 static inline int __all_sync(unsigned m, int p) { return emu_ballot(m, p) == m; }
@@ -133,13 +151,34 @@ template <typename T, typename F> EMU_RAW static inline T emu_atomic(T *p, F f)
     return old;
 }
 template <typename T> using emu_same = typename std::common_type<T>::type; /* not deduced */
-template <typename T> EMU_RAW static inline T atomicAdd(T *p, emu_same<T> v) { return emu_atomic(p, [v](T o) EMU_RAW { return (T)(o + v); }); }
-template <typename T> EMU_RAW static inline T atomicSub(T *p, emu_same<T> v) { return emu_atomic(p, [v](T o) EMU_RAW { return (T)(o - v); }); }
-template <typename T> EMU_RAW static inline T atomicExch(T *p, emu_same<T> v) { return emu_atomic(p, [v](T) EMU_RAW { return v; }); }
-template <typename T> EMU_RAW static inline T atomicMax(T *p, emu_same<T> v) { return emu_atomic(p, [v](T o) EMU_RAW { return o > v ? o : v; }); }
-template <typename T> EMU_RAW static inline T atomicMin(T *p, emu_same<T> v) { return emu_atomic(p, [v](T o) EMU_RAW { return o < v ? o : v; }); }
-template <typename T> EMU_RAW static inline T atomicOr(T *p, emu_same<T> v) { return emu_atomic(p, [v](T o) EMU_RAW { return (T)(o | v); }); }
-template <typename T> EMU_RAW static inline T atomicAnd(T *p, emu_same<T> v) { return emu_atomic(p, [v](T o) EMU_RAW { return (T)(o & v); }); }
+template <typename T> EMU_RAW static inline T atomicAdd(T *p, emu_same<T> v)
+{
+    return emu_atomic(p, [v](T o) EMU_RAW { return (T)(o + v); });
+}
+template <typename T> EMU_RAW static inline T atomicSub(T *p, emu_same<T> v)
+{
+    return emu_atomic(p, [v](T o) EMU_RAW { return (T)(o - v); });
+}
+template <typename T> EMU_RAW static inline T atomicExch(T *p, emu_same<T> v)
+{
+    return emu_atomic(p, [v](T) EMU_RAW { return v; });
+}
+template <typename T> EMU_RAW static inline T atomicMax(T *p, emu_same<T> v)
+{
+    return emu_atomic(p, [v](T o) EMU_RAW { return o > v ? o : v; });
+}
+template <typename T> EMU_RAW static inline T atomicMin(T *p, emu_same<T> v)
+{
+    return emu_atomic(p, [v](T o) EMU_RAW { return o < v ? o : v; });
+}
+template <typename T> EMU_RAW static inline T atomicOr(T *p, emu_same<T> v)
+{
+    return emu_atomic(p, [v](T o) EMU_RAW { return (T)(o | v); });
+}
+template <typename T> EMU_RAW static inline T atomicAnd(T *p, emu_same<T> v)
+{
+    return emu_atomic(p, [v](T o) EMU_RAW { return (T)(o & v); });
+}
 template <typename T> EMU_RAW static inline T atomicCAS(T *p, emu_same<T> c, emu_same<T> v)
 {
     return emu_atomic(p, [c, v](T o) EMU_RAW { return o == c ? v : o; });

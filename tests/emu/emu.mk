@@ -64,6 +64,14 @@ $(BUILD)/emu-plain/self_ptx.ptx: tests/emu/emu_probe.cu kernels/cuda/dev.cuh
 	$(if $(NVCC),@for a in 80 90; do $(NVCC) -std=c++17 -arch=sm_$$a -I. -ptx $< -o $@.$$a || exit 1; cat $@.$$a >> $@; rm $@.$$a; done)
 $(BUILD)/emu-plain/self_ptx: $(BUILD)/emu-plain/self_ptx.ptx
 
+# Our headers and the toolkit's agree with one list of values, sizes and prototypes.
+EMU_CUDA_INC := $(if $(NVCC),$(wildcard $(dir $(NVCC))../include))
+$(BUILD)/emu-plain/runs/abi.sh: tests/emu/abi_check.cpp $(wildcard tests/emu/include/*.h)
+	@mkdir -p $(@D)
+	$(say) $@; $(CXX) -std=c++17 -fsyntax-only $(EMU_WARN) -Itests/emu/include $<
+	$(if $(EMU_CUDA_INC),@$(CXX) -std=c++17 -fsyntax-only -isystem $(EMU_CUDA_INC) $<)
+	@{ echo 'echo "ok 1 - own headers fit abi_check.cpp"'; echo 'echo "ok 2 - $(if $(EMU_CUDA_INC),the toolkit fits it,# SKIP no CUDA headers)"'; } > $@
+
 # What `make test` runs: each program plain and under the sanitizers, and in the check build under two schedules (the random one changes from
 # day to day; EMU_SEED=n repeats one). self_ tests set their own schedules.
 EMU_SEED  ?= $(shell date +%j | sed 's/^0*//')
@@ -82,7 +90,7 @@ endef
 $(foreach c,$(EMU_CFGS),$(foreach m,fwd rev rand,$(foreach t,$(EMU_NAMES),$(eval $(call emu_run_rule,$(c),$(m),$(t))))))
 EMU_RUNS := $(foreach t,$(EMU_OTHER) $(filter-out self_bugs self_count,$(EMU_SELF)),$(call emu_script,plain,fwd,$(t)) $(call emu_script,asan,fwd,$(t))) \
             $(foreach t,$(EMU_OTHER),$(call emu_script,check,rev,$(t)) $(call emu_script,check,rand,$(t))) \
-            $(foreach t,$(EMU_SELF),$(call emu_script,check,fwd,$(t))) $(call emu_script,asan,fwd,self_bugs) $(call emu_script,plain,fwd,self_ptx)
+            $(foreach t,$(EMU_SELF),$(call emu_script,check,fwd,$(t))) $(call emu_script,asan,fwd,self_bugs) $(call emu_script,plain,fwd,self_ptx) $(BUILD)/emu-plain/runs/abi.sh
 # 50 random schedules of each program (make test-full): no false alarm.
 EMU_SEEDS := $(shell seq 1 50)
 define emu_seed_rule

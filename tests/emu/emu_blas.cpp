@@ -1,5 +1,6 @@
-/* cuBLASLt as plain loops: inputs widened to f32, sums in f32, one rounding on store. Types and alignment by cublas_rules.h. The heuristic gives one
- * algorithm that remembers the alignment it was asked for; a product that breaks it is refused, as the library may fault there. */
+/* cuBLASLt as plain loops: inputs widened to f32, sums in f32, one rounding on store. Types and alignment by cublas_rules.h.
+ * The heuristic gives one algorithm that remembers the alignment it was asked for; a product that breaks it is refused, as the
+ * library may fault there. */
 #include <stdio.h>
 #include <string.h>
 
@@ -23,7 +24,9 @@ size_t size_of(cudaDataType t) { return t == CUDA_R_32F ? 4 : t == CUDA_R_64F ? 
 bool types_allowed(const desc *d, const layout *a, const layout *b, const layout *c, const layout *o)
 {
     for (const emu_gemm_types &t : emu_gemm_allowed)
-        if (t.compute == d->compute && t.scale == d->scale && t.a == a->type && t.b == b->type && t.c == c->type && t.d == o->type) return true;
+        if (t.compute == d->compute && t.scale == d->scale && t.a == a->type && t.b == b->type && t.c == c->type &&
+            t.d == o->type)
+            return true;
     return false;
 }
 
@@ -32,7 +35,8 @@ cublasStatus_t check(const desc *d, const layout *a, const layout *b, const layo
     if (!types_allowed(d, a, b, c, o)) return CUBLAS_STATUS_NOT_SUPPORTED;
     const layout *all[] = {a, b, c, o};
     for (const layout *l : all) {
-        if (!l->rows || !l->cols || l->ld < (int64_t)(l->order == CUBLASLT_ORDER_ROW ? l->cols : l->rows)) return CUBLAS_STATUS_INVALID_VALUE;
+        if (!l->rows || !l->cols || l->ld < (int64_t)(l->order == CUBLASLT_ORDER_ROW ? l->cols : l->rows))
+            return CUBLAS_STATUS_INVALID_VALUE;
         if (l->batch != o->batch) return CUBLAS_STATUS_INVALID_VALUE;
     }
     uint64_t m = d->ta == CUBLAS_OP_N ? a->rows : a->cols, k = d->ta == CUBLAS_OP_N ? a->cols : a->rows;
@@ -44,7 +48,8 @@ cublasStatus_t check(const desc *d, const layout *a, const layout *b, const layo
 /* Tells the shadow memory of the vectors (rows or columns, whichever are contiguous) of one matrix. */
 void touch(const void *p, const layout *l, int batch, int how, const char *who)
 {
-    size_t es = size_of(l->type), len = l->order == CUBLASLT_ORDER_ROW ? l->cols : l->rows, n = l->order == CUBLASLT_ORDER_ROW ? l->rows : l->cols;
+    size_t es = size_of(l->type), len = l->order == CUBLASLT_ORDER_ROW ? l->cols : l->rows,
+           n = l->order == CUBLASLT_ORDER_ROW ? l->rows : l->cols;
     const char *base = (const char *)p + (size_t)batch * (size_t)l->stride * es;
     emu_need_dev(who, base, ((n - 1) * (size_t)l->ld + len) * es);
     for (size_t i = 0; i < n; i++) emu_shadow_range(base + i * (size_t)l->ld * es, len * es, how, who);
@@ -54,7 +59,10 @@ float load(const void *p, cudaDataType t, size_t i)
 {
     return t == CUDA_R_32F ? ((const float *)p)[i] : __bfloat162float(((const __nv_bfloat16 *)p)[i]);
 }
-size_t at(const layout *l, size_t r, size_t c) { return l->order == CUBLASLT_ORDER_ROW ? r * (size_t)l->ld + c : c * (size_t)l->ld + r; }
+size_t at(const layout *l, size_t r, size_t c)
+{
+    return l->order == CUBLASLT_ORDER_ROW ? r * (size_t)l->ld + c : c * (size_t)l->ld + r;
+}
 
 /* op(matrix) as dense rows of f32. */
 std::vector<float> widen(const void *p, const layout *l, cublasOperation_t op, int batch)
@@ -168,7 +176,8 @@ cublasStatus_t cublasLtMatmulDescDestroy(cublasLtMatmulDesc_t d)
     return CUBLAS_STATUS_SUCCESS;
 }
 #define TAKE(dst) (n == sizeof(dst) ? (memcpy(&(dst), buf, n), CUBLAS_STATUS_SUCCESS) : CUBLAS_STATUS_INVALID_VALUE)
-cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t h, cublasLtMatmulDescAttributes_t a, const void *buf, size_t n)
+cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t h, cublasLtMatmulDescAttributes_t a, const void *buf,
+                                              size_t n)
 {
     desc *d = as<desc>(h);
     int32_t v = 0;
@@ -179,11 +188,13 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t h, cublasLtMa
     case CUBLASLT_MATMUL_DESC_TRANSC:
     case CUBLASLT_MATMUL_DESC_POINTER_MODE:
         if (TAKE(v) != CUBLAS_STATUS_SUCCESS) return CUBLAS_STATUS_INVALID_VALUE;
-        return v == (a == CUBLASLT_MATMUL_DESC_EPILOGUE ? CUBLASLT_EPILOGUE_DEFAULT : 0) ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_NOT_SUPPORTED;
+        return v == (a == CUBLASLT_MATMUL_DESC_EPILOGUE ? CUBLASLT_EPILOGUE_DEFAULT : 0) ? CUBLAS_STATUS_SUCCESS
+                                                                                         : CUBLAS_STATUS_NOT_SUPPORTED;
     default: return CUBLAS_STATUS_NOT_SUPPORTED;
     }
 }
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *l, cudaDataType type, uint64_t rows, uint64_t cols, int64_t ld)
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *l, cudaDataType type, uint64_t rows, uint64_t cols,
+                                          int64_t ld)
 {
     *l = new cublasLtMatrixLayoutOpaque_t();
     *as<layout>(*l) = {type, CUBLASLT_ORDER_COL, 1, rows, cols, ld, 0};
@@ -194,7 +205,8 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t l)
     delete l;
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t h, cublasLtMatrixLayoutAttribute_t a, const void *buf, size_t n)
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t h, cublasLtMatrixLayoutAttribute_t a, const void *buf,
+                                                size_t n)
 {
     layout *l = as<layout>(h);
     switch (a) {
@@ -218,7 +230,8 @@ cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t p)
     delete p;
     return CUBLAS_STATUS_SUCCESS;
 }
-cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t h, cublasLtMatmulPreferenceAttributes_t a, const void *buf, size_t n)
+cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t h, cublasLtMatmulPreferenceAttributes_t a,
+                                                    const void *buf, size_t n)
 {
     pref *p = as<pref>(h);
     if (a == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES) return TAKE(p->workspace);
@@ -227,8 +240,9 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t h
     return i >= 0 && i < 4 ? TAKE(p->align[i]) : CUBLAS_STATUS_NOT_SUPPORTED;
 }
 
-cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
-                                              cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t o, cublasLtMatmulPreference_t p, int wanted,
+cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmulDesc_t d, cublasLtMatrixLayout_t a,
+                                              cublasLtMatrixLayout_t b, cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t o,
+                                              cublasLtMatmulPreference_t p, int wanted,
                                               cublasLtMatmulHeuristicResult_t results[], int *found)
 {
     *found = 0;
@@ -236,7 +250,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmul
     cublasStatus_t s = check(as<desc>(d), as<layout>(a), as<layout>(b), as<layout>(c), as<layout>(o));
     if (s != CUBLAS_STATUS_SUCCESS) return s;
     const pref *pr = as<pref>(p);
-    algo al = {ALGO_MAGIC, {pr->align[0], pr->align[1], pr->align[2], pr->align[3]}, pr->workspace < 4096 ? pr->workspace : 4096};
+    algo al = {
+        ALGO_MAGIC, {pr->align[0], pr->align[1], pr->align[2], pr->align[3]}, pr->workspace < 4096 ? pr->workspace : 4096};
     memset(&results[0], 0, sizeof results[0]);
     memcpy(&results[0].algo, &al, sizeof al);
     results[0].workspaceSize = al.workspace;
@@ -245,9 +260,10 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t h, cublasLtMatmul
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const void *alpha, const void *a, cublasLtMatrixLayout_t la,
-                              const void *b, cublasLtMatrixLayout_t lb, const void *beta, const void *c, cublasLtMatrixLayout_t lc, void *out,
-                              cublasLtMatrixLayout_t lo, const cublasLtMatmulAlgo_t *al, void *ws, size_t ws_bytes, cudaStream_t s)
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const void *alpha, const void *a,
+                              cublasLtMatrixLayout_t la, const void *b, cublasLtMatrixLayout_t lb, const void *beta,
+                              const void *c, cublasLtMatrixLayout_t lc, void *out, cublasLtMatrixLayout_t lo,
+                              const cublasLtMatmulAlgo_t *al, void *ws, size_t ws_bytes, cudaStream_t s)
 {
     emu_inside in;
     if (!h || !alpha || !beta) return CUBLAS_STATUS_INVALID_VALUE;
@@ -261,9 +277,10 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const 
     const void *ptr[] = {a, b, j.beta != 0 ? c : out, out};
     for (int i = 0; al && i < 4; i++)
         if ((uintptr_t)ptr[i] % want.align[i])
-            emu_die(97, "cublasLtMatmul: operand %c at %p is not aligned to %u bytes, which its algorithm was chosen for", "ABCD"[i], ptr[i],
-                    want.align[i]);
-    if (want.workspace > ws_bytes || (want.workspace && (uintptr_t)ws % EMU_GEMM_WORKSPACE_ALIGN)) return CUBLAS_STATUS_INVALID_VALUE;
+            emu_die(97, "cublasLtMatmul: operand %c at %p is not aligned to %u bytes, which its algorithm was chosen for",
+                    "ABCD"[i], ptr[i], want.align[i]);
+    if (want.workspace > ws_bytes || (want.workspace && (uintptr_t)ws % EMU_GEMM_WORKSPACE_ALIGN))
+        return CUBLAS_STATUS_INVALID_VALUE;
     if (want.workspace) emu_need_dev("cublasLtMatmul (workspace)", ws, want.workspace);
     j.ws_bytes = want.workspace;
     emu_gemm_calls++;
@@ -274,6 +291,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t h, cublasLtMatmulDesc_t d, const 
             break;
         }
     if (out == a || out == b) emu_die(97, "cublasLtMatmul: D is also an input");
-    return emu_enqueue(s, "cublasLtMatmul", [j]() { run_job(j); }) == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
+    return emu_enqueue(s, "cublasLtMatmul", [j]() { run_job(j); }) == cudaSuccess ? CUBLAS_STATUS_SUCCESS
+                                                                                  : CUBLAS_STATUS_EXECUTION_FAILED;
 }
 }

@@ -108,7 +108,8 @@ void emu_die(int code, const char *fmt, ...)
     va_end(ap);
     fputc('\n', stderr);
     if (emu_kernel) {
-        fprintf(stderr, "    in kernel %s, block (%u,%u,%u)", emu_kernel->name.c_str(), emu_now.block.x, emu_now.block.y, emu_now.block.z);
+        fprintf(stderr, "    in kernel %s, block (%u,%u,%u)", emu_kernel->name.c_str(), emu_now.block.x, emu_now.block.y,
+                emu_now.block.z);
         if (emu_cur) fprintf(stderr, ", thread (%u,%u,%u)", emu_cur->tid.x, emu_cur->tid.y, emu_cur->tid.z);
         fputc('\n', stderr);
     }

@@ -1,6 +1,6 @@
-/* Counters: launches and syncs always; the traffic of kernels when EMU_COUNT=1, from the same instrumentation as the shadow memory. Lanes run one
- * after the other here, so accesses are logged and grouped afterwards: the k-th time that the lanes of a warp come through one instruction is
- * one access of the warp. */
+/* Counters: launches and syncs always; the traffic of kernels when EMU_COUNT=1, from the same instrumentation as the shadow
+ * memory. Lanes run one after the other here, so accesses are logged and grouped afterwards: the k-th time that the lanes of a
+ * warp come through one instruction is one access of the warp. */
 #include <string.h>
 #include <sys/mman.h>
 #include <algorithm>
@@ -87,7 +87,8 @@ static uint64_t new_sectors(int w, const uint64_t *sector, int n)
 {
     uint64_t fresh = 0;
     if (!seen_sectors[w]) {
-        void *p = mmap(NULL, emu_dev_bytes / 256 + 64, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *p =
+            mmap(NULL, emu_dev_bytes / 256 + 64, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (p == MAP_FAILED) emu_die(98, "no addresses for counters");
         seen_sectors[w] = (uint64_t *)p;
     }
@@ -156,11 +157,16 @@ void emu_count_block_end(void)
     n_visits = 0;
     for (std::vector<entry> &l : logs) {
         std::sort(l.begin(), l.end(), [](const entry &a, const entry &b) {
-            return a.pc != b.pc ? a.pc < b.pc : a.nth != b.nth ? a.nth < b.nth : a.shared != b.shared ? a.shared < b.shared : a.how < b.how;
+            return a.pc != b.pc           ? a.pc < b.pc
+                   : a.nth != b.nth       ? a.nth < b.nth
+                   : a.shared != b.shared ? a.shared < b.shared
+                                          : a.how < b.how;
         });
         for (size_t i = 0; i < l.size();) {
             size_t j = i;
-            while (j < l.size() && l[j].pc == l[i].pc && l[j].nth == l[i].nth && l[j].shared == l[i].shared && l[j].how == l[i].how) j++;
+            while (j < l.size() && l[j].pc == l[i].pc && l[j].nth == l[i].nth && l[j].shared == l[i].shared &&
+                   l[j].how == l[i].how)
+                j++;
             if (l[i].shared) count_shared(c, &l[i], j - i);
             else count_global(c, &l[i], j - i);
             i = j;

@@ -1,4 +1,5 @@
-/* Counters of the emulated device. Launches and host syncs are always counted; memory traffic a kernel with EMU_COUNT=1 in the check build. Plain C. */
+/* Counters of the emulated device. Launches and host syncs are always counted; memory traffic a kernel with EMU_COUNT=1 in the
+ * check build. Plain C. */
 #ifndef PT_EMU_COUNTERS_H
 #define PT_EMU_COUNTERS_H
 #include <stddef.h>

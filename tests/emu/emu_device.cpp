@@ -5,7 +5,8 @@
 #include "emu_rt.h"
 
 extern "C" {
-static const struct { cudaError_t code; const char *name, *text; } errors[] = {
+static const struct { cudaError_t code; const char *name, *text;
+} errors[] = {
     {cudaSuccess, "cudaSuccess", "no error"},
     {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},
     {cudaErrorMemoryAllocation, "cudaErrorMemoryAllocation", "out of memory"},
@@ -13,10 +14,12 @@ static const struct { cudaError_t code; const char *name, *text; } errors[] = {
     {cudaErrorInvalidConfiguration, "cudaErrorInvalidConfiguration", "invalid configuration argument"},
     {cudaErrorInvalidDevicePointer, "cudaErrorInvalidDevicePointer", "invalid device pointer"},
     {cudaErrorInvalidMemcpyDirection, "cudaErrorInvalidMemcpyDirection", "invalid copy direction for memcpy"},
-    {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver", "CUDA driver version is insufficient for CUDA runtime version"},
+    {cudaErrorInsufficientDriver, "cudaErrorInsufficientDriver",
+     "CUDA driver version is insufficient for CUDA runtime version"},
     {cudaErrorNoDevice, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
     {cudaErrorInvalidDevice, "cudaErrorInvalidDevice", "invalid device ordinal"},
-    {cudaErrorNoKernelImageForDevice, "cudaErrorNoKernelImageForDevice", "no kernel image is available for execution on the device"},
+    {cudaErrorNoKernelImageForDevice, "cudaErrorNoKernelImageForDevice",
+     "no kernel image is available for execution on the device"},
     {cudaErrorInvalidResourceHandle, "cudaErrorInvalidResourceHandle", "invalid resource handle"},
     {cudaErrorNotReady, "cudaErrorNotReady", "device not ready"},
     {cudaErrorLaunchFailure, "cudaErrorLaunchFailure", "unspecified launch failure"},
@@ -39,7 +42,8 @@ cudaError_t cudaGetDeviceCount(int *n)
 {
     emu_init();
     *n = emu_set.devices > 0 ? emu_set.devices : 0;
-    return emu_set.devices > 0 ? cudaSuccess : emu_set_error(emu_set.devices < 0 ? cudaErrorInsufficientDriver : cudaErrorNoDevice);
+    return emu_set.devices > 0 ? cudaSuccess
+                               : emu_set_error(emu_set.devices < 0 ? cudaErrorInsufficientDriver : cudaErrorNoDevice);
 }
 cudaError_t cudaGetDevice(int *d)
 {

@@ -1,6 +1,6 @@
-/* What instrumented kernels call: the __tsan_* functions of -fsanitize=thread, atomics, and copies that the compiler made of structs. Accesses
- * are sorted by where they go: shared or device memory to the shadow and the counters, the thread's own stack and constants pass, anything else is
- * host memory that a kernel has no business with. */
+/* What instrumented kernels call: the __tsan_* functions of -fsanitize=thread, atomics, and copies that the compiler made of
+ * structs. Accesses are sorted by where they go: shared or device memory to the shadow and the counters, the thread's own stack
+ * and constants pass, anything else is host memory that a kernel has no business with. */
 #include <link.h>
 #include <string.h>
 

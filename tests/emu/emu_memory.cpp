@@ -1,5 +1,5 @@
-/* Device memory: reserved addresses that are handed out once, each allocation on chunks of its own with a gap behind it; the guard that keeps
- * the host from reading them; pinned host memory. */
+/* Device memory: reserved addresses that are handed out once, each allocation on chunks of its own with a gap behind it; the
+ * guard that keeps the host from reading them; pinned host memory. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -116,7 +116,8 @@ cudaError_t cudaMalloc(void **p, size_t n)
     if (!p) return emu_set_error(cudaErrorInvalidValue);
     *p = NULL;
     if (n == 0) return cudaSuccess;
-    if ((emu_set.fail_malloc > 0 && --emu_set.fail_malloc == 0) || n > emu_set.memory - in_use) return emu_set_error(cudaErrorMemoryAllocation);
+    if ((emu_set.fail_malloc > 0 && --emu_set.fail_malloc == 0) || n > emu_set.memory - in_use)
+        return emu_set_error(cudaErrorMemoryAllocation);
     *p = allocate(n, false);
     return *p ? cudaSuccess : emu_set_error(cudaErrorMemoryAllocation);
 }

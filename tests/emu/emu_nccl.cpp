@@ -1,6 +1,6 @@
-/* NCCL over POSIX shared memory: ranks are processes. Before data moves, the ranks compare what they were asked to do: a difference, which
- * the library would answer by hanging, ends the process with 99, and so does a rank that does not come within 30 s (EMU_NCCL_WAIT).
- * Sums run in rank order in double. A rank that aborts or dies is ncclRemoteError to the others. */
+/* NCCL over POSIX shared memory: ranks are processes. Before data moves, the ranks compare what they were asked to do: a
+ * difference, which the library would answer by hanging, ends the process with 99, and so does a rank that does not come within
+ * 30 s (EMU_NCCL_WAIT). Sums run in rank order in double. A rank that aborts or dies is ncclRemoteError to the others. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -73,7 +73,8 @@ static bool meet(ncclComm *c, const char *what)
             int pid = b->pid[behind].load();
             if (pid > 0 && kill(pid, 0) != 0 && errno == ESRCH) return false;
             if (seconds() - start > patience())
-                emu_die(99, "rank %d waits in %s (collective %llu): rank %d does not come", c->rank, what, (unsigned long long)c->seq, behind);
+                emu_die(99, "rank %d waits in %s (collective %llu): rank %d does not come", c->rank, what,
+                        (unsigned long long)c->seq, behind);
             usleep(50);
         }
     }
@@ -110,7 +111,10 @@ template <typename T> static void reduce_int(T *out, board *b, int n, int op, si
         T acc = ((const T *)b->data[0])[i];
         for (int r = 1; r < n; r++) {
             T v = ((const T *)b->data[r])[i];
-            acc = op == ncclMax ? (v > acc ? v : acc) : op == ncclMin ? (v < acc ? v : acc) : op == ncclProd ? (T)(acc * v) : (T)(acc + v);
+            acc = op == ncclMax    ? (v > acc ? v : acc)
+                  : op == ncclMin  ? (v < acc ? v : acc)
+                  : op == ncclProd ? (T)(acc * v)
+                                   : (T)(acc + v);
         }
         out[i] = acc;
     }
@@ -126,7 +130,10 @@ static void reduce_chunk(unsigned char *out, board *b, int n, int type, int op, 
         double acc = get(b->data[0], type, i);
         for (int r = 1; r < n; r++) {
             double v = get(b->data[r], type, i);
-            acc = op == ncclMax ? (v > acc ? v : acc) : op == ncclMin ? (v < acc ? v : acc) : op == ncclProd ? acc * v : acc + v;
+            acc = op == ncclMax    ? (v > acc ? v : acc)
+                  : op == ncclMin  ? (v < acc ? v : acc)
+                  : op == ncclProd ? acc * v
+                                   : acc + v;
         }
         put(out, type, i, op == ncclAvg ? acc / n : acc);
     }
@@ -139,17 +146,20 @@ static bool compare(ncclComm *c, const call &mine)
     if (!meet(c, whats[mine.what])) return false;
     for (int r = 0; r < c->n; r++) {
         const call &o = c->b->asked[r];
-        if (o.what != mine.what || o.count != mine.count || o.type != mine.type || o.op != mine.op || o.root != mine.root || o.seq != mine.seq)
-            emu_die(99, "collectives differ: rank %d asks for %s %llu of %llu elements of type %d (op %d, root %d), rank %d for %s %llu of %llu of "
-                        "type %d (op %d, root %d)",
-                    c->rank, whats[mine.what], (unsigned long long)mine.seq, (unsigned long long)mine.count, mine.type, mine.op, mine.root, r,
-                    whats[o.what], (unsigned long long)o.seq, (unsigned long long)o.count, o.type, o.op, o.root);
+        if (o.what != mine.what || o.count != mine.count || o.type != mine.type || o.op != mine.op || o.root != mine.root ||
+            o.seq != mine.seq)
+            emu_die(99,
+                    "collectives differ: rank %d asks for %s %llu of %llu elements of type %d (op %d, root %d), rank %d for %s "
+                    "%llu of %llu of "
+                    "type %d (op %d, root %d)",
+                    c->rank, whats[mine.what], (unsigned long long)mine.seq, (unsigned long long)mine.count, mine.type, mine.op,
+                    mine.root, r, whats[o.what], (unsigned long long)o.seq, (unsigned long long)o.count, o.type, o.op, o.root);
     }
     return meet(c, whats[mine.what]);
 }
 
-/* The data of one collective, chunk by chunk through the board. count: elements a rank sends (all-gather, broadcast, reductions), or gets
- * (reduce-scatter). */
+/* The data of one collective, chunk by chunk through the board. count: elements a rank sends (all-gather, broadcast,
+ * reductions), or gets (reduce-scatter). */
 static bool transfer(ncclComm *c, const call &k, const unsigned char *send, unsigned char *recv)
 {
     size_t es = type_bytes(k.type), step = CHUNK / es, parts = k.what == REDUCE_SCATTER ? (size_t)c->n : 1;
@@ -162,19 +172,22 @@ static bool transfer(ncclComm *c, const call &k, const unsigned char *send, unsi
             if (k.what == BROADCAST) memcpy(out, c->b->data[k.root], n * es);
             if (k.what == ALL_GATHER)
                 for (int r = 0; r < c->n; r++) memcpy(recv + ((size_t)r * k.count + at) * es, c->b->data[r], n * es);
-            if (k.what == ALL_REDUCE || (k.what == REDUCE && c->rank == k.root) || (k.what == REDUCE_SCATTER && (int)part == c->rank))
+            if (k.what == ALL_REDUCE || (k.what == REDUCE && c->rank == k.root) ||
+                (k.what == REDUCE_SCATTER && (int)part == c->rank))
                 reduce_chunk(out, c->b, c->n, k.type, k.op, n);
             if (!meet(c, whats[k.what])) return false;
         }
     return true;
 }
 
-static ncclResult_t collective(int what, const void *send, void *recv, size_t count, int type, int op, int root, ncclComm_t c, cudaStream_t s)
+static ncclResult_t collective(int what, const void *send, void *recv, size_t count, int type, int op, int root, ncclComm_t c,
+                               cudaStream_t s)
 {
     emu_inside in;
     if (!c || !type_bytes(type) || op < 0 || op > 4 || root < 0 || root >= c->n) return ncclInvalidArgument;
     if (c->async != ncclSuccess) return c->async;
-    size_t es = type_bytes(type), in_n = what == REDUCE_SCATTER ? count * (size_t)c->n : count, out_n = what == ALL_GATHER ? count * (size_t)c->n : count;
+    size_t es = type_bytes(type), in_n = what == REDUCE_SCATTER ? count * (size_t)c->n : count,
+           out_n = what == ALL_GATHER ? count * (size_t)c->n : count;
     bool sends = what != BROADCAST || c->rank == root, gets = what != REDUCE || c->rank == root;
     if (sends && count) emu_need_dev("NCCL (send)", send, in_n * es);
     if (gets && count) emu_need_dev("NCCL (receive)", recv, out_n * es);
@@ -208,7 +221,8 @@ ncclResult_t ncclCommInitRank(ncclComm_t *out, int n, ncclUniqueId id, int rank)
 {
     emu_init();
     *out = NULL;
-    if (n < 1 || n > RANKS || rank < 0 || rank >= n || id.internal[0] != '/' || !memchr(id.internal, 0, sizeof id.internal)) return ncclInvalidArgument;
+    if (n < 1 || n > RANKS || rank < 0 || rank >= n || id.internal[0] != '/' || !memchr(id.internal, 0, sizeof id.internal))
+        return ncclInvalidArgument;
     int fd = shm_open(id.internal, O_CREAT | O_RDWR, 0600);
     if (fd < 0 || ftruncate(fd, sizeof(board)) != 0) return ncclSystemError;
     void *p = mmap(NULL, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -217,7 +231,8 @@ ncclResult_t ncclCommInitRank(ncclComm_t *out, int n, ncclUniqueId id, int rank)
     ncclComm *c = new ncclComm{(board *)p, rank, n, 0, 0, ncclSuccess, {0}};
     memcpy(c->name, id.internal, sizeof c->name);
     int zero = 0;
-    if (!c->b->ranks.compare_exchange_strong(zero, n) && zero != n) emu_die(99, "rank %d makes a group of %d, another rank one of %d", rank, n, zero);
+    if (!c->b->ranks.compare_exchange_strong(zero, n) && zero != n)
+        emu_die(99, "rank %d makes a group of %d, another rank one of %d", rank, n, zero);
     if (c->b->pid[rank].exchange((int)getpid()) != 0) emu_die(99, "two processes are rank %d", rank);
     bool all = meet(c, "ncclCommInitRank");
     if (rank == 0) shm_unlink(c->name); /* everyone has it open, or never will */
@@ -274,8 +289,14 @@ ncclResult_t ncclCommUserRank(const ncclComm_t c, int *r)
 }
 const char *ncclGetErrorString(ncclResult_t r)
 {
-    static const char *const text[] = {"no error", "unhandled cuda error", "unhandled system error", "internal error", "invalid argument",
-                                       "invalid usage", "remote process exited or there was a network error", "NCCL operation in progress"};
+    static const char *const text[] = {"no error",
+                                       "unhandled cuda error",
+                                       "unhandled system error",
+                                       "internal error",
+                                       "invalid argument",
+                                       "invalid usage",
+                                       "remote process exited or there was a network error",
+                                       "NCCL operation in progress"};
     return r >= 0 && r < 8 ? text[r] : "unknown result code";
 }
 const char *ncclGetLastError(ncclComm_t) { return ""; }
@@ -291,15 +312,18 @@ ncclResult_t ncclGroupEnd(void)
     groups--;
     return ncclSuccess;
 }
-ncclResult_t ncclAllReduce(const void *send, void *recv, size_t count, ncclDataType_t type, ncclRedOp_t op, ncclComm_t c, cudaStream_t s)
+ncclResult_t ncclAllReduce(const void *send, void *recv, size_t count, ncclDataType_t type, ncclRedOp_t op, ncclComm_t c,
+                           cudaStream_t s)
 {
     return collective(ALL_REDUCE, send, recv, count, type, op, 0, c, s);
 }
-ncclResult_t ncclBroadcast(const void *send, void *recv, size_t count, ncclDataType_t type, int root, ncclComm_t c, cudaStream_t s)
+ncclResult_t ncclBroadcast(const void *send, void *recv, size_t count, ncclDataType_t type, int root, ncclComm_t c,
+                           cudaStream_t s)
 {
     return collective(BROADCAST, send, recv, count, type, 0, root, c, s);
 }
-ncclResult_t ncclReduce(const void *send, void *recv, size_t count, ncclDataType_t type, ncclRedOp_t op, int root, ncclComm_t c, cudaStream_t s)
+ncclResult_t ncclReduce(const void *send, void *recv, size_t count, ncclDataType_t type, ncclRedOp_t op, int root, ncclComm_t c,
+                        cudaStream_t s)
 {
     return collective(REDUCE, send, recv, count, type, op, root, c, s);
 }
@@ -307,7 +331,8 @@ ncclResult_t ncclAllGather(const void *send, void *recv, size_t count, ncclDataT
 {
     return collective(ALL_GATHER, send, recv, count, type, 0, 0, c, s);
 }
-ncclResult_t ncclReduceScatter(const void *send, void *recv, size_t count, ncclDataType_t type, ncclRedOp_t op, ncclComm_t c, cudaStream_t s)
+ncclResult_t ncclReduceScatter(const void *send, void *recv, size_t count, ncclDataType_t type, ncclRedOp_t op, ncclComm_t c,
+                               cudaStream_t s)
 {
     return collective(REDUCE_SCATTER, send, recv, count, type, op, 0, c, s);
 }

@@ -1,5 +1,6 @@
-/* One kernel a wrapper of dev.cuh, for self_ptx.cpp: nvcc -ptx makes its text, and an interpreter written from the PTX manual runs that text. So
- * what is tested is the inline assembly itself, which the emulation never sees. One warp, straight-line code. */
+/* One kernel a wrapper of dev.cuh, for self_ptx.cpp: nvcc -ptx makes its text, and an interpreter written from the PTX manual
+ * runs that text. So what is tested is the inline assembly itself, which the emulation never sees. One warp, straight-line
+ * code. */
 #include "kernels/cuda/dev.cuh"
 
 extern "C" __global__ void probe_mma(const uint32_t *in, const float *c, float *d)

@@ -1,5 +1,5 @@
-/* Inside of the emulation runtime: what its files share. Compiled three times: EMU_CHECK=1 has the shadow memory, EMU_ASAN=1 tells
- * AddressSanitizer of fibers and device memory, neither is the plain build. One OS thread runs everything. */
+/* Inside of the emulation runtime: what its files share. Compiled three times: EMU_CHECK=1 has the shadow memory, EMU_ASAN=1
+ * tells AddressSanitizer of fibers and device memory, neither is the plain build. One OS thread runs everything. */
 #ifndef PT_EMU_RT_H
 #define PT_EMU_RT_H
 #include <stdarg.h>
@@ -37,7 +37,8 @@ extern emu_settings emu_set;
 void emu_init(void); /* idempotent */
 uint64_t emu_random(void);
 
-/* Prints what is wrong, where, and leaves with the code: 97 a detected error, 98 deadlock or a fatal state, 99 collectives differ. */
+/* Prints what is wrong, where, and leaves with the code: 97 a detected error, 98 deadlock or a fatal state, 99 collectives
+ * differ. */
 void emu_die(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 extern const void *emu_fault_pc; /* code address that emu_die names */
 

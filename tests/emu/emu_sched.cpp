@@ -1,5 +1,5 @@
-/* Threads of a block as fibers: lazily started workers that run thread after thread until one has to wait; barriers; rendezvous of
- * warps; shared memory of the block. */
+/* Threads of a block as fibers: lazily started workers that run thread after thread until one has to wait; barriers; rendezvous
+ * of warps; shared memory of the block. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,11 +160,12 @@ static void thread_exit(emu_thread *t)
     w->live &= ~(1u << t->lane);
     for (int i = 0; i < w->n_rv; i++)
         if (w->rv[i].mask >> t->lane & 1)
-            emu_die(97, "thread %u exits while lanes 0x%08x of its warp wait in %s with mask 0x%08x that names it", t->id, w->rv[i].arrived,
-                    emu_warp_kind_name(w->rv[i].kind), w->rv[i].mask);
+            emu_die(97, "thread %u exits while lanes 0x%08x of its warp wait in %s with mask 0x%08x that names it", t->id,
+                    w->rv[i].arrived, emu_warp_kind_name(w->rv[i].kind), w->rv[i].mask);
     barrier *b = &blk.bar[0];
     if (b->arrived && b->want < 0 && b->arrived == (int)blk.live)
-        emu_die(97, "thread %u exits, the other %u wait in a barrier at %s:%d (return before a barrier)", t->id, blk.live, b->file, b->line);
+        emu_die(97, "thread %u exits, the other %u wait in a barrier at %s:%d (return before a barrier)", t->id, blk.live,
+                b->file, b->line);
 }
 
 static void worker_main(void)
@@ -243,7 +244,8 @@ int emu_barrier(int id, int count, int kind, int pred, const char *file, int lin
     emu_thread *t = emu_cur;
     if (!t) emu_die(97, "__syncthreads outside of a kernel at %s:%d", file, line);
     if (id < 0 || id > 15 || (count >= 0 && (count % 32 || count == 0 || count > (int)emu_n_threads)))
-        emu_die(97, "barrier %d of %d threads at %s:%d: ids are 0 to 15, counts multiples of 32 within the block", id, count, file, line);
+        emu_die(97, "barrier %d of %d threads at %s:%d: ids are 0 to 15, counts multiples of 32 within the block", id, count,
+                file, line);
     barrier *b = &blk.bar[id];
     if (b->arrived == 0) {
         b->kind = kind;
@@ -252,8 +254,8 @@ int emu_barrier(int id, int count, int kind, int pred, const char *file, int lin
         b->line = line;
         b->want = count;
     } else if (b->kind != kind || b->want != count || (id == 0 && (b->line != line || strcmp(b->file, file) != 0))) {
-        emu_die(97, "threads meet at different barriers: thread %u at %s:%d, thread %u at %s:%d", t->id, file, line, b->who[0]->id, b->file,
-                b->line);
+        emu_die(97, "threads meet at different barriers: thread %u at %s:%d, thread %u at %s:%d", t->id, file, line,
+                b->who[0]->id, b->file, b->line);
     }
     b->acc = kind == 1 ? b->acc | pred : kind == 2 ? b->acc & pred : b->acc + pred;
     b->who[b->arrived++] = t;
@@ -274,9 +276,10 @@ int emu_barrier(int id, int count, int kind, int pred, const char *file, int lin
 /* ---- warps ---- */
 const char *emu_warp_kind_name(int kind)
 {
-    static const char *const names[] = {"__syncwarp", "__shfl_sync", "__shfl_up_sync", "__shfl_down_sync", "__shfl_xor_sync", "__ballot_sync",
-                                        "__reduce_add_sync", "__reduce_min_sync", "__reduce_max_sync", "__reduce_or_sync",
-                                        "__reduce_and_sync", "mma", "ldmatrix"};
+    static const char *const names[] = {"__syncwarp",        "__shfl_sync",      "__shfl_up_sync",    "__shfl_down_sync",
+                                        "__shfl_xor_sync",   "__ballot_sync",    "__reduce_add_sync", "__reduce_min_sync",
+                                        "__reduce_max_sync", "__reduce_or_sync", "__reduce_and_sync", "mma",
+                                        "ldmatrix"};
     return names[kind];
 }
 
@@ -288,7 +291,8 @@ void emu_rendezvous(unsigned mask, int kind, void *args, emu_leader leader)
     if (!(mask >> t->lane & 1))
         emu_die(97, "%s: lane %u is not in its mask 0x%08x", emu_warp_kind_name(kind), t->lane, mask);
     if (mask & ~w->live)
-        emu_die(97, "%s: mask 0x%08x names lanes 0x%08x that exited or do not exist", emu_warp_kind_name(kind), mask, mask & ~w->live);
+        emu_die(97, "%s: mask 0x%08x names lanes 0x%08x that exited or do not exist", emu_warp_kind_name(kind), mask,
+                mask & ~w->live);
     rendezvous *r = NULL;
     for (int i = 0; i < w->n_rv; i++) {
         if (w->rv[i].mask == mask) r = &w->rv[i];
@@ -339,7 +343,8 @@ void *emu_static_shared(emu_slot *slot, size_t bytes)
         static_bytes += padded;
         if (static_bytes > 48 * 1024) emu_die(97, "%zu bytes of static shared memory: 48 KB is the limit", static_bytes);
         if (static_bytes + emu_kernel->smem > shared_limit())
-            emu_die(97, "%zu bytes of shared memory: sm_%d has %zu a block", static_bytes + emu_kernel->smem, emu_set.arch, shared_limit());
+            emu_die(97, "%zu bytes of shared memory: sm_%d has %zu a block", static_bytes + emu_kernel->smem, emu_set.arch,
+                    shared_limit());
         emu_shared_slots.push_back({slot->offset, bytes, slot->name});
 #if EMU_ASAN
         __asan_unpoison_memory_region(emu_shared + slot->offset, bytes);
@@ -362,8 +367,10 @@ static void deadlock(void)
     fprintf(stderr, "emu: no thread can run:\n");
     for (unsigned i = 0; i < emu_n_threads; i++) {
         emu_thread *t = &emu_threads[i];
-        if (t->state == EMU_AT_BARRIER) fprintf(stderr, "  thread %u waits in barrier %d at %s:%d\n", i, t->bar, t->file, t->line);
-        if (t->state == EMU_AT_WARP) fprintf(stderr, "  thread %u waits in %s, mask 0x%08x\n", i, emu_warp_kind_name(t->kind), t->mask);
+        if (t->state == EMU_AT_BARRIER)
+            fprintf(stderr, "  thread %u waits in barrier %d at %s:%d\n", i, t->bar, t->file, t->line);
+        if (t->state == EMU_AT_WARP)
+            fprintf(stderr, "  thread %u waits in %s, mask 0x%08x\n", i, emu_warp_kind_name(t->kind), t->mask);
         if (i > 63 && i + 1 < emu_n_threads) continue;
     }
     emu_die(98, "deadlock: %u of %u threads wait", blk.live, emu_n_threads);
@@ -429,8 +436,10 @@ static void run_block(uint64_t index)
 static void init_memory(void)
 {
     emu_stacks_bytes = (size_t)STACK * 1024;
-    emu_stacks = (char *)mmap(NULL, emu_stacks_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    emu_shared = (char *)mmap(NULL, EMU_SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    emu_stacks =
+        (char *)mmap(NULL, emu_stacks_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    emu_shared =
+        (char *)mmap(NULL, EMU_SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (emu_stacks == MAP_FAILED || emu_shared == MAP_FAILED) emu_die(98, "no memory for stacks");
     for (int i = 0; i < 1024; i++) mprotect(emu_stacks + (size_t)i * STACK, 4096, PROT_NONE);
     for (int i = 1023; i >= 0; i--) blk.free_stacks.push_back(i);

@@ -1,10 +1,10 @@
-/* Shadow memory of the check build. Kernels are compiled with -fsanitize=thread but without libtsan: the __tsan_* functions are in
- * emu_hooks.cpp and come here. For every 2 bytes of device and shared memory a cell keeps the last writer and the readers.
+/* Shadow memory of the check build. Kernels are compiled with -fsanitize=thread but without libtsan: the __tsan_* functions are
+ * in emu_hooks.cpp and come here. For every 2 bytes of device and shared memory a cell keeps the last writer and the readers.
  *
- * Order inside a block: a vector clock a warp. Time is one counter of the block that every barrier and __syncwarp advances; an access of
- * warp v at time t comes before what warp w does now when t <= seen[w][v]. Lanes of one warp are ordered by __syncwarp alone (a
- * partial mask counts as the whole warp). Shuffles order nothing.
- * Blocks of one launch are not ordered. Operations of streams are ordered by the vector clocks of emu_stream.cpp. */
+ * Order inside a block: a vector clock a warp. Time is one counter of the block that every barrier and __syncwarp advances; an
+ * access of warp v at time t comes before what warp w does now when t <= seen[w][v]. Lanes of one warp are ordered by
+ * __syncwarp alone (a partial mask counts as the whole warp). Shuffles order nothing. Blocks of one launch are not ordered.
+ * Operations of streams are ordered by the vector clocks of emu_stream.cpp. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -52,7 +52,8 @@ void emu_shadow_init(void)
 void emu_shadow_alloc(emu_alloc *)
 {
     if (cells) return;
-    cells = (cell *)mmap(NULL, sizeof(cell) * (emu_dev_bytes / 2 + 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    cells = (cell *)mmap(NULL, sizeof(cell) * (emu_dev_bytes / 2 + 1), PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (cells == MAP_FAILED) emu_die(98, "no addresses for shadow memory");
 }
 
@@ -175,7 +176,8 @@ static std::string place(const void *p)
     }
     emu_alloc *a = emu_find_alloc(p);
     if (!a) return "no allocation";
-    snprintf(s, sizeof s, "byte %zu of allocation %zu (%zu bytes)", (size_t)((const char *)p - a->base), (size_t)(a - emu_allocs.data()), a->bytes);
+    snprintf(s, sizeof s, "byte %zu of allocation %zu (%zu bytes)", (size_t)((const char *)p - a->base),
+             (size_t)(a - emu_allocs.data()), a->bytes);
     return s;
 }
 
@@ -185,7 +187,8 @@ static void __attribute__((noreturn)) report(const void *pc, const void *p, cons
     emu_die(97, "%s: %s%s%s%s", what, place(p).c_str(), extra, range_who ? " by " : "", range_who ? range_who : "");
 }
 
-static void __attribute__((noreturn)) race(const void *pc, const void *p, const emu_thread *t, const char *what, uint32_t s, const who &other)
+static void __attribute__((noreturn))
+race(const void *pc, const void *p, const emu_thread *t, const char *what, uint32_t s, const who &other)
 {
     char extra[160];
     bool same = s >= block_first;
@@ -239,7 +242,8 @@ static void device_cell(emu_thread *t, cell &c, unsigned mask, int how, const vo
 {
     if (how != EMU_WRITE && init_too && (c.init & mask) != mask) report(pc, p, "read of memory that nothing wrote", "");
     if (c.wstamp && (c.w.mask & mask) && !(c.w.atomic && how == EMU_ATOMIC) && conflict(t, c.wstamp, c.w))
-        race(pc, p, t, how == EMU_READ ? "reads after an unsynchronised write" : "writes after an unsynchronised write", c.wstamp, c.w);
+        race(pc, p, t, how == EMU_READ ? "reads after an unsynchronised write" : "writes after an unsynchronised write",
+             c.wstamp, c.w);
     if (how == EMU_READ) {
         who r = me(t, mask, how);
         if (c.rstamp >= block_first) {
@@ -268,9 +272,11 @@ static void device_cell(emu_thread *t, cell &c, unsigned mask, int how, const vo
 static void shared_one(emu_thread *t, shared_cell &c, unsigned mask, int how, const void *p, const void *pc)
 {
     bool live = c.wstamp >= block_first && c.wstamp <= stamp;
-    if (how != EMU_WRITE && (!live || (c.init & mask) != mask)) report(pc, p, "read of memory that nothing wrote (or a cp.async not waited for)", "");
+    if (how != EMU_WRITE && (!live || (c.init & mask) != mask))
+        report(pc, p, "read of memory that nothing wrote (or a cp.async not waited for)", "");
     if (live && c.wstamp == stamp && (c.w.mask & mask) && !(c.w.atomic && how == EMU_ATOMIC) && !ordered(t, c.w))
-        race(pc, p, t, how == EMU_READ ? "reads after an unsynchronised write" : "writes after an unsynchronised write", c.wstamp, c.w);
+        race(pc, p, t, how == EMU_READ ? "reads after an unsynchronised write" : "writes after an unsynchronised write",
+             c.wstamp, c.w);
     if (c.rstamp != stamp) {
         c.rstamp = stamp;
         c.rwarps = 0;

@@ -1,6 +1,7 @@
-/* Streams, events, copies and launches. Each operation knows what it must follow: its stream, awaited events, the legacy default stream.
- * Eager: it runs when it is issued. Lazy: it runs when the host waits for it, streams taking turns at random, as late as allowed. Either way the
- * operation carries a vector clock over streams, so that the shadow memory sees accesses that no stream order or event separates. */
+/* Streams, events, copies and launches. Each operation knows what it must follow: its stream, awaited events, the legacy
+ * default stream. Eager: it runs when it is issued. Lazy: it runs when the host waits for it, streams taking turns at random,
+ * as late as allowed. Either way the operation carries a vector clock over streams, so that the shadow memory sees accesses
+ * that no stream order or event separates. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,8 @@ struct CUevent_st {
     double when;
 };
 
-static std::vector<cudaStream_t> &streams = *new std::vector<cudaStream_t>; /* lives as long as the process; [0] is the legacy default stream; destroyed ones are NULL */
+static std::vector<cudaStream_t> &streams = *new std::vector<cudaStream_t>; /* lives as long as the process; [0] is the legacy
+                                                                               default stream; destroyed ones are NULL */
 static std::set<cudaEvent_t> &events = *new std::set<cudaEvent_t>;
 static clocks host_sees;
 static op *running;
@@ -89,19 +91,22 @@ static bool may_run(cudaStream_t s)
     return true;
 }
 
-/* Runs operations of streams taken at random until `until` is done. */
+/* Runs the next operation of a stream taken at random. */
+static void run_one(void)
+{
+    std::vector<cudaStream_t> can;
+    for (cudaStream_t s : streams)
+        if (may_run(s)) can.push_back(s);
+    if (can.empty()) emu_die(98, "streams wait for each other");
+    cudaStream_t s = can[emu_random() % can.size()];
+    op_ref o = s->queue.front();
+    s->queue.pop_front();
+    run(o.get());
+}
+
 static void run_until(const op_ref &until)
 {
-    while (!until->done) {
-        std::vector<cudaStream_t> can;
-        for (cudaStream_t s : streams)
-            if (may_run(s)) can.push_back(s);
-        if (can.empty()) emu_die(98, "streams wait for each other");
-        cudaStream_t s = can[emu_random() % can.size()];
-        op_ref o = s->queue.front();
-        s->queue.pop_front();
-        run(o.get());
-    }
+    while (!until->done) run_one();
 }
 
 static void host_waits(const op_ref &o)
@@ -176,15 +181,16 @@ static cudaError_t check_launch(const void *kernel, dim3 g, dim3 b, size_t smem)
     return smem > allowed ? cudaErrorInvalidValue : cudaSuccess;
 }
 
-cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 block, size_t smem, cudaStream_t s, void (*call)(const void *),
-                       const void *args, size_t bytes)
+cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 block, size_t smem, cudaStream_t s,
+                       void (*call)(const void *), const void *args, size_t bytes)
 {
     emu_inside in;
     if (sticky != cudaSuccess) return sticky;
     cudaError_t e = check_launch(kernel, grid, block, smem);
     if (e != cudaSuccess) return emu_set_error(e);
     int n = 0, depth = 0;
-    for (; text[n] && (text[n] != ',' || depth); n++) depth += (text[n] == '<' || text[n] == '(') - (text[n] == '>' || text[n] == ')');
+    for (; text[n] && (text[n] != ',' || depth); n++)
+        depth += (text[n] == '<' || text[n] == '(') - (text[n] == '>' || text[n] == ')');
     emu_launch_info k = {std::string(text, (size_t)n), grid, block, smem, ++n_launches, kernel, call,
                          std::vector<char>((const char *)args, (const char *)args + bytes)};
     bool fails = emu_set.fail_launch > 0 && --emu_set.fail_launch == 0;
@@ -196,7 +202,8 @@ cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 blo
 }
 
 /* ---- copies ---- */
-static void copy_rows(char *d, size_t dp, const char *s, size_t sp, size_t w, size_t h, bool to_dev, bool from_dev, const char *what)
+static void copy_rows(char *d, size_t dp, const char *s, size_t sp, size_t w, size_t h, bool to_dev, bool from_dev,
+                      const char *what)
 {
     for (size_t r = 0; r < h; r++) {
         if (from_dev) emu_shadow_copy(to_dev ? d + r * dp : NULL, s + r * sp, w, what);
@@ -205,7 +212,8 @@ static void copy_rows(char *d, size_t dp, const char *s, size_t sp, size_t w, si
     }
 }
 
-static cudaError_t copy2d(void *dst, size_t dp, const void *src, size_t sp, size_t w, size_t h, cudaMemcpyKind kind, cudaStream_t st, bool wait)
+static cudaError_t copy2d(void *dst, size_t dp, const void *src, size_t sp, size_t w, size_t h, cudaMemcpyKind kind,
+                          cudaStream_t st, bool wait)
 {
     emu_inside in;
     if (sticky != cudaSuccess) return sticky;
@@ -215,8 +223,8 @@ static cudaError_t copy2d(void *dst, size_t dp, const void *src, size_t sp, size
     static const int wants[][2] = {{0, 0}, {1, 0}, {0, 1}, {1, 1}};
     if (kind < 0 || kind > 4) return emu_set_error(cudaErrorInvalidMemcpyDirection);
     if (kind != cudaMemcpyDefault && (wants[kind][0] != to_dev || wants[kind][1] != from_dev))
-        emu_die(97, "cudaMemcpy: the direction (%d) does not fit the addresses (to %s, from %s)", (int)kind, to_dev ? "device" : "host",
-                from_dev ? "device" : "host");
+        emu_die(97, "cudaMemcpy: the direction (%d) does not fit the addresses (to %s, from %s)", (int)kind,
+                to_dev ? "device" : "host", from_dev ? "device" : "host");
     size_t dspan = (h - 1) * dp + w, sspan = (h - 1) * sp + w;
     if (to_dev) emu_need_dev("cudaMemcpy (destination)", dst, dspan);
     if (from_dev) emu_need_dev("cudaMemcpy (source)", src, sspan);
@@ -259,13 +267,16 @@ static cudaError_t set2d(void *p, size_t pitch, int value, size_t w, size_t h, c
 }
 
 extern "C" {
-cudaError_t cudaMemcpy(void *dst, const void *src, size_t n, enum cudaMemcpyKind kind) { return copy2d(dst, n, src, n, n, 1, kind, NULL, true); }
+cudaError_t cudaMemcpy(void *dst, const void *src, size_t n, enum cudaMemcpyKind kind)
+{
+    return copy2d(dst, n, src, n, n, 1, kind, NULL, true);
+}
 cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t n, enum cudaMemcpyKind kind, cudaStream_t s)
 {
     return copy2d(dst, n, src, n, n, 1, kind, s, false);
 }
-cudaError_t cudaMemcpy2DAsync(void *dst, size_t dpitch, const void *src, size_t spitch, size_t width, size_t height, enum cudaMemcpyKind kind,
-                              cudaStream_t s)
+cudaError_t cudaMemcpy2DAsync(void *dst, size_t dpitch, const void *src, size_t spitch, size_t width, size_t height,
+                              enum cudaMemcpyKind kind, cudaStream_t s)
 {
     return copy2d(dst, dpitch, src, spitch, width, height, kind, s, false);
 }
@@ -286,7 +297,10 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned int flags)
     return cudaSuccess;
 }
 cudaError_t cudaStreamCreate(cudaStream_t *s) { return cudaStreamCreateWithFlags(s, cudaStreamDefault); }
-cudaError_t cudaStreamCreateWithPriority(cudaStream_t *s, unsigned int flags, int) { return cudaStreamCreateWithFlags(s, flags); }
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *s, unsigned int flags, int)
+{
+    return cudaStreamCreateWithFlags(s, flags);
+}
 
 cudaError_t cudaStreamSynchronize(cudaStream_t st)
 {
@@ -314,7 +328,10 @@ cudaError_t cudaStreamQuery(cudaStream_t st)
     emu_inside in;
     cudaStream_t s = stream_of(st);
     if (sticky != cudaSuccess) return sticky;
-    if (s->last && !s->last->done) return cudaErrorNotReady;
+    if (s->last && !s->last->done) {
+        run_one(); /* so that polling ends */
+        return cudaErrorNotReady;
+    }
     if (s->last) host_waits(s->last);
     return cudaSuccess;
 }
@@ -373,7 +390,10 @@ cudaError_t cudaEventQuery(cudaEvent_t ev)
     emu_inside in;
     cudaEvent_t e = event_of(ev);
     if (sticky != cudaSuccess) return sticky;
-    if (e->at && !e->at->done) return cudaErrorNotReady;
+    if (e->at && !e->at->done) {
+        run_one();
+        return cudaErrorNotReady;
+    }
     if (e->at) host_waits(e->at);
     return cudaSuccess;
 }
@@ -397,7 +417,8 @@ cudaError_t cudaFuncSetAttribute(const void *f, enum cudaFuncAttribute attr, int
 {
     emu_init();
     if (attr == cudaFuncAttributePreferredSharedMemoryCarveout) return cudaSuccess;
-    if (attr != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 || (size_t)value > optin()) return emu_set_error(cudaErrorInvalidValue);
+    if (attr != cudaFuncAttributeMaxDynamicSharedMemorySize || value < 0 || (size_t)value > optin())
+        return emu_set_error(cudaErrorInvalidValue);
     for (auto &o : opted)
         if (o.first == f) {
             o.second = value > 48 * 1024 ? value : 48 * 1024;

@@ -30,7 +30,8 @@ template <int KIND> void lead_shfl(void **args, unsigned mask, emu_thread *)
             emu_die(97, "%s: lane %d reads lane %d, which is not in mask 0x%08x", emu_warp_kind_name(KIND), lane, src, mask);
         shfl_args *b = (shfl_args *)args[src];
         if (b->bytes != a->bytes || b->width != a->width)
-            emu_die(97, "lanes meet with different operations: %s of %d and of %d bytes", emu_warp_kind_name(KIND), a->bytes, b->bytes);
+            emu_die(97, "lanes meet with different operations: %s of %d and of %d bytes", emu_warp_kind_name(KIND), a->bytes,
+                    b->bytes);
         a->out = b->v;
     }
 }
@@ -103,9 +104,12 @@ void lead_ldmatrix(void **args, unsigned mask, emu_thread *lane0)
         uint16_t e[8][8];
         for (int row = 0; row < 8; row++) {
             ldm_args *a = (ldm_args *)args[8 * mat + row];
-            if (a->n != first->n || a->trans != first->trans) emu_die(97, "lanes meet with different operations: two forms of ldmatrix");
-            if ((uintptr_t)a->row % 16) emu_die(97, "ldmatrix: lane %d gives an address that is no multiple of 16", 8 * mat + row);
-            if (!emu_in_shared(a->row)) emu_die(97, "ldmatrix: lane %d gives an address outside of shared memory", 8 * mat + row);
+            if (a->n != first->n || a->trans != first->trans)
+                emu_die(97, "lanes meet with different operations: two forms of ldmatrix");
+            if ((uintptr_t)a->row % 16)
+                emu_die(97, "ldmatrix: lane %d gives an address that is no multiple of 16", 8 * mat + row);
+            if (!emu_in_shared(a->row))
+                emu_die(97, "ldmatrix: lane %d gives an address outside of shared memory", 8 * mat + row);
             emu_shadow_access(lane0 + 8 * mat + row, a->row, 16, EMU_READ, a->pc);
             memcpy(e[row], a->row, 16);
         }
@@ -130,8 +134,10 @@ void emu_syncwarp(unsigned mask) { emu_rendezvous(mask, EMU_SYNCWARP, NULL, lead
 
 uint64_t emu_shfl(unsigned mask, int kind, uint64_t v, int arg, int width, int bytes)
 {
-    static const emu_leader leaders[] = {lead_shfl<EMU_SHFL_IDX>, lead_shfl<EMU_SHFL_UP>, lead_shfl<EMU_SHFL_DOWN>, lead_shfl<EMU_SHFL_XOR>};
-    if (width < 1 || width > 32 || (width & (width - 1))) emu_die(97, "%s: width %d is no power of two", emu_warp_kind_name(kind), width);
+    static const emu_leader leaders[] = {lead_shfl<EMU_SHFL_IDX>, lead_shfl<EMU_SHFL_UP>, lead_shfl<EMU_SHFL_DOWN>,
+                                         lead_shfl<EMU_SHFL_XOR>};
+    if (width < 1 || width > 32 || (width & (width - 1)))
+        emu_die(97, "%s: width %d is no power of two", emu_warp_kind_name(kind), width);
     shfl_args a = {v, 0, arg, width, bytes};
     emu_rendezvous(mask, kind, &a, leaders[kind - EMU_SHFL_IDX]);
     return a.out;
@@ -174,7 +180,8 @@ void emu_cp_async(void *shared, const void *global, int size, int bytes)
     if (!t) emu_die(97, "cp.async outside of a kernel");
     if (bytes < 0 || bytes > size) emu_die(97, "cp.async: %d of %d bytes", bytes, size);
     if ((uintptr_t)shared % (unsigned)size || (uintptr_t)global % (unsigned)size)
-        emu_die(97, "cp.async of %d bytes: %s address is not aligned", size, (uintptr_t)shared % (unsigned)size ? "the shared" : "the global");
+        emu_die(97, "cp.async of %d bytes: %s address is not aligned", size,
+                (uintptr_t)shared % (unsigned)size ? "the shared" : "the global");
     if (!emu_in_shared(shared)) emu_die(97, "cp.async: the destination is not in shared memory");
     if (bytes && !emu_is_dev(global)) emu_die(97, "cp.async: the source %p is not in device memory", global);
     emu_count_access(t, shared, (size_t)size, EMU_WRITE, pc);

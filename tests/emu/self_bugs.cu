@@ -1,5 +1,6 @@
-/* Planted bugs: each kernel below is wrong in one way and the check build must say so, in every thread order, with the right words; and
- * beside each stands the right version, which must pass. A child process runs each, since the device leaves with 97 or 98. */
+/* Planted bugs: each kernel below is wrong in one way and the check build must say so, in every thread order, with the right
+ * words; and beside each stands the right version, which must pass. A child process runs each, since the device leaves with 97
+ * or 98. */
 #include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
@@ -59,7 +60,8 @@ __global__ void k_wait(const float *x, float *y, int bug) /* two groups of copie
     y[t] = s[0][N - 1 - t];
     cp_async_wait<0>();
 }
-__global__ void k_wait_alone(const float *x, float *y, int bug) /* a wait without the barrier: only the issuing thread sees its copy */
+__global__ void k_wait_alone(const float *x, float *y,
+                             int bug) /* a wait without the barrier: only the issuing thread sees its copy */
 {
     PT_SHARED(float, s, [N]);
     int t = (int)threadIdx.x;
@@ -580,7 +582,8 @@ static void test_bugs(void **)
             }
         }
     }
-    print_message("# figure planted bugs found by the %s build: %d of them in %d orders\n", build, found / (int)n_orders, (int)n_orders);
+    print_message("# figure planted bugs found by the %s build: %d of them in %d orders\n", build, found / (int)n_orders,
+                  (int)n_orders);
     assert_int_equal(bad, 0);
     assert_true(found > 0);
 }

@@ -1,4 +1,5 @@
-/* The counters against kernels whose traffic is known; sampled blocks of launches of full size over sparse memory; and 32-bit overflow there. */
+/* The counters against kernels whose traffic is known; sampled blocks of launches of full size over sparse memory; and 32-bit
+ * overflow there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -90,7 +91,8 @@ static void test_traffic(void **)
     assert_int_equal(c->write_sectors, 64);
     assert_int_equal(c->accesses, 32);
     assert_int_equal(c->unique_read_sectors, 64);
-    assert_int_equal(pt_launch(c_copy, 1, 128, 0, 0, dx + 1, dy, 100), PT_OK); /* shifted by 4 bytes: 5 sectors where 4 would do */
+    assert_int_equal(pt_launch(c_copy, 1, 128, 0, 0, dx + 1, dy, 100),
+                     PT_OK); /* shifted by 4 bytes: 5 sectors where 4 would do */
     c = emu_counts_of("c_copy");
     assert_int_equal(c->read_sectors - 64, 5 + 5 + 5 + 1);
     assert_int_equal(c->write_sectors - 64, 13);
@@ -148,7 +150,8 @@ static void test_sampled(void **)
         pid_t pid = fork();
         if (pid == 0) {
             if (bug && freopen("/dev/null", "w", stderr) == NULL) _exit(1);
-            float *x = (float *)emu_malloc_sparse((size_t)(rows * cols) * 4), *y = (float *)emu_malloc_sparse((size_t)(rows * cols) * 4);
+            float *x = (float *)emu_malloc_sparse((size_t)(rows * cols) * 4),
+                  *y = (float *)emu_malloc_sparse((size_t)(rows * cols) * 4);
             emu_setting("SAMPLE", "5");
             emu_setting("ORDER", "rand:4");
             if (!x) _exit(77); /* AddressSanitizer leaves too few addresses */

@@ -1,5 +1,5 @@
-/* The emulated CUDA language: launches, thread numbers, barriers, shuffles, votes, atomics, shared memory, cp.async, mma and ldmatrix
- * against plain loops, in every thread order. */
+/* The emulated CUDA language: launches, thread numbers, barriers, shuffles, votes, atomics, shared memory, cp.async, mma and
+ * ldmatrix against plain loops, in every thread order. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -142,9 +142,18 @@ static void test_warp(void **)
                 any |= v == 17;
                 bits |= (unsigned)(v & 1) << l;
             }
-            const int want[12] = {x[(size_t)(base + ((lane * 7 + 3) & 31))], x[(size_t)(lane < 3 ? t : t - 3)],
-                                  x[(size_t)((lane & 15) + 5 > 15 ? t : t + 5)], x[(size_t)(base + (lane ^ 9))], (int)bits, any + 2 * all, sum, top,
-                                  x[(size_t)(base + (lane ^ 4))], odd, has17, (int)(x[(size_t)(base + 2)] * 0.5)};
+            const int want[12] = {x[(size_t)(base + ((lane * 7 + 3) & 31))],
+                                  x[(size_t)(lane < 3 ? t : t - 3)],
+                                  x[(size_t)((lane & 15) + 5 > 15 ? t : t + 5)],
+                                  x[(size_t)(base + (lane ^ 9))],
+                                  (int)bits,
+                                  any + 2 * all,
+                                  sum,
+                                  top,
+                                  x[(size_t)(base + (lane ^ 4))],
+                                  odd,
+                                  has17,
+                                  (int)(x[(size_t)(base + 2)] * 0.5)};
             for (int i = 0; i < 12; i++) assert_int_equal(g[(size_t)(i * n + t)], want[i]);
         }
     }
@@ -194,13 +203,15 @@ static void test_mma(void **)
             dev<bf16> da(a), db(b), dbt(bt);
             dev<float> d(128), dt(128 + 256);
             emu_setting("ASYNC", round == 1 ? "early" : round == 2 ? "rand" : "late");
-            assert_int_equal(pt_launch(k_mma, 1, 32, 2 * (16 * 24 + 16 * 8 + 8 * 24), 0, da.p, db.p, dbt.p, d.p, dt.p, rows), PT_OK);
+            assert_int_equal(pt_launch(k_mma, 1, 32, 2 * (16 * 24 + 16 * 8 + 8 * 24), 0, da.p, db.p, dbt.p, d.p, dt.p, rows),
+                             PT_OK);
             emu_setting("ASYNC", "late");
             std::vector<float> g = d.get(), gt = dt.get();
             for (int m = 0; m < 16; m++)
                 for (int n = 0; n < 8; n++) {
                     double want = 0;
-                    for (int k = 0; k < 16 && m < rows; k++) want += (double)to_f(a[(size_t)(m * 16 + k)]) * to_f(b[(size_t)(k * 8 + n)]);
+                    for (int k = 0; k < 16 && m < rows; k++)
+                        want += (double)to_f(a[(size_t)(m * 16 + k)]) * to_f(b[(size_t)(k * 8 + n)]);
                     assert_true(fabs(g[(size_t)(m * 8 + n)] - want) < 1e-5);
                     assert_true(fabs(gt[(size_t)(m * 8 + n)] - want - 1) < 1e-5);
                 }
@@ -292,8 +303,9 @@ static void test_limits(void **)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids),        cmocka_unit_test(test_reduce),         cmocka_unit_test(test_warp),   cmocka_unit_test(test_mma),
-        cmocka_unit_test(test_last_block), cmocka_unit_test(test_named_barriers), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_ids),    cmocka_unit_test(test_reduce),     cmocka_unit_test(test_warp),
+        cmocka_unit_test(test_mma),    cmocka_unit_test(test_last_block), cmocka_unit_test(test_named_barriers),
+        cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

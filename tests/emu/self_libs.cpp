@@ -1,5 +1,5 @@
-/* The stand-ins of the CUDA runtime, cuBLASLt and NCCL: streams and events, memory, products against loops, refusals, collectives of 2 and 4
- * ranks, and what they must detect. */
+/* The stand-ins of the CUDA runtime, cuBLASLt and NCCL: streams and events, memory, products against loops, refusals,
+ * collectives of 2 and 4 ranks, and what they must detect. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -55,7 +55,8 @@ static int child(std::string *said, const std::function<void()> &fn)
 /* ---- streams ---- */
 static void test_order(void **)
 {
-    /* b waits for a by an event; a chain a -> b -> host must hold in every lazy order; without the wait some order must break it */
+    /* b waits for a by an event; a chain a -> b -> host must hold in every lazy order; without the wait some order must break
+     * it */
     int broken = 0;
     for (int round = 0; round < 40; round++) {
         bool wait = round & 1;
@@ -194,14 +195,18 @@ static std::vector<float> from_device(const void *d, size_t n, bool bf)
     for (size_t i = 0; bf && i < n; i++) v[i] = __bfloat162float(h[i]);
     return v;
 }
-static size_t at(int order, int ld, int r, int c) { return order == CUBLASLT_ORDER_ROW ? (size_t)(r * ld + c) : (size_t)(c * ld + r); }
+static size_t at(int order, int ld, int r, int c)
+{
+    return order == CUBLASLT_ORDER_ROW ? (size_t)(r * ld + c) : (size_t)(c * ld + r);
+}
 static std::vector<float> random_matrix(size_t n, bool bf)
 {
     std::vector<float> v(n);
     for (float &f : v) f = bf ? __bfloat162float(__float2bfloat16(uniform())) : uniform();
     return v;
 }
-static cublasStatus_t multiply(const product &p, const void *a, const void *b, void *c, int lda, int ldb, int ldc, uint32_t align, int k2)
+static cublasStatus_t multiply(const product &p, const void *a, const void *b, void *c, int lda, int ldb, int ldc,
+                               uint32_t align, int k2)
 {
     cublasLtHandle_t h;
     cublasLtMatmulDesc_t d;
@@ -219,12 +224,14 @@ static cublasStatus_t multiply(const product &p, const void *a, const void *b, v
     OK(cublasLtMatrixLayoutCreate(&la, t, (uint64_t)(p.ta ? p.k : p.m), (uint64_t)(p.ta ? p.m : p.k), lda));
     OK(cublasLtMatrixLayoutCreate(&lb, t, (uint64_t)(p.tb ? p.n : k2), (uint64_t)(p.tb ? k2 : p.n), ldb));
     OK(cublasLtMatrixLayoutCreate(&lc, tc, (uint64_t)p.m, (uint64_t)p.n, ldc));
-    for (cublasLtMatrixLayout_t l : {la, lb, lc}) OK(cublasLtMatrixLayoutSetAttribute(l, CUBLASLT_MATRIX_LAYOUT_ORDER, &p.order, sizeof p.order));
+    for (cublasLtMatrixLayout_t l : {la, lb, lc})
+        OK(cublasLtMatrixLayoutSetAttribute(l, CUBLASLT_MATRIX_LAYOUT_ORDER, &p.order, sizeof p.order));
     OK(cublasLtMatmulPreferenceCreate(&pref));
     OK(cublasLtMatmulPreferenceSetAttribute(pref, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &ws_bytes, sizeof ws_bytes));
     for (int i = 0; i < 4; i++)
-        OK(cublasLtMatmulPreferenceSetAttribute(pref, (cublasLtMatmulPreferenceAttributes_t)(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES + i), &align,
-                                                sizeof align));
+        OK(cublasLtMatmulPreferenceSetAttribute(
+            pref, (cublasLtMatmulPreferenceAttributes_t)(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES + i), &align,
+            sizeof align));
     cublasLtMatmulHeuristicResult_t res;
     int found;
     cublasStatus_t s = cublasLtMatmulAlgoGetHeuristic(h, d, la, lb, lc, lc, pref, 1, &res, &found);
@@ -244,12 +251,22 @@ static cublasStatus_t multiply(const product &p, const void *a, const void *b, v
 static void test_products(void **)
 {
     for (int i = 0; i < 64; i++) {
-        product p = {i & 1, i >> 1 & 1, i >> 2 & 1, i >> 3 & 1, (i >> 3 & 1) && (i >> 4 & 1), 1 + i % 19, 3 + i % 37, 1 + i % 53, i % 3,
-                     i % 5 == 0 ? 0.5f : 1.0f, i % 2 ? 1.0f : 0.0f};
+        product p = {i & 1,
+                     i >> 1 & 1,
+                     i >> 2 & 1,
+                     i >> 3 & 1,
+                     (i >> 3 & 1) && (i >> 4 & 1),
+                     1 + i % 19,
+                     3 + i % 37,
+                     1 + i % 53,
+                     i % 3,
+                     i % 5 == 0 ? 0.5f : 1.0f,
+                     i % 2 ? 1.0f : 0.0f};
         int ar = p.ta ? p.k : p.m, ac = p.ta ? p.m : p.k, br = p.tb ? p.n : p.k, bc = p.tb ? p.k : p.n;
         bool row = p.order == CUBLASLT_ORDER_ROW;
         int lda = (row ? ac : ar) + p.pad, ldb = (row ? bc : br) + p.pad, ldc = (row ? p.n : p.m) + p.pad;
-        std::vector<float> a = random_matrix((size_t)(lda * (row ? ar : ac)), p.bf), b = random_matrix((size_t)(ldb * (row ? br : bc)), p.bf);
+        std::vector<float> a = random_matrix((size_t)(lda * (row ? ar : ac)), p.bf),
+                           b = random_matrix((size_t)(ldb * (row ? br : bc)), p.bf);
         std::vector<float> c = random_matrix((size_t)(ldc * (row ? p.m : p.n)), p.cbf);
         void *da = to_device(a, p.bf), *db = to_device(b, p.bf), *dc = to_device(c, p.cbf);
         assert_int_equal(multiply(p, da, db, dc, lda, ldb, ldc, 16, p.k), CUBLAS_STATUS_SUCCESS);
@@ -258,7 +275,8 @@ static void test_products(void **)
             for (int q = 0; q < p.n; q++) {
                 double s = 0;
                 for (int k = 0; k < p.k; k++)
-                    s += (double)a[p.ta ? at(p.order, lda, k, r) : at(p.order, lda, r, k)] * b[p.tb ? at(p.order, ldb, q, k) : at(p.order, ldb, k, q)];
+                    s += (double)a[p.ta ? at(p.order, lda, k, r) : at(p.order, lda, r, k)] *
+                         b[p.tb ? at(p.order, ldb, q, k) : at(p.order, ldb, k, q)];
                 double want = p.alpha * s + (double)p.beta * c[at(p.order, ldc, r, q)];
                 assert_true(fabs(g[at(p.order, ldc, r, q)] - want) <= (p.cbf ? 1e-2 : 1e-5) * (1 + fabs(want)));
             }
@@ -371,7 +389,8 @@ static int collectives(int rank, int n, ncclComm_t c, cudaStream_t s)
 static void test_collectives(void **)
 {
     for (int n : {1, 2, 4})
-        for (int code : run_ranks({n, [n](int r, ncclComm_t c, cudaStream_t s) { return collectives(r, n, c, s); }})) assert_int_equal(code, 0);
+        for (int code : run_ranks({n, [n](int r, ncclComm_t c, cudaStream_t s) { return collectives(r, n, c, s); }}))
+            assert_int_equal(code, 0);
 }
 static void test_collective_bugs(void **)
 {
@@ -384,8 +403,9 @@ static void test_collective_bugs(void **)
             cudaDeviceSynchronize();
             if (kind == 0) ncclAllReduce(d, d, r ? 9 : 8, ncclFloat32, ncclSum, c, s);                        /* counts */
             if (kind == 1) ncclAllReduce(d, d, 8, r ? ncclFloat32 : ncclBfloat16, ncclSum, c, s);             /* types */
-            if (kind == 2) r ? ncclBroadcast(d, d, 8, ncclFloat32, 0, c, s) : ncclAllReduce(d, d, 8, ncclFloat32, ncclSum, c, s);
-            if (kind == 3 && r == 0) ncclAllReduce(d, d, 8, ncclFloat32, ncclSum, c, s);                      /* the other never comes */
+            if (kind == 2)
+                r ? ncclBroadcast(d, d, 8, ncclFloat32, 0, c, s) : ncclAllReduce(d, d, 8, ncclFloat32, ncclSum, c, s);
+            if (kind == 3 && r == 0) ncclAllReduce(d, d, 8, ncclFloat32, ncclSum, c, s); /* the other never comes */
             if (kind == 4) ncclBroadcast(d, d, 8, ncclFloat32, r, c, s);                                      /* roots */
             if (kind == 3 && r == 1) {
                 sleep(3);
@@ -429,7 +449,8 @@ static void test_injected_failures(void **)
     int code = child(&said, []() {
         void *d;
         emu_setting("FAIL", "malloc:2");
-        bool ok = cudaMalloc(&d, 8) == cudaSuccess && cudaMalloc(&d, 8) == cudaErrorMemoryAllocation && cudaMalloc(&d, 8) == cudaSuccess;
+        bool ok = cudaMalloc(&d, 8) == cudaSuccess && cudaMalloc(&d, 8) == cudaErrorMemoryAllocation &&
+                  cudaMalloc(&d, 8) == cudaSuccess;
         _exit(ok ? 0 : 1);
     });
     assert_int_equal(code, 0);
@@ -438,9 +459,9 @@ static void test_injected_failures(void **)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),    cmocka_unit_test(test_laziness), cmocka_unit_test(test_default_stream), cmocka_unit_test(test_device),
-        cmocka_unit_test(test_products), cmocka_unit_test(test_refusals), cmocka_unit_test(test_collectives),    cmocka_unit_test(test_collective_bugs),
-        cmocka_unit_test(test_injected_failures),
+        cmocka_unit_test(test_order),       cmocka_unit_test(test_laziness),        cmocka_unit_test(test_default_stream),
+        cmocka_unit_test(test_device),      cmocka_unit_test(test_products),        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_collectives), cmocka_unit_test(test_collective_bugs), cmocka_unit_test(test_injected_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

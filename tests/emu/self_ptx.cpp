@@ -1,6 +1,6 @@
-/* The inline assembly of dev.cuh: nvcc's PTX of emu_probe.cu, run by a small interpreter that knows the PTX manual only, against the
- * specification in dev.cuh's comments. Changed texts (a swapped operand, a lost .trans, a wrong wait) must be noticed. Without nvcc: skipped.
- * Usage: self_ptx FILE.ptx... (default: what the makefile made). */
+/* The inline assembly of dev.cuh: nvcc's PTX of emu_probe.cu, run by a small interpreter that knows the PTX manual only,
+ * against the specification in dev.cuh's comments. Changed texts (a swapped operand, a lost .trans, a wrong wait) must be
+ * noticed. Without nvcc: skipped. Usage: self_ptx FILE.ptx... (default: what the makefile made). */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,7 +68,8 @@ static std::vector<statement> parse(const std::string &ptx, const std::string &k
     size_t from = 0;
     for (size_t semi; (semi = text.find(';', from)) != std::string::npos; from = semi + 1) {
         std::string s = trim(text.substr(from, semi - from));
-        while (!s.empty() && (s[0] == '}' || (s[0] == '{' && s.size() > 1 && s[1] == ' '))) s = trim(s.substr(1)); /* scopes of inline text */
+        while (!s.empty() && (s[0] == '}' || (s[0] == '{' && s.size() > 1 && s[1] == ' ')))
+            s = trim(s.substr(1)); /* scopes of inline text */
         if (s.empty()) continue;
         size_t sp = s.find_first_of(" \t");
         out.push_back({s.substr(0, sp), sp == std::string::npos ? words() : split_args(s.substr(sp + 1))});
@@ -93,7 +94,8 @@ static uint64_t address(machine *m, int lane, const std::string &a)
 {
     std::string in = a.substr(1, a.size() - 2);
     size_t plus = in.find('+');
-    return value(m, lane, in.substr(0, plus)) + (plus == std::string::npos ? 0 : (uint64_t)strtoll(in.c_str() + plus + 1, NULL, 0));
+    return value(m, lane, in.substr(0, plus)) +
+           (plus == std::string::npos ? 0 : (uint64_t)strtoll(in.c_str() + plus + 1, NULL, 0));
 }
 static char *memory(machine *m, uint64_t at, size_t n, bool shared)
 {
@@ -257,7 +259,8 @@ static bool run(machine *m, const std::string &ptx, const char *kernel)
     memset(m->group, 0, sizeof m->group);
     for (const statement &s : code) {
         if (starts(s.op, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32")) do_mma(m, s);
-        else if (starts(s.op, "ldmatrix.sync.aligned.m8n8.x") && s.op.find(".shared.b16") != std::string::npos) do_ldmatrix(m, s);
+        else if (starts(s.op, "ldmatrix.sync.aligned.m8n8.x") && s.op.find(".shared.b16") != std::string::npos)
+            do_ldmatrix(m, s);
         else
             for (int lane = 0; lane < 32; lane++) scalar(m, s, lane);
         if (!m->wrong.empty()) break;
@@ -337,7 +340,9 @@ static bool copies_ok(const std::string &ptx)
     for (size_t l = 0; l < 32; l++) {
         unsigned char want[16] = {0};
         memcpy(want, &in[l * 4], (size_t)bytes[l]);
-        if (memcmp(&out[l * 8], &in[l * 4], 16) || memcmp(&out[l * 8 + 4], want, 16) || out[256 + l] != (bytes[l] & 4 ? in[l * 4] : 0)) return false;
+        if (memcmp(&out[l * 8], &in[l * 4], 16) || memcmp(&out[l * 8 + 4], want, 16) ||
+            out[256 + l] != (bytes[l] & 4 ? in[l * 4] : 0))
+            return false;
     }
     return true;
 }
@@ -351,7 +356,8 @@ static bool numbers_ok(const std::string &ptx)
     for (size_t l = 0; l < 32; l++) {
         uint16_t half[2];
         memcpy(half, &x[l], 4);
-        const float want[4] = {exp2f(x[2 * l]), __bfloat162float(__float2bfloat16(x[2 * l])), __bfloat162float(__float2bfloat16(x[2 * l + 1])),
+        const float want[4] = {exp2f(x[2 * l]), __bfloat162float(__float2bfloat16(x[2 * l])),
+                               __bfloat162float(__float2bfloat16(x[2 * l + 1])),
                                __bfloat162float(__ushort_as_bfloat16(half[1]))};
         if (memcmp(&out[4 * l], want, 16) != 0) return false;
     }
@@ -359,9 +365,9 @@ static bool numbers_ok(const std::string &ptx)
 }
 static int fulfilled(const std::string &ptx)
 {
-    return mma_ok(ptx) + 2 * ldmatrix_ok(ptx, "probe_ldmatrix_x4", 4, false) + 4 * ldmatrix_ok(ptx, "probe_ldmatrix_x4_trans", 4, true) +
-           8 * ldmatrix_ok(ptx, "probe_ldmatrix_x2", 2, false) + 16 * ldmatrix_ok(ptx, "probe_ldmatrix_x2_trans", 2, true) + 32 * copies_ok(ptx) +
-           64 * numbers_ok(ptx);
+    return mma_ok(ptx) + 2 * ldmatrix_ok(ptx, "probe_ldmatrix_x4", 4, false) +
+           4 * ldmatrix_ok(ptx, "probe_ldmatrix_x4_trans", 4, true) + 8 * ldmatrix_ok(ptx, "probe_ldmatrix_x2", 2, false) +
+           16 * ldmatrix_ok(ptx, "probe_ldmatrix_x2_trans", 2, true) + 32 * copies_ok(ptx) + 64 * numbers_ok(ptx);
 }
 
 static std::vector<std::string> texts;
@@ -374,7 +380,8 @@ static void test_wrappers(void **)
     for (const std::string &t : texts) assert_int_equal(fulfilled(t), 127);
 }
 
-/* Swaps the n-th and m-th register inside the braces that follow `op`'s k-th group, or replaces text: the checks must notice. */
+/* Swaps the n-th and m-th register inside the braces that follow `op`'s k-th group, or replaces text: the checks must notice.
+ */
 static std::string replaced(std::string s, const char *from, const char *to)
 {
     size_t at = s.find(from);

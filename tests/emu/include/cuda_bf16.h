@@ -1,5 +1,5 @@
-/* Emulation: bfloat16, the part of the CUDA header that kernels may use. Conversion rounds to nearest even; NaN becomes 0x7fff as on
- * the device. */
+/* Emulation: bfloat16, the part of the CUDA header that kernels may use. Conversion rounds to nearest even; NaN becomes 0x7fff
+ * as on the device. */
 #ifndef PT_EMU_CUDA_BF16_H
 #define PT_EMU_CUDA_BF16_H
 #ifdef __cplusplus
