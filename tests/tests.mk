@@ -14,9 +14,8 @@ test: setup ## set-up, then every test that needs no GPU; ends with "N passed, M
 	@$(MAKE) --no-print-directory -j$(NPROC) tests
 	@mkdir -p build && cp -f $(BUILD)/ptrain build/ptrain
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
-	@$(if $(wildcard tests/emu/emu.mk),$(MAKE) --no-print-directory -j$(NPROC) emu-tests)
 	@PTRAIN=$(abspath $(BUILD)/ptrain) $(SMOLLM2) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
-	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(EMU_RUNS) $(call asan_bins,build/asan)
+	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(call asan_bins,build/asan)
 
 test-full: setup ## the tests, the slow ones, and the clang build
 	@$(MAKE) --no-print-directory -j$(NPROC) tests
