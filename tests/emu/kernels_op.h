@@ -21,7 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+extern "C" {
 #include <cmocka.h>
+}
 #include <initializer_list>
 
 #include "cuda_runtime.h"
