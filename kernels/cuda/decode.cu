@@ -164,9 +164,9 @@ extern "C" pt_status pt_cuda_decode_attention(pt_ctx *ctx, const pt_decode_args 
     size_t slots = (size_t)b * (size_t)a->n_heads * (size_t)ranges;
     float *part, *top, *sum;
     pt_ws ws = pt_ws_begin(ctx);
-    PT_RETURN(pt_ws_take(&ws, &part, slots * (size_t)a->dim * sizeof(float)));
-    PT_RETURN(pt_ws_take(&ws, &top, slots * sizeof(float)));
-    PT_RETURN(pt_ws_take(&ws, &sum, slots * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &part, slots * (size_t)a->dim * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &top, slots * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &sum, slots * sizeof(float)));
     pt_ws_done(&ws);
     if (ctx->dry || b == 0) return PT_OK;
     return PT_BY_ACT(ctx, run, ctx, a, part, top, sum, ranges);

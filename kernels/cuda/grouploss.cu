@@ -93,7 +93,7 @@ extern "C" pt_status pt_cuda_group_loss(pt_ctx *ctx, const pt_group_loss_args *a
     PT_RETURN(check(a));
     float *dsum;
     pt_ws ws = pt_ws_begin(ctx);
-    PT_RETURN(pt_ws_take(&ws, &dsum, (size_t)a->sum.cols * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &dsum, (size_t)a->sum.cols * sizeof(float)));
     pt_ws_done(&ws);
     if (ctx->dry || a->value.cols == 0) return PT_OK;
     loss_job j = {pt_ptr<double>(a->loss), pt_ptr<float>(a->dvalue), pt_ptr<float>(a->sum), dsum, pt_ptr<float>(a->pair_loss),

@@ -190,11 +190,11 @@ pt_status work_begin(head_work *k, pt_ctx *ctx, const pt_head_args *a)
     if (COL_STEP * vocab > cap) cap = COL_STEP * vocab;
     size_t elems = (size_t)(c < cap / vocab ? vocab * c : cap);
     pt_ws ws = pt_ws_begin(ctx);
-    PT_RETURN(pt_ws_take(&ws, &k->z, (size_t)k->rows * (size_t)k->ld * sizeof(float)));
-    PT_RETURN(pt_ws_take(&ws, &k->stats, (size_t)k->rows * sizeof(float)));
-    PT_RETURN(pt_ws_take(&ws, &k->zt, (size_t)m * sizeof(float)));
-    if (!k->in_place) PT_RETURN(pt_ws_take(&ws, &k->w, elems * k->elem));
-    PT_RETURN(pt_ws_take(&ws, &k->scratch, PT_GEMM_SCRATCH));
+    PT_RETURN(pt_take(&ws, &k->z, (size_t)k->rows * (size_t)k->ld * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &k->stats, (size_t)k->rows * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &k->zt, (size_t)m * sizeof(float)));
+    if (!k->in_place) PT_RETURN(pt_take(&ws, &k->w, elems * k->elem));
+    PT_RETURN(pt_take(&ws, &k->scratch, PT_GEMM_SCRATCH));
     pt_ws_done(&ws);
     return PT_OK;
 }

@@ -170,8 +170,8 @@ extern "C" pt_status pt_cuda_linear(pt_ctx *ctx, const pt_linear_args *a)
     unsigned char *w = NULL, *scratch = NULL;
     pt_ws ws = pt_ws_begin(ctx);
     if (n > FEW || ctx->dry) { /* a dry run may stand for any smaller call */
-        if (!in_place) PT_RETURN(pt_ws_take(&ws, &w, scratch_elems(out, in, ROW_STEP, in) * elem));
-        PT_RETURN(pt_ws_take(&ws, &scratch, PT_GEMM_SCRATCH));
+        if (!in_place) PT_RETURN(pt_take(&ws, &w, scratch_elems(out, in, ROW_STEP, in) * elem));
+        PT_RETURN(pt_take(&ws, &scratch, PT_GEMM_SCRATCH));
         pt_ws_done(&ws);
     }
     if (ctx->dry || n == 0 || out == 0) return PT_OK;
@@ -197,8 +197,8 @@ extern "C" pt_status pt_cuda_linear_bwd_x(pt_ctx *ctx, const pt_linear_bwd_x_arg
     bool in_place = a->w.type == ctx->act;
     unsigned char *w = NULL, *scratch = NULL;
     pt_ws ws = pt_ws_begin(ctx);
-    if (!in_place) PT_RETURN(pt_ws_take(&ws, &w, scratch_elems(out, in, COL_STEP, out) * elem));
-    PT_RETURN(pt_ws_take(&ws, &scratch, PT_GEMM_SCRATCH));
+    if (!in_place) PT_RETURN(pt_take(&ws, &w, scratch_elems(out, in, COL_STEP, out) * elem));
+    PT_RETURN(pt_take(&ws, &scratch, PT_GEMM_SCRATCH));
     pt_ws_done(&ws);
     if (ctx->dry || n == 0 || in == 0) return PT_OK;
     int64_t step = in_place ? in : block_len(COL_STEP, out);
@@ -219,7 +219,7 @@ extern "C" pt_status pt_cuda_linear_bwd_w(pt_ctx *ctx, const pt_linear_bwd_w_arg
     PT_RETURN(pt_check_linear_bwd_w(ctx, a));
     unsigned char *scratch;
     pt_ws ws = pt_ws_begin(ctx);
-    PT_RETURN(pt_ws_take(&ws, &scratch, PT_GEMM_SCRATCH));
+    PT_RETURN(pt_take(&ws, &scratch, PT_GEMM_SCRATCH));
     pt_ws_done(&ws);
     if (ctx->dry || a->dy.rows == 0 || a->dy.cols == 0) return PT_OK;
     if (pt_view_ok(a->dw) && a->x.cols > 0) {

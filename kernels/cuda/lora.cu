@@ -416,7 +416,7 @@ pt_status lora(pt_ctx *ctx, const pt_lora_args *a, bool backward)
             return pt_fail(PT_ESHAPE, "lora: %lld input features", (long long)a->x.cols);
     }
     pt_ws ws = pt_ws_begin(ctx);
-    PT_RETURN(pt_ws_take(&ws, &spare, (size_t)a->x.rows * (size_t)ranks * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &spare, (size_t)a->x.rows * (size_t)ranks * sizeof(float)));
     pt_ws_done(&ws);
     if (ctx->dry || a->x.rows == 0 || ranks == 0) return PT_OK;
     for (int p0 = 0; p0 < a->n_parts; p0 += MAX_PARTS) {

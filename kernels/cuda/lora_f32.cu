@@ -97,9 +97,9 @@ pt_status pt_cuda_lora_f32(pt_ctx *ctx, const pt_lora_args *a, bool backward)
     int rank = 0;
     for (int p = 0; p < a->n_parts; p++) rank = pt_lora_rank(&a->parts[p], a->n_slots) > rank ? pt_lora_rank(&a->parts[p], a->n_slots) : rank;
     pt_ws ws = pt_ws_begin(ctx);
-    PT_RETURN(pt_ws_take(&ws, &w.t, (size_t)a->x.rows * (size_t)rank * sizeof(float)));
-    if (a->dropout > 0) PT_RETURN(pt_ws_take(&ws, &w.x, (size_t)a->x.rows * (size_t)a->x.cols * sizeof(float)));
-    PT_RETURN(pt_ws_take(&ws, &w.scratch, PT_GEMM_SCRATCH));
+    PT_RETURN(pt_take(&ws, &w.t, (size_t)a->x.rows * (size_t)rank * sizeof(float)));
+    if (a->dropout > 0) PT_RETURN(pt_take(&ws, &w.x, (size_t)a->x.rows * (size_t)a->x.cols * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &w.scratch, PT_GEMM_SCRATCH));
     pt_ws_done(&ws);
     if (ctx->dry || a->x.rows == 0) return PT_OK;
     for (int i = 0; pt_lora_next(a, &i, &run);) {

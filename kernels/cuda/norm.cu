@@ -8,7 +8,7 @@
 
 namespace {
 /* ---- helpers ------------------------------------------------------------------------------------------------------------------------- */
-constexpr int BLOCK = 256, MAX_TEAMS = 256, TEAM_ROWS = 16, SUM_ROWS = 8;
+constexpr int BLOCK = 256, MAX_TEAMS = 256, TEAM_ROWS = 16, SUM_ROWS = 8, MANY = 2048; /* rows from which a team takes several */
 
 template <typename T> struct norm_fwd {
     T *y, *h;
@@ -16,8 +16,9 @@ template <typename T> struct norm_fwd {
     float *rstd;
     const void *w;
     int wtype, c;
-    int64_t n, ld_y, ld_h, ld_x, ld_add;
+    int64_t n, ld_y, ld_h, ld_x, ld_add, rows; /* rows of a team */
     float eps;
+    bool w_wide; /* w is aligned to 16 bytes */
 };
 
 template <typename T> struct norm_bwd {
@@ -28,58 +29,72 @@ template <typename T> struct norm_bwd {
     float *part; /* [teams, c] or NULL */
     int wtype, c;
     int64_t n, ld_dx, ld_dy, ld_h, ld_dres, rows; /* rows of a team */
+    bool w_wide;
 };
 
-template <int V> PT_DEV void ld_w(const void *w, int type, int64_t i, float *o)
+/* A thread's weights of its columns, once for all rows. */
+template <int V, int NV, int TEAM> PT_DEV void ld_w(const void *w, int type, bool wide, int c, int lane, float *o)
 {
 #pragma unroll
-    for (int k = 0; k < V; k++) o[k] = ld_plain(w, type, i + k);
+    for (int k = 0; k < NV; k++) {
+        int i = (k * TEAM + lane) * V;
+        if (i >= c) continue;
+        if (wide && type == PT_F32) {
+#pragma unroll
+            for (int e = 0; e < V; e += 4) ld_vec<4>(static_cast<const float *>(w) + i + e, o + k * V + e);
+        } else if (wide && type == PT_BF16) {
+            ld_vec<V>(static_cast<const bf16 *>(w) + i, o + k * V);
+        } else {
+#pragma unroll
+            for (int e = 0; e < V; e++) o[k * V + e] = ld_plain(w, type, i + e);
+        }
+    }
 }
 
 /* Sum over a team: a warp, or the whole block. */
 template <int TEAM> PT_DEV float team_sum(float v, float *red) { return TEAM == 32 ? warp_sum(v) : block_sum(v, red); }
 
 /* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
-/* TEAM threads hold a row of at most TEAM*V*NV elements. */
+/* TEAM threads hold a row of at most TEAM*V*NV elements, and its weights for all their rows. */
 template <typename T, int V, int NV, int TEAM> __global__ void __launch_bounds__(BLOCK) norm_fwd_k(norm_fwd<T> a)
 {
     PT_SHARED(float, red, [32]);
-    int64_t row = (int64_t)blockIdx.x * (BLOCK / TEAM) + threadIdx.x / TEAM;
+    int64_t team = (int64_t)blockIdx.x * (BLOCK / TEAM) + threadIdx.x / TEAM, end = (team + 1) * a.rows;
     int lane = (int)threadIdx.x % TEAM;
-    bool live = row < a.n;
-    float v[NV * V], sum = 0;
+    float w[NV * V];
+    end = end < a.n ? end : a.n;
+    if (a.y) ld_w<V, NV, TEAM>(a.w, a.wtype, a.w_wide, a.c, lane, w);
+    for (int64_t row = team * a.rows; row < end; row++) {
+        float v[NV * V], sum = 0;
 #pragma unroll
-    for (int k = 0; k < NV; k++) {
-        int i = (k * TEAM + lane) * V;
-        if (live && i < a.c) {
-            ld_vec<V>(a.x + row * a.ld_x + i, v + k * V);
-            if (a.add) {
-                float r[V];
-                ld_vec<V>(a.add + row * a.ld_add + i, r);
-#pragma unroll
-                for (int e = 0; e < V; e++) v[k * V + e] = to_f(from_f<T>(v[k * V + e] + r[e]));
-                st_vec<V>(a.h + row * a.ld_h + i, v + k * V);
-            }
-        } else {
+        for (int k = 0; k < NV; k++) {
+            int i = (k * TEAM + lane) * V;
 #pragma unroll
             for (int e = 0; e < V; e++) v[k * V + e] = 0;
+            if (i < a.c) {
+                ld_vec<V>(a.x + row * a.ld_x + i, v + k * V);
+                if (a.add) {
+                    float r[V];
+                    ld_vec<V>(a.add + row * a.ld_add + i, r);
+#pragma unroll
+                    for (int e = 0; e < V; e++) v[k * V + e] = to_f(from_f<T>(v[k * V + e] + r[e]));
+                    st_vec<V>(a.h + row * a.ld_h + i, v + k * V);
+                }
+            }
+#pragma unroll
+            for (int e = 0; e < V; e++) sum += v[k * V + e] * v[k * V + e];
         }
+        float rstd = 1.0f / sqrtf(team_sum<TEAM>(sum, red) / (float)a.c + a.eps);
+        if (a.rstd && lane == 0) a.rstd[row] = rstd;
+        if (!a.y) continue;
 #pragma unroll
-        for (int e = 0; e < V; e++) sum += v[k * V + e] * v[k * V + e];
-    }
-    float rstd = rsqrtf(team_sum<TEAM>(sum, red) / (float)a.c + a.eps);
-    if (!live) return;
-    if (a.rstd && lane == 0) a.rstd[row] = rstd;
-    if (!a.y) return;
+        for (int k = 0; k < NV; k++) {
+            int i = (k * TEAM + lane) * V;
+            if (i < a.c) {
 #pragma unroll
-    for (int k = 0; k < NV; k++) {
-        int i = (k * TEAM + lane) * V;
-        if (i < a.c) {
-            float w[V];
-            ld_w<V>(a.w, a.wtype, i, w);
-#pragma unroll
-            for (int e = 0; e < V; e++) v[k * V + e] *= rstd * w[e];
-            st_vec<V>(a.y + row * a.ld_y + i, v + k * V);
+                for (int e = 0; e < V; e++) v[k * V + e] *= rstd * w[k * V + e];
+                st_vec<V>(a.y + row * a.ld_y + i, v + k * V);
+            }
         }
     }
 }
@@ -100,7 +115,7 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) norm_fwd_any_k(no
         sum += v * v;
     }
     if (a.add) x = a.h + row * a.ld_h; /* each thread reads back what it wrote */
-    float rstd = rsqrtf(block_sum(sum, red) / (float)a.c + a.eps);
+    float rstd = 1.0f / sqrtf(block_sum(sum, red) / (float)a.c + a.eps);
     if (a.rstd && threadIdx.x == 0) a.rstd[row] = rstd;
     if (!a.y) return;
     for (int i = (int)threadIdx.x; i < a.c; i += BLOCK) a.y[row * a.ld_y + i] = from_f<T>(to_f(x[i]) * rstd * ld_plain(a.w, a.wtype, i));
@@ -115,21 +130,21 @@ template <typename T, int V, int NV, int TEAM, bool DW> __global__ void __launch
     float dw[DW ? NV * V : 1], inv = 1.0f / (float)a.c;
 #pragma unroll
     for (int k = 0; k < (DW ? NV * V : 1); k++) dw[k] = 0;
+    float w[NV * V];
     end = end < a.n ? end : a.n;
+    ld_w<V, NV, TEAM>(a.w, a.wtype, a.w_wide, a.c, lane, w);
     for (int64_t row = team * a.rows; row < end; row++) {
         float dy[NV * V], h[NV * V], dot = 0, rstd = a.rstd[row];
 #pragma unroll
         for (int k = 0; k < NV; k++) {
             int i = (k * TEAM + lane) * V;
             if (i < a.c) {
-                float w[V];
                 ld_vec<V>(a.dy + row * a.ld_dy + i, dy + k * V);
                 ld_vec<V>(a.h + row * a.ld_h + i, h + k * V);
-                ld_w<V>(a.w, a.wtype, i, w);
 #pragma unroll
                 for (int e = 0; e < V; e++) {
                     if constexpr (DW) dw[k * V + e] += dy[k * V + e] * h[k * V + e] * rstd;
-                    dy[k * V + e] *= w[e];
+                    dy[k * V + e] *= w[k * V + e];
                     dot += dy[k * V + e] * h[k * V + e];
                 }
             }
@@ -214,7 +229,7 @@ pt_status check_w(const char *op, pt_view w, int64_t c)
 template <typename T, int NV, int TEAM> pt_status fwd_launch(pt_ctx *ctx, const norm_fwd<T> &k)
 {
     constexpr int V = pt_lanes<T>::n;
-    return pt_launch(norm_fwd_k<T, V, NV, TEAM>, dim3((unsigned)pt_ceil_div(k.n, BLOCK / TEAM)), dim3(BLOCK), 0, pt_stream(ctx), k);
+    return pt_launch(norm_fwd_k<T, V, NV, TEAM>, dim3((unsigned)pt_ceil_div(pt_ceil_div(k.n, k.rows), BLOCK / TEAM)), dim3(BLOCK), 0, pt_stream(ctx), k);
 }
 
 template <typename T> pt_status fwd(pt_ctx *ctx, const pt_rmsnorm_args *a)
@@ -225,6 +240,7 @@ template <typename T> pt_status fwd(pt_ctx *ctx, const pt_rmsnorm_args *a)
     k.h = k.add ? pt_ptr<T>(a->h) : (T *)NULL;
     k.w = pt_ptr<void>(a->w), k.wtype = a->w.type;
     k.c = (int)a->x.cols, k.n = a->x.rows, k.eps = a->eps;
+    k.rows = k.n >= MANY ? 4 : 1, k.w_wide = (uintptr_t)k.w % 16 == 0;
     k.ld_y = a->y.ld, k.ld_h = a->h.ld, k.ld_x = a->x.ld, k.ld_add = a->add.ld;
     bool steps = pt_steps(a->y, V) && pt_steps(a->x, V) && pt_steps(a->add, V) && (!k.add || pt_steps(a->h, V));
     if (steps && k.c <= 32 * V) return fwd_launch<T, 1, 32>(ctx, k);
@@ -237,7 +253,7 @@ template <typename T> pt_status fwd(pt_ctx *ctx, const pt_rmsnorm_args *a)
 /* Teams and rows of a team: with dw at least TEAM_ROWS rows share one part sum. */
 int64_t teams_of(int64_t n, bool dw, int64_t *rows)
 {
-    *rows = dw ? pt_ceil_div(n, MAX_TEAMS) : 1;
+    *rows = dw ? pt_ceil_div(n, MAX_TEAMS) : n >= MANY ? 4 : 1;
     if (dw && *rows < TEAM_ROWS) *rows = TEAM_ROWS;
     return pt_ceil_div(n, *rows);
 }
@@ -255,7 +271,7 @@ template <typename T> pt_status bwd(pt_ctx *ctx, const pt_rmsnorm_bwd_args *a, f
     constexpr int V = pt_lanes<T>::n;
     norm_bwd<T> k = {};
     k.dx = pt_ptr<T>(a->dx), k.dy = pt_ptr<T>(a->dy), k.h = pt_ptr<T>(a->h), k.dres = pt_ptr<T>(a->dres);
-    k.rstd = pt_ptr<float>(a->rstd), k.w = pt_ptr<void>(a->w), k.wtype = a->w.type, k.part = part;
+    k.rstd = pt_ptr<float>(a->rstd), k.w = pt_ptr<void>(a->w), k.wtype = a->w.type, k.part = part, k.w_wide = (uintptr_t)k.w % 16 == 0;
     k.c = (int)a->dy.cols, k.n = a->dy.rows;
     k.ld_dx = a->dx.ld, k.ld_dy = a->dy.ld, k.ld_h = a->h.ld, k.ld_dres = a->dres.ld;
     int64_t teams = teams_of(k.n, part != NULL, &k.rows);
@@ -303,7 +319,7 @@ extern "C" pt_status pt_cuda_rmsnorm_bwd(pt_ctx *ctx, const pt_rmsnorm_bwd_args 
     if (pt_view_ok(a->dw)) {
         int64_t teams = pt_ceil_div(n, TEAM_ROWS);
         pt_ws ws = pt_ws_begin(ctx);
-        PT_RETURN(pt_ws_take(&ws, &part, (size_t)(teams < MAX_TEAMS ? teams : MAX_TEAMS) * (size_t)c * sizeof(float)));
+        PT_RETURN(pt_take(&ws, &part, (size_t)(teams < MAX_TEAMS ? teams : MAX_TEAMS) * (size_t)c * sizeof(float)));
         pt_ws_done(&ws);
     }
     if (ctx->dry || n == 0 || c == 0) return PT_OK;

@@ -23,6 +23,14 @@ static inline int64_t pt_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b
 static inline unsigned pt_grid_y(int64_t rows) { return (unsigned)(rows < 65535 ? rows : 65535); }
 static inline bool pt_plain(pt_dtype t) { return t == PT_F32 || t == PT_F16 || t == PT_BF16; }
 
+/* pt_ws_take that asks for no workspace when no bytes are needed. */
+static inline pt_status pt_take(pt_ws *ws, void *out_ptr, size_t bytes)
+{
+    if (bytes > 0) return pt_ws_take(ws, out_ptr, bytes);
+    *(void **)out_ptr = NULL;
+    return PT_OK;
+}
+
 /* May every row of v be read and written in steps of `elems` elements, aligned to their size? An absent view may. */
 static inline bool pt_steps(pt_view v, int elems)
 {

@@ -96,7 +96,7 @@ extern "C" pt_status pt_cuda_sumsq(pt_ctx *ctx, const pt_sumsq_args *a)
     double *part;
     if (parts > MAX_PARTS) parts = MAX_PARTS;
     pt_ws ws = pt_ws_begin(ctx);
-    PT_RETURN(pt_ws_take(&ws, &part, (size_t)parts * sizeof(double)));
+    PT_RETURN(pt_take(&ws, &part, (size_t)parts * sizeof(double)));
     pt_ws_done(&ws);
     if (ctx->dry || n == 0) return PT_OK;
     bool wide = ((uintptr_t)a->x.buf->base + a->x.off) % 16 == 0;

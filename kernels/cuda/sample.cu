@@ -23,10 +23,9 @@ struct sample_job {
 
 struct scratch { /* shared */
     u64 sum[256];
-    unsigned count[256];
     u64 red[32];
     u64 above;
-    unsigned bin, ties;
+    unsigned bin;
 };
 
 /* What is still in the running: logits from `key` on; of those equal to it, ids up to `id`. */
@@ -69,12 +68,13 @@ PT_DEV u64 weight_of(const sample_job &j, unsigned key, int i, float top, bound 
     return p < min_p ? 0 : (u64)(p * 4398046511104.0f);
 }
 
-/* The first bin of 256, from the top (down) or the bottom, where the running sum passes `limit`; s->above: the sum before it. Thread 0 works. */
-PT_DEV void choose(scratch *s, u64 limit, bool down)
+/* The first bin of 256, from the top (down) or the bottom, where the running sum, *above at first, passes `limit`; *above becomes the sum before it.
+ * Thread 0 works. */
+PT_DEV unsigned choose(scratch *s, u64 limit, bool down, u64 *above)
 {
     __syncthreads();
     if (threadIdx.x == 0) {
-        u64 sum = s->above;
+        u64 sum = *above;
         int at = 0;
         for (; at < 255; at++) {
             u64 w = s->sum[down ? 255 - at : at];
@@ -83,17 +83,15 @@ PT_DEV void choose(scratch *s, u64 limit, bool down)
         }
         s->bin = (unsigned)(down ? 255 - at : at);
         s->above = sum;
-        s->ties = s->count[s->bin];
     }
     __syncthreads();
+    *above = s->above;
+    return s->bin;
 }
 PT_DEV void clear(scratch *s)
 {
     __syncthreads();
-    for (int i = (int)threadIdx.x; i < 256; i += BLOCK) {
-        s->sum[i] = 0;
-        s->count[i] = 0;
-    }
+    for (int i = (int)threadIdx.x; i < 256; i += BLOCK) s->sum[i] = 0;
     __syncthreads();
 }
 
@@ -101,37 +99,31 @@ PT_DEV void clear(scratch *s)
 PT_DEV bound cross(const sample_job &j, const float *z, float top, bound b, float min_p, bool mass, u64 limit, bool want_id, scratch *s)
 {
     unsigned key = 0, mask = 0;
-    __syncthreads();
-    if (threadIdx.x == 0) s->above = 0;
+    u64 above = 0;
     for (int shift = 24; shift >= 0; shift -= 8) {
         clear(s);
         for (int i = (int)threadIdx.x; i < j.vocab; i += BLOCK) {
             unsigned k = key_of(z[i]);
             if ((k & mask) != key) continue;
             u64 w = weight_of(j, k, i, top, b, min_p, mass);
-            if (w == 0) continue;
-            atomicAdd(&s->sum[k >> shift & 255], w);
-            atomicAdd(&s->count[k >> shift & 255], 1u);
+            if (w > 0) atomicAdd(&s->sum[k >> shift & 255], w);
         }
-        choose(s, limit, true);
-        key |= s->bin << shift;
+        key |= choose(s, limit, true, &above) << shift;
         mask |= 255u << shift;
     }
     if (!want_id) return {key, 0x7fffffff};
     /* the n-th of the ties, in order of ids: all weigh the same */
-    u64 each = weight_of(j, key, 0, top, {key, 0}, min_p, mass), n = (limit - s->above) / (each ? each : 1);
+    u64 each = weight_of(j, key, 0, top, {key, 0}, min_p, mass), n = (limit - above) / (each ? each : 1);
     unsigned id = 0;
     mask = 0;
-    __syncthreads();
-    if (threadIdx.x == 0) s->above = 0;
+    above = 0;
     for (int shift = 16; shift >= 0; shift -= 8) {
         clear(s);
         for (int i = (int)threadIdx.x; i < j.vocab; i += BLOCK) {
             if (((unsigned)i & mask) != id || i > (key == b.key ? b.id : 0x7fffffff) || key_of(z[i]) != key) continue;
             atomicAdd(&s->sum[i >> shift & 255], 1ull);
         }
-        choose(s, n, false);
-        id |= s->bin << shift;
+        id |= choose(s, n, false, &above) << shift;
         mask |= 255u << shift;
     }
     return {key, (int)id};
