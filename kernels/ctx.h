@@ -31,5 +31,6 @@ typedef struct pt_ctx {
     pt_view workspace;     /* u8, [1, bytes] */
     size_t workspace_need; /* bytes, raised by dry calls */
     struct pt_profile *profile; /* NULL = off; else seconds, FLOPs and calls an op (kernels/profile.h) */
+    int index;                  /* set before open: which of the machine's devices this process takes (its rank on the machine) */
 } pt_ctx;
 #endif

@@ -60,6 +60,8 @@ typedef struct pt_ops {
     pt_status (*clip)(pt_ctx *, const pt_clip_args *);
     pt_status (*adamw)(pt_ctx *, const pt_adamw_args *);
     pt_status (*sample)(pt_ctx *, const pt_sample_args *);
+    /* devices with memory of their own; NULL on the host */
+    pt_status (*memory)(pt_ctx *ctx, size_t *free_bytes, size_t *total); /* of the device now */
 } pt_ops;
 
 extern const pt_ops pt_ops_ref, pt_ops_cpu;

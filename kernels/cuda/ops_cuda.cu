@@ -1,0 +1,51 @@
+/* The op table of the CUDA backend: every entry, no fallback. */
+#include "kernels/cuda/op_args.cuh"
+
+#include "kernels/cuda/device_cuda.h"
+#include "kernels/cuda/grouploss.h"
+#include "kernels/cuda/ops_cuda.h"
+
+#if !__has_include("kernels/cuda/attention.cu")
+/* Until the attention kernels are there. */
+static pt_status no_attention(void) { return pt_fail(PT_ENOSUP, "attention is not part of this CUDA build yet"); }
+extern "C" pt_status pt_cuda_attention(pt_ctx *, const pt_attention_args *) { return no_attention(); }
+extern "C" pt_status pt_cuda_attention_bwd(pt_ctx *, const pt_attention_bwd_args *) { return no_attention(); }
+extern "C" pt_status pt_cuda_forest_new(pt_ctx *, pt_forest **, const pt_forest_caps *) { return no_attention(); }
+extern "C" pt_status pt_cuda_forest_set(pt_ctx *, pt_forest *, const pt_forest_desc *) { return no_attention(); }
+extern "C" size_t pt_cuda_forest_bytes(pt_ctx *, const pt_forest_caps *) { return 0; }
+extern "C" void pt_cuda_forest_free(pt_ctx *, pt_forest *) {}
+#endif
+
+static pt_ops make_table(void)
+{
+    pt_ops t = {};
+#ifdef CUDA_EMU
+    t.name = "emulated";
+#else
+    t.name = "cuda";
+#endif
+    t.open = pt_cuda_open;
+    t.close = pt_cuda_close;
+    t.alloc = pt_cuda_alloc;
+    t.free = pt_cuda_free;
+    t.adopt = pt_cuda_adopt;
+    t.upload = pt_cuda_upload;
+    t.download = pt_cuda_download;
+    t.zero = pt_cuda_zero;
+    t.sync = pt_cuda_sync;
+    t.forest_new = pt_cuda_forest_new;
+    t.forest_set = pt_cuda_forest_set;
+    t.forest_bytes = pt_cuda_forest_bytes;
+    t.forest_free = pt_cuda_forest_free;
+#define ENTRY(op, args) t.op = pt_cuda_##op;
+    PT_OP_LIST(ENTRY)
+#undef ENTRY
+    t.memory = pt_cuda_memory;
+    return t;
+}
+
+extern "C" const pt_ops *pt_cuda_ops(void)
+{
+    static const pt_ops table = make_table();
+    return &table;
+}
