@@ -35,7 +35,7 @@ int alignment(const void *p)
     while (a % (uintptr_t)n) n /= 2;
     return n;
 }
-cudaDataType lt_type(int32_t t) { return t == PT_BF16 ? CUDA_R_16BF : CUDA_R_32F; }
+const cudaDataType lt_types[2] = {CUDA_R_32F, CUDA_R_16BF};
 
 pt_status failed(const char *call, cublasStatus_t s, const plan_key *k)
 {
@@ -49,7 +49,7 @@ pt_status failed(const char *call, cublasStatus_t s, const plan_key *k)
 struct pt_cuda_gemms {
     cublasLtHandle_t handle;
     cublasLtMatmulDesc_t desc[2][2];    /* [tb][ta] */
-    cublasLtMatrixLayout_t first, second, out; /* described anew for each product */
+    cublasLtMatrixLayout_t first[2], second[2], out[2]; /* of f32 and of bf16; sizes are set anew for each product */
     cublasLtMatmulPreference_t pref;
     uint64_t clock;
     plan plans[PLANS];
@@ -73,9 +73,11 @@ static pt_status make_handles(pt_cuda_gemms *g)
             LT(cublasLtMatmulDescSetAttribute(*d, CUBLASLT_MATMUL_DESC_TRANSA, &first, sizeof first), NULL);
             LT(cublasLtMatmulDescSetAttribute(*d, CUBLASLT_MATMUL_DESC_TRANSB, &second, sizeof second), NULL);
         }
-    LT(cublasLtMatrixLayoutCreate(&g->first, CUDA_R_32F, 1, 1, 1), NULL);
-    LT(cublasLtMatrixLayoutCreate(&g->second, CUDA_R_32F, 1, 1, 1), NULL);
-    LT(cublasLtMatrixLayoutCreate(&g->out, CUDA_R_32F, 1, 1, 1), NULL);
+    for (int t = 0; t < 2; t++) {
+        LT(cublasLtMatrixLayoutCreate(&g->first[t], lt_types[t], 1, 1, 1), NULL);
+        LT(cublasLtMatrixLayoutCreate(&g->second[t], lt_types[t], 1, 1, 1), NULL);
+        LT(cublasLtMatrixLayoutCreate(&g->out[t], lt_types[t], 1, 1, 1), NULL);
+    }
     LT(cublasLtMatmulPreferenceCreate(&g->pref), NULL);
     LT(cublasLtMatmulPreferenceSetAttribute(g->pref, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace), NULL);
     return PT_OK;
@@ -96,7 +98,7 @@ extern "C" void pt_cuda_gemms_free(pt_cuda_gemms *g)
 {
     if (!g) return;
     if (g->pref) cublasLtMatmulPreferenceDestroy(g->pref);
-    cublasLtMatrixLayout_t layouts[] = {g->first, g->second, g->out};
+    cublasLtMatrixLayout_t layouts[] = {g->first[0], g->first[1], g->second[0], g->second[1], g->out[0], g->out[1]};
     for (cublasLtMatrixLayout_t l : layouts)
         if (l) cublasLtMatrixLayoutDestroy(l);
     for (int i = 0; i < 4; i++)
@@ -107,22 +109,26 @@ extern "C" void pt_cuda_gemms_free(pt_cuda_gemms *g)
 
 extern "C" unsigned long long pt_cuda_gemms_count(void) { return products; }
 
-static pt_status describe(cublasLtMatrixLayout_t l, cudaDataType type, int64_t rows, int64_t cols, int64_t ld)
+static pt_status describe(cublasLtMatrixLayout_t l, int64_t rows, int64_t cols, int64_t ld)
 {
-    uint32_t t = (uint32_t)type;
     uint64_t r = (uint64_t)rows, c = (uint64_t)cols;
-    LT(cublasLtMatrixLayoutSetAttribute(l, CUBLASLT_MATRIX_LAYOUT_TYPE, &t, sizeof t), NULL);
     LT(cublasLtMatrixLayoutSetAttribute(l, CUBLASLT_MATRIX_LAYOUT_ROWS, &r, sizeof r), NULL);
     LT(cublasLtMatrixLayoutSetAttribute(l, CUBLASLT_MATRIX_LAYOUT_COLS, &c, sizeof c), NULL);
     LT(cublasLtMatrixLayoutSetAttribute(l, CUBLASLT_MATRIX_LAYOUT_LD, &ld, sizeof ld), NULL);
     return PT_OK;
 }
 
-static pt_status describe_all(pt_cuda_gemms *g, const plan_key *k)
+/* The product's three matrices in the library's terms. */
+typedef struct layouts {
+    cublasLtMatrixLayout_t first, second, out;
+} layouts;
+static pt_status describe_all(pt_cuda_gemms *g, const plan_key *k, layouts *l)
 {
-    PT_RETURN(describe(g->first, lt_type(k->type), k->tb ? k->k : k->n, k->tb ? k->n : k->k, k->ldb));
-    PT_RETURN(describe(g->second, lt_type(k->type), k->ta ? k->m : k->k, k->ta ? k->k : k->m, k->lda));
-    return describe(g->out, lt_type(k->ctype), k->n, k->m, k->ldc);
+    int type = k->type == PT_BF16, ctype = k->ctype == PT_BF16;
+    *l = {g->first[type], g->second[type], g->out[ctype]};
+    PT_RETURN(describe(l->first, k->tb ? k->k : k->n, k->tb ? k->n : k->k, k->ldb));
+    PT_RETURN(describe(l->second, k->ta ? k->m : k->k, k->ta ? k->k : k->m, k->lda));
+    return describe(l->out, k->n, k->m, k->ldc);
 }
 
 /* The set of a key, and in it the key's plan, or the one to replace. */
@@ -139,7 +145,7 @@ static plan *find_plan(pt_cuda_gemms *g, const plan_key *k)
     return oldest;
 }
 
-static pt_status make_plan(pt_cuda_gemms *g, const plan_key *k, plan *p)
+static pt_status make_plan(pt_cuda_gemms *g, const plan_key *k, const layouts *l, plan *p)
 {
     cublasLtMatmulHeuristicResult_t found;
     int n = 0;
@@ -148,7 +154,7 @@ static pt_status make_plan(pt_cuda_gemms *g, const plan_key *k, plan *p)
     LT(cublasLtMatmulPreferenceSetAttribute(g->pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &ab, sizeof ab), NULL);
     LT(cublasLtMatmulPreferenceSetAttribute(g->pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &ac, sizeof ac), NULL);
     LT(cublasLtMatmulPreferenceSetAttribute(g->pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &ac, sizeof ac), NULL);
-    cublasStatus_t s = cublasLtMatmulAlgoGetHeuristic(g->handle, g->desc[k->tb][k->ta], g->first, g->second, g->out, g->out, g->pref, 1, &found, &n);
+    cublasStatus_t s = cublasLtMatmulAlgoGetHeuristic(g->handle, g->desc[k->tb][k->ta], l->first, l->second, l->out, l->out, g->pref, 1, &found, &n);
     if (s == CUBLAS_STATUS_SUCCESS && n < 1) s = CUBLAS_STATUS_NOT_SUPPORTED;
     if (s != CUBLAS_STATUS_SUCCESS) return failed("cublasLtMatmulAlgoGetHeuristic", s, k);
     p->key = *k;
@@ -183,13 +189,14 @@ extern "C" pt_status pt_cuda_gemm(pt_ctx *ctx, const pt_cuda_gemm_args *a)
     if (!ctx->device) return pt_fail(PT_ESTATE, "gemm: the device is not open");
     pt_cuda_gemms *g = static_cast<pt_cuda_device *>(ctx->device)->gemms;
     plan_key key = {a->m, a->n, a->k, a->lda, a->ldb, a->ldc, a->type, a->ctype, a->ta, a->tb, a->beta != 0, alignment(a->a), alignment(a->b), alignment(a->c)};
-    PT_RETURN(describe_all(g, &key));
+    layouts l;
+    PT_RETURN(describe_all(g, &key, &l));
     plan *p = find_plan(g, &key);
-    if (memcmp(&p->key, &key, sizeof key) != 0) PT_RETURN(make_plan(g, &key, p));
+    if (memcmp(&p->key, &key, sizeof key) != 0) PT_RETURN(make_plan(g, &key, &l, p));
     p->used = ++g->clock;
     void *workspace = (void *)pt_align_up((uintptr_t)a->scratch, ALIGN);
-    cublasStatus_t s = cublasLtMatmul(g->handle, g->desc[key.tb][key.ta], &a->alpha, a->b, g->first, a->a, g->second, &a->beta, a->c, g->out, a->c,
-                                      g->out, &p->algo, workspace, WORKSPACE, pt_stream(ctx));
+    cublasStatus_t s = cublasLtMatmul(g->handle, g->desc[key.tb][key.ta], &a->alpha, a->b, l.first, a->a, l.second, &a->beta, a->c, l.out, a->c,
+                                      l.out, &p->algo, workspace, WORKSPACE, pt_stream(ctx));
     if (s != CUBLAS_STATUS_SUCCESS) {
         p->key.m = 0;
         return failed("cublasLtMatmul", s, &key);

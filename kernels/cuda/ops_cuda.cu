@@ -5,15 +5,10 @@
 #include "kernels/cuda/grouploss.h"
 #include "kernels/cuda/ops_cuda.h"
 
-#if !__has_include("kernels/cuda/attention.cu")
+#if !__has_include("kernels/cuda/attention_cuda.cu") && !__has_include("kernels/cuda/attention.cu") && !__has_include("kernels/cuda/attention_fwd.cu")
 /* Until the attention kernels are there. */
-static pt_status no_attention(void) { return pt_fail(PT_ENOSUP, "attention is not part of this CUDA build yet"); }
-extern "C" pt_status pt_cuda_attention(pt_ctx *, const pt_attention_args *) { return no_attention(); }
-extern "C" pt_status pt_cuda_attention_bwd(pt_ctx *, const pt_attention_bwd_args *) { return no_attention(); }
-extern "C" pt_status pt_cuda_forest_new(pt_ctx *, pt_forest **, const pt_forest_caps *) { return no_attention(); }
-extern "C" pt_status pt_cuda_forest_set(pt_ctx *, pt_forest *, const pt_forest_desc *) { return no_attention(); }
-extern "C" size_t pt_cuda_forest_bytes(pt_ctx *, const pt_forest_caps *) { return 0; }
-extern "C" void pt_cuda_forest_free(pt_ctx *, pt_forest *) {}
+extern "C" pt_status pt_cuda_attention(pt_ctx *, const pt_attention_args *) { return pt_fail(PT_ENOSUP, "no attention in this CUDA build yet"); }
+extern "C" pt_status pt_cuda_attention_bwd(pt_ctx *, const pt_attention_bwd_args *) { return pt_fail(PT_ENOSUP, "no attention in this CUDA build yet"); }
 #endif
 
 static pt_ops make_table(void)
