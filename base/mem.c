@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 pt_status pt_calloc(void *out_ptr, size_t n, size_t size)
 {
@@ -27,6 +28,18 @@ pt_status pt_grow(void *ptr_ptr, size_t *cap, size_t need, size_t size)
     memset((char *)p + *cap * size, 0, bytes - *cap * size);
     *ptr = p;
     *cap = n;
+    return PT_OK;
+}
+
+pt_status pt_alloc_pages(void *out_ptr, size_t bytes)
+{
+    enum { HUGE_PAGE = 2 << 20 };
+    void **out = out_ptr;
+    bool large = bytes >= 2 * (size_t)HUGE_PAGE;
+    *out = bytes > SIZE_MAX - HUGE_PAGE ? NULL : aligned_alloc(large ? HUGE_PAGE : 64, pt_align_up(bytes ? bytes : 1, large ? HUGE_PAGE : 64));
+    if (!*out) return pt_fail(PT_ENOMEM, "out of memory: %zu bytes asked for", bytes);
+    /* whole huge pages only: the rest of the last one stays untouched. A system without them serves as it did */
+    if (large) (void)madvise(*out, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
     return PT_OK;
 }
 

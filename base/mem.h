@@ -19,6 +19,10 @@ pt_status pt_calloc(void *out_ptr, size_t n, size_t size);
 pt_status pt_grow(void *ptr_ptr, size_t *cap, size_t need, size_t size);
 #define pt_reserve(pp, cap, need) pt_grow((void *)(pp), (cap), (size_t)(need), sizeof **(pp))
 
+/* `bytes` of memory, 64-byte aligned, not cleared; large blocks begin on a 2 MiB border and ask the system for huge pages, which spares page faults
+ * and TLB misses. Free with free(). */
+pt_status pt_alloc_pages(void *out_ptr, size_t bytes);
+
 /* Owned copy of n bytes plus a terminating zero. */
 pt_status pt_strndup(char **out, const char *s, size_t n);
 pt_status pt_strdup(char **out, const char *s);

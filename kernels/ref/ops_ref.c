@@ -9,9 +9,8 @@ static char owned; /* pt_buf.owner of memory that free() must release */
 pt_status pt_host_alloc(pt_ctx *ctx, pt_buf *buf, size_t bytes)
 {
     *buf = (pt_buf){0};
-    if (bytes > SIZE_MAX - 4096) return pt_fail(PT_ENOMEM, "out of memory: %zu bytes asked for", bytes);
-    void *p = aligned_alloc(64, pt_align_up(bytes ? bytes : 1, 64));
-    if (!p) return pt_fail(PT_ENOMEM, "out of memory: %zu bytes asked for", bytes);
+    void *p;
+    PT_RETURN(pt_alloc_pages(&p, bytes));
     *buf = (pt_buf){p, bytes, &owned};
     return PT_OK;
 }
