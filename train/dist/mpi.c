@@ -171,7 +171,8 @@ pt_status pt_comm_mpi(pt_comm **out)
                    .broadcast = mpi_broadcast,
                    .barrier = mpi_barrier,
                    .abort = mpi_abort,
-                   .close = mpi_close};
+                   .close = mpi_close,
+                   .abort_exits = true};
     MPI_Initialized(&started);
     if (!started) {
         PT_CHECK(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) == MPI_SUCCESS, PT_EIO, "MPI does not start");

@@ -1,0 +1,484 @@
+/* The communicator over TCP: ranks are children of this program. Launches by address and by file, what strangers may do to the
+ * meeting, ranks that are absent, differ, hang, fail, die or lie. */
+#include <arpa/inet.h>
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/threads.h"
+#include "tests/dist/exercise.h"
+#include "tests/scratch.h"
+#include "train/dist/store_impl.h"
+#include "train/dist/wire.h"
+
+/* A port that nobody has at the moment. */
+static int free_port(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && getsockname(fd, (struct sockaddr *)&a, &n) == 0);
+    close(fd);
+    return ntohs(a.sin_port);
+}
+
+static pt_launch by_address(int size)
+{
+    pt_launch l = {.kind = PT_LAUNCH_TCP, .size = size, .local_rank = -1, .host = "127.0.0.1", .join_seconds = 20, .wait_seconds = 20};
+    l.port = free_port();
+    memcpy(l.token, "job 7", 6);
+    return l;
+}
+static pt_launch by_file(int size, const char *name)
+{
+    pt_launch l = {.kind = PT_LAUNCH_FILE, .size = size, .local_rank = -1, .join_seconds = 20, .wait_seconds = 20};
+    snprintf(l.path, sizeof l.path, "%s/%s", scratch_dir, name);
+    return l;
+}
+
+typedef struct outcome {
+    int code;
+    char said[2048]; /* its last error */
+} outcome;
+
+/* A rank: joins, runs fn, closes. Exit code: fn's, 90 when it could not join, 91 when fn returned a status. */
+typedef struct rank_run {
+    pid_t pid;
+    int fd;
+} rank_run;
+static rank_run begin(pt_launch l, int rank, int (*fn)(pt_comm *))
+{
+    int fd[2];
+    rank_run r;
+    assert_int_equal(pipe(fd), 0);
+    fflush(NULL);
+    r.pid = fork();
+    assert_true(r.pid >= 0);
+    if (r.pid == 0) {
+        pt_comm *c;
+        close(fd[0]);
+        l.rank = rank;
+        int code = pt_comm_tcp(&l, &c) == PT_OK ? fn(c) : 90;
+        size_t n = strlen(pt_err_msg());
+        if (write(fd[1], pt_err_msg(), n) != (ssize_t)n) code = 99;
+        if (code != 90 && code != 80) c->close(c);
+        _exit(code);
+    }
+    close(fd[1]);
+    r.fd = fd[0];
+    return r;
+}
+static outcome end(rank_run r)
+{
+    outcome o = {0};
+    int st;
+    size_t at = 0;
+    for (ssize_t n; at < sizeof o.said - 1 && (n = read(r.fd, o.said + at, sizeof o.said - 1 - at)) > 0;) at += (size_t)n;
+    close(r.fd);
+    assert_int_equal(waitpid(r.pid, &st, 0), r.pid);
+    o.code = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
+    return o;
+}
+/* All ranks of a launch with one function. */
+static void run_all(pt_launch l, int (*fn)(pt_comm *), outcome *out)
+{
+    rank_run r[8];
+    for (int i = 0; i < l.size; i++) r[i] = begin(l, i, fn);
+    for (int i = 0; i < l.size; i++) out[i] = end(r[i]);
+}
+static void has(const char *text, const char *part)
+{
+    if (!strstr(text, part)) fail_msg("'%s' does not say '%s'", text, part);
+}
+
+/* ---- meeting ---- */
+static int work(pt_comm *c)
+{
+    return exercise(c, c->size > 2 ? 2u << 20 : SIZE_MAX);
+}
+static void test_works(void **state)
+{
+    outcome o[8];
+    for (int size = 1; size <= 4; size++) {
+        run_all(by_address(size), work, o);
+        for (int r = 0; r < size; r++) assert_int_equal(o[r].code, 0);
+    }
+    run_all(by_file(3, "meet"), work, o);
+    for (int r = 0; r < 3; r++) assert_int_equal(o[r].code, 0);
+    char path[512];
+    snprintf(path, sizeof path, "%s/meet", scratch_dir);
+    assert_int_not_equal(access(path, F_OK), 0); /* taken away once all are there */
+}
+
+static int local(pt_comm *c)
+{
+    return c->local_rank == 2 - c->rank && c->local_size == 3 && c->sharers >= 1 ? 0 : 1;
+}
+/* A launcher's word on the local rank counts; without one it follows from the machines (exercise checks that). */
+static void test_local(void **state)
+{
+    pt_launch l = by_address(3);
+    rank_run r[3];
+    for (int i = 0; i < 3; i++) {
+        l.local_rank = 2 - i;
+        r[i] = begin(l, i, local);
+    }
+    for (int i = 0; i < 3; i++) assert_int_equal(end(r[i]).code, 0);
+}
+
+static int nothing(pt_comm *c)
+{
+    return c->barrier(c) == PT_OK ? 0 : 91;
+}
+static void test_absent(void **state)
+{
+    pt_launch l = by_address(4);
+    l.join_seconds = 1;
+    double start = pt_seconds();
+    rank_run zero = begin(l, 0, nothing), two = begin(l, 2, nothing);
+    outcome o = end(zero), p = end(two);
+    assert_int_equal(o.code, 90);
+    has(o.said, "ranks 1, 3 of 4 did not come to 127.0.0.1:");
+    has(o.said, "within 1 s");
+    assert_int_equal(p.code, 90);
+    has(p.said, "ranks 1, 3 of 4 did not come");
+    assert_true(pt_seconds() - start < 10);
+    o = end(begin(l, 1, nothing)); /* nobody there: the wrong port, or rank 0 never started */
+    assert_int_equal(o.code, 90);
+    has(o.said, "rank 1 cannot join rank 0 at 127.0.0.1:");
+    has(o.said, "refused");
+    l = by_file(2, "never");
+    l.join_seconds = 0.5;
+    o = end(begin(l, 1, nothing));
+    assert_int_equal(o.code, 90);
+    has(o.said, "never");
+    l = by_address(2);
+    int fd = -1;
+    pt_place at;
+    assert_int_equal(pt_store_listen(&l, &fd, &at), PT_OK); /* another program has the port, and says nothing */
+    l.join_seconds = 0.5;
+    o = end(begin(l, 0, nothing));
+    assert_int_equal(o.code, 90);
+    has(o.said, "another program has the port");
+    o = end(begin(l, 1, nothing));
+    assert_int_equal(o.code, 90);
+    has(o.said, "no answer in time");
+    close(fd);
+}
+
+static void test_usage(void **state)
+{
+    pt_comm *c;
+    pt_launch l = by_address(2);
+    l.rank = 2;
+    assert_int_equal(pt_comm_tcp(&l, &c), PT_EARG);
+    l.rank = -1;
+    assert_int_equal(pt_comm_tcp(&l, &c), PT_EARG);
+    l = by_address(PT_LAUNCH_RANKS + 1);
+    assert_int_equal(pt_comm_tcp(&l, &c), PT_EARG);
+    l = by_address(2);
+    l.port = 65536;
+    assert_int_equal(pt_comm_tcp(&l, &c), PT_EARG);
+    l = by_address(2);
+    l.host[0] = 0;
+    assert_int_equal(pt_comm_tcp(&l, &c), PT_EARG);
+    l = by_file(2, "");
+    l.path[0] = 0;
+    assert_int_equal(pt_comm_tcp(&l, &c), PT_EARG);
+    l.kind = PT_LAUNCH_ONE;
+    assert_int_equal(pt_comm_tcp(&l, &c), PT_EARG);
+}
+
+static void test_differ(void **state)
+{
+    pt_launch l = by_address(2), other = l;
+    other.size = 3;
+    rank_run a = begin(l, 0, nothing), b = begin(other, 1, nothing);
+    outcome o = end(a), p = end(b);
+    assert_int_equal(o.code, 90);
+    has(o.said, "rank 1 was started as one of 3 processes, rank 0 as one of 2");
+    assert_int_equal(p.code, 90);
+    has(p.said, "was started as one of 3 processes");
+    l = by_address(3);
+    rank_run r[3] = {begin(l, 0, nothing), begin(l, 1, nothing), begin(l, 1, nothing)};
+    for (int i = 0; i < 3; i++) {
+        o = end(r[i]);
+        assert_int_equal(o.code, 90);
+        has(o.said, "two processes say that they are rank 1");
+    }
+    l = by_address(2);
+    other = l;
+    memcpy(other.token, "job 8", 6);
+    l.join_seconds = 2;
+    a = begin(l, 0, nothing), b = begin(other, 1, nothing);
+    o = end(b);
+    assert_int_equal(o.code, 90);
+    has(o.said, "another job");
+    o = end(a);
+    has(o.said, "rank 1 of 2 did not come");
+    has(o.said, "not of this job");
+}
+
+/* ---- strangers and liars ---- */
+static int dial(const pt_launch *l, pt_place *at)
+{
+    int fd = -1;
+    for (int i = 0; i < 200 && fd < 0; i++) {
+        if (pt_store_find(l, at) != PT_OK || pt_store_connect(at, pt_seconds() + 5, &fd) != PT_OK) usleep(20000);
+    }
+    assert_true(fd >= 0);
+    return fd;
+}
+static void say_to(int fd, const void *data, size_t n)
+{
+    assert_int_equal(pt_wire_send(fd, data, n, pt_seconds() + 5, NULL), PT_OK);
+}
+
+static void test_strangers(void **state)
+{
+    static unsigned char junk[100000];
+    pt_launch l = by_address(3);
+    pt_place at;
+    rank_run r[3] = {begin(l, 0, work)};
+    int silent[40], half, odd, web, old;
+    memset(junk, 0x5a, sizeof junk);
+    for (int i = 0; i < 40; i++) silent[i] = dial(&l, &at); /* more than there is room for at the door */
+    half = dial(&l, &at);
+    say_to(half, junk, 17);
+    odd = dial(&l, &at);
+    pt_wire_send(odd, junk, sizeof junk, pt_seconds() + 1, NULL); /* may be cut off */
+    web = dial(&l, &at);
+    say_to(web, "GET / HTTP/1.1\r\n\r\n", 18);
+    close(web);
+    pt_hello h = {.magic = PT_HELLO_MAGIC, .version = PT_HELLO_VERSION + 1, .size = 3, .rank = 1};
+    memcpy(h.token, l.token, sizeof h.token);
+    old = dial(&l, &at);
+    say_to(old, &h, sizeof h);
+    for (int i = 1; i < 3; i++) r[i] = begin(l, i, work);
+    for (int i = 0; i < 3; i++) assert_int_equal(end(r[i]).code, 0);
+    for (int i = 0; i < 40; i++) close(silent[i]);
+    close(half);
+    close(odd);
+    close(old);
+}
+
+/* A rank 1 that knows the token, and then sends what `frame` holds instead of what is due. */
+static outcome liar(const void *frame, size_t n)
+{
+    pt_launch l = by_address(2);
+    pt_place at;
+    rank_run zero = begin(l, 0, nothing);
+    pt_hello h = {.magic = PT_HELLO_MAGIC, .version = PT_HELLO_VERSION, .size = 2, .rank = 1, .local_rank = -1};
+    pt_welcome w;
+    memset(h.machine, 'x', sizeof h.machine); /* not ended by a zero */
+    int fd = dial(&l, &at);
+    memcpy(h.token, at.token, sizeof h.token);
+    say_to(fd, &h, sizeof h);
+    assert_int_equal(pt_wire_recv(fd, &w, sizeof w, pt_seconds() + 10, NULL), PT_OK);
+    assert_true(w.ok);
+    if (n) say_to(fd, frame, n);
+    else close(fd);
+    outcome o = end(zero);
+    if (n) close(fd);
+    return o;
+}
+static void test_liars(void **state)
+{
+    pt_wire_head h = {PT_WIRE_MAGIC, PT_WIRE_BARRIER, 1, UINT64_MAX};
+    outcome o = liar(&h, sizeof h);
+    assert_int_equal(o.code, 91);
+    has(o.said, "they do different things");
+    h = (pt_wire_head){PT_WIRE_MAGIC, 999, 1, 0};
+    has(liar(&h, sizeof h).said, "not ptrain's");
+    h = (pt_wire_head){0x12345678, PT_WIRE_BARRIER, 1, 0};
+    has(liar(&h, sizeof h).said, "not ptrain's");
+    h = (pt_wire_head){PT_WIRE_MAGIC, PT_WIRE_ABORT, 1, 1u << 30};
+    has(liar(&h, sizeof h).said, "rank 1 failed: it left");
+    h = (pt_wire_head){PT_WIRE_MAGIC, PT_WIRE_BARRIER, 2, 0};
+    has(liar(&h, sizeof h).said, "call 2");
+    has(liar(NULL, 0).said, "gone without a word");
+    struct {
+        pt_wire_head head;
+        pt_wire_last last;
+    } f = {.head = {PT_WIRE_MAGIC, PT_WIRE_ABORT, 0, sizeof f.last}, .last.origin = -77};
+    memset(f.last.why, 'y', sizeof f.last.why); /* no end */
+    o = liar(&f, sizeof f);
+    assert_int_equal(o.code, 91);
+    has(o.said, "rank -77 failed: yyy");
+}
+
+static void test_false_rank0(void **state)
+{
+    pt_launch l = by_address(2);
+    pt_place at;
+    pt_welcome w;
+    int listener, fd;
+    assert_int_equal(pt_store_listen(&l, &listener, &at), PT_OK);
+    rank_run one = begin(l, 1, nothing);
+    fd = accept(listener, NULL, NULL);
+    memset(&w, 0x41, sizeof w);
+    say_to(fd, &w, sizeof w);
+    has(end(one).said, "not ptrain");
+    close(fd);
+    one = begin(l, 1, nothing);
+    fd = accept(listener, NULL, NULL);
+    w.magic = PT_HELLO_MAGIC;
+    w.ok = 0; /* a refusal without an end of its text */
+    say_to(fd, &w, sizeof w);
+    has(end(one).said, "AAAA");
+    close(fd);
+    close(listener);
+}
+
+static void test_files(void **state)
+{
+    static const char *const bad[] = {"", "hello", "ptrain-store 2\nhost a\nport 1\ntoken t\nmachine m\n",
+                                      "ptrain-store 1\nhost a\nport 99999\ntoken t\nmachine m\n",
+                                      "ptrain-store 1\nhost a\nport 1x\ntoken t\nmachine m\n",
+                                      "ptrain-store 1\nhost \nport 1\ntoken t\nmachine m\n",
+                                      "ptrain-store 1\nhost a\nport 1\nmachine m\n", "ptrain-store 1\nhost a\nport 1\ntoken t\nmachine m"};
+    pt_launch l = by_file(2, "bad");
+    pt_place at;
+    char text[600];
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        FILE *f = fopen(l.path, "w");
+        assert_true(f && fputs(bad[i], f) >= 0 && fclose(f) == 0);
+        assert_int_equal(pt_store_find(&l, &at), PT_EFORMAT);
+    }
+    memset(text, 'h', sizeof text);
+    memcpy(text, "ptrain-store 1\nhost ", 20);
+    memcpy(text + 500, "\nport 1\ntoken t\nmachine m\n", 27); /* a host longer than its place */
+    FILE *f = fopen(l.path, "w");
+    assert_true(f && fputs(text, f) >= 0 && fclose(f) == 0);
+    assert_int_equal(pt_store_find(&l, &at), PT_EFORMAT);
+    /* an old file that names a port where nobody, or another job, is: the ranks wait for the new one */
+    pt_launch other = by_address(2);
+    int listener = -1;
+    assert_int_equal(pt_store_listen(&other, &listener, &at), PT_OK);
+    close(listener);
+    snprintf(text, sizeof text, "ptrain-store 1\nhost 127.0.0.1\nport %d\ntoken t\nmachine m\n", other.port);
+    f = fopen(l.path, "w");
+    assert_true(f && fputs(text, f) >= 0 && fclose(f) == 0);
+    rank_run one = begin(l, 1, work);
+    usleep(200000);
+    rank_run zero = begin(l, 0, work);
+    assert_int_equal(end(one).code, 0);
+    assert_int_equal(end(zero).code, 0);
+    int fd;
+    assert_int_equal(pt_store_listen(&l, &fd, &at), PT_OK); /* nobody else may read the token */
+    struct stat st;
+    assert_true(stat(l.path, &st) == 0 && (st.st_mode & 0777) == 0600);
+    assert_int_equal(strlen(at.token), 32);
+    close(fd);
+    snprintf(l.path, sizeof l.path, "%s/no/such/folder/f", scratch_dir);
+    assert_int_equal(pt_store_listen(&l, &fd, &at), PT_EIO);
+    close(fd);
+}
+
+/* ---- failures in the middle ---- */
+static int differ_kind(pt_comm *c)
+{
+    int64_t x = 1;
+    pt_status rc = c->rank == 1 ? c->allreduce_max(c, &x, 1) : c->barrier(c);
+    if (rc != PT_OK) c->abort(c, 1);
+    return rc == PT_OK ? 0 : 91;
+}
+static int differ_count(pt_comm *c)
+{
+    double x[3] = {0};
+    pt_status rc = c->allreduce_f64(c, x, c->rank == 2 ? 2 : 3);
+    if (rc != PT_OK) c->abort(c, 1);
+    return rc == PT_OK ? 0 : 91;
+}
+static int dies(pt_comm *c)
+{
+    if (c->rank == 2) kill(getpid(), SIGKILL);
+    pt_status rc = c->rank == 1 ? (usleep(300000), c->barrier(c)) : c->barrier(c); /* rank 0 waits for rank 1 when 2 dies */
+    if (rc != PT_OK) c->abort(c, 1);
+    return rc == PT_OK ? 0 : 91;
+}
+static int aborts(pt_comm *c)
+{
+    if (c->barrier(c) != PT_OK) return 92;
+    if (c->rank == 1) {
+        pt_fail(PT_ENOMEM, "no memory for activations");
+        c->abort(c, 1);
+        return strcmp(pt_err_msg(), "no memory for activations") ? 93 : 0;
+    }
+    pt_status rc = c->barrier(c);
+    if (rc != PT_OK) c->abort(c, 1);
+    double x = 1;
+    if (rc != PT_OK && c->allreduce_f64(c, &x, 1) == PT_OK) return 94; /* once failed, always failed */
+    return rc == PT_OK ? 0 : 91;
+}
+static int hangs(pt_comm *c)
+{
+    if (c->rank == 1) usleep(1500000);
+    pt_status rc = c->barrier(c);
+    if (rc != PT_OK) c->abort(c, 1);
+    return rc == PT_OK ? 0 : 91;
+}
+static int leaves(pt_comm *c)
+{
+    if (c->barrier(c) != PT_OK) return 92;
+    if (c->rank == 1) return 0;
+    pt_status rc = c->barrier(c);
+    if (rc != PT_OK) c->abort(c, 1);
+    return rc == PT_OK ? 0 : 91;
+}
+static int checks(pt_comm *c)
+{
+    pt_status rc = PT_OK;
+    if (c->check(c) != PT_OK || c->barrier(c) != PT_OK) return 92;
+    if (c->rank == 1) kill(getpid(), SIGKILL);
+    for (int i = 0; i < 500 && rc == PT_OK; i++, usleep(10000)) rc = c->check(c);
+    if (rc != PT_OK) c->abort(c, 1);
+    return rc == PT_OK ? 0 : 91;
+}
+
+static void failing(int (*fn)(pt_comm *), int size, int who, int code, const char *why)
+{
+    outcome o[8];
+    char text[300];
+    pt_launch l = by_address(size);
+    if (fn == hangs) l.wait_seconds = 0.5;
+    run_all(l, fn, o);
+    snprintf(text, sizeof text, "rank %d failed: %s", who, why);
+    for (int r = 0; r < size; r++) {
+        if (r == who && code != 91) {
+            assert_int_equal(o[r].code, code);
+            continue;
+        }
+        assert_int_equal(o[r].code, 91);
+        has(o[r].said, text);
+    }
+}
+static void test_failures(void **state)
+{
+    failing(differ_kind, 3, 1, 91, "it asks for a maximum of 8 bytes (call 1), rank 0 for a barrier of 0 (call 1)");
+    failing(differ_count, 4, 2, 91, "it asks for a sum of numbers of 16 bytes (call 1), rank 0 for a sum of numbers of 24");
+    failing(dies, 4, 2, 128 + SIGKILL, "it is gone without a word");
+    failing(aborts, 4, 1, 0, "no memory for activations");
+    failing(leaves, 3, 1, 0, "it left before the others");
+    failing(checks, 3, 1, 128 + SIGKILL, "it is gone without a word");
+    failing(hangs, 3, 1, 91, "it did not come to a barrier (call 1) within 0 s");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_works),     cmocka_unit_test(test_local),  cmocka_unit_test(test_absent),
+                                       cmocka_unit_test(test_usage),     cmocka_unit_test(test_differ), cmocka_unit_test(test_strangers),
+                                       cmocka_unit_test(test_liars),     cmocka_unit_test(test_false_rank0),
+                                       cmocka_unit_test(test_files),     cmocka_unit_test(test_failures)};
+    signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
+}

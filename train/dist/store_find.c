@@ -1,0 +1,225 @@
+/* Where rank 0 is: by address, or by a file that rank 0 writes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/threads.h"
+#include "train/dist/store_impl.h"
+#include "train/dist/wire.h"
+
+void pt_store_machine(char out[64])
+{
+    char *text = NULL;
+    size_t n = 0;
+    memset(out, 0, 64);
+    if (pt_file_read(&text, &n, "/proc/sys/kernel/random/boot_id", 4096) == PT_OK)
+        memcpy(out, text, strcspn(text, "\n") < 63 ? strcspn(text, "\n") : 63);
+    else
+        pt_err_clear();
+    if (!out[0] && gethostname(out, 63) != 0) out[0] = '?';
+    free(text);
+}
+
+/* ---- listening ------------------------------------------------------------------------------------------------------- */
+
+/* The address of a name or number, and whether it was a number. */
+static pt_status resolve(const char *host, int port, bool passive, struct addrinfo **out)
+{
+    char service[16];
+    struct addrinfo hint = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0};
+    snprintf(service, sizeof service, "%d", port);
+    int e = getaddrinfo(host, service, &hint, out);
+    return e == 0 ? PT_OK : pt_fail(PT_EIO, "%s: %s", host ? host : "*", gai_strerror(e));
+}
+
+/* Binds to one address of the list. 0, or errno of the last that failed. */
+static int bind_one(const struct addrinfo *list, int *out)
+{
+    int why = EADDRNOTAVAIL;
+    for (const struct addrinfo *a = list; a; a = a->ai_next) {
+        int on = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0) {
+            why = errno;
+            continue;
+        }
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, 128) == 0) {
+            *out = fd;
+            return 0;
+        }
+        why = errno;
+        close(fd);
+    }
+    return why;
+}
+
+/* A number of ours, or "localhost", is where we listen: nobody else can reach us then. A name may stand for another address
+ * here than it does elsewhere (Debian maps a machine's own name to 127.0.1.1), so there we listen everywhere. */
+static pt_status listen_at(const char *host, int port, int *fd)
+{
+    struct in6_addr six;
+    struct in_addr four;
+    struct addrinfo *list = NULL;
+    bool exact = host && (inet_pton(AF_INET, host, &four) == 1 || inet_pton(AF_INET6, host, &six) == 1 || !strcmp(host, "localhost"));
+    int why = EADDRNOTAVAIL;
+    if (exact) {
+        PT_RETURN(resolve(host, port, false, &list));
+        why = bind_one(list, fd);
+        freeaddrinfo(list);
+    }
+    if (why == EADDRNOTAVAIL) { /* an address that is ours only from outside, or a name */
+        PT_RETURN(resolve(NULL, port, true, &list));
+        why = bind_one(list, fd);
+        freeaddrinfo(list);
+    }
+    if (why == 0) return PT_OK;
+    if (why == EADDRINUSE)
+        return pt_fail(PT_EIO, "rank 0 cannot listen on %s:%d: another program has the port; choose another MASTER_PORT",
+                       host ? host : "*", port);
+    return pt_fail(PT_EIO, "rank 0 cannot listen on %s:%d: %s", host ? host : "*", port, strerror(why));
+}
+
+static pt_status port_of(int fd, int *port)
+{
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    if (getsockname(fd, (struct sockaddr *)&a, &n) != 0) return pt_fail(PT_EIO, "getsockname: %s", strerror(errno));
+    *port = ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+    return PT_OK;
+}
+
+static pt_status make_token(char out[64])
+{
+    unsigned char raw[16];
+    memset(out, 0, 64);
+    if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw) return pt_fail(PT_EIO, "no random numbers: %s", strerror(errno));
+    for (size_t i = 0; i < sizeof raw; i++) snprintf(out + 2 * i, 3, "%02x", raw[i]);
+    return PT_OK;
+}
+
+/* Lines "key value": host, port, token, machine. Readable by the user alone, and there whole or not at all. */
+static pt_status write_file(const char *path, const pt_place *at)
+{
+    pt_status rc = PT_OK;
+    char *tmp = NULL, machine[64], text[1024];
+    int fd = -1;
+    pt_store_machine(machine);
+    int n = snprintf(text, sizeof text, "ptrain-store 1\nhost %s\nport %d\ntoken %s\nmachine %s\n", at->host, at->port, at->token,
+                     machine);
+    PT_TRY(pt_asprintf(&tmp, "%s.tmp-%ld", path, (long)getpid()));
+    unlink(tmp);
+    fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    PT_CHECK(fd >= 0, PT_EIO, "%s: %s", tmp, strerror(errno));
+    PT_CHECK(write(fd, text, (size_t)n) == n && fsync(fd) == 0, PT_EIO, "%s: %s", tmp, strerror(errno));
+    PT_CHECK(rename(tmp, path) == 0, PT_EIO, "%s: %s", path, strerror(errno));
+done:
+    if (fd >= 0) close(fd);
+    if (rc != PT_OK && tmp) unlink(tmp);
+    free(tmp);
+    return rc;
+}
+
+pt_status pt_store_listen(const pt_launch *l, int *fd, pt_place *at)
+{
+    *fd = -1;
+    memset(at, 0, sizeof *at);
+    if (l->kind == PT_LAUNCH_TCP) {
+        memcpy(at->host, l->host, sizeof at->host);
+        memcpy(at->token, l->token, sizeof at->token);
+        at->port = l->port;
+        return listen_at(l->host, l->port, fd);
+    }
+    PT_RETURN(listen_at(NULL, 0, fd));
+    if (gethostname(at->host, sizeof at->host - 1) != 0) return pt_fail(PT_EIO, "gethostname: %s", strerror(errno));
+    PT_RETURN(port_of(*fd, &at->port));
+    PT_RETURN(make_token(at->token));
+    return write_file(l->path, at);
+}
+
+/* ---- finding ---------------------------------------------------------------------------------------------------------- */
+
+/* The value of "key value\n" in text; false when absent or longer than the room. */
+static bool line_of(const char *text, const char *key, char *out, size_t room)
+{
+    size_t k = strlen(key);
+    for (const char *p = text; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL) {
+        if (strncmp(p, key, k) != 0 || p[k] != ' ') continue;
+        size_t n = strcspn(p + k + 1, "\n");
+        if (n == 0 || n >= room || p[k + 1 + n] != '\n') return false;
+        memset(out, 0, room);
+        memcpy(out, p + k + 1, n);
+        return true;
+    }
+    return false;
+}
+
+pt_status pt_store_find(const pt_launch *l, pt_place *at)
+{
+    pt_status rc = PT_OK;
+    char *text = NULL, port[16], machine[64], here[64], version[16], *end = NULL;
+    size_t n = 0;
+    memset(at, 0, sizeof *at);
+    if (l->kind == PT_LAUNCH_TCP) {
+        memcpy(at->host, l->host, sizeof at->host);
+        memcpy(at->token, l->token, sizeof at->token);
+        at->port = l->port;
+        return PT_OK;
+    }
+    PT_TRY(pt_file_read(&text, &n, l->path, 4096));
+    PT_CHECK(strlen(text) == n && line_of(text, "ptrain-store", version, sizeof version) && !strcmp(version, "1") &&
+                 line_of(text, "host", at->host, sizeof at->host) && line_of(text, "port", port, sizeof port) &&
+                 line_of(text, "token", at->token, sizeof at->token) && line_of(text, "machine", machine, sizeof machine),
+             PT_EFORMAT, "%s is not a file that rank 0 wrote", l->path);
+    long v = strtol(port, &end, 10);
+    PT_CHECK(*end == 0 && v > 0 && v < 65536, PT_EFORMAT, "%s: port '%s'", l->path, port);
+    at->port = (int)v;
+    pt_store_machine(here);
+    if (!strcmp(here, machine)) memcpy(at->host, "localhost", sizeof "localhost");
+done:
+    free(text);
+    return rc;
+}
+
+static pt_status connect_one(const struct addrinfo *a, double deadline, int *out)
+{
+    pt_status rc = PT_OK;
+    bool ready = false;
+    int why = 0;
+    socklen_t n = sizeof why;
+    int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    PT_CHECK(fd >= 0, PT_EIO, "socket: %s", strerror(errno));
+    PT_TRY(pt_wire_setup(fd));
+    if (connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
+        PT_CHECK(errno == EINPROGRESS, PT_EIO, "%s", strerror(errno));
+        PT_TRY(pt_wire_poll(fd, POLLOUT, deadline, &ready));
+        PT_CHECK(ready, PT_EIO, "no answer");
+        PT_CHECK(getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &n) == 0 && why == 0, PT_EIO, "%s", strerror(why));
+    }
+    *out = fd;
+    fd = -1;
+done:
+    if (fd >= 0) close(fd);
+    return rc;
+}
+
+pt_status pt_store_connect(const pt_place *at, double deadline, int *fd)
+{
+    struct addrinfo *list = NULL;
+    double soon = pt_seconds() + 5;
+    pt_status rc = resolve(at->host, at->port, false, &list);
+    *fd = -1;
+    if (rc != PT_OK) return rc;
+    for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) rc = connect_one(a, soon < deadline ? soon : deadline, fd);
+    freeaddrinfo(list);
+    return rc;
+}
