@@ -14,15 +14,17 @@ test: setup ## set-up, then every test that needs no GPU; ends with "N passed, M
 	@$(MAKE) --no-print-directory -j$(NPROC) tests
 	@mkdir -p build && cp -f $(BUILD)/ptrain build/ptrain
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
+	@$(MAKE) --no-print-directory -j$(NPROC) emu-tests
 	@PTRAIN=$(abspath $(BUILD)/ptrain) $(SMOLLM2) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
-	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(call asan_bins,build/asan)
+	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(call asan_bins,build/asan) $(EMU_RUNS)
 
 test-full: setup ## the tests, the slow ones, and the clang build
 	@$(MAKE) --no-print-directory -j$(NPROC) tests
 	@$(MAKE) --no-print-directory -j$(NPROC) CC=clang BUILD=build/clang tests
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
+	@$(MAKE) --no-print-directory -j$(NPROC) $(EMU_RUNS_FULL)
 	@PTRAIN=$(abspath $(BUILD)/ptrain) LSAN_OPTIONS=suppressions=tests/lsan.supp \
-	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(SLOW) $(call asan_bins,build/asan) $(patsubst $(BUILD)/%,build/clang/%,$(TEST_BIN))
+	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(SLOW) $(call asan_bins,build/asan) $(EMU_RUNS_FULL) $(patsubst $(BUILD)/%,build/clang/%,$(TEST_BIN))
 
 .PHONY: asan-tests
 asan-tests: $(call asan_bins,$(BUILD))
@@ -51,3 +53,10 @@ PYTHON ?= python3
 bench: ptrain ## speed and memory beside PyTorch + PEFT and llama.cpp where installed (PYTHON=...), and where our time goes
 	@[ -n "$(MODEL)" ] || sh docker/fetch-base.sh cache/SmolLM2-135M-Instruct.Q4_1.gguf
 	@$(PYTHON) tests/bench/bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
+
+# Programs of tests/bench use kernels and base only.
+BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libkernels.a $(BUILD)/libbase.a
+	$(say) $@; $(CC) $(LDFLAGS) -fopenmp -Wl,--start-group $^ -Wl,--end-group $(LIBS) $(TESTLIBS) -o $@
+bench-kernels: $(BENCHES) ## speed of the CPU ops, each as a share of the GEMM peak
+	@for b in $(BENCHES); do $$b || exit 1; done

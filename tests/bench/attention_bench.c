@@ -1,8 +1,6 @@
 /* Speed of attention against this machine's GEMM, counted on exact pairs (token, token it sees): 4 D H flops a pair forward, 10
- * backward. One thread is timed in processor time, so that other work on the machine does not count. make BUILD=build/gcc
- * build/gcc/libkernels.a build/gcc/libbase.a
- *   gcc -std=c17 -O2 -fopenmp -I. -D_GNU_SOURCE tests/bench/attention_bench.c build/gcc/libkernels.a build/gcc/libbase.a -ldnnl
- * -lcmocka \ -lm -o build/attention_bench && build/attention_bench [threads [isa]] */
+ * backward. One thread is timed in processor time, so that other work on the machine does not count.
+ * `make bench-kernels` builds and runs it: attention_bench [threads [isa]] */
 #include <dnnl.h>
 #include <time.h>
 

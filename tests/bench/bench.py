@@ -64,15 +64,25 @@ def run_ours(ptrain, model, rows_file, work, steps, sequence_len, name, extra=()
            "--sequence_len=%d" % sequence_len, "--datasets=[{path: %s, type: messages}]" % rows_file] + list(extra)
     open(os.path.join(work, "bench.yaml"), "w").write("adapter: lora\nlora_r: 16\nlora_alpha: 32\nlora_target_linear: true\nbatch_rows: 8\nmicro_batch_size: 4\n"
                                                       "compute: f32\nlr_scheduler: constant\nlearning_rate: 1e-4\nchat_template: smollm\n")
-    p = subprocess.Popen(cmd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _, status, usage = os.wait4(p.pid, 0)
+    said = os.path.join(work, "said-" + name)
+    with open(said, "w") as f:
+        p = subprocess.Popen(cmd + ["--profile"], stdout=f, stderr=subprocess.STDOUT)
+        _, status, usage = os.wait4(p.pid, 0)
     if status:
-        sys.exit("ptrain failed: " + p.stderr.read().decode()[-2000:])
+        sys.exit("ptrain failed: " + open(said).read()[-2000:])
     lines = [json.loads(x) for x in open(os.path.join(out, "metrics.jsonl"))]
     lines = [x for x in lines if "loss" in x][1:]
     s = statistics.median(x["seconds"] for x in lines)
     return {"rows_s": 8 / s, "computed_s": statistics.median(x["tokens_per_second"] for x in lines), "supervised": lines[0]["supervised_tokens"],
-            "gib": usage.ru_maxrss / 2**20}
+            "gib": usage.ru_maxrss / 2**20, "profile": profile_of(said)}
+
+
+def profile_of(said):
+    """The lines of --profile: seconds, share, rate and share of the GEMM peak, op by op."""
+    lines = open(said).read().splitlines()
+    at = next(i for i, x in enumerate(lines) if x.startswith("op ") and "share" in x)
+    end = next(i for i in range(at, len(lines)) if lines[i].startswith("all "))
+    return lines[at: end + 1]
 
 
 def rival(folder, rows_file, steps, micro):
@@ -180,11 +190,13 @@ def main():
         theirs = run_rival(folder, plain_file, a.steps, 2) if have_peft else None
         line("rows a second", ours["rows_s"], theirs and theirs["rows_s"], "rows/s", 1.8)
         line("peak memory", ours["gib"], theirs and theirs["gib"], "GiB")
+        print("\n".join("    " + x for x in ours["profile"]))
         print("role rows behind profiles of about 300 tokens (%s), 8 a step, f32" % source)
         ours = run_ours(a.ptrain, folder, role_file, work, a.steps + 1, 640, "roles", fixed)
         theirs = run_rival(folder, role_file, a.steps, 8) if have_peft else None
         line("rows a second", ours["rows_s"], theirs and theirs["rows_s"], "rows/s", 5.0)
         line("peak memory", ours["gib"], theirs and theirs["gib"], "GiB", 1 / 6, low=True)
+        print("\n".join("    " + x for x in ours["profile"]))
         print("LoRA on the GGUF base against LoRA on its f32 copy, role rows")
         q = run_ours(a.ptrain, a.model, role_file, work, a.steps + 1, 640, "quant", fixed)
         again = run_ours(a.ptrain, folder, role_file, work, a.steps + 1, 640, "roles2", fixed)

@@ -62,7 +62,9 @@ def main(root, base):
     from transformers import AutoModelForCausalLM
     h = AutoModelForCausalLM.from_pretrained(at("hf"), dtype=torch.float32)
     for i, c in enumerate(cases):
-        g = h.generate(torch.tensor([c["prompt_ids"]]), max_new_tokens=len(c["ids"]), do_sample=False, eos_token_id=None, pad_token_id=2)
+        prompt = torch.tensor([c["prompt_ids"]])
+        # without a mask generate() hides every token that equals pad_token_id, <|im_end|> in the prompt among them
+        g = h.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=len(c["ids"]), do_sample=False, eos_token_id=None, pad_token_id=2)
         got = g[0, len(c["prompt_ids"]):].tolist()
         say(got == c["ids"], f"transformers, hf folder, prompt {i}: greedy tokens equal")
     sys.exit(1 if bad else 0)
