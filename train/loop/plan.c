@@ -163,12 +163,14 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out)
     const pt_loader_summary *d = &p->data;
     PT_RETURN(pt_str_printf(out, "model     %.1f M parameters, %.2f M trained\n", (double)p->parameters / 1e6,
                             (double)p->trained / 1e6));
-    PT_RETURN(pt_str_printf(out, "device    %s, %d thread%s%s, compute %s", p->choice.isa[0] ? p->choice.isa : "reference",
+    const char *device = p->choice.isa[0] ? p->choice.isa : p->choice.device ? p->choice.device : "reference";
+    PT_RETURN(pt_str_printf(out, "device    %s, %d thread%s%s, compute %s", device,
                             p->choice.threads, p->choice.threads == 1 ? "" : "s", p->choice.ranks > 1 ? " a process" : "",
                             p->choice.compute == PT_COMPUTE_BF16 ? "bf16" : "f32"));
     if (p->choice.f32_rate > 0)
         PT_RETURN(pt_str_printf(out, " (measured: f32 %.0f, bf16 %.0f GF/s)", p->choice.f32_rate, p->choice.bf16_rate));
     if (p->choice.ranks > 1) PT_RETURN(pt_str_printf(out, ", %d processes", p->choice.ranks));
+    if (p->choice.why_cpu[0]) PT_RETURN(pt_str_printf(out, "\nno GPU    %s", p->choice.why_cpu));
     PT_RETURN(pt_str_printf(
         out, "\nsteps     %lld (%lld an epoch), %lld records a step, %.1f distinct prefixes a step, warm-up %lld\n",
         (long long)d->steps, (long long)d->steps_an_epoch, (long long)d->records_a_step, d->prefixes_a_step,

@@ -98,6 +98,7 @@ static pt_status put_scalars(pt_run *r, pt_state_writer *w)
                 {"compute", c->compute}, {"threads", c->threads}, {"ranks", c->ranks}};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_state_put_int(w, ints[i].name, ints[i].v));
     PT_RETURN(pt_state_put_text(w, "isa", c->isa));
+    PT_RETURN(pt_state_put_text(w, "device", r->ctx.ops->name));
     PT_RETURN(pt_state_put_text(w, "objective", r->objective->name));
     PT_RETURN(put_fingerprint(w, "base", pt_source_fingerprint(r->base.source)));
     PT_RETURN(put_fingerprint(w, "data", pt_pack_fingerprint(r->pack)));
@@ -172,6 +173,10 @@ static pt_status read_choice(pt_state *s, pt_choice *c)
     c->ranks = v > 0 && v < 1 << 20 ? (int)v : 0;
     PT_RETURN(pt_state_text(s, "isa", &isa));
     if (strlen(isa) < sizeof c->isa) memcpy(c->isa, isa, strlen(isa) + 1);
+    if (pt_state_text(s, "device", &c->device) != PT_OK) { /* an older checkpoint */
+        c->device = NULL;
+        pt_err_clear();
+    }
     return PT_OK;
 }
 

@@ -14,6 +14,8 @@ typedef struct pt_choice {
     int threads;
     int ranks;
     double f32_rate, bf16_rate; /* measured GEMM rates in GF/s, 0 = not measured */
+    const char *device;         /* name of the backend ("cpu", "cuda", ...); NULL = not known (an older checkpoint) */
+    char why_cpu[256];          /* device: auto: why no GPU was taken; "" = one was, or none was asked for */
 } pt_choice;
 
 /* Opens the device of cfg->device in *ctx and fixes threads, instruction set and multiply type. wanted: what to take where the

@@ -1,18 +1,41 @@
 /* Which backend, how many threads, which multiply type. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/threads.h"
+#include "kernels/plugin.h"
 #include "train/loop/setup.h"
 
-static pt_status pick_backend(const pt_config *cfg, const pt_ops **ops)
+/* The reason why device: auto took the CPU, for the plan. */
+static void keep_reason(pt_choice *c)
 {
+    snprintf(c->why_cpu, sizeof c->why_cpu, "%s", pt_err_msg());
+    pt_err_clear();
+}
+
+/* auto takes the GPU when every rank has one. */
+static pt_status pick_auto(pt_comm *comm, const pt_ops **ops, pt_choice *c)
+{
+    int64_t all = pt_plugin_open(PT_PLUGIN_CUDA, ops) == PT_OK;
+    if (!all) keep_reason(c);
+    if (comm) PT_RETURN(comm->allreduce_min(comm, &all, 1));
+    if (all) return PT_OK;
+    if (!c->why_cpu[0]) snprintf(c->why_cpu, sizeof c->why_cpu, "another process has no GPU");
+    *ops = &pt_ops_cpu;
+    return PT_OK;
+}
+
+static pt_status pick_backend(const pt_config *cfg, pt_comm *comm, const pt_ops **ops, pt_choice *c)
+{
+    pt_status rc = PT_OK;
     switch (cfg->device) {
-    case PT_DEVICE_AUTO:
     case PT_DEVICE_CPU: *ops = &pt_ops_cpu; return PT_OK;
-    case PT_DEVICE_CUDA: return pt_fail(PT_ENOSUP, "device: cuda is not part of this build; use device: cpu (or auto)");
-    default: return pt_fail(PT_ENOSUP, "device: emulated is not part of this build; use device: cpu (or auto)");
+    case PT_DEVICE_CUDA: rc = pt_plugin_open(PT_PLUGIN_CUDA, ops); break;
+    case PT_DEVICE_EMULATED: rc = pt_plugin_open(PT_PLUGIN_EMULATED, ops); break;
+    default: return pick_auto(comm, ops, c);
     }
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "device: %s", cfg->device == PT_DEVICE_CUDA ? "cuda" : "emulated");
 }
 
 /* Cores over the ranks of this machine that share them; a checkpoint's number where it can be had. */
@@ -47,7 +70,7 @@ static pt_status pick_compute(const pt_config *cfg, pt_comm *comm, const pt_ops 
     if (cfg->compute == PT_COMPUTE_AUTO && wanted)
         rates[2] = wanted->compute;
     else if (cfg->compute == PT_COMPUTE_AUTO)
-        rates[2] = rates[1] > 1.1 * rates[0] ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
+        rates[2] = ops->memory || rates[1] > 1.1 * rates[0] ? PT_COMPUTE_BF16 : PT_COMPUTE_F32; /* tensor cores: always */
     else
         rates[2] = cfg->compute == PT_COMPUTE_KIND_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
     if (comm) PT_TRY(comm->broadcast(comm, rates, sizeof rates, 0));
@@ -68,14 +91,19 @@ pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops
     pt_status rc = PT_OK;
     pt_choice c = {0};
     *ctx = (pt_ctx){0};
-    if (!ops) PT_TRY(pick_backend(cfg, &ops));
+    if (!ops) PT_TRY(pick_backend(cfg, comm, &ops, &c));
     c.ranks = comm ? comm->size : 1;
     c.threads = pick_threads(comm, wanted);
     pt_threads_set(c.threads);
     if (ops == &pt_ops_cpu) pick_isa(wanted, &c);
     PT_TRY(pick_compute(cfg, comm, ops, wanted, &c));
+    ctx->index = comm ? comm->local_rank : 0;
     PT_TRY(ops->open(ctx, c.compute));
     ctx->ops = ops;
+    c.device = ops->name;
+    if (wanted && wanted->device && strcmp(wanted->device, c.device) != 0)
+        pt_log(PT_LOG_WARN, "the checkpoint was made on device %s, this run uses %s: results may differ in their last bits",
+               wanted->device, c.device);
     if (wanted && wanted->ranks && wanted->ranks != c.ranks)
         pt_log(PT_LOG_WARN, "the checkpoint was made by %d processes, this run has %d: sums differ in their last bits",
                wanted->ranks, c.ranks);
@@ -85,6 +113,7 @@ pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops
         if (c.ranks > 1) PT_TRY(pt_str_printf(said, " a process, %d processes", c.ranks));
         PT_TRY(pt_str_printf(said, "\ncompute: %s", c.compute == PT_COMPUTE_BF16 ? "bf16" : "f32"));
         if (c.f32_rate > 0) PT_TRY(pt_str_printf(said, " (measured: f32 %.0f, bf16 %.0f GF/s)", c.f32_rate, c.bf16_rate));
+        if (c.why_cpu[0]) PT_TRY(pt_str_printf(said, "\nno GPU: %s", c.why_cpu));
         PT_TRY(pt_str_puts(said, "\n"));
     }
     if (chosen) *chosen = c;
