@@ -1,0 +1,157 @@
+/* Forward attention in bf16 on tensor cores (kernels/attention.h): Dao 2023 (arXiv:2307.08691), over the tile lists of the forest.
+ * A block has warps of 16 rows, 8 of them as a rule: 128 (token, head) pairs of one KV head; keys and values pass through two stages of shared
+ * memory, so that one tile is copied while the last one is multiplied. Bytes at least: q, k, v read and o written once, lse. */
+#include "kernels/cuda/attention_cuda.cuh"
+#include "kernels/cuda/attention_mma.cuh"
+
+namespace {
+struct forward {
+    const bf16 *q, *k, *v;
+    bf16 *o;
+    float *lse;
+    int64_t ld_q, ld_k, ld_v, ld_o, ld_lse;
+    pt_tile_list list;
+    int n_kv, group, set_heads, dim;
+    float scale;
+    bool wide;
+};
+
+/* q stays in registers up to 128 features, else in shared memory. */
+template <int D> struct shape {
+    static constexpr bool regs = D <= 128;
+    static constexpr int warps = regs ? 8 : 4, threads = 32 * warps, rows = 16 * warps;
+    static constexpr int keys = regs ? 64 : 32, tile = keys * pt_rows<D>::ld, stage = 2 * tile, own = regs ? 0 : rows * pt_rows<D>::ld;
+    static constexpr size_t bytes = (size_t)(own + 2 * stage) * sizeof(bf16);
+};
+
+/* One tile of keys for the warp's rows. max, sum: of rows g and g + 8; sum is the lane's share. k, v: the lane's addresses. */
+template <int D, bool MASKED, typename L>
+PT_DEV void add_tile(float o[D / 8][4], float max[2], float sum[2], L q, const bf16 *k, const bf16 *v, float scale2,
+                     const pt_tile_list &l, const pt_token row[2], int k0)
+{
+    constexpr int N = shape<D>::keys;
+    float s[N / 8][4];
+    product_t<D, N>(s, q, k);
+    if constexpr (MASKED) {
+#pragma unroll
+        for (int j = 0; j < N / 8; j++) {
+            int key = k0 + j * 8 + lane_id() % 4 * 2;
+            int2 end = vld(reinterpret_cast<const int2 *>(l.end_of + key)), pos = make_int2(0, 0);
+            if (l.window) pos = vld(reinterpret_cast<const int2 *>(l.pos + key));
+#pragma unroll
+            for (int r = 0; r < 2; r++) {
+                if (!sees(row[r], {key, pos.x}, end.x, l.window)) s[j][2 * r] = -INFINITY;
+                if (!sees(row[r], {key + 1, pos.y}, end.y, l.window)) s[j][2 * r + 1] = -INFINITY;
+            }
+        }
+    }
+    float shift[2], shrink[2];
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        float top = fmaxf(s[0][2 * r], s[0][2 * r + 1]);
+#pragma unroll
+        for (int j = 1; j < N / 8; j++) top = fmaxf(top, fmaxf(s[j][2 * r], s[j][2 * r + 1]));
+        top = fmaxf(max[r], row_max(top));
+        shift[r] = MASKED && top == -INFINITY ? 0.0f : top * scale2; /* a row that has seen no key yet */
+        shrink[r] = ex2_approx(max[r] * scale2 - shift[r]);
+        max[r] = top;
+        sum[r] *= shrink[r];
+    }
+#pragma unroll
+    for (int j = 0; j < N / 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            s[j][e] = ex2_approx(s[j][e] * scale2 - shift[e / 2]);
+            sum[e / 2] += s[j][e];
+        }
+#pragma unroll
+    for (int j = 0; j < D / 8; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) o[j][e] *= shrink[e / 2];
+    add_product<D, D, N>(o, s, v);
+}
+
+template <int D> __global__ void __launch_bounds__(shape<D>::threads) attention_fwd_k(forward a)
+{
+    using S = shape<D>;
+    DYN_SHARED(bf16, smem);
+    bf16 *ring = smem + S::own;
+    pt_row_block b = row_block(a.list, a.n_kv, a.group, a.set_heads);
+    const bf16 *k = a.k + (int64_t)b.kv * a.dim, *v = a.v + (int64_t)b.kv * a.dim;
+    int head = b.head + b.row_head, n = a.list.n;
+    bool works = b.row_head < b.heads, in_lo = works && b.lo < n, in_hi = works && b.hi < n;
+    int full = b.block.z * pt_tile_walk<S::keys>::parts, all = b.block.w * pt_tile_walk<S::keys>::parts;
+    pt_token row[2] = {token_at(a.list, b.lo), token_at(a.list, b.hi)};
+    float o[D / 8][4], max[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0}, scale2 = a.scale * PT_LOG2E;
+    uint32_t q[S::regs ? D / 16 : 1][4];
+    pt_tile_walk<S::keys> walk;
+    walk_begin(&walk, a.list.runs + b.block.y);
+    int now = walk.at;
+    load_tile<D, S::keys, S::threads>(ring, k, a.ld_k, now * S::keys, n, a.dim, a.wide);
+    load_tile<D, S::keys, S::threads>(ring + S::tile, v, a.ld_v, now * S::keys, n, a.dim, a.wide);
+    const bf16 *at = a.q + (int64_t)head * a.dim, *q_rows = smem + warp_id() * 16 * pt_rows<D>::ld;
+    if constexpr (S::regs) load_left<D>(q, at + b.lo * a.ld_q, at + b.hi * a.ld_q, in_lo, in_hi, a.dim, a.wide);
+    else if (works) load_tile<D, 16, 32>(smem + warp_id() * 16 * pt_rows<D>::ld, at, a.ld_q, b.lo - lane_id() / 4, n, a.dim, a.wide, lane_id());
+    q_rows += across<D>();
+    cp_async_commit();
+    clear<D / 8>(o);
+    const bf16 *keys = ring + along<D>(), *values = ring + S::tile + across<D>();
+    auto next = [&](int i) { /* waits for tile i, starts the copy of the one after it */
+        cp_async_wait<0>();
+        __syncthreads();
+        now = walk.at;
+        if (i + 1 < all) {
+            walk_next(&walk);
+            bf16 *to = ring + (i + 1) % 2 * S::stage;
+            load_tile<D, S::keys, S::threads>(to, k, a.ld_k, walk.at * S::keys, n, a.dim, a.wide);
+            load_tile<D, S::keys, S::threads>(to + S::tile, v, a.ld_v, walk.at * S::keys, n, a.dim, a.wide);
+        }
+        cp_async_commit();
+    };
+    int i = 0;
+#pragma unroll 1
+    for (; i < full; i++) {
+        next(i);
+        int stage = i % 2 * S::stage;
+        if (!works) continue;
+        if constexpr (S::regs) add_tile<D, false>(o, max, sum, q, keys + stage, values + stage, scale2, a.list, row, now * S::keys);
+        else add_tile<D, false>(o, max, sum, q_rows, keys + stage, values + stage, scale2, a.list, row, now * S::keys);
+    }
+#pragma unroll 1
+    for (; i < all; i++) {
+        next(i);
+        int stage = i % 2 * S::stage;
+        if (!works) continue;
+        if constexpr (S::regs) add_tile<D, true>(o, max, sum, q, keys + stage, values + stage, scale2, a.list, row, now * S::keys);
+        else add_tile<D, true>(o, max, sum, q_rows, keys + stage, values + stage, scale2, a.list, row, now * S::keys);
+    }
+    if (!works) return;
+    float total[2] = {row_sum(sum[0]), row_sum(sum[1])};
+    bf16 *out = a.o + (int64_t)head * a.dim;
+    store_rows<D>(o, 1.0f / total[0], 1.0f / total[1], out + b.lo * a.ld_o, out + b.hi * a.ld_o, in_lo, in_hi, a.dim, a.wide);
+    if (a.lse && lane_id() % 4 == 0) {
+        float *lse = a.lse + head * a.ld_lse;
+        if (in_lo) lse[b.lo] = max[0] * a.scale + logf(total[0]);
+        if (in_hi) lse[b.hi] = max[1] * a.scale + logf(total[1]);
+    }
+}
+
+template <int D> pt_status launch(pt_ctx *ctx, const pt_attention_args *a)
+{
+    int group = a->n_heads / a->n_kv;
+    pt_row_plan p = pt_row_plan_of(group, shape<D>::rows);
+    forward k = {pt_ptr<bf16>(a->q), pt_ptr<bf16>(a->k), pt_ptr<bf16>(a->v), pt_ptr<bf16>(a->o), pt_ptr<float>(a->lse), a->q.ld, a->k.ld,
+                 a->v.ld, a->o.ld, a->lse.ld, pt_cuda_forest_list(a->forest, p.list), a->n_kv, group, p.set_heads, a->dim, a->scale,
+                 a->dim % 8 == 0 && pt_steps(a->q, 8) && pt_steps(a->k, 8) && pt_steps(a->v, 8) && pt_steps(a->o, 8)};
+    dim3 grid((unsigned)k.list.n_blocks * (unsigned)(a->n_kv * p.sets));
+    return pt_launch(attention_fwd_k<D>, grid, dim3(shape<D>::threads), shape<D>::bytes, pt_stream(ctx), k);
+}
+} // namespace
+
+pt_status pt_attention_fwd_bf16(pt_ctx *ctx, const pt_attention_args *a)
+{
+    if (a->dim <= 64) return launch<64>(ctx, a);
+    if (a->dim <= 96) return launch<96>(ctx, a);
+    if (a->dim <= 128) return launch<128>(ctx, a);
+    return launch<256>(ctx, a);
+}

@@ -1,0 +1,303 @@
+/* Attention over a segment forest on the emulated device against ref: error at most twice that of plain loops that round where the kernels
+ * must (inputs, probabilities, their gradients and results to the type). Every op runs in three thread orders with equal bits (KT_RUN). */
+#include "kernels_op.h"
+
+extern "C" {
+pt_status pt_cuda_forest_new(pt_ctx *, pt_forest **, const pt_forest_caps *);
+pt_status pt_cuda_forest_set(pt_ctx *, pt_forest *, const pt_forest_desc *);
+size_t pt_cuda_forest_bytes(pt_ctx *, const pt_forest_caps *);
+void pt_cuda_forest_free(pt_ctx *, pt_forest *);
+}
+
+/* ---- forests ---- */
+enum { MOST_TOKENS = 4096, MOST_SEGS = 600 };
+static struct trees {
+    pt_forest_desc d;
+    int32_t start[MOST_SEGS + 1], parent[MOST_SEGS], end[MOST_SEGS], pos[MOST_TOKENS];
+    uint64_t seed;
+    uint32_t drawn;
+} trees;
+
+static void trees_begin(int32_t window)
+{
+    memset(&trees, 0, sizeof trees);
+    trees.d.seg_start = trees.start, trees.d.seg_parent = trees.parent, trees.d.seg_end = trees.end, trees.d.positions = trees.pos;
+    trees.d.window = window;
+}
+static int32_t trees_add(int32_t parent, int32_t len)
+{
+    int32_t s = trees.d.n_segs++, at = trees.d.n_tokens, pos = parent < 0 ? 0 : trees.pos[trees.start[parent + 1] - 1] + 1;
+    assert_true(s < MOST_SEGS && at + len <= MOST_TOKENS);
+    trees.start[s] = at, trees.start[s + 1] = at + len, trees.parent[s] = parent;
+    for (int32_t i = 0; i < len; i++) trees.pos[at + i] = pos + i;
+    for (int32_t a = s; a >= 0; a = trees.parent[a]) trees.end[a] = at + len;
+    trees.d.n_tokens = at + len;
+    return s;
+}
+static int32_t draw(int32_t below) { return (int32_t)(pt_rng_words(trees.seed, PT_RNG_TEST, 77, trees.drawn++).v[0] % (uint32_t)below); }
+static void trees_grow(int32_t parent, int depth, int32_t tokens, int32_t len)
+{
+    int32_t own = draw(4) == 0 ? 1 : 1 + draw(len);
+    if (trees.d.n_tokens + own > tokens || trees.d.n_segs == MOST_SEGS) return;
+    int32_t s = trees_add(parent, own);
+    for (int32_t children = depth > 1 ? draw(4) : 0; children > 0; children--) trees_grow(s, depth - 1, tokens, len);
+}
+static void trees_random(uint64_t seed, int depth, int32_t tokens, int32_t len, int32_t window)
+{
+    trees_begin(window);
+    trees.seed = seed;
+    while (trees.d.n_tokens + len <= tokens) trees_grow(-1, depth, tokens, len);
+}
+/* By ancestry, not by subtree ends. */
+static bool visible(int32_t i, int32_t j)
+{
+    if (j > i || (trees.d.window && trees.pos[i] - trees.pos[j] >= trees.d.window)) return false;
+    int32_t s = 0, t = 0;
+    while (trees.start[s + 1] <= i) s++;
+    while (trees.start[t + 1] <= j) t++;
+    while (s > t) s = trees.parent[s];
+    return s == t;
+}
+
+/* ---- one problem ---- */
+typedef struct problem {
+    int heads, kv, dim, gap;
+    float strength;
+    float scale;
+    pt_dtype type;
+    kt_mat q, k, v, o, lse, dout, dq, dk, dv;
+    pt_forest *dev, *ref;
+} problem;
+typedef struct plain { /* of the plain loops: [N, H*D], [H, N], ... */
+    float *o, *lse, *dq, *dk, *dv;
+} plain;
+
+static void forests(problem *p)
+{
+    pt_forest_caps caps = {trees.d.n_tokens, trees.d.n_segs};
+    assert_int_equal(pt_cuda_forest_new(&kt.cuda, &p->dev, &caps), PT_OK);
+    assert_int_equal(pt_ops_ref.forest_new(&kt.ref, &p->ref, &caps), PT_OK);
+    if (pt_cuda_forest_set(&kt.cuda, p->dev, &trees.d) != PT_OK) fail_msg("%s", pt_err_msg());
+    assert_int_equal(pt_ops_ref.forest_set(&kt.ref, p->ref, &trees.d), PT_OK);
+}
+static void begin(problem *p, uint64_t seed)
+{
+    int64_t n = trees.d.n_tokens, hd = (int64_t)p->heads * p->dim, kd = (int64_t)p->kv * p->dim;
+    kt_begin(p->type);
+    p->scale = 1 / sqrtf((float)p->dim);
+    p->q = kt_in(p->type, n, hd, hd + p->gap, seed, p->strength), p->k = kt_in(p->type, n, kd, kd + 2 * p->gap, seed + 1, p->strength);
+    p->v = kt_in(p->type, n, kd, kd + 3 * p->gap, seed + 2, 1), p->dout = kt_in(p->type, n, hd, hd + p->gap, seed + 3, 1);
+    p->o = kt_new(p->type, n, hd, hd + p->gap), p->lse = kt_new(PT_F32, p->heads, n, n + p->gap), p->dq = kt_new(p->type, n, hd, hd + p->gap);
+    p->dk = kt_new(p->type, n, kd, kd + p->gap), p->dv = kt_new(p->type, n, kd, kd + p->gap);
+    forests(p);
+}
+static void end(problem *p)
+{
+    pt_cuda_forest_free(&kt.cuda, p->dev);
+    pt_ops_ref.forest_free(&kt.ref, p->ref);
+    kt_end();
+}
+
+static void run_forward(problem *p, bool with_lse)
+{
+    KT_RUN(attention, pt_attention_args, a.o = D(p->o); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v); if (with_lse) a.lse = D(p->lse);
+           a.forest = kt.cuda.dry ? NULL : kt.host ? p->ref : p->dev; a.n_heads = p->heads; a.n_kv = p->kv; a.dim = p->dim; a.scale = p->scale);
+}
+static void run_backward(problem *p)
+{
+    KT_RUN(attention_bwd, pt_attention_bwd_args, a.o = D(p->o); a.lse = D(p->lse); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v); a.dout = D(p->dout);
+           a.dq = D(p->dq); a.dk = D(p->dk); a.dv = D(p->dv); a.forest = kt.cuda.dry ? NULL : kt.host ? p->ref : p->dev; a.n_heads = p->heads;
+           a.n_kv = p->kv; a.dim = p->dim; a.scale = p->scale);
+}
+
+/* One row of one head: probabilities p[j], 0 where hidden, of its own log-sum or of *lse; returns the log-sum. */
+static float plain_row(const problem *p, int h, int32_t i, float *prob, const float *lse)
+{
+    int at = h / (p->heads / p->kv) * p->dim;
+    const float *q = kt_host(p->q, i) + h * p->dim;
+    float max = -INFINITY, sum = 0;
+    for (int32_t j = 0; j <= i; j++) {
+        float s = 0;
+        for (int d = 0; d < p->dim; d++) s += q[d] * kt_host(p->k, j)[at + d];
+        prob[j] = visible(i, j) ? s * p->scale : -INFINITY;
+        max = fmaxf(max, prob[j]);
+    }
+    for (int32_t j = 0; j <= i; j++) sum += prob[j] = expf(prob[j] - (lse ? *lse : max));
+    for (int32_t j = 0; j <= i && !lse; j++) prob[j] /= sum;
+    return max + logf(sum);
+}
+static void plain_forward(const problem *p, plain *w)
+{
+    int32_t n = trees.d.n_tokens;
+    int64_t hd = (int64_t)p->heads * p->dim;
+    float *prob = (float *)malloc((size_t)n * 4);
+    w->o = (float *)calloc((size_t)(n * hd), 4), w->lse = (float *)calloc((size_t)(n * p->heads), 4);
+    for (int h = 0; h < p->heads; h++)
+        for (int32_t i = 0; i < n; i++) {
+            w->lse[(int64_t)h * n + i] = plain_row(p, h, i, prob, NULL);
+            for (int d = 0; d < p->dim; d++) {
+                float o = 0;
+                for (int32_t j = 0; j <= i; j++) o += kt_round(p->type, prob[j]) * kt_host(p->v, j)[h / (p->heads / p->kv) * p->dim + d];
+                w->o[i * hd + (int64_t)h * p->dim + d] = kt_round(p->type, o);
+            }
+        }
+    free(prob);
+}
+static void plain_backward(const problem *p, plain *w)
+{
+    int32_t n = trees.d.n_tokens;
+    int64_t hd = (int64_t)p->heads * p->dim, kd = (int64_t)p->kv * p->dim;
+    float *prob = (float *)malloc((size_t)n * 4);
+    w->dq = (float *)calloc((size_t)(n * hd), 4), w->dk = (float *)calloc((size_t)(n * kd), 4), w->dv = (float *)calloc((size_t)(n * kd), 4);
+    for (int h = 0; h < p->heads; h++)
+        for (int32_t i = 0; i < n; i++) {
+            int at = h / (p->heads / p->kv) * p->dim;
+            const float *g = kt_host(p->dout, i) + h * p->dim, *o = kt_host(p->o, i) + h * p->dim, *q = kt_host(p->q, i) + h * p->dim;
+            float delta = 0;
+            plain_row(p, h, i, prob, kt_host(p->lse, h) + i);
+            for (int d = 0; d < p->dim; d++) delta += g[d] * o[d];
+            for (int32_t j = 0; j <= i; j++) {
+                if (!visible(i, j)) continue;
+                float dp = 0;
+                for (int d = 0; d < p->dim; d++) dp += g[d] * kt_host(p->v, j)[at + d];
+                float pj = kt_round(p->type, prob[j]), ds = kt_round(p->type, prob[j] * (dp - delta)) * p->scale;
+                for (int d = 0; d < p->dim; d++) {
+                    w->dq[i * hd + h * p->dim + d] += ds * kt_host(p->k, j)[at + d];
+                    w->dk[j * kd + at + d] += ds * q[d];
+                    w->dv[j * kd + at + d] += pj * g[d];
+                }
+            }
+        }
+    for (int64_t e = 0; e < n * hd; e++) w->dq[e] = kt_round(p->type, w->dq[e]);
+    for (int64_t e = 0; e < n * kd; e++) w->dk[e] = kt_round(p->type, w->dk[e]), w->dv[e] = kt_round(p->type, w->dv[e]);
+    free(prob);
+}
+
+/* floor: absolute error an element that the terms of the sum leave where the true result is (nearly) zero. */
+static void within(const char *what, const problem *p, kt_mat m, const float *naive, double floor)
+{
+    double got = 0, plain = 0, norm = 0;
+    int64_t rows = kt.m[m].ref.rows, cols = kt.m[m].ref.cols;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < cols; c++) {
+            double want = kt_host(m, r)[c], x = kt_got(m, r, c) - want, y = naive[r * cols + c] - want;
+            got += x * x, plain += y * y, norm += want * want;
+        }
+    double budget = 2 * sqrt(plain) + 6e-8 * sqrt(norm) + floor * sqrt((double)(rows * cols));
+    if (getenv("ATTENTION_ERRORS")) fprintf(stderr, "%s %.3g of %.3g (norm %.3g)\n", what, sqrt(got), budget, sqrt(norm));
+    if (!(sqrt(got) <= budget))
+        fail_msg("%s: error %.3g, budget %.3g, norm %.3g (%d tokens, %d segments, window %d, heads %d/%d, dim %d, gap %d)", what, sqrt(got), budget,
+                 sqrt(norm), trees.d.n_tokens, trees.d.n_segs, trees.d.window, p->heads, p->kv, p->dim, p->gap);
+}
+
+static void compare(problem *p, uint64_t seed)
+{
+    plain w = {};
+    begin(p, seed);
+    run_forward(p, true);
+    plain_forward(p, &w);
+    within("o", p, p->o, w.o, 0);
+    within("lse", p, p->lse, w.lse, 2.4e-7);
+    kt_put(p->o), kt_put(p->lse); /* ref's, rounded */
+    run_backward(p);
+    plain_backward(p, &w);
+    double floor = 2.4e-7 * p->strength * sqrt((double)p->heads / p->kv); /* a softmax over one key does not move: terms of size 1 cancel */
+    within("dq", p, p->dq, w.dq, floor);
+    within("dk", p, p->dk, w.dk, floor);
+    within("dv", p, p->dv, w.dv, 0);
+    free(w.o), free(w.lse), free(w.dq), free(w.dk), free(w.dv);
+    end(p);
+}
+
+static problem problem_of(pt_dtype type, int heads, int kv, int dim, int gap)
+{
+    problem p = {};
+    p.type = type, p.heads = heads, p.kv = kv, p.dim = dim, p.gap = gap, p.strength = 1;
+    return p;
+}
+
+static const struct shape {
+    int heads, kv, dim, gap, depth, tokens, len, window;
+} shapes[] = {
+    {2, 1, 64, 0, 2, 200, 90, 0},  {3, 1, 64, 8, 3, 150, 60, 40}, {4, 4, 8, 0, 1, 90, 40, 0},   {7, 1, 16, 8, 4, 120, 12, 0}, {4, 2, 96, 0, 2, 130, 50, 0},
+    {5, 1, 80, 0, 3, 70, 20, 9},   {1, 1, 128, 0, 2, 200, 150, 0}, {2, 1, 128, 8, 4, 100, 30, 25}, {1, 1, 256, 0, 2, 90, 60, 0}, {2, 1, 192, 8, 3, 70, 30, 20},
+    {9, 1, 64, 0, 2, 40, 15, 0},   {2, 2, 10, 1, 4, 80, 8, 0},    {2, 1, 34, 3, 2, 70, 50, 1},   {1, 1, 2, 0, 3, 150, 70, 64},
+};
+static void run_shapes(pt_dtype type)
+{
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const struct shape *s = &shapes[i];
+        problem p = problem_of(type, s->heads, s->kv, s->dim, s->gap);
+        trees_random(100 + i, s->depth, s->tokens, s->len, s->window);
+        compare(&p, i);
+    }
+}
+static void test_bf16(void **) { run_shapes(PT_BF16); }
+static void test_f32(void **) { run_shapes(PT_F32); }
+
+static void test_special(void **)
+{
+    for (int c = 0; c < 5; c++) {
+        problem p = problem_of(PT_BF16, 2, 1, 64, 0);
+        trees_begin(0);
+        if (c == 0) trees_add(-1, 1); /* one token */
+        if (c == 1)
+            for (int i = 0; i < 150; i++) trees_add(-1, 1); /* many roots of one token */
+        if (c == 2) {                                       /* a profile and many answers of one token */
+            trees_add(-1, 70);
+            for (int i = 0; i < 100; i++) trees_add(0, 1);
+        }
+        if (c == 3) /* a chain of segments of one token */
+            for (int i = 0; i < 130; i++) trees_add(i - 1, 1);
+        if (c == 4) { /* a profile over whole tiles, answers that straddle blocks, a dead tail */
+            trees_add(-1, 192);
+            for (int i = 0; i < 3; i++) trees_add(0, 45);
+            trees_add(-1, 64 - trees.d.n_tokens % 64);
+        }
+        compare(&p, 50 + (uint64_t)c);
+    }
+}
+
+/* Logits of hundreds: the running maximum must carry them; far keys vanish without NaN. */
+static void test_large_logits(void **)
+{
+    for (pt_dtype t : {PT_BF16, PT_F32}) {
+        problem p = problem_of(t, 2, 1, 16, 0);
+        p.strength = 12;
+        trees_random(3, 3, 150, 60, 0);
+        compare(&p, 9);
+    }
+}
+
+static void test_without_lse(void **)
+{
+    for (pt_dtype t : {PT_BF16, PT_F32}) {
+        problem p = problem_of(t, 2, 1, 64, 0);
+        trees_random(3, 2, 64, 20, 0);
+        begin(&p, 1);
+        run_forward(&p, false);
+        kt_near(p.o, 3, 4e-7);
+        end(&p);
+    }
+}
+
+static void test_no_rows(void **)
+{
+    problem p = problem_of(PT_BF16, 2, 1, 64, 0);
+    trees_begin(0);
+    begin(&p, 1);
+    uint64_t before = emu_launch_count();
+    run_forward(&p, true);
+    run_backward(&p);
+    assert_int_equal(emu_launch_count(), before);
+    end(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_bf16),         cmocka_unit_test(test_f32),     cmocka_unit_test(test_special), cmocka_unit_test(test_large_logits),
+        cmocka_unit_test(test_without_lse), cmocka_unit_test(test_no_rows),
+    };
+    return cmocka_run_group_tests_name("kernels_attention_gpu", tests, NULL, NULL);
+}
