@@ -198,9 +198,12 @@ def main():
         line("peak memory", ours["gib"], theirs and theirs["gib"], "GiB", 1 / 6, low=True)
         print("\n".join("    " + x for x in ours["profile"]))
         print("LoRA on the GGUF base against LoRA on its f32 copy, role rows")
-        q = run_ours(a.ptrain, a.model, role_file, work, a.steps + 1, 640, "quant", fixed)
-        again = run_ours(a.ptrain, folder, role_file, work, a.steps + 1, 640, "roles2", fixed)
-        line("rows a second", q["rows_s"], max(again["rows_s"], ours["rows_s"]), "rows/s", 0.95)
+        def pair(k):
+            return [run_ours(a.ptrain, m, role_file, work, a.steps + 1, 640, "%s%d" % (n, k), fixed) for m, n in ((a.model, "quant"), (folder, "copy"))]
+        # in turns, the best of each: a neighbour's load on the machine must not decide
+        runs = [pair(k) for k in range(3)]
+        q, again = (max((r[i] for r in runs), key=lambda x: x["rows_s"]) for i in (0, 1))
+        line("rows a second", q["rows_s"], again["rows_s"], "rows/s", 0.95)
         line("peak memory", q["gib"], again["gib"], "GiB")
         print("decoding, one sequence")
         line("tokens a second", decode_ours(a.ptrain, a.model), decode_llama(a.model) if have_llama else None, "tokens/s", 0.8)
