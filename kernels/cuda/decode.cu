@@ -22,7 +22,7 @@ template <typename T> PT_DEV int first_key(const decode<T> &a, int len) { return
 PT_DEV void load2(const bf16 *p, bool wide, float *o)
 {
     if (wide) {
-        uint32_t u = *reinterpret_cast<const uint32_t *>(p);
+        uint32_t u = vld(reinterpret_cast<const uint32_t *>(p));
         o[0] = unpack_lo(u), o[1] = unpack_hi(u);
     } else {
         o[0] = to_f(p[0]), o[1] = to_f(p[1]);
@@ -31,7 +31,7 @@ PT_DEV void load2(const bf16 *p, bool wide, float *o)
 PT_DEV void load2(const float *p, bool wide, float *o)
 {
     if (wide) {
-        float2 u = *reinterpret_cast<const float2 *>(p);
+        float2 u = vld(reinterpret_cast<const float2 *>(p));
         o[0] = u.x, o[1] = u.y;
     } else {
         o[0] = p[0], o[1] = p[1];

@@ -40,7 +40,7 @@ template <int V> PT_DEV void ld_half(const uint16_t *p, float *o)
 
 /* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
 /* y[n, o] for ROWS rows o a warp; NR >= n rows of x. V: elements of plain weights a lane reads together. */
-template <int TYPE, int NR, int ROWS, int V> __global__ void __launch_bounds__(32 * WARPS) gemv_k(gemv a)
+template <int TYPE, int NR, int ROWS, int V> __global__ void __launch_bounds__(32 * WARPS, 3) gemv_k(gemv a)
 {
     PT_SHARED(float, xs, [NR][PIECE]);
     PT_SHARED(uint8_t, raw, [WARPS][TYPE < PT_Q8_0 ? 16 : (STAGE + 15) / 16 * 16]);
@@ -125,7 +125,7 @@ template <typename T> __global__ void __launch_bounds__(32 * SUM_ROWS) column_su
 /* ---- launchers ----------------------------------------------------------------------------------------------------------------------- */
 template <int TYPE, int NR> pt_status gemv_launch(pt_ctx *ctx, const gemv &k, bool wide)
 {
-    constexpr int ROWS = NR == 1 ? 4 : 2;
+    constexpr int ROWS = NR == 1 && TYPE != PT_F32 ? 4 : 2; /* f32: more would need more registers than fit */
     dim3 grid((unsigned)pt_ceil_div(k.out, WARPS * ROWS)), block(32 * WARPS);
     if constexpr (TYPE < PT_Q8_0)
         if (!wide) return pt_launch(gemv_k<TYPE, NR, ROWS, 1>, grid, block, 0, pt_stream(ctx), k);

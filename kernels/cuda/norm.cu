@@ -122,7 +122,7 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) norm_fwd_any_k(no
 }
 
 /* A team takes rows [team*rows, (team+1)*rows); dw's part sums stay in registers. */
-template <typename T, int V, int NV, int TEAM, bool DW> __global__ void __launch_bounds__(BLOCK) norm_bwd_k(norm_bwd<T> a)
+template <typename T, int V, int NV, int TEAM, bool DW> __global__ void __launch_bounds__(BLOCK, 1) norm_bwd_k(norm_bwd<T> a)
 {
     PT_SHARED(float, red, [32]);
     int64_t team = (int64_t)blockIdx.x * (BLOCK / TEAM) + threadIdx.x / TEAM, end = (team + 1) * a.rows;

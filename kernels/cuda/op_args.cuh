@@ -63,7 +63,7 @@ template <int V> PT_DEV void ld_vec(const float *p, float *o)
     if constexpr (V == 1) {
         o[0] = p[0];
     } else {
-        float4 v = *reinterpret_cast<const float4 *>(p);
+        float4 v = vld(reinterpret_cast<const float4 *>(p));
         o[0] = v.x, o[1] = v.y, o[2] = v.z, o[3] = v.w;
     }
 }
@@ -73,7 +73,7 @@ template <int V> PT_DEV void ld_vec(const bf16 *p, float *o)
     if constexpr (V == 1) {
         o[0] = to_f(p[0]);
     } else if constexpr (V == 4) {
-        uint2 v = *reinterpret_cast<const uint2 *>(p);
+        uint2 v = vld(reinterpret_cast<const uint2 *>(p));
         o[0] = unpack_lo(v.x), o[1] = unpack_hi(v.x), o[2] = unpack_lo(v.y), o[3] = unpack_hi(v.y);
     } else {
         uint4 v = ld16(p);
@@ -85,13 +85,13 @@ template <int V> PT_DEV void st_vec(float *p, const float *o)
 {
     static_assert(V == 1 || V == 4, "steps of 1 or 4");
     if constexpr (V == 1) p[0] = o[0];
-    else *reinterpret_cast<float4 *>(p) = make_float4(o[0], o[1], o[2], o[3]);
+    else vst(reinterpret_cast<float4 *>(p), make_float4(o[0], o[1], o[2], o[3]));
 }
 template <int V> PT_DEV void st_vec(bf16 *p, const float *o)
 {
     static_assert(V == 1 || V == 4 || V == 8, "steps of 1, 4 or 8");
     if constexpr (V == 1) p[0] = from_f<bf16>(o[0]);
-    else if constexpr (V == 4) *reinterpret_cast<uint2 *>(p) = make_uint2(pack_bf16(o[0], o[1]), pack_bf16(o[2], o[3]));
+    else if constexpr (V == 4) vst(reinterpret_cast<uint2 *>(p), make_uint2(pack_bf16(o[0], o[1]), pack_bf16(o[2], o[3])));
     else st16(p, make_uint4(pack_bf16(o[0], o[1]), pack_bf16(o[2], o[3]), pack_bf16(o[4], o[5]), pack_bf16(o[6], o[7])));
 }
 /* Element i of a vector of a plain type. */

@@ -138,7 +138,7 @@ PT_DEV u64 total_of(const sample_job &j, const float *z, float top, bound b, flo
 
 /* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
 /* Dynamic shared memory: a bit per token of the vocabulary when there is a penalty. */
-__global__ void __launch_bounds__(BLOCK) sample_k(sample_job j)
+__global__ void __launch_bounds__(BLOCK, 2) sample_k(sample_job j)
 {
     PT_SHARED(scratch, s, [1]);
     DYN_SHARED(unsigned, marked);

@@ -57,16 +57,20 @@ static struct {
     bool host; /* D() gives the host's views */
 } kt;
 
-/* Set by a test program that has a device to open (cuBLASLt); NULL: ops that need none. */
+/* Set by a test program that has a device to open (cuBLASLt); NULL: ops that need none. Opened once for each compute type. */
 static pt_status (*kt_open)(pt_ctx *, pt_compute);
+static pt_ctx kt_opened[2];
+static int kt_orders_run = 3; /* how many of kt_orders */
 
 static inline void kt_begin(pt_dtype act)
 {
     memset(&kt, 0, sizeof kt);
     kt.ref.ops = &pt_ops_ref;
     assert_int_equal(pt_ops_ref.open(&kt.ref, PT_COMPUTE_F32), PT_OK);
-    if (kt_open) assert_int_equal(kt_open(&kt.cuda, act == PT_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32), PT_OK);
     kt.cuda.compute = act == PT_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
+    pt_ctx *open = &kt_opened[kt.cuda.compute];
+    if (kt_open && !open->ops) assert_int_equal(kt_open(open, kt.cuda.compute), PT_OK);
+    if (kt_open) kt.cuda = *open;
     kt.cuda.act = act;
 }
 static inline void kt_end(void)
@@ -78,7 +82,12 @@ static inline void kt_end(void)
         free(kt.m[i].result);
     }
     kt.count = 0;
-    if (kt.cuda.ops) kt.cuda.ops->close(&kt.cuda);
+}
+/* At the end of a program that set kt_open. */
+static inline void kt_close(void)
+{
+    for (pt_ctx &c : kt_opened)
+        if (c.ops) c.ops->close(&c);
 }
 
 static inline size_t kt_row_bytes(pt_dtype t, int64_t cols)
@@ -241,22 +250,25 @@ template <typename F> static void kt_run(F op)
     kt.cuda.dry = true, kt.cuda.workspace_need = 0;
     assert_int_equal(op(), PT_OK);
     kt.cuda.dry = false, need = kt.cuda.workspace_need;
-    for (int o = 0; o < 3; o++) {
-        pt_buf ws = {};
-        void *p = NULL;
+    pt_buf ws = {}; /* large because of the GEMM's scratch: one for all orders */
+    void *p = NULL;
+    if (need) assert_int_equal(cudaMalloc(&p, need), cudaSuccess);
+    ws.base = (unsigned char *)p, ws.bytes = need;
+    kt.cuda.workspace = (pt_view){};
+    if (need) {
+        pt_view *v = &kt.cuda.workspace;
+        v->buf = &ws, v->type = PT_U8, v->rows = 1, v->cols = v->ld = (int64_t)need;
+    }
+    for (int o = 0; o < kt_orders_run; o++) {
         assert_true(emu_setting("ORDER", kt_orders[o]));
         kt_upload();
-        if (need) assert_int_equal(cudaMalloc(&p, need), cudaSuccess);
-        ws.base = (unsigned char *)p, ws.bytes = need;
-        kt.cuda.workspace = (pt_view){};
-        if (need) kt.cuda.workspace.buf = &ws, kt.cuda.workspace.type = PT_U8, kt.cuda.workspace.rows = 1, kt.cuda.workspace.cols = kt.cuda.workspace.ld = (int64_t)need;
         pt_status rc = op();
         if (rc != PT_OK) print_error("%s\n", pt_err_msg());
         assert_int_equal(rc, PT_OK);
         assert_int_equal(cudaDeviceSynchronize(), cudaSuccess);
-        if (p) cudaFree(p);
         kt_download(o == 0);
     }
+    if (p) cudaFree(p);
     kt.host = true;
     assert_int_equal(op(), PT_OK);
     kt.host = false;
