@@ -7,6 +7,7 @@
 #include "kernels/head.h"
 #include "kernels/linear.h"
 #include "kernels/lora.h"
+#include "kernels/loss.h"
 #include "kernels/mlp.h"
 #include "kernels/move.h"
 #include "kernels/norm.h"
@@ -60,8 +61,11 @@ typedef struct pt_ops {
     pt_status (*clip)(pt_ctx *, const pt_clip_args *);
     pt_status (*adamw)(pt_ctx *, const pt_adamw_args *);
     pt_status (*sample)(pt_ctx *, const pt_sample_args *);
-    /* devices with memory of their own; NULL on the host */
+    /* devices with memory of their own; all NULL on the host, where a step needs no round trips to avoid */
     pt_status (*memory)(pt_ctx *ctx, size_t *free_bytes, size_t *total); /* of the device now */
+    pt_status (*fetch)(pt_ctx *ctx, void *dst, pt_view src); /* download() that does not wait: dst must stay, and is filled when the next
+                                                                download() or sync() returns */
+    pt_status (*group_loss)(pt_ctx *, const pt_group_loss_args *);
 } pt_ops;
 
 extern const pt_ops pt_ops_ref, pt_ops_cpu;

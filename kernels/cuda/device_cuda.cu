@@ -68,6 +68,18 @@ static pt_status pick_device(int index, int *id)
 }
 
 /* ---- staging ---- */
+/* Hands over the fetches of a block whose copies are over; block < 0: of all. */
+static void deliver(pt_cuda_stage *s, int block)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < s->n_fetches; i++) {
+        pt_cuda_fetching *f = &s->fetches[i];
+        if (block < 0 || f->block == block) memcpy(f->to, f->from, f->bytes);
+        else s->fetches[kept++] = *f;
+    }
+    s->n_fetches = kept;
+}
+
 static pt_status wait_block(pt_cuda_stage *s, int block)
 {
     if (!s->pending[block]) return PT_OK;
@@ -78,6 +90,7 @@ static pt_status wait_block(pt_cuda_stage *s, int block)
     }
     s->pending[block] = false;
     if (e != cudaSuccess) return pt_cuda_failed("cudaEventSynchronize", (int)e);
+    deliver(s, block);
     return PT_OK;
 }
 
@@ -104,10 +117,12 @@ static pt_status stage_take(pt_cuda_stage *s, cudaStream_t stream, size_t bytes,
     return PT_OK;
 }
 
-static pt_status wait_stream(cudaStream_t s)
+/* Everything issued to the compute stream is over. */
+static pt_status wait_compute(pt_cuda_device *d)
 {
     counts.syncs++;
-    PT_CUDA_RETURN(cudaStreamSynchronize(s));
+    PT_CUDA_RETURN(cudaStreamSynchronize(d->compute));
+    deliver(&d->stage, -1);
     return PT_OK;
 }
 
@@ -124,16 +139,17 @@ static pt_status put(pt_cuda_device *d, cudaStream_t stream, unsigned char *to, 
     return PT_OK;
 }
 
-/* Dense device bytes -> host; waits. */
-static pt_status get(pt_cuda_device *d, unsigned char *to, const unsigned char *from, size_t bytes)
+/* Dense device bytes -> host, delivered later. */
+static pt_status fetch(pt_cuda_device *d, unsigned char *to, const unsigned char *from, size_t bytes)
 {
+    pt_cuda_stage *s = &d->stage;
     for (size_t at = 0, n; at < bytes; at += n) {
         unsigned char *p;
-        PT_RETURN(stage_take(&d->stage, d->compute, bytes - at, &p, &n));
+        PT_RETURN(pt_reserve(&s->fetches, &s->fetches_cap, s->n_fetches + 1));
+        PT_RETURN(stage_take(s, d->compute, bytes - at, &p, &n));
         counts.copies++;
         PT_CUDA_RETURN(cudaMemcpyAsync(p, from + at, n, cudaMemcpyDeviceToHost, d->compute));
-        PT_RETURN(wait_stream(d->compute));
-        memcpy(to + at, p, n);
+        s->fetches[s->n_fetches++] = pt_cuda_fetching{to + at, p, n, s->block};
     }
     return PT_OK;
 }
@@ -150,6 +166,7 @@ static void stage_close(pt_cuda_stage *s)
     for (int i = 0; i < PT_STAGE_BLOCKS; i++)
         if (s->over[i]) cudaEventDestroy(s->over[i]);
     if (s->memory) cudaFreeHost(s->memory);
+    free(s->fetches);
 }
 
 /* ---- opening ---- */
@@ -270,15 +287,21 @@ extern "C" pt_status pt_cuda_upload(pt_ctx *ctx, pt_view dst, const void *src)
     return PT_OK;
 }
 
-extern "C" pt_status pt_cuda_download(pt_ctx *ctx, void *dst, pt_view src)
+extern "C" pt_status pt_cuda_fetch(pt_ctx *ctx, void *dst, pt_view src)
 {
     size_t row;
     int64_t n;
     PT_RETURN(rows_of("download", src, &row, &n));
     for (int64_t r = 0; r < n && !ctx->dry; r++)
-        PT_RETURN(get(dev_of(ctx), static_cast<unsigned char *>(dst) + (size_t)r * row,
-                      pt_ptr<unsigned char>(src) + (size_t)r * pt_view_row_bytes(src), row));
+        PT_RETURN(fetch(dev_of(ctx), static_cast<unsigned char *>(dst) + (size_t)r * row,
+                        pt_ptr<unsigned char>(src) + (size_t)r * pt_view_row_bytes(src), row));
     return PT_OK;
+}
+
+extern "C" pt_status pt_cuda_download(pt_ctx *ctx, void *dst, pt_view src)
+{
+    PT_RETURN(pt_cuda_fetch(ctx, dst, src));
+    return ctx->dry ? PT_OK : wait_compute(dev_of(ctx));
 }
 
 extern "C" pt_status pt_cuda_zero(pt_ctx *ctx, pt_view v)
@@ -293,7 +316,7 @@ extern "C" pt_status pt_cuda_zero(pt_ctx *ctx, pt_view v)
     return PT_OK;
 }
 
-extern "C" pt_status pt_cuda_sync(pt_ctx *ctx) { return wait_stream(dev_of(ctx)->compute); }
+extern "C" pt_status pt_cuda_sync(pt_ctx *ctx) { return wait_compute(dev_of(ctx)); }
 
 extern "C" void pt_cuda_counts_get(pt_cuda_counts *out)
 {

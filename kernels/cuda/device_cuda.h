@@ -13,6 +13,14 @@
 
 enum { PT_STAGE_BLOCKS = 4, PT_STAGE_BYTES = 2 << 20 };
 
+/* A fetch under way: its bytes go from the block to the host when its copy is known to be over. */
+typedef struct pt_cuda_fetching {
+    unsigned char *to;
+    const unsigned char *from;
+    size_t bytes;
+    int block;
+} pt_cuda_fetching;
+
 typedef struct pt_cuda_stage {
     unsigned char *memory; /* pinned, PT_STAGE_BLOCKS * PT_STAGE_BYTES */
     cudaEvent_t over[PT_STAGE_BLOCKS];
@@ -20,6 +28,8 @@ typedef struct pt_cuda_stage {
     int block;                     /* the one being filled */
     size_t used;                   /* bytes of it */
     cudaStream_t stream;           /* that its copies went to; NULL = none yet */
+    pt_cuda_fetching *fetches;     /* in order */
+    size_t n_fetches, fetches_cap;
 } pt_cuda_stage;
 
 typedef struct pt_cuda_gemms pt_cuda_gemms; /* gemm_cuda.cu */

@@ -5,12 +5,6 @@
 #include "kernels/cuda/grouploss.h"
 #include "kernels/cuda/ops_cuda.h"
 
-#if !__has_include("kernels/cuda/attention_cuda.cu") && !__has_include("kernels/cuda/attention.cu") && !__has_include("kernels/cuda/attention_fwd.cu")
-/* Until the attention kernels are there. */
-extern "C" pt_status pt_cuda_attention(pt_ctx *, const pt_attention_args *) { return pt_fail(PT_ENOSUP, "no attention in this CUDA build yet"); }
-extern "C" pt_status pt_cuda_attention_bwd(pt_ctx *, const pt_attention_bwd_args *) { return pt_fail(PT_ENOSUP, "no attention in this CUDA build yet"); }
-#endif
-
 static pt_ops make_table(void)
 {
     pt_ops t = {};
@@ -36,6 +30,8 @@ static pt_ops make_table(void)
     PT_OP_LIST(ENTRY)
 #undef ENTRY
     t.memory = pt_cuda_memory;
+    t.fetch = pt_cuda_fetch;
+    t.group_loss = pt_cuda_group_loss;
     return t;
 }
 

@@ -19,6 +19,7 @@ pt_status pt_cuda_upload(pt_ctx *ctx, pt_view dst, const void *src);
 pt_status pt_cuda_download(pt_ctx *ctx, void *dst, pt_view src);
 pt_status pt_cuda_zero(pt_ctx *ctx, pt_view v);
 pt_status pt_cuda_sync(pt_ctx *ctx);
+pt_status pt_cuda_fetch(pt_ctx *ctx, void *dst, pt_view src);
 pt_status pt_cuda_memory(pt_ctx *ctx, size_t *free_bytes, size_t *total);
 pt_status pt_cuda_forest_new(pt_ctx *ctx, pt_forest **out, const pt_forest_caps *caps);
 pt_status pt_cuda_forest_set(pt_ctx *ctx, pt_forest *f, const pt_forest_desc *d);

@@ -51,6 +51,8 @@ static pt_status add_caps(pt_run_plan *p, const pt_loader *l, bool train)
     p->caps.heads = larger(p->caps.heads, c.heads);
     p->caps.rows = larger(p->caps.rows, c.rows);
     p->caps.groups = larger(p->caps.groups, c.groups);
+    p->caps.group_rows = larger(p->caps.group_rows, c.group_rows);
+    if (c.micro_batches > p->any_micro) p->any_micro = c.micro_batches;
     if (train) p->micro_batches = c.micro_batches;
     return PT_OK;
 }
@@ -116,6 +118,8 @@ pt_status pt_run_make_plan(pt_run *r)
     if (r->valid) PT_TRY(add_caps(p, r->valid, false));
     if (r->test) PT_TRY(add_caps(p, r->test, false));
     if (r->reference == PT_REFERENCE_STORED) PT_TRY(add_reference_caps(r));
+    if (!r->objective->pairs) p->caps.group_rows = 0;
+    else if (r->objective->channels & PT_CHANNEL_SCORE) p->caps.group_rows = p->caps.groups;
     p->warmup = pt_schedule_warmup(r->cfg->warmup_steps, r->cfg->warmup_ratio, p->data.steps);
     p->eval_steps = every(r->cfg->eval_steps, r->cfg->evals_per_epoch, p->data.steps_an_epoch);
     p->save_steps = every(r->cfg->save_steps, r->cfg->saves_per_epoch, p->data.steps_an_epoch);

@@ -79,16 +79,28 @@ done:
     return rc;
 }
 
+static pt_status alloc_channels(pt_run *r)
+{
+    const pt_model_caps *c = &r->plan.caps;
+    bool later = pt_model_later(r->model);
+    size_t times = later && r->plan.any_micro > 1 ? (size_t)r->plan.any_micro : 1, rows = times * (size_t)c->rows;
+    PT_RETURN(pt_alloc0(&r->logp, rows));
+    PT_RETURN(pt_alloc0(&r->dlogp, c->rows));
+    PT_RETURN(pt_alloc0(&r->ref_logp, rows));
+    PT_RETURN(pt_alloc0(&r->score, c->groups));
+    PT_RETURN(pt_alloc0(&r->dscore, c->groups));
+    if (!later || !r->objective->pairs) return PT_OK;
+    PT_RETURN(pt_alloc0(&r->head_score, times * (size_t)c->heads));
+    PT_RETURN(pt_alloc0(&r->chosen, c->groups));
+    return pt_alloc0(&r->rejected, c->groups);
+}
+
 pt_status pt_run_commit(pt_run *r)
 {
     pt_status rc = PT_OK;
     PT_TRY(pt_model_commit(r->model));
     PT_TRY(pt_optim_commit(r->optim));
-    PT_TRY(pt_alloc0(&r->logp, r->plan.caps.rows));
-    PT_TRY(pt_alloc0(&r->dlogp, r->plan.caps.rows));
-    PT_TRY(pt_alloc0(&r->ref_logp, r->plan.caps.rows));
-    PT_TRY(pt_alloc0(&r->score, r->plan.caps.groups));
-    PT_TRY(pt_alloc0(&r->dscore, r->plan.caps.groups));
+    PT_TRY(alloc_channels(r));
     r->committed = true;
     if (r->reference == PT_REFERENCE_STORED) PT_TRY(pt_run_store_reference(r));
     if (r->resume) PT_TRY(pt_run_load(r));
@@ -104,6 +116,9 @@ void pt_run_close(pt_run *r)
     free(r->ref_logp);
     free(r->score);
     free(r->dscore);
+    free(r->head_score);
+    free(r->chosen);
+    free(r->rejected);
     pt_state_close(r->resume);
     free(r->resume_path);
     pt_optim_free(r->optim);

@@ -27,8 +27,10 @@ typedef struct pt_run {
     pt_run_plan plan;
     pt_state *resume; /* checkpoint to go on from, NULL = from the start */
     char *resume_path;
-    /* host side of the channels, at the maxima of the plan */
+    /* host side of the channels, at the maxima of the plan: of one micro-batch, or, where a device delivers them later, of a step */
     float *logp, *dlogp, *ref_logp, *score, *dscore;
+    float *head_score;          /* [heads of a step]: a device's scores before they are the groups' */
+    int32_t *chosen, *rejected; /* [groups] of one micro-batch */
     /* progress */
     int64_t step; /* steps done */
     int64_t skipped, bad_in_row;
@@ -56,6 +58,10 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out);
 
 /* Gradients of step `index` (0-based) in the model's gradient vector, summed over ranks. */
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out);
+/* The same in two parts. start: everything that the device has to do; on a device (pt_model_later) without waiting for it. finish:
+ * losses and metrics, summed over ranks; on a device the caller waited in between (a download, sync). */
+pt_status pt_run_gradients_start(pt_run *r, int64_t index, pt_step_sums *out);
+pt_status pt_run_gradients_finish(pt_run *r, pt_step_sums *out);
 /* Loss and metrics of step `index` of a loader, no gradients; mean over the step. */
 pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *out);
 /* Weighted mean over all steps of an evaluation loader. */

@@ -87,6 +87,108 @@ static pt_status run_micro(pt_run *r, const pt_batch *b, uint64_t step, bool tra
     return PT_OK;
 }
 
+/* ---- on a device: channels arrive later ------------------------------------------------------------------------------ */
+
+/* Where the micro-batches' channels lie in the run's arrays. */
+typedef struct places {
+    int64_t row, head;
+} places;
+
+static void advance(places *at, const pt_batch *b)
+{
+    at->row += b->n_rows;
+    at->head += b->n_heads;
+}
+
+typedef struct pair_list {
+    pt_run *r;
+    int32_t n;
+} pair_list;
+
+static pt_status add_pair(void *user, int32_t chosen, int32_t rejected)
+{
+    pair_list *l = user;
+    l->r->chosen[l->n] = chosen;
+    l->r->rejected[l->n++] = rejected;
+    return PT_OK;
+}
+
+/* The frozen copy never drops features. */
+static pt_status queue_reference(pt_run *r, bool train, places at)
+{
+    pt_model_drops(r->model, false);
+    PT_RETURN(pt_model_forward(r->model, reference_slot(r), false));
+    PT_RETURN(pt_model_logp_later(r->model, NULL, r->ref_logp + at.row));
+    pt_model_drops(r->model, train);
+    return train ? pt_model_keep_reference(r->model) : PT_OK;
+}
+
+static pt_status queue_micro(pt_run *r, const pt_batch *b, uint64_t step, bool train, places at)
+{
+    bool score = r->objective->channels & PT_CHANNEL_SCORE;
+    pair_list pairs = {r, 0};
+    pt_objective_in in = {.batch = b, .beta = r->cfg->beta};
+    pt_objective_out out = {.dlogp = r->dlogp};
+    PT_RETURN(pt_model_load_batch(r->model, b, step, train));
+    if (train && r->objective->pairs) {
+        PT_RETURN(pt_pairs_each(b, add_pair, &pairs));
+        PT_RETURN(pt_model_load_pairs(r->model, b, r->chosen, r->rejected, pairs.n));
+    }
+    if (r->reference == PT_REFERENCE_BASE || r->reference == PT_REFERENCE_START) PT_RETURN(queue_reference(r, train, at));
+    if (train && r->reference == PT_REFERENCE_STORED) PT_RETURN(pt_model_load_reference(r->model, b));
+    PT_RETURN(pt_model_forward(r->model, PT_SLOT_OWN, train));
+    if (score) PT_RETURN(pt_model_score_later(r->model, r->head_score + at.head));
+    else if (train && r->objective->linear) {
+        PT_RETURN(r->objective->eval(&in, &out));
+        PT_RETURN(pt_model_logp_later(r->model, r->dlogp, r->logp + at.row));
+        return pt_model_backward(r->model);
+    } else PT_RETURN(pt_model_logp_later(r->model, NULL, r->logp + at.row));
+    if (!train) return PT_OK;
+    PT_RETURN(pt_model_pair_backward(r->model, score ? PT_LOSS_REWARD : PT_LOSS_DPO, r->cfg->beta, (double)b->step_pairs));
+    return pt_model_backward(r->model);
+}
+
+/* What the objective makes of channels that have arrived. */
+static pt_status evaluate_micro(pt_run *r, const pt_batch *b, places at, pt_step_sums *s)
+{
+    pt_objective_in in = {.batch = b, .beta = r->cfg->beta, .logp = r->logp + at.row};
+    pt_objective_out out = {.bad_group = -1};
+    if (r->reference == PT_REFERENCE_BASE || r->reference == PT_REFERENCE_START) in.ref_logp = r->ref_logp + at.row;
+    if (r->objective->channels & PT_CHANNEL_SCORE) {
+        for (int32_t g = 0; g < b->n_groups; g++) {
+            if (b->group_end_head[g] < 0) return pt_fail(PT_EARG, "group %d has no end token to score", g);
+            r->score[g] = r->head_score[at.head + b->group_end_head[g]];
+        }
+        in.score = r->score;
+    }
+    PT_RETURN(r->objective->eval(&in, &out));
+    add_contribution(r, &out, s);
+    return PT_OK;
+}
+
+/* All micro-batches of a step: on the host with their losses, on a device queued. */
+static pt_status run_all(pt_run *r, uint64_t step, bool train, pt_step_sums *s)
+{
+    places at = {0};
+    bool later = pt_model_later(r->model);
+    for (int i = 0; i < s->info.n_micro; i++) {
+        pt_batch *b = &s->info.micro[i];
+        PT_RETURN(later ? queue_micro(r, b, step, train, at) : run_micro(r, b, step, train, s));
+        advance(&at, b);
+    }
+    return PT_OK;
+}
+
+static pt_status evaluate_all(pt_run *r, pt_step_sums *s)
+{
+    places at = {0};
+    for (int i = 0; pt_model_later(r->model) && i < s->info.n_micro; i++) {
+        PT_RETURN(evaluate_micro(r, &s->info.micro[i], at, s));
+        advance(&at, &s->info.micro[i]);
+    }
+    return PT_OK;
+}
+
 /* ---- sums over ranks ------------------------------------------------------------------------------------------------- */
 
 static pt_status io_get(void *user, float *host, pt_view src)
@@ -116,20 +218,33 @@ static pt_status sum_scalars(pt_run *r, pt_step_sums *s)
     return PT_OK;
 }
 
-pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out)
+pt_status pt_run_gradients_start(pt_run *r, int64_t index, pt_step_sums *out)
 {
     memset(out, 0, sizeof *out);
     out->margin_zero = true;
     PT_RETURN(pt_loader_step(r->train, index, &out->info));
     PT_RETURN(pt_model_zero_grad(r->model));
-    for (int i = 0; i < out->info.n_micro; i++) PT_RETURN(run_micro(r, &out->info.micro[i], (uint64_t)index, true, out));
+    PT_RETURN(run_all(r, (uint64_t)index, true, out));
     if (r->comm->size > 1) {
         pt_comm_io io = {.user = &r->ctx, .get = io_get, .put = io_put};
         PT_RETURN(r->comm->allreduce_sum(r->comm, pt_model_grad_view(r->model), &io));
     }
-    PT_RETURN(sum_scalars(r, out));
-    if (r->hooks.on_gradients) r->hooks.on_gradients(r->hooks.user, &r->ctx, r->model, index);
     return PT_OK;
+}
+
+pt_status pt_run_gradients_finish(pt_run *r, pt_step_sums *out)
+{
+    PT_RETURN(evaluate_all(r, out));
+    PT_RETURN(sum_scalars(r, out));
+    if (r->hooks.on_gradients) r->hooks.on_gradients(r->hooks.user, &r->ctx, r->model, out->info.index);
+    return PT_OK;
+}
+
+pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out)
+{
+    PT_RETURN(pt_run_gradients_start(r, index, out));
+    if (pt_model_later(r->model)) PT_RETURN(r->ctx.ops->sync(&r->ctx));
+    return pt_run_gradients_finish(r, out);
 }
 
 /* ---- evaluation ------------------------------------------------------------------------------------------------------ */
@@ -139,7 +254,9 @@ pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *o
     memset(out, 0, sizeof *out);
     out->margin_zero = true;
     PT_RETURN(pt_loader_step(l, index, &out->info));
-    for (int i = 0; i < out->info.n_micro; i++) PT_RETURN(run_micro(r, &out->info.micro[i], (uint64_t)index, false, out));
+    PT_RETURN(run_all(r, (uint64_t)index, false, out));
+    if (pt_model_later(r->model)) PT_RETURN(r->ctx.ops->sync(&r->ctx));
+    PT_RETURN(evaluate_all(r, out));
     return sum_scalars(r, out);
 }
 

@@ -43,6 +43,27 @@ static pt_status skip_step(pt_run *r, const pt_step_sums *s)
                    (long long)r->step + 1, BAD_LIMIT, text);
 }
 
+static pt_status look_then_move(pt_run *r, pt_step_sums *s, float lr, float *norm, bool *moved)
+{
+    PT_RETURN(pt_run_gradients(r, r->step, s));
+    PT_RETURN(check_first_margin(r, s));
+    if (!s->finite) return PT_OK;
+    return pt_optim_step(r->optim, pt_model_param_view(r->model), pt_model_grad_view(r->model), lr, norm, moved);
+}
+
+/* On a device: the whole step is queued and waited for once. A gradient that is not finite moves nothing; a loss that is not finite
+ * has such a gradient, and if it ever had not, the weights have moved already and the run must not go on. */
+static pt_status move_then_look(pt_run *r, pt_step_sums *s, float lr, float *norm, bool *moved)
+{
+    PT_RETURN(pt_run_gradients_start(r, r->step, s));
+    PT_RETURN(pt_optim_step(r->optim, pt_model_param_view(r->model), pt_model_grad_view(r->model), lr, norm, moved));
+    PT_RETURN(pt_run_gradients_finish(r, s));
+    PT_RETURN(check_first_margin(r, s));
+    if (s->finite || !*moved) return PT_OK;
+    return pt_fail(PT_ENONFINITE, "step %lld: the loss is not finite though its gradients are; the weights are those after this step: go on from "
+                   "the last checkpoint", (long long)r->step + 1);
+}
+
 static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)
 {
     pt_status rc = PT_OK;
@@ -50,10 +71,10 @@ static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)
     float norm = 0;
     bool moved = false;
     double lr = pt_schedule_rate(&r->schedule, r->step);
-    PT_TRY(pt_run_gradients(r, r->step, s));
-    PT_TRY(check_first_margin(r, s));
-    if (s->finite)
-        PT_TRY(pt_optim_step(r->optim, pt_model_param_view(r->model), pt_model_grad_view(r->model), (float)lr, &norm, &moved));
+    if (pt_model_later(r->model) && !r->hooks.on_gradients)
+        PT_TRY(move_then_look(r, s, (float)lr, &norm, &moved));
+    else
+        PT_TRY(look_then_move(r, s, (float)lr, &norm, &moved));
     *rep = (pt_step_report){.step = r->step + 1,
                             .steps = r->plan.data.steps,
                             .epoch = s->info.epoch,

@@ -94,7 +94,7 @@ pt_status pt_head_run(pt_model *m, bool backward)
     return m->ctx->ops->head(m->ctx, &a);
 }
 
-static pt_status need_forward(const pt_model *m, bool scalar, bool backward)
+pt_status pt_head_ready(const pt_model *m, bool scalar, bool backward)
 {
     if (!m->live.forwarded) return pt_fail(PT_ESTATE, "the head was asked for before a forward pass");
     if (scalar != m->opt.scalar_head)
@@ -107,7 +107,7 @@ static pt_status need_forward(const pt_model *m, bool scalar, bool backward)
 pt_status pt_model_logp(pt_model *m, const float *dlogp, float *logp)
 {
     pt_view rows = pt_trim_vec(m->tab.logp, m->live.rows);
-    PT_RETURN(need_forward(m, false, dlogp != NULL));
+    PT_RETURN(pt_head_ready(m, false, dlogp != NULL));
     m->ctx->workspace = m->workspace;
     if (m->live.heads == 0) {
         m->live.head_done |= dlogp != NULL;
@@ -145,7 +145,7 @@ pt_status pt_model_score(pt_model *m, float *score)
 {
     pt_status rc = PT_OK;
     float *all = NULL;
-    PT_TRY(need_forward(m, true, false));
+    PT_TRY(pt_head_ready(m, true, false));
     m->ctx->workspace = m->workspace;
     if (m->live.heads == 0) goto done;
     PT_TRY(pt_score_run(m));
@@ -164,7 +164,7 @@ pt_status pt_model_score_backward(pt_model *m, const float *dscore)
 {
     pt_status rc = PT_OK;
     float *all = NULL;
-    PT_TRY(need_forward(m, true, true));
+    PT_TRY(pt_head_ready(m, true, true));
     m->ctx->workspace = m->workspace;
     m->live.head_done = true;
     if (m->live.heads == 0) goto done;

@@ -123,6 +123,8 @@ static pt_status dry_run(pt_model *m)
     m->live.n = m->live.n_live = m->caps.tokens;
     m->live.heads = m->caps.heads;
     m->live.rows = m->caps.rows;
+    m->live.groups = m->live.n_pairs = m->caps.groups;
+    m->live.n_entries = m->opt.scalar_head ? m->caps.groups : m->caps.group_rows;
     m->live.train = m->opt.train;
     PT_RETURN(m->ctx->ops->rope_table(
         m->ctx,
@@ -135,6 +137,7 @@ static pt_status dry_run(pt_model *m)
     if (m->opt.train) {
         if (m->opt.scalar_head) PT_RETURN(pt_score_run_backward(m));
         PT_RETURN(pt_decoder_backward(m, &p));
+        if (pt_view_ok(m->tab.chosen)) PT_RETURN(pt_pair_run(m, m->opt.scalar_head ? PT_LOSS_REWARD : PT_LOSS_DPO, 1, 1));
     }
     if (!m->caps.decode_rows || m->opt.scalar_head) return PT_OK;
     one.end = 1;
@@ -146,7 +149,7 @@ static pt_status dry_run(pt_model *m)
 static pt_status set_caps(pt_model *m, const pt_model_caps *caps)
 {
     pt_model_caps c = *caps;
-    if (c.tokens < 0 || c.segs < 0 || c.heads < 0 || c.rows < 0 || c.groups < 0 || c.decode_rows < 0 || c.decode_len < 0 ||
+    if (c.tokens < 0 || c.segs < 0 || c.heads < 0 || c.rows < 0 || c.groups < 0 || c.group_rows < 0 || c.decode_rows < 0 || c.decode_len < 0 ||
         c.tokens > INT32_MAX - 64 || c.segs > INT32_MAX - 2 || c.decode_rows > 1 << 20 ||
         (int64_t)c.decode_rows * c.decode_len > INT32_MAX)
         return pt_fail(PT_EARG, "a plan for %d tokens, %d segments, %d x %d cache positions", c.tokens, c.segs, c.decode_rows,

@@ -10,6 +10,7 @@
 #ifndef PT_MODEL_MODEL_H
 #define PT_MODEL_MODEL_H
 #include "base/batch.h"
+#include "kernels/loss.h"
 #include "train/model/source.h"
 
 typedef struct pt_model pt_model;
@@ -39,6 +40,7 @@ typedef struct pt_model_options {
 typedef struct pt_model_caps {
     int32_t tokens, segs, heads, rows, groups; /* one micro-batch (pt_loader_caps) */
     int32_t decode_rows, decode_len;           /* generation: sequences at once and positions each; 0 = no generation */
+    int32_t group_rows; /* entries of the groups' row lists, for losses of pairs on the device; 0 = none (hosts) */
 } pt_model_caps;
 
 pt_status pt_model_new(pt_model **out, pt_ctx *ctx, pt_source *src, const pt_model_options *opt);
@@ -78,6 +80,21 @@ pt_status pt_model_score_backward(pt_model *m, const float *dscore);
  * score_backward. */
 pt_status pt_model_backward(pt_model *m);
 pt_status pt_model_zero_grad(pt_model *m);
+/* The same without waiting, for devices whose table has fetch and group_loss (pt_model_later): host arrays are filled when the next
+ * sync() or download() of the context returns; losses of pairs and their gradients stay on the device. */
+bool pt_model_later(const pt_model *m);
+pt_status pt_model_logp_later(pt_model *m, const float *dlogp, float *logp);
+/* Scores of the head positions, score[heads] (not groups). */
+pt_status pt_model_score_later(pt_model *m, float *score);
+/* Whether the next passes over the loaded batch drop features (train of load_batch). */
+void pt_model_drops(pt_model *m, bool on);
+/* Pairs of the loaded batch: groups chosen[p] and rejected[p] (host). Needs caps.group_rows. */
+pt_status pt_model_load_pairs(pt_model *m, const pt_batch *b, const int32_t *chosen, const int32_t *rejected, int32_t n_pairs);
+/* The reference of the loaded pairs: from the forward pass and logp_later that ran last, or from the batch (group_ref_logp). */
+pt_status pt_model_keep_reference(pt_model *m);
+pt_status pt_model_load_reference(pt_model *m, const pt_batch *b);
+/* Gradient of the pairs' loss (kernels/loss.h) after logp_later or score_later: runs the head's backward. norm: pairs of the step. */
+pt_status pt_model_pair_backward(pt_model *m, pt_loss_kind kind, double beta, double norm);
 /* DPO with adapter: none has no second model: reference logps are computed before step 1 with this same model. */
 
 /* LoRA facts for PEFT export and messages; PT_ESTATE without LoRA. */

@@ -42,6 +42,9 @@ typedef struct pt_tables {
     pt_view tokens, positions, token_key, head_token, row_head, row_target, dlogp, inv_freq, rope;
     pt_view hf, mf, xf, rstdf, dxf; /* at head positions */
     pt_view logp, lse, score, dscore;
+    /* losses of pairs on the device */
+    pt_view group_start, group_rows, group_weight, chosen, rejected, pair_weight, margin, reference, group_sum, loss;
+    pt_view score32, dscore32; /* the same as score, dscore when activations are f32 */
 } pt_tables;
 
 typedef struct pt_decode {
@@ -60,6 +63,8 @@ typedef struct pt_live {
     int slot; /* of the last forward */
     pt_lora_run one;
     bool loaded, train, forwarded, kept, head_done;
+    int32_t n_entries, n_pairs; /* loaded pairs */
+    bool has_reference, has_margin;
 } pt_live;
 
 struct pt_model {
@@ -183,6 +188,10 @@ pt_status pt_decoder_backward(pt_model *m, const pt_pass *p);
 pt_status pt_head_run(pt_model *m, bool backward);
 pt_status pt_score_run(pt_model *m);
 pt_status pt_score_run_backward(pt_model *m);
+/* PT_ESTATE unless the head may run now. */
+pt_status pt_head_ready(const pt_model *m, bool scalar, bool backward);
+/* The gradient of the loaded pairs' loss, from tab.logp or tab.score: pairs.c. */
+pt_status pt_pair_run(pt_model *m, pt_loss_kind kind, double beta, double norm);
 /* y_i = x . w_i^T + b_i + adapters, for modules first..first+n-1; their gradients. */
 pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, const pt_pass *p);
 pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx,
