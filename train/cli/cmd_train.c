@@ -17,7 +17,22 @@ static pt_status need_config(pt_cli *c, pt_config **cfg)
 
 static pt_status open_comm(pt_comm **comm)
 {
-    return pt_env_under_mpi() && pt_comm_has_mpi() ? pt_comm_mpi(comm) : pt_comm_self(comm);
+    pt_launch l;
+    *comm = NULL;
+    PT_RETURN(pt_env_launch(&l));
+    if (l.kind == PT_LAUNCH_TCP || l.kind == PT_LAUNCH_FILE) return pt_comm_tcp(&l, comm);
+    PT_RETURN(l.kind == PT_LAUNCH_MPI && pt_comm_has_mpi() ? pt_comm_mpi(comm) : pt_comm_self(comm));
+    (*comm)->wait_seconds = l.wait_seconds;
+    return PT_OK;
+}
+
+/* The others must not wait for this rank. Every rank says what it knows; main says it where abort comes back. */
+static pt_status leave_together(pt_comm *comm, pt_status rc)
+{
+    rc = pt_fail_prefix(rc, "rank %d", comm->rank);
+    if (comm->abort_exits) fprintf(stderr, "error: %s\n", pt_err_msg());
+    comm->abort(comm, 1);
+    return rc;
 }
 
 static void say_result(const pt_config *cfg, const pt_train_result *r)
@@ -71,10 +86,7 @@ pt_status pt_cmd_train(pt_cli *c)
     if (rc == PT_ESTOP && comm->rank == 0)
         printf("\nstopped by signal %d after step %lld; everything is in %s\ngo on with: ptrain %s --resume_from_checkpoint=auto\n", (int)pt_stop_signal,
                (long long)result.steps, result.output, c->args[0]);
-    if (rc != PT_OK && rc != PT_ESTOP && comm->size > 1) {
-        fprintf(stderr, "error: rank %d: %s\n", comm->rank, pt_err_msg());
-        comm->abort(comm, 1);
-    }
+    if (rc != PT_OK && rc != PT_ESTOP && comm->size > 1) rc = leave_together(comm, rc);
 done:
     if (comm) comm->close(comm);
     pt_config_free(cfg);

@@ -1,6 +1,10 @@
 #include "train/cli/env.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 bool pt_env_under_mpi(void)
@@ -12,6 +16,118 @@ bool pt_env_under_mpi(void)
     }
     return false;
 }
+
+/* ---- launchers --------------------------------------------------------------------------------------------------------- */
+
+/* The first of these variables that is set and not empty; NULL-terminated. */
+static const char *first_of(const char *const *names, const char **which)
+{
+    for (; *names; names++) {
+        const char *v = getenv(*names);
+        *which = *names;
+        if (v && v[0]) return v;
+    }
+    return NULL;
+}
+
+/* A whole number from min to max; *set says whether a variable had one. */
+static pt_status number_of(const char *const *names, long min, long max, long *out, bool *set)
+{
+    const char *which, *v = first_of(names, &which);
+    char *end = NULL;
+    *set = v != NULL;
+    if (!v) return PT_OK;
+    errno = 0;
+    long n = strtol(v, &end, 10);
+    if (errno || end == v || *end || n < min || n > max)
+        return pt_fail(PT_EARG, "the environment variable %s is '%.64s', not a whole number from %ld to %ld", which, v, min, max);
+    *out = n;
+    return PT_OK;
+}
+#define NAMES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static pt_status text_of(const char *name, const char *v, char *out, size_t room)
+{
+    if (strlen(v) >= room) return pt_fail(PT_EARG, "the environment variable %s is longer than %zu bytes", name, room - 1);
+    memset(out, 0, room);
+    memcpy(out, v, strlen(v));
+    return PT_OK;
+}
+
+/* The first name of a list such as "gpu[003-008,11],login1": every bracket gives its first number. */
+static pt_status first_host(const char *list, char *out, size_t room)
+{
+    size_t n = 0;
+    bool inside = false, skip = false;
+    memset(out, 0, room);
+    for (; *list && (*list != ',' || inside); list++) {
+        if (*list == '[' && !inside) inside = true;
+        else if (*list == ']' && inside) inside = skip = false;
+        else if (inside && (*list == '-' || *list == ',')) skip = true;
+        else if (!skip && n + 1 < room) out[n++] = *list;
+        else if (!skip) return pt_fail(PT_EARG, "the first host of SLURM_JOB_NODELIST is longer than %zu bytes", room - 1);
+    }
+    if (inside || n == 0) return pt_fail(PT_EARG, "SLURM_JOB_NODELIST is no list of hosts");
+    return PT_OK;
+}
+
+/* Where rank 0 is: a file, or an address that every launcher may give; else Slurm's first host. */
+static pt_status find_place(pt_launch *l, bool slurm)
+{
+    const char *file = getenv("PTRAIN_STORE"), *host = getenv("MASTER_ADDR"), *agent = getenv("TORCHELASTIC_USE_AGENT_STORE");
+    const char *nodes, *which, *token;
+    long port = 0, job = 0;
+    bool set;
+    if (file && file[0]) {
+        l->kind = PT_LAUNCH_FILE;
+        return text_of("PTRAIN_STORE", file, l->path, sizeof l->path);
+    }
+    l->kind = PT_LAUNCH_TCP;
+    if (host && host[0]) PT_RETURN(text_of("MASTER_ADDR", host, l->host, sizeof l->host));
+    else if (slurm && (nodes = first_of(NAMES("SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"), &which)))
+        PT_RETURN(first_host(nodes, l->host, sizeof l->host));
+    PT_RETURN(number_of(NAMES("MASTER_PORT"), 1, 65535, &port, &set));
+    if (set && agent && !strcmp(agent, "True")) port = port < 65535 ? port + 1 : 65534; /* torchrun itself listens on MASTER_PORT */
+    if (!set && slurm) { /* jobs of one machine take different ports */
+        PT_RETURN(number_of(NAMES("SLURM_JOB_ID", "SLURM_JOBID"), 0, LONG_MAX, &job, &set));
+        port = 20000 + job % 20000;
+    }
+    l->port = (int)port;
+    if (!l->host[0] || !port)
+        return pt_fail(PT_EARG, "this is rank %d of %d, but MASTER_ADDR or MASTER_PORT is not set: where is rank 0? (or set PTRAIN_STORE to a "
+                                "file that all ranks see)", l->rank, l->size);
+    token = first_of(NAMES("PTRAIN_TOKEN", "TORCHELASTIC_RUN_ID", "SLURM_JOB_ID"), &which);
+    return token ? text_of(which, token, l->token, sizeof l->token) : PT_OK;
+}
+
+pt_status pt_env_launch(pt_launch *l)
+{
+    long rank = 0, size = 1, local = -1, seconds = 0;
+    bool slurm, set;
+    *l = (pt_launch){.size = 1, .local_rank = -1, .join_seconds = PT_JOIN_SECONDS, .wait_seconds = PT_WAIT_SECONDS};
+    PT_RETURN(number_of(NAMES("PTRAIN_TIMEOUT"), 1, 1 << 30, &seconds, &set));
+    if (set) l->wait_seconds = (double)seconds;
+    if (set && seconds < PT_JOIN_SECONDS) l->join_seconds = (double)seconds;
+    if (pt_env_under_mpi()) {
+        l->kind = PT_LAUNCH_MPI;
+        return PT_OK;
+    }
+    /* torchrun and its like; under Slurm only what srun started: a batch script itself is no rank */
+    slurm = !getenv("WORLD_SIZE") && (getenv("SLURM_STEP_ID") || getenv("SLURM_STEPID"));
+    PT_RETURN(slurm ? number_of(NAMES("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"), 1, PT_LAUNCH_RANKS, &size, &set)
+                    : number_of(NAMES("WORLD_SIZE"), 1, PT_LAUNCH_RANKS, &size, &set));
+    if (size == 1) return PT_OK;
+    PT_RETURN(slurm ? number_of(NAMES("SLURM_PROCID"), 0, size - 1, &rank, &set) : number_of(NAMES("RANK"), 0, size - 1, &rank, &set));
+    if (!set) return pt_fail(PT_EARG, "WORLD_SIZE is %ld, but RANK is not set", size);
+    PT_RETURN(slurm ? number_of(NAMES("SLURM_LOCALID"), 0, PT_LAUNCH_RANKS, &local, &set)
+                    : number_of(NAMES("LOCAL_RANK"), 0, PT_LAUNCH_RANKS, &local, &set));
+    l->rank = (int)rank;
+    l->size = (int)size;
+    l->local_rank = (int)local;
+    return find_place(l, slurm);
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------------------------------- */
 
 bool pt_env_no_colour(void)
 {

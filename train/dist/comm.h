@@ -48,6 +48,7 @@ struct pt_comm {
     /* Not collective, does not wait: PT_EIO when another rank is known to have failed or left. NULL: cannot tell. */
     pt_status (*check)(pt_comm *c);
     bool abort_exits; /* abort does not return: say what is to be said before */
+    double wait_seconds; /* how long one rank may wait for another where that is watched; 0 = no limit known */
     bool broken;      /* set by a rank that leaves in the middle of its work: close waits for nobody then */
 };
 

@@ -354,7 +354,8 @@ extern "C" pt_status pt_nccl_open(const pt_nccl_open_args *a, pt_comm **out)
     PT_TRY(pt_alloc0(&s, 1));
     fill(c, a, s);
     s->host = a->host;
-    s->patience = a->wait_seconds > 0 ? a->wait_seconds : 1800;
+    s->patience = a->wait_seconds > 0 ? a->wait_seconds : a->host->wait_seconds > 0 ? a->host->wait_seconds : 1800;
+    c->wait_seconds = s->patience;
     PT_TRY(all_well(s, open_own(s, &id)));
     PT_TRY(s->host->broadcast(s->host, &id, sizeof id, 0));
     PT_TRY(nccl_ok(s, api.ncclCommInitRank(&s->comm, c->size, id, c->rank), "ncclCommInitRank"));

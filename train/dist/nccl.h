@@ -16,7 +16,7 @@
 
 typedef struct pt_nccl_open_args {
     pt_comm *host;        /* more than one rank; stays the caller's, and must outlive the communicator */
-    double wait_seconds;  /* how long a sum may take; 0 = 1800 */
+    double wait_seconds;  /* how long a sum may take; 0 = the host's, or 1800 */
     size_t bucket_bytes;  /* 0 = PT_BUCKET_BYTES */
 } pt_nccl_open_args;
 

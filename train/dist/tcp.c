@@ -324,6 +324,7 @@ pt_status pt_comm_tcp(const pt_launch *l, pt_comm **out)
     c->state = s;
     s->patience = l->wait_seconds + (l->rank ? 5 : 0); /* rank 0 notices first, and knows who is missing */
     PT_TRY(pt_store_join(l, &s->m));
+    c->wait_seconds = l->wait_seconds;
     c->local_rank = s->m.local_rank;
     c->local_size = s->m.local_size;
     c->sharers = s->m.sharers;
