@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "kernels/plugin.h"
+#include "train/dist/nccl.h"
+#include "train/loop/overlap.h"
 
 pt_status pt_run_open_loaders(pt_run *r)
 {
@@ -49,6 +52,25 @@ static void set_schedule(pt_run *r)
                                 pt_schedule_warmup(c->warmup_steps, c->warmup_ratio, total), total};
 }
 
+/* Several processes on devices: their communicator sums there, the caller's carries the rest. */
+static pt_status open_device_comm(pt_run *r)
+{
+    pt_nccl_open_fn open = NULL;
+    if (r->comm->size < 2 || !r->ctx.ops->memory) return PT_OK;
+    *(void **)&open = pt_plugin_symbol(r->ctx.ops, "pt_nccl_open");
+    if (!open) return PT_OK; /* a table that a test brought: its memory is reached by copies */
+    PT_RETURN(open(&(pt_nccl_open_args){.host = r->comm}, &r->device_comm));
+    r->comm = r->device_comm;
+    r->comm->broken = true; /* until the run has ended in order */
+    return PT_OK;
+}
+
+static pt_status settle(void *user)
+{
+    pt_comm *c = user;
+    return c->settle(c);
+}
+
 pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hooks)
 {
     pt_status rc = PT_OK;
@@ -67,11 +89,13 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     PT_TRY(pt_setup_device(cfg, r->comm, r->hooks.ops, r->resume ? &wanted : NULL, &r->ctx, &r->plan.choice, NULL));
     r->ctx_open = true;
     r->ctx.profile = &r->profile;
+    PT_TRY(open_device_comm(r));
     PT_TRY(pt_setup_base(cfg, NULL, false, &r->base));
     PT_TRY(pt_setup_packs(cfg, r->comm, &r->base, &r->pack, &r->test_pack, &r->plan.pack, &r->plan.test));
     PT_TRY(pt_run_open_loaders(r));
     PT_TRY(pt_setup_model(cfg, &r->ctx, &r->base, &r->model));
     PT_TRY(open_optimiser(r));
+    if (r->device_comm) pt_optim_before_wait(r->optim, settle, r->device_comm);
     PT_TRY(pt_run_make_plan(r));
     set_schedule(r);
 done:
@@ -101,6 +125,7 @@ pt_status pt_run_commit(pt_run *r)
     PT_TRY(pt_model_commit(r->model));
     PT_TRY(pt_optim_commit(r->optim));
     PT_TRY(alloc_channels(r));
+    if (r->device_comm) PT_TRY(pt_overlap_new(&r->overlap, r->device_comm, r->model, r->ctx.stream));
     r->committed = true;
     if (r->reference == PT_REFERENCE_STORED) PT_TRY(pt_run_store_reference(r));
     if (r->resume) PT_TRY(pt_run_load(r));
@@ -110,6 +135,8 @@ done:
 
 void pt_run_close(pt_run *r)
 {
+    if (r->device_comm) r->device_comm->close(r->device_comm); /* first: its kernels may wait for ranks that are gone */
+    pt_overlap_free(r->overlap);
     pt_metrics_close(r->metrics);
     free(r->logp);
     free(r->dlogp);

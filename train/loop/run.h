@@ -12,7 +12,7 @@
 typedef struct pt_run {
     const pt_config *cfg;
     pt_train_hooks hooks;
-    pt_comm *comm, *own_comm;
+    pt_comm *comm, *own_comm, *device_comm; /* comm: the one in use; device_comm: NCCL over the caller's, NULL without */
     pt_ctx ctx;
     bool ctx_open, committed;
     pt_profile profile;
@@ -36,6 +36,7 @@ typedef struct pt_run {
     int64_t skipped, bad_in_row;
     double last_loss, last_eval;
     pt_metrics *metrics; /* rank 0 */
+    struct pt_overlap *overlap; /* with device_comm (overlap.h) */
 } pt_run;
 
 /* What one step, or one pass of evaluation, gave, summed over micro-batches and ranks. */

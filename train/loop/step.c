@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/threads.h"
+#include "train/loop/overlap.h"
 #include "train/loop/run.h"
 
 /* ---- one micro-batch ------------------------------------------------------------------------------------------------- */
@@ -173,6 +174,7 @@ static pt_status run_all(pt_run *r, uint64_t step, bool train, pt_step_sums *s)
     bool later = pt_model_later(r->model);
     for (int i = 0; i < s->info.n_micro; i++) {
         pt_batch *b = &s->info.micro[i];
+        if (train && r->overlap && i == s->info.n_micro - 1) pt_overlap_begin(r->overlap);
         PT_RETURN(later ? queue_micro(r, b, step, train, at) : run_micro(r, b, step, train, s));
         advance(&at, b);
     }
@@ -225,6 +227,10 @@ pt_status pt_run_gradients_start(pt_run *r, int64_t index, pt_step_sums *out)
     PT_RETURN(pt_loader_step(r->train, index, &out->info));
     PT_RETURN(pt_model_zero_grad(r->model));
     PT_RETURN(run_all(r, (uint64_t)index, true, out));
+    if (r->overlap) {
+        if (out->info.n_micro == 0) pt_overlap_begin(r->overlap);
+        return pt_overlap_end(r->overlap);
+    }
     if (r->comm->size > 1) {
         pt_comm_io io = {.user = &r->ctx, .get = io_get, .put = io_put};
         PT_RETURN(r->comm->allreduce_sum(r->comm, pt_model_grad_view(r->model), &io));
@@ -243,6 +249,7 @@ pt_status pt_run_gradients_finish(pt_run *r, pt_step_sums *out)
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out)
 {
     PT_RETURN(pt_run_gradients_start(r, index, out));
+    if (r->comm->settle) PT_RETURN(r->comm->settle(r->comm));
     if (pt_model_later(r->model)) PT_RETURN(r->ctx.ops->sync(&r->ctx));
     return pt_run_gradients_finish(r, out);
 }

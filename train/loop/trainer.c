@@ -237,6 +237,7 @@ pt_status pt_train_run(const pt_config *cfg, const pt_train_hooks *hooks, pt_tra
     if (r.comm->rank == 0) PT_TRY(pt_run_export(&r, cfg->output_dir));
     PT_TRY(r.comm->barrier(r.comm));
 done:
+    if (rc == PT_OK || rc == PT_ESTOP) r.comm->broken = false; /* all ranks end here: they may wait for each other */
     res.steps = r.step;
     res.skipped = r.skipped;
     res.loss = r.last_loss;

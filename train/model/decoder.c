@@ -54,13 +54,31 @@ pt_status pt_decoder_forward(pt_model *m, const pt_pass *p)
     return head_norm_forward(m, x);
 }
 
+void pt_model_on_grads(pt_model *m, pt_status (*done)(void *user, int stage), void *user)
+{
+    m->grads_done = done;
+    m->grads_user = user;
+}
+
+int pt_model_grad_stage(const pt_model *m, const pt_param *p)
+{
+    static const char block[] = "model.layers.";
+    if (strncmp(p->name, block, sizeof block - 1) == 0) return m->cfg.layers - (int)strtol(p->name + sizeof block - 1, NULL, 10);
+    return strcmp(p->name, "model.embed_tokens.weight") == 0 ? m->cfg.layers + 1 : 0;
+}
+
+static pt_status stage_done(const pt_model *m, int stage)
+{
+    return m->grads_done ? m->grads_done(m->grads_user, stage) : PT_OK;
+}
+
 pt_status pt_decoder_backward(pt_model *m, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
     pt_tables *t = &m->tab;
     int64_t n = m->live.n, heads = m->live.heads;
     pt_view dres = pt_trim(m->scratch.dres, n), dxf = pt_trim(t->dxf, heads);
-    if (heads == 0) return PT_OK;
+    if (heads == 0) return stage_done(m, m->cfg.layers + 1);
     PT_RETURN(ops->rmsnorm_bwd(m->ctx, &(pt_rmsnorm_bwd_args){.dx = dxf,
                                                               .dw = m->norm.dw,
                                                               .dy = dxf,
@@ -69,10 +87,15 @@ pt_status pt_decoder_backward(pt_model *m, const pt_pass *p)
                                                               .w = m->norm.w}));
     PT_RETURN(ops->zero(m->ctx, dres));
     PT_RETURN(ops->scatter_add(m->ctx, &(pt_gather_args){.y = dres, .x = dxf, .index = pt_trim_vec(t->head_token, heads)}));
-    for (int l = m->cfg.layers - 1; l >= 0; l--) PT_RETURN(pt_block_backward(m, l, p));
-    if (!m->opt.full) return PT_OK;
-    return ops->embed_bwd(m->ctx,
-                          &(pt_embed_bwd_args){.dw = m->embed.dw, .dy = dres, .tokens = pt_trim_vec(t->tokens, n), .scale = 1});
+    PT_RETURN(stage_done(m, 0));
+    for (int l = m->cfg.layers - 1; l >= 0; l--) {
+        PT_RETURN(pt_block_backward(m, l, p));
+        PT_RETURN(stage_done(m, m->cfg.layers - l));
+    }
+    if (m->opt.full)
+        PT_RETURN(ops->embed_bwd(
+            m->ctx, &(pt_embed_bwd_args){.dw = m->embed.dw, .dy = dres, .tokens = pt_trim_vec(t->tokens, n), .scale = 1}));
+    return stage_done(m, m->cfg.layers + 1);
 }
 
 pt_status pt_head_run(pt_model *m, bool backward)

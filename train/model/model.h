@@ -80,6 +80,11 @@ pt_status pt_model_score_backward(pt_model *m, const float *dscore);
  * score_backward. */
 pt_status pt_model_backward(pt_model *m);
 pt_status pt_model_zero_grad(pt_model *m);
+/* Backward finishes gradients in stages: 0 the head's and the final norm's, then the blocks' from the last (1) to the first, then the
+ * embeddings' (and what is tied to them). done(user, stage) is called in each backward pass when the kernels of a stage, and of all before it,
+ * are in the stream; a batch without rows reports the last stage only. NULL: nobody listens. */
+void pt_model_on_grads(pt_model *m, pt_status (*done)(void *user, int stage), void *user);
+int pt_model_grad_stage(const pt_model *m, const pt_param *p);
 /* The same without waiting, for devices whose table has fetch and group_loss (pt_model_later): host arrays are filled when the next
  * sync() or download() of the context returns; losses of pairs and their gradients stay on the device. */
 bool pt_model_later(const pt_model *m);

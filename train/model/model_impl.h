@@ -110,6 +110,8 @@ struct pt_model {
     pt_live live;
     /* prefill: where forward copies keys and values to */
     struct pt_prefill *prefill;
+    pt_status (*grads_done)(void *user, int stage); /* pt_model_on_grads */
+    void *grads_user;
 };
 
 /* Sequences whose keys and values go into the cache while the forest runs. index[b]: view of token rows in order of position.

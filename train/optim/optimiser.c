@@ -11,6 +11,8 @@ struct pt_optim {
     pt_optim_options opt;
     pt_arena arena;
     pt_view m, v, scalars, acc;
+    pt_status (*before_wait)(void *user);
+    void *user;
 };
 
 static pt_status carve(pt_optim *o)
@@ -97,11 +99,18 @@ pt_status pt_optim_step(pt_optim *o, pt_view p, pt_view g, float lr, float *norm
     PT_TRY(c->ops->clip(c, &(pt_clip_args){.scalars = o->scalars, .acc = o->acc, .max_norm = o->opt.max_norm}));
     PT_TRY(update(o, p, g, 0, o->decayed, lr, o->opt.weight_decay));
     PT_TRY(update(o, p, g, o->decayed, o->count - o->decayed, lr, 0));
+    if (o->before_wait) PT_TRY(o->before_wait(o->user));
     PT_TRY(c->ops->download(c, s, o->scalars));
     *norm = s[PT_SCALAR_NORM];
     *finite = s[PT_SCALAR_FINITE] != 0;
 done:
     return rc;
+}
+
+void pt_optim_before_wait(pt_optim *o, pt_status (*fn)(void *user), void *user)
+{
+    o->before_wait = fn;
+    o->user = user;
 }
 
 pt_status pt_optim_sumsq(pt_optim *o, pt_view g, int64_t at, int64_t n, double *out)
