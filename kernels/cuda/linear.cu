@@ -1,6 +1,7 @@
 /* Linear layers on the device: kernels/linear.h. Many rows: blocks of w become numbers in the workspace (w of the activations' type is used
  * where it lies) and cuBLASLt multiplies. Forward takes blocks of w's rows, bwd_x blocks of its columns, so that no output is rounded twice.
- * Few rows (decoding): products straight from the blocks, each byte of w read once; x goes through shared memory once per 16 or 32 rows of w. */
+ * Few rows (decoding): products straight from the blocks, each byte of w read once; x goes through shared memory once per 16 or 32 rows of w.
+ * Bytes at least of the own kernels: few rows w once; bias N*O*(2e), b by every 32nd row; db N*O*e. */
 #include "kernels/cuda/dequant.cuh"
 #include "kernels/cuda/gemm_cuda.h"
 
@@ -8,7 +9,7 @@ namespace {
 /* ---- helpers ------------------------------------------------------------------------------------------------------------------------- */
 constexpr int BLOCK_ELEMS = 16 << 20, ROW_STEP = 128, COL_STEP = 256;          /* a scratch block: 32 MiB of bf16, within the L2 of an H100 */
 constexpr int FEW = 8, WARPS = 8, PIECE = 1024, STAGE = PIECE / 32 * 34 + 32; /* gemv: columns at a time */
-constexpr int SUM_ROWS = 8, BIAS_BLOCK = 256;
+constexpr int SUM_ROWS = 8, BIAS_BLOCK = 256, BIAS_ROWS = 32;
 
 /* Elements of scratch for [rows, cols] taken in steps along a dimension of length `across` the other way: grows with both. */
 size_t scratch_elems(int64_t rows, int64_t cols, int64_t step, int64_t across)
@@ -40,7 +41,7 @@ template <int V> PT_DEV void ld_half(const uint16_t *p, float *o)
 
 /* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
 /* y[n, o] for ROWS rows o a warp; NR >= n rows of x. V: elements of plain weights a lane reads together. */
-template <int TYPE, int NR, int ROWS, int V> __global__ void __launch_bounds__(32 * WARPS, 3) gemv_k(gemv a)
+template <int TYPE, int NR, int ROWS, int V> __global__ void __launch_bounds__(32 * WARPS, 2) gemv_k(gemv a)
 {
     PT_SHARED(float, xs, [NR][PIECE]);
     PT_SHARED(uint8_t, raw, [WARPS][TYPE < PT_Q8_0 ? 16 : (STAGE + 15) / 16 * 16]);
@@ -69,6 +70,7 @@ template <int TYPE, int NR, int ROWS, int V> __global__ void __launch_bounds__(3
                 b = pt_stage(raw[warp], row + c0 / elems * bytes, n / elems * bytes, lane, 32);
                 __syncwarp();
             }
+#pragma unroll 2
             for (int e = lane * V; e < n; e += 32 * V) {
                 float w[V];
                 if constexpr (TYPE >= PT_Q8_0) pt_unpack<TYPE, V>(b, e, w);
@@ -125,7 +127,7 @@ template <typename T> __global__ void __launch_bounds__(32 * SUM_ROWS) column_su
 /* ---- launchers ----------------------------------------------------------------------------------------------------------------------- */
 template <int TYPE, int NR> pt_status gemv_launch(pt_ctx *ctx, const gemv &k, bool wide)
 {
-    constexpr int ROWS = NR == 1 && TYPE != PT_F32 ? 4 : 2; /* f32: more would need more registers than fit */
+    constexpr int ROWS = NR == 1 ? 4 : 2;
     dim3 grid((unsigned)pt_ceil_div(k.out, WARPS * ROWS)), block(32 * WARPS);
     if constexpr (TYPE < PT_Q8_0)
         if (!wide) return pt_launch(gemv_k<TYPE, NR, ROWS, 1>, grid, block, 0, pt_stream(ctx), k);
@@ -150,7 +152,7 @@ pt_status few_rows(pt_ctx *ctx, const pt_linear_args *a)
 
 template <typename T> pt_status add_bias(pt_ctx *ctx, const pt_linear_args *a)
 {
-    dim3 grid((unsigned)pt_ceil_div(a->y.cols, BIAS_BLOCK), pt_grid_y(a->y.rows));
+    dim3 grid((unsigned)pt_ceil_div(a->y.cols, BIAS_BLOCK), pt_grid_y(pt_ceil_div(a->y.rows, BIAS_ROWS)));
     return pt_launch(bias_k<T>, grid, dim3(BIAS_BLOCK), 0, pt_stream(ctx), pt_ptr<T>(a->y), a->y.ld, pt_ptr<void>(a->b), (int)a->b.type, a->y.rows, a->y.cols);
 }
 

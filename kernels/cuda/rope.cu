@@ -21,7 +21,7 @@ PT_DEV void sine_cosine(double angle, double *s, double *c)
 }
 
 __global__ void __launch_bounds__(TABLE_BLOCK)
-rope_table_k(float *table, int64_t ld, const int32_t *pos, const float *freq, int64_t n, int half, float mscale)
+rope_table_k(float *table, int64_t ld, const int32_t *pos, const float *freq, int64_t n, int half, float mscale, bool wide)
 {
     int64_t at = (int64_t)blockIdx.x * TABLE_BLOCK + threadIdx.x;
     if (at >= n * half) return;
@@ -29,8 +29,9 @@ rope_table_k(float *table, int64_t ld, const int32_t *pos, const float *freq, in
     double s, c;
     sine_cosine((double)pos[r] * (double)freq[i], &s, &c);
     float *t = table + r * ld + 2 * i;
-    t[0] = (float)((double)mscale * c);
-    t[1] = (float)((double)mscale * s);
+    float2 cs = make_float2((float)((double)mscale * c), (float)((double)mscale * s));
+    if (wide) vst(reinterpret_cast<float2 *>(t), cs);
+    else t[0] = cs.x, t[1] = cs.y;
 }
 
 PT_DEV void turn(float *u, float *v, float c, float s)
@@ -105,7 +106,7 @@ extern "C" pt_status pt_cuda_rope_table(pt_ctx *ctx, const pt_rope_table_args *a
     if (half > MAX_ROT / 2) return pt_fail(PT_ESHAPE, "rope_table: %lld features", (long long)a->table.cols);
     if (ctx->dry || n == 0 || half == 0) return PT_OK;
     return pt_launch(rope_table_k, dim3((unsigned)pt_ceil_div(n * half, TABLE_BLOCK)), dim3(TABLE_BLOCK), 0, pt_stream(ctx), pt_ptr<float>(a->table),
-                     a->table.ld, pt_ptr<int32_t>(a->positions), pt_ptr<float>(a->inv_freq), n, (int)half, a->mscale);
+                     a->table.ld, pt_ptr<int32_t>(a->positions), pt_ptr<float>(a->inv_freq), n, (int)half, a->mscale, pt_steps(a->table, 2));
 }
 
 extern "C" pt_status pt_cuda_rope(pt_ctx *ctx, const pt_rope_args *a)

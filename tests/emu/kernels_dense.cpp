@@ -1,0 +1,354 @@
+/* Dequantisation, linear layers, LoRA and the head on the emulated device against ref. */
+#include "kernels_op.h"
+extern "C" {
+#include "kernels/cuda/ops_cuda.h"
+}
+
+static const pt_dtype acts[] = {PT_BF16, PT_F32};
+#define EACH_ACT(t) for (pt_dtype t : acts)
+static const pt_dtype weights[] = {PT_F32, PT_F16, PT_BF16, PT_Q8_0, PT_Q4_0, PT_Q4_1, PT_Q5_0, PT_Q5_1, PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_NL};
+
+/* What a plain program of the same precision makes: operands rounded to the type, sums in f32, results rounded. */
+static float rounded(pt_dtype t, float x) { return kt_round(t, x); }
+
+/* Every type through the embedding, which is dequantisation with chosen rows: exact before it is rounded. */
+static void test_embed(void **)
+{
+    EACH_ACT(t)
+        for (pt_dtype w : weights)
+            for (int64_t n = 0; n <= 5; n += 5) {
+                int64_t c = pt_dtype_quantised(w) ? 4352 : 61; /* more than a block's worth; odd */
+                kt_begin(t);
+                kt_mat W = kt_weight(w, 9, c, 1, 1), y = kt_new(t, n, c, c + 3), ids = kt_ids(n, 9, 2);
+                KT_RUN(embed, pt_embed_args, a.y = D(y), a.w = D(W), a.tokens = D(ids), a.scale = 1.0f);
+                for (int64_t r = 0; r < n; r++)
+                    for (int64_t i = 0; i < c; i++) assert_true(kt_got(y, r, i) == rounded(t, kt_host(y, r)[i]));
+                kt_end();
+            }
+}
+
+/* Weights as the products see them: rounded to the activations' type. Returns [rows, cols] floats. */
+static float *dense(kt_mat w, pt_dtype t, bool round)
+{
+    pt_view v = kt.m[w].ref;
+    float *f = (float *)malloc((size_t)(v.rows * v.cols) * 4 + 4);
+    assert_int_equal(pt_dequant_rows(v.type, v.buf->base, v.rows, v.cols, f), PT_OK);
+    for (int64_t i = 0; round && i < v.rows * v.cols; i++) f[i] = rounded(t, f[i]);
+    return f;
+}
+/* Error of `got` (float array) against ref's matrix m. */
+static double error_of(kt_mat m, const float *got)
+{
+    double diff = 0, norm = 0;
+    pt_view v = kt.m[m].ref;
+    for (int64_t r = 0; r < v.rows; r++)
+        for (int64_t c = 0; c < v.cols; c++) {
+            double want = kt_host(m, r)[c], d = got[r * v.cols + c] - want;
+            diff += d * d, norm += want * want;
+        }
+    return norm > 0 ? sqrt(diff / norm) : sqrt(diff);
+}
+/* At most twice the naive program's error. */
+static void at_most(kt_mat m, const float *naive)
+{
+    double round, err = kt_error(m, &round), most = 2 * error_of(m, naive) + 1e-6;
+    if (!(err <= most)) print_error("matrix %d: error %.3g, allowed %.3g\n", m, err, most);
+    assert_true(err <= most);
+}
+
+static void linear_case(pt_dtype t, pt_dtype w, int64_t n, int64_t out, int64_t in, bool bias, float beta)
+{
+    kt_begin(t);
+    kt_mat x = kt_in(t, n, in, in + 8, 1, 1), W = kt_weight(w, out, in, 2, 0.5f), y = kt_in(t, n, out, out + 8, 3, 1), b = bias ? kt_weight(PT_F32, 1, out, 4, 1) : -1;
+    float *f = dense(W, t, true), *naive = (float *)malloc((size_t)(n * out) * 4 + 4);
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t o = 0; o < out; o++) {
+            float s = 0;
+            for (int64_t i = 0; i < in; i++) s += kt_host(x, r)[i] * f[o * in + i];
+            if (bias) s = rounded(t, s) + kt_host(b, 0)[o];
+            naive[r * out + o] = rounded(t, beta != 0 ? kt_host(y, r)[o] + s : s);
+        }
+    KT_RUN(linear, pt_linear_args, a.y = D(y), a.x = D(x), a.w = D(W), a.b = D(b), a.beta = beta);
+    at_most(y, naive);
+    free(f), free(naive);
+    kt_end();
+}
+static void test_linear(void **)
+{
+    EACH_ACT(t) {
+        for (pt_dtype w : weights) {
+            linear_case(t, w, 1, 19, 256, false, 0);
+            linear_case(t, w, 8, 5, 1280, true, 1);
+            linear_case(t, w, 11, 19, 256, true, 0);
+        }
+        for (pt_dtype w : {PT_F32, PT_F16, PT_BF16}) {
+            linear_case(t, w, 3, 7, 37, true, 1);
+            linear_case(t, w, 0, 7, 37, false, 0);
+            linear_case(t, w, 9, 7, 37, false, 1);
+        }
+    }
+}
+
+static void linear_bwd_case(pt_dtype t, pt_dtype w, int64_t n, int64_t out, int64_t in, float beta)
+{
+    kt_begin(t);
+    kt_mat x = kt_in(t, n, in, in + 8, 1, 1), W = kt_weight(w, out, in, 2, 0.5f), dy = kt_in(t, n, out, out + 8, 3, 1), dx = kt_in(t, n, in, in, 4, 1);
+    kt_mat dw = kt_in(PT_F32, out, in, in + 1, 5, 1), db = kt_in(PT_F32, 1, out, out, 6, 1);
+    float *f = dense(W, t, true), *naive = (float *)malloc((size_t)(n * in) * 4 + 4);
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t i = 0; i < in; i++) {
+            float s = 0;
+            for (int64_t o = 0; o < out; o++) s += kt_host(dy, r)[o] * f[o * in + i];
+            naive[r * in + i] = rounded(t, beta != 0 ? kt_host(dx, r)[i] + s : s);
+        }
+    KT_RUN(linear_bwd_x, pt_linear_bwd_x_args, a.dx = D(dx), a.dy = D(dy), a.w = D(W), a.beta = beta);
+    at_most(dx, naive);
+    KT_RUN(linear_bwd_w, pt_linear_bwd_w_args, a.dw = D(dw), a.db = D(db), a.dy = D(dy), a.x = D(x));
+    kt_near(dw, 2, 1e-6), kt_near(db, 2, 1e-6);
+    free(f), free(naive);
+    kt_end();
+}
+static void test_linear_bwd(void **)
+{
+    EACH_ACT(t) {
+        for (pt_dtype w : weights) linear_bwd_case(t, w, 5, 19, 512, w == PT_Q4_K);
+        linear_bwd_case(t, PT_BF16, 70, 33, 7, 1);
+        linear_bwd_case(t, PT_F32, 0, 5, 8, 0);
+    }
+}
+
+/* ---- LoRA ---- */
+enum { PARTS = 3, SLOTS = 3 };
+typedef struct lora_set {
+    kt_mat x, dx, key, y[PARTS], dy[PARTS], t[PARTS], a[PARTS][SLOTS], b[PARTS][SLOTS], da[PARTS][SLOTS], db[PARTS][SLOTS];
+    int rank[SLOTS], parts, n_runs;
+    int64_t in, out[PARTS];
+    const pt_lora_run *runs;
+    float dropout;
+} lora_set;
+
+/* One naive product: c[i][j] += sum_k a[i][k]*b[k][j], operands rounded, f32 sums. */
+static float naive_keep(const lora_set *s, int p, int64_t n, int64_t f)
+{
+    if (s->dropout == 0) return 1;
+    const uint64_t *key = (const uint64_t *)(void *)kt.m[s->key].ref_buf.base;
+    pt_rng4 w = pt_rng_words(11, PT_RNG_DROPOUT, pt_hash_mix(key[n], 5), (uint64_t)(16 + (unsigned)p) << 32 | (uint64_t)(f / 4));
+    return pt_rng_unit(w.v[f % 4]) < s->dropout ? 0 : 1 / (1 - s->dropout);
+}
+static float scale_of(int slot) { return 0.5f + 0.25f * (float)slot; }
+
+/* Forward of part p: naive y (dense array). */
+static float *naive_forward(const lora_set *s, pt_dtype t, int p)
+{
+    int64_t n = kt.m[s->x].ref.rows, o = s->out[p];
+    float *y = (float *)malloc((size_t)(n * o) * 4 + 4);
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t i = 0; i < o; i++) y[r * o + i] = kt_host(s->y[p], r)[i];
+    for (int k = 0; k < s->n_runs; k++) {
+        int slot = s->runs[k].slot;
+        if (slot < 0 || s->rank[slot] == 0) continue;
+        for (int64_t r = s->runs[k].begin; r < s->runs[k].end; r++) {
+            float tv[64] = {0};
+            for (int q = 0; q < s->rank[slot]; q++) {
+                for (int64_t f = 0; f < s->in; f++)
+                    tv[q] += rounded(t, kt_host(s->x, r)[f] * naive_keep(s, p, r, f)) * rounded(t, kt_host(s->a[p][slot], q)[f]);
+                tv[q] = rounded(t, tv[q]);
+            }
+            for (int64_t i = 0; i < o; i++) {
+                float sum = 0;
+                for (int q = 0; q < s->rank[slot]; q++) sum += tv[q] * rounded(t, kt_host(s->b[p][slot], i)[q]);
+                y[r * o + i] = rounded(t, y[r * o + i] + scale_of(slot) * sum);
+            }
+        }
+    }
+    return y;
+}
+
+/* Backward of all parts: naive dx, and dA and dB of part 0 and slot 0. */
+static void naive_backward(const lora_set *s, pt_dtype t, float *dx, float *da, float *db)
+{
+    for (int p = 0; p < s->parts; p++)
+        for (int k = 0; k < s->n_runs; k++) {
+            int slot = s->runs[k].slot;
+            if (slot < 0 || s->rank[slot] == 0) continue;
+            for (int64_t r = s->runs[k].begin; r < s->runs[k].end; r++)
+                for (int q = 0; q < s->rank[slot]; q++) {
+                    float dt = 0;
+                    for (int64_t o = 0; o < s->out[p]; o++) dt += kt_host(s->dy[p], r)[o] * rounded(t, kt_host(s->b[p][slot], o)[q]);
+                    dt = rounded(t, scale_of(slot) * dt);
+                    for (int64_t f = 0; f < s->in; f++) {
+                        float m = naive_keep(s, p, r, f);
+                        dx[r * s->in + f] += m * dt * rounded(t, kt_host(s->a[p][slot], q)[f]);
+                        if (p == 0 && slot == 0) da[q * s->in + f] += dt * rounded(t, m * kt_host(s->x, r)[f]);
+                    }
+                    for (int64_t o = 0; p == 0 && slot == 0 && o < s->out[0]; o++)
+                        db[o * s->rank[0] + q] += scale_of(0) * kt_host(s->dy[0], r)[o] * rounded(t, kt_host(s->t[0], r)[q]);
+                }
+        }
+}
+
+static void lora_args(lora_set *s, pt_lora_args *a, pt_lora_part part[PARTS], pt_lora_slot slot[PARTS][SLOTS], bool backward)
+{
+    *a = {};
+    a->x = D(s->x), a->n_parts = s->parts, a->parts = part, a->n_runs = s->n_runs, a->runs = s->runs, a->n_slots = SLOTS;
+    a->dropout = s->dropout, a->token_key = D(s->key), a->seed = 11, a->step = 5;
+    if (backward) a->dx = D(s->dx);
+    for (int p = 0; p < s->parts; p++) {
+        part[p] = {};
+        part[p].t = D(s->t[p]), part[p].slots = slot[p], part[p].module = 16 + (unsigned)p;
+        if (backward) part[p].dy = D(s->dy[p]);
+        else part[p].y = D(s->y[p]);
+        for (int q = 0; q < SLOTS; q++) {
+            pt_lora_slot *l = &slot[p][q];
+            *l = {};
+            l->rank = s->rank[q], l->scale = scale_of(q);
+            if (l->rank == 0) continue;
+            l->a = D(s->a[p][q]), l->b = D(s->b[p][q]);
+            if (backward && q != 1) l->da = D(s->da[p][q]), l->db = D(s->db[p][q]); /* slot 1 is frozen */
+        }
+    }
+}
+
+static void lora_case(pt_dtype t, lora_set s, int64_t n, bool keep_t)
+{
+    int most = 0;
+    kt_begin(t);
+    for (int q = 0; q < SLOTS; q++) most = s.rank[q] > most ? s.rank[q] : most;
+    s.x = kt_in(t, n, s.in, s.in + 8, 1, 1), s.dx = kt_in(t, n, s.in, s.in, 2, 1), s.key = kt_new(PT_U64, 1, n, n);
+    for (int64_t i = 0; i < n; i++) ((uint64_t *)(void *)kt.m[s.key].ref_buf.base)[i] = pt_hash_mix(3, (uint64_t)i);
+    kt_put(s.key);
+    for (int p = 0; p < s.parts; p++) {
+        s.y[p] = kt_in(t, n, s.out[p], s.out[p] + 8, 10 + (uint64_t)p, 1), s.dy[p] = kt_in(t, n, s.out[p], s.out[p], 20 + (uint64_t)p, 1);
+        s.t[p] = keep_t ? kt_in(PT_F32, n, most, most + 1, 30, 1) : -1;
+        for (int q = 0; q < SLOTS; q++) {
+            uint64_t seed = 100 * (uint64_t)p + 10 * (uint64_t)q;
+            if (s.rank[q] == 0) continue;
+            s.a[p][q] = kt_in(PT_F32, s.rank[q], s.in, s.in, seed + 1, 0.3f), s.b[p][q] = kt_in(PT_F32, s.out[p], s.rank[q], s.rank[q], seed + 2, 0.3f);
+            s.da[p][q] = kt_in(PT_F32, s.rank[q], s.in, s.in, seed + 3, 1), s.db[p][q] = kt_in(PT_F32, s.out[p], s.rank[q], s.rank[q], seed + 4, 1);
+        }
+    }
+    float *naive[PARTS];
+    for (int p = 0; p < s.parts; p++) naive[p] = naive_forward(&s, t, p);
+    pt_lora_part part[PARTS];
+    pt_lora_slot slot[PARTS][SLOTS];
+    KT_RUN(lora, pt_lora_args, lora_args(&s, &a, part, slot, false));
+    for (int p = 0; p < s.parts; p++) {
+        at_most(s.y[p], naive[p]);
+        free(naive[p]);
+    }
+    if (keep_t) {
+        for (int p = 0; p < s.parts; p++) kt_put(s.t[p]); /* ref's t for both */
+        float *dx = (float *)calloc((size_t)(n * s.in) + 1, 4), *da = (float *)calloc((size_t)(s.rank[0] * s.in) + 1, 4);
+        float *db = (float *)calloc((size_t)(s.rank[0] * s.out[0]) + 1, 4);
+        for (int64_t i = 0; i < n * s.in; i++) dx[i] = kt_host(s.dx, i / s.in)[i % s.in];
+        for (int64_t i = 0; i < s.rank[0] * s.in; i++) da[i] = kt_host(s.da[0][0], i / s.in)[i % s.in];
+        for (int64_t i = 0; i < s.rank[0] * s.out[0]; i++) db[i] = kt_host(s.db[0][0], i / s.rank[0])[i % s.rank[0]];
+        naive_backward(&s, t, dx, da, db);
+        for (int64_t i = 0; i < n * s.in; i++) dx[i] = rounded(t, dx[i]);
+        KT_RUN(lora_bwd, pt_lora_args, lora_args(&s, &a, part, slot, true));
+        at_most(s.dx, dx), at_most(s.da[0][0], da), at_most(s.db[0][0], db);
+        for (int p = 0; p < s.parts; p++)
+            for (int q = 0; q < SLOTS; q++)
+                if (s.rank[q] > 0) kt_near(s.da[p][q], 2, t == PT_BF16 ? 6e-3 : 1e-6), kt_near(s.db[p][q], 2, t == PT_BF16 ? 6e-3 : 1e-6);
+        free(dx), free(da), free(db);
+    }
+    kt_end();
+}
+static void test_lora(void **)
+{
+    static const pt_lora_run whole[] = {{0, 90, 0}}, mixed[] = {{0, 3, 1}, {3, 70, 0}, {70, 70, 2}, {70, 75, -1}, {75, 80, 0}, {80, 150, 2}}, none[] = {{0, 0, 0}};
+    EACH_ACT(t)
+        for (int d = 0; d < 2; d++) {
+            lora_set s = {};
+            s.dropout = d ? 0.25f : 0.0f, s.parts = 1, s.in = 72, s.out[0] = 136, s.rank[0] = 8, s.runs = whole, s.n_runs = 1;
+            lora_case(t, s, 90, true);
+            s.parts = 3, s.in = 71, s.out[0] = 33, s.out[1] = 64, s.out[2] = 300, s.rank[0] = 5, s.rank[1] = 16, s.rank[2] = 24, s.runs = mixed, s.n_runs = 6;
+            lora_case(t, s, 152, true);
+            lora_case(t, s, 152, false);
+            s.parts = 2, s.rank[1] = 0, s.rank[2] = 40;
+            lora_case(t, s, 152, true);
+            s.runs = none, s.n_runs = 1, s.parts = 1;
+            lora_case(t, s, 0, true);
+        }
+}
+
+/* ---- head ---- */
+typedef struct head_naive { float *logp, *lse, *ent, *dx, *dw; } head_naive;
+/* The plain program of the same precision: w rounded, f32 sums, dz rounded. dw comes filled. */
+static void naive_head(pt_dtype t, const float *w, kt_mat x, kt_mat dl, const int32_t *heads, const int32_t *targets, int m, int64_t hd, int64_t c, int64_t vocab,
+                       float cap, float temp, head_naive *o)
+{
+    float *z = (float *)malloc((size_t)vocab * 4), *raw = (float *)malloc((size_t)vocab * 4);
+    for (int64_t h = 0; h < hd; h++) {
+        float top = -INFINITY, sum = 0, mean = 0, total = 0;
+        for (int64_t v = 0; v < vocab; v++) {
+            raw[v] = 0;
+            for (int64_t i = 0; i < c; i++) raw[v] += kt_host(x, h)[i] * w[v * c + i];
+            z[v] = (cap > 0 ? cap * tanhf(raw[v] / cap) : raw[v]) / temp;
+            top = fmaxf(top, z[v]);
+        }
+        for (int64_t v = 0; v < vocab; v++) sum += expf(z[v] - top);
+        o->lse[h] = top + logf(sum);
+        for (int64_t v = 0; v < vocab; v++) mean += expf(z[v] - o->lse[h]) * z[v];
+        o->ent[h] = o->lse[h] - mean;
+        for (int k = 0; k < m; k++)
+            if (heads[k] == h) o->logp[k] = z[targets[k]] - o->lse[h], total += kt_host(dl, 0)[k];
+        for (int64_t v = 0; v < vocab; v++) {
+            float d = -total * expf(z[v] - o->lse[h]), u = cap > 0 ? tanhf(raw[v] / cap) : 0;
+            for (int k = 0; k < m; k++)
+                if (heads[k] == h && targets[k] == v) d += kt_host(dl, 0)[k];
+            d = rounded(t, d / temp * (1 - u * u));
+            for (int64_t i = 0; i < c; i++) o->dx[h * c + i] += d * w[v * c + i], o->dw[v * c + i] += d * kt_host(x, h)[i];
+        }
+    }
+    for (int64_t i = 0; i < hd * c; i++) o->dx[i] = rounded(t, o->dx[i]);
+    free(z), free(raw);
+}
+static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t vocab, float softcap, float temperature, int back)
+{
+    kt_begin(t);
+    int32_t heads[64], targets[64], m = 0;
+    for (int32_t h = 0; h < hd; h++)
+        for (int k = 0; k < h % 4; k++) heads[m] = h, targets[m] = k == 2 ? targets[m - 1] : (int32_t)((h * 37 + k * 11) % vocab), m++;
+    kt_mat x = kt_in(t, hd, c, c + 8, 1, 1), W = kt_weight(w, vocab, c, 2, 0.3f), rh = kt_list(heads, m), rt = kt_list(targets, m);
+    kt_mat logp = kt_new(PT_F32, 1, m, m), lse = kt_new(PT_F32, 1, hd, hd), ent = kt_new(PT_F32, 1, hd, hd), top = kt_new(PT_I32, 1, hd, hd);
+    kt_mat dl = kt_in(PT_F32, 1, m, m, 3, 1), dx = back ? kt_new(t, hd, c, c + 8) : -1, dw = back > 1 ? kt_in(PT_F32, vocab, c, c, 4, 1) : -1;
+    float *f = dense(W, t, true);
+    head_naive o = {(float *)calloc(64, 4), (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)(hd * c) + 1, 4),
+                    (float *)calloc((size_t)(vocab * c), 4)};
+    for (int64_t i = 0; back > 1 && i < vocab * c; i++) o.dw[i] = kt_host(dw, i / c)[i % c];
+    naive_head(t, f, x, dl, heads, targets, m, hd, c, vocab, softcap, temperature, &o);
+    KT_RUN(head, pt_head_args, a.logp = D(logp), a.lse = D(lse), a.entropy = D(ent), a.argmax = D(top), a.dx = D(dx), a.dw = D(dw), a.x = D(x), a.w = D(W),
+           a.row_head = D(rh), a.row_target = D(rt), a.dlogp = D(dl), a.temperature = temperature, a.softcap = softcap);
+    at_most(logp, o.logp), at_most(lse, o.lse), at_most(ent, o.ent);
+    for (int64_t h = 0; (t == PT_F32 || w == PT_BF16) && h < hd; h++) {
+        int32_t got;
+        memcpy(&got, kt.m[top].result + KT_GUARD + 4 * h, 4);
+        assert_int_equal(got, kt_i32(top)[h]);
+    }
+    if (back) at_most(dx, o.dx);
+    if (back > 1) at_most(dw, o.dw);
+    free(f), free(o.logp), free(o.lse), free(o.ent), free(o.dx), free(o.dw);
+    kt_end();
+}
+static void test_head(void **)
+{
+    EACH_ACT(t) {
+        head_case(t, PT_BF16, 13, 40, 3000, 0, 1, 2);
+        head_case(t, PT_F32, 9, 33, 257, 30, 0.7f, 2);
+        head_case(t, PT_Q6_K, 6, 256, 100, 0, 1, 1);
+        head_case(t, PT_Q4_K, 5, 256, 37, 5, 1, 0);
+        head_case(t, PT_F16, 1, 8, 1, 0, 1, 1);
+        head_case(t, PT_BF16, 0, 8, 10, 0, 1, 1);
+    }
+}
+
+int main(void)
+{
+    kt_open = pt_cuda_open;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_embed), cmocka_unit_test(test_linear), cmocka_unit_test(test_linear_bwd),
+                                       cmocka_unit_test(test_lora), cmocka_unit_test(test_head)};
+    int rc = cmocka_run_group_tests(tests, NULL, NULL);
+    kt_close();
+    return rc;
+}
