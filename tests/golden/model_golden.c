@@ -390,39 +390,49 @@ static void test_greedy(void **state)
     json_decref(golden);
 }
 
+static const struct {
+    const char *name;
+    CMUnitTestFunction f;
+    bool bf16;
+} tests[] = {
+    {"logits", test_logits, true},
+    {"full gradients", test_full_grads, true},
+    {"LoRA gradients", test_lora_grads, true},
+    {"SFT steps", test_sft_steps, false},
+    {"full steps", test_full_steps, false},
+    {"DPO steps, reference start", test_dpo_start, false},
+    {"DPO steps, reference base", test_dpo_base, false},
+    {"reward", test_reward, false},
+    {"greedy", test_greedy, false},
+};
+static struct CMUnitTest list[128];
+static setup setups[16];
+static char names[128][96];
+static size_t n_list, n_setups;
+
+/* Every test of one family on one backend. */
+static void add(const char *family, const pt_ops *ops, pt_compute compute)
+{
+    bool bf16 = compute == PT_COMPUTE_BF16;
+    setup *s = &setups[n_setups++];
+    *s = (setup){family, ops, compute};
+    for (size_t t = 0; t < sizeof tests / sizeof *tests; t++) {
+        if (bf16 && !tests[t].bf16) continue;
+        snprintf(names[n_list], sizeof names[n_list], "%s: %s, %s%s", tests[t].name, family, ops->name, bf16 ? ", bf16" : "");
+        list[n_list] = (struct CMUnitTest){names[n_list], tests[t].f, NULL, NULL, s};
+        n_list++;
+    }
+}
+
+#ifndef GOLDEN_ON_DEVICE /* tests/emu has a main of its own */
 int main(void)
 {
     static const char *const families[] = {"llama", "mistral", "qwen2", "qwen3"};
-    static const struct {
-        const char *name;
-        CMUnitTestFunction f;
-        bool bf16;
-    } tests[] = {
-        {"logits", test_logits, true},
-        {"full gradients", test_full_grads, true},
-        {"LoRA gradients", test_lora_grads, true},
-        {"SFT steps", test_sft_steps, false},
-        {"full steps", test_full_steps, false},
-        {"DPO steps, reference start", test_dpo_start, false},
-        {"DPO steps, reference base", test_dpo_base, false},
-        {"reward", test_reward, false},
-        {"greedy", test_greedy, false},
-    };
-    static struct CMUnitTest list[128];
-    static setup setups[16];
-    static char names[128][96];
-    size_t n = 0, k = 0;
-    for (size_t f = 0; f < 4; f++)
-        for (int v = 0; v < 3; v++) {
-            setups[k] = (setup){families[f], v == 0 ? &pt_ops_ref : &pt_ops_cpu, v == 2 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32};
-            for (size_t t = 0; t < sizeof tests / sizeof *tests; t++) {
-                if (v == 2 && !tests[t].bf16) continue;
-                snprintf(names[n], sizeof names[n], "%s: %s, %s%s", tests[t].name, families[f], setups[k].ops->name,
-                         v == 2 ? ", bf16" : "");
-                list[n] = (struct CMUnitTest){names[n], tests[t].f, NULL, NULL, &setups[k]};
-                n++;
-            }
-            k++;
-        }
-    return _cmocka_run_group_tests("model golden", list, n, NULL, NULL);
+    for (size_t f = 0; f < 4; f++) {
+        add(families[f], &pt_ops_ref, PT_COMPUTE_F32);
+        add(families[f], &pt_ops_cpu, PT_COMPUTE_F32);
+        add(families[f], &pt_ops_cpu, PT_COMPUTE_BF16);
+    }
+    return _cmocka_run_group_tests("model golden", list, n_list, NULL, NULL);
 }
+#endif

@@ -31,6 +31,8 @@ typedef struct pt_run_plan {
     /* what to say: each at most one line */
     char warnings[8][256];
     int n_warnings;
+    /* a device with memory of its own: the roles lie there, and total counts the rest; all 0 on the host */
+    size_t device_need, device_free, device_memory;
 } pt_run_plan;
 
 typedef struct pt_step_report {

@@ -83,7 +83,8 @@ static int64_t every(int steps, int per_epoch, int64_t steps_an_epoch)
 static size_t library_bytes(const pt_run *r)
 {
     double mib = 1.0 * r->plan.choice.threads;
-    if (r->ctx.compute == PT_COMPUTE_BF16) mib += 6;
+    if (r->ctx.ops->memory) mib += 8; /* pinned staging */
+    else if (r->ctx.compute == PT_COMPUTE_BF16) mib += 6;
     if (r->cfg->adapter == PT_ADAPTER_NONE) mib += 10;
     return (size_t)(mib * MIB);
 }
@@ -100,6 +101,8 @@ static void make_warnings(pt_run *r)
         warn(p, "warm-up takes %lld of %lld steps: the learning rate never reaches its peak", (long long)p->warmup,
              (long long)p->data.steps);
     size_t need = p->total * (size_t)p->local_ranks;
+    if (p->device_need > p->device_free)
+        warn(p, "needs %.1f MiB on the device, where %.1f are free: the run would be refused", p->device_need / MIB, p->device_free / MIB);
     if (p->machine && need > p->machine)
         warn(p,
              "needs %.0f MiB and this machine has %.0f: lower sequence_len or micro_batch_size, or set gradient_checkpointing: "
@@ -107,6 +110,21 @@ static void make_warnings(pt_run *r)
              need / MIB, p->machine / MIB);
     else if (p->available && need > p->available)
         warn(p, "needs %.0f MiB and %.0f are free now", need / MIB, p->available / MIB);
+}
+
+/* The roles' bytes: of the device where it has memory of its own, else of this process. */
+static pt_status sum_roles(pt_run *r)
+{
+    pt_run_plan *p = &r->plan;
+    size_t sum = 0;
+    for (int i = 0; i < PT_ROLE_COUNT; i++) sum += p->role[i];
+    if (!r->ctx.ops->memory) {
+        p->total += sum;
+        return PT_OK;
+    }
+    p->total += p->role[PT_ROLE_COMM];
+    p->device_need = sum - p->role[PT_ROLE_COMM];
+    return r->ctx.ops->memory(&r->ctx, &p->device_free, &p->device_memory);
 }
 
 pt_status pt_run_make_plan(pt_run *r)
@@ -134,7 +152,7 @@ pt_status pt_run_make_plan(pt_run *r)
     p->role[PT_ROLE_COMM] += r->comm->staging_bytes;
     p->libraries = library_bytes(r);
     p->total = p->process + p->libraries;
-    for (int i = 0; i < PT_ROLE_COUNT; i++) p->total += p->role[i];
+    PT_TRY(sum_roles(r));
     if (p->packing > p->total) p->total = p->packing;
     p->available = (size_t)pt_memory_available();
     p->machine = (size_t)pt_memory_total();
@@ -155,10 +173,15 @@ static pt_status memory_text(const pt_run_plan *p, pt_str *out)
 {
     PT_RETURN(pt_str_printf(out, "memory%s\n", p->local_ranks > 1 ? " of each process" : ""));
     for (int i = 0; i < PT_ROLE_COUNT; i++)
-        if (p->role[i]) PT_RETURN(line(out, pt_role_name((pt_role)i), (double)p->role[i]));
-    PT_RETURN(line(out, "oneDNN, OpenMP, slack", (double)p->libraries));
+        if (p->role[i] && !(p->device_memory && i == PT_ROLE_COMM)) PT_RETURN(line(out, pt_role_name((pt_role)i), (double)p->role[i]));
+    if (p->device_memory) {
+        PT_RETURN(line(out, "on the device", (double)p->device_need));
+        PT_RETURN(line(out, "free on the device", (double)p->device_free));
+        if (p->role[PT_ROLE_COMM]) PT_RETURN(line(out, pt_role_name(PT_ROLE_COMM), (double)p->role[PT_ROLE_COMM]));
+    }
+    PT_RETURN(line(out, p->device_memory ? "staging, OpenMP, slack" : "oneDNN, OpenMP, slack", (double)p->libraries));
     PT_RETURN(line(out, "program and packed data", (double)p->process));
-    PT_RETURN(line(out, "total", (double)p->total));
+    PT_RETURN(line(out, p->device_memory ? "total on this machine" : "total", (double)p->total));
     return line(out, "free on this machine", (double)p->available);
 }
 

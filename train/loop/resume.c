@@ -63,6 +63,16 @@ static uint64_t layout(const pt_run *r)
     return h;
 }
 
+uint64_t pt_run_digest(const pt_run *r)
+{
+    setting s[32];
+    size_t n = settings(r, s);
+    uint64_t parts[] = {layout(r), pt_source_fingerprint(r->base.source), pt_pack_fingerprint(r->pack)};
+    uint64_t h = pt_fnv1a(PT_FNV_START, parts, sizeof parts);
+    for (size_t i = 0; i < n; i++) h = pt_fnv1a(h, &s[i].value, sizeof s[i].value);
+    return pt_fnv1a(h, r->objective->name, strlen(r->objective->name));
+}
+
 /* ---- saving ------------------------------------------------------------------------------------------------------------ */
 
 static pt_status put_view(pt_run *r, pt_state_writer *w, const char *name, pt_view v, float *piece)
@@ -143,6 +153,7 @@ pt_status pt_run_save(pt_run *r, char **folder)
 {
     if (r->comm->rank == 0) PT_RETURN(write_checkpoint(r));
     PT_RETURN(r->comm->barrier(r->comm));
+    r->saved = r->step;
     char *path = NULL;
     PT_RETURN(pt_state_folder(&path, r->cfg->output_dir, r->step));
     if (r->hooks.on_save) r->hooks.on_save(r->hooks.user, path, r->step);
@@ -267,7 +278,7 @@ pt_status pt_run_load(pt_run *r)
     PT_TRY(pt_optim_set_applied(r->optim, applied));
     PT_TRY(pt_state_int(r->resume, "skipped", &r->skipped));
     PT_TRY(pt_state_int(r->resume, "bad_in_row", &r->bad_in_row));
-    r->step = pt_state_step(r->resume);
+    r->step = r->saved = pt_state_step(r->resume);
     PT_CHECK(r->step >= 0 && r->step <= r->plan.data.steps, PT_EARG, "%s is at step %lld, and this run ends at step %lld",
              r->resume_path, (long long)r->step, (long long)r->plan.data.steps);
     pt_log(PT_LOG_INFO, "going on from %s: step %lld of %lld", r->resume_path, (long long)r->step,

@@ -32,7 +32,8 @@ typedef struct pt_run {
     float *head_score;          /* [heads of a step]: a device's scores before they are the groups' */
     int32_t *chosen, *rejected; /* [groups] of one micro-batch */
     /* progress */
-    int64_t step; /* steps done */
+    int64_t step;  /* steps done */
+    int64_t saved; /* step of the last checkpoint, 0 = none */
     int64_t skipped, bad_in_row;
     double last_loss, last_eval;
     pt_metrics *metrics; /* rank 0 */
@@ -56,6 +57,11 @@ void pt_run_close(pt_run *r);
 /* Fills r->plan (called by pt_run_open). */
 pt_status pt_run_make_plan(pt_run *r);
 pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out);
+/* PT_ENOMEM: what the device lacks, and what would fit (fit.c). */
+pt_status pt_run_refuse_device(pt_run *r);
+
+/* One number of everything that decides the steps: settings, trained tensors, base, data (resume.c). Ranks of a run have the same. */
+uint64_t pt_run_digest(const pt_run *r);
 
 /* Gradients of step `index` (0-based) in the model's gradient vector, summed over ranks. */
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out);

@@ -143,6 +143,13 @@ done:
     return rc;
 }
 
+/* A device failed in the middle: which step, and from where the run can go on. */
+static pt_status name_step(const pt_run *r, pt_status rc)
+{
+    if (r->saved) return pt_fail_prefix(rc, "step %lld (the checkpoint of step %lld is whole)", (long long)r->step + 1, (long long)r->saved);
+    return pt_fail_prefix(rc, "step %lld (no checkpoint yet)", (long long)r->step + 1);
+}
+
 static pt_status run_steps(pt_run *r, pt_train_result *res)
 {
     double start = pt_seconds();
@@ -150,7 +157,9 @@ static pt_status run_steps(pt_run *r, pt_train_result *res)
     while (r->step < total) {
         pt_step_sums s;
         pt_step_report rep;
-        PT_RETURN(one_step(r, &s, &rep));
+        pt_status rc = one_step(r, &s, &rep);
+        if (rc == PT_EINTERNAL || rc == PT_ENOMEM || (rc == PT_EIO && r->comm->size > 1)) return name_step(r, rc);
+        PT_RETURN(rc);
         r->step++;
         rep.eta = (pt_seconds() - start) / (double)(r->step - first) * (double)(total - r->step);
         if (r->metrics) PT_RETURN(pt_metrics_step(r->metrics, &rep));
@@ -202,9 +211,10 @@ done:
 }
 
 /* More than the machine has is refused before anything is allocated. */
-static pt_status check_fits(const pt_run *r)
+static pt_status check_fits(pt_run *r)
 {
     const pt_run_plan *p = &r->plan;
+    if (p->device_need > p->device_free) return pt_run_refuse_device(r);
     if (!p->machine || p->total * (size_t)p->local_ranks <= p->machine) return PT_OK;
     return pt_fail(PT_ENOMEM,
                    "this run needs %.0f MiB%s, the machine has %.0f: lower sequence_len or micro_batch_size, or set "

@@ -107,12 +107,20 @@ void pt_model_free(pt_model *m)
 static pt_status make_forests(pt_model *m)
 {
     pt_forest_caps caps = {m->caps.tokens, m->caps.segs};
-    free_forests(m);
     for (int l = 0; l < m->cfg.layers; l++) {
         int w = pt_layer_window(m, l) != 0;
         if (!m->forest[w]) PT_RETURN(m->ctx->ops->forest_new(m->ctx, &m->forest[w], &caps));
     }
     return PT_OK;
+}
+
+/* What make_forests takes. */
+static size_t forest_bytes(const pt_model *m)
+{
+    pt_forest_caps caps = {m->caps.tokens, m->caps.segs};
+    bool used[2] = {false, false};
+    for (int l = 0; l < m->cfg.layers; l++) used[pt_layer_window(m, l) != 0] = true;
+    return (size_t)(used[0] + used[1]) * m->ctx->ops->forest_bytes(m->ctx, &caps);
 }
 
 /* One pass of everything that will run, at the maxima. */
@@ -171,7 +179,6 @@ pt_status pt_model_plan(pt_model *m, const pt_model_caps *caps, size_t bytes[PT_
     pt_status rc = PT_OK;
     PT_CHECK(!m->committed, PT_ESTATE, "the model is committed: its plan is fixed");
     PT_TRY(set_caps(m, caps));
-    PT_TRY(make_forests(m));
     if (m->ctx->workspace_need == m->ws_last)
         m->ctx->workspace_need = m->ws_floor; /* forget the last plan of this model */
     else
@@ -187,9 +194,7 @@ pt_status pt_model_plan(pt_model *m, const pt_model_caps *caps, size_t bytes[PT_
     }
     for (int r = 0; r < PT_ROLE_COUNT; r++) bytes[r] = m->arena[r].peak;
     for (size_t i = 0; i < m->n_specs; i++) bytes[PT_ROLE_WEIGHTS] += m->bufs[i].bytes;
-    pt_forest_caps fc = {m->caps.tokens, m->caps.segs};
-    for (int w = 0; w < 2; w++)
-        if (m->forest[w]) bytes[PT_ROLE_SCRATCH] += m->ctx->ops->forest_bytes(m->ctx, &fc);
+    bytes[PT_ROLE_SCRATCH] += forest_bytes(m);
     m->planned = true;
 done:
     m->ctx->dry = false;
@@ -207,6 +212,7 @@ static pt_status allocate(pt_model *m)
         a->sealed = true;
     }
     PT_RETURN(pt_model_carve(m));
+    PT_RETURN(make_forests(m));
     PT_RETURN(pt_calloc(&m->live.own, (size_t)m->caps.segs, sizeof *m->live.own));
     return pt_calloc(&m->live.group_head, (size_t)m->caps.groups, sizeof *m->live.group_head);
 }
