@@ -15,7 +15,6 @@ struct backward {
     pt_tile_list list;
     int n_kv, group, set_heads, dim;
     float scale;
-    bool wide;
 };
 
 /* ---- dq ------------------------------------------------------------------------------------------------------------------------------ */
@@ -36,36 +35,38 @@ PT_DEV void dq_scores(float s[N / 8][4], const float dp[N / 8][4], const float2 
 #pragma unroll
     for (int j = 0; j < N / 8; j++) {
         int key = k0 + j * 8 + lane_id() % 4 * 2;
-        int2 end = make_int2(0, 0), pos = make_int2(0, 0);
-        if constexpr (MASKED) {
-            end = vld(reinterpret_cast<const int2 *>(l.end_of + key));
-            if (l.window) pos = vld(reinterpret_cast<const int2 *>(l.pos + key));
-        }
 #pragma unroll
-        for (int e = 0; e < 4; e++) {
-            int r = e / 2;
-            float p = ex2_approx(s[j][e] * scale2 - stats[r].x);
-            if (MASKED && !sees(row[r], {key + e % 2, e % 2 ? pos.y : pos.x}, e % 2 ? end.y : end.x, l.window)) p = 0.0f;
-            s[j][e] = p * (dp[j][e] - stats[r].y);
+        for (int e = 0; e < 4; e++) s[j][e] = ex2_approx(s[j][e] * scale2 - stats[e / 2].x) * (dp[j][e] - stats[e / 2].y);
+        if constexpr (MASKED) {
+            int2 end = vld(reinterpret_cast<const int2 *>(l.end_of + key));
+#pragma unroll
+            for (int e = 0; e < 4; e++)
+                if (!sees(row[e / 2], key + e % 2, e % 2 ? end.y : end.x)) s[j][e] = 0.0f;
+            if (l.window) {
+                int2 pos = vld(reinterpret_cast<const int2 *>(l.pos + key));
+#pragma unroll
+                for (int e = 0; e < 4; e++)
+                    if (row[e / 2].pos - (e % 2 ? pos.y : pos.x) >= l.window) s[j][e] = 0.0f;
+            }
         }
     }
 }
 
 /* Rows of the warp times a tile of keys; left operands in registers or in shared memory. */
 template <int D, bool MASKED, typename L>
-PT_DEV void dq_tile(float dq[D / 8][4], L q, L dout, const bf16 *keys, const bf16 *values, int k_along, int k_across, const float2 stats[2],
+PT_DEV void dq_tile(float dq[D / 8][4], L q, L dout, const bf16 *along_k, const bf16 *across_k, const float2 stats[2],
                     float scale2, const pt_tile_list &l, const pt_token row[2], int k0)
 {
     constexpr int N = dq_shape<D>::keys;
     float s[N / 8][4], dp[N / 8][4];
-    product_t<D, N>(s, q, keys + k_along);
-    product_t<D, N>(dp, dout, values + k_along);
+    product_t<D, N>(s, q, along_k);
+    product_t<D, N>(dp, dout, along_k + dq_shape<D>::tile); /* values */
     dq_scores<N, MASKED>(s, dp, stats, scale2, l, row, k0);
-    add_product<D, D, N>(dq, s, keys + k_across);
+    add_product<D, D, N>(dq, s, across_k);
 }
 
 /* delta of rows g and g + 8, and lse: stored for the other kernel, returned for this one. */
-PT_DEV void dq_stats(float2 out[2], const backward &a, int head, const int tok[2], const bool in[2])
+template <bool WIDE> PT_DEV void dq_stats(float2 out[2], const backward &a, int head, const int tok[2], const bool in[2])
 {
     int t2 = lane_id() % 4 * 2;
 #pragma unroll
@@ -73,7 +74,7 @@ PT_DEV void dq_stats(float2 out[2], const backward &a, int head, const int tok[2
         const bf16 *o = a.o + tok[r] * a.ld_o + (int64_t)head * a.dim, *g = a.dout + tok[r] * a.ld_dout + (int64_t)head * a.dim;
         float delta = 0;
         for (int c = t2; c < a.dim; c += 8) {
-            uint32_t x = load_pair(o + c, in[r], a.wide), y = load_pair(g + c, in[r], a.wide);
+            uint32_t x = load_pair<WIDE>(o + c, in[r]), y = load_pair<WIDE>(g + c, in[r]);
             delta += unpack_lo(x) * unpack_lo(y) + unpack_hi(x) * unpack_hi(y);
         }
         out[r].y = row_sum(delta);
@@ -82,7 +83,7 @@ PT_DEV void dq_stats(float2 out[2], const backward &a, int head, const int tok[2
     }
 }
 
-template <int D> __global__ void __launch_bounds__(dq_shape<D>::threads) attention_dq_k(backward a)
+template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threads) attention_dq_k(backward a)
 {
     using S = dq_shape<D>;
     DYN_SHARED(bf16, smem);
@@ -96,58 +97,66 @@ template <int D> __global__ void __launch_bounds__(dq_shape<D>::threads) attenti
     pt_tile_walk<S::keys> walk;
     walk_begin(&walk, a.list.runs + b.block.y);
     int now = walk.at;
-    load_tile<D, S::keys, S::threads>(ring, k, a.ld_k, now * S::keys, n, a.dim, a.wide);
-    load_tile<D, S::keys, S::threads>(ring + S::tile, v, a.ld_v, now * S::keys, n, a.dim, a.wide);
+    pt_feed<D, S::keys, S::threads, WIDE> feed;
+    feed_begin(&feed, k, a.ld_k, v, a.ld_v, n, a.dim);
+    feed_tiles(&feed, ring, now * S::keys);
     const bf16 *q_at = a.q + (int64_t)head * a.dim, *g_at = a.dout + (int64_t)head * a.dim;
     constexpr int FRAGS = S::regs ? D / 16 : 1;
     uint32_t q[FRAGS][4], g[FRAGS][4];
     if constexpr (S::regs) {
-        load_left<D>(q, q_at + tok[0] * a.ld_q, q_at + tok[1] * a.ld_q, in[0], in[1], a.dim, a.wide);
-        load_left<D>(g, g_at + tok[0] * a.ld_dout, g_at + tok[1] * a.ld_dout, in[0], in[1], a.dim, a.wide);
+        load_left<D, WIDE>(q, q_at + tok[0] * a.ld_q, q_at + tok[1] * a.ld_q, in[0], in[1], a.dim);
+        load_left<D, WIDE>(g, g_at + tok[0] * a.ld_dout, g_at + tok[1] * a.ld_dout, in[0], in[1], a.dim);
     } else if (works) { /* a warp fills and reads its own 16 rows */
         int first = b.lo - lane_id() / 4;
-        load_tile<D, 16, 32>(smem + warp_id() * 16 * pt_rows<D>::ld, q_at, a.ld_q, first, n, a.dim, a.wide, lane_id());
-        load_tile<D, 16, 32>(smem + S::own + warp_id() * 16 * pt_rows<D>::ld, g_at, a.ld_dout, first, n, a.dim, a.wide, lane_id());
+        load_tile<D, 16, 32, WIDE>(smem + warp_id() * 16 * pt_rows<D>::ld, q_at, a.ld_q, first, n, a.dim, lane_id());
+        load_tile<D, 16, 32, WIDE>(smem + S::own + warp_id() * 16 * pt_rows<D>::ld, g_at, a.ld_dout, first, n, a.dim, lane_id());
     }
     cp_async_commit();
     float2 stats[2] = {};
-    if (works) dq_stats(stats, a, head, tok, in);
+    if (works) dq_stats<WIDE>(stats, a, head, tok, in);
     float dq[D / 8][4], scale2 = a.scale * PT_LOG2E;
     clear<D / 8>(dq);
-    int k_along = along<D>(), k_across = across<D>();
-    const bf16 *q_rows = smem + warp_id() * 16 * pt_rows<D>::ld + k_across, *g_rows = q_rows + S::own;
-    auto next = [&](int i) {
+    const bf16 *along_k = ring + along<D>(), *across_k = ring + across<D>();
+    const bf16 *q_rows = smem + warp_id() * 16 * pt_rows<D>::ld + across<D>(), *g_rows = q_rows + S::own;
+    bf16 *to = ring;
+    int turn = S::stage, i = 0;
+    auto next = [&]() { /* waits for the present tile, starts the copy of the one after it into the other stage */
         cp_async_wait<0>();
         __syncthreads();
         now = walk.at;
-        if (i + 1 < all) {
+        to += turn;
+        if (++i < all) {
             walk_next(&walk);
-            bf16 *to = ring + (i + 1) % 2 * S::stage;
-            load_tile<D, S::keys, S::threads>(to, k, a.ld_k, walk.at * S::keys, n, a.dim, a.wide);
-            load_tile<D, S::keys, S::threads>(to + S::tile, v, a.ld_v, walk.at * S::keys, n, a.dim, a.wide);
+            feed_tiles(&feed, to, walk.at * S::keys);
         }
         cp_async_commit();
     };
-    int i = 0;
+    auto swap = [&]() {
+        along_k += turn;
+        across_k += turn;
+        turn = -turn;
+    };
 #pragma unroll 1
-    for (; i < full; i++) {
-        next(i);
-        const bf16 *at = ring + i % 2 * S::stage;
-        if (!works) continue;
-        if constexpr (S::regs) dq_tile<D, false>(dq, q, g, at, at + S::tile, k_along, k_across, stats, scale2, a.list, row, now * S::keys);
-        else dq_tile<D, false>(dq, q_rows, g_rows, at, at + S::tile, k_along, k_across, stats, scale2, a.list, row, now * S::keys);
+    while (i < full) {
+        next();
+        if (works) {
+            if constexpr (S::regs) dq_tile<D, false>(dq, q, g, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+            else dq_tile<D, false>(dq, q_rows, g_rows, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+        }
+        swap();
     }
 #pragma unroll 1
-    for (; i < all; i++) {
-        next(i);
-        const bf16 *at = ring + i % 2 * S::stage;
-        if (!works) continue;
-        if constexpr (S::regs) dq_tile<D, true>(dq, q, g, at, at + S::tile, k_along, k_across, stats, scale2, a.list, row, now * S::keys);
-        else dq_tile<D, true>(dq, q_rows, g_rows, at, at + S::tile, k_along, k_across, stats, scale2, a.list, row, now * S::keys);
+    while (i < all) {
+        next();
+        if (works) {
+            if constexpr (S::regs) dq_tile<D, true>(dq, q, g, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+            else dq_tile<D, true>(dq, q_rows, g_rows, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+        }
+        swap();
     }
     if (!works) return;
     bf16 *out = a.dq + (int64_t)head * a.dim;
-    store_rows<D>(dq, a.scale, a.scale, out + tok[0] * a.ld_dq, out + tok[1] * a.ld_dq, in[0], in[1], a.dim, a.wide);
+    store_rows<D, WIDE>(dq, a.scale, a.scale, out + tok[0] * a.ld_dq, out + tok[1] * a.ld_dq, in[0], in[1], a.dim);
 }
 
 /* ---- dk and dv ----------------------------------------------------------------------------------------------------------------------- */
@@ -162,78 +171,99 @@ template <int D> struct dkv_shape {
     static constexpr size_t bytes = (size_t)(2 * own + 2 * stage) * sizeof(bf16);
 };
 
-/* p and ds of 16 keys (rows) x N queries. stats: of the N queries, in shared memory. */
+/* p and ds of 16 keys (rows) x N queries. stats: of the lane's first two queries, in shared memory. */
 template <int N, bool MASKED>
 PT_DEV void dkv_scores(float s[N / 8][4], float dp[N / 8][4], const float *stats, float scale2, const pt_tile_list &l, const pt_token key[2],
                        const int end[2], int q0)
 {
 #pragma unroll
     for (int j = 0; j < N / 8; j++) {
-        int c = j * 8 + lane_id() % 4 * 2, query = q0 + c;
-        float4 st = vld(reinterpret_cast<const float4 *>(stats + 2 * c)); /* lse, delta, lse, delta */
-        int2 pos = make_int2(0, 0);
-        if (MASKED && l.window) pos = vld(reinterpret_cast<const int2 *>(l.pos + query));
+        float4 st = vld(reinterpret_cast<const float4 *>(stats + 16 * j)); /* lse, delta, lse, delta */
+        int query = q0 + j * 8 + lane_id() % 4 * 2;
 #pragma unroll
-        for (int e = 0; e < 4; e++) {
-            float p = ex2_approx(s[j][e] * scale2 - (e % 2 ? st.z : st.x));
-            if (MASKED && !sees({query + e % 2, e % 2 ? pos.y : pos.x}, key[e / 2], end[e / 2], l.window)) p = 0.0f;
-            s[j][e] = p;
-            dp[j][e] = p * (dp[j][e] - (e % 2 ? st.w : st.y));
+        for (int e = 0; e < 4; e++) s[j][e] = ex2_approx(s[j][e] * scale2 - (e % 2 ? st.z : st.x));
+        if constexpr (MASKED) {
+#pragma unroll
+            for (int e = 0; e < 4; e++)
+                if (!sees({query + e % 2, 0}, key[e / 2].i, end[e / 2])) s[j][e] = 0.0f;
+            if (l.window) {
+                int2 pos = vld(reinterpret_cast<const int2 *>(l.pos + query));
+#pragma unroll
+                for (int e = 0; e < 4; e++)
+                    if ((e % 2 ? pos.y : pos.x) - key[e / 2].pos >= l.window) s[j][e] = 0.0f;
+            }
         }
+#pragma unroll
+        for (int e = 0; e < 4; e++) dp[j][e] = s[j][e] * (dp[j][e] - (e % 2 ? st.w : st.y));
     }
 }
 
-/* The walk over (head of the group, tile of queries). */
-template <int SIZE> struct query_walk {
-    pt_tile_walk<SIZE> tiles;
-    int left, head; /* tiles of this head still to come */
+/* What a block copies next: tiles of queries of one head after the other. */
+template <int D, bool WIDE> struct query_feed {
+    pt_feed<D, dkv_shape<D>::queries, dkv_shape<D>::threads, WIDE> rows;
+    pt_tile_walk<dkv_shape<D>::queries> walk;
+    const float *stats; /* the thread's number of token 0 */
+    int left, heads;    /* tiles and heads still to come after the present one */
 };
 
-template <int D> PT_DEV void load_queries(bf16 *stage, const backward &a, int head, int q0)
+template <int D, bool WIDE> PT_DEV void feed_queries(const query_feed<D, WIDE> *f, bf16 *stage)
 {
     using S = dkv_shape<D>;
-    load_tile<D, S::queries, S::threads>(stage, a.q + (int64_t)head * a.dim, a.ld_q, q0, a.list.n, a.dim, a.wide);
-    load_tile<D, S::queries, S::threads>(stage + S::tile, a.dout + (int64_t)head * a.dim, a.ld_dout, q0, a.list.n, a.dim, a.wide);
-    int at = (int)threadIdx.x;
-    if (at < 2 * S::queries) {
-        const float *stats = reinterpret_cast<const float *>(a.stats + (int64_t)head * a.list.n + q0);
-        cp_async4_zfill(reinterpret_cast<float *>(stage + 2 * S::tile) + at, stats + at, q0 + at / 2 < a.list.n ? 4 : 0);
+    int q0 = f->walk.at * S::queries, at = (int)threadIdx.x;
+    feed_tiles(&f->rows, stage, q0);
+    if (at < 2 * S::queries) cp_async4_zfill(reinterpret_cast<float *>(stage + 2 * S::tile) + at, f->stats + 2 * (int64_t)q0, q0 + at / 2 < f->rows.n ? 4 : 0);
+}
+/* To the next tile, of the next head after a head's last. */
+template <int D, bool WIDE> PT_DEV void feed_next(query_feed<D, WIDE> *f, const backward &a, const int2 *run, int all)
+{
+    if (f->left > 0) {
+        walk_next(&f->walk);
+        f->left--;
+        return;
     }
+    walk_begin(&f->walk, run);
+    f->left = all - 1;
+    f->heads--;
+    f->rows.a += a.dim;
+    f->rows.b += a.dim;
+    f->stats += 2 * (int64_t)a.list.n;
 }
 
+/* One tile of queries. along_q, across_q: the lane's addresses in it, stats: of the lane's first two queries. */
 template <int D, bool MASKED>
-PT_DEV void dkv_tile(float dk[][4], float dv[][4], const bf16 *k_rows, const bf16 *v_rows, const bf16 *stage, int c0, float scale2,
-                     const pt_tile_list &l, const pt_token key[2], const int end[2], int q0)
+PT_DEV void dkv_tile(float dk[][4], float dv[][4], const bf16 *k_rows, const bf16 *v_rows, const bf16 *along_q, const bf16 *across_q,
+                     const float *stats, float scale2, const pt_tile_list &l, const pt_token key[2], const int end[2], int q0)
 {
     using S = dkv_shape<D>;
     constexpr int N = S::queries;
-    const bf16 *q = stage, *g = stage + S::tile;
     float s[N / 8][4], dp[N / 8][4];
-    product_t<D, N>(s, k_rows, q + along<D>());
-    product_t<D, N>(dp, v_rows, g + along<D>());
-    dkv_scores<N, MASKED>(s, dp, reinterpret_cast<const float *>(stage + 2 * S::tile), scale2, l, key, end, q0);
-    add_product<D, S::part, N>(dv, s, g + c0 + across<D>());
-    add_product<D, S::part, N>(dk, dp, q + c0 + across<D>());
+    product_t<D, N>(s, k_rows, along_q);
+    product_t<D, N>(dp, v_rows, along_q + S::tile);
+    dkv_scores<N, MASKED>(s, dp, stats, scale2, l, key, end, q0);
+    add_product<D, S::part, N>(dv, s, across_q + S::tile);
+    add_product<D, S::part, N>(dk, dp, across_q);
 }
 
-template <int D> __global__ void __launch_bounds__(dkv_shape<D>::threads) attention_dkv_k(backward a)
+template <int D, bool WIDE> __global__ void __launch_bounds__(dkv_shape<D>::threads) attention_dkv_k(backward a)
 {
     using S = dkv_shape<D>;
     constexpr int BLOCKS = PT_TILE / S::keys; /* that share a tile of the list */
     DYN_SHARED(bf16, smem);
-    bf16 *ring = smem + 2 * S::own;
-    int n = a.list.n, at = (int)blockIdx.x, kv = at % a.n_kv, c0 = (int)blockIdx.y * S::part;
+    bf16 *ring = smem + 2 * S::own, *to = ring;
+    int n = a.list.n, at = (int)blockIdx.x, kv = at % a.n_kv, c0 = (int)blockIdx.y * S::part, head = kv * a.group;
     int4 block = vld(a.list.blocks + at / a.n_kv / BLOCKS);
+    const int2 *run = a.list.runs + block.y;
     int k0 = block.x * PT_TILE + at / a.n_kv % BLOCKS * S::keys;
-    int full = block.z * pt_tile_walk<S::queries>::parts, all = block.w * pt_tile_walk<S::queries>::parts, head = kv * a.group;
-    load_tile<D, S::keys, S::threads>(smem, a.k + (int64_t)kv * a.dim, a.ld_k, k0, n, a.dim, a.wide);
-    load_tile<D, S::keys, S::threads>(smem + S::own, a.v + (int64_t)kv * a.dim, a.ld_v, k0, n, a.dim, a.wide);
-    query_walk<S::queries> w;
-    walk_begin(&w.tiles, a.list.runs + block.y);
-    w.left = all - 1;
-    w.head = head;
-    int now = w.tiles.at, last = head + a.group - 1;
-    load_queries<D>(ring, a, head, now * S::queries);
+    int full = block.z * pt_tile_walk<S::queries>::parts, all = block.w * pt_tile_walk<S::queries>::parts;
+    load_tile<D, S::keys, S::threads, WIDE>(smem, a.k + (int64_t)kv * a.dim, a.ld_k, k0, n, a.dim);
+    load_tile<D, S::keys, S::threads, WIDE>(smem + S::own, a.v + (int64_t)kv * a.dim, a.ld_v, k0, n, a.dim);
+    query_feed<D, WIDE> feed;
+    feed_begin(&feed.rows, a.q + (int64_t)head * a.dim, a.ld_q, a.dout + (int64_t)head * a.dim, a.ld_dout, n, a.dim);
+    feed.stats = reinterpret_cast<const float *>(a.stats + (int64_t)head * n) + threadIdx.x;
+    walk_begin(&feed.walk, run);
+    feed.left = all - 1;
+    feed.heads = a.group - 1;
+    feed_queries(&feed, to);
     cp_async_commit();
     int lo = k0 + warp_id() * 16 + lane_id() / 4, hi = lo + 8; /* tokens of rows g, g + 8 */
     pt_token key[2] = {token_at(a.list, lo), token_at(a.list, hi)};
@@ -242,43 +272,46 @@ template <int D> __global__ void __launch_bounds__(dkv_shape<D>::threads) attent
     clear<S::part / 8>(dk);
     clear<S::part / 8>(dv);
     const bf16 *k_rows = smem + warp_id() * 16 * pt_rows<D>::ld + across<D>(), *v_rows = k_rows + S::own;
-    int turn = 0;
-    auto next = [&]() { /* waits for the present tile, starts the copy of the next; turns the ring */
+    const bf16 *along_q = ring + along<D>(), *across_q = ring + c0 + across<D>();
+    const float *stats = reinterpret_cast<const float *>(ring + 2 * S::tile) + lane_id() % 4 * 4;
+    int turn = S::stage, now = 0;
+    auto next = [&]() { /* waits for the present tile, starts the copy of the one after it into the other stage */
         cp_async_wait<0>();
         __syncthreads();
-        now = w.tiles.at;
-        turn ^= 1;
-        if (w.left > 0) {
-            walk_next(&w.tiles);
-            w.left--;
-        } else if (w.head < last) {
-            walk_begin(&w.tiles, a.list.runs + block.y);
-            w.left = all - 1;
-            w.head++;
-        } else {
-            return;
+        now = feed.walk.at * S::queries;
+        to += turn;
+        if (feed.left + feed.heads > 0) {
+            feed_next(&feed, a, run, all);
+            feed_queries(&feed, to);
         }
-        load_queries<D>(ring + turn * S::stage, a, w.head, w.tiles.at * S::queries);
         cp_async_commit();
     };
+    auto swap = [&]() {
+        along_q += turn;
+        across_q += turn;
+        stats += turn / 2;
+        turn = -turn;
+    };
 #pragma unroll 1
-    for (; head <= last; head++) {
+    for (int h = 0; h < a.group; h++) {
         int i = 0;
 #pragma unroll 1
         for (; i < full; i++) {
             next();
-            dkv_tile<D, false>(dk, dv, k_rows, v_rows, ring + (turn ^ 1) * S::stage, c0, scale2, a.list, key, end, now * S::queries);
+            dkv_tile<D, false>(dk, dv, k_rows, v_rows, along_q, across_q, stats, scale2, a.list, key, end, now);
+            swap();
         }
 #pragma unroll 1
         for (; i < all; i++) {
             next();
-            dkv_tile<D, true>(dk, dv, k_rows, v_rows, ring + (turn ^ 1) * S::stage, c0, scale2, a.list, key, end, now * S::queries);
+            dkv_tile<D, true>(dk, dv, k_rows, v_rows, along_q, across_q, stats, scale2, a.list, key, end, now);
+            swap();
         }
     }
     int64_t col = (int64_t)kv * a.dim + c0;
     int dim = a.dim - c0;
-    store_rows<S::part>(dk, a.scale, a.scale, a.dk + lo * a.ld_dk + col, a.dk + hi * a.ld_dk + col, lo < n, hi < n, dim, a.wide);
-    store_rows<S::part>(dv, 1.0f, 1.0f, a.dv + lo * a.ld_dv + col, a.dv + hi * a.ld_dv + col, lo < n, hi < n, dim, a.wide);
+    store_rows<S::part, WIDE>(dk, a.scale, a.scale, a.dk + lo * a.ld_dk + col, a.dk + hi * a.ld_dk + col, lo < n, hi < n, dim);
+    store_rows<S::part, WIDE>(dv, 1.0f, 1.0f, a.dv + lo * a.ld_dv + col, a.dv + hi * a.ld_dv + col, lo < n, hi < n, dim);
 }
 
 /* ---- launching ----------------------------------------------------------------------------------------------------------------------- */
@@ -290,42 +323,48 @@ backward arguments(const pt_attention_bwd_args *a, float2 *stats)
     k.ld_q = a->q.ld, k.ld_k = a->k.ld, k.ld_v = a->v.ld, k.ld_o = a->o.ld, k.ld_dout = a->dout.ld;
     k.ld_dq = a->dq.ld, k.ld_dk = a->dk.ld, k.ld_dv = a->dv.ld, k.ld_lse = a->lse.ld;
     k.n_kv = a->n_kv, k.group = a->n_heads / a->n_kv, k.dim = a->dim, k.scale = a->scale;
-    k.wide = a->dim % 8 == 0;
-    for (pt_view v : {a->q, a->k, a->v, a->o, a->dout, a->dq, a->dk, a->dv}) k.wide = k.wide && pt_steps(v, 8);
     return k;
 }
+bool wide(const pt_attention_bwd_args *a)
+{
+    bool w = a->dim % 8 == 0;
+    for (pt_view v : {a->q, a->k, a->v, a->o, a->dout, a->dq, a->dk, a->dv}) w = w && pt_steps(v, 8);
+    return w;
+}
 
-template <int D> pt_status launch_dq(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
+template <int D, bool WIDE> pt_status launch_dq(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
     backward k = arguments(a, stats);
     pt_row_plan p = pt_row_plan_of(k.group, dq_shape<D>::rows);
     k.list = pt_cuda_forest_list(a->forest, p.list);
     k.set_heads = p.set_heads;
     dim3 grid((unsigned)k.list.n_blocks * (unsigned)(k.n_kv * p.sets));
-    return pt_launch(attention_dq_k<D>, grid, dim3(dq_shape<D>::threads), dq_shape<D>::bytes, pt_stream(ctx), k);
+    return pt_launch(attention_dq_k<D, WIDE>, grid, dim3(dq_shape<D>::threads), dq_shape<D>::bytes, pt_stream(ctx), k);
 }
-template <int D> pt_status launch_dkv(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
+template <int D, bool WIDE> pt_status launch_dkv(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
     using S = dkv_shape<D>;
     backward k = arguments(a, stats);
     k.list = pt_cuda_forest_list(a->forest, PT_KEY_LIST);
     dim3 grid((unsigned)k.list.n_blocks * (unsigned)(k.n_kv * PT_TILE / S::keys), D / S::part);
-    return pt_launch(attention_dkv_k<D>, grid, dim3(S::threads), S::bytes, pt_stream(ctx), k);
+    return pt_launch(attention_dkv_k<D, WIDE>, grid, dim3(S::threads), S::bytes, pt_stream(ctx), k);
 }
 } // namespace
 
 pt_status pt_attention_dq_bf16(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
-    if (a->dim <= 64) return launch_dq<64>(ctx, a, stats);
-    if (a->dim <= 96) return launch_dq<96>(ctx, a, stats);
-    if (a->dim <= 128) return launch_dq<128>(ctx, a, stats);
-    return launch_dq<256>(ctx, a, stats);
+    if (!wide(a)) return a->dim <= 64 ? launch_dq<64, false>(ctx, a, stats) : a->dim <= 128 ? launch_dq<128, false>(ctx, a, stats) : launch_dq<256, false>(ctx, a, stats);
+    if (a->dim <= 64) return launch_dq<64, true>(ctx, a, stats);
+    if (a->dim <= 96) return launch_dq<96, true>(ctx, a, stats);
+    if (a->dim <= 128) return launch_dq<128, true>(ctx, a, stats);
+    return launch_dq<256, true>(ctx, a, stats);
 }
 
 pt_status pt_attention_dkv_bf16(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
-    if (a->dim <= 64) return launch_dkv<64>(ctx, a, stats);
-    if (a->dim <= 96) return launch_dkv<96>(ctx, a, stats);
-    if (a->dim <= 128) return launch_dkv<128>(ctx, a, stats);
-    return launch_dkv<256>(ctx, a, stats);
+    if (!wide(a)) return a->dim <= 64 ? launch_dkv<64, false>(ctx, a, stats) : a->dim <= 128 ? launch_dkv<128, false>(ctx, a, stats) : launch_dkv<256, false>(ctx, a, stats);
+    if (a->dim <= 64) return launch_dkv<64, true>(ctx, a, stats);
+    if (a->dim <= 96) return launch_dkv<96, true>(ctx, a, stats);
+    if (a->dim <= 128) return launch_dkv<128, true>(ctx, a, stats);
+    return launch_dkv<256, true>(ctx, a, stats);
 }

@@ -69,7 +69,12 @@ PT_DEV float eight_sum(float v)
 
 PT_DEV bool sees_key(const pt_tile_list &l, pt_token i, int key)
 {
-    return key < l.n && sees(i, {key, l.window ? l.pos[key] : 0}, l.end_of[key], l.window);
+    return key < l.n && sees(i, key, l.end_of[key]) && (!l.window || i.pos - l.pos[key] < l.window);
+}
+
+PT_DEV bool key_seen(const pt_tile_list &l, int query, pt_token key, int end)
+{
+    return sees({query, 0}, key.i, end) && (!l.window || l.pos[query] - key.pos < l.window);
 }
 
 template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_f32_k(exact a)
@@ -199,7 +204,7 @@ template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_dkv_f32
             for (int e = 0; e < N; e++) {
                 int col = c + LANES * e, query = q0 + col, to = r * (S::step + 1) + col;
                 float p = 0, d = 0;
-                if (query < n && (i < full || sees(token_at(a.list, query), key, end, a.list.window))) {
+                if (query < n && (i < full || key_seen(a.list, query, key, end))) {
                     float2 st = vld(a.stats + (int64_t)head * n + query);
                     p = expf(s[e] * a.scale - st.x);
                     d = p * (dp[e] - st.y);

@@ -13,7 +13,6 @@ struct forward {
     pt_tile_list list;
     int n_kv, group, set_heads, dim;
     float scale;
-    bool wide;
 };
 
 /* q stays in registers up to 128 features, else in shared memory. */
@@ -36,12 +35,18 @@ PT_DEV void add_tile(float o[D / 8][4], float max[2], float sum[2], L q, const b
 #pragma unroll
         for (int j = 0; j < N / 8; j++) {
             int key = k0 + j * 8 + lane_id() % 4 * 2;
-            int2 end = vld(reinterpret_cast<const int2 *>(l.end_of + key)), pos = make_int2(0, 0);
-            if (l.window) pos = vld(reinterpret_cast<const int2 *>(l.pos + key));
+            int2 end = vld(reinterpret_cast<const int2 *>(l.end_of + key));
 #pragma unroll
-            for (int r = 0; r < 2; r++) {
-                if (!sees(row[r], {key, pos.x}, end.x, l.window)) s[j][2 * r] = -INFINITY;
-                if (!sees(row[r], {key + 1, pos.y}, end.y, l.window)) s[j][2 * r + 1] = -INFINITY;
+            for (int e = 0; e < 4; e++)
+                if (!sees(row[e / 2], key + e % 2, e % 2 ? end.y : end.x)) s[j][e] = -INFINITY;
+        }
+        if (l.window) {
+#pragma unroll
+            for (int j = 0; j < N / 8; j++) {
+                int2 pos = vld(reinterpret_cast<const int2 *>(l.pos + k0 + j * 8 + lane_id() % 4 * 2));
+#pragma unroll
+                for (int e = 0; e < 4; e++)
+                    if (row[e / 2].pos - (e % 2 ? pos.y : pos.x) >= l.window) s[j][e] = -INFINITY;
             }
         }
     }
@@ -71,7 +76,7 @@ PT_DEV void add_tile(float o[D / 8][4], float max[2], float sum[2], L q, const b
     add_product<D, D, N>(o, s, v);
 }
 
-template <int D> __global__ void __launch_bounds__(shape<D>::threads) attention_fwd_k(forward a)
+template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads) attention_fwd_k(forward a)
 {
     using S = shape<D>;
     DYN_SHARED(bf16, smem);
@@ -87,48 +92,56 @@ template <int D> __global__ void __launch_bounds__(shape<D>::threads) attention_
     pt_tile_walk<S::keys> walk;
     walk_begin(&walk, a.list.runs + b.block.y);
     int now = walk.at;
-    load_tile<D, S::keys, S::threads>(ring, k, a.ld_k, now * S::keys, n, a.dim, a.wide);
-    load_tile<D, S::keys, S::threads>(ring + S::tile, v, a.ld_v, now * S::keys, n, a.dim, a.wide);
+    pt_feed<D, S::keys, S::threads, WIDE> feed;
+    feed_begin(&feed, k, a.ld_k, v, a.ld_v, n, a.dim);
+    feed_tiles(&feed, ring, now * S::keys);
     const bf16 *at = a.q + (int64_t)head * a.dim, *q_rows = smem + warp_id() * 16 * pt_rows<D>::ld;
-    if constexpr (S::regs) load_left<D>(q, at + b.lo * a.ld_q, at + b.hi * a.ld_q, in_lo, in_hi, a.dim, a.wide);
-    else if (works) load_tile<D, 16, 32>(smem + warp_id() * 16 * pt_rows<D>::ld, at, a.ld_q, b.lo - lane_id() / 4, n, a.dim, a.wide, lane_id());
+    if constexpr (S::regs) load_left<D, WIDE>(q, at + b.lo * a.ld_q, at + b.hi * a.ld_q, in_lo, in_hi, a.dim);
+    else if (works) load_tile<D, 16, 32, WIDE>(smem + warp_id() * 16 * pt_rows<D>::ld, at, a.ld_q, b.lo - lane_id() / 4, n, a.dim, lane_id());
     q_rows += across<D>();
     cp_async_commit();
     clear<D / 8>(o);
     const bf16 *keys = ring + along<D>(), *values = ring + S::tile + across<D>();
-    auto next = [&](int i) { /* waits for tile i, starts the copy of the one after it */
+    bf16 *to = ring;
+    int turn = S::stage, i = 0;
+    auto next = [&]() { /* waits for the present tile, starts the copy of the one after it into the other stage */
         cp_async_wait<0>();
         __syncthreads();
         now = walk.at;
-        if (i + 1 < all) {
+        to += turn;
+        if (++i < all) {
             walk_next(&walk);
-            bf16 *to = ring + (i + 1) % 2 * S::stage;
-            load_tile<D, S::keys, S::threads>(to, k, a.ld_k, walk.at * S::keys, n, a.dim, a.wide);
-            load_tile<D, S::keys, S::threads>(to + S::tile, v, a.ld_v, walk.at * S::keys, n, a.dim, a.wide);
+            feed_tiles(&feed, to, walk.at * S::keys);
         }
         cp_async_commit();
     };
-    int i = 0;
+    auto swap = [&]() {
+        keys += turn;
+        values += turn;
+        turn = -turn;
+    };
 #pragma unroll 1
-    for (; i < full; i++) {
-        next(i);
-        int stage = i % 2 * S::stage;
-        if (!works) continue;
-        if constexpr (S::regs) add_tile<D, false>(o, max, sum, q, keys + stage, values + stage, scale2, a.list, row, now * S::keys);
-        else add_tile<D, false>(o, max, sum, q_rows, keys + stage, values + stage, scale2, a.list, row, now * S::keys);
+    while (i < full) {
+        next();
+        if (works) {
+            if constexpr (S::regs) add_tile<D, false>(o, max, sum, q, keys, values, scale2, a.list, row, now * S::keys);
+            else add_tile<D, false>(o, max, sum, q_rows, keys, values, scale2, a.list, row, now * S::keys);
+        }
+        swap();
     }
 #pragma unroll 1
-    for (; i < all; i++) {
-        next(i);
-        int stage = i % 2 * S::stage;
-        if (!works) continue;
-        if constexpr (S::regs) add_tile<D, true>(o, max, sum, q, keys + stage, values + stage, scale2, a.list, row, now * S::keys);
-        else add_tile<D, true>(o, max, sum, q_rows, keys + stage, values + stage, scale2, a.list, row, now * S::keys);
+    while (i < all) {
+        next();
+        if (works) {
+            if constexpr (S::regs) add_tile<D, true>(o, max, sum, q, keys, values, scale2, a.list, row, now * S::keys);
+            else add_tile<D, true>(o, max, sum, q_rows, keys, values, scale2, a.list, row, now * S::keys);
+        }
+        swap();
     }
     if (!works) return;
     float total[2] = {row_sum(sum[0]), row_sum(sum[1])};
     bf16 *out = a.o + (int64_t)head * a.dim;
-    store_rows<D>(o, 1.0f / total[0], 1.0f / total[1], out + b.lo * a.ld_o, out + b.hi * a.ld_o, in_lo, in_hi, a.dim, a.wide);
+    store_rows<D, WIDE>(o, 1.0f / total[0], 1.0f / total[1], out + b.lo * a.ld_o, out + b.hi * a.ld_o, in_lo, in_hi, a.dim);
     if (a.lse && lane_id() % 4 == 0) {
         float *lse = a.lse + head * a.ld_lse;
         if (in_lo) lse[b.lo] = max[0] * a.scale + logf(total[0]);
@@ -136,22 +149,23 @@ template <int D> __global__ void __launch_bounds__(shape<D>::threads) attention_
     }
 }
 
-template <int D> pt_status launch(pt_ctx *ctx, const pt_attention_args *a)
+template <int D, bool WIDE> pt_status launch(pt_ctx *ctx, const pt_attention_args *a)
 {
     int group = a->n_heads / a->n_kv;
     pt_row_plan p = pt_row_plan_of(group, shape<D>::rows);
     forward k = {pt_ptr<bf16>(a->q), pt_ptr<bf16>(a->k), pt_ptr<bf16>(a->v), pt_ptr<bf16>(a->o), pt_ptr<float>(a->lse), a->q.ld, a->k.ld,
-                 a->v.ld, a->o.ld, a->lse.ld, pt_cuda_forest_list(a->forest, p.list), a->n_kv, group, p.set_heads, a->dim, a->scale,
-                 a->dim % 8 == 0 && pt_steps(a->q, 8) && pt_steps(a->k, 8) && pt_steps(a->v, 8) && pt_steps(a->o, 8)};
+                 a->v.ld, a->o.ld, a->lse.ld, pt_cuda_forest_list(a->forest, p.list), a->n_kv, group, p.set_heads, a->dim, a->scale};
     dim3 grid((unsigned)k.list.n_blocks * (unsigned)(a->n_kv * p.sets));
-    return pt_launch(attention_fwd_k<D>, grid, dim3(shape<D>::threads), shape<D>::bytes, pt_stream(ctx), k);
+    return pt_launch(attention_fwd_k<D, WIDE>, grid, dim3(shape<D>::threads), shape<D>::bytes, pt_stream(ctx), k);
 }
 } // namespace
 
 pt_status pt_attention_fwd_bf16(pt_ctx *ctx, const pt_attention_args *a)
 {
-    if (a->dim <= 64) return launch<64>(ctx, a);
-    if (a->dim <= 96) return launch<96>(ctx, a);
-    if (a->dim <= 128) return launch<128>(ctx, a);
-    return launch<256>(ctx, a);
+    bool wide = a->dim % 8 == 0 && pt_steps(a->q, 8) && pt_steps(a->k, 8) && pt_steps(a->v, 8) && pt_steps(a->o, 8);
+    if (!wide) return a->dim <= 64 ? launch<64, false>(ctx, a) : a->dim <= 128 ? launch<128, false>(ctx, a) : launch<256, false>(ctx, a);
+    if (a->dim <= 64) return launch<64, true>(ctx, a);
+    if (a->dim <= 96) return launch<96, true>(ctx, a);
+    if (a->dim <= 128) return launch<128, true>(ctx, a);
+    return launch<256, true>(ctx, a);
 }

@@ -29,38 +29,81 @@ template <int D> PT_DEV int across(void)
 }
 
 /* Rows [row0, row0 + ROWS) of g, each `dim` features long, to a tile, by threads 0..THREADS-1; zeros past n and past dim. With
- * `wide` (16-byte aligned rows, dim % 8 == 0) asynchronous: the caller commits and waits; else done at the next barrier. */
-template <int D, int ROWS, int THREADS>
-PT_DEV void load_tile(bf16 *tile, const bf16 *g, int64_t ld, int row0, int n, int dim, bool wide, int thread = (int)threadIdx.x)
+ * WIDE (16-byte aligned rows, dim % 8 == 0) asynchronous: the caller commits and waits; else done at the next barrier. */
+template <int D, int ROWS, int THREADS, bool WIDE>
+PT_DEV void load_tile(bf16 *tile, const bf16 *g, int64_t ld, int row0, int n, int dim, int thread = (int)threadIdx.x)
 {
-    constexpr int CH = pt_rows<D>::chunks, STEPS = ROWS * CH / THREADS;
+    constexpr int CH = pt_rows<D>::chunks, STEPS = ROWS * CH / THREADS, LD = pt_rows<D>::ld;
     static_assert(ROWS * CH % THREADS == 0, "every thread copies as much");
-    if (wide) {
+    if constexpr (WIDE) {
 #pragma unroll
         for (int i = 0; i < STEPS; i++) {
             int at = thread + i * THREADS, r = at / CH, c = at % CH * 8;
-            cp_async16_zfill(tile + r * pt_rows<D>::ld + c, g + (int64_t)(row0 + r) * ld + c, row0 + r < n && c < dim ? 16 : 0);
+            cp_async16_zfill(tile + r * LD + c, g + (row0 + r) * ld + c, row0 + r < n && c < dim ? 16 : 0);
         }
     } else {
 #pragma unroll 1
         for (int at = thread; at < ROWS * D; at += THREADS) {
             int r = at / D, c = at % D;
             bool in = row0 + r < n && c < dim;
-            tile[r * pt_rows<D>::ld + c] = in ? g[(int64_t)(row0 + r) * ld + c] : from_f<bf16>(0.0f);
+            tile[r * LD + c] = in ? g[(row0 + r) * ld + c] : from_f<bf16>(0.0f);
         }
     }
 }
 
-/* Two neighbouring features; `wide`: 4-byte aligned. */
-PT_DEV uint32_t load_pair(const bf16 *p, bool in, bool wide)
+/* The same for two matrices, tile after tile into two tiles side by side: what can be is computed before the loop. ld of at most
+ * 2^30 elements. */
+template <int D, int ROWS, int THREADS, bool WIDE> struct pt_feed {
+    static constexpr int chunks = pt_rows<D>::chunks, slots = chunks == 12 ? 16 : chunks; /* a thread keeps its column; 4 of 16 may idle */
+    static constexpr int step = THREADS / slots, tile = ROWS * pt_rows<D>::ld;
+    static_assert(THREADS % slots == 0 && ROWS % step == 0, "threads take whole rows");
+    const bf16 *a, *b; /* WIDE: at the thread's first element of tile 0 */
+    int ld_a, ld_b;    /* WIDE: bytes */
+    int n, dim;
+    int row; /* of the thread in a tile; so large that it is past n when its column is past dim */
+    int to;
+};
+template <int D, int ROWS, int THREADS, bool WIDE>
+PT_DEV void feed_begin(pt_feed<D, ROWS, THREADS, WIDE> *f, const bf16 *a, int64_t ld_a, const bf16 *b, int64_t ld_b, int n, int dim)
+{
+    typedef pt_feed<D, ROWS, THREADS, WIDE> F;
+    *f = {a, b, (int)ld_a, (int)ld_b, n, dim, 0, 0};
+    if constexpr (WIDE) {
+        int r = (int)threadIdx.x / F::slots, c = (int)threadIdx.x % F::slots * 8;
+        *f = {a + r * ld_a + c, b + r * ld_b + c, (int)ld_a * 2, (int)ld_b * 2, n, dim, c < dim ? r : 1 << 30, r * pt_rows<D>::ld + c};
+    }
+}
+template <int D, int ROWS, int THREADS, bool WIDE> PT_DEV void feed_tiles(const pt_feed<D, ROWS, THREADS, WIDE> *f, bf16 *stage, int row0)
+{
+    typedef pt_feed<D, ROWS, THREADS, WIDE> F;
+    if constexpr (WIDE) {
+        if (F::slots != F::chunks && (int)threadIdx.x % F::slots >= F::chunks) return;
+        const char *a = reinterpret_cast<const char *>(f->a) + (int64_t)row0 * f->ld_a;
+        const char *b = reinterpret_cast<const char *>(f->b) + (int64_t)row0 * f->ld_b;
+        int left = f->n - row0 - f->row;
+        bf16 *to = stage + f->to;
+#pragma unroll
+        for (int i = 0; i < ROWS / F::step; i++) {
+            int bytes = i * F::step < left ? 16 : 0;
+            cp_async16_zfill(to + i * F::step * pt_rows<D>::ld, a + (int64_t)(i * F::step) * f->ld_a, bytes);
+            cp_async16_zfill(to + F::tile + i * F::step * pt_rows<D>::ld, b + (int64_t)(i * F::step) * f->ld_b, bytes);
+        }
+    } else {
+        load_tile<D, ROWS, THREADS, WIDE>(stage, f->a, f->ld_a, row0, f->n, f->dim);
+        load_tile<D, ROWS, THREADS, WIDE>(stage + F::tile, f->b, f->ld_b, row0, f->n, f->dim);
+    }
+}
+
+/* Two neighbouring features; WIDE: 4-byte aligned. */
+template <bool WIDE> PT_DEV uint32_t load_pair(const bf16 *p, bool in)
 {
     if (!in) return 0;
-    if (wide) return vld(reinterpret_cast<const uint32_t *>(p));
-    return (uint32_t)__bfloat16_as_ushort(p[0]) | (uint32_t)__bfloat16_as_ushort(p[1]) << 16;
+    if constexpr (WIDE) return vld(reinterpret_cast<const uint32_t *>(p));
+    else return (uint32_t)__bfloat16_as_ushort(p[0]) | (uint32_t)__bfloat16_as_ushort(p[1]) << 16;
 }
-PT_DEV void store_pair(bf16 *p, float lo, float hi, bool wide)
+template <bool WIDE> PT_DEV void store_pair(bf16 *p, float lo, float hi)
 {
-    if (wide) {
+    if constexpr (WIDE) {
         vst(reinterpret_cast<uint32_t *>(p), pack_bf16(lo, hi));
     } else {
         p[0] = from_f<bf16>(lo);
@@ -69,30 +112,29 @@ PT_DEV void store_pair(bf16 *p, float lo, float hi, bool wide)
 }
 
 /* A left operand straight from memory: rows g and g + 8 of the warp's 16, at lo and hi. */
-template <int D>
-PT_DEV void load_left(uint32_t a[D / 16][4], const bf16 *lo, const bf16 *hi, bool in_lo, bool in_hi, int dim, bool wide)
+template <int D, bool WIDE> PT_DEV void load_left(uint32_t a[D / 16][4], const bf16 *lo, const bf16 *hi, bool in_lo, bool in_hi, int dim)
 {
     int t2 = lane_id() % 4 * 2;
 #pragma unroll
     for (int ks = 0; ks < D / 16; ks++) {
         int c = ks * 16 + t2;
-        a[ks][0] = load_pair(lo + c, in_lo && c < dim, wide);
-        a[ks][1] = load_pair(hi + c, in_hi && c < dim, wide);
-        a[ks][2] = load_pair(lo + c + 8, in_lo && c + 8 < dim, wide);
-        a[ks][3] = load_pair(hi + c + 8, in_hi && c + 8 < dim, wide);
+        a[ks][0] = load_pair<WIDE>(lo + c, in_lo && c < dim);
+        a[ks][1] = load_pair<WIDE>(hi + c, in_hi && c < dim);
+        a[ks][2] = load_pair<WIDE>(lo + c + 8, in_lo && c + 8 < dim);
+        a[ks][3] = load_pair<WIDE>(hi + c + 8, in_hi && c + 8 < dim);
     }
 }
 
 /* The warp's 16 rows of accumulators c[D/8], times f, to rows lo and hi. */
-template <int D>
-PT_DEV void store_rows(const float c[D / 8][4], float f_lo, float f_hi, bf16 *lo, bf16 *hi, bool in_lo, bool in_hi, int dim, bool wide)
+template <int D, bool WIDE>
+PT_DEV void store_rows(const float c[D / 8][4], float f_lo, float f_hi, bf16 *lo, bf16 *hi, bool in_lo, bool in_hi, int dim)
 {
     int t2 = lane_id() % 4 * 2;
 #pragma unroll
     for (int j = 0; j < D / 8; j++) {
         int col = j * 8 + t2;
-        if (in_lo && col < dim) store_pair(lo + col, c[j][0] * f_lo, c[j][1] * f_lo, wide);
-        if (in_hi && col < dim) store_pair(hi + col, c[j][2] * f_hi, c[j][3] * f_hi, wide);
+        if (in_lo && col < dim) store_pair<WIDE>(lo + col, c[j][0] * f_lo, c[j][1] * f_lo);
+        if (in_hi && col < dim) store_pair<WIDE>(hi + col, c[j][2] * f_hi, c[j][3] * f_hi);
     }
 }
 
@@ -199,11 +241,8 @@ PT_DEV pt_token token_at(const pt_tile_list &l, int i)
     if (l.window && i < l.n) t.pos = l.pos[i];
     return t;
 }
-/* Does query i see key j, whose subtree ends at `end`? */
-PT_DEV bool sees(pt_token i, pt_token j, int end, int window)
-{
-    return j.i <= i.i && i.i < end && (!window || i.pos - j.pos < window);
-}
+/* Does query i see key j, whose subtree ends at `end`, but for the window? */
+PT_DEV bool sees(pt_token i, int j, int end) { return j <= i.i && i.i < end; }
 
 /* Which queries a block holds: blockIdx.x counts blocks of the list slowly, (KV head, set of its query heads) fast. Rows are
  * head-major, `list.tokens` rows a head, so that a warp's rows belong to one head. */
@@ -219,7 +258,7 @@ PT_DEV pt_row_block row_block(const pt_tile_list &l, int n_kv, int group, int se
     int sets = (group + set_heads - 1) / set_heads, share = n_kv * sets, rest = (int)blockIdx.x % share;
     b.block = vld(l.blocks + (int)blockIdx.x / share);
     b.kv = rest / sets;
-    int first = rest % sets * set_heads, row = warp_id() * 16;
+    int first = rest % sets * set_heads, row = __shfl_sync(PT_FULL, warp_id(), 0) * 16; /* so the compiler sees one value a warp */
     b.head = b.kv * group + first;
     b.heads = group - first < set_heads ? group - first : set_heads;
     b.row_head = row / l.tokens;
