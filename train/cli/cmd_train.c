@@ -29,10 +29,9 @@ static pt_status open_comm(pt_comm **comm)
 /* The others must not wait for this rank. Every rank says what it knows; main says it where abort comes back. */
 static pt_status leave_together(pt_comm *comm, pt_status rc)
 {
-    rc = pt_fail_prefix(rc, "rank %d", comm->rank);
-    if (comm->abort_exits) fprintf(stderr, "error: %s\n", pt_err_msg());
+    if (comm->abort_exits) fprintf(stderr, "error: rank %d: %s\n", comm->rank, pt_err_msg());
     comm->abort(comm, 1);
-    return rc;
+    return pt_fail_prefix(rc, "rank %d", comm->rank);
 }
 
 static void say_result(const pt_config *cfg, const pt_train_result *r)

@@ -65,6 +65,18 @@ static pt_status open_device_comm(pt_run *r)
     return PT_OK;
 }
 
+/* Ranks that were started differently would wait for each other for ever, or train two models into one. */
+static pt_status agree(const pt_run *r)
+{
+    uint64_t mine = pt_run_digest(r), first = mine;
+    if (r->comm->size < 2) return PT_OK;
+    PT_RETURN(r->comm->broadcast(r->comm, &first, sizeof first, 0));
+    int64_t other = mine == first ? r->comm->size : r->comm->rank;
+    PT_RETURN(r->comm->allreduce_min(r->comm, &other, 1));
+    if (other == r->comm->size) return PT_OK;
+    return pt_fail(PT_EARG, "rank %d was started with another config, model or data than rank 0", (int)other);
+}
+
 static pt_status settle(void *user)
 {
     pt_comm *c = user;
@@ -98,6 +110,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     if (r->device_comm) pt_optim_before_wait(r->optim, settle, r->device_comm);
     PT_TRY(pt_run_make_plan(r));
     set_schedule(r);
+    PT_TRY(agree(r));
 done:
     if (rc != PT_OK) pt_run_close(r);
     return rc;
