@@ -3,7 +3,7 @@
  * random order EMU_GUARD=1  device memory is unreadable for the host           EMU_ASYNC=late|early|rand   when cp.async copies
  *   EMU_ARCH=80|86|89|90  limits of this chip                       EMU_MEM=bytes   EMU_DEVICES=n
  *   EMU_COUNT=1  counters (check build)                             EMU_SAMPLE=n    at most n blocks of a launch
- *   EMU_FAIL=launch:N|malloc:N  the N-th call fails */
+ *   EMU_FAIL=launch:N|malloc:N  the N-th call fails                 EMU_SOURCE=0  reports without file and line (faster) */
 #ifndef PT_EMU_H
 #define PT_EMU_H
 #include <stddef.h>

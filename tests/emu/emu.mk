@@ -4,16 +4,19 @@
 # tests/emu/<layer>_<name>.{c,cpp,cu} is a program per build; .cu holds kernels of its own. Needs no CUDA package.
 EMU_CFGS  := plain check asan
 CXX       := $(if $(findstring clang,$(CC)),clang++,g++)
-EMU_STD   := -std=c++17 -fopenmp -fno-math-errno -ffp-contract=off -fno-strict-aliasing -fPIC -fno-exceptions
+EMU_STD   := -std=c++17 -fopenmp -fno-math-errno -ffp-contract=off -fno-strict-aliasing -fPIC -fno-exceptions -fno-threadsafe-statics
 EMU_WARN  := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-unknown-pragmas
 EMU_INC   := -Itests/emu/include -Itests/emu
-EMU_opt_plain := -O2 -g
-EMU_opt_check := -O2 -g -DEMU_CHECK=1
-EMU_opt_asan  := -O1 -g -fsanitize=address,undefined -fno-sanitize=vptr -fno-omit-frame-pointer -fno-sanitize-recover=all -DEMU_ASAN=1
-EMU_hook  := -fsanitize=thread $(if $(findstring clang,$(CC)),-mllvm -tsan-instrument-func-entry-exit=0,--param tsan-instrument-func-entry-exit=0)
+EMU_opt_plain := -O2 -g1
+EMU_opt_check := -O2 -g1 -DEMU_CHECK=1
+# Checks by calls compile three times as fast; null, object-size and pointer-overflow say nothing that address does not and cost as much again.
+EMU_opt_asan  := -O1 -g1 -fsanitize=address,undefined -fno-sanitize=vptr,null,object-size,pointer-overflow -fno-omit-frame-pointer \
+  -fno-sanitize-recover=all $(if $(findstring clang,$(CC)),,--param asan-instrumentation-with-call-threshold=0) -DEMU_ASAN=1
+# Accesses to our __tsan_* functions, and what no access shows: indices of local arrays, overflow of int (our __ubsan_* functions).
+EMU_hook  := -fsanitize=thread,bounds,signed-integer-overflow,shift-exponent,integer-divide-by-zero -fno-sanitize-recover=all $(if $(findstring clang,$(CC)),-mllvm -tsan-instrument-func-entry-exit=0,--param tsan-instrument-func-entry-exit=0)
 EMU_link_asan := -fsanitize=address,undefined
 EMU_RT    := $(wildcard tests/emu/emu_*.cpp)
-EMU_CU    := $(wildcard kernels/cuda/*.cu)
+EMU_CU    := $(wildcard kernels/cuda/*.cu train/dist/*.cu)
 EMU_TESTS := $(filter-out tests/emu/emu_% tests/emu/abi_%,$(wildcard tests/emu/*.cpp tests/emu/*.cu tests/emu/*.c))
 # Kernels: the CUDA language by a force-included header.
 EMU_lang  := -x c++ -DCUDA_EMU -include tests/emu/cuda_emu.h
@@ -41,7 +44,7 @@ $(BUILD)/emu-$(1)/libemu.a: $(patsubst tests/emu/%.cpp,$(BUILD)/emu-$(1)/rt/%.o,
 	@rm -f $$@; ar rcs $$@ $$^
 $(BUILD)/emu-$(1)/libcuda.a: $(patsubst %.cu,$(BUILD)/emu-$(1)/%.cu.o,$(EMU_CU))
 	@rm -f $$@; ar rcs $$@ $$^
--include $(wildcard $(BUILD)/emu-$(1)/rt/*.d $(BUILD)/emu-$(1)/kernels/cuda/*.d $(BUILD)/emu-$(1)/tests/emu/*.d)
+-include $(wildcard $(BUILD)/emu-$(1)/rt/*.d $(BUILD)/emu-$(1)/kernels/cuda/*.d $(BUILD)/emu-$(1)/train/dist/*.d $(BUILD)/emu-$(1)/tests/emu/*.d)
 endef
 $(foreach c,$(EMU_CFGS),$(eval $(call emu_rules,$(c))))
 

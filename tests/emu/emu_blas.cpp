@@ -116,8 +116,10 @@ void run_job(const job &j)
         touch(j.a, &j.la, batch, EMU_READ, "cublasLtMatmul (A)");
         touch(j.b, &j.lb, batch, EMU_READ, "cublasLtMatmul (B)");
         if (j.beta != 0) touch(j.c, &j.lc, batch, EMU_READ, "cublasLtMatmul (C)");
-        if (j.ws_bytes) emu_shadow_range(j.ws, j.ws_bytes, EMU_WRITE, "cublasLtMatmul (workspace)");
-        if (j.ws_bytes) memset(j.ws, 0xff, j.ws_bytes < 4096 ? j.ws_bytes : 4096);
+        size_t used = j.ws_bytes < 4096 ? j.ws_bytes : 4096; /* enough to see a race; all of it would be slow */
+        if (used) emu_need_dev("cublasLtMatmul (workspace)", j.ws, j.ws_bytes);
+        if (used) emu_shadow_range(j.ws, used, EMU_WRITE, "cublasLtMatmul (workspace)");
+        if (used) memset(j.ws, 0xff, used);
         std::vector<float> a = widen(j.a, &j.la, j.d.ta, batch), b = widen(j.b, &j.lb, j.d.tb, batch), acc(m * n, 0.0f);
         multiply(a.data(), b.data(), acc.data(), m, n, k);
         touch(j.out, &j.lo, batch, EMU_WRITE, "cublasLtMatmul (D)");

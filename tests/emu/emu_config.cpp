@@ -9,7 +9,7 @@
 
 #include "emu_rt.h"
 
-emu_settings emu_set = {0, 1, 0, 0, 0, 0, 80, 1, 0, 0, 0, 0};
+emu_settings emu_set = {0, 1, 0, 0, 0, 0, 80, 1, 0, 0, 0, 0, 1};
 static uint64_t random_state = 1;
 static int initialised;
 
@@ -59,6 +59,7 @@ extern "C" int emu_setting(const char *name, const char *v)
     else if (strcmp(name, "DEVICES") == 0) emu_set.devices = (int)n;
     else if (strcmp(name, "MEM") == 0) emu_set.memory = strtoull(v, NULL, 10);
     else if (strcmp(name, "SAMPLE") == 0) emu_set.sample = n;
+    else if (strcmp(name, "SOURCE") == 0) emu_set.source = (int)n;
     else if (strcmp(name, "FAIL") == 0) return set_fail(v);
     else return 0;
     return strcmp(name, "ARCH") != 0 || n == 80 || n == 86 || n == 89 || n == 90;
@@ -66,7 +67,7 @@ extern "C" int emu_setting(const char *name, const char *v)
 
 void emu_init(void)
 {
-    static const char *const names[] = {"ORDER", "LAZY", "GUARD", "ASYNC", "ARCH", "MEM", "DEVICES", "COUNT", "SAMPLE", "FAIL"};
+    static const char *const names[] = {"ORDER", "LAZY", "GUARD", "ASYNC", "ARCH", "MEM", "DEVICES", "COUNT", "SAMPLE", "FAIL", "SOURCE"};
     if (initialised) return;
     initialised = 1;
     if (!emu_set.memory) emu_set.memory = (size_t)8 << 30;
@@ -83,7 +84,7 @@ const void *emu_fault_pc;
 static void print_pc(const void *pc) /* function, file:line */
 {
     Dl_info info;
-    if (!pc || !dladdr(pc, &info) || !info.dli_fname) return;
+    if (!pc || !emu_set.source || !dladdr(pc, &info) || !info.dli_fname) return;
     char addr[32];
     snprintf(addr, sizeof addr, "0x%zx", (size_t)((const char *)pc - 1 - (const char *)info.dli_fbase));
     fprintf(stderr, "    at %s+%s ", info.dli_fname, addr);

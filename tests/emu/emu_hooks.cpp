@@ -40,8 +40,6 @@ bool is_constant(const char *p)
 
 void elsewhere(const char *p, size_t n, bool write, const void *pc)
 {
-    emu_thread *t = emu_cur;
-    if ((size_t)(p - (const char *)t->ctx.bottom) < t->ctx.size) return;
     if ((size_t)(p - (const char *)&emu_now) < sizeof emu_now && !write) return;
     if ((size_t)(p - emu_kernel->args.data()) < emu_kernel->args.size() && !write) return;
     if (!write && is_constant(p)) return;
@@ -54,6 +52,7 @@ void elsewhere(const char *p, size_t n, bool write, const void *pc)
 inline void access(const void *ptr, size_t n, int how, const void *pc, bool aligned)
 {
     const char *p = (const char *)ptr;
+    if (emu_cur && (size_t)(p - (const char *)emu_cur->ctx.bottom) < emu_cur->ctx.size) return; /* its own stack */
     bool device = emu_is_dev(p);
     if (!emu_cur) {
         if (device) {
@@ -116,6 +115,28 @@ void *emu_memset(void *d, int v, size_t n)
 void *__tsan_memcpy(void *d, const void *s, size_t n) { return emu_memcpy(d, s, n); }
 void *__tsan_memmove(void *d, const void *s, size_t n) { return emu_memmove(d, s, n); }
 void *__tsan_memset(void *d, int v, size_t n) { return emu_memset(d, v, n); }
+}
+
+/* ---- undefined behaviour: the data that the compiler passes starts with the place ---- */
+namespace {
+struct source_place { const char *file; uint32_t line, column; };
+void __attribute__((noreturn)) undefined_behaviour(const void *data, const char *what, const void *pc)
+{
+    const source_place *at = (const source_place *)data;
+    emu_fault_pc = pc;
+    emu_die(97, "%s at %s:%u", what, at->file ? at->file : "?", at->line);
+}
+}
+#define UB(name, what, ...) \
+    void __attribute__((noreturn)) __ubsan_handle_##name##_abort(void *data, __VA_ARGS__) { undefined_behaviour(data, what, PC); }
+extern "C" {
+UB(out_of_bounds, "index past the end of an array", void *)
+UB(add_overflow, "a sum overflows its integer type", void *, void *)
+UB(sub_overflow, "a difference overflows its integer type", void *, void *)
+UB(mul_overflow, "a product overflows its integer type", void *, void *)
+UB(negate_overflow, "a negation overflows its integer type", void *)
+UB(divrem_overflow, "a division by zero, or its overflow", void *, void *)
+UB(shift_out_of_bounds, "a shift by more than the type has bits", void *, void *)
 }
 
 void emu_vec_access(const void *p, int n, int write) { access(p, (size_t)n, write ? EMU_WRITE : EMU_READ, PC, true); }

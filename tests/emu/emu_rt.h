@@ -32,6 +32,7 @@ struct emu_settings {
     size_t memory;    /* bytes that cudaMalloc may give */
     long sample;      /* > 0: run at most so many blocks of a launch */
     long fail_launch, fail_malloc; /* > 0: this call from now on fails */
+    int source;       /* reports name file and line (addr2line) */
 };
 extern emu_settings emu_set;
 void emu_init(void); /* idempotent */
@@ -92,7 +93,7 @@ struct emu_range { size_t at, bytes; const char *name; };
 extern char *emu_shared;                     /* the arena */
 extern std::vector<emu_range> emu_shared_slots; /* static ones of this launch; offsets in the arena */
 enum { EMU_SHARED_BYTES = 2 << 20, EMU_DYN_AT = 1 << 20 };
-bool emu_in_shared(const void *p);
+static inline bool emu_in_shared(const void *p) { return (size_t)((const char *)p - emu_shared) < EMU_SHARED_BYTES; }
 extern char *emu_stacks;
 extern size_t emu_stacks_bytes;
 

@@ -197,6 +197,9 @@ static void start_worker(emu_ctx *from, bool dying)
     if (blk.free_stacks.empty()) emu_die(98, "no free stack");
     t->stack = blk.free_stacks.back();
     blk.free_stacks.pop_back();
+    static bool fenced[1024];
+    if (!fenced[t->stack]) mprotect(emu_stacks + (size_t)t->stack * STACK, 4096, PROT_NONE);
+    fenced[t->stack] = true;
     char *stack = emu_stacks + (size_t)t->stack * STACK + 4096;
 #if EMU_ASAN
     if (!dying) __asan_unpoison_memory_region(stack, STACK - 4096);
@@ -325,8 +328,6 @@ void emu_rendezvous(unsigned mask, int kind, void *args, emu_leader leader)
 }
 
 /* ---- shared memory ---- */
-bool emu_in_shared(const void *p) { return (size_t)((const char *)p - emu_shared) < EMU_SHARED_BYTES; }
-
 static size_t shared_limit(void) /* bytes a block may have with opt-in */
 {
     return (emu_set.arch == 90 ? 227 : emu_set.arch == 80 ? 163 : 99) * (size_t)1024;
@@ -441,7 +442,6 @@ static void init_memory(void)
     emu_shared =
         (char *)mmap(NULL, EMU_SHARED_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (emu_stacks == MAP_FAILED || emu_shared == MAP_FAILED) emu_die(98, "no memory for stacks");
-    for (int i = 0; i < 1024; i++) mprotect(emu_stacks + (size_t)i * STACK, 4096, PROT_NONE);
     for (int i = 1023; i >= 0; i--) blk.free_stacks.push_back(i);
 }
 

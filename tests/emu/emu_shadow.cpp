@@ -23,16 +23,18 @@ struct cell { /* 2 bytes of device memory */
     uint32_t rstamp;
     who r;
 };
-struct shared_cell { /* 2 bytes of shared memory: readers are kept warp by warp */
+struct shared_cell { /* 2 bytes of shared memory */
     uint32_t wstamp : 30, init : 2;
     who w;
-    uint32_t rstamp, rwarps;
-    who r[32];
+    uint32_t rstamp, rwarps; /* warps that have read in this block */
 };
+struct reader { uint32_t time : 17, lane : 5, mask : 2, several : 1; }; /* of one warp, one cell */
 struct op_info { uint32_t first, last; int stream; uint64_t seq; };
 
 cell *cells;
 shared_cell *shared_cells;
+reader *shared_readers; /* of cell i and warp w: [i << warp_shift | w] */
+unsigned warp_shift;
 uint32_t stamp = 1, op_first, block_first; /* stamps number blocks and operations, in the order they ran */
 uint32_t safe;                             /* operations with smaller stamps come before the present one */
 std::vector<op_info> ops;                  /* that the host does not know to be done */
@@ -46,7 +48,9 @@ void emu_shadow_init(void)
 {
     shared_cells = (shared_cell *)mmap(NULL, sizeof(shared_cell) * (EMU_SHARED_BYTES / 2), PROT_READ | PROT_WRITE,
                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (shared_cells == MAP_FAILED) emu_die(98, "no addresses for shadow memory");
+    shared_readers = (reader *)mmap(NULL, sizeof(reader) * 32 * (EMU_SHARED_BYTES / 2), PROT_READ | PROT_WRITE,
+                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (shared_cells == MAP_FAILED || shared_readers == MAP_FAILED) emu_die(98, "no addresses for shadow memory");
 }
 
 void emu_shadow_alloc(emu_alloc *)
@@ -104,7 +108,10 @@ static bool earlier_op_ordered(uint32_t s) /* s < op_first */
 }
 
 /* ---- order inside a block ---- */
-void emu_shadow_kernel(void) {}
+void emu_shadow_kernel(void)
+{
+    for (warp_shift = 0; 32u << warp_shift < emu_n_threads; warp_shift++) {}
+}
 
 void emu_shadow_block(void)
 {
@@ -269,8 +276,40 @@ static void device_cell(emu_thread *t, cell &c, unsigned mask, int how, const vo
     c.init |= mask & 3;
 }
 
-static void shared_one(emu_thread *t, shared_cell &c, unsigned mask, int how, const void *p, const void *pc)
+static inline void shared_read(emu_thread *t, shared_cell &c, reader &r, unsigned mask)
 {
+    bool old = c.rwarps >> t->warp & 1;
+    r.several = old && (r.several || r.lane != t->lane);
+    r.mask = old ? r.mask | mask : mask;
+    r.time = now;
+    r.lane = t->lane;
+    c.rwarps |= 1u << t->warp;
+}
+
+static void shared_write(emu_thread *t, shared_cell &c, const reader *readers, unsigned mask, int how, bool live, const void *p,
+                         const void *pc)
+{
+    for (uint32_t m = c.rwarps; m; m &= m - 1) {
+        unsigned v = (unsigned)__builtin_ctz(m);
+        const reader &r = readers[v];
+        if (!(r.mask & mask) || r.time <= seen[t->warp][v] || (!r.several && v == t->warp && r.lane == t->lane)) continue;
+        who other = {};
+        other.tid = v * 32 + r.lane;
+        other.several = r.several ? LANES : ONE;
+        race(pc, p, t, "writes after an unsynchronised read", stamp, other);
+    }
+    who w = me(t, mask, how);
+    if (!live) c.init = 0;
+    if (live && c.wstamp == stamp && c.w.tid == w.tid) w.mask |= c.w.mask;
+    c.w = w;
+    c.wstamp = stamp & 0x3fffffffu;
+    c.init |= mask & 3;
+}
+
+static inline void shared_one(emu_thread *t, size_t i, unsigned mask, int how, const void *pc)
+{
+    shared_cell &c = shared_cells[i];
+    const void *p = emu_shared + 2 * i;
     bool live = c.wstamp >= block_first && c.wstamp <= stamp;
     if (how != EMU_WRITE && (!live || (c.init & mask) != mask))
         report(pc, p, "read of memory that nothing wrote (or a cp.async not waited for)", "");
@@ -281,28 +320,9 @@ static void shared_one(emu_thread *t, shared_cell &c, unsigned mask, int how, co
         c.rstamp = stamp;
         c.rwarps = 0;
     }
-    if (how == EMU_READ) {
-        who &r = c.r[t->warp];
-        bool old = c.rwarps >> t->warp & 1;
-        unsigned several = !old ? ONE : r.several == LANES || r.tid != t->id ? LANES : ONE;
-        unsigned m = old ? r.mask | mask : mask;
-        r = me(t, m, how);
-        r.several = several;
-        c.rwarps |= 1u << t->warp;
-        return;
-    }
-    for (uint32_t m = c.rwarps; m; m &= m - 1) {
-        const who &r = c.r[__builtin_ctz(m)];
-        if (!(r.mask & mask)) continue;
-        bool ok = r.several == ONE ? ordered(t, r) : r.time <= seen[t->warp][r.tid >> 5];
-        if (!ok) race(pc, p, t, "writes after an unsynchronised read", stamp, r);
-    }
-    who w = me(t, mask, how);
-    if (!live) c.init = 0;
-    if (live && c.wstamp == stamp && c.w.tid == w.tid) w.mask |= c.w.mask;
-    c.w = w;
-    c.wstamp = stamp & 0x3fffffffu;
-    c.init |= mask & 3;
+    reader *readers = shared_readers + (i << warp_shift);
+    if (how == EMU_READ) shared_read(t, c, readers[t->warp], mask);
+    else shared_write(t, c, readers, mask, how, live, p, pc);
 }
 
 static void check_device(const char *p, size_t n, const void *pc, bool *init_too)
@@ -342,7 +362,7 @@ void emu_shadow_access(emu_thread *t, const void *ptr, size_t n, int how, const 
         size_t at = (size_t)(p - emu_shared);
         for (size_t i = at / 2; i <= (at + n - 1) / 2; i++) {
             unsigned mask = (2 * i >= at ? 1 : 0) | (2 * i + 1 < at + n ? 2 : 0);
-            shared_one(t, shared_cells[i], mask, how, emu_shared + 2 * i, pc);
+            shared_one(t, i, mask, how, pc);
         }
         return;
     }

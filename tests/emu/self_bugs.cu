@@ -269,6 +269,11 @@ __global__ void k_registers(float *y, int n) /* a local array past its end */
     for (int i = 0; i < n; i++) s += a[i];
     y[threadIdx.x] = s;
 }
+__global__ void k_overflow(const float *x, float *y, int bug) /* rows * columns in int */
+{
+    int row = 50000, cols = bug ? 50000 : 5;
+    y[threadIdx.x] = x[(row + (int)threadIdx.x) * cols > 0 ? 0 : 1];
+}
 __global__ void k_named_count(float *y, int bug)
 {
     bar_sync(1, bug ? 128 : 64);
@@ -359,6 +364,7 @@ XY(pad, k_pad, N)
 Y(local, k_local, 1, 64)
 XY(named, k_named, 128)
 static void run_bytes(int bug) { pt_launch(k_bytes, 1, N, 0, 0, (uint8_t *)dy, bug); }
+XY(overflow, k_overflow, 32)
 static void run_registers(int bug) { pt_launch(k_registers, 1, 32, 0, 0, dy, 8 + bug); }
 Y(named_count, k_named_count, 1, 64)
 static void run_double_free(int bug)
@@ -485,7 +491,7 @@ static const struct planted {
     {"wait without barrier", run_wait_alone, CHECK, 97, "thread"},
     {"cp.async into a tile still read", run_refill, CHECK, 97, "unsynchronised"},
     {"+= on shared memory", run_shared_sum, CHECK, 97, "race: shared"},
-    {"static shared overrun", run_static_overrun, CHECK | ASAN, 97, "shared s, byte 1024 of 1024"},
+    {"static shared overrun", run_static_overrun, CHECK | ASAN, 97, "past the end of an array"},
     {"dynamic shared overrun", run_dynamic_overrun, CHECK | ASAN, 97, "dynamic shared memory, byte 1024 of 1024"},
     {"global overrun", run_global_overrun, CHECK | ASAN, 97, "out of bounds: byte 1024 of allocation 1 (1024 bytes)"},
     {"use after free", run_free, CHECK | ASAN, 97, "use after free"},
@@ -513,7 +519,8 @@ static const struct planted {
     {"another thread's local variable", run_local, CHECK, 97, "a local variable of another thread"},
     {"named barrier of the wrong warps", run_named, CHECK, 97, ""},
     {"two threads write one byte", run_bytes, CHECK, 97, "race: shared"},
-    {"register array past its end", run_registers, ASAN, 1, ""},
+    {"register array past its end", run_registers, CHECK | ASAN, 97, "index past the end of an array"},
+    {"32-bit index overflows", run_overflow, CHECK | ASAN, 97, "a product overflows its integer type"},
     {"named barrier of too many threads", run_named_count, ALL, 97, "within the block"},
     {"double free", run_double_free, ALL, 97, "freed twice"},
     {"free of an inner address", run_free_inside, ALL, 97, "no device memory of its own"},
@@ -531,6 +538,7 @@ static const struct planted {
     {"pinned memory freed twice", run_pinned_twice, ALL, 97, "freed twice"},
 };
 
+static int source; /* reports with file and line: slow */
 /* Runs one in a child; returns its exit code and what it said. */
 static int child(const struct planted *b, int bug, const char *order, int lazy, char *said, size_t n)
 {
@@ -543,6 +551,7 @@ static int child(const struct planted *b, int bug, const char *order, int lazy, 
         close(fd[0]);
         emu_setting("ORDER", order);
         emu_setting("LAZY", lazy ? "1" : "0");
+        emu_setting("SOURCE", source ? "1" : "0");
         if (b->run != run_guard) setup();
         b->run(bug);
         cudaDeviceSynchronize();
@@ -588,8 +597,19 @@ static void test_bugs(void **)
     assert_true(found > 0);
 }
 
+/* A report names the line. */
+static void test_source(void **)
+{
+    static char said[16384];
+    if (strcmp(emu_build(), "check") != 0) skip();
+    source = 1;
+    assert_int_equal(child(&bugs[5], 1, "fwd", 0, said, sizeof said), 97);
+    source = 0;
+    assert_non_null(strstr(said, "self_bugs.cu:"));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bugs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_bugs), cmocka_unit_test(test_source)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
