@@ -1,0 +1,199 @@
+/* The tile lists of the segment forest as kernels get them, against the rule of visibility: every visible pair of tokens is in a listed pair
+ * of tiles exactly once, full tiles hold visible pairs only, tiles without one are not listed (but at a window's edge), and the memory that
+ * the plan was told is enough. */
+#include "kernels_op.h"
+
+#include "kernels/cuda/forest_cuda.cuh"
+#include "tests/emu/trees.h"
+
+extern "C" {
+pt_status pt_cuda_forest_new(pt_ctx *, pt_forest **, const pt_forest_caps *);
+pt_status pt_cuda_forest_set(pt_ctx *, pt_forest *, const pt_forest_desc *);
+size_t pt_cuda_forest_bytes(pt_ctx *, const pt_forest_caps *);
+void pt_cuda_forest_free(pt_ctx *, pt_forest *);
+}
+
+enum { HIDDEN, SOME, ALL };
+template <typename T> static T *fetch(const T *dev, size_t n)
+{
+    T *host = (T *)malloc(n * sizeof(T) + 1);
+    assert_non_null(host);
+    if (n) assert_int_equal(cudaMemcpy(host, dev, n * sizeof(T), cudaMemcpyDeviceToHost), cudaSuccess);
+    return host;
+}
+
+/* What tokens [q0, q0 + t) see of keys [k0, k0 + 64). */
+static int truth(const pt_forest *f, int32_t q0, int32_t q1, int32_t k0)
+{
+    int64_t seen = 0, pairs = 0;
+    int32_t n = f->n_tokens;
+    for (int32_t i = q0; i < q1 && i < n; i++)
+        for (int32_t j = k0; j < k0 + PT_TILE; j++, pairs++) seen += j < n && pt_forest_sees(f, i, j);
+    return seen == 0 ? HIDDEN : seen == pairs ? ALL : SOME;
+}
+
+/* Number of tiles listed in vain. */
+static int check_list(const pt_forest *ref, const pt_forest *dev, int which)
+{
+    pt_tile_list l = pt_cuda_forest_list(dev, which);
+    int32_t n = ref->n_tokens, tiles = (n + PT_TILE - 1) / PT_TILE;
+    int blocks = (n + l.tokens - 1) / l.tokens, vain = 0, most = INT32_MAX;
+    assert_int_equal(l.n_blocks, blocks);
+    assert_int_equal(l.n, n);
+    assert_int_equal(l.window, ref->window);
+    int4 *b = fetch(l.blocks, (size_t)blocks);
+    char *listed = (char *)malloc((size_t)tiles), *present = (char *)calloc((size_t)blocks, 1);
+    for (int i = 0; i < blocks; i++) {
+        assert_true(b[i].x >= 0 && b[i].x < blocks && !present[b[i].x]);
+        present[b[i].x] = 1;
+        assert_true(b[i].w <= most && b[i].z <= b[i].w && b[i].w >= 1); /* most tiles first; a block sees itself */
+        most = b[i].w;
+        memset(listed, HIDDEN, (size_t)tiles);
+        for (int r = 0, at = 0; at < b[i].w; r++) {
+            int2 *run = fetch(l.runs + b[i].y + r, 1);
+            assert_true(run->x >= 0 && run->y >= 1 && run->x + run->y <= tiles);
+            assert_true(at >= b[i].z || at + run->y <= b[i].z); /* a run is full or masked */
+            for (int k = run->x; k < run->x + run->y; k++, at++) {
+                assert_int_equal(listed[k], HIDDEN);
+                listed[k] = at < b[i].z ? ALL : SOME;
+            }
+            free(run);
+        }
+        for (int32_t t = 0; t < tiles; t++) {
+            int32_t own0 = b[i].x * l.tokens, own1 = own0 + l.tokens;
+            int want = which == PT_KEY_LIST ? truth(ref, t * PT_TILE, t * PT_TILE + PT_TILE, own0) : truth(ref, own0, own1, t * PT_TILE);
+            if (listed[t] == ALL) assert_int_equal(want, ALL);
+            if (want != HIDDEN) assert_true(listed[t] != HIDDEN);
+            if (want == ALL && !ref->window) assert_int_equal(listed[t], ALL);
+            vain += want == HIDDEN && listed[t] != HIDDEN;
+        }
+    }
+    free(present), free(listed), free(b);
+    return vain;
+}
+
+static void check_forest(pt_forest *dev, pt_forest *ref)
+{
+    assert_int_equal(pt_forest_host_set(ref, &trees.d), PT_OK);
+    if (pt_cuda_forest_set(&kt.cuda, dev, &trees.d) != PT_OK) fail_msg("%s", pt_err_msg());
+    assert_int_equal(cudaDeviceSynchronize(), cudaSuccess);
+    for (int which = 0; which < PT_LISTS; which++) {
+        int vain = check_list(ref, dev, which);
+        if (!trees.d.window) assert_int_equal(vain, 0);
+    }
+    pt_tile_list l = pt_cuda_forest_list(dev, 0);
+    size_t pad = (size_t)(trees.d.n_tokens + PT_TILE - 1) / PT_TILE * PT_TILE;
+    int32_t *end = fetch(l.end_of, pad), *pos = fetch(l.pos, pad);
+    for (int32_t i = 0; i < (int32_t)pad; i++) {
+        assert_int_equal(end[i], i < trees.d.n_tokens ? pt_forest_end_of(ref, i) : 0);
+        assert_int_equal(pos[i], i < trees.d.n_tokens ? ref->positions[i] : 0);
+    }
+    free(end), free(pos);
+}
+
+static void with_caps(int32_t tokens, int32_t segs, void (*body)(pt_forest *dev, pt_forest *ref))
+{
+    pt_forest *dev, *ref;
+    pt_forest_caps caps = {tokens, segs};
+    kt_begin(PT_BF16);
+    assert_int_equal(pt_cuda_forest_new(&kt.cuda, &dev, &caps), PT_OK);
+    assert_int_equal(pt_forest_host_new(&ref, &caps), PT_OK);
+    body(dev, ref);
+    pt_cuda_forest_free(&kt.cuda, dev);
+    pt_forest_host_free(ref);
+    kt_end();
+}
+
+/* Room for exactly this forest. */
+static void exact(void) { with_caps(trees.d.n_tokens, trees.d.n_segs, check_forest); }
+
+static void test_random(void **)
+{
+    static const int windows[] = {0, 1, 17, 64, 200};
+    for (int w = 0; w < 5; w++)
+        for (int depth = 1; depth <= 4; depth++) {
+            trees_random((uint64_t)(10 * w + depth), depth, 60 + 97 * depth, depth % 2 ? 120 : 15, windows[w]);
+            exact();
+        }
+}
+static void test_shapes(void **)
+{
+    for (int w = 0; w <= 40; w += 40) {
+        trees_begin(w); /* one segment of whole tiles */
+        trees_add(-1, 512);
+        exact();
+        trees_begin(w); /* one token */
+        trees_add(-1, 1);
+        exact();
+        trees_begin(w); /* a comb: each tile is cut by an answer */
+        trees_add(-1, 100);
+        for (int i = 0; i < 40; i++) trees_add(0, 1 + i % 31);
+        exact();
+        trees_begin(w); /* a chain of tiny segments */
+        for (int i = 0; i < 300; i++) trees_add(i - 1, 1);
+        exact();
+        trees_begin(w); /* long segments between single tokens: many runs */
+        trees_add(-1, 70);
+        for (int i = 0; i < 6; i++) {
+            int32_t a = trees_add(0, 65);
+            trees_add(a, 1), trees_add(a, 1);
+        }
+        exact();
+    }
+}
+
+/* Batch after batch into the same memory, also smaller ones and none. */
+static void again(pt_forest *dev, pt_forest *ref)
+{
+    for (int i = 0; i < 6; i++) {
+        trees_random(70 + (uint64_t)i, 1 + i % 4, i % 2 ? 90 : 400, 40, i == 3 ? 25 : 0);
+        check_forest(dev, ref);
+    }
+    trees_begin(0);
+    assert_int_equal(pt_cuda_forest_set(&kt.cuda, dev, &trees.d), PT_OK);
+    assert_int_equal(dev->n_tokens, 0);
+}
+static void test_again(void **) { with_caps(400, 300, again); }
+
+/* What forest_bytes says is what forest_new takes; it grows with both caps; what does not fit is refused and changes nothing. */
+static void too_much(pt_forest *dev, pt_forest *)
+{
+    trees_random(5, 2, 60, 20, 0);
+    assert_int_equal(pt_cuda_forest_set(&kt.cuda, dev, &trees.d), PT_OK);
+    int32_t n = dev->n_tokens;
+    trees_random(6, 2, 120, 20, 0);
+    assert_int_equal(pt_cuda_forest_set(&kt.cuda, dev, &trees.d), PT_ESHAPE);
+    assert_int_equal(dev->n_tokens, n);
+}
+static void test_caps(void **)
+{
+    with_caps(64, 30, too_much);
+    kt_begin(PT_BF16);
+    size_t before = 0, total, after;
+    pt_forest_caps caps = {1000, 20}, none = {0, 0}, bad = {-1, 3};
+    pt_forest *f;
+    assert_int_equal(cudaMemGetInfo(&before, &total), cudaSuccess);
+    assert_int_equal(pt_cuda_forest_new(&kt.cuda, &f, &caps), PT_OK);
+    assert_int_equal(cudaMemGetInfo(&after, &total), cudaSuccess);
+    assert_true(before - after >= pt_cuda_forest_bytes(&kt.cuda, &caps) && before - after <= pt_cuda_forest_bytes(&kt.cuda, &caps) + 4096);
+    pt_cuda_forest_free(&kt.cuda, f);
+    assert_int_equal(cudaMemGetInfo(&after, &total), cudaSuccess);
+    assert_int_equal(before, after);
+    assert_int_equal(pt_cuda_forest_new(&kt.cuda, &f, &none), PT_OK);
+    pt_cuda_forest_free(&kt.cuda, f);
+    assert_int_equal(pt_cuda_forest_new(&kt.cuda, &f, &bad), PT_EARG);
+    assert_null(f);
+    size_t last = 0;
+    for (int32_t n = 0; n < 3000; n += 37) {
+        pt_forest_caps c = {n, n / 10};
+        assert_true(pt_cuda_forest_bytes(&kt.cuda, &c) >= last);
+        last = pt_cuda_forest_bytes(&kt.cuda, &c);
+    }
+    kt_end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_shapes), cmocka_unit_test(test_again), cmocka_unit_test(test_caps)};
+    return cmocka_run_group_tests_name("kernels_forest_lists", tests, NULL, NULL);
+}
