@@ -73,12 +73,22 @@ static void load_kernels_early(void)
     setenv("CUDA_MODULE_LOADING", "EAGER", 0);
 }
 
+/* Looked for first: the plugin brings libraries of several 100 MiB, in vain on a machine without a driver. */
+static pt_status find_driver(void)
+{
+    void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+    if (!driver) return pt_fail(PT_ENOSUP, "no NVIDIA driver is installed (libcuda.so.1 is not found)");
+    dlclose(driver);
+    return PT_OK;
+}
+
 static pt_status load(pt_plugin which, opened *p)
 {
     char path[4096];
     const pt_ops *(*table)(void) = NULL;
     if (!find_file(file_names[which], path, sizeof path))
         return pt_fail(PT_ENOSUP, "%s is not beside the program: %s", file_names[which], how[which]);
+    if (which == PT_PLUGIN_CUDA) PT_RETURN(find_driver());
     load_kernels_early();
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) return pt_fail(PT_ENOSUP, "%s", dlerror());

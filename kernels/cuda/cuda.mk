@@ -34,7 +34,10 @@ $(BUILD)/.%-symbols: $(BUILD)/libptrain-%.so $(BUILD)/ptrain
 	@comm -23 $@.need $@.have > $@.lack; if [ -s $@.lack ]; then echo "error: $< needs what the program lacks (kernels/plugin.c):"; cat $@.lack; exit 1; fi
 	@touch $@
 
-.PHONY: cuda emulated
+# Tests of the program itself run it on the emulated device.
+emu-tests: $(BUILD)/.emulated-symbols
+
+.PHONY: cuda emulated emu-tests
 cuda: ## the GPU plugin: build/libptrain-cuda.so (CUDA toolkit 12 or 13)
 ifeq ($(NVCC),)
 	@echo "skipped: no nvcc: the CUDA plugin is not built (install the CUDA toolkit, or set NVCC=)"

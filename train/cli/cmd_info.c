@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "kernels/ops.h"
+#include "kernels/plugin.h"
 #include "train/cli/cli.h"
 #include "train/cli/schema.h"
 
@@ -26,6 +27,17 @@ static const char *library_state(const char *soname)
     return "found";
 }
 
+static void print_plugin(const char *name, pt_plugin which)
+{
+    const pt_ops *ops;
+    if (pt_plugin_open(which, &ops) == PT_OK) {
+        printf("%s yes\n", name);
+        return;
+    }
+    printf("%s no: %s\n", name, pt_err_msg());
+    pt_err_clear();
+}
+
 pt_status pt_cmd_doctor(pt_cli *c)
 {
     struct utsname u;
@@ -40,7 +52,9 @@ pt_status pt_cmd_doctor(pt_cli *c)
     printf("GEMM           f32 %.0f GF/s, bf16 %.0f GF/s: compute auto takes %s\n", f32, bf16, bf16 > f32 ? "bf16" : "f32");
     printf("ranks          %s\n", PT_WITH_MPI ? "MPI (mpirun -n N ptrain CONFIG)" : "one process (built with WITH_MPI=0)");
     printf("GPU driver     libcuda %s\n", library_state("libcuda.so.1"));
-    printf("devices        cpu\n");
+    printf("device cpu     yes\n");
+    print_plugin("device cuda    ", PT_PLUGIN_CUDA);
+    print_plugin("device emulated", PT_PLUGIN_EMULATED);
     return PT_OK;
 }
 

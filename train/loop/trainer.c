@@ -143,7 +143,7 @@ done:
     return rc;
 }
 
-/* A device failed in the middle: which step, and from where the run can go on. */
+/* A device or another rank failed in the middle: which step, and from where the run can go on. */
 static pt_status name_step(const pt_run *r, pt_status rc)
 {
     if (r->saved) return pt_fail_prefix(rc, "step %lld (the checkpoint of step %lld is whole)", (long long)r->step + 1, (long long)r->saved);

@@ -1,0 +1,215 @@
+/* The host side of the CUDA backend: memory, copies through the pinned ring, fetches that arrive later, and its counts. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/rng.h"
+#include "emu.h"
+#include "kernels/cuda/device_cuda.h"
+#include "kernels/cuda/gemm_cuda.h"
+#include "kernels/cuda/ops_cuda.h"
+
+#define MUST(call)                                                                                  \
+    do {                                                                                            \
+        pt_status must_ = (call);                                                                   \
+        if (must_ != PT_OK) fail_msg("%s: %s: %s", #call, pt_status_name(must_), pt_err_msg());     \
+    } while (0)
+
+static pt_ctx ctx;
+static const pt_ops *ops;
+
+static int open_it(void **state)
+{
+    ops = pt_cuda_ops();
+    ctx = (pt_ctx){0};
+    MUST(ops->open(&ctx, PT_COMPUTE_BF16));
+    return 0;
+}
+static int close_it(void **state)
+{
+    ops->close(&ctx);
+    assert_null(ctx.device);
+    return 0;
+}
+
+static unsigned char *noise(size_t n, uint64_t seed)
+{
+    unsigned char *p = malloc(n);
+    assert_non_null(p);
+    for (size_t i = 0; i < n; i++) p[i] = (unsigned char)pt_hash_mix(seed, i);
+    return p;
+}
+
+static pt_view view_of(const pt_buf *b, size_t off, int64_t rows, int64_t cols, int64_t ld)
+{
+    return (pt_view){.buf = b, .off = off, .type = PT_U8, .rows = rows, .cols = cols, .ld = ld};
+}
+
+/* Larger than the ring, in pieces of odd sizes, the source overwritten at once. */
+static void test_ring(void **state)
+{
+    size_t n = (size_t)PT_STAGE_BLOCKS * PT_STAGE_BYTES * 3 / 2 + 12345, at = 0;
+    unsigned char *want = noise(n, 1), *got = malloc(n), *piece = malloc(n);
+    pt_buf b;
+    MUST(ops->alloc(&ctx, &b, n));
+    for (size_t k = 1; at < n; k++) {
+        size_t step = 1 + k * k * 977 % 700001;
+        if (step > n - at) step = n - at;
+        memcpy(piece, want + at, step);
+        MUST(ops->upload(&ctx, view_of(&b, at, 1, (int64_t)step, (int64_t)step), piece));
+        memset(piece, 0xEE, step);
+        at += step;
+    }
+    MUST(ops->download(&ctx, got, view_of(&b, 0, 1, (int64_t)n, (int64_t)n)));
+    assert_memory_equal(got, want, n);
+    ops->free(&ctx, &b);
+    free(want);
+    free(got);
+    free(piece);
+}
+
+/* Fetches are delivered by the next wait, or when the ring needs their block; later writes do not change them. */
+static void test_fetch(void **state)
+{
+    enum { COUNT = 40 };
+    size_t each = 300000;
+    unsigned char *want = noise(COUNT * each, 2), *got = calloc(COUNT, each);
+    pt_cuda_counts before, after;
+    pt_buf b;
+    MUST(ops->alloc(&ctx, &b, each));
+    pt_view v = view_of(&b, 0, 1, (int64_t)each, (int64_t)each);
+    for (int i = 0; i < COUNT; i++) {
+        MUST(ops->upload(&ctx, v, want + (size_t)i * each));
+        MUST(ops->fetch(&ctx, got + (size_t)i * each, v));
+    }
+    MUST(ops->sync(&ctx));
+    assert_memory_equal(got, want, COUNT * each);
+    /* small ones wait for nothing */
+    pt_cuda_counts_get(&before);
+    for (int i = 0; i < COUNT; i++) {
+        v.cols = v.ld = 100 + i;
+        MUST(ops->upload(&ctx, v, want + i));
+        MUST(ops->fetch(&ctx, got + i * 1000, v));
+    }
+    pt_cuda_counts_get(&after);
+    assert_int_equal(after.syncs, before.syncs);
+    MUST(ops->download(&ctx, got + COUNT * 1000, v));
+    pt_cuda_counts_get(&after);
+    assert_int_equal(after.syncs, before.syncs + 1);
+    for (int i = 0; i < COUNT; i++) assert_memory_equal(got + i * 1000, want + i, (size_t)(100 + i));
+    ops->free(&ctx, &b);
+    free(want);
+    free(got);
+}
+
+/* Rows with gaps: what lies between stays. */
+static void test_strides(void **state)
+{
+    enum { ROWS = 37, COLS = 61, LD = 80 };
+    unsigned char *all = noise(ROWS * LD, 3), *rows = noise(ROWS * COLS, 4), got[ROWS * LD], back[ROWS * COLS];
+    pt_buf b;
+    MUST(ops->alloc(&ctx, &b, ROWS * LD));
+    MUST(ops->upload(&ctx, view_of(&b, 0, 1, ROWS * LD, ROWS * LD), all));
+    MUST(ops->upload(&ctx, view_of(&b, 7, ROWS, COLS, LD), rows));
+    MUST(ops->download(&ctx, got, view_of(&b, 0, 1, ROWS * LD, ROWS * LD)));
+    for (int r = 0; r < ROWS; r++) memcpy(all + 7 + r * LD, rows + r * COLS, COLS);
+    assert_memory_equal(got, all, ROWS * LD);
+    MUST(ops->download(&ctx, back, view_of(&b, 7, ROWS, COLS, LD)));
+    assert_memory_equal(back, rows, ROWS * COLS);
+    MUST(ops->zero(&ctx, view_of(&b, 7, ROWS, COLS, LD)));
+    MUST(ops->download(&ctx, got, view_of(&b, 0, 1, ROWS * LD, ROWS * LD)));
+    for (int r = 0; r < ROWS; r++) memset(all + 7 + r * LD, 0, COLS);
+    assert_memory_equal(got, all, ROWS * LD);
+    assert_int_equal(ops->upload(&ctx, view_of(&b, 8, ROWS, COLS + 20, LD + 1), rows), PT_ESHAPE);
+    ops->free(&ctx, &b);
+    free(all);
+    free(rows);
+}
+
+/* Weights come in on the copy stream; compute waits for them. */
+static void test_adopt(void **state)
+{
+    size_t n = 5 << 20;
+    unsigned char *want = noise(n, 5), *copy = malloc(n), *got = malloc(n);
+    pt_cuda_counts before, after;
+    pt_buf a, b;
+    memcpy(copy, want, n);
+    pt_cuda_counts_get(&before);
+    MUST(ops->adopt(&ctx, &a, copy, n));
+    memset(copy, 0, n); /* on a device nothing of the host is kept */
+    MUST(ops->alloc(&ctx, &b, n));
+    pt_view va = view_of(&a, 0, 1, (int64_t)n, (int64_t)n), vb = view_of(&b, 0, 1, (int64_t)n, (int64_t)n);
+    va.type = vb.type = PT_F32;
+    va.cols = va.ld = vb.cols = vb.ld = (int64_t)n / 4;
+    MUST(ops->cast(&ctx, &(pt_cast_args){.y = vb, .x = va})); /* a kernel of the compute stream */
+    MUST(ops->download(&ctx, got, view_of(&b, 0, 1, (int64_t)n, (int64_t)n)));
+    assert_memory_equal(got, want, n);
+    pt_cuda_counts_get(&after);
+    assert_int_equal(after.allocs - before.allocs, 2);
+    assert_int_equal(after.bytes - before.bytes, 2 * n);
+    ops->free(&ctx, &a);
+    ops->free(&ctx, &b);
+    pt_cuda_counts_get(&after);
+    assert_int_equal(after.bytes, before.bytes);
+    free(want);
+    free(copy);
+    free(got);
+}
+
+static void test_memory(void **state)
+{
+    size_t left, total, again;
+    pt_buf b;
+    MUST(ops->memory(&ctx, &left, &total));
+    assert_true(left <= total);
+    MUST(ops->alloc(&ctx, &b, 1 << 20));
+    MUST(ops->memory(&ctx, &again, &total));
+    assert_int_equal(left - again, 1 << 20);
+    ops->free(&ctx, &b);
+    assert_int_equal(ops->alloc(&ctx, &b, total + 1), PT_ENOMEM);
+    assert_non_null(strstr(pt_err_msg(), "MiB of device memory asked for"));
+    assert_null(b.base);
+    assert_int_equal(pt_cuda_failed("cudaMemcpyAsync(a, b)", 700), PT_EINTERNAL);
+    assert_non_null(strstr(pt_err_msg(), "cudaMemcpyAsync: "));
+    assert_non_null(strstr(pt_err_msg(), "was the last before it: kernel ")); /* test_adopt launched one */
+}
+
+/* k = 0 clears or keeps; wrong sizes are refused. */
+static void test_gemm_edges(void **state)
+{
+    float host[6] = {1, 2, 3, 4, 5, 6}, got[6];
+    pt_buf b, scratch;
+    MUST(ops->alloc(&ctx, &b, sizeof host));
+    MUST(ops->alloc(&ctx, &scratch, PT_GEMM_SCRATCH));
+    pt_view v = {.buf = &b, .type = PT_F32, .rows = 1, .cols = 6, .ld = 6};
+    MUST(ops->upload(&ctx, v, host));
+    pt_cuda_gemm_args a = {.type = PT_F32, .ctype = PT_F32, .m = 2, .n = 2, .k = 0, .alpha = 1, .a = b.base, .lda = 1, .b = b.base, .ldb = 2,
+                           .beta = 1, .c = b.base, .ldc = 3, .scratch = scratch.base};
+    MUST(pt_cuda_gemm(&ctx, &a));
+    MUST(ops->download(&ctx, got, v));
+    assert_memory_equal(got, host, sizeof host);
+    a.beta = 0;
+    MUST(pt_cuda_gemm(&ctx, &a));
+    MUST(ops->download(&ctx, got, v));
+    assert_true(got[0] == 0 && got[1] == 0 && got[2] == 3 && got[3] == 0 && got[4] == 0 && got[5] == 6);
+    a.ldc = 1;
+    assert_int_equal(pt_cuda_gemm(&ctx, &a), PT_ESHAPE);
+    a.ldc = 3;
+    a.beta = 0.5f;
+    assert_int_equal(pt_cuda_gemm(&ctx, &a), PT_ESHAPE);
+    a.ctype = PT_BF16;
+    assert_int_equal(pt_cuda_gemm(&ctx, &a), PT_ENOSUP);
+    ops->free(&ctx, &b);
+    ops->free(&ctx, &scratch);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring),  cmocka_unit_test(test_fetch),  cmocka_unit_test(test_strides),
+                                       cmocka_unit_test(test_adopt), cmocka_unit_test(test_memory), cmocka_unit_test(test_gemm_edges)};
+    return cmocka_run_group_tests(tests, open_it, close_it);
+}
