@@ -360,6 +360,8 @@ extern "C" pt_status pt_nccl_open(const pt_nccl_open_args *a, pt_comm **out)
     PT_TRY(s->host->broadcast(s->host, &id, sizeof id, 0));
     PT_TRY(nccl_ok(s, api.ncclCommInitRank(&s->comm, c->size, id, c->rank), "ncclCommInitRank"));
     PT_TRY(first_sum(c));
+    PT_TRY(CUDA_OK(cudaFree(s->one.base))); /* all memory that stays is the plan's */
+    s->one.base = NULL;
     PT_TRY(s->host->barrier(s->host));
     *out = c;
     c = NULL;

@@ -56,7 +56,7 @@ static void set_schedule(pt_run *r)
 static pt_status open_device_comm(pt_run *r)
 {
     pt_nccl_open_fn open = NULL;
-    if (r->comm->size < 2 || !r->ctx.ops->memory) return PT_OK;
+    if (r->comm->size < 2 || !r->ctx.ops->memory || r->comm->allreduce_start) return PT_OK; /* or the caller's does it */
     *(void **)&open = pt_plugin_symbol(r->ctx.ops, "pt_nccl_open");
     if (!open) return PT_OK; /* a table that a test brought: its memory is reached by copies */
     PT_RETURN(open(&(pt_nccl_open_args){.host = r->comm}, &r->device_comm));
@@ -107,7 +107,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     PT_TRY(pt_run_open_loaders(r));
     PT_TRY(pt_setup_model(cfg, &r->ctx, &r->base, &r->model));
     PT_TRY(open_optimiser(r));
-    if (r->device_comm) pt_optim_before_wait(r->optim, settle, r->device_comm);
+    if (r->comm->settle) pt_optim_before_wait(r->optim, settle, r->comm);
     PT_TRY(pt_run_make_plan(r));
     set_schedule(r);
     PT_TRY(agree(r));
@@ -138,7 +138,7 @@ pt_status pt_run_commit(pt_run *r)
     PT_TRY(pt_model_commit(r->model));
     PT_TRY(pt_optim_commit(r->optim));
     PT_TRY(alloc_channels(r));
-    if (r->device_comm) PT_TRY(pt_overlap_new(&r->overlap, r->device_comm, r->model, r->ctx.stream));
+    if (r->comm->allreduce_start) PT_TRY(pt_overlap_new(&r->overlap, r->comm, r->model, r->ctx.stream));
     r->committed = true;
     if (r->reference == PT_REFERENCE_STORED) PT_TRY(pt_run_store_reference(r));
     if (r->resume) PT_TRY(pt_run_load(r));

@@ -37,7 +37,7 @@ typedef struct pt_run {
     int64_t skipped, bad_in_row;
     double last_loss, last_eval;
     pt_metrics *metrics; /* rank 0 */
-    struct pt_overlap *overlap; /* with device_comm (overlap.h) */
+    struct pt_overlap *overlap; /* where comm has allreduce_start (overlap.h) */
 } pt_run;
 
 /* What one step, or one pass of evaluation, gave, summed over micro-batches and ranks. */

@@ -1,0 +1,180 @@
+/* The trainer on two and three emulated devices, with slices of the gradient so small that many are on their way while backward runs:
+ * the numbers of one device, the same bits for any size of slices; in the check build no kernel touches a slice between its start and
+ * the end of its sum. Ranks are children of this program. */
+#include "tests/invariant/loop_fixture.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "emu.h"
+#include "kernels/cuda/ops_cuda.h"
+#include "train/dist/launch.h"
+#include "train/dist/nccl.h"
+
+enum { STEPS = 2, MOST = 40000 };
+static char work[64], rows_file[2][128];
+
+typedef struct result {
+    double loss[STEPS], norm[STEPS];
+    int steps;
+    int64_t n;
+    float weights[MOST];
+} result;
+
+static void keep_step(void *user, const pt_step_report *r)
+{
+    result *out = user;
+    out->loss[out->steps] = r->loss;
+    out->norm[out->steps++] = r->grad_norm;
+}
+static void keep_weights(void *user, pt_ctx *ctx, pt_model *m, int64_t step)
+{
+    result *out = user;
+    pt_view v = pt_model_param_view(m);
+    out->n = v.cols;
+    if (v.cols <= MOST) MUST(ctx->ops->download(ctx, out->weights, v)); /* as they are before this step: after the others */
+}
+
+static pt_config config_of(pt_dataset_spec *spec, bool full, const char *out)
+{
+    pt_config c = small_config(spec, rows_file[!full], out);
+    c.objective = full ? PT_OBJ_SFT : PT_OBJ_DPO;
+    c.adapter = full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
+    c.init.tie_word_embeddings = true;
+    c.micro_batch_size = 1;
+    c.sequence_len = 96;
+    c.batch_rows = 3;
+    c.max_steps = STEPS;
+    c.cache_dir = work;
+    return c;
+}
+
+/* look: weights are read before each step, which makes the run wait between backward and the optimiser; else as a run is. */
+static pt_status train(pt_comm *comm, bool full, bool look, const char *name, result *out)
+{
+    char dir[128];
+    pt_dataset_spec spec;
+    snprintf(dir, sizeof dir, "%s/%s", work, name);
+    pt_config c = config_of(&spec, full, dir);
+    pt_train_hooks hooks = {.user = out, .comm = comm, .ops = pt_cuda_ops(), .on_step = keep_step, .on_gradients = look ? keep_weights : NULL};
+    memset(out, 0, sizeof *out);
+    return pt_train_run(&c, &hooks, NULL);
+}
+
+static int free_port(void)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof a;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && getsockname(fd, (struct sockaddr *)&a, &n) == 0);
+    close(fd);
+    return ntohs(a.sin_port);
+}
+
+static int as_rank(pt_launch l, size_t bucket, bool full, bool look, const char *name, result *out)
+{
+    pt_comm *host = NULL, *dev = NULL;
+    pt_status rc = l.size > 1 ? pt_comm_tcp(&l, &host) : PT_OK;
+    if (rc == PT_OK && host) rc = pt_nccl_open(&(pt_nccl_open_args){.host = host, .bucket_bytes = bucket}, &dev);
+    if (rc == PT_OK) rc = train(dev, full, look, name, out);
+    if (rc != PT_OK) fprintf(stderr, "rank %d: %s\n", l.rank, pt_err_msg());
+    if (rc != PT_OK && host) host->abort(host, 1);
+    if (dev) dev->close(dev);
+    if (host) host->close(host);
+    return rc != PT_OK;
+}
+
+/* One run of `ranks` processes (1: without a communicator); rank 0's numbers. The parent itself never uses the device or threads. */
+static void run_ranks(int ranks, size_t bucket, bool full, bool look, const char *name, result *out)
+{
+    pt_launch l = {.kind = PT_LAUNCH_TCP, .size = ranks, .local_rank = -1, .host = "127.0.0.1", .join_seconds = 60, .wait_seconds = 60};
+    pid_t pids[4];
+    int fd[2], bad = 0;
+    l.port = free_port();
+    assert_int_equal(pipe(fd), 0);
+    fflush(NULL);
+    for (l.rank = 0; l.rank < ranks; l.rank++) {
+        pids[l.rank] = fork();
+        assert_true(pids[l.rank] >= 0);
+        if (pids[l.rank]) continue;
+        close(fd[0]);
+        int code = as_rank(l, bucket, full, look, name, out);
+        const char *p = (const char *)out;
+        for (size_t at = 0; l.rank == 0 && code == 0 && at < sizeof *out;) {
+            ssize_t k = write(fd[1], p + at, sizeof *out - at);
+            if (k <= 0) code = 1;
+            else at += (size_t)k;
+        }
+        _exit(code);
+    }
+    close(fd[1]);
+    size_t got = 0;
+    for (ssize_t k; got < sizeof *out && (k = read(fd[0], (char *)out + got, sizeof *out - got)) > 0;) got += (size_t)k;
+    close(fd[0]);
+    for (int r = 0; r < ranks; r++) {
+        int st;
+        assert_int_equal(waitpid(pids[r], &st, 0), pids[r]);
+        bad |= st;
+    }
+    if (bad || got != sizeof *out) fail_msg("%s: a rank failed", name);
+    assert_int_equal(out->steps, STEPS);
+}
+
+static void near_to(const result *a, const result *b)
+{
+    for (int i = 0; i < STEPS; i++) {
+        assert_true(fabs(a->loss[i] - b->loss[i]) <= 1e-5 * fabs(b->loss[i]));
+        assert_true(fabs(a->norm[i] - b->norm[i]) <= 1e-5 * fabs(b->norm[i]));
+    }
+}
+static void same(const result *a, const result *b)
+{
+    assert_memory_equal(a->loss, b->loss, sizeof a->loss);
+    assert_memory_equal(a->norm, b->norm, sizeof a->norm);
+}
+
+/* For the check build, which looks at every access: one run. */
+static void test_checked(void **state)
+{
+    static result one;
+    run_ranks(2, 2048, true, false, "checked", &one);
+}
+
+static void compare(bool full, int ranks)
+{
+    static result one, small, large, seen, again;
+    run_ranks(1, 0, full, false, "one", &one);
+    run_ranks(ranks, 2048, full, false, "small", &small);
+    run_ranks(ranks, (size_t)1 << 22, full, false, "large", &large);
+    near_to(&small, &one);
+    same(&small, &large);
+    if (!full) return;
+    run_ranks(ranks, 2048, full, true, "seen", &seen);
+    run_ranks(ranks, (size_t)1 << 22, full, true, "again", &again);
+    same(&small, &seen);
+    assert_true(seen.n > 512 * 8 && seen.n <= MOST); /* more than a few slices */
+    assert_memory_equal(seen.weights, again.weights, (size_t)seen.n * sizeof *seen.weights);
+}
+
+static void test_full(void **state)
+{
+    compare(true, 2);
+}
+static void test_dpo(void **state)
+{
+    compare(false, 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_full), cmocka_unit_test(test_dpo)}, check[] = {cmocka_unit_test(test_checked)};
+    temp_folder(work);
+    for (int p = 0; p < 2; p++) {
+        snprintf(rows_file[p], sizeof rows_file[p], "%s/%s.jsonl", work, p ? "pairs" : "rows");
+        write_rows(rows_file[p], 16, p == 1);
+    }
+    int bad = strcmp(emu_build(), "check") ? cmocka_run_group_tests(tests, NULL, NULL) : cmocka_run_group_tests(check, NULL, NULL);
+    pt_dir_remove(work);
+    return bad;
+}
