@@ -160,11 +160,12 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
 }
 
 /* ---- dk and dv ----------------------------------------------------------------------------------------------------------------------- */
-/* A block: 16 keys a warp (rows of the products), `queries` of one head at a time (columns). For D = 256 a block sums half of the
- * features of dk and dv: blockIdx.y says which. */
-template <int D> struct dkv_shape {
-    static constexpr int warps = D <= 128 ? 4 : 2, threads = 32 * warps, keys = 16 * warps, queries = D <= 64 ? 64 : D <= 128 ? 32 : 16;
+/* A block: sets of warps with 16 keys each (rows of the products), `queries` of one head at a time (columns). For D = 256 two warps share
+ * a set of keys, each sums half of the features of dk and dv. SMALL: for 99 KB of shared memory a block (sm_86, sm_89). */
+template <int D, bool SMALL> struct dkv_shape {
     static constexpr int part = D <= 128 ? D : 128; /* features of dk and dv */
+    static constexpr int sets = SMALL && D > 128 ? 2 : 4, warps = sets * D / part, threads = 32 * warps, keys = 16 * sets;
+    static constexpr int queries = D <= 64 ? 64 : SMALL && D > 128 ? 16 : 32;
     static constexpr int own = keys * pt_rows<D>::ld, tile = queries * pt_rows<D>::ld;
     static constexpr int stats = 4 * queries; /* bf16 elements of a stage's stats */
     static constexpr int stage = 2 * tile + stats;
@@ -199,22 +200,22 @@ PT_DEV void dkv_scores(float s[N / 8][4], float dp[N / 8][4], const float *stats
 }
 
 /* What a block copies next: tiles of queries of one head after the other. */
-template <int D, bool WIDE> struct query_feed {
-    pt_feed<D, dkv_shape<D>::queries, dkv_shape<D>::threads, WIDE> rows;
-    pt_tile_walk<dkv_shape<D>::queries> walk;
+template <int D, bool SMALL, bool WIDE> struct query_feed {
+    pt_feed<D, dkv_shape<D, SMALL>::queries, dkv_shape<D, SMALL>::threads, WIDE> rows;
+    pt_tile_walk<dkv_shape<D, SMALL>::queries> walk;
     const float *stats; /* the thread's number of token 0 */
     int left, heads;    /* tiles and heads still to come after the present one */
 };
 
-template <int D, bool WIDE> PT_DEV void feed_queries(const query_feed<D, WIDE> *f, bf16 *stage)
+template <int D, bool SMALL, bool WIDE> PT_DEV void feed_queries(const query_feed<D, SMALL, WIDE> *f, bf16 *stage)
 {
-    using S = dkv_shape<D>;
+    using S = dkv_shape<D, SMALL>;
     int q0 = f->walk.at * S::queries, at = (int)threadIdx.x;
     feed_tiles(&f->rows, stage, q0);
     if (at < 2 * S::queries) cp_async4_zfill(reinterpret_cast<float *>(stage + 2 * S::tile) + at, f->stats + 2 * (int64_t)q0, q0 + at / 2 < f->rows.n ? 4 : 0);
 }
 /* To the next tile, of the next head after a head's last. */
-template <int D, bool WIDE> PT_DEV void feed_next(query_feed<D, WIDE> *f, const backward &a, const int2 *run, int all)
+template <int D, bool SMALL, bool WIDE> PT_DEV void feed_next(query_feed<D, SMALL, WIDE> *f, const backward &a, const int2 *run, int all)
 {
     if (f->left > 0) {
         walk_next(&f->walk);
@@ -230,11 +231,11 @@ template <int D, bool WIDE> PT_DEV void feed_next(query_feed<D, WIDE> *f, const 
 }
 
 /* One tile of queries. along_q, across_q: the lane's addresses in it, stats: of the lane's first two queries. */
-template <int D, bool MASKED>
+template <int D, bool SMALL, bool MASKED>
 PT_DEV void dkv_tile(float dk[][4], float dv[][4], const bf16 *k_rows, const bf16 *v_rows, const bf16 *along_q, const bf16 *across_q,
                      const float *stats, float scale2, const pt_tile_list &l, const pt_token key[2], const int end[2], int q0)
 {
-    using S = dkv_shape<D>;
+    using S = dkv_shape<D, SMALL>;
     constexpr int N = S::queries;
     float s[N / 8][4], dp[N / 8][4];
     product_t<D, N>(s, k_rows, along_q);
@@ -244,20 +245,21 @@ PT_DEV void dkv_tile(float dk[][4], float dv[][4], const bf16 *k_rows, const bf1
     add_product<D, S::part, N>(dk, dp, across_q);
 }
 
-template <int D, bool WIDE> __global__ void __launch_bounds__(dkv_shape<D>::threads) attention_dkv_k(backward a)
+template <int D, bool SMALL, bool WIDE> __global__ void __launch_bounds__(dkv_shape<D, SMALL>::threads) attention_dkv_k(backward a)
 {
-    using S = dkv_shape<D>;
+    using S = dkv_shape<D, SMALL>;
     constexpr int BLOCKS = PT_TILE / S::keys; /* that share a tile of the list */
     DYN_SHARED(bf16, smem);
     bf16 *ring = smem + 2 * S::own, *to = ring;
-    int n = a.list.n, at = (int)blockIdx.x, kv = at % a.n_kv, c0 = (int)blockIdx.y * S::part, head = kv * a.group;
+    int n = a.list.n, at = (int)blockIdx.x, kv = at % a.n_kv, head = kv * a.group;
+    int warp = __shfl_sync(PT_FULL, warp_id(), 0), set = warp % S::sets, c0 = warp / S::sets * S::part;
     int4 block = vld(a.list.blocks + at / a.n_kv / BLOCKS);
     const int2 *run = a.list.runs + block.y;
     int k0 = block.x * PT_TILE + at / a.n_kv % BLOCKS * S::keys;
     int full = block.z * pt_tile_walk<S::queries>::parts, all = block.w * pt_tile_walk<S::queries>::parts;
     load_tile<D, S::keys, S::threads, WIDE>(smem, a.k + (int64_t)kv * a.dim, a.ld_k, k0, n, a.dim);
     load_tile<D, S::keys, S::threads, WIDE>(smem + S::own, a.v + (int64_t)kv * a.dim, a.ld_v, k0, n, a.dim);
-    query_feed<D, WIDE> feed;
+    query_feed<D, SMALL, WIDE> feed;
     feed_begin(&feed.rows, a.q + (int64_t)head * a.dim, a.ld_q, a.dout + (int64_t)head * a.dim, a.ld_dout, n, a.dim);
     feed.stats = reinterpret_cast<const float *>(a.stats + (int64_t)head * n) + threadIdx.x;
     walk_begin(&feed.walk, run);
@@ -265,13 +267,13 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dkv_shape<D>::thre
     feed.heads = a.group - 1;
     feed_queries(&feed, to);
     cp_async_commit();
-    int lo = k0 + warp_id() * 16 + lane_id() / 4, hi = lo + 8; /* tokens of rows g, g + 8 */
+    int lo = k0 + set * 16 + lane_id() / 4, hi = lo + 8; /* tokens of rows g, g + 8 */
     pt_token key[2] = {token_at(a.list, lo), token_at(a.list, hi)};
     int end[2] = {lo < n ? a.list.end_of[lo] : 0, hi < n ? a.list.end_of[hi] : 0};
     float dk[S::part / 8][4], dv[S::part / 8][4], scale2 = a.scale * PT_LOG2E;
     clear<S::part / 8>(dk);
     clear<S::part / 8>(dv);
-    const bf16 *k_rows = smem + warp_id() * 16 * pt_rows<D>::ld + across<D>(), *v_rows = k_rows + S::own;
+    const bf16 *k_rows = smem + set * 16 * pt_rows<D>::ld + across<D>(), *v_rows = k_rows + S::own;
     const bf16 *along_q = ring + along<D>(), *across_q = ring + c0 + across<D>();
     const float *stats = reinterpret_cast<const float *>(ring + 2 * S::tile) + lane_id() % 4 * 4;
     int turn = S::stage, now = 0;
@@ -298,13 +300,13 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dkv_shape<D>::thre
 #pragma unroll 1
         for (; i < full; i++) {
             next();
-            dkv_tile<D, false>(dk, dv, k_rows, v_rows, along_q, across_q, stats, scale2, a.list, key, end, now);
+            dkv_tile<D, SMALL, false>(dk, dv, k_rows, v_rows, along_q, across_q, stats, scale2, a.list, key, end, now);
             swap();
         }
 #pragma unroll 1
         for (; i < all; i++) {
             next();
-            dkv_tile<D, true>(dk, dv, k_rows, v_rows, along_q, across_q, stats, scale2, a.list, key, end, now);
+            dkv_tile<D, SMALL, true>(dk, dv, k_rows, v_rows, along_q, across_q, stats, scale2, a.list, key, end, now);
             swap();
         }
     }
@@ -341,19 +343,33 @@ template <int D, bool WIDE> pt_status launch_dq(pt_ctx *ctx, const pt_attention_
     dim3 grid((unsigned)k.list.n_blocks * (unsigned)(k.n_kv * p.sets));
     return pt_launch(attention_dq_k<D, WIDE>, grid, dim3(dq_shape<D>::threads), dq_shape<D>::bytes, pt_stream(ctx), k);
 }
-template <int D, bool WIDE> pt_status launch_dkv(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
+template <int D, bool SMALL, bool WIDE> pt_status launch_dkv(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
-    using S = dkv_shape<D>;
+    using S = dkv_shape<D, SMALL>;
     backward k = arguments(a, stats);
     k.list = pt_cuda_forest_list(a->forest, PT_KEY_LIST);
-    dim3 grid((unsigned)k.list.n_blocks * (unsigned)(k.n_kv * PT_TILE / S::keys), D / S::part);
-    return pt_launch(attention_dkv_k<D, WIDE>, grid, dim3(S::threads), S::bytes, pt_stream(ctx), k);
+    dim3 grid((unsigned)k.list.n_blocks * (unsigned)(k.n_kv * PT_TILE / S::keys));
+    return pt_launch(attention_dkv_k<D, SMALL, WIDE>, grid, dim3(S::threads), S::bytes, pt_stream(ctx), k);
+}
+template <int D, bool SMALL> pt_status launch_dkv(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
+{
+    return wide(a) ? launch_dkv<D, SMALL, true>(ctx, a, stats) : launch_dkv<D, SMALL, false>(ctx, a, stats);
+}
+/* Does a block get `bytes` of shared memory on this chip? */
+bool fits(size_t bytes)
+{
+    int id = 0, most = 0;
+    if (cudaGetDevice(&id) != cudaSuccess) return false;
+    return cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, id) == cudaSuccess && (size_t)most >= bytes;
 }
 } // namespace
 
 pt_status pt_attention_dq_bf16(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
-    if (!wide(a)) return a->dim <= 64 ? launch_dq<64, false>(ctx, a, stats) : a->dim <= 128 ? launch_dq<128, false>(ctx, a, stats) : launch_dq<256, false>(ctx, a, stats);
+    if (!wide(a)) {
+        if (a->dim <= 64) return launch_dq<64, false>(ctx, a, stats);
+        return a->dim <= 128 ? launch_dq<128, false>(ctx, a, stats) : launch_dq<256, false>(ctx, a, stats);
+    }
     if (a->dim <= 64) return launch_dq<64, true>(ctx, a, stats);
     if (a->dim <= 96) return launch_dq<96, true>(ctx, a, stats);
     if (a->dim <= 128) return launch_dq<128, true>(ctx, a, stats);
@@ -362,9 +378,9 @@ pt_status pt_attention_dq_bf16(pt_ctx *ctx, const pt_attention_bwd_args *a, floa
 
 pt_status pt_attention_dkv_bf16(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
-    if (!wide(a)) return a->dim <= 64 ? launch_dkv<64, false>(ctx, a, stats) : a->dim <= 128 ? launch_dkv<128, false>(ctx, a, stats) : launch_dkv<256, false>(ctx, a, stats);
-    if (a->dim <= 64) return launch_dkv<64, true>(ctx, a, stats);
-    if (a->dim <= 96) return launch_dkv<96, true>(ctx, a, stats);
-    if (a->dim <= 128) return launch_dkv<128, true>(ctx, a, stats);
+    if (a->dim <= 64) return launch_dkv<64, false>(ctx, a, stats);
+    if (a->dim <= 96 && wide(a)) return launch_dkv<96, false, true>(ctx, a, stats);
+    if (a->dim <= 128) return launch_dkv<128, false>(ctx, a, stats);
+    if (fits(dkv_shape<256, false>::bytes)) return launch_dkv<256, false>(ctx, a, stats);
     return launch_dkv<256, true>(ctx, a, stats);
 }

@@ -4,6 +4,7 @@
 
 extern "C" {
 #include "base/mem.h"
+#include "kernels/cuda/ops_cuda.h"
 }
 
 namespace {
@@ -17,11 +18,9 @@ struct range {
 struct device_forest {
     pt_forest head; /* first: what the checks shared by all backends read; its arrays are the host forest's */
     pt_forest *host;
-    int32_t *dev;
-    int32_t *staging[2]; /* pinned; used in turn, so that a batch is laid out while the last one's copy is on its way */
-    cudaEvent_t sent[2];
-    int turn;
-    size_t ints; /* of dev and of each staging buffer */
+    pt_buf dev;
+    int32_t *lists; /* as they are sent */
+    size_t ints;    /* of both */
     /* of the present batch, in ints from the start */
     size_t at_end, at_pos, at_blocks[PT_LISTS], at_runs[PT_LISTS];
     int n_blocks[PT_LISTS];
@@ -53,12 +52,6 @@ size_t most_ints(const pt_forest_caps *caps)
         ints += 4 * blocks + 2 * runs + 2; /* 2: blocks are aligned to 16 bytes */
     }
     return (size_t)ints + 4;
-}
-
-pt_status cuda_ok(const char *what, cudaError_t e)
-{
-    if (e == cudaSuccess) return PT_OK;
-    return pt_fail(e == cudaErrorMemoryAllocation ? PT_ENOMEM : PT_EINTERNAL, "forest: %s: %s", what, cudaGetErrorString(e));
 }
 
 /* Over tokens [from, to) of a block of keys or queries; beyond the last token nothing is seen. */
@@ -107,7 +100,7 @@ int descending(const void *pa, const void *pb)
     return a > b ? -1 : a < b;
 }
 
-/* Lays list l out at int `at` of the staging buffer; returns the end. */
+/* Lays list l out at int `at` of out; returns the end. */
 size_t build(device_forest *d, int l, int32_t *out, size_t at)
 {
     const pt_forest *f = d->host;
@@ -164,11 +157,12 @@ size_t build_all(device_forest *d, int32_t *out)
 pt_tile_list pt_cuda_forest_list(const pt_forest *f, int list)
 {
     const device_forest *d = (const device_forest *)(const void *)f;
+    const int32_t *dev = (const int32_t *)(const void *)d->dev.base;
     pt_tile_list t = {};
-    t.blocks = (const int4 *)(const void *)(d->dev + d->at_blocks[list]);
-    t.runs = (const int2 *)(const void *)(d->dev + d->at_runs[list]);
-    t.end_of = d->dev + d->at_end;
-    t.pos = d->dev + d->at_pos;
+    t.blocks = (const int4 *)(const void *)(dev + d->at_blocks[list]);
+    t.runs = (const int2 *)(const void *)(dev + d->at_runs[list]);
+    t.end_of = dev + d->at_end;
+    t.pos = dev + d->at_pos;
     t.n_blocks = d->n_blocks[list];
     t.tokens = tokens_of(list);
     t.n = d->head.n_tokens;
@@ -182,15 +176,9 @@ extern "C" void pt_cuda_forest_free(pt_ctx *ctx, pt_forest *f)
 {
     device_forest *d = (device_forest *)(void *)f;
     if (!d) return;
-    for (int i = 0; i < 2; i++) {
-        if (d->sent[i]) cudaEventSynchronize(d->sent[i]), cudaEventDestroy(d->sent[i]);
-        if (d->staging[i]) cudaFreeHost(d->staging[i]);
-    }
-    if (d->dev) {
-        cudaStreamSynchronize(pt_stream(ctx)); /* kernels may still read the lists */
-        cudaFree(d->dev);
-    }
+    pt_cuda_free(ctx, &d->dev);
     pt_forest_host_free(d->host);
+    free(d->lists);
     free(d->tiles);
     free(d->statuses);
     free(d->blocks);
@@ -202,22 +190,17 @@ extern "C" pt_status pt_cuda_forest_new(pt_ctx *ctx, pt_forest **out, const pt_f
 {
     pt_status rc = PT_OK;
     device_forest *d = NULL;
-    size_t bytes = 0;
     *out = NULL;
     PT_TRY(pt_alloc0(&d, 1));
     PT_TRY(pt_forest_host_new(&d->host, caps));
     d->head = *d->host;
     d->ints = most_ints(caps);
-    bytes = d->ints * sizeof(int32_t);
+    PT_TRY(pt_alloc0(&d->lists, d->ints));
     PT_TRY(pt_alloc0(&d->tiles, tiles_of(caps->max_tokens) + 1));
     PT_TRY(pt_alloc0(&d->statuses, tiles_of(caps->max_tokens) + 1));
     PT_TRY(pt_alloc0(&d->blocks, caps->max_tokens / 16 + 1));
     PT_TRY(pt_alloc0(&d->order, caps->max_tokens / 16 + 1));
-    PT_TRY(cuda_ok("tile lists", cudaMalloc((void **)&d->dev, bytes)));
-    for (int i = 0; i < 2; i++) {
-        PT_TRY(cuda_ok("pinned memory", cudaMallocHost((void **)&d->staging[i], bytes)));
-        PT_TRY(cuda_ok("event", cudaEventCreateWithFlags(&d->sent[i], cudaEventDisableTiming)));
-    }
+    PT_TRY(pt_cuda_alloc(ctx, &d->dev, d->ints * sizeof(int32_t)));
     *out = &d->head;
     d = NULL;
 done:
@@ -231,13 +214,7 @@ extern "C" pt_status pt_cuda_forest_set(pt_ctx *ctx, pt_forest *f, const pt_fore
     PT_RETURN(pt_forest_host_set(d->host, desc));
     d->head = *d->host;
     if (!desc->n_tokens) return PT_OK;
-    int turn = d->turn;
-    /* The copy before last is long done as a rule: asking first spares the wait. */
-    if (cudaEventQuery(d->sent[turn]) != cudaSuccess)
-        PT_RETURN(cuda_ok("waiting for an earlier upload", cudaEventSynchronize(d->sent[turn])));
-    size_t ints = build_all(d, d->staging[turn]);
-    d->turn = !turn;
-    PT_RETURN(cuda_ok("upload", cudaMemcpyAsync(d->dev, d->staging[turn], ints * sizeof(int32_t), cudaMemcpyHostToDevice,
-                                               pt_stream(ctx))));
-    return cuda_ok("event", cudaEventRecord(d->sent[turn], pt_stream(ctx)));
+    int64_t ints = (int64_t)build_all(d, d->lists);
+    pt_view to = {&d->dev, 0, PT_I32, 1, ints, ints};
+    return pt_cuda_upload(ctx, to, d->lists);
 }

@@ -1,5 +1,5 @@
-/* The tile lists of a segment forest on the device (kernels/attention.h). Built on the host once per batch, sent by one copy from
- * pinned memory on ctx's stream; the attention kernels only walk them.
+/* The tile lists of a segment forest on the device (kernels/attention.h). Built on the host once per batch, sent by one upload
+ * on ctx's stream; the attention kernels only walk them.
  *
  * Keys come in tiles of 64 tokens, queries in blocks of T = 16, 32, 64 or 128 tokens (one list each: the kernel picks T by the
  * heads that share its keys); for dk and dv there is the transposed list, of blocks of 64 queries that see a tile of 64 keys. A

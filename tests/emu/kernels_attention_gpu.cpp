@@ -4,10 +4,7 @@
 #include "tests/emu/trees.h"
 
 extern "C" {
-pt_status pt_cuda_forest_new(pt_ctx *, pt_forest **, const pt_forest_caps *);
-pt_status pt_cuda_forest_set(pt_ctx *, pt_forest *, const pt_forest_desc *);
-size_t pt_cuda_forest_bytes(pt_ctx *, const pt_forest_caps *);
-void pt_cuda_forest_free(pt_ctx *, pt_forest *);
+#include "kernels/cuda/ops_cuda.h"
 }
 
 /* By ancestry, not by subtree ends. */
@@ -258,11 +255,56 @@ static void test_no_rows(void **)
     end(&p);
 }
 
+/* A chip with 99 KB of shared memory a block: everything fits, and heads of 256 features take their smaller shapes. */
+static void test_small_chip(void **)
+{
+    assert_true(emu_setting("ARCH", "86"));
+    for (int dim : {64, 128, 130, 256}) {
+        problem p = problem_of(PT_BF16, 2, 1, dim, 0);
+        trees_random((uint64_t)dim, 2, 70, 60, 0);
+        compare(&p, 5);
+        p.type = PT_F32;
+        if (dim >= 128) compare(&p, 6);
+    }
+    assert_true(emu_setting("ARCH", "80"));
+}
+
+/* Check build: no access of a warp to shared memory meets a bank conflict (but with 96 features: a copy's eight lanes may pass from a row's
+ * end to the next row). */
+static void test_counters(void **)
+{
+    if (strcmp(emu_build(), "check") != 0) skip();
+    assert_true(emu_setting("COUNT", "1"));
+    for (int dim : {64, 96, 128, 256}) {
+        problem p = problem_of(PT_BF16, 2, 1, dim, 0);
+        trees_begin(0);
+        trees_add(-1, 128);
+        begin(&p, 1);
+        emu_counts_reset();
+        run_forward(&p, true);
+        kt_put(p.o), kt_put(p.lse);
+        run_backward(&p);
+        for (const char *name : {"attention_fwd_k", "attention_dq_k", "attention_dkv_k"}) {
+            const emu_kernel_counts *c = emu_counts_of(name);
+            assert_non_null(c);
+            double cycles = (double)c->shared_cycles / (double)c->shared_accesses;
+            print_message("# figure %s %d: %.3f cycles a shared access, worst %d\n", name, dim, cycles, (int)c->shared_worst);
+            if (dim == 96) assert_true(cycles < 1.02 && c->shared_worst <= 2);
+            else assert_true(c->shared_worst == 1);
+        }
+        end(&p);
+    }
+    assert_true(emu_setting("COUNT", "0"));
+}
+
 int main(void)
 {
+    kt_open = pt_cuda_open;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bf16),         cmocka_unit_test(test_f32),     cmocka_unit_test(test_special), cmocka_unit_test(test_large_logits),
-        cmocka_unit_test(test_without_lse), cmocka_unit_test(test_no_rows),
+        cmocka_unit_test(test_without_lse), cmocka_unit_test(test_no_rows), cmocka_unit_test(test_small_chip), cmocka_unit_test(test_counters),
     };
-    return cmocka_run_group_tests_name("kernels_attention_gpu", tests, NULL, NULL);
+    int rc = cmocka_run_group_tests_name("kernels_attention_gpu", tests, NULL, NULL);
+    kt_close();
+    return rc;
 }

@@ -7,10 +7,7 @@
 #include "tests/emu/trees.h"
 
 extern "C" {
-pt_status pt_cuda_forest_new(pt_ctx *, pt_forest **, const pt_forest_caps *);
-pt_status pt_cuda_forest_set(pt_ctx *, pt_forest *, const pt_forest_desc *);
-size_t pt_cuda_forest_bytes(pt_ctx *, const pt_forest_caps *);
-void pt_cuda_forest_free(pt_ctx *, pt_forest *);
+#include "kernels/cuda/ops_cuda.h"
 }
 
 enum { HIDDEN, SOME, ALL };
@@ -194,6 +191,9 @@ static void test_caps(void **)
 
 int main(void)
 {
+    kt_open = pt_cuda_open;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_shapes), cmocka_unit_test(test_again), cmocka_unit_test(test_caps)};
-    return cmocka_run_group_tests_name("kernels_forest_lists", tests, NULL, NULL);
+    int rc = cmocka_run_group_tests_name("kernels_forest_lists", tests, NULL, NULL);
+    kt_close();
+    return rc;
 }
