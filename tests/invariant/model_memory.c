@@ -119,6 +119,29 @@ static void test_generation_plan(void **state)
     bench_close(&b);
 }
 
+/* Sampling over a large vocabulary takes more workspace than anything else in a narrow model. */
+static void test_large_vocabulary(void **state)
+{
+    bench b = {.ctx = {.ops = &pt_ops_cpu}};
+    size_t bytes[PT_ROLE_COUNT];
+    int32_t ids[2] = {1, 9};
+    pt_ids prompt = {ids, 2, 2};
+    pt_gen_result r = {{0}, false, 0};
+    pt_model_config c = {.family = "llama", .hidden = 16, .layers = 1, .heads = 2, .kv_heads = 1, .head_dim = 8, .rot = 8, .ffn = 16, .vocab = 20000,
+                         .norm_eps = 1e-5f, .rope_theta = 1e4, .initializer_range = 0.02, .tied = true, .bos = -1, .eos = -1, .pad = -1};
+    pt_model_caps caps = {.tokens = 64, .segs = 4, .heads = 1, .rows = 1, .groups = 1, .decode_rows = 1, .decode_len = 16};
+    OK(pt_ops_cpu.open(&b.ctx, PT_COMPUTE_F32));
+    OK(pt_source_random(&b.src, &c, 3));
+    OK(pt_model_new(&b.m, &b.ctx, b.src, &(pt_model_options){0}));
+    OK(pt_model_plan(b.m, &caps, bytes));
+    OK(pt_model_commit(b.m));
+    pt_gen_options o = {.max_new_tokens = 3, .temperature = 1, .top_p = 1, .repetition_penalty = 1.1f, .slot = PT_SLOT_NONE};
+    OK(pt_generate(b.m, &prompt, 1, &o, &r, NULL, NULL));
+    assert_int_equal(r.ids.n, 3);
+    free(r.ids.ids);
+    bench_close(&b);
+}
+
 static void test_wrong_times(void **state)
 {
     bench b;
@@ -168,7 +191,7 @@ static void test_wrong_times(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan_is_allocation), cmocka_unit_test(test_generation_plan),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan_is_allocation), cmocka_unit_test(test_generation_plan), cmocka_unit_test(test_large_vocabulary),
                                        cmocka_unit_test(test_wrong_times)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

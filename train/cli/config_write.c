@@ -104,6 +104,7 @@ pt_status pt_config_yaml(const pt_config *c, pt_str *out)
     const pt_key *k = pt_schema(&n);
     for (size_t i = 0; i < n; i++) {
         if (!strcmp(k[i].name, "init")) continue; /* model_config writes it */
+        if (c->adapter == PT_ADAPTER_NONE && !strncmp(k[i].name, "lora_", 5)) continue; /* they have no effect, and would be warned of */
         if (c->lora_model_dir && ((!strcmp(k[i].name, "lora_r") && !c->lora_r_set) || (!strcmp(k[i].name, "lora_alpha") && !c->lora_alpha_set))) continue;
         PT_RETURN(put_key(out, c, &k[i]));
     }

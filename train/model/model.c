@@ -151,7 +151,9 @@ static pt_status dry_run(pt_model *m)
     one.end = 1;
     PT_RETURN(pt_decode_step(m, 1, &p));
     one.end = m->caps.decode_rows;
-    return pt_decode_step(m, m->caps.decode_rows, &p);
+    PT_RETURN(pt_decode_step(m, m->caps.decode_rows, &p));
+    pt_sample_args draw = {.token = m->dec.ids, .logits = m->dec.logits32, .seen = m->dec.seen, .top_p = 1, .repetition_penalty = 1};
+    return m->ctx->ops->sample(m->ctx, &draw);
 }
 
 static pt_status set_caps(pt_model *m, const pt_model_caps *caps)
