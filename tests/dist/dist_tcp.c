@@ -406,6 +406,13 @@ static int dies(pt_comm *c)
     if (rc != PT_OK) c->abort(c, 1);
     return rc == PT_OK ? 0 : 91;
 }
+static int centre_dies(pt_comm *c)
+{
+    if (c->rank == 0) kill(getpid(), SIGKILL);
+    pt_status rc = c->barrier(c);
+    if (rc != PT_OK) c->abort(c, 1);
+    return rc == PT_OK ? 0 : 91;
+}
 static int aborts(pt_comm *c)
 {
     if (c->barrier(c) != PT_OK) return 92;
@@ -467,6 +474,7 @@ static void test_failures(void **state)
     failing(differ_kind, 3, 1, 91, "it asks for a maximum of 8 bytes (call 1), rank 0 for a barrier of 0 (call 1)");
     failing(differ_count, 4, 2, 91, "it asks for a sum of numbers of 16 bytes (call 1), rank 0 for a sum of numbers of 24");
     failing(dies, 4, 2, 128 + SIGKILL, "it is gone without a word");
+    failing(centre_dies, 4, 0, 128 + SIGKILL, "it is gone without a word");
     failing(aborts, 4, 1, 0, "no memory for activations");
     failing(leaves, 3, 1, 0, "it left before the others");
     failing(checks, 3, 1, 128 + SIGKILL, "it is gone without a word");
