@@ -141,4 +141,4 @@ tests: $(TEST_BIN) $(BUILD)/ptrain
 -include $(ALL_OBJ:.o=.d) $(TEST_BIN:=.d)
 
 include tests/tests.mk
--include kernels/cuda/cuda.mk tests/emu/emu.mk
+-include kernels/cuda/cuda.mk tests/emu/emu.mk tests/gpu/gpu.mk
