@@ -37,7 +37,12 @@ $(BUILD)/.%-symbols: $(BUILD)/libptrain-%.so $(BUILD)/ptrain
 # Tests of the program itself run it on the emulated device.
 emu-tests: $(BUILD)/.emulated-symbols
 
-.PHONY: cuda emulated emu-tests
+# The plugins that were built go where an installed program looks for them.
+install: install-plugins
+install-plugins: ptrain
+	@for f in $(wildcard build/libptrain-*.so); do install -D -m 755 $$f $(DESTDIR)$(PREFIX)/lib/ptrain/$$(basename $$f); done
+
+.PHONY: cuda emulated emu-tests install-plugins
 cuda: ## the GPU plugin: build/libptrain-cuda.so (CUDA toolkit 12 or 13)
 ifeq ($(NVCC),)
 	@echo "skipped: no nvcc: the CUDA plugin is not built (install the CUDA toolkit, or set NVCC=)"
