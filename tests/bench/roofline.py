@@ -2,22 +2,28 @@
 """A training step on paper: FLOPs, bytes and launches of each op of a LoRA step on a frozen, quantised base, and the share of a chip's peak that
 they allow. Prints the tables of docs/gpu.md.
 
-  roofline.py [LAUNCHES.json]      launches of each op in one layer, as counted on the emulated device (gpu-report); default: COUNTED below
+  roofline.py
 
 A time is the largest of FLOPs / rate, bytes / bandwidth and launches * LAUNCH_US. Rates: products by cuBLASLt at GEMM_SHARE of the chip's dense
 bf16 peak (f32 accumulate), attention by mma.sync as its issue slots allow (see attention_share), memory at MEM_SHARE of its bandwidth.
 The shares are assumptions, written here; nothing was timed.
 """
-import json, sys
-
 # Llama-3.1-8B, one stream of 4096 tokens, every row supervised; r = 16 on all seven matrices; 4.5 bits a weight (Q4_K)
 L, D, F, H, KV, HD, VOC, N, R, QBYTES = 32, 4096, 14336, 32, 8, 128, 128256, 4096, 16, 4.5 / 8
 # chip: (peak TF/s bf16 with f32 sums, GB/s, GEMM share, cycles of one m16n8k16 on a quarter of an SM, sync-mma limit)
 CHIPS = {"A100 80GB SXM": (312, 2039, 0.80, 8, 1.0), "H100 SXM": (989, 3350, 0.68, 4, 0.62), "RTX 4090": (165, 1008, 0.90, 32, 1.0)}
 MEM_SHARE, LAUNCH_US = 0.85, 1.5
 OTHER_PER_MMA = 2.7  # instructions beside each mma in the inner loop (budget of make gpu-report)
-# launches of one call of each op family in one layer: forward, backward
-COUNTED = {"linear": (14, 14), "lora": (8, 12), "attention": (1, 3), "norm": (2, 4), "rope": (2, 2), "mlp": (1, 2)}
+# launches of each op family in one layer, forward and backward, as tests/emu/loop_launches.c counts them on the emulated device; linear: two (dequantise,
+# multiply) a block of a matrix, and there one block a matrix. Blocks hold 16 Mi weights (kernels/cuda/linear.cu)
+COUNTED = {"linear": (14, 14), "lora": (8, 12), "attention": (1, 2), "norm": (2, 4), "rope": (2, 2), "mlp": (1, 2)}
+BLOCK = 16 << 20
+CHUNKS = -(-N // 512)  # of the head: 256 MiB of f32 logits hold 523 rows of this vocabulary; each chunk dequantises the matrix again
+
+
+def blocks(rows, cols):
+    step = BLOCK // cols // 128 * 128
+    return -(-rows // step)
 
 
 def matrices():
@@ -43,7 +49,7 @@ def ops():
     out["rope"] = (L * 12.0 * N * (H + KV) * HD, L * 2 * 2 * (q + kv))
     out["mlp"] = (L * 30.0 * N * F, L * (3 * f + 3 * f + 5 * f))                # forward, made again, backward
     w = VOC * D
-    out["head"] = (2 * 2.0 * N * w, 2 * (w * (QBYTES + 4) + x) + N * VOC * (4 + 4 + 4 + 2 + 2))
+    out["head"] = (2 * 2.0 * N * w, 2 * (CHUNKS * w * (QBYTES + 4) + x) + N * VOC * (4 + 4 + 4 + 2 + 2))
     params = sum(R * (i + o) for _, i, o in matrices()) * L
     out["optimiser"] = (15.0 * params, params * 4 * 7)
     return out
@@ -55,11 +61,11 @@ def attention_share(cycles, limit):
 
 
 def main():
-    counted = json.load(open(sys.argv[1])) if len(sys.argv) > 1 else COUNTED
     table = ops()
     print("| op | GFLOP | GB | launches |\n|---|---|---|---|")
-    launches = {k: L * sum(v) for k, v in counted.items()}
-    launches.update(head=2 * (VOC * D // (16 << 20) + 1) * 2 + 2 * (N // 512), optimiser=4)
+    launches = {k: L * sum(v) for k, v in COUNTED.items()}
+    per_layer = sum(COUNTED["linear"]) // 7
+    launches.update(linear=L * per_layer * sum(blocks(o, i) for _, i, o in matrices()), head=CHUNKS * (4 * blocks(VOC, D) + 2), optimiser=4)
     for k, (f, b) in table.items():
         print("| %s | %.0f | %.1f | %d |" % (k, f / 1e9, b / 1e9, launches[k]))
     print("| all | %.0f | %.1f | %d |\n" % (sum(f for f, _ in table.values()) / 1e9, sum(b for _, b in table.values()) / 1e9, sum(launches.values())))
