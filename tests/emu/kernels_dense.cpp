@@ -118,10 +118,10 @@ static void test_linear_bwd(void **)
 }
 
 /* ---- LoRA ---- */
-enum { PARTS = 3, SLOTS = 3 };
+enum { PARTS = 5, SLOTS = 10, MOST_RUNS = 200 };
 typedef struct lora_set {
     kt_mat x, dx, key, y[PARTS], dy[PARTS], t[PARTS], a[PARTS][SLOTS], b[PARTS][SLOTS], da[PARTS][SLOTS], db[PARTS][SLOTS];
-    int rank[SLOTS], parts, n_runs;
+    int rank[SLOTS], slots, parts, n_runs;
     int64_t in, out[PARTS];
     const pt_lora_run *runs;
     float dropout;
@@ -190,7 +190,7 @@ static void naive_backward(const lora_set *s, pt_dtype t, float *dx, float *da, 
 static void lora_args(lora_set *s, pt_lora_args *a, pt_lora_part part[PARTS], pt_lora_slot slot[PARTS][SLOTS], bool backward)
 {
     *a = {};
-    a->x = D(s->x), a->n_parts = s->parts, a->parts = part, a->n_runs = s->n_runs, a->runs = s->runs, a->n_slots = SLOTS;
+    a->x = D(s->x), a->n_parts = s->parts, a->parts = part, a->n_runs = s->n_runs, a->runs = s->runs, a->n_slots = s->slots;
     a->dropout = s->dropout, a->token_key = D(s->key), a->seed = 11, a->step = 5;
     if (backward) a->dx = D(s->dx);
     for (int p = 0; p < s->parts; p++) {
@@ -198,7 +198,7 @@ static void lora_args(lora_set *s, pt_lora_args *a, pt_lora_part part[PARTS], pt
         part[p].t = D(s->t[p]), part[p].slots = slot[p], part[p].module = 16 + (unsigned)p;
         if (backward) part[p].dy = D(s->dy[p]);
         else part[p].y = D(s->y[p]);
-        for (int q = 0; q < SLOTS; q++) {
+        for (int q = 0; q < s->slots; q++) {
             pt_lora_slot *l = &slot[p][q];
             *l = {};
             l->rank = s->rank[q], l->scale = scale_of(q);
@@ -213,14 +213,14 @@ static void lora_case(pt_dtype t, lora_set s, int64_t n, bool keep_t)
 {
     int most = 0;
     kt_begin(t);
-    for (int q = 0; q < SLOTS; q++) most = s.rank[q] > most ? s.rank[q] : most;
+    for (int q = 0; q < s.slots; q++) most = s.rank[q] > most ? s.rank[q] : most;
     s.x = kt_in(t, n, s.in, s.in + 8, 1, 1), s.dx = kt_in(t, n, s.in, s.in, 2, 1), s.key = kt_new(PT_U64, 1, n, n);
     for (int64_t i = 0; i < n; i++) ((uint64_t *)(void *)kt.m[s.key].ref_buf.base)[i] = pt_hash_mix(3, (uint64_t)i);
     kt_put(s.key);
     for (int p = 0; p < s.parts; p++) {
         s.y[p] = kt_in(t, n, s.out[p], s.out[p] + 8, 10 + (uint64_t)p, 1), s.dy[p] = kt_in(t, n, s.out[p], s.out[p], 20 + (uint64_t)p, 1);
         s.t[p] = keep_t ? kt_in(PT_F32, n, most, most + 1, 30, 1) : -1;
-        for (int q = 0; q < SLOTS; q++) {
+        for (int q = 0; q < s.slots; q++) {
             uint64_t seed = 100 * (uint64_t)p + 10 * (uint64_t)q;
             if (s.rank[q] == 0) continue;
             s.a[p][q] = kt_in(PT_F32, s.rank[q], s.in, s.in, seed + 1, 0.3f), s.b[p][q] = kt_in(PT_F32, s.out[p], s.rank[q], s.rank[q], seed + 2, 0.3f);
@@ -248,7 +248,7 @@ static void lora_case(pt_dtype t, lora_set s, int64_t n, bool keep_t)
         KT_RUN(lora_bwd, pt_lora_args, lora_args(&s, &a, part, slot, true));
         at_most(s.dx, dx), at_most(s.da[0][0], da), at_most(s.db[0][0], db);
         for (int p = 0; p < s.parts; p++)
-            for (int q = 0; q < SLOTS; q++)
+            for (int q = 0; q < s.slots; q++)
                 if (s.rank[q] > 0) kt_near(s.da[p][q], 2, t == PT_BF16 ? 6e-3 : 1e-6), kt_near(s.db[p][q], 2, t == PT_BF16 ? 6e-3 : 1e-6);
         free(dx), free(da), free(db);
     }
@@ -260,6 +260,7 @@ static void test_lora(void **)
     EACH_ACT(t)
         for (int d = 0; d < 2; d++) {
             lora_set s = {};
+            s.slots = 3;
             s.dropout = d ? 0.25f : 0.0f, s.parts = 1, s.in = 72, s.out[0] = 136, s.rank[0] = 8, s.runs = whole, s.n_runs = 1;
             lora_case(t, s, 90, true);
             s.parts = 3, s.in = 71, s.out[0] = 33, s.out[1] = 64, s.out[2] = 300, s.rank[0] = 5, s.rank[1] = 16, s.rank[2] = 24, s.runs = mixed, s.n_runs = 6;
@@ -270,6 +271,14 @@ static void test_lora(void **)
             s.runs = none, s.n_runs = 1, s.parts = 1;
             lora_case(t, s, 0, true);
         }
+    /* more runs, slots and parts than one launch takes */
+    pt_lora_run many[MOST_RUNS];
+    for (int32_t i = 0; i < 150; i++) many[i] = {i, i + 1, i * 7 % 10};
+    lora_set s = {};
+    s.slots = SLOTS, s.parts = PARTS, s.in = 24, s.runs = many, s.n_runs = 150, s.dropout = 0.1f;
+    for (int p = 0; p < PARTS; p++) s.out[p] = 9 + p;
+    for (int q = 0; q < SLOTS; q++) s.rank[q] = 1 + q % 3;
+    lora_case(PT_BF16, s, 150, true);
 }
 
 /* ---- head ---- */
@@ -307,14 +316,15 @@ static void naive_head(pt_dtype t, const float *w, kt_mat x, kt_mat dl, const in
 static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t vocab, float softcap, float temperature, int back)
 {
     kt_begin(t);
-    int32_t heads[64], targets[64], m = 0;
+    static int32_t heads[4096], targets[4096];
+    int32_t m = 0;
     for (int32_t h = 0; h < hd; h++)
         for (int k = 0; k < h % 4; k++) heads[m] = h, targets[m] = k == 2 ? targets[m - 1] : (int32_t)((h * 37 + k * 11) % vocab), m++;
     kt_mat x = kt_in(t, hd, c, c + 8, 1, 1), W = kt_weight(w, vocab, c, 2, 0.3f), rh = kt_list(heads, m), rt = kt_list(targets, m);
     kt_mat logp = kt_new(PT_F32, 1, m, m), lse = kt_new(PT_F32, 1, hd, hd), ent = kt_new(PT_F32, 1, hd, hd), top = kt_new(PT_I32, 1, hd, hd);
     kt_mat dl = kt_in(PT_F32, 1, m, m, 3, 1), dx = back ? kt_new(t, hd, c, c + 8) : -1, dw = back > 1 ? kt_in(PT_F32, vocab, c, c, 4, 1) : -1;
     float *f = dense(W, t, true);
-    head_naive o = {(float *)calloc(64, 4), (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)(hd * c) + 1, 4),
+    head_naive o = {(float *)calloc((size_t)m + 1, 4), (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)(hd * c) + 1, 4),
                     (float *)calloc((size_t)(vocab * c), 4)};
     for (int64_t i = 0; back > 1 && i < vocab * c; i++) o.dw[i] = kt_host(dw, i / c)[i % c];
     naive_head(t, f, x, dl, heads, targets, m, hd, c, vocab, softcap, temperature, &o);
@@ -341,13 +351,50 @@ static void test_head(void **)
         head_case(t, PT_F16, 1, 8, 1, 0, 1, 1);
         head_case(t, PT_BF16, 0, 8, 10, 0, 1, 1);
     }
+    kt_most_orders = 1;
+    if (strcmp(emu_build(), "plain") == 0) head_case(PT_BF16, PT_BF16, 2100, 8, 37, 0, 1, 2); /* more rows than a chunk */
+    kt_most_orders = 3;
+}
+
+/* ---- weights that are dequantised in several blocks: rows forward, columns backward ---- */
+/* q8_0 with random bytes and scales of about 1e-3: quick to make. */
+static kt_mat large_weight(int64_t rows, int64_t cols)
+{
+    kt_mat m = kt_make(PT_Q8_0, rows, cols, cols, true);
+    unsigned char *b = kt.m[m].ref_buf.base;
+    uint32_t x = 1;
+    for (int64_t i = 0; i < rows * cols / 32 * 34; i++) x = x * 1664525u + 1013904223u, b[i] = i % 34 == 1 ? 0x14 : (unsigned char)(x >> 24);
+    kt_put(m);
+    return m;
+}
+static void test_blocks(void **)
+{
+    const int64_t n = 9, out = 136, in = 131072, wide = 32768, few = 544;
+    if (strcmp(emu_build(), "plain") != 0) skip();
+    kt_most_orders = 1;
+    kt_begin(PT_BF16);
+    kt_mat w = large_weight(out, in), x = kt_in(PT_BF16, n, in, in, 1, 1), y = kt_new(PT_BF16, n, out, out);
+    KT_RUN(linear, pt_linear_args, a.y = D(y), a.x = D(x), a.w = D(w));
+    kt_near(y, 2.8, 1e-6); /* twice a plain program's: weights and result rounded */
+    int32_t heads[] = {0, 1, 3, 3, 8}, targets[] = {7, 135, 130, 0, 127};
+    kt_mat rh = kt_list(heads, 5), rt = kt_list(targets, 5), logp = kt_new(PT_F32, 1, 5, 5), dl = kt_in(PT_F32, 1, 5, 5, 3, 1), dx = kt_new(PT_BF16, n, in, in);
+    KT_RUN(head, pt_head_args, a.logp = D(logp), a.dx = D(dx), a.x = D(x), a.w = D(w), a.row_head = D(rh), a.row_target = D(rt), a.dlogp = D(dl), a.temperature = 30);
+    kt_near(logp, 0, 2.2e-3), kt_near(dx, 3.5, 0); /* twice: weights rounded (2^-9/sqrt 3); dz, weights and result rounded */
+    kt_end();
+    kt_begin(PT_BF16);
+    w = large_weight(wide, few);
+    kt_mat dy = kt_in(PT_BF16, n, wide, wide, 1, 1), d = kt_new(PT_BF16, n, few, few);
+    KT_RUN(linear_bwd_x, pt_linear_bwd_x_args, a.dx = D(d), a.dy = D(dy), a.w = D(w));
+    kt_near(d, 2.8, 1e-6);
+    kt_end();
+    kt_most_orders = 3;
 }
 
 int main(void)
 {
     kt_open = pt_cuda_open;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_embed), cmocka_unit_test(test_linear), cmocka_unit_test(test_linear_bwd),
-                                       cmocka_unit_test(test_lora), cmocka_unit_test(test_head)};
+                                       cmocka_unit_test(test_lora), cmocka_unit_test(test_head), cmocka_unit_test(test_blocks)};
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     kt_close();
     return rc;
