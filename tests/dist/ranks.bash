@@ -1,7 +1,7 @@
 # For tests that start several processes of the program, without mpirun: a small job, ranks by environment, curves.
 ptrain=${PTRAIN:-build/ptrain}
 export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
-unset MASTER_ADDR MASTER_PORT RANK WORLD_SIZE LOCAL_RANK PTRAIN_STORE PTRAIN_TOKEN PTRAIN_TIMEOUT SLURM_STEP_ID SLURM_STEPID
+unset MASTER_ADDR MASTER_PORT RANK WORLD_SIZE LOCAL_RANK PTRAIN_STORE PTRAIN_TOKEN SLURM_STEP_ID SLURM_STEPID
 dir=$(mktemp -d)
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$dir"' EXIT
 n=0
@@ -45,8 +45,8 @@ start() {
     rm -f "$dir"/err* "$dir"/out*
     for r in $(seq 0 $((count - 1))); do
         [ "$r" = "$absent" ] && continue
-        env WORLD_SIZE="$count" RANK="$r" LOCAL_RANK="$r" ${store:-MASTER_ADDR=127.0.0.1 MASTER_PORT=$port} PTRAIN_TIMEOUT="${patience:-100}" \
-            $(eval echo "\${env_of_$r}") "$ptrain" "$dir/run.yaml" --output_dir="$dir/$out" "$@" $(eval echo "\${args_of_$r}") >"$dir/out$r" 2>"$dir/err$r" </dev/null &
+        env WORLD_SIZE="$count" RANK="$r" LOCAL_RANK="$r" ${store:-MASTER_ADDR=127.0.0.1 MASTER_PORT=$port} \
+            $(eval echo "\${env_of_$r}") "$ptrain" "$dir/run.yaml" --output_dir="$dir/$out" --ddp_timeout="${patience:-100}" "$@" $(eval echo "\${args_of_$r}") >"$dir/out$r" 2>"$dir/err$r" </dev/null &
         pids[r]=$!
     done
 }

@@ -15,15 +15,15 @@ static pt_status need_config(pt_cli *c, pt_config **cfg)
     return pt_config_load(cfg, c->args[0], c->settings, (size_t)c->n_settings);
 }
 
-static pt_status open_comm(pt_comm **comm)
+static pt_status open_comm(const pt_config *cfg, pt_comm **comm)
 {
     pt_launch l;
     *comm = NULL;
     PT_RETURN(pt_env_launch(&l));
+    l.wait_seconds = cfg->ddp_timeout;
+    if (l.wait_seconds < l.join_seconds) l.join_seconds = l.wait_seconds;
     if (l.kind == PT_LAUNCH_TCP || l.kind == PT_LAUNCH_FILE) return pt_comm_tcp(&l, comm);
-    PT_RETURN(l.kind == PT_LAUNCH_MPI && pt_comm_has_mpi() ? pt_comm_mpi(comm) : pt_comm_self(comm));
-    (*comm)->wait_seconds = l.wait_seconds;
-    return PT_OK;
+    return l.kind == PT_LAUNCH_MPI && pt_comm_has_mpi() ? pt_comm_mpi(comm) : pt_comm_self(comm);
 }
 
 /* The others must not wait for this rank. Every rank says what it knows; main says it where abort comes back. */
@@ -73,7 +73,7 @@ pt_status pt_cmd_train(pt_cli *c)
     pt_ui ui;
     pt_train_result result = {0};
     PT_TRY(need_config(c, &cfg));
-    PT_TRY(open_comm(&comm));
+    PT_TRY(open_comm(cfg, &comm));
     pt_ui_init(&ui, comm->rank == 0, cfg->logging_steps);
     if (comm->rank) pt_log_set_sink(NULL, NULL);
     pt_train_hooks hooks = {.user = &ui, .comm = comm, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_step = pt_ui_step, .on_eval = pt_ui_eval,

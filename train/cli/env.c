@@ -102,12 +102,9 @@ static pt_status find_place(pt_launch *l, bool slurm)
 
 pt_status pt_env_launch(pt_launch *l)
 {
-    long rank = 0, size = 1, local = -1, seconds = 0;
+    long rank = 0, size = 1, local = -1;
     bool slurm, set;
     *l = (pt_launch){.size = 1, .local_rank = -1, .join_seconds = PT_JOIN_SECONDS, .wait_seconds = PT_WAIT_SECONDS};
-    PT_RETURN(number_of(NAMES("PTRAIN_TIMEOUT"), 1, 1 << 30, &seconds, &set));
-    if (set) l->wait_seconds = (double)seconds;
-    if (set && seconds < PT_JOIN_SECONDS) l->join_seconds = (double)seconds;
     if (pt_env_under_mpi()) {
         l->kind = PT_LAUNCH_MPI;
         return PT_OK;

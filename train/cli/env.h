@@ -14,8 +14,7 @@ bool pt_env_under_mpi(void);
  *   SLURM_PROCID, SLURM_STEP_NUM_TASKS or SLURM_NTASKS, SLURM_LOCALID   inside an srun step; the first host of SLURM_STEP_NODELIST or
  *                              SLURM_JOB_NODELIST unless MASTER_ADDR is set; a port by the job's number unless MASTER_PORT is
  *   PTRAIN_STORE               a file that all ranks see, instead of an address
- *   PTRAIN_TOKEN               what the ranks of one job share, to keep strangers out
- *   PTRAIN_TIMEOUT             seconds that one rank may wait for another (1800; 300 for the first meeting, or this when less) */
+ *   PTRAIN_TOKEN               what the ranks of one job share, to keep strangers out */
 pt_status pt_env_launch(pt_launch *l);
 /* NO_COLOR is set (https://no-color.org). */
 bool pt_env_no_colour(void);

@@ -36,11 +36,11 @@
 #define W15 \
     "the base stays in its stored type: convert it to a q8_0 GGUF and give that as base_model"
 #define W16 \
-    "each rank holds the whole model; start ranks with mpirun -n N"
+    "each rank holds the whole model; start ranks with mpirun, torchrun or srun"
 #define W17 \
     "model and context parallelism do not exist here"
 #define W18 \
-    "ranks are started with mpirun"
+    "ranks are started with mpirun, torchrun or srun"
 #define W19 \
     "only LoRA matrices (and the reward head) are trained beside a frozen base"
 #define W20 \
@@ -126,7 +126,7 @@ static const pt_foreign_key foreign[] = {
     {"torch_compile", false, W6}, {"torch_compile_*", false, W6}, {"gc_steps", false, W6}, {"gc_collect_steps", false, W6},
     {"torch_empty_cache_steps", false, W6}, {"low_cpu_mem_usage", false, W6}, {"max_memory", false, W6},
     {"gpu_memory_limit", false, W6}, {"experimental_skip_move_to_device", false, W6}, {"use_kernels", false, W6},
-    {"ddp", false, W6}, {"ddp_*", false, W6}, {"world_size", false, W6}, {"local_rank", false, W6}, {"device_map", false, W6},
+    {"ddp", false, W6}, {"ddp_broadcast_buffers", false, W6}, {"ddp_find_unused_parameters", false, W6}, {"ddp_backend", false, W6}, {"world_size", false, W6}, {"local_rank", false, W6}, {"device_map", false, W6},
     {"lora_on_cpu", false, W6}, {"hf_use_auth_token", false, W6}, {"trust_remote_code", false, W6},
     {"tokenizer_use_fast", false, W6}, {"tokenizer_type", false, W6}, {"model_type", false, W6}, {"type_of_model", false, W6},
     {"tokenizer_save_jinja_files", false, W6}, {"peft_autocast_adapter_dtype", false, W6},

@@ -61,5 +61,6 @@ typedef struct pt_config {
     bool quantised_wanted;       /* load_in_4bit: true, or adapter: qlora: the base must be a quantised one */
     char **special_tokens; size_t n_special_tokens; /* spellings that must be in the vocabulary already: refused otherwise */
     char *config_path;           /* the YAML file, NULL when none */
+    int ddp_timeout, ddp_bucket_cap_mb; /* seconds, MiB; 0 = the defaults of train/dist */
 } pt_config;
 #endif

@@ -59,7 +59,8 @@ static pt_status open_device_comm(pt_run *r)
     if (r->comm->size < 2 || !r->ctx.ops->memory || r->comm->allreduce_start) return PT_OK; /* or the caller's does it */
     *(void **)&open = pt_plugin_symbol(r->ctx.ops, "pt_nccl_open");
     if (!open) return PT_OK; /* a table that a test brought: its memory is reached by copies */
-    PT_RETURN(open(&(pt_nccl_open_args){.host = r->comm}, &r->device_comm));
+    pt_nccl_open_args a = {.host = r->comm, .wait_seconds = r->cfg->ddp_timeout, .bucket_bytes = (size_t)r->cfg->ddp_bucket_cap_mb << 20};
+    PT_RETURN(open(&a, &r->device_comm));
     r->comm = r->device_comm;
     r->comm->broken = true; /* until the run has ended in order */
     return PT_OK;
