@@ -33,7 +33,8 @@ static int free_port(void)
 
 static pt_launch by_address(int size)
 {
-    pt_launch l = {.kind = PT_LAUNCH_TCP, .size = size, .local_rank = -1, .host = "127.0.0.1", .join_seconds = 20, .wait_seconds = 20};
+    pt_launch l = {
+        .kind = PT_LAUNCH_TCP, .size = size, .local_rank = -1, .host = "127.0.0.1", .join_seconds = 20, .wait_seconds = 20};
     l.port = free_port();
     memcpy(l.token, "job 7", 6);
     return l;
@@ -285,8 +286,10 @@ static outcome liar(const void *frame, size_t n)
     say_to(fd, &h, sizeof h);
     assert_int_equal(pt_wire_recv(fd, &w, sizeof w, pt_seconds() + 10, NULL), PT_OK);
     assert_true(w.ok);
-    if (n) say_to(fd, frame, n);
-    else close(fd);
+    if (n)
+        say_to(fd, frame, n);
+    else
+        close(fd);
     outcome o = end(zero);
     if (n) close(fd);
     return o;
@@ -341,11 +344,14 @@ static void test_false_rank0(void **state)
 
 static void test_files(void **state)
 {
-    static const char *const bad[] = {"", "hello", "ptrain-store 2\nhost a\nport 1\ntoken t\nmachine m\n",
+    static const char *const bad[] = {"",
+                                      "hello",
+                                      "ptrain-store 2\nhost a\nport 1\ntoken t\nmachine m\n",
                                       "ptrain-store 1\nhost a\nport 99999\ntoken t\nmachine m\n",
                                       "ptrain-store 1\nhost a\nport 1x\ntoken t\nmachine m\n",
                                       "ptrain-store 1\nhost \nport 1\ntoken t\nmachine m\n",
-                                      "ptrain-store 1\nhost a\nport 1\nmachine m\n", "ptrain-store 1\nhost a\nport 1\ntoken t\nmachine m"};
+                                      "ptrain-store 1\nhost a\nport 1\nmachine m\n",
+                                      "ptrain-store 1\nhost a\nport 1\ntoken t\nmachine m"};
     pt_launch l = by_file(2, "bad");
     pt_place at;
     char text[600];
@@ -483,10 +489,11 @@ static void test_failures(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_works),     cmocka_unit_test(test_local),  cmocka_unit_test(test_absent),
-                                       cmocka_unit_test(test_usage),     cmocka_unit_test(test_differ), cmocka_unit_test(test_strangers),
-                                       cmocka_unit_test(test_liars),     cmocka_unit_test(test_false_rank0),
-                                       cmocka_unit_test(test_files),     cmocka_unit_test(test_failures)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_works),  cmocka_unit_test(test_local),
+                                       cmocka_unit_test(test_absent), cmocka_unit_test(test_usage),
+                                       cmocka_unit_test(test_differ), cmocka_unit_test(test_strangers),
+                                       cmocka_unit_test(test_liars),  cmocka_unit_test(test_false_rank0),
+                                       cmocka_unit_test(test_files),  cmocka_unit_test(test_failures)};
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -1,5 +1,5 @@
-/* What every communicator must do, called by each of its ranks: sums of vectors whose order of adding shows, sums, minima, maxima,
- * broadcasts, barriers. Prints what was wrong; 0 when nothing was. */
+/* What every communicator must do, called by each of its ranks: sums of vectors whose order of adding shows, sums, minima,
+ * maxima, broadcasts, barriers. Prints what was wrong; 0 when nothing was. */
 #ifndef PT_TEST_EXERCISE_H
 #define PT_TEST_EXERCISE_H
 #include <stdint.h>

@@ -111,15 +111,18 @@ static void says(const outcome &o, int code, const char *part)
     if (o.code != code || o.said.find(part) == std::string::npos)
         fail_msg("exit %d: '%s' (wanted %d: '%s')", o.code, o.said.c_str(), code, part);
 }
-#define CHECK(x)                                                                       \
-    do {                                                                               \
-        if (!(x)) {                                                                    \
-            fprintf(stderr, "line %d: %s: %s\n", __LINE__, #x, pt_err_msg());          \
-            return 1;                                                                  \
-        }                                                                              \
+#define CHECK(x)                                                                                                               \
+    do {                                                                                                                       \
+        if (!(x)) {                                                                                                            \
+            fprintf(stderr, "line %d: %s: %s\n", __LINE__, #x, pt_err_msg());                                                  \
+            return 1;                                                                                                          \
+        }                                                                                                                      \
     } while (0)
 
-static float part(int rank, size_t i, int round) { return (float)((rank + 1) * ((double)(i % 1000) - 499.5) * (i % 7 ? 1e-3 : 1e3) + round); }
+static float part(int rank, size_t i, int round)
+{
+    return (float)((rank + 1) * ((double)(i % 1000) - 499.5) * (i % 7 ? 1e-3 : 1e3) + round);
+}
 
 /* n floats in device memory. */
 struct vec {
@@ -136,7 +139,10 @@ struct vec {
         v.rows = 1;
         v.cols = v.ld = (int64_t)n;
     }
-    ~vec() { cudaFree(buf.base); }
+    ~vec()
+    {
+        cudaFree(buf.base);
+    }
     /* Filled and read on `s`, without a wait between. */
     void fill(int rank, int round, cudaStream_t s)
     {
@@ -289,12 +295,13 @@ static void test_abort(void **)
     says(o[2], 1, "rank 1 failed: no memory for the batch");
 }
 
-/* A sum that no other rank starts: on the lazy stand-in nothing blocks the host but our own wait... until the operation runs, so the
- * one that gives up here is the other rank, which waits on the host channel. */
+/* A sum that no other rank starts: on the lazy stand-in nothing blocks the host but our own wait... until the operation runs,
+ * so the one that gives up here is the other rank, which waits on the host channel. */
 static void test_absent_in_sum(void **)
 {
     setenv("EMU_NCCL_WAIT", "1", 1);
-    std::vector<outcome> o = run(2, [](pt_comm *host, pt_comm *c) { return c->rank ? (host->barrier(host) == PT_OK ? 0 : 1) : one_sum(c, 10); });
+    std::vector<outcome> o =
+        run(2, [](pt_comm *host, pt_comm *c) { return c->rank ? (host->barrier(host) == PT_OK ? 0 : 1) : one_sum(c, 10); });
     unsetenv("EMU_NCCL_WAIT");
     says(o[0], 99, "rank 1 does not come");
     says(o[1], 1, "rank 0 failed: it is gone without a word");
@@ -303,32 +310,39 @@ static void test_absent_in_sum(void **)
 /* Opening: a rank that cannot tells the others, and nobody stays inside NCCL. */
 static void test_open(void **)
 {
-    std::vector<outcome> o = run(3, [](pt_comm *host, pt_comm *) {
-        if (host->rank == 1) emu_setting("FAIL", "malloc:1");
-        pt_nccl_open_args a = {};
-        pt_comm *dev = NULL;
-        a.host = host;
-        pt_status rc = pt_nccl_open(&a, &dev);
-        if (rc == PT_OK) dev->close(dev);
-        return rc == PT_OK ? 0 : 1;
-    }, false);
+    std::vector<outcome> o = run(
+        3,
+        [](pt_comm *host, pt_comm *) {
+            if (host->rank == 1) emu_setting("FAIL", "malloc:1");
+            pt_nccl_open_args a = {};
+            pt_comm *dev = NULL;
+            a.host = host;
+            pt_status rc = pt_nccl_open(&a, &dev);
+            if (rc == PT_OK) dev->close(dev);
+            return rc == PT_OK ? 0 : 1;
+        },
+        false);
     says(o[1], 1, "NCCL on rank 1: ");
     says(o[0], 1, "NCCL on rank 1: ");
     says(o[2], 1, "NCCL on rank 1: ");
-    o = run(1, [](pt_comm *host, pt_comm *) {
-        pt_nccl_open_args a = {};
-        pt_comm *dev = NULL;
-        a.host = host;
-        CHECK(pt_nccl_open(&a, &dev) == PT_EARG && !dev);
-        return 0;
-    }, false);
+    o = run(
+        1,
+        [](pt_comm *host, pt_comm *) {
+            pt_nccl_open_args a = {};
+            pt_comm *dev = NULL;
+            a.host = host;
+            CHECK(pt_nccl_open(&a, &dev) == PT_EARG && !dev);
+            return 0;
+        },
+        false);
     all_good(o);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_work),  cmocka_unit_test(test_wait_needed), cmocka_unit_test(test_counts),
-                                       cmocka_unit_test(test_death), cmocka_unit_test(test_abort),       cmocka_unit_test(test_absent_in_sum),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_work),   cmocka_unit_test(test_wait_needed),
+                                       cmocka_unit_test(test_counts), cmocka_unit_test(test_death),
+                                       cmocka_unit_test(test_abort),  cmocka_unit_test(test_absent_in_sum),
                                        cmocka_unit_test(test_open)};
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
-/* The trainer on two and three emulated devices, with slices of the gradient so small that many are on their way while backward runs:
- * the numbers of one device, the same bits for any size of slices; in the check build no kernel touches a slice between its start and
- * the end of its sum. Ranks are children of this program. */
+/* The trainer on two and three emulated devices, with slices of the gradient so small that many are on their way while backward
+ * runs: the numbers of one device, the same bits for any size of slices; in the check build no kernel touches a slice between
+ * its start and the end of its sum. Ranks are children of this program. */
 #include "tests/invariant/loop_fixture.h"
 
 #include <arpa/inet.h>
@@ -57,7 +57,8 @@ static pt_status train(pt_comm *comm, bool full, bool look, const char *name, re
     pt_dataset_spec spec;
     snprintf(dir, sizeof dir, "%s/%s", work, name);
     pt_config c = config_of(&spec, full, dir);
-    pt_train_hooks hooks = {.user = out, .comm = comm, .ops = pt_cuda_ops(), .on_step = keep_step, .on_gradients = look ? keep_weights : NULL};
+    pt_train_hooks hooks = {
+        .user = out, .comm = comm, .ops = pt_cuda_ops(), .on_step = keep_step, .on_gradients = look ? keep_weights : NULL};
     memset(out, 0, sizeof *out);
     return pt_train_run(&c, &hooks, NULL);
 }
@@ -85,10 +86,12 @@ static int as_rank(pt_launch l, size_t bucket, bool full, bool look, const char 
     return rc != PT_OK;
 }
 
-/* One run of `ranks` processes (1: without a communicator); rank 0's numbers. The parent itself never uses the device or threads. */
+/* One run of `ranks` processes (1: without a communicator); rank 0's numbers. The parent itself never uses the device or
+ * threads. */
 static void run_ranks(int ranks, size_t bucket, bool full, bool look, const char *name, result *out)
 {
-    pt_launch l = {.kind = PT_LAUNCH_TCP, .size = ranks, .local_rank = -1, .host = "127.0.0.1", .join_seconds = 60, .wait_seconds = 60};
+    pt_launch l = {
+        .kind = PT_LAUNCH_TCP, .size = ranks, .local_rank = -1, .host = "127.0.0.1", .join_seconds = 60, .wait_seconds = 60};
     pid_t pids[4];
     int fd[2], bad = 0;
     l.port = free_port();
@@ -103,8 +106,10 @@ static void run_ranks(int ranks, size_t bucket, bool full, bool look, const char
         const char *p = (const char *)out;
         for (size_t at = 0; l.rank == 0 && code == 0 && at < sizeof *out;) {
             ssize_t k = write(fd[1], p + at, sizeof *out - at);
-            if (k <= 0) code = 1;
-            else at += (size_t)k;
+            if (k <= 0)
+                code = 1;
+            else
+                at += (size_t)k;
         }
         _exit(code);
     }
@@ -168,13 +173,15 @@ static void test_dpo(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_full), cmocka_unit_test(test_dpo)}, check[] = {cmocka_unit_test(test_checked)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_full), cmocka_unit_test(test_dpo)},
+                            check[] = {cmocka_unit_test(test_checked)};
     temp_folder(work);
     for (int p = 0; p < 2; p++) {
         snprintf(rows_file[p], sizeof rows_file[p], "%s/%s.jsonl", work, p ? "pairs" : "rows");
         write_rows(rows_file[p], 16, p == 1);
     }
-    int bad = strcmp(emu_build(), "plain") ? cmocka_run_group_tests(check, NULL, NULL) : cmocka_run_group_tests(tests, NULL, NULL);
+    int bad =
+        strcmp(emu_build(), "plain") ? cmocka_run_group_tests(check, NULL, NULL) : cmocka_run_group_tests(tests, NULL, NULL);
     pt_dir_remove(work);
     return bad;
 }

@@ -1,6 +1,6 @@
-/* Gradients summed while backward runs: no slice starts before its gradients are whole, every gradient is sent once, most slices start
- * inside backward, and the order does not depend on the batch. Sums are played by a communicator that doubles what it is given, as a
- * second rank with the same gradients would: whatever was added later would not be doubled. */
+/* Gradients summed while backward runs: no slice starts before its gradients are whole, every gradient is sent once, most
+ * slices start inside backward, and the order does not depend on the batch. Sums are played by a communicator that doubles what
+ * it is given, as a second rank with the same gradients would: whatever was added later would not be doubled. */
 #include "tests/invariant/loop_fixture.h"
 #include "train/loop/overlap.h"
 
@@ -96,7 +96,8 @@ static pt_status backward_of(pt_run *r, const pt_batch *b)
     float zero[16] = {0}, out[16];
     PT_RETURN(pt_model_load_batch(r->model, b, 1, true));
     PT_RETURN(pt_model_forward(r->model, PT_SLOT_OWN, true));
-    PT_RETURN(r->cfg->objective == PT_OBJ_REWARD ? pt_model_score_backward(r->model, zero) : pt_model_logp(r->model, zero, out));
+    PT_RETURN(r->cfg->objective == PT_OBJ_REWARD ? pt_model_score_backward(r->model, zero)
+                                                 : pt_model_logp(r->model, zero, out));
     return pt_model_backward(r->model);
 }
 
@@ -114,14 +115,21 @@ static void one(const shape *s, size_t bucket)
     for (int again = 0; again < 2; again++) { /* the second step begins anew */
         memset(&k, 0, sizeof k);
         k.run = &r;
-        k.c = (pt_comm){.name = "recorder", .size = 2, .state = &k, .allreduce_start = start, .allreduce_wait = wait_all, .bucket_bytes = bucket};
+        k.c = (pt_comm){.name = "recorder",
+                        .size = 2,
+                        .state = &k,
+                        .allreduce_start = start,
+                        .allreduce_wait = wait_all,
+                        .bucket_bytes = bucket};
         if (!again) MUST(pt_overlap_new(&r.overlap, &k.c, r.model, r.ctx.stream));
         MUST(pt_run_gradients(&r, 1, &sums));
         if (s->micro == 1 && sums.info.n_micro < 2) fail_msg("%s: one micro-batch only", s->name);
         float *got = gradient(&r, &m);
         assert_int_equal(n, m);
         for (int64_t i = 0; i < n; i++)
-            if (got[i] != 2 * want[i]) fail_msg("%s, slices of %zu: element %lld is %g, not twice %g", s->name, bucket, (long long)i, (double)got[i], (double)want[i]);
+            if (got[i] != 2 * want[i])
+                fail_msg("%s, slices of %zu: element %lld is %g, not twice %g", s->name, bucket, (long long)i, (double)got[i],
+                         (double)want[i]);
         free(got);
         check_cover(&k, n);
         assert_int_equal(k.waits, 1);

@@ -10,9 +10,28 @@
 
 #include "train/cli/env.h"
 
-static const char *const all[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK", "RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT",
-    "TORCHELASTIC_USE_AGENT_STORE", "TORCHELASTIC_RUN_ID", "SLURM_STEP_ID", "SLURM_STEPID", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "SLURM_PROCID",
-    "SLURM_LOCALID", "SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST", "SLURM_JOB_ID", "SLURM_JOBID", "PTRAIN_STORE", "PTRAIN_TOKEN"};
+static const char *const all[] = {"OMPI_COMM_WORLD_SIZE",
+                                  "PMI_SIZE",
+                                  "PMIX_RANK",
+                                  "RANK",
+                                  "WORLD_SIZE",
+                                  "LOCAL_RANK",
+                                  "MASTER_ADDR",
+                                  "MASTER_PORT",
+                                  "TORCHELASTIC_USE_AGENT_STORE",
+                                  "TORCHELASTIC_RUN_ID",
+                                  "SLURM_STEP_ID",
+                                  "SLURM_STEPID",
+                                  "SLURM_STEP_NUM_TASKS",
+                                  "SLURM_NTASKS",
+                                  "SLURM_PROCID",
+                                  "SLURM_LOCALID",
+                                  "SLURM_STEP_NODELIST",
+                                  "SLURM_JOB_NODELIST",
+                                  "SLURM_JOB_ID",
+                                  "SLURM_JOBID",
+                                  "PTRAIN_STORE",
+                                  "PTRAIN_TOKEN"};
 
 /* "NAME=value" pairs; nothing else of the list is set. */
 static pt_status launch(pt_launch *l, const char *const *set)
@@ -58,35 +77,44 @@ static void test_torch(void **state)
     assert_int_equal(LAUNCH(&l, TORCH, "TORCHELASTIC_USE_AGENT_STORE=True", "TORCHELASTIC_RUN_ID=abc"), PT_OK);
     assert_true(l.port == 29501);
     assert_string_equal(l.token, "abc");
-    assert_int_equal(LAUNCH(&l, TORCH, "TORCHELASTIC_USE_AGENT_STORE=False", "PTRAIN_TOKEN=x", "TORCHELASTIC_RUN_ID=abc"), PT_OK);
+    assert_int_equal(LAUNCH(&l, TORCH, "TORCHELASTIC_USE_AGENT_STORE=False", "PTRAIN_TOKEN=x", "TORCHELASTIC_RUN_ID=abc"),
+                     PT_OK);
     assert_true(l.port == 29500);
     assert_string_equal(l.token, "x");
     assert_int_equal(LAUNCH(&l, "RANK=0", "WORLD_SIZE=2", "PTRAIN_STORE=/shared/meet"), PT_OK);
     assert_int_equal(l.kind, PT_LAUNCH_FILE);
     assert_string_equal(l.path, "/shared/meet");
     assert_int_equal(l.local_rank, -1);
-    assert_int_equal(LAUNCH(&l, TORCH, "SLURM_STEP_ID=0", "SLURM_STEP_NUM_TASKS=2", "SLURM_PROCID=0"), PT_OK); /* torchrun inside srun */
+    assert_int_equal(LAUNCH(&l, TORCH, "SLURM_STEP_ID=0", "SLURM_STEP_NUM_TASKS=2", "SLURM_PROCID=0"),
+                     PT_OK); /* torchrun inside srun */
     assert_true(l.rank == 2 && l.size == 4);
 }
 
 static void test_slurm(void **state)
 {
-    static const char *const lists[][2] = {{"gpu[003-008,11],login1", "gpu003"}, {"n1,n2", "n1"}, {"solo", "solo"}, {"a[1,3]b[04-05]-ib", "a1b04-ib"},
-                                           {"x-y[7]", "x-y7"}, {"p[2-3].site.org,q1", "p2.site.org"}};
+    static const char *const lists[][2] = {
+        {"gpu[003-008,11],login1", "gpu003"}, {"n1,n2", "n1"},    {"solo", "solo"},
+        {"a[1,3]b[04-05]-ib", "a1b04-ib"},    {"x-y[7]", "x-y7"}, {"p[2-3].site.org,q1", "p2.site.org"}};
     pt_launch l;
     char nodes[128];
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         snprintf(nodes, sizeof nodes, "SLURM_JOB_NODELIST=%s", lists[i][0]);
-        assert_int_equal(LAUNCH(&l, "SLURM_STEP_ID=0", "SLURM_NTASKS=8", "SLURM_PROCID=5", "SLURM_LOCALID=1", "SLURM_JOB_ID=123456", nodes), PT_OK);
+        assert_int_equal(
+            LAUNCH(&l, "SLURM_STEP_ID=0", "SLURM_NTASKS=8", "SLURM_PROCID=5", "SLURM_LOCALID=1", "SLURM_JOB_ID=123456", nodes),
+            PT_OK);
         assert_string_equal(l.host, lists[i][1]);
-        assert_true(l.kind == PT_LAUNCH_TCP && l.rank == 5 && l.size == 8 && l.local_rank == 1 && l.port == 20000 + 123456 % 20000);
+        assert_true(l.kind == PT_LAUNCH_TCP && l.rank == 5 && l.size == 8 && l.local_rank == 1 &&
+                    l.port == 20000 + 123456 % 20000);
         assert_string_equal(l.token, "123456");
     }
-    assert_int_equal(LAUNCH(&l, "SLURM_STEP_ID=0", "SLURM_NTASKS=8", "SLURM_STEP_NUM_TASKS=2", "SLURM_PROCID=1", "SLURM_STEP_NODELIST=z9", "SLURM_JOB_NODELIST=z[1-9]",
-                            "MASTER_PORT=777"), PT_OK);
+    assert_int_equal(LAUNCH(&l, "SLURM_STEP_ID=0", "SLURM_NTASKS=8", "SLURM_STEP_NUM_TASKS=2", "SLURM_PROCID=1",
+                            "SLURM_STEP_NODELIST=z9", "SLURM_JOB_NODELIST=z[1-9]", "MASTER_PORT=777"),
+                     PT_OK);
     assert_true(l.size == 2 && l.port == 777);
     assert_string_equal(l.host, "z9");
-    assert_int_equal(LAUNCH(&l, "SLURM_STEPID=0", "SLURM_NTASKS=8", "SLURM_PROCID=1", "SLURM_JOB_NODELIST=z[1-9]", "MASTER_ADDR=head"), PT_OK);
+    assert_int_equal(
+        LAUNCH(&l, "SLURM_STEPID=0", "SLURM_NTASKS=8", "SLURM_PROCID=1", "SLURM_JOB_NODELIST=z[1-9]", "MASTER_ADDR=head"),
+        PT_OK);
     assert_string_equal(l.host, "head");
 }
 

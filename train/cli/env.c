@@ -40,7 +40,8 @@ static pt_status number_of(const char *const *names, long min, long max, long *o
     errno = 0;
     long n = strtol(v, &end, 10);
     if (errno || end == v || *end || n < min || n > max)
-        return pt_fail(PT_EARG, "the environment variable %s is '%.64s', not a whole number from %ld to %ld", which, v, min, max);
+        return pt_fail(PT_EARG, "the environment variable %s is '%.64s', not a whole number from %ld to %ld", which, v, min,
+                       max);
     *out = n;
     return PT_OK;
 }
@@ -61,11 +62,16 @@ static pt_status first_host(const char *list, char *out, size_t room)
     bool inside = false, skip = false;
     memset(out, 0, room);
     for (; *list && (*list != ',' || inside); list++) {
-        if (*list == '[' && !inside) inside = true;
-        else if (*list == ']' && inside) inside = skip = false;
-        else if (inside && (*list == '-' || *list == ',')) skip = true;
-        else if (!skip && n + 1 < room) out[n++] = *list;
-        else if (!skip) return pt_fail(PT_EARG, "the first host of SLURM_JOB_NODELIST is longer than %zu bytes", room - 1);
+        if (*list == '[' && !inside)
+            inside = true;
+        else if (*list == ']' && inside)
+            inside = skip = false;
+        else if (inside && (*list == '-' || *list == ','))
+            skip = true;
+        else if (!skip && n + 1 < room)
+            out[n++] = *list;
+        else if (!skip)
+            return pt_fail(PT_EARG, "the first host of SLURM_JOB_NODELIST is longer than %zu bytes", room - 1);
     }
     if (inside || n == 0) return pt_fail(PT_EARG, "SLURM_JOB_NODELIST is no list of hosts");
     return PT_OK;
@@ -83,19 +89,24 @@ static pt_status find_place(pt_launch *l, bool slurm)
         return text_of("PTRAIN_STORE", file, l->path, sizeof l->path);
     }
     l->kind = PT_LAUNCH_TCP;
-    if (host && host[0]) PT_RETURN(text_of("MASTER_ADDR", host, l->host, sizeof l->host));
+    if (host && host[0])
+        PT_RETURN(text_of("MASTER_ADDR", host, l->host, sizeof l->host));
     else if (slurm && (nodes = first_of(NAMES("SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"), &which)))
         PT_RETURN(first_host(nodes, l->host, sizeof l->host));
     PT_RETURN(number_of(NAMES("MASTER_PORT"), 1, 65535, &port, &set));
-    if (set && agent && !strcmp(agent, "True")) port = port < 65535 ? port + 1 : 65534; /* torchrun itself listens on MASTER_PORT */
-    if (!set && slurm) { /* jobs of one machine take different ports */
+    if (set && agent && !strcmp(agent, "True"))
+        port = port < 65535 ? port + 1 : 65534; /* torchrun itself listens on MASTER_PORT */
+    if (!set && slurm) {                        /* jobs of one machine take different ports */
         PT_RETURN(number_of(NAMES("SLURM_JOB_ID", "SLURM_JOBID"), 0, LONG_MAX, &job, &set));
         port = 20000 + job % 20000;
     }
     l->port = (int)port;
     if (!l->host[0] || !port)
-        return pt_fail(PT_EARG, "this is rank %d of %d, but MASTER_ADDR or MASTER_PORT is not set: where is rank 0? (or set PTRAIN_STORE to a "
-                                "file that all ranks see)", l->rank, l->size);
+        return pt_fail(
+            PT_EARG,
+            "this is rank %d of %d, but MASTER_ADDR or MASTER_PORT is not set: where is rank 0? (or set PTRAIN_STORE to a "
+            "file that all ranks see)",
+            l->rank, l->size);
     token = first_of(NAMES("PTRAIN_TOKEN", "TORCHELASTIC_RUN_ID", "SLURM_JOB_ID"), &which);
     return token ? text_of(which, token, l->token, sizeof l->token) : PT_OK;
 }
@@ -114,7 +125,8 @@ pt_status pt_env_launch(pt_launch *l)
     PT_RETURN(slurm ? number_of(NAMES("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS"), 1, PT_LAUNCH_RANKS, &size, &set)
                     : number_of(NAMES("WORLD_SIZE"), 1, PT_LAUNCH_RANKS, &size, &set));
     if (size == 1) return PT_OK;
-    PT_RETURN(slurm ? number_of(NAMES("SLURM_PROCID"), 0, size - 1, &rank, &set) : number_of(NAMES("RANK"), 0, size - 1, &rank, &set));
+    PT_RETURN(slurm ? number_of(NAMES("SLURM_PROCID"), 0, size - 1, &rank, &set)
+                    : number_of(NAMES("RANK"), 0, size - 1, &rank, &set));
     if (!set) return pt_fail(PT_EARG, "WORLD_SIZE is %ld, but RANK is not set", size);
     PT_RETURN(slurm ? number_of(NAMES("SLURM_LOCALID"), 0, PT_LAUNCH_RANKS, &local, &set)
                     : number_of(NAMES("LOCAL_RANK"), 0, PT_LAUNCH_RANKS, &local, &set));

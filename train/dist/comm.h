@@ -32,9 +32,10 @@ struct pt_comm {
     pt_status (*allreduce_max)(pt_comm *c, int64_t *x, size_t n);
     pt_status (*broadcast)(pt_comm *c, void *data, size_t bytes, int root);
     pt_status (*barrier)(pt_comm *c);
-    void (*abort)(pt_comm *c, int code); /* ends all ranks; self does nothing. Does not return with MPI. Elsewhere the other
-                                            ranks' next call fails with this thread's message (base/err.h); close is still due */
-    void (*close)(pt_comm *c);           /* frees everything; c is dead */
+    void (*abort)(pt_comm *c,
+                  int code);   /* ends all ranks; self does nothing. Does not return with MPI. Elsewhere the other
+                                  ranks' next call fails with this thread's message (base/err.h); close is still due */
+    void (*close)(pt_comm *c); /* frees everything; c is dead */
 
     /* Sums that run while the device goes on computing; all NULL in a communicator that works on the host. start: v[1,n] f32
      * becomes the sum over the ranks, from when what `after` (a stream of the device) holds now is done; all ranks start the
@@ -47,9 +48,9 @@ struct pt_comm {
     size_t bucket_bytes; /* gradients are summed in slices of this size while backward runs; 0 = all at once after it */
     /* Not collective, does not wait: PT_EIO when another rank is known to have failed or left. NULL: cannot tell. */
     pt_status (*check)(pt_comm *c);
-    bool abort_exits; /* abort does not return: say what is to be said before */
+    bool abort_exits;    /* abort does not return: say what is to be said before */
     double wait_seconds; /* how long one rank may wait for another where that is watched; 0 = no limit known */
-    bool broken;      /* set by a rank that leaves in the middle of its work: close waits for nobody then */
+    bool broken;         /* set by a rank that leaves in the middle of its work: close waits for nobody then */
 };
 
 /* One process. */

@@ -1,13 +1,13 @@
 /* How this process was started beside others, and the communicator that needs no library: TCP.
  *
  * Rank 0 listens; every other rank connects to it and says who it is (a star). All collectives go through rank 0, which adds in
- * rank order in double: the bits of train/dist/mpi.c. It serves as host channel under NCCL, and CPU ranks where there is no MPI;
- * rank 0 moves 2 (size - 1) n numbers a sum, so MPI is the better choice for many CPU ranks.
+ * rank order in double: the bits of train/dist/mpi.c. It serves as host channel under NCCL, and CPU ranks where there is no
+ * MPI; rank 0 moves 2 (size - 1) n numbers a sum, so MPI is the better choice for many CPU ranks.
  *
  * What comes from the network is hostile until its token fits: whoever does not say the right magic, version and token within
- * some seconds is dropped and does not disturb the others. The token of a TCP launch guards against mix-ups of jobs, not against
- * an attacker who can read the environment; the one of a file launch is random and only readers of the file (mode 0600) know it.
- * Nothing is encrypted. */
+ * some seconds is dropped and does not disturb the others. The token of a TCP launch guards against mix-ups of jobs, not
+ * against an attacker who can read the environment; the one of a file launch is random and only readers of the file (mode 0600)
+ * know it. Nothing is encrypted. */
 #ifndef PT_DIST_LAUNCH_H
 #define PT_DIST_LAUNCH_H
 #include "train/dist/comm.h"

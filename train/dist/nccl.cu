@@ -14,15 +14,14 @@ extern "C" {
 
 /* ---- the library ------------------------------------------------------------------------------------------------------ */
 
-#define NCCL_LIST(X)                                                                                                 \
-    X(ncclGetVersion)                                                                                                \
-    X(ncclGetUniqueId)                                                                                               \
-    X(ncclCommInitRank)                                                                                              \
-    X(ncclCommDestroy)                                                                                               \
-    X(ncclCommAbort)                                                                                                 \
-    X(ncclCommGetAsyncError)                                                                                         \
-    X(ncclGetErrorString)                                                                                            \
-    X(ncclGetLastError)                                                                                              \
+#define NCCL_LIST(X)                                                                                                           \
+    X(ncclGetUniqueId)                                                                                                         \
+    X(ncclCommInitRank)                                                                                                        \
+    X(ncclCommDestroy)                                                                                                         \
+    X(ncclCommAbort)                                                                                                           \
+    X(ncclCommGetAsyncError)                                                                                                   \
+    X(ncclGetErrorString)                                                                                                      \
+    X(ncclGetLastError)                                                                                                        \
     X(ncclAllReduce)
 
 /* The functions in use, with the prototypes of the header. */
@@ -43,8 +42,8 @@ static pt_status load_library(void)
     const char *lack = NULL;
     void *handle = dlopen("libnccl.so.2", RTLD_NOW | RTLD_LOCAL);
     if (!handle) return pt_fail(PT_ENOSUP, "several GPUs need NCCL: %s (install libnccl2, or set LD_LIBRARY_PATH)", dlerror());
-#define FIELD(fn)                                    \
-    *(void **)&api.fn = dlsym(handle, #fn);          \
+#define FIELD(fn)                                                                                                              \
+    *(void **)&api.fn = dlsym(handle, #fn);                                                                                    \
     if (!api.fn) lack = #fn;
     NCCL_LIST(FIELD)
 #undef FIELD
@@ -73,7 +72,10 @@ typedef struct nccl_state {
     char name[32];
 } nccl_state;
 
-static nccl_state *state_of(pt_comm *c) { return static_cast<nccl_state *>(c->state); }
+static nccl_state *state_of(pt_comm *c)
+{
+    return static_cast<nccl_state *>(c->state);
+}
 
 static double seconds(void)
 {
@@ -99,8 +101,9 @@ static pt_status nccl_ok(const nccl_state *s, ncclResult_t r, const char *call)
 {
     if (r == ncclSuccess || r == ncclInProgress) return PT_OK;
     const char *more = api.ncclGetLastError(s->comm);
-    return pt_fail(PT_EIO, "%s: %s%s%.300s%s", call, api.ncclGetErrorString(r), more && more[0] ? " (" : "", more ? more : "",
-                   r == ncclInvalidUsage && !s->comm ? "; ptrain needs a GPU of its own for each process" : more && more[0] ? ")" : "");
+    bool said = more && more[0], shared = r == ncclInvalidUsage && !s->comm;
+    return pt_fail(PT_EIO, "%s: %s%s%.300s%s%s", call, api.ncclGetErrorString(r), said ? " (" : "", said ? more : "",
+                   said ? ")" : "", shared ? "; each process needs a GPU of its own" : "");
 }
 
 /* Ends NCCL's work on this rank: its kernels return, whatever the other ranks do. */
@@ -310,7 +313,8 @@ static pt_status first_sum(pt_comm *c)
     PT_RETURN(nccl_settle(c));
     PT_RETURN(CUDA_OK(cudaMemcpyAsync(&sum, s->one.base, sizeof sum, cudaMemcpyDeviceToHost, s->stream)));
     PT_RETURN(CUDA_OK(cudaStreamSynchronize(s->stream)));
-    return sum == (float)c->size ? PT_OK : pt_fail(PT_EIO, "a first sum of %d ones over the GPUs gave %g", c->size, (double)sum);
+    return sum == (float)c->size ? PT_OK
+                                 : pt_fail(PT_EIO, "a first sum of %d ones over the GPUs gave %g", c->size, (double)sum);
 }
 
 static void fill(pt_comm *c, const pt_nccl_open_args *a, nccl_state *s)
@@ -368,8 +372,10 @@ extern "C" pt_status pt_nccl_open(const pt_nccl_open_args *a, pt_comm **out)
 done:
     if (c) {
         c->broken = true;
-        if (s) nccl_close(c);
-        else free(c);
+        if (s)
+            nccl_close(c);
+        else
+            free(c);
     }
     return rc;
 }

@@ -16,8 +16,8 @@
 #include "train/dist/store_impl.h"
 #include "train/dist/wire.h"
 
-enum { PENDING = 32 };       /* connections that have not said who they are */
-#define HELLO_SECONDS 10     /* how long they may take for that */
+enum { PENDING = 32 };   /* connections that have not said who they are */
+#define HELLO_SECONDS 10 /* how long they may take for that */
 #define ANSWER_SECONDS 3
 
 typedef struct pending {
@@ -149,8 +149,8 @@ static pt_status missing(const meeting *g)
         if (n++ < 8) PT_TRY(pt_str_printf(&s, "%s%d", n > 1 ? ", " : "", r));
     }
     if (n > 8) PT_TRY(pt_str_puts(&s, ", ..."));
-    rc = pt_fail(PT_EIO, "rank%s %s of %d did not come to %s:%d within %.0f s%s", n > 1 ? "s" : "", s.text, g->l->size, g->at.host,
-                 g->at.port, g->l->join_seconds, g->strangers ? " (others that are not of this job did)" : "");
+    rc = pt_fail(PT_EIO, "rank%s %s of %d did not come to %s:%d within %.0f s%s", n > 1 ? "s" : "", s.text, g->l->size,
+                 g->at.host, g->at.port, g->l->join_seconds, g->strangers ? " (others that are not of this job did)" : "");
 done:
     pt_str_free(&s);
     return rc;
@@ -279,7 +279,8 @@ static pt_status join_rank0(const pt_launch *l, pt_members *m)
         if (fd >= 0) close(fd);
         if (!again || pt_seconds() + 0.1 > deadline) {
             if (l->kind == PT_LAUNCH_FILE && !at.port) return pt_fail_prefix(rc, "rank %d waits for %s", l->rank, l->path);
-            return pt_fail_prefix(rc, "rank %d cannot join rank 0 at %s:%d (%.0f s)", l->rank, at.host, at.port, l->join_seconds);
+            return pt_fail_prefix(rc, "rank %d cannot join rank 0 at %s:%d (%.0f s)", l->rank, at.host, at.port,
+                                  l->join_seconds);
         }
         nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
     }
@@ -293,8 +294,8 @@ pt_status pt_store_join(const pt_launch *l, pt_members *out)
     PT_CHECK(l->size >= 1 && l->size <= PT_LAUNCH_RANKS && l->rank >= 0 && l->rank < l->size, PT_EARG,
              "rank %d of %d processes: ranks go from 0, and there are at most %d", l->rank, l->size, PT_LAUNCH_RANKS);
     if (l->kind == PT_LAUNCH_TCP)
-        PT_CHECK(l->host[0] && l->port > 0 && l->port < 65536, PT_EARG, "no address of rank 0: MASTER_ADDR '%s', MASTER_PORT %d",
-                 l->host, l->port);
+        PT_CHECK(l->host[0] && l->port > 0 && l->port < 65536, PT_EARG,
+                 "no address of rank 0: MASTER_ADDR '%s', MASTER_PORT %d", l->host, l->port);
     else
         PT_CHECK(l->path[0], PT_EARG, "no path of the file that rank 0 writes");
     PT_TRY(pt_alloc0(&out->fd, l->size));

@@ -70,7 +70,8 @@ static pt_status listen_at(const char *host, int port, int *fd)
     struct in6_addr six;
     struct in_addr four;
     struct addrinfo *list = NULL;
-    bool exact = host && (inet_pton(AF_INET, host, &four) == 1 || inet_pton(AF_INET6, host, &six) == 1 || !strcmp(host, "localhost"));
+    bool exact =
+        host && (inet_pton(AF_INET, host, &four) == 1 || inet_pton(AF_INET6, host, &six) == 1 || !strcmp(host, "localhost"));
     int why = EADDRNOTAVAIL;
     if (exact) {
         PT_RETURN(resolve(host, port, false, &list));
@@ -114,8 +115,8 @@ static pt_status write_file(const char *path, const pt_place *at)
     char *tmp = NULL, machine[64], text[1024];
     int fd = -1;
     pt_store_machine(machine);
-    int n = snprintf(text, sizeof text, "ptrain-store 1\nhost %s\nport %d\ntoken %s\nmachine %s\n", at->host, at->port, at->token,
-                     machine);
+    int n = snprintf(text, sizeof text, "ptrain-store 1\nhost %s\nport %d\ntoken %s\nmachine %s\n", at->host, at->port,
+                     at->token, machine);
     PT_TRY(pt_asprintf(&tmp, "%s.tmp-%ld", path, (long)getpid()));
     unlink(tmp);
     fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -219,7 +220,8 @@ pt_status pt_store_connect(const pt_place *at, double deadline, int *fd)
     pt_status rc = resolve(at->host, at->port, false, &list);
     *fd = -1;
     if (rc != PT_OK) return rc;
-    for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next) rc = connect_one(a, soon < deadline ? soon : deadline, fd);
+    for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next)
+        rc = connect_one(a, soon < deadline ? soon : deadline, fd);
     freeaddrinfo(list);
     return rc;
 }

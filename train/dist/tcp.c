@@ -28,8 +28,8 @@ typedef struct tcp_state {
     double *acc; /* rank 0 */
 } tcp_state;
 
-static const char *const kind_name[PT_WIRE_KINDS] = {"?",         "a sum of numbers", "a minimum", "a maximum",
-                                                     "a broadcast", "a barrier",        "a vector sum", "an end", "an end"};
+static const char *const kind_name[PT_WIRE_KINDS] = {"?",         "a sum of numbers", "a minimum", "a maximum", "a broadcast",
+                                                     "a barrier", "a vector sum",     "an end",    "an end"};
 
 /* ---- failures --------------------------------------------------------------------------------------------------------- */
 
@@ -68,8 +68,8 @@ static pt_status lost(pt_comm *c, int r, int kind, bool late)
     tcp_state *s = c->state;
     char text[128];
     if (late) {
-        snprintf(text, sizeof text, "it did not come to %s (call %llu) within %.0f s", kind_name[kind], (unsigned long long)s->seq,
-                 s->patience);
+        snprintf(text, sizeof text, "it did not come to %s (call %llu) within %.0f s", kind_name[kind],
+                 (unsigned long long)s->seq, s->patience);
         return fail_as(c, r, text);
     }
     pt_status rc = look_at(c, r);
@@ -83,7 +83,8 @@ static pt_status await(pt_comm *c, int r, int kind, double deadline)
     for (;;) {
         double left = deadline - pt_seconds();
         for (int q = 0; q < c->size; q++)
-            s->watched[q] = (struct pollfd){.fd = s->left[q] && q != r ? -1 : s->m.fd[q], .events = q == r ? POLLIN : POLLRDHUP};
+            s->watched[q] =
+                (struct pollfd){.fd = s->left[q] && q != r ? -1 : s->m.fd[q], .events = q == r ? POLLIN : POLLRDHUP};
         int n = poll(s->watched, (nfds_t)c->size, left <= 0 ? 0 : left > 60 ? 60000 : (int)(left * 1000) + 1);
         if (n < 0 && errno != EINTR) return fail_as(c, c->rank, strerror(errno));
         if (n > 0 && s->watched[r].revents) return PT_OK;
@@ -121,7 +122,8 @@ static pt_status wrong_frame(pt_comm *c, int r, int kind, size_t bytes, const pt
         last.why[sizeof last.why - 1] = 0;
         return h->kind == PT_WIRE_ABORT ? fail_as(c, last.origin, last.why) : fail_as(c, r, "it left before the others");
     }
-    snprintf(text, sizeof text, "it asks for %s of %llu bytes (call %llu), rank %d for %s of %zu (call %llu): they do different things",
+    snprintf(text, sizeof text,
+             "it asks for %s of %llu bytes (call %llu), rank %d for %s of %zu (call %llu): they do different things",
              kind_name[h->kind], (unsigned long long)h->bytes, (unsigned long long)h->seq, c->rank, kind_name[kind], bytes,
              (unsigned long long)s->seq);
     return fail_as(c, r, text);
@@ -213,7 +215,9 @@ static pt_status tcp_broadcast(pt_comm *c, void *data, size_t bytes, int root)
     if (s->failed != PT_OK) return again(s);
     if (root < 0 || root >= c->size) return pt_fail(PT_EARG, "rank %d does not exist: there are %d", root, c->size);
     s->seq++;
-    if (c->rank) return c->rank == root ? send_frame(c, 0, PT_WIRE_BROADCAST, data, bytes) : recv_frame(c, 0, PT_WIRE_BROADCAST, data, bytes);
+    if (c->rank)
+        return c->rank == root ? send_frame(c, 0, PT_WIRE_BROADCAST, data, bytes)
+                               : recv_frame(c, 0, PT_WIRE_BROADCAST, data, bytes);
     if (root) PT_RETURN(recv_frame(c, root, PT_WIRE_BROADCAST, data, bytes));
     for (int r = 1; r < c->size; r++)
         if (r != root) PT_RETURN(send_frame(c, r, PT_WIRE_BROADCAST, data, bytes));

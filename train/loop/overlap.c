@@ -32,7 +32,8 @@ pt_status pt_overlap_new(pt_overlap **out, pt_comm *comm, pt_model *model, void 
     pt_overlap *o = NULL;
     int64_t size = (int64_t)(comm->bucket_bytes / sizeof(float)), count = pt_model_param_count(model);
     *out = NULL;
-    PT_CHECK(comm->allreduce_start && size > 0 && count > 0, PT_EINTERNAL, "slices of %lld of %lld gradients", (long long)size, (long long)count);
+    PT_CHECK(comm->allreduce_start && size > 0 && count > 0, PT_EINTERNAL, "slices of %lld of %lld gradients", (long long)size,
+             (long long)count);
     PT_TRY(pt_alloc0(&o, 1));
     *o = (pt_overlap){.comm = comm, .model = model, .stream = stream, .n = (int)((count + size - 1) / size)};
     PT_TRY(pt_alloc0(&o->list, o->n));

@@ -1,10 +1,10 @@
 /* Gradients summed over the ranks while backward still runs.
  *
  * The gradient vector is cut, from its end, into slices of comm->bucket_bytes (the first one is what is left over: backward
- * finishes the vector's end first, so the slice that nothing hides is the short one). The cut follows from the vector's length alone. A slice
- * is started as soon as every parameter in it has its whole gradient, in an order that follows from the model alone: all ranks start the same
- * slices in the same order, those without records too. So the sums have the same bits whether they overlap or not. Only the last
- * micro-batch of a step sends. */
+ * finishes the vector's end first, so the slice that nothing hides is the short one). The cut follows from the vector's length
+ * alone. A slice is started as soon as every parameter in it has its whole gradient, in an order that follows from the model
+ * alone: all ranks start the same slices in the same order, those without records too. So the sums have the same bits whether
+ * they overlap or not. Only the last micro-batch of a step sends. */
 #ifndef PT_LOOP_OVERLAP_H
 #define PT_LOOP_OVERLAP_H
 #include "train/dist/comm.h"
