@@ -39,7 +39,8 @@ static void sample_case(int64_t b, int64_t v, float temp, int top_k, float top_p
     kt_mat z = kt_in(PT_F32, b, v, v + 3, 1, 3), tok = kt_new(PT_I32, 1, b, b), seen = kt_new(PT_I32, b, 9, 10);
     for (int64_t r = 0; r < b; r++) {
         stream[r] = 100 + (uint64_t)r, position[r] = 7 * (uint64_t)r;
-        for (int64_t i = 0; flat && i < v; i++) kt_host(z, r)[i] = floorf(kt_host(z, r)[i]); /* many ties; 0 and -0 */
+        for (int64_t i = 0; flat == 1 && i < v; i++) kt_host(z, r)[i] = floorf(kt_host(z, r)[i]); /* many ties; 0 and -0 */
+        for (int64_t i = 0; flat == 2 && i < v; i++) kt_host(z, r)[i] -= 20; /* a penalty makes negative logits smaller */
         for (int i = 0; i < 9; i++) kt_i32(seen)[r * 10 + i] = i == 4 ? -1 : (int32_t)((r + i % 4 * 3) % v);
     }
     kt_put(z), kt_put(seen);
@@ -55,6 +56,7 @@ static void sample_case(int64_t b, int64_t v, float temp, int top_k, float top_p
 }
 static void test_sample(void **)
 {
+    for (int k = 1; k < 20; k++) sample_case(4, k, 0, 0, 1, 0, 1.5f, 2);
     for (int flat = 0; flat < 2; flat++) {
         sample_case(0, 5, 1, 0, 1, 0, 1, flat);
         sample_case(4, 1, 1, 0, 1, 0, 1, flat);

@@ -278,10 +278,55 @@ static void loss_case(pt_loss_kind kind)
     assert_true(fabs(got - want) <= 1e-6 * want);
     kt_end();
 }
+/* More pairs than threads, pairs of weight, groups of no pair, empty groups; and no pairs at all. */
+static void many_pairs(pt_loss_kind kind, int pairs)
+{
+    enum { G = 1300, M = 900, MOST = 600 };
+    static int32_t start[G + 1], chosen[MOST], rejected[MOST];
+    for (int g = 0; g < G; g++) start[g + 1] = start[g] + g % 4;
+    for (int p = 0; p < pairs; p++) chosen[p] = 2 * p + 1, rejected[p] = 2 * p;
+    kt_begin(PT_F32);
+    int64_t nnz = start[G];
+    kt_mat v = kt_in(PT_F32, 1, M, M, 1, 1), st = kt_list(start, G + 1), w = kt_in(PT_F32, 1, nnz, nnz, 2, 1), rows = kt_ids(nnz, M, 3);
+    kt_mat c = kt_list(chosen, pairs), r = kt_list(rejected, pairs), pw = kt_in(PT_F32, 1, pairs, pairs, 4, 1), sum = kt_new(PT_F32, 1, G, G);
+    kt_mat dv = kt_new(PT_F32, 1, M, M), loss = kt_new(PT_F64, 1, 1, 1);
+    double want = 0.25, got;
+    *(double *)(void *)kt.m[loss].ref_buf.base = want;
+    kt_put(loss);
+    kt_run([&]() -> pt_status {
+        pt_group_loss_args a = {};
+        a.kind = kind, a.beta = 0.3, a.norm = 7, a.loss = D(loss), a.dvalue = D(dv), a.sum = D(sum), a.value = D(v), a.start = D(st), a.rows = D(rows);
+        a.weight = D(w), a.chosen = D(c), a.rejected = D(r), a.pair_weight = D(pw);
+        if (!kt.host) return pt_cuda_group_loss(&kt.cuda, &a);
+        static double ds[G];
+        memset(ds, 0, sizeof ds);
+        for (int g = 0; g < G; g++) {
+            double x = 0;
+            for (int k = start[g]; k < start[g + 1]; k++) x += (double)kt_host(w, 0)[k] * kt_host(v, 0)[kt_i32(rows)[k]];
+            kt_host(sum, 0)[g] = (float)x;
+        }
+        for (int p = 0; p < pairs; p++) {
+            double s0 = kt_host(sum, 0)[chosen[p]], s1 = kt_host(sum, 0)[rejected[p]], f = kt_host(pw, 0)[p] / 7.0;
+            pt_dpo_pair d = pt_loss_dpo(s0, s1, 0, 0, 0.3);
+            pt_reward_pair e = pt_loss_reward(s0, s1, 0);
+            want += f * (kind == PT_LOSS_DPO ? d.loss : e.loss);
+            ds[chosen[p]] = f * (kind == PT_LOSS_DPO ? d.dchosen : e.dchosen), ds[rejected[p]] = f * (kind == PT_LOSS_DPO ? d.drejected : e.drejected);
+        }
+        for (int m = 0; m < M; m++) kt_host(dv, 0)[m] = 0;
+        for (int g = 0; g < G; g++)
+            for (int k = start[g]; k < start[g + 1]; k++) kt_host(dv, 0)[kt_i32(rows)[k]] += (float)(kt_host(w, 0)[k] * ds[g]);
+        return PT_OK;
+    });
+    kt_same(sum, 2), kt_same(dv, 2);
+    memcpy(&got, kt.m[loss].result + KT_GUARD, 8);
+    assert_true(fabs(got - want) <= 1e-6 * fabs(want));
+    kt_end();
+}
 static void test_losses(void **)
 {
     loss_case(PT_LOSS_DPO);
     loss_case(PT_LOSS_REWARD);
+    many_pairs(PT_LOSS_DPO, 600), many_pairs(PT_LOSS_REWARD, 513), many_pairs(PT_LOSS_DPO, 0);
     kt_begin(PT_F32);
     kt_mat v = kt_in(PT_F32, 1, 700, 700, 1, 0.3f), w = kt_in(PT_F32, 1, 700, 700, 2, 1), dv = kt_new(PT_F32, 1, 700, 700), loss = kt_new(PT_F64, 1, 1, 1);
     double want = 0, got;
