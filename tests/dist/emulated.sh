@@ -17,6 +17,10 @@ one one && ranks 2 two && close_to one two 1e-5 && ranks 4 four && close_to one 
 result "two and four devices: the curve of one"
 ranks 4 four2 && same_bits four four2 && EMU_LAZY=1 EMU_ORDER=rand:3 ranks 2 two2 && same_bits two two2
 result "the same bits again, also where streams run late and in any order"
+ranks 2 saved --save_steps=3 --lora_dropout=0.1 && ranks 2 resumed --save_steps=3 --lora_dropout=0.1 --resume_from_checkpoint="$dir/saved/checkpoint-3" &&
+    cmp -s "$dir/saved/adapter_model.safetensors" "$dir/resumed/adapter_model.safetensors" &&
+    [ "$(curve saved | tail -n 3)" = "$(curve resumed | tail -n 3)" ]
+result "a resumed run: the bits of one that never stopped"
 store=PTRAIN_STORE=$dir/meet ranks 6 six && close_to one six 1e-5 # batch_rows 5: one has no record
 result "a rank without records"
 store=

@@ -50,7 +50,7 @@ pt_status pt_cmd_doctor(pt_cli *c)
     pt_threads_set(pt_cores_available());
     PT_RETURN(pt_cpu_measure(&f32, &bf16));
     printf("GEMM           f32 %.0f GF/s, bf16 %.0f GF/s: compute auto takes %s\n", f32, bf16, bf16 > f32 ? "bf16" : "f32");
-    printf("ranks          %s\n", PT_WITH_MPI ? "MPI (mpirun -n N ptrain CONFIG)" : "one process (built with WITH_MPI=0)");
+    printf("ranks          %s\n", PT_WITH_MPI ? "MPI (mpirun -n N ptrain CONFIG), TCP (torchrun, srun)" : "TCP (torchrun, srun); built with WITH_MPI=0");
     printf("GPU driver     libcuda %s\n", library_state("libcuda.so.1"));
     printf("device cpu     yes\n");
     print_plugin("device cuda    ", PT_PLUGIN_CUDA);
