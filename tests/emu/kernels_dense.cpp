@@ -6,25 +6,29 @@ extern "C" {
 
 static const pt_dtype acts[] = {PT_BF16, PT_F32};
 #define EACH_ACT(t) for (pt_dtype t : acts)
-static const pt_dtype weights[] = {PT_F32, PT_F16, PT_BF16, PT_Q8_0, PT_Q4_0, PT_Q4_1, PT_Q5_0, PT_Q5_1, PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_NL};
+static const pt_dtype weights[] = {PT_F32,  PT_F16,  PT_BF16, PT_Q8_0, PT_Q4_0, PT_Q4_1, PT_Q5_0,
+                                   PT_Q5_1, PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_NL};
 
 /* What a plain program of the same precision makes: operands rounded to the type, sums in f32, results rounded. */
-static float rounded(pt_dtype t, float x) { return kt_round(t, x); }
+static float rounded(pt_dtype t, float x)
+{
+    return kt_round(t, x);
+}
 
 /* Every type through the embedding, which is dequantisation with chosen rows: exact before it is rounded. */
 static void test_embed(void **)
 {
     EACH_ACT(t)
-        for (pt_dtype w : weights)
-            for (int64_t n = 0; n <= 5; n += 5) {
-                int64_t c = pt_dtype_quantised(w) ? 4352 : 61; /* more than a block's worth; odd */
-                kt_begin(t);
-                kt_mat W = kt_weight(w, 9, c, 1, 1), y = kt_new(t, n, c, c + 3), ids = kt_ids(n, 9, 2);
-                KT_RUN(embed, pt_embed_args, a.y = D(y), a.w = D(W), a.tokens = D(ids), a.scale = 1.0f);
-                for (int64_t r = 0; r < n; r++)
-                    for (int64_t i = 0; i < c; i++) assert_true(kt_got(y, r, i) == rounded(t, kt_host(y, r)[i]));
-                kt_end();
-            }
+    for (pt_dtype w : weights)
+        for (int64_t n = 0; n <= 5; n += 5) {
+            int64_t c = pt_dtype_quantised(w) ? 4352 : 61; /* more than a block's worth; odd */
+            kt_begin(t);
+            kt_mat W = kt_weight(w, 9, c, 1, 1), y = kt_new(t, n, c, c + 3), ids = kt_ids(n, 9, 2);
+            KT_RUN(embed, pt_embed_args, a.y = D(y), a.w = D(W), a.tokens = D(ids), a.scale = 1.0f);
+            for (int64_t r = 0; r < n; r++)
+                for (int64_t i = 0; i < c; i++) assert_true(kt_got(y, r, i) == rounded(t, kt_host(y, r)[i]));
+            kt_end();
+        }
 }
 
 /* Weights as the products see them: rounded to the activations' type. Returns [rows, cols] floats. */
@@ -59,7 +63,8 @@ static void at_most(kt_mat m, const float *naive)
 static void linear_case(pt_dtype t, pt_dtype w, int64_t n, int64_t out, int64_t in, bool bias, float beta)
 {
     kt_begin(t);
-    kt_mat x = kt_in(t, n, in, in + 8, 1, 1), W = kt_weight(w, out, in, 2, 0.5f), y = kt_in(t, n, out, out + 8, 3, 1), b = bias ? kt_weight(PT_F32, 1, out, 4, 1) : -1;
+    kt_mat x = kt_in(t, n, in, in + 8, 1, 1), W = kt_weight(w, out, in, 2, 0.5f), y = kt_in(t, n, out, out + 8, 3, 1),
+           b = bias ? kt_weight(PT_F32, 1, out, 4, 1) : -1;
     float *f = dense(W, t, true), *naive = (float *)malloc((size_t)(n * out) * 4 + 4);
     for (int64_t r = 0; r < n; r++)
         for (int64_t o = 0; o < out; o++) {
@@ -75,7 +80,8 @@ static void linear_case(pt_dtype t, pt_dtype w, int64_t n, int64_t out, int64_t 
 }
 static void test_linear(void **)
 {
-    EACH_ACT(t) {
+    EACH_ACT(t)
+    {
         for (pt_dtype w : weights) {
             linear_case(t, w, 1, 19, 256, false, 0);
             linear_case(t, w, 8, 5, 1280, true, 1);
@@ -92,7 +98,8 @@ static void test_linear(void **)
 static void linear_bwd_case(pt_dtype t, pt_dtype w, int64_t n, int64_t out, int64_t in, float beta)
 {
     kt_begin(t);
-    kt_mat x = kt_in(t, n, in, in + 8, 1, 1), W = kt_weight(w, out, in, 2, 0.5f), dy = kt_in(t, n, out, out + 8, 3, 1), dx = kt_in(t, n, in, in, 4, 1);
+    kt_mat x = kt_in(t, n, in, in + 8, 1, 1), W = kt_weight(w, out, in, 2, 0.5f), dy = kt_in(t, n, out, out + 8, 3, 1),
+           dx = kt_in(t, n, in, in, 4, 1);
     kt_mat dw = kt_in(PT_F32, out, in, in + 1, 5, 1), db = kt_in(PT_F32, 1, out, out, 6, 1);
     float *f = dense(W, t, true), *naive = (float *)malloc((size_t)(n * in) * 4 + 4);
     for (int64_t r = 0; r < n; r++)
@@ -110,7 +117,8 @@ static void linear_bwd_case(pt_dtype t, pt_dtype w, int64_t n, int64_t out, int6
 }
 static void test_linear_bwd(void **)
 {
-    EACH_ACT(t) {
+    EACH_ACT(t)
+    {
         for (pt_dtype w : weights) linear_bwd_case(t, w, 5, 19, 512, w == PT_Q4_K);
         linear_bwd_case(t, PT_BF16, 70, 33, 7, 1);
         linear_bwd_case(t, PT_F32, 0, 5, 8, 0);
@@ -132,10 +140,14 @@ static float naive_keep(const lora_set *s, int p, int64_t n, int64_t f)
 {
     if (s->dropout == 0) return 1;
     const uint64_t *key = (const uint64_t *)(void *)kt.m[s->key].ref_buf.base;
-    pt_rng4 w = pt_rng_words(11, PT_RNG_DROPOUT, pt_hash_mix(key[n], 5), (uint64_t)(16 + (unsigned)p) << 32 | (uint64_t)(f / 4));
+    pt_rng4 w =
+        pt_rng_words(11, PT_RNG_DROPOUT, pt_hash_mix(key[n], 5), (uint64_t)(16 + (unsigned)p) << 32 | (uint64_t)(f / 4));
     return pt_rng_unit(w.v[f % 4]) < s->dropout ? 0 : 1 / (1 - s->dropout);
 }
-static float scale_of(int slot) { return 0.5f + 0.25f * (float)slot; }
+static float scale_of(int slot)
+{
+    return 0.5f + 0.25f * (float)slot;
+}
 
 /* Forward of part p: naive y (dense array). */
 static float *naive_forward(const lora_set *s, pt_dtype t, int p)
@@ -151,7 +163,8 @@ static float *naive_forward(const lora_set *s, pt_dtype t, int p)
             float tv[64] = {0};
             for (int q = 0; q < s->rank[slot]; q++) {
                 for (int64_t f = 0; f < s->in; f++)
-                    tv[q] += rounded(t, kt_host(s->x, r)[f] * naive_keep(s, p, r, f)) * rounded(t, kt_host(s->a[p][slot], q)[f]);
+                    tv[q] +=
+                        rounded(t, kt_host(s->x, r)[f] * naive_keep(s, p, r, f)) * rounded(t, kt_host(s->a[p][slot], q)[f]);
                 tv[q] = rounded(t, tv[q]);
             }
             for (int64_t i = 0; i < o; i++) {
@@ -174,7 +187,8 @@ static void naive_backward(const lora_set *s, pt_dtype t, float *dx, float *da, 
             for (int64_t r = s->runs[k].begin; r < s->runs[k].end; r++)
                 for (int q = 0; q < s->rank[slot]; q++) {
                     float dt = 0;
-                    for (int64_t o = 0; o < s->out[p]; o++) dt += kt_host(s->dy[p], r)[o] * rounded(t, kt_host(s->b[p][slot], o)[q]);
+                    for (int64_t o = 0; o < s->out[p]; o++)
+                        dt += kt_host(s->dy[p], r)[o] * rounded(t, kt_host(s->b[p][slot], o)[q]);
                     dt = rounded(t, scale_of(slot) * dt);
                     for (int64_t f = 0; f < s->in; f++) {
                         float m = naive_keep(s, p, r, f);
@@ -196,8 +210,10 @@ static void lora_args(lora_set *s, pt_lora_args *a, pt_lora_part part[PARTS], pt
     for (int p = 0; p < s->parts; p++) {
         part[p] = {};
         part[p].t = D(s->t[p]), part[p].slots = slot[p], part[p].module = 16 + (unsigned)p;
-        if (backward) part[p].dy = D(s->dy[p]);
-        else part[p].y = D(s->y[p]);
+        if (backward)
+            part[p].dy = D(s->dy[p]);
+        else
+            part[p].y = D(s->y[p]);
         for (int q = 0; q < s->slots; q++) {
             pt_lora_slot *l = &slot[p][q];
             *l = {};
@@ -218,13 +234,16 @@ static void lora_case(pt_dtype t, lora_set s, int64_t n, bool keep_t)
     for (int64_t i = 0; i < n; i++) ((uint64_t *)(void *)kt.m[s.key].ref_buf.base)[i] = pt_hash_mix(3, (uint64_t)i);
     kt_put(s.key);
     for (int p = 0; p < s.parts; p++) {
-        s.y[p] = kt_in(t, n, s.out[p], s.out[p] + 8, 10 + (uint64_t)p, 1), s.dy[p] = kt_in(t, n, s.out[p], s.out[p], 20 + (uint64_t)p, 1);
+        s.y[p] = kt_in(t, n, s.out[p], s.out[p] + 8, 10 + (uint64_t)p, 1),
+        s.dy[p] = kt_in(t, n, s.out[p], s.out[p], 20 + (uint64_t)p, 1);
         s.t[p] = keep_t ? kt_in(PT_F32, n, most, most + 1, 30, 1) : -1;
         for (int q = 0; q < s.slots; q++) {
             uint64_t seed = 100 * (uint64_t)p + 10 * (uint64_t)q;
             if (s.rank[q] == 0) continue;
-            s.a[p][q] = kt_in(PT_F32, s.rank[q], s.in, s.in, seed + 1, 0.3f), s.b[p][q] = kt_in(PT_F32, s.out[p], s.rank[q], s.rank[q], seed + 2, 0.3f);
-            s.da[p][q] = kt_in(PT_F32, s.rank[q], s.in, s.in, seed + 3, 1), s.db[p][q] = kt_in(PT_F32, s.out[p], s.rank[q], s.rank[q], seed + 4, 1);
+            s.a[p][q] = kt_in(PT_F32, s.rank[q], s.in, s.in, seed + 1, 0.3f),
+            s.b[p][q] = kt_in(PT_F32, s.out[p], s.rank[q], s.rank[q], seed + 2, 0.3f);
+            s.da[p][q] = kt_in(PT_F32, s.rank[q], s.in, s.in, seed + 3, 1),
+            s.db[p][q] = kt_in(PT_F32, s.out[p], s.rank[q], s.rank[q], seed + 4, 1);
         }
     }
     float *naive[PARTS];
@@ -249,28 +268,32 @@ static void lora_case(pt_dtype t, lora_set s, int64_t n, bool keep_t)
         at_most(s.dx, dx), at_most(s.da[0][0], da), at_most(s.db[0][0], db);
         for (int p = 0; p < s.parts; p++)
             for (int q = 0; q < s.slots; q++)
-                if (s.rank[q] > 0) kt_near(s.da[p][q], 2, t == PT_BF16 ? 6e-3 : 1e-6), kt_near(s.db[p][q], 2, t == PT_BF16 ? 6e-3 : 1e-6);
+                if (s.rank[q] > 0)
+                    kt_near(s.da[p][q], 2, t == PT_BF16 ? 6e-3 : 1e-6), kt_near(s.db[p][q], 2, t == PT_BF16 ? 6e-3 : 1e-6);
         free(dx), free(da), free(db);
     }
     kt_end();
 }
 static void test_lora(void **)
 {
-    static const pt_lora_run whole[] = {{0, 90, 0}}, mixed[] = {{0, 3, 1}, {3, 70, 0}, {70, 70, 2}, {70, 75, -1}, {75, 80, 0}, {80, 150, 2}}, none[] = {{0, 0, 0}};
+    static const pt_lora_run whole[] = {{0, 90, 0}},
+                             mixed[] = {{0, 3, 1}, {3, 70, 0}, {70, 70, 2}, {70, 75, -1}, {75, 80, 0}, {80, 150, 2}},
+                             none[] = {{0, 0, 0}};
     EACH_ACT(t)
-        for (int d = 0; d < 2; d++) {
-            lora_set s = {};
-            s.slots = 3;
-            s.dropout = d ? 0.25f : 0.0f, s.parts = 1, s.in = 72, s.out[0] = 136, s.rank[0] = 8, s.runs = whole, s.n_runs = 1;
-            lora_case(t, s, 90, true);
-            s.parts = 3, s.in = 71, s.out[0] = 33, s.out[1] = 64, s.out[2] = 300, s.rank[0] = 5, s.rank[1] = 16, s.rank[2] = 24, s.runs = mixed, s.n_runs = 6;
-            lora_case(t, s, 152, true);
-            lora_case(t, s, 152, false);
-            s.parts = 2, s.rank[1] = 0, s.rank[2] = 40;
-            lora_case(t, s, 152, true);
-            s.runs = none, s.n_runs = 1, s.parts = 1;
-            lora_case(t, s, 0, true);
-        }
+    for (int d = 0; d < 2; d++) {
+        lora_set s = {};
+        s.slots = 3;
+        s.dropout = d ? 0.25f : 0.0f, s.parts = 1, s.in = 72, s.out[0] = 136, s.rank[0] = 8, s.runs = whole, s.n_runs = 1;
+        lora_case(t, s, 90, true);
+        s.parts = 3, s.in = 71, s.out[0] = 33, s.out[1] = 64, s.out[2] = 300, s.rank[0] = 5, s.rank[1] = 16, s.rank[2] = 24,
+        s.runs = mixed, s.n_runs = 6;
+        lora_case(t, s, 152, true);
+        lora_case(t, s, 152, false);
+        s.parts = 2, s.rank[1] = 0, s.rank[2] = 40;
+        lora_case(t, s, 152, true);
+        s.runs = none, s.n_runs = 1, s.parts = 1;
+        lora_case(t, s, 0, true);
+    }
     /* more runs, slots and parts than one launch takes */
     pt_lora_run many[MOST_RUNS];
     for (int32_t i = 0; i < 150; i++) many[i] = {i, i + 1, i * 7 % 10};
@@ -282,10 +305,12 @@ static void test_lora(void **)
 }
 
 /* ---- head ---- */
-typedef struct head_naive { float *logp, *lse, *ent, *dx, *dw; } head_naive;
+typedef struct head_naive {
+    float *logp, *lse, *ent, *dx, *dw;
+} head_naive;
 /* The plain program of the same precision: w rounded, f32 sums, dz rounded. dw comes filled. */
-static void naive_head(pt_dtype t, const float *w, kt_mat x, kt_mat dl, const int32_t *heads, const int32_t *targets, int m, int64_t hd, int64_t c, int64_t vocab,
-                       float cap, float temp, head_naive *o)
+static void naive_head(pt_dtype t, const float *w, kt_mat x, kt_mat dl, const int32_t *heads, const int32_t *targets, int m,
+                       int64_t hd, int64_t c, int64_t vocab, float cap, float temp, head_naive *o)
 {
     float *z = (float *)malloc((size_t)vocab * 4), *raw = (float *)malloc((size_t)vocab * 4);
     for (int64_t h = 0; h < hd; h++) {
@@ -319,17 +344,22 @@ static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t voc
     static int32_t heads[4096], targets[4096];
     int32_t m = 0;
     for (int32_t h = 0; h < hd; h++)
-        for (int k = 0; k < h % 4; k++) heads[m] = h, targets[m] = k == 2 ? targets[m - 1] : (int32_t)((h * 37 + k * 11) % vocab), m++;
-    kt_mat x = kt_in(t, hd, c, c + 8, 1, 1), W = kt_weight(w, vocab, c, 2, 0.3f), rh = kt_list(heads, m), rt = kt_list(targets, m);
-    kt_mat logp = kt_new(PT_F32, 1, m, m), lse = kt_new(PT_F32, 1, hd, hd), ent = kt_new(PT_F32, 1, hd, hd), top = kt_new(PT_I32, 1, hd, hd);
-    kt_mat dl = kt_in(PT_F32, 1, m, m, 3, 1), dx = back ? kt_new(t, hd, c, c + 8) : -1, dw = back > 1 ? kt_in(PT_F32, vocab, c, c, 4, 1) : -1;
+        for (int k = 0; k < h % 4; k++)
+            heads[m] = h, targets[m] = k == 2 ? targets[m - 1] : (int32_t)((h * 37 + k * 11) % vocab), m++;
+    kt_mat x = kt_in(t, hd, c, c + 8, 1, 1), W = kt_weight(w, vocab, c, 2, 0.3f), rh = kt_list(heads, m),
+           rt = kt_list(targets, m);
+    kt_mat logp = kt_new(PT_F32, 1, m, m), lse = kt_new(PT_F32, 1, hd, hd), ent = kt_new(PT_F32, 1, hd, hd),
+           top = kt_new(PT_I32, 1, hd, hd);
+    kt_mat dl = kt_in(PT_F32, 1, m, m, 3, 1), dx = back ? kt_new(t, hd, c, c + 8) : -1,
+           dw = back > 1 ? kt_in(PT_F32, vocab, c, c, 4, 1) : -1;
     float *f = dense(W, t, true);
-    head_naive o = {(float *)calloc((size_t)m + 1, 4), (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)(hd * c) + 1, 4),
-                    (float *)calloc((size_t)(vocab * c), 4)};
+    head_naive o = {(float *)calloc((size_t)m + 1, 4), (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)hd + 1, 4),
+                    (float *)calloc((size_t)(hd * c) + 1, 4), (float *)calloc((size_t)(vocab * c), 4)};
     for (int64_t i = 0; back > 1 && i < vocab * c; i++) o.dw[i] = kt_host(dw, i / c)[i % c];
     naive_head(t, f, x, dl, heads, targets, m, hd, c, vocab, softcap, temperature, &o);
-    KT_RUN(head, pt_head_args, a.logp = D(logp), a.lse = D(lse), a.entropy = D(ent), a.argmax = D(top), a.dx = D(dx), a.dw = D(dw), a.x = D(x), a.w = D(W),
-           a.row_head = D(rh), a.row_target = D(rt), a.dlogp = D(dl), a.temperature = temperature, a.softcap = softcap);
+    KT_RUN(head, pt_head_args, a.logp = D(logp), a.lse = D(lse), a.entropy = D(ent), a.argmax = D(top), a.dx = D(dx),
+           a.dw = D(dw), a.x = D(x), a.w = D(W), a.row_head = D(rh), a.row_target = D(rt), a.dlogp = D(dl),
+           a.temperature = temperature, a.softcap = softcap);
     at_most(logp, o.logp), at_most(lse, o.lse), at_most(ent, o.ent);
     for (int64_t h = 0; (t == PT_F32 || w == PT_BF16) && h < hd; h++) {
         int32_t got;
@@ -343,7 +373,8 @@ static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t voc
 }
 static void test_head(void **)
 {
-    EACH_ACT(t) {
+    EACH_ACT(t)
+    {
         head_case(t, PT_BF16, 13, 40, 3000, 0, 1, 2);
         head_case(t, PT_F32, 9, 33, 257, 30, 0.7f, 2);
         head_case(t, PT_Q6_K, 6, 256, 100, 0, 1, 1);
@@ -363,7 +394,8 @@ static kt_mat large_weight(int64_t rows, int64_t cols)
     kt_mat m = kt_make(PT_Q8_0, rows, cols, cols, true);
     unsigned char *b = kt.m[m].ref_buf.base;
     uint32_t x = 1;
-    for (int64_t i = 0; i < rows * cols / 32 * 34; i++) x = x * 1664525u + 1013904223u, b[i] = i % 34 == 1 ? 0x14 : (unsigned char)(x >> 24);
+    for (int64_t i = 0; i < rows * cols / 32 * 34; i++)
+        x = x * 1664525u + 1013904223u, b[i] = i % 34 == 1 ? 0x14 : (unsigned char)(x >> 24);
     kt_put(m);
     return m;
 }
@@ -377,8 +409,10 @@ static void test_blocks(void **)
     KT_RUN(linear, pt_linear_args, a.y = D(y), a.x = D(x), a.w = D(w));
     kt_near(y, 2.8, 1e-6); /* twice a plain program's: weights and result rounded */
     int32_t heads[] = {0, 1, 3, 3, 8}, targets[] = {7, 135, 130, 0, 127};
-    kt_mat rh = kt_list(heads, 5), rt = kt_list(targets, 5), logp = kt_new(PT_F32, 1, 5, 5), dl = kt_in(PT_F32, 1, 5, 5, 3, 1), dx = kt_new(PT_BF16, n, in, in);
-    KT_RUN(head, pt_head_args, a.logp = D(logp), a.dx = D(dx), a.x = D(x), a.w = D(w), a.row_head = D(rh), a.row_target = D(rt), a.dlogp = D(dl), a.temperature = 30);
+    kt_mat rh = kt_list(heads, 5), rt = kt_list(targets, 5), logp = kt_new(PT_F32, 1, 5, 5), dl = kt_in(PT_F32, 1, 5, 5, 3, 1),
+           dx = kt_new(PT_BF16, n, in, in);
+    KT_RUN(head, pt_head_args, a.logp = D(logp), a.dx = D(dx), a.x = D(x), a.w = D(w), a.row_head = D(rh), a.row_target = D(rt),
+           a.dlogp = D(dl), a.temperature = 30);
     kt_near(logp, 0, 2.2e-3), kt_near(dx, 3.5, 0); /* twice: weights rounded (2^-9/sqrt 3); dz, weights and result rounded */
     kt_end();
     kt_begin(PT_BF16);
@@ -393,8 +427,9 @@ static void test_blocks(void **)
 int main(void)
 {
     kt_open = pt_cuda_open;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_embed), cmocka_unit_test(test_linear), cmocka_unit_test(test_linear_bwd),
-                                       cmocka_unit_test(test_lora), cmocka_unit_test(test_head), cmocka_unit_test(test_blocks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_embed),      cmocka_unit_test(test_linear),
+                                       cmocka_unit_test(test_linear_bwd), cmocka_unit_test(test_lora),
+                                       cmocka_unit_test(test_head),       cmocka_unit_test(test_blocks)};
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     kt_close();
     return rc;

@@ -1,4 +1,5 @@
-/* Harness of the tests of CUDA kernels: matrices that live on the host (f32, for pt_ops_ref) and on the emulated device (the type under test).
+/* Harness of the tests of CUDA kernels: matrices that live on the host (f32, for pt_ops_ref) and on the emulated device (the
+ * type under test).
  *
  *     kt_begin(PT_BF16);                                   activations
  *     kt_mat x = kt_new(PT_BF16, n, c, c + 8);  kt_fill(x, 1, 1.0f);
@@ -7,8 +8,9 @@
  *     kt_same(y, 2);                                       error <= 2x that of ref rounded to the type
  *     kt_end();
  *
- * KT_RUN calls the op once per thread order (the plain build; the others: in the order that they run in), from the same memory each time, with exactly the
- * workspace of the dry run; all outputs must have the same bits in every order; guards around every matrix and between its rows must be whole. Then ref runs once. */
+ * KT_RUN calls the op once per thread order (the plain build; the others: in the order that they run in), from the same memory
+ * each time, with exactly the workspace of the dry run; all outputs must have the same bits in every order; guards around every
+ * matrix and between its rows must be whole. Then ref runs once. */
 #ifndef PT_KERNELS_OP_H
 #define PT_KERNELS_OP_H
 #include <math.h>
@@ -96,7 +98,10 @@ static inline size_t kt_row_bytes(pt_dtype t, int64_t cols)
     assert_int_equal(pt_dtype_row_bytes(t, (size_t)cols, &bytes), PT_OK);
     return bytes;
 }
-static inline bool kt_small(pt_dtype t) { return t == PT_F16 || t == PT_BF16; }
+static inline bool kt_small(pt_dtype t)
+{
+    return t == PT_F16 || t == PT_BF16;
+}
 
 /* Device type `type`; on the host f16 and bf16 are f32, unless `stored` (weights: the same bytes on both). */
 static inline kt_mat kt_make(pt_dtype type, int64_t rows, int64_t cols, int64_t ld, bool stored)
@@ -116,20 +121,33 @@ static inline kt_mat kt_make(pt_dtype type, int64_t rows, int64_t cols, int64_t 
     assert_int_equal(cudaMalloc(&p, d->bytes), cudaSuccess);
     d->dev_buf.base = (unsigned char *)p;
     d->dev_buf.bytes = d->bytes - KT_GUARD;
-    for (int64_t r = 0; r < rows; r++) memset(d->image + KT_GUARD + (size_t)r * kt_row_bytes(type, ld), 0xff, kt_row_bytes(type, cols));
+    for (int64_t r = 0; r < rows; r++)
+        memset(d->image + KT_GUARD + (size_t)r * kt_row_bytes(type, ld), 0xff, kt_row_bytes(type, cols));
     d->dev.buf = &d->dev_buf, d->dev.off = KT_GUARD, d->dev.type = type, d->dev.rows = rows, d->dev.cols = cols, d->dev.ld = ld;
     d->ref.buf = &d->ref_buf, d->ref.type = host, d->ref.rows = rows, d->ref.cols = cols, d->ref.ld = ld;
     return kt.count++;
 }
-static inline kt_mat kt_new(pt_dtype type, int64_t rows, int64_t cols, int64_t ld) { return kt_make(type, rows, cols, ld, false); }
+static inline kt_mat kt_new(pt_dtype type, int64_t rows, int64_t cols, int64_t ld)
+{
+    return kt_make(type, rows, cols, ld, false);
+}
 static inline pt_view D(kt_mat m)
 {
     if (m < 0) return (pt_view){};
     return kt.host ? kt.m[m].ref : kt.m[m].dev;
 }
-static inline unsigned char *kt_image(kt_mat m, int64_t r) { return kt.m[m].image + KT_GUARD + (size_t)r * pt_view_row_bytes(kt.m[m].dev); }
-static inline float *kt_host(kt_mat m, int64_t r) { return (float *)(void *)(kt.m[m].ref_buf.base) + r * kt.m[m].ref.ld; }
-static inline int32_t *kt_i32(kt_mat m) { return (int32_t *)(void *)kt.m[m].ref_buf.base; }
+static inline unsigned char *kt_image(kt_mat m, int64_t r)
+{
+    return kt.m[m].image + KT_GUARD + (size_t)r * pt_view_row_bytes(kt.m[m].dev);
+}
+static inline float *kt_host(kt_mat m, int64_t r)
+{
+    return (float *)(void *)(kt.m[m].ref_buf.base) + r * kt.m[m].ref.ld;
+}
+static inline int32_t *kt_i32(kt_mat m)
+{
+    return (int32_t *)(void *)kt.m[m].ref_buf.base;
+}
 
 static inline float kt_round(pt_dtype t, float f)
 {
@@ -161,7 +179,8 @@ static inline float kt_random(uint64_t seed, uint64_t at)
 static inline void kt_fill(kt_mat m, uint64_t seed, float scale)
 {
     for (int64_t r = 0; r < kt.m[m].ref.rows; r++)
-        for (int64_t c = 0; c < kt.m[m].ref.cols; c++) kt_host(m, r)[c] = scale * kt_random(seed, (uint64_t)(r * kt.m[m].ref.cols + c));
+        for (int64_t c = 0; c < kt.m[m].ref.cols; c++)
+            kt_host(m, r)[c] = scale * kt_random(seed, (uint64_t)(r * kt.m[m].ref.cols + c));
     kt_put(m);
 }
 /* A filled matrix. */
@@ -174,7 +193,8 @@ static inline kt_mat kt_in(pt_dtype type, int64_t rows, int64_t cols, int64_t ld
 static inline kt_mat kt_ids(int64_t n, int64_t limit, uint64_t seed)
 {
     kt_mat m = kt_new(PT_I32, 1, n, n);
-    for (int64_t i = 0; i < n; i++) kt_i32(m)[i] = (int32_t)(pt_rng_words(seed, PT_RNG_TEST, (uint64_t)i, 1).v[0] % (uint64_t)limit);
+    for (int64_t i = 0; i < n; i++)
+        kt_i32(m)[i] = (int32_t)(pt_rng_words(seed, PT_RNG_TEST, (uint64_t)i, 1).v[0] % (uint64_t)limit);
     kt_put(m);
     return m;
 }
@@ -188,8 +208,11 @@ static inline kt_mat kt_list(const int32_t *v, int64_t n)
 /* Weights of any stored type, about `scale` large; blocks that no one here writes get random bits and small scales. */
 static inline kt_mat kt_weight(pt_dtype type, int64_t rows, int64_t cols, uint64_t seed, float scale)
 {
-    static const struct { pt_dtype t; int at[2]; } halves[] = {{PT_Q2_K, {80, 82}}, {PT_Q3_K, {108, -1}}, {PT_Q4_K, {0, 2}}, {PT_Q5_K, {0, 2}},
-                                                               {PT_Q6_K, {208, -1}}, {PT_IQ4_NL, {0, -1}}};
+    static const struct {
+        pt_dtype t;
+        int at[2];
+    } halves[] = {{PT_Q2_K, {80, 82}}, {PT_Q3_K, {108, -1}}, {PT_Q4_K, {0, 2}},
+                  {PT_Q5_K, {0, 2}},   {PT_Q6_K, {208, -1}}, {PT_IQ4_NL, {0, -1}}};
     kt_mat m = kt_make(type, rows, cols, cols, true);
     kt_data *d = &kt.m[m];
     float *row = (float *)malloc((size_t)cols * 4 + 4);
@@ -201,7 +224,8 @@ static inline kt_mat kt_weight(pt_dtype type, int64_t rows, int64_t cols, uint64
             assert_int_equal(pt_quant_rows(type, row, 1, cols, to), PT_OK);
             continue;
         }
-        for (size_t i = 0; i < bytes; i++) to[i] = (unsigned char)pt_rng_words(seed, PT_RNG_TEST, (uint64_t)r * bytes + i, 2).v[0];
+        for (size_t i = 0; i < bytes; i++)
+            to[i] = (unsigned char)pt_rng_words(seed, PT_RNG_TEST, (uint64_t)r * bytes + i, 2).v[0];
         for (size_t h = 0; h < sizeof halves / sizeof *halves; h++)
             for (int k = 0; k < 2 && halves[h].t == type; k++)
                 for (size_t b = 0; halves[h].at[k] >= 0 && b < bytes; b += block) {
@@ -216,7 +240,8 @@ static inline kt_mat kt_weight(pt_dtype type, int64_t rows, int64_t cols, uint64
 
 static inline void kt_upload(void)
 {
-    for (int i = 0; i < kt.count; i++) assert_int_equal(cudaMemcpy(kt.m[i].dev_buf.base, kt.m[i].image, kt.m[i].bytes, cudaMemcpyHostToDevice), cudaSuccess);
+    for (int i = 0; i < kt.count; i++)
+        assert_int_equal(cudaMemcpy(kt.m[i].dev_buf.base, kt.m[i].image, kt.m[i].bytes, cudaMemcpyHostToDevice), cudaSuccess);
 }
 static inline bool kt_guarded(const unsigned char *p, size_t n)
 {
@@ -274,18 +299,19 @@ template <typename F> static void kt_run(F op)
     assert_int_equal(op(), PT_OK);
     kt.host = false;
 }
-#define KT_RUN(op, type, ...)                                                             \
-    kt_run([&]() -> pt_status {                                                           \
-        type a = {};                                                                      \
-        __VA_ARGS__;                                                                      \
-        return kt.host ? pt_ops_ref.op(&kt.ref, &a) : pt_cuda_##op(&kt.cuda, &a);         \
+#define KT_RUN(op, type, ...)                                                                                                  \
+    kt_run([&]() -> pt_status {                                                                                                \
+        type a = {};                                                                                                           \
+        __VA_ARGS__;                                                                                                           \
+        return kt.host ? pt_ops_ref.op(&kt.ref, &a) : pt_cuda_##op(&kt.cuda, &a);                                              \
     })
 
 /* Element of the device's result. */
 static inline float kt_got(kt_mat m, int64_t r, int64_t c)
 {
     kt_data *d = &kt.m[m];
-    const unsigned char *p = d->result + KT_GUARD + (size_t)r * pt_view_row_bytes(d->dev) + (size_t)c * pt_dtype_get(d->dev.type)->bytes;
+    const unsigned char *p =
+        d->result + KT_GUARD + (size_t)r * pt_view_row_bytes(d->dev) + (size_t)c * pt_dtype_get(d->dev.type)->bytes;
     uint16_t h;
     float f;
     memcpy(&h, p, 2);
@@ -308,12 +334,16 @@ static inline double kt_error(kt_mat m, double *rounding)
     *rounding = norm > 0 ? sqrt(round / norm) : 0;
     return norm > 0 ? sqrt(diff / norm) : sqrt(diff);
 }
-/* Error at most `factor` times that of rounding alone; f32: at most `f32` (a few units of the last place by default). NaN fails. */
+/* Error at most `factor` times that of rounding alone; f32: at most `f32` (a few units of the last place by default). NaN
+ * fails. */
 static inline void kt_near(kt_mat m, double factor, double f32)
 {
     double round, err = kt_error(m, &round), most = factor * round + f32;
     if (!(err <= most)) print_error("matrix %d: error %.3g, allowed %.3g\n", m, err, most);
     assert_true(err <= most);
 }
-static inline void kt_same(kt_mat m, double factor) { kt_near(m, factor, 4e-7); }
+static inline void kt_same(kt_mat m, double factor)
+{
+    kt_near(m, factor, 4e-7);
+}
 #endif

@@ -7,18 +7,20 @@ static const pt_dtype acts[] = {PT_BF16, PT_F32};
 static void decode_case(pt_dtype t, int64_t b, int max_len, int heads, int kv, int dim, int window, int64_t gap)
 {
     kt_begin(t);
-    kt_mat q = kt_in(t, b, heads * dim, heads * dim + gap, 1, 1), o = kt_new(t, b, heads * dim, heads * dim), lens = kt_new(PT_I32, 1, b, b);
+    kt_mat q = kt_in(t, b, heads * dim, heads * dim + gap, 1, 1), o = kt_new(t, b, heads * dim, heads * dim),
+           lens = kt_new(PT_I32, 1, b, b);
     kt_mat k = kt_in(t, b * max_len, kv * dim, kv * dim + gap, 2, 1), v = kt_in(t, b * max_len, kv * dim, kv * dim + gap, 3, 1);
     for (int64_t i = 0; i < b; i++) kt_i32(lens)[i] = i == 0 ? 1 : i == 1 ? max_len : 1 + (int)(i * 7919 % max_len);
     kt_put(lens);
-    KT_RUN(decode_attention, pt_decode_args, a.o = D(o), a.q = D(q), a.k = D(k), a.v = D(v), a.lens = D(lens), a.max_len = max_len, a.n_heads = heads,
-           a.n_kv = kv, a.dim = dim, a.window = window, a.scale = 0.3f);
+    KT_RUN(decode_attention, pt_decode_args, a.o = D(o), a.q = D(q), a.k = D(k), a.v = D(v), a.lens = D(lens),
+           a.max_len = max_len, a.n_heads = heads, a.n_kv = kv, a.dim = dim, a.window = window, a.scale = 0.3f);
     kt_near(o, 2, 1e-6);
     kt_end();
 }
 static void test_decode(void **)
 {
-    EACH_ACT(t) {
+    EACH_ACT(t)
+    {
         decode_case(t, 0, 4, 1, 1, 8, 0, 0);
         decode_case(t, 3, 600, 4, 2, 64, 0, 8);
         decode_case(t, 2, 300, 9, 3, 96, 100, 0);
@@ -44,12 +46,15 @@ static void sample_case(int64_t b, int64_t v, float temp, int top_k, float top_p
         for (int i = 0; i < 9; i++) kt_i32(seen)[r * 10 + i] = i == 4 ? -1 : (int32_t)((r + i % 4 * 3) % v);
     }
     kt_put(z), kt_put(seen);
-    KT_RUN(sample, pt_sample_args, a.token = D(tok), a.logits = D(z), a.seen = D(seen), a.temperature = temp, a.top_k = top_k, a.top_p = top_p, a.min_p = min_p,
-           a.repetition_penalty = penalty, a.seed = 42, a.stream = stream, a.position = position);
+    KT_RUN(sample, pt_sample_args, a.token = D(tok), a.logits = D(z), a.seen = D(seen), a.temperature = temp, a.top_k = top_k,
+           a.top_p = top_p, a.min_p = min_p, a.repetition_penalty = penalty, a.seed = 42, a.stream = stream,
+           a.position = position);
     for (int64_t r = 0; r < b; r++) {
         int32_t got;
         memcpy(&got, kt.m[tok].result + KT_GUARD + 4 * r, 4);
-        if (got != kt_i32(tok)[r]) print_error("row %d: token %d, ref %d (V %d, t %g, k %d, p %g, m %g)\n", (int)r, got, kt_i32(tok)[r], (int)v, (double)temp, top_k, (double)top_p, (double)min_p);
+        if (got != kt_i32(tok)[r])
+            print_error("row %d: token %d, ref %d (V %d, t %g, k %d, p %g, m %g)\n", (int)r, got, kt_i32(tok)[r], (int)v,
+                        (double)temp, top_k, (double)top_p, (double)min_p);
         assert_int_equal(got, kt_i32(tok)[r]);
     }
     kt_end();
@@ -82,7 +87,8 @@ static void test_sample_bad(void **)
         kt_put(z);
         kt_run([&]() -> pt_status {
             pt_sample_args a = {};
-            a.token = D(tok), a.logits = D(z), a.temperature = 1, a.top_p = 1, a.repetition_penalty = 1, a.stream = zero, a.position = zero;
+            a.token = D(tok), a.logits = D(z), a.temperature = 1, a.top_p = 1, a.repetition_penalty = 1, a.stream = zero,
+            a.position = zero;
             return kt.host ? PT_OK : pt_cuda_sample(&kt.cuda, &a);
         });
         int32_t got[2];
@@ -95,6 +101,7 @@ static void test_sample_bad(void **)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_decode), cmocka_unit_test(test_sample), cmocka_unit_test(test_sample_bad)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_decode), cmocka_unit_test(test_sample),
+                                       cmocka_unit_test(test_sample_bad)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

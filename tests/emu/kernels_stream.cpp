@@ -13,9 +13,11 @@ static const pt_dtype acts[] = {PT_BF16, PT_F32};
 static void norm_case(pt_dtype t, int64_t n, int64_t c, int64_t gap, bool add, pt_dtype wt)
 {
     kt_begin(t);
-    kt_mat x = kt_in(t, n, c, c + gap, 1, 1), w = kt_weight(wt, 1, c, 2, 1), y = kt_new(t, n, c, c + gap), rstd = kt_new(PT_F32, 1, n, n);
+    kt_mat x = kt_in(t, n, c, c + gap, 1, 1), w = kt_weight(wt, 1, c, 2, 1), y = kt_new(t, n, c, c + gap),
+           rstd = kt_new(PT_F32, 1, n, n);
     kt_mat r = add ? kt_in(t, n, c, c, 3, 1) : -1, h = add ? kt_new(t, n, c, c + gap) : -1;
-    KT_RUN(rmsnorm, pt_rmsnorm_args, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.add = D(r), a.h = D(h), a.w = D(w), a.eps = 1e-5f);
+    KT_RUN(rmsnorm, pt_rmsnorm_args, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.add = D(r), a.h = D(h), a.w = D(w),
+           a.eps = 1e-5f);
     if (add) { /* h is rounded before it is normalised, ref's is not */
         kt_same(h, 2);
         kt_near(y, 3, 4e-7);
@@ -28,7 +30,8 @@ static void norm_case(pt_dtype t, int64_t n, int64_t c, int64_t gap, bool add, p
 }
 static void test_norm(void **)
 {
-    EACH_ACT(t) {
+    EACH_ACT(t)
+    {
         norm_case(t, 0, 8, 0, false, PT_F32);
         norm_case(t, 1, 1, 0, false, PT_F32);
         norm_case(t, 5, 33, 3, true, PT_F32);
@@ -44,18 +47,22 @@ static void test_norm(void **)
 static void norm_bwd_case(pt_dtype t, int64_t n, int64_t c, int64_t gap, bool res, bool dw, bool over)
 {
     kt_begin(t);
-    kt_mat dy = kt_in(t, n, c, c + gap, 1, 1), h = kt_in(t, n, c, c, 2, 1), w = kt_weight(PT_F32, 1, c, 3, 1), rstd = kt_in(PT_F32, 1, n, n, 4, 1);
+    kt_mat dy = kt_in(t, n, c, c + gap, 1, 1), h = kt_in(t, n, c, c, 2, 1), w = kt_weight(PT_F32, 1, c, 3, 1),
+           rstd = kt_in(PT_F32, 1, n, n, 4, 1);
     for (int64_t i = 0; i < n; i++) kt_host(rstd, 0)[i] = 0.5f + fabsf(kt_host(rstd, 0)[i]);
     kt_put(rstd);
-    kt_mat r = res ? kt_in(t, n, c, c, 5, 1) : -1, g = dw ? kt_in(PT_F32, 1, c, c, 6, 1) : -1, dx = over ? dy : kt_new(t, n, c, c + gap);
-    KT_RUN(rmsnorm_bwd, pt_rmsnorm_bwd_args, a.dx = D(dx), a.dw = D(g), a.dy = D(dy), a.dres = D(r), a.h = D(h), a.rstd = D(rstd), a.w = D(w));
+    kt_mat r = res ? kt_in(t, n, c, c, 5, 1) : -1, g = dw ? kt_in(PT_F32, 1, c, c, 6, 1) : -1,
+           dx = over ? dy : kt_new(t, n, c, c + gap);
+    KT_RUN(rmsnorm_bwd, pt_rmsnorm_bwd_args, a.dx = D(dx), a.dw = D(g), a.dy = D(dy), a.dres = D(r), a.h = D(h),
+           a.rstd = D(rstd), a.w = D(w));
     kt_same(dx, 2);
     if (dw) kt_same(g, 2);
     kt_end();
 }
 static void test_norm_bwd(void **)
 {
-    EACH_ACT(t) {
+    EACH_ACT(t)
+    {
         norm_bwd_case(t, 0, 8, 0, false, true, false);
         norm_bwd_case(t, 7, 31, 1, true, true, true);
         norm_bwd_case(t, 50, 64, 0, false, true, false);
@@ -70,58 +77,64 @@ static void test_norm_bwd(void **)
 static void rope_case(pt_dtype t, int64_t n, int heads, int dim, int rot, pt_rope_kind kind, bool inverse, int64_t gap)
 {
     kt_begin(t);
-    kt_mat x = kt_in(t, n, heads * dim, heads * dim + gap, 1, 1), tab = kt_new(PT_F32, n, rot, rot + 3), pos = kt_ids(n, 100000, 2);
+    kt_mat x = kt_in(t, n, heads * dim, heads * dim + gap, 1, 1), tab = kt_new(PT_F32, n, rot, rot + 3),
+           pos = kt_ids(n, 100000, 2);
     kt_mat f = kt_in(PT_F32, 1, rot / 2, rot / 2, 3, 1);
     for (int i = 0; i < rot / 2; i++) kt_host(f, 0)[i] = powf(10000.0f, -2.0f * (float)i / (float)rot);
     kt_put(f);
     KT_RUN(rope_table, pt_rope_table_args, a.table = D(tab), a.positions = D(pos), a.inv_freq = D(f), a.mscale = 1.25f);
     kt_same(tab, 2);
     kt_put(tab); /* ref's table for both */
-    KT_RUN(rope, pt_rope_args, a.x = D(x), a.table = D(tab), a.heads = heads, a.dim = dim, a.rot = rot, a.kind = kind, a.inverse = inverse);
+    KT_RUN(rope, pt_rope_args, a.x = D(x), a.table = D(tab), a.heads = heads, a.dim = dim, a.rot = rot, a.kind = kind,
+           a.inverse = inverse);
     kt_same(x, 2);
     kt_end();
 }
 static void test_rope(void **)
 {
     EACH_ACT(t)
-        for (int k = 0; k < 2; k++) {
-            pt_rope_kind kind = k ? PT_ROPE_ADJACENT : PT_ROPE_HALF;
-            rope_case(t, 0, 1, 8, 8, kind, false, 0);
-            rope_case(t, 3, 2, 64, 64, kind, true, 0);
-            rope_case(t, 2, 5, 96, 48, kind, false, 8);
-            rope_case(t, 2, 3, 10, 6, kind, false, 1);
-        }
+    for (int k = 0; k < 2; k++) {
+        pt_rope_kind kind = k ? PT_ROPE_ADJACENT : PT_ROPE_HALF;
+        rope_case(t, 0, 1, 8, 8, kind, false, 0);
+        rope_case(t, 3, 2, 64, 64, kind, true, 0);
+        rope_case(t, 2, 5, 96, 48, kind, false, 8);
+        rope_case(t, 2, 3, 10, 6, kind, false, 1);
+    }
 }
 
 static void gated_case(pt_dtype t, int64_t n, int64_t f, int64_t gap, pt_act_kind kind)
 {
     kt_begin(t);
-    kt_mat g = kt_in(t, n, f, f + gap, 1, 2), u = kt_in(t, n, f, f, 2, 1), y = kt_new(t, n, f, f + gap), dy = kt_in(t, n, f, f + gap, 3, 1);
+    kt_mat g = kt_in(t, n, f, f + gap, 1, 2), u = kt_in(t, n, f, f, 2, 1), y = kt_new(t, n, f, f + gap),
+           dy = kt_in(t, n, f, f + gap, 3, 1);
     kt_mat dg = kt_new(t, n, f, f), du = kt_new(t, n, f, f + gap), z = kt_new(t, n, f, f);
     KT_RUN(gated, pt_gated_args, a.y = D(y), a.g = D(g), a.u = D(u), a.kind = kind);
     kt_same(y, 2);
-    KT_RUN(gated_bwd, pt_gated_bwd_args, a.dg = D(dg), a.du = D(du), a.y = D(z), a.dy = D(dy), a.g = D(g), a.u = D(u), a.kind = kind);
+    KT_RUN(gated_bwd, pt_gated_bwd_args, a.dg = D(dg), a.du = D(du), a.y = D(z), a.dy = D(dy), a.g = D(g), a.u = D(u),
+           a.kind = kind);
     kt_same(dg, 2), kt_same(du, 2), kt_same(z, 2);
-    KT_RUN(gated_bwd, pt_gated_bwd_args, a.dg = D(g), a.du = D(u), a.y = D(dy), a.dy = D(dy), a.g = D(g), a.u = D(u), a.kind = kind); /* in place */
+    KT_RUN(gated_bwd, pt_gated_bwd_args, a.dg = D(g), a.du = D(u), a.y = D(dy), a.dy = D(dy), a.g = D(g), a.u = D(u),
+           a.kind = kind); /* in place */
     kt_same(g, 2), kt_same(u, 2), kt_same(dy, 2);
     kt_end();
 }
 static void test_gated(void **)
 {
     EACH_ACT(t)
-        for (int k = 0; k < 3; k++) {
-            gated_case(t, 0, 8, 0, (pt_act_kind)k);
-            gated_case(t, 3, 7, 0, (pt_act_kind)k);
-            gated_case(t, 3, 520, 8, (pt_act_kind)k);
-            gated_case(t, 2, 33, 3, (pt_act_kind)k);
-        }
+    for (int k = 0; k < 3; k++) {
+        gated_case(t, 0, 8, 0, (pt_act_kind)k);
+        gated_case(t, 3, 7, 0, (pt_act_kind)k);
+        gated_case(t, 3, 520, 8, (pt_act_kind)k);
+        gated_case(t, 2, 33, 3, (pt_act_kind)k);
+    }
 }
 
 static void move_case(pt_dtype t, int64_t n, int64_t c, int64_t gap)
 {
     static const int32_t index[] = {6, 0, 3, 9, 1};
     kt_begin(t);
-    kt_mat x = kt_in(t, 10, c, c + gap, 1, 1), y = kt_new(t, n, c, c), ix = kt_list(index, n), z = kt_in(t, 10, c, c + gap, 2, 1);
+    kt_mat x = kt_in(t, 10, c, c + gap, 1, 1), y = kt_new(t, n, c, c), ix = kt_list(index, n),
+           z = kt_in(t, 10, c, c + gap, 2, 1);
     KT_RUN(gather, pt_gather_args, a.y = D(y), a.x = D(x), a.index = D(ix));
     kt_near(y, 0, 0);
     kt_put(y);
@@ -140,7 +153,8 @@ static void move_case(pt_dtype t, int64_t n, int64_t c, int64_t gap)
 /* ref embeds and adds in f32, so both hold for any activation type. */
 static void test_move(void **)
 {
-    EACH_ACT(t) {
+    EACH_ACT(t)
+    {
         move_case(t, 0, 8, 0);
         move_case(t, 5, 520, 8);
         move_case(t, 5, 33, 1);
@@ -176,12 +190,14 @@ static void test_reduce(void **)
 {
     static const int32_t start[] = {0, 3, 3, 40, 41}, one[] = {0, 0};
     kt_begin(PT_F32);
-    kt_mat v = kt_in(PT_F32, 1, 30, 30, 1, 1), st = kt_list(start, 5), rows = kt_ids(41, 30, 2), w = kt_in(PT_F32, 1, 41, 41, 3, 1);
+    kt_mat v = kt_in(PT_F32, 1, 30, 30, 1, 1), st = kt_list(start, 5), rows = kt_ids(41, 30, 2),
+           w = kt_in(PT_F32, 1, 41, 41, 3, 1);
     kt_mat sum = kt_new(PT_F32, 1, 4, 4), dv = kt_new(PT_F32, 1, 30, 30);
     KT_RUN(group_sum, pt_group_sum_args, a.sum = D(sum), a.value = D(v), a.start = D(st), a.rows = D(rows), a.weight = D(w));
     kt_same(sum, 2);
     kt_put(sum);
-    KT_RUN(group_bcast, pt_group_bcast_args, a.dvalue = D(dv), a.dsum = D(sum), a.start = D(st), a.rows = D(rows), a.weight = D(w));
+    KT_RUN(group_bcast, pt_group_bcast_args, a.dvalue = D(dv), a.dsum = D(sum), a.start = D(st), a.rows = D(rows),
+           a.weight = D(w));
     kt_same(dv, 2);
     kt_mat none = kt_new(PT_I32, 1, 0, 0), w0 = kt_new(PT_F32, 1, 0, 0), s1 = kt_new(PT_F32, 1, 1, 1), st1 = kt_list(one, 2);
     KT_RUN(group_sum, pt_group_sum_args, a.sum = D(s1), a.value = D(v), a.start = D(st1), a.rows = D(none), a.weight = D(w0));
@@ -209,21 +225,23 @@ static void test_adam(void **)
     for (int64_t n : {(int64_t)0, (int64_t)7, (int64_t)5000})
         for (int finite = 0; finite < 2; finite++) {
             kt_begin(PT_F32);
-            kt_mat p = kt_in(PT_F32, 1, n, n, 1, 1), m = kt_in(PT_F32, 1, n, n, 2, 0.1f), v = kt_in(PT_F32, 1, n, n, 3, 0.01f), g = kt_in(PT_F32, 1, n, n, 4, 1);
+            kt_mat p = kt_in(PT_F32, 1, n, n, 1, 1), m = kt_in(PT_F32, 1, n, n, 2, 0.1f), v = kt_in(PT_F32, 1, n, n, 3, 0.01f),
+                   g = kt_in(PT_F32, 1, n, n, 4, 1);
             kt_mat s = kt_new(PT_F32, 1, 4, 4);
             const float scalars[] = {1.0f, 0.5f, (float)finite, 7.0f};
             memcpy(kt_host(s, 0), scalars, sizeof scalars);
             for (int64_t i = 0; i < n; i++) kt_host(v, 0)[i] = fabsf(kt_host(v, 0)[i]);
             kt_put(s), kt_put(v);
-            KT_RUN(adamw, pt_adamw_args, a.p = D(p), a.m = D(m), a.v = D(v), a.g = D(g), a.scalars = D(s), a.lr = 1e-2f, a.beta1 = 0.9f, a.beta2 = 0.999f,
-                   a.eps = 1e-8f, a.weight_decay = 0.1f);
+            KT_RUN(adamw, pt_adamw_args, a.p = D(p), a.m = D(m), a.v = D(v), a.g = D(g), a.scalars = D(s), a.lr = 1e-2f,
+                   a.beta1 = 0.9f, a.beta2 = 0.999f, a.eps = 1e-8f, a.weight_decay = 0.1f);
             kt_same(p, 2), kt_same(m, 2), kt_same(v, 2);
             kt_end();
         }
 }
 
 /* The host's formulas, pair by pair. */
-static void host_loss(const pt_group_loss_args *a, const int32_t *c, const int32_t *r, const float *sum, int64_t p, double *loss, double d[2])
+static void host_loss(const pt_group_loss_args *a, const int32_t *c, const int32_t *r, const float *sum, int64_t p,
+                      double *loss, double d[2])
 {
     if (a->kind == PT_LOSS_DPO) {
         pt_dpo_pair x = pt_loss_dpo(sum[c[p]], sum[r[p]], 0.1 * c[p], 0.1 * r[p], a->beta);
@@ -237,8 +255,10 @@ static void loss_case(pt_loss_kind kind)
 {
     static const int32_t start[] = {0, 40, 41, 50, 600, 603}, chosen[] = {0, 3}, rejected[] = {2, 1};
     kt_begin(PT_F32);
-    kt_mat v = kt_in(PT_F32, 1, 700, 700, 1, 0.3f), st = kt_list(start, 6), w = kt_in(PT_F32, 1, 603, 603, 3, 1), rows = kt_ids(603, 700, 2);
-    kt_mat c = kt_list(chosen, 2), r = kt_list(rejected, 2), sum = kt_new(PT_F32, 1, 5, 5), dv = kt_new(PT_F32, 1, 700, 700), pl = kt_new(PT_F32, 1, 2, 2);
+    kt_mat v = kt_in(PT_F32, 1, 700, 700, 1, 0.3f), st = kt_list(start, 6), w = kt_in(PT_F32, 1, 603, 603, 3, 1),
+           rows = kt_ids(603, 700, 2);
+    kt_mat c = kt_list(chosen, 2), r = kt_list(rejected, 2), sum = kt_new(PT_F32, 1, 5, 5), dv = kt_new(PT_F32, 1, 700, 700),
+           pl = kt_new(PT_F32, 1, 2, 2);
     kt_mat ref = kt_new(PT_F32, 1, 5, 5), margin = kt_new(PT_F32, 1, 2, 2), loss = kt_new(PT_F64, 1, 1, 1);
     for (int i = 0; i < 5; i++) kt_host(ref, 0)[i] = 0.1f * (float)i;
     for (int i = 0; i < 2; i++) kt_host(margin, 0)[i] = 0.25f * (float)i;
@@ -247,7 +267,8 @@ static void loss_case(pt_loss_kind kind)
     kt_run([&]() -> pt_status {
         pt_group_loss_args a = {};
         a.kind = kind, a.beta = 0.7, a.norm = 3;
-        a.loss = D(loss), a.dvalue = D(dv), a.sum = D(sum), a.pair_loss = D(pl), a.value = D(v), a.start = D(st), a.rows = D(rows), a.weight = D(w);
+        a.loss = D(loss), a.dvalue = D(dv), a.sum = D(sum), a.pair_loss = D(pl), a.value = D(v), a.start = D(st),
+        a.rows = D(rows), a.weight = D(w);
         a.chosen = D(c), a.rejected = D(r), a.ref = D(ref), a.margin = D(margin);
         if (!kt.host) return pt_cuda_group_loss(&kt.cuda, &a);
         float *s = kt_host(sum, 0), ds[5] = {0};
@@ -287,15 +308,18 @@ static void many_pairs(pt_loss_kind kind, int pairs)
     for (int p = 0; p < pairs; p++) chosen[p] = 2 * p + 1, rejected[p] = 2 * p;
     kt_begin(PT_F32);
     int64_t nnz = start[G];
-    kt_mat v = kt_in(PT_F32, 1, M, M, 1, 1), st = kt_list(start, G + 1), w = kt_in(PT_F32, 1, nnz, nnz, 2, 1), rows = kt_ids(nnz, M, 3);
-    kt_mat c = kt_list(chosen, pairs), r = kt_list(rejected, pairs), pw = kt_in(PT_F32, 1, pairs, pairs, 4, 1), sum = kt_new(PT_F32, 1, G, G);
+    kt_mat v = kt_in(PT_F32, 1, M, M, 1, 1), st = kt_list(start, G + 1), w = kt_in(PT_F32, 1, nnz, nnz, 2, 1),
+           rows = kt_ids(nnz, M, 3);
+    kt_mat c = kt_list(chosen, pairs), r = kt_list(rejected, pairs), pw = kt_in(PT_F32, 1, pairs, pairs, 4, 1),
+           sum = kt_new(PT_F32, 1, G, G);
     kt_mat dv = kt_new(PT_F32, 1, M, M), loss = kt_new(PT_F64, 1, 1, 1);
     double want = 0.25, got;
     *(double *)(void *)kt.m[loss].ref_buf.base = want;
     kt_put(loss);
     kt_run([&]() -> pt_status {
         pt_group_loss_args a = {};
-        a.kind = kind, a.beta = 0.3, a.norm = 7, a.loss = D(loss), a.dvalue = D(dv), a.sum = D(sum), a.value = D(v), a.start = D(st), a.rows = D(rows);
+        a.kind = kind, a.beta = 0.3, a.norm = 7, a.loss = D(loss), a.dvalue = D(dv), a.sum = D(sum), a.value = D(v),
+        a.start = D(st), a.rows = D(rows);
         a.weight = D(w), a.chosen = D(c), a.rejected = D(r), a.pair_weight = D(pw);
         if (!kt.host) return pt_cuda_group_loss(&kt.cuda, &a);
         static double ds[G];
@@ -310,7 +334,8 @@ static void many_pairs(pt_loss_kind kind, int pairs)
             pt_dpo_pair d = pt_loss_dpo(s0, s1, 0, 0, 0.3);
             pt_reward_pair e = pt_loss_reward(s0, s1, 0);
             want += f * (kind == PT_LOSS_DPO ? d.loss : e.loss);
-            ds[chosen[p]] = f * (kind == PT_LOSS_DPO ? d.dchosen : e.dchosen), ds[rejected[p]] = f * (kind == PT_LOSS_DPO ? d.drejected : e.drejected);
+            ds[chosen[p]] = f * (kind == PT_LOSS_DPO ? d.dchosen : e.dchosen),
+            ds[rejected[p]] = f * (kind == PT_LOSS_DPO ? d.drejected : e.drejected);
         }
         for (int m = 0; m < M; m++) kt_host(dv, 0)[m] = 0;
         for (int g = 0; g < G; g++)
@@ -328,7 +353,8 @@ static void test_losses(void **)
     loss_case(PT_LOSS_REWARD);
     many_pairs(PT_LOSS_DPO, 600), many_pairs(PT_LOSS_REWARD, 513), many_pairs(PT_LOSS_DPO, 0);
     kt_begin(PT_F32);
-    kt_mat v = kt_in(PT_F32, 1, 700, 700, 1, 0.3f), w = kt_in(PT_F32, 1, 700, 700, 2, 1), dv = kt_new(PT_F32, 1, 700, 700), loss = kt_new(PT_F64, 1, 1, 1);
+    kt_mat v = kt_in(PT_F32, 1, 700, 700, 1, 0.3f), w = kt_in(PT_F32, 1, 700, 700, 2, 1), dv = kt_new(PT_F32, 1, 700, 700),
+           loss = kt_new(PT_F64, 1, 1, 1);
     double want = 0, got;
     *(double *)(void *)kt.m[loss].ref_buf.base = 0;
     kt_put(loss);
@@ -350,8 +376,9 @@ static void test_losses(void **)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_norm), cmocka_unit_test(test_norm_bwd), cmocka_unit_test(test_rope),
-                                       cmocka_unit_test(test_gated), cmocka_unit_test(test_move), cmocka_unit_test(test_reduce),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_norm), cmocka_unit_test(test_norm_bwd),
+                                       cmocka_unit_test(test_rope), cmocka_unit_test(test_gated),
+                                       cmocka_unit_test(test_move), cmocka_unit_test(test_reduce),
                                        cmocka_unit_test(test_adam), cmocka_unit_test(test_losses)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* Memory traffic of the streaming kernels at shapes of 1 MB and more (check build): 32-byte sectors against the least that each kernel's
- * header states. Two figures, both at most 1.15: the distinct sectors of a launch, and the sectors of every access of a warp, which may also
- * hold `again`: bytes that the header says are read again, from the caches. */
+/* Memory traffic of the streaming kernels at shapes of 1 MB and more (check build): 32-byte sectors against the least that each
+ * kernel's header states. Two figures, both at most 1.15: the distinct sectors of a launch, and the sectors of every access of
+ * a warp, which may also hold `again`: bytes that the header says are read again, from the caches. */
 #include "kernels_op.h"
 extern "C" {
 #include "kernels/cuda/ops_cuda.h"
@@ -19,34 +19,43 @@ template <typename F> static void traffic(const char *what, const char *kernels,
         distinct += c[i].unique_read_sectors + c[i].unique_write_sectors;
     }
     double one = 32.0 * (double)distinct / least, every = 32.0 * (double)all / (least + again);
-    print_message("# figure %s: %.2f MB at least, %.3f of it in distinct sectors, %.3f by access\n", what, least * 1e-6, one, every);
+    print_message("# figure %s: %.2f MB at least, %.3f of it in distinct sectors, %.3f by access\n", what, least * 1e-6, one,
+                  every);
     assert_true(least >= 1e6);
     assert_true(one > 0.9 && one <= 1.15 && every > 0.5 && every <= 1.15);
 }
-#define TRAFFIC(op, type, kernels, least, again, ...)          \
-    traffic(#op, kernels, least, again, [&]() -> pt_status {   \
-        type a = {};                                           \
-        __VA_ARGS__;                                           \
-        return pt_cuda_##op(&kt.cuda, &a);                     \
+#define TRAFFIC(op, type, kernels, least, again, ...)                                                                          \
+    traffic(#op, kernels, least, again, [&]() -> pt_status {                                                                   \
+        type a = {};                                                                                                           \
+        __VA_ARGS__;                                                                                                           \
+        return pt_cuda_##op(&kt.cuda, &a);                                                                                     \
     })
 
 enum { N = 256, C = 2048 }; /* 1 MB of bf16 */
 static const double MB = 2.0 * N * C;
-static kt_mat in(pt_dtype t, int64_t n, int64_t c, uint64_t seed) { return kt_in(t, n, c, c, seed, 1); }
+static kt_mat in(pt_dtype t, int64_t n, int64_t c, uint64_t seed)
+{
+    return kt_in(t, n, c, c, seed, 1);
+}
 
 static void test_norms(void **)
 {
     const double w = 8.0 * N * C; /* w in f32, by every row of a small launch, in two steps of 16 bytes that share sectors */
     kt_begin(PT_BF16);
-    kt_mat x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), u = in(PT_BF16, N, C, 3), h = in(PT_BF16, N, C, 4), rstd = in(PT_F32, 1, N, 6);
+    kt_mat x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), u = in(PT_BF16, N, C, 3), h = in(PT_BF16, N, C, 4),
+           rstd = in(PT_F32, 1, N, 6);
     kt_mat wt = kt_weight(PT_F32, 1, C, 5, 1), dw = in(PT_F32, 1, C, 7);
-    TRAFFIC(rmsnorm, pt_rmsnorm_args, NULL, 4 * MB, w, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.add = D(u), a.h = D(h), a.w = D(wt), a.eps = 1e-5f);
+    TRAFFIC(rmsnorm, pt_rmsnorm_args, NULL, 4 * MB, w, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.add = D(u), a.h = D(h),
+            a.w = D(wt), a.eps = 1e-5f);
     TRAFFIC(rmsnorm, pt_rmsnorm_args, NULL, 2 * MB, w, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.w = D(wt), a.eps = 1e-5f);
-    TRAFFIC(rmsnorm_bwd, pt_rmsnorm_bwd_args, NULL, 4 * MB, w / 16, a.dx = D(y), a.dw = D(dw), a.dy = D(x), a.dres = D(u), a.h = D(h), a.rstd = D(rstd), a.w = D(wt));
-    TRAFFIC(rmsnorm_bwd, pt_rmsnorm_bwd_args, NULL, 3 * MB, w, a.dx = D(y), a.dy = D(x), a.h = D(h), a.rstd = D(rstd), a.w = D(wt));
+    TRAFFIC(rmsnorm_bwd, pt_rmsnorm_bwd_args, NULL, 4 * MB, w / 16, a.dx = D(y), a.dw = D(dw), a.dy = D(x), a.dres = D(u),
+            a.h = D(h), a.rstd = D(rstd), a.w = D(wt));
+    TRAFFIC(rmsnorm_bwd, pt_rmsnorm_bwd_args, NULL, 3 * MB, w, a.dx = D(y), a.dy = D(x), a.h = D(h), a.rstd = D(rstd),
+            a.w = D(wt));
     kt_end();
     kt_begin(PT_F32); /* q/k norm: rows of a head */
-    x = in(PT_F32, 2048, 128, 1), y = in(PT_F32, 2048, 128, 2), rstd = in(PT_F32, 1, 2048, 3), wt = kt_weight(PT_F32, 1, 128, 5, 1);
+    x = in(PT_F32, 2048, 128, 1), y = in(PT_F32, 2048, 128, 2), rstd = in(PT_F32, 1, 2048, 3),
+    wt = kt_weight(PT_F32, 1, 128, 5, 1);
     TRAFFIC(rmsnorm, pt_rmsnorm_args, NULL, 2 * MB, MB, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.w = D(wt), a.eps = 1e-5f);
     kt_end();
 }
@@ -54,14 +63,21 @@ static void test_norms(void **)
 static void test_elements(void **)
 {
     kt_begin(PT_BF16);
-    kt_mat x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), u = in(PT_BF16, N, C, 3), h = in(PT_BF16, N, C, 4), f = in(PT_F32, N, C, 5);
-    kt_mat tab = in(PT_F32, N, 128, 8), pos = kt_ids(N * 16, 4096, 9), freq = in(PT_F32, 1, 64, 10), table = in(PT_F32, N * 16, 128, 11);
+    kt_mat x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), u = in(PT_BF16, N, C, 3), h = in(PT_BF16, N, C, 4),
+           f = in(PT_F32, N, C, 5);
+    kt_mat tab = in(PT_F32, N, 128, 8), pos = kt_ids(N * 16, 4096, 9), freq = in(PT_F32, 1, 64, 10),
+           table = in(PT_F32, N * 16, 128, 11);
     TRAFFIC(gated, pt_gated_args, NULL, 3 * MB, 0, a.y = D(y), a.g = D(x), a.u = D(u));
-    TRAFFIC(gated_bwd, pt_gated_bwd_args, NULL, 6 * MB, 0, a.dg = D(h), a.du = D(u), a.y = D(y), a.dy = D(y), a.g = D(x), a.u = D(u));
-    TRAFFIC(gated_bwd, pt_gated_bwd_args, NULL, 5 * MB, 0, a.dg = D(h), a.du = D(u), a.dy = D(y), a.g = D(x), a.u = D(u), a.kind = PT_ACT_GELU_TANH);
-    TRAFFIC(rope, pt_rope_args, NULL, 2 * MB + N * 512.0, 0, a.x = D(x), a.table = D(tab), a.heads = 16, a.dim = 128, a.rot = 128);
-    TRAFFIC(rope, pt_rope_args, NULL, 2 * MB + N * 512.0, 0, a.x = D(x), a.table = D(tab), a.heads = 16, a.dim = 128, a.rot = 128, a.kind = PT_ROPE_ADJACENT);
-    TRAFFIC(rope_table, pt_rope_table_args, NULL, N * 16 * 512.0, N * 16 * (256.0 + 2 * 32), a.table = D(table), a.positions = D(pos), a.inv_freq = D(freq), a.mscale = 1);
+    TRAFFIC(gated_bwd, pt_gated_bwd_args, NULL, 6 * MB, 0, a.dg = D(h), a.du = D(u), a.y = D(y), a.dy = D(y), a.g = D(x),
+            a.u = D(u));
+    TRAFFIC(gated_bwd, pt_gated_bwd_args, NULL, 5 * MB, 0, a.dg = D(h), a.du = D(u), a.dy = D(y), a.g = D(x), a.u = D(u),
+            a.kind = PT_ACT_GELU_TANH);
+    TRAFFIC(rope, pt_rope_args, NULL, 2 * MB + N * 512.0, 0, a.x = D(x), a.table = D(tab), a.heads = 16, a.dim = 128,
+            a.rot = 128);
+    TRAFFIC(rope, pt_rope_args, NULL, 2 * MB + N * 512.0, 0, a.x = D(x), a.table = D(tab), a.heads = 16, a.dim = 128,
+            a.rot = 128, a.kind = PT_ROPE_ADJACENT);
+    TRAFFIC(rope_table, pt_rope_table_args, NULL, N * 16 * 512.0, N * 16 * (256.0 + 2 * 32), a.table = D(table),
+            a.positions = D(pos), a.inv_freq = D(freq), a.mscale = 1);
     TRAFFIC(axpby, pt_axpby_args, NULL, 3 * MB, 0, a.y = D(y), a.x = D(x), a.alpha = 2, a.beta = 1);
     TRAFFIC(axpby, pt_axpby_args, NULL, 2 * MB, 0, a.y = D(y), a.x = D(x), a.alpha = 2);
     TRAFFIC(cast, pt_cast_args, NULL, 3 * MB, 0, a.y = D(y), a.x = D(f));
@@ -78,11 +94,13 @@ static void test_rows(void **)
     TRAFFIC(gather, pt_gather_args, NULL, 2 * MB, 0, a.y = D(y), a.x = D(x), a.index = D(ids));
     TRAFFIC(scatter_add, pt_gather_args, NULL, 3 * MB, 0, a.y = D(y), a.x = D(x), a.index = D(ids));
     /* tokens: by the block of every token, up to it and from it on, for each pass over the columns */
-    TRAFFIC(embed_bwd, pt_embed_bwd_args, NULL, 5 * MB, 4.0 * N * N * 2, a.dw = D(dw), a.dy = D(x), a.tokens = D(ids), a.scale = 1);
+    TRAFFIC(embed_bwd, pt_embed_bwd_args, NULL, 5 * MB, 4.0 * N * N * 2, a.dw = D(dw), a.dy = D(x), a.tokens = D(ids),
+            a.scale = 1);
     kt_end();
 }
 
-static const pt_dtype weights[] = {PT_F32, PT_F16, PT_BF16, PT_Q8_0, PT_Q4_0, PT_Q4_1, PT_Q5_0, PT_Q5_1, PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_NL};
+static const pt_dtype weights[] = {PT_F32,  PT_F16,  PT_BF16, PT_Q8_0, PT_Q4_0, PT_Q4_1, PT_Q5_0,
+                                   PT_Q5_1, PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_NL};
 /* Dequantisation (the embedding of every row), and a product with one row straight from the blocks. */
 static void test_weights(void **)
 {
@@ -108,7 +126,8 @@ static void test_weights(void **)
 static void test_products(void **)
 {
     kt_begin(PT_BF16);
-    kt_mat x = in(PT_BF16, N, 8, 1), y = in(PT_BF16, N, C, 2), w = kt_weight(PT_BF16, C, 8, 3, 1), b = in(PT_F32, 1, C, 4), dw = in(PT_F32, C, 8, 5);
+    kt_mat x = in(PT_BF16, N, 8, 1), y = in(PT_BF16, N, C, 2), w = kt_weight(PT_BF16, C, 8, 3, 1), b = in(PT_F32, 1, C, 4),
+           dw = in(PT_F32, C, 8, 5);
     TRAFFIC(linear, pt_linear_args, "bias_k", 2 * MB, 8 * 4.0 * C, a.y = D(y), a.x = D(x), a.w = D(w), a.b = D(b));
     TRAFFIC(linear_bwd_w, pt_linear_bwd_w_args, "column_sum_k", MB, 0, a.dw = D(dw), a.db = D(b), a.dy = D(y), a.x = D(x));
     kt_end();
@@ -117,10 +136,12 @@ static void test_products(void **)
     int32_t heads[HD], targets[HD];
     for (int i = 0; i < HD; i++) heads[i] = i, targets[i] = i * 101 % V;
     x = in(PT_BF16, HD, 8, 1), w = kt_weight(PT_BF16, V, 8, 3, 1);
-    kt_mat rh = kt_list(heads, HD), rt = kt_list(targets, HD), logp = in(PT_F32, 1, HD, 4), dl = in(PT_F32, 1, HD, 5), dx = in(PT_BF16, HD, 8, 6);
-    TRAFFIC(head, pt_head_args, "head_stats_k", 4.0 * HD * V, 0, a.logp = D(logp), a.x = D(x), a.w = D(w), a.row_head = D(rh), a.row_target = D(rt), a.temperature = 1);
-    TRAFFIC(head, pt_head_args, "head_grad_k", 6.0 * HD * V, 0, a.dx = D(dx), a.x = D(x), a.w = D(w), a.row_head = D(rh), a.row_target = D(rt), a.dlogp = D(dl),
-            a.temperature = 1);
+    kt_mat rh = kt_list(heads, HD), rt = kt_list(targets, HD), logp = in(PT_F32, 1, HD, 4), dl = in(PT_F32, 1, HD, 5),
+           dx = in(PT_BF16, HD, 8, 6);
+    TRAFFIC(head, pt_head_args, "head_stats_k", 4.0 * HD * V, 0, a.logp = D(logp), a.x = D(x), a.w = D(w), a.row_head = D(rh),
+            a.row_target = D(rt), a.temperature = 1);
+    TRAFFIC(head, pt_head_args, "head_grad_k", 6.0 * HD * V, 0, a.dx = D(dx), a.x = D(x), a.w = D(w), a.row_head = D(rh),
+            a.row_target = D(rt), a.dlogp = D(dl), a.temperature = 1);
     kt_end();
 }
 
@@ -129,15 +150,19 @@ static void test_sums(void **)
     const int64_t n = N * C / 2;
     int32_t start[] = {0, 30000, 60000, 90000};
     kt_begin(PT_F32);
-    kt_mat p = in(PT_F32, 1, n, 1), m = in(PT_F32, 1, n, 2), v = in(PT_F32, 1, n, 3), g = in(PT_F32, 1, n, 4), s = in(PT_F32, 1, 4, 5), acc = kt_new(PT_F64, 1, 1, 1);
+    kt_mat p = in(PT_F32, 1, n, 1), m = in(PT_F32, 1, n, 2), v = in(PT_F32, 1, n, 3), g = in(PT_F32, 1, n, 4),
+           s = in(PT_F32, 1, 4, 5), acc = kt_new(PT_F64, 1, 1, 1);
     *(double *)(void *)kt.m[acc].ref_buf.base = 0;
     kt_put(acc);
     TRAFFIC(sumsq, pt_sumsq_args, NULL, 4.0 * (double)n, 0, a.acc = D(acc), a.x = D(g));
-    TRAFFIC(adamw, pt_adamw_args, NULL, 28.0 * (double)n, 0, a.p = D(p), a.m = D(m), a.v = D(v), a.g = D(g), a.scalars = D(s), a.beta1 = 0.5f, a.beta2 = 0.5f, a.eps = 1);
-    kt_mat st = kt_list(start, 4), rows = kt_new(PT_I32, 1, 90000, 90000), w = in(PT_F32, 1, 90000, 6), val = in(PT_F32, 1, 90000, 7), sum = in(PT_F32, 1, 3, 8);
+    TRAFFIC(adamw, pt_adamw_args, NULL, 28.0 * (double)n, 0, a.p = D(p), a.m = D(m), a.v = D(v), a.g = D(g), a.scalars = D(s),
+            a.beta1 = 0.5f, a.beta2 = 0.5f, a.eps = 1);
+    kt_mat st = kt_list(start, 4), rows = kt_new(PT_I32, 1, 90000, 90000), w = in(PT_F32, 1, 90000, 6),
+           val = in(PT_F32, 1, 90000, 7), sum = in(PT_F32, 1, 3, 8);
     for (int i = 0; i < 90000; i++) kt_i32(rows)[i] = i;
     kt_put(rows);
-    TRAFFIC(group_sum, pt_group_sum_args, NULL, 12.0 * 90000, 0, a.sum = D(sum), a.value = D(val), a.start = D(st), a.rows = D(rows), a.weight = D(w));
+    TRAFFIC(group_sum, pt_group_sum_args, NULL, 12.0 * 90000, 0, a.sum = D(sum), a.value = D(val), a.start = D(st),
+            a.rows = D(rows), a.weight = D(w));
     kt_end();
 }
 
@@ -145,10 +170,11 @@ static void test_decode(void **)
 {
     const int len = 2048;
     kt_begin(PT_BF16);
-    kt_mat q = in(PT_BF16, 1, 16 * 128, 1), o = in(PT_BF16, 1, 16 * 128, 2), k = in(PT_BF16, len, 256, 3), v = in(PT_BF16, len, 256, 4), lens = kt_list(&len, 1);
+    kt_mat q = in(PT_BF16, 1, 16 * 128, 1), o = in(PT_BF16, 1, 16 * 128, 2), k = in(PT_BF16, len, 256, 3),
+           v = in(PT_BF16, len, 256, 4), lens = kt_list(&len, 1);
     double part = 2 * 4.0 * 16 * 8 * 130; /* the ranges' sums written and read */
-    TRAFFIC(decode_attention, pt_decode_args, NULL, 4.0 * 256 * len, part, a.o = D(o), a.q = D(q), a.k = D(k), a.v = D(v), a.lens = D(lens), a.max_len = len,
-            a.n_heads = 16, a.n_kv = 2, a.dim = 128, a.scale = 0.1f);
+    TRAFFIC(decode_attention, pt_decode_args, NULL, 4.0 * 256 * len, part, a.o = D(o), a.q = D(q), a.k = D(k), a.v = D(v),
+            a.lens = D(lens), a.max_len = len, a.n_heads = 16, a.n_kv = 2, a.dim = 128, a.scale = 0.1f);
     kt_end();
 }
 
@@ -163,12 +189,17 @@ static int closed(void **)
     kt_close();
     return 0;
 }
-static void test_no_counters(void **) { skip(); }
+static void test_no_counters(void **)
+{
+    skip();
+}
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_norms), cmocka_unit_test(test_elements), cmocka_unit_test(test_rows), cmocka_unit_test(test_weights),
-                                       cmocka_unit_test(test_products), cmocka_unit_test(test_sums), cmocka_unit_test(test_decode)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_norms),    cmocka_unit_test(test_elements),
+                                       cmocka_unit_test(test_rows),     cmocka_unit_test(test_weights),
+                                       cmocka_unit_test(test_products), cmocka_unit_test(test_sums),
+                                       cmocka_unit_test(test_decode)};
     const struct CMUnitTest none[] = {cmocka_unit_test(test_no_counters)};
     if (strcmp(emu_build(), "check") != 0) return cmocka_run_group_tests(none, NULL, NULL);
     return cmocka_run_group_tests(tests, counted, closed);

@@ -1,6 +1,7 @@
-/* Times of the CUDA backend's ops at the shapes of Llama-3.1-8B with 4096 tokens, each as share of what this GPU reached in a large
- * product (bf16) and a large copy just before: the time that the op's products and its least bytes would take at those peaks, divided by the
- * time it took. make bench-gpu; gpu_bench [tiny] REPORT (tiny: small shapes, to prove the program on the emulated device). */
+/* Times of the CUDA backend's ops at the shapes of Llama-3.1-8B with 4096 tokens, each as share of what this GPU reached in a
+ * large product (bf16) and a large copy just before: the time that the op's products and its least bytes would take at those
+ * peaks, divided by the time it took. make bench-gpu; gpu_bench [tiny] REPORT (tiny: small shapes, to prove the program on the
+ * emulated device). */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@ extern "C" {
 #include "kernels/cuda/ops_cuda.h"
 }
 
-namespace {
+namespace
+{
 struct shapes {
     int64_t n, c, f, vocab, head_rows, params, gemm, copy;
     int heads, kv, dim, rank, cache;
@@ -120,29 +122,31 @@ template <typename F> void time_op(const char *what, double flops, double bytes,
     size_t need = ctx.workspace_need;
     if (rc == PT_OK && need) rc = ctx.ops->alloc(&ctx, &ws, need);
     ctx.workspace = pt_view{};
-    ctx.workspace.buf = &ws, ctx.workspace.type = PT_U8, ctx.workspace.rows = 1, ctx.workspace.cols = ctx.workspace.ld = (int64_t)need;
+    ctx.workspace.buf = &ws, ctx.workspace.type = PT_U8, ctx.workspace.rows = 1,
+    ctx.workspace.cols = ctx.workspace.ld = (int64_t)need;
     double s = rc == PT_OK ? seconds_of(op) : -1;
     if (s < 0) {
         failures++;
         say("%-34s FAILED: %s\n", what, pt_err_msg());
     } else {
         double least = flops / gemm_peak > bytes / copy_peak ? flops / gemm_peak : bytes / copy_peak;
-        say("%-34s %10.1f us %9.1f TFLOP/s %9.1f GB/s  %5.1f %% of the %s peak\n", what, s * 1e6, flops / s * 1e-12, bytes / s * 1e-9, 100 * least / s,
-            flops / gemm_peak > bytes / copy_peak ? "GEMM" : "copy");
+        say("%-34s %10.1f us %9.1f TFLOP/s %9.1f GB/s  %5.1f %% of the %s peak\n", what, s * 1e6, flops / s * 1e-12,
+            bytes / s * 1e-9, 100 * least / s, flops / gemm_peak > bytes / copy_peak ? "GEMM" : "copy");
     }
     if (need) ctx.ops->free(&ctx, &ws);
 }
-#define TIME(what, op, type, flops, bytes, ...) \
-    time_op(what, flops, bytes, [&]() -> pt_status { \
-        type a = {};                            \
-        __VA_ARGS__;                            \
-        return ctx.ops->op(&ctx, &a);           \
+#define TIME(what, op, type, flops, bytes, ...)                                                                                \
+    time_op(what, flops, bytes, [&]() -> pt_status {                                                                           \
+        type a = {};                                                                                                           \
+        __VA_ARGS__;                                                                                                           \
+        return ctx.ops->op(&ctx, &a);                                                                                          \
     })
 
 void peaks(const shapes &z)
 {
     int64_t n = z.gemm;
-    pt_view a = mat(PT_BF16, n, n), b = mat(PT_BF16, n, n), c = mat(PT_BF16, n, n), from = mat(PT_U8, 1, z.copy), to = mat(PT_U8, 1, z.copy);
+    pt_view a = mat(PT_BF16, n, n), b = mat(PT_BF16, n, n), c = mat(PT_BF16, n, n), from = mat(PT_U8, 1, z.copy),
+            to = mat(PT_U8, 1, z.copy);
     pt_view scratch = mat(PT_U8, 1, PT_GEMM_SCRATCH);
     double s = seconds_of([&]() -> pt_status {
         pt_cuda_gemm_args g = {};
@@ -152,7 +156,8 @@ void peaks(const shapes &z)
     });
     gemm_peak = 2.0 * (double)n * (double)n * (double)n / s;
     double t = seconds_of([&]() -> pt_status {
-        cudaError_t e = cudaMemcpyAsync(to.buf->base, from.buf->base, (size_t)z.copy, cudaMemcpyDeviceToDevice, (cudaStream_t)ctx.stream);
+        cudaError_t e =
+            cudaMemcpyAsync(to.buf->base, from.buf->base, (size_t)z.copy, cudaMemcpyDeviceToDevice, (cudaStream_t)ctx.stream);
         return e == cudaSuccess ? PT_OK : pt_cuda_failed("cudaMemcpyAsync", (int)e);
     });
     copy_peak = 2.0 * (double)z.copy / t;
@@ -160,30 +165,37 @@ void peaks(const shapes &z)
         say("peaks: FAILED: %s\n", pt_err_msg());
         exit(1);
     }
-    say("peaks: GEMM %lld^3 bf16 %.1f TFLOP/s; copy %.1f GB/s (read + written)\n", (long long)n, gemm_peak * 1e-12, copy_peak * 1e-9);
+    say("peaks: GEMM %lld^3 bf16 %.1f TFLOP/s; copy %.1f GB/s (read + written)\n", (long long)n, gemm_peak * 1e-12,
+        copy_peak * 1e-9);
     drop_all();
 }
 
 void elements(const shapes &z)
 {
     double x = 2.0 * (double)(z.n * z.c), h = 2.0 * (double)(z.n * z.f);
-    pt_view a1 = mat(PT_BF16, z.n, z.c), a2 = mat(PT_BF16, z.n, z.c), a3 = mat(PT_BF16, z.n, z.c), a4 = mat(PT_BF16, z.n, z.c), w = mat(PT_F32, 1, z.c);
+    pt_view a1 = mat(PT_BF16, z.n, z.c), a2 = mat(PT_BF16, z.n, z.c), a3 = mat(PT_BF16, z.n, z.c), a4 = mat(PT_BF16, z.n, z.c),
+            w = mat(PT_F32, 1, z.c);
     pt_view rstd = mat(PT_F32, 1, z.n), dw = mat(PT_F32, 1, z.c), tab = mat(PT_F32, z.n, z.dim);
-    TIME("rmsnorm + residual add", rmsnorm, pt_rmsnorm_args, 0, 4 * x, a.y = a1, a.rstd = rstd, a.x = a2, a.add = a3, a.h = a4, a.w = w, a.eps = 1e-5f);
-    TIME("rmsnorm_bwd", rmsnorm_bwd, pt_rmsnorm_bwd_args, 0, 4 * x, a.dx = a1, a.dy = a2, a.dres = a3, a.h = a4, a.rstd = rstd, a.w = w);
-    TIME("rmsnorm_bwd with dw", rmsnorm_bwd, pt_rmsnorm_bwd_args, 0, 4 * x, a.dx = a1, a.dw = dw, a.dy = a2, a.dres = a3, a.h = a4, a.rstd = rstd, a.w = w);
-    TIME("rope, q", rope, pt_rope_args, 0, 2 * x + 4.0 * (double)(z.n * z.dim), a.x = a1, a.table = tab, a.heads = (int)(z.c / z.dim), a.dim = a.rot = z.dim);
+    TIME("rmsnorm + residual add", rmsnorm, pt_rmsnorm_args, 0, 4 * x, a.y = a1, a.rstd = rstd, a.x = a2, a.add = a3, a.h = a4,
+         a.w = w, a.eps = 1e-5f);
+    TIME("rmsnorm_bwd", rmsnorm_bwd, pt_rmsnorm_bwd_args, 0, 4 * x, a.dx = a1, a.dy = a2, a.dres = a3, a.h = a4, a.rstd = rstd,
+         a.w = w);
+    TIME("rmsnorm_bwd with dw", rmsnorm_bwd, pt_rmsnorm_bwd_args, 0, 4 * x, a.dx = a1, a.dw = dw, a.dy = a2, a.dres = a3,
+         a.h = a4, a.rstd = rstd, a.w = w);
+    TIME("rope, q", rope, pt_rope_args, 0, 2 * x + 4.0 * (double)(z.n * z.dim), a.x = a1, a.table = tab,
+         a.heads = (int)(z.c / z.dim), a.dim = a.rot = z.dim);
     TIME("axpby", axpby, pt_axpby_args, 0, 3 * x, a.y = a1, a.x = a2, a.alpha = 1, a.beta = 0.5f);
     drop_all();
     pt_view g = mat(PT_BF16, z.n, z.f), u = mat(PT_BF16, z.n, z.f), y = mat(PT_BF16, z.n, z.f), dg = mat(PT_BF16, z.n, z.f);
     TIME("gated", gated, pt_gated_args, 0, 3 * h, a.y = y, a.g = g, a.u = u);
     TIME("gated_bwd", gated_bwd, pt_gated_bwd_args, 0, 5 * h, a.dg = dg, a.du = u, a.dy = y, a.g = g, a.u = u);
     drop_all();
-    pt_view p = mat(PT_F32, 1, z.params), m = mat(PT_F32, 1, z.params), v = mat(PT_F32, 1, z.params), gr = mat(PT_F32, 1, z.params), s = mat(PT_F32, 1, 4);
+    pt_view p = mat(PT_F32, 1, z.params), m = mat(PT_F32, 1, z.params), v = mat(PT_F32, 1, z.params),
+            gr = mat(PT_F32, 1, z.params), s = mat(PT_F32, 1, 4);
     pt_view acc = mat(PT_F64, 1, 1);
     TIME("sumsq", sumsq, pt_sumsq_args, 0, 4.0 * (double)z.params, a.acc = acc, a.x = gr);
-    TIME("adamw", adamw, pt_adamw_args, 0, 28.0 * (double)z.params, a.p = p, a.m = m, a.v = v, a.g = gr, a.scalars = s, a.lr = 1e-5f, a.beta1 = 0.9f,
-         a.beta2 = 0.999f, a.eps = 1e-8f);
+    TIME("adamw", adamw, pt_adamw_args, 0, 28.0 * (double)z.params, a.p = p, a.m = m, a.v = v, a.g = gr, a.scalars = s,
+         a.lr = 1e-5f, a.beta1 = 0.9f, a.beta2 = 0.999f, a.eps = 1e-8f);
     drop_all();
 }
 
@@ -195,7 +207,8 @@ void linears(const shapes &z)
         char name[64];
         pt_dtype_row_bytes(t, (size_t)z.c, &row);
         pt_view w = mat(t, z.f, z.c), x = mat(PT_BF16, z.n, z.c), y = mat(PT_BF16, z.n, z.f);
-        double flops = 2.0 * (double)z.n * (double)z.f * (double)z.c, wb = (double)row * (double)z.f, io = 2.0 * (double)(z.n * (z.f + z.c));
+        double flops = 2.0 * (double)z.n * (double)z.f * (double)z.c, wb = (double)row * (double)z.f,
+               io = 2.0 * (double)(z.n * (z.f + z.c));
         const char *type = pt_dtype_get(t)->name;
         snprintf(name, sizeof name, "linear, up, %s", type);
         TIME(name, linear, pt_linear_args, flops, wb + io, a.y = y, a.x = x, a.w = w);
@@ -209,8 +222,8 @@ void linears(const shapes &z)
         drop_all();
     }
     pt_view dw = mat(PT_F32, z.f, z.c), x = mat(PT_BF16, z.n, z.c), dy = mat(PT_BF16, z.n, z.f);
-    TIME("linear_bwd_w, up", linear_bwd_w, pt_linear_bwd_w_args, 2.0 * (double)z.n * (double)z.f * (double)z.c, 8.0 * (double)(z.f * z.c), a.dw = dw, a.dy = dy,
-         a.x = x);
+    TIME("linear_bwd_w, up", linear_bwd_w, pt_linear_bwd_w_args, 2.0 * (double)z.n * (double)z.f * (double)z.c,
+         8.0 * (double)(z.f * z.c), a.dw = dw, a.dy = dy, a.x = x);
     drop_all();
 }
 
@@ -222,15 +235,17 @@ void adapters(const shapes &z)
     pt_lora_slot slot[3] = {};
     pt_lora_run run = {0, (int32_t)z.n, 0};
     for (int i = 0; i < 3; i++) {
-        part[i].y = mat(PT_BF16, z.n, out[i]), part[i].dy = mat(PT_BF16, z.n, out[i]), part[i].t = mat(PT_F32, z.n, z.rank), part[i].slots = &slot[i];
-        slot[i].a = mat(PT_F32, z.rank, z.c), slot[i].b = mat(PT_F32, out[i], z.rank), slot[i].da = mat(PT_F32, z.rank, z.c), slot[i].db = mat(PT_F32, out[i], z.rank);
+        part[i].y = mat(PT_BF16, z.n, out[i]), part[i].dy = mat(PT_BF16, z.n, out[i]), part[i].t = mat(PT_F32, z.n, z.rank),
+        part[i].slots = &slot[i];
+        slot[i].a = mat(PT_F32, z.rank, z.c), slot[i].b = mat(PT_F32, out[i], z.rank), slot[i].da = mat(PT_F32, z.rank, z.c),
+        slot[i].db = mat(PT_F32, out[i], z.rank);
         slot[i].scale = 2, slot[i].rank = z.rank;
     }
     double flops = 2.0 * (double)z.n * z.rank * (double)(3 * z.c + wide), e = 2.0 * (double)z.n;
-    TIME("lora, q k v, r 16", lora, pt_lora_args, flops, e * (double)(z.c + 2 * wide), a.x = x, a.n_parts = 3, a.parts = part, a.n_runs = 1, a.runs = &run,
-         a.n_slots = 1);
-    TIME("lora_bwd, q k v, r 16", lora_bwd, pt_lora_args, 2 * flops, e * (double)(3 * z.c + wide), a.x = x, a.dx = dx, a.n_parts = 3, a.parts = part, a.n_runs = 1,
-         a.runs = &run, a.n_slots = 1);
+    TIME("lora, q k v, r 16", lora, pt_lora_args, flops, e * (double)(z.c + 2 * wide), a.x = x, a.n_parts = 3, a.parts = part,
+         a.n_runs = 1, a.runs = &run, a.n_slots = 1);
+    TIME("lora_bwd, q k v, r 16", lora_bwd, pt_lora_args, 2 * flops, e * (double)(3 * z.c + wide), a.x = x, a.dx = dx,
+         a.n_parts = 3, a.parts = part, a.n_runs = 1, a.runs = &run, a.n_slots = 1);
     drop_all();
 }
 
@@ -247,20 +262,24 @@ void attentions(const shapes &z)
         say("forest: FAILED: %s\n", pt_err_msg());
         failures++;
     } else {
-        pt_view q = mat(PT_BF16, n, hd), k = mat(PT_BF16, n, kd), v = mat(PT_BF16, n, kd), o = mat(PT_BF16, n, hd), lse = mat(PT_F32, z.heads, n);
+        pt_view q = mat(PT_BF16, n, hd), k = mat(PT_BF16, n, kd), v = mat(PT_BF16, n, kd), o = mat(PT_BF16, n, hd),
+                lse = mat(PT_F32, z.heads, n);
         pt_view dq = mat(PT_BF16, n, hd), dk = mat(PT_BF16, n, kd), dv = mat(PT_BF16, n, kd), dout = mat(PT_BF16, n, hd);
         double flops = 2.0 * n * (double)n * (double)hd, bytes = 2.0 * n * (double)(2 * hd + 2 * kd);
         float scale = 0.088f;
-        TIME("attention", attention, pt_attention_args, flops, bytes, a.o = o, a.lse = lse, a.q = q, a.k = k, a.v = v, a.forest = forest, a.n_heads = z.heads,
+        TIME("attention", attention, pt_attention_args, flops, bytes, a.o = o, a.lse = lse, a.q = q, a.k = k, a.v = v,
+             a.forest = forest, a.n_heads = z.heads, a.n_kv = z.kv, a.dim = z.dim, a.scale = scale);
+        TIME("attention_bwd", attention_bwd, pt_attention_bwd_args, 2.5 * flops, 2 * bytes, a.dq = dq, a.dk = dk, a.dv = dv,
+             a.dout = dout, a.o = o, a.lse = lse, a.q = q, a.k = k, a.v = v, a.forest = forest, a.n_heads = z.heads,
              a.n_kv = z.kv, a.dim = z.dim, a.scale = scale);
-        TIME("attention_bwd", attention_bwd, pt_attention_bwd_args, 2.5 * flops, 2 * bytes, a.dq = dq, a.dk = dk, a.dv = dv, a.dout = dout, a.o = o, a.lse = lse,
-             a.q = q, a.k = k, a.v = v, a.forest = forest, a.n_heads = z.heads, a.n_kv = z.kv, a.dim = z.dim, a.scale = scale);
     }
     if (forest) ctx.ops->forest_free(&ctx, forest);
-    pt_view q = mat(PT_BF16, 8, hd), o = mat(PT_BF16, 8, hd), k = mat(PT_BF16, 8 * z.cache, kd), v = mat(PT_BF16, 8 * z.cache, kd);
+    pt_view q = mat(PT_BF16, 8, hd), o = mat(PT_BF16, 8, hd), k = mat(PT_BF16, 8 * z.cache, kd),
+            v = mat(PT_BF16, 8 * z.cache, kd);
     pt_view lens = ids(std::vector<int32_t>(8, z.cache));
-    TIME("decode_attention, 8 sequences", decode_attention, pt_decode_args, 0, 8 * 4.0 * z.cache * (double)kd, a.o = o, a.q = q, a.k = k, a.v = v, a.lens = lens,
-         a.max_len = z.cache, a.n_heads = z.heads, a.n_kv = z.kv, a.dim = z.dim, a.scale = 0.088f);
+    TIME("decode_attention, 8 sequences", decode_attention, pt_decode_args, 0, 8 * 4.0 * z.cache * (double)kd, a.o = o, a.q = q,
+         a.k = k, a.v = v, a.lens = lens, a.max_len = z.cache, a.n_heads = z.heads, a.n_kv = z.kv, a.dim = z.dim,
+         a.scale = 0.088f);
     drop_all();
 }
 
@@ -268,17 +287,20 @@ void heads(const shapes &z)
 {
     std::vector<int32_t> row((size_t)z.head_rows), target((size_t)z.head_rows);
     for (size_t i = 0; i < row.size(); i++) row[i] = (int32_t)i, target[i] = (int32_t)((int64_t)i * 7919 % z.vocab);
-    pt_view x = mat(PT_BF16, z.head_rows, z.c), dx = mat(PT_BF16, z.head_rows, z.c), w = mat(PT_BF16, z.vocab, z.c), logp = mat(PT_F32, 1, z.head_rows);
+    pt_view x = mat(PT_BF16, z.head_rows, z.c), dx = mat(PT_BF16, z.head_rows, z.c), w = mat(PT_BF16, z.vocab, z.c),
+            logp = mat(PT_F32, 1, z.head_rows);
     pt_view dl = mat(PT_F32, 1, z.head_rows), rh = ids(row), rt = ids(target);
-    double flops = 2.0 * (double)z.head_rows * (double)z.vocab * (double)z.c, wb = 2.0 * (double)(z.vocab * z.c), zb = 4.0 * (double)(z.head_rows * z.vocab);
-    TIME("head, forward", head, pt_head_args, flops, wb + 2 * zb, a.logp = logp, a.x = x, a.w = w, a.row_head = rh, a.row_target = rt, a.temperature = 1);
-    TIME("head, forward and backward", head, pt_head_args, 2 * flops, 2 * wb + 4 * zb, a.logp = logp, a.dx = dx, a.x = x, a.w = w, a.row_head = rh,
-         a.row_target = rt, a.dlogp = dl, a.temperature = 1);
+    double flops = 2.0 * (double)z.head_rows * (double)z.vocab * (double)z.c, wb = 2.0 * (double)(z.vocab * z.c),
+           zb = 4.0 * (double)(z.head_rows * z.vocab);
+    TIME("head, forward", head, pt_head_args, flops, wb + 2 * zb, a.logp = logp, a.x = x, a.w = w, a.row_head = rh,
+         a.row_target = rt, a.temperature = 1);
+    TIME("head, forward and backward", head, pt_head_args, 2 * flops, 2 * wb + 4 * zb, a.logp = logp, a.dx = dx, a.x = x,
+         a.w = w, a.row_head = rh, a.row_target = rt, a.dlogp = dl, a.temperature = 1);
     drop_all();
     pt_view logits = mat(PT_F32, 8, z.vocab), token = mat(PT_I32, 1, 8);
     const uint64_t zero[8] = {0};
-    TIME("sample, 8 sequences, top-p", sample, pt_sample_args, 0, 8 * 4.0 * (double)z.vocab, a.token = token, a.logits = logits, a.temperature = 0.8f, a.top_p = 0.9f,
-         a.repetition_penalty = 1, a.stream = zero, a.position = zero);
+    TIME("sample, 8 sequences, top-p", sample, pt_sample_args, 0, 8 * 4.0 * (double)z.vocab, a.token = token, a.logits = logits,
+         a.temperature = 0.8f, a.top_p = 0.9f, a.repetition_penalty = 1, a.stream = zero, a.position = zero);
     drop_all();
 }
 } // namespace

@@ -1,5 +1,5 @@
-/* The GPUs of this machine, a line each; exit 3 with the reason when none can be used. Links the CUDA runtime alone, so that it is there in
- * a second, before the plugin is built. */
+/* The GPUs of this machine, a line each; exit 3 with the reason when none can be used. Links the CUDA runtime alone, so that it
+ * is there in a second, before the plugin is built. */
 #include <stdio.h>
 
 #include <cuda_runtime.h>

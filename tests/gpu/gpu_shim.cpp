@@ -1,6 +1,6 @@
-/* Linked into the programs of tests/emu when they run on a plugin (make test-gpu): waits after every launch, so that an error is reported
- * by the kernel that made it; runs one test where GPU_TEST names it, so that the runner goes on past a lost device; and, on a real GPU,
- * stands for the emulation's switches. */
+/* Linked into the programs of tests/emu when they run on a plugin (make test-gpu): waits after every launch, so that an error
+ * is reported by the kernel that made it; runs one test where GPU_TEST names it, so that the runner goes on past a lost device;
+ * and, on a real GPU, stands for the emulation's switches. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,11 +30,21 @@ static void __attribute__((constructor)) gpu_shim_begin(void)
 
 #ifndef GPU_EMULATED
 extern "C" {
-/* As the build without instrumentation. The order of blocks and the chip's limits are the hardware's: setting them does nothing. */
-const char *emu_build(void) { return "plain"; }
-int emu_setting(const char *name, const char *) { return strcmp(name, "ORDER") == 0 || strcmp(name, "ARCH") == 0; }
+/* As the build without instrumentation. The order of blocks and the chip's limits are the hardware's: setting them does
+ * nothing. */
+const char *emu_build(void)
+{
+    return "plain";
+}
+int emu_setting(const char *name, const char *)
+{
+    return strcmp(name, "ORDER") == 0 || strcmp(name, "ARCH") == 0;
+}
 void emu_counts_reset(void) {}
-const emu_kernel_counts *emu_counts_of(const char *) { return NULL; }
+const emu_kernel_counts *emu_counts_of(const char *)
+{
+    return NULL;
+}
 uint64_t emu_launch_count(void)
 {
     pt_cuda_counts c;
