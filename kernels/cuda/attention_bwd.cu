@@ -148,7 +148,7 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
 #pragma unroll 1
     while (i < all) {
         next();
-        if (works) {
+        if (works && now * S::keys <= b.last) { /* else the tile lies behind all of the warp's rows */
             if constexpr (S::regs) dq_tile<D, true>(dq, q, g, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
             else dq_tile<D, true>(dq, q_rows, g_rows, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
         }
@@ -306,7 +306,8 @@ template <int D, bool SMALL, bool WIDE> __global__ void __launch_bounds__(dkv_sh
 #pragma unroll 1
         for (; i < all; i++) {
             next();
-            dkv_tile<D, SMALL, true>(dk, dv, k_rows, v_rows, along_q, across_q, stats, scale2, a.list, key, end, now);
+            if (now + S::queries > k0 + set * 16) /* else before all of the warp's keys */
+                dkv_tile<D, SMALL, true>(dk, dv, k_rows, v_rows, along_q, across_q, stats, scale2, a.list, key, end, now);
             swap();
         }
     }

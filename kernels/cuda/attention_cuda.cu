@@ -18,16 +18,22 @@ pt_status check_heads(const pt_ctx *ctx, const char *op, int64_t n, int heads, i
     if (!f || f->n_tokens != n) return pt_fail(PT_ESHAPE, "%s: a forest of %d tokens for %lld rows", op, f ? f->n_tokens : 0, (long long)n);
     return PT_OK;
 }
+pt_status check_rows(const pt_ctx *ctx, const char *op, const char *name, pt_view v, int64_t n, int64_t cols)
+{
+    PT_RETURN(pt_check_typed(op, name, v, ctx->act, n, cols));
+    if (v.ld > INT32_MAX / 4) return pt_fail(PT_ENOSUP, "%s: %s has %lld elements from row to row", op, name, (long long)v.ld);
+    return PT_OK;
+}
 } // namespace
 
 extern "C" pt_status pt_cuda_attention(pt_ctx *ctx, const pt_attention_args *a)
 {
     int64_t n = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
     PT_RETURN(check_heads(ctx, "attention", n, a->n_heads, a->n_kv, a->dim, a->scale, a->forest));
-    PT_RETURN(pt_check_typed("attention", "q", a->q, ctx->act, n, hd));
-    PT_RETURN(pt_check_typed("attention", "k", a->k, ctx->act, n, kd));
-    PT_RETURN(pt_check_typed("attention", "v", a->v, ctx->act, n, kd));
-    PT_RETURN(pt_check_typed("attention", "o", a->o, ctx->act, n, hd));
+    PT_RETURN(check_rows(ctx, "attention", "q", a->q, n, hd));
+    PT_RETURN(check_rows(ctx, "attention", "k", a->k, n, kd));
+    PT_RETURN(check_rows(ctx, "attention", "v", a->v, n, kd));
+    PT_RETURN(check_rows(ctx, "attention", "o", a->o, n, hd));
     if (pt_view_ok(a->lse)) PT_RETURN(pt_check_typed("attention", "lse", a->lse, PT_F32, a->n_heads, n));
     if (ctx->dry || n == 0) return PT_OK;
     return ctx->act == PT_BF16 ? pt_attention_fwd_bf16(ctx, a) : pt_attention_fwd_f32(ctx, a);
@@ -40,15 +46,15 @@ extern "C" pt_status pt_cuda_attention_bwd(pt_ctx *ctx, const pt_attention_bwd_a
     int64_t n = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
     float2 *stats = NULL;
     PT_RETURN(check_heads(ctx, "attention_bwd", n, a->n_heads, a->n_kv, a->dim, a->scale, a->forest));
-    PT_RETURN(pt_check_typed("attention_bwd", "q", a->q, ctx->act, n, hd));
-    PT_RETURN(pt_check_typed("attention_bwd", "k", a->k, ctx->act, n, kd));
-    PT_RETURN(pt_check_typed("attention_bwd", "v", a->v, ctx->act, n, kd));
-    PT_RETURN(pt_check_typed("attention_bwd", "o", a->o, ctx->act, n, hd));
+    PT_RETURN(check_rows(ctx, "attention_bwd", "q", a->q, n, hd));
+    PT_RETURN(check_rows(ctx, "attention_bwd", "k", a->k, n, kd));
+    PT_RETURN(check_rows(ctx, "attention_bwd", "v", a->v, n, kd));
+    PT_RETURN(check_rows(ctx, "attention_bwd", "o", a->o, n, hd));
     PT_RETURN(pt_check_typed("attention_bwd", "lse", a->lse, PT_F32, a->n_heads, n));
-    PT_RETURN(pt_check_typed("attention_bwd", "dout", a->dout, ctx->act, n, hd));
-    PT_RETURN(pt_check_typed("attention_bwd", "dq", a->dq, ctx->act, n, hd));
-    PT_RETURN(pt_check_typed("attention_bwd", "dk", a->dk, ctx->act, n, kd));
-    PT_RETURN(pt_check_typed("attention_bwd", "dv", a->dv, ctx->act, n, kd));
+    PT_RETURN(check_rows(ctx, "attention_bwd", "dout", a->dout, n, hd));
+    PT_RETURN(check_rows(ctx, "attention_bwd", "dq", a->dq, n, hd));
+    PT_RETURN(check_rows(ctx, "attention_bwd", "dk", a->dk, n, kd));
+    PT_RETURN(check_rows(ctx, "attention_bwd", "dv", a->dv, n, kd));
     pt_ws ws = pt_ws_begin(ctx);
     PT_RETURN(pt_take(&ws, &stats, pt_attention_stats_bytes(a)));
     pt_ws_done(&ws);

@@ -132,7 +132,7 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads)
 #pragma unroll 1
     while (i < all) {
         next();
-        if (works) {
+        if (works && now * S::keys <= b.last) { /* else the tile lies behind all of the warp's rows */
             if constexpr (S::regs) add_tile<D, true>(o, max, sum, q, keys, values, scale2, a.list, row, now * S::keys);
             else add_tile<D, true>(o, max, sum, q_rows, keys, values, scale2, a.list, row, now * S::keys);
         }

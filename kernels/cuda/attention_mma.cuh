@@ -251,6 +251,7 @@ struct pt_row_block {
     int kv, head, heads; /* first query head and how many */
     int row_head;        /* this warp's; >= heads: the warp has no rows */
     int lo, hi;          /* tokens of rows g and g + 8 */
+    int last;            /* of the warp's tokens */
 };
 PT_DEV pt_row_block row_block(const pt_tile_list &l, int n_kv, int group, int set_heads)
 {
@@ -262,7 +263,8 @@ PT_DEV pt_row_block row_block(const pt_tile_list &l, int n_kv, int group, int se
     b.head = b.kv * group + first;
     b.heads = group - first < set_heads ? group - first : set_heads;
     b.row_head = row / l.tokens;
-    b.lo = b.block.x * l.tokens + row % l.tokens + lane_id() / 4;
+    b.last = b.block.x * l.tokens + row % l.tokens + 15;
+    b.lo = b.last - 15 + lane_id() / 4;
     b.hi = b.lo + 8;
     return b;
 }

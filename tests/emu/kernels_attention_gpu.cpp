@@ -255,6 +255,69 @@ static void test_no_rows(void **)
     end(&p);
 }
 
+/* Columns of one buffer, 64 features each: q, k, v, dout, then o, dq, dk, dv. */
+enum { FAR_TOKENS = 2200, FAR_DIM = 64, FAR_PARTS = 8 };
+static pt_view far_part(const pt_buf *b, pt_dtype type, int64_t ld, int part)
+{
+    pt_view v = {};
+    v.buf = b, v.type = type, v.rows = FAR_TOKENS, v.cols = FAR_DIM, v.ld = ld;
+    v.off = (size_t)(part * FAR_DIM) * pt_dtype_get(type)->bytes;
+    return v;
+}
+/* Results o, dq, dk, dv as they lie in memory. */
+static unsigned char *far_results(pt_dtype type, int64_t ld, const unsigned char *in, const pt_forest *f)
+{
+    size_t each = pt_dtype_get(type)->bytes, part = each * FAR_DIM * FAR_TOKENS, need;
+    unsigned char *out = (unsigned char *)malloc(4 * part);
+    pt_buf b = {}, lse = {}, ws = {};
+    b.bytes = (size_t)ld * FAR_TOKENS * each;
+    b.base = (unsigned char *)emu_malloc_sparse(b.bytes);
+    assert_non_null(b.base);
+    assert_int_equal(pt_cuda_alloc(&kt.cuda, &lse, FAR_TOKENS * 4), PT_OK);
+    pt_view v[FAR_PARTS];
+    for (int i = 0; i < FAR_PARTS; i++) v[i] = far_part(&b, type, ld, i);
+    for (int i = 0; i < 4; i++) assert_int_equal(pt_cuda_upload(&kt.cuda, v[i], in + (size_t)i * part), PT_OK);
+    pt_view l = {&lse, 0, PT_F32, 1, FAR_TOKENS, FAR_TOKENS};
+    pt_attention_args a = {v[4], l, v[0], v[1], v[2], f, 1, 1, FAR_DIM, 0.125f};
+    pt_attention_bwd_args g = {v[5], v[6], v[7], v[3], v[4], l, v[0], v[1], v[2], f, 1, 1, FAR_DIM, 0.125f};
+    kt.cuda.dry = true, kt.cuda.workspace_need = 0;
+    assert_int_equal(pt_cuda_attention_bwd(&kt.cuda, &g), PT_OK);
+    kt.cuda.dry = false, need = kt.cuda.workspace_need;
+    assert_int_equal(pt_cuda_alloc(&kt.cuda, &ws, need), PT_OK);
+    kt.cuda.workspace = (pt_view){&ws, 0, PT_U8, 1, (int64_t)need, (int64_t)need};
+    if (pt_cuda_attention(&kt.cuda, &a) != PT_OK || pt_cuda_attention_bwd(&kt.cuda, &g) != PT_OK) fail_msg("%s", pt_err_msg());
+    for (int i = 0; i < 4; i++) assert_int_equal(pt_cuda_download(&kt.cuda, out + (size_t)i * part, v[4 + i]), PT_OK);
+    pt_cuda_free(&kt.cuda, &ws), pt_cuda_free(&kt.cuda, &lse);
+    cudaFree(b.base);
+    return out;
+}
+/* More than 2^31 elements between the first row and the last: the same bits as side by side (plain build: the others take long over it). */
+static void test_far(void **)
+{
+    if (strcmp(emu_build(), "plain") != 0) skip();
+    for (pt_dtype type : {PT_BF16, PT_F32}) {
+        size_t each = pt_dtype_get(type)->bytes, n = (size_t)4 * FAR_TOKENS * FAR_DIM;
+        unsigned char *in = (unsigned char *)malloc(n * each);
+        for (size_t i = 0; i < n; i++) {
+            float f = kt_random(3, i);
+            uint16_t h = pt_f32_to_bf16(f);
+            memcpy(in + i * each, type == PT_BF16 ? (void *)&h : (void *)&f, each);
+        }
+        kt_begin(type);
+        trees_begin(20);
+        trees_add(-1, FAR_TOKENS);
+        pt_forest_caps caps = {FAR_TOKENS, 1};
+        pt_forest *f;
+        assert_int_equal(pt_cuda_forest_new(&kt.cuda, &f, &caps), PT_OK);
+        assert_int_equal(pt_cuda_forest_set(&kt.cuda, f, &trees.d), PT_OK);
+        unsigned char *near = far_results(type, FAR_PARTS * FAR_DIM, in, f), *far = far_results(type, 1 << 20, in, f);
+        assert_memory_equal(near, far, n * each);
+        free(near), free(far), free(in);
+        pt_cuda_forest_free(&kt.cuda, f);
+        kt_end();
+    }
+}
+
 /* A chip with 99 KB of shared memory a block: everything fits, and heads of 256 features take their smaller shapes. */
 static void test_small_chip(void **)
 {
@@ -302,7 +365,7 @@ int main(void)
     kt_open = pt_cuda_open;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bf16),         cmocka_unit_test(test_f32),     cmocka_unit_test(test_special), cmocka_unit_test(test_large_logits),
-        cmocka_unit_test(test_without_lse), cmocka_unit_test(test_no_rows), cmocka_unit_test(test_small_chip), cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_without_lse), cmocka_unit_test(test_no_rows), cmocka_unit_test(test_small_chip), cmocka_unit_test(test_far), cmocka_unit_test(test_counters),
     };
     int rc = cmocka_run_group_tests_name("kernels_attention_gpu", tests, NULL, NULL);
     kt_close();

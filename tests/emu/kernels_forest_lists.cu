@@ -139,6 +139,19 @@ static void test_shapes(void **)
     }
 }
 
+/* The last token of a block just sees a tile's first key, or just does not: at subtrees' ends, and at the window's edge. */
+static void test_edges(void **)
+{
+    for (int edge = 64; edge <= 320; edge += edge % 16 == 14 || edge % 16 == 15 ? 1 : 14 - edge % 16) {
+        trees_begin(0);
+        trees_add(-1, edge), trees_add(-1, 340 - edge);
+        exact();
+        trees_begin(edge);
+        trees_add(-1, 400);
+        exact();
+    }
+}
+
 /* Batch after batch into the same memory, also smaller ones and none. */
 static void again(pt_forest *dev, pt_forest *ref)
 {
@@ -192,7 +205,7 @@ static void test_caps(void **)
 int main(void)
 {
     kt_open = pt_cuda_open;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_shapes), cmocka_unit_test(test_again), cmocka_unit_test(test_caps)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_shapes), cmocka_unit_test(test_edges), cmocka_unit_test(test_again), cmocka_unit_test(test_caps)};
     int rc = cmocka_run_group_tests_name("kernels_forest_lists", tests, NULL, NULL);
     kt_close();
     return rc;
