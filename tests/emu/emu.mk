@@ -91,18 +91,32 @@ $(call emu_script,$(1),$(2),$(3)): $(BUILD)/emu-$(1)/$(3)
 	@mkdir -p $$(@D); echo 'exec env $(EMU_env_$(2)) $(4) CMOCKA_MESSAGE_OUTPUT=TAP $(BUILD)/emu-$(1)/$(3)' > $$@
 endef
 $(foreach c,$(EMU_CFGS),$(foreach m,fwd rev rand,$(foreach t,$(EMU_NAMES),$(eval $(call emu_run_rule,$(c),$(m),$(t))))))
-EMU_RUNS := $(foreach t,$(EMU_OTHER) $(filter-out self_bugs self_count,$(EMU_SELF)),$(call emu_script,plain,fwd,$(t)) $(call emu_script,asan,fwd,$(t))) \
-            $(foreach t,$(EMU_OTHER),$(call emu_script,check,rev,$(t)) $(call emu_script,check,rand,$(t))) \
-            $(foreach t,$(EMU_SELF),$(call emu_script,check,fwd,$(t))) $(call emu_script,asan,fwd,self_bugs) $(call emu_script,plain,fwd,self_ptx) $(BUILD)/emu-plain/runs/abi.sh
-# 50 random schedules of each program (make test-full): no false alarm.
-EMU_SEEDS := $(shell seq 1 50)
+# Whole trainers are long, and their own code has its sanitiser runs on the CPU: plain, and one check schedule. Attention: the same. Traffic and
+# large launches mean something in the check build only. make test-full runs everything in every build.
+EMU_LONG  := $(filter loop_% model_% dist_% kernels_attention_gpu,$(EMU_OTHER))
+EMU_CHECK_ONLY := $(filter kernels_traffic kernels_large,$(EMU_OTHER))
+EMU_SHORT := $(filter-out $(EMU_LONG) $(EMU_CHECK_ONLY),$(EMU_OTHER))
+EMU_RUNS  := $(foreach t,$(EMU_LONG) $(EMU_SHORT),$(call emu_script,plain,fwd,$(t))) $(foreach t,$(EMU_OTHER),$(call emu_script,check,rand,$(t))) \
+             $(foreach t,$(EMU_SHORT),$(call emu_script,asan,fwd,$(t)) $(call emu_script,check,rev,$(t))) \
+             $(foreach t,$(EMU_SELF),$(call emu_script,check,fwd,$(t))) $(foreach t,self_lang self_libs self_bugs,$(call emu_script,asan,fwd,$(t))) \
+             $(foreach t,self_lang self_libs self_ptx,$(call emu_script,plain,fwd,$(t))) $(BUILD)/emu-plain/runs/abi.sh
+EMU_MORE  := $(foreach t,$(EMU_LONG),$(call emu_script,asan,fwd,$(t)) $(call emu_script,check,rev,$(t)))
+# What the compilers say of the kernels: one architecture in make test, kept by digest in build/ptxas; all of them in make test-full.
+GATE_ENV  := NVCC='$(NVCC)' CXX='$(CXX)' CC='$(CC)'
+$(BUILD)/emu-plain/runs/gate-%.sh: tests/emu/gpu_gate.sh
+	@mkdir -p $(@D); echo "exec env $(GATE_ENV) bash tests/emu/gpu_gate.sh test $(subst -, ,$*)" > $@
+$(BUILD)/emu-check/runs/banks.sh: tests/emu/gpu_report.sh $(foreach t,traffic dense sample attention_gpu,$(BUILD)/emu-check/kernels_$(t))
+	@mkdir -p $(@D); echo "exec bash tests/emu/gpu_report.sh $(BUILD)/emu-check test" > $@
+EMU_RUNS += $(BUILD)/emu-plain/runs/gate-80.sh
+# 50 random schedules of each program (make test-full), 5 of the whole trainers: no false alarm.
+EMU_SEEDS = $(if $(filter loop_% model_%,$(1)),1 2 3 4 5,$(shell seq 1 50))
 define emu_seed_rule
 $(BUILD)/emu-check/runs/seeds-$(1).sh: $(BUILD)/emu-check/$(1)
 	@mkdir -p $$(@D)
-	@echo 'for s in $(EMU_SEEDS); do env EMU_ORDER=rand:$$$$s EMU_ASYNC=rand EMU_LAZY=1 $(BUILD)/emu-check/$(1) >/dev/null 2>$$@.log || { cat $$@.log; echo "not ok 1 - $(1), seed $$$$s"; exit 1; }; done; echo "ok 1 - $(1), 50 random schedules"' > $$@
+	@echo 'for s in $(EMU_SEEDS); do env EMU_ORDER=rand:$$$$s EMU_ASYNC=rand EMU_LAZY=1 $(BUILD)/emu-check/$(1) >/dev/null 2>$$@.log || { cat $$@.log; echo "not ok 1 - $(1), seed $$$$s"; exit 1; }; done; echo "ok 1 - $(1), $(words $(EMU_SEEDS)) random schedules"' > $$@
 endef
 $(foreach t,$(EMU_OTHER) self_lang,$(eval $(call emu_seed_rule,$(t))))
-EMU_RUNS_FULL := $(EMU_RUNS) $(foreach t,$(EMU_OTHER) self_lang,$(BUILD)/emu-check/runs/seeds-$(t).sh)
+EMU_RUNS_FULL := $(EMU_RUNS) $(EMU_MORE) $(BUILD)/emu-plain/runs/gate-86-89-90.sh $(BUILD)/emu-check/runs/banks.sh $(foreach t,$(EMU_OTHER) self_lang,$(BUILD)/emu-check/runs/seeds-$(t).sh)
 
 .PHONY: emu-lib emu-tests emu-test emu-test-full
 emu-lib: $(foreach c,$(EMU_CFGS),$(EMU_LIB_$(c)) $(EMU_KLIB_$(c)))
@@ -113,3 +127,13 @@ emu-test: ## the emulated CUDA suites alone
 emu-test-full:
 	@$(MAKE) --no-print-directory $(EMU_RUNS_FULL)
 	@bash tests/run.sh $(EMU_RUNS_FULL)
+GPU_REPORT_NEEDS := $(foreach t,traffic dense sample attention_gpu,$(BUILD)/emu-check/kernels_$(t)) $(BUILD)/emu-plain/loop_launches
+.PHONY: gpu-report gpu-budgets
+gpu-report: ## every kernel: traffic, bank conflicts, launches; with nvcc registers, occupancy, instructions
+	@$(MAKE) --no-print-directory -j$(NPROC) $(GPU_REPORT_NEEDS)
+	@env $(GATE_ENV) bash tests/emu/gpu_report.sh $(BUILD)/emu-check
+gpu-budgets: # tests/emu/gpu_budgets.tsv: figures that fell go down, new kernels come in
+	@$(MAKE) --no-print-directory -j$(NPROC) $(GPU_REPORT_NEEDS)
+	@bash tests/emu/gpu_report.sh $(BUILD)/emu-check lower > $(BUILD)/banks.tsv
+	@env $(GATE_ENV) bash tests/emu/gpu_gate.sh lower 80 86 89 90
+	@{ grep -v '	banks	' tests/emu/gpu_budgets.tsv; cat $(BUILD)/banks.tsv; } > $(BUILD)/budgets.tsv && cp $(BUILD)/budgets.tsv tests/emu/gpu_budgets.tsv

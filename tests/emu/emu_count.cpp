@@ -1,23 +1,33 @@
 /* Counters: launches and syncs always; the traffic of kernels when EMU_COUNT=1, from the same instrumentation as the shadow
  * memory. Lanes run one after the other here, so accesses are logged and grouped afterwards: the k-th time that the lanes of a
  * warp come through one instruction is one access of the warp. */
+#include <cxxabi.h>
+#include <dlfcn.h>
+#include <elf.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <algorithm>
 #include <deque>
+#include <map>
 
 #include "emu_counters.h"
 #include "emu_rt.h"
 
-namespace {
+namespace
+{
 struct entry {
     const void *pc;
     uint64_t addr;
     uint32_t nth;
     uint8_t lane, bytes, how, shared;
 };
-struct visit { uint64_t key; uint32_t block, n; }; /* how often a thread passed an instruction in this block */
-}
+struct visit {
+    uint64_t key;
+    uint32_t block, n;
+}; /* how often a thread passed an instruction in this block */
+} // namespace
 
 static uint64_t n_launches, n_syncs;
 static std::vector<emu_kernel_counts> counts;
@@ -30,19 +40,124 @@ static uint32_t block_no;
 static uint64_t *seen_sectors[2]; /* a bit for each sector of device memory: read, written in this launch */
 static std::vector<size_t> touched[2];
 
-void emu_count_host_sync(void) { n_syncs++; }
+void emu_count_host_sync(void)
+{
+    n_syncs++;
+}
+
+/* ---- names of instances: kernels are local symbols, which only the program's own symbol table knows ---- */
+static std::vector<char> read_file(const char *path)
+{
+    std::vector<char> v;
+    FILE *f = fopen(path, "rb");
+    if (!f) return v;
+    char buf[65536];
+    for (size_t n; (n = fread(buf, 1, sizeof buf, f)) > 0;) v.insert(v.end(), buf, buf + n);
+    fclose(f);
+    return v;
+}
+static std::map<uint64_t, std::string> functions_of(const char *path)
+{
+    std::map<uint64_t, std::string> all;
+    std::vector<char> file = read_file(path);
+    if (file.size() < sizeof(Elf64_Ehdr) || memcmp(file.data(), ELFMAG, SELFMAG) != 0) return all;
+    const Elf64_Ehdr *h = (const Elf64_Ehdr *)(const void *)file.data();
+    const Elf64_Shdr *sec = (const Elf64_Shdr *)(const void *)(file.data() + h->e_shoff);
+    for (int i = 0; i < h->e_shnum; i++) {
+        if (sec[i].sh_type != SHT_SYMTAB) continue;
+        const Elf64_Sym *sym = (const Elf64_Sym *)(const void *)(file.data() + sec[i].sh_offset);
+        const char *text = file.data() + sec[sec[i].sh_link].sh_offset;
+        for (size_t k = 0; k < sec[i].sh_size / sizeof *sym; k++)
+            if (ELF64_ST_TYPE(sym[k].st_info) == STT_FUNC && sym[k].st_value) all[sym[k].st_value] = text + sym[k].st_name;
+    }
+    return all;
+}
+static void drop(std::string &s, const char *what)
+{
+    for (size_t at; (at = s.find(what)) != std::string::npos;) s.erase(at, strlen(what));
+}
+static std::string plain_name(const std::string &symbol)
+{
+    int bad;
+    char *d = abi::__cxa_demangle(symbol.c_str(), NULL, NULL, &bad);
+    std::string s = bad ? symbol : d;
+    free(d);
+    drop(s, "(anonymous namespace)::");
+    if (s.compare(0, 5, "void ") == 0) s.erase(0, 5);
+    for (size_t at; (at = s.find("__nv_bfloat16")) != std::string::npos;) s.replace(at, 13, "bf16");
+    int depth = 0;
+    for (size_t i = 0; i < s.size(); i++) {
+        depth += (s[i] == '<') - (s[i] == '>');
+        if (s[i] == '(' && depth == 0) s.resize(i);
+    }
+    for (size_t at; (at = s.find('(')) != std::string::npos;) s.erase(at, s.find(')', at) + 1 - at); /* (pt_act)1 */
+    return s;
+}
+static const std::string &instance_name(const emu_launch_info *k)
+{
+    static std::map<const void *, std::string> known;
+    static std::map<std::string, std::map<uint64_t, std::string>> modules;
+    auto it = known.find(k->kernel);
+    if (it != known.end()) return it->second;
+    Dl_info info;
+    std::string name = k->name;
+    if (dladdr(k->kernel, &info) && info.dli_fname) {
+        if (!modules.count(info.dli_fname)) modules[info.dli_fname] = functions_of(info.dli_fname);
+        auto &f = modules[info.dli_fname];
+        auto at = f.find((uint64_t)((const char *)k->kernel - (const char *)info.dli_fbase));
+        if (at != f.end()) name = plain_name(at->second);
+    }
+    return known[k->kernel] = name;
+}
+
+/* ---- the file of counts ---- */
+static void add_to_file(void)
+{
+    const char *path = getenv("EMU_COUNT_FILE");
+    if (!path || !*path || counts.empty()) return;
+    FILE *f = fopen(path, "a");
+    if (!f) return;
+    for (const emu_kernel_counts &c : counts) {
+        fputs(c.name, f);
+        const uint64_t v[] = {c.threads,
+                              c.dynamic,
+                              c.launches,
+                              c.blocks,
+                              c.read_bytes,
+                              c.write_bytes,
+                              c.read_sectors,
+                              c.write_sectors,
+                              c.unique_read_sectors,
+                              c.unique_write_sectors,
+                              c.accesses,
+                              c.shared_accesses,
+                              c.shared_cycles,
+                              c.shared_worst,
+                              c.atomics};
+        for (uint64_t x : v) fprintf(f, "\t%llu", (unsigned long long)x);
+        fputc('\n', f);
+    }
+    fclose(f);
+}
 
 void emu_count_launch(const emu_launch_info *k)
 {
+    static bool hooked;
+    if (!hooked) atexit(add_to_file);
+    hooked = true;
     n_launches++;
+    const std::string &name = emu_set.count ? instance_name(k) : k->name;
     for (current = 0; current < counts.size(); current++)
-        if (k->name == counts[current].name) break;
+        if (name == counts[current].name) break;
     if (current == counts.size()) {
-        names.push_back(k->name);
+        names.push_back(name);
         counts.push_back(emu_kernel_counts());
         counts.back().name = names.back().c_str();
     }
-    counts[current].launches++;
+    emu_kernel_counts *c = &counts[current];
+    c->launches++;
+    c->threads = std::max(c->threads, (uint64_t)k->block.x * k->block.y * k->block.z);
+    c->dynamic = std::max(c->dynamic, (uint64_t)k->smem);
     block_no++;
     n_visits = 0;
     for (int w = 0; w < 2; w++) {
@@ -167,8 +282,10 @@ void emu_count_block_end(void)
             while (j < l.size() && l[j].pc == l[i].pc && l[j].nth == l[i].nth && l[j].shared == l[i].shared &&
                    l[j].how == l[i].how)
                 j++;
-            if (l[i].shared) count_shared(c, &l[i], j - i);
-            else count_global(c, &l[i], j - i);
+            if (l[i].shared)
+                count_shared(c, &l[i], j - i);
+            else
+                count_global(c, &l[i], j - i);
             i = j;
         }
         l.clear();
@@ -188,10 +305,17 @@ const emu_kernel_counts *emu_counts_of(const char *name)
         if (strncmp(c.name, name, len) == 0 && (c.name[len] == 0 || c.name[len] == '<')) return &c;
     return NULL;
 }
-uint64_t emu_launch_count(void) { return n_launches; }
-uint64_t emu_host_sync_count(void) { return n_syncs; }
+uint64_t emu_launch_count(void)
+{
+    return n_launches;
+}
+uint64_t emu_host_sync_count(void)
+{
+    return n_syncs;
+}
 void emu_counts_reset(void)
 {
+    add_to_file();
     n_launches = n_syncs = 0;
     counts.clear();
     names.clear();
