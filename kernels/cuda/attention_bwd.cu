@@ -1,11 +1,13 @@
-/* Backward attention in bf16 on tensor cores (kernels/attention.h), without atomics: one kernel for dq, which walks the keys of its
- * rows as forward does, and one for dk and dv, which walks the queries of its keys; each computes the probabilities again from lse.
- * 7 products instead of 5, and every sum in one fixed order. dq's kernel also leaves {lse * log2(e), delta} of each row in the
- * workspace for the other. Bytes at least: q, k, v, o, dout read, dq, dk, dv written, lse; stats 8 H N written and read. */
+/* Backward attention in bf16 on tensor cores (kernels/attention.h), without atomics: one kernel for dq, which walks the keys of
+ * its rows as forward does, and one for dk and dv, which walks the queries of its keys; each computes the probabilities again
+ * from lse. 7 products instead of 5, and every sum in one fixed order. dq's kernel also leaves {lse * log2(e), delta} of each
+ * row in the workspace for the other. Bytes at least: q, k, v, o, dout read, dq, dk, dv written, lse; stats 8 H N written and
+ * read. */
 #include "kernels/cuda/attention_cuda.cuh"
 #include "kernels/cuda/attention_mma.cuh"
 
-namespace {
+namespace
+{
 struct backward {
     const bf16 *q, *k, *v, *o, *dout;
     bf16 *dq, *dk, *dv;
@@ -17,7 +19,9 @@ struct backward {
     float scale;
 };
 
-/* ---- dq ------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- dq
+ * ------------------------------------------------------------------------------------------------------------------------------
+ */
 /* q and dout stay in registers up to 128 features, else in shared memory. */
 template <int D> struct dq_shape {
     static constexpr bool regs = D <= 128;
@@ -29,8 +33,8 @@ template <int D> struct dq_shape {
 
 /* s = p * (dp - delta) from scores s and dp = dout . v. stats: {lse * log2(e), delta} of rows g, g + 8. */
 template <int N, bool MASKED>
-PT_DEV void dq_scores(float s[N / 8][4], const float dp[N / 8][4], const float2 stats[2], float scale2, const pt_tile_list &l, const pt_token row[2],
-                      int k0)
+PT_DEV void dq_scores(float s[N / 8][4], const float dp[N / 8][4], const float2 stats[2], float scale2, const pt_tile_list &l,
+                      const pt_token row[2], int k0)
 {
 #pragma unroll
     for (int j = 0; j < N / 8; j++) {
@@ -109,7 +113,8 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
     } else if (works) { /* a warp fills and reads its own 16 rows */
         int first = b.lo - lane_id() / 4;
         load_tile<D, 16, 32, WIDE>(smem + warp_id() * 16 * pt_rows<D>::ld, q_at, a.ld_q, first, n, a.dim, lane_id());
-        load_tile<D, 16, 32, WIDE>(smem + S::own + warp_id() * 16 * pt_rows<D>::ld, g_at, a.ld_dout, first, n, a.dim, lane_id());
+        load_tile<D, 16, 32, WIDE>(smem + S::own + warp_id() * 16 * pt_rows<D>::ld, g_at, a.ld_dout, first, n, a.dim,
+                                   lane_id());
     }
     cp_async_commit();
     float2 stats[2] = {};
@@ -121,15 +126,15 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
     bf16 *to = ring;
     int turn = S::stage, i = 0;
     auto next = [&]() { /* waits for the present tile, starts the copy of the one after it into the other stage */
-        cp_async_wait<0>();
-        __syncthreads();
-        now = walk.at;
-        to += turn;
-        if (++i < all) {
-            walk_next(&walk);
-            feed_tiles(&feed, to, walk.at * S::keys);
-        }
-        cp_async_commit();
+                        cp_async_wait<0>();
+                        __syncthreads();
+                        now = walk.at;
+                        to += turn;
+                        if (++i < all) {
+                            walk_next(&walk);
+                            feed_tiles(&feed, to, walk.at * S::keys);
+                        }
+                        cp_async_commit();
     };
     auto swap = [&]() {
         along_k += turn;
@@ -140,8 +145,10 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
     while (i < full) {
         next();
         if (works) {
-            if constexpr (S::regs) dq_tile<D, false>(dq, q, g, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
-            else dq_tile<D, false>(dq, q_rows, g_rows, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+            if constexpr (S::regs)
+                dq_tile<D, false>(dq, q, g, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+            else
+                dq_tile<D, false>(dq, q_rows, g_rows, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
         }
         swap();
     }
@@ -149,8 +156,10 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
     while (i < all) {
         next();
         if (works && now * S::keys <= b.last) { /* else the tile lies behind all of the warp's rows */
-            if constexpr (S::regs) dq_tile<D, true>(dq, q, g, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
-            else dq_tile<D, true>(dq, q_rows, g_rows, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+            if constexpr (S::regs)
+                dq_tile<D, true>(dq, q, g, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+            else
+                dq_tile<D, true>(dq, q_rows, g_rows, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
         }
         swap();
     }
@@ -159,9 +168,11 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
     store_rows<D, WIDE>(dq, a.scale, a.scale, out + tok[0] * a.ld_dq, out + tok[1] * a.ld_dq, in[0], in[1], a.dim);
 }
 
-/* ---- dk and dv ----------------------------------------------------------------------------------------------------------------------- */
-/* A block: sets of warps with 16 keys each (rows of the products), `queries` of one head at a time (columns). For D = 256 two warps share
- * a set of keys, each sums half of the features of dk and dv. SMALL: for 99 KB of shared memory a block (sm_86, sm_89). */
+/* ---- dk and dv
+ * ----------------------------------------------------------------------------------------------------------------------- */
+/* A block: sets of warps with 16 keys each (rows of the products), `queries` of one head at a time (columns). For D = 256 two
+ * warps share a set of keys, each sums half of the features of dk and dv. SMALL: for 99 KB of shared memory a block (sm_86,
+ * sm_89). */
 template <int D, bool SMALL> struct dkv_shape {
     static constexpr int part = D <= 128 ? D : 128; /* features of dk and dv */
     static constexpr int sets = SMALL && D > 128 ? 2 : 4, warps = sets * D / part, threads = 32 * warps, keys = 16 * sets;
@@ -174,8 +185,8 @@ template <int D, bool SMALL> struct dkv_shape {
 
 /* p and ds of 16 keys (rows) x N queries. stats: of the lane's first two queries, in shared memory. */
 template <int N, bool MASKED>
-PT_DEV void dkv_scores(float s[N / 8][4], float dp[N / 8][4], const float *stats, float scale2, const pt_tile_list &l, const pt_token key[2],
-                       const int end[2], int q0)
+PT_DEV void dkv_scores(float s[N / 8][4], float dp[N / 8][4], const float *stats, float scale2, const pt_tile_list &l,
+                       const pt_token key[2], const int end[2], int q0)
 {
 #pragma unroll
     for (int j = 0; j < N / 8; j++) {
@@ -212,10 +223,13 @@ template <int D, bool SMALL, bool WIDE> PT_DEV void feed_queries(const query_fee
     using S = dkv_shape<D, SMALL>;
     int q0 = f->walk.at * S::queries, at = (int)threadIdx.x;
     feed_tiles(&f->rows, stage, q0);
-    if (at < 2 * S::queries) cp_async4_zfill(reinterpret_cast<float *>(stage + 2 * S::tile) + at, f->stats + 2 * (int64_t)q0, q0 + at / 2 < f->rows.n ? 4 : 0);
+    if (at < 2 * S::queries)
+        cp_async4_zfill(reinterpret_cast<float *>(stage + 2 * S::tile) + at, f->stats + 2 * (int64_t)q0,
+                        q0 + at / 2 < f->rows.n ? 4 : 0);
 }
 /* To the next tile, of the next head after a head's last. */
-template <int D, bool SMALL, bool WIDE> PT_DEV void feed_next(query_feed<D, SMALL, WIDE> *f, const backward &a, const int2 *run, int all)
+template <int D, bool SMALL, bool WIDE>
+PT_DEV void feed_next(query_feed<D, SMALL, WIDE> *f, const backward &a, const int2 *run, int all)
 {
     if (f->left > 0) {
         walk_next(&f->walk);
@@ -232,8 +246,9 @@ template <int D, bool SMALL, bool WIDE> PT_DEV void feed_next(query_feed<D, SMAL
 
 /* One tile of queries. along_q, across_q: the lane's addresses in it, stats: of the lane's first two queries. */
 template <int D, bool SMALL, bool MASKED>
-PT_DEV void dkv_tile(float dk[][4], float dv[][4], const bf16 *k_rows, const bf16 *v_rows, const bf16 *along_q, const bf16 *across_q,
-                     const float *stats, float scale2, const pt_tile_list &l, const pt_token key[2], const int end[2], int q0)
+PT_DEV void dkv_tile(float dk[][4], float dv[][4], const bf16 *k_rows, const bf16 *v_rows, const bf16 *along_q,
+                     const bf16 *across_q, const float *stats, float scale2, const pt_tile_list &l, const pt_token key[2],
+                     const int end[2], int q0)
 {
     using S = dkv_shape<D, SMALL>;
     constexpr int N = S::queries;
@@ -245,7 +260,8 @@ PT_DEV void dkv_tile(float dk[][4], float dv[][4], const bf16 *k_rows, const bf1
     add_product<D, S::part, N>(dk, dp, across_q);
 }
 
-template <int D, bool SMALL, bool WIDE> __global__ void __launch_bounds__(dkv_shape<D, SMALL>::threads) attention_dkv_k(backward a)
+template <int D, bool SMALL, bool WIDE>
+__global__ void __launch_bounds__(dkv_shape<D, SMALL>::threads) attention_dkv_k(backward a)
 {
     using S = dkv_shape<D, SMALL>;
     constexpr int BLOCKS = PT_TILE / S::keys; /* that share a tile of the list */
@@ -278,15 +294,15 @@ template <int D, bool SMALL, bool WIDE> __global__ void __launch_bounds__(dkv_sh
     const float *stats = reinterpret_cast<const float *>(ring + 2 * S::tile) + lane_id() % 4 * 4;
     int turn = S::stage, now = 0;
     auto next = [&]() { /* waits for the present tile, starts the copy of the one after it into the other stage */
-        cp_async_wait<0>();
-        __syncthreads();
-        now = feed.walk.at * S::queries;
-        to += turn;
-        if (feed.left + feed.heads > 0) {
-            feed_next(&feed, a, run, all);
-            feed_queries(&feed, to);
-        }
-        cp_async_commit();
+                        cp_async_wait<0>();
+                        __syncthreads();
+                        now = feed.walk.at * S::queries;
+                        to += turn;
+                        if (feed.left + feed.heads > 0) {
+                            feed_next(&feed, a, run, all);
+                            feed_queries(&feed, to);
+                        }
+                        cp_async_commit();
     };
     auto swap = [&]() {
         along_q += turn;
@@ -317,12 +333,15 @@ template <int D, bool SMALL, bool WIDE> __global__ void __launch_bounds__(dkv_sh
     store_rows<S::part, WIDE>(dv, 1.0f, 1.0f, a.dv + lo * a.ld_dv + col, a.dv + hi * a.ld_dv + col, lo < n, hi < n, dim);
 }
 
-/* ---- launching ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- launching
+ * ----------------------------------------------------------------------------------------------------------------------- */
 backward arguments(const pt_attention_bwd_args *a, float2 *stats)
 {
     backward k = {};
-    k.q = pt_ptr<bf16>(a->q), k.k = pt_ptr<bf16>(a->k), k.v = pt_ptr<bf16>(a->v), k.o = pt_ptr<bf16>(a->o), k.dout = pt_ptr<bf16>(a->dout);
-    k.dq = pt_ptr<bf16>(a->dq), k.dk = pt_ptr<bf16>(a->dk), k.dv = pt_ptr<bf16>(a->dv), k.lse = pt_ptr<float>(a->lse), k.stats = stats;
+    k.q = pt_ptr<bf16>(a->q), k.k = pt_ptr<bf16>(a->k), k.v = pt_ptr<bf16>(a->v), k.o = pt_ptr<bf16>(a->o),
+    k.dout = pt_ptr<bf16>(a->dout);
+    k.dq = pt_ptr<bf16>(a->dq), k.dk = pt_ptr<bf16>(a->dk), k.dv = pt_ptr<bf16>(a->dv), k.lse = pt_ptr<float>(a->lse),
+    k.stats = stats;
     k.ld_q = a->q.ld, k.ld_k = a->k.ld, k.ld_v = a->v.ld, k.ld_o = a->o.ld, k.ld_dout = a->dout.ld;
     k.ld_dq = a->dq.ld, k.ld_dk = a->dk.ld, k.ld_dv = a->dv.ld, k.ld_lse = a->lse.ld;
     k.n_kv = a->n_kv, k.group = a->n_heads / a->n_kv, k.dim = a->dim, k.scale = a->scale;

@@ -5,7 +5,8 @@ extern "C" {
 #include "kernels/forest.h"
 }
 
-namespace {
+namespace
+{
 pt_status check_heads(const pt_ctx *ctx, const char *op, int64_t n, int heads, int kv, int dim, float scale, const pt_forest *f)
 {
     if (!(scale > 0 && scale < 1e30f)) return pt_fail(PT_EARG, "%s: scale %g", op, (double)scale);
@@ -13,9 +14,11 @@ pt_status check_heads(const pt_ctx *ctx, const char *op, int64_t n, int heads, i
         return pt_fail(PT_ESHAPE, "%s: %d heads, %d key heads, %d features", op, heads, kv, dim);
     if (dim > 256) return pt_fail(PT_ENOSUP, "%s: heads of %d features, CUDA takes at most 256", op, dim);
     if (n > INT32_MAX / 2) return pt_fail(PT_ESHAPE, "%s: %lld tokens", op, (long long)n);
-    if (pt_ceil_div(n, 16) * heads > INT32_MAX) return pt_fail(PT_ENOSUP, "%s: %lld tokens of %d heads", op, (long long)n, heads);
+    if (pt_ceil_div(n, 16) * heads > INT32_MAX)
+        return pt_fail(PT_ENOSUP, "%s: %lld tokens of %d heads", op, (long long)n, heads);
     if (ctx->dry || n == 0) return PT_OK;
-    if (!f || f->n_tokens != n) return pt_fail(PT_ESHAPE, "%s: a forest of %d tokens for %lld rows", op, f ? f->n_tokens : 0, (long long)n);
+    if (!f || f->n_tokens != n)
+        return pt_fail(PT_ESHAPE, "%s: a forest of %d tokens for %lld rows", op, f ? f->n_tokens : 0, (long long)n);
     return PT_OK;
 }
 pt_status check_rows(const pt_ctx *ctx, const char *op, const char *name, pt_view v, int64_t n, int64_t cols)
@@ -39,7 +42,10 @@ extern "C" pt_status pt_cuda_attention(pt_ctx *ctx, const pt_attention_args *a)
     return ctx->act == PT_BF16 ? pt_attention_fwd_bf16(ctx, a) : pt_attention_fwd_f32(ctx, a);
 }
 
-size_t pt_attention_stats_bytes(const pt_attention_bwd_args *a) { return (size_t)a->n_heads * (size_t)a->q.rows * sizeof(float2); }
+size_t pt_attention_stats_bytes(const pt_attention_bwd_args *a)
+{
+    return (size_t)a->n_heads * (size_t)a->q.rows * sizeof(float2);
+}
 
 extern "C" pt_status pt_cuda_attention_bwd(pt_ctx *ctx, const pt_attention_bwd_args *a)
 {

@@ -1,9 +1,11 @@
-/* Attention in f32 (compute: f32): the same passes over the same tile lists as the bf16 kernels, with plain multiply-adds. A block has
- * 16 rows of one head, 8 lanes a row; a lane computes every eighth score of its row and sums every eighth feature. Without atomics. */
+/* Attention in f32 (compute: f32): the same passes over the same tile lists as the bf16 kernels, with plain multiply-adds. A
+ * block has 16 rows of one head, 8 lanes a row; a lane computes every eighth score of its row and sums every eighth feature.
+ * Without atomics. */
 #include "kernels/cuda/attention_cuda.cuh"
 #include "kernels/cuda/attention_mma.cuh"
 
-namespace {
+namespace
+{
 constexpr int ROWS = 16, LANES = 8, THREADS = ROWS * LANES, ROW_LIST = 0; /* the list of 16 tokens */
 
 struct exact {
@@ -181,7 +183,8 @@ template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_dkv_f32
     float *k = smem, *v = k + S::own, *q = v + S::own, *g = q + S::tile, *ps = g + S::tile, *ds = ps + S::scores;
     int at = (int)blockIdx.x, kv = at % a.n_kv, group = a.heads / a.n_kv, n = a.list.n;
     int4 block = vld(a.list.blocks + at / a.n_kv / BLOCKS);
-    int r = (int)threadIdx.x / LANES, c = (int)threadIdx.x % LANES, k0 = block.x * PT_TILE + at / a.n_kv % BLOCKS * ROWS, token = k0 + r;
+    int r = (int)threadIdx.x / LANES, c = (int)threadIdx.x % LANES, k0 = block.x * PT_TILE + at / a.n_kv % BLOCKS * ROWS,
+        token = k0 + r;
     int full = block.z * pt_tile_walk<S::step>::parts, all = block.w * pt_tile_walk<S::step>::parts;
     pt_token key = token_at(a.list, token);
     int end = token < n ? a.list.end_of[token] : 0;
@@ -227,7 +230,8 @@ template <int D> pt_status forward(pt_ctx *ctx, const exact &k)
 {
     using S = shape<D>;
     dim3 grid((unsigned)k.list.n_blocks * (unsigned)k.heads);
-    return pt_launch(attention_f32_k<D>, grid, dim3(THREADS), (S::own + 2 * S::tile + S::scores) * sizeof(float), pt_stream(ctx), k);
+    return pt_launch(attention_f32_k<D>, grid, dim3(THREADS), (S::own + 2 * S::tile + S::scores) * sizeof(float),
+                     pt_stream(ctx), k);
 }
 
 template <int D> pt_status backward(pt_ctx *ctx, exact k, const pt_forest *f)
@@ -245,7 +249,8 @@ template <int D> pt_status backward(pt_ctx *ctx, exact k, const pt_forest *f)
 pt_status pt_attention_fwd_f32(pt_ctx *ctx, const pt_attention_args *a)
 {
     exact k = {};
-    k.q = pt_ptr<float>(a->q), k.k = pt_ptr<float>(a->k), k.v = pt_ptr<float>(a->v), k.o = pt_ptr<float>(a->o), k.lse = pt_ptr<float>(a->lse);
+    k.q = pt_ptr<float>(a->q), k.k = pt_ptr<float>(a->k), k.v = pt_ptr<float>(a->v), k.o = pt_ptr<float>(a->o),
+    k.lse = pt_ptr<float>(a->lse);
     k.ld_q = a->q.ld, k.ld_k = a->k.ld, k.ld_v = a->v.ld, k.ld_o = a->o.ld, k.ld_lse = a->lse.ld;
     k.list = pt_cuda_forest_list(a->forest, ROW_LIST);
     k.heads = a->n_heads, k.n_kv = a->n_kv, k.dim = a->dim, k.scale = a->scale;
@@ -257,8 +262,10 @@ pt_status pt_attention_fwd_f32(pt_ctx *ctx, const pt_attention_args *a)
 pt_status pt_attention_bwd_f32(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
     exact k = {};
-    k.q = pt_ptr<float>(a->q), k.k = pt_ptr<float>(a->k), k.v = pt_ptr<float>(a->v), k.o = pt_ptr<float>(a->o), k.lse = pt_ptr<float>(a->lse);
-    k.dout = pt_ptr<float>(a->dout), k.dq = pt_ptr<float>(a->dq), k.dk = pt_ptr<float>(a->dk), k.dv = pt_ptr<float>(a->dv), k.stats = stats;
+    k.q = pt_ptr<float>(a->q), k.k = pt_ptr<float>(a->k), k.v = pt_ptr<float>(a->v), k.o = pt_ptr<float>(a->o),
+    k.lse = pt_ptr<float>(a->lse);
+    k.dout = pt_ptr<float>(a->dout), k.dq = pt_ptr<float>(a->dq), k.dk = pt_ptr<float>(a->dk), k.dv = pt_ptr<float>(a->dv),
+    k.stats = stats;
     k.ld_q = a->q.ld, k.ld_k = a->k.ld, k.ld_v = a->v.ld, k.ld_o = a->o.ld, k.ld_lse = a->lse.ld, k.ld_dout = a->dout.ld;
     k.ld_dq = a->dq.ld, k.ld_dk = a->dk.ld, k.ld_dv = a->dv.ld;
     k.list = pt_cuda_forest_list(a->forest, ROW_LIST);

@@ -1,10 +1,12 @@
-/* Forward attention in bf16 on tensor cores (kernels/attention.h): Dao 2023 (arXiv:2307.08691), over the tile lists of the forest.
- * A block has warps of 16 rows, 8 of them as a rule: 128 (token, head) pairs of one KV head; keys and values pass through two stages of shared
- * memory, so that one tile is copied while the last one is multiplied. Bytes at least: q, k, v read and o written once, lse. */
+/* Forward attention in bf16 on tensor cores (kernels/attention.h): Dao 2023 (arXiv:2307.08691), over the tile lists of the
+ * forest. A block has warps of 16 rows, 8 of them as a rule: 128 (token, head) pairs of one KV head; keys and values pass
+ * through two stages of shared memory, so that one tile is copied while the last one is multiplied. Bytes at least: q, k, v
+ * read and o written once, lse. */
 #include "kernels/cuda/attention_cuda.cuh"
 #include "kernels/cuda/attention_mma.cuh"
 
-namespace {
+namespace
+{
 struct forward {
     const bf16 *q, *k, *v;
     bf16 *o;
@@ -19,7 +21,8 @@ struct forward {
 template <int D> struct shape {
     static constexpr bool regs = D <= 128;
     static constexpr int warps = regs ? 8 : 4, threads = 32 * warps, rows = 16 * warps;
-    static constexpr int keys = regs ? 64 : 32, tile = keys * pt_rows<D>::ld, stage = 2 * tile, own = regs ? 0 : rows * pt_rows<D>::ld;
+    static constexpr int keys = regs ? 64 : 32, tile = keys * pt_rows<D>::ld, stage = 2 * tile,
+                         own = regs ? 0 : rows * pt_rows<D>::ld;
     static constexpr size_t bytes = (size_t)(own + 2 * stage) * sizeof(bf16);
 };
 
@@ -96,8 +99,11 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads)
     feed_begin(&feed, k, a.ld_k, v, a.ld_v, n, a.dim);
     feed_tiles(&feed, ring, now * S::keys);
     const bf16 *at = a.q + (int64_t)head * a.dim, *q_rows = smem + warp_id() * 16 * pt_rows<D>::ld;
-    if constexpr (S::regs) load_left<D, WIDE>(q, at + b.lo * a.ld_q, at + b.hi * a.ld_q, in_lo, in_hi, a.dim);
-    else if (works) load_tile<D, 16, 32, WIDE>(smem + warp_id() * 16 * pt_rows<D>::ld, at, a.ld_q, b.lo - lane_id() / 4, n, a.dim, lane_id());
+    if constexpr (S::regs)
+        load_left<D, WIDE>(q, at + b.lo * a.ld_q, at + b.hi * a.ld_q, in_lo, in_hi, a.dim);
+    else if (works)
+        load_tile<D, 16, 32, WIDE>(smem + warp_id() * 16 * pt_rows<D>::ld, at, a.ld_q, b.lo - lane_id() / 4, n, a.dim,
+                                   lane_id());
     q_rows += across<D>();
     cp_async_commit();
     clear<D / 8>(o);
@@ -105,15 +111,15 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads)
     bf16 *to = ring;
     int turn = S::stage, i = 0;
     auto next = [&]() { /* waits for the present tile, starts the copy of the one after it into the other stage */
-        cp_async_wait<0>();
-        __syncthreads();
-        now = walk.at;
-        to += turn;
-        if (++i < all) {
-            walk_next(&walk);
-            feed_tiles(&feed, to, walk.at * S::keys);
-        }
-        cp_async_commit();
+                        cp_async_wait<0>();
+                        __syncthreads();
+                        now = walk.at;
+                        to += turn;
+                        if (++i < all) {
+                            walk_next(&walk);
+                            feed_tiles(&feed, to, walk.at * S::keys);
+                        }
+                        cp_async_commit();
     };
     auto swap = [&]() {
         keys += turn;
@@ -124,8 +130,10 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads)
     while (i < full) {
         next();
         if (works) {
-            if constexpr (S::regs) add_tile<D, false>(o, max, sum, q, keys, values, scale2, a.list, row, now * S::keys);
-            else add_tile<D, false>(o, max, sum, q_rows, keys, values, scale2, a.list, row, now * S::keys);
+            if constexpr (S::regs)
+                add_tile<D, false>(o, max, sum, q, keys, values, scale2, a.list, row, now * S::keys);
+            else
+                add_tile<D, false>(o, max, sum, q_rows, keys, values, scale2, a.list, row, now * S::keys);
         }
         swap();
     }
@@ -133,8 +141,10 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads)
     while (i < all) {
         next();
         if (works && now * S::keys <= b.last) { /* else the tile lies behind all of the warp's rows */
-            if constexpr (S::regs) add_tile<D, true>(o, max, sum, q, keys, values, scale2, a.list, row, now * S::keys);
-            else add_tile<D, true>(o, max, sum, q_rows, keys, values, scale2, a.list, row, now * S::keys);
+            if constexpr (S::regs)
+                add_tile<D, true>(o, max, sum, q, keys, values, scale2, a.list, row, now * S::keys);
+            else
+                add_tile<D, true>(o, max, sum, q_rows, keys, values, scale2, a.list, row, now * S::keys);
         }
         swap();
     }
@@ -153,8 +163,22 @@ template <int D, bool WIDE> pt_status launch(pt_ctx *ctx, const pt_attention_arg
 {
     int group = a->n_heads / a->n_kv;
     pt_row_plan p = pt_row_plan_of(group, shape<D>::rows);
-    forward k = {pt_ptr<bf16>(a->q), pt_ptr<bf16>(a->k), pt_ptr<bf16>(a->v), pt_ptr<bf16>(a->o), pt_ptr<float>(a->lse), a->q.ld, a->k.ld,
-                 a->v.ld, a->o.ld, a->lse.ld, pt_cuda_forest_list(a->forest, p.list), a->n_kv, group, p.set_heads, a->dim, a->scale};
+    forward k = {pt_ptr<bf16>(a->q),
+                 pt_ptr<bf16>(a->k),
+                 pt_ptr<bf16>(a->v),
+                 pt_ptr<bf16>(a->o),
+                 pt_ptr<float>(a->lse),
+                 a->q.ld,
+                 a->k.ld,
+                 a->v.ld,
+                 a->o.ld,
+                 a->lse.ld,
+                 pt_cuda_forest_list(a->forest, p.list),
+                 a->n_kv,
+                 group,
+                 p.set_heads,
+                 a->dim,
+                 a->scale};
     dim3 grid((unsigned)k.list.n_blocks * (unsigned)(a->n_kv * p.sets));
     return pt_launch(attention_fwd_k<D, WIDE>, grid, dim3(shape<D>::threads), shape<D>::bytes, pt_stream(ctx), k);
 }
@@ -163,7 +187,10 @@ template <int D, bool WIDE> pt_status launch(pt_ctx *ctx, const pt_attention_arg
 pt_status pt_attention_fwd_bf16(pt_ctx *ctx, const pt_attention_args *a)
 {
     bool wide = a->dim % 8 == 0 && pt_steps(a->q, 8) && pt_steps(a->k, 8) && pt_steps(a->v, 8) && pt_steps(a->o, 8);
-    if (!wide) return a->dim <= 64 ? launch<64, false>(ctx, a) : a->dim <= 128 ? launch<128, false>(ctx, a) : launch<256, false>(ctx, a);
+    if (!wide)
+        return a->dim <= 64    ? launch<64, false>(ctx, a)
+               : a->dim <= 128 ? launch<128, false>(ctx, a)
+                               : launch<256, false>(ctx, a);
     if (a->dim <= 64) return launch<64, true>(ctx, a);
     if (a->dim <= 96) return launch<96, true>(ctx, a);
     if (a->dim <= 128) return launch<128, true>(ctx, a);

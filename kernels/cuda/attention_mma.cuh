@@ -1,10 +1,10 @@
 /* Pieces of the bf16 attention kernels: tiles of rows in shared memory, products with mma.m16n8k16, masks, and the walk over a
  * block's tiles.
  *
- * A tile is rows of D + 8 elements: eight neighbouring rows then lie in different banks for ldmatrix, and every fragment's address
- * is one register plus a constant. A warp owns 16 rows (M of the mma); with g = lane / 4, t = lane % 4 a lane holds columns
- * 8j + 2t, 8j + 2t + 1 of rows g and g + 8 as c[j][0..3]. The same registers, rounded to bf16, are the left operand of the next
- * product, so that probabilities never leave the warp. */
+ * A tile is rows of D + 8 elements: eight neighbouring rows then lie in different banks for ldmatrix, and every fragment's
+ * address is one register plus a constant. A warp owns 16 rows (M of the mma); with g = lane / 4, t = lane % 4 a lane holds
+ * columns 8j + 2t, 8j + 2t + 1 of rows g and g + 8 as c[j][0..3]. The same registers, rounded to bf16, are the left operand of
+ * the next product, so that probabilities never leave the warp. */
 #ifndef PT_KERNELS_ATTENTION_MMA_CUH
 #define PT_KERNELS_ATTENTION_MMA_CUH
 #include "kernels/cuda/forest_cuda.cuh"
@@ -51,10 +51,11 @@ PT_DEV void load_tile(bf16 *tile, const bf16 *g, int64_t ld, int row0, int n, in
     }
 }
 
-/* The same for two matrices, tile after tile into two tiles side by side: what can be is computed before the loop. ld of at most
- * 2^30 elements. */
+/* The same for two matrices, tile after tile into two tiles side by side: what can be is computed before the loop. ld of at
+ * most 2^30 elements. */
 template <int D, int ROWS, int THREADS, bool WIDE> struct pt_feed {
-    static constexpr int chunks = pt_rows<D>::chunks, slots = chunks == 12 ? 16 : chunks; /* a thread keeps its column; 4 of 16 may idle */
+    static constexpr int chunks = pt_rows<D>::chunks,
+                         slots = chunks == 12 ? 16 : chunks; /* a thread keeps its column; 4 of 16 may idle */
     static constexpr int step = THREADS / slots, tile = ROWS * pt_rows<D>::ld;
     static_assert(THREADS % slots == 0 && ROWS % step == 0, "threads take whole rows");
     const bf16 *a, *b; /* WIDE: at the thread's first element of tile 0 */
@@ -64,16 +65,19 @@ template <int D, int ROWS, int THREADS, bool WIDE> struct pt_feed {
     int to;
 };
 template <int D, int ROWS, int THREADS, bool WIDE>
-PT_DEV void feed_begin(pt_feed<D, ROWS, THREADS, WIDE> *f, const bf16 *a, int64_t ld_a, const bf16 *b, int64_t ld_b, int n, int dim)
+PT_DEV void feed_begin(pt_feed<D, ROWS, THREADS, WIDE> *f, const bf16 *a, int64_t ld_a, const bf16 *b, int64_t ld_b, int n,
+                       int dim)
 {
     typedef pt_feed<D, ROWS, THREADS, WIDE> F;
     *f = {a, b, (int)ld_a, (int)ld_b, n, dim, 0, 0};
     if constexpr (WIDE) {
         int r = (int)threadIdx.x / F::slots, c = (int)threadIdx.x % F::slots * 8;
-        *f = {a + r * ld_a + c, b + r * ld_b + c, (int)ld_a * 2, (int)ld_b * 2, n, dim, c < dim ? r : 1 << 30, r * pt_rows<D>::ld + c};
+        *f = {a + r * ld_a + c,      b + r * ld_b + c,      (int)ld_a * 2, (int)ld_b * 2, n, dim,
+              c < dim ? r : 1 << 30, r * pt_rows<D>::ld + c};
     }
 }
-template <int D, int ROWS, int THREADS, bool WIDE> PT_DEV void feed_tiles(const pt_feed<D, ROWS, THREADS, WIDE> *f, bf16 *stage, int row0)
+template <int D, int ROWS, int THREADS, bool WIDE>
+PT_DEV void feed_tiles(const pt_feed<D, ROWS, THREADS, WIDE> *f, bf16 *stage, int row0)
 {
     typedef pt_feed<D, ROWS, THREADS, WIDE> F;
     if constexpr (WIDE) {
@@ -98,8 +102,10 @@ template <int D, int ROWS, int THREADS, bool WIDE> PT_DEV void feed_tiles(const 
 template <bool WIDE> PT_DEV uint32_t load_pair(const bf16 *p, bool in)
 {
     if (!in) return 0;
-    if constexpr (WIDE) return vld(reinterpret_cast<const uint32_t *>(p));
-    else return (uint32_t)__bfloat16_as_ushort(p[0]) | (uint32_t)__bfloat16_as_ushort(p[1]) << 16;
+    if constexpr (WIDE)
+        return vld(reinterpret_cast<const uint32_t *>(p));
+    else
+        return (uint32_t)__bfloat16_as_ushort(p[0]) | (uint32_t)__bfloat16_as_ushort(p[1]) << 16;
 }
 template <bool WIDE> PT_DEV void store_pair(bf16 *p, float lo, float hi)
 {
@@ -112,7 +118,8 @@ template <bool WIDE> PT_DEV void store_pair(bf16 *p, float lo, float hi)
 }
 
 /* A left operand straight from memory: rows g and g + 8 of the warp's 16, at lo and hi. */
-template <int D, bool WIDE> PT_DEV void load_left(uint32_t a[D / 16][4], const bf16 *lo, const bf16 *hi, bool in_lo, bool in_hi, int dim)
+template <int D, bool WIDE>
+PT_DEV void load_left(uint32_t a[D / 16][4], const bf16 *lo, const bf16 *hi, bool in_lo, bool in_hi, int dim)
 {
     int t2 = lane_id() % 4 * 2;
 #pragma unroll
@@ -146,7 +153,8 @@ template <int N> PT_DEV void clear(float c[N][4])
         for (int e = 0; e < 4; e++) c[j][e] = 0.0f;
 }
 
-/* s[16 x COLS] = a . b^T, b: COLS rows of a tile (the lane's address by along()); a in registers, or rows of a tile (across()). */
+/* s[16 x COLS] = a . b^T, b: COLS rows of a tile (the lane's address by along()); a in registers, or rows of a tile (across()).
+ */
 template <int D, int COLS> PT_DEV void product_t(float s[COLS / 8][4], const uint32_t a[D / 16][4], const bf16 *b)
 {
     clear<COLS / 8>(s);
@@ -242,7 +250,10 @@ PT_DEV pt_token token_at(const pt_tile_list &l, int i)
     return t;
 }
 /* Does query i see key j, whose subtree ends at `end`, but for the window? */
-PT_DEV bool sees(pt_token i, int j, int end) { return j <= i.i && i.i < end; }
+PT_DEV bool sees(pt_token i, int j, int end)
+{
+    return j <= i.i && i.i < end;
+}
 
 /* Which queries a block holds: blockIdx.x counts blocks of the list slowly, (KV head, set of its query heads) fast. Rows are
  * head-major, `list.tokens` rows a head, so that a warp's rows belong to one head. */
@@ -259,7 +270,8 @@ PT_DEV pt_row_block row_block(const pt_tile_list &l, int n_kv, int group, int se
     int sets = (group + set_heads - 1) / set_heads, share = n_kv * sets, rest = (int)blockIdx.x % share;
     b.block = vld(l.blocks + (int)blockIdx.x / share);
     b.kv = rest / sets;
-    int first = rest % sets * set_heads, row = __shfl_sync(PT_FULL, warp_id(), 0) * 16; /* so the compiler sees one value a warp */
+    int first = rest % sets * set_heads,
+        row = __shfl_sync(PT_FULL, warp_id(), 0) * 16; /* so the compiler sees one value a warp */
     b.head = b.kv * group + first;
     b.heads = group - first < set_heads ? group - first : set_heads;
     b.row_head = row / l.tokens;

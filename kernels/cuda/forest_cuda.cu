@@ -7,7 +7,8 @@ extern "C" {
 #include "kernels/cuda/ops_cuda.h"
 }
 
-namespace {
+namespace
+{
 enum status : uint8_t { HIDDEN, FULL, MASKED };
 
 /* Extremes over some tokens: of their subtrees' ends and of their positions. */
@@ -25,19 +26,31 @@ struct device_forest {
     size_t at_end, at_pos, at_blocks[PT_LISTS], at_runs[PT_LISTS];
     int n_blocks[PT_LISTS];
     /* scratch for building */
-    range *tiles;     /* [tiles] */
+    range *tiles;      /* [tiles] */
     uint8_t *statuses; /* [tiles] */
-    int4 *blocks;     /* [most blocks] */
-    int64_t *order;   /* [most blocks] */
+    int4 *blocks;      /* [most blocks] */
+    int64_t *order;    /* [most blocks] */
 };
 
-int tokens_of(int list) { return list < PT_QUERY_LISTS ? 16 << list : PT_TILE; }
-int64_t tiles_of(int64_t tokens) { return pt_ceil_div(tokens, PT_TILE); }
-int64_t padded(int64_t tokens) { return tiles_of(tokens) * PT_TILE; }
+int tokens_of(int list)
+{
+    return list < PT_QUERY_LISTS ? 16 << list : PT_TILE;
+}
+int64_t tiles_of(int64_t tokens)
+{
+    return pt_ceil_div(tokens, PT_TILE);
+}
+int64_t padded(int64_t tokens)
+{
+    return tiles_of(tokens) * PT_TILE;
+}
 
-/* At most so many runs has a block that may see `tiles` tiles: tiles inside one segment change their status at most twice (at the
- * window's edges), and every segment may cut one tile. */
-int64_t most_runs(int64_t tiles, int64_t segs) { return tiles < 5 * segs + 8 ? tiles : 5 * segs + 8; }
+/* At most so many runs has a block that may see `tiles` tiles: tiles inside one segment change their status at most twice (at
+ * the window's edges), and every segment may cut one tile. */
+int64_t most_runs(int64_t tiles, int64_t segs)
+{
+    return tiles < 5 * segs + 8 ? tiles : 5 * segs + 8;
+}
 
 /* Ints that lists of any forest within caps take. */
 size_t most_ints(const pt_forest_caps *caps)
@@ -170,7 +183,10 @@ pt_tile_list pt_cuda_forest_list(const pt_forest *f, int list)
     return t;
 }
 
-extern "C" size_t pt_cuda_forest_bytes(pt_ctx *, const pt_forest_caps *caps) { return most_ints(caps) * sizeof(int32_t); }
+extern "C" size_t pt_cuda_forest_bytes(pt_ctx *, const pt_forest_caps *caps)
+{
+    return most_ints(caps) * sizeof(int32_t);
+}
 
 extern "C" void pt_cuda_forest_free(pt_ctx *ctx, pt_forest *f)
 {

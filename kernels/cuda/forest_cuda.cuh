@@ -14,9 +14,9 @@ extern "C" {
 }
 
 enum {
-    PT_TILE = 64,         /* tokens of a tile */
-    PT_QUERY_LISTS = 4,   /* T = 16 << list */
-    PT_KEY_LIST = 4,      /* the transposed one */
+    PT_TILE = 64,       /* tokens of a tile */
+    PT_QUERY_LISTS = 4, /* T = 16 << list */
+    PT_KEY_LIST = 4,    /* the transposed one */
     PT_LISTS = 5
 };
 

@@ -1,5 +1,6 @@
-/* Attention over a segment forest on the emulated device against ref: error at most twice that of plain loops that round where the kernels
- * must (inputs, probabilities, their gradients and results to the type). Every op runs in three thread orders with equal bits (KT_RUN). */
+/* Attention over a segment forest on the emulated device against ref: error at most twice that of plain loops that round where
+ * the kernels must (inputs, probabilities, their gradients and results to the type). Every op runs in three thread orders with
+ * equal bits (KT_RUN). */
 #include "kernels_op.h"
 #include "tests/emu/trees.h"
 
@@ -44,9 +45,11 @@ static void begin(problem *p, uint64_t seed)
     int64_t n = trees.d.n_tokens, hd = (int64_t)p->heads * p->dim, kd = (int64_t)p->kv * p->dim;
     kt_begin(p->type);
     p->scale = 1 / sqrtf((float)p->dim);
-    p->q = kt_in(p->type, n, hd, hd + p->gap, seed, p->strength), p->k = kt_in(p->type, n, kd, kd + 2 * p->gap, seed + 1, p->strength);
+    p->q = kt_in(p->type, n, hd, hd + p->gap, seed, p->strength),
+    p->k = kt_in(p->type, n, kd, kd + 2 * p->gap, seed + 1, p->strength);
     p->v = kt_in(p->type, n, kd, kd + 3 * p->gap, seed + 2, 1), p->dout = kt_in(p->type, n, hd, hd + p->gap, seed + 3, 1);
-    p->o = kt_new(p->type, n, hd, hd + p->gap), p->lse = kt_new(PT_F32, p->heads, n, n + p->gap), p->dq = kt_new(p->type, n, hd, hd + p->gap);
+    p->o = kt_new(p->type, n, hd, hd + p->gap), p->lse = kt_new(PT_F32, p->heads, n, n + p->gap),
+    p->dq = kt_new(p->type, n, hd, hd + p->gap);
     p->dk = kt_new(p->type, n, kd, kd + p->gap), p->dv = kt_new(p->type, n, kd, kd + p->gap);
     forests(p);
 }
@@ -59,14 +62,19 @@ static void end(problem *p)
 
 static void run_forward(problem *p, bool with_lse)
 {
-    KT_RUN(attention, pt_attention_args, a.o = D(p->o); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v); if (with_lse) a.lse = D(p->lse);
-           a.forest = kt.cuda.dry ? NULL : kt.host ? p->ref : p->dev; a.n_heads = p->heads; a.n_kv = p->kv; a.dim = p->dim; a.scale = p->scale);
+    KT_RUN(attention, pt_attention_args, a.o = D(p->o); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v);
+           if (with_lse) a.lse = D(p->lse); a.forest = kt.cuda.dry ? NULL
+                                                       : kt.host   ? p->ref
+                                                                   : p->dev;
+           a.n_heads = p->heads; a.n_kv = p->kv; a.dim = p->dim; a.scale = p->scale);
 }
 static void run_backward(problem *p)
 {
-    KT_RUN(attention_bwd, pt_attention_bwd_args, a.o = D(p->o); a.lse = D(p->lse); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v); a.dout = D(p->dout);
-           a.dq = D(p->dq); a.dk = D(p->dk); a.dv = D(p->dv); a.forest = kt.cuda.dry ? NULL : kt.host ? p->ref : p->dev; a.n_heads = p->heads;
-           a.n_kv = p->kv; a.dim = p->dim; a.scale = p->scale);
+    KT_RUN(attention_bwd, pt_attention_bwd_args, a.o = D(p->o); a.lse = D(p->lse); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v);
+           a.dout = D(p->dout); a.dq = D(p->dq); a.dk = D(p->dk); a.dv = D(p->dv); a.forest = kt.cuda.dry ? NULL
+                                                                                              : kt.host   ? p->ref
+                                                                                                          : p->dev;
+           a.n_heads = p->heads; a.n_kv = p->kv; a.dim = p->dim; a.scale = p->scale);
 }
 
 /* One row of one head: probabilities p[j], 0 where hidden, of its own log-sum or of *lse; returns the log-sum. */
@@ -96,7 +104,8 @@ static void plain_forward(const problem *p, plain *w)
             w->lse[(int64_t)h * n + i] = plain_row(p, h, i, prob, NULL);
             for (int d = 0; d < p->dim; d++) {
                 float o = 0;
-                for (int32_t j = 0; j <= i; j++) o += kt_round(p->type, prob[j]) * kt_host(p->v, j)[h / (p->heads / p->kv) * p->dim + d];
+                for (int32_t j = 0; j <= i; j++)
+                    o += kt_round(p->type, prob[j]) * kt_host(p->v, j)[h / (p->heads / p->kv) * p->dim + d];
                 w->o[i * hd + (int64_t)h * p->dim + d] = kt_round(p->type, o);
             }
         }
@@ -107,11 +116,13 @@ static void plain_backward(const problem *p, plain *w)
     int32_t n = trees.d.n_tokens;
     int64_t hd = (int64_t)p->heads * p->dim, kd = (int64_t)p->kv * p->dim;
     float *prob = (float *)malloc((size_t)n * 4);
-    w->dq = (float *)calloc((size_t)(n * hd), 4), w->dk = (float *)calloc((size_t)(n * kd), 4), w->dv = (float *)calloc((size_t)(n * kd), 4);
+    w->dq = (float *)calloc((size_t)(n * hd), 4), w->dk = (float *)calloc((size_t)(n * kd), 4),
+    w->dv = (float *)calloc((size_t)(n * kd), 4);
     for (int h = 0; h < p->heads; h++)
         for (int32_t i = 0; i < n; i++) {
             int at = h / (p->heads / p->kv) * p->dim;
-            const float *g = kt_host(p->dout, i) + h * p->dim, *o = kt_host(p->o, i) + h * p->dim, *q = kt_host(p->q, i) + h * p->dim;
+            const float *g = kt_host(p->dout, i) + h * p->dim, *o = kt_host(p->o, i) + h * p->dim,
+                        *q = kt_host(p->q, i) + h * p->dim;
             float delta = 0;
             plain_row(p, h, i, prob, kt_host(p->lse, h) + i);
             for (int d = 0; d < p->dim; d++) delta += g[d] * o[d];
@@ -144,8 +155,9 @@ static void within(const char *what, const problem *p, kt_mat m, const float *na
         }
     double budget = 2 * sqrt(plain) + 6e-8 * sqrt(norm) + floor * sqrt((double)(rows * cols));
     if (!(sqrt(got) <= budget))
-        fail_msg("%s: error %.3g, budget %.3g, norm %.3g (%d tokens, %d segments, window %d, heads %d/%d, dim %d, gap %d)", what, sqrt(got), budget,
-                 sqrt(norm), trees.d.n_tokens, trees.d.n_segs, trees.d.window, p->heads, p->kv, p->dim, p->gap);
+        fail_msg("%s: error %.3g, budget %.3g, norm %.3g (%d tokens, %d segments, window %d, heads %d/%d, dim %d, gap %d)",
+                 what, sqrt(got), budget, sqrt(norm), trees.d.n_tokens, trees.d.n_segs, trees.d.window, p->heads, p->kv, p->dim,
+                 p->gap);
 }
 
 static void compare(problem *p, uint64_t seed)
@@ -159,7 +171,8 @@ static void compare(problem *p, uint64_t seed)
     kt_put(p->o), kt_put(p->lse); /* ref's, rounded */
     run_backward(p);
     plain_backward(p, &w);
-    double floor = 2.4e-7 * p->strength * sqrt((double)p->heads / p->kv); /* a softmax over one key does not move: terms of size 1 cancel */
+    double floor = 2.4e-7 * p->strength *
+                   sqrt((double)p->heads / p->kv); /* a softmax over one key does not move: terms of size 1 cancel */
     within("dq", p, p->dq, w.dq, floor);
     within("dk", p, p->dk, w.dk, floor);
     within("dv", p, p->dv, w.dv, 0);
@@ -174,15 +187,17 @@ static problem problem_of(pt_dtype type, int heads, int kv, int dim, int gap)
     return p;
 }
 
-/* Every instance with and without the wide layout (gap 1, 3: rows at odd addresses), several tiles, all group sizes that split differently. */
+/* Every instance with and without the wide layout (gap 1, 3: rows at odd addresses), several tiles, all group sizes that split
+ * differently. */
 static const struct shape {
     int heads, kv, dim, gap, depth, tokens, len, window;
     bool f32;
 } shapes[] = {
-    {2, 1, 64, 0, 2, 180, 150, 0, true},  {3, 1, 64, 8, 3, 110, 60, 40, false}, {4, 4, 8, 0, 1, 80, 40, 0, true},    {7, 1, 16, 8, 4, 70, 12, 0, false},
-    {4, 2, 96, 0, 2, 100, 50, 0, false},  {5, 1, 80, 0, 3, 60, 20, 9, true},    {1, 1, 128, 0, 2, 170, 150, 0, false}, {2, 1, 128, 8, 4, 80, 30, 25, true},
-    {1, 1, 256, 0, 2, 90, 80, 0, true},   {2, 1, 192, 8, 3, 70, 30, 20, false}, {9, 1, 64, 0, 2, 30, 15, 0, false},  {2, 2, 10, 1, 4, 70, 8, 0, true},
-    {2, 1, 74, 3, 2, 70, 50, 1, true},    {1, 1, 130, 1, 2, 70, 65, 0, false},  {1, 1, 2, 0, 3, 140, 130, 64, true},
+    {2, 1, 64, 0, 2, 180, 150, 0, true},   {3, 1, 64, 8, 3, 110, 60, 40, false}, {4, 4, 8, 0, 1, 80, 40, 0, true},
+    {7, 1, 16, 8, 4, 70, 12, 0, false},    {4, 2, 96, 0, 2, 100, 50, 0, false},  {5, 1, 80, 0, 3, 60, 20, 9, true},
+    {1, 1, 128, 0, 2, 170, 150, 0, false}, {2, 1, 128, 8, 4, 80, 30, 25, true},  {1, 1, 256, 0, 2, 90, 80, 0, true},
+    {2, 1, 192, 8, 3, 70, 30, 20, false},  {9, 1, 64, 0, 2, 30, 15, 0, false},   {2, 2, 10, 1, 4, 70, 8, 0, true},
+    {2, 1, 74, 3, 2, 70, 50, 1, true},     {1, 1, 130, 1, 2, 70, 65, 0, false},  {1, 1, 2, 0, 3, 140, 130, 64, true},
 };
 static void run_shapes(pt_dtype type)
 {
@@ -194,8 +209,14 @@ static void run_shapes(pt_dtype type)
         compare(&p, i);
     }
 }
-static void test_bf16(void **) { run_shapes(PT_BF16); }
-static void test_f32(void **) { run_shapes(PT_F32); }
+static void test_bf16(void **)
+{
+    run_shapes(PT_BF16);
+}
+static void test_f32(void **)
+{
+    run_shapes(PT_F32);
+}
 
 static void test_special(void **)
 {
@@ -205,7 +226,7 @@ static void test_special(void **)
         if (c == 0) trees_add(-1, 1); /* one token */
         if (c == 1)
             for (int i = 0; i < 90; i++) trees_add(-1, 1); /* many roots of one token */
-        if (c == 2) {                                       /* a profile and many answers of one token */
+        if (c == 2) {                                      /* a profile and many answers of one token */
             trees_add(-1, 70);
             for (int i = 0; i < 70; i++) trees_add(0, 1);
         }
@@ -291,7 +312,8 @@ static unsigned char *far_results(pt_dtype type, int64_t ld, const unsigned char
     cudaFree(b.base);
     return out;
 }
-/* More than 2^31 elements between the first row and the last: the same bits as side by side (plain build: the others take long over it). */
+/* More than 2^31 elements between the first row and the last: the same bits as side by side (plain build: the others take long
+ * over it). */
 static void test_far(void **)
 {
     if (strcmp(emu_build(), "plain") != 0) skip();
@@ -332,8 +354,8 @@ static void test_small_chip(void **)
     assert_true(emu_setting("ARCH", "80"));
 }
 
-/* Check build: no access of a warp to shared memory meets a bank conflict (but with 96 features: a copy's eight lanes may pass from a row's
- * end to the next row). */
+/* Check build: no access of a warp to shared memory meets a bank conflict (but with 96 features: a copy's eight lanes may pass
+ * from a row's end to the next row). */
 static void test_counters(void **)
 {
     if (strcmp(emu_build(), "check") != 0) skip();
@@ -352,8 +374,10 @@ static void test_counters(void **)
             assert_non_null(c);
             double cycles = (double)c->shared_cycles / (double)c->shared_accesses;
             print_message("# figure %s %d: %.3f cycles a shared access, worst %d\n", name, dim, cycles, (int)c->shared_worst);
-            if (dim == 96) assert_true(cycles < 1.02 && c->shared_worst <= 2);
-            else assert_true(c->shared_worst == 1);
+            if (dim == 96)
+                assert_true(cycles < 1.02 && c->shared_worst <= 2);
+            else
+                assert_true(c->shared_worst == 1);
         }
         end(&p);
     }
@@ -364,8 +388,9 @@ int main(void)
 {
     kt_open = pt_cuda_open;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bf16),         cmocka_unit_test(test_f32),     cmocka_unit_test(test_special), cmocka_unit_test(test_large_logits),
-        cmocka_unit_test(test_without_lse), cmocka_unit_test(test_no_rows), cmocka_unit_test(test_small_chip), cmocka_unit_test(test_far), cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_bf16),         cmocka_unit_test(test_f32),         cmocka_unit_test(test_special),
+        cmocka_unit_test(test_large_logits), cmocka_unit_test(test_without_lse), cmocka_unit_test(test_no_rows),
+        cmocka_unit_test(test_small_chip),   cmocka_unit_test(test_far),         cmocka_unit_test(test_counters),
     };
     int rc = cmocka_run_group_tests_name("kernels_attention_gpu", tests, NULL, NULL);
     kt_close();

@@ -1,6 +1,6 @@
-/* The tile lists of the segment forest as kernels get them, against the rule of visibility: every visible pair of tokens is in a listed pair
- * of tiles exactly once, full tiles hold visible pairs only, tiles without one are not listed (but at a window's edge), and the memory that
- * the plan was told is enough. */
+/* The tile lists of the segment forest as kernels get them, against the rule of visibility: every visible pair of tokens is in
+ * a listed pair of tiles exactly once, full tiles hold visible pairs only, tiles without one are not listed (but at a window's
+ * edge), and the memory that the plan was told is enough. */
 #include "kernels_op.h"
 
 #include "kernels/cuda/forest_cuda.cuh"
@@ -58,7 +58,8 @@ static int check_list(const pt_forest *ref, const pt_forest *dev, int which)
         }
         for (int32_t t = 0; t < tiles; t++) {
             int32_t own0 = b[i].x * l.tokens, own1 = own0 + l.tokens;
-            int want = which == PT_KEY_LIST ? truth(ref, t * PT_TILE, t * PT_TILE + PT_TILE, own0) : truth(ref, own0, own1, t * PT_TILE);
+            int want = which == PT_KEY_LIST ? truth(ref, t * PT_TILE, t * PT_TILE + PT_TILE, own0)
+                                            : truth(ref, own0, own1, t * PT_TILE);
             if (listed[t] == ALL) assert_int_equal(want, ALL);
             if (want != HIDDEN) assert_true(listed[t] != HIDDEN);
             if (want == ALL && !ref->window) assert_int_equal(listed[t], ALL);
@@ -102,7 +103,10 @@ static void with_caps(int32_t tokens, int32_t segs, void (*body)(pt_forest *dev,
 }
 
 /* Room for exactly this forest. */
-static void exact(void) { with_caps(trees.d.n_tokens, trees.d.n_segs, check_forest); }
+static void exact(void)
+{
+    with_caps(trees.d.n_tokens, trees.d.n_segs, check_forest);
+}
 
 static void test_random(void **)
 {
@@ -163,9 +167,13 @@ static void again(pt_forest *dev, pt_forest *ref)
     assert_int_equal(pt_cuda_forest_set(&kt.cuda, dev, &trees.d), PT_OK);
     assert_int_equal(dev->n_tokens, 0);
 }
-static void test_again(void **) { with_caps(400, 300, again); }
+static void test_again(void **)
+{
+    with_caps(400, 300, again);
+}
 
-/* What forest_bytes says is what forest_new takes; it grows with both caps; what does not fit is refused and changes nothing. */
+/* What forest_bytes says is what forest_new takes; it grows with both caps; what does not fit is refused and changes nothing.
+ */
 static void too_much(pt_forest *dev, pt_forest *)
 {
     trees_random(5, 2, 60, 20, 0);
@@ -185,7 +193,8 @@ static void test_caps(void **)
     assert_int_equal(cudaMemGetInfo(&before, &total), cudaSuccess);
     assert_int_equal(pt_cuda_forest_new(&kt.cuda, &f, &caps), PT_OK);
     assert_int_equal(cudaMemGetInfo(&after, &total), cudaSuccess);
-    assert_true(before - after >= pt_cuda_forest_bytes(&kt.cuda, &caps) && before - after <= pt_cuda_forest_bytes(&kt.cuda, &caps) + 4096);
+    assert_true(before - after >= pt_cuda_forest_bytes(&kt.cuda, &caps) &&
+                before - after <= pt_cuda_forest_bytes(&kt.cuda, &caps) + 4096);
     pt_cuda_forest_free(&kt.cuda, f);
     assert_int_equal(cudaMemGetInfo(&after, &total), cudaSuccess);
     assert_int_equal(before, after);
@@ -205,7 +214,8 @@ static void test_caps(void **)
 int main(void)
 {
     kt_open = pt_cuda_open;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_shapes), cmocka_unit_test(test_edges), cmocka_unit_test(test_again), cmocka_unit_test(test_caps)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_shapes),
+                                       cmocka_unit_test(test_edges), cmocka_unit_test(test_again), cmocka_unit_test(test_caps)};
     int rc = cmocka_run_group_tests_name("kernels_forest_lists", tests, NULL, NULL);
     kt_close();
     return rc;

@@ -14,7 +14,8 @@ static struct trees {
 static void trees_begin(int32_t window)
 {
     memset(&trees, 0, sizeof trees);
-    trees.d.seg_start = trees.start, trees.d.seg_parent = trees.parent, trees.d.seg_end = trees.end, trees.d.positions = trees.pos;
+    trees.d.seg_start = trees.start, trees.d.seg_parent = trees.parent, trees.d.seg_end = trees.end,
+    trees.d.positions = trees.pos;
     trees.d.window = window;
 }
 static int32_t trees_add(int32_t parent, int32_t len)
@@ -27,7 +28,10 @@ static int32_t trees_add(int32_t parent, int32_t len)
     trees.d.n_tokens = at + len;
     return s;
 }
-static int32_t draw(int32_t below) { return (int32_t)(pt_rng_words(trees.seed, PT_RNG_TEST, 77, trees.drawn++).v[0] % (uint32_t)below); }
+static int32_t draw(int32_t below)
+{
+    return (int32_t)(pt_rng_words(trees.seed, PT_RNG_TEST, 77, trees.drawn++).v[0] % (uint32_t)below);
+}
 static void trees_grow(int32_t parent, int depth, int32_t tokens, int32_t len)
 {
     int32_t own = draw(4) == 0 ? 1 : 1 + draw(len);

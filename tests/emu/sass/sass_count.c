@@ -2,15 +2,16 @@
  *
  *     sass_count [-v] [-k name] [-m ratio] a.cubin...
  *
- * For every kernel: instructions, tensor-core products (mma), ldmatrix, 16-byte asynchronous copies, and accesses to local memory;
- * then each innermost loop that holds mma: its products and its other instructions for each of them. Loops stand in the order of
- * their addresses. -k: only kernels whose symbol holds `name`. -v: the loops' opcodes. -m: exit 1 when no loop of a chosen kernel has
- * at most `ratio` other instructions an mma (its leanest loop is the one judged: the one without masks), or when a chosen kernel
- * touches local memory.
+ * For every kernel: instructions, tensor-core products (mma), ldmatrix, 16-byte asynchronous copies, and accesses to local
+ * memory; then each innermost loop that holds mma: its products and its other instructions for each of them. Loops stand in the
+ * order of their addresses. -k: only kernels whose symbol holds `name`. -v: the loops' opcodes. -m: exit 1 when no loop of a
+ * chosen kernel has at most `ratio` other instructions an mma (its leanest loop is the one judged: the one without masks), or
+ * when a chosen kernel touches local memory.
  *
- * An instruction is 16 bytes, its opcode the low 12 bits (sm_70 to sm_90; calibrated against the PTX of small kernels: HMMA 0x23c,
- * LDSM 0x83b, LDGSTS 0xfae, LDL 0x983, STL 0x387, BRA 0x947). A branch's distance from the next instruction, in steps of 4 bytes, lies in
- * the bits from 34 on; since sm_90 its low 8 bits lie in bits 16-23. The branch to itself that closes every kernel tells which. */
+ * An instruction is 16 bytes, its opcode the low 12 bits (sm_70 to sm_90; calibrated against the PTX of small kernels: HMMA
+ * 0x23c, LDSM 0x83b, LDGSTS 0xfae, LDL 0x983, STL 0x387, BRA 0x947). A branch's distance from the next instruction, in steps of
+ * 4 bytes, lies in the bits from 34 on; since sm_90 its low 8 bits lie in bits 16-23. The branch to itself that closes every
+ * kernel tells which. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@ enum { HMMA = 0x23c, LDSM = 0x83b, LDGSTS = 0xfae, LDL = 0x983, STL = 0x387, BRA
 
 typedef struct code {
     const unsigned char *p;
-    size_t n; /* instructions */
+    size_t n;   /* instructions */
     bool split; /* branches as since sm_90 */
 } code;
 typedef struct loop {
@@ -97,7 +98,8 @@ static bool report(const char *name, code c, bool verbose, double limit)
 {
     static loop loops[MOST_LOOPS];
     for (size_t i = 0; i < c.n; i++) /* BRA to itself */
-        if (opcode(&c, i) == BRA && (u64(c.p + 16 * i) & 0xff0000) == 0xfc0000 && u64(c.p + 16 * i) >> 34 == 0x3fffffff) c.split = true;
+        if (opcode(&c, i) == BRA && (u64(c.p + 16 * i) & 0xff0000) == 0xfc0000 && u64(c.p + 16 * i) >> 34 == 0x3fffffff)
+            c.split = true;
     unsigned local = count(&c, 0, c.n - 1, LDL) + count(&c, 0, c.n - 1, STL);
     printf("%s\n    %zu instructions, %u mma, %u ldmatrix, %u cp.async, %u local\n", name, c.n, count(&c, 0, c.n - 1, HMMA),
            count(&c, 0, c.n - 1, LDSM), count(&c, 0, c.n - 1, LDGSTS), local);
@@ -106,8 +108,9 @@ static bool report(const char *name, code c, bool verbose, double limit)
     for (size_t k = 0; k < n; k++) {
         size_t all = loops[k].last - loops[k].first + 1;
         double ratio = (double)(all - loops[k].mma) / loops[k].mma;
-        printf("    loop %zu-%zu: %u mma, %zu others, %.2f an mma (ldmatrix %u, cp.async %u)\n", loops[k].first, loops[k].last, loops[k].mma,
-               all - loops[k].mma, ratio, count(&c, loops[k].first, loops[k].last, LDSM), count(&c, loops[k].first, loops[k].last, LDGSTS));
+        printf("    loop %zu-%zu: %u mma, %zu others, %.2f an mma (ldmatrix %u, cp.async %u)\n", loops[k].first, loops[k].last,
+               loops[k].mma, all - loops[k].mma, ratio, count(&c, loops[k].first, loops[k].last, LDSM),
+               count(&c, loops[k].first, loops[k].last, LDGSTS));
         if (verbose) print_opcodes(&c, &loops[k]);
         if (least < 0 || ratio < least) least = ratio;
     }
@@ -121,9 +124,11 @@ static int read_cubin(const char *path, const unsigned char *d, size_t bytes, co
     if (bytes < 64 || memcmp(d, "\177ELF\2\1", 6) != 0) return fprintf(stderr, "%s: no 64-bit ELF file\n", path), 2;
     uint64_t at = u64(d + 0x28);
     unsigned each = d[0x3a] | d[0x3b] << 8, n = d[0x3c] | d[0x3d] << 8, strings = d[0x3e] | d[0x3f] << 8;
-    if (each < 64 || strings >= n || at > bytes || (bytes - at) / each < n) return fprintf(stderr, "%s: broken section table\n", path), 2;
+    if (each < 64 || strings >= n || at > bytes || (bytes - at) / each < n)
+        return fprintf(stderr, "%s: broken section table\n", path), 2;
     uint64_t st = u64(d + at + (uint64_t)strings * each + 24), st_bytes = u64(d + at + (uint64_t)strings * each + 32);
-    if (st > bytes || st_bytes > bytes - st || !st_bytes || d[st + st_bytes - 1]) return fprintf(stderr, "%s: broken names\n", path), 2;
+    if (st > bytes || st_bytes > bytes - st || !st_bytes || d[st + st_bytes - 1])
+        return fprintf(stderr, "%s: broken names\n", path), 2;
     for (unsigned i = 0; i < n; i++) {
         const unsigned char *h = d + at + (uint64_t)i * each;
         uint32_t name;
@@ -147,10 +152,14 @@ int main(int argc, char **argv)
     double limit = 0;
     int worst = 0, i = 1;
     for (; i < argc && argv[i][0] == '-'; i++) {
-        if (strcmp(argv[i], "-v") == 0) verbose = true;
-        else if (strcmp(argv[i], "-k") == 0 && i + 1 < argc) filter = argv[++i];
-        else if (strcmp(argv[i], "-m") == 0 && i + 1 < argc) limit = strtod(argv[++i], NULL);
-        else break;
+        if (strcmp(argv[i], "-v") == 0)
+            verbose = true;
+        else if (strcmp(argv[i], "-k") == 0 && i + 1 < argc)
+            filter = argv[++i];
+        else if (strcmp(argv[i], "-m") == 0 && i + 1 < argc)
+            limit = strtod(argv[++i], NULL);
+        else
+            break;
     }
     if (i == argc || argv[i][0] == '-') return fprintf(stderr, "usage: sass_count [-v] [-k name] [-m ratio] a.cubin...\n"), 2;
     for (; i < argc; i++) {
