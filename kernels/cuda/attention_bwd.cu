@@ -19,9 +19,7 @@ struct backward {
     float scale;
 };
 
-/* ---- dq
- * ------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- dq ---- */
 /* q and dout stay in registers up to 128 features, else in shared memory. */
 template <int D> struct dq_shape {
     static constexpr bool regs = D <= 128;
@@ -168,8 +166,7 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
     store_rows<D, WIDE>(dq, a.scale, a.scale, out + tok[0] * a.ld_dq, out + tok[1] * a.ld_dq, in[0], in[1], a.dim);
 }
 
-/* ---- dk and dv
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- dk and dv ---- */
 /* A block: sets of warps with 16 keys each (rows of the products), `queries` of one head at a time (columns). For D = 256 two
  * warps share a set of keys, each sums half of the features of dk and dv. SMALL: for 99 KB of shared memory a block (sm_86,
  * sm_89). */
@@ -333,8 +330,7 @@ __global__ void __launch_bounds__(dkv_shape<D, SMALL>::threads) attention_dkv_k(
     store_rows<S::part, WIDE>(dv, 1.0f, 1.0f, a.dv + lo * a.ld_dv + col, a.dv + hi * a.ld_dv + col, lo < n, hi < n, dim);
 }
 
-/* ---- launching
- * ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- launching ---- */
 backward arguments(const pt_attention_bwd_args *a, float2 *stats)
 {
     backward k = {};
