@@ -13,7 +13,7 @@ L, D, F, H, KV, HD, VOC, N, R, QBYTES = 32, 4096, 14336, 32, 8, 128, 128256, 409
 # chip: (peak TF/s bf16 with f32 sums, GB/s, GEMM share, cycles of one m16n8k16 on a quarter of an SM, sync-mma limit)
 CHIPS = {"A100 80GB SXM": (312, 2039, 0.80, 8, 1.0), "H100 SXM": (989, 3350, 0.68, 4, 0.62), "RTX 4090": (165, 1008, 0.90, 32, 1.0)}
 MEM_SHARE, LAUNCH_US = 0.85, 1.5
-OTHER_PER_MMA = 2.7  # instructions beside each mma in the inner loop (budget of make gpu-report)
+OTHER_PER_MMA = 2.65 # instructions beside each mma in attention's forward loop (tests/emu/sass; backward has 1.7-1.9)
 # launches of each op family in one layer, forward and backward, as tests/emu/loop_launches.c counts them on the emulated device; linear: two (dequantise,
 # multiply) a block of a matrix, and there one block a matrix. Blocks hold 16 Mi weights (kernels/cuda/linear.cu)
 COUNTED = {"linear": (14, 14), "lora": (8, 12), "attention": (1, 2), "norm": (2, 4), "rope": (2, 2), "mlp": (1, 2)}
@@ -41,9 +41,9 @@ def ops():
         lf += 3 * 2.0 * N * R * (i + o)                                 # forward; dt and dx; dA and dB
         lb += 2.0 * N * (i + 2 * o) + 2.0 * N * (2 * o + 3 * i) + 8.0 * N * R * 4
     out["linear"], out["lora"] = (L * flops, L * byte), (L * lf, L * lb)
-    pairs = N * (N + 1) / 2
+    pairs = N * (N + 1) / 2  # backward runs 7 products a pair, not 5: dq and dk/dv are two kernels, each makes s and dp
     q, kv = 2.0 * N * H * HD, 2.0 * N * KV * HD
-    out["attention"] = (L * pairs * H * HD * (4 + 10), L * ((2 * q + 2 * kv) + (5 * q + 6 * kv)))
+    out["attention"] = (L * pairs * H * HD * (4 + 14), L * ((2 * q + 2 * kv) + (5 * q + 6 * kv)))
     x, f = 2.0 * N * D, 2.0 * N * F
     out["norm"] = (L * 40.0 * N * D, L * (2 * 3.5 * x + 2 * (2 * x + 4 * x)))   # forward with add; made again and backward
     out["rope"] = (L * 12.0 * N * (H + KV) * HD, L * 2 * 2 * (q + kv))
@@ -82,7 +82,7 @@ def main():
             cells.append("%.1f ms (%s)" % (t * 1e3, max(times, key=times.get)))
         print("| %s | %s |" % (k, " | ".join(cells)))
     print("| step | " + " | ".join("%.0f ms, %.0f tokens/s" % (totals[c] * 1e3, N / totals[c]) for c in CHIPS) + " |")
-    work = sum(table[k][0] for k in ("linear", "lora", "attention", "head"))
+    work = sum(table[k][0] for k in ("linear", "lora", "attention", "head")) - L * (N * (N + 1) / 2) * H * HD * 4  # s and dp once
     print("| share of the dense bf16 peak | " + " | ".join("%.0f %%" % (100 * work / totals[c] / (CHIPS[c][0] * 1e12)) for c in CHIPS) + " |")
 
 
