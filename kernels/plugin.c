@@ -16,13 +16,34 @@ typedef void (*any_fn)(void);
 #define KEEP(fn) (any_fn) fn
 extern const any_fn pt_plugin_needs[];
 const any_fn pt_plugin_needs[] = {
-    KEEP(pt_fail),           KEEP(pt_fail_prefix),      KEEP(pt_err_msg),          KEEP(pt_err_clear),
-    KEEP(pt_calloc),         KEEP(pt_grow),             KEEP(pt_dtype_get),        KEEP(pt_dtype_row_bytes),
-    KEEP(pt_check_view),     KEEP(pt_check_typed),      KEEP(pt_ws_take),          KEEP(pt_ws_done),
-    KEEP(pt_check_linear),   KEEP(pt_check_linear_bwd_x), KEEP(pt_check_linear_bwd_w), KEEP(pt_check_lora),
-    KEEP(pt_check_head),     KEEP(pt_check_group),      KEEP(pt_check_sumsq),      KEEP(pt_check_clip),
-    KEEP(pt_check_adamw),    KEEP(pt_check_attention),  KEEP(pt_check_attention_bwd), KEEP(pt_forest_check),
-    KEEP(pt_forest_host_new), KEEP(pt_forest_host_set), KEEP(pt_forest_host_free), KEEP(pt_forest_host_bytes),
+    KEEP(pt_fail),
+    KEEP(pt_fail_prefix),
+    KEEP(pt_err_msg),
+    KEEP(pt_err_clear),
+    KEEP(pt_calloc),
+    KEEP(pt_grow),
+    KEEP(pt_dtype_get),
+    KEEP(pt_dtype_row_bytes),
+    KEEP(pt_check_view),
+    KEEP(pt_check_typed),
+    KEEP(pt_ws_take),
+    KEEP(pt_ws_done),
+    KEEP(pt_check_linear),
+    KEEP(pt_check_linear_bwd_x),
+    KEEP(pt_check_linear_bwd_w),
+    KEEP(pt_check_lora),
+    KEEP(pt_check_head),
+    KEEP(pt_check_group),
+    KEEP(pt_check_sumsq),
+    KEEP(pt_check_clip),
+    KEEP(pt_check_adamw),
+    KEEP(pt_check_attention),
+    KEEP(pt_check_attention_bwd),
+    KEEP(pt_forest_check),
+    KEEP(pt_forest_host_new),
+    KEEP(pt_forest_host_set),
+    KEEP(pt_forest_host_free),
+    KEEP(pt_forest_host_bytes),
 };
 
 typedef struct opened {
@@ -66,8 +87,8 @@ static bool find_file(const char *name, char *path, size_t size)
     return false;
 }
 
-/* The CUDA runtime loads kernels when they are first launched unless told otherwise before it starts: that would be an allocation
- * in the middle of a run. What the user set stays. */
+/* The CUDA runtime loads kernels when they are first launched unless told otherwise before it starts: that would be an
+ * allocation in the middle of a run. What the user set stays. */
 static void load_kernels_early(void)
 {
     setenv("CUDA_MODULE_LOADING", "EAGER", 0);

@@ -13,7 +13,10 @@ extern "C" {
 static pt_cuda_counts counts;
 static char owned; /* pt_buf.owner of our memory */
 
-static pt_cuda_device *dev_of(const pt_ctx *ctx) { return static_cast<pt_cuda_device *>(ctx->device); }
+static pt_cuda_device *dev_of(const pt_ctx *ctx)
+{
+    return static_cast<pt_cuda_device *>(ctx->device);
+}
 
 /* ---- the device ---- */
 /* A message when device `id` cannot be used; false when it can. */
@@ -24,10 +27,13 @@ static bool chip_refused(int id, char *text, size_t size)
     cudaError_t e = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, id);
     if (e == cudaSuccess) e = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, id);
     if (e == cudaSuccess) e = cudaGetDeviceProperties(&p, id);
-    if (e != cudaSuccess) snprintf(text, size, "GPU %d does not answer: %s", id, cudaGetErrorString(e));
+    if (e != cudaSuccess)
+        snprintf(text, size, "GPU %d does not answer: %s", id, cudaGetErrorString(e));
     else if (major < 8)
-        snprintf(text, size, "GPU %d (%.63s) has compute capability %d.%d; ptrain needs 8.0 or newer (A100, RTX 30, ...)", id, p.name, major, minor);
-    else return false;
+        snprintf(text, size, "GPU %d (%.63s) has compute capability %d.%d; ptrain needs 8.0 or newer (A100, RTX 30, ...)", id,
+                 p.name, major, minor);
+    else
+        return false;
     return true;
 }
 
@@ -37,13 +43,17 @@ static bool none_usable(int *count, char *text, size_t size)
     cudaError_t e = cudaGetDeviceCount(count);
     if (e == cudaErrorInsufficientDriver) {
         int driver = 0;
-        if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) snprintf(text, size, "no NVIDIA driver is loaded");
+        if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0)
+            snprintf(text, size, "no NVIDIA driver is loaded");
         else
-            snprintf(text, size, "the NVIDIA driver serves CUDA %d.%d at most, this build needs %d.%d: update the driver", driver / 1000,
-                     driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
-    } else if (e == cudaErrorNoDevice || (e == cudaSuccess && *count == 0)) snprintf(text, size, "no GPU is visible");
-    else if (e != cudaSuccess) snprintf(text, size, "the NVIDIA driver does not answer: %s", cudaGetErrorString(e));
-    else return false;
+            snprintf(text, size, "the NVIDIA driver serves CUDA %d.%d at most, this build needs %d.%d: update the driver",
+                     driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+    } else if (e == cudaErrorNoDevice || (e == cudaSuccess && *count == 0))
+        snprintf(text, size, "no GPU is visible");
+    else if (e != cudaSuccess)
+        snprintf(text, size, "the NVIDIA driver does not answer: %s", cudaGetErrorString(e));
+    else
+        return false;
     cudaGetLastError();
     return true;
 }
@@ -74,8 +84,10 @@ static void deliver(pt_cuda_stage *s, int block)
     size_t kept = 0;
     for (size_t i = 0; i < s->n_fetches; i++) {
         pt_cuda_fetching *f = &s->fetches[i];
-        if (block < 0 || f->block == block) memcpy(f->to, f->from, f->bytes);
-        else s->fetches[kept++] = *f;
+        if (block < 0 || f->block == block)
+            memcpy(f->to, f->from, f->bytes);
+        else
+            s->fetches[kept++] = *f;
     }
     s->n_fetches = kept;
 }
@@ -208,8 +220,10 @@ extern "C" pt_status pt_cuda_open(pt_ctx *ctx, pt_compute compute)
     PT_RETURN(pt_alloc0(&d, 1));
     ctx->device = d;
     pt_status rc = open_parts(d, ctx->index);
-    if (rc != PT_OK) pt_cuda_close(ctx);
-    else ctx->stream = d->compute;
+    if (rc != PT_OK)
+        pt_cuda_close(ctx);
+    else
+        ctx->stream = d->compute;
     return rc;
 }
 
@@ -311,12 +325,17 @@ extern "C" pt_status pt_cuda_zero(pt_ctx *ctx, pt_view v)
     PT_RETURN(rows_of("zero", v, &row, &n));
     if (ctx->dry || n == 0) return PT_OK;
     counts.copies++;
-    if (n == 1) PT_CUDA_RETURN(cudaMemsetAsync(pt_ptr<void>(v), 0, row, pt_stream(ctx)));
-    else PT_CUDA_RETURN(cudaMemset2DAsync(pt_ptr<void>(v), pt_view_row_bytes(v), 0, row, (size_t)n, pt_stream(ctx)));
+    if (n == 1)
+        PT_CUDA_RETURN(cudaMemsetAsync(pt_ptr<void>(v), 0, row, pt_stream(ctx)));
+    else
+        PT_CUDA_RETURN(cudaMemset2DAsync(pt_ptr<void>(v), pt_view_row_bytes(v), 0, row, (size_t)n, pt_stream(ctx)));
     return PT_OK;
 }
 
-extern "C" pt_status pt_cuda_sync(pt_ctx *ctx) { return wait_compute(dev_of(ctx)); }
+extern "C" pt_status pt_cuda_sync(pt_ctx *ctx)
+{
+    return wait_compute(dev_of(ctx));
+}
 
 extern "C" void pt_cuda_counts_get(pt_cuda_counts *out)
 {

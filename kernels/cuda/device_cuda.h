@@ -68,24 +68,24 @@ pt_status pt_cuda_gemms_new(pt_cuda_gemms **out);
 void pt_cuda_gemms_free(pt_cuda_gemms *g);
 unsigned long long pt_cuda_gemms_count(void);
 
-/* error_cuda.cu: sets the message for a failed call: which call, on which device, the kernel launched last when the error may be that
- * kernel's. PT_ENOMEM for memory, else PT_EINTERNAL. */
+/* error_cuda.cu: sets the message for a failed call: which call, on which device, the kernel launched last when the error may
+ * be that kernel's. PT_ENOMEM for memory, else PT_EINTERNAL. */
 pt_status pt_cuda_failed(const char *call, int error);
 #ifdef __cplusplus
 }
 #endif
 /* Inside functions that return a status. */
-#define PT_CUDA_RETURN(call)                                             \
-    do {                                                                 \
-        cudaError_t cuda_rc_ = (call);                                   \
-        if (cuda_rc_ != cudaSuccess) return pt_cuda_failed(#call, (int)cuda_rc_); \
+#define PT_CUDA_RETURN(call)                                                                                                   \
+    do {                                                                                                                       \
+        cudaError_t cuda_rc_ = (call);                                                                                         \
+        if (cuda_rc_ != cudaSuccess) return pt_cuda_failed(#call, (int)cuda_rc_);                                              \
     } while (0)
-#define PT_CUDA_TRY(call)                                                \
-    do {                                                                 \
-        cudaError_t cuda_rc_ = (call);                                   \
-        if (cuda_rc_ != cudaSuccess) {                                   \
-            rc = pt_cuda_failed(#call, (int)cuda_rc_);                   \
-            goto done;                                                   \
-        }                                                                \
+#define PT_CUDA_TRY(call)                                                                                                      \
+    do {                                                                                                                       \
+        cudaError_t cuda_rc_ = (call);                                                                                         \
+        if (cuda_rc_ != cudaSuccess) {                                                                                         \
+            rc = pt_cuda_failed(#call, (int)cuda_rc_);                                                                         \
+            goto done;                                                                                                         \
+        }                                                                                                                      \
     } while (0)
 #endif

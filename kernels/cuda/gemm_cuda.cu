@@ -1,6 +1,6 @@
-/* Products by cuBLASLt: the only file that knows its API. Row-major c = a.b is the library's column-major c^T = b^T.a^T: our b is its
- * first operand. The heuristic's first algorithm is taken, never timed, and remembered with everything that it depends on; so equal
- * calls use equal algorithms in every run on the same chip. */
+/* Products by cuBLASLt: the only file that knows its API. Row-major c = a.b is the library's column-major c^T = b^T.a^T: our b
+ * is its first operand. The heuristic's first algorithm is taken, never timed, and remembered with everything that it depends
+ * on; so equal calls use equal algorithms in every run on the same chip. */
 #include <cublasLt.h>
 
 #include "kernels/cuda/op_args.cuh"
@@ -11,7 +11,8 @@ extern "C" {
 #include "base/mem.h"
 }
 
-namespace {
+namespace
+{
 enum { PLANS = 1024, WAYS = 4, ALIGN = 256, WORKSPACE = PT_GEMM_SCRATCH - ALIGN };
 
 /* What an algorithm depends on. No padding: compared byte by byte. */
@@ -40,25 +41,26 @@ const cudaDataType lt_types[2] = {CUDA_R_32F, CUDA_R_16BF};
 pt_status failed(const char *call, cublasStatus_t s, const plan_key *k)
 {
     if (!k) return pt_fail(PT_EINTERNAL, "%s: %s", call, cublasLtGetStatusString(s));
-    return pt_fail(PT_EINTERNAL, "%s of c[%lld,%lld] = a%s . b%s, k %lld, %s to %s, ld %lld %lld %lld: %s", call, (long long)k->m, (long long)k->n,
-                   k->ta ? "^T" : "", k->tb ? "^T" : "", (long long)k->k, pt_dtype_get((pt_dtype)k->type)->name,
-                   pt_dtype_get((pt_dtype)k->ctype)->name, (long long)k->lda, (long long)k->ldb, (long long)k->ldc, cublasLtGetStatusString(s));
+    return pt_fail(PT_EINTERNAL, "%s of c[%lld,%lld] = a%s . b%s, k %lld, %s to %s, ld %lld %lld %lld: %s", call,
+                   (long long)k->m, (long long)k->n, k->ta ? "^T" : "", k->tb ? "^T" : "", (long long)k->k,
+                   pt_dtype_get((pt_dtype)k->type)->name, pt_dtype_get((pt_dtype)k->ctype)->name, (long long)k->lda,
+                   (long long)k->ldb, (long long)k->ldc, cublasLtGetStatusString(s));
 }
 } // namespace
 
 struct pt_cuda_gemms {
     cublasLtHandle_t handle;
-    cublasLtMatmulDesc_t desc[2][2];    /* [tb][ta] */
+    cublasLtMatmulDesc_t desc[2][2];                    /* [tb][ta] */
     cublasLtMatrixLayout_t first[2], second[2], out[2]; /* of f32 and of bf16; sizes are set anew for each product */
     cublasLtMatmulPreference_t pref;
     uint64_t clock;
     plan plans[PLANS];
 };
 
-#define LT(call, key)                                                                   \
-    do {                                                                                \
-        cublasStatus_t lt_rc_ = (call);                                                 \
-        if (lt_rc_ != CUBLAS_STATUS_SUCCESS) return failed(#call, lt_rc_, (key));       \
+#define LT(call, key)                                                                                                          \
+    do {                                                                                                                       \
+        cublasStatus_t lt_rc_ = (call);                                                                                        \
+        if (lt_rc_ != CUBLAS_STATUS_SUCCESS) return failed(#call, lt_rc_, (key));                                              \
     } while (0)
 
 static pt_status make_handles(pt_cuda_gemms *g)
@@ -79,7 +81,8 @@ static pt_status make_handles(pt_cuda_gemms *g)
         LT(cublasLtMatrixLayoutCreate(&g->out[t], lt_types[t], 1, 1, 1), NULL);
     }
     LT(cublasLtMatmulPreferenceCreate(&g->pref), NULL);
-    LT(cublasLtMatmulPreferenceSetAttribute(g->pref, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace), NULL);
+    LT(cublasLtMatmulPreferenceSetAttribute(g->pref, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace),
+       NULL);
     return PT_OK;
 }
 
@@ -89,8 +92,10 @@ extern "C" pt_status pt_cuda_gemms_new(pt_cuda_gemms **out)
     *out = NULL;
     PT_RETURN(pt_alloc0(&g, 1));
     pt_status rc = make_handles(g);
-    if (rc == PT_OK) *out = g;
-    else pt_cuda_gemms_free(g);
+    if (rc == PT_OK)
+        *out = g;
+    else
+        pt_cuda_gemms_free(g);
     return rc;
 }
 
@@ -107,7 +112,10 @@ extern "C" void pt_cuda_gemms_free(pt_cuda_gemms *g)
     free(g);
 }
 
-extern "C" unsigned long long pt_cuda_gemms_count(void) { return products; }
+extern "C" unsigned long long pt_cuda_gemms_count(void)
+{
+    return products;
+}
 
 static pt_status describe(cublasLtMatrixLayout_t l, int64_t rows, int64_t cols, int64_t ld)
 {
@@ -154,7 +162,8 @@ static pt_status make_plan(pt_cuda_gemms *g, const plan_key *k, const layouts *l
     LT(cublasLtMatmulPreferenceSetAttribute(g->pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &ab, sizeof ab), NULL);
     LT(cublasLtMatmulPreferenceSetAttribute(g->pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &ac, sizeof ac), NULL);
     LT(cublasLtMatmulPreferenceSetAttribute(g->pref, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &ac, sizeof ac), NULL);
-    cublasStatus_t s = cublasLtMatmulAlgoGetHeuristic(g->handle, g->desc[k->tb][k->ta], l->first, l->second, l->out, l->out, g->pref, 1, &found, &n);
+    cublasStatus_t s = cublasLtMatmulAlgoGetHeuristic(g->handle, g->desc[k->tb][k->ta], l->first, l->second, l->out, l->out,
+                                                      g->pref, 1, &found, &n);
     if (s == CUBLAS_STATUS_SUCCESS && n < 1) s = CUBLAS_STATUS_NOT_SUPPORTED;
     if (s != CUBLAS_STATUS_SUCCESS) return failed("cublasLtMatmulAlgoGetHeuristic", s, k);
     p->key = *k;
@@ -167,9 +176,10 @@ static pt_status check(const pt_cuda_gemm_args *a)
 {
     if ((a->type != PT_F32 && a->type != PT_BF16) || (a->ctype != PT_F32 && a->ctype != a->type))
         return pt_fail(PT_ENOSUP, "gemm: %s to %s", pt_dtype_get(a->type)->name, pt_dtype_get(a->ctype)->name);
-    if (a->m < 0 || a->n < 0 || a->k < 0 || a->lda < (a->ta ? a->m : a->k) || a->ldb < (a->tb ? a->k : a->n) || a->ldc < a->n || (a->beta != 0 && a->beta != 1))
-        return pt_fail(PT_ESHAPE, "gemm: c[%lld,%lld], k %lld, ld %lld %lld %lld, beta %g", (long long)a->m, (long long)a->n, (long long)a->k,
-                       (long long)a->lda, (long long)a->ldb, (long long)a->ldc, (double)a->beta);
+    if (a->m < 0 || a->n < 0 || a->k < 0 || a->lda < (a->ta ? a->m : a->k) || a->ldb < (a->tb ? a->k : a->n) || a->ldc < a->n ||
+        (a->beta != 0 && a->beta != 1))
+        return pt_fail(PT_ESHAPE, "gemm: c[%lld,%lld], k %lld, ld %lld %lld %lld, beta %g", (long long)a->m, (long long)a->n,
+                       (long long)a->k, (long long)a->lda, (long long)a->ldb, (long long)a->ldc, (double)a->beta);
     return PT_OK;
 }
 
@@ -188,15 +198,16 @@ extern "C" pt_status pt_cuda_gemm(pt_ctx *ctx, const pt_cuda_gemm_args *a)
     if (a->k == 0) return no_sum(ctx, a);
     if (!ctx->device) return pt_fail(PT_ESTATE, "gemm: the device is not open");
     pt_cuda_gemms *g = static_cast<pt_cuda_device *>(ctx->device)->gemms;
-    plan_key key = {a->m, a->n, a->k, a->lda, a->ldb, a->ldc, a->type, a->ctype, a->ta, a->tb, a->beta != 0, alignment(a->a), alignment(a->b), alignment(a->c)};
+    plan_key key = {a->m,     a->n,  a->k,  a->lda,       a->ldb,          a->ldc,          a->type,
+                    a->ctype, a->ta, a->tb, a->beta != 0, alignment(a->a), alignment(a->b), alignment(a->c)};
     layouts l;
     PT_RETURN(describe_all(g, &key, &l));
     plan *p = find_plan(g, &key);
     if (memcmp(&p->key, &key, sizeof key) != 0) PT_RETURN(make_plan(g, &key, &l, p));
     p->used = ++g->clock;
     void *workspace = (void *)pt_align_up((uintptr_t)a->scratch, ALIGN);
-    cublasStatus_t s = cublasLtMatmul(g->handle, g->desc[key.tb][key.ta], &a->alpha, a->b, l.first, a->a, l.second, &a->beta, a->c, l.out, a->c,
-                                      l.out, &p->algo, workspace, WORKSPACE, pt_stream(ctx));
+    cublasStatus_t s = cublasLtMatmul(g->handle, g->desc[key.tb][key.ta], &a->alpha, a->b, l.first, a->a, l.second, &a->beta,
+                                      a->c, l.out, a->c, l.out, &p->algo, workspace, WORKSPACE, pt_stream(ctx));
     if (s != CUBLAS_STATUS_SUCCESS) {
         p->key.m = 0;
         return failed("cublasLtMatmul", s, &key);

@@ -13,10 +13,10 @@
 #include "kernels/cuda/gemm_cuda.h"
 #include "kernels/cuda/ops_cuda.h"
 
-#define MUST(call)                                                                                  \
-    do {                                                                                            \
-        pt_status must_ = (call);                                                                   \
-        if (must_ != PT_OK) fail_msg("%s: %s: %s", #call, pt_status_name(must_), pt_err_msg());     \
+#define MUST(call)                                                                                                             \
+    do {                                                                                                                       \
+        pt_status must_ = (call);                                                                                              \
+        if (must_ != PT_OK) fail_msg("%s: %s: %s", #call, pt_status_name(must_), pt_err_msg());                                \
     } while (0)
 
 static pt_ctx ctx;
@@ -187,8 +187,20 @@ static void test_gemm_edges(void **state)
     MUST(ops->alloc(&ctx, &scratch, PT_GEMM_SCRATCH));
     pt_view v = {.buf = &b, .type = PT_F32, .rows = 1, .cols = 6, .ld = 6};
     MUST(ops->upload(&ctx, v, host));
-    pt_cuda_gemm_args a = {.type = PT_F32, .ctype = PT_F32, .m = 2, .n = 2, .k = 0, .alpha = 1, .a = b.base, .lda = 1, .b = b.base, .ldb = 2,
-                           .beta = 1, .c = b.base, .ldc = 3, .scratch = scratch.base};
+    pt_cuda_gemm_args a = {.type = PT_F32,
+                           .ctype = PT_F32,
+                           .m = 2,
+                           .n = 2,
+                           .k = 0,
+                           .alpha = 1,
+                           .a = b.base,
+                           .lda = 1,
+                           .b = b.base,
+                           .ldb = 2,
+                           .beta = 1,
+                           .c = b.base,
+                           .ldc = 3,
+                           .scratch = scratch.base};
     MUST(pt_cuda_gemm(&ctx, &a));
     MUST(ops->download(&ctx, got, v));
     assert_memory_equal(got, host, sizeof host);
@@ -209,7 +221,8 @@ static void test_gemm_edges(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring),  cmocka_unit_test(test_fetch),  cmocka_unit_test(test_strides),
-                                       cmocka_unit_test(test_adopt), cmocka_unit_test(test_memory), cmocka_unit_test(test_gemm_edges)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring),    cmocka_unit_test(test_fetch),
+                                       cmocka_unit_test(test_strides), cmocka_unit_test(test_adopt),
+                                       cmocka_unit_test(test_memory),  cmocka_unit_test(test_gemm_edges)};
     return cmocka_run_group_tests(tests, open_it, close_it);
 }

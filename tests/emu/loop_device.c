@@ -1,5 +1,5 @@
-/* The whole trainer on the CUDA backend: golden steps of SFT, DPO and reward, one wait a step, memory as planned, resuming with the same
- * bits, and what goes wrong: no driver, no GPU, too little memory, a kernel that fails in the middle. */
+/* The whole trainer on the CUDA backend: golden steps of SFT, DPO and reward, one wait a step, memory as planned, resuming with
+ * the same bits, and what goes wrong: no driver, no GPU, too little memory, a kernel that fails in the middle. */
 #define GOLDEN_ON_DEVICE
 #include "tests/golden/loop_train.c"
 
@@ -12,8 +12,14 @@
 
 static char work[64], rows_file[2][128];
 /* Instrumented builds run fewer steps and no golden ones: the bits are those of the plain build. */
-static bool plain(void) { return strcmp(emu_build(), "plain") == 0; }
-static bool asan(void) { return strcmp(emu_build(), "asan") == 0; } /* five times slower still: one step */
+static bool plain(void)
+{
+    return strcmp(emu_build(), "plain") == 0;
+}
+static bool asan(void)
+{
+    return strcmp(emu_build(), "asan") == 0;
+} /* five times slower still: one step */
 
 static pt_config small_run(pt_dataset_spec *spec, bool pairs, const char *out)
 {
@@ -33,7 +39,8 @@ static void out_folder(char path[128], const char *name)
     snprintf(path, 128, "%s/%s", work, name);
 }
 
-/* ---- counts ---------------------------------------------------------------------------------------------------------------- */
+/* ---- counts ----------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct watch {
     pt_cuda_counts last;
@@ -88,7 +95,8 @@ static void counted_run(const char *name, pt_config *c)
     assert_int_equal(w.steps, c->max_steps);
     assert_int_equal(in_use(), 0);
     if (w.steps > 1)
-        print_message("# figure %s: %llu launches a step of up to %d micro-batches, 1 wait, %zu bytes as planned\n", name, w.launches, w.micro, w.planned);
+        print_message("# figure %s: %llu launches a step of up to %d micro-batches, 1 wait, %zu bytes as planned\n", name,
+                      w.launches, w.micro, w.planned);
 }
 
 static void test_counts(void **state)
@@ -113,7 +121,8 @@ static void test_counts(void **state)
     counted_run("dpo, full, stored reference", &c);
 }
 
-/* ---- going on -------------------------------------------------------------------------------------------------------------- */
+/* ---- going on --------------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct history {
     double loss[16], norm[16];
@@ -172,7 +181,8 @@ static void test_resume(void **state)
     resume_case(true);
 }
 
-/* ---- what goes wrong ------------------------------------------------------------------------------------------------------- */
+/* ---- what goes wrong -------------------------------------------------------------------------------------------------------
+ */
 
 static void expect(const char *part)
 {
@@ -304,7 +314,8 @@ static void test_failure(void **state)
     assert_non_null(strstr(text, "PT_ENOMEM memory for "));
 }
 
-/* ---- golden ---------------------------------------------------------------------------------------------------------------- */
+/* ---- golden ----------------------------------------------------------------------------------------------------------------
+ */
 
 static void test_golden(void **state)
 {
@@ -334,8 +345,9 @@ int main(int argc, char **argv)
 {
     if (argc == 5 && strcmp(argv[1], "fail") == 0) return failing_child(argv + 2);
     if (readlink("/proc/self/exe", self, sizeof self - 1) <= 0) return 2;
-    static struct CMUnitTest list[16] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_resume), cmocka_unit_test(test_no_device),
-                                         cmocka_unit_test(test_small_memory), cmocka_unit_test(test_failure)};
+    static struct CMUnitTest list[16] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_resume),
+                                         cmocka_unit_test(test_no_device), cmocka_unit_test(test_small_memory),
+                                         cmocka_unit_test(test_failure)};
     size_t n = plain() ? 5 : 3;
     if (asan()) list[1] = list[2], n = 2;
     for (size_t i = 0; plain() && i < sizeof cases / sizeof *cases; i++)

@@ -1,5 +1,5 @@
-/* The golden models of tests/golden on the CUDA backend: logits, gradients by name, ten steps, scores, greedy text; f32 within the budget
- * of f32, bf16 within twice the error of PyTorch's bf16 run. */
+/* The golden models of tests/golden on the CUDA backend: logits, gradients by name, ten steps, scores, greedy text; f32 within
+ * the budget of f32, bf16 within twice the error of PyTorch's bf16 run. */
 #define GOLDEN_ON_DEVICE
 #include "tests/golden/model_golden.c"
 

@@ -1,4 +1,5 @@
-/* What would fit on a device that is too small for the plan: plans again with smaller micro-batches, and with blocks run again. */
+/* What would fit on a device that is too small for the plan: plans again with smaller micro-batches, and with blocks run again.
+ */
 #include "train/loop/run.h"
 
 #define MIB 1048576.0
@@ -43,8 +44,10 @@ static pt_status largest(pt_run *r, bool again, int32_t *tokens)
     while (low < high) {
         int32_t mid = low + (high - low + 1) / 2;
         PT_TRY(need_of(r, m, 64 * mid, &need));
-        if (need <= r->plan.device_free) low = mid;
-        else high = mid - 1;
+        if (need <= r->plan.device_free)
+            low = mid;
+        else
+            high = mid - 1;
     }
     *tokens = 64 * low;
 done:
@@ -62,10 +65,10 @@ pt_status pt_run_refuse_device(pt_run *r)
     double need = (double)p->device_need / MIB, have = (double)p->device_free / MIB;
 #define HEAD "this run needs %.1f MiB on the device, %.1f are free: "
 #define LOWER "micro-batches of at most %d tokens fit (now %d): lower sequence_len or micro_batch_size"
-    if (again >= now)
-        return pt_fail(PT_ENOMEM, HEAD "gradient_checkpointing: true makes it fit", need, have);
+    if (again >= now) return pt_fail(PT_ENOMEM, HEAD "gradient_checkpointing: true makes it fit", need, have);
     if (again > as_is)
-        return pt_fail(PT_ENOMEM, HEAD LOWER "; with gradient_checkpointing: true at most %d", need, have, (int)as_is, (int)now, (int)again);
+        return pt_fail(PT_ENOMEM, HEAD LOWER "; with gradient_checkpointing: true at most %d", need, have, (int)as_is, (int)now,
+                       (int)again);
     if (as_is > 0) return pt_fail(PT_ENOMEM, HEAD LOWER, need, have, (int)as_is, (int)now);
     return pt_fail(PT_ENOMEM, HEAD "no micro-batch fits: use a quantised or smaller base, or a lower lora_r", need, have);
 }

@@ -83,8 +83,10 @@ static int64_t every(int steps, int per_epoch, int64_t steps_an_epoch)
 static size_t library_bytes(const pt_run *r)
 {
     double mib = 1.0 * r->plan.choice.threads;
-    if (r->ctx.ops->memory) mib += 8; /* pinned staging */
-    else if (r->ctx.compute == PT_COMPUTE_BF16) mib += 6;
+    if (r->ctx.ops->memory)
+        mib += 8; /* pinned staging */
+    else if (r->ctx.compute == PT_COMPUTE_BF16)
+        mib += 6;
     if (r->cfg->adapter == PT_ADAPTER_NONE) mib += 10;
     return (size_t)(mib * MIB);
 }
@@ -102,7 +104,8 @@ static void make_warnings(pt_run *r)
              (long long)p->data.steps);
     size_t need = p->total * (size_t)p->local_ranks;
     if (p->device_need > p->device_free)
-        warn(p, "needs %.1f MiB on the device, where %.1f are free: the run would be refused", p->device_need / MIB, p->device_free / MIB);
+        warn(p, "needs %.1f MiB on the device, where %.1f are free: the run would be refused", p->device_need / MIB,
+             p->device_free / MIB);
     if (p->machine && need > p->machine)
         warn(p,
              "needs %.0f MiB and this machine has %.0f: lower sequence_len or micro_batch_size, or set gradient_checkpointing: "
@@ -137,8 +140,10 @@ pt_status pt_run_make_plan(pt_run *r)
     if (r->valid) PT_TRY(add_caps(p, r->valid, false));
     if (r->test) PT_TRY(add_caps(p, r->test, false));
     if (r->reference == PT_REFERENCE_STORED) PT_TRY(add_reference_caps(r));
-    if (!r->objective->pairs) p->caps.group_rows = 0;
-    else if (r->objective->channels & PT_CHANNEL_SCORE) p->caps.group_rows = p->caps.groups;
+    if (!r->objective->pairs)
+        p->caps.group_rows = 0;
+    else if (r->objective->channels & PT_CHANNEL_SCORE)
+        p->caps.group_rows = p->caps.groups;
     p->warmup = pt_schedule_warmup(r->cfg->warmup_steps, r->cfg->warmup_ratio, p->data.steps);
     p->eval_steps = every(r->cfg->eval_steps, r->cfg->evals_per_epoch, p->data.steps_an_epoch);
     p->save_steps = every(r->cfg->save_steps, r->cfg->saves_per_epoch, p->data.steps_an_epoch);
@@ -174,7 +179,8 @@ static pt_status memory_text(const pt_run_plan *p, pt_str *out)
 {
     PT_RETURN(pt_str_printf(out, "memory%s\n", p->local_ranks > 1 ? " of each process" : ""));
     for (int i = 0; i < PT_ROLE_COUNT; i++)
-        if (p->role[i] && !(p->device_memory && i == PT_ROLE_COMM)) PT_RETURN(line(out, pt_role_name((pt_role)i), (double)p->role[i]));
+        if (p->role[i] && !(p->device_memory && i == PT_ROLE_COMM))
+            PT_RETURN(line(out, pt_role_name((pt_role)i), (double)p->role[i]));
     if (p->device_memory) {
         PT_RETURN(line(out, "on the device", (double)p->device_need));
         PT_RETURN(line(out, "free on the device", (double)p->device_free));
@@ -192,8 +198,8 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out)
     PT_RETURN(pt_str_printf(out, "model     %.1f M parameters, %.2f M trained\n", (double)p->parameters / 1e6,
                             (double)p->trained / 1e6));
     const char *device = p->choice.isa[0] ? p->choice.isa : p->choice.device ? p->choice.device : "reference";
-    PT_RETURN(pt_str_printf(out, "device    %s, %d thread%s%s, compute %s", device,
-                            p->choice.threads, p->choice.threads == 1 ? "" : "s", p->choice.ranks > 1 ? " a process" : "",
+    PT_RETURN(pt_str_printf(out, "device    %s, %d thread%s%s, compute %s", device, p->choice.threads,
+                            p->choice.threads == 1 ? "" : "s", p->choice.ranks > 1 ? " a process" : "",
                             p->choice.compute == PT_COMPUTE_BF16 ? "bf16" : "f32"));
     if (p->choice.f32_rate > 0)
         PT_RETURN(pt_str_printf(out, " (measured: f32 %.0f, bf16 %.0f GF/s)", p->choice.f32_rate, p->choice.bf16_rate));

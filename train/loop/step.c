@@ -138,12 +138,14 @@ static pt_status queue_micro(pt_run *r, const pt_batch *b, uint64_t step, bool t
     if (r->reference == PT_REFERENCE_BASE || r->reference == PT_REFERENCE_START) PT_RETURN(queue_reference(r, train, at));
     if (train && r->reference == PT_REFERENCE_STORED) PT_RETURN(pt_model_load_reference(r->model, b));
     PT_RETURN(pt_model_forward(r->model, PT_SLOT_OWN, train));
-    if (score) PT_RETURN(pt_model_score_later(r->model, r->head_score + at.head));
+    if (score)
+        PT_RETURN(pt_model_score_later(r->model, r->head_score + at.head));
     else if (train && r->objective->linear) {
         PT_RETURN(r->objective->eval(&in, &out));
         PT_RETURN(pt_model_logp_later(r->model, r->dlogp, r->logp + at.row));
         return pt_model_backward(r->model);
-    } else PT_RETURN(pt_model_logp_later(r->model, NULL, r->logp + at.row));
+    } else
+        PT_RETURN(pt_model_logp_later(r->model, NULL, r->logp + at.row));
     if (!train) return PT_OK;
     PT_RETURN(pt_model_pair_backward(r->model, score ? PT_LOSS_REWARD : PT_LOSS_DPO, r->cfg->beta, (double)b->step_pairs));
     return pt_model_backward(r->model);

@@ -51,8 +51,8 @@ static pt_status look_then_move(pt_run *r, pt_step_sums *s, float lr, float *nor
     return pt_optim_step(r->optim, pt_model_param_view(r->model), pt_model_grad_view(r->model), lr, norm, moved);
 }
 
-/* On a device: the whole step is queued and waited for once. A gradient that is not finite moves nothing; a loss that is not finite
- * has such a gradient, and if it ever had not, the weights have moved already and the run must not go on. */
+/* On a device: the whole step is queued and waited for once. A gradient that is not finite moves nothing; a loss that is not
+ * finite has such a gradient, and if it ever had not, the weights have moved already and the run must not go on. */
 static pt_status move_then_look(pt_run *r, pt_step_sums *s, float lr, float *norm, bool *moved)
 {
     PT_RETURN(pt_run_gradients_start(r, r->step, s));
@@ -60,8 +60,11 @@ static pt_status move_then_look(pt_run *r, pt_step_sums *s, float lr, float *nor
     PT_RETURN(pt_run_gradients_finish(r, s));
     PT_RETURN(check_first_margin(r, s));
     if (s->finite || !*moved) return PT_OK;
-    return pt_fail(PT_ENONFINITE, "step %lld: the loss is not finite though its gradients are; the weights are those after this step: go on from "
-                   "the last checkpoint", (long long)r->step + 1);
+    return pt_fail(
+        PT_ENONFINITE,
+        "step %lld: the loss is not finite though its gradients are; the weights are those after this step: go on from "
+        "the last checkpoint",
+        (long long)r->step + 1);
 }
 
 static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)
@@ -146,7 +149,9 @@ done:
 /* A device or another rank failed in the middle: which step, and from where the run can go on. */
 static pt_status name_step(const pt_run *r, pt_status rc)
 {
-    if (r->saved) return pt_fail_prefix(rc, "step %lld (the checkpoint of step %lld is whole)", (long long)r->step + 1, (long long)r->saved);
+    if (r->saved)
+        return pt_fail_prefix(rc, "step %lld (the checkpoint of step %lld is whole)", (long long)r->step + 1,
+                              (long long)r->saved);
     return pt_fail_prefix(rc, "step %lld (no checkpoint yet)", (long long)r->step + 1);
 }
 

@@ -1,5 +1,5 @@
-/* Heads and losses of pairs without a round trip to the host: channels are fetched while the device goes on, and the gradient of a
- * pair's loss is made where the log-probabilities are. */
+/* Heads and losses of pairs without a round trip to the host: channels are fetched while the device goes on, and the gradient
+ * of a pair's loss is made where the log-probabilities are. */
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -82,8 +82,8 @@ pt_status pt_model_load_pairs(pt_model *m, const pt_batch *b, const int32_t *cho
     pt_tables *t = &m->tab;
     float *weight = NULL, *margin = NULL;
     PT_CHECK(m->live.loaded && pt_view_ok(t->chosen), PT_ESTATE, "pairs of a model that was not planned for them");
-    PT_CHECK(b->n_groups == m->live.groups && n_pairs >= 0 && n_pairs <= b->n_groups, PT_ESHAPE, "%d pairs of %d groups", n_pairs,
-             b->n_groups);
+    PT_CHECK(b->n_groups == m->live.groups && n_pairs >= 0 && n_pairs <= b->n_groups, PT_ESHAPE, "%d pairs of %d groups",
+             n_pairs, b->n_groups);
     m->live.n_pairs = n_pairs;
     m->live.has_margin = b->group_margin != NULL;
     if (n_pairs == 0) goto done;
@@ -108,7 +108,8 @@ pt_status pt_model_keep_reference(pt_model *m)
 {
     pt_tables *t = &m->tab;
     int64_t n = m->live.groups;
-    if (!pt_view_ok(t->reference) || m->opt.scalar_head) return pt_fail(PT_ESTATE, "a reference without pairs of log-probabilities");
+    if (!pt_view_ok(t->reference) || m->opt.scalar_head)
+        return pt_fail(PT_ESTATE, "a reference without pairs of log-probabilities");
     m->live.has_reference = true;
     if (m->live.n_pairs == 0) return PT_OK;
     return m->ctx->ops->group_sum(m->ctx, &(pt_group_sum_args){.sum = pt_trim_vec(t->reference, n),
