@@ -1,11 +1,10 @@
-#!/bin/sh
-# run.sh [-j N] PROGRAM...: runs test programs and scripts that print TAP ("ok 1 - name", "not ok 2 - name", "# SKIP"), shows what failed,
+#!/usr/bin/env bash
+# run.sh PROGRAM... [-j N PROGRAM...]: runs test programs and scripts that print TAP ("ok 1 - name", "not ok 2 - name", "# SKIP"), shows what failed,
 # and closes with one line: "N passed, M failed" (", K skipped"). A program that dies, prints no result or returns non-zero
-# without a failed line counts as one failure.
+# without a failed line counts as one failure. What stands behind -j N runs N at a time.
 # Waiting threads give their core away: machines are shared, and other tests run beside.
 export OMP_WAIT_POLICY=passive
 jobs=1
-[ "$1" = "-j" ] && { jobs=$2; shift 2; }
 dir=$(mktemp -d) || exit 2
 trap 'rm -rf "$dir"' EXIT INT TERM
 run_one() {
@@ -19,7 +18,10 @@ run_one() {
     echo "$code $(( $(date +%s) - start ))" >"$log.rc"
 }
 i=0
+take=
 for t in "$@"; do
+    [ "$take" ] && { jobs=$t; take=; continue; }
+    [ "$t" = "-j" ] && { take=1; continue; }
     i=$((i + 1))
     log=$dir/$(printf %04d $i)
     echo "$t" >"$log.name"

@@ -16,7 +16,7 @@ test: setup ## set-up, then every test that needs no GPU; ends with "N passed, M
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
 	@$(MAKE) --no-print-directory -j$(NPROC) emu-tests $(BUILD)/.emulated-symbols
 	@PTRAIN=$(abspath $(BUILD)/ptrain) $(SMOLLM2) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
-	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(call asan_bins,build/asan) $(EMU_RUNS)
+	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(call asan_bins,build/asan) -j $(NPROC) $(EMU_RUNS)
 
 test-full: setup ## the tests, the slow ones, and the clang build
 	@$(MAKE) --no-print-directory -j$(NPROC) tests
@@ -24,7 +24,7 @@ test-full: setup ## the tests, the slow ones, and the clang build
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
 	@$(MAKE) --no-print-directory -j$(NPROC) $(EMU_RUNS_FULL) $(BUILD)/.emulated-symbols
 	@PTRAIN=$(abspath $(BUILD)/ptrain) LSAN_OPTIONS=suppressions=tests/lsan.supp \
-	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(SLOW) $(call asan_bins,build/asan) $(EMU_RUNS_FULL) $(patsubst $(BUILD)/%,build/clang/%,$(TEST_BIN))
+	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(SLOW) $(call asan_bins,build/asan) $(patsubst $(BUILD)/%,build/clang/%,$(TEST_BIN)) -j $(NPROC) $(EMU_RUNS_FULL)
 
 .PHONY: asan-tests
 asan-tests: $(call asan_bins,$(BUILD))

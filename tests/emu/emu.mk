@@ -123,10 +123,10 @@ emu-lib: $(foreach c,$(EMU_CFGS),$(EMU_LIB_$(c)) $(EMU_KLIB_$(c)))
 emu-tests: $(EMU_RUNS)
 emu-test: ## the emulated CUDA suites alone
 	@$(MAKE) --no-print-directory emu-tests
-	@bash tests/run.sh $(EMU_RUNS)
+	@bash tests/run.sh -j $(NPROC) $(EMU_RUNS)
 emu-test-full:
 	@$(MAKE) --no-print-directory $(EMU_RUNS_FULL)
-	@bash tests/run.sh $(EMU_RUNS_FULL)
+	@bash tests/run.sh -j $(NPROC) $(EMU_RUNS_FULL)
 GPU_REPORT_NEEDS := $(foreach t,traffic dense sample attention_gpu,$(BUILD)/emu-check/kernels_$(t)) $(BUILD)/emu-plain/loop_launches
 .PHONY: gpu-report gpu-budgets
 gpu-report: ## every kernel: traffic, bank conflicts, launches; with nvcc registers, occupancy, instructions
