@@ -1,36 +1,43 @@
 #include <math.h>
+#include <omp.h>
 
+#include "base/threads.h"
 #include "kernels/check_linear.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/dequant_v.h"
 #include "kernels/cpu/device_cpu.h"
 #include "kernels/cpu/head_v.h"
 
-/* Chunks of rows; within a chunk, blocks of the vocabulary. The logits of a chunk lie block by block, each [rows, VB], so that the softmax works
- * on what a product just wrote and a forward alone makes the same products into one block's memory. Backward keeps a chunk's logits
- * (at most CHUNK_BYTES) and turns them into gradients in place. */
-enum { VB = 1024, CHUNK_BYTES = 48 << 20, MIN_ROWS = 16, MAX_ROWS = 1024 };
+/* Chunks of rows; within a chunk, blocks of the vocabulary. The softmax works on what a product just wrote.
+ * - forward alone, and forward with dx: every block's logits use the same memory. dx is gathered as attention gathers its output (online softmax):
+ *   dx += exp(z - ref) . w_block, rescaled when a row's maximum outgrows its reference, divided by the sum at the end; the targets' own
+ *   terms, rows of w, are added then. So logits never leave the cache, and w is read once a chunk.
+ * - with dw: a chunk's logits stay (at most CHUNK_BYTES), block by block, and become gradients in place when the sums are known. */
+enum { CHUNK_BYTES = 48 << 20, MIN_ROWS = 16, MAX_ROWS = 1024, VB = 512 };
+static const float OUTGROWN = 8; /* exp(8) leaves f32 and bf16 room enough */
 
 typedef struct head_work {
     pt_ctx *ctx;
     const pt_head_args *a;
     pt_operand w;
     int64_t rows, blocks;    /* of a chunk */
-    bool backward;
+    bool stream, keep;        /* dx as the blocks come; all blocks kept for the backward */
     void *scratch;           /* [VB, C] of w when it is not in place */
     const void *x;           /* [Hd, C] operand */
     int64_t ldx;
     float *z;                /* [blocks or 1][rows][VB] */
     uint16_t *dz;            /* [rows][VB] bf16 copy for the products of the backward */
+    float *ref;              /* [rows] stream: what the exponents of dx are relative to */
+    float *word;             /* [threads][C] stream: a row of w */
     float *target_z;         /* [M] */
     int64_t *start;          /* [rows + 1]: rows m of each head row of the chunk */
     double *max, *sum, *zsum; /* [rows] running */
     int32_t *where;
 } head_work;
 
-static int64_t chunk_rows(int64_t hd, int64_t vocab)
+static int64_t chunk_rows(int64_t hd, int64_t vocab, bool keep)
 {
-    int64_t r = CHUNK_BYTES / 4 / vocab / MIN_ROWS * MIN_ROWS;
+    int64_t r = keep ? CHUNK_BYTES / 4 / vocab / MIN_ROWS * MIN_ROWS : MAX_ROWS;
     r = r < MIN_ROWS ? MIN_ROWS : r > MAX_ROWS ? MAX_ROWS : r;
     return r < hd ? r : hd;
 }
@@ -39,13 +46,18 @@ static pt_status work_begin(pt_ctx *ctx, const pt_head_args *a, head_work *w)
 {
     int64_t m = pt_view_ok(a->row_head) ? a->row_head.cols : 0;
     pt_ws ws = pt_ws_begin(ctx);
-    *w = (head_work){.ctx = ctx, .a = a, .w = pt_operand_plan(ctx, a->w), .rows = chunk_rows(a->x.rows, a->w.rows),
-                     .blocks = (a->w.rows + VB - 1) / VB, .backward = pt_view_ok(a->dx) || pt_view_ok(a->dw)};
+    bool keep = pt_view_ok(a->dw);
+    *w = (head_work){.ctx = ctx, .a = a, .w = pt_operand_plan(ctx, a->w), .rows = chunk_rows(a->x.rows, a->w.rows, keep),
+                     .blocks = (a->w.rows + VB - 1) / VB, .keep = keep, .stream = !keep && pt_view_ok(a->dx)};
     size_t rows = (size_t)w->rows, block = rows * VB, elem = w->w.type == PT_BF16 ? 2 : 4;
     if (!w->w.in_place) PT_RETURN(pt_ws_take(&ws, &w->scratch, VB * (size_t)a->w.cols * elem));
     PT_RETURN(pt_operand_act(ctx, &ws, a->x, &w->x, &w->ldx));
-    PT_RETURN(pt_ws_take(&ws, &w->z, block * (w->backward ? (size_t)w->blocks : 1) * sizeof *w->z));
-    if (w->backward && w->w.type == PT_BF16) PT_RETURN(pt_ws_take(&ws, &w->dz, block * sizeof *w->dz));
+    PT_RETURN(pt_ws_take(&ws, &w->z, block * (keep ? (size_t)w->blocks : 1) * sizeof *w->z));
+    if (w->stream) {
+        PT_RETURN(pt_ws_take(&ws, &w->ref, rows * sizeof *w->ref));
+        PT_RETURN(pt_ws_take(&ws, &w->word, (size_t)pt_threads_get() * (size_t)a->w.cols * sizeof *w->word));
+    }
+    if ((keep || w->stream) && w->w.type == PT_BF16) PT_RETURN(pt_ws_take(&ws, &w->dz, block * sizeof *w->dz));
     PT_RETURN(pt_ws_take(&ws, &w->target_z, (size_t)m * sizeof *w->target_z));
     PT_RETURN(pt_ws_take(&ws, &w->start, (rows + 1) * sizeof *w->start));
     PT_RETURN(pt_ws_take(&ws, &w->max, rows * sizeof *w->max));
@@ -92,24 +104,10 @@ static void merge(head_work *w, int64_t h, int64_t v0, int64_t n, const float *z
         if (target[m] >= v0 && target[m] < v0 + n) w->target_z[m] = z[target[m] - v0];
 }
 
-static pt_status forward_chunk(head_work *w, int64_t h0, int64_t n)
+/* What the running sums of a chunk's rows say. */
+static void put_rows(head_work *w, int64_t h0, int64_t n)
 {
     const pt_head_args *a = w->a;
-    size_t elem = w->w.type == PT_BF16 ? 2 : 4;
-    for (int64_t b = 0; b < w->blocks; b++) {
-        int64_t v0 = b * VB, now = a->w.rows - v0 < VB ? a->w.rows - v0 : VB;
-        float *z = w->z + (w->backward ? b * w->rows * VB : 0);
-        pt_gemm_args g = {.type = w->w.type, .tb = true, .m = n, .n = now, .k = a->w.cols, .alpha = 1,
-                          .a = (const uint8_t *)w->x + (size_t)(h0 * w->ldx) * elem, .lda = w->ldx,
-                          .b = pt_operand_rows(w->ctx, &w->w, v0, now, w->scratch), .ldb = w->w.in_place ? a->w.ld : a->w.cols, .c = z, .ldc = VB};
-        PT_RETURN(pt_gemm_run(pt_cpu_gemm(w->ctx), &g));
-#pragma omp parallel for schedule(static)
-        for (int64_t h = 0; h < n; h++) {
-            pt_head_part p;
-            PT_PICK(pt_vhead_part)(z + h * VB, now, a->softcap, a->temperature, &p);
-            merge(w, h, v0, now, z + h * VB, &p);
-        }
-    }
     for (int64_t h = 0; h < n; h++) {
         double log_sum = log(w->sum[h]);
         if (pt_view_ok(a->lse)) pt_f32_at(a->lse)[h0 + h] = (float)(w->max[h] + log_sum);
@@ -118,6 +116,70 @@ static pt_status forward_chunk(head_work *w, int64_t h0, int64_t n)
         if (pt_view_ok(a->logp))
             for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) pt_f32_at(a->logp)[m] = (float)(w->target_z[m] - w->max[h] - log_sum);
     }
+}
+
+/* Row h of a block's transformed logits becomes exp(z - ref) d softcap / temperature; dx follows when ref does. */
+static void stream_row(head_work *w, int64_t h0, int64_t h, bool first, float top, int64_t n, float *z)
+{
+    const pt_head_args *a = w->a;
+    if (first) w->ref[h] = top;
+    if (top > w->ref[h] + OUTGROWN) {
+        float *dx = pt_f32_row(a->dx, h0 + h), scale = expf(w->ref[h] - top);
+        for (int64_t c = 0; c < a->w.cols; c++) dx[c] *= scale;
+        w->ref[h] = top;
+    }
+    PT_PICK(pt_vhead_grad)(z, n, w->ref[h], 1, a->softcap, a->temperature);
+    if (w->w.type == PT_BF16) PT_PICK(pt_vto_bf16)(z, n, w->dz + h * VB);
+}
+
+/* dx = sum over the row's m of dlogp (d z_target - sum_v p d z_v): scales the gathered sum and adds the targets' rows of w. */
+static void stream_end(head_work *w, int64_t h0, int64_t n)
+{
+    const pt_head_args *a = w->a;
+    const int32_t *target = pt_view_ok(a->row_target) ? pt_at(a->row_target) : NULL;
+    size_t row = pt_view_row_bytes(a->w);
+#pragma omp parallel for schedule(static)
+    for (int64_t h = 0; h < n; h++) {
+        float *dx = pt_f32_row(a->dx, h0 + h), *word = w->word + omp_get_thread_num() * a->w.cols;
+        double total = 0;
+        for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) total += pt_f32_at(a->dlogp)[m];
+        float scale = (float)(-total * exp(w->ref[h] - w->max[h]) / w->sum[h]);
+        for (int64_t c = 0; c < a->w.cols; c++) dx[c] *= scale;
+        for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) {
+            float t = a->softcap > 0 ? w->target_z[m] * a->temperature / a->softcap : 0;
+            float g = pt_f32_at(a->dlogp)[m] / a->temperature * (1 - t * t);
+            PT_PICK(pt_vdequant)(a->w.type, (const uint8_t *)pt_at(a->w) + (size_t)target[m] * row, a->w.cols, word);
+            for (int64_t c = 0; c < a->w.cols; c++) dx[c] += g * word[c];
+        }
+    }
+}
+
+static pt_status forward_chunk(head_work *w, int64_t h0, int64_t n)
+{
+    const pt_head_args *a = w->a;
+    size_t elem = w->w.type == PT_BF16 ? 2 : 4;
+    int64_t ldw = w->w.in_place ? a->w.ld : a->w.cols;
+    for (int64_t b = 0; b < w->blocks; b++) {
+        int64_t v0 = b * VB, now = a->w.rows - v0 < VB ? a->w.rows - v0 : VB;
+        float *z = w->z + (w->keep ? b * w->rows * VB : 0);
+        const void *rows = pt_operand_rows(w->ctx, &w->w, v0, now, w->scratch);
+        pt_gemm_args g = {.type = w->w.type, .tb = true, .m = n, .n = now, .k = a->w.cols, .alpha = 1,
+                          .a = (const uint8_t *)w->x + (size_t)(h0 * w->ldx) * elem, .lda = w->ldx, .b = rows, .ldb = ldw, .c = z, .ldc = VB};
+        PT_RETURN(pt_gemm_run(pt_cpu_gemm(w->ctx), &g));
+#pragma omp parallel for schedule(static)
+        for (int64_t h = 0; h < n; h++) {
+            pt_head_part p;
+            PT_PICK(pt_vhead_part)(z + h * VB, now, a->softcap, a->temperature, &p);
+            merge(w, h, v0, now, z + h * VB, &p);
+            if (w->stream) stream_row(w, h0, h, b == 0, p.max, now, z + h * VB);
+        }
+        if (!w->stream) continue;
+        pt_gemm_args d = {.type = w->w.type, .m = n, .n = a->w.cols, .k = now, .alpha = 1, .a = elem == 2 ? (const void *)w->dz : z, .lda = VB,
+                          .b = rows, .ldb = ldw, .beta = b ? 1 : 0, .c = pt_f32_row(a->dx, h0), .ldc = a->dx.ld};
+        PT_RETURN(pt_gemm_run(pt_cpu_gemm(w->ctx), &d));
+    }
+    put_rows(w, h0, n);
+    if (w->stream) stream_end(w, h0, n);
     return PT_OK;
 }
 
@@ -179,7 +241,7 @@ pt_status pt_cpu_head(pt_ctx *ctx, const pt_head_args *a)
         int64_t n = a->x.rows - h < w.rows ? a->x.rows - h : w.rows;
         PT_RETURN(rows_of(&w, h, n, &at));
         PT_RETURN(forward_chunk(&w, h, n));
-        if (w.backward) PT_RETURN(backward_chunk(&w, h, n));
+        if (w.keep) PT_RETURN(backward_chunk(&w, h, n));
     }
     int products = 1 + (pt_view_ok(a->dx) ? 1 : 0) + (pt_view_ok(a->dw) ? 1 : 0);
     pt_prof_end(ctx, PT_PROF_HEAD, t0, 2.0 * products * (double)a->x.rows * (double)a->w.rows * (double)a->w.cols);

@@ -186,7 +186,7 @@ def main():
             print("PyTorch + PEFT are not installed for %s: only our figures (PYTHON=... chooses another)" % sys.executable)
         fixed = ["--shuffle_merged_datasets=false"]
         print("plain rows of about 512 tokens, 8 a step, f32")
-        ours = run_ours(a.ptrain, folder, plain_file, work, a.steps + 1, 640, "plain", fixed + ["--sample_packing=plain"])
+        ours = run_ours(a.ptrain, folder, plain_file, work, a.steps + 1, 640, "plain", fixed + ["--sample_packing=plain", "--micro_batch_size=2"])
         theirs = run_rival(folder, plain_file, a.steps, 2) if have_peft else None
         line("rows a second", ours["rows_s"], theirs and theirs["rows_s"], "rows/s", 1.8)
         line("peak memory", ours["gib"], theirs and theirs["gib"], "GiB")
