@@ -2,7 +2,8 @@
  *   z[h,:] = softcap(x[h,:] . w^T) / temperature;  lse[h] = log sum_v exp(z[h,v]);  logp[m] = z[row_head[m], row_target[m]] - lse[row_head[m]]
  *   dz[h,v] = sum over rows m of h: dlogp[m] * ([v = target_m] - p[h,v]);  dx += dz.w / temperature * softcap';  dw += dz^T x
  * One visit (forward and backward of a chunk together) when dlogp is known beforehand (linear objectives); else two calls.
- * Chunks: rows x vocabulary blocks; a quantised w is dequantised block by block. fp32 log-softmax. */
+ * Chunks: rows x vocabulary blocks; a quantised w is dequantised block by block. fp32 log-softmax. Without dw the CPU gathers dx by online
+ * softmax (Milakov and Gimelshein 2018, arXiv:1805.02867) while a block's logits are in cache. No output may alias an input. */
 #ifndef PT_KERNELS_HEAD_H
 #define PT_KERNELS_HEAD_H
 #include "kernels/ctx.h"

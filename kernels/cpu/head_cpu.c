@@ -10,7 +10,7 @@
 
 /* Chunks of rows; within a chunk, blocks of the vocabulary. The softmax works on what a product just wrote.
  * - forward alone, and forward with dx: every block's logits use the same memory. dx is gathered as attention gathers its output (online softmax):
- *   dx += exp(z - ref) . w_block, rescaled when a row's maximum outgrows its reference, divided by the sum at the end; the targets' own
+ *   dx += exp(z - ref) . w_block, rescaled when a row's maximum outgrows its reference, divided by the sum at the end; the targets'
  *   terms, rows of w, are added then. So logits never leave the cache, and w is read once a chunk.
  * - with dw: a chunk's logits stay (at most CHUNK_BYTES), block by block, and become gradients in place when the sums are known. */
 enum { CHUNK_BYTES = 48 << 20, MIN_ROWS = 16, MAX_ROWS = 1024, VB = 512 };
@@ -21,7 +21,7 @@ typedef struct head_work {
     const pt_head_args *a;
     pt_operand w;
     int64_t rows, blocks;    /* of a chunk */
-    bool stream, keep;        /* dx as the blocks come; all blocks kept for the backward */
+    bool stream, keep;       /* dx as the blocks come; all blocks kept for the backward */
     void *scratch;           /* [VB, C] of w when it is not in place */
     const void *x;           /* [Hd, C] operand */
     int64_t ldx;
@@ -118,10 +118,12 @@ static void put_rows(head_work *w, int64_t h0, int64_t n)
     }
 }
 
-/* Row h of a block's transformed logits becomes exp(z - ref) d softcap / temperature; dx follows when ref does. */
-static void stream_row(head_work *w, int64_t h0, int64_t h, bool first, float top, int64_t n, float *z)
+/* Row h of a block's transformed logits becomes exp(z - ref) d softcap / temperature; dx follows when ref does. Targets are left out: for them
+ * 1 - p is taken before anything is rounded (stream_end). */
+static void stream_row(head_work *w, int64_t h0, int64_t h, int64_t v0, float top, int64_t n, float *z)
 {
     const pt_head_args *a = w->a;
+    bool first = v0 == 0;
     if (first) w->ref[h] = top;
     if (top > w->ref[h] + OUTGROWN) {
         float *dx = pt_f32_row(a->dx, h0 + h), scale = expf(w->ref[h] - top);
@@ -129,7 +131,23 @@ static void stream_row(head_work *w, int64_t h0, int64_t h, bool first, float to
         w->ref[h] = top;
     }
     PT_PICK(pt_vhead_grad)(z, n, w->ref[h], 1, a->softcap, a->temperature);
+    const int32_t *target = pt_view_ok(a->row_target) ? pt_at(a->row_target) : NULL;
+    for (int64_t m = w->start[h]; m < w->start[h + 1]; m++)
+        if (target[m] >= v0 && target[m] < v0 + n) z[target[m] - v0] = 0;
     if (w->w.type == PT_BF16) PT_PICK(pt_vto_bf16)(z, n, w->dz + h * VB);
+}
+
+/* dL/dz of row m's target, for all of the head row's rows that aim at it; 0 when an earlier one has it. */
+static double target_grad(const head_work *w, int64_t h, int64_t m, double total)
+{
+    const int32_t *target = pt_at(w->a->row_target);
+    double aimed = 0;
+    for (int64_t k = w->start[h]; k < w->start[h + 1]; k++) {
+        if (target[k] != target[m]) continue;
+        if (k < m) return 0;
+        aimed += pt_f32_at(w->a->dlogp)[k];
+    }
+    return aimed - total * exp(w->target_z[m] - w->max[h]) / w->sum[h];
 }
 
 /* dx = sum over the row's m of dlogp (d z_target - sum_v p d z_v): scales the gathered sum and adds the targets' rows of w. */
@@ -147,7 +165,7 @@ static void stream_end(head_work *w, int64_t h0, int64_t n)
         for (int64_t c = 0; c < a->w.cols; c++) dx[c] *= scale;
         for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) {
             float t = a->softcap > 0 ? w->target_z[m] * a->temperature / a->softcap : 0;
-            float g = pt_f32_at(a->dlogp)[m] / a->temperature * (1 - t * t);
+            float g = (float)target_grad(w, h, m, total) / a->temperature * (1 - t * t);
             PT_PICK(pt_vdequant)(a->w.type, (const uint8_t *)pt_at(a->w) + (size_t)target[m] * row, a->w.cols, word);
             for (int64_t c = 0; c < a->w.cols; c++) dx[c] += g * word[c];
         }
@@ -171,7 +189,7 @@ static pt_status forward_chunk(head_work *w, int64_t h0, int64_t n)
             pt_head_part p;
             PT_PICK(pt_vhead_part)(z + h * VB, now, a->softcap, a->temperature, &p);
             merge(w, h, v0, now, z + h * VB, &p);
-            if (w->stream) stream_row(w, h0, h, b == 0, p.max, now, z + h * VB);
+            if (w->stream) stream_row(w, h0, h, v0, p.max, now, z + h * VB);
         }
         if (!w->stream) continue;
         pt_gemm_args d = {.type = w->w.type, .m = n, .n = a->w.cols, .k = now, .alpha = 1, .a = elem == 2 ? (const void *)w->dz : z, .lda = VB,
