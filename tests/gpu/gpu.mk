@@ -2,7 +2,7 @@
 # GPU_PLUGIN=emulated runs the same programs on the emulated device: it proves them, its times mean nothing.
 GPU_PLUGIN ?= cuda
 GPU_DIR   := $(BUILD)/gpu-$(GPU_PLUGIN)
-GPU_TESTS := kernels_stream kernels_dense kernels_sample kernels_attention_gpu model_device loop_device
+GPU_TESTS := kernels_stream kernels_sizes kernels_dense kernels_ranks kernels_sample kernels_attention_gpu model_device loop_device
 GPU_SO    := $(BUILD)/libptrain-$(GPU_PLUGIN).so
 ifeq ($(GPU_PLUGIN),cuda)
 GPU_INC   := -isystem $(CUDA_HOME)/include -Itests/emu
@@ -11,7 +11,7 @@ GPU_PROBE_DEPS :=
 else
 GPU_INC   := $(EMU_INC) -DGPU_EMULATED
 GPU_RT    :=
-GPU_PROBE_DEPS := $(GPU_SO)
+GPU_PROBE_DEPS := $(GPU_SO) $(call libs,kernels)
 endif
 GPU_CXX   := $(CXX) -std=c++17 -fopenmp -O2 -g $(EMU_WARN) $(GPU_INC) $(CPPFLAGS) -MMD -MP
 
