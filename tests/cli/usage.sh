@@ -68,7 +68,8 @@ check "generate without input" 2 "ptrain generate" "$ptrain" generate "$dir/tiny
 check "export of nothing" 2 "ptrain export" "$ptrain" export "$dir"
 check "export to an unknown form" 2 "must be one of" "$ptrain" export "$dir" --to onnx --out x
 check "score: no such model" 2 "neither a file nor a folder" "$ptrain" score "$dir/nowhere" --input "$dir/t.jsonl"
-shows "a run from random weights" "done: 1 steps" "$ptrain" "$dir/tiny.yaml"
+shows "a run from random weights" "done: 1 steps" "$ptrain" "$dir/tiny.yaml" --save_steps=1
+shows "resuming what is over" "nothing left to do: all 1 steps" "$ptrain" "$dir/tiny.yaml" --save_steps=1 --resume_from_checkpoint=auto
 shows "its folder" "model.safetensors" ls "$dir/run"
 n=$((n + 1))
 if [ "$(find "$dir" -mindepth 1 -name "*tmp-*" | wc -l)" -eq 0 ]; then echo "ok $n - nothing half-written is left"; else find "$dir" -mindepth 1 -name "*tmp-*"; echo "not ok $n - nothing half-written is left"; fi

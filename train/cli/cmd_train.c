@@ -38,9 +38,13 @@ static void say_result(const pt_config *cfg, const pt_train_result *r)
 {
     char took[32];
     pt_ui_duration(r->seconds, took);
-    printf("\ndone: %lld steps in %s", (long long)r->steps, took);
-    if (r->skipped) printf(", %lld skipped as not finite", (long long)r->skipped);
-    printf(", loss %.4f", r->loss);
+    if (isnan(r->loss) && !r->skipped) { /* resumed at its end */
+        printf("\nnothing left to do: all %lld steps were done before", (long long)r->steps);
+    } else {
+        printf("\ndone: %lld steps in %s", (long long)r->steps, took);
+        if (r->skipped) printf(", %lld skipped as not finite", (long long)r->skipped);
+        printf(", loss %.4f", r->loss);
+    }
     if (!isnan(r->eval_loss)) printf(", eval loss %.4f", r->eval_loss);
     printf("; peak memory %.2f GiB (planned %.2f)\n", (double)r->peak_rss / 0x1p30, (double)r->planned / 0x1p30);
     printf("saved in %s\n", r->output);
