@@ -61,6 +61,13 @@ static void test_bad_files(void **state)
         {BASE "lora_r: 4\nlora_r: 4\n", ":4:1: lora_r stands twice (first on line 3)"},
         {BASE "  lora_r: 4\n", "not valid YAML"},
         {"datasets: [{path: a, type: nonsense}]\n", "unknown data set type 'nonsense'"},
+        {"datasets: [x.jsonl, ~]\n", ":1:21: a data set is {path: FILE, type: TYPE}"},
+        {"datasets:\n  -\n", "a data set is {path: FILE, type: TYPE}"},
+        {"base_model: x\ndatasets: x.jsonl\nrl: dpo\n", ":2:11: objective dpo needs pairs"},
+        {"datasets: [{path: a, type: text, weight: 0}]\n", "weight is 0; it must lie from 1e-06 to 1000"},
+        {BASE "lora_target_modules: [q_proj]\ntarget_modules: [q_proj, k_proj]\n",
+         "target_modules: [q_proj, k_proj] disagrees with lora_target_modules: [q_proj] on line 3"},
+        {BASE "test_datasets: [{path: a}]\neval_dataset: [{path: b}]\n", "eval_dataset: [{path: b}] disagrees with test_datasets: [{path: a}]"},
         {"datasets: [{type: messages}]\n", ":1:12: this data set has no path"},
         {"datasets: [{path: a, flavour: b}]\n", "not flavour"},
         {"datasets: []\n", "datasets is an empty list"},
@@ -106,6 +113,48 @@ static void test_values_read(void **state)
     assert_string_equal(c->lora_target_modules[1], "v_proj");
     assert_int_equal(c->n_special_tokens, 1);
     assert_int_equal(c->saves_per_epoch, 2);
+    pt_config_free(c);
+}
+
+/* A bare path is a data set of messages; an empty type is axolotl's spelling of ready ids. */
+static void test_short_datasets(void **state)
+{
+    pt_config *c = load("base_model: x\ndatasets:\n  - a.jsonl\n  - path: b.jsonl\n    type:\nmax_steps: -1\n");
+    assert_int_equal(c->n_datasets, 2);
+    assert_string_equal(c->datasets[0].path, "a.jsonl");
+    assert_string_equal(c->datasets[0].type, "messages");
+    assert_string_equal(c->datasets[1].type, "");
+    assert_int_equal(c->max_steps, 0);
+    pt_config *again = load(c->yaml_text);
+    assert_string_equal(again->datasets[1].type, "");
+    pt_config_free(again);
+    pt_config_free(c);
+}
+
+/* Files that are not there are named with their place. */
+static void test_missing_files(void **state)
+{
+    static const struct { const char *yaml, *want; } cases[] = {
+        {"base_model: no.gguf\ndatasets: [a.jsonl]\n", ":1:1: base_model: no.gguf: no such file or folder"},
+        {"base_model: .\ndatasets:\n  - path: no.jsonl\n    type: text\n", ":3:5: datasets: no.jsonl: no such file or folder"},
+        {"base_model: .\ntokenizer: no.json\ndatasets: [.]\n", ":2:1: tokenizer: no.json: no such"},
+        {"base_model: .\nadapter: lora\nlora_model_dir: nodir\ndatasets: [.]\n", ":3:1: lora_model_dir: nodir: no such"},
+        {"base_model: .\ndatasets: [.]\ntest_datasets: [{path: ., type: rolebench, profiles: no}]\n", ":3:17: profiles: no: no such"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pt_config *c = load(cases[i].yaml);
+        assert_int_equal(pt_config_check_files(c), PT_EARG);
+        if (!strstr(pt_err_msg(), cases[i].want)) fail_msg("case %zu: '%s' has no '%s'", i, pt_err_msg(), cases[i].want);
+        pt_config_free(c);
+    }
+    pt_setting s = {"base_model", "other.gguf"};
+    pt_config *c = NULL;
+    assert_int_equal(pt_config_load(&c, write_yaml("base_model: .\ndatasets: [.]\n"), &s, 1), PT_OK);
+    assert_int_equal(pt_config_check_files(c), PT_EARG);
+    assert_string_equal(pt_err_msg(), "command line: base_model: other.gguf: no such file or folder");
+    pt_config_free(c);
+    c = load("base_model: .\ndatasets: ['*.jsonl', .]\n");
+    assert_int_equal(pt_config_check_files(c), PT_OK);
     pt_config_free(c);
 }
 
@@ -182,6 +231,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_files), cmocka_unit_test(test_values_read), cmocka_unit_test(test_yaml_reads_back),
+        cmocka_unit_test(test_short_datasets), cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_command_line_wins), cmocka_unit_test(test_notes), cmocka_unit_test(test_schema_is_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -25,6 +26,8 @@ typedef struct loader {
     seen seen[MAX_KEYS];
     int n_seen;
 } loader;
+
+static const char *const path_keys[3] = {"base_model", "tokenizer", "lora_model_dir"}; /* of path_line, path_column */
 
 static void *field(pt_config *c, size_t offset)
 {
@@ -51,6 +54,19 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
 static const char *node_text(const pt_ynode *n)
 {
     return n->kind == PT_YSCALAR ? n->text : "";
+}
+
+/* The whole of a value as one line, to compare two by and to show. */
+static pt_status flatten(const pt_ynode *n, pt_str *out)
+{
+    if (n->kind == PT_YSCALAR) return pt_str_puts(out, n->text);
+    PT_RETURN(pt_str_puts(out, n->kind == PT_YSEQ ? "[" : "{"));
+    for (size_t i = 0; i < n->n; i++) {
+        if (i) PT_RETURN(pt_str_puts(out, ", "));
+        if (n->kind == PT_YMAP) PT_RETURN(pt_str_printf(out, "%s: ", n->keys[i]));
+        PT_RETURN(flatten(n->items[i], out));
+    }
+    return pt_str_puts(out, n->kind == PT_YSEQ ? "]" : "}");
 }
 
 /* Notes that key k was set; an alias set before to another value is an error. The command line (line 0) wins silently over the file. */
@@ -182,9 +198,14 @@ static pt_status set_key(loader *l, const char *name, pt_place at, const pt_ynod
         bool adapter_empty = !strcmp(k->name, "adapter") && pt_yaml_is_null(v);
         if (pt_yaml_is_null(v) && !adapter_empty) return PT_OK;
         bool skip;
-        PT_RETURN(note_set(l, k, name, at, adapter_empty ? "none" : node_text(v), &skip));
-        if (skip) return PT_OK;
+        pt_str text = {0};
+        pt_status rc = adapter_empty ? pt_str_puts(&text, "none") : flatten(v, &text);
+        if (rc == PT_OK) rc = note_set(l, k, name, at, text.text, &skip);
+        pt_str_free(&text);
+        if (rc != PT_OK || skip) return rc;
         if (adapter_empty) return l->c->adapter = PT_ADAPTER_NONE, PT_OK;
+        for (int i = 0; i < 3; i++)
+            if (!strcmp(k->name, path_keys[i])) l->c->path_line[i] = at.line, l->c->path_column[i] = at.column;
         if (!strcmp(k->name, "lora_r")) l->c->lora_r_set = true;
         if (!strcmp(k->name, "lora_alpha")) l->c->lora_alpha_set = true;
         return assign(l->c, k, at.file, at, v);
@@ -222,6 +243,7 @@ static pt_status check(pt_config *c, const char *file)
 {
     pt_place at = {file, 0, 0};
     bool pairs = c->objective == PT_OBJ_DPO || c->objective == PT_OBJ_REWARD;
+    if (c->max_steps < 0) c->max_steps = 0; /* Hugging Face's "not given" */
     if (c->init.random && c->base_model) return pt_place_fail(at, "init: random and base_model exclude each other");
     if (c->init.random && !c->init.family) return pt_place_fail(at, "init: random needs model_config with a family and sizes");
     if (!c->init.random && c->init.family) return pt_place_fail(at, "model_config stands without init: random");
@@ -246,6 +268,30 @@ static pt_status check(pt_config *c, const char *file)
     }
     if (c->cache_dir) return PT_OK;
     return pt_path_join(&c->cache_dir, c->output_dir, "cache");
+}
+
+static pt_status check_path(const pt_config *c, int line, int column, const char *key, const char *path)
+{
+    if (!path || pt_file_exists(path) || pt_dir_exists(path) || access(path, F_OK) == 0) return PT_OK;
+    if (strpbrk(path, "*?[")) return PT_OK; /* the reader says what to do instead of patterns */
+    return pt_place_fail((pt_place){line > 0 && c->config_path ? c->config_path : "command line", line, column}, "%s: %s: no such file or folder", key, path);
+}
+
+static pt_status check_sets(const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        PT_RETURN(check_path(c, d[i].line, d[i].column, key, d[i].path));
+        PT_RETURN(check_path(c, d[i].line, d[i].column, "profiles", d[i].profiles));
+    }
+    return PT_OK;
+}
+
+pt_status pt_config_check_files(const pt_config *c)
+{
+    const char *const paths[3] = {c->base_model, c->tokenizer, c->lora_model_dir};
+    for (int i = 0; i < 3; i++) PT_RETURN(check_path(c, c->path_line[i], c->path_column[i], path_keys[i], paths[i]));
+    PT_RETURN(check_sets(c, "datasets", c->datasets, c->n_datasets));
+    return check_sets(c, "test_datasets", c->test_datasets, c->n_test_datasets);
 }
 
 static pt_status apply_map(loader *l, const pt_ynode *root, const char *file)

@@ -153,10 +153,10 @@ static pt_status dataset_key(const char *file, const pt_ynode *n, size_t i, pt_d
         {"path", &d->path}, {"type", &d->type}, {"split", &d->split}, {"field_messages", &d->field_messages}, {"field", &d->field_text},
         {"field_text", &d->field_text}, {"profiles", &d->profiles}, {"references", &d->references}, {"system_template", &d->system_template},
         {"message_field_role", &d->property_role}, {"message_field_content", &d->property_content}};
-    if (pt_yaml_is_null(v)) return PT_OK;
+    if (pt_yaml_is_null(v)) return strcmp(key, "type") ? PT_OK : pt_strdup(&d->type, ""); /* axolotl's empty type: ready ids */
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
         if (!strcmp(key, texts[k].name)) return pt_value_string(at, key, v, texts[k].field);
-    if (!strcmp(key, "weight")) return pt_value_number(at, key, v, 0, 1000, &d->weight);
+    if (!strcmp(key, "weight")) return pt_value_number(at, key, v, 1e-6, 1000, &d->weight);
     if (!strcmp(key, "message_property_mappings")) return mappings(file, v, d);
     if (!strcmp(key, "ds_type") && v->kind == PT_YSCALAR && (!strcmp(v->text, "json") || !strcmp(v->text, "jsonl"))) return PT_OK;
     if (!strcmp(key, "trust_remote_code") || !strcmp(key, "preprocess_shards") || pt_value_is_off(v)) return PT_OK;
@@ -168,11 +168,11 @@ static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d
 {
     pt_place at = {file, n->line, n->column};
     d->weight = 1;
-    d->line = n->line;
+    d->line = strcmp(file, "command line") ? n->line : 0; /* a place in the file, or none */
     d->column = n->column;
-    if (n->kind == PT_YSCALAR) return pt_value_string(at, "path", n, &d->path);
-    if (n->kind != PT_YMAP) return pt_place_fail(at, "a data set is {path: FILE, type: TYPE}");
-    for (size_t i = 0; i < n->n; i++) PT_RETURN(dataset_key(file, n, i, d));
+    if (n->kind == PT_YSEQ || pt_yaml_is_null(n)) return pt_place_fail(at, "a data set is {path: FILE, type: TYPE}");
+    if (n->kind == PT_YSCALAR) PT_RETURN(pt_value_string(at, "path", n, &d->path));
+    for (size_t i = 0; n->kind == PT_YMAP && i < n->n; i++) PT_RETURN(dataset_key(file, n, i, d));
     if (!d->path || !d->path[0]) return pt_place_fail(at, "this data set has no path");
     for (int i = 0; d->type && dataset_types[i]; i++)
         if (!strcmp(d->type, dataset_types[i])) return PT_OK;

@@ -62,5 +62,6 @@ typedef struct pt_config {
     char **special_tokens; size_t n_special_tokens; /* spellings that must be in the vocabulary already: refused otherwise */
     char *config_path;           /* the YAML file, NULL when none */
     int ddp_timeout, ddp_bucket_cap_mb; /* seconds, MiB; 0 = the defaults of train/dist */
+    int path_line[3], path_column[3]; /* where config_path names base_model, tokenizer, lora_model_dir; 0 = the command line */
 } pt_config;
 #endif
