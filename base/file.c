@@ -169,7 +169,10 @@ done:
 pt_status pt_outfile_open(pt_outfile *f, const char *path)
 {
     pt_status rc = PT_OK;
+    struct stat st;
     *f = (pt_outfile){.fd = -1};
+    PT_CHECK(stat(path, &st) != 0 || S_ISREG(st.st_mode), PT_EIO, "%s is %s: it is not replaced by a file", path,
+             S_ISDIR(st.st_mode) ? "a folder" : "a device or a pipe");
     PT_TRY(pt_strdup(&f->path, path));
     PT_TRY(pt_asprintf(&f->tmp, "%s.tmp-%ld", path, (long)getpid()));
     f->fd = open(f->tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "train/cli/open.h"
@@ -54,8 +55,15 @@ pt_status pt_sink_open(pt_sink *s, const char *path)
 {
     pt_status rc = PT_OK;
     *s = (pt_sink){.f = stdout};
+    struct stat st;
     if (!path || !strcmp(path, "-")) return PT_OK;
     PT_TRY(pt_strdup(&s->path, path));
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a device or a pipe is written to, never replaced */
+        PT_CHECK(!S_ISDIR(st.st_mode), PT_EARG, "--output %s is a folder", path);
+        s->f = fopen(path, "w");
+        PT_CHECK(s->f, PT_EIO, "cannot open %s: %s", path, strerror(errno));
+        return PT_OK;
+    }
     PT_TRY(pt_asprintf(&s->tmp, "%s.tmp-%ld", path, (long)getpid()));
     s->f = fopen(s->tmp, "w");
     PT_CHECK(s->f, PT_EIO, "cannot create %s: %s", s->tmp, strerror(errno));
@@ -75,10 +83,10 @@ pt_status pt_sink_row(pt_sink *s, json_t *row)
 pt_status pt_sink_commit(pt_sink *s)
 {
     if (!s->path) return fflush(s->f) ? pt_fail(PT_EIO, "cannot write to standard output") : PT_OK;
-    int bad = fflush(s->f) || fsync(fileno(s->f));
+    int bad = fflush(s->f) || (s->tmp && fsync(fileno(s->f)));
     bad = fclose(s->f) || bad;
     s->f = NULL;
-    if (bad || rename(s->tmp, s->path)) return pt_fail(PT_EIO, "cannot write %s: %s", s->path, strerror(errno));
+    if (bad || (s->tmp && rename(s->tmp, s->path))) return pt_fail(PT_EIO, "cannot write %s: %s", s->path, strerror(errno));
     free(s->tmp);
     s->tmp = NULL;
     return PT_OK;
