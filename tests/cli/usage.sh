@@ -64,6 +64,12 @@ check "broken GGUF" 1 "bad.gguf" "$ptrain" "$dir/bad.yaml"
 check "parquet: how to convert" 1 "d.parquet" "$ptrain" "$dir/parquet.yaml"
 check "broken row" 1 "broken.jsonl:2" "$ptrain" "$dir/broken.yaml"
 check "ids past the vocabulary" 2 "99" "$ptrain" "$dir/high.yaml"
+check "missing base: its place" 2 "missing.yaml:1:1: base_model: $dir/none.gguf: no such file or folder" "$ptrain" plan "$dir/missing.yaml"
+check "a bare path as data set" 2 "no tokenizer" "$ptrain" plan "$dir/tiny.yaml" --datasets="$dir/d.jsonl"
+check "an option of another command" 2 "--temperature has no effect on ptrain train; it goes with: chat generate" "$ptrain" "$dir/tiny.yaml" --temperature 3
+check "a single dash" 2 "unknown option -x" "$ptrain" plan -x
+check "a word that is no command" 2 "trian is no command" "$ptrain" trian "$dir/tiny.yaml"
+shows "help behind a command" "Memory by role" "$ptrain" plan --help
 check "generate without input" 2 "ptrain generate" "$ptrain" generate "$dir/tiny.yaml"
 check "export of nothing" 2 "ptrain export" "$ptrain" export "$dir"
 check "export to an unknown form" 2 "must be one of" "$ptrain" export "$dir" --to onnx --out x
@@ -71,6 +77,44 @@ check "score: no such model" 2 "neither a file nor a folder" "$ptrain" score "$d
 shows "a run from random weights" "done: 1 steps" "$ptrain" "$dir/tiny.yaml" --save_steps=1
 shows "resuming what is over" "nothing left to do: all 1 steps" "$ptrain" "$dir/tiny.yaml" --save_steps=1 --resume_from_checkpoint=auto
 shows "its folder" "model.safetensors" ls "$dir/run"
+# tokenize, score and eval take runs and models alike; what is no regular file is written to, not replaced
+tok=tests/golden/data/tok_bpe
+echo '{"text": "ab"}' >"$dir/text.jsonl"
+printf '%s\ntokenizer: %s\ndatasets: [%s/d.jsonl]\nchat_template: plain\n' "${tiny/vocab_size: 64/vocab_size: 4096}" "$tok" "$dir" |
+    sed "s|output_dir: .*|output_dir: $dir/words|" >"$dir/words.yaml"
+shows "a run with a tokenizer" "done: 1 steps" "$ptrain" "$dir/words.yaml"
+n=$((n + 1))
+if "$ptrain" tokenize "$dir/words" --input "$dir/text.jsonl" >"$dir/a" 2>"$dir/err" && "$ptrain" tokenize $tok --input "$dir/text.jsonl" >"$dir/b" && cmp "$dir/a" "$dir/b"; then
+    echo "ok $n - tokenize takes a run"
+else
+    sed 's/^/# /' "$dir/err"
+    echo "not ok $n - tokenize takes a run"
+fi
+n=$((n + 1))
+mkfifo "$dir/pipe"
+timeout 20 cat "$dir/pipe" >"$dir/through" &
+"$ptrain" tokenize $tok --input "$dir/text.jsonl" --output "$dir/pipe" 2>"$dir/err"
+if wait $! && [ -p "$dir/pipe" ] && cmp "$dir/through" "$dir/b"; then echo "ok $n - a pipe is written to"; else
+    sed 's/^/# /' "$dir/err"
+    echo "not ok $n - a pipe is written to"
+fi
+check "a folder as output" 2 "is a folder" "$ptrain" tokenize $tok --input "$dir/text.jsonl" --output "$dir"
+check "a device is not replaced" 1 "it is not replaced by a file" "$ptrain" export "$dir/words" --to gguf --out "$dir/pipe"
+check "eval of a model file reads it as a model" 1 "bad.gguf" "$ptrain" eval "$dir/bad.gguf" --test_datasets="[$dir/d.jsonl]"
+# a classifier scores by what it is: a run, the same files without the run around them, an adapter on its base
+echo '{"prompt_input_ids": [1, 2], "chosen_input_ids": [3, 4], "rejected_input_ids": [5, 6]}' >"$dir/pairs.jsonl"
+sed "s|t.jsonl|pairs.jsonl|; s|output_dir: .*|output_dir: $dir/reward|" "$dir/tiny.yaml" >"$dir/reward.yaml"
+echo "objective: reward" >>"$dir/reward.yaml"
+shows "a reward run" "done: 1 steps" "$ptrain" "$dir/reward.yaml"
+mkdir "$dir/classifier" "$dir/plain" && cp "$dir/reward/model.safetensors" "$dir/reward/config.json" "$dir/classifier" && cp "$dir/run/model.safetensors" "$dir/run/config.json" "$dir/plain"
+printf 'base_model: %s/plain\nadapter: lora\nobjective: reward\ndevice: cpu\noutput_dir: %s/judge\ndatasets: [{path: %s/pairs.jsonl, type: tokens}]\n' "$dir" "$dir" "$dir" >"$dir/judge.yaml"
+shows "a reward adapter" "done: 1 steps" "$ptrain" "$dir/judge.yaml"
+echo '{"input_ids": [1, 2, 3]}' >"$dir/ids.jsonl"
+for args in "$dir/reward" "$dir/classifier" "$dir/judge" "$dir/plain --adapter $dir/judge"; do
+    # shellcheck disable=SC2086
+    shows "score of ${args//$dir\//}" '"score":' "$ptrain" score $args --input "$dir/ids.jsonl"
+done
+shows "score of a language model" '"logprobs":' "$ptrain" score "$dir/plain" --input "$dir/ids.jsonl"
 n=$((n + 1))
 if [ "$(find "$dir" -mindepth 1 -name "*tmp-*" | wc -l)" -eq 0 ]; then echo "ok $n - nothing half-written is left"; else find "$dir" -mindepth 1 -name "*tmp-*"; echo "not ok $n - nothing half-written is left"; fi
 n=$((n + 1))

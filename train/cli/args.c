@@ -6,41 +6,55 @@
 #include "train/cli/schema.h"
 
 typedef enum opt_kind { OPT_TEXT, OPT_INT, OPT_NUMBER, OPT_U64, OPT_FLAG } opt_kind;
-typedef struct opt { const char *name; opt_kind kind; size_t offset; double min, max; } opt;
+typedef struct opt { const char *name, *commands; opt_kind kind; size_t offset; double min, max; } opt;
 
 #define OFF(f) offsetof(pt_cli, f)
+/* commands: those that the option changes; refused elsewhere, so that it is never taken without effect. */
 static const opt options[] = {
-    {"output", OPT_TEXT, OFF(output), 0, 0},      {"adapter", OPT_TEXT, OFF(adapter_dir), 0, 0},
-    {"input", OPT_TEXT, OFF(input), 0, 0},        {"prompt", OPT_TEXT, OFF(prompt), 0, 0},
-    {"role", OPT_TEXT, OFF(role), 0, 0},          {"to", OPT_TEXT, OFF(to), 0, 0},
-    {"out", OPT_TEXT, OFF(out), 0, 0},            {"type", OPT_TEXT, OFF(type), 0, 0},
-    {"system", OPT_TEXT, OFF(system), 0, 0},      {"sample", OPT_TEXT, OFF(sample), 0, 0},
-    {"max-new-tokens", OPT_INT, OFF(max_new_tokens), 1, 1 << 20}, {"top-k", OPT_INT, OFF(top_k), 0, 1 << 24},
-    {"temperature", OPT_NUMBER, OFF(temperature), 0, 100},        {"top-p", OPT_NUMBER, OFF(top_p), 0, 1},
-    {"min-p", OPT_NUMBER, OFF(min_p), 0, 1},      {"repetition-penalty", OPT_NUMBER, OFF(repetition_penalty), 0.01, 100},
-    {"seed", OPT_U64, OFF(seed), 0, 0},           {"raw", OPT_FLAG, OFF(raw), 0, 0},
-    {"markdown", OPT_FLAG, OFF(markdown), 0, 0},  {"base", OPT_FLAG, OFF(base_only), 0, 0},
-    {"profile", OPT_FLAG, OFF(profile), 0, 0},
-    {"text", OPT_FLAG, OFF(text_only), 0, 0},
+    {"output", "generate score tokenize eval", OPT_TEXT, OFF(output), 0, 0},
+    {"adapter", "chat generate score", OPT_TEXT, OFF(adapter_dir), 0, 0},
+    {"input", "generate score tokenize", OPT_TEXT, OFF(input), 0, 0},
+    {"prompt", "generate", OPT_TEXT, OFF(prompt), 0, 0},
+    {"role", "chat generate", OPT_TEXT, OFF(role), 0, 0},
+    {"to", "export", OPT_TEXT, OFF(to), 0, 0},
+    {"out", "export", OPT_TEXT, OFF(out), 0, 0},
+    {"type", "export", OPT_TEXT, OFF(type), 0, 0},
+    {"system", "chat generate", OPT_TEXT, OFF(system), 0, 0},
+    {"sample", "inspect", OPT_TEXT, OFF(sample), 0, 0},
+    {"max-new-tokens", "chat generate", OPT_INT, OFF(max_new_tokens), 1, 1 << 20},
+    {"top-k", "chat generate", OPT_INT, OFF(top_k), 0, 1 << 24},
+    {"temperature", "chat generate", OPT_NUMBER, OFF(temperature), 0, 100},
+    {"top-p", "chat generate", OPT_NUMBER, OFF(top_p), 1e-6, 1},
+    {"min-p", "chat generate", OPT_NUMBER, OFF(min_p), 0, 1},
+    {"repetition-penalty", "chat generate", OPT_NUMBER, OFF(repetition_penalty), 0.01, 100},
+    {"seed", "chat generate", OPT_U64, OFF(seed), 0, 0},
+    {"raw", "generate", OPT_FLAG, OFF(raw), 0, 0},
+    {"text", "generate", OPT_FLAG, OFF(text_only), 0, 0},
+    {"base", "chat generate score eval export", OPT_FLAG, OFF(base_only), 0, 0},
+    {"profile", "train", OPT_FLAG, OFF(profile), 0, 0},
+    {"markdown", "help", OPT_FLAG, OFF(markdown), 0, 0},
 };
-/* Commands whose --adapter is a folder and whose --seed is the sampler's, not the config's key. */
-static const char *const model_commands[] = {"chat", "generate", "score", NULL};
 
-static bool is_model_command(const char *command)
+static bool in_words(const char *words, const char *word)
 {
-    for (int i = 0; model_commands[i]; i++)
-        if (!strcmp(command, model_commands[i])) return true;
+    size_t n = strlen(word);
+    for (const char *p = words; (p = strstr(p, word)); p += n)
+        if ((p == words || p[-1] == ' ') && (p[n] == ' ' || !p[n])) return true;
     return false;
 }
 
-static const opt *find_option(const pt_cli *c, const char *name, size_t n)
+/* *out NULL: no option of this name, it may be a config key (adapter and seed are both: which one, the command says). */
+static pt_status find_option(const pt_cli *c, const char *name, size_t n, const opt **out)
 {
+    *out = NULL;
     for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
-        if (strlen(options[i].name) != n || strncmp(options[i].name, name, n)) continue;
-        bool shared = !strcmp(options[i].name, "adapter") || !strcmp(options[i].name, "seed");
-        return shared && !is_model_command(c->command) ? NULL : &options[i];
+        const opt *o = &options[i];
+        if (strlen(o->name) != n || strncmp(o->name, name, n)) continue;
+        if (in_words(o->commands, c->command)) *out = o;
+        else if (!pt_schema_find(o->name))
+            return pt_fail(PT_EARG, "--%s has no effect on ptrain %s; it goes with: %s", o->name, c->command, o->commands);
     }
-    return NULL;
+    return PT_OK;
 }
 
 static pt_status set_option(pt_cli *c, const opt *o, const char *value)
@@ -71,7 +85,8 @@ static pt_status long_option(pt_cli *c, const char *arg, int argc, char **argv, 
 {
     const char *name = arg + 2, *eq = strchr(name, '=');
     size_t n = eq ? (size_t)(eq - name) : strlen(name);
-    const opt *o = find_option(c, name, n);
+    const opt *o;
+    PT_RETURN(find_option(c, name, n, &o));
     if (o && o->kind == OPT_FLAG) {
         if (eq) return pt_fail(PT_EARG, "--%s takes no value", o->name);
         *(bool *)((char *)c + o->offset) = true;
@@ -107,11 +122,20 @@ pt_status pt_cli_parse(pt_cli *c, int argc, char **argv)
         if (!strcmp(argv[1], commands[k])) c->command = commands[k];
     if (c->command) i = 2;
     else if (argv[1][0] == '-') return pt_fail(PT_EARG, "the first word is a command or a config file, not %s; see `ptrain help`", argv[1]);
+    else if (argc > 2 && argv[2][0] != '-' && !strchr(argv[1], '.') && !strchr(argv[1], '/'))
+        return pt_fail(PT_EARG, "%s is no command; see `ptrain help`", argv[1]); /* ptrain trian my.yaml */
     else c->command = "train"; /* ptrain CONFIG */
     for (; i < argc; i++) {
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) { /* ptrain plan --help = ptrain help plan */
+            if (strcmp(c->command, "help")) c->args[0] = c->command, c->n_args = 1;
+            c->command = "help";
+            return PT_OK;
+        }
         if (!strncmp(argv[i], "--", 2) && argv[i][2]) {
             PT_RETURN(long_option(c, argv[i], argc, argv, &i));
         } else {
+            if (argv[i][0] == '-' && argv[i][1])
+                return pt_fail(PT_EARG, "unknown option %s; see `ptrain help %s`", argv[i], c->command);
             if (c->n_args == (int)(sizeof c->args / sizeof *c->args)) return pt_fail(PT_EARG, "too many arguments at %s", argv[i]);
             c->args[c->n_args++] = argv[i];
         }

@@ -97,7 +97,6 @@ pt_status pt_cmd_chat(pt_cli *c)
     PT_TRY(pt_cli_stops(c, &t.o, stops, &g));
     int limit = pt_source_config(t.o.base.source)->max_positions;
     if (limit > 0 && limit < room) room = limit;
-    PT_CHECK(g.max_new_tokens < room / 2 || c->max_new_tokens > 0, PT_EARG, "this model holds %d positions", room);
     if (g.max_new_tokens > room / 2) g.max_new_tokens = room / 2;
     room -= g.max_new_tokens;
     PT_TRY(pt_open_model(&t.o, room, 1, room + g.max_new_tokens + 1));
@@ -120,6 +119,7 @@ pt_status pt_cmd_chat(pt_cli *c)
         PT_TRY(answer(&t, &g, first, room));
         g.seed++; /* the same question twice need not give the same answer */
     }
+    if (pt_stop_signal) rc = pt_fail(PT_ESTOP, "stopped by signal %d", (int)pt_stop_signal);
 done:
     forget(&t, 0);
     free(t.m);

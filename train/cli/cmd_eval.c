@@ -15,7 +15,7 @@ typedef struct eval_run {
     pt_report report;
     pt_eval_texts texts[2];
     double *pair_logp[2];
-    bool live;
+    bool live, is_run;
 } eval_run;
 
 static void progress(void *user, const char *what, size_t done, size_t of)
@@ -27,11 +27,12 @@ static void progress(void *user, const char *what, size_t done, size_t of)
     fflush(stderr);
 }
 
-/* A config stands for its run; a run for itself. */
+/* A config stands for its run; a run, or a model (folder or GGUF file), for itself. */
 static pt_status find_run(pt_cli *c, char **run)
 {
     pt_config *cfg = NULL;
-    if (pt_dir_exists(c->args[0])) return pt_strdup(run, c->args[0]);
+    size_t n = strlen(c->args[0]);
+    if (pt_dir_exists(c->args[0]) || (n > 5 && !strcmp(c->args[0] + n - 5, ".gguf"))) return pt_strdup(run, c->args[0]);
     PT_RETURN(pt_config_load(&cfg, c->args[0], c->settings, (size_t)c->n_settings));
     pt_status rc = pt_strdup(run, cfg->output_dir);
     pt_config_free(cfg);
@@ -82,6 +83,7 @@ static pt_status measure_side(eval_run *e, pt_side side, int slot, const char *n
 static pt_status measure_all(eval_run *e)
 {
     PT_RETURN(pt_open_named(e->c, e->run, true, &e->o));
+    e->is_run = e->o.is_run;
     PT_RETURN(load_questions(e));
     if (e->o.reward) return measure_side(e, PT_AFTER, 0, e->run);
     if (e->o.adapter) {
@@ -135,7 +137,8 @@ static pt_status finish(eval_run *e)
     say_implicit(e);
     PT_TRY(say_answers(e));
     PT_TRY(pt_report_json(&e->report, &json));
-    PT_TRY(e->c->output ? pt_strdup(&path, e->c->output) : pt_path_join(&path, e->run, "eval.json"));
+    if (e->c->output) PT_TRY(pt_strdup(&path, e->c->output));
+    else PT_TRY(e->is_run ? pt_path_join(&path, e->run, "eval.json") : pt_strdup(&path, "-")); /* a model's folder is left alone */
     if (!strcmp(path, "-")) puts(json);
     else PT_TRY(pt_file_write_whole(path, json, strlen(json)));
     if (strcmp(path, "-")) printf("\nwrote %s\n", path);
@@ -154,7 +157,7 @@ pt_status pt_cmd_eval(pt_cli *c)
     pt_report_init(&e.report);
     PT_CHECK(c->n_args == 1, PT_EARG, "ptrain eval CONFIG|RUN");
     PT_TRY(find_run(c, &run));
-    PT_CHECK(pt_dir_exists(run), PT_EARG, "%s does not exist: train first (ptrain %s)", run, c->args[0]);
+    PT_CHECK(pt_dir_exists(run) || pt_file_exists(run), PT_EARG, "%s does not exist: train first (ptrain %s)", run, c->args[0]);
     e.run = run;
     PT_TRY(measure_all(&e));
     PT_TRY(finish(&e));

@@ -49,7 +49,7 @@ pt_status pt_cmd_doctor(pt_cli *c)
     printf("instructions   %s\n", pt_cpu_isa());
     pt_threads_set(pt_cores_available());
     PT_RETURN(pt_cpu_measure(&f32, &bf16));
-    printf("GEMM           f32 %.0f GF/s, bf16 %.0f GF/s: compute auto takes %s\n", f32, bf16, bf16 > f32 ? "bf16" : "f32");
+    printf("GEMM           f32 %.0f GF/s, bf16 %.0f GF/s: compute auto takes %s\n", f32, bf16, bf16 > 1.1 * f32 ? "bf16" : "f32");
     printf("ranks          %s\n", PT_WITH_MPI ? "MPI (mpirun -n N ptrain CONFIG), TCP (torchrun, srun)" : "TCP (torchrun, srun); built with WITH_MPI=0");
     printf("GPU driver     libcuda %s\n", library_state("libcuda.so.1"));
     printf("device cpu     yes\n");
@@ -92,6 +92,9 @@ static const topic topics[] = {
                  "Out: the row with response and finish_reason (stop | length).\n"},
     {"score", "ptrain score RUN|MODEL [--adapter DIR] --input F.jsonl\nRows of input_ids, messages or text; out: logprobs of tokens 2..n, nll, tokens.\n"},
     {"tokenize", "ptrain tokenize MODEL|tokenizer.json --input F.jsonl\nRows of text; out: input_ids. Added tokens are recognised; no BOS is added.\n"},
+    {"version", "ptrain version\nThe version alone.\n"},
+    {"doctor", "ptrain doctor\nWhat this machine and this build can do.\n"},
+    {"help", "ptrain help [COMMAND|KEY]\n"},
     {"export", "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type f32|f16|bf16|q8_0|...]\n"},
 };
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "train/cli/open.h"
 
 static pt_status ids_from_json(const pt_rows *r, json_t *list, int32_t vocab, pt_ids *out)
@@ -152,11 +153,27 @@ done:
     return rc;
 }
 
-static pt_status open_tokenizer(const char *path, pt_tokenizer **tok)
+static pt_status open_tokenizer(pt_cli *c, const char *path, pt_tokenizer **tok)
 {
+    pt_status rc = PT_OK;
+    pt_config *cfg = NULL;
+    char *yaml = NULL;
     size_t n = strlen(path);
     if (n > 5 && !strcmp(path + n - 5, ".gguf")) return pt_source_vocabulary(path, tok);
-    return pt_tok_open(tok, path);
+    PT_TRY(pt_path_join(&yaml, path, "config.yaml"));
+    if (!pt_file_exists(yaml)) {
+        PT_TRY(pt_tok_open(tok, path));
+        goto done;
+    }
+    PT_TRY(pt_config_load(&cfg, yaml, c->settings, (size_t)c->n_settings)); /* a RUN: the tokenizer that it was trained with */
+    const char *from = cfg->tokenizer ? cfg->tokenizer : cfg->base_model;
+    PT_CHECK(from, PT_EARG, "%s was trained on ids, without a tokenizer", path);
+    n = strlen(from);
+    PT_TRY(n > 5 && !strcmp(from + n - 5, ".gguf") ? pt_source_vocabulary(from, tok) : pt_tok_open(tok, from));
+done:
+    pt_config_free(cfg);
+    free(yaml);
+    return rc;
 }
 
 pt_status pt_cmd_tokenize(pt_cli *c)
@@ -168,7 +185,7 @@ pt_status pt_cmd_tokenize(pt_cli *c)
     pt_ids ids = {0};
     json_t *row = NULL;
     PT_CHECK(c->n_args == 1 && c->input, PT_EARG, "ptrain tokenize MODEL|tokenizer.json --input F.jsonl");
-    PT_TRY(open_tokenizer(c->args[0], &tok));
+    PT_TRY(open_tokenizer(c, c->args[0], &tok));
     PT_TRY(pt_rows_open(&rows, c->input));
     PT_TRY(pt_sink_open(&sink, c->output));
     for (;;) {

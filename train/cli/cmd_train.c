@@ -12,7 +12,8 @@
 static pt_status need_config(pt_cli *c, pt_config **cfg)
 {
     if (c->n_args != 1) return pt_fail(PT_EARG, "ptrain %s takes one config file; see `ptrain help %s`", c->command, c->command);
-    return pt_config_load(cfg, c->args[0], c->settings, (size_t)c->n_settings);
+    PT_RETURN(pt_config_load(cfg, c->args[0], c->settings, (size_t)c->n_settings));
+    return pt_config_check_files(*cfg);
 }
 
 static pt_status open_comm(const pt_config *cfg, pt_comm **comm)
@@ -48,8 +49,31 @@ static void say_result(const pt_config *cfg, const pt_train_result *r)
     if (!isnan(r->eval_loss)) printf(", eval loss %.4f", r->eval_loss);
     printf("; peak memory %.2f GiB (planned %.2f)\n", (double)r->peak_rss / 0x1p30, (double)r->planned / 0x1p30);
     printf("saved in %s\n", r->output);
-    if (cfg->objective == PT_OBJ_SFT || cfg->objective == PT_OBJ_DPO)
-        printf("next: ptrain eval %s | ptrain chat %s | ptrain export %s --to gguf-lora --out FILE\n", r->output, r->output, r->output);
+    if (cfg->objective != PT_OBJ_SFT && cfg->objective != PT_OBJ_DPO) return;
+    printf("next: ");
+    if (cfg->n_test_datasets) printf("ptrain eval %s | ", r->output);
+    printf("ptrain chat %s | ptrain export %s --to %s --out FILE\n", r->output, r->output, cfg->adapter == PT_ADAPTER_NONE ? "gguf" : "gguf-lora");
+}
+
+/* A word of a shell command. */
+static void say_quoted(const char *text)
+{
+    putchar('\'');
+    for (; *text; text++) *text == '\'' ? (void)fputs("'\\''", stdout) : (void)putchar(*text);
+    putchar('\'');
+}
+
+/* The command that goes on: with the settings of this one, since they are in no file that it names. */
+static void say_stopped(const pt_cli *c, const pt_train_result *r)
+{
+    printf("\nstopped by signal %d after step %lld; everything is in %s\ngo on with: ptrain %s", (int)pt_stop_signal, (long long)r->steps, r->output,
+           c->args[0]);
+    for (int i = 0; i < c->n_settings; i++) {
+        if (!strcmp(c->settings[i].key, "resume_from_checkpoint")) continue;
+        printf(" --%s=", c->settings[i].key);
+        say_quoted(c->settings[i].value);
+    }
+    printf(" --resume_from_checkpoint=auto\n");
 }
 
 /* --profile: seconds and rates op by op; what the ops do not cover is loading, objectives, and the moves between them. */
@@ -86,9 +110,7 @@ pt_status pt_cmd_train(pt_cli *c)
     pt_ui_break(&ui);
     if (rc == PT_OK && comm->rank == 0 && c->profile) say_profile(&result);
     if (rc == PT_OK && comm->rank == 0) say_result(cfg, &result);
-    if (rc == PT_ESTOP && comm->rank == 0)
-        printf("\nstopped by signal %d after step %lld; everything is in %s\ngo on with: ptrain %s --resume_from_checkpoint=auto\n", (int)pt_stop_signal,
-               (long long)result.steps, result.output, c->args[0]);
+    if (rc == PT_ESTOP && comm->rank == 0) say_stopped(c, &result);
     if (rc != PT_OK && rc != PT_ESTOP && comm->size > 1) rc = leave_together(comm, rc);
 done:
     if (comm) comm->close(comm);

@@ -38,6 +38,7 @@ int main(int argc, char **argv)
     pt_log_set_sink(show_note, NULL);
     pt_status rc = pt_cli_parse(&c, argc, argv);
     struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    if (rc == PT_OK && !strcmp(c.command, "chat")) sa.sa_flags = 0; /* a signal ends the wait for a line */
     if (rc == PT_OK && (!strcmp(c.command, "train") || !strcmp(c.command, "chat"))) {
         sigaction(SIGINT, &sa, NULL);
         sigaction(SIGTERM, &sa, NULL);

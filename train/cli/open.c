@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "checkpoints/peft.h"
 
 /* A RUN says what to open: the adapter in it on the base of its config.yaml, or its own full weights. */
 static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
@@ -57,6 +58,20 @@ static pt_status config_of_model(pt_cli *c, const char *path, pt_opened *o)
     return rc;
 }
 
+/* A classifier scores, whether a folder of ours or someone else's, or an adapter on any base. */
+static pt_status find_reward(const pt_cli *c, pt_opened *o)
+{
+    pt_status rc = PT_OK;
+    pt_peft *p = NULL;
+    if (!o->is_run && !o->adapter) o->reward = pt_source_has(o->base.source, "score.weight");
+    if (!c->adapter_dir) return PT_OK;
+    PT_TRY(pt_peft_read(&p, c->adapter_dir));
+    o->reward = p->task_type && !strcmp(p->task_type, "SEQ_CLS");
+done:
+    pt_peft_free(p);
+    return rc;
+}
+
 pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o)
 {
     pt_status rc = PT_OK;
@@ -71,7 +86,11 @@ pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o)
         o->adapter = NULL;
         PT_TRY(pt_strdup(&o->adapter, c->adapter_dir));
     }
-    PT_TRY(pt_setup_base(o->cfg, NULL, chat, &o->base));
+    rc = pt_setup_base(o->cfg, NULL, chat, &o->base);
+    if (rc != PT_OK && o->is_run)
+        pt_fail_prefix(rc, "%s (its config.yaml names the base; --base_model=PATH says where it is now)", path);
+    PT_TRY(rc);
+    PT_TRY(find_reward(c, o));
     PT_TRY(pt_setup_device(o->cfg, NULL, NULL, NULL, &o->ctx, NULL, NULL));
 done:
     free(yaml);

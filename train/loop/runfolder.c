@@ -99,10 +99,9 @@ static pt_status remove_earlier(const char *dir)
     PT_TRY(remove_files(dir, own, &files));
     PT_TRY(remove_events(dir));
     if (files + checkpoints)
-        pt_log(PT_LOG_WARN,
-               "%s held an earlier run: its %zu file%s and %zu checkpoint%s were replaced (resume_from_checkpoint: auto would "
-               "go on from it)",
-               dir, files, files == 1 ? "" : "s", checkpoints, checkpoints == 1 ? "" : "s");
+        pt_log(PT_LOG_WARN, "%s held an earlier run: its %zu file%s and %zu checkpoint%s were replaced%s", dir, files,
+               files == 1 ? "" : "s", checkpoints, checkpoints == 1 ? "" : "s",
+               checkpoints ? " (resume_from_checkpoint: auto would have gone on from them)" : "");
 done:
     free(model);
     free(metrics);

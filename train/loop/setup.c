@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "checkpoints/peft.h"
 #include "train/model/families.h"
 
@@ -81,6 +82,16 @@ static bool is_gguf(const char *path)
     return n > 5 && !strcmp(path + n - 5, ".gguf");
 }
 
+/* A model folder that a command works on may have weights alone: ids need no tokenizer. A broken or foreign one is still refused. */
+static bool weights_alone(const pt_config *cfg, const pt_source *s)
+{
+    char *path = NULL;
+    if (cfg->n_datasets || pt_source_is_gguf(s) || !pt_dir_exists(pt_source_path(s))) return false;
+    bool alone = pt_path_join(&path, pt_source_path(s), "tokenizer.json") == PT_OK && !pt_file_exists(path);
+    free(path);
+    return alone;
+}
+
 static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
 {
     static const char *const ids_only[] = {"tokens", "", NULL};
@@ -91,7 +102,7 @@ static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
         return rc;
     }
     rc = pt_source_tokenizer(b->source, &b->tok);
-    if (rc != PT_OK && all_of(cfg, ids_only)) { /* files of ids need no tokenizer */
+    if (rc != PT_OK && (all_of(cfg, ids_only) || weights_alone(cfg, b->source))) { /* files of ids need no tokenizer */
         pt_err_clear();
         b->tok = NULL;
         rc = PT_OK;
