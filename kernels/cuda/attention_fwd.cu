@@ -26,7 +26,8 @@ template <int D> struct shape {
     static constexpr size_t bytes = (size_t)(own + 2 * stage) * sizeof(bf16);
 };
 
-/* One tile of keys for the warp's rows. max, sum: of rows g and g + 8; sum is the lane's share. k, v: the lane's addresses. */
+/* One tile of keys for the warp's rows. max, sum: of rows g and g + 8; max is that of s * scale2, sum the lane's share. k, v:
+ * the lane's addresses. */
 template <int D, bool MASKED, typename L>
 PT_DEV void add_tile(float o[D / 8][4], float max[2], float sum[2], L q, const bf16 *k, const bf16 *v, float scale2,
                      const pt_tile_list &l, const pt_token row[2], int k0)
@@ -59,9 +60,9 @@ PT_DEV void add_tile(float o[D / 8][4], float max[2], float sum[2], L q, const b
         float top = fmaxf(s[0][2 * r], s[0][2 * r + 1]);
 #pragma unroll
         for (int j = 1; j < N / 8; j++) top = fmaxf(top, fmaxf(s[j][2 * r], s[j][2 * r + 1]));
-        top = fmaxf(max[r], row_max(top));
-        shift[r] = MASKED && top == -INFINITY ? 0.0f : top * scale2; /* a row that has seen no key yet */
-        shrink[r] = ex2_approx(max[r] * scale2 - shift[r]);
+        top = fmaxf(max[r], row_max(top) * scale2);
+        shift[r] = MASKED && top == -INFINITY ? 0.0f : top; /* a row that has seen no key yet */
+        shrink[r] = ex2_approx(max[r] - shift[r]); /* no product in it that could be fused: exactly 1 while max stays */
         max[r] = top;
         sum[r] *= shrink[r];
     }
@@ -154,8 +155,8 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads)
     store_rows<D, WIDE>(o, 1.0f / total[0], 1.0f / total[1], out + b.lo * a.ld_o, out + b.hi * a.ld_o, in_lo, in_hi, a.dim);
     if (a.lse && lane_id() % 4 == 0) {
         float *lse = a.lse + head * a.ld_lse;
-        if (in_lo) lse[b.lo] = max[0] * a.scale + logf(total[0]);
-        if (in_hi) lse[b.hi] = max[1] * a.scale + logf(total[1]);
+        if (in_lo) lse[b.lo] = max[0] * PT_LN2 + logf(total[0]);
+        if (in_hi) lse[b.hi] = max[1] * PT_LN2 + logf(total[1]);
     }
 }
 
