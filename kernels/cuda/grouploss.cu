@@ -1,4 +1,5 @@
-/* Losses of groups: kernels/cuda/grouploss.h. One block does all: a batch has thousands of rows, and every step needs the one before. */
+/* Losses of groups: kernels/cuda/grouploss.h. One block does all: a batch has thousands of rows, and every step needs the one
+ * before. */
 #include "base/loss_dpo.h"
 #include "base/loss_reward.h"
 #include "base/loss_sft.h"
@@ -6,7 +7,8 @@
 
 #include "kernels/cuda/grouploss.h"
 
-namespace {
+namespace
+{
 constexpr int BLOCK = 512;
 
 struct loss_job {
@@ -37,7 +39,8 @@ template <int KIND> __global__ void __launch_bounds__(BLOCK) pair_loss_k(loss_jo
     PT_SHARED(float, part, [BLOCK]);
     for (int64_t g = warp_id(); g < j.groups; g += BLOCK / 32) {
         double s = 0;
-        for (int32_t k = j.start[g] + lane_id(); k < j.start[g + 1]; k += 32) s += (double)j.weight[k] * (double)j.value[j.rows[k]];
+        for (int64_t k = j.start[g] + lane_id(); k < j.start[g + 1]; k += 32)
+            s += (double)j.weight[k] * (double)j.value[j.rows[k]];
         s = warp_sum(s);
         if (lane_id() == 0) j.sum[g] = (float)s;
     }
@@ -48,7 +51,8 @@ template <int KIND> __global__ void __launch_bounds__(BLOCK) pair_loss_k(loss_jo
         int32_t c = j.chosen[p], r = j.rejected[p];
         double w = (j.pair_weight ? (double)j.pair_weight[p] : 1.0) / j.norm, loss, dc, dr;
         if constexpr (KIND == PT_LOSS_DPO) {
-            pt_dpo_pair d = pt_loss_dpo((double)j.sum[c], (double)j.sum[r], j.ref ? (double)j.ref[c] : 0.0, j.ref ? (double)j.ref[r] : 0.0, j.beta);
+            pt_dpo_pair d = pt_loss_dpo((double)j.sum[c], (double)j.sum[r], j.ref ? (double)j.ref[c] : 0.0,
+                                        j.ref ? (double)j.ref[r] : 0.0, j.beta);
             loss = d.loss, dc = d.dchosen, dr = d.drejected;
         } else {
             pt_reward_pair d = pt_loss_reward((double)j.sum[c], (double)j.sum[r], j.margin ? (double)j.margin[p] : 0.0);
@@ -96,10 +100,25 @@ extern "C" pt_status pt_cuda_group_loss(pt_ctx *ctx, const pt_group_loss_args *a
     PT_RETURN(pt_take(&ws, &dsum, (size_t)a->sum.cols * sizeof(float)));
     pt_ws_done(&ws);
     if (ctx->dry || a->value.cols == 0) return PT_OK;
-    loss_job j = {pt_ptr<double>(a->loss), pt_ptr<float>(a->dvalue), pt_ptr<float>(a->sum), dsum, pt_ptr<float>(a->pair_loss),
-                  pt_ptr<float>(a->value), pt_ptr<float>(a->weight), pt_ptr<float>(a->ref), pt_ptr<float>(a->margin), pt_ptr<float>(a->pair_weight),
-                  pt_ptr<int32_t>(a->start), pt_ptr<int32_t>(a->rows), pt_ptr<int32_t>(a->chosen), pt_ptr<int32_t>(a->rejected),
-                  a->value.cols, a->sum.cols, a->chosen.cols, a->beta, a->norm};
+    loss_job j = {pt_ptr<double>(a->loss),
+                  pt_ptr<float>(a->dvalue),
+                  pt_ptr<float>(a->sum),
+                  dsum,
+                  pt_ptr<float>(a->pair_loss),
+                  pt_ptr<float>(a->value),
+                  pt_ptr<float>(a->weight),
+                  pt_ptr<float>(a->ref),
+                  pt_ptr<float>(a->margin),
+                  pt_ptr<float>(a->pair_weight),
+                  pt_ptr<int32_t>(a->start),
+                  pt_ptr<int32_t>(a->rows),
+                  pt_ptr<int32_t>(a->chosen),
+                  pt_ptr<int32_t>(a->rejected),
+                  a->value.cols,
+                  a->sum.cols,
+                  a->chosen.cols,
+                  a->beta,
+                  a->norm};
     if (a->kind == PT_LOSS_SFT) return pt_launch(sft_loss_k, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), j);
     if (a->kind == PT_LOSS_DPO) return pt_launch(pair_loss_k<PT_LOSS_DPO>, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), j);
     return pt_launch(pair_loss_k<PT_LOSS_REWARD>, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), j);

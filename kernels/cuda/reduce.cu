@@ -2,8 +2,9 @@
  * Bytes at least: sumsq 4n; clip a few; group_sum 12 bytes an entry (rows, weight, value). */
 #include "kernels/cuda/reduce.cuh"
 
-namespace {
-/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
+namespace
+{
+/* ---- kernels ---- */
 constexpr int BLOCK = 256, STEP = 4096, MAX_PARTS = 1024, GROUP_WARPS = 4;
 
 /* part[b] = sum of squares of steps b, b + gridDim.x, ... of STEP elements */
@@ -51,19 +52,19 @@ __global__ void clip_k(float *s, double *acc, float max_norm)
 
 /* A warp per group. */
 __global__ void __launch_bounds__(32 * GROUP_WARPS)
-group_sum_k(float *sum, const float *value, const int32_t *start, const int32_t *rows, const float *weight, int64_t groups)
+    group_sum_k(float *sum, const float *value, const int32_t *start, const int32_t *rows, const float *weight, int64_t groups)
 {
     int64_t g = (int64_t)blockIdx.x * GROUP_WARPS + warp_id();
     if (g >= groups) return; /* whole warps */
     double s = 0;
-    for (int32_t k = start[g] + lane_id(); k < start[g + 1]; k += 32) s += (double)weight[k] * (double)value[rows[k]];
+    for (int64_t k = start[g] + lane_id(); k < start[g + 1]; k += 32) s += (double)weight[k] * (double)value[rows[k]];
     s = warp_sum(s);
     if (lane_id() == 0) sum[g] = (float)s;
 }
 
 /* A thread per row of values. */
-__global__ void __launch_bounds__(BLOCK)
-group_bcast_k(float *dvalue, int64_t m, const float *dsum, const int32_t *start, const int32_t *rows, const float *weight, int64_t groups)
+__global__ void __launch_bounds__(BLOCK) group_bcast_k(float *dvalue, int64_t m, const float *dsum, const int32_t *start,
+                                                       const int32_t *rows, const float *weight, int64_t groups)
 {
     PT_SHARED(int32_t, row, [BLOCK]);
     PT_SHARED(float, part, [BLOCK]);
@@ -77,16 +78,18 @@ extern "C" pt_status pt_cuda_group_sum(pt_ctx *ctx, const pt_group_sum_args *a)
 {
     PT_RETURN(pt_check_group("group_sum", a->sum, a->value, a->start, a->rows, a->weight));
     if (ctx->dry || a->sum.cols == 0) return PT_OK;
-    return pt_launch(group_sum_k, dim3((unsigned)pt_ceil_div(a->sum.cols, GROUP_WARPS)), dim3(32 * GROUP_WARPS), 0, pt_stream(ctx), pt_ptr<float>(a->sum),
-                     pt_ptr<float>(a->value), pt_ptr<int32_t>(a->start), pt_ptr<int32_t>(a->rows), pt_ptr<float>(a->weight), a->sum.cols);
+    return pt_launch(group_sum_k, dim3((unsigned)pt_ceil_div(a->sum.cols, GROUP_WARPS)), dim3(32 * GROUP_WARPS), 0,
+                     pt_stream(ctx), pt_ptr<float>(a->sum), pt_ptr<float>(a->value), pt_ptr<int32_t>(a->start),
+                     pt_ptr<int32_t>(a->rows), pt_ptr<float>(a->weight), a->sum.cols);
 }
 
 extern "C" pt_status pt_cuda_group_bcast(pt_ctx *ctx, const pt_group_bcast_args *a)
 {
     PT_RETURN(pt_check_group("group_bcast", a->dsum, a->dvalue, a->start, a->rows, a->weight));
     if (ctx->dry || a->dvalue.cols == 0) return PT_OK;
-    return pt_launch(group_bcast_k, dim3((unsigned)pt_ceil_div(a->dvalue.cols, BLOCK)), dim3(BLOCK), 0, pt_stream(ctx), pt_ptr<float>(a->dvalue),
-                     a->dvalue.cols, pt_ptr<float>(a->dsum), pt_ptr<int32_t>(a->start), pt_ptr<int32_t>(a->rows), pt_ptr<float>(a->weight), a->dsum.cols);
+    return pt_launch(group_bcast_k, dim3((unsigned)pt_ceil_div(a->dvalue.cols, BLOCK)), dim3(BLOCK), 0, pt_stream(ctx),
+                     pt_ptr<float>(a->dvalue), a->dvalue.cols, pt_ptr<float>(a->dsum), pt_ptr<int32_t>(a->start),
+                     pt_ptr<int32_t>(a->rows), pt_ptr<float>(a->weight), a->dsum.cols);
 }
 
 extern "C" pt_status pt_cuda_sumsq(pt_ctx *ctx, const pt_sumsq_args *a)
@@ -100,7 +103,8 @@ extern "C" pt_status pt_cuda_sumsq(pt_ctx *ctx, const pt_sumsq_args *a)
     pt_ws_done(&ws);
     if (ctx->dry || n == 0) return PT_OK;
     bool wide = ((uintptr_t)a->x.buf->base + a->x.off) % 16 == 0;
-    PT_RETURN(pt_launch(sumsq_part_k, dim3((unsigned)parts), dim3(BLOCK), 0, pt_stream(ctx), part, pt_ptr<float>(a->x), n, wide));
+    PT_RETURN(
+        pt_launch(sumsq_part_k, dim3((unsigned)parts), dim3(BLOCK), 0, pt_stream(ctx), part, pt_ptr<float>(a->x), n, wide));
     return pt_launch(sumsq_sum_k, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), pt_ptr<double>(a->acc), part, (int)parts);
 }
 
@@ -108,5 +112,6 @@ extern "C" pt_status pt_cuda_clip(pt_ctx *ctx, const pt_clip_args *a)
 {
     PT_RETURN(pt_check_clip(a));
     if (ctx->dry) return PT_OK;
-    return pt_launch(clip_k, dim3(1), dim3(32), 0, pt_stream(ctx), pt_ptr<float>(a->scalars), pt_ptr<double>(a->acc), a->max_norm);
+    return pt_launch(clip_k, dim3(1), dim3(32), 0, pt_stream(ctx), pt_ptr<float>(a->scalars), pt_ptr<double>(a->acc),
+                     a->max_norm);
 }

@@ -3,16 +3,16 @@
 #define PT_KERNELS_CUDA_REDUCE_CUH
 #include "kernels/cuda/op_args.cuh"
 
-/* sum over k with rows[k] = mine of weight[k]*dsum[group of k], in order of k: every thread looks through all entries, a tile of shared memory
- * (row, part: THREADS each) at a time; no atomics. All THREADS of the block call. */
+/* sum over k with rows[k] = mine of weight[k]*dsum[group of k], in order of k: every thread looks through all entries, a tile
+ * of shared memory (row, part: THREADS each) at a time; no atomics. All THREADS of the block call. */
 template <int THREADS>
-PT_DEV double pt_group_spread(int64_t mine, const float *dsum, const int32_t *start, const int32_t *rows, const float *weight, int64_t groups,
-                              int32_t *row, float *part)
+PT_DEV double pt_group_spread(int64_t mine, const float *dsum, const int32_t *start, const int32_t *rows, const float *weight,
+                              int64_t groups, int32_t *row, float *part)
 {
     double s = 0;
-    int32_t end = start[groups];
-    for (int32_t k0 = start[0]; k0 < end; k0 += THREADS) {
-        int32_t k = k0 + (int32_t)threadIdx.x;
+    int64_t end = start[groups];
+    for (int64_t k0 = start[0]; k0 < end; k0 += THREADS) {
+        int64_t k = k0 + threadIdx.x;
         __syncthreads();
         row[threadIdx.x] = -1;
         part[threadIdx.x] = 0;
