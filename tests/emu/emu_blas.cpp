@@ -109,8 +109,22 @@ void multiply(const float *a, const float *b, float *c, size_t m, size_t n, size
 
 struct job { desc d; layout la, lb, lc, lo; const void *a, *b, *c; void *out; void *ws; size_t ws_bytes; float alpha, beta; };
 
+/* Sampled launches (EMU_SAMPLE) are of a size that no product here would end: only the extents are looked at. */
+void extent(const void *p, const layout *l, const char *who)
+{
+    size_t es = size_of(l->type), len = l->order == CUBLASLT_ORDER_ROW ? l->cols : l->rows,
+           n = l->order == CUBLASLT_ORDER_ROW ? l->rows : l->cols;
+    emu_need_dev(who, p, ((n - 1) * (size_t)l->ld + len) * es);
+}
+
 void run_job(const job &j)
 {
+    if (emu_set.sample > 0) {
+        extent(j.a, &j.la, "cublasLtMatmul (A)");
+        extent(j.b, &j.lb, "cublasLtMatmul (B)");
+        extent(j.out, &j.lo, "cublasLtMatmul (D)");
+        return;
+    }
     size_t m = j.lo.rows, n = j.lo.cols, k = j.d.ta == CUBLAS_OP_N ? j.la.cols : j.la.rows;
     for (int batch = 0; batch < j.lo.batch; batch++) {
         touch(j.a, &j.la, batch, EMU_READ, "cublasLtMatmul (A)");

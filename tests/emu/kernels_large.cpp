@@ -1,6 +1,8 @@
 /* Launches of the size of an 8B model over long streams: offsets beyond 2^31 elements and 2^32 bytes. Memory is sparse, of each
- * launch the first, the last and a few blocks between run (EMU_SAMPLE): the check build sees an index that wraps as an access
- * outside of its tensor, as an overflow of int, or as a page of another block. Products (cuBLASLt) are left out. */
+ * launch the first, the last and a few blocks between run (EMU_SAMPLE): the check build sees an index that wraps as an overflow
+ * of int, as an access outside of its tensor (below each lies a freed hole as wide as a wrapped index reaches), or as an end of
+ * an output that nobody wrote. Of products (cuBLASLt) only the extents of the operands are looked at.
+ * Not here, for nothing in them grows with the stream: clip; group_loss (one block, which takes a batch's rows in a loop). */
 #include "kernels_op.h"
 
 #include <sys/wait.h>
@@ -16,38 +18,46 @@ static pt_ctx ctx;
 static pt_buf bufs[32];
 static int n_bufs;
 
-static pt_view big(pt_dtype t, int64_t rows, int64_t cols)
+/* 2^31 elements of f32: below a tensor, an address that a negative int leads to. */
+static const size_t HOLE = (size_t)1 << 33;
+
+static pt_view spread(pt_dtype t, int64_t rows, int64_t cols, int64_t ld)
 {
     pt_buf *b = &bufs[n_bufs++];
-    b->bytes = kt_row_bytes(t, cols) * (size_t)rows;
+    b->bytes = kt_row_bytes(t, ld) * (size_t)(rows - 1) + kt_row_bytes(t, cols);
+    cudaFree(emu_malloc_sparse(HOLE));
     b->base = (unsigned char *)emu_malloc_sparse(b->bytes);
     if (!b->base) _exit(77); /* AddressSanitizer leaves too few addresses */
-    return pt_view{b, 0, t, rows, cols, cols};
+    return pt_view{b, 0, t, rows, cols, ld};
 }
-/* An output: its first and last 16 bytes must be other ones afterwards. A wrapped index that lands inside of the tensor is seen
- * so. */
-enum { MARK = 0xA5, MARKED = 16 };
-static pt_view outs[8];
-static int n_outs;
-static unsigned char *end_of(pt_view v, int last)
+static pt_view big(pt_dtype t, int64_t rows, int64_t cols)
 {
-    return v.buf->base + (last ? v.buf->bytes - MARKED : 0);
+    return spread(t, rows, cols, cols);
 }
+/* 16 bytes of an output that must be other ones afterwards. A wrapped index that lands inside of the tensor is seen so. */
+enum { MARK = 0xA5, MARKED = 16 };
+static unsigned char *marks[16];
+static int n_marks;
+static void mark(pt_view v, int64_t row, int64_t col)
+{
+    unsigned char *at = v.buf->base + kt_row_bytes(v.type, row * v.ld + col);
+    marks[n_marks++] = at;
+    cudaMemset(at, MARK, MARKED);
+}
+/* An output whose first and last 16 bytes are marked. */
 static pt_view out(pt_dtype t, int64_t rows, int64_t cols)
 {
-    pt_view v = outs[n_outs++] = big(t, rows, cols);
-    for (int last = 0; last < 2; last++) cudaMemset(end_of(v, last), MARK, MARKED);
+    pt_view v = big(t, rows, cols);
+    mark(v, 0, 0);
+    mark(v, rows - 1, cols - MARKED / (int64_t)pt_dtype_get(t)->bytes);
     return v;
 }
-static bool written(pt_view v)
+static bool written(const unsigned char *at)
 {
-    unsigned char h[MARKED], mark[MARKED];
-    memset(mark, MARK, sizeof mark);
-    for (int last = 0; last < 2; last++) {
-        cudaMemcpy(h, end_of(v, last), MARKED, cudaMemcpyDeviceToHost);
-        if (memcmp(h, mark, sizeof h) == 0) return false;
-    }
-    return true;
+    unsigned char h[MARKED], same[MARKED];
+    memset(same, MARK, sizeof same);
+    cudaMemcpy(h, at, MARKED, cudaMemcpyDeviceToHost);
+    return memcmp(h, same, sizeof h) != 0;
 }
 /* n numbers that rise to most. */
 static pt_view list(int64_t n, int64_t most)
@@ -61,6 +71,7 @@ static pt_view list(int64_t n, int64_t most)
 }
 
 /* The op in a process of its own; its dry run says how much workspace it needs. */
+static pt_compute compute = PT_COMPUTE_BF16;
 template <typename A, typename Fill> static void sampled(const char *name, pt_status (*op)(pt_ctx *, const A *), Fill fill)
 {
     fflush(NULL);
@@ -68,7 +79,7 @@ template <typename A, typename Fill> static void sampled(const char *name, pt_st
     if (pid == 0) {
         A a = {};
         emu_setting("SAMPLE", "4");
-        if (pt_cuda_open(&ctx, PT_COMPUTE_BF16) != PT_OK) _exit(3);
+        if (pt_cuda_open(&ctx, compute) != PT_OK) _exit(3);
         fill(a);
         cudaDeviceSynchronize();
         ctx.dry = true, ctx.workspace_need = 0;
@@ -79,15 +90,15 @@ template <typename A, typename Fill> static void sampled(const char *name, pt_st
         if (rc == PT_OK) rc = op(&ctx, &a);
         cudaDeviceSynchronize();
         if (rc != PT_OK) fprintf(stderr, "%s: %s\n", name, pt_err_msg());
-        for (int i = 0; i < n_outs && rc == PT_OK; i++)
-            if (!written(outs[i])) _exit(5);
+        for (int i = 0; i < n_marks && rc == PT_OK; i++)
+            if (!written(marks[i])) fprintf(stderr, "%s: mark %d\n", name, i), _exit(5);
         _exit(rc != PT_OK ? 2 : emu_launch_count() == before ? 4 : 0);
     }
     int st;
     assert_int_equal(waitpid(pid, &st, 0), pid);
     int code = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
     if (code == 77) return;
-    if (code == 5) fail_msg("%s: the ends of an output are not written", name);
+    if (code == 5) fail_msg("%s: marked places of an output are not written", name);
     if (code != 0) fail_msg("%s: exit %d", name, code);
 }
 #define SAMPLED(op, type, ...) sampled<type>(#op, pt_cuda_##op, [](type &a) { __VA_ARGS__; })
@@ -150,10 +161,144 @@ static void test_decode(void **)
             a.max_len = LEN; a.n_heads = 32; a.n_kv = 8; a.dim = 128; a.scale = 0.1f);
 }
 
+/* ---- attention ---- */
+/* Documents of one stream: the first ones short, so that blocks are cheap; LAST tokens in the last, so that its blocks have the
+ * most tiles and are launched first. Documents start 56 tokens behind the start of a tile: every block of queries but those of
+ * the first 64 tokens sees two tiles or more, so these are launched last, and of tiles of keys the stream's last one. */
+enum : int64_t { TOKENS = 64 * 1100 + 60, FIRST = 56 + 192, STEP = 192, LAST_FROM = FIRST + STEP * 358, DOCS = 360 };
+static pt_forest *documents(int32_t tokens, int32_t docs, int32_t first, int32_t step)
+{
+    pt_forest_caps caps = {tokens, docs};
+    pt_forest *f = NULL;
+    int32_t *v = (int32_t *)malloc(((size_t)docs * 3 + 1 + (size_t)tokens) * 4), *start = v, *parent = v + docs + 1;
+    int32_t *end = parent + docs, *pos = end + docs;
+    for (int32_t d = 0; d <= docs; d++) start[d] = d == 0 ? 0 : d == docs ? tokens : first + (d - 1) * step;
+    for (int32_t d = 0; d < docs; d++) {
+        parent[d] = -1, end[d] = start[d + 1];
+        for (int32_t i = start[d]; i < start[d + 1]; i++) pos[i] = i - start[d];
+    }
+    pt_forest_desc desc = {tokens, docs, start, parent, end, pos, 0};
+    if (pt_cuda_forest_new(&ctx, &f, &caps) != PT_OK || pt_cuda_forest_set(&ctx, f, &desc) != PT_OK) _exit(6);
+    free(v);
+    return f;
+}
+/* Rows of a wide fused buffer: the last ones begin beyond 2^31 elements; lse likewise. */
+enum : int64_t { WIDE_LD = 32768, LSE_LD = 71000000, HD = 4096, KD = 1024 };
+static_assert((TOKENS - 60) * WIDE_LD > INT32_MAX && 31 * LSE_LD > INT32_MAX, "offsets pass 2^31 elements");
+static pt_view fused(int64_t cols)
+{
+    return spread(ctx.act, TOKENS, cols, WIDE_LD);
+}
+static int64_t piece(void)
+{
+    return MARKED / (int64_t)pt_dtype_get(ctx.act)->bytes;
+}
+/* What the first and the last block of queries write: the last tile's first rows, and the first 64 tokens' last. */
+static pt_view mark_queries(pt_view v)
+{
+    mark(v, TOKENS - 60, 0);
+    mark(v, 63, HD - piece());
+    return v;
+}
+/* Of keys: the tile that the last document begins in, and the last tile. */
+static pt_view mark_keys(pt_view v)
+{
+    mark(v, LAST_FROM / 64 * 64, 0);
+    mark(v, TOKENS - 1, KD - piece());
+    return v;
+}
+static void fill_attention(pt_attention_args &a)
+{
+    a.q = fused(HD), a.k = fused(KD), a.v = fused(KD), a.o = mark_queries(fused(HD));
+    a.lse = spread(PT_F32, 32, TOKENS, LSE_LD);
+    mark(a.lse, 0, TOKENS - 60);
+    mark(a.lse, 31, 60);
+    a.forest = documents(TOKENS, DOCS, FIRST, STEP);
+    a.n_heads = 32, a.n_kv = 8, a.dim = 128, a.scale = 0.1f;
+}
+static void fill_attention_bwd(pt_attention_bwd_args &a)
+{
+    a.q = fused(HD), a.k = fused(KD), a.v = fused(KD), a.o = fused(HD), a.dout = fused(HD);
+    a.lse = spread(PT_F32, 32, TOKENS, LSE_LD);
+    a.dq = mark_queries(fused(HD)), a.dk = mark_keys(fused(KD)), a.dv = mark_keys(fused(KD));
+    a.forest = documents(TOKENS, DOCS, FIRST, STEP);
+    a.n_heads = 32, a.n_kv = 8, a.dim = 128, a.scale = 0.1f;
+}
+static void test_attention(void **)
+{
+    for (pt_compute c : {PT_COMPUTE_BF16, PT_COMPUTE_F32}) {
+        compute = c;
+        sampled<pt_attention_args>("attention", pt_cuda_attention, fill_attention);
+        sampled<pt_attention_bwd_args>("attention_bwd", pt_cuda_attention_bwd, fill_attention_bwd);
+    }
+    compute = PT_COMPUTE_BF16;
+    /* lse and the pass for dq's {lse, delta}, dense: 2^31 numbers and pairs only with far more heads than an 8B model has */
+    SAMPLED(attention_bwd, pt_attention_bwd_args, enum {H = 65536, M = 33000}; a.q = big(PT_BF16, M, 2 * H);
+            a.k = big(PT_BF16, M, H / 4); a.v = big(PT_BF16, M, H / 4); a.o = a.dout = a.q; a.dq = big(PT_BF16, M, 2 * H);
+            a.dk = big(PT_BF16, M, H / 4); a.dv = big(PT_BF16, M, H / 4); a.lse = big(PT_F32, H, M);
+            a.forest = documents(M, M / 64, 64, 64); a.n_heads = H; a.n_kv = H / 8; a.dim = 2; a.scale = 1);
+}
+
+/* ---- head ---- */
+/* A chunk's logits stay below 2^28 bytes; what grows with the stream are x, dx and the rows' own numbers. */
+static void test_head(void **)
+{
+    enum : int64_t { ROWS = 2300, LD = 1 << 20 };
+    static_assert((ROWS - 1) * LD > INT32_MAX, "rows of x and dx begin beyond 2^31 elements");
+    for (pt_dtype w : {PT_BF16, PT_Q8_0})
+        sampled<pt_head_args>("head", pt_cuda_head, [w](pt_head_args &a) {
+            a.x = spread(PT_BF16, ROWS, C, LD), a.dx = spread(PT_BF16, ROWS, C, LD), a.w = big(w, V, C);
+            a.logp = out(PT_F32, 1, ROWS), a.lse = big(PT_F32, 1, ROWS), a.entropy = big(PT_F32, 1, ROWS);
+            a.argmax = big(PT_I32, 1, ROWS), a.row_head = list(ROWS, ROWS - 1), a.row_target = list(ROWS, V - 1);
+            a.dlogp = big(PT_F32, 1, ROWS), a.temperature = 1;
+        });
+}
+
+/* ---- groups ---- */
+static void put(pt_view v, int64_t at, int32_t x)
+{
+    cudaMemcpy(v.buf->base + 4 * at, &x, 4, cudaMemcpyHostToDevice);
+}
+static void test_groups(void **)
+{
+    /* as many entries and values as int counts; the last group ends with the last of both */
+    enum : int64_t { M = INT32_MAX, G = 64 };
+    SAMPLED(group_sum, pt_group_sum_args, a.sum = out(PT_F32, 1, G); a.value = big(PT_F32, 1, M);
+            a.start = big(PT_I32, 1, G + 1); for (int g = 0; g <= G; g++) put(a.start, g, (int32_t)(M - (G - g) * 50));
+            a.rows = big(PT_I32, 1, M); a.weight = big(PT_F32, 1, M); put(a.rows, M - 1, (int32_t)(M - 1)));
+    SAMPLED(group_bcast, pt_group_bcast_args, a.dvalue = out(PT_F32, 1, M); a.dsum = big(PT_F32, 1, G);
+            a.start = big(PT_I32, 1, G + 1); for (int g = 0; g <= G; g++) put(a.start, g, (int32_t)(M - (G - g) * 50));
+            a.rows = big(PT_I32, 1, M); a.weight = big(PT_F32, 1, M));
+    SAMPLED(sumsq, pt_sumsq_args, a.acc = big(PT_F64, 1, 1); a.x = big(PT_F32, 1, PARAMS));
+}
+
+/* ---- products' own kernels, sampling ---- */
+static void test_products(void **)
+{
+    enum : int64_t {
+        TALL = 160000,
+        BY_32 = 32 * 18432
+    }; /* BY_32: the last of the blocks that step over rows has the last row */
+    SAMPLED(linear, pt_linear_args, a.y = out(PT_BF16, BY_32, F); a.x = big(PT_BF16, BY_32, 64); a.w = big(PT_BF16, F, 64);
+            a.b = big(PT_F32, 1, F); cudaMemset(a.b.buf->base, 0x3f, a.b.buf->bytes)); /* bias_k */
+    SAMPLED(linear, pt_linear_args, a.y = out(PT_BF16, 1, V * 6); a.x = big(PT_BF16, 1, C); a.w = big(PT_BF16, V * 6, C));
+    SAMPLED(linear, pt_linear_args, a.y = out(PT_BF16, 1, V * 8); a.x = big(PT_BF16, 1, C); a.w = big(PT_Q4_K, V * 8, C));
+    SAMPLED(linear_bwd_w, pt_linear_bwd_w_args, a.db = big(PT_F32, 1, F); a.dw = big(PT_F32, F, 64);
+            a.dy = big(PT_BF16, TALL, F); a.x = big(PT_BF16, TALL, 64)); /* column_sum_k */
+    SAMPLED(linear_bwd_x, pt_linear_bwd_x_args, a.dx = big(PT_BF16, 64, F); a.dy = big(PT_BF16, 64, TALL);
+            a.w = big(PT_Q8_0, TALL, F)); /* dequant_k */
+    SAMPLED(embed_bwd, pt_embed_bwd_args, a.dw = big(PT_F32, V * 5, C); a.dy = big(PT_BF16, N / 8, C);
+            a.tokens = list(N / 8, V * 5 - 1); a.scale = 1);
+    SAMPLED(sample, pt_sample_args, static uint64_t zero[64]; a.logits = spread(PT_F32, 64, 1000, 35000000);
+            a.token = big(PT_I32, 1, 64); a.seen = spread(PT_I32, 64, 100, 35000000); a.stream = zero; a.position = zero;
+            a.temperature = 1; a.top_k = 40; a.top_p = 0.9f; a.repetition_penalty = 1.1f);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_moves),
-                                       cmocka_unit_test(test_parameters), cmocka_unit_test(test_lora),
-                                       cmocka_unit_test(test_decode)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows), cmocka_unit_test(test_moves),  cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_lora), cmocka_unit_test(test_decode), cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_head), cmocka_unit_test(test_groups), cmocka_unit_test(test_products)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
