@@ -2,7 +2,8 @@
  * Bytes at least: 28 n (p, m, v read and written, g read). */
 #include "kernels/cuda/op_args.cuh"
 
-namespace {
+namespace
+{
 constexpr int BLOCK = 256, STEPS = 4;
 
 struct adam {
@@ -55,8 +56,17 @@ extern "C" pt_status pt_cuda_adamw(pt_ctx *ctx, const pt_adamw_args *a)
     PT_RETURN(pt_check_adamw(a));
     int64_t n = a->p.cols;
     if (ctx->dry || n == 0) return PT_OK;
-    adam k = {pt_ptr<float>(a->p), pt_ptr<float>(a->m), pt_ptr<float>(a->v), pt_ptr<float>(a->g), pt_ptr<float>(a->scalars), n,
-              a->lr, a->beta1, a->beta2, a->eps, a->weight_decay};
+    adam k = {pt_ptr<float>(a->p),
+              pt_ptr<float>(a->m),
+              pt_ptr<float>(a->v),
+              pt_ptr<float>(a->g),
+              pt_ptr<float>(a->scalars),
+              n,
+              a->lr,
+              a->beta1,
+              a->beta2,
+              a->eps,
+              a->weight_decay};
     if (pt_steps(a->p, 4) && pt_steps(a->m, 4) && pt_steps(a->v, 4) && pt_steps(a->g, 4))
         return pt_launch(adamw_k<4>, dim3((unsigned)pt_ceil_div(n, 4 * BLOCK * STEPS)), dim3(BLOCK), 0, pt_stream(ctx), k);
     return pt_launch(adamw_k<1>, dim3((unsigned)pt_ceil_div(n, BLOCK * STEPS)), dim3(BLOCK), 0, pt_stream(ctx), k);

@@ -1,5 +1,6 @@
 # The CUDA plugins.
-#   make cuda      libptrain-cuda.so by nvcc, against the real libraries, for every supported chip; a line says so where there is no nvcc
+#   make cuda      libptrain-cuda.so by nvcc, against the real libraries, for every supported chip; a line says so where there
+#                  is no nvcc
 #   make emulated  libptrain-emulated.so: the same sources on the emulated device (tests/emu), for device: emulated
 # A plugin takes base/ and kernels/*.c from the program (kernels/plugin.h).
 NVCC      ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc 2>/dev/null))
@@ -17,21 +18,23 @@ CUDA_OBJ  := $(patsubst %.cu,$(CUDA_DIR)/%.o,$(CUDA_SRC))
 
 $(CUDA_DIR)/%.o: %.cu
 	@mkdir -p $(@D)
-	$(say) $@; $(NVCC) -std=c++17 $(NVCCFLAGS) $(NVCC_WARN) -Xcompiler -fPIC,-fno-exceptions,-ffp-contract=off $(CUDA_GEN) -I. -D_GNU_SOURCE \
-	  -MD -MP -MF $(@:.o=.d) -c $< -o $@
+	$(say) $@; $(NVCC) -std=c++17 $(NVCCFLAGS) $(NVCC_WARN) -Xcompiler -fPIC,-fno-exceptions,-ffp-contract=off $(CUDA_GEN) \
+	  -I. -D_GNU_SOURCE -MD -MP -MF $(@:.o=.d) -c $< -o $@
 -include $(CUDA_OBJ:.o=.d)
 
 $(BUILD)/libptrain-cuda.so: $(CUDA_OBJ)
 	$(say) $@; $(NVCC) -shared -cudart shared $^ -L$(CUDA_HOME)/lib64 -Xlinker -rpath=$(CUDA_HOME)/lib64 -lcublasLt -o $@
 
 $(BUILD)/libptrain-emulated.so: $(patsubst %.cu,$(BUILD)/emu-plain/%.cu.o,$(CUDA_SRC)) $(BUILD)/emu-plain/libemu.a
-	$(say) $@; $(CXX) -shared -fopenmp $(filter %.o,$^) -Wl,--whole-archive $(BUILD)/emu-plain/libemu.a -Wl,--no-whole-archive -ldl -lm -o $@
+	$(say) $@; $(CXX) -shared -fopenmp $(filter %.o,$^) -Wl,--whole-archive $(BUILD)/emu-plain/libemu.a -Wl,--no-whole-archive \
+	  -ldl -lm -o $@
 
 # What a plugin lacks, the program must have: every pt_ name that it does not define is in the program's dynamic table.
 $(BUILD)/.%-symbols: $(BUILD)/libptrain-%.so $(BUILD)/ptrain
 	@nm -D --undefined-only $< | grep -o ' pt_[a-z0-9_]*' | sort -u > $@.need
 	@nm -D --defined-only $(BUILD)/ptrain | grep -o ' pt_[a-z0-9_]*' | sort -u > $@.have
-	@comm -23 $@.need $@.have > $@.lack; if [ -s $@.lack ]; then echo "error: $< needs what the program lacks (kernels/plugin.c):"; cat $@.lack; exit 1; fi
+	@comm -23 $@.need $@.have > $@.lack
+	@if [ -s $@.lack ]; then echo "error: $< needs what the program lacks (kernels/plugin.c):"; cat $@.lack; exit 1; fi
 	@touch $@
 
 # Tests of the program itself run it on the emulated device.
@@ -55,4 +58,5 @@ endif
 emulated: ## the emulated device as a plugin: build/libptrain-emulated.so (device: emulated)
 	@$(MAKE) --no-print-directory ptrain
 	@$(MAKE) --no-print-directory -j$(NPROC) $(BUILD)/.emulated-symbols
-	@cp -f $(BUILD)/libptrain-emulated.so build/libptrain-emulated.so.new && mv -f build/libptrain-emulated.so.new build/libptrain-emulated.so
+	@cp -f $(BUILD)/libptrain-emulated.so build/libptrain-emulated.so.new
+	@mv -f build/libptrain-emulated.so.new build/libptrain-emulated.so

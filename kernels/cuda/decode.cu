@@ -1,8 +1,10 @@
-/* Decode attention on the device: kernels/attention.h (pt_decode_args). A block takes a sequence, a KV head, GROUP of its query heads and RANGE keys;
- * a second kernel joins the ranges in order. Softmax in f32. Bytes at least: the sequence's keys and values once, 4*K*D*len/2*e. */
+/* Decode attention on the device: kernels/attention.h (pt_decode_args). A block takes a sequence, a KV head, GROUP of its query
+ * heads and RANGE keys; a second kernel joins the ranges in order. Softmax in f32. Bytes at least: the sequence's keys and
+ * values once, 4*K*D*len/2*e. */
 #include "kernels/cuda/op_args.cuh"
 
-namespace {
+namespace
+{
 constexpr int WARPS = 4, BLOCK = 32 * WARPS, RANGE = 256, GROUP = 8, MAX_DIM = 256;
 
 template <typename T> struct decode {
@@ -16,7 +18,10 @@ template <typename T> struct decode {
     bool wide;
 };
 
-template <typename T> PT_DEV int first_key(const decode<T> &a, int len) { return a.window > 0 && len > a.window ? len - a.window : 0; }
+template <typename T> PT_DEV int first_key(const decode<T> &a, int len)
+{
+    return a.window > 0 && len > a.window ? len - a.window : 0;
+}
 
 /* Two numbers side by side, in one load where they are aligned to it. */
 PT_DEV void load2(const bf16 *p, bool wide, float *o)
@@ -44,13 +49,15 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) decode_k(decode<T
     PT_SHARED(float, qs, [GROUP * MAX_DIM]);
     PT_SHARED(float, ps, [GROUP * RANGE]);
     PT_SHARED(float, os, [WARPS * GROUP * 64]);
-    int per = a.heads / a.n_kv, sets = (per + GROUP - 1) / GROUP, kv = (int)blockIdx.y / sets, g0 = (int)blockIdx.y % sets * GROUP;
+    int per = a.heads / a.n_kv, sets = (per + GROUP - 1) / GROUP, kv = (int)blockIdx.y / sets,
+        g0 = (int)blockIdx.y % sets * GROUP;
     int groups = per - g0 < GROUP ? per - g0 : GROUP, lane = lane_id(), warp = warp_id();
     int64_t b = blockIdx.z;
     int len = a.lens[b], from = first_key(a, len) + (int)blockIdx.x * RANGE, n = len - from < RANGE ? len - from : RANGE;
     if (n <= 0) return; /* the whole block */
     int64_t head0 = (int64_t)kv * per + g0;
-    const T *k = a.k + (b * a.max_len + from) * a.ld_k + (int64_t)kv * a.dim, *v = a.v + (b * a.max_len + from) * a.ld_v + (int64_t)kv * a.dim;
+    const T *k = a.k + (b * a.max_len + from) * a.ld_k + (int64_t)kv * a.dim,
+            *v = a.v + (b * a.max_len + from) * a.ld_v + (int64_t)kv * a.dim;
     for (int i = (int)threadIdx.x; i < GROUP * MAX_DIM; i += BLOCK) {
         int g = i / MAX_DIM, d = i % MAX_DIM;
         qs[i] = g < groups && d < a.dim ? a.scale * to_f(a.q[b * a.ld_q + (head0 + g) * a.dim + d]) : 0.0f;
@@ -89,7 +96,8 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) decode_k(decode<T
             a.sum[at] = sum;
         }
     }
-    for (int d0 = 0; d0 < a.dim; d0 += 64) { /* 64 features at a time: warps split the keys, then their sums are added in order */
+    for (int d0 = 0; d0 < a.dim;
+         d0 += 64) { /* 64 features at a time: warps split the keys, then their sums are added in order */
         float o[GROUP][2];
         int d = d0 + 2 * lane;
 #pragma unroll
@@ -137,10 +145,29 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) decode_join_k(dec
 
 template <typename T> pt_status run(pt_ctx *ctx, const pt_decode_args *a, float *part, float *top, float *sum, int ranges)
 {
-    decode<T> k = {pt_ptr<T>(a->o), pt_ptr<T>(a->q), pt_ptr<T>(a->k), pt_ptr<T>(a->v), part, top, sum, pt_ptr<int32_t>(a->lens), a->o.ld, a->q.ld,
-                   a->k.ld, a->v.ld, a->max_len, a->n_heads, a->n_kv, a->dim, a->window, ranges, a->scale, pt_steps(a->k, 2) && pt_steps(a->v, 2)};
+    decode<T> k = {pt_ptr<T>(a->o),
+                   pt_ptr<T>(a->q),
+                   pt_ptr<T>(a->k),
+                   pt_ptr<T>(a->v),
+                   part,
+                   top,
+                   sum,
+                   pt_ptr<int32_t>(a->lens),
+                   a->o.ld,
+                   a->q.ld,
+                   a->k.ld,
+                   a->v.ld,
+                   a->max_len,
+                   a->n_heads,
+                   a->n_kv,
+                   a->dim,
+                   a->window,
+                   ranges,
+                   a->scale,
+                   pt_steps(a->k, 2) && pt_steps(a->v, 2)};
     int sets = (a->n_heads / a->n_kv + GROUP - 1) / GROUP;
-    dim3 grid((unsigned)ranges, (unsigned)(a->n_kv * sets), (unsigned)a->q.rows), join((unsigned)a->n_heads, (unsigned)a->q.rows);
+    dim3 grid((unsigned)ranges, (unsigned)(a->n_kv * sets), (unsigned)a->q.rows),
+        join((unsigned)a->n_heads, (unsigned)a->q.rows);
     PT_RETURN(pt_launch(decode_k<T>, grid, dim3(BLOCK), 0, pt_stream(ctx), k));
     return pt_launch(decode_join_k<T>, join, dim3(BLOCK), 0, pt_stream(ctx), k);
 }
@@ -152,9 +179,11 @@ extern "C" pt_status pt_cuda_decode_attention(pt_ctx *ctx, const pt_decode_args 
     if (!(a->scale > 0 && a->scale < 1e30f)) return pt_fail(PT_EARG, "decode_attention: scale %g", (double)a->scale);
     if (a->n_kv < 1 || a->n_heads < a->n_kv || a->n_heads % a->n_kv || a->dim < 2 || a->dim % 2 || a->n_heads > 65535)
         return pt_fail(PT_ESHAPE, "decode_attention: %d heads, %d key heads, %d features", a->n_heads, a->n_kv, a->dim);
-    if (a->dim > MAX_DIM) return pt_fail(PT_ENOSUP, "decode_attention: heads of %d features, at most %d on this device", a->dim, MAX_DIM);
+    if (a->dim > MAX_DIM)
+        return pt_fail(PT_ENOSUP, "decode_attention: heads of %d features, at most %d on this device", a->dim, MAX_DIM);
     if (a->max_len < 1 || a->window < 0 || b > 65535)
-        return pt_fail(PT_ESHAPE, "decode_attention: %lld sequences, max_len %d, window %d", (long long)b, a->max_len, a->window);
+        return pt_fail(PT_ESHAPE, "decode_attention: %lld sequences, max_len %d, window %d", (long long)b, a->max_len,
+                       a->window);
     PT_RETURN(pt_check_typed("decode_attention", "q", a->q, ctx->act, b, hd));
     PT_RETURN(pt_check_typed("decode_attention", "o", a->o, ctx->act, b, hd));
     PT_RETURN(pt_check_typed("decode_attention", "k", a->k, ctx->act, b * a->max_len, kd));

@@ -1,8 +1,10 @@
-/* Block dequantisation of every stored type to bf16 and f32, whole rows or a range of columns; and the embedding, which is the same with
- * chosen rows. Bytes at least: the blocks once, the numbers once. Blocks come through shared memory in aligned steps of 16 bytes. */
+/* Block dequantisation of every stored type to bf16 and f32, whole rows or a range of columns; and the embedding, which is the
+ * same with chosen rows. Bytes at least: the blocks once, the numbers once. Blocks come through shared memory in aligned steps
+ * of 16 bytes. */
 #include "kernels/cuda/dequant.cuh"
 
-namespace {
+namespace
+{
 constexpr int BLOCK = 256, CHUNK = 4096;
 
 template <typename OUT> struct job {
@@ -22,7 +24,8 @@ template <int TYPE, typename OUT, int U> __global__ void __launch_bounds__(BLOCK
     for (int64_t r = blockIdx.y; r < a.rows; r += gridDim.y) {
         int64_t row = a.index ? a.index[r] : r;
         __syncthreads();
-        const uint8_t *b = pt_stage(raw, a.src + row * a.row_bytes + (int64_t)blockIdx.x * step, bytes, (int)threadIdx.x, BLOCK);
+        const uint8_t *b =
+            pt_stage(raw, a.src + row * a.row_bytes + (int64_t)blockIdx.x * step, bytes, (int)threadIdx.x, BLOCK);
         __syncthreads();
         for (int e = (int)threadIdx.x * U; e < n; e += BLOCK * U) {
             float y[U];
@@ -51,7 +54,8 @@ template <typename OUT> pt_status run(pt_ctx *ctx, pt_dtype type, const job<OUT>
     return pt_fail(PT_ENOSUP, "no weights of type %s", pt_dtype_get(type)->name);
 }
 
-template <typename OUT> pt_status rows(pt_ctx *ctx, pt_view w, int64_t r0, int64_t n, int64_t c0, int64_t cols, OUT *out, int64_t ldo)
+template <typename OUT>
+pt_status rows(pt_ctx *ctx, pt_view w, int64_t r0, int64_t n, int64_t c0, int64_t cols, OUT *out, int64_t ldo)
 {
     const pt_dtype_info *d = pt_dtype_get(w.type);
     int64_t row = (int64_t)pt_view_row_bytes(w);
@@ -62,16 +66,24 @@ template <typename OUT> pt_status rows(pt_ctx *ctx, pt_view w, int64_t r0, int64
 
 template <typename T> pt_status embed(pt_ctx *ctx, const pt_embed_args *a)
 {
-    job<T> k = {pt_ptr<T>(a->y), pt_ptr<uint8_t>(a->w), pt_ptr<int32_t>(a->tokens), a->y.ld, (int64_t)pt_view_row_bytes(a->w), a->y.rows, a->y.cols,
+    job<T> k = {pt_ptr<T>(a->y),
+                pt_ptr<uint8_t>(a->w),
+                pt_ptr<int32_t>(a->tokens),
+                a->y.ld,
+                (int64_t)pt_view_row_bytes(a->w),
+                a->y.rows,
+                a->y.cols,
                 a->scale};
     return run<T>(ctx, a->w.type, k);
 }
 } // namespace
 
-pt_status pt_cuda_dequant(pt_ctx *ctx, pt_view w, int64_t r0, int64_t n, int64_t c0, int64_t cols, pt_dtype type, void *out, int64_t ldo)
+pt_status pt_cuda_dequant(pt_ctx *ctx, pt_view w, int64_t r0, int64_t n, int64_t c0, int64_t cols, pt_dtype type, void *out,
+                          int64_t ldo)
 {
     if (n == 0 || cols == 0) return PT_OK;
-    return type == PT_BF16 ? rows<bf16>(ctx, w, r0, n, c0, cols, (bf16 *)out, ldo) : rows<float>(ctx, w, r0, n, c0, cols, (float *)out, ldo);
+    return type == PT_BF16 ? rows<bf16>(ctx, w, r0, n, c0, cols, (bf16 *)out, ldo)
+                           : rows<float>(ctx, w, r0, n, c0, cols, (float *)out, ldo);
 }
 
 extern "C" pt_status pt_cuda_embed(pt_ctx *ctx, const pt_embed_args *a)

@@ -23,7 +23,10 @@ __host__ __device__ constexpr int pt_type_bytes(int t)
 }
 
 PT_DEV float pt_half_at(const uint8_t *b) { return f16_to_f((uint16_t)(b[0] | b[1] << 8)); }
-PT_DEV uint32_t pt_word_at(const uint8_t *b) { return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24; }
+PT_DEV uint32_t pt_word_at(const uint8_t *b)
+{
+    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
 /* Value q of iq4_nl's table (16 signed bytes, packed). */
 PT_DEV float pt_nl_at(uint32_t q)
 {
@@ -95,7 +98,8 @@ template <int TYPE, int U> PT_DEV void pt_unpack256(const uint8_t *b, int e, flo
         } else {
             int half = g / 8, part = g / 2 % 4, shift = 4 * (part / 2);
             float d = pt_half_at(b + 208) * (float)(int8_t)b[192 + g];
-            const uint8_t *ql = b + 64 * half + 32 * (part % 2) + 16 * (g % 2) + l, *qh = b + 128 + 32 * half + 16 * (g % 2) + l;
+            const uint8_t *ql = b + 64 * half + 32 * (part % 2) + 16 * (g % 2) + l;
+            const uint8_t *qh = b + 128 + 32 * half + 16 * (g % 2) + l;
 #pragma unroll
             for (int i = 0; i < U; i++) y[i] = d * (float)((((ql[i] >> shift) & 15) | ((qh[i] >> s) & 3) << 4) - 32);
         }
@@ -120,8 +124,9 @@ template <int TYPE, int U> PT_DEV void pt_unpack(const uint8_t *b, int e, float 
     }
 }
 
-/* n bytes at src (any address) into `raw` (16-byte aligned shared memory of n + 32 bytes) by threads tid of `threads`, in aligned steps of 16
- * bytes but for the ends: each sector is touched once. Returns where the first byte lies. The caller places the barrier. */
+/* n bytes at src (any address) into `raw` (16-byte aligned shared memory of n + 32 bytes) by threads tid of `threads`, in
+ * aligned steps of 16 bytes but for the ends: each sector is touched once. Returns where the first byte lies. The caller places
+ * the barrier. */
 PT_DEV const uint8_t *pt_stage(uint8_t *raw, const uint8_t *src, int n, int tid, int threads)
 {
     int shift = (int)((uintptr_t)src & 15), end = n + shift;
@@ -135,9 +140,10 @@ PT_DEV const uint8_t *pt_stage(uint8_t *raw, const uint8_t *src, int n, int tid,
     return raw + shift;
 }
 
-/* Rows [r0, r0+n) x columns [c0, c0+cols) of w to `out` ([n, cols], leading dimension ldo, f32 or bf16 as `type` says). c0 and cols are
- * multiples of the block. Issued to ctx's stream. */
-pt_status pt_cuda_dequant(pt_ctx *ctx, pt_view w, int64_t r0, int64_t n, int64_t c0, int64_t cols, pt_dtype type, void *out, int64_t ldo);
+/* Rows [r0, r0+n) x columns [c0, c0+cols) of w to `out` ([n, cols], leading dimension ldo, f32 or bf16 as `type` says). c0 and
+ * cols are multiples of the block. Issued to ctx's stream. */
+pt_status pt_cuda_dequant(pt_ctx *ctx, pt_view w, int64_t r0, int64_t n, int64_t c0, int64_t cols, pt_dtype type, void *out,
+                          int64_t ldo);
 
 /* CALL(TYPE) for the weight type t; falls through for others. */
 #define PT_BY_TYPE(t, CALL)                   \

@@ -3,8 +3,8 @@
  *
  * Rules for kernels (more in docs/gpu.md):
  *  1. Launch by pt_launch(kernel, grid, block, shared_bytes, stream, args...): returns pt_status with the kernel's name in the
- *     message; arguments by value, trivially copyable. No <<<>>>, no __device__ or __constant__ variables (constexpr tables inside
- *     functions are fine).
+ *     message; arguments by value, trivially copyable. No <<<>>>, no __device__ or __constant__ variables (constexpr tables
+ *     inside functions are fine).
  *  2. Shared memory only by PT_SHARED(T, name, [n]...) inside the kernel (16-byte aligned) and DYN_SHARED(T, name) (128-byte
  *     aligned, at most once). Pass them to helpers as pointers.
  *  3. Block sizes are multiples of 32; only _sync warp operations, mask = all lanes (PT_FULL) unless the exact subset is known;

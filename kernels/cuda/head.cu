@@ -1,13 +1,14 @@
-/* The language-model head on the device: kernels/head.h. A chunk of rows at a time: logits [rows, V] in f32 by cuBLASLt (blocks of the vocabulary when w
- * must be dequantised), one kernel for log-softmax, gather and statistics, one that turns the logits into gradients in place (bf16 over the
- * first half of each row with compute bf16), and cuBLASLt again for dx (blocks of columns: one rounding) and dw.
- * Bytes at least of the two kernels, a row: 4V (statistics); 4V + V*e more (gradient). */
+/* The language-model head on the device: kernels/head.h. A chunk of rows at a time: logits [rows, V] in f32 by cuBLASLt (blocks
+ * of the vocabulary when w must be dequantised), one kernel for log-softmax, gather and statistics, one that turns the logits
+ * into gradients in place (bf16 over the first half of each row with compute bf16), and cuBLASLt again for dx (blocks of
+ * columns: one rounding) and dw. Bytes at least of the two kernels, a row: 4V (statistics); 4V + V*e more (gradient). */
 #include "kernels/cuda/dequant.cuh"
 #include "kernels/cuda/gemm_cuda.h"
 
-namespace {
-/* ---- helpers ------------------------------------------------------------------------------------------------------------------------- */
-constexpr int BLOCK = 512, V = 4;                                        /* threads of a row, logits that a thread takes together */
+namespace
+{
+/* ---- helpers ---- */
+constexpr int BLOCK = 512, V = 4; /* threads of a row, logits that a thread takes together */
 constexpr int64_t CHUNK_BYTES = 256 << 20, MIN_ROWS = 64, MAX_ROWS = 2048; /* of logits */
 constexpr int64_t W_ELEMS = 16 << 20, ROW_STEP = 128, COL_STEP = 256;      /* dequantised w at a time */
 
@@ -46,8 +47,10 @@ PT_DEV int64_t first_row(const int32_t *head, int64_t m, int64_t h)
     int64_t lo = 0, hi = m;
     while (lo < hi) {
         int64_t mid = (lo + hi) / 2;
-        if (head[mid] < h) lo = mid + 1;
-        else hi = mid;
+        if (head[mid] < h)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     return lo;
 }
@@ -67,14 +70,15 @@ PT_DEV running join(running a, running b)
 PT_DEV running across(running r)
 {
     for (int o = 16; o > 0; o >>= 1) {
-        running b = {__shfl_xor_sync(PT_FULL, r.top, o), __shfl_xor_sync(PT_FULL, r.s, o), __shfl_xor_sync(PT_FULL, r.w, o), __shfl_xor_sync(PT_FULL, r.at, o)};
+        running b = {__shfl_xor_sync(PT_FULL, r.top, o), __shfl_xor_sync(PT_FULL, r.s, o), __shfl_xor_sync(PT_FULL, r.w, o),
+                     __shfl_xor_sync(PT_FULL, r.at, o)};
         /* the lower lane's part first: both lanes of a pair get the same bits */
         r = lane_id() & o ? join(b, r) : join(r, b);
     }
     return r;
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- kernels ---- */
 /* A block per row: one pass, V logits a thread; a NaN anywhere ends up in the sums. */
 __global__ void __launch_bounds__(BLOCK) head_stats_k(head_job j)
 {
@@ -165,7 +169,7 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) head_grad_k(head_
     }
 }
 
-/* ---- launchers ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- launchers ---- */
 struct head_work {
     pt_ctx *ctx;
     const pt_head_args *a;
@@ -199,7 +203,10 @@ pt_status work_begin(head_work *k, pt_ctx *ctx, const pt_head_args *a)
     return PT_OK;
 }
 
-void *x_row(const head_work *k, pt_view v, int64_t r) { return pt_ptr<unsigned char>(v) + (size_t)(r * v.ld) * k->elem; }
+void *x_row(const head_work *k, pt_view v, int64_t r)
+{
+    return pt_ptr<unsigned char>(v) + (size_t)(r * v.ld) * k->elem;
+}
 
 pt_status logits(const head_work *k, int64_t h0, int64_t n)
 {
@@ -211,7 +218,8 @@ pt_status logits(const head_work *k, int64_t h0, int64_t n)
         int64_t now = vocab - v0 < step ? vocab - v0 : step;
         pt_cuda_gemm_args g = {};
         g.type = k->ctx->act, g.ctype = PT_F32, g.tb = true, g.m = n, g.n = now, g.k = c, g.alpha = 1, g.scratch = k->scratch;
-        g.a = x_row(k, a->x, h0), g.lda = a->x.ld, g.b = k->in_place ? pt_ptr<unsigned char>(a->w) : k->w, g.ldb = k->in_place ? a->w.ld : c;
+        g.a = x_row(k, a->x, h0), g.lda = a->x.ld, g.b = k->in_place ? pt_ptr<unsigned char>(a->w) : k->w,
+        g.ldb = k->in_place ? a->w.ld : c;
         g.c = k->z + v0, g.ldc = k->ld;
         if (!k->in_place) PT_RETURN(pt_cuda_dequant(k->ctx, a->w, v0, now, 0, c, k->ctx->act, k->w, c));
         PT_RETURN(pt_cuda_gemm(k->ctx, &g));
@@ -254,8 +262,10 @@ pt_status chunk(const head_work *k, int64_t h0, int64_t n)
     PT_RETURN(logits(k, h0, n));
     PT_RETURN(pt_launch(head_stats_k, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
     if (!pt_view_ok(a->dx) && !pt_view_ok(a->dw)) return PT_OK;
-    if (k->elem == 2) PT_RETURN(pt_launch(head_grad_k<bf16>, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
-    else PT_RETURN(pt_launch(head_grad_k<float>, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
+    if (k->elem == 2)
+        PT_RETURN(pt_launch(head_grad_k<bf16>, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
+    else
+        PT_RETURN(pt_launch(head_grad_k<float>, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
     return products(k, h0, n);
 }
 } // namespace

@@ -1,13 +1,16 @@
-/* Linear layers on the device: kernels/linear.h. Many rows: blocks of w become numbers in the workspace (w of the activations' type is used
- * where it lies) and cuBLASLt multiplies. Forward takes blocks of w's rows, bwd_x blocks of its columns, so that no output is rounded twice.
- * Few rows (decoding): products straight from the blocks, each byte of w read once; x goes through shared memory once per 16 or 32 rows of w.
- * Bytes at least of the own kernels: few rows w once; bias N*O*(2e), b by every 32nd row; db N*O*e. */
+/* Linear layers on the device: kernels/linear.h. Many rows: blocks of w become numbers in the workspace (w of the activations'
+ * type is used where it lies) and cuBLASLt multiplies. Forward takes blocks of w's rows, bwd_x blocks of its columns, so that
+ * no output is rounded twice. Few rows (decoding): products straight from the blocks, each byte of w read once; x goes through
+ * shared memory once per 16 or 32 rows of w. Bytes at least of the own kernels: few rows w once; bias N*O*(2e), b by every 32nd
+ * row; db N*O*e. */
 #include "kernels/cuda/dequant.cuh"
 #include "kernels/cuda/gemm_cuda.h"
 
-namespace {
-/* ---- helpers ------------------------------------------------------------------------------------------------------------------------- */
-constexpr int BLOCK_ELEMS = 16 << 20, ROW_STEP = 128, COL_STEP = 256;          /* a scratch block: 32 MiB of bf16, within the L2 of an H100 */
+namespace
+{
+/* ---- helpers ---- */
+constexpr int BLOCK_ELEMS = 16 << 20, ROW_STEP = 128,
+              COL_STEP = 256; /* a scratch block: 32 MiB of bf16, within the L2 of an H100 */
 constexpr int FEW = 8, WARPS = 8, PIECE = 1024, STAGE = PIECE / 32 * 34 + 32; /* gemv: columns at a time */
 constexpr int SUM_ROWS = 8, BIAS_BLOCK = 256, BIAS_ROWS = 32;
 
@@ -39,7 +42,7 @@ template <int V> PT_DEV void ld_half(const uint16_t *p, float *o)
     for (int i = 0; i < V; i++) o[i] = f16_to_f(p[i]);
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- kernels ---- */
 /* y[n, o] for ROWS rows o a warp; NR >= n rows of x. V: elements of plain weights a lane reads together. */
 template <int TYPE, int NR, int ROWS, int V> __global__ void __launch_bounds__(32 * WARPS, 2) gemv_k(gemv a)
 {
@@ -73,10 +76,14 @@ template <int TYPE, int NR, int ROWS, int V> __global__ void __launch_bounds__(3
 #pragma unroll 2
             for (int e = lane * V; e < n; e += 32 * V) {
                 float w[V];
-                if constexpr (TYPE >= PT_Q8_0) pt_unpack<TYPE, V>(b, e, w);
-                else if constexpr (TYPE == PT_F32) ld_vec<V>(reinterpret_cast<const float *>(b) + c0 + e, w);
-                else if constexpr (TYPE == PT_BF16) ld_vec<V>(reinterpret_cast<const bf16 *>(b) + c0 + e, w);
-                else ld_half<V>(reinterpret_cast<const uint16_t *>(b) + c0 + e, w);
+                if constexpr (TYPE >= PT_Q8_0)
+                    pt_unpack<TYPE, V>(b, e, w);
+                else if constexpr (TYPE == PT_F32)
+                    ld_vec<V>(reinterpret_cast<const float *>(b) + c0 + e, w);
+                else if constexpr (TYPE == PT_BF16)
+                    ld_vec<V>(reinterpret_cast<const bf16 *>(b) + c0 + e, w);
+                else
+                    ld_half<V>(reinterpret_cast<const uint16_t *>(b) + c0 + e, w);
 #pragma unroll
                 for (int k = 0; k < NR; k++) {
                     float x[V];
@@ -96,12 +103,15 @@ template <int TYPE, int NR, int ROWS, int V> __global__ void __launch_bounds__(3
             if (lane != 0 || k >= a.n || o >= a.out) continue;
             if (a.b) s += ld_plain(a.b, a.btype, o);
             if (a.beta != 0) s += ld_plain(a.y, a.act, k * a.ld_y + o);
-            if (a.act == PT_F32) static_cast<float *>(a.y)[k * a.ld_y + o] = s;
-            else static_cast<bf16 *>(a.y)[k * a.ld_y + o] = from_f<bf16>(s);
+            if (a.act == PT_F32)
+                static_cast<float *>(a.y)[k * a.ld_y + o] = s;
+            else
+                static_cast<bf16 *>(a.y)[k * a.ld_y + o] = from_f<bf16>(s);
         }
 }
 
-template <typename T> __global__ void __launch_bounds__(BIAS_BLOCK) bias_k(T *y, int64_t ld, const void *b, int btype, int64_t n, int64_t c)
+template <typename T>
+__global__ void __launch_bounds__(BIAS_BLOCK) bias_k(T *y, int64_t ld, const void *b, int btype, int64_t n, int64_t c)
 {
     int64_t i = (int64_t)blockIdx.x * BIAS_BLOCK + threadIdx.x;
     if (i >= c) return;
@@ -110,7 +120,8 @@ template <typename T> __global__ void __launch_bounds__(BIAS_BLOCK) bias_k(T *y,
 }
 
 /* out[i] += sum of column i; SUM_ROWS interleaved sums, added in order. */
-template <typename T> __global__ void __launch_bounds__(32 * SUM_ROWS) column_sum_k(float *out, const T *x, int64_t ld, int64_t n, int64_t c)
+template <typename T>
+__global__ void __launch_bounds__(32 * SUM_ROWS) column_sum_k(float *out, const T *x, int64_t ld, int64_t n, int64_t c)
 {
     PT_SHARED(float, sums, [SUM_ROWS][32]);
     int64_t i = (int64_t)blockIdx.x * 32 + lane_id();
@@ -124,7 +135,7 @@ template <typename T> __global__ void __launch_bounds__(32 * SUM_ROWS) column_su
     out[i] += s;
 }
 
-/* ---- launchers ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- launchers ---- */
 template <int TYPE, int NR> pt_status gemv_launch(pt_ctx *ctx, const gemv &k, bool wide)
 {
     constexpr int ROWS = NR == 1 ? 4 : 2;
@@ -141,8 +152,19 @@ template <int TYPE> pt_status gemv_type(pt_ctx *ctx, const gemv &k, bool wide)
 
 pt_status few_rows(pt_ctx *ctx, const pt_linear_args *a)
 {
-    gemv k = {pt_ptr<void>(a->y), pt_ptr<void>(a->x), pt_ptr<void>(a->b), pt_ptr<uint8_t>(a->w), a->y.ld, a->x.ld, (int64_t)pt_view_row_bytes(a->w),
-              a->w.cols, a->w.rows, (int)a->x.rows, a->b.type, ctx->act, a->beta};
+    gemv k = {pt_ptr<void>(a->y),
+              pt_ptr<void>(a->x),
+              pt_ptr<void>(a->b),
+              pt_ptr<uint8_t>(a->w),
+              a->y.ld,
+              a->x.ld,
+              (int64_t)pt_view_row_bytes(a->w),
+              a->w.cols,
+              a->w.rows,
+              (int)a->x.rows,
+              a->b.type,
+              ctx->act,
+              a->beta};
     bool wide = !pt_dtype_quantised(a->w.type) && pt_steps(a->w, 4);
 #define PT_CALL(t) gemv_type<t>(ctx, k, wide)
     PT_BY_TYPE(a->w.type, PT_CALL)
@@ -153,13 +175,14 @@ pt_status few_rows(pt_ctx *ctx, const pt_linear_args *a)
 template <typename T> pt_status add_bias(pt_ctx *ctx, const pt_linear_args *a)
 {
     dim3 grid((unsigned)pt_ceil_div(a->y.cols, BIAS_BLOCK), pt_grid_y(pt_ceil_div(a->y.rows, BIAS_ROWS)));
-    return pt_launch(bias_k<T>, grid, dim3(BIAS_BLOCK), 0, pt_stream(ctx), pt_ptr<T>(a->y), a->y.ld, pt_ptr<void>(a->b), (int)a->b.type, a->y.rows, a->y.cols);
+    return pt_launch(bias_k<T>, grid, dim3(BIAS_BLOCK), 0, pt_stream(ctx), pt_ptr<T>(a->y), a->y.ld, pt_ptr<void>(a->b),
+                     (int)a->b.type, a->y.rows, a->y.cols);
 }
 
 template <typename T> pt_status column_sum(pt_ctx *ctx, pt_view out, pt_view x)
 {
-    return pt_launch(column_sum_k<T>, dim3((unsigned)pt_ceil_div(x.cols, 32)), dim3(32 * SUM_ROWS), 0, pt_stream(ctx), pt_ptr<float>(out), pt_ptr<T>(x),
-                     x.ld, x.rows, x.cols);
+    return pt_launch(column_sum_k<T>, dim3((unsigned)pt_ceil_div(x.cols, 32)), dim3(32 * SUM_ROWS), 0, pt_stream(ctx),
+                     pt_ptr<float>(out), pt_ptr<T>(x), x.ld, x.rows, x.cols);
 }
 } // namespace
 
@@ -182,8 +205,10 @@ extern "C" pt_status pt_cuda_linear(pt_ctx *ctx, const pt_linear_args *a)
     for (int64_t o = 0; o < out; o += step) {
         int64_t now = out - o < step ? out - o : step;
         pt_cuda_gemm_args g = {};
-        g.type = g.ctype = ctx->act, g.tb = true, g.m = n, g.n = now, g.k = in, g.alpha = 1, g.beta = a->beta, g.scratch = scratch;
-        g.a = pt_ptr<void>(a->x), g.lda = a->x.ld, g.b = in_place ? pt_ptr<unsigned char>(a->w) : w, g.ldb = in_place ? a->w.ld : in;
+        g.type = g.ctype = ctx->act, g.tb = true, g.m = n, g.n = now, g.k = in, g.alpha = 1, g.beta = a->beta,
+        g.scratch = scratch;
+        g.a = pt_ptr<void>(a->x), g.lda = a->x.ld, g.b = in_place ? pt_ptr<unsigned char>(a->w) : w,
+        g.ldb = in_place ? a->w.ld : in;
         g.c = pt_ptr<unsigned char>(a->y) + (size_t)o * elem, g.ldc = a->y.ld;
         if (!in_place) PT_RETURN(pt_cuda_dequant(ctx, a->w, o, now, 0, in, ctx->act, w, in));
         PT_RETURN(pt_cuda_gemm(ctx, &g));
@@ -208,7 +233,8 @@ extern "C" pt_status pt_cuda_linear_bwd_x(pt_ctx *ctx, const pt_linear_bwd_x_arg
         int64_t now = in - c < step ? in - c : step;
         pt_cuda_gemm_args g = {};
         g.type = g.ctype = ctx->act, g.m = n, g.n = now, g.k = out, g.alpha = 1, g.beta = a->beta, g.scratch = scratch;
-        g.a = pt_ptr<void>(a->dy), g.lda = a->dy.ld, g.b = in_place ? pt_ptr<unsigned char>(a->w) : w, g.ldb = in_place ? a->w.ld : now;
+        g.a = pt_ptr<void>(a->dy), g.lda = a->dy.ld, g.b = in_place ? pt_ptr<unsigned char>(a->w) : w,
+        g.ldb = in_place ? a->w.ld : now;
         g.c = pt_ptr<unsigned char>(a->dx) + (size_t)c * elem, g.ldc = a->dx.ld;
         if (!in_place) PT_RETURN(pt_cuda_dequant(ctx, a->w, 0, out, c, now, ctx->act, w, now));
         PT_RETURN(pt_cuda_gemm(ctx, &g));
@@ -226,8 +252,10 @@ extern "C" pt_status pt_cuda_linear_bwd_w(pt_ctx *ctx, const pt_linear_bwd_w_arg
     if (ctx->dry || a->dy.rows == 0 || a->dy.cols == 0) return PT_OK;
     if (pt_view_ok(a->dw) && a->x.cols > 0) {
         pt_cuda_gemm_args g = {};
-        g.type = ctx->act, g.ctype = PT_F32, g.ta = true, g.m = a->dy.cols, g.n = a->x.cols, g.k = a->dy.rows, g.alpha = 1, g.beta = 1, g.scratch = scratch;
-        g.a = pt_ptr<void>(a->dy), g.lda = a->dy.ld, g.b = pt_ptr<void>(a->x), g.ldb = a->x.ld, g.c = pt_ptr<void>(a->dw), g.ldc = a->dw.ld;
+        g.type = ctx->act, g.ctype = PT_F32, g.ta = true, g.m = a->dy.cols, g.n = a->x.cols, g.k = a->dy.rows, g.alpha = 1,
+        g.beta = 1, g.scratch = scratch;
+        g.a = pt_ptr<void>(a->dy), g.lda = a->dy.ld, g.b = pt_ptr<void>(a->x), g.ldb = a->x.ld, g.c = pt_ptr<void>(a->dw),
+        g.ldc = a->dw.ld;
         PT_RETURN(pt_cuda_gemm(ctx, &g));
     }
     return pt_view_ok(a->db) ? PT_BY_ACT(ctx, column_sum, ctx, a->db, a->dy) : PT_OK;

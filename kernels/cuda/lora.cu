@@ -1,16 +1,17 @@
-/* LoRA on the device in bf16, grouped: kernels/lora.h. One launch covers all parts, runs and slots (up to MAX_RUNS runs and MAX_PAIRS pairs of
- * part and slot; more take more launches). All products are mma.m16n8k16 over tiles of 64 tokens; masters in f32 become bf16 on their way
- * into shared memory, t and dt are f32 in memory.
- *   down:  t = drop(x) A^T        (forward)      dt = scale dy B                            64 tokens x the rank a block
- *   up:    y += scale t B^T       (forward)      dx += sum over parts of mask (dt A)        64 tokens x 256 columns a block
- *   grad:  dB += scale dy^T t, dA += dt^T drop(x): 64 rows of one of them a block, which goes over the slot's tokens in order
- * No output has two writers: the same bits in every order.
+/* LoRA on the device in bf16, grouped: kernels/lora.h. One launch covers all parts, runs and slots (up to MAX_RUNS runs and
+ * MAX_PAIRS pairs of part and slot; more take more launches). All products are mma.m16n8k16 over tiles of 64 tokens; masters in
+ * f32 become bf16 on their way into shared memory, t and dt are f32 in memory. down:  t = drop(x) A^T        (forward)      dt
+ * = scale dy B                            64 tokens x the rank a block up:    y += scale t B^T       (forward)      dx += sum
+ * over parts of mask (dt A)        64 tokens x 256 columns a block grad:  dB += scale dy^T t, dA += dt^T drop(x): 64 rows of
+ * one of them a block, which goes over the slot's tokens in order No output has two writers: the same bits in every order.
  * Bytes at least: forward 2N(I + 2 sum O) + 8N sum r; the gradients read x and dy once a part more. */
 #include "kernels/cuda/lora.cuh"
 
-namespace {
-/* ---- helpers ------------------------------------------------------------------------------------------------------------------------- */
-constexpr int BLOCK = 128, TILE = 64, PAD = 8, LDS = TILE + PAD, LDO = TILE + 4; /* shared rows: no bank conflicts for ldmatrix */
+namespace
+{
+/* ---- helpers ---- */
+constexpr int BLOCK = 128, TILE = 64, PAD = 8, LDS = TILE + PAD,
+              LDO = TILE + 4; /* shared rows: no bank conflicts for ldmatrix */
 constexpr int MAX_PARTS = 4, MAX_PAIRS = 24, MAX_RUNS = 96, UP_CHUNKS = 4;
 
 struct lora_slot {
@@ -115,20 +116,25 @@ PT_DEV void fill_x(bf16 *dst, const lora_job &j, uint32_t module, int64_t n0, in
     }
 }
 
-/* acc[16 x 8NT of this warp] += A[64 x k] B[k x 8NT], k a multiple of 16. A lies as [m][k] (TA false) or [k][m]; B as [n][k] (TB false) or
- * [k][n]. Lane l of ldmatrix gives a row of 8x8 matrix l/8. */
-template <int NT, bool TA, bool TB> PT_DEV void multiply(float acc[NT][4], const bf16 *A, int ld_a, const bf16 *B, int ld_b, int k)
+/* acc[16 x 8NT of this warp] += A[64 x k] B[k x 8NT], k a multiple of 16. A lies as [m][k] (TA false) or [k][m]; B as [n][k]
+ * (TB false) or [k][n]. Lane l of ldmatrix gives a row of 8x8 matrix l/8. */
+template <int NT, bool TA, bool TB>
+PT_DEV void multiply(float acc[NT][4], const bf16 *A, int ld_a, const bf16 *B, int ld_b, int k)
 {
     int l = lane_id(), row = l % 8, mat = l / 8, m0 = 16 * warp_id();
     for (int k0 = 0; k0 < k; k0 += 16) {
         uint32_t a[4];
-        if constexpr (TA) ldmatrix_x4_trans(a, A + (k0 + row + mat / 2 * 8) * ld_a + m0 + mat % 2 * 8);
-        else ldmatrix_x4(a, A + (m0 + row + mat % 2 * 8) * ld_a + k0 + mat / 2 * 8);
+        if constexpr (TA)
+            ldmatrix_x4_trans(a, A + (k0 + row + mat / 2 * 8) * ld_a + m0 + mat % 2 * 8);
+        else
+            ldmatrix_x4(a, A + (m0 + row + mat % 2 * 8) * ld_a + k0 + mat / 2 * 8);
 #pragma unroll
         for (int j = 0; j < NT; j += 2) {
             uint32_t b[4];
-            if constexpr (TB) ldmatrix_x4_trans(b, B + (k0 + row + mat % 2 * 8) * ld_b + 8 * j + mat / 2 * 8);
-            else ldmatrix_x4(b, B + (8 * j + row + mat / 2 * 8) * ld_b + k0 + mat % 2 * 8);
+            if constexpr (TB)
+                ldmatrix_x4_trans(b, B + (k0 + row + mat % 2 * 8) * ld_b + 8 * j + mat / 2 * 8);
+            else
+                ldmatrix_x4(b, B + (8 * j + row + mat / 2 * 8) * ld_b + k0 + mat % 2 * 8);
             mma_bf16_16816(acc[j], a, b[0], b[1]);
             mma_bf16_16816(acc[j + 1], a, b[2], b[3]);
         }
@@ -142,11 +148,20 @@ template <int NT> PT_DEV void clear(float acc[NT][4])
         for (int i = 0; i < 4; i++) acc[j][i] = 0;
 }
 /* Row and column in the block's tile of element i of acc[j]. */
-PT_DEV int row_of(int i) { return 16 * warp_id() + lane_id() / 4 + i / 2 * 8; }
-PT_DEV int col_of(int j, int i) { return 8 * j + lane_id() % 4 * 2 + i % 2; }
-PT_DEV int round16(int n) { return (n + 15) / 16 * 16; }
+PT_DEV int row_of(int i)
+{
+    return 16 * warp_id() + lane_id() / 4 + i / 2 * 8;
+}
+PT_DEV int col_of(int j, int i)
+{
+    return 8 * j + lane_id() % 4 * 2 + i % 2;
+}
+PT_DEV int round16(int n)
+{
+    return (n + 15) / 16 * 16;
+}
 
-/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- kernels ---- */
 /* grid: tiles, parts, chunks of 8NT of the rank */
 template <int NT, bool BWD> __global__ void __launch_bounds__(BLOCK) lora_down_k(lora_job j)
 {
@@ -179,7 +194,8 @@ template <int NT, bool BWD> __global__ void __launch_bounds__(BLOCK) lora_down_k
     for (int q = 0; q < NT; q++)
 #pragma unroll
         for (int i = 0; i < 4; i++)
-            if (row_of(i) < rows && r0 + col_of(q, i) < s.rank) out[(n0 + row_of(i)) * ld + r0 + col_of(q, i)] = scale * acc[q][i];
+            if (row_of(i) < rows && r0 + col_of(q, i) < s.rank)
+                out[(n0 + row_of(i)) * ld + r0 + col_of(q, i)] = scale * acc[q][i];
 }
 
 /* out[64 x 64] += tile in shared memory, by rows */
@@ -204,7 +220,9 @@ PT_DEV void add_tile(bf16 *out, int64_t ld, const float *tile, int rows, int col
 }
 
 /* acc = (acc of one part) masked; total += acc */
-template <int NT> PT_DEV void add_masked(float total[NT][4], const float acc[NT][4], const lora_job &j, uint32_t module, int64_t n0, int rows, int f0)
+template <int NT>
+PT_DEV void add_masked(float total[NT][4], const float acc[NT][4], const lora_job &j, uint32_t module, int64_t n0, int rows,
+                       int f0)
 {
     int t = lane_id() % 4;
 #pragma unroll
@@ -221,7 +239,8 @@ template <int NT> PT_DEV void add_masked(float total[NT][4], const float acc[NT]
     }
 }
 
-/* grid: tiles, chunks of UP_CHUNKS*64 columns, parts (forward) or 1 (backward: parts are summed here, dx is read and written once) */
+/* grid: tiles, chunks of UP_CHUNKS*64 columns, parts (forward) or 1 (backward: parts are summed here, dx is read and written
+ * once) */
 template <bool BWD, bool DROP> __global__ void __launch_bounds__(BLOCK) lora_up_k(lora_job j)
 {
     constexpr int NT = TILE / 8;
@@ -265,12 +284,16 @@ template <bool BWD, bool DROP> __global__ void __launch_bounds__(BLOCK) lora_up_
         for (int q = 0; q < NT; q++)
 #pragma unroll
             for (int i = 0; i < 4; i++) {
-                if constexpr (DROP) tile[row_of(i) * LDO + col_of(q, i)] = total[q][i];
-                else tile[row_of(i) * LDO + col_of(q, i)] = scale * acc[q][i];
+                if constexpr (DROP)
+                    tile[row_of(i) * LDO + col_of(q, i)] = total[q][i];
+                else
+                    tile[row_of(i) * LDO + col_of(q, i)] = scale * acc[q][i];
             }
         __syncthreads();
-        if constexpr (BWD) add_tile(j.dx + n0 * j.ld_dx + c0, j.ld_dx, tile, rows, cols - c0);
-        else add_tile(j.part[first].y + n0 * j.part[first].ld_y + c0, j.part[first].ld_y, tile, rows, cols - c0);
+        if constexpr (BWD)
+            add_tile(j.dx + n0 * j.ld_dx + c0, j.ld_dx, tile, rows, cols - c0);
+        else
+            add_tile(j.part[first].y + n0 * j.part[first].ld_y + c0, j.part[first].ld_y, tile, rows, cols - c0);
     }
 }
 
@@ -309,12 +332,14 @@ template <int NT> __global__ void __launch_bounds__(BLOCK) lora_grad_k(lora_job 
         for (int i = 0; i < 4; i++) {
             int64_t row = m0 + row_of(i), col = r0 + col_of(q, i);
             if (row >= m || col >= s.rank) continue;
-            if (is_b) s.db[row * s.ld_db + col] += s.scale * acc[q][i];
-            else s.da[col * s.ld_da + row] += acc[q][i];
+            if (is_b)
+                s.db[row * s.ld_db + col] += s.scale * acc[q][i];
+            else
+                s.da[col * s.ld_da + row] += acc[q][i];
         }
 }
 
-/* ---- launchers ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- launchers ---- */
 struct sizes {
     int tiles, rank, out; /* of the job: tiles of tokens, largest rank and width of a part */
 };
@@ -333,7 +358,8 @@ template <int NT> pt_status launch_bwd(pt_ctx *ctx, const lora_job &j, sizes z, 
     PT_RETURN(pt_launch(lora_down_k<NT, true>, down, dim3(BLOCK), 0, pt_stream(ctx), j));
     if (grads) {
         int b_tiles = (int)pt_ceil_div(z.out, TILE);
-        dim3 grid((unsigned)(b_tiles + pt_ceil_div(j.in, TILE)), (unsigned)(j.n_parts * j.n_slots), (unsigned)pt_ceil_div(z.rank, 8 * NT));
+        dim3 grid((unsigned)(b_tiles + pt_ceil_div(j.in, TILE)), (unsigned)(j.n_parts * j.n_slots),
+                  (unsigned)pt_ceil_div(z.rank, 8 * NT));
         PT_RETURN(pt_launch(lora_grad_k<NT>, grid, dim3(BLOCK), 0, pt_stream(ctx), j, b_tiles));
     }
     if (!j.dx) return PT_OK;
@@ -364,7 +390,8 @@ pt_status launch(pt_ctx *ctx, const lora_job &j, bool backward)
     return z.rank <= 32 ? launch_fwd<4>(ctx, j, z) : launch_fwd<8>(ctx, j, z);
 }
 
-/* The job's parts [p0, p0 + n_parts) and slots [s0, s0 + n_slots). spare: [N, ranks] f32, dt or a t that the caller does not keep. */
+/* The job's parts [p0, p0 + n_parts) and slots [s0, s0 + n_slots). spare: [N, ranks] f32, dt or a t that the caller does not
+ * keep. */
 void describe(lora_job *j, const pt_lora_args *a, int p0, int s0, float *spare, int64_t ranks, int64_t at, bool backward)
 {
     for (int p = 0; p < j->n_parts; p++) {
@@ -382,7 +409,8 @@ void describe(lora_job *j, const pt_lora_args *a, int p0, int s0, float *spare, 
             if (f->rank == 0) continue;
             t->a = pt_ptr<float>(f->a), t->b = pt_ptr<float>(f->b), t->ld_a = (int)f->a.ld, t->ld_b = (int)f->b.ld;
             t->rank = f->rank, t->scale = f->scale;
-            if (backward) t->da = pt_ptr<float>(f->da), t->db = pt_ptr<float>(f->db), t->ld_da = (int)f->da.ld, t->ld_db = (int)f->db.ld;
+            if (backward)
+                t->da = pt_ptr<float>(f->da), t->db = pt_ptr<float>(f->db), t->ld_da = (int)f->da.ld, t->ld_db = (int)f->db.ld;
         }
     }
 }
@@ -436,5 +464,11 @@ pt_status lora(pt_ctx *ctx, const pt_lora_args *a, bool backward)
 }
 } // namespace
 
-extern "C" pt_status pt_cuda_lora(pt_ctx *ctx, const pt_lora_args *a) { return lora(ctx, a, false); }
-extern "C" pt_status pt_cuda_lora_bwd(pt_ctx *ctx, const pt_lora_args *a) { return lora(ctx, a, true); }
+extern "C" pt_status pt_cuda_lora(pt_ctx *ctx, const pt_lora_args *a)
+{
+    return lora(ctx, a, false);
+}
+extern "C" pt_status pt_cuda_lora_bwd(pt_ctx *ctx, const pt_lora_args *a)
+{
+    return lora(ctx, a, true);
+}

@@ -1,13 +1,15 @@
-/* LoRA for compute f32: kernels/lora.h by cuBLASLt products in f32, a run and a part at a time; dropout by two small kernels. */
+/* LoRA for compute f32: kernels/lora.h by cuBLASLt products in f32, a run and a part at a time; dropout by two small kernels.
+ */
 #include "kernels/cuda/gemm_cuda.h"
 #include "kernels/cuda/lora.cuh"
 
-namespace {
+namespace
+{
 constexpr int BLOCK = 256;
 
 /* y = keep * x, or y += keep * x; [n, c], token r is token n0 + r of the keys */
-__global__ void __launch_bounds__(BLOCK)
-drop_f32_k(float *y, int64_t ld_y, const float *x, int64_t ld_x, pt_lora_drop d, uint32_t module, int64_t n0, int64_t n, int64_t c, bool add)
+__global__ void __launch_bounds__(BLOCK) drop_f32_k(float *y, int64_t ld_y, const float *x, int64_t ld_x, pt_lora_drop d,
+                                                    uint32_t module, int64_t n0, int64_t n, int64_t c, bool add)
 {
     int64_t quad = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
     if (4 * quad >= c) return;
@@ -29,23 +31,29 @@ struct work {
     void *scratch;
 };
 
-pt_status gemm(const work *w, bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
-               float beta, float *c, int64_t ldc)
+pt_status gemm(const work *w, bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float *a, int64_t lda,
+               const float *b, int64_t ldb, float beta, float *c, int64_t ldc)
 {
     pt_cuda_gemm_args g = {};
-    g.type = g.ctype = PT_F32, g.ta = ta, g.tb = tb, g.m = m, g.n = n, g.k = k, g.alpha = alpha, g.a = a, g.lda = lda, g.b = b, g.ldb = ldb;
+    g.type = g.ctype = PT_F32, g.ta = ta, g.tb = tb, g.m = m, g.n = n, g.k = k, g.alpha = alpha, g.a = a, g.lda = lda, g.b = b,
+    g.ldb = ldb;
     g.beta = beta, g.c = c, g.ldc = ldc, g.scratch = w->scratch;
     return pt_cuda_gemm(w->ctx, &g);
 }
 
-pt_status drop(const work *w, const pt_lora_part *p, int64_t n0, int64_t n, float *y, int64_t ld_y, const float *x, int64_t ld_x, bool add)
+pt_status drop(const work *w, const pt_lora_part *p, int64_t n0, int64_t n, float *y, int64_t ld_y, const float *x,
+               int64_t ld_x, bool add)
 {
     int64_t c = w->a->x.cols;
     dim3 grid((unsigned)pt_ceil_div(pt_ceil_div(c, 4), BLOCK), pt_grid_y(n));
-    return pt_launch(drop_f32_k, grid, dim3(BLOCK), 0, pt_stream(w->ctx), y, ld_y, x, ld_x, pt_lora_drop_of(w->a), p->module, n0, n, c, add);
+    return pt_launch(drop_f32_k, grid, dim3(BLOCK), 0, pt_stream(w->ctx), y, ld_y, x, ld_x, pt_lora_drop_of(w->a), p->module,
+                     n0, n, c, add);
 }
 
-float *row(pt_view v, int64_t r) { return pt_ptr<float>(v) + r * v.ld; }
+float *row(pt_view v, int64_t r)
+{
+    return pt_ptr<float>(v) + r * v.ld;
+}
 
 /* x of the run, dropped into the workspace where there is dropout. */
 pt_status input(const work *w, const pt_lora_part *p, const pt_lora_run *run, const float **x, int64_t *ld)
@@ -65,7 +73,8 @@ pt_status forward(const work *w, const pt_lora_part *p, const pt_lora_run *run)
     const float *x;
     PT_RETURN(input(w, p, run, &x, &ld));
     PT_RETURN(gemm(w, false, true, n, s->rank, w->a->x.cols, 1, x, ld, pt_ptr<float>(s->a), s->a.ld, 0, t, ld_t));
-    return gemm(w, false, true, n, p->y.cols, s->rank, s->scale, t, ld_t, pt_ptr<float>(s->b), s->b.ld, 1, row(p->y, run->begin), p->y.ld);
+    return gemm(w, false, true, n, p->y.cols, s->rank, s->scale, t, ld_t, pt_ptr<float>(s->b), s->b.ld, 1,
+                row(p->y, run->begin), p->y.ld);
 }
 
 pt_status backward_part(const work *w, const pt_lora_part *p, const pt_lora_run *run)
@@ -75,16 +84,19 @@ pt_status backward_part(const work *w, const pt_lora_part *p, const pt_lora_run 
     const float *dy = row(p->dy, run->begin), *x;
     pt_view dx = w->a->dx;
     if (pt_view_ok(s->db))
-        PT_RETURN(gemm(w, true, false, p->dy.cols, s->rank, n, s->scale, dy, p->dy.ld, row(p->t, run->begin), p->t.ld, 1, pt_ptr<float>(s->db), s->db.ld));
+        PT_RETURN(gemm(w, true, false, p->dy.cols, s->rank, n, s->scale, dy, p->dy.ld, row(p->t, run->begin), p->t.ld, 1,
+                       pt_ptr<float>(s->db), s->db.ld));
     if (!pt_view_ok(s->da) && !pt_view_ok(dx)) return PT_OK;
-    PT_RETURN(gemm(w, false, false, n, s->rank, p->dy.cols, s->scale, dy, p->dy.ld, pt_ptr<float>(s->b), s->b.ld, 0, w->t, s->rank));
+    PT_RETURN(
+        gemm(w, false, false, n, s->rank, p->dy.cols, s->scale, dy, p->dy.ld, pt_ptr<float>(s->b), s->b.ld, 0, w->t, s->rank));
     if (pt_view_ok(s->da)) {
         PT_RETURN(input(w, p, run, &x, &ld));
         PT_RETURN(gemm(w, true, false, s->rank, in, n, 1, w->t, s->rank, x, ld, 1, pt_ptr<float>(s->da), s->da.ld));
     }
     if (!pt_view_ok(dx)) return PT_OK;
     if (w->a->dropout == 0)
-        return gemm(w, false, false, n, in, s->rank, 1, w->t, s->rank, pt_ptr<float>(s->a), s->a.ld, 1, row(dx, run->begin), dx.ld);
+        return gemm(w, false, false, n, in, s->rank, 1, w->t, s->rank, pt_ptr<float>(s->a), s->a.ld, 1, row(dx, run->begin),
+                    dx.ld);
     PT_RETURN(gemm(w, false, false, n, in, s->rank, 1, w->t, s->rank, pt_ptr<float>(s->a), s->a.ld, 0, w->x, in));
     return drop(w, p, run->begin, n, row(dx, run->begin), dx.ld, w->x, in, true);
 }
@@ -95,7 +107,8 @@ pt_status pt_cuda_lora_f32(pt_ctx *ctx, const pt_lora_args *a, bool backward)
     work w = {ctx, a, NULL, NULL, NULL};
     pt_lora_run run;
     int rank = 0;
-    for (int p = 0; p < a->n_parts; p++) rank = pt_lora_rank(&a->parts[p], a->n_slots) > rank ? pt_lora_rank(&a->parts[p], a->n_slots) : rank;
+    for (int p = 0; p < a->n_parts; p++)
+        rank = pt_lora_rank(&a->parts[p], a->n_slots) > rank ? pt_lora_rank(&a->parts[p], a->n_slots) : rank;
     pt_ws ws = pt_ws_begin(ctx);
     PT_RETURN(pt_take(&ws, &w.t, (size_t)a->x.rows * (size_t)rank * sizeof(float)));
     if (a->dropout > 0) PT_RETURN(pt_take(&ws, &w.x, (size_t)a->x.rows * (size_t)a->x.cols * sizeof(float)));

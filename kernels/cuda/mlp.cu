@@ -2,8 +2,9 @@
  * Bytes at least, F = N*F elements of e bytes: forward 3F e (g, u, y); backward 5F e (dy, g, u, dg, du), 6F e with y. */
 #include "kernels/cuda/op_args.cuh"
 
-namespace {
-/* ---- helpers ------------------------------------------------------------------------------------------------------------------------- */
+namespace
+{
+/* ---- helpers ---- */
 /* act(x) and its derivative. */
 template <int KIND> PT_DEV void activate(float x, float *y, float *d)
 {
@@ -29,7 +30,7 @@ template <typename T> struct gated {
     int64_t ld_y, ld_dg, ld_du, ld_g, ld_u, ld_dy, n, c;
 };
 
-/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- kernels ---- */
 template <typename T, int V, int KIND> __global__ void __launch_bounds__(PT_ELEM_BLOCK) gated_k(gated<T> a)
 {
     int64_t i = ((int64_t)blockIdx.x * PT_ELEM_BLOCK + threadIdx.x) * V;
@@ -71,7 +72,7 @@ template <typename T, int V, int KIND> __global__ void __launch_bounds__(PT_ELEM
     }
 }
 
-/* ---- launchers ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- launchers ---- */
 template <typename T, int V> pt_status launch(pt_ctx *ctx, pt_act_kind kind, const gated<T> &k)
 {
     dim3 grid = pt_elem_grid(k.n, k.c, V), block(PT_ELEM_BLOCK);
@@ -96,8 +97,9 @@ template <typename T> pt_status run(pt_ctx *ctx, pt_act_kind kind, pt_view *v)
         if (dense) v[i] = pt_flat(v[i]);
         steps = steps && pt_steps(v[i], V);
     }
-    gated<T> k = {pt_ptr<T>(v[0]), pt_ptr<T>(v[1]), pt_ptr<T>(v[2]), pt_ptr<T>(v[3]), pt_ptr<T>(v[4]), pt_ptr<T>(v[5]),
-                  v[0].ld, v[1].ld, v[2].ld, v[3].ld, v[4].ld, v[5].ld, v[3].rows, v[3].cols};
+    gated<T> k = {pt_ptr<T>(v[0]), pt_ptr<T>(v[1]), pt_ptr<T>(v[2]), pt_ptr<T>(v[3]), pt_ptr<T>(v[4]),
+                  pt_ptr<T>(v[5]), v[0].ld,         v[1].ld,         v[2].ld,         v[3].ld,
+                  v[4].ld,         v[5].ld,         v[3].rows,       v[3].cols};
     return steps ? launch<T, V>(ctx, kind, k) : launch<T, 1>(ctx, kind, k);
 }
 

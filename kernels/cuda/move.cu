@@ -1,12 +1,14 @@
-/* Rows moved about: kernels/move.h. Every element is read once and written once (scatter_add and axpby with beta 1 read what they add to):
- * the least there is, for rows of whole 16-byte steps; other rows go element by element, the same bytes.
- * embed is in dequant.cu. embed_bwd: the block of a token's first occurrence adds all its rows, in order; no atomics. */
+/* Rows moved about: kernels/move.h. Every element is read once and written once (scatter_add and axpby with beta 1 read what
+ * they add to): the least there is, for rows of whole 16-byte steps; other rows go element by element, the same bytes. embed is
+ * in dequant.cu. embed_bwd: the block of a token's first occurrence adds all its rows, in order; no atomics. */
 #include "kernels/cuda/op_args.cuh"
 
-namespace {
-/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
-template <typename T, int V, bool ADD> __global__ void __launch_bounds__(PT_ELEM_BLOCK)
-rows_k(T *y, int64_t ld_y, const T *x, int64_t ld_x, const int32_t *index, int64_t n, int64_t c)
+namespace
+{
+/* ---- kernels ---- */
+template <typename T, int V, bool ADD>
+__global__ void __launch_bounds__(PT_ELEM_BLOCK)
+    rows_k(T *y, int64_t ld_y, const T *x, int64_t ld_x, const int32_t *index, int64_t n, int64_t c)
 {
     int64_t i = ((int64_t)blockIdx.x * PT_ELEM_BLOCK + threadIdx.x) * V;
     if (i >= c) return;
@@ -27,8 +29,9 @@ rows_k(T *y, int64_t ld_y, const T *x, int64_t ld_x, const int32_t *index, int64
     }
 }
 
-template <typename T, int V> __global__ void __launch_bounds__(PT_ELEM_BLOCK)
-axpby_k(T *y, int64_t ld_y, const T *x, int64_t ld_x, int64_t n, int64_t c, float alpha, float beta)
+template <typename T, int V>
+__global__ void __launch_bounds__(PT_ELEM_BLOCK)
+    axpby_k(T *y, int64_t ld_y, const T *x, int64_t ld_x, int64_t n, int64_t c, float alpha, float beta)
 {
     int64_t i = ((int64_t)blockIdx.x * PT_ELEM_BLOCK + threadIdx.x) * V;
     if (i >= c) return;
@@ -44,25 +47,46 @@ axpby_k(T *y, int64_t ld_y, const T *x, int64_t ld_x, int64_t n, int64_t c, floa
     }
 }
 
-PT_DEV void put(float *p, float v) { *p = v; }
-PT_DEV void put(bf16 *p, float v) { *p = from_f<bf16>(v); }
-struct half16 { uint16_t bits; };
+PT_DEV void put(float *p, float v)
+{
+    *p = v;
+}
+PT_DEV void put(bf16 *p, float v)
+{
+    *p = from_f<bf16>(v);
+}
+struct half16 {
+    uint16_t bits;
+};
 /* To f16, nearest even; subnormals kept. */
 PT_DEV void put(half16 *p, float v)
 {
     uint32_t u = __float_as_uint(v), sign = (u >> 16) & 0x8000u, a = u & 0x7fffffffu, h;
-    if (a > 0x7f800000u) h = 0x7e00u;
-    else if (a >= 0x477ff000u) h = 0x7c00u; /* rounds to infinity */
-    else if (a < 0x38800000u) h = (uint32_t)__float2int_rn(__uint_as_float(a) * 16777216.0f);
-    else h = (a - 0x38000000u + 0xfffu + ((a >> 13) & 1)) >> 13;
+    if (a > 0x7f800000u)
+        h = 0x7e00u;
+    else if (a >= 0x477ff000u)
+        h = 0x7c00u; /* rounds to infinity */
+    else if (a < 0x38800000u)
+        h = (uint32_t)__float2int_rn(__uint_as_float(a) * 16777216.0f);
+    else
+        h = (a - 0x38000000u + 0xfffu + ((a >> 13) & 1)) >> 13;
     p->bits = (uint16_t)(sign | h);
 }
-PT_DEV float get(const float *p) { return *p; }
-PT_DEV float get(const bf16 *p) { return to_f(*p); }
-PT_DEV float get(const half16 *p) { return f16_to_f(p->bits); }
+PT_DEV float get(const float *p)
+{
+    return *p;
+}
+PT_DEV float get(const bf16 *p)
+{
+    return to_f(*p);
+}
+PT_DEV float get(const half16 *p)
+{
+    return f16_to_f(p->bits);
+}
 
-template <typename Y, typename X> __global__ void __launch_bounds__(PT_ELEM_BLOCK)
-cast_k(Y *y, int64_t ld_y, const X *x, int64_t ld_x, int64_t n, int64_t c)
+template <typename Y, typename X>
+__global__ void __launch_bounds__(PT_ELEM_BLOCK) cast_k(Y *y, int64_t ld_y, const X *x, int64_t ld_x, int64_t n, int64_t c)
 {
     int64_t i = (int64_t)blockIdx.x * PT_ELEM_BLOCK * 4 + threadIdx.x;
     for (int64_t r = blockIdx.y; r < n; r += gridDim.y)
@@ -74,8 +98,9 @@ cast_k(Y *y, int64_t ld_y, const X *x, int64_t ld_x, int64_t n, int64_t c)
 }
 
 constexpr int EMBED_COLS = 8; /* columns of a thread at a time */
-template <typename T> __global__ void __launch_bounds__(PT_ELEM_BLOCK)
-embed_bwd_k(float *dw, int64_t ld_dw, const T *dy, int64_t ld_dy, const int32_t *tokens, int64_t n, int64_t c, float scale)
+template <typename T>
+__global__ void __launch_bounds__(PT_ELEM_BLOCK)
+    embed_bwd_k(float *dw, int64_t ld_dw, const T *dy, int64_t ld_dy, const int32_t *tokens, int64_t n, int64_t c, float scale)
 {
     PT_SHARED(uint32_t, match, [PT_ELEM_BLOCK / 32]);
     int64_t first = blockIdx.x, tid = threadIdx.x;
@@ -110,7 +135,7 @@ embed_bwd_k(float *dw, int64_t ld_dw, const T *dy, int64_t ld_dy, const int32_t 
     }
 }
 
-/* ---- launchers ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- launchers ---- */
 template <typename T> pt_status rows_run(pt_ctx *ctx, const pt_gather_args *a, bool add)
 {
     constexpr int V = pt_lanes<T>::n;
@@ -133,16 +158,18 @@ template <typename T> pt_status axpby_run(pt_ctx *ctx, const pt_axpby_args *a)
     bool steps = pt_steps(x, V) && pt_steps(y, V);
     dim3 grid = pt_elem_grid(x.rows, x.cols, steps ? V : 1), block(PT_ELEM_BLOCK);
     if (steps)
-        return pt_launch(axpby_k<T, V>, grid, block, 0, pt_stream(ctx), pt_ptr<T>(y), y.ld, pt_ptr<T>(x), x.ld, x.rows, x.cols, a->alpha, a->beta);
-    return pt_launch(axpby_k<T, 1>, grid, block, 0, pt_stream(ctx), pt_ptr<T>(y), y.ld, pt_ptr<T>(x), x.ld, x.rows, x.cols, a->alpha, a->beta);
+        return pt_launch(axpby_k<T, V>, grid, block, 0, pt_stream(ctx), pt_ptr<T>(y), y.ld, pt_ptr<T>(x), x.ld, x.rows, x.cols,
+                         a->alpha, a->beta);
+    return pt_launch(axpby_k<T, 1>, grid, block, 0, pt_stream(ctx), pt_ptr<T>(y), y.ld, pt_ptr<T>(x), x.ld, x.rows, x.cols,
+                     a->alpha, a->beta);
 }
 
 template <typename Y, typename X> pt_status cast_run(pt_ctx *ctx, const pt_cast_args *a)
 {
     bool dense = pt_dense(a->x) && pt_dense(a->y);
     pt_view x = dense ? pt_flat(a->x) : a->x, y = dense ? pt_flat(a->y) : a->y;
-    return pt_launch(cast_k<Y, X>, pt_elem_grid(x.rows, x.cols, 4), dim3(PT_ELEM_BLOCK), 0, pt_stream(ctx), pt_ptr<Y>(y), y.ld, pt_ptr<X>(x), x.ld,
-                     x.rows, x.cols);
+    return pt_launch(cast_k<Y, X>, pt_elem_grid(x.rows, x.cols, 4), dim3(PT_ELEM_BLOCK), 0, pt_stream(ctx), pt_ptr<Y>(y), y.ld,
+                     pt_ptr<X>(x), x.ld, x.rows, x.cols);
 }
 
 template <typename Y> pt_status cast_to(pt_ctx *ctx, const pt_cast_args *a)
@@ -153,8 +180,8 @@ template <typename Y> pt_status cast_to(pt_ctx *ctx, const pt_cast_args *a)
 
 template <typename T> pt_status embed_bwd_run(pt_ctx *ctx, const pt_embed_bwd_args *a)
 {
-    return pt_launch(embed_bwd_k<T>, dim3((unsigned)a->dy.rows), dim3(PT_ELEM_BLOCK), 0, pt_stream(ctx), pt_ptr<float>(a->dw), a->dw.ld,
-                     pt_ptr<T>(a->dy), a->dy.ld, pt_ptr<int32_t>(a->tokens), a->dy.rows, a->dy.cols, a->scale);
+    return pt_launch(embed_bwd_k<T>, dim3((unsigned)a->dy.rows), dim3(PT_ELEM_BLOCK), 0, pt_stream(ctx), pt_ptr<float>(a->dw),
+                     a->dw.ld, pt_ptr<T>(a->dy), a->dy.ld, pt_ptr<int32_t>(a->tokens), a->dy.rows, a->dy.cols, a->scale);
 }
 } // namespace
 
@@ -191,7 +218,8 @@ extern "C" pt_status pt_cuda_cast(pt_ctx *ctx, const pt_cast_args *a)
 
 extern "C" pt_status pt_cuda_axpby(pt_ctx *ctx, const pt_axpby_args *a)
 {
-    if (a->x.type != PT_F32 && a->x.type != PT_BF16) return pt_fail(PT_ENOSUP, "axpby: numbers of type %s", pt_dtype_get(a->x.type)->name);
+    if (a->x.type != PT_F32 && a->x.type != PT_BF16)
+        return pt_fail(PT_ENOSUP, "axpby: numbers of type %s", pt_dtype_get(a->x.type)->name);
     PT_RETURN(pt_check_view("axpby", "x", a->x, a->x.rows, a->x.cols));
     PT_RETURN(pt_check_typed("axpby", "y", a->y, a->x.type, a->x.rows, a->x.cols));
     if (ctx->dry || a->x.rows == 0 || a->x.cols == 0) return PT_OK;

@@ -1,14 +1,16 @@
 /* RMS norm on the device: kernels/norm.h. A row is held in registers between its two passes, so every element moves once.
  *
- * Bytes at least (act of e bytes): forward N*C*(2e), with the residual add N*C*(4e) (x, add, h, y); backward N*C*(3e) (dy, h, dx), with dres
- * N*C*(4e); C weights. dw adds two passes over its part sums, at most 1/16 of N*C*8. Rows that are odd in length, unaligned or longer than
- * MOST elements take a plain kernel that reads the row twice.
- * dw: each team of threads adds its rows in order, then the teams' sums are added in order. */
+ * Bytes at least (act of e bytes): forward N*C*(2e), with the residual add N*C*(4e) (x, add, h, y); backward N*C*(3e) (dy, h,
+ * dx), with dres N*C*(4e); C weights. dw adds two passes over its part sums, at most 1/16 of N*C*8. Rows that are odd in
+ * length, unaligned or longer than MOST elements take a plain kernel that reads the row twice. dw: each team of threads adds
+ * its rows in order, then the teams' sums are added in order. */
 #include "kernels/cuda/op_args.cuh"
 
-namespace {
-/* ---- helpers ------------------------------------------------------------------------------------------------------------------------- */
-constexpr int BLOCK = 256, MAX_TEAMS = 256, TEAM_ROWS = 16, SUM_ROWS = 8, MANY = 2048; /* rows from which a team takes several */
+namespace
+{
+/* ---- helpers ---- */
+constexpr int BLOCK = 256, MAX_TEAMS = 256, TEAM_ROWS = 16, SUM_ROWS = 8,
+              MANY = 2048; /* rows from which a team takes several */
 
 template <typename T> struct norm_fwd {
     T *y, *h;
@@ -52,9 +54,12 @@ template <int V, int NV, int TEAM> PT_DEV void ld_w(const void *w, int type, boo
 }
 
 /* Sum over a team: a warp, or the whole block. */
-template <int TEAM> PT_DEV float team_sum(float v, float *red) { return TEAM == 32 ? warp_sum(v) : block_sum(v, red); }
+template <int TEAM> PT_DEV float team_sum(float v, float *red)
+{
+    return TEAM == 32 ? warp_sum(v) : block_sum(v, red);
+}
 
-/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- kernels ---- */
 /* TEAM threads hold a row of at most TEAM*V*NV elements, and its weights for all their rows. */
 template <typename T, int V, int NV, int TEAM> __global__ void __launch_bounds__(BLOCK) norm_fwd_k(norm_fwd<T> a)
 {
@@ -118,7 +123,8 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) norm_fwd_any_k(no
     float rstd = 1.0f / sqrtf(block_sum(sum, red) / (float)a.c + a.eps);
     if (a.rstd && threadIdx.x == 0) a.rstd[row] = rstd;
     if (!a.y) return;
-    for (int i = (int)threadIdx.x; i < a.c; i += BLOCK) a.y[row * a.ld_y + i] = from_f<T>(to_f(x[i]) * rstd * ld_plain(a.w, a.wtype, i));
+    for (int i = (int)threadIdx.x; i < a.c; i += BLOCK)
+        a.y[row * a.ld_y + i] = from_f<T>(to_f(x[i]) * rstd * ld_plain(a.w, a.wtype, i));
 }
 
 /* A team takes rows [team*rows, (team+1)*rows); dw's part sums stay in registers. */
@@ -199,7 +205,8 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) norm_dw_any_k(nor
     if (i >= a.c) return;
     float s = 0;
     end = end < a.n ? end : a.n;
-    for (int64_t row = team * a.rows; row < end; row++) s += to_f(a.dy[row * a.ld_dy + i]) * to_f(a.h[row * a.ld_h + i]) * a.rstd[row];
+    for (int64_t row = team * a.rows; row < end; row++)
+        s += to_f(a.dy[row * a.ld_dy + i]) * to_f(a.h[row * a.ld_h + i]) * a.rstd[row];
     a.part[team * a.c + i] = s;
 }
 
@@ -218,7 +225,7 @@ __global__ void __launch_bounds__(32 * SUM_ROWS) norm_dw_sum_k(float *dw, const 
     dw[i] += s;
 }
 
-/* ---- launchers ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- launchers ---- */
 pt_status check_w(const char *op, pt_view w, int64_t c)
 {
     PT_RETURN(pt_check_view(op, "w", w, 1, c));
@@ -229,7 +236,8 @@ pt_status check_w(const char *op, pt_view w, int64_t c)
 template <typename T, int NV, int TEAM> pt_status fwd_launch(pt_ctx *ctx, const norm_fwd<T> &k)
 {
     constexpr int V = pt_lanes<T>::n;
-    return pt_launch(norm_fwd_k<T, V, NV, TEAM>, dim3((unsigned)pt_ceil_div(pt_ceil_div(k.n, k.rows), BLOCK / TEAM)), dim3(BLOCK), 0, pt_stream(ctx), k);
+    return pt_launch(norm_fwd_k<T, V, NV, TEAM>, dim3((unsigned)pt_ceil_div(pt_ceil_div(k.n, k.rows), BLOCK / TEAM)),
+                     dim3(BLOCK), 0, pt_stream(ctx), k);
 }
 
 template <typename T> pt_status fwd(pt_ctx *ctx, const pt_rmsnorm_args *a)
@@ -271,22 +279,28 @@ template <typename T> pt_status bwd(pt_ctx *ctx, const pt_rmsnorm_bwd_args *a, f
     constexpr int V = pt_lanes<T>::n;
     norm_bwd<T> k = {};
     k.dx = pt_ptr<T>(a->dx), k.dy = pt_ptr<T>(a->dy), k.h = pt_ptr<T>(a->h), k.dres = pt_ptr<T>(a->dres);
-    k.rstd = pt_ptr<float>(a->rstd), k.w = pt_ptr<void>(a->w), k.wtype = a->w.type, k.part = part, k.w_wide = (uintptr_t)k.w % 16 == 0;
+    k.rstd = pt_ptr<float>(a->rstd), k.w = pt_ptr<void>(a->w), k.wtype = a->w.type, k.part = part,
+    k.w_wide = (uintptr_t)k.w % 16 == 0;
     k.c = (int)a->dy.cols, k.n = a->dy.rows;
     k.ld_dx = a->dx.ld, k.ld_dy = a->dy.ld, k.ld_h = a->h.ld, k.ld_dres = a->dres.ld;
     int64_t teams = teams_of(k.n, part != NULL, &k.rows);
     bool steps = pt_steps(a->dx, V) && pt_steps(a->dy, V) && pt_steps(a->h, V) && pt_steps(a->dres, V);
-    if (steps && k.c <= 32 * V) PT_RETURN((bwd_launch<T, 1, 32>(ctx, k, teams)));
-    else if (steps && k.c <= BLOCK * V) PT_RETURN((bwd_launch<T, 1, BLOCK>(ctx, k, teams)));
-    else if (steps && k.c <= 2 * BLOCK * V) PT_RETURN((bwd_launch<T, 2, BLOCK>(ctx, k, teams)));
-    else if (steps && k.c <= 4 * BLOCK * V) PT_RETURN((bwd_launch<T, 4, BLOCK>(ctx, k, teams)));
+    if (steps && k.c <= 32 * V)
+        PT_RETURN((bwd_launch<T, 1, 32>(ctx, k, teams)));
+    else if (steps && k.c <= BLOCK * V)
+        PT_RETURN((bwd_launch<T, 1, BLOCK>(ctx, k, teams)));
+    else if (steps && k.c <= 2 * BLOCK * V)
+        PT_RETURN((bwd_launch<T, 2, BLOCK>(ctx, k, teams)));
+    else if (steps && k.c <= 4 * BLOCK * V)
+        PT_RETURN((bwd_launch<T, 4, BLOCK>(ctx, k, teams)));
     else {
         dim3 grid((unsigned)pt_ceil_div(k.c, BLOCK), (unsigned)teams);
         if (part) PT_RETURN(pt_launch(norm_dw_any_k<T>, grid, dim3(BLOCK), 0, pt_stream(ctx), k));
         PT_RETURN(pt_launch(norm_bwd_any_k<T>, dim3((unsigned)k.n), dim3(BLOCK), 0, pt_stream(ctx), k));
     }
     if (!part) return PT_OK;
-    return pt_launch(norm_dw_sum_k, dim3((unsigned)pt_ceil_div(k.c, 32)), dim3(32 * SUM_ROWS), 0, pt_stream(ctx), pt_ptr<float>(a->dw), part, teams, k.c);
+    return pt_launch(norm_dw_sum_k, dim3((unsigned)pt_ceil_div(k.c, 32)), dim3(32 * SUM_ROWS), 0, pt_stream(ctx),
+                     pt_ptr<float>(a->dw), part, teams, k.c);
 }
 } // namespace
 

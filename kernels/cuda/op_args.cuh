@@ -1,4 +1,5 @@
-/* What the host side of every CUDA op shares: C headers for C++, addresses of views, types, launch sizes; and vector loads for kernels. */
+/* What the host side of every CUDA op shares: C headers for C++, addresses of views, types, launch sizes; and vector loads for
+ * kernels. */
 #ifndef PT_KERNELS_OP_ARGS_CUH
 #define PT_KERNELS_OP_ARGS_CUH
 #include <math.h>
@@ -15,9 +16,12 @@ extern "C" {
 #include "kernels/ops.h"
 }
 
-/* ---- host ---------------------------------------------------------------------------------------------------------------------------- */
+/* ---- host ---- */
 static inline cudaStream_t pt_stream(const pt_ctx *ctx) { return (cudaStream_t)ctx->stream; }
-template <typename T> static inline T *pt_ptr(pt_view v) { return pt_view_ok(v) ? (T *)(void *)(v.buf->base + v.off) : (T *)NULL; }
+template <typename T> static inline T *pt_ptr(pt_view v)
+{
+    return pt_view_ok(v) ? (T *)(void *)(v.buf->base + v.off) : (T *)NULL;
+}
 static inline int64_t pt_ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 /* Blocks of a launch along y: kernels step over the rows by gridDim.y. */
 static inline unsigned pt_grid_y(int64_t rows) { return (unsigned)(rows < 65535 ? rows : 65535); }
@@ -52,7 +56,7 @@ static inline dim3 pt_elem_grid(int64_t rows, int64_t cols, int elems)
 /* Calls f<float>(...) or f<bf16>(...) by ctx->act. */
 #define PT_BY_ACT(ctx, f, ...) ((ctx)->act == PT_BF16 ? f<bf16>(__VA_ARGS__) : f<float>(__VA_ARGS__))
 
-/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- kernels ---- */
 /* Elements of 16 bytes. */
 template <typename T> struct pt_lanes { static constexpr int n = 16 / (int)sizeof(T); };
 

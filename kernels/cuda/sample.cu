@@ -1,13 +1,15 @@
-/* Choosing the next token on the device: kernels/sample.h, a block per sequence, without sorting. Every filter and the draw ask for the candidate at which
- * a running sum in descending order of logits (ties: lowest id first) first passes a limit; that is found by radix selection over the bits of the logit,
- * then of the id, with sums of integers: probabilities are fixed-point numbers of 2^-42 of the largest, so sums have no order.
- * A row that holds a NaN or +inf, or nothing but -inf, gets token -1: the caller must look (no op waits for the device).
- * Bytes at least: 4V a row and pass; up to 7 passes a filter (the row stays in L2). */
+/* Choosing the next token on the device: kernels/sample.h, a block per sequence, without sorting. Every filter and the draw ask
+ * for the candidate at which a running sum in descending order of logits (ties: lowest id first) first passes a limit; that is
+ * found by radix selection over the bits of the logit, then of the id, with sums of integers: probabilities are fixed-point
+ * numbers of 2^-42 of the largest, so sums have no order. A row that holds a NaN or +inf, or nothing but -inf, gets token -1:
+ * the caller must look (no op waits for the device). Bytes at least: 4V a row and pass; up to 7 passes a filter (the row stays
+ * in L2). */
 #include "base/rng.h"
 #include "kernels/cuda/op_args.cuh"
 
-namespace {
-/* ---- helpers ------------------------------------------------------------------------------------------------------------------------- */
+namespace
+{
+/* ---- helpers ---- */
 constexpr int BLOCK = 512, MAX_ROWS = 64, MAX_VOCAB = 1 << 20;
 typedef unsigned long long u64;
 
@@ -40,7 +42,10 @@ PT_DEV unsigned key_of(float z)
     unsigned u = __float_as_uint(z + 0.0f);
     return u & 0x80000000u ? ~u : u | 0x80000000u;
 }
-PT_DEV float logit_of(unsigned k) { return __uint_as_float(k & 0x80000000u ? k & 0x7fffffffu : ~k); }
+PT_DEV float logit_of(unsigned k)
+{
+    return __uint_as_float(k & 0x80000000u ? k & 0x7fffffffu : ~k);
+}
 
 PT_DEV u64 block_most(u64 v, u64 *red)
 {
@@ -59,7 +64,8 @@ PT_DEV u64 block_most(u64 v, u64 *red)
     return v;
 }
 
-/* Weight of token i: 1 (mass false) or its probability in units of 2^-42 of the largest; 0 outside the bound and below min_p. */
+/* Weight of token i: 1 (mass false) or its probability in units of 2^-42 of the largest; 0 outside the bound and below min_p.
+ */
 PT_DEV u64 weight_of(const sample_job &j, unsigned key, int i, float top, bound b, float min_p, bool mass)
 {
     if (key < b.key || (key == b.key && i > b.id)) return 0;
@@ -68,8 +74,8 @@ PT_DEV u64 weight_of(const sample_job &j, unsigned key, int i, float top, bound 
     return p < min_p ? 0 : (u64)(p * 4398046511104.0f);
 }
 
-/* The first bin of 256, from the top (down) or the bottom, where the running sum, *above at first, passes `limit`; *above becomes the sum before it.
- * Thread 0 works. */
+/* The first bin of 256, from the top (down) or the bottom, where the running sum, *above at first, passes `limit`; *above
+ * becomes the sum before it. Thread 0 works. */
 PT_DEV unsigned choose(scratch *s, u64 limit, bool down, u64 *above)
 {
     __syncthreads();
@@ -95,8 +101,10 @@ PT_DEV void clear(scratch *s)
     __syncthreads();
 }
 
-/* Of the candidates within b: where the running sum of weights first passes `limit`. Without want_id the id is that of all ties (INT_MAX). */
-PT_DEV bound cross(const sample_job &j, const float *z, float top, bound b, float min_p, bool mass, u64 limit, bool want_id, scratch *s)
+/* Of the candidates within b: where the running sum of weights first passes `limit`. Without want_id the id is that of all ties
+ * (INT_MAX). */
+PT_DEV bound cross(const sample_job &j, const float *z, float top, bound b, float min_p, bool mass, u64 limit, bool want_id,
+                   scratch *s)
 {
     unsigned key = 0, mask = 0;
     u64 above = 0;
@@ -136,7 +144,7 @@ PT_DEV u64 total_of(const sample_job &j, const float *z, float top, bound b, flo
     return block_sum(sum, s->red);
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------------------------------------- */
+/* ---- kernels ---- */
 /* Dynamic shared memory: a bit per token of the vocabulary when there is a penalty. */
 __global__ void __launch_bounds__(BLOCK, 2) sample_k(sample_job j)
 {
@@ -182,19 +190,22 @@ __global__ void __launch_bounds__(BLOCK, 2) sample_k(sample_job j)
 }
 } // namespace
 
-/* ---- launchers ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- launchers ---- */
 extern "C" pt_status pt_cuda_sample(pt_ctx *ctx, const pt_sample_args *a)
 {
     int64_t n = a->logits.rows, vocab = a->logits.cols;
     PT_RETURN(pt_check_typed("sample", "logits", a->logits, PT_F32, n, vocab));
     PT_RETURN(pt_check_typed("sample", "token", a->token, PT_I32, 1, n));
     if (pt_view_ok(a->seen)) PT_RETURN(pt_check_typed("sample", "seen", a->seen, PT_I32, n, a->seen.cols));
-    if (vocab < 1 || vocab > MAX_VOCAB) return pt_fail(PT_ESHAPE, "sample: a vocabulary of %lld, at most %d on this device", (long long)vocab, MAX_VOCAB);
-    if (!(a->temperature >= 0 && a->temperature < 1e30f)) return pt_fail(PT_EARG, "sample: temperature %g", (double)a->temperature);
+    if (vocab < 1 || vocab > MAX_VOCAB)
+        return pt_fail(PT_ESHAPE, "sample: a vocabulary of %lld, at most %d on this device", (long long)vocab, MAX_VOCAB);
+    if (!(a->temperature >= 0 && a->temperature < 1e30f))
+        return pt_fail(PT_EARG, "sample: temperature %g", (double)a->temperature);
     if (a->top_k < 0 || !(a->top_p > 0 && a->top_p <= 1) || !(a->min_p >= 0 && a->min_p <= 1) || !(a->repetition_penalty > 0))
-        return pt_fail(PT_EARG, "sample: top_k %d, top_p %g, min_p %g, repetition_penalty %g", a->top_k, (double)a->top_p, (double)a->min_p,
-                       (double)a->repetition_penalty);
-    if (!ctx->dry && a->temperature > 0 && n > 0 && (!a->stream || !a->position)) return pt_fail(PT_EARG, "sample: drawing needs stream and position");
+        return pt_fail(PT_EARG, "sample: top_k %d, top_p %g, min_p %g, repetition_penalty %g", a->top_k, (double)a->top_p,
+                       (double)a->min_p, (double)a->repetition_penalty);
+    if (!ctx->dry && a->temperature > 0 && n > 0 && (!a->stream || !a->position))
+        return pt_fail(PT_EARG, "sample: drawing needs stream and position");
     if (ctx->dry) return PT_OK;
     sample_job j = {};
     j.ld_z = a->logits.ld, j.ld_seen = a->seen.ld, j.vocab = (int)vocab, j.top_k = a->top_k;
@@ -205,7 +216,10 @@ extern "C" pt_status pt_cuda_sample(pt_ctx *ctx, const pt_sample_args *a)
         int now = n - r < MAX_ROWS ? (int)(n - r) : MAX_ROWS;
         j.token = pt_ptr<int32_t>(a->token) + r, j.z = pt_ptr<float>(a->logits) + r * j.ld_z;
         if (j.n_seen > 0) j.seen = pt_ptr<int32_t>(a->seen) + r * j.ld_seen;
-        for (int i = 0; i < now; i++) j.u[i] = j.temperature > 0 ? pt_rng_unit(pt_rng_words(a->seed, PT_RNG_SAMPLE, a->stream[r + i], a->position[r + i]).v[0]) : 0;
+        for (int i = 0; i < now; i++)
+            j.u[i] = j.temperature > 0
+                         ? pt_rng_unit(pt_rng_words(a->seed, PT_RNG_SAMPLE, a->stream[r + i], a->position[r + i]).v[0])
+                         : 0;
         PT_RETURN(pt_launch(sample_k, dim3((unsigned)now), dim3(BLOCK), bits, pt_stream(ctx), j));
     }
     return PT_OK;
