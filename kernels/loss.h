@@ -25,4 +25,11 @@ typedef struct pt_group_loss_args {
     pt_loss_kind kind;
     double beta, norm;
 } pt_group_loss_args;
+/* mark[0] (f32 [1,1]) becomes NaN when loss[0] is not finite, or a value[m] whose weight[m] is not 0; else it keeps its value. With mark an
+ * element of the gradient, a loss that is not finite has a gradient that is not, on every rank after the sum, and the update moves nothing. */
+typedef struct pt_loss_guard_args {
+    pt_view mark;
+    pt_view loss;          /* [1,1] f64; may be absent */
+    pt_view value, weight; /* [1,M] f32; may be absent, both */
+} pt_loss_guard_args;
 #endif

@@ -66,6 +66,9 @@ typedef struct pt_ops {
     pt_status (*fetch)(pt_ctx *ctx, void *dst, pt_view src); /* download() that does not wait: dst must stay, and is filled when the next
                                                                 download() or sync() returns */
     pt_status (*group_loss)(pt_ctx *, const pt_group_loss_args *);
+    pt_status (*loss_guard)(pt_ctx *, const pt_loss_guard_args *);
+    pt_status (*load)(pt_ctx *ctx, pt_view dst, const void *src); /* upload() beside the stream, into memory that nothing issued so far uses;
+                                                                     what is issued later waits for it */
 } pt_ops;
 
 extern const pt_ops pt_ops_ref, pt_ops_cpu;

@@ -263,19 +263,6 @@ extern "C" void pt_cuda_free(pt_ctx *ctx, pt_buf *buf)
     *buf = pt_buf{};
 }
 
-extern "C" pt_status pt_cuda_adopt(pt_ctx *ctx, pt_buf *buf, const void *host, size_t bytes)
-{
-    pt_cuda_device *d = dev_of(ctx);
-    pt_status rc = PT_OK;
-    PT_RETURN(pt_cuda_alloc(ctx, buf, bytes));
-    PT_TRY(put(d, d->copy, buf->base, static_cast<const unsigned char *>(host), bytes));
-    PT_CUDA_TRY(cudaEventRecord(d->copied, d->copy));
-    PT_CUDA_TRY(cudaStreamWaitEvent(d->compute, d->copied, 0));
-done:
-    if (rc != PT_OK) pt_cuda_free(ctx, buf);
-    return rc;
-}
-
 /* ---- moving ---- */
 /* Bytes of a dense row of v, and how many such rows the memory has: a dense view is one. */
 static pt_status rows_of(const char *op, pt_view v, size_t *row, int64_t *n)
@@ -290,15 +277,40 @@ static pt_status rows_of(const char *op, pt_view v, size_t *row, int64_t *n)
     return PT_OK;
 }
 
-extern "C" pt_status pt_cuda_upload(pt_ctx *ctx, pt_view dst, const void *src)
+/* Rows of the view from dense host rows, on `stream`. */
+static pt_status put_rows(pt_ctx *ctx, cudaStream_t stream, pt_view dst, const void *src)
 {
     size_t row;
     int64_t n;
     PT_RETURN(rows_of("upload", dst, &row, &n));
     for (int64_t r = 0; r < n && !ctx->dry; r++)
-        PT_RETURN(put(dev_of(ctx), dev_of(ctx)->compute, pt_ptr<unsigned char>(dst) + (size_t)r * pt_view_row_bytes(dst),
+        PT_RETURN(put(dev_of(ctx), stream, pt_ptr<unsigned char>(dst) + (size_t)r * pt_view_row_bytes(dst),
                       static_cast<const unsigned char *>(src) + (size_t)r * row, row));
     return PT_OK;
+}
+
+extern "C" pt_status pt_cuda_upload(pt_ctx *ctx, pt_view dst, const void *src)
+{
+    return put_rows(ctx, dev_of(ctx)->compute, dst, src);
+}
+
+extern "C" pt_status pt_cuda_load(pt_ctx *ctx, pt_view dst, const void *src)
+{
+    pt_cuda_device *d = dev_of(ctx);
+    PT_RETURN(put_rows(ctx, d->copy, dst, src));
+    if (ctx->dry) return PT_OK;
+    PT_CUDA_RETURN(cudaEventRecord(d->copied, d->copy));
+    PT_CUDA_RETURN(cudaStreamWaitEvent(d->compute, d->copied, 0));
+    return PT_OK;
+}
+
+extern "C" pt_status pt_cuda_adopt(pt_ctx *ctx, pt_buf *buf, const void *host, size_t bytes)
+{
+    PT_RETURN(pt_cuda_alloc(ctx, buf, bytes));
+    pt_view all = {buf, 0, PT_U8, 1, (int64_t)bytes, (int64_t)bytes};
+    pt_status rc = pt_cuda_load(ctx, all, host);
+    if (rc != PT_OK) pt_cuda_free(ctx, buf);
+    return rc;
 }
 
 extern "C" pt_status pt_cuda_fetch(pt_ctx *ctx, void *dst, pt_view src)

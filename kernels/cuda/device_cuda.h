@@ -4,7 +4,8 @@
  *   for it by an event. The communicator has a stream of its own (train/dist).
  * - Host memory reaches the device through pinned blocks: upload() copies into the block and returns at once; a block is used
  *   again when an event says that its copies are over. Only download(), sync() and a full ring wait.
- * - Device memory: alloc() and adopt() are one cudaMalloc each; nothing else allocates on the device. */
+ * - Device memory: alloc() and adopt() are one cudaMalloc each; nothing else allocates on the device. A model takes one a
+ *   role (train/model). */
 #ifndef PT_KERNELS_DEVICE_CUDA_H
 #define PT_KERNELS_DEVICE_CUDA_H
 #include <cuda_runtime_api.h>

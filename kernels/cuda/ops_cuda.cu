@@ -31,6 +31,8 @@ static void fill(pt_ops &t)
     t.memory = pt_cuda_memory;
     t.fetch = pt_cuda_fetch;
     t.group_loss = pt_cuda_group_loss;
+    t.loss_guard = pt_cuda_loss_guard;
+    t.load = pt_cuda_load;
 }
 
 /* Filled anew at each call, with the same values: no guarded initialiser, whose hooks the check build does not have. */

@@ -1,7 +1,7 @@
 /* What tests and host code may ask of the emulated device. Plain C. Settings also come from the environment, read at the first
  * CUDA call: EMU_ORDER=fwd|rev|rand:SEED  order of threads and blocks        EMU_LAZY=1      streams run only at syncs, in
  * random order EMU_GUARD=1  device memory is unreadable for the host           EMU_ASYNC=late|early|rand   when cp.async copies
- *   EMU_ARCH=80|86|89|90  limits of this chip                       EMU_MEM=bytes   EMU_DEVICES=n
+ *   EMU_ARCH=80|86|89|90  limits of this chip (75: one too old)     EMU_MEM=bytes   EMU_DEVICES=n
  *   EMU_COUNT=1  counters (check build)                             EMU_SAMPLE=n    at most n blocks of a launch
  *   EMU_FAIL=launch:N|malloc:N  the N-th call fails                 EMU_SOURCE=0  reports without file and line (faster) */
 #ifndef PT_EMU_H

@@ -62,7 +62,7 @@ extern "C" int emu_setting(const char *name, const char *v)
     else if (strcmp(name, "SOURCE") == 0) emu_set.source = (int)n;
     else if (strcmp(name, "FAIL") == 0) return set_fail(v);
     else return 0;
-    return strcmp(name, "ARCH") != 0 || n == 80 || n == 86 || n == 89 || n == 90;
+    return strcmp(name, "ARCH") != 0 || n == 75 || n == 80 || n == 86 || n == 89 || n == 90;
 }
 
 void emu_init(void)

@@ -45,7 +45,7 @@ static void out_folder(char path[128], const char *name)
 typedef struct watch {
     pt_cuda_counts last;
     size_t planned;
-    int steps, micro;
+    int steps, micro, roles;
     unsigned long long launches;
 } watch;
 
@@ -66,6 +66,7 @@ static void see_plan(void *user, const pt_run_plan *p, const char *text)
     watch *w = user;
     w->planned = p->device_need;
     w->micro = p->micro_batches;
+    for (int i = 0; i < PT_ROLE_COUNT; i++) w->roles += p->role[i] > 0;
     assert_true(p->device_need > 0 && p->device_need <= p->device_free);
     assert_non_null(strstr(text, "on the device"));
     pt_cuda_counts_get(&w->last);
@@ -78,6 +79,7 @@ static void see_step(void *user, const pt_step_report *r)
     pt_cuda_counts now;
     pt_cuda_counts_get(&now);
     assert_int_equal(in_use(), w->planned);
+    if (w->steps == 0) assert_int_equal(now.allocs - w->last.allocs, w->roles + 1); /* one a role, and the tile lists */
     if (w->steps > 0) {
         assert_int_equal(now.syncs - w->last.syncs, 1);
         assert_int_equal(now.allocs, w->last.allocs);
@@ -216,6 +218,23 @@ static void test_no_device(void **state)
     pt_cuda_ops()->close(&ctx);
 }
 
+/* A chip that the kernels are not made for: whoever asks for the device is told, and device: auto would have the reason. */
+static void test_old_chip(void **state)
+{
+    static const char *const want = "GPU 0 (emulated sm_75) has compute capability 7.5; ptrain needs 8.0 or newer";
+    pt_ctx ctx = {0};
+    need_emulation();
+    assert_true(emu_setting("ARCH", "75"));
+    assert_non_null(pt_cuda_why_not());
+    assert_non_null(strstr(pt_cuda_why_not(), want));
+    assert_int_equal(pt_cuda_ops()->open(&ctx, PT_COMPUTE_BF16), PT_ENOSUP);
+    expect(want);
+    assert_null(ctx.device);
+    assert_true(emu_setting("ARCH", "86"));
+    assert_null(pt_cuda_why_not());
+    assert_true(emu_setting("ARCH", "80"));
+}
+
 /* The plan says what would fit, and that does fit. */
 static void test_small_memory(void **state)
 {
@@ -345,11 +364,11 @@ int main(int argc, char **argv)
 {
     if (argc == 5 && strcmp(argv[1], "fail") == 0) return failing_child(argv + 2);
     if (readlink("/proc/self/exe", self, sizeof self - 1) <= 0) return 2;
-    static struct CMUnitTest list[16] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_resume),
-                                         cmocka_unit_test(test_no_device), cmocka_unit_test(test_small_memory),
-                                         cmocka_unit_test(test_failure)};
-    size_t n = plain() ? 5 : 3;
-    if (asan()) list[1] = list[2], n = 2;
+    static struct CMUnitTest list[17] = {cmocka_unit_test(test_counts), cmocka_unit_test(test_resume),
+                                         cmocka_unit_test(test_no_device), cmocka_unit_test(test_old_chip),
+                                         cmocka_unit_test(test_small_memory), cmocka_unit_test(test_failure)};
+    size_t n = plain() ? 6 : 4;
+    if (asan()) list[1] = list[2], list[2] = list[3], n = 3;
     for (size_t i = 0; plain() && i < sizeof cases / sizeof *cases; i++)
         list[n++] = (struct CMUnitTest){cases[i].name, test_golden, NULL, NULL, (void *)(uintptr_t)&cases[i]};
     return _cmocka_run_group_tests("training on a device", list, n, set_up, tear_down);

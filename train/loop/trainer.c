@@ -51,20 +51,18 @@ static pt_status look_then_move(pt_run *r, pt_step_sums *s, float lr, float *nor
     return pt_optim_step(r->optim, pt_model_param_view(r->model), pt_model_grad_view(r->model), lr, norm, moved);
 }
 
-/* On a device: the whole step is queued and waited for once. A gradient that is not finite moves nothing; a loss that is not
- * finite has such a gradient, and if it ever had not, the weights have moved already and the run must not go on. */
+/* On a device: the whole step is queued and waited for once. A gradient that is not finite moves nothing, and a loss that is
+ * not finite makes its gradient so (train/model/pairs.c), on all ranks through their sum. */
 static pt_status move_then_look(pt_run *r, pt_step_sums *s, float lr, float *norm, bool *moved)
 {
     PT_RETURN(pt_run_gradients_start(r, r->step, s));
     PT_RETURN(pt_optim_step(r->optim, pt_model_param_view(r->model), pt_model_grad_view(r->model), lr, norm, moved));
     PT_RETURN(pt_run_gradients_finish(r, s));
     PT_RETURN(check_first_margin(r, s));
-    if (s->finite || !*moved) return PT_OK;
-    return pt_fail(
-        PT_ENONFINITE,
-        "step %lld: the loss is not finite though its gradients are; the weights are those after this step: go on from "
-        "the last checkpoint",
-        (long long)r->step + 1);
+    if (s->finite) return PT_OK;
+    *norm = 0; /* as where the loss is looked at first */
+    if (!*moved) return PT_OK;
+    return pt_fail(PT_EINTERNAL, "the loss is not finite, and the weights have moved all the same: a bug of ptrain");
 }
 
 static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)

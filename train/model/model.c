@@ -83,6 +83,7 @@ void pt_model_free(pt_model *m)
     if (m->committed && m->ctx->workspace.buf == &m->arena[PT_ROLE_SCRATCH].buf) m->ctx->workspace = PT_NO_VIEW;
     for (int r = 0; r < PT_ROLE_COUNT; r++)
         if (m->arena[r].buf.base) m->ctx->ops->free(m->ctx, &m->arena[r].buf);
+    if (m->weights.base) m->ctx->ops->free(m->ctx, &m->weights);
     for (size_t i = 0; m->bufs && i < m->n_specs; i++)
         if (m->bufs[i].base) m->ctx->ops->free(m->ctx, &m->bufs[i]);
     pt_peft_free(m->peft);
@@ -195,6 +196,7 @@ pt_status pt_model_plan(pt_model *m, const pt_model_caps *caps, size_t bytes[PT_
         m->ws_last = m->ws_bytes = m->ctx->workspace_need;
     }
     for (int r = 0; r < PT_ROLE_COUNT; r++) bytes[r] = m->arena[r].peak;
+    bytes[PT_ROLE_WEIGHTS] += m->weights.bytes;
     for (size_t i = 0; i < m->n_specs; i++) bytes[PT_ROLE_WEIGHTS] += m->bufs[i].bytes;
     bytes[PT_ROLE_SCRATCH] += forest_bytes(m);
     m->planned = true;
@@ -204,13 +206,19 @@ done:
     return rc;
 }
 
+static pt_status allocate_role(pt_model *m, pt_role role, pt_buf *buf, size_t bytes)
+{
+    pt_status rc = bytes ? m->ctx->ops->alloc(m->ctx, buf, bytes) : PT_OK;
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "memory for %s", pt_role_name(role));
+}
+
 static pt_status allocate(pt_model *m)
 {
+    PT_RETURN(allocate_role(m, PT_ROLE_WEIGHTS, &m->weights, m->weights.bytes));
     for (int r = 0; r < PT_ROLE_COUNT; r++) {
         pt_arena *a = &m->arena[r];
         if (a->peak == 0) continue;
-        pt_status rc = m->ctx->ops->alloc(m->ctx, &a->buf, a->peak);
-        if (rc != PT_OK) return pt_fail_prefix(rc, "memory for %s", pt_role_name(a->role));
+        PT_RETURN(allocate_role(m, a->role, &a->buf, a->peak));
         a->sealed = true;
     }
     PT_RETURN(pt_model_carve(m));

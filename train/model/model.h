@@ -86,7 +86,8 @@ pt_status pt_model_zero_grad(pt_model *m);
 void pt_model_on_grads(pt_model *m, pt_status (*done)(void *user, int stage), void *user);
 int pt_model_grad_stage(const pt_model *m, const pt_param *p);
 /* The same without waiting, for devices whose table has fetch and group_loss (pt_model_later): host arrays are filled when the next
- * sync() or download() of the context returns; losses of pairs and their gradients stay on the device. */
+ * sync() or download() of the context returns; losses of pairs and their gradients stay on the device. A loss that is not finite (of
+ * logp_later with dlogp: sum dlogp*logp; of pair_backward) makes the gradient NaN, so that an update of the same stream moves nothing. */
 bool pt_model_later(const pt_model *m);
 pt_status pt_model_logp_later(pt_model *m, const float *dlogp, float *logp);
 /* Scores of the head positions, score[heads] (not groups). */

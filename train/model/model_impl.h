@@ -76,8 +76,8 @@ struct pt_model {
     pt_model_caps caps;
     bool planned, committed;
     /* weights */
-    pt_buf *bufs; /* one per frozen tensor; views point into this array */
-    size_t n_bufs;
+    pt_buf *bufs;   /* one per frozen tensor, in host memory; views point into this array */
+    pt_buf weights; /* instead, on a device with memory of its own: one block for all frozen tensors */
     pt_tensor_spec *specs;
     size_t n_specs;
     pt_lin embed, norm, head; /* head: vocabulary or scalar; tied: the embedding */

@@ -10,6 +10,15 @@ bool pt_model_later(const pt_model *m)
     return m->ctx->ops->fetch && m->ctx->ops->group_loss;
 }
 
+/* A loss that is not finite makes the step's gradient so too, whatever gradient it has: then the update moves nothing, on any
+ * rank, though nobody looked at the loss before it. Element 0 keeps the NaN: gradients are only added to. */
+static pt_status guard(pt_model *m, pt_loss_guard_args a)
+{
+    a.mark = pt_view_cols(m->grad, 0, 1);
+    a.mark.ld = 1;
+    return m->ctx->ops->loss_guard(m->ctx, &a);
+}
+
 pt_status pt_model_logp_later(pt_model *m, const float *dlogp, float *logp)
 {
     const pt_ops *ops = m->ctx->ops;
@@ -19,6 +28,9 @@ pt_status pt_model_logp_later(pt_model *m, const float *dlogp, float *logp)
     if (m->live.heads == 0) return PT_OK;
     if (dlogp) PT_RETURN(ops->upload(m->ctx, pt_trim_vec(m->tab.dlogp, m->live.rows), dlogp));
     PT_RETURN(pt_head_run(m, dlogp != NULL));
+    if (dlogp) /* weights and their share of the loss are 0 together */
+        PT_RETURN(guard(m, (pt_loss_guard_args){.value = pt_trim_vec(m->tab.logp, m->live.rows),
+                                                .weight = pt_trim_vec(m->tab.dlogp, m->live.rows)}));
     return m->live.rows ? ops->fetch(m->ctx, logp, pt_trim_vec(m->tab.logp, m->live.rows)) : PT_OK;
 }
 
@@ -162,7 +174,8 @@ pt_status pt_model_pair_backward(pt_model *m, pt_loss_kind kind, double beta, do
     m->ctx->workspace = m->workspace;
     m->live.head_done = true;
     if (m->live.heads == 0 || m->live.n_pairs == 0) return PT_OK;
-    PT_RETURN(m->ctx->ops->zero(m->ctx, m->tab.loss)); /* the host sums the loss from the channels */
+    PT_RETURN(m->ctx->ops->zero(m->ctx, m->tab.loss)); /* the host sums the loss from the channels; here it is only guarded */
     PT_RETURN(pt_pair_run(m, kind, beta, norm));
+    PT_RETURN(guard(m, (pt_loss_guard_args){.loss = m->tab.loss}));
     return scores ? pt_score_run_backward(m) : pt_head_run(m, true);
 }

@@ -6,6 +6,9 @@
 #include "train/model/model_impl.h"
 #include "train/model/random_init.h"
 
+/* Of a tensor in the device's block: what an allocation of its own would have. */
+#define WEIGHT_ALIGN 256
+
 pt_status pt_param_add(pt_model *m, const char *name, int64_t rows, int64_t cols, bool decay)
 {
     size_t cap = m->n_params; /* the list grows by doubling at powers of two */
@@ -85,6 +88,22 @@ static bool trained(const pt_model *m, const pt_tensor_spec *t)
     return m->opt.full || strcmp(t->name, "score.weight") == 0;
 }
 
+/* The view of a frozen tensor: in memory that the backend wraps, or on a device in the one block. */
+static pt_status place_frozen(pt_model *m, size_t i, const pt_source_tensor *w, pt_view *v)
+{
+    *v = (pt_view){.buf = &m->bufs[i], .type = w->type, .rows = w->rows, .cols = w->cols, .ld = w->cols};
+    if (!m->ctx->ops->load) {
+        m->bufs[i].bytes = w->bytes;
+        return PT_OK;
+    }
+    v->buf = &m->weights;
+    v->off = m->weights.bytes;
+    size_t next = pt_align_up(w->bytes, WEIGHT_ALIGN);
+    if (next < w->bytes || __builtin_add_overflow(m->weights.bytes, next, &m->weights.bytes))
+        return pt_fail(PT_ESHAPE, "the weights' sizes overflow");
+    return PT_OK;
+}
+
 pt_status pt_model_bind_weights(pt_model *m)
 {
     PT_RETURN(pt_config_tensors(&m->cfg, m->opt.scalar_head, &m->specs, &m->n_specs));
@@ -98,8 +117,8 @@ pt_status pt_model_bind_weights(pt_model *m)
         }
         pt_source_tensor w;
         PT_RETURN(pt_source_describe(m->src, t->name, t->rows, t->cols, &w));
-        m->bufs[i] = (pt_buf){NULL, w.bytes, NULL};
-        pt_view v = {.buf = &m->bufs[i], .type = w.type, .rows = w.rows, .cols = w.cols, .ld = w.cols};
+        pt_view v;
+        PT_RETURN(place_frozen(m, i, &w, &v));
         pt_lin *l = lin_of(m, t);
         if (t->kind == PT_TENSOR_BIAS)
             l->b = v;
@@ -141,6 +160,7 @@ static pt_status load_frozen(pt_model *m, size_t i)
     const pt_tensor_spec *t = &m->specs[i];
     pt_source_tensor w;
     PT_RETURN(pt_source_tensor_get(m->src, t->name, t->rows, t->cols, &w));
+    if (m->ctx->ops->load) return m->ctx->ops->load(m->ctx, t->kind == PT_TENSOR_BIAS ? lin_of(m, t)->b : lin_of(m, t)->w, w.data);
     if (aligned(&w)) return m->ctx->ops->adopt(m->ctx, &m->bufs[i], w.data, w.bytes);
     PT_RETURN(m->ctx->ops->alloc(m->ctx, &m->bufs[i], w.bytes));
     pt_view v = {.buf = &m->bufs[i], .type = w.type, .rows = w.rows, .cols = w.cols, .ld = w.cols};
