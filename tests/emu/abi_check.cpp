@@ -5,6 +5,7 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 #include <nccl.h>
+#include <stddef.h>
 #include <type_traits>
 
 #define VALUE(name, v) static_assert((int)(name) == (v), #name)
@@ -124,6 +125,9 @@ VALUE(ncclFloat64, 8);
 VALUE(ncclBfloat16, 9);
 SIZE(ncclUniqueId, 128, 1);
 CALL(ncclCommInitRank, ncclResult_t (*)(ncclComm_t *, int, ncclUniqueId, int));
+CALL(ncclCommInitRankConfig, ncclResult_t (*)(ncclComm_t *, int, ncclUniqueId, int, ncclConfig_t *));
+CALL(ncclCommFinalize, ncclResult_t (*)(ncclComm_t));
+static_assert(offsetof(ncclConfig_t, blocking) == 16, "ncclConfig_t: size, magic, version, blocking");
 CALL(ncclAllReduce, ncclResult_t (*)(const void *, void *, size_t, ncclDataType_t, ncclRedOp_t, ncclComm_t, cudaStream_t));
 CALL(ncclBroadcast, ncclResult_t (*)(const void *, void *, size_t, ncclDataType_t, int, ncclComm_t, cudaStream_t));
 CALL(ncclReduce, ncclResult_t (*)(const void *, void *, size_t, ncclDataType_t, ncclRedOp_t, int, ncclComm_t, cudaStream_t));

@@ -338,12 +338,45 @@ static void test_open(void **)
     all_good(o);
 }
 
+/* A rank that is as far as the others, and then dies, or does something else, instead of joining NCCL: which waits for ever. */
+static void test_join(void **)
+{
+    for (int dies = 0; dies < 2; dies++) {
+        std::vector<outcome> o = run(
+            3,
+            [dies](pt_comm *host, pt_comm *) {
+                pt_nccl_open_args a = {};
+                pt_comm *dev = NULL;
+                a.host = host;
+                a.wait_seconds = dies ? 20 : 1;
+                if (host->rank != 1) return pt_nccl_open(&a, &dev) == PT_OK ? 0 : 1;
+                int64_t well = host->size;
+                ncclUniqueId id;
+                CHECK(host->allreduce_min(host, &well, 1) == PT_OK && host->broadcast(host, &id, sizeof id, 0) == PT_OK);
+                if (dies) kill(getpid(), SIGKILL);
+                return host->barrier(host) == PT_OK ? 0 : 1;
+            },
+            false);
+        if (dies) {
+            assert_int_equal(o[1].code, 128 + SIGKILL);
+            for (size_t r = 0; r < 3; r += 2) says(o[r], 1, "rank 1 failed: it is gone without a word");
+        } else {
+            int named = 0; /* whoever gives up first tells the others */
+            for (const outcome &p : o) {
+                assert_int_equal(p.code, 1);
+                named += p.said.find("joining the GPUs (ncclCommInitRankConfig): it has not ended within 1 s") != std::string::npos;
+            }
+            assert_int_equal(named, 3);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_work),   cmocka_unit_test(test_wait_needed),
                                        cmocka_unit_test(test_counts), cmocka_unit_test(test_death),
                                        cmocka_unit_test(test_abort),  cmocka_unit_test(test_absent_in_sum),
-                                       cmocka_unit_test(test_open)};
+                                       cmocka_unit_test(test_open),   cmocka_unit_test(test_join)};
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,9 @@
 /* NCCL over POSIX shared memory: ranks are processes. Before data moves, the ranks compare what they were asked to do: a
  * difference, which the library would answer by hanging, ends the process with 99, and so does a rank that does not come within
- * 30 s (EMU_NCCL_WAIT). Sums run in rank order in double. A rank that aborts or dies is ncclRemoteError to the others. */
+ * 30 s (EMU_NCCL_WAIT). Sums run in rank order in double. A rank that aborts or dies is ncclRemoteError to the others.
+ * A communicator that does not block (ncclCommInitRankConfig): joining, finalizing and every third collective are in progress
+ * until ncclCommGetAsyncError was asked and says otherwise; another call before that ends the process. As in the library a rank
+ * that never joins, or died before, is not noticed: the others stay in progress. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -11,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <atomic>
+#include <functional>
 
 #include "cuda_bf16.h"
 #include "cuda_fp16.h"
@@ -54,7 +58,22 @@ struct ncclComm {
     uint64_t seq, barrier;
     ncclResult_t async;
     char name[NCCL_UNIQUE_ID_BYTES];
+    bool blocks;
+    uint64_t waits_for;                   /* a barrier that this rank has reached, and others perhaps not; 0 = none */
+    std::function<ncclResult_t()> issue;  /* a collective that is not in its stream yet */
 };
+
+/* A call on a communicator that has not finished the last one. */
+static void need_idle(const ncclComm *c, const char *call)
+{
+    if (c->waits_for || c->issue) emu_die(99, "%s while the communicator's last call is in progress (ncclCommGetAsyncError)", call);
+}
+static bool arrived(const ncclComm *c, uint64_t goal)
+{
+    for (int r = 0; r < c->n; r++)
+        if (c->b->at[r].load() < goal) return false;
+    return true;
+}
 
 /* All ranks meet. False: one aborted or died. */
 static bool meet(ncclComm *c, const char *what)
@@ -186,13 +205,14 @@ static ncclResult_t collective(int what, const void *send, void *recv, size_t co
     emu_inside in;
     if (!c || !type_bytes(type) || op < 0 || op > 4 || root < 0 || root >= c->n) return ncclInvalidArgument;
     if (c->async != ncclSuccess) return c->async;
+    need_idle(c, whats[what]);
     size_t es = type_bytes(type), in_n = what == REDUCE_SCATTER ? count * (size_t)c->n : count,
            out_n = what == ALL_GATHER ? count * (size_t)c->n : count;
     bool sends = what != BROADCAST || c->rank == root, gets = what != REDUCE || c->rank == root;
     if (sends && count) emu_need_dev("NCCL (send)", send, in_n * es);
     if (gets && count) emu_need_dev("NCCL (receive)", recv, out_n * es);
     call k = {++c->seq, count, what, type, op, root};
-    cudaError_t e = emu_enqueue(s, whats[what], [=]() {
+    auto run = [=]() {
         if (c->async != ncclSuccess) return;
         if (sends) emu_shadow_range(send, in_n * es, EMU_READ, whats[what]);
         if (!compare(c, k) || !transfer(c, k, (const unsigned char *)send, (unsigned char *)recv)) {
@@ -200,8 +220,11 @@ static ncclResult_t collective(int what, const void *send, void *recv, size_t co
             if (gets && count) memset(recv, 0xff, out_n * es);
         }
         if (gets) emu_shadow_range(recv, out_n * es, EMU_WRITE, whats[what]);
-    });
-    return e == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError;
+    };
+    auto issue = [=]() { return emu_enqueue(s, whats[what], run) == cudaSuccess ? ncclSuccess : ncclUnhandledCudaError; };
+    if (c->blocks || c->seq % 3 != 1) return issue();
+    c->issue = issue;
+    return ncclInProgress;
 }
 
 extern "C" {
@@ -217,7 +240,7 @@ ncclResult_t ncclGetUniqueId(ncclUniqueId *id)
     return ncclSuccess;
 }
 
-ncclResult_t ncclCommInitRank(ncclComm_t *out, int n, ncclUniqueId id, int rank)
+static ncclResult_t join(ncclComm_t *out, int n, ncclUniqueId id, int rank, bool blocks)
 {
     emu_init();
     *out = NULL;
@@ -228,12 +251,18 @@ ncclResult_t ncclCommInitRank(ncclComm_t *out, int n, ncclUniqueId id, int rank)
     void *p = mmap(NULL, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (p == MAP_FAILED) return ncclSystemError;
-    ncclComm *c = new ncclComm{(board *)p, rank, n, 0, 0, ncclSuccess, {0}};
+    ncclComm *c = new ncclComm{(board *)p, rank, n, 0, 0, ncclSuccess, {0}, blocks, 0, nullptr};
     memcpy(c->name, id.internal, sizeof c->name);
     int zero = 0;
     if (!c->b->ranks.compare_exchange_strong(zero, n) && zero != n)
         emu_die(99, "rank %d makes a group of %d, another rank one of %d", rank, n, zero);
     if (c->b->pid[rank].exchange((int)getpid()) != 0) emu_die(99, "two processes are rank %d", rank);
+    if (!blocks) {
+        c->waits_for = ++c->barrier;
+        c->b->at[rank].store(c->waits_for);
+        *out = c;
+        return ncclInProgress;
+    }
     bool all = meet(c, "ncclCommInitRank");
     if (rank == 0) shm_unlink(c->name); /* everyone has it open, or never will */
     if (!all) {
@@ -243,9 +272,19 @@ ncclResult_t ncclCommInitRank(ncclComm_t *out, int n, ncclUniqueId id, int rank)
     *out = c;
     return ncclSuccess;
 }
+ncclResult_t ncclCommInitRank(ncclComm_t *out, int n, ncclUniqueId id, int rank)
+{
+    return join(out, n, id, rank, true);
+}
+ncclResult_t ncclCommInitRankConfig(ncclComm_t *out, int n, ncclUniqueId id, int rank, ncclConfig_t *config)
+{
+    if (config->magic != 0xcafebeef || config->size != sizeof *config) return ncclInvalidArgument;
+    return join(out, n, id, rank, config->blocking != 0);
+}
 
 static ncclResult_t close_comm(ncclComm_t c)
 {
+    if (!c->blocks) shm_unlink(c->name); /* of a group that never was whole */
     munmap(c->b, sizeof(board));
     delete c;
     return ncclSuccess;
@@ -253,13 +292,19 @@ static ncclResult_t close_comm(ncclComm_t c)
 ncclResult_t ncclCommFinalize(ncclComm_t c)
 {
     emu_inside in;
+    need_idle(c, "ncclCommFinalize");
     emu_drain_all();
-    return c->async;
+    if (c->async != ncclSuccess || c->blocks) return c->async;
+    c->waits_for = ++c->barrier;
+    c->b->at[c->rank].store(c->waits_for);
+    return ncclInProgress;
 }
 ncclResult_t ncclCommDestroy(ncclComm_t c)
 {
     emu_inside in;
+    need_idle(c, "ncclCommDestroy");
     emu_drain_all();
+    if (!c->blocks) return close_comm(c); /* was finalized */
     if (c->async == ncclSuccess && !meet(c, "ncclCommDestroy")) return close_comm(c);
     return close_comm(c);
 }
@@ -267,6 +312,7 @@ ncclResult_t ncclCommAbort(ncclComm_t c)
 {
     emu_inside in;
     c->b->aborted.store(1);
+    c->issue = nullptr;
     c->async = ncclRemoteError; /* operations still queued end at once */
     emu_drain_all();
     return close_comm(c);
@@ -275,6 +321,18 @@ ncclResult_t ncclCommGetAsyncError(ncclComm_t c, ncclResult_t *e)
 {
     if (c->async == ncclSuccess && c->b->aborted.load()) c->async = ncclRemoteError;
     *e = c->async;
+    if (c->async != ncclSuccess) return ncclSuccess;
+    if (c->issue) { /* seen once in progress */
+        std::function<ncclResult_t()> issue;
+        issue.swap(c->issue);
+        c->async = issue();
+        *e = ncclInProgress;
+    } else if (c->waits_for && !arrived(c, c->waits_for)) {
+        *e = ncclInProgress;
+    } else if (c->waits_for) {
+        if (c->waits_for == 1 && c->rank == 0) shm_unlink(c->name); /* all have it open */
+        c->waits_for = 0;
+    }
     return ncclSuccess;
 }
 ncclResult_t ncclCommCount(const ncclComm_t c, int *n)

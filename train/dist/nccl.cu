@@ -16,13 +16,18 @@ extern "C" {
 
 #define NCCL_LIST(X)                                                                                                           \
     X(ncclGetUniqueId)                                                                                                         \
-    X(ncclCommInitRank)                                                                                                        \
+    X(ncclCommInitRankConfig)                                                                                                  \
+    X(ncclCommFinalize)                                                                                                        \
     X(ncclCommDestroy)                                                                                                         \
     X(ncclCommAbort)                                                                                                           \
     X(ncclCommGetAsyncError)                                                                                                   \
     X(ncclGetErrorString)                                                                                                      \
     X(ncclGetLastError)                                                                                                        \
     X(ncclAllReduce)
+
+#if NCCL_VERSION_CODE < NCCL_VERSION(2, 14, 0)
+#error "NCCL 2.14 or newer is needed: communicators that do not block (CUDA 12 came with 2.16)"
+#endif
 
 /* The functions in use, with the prototypes of the header. */
 static struct nccl_api {
@@ -67,6 +72,7 @@ typedef struct nccl_state {
     double patience;
     uint64_t started; /* sums */
     bool pending;     /* some of them were not seen to end */
+    bool joined;      /* all ranks are in the communicator */
     pt_status failed;
     char why[512];
     char name[32];
@@ -101,7 +107,7 @@ static pt_status nccl_ok(const nccl_state *s, ncclResult_t r, const char *call)
 {
     if (r == ncclSuccess || r == ncclInProgress) return PT_OK;
     const char *more = api.ncclGetLastError(s->comm);
-    bool said = more && more[0], shared = r == ncclInvalidUsage && !s->comm;
+    bool said = more && more[0], shared = r == ncclInvalidUsage && !s->joined;
     return pt_fail(PT_EIO, "%s: %s%s%.300s%s%s", call, api.ncclGetErrorString(r), said ? " (" : "", said ? more : "",
                    said ? ")" : "", shared ? "; each process needs a GPU of its own" : "");
 }
@@ -132,6 +138,24 @@ static pt_status give_up(pt_comm *c, pt_status rc)
     return pt_fail(rc, "%s", s->why);
 }
 
+/* The communicator does not block: waits until NCCL has done what it was asked for (`what`, in which a rank may wait for the
+ * others), and looks at everything that can go wrong meanwhile. */
+static pt_status await_nccl(pt_comm *c, const char *what)
+{
+    nccl_state *s = state_of(c);
+    double start = seconds();
+    for (long pause = 20;; pause = pause < 1000 ? pause + pause / 4 : 1000) {
+        ncclResult_t state = ncclSuccess;
+        pt_status rc = nccl_ok(s, api.ncclCommGetAsyncError(s->comm, &state), "ncclCommGetAsyncError");
+        if (rc == PT_OK && state != ncclInProgress) return nccl_ok(s, state, what);
+        if (rc == PT_OK && s->host->check) rc = s->host->check(s->host);
+        if (rc == PT_OK && seconds() - start > s->patience)
+            rc = pt_fail(PT_EIO, "%s: it has not ended within %.0f s: a rank does not come", what, s->patience);
+        if (rc != PT_OK) return rc;
+        nap(pause);
+    }
+}
+
 static pt_status usable(pt_comm *c)
 {
     nccl_state *s = state_of(c);
@@ -152,8 +176,11 @@ static pt_status nccl_start(pt_comm *c, pt_view v, void *after)
     s->pending = true;
     rc = CUDA_OK(cudaEventRecord(s->ready, static_cast<cudaStream_t>(after)));
     if (rc == PT_OK) rc = CUDA_OK(cudaStreamWaitEvent(s->stream, s->ready, 0));
-    if (rc == PT_OK)
-        rc = nccl_ok(s, api.ncclAllReduce(p, p, (size_t)v.cols, ncclFloat32, ncclSum, s->comm, s->stream), "ncclAllReduce");
+    if (rc == PT_OK) {
+        ncclResult_t r = api.ncclAllReduce(p, p, (size_t)v.cols, ncclFloat32, ncclSum, s->comm, s->stream);
+        /* in progress: connections are still made, and the sum is not in the stream yet */
+        rc = r == ncclInProgress ? await_nccl(c, "ncclAllReduce") : nccl_ok(s, r, "ncclAllReduce");
+    }
     return rc == PT_OK ? rc : give_up(c, rc);
 }
 
@@ -258,12 +285,29 @@ static void nccl_abort(pt_comm *c, int code)
     s->host->abort(s->host, code);
 }
 
+/* In order: every rank is done. What goes wrong now harms nobody; the message of what the run ended with stays. */
+static void leave_nccl(pt_comm *c)
+{
+    nccl_state *s = state_of(c);
+    char said[sizeof s->why];
+    snprintf(said, sizeof said, "%.*s", (int)sizeof said - 1, pt_err_msg());
+    pt_status rc = nccl_ok(s, api.ncclCommFinalize(s->comm), "ncclCommFinalize");
+    if (rc == PT_OK) rc = await_nccl(c, "ncclCommFinalize");
+    if (rc != PT_OK) {
+        pt_fail(rc, "%s", said);
+        stop_nccl(s);
+        return;
+    }
+    api.ncclCommDestroy(s->comm);
+    s->comm = NULL;
+}
+
 static void nccl_close(pt_comm *c)
 {
     nccl_state *s = state_of(c);
     if (s) {
-        if (c->broken || s->failed != PT_OK || s->pending) stop_nccl(s);
-        if (s->comm) api.ncclCommDestroy(s->comm);
+        if (c->broken || s->failed != PT_OK || s->pending || !s->joined) stop_nccl(s);
+        if (s->comm) leave_nccl(c);
         cudaFree(s->one.base);
         if (s->ready) cudaEventDestroy(s->ready);
         if (s->done) cudaEventDestroy(s->done);
@@ -317,6 +361,20 @@ static pt_status first_sum(pt_comm *c)
                                  : pt_fail(PT_EIO, "a first sum of %d ones over the GPUs gave %g", c->size, (double)sum);
 }
 
+/* All ranks join. NCCL waits for them on a thread of its own, for as long as it takes; we watch it. */
+static pt_status join_nccl(pt_comm *c, ncclUniqueId id)
+{
+    static const char *const what = "joining the GPUs (ncclCommInitRankConfig)";
+    nccl_state *s = state_of(c);
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    config.blocking = 0;
+    pt_status rc = nccl_ok(s, api.ncclCommInitRankConfig(&s->comm, c->size, id, c->rank, &config), what);
+    if (rc == PT_OK) rc = await_nccl(c, what);
+    if (rc != PT_OK) return give_up(c, rc);
+    s->joined = true;
+    return PT_OK;
+}
+
 static void fill(pt_comm *c, const pt_nccl_open_args *a, nccl_state *s)
 {
     const pt_comm *h = a->host;
@@ -362,7 +420,7 @@ extern "C" pt_status pt_nccl_open(const pt_nccl_open_args *a, pt_comm **out)
     c->wait_seconds = s->patience;
     PT_TRY(all_well(s, open_own(s, &id)));
     PT_TRY(s->host->broadcast(s->host, &id, sizeof id, 0));
-    PT_TRY(nccl_ok(s, api.ncclCommInitRank(&s->comm, c->size, id, c->rank), "ncclCommInitRank"));
+    PT_TRY(join_nccl(c, id));
     PT_TRY(first_sum(c));
     PT_TRY(CUDA_OK(cudaFree(s->one.base))); /* all memory that stays is the plan's */
     s->one.base = NULL;
