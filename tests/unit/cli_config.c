@@ -72,6 +72,8 @@ static void test_bad_files(void **state)
         {"datasets: [{path: a, flavour: b}]\n", "not flavour"},
         {"datasets: []\n", "datasets is an empty list"},
         {"- a\n- b\n", "a config is a mapping of keys to values"},
+        {BASE "save_strategy: \"no\"\nsave_steps: 5\n", "save_steps: 5 disagrees with save_steps: 0"},
+        {BASE "eval_steps: 5\neval_strategy: no\n", "eval_steps: 0 disagrees with eval_steps: 5"},
         {BASE "deepspeed: zero3.json\n", "deepspeed is refused: each rank holds the whole model"},
         {"base_model: x\nobjective: dpo\ndatasets: [{path: a, type: alpaca}]\n", "objective dpo needs pairs"},
         {"base_model: x\ndatasets: [{path: a, type: mindset}]\n", "type mindset holds pairs; they need objective: dpo or reward"},

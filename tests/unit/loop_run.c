@@ -280,11 +280,13 @@ static void test_folder(void **state)
     assert_true(has("checkpoint-20/adapter_model.safetensors") && !has("profiles.json"));
     snprintf(notes, sizeof notes, "%s/notes.txt", out_dir);
     MUST(pt_file_write_whole(notes, "mine", 4));
+    snprintf(notes, sizeof notes, "%s/eval.json", out_dir);
+    MUST(pt_file_write_whole(notes, "{}", 2));
     log_text.len = 0;
     c.save_steps = 0;
     MUST(pt_train_run(&c, NULL, &res));
     assert_non_null(strstr(log_text.text, "held an earlier run"));
-    assert_true(has("notes.txt") && has("adapter_model.safetensors") && !has("checkpoint-20") && !has("checkpoint-16"));
+    assert_true(has("notes.txt") && has("adapter_model.safetensors") && !has("checkpoint-20") && !has("checkpoint-16") && !has("eval.json"));
     assert_string_equal(res.output, out_dir);
 }
 
@@ -332,6 +334,18 @@ static void test_refusals(void **state)
     assert_non_null(strstr(pt_err_msg(), "has r 4"));
     c.lora_r_set = false;
     MUST(pt_train_plan(&c, NULL, &p, NULL));
+    c.peft_use_rslora = true;
+    assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
+    assert_non_null(strstr(pt_err_msg(), "leave peft_use_rslora out"));
+    c.peft_use_rslora = false;
+    char *targets[] = {(char *)"q_proj"}, **was = c.lora_target_modules;
+    size_t n = c.n_lora_target_modules;
+    c.lora_target_modules = targets;
+    c.n_lora_target_modules = 1;
+    assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
+    assert_non_null(strstr(pt_err_msg(), "brings its own"));
+    c.lora_target_modules = was;
+    c.n_lora_target_modules = n;
     c.adapter = PT_ADAPTER_NONE;
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
     c = config(&spec, false);

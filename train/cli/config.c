@@ -108,10 +108,10 @@ static const translation translations[] = {
     {"train_on_eot", "*", NULL, NULL, "the end token of every supervised turn is supervised (turn); nothing else exists here"},
     {"dpo_loss_type", "sigmoid", NULL, NULL, NULL}, {"loss_type", "sigmoid", NULL, NULL, NULL},
     {"dpo_loss_type", "*", NULL, NULL, "of DPO's losses only sigmoid exists here"}, {"loss_type", "*", NULL, NULL, "of DPO's losses only sigmoid exists here"},
-    {"eval_strategy", "no", NULL, NULL, NULL}, {"eval_strategy", "steps", NULL, NULL, NULL}, {"eval_strategy", "epoch", "evals_per_epoch", "1", NULL},
-    {"evaluation_strategy", "no", NULL, NULL, NULL}, {"evaluation_strategy", "steps", NULL, NULL, NULL},
+    {"eval_strategy", "no", "eval_steps", "0", NULL}, {"eval_strategy", "steps", NULL, NULL, NULL}, {"eval_strategy", "epoch", "evals_per_epoch", "1", NULL},
+    {"evaluation_strategy", "no", "eval_steps", "0", NULL}, {"evaluation_strategy", "steps", NULL, NULL, NULL},
     {"evaluation_strategy", "epoch", "evals_per_epoch", "1", NULL},
-    {"save_strategy", "no", NULL, NULL, NULL}, {"save_strategy", "steps", NULL, NULL, NULL}, {"save_strategy", "epoch", "saves_per_epoch", "1", NULL},
+    {"save_strategy", "no", "save_steps", "0", NULL}, {"save_strategy", "steps", NULL, NULL, NULL}, {"save_strategy", "epoch", "saves_per_epoch", "1", NULL},
     {"eval_strategy", "*", NULL, NULL, "strategies are no, steps, epoch"}, {"evaluation_strategy", "*", NULL, NULL, "strategies are no, steps, epoch"},
     {"save_strategy", "*", NULL, NULL, "strategies are no, steps, epoch"},
 };

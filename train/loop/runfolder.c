@@ -16,6 +16,7 @@ static const char *const own[] = {"adapter_model.safetensors",
                                   "model.safetensors.index.json",
                                   "metrics.jsonl",
                                   "config.yaml",
+                                  "eval.json",
                                   "profiles.json",
                                   NULL};
 /* What stands beside a model.safetensors of ours; without that file they may be someone else's. */

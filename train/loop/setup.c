@@ -218,6 +218,11 @@ static pt_status check_start(const pt_config *cfg)
     PT_CHECK(!cfg->lora_alpha_set || cfg->lora_alpha == p->alpha, PT_EARG,
              "lora_alpha: %g, but the adapter in lora_model_dir %s has alpha %g: leave lora_alpha out", cfg->lora_alpha,
              cfg->lora_model_dir, p->alpha);
+    PT_CHECK(!cfg->peft_use_rslora || p->rslora, PT_EARG,
+             "peft_use_rslora: true, but the adapter in lora_model_dir %s is scaled by alpha / r: leave peft_use_rslora out",
+             cfg->lora_model_dir);
+    PT_CHECK(cfg->n_lora_target_modules == 0, PT_EARG,
+             "lora_target_modules: the adapter in lora_model_dir %s brings its own: leave lora_target_modules out", cfg->lora_model_dir);
 done:
     pt_peft_free(p);
     return rc;
