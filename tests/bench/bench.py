@@ -197,7 +197,7 @@ def main():
         def plain_pair(k):
             return [run_ours(a.ptrain, folder, plain_file, work, half + 1, 640, "plain%d" % k, fixed + ["--sample_packing=plain", "--micro_batch_size=2"]),
                     run_rival(folder, plain_file, half, 2) if have_peft else None]
-        ours, theirs = in_turns(plain_pair)
+        ours, theirs = in_turns(plain_pair, 3)
         line("rows a second", ours["rows_s"], theirs and theirs["rows_s"], "rows/s", 1.8)
         line("peak memory", ours["gib"], theirs and theirs["gib"], "GiB")
         print("\n".join("    " + x for x in ours["profile"]))
