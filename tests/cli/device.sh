@@ -61,5 +61,14 @@ else
     bad "scores agree with the CPU's"
 fi
 EMU_DEVICES=0 says "no GPU" 1 "device: emulated: no GPU is visible" "$dir/run.yaml" --device=emulated
+old="GPU 0 (emulated sm_75) has compute capability 7.5; ptrain needs 8.0 or newer"
+EMU_ARCH=75 says "a chip that is too old" 1 "device: emulated: $old" "$dir/run.yaml" --device=emulated
+# auto looks for a driver and for the cuda plugin: an empty library and the emulated one stand for them
+cp "$plugin" "$dir/bin/libptrain-cuda.so"
+if ${CC:-gcc} -shared -fPIC "$dir/x.c" -o "$dir/libcuda.so.1" 2>/dev/null; then
+    EMU_ARCH=75 LD_LIBRARY_PATH=$dir says "auto takes the CPU and names the chip" 0 "no GPU    $old" plan "$dir/run.yaml" --device=auto
+    EMU_ARCH=86 LD_LIBRARY_PATH=$dir says "auto takes a chip that will do" 0 "device    emulated" plan "$dir/run.yaml" --device=auto
+fi
+rm -f "$dir/bin/libptrain-cuda.so"
 EMU_MEM=3000000 says "too little memory" 1 "MiB on the device" "$dir/run.yaml" --device=emulated
 EMU_FAIL=launch:150 says "a launch that fails" 1 "kernel " "$dir/run.yaml" --device=emulated

@@ -68,6 +68,8 @@ static void see_plan(void *user, const pt_run_plan *p, const char *text)
     w->micro = p->micro_batches;
     for (int i = 0; i < PT_ROLE_COUNT; i++) w->roles += p->role[i] > 0;
     assert_true(p->device_need > 0 && p->device_need <= p->device_free);
+    assert_true(p->device_libraries > 0);
+    assert_non_null(strstr(text, "libraries (estimate)"));
     assert_non_null(strstr(text, "on the device"));
     pt_cuda_counts_get(&w->last);
     assert_int_equal(in_use(), 0); /* planning allocates nothing there */
@@ -248,14 +250,14 @@ static void test_small_memory(void **state)
     c.micro_batch_size = 6;
     pt_train_hooks hooks = {.ops = pt_cuda_ops()};
     MUST(pt_train_plan(&c, &hooks, &plan, NULL));
-    snprintf(limit, sizeof limit, "%zu", plan.device_need - 4096);
+    snprintf(limit, sizeof limit, "%zu", plan.device_need + plan.device_libraries - 4096);
     assert_true(emu_setting("MEM", limit));
     assert_int_equal(pt_train_run(&c, &hooks, NULL), PT_ENOMEM);
     expect("gradient_checkpointing: true makes it fit");
     c.gradient_checkpointing = true;
     MUST(pt_train_run(&c, &hooks, NULL));
     MUST(pt_train_plan(&c, &hooks, &plan, NULL));
-    snprintf(limit, sizeof limit, "%zu", plan.device_need - 65536);
+    snprintf(limit, sizeof limit, "%zu", plan.device_need + plan.device_libraries - 65536);
     assert_true(emu_setting("MEM", limit));
     assert_int_equal(pt_train_run(&c, &hooks, NULL), PT_ENOMEM);
     const char *at = strstr(pt_err_msg(), "micro-batches of at most ");

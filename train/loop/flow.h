@@ -33,6 +33,7 @@ typedef struct pt_run_plan {
     int n_warnings;
     /* a device with memory of its own: the roles lie there, and total counts the rest; all 0 on the host */
     size_t device_need, device_free, device_memory;
+    size_t device_libraries; /* estimate: what CUDA's libraries will take beside device_need, which is exact */
 } pt_run_plan;
 
 typedef struct pt_step_report {

@@ -91,6 +91,20 @@ static size_t library_bytes(const pt_run *r)
     return (size_t)(mib * MIB);
 }
 
+/* Device memory that CUDA's own libraries take after the plan has asked what is free: then the context, our kernels and NCCL's
+ * first connections are there already. An estimate, measured nowhere by us:
+ * - cuBLASLt loads the code of its products when they are first used, and each of our allocations ends on a page of 2 MiB:
+ *   362 MiB, the difference between all and none of a program's library kernels loaded (666.6 and 287.0 MB in
+ *   github.com/pytorch/pytorch/pull/86509).
+ * - NCCL makes the connections of an algorithm when a sum first takes it: buffers of 4 MiB (NCCL_BUFFSIZE in its documentation)
+ *   for each connection of a channel, at most 32 channels; a ring has 1 connection to receive by, a tree 3. */
+static size_t device_library_bytes(const pt_run *r)
+{
+    double mib = 362;
+    if (r->comm->size > 1) mib += 4.0 * 32 * (1 + 3);
+    return (size_t)(mib * MIB);
+}
+
 static void make_warnings(pt_run *r)
 {
     pt_run_plan *p = &r->plan;
@@ -103,9 +117,9 @@ static void make_warnings(pt_run *r)
         warn(p, "warm-up takes %lld of %lld steps: the learning rate never reaches its peak", (long long)p->warmup,
              (long long)p->data.steps);
     size_t need = p->total * (size_t)p->local_ranks;
-    if (p->device_need > p->device_free)
-        warn(p, "needs %.1f MiB on the device, where %.1f are free: the run would be refused", p->device_need / MIB,
-             p->device_free / MIB);
+    if (p->device_need + p->device_libraries > p->device_free)
+        warn(p, "needs %.1f MiB on the device, where %.1f are free: the run would be refused",
+             (p->device_need + p->device_libraries) / MIB, p->device_free / MIB);
     if (p->machine && need > p->machine)
         warn(p,
              "needs %.0f MiB and this machine has %.0f: lower sequence_len or micro_batch_size, or set gradient_checkpointing: "
@@ -127,6 +141,7 @@ static pt_status sum_roles(pt_run *r)
     }
     p->total += p->role[PT_ROLE_COMM];
     p->device_need = sum - p->role[PT_ROLE_COMM];
+    p->device_libraries = device_library_bytes(r);
     if (!strcmp(r->ctx.ops->name, "emulated")) p->total += p->device_need; /* its memory is this process's */
     return r->ctx.ops->memory(&r->ctx, &p->device_free, &p->device_memory);
 }
@@ -182,7 +197,8 @@ static pt_status memory_text(const pt_run_plan *p, pt_str *out)
         if (p->role[i] && !(p->device_memory && i == PT_ROLE_COMM))
             PT_RETURN(line(out, pt_role_name((pt_role)i), (double)p->role[i]));
     if (p->device_memory) {
-        PT_RETURN(line(out, "on the device", (double)p->device_need));
+        PT_RETURN(line(out, "libraries (estimate)", (double)p->device_libraries));
+        PT_RETURN(line(out, "on the device", (double)(p->device_need + p->device_libraries)));
         PT_RETURN(line(out, "free on the device", (double)p->device_free));
         if (p->role[PT_ROLE_COMM]) PT_RETURN(line(out, pt_role_name(PT_ROLE_COMM), (double)p->role[PT_ROLE_COMM]));
     }
