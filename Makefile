@@ -83,7 +83,7 @@ FLAGLINE  := $(CC) $(CFLAGS) $(STD) $(CPPFLAGS) $(LDFLAGS)
 .PHONY: help ptrain quickstart test test-full tests install asan bench fmt clean deps check-deps setup FORCE docs
 help: ## this list
 	@echo "ptrain: fine-tunes language models on role-play, persona and preference data"
-	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(filter Makefile %.mk,$(MAKEFILE_LIST))
 	@echo "  variables: CC=gcc|clang  WITH_MPI=1|0  BUILD=folder  MODEL=path (quickstart)  PREFIX=/usr/local"
 
 setup: ## install the system packages that are missing (Debian, Ubuntu)

@@ -132,7 +132,7 @@ GPU_REPORT_NEEDS := $(foreach t,traffic dense sample attention_gpu,$(BUILD)/emu-
 gpu-report: ## every kernel: traffic, bank conflicts, launches; with nvcc registers, occupancy, instructions
 	@$(MAKE) --no-print-directory -j$(NPROC) $(GPU_REPORT_NEEDS)
 	@env $(GATE_ENV) bash tests/emu/gpu_report.sh $(BUILD)/emu-check
-gpu-budgets: # tests/emu/gpu_budgets.tsv: figures that fell go down, new kernels come in
+gpu-budgets: ## tests/emu/gpu_budgets.tsv: figures that fell go down, new kernels come in
 	@$(MAKE) --no-print-directory -j$(NPROC) $(GPU_REPORT_NEEDS)
 	@bash tests/emu/gpu_report.sh $(BUILD)/emu-check lower > $(BUILD)/banks.tsv
 	@env $(GATE_ENV) bash tests/emu/gpu_gate.sh lower 80 86 89 90
