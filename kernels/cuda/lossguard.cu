@@ -4,10 +4,12 @@
 
 #include "kernels/cuda/ops_cuda.h"
 
-namespace {
+namespace
+{
 constexpr int BLOCK = 512;
 
-__global__ void __launch_bounds__(BLOCK) loss_guard_k(float *mark, const double *loss, const float *value, const float *weight, int64_t n)
+__global__ void __launch_bounds__(BLOCK)
+    loss_guard_k(float *mark, const double *loss, const float *value, const float *weight, int64_t n)
 {
     PT_SHARED(double, red, [32]);
     double bad = 0;
@@ -27,6 +29,6 @@ extern "C" pt_status pt_cuda_loss_guard(pt_ctx *ctx, const pt_loss_guard_args *a
         PT_RETURN(pt_check_typed("loss_guard", "weight", a->weight, PT_F32, 1, n));
     }
     if (ctx->dry) return PT_OK;
-    return pt_launch(loss_guard_k, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), pt_ptr<float>(a->mark), pt_ptr<double>(a->loss), pt_ptr<float>(a->value),
-                     pt_ptr<float>(a->weight), pt_view_ok(a->value) ? n : 0);
+    return pt_launch(loss_guard_k, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), pt_ptr<float>(a->mark), pt_ptr<double>(a->loss),
+                     pt_ptr<float>(a->value), pt_ptr<float>(a->weight), pt_view_ok(a->value) ? n : 0);
 }

@@ -364,7 +364,8 @@ static void test_join(void **)
             int named = 0; /* whoever gives up first tells the others */
             for (const outcome &p : o) {
                 assert_int_equal(p.code, 1);
-                named += p.said.find("joining the GPUs (ncclCommInitRankConfig): it has not ended within 1 s") != std::string::npos;
+                named +=
+                    p.said.find("joining the GPUs (ncclCommInitRankConfig): it has not ended within 1 s") != std::string::npos;
             }
             assert_int_equal(named, 3);
         }

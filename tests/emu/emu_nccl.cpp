@@ -66,7 +66,8 @@ struct ncclComm {
 /* A call on a communicator that has not finished the last one. */
 static void need_idle(const ncclComm *c, const char *call)
 {
-    if (c->waits_for || c->issue) emu_die(99, "%s while the communicator's last call is in progress (ncclCommGetAsyncError)", call);
+    if (c->waits_for || c->issue)
+        emu_die(99, "%s while the communicator's last call is in progress (ncclCommGetAsyncError)", call);
 }
 static bool arrived(const ncclComm *c, uint64_t goal)
 {

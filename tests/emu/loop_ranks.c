@@ -17,7 +17,7 @@ static char work[64], rows_file[2][128];
 
 typedef struct result {
     double loss[STEPS], norm[STEPS];
-    int steps;
+    int steps, skipped;
     int64_t n;
     float weights[MOST];
 } result;
@@ -25,6 +25,7 @@ typedef struct result {
 static void keep_step(void *user, const pt_step_report *r)
 {
     result *out = user;
+    out->skipped += r->skipped;
     out->loss[out->steps] = r->loss;
     out->norm[out->steps++] = r->grad_norm;
 }
@@ -36,6 +37,7 @@ static void keep_weights(void *user, pt_ctx *ctx, pt_model *m, int64_t step)
     if (v.cols <= MOST) MUST(ctx->ops->download(ctx, out->weights, v)); /* as they are before this step: after the others */
 }
 
+static bool stands_still; /* a learning rate of nothing */
 static pt_config config_of(pt_dataset_spec *spec, bool full, const char *out)
 {
     pt_config c = small_config(spec, rows_file[!full], out);
@@ -46,8 +48,23 @@ static pt_config config_of(pt_dataset_spec *spec, bool full, const char *out)
     c.sequence_len = 96;
     c.batch_rows = 3;
     c.max_steps = STEPS;
+    if (stands_still) c.learning_rate = 0;
     c.cache_dir = work;
     return c;
+}
+
+/* Of the rank that spoils its loss in the first step: the head's first log-probability of a training pass is -inf. */
+static bool spoil_one;
+static int sick_rank = -1;
+static pt_status sick_head(pt_ctx *ctx, const pt_head_args *a)
+{
+    float bad = -INFINITY;
+    pt_status rc = pt_cuda_ops()->head(ctx, a);
+    if (rc != PT_OK || ctx->dry || !spoil_one || !pt_view_ok(a->logp) || !pt_view_ok(a->dx) || a->logp.cols == 0) return rc;
+    spoil_one = false;
+    pt_view one = pt_view_cols(a->logp, 0, 1);
+    one.ld = 1;
+    return ctx->ops->upload(ctx, one, &bad);
 }
 
 /* look: weights are read before each step, which makes the run wait between backward and the optimiser; else as a run is. */
@@ -57,8 +74,10 @@ static pt_status train(pt_comm *comm, bool full, bool look, const char *name, re
     pt_dataset_spec spec;
     snprintf(dir, sizeof dir, "%s/%s", work, name);
     pt_config c = config_of(&spec, full, dir);
+    pt_ops table = *pt_cuda_ops();
+    table.head = sick_head;
     pt_train_hooks hooks = {
-        .user = out, .comm = comm, .ops = pt_cuda_ops(), .on_step = keep_step, .on_gradients = look ? keep_weights : NULL};
+        .user = out, .comm = comm, .ops = &table, .on_step = keep_step, .on_gradients = look ? keep_weights : NULL};
     memset(out, 0, sizeof *out);
     return pt_train_run(&c, &hooks, NULL);
 }
@@ -78,6 +97,7 @@ static int as_rank(pt_launch l, size_t bucket, bool full, bool look, const char 
     pt_comm *host = NULL, *dev = NULL;
     pt_status rc = l.size > 1 ? pt_comm_tcp(&l, &host) : PT_OK;
     if (rc == PT_OK && host) rc = pt_nccl_open(&(pt_nccl_open_args){.host = host, .bucket_bytes = bucket}, &dev);
+    spoil_one = l.rank == sick_rank;
     if (rc == PT_OK) rc = train(dev, full, look, name, out);
     if (rc != PT_OK) fprintf(stderr, "rank %d: %s\n", l.rank, pt_err_msg());
     if (rc != PT_OK && host) host->abort(host, 1);
@@ -162,6 +182,25 @@ static void compare(bool full, int ranks)
     assert_memory_equal(seen.weights, again.weights, (size_t)seen.n * sizeof *seen.weights);
 }
 
+/* A loss that is not finite on the last of two ranks: no rank moves in that step, so the next one is that of a run which never
+ * moves. */
+static void test_sick_rank(void **state)
+{
+    static result well, still, sick;
+    run_ranks(2, 2048, true, false, "well", &well);
+    stands_still = true;
+    run_ranks(2, 2048, true, false, "still", &still);
+    stands_still = false;
+    sick_rank = 1;
+    run_ranks(2, 2048, true, false, "sick", &sick);
+    sick_rank = -1;
+    assert_int_equal(well.skipped, 0);
+    assert_int_equal(sick.skipped, 1);
+    assert_false(isfinite(sick.loss[0]));
+    assert_true(well.loss[1] != still.loss[1]);
+    assert_true(sick.loss[1] == still.loss[1] && sick.norm[1] == still.norm[1]);
+}
+
 static void test_full(void **state)
 {
     compare(true, 2);
@@ -173,7 +212,8 @@ static void test_dpo(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_full), cmocka_unit_test(test_dpo)},
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_full), cmocka_unit_test(test_dpo),
+                                       cmocka_unit_test(test_sick_rank)},
                             check[] = {cmocka_unit_test(test_checked)};
     temp_folder(work);
     for (int p = 0; p < 2; p++) {

@@ -113,7 +113,8 @@ static void compare(const char *name, const pt_config *c, int32_t token, int spo
             assert_true(!isfinite(dev.loss[i]) && !isfinite(cpu.loss[i]) && dev.norm[i] == cpu.norm[i]);
             continue;
         }
-        if (!(fabs(cpu.loss[i] - dev.loss[i]) <= 1e-5 * fabs(cpu.loss[i]) && fabs(cpu.norm[i] - dev.norm[i]) <= 1e-4 * cpu.norm[i]))
+        if (!(fabs(cpu.loss[i] - dev.loss[i]) <= 1e-5 * fabs(cpu.loss[i]) &&
+              fabs(cpu.norm[i] - dev.norm[i]) <= 1e-4 * cpu.norm[i]))
             fail_msg("%s, step %d: loss %.9g and norm %.9g, on the cpu %.9g and %.9g", name, i, dev.loss[i], dev.norm[i],
                      cpu.loss[i], cpu.norm[i]);
     }

@@ -82,7 +82,8 @@ static bool is_gguf(const char *path)
     return n > 5 && !strcmp(path + n - 5, ".gguf");
 }
 
-/* A model folder that a command works on may have weights alone: ids need no tokenizer. A broken or foreign one is still refused. */
+/* A model folder that a command works on may have weights alone: ids need no tokenizer. A broken or foreign one is still
+ * refused. */
 static bool weights_alone(const pt_config *cfg, const pt_source *s)
 {
     char *path = NULL;
@@ -222,7 +223,8 @@ static pt_status check_start(const pt_config *cfg)
              "peft_use_rslora: true, but the adapter in lora_model_dir %s is scaled by alpha / r: leave peft_use_rslora out",
              cfg->lora_model_dir);
     PT_CHECK(cfg->n_lora_target_modules == 0, PT_EARG,
-             "lora_target_modules: the adapter in lora_model_dir %s brings its own: leave lora_target_modules out", cfg->lora_model_dir);
+             "lora_target_modules: the adapter in lora_model_dir %s brings its own: leave lora_target_modules out",
+             cfg->lora_model_dir);
 done:
     pt_peft_free(p);
     return rc;
