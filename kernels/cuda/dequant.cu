@@ -1,6 +1,6 @@
 /* Block dequantisation of every stored type to bf16 and f32, whole rows or a range of columns; and the embedding, which is the
  * same with chosen rows. Bytes at least: the blocks once, the numbers once. Blocks come through shared memory in aligned steps
- * of 16 bytes. */
+ * of 16 bytes; f32, f16 and bf16 straight from memory, unless they lie at an address that is no multiple of their size. */
 #include "kernels/cuda/dequant.cuh"
 
 namespace
@@ -37,13 +37,67 @@ template <int TYPE, typename OUT, int U> __global__ void __launch_bounds__(BLOCK
     }
 }
 
+/* U numbers of a plain type at p, aligned to all of them. */
+template <int TYPE, int U> PT_DEV void load_plain(const uint8_t *p, float *y)
+{
+    if constexpr (TYPE == PT_F32) {
+        ld_vec<U>(reinterpret_cast<const float *>(p), y);
+    } else if constexpr (TYPE == PT_BF16) {
+        ld_vec<U>(reinterpret_cast<const bf16 *>(p), y);
+    } else if constexpr (U == 1) {
+        y[0] = f16_to_f(*reinterpret_cast<const uint16_t *>(p));
+    } else {
+        uint32_t w[U / 2];
+        if constexpr (U == 8) {
+            uint4 v = ld16(p);
+            w[0] = v.x, w[1] = v.y, w[2] = v.z, w[3] = v.w;
+        } else {
+            uint2 v = vld(reinterpret_cast<const uint2 *>(p));
+            w[0] = v.x, w[1] = v.y;
+        }
+#pragma unroll
+        for (int i = 0; i < U; i++) y[i] = f16_to_f((uint16_t)(w[i / 2] >> (16 * (i % 2))));
+    }
+}
+
+/* The plain types: no block to share, so no shared memory (whose banks a thread's neighbouring numbers would meet in). */
+template <int TYPE, typename OUT, int U> __global__ void __launch_bounds__(BLOCK) convert_k(job<OUT> a)
+{
+    int64_t c0 = (int64_t)blockIdx.x * CHUNK;
+    int n = (int)(a.cols - c0 < CHUNK ? a.cols - c0 : CHUNK);
+    for (int64_t r = blockIdx.y; r < a.rows; r += gridDim.y) {
+        const uint8_t *src = a.src + (a.index ? a.index[r] : r) * a.row_bytes + c0 * pt_type_bytes(TYPE);
+        for (int e = (int)threadIdx.x * U; e < n; e += BLOCK * U) {
+            float y[U];
+            load_plain<TYPE, U>(src + e * pt_type_bytes(TYPE), y);
+#pragma unroll
+            for (int i = 0; i < U; i++) y[i] *= a.scale;
+            st_vec<U>(a.out + r * a.ldo + c0 + e, y);
+        }
+    }
+}
+
+template <int TYPE, typename OUT> pt_status launch_plain(pt_ctx *ctx, const job<OUT> &k, dim3 grid)
+{
+    constexpr int bytes = pt_type_bytes(TYPE), most = bytes > (int)sizeof(OUT) ? bytes : (int)sizeof(OUT), U = 16 / most;
+    uintptr_t from = (uintptr_t)k.src | (uintptr_t)(k.rows > 1 || k.index ? k.row_bytes : 0);
+    if (from % bytes) return pt_launch(dequant_k<TYPE, OUT, 1>, grid, dim3(BLOCK), 0, pt_stream(ctx), k);
+    bool wide = k.cols % U == 0 && (k.ldo % U == 0 || k.rows == 1) && (uintptr_t)k.out % 16 == 0 && from % (U * bytes) == 0;
+    if (wide) return pt_launch(convert_k<TYPE, OUT, U>, grid, dim3(BLOCK), 0, pt_stream(ctx), k);
+    return pt_launch(convert_k<TYPE, OUT, 1>, grid, dim3(BLOCK), 0, pt_stream(ctx), k);
+}
+
 template <int TYPE, typename OUT> pt_status launch(pt_ctx *ctx, const job<OUT> &k)
 {
     constexpr int U = pt_lanes<OUT>::n;
     dim3 grid((unsigned)pt_ceil_div(k.cols, CHUNK), pt_grid_y(k.rows));
-    bool wide = k.cols % U == 0 && (k.ldo % U == 0 || k.rows == 1) && (uintptr_t)k.out % 16 == 0;
-    if (wide) return pt_launch(dequant_k<TYPE, OUT, U>, grid, dim3(BLOCK), 0, pt_stream(ctx), k);
-    return pt_launch(dequant_k<TYPE, OUT, 1>, grid, dim3(BLOCK), 0, pt_stream(ctx), k);
+    if constexpr (pt_type_elems(TYPE) == 1) {
+        return launch_plain<TYPE, OUT>(ctx, k, grid);
+    } else {
+        bool wide = k.cols % U == 0 && (k.ldo % U == 0 || k.rows == 1) && (uintptr_t)k.out % 16 == 0;
+        if (wide) return pt_launch(dequant_k<TYPE, OUT, U>, grid, dim3(BLOCK), 0, pt_stream(ctx), k);
+        return pt_launch(dequant_k<TYPE, OUT, 1>, grid, dim3(BLOCK), 0, pt_stream(ctx), k);
+    }
 }
 
 template <typename OUT> pt_status run(pt_ctx *ctx, pt_dtype type, const job<OUT> &k)

@@ -15,20 +15,37 @@ static float rounded(pt_dtype t, float x)
     return kt_round(t, x);
 }
 
-/* Every type through the embedding, which is dequantisation with chosen rows: exact before it is rounded. */
+static void embed_rows(pt_dtype t, pt_dtype w, int64_t n, int64_t c, int64_t shift)
+{
+    kt_begin(t);
+    kt_mat W = kt_weight(w, 9, c, 1, 1), y = kt_new(t, n, c, shift ? c : c + (c & 1 ? 3 : 8)), ids = kt_ids(n, 9, 2);
+    int64_t bytes = (int64_t)kt_row_bytes(w, c) * 9;
+    kt_mat shifted = kt_new(PT_U8, 1, bytes + shift, bytes + shift); /* the same some bytes on */
+    memset(kt.m[shifted].ref_buf.base, 0, (size_t)shift);
+    memcpy(kt.m[shifted].ref_buf.base + shift, kt.m[W].ref_buf.base, (size_t)bytes);
+    kt_put(shifted);
+    pt_view v = kt.m[W].dev;
+    if (shift) v.buf = kt.m[shifted].dev.buf, v.off = kt.m[shifted].dev.off + (size_t)shift;
+    KT_RUN(embed, pt_embed_args, a.y = D(y), a.w = kt.host ? D(W) : v, a.tokens = D(ids), a.scale = 1.0f);
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t i = 0; i < c; i++) assert_true(kt_got(y, r, i) == rounded(t, kt_host(y, r)[i]));
+    kt_end();
+}
+/* Every type through the embedding, which is dequantisation with chosen rows: exact before it is rounded. Rows of more than a
+ * block's worth; odd ones of the plain types; weights at odd addresses, and at such as suit an
+ * element and no vector. */
 static void test_embed(void **)
 {
     EACH_ACT(t)
-    for (pt_dtype w : weights)
-        for (int64_t n = 0; n <= 5; n += 5) {
-            int64_t c = pt_dtype_quantised(w) ? 4352 : 61; /* more than a block's worth; odd */
-            kt_begin(t);
-            kt_mat W = kt_weight(w, 9, c, 1, 1), y = kt_new(t, n, c, c + 3), ids = kt_ids(n, 9, 2);
-            KT_RUN(embed, pt_embed_args, a.y = D(y), a.w = D(W), a.tokens = D(ids), a.scale = 1.0f);
-            for (int64_t r = 0; r < n; r++)
-                for (int64_t i = 0; i < c; i++) assert_true(kt_got(y, r, i) == rounded(t, kt_host(y, r)[i]));
-            kt_end();
-        }
+    for (pt_dtype w : weights) {
+        embed_rows(t, w, 0, 4352, 0);
+        embed_rows(t, w, 5, 4352, 0);
+        embed_rows(t, w, 5, 4352, 1);
+        embed_rows(t, w, 5, 4352, 4);
+        if (pt_dtype_quantised(w)) continue;
+        embed_rows(t, w, 5, 61, 0);
+        embed_rows(t, w, 5, 61, 1);
+    }
 }
 
 /* Weights as the products see them: rounded to the activations' type. Returns [rows, cols] floats. */
