@@ -1,10 +1,14 @@
 /* LoRA on the device in bf16, grouped: kernels/lora.h. One launch covers all parts, runs and slots (up to MAX_RUNS runs and
  * MAX_PAIRS pairs of part and slot; more take more launches). All products are mma.m16n8k16 over tiles of 64 tokens; masters in
- * f32 become bf16 on their way into shared memory, t and dt are f32 in memory. down:  t = drop(x) A^T        (forward)      dt
- * = scale dy B                            64 tokens x the rank a block up:    y += scale t B^T       (forward)      dx += sum
- * over parts of mask (dt A)        64 tokens x 256 columns a block grad:  dB += scale dy^T t, dA += dt^T drop(x): 64 rows of
- * one of them a block, which goes over the slot's tokens in order No output has two writers: the same bits in every order.
- * Bytes at least: forward 2N(I + 2 sum O) + 8N sum r; the gradients read x and dy once a part more. */
+ * f32 become bf16 on their way into shared memory, t and dt are f32 in memory.
+ *
+ *   down:  t = drop(x) A^T (forward), dt = scale dy B (backward): a block has 64 tokens x the rank
+ *   up:    y += scale t B^T, dx += sum over parts of mask (dt A): 64 tokens x 256 columns a block
+ *   grad:  dB += scale dy^T t, dA += dt^T drop(x): 64 rows of one of them a block, which goes over the slot's tokens in order
+ *
+ * No output has two writers: the same bits in every order.
+ * Bytes at least: forward 2N(I + 2 sum O) + 8N sum r; the gradients read x and dy once a part more. Again, from the caches: A
+ * and B by every 64 tokens, t and dt by every 64 columns. */
 #include "kernels/cuda/lora.cuh"
 
 namespace

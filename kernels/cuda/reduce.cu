@@ -1,5 +1,6 @@
 /* Sums on the device: kernels/reduce.h, in double, in an order that depends on the sizes alone.
- * Bytes at least: sumsq 4n; clip a few; group_sum 12 bytes an entry (rows, weight, value). */
+ * Bytes at least: sumsq 4n; clip a few; group_sum 12 bytes an entry (rows, weight, value); group_bcast 4 bytes a row,
+ * and by every 256 rows 8 bytes an entry again. */
 #include "kernels/cuda/reduce.cuh"
 
 namespace
