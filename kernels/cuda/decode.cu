@@ -43,28 +43,55 @@ PT_DEV void load2(const float *p, bool wide, float *o)
     }
 }
 
-/* What a block works on: n keys of one sequence, `groups` query heads from the first one on. */
-template <typename T> struct piece {
-    const T *k, *v;
-    int head0, n, groups;
-};
-/* Place of the piece's head g in top and sum, and, times the features, in part. */
-template <typename T> PT_DEV int64_t place(const decode<T> &a, const piece<T> &b, int g)
-{
-    return ((int64_t)blockIdx.z * a.heads + b.head0 + g) * a.ranges + blockIdx.x;
-}
-
-/* ps[g][j] = q_g . k_j: a warp per key; lane l holds features 2l, 2l+1, 2l+64, ... */
-template <typename T> PT_DEV void scores(float *ps, const float *qs, const decode<T> &a, const piece<T> &b)
+/* Softmax of `groups` heads over a range of n keys, not divided by its sum: a warp per head. */
+template <typename T> PT_DEV void softmax(float *ps, const decode<T> &a, int n, int groups, int64_t b, int64_t head0)
 {
     int lane = lane_id();
-    for (int j = warp_id(); j < b.n; j += WARPS) {
+    for (int g = warp_id(); g < groups; g += WARPS) {
+        float top = -INFINITY, sum = 0;
+        for (int j = lane; j < n; j += 32) top = fmaxf(top, ps[g * RANGE + j]);
+        top = warp_max(top);
+        for (int j = lane; j < n; j += 32) {
+            float p = expf(ps[g * RANGE + j] - top);
+            ps[g * RANGE + j] = p;
+            sum += p;
+        }
+        sum = warp_sum(sum);
+        if (lane == 0) {
+            int64_t at = (b * a.heads + head0 + g) * a.ranges + blockIdx.x;
+            a.top[at] = top;
+            a.sum[at] = sum;
+        }
+    }
+}
+
+/* grid: ranges, KV heads x sets of GROUP query heads, sequences. Lane l holds features 2l, 2l+1, 2l+64, ... */
+template <typename T> __global__ void __launch_bounds__(BLOCK) decode_k(decode<T> a)
+{
+    PT_SHARED(float, qs, [GROUP * MAX_DIM]);
+    PT_SHARED(float, ps, [GROUP * RANGE]);
+    PT_SHARED(float, os, [WARPS * GROUP * 64]);
+    int per = a.heads / a.n_kv, sets = (per + GROUP - 1) / GROUP, kv = (int)blockIdx.y / sets,
+        g0 = (int)blockIdx.y % sets * GROUP;
+    int groups = per - g0 < GROUP ? per - g0 : GROUP, lane = lane_id(), warp = warp_id();
+    int64_t b = blockIdx.z;
+    int len = a.lens[b], from = first_key(a, len) + (int)blockIdx.x * RANGE, n = len - from < RANGE ? len - from : RANGE;
+    if (n <= 0) return; /* the whole block */
+    int64_t head0 = (int64_t)kv * per + g0;
+    const T *k = a.k + (b * a.max_len + from) * a.ld_k + (int64_t)kv * a.dim,
+            *v = a.v + (b * a.max_len + from) * a.ld_v + (int64_t)kv * a.dim;
+    for (int i = (int)threadIdx.x; i < GROUP * MAX_DIM; i += BLOCK) {
+        int g = i / MAX_DIM, d = i % MAX_DIM;
+        qs[i] = g < groups && d < a.dim ? a.scale * to_f(a.q[b * a.ld_q + (head0 + g) * a.dim + d]) : 0.0f;
+    }
+    __syncthreads();
+    for (int j = warp; j < n; j += WARPS) { /* scores: a warp per key */
         float s[GROUP];
 #pragma unroll
         for (int g = 0; g < GROUP; g++) s[g] = 0;
         for (int d = 2 * lane; d < a.dim; d += 64) {
             float x[2];
-            load2(b.k + j * a.ld_k + d, a.wide, x);
+            load2(k + j * a.ld_k + d, a.wide, x);
 #pragma unroll
             for (int g = 0; g < GROUP; g++) s[g] += qs[g * MAX_DIM + d] * x[0] + qs[g * MAX_DIM + d + 1] * x[1];
         }
@@ -74,47 +101,21 @@ template <typename T> PT_DEV void scores(float *ps, const float *qs, const decod
             if (lane == 0) ps[g * RANGE + j] = r;
         }
     }
-}
-
-/* Softmax over the range, not divided by its sum: a warp per head. */
-template <typename T> PT_DEV void softmax(float *ps, const decode<T> &a, const piece<T> &b)
-{
-    int lane = lane_id();
-    for (int g = warp_id(); g < b.groups; g += WARPS) {
-        float top = -INFINITY, sum = 0;
-        for (int j = lane; j < b.n; j += 32) top = fmaxf(top, ps[g * RANGE + j]);
-        top = warp_max(top);
-        for (int j = lane; j < b.n; j += 32) {
-            float p = expf(ps[g * RANGE + j] - top);
-            ps[g * RANGE + j] = p;
-            sum += p;
-        }
-        sum = warp_sum(sum);
-        if (lane == 0) {
-            int64_t at = place(a, b, g);
-            a.top[at] = top;
-            a.sum[at] = sum;
-        }
-    }
-}
-
-/* sum of ps[g][j] v_j, 64 features at a time: warps split the keys, then their sums (os) are added in order. Starts with a
- * barrier. */
-template <typename T> PT_DEV void values(float *os, const float *ps, const decode<T> &a, const piece<T> &b)
-{
-    int lane = lane_id(), warp = warp_id();
+    __syncthreads();
+    softmax(ps, a, n, groups, b, head0);
+    /* values, 64 features at a time: warps split the keys, then their sums are added in order */
     for (int d0 = 0; d0 < a.dim; d0 += 64) {
         float o[GROUP][2];
         int d = d0 + 2 * lane;
 #pragma unroll
         for (int g = 0; g < GROUP; g++) o[g][0] = o[g][1] = 0;
         __syncthreads();
-        for (int j = warp; j < b.n && d < a.dim; j += WARPS) {
+        for (int j = warp; j < n && d < a.dim; j += WARPS) {
             float x[2];
-            load2(b.v + j * a.ld_v + d, a.wide, x);
+            load2(v + j * a.ld_v + d, a.wide, x);
 #pragma unroll
             for (int g = 0; g < GROUP; g++) {
-                float p = g < b.groups ? ps[g * RANGE + j] : 0.0f;
+                float p = g < groups ? ps[g * RANGE + j] : 0.0f;
                 o[g][0] += p * x[0];
                 o[g][1] += p * x[1];
             }
@@ -125,37 +126,13 @@ template <typename T> PT_DEV void values(float *os, const float *ps, const decod
             os[(warp * GROUP + g) * 64 + 2 * lane + 1] = o[g][1];
         }
         __syncthreads();
-        for (int i = (int)threadIdx.x; i < b.groups * 64; i += BLOCK) {
+        for (int i = (int)threadIdx.x; i < groups * 64; i += BLOCK) {
             int g = i / 64, c = d0 + i % 64;
             float s = 0;
             for (int w = 0; w < WARPS; w++) s += os[(w * GROUP + g) * 64 + i % 64];
-            if (c < a.dim) a.part[place(a, b, g) * a.dim + c] = s;
+            if (c < a.dim) a.part[((b * a.heads + head0 + g) * a.ranges + blockIdx.x) * a.dim + c] = s;
         }
     }
-}
-
-/* grid: ranges, KV heads x sets of GROUP query heads, sequences */
-template <typename T> __global__ void __launch_bounds__(BLOCK) decode_k(decode<T> a)
-{
-    PT_SHARED(float, qs, [GROUP * MAX_DIM]);
-    PT_SHARED(float, ps, [GROUP * RANGE]);
-    PT_SHARED(float, os, [WARPS * GROUP * 64]);
-    int per = a.heads / a.n_kv, sets = (per + GROUP - 1) / GROUP, kv = (int)blockIdx.y / sets,
-        g0 = (int)blockIdx.y % sets * GROUP;
-    int64_t b = blockIdx.z;
-    int len = a.lens[b], from = first_key(a, len) + (int)blockIdx.x * RANGE, n = len - from < RANGE ? len - from : RANGE;
-    if (n <= 0) return; /* the whole block */
-    int64_t row = b * a.max_len + from, col = (int64_t)kv * a.dim;
-    piece<T> own = {a.k + row * a.ld_k + col, a.v + row * a.ld_v + col, kv * per + g0, n, per - g0 < GROUP ? per - g0 : GROUP};
-    for (int i = (int)threadIdx.x; i < GROUP * MAX_DIM; i += BLOCK) {
-        int g = i / MAX_DIM, d = i % MAX_DIM;
-        qs[i] = g < own.groups && d < a.dim ? a.scale * to_f(a.q[b * a.ld_q + (int64_t)(own.head0 + g) * a.dim + d]) : 0.0f;
-    }
-    __syncthreads();
-    scores(ps, qs, a, own);
-    __syncthreads();
-    softmax(ps, a, own);
-    values(os, ps, a, own);
 }
 
 /* A block per (head, sequence). */

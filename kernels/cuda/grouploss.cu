@@ -39,7 +39,7 @@ template <int KIND> __global__ void __launch_bounds__(BLOCK) pair_loss_k(loss_jo
     PT_SHARED(float, part, [BLOCK]);
     for (int64_t g = warp_id(); g < j.groups; g += BLOCK / 32) {
         double s = 0;
-        for (int64_t k = j.start[g] + lane_id(); k < j.start[g + 1]; k += 32)
+        for (uint32_t k = (uint32_t)j.start[g] + (uint32_t)lane_id(); k < (uint32_t)j.start[g + 1]; k += 32)
             s += (double)j.weight[k] * (double)j.value[j.rows[k]];
         s = warp_sum(s);
         if (lane_id() == 0) j.sum[g] = (float)s;

@@ -58,7 +58,8 @@ __global__ void __launch_bounds__(32 * GROUP_WARPS)
     int64_t g = (int64_t)blockIdx.x * GROUP_WARPS + warp_id();
     if (g >= groups) return; /* whole warps */
     double s = 0;
-    for (int64_t k = start[g] + lane_id(); k < start[g + 1]; k += 32) s += (double)weight[k] * (double)value[rows[k]];
+    for (uint32_t k = (uint32_t)start[g] + (uint32_t)lane_id(); k < (uint32_t)start[g + 1]; k += 32)
+        s += (double)weight[k] * (double)value[rows[k]];
     s = warp_sum(s);
     if (lane_id() == 0) sum[g] = (float)s;
 }
