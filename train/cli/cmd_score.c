@@ -158,17 +158,14 @@ static pt_status open_tokenizer(pt_cli *c, const char *path, pt_tokenizer **tok)
     pt_status rc = PT_OK;
     pt_config *cfg = NULL;
     char *yaml = NULL;
-    size_t n = strlen(path);
-    if (n > 5 && !strcmp(path + n - 5, ".gguf")) return pt_source_vocabulary(path, tok);
+    const char *from = path;
     PT_TRY(pt_path_join(&yaml, path, "config.yaml"));
-    if (!pt_file_exists(yaml)) {
-        PT_TRY(pt_tok_open(tok, path));
-        goto done;
+    if (pt_file_exists(yaml)) { /* a RUN: the tokenizer that it was trained with */
+        PT_TRY(pt_config_load(&cfg, yaml, c->settings, (size_t)c->n_settings));
+        from = cfg->tokenizer ? cfg->tokenizer : cfg->base_model;
+        PT_CHECK(from, PT_EARG, "%s was trained on ids, without a tokenizer", path);
     }
-    PT_TRY(pt_config_load(&cfg, yaml, c->settings, (size_t)c->n_settings)); /* a RUN: the tokenizer that it was trained with */
-    const char *from = cfg->tokenizer ? cfg->tokenizer : cfg->base_model;
-    PT_CHECK(from, PT_EARG, "%s was trained on ids, without a tokenizer", path);
-    n = strlen(from);
+    size_t n = strlen(from);
     PT_TRY(n > 5 && !strcmp(from + n - 5, ".gguf") ? pt_source_vocabulary(from, tok) : pt_tok_open(tok, from));
 done:
     pt_config_free(cfg);
