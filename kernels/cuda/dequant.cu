@@ -37,29 +37,6 @@ template <int TYPE, typename OUT, int U> __global__ void __launch_bounds__(BLOCK
     }
 }
 
-/* U numbers of a plain type at p, aligned to all of them. */
-template <int TYPE, int U> PT_DEV void load_plain(const uint8_t *p, float *y)
-{
-    if constexpr (TYPE == PT_F32) {
-        ld_vec<U>(reinterpret_cast<const float *>(p), y);
-    } else if constexpr (TYPE == PT_BF16) {
-        ld_vec<U>(reinterpret_cast<const bf16 *>(p), y);
-    } else if constexpr (U == 1) {
-        y[0] = f16_to_f(*reinterpret_cast<const uint16_t *>(p));
-    } else {
-        uint32_t w[U / 2];
-        if constexpr (U == 8) {
-            uint4 v = ld16(p);
-            w[0] = v.x, w[1] = v.y, w[2] = v.z, w[3] = v.w;
-        } else {
-            uint2 v = vld(reinterpret_cast<const uint2 *>(p));
-            w[0] = v.x, w[1] = v.y;
-        }
-#pragma unroll
-        for (int i = 0; i < U; i++) y[i] = f16_to_f((uint16_t)(w[i / 2] >> (16 * (i % 2))));
-    }
-}
-
 /* The plain types: no block to share, so no shared memory (whose banks a thread's neighbouring numbers would meet in). */
 template <int TYPE, typename OUT, int U> __global__ void __launch_bounds__(BLOCK) convert_k(job<OUT> a)
 {
@@ -69,7 +46,7 @@ template <int TYPE, typename OUT, int U> __global__ void __launch_bounds__(BLOCK
         const uint8_t *src = a.src + (a.index ? a.index[r] : r) * a.row_bytes + c0 * pt_type_bytes(TYPE);
         for (int e = (int)threadIdx.x * U; e < n; e += BLOCK * U) {
             float y[U];
-            load_plain<TYPE, U>(src + e * pt_type_bytes(TYPE), y);
+            pt_load<TYPE, U>(src + e * pt_type_bytes(TYPE), y);
 #pragma unroll
             for (int i = 0; i < U; i++) y[i] *= a.scale;
             st_vec<U>(a.out + r * a.ldo + c0 + e, y);

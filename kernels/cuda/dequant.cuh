@@ -164,4 +164,26 @@ pt_status pt_cuda_dequant(pt_ctx *ctx, pt_view w, int64_t r0, int64_t n, int64_t
     case PT_IQ4_NL: return CALL(PT_IQ4_NL);   \
     default: break;                           \
     }
+/* U numbers of a plain type at p, aligned to all of them. */
+template <int TYPE, int U> PT_DEV void pt_load(const uint8_t *p, float *y)
+{
+    if constexpr (TYPE == PT_F32) {
+        ld_vec<U>(reinterpret_cast<const float *>(p), y);
+    } else if constexpr (TYPE == PT_BF16) {
+        ld_vec<U>(reinterpret_cast<const bf16 *>(p), y);
+    } else if constexpr (U == 1) {
+        y[0] = f16_to_f(*reinterpret_cast<const uint16_t *>(p));
+    } else {
+        uint32_t w[U / 2];
+        if constexpr (U == 8) {
+            uint4 v = ld16(p);
+            w[0] = v.x, w[1] = v.y, w[2] = v.z, w[3] = v.w;
+        } else {
+            uint2 v = vld(reinterpret_cast<const uint2 *>(p));
+            w[0] = v.x, w[1] = v.y;
+        }
+#pragma unroll
+        for (int i = 0; i < U; i++) y[i] = f16_to_f((uint16_t)(w[i / 2] >> (16 * (i % 2))));
+    }
+}
 #endif

@@ -36,12 +36,6 @@ struct gemv {
     float beta;
 };
 
-template <int V> PT_DEV void ld_half(const uint16_t *p, float *o)
-{
-#pragma unroll
-    for (int i = 0; i < V; i++) o[i] = f16_to_f(p[i]);
-}
-
 /* ---- kernels ---- */
 /* y[n, o] for ROWS rows o a warp; NR >= n rows of x. V: elements of plain weights a lane reads together. */
 template <int TYPE, int NR, int ROWS, int V> __global__ void __launch_bounds__(32 * WARPS, 2) gemv_k(gemv a)
@@ -78,12 +72,8 @@ template <int TYPE, int NR, int ROWS, int V> __global__ void __launch_bounds__(3
                 float w[V];
                 if constexpr (TYPE >= PT_Q8_0)
                     pt_unpack<TYPE, V>(b, e, w);
-                else if constexpr (TYPE == PT_F32)
-                    ld_vec<V>(reinterpret_cast<const float *>(b) + c0 + e, w);
-                else if constexpr (TYPE == PT_BF16)
-                    ld_vec<V>(reinterpret_cast<const bf16 *>(b) + c0 + e, w);
                 else
-                    ld_half<V>(reinterpret_cast<const uint16_t *>(b) + c0 + e, w);
+                    pt_load<TYPE, V>(b + (c0 + e) * pt_type_bytes(TYPE), w);
 #pragma unroll
                 for (int k = 0; k < NR; k++) {
                     float x[V];
