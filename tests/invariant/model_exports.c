@@ -158,6 +158,54 @@ static void test_types(void **state)
     bench_close(&b);
 }
 
+static void check_stored(const char *dir, pt_dtype want, const char *word)
+{
+    char path[512];
+    json_error_t e;
+    pt_st *st;
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    OK(pt_st_open(&st, path));
+    for (size_t i = 0; i < st->n_tensors; i++) assert_int_equal(st->tensors[i].type, want);
+    pt_st_close(st);
+    snprintf(path, sizeof path, "%s/config.json", dir);
+    json_t *c = json_load_file(path, 0, &e);
+    assert_string_equal(json_string_value(json_object_get(c, "torch_dtype")), word);
+    json_decref(c);
+}
+
+/* Without a type the folder keeps what the base has: an f32 base, read from a folder or a GGUF file, loses no bit; bf16 and
+ * f16 come out as bf16. */
+static void test_own_type(void **state)
+{
+    static const struct {
+        pt_dtype type;
+        const char *word;
+    } cases[] = {{PT_F32, "float32"}, {PT_BF16, "bfloat16"}, {PT_F16, "bfloat16"}};
+    char base[256], copy[256], path[256], gguf[256];
+    float want[64];
+    bench b;
+    pt_model_options opt = {.full = true, .train = true};
+    snprintf(base, sizeof base, FIXTURES "/llama");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        open_model(&b, base, NULL);
+        in_tmp(copy, sizeof copy, cases[i].word, "copy");
+        OK(pt_export_hf(b.m, copy, &(pt_export_options){.type = cases[i].type}));
+        in_tmp(gguf, sizeof gguf, cases[i].word, "copy.gguf");
+        OK(pt_export_gguf(b.m, gguf, &(pt_export_options){.type = cases[i].type}));
+        bench_close(&b);
+        const char *from[2] = {copy, gguf};
+        for (int k = 0; k < 2; k++) {
+            bench_open(&b, &pt_ops_cpu, PT_COMPUTE_F32, from[k], &opt, &caps);
+            score(&b, "llama", want);
+            in_tmp(path, sizeof path, cases[i].word, "kept");
+            OK(pt_export_hf(b.m, path, &(pt_export_options){.type = PT_DTYPE_COUNT}));
+            check_stored(path, cases[i].type == PT_F32 ? PT_F32 : PT_BF16, cases[i].word);
+            if (cases[i].type == PT_F32) check_same("its own type", path, NULL, "llama", want, k ? 1e-6 : 0);
+            bench_close(&b);
+        }
+    }
+}
+
 static double text_num(const pt_gguf *g, const char *key)
 {
     double v;
@@ -307,6 +355,7 @@ int main(void)
         {"reward: llama", test_reward, NULL, NULL, (void *)"llama"},
         {"reward: qwen3", test_reward, NULL, NULL, (void *)"qwen3"},
         cmocka_unit_test(test_types),
+        cmocka_unit_test(test_own_type),
         cmocka_unit_test(test_gguf_lora),
     };
     return cmocka_run_group_tests(tests, make_tmp, drop_tmp);

@@ -7,7 +7,7 @@
 
 typedef struct pt_export_options {
     pt_dtype type; /* stored type of matrices: f32, f16, bf16; gguf also q8_0, q4_0...; PT_DTYPE_COUNT = as the base stores them
-                      (gguf), bf16 (hf) */
+                      (gguf); f32 for a base whose matrices are all f32, else bf16 (hf) */
     const pt_template *tmpl; /* the template that was trained; written into the files; may be NULL */
     const pt_tokenizer *tok;
     const char *base_name; /* base_model_name_or_path in adapter_config.json */

@@ -208,11 +208,26 @@ static pt_status write_tokenizer(pt_model *m, const char *dir, const pt_export_o
     return write_template(dir, opt->tmpl);
 }
 
+/* What a folder keeps when no type is asked for: f32 where every matrix of the base is f32, so that no bit is lost; else bf16. */
+static pt_status own_type(const pt_model *m, pt_dtype *type)
+{
+    *type = PT_F32;
+    for (size_t i = 0; i < m->n_specs && *type == PT_F32; i++) {
+        const pt_tensor_spec *t = &m->specs[i];
+        pt_source_tensor src;
+        if (t->kind != PT_TENSOR_MATRIX) continue;
+        PT_RETURN(pt_source_describe(m->src, t->name, t->rows, t->cols, &src));
+        if (src.type != PT_F32) *type = PT_BF16;
+    }
+    return PT_OK;
+}
+
 pt_status pt_export_hf(pt_model *m, const char *dir, const pt_export_options *opt)
 {
     pt_dtype type;
     if (!m->committed) return pt_fail(PT_ESTATE, "export before commit");
-    PT_RETURN(pt_export_plain_type(opt->type, PT_BF16, &type));
+    PT_RETURN(own_type(m, &type));
+    PT_RETURN(pt_export_plain_type(opt->type, type, &type));
     PT_RETURN(pt_dir_make(dir));
     PT_RETURN(write_tensors(m, dir, type));
     PT_RETURN(write_tokenizer(m, dir, opt));
