@@ -50,6 +50,11 @@ void pt_peft_free(pt_peft *p)
     free(p);
 }
 
+bool pt_peft_is_regex(const char *target)
+{
+    return target[strcspn(target, "\\^$*+?()[]{}|")] != 0;
+}
+
 pt_status pt_peft_set_target_regex(pt_peft *p, const char *regex)
 {
     p->all_linear = !strcmp(regex, "all-linear");

@@ -46,6 +46,8 @@ typedef struct pt_peft {
  * below. */
 pt_status pt_peft_new(pt_peft **out, int64_t r, double alpha);
 void pt_peft_free(pt_peft *p); /* NULL is fine */
+/* Whether a target holds characters that no module path has: then it is meant as a regular expression. */
+bool pt_peft_is_regex(const char *target);
 /* target_modules as one text: a regular expression, or "all-linear". PT_EARG when it does not compile. */
 pt_status pt_peft_set_target_regex(pt_peft *p, const char *regex);
 pt_status pt_peft_set_exclude_regex(pt_peft *p, const char *regex);

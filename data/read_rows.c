@@ -108,15 +108,18 @@ static pt_status check_path(const char *path)
     return PT_OK;
 }
 
+pt_status pt_rows_refuse_parquet(const char *path)
+{
+    return pt_fail(PT_ENOSUP,
+                   "%s is a Parquet file; convert it: python3 -c \"import pandas; pandas.read_parquet('%s').to_json('%s.jsonl', "
+                   "orient='records', lines=True, force_ascii=False)\"",
+                   path, path, path);
+}
+
 static pt_status check_magic(const char *path, const pt_map *m)
 {
     const unsigned char *p = m->data;
-    if (m->bytes >= 4 && !memcmp(p, "PAR1", 4))
-        return pt_fail(
-            PT_ENOSUP,
-            "%s is a Parquet file; convert it: python3 -c \"import pandas; pandas.read_parquet('%s').to_json('%s.jsonl', "
-            "orient='records', lines=True, force_ascii=False)\"",
-            path, path, path);
+    if (m->bytes >= 4 && !memcmp(p, "PAR1", 4)) return pt_rows_refuse_parquet(path);
     if (m->bytes >= 2 && p[0] == 0x1f && p[1] == 0x8b)
         return pt_fail(PT_ENOSUP, "%s is compressed; unpack it: gzip -dk %s", path, path);
     if (m->bytes >= 4 && !memcmp(p, "\x28\xb5\x2f\xfd", 4))

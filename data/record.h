@@ -61,6 +61,8 @@ void pt_reader_free(pt_reader *r);
 const char *pt_reader_type(const char *type);
 /* Every row of a JSONL file or a JSON list; the row is freed after the call. *line is the row's first line. */
 pt_status pt_rows_read(const char *path, pt_status (*row)(void *user, json_t *row, int64_t line), void *user);
+/* PT_ENOSUP with the command that converts this Parquet file. */
+pt_status pt_rows_refuse_parquet(const char *path);
 
 /* ---- for the readers ---- */
 void pt_record_clear(pt_record *rec);

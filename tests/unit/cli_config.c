@@ -41,6 +41,8 @@ static pt_config *load(const char *text)
 
 #define BASE "base_model: x.gguf\ndatasets: [{path: a.jsonl, type: messages}]\n"
 
+#define REWARD "base_model: x.gguf\nobjective: reward\ndatasets: [{path: a.jsonl, type: preference}]\n"
+
 static void test_bad_files(void **state)
 {
     static const struct { const char *yaml, *want; } cases[] = {
@@ -72,8 +74,27 @@ static void test_bad_files(void **state)
         {"datasets: [{path: a, flavour: b}]\n", "not flavour"},
         {"datasets: []\n", "datasets is an empty list"},
         {"- a\n- b\n", "a config is a mapping of keys to values"},
-        {BASE "save_strategy: \"no\"\nsave_steps: 5\n", "save_steps: 5 disagrees with save_steps: 0"},
-        {BASE "eval_steps: 5\neval_strategy: no\n", "eval_steps: 0 disagrees with eval_steps: 5"},
+        {BASE "save_strategy: \"no\"\nsave_steps: 5\n", ":4:1: save_steps: 5 disagrees with save_strategy: no on line 3; keep one"},
+        {BASE "eval_steps: 5\neval_strategy: no\n", "eval_strategy: no disagrees with eval_steps: 5 on line 3"},
+        {BASE "eval_strategy: no\nevals_per_epoch: 1\n", "evals_per_epoch: 1 disagrees with eval_strategy: no"},
+        {BASE "save_strategy: epoch\nsaves_per_epoch: 4\n", "saves_per_epoch: 4 disagrees with save_strategy: epoch"},
+        {BASE "save_steps: 5\nsaves_per_epoch: 2\n", "save_steps: 5 and saves_per_epoch: 2 exclude each other; keep one"},
+        {"reward_model: false\n" REWARD, ":1:1: reward_model: false disagrees with objective: reward on line 3; keep one"},
+        {REWARD "reward_model: false\n", "reward_model: false disagrees with objective: reward on line 2"},
+        {"reward_model: false\nbase_model: x\ndatasets: [{path: a, type: preference}]\nstage: rm\n",
+         "reward_model: false disagrees with stage: rm on line 4"},
+        {BASE "compute: bf16\nbfloat16: false\n", "bfloat16: false disagrees with compute: bf16 on line 3"},
+        {BASE "auto_resume_from_checkpoints: false\nresume_from_checkpoint: auto\n",
+         "auto_resume_from_checkpoints: false disagrees with resume_from_checkpoint: auto"},
+        {BASE "lora_target_modules: [q_proj, 'layers.([0-9]+.v_proj']\n",
+         ":3:31: lora_target_modules: 'layers.([0-9]+.v_proj' is no module name, and beside others only names match"},
+        {BASE "lora_target_modules:\n  - q_proj\n  - .*v_proj\n", ":5:5: lora_target_modules: '.*v_proj' is no module name"},
+        {BASE "lora_target_modules: '(q_proj'\n", ":3:22: lora_target_modules: the regular expression '(q_proj' does not compile"},
+        {BASE "lora_target_modules: [ '(q_proj' ]\n", ":3:24: lora_target_modules: the regular expression '(q_proj' does not compile"},
+        {"datasets: [{path: a.parquet, type: messages, ds_type: parquet}]\n",
+         ":1:46: ds_type: a.parquet is a Parquet file; convert it: python3 -c"},
+        {"datasets: [{ds_type: parquet, path: a.parquet}]\n", ":1:13: ds_type: a.parquet is a Parquet file"},
+        {"datasets: [{path: a.csv, ds_type: csv}]\n", ":1:26: ds_type: csv: data files are JSONL or one JSON list here; convert a.csv"},
         {BASE "deepspeed: zero3.json\n", "deepspeed is refused: each rank holds the whole model"},
         {"base_model: x\nobjective: dpo\ndatasets: [{path: a, type: alpaca}]\n", "objective dpo needs pairs"},
         {"base_model: x\ndatasets: [{path: a, type: mindset}]\n", "type mindset holds pairs; they need objective: dpo or reward"},
@@ -115,6 +136,97 @@ static void test_values_read(void **state)
     assert_string_equal(c->lora_target_modules[1], "v_proj");
     assert_int_equal(c->n_special_tokens, 1);
     assert_int_equal(c->saves_per_epoch, 2);
+    pt_config_free(c);
+}
+
+/* Every key of the schema, set to something else than its default, comes back from the effective config as it was. */
+static void test_every_key_returns(void **state)
+{
+    static const char *const other[][2] = {
+        {"datasets", "[{path: a, type: rolebench, split: x, weight: 0.25, field_messages: fm, message_property_mappings: {role: r, content: c}, "
+                     "field_text: ft, profiles: p, references: all, system_template: '{role}: {profile}'}, b.jsonl]"},
+        {"test_datasets", "[{path: t.jsonl, type: rolebench, profiles: p}]"}, {"base_model", "'x y.gguf'"}, {"tokenizer", "'tok: en'"},
+        {"chat_template", "chatml"}, {"optimizer", "adamw"}, {"special_tokens", "{pad_token: '<p a d>', eos_token: \"'end'\"}"},
+        {"dataset_prepared_path", "'prep: 1'"}, {"resume_from_checkpoint", "auto"}, {"output_dir", "'#o'"}, {"default_system_message", "\"a\\nb\""},
+        {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
+        {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
+        {"dpo_reference", "base"}};
+    static const char *const left_out[] = {"init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch"};
+    size_t n, kept = 0;
+    const pt_key *k = pt_schema(&n);
+    pt_str yaml = {0};
+    for (size_t i = 0; i < n; i++) {
+        const char *value = NULL;
+        bool skip = false;
+        for (size_t j = 0; j < sizeof left_out / sizeof *left_out; j++) skip |= !strcmp(k[i].name, left_out[j]);
+        if (skip) continue;
+        for (size_t j = 0; j < sizeof other / sizeof *other; j++)
+            if (!strcmp(k[i].name, other[j][0])) value = other[j][1];
+        if (!value && k[i].kind == PT_KEY_BOOL) value = strcmp(k[i].fallback, "true") ? "true" : "false";
+        if (!value && k[i].kind == PT_KEY_NUMBER) value = k[i].max >= 1 ? "0.8125" : "0.40625";
+        if (!value && (k[i].kind == PT_KEY_INT || k[i].kind == PT_KEY_U64)) value = "77";
+        if (!value) fail_msg("say above what %s is set to", k[i].name);
+        assert_int_equal(pt_str_printf(&yaml, "%s: %s\n", k[i].name, value), PT_OK);
+        kept++;
+    }
+    assert_true(kept + sizeof left_out / sizeof *left_out == n);
+    pt_config *a = load(yaml.text), *b = load(a->yaml_text);
+    assert_string_equal(a->yaml_text, b->yaml_text);
+    for (size_t i = 0; i < n; i++) { /* and no key is missing there */
+        char line[80];
+        bool skip = false;
+        for (size_t j = 0; j < 4; j++) skip |= !strcmp(k[i].name, left_out[j]);
+        snprintf(line, sizeof line, "\n%s: ", k[i].name);
+        if (!skip && strncmp(a->yaml_text, line + 1, strlen(line) - 1) && !strstr(a->yaml_text, line) && k[i].kind != PT_KEY_DATASETS && strcmp(k[i].name, "special_tokens"))
+            fail_msg("config.yaml leaves out %s:\n%s", k[i].name, a->yaml_text);
+    }
+    assert_string_equal(b->cache_dir, "prep: 1");
+    assert_int_equal(b->n_special_tokens, 2);
+    assert_string_equal(b->special_tokens[0], "<p a d>");
+    assert_string_equal(b->special_tokens[1], "'end'");
+    assert_non_null(strstr(b->yaml_text, "special_tokens: {pad_token: "));
+    assert_string_equal(b->datasets[0].property_content, "c");
+    assert_string_equal(b->datasets[0].system_template, "{role}: {profile}");
+    assert_true(b->quantised_wanted && b->n_datasets == 2);
+    pt_config_free(a);
+    pt_config_free(b);
+    pt_str_free(&yaml);
+    a = load(BASE "output_dir: here\nsaves_per_epoch: 2\n"); /* the default place of packs follows output_dir */
+    assert_string_equal(a->cache_dir, "here/cache");
+    assert_null(strstr(a->yaml_text, "dataset_prepared_path"));
+    pt_setting s = {"output_dir", "there"};
+    assert_int_equal(pt_config_load(&b, write_yaml(a->yaml_text), &s, 1), PT_OK);
+    assert_string_equal(b->cache_dir, "there/cache");
+    assert_int_equal(b->saves_per_epoch, 2);
+    pt_config_free(a);
+    pt_config_free(b);
+}
+
+/* What one side of the file says gives way to the command line, also where two keys exclude each other. */
+static void test_one_way_or_the_other(void **state)
+{
+    pt_setting s[] = {{"save_steps", "5"}, {"objective", "reward"}, {"lora_target", "q_proj, v_proj"}};
+    pt_config *c = NULL;
+    assert_int_equal(pt_config_load(&c, write_yaml("base_model: x\ndatasets: [{path: a, type: preference}]\nobjective: dpo\nsaves_per_epoch: 2\n"
+                                                   "reward_model: false\neval_strategy: epoch\n"), s, 3), PT_OK);
+    assert_int_equal(c->save_steps, 5);
+    assert_int_equal(c->saves_per_epoch, 0);
+    assert_int_equal(c->evals_per_epoch, 1);
+    assert_int_equal(c->objective, PT_OBJ_REWARD);
+    assert_int_equal(c->n_lora_target_modules, 2); /* LLaMA-Factory's way to write a list */
+    assert_string_equal(c->lora_target_modules[1], "v_proj");
+    pt_config_free(c);
+    pt_setting no = {"reward_model", "false"};
+    assert_int_equal(pt_config_load(&c, write_yaml(REWARD), &no, 1), PT_EARG);
+    assert_non_null(strstr(pt_err_msg(), "command line: reward_model: false disagrees with objective: reward on line 2"));
+    pt_setting twice[] = {{"lora_r", "4"}, {"lora_rank", "8"}};
+    assert_int_equal(pt_config_load(&c, write_yaml(BASE), twice, 2), PT_EARG);
+    assert_string_equal(pt_err_msg(), "command line: lora_rank: 8 disagrees with lora_r: 4; they mean the same, keep one");
+    c = load("base_model: x\ndatasets: [{path: a, type: preference}]\nrl: dpo\nreward_model: false\n");
+    assert_int_equal(c->objective, PT_OBJ_DPO);
+    pt_config_free(c);
+    c = load(BASE "lora_target_modules: 'layers\\.[0-9]{1,2}\\..*(q|v)_proj'\n");
+    assert_int_equal(c->n_lora_target_modules, 1);
     pt_config_free(c);
 }
 
@@ -229,12 +341,19 @@ static void test_schema_is_sound(void **state)
     pt_str_free(&text);
 }
 
+static int remove_yaml(void **state)
+{
+    unlink(write_yaml(""));
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_files), cmocka_unit_test(test_values_read), cmocka_unit_test(test_yaml_reads_back),
+        cmocka_unit_test(test_every_key_returns), cmocka_unit_test(test_one_way_or_the_other),
         cmocka_unit_test(test_short_datasets), cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_command_line_wins), cmocka_unit_test(test_notes), cmocka_unit_test(test_schema_is_sound),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, NULL, remove_yaml);
 }

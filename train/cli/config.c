@@ -18,13 +18,24 @@ typedef struct seen {
     char name[64];
     pt_place at;
     char *value;
+    char *said; /* as the user wrote it: "save_strategy: no" */
 } seen;
+
+/* "reward_model: false": objective must not be reward where it stands. */
+typedef struct denied {
+    const char *key, *value;
+    pt_place at;
+    char said[96];
+} denied;
 
 typedef struct loader {
     pt_config *c;
     const char *file;
     seen seen[MAX_KEYS];
     int n_seen;
+    denied denied[8];
+    int n_denied;
+    const char *said; /* the translated setting that is being applied, NULL */
 } loader;
 
 static const char *const path_keys[3] = {"base_model", "tokenizer", "lora_model_dir"}; /* of path_line, path_column */
@@ -47,6 +58,7 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
     case PT_KEY_LIST: return pt_value_list(at, k->name, v, f, field(c, k->offset_n));
     case PT_KEY_DATASETS: return pt_value_datasets(file, k->name, v, f, field(c, k->offset_n));
     case PT_KEY_MODEL: return pt_value_model(file, v, f);
+    case PT_KEY_TOKENS: return pt_value_tokens(at, k->name, v, &c->special_token_names, f, field(c, k->offset_n));
     }
     return pt_fail(PT_EINTERNAL, "key %s has no kind", k->name);
 }
@@ -69,69 +81,113 @@ static pt_status flatten(const pt_ynode *n, pt_str *out)
     return pt_str_puts(out, n->kind == PT_YSEQ ? "]" : "}");
 }
 
+/* "NEW disagrees with OLD on line N". */
+static pt_status disagree(pt_place at, const char *said, const char *old, int line, const char *advice)
+{
+    if (line <= 0) return pt_place_fail(at, "%s disagrees with %s; %s", said, old, advice);
+    return pt_place_fail(at, "%s disagrees with %s on line %d; %s", said, old, line, advice);
+}
+
 /* Notes that key k was set; an alias set before to another value is an error. The command line (line 0) wins silently over the file. */
 static pt_status note_set(loader *l, const pt_key *k, const char *name, pt_place at, const char *value, bool *skip)
 {
+    pt_status rc = PT_OK;
+    char *said = NULL;
     *skip = false;
+    PT_TRY(l->said ? pt_strdup(&said, l->said) : pt_asprintf(&said, "%s: %s", name, value));
     for (int i = 0; i < l->n_seen; i++) {
         seen *s = &l->seen[i];
         if (s->key != k || strcmp(s->at.file, at.file)) continue;
-        if (strcmp(s->value, value))
-            return pt_place_fail(at, "%s: %s disagrees with %s: %s on line %d; they mean the same, keep one", name, value, s->name, s->value, s->at.line);
+        bool translated = l->said || strncmp(s->said, s->name, strlen(s->name)) != 0;
+        if (strcmp(s->value, value)) PT_TRY(disagree(at, said, s->said, s->at.line, translated ? "keep one" : "they mean the same, keep one"));
         *skip = true;
-        return PT_OK;
+        goto done;
     }
-    if (l->n_seen == MAX_KEYS) return pt_fail(PT_EARG, "more than %d settings", MAX_KEYS);
+    PT_CHECK(l->n_seen < MAX_KEYS, PT_EARG, "more than %d settings", MAX_KEYS);
     seen *s = &l->seen[l->n_seen++];
     s->key = k;
     s->at = at;
     strncpy(s->name, name, sizeof s->name - 1);
-    return pt_strdup(&s->value, value);
+    s->said = said;
+    said = NULL;
+    PT_TRY(pt_strdup(&s->value, value));
+done:
+    free(said);
+    return rc;
 }
 
-/* A key that stands for another key with another value: rl: dpo -> objective: dpo. */
-typedef struct translation { const char *key, *value, *to_key, *to_value, *refusal; } translation;
-static const translation translations[] = {
-    {"rl", "dpo", "objective", "dpo", NULL}, {"rl", "", NULL, NULL, NULL},
-    {"rl", "*", NULL, NULL, "of rl's kinds only dpo exists here"},
-    {"reward_model", "true", "objective", "reward", NULL}, {"reward_model", "false", NULL, NULL, NULL},
-    {"reward_model", "*", NULL, NULL, "reward_model takes true or false here; base_model names the model"},
-    {"stage", "sft", "objective", "sft", NULL}, {"stage", "pt", "objective", "pretrain", NULL}, {"stage", "rm", "objective", "reward", NULL},
-    {"stage", "dpo", "objective", "dpo", NULL}, {"stage", "*", NULL, NULL, "stages here are pt, sft, rm, dpo"},
-    {"bf16", "true", "compute", "bf16", NULL}, {"bf16", "full", "compute", "bf16", NULL}, {"bf16", "false", "compute", "f32", NULL},
-    {"bf16", "auto", "compute", "auto", NULL}, {"bfloat16", "true", "compute", "bf16", NULL}, {"bfloat16", "false", NULL, NULL, NULL},
-    {"bf16", "*", NULL, NULL, "bf16 takes true, false or auto"}, {"bfloat16", "*", NULL, NULL, "bfloat16 takes true or false"},
-    {"auto_resume_from_checkpoints", "true", "resume_from_checkpoint", "auto", NULL}, {"auto_resume_from_checkpoints", "false", NULL, NULL, NULL},
-    {"auto_resume_from_checkpoints", "*", NULL, NULL, "auto_resume_from_checkpoints takes true or false"},
-    {"train_on_eos", "turn", NULL, NULL, NULL}, {"train_on_eot", "turn", NULL, NULL, NULL},
-    {"train_on_eos", "*", NULL, NULL, "the end token of every supervised turn is supervised (turn); nothing else exists here"},
-    {"train_on_eot", "*", NULL, NULL, "the end token of every supervised turn is supervised (turn); nothing else exists here"},
-    {"dpo_loss_type", "sigmoid", NULL, NULL, NULL}, {"loss_type", "sigmoid", NULL, NULL, NULL},
-    {"dpo_loss_type", "*", NULL, NULL, "of DPO's losses only sigmoid exists here"}, {"loss_type", "*", NULL, NULL, "of DPO's losses only sigmoid exists here"},
-    {"eval_strategy", "no", "eval_steps", "0", NULL}, {"eval_strategy", "steps", NULL, NULL, NULL}, {"eval_strategy", "epoch", "evals_per_epoch", "1", NULL},
-    {"evaluation_strategy", "no", "eval_steps", "0", NULL}, {"evaluation_strategy", "steps", NULL, NULL, NULL},
-    {"evaluation_strategy", "epoch", "evals_per_epoch", "1", NULL},
-    {"save_strategy", "no", "save_steps", "0", NULL}, {"save_strategy", "steps", NULL, NULL, NULL}, {"save_strategy", "epoch", "saves_per_epoch", "1", NULL},
-    {"eval_strategy", "*", NULL, NULL, "strategies are no, steps, epoch"}, {"evaluation_strategy", "*", NULL, NULL, "strategies are no, steps, epoch"},
-    {"save_strategy", "*", NULL, NULL, "strategies are no, steps, epoch"},
-};
+/* Where a key was set last (the command line comes after the file); NULL where it was not. */
+static const seen *last_set(const loader *l, const char *key)
+{
+    const seen *last = NULL;
+    for (int i = 0; i < l->n_seen; i++)
+        if (!strcmp(l->seen[i].key->name, key)) last = &l->seen[i];
+    return last;
+}
+
+/* What a setting says that another is not. One of the file gives way to the command line. */
+static pt_status check_denied(const loader *l)
+{
+    for (int i = 0; i < l->n_denied; i++) {
+        const denied *d = &l->denied[i];
+        const seen *s = last_set(l, d->key);
+        if (!s || strcasecmp(s->value, d->value) || (s->at.line <= 0 && d->at.line > 0)) continue;
+        return disagree(d->at, d->said, s->said, s->at.line, "keep one");
+    }
+    return PT_OK;
+}
+
+/* Two numbers of which one counts: save_steps and saves_per_epoch. The command line's wins over the file's. */
+static pt_status check_one_of(const loader *l, const char *a, int *value_a, const char *b, int *value_b)
+{
+    const seen *x = last_set(l, a), *y = last_set(l, b);
+    if (!x || !y || *value_a <= 0 || *value_b <= 0) return PT_OK;
+    bool line_x = x->at.line <= 0, line_y = y->at.line <= 0;
+    if (line_x == line_y) return pt_place_fail(y->at, "%s and %s exclude each other; keep one", x->said, y->said);
+    *(line_x ? value_b : value_a) = 0;
+    return PT_OK;
+}
 
 static pt_status set_key(loader *l, const char *name, pt_place at, const pt_ynode *v);
+
+static pt_status deny(loader *l, const pt_translation *t, pt_place at, const char *said)
+{
+    if (l->n_denied == sizeof l->denied / sizeof *l->denied) return pt_fail(PT_EARG, "too many settings");
+    denied *d = &l->denied[l->n_denied++];
+    *d = (denied){.key = t->to_key, .value = t->to_value + 1, .at = at};
+    snprintf(d->said, sizeof d->said, "%s", said);
+    return PT_OK;
+}
+
+static pt_status apply_translation(loader *l, const pt_translation *t, pt_place at, const pt_ynode *v)
+{
+    char said[96];
+    if (t->refusal) return pt_place_fail(at, "%s: %s: %s", t->key, node_text(v), t->refusal);
+    if (!t->to_key) return PT_OK;
+    snprintf(said, sizeof said, "%s: %s", t->key, node_text(v));
+    if (t->to_value[0] == '!') return deny(l, t, at, said);
+    pt_ynode to = {.kind = PT_YSCALAR, .text = (char *)t->to_value, .line = v->line, .column = v->column};
+    l->said = said;
+    pt_status rc = set_key(l, t->to_key, at, &to);
+    l->said = NULL;
+    return rc;
+}
 
 /* *done: the key was one of the translated ones. */
 static pt_status translate(loader *l, const char *name, pt_place at, const pt_ynode *v, bool *done)
 {
+    size_t n;
+    const pt_translation *t = pt_schema_translations(&n);
+    bool applied = false;
     *done = false;
-    for (size_t i = 0; i < sizeof translations / sizeof *translations; i++) {
-        const translation *t = &translations[i];
-        if (strcmp(t->key, name)) continue;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(t[i].key, name)) continue;
         if (!*done && pt_yaml_is_null(v)) return *done = true, PT_OK;
         *done = true;
-        if (strcmp(t->value, "*") && (v->kind != PT_YSCALAR || strcasecmp(t->value, v->text))) continue;
-        if (t->refusal) return pt_place_fail(at, "%s: %s: %s", name, node_text(v), t->refusal);
-        if (!t->to_key) return PT_OK;
-        pt_ynode to = {.kind = PT_YSCALAR, .text = (char *)t->to_value, .line = v->line, .column = v->column};
-        return set_key(l, t->to_key, at, &to);
+        bool any = !strcmp(t[i].value, "*");
+        if (any ? applied : v->kind != PT_YSCALAR || strcasecmp(t[i].value, v->text)) continue;
+        PT_RETURN(apply_translation(l, &t[i], at, v));
+        applied = true;
     }
     return PT_OK;
 }
@@ -152,34 +208,12 @@ static pt_status set_optimizer(loader *l, pt_place at, const pt_ynode *v)
 /* Keys that need more than the table: true when `name` was one. */
 static pt_status special(loader *l, const char *name, pt_place at, const pt_ynode *v, bool *done)
 {
-    pt_config *c = l->c;
-    bool yes = false;
     *done = true;
     if (!strcmp(name, "init")) {
         if (v->kind != PT_YSCALAR || strcmp(v->text, "random")) return pt_place_fail(at, "init takes random (or leave it out and give base_model)");
-        c->init.random = true;
+        l->c->init.random = true;
     } else if (!strcmp(name, "optimizer") || !strcmp(name, "optim")) {
         return set_optimizer(l, at, v);
-    } else if (!strcmp(name, "load_in_4bit")) {
-        PT_RETURN(pt_value_bool(at, name, v, &yes));
-        c->quantised_wanted = c->quantised_wanted || yes;
-    } else if (!strcmp(name, "evals_per_epoch")) {
-        return pt_value_int(at, name, v, 0, 1 << 20, &c->evals_per_epoch);
-    } else if (!strcmp(name, "saves_per_epoch")) {
-        return pt_value_int(at, name, v, 0, 1 << 20, &c->saves_per_epoch);
-    } else if (!strcmp(name, "dataset_prepared_path")) {
-        return pt_value_string(at, name, v, &c->cache_dir);
-    } else if (!strcmp(name, "special_tokens")) {
-        if (v->kind != PT_YMAP) return pt_place_fail(at, "special_tokens takes a mapping");
-        for (size_t i = 0; i < v->n; i++) {
-            if (pt_yaml_is_null(v->items[i])) continue;
-            char **grown = realloc(c->special_tokens, (c->n_special_tokens + 1) * sizeof *grown);
-            if (!grown) return pt_fail(PT_ENOMEM, "out of memory");
-            c->special_tokens = grown;
-            grown[c->n_special_tokens] = NULL;
-            PT_RETURN(pt_value_string(at, name, v->items[i], &grown[c->n_special_tokens]));
-            c->n_special_tokens++;
-        }
     } else {
         *done = false;
     }
@@ -208,11 +242,9 @@ static pt_status set_key(loader *l, const char *name, pt_place at, const pt_ynod
             if (!strcmp(k->name, path_keys[i])) l->c->path_line[i] = at.line, l->c->path_column[i] = at.column;
         if (!strcmp(k->name, "lora_r")) l->c->lora_r_set = true;
         if (!strcmp(k->name, "lora_alpha")) l->c->lora_alpha_set = true;
+        if (!strcmp(k->name, "lora_target_modules")) return pt_value_targets(at, k->name, v, &l->c->lora_target_modules, &l->c->n_lora_target_modules);
         return assign(l->c, k, at.file, at, v);
     }
-    static const char *const specials[] = {"init", "optim", "load_in_4bit", "evals_per_epoch", "saves_per_epoch", "dataset_prepared_path", "special_tokens"};
-    for (size_t i = 0; i < sizeof specials / sizeof *specials; i++)
-        if (!strcmp(name, specials[i])) return PT_OK; /* null */
     const pt_foreign_key *f = pt_schema_foreign_find(name);
     if (f && f->refused && !pt_value_is_off(v)) return pt_place_fail(at, "%s is refused: %s", name, f->why);
     if (f && !f->refused && !pt_value_is_off(v)) pt_log(PT_LOG_INFO, "%s has no effect here: %s", name, f->why);
@@ -266,8 +298,7 @@ static pt_status check(pt_config *c, const char *file)
             return pt_place_fail((pt_place){file, c->datasets[i].line, c->datasets[i].column},
                                  "objective %s needs pairs (type preference, mindset or tokens), not type %s", c->objective == PT_OBJ_DPO ? "dpo" : "reward", t);
     }
-    if (c->cache_dir) return PT_OK;
-    return pt_path_join(&c->cache_dir, c->output_dir, "cache");
+    return PT_OK;
 }
 
 static pt_status check_path(const pt_config *c, int line, int column, const char *key, const char *path)
@@ -334,15 +365,22 @@ pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *se
         PT_TRY(pt_strdup(&l->c->config_path, path));
     }
     for (size_t i = 0; i < n_settings; i++) PT_TRY(apply_setting(l, &settings[i]));
+    PT_TRY(check_denied(l));
+    PT_TRY(check_one_of(l, "eval_steps", &l->c->eval_steps, "evals_per_epoch", &l->c->evals_per_epoch));
+    PT_TRY(check_one_of(l, "save_steps", &l->c->save_steps, "saves_per_epoch", &l->c->saves_per_epoch));
     PT_TRY(check(l->c, path ? path : "command line"));
     pt_str yaml = {0};
     PT_TRY(pt_config_yaml(l->c, &yaml));
     l->c->yaml_text = yaml.text;
+    if (!l->c->cache_dir) PT_TRY(pt_path_join(&l->c->cache_dir, l->c->output_dir, "cache")); /* no key of the file: it follows output_dir */
     *out = l->c;
     l->c = NULL;
 done:
     if (l) {
-        for (int i = 0; i < l->n_seen; i++) free(l->seen[i].value);
+        for (int i = 0; i < l->n_seen; i++) {
+            free(l->seen[i].value);
+            free(l->seen[i].said);
+        }
         pt_config_free(l->c);
     }
     free(l);
@@ -366,13 +404,12 @@ void pt_config_free(pt_config *c)
         void *f = field(c, k[i].offset);
         if (!strcmp(k[i].name, "init")) continue;
         if (k[i].kind == PT_KEY_STRING) free(*(char **)f);
-        if (k[i].kind == PT_KEY_LIST) free_list(*(char ***)f, *(size_t *)field(c, k[i].offset_n));
+        if (k[i].kind == PT_KEY_LIST || k[i].kind == PT_KEY_TOKENS) free_list(*(char ***)f, *(size_t *)field(c, k[i].offset_n));
         if (k[i].kind == PT_KEY_DATASETS) pt_datasets_free(*(pt_dataset_spec **)f, *(size_t *)field(c, k[i].offset_n));
     }
-    free_list(c->special_tokens, c->n_special_tokens);
+    free_list(c->special_token_names, c->n_special_tokens);
     free(c->init.family);
     free(c->yaml_text);
-    free(c->cache_dir);
     free(c->config_path);
     free(c);
 }

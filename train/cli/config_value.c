@@ -8,6 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "checkpoints/peft.h"
+#include "data/record.h"
+
 pt_status pt_place_fail(pt_place at, const char *fmt, ...)
 {
     char text[1024];
@@ -95,6 +98,12 @@ pt_status pt_value_enum(pt_place at, const char *key, const pt_ynode *n, const p
     return rc;
 }
 
+static void free_list(char **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) free(list[i]);
+    free(list);
+}
+
 pt_status pt_value_list(pt_place at, const char *key, const pt_ynode *n, char ***out, size_t *out_n)
 {
     if (n->kind == PT_YMAP) return pt_place_fail(at, "%s takes a list, not a mapping", key);
@@ -107,15 +116,105 @@ pt_status pt_value_list(pt_place at, const char *key, const pt_ynode *n, char **
         rc = pt_value_string((pt_place){at.file, item->line, item->column}, key, item, &list[i]);
     }
     if (rc != PT_OK) {
-        for (size_t i = 0; i < count; i++) free(list[i]);
-        free(list);
+        free_list(list, count);
         return rc;
     }
-    for (size_t i = 0; i < *out_n; i++) free((*out)[i]);
-    free(*out);
+    free_list(*out, *out_n);
     *out = list;
     *out_n = count;
     return PT_OK;
+}
+
+static pt_status check_regex(pt_place at, const char *key, const char *text)
+{
+    pt_peft *p = NULL;
+    PT_RETURN(pt_peft_new(&p, 1, 1));
+    pt_status rc = pt_peft_set_target_regex(p, text);
+    pt_peft_free(p);
+    return rc == PT_OK ? rc : pt_place_fail(at, "%s: %s", key, pt_err_msg());
+}
+
+/* LLaMA-Factory writes a list as "q_proj,v_proj"; regular expressions may hold commas too. */
+static pt_status split_names(const char *text, char ***list, size_t *n)
+{
+    pt_status rc = PT_OK;
+    size_t cap = 0;
+    for (const char *s = text; *s;) {
+        size_t len = strcspn(s, ","), skip = strspn(s, " "), end = len;
+        while (end > skip && s[end - 1] == ' ') end--;
+        if (end > skip) {
+            PT_TRY(pt_reserve(list, &cap, *n + 1));
+            PT_TRY(pt_strndup(&(*list)[*n], s + skip, end - skip));
+            ++*n;
+        }
+        s += len + (s[len] == ',');
+    }
+done:
+    return rc;
+}
+
+pt_status pt_value_targets(pt_place at, const char *key, const pt_ynode *n, char ***out, size_t *out_n)
+{
+    pt_status rc = PT_OK;
+    char **list = NULL;
+    size_t count = 0;
+    PT_TRY(pt_value_list(at, key, n, &list, &count));
+    for (size_t i = 0; i < count; i++) {
+        const pt_ynode *item = n->kind == PT_YSEQ ? n->items[i] : n;
+        pt_place here = {at.file, item->line, item->column};
+        if (!pt_peft_is_regex(list[i])) continue;
+        if (count == 1) PT_TRY(check_regex(here, key, list[i]));
+        else PT_TRY(pt_place_fail(here, "%s: '%s' is no module name, and beside others only names match; a regular expression stands alone", key, list[i]));
+    }
+    if (n->kind == PT_YSCALAR && !pt_peft_is_regex(n->text) && strchr(n->text, ',')) {
+        free_list(list, count);
+        list = NULL;
+        count = 0;
+        PT_TRY(split_names(n->text, &list, &count));
+    }
+    free_list(*out, *out_n);
+    *out = list;
+    *out_n = count;
+    list = NULL;
+    count = 0;
+done:
+    free_list(list, count);
+    return rc;
+}
+
+static pt_status add_token(pt_place at, const char *key, const char *name, const pt_ynode *v, char ***names, char ***texts, size_t n)
+{
+    pt_status rc = PT_OK;
+    size_t cap_names = n, cap_texts = n;
+    char *copy = NULL, *text = NULL;
+    PT_TRY(pt_value_string(at, key, v, &text));
+    PT_TRY(pt_strdup(&copy, name));
+    PT_TRY(pt_reserve(names, &cap_names, n + 1));
+    PT_TRY(pt_reserve(texts, &cap_texts, n + 1));
+    (*names)[n] = copy;
+    (*texts)[n] = text;
+    copy = text = NULL;
+done:
+    free(copy);
+    free(text);
+    return rc;
+}
+
+pt_status pt_value_tokens(pt_place at, const char *key, const pt_ynode *n, char ***names, char ***texts, size_t *out_n)
+{
+    pt_status rc = PT_OK;
+    if (n->kind != PT_YMAP) return pt_place_fail(at, "%s takes a mapping", key);
+    free_list(*names, *out_n);
+    free_list(*texts, *out_n);
+    *names = *texts = NULL;
+    *out_n = 0;
+    for (size_t i = 0; i < n->n; i++) {
+        if (pt_yaml_is_null(n->items[i])) continue;
+        PT_TRY(add_token((pt_place){at.file, n->key_line[i], n->key_column[i]}, key, n->keys[i], n->items[i], names, texts, *out_n));
+        ++*out_n;
+    }
+done:
+    return rc;
 }
 
 bool pt_value_is_off(const pt_ynode *n)
@@ -158,10 +257,27 @@ static pt_status dataset_key(const char *file, const pt_ynode *n, size_t i, pt_d
         if (!strcmp(key, texts[k].name)) return pt_value_string(at, key, v, texts[k].field);
     if (!strcmp(key, "weight")) return pt_value_number(at, key, v, 1e-6, 1000, &d->weight);
     if (!strcmp(key, "message_property_mappings")) return mappings(file, v, d);
-    if (!strcmp(key, "ds_type") && v->kind == PT_YSCALAR && (!strcmp(v->text, "json") || !strcmp(v->text, "jsonl"))) return PT_OK;
+    if (!strcmp(key, "ds_type")) return PT_OK; /* check_ds_type, when the path is known */
     if (!strcmp(key, "trust_remote_code") || !strcmp(key, "preprocess_shards") || pt_value_is_off(v)) return PT_OK;
     return pt_place_fail(at, "a data set knows path, type, split, weight, field_messages, message_property_mappings, field_text, profiles, references, "
                              "system_template; not %s", key);
+}
+
+/* Files are JSON here, whatever ds_type says; another kind is refused with what to do, as the file itself would be. */
+static pt_status check_ds_type(const char *file, const pt_ynode *n, const char *path)
+{
+    for (size_t i = 0; i < n->n; i++) {
+        const pt_ynode *v = n->items[i];
+        pt_place at = {file, n->key_line[i], n->key_column[i]};
+        if (strcmp(n->keys[i], "ds_type") || pt_yaml_is_null(v)) continue;
+        PT_RETURN(scalar(at, "ds_type", v, "one word"));
+        if (!strcmp(v->text, "json") || !strcmp(v->text, "jsonl")) continue;
+        if (strcmp(v->text, "parquet"))
+            return pt_place_fail(at, "ds_type: %s: data files are JSONL or one JSON list here; convert %s", v->text, path);
+        pt_rows_refuse_parquet(path);
+        return pt_place_fail(at, "ds_type: %s", pt_err_msg());
+    }
+    return PT_OK;
 }
 
 static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d)
@@ -174,6 +290,7 @@ static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d
     if (n->kind == PT_YSCALAR) PT_RETURN(pt_value_string(at, "path", n, &d->path));
     for (size_t i = 0; n->kind == PT_YMAP && i < n->n; i++) PT_RETURN(dataset_key(file, n, i, d));
     if (!d->path || !d->path[0]) return pt_place_fail(at, "this data set has no path");
+    if (n->kind == PT_YMAP) PT_RETURN(check_ds_type(file, n, d->path));
     for (int i = 0; d->type && dataset_types[i]; i++)
         if (!strcmp(d->type, dataset_types[i])) return PT_OK;
     if (!d->type) return pt_strdup(&d->type, "messages");

@@ -15,6 +15,11 @@ pt_status pt_value_u64(pt_place at, const char *key, const pt_ynode *n, uint64_t
 pt_status pt_value_bool(pt_place at, const char *key, const pt_ynode *n, bool *out);
 pt_status pt_value_enum(pt_place at, const char *key, const pt_ynode *n, const pt_choice *choices, int *out);
 pt_status pt_value_list(pt_place at, const char *key, const pt_ynode *n, char ***out, size_t *out_n);
+/* lora_target_modules: names, or one regular expression, which must compile; one text with commas is a list of names. Whatever in a list
+ * of several is no module name is refused at its place: it would never match. */
+pt_status pt_value_targets(pt_place at, const char *key, const pt_ynode *n, char ***out, size_t *out_n);
+/* A mapping of names to texts; null texts are left out. */
+pt_status pt_value_tokens(pt_place at, const char *key, const pt_ynode *n, char ***names, char ***texts, size_t *out_n);
 /* null, false, 0, "", [] or {}: a switch that is off. */
 bool pt_value_is_off(const pt_ynode *n);
 

@@ -77,6 +77,19 @@ static pt_status put_list(pt_str *out, const char *key, char *const *list, size_
     return pt_str_puts(out, "]\n");
 }
 
+static pt_status put_tokens(pt_str *out, const char *key, char *const *names, char *const *texts, size_t n)
+{
+    if (!n) return PT_OK;
+    PT_RETURN(pt_str_printf(out, "%s: {", key));
+    for (size_t i = 0; i < n; i++) {
+        PT_RETURN(pt_str_puts(out, i ? ", " : ""));
+        PT_RETURN(pt_yaml_quote(out, names[i]));
+        PT_RETURN(pt_str_puts(out, ": "));
+        PT_RETURN(pt_yaml_quote(out, texts[i]));
+    }
+    return pt_str_puts(out, "}\n");
+}
+
 static pt_status put_key(pt_str *out, const pt_config *c, const pt_key *k)
 {
     const void *f = (const char *)c + k->offset;
@@ -94,6 +107,7 @@ static pt_status put_key(pt_str *out, const pt_config *c, const pt_key *k)
     case PT_KEY_LIST: return put_list(out, k->name, *(char **const *)f, *(const size_t *)count);
     case PT_KEY_DATASETS: return put_datasets(out, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count);
     case PT_KEY_MODEL: return put_model(out, f);
+    case PT_KEY_TOKENS: return put_tokens(out, k->name, c->special_token_names, *(char **const *)f, *(const size_t *)count);
     }
     return PT_OK;
 }
@@ -104,12 +118,10 @@ pt_status pt_config_yaml(const pt_config *c, pt_str *out)
     const pt_key *k = pt_schema(&n);
     for (size_t i = 0; i < n; i++) {
         if (!strcmp(k[i].name, "init")) continue; /* model_config writes it */
+        if (c->adapter == PT_ADAPTER_QLORA && !strcmp(k[i].name, "load_in_4bit")) continue; /* qlora says it */
         if (c->adapter == PT_ADAPTER_NONE && !strncmp(k[i].name, "lora_", 5)) continue; /* they have no effect, and would be warned of */
         if (c->lora_model_dir && ((!strcmp(k[i].name, "lora_r") && !c->lora_r_set) || (!strcmp(k[i].name, "lora_alpha") && !c->lora_alpha_set))) continue;
         PT_RETURN(put_key(out, c, &k[i]));
     }
-    if (c->evals_per_epoch) PT_RETURN(pt_str_printf(out, "evals_per_epoch: %d\n", c->evals_per_epoch));
-    if (c->saves_per_epoch) PT_RETURN(pt_str_printf(out, "saves_per_epoch: %d\n", c->saves_per_epoch));
-    if (c->quantised_wanted && c->adapter != PT_ADAPTER_QLORA) PT_RETURN(pt_str_puts(out, "load_in_4bit: true\n"));
     return PT_OK;
 }

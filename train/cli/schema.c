@@ -55,10 +55,16 @@ static const pt_key keys[] = {
      "Up to this many records of one prefix (a role's profile) are drawn together, so that there is something to share."},
     {"shuffle_merged_datasets", "Data", PT_KEY_BOOL, OFF(shuffle_merged_datasets), 0, "true", NO_BOUND, NULL, "",
      "Shuffle records anew each epoch (by seed); false keeps file order."},
+    {"dataset_prepared_path", "Data", PT_KEY_STRING, OFF(cache_dir), 0, NULL, NO_BOUND, NULL, "",
+     "Folder of the packed data; made when missing, reused while nothing changed. Default: cache in output_dir."},
+    {"special_tokens", "Data", PT_KEY_TOKENS, OFF(special_tokens), OFF(n_special_tokens), NULL, NO_BOUND, NULL, "",
+     "{pad_token: TEXT, ...}: each text must be in the vocabulary already, which cannot grow here; nothing else follows from it."},
     {"val_set_size", "Data", PT_KEY_NUMBER, OFF(val_set_size), 0, "0", 0, 1e9, NULL, "val_size",
      "Validation records: below 1 a share, else a count. Rows with the same prompt stay on one side."},
     {"adapter", "Adapter", PT_KEY_ENUM, OFF(adapter), 0, "none", NO_BOUND, adapters, "finetuning_type",
      "lora, qlora (lora on a quantised base), none (every weight is tuned; not on a quantised base)."},
+    {"load_in_4bit", "Adapter", PT_KEY_BOOL, OFF(quantised_wanted), 0, "false", NO_BOUND, NULL, "",
+     "The base must be a quantised one (adapter: qlora says the same); it stays in its stored type either way."},
     {"lora_r", "Adapter", PT_KEY_INT, OFF(lora_r), 0, "16", 1, 4096, NULL, "lora_rank", "Rank."},
     {"lora_alpha", "Adapter", PT_KEY_NUMBER, OFF(lora_alpha), 0, "32", 1e-6, 1e6, NULL, "", "The update is scaled by alpha/r (alpha/sqrt(r) with peft_use_rslora)."},
     {"lora_dropout", "Adapter", PT_KEY_NUMBER, OFF(lora_dropout), 0, "0", 0, 0.95, NULL, "", "Dropout on the adapter's input. The same tokens drop the same in every layout."},
@@ -90,6 +96,8 @@ static const pt_key keys[] = {
     {"max_grad_norm", "Optimiser", PT_KEY_NUMBER, OFF(max_grad_norm), 0, "1.0", 0, 1e9, NULL, "gradient_clipping", "Gradients are scaled down to this norm; 0 = no clipping."},
     {"eval_steps", "Run", PT_KEY_INT, OFF(eval_steps), 0, "0", 0, 1 << 30, NULL, "", "Validation loss every so many steps (and at the end); 0: at the end only."},
     {"save_steps", "Run", PT_KEY_INT, OFF(save_steps), 0, "0", 0, 1 << 30, NULL, "", "A checkpoint every so many steps; 0: only the final weights."},
+    {"evals_per_epoch", "Run", PT_KEY_INT, OFF(evals_per_epoch), 0, "0", 0, 1 << 20, NULL, "", "Instead of eval_steps: so many times an epoch."},
+    {"saves_per_epoch", "Run", PT_KEY_INT, OFF(saves_per_epoch), 0, "0", 0, 1 << 20, NULL, "", "Instead of save_steps: so many times an epoch."},
     {"save_total_limit", "Run", PT_KEY_INT, OFF(save_total_limit), 0, "0", 0, 1 << 20, NULL, "", "Newest checkpoints kept; 0: all."},
     {"logging_steps", "Run", PT_KEY_INT, OFF(logging_steps), 0, "1", 1, 1 << 30, NULL, "", "Progress lines and TensorBoard every so many steps; metrics.jsonl has every step."},
     {"gradient_checkpointing", "Run", PT_KEY_BOOL, OFF(gradient_checkpointing), 0, "false", NO_BOUND, NULL, "", "Keep only block inputs, compute blocks again in backward: less memory, more time."},
@@ -186,12 +194,18 @@ const char *pt_schema_nearest(const char *name)
             p += strspn(p, " ");
         }
     }
+    size_t m;
+    const pt_translation *t = pt_schema_translations(&m);
+    for (size_t i = 0; i < m; i++) {
+        int d = distance(name, t[i].key);
+        if (d < best_d) best_d = d, best = t[i].key;
+    }
     return best;
 }
 
 static const char *kind_word(const pt_key *k)
 {
-    static const char *const words[] = {"text", "integer", "integer", "number", "true | false", "", "list", "list of data sets", "mapping"};
+    static const char *const words[] = {"text", "integer", "integer", "number", "true | false", "", "list", "list of data sets", "mapping", "mapping"};
     return words[k->kind];
 }
 
@@ -206,6 +220,16 @@ static pt_status put_kind(pt_str *out, const pt_key *k)
 pt_status pt_schema_help(pt_str *out, const char *name)
 {
     const pt_key *k = pt_schema_find(name);
+    bool found;
+    pt_str other = {0};
+    pt_status rc = k ? PT_OK : pt_schema_translation_text(&other, name, "\n  ", &found);
+    if (rc == PT_OK && other.len) {
+        rc = pt_str_printf(out, "%s: another trainer's key\n  %s\n", name, other.text);
+        pt_str_free(&other);
+        return rc;
+    }
+    pt_str_free(&other);
+    PT_RETURN(rc);
     if (!k) {
         const pt_foreign_key *f = pt_schema_foreign_find(name);
         if (f) return pt_str_printf(out, "%s: %s: %s\n", name, f->refused ? "refused" : "no effect here", f->why);
@@ -237,6 +261,15 @@ pt_status pt_schema_markdown(pt_str *out)
         pt_str_free(&kind);
         PT_RETURN(pt_str_printf(out, " | %s | %s", k->fallback ? k->fallback : "unset", k->help));
         if (k->aliases[0]) PT_RETURN(pt_str_printf(out, " Also: `%s`.", k->aliases));
+        PT_RETURN(pt_str_puts(out, " |\n"));
+    }
+    const pt_translation *t = pt_schema_translations(&n);
+    PT_RETURN(pt_str_puts(out, "\n## Keys of other trainers: what they stand for\n\n| key | values |\n|---|---|\n"));
+    for (size_t i = 0; i < n; i++) {
+        bool found;
+        if (i && !strcmp(t[i].key, t[i - 1].key)) continue;
+        PT_RETURN(pt_str_printf(out, "| `%s` | ", t[i].key));
+        PT_RETURN(pt_schema_translation_text(out, t[i].key, "; ", &found));
         PT_RETURN(pt_str_puts(out, " |\n"));
     }
     const pt_foreign_key *f = pt_schema_foreign(&n);

@@ -6,7 +6,8 @@
 
 typedef enum pt_key_kind {
     PT_KEY_STRING, PT_KEY_INT, PT_KEY_U64, PT_KEY_NUMBER, PT_KEY_BOOL, PT_KEY_ENUM, PT_KEY_LIST, /* list of strings; a scalar is a list of one */
-    PT_KEY_DATASETS, PT_KEY_MODEL /* nested */
+    PT_KEY_DATASETS, PT_KEY_MODEL, /* nested */
+    PT_KEY_TOKENS /* special_tokens: a mapping of names to spellings */
 } pt_key_kind;
 
 typedef struct pt_choice { const char *word; int value; } pt_choice; /* ends with word NULL */
@@ -31,6 +32,16 @@ typedef struct pt_foreign_key { const char *name; bool refused; const char *why;
 const pt_foreign_key *pt_schema_foreign(size_t *n);
 /* Longest match wins; entries ending in '*' match by prefix. */
 const pt_foreign_key *pt_schema_foreign_find(const char *name);
+
+/* A key of other trainers whose value is a setting of ours: rl: dpo -> objective: dpo. */
+typedef struct pt_translation {
+    const char *key, *value;      /* value "*": any that no row above names; letter case does not count */
+    const char *to_key, *to_value; /* NULL: accepted, changes nothing. "!x": it disagrees with to_key: x, and changes nothing */
+    const char *refusal;          /* the value is refused: why */
+} pt_translation;
+const pt_translation *pt_schema_translations(size_t *n);
+/* What each value of `name` is, rows separated by `between`; *found false when no row has it. */
+pt_status pt_schema_translation_text(pt_str *out, const char *name, const char *between, bool *found);
 
 /* The known key nearest to `name` by edit distance, NULL when none is near. */
 const char *pt_schema_nearest(const char *name);

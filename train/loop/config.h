@@ -55,13 +55,14 @@ typedef struct pt_config {
     int eval_questions, eval_max_new_tokens; double eval_temperature; /* `ptrain eval` */
     /* not keys: what the cli found out */
     char *yaml_text;             /* effective config, as YAML, saved as config.yaml */
-    char *cache_dir;             /* packs; default: output_dir/cache */
+    char *cache_dir;             /* dataset_prepared_path: packs; default: output_dir/cache */
     /* from axolotl's vocabulary */
     int evals_per_epoch, saves_per_epoch;     /* 0 = not given; turned into steps by the run (steps an epoch / n, at least 1) */
     bool quantised_wanted;       /* load_in_4bit: true, or adapter: qlora: the base must be a quantised one */
     char **special_tokens; size_t n_special_tokens; /* spellings that must be in the vocabulary already: refused otherwise */
     char *config_path;           /* the YAML file, NULL when none */
     int ddp_timeout, ddp_bucket_cap_mb; /* seconds, MiB; 0 = the defaults of train/dist */
+    char **special_token_names; /* [n_special_tokens]: pad_token ... */
     int path_line[3], path_column[3]; /* where config_path names base_model, tokenizer, lora_model_dir; 0 = the command line */
 } pt_config;
 #endif

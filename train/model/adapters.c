@@ -14,12 +14,6 @@
 
 static const char *const no_lora[] = {"lm_head", "embed_tokens", "score"};
 
-/* Regular expressions hold characters that no module path has. */
-static bool looks_like_regex(const char *s)
-{
-    return s[strcspn(s, "\\^$*+?()[]{}|")] != 0;
-}
-
 static pt_status fresh(const pt_lora_options *o, pt_peft **out)
 {
     pt_status rc = PT_OK;
@@ -31,7 +25,7 @@ static pt_status fresh(const pt_lora_options *o, pt_peft **out)
     p->dropout = (double)o->dropout;
     if (o->n_targets == 0 || (o->n_targets == 1 && strcmp(o->targets[0], "all-linear") == 0))
         p->all_linear = true;
-    else if (o->n_targets == 1 && looks_like_regex(o->targets[0]))
+    else if (o->n_targets == 1 && pt_peft_is_regex(o->targets[0]))
         PT_TRY(pt_peft_set_target_regex(p, o->targets[0]));
     else
         for (size_t i = 0; i < o->n_targets; i++) {

@@ -1,0 +1,63 @@
+/* Keys of other trainers whose values stand for settings of ours. */
+#include <string.h>
+
+#include "train/cli/schema.h"
+
+#define EOT "the end token of every supervised turn is supervised (turn); nothing else exists here"
+#define STRATEGY "strategies are no, steps, epoch"
+#define SIGMOID "of DPO's losses only sigmoid exists here"
+
+static const pt_translation table[] = {
+    {"rl", "dpo", "objective", "dpo", NULL}, {"rl", "", NULL, NULL, NULL}, {"rl", "*", NULL, NULL, "of rl's kinds only dpo exists here"},
+    {"reward_model", "true", "objective", "reward", NULL}, {"reward_model", "false", "objective", "!reward", NULL},
+    {"reward_model", "*", NULL, NULL, "reward_model takes true or false here; base_model names the model"},
+    {"stage", "sft", "objective", "sft", NULL}, {"stage", "pt", "objective", "pretrain", NULL}, {"stage", "rm", "objective", "reward", NULL},
+    {"stage", "dpo", "objective", "dpo", NULL}, {"stage", "*", NULL, NULL, "stages here are pt, sft, rm, dpo"},
+    {"bf16", "true", "compute", "bf16", NULL}, {"bf16", "full", "compute", "bf16", NULL}, {"bf16", "false", "compute", "f32", NULL},
+    {"bf16", "auto", "compute", "auto", NULL}, {"bf16", "*", NULL, NULL, "bf16 takes true, false or auto"},
+    {"bfloat16", "true", "compute", "bf16", NULL}, {"bfloat16", "false", "compute", "!bf16", NULL},
+    {"bfloat16", "*", NULL, NULL, "bfloat16 takes true or false"},
+    {"auto_resume_from_checkpoints", "true", "resume_from_checkpoint", "auto", NULL},
+    {"auto_resume_from_checkpoints", "false", "resume_from_checkpoint", "!auto", NULL},
+    {"auto_resume_from_checkpoints", "*", NULL, NULL, "auto_resume_from_checkpoints takes true or false"},
+    {"train_on_eos", "turn", NULL, NULL, NULL}, {"train_on_eos", "*", NULL, NULL, EOT},
+    {"train_on_eot", "turn", NULL, NULL, NULL}, {"train_on_eot", "*", NULL, NULL, EOT},
+    {"dpo_loss_type", "sigmoid", NULL, NULL, NULL}, {"dpo_loss_type", "*", NULL, NULL, SIGMOID},
+    {"loss_type", "sigmoid", NULL, NULL, NULL}, {"loss_type", "*", NULL, NULL, SIGMOID},
+    {"eval_strategy", "no", "eval_steps", "0", NULL}, {"eval_strategy", "no", "evals_per_epoch", "0", NULL},
+    {"eval_strategy", "steps", NULL, NULL, NULL}, {"eval_strategy", "epoch", "evals_per_epoch", "1", NULL},
+    {"eval_strategy", "*", NULL, NULL, STRATEGY},
+    {"evaluation_strategy", "no", "eval_steps", "0", NULL}, {"evaluation_strategy", "no", "evals_per_epoch", "0", NULL},
+    {"evaluation_strategy", "steps", NULL, NULL, NULL}, {"evaluation_strategy", "epoch", "evals_per_epoch", "1", NULL},
+    {"evaluation_strategy", "*", NULL, NULL, STRATEGY},
+    {"save_strategy", "no", "save_steps", "0", NULL}, {"save_strategy", "no", "saves_per_epoch", "0", NULL},
+    {"save_strategy", "steps", NULL, NULL, NULL}, {"save_strategy", "epoch", "saves_per_epoch", "1", NULL},
+    {"save_strategy", "*", NULL, NULL, STRATEGY},
+};
+
+const pt_translation *pt_schema_translations(size_t *n)
+{
+    *n = sizeof table / sizeof *table;
+    return table;
+}
+
+/* "rl: dpo is objective: dpo; else refused: ..." */
+static pt_status put_row(pt_str *out, const pt_translation *t)
+{
+    if (t->refusal) return pt_str_printf(out, "any other is refused: %s", t->refusal);
+    if (!t->to_key) return pt_str_printf(out, "%s changes nothing", t->value[0] ? t->value : "empty");
+    bool not = t->to_value[0] == '!';
+    return pt_str_printf(out, "%s is %s: %s%s", t->value, t->to_key, not ? "anything but " : "", t->to_value + not);
+}
+
+pt_status pt_schema_translation_text(pt_str *out, const char *name, const char *between, bool *found)
+{
+    *found = false;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (strcmp(table[i].key, name)) continue;
+        if (*found) PT_RETURN(pt_str_puts(out, between));
+        PT_RETURN(put_row(out, &table[i]));
+        *found = true;
+    }
+    return PT_OK;
+}
