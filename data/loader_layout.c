@@ -35,7 +35,7 @@ static pt_status make_seqs(pt_loader *l)
                                   .ref_logp = p->ref[side] ? p->ref[side][r] : NAN,
                                   .role = row->role,
                                   .record = (int64_t)r};
-        if (l->opt.reward) l->seqs[s].end = row->end[side] >= 0 ? row->end[side] : len - 1;
+        if (l->opt.reward) l->seqs[s].end = pt_pack_scored_at(row->end[side], len);
     }
     n = 0;
     for (size_t s = 0; s < p->n_seqs; s++) {

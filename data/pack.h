@@ -47,11 +47,16 @@ typedef struct pt_packed {
     uint64_t prefix_id;      /* equal for records whose prefix before the first supervised token begins alike (role profile): draws sharing groups */
     float record_weight, margin;
     int32_t role;            /* index into pt_pack_role, -1 none */
-    int32_t end_index, end_index2; /* index of the answer's end token in ids / ids2, -1 = cut off */
+    int32_t end_index, end_index2; /* index of the answer's end token in ids / ids2, -1 = cut off: see pt_pack_scored_at */
     bool validation;
     int32_t source; int64_t line; /* which file and line it came from */
     float ref_logp, ref_logp2; /* NaN until stored by pt_pack_store_reference */
 } pt_packed;
+/* The token whose hidden state scores a side of n tokens (reward): its answer's end, or where the answer was cut its last token. */
+static inline int32_t pt_pack_scored_at(int32_t end_index, int32_t n)
+{
+    return end_index >= 0 ? end_index : n - 1;
+}
 int64_t pt_pack_count(const pt_pack *p);
 bool pt_pack_pairs(const pt_pack *p);
 pt_status pt_pack_get(const pt_pack *p, int64_t i, pt_packed *out);

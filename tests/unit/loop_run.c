@@ -346,6 +346,20 @@ static void test_refusals(void **state)
     assert_non_null(strstr(pt_err_msg(), "brings its own"));
     c.lora_target_modules = was;
     c.n_lora_target_modules = n;
+    c.lora_target_linear = true; /* what the adapter does; one on fewer modules is another thing than what was asked for */
+    MUST(pt_train_plan(&c, NULL, &p, NULL));
+    static const char narrow[] = "{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 8, \"target_modules\": [\"q_proj\", \"v_proj\"]}";
+    char dir[200], file[256];
+    snprintf(dir, sizeof dir, "%s/narrow", work);
+    snprintf(file, sizeof file, "%s/adapter_config.json", dir);
+    MUST(pt_dir_make(dir));
+    MUST(pt_file_write_whole(file, narrow, strlen(narrow)));
+    c.lora_model_dir = dir;
+    assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
+    assert_non_null(strstr(pt_err_msg(), "lora_target_linear: true, but the adapter in lora_model_dir"));
+    assert_non_null(strstr(pt_err_msg(), "has nothing on model.layers.0.self_attn.k_proj"));
+    c.lora_target_linear = false;
+    MUST(pt_train_plan(&c, NULL, &p, NULL));
     c.adapter = PT_ADAPTER_NONE;
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
     c = config(&spec, false);

@@ -379,6 +379,29 @@ static void test_vocabulary_too_large(void **state)
     pt_tok_free(t);
 }
 
+/* What is meant as a GGUF file: by its name, be it there or not, or by its first bytes. */
+static void test_names_gguf(void **state)
+{
+    static const struct {
+        const char *name, *bytes;
+        bool want;
+    } cases[] = {{"a.gguf", NULL, true},    {"blob", "GGUF....", true},      {"cut.gguf", "GG", true}, {"text.yaml", "base_model: x", false},
+                 {"three", "GGU", false},   {".gguf", "GGU", false},         {"nothing", "", false},     {"absent.yaml", NULL, false},
+                 {"a.gguf.yaml", "a", false}};
+    char path[200];
+    pt_tokenizer *t;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(path, sizeof path, "%s%s%s", *cases[i].name == '.' ? "" : tmp, *cases[i].name == '.' ? "" : "/", cases[i].name);
+        if (cases[i].bytes && *cases[i].name != '.') OK(pt_file_write_whole(path, cases[i].bytes, strlen(cases[i].bytes)));
+        if (pt_source_names_gguf(path) != cases[i].want) fail_msg("%s", cases[i].name);
+    }
+    assert_false(pt_source_names_gguf(tmp));
+    OK(pt_source_tokenizer_at(&t, "tests/golden/data/tok_bpe"));
+    pt_tok_free(t);
+    snprintf(path, sizeof path, "%s/blob", tmp);
+    expect(pt_source_tokenizer_at(&t, path), PT_EFORMAT, "blob");
+}
+
 static int make_tmp(void **state)
 {
     snprintf(tmp, sizeof tmp, "/tmp/ptrain-source-XXXXXX");
@@ -397,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_tensors), cmocka_unit_test(test_nan),       cmocka_unit_test(test_nan_blocks),
         cmocka_unit_test(test_sharded), cmocka_unit_test(test_unaligned), cmocka_unit_test(test_paths),
         cmocka_unit_test(test_gguf),    cmocka_unit_test(test_random),    cmocka_unit_test(test_vocabulary_too_large),
+        cmocka_unit_test(test_names_gguf),
     };
     return cmocka_run_group_tests(tests, make_tmp, drop_tmp);
 }

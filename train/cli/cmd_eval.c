@@ -31,8 +31,7 @@ static void progress(void *user, const char *what, size_t done, size_t of)
 static pt_status find_run(pt_cli *c, char **run)
 {
     pt_config *cfg = NULL;
-    size_t n = strlen(c->args[0]);
-    if (pt_dir_exists(c->args[0]) || (n > 5 && !strcmp(c->args[0] + n - 5, ".gguf"))) return pt_strdup(run, c->args[0]);
+    if (pt_dir_exists(c->args[0]) || pt_source_names_gguf(c->args[0])) return pt_strdup(run, c->args[0]);
     PT_RETURN(pt_config_load(&cfg, c->args[0], c->settings, (size_t)c->n_settings));
     pt_status rc = pt_strdup(run, cfg->output_dir);
     pt_config_free(cfg);

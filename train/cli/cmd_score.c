@@ -165,8 +165,7 @@ static pt_status open_tokenizer(pt_cli *c, const char *path, pt_tokenizer **tok)
         from = cfg->tokenizer ? cfg->tokenizer : cfg->base_model;
         PT_CHECK(from, PT_EARG, "%s was trained on ids, without a tokenizer", path);
     }
-    size_t n = strlen(from);
-    PT_TRY(n > 5 && !strcmp(from + n - 5, ".gguf") ? pt_source_vocabulary(from, tok) : pt_tok_open(tok, from));
+    PT_TRY(pt_source_tokenizer_at(tok, from));
 done:
     pt_config_free(cfg);
     free(yaml);

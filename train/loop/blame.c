@@ -19,12 +19,6 @@ static pt_status bad_tensor(pt_run *r, const char **name)
     return PT_OK;
 }
 
-/* An answer that was cut off is scored at its last token. */
-static int32_t end_of(int32_t end, int32_t n)
-{
-    return end >= 0 ? end : n - 1;
-}
-
 /* One record alone, forward and backward from gradients of 1. *what: the channel or tensor that is not finite, NULL when none
  * is. */
 static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, const char **what)
@@ -35,8 +29,10 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
     float *none = NULL; /* scores have no rows: laid out as the loader does, or the record does not fit the plan */
     *what = NULL;
     if (score) PT_TRY(pt_alloc0(&none, rec->n > rec->n2 ? rec->n : rec->n2));
-    pt_seq seqs[2] = {{rec->ids, score ? none : rec->weight, rec->n, 0, score ? end_of(rec->end_index, rec->n) : -1},
-                      {rec->ids2, score ? none : rec->weight2, rec->n2, 0, score ? end_of(rec->end_index2, rec->n2) : -1}};
+    int32_t end = score ? pt_pack_scored_at(rec->end_index, rec->n) : -1;
+    int32_t end2 = score ? pt_pack_scored_at(rec->end_index2, rec->n2) : -1;
+    pt_seq seqs[2] = {{rec->ids, score ? none : rec->weight, rec->n, 0, end},
+                      {rec->ids2, score ? none : rec->weight2, rec->n2, 0, end2}};
     PT_TRY(pt_batch_build(&b, seqs, rec->n2 ? 2 : 1, r->cfg->sample_packing));
     PT_TRY(pt_model_zero_grad(r->model));
     PT_TRY(pt_model_load_batch(r->model, &b, step, true));

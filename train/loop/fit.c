@@ -44,7 +44,7 @@ static pt_status largest(pt_run *r, bool again, int32_t *tokens)
     while (low < high) {
         int32_t mid = low + (high - low + 1) / 2;
         PT_TRY(need_of(r, m, 64 * mid, &need));
-        if (need + r->plan.device_libraries <= r->plan.device_free)
+        if (pt_run_plan_fits(&r->plan, need))
             low = mid;
         else
             high = mid - 1;
@@ -62,7 +62,7 @@ pt_status pt_run_refuse_device(pt_run *r)
     int32_t as_is = 0, again = 0, now = p->caps.tokens;
     PT_RETURN(largest(r, r->cfg->gradient_checkpointing, &as_is));
     if (!r->cfg->gradient_checkpointing) PT_RETURN(largest(r, true, &again));
-    double need = (double)(p->device_need + p->device_libraries) / MIB, have = (double)p->device_free / MIB;
+    double need = (double)pt_run_plan_device(p, p->device_need) / MIB, have = (double)p->device_free / MIB;
 #define HEAD "this run needs %.1f MiB on the device, %.1f are free: "
 #define LOWER "micro-batches of at most %d tokens fit (now %d): lower sequence_len or micro_batch_size"
     if (again >= now) return pt_fail(PT_ENOMEM, HEAD "gradient_checkpointing: true makes it fit", need, have);

@@ -36,6 +36,17 @@ typedef struct pt_run_plan {
     size_t device_libraries; /* estimate: what CUDA's libraries will take beside device_need, which is exact */
 } pt_run_plan;
 
+/* Bytes on the device in all, with `need` (device_need, or that of another plan) of ours: 0 on the host. */
+static inline size_t pt_run_plan_device(const pt_run_plan *p, size_t need)
+{
+    return need + p->device_libraries;
+}
+/* Whether the device has them. */
+static inline bool pt_run_plan_fits(const pt_run_plan *p, size_t need)
+{
+    return pt_run_plan_device(p, need) <= p->device_free;
+}
+
 typedef struct pt_step_report {
     int64_t step, steps; /* 1-based */
     double epoch, loss, grad_norm, lr;

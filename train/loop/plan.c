@@ -117,9 +117,9 @@ static void make_warnings(pt_run *r)
         warn(p, "warm-up takes %lld of %lld steps: the learning rate never reaches its peak", (long long)p->warmup,
              (long long)p->data.steps);
     size_t need = p->total * (size_t)p->local_ranks;
-    if (p->device_need + p->device_libraries > p->device_free)
+    if (!pt_run_plan_fits(p, p->device_need))
         warn(p, "needs %.1f MiB on the device, where %.1f are free: the run would be refused",
-             (p->device_need + p->device_libraries) / MIB, p->device_free / MIB);
+             (double)pt_run_plan_device(p, p->device_need) / MIB, p->device_free / MIB);
     if (p->machine && need > p->machine)
         warn(p,
              "needs %.0f MiB and this machine has %.0f: lower sequence_len or micro_batch_size, or set gradient_checkpointing: "
@@ -198,7 +198,7 @@ static pt_status memory_text(const pt_run_plan *p, pt_str *out)
             PT_RETURN(line(out, pt_role_name((pt_role)i), (double)p->role[i]));
     if (p->device_memory) {
         PT_RETURN(line(out, "libraries (estimate)", (double)p->device_libraries));
-        PT_RETURN(line(out, "on the device", (double)(p->device_need + p->device_libraries)));
+        PT_RETURN(line(out, "on the device", (double)pt_run_plan_device(p, p->device_need)));
         PT_RETURN(line(out, "free on the device", (double)p->device_free));
         if (p->role[PT_ROLE_COMM]) PT_RETURN(line(out, pt_role_name(PT_ROLE_COMM), (double)p->role[PT_ROLE_COMM]));
     }

@@ -1,6 +1,7 @@
 /* From a config to an opened base and a model. */
 #include "train/loop/setup.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,12 +77,6 @@ static bool all_of(const pt_config *cfg, const char *const *names)
     return all;
 }
 
-static bool is_gguf(const char *path)
-{
-    size_t n = strlen(path);
-    return n > 5 && !strcmp(path + n - 5, ".gguf");
-}
-
 /* A model folder that a command works on may have weights alone: ids need no tokenizer. A broken or foreign one is still
  * refused. */
 static bool weights_alone(const pt_config *cfg, const pt_source *s)
@@ -98,7 +93,7 @@ static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
     static const char *const ids_only[] = {"tokens", "", NULL};
     pt_status rc = PT_OK;
     if (cfg->tokenizer) {
-        rc = is_gguf(cfg->tokenizer) ? pt_source_vocabulary(cfg->tokenizer, &b->own) : pt_tok_open(&b->own, cfg->tokenizer);
+        rc = pt_source_tokenizer_at(&b->own, cfg->tokenizer);
         b->tok = b->own;
         return rc;
     }
@@ -207,8 +202,26 @@ pt_model_options pt_setup_model_options(const pt_config *cfg)
     return o;
 }
 
+/* lora_target_linear asks for an adapter on every linear layer of the blocks: the starting one must have them. */
+static pt_status check_all_linear(const pt_config *cfg, const pt_base *base, const pt_peft *p)
+{
+    for (int i = 0; i < pt_source_config(base->source)->layers; i++)
+        for (int k = 0; k < PT_MOD_COUNT; k++) {
+            char path[128];
+            bool on;
+            snprintf(path, sizeof path, "model.layers.%d.%s", i, pt_module_name((pt_module)k));
+            PT_RETURN(pt_peft_targets(p, path, &on));
+            if (!on)
+                return pt_fail(PT_EARG,
+                               "lora_target_linear: true, but the adapter in lora_model_dir %s has nothing on %s: leave "
+                               "lora_target_linear out",
+                               cfg->lora_model_dir, path);
+        }
+    return PT_OK;
+}
+
 /* The starting adapter's own numbers rule; a different one in the config would be ignored, so it is refused. */
-static pt_status check_start(const pt_config *cfg)
+static pt_status check_start(const pt_config *cfg, const pt_base *base)
 {
     pt_status rc = PT_OK;
     pt_peft *p = NULL;
@@ -225,6 +238,7 @@ static pt_status check_start(const pt_config *cfg)
     PT_CHECK(cfg->n_lora_target_modules == 0, PT_EARG,
              "lora_target_modules: the adapter in lora_model_dir %s brings its own: leave lora_target_modules out",
              cfg->lora_model_dir);
+    if (cfg->lora_target_linear) PT_TRY(check_all_linear(cfg, base, p));
 done:
     pt_peft_free(p);
     return rc;
@@ -238,7 +252,7 @@ pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base,
                        "full tuning of a quantised base is not possible: say adapter: lora, or take the unquantised model");
     if (cfg->adapter == PT_ADAPTER_NONE && cfg->lora_model_dir)
         return pt_fail(PT_EARG, "lora_model_dir is given, but adapter is none: say adapter: lora");
-    if (cfg->lora_model_dir) PT_RETURN(check_start(cfg));
+    if (cfg->lora_model_dir) PT_RETURN(check_start(cfg, base));
     pt_model_options o = pt_setup_model_options(cfg);
     return pt_model_new(out, ctx, base->source, &o);
 }

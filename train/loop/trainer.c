@@ -217,7 +217,7 @@ done:
 static pt_status check_fits(pt_run *r)
 {
     const pt_run_plan *p = &r->plan;
-    if (p->device_need + p->device_libraries > p->device_free) return pt_run_refuse_device(r);
+    if (!pt_run_plan_fits(p, p->device_need)) return pt_run_refuse_device(r);
     if (!p->machine || p->total * (size_t)p->local_ranks <= p->machine) return PT_OK;
     return pt_fail(PT_ENOMEM,
                    "this run needs %.0f MiB%s, the machine has %.0f: lower sequence_len or micro_batch_size, or set "

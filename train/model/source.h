@@ -48,6 +48,10 @@ const char *pt_source_path(const pt_source *s);
 pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out);
 /* Only the tokenizer of a GGUF file, of any architecture (vocabulary-only files too); owned by the caller. */
 pt_status pt_source_vocabulary(const char *gguf_path, pt_tokenizer **out);
+/* Whether a path is meant as a GGUF file: it ends in .gguf, or is a file that begins as one. */
+bool pt_source_names_gguf(const char *path);
+/* The tokenizer alone at a path: a GGUF file's, or that of a tokenizer.json or its folder; owned by the caller. */
+pt_status pt_source_tokenizer_at(pt_tokenizer **out, const char *path);
 /* A tensor by its Hugging Face name ("model.layers.0.self_attn.q_proj.weight"): pointer into the mapping, type and shape [rows,
  * cols] (vectors: rows 1). PT_EFORMAT when missing or of another shape than asked (rows/cols 0 = any). GGUF Q/K rows are NOT
  * unpermuted: cfg.rope_kind says how they lie. */
