@@ -106,6 +106,7 @@ static void test_linear(void **)
             linear_case(t, w, 11, 19, 256, true, 0);
         }
         for (pt_dtype w : {PT_F32, PT_F16, PT_BF16}) {
+            linear_case(t, w, 1, 9, 37, true, 1);
             linear_case(t, w, 3, 7, 37, true, 1);
             linear_case(t, w, 0, 7, 37, false, 0);
             linear_case(t, w, 9, 7, 37, false, 1);
