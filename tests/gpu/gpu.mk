@@ -1,9 +1,10 @@
 # What a person with a GPU runs: make test-gpu, make bench-gpu. Without one they say so in a line.
-# GPU_PLUGIN=emulated runs the same programs on the emulated device: it proves them, its times mean nothing.
+# GPU_PLUGIN=emulated runs the same programs on the emulated device: it proves them, its times mean nothing (report beside the programs).
 GPU_PLUGIN ?= cuda
 GPU_DIR   := $(BUILD)/gpu-$(GPU_PLUGIN)
 GPU_TESTS := kernels_stream kernels_sizes kernels_dense kernels_ranks kernels_sample kernels_attention_gpu model_device loop_device
 GPU_SO    := $(BUILD)/libptrain-$(GPU_PLUGIN).so
+GPU_OUT   := $(if $(filter emulated,$(GPU_PLUGIN)),$(GPU_DIR),build)
 ifeq ($(GPU_PLUGIN),cuda)
 GPU_INC   := -isystem $(CUDA_HOME)/include -Itests/emu
 GPU_RT    := -L$(CUDA_HOME)/lib64 -Wl,-rpath=$(CUDA_HOME)/lib64 -lcudart
@@ -52,11 +53,18 @@ test-gpu: ## on a machine with a GPU: every op against ref, golden models, compu
 ifeq ($(GPU_NONE),x)
 	@echo "skipped: test-gpu: no nvcc (install the CUDA toolkit, or set NVCC=)"
 else
-	$(call gpu_when,test-gpu,$(GPU_TESTS:%=$(GPU_DIR)/%),sh tests/gpu/run_gpu.sh $(GPU_DIR) build/test-gpu.txt)
+	$(call gpu_when,test-gpu,$(GPU_TESTS:%=$(GPU_DIR)/%),sh tests/gpu/run_gpu.sh $(GPU_DIR) $(GPU_OUT)/test-gpu.txt)
 endif
 bench-gpu: ## on a machine with a GPU: every op's time as share of the measured GEMM and copy peaks
 ifeq ($(GPU_NONE),x)
 	@echo "skipped: bench-gpu: no nvcc (install the CUDA toolkit, or set NVCC=)"
 else
-	$(call gpu_when,bench-gpu,$(GPU_DIR)/gpu_bench,$(GPU_DIR)/gpu_bench $(if $(filter emulated,$(GPU_PLUGIN)),tiny) build/bench-gpu.txt)
+	$(call gpu_when,bench-gpu,$(GPU_DIR)/gpu_bench,$(GPU_DIR)/gpu_bench $(if $(filter emulated,$(GPU_PLUGIN)),tiny) $(GPU_OUT)/bench-gpu.txt)
 endif
+
+# make test-full: the bench itself works, and times every entry of the op table.
+$(BUILD)/emu-plain/runs/bench.sh: tests/gpu/gpu_bench.cpp tests/gpu/gpu.mk
+	@mkdir -p $(@D)
+	@{ echo '$(MAKE) --no-print-directory BUILD=$(BUILD) CC=$(CC) GPU_PLUGIN=emulated bench-gpu > $@.log 2>&1'; \
+	   echo 'if grep -q "^0 failed" $@.log; then echo "ok 1 - bench-gpu, every op"; else cat $@.log; echo "not ok 1 - bench-gpu, every op"; exit 1; fi'; } > $@
+EMU_RUNS_FULL += $(BUILD)/emu-plain/runs/bench.sh

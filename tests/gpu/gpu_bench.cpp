@@ -33,6 +33,7 @@ FILE *report;
 double gemm_peak, copy_peak; /* FLOP/s, bytes/s */
 int failures;
 bool quick;
+std::vector<const char *> timed; /* names of the table's entries */
 
 void say(const char *fmt, ...)
 {
@@ -136,7 +137,7 @@ template <typename F> void time_op(const char *what, double flops, double bytes,
     if (need) ctx.ops->free(&ctx, &ws);
 }
 #define TIME(what, op, type, flops, bytes, ...)                                                                                \
-    time_op(what, flops, bytes, [&]() -> pt_status {                                                                           \
+    timed.push_back(#op), time_op(what, flops, bytes, [&]() -> pt_status {                                                     \
         type a = {};                                                                                                           \
         __VA_ARGS__;                                                                                                           \
         return ctx.ops->op(&ctx, &a);                                                                                          \
@@ -196,6 +197,74 @@ void elements(const shapes &z)
     TIME("sumsq", sumsq, pt_sumsq_args, 0, 4.0 * (double)z.params, a.acc = acc, a.x = gr);
     TIME("adamw", adamw, pt_adamw_args, 0, 28.0 * (double)z.params, a.p = p, a.m = m, a.v = v, a.g = gr, a.scalars = s,
          a.lr = 1e-5f, a.beta1 = 0.9f, a.beta2 = 0.999f, a.eps = 1e-8f);
+    drop_all();
+}
+
+/* Rows moved about: tokens and indices are distinct, so that every row is one of its own. */
+void moves(const shapes &z)
+{
+    const double n = (double)z.n, x = 2.0 * n * (double)z.c;
+    std::vector<int32_t> token((size_t)z.n), order((size_t)z.n);
+    for (int64_t i = 0; i < z.n; i++) {
+        token[(size_t)i] = (int32_t)(i * 7919 % z.vocab);
+        order[(size_t)i] = (int32_t)(i * 37 % z.n);
+    }
+    pt_view y = mat(PT_BF16, z.n, z.c), from = mat(PT_BF16, z.n, z.c), f = mat(PT_F32, z.n, z.c), tokens = ids(token),
+            index = ids(order), table = mat(PT_F32, z.n, z.dim), freq = mat(PT_F32, 1, z.dim / 2);
+    for (pt_dtype t : {PT_BF16, PT_Q4_K}) {
+        size_t row = 0;
+        char name[64];
+        pt_dtype_row_bytes(t, (size_t)z.c, &row);
+        snprintf(name, sizeof name, "embed, %s", pt_dtype_get(t)->name);
+        pt_view w = mat(t, z.vocab, z.c);
+        TIME(name, embed, pt_embed_args, 0, x + n * (double)row + 4 * n, a.y = y, a.w = w, a.tokens = tokens, a.scale = 1);
+    }
+    pt_view dw = mat(PT_F32, z.vocab, z.c);
+    TIME("embed_bwd", embed_bwd, pt_embed_bwd_args, 0, 5 * x + 4 * n, a.dw = dw, a.dy = y, a.tokens = tokens, a.scale = 1);
+    TIME("gather", gather, pt_gather_args, 0, 2 * x + 4 * n, a.y = y, a.x = from, a.index = index);
+    TIME("scatter_add", scatter_add, pt_gather_args, 0, 3 * x + 4 * n, a.y = y, a.x = from, a.index = index);
+    TIME("cast, f32 to bf16", cast, pt_cast_args, 0, 3 * x, a.y = y, a.x = f);
+    TIME("cast, bf16 to f32", cast, pt_cast_args, 0, 3 * x, a.y = f, a.x = y);
+    TIME("rope_table", rope_table, pt_rope_table_args, 0, n * (4.0 * z.dim + 4) + 2.0 * z.dim, a.table = table,
+         a.positions = tokens, a.inv_freq = freq, a.mscale = 1);
+    drop_all();
+}
+
+/* Groups of rows and their losses: an answer of 64 tokens is a group, two are a pair; of a reward model's rows each is a group.
+ * All but group_sum and group_bcast are one block, so their times are latency; clip, four numbers, says what a launch takes. */
+void losses(const shapes &z)
+{
+    const int32_t m = (int32_t)(z.n < 256 ? 256 : z.n), groups = m / 64, pairs = groups / 2;
+    std::vector<int32_t> at((size_t)m), start, single((size_t)m + 1), good, bad;
+    for (int32_t i = 0; i <= m; i++) single[(size_t)i] = i;
+    for (int32_t i = 0; i < m; i++) at[(size_t)i] = i;
+    for (int32_t g = 0; g <= groups; g++) start.push_back(64 * g);
+    for (int32_t i = 0; i < m / 2; i++) good.push_back(2 * i), bad.push_back(2 * i + 1);
+    const double rows = m, g = groups, p = pairs;
+    pt_view value = mat(PT_F32, 1, m), dvalue = mat(PT_F32, 1, m), weight = mat(PT_F32, 1, m), each = mat(PT_F32, 1, m),
+            loss = mat(PT_F64, 1, 1), entry = ids(at), begin = ids(start), alone = ids(single), best = ids(good),
+            worst = ids(bad);
+    pt_view sum = pt_view_cols(each, 0, groups), chosen = pt_view_cols(best, 0, pairs),
+            rejected = pt_view_cols(worst, 0, pairs), mark = mat(PT_F32, 1, 1), scalars = mat(PT_F32, 1, 4),
+            acc = mat(PT_F64, 1, 1);
+    TIME("group_sum, groups of 64", group_sum, pt_group_sum_args, 0, 12 * rows + 8 * g, a.sum = sum, a.value = value,
+         a.start = begin, a.rows = entry, a.weight = weight);
+    TIME("group_bcast, groups of 64", group_bcast, pt_group_bcast_args, 0, 12 * rows + 8 * g, a.dvalue = dvalue, a.dsum = sum,
+         a.start = begin, a.rows = entry, a.weight = weight);
+    TIME("group_loss, sft", group_loss, pt_group_loss_args, 0, 12 * rows + 16, a.kind = PT_LOSS_SFT, a.loss = loss,
+         a.value = value, a.weight = weight, a.dvalue = dvalue, a.norm = rows);
+    /* values, entries, weights; dvalue; sums, starts and references of groups; ids of pairs */
+    pt_view ref = mat(PT_F32, 1, groups);
+    TIME("group_loss, dpo, groups of 64", group_loss, pt_group_loss_args, 0, 16 * rows + 12 * g + 8 * p + 16,
+         a.kind = PT_LOSS_DPO, a.loss = loss, a.value = value, a.dvalue = dvalue, a.sum = sum, a.start = begin, a.rows = entry,
+         a.weight = weight, a.chosen = chosen, a.rejected = rejected, a.ref = ref, a.beta = 0.1, a.norm = p);
+    pt_view margin = mat(PT_F32, 1, m / 2);
+    TIME("group_loss, reward, groups of 1", group_loss, pt_group_loss_args, 0, 24 * rows + 12 * rows / 2 + 16,
+         a.kind = PT_LOSS_REWARD, a.loss = loss, a.value = value, a.dvalue = dvalue, a.sum = each, a.start = alone,
+         a.rows = entry, a.weight = weight, a.chosen = best, a.rejected = worst, a.margin = margin, a.norm = rows / 2);
+    TIME("loss_guard", loss_guard, pt_loss_guard_args, 0, 8 * rows + 8, a.mark = mark, a.loss = loss, a.value = value,
+         a.weight = weight);
+    TIME("clip (a launch, four numbers)", clip, pt_clip_args, 0, 40, a.scalars = scalars, a.acc = acc, a.max_norm = 1);
     drop_all();
 }
 
@@ -299,9 +368,23 @@ void heads(const shapes &z)
     drop_all();
     pt_view logits = mat(PT_F32, 8, z.vocab), token = mat(PT_I32, 1, 8);
     const uint64_t zero[8] = {0};
+    TIME("sample, 8 sequences, greedy", sample, pt_sample_args, 0, 8 * 4.0 * (double)z.vocab, a.token = token,
+         a.logits = logits, a.top_p = a.repetition_penalty = 1);
     TIME("sample, 8 sequences, top-p", sample, pt_sample_args, 0, 8 * 4.0 * (double)z.vocab, a.token = token, a.logits = logits,
          a.temperature = 0.8f, a.top_p = 0.9f, a.repetition_penalty = 1, a.stream = zero, a.position = zero);
     drop_all();
+}
+
+/* An entry of the table that nothing here times is a failure. */
+void all_timed(void)
+{
+#define NAME(op, args) #op,
+    for (const char *op : {PT_OP_LIST(NAME) "group_loss", "loss_guard"}) {
+        bool found = false;
+        for (const char *t : timed) found = found || strcmp(t, op) == 0;
+        if (!found) failures++, say("%-34s FAILED: not timed\n", op);
+    }
+#undef NAME
 }
 } // namespace
 
@@ -330,10 +413,13 @@ int main(int argc, char **argv)
         small ? " (tiny: the program is tested, times mean nothing)" : "");
     peaks(z);
     elements(z);
+    moves(z);
+    losses(z);
     linears(z);
     adapters(z);
     attentions(z);
     heads(z);
+    all_timed();
     say("%d failed (report: %s)\n", failures, argv[argc - 1]);
     ctx.ops->close(&ctx);
     fclose(report);
