@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/threads.h"
+#include "kernels/cpu/product_v.h"
 
 /* A made product: its key and its oneDNN objects. */
 typedef struct made {
@@ -187,6 +188,26 @@ static dnnl_status_t sgemm_split(const pt_gemm_args *a)
     return (dnnl_status_t)failed;
 }
 
+/* x . w^T: strips of w, taken by whichever thread is free. Few strips are divided by rows too. */
+enum { STRIPS_A_THREAD = 4, STRIP_ROWS = 64 };
+static bool by_strips(const pt_gemm_args *a)
+{
+    return !a->ta && a->tb && a->alpha == 1 && a->m >= STRIP_ROWS && a->k >= STRIP_ROWS;
+}
+
+static void run_strips(const pt_gemm_args *a)
+{
+    pt_product p = {.x = a->a, .w = a->b, .ldx = a->lda, .ldw = a->ldb, .k = a->k, .y = a->c, .ldy = a->ldc, .beta = a->beta};
+    int64_t strips = (a->n + PT_PRODUCT_COLS - 1) / PT_PRODUCT_COLS, want = (int64_t)STRIPS_A_THREAD * pt_threads_get();
+    int64_t most = a->m / STRIP_ROWS, parts = (want + strips - 1) / strips;
+    if (parts > most) parts = most;
+#pragma omp parallel for schedule(dynamic, 1)
+    for (int64_t i = 0; i < strips * parts; i++) {
+        int64_t n0 = i / parts * PT_PRODUCT_COLS, n1 = n0 + PT_PRODUCT_COLS, r = i % parts;
+        PT_PICK(pt_vproduct)(&p, a->m * r / parts, a->m * (r + 1) / parts, n0, n1 < a->n ? n1 : a->n);
+    }
+}
+
 pt_status pt_gemm_run(pt_gemm *g, const pt_gemm_args *a)
 {
     if (a->m == 0 || a->n == 0) return PT_OK;
@@ -197,6 +218,10 @@ pt_status pt_gemm_run(pt_gemm *g, const pt_gemm_args *a)
     if (a->type == PT_BF16) {
         if (a->alpha != 1) return pt_fail(PT_EINTERNAL, "bf16 product with alpha %g", (double)a->alpha);
         return run_matmul(g, a);
+    }
+    if (by_strips(a)) {
+        run_strips(a);
+        return PT_OK;
     }
     dnnl_status_t s = sgemm_split(a);
     return s == dnnl_success ? PT_OK : dnnl_error(s, "dnnl_sgemm");

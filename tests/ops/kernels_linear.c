@@ -95,6 +95,33 @@ static void test_forward(void **state)
     kt_ok(pt_cpu_isa_set(NULL));
 }
 
+/* Many rows of f32 go through strips of w (cpu/product_v.h): widths about whole strips and vectors, depths about whole pieces. How rows and
+ * strips are shared out does not show in the bits. */
+static void test_strips(void **state)
+{
+    static const int64_t outs[] = {1, 16, 47, 48, 50, 96, 145}, ins[] = {64, 640, 641, 1300};
+    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+        if (pt_cpu_isa_set(isas[i]) != PT_OK) continue;
+        for (int c = 0; c < 14; c++) {
+            int64_t n = 64 + 37 * (c % 4), out = outs[c % 7], in = ins[c % 4];
+            forward_case(PT_F32, n, out, in, (float)(c % 2), c % 3 == 0, c % 5);
+            pt_view x = kt_rand(n, in, 1, 1), w = kt_weight(PT_F32, out, in, 2, 1), all = kt_poison(n, out), some = kt_poison(n, out), y0 = kt_copy(some);
+            kt_run(&cpu, linear, (&(pt_linear_args){all, x, w, PT_NO_VIEW, 0}));
+            pt_threads_set(3);
+            kt_run(&cpu, linear, (&(pt_linear_args){some, x, w, PT_NO_VIEW, 0}));
+            kt_same_bits(some, all);
+            memcpy(kt_at(some), kt_at(y0), (size_t)(n * out) * 4);
+            x.rows = some.rows = n - (n > 64);
+            kt_run(&cpu, linear, (&(pt_linear_args){some, x, w, PT_NO_VIEW, 0}));
+            pt_threads_set(1);
+            all.rows = some.rows;
+            kt_same_bits(some, all);
+            kt_done();
+        }
+    }
+    kt_ok(pt_cpu_isa_set(NULL));
+}
+
 static void bwd_x_case(pt_dtype type, int64_t n, int64_t out, int64_t in, float beta, int pad)
 {
     pt_view dy = kt_rand_ld(n, out, out + pad, 1, 1), w = kt_weight(type, out, in, 2, 1), x0 = kt_rand_ld(n, in, in + pad, 3, 1);
@@ -230,7 +257,7 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forward),     cmocka_unit_test(test_backward), cmocka_unit_test(test_many_blocks),
+        cmocka_unit_test(test_forward), cmocka_unit_test(test_strips),     cmocka_unit_test(test_backward), cmocka_unit_test(test_many_blocks),
         cmocka_unit_test(test_differences), cmocka_unit_test(test_dry_run),  cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
