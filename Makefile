@@ -4,6 +4,16 @@
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 
+# Of several goals, those named by a word (ptrain, test, cuda ...) may call make again: two makes at once would write the same
+# objects, so with one of them the goals take turns. Files and single tests (names with a slash) run beside each other.
+ifeq ($(MAKELEVEL),0)
+ifneq ($(word 2,$(MAKECMDGOALS)),)
+ifneq ($(strip $(foreach g,$(MAKECMDGOALS),$(if $(findstring /,$(g)),,$(g)))),)
+.NOTPARALLEL:
+endif
+endif
+endif
+
 CC        = gcc
 BUILD     ?= build/$(notdir $(CC))
 WITH_MPI  ?= 1
