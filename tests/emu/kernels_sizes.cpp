@@ -69,8 +69,8 @@ static void test_norm_teams(void **)
         norm_bwd_case(t, 2050, 520, 0, PT_F16, false);
         norm_bwd_case(t, 4203, 40, 0, PT_BF16, true); /* more rows than 256 teams of 16 */
         norm_bwd_case(t, 37, 2560, 0, PT_BF16, true);
-        norm_bwd_case(t, 3, 2304, 8, PT_F32, false);  /* a lane's 2 (bf16) and 4 (f32) steps, no dw */
-        norm_bwd_case(t, 3, 5120, 0, PT_BF16, false); /* 4; rows too long for registers */
+        norm_bwd_case(t, 3, 3200, 8, PT_F32, false);  /* a lane's 2 (bf16) and 4 (f32) steps, no dw */
+        norm_bwd_case(t, 3, 6400, 0, PT_BF16, false); /* 4; rows too long for registers */
         norm_bwd_case(t, 19, 2000, 0, PT_F32, true);
         norm_bwd_case(t, 37, 39, 1, PT_F16, true);
         norm_bwd_case(t, 37, 39, 1, PT_BF16, false);
