@@ -188,22 +188,21 @@ static dnnl_status_t sgemm_split(const pt_gemm_args *a)
     return (dnnl_status_t)failed;
 }
 
-/* x . w^T: strips of w, taken by whichever thread is free. Few strips are divided by rows too. */
-enum { STRIPS_A_THREAD = 4, STRIP_ROWS = 64 };
-static bool by_strips(const pt_gemm_args *a)
-{
-    return !a->ta && a->tb && a->alpha == 1 && a->m >= STRIP_ROWS && a->k >= STRIP_ROWS;
-}
+/* Products that go through product_v.h: many rows times a transposed matrix, and any over few k. */
+enum { STRIP_ROWS = 64, FEW_K = 64, ITEMS_A_THREAD = 4 };
+static bool by_strips(const pt_gemm_args *a) { return !a->ta && a->m >= STRIP_ROWS && (a->tb || a->k <= FEW_K); }
 
+/* Strips of columns, and when they are few parts of the rows, taken by whichever thread is free. */
 static void run_strips(const pt_gemm_args *a)
 {
-    pt_product p = {.x = a->a, .w = a->b, .ldx = a->lda, .ldw = a->ldb, .k = a->k, .y = a->c, .ldy = a->ldc, .beta = a->beta};
-    int64_t strips = (a->n + PT_PRODUCT_COLS - 1) / PT_PRODUCT_COLS, want = (int64_t)STRIPS_A_THREAD * pt_threads_get();
-    int64_t most = a->m / STRIP_ROWS, parts = (want + strips - 1) / strips;
+    pt_product p = {.x = a->a, .w = a->b, .ldx = a->lda, .ldw = a->ldb, .k = a->k, .turned = a->tb, .alpha = a->alpha, .y = a->c, .ldy = a->ldc,
+                    .beta = a->beta};
+    int64_t wide = PT_PRODUCT_COLS * (a->k > FEW_K ? 1 : PT_PRODUCT_DEPTH / ((a->k + 15) / 16 * 16)), strips = (a->n + wide - 1) / wide;
+    int64_t want = (int64_t)ITEMS_A_THREAD * pt_threads_get(), most = a->m / STRIP_ROWS, parts = (want + strips - 1) / strips;
     if (parts > most) parts = most;
 #pragma omp parallel for schedule(dynamic, 1)
     for (int64_t i = 0; i < strips * parts; i++) {
-        int64_t n0 = i / parts * PT_PRODUCT_COLS, n1 = n0 + PT_PRODUCT_COLS, r = i % parts;
+        int64_t n0 = i / parts * wide, n1 = n0 + wide, r = i % parts;
         PT_PICK(pt_vproduct)(&p, a->m * r / parts, a->m * (r + 1) / parts, n0, n1 < a->n ? n1 : a->n);
     }
 }

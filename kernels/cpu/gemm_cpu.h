@@ -1,4 +1,5 @@
-/* Matrix products by oneDNN. The only files that know its API: v2 (Debian 12 has 2.6) and v3 are told apart in gemm_cpu.c.
+/* Matrix products by oneDNN, but for those of product_v.h. The only files that know its API: v2 (Debian 12 has 2.6) and v3 are told apart in
+ * gemm_cpu.c.
  *   c[m,n] = beta*c + alpha * op(a)[m,k] . op(b)[k,n]        row-major; op = transpose where ta / tb
  * a and b are both f32 or both bf16, c is f32, sums are f32. beta = 0 never reads c. Deterministic for one thread count.
  * Runs on the OpenMP threads of the caller; inside a parallel region it runs on the calling thread alone. */

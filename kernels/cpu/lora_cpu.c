@@ -198,6 +198,7 @@ static pt_status grad_b(lora_work *w, const pt_lora_part *p, const pt_lora_run *
     int64_t out = p->dy.cols, rank = s->rank;
     PT_RETURN(gemm(w, (pt_gemm_args){.ta = true, .m = rank, .n = out, .k = run->end - run->begin, .alpha = s->scale, .a = pt_f32_row(p->t, run->begin),
                                      .lda = p->t.ld, .b = pt_f32_row(p->dy, run->begin), .ldb = p->dy.ld, .c = w->side, .ldc = out}));
+#pragma omp parallel for schedule(static)
     for (int64_t o = 0; o < out; o++) {
         float *db = pt_f32_row(s->db, o);
         for (int64_t k = 0; k < rank; k++) db[k] += w->side[k * out + o];
@@ -217,10 +218,8 @@ static pt_status backward_group(lora_work *w, const pt_lora_run *run, int p, int
         const float *dy = pt_f32_row(part->dy, run->begin);
         if (pt_view_ok(s->db)) PT_RETURN(grad_b(w, part, run));
         if (input)
-            PT_RETURN(gemm(w, (pt_gemm_args){.m = rows, .n = s->rank, .k = part->dy.cols, .alpha = 1, .a = dy, .lda = part->dy.ld,
+            PT_RETURN(gemm(w, (pt_gemm_args){.m = rows, .n = s->rank, .k = part->dy.cols, .alpha = s->scale, .a = dy, .lda = part->dy.ld,
                                              .b = pt_f32_at(s->b), .ldb = s->b.ld, .c = w->t + at, .ldc = rank}));
-        for (int64_t n = 0; n < rows && input; n++)
-            for (int k = 0; k < s->rank; k++) w->t[n * rank + at + k] *= s->scale;
         at += s->rank;
     }
     if (!input) return PT_OK;

@@ -3,6 +3,7 @@
 
 #include "base/threads.h"
 #include "kernels/check_linear.h"
+#include "kernels/cpu/gemm_cpu.h"
 #include "kernels/ref/ref.h"
 
 /* The naive f32 versions are the reference with every double made a float. */
@@ -89,14 +90,15 @@ static void test_forward(void **state)
             int64_t ins[3] = {block, block == 1 ? 33 : 3 * block, block == 1 ? 1023 : block == 32 ? 1056 : 1280};
             for (size_t n = 0; n < sizeof rows / sizeof *rows; n++)
                 for (size_t k = 0; k < 3; k++)
-                    forward_case(type, rows[n], outs[(n + k) % 4], ins[k], (float)((n + k) % 2), (n + k) % 3 == 0, (int)(k * 5));
+                    forward_case(type, rows[n], outs[(n + k) % 4], ins[k], (float)((n + k) % 2), (n + k) % 3 == 0,
+                                 (int)(k * 5));
         }
     }
     kt_ok(pt_cpu_isa_set(NULL));
 }
 
-/* Many rows of f32 go through strips of w (cpu/product_v.h): widths about whole strips and vectors, depths about whole pieces. How rows and
- * strips are shared out does not show in the bits. */
+/* Many rows of f32 go through strips of w (cpu/product_v.h): widths about whole strips and vectors, depths about whole pieces.
+ * How rows and strips are shared out does not show in the bits. */
 static void test_strips(void **state)
 {
     static const int64_t outs[] = {1, 16, 47, 48, 50, 96, 145}, ins[] = {64, 640, 641, 1300};
@@ -105,7 +107,8 @@ static void test_strips(void **state)
         for (int c = 0; c < 14; c++) {
             int64_t n = 64 + 37 * (c % 4), out = outs[c % 7], in = ins[c % 4];
             forward_case(PT_F32, n, out, in, (float)(c % 2), c % 3 == 0, c % 5);
-            pt_view x = kt_rand(n, in, 1, 1), w = kt_weight(PT_F32, out, in, 2, 1), all = kt_poison(n, out), some = kt_poison(n, out), y0 = kt_copy(some);
+            pt_view x = kt_rand(n, in, 1, 1), w = kt_weight(PT_F32, out, in, 2, 1), all = kt_poison(n, out),
+                    some = kt_poison(n, out), y0 = kt_copy(some);
             kt_run(&cpu, linear, (&(pt_linear_args){all, x, w, PT_NO_VIEW, 0}));
             pt_threads_set(3);
             kt_run(&cpu, linear, (&(pt_linear_args){some, x, w, PT_NO_VIEW, 0}));
@@ -122,9 +125,63 @@ static void test_strips(void **state)
     kt_ok(pt_cpu_isa_set(NULL));
 }
 
+/* One product beta*c + alpha * a . op(b) over k columns, as LoRA's expansions ask for, against double and naive f32. */
+static void short_case(pt_gemm *g, int64_t m, int64_t n, int64_t k, bool turned, float alpha, float beta)
+{
+    pt_view a = kt_rand_ld(m, k, k + 3, 1, 1), b = turned ? kt_rand_ld(n, k, k + 1, 2, 1) : kt_rand_ld(k, n, n + 2, 2, 1),
+            c = kt_rand_ld(m, n, n + 5, 3, 1);
+    pt_view want = kt_copy(c), naive = kt_copy(c);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double sum = 0;
+            float low = 0;
+            for (int64_t d = 0; d < k; d++) {
+                float x = kt_row(a, i)[d], y = turned ? kt_row(b, j)[d] : kt_row(b, d)[j];
+                sum += (double)x * y;
+                low += x * y;
+            }
+            kt_row(want, i)[j] = (float)((double)alpha * sum + (double)beta * kt_row(c, i)[j]);
+            kt_row(naive, i)[j] = alpha * low + beta * kt_row(c, i)[j];
+        }
+    if (beta == 0) c = kt_new(PT_F32, m, n, n + 5);
+    kt_ok(pt_gemm_run(g, &(pt_gemm_args){.type = PT_F32,
+                                         .tb = turned,
+                                         .m = m,
+                                         .n = n,
+                                         .k = k,
+                                         .alpha = alpha,
+                                         .a = kt_at(a),
+                                         .lda = a.ld,
+                                         .b = kt_at(b),
+                                         .ldb = b.ld,
+                                         .beta = beta,
+                                         .c = kt_at(c),
+                                         .ldc = c.ld}));
+    kt_within("few k", c, naive, want);
+    kt_gaps(c);
+    kt_done();
+}
+
+static void test_few_k(void **state)
+{
+    static const int64_t ks[] = {1, 5, 16, 33, 48, 64}, ns[] = {1, 47, 100, 1000, 2000};
+    pt_gemm *g;
+    kt_ok(pt_gemm_new(&g));
+    pt_threads_set(2);
+    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++) {
+        if (pt_cpu_isa_set(isas[i]) != PT_OK) continue;
+        for (int c = 0; c < 30; c++)
+            short_case(g, c % 4 ? 64 + 5 * c : 70, ns[c % 5], ks[c % 6], c / 2 % 2, 0.75f, (float)(c % 2));
+    }
+    pt_threads_set(1);
+    kt_ok(pt_cpu_isa_set(NULL));
+    pt_gemm_free(g);
+}
+
 static void bwd_x_case(pt_dtype type, int64_t n, int64_t out, int64_t in, float beta, int pad)
 {
-    pt_view dy = kt_rand_ld(n, out, out + pad, 1, 1), w = kt_weight(type, out, in, 2, 1), x0 = kt_rand_ld(n, in, in + pad, 3, 1);
+    pt_view dy = kt_rand_ld(n, out, out + pad, 1, 1), w = kt_weight(type, out, in, 2, 1),
+            x0 = kt_rand_ld(n, in, in + pad, 3, 1);
     pt_view got = beta == 0 ? kt_new(PT_F32, n, in, in + pad) : kt_copy(x0), want = kt_copy(x0), naive = kt_copy(x0);
     kt_ok(pt_ref_linear_bwd_x(&ref, &(pt_linear_bwd_x_args){want, dy, w, beta}));
     kt_ok(naive_linear_bwd_x(&ref, &(pt_linear_bwd_x_args){naive, dy, w, beta}));
@@ -167,7 +224,9 @@ static void test_backward(void **state)
         pt_dtype type = (pt_dtype)t;
         if (!pt_dtype_quantised(type) && type > PT_BF16) continue;
         int64_t block = pt_dtype_get(type)->block;
-        for (size_t n = 0; n < 6; n++) bwd_x_case(type, rows[n], outs[n % 3], block == 1 ? 33 + (int64_t)n : block * (1 + (int64_t)n % 3), (float)(n % 2), (int)n);
+        for (size_t n = 0; n < 6; n++)
+            bwd_x_case(type, rows[n], outs[n % 3], block == 1 ? 33 + (int64_t)n : block * (1 + (int64_t)n % 3), (float)(n % 2),
+                       (int)n);
     }
     for (size_t n = 0; n < 6; n++) bwd_w_case(rows[n], outs[n % 3], 7 + 33 * (int64_t)n, (int)n);
 }
@@ -188,7 +247,8 @@ static void test_many_blocks(void **state)
 static void test_differences(void **state)
 {
     int64_t n = 3, out = 5, in = 4;
-    pt_view x = kt_rand(n, in, 1, 1), w = kt_rand(out, in, 2, 1), b = kt_rand(1, out, 3, 1), c = kt_rand(n, out, 4, 1), y = kt_poison(n, out);
+    pt_view x = kt_rand(n, in, 1, 1), w = kt_rand(out, in, 2, 1), b = kt_rand(1, out, 3, 1), c = kt_rand(n, out, 4, 1),
+            y = kt_poison(n, out);
     pt_view dx = kt_poison(n, in), dw = kt_rand(out, in, 0, 0), db = kt_rand(1, out, 0, 0);
     kt_ok(pt_ref_linear_bwd_x(&ref, &(pt_linear_bwd_x_args){dx, c, w, 0}));
     kt_ok(pt_ref_linear_bwd_w(&ref, &(pt_linear_bwd_w_args){dw, db, c, x}));
@@ -217,13 +277,15 @@ static void test_dry_run(void **state)
         for (int t = 0; t < 3; t++) {
             size_t last = 0;
             for (int64_t n = 0; n < 200; n += 3) {
-                pt_view x = {&none, 0, PT_F32, n, 64, 64}, y = {&none, 0, PT_F32, n, 96, 96}, w = {&none, 0, types[t], 96, 64, 64};
+                pt_view x = {&none, 0, PT_F32, n, 64, 64}, y = {&none, 0, PT_F32, n, 96, 96},
+                        w = {&none, 0, types[t], 96, 64, 64};
                 size_t need = kt_dry(ctx[c], linear, (&(pt_linear_args){y, x, w, PT_NO_VIEW, 0}));
                 assert_true(need >= last);
                 last = need;
             }
             for (int64_t o = 32; o < 90000; o = o * 3 / 2) { /* past the size of one scratch */
-                pt_view x = {&none, 0, PT_F32, 64, 1024, 1024}, y = {&none, 0, PT_F32, 64, o, o}, w = {&none, 0, types[t], o, 1024, 1024};
+                pt_view x = {&none, 0, PT_F32, 64, 1024, 1024}, y = {&none, 0, PT_F32, 64, o, o},
+                        w = {&none, 0, types[t], o, 1024, 1024};
                 size_t need = kt_dry(ctx[c], linear, (&(pt_linear_args){y, x, w, PT_NO_VIEW, 0}));
                 if (o > 32) assert_true(need >= last);
                 last = need;
@@ -233,7 +295,8 @@ static void test_dry_run(void **state)
 
 static void test_refusals(void **state)
 {
-    pt_view x = kt_rand(3, 8, 1, 1), w = kt_rand(5, 8, 2, 1), y = kt_poison(3, 5), bad = kt_poison(3, 6), key = kt_new(PT_U64, 5, 8, 8);
+    pt_view x = kt_rand(3, 8, 1, 1), w = kt_rand(5, 8, 2, 1), y = kt_poison(3, 5), bad = kt_poison(3, 6),
+            key = kt_new(PT_U64, 5, 8, 8);
     const pt_ops *all[] = {&pt_ops_ref, &pt_ops_cpu};
     for (int i = 0; i < 2; i++) {
         pt_ctx *ctx = i ? &cpu : &ref;
@@ -257,8 +320,9 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forward), cmocka_unit_test(test_strips),     cmocka_unit_test(test_backward), cmocka_unit_test(test_many_blocks),
-        cmocka_unit_test(test_differences), cmocka_unit_test(test_dry_run),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_forward),  cmocka_unit_test(test_strips),      cmocka_unit_test(test_few_k),
+        cmocka_unit_test(test_backward), cmocka_unit_test(test_many_blocks), cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_dry_run),  cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
