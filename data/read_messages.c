@@ -63,7 +63,7 @@ pt_status pt_read_turns(pt_reader *r, json_t *list, const char *role_key, const 
 {
     size_t i;
     json_t *m;
-    if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "a list of messages is wanted");
+    if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "a list of messages is wanted, not %s", pt_row_kind(list));
     json_array_foreach(list, i, m)
     {
         const char *name, *text;

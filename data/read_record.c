@@ -49,8 +49,9 @@ pt_status pt_record_own(pt_record *rec, char *text)
     return rc;
 }
 
-static const char *kind_name(const json_t *v)
+const char *pt_row_kind(const json_t *v)
 {
+    if (!v) return "nothing";
     switch (json_typeof(v)) {
     case JSON_OBJECT: return "an object";
     case JSON_ARRAY: return "a list";
@@ -85,8 +86,9 @@ pt_status pt_row_string(json_t *row, const char *key, bool required, const char 
     json_t *v = json_object_get(row, key);
     *text = NULL;
     *bytes = 0;
-    if (!v || json_is_null(v)) return required ? missing(row, key) : PT_OK;
-    if (!json_is_string(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a string is wanted", key, kind_name(v));
+    if (!v || (json_is_null(v) && !required)) return required ? missing(row, key) : PT_OK;
+    if (json_is_null(v)) return pt_fail(PT_EFORMAT, "field '%s' is null", key);
+    if (!json_is_string(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a string is wanted", key, pt_row_kind(v));
     *text = json_string_value(v);
     *bytes = json_string_length(v);
     return PT_OK;
@@ -96,7 +98,7 @@ pt_status pt_row_number(json_t *row, const char *key, double least, float *out)
 {
     json_t *v = json_object_get(row, key);
     if (!v || json_is_null(v)) return PT_OK;
-    if (!json_is_number(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a number is wanted", key, kind_name(v));
+    if (!json_is_number(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a number is wanted", key, pt_row_kind(v));
     double x = json_number_value(v);
     if (!isfinite((float)x) || x < least) return pt_fail(PT_EFORMAT, "field '%s' is %g, which is out of range", key, x);
     *out = (float)x;

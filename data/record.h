@@ -70,8 +70,9 @@ void pt_record_free(pt_record *rec);
 pt_status pt_record_turn(pt_turns *t, pt_speaker speaker, const char *text, size_t bytes);
 /* Takes over a heap string; freed by pt_record_clear. On failure it is freed at once. */
 pt_status pt_record_own(pt_record *rec, char *text);
-/* A string field; null counts as absent. Absent: *text = NULL, or PT_EFORMAT when required (naming the fields that are there).
- */
+/* "a string", "null" ...: for messages; v NULL is "nothing". */
+const char *pt_row_kind(const json_t *v);
+/* A string field. Absent or null: *text = NULL, or PT_EFORMAT when required (naming the fields that are there). */
 pt_status pt_row_string(json_t *row, const char *key, bool required, const char **text, size_t *bytes);
 /* A finite number >= least; absent keeps *out. */
 pt_status pt_row_number(json_t *row, const char *key, double least, float *out);

@@ -280,6 +280,8 @@ static const bad_row bad[] = {
     {"rolebench", 0, "{}", "cannot open /nowhere", {.profiles = "/nowhere.json"}},
     {"rolebench", 0, "{}", "an object {role: text} is wanted", {.profiles = path}},
     {"preference", 1, "{\"prompt\":\"p\",\"chosen\":\"c\"}", "no field 'rejected'", {0}},
+    {"preference", 1, "{\"prompt\":\"p\",\"chosen\":null,\"rejected\":\"r\"}", "field 'chosen' is null", {0}},
+    {"preference", 1, "{\"prompt\":\"p\",\"chosen\":3,\"rejected\":\"r\"}", "'chosen': a list of messages is wanted, not a number", {0}},
     {"preference", 1, "{\"chosen\":\"c\",\"rejected\":\"r\"}", "there is no 'prompt'", {0}},
     {"preference",
      1,
@@ -308,7 +310,7 @@ static const bad_row bad[] = {
      "{\"prompt_input_ids\": [1], \"chosen_input_ids\": [6], \"rejected_input_ids\": []}",
      "'rejected_input_ids' is empty",
      {0}},
-    {"text", 0, "{\"text\": null}", "no field 'text'", {0}},
+    {"text", 0, "{\"text\": null}", "field 'text' is null", {0}},
     {"text", 0, "{\"text\": \"a\"}", "a file is one split, 'train'", {.split = "test"}},
 };
 

@@ -2,7 +2,10 @@
  * folder. */
 #include "tests/invariant/loop_fixture.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -154,6 +157,11 @@ static void test_warnings(void **state)
     c.num_epochs = 5;
     MUST(pt_train_plan(&c, NULL, &p, NULL));
     assert_int_equal(p.n_warnings, 0);
+    c.max_steps = 1; /* asked for: more records or a smaller batch would change nothing */
+    c.warmup_steps = 0;
+    MUST(pt_train_plan(&c, NULL, &p, NULL));
+    assert_int_equal(p.n_warnings, 1);
+    assert_string_equal(p.warnings[0], "only 1 step: max_steps is 1");
 }
 
 /* ---- not finite
@@ -287,7 +295,41 @@ static void test_folder(void **state)
     MUST(pt_train_run(&c, NULL, &res));
     assert_non_null(strstr(log_text.text, "held an earlier run"));
     assert_true(has("notes.txt") && has("adapter_model.safetensors") && !has("checkpoint-20") && !has("checkpoint-16") && !has("eval.json"));
+    assert_null(strstr(log_text.text, "0 checkpoint"));
     assert_string_equal(res.output, out_dir);
+}
+
+static int64_t metrics_bytes(void)
+{
+    struct stat st;
+    char path[256];
+    snprintf(path, sizeof path, "%s/metrics.jsonl", out_dir);
+    assert_int_equal(stat(path, &st), 0);
+    return (int64_t)st.st_size;
+}
+
+/* Two runs never write into one folder: the second is refused before it touches anything; the plan asks for nothing. */
+static void test_one_at_a_time(void **state)
+{
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, false);
+    pt_train_result res;
+    pt_run_plan p;
+    MUST(pt_dir_remove(out_dir));
+    MUST(pt_train_run(&c, NULL, &res));
+    int64_t bytes = metrics_bytes();
+    int fd = open(out_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* what another run holds */
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    assert_int_equal(pt_train_run(&c, NULL, &res), PT_ESTATE);
+    assert_non_null(strstr(pt_err_msg(), "another run is writing into"));
+    assert_true(has("adapter_model.safetensors") && metrics_bytes() == bytes);
+    MUST(pt_train_plan(&c, NULL, &p, NULL));
+    close(fd);
+    MUST(pt_train_run(&c, NULL, &res));
+    fd = open(out_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0); /* the run gave it back */
+    close(fd);
 }
 
 /* What is not ours stays: a folder without a run of ours, and the folders that the run starts from. */
@@ -396,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_plan),     cmocka_unit_test(test_warnings),   cmocka_unit_test(test_bad_gradient),
         cmocka_unit_test(test_gives_up), cmocka_unit_test(test_bad_sample), cmocka_unit_test(test_first_margin),
         cmocka_unit_test(test_folder),   cmocka_unit_test(test_not_ours),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_one_at_a_time),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

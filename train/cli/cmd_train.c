@@ -35,6 +35,19 @@ static pt_status leave_together(pt_comm *comm, pt_status rc)
     return pt_fail_prefix(rc, "rank %d", comm->rank);
 }
 
+/* A word of a shell command, in quotes where it needs them. */
+static void say_word(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+,-";
+    if (*text && !text[strspn(text, plain)]) {
+        fputs(text, stdout);
+        return;
+    }
+    putchar('\'');
+    for (; *text; text++) *text == '\'' ? (void)fputs("'\\''", stdout) : (void)putchar(*text);
+    putchar('\'');
+}
+
 static void say_result(const pt_config *cfg, const pt_train_result *r)
 {
     char took[32];
@@ -51,27 +64,27 @@ static void say_result(const pt_config *cfg, const pt_train_result *r)
     printf("saved in %s\n", r->output);
     if (cfg->objective != PT_OBJ_SFT && cfg->objective != PT_OBJ_DPO) return;
     printf("next: ");
-    if (cfg->n_test_datasets) printf("ptrain eval %s | ", r->output);
-    printf("ptrain chat %s | ptrain export %s --to %s --out FILE\n", r->output, r->output, cfg->adapter == PT_ADAPTER_NONE ? "gguf" : "gguf-lora");
-}
-
-/* A word of a shell command. */
-static void say_quoted(const char *text)
-{
-    putchar('\'');
-    for (; *text; text++) *text == '\'' ? (void)fputs("'\\''", stdout) : (void)putchar(*text);
-    putchar('\'');
+    if (cfg->n_test_datasets) {
+        printf("ptrain eval ");
+        say_word(r->output);
+        printf(" | ");
+    }
+    printf("ptrain chat ");
+    say_word(r->output);
+    printf(" | ptrain export ");
+    say_word(r->output);
+    printf(" --to %s --out FILE\n", cfg->adapter == PT_ADAPTER_NONE ? "gguf" : "gguf-lora");
 }
 
 /* The command that goes on: with the settings of this one, since they are in no file that it names. */
 static void say_stopped(const pt_cli *c, const pt_train_result *r)
 {
-    printf("\nstopped by signal %d after step %lld; everything is in %s\ngo on with: ptrain %s", (int)pt_stop_signal, (long long)r->steps, r->output,
-           c->args[0]);
+    printf("\nstopped by signal %d after step %lld; everything is in %s\ngo on with: ptrain ", (int)pt_stop_signal, (long long)r->steps, r->output);
+    say_word(c->args[0]);
     for (int i = 0; i < c->n_settings; i++) {
         if (!strcmp(c->settings[i].key, "resume_from_checkpoint")) continue;
         printf(" --%s=", c->settings[i].key);
-        say_quoted(c->settings[i].value);
+        say_word(c->settings[i].value);
     }
     printf(" --resume_from_checkpoint=auto\n");
 }

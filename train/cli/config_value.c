@@ -161,7 +161,7 @@ pt_status pt_value_targets(pt_place at, const char *key, const pt_ynode *n, char
     PT_TRY(pt_value_list(at, key, n, &list, &count));
     for (size_t i = 0; i < count; i++) {
         const pt_ynode *item = n->kind == PT_YSEQ ? n->items[i] : n;
-        pt_place here = {at.file, item->line, item->column};
+        pt_place here = at.line > 0 ? (pt_place){at.file, item->line, item->column} : at;
         if (!pt_peft_is_regex(list[i])) continue;
         if (count == 1) PT_TRY(check_regex(here, key, list[i]));
         else PT_TRY(pt_place_fail(here, "%s: '%s' is no module name, and beside others only names match; a regular expression stands alone", key, list[i]));

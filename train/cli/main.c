@@ -1,4 +1,5 @@
 /* ptrain: the entry point. Exit codes: 0 done, 1 the run failed, 2 wrong usage or config, 130 / 143 stopped by SIGINT / SIGTERM with everything saved. */
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,6 +23,13 @@ static void show_note(void *user, pt_log_level level, const char *text)
 {
     if (level == PT_LOG_DEBUG) return;
     fprintf(stderr, "%s: %s\n", level == PT_LOG_WARN ? "warning" : "note", text);
+}
+
+/* `ptrain inspect x.yaml | head`: whoever read has enough, which is no error to speak of. */
+static bool reader_left(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) && !(p.revents & POLLNVAL);
 }
 
 typedef struct command { const char *name; pt_status (*run)(pt_cli *); } command;
@@ -51,6 +59,7 @@ int main(int argc, char **argv)
         }
     if (fflush(stdout) != 0 && rc == PT_OK) rc = pt_fail(PT_EIO, "cannot write to standard output");
     if (rc == PT_ESTOP) return 128 + (pt_stop_signal ? pt_stop_signal : SIGTERM);
+    if (rc == PT_EIO && reader_left()) return 128 + SIGPIPE; /* as a program that the signal ends */
     if (rc != PT_OK) {
         fprintf(stderr, "error: %s\n", pt_err_msg()[0] ? pt_err_msg() : pt_status_name(rc));
         return rc == PT_EARG ? 2 : 1;

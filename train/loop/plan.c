@@ -108,11 +108,13 @@ static size_t device_library_bytes(const pt_run *r)
 static void make_warnings(pt_run *r)
 {
     pt_run_plan *p = &r->plan;
-    if (p->data.steps < 50)
+    if (p->data.steps < 50 && p->data.steps == r->cfg->max_steps)
+        warn(p, "only %lld step%s: max_steps is %d", (long long)p->data.steps, p->data.steps == 1 ? "" : "s", r->cfg->max_steps);
+    else if (p->data.steps < 50)
         warn(p,
-             "only %lld steps: a smaller batch (batch_rows, micro_batch_size, gradient_accumulation_steps) or more epochs "
+             "only %lld step%s: a smaller batch (batch_rows, micro_batch_size, gradient_accumulation_steps) or more epochs "
              "would give more",
-             (long long)p->data.steps);
+             (long long)p->data.steps, p->data.steps == 1 ? "" : "s");
     if (p->warmup >= p->data.steps)
         warn(p, "warm-up takes %lld of %lld steps: the learning rate never reaches its peak", (long long)p->warmup,
              (long long)p->data.steps);

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "kernels/plugin.h"
@@ -152,6 +153,7 @@ void pt_run_close(pt_run *r)
     if (r->device_comm) r->device_comm->close(r->device_comm); /* first: its kernels may wait for ranks that are gone */
     pt_overlap_free(r->overlap);
     pt_metrics_close(r->metrics);
+    if (r->folder_lock) close(r->folder_lock - 1);
     free(r->logp);
     free(r->dlogp);
     free(r->ref_logp);

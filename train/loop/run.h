@@ -38,6 +38,7 @@ typedef struct pt_run {
     double last_loss, last_eval;
     pt_metrics *metrics; /* rank 0 */
     struct pt_overlap *overlap; /* where comm has allreduce_start (overlap.h) */
+    int folder_lock;            /* rank 0: descriptor + 1 of output_dir, which no other run may write into; 0 = not held */
 } pt_run;
 
 /* What one step, or one pass of evaluation, gave, summed over micro-batches and ranks. */
@@ -88,7 +89,8 @@ pt_status pt_run_save(pt_run *r, char **folder);
 pt_status pt_run_find_resume(pt_run *r, pt_choice *choice);
 /* Checks that the checkpoint belongs to this run (names what differs), and loads it: parameters, moments, counters. */
 pt_status pt_run_load(pt_run *r);
-/* The output folder: removes an earlier run's files (not when resuming), writes config.yaml and profiles.json. Rank 0. */
+/* The output folder: takes it for this run alone (PT_ESTATE when another run holds it; pt_run_close gives it back), removes an
+ * earlier run's files (not when resuming), writes config.yaml and profiles.json. Rank 0. */
 pt_status pt_run_prepare_folder(pt_run *r);
 /* The result: adapter or model files. Rank 0. */
 pt_status pt_run_export(pt_run *r, const char *dir);

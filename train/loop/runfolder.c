@@ -1,8 +1,10 @@
 /* The output folder of a run: an earlier run's own files go, other files stay; what the run leaves beside its weights. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -99,10 +101,13 @@ static pt_status remove_earlier(const char *dir)
     if (pt_file_exists(model)) PT_TRY(remove_files(dir, beside_model, &files));
     PT_TRY(remove_files(dir, own, &files));
     PT_TRY(remove_events(dir));
-    if (files + checkpoints)
-        pt_log(PT_LOG_WARN, "%s held an earlier run: its %zu file%s and %zu checkpoint%s were replaced%s", dir, files,
-               files == 1 ? "" : "s", checkpoints, checkpoints == 1 ? "" : "s",
-               checkpoints ? " (resume_from_checkpoint: auto would have gone on from them)" : "");
+    if (checkpoints)
+        pt_log(PT_LOG_WARN,
+               "%s held an earlier run: its %zu file%s and %zu checkpoint%s were replaced (resume_from_checkpoint: auto would have "
+               "gone on from them)",
+               dir, files, files == 1 ? "" : "s", checkpoints, checkpoints == 1 ? "" : "s");
+    else if (files)
+        pt_log(PT_LOG_WARN, "%s held an earlier run: its %zu file%s were replaced", dir, files, files == 1 ? "" : "s");
 done:
     free(model);
     free(metrics);
@@ -134,6 +139,21 @@ static pt_status write_text(const char *dir, const char *name, const char *text)
     return rc;
 }
 
+/* Held until the run ends, however it ends. Where the file system knows no such locks nothing is held. */
+static pt_status lock_folder(pt_run *r, const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return pt_fail(PT_EIO, "cannot open folder %s: %s", dir, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        r->folder_lock = fd + 1;
+        return PT_OK;
+    }
+    bool taken = errno == EWOULDBLOCK;
+    close(fd);
+    if (!taken) return PT_OK;
+    return pt_fail(PT_ESTATE, "another run is writing into output_dir %s: wait for its end, or give this one another output_dir", dir);
+}
+
 pt_status pt_run_prepare_folder(pt_run *r)
 {
     pt_status rc = PT_OK;
@@ -141,6 +161,7 @@ pt_status pt_run_prepare_folder(pt_run *r)
     char *profiles = NULL;
     int left = 0;
     PT_TRY(pt_dir_make(dir));
+    PT_TRY(lock_folder(r, dir));
     PT_TRY(pt_state_clean(dir, &left));
     if (left) pt_log(PT_LOG_INFO, "%d unfinished file%s of a process that was killed removed", left, left == 1 ? "" : "s");
     if (r->step == 0 && !r->resume_path) PT_TRY(remove_earlier(dir));
