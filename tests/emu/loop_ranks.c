@@ -18,10 +18,15 @@ static char work[64], rows_file[2][128];
 typedef struct result {
     double loss[STEPS], norm[STEPS];
     int steps, skipped;
+    size_t libraries; /* of the plan */
     int64_t n;
     float weights[MOST];
 } result;
 
+static void keep_plan(void *user, const pt_run_plan *p, const char *text)
+{
+    ((result *)user)->libraries = p->device_libraries;
+}
 static void keep_step(void *user, const pt_step_report *r)
 {
     result *out = user;
@@ -76,8 +81,12 @@ static pt_status train(pt_comm *comm, bool full, bool look, const char *name, re
     pt_config c = config_of(&spec, full, dir);
     pt_ops table = *pt_cuda_ops();
     table.head = sick_head;
-    pt_train_hooks hooks = {
-        .user = out, .comm = comm, .ops = &table, .on_step = keep_step, .on_gradients = look ? keep_weights : NULL};
+    pt_train_hooks hooks = {.user = out,
+                            .comm = comm,
+                            .ops = &table,
+                            .on_plan = keep_plan,
+                            .on_step = keep_step,
+                            .on_gradients = look ? keep_weights : NULL};
     memset(out, 0, sizeof *out);
     return pt_train_run(&c, &hooks, NULL);
 }
@@ -144,6 +153,7 @@ static void run_ranks(int ranks, size_t bucket, bool full, bool look, const char
     }
     if (bad || got != sizeof *out) fail_msg("%s: a rank failed", name);
     assert_int_equal(out->steps, STEPS);
+    assert_int_equal(out->libraries, (size_t)(ranks > 1 ? 362 + 512 : 362) << 20); /* NCCL's connections: train/loop/plan.c */
 }
 
 static void near_to(const result *a, const result *b)
