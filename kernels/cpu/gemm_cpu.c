@@ -189,13 +189,13 @@ static dnnl_status_t sgemm_split(const pt_gemm_args *a)
 }
 
 /* Products that go through product_v.h: many rows times a transposed matrix, and any over few k. */
-enum { STRIP_ROWS = 64, FEW_K = 64, ITEMS_A_THREAD = 4 };
+enum { STRIP_ROWS = PT_GEMM_STORED_ROWS, FEW_K = 64, ITEMS_A_THREAD = 4 };
 static bool by_strips(const pt_gemm_args *a) { return !a->ta && a->m >= STRIP_ROWS && (a->tb || a->k <= FEW_K); }
 
 /* Strips of columns, and when they are few parts of the rows, taken by whichever thread is free. */
 static void run_strips(const pt_gemm_args *a)
 {
-    pt_product p = {.x = a->a, .w = a->b, .ldx = a->lda, .ldw = a->ldb, .k = a->k, .turned = a->tb, .alpha = a->alpha, .y = a->c, .ldy = a->ldc,
+    pt_product p = {.x = a->a, .w = a->b, .ldx = a->lda, .ldw = a->ldb, .k = a->k, .type = a->stored, .turned = a->tb, .alpha = a->alpha, .y = a->c, .ldy = a->ldc,
                     .beta = a->beta};
     int64_t wide = PT_PRODUCT_COLS * (a->k > FEW_K ? 1 : PT_PRODUCT_DEPTH / ((a->k + 15) / 16 * 16)), strips = (a->n + wide - 1) / wide;
     int64_t want = (int64_t)ITEMS_A_THREAD * pt_threads_get(), most = a->m / STRIP_ROWS, parts = (want + strips - 1) / strips;
@@ -222,6 +222,7 @@ pt_status pt_gemm_run(pt_gemm *g, const pt_gemm_args *a)
         run_strips(a);
         return PT_OK;
     }
+    if (a->stored != PT_F32) return pt_fail(PT_EINTERNAL, "product of %lld rows with stored weights", (long long)a->m);
     dnnl_status_t s = sgemm_split(a);
     return s == dnnl_success ? PT_OK : dnnl_error(s, "dnnl_sgemm");
 }

@@ -19,7 +19,9 @@ typedef struct pt_gemm_args {
     float beta;    /* 0 or 1 */
     float *c;
     int64_t ldc;
+    pt_dtype stored; /* b's own type where it is no f32 yet: with f32, tb and m >= PT_GEMM_STORED_ROWS */
 } pt_gemm_args;
+enum { PT_GEMM_STORED_ROWS = 64 };
 
 /* Engine, stream and the made kernels of one context; not shared between threads. */
 typedef struct pt_gemm pt_gemm;

@@ -44,6 +44,10 @@ static pt_status many_rows(pt_ctx *ctx, const pt_linear_args *a)
     PT_RETURN(pt_operand_act(ctx, &ws, a->x, &x, &ldx));
     pt_ws_done(&ws);
     if (ctx->dry) return PT_OK;
+    if (op.type == PT_F32 && a->x.rows >= PT_GEMM_STORED_ROWS) /* dequantised strip by strip */
+        return pt_gemm_run(pt_cpu_gemm(ctx), &(pt_gemm_args){.tb = true, .m = a->x.rows, .n = a->w.rows, .k = a->w.cols, .alpha = 1, .a = x, .lda = ldx,
+                                                             .b = pt_at(a->w), .ldb = a->w.ld, .beta = a->beta, .c = pt_f32_at(a->y), .ldc = a->y.ld,
+                                                             .stored = a->w.type});
     for (int64_t o = 0; o < a->w.rows; o += op.block_rows) {
         int64_t now = a->w.rows - o < op.block_rows ? a->w.rows - o : op.block_rows;
         pt_gemm_args g = {.type = op.type, .tb = true, .m = a->x.rows, .n = now, .k = a->w.cols, .alpha = 1, .a = x, .lda = ldx,

@@ -3,13 +3,14 @@
  * (LoRA's expansions: it reads and writes y in pieces; here rows of y pass once, from left to right). */
 #ifndef PT_KERNELS_PRODUCT_V_H
 #define PT_KERNELS_PRODUCT_V_H
-#include <stdbool.h>
-#include <stdint.h>
+#include "base/dtype.h"
 #include "kernels/cpu/isa.h"
 
 typedef struct pt_product {
-    const float *x, *w; /* [m, k]; w is [n, k] when `turned`, else [k, n]; row-major */
+    const float *x; /* [m, k], row-major */
+    const void *w;  /* [n, k] when `turned`, of any stored type; else [k, n], f32 */
     int64_t ldx, ldw, k;
+    pt_dtype type; /* of w */
     bool turned;
     float alpha;
     float *y; /* [m, n]; overlaps neither */
@@ -18,7 +19,7 @@ typedef struct pt_product {
 } pt_product;
 /* Columns in which to divide work: a multiple of every instruction set's strip. Over few k, PT_PRODUCT_DEPTH / k times as many at once. */
 enum { PT_PRODUCT_COLS = 48, PT_PRODUCT_DEPTH = 640 };
-/* Rows [m0, m1) x columns [n0, n1) of y, on the calling thread, with some 120 KiB of its stack. An element is summed over k in order whatever
+/* Rows [m0, m1) x columns [n0, n1) of y, on the calling thread, with some 160 KiB of its stack. An element is summed over k in order whatever
  * the ranges are, so how work is divided does not show in the bits. */
 PT_V_DECL(void, pt_vproduct, (const pt_product *p, int64_t m0, int64_t m1, int64_t n0, int64_t n1));
 #endif

@@ -107,6 +107,12 @@ static void test_strips(void **state)
         for (int c = 0; c < 14; c++) {
             int64_t n = 64 + 37 * (c % 4), out = outs[c % 7], in = ins[c % 4];
             forward_case(PT_F32, n, out, in, (float)(c % 2), c % 3 == 0, c % 5);
+            for (int t = PT_F16; t < PT_DTYPE_COUNT; t++) /* pieces of whole blocks */
+                if ((c + t) % 5 == 0 && (t == PT_F16 || t == PT_BF16 || pt_dtype_quantised((pt_dtype)t))) {
+                    int64_t block = pt_dtype_get((pt_dtype)t)->block;
+                    int64_t wide = block == 1 ? in : block == 32 ? 32 * (15 + 8 * (c % 4)) : 256 * (1 + 2 * (c % 4));
+                    forward_case((pt_dtype)t, n, out, wide, (float)(c % 2), false, c % 5);
+                }
             pt_view x = kt_rand(n, in, 1, 1), w = kt_weight(PT_F32, out, in, 2, 1), all = kt_poison(n, out),
                     some = kt_poison(n, out), y0 = kt_copy(some);
             kt_run(&cpu, linear, (&(pt_linear_args){all, x, w, PT_NO_VIEW, 0}));
