@@ -77,6 +77,7 @@ check "score: no such model" 2 "neither a file nor a folder" "$ptrain" score "$d
 shows "a run from random weights" "done: 1 steps" "$ptrain" "$dir/tiny.yaml" --save_steps=1
 shows "resuming what is over" "nothing left to do: all 1 steps" "$ptrain" "$dir/tiny.yaml" --save_steps=1 --resume_from_checkpoint=auto
 shows "its folder" "model.safetensors" ls "$dir/run"
+check "a GGUF file without a vocabulary is announced" 0 "has no tokenizer: llama.cpp does not load the file" "$ptrain" export "$dir/run" --to gguf --out "$dir/ids.gguf"
 n=$((n + 1))
 if "$ptrain" "$dir/run/config.yaml" --output_dir="$dir/again" >"$dir/out" 2>"$dir/err" && cmp "$dir/run/model.safetensors" "$dir/again/model.safetensors" 2>>"$dir/err"; then
     echo "ok $n - config.yaml of a run makes it again"

@@ -1,6 +1,7 @@
 /* export: a run into the formats that others load. */
 #include <string.h>
 
+#include "base/log.h"
 #include "train/cli/open.h"
 #include "train/model/export.h"
 
@@ -18,6 +19,8 @@ pt_status pt_cmd_export(pt_cli *c)
     PT_CHECK(!c->type || pt_dtype_parse(c->type, &opt.type), PT_EARG, "--type is '%s'; types: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1", c->type);
     PT_TRY(pt_open_named(c, c->args[0], false, &o));
     PT_CHECK(o.adapter || strcmp(c->to, "peft") || !o.is_run, PT_EARG, "%s tuned every weight: there is no adapter; use --to hf or gguf", c->args[0]);
+    if (!o.base.tok && !strcmp(c->to, "gguf"))
+        pt_log(PT_LOG_WARN, "%s has no tokenizer: llama.cpp does not load the file; --tokenizer=PATH gives it one", c->args[0]);
     opt.tok = o.base.tok;
     opt.tmpl = o.base.tmpl;
     opt.base_name = o.cfg->base_model;
