@@ -26,6 +26,14 @@ args_of_1="--learning_rate=2e-3" start 2 differ && finish
     ! [ -e "$dir/differ/adapter_model.safetensors" ]
 result "ranks with different configs do not train"
 
+# a checkpoint cannot take its place: every rank says in which step, and from where to go on
+mkdir "$dir/blocked" && touch "$dir/blocked/checkpoint-4"
+start 2 blocked --save_steps=1 --val_set_size=0
+finish
+[ "$codes" = "1,1," ] && grep -q "^error: rank 0: step 4 (the checkpoint of step 3 is whole): " "$dir/err0" &&
+    grep -q "^error: rank 1: step 4 (the checkpoint of step 3 is whole): rank 0 failed: " "$dir/err1"
+result "saving that fails: every rank names the step"
+
 # a rank is killed in the middle: the others leave, and the last checkpoint is whole
 start 3 killed --save_steps=1 --max_steps=100000 --val_set_size=0
 await_steps killed 3 && kill -KILL "${pids[1]}"

@@ -142,6 +142,7 @@ static pt_status write_checkpoint(pt_run *r)
         PT_TRY(pt_export_peft(r->model, w.tmp, &o)); /* so that a checkpoint is an adapter too */
     }
     PT_TRY(pt_state_writer_commit(&w));
+    r->saved = r->step; /* before rotation, which may remove the one that stood here */
     if (r->cfg->save_total_limit > 0) PT_TRY(pt_state_rotate(r->cfg->output_dir, r->cfg->save_total_limit));
 done:
     pt_state_writer_close(&w);
@@ -153,7 +154,7 @@ pt_status pt_run_save(pt_run *r, char **folder)
 {
     if (r->comm->rank == 0) PT_RETURN(write_checkpoint(r));
     PT_RETURN(r->comm->barrier(r->comm));
-    r->saved = r->step;
+    r->saved = r->step; /* of the ranks that did not write it */
     char *path = NULL;
     PT_RETURN(pt_state_folder(&path, r->cfg->output_dir, r->step));
     if (r->hooks.on_save) r->hooks.on_save(r->hooks.user, path, r->step);

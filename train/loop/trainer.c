@@ -144,36 +144,44 @@ done:
     return rc;
 }
 
-/* A device or another rank failed in the middle: which step, and from where the run can go on. */
-static pt_status name_step(const pt_run *r, pt_status rc)
+/* A device or another rank failed in the middle: in which step, and from where the run can go on. */
+static pt_status name_step(const pt_run *r, int64_t step, pt_status rc)
 {
+    if (rc != PT_EINTERNAL && rc != PT_ENOMEM && !(rc == PT_EIO && r->comm->size > 1)) return rc;
     if (r->saved)
-        return pt_fail_prefix(rc, "step %lld (the checkpoint of step %lld is whole)", (long long)r->step + 1,
-                              (long long)r->saved);
-    return pt_fail_prefix(rc, "step %lld (no checkpoint yet)", (long long)r->step + 1);
+        return pt_fail_prefix(rc, "step %lld (the checkpoint of step %lld is whole)", (long long)step, (long long)r->saved);
+    return pt_fail_prefix(rc, "step %lld (no checkpoint yet)", (long long)step);
+}
+
+/* One step and what is due after it. started: when the run's first step began, first: the steps done before that. */
+static pt_status step_and_after(pt_run *r, int64_t first, double started, pt_train_result *res)
+{
+    pt_step_sums s;
+    pt_step_report rep;
+    int64_t total = r->plan.data.steps;
+    PT_RETURN(one_step(r, &s, &rep));
+    r->step++;
+    rep.eta = (pt_seconds() - started) / (double)(r->step - first) * (double)(total - r->step);
+    if (r->metrics) PT_RETURN(pt_metrics_step(r->metrics, &rep));
+    if (r->hooks.on_step) r->hooks.on_step(r->hooks.user, &rep);
+    bool last = r->step == total, saved = false;
+    if (last || (r->plan.eval_steps && r->step % r->plan.eval_steps == 0)) PT_RETURN(evaluate(r));
+    if (r->plan.save_steps && r->step % r->plan.save_steps == 0) {
+        PT_RETURN(pt_run_save(r, NULL));
+        saved = true;
+    }
+    if (s.stop && !last) return stop_here(r, saved, res);
+    return PT_OK;
 }
 
 static pt_status run_steps(pt_run *r, pt_train_result *res)
 {
-    double start = pt_seconds();
-    int64_t first = r->step, total = r->plan.data.steps;
-    while (r->step < total) {
-        pt_step_sums s;
-        pt_step_report rep;
-        pt_status rc = one_step(r, &s, &rep);
-        if (rc == PT_EINTERNAL || rc == PT_ENOMEM || (rc == PT_EIO && r->comm->size > 1)) return name_step(r, rc);
-        PT_RETURN(rc);
-        r->step++;
-        rep.eta = (pt_seconds() - start) / (double)(r->step - first) * (double)(total - r->step);
-        if (r->metrics) PT_RETURN(pt_metrics_step(r->metrics, &rep));
-        if (r->hooks.on_step) r->hooks.on_step(r->hooks.user, &rep);
-        bool last = r->step == total, saved = false;
-        if (last || (r->plan.eval_steps && r->step % r->plan.eval_steps == 0)) PT_RETURN(evaluate(r));
-        if (r->plan.save_steps && r->step % r->plan.save_steps == 0) {
-            PT_RETURN(pt_run_save(r, NULL));
-            saved = true;
-        }
-        if (s.stop && !last) return stop_here(r, saved, res);
+    double started = pt_seconds();
+    int64_t first = r->step;
+    while (r->step < r->plan.data.steps) {
+        int64_t step = r->step + 1;
+        pt_status rc = step_and_after(r, first, started, res);
+        if (rc != PT_OK) return name_step(r, step, rc);
     }
     return PT_OK;
 }
