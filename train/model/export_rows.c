@@ -4,6 +4,8 @@
 #include "base/quant.h"
 #include "train/model/export_impl.h"
 
+enum { PIECE = 1 << 18 }; /* elements made at a time, 1 MiB of f32: what an export holds beside the model is planned (train/loop/plan.c) */
+
 const pt_lora_module *pt_lora_module_at(const pt_model *m, int layer, int kind)
 {
     for (size_t i = 0; i < m->n_modules; i++)
@@ -48,11 +50,11 @@ pt_status pt_out_open(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec,
         o->to_adjacent = adjacent;
     }
     int64_t unit = spec->rotary_heads && spec->rows > 1 ? m->cfg.head_dim : 1;
-    o->piece = (1 << 22) / spec->cols / unit * unit; /* about 16 MB */
+    o->piece = PIECE / spec->cols / unit * unit;
     if (o->piece < unit) o->piece = unit;
     if (o->piece > spec->rows) o->piece = spec->rows;
     PT_TRY(pt_calloc(&o->rows, (size_t)(o->piece * spec->cols), sizeof *o->rows));
-    PT_TRY(pt_calloc(&o->turned, (size_t)(o->piece * spec->cols), sizeof *o->turned));
+    if (o->to_hf || o->to_adjacent) PT_TRY(pt_calloc(&o->turned, (size_t)(o->piece * spec->cols), sizeof *o->turned));
 done:
     if (rc != PT_OK) pt_out_close(o);
     return rc;
