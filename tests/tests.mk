@@ -42,9 +42,9 @@ install: ptrain ## copy the program to PREFIX/bin
 docs: ptrain ## docs/config.md from the schema table
 	@build/ptrain help --markdown > docs/config.md.new && mv docs/config.md.new docs/config.md
 
-fmt: ## format the C sources (clang-format)
-	@command -v clang-format >/dev/null || { echo "error: clang-format is missing: install clang-format"; exit 1; }
-	@clang-format -i $$(git ls-files '*.c' '*.h')
+fmt: ## format the lines of C sources that differ from HEAD (git-clang-format)
+	@command -v git-clang-format >/dev/null || { echo "error: git-clang-format is missing: install clang-format"; exit 1; }
+	@git clang-format --quiet --force --extensions c,h HEAD
 
 clean: ## remove what was built
 	rm -rf build
