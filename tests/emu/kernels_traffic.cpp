@@ -198,6 +198,8 @@ static void test_groups(void **)
             a.dsum = D(dsum), a.start = D(st), a.rows = D(at), a.weight = D(w));
     TRAFFIC(group_loss, pt_group_loss_args, NULL, 12.0 * M, 0, a.kind = PT_LOSS_SFT, a.loss = D(loss), a.value = D(v),
             a.weight = D(wm), a.dvalue = D(dv), a.norm = M);
+    kt_mat mark = in(PT_F32, 1, 1, 6);
+    TRAFFIC(loss_guard, pt_loss_guard_args, NULL, 8.0 * M, 0, a.mark = D(mark), a.loss = D(loss), a.value = D(v), a.weight = D(wm));
     kt_end();
 }
 
