@@ -61,6 +61,8 @@ pt_status pt_peft_read(pt_peft **out, const char *folder);
 /* Writes folder/adapter_config.json in PEFT's keys (those that PEFT 0.8 and later know), whole or not at all. */
 pt_status pt_peft_write(const pt_peft *p, const char *folder);
 
+/* Whether a name of `targets` is the path itself, or its end after a dot. */
+bool pt_peft_name_fits(const char *name, const char *path);
 /* Is this linear module given an adapter? */
 pt_status pt_peft_targets(const pt_peft *p, const char *path, bool *out);
 /* Rank, alpha and scale (alpha / r, or alpha / sqrt(r) with rsLoRA) of a targeted module. */

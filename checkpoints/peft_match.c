@@ -61,17 +61,17 @@ pt_status pt_peft_pattern_match(const pt_peft_pattern *p, const char *text, bool
 
 typedef enum list_hit { MISS, SUFFIX, EXACT } list_hit;
 
-/* Whether a name is the path itself, or its end after a dot. */
+bool pt_peft_name_fits(const char *name, const char *path)
+{
+    size_t n = strlen(path), k = strlen(name);
+    return k <= n && strcmp(path + n - k, name) == 0 && (k == n || path[n - k - 1] == '.');
+}
+
 static list_hit in_list(const pt_peft_list *l, const char *path)
 {
-    size_t n = strlen(path);
     list_hit best = MISS;
-    for (size_t i = 0; i < l->n && best != EXACT; i++) {
-        size_t k = strlen(l->names[i]);
-        if (k > n || strcmp(path + n - k, l->names[i])) continue;
-        if (k == n) best = EXACT;
-        else if (path[n - k - 1] == '.') best = SUFFIX;
-    }
+    for (size_t i = 0; i < l->n && best != EXACT; i++)
+        if (pt_peft_name_fits(l->names[i], path)) best = strcmp(l->names[i], path) == 0 ? EXACT : SUFFIX;
     return best;
 }
 

@@ -115,6 +115,7 @@ fi
 check "a full disk behind standard output" 1 "cannot write to standard output" bash -c '"$1" help >/dev/full' - "$ptrain"
 shows "paths are shown as a shell takes them" "ptrain chat '$dir/a b' | ptrain export '$dir/a b' --to" "$ptrain" "$dir/tiny.yaml" --output_dir="$dir/a b"
 check "a broken pattern in a list: its place" 2 "command line: lora_target_modules: '(x' is no module name" "$ptrain" plan "$dir/tiny.yaml" --adapter=lora --lora_target_modules='[q_proj, (x]'
+check "a name in the list that fits nothing is announced" 0 "lora_target_modules: v_porj matches no linear layer" "$ptrain" plan "$dir/tiny.yaml" --adapter=lora --lora_target_modules='[q_proj, v_porj]'
 check "a folder as output" 2 "is a folder" "$ptrain" tokenize $tok --input "$dir/text.jsonl" --output "$dir"
 check "a device is not replaced" 1 "it is not replaced by a file" "$ptrain" export "$dir/words" --to gguf --out "$dir/pipe"
 check "eval of a model file reads it as a model" 1 "bad.gguf" "$ptrain" eval "$dir/bad.gguf" --test_datasets="[$dir/d.jsonl]"

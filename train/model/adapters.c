@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "checkpoints/peft.h"
 #include "train/model/adapters.h"
 #include "train/model/random_init.h"
@@ -83,6 +84,17 @@ static pt_status check_saved(pt_model *m)
     return PT_OK;
 }
 
+/* A name of the list that fits nothing is most likely misspelt; PEFT passes over it, so that one list serves several families. */
+static void warn_of_idle(const pt_model *m)
+{
+    const pt_peft_list *l = &m->peft->targets;
+    for (size_t t = 0; t < l->n; t++) {
+        bool used = false;
+        for (size_t i = 0; i < m->n_modules && !used; i++) used = pt_peft_name_fits(l->names[t], m->modules[i].path);
+        if (!used) pt_log(PT_LOG_WARN, "lora_target_modules: %s matches no linear layer of this model", l->names[t]);
+    }
+}
+
 pt_status pt_lora_resolve(pt_model *m, const pt_lora_options *o)
 {
     if (!o->on) return PT_OK;
@@ -102,6 +114,7 @@ pt_status pt_lora_resolve(pt_model *m, const pt_lora_options *o)
             PT_EARG,
             "lora_target_modules match no linear layer; there are self_attn.q_proj, k_proj, v_proj, o_proj, mlp.gate_proj, "
             "up_proj, down_proj under model.layers.N");
+    if (!o->start_dir) warn_of_idle(m);
     m->n_slots = o->frozen_copy ? 2 : 1;
     return PT_OK;
 }
