@@ -14,7 +14,7 @@ typedef struct pt_out_tensor {
     int r;
     float scale;
     bool to_hf, to_adjacent; /* reorder rows: stored adjacent -> HF's, or HF's -> adjacent */
-    float *rows, *turned;    /* a piece */
+    float *rows, *turned;    /* a piece; turned: NULL where rows keep their order */
     int64_t piece;           /* rows of one */
 } pt_out_tensor;
 /* adjacent: the target's Q and K rows lie for adjacent pairs (GGUF of a permuted family). */
