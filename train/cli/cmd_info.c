@@ -90,7 +90,8 @@ static const topic topics[] = {
     {"chat", "ptrain chat RUN|MODEL [--role NAME] [--system TEXT] [--adapter DIR]\nAn empty line or ctrl-d ends; /reset starts anew.\n"},
     {"generate", "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]\nRows: {\"messages\": [...]} or {\"prompt\": TEXT}. "
                  "Out: the row with response and finish_reason (stop | length).\n"},
-    {"score", "ptrain score RUN|MODEL [--adapter DIR] --input F.jsonl\nRows of input_ids, messages or text; out: logprobs of tokens 2..n, nll, tokens.\n"},
+    {"score", "ptrain score RUN|MODEL [--adapter DIR] --input F.jsonl\nRows of input_ids, messages or text; out: logprobs of tokens 2..n, nll, tokens.\n"
+               "A reward model gives a score, read at the answer's end token: white space and padding behind it are left out.\n"},
     {"tokenize", "ptrain tokenize MODEL|tokenizer.json --input F.jsonl\nRows of text; out: input_ids. Added tokens are recognised; no BOS is added.\n"},
     {"version", "ptrain version\nThe version alone.\n"},
     {"doctor", "ptrain doctor\nWhat this machine and this build can do.\n"},

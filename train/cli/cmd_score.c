@@ -6,6 +6,8 @@
 #include "base/file.h"
 #include "train/cli/open.h"
 
+typedef struct scored { json_t *row; pt_ids ids; int32_t end; } scored; /* end: where a reward model reads its score */
+
 static pt_status ids_from_json(const pt_rows *r, json_t *list, int32_t vocab, pt_ids *out)
 {
     size_t n = json_array_size(list);
@@ -19,34 +21,78 @@ static pt_status ids_from_json(const pt_rows *r, json_t *list, int32_t vocab, pt
     return PT_OK;
 }
 
-/* text: BOS as the tokenizer adds it; messages: the whole conversation as trained. */
-static pt_status ids_of_row(const pt_opened *o, const pt_rows *r, json_t *row, pt_ids *out)
+static bool is_among(int32_t id, const int32_t *list, size_t n)
 {
-    json_t *ids = json_object_get(row, "input_ids"), *messages = json_object_get(row, "messages"), *text = json_object_get(row, "text");
-    if (json_is_array(ids)) return ids_from_json(r, ids, pt_source_config(o->base.source)->vocab, out);
+    for (size_t i = 0; i < n; i++)
+        if (list[i] == id) return true;
+    return false;
+}
+
+/* Where the answer of given text or ids ends: the first end token of what trails behind it (end tokens, padding, white space); the last
+ * token where there is no end token. A line break after the end token, and padding, were never trained on. */
+static pt_status find_end(const pt_opened *o, const pt_ids *ids, int32_t *end)
+{
+    const pt_tokenizer *t = o->base.tok;
+    size_t n = 0;
+    const int32_t *stops = !t ? NULL : o->base.tmpl ? pt_template_stops(o->base.tmpl, &n) : pt_tok_stops(t, &n);
+    pt_status rc = PT_OK;
+    pt_str text = {0};
+    *end = (int32_t)ids->n - 1;
+    for (size_t i = ids->n; t && i-- > 0;) {
+        if (is_among(ids->ids[i], stops, n)) {
+            *end = (int32_t)i;
+            continue;
+        }
+        if (ids->ids[i] == pt_tok_pad(t)) continue;
+        text.len = 0;
+        if (ids->ids[i] >= pt_tok_vocab_size(t)) break;
+        PT_TRY(pt_tok_decode(t, &ids->ids[i], 1, false, &text));
+        if (!text.len || strspn(text.text, " \t\r\n") != text.len) break;
+    }
+done:
+    pt_str_free(&text);
+    return rc;
+}
+
+/* A conversation as it is trained: the assistant's turns are encoded apart from their prompts, and what is scored ends in the end token of
+ * the last answer. */
+static pt_status ids_of_messages(const pt_opened *o, const pt_rows *r, json_t *messages, scored *x)
+{
+    pt_status rc = PT_OK;
+    pt_message *m = NULL;
+    size_t n;
+    pt_rendered out = {0};
+    PT_RETURN(pt_messages_from_json(r, messages, &m, &n));
+    bool waits = m[n - 1].speaker != PT_ASSISTANT;
+    for (size_t i = 0; i < n; i++) m[i].weight = m[i].speaker == PT_ASSISTANT && (!o->reward || i == n - 1);
+    PT_TRY(pt_template_render(o->base.tmpl, m, n, waits, &out));
+    x->end = !waits && out.n_answers ? out.answer_end[out.n_answers - 1] : (int32_t)out.ids.n - 1;
+    if (x->end < 0 || (size_t)x->end >= out.ids.n) x->end = (int32_t)out.ids.n - 1;
+    x->ids = out.ids;
+    out.ids = (pt_ids){0};
+done:
+    free(m);
+    pt_rendered_free(&out);
+    return rc;
+}
+
+/* text: BOS as the tokenizer adds it; messages: the whole conversation as trained. */
+static pt_status ids_of_row(const pt_opened *o, const pt_rows *r, scored *x)
+{
+    json_t *ids = json_object_get(x->row, "input_ids"), *messages = json_object_get(x->row, "messages"), *text = json_object_get(x->row, "text");
+    if (json_is_array(ids)) {
+        PT_RETURN(ids_from_json(r, ids, pt_source_config(o->base.source)->vocab, &x->ids));
+        return find_end(o, &x->ids, &x->end);
+    }
     if (!o->base.tok) return pt_rows_fail(r, "this model has no tokenizer: give input_ids");
     if (json_is_string(text)) {
-        if (pt_tok_bos(o->base.tok) >= 0 && pt_tok_add_bos(o->base.tok)) {
-            PT_RETURN(pt_reserve(&out->ids, &out->cap, 1));
-            out->ids[out->n++] = pt_tok_bos(o->base.tok);
-        }
-        return pt_tok_encode(o->base.tok, json_string_value(text), json_string_length(text), true, true, out);
+        if (pt_tok_bos(o->base.tok) >= 0 && pt_tok_add_bos(o->base.tok)) PT_RETURN(pt_ids_add(&x->ids, pt_tok_bos(o->base.tok)));
+        PT_RETURN(pt_tok_encode(o->base.tok, json_string_value(text), json_string_length(text), true, true, &x->ids));
+        return find_end(o, &x->ids, &x->end);
     }
     if (!messages) return pt_rows_fail(r, "a row has input_ids, messages or text");
     if (!o->base.tmpl) return pt_rows_fail(r, "this model has no chat template that is known here; set --chat_template=NAME");
-    pt_message *m;
-    size_t n;
-    pt_rendered out_r = {0};
-    PT_RETURN(pt_messages_from_json(r, messages, &m, &n));
-    bool waits = m[n - 1].speaker != PT_ASSISTANT;
-    pt_status rc = pt_template_render(o->base.tmpl, m, n, waits, &out_r);
-    free(m);
-    if (rc == PT_OK) {
-        *out = out_r.ids;
-        out_r.ids = (pt_ids){0};
-    }
-    pt_rendered_free(&out_r);
-    return rc;
+    return ids_of_messages(o, r, messages, x);
 }
 
 static pt_status set_logprobs(json_t *row, const float *logp, size_t n)
@@ -67,25 +113,24 @@ static pt_status set_logprobs(json_t *row, const float *logp, size_t n)
     return PT_OK;
 }
 
-/* A reward model reads its score at the last token. */
-static pt_status set_reward(pt_opened *o, const pt_ids *ids, json_t *row)
+/* A reward model reads its score at the answer's end token, as in training: what stands behind it is left out. */
+static pt_status set_reward(pt_opened *o, const scored *x)
 {
     pt_status rc = PT_OK;
     pt_batch b = {0};
     float score = 0;
-    pt_seq seq = {.ids = ids->ids, .n = (int32_t)ids->n, .end_index = (int32_t)ids->n - 1};
+    pt_seq seq = {.ids = x->ids.ids, .n = x->end + 1, .end_index = x->end};
     PT_TRY(pt_batch_build(&b, &seq, 1, PT_PACKING_OFF));
     PT_TRY(pt_model_load_batch(o->model, &b, 0, false));
     PT_TRY(pt_model_forward(o->model, PT_SLOT_OWN, false));
     PT_TRY(pt_model_score(o->model, &score));
-    json_object_set_new(row, "score", json_real(score));
-    json_object_set_new(row, "tokens", json_integer((json_int_t)ids->n));
+    if (!isfinite(score)) PT_TRY(pt_fail(PT_ENONFINITE, "the score is not finite: the weights hold a NaN or infinity"));
+    json_object_set_new(x->row, "score", json_real((double)score));
+    json_object_set_new(x->row, "tokens", json_integer((json_int_t)seq.n));
 done:
     pt_batch_free(&b);
     return rc;
 }
-
-typedef struct scored { json_t *row; pt_ids ids; } scored;
 
 static pt_status read_all(pt_cli *c, pt_opened *o, scored **out, size_t *n_out, size_t *longest)
 {
@@ -101,7 +146,7 @@ static pt_status read_all(pt_cli *c, pt_opened *o, scored **out, size_t *n_out, 
         rc = pt_reserve(&list, &cap, n + 1);
         if (rc == PT_OK) {
             list[n] = (scored){.row = row};
-            rc = ids_of_row(o, &rows, row, &list[n].ids);
+            rc = ids_of_row(o, &rows, &list[n]);
             n++;
         }
         PT_TRY(rc);
@@ -133,7 +178,7 @@ pt_status pt_cmd_score(pt_cli *c)
     PT_TRY(pt_sink_open(&sink, c->output));
     for (size_t i = 0; i < n; i++) {
         if (o.reward) {
-            PT_TRY(set_reward(&o, &list[i].ids, list[i].row));
+            PT_TRY(set_reward(&o, &list[i]));
         } else {
             PT_TRY(pt_model_token_logps(o.model, list[i].ids.ids, (int32_t)list[i].ids.n, o.adapter ? 0 : PT_SLOT_NONE, logp));
             PT_TRY(set_logprobs(list[i].row, logp, list[i].ids.n));
