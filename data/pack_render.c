@@ -86,27 +86,19 @@ static pt_status put_weights(pt_rendered *r, float weight)
     return PT_OK;
 }
 
-static pt_status put_id(pt_ids *ids, int32_t id)
-{
-    PT_RETURN(pt_reserve(&ids->ids, &ids->cap, ids->n + 1));
-    ids->ids[ids->n++] = id;
-    return PT_OK;
-}
-
-/* BOS where the tokenizer adds one, the text, the end token. */
+/* A document: control tokens that it spells are ids, BOS and the end token stand once. */
 static pt_status render_text(pt_packer *pk, const pt_record *rec)
 {
     const pt_tokenizer *tok = pk->opt->tok;
     pt_built *b = &pk->built[0];
     pt_rendered *r = &b->text;
+    bool ended;
     if (!tok) return pt_fail(PT_EARG, "text needs a tokenizer");
     pt_rendered_clear(r);
-    if (pt_tok_add_bos(tok) && pt_tok_bos(tok) >= 0) PT_RETURN(put_id(&r->ids, pt_tok_bos(tok)));
-    PT_RETURN(pt_tok_encode(tok, rec->text, rec->bytes, false, true, &r->ids));
-    if (pt_tok_eos(tok) >= 0) {
-        b->end = (int32_t)r->ids.n;
+    PT_RETURN(pt_tok_encode_document(tok, rec->text, rec->bytes, true, &r->ids, &ended));
+    if (ended) {
+        b->end = (int32_t)r->ids.n - 1;
         b->ends = 1;
-        PT_RETURN(put_id(&r->ids, pt_tok_eos(tok)));
     }
     return put_weights(r, 1);
 }

@@ -128,3 +128,46 @@ pt_status pt_tok_encode(const pt_tokenizer *t, const char *text, size_t bytes, b
 {
     return pt_tok_encode_at(t, text, bytes, added, text_begins ? PT_TOK_START : PT_TOK_CONTINUE, out, NULL);
 }
+
+static bool is_stop(const pt_tokenizer *t, int32_t id)
+{
+    size_t n;
+    const int32_t *stops = pt_tok_stops(t, &n);
+    for (size_t i = 0; i < n; i++)
+        if (stops[i] == id) return true;
+    return id >= 0 && id == pt_tok_eos(t);
+}
+
+/* Bytes of a text without the white space behind a last end token; all of them where none stands there. */
+static size_t without_tail(const pt_tokenizer *t, const char *text, size_t bytes)
+{
+    size_t n = bytes, most = 0, count, len;
+    const int32_t *stops = pt_tok_stops(t, &count);
+    while (n && memchr(" \t\r\n", text[n - 1], 4)) n--;
+    for (size_t i = 0; i < count; i++) {
+        const char *s = pt_tok_is_control(t, stops[i]) ? pt_tok_piece(t, stops[i]) : NULL;
+        len = s ? strlen(s) : 0;
+        if (len && len <= n && !memcmp(text + n - len, s, len)) most = n;
+    }
+    return most ? most : bytes;
+}
+
+pt_status pt_tok_encode_document(const pt_tokenizer *t, const char *text, size_t bytes, bool end, pt_ids *out, bool *ended)
+{
+    int32_t bos = pt_tok_add_bos(t) ? pt_tok_bos(t) : -1, eos = pt_tok_eos(t);
+    size_t first = out->n;
+    if (end) bytes = without_tail(t, text, bytes);
+    if (bos >= 0) PT_RETURN(pt_ids_add(out, bos));
+    PT_RETURN(pt_tok_encode(t, text, bytes, true, true, out));
+    if (bos >= 0 && out->n > first + 1 && out->ids[first + 1] == bos) {
+        memmove(out->ids + first, out->ids + first + 1, (out->n - first - 1) * sizeof *out->ids);
+        out->n--;
+    }
+    bool has = out->n > first + (bos >= 0) && is_stop(t, out->ids[out->n - 1]);
+    if (end && !has && eos >= 0) {
+        PT_RETURN(pt_ids_add(out, eos));
+        has = true;
+    }
+    if (ended) *ended = has;
+    return PT_OK;
+}

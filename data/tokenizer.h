@@ -64,6 +64,10 @@ typedef enum pt_tok_where { PT_TOK_START, PT_TOK_AFTER_CONTROL, PT_TOK_CONTINUE 
 pt_status pt_tok_encode_at(const pt_tokenizer *t, const char *text, size_t bytes, bool added, pt_tok_where where, pt_ids *out,
                            size_t **ends);
 pt_status pt_tok_measure(const pt_tokenizer *t, const char *text, size_t bytes, bool added, pt_tok_where where, size_t *out);
+/* Appends a text that stands for itself (a document, a raw prompt) as Hugging Face's tokenizers see it: added and control tokens in
+ * it are ids; one BOS where the tokenizer adds one; with `end`, one end token last. Neither is added where the text brings its own
+ * (an end token is any of pt_tok_stops; white space behind a last one is left out). *ended (may be NULL): an end token is last. */
+pt_status pt_tok_encode_document(const pt_tokenizer *t, const char *text, size_t bytes, bool end, pt_ids *out, bool *ended);
 /* How many control-token spellings stand in a text (valid UTF-8). */
 size_t pt_tok_count_control(const pt_tokenizer *t, const char *text, size_t bytes);
 /* The next control token spelled in s at or after from: its id and where it stands; -1 when there is none. */

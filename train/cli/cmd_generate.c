@@ -40,13 +40,7 @@ static pt_status render_prompt(pt_cli *c, const pt_opened *o, const char *text, 
 {
     pt_message m[2];
     size_t n = 0;
-    if (c->raw) {
-        if (pt_tok_bos(o->base.tok) >= 0 && pt_tok_add_bos(o->base.tok)) {
-            PT_RETURN(pt_reserve(&out->ids, &out->cap, 1));
-            out->ids[out->n++] = pt_tok_bos(o->base.tok);
-        }
-        return pt_tok_encode(o->base.tok, text, bytes, true, true, out);
-    }
+    if (c->raw) return pt_tok_encode_document(o->base.tok, text, bytes, false, out, NULL);
     if (system) m[n++] = (pt_message){PT_SYSTEM, system, strlen(system), 0};
     m[n++] = (pt_message){PT_USER, text, bytes, 0};
     return render(o, m, n, out);

@@ -86,8 +86,7 @@ static pt_status ids_of_row(const pt_opened *o, const pt_rows *r, scored *x)
     }
     if (!o->base.tok) return pt_rows_fail(r, "this model has no tokenizer: give input_ids");
     if (json_is_string(text)) {
-        if (pt_tok_bos(o->base.tok) >= 0 && pt_tok_add_bos(o->base.tok)) PT_RETURN(pt_ids_add(&x->ids, pt_tok_bos(o->base.tok)));
-        PT_RETURN(pt_tok_encode(o->base.tok, json_string_value(text), json_string_length(text), true, true, &x->ids));
+        PT_RETURN(pt_tok_encode_document(o->base.tok, json_string_value(text), json_string_length(text), false, &x->ids, NULL));
         return find_end(o, &x->ids, &x->end);
     }
     if (!messages) return pt_rows_fail(r, "a row has input_ids, messages or text");
