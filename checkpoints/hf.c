@@ -35,7 +35,7 @@ pt_status pt_hf_open(pt_hf **out, const char *folder, const char *file)
     json_t *root;
     *out = NULL;
     PT_TRY(pt_path_join(&path, folder, file));
-    PT_TRY(pt_json_read(&root, path));
+    PT_TRY(pt_json_read(&root, path, 0));
     PT_TRY(make(out, path, root));
 done:
     free(path);
@@ -44,14 +44,10 @@ done:
 
 pt_status pt_hf_parse(pt_hf **out, const char *json, size_t n, const char *name)
 {
-    json_error_t err;
-    json_t *root = json_loadb(json, n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &err);
+    json_t *root;
     *out = NULL;
-    if (!root) return pt_fail(PT_EFORMAT, "%s:%d:%d: %s", name, err.line, err.column, err.text);
-    if (json_is_object(root)) return make(out, name, root);
-    pt_fail(PT_EFORMAT, "%s: the text holds %s, not an object {...}", name, pt_json_kind(root));
-    json_decref(root);
-    return PT_EFORMAT;
+    PT_RETURN(pt_json_parse(&root, json, n, name, PT_JSON_OBJECT));
+    return make(out, name, root);
 }
 
 void pt_hf_close(pt_hf *c)

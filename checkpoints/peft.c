@@ -304,7 +304,7 @@ pt_status pt_peft_read(pt_peft **out, const char *folder)
     pt_peft *p = NULL;
     *out = NULL;
     PT_TRY(pt_path_join(&path, folder, "adapter_config.json"));
-    PT_TRY(pt_json_read(&root, path));
+    PT_TRY(pt_json_read(&root, path, 0));
     PT_TRY(pt_peft_new(&p, 8, 8));
     rc = read_fields(root, p);
     if (rc != PT_OK) pt_fail_prefix(rc, "%s", path);

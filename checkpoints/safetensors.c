@@ -1,9 +1,9 @@
 #include "checkpoints/safetensors.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/quant.h"
 
 enum { MAX_SHARDS = 4096 };
@@ -125,7 +125,6 @@ static pt_status read_file(pt_st *st, size_t *cap, pt_st_file *f)
 {
     pt_status rc = PT_OK;
     uint64_t n = 0;
-    json_error_t err;
     const char *name;
     json_t *entry;
     size_t first = st->n_tensors;
@@ -136,8 +135,7 @@ static pt_status read_file(pt_st *st, size_t *cap, pt_st_file *f)
              f->map.bytes);
     const char *text = (const char *)f->map.data + 8;
     PT_CHECK(n >= 2 && text[0] == '{', PT_EFORMAT, "the header does not start with '{': not a safetensors file");
-    f->header = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, &err);
-    PT_CHECK(f->header, PT_EFORMAT, "header byte %d: %s", err.position, err.text);
+    PT_TRY(pt_json_parse(&f->header, text, (size_t)n, "header", PT_JSON_OBJECT));
     const unsigned char *data = f->map.data + 8 + n;
     size_t bytes = f->map.bytes - 8 - (size_t)n;
     PT_TRY(pt_reserve(&st->tensors, cap, first + json_object_size(f->header) + 1));
@@ -215,13 +213,8 @@ static pt_status sort_tensors(pt_st *st)
 static pt_status open_index(pt_st *st, size_t *cap, const char *dir, const char *path)
 {
     pt_status rc = PT_OK;
-    char *text = NULL;
-    size_t n;
-    json_error_t err;
     json_t *index = NULL;
-    PT_TRY(pt_file_read(&text, &n, path, max_index));
-    index = json_loadb(text, n, JSON_REJECT_DUPLICATES, &err);
-    PT_CHECK(index, PT_EFORMAT, "%s:%d:%d: %s", path, err.line, err.column, err.text);
+    PT_TRY(pt_json_load(&index, path, max_index, PT_JSON_OBJECT));
     const json_t *map = json_object_get(index, "weight_map");
     PT_CHECK(json_is_object(map), PT_EFORMAT, "%s: no weight_map", path);
     PT_TRY(read_shards(st, cap, dir, map));
@@ -230,7 +223,6 @@ static pt_status open_index(pt_st *st, size_t *cap, const char *dir, const char 
     if (rc != PT_OK) pt_fail_prefix(rc, "%s", path);
 done:
     json_decref(index);
-    free(text);
     return rc;
 }
 

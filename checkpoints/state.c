@@ -252,7 +252,7 @@ done:
 static pt_status check_json(pt_state *s, const char *path)
 {
     char hex[17];
-    PT_RETURN(pt_json_read(&s->json, path));
+    PT_RETURN(pt_json_read(&s->json, path, PT_JSON_OWN));
     const json_t *version = json_object_get(s->json, "version"), *step = json_object_get(s->json, "step");
     const char *digest = json_string_value(json_object_get(s->json, "digest"));
     if (json_is_integer(version) && json_integer_value(version) != VERSION)

@@ -106,12 +106,10 @@ static pt_status read_meta(pt_pack *p, int64_t file)
     pt_status rc = PT_OK;
     char *text = NULL;
     size_t n;
-    json_error_t e;
     PT_TRY(pt_h5_count(file, "meta", PT_H5_U8, &n));
     PT_TRY(pt_calloc(&text, n, 1));
     PT_TRY(pt_h5_read(file, "meta", PT_H5_U8, text, n));
-    p->meta = json_loadb(text, n, 0, &e);
-    PT_CHECK(json_is_object(p->meta), PT_EFORMAT, "meta is broken JSON");
+    PT_TRY(pt_json_parse(&p->meta, text, n, "meta", PT_JSON_OBJECT | PT_JSON_OWN));
     PT_CHECK(json_is_string(json_object_get(p->meta, "made_from")), PT_EFORMAT, "meta: no 'made_from'");
     PT_TRY(read_names(json_object_get(p->meta, "roles"), "roles", NULL, &p->roles, &p->roles_cap, &p->n_roles));
     PT_TRY(read_names(json_object_get(p->meta, "sources"), "sources", "path", &p->sources, &p->sources_cap, &p->n_sources));

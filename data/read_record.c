@@ -52,6 +52,7 @@ pt_status pt_record_own(pt_record *rec, char *text)
 const char *pt_row_kind(const json_t *v)
 {
     if (!v) return "nothing";
+    if (pt_json_odd(v)) return pt_json_kind(v);
     switch (json_typeof(v)) {
     case JSON_OBJECT: return "an object";
     case JSON_ARRAY: return "a list";

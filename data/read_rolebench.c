@@ -3,16 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "data/record.h"
 
 pt_status pt_read_rolebench_open(pt_reader *r)
 {
     pt_status rc = PT_OK;
     const pt_dataset_spec *s = r->spec;
-    char *text = NULL;
-    size_t n;
-    json_error_t e;
     const char *role;
     json_t *v;
     PT_CHECK(!s->references || !strcmp(s->references, "first") || !strcmp(s->references, "all"), PT_EARG,
@@ -22,15 +18,12 @@ pt_status pt_read_rolebench_open(pt_reader *r)
                  "%s: type rolebench needs 'profiles: FILE' ({role: text}), or a system_template without {profile}", s->path);
         return PT_OK;
     }
-    PT_TRY(pt_file_read(&text, &n, s->profiles, (size_t)1 << 30));
-    r->profiles = json_loadb(text, n, 0, &e);
-    PT_CHECK(r->profiles, PT_EFORMAT, "%s:%d:%d: broken JSON: %s", s->profiles, e.line, e.column, e.text);
-    PT_CHECK(json_is_object(r->profiles) && json_object_size(r->profiles), PT_EFORMAT, "%s: an object {role: text} is wanted",
+    PT_TRY(pt_json_load(&r->profiles, s->profiles, (size_t)1 << 30, PT_JSON_OBJECT));
+    PT_CHECK(json_object_size(r->profiles), PT_EFORMAT, "%s: an object {role: text} is wanted",
              s->profiles);
     json_object_foreach(r->profiles, role, v)
-        PT_CHECK(json_is_string(v), PT_EFORMAT, "%s: the profile of '%s' is not a string", s->profiles, role);
+        PT_CHECK(json_is_string(v), PT_EFORMAT, "%s: the profile of '%s' is %s, not a string", s->profiles, role, pt_row_kind(v));
 done:
-    free(text);
     return rc;
 }
 

@@ -7,92 +7,60 @@
 #include "data/record.h"
 
 typedef struct pt_scan {
-    const char *path, *at, *end;
-    int64_t line;
+    pt_json_in in;
     pt_status (*row)(void *user, json_t *row, int64_t line);
     void *user;
 } pt_scan;
 
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
-
-static void skip_space(pt_scan *s)
-{
-    for (; s->at < s->end && is_space(*s->at); s->at++) s->line += *s->at == '\n';
-}
-
 static pt_status give(pt_scan *s, json_t *row, int64_t line)
 {
     pt_status rc = PT_OK;
-    if (json_is_object(row))
+    if (json_is_object(row) && !pt_json_odd(row))
         rc = s->row(s->user, row, line);
     else
         rc = pt_fail(PT_EFORMAT, "the row is %s; an object { ... } is wanted", json_is_array(row) ? "a list" : "a bare value");
     json_decref(row);
-    if (rc != PT_OK && rc != PT_ENOMEM) rc = pt_fail_prefix(rc, "%s:%lld", s->path, (long long)line);
+    if (rc != PT_OK && rc != PT_ENOMEM) rc = pt_fail_prefix(rc, "%s:%lld", s->in.name, (long long)line);
     return rc;
-}
-
-/* One JSON value at s->at, of at most `bytes`; *used = its length. */
-static pt_status parse(pt_scan *s, size_t bytes, size_t flags, json_t **row, size_t *used)
-{
-    json_error_t e;
-    *row = json_loadb(s->at, bytes, flags, &e);
-    if (*row) {
-        *used = (size_t)e.position;
-        return PT_OK;
-    }
-    int64_t line = s->line + (e.line > 0 ? e.line - 1 : 0);
-    if (bytes > (size_t)INT32_MAX) return pt_fail(PT_EFORMAT, "%s:%lld: broken JSON: %s", s->path, (long long)line, e.text);
-    return pt_fail(PT_EFORMAT, "%s:%lld:%d: broken JSON: %s", s->path, (long long)line, e.column > 0 ? e.column : 1, e.text);
 }
 
 static pt_status scan_lines(pt_scan *s)
 {
-    while (s->at < s->end) {
-        const char *nl = memchr(s->at, '\n', (size_t)(s->end - s->at)), *stop = nl ? nl : s->end, *p = s->at;
-        while (p < stop && is_space(*p)) p++;
-        if (p < stop) {
-            json_t *row;
-            size_t used;
-            PT_RETURN(parse(s, (size_t)(stop - s->at), 0, &row, &used));
-            PT_RETURN(give(s, row, s->line));
-        }
-        s->at = nl ? nl + 1 : s->end;
-        s->line++;
+    const char *end = s->in.end;
+    while (pt_json_space(&s->in), s->in.at < end) {
+        const char *nl = memchr(s->in.at, '\n', (size_t)(end - s->in.at));
+        json_t *row;
+        s->in.end = nl ? nl : end; /* a row ends with its line */
+        PT_RETURN(pt_json_last(&s->in, &row));
+        PT_RETURN(give(s, row, s->in.line));
+        s->in.end = end;
     }
     return PT_OK;
 }
 
 static pt_status scan_list(pt_scan *s)
 {
-    s->at++; /* [ */
-    skip_space(s);
-    bool more = s->at < s->end && *s->at != ']';
+    pt_json_in *in = &s->in;
+    in->at++; /* [ */
+    pt_json_space(in);
+    bool more = in->at < in->end && *in->at != ']';
     while (more) {
         json_t *row;
-        size_t used;
-        skip_space(s);
-        int64_t line = s->line;
-        PT_RETURN(parse(s, (size_t)(s->end - s->at), JSON_DISABLE_EOF_CHECK | JSON_DECODE_ANY, &row, &used));
-        for (size_t i = 0; i < used; i++) s->line += s->at[i] == '\n';
-        s->at += used;
+        pt_json_space(in);
+        int64_t line = in->line;
+        PT_RETURN(pt_json_next(in, &row));
         PT_RETURN(give(s, row, line));
-        skip_space(s);
-        if (s->at < s->end && *s->at == ',')
-            s->at++;
-        else
-            more = false;
+        pt_json_space(in);
+        more = in->at < in->end && *in->at == ',';
+        in->at += more;
     }
-    if (s->at == s->end)
-        return pt_fail(PT_EFORMAT, "%s:%lld: the list is not closed: the file is cut off", s->path, (long long)s->line);
-    if (*s->at != ']')
-        return pt_fail(PT_EFORMAT, "%s:%lld: ',' or ']' is wanted after an element", s->path, (long long)s->line);
-    s->at++;
-    skip_space(s);
-    if (s->at < s->end) return pt_fail(PT_EFORMAT, "%s:%lld: text after the end of the list", s->path, (long long)s->line);
+    if (in->at == in->end)
+        return pt_fail(PT_EFORMAT, "%s:%lld: the list is not closed: the file is cut off", in->name, (long long)in->line);
+    if (*in->at != ']')
+        return pt_fail(PT_EFORMAT, "%s:%lld: ',' or ']' is wanted after an element", in->name, (long long)in->line);
+    in->at++;
+    pt_json_space(in);
+    if (in->at < in->end) return pt_fail(PT_EFORMAT, "%s:%lld: text after the end of the list", in->name, (long long)in->line);
     return PT_OK;
 }
 
@@ -138,11 +106,11 @@ pt_status pt_rows_read(const char *path, pt_status (*row)(void *user, json_t *ro
     PT_CHECK(m.bytes, PT_EFORMAT, "%s is empty", path);
     PT_TRY(check_magic(path, &m));
     const char *text = (const char *)m.data;
-    pt_scan s = {path, text, text + m.bytes, 1, row, user};
-    if (m.bytes >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) s.at += 3;
-    skip_space(&s);
-    PT_CHECK(s.at < s.end, PT_EFORMAT, "%s is empty", path);
-    PT_TRY(*s.at == '[' ? scan_list(&s) : scan_lines(&s));
+    if (m.bytes >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) text += 3;
+    pt_scan s = {{path, text, (const char *)m.data + m.bytes, text, 1, PT_JSON_NUL}, row, user};
+    pt_json_space(&s.in);
+    PT_CHECK(s.in.at < s.in.end, PT_EFORMAT, "%s is empty", path);
+    PT_TRY(*s.in.at == '[' ? scan_list(&s) : scan_lines(&s));
 done:
     pt_map_close(&m);
     return rc;

@@ -5,8 +5,7 @@
  * Errors read "FILE:LINE: what". Parquet, gzip, folders and patterns are refused with what to do instead. */
 #ifndef PT_DATA_RECORD_H
 #define PT_DATA_RECORD_H
-#include <jansson.h>
-
+#include "base/json.h"
 #include "data/dataset.h"
 #include "data/template.h"
 

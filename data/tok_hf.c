@@ -105,7 +105,7 @@ static pt_status with_file(pt_tokenizer *t, const char *dir, const char *name,
     json_t *root = NULL;
     PT_TRY(pt_path_join(&path, dir, name));
     if (!pt_file_exists(path)) goto done;
-    PT_TRY(pt_tok_json_load(&root, path, true));
+    PT_TRY(pt_tok_json_load(&root, path));
     rc = read(t, root);
     if (rc != PT_OK) pt_fail_prefix(rc, "%s", path);
 done:

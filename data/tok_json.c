@@ -6,24 +6,9 @@
 
 #define MAX_FILE ((size_t)512 << 20)
 
-pt_status pt_tok_json_load(json_t **out, const char *path, bool reals)
+pt_status pt_tok_json_load(json_t **out, const char *path)
 {
-    pt_status rc = PT_OK;
-    char *text = NULL;
-    size_t bytes = 0;
-    json_error_t e;
-    *out = NULL;
-    PT_TRY(pt_file_read(&text, &bytes, path, MAX_FILE));
-    *out = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | (reals ? JSON_DECODE_INT_AS_REAL : 0), &e);
-    PT_CHECK(*out, PT_EFORMAT, "%s:%d:%d: %s", path, e.line, e.column, e.text);
-    PT_CHECK(json_is_object(*out), PT_EFORMAT, "%s is not a JSON object", path);
-done:
-    free(text);
-    if (rc != PT_OK && *out) {
-        json_decref(*out);
-        *out = NULL;
-    }
-    return rc;
+    return pt_json_load(out, path, MAX_FILE, PT_JSON_OBJECT);
 }
 
 pt_status pt_tok_json_str(const json_t *o, const char *key, const char **out)
@@ -174,7 +159,7 @@ pt_status pt_tok_json_read(pt_tokenizer *t, const char *path)
 {
     pt_status rc = PT_OK;
     json_t *root = NULL;
-    PT_TRY(pt_tok_json_load(&root, path, false));
+    PT_TRY(pt_tok_json_load(&root, path));
     rc = read_model(t, json_object_get(root, "model"));
     if (rc == PT_OK) rc = read_added(t, json_object_get(root, "added_tokens"));
     if (rc == PT_OK) rc = pt_tok_json_steps(t, root);

@@ -1,12 +1,11 @@
 /* Reading tokenizer.json; included by data/tok_*.c only. Errors name the file. */
 #ifndef PT_DATA_TOK_JSON_H
 #define PT_DATA_TOK_JSON_H
-#include <jansson.h>
+#include "base/json.h"
 #include "data/tok_priv.h"
 
-/* A JSON object from a file (owned reference); duplicate keys are refused. reals: integers are read as reals
- * (tokenizer_config.json states model_max_length as 10^30). */
-pt_status pt_tok_json_load(json_t **out, const char *path, bool reals);
+/* The JSON object in a file (owned reference), under base/json.h's policy. */
+pt_status pt_tok_json_load(json_t **out, const char *path);
 pt_status pt_tok_json_str(const json_t *o, const char *key, const char **out);
 /* missing: the value when the key is absent or null. */
 pt_status pt_tok_json_bool(const json_t *o, const char *key, bool missing, bool *out);

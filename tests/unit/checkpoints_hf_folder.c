@@ -93,8 +93,8 @@ static void wrong_values(void **state)
             "config.json: architectures has 1 elements, element 1 is asked for");
     REFUSED(pt_hf_text_at(c, "eos", PT_HF_REQUIRED, 0, &s, &n), "config.json: eos is an integer, not a list of texts");
     pt_hf_close(c);
-    REFUSED(pt_hf_parse(&c, "{\"a\":\n1,}", 9, "x"), "x:2:3: string or '}' expected near '}'");
-    REFUSED(pt_hf_parse(&c, "[1]", 3, "x"), "x: the text holds a list, not an object {...}");
+    REFUSED(pt_hf_parse(&c, "{\"a\":\n1,}", 9, "x"), "x:2:3: broken JSON: a key in quotes is wanted");
+    REFUSED(pt_hf_parse(&c, "[1]", 3, "x"), "x: the text is a list; an object {...} is wanted");
     assert_null(c);
     assert_int_equal(pt_hf_open(&c, scratch_dir, "config.json"), PT_EIO);
     assert_string_equal(scratch_message(), "cannot open config.json: No such file or directory");

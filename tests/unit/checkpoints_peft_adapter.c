@@ -237,10 +237,9 @@ static const struct bad_config {
      "adapter_config.json: layers_to_transform beside a regular expression in target_modules; PEFT refuses it too"},
     {"{\"peft_type\":\"LORA\",\"target_modules\":[1]}", PT_EFORMAT,
      "adapter_config.json: target_modules is an integer, not a list of names"},
-    {"{\"peft_type\":\n \"LORA\",}", PT_EFORMAT, "adapter_config.json:2:9: string or '}' expected near '}'"},
-    {"{\"r\":1,\"r\":2}", PT_EFORMAT, "adapter_config.json:1:10: duplicate object key near '\"r\"'"},
-    {"[]", PT_EFORMAT, "adapter_config.json: the file holds a list, not an object {...}"},
-    {"{\"r\":\"\xff\"}", PT_EFORMAT, "adapter_config.json:1:6: unable to decode byte 0xff near '\"'"},
+    {"{\"peft_type\":\n \"LORA\",}", PT_EFORMAT, "adapter_config.json:2:9: broken JSON: a key in quotes is wanted"},
+    {"[]", PT_EFORMAT, "adapter_config.json: the text is a list; an object {...} is wanted"},
+    {"{\"r\":\"\xff\"}", PT_EFORMAT, "adapter_config.json:1:7: broken JSON: a string is not UTF-8"},
 };
 
 static void configs_refused(void **state)

@@ -123,11 +123,11 @@ static const struct bad_file {
     {"{\"a\":" E("F32", "[2]", 0, 8) ",\"b\":" E("F32", "[2]", 12, 20) "}", 20, PT_EFORMAT,
      "f: 4 bytes before tensor 'b' belong to nothing"},
     {"{\"a\":" E("F32", "[2]", 0, 8) "}", 9, PT_EFORMAT, "f: the last 1 bytes belong to nothing"},
-    {"{\"a\":" E("F32", "[2]", 0, 8) ",\"a\":" E("F32", "[2]", 0, 8) "}", 8, PT_EFORMAT,
-     "f: header byte 57: duplicate object key near '\"a\"'"},
+    {"{\"a\":" E("F32", "[2]", 0, 8) ",\"a\":" E("F32", "[1]", 0, 4) "}", 8, PT_EFORMAT,
+     "f: the last 4 bytes belong to nothing"}, /* of a name that stands twice the last entry counts */
     {"[1,2]", 0, PT_EFORMAT, "f: the header does not start with '{': not a safetensors file"},
-    {"{\"a\":", 0, PT_EFORMAT, "f: header byte 5: unexpected token near end of file"},
-    {"{\"\xff\":1}", 0, PT_EFORMAT, "f: header byte 2: unable to decode byte 0xff near '\"'"},
+    {"{\"a\":", 0, PT_EFORMAT, "f: header:1:6: broken JSON: the text is cut off"},
+    {"{\"\xff\":1}", 0, PT_EFORMAT, "f: header:1:3: broken JSON: a string is not UTF-8"},
 };
 
 static void bad_headers(void **state)
@@ -218,7 +218,7 @@ static void shards(void **state)
         {"{\"weight_map\":{\"a\":3}}", PT_EFORMAT, "tensor 'a' names no file of this folder"},
         {"{\"weight_map\":{}}", PT_EFORMAT, "0 shards; 1 to 4096 are read"},
         {"{\"map\":{}}", PT_EFORMAT, "sharded/model.safetensors.index.json: no weight_map"},
-        {"{\n \"weight_map\": nul}", PT_EFORMAT, "sharded/model.safetensors.index.json:2:18: invalid token near 'nul'"},
+        {"{\n \"weight_map\": nul}", PT_EFORMAT, "sharded/model.safetensors.index.json:2:16: broken JSON: a value is wanted"},
         {"{\"weight_map\":{\"a\":\"three\"}}", PT_EIO, "cannot open sharded/three: No such file or directory"},
         {"{\"weight_map\":{\"a\":\"one\",\"b\":\"two\",\"c\":\"four\"}}", PT_EFORMAT,
          "tensor 'a' is both in sharded/one and in sharded/four"},

@@ -184,7 +184,7 @@ static const good_row good[] = {
      "{\"instruction\":\"i\",\"input\":\"x\",\"chosen\":\"c\",\"rejected\":\"r\"}",
      "U:i\nx => A:c < A:r",
      {0}},
-    {"text", 0, "{\"text\": \"a b\\u0000\"}", NULL, {0}},
+    {"text", 0, "{\"text\": \"a b\\u0000\"}", "text:a b", {0}},
     {"completion", 0, "{\"text\": \" a b \"}", "text: a b ", {0}},
     {"text", 0, "{\"body\": \"x\"}", "text:x", {.field_text = "body"}},
     {"", 0, "{\"input_ids\": [5, 6, 7], \"labels\": [-100, 6, -100]}", "5 6* 7", {0}},
@@ -220,7 +220,7 @@ typedef struct bad_row {
 static const bad_row bad[] = {
     {"messages", 0, "{\"messages\": [" M("user", "u") "]", "rows.jsonl:1:", {0}},
     {"messages", 0, "[1, 2]", "rows.jsonl:1: the row is a bare value", {0}},
-    {"messages", 0, "7", "broken JSON", {0}},
+    {"messages", 0, "7", "the row is a bare value", {0}},
     {"messages", 0, "{\"messages\": \"u\"}", "a list of messages is wanted", {0}},
     {"messages", 0, "{\"messages\": []}", "holds no messages", {0}},
     {"messages", 0, "{\"text\": \"u\", \"id\": 3}", "no field 'messages'; the row has 'text', 'id'", {0}},

@@ -29,9 +29,7 @@ static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
         PT_TRY(pt_strdup(&o->cfg->base_model, path));
     }
     if (pt_file_exists(profiles)) {
-        json_error_t e;
-        o->profiles = json_load_file(profiles, 0, &e);
-        PT_CHECK(json_is_object(o->profiles), PT_EFORMAT, "%s:%d: %s", profiles, e.line, e.text);
+        PT_TRY(pt_json_load(&o->profiles, profiles, (size_t)1 << 30, PT_JSON_OBJECT));
     }
 done:
     free(yaml);

@@ -1,7 +1,7 @@
 /* Opening what a command names: a RUN (output_dir of a run) or a MODEL (Hugging Face folder, GGUF file), with or without an adapter. */
 #ifndef PT_CLI_OPEN_H
 #define PT_CLI_OPEN_H
-#include <jansson.h>
+#include "base/json.h"
 
 #include "data/loader.h"
 #include "train/cli/cli.h"

@@ -33,13 +33,11 @@ pt_status pt_rows_next(pt_rows *r, json_t **row)
     while ((n = getline(&r->line, &r->cap, r->f)) >= 0) {
         r->number++;
         if (strspn(r->line, " \t\r\n") == (size_t)n) continue;
-        json_error_t e;
-        *row = json_loadb(r->line, (size_t)n, JSON_ALLOW_NUL, &e);
-        if (!*row) return pt_rows_fail(r, "not valid JSON: %s (column %d)", e.text, e.column);
-        if (json_is_object(*row)) return PT_OK;
-        json_decref(*row);
-        *row = NULL;
-        return pt_rows_fail(r, "a row is a JSON object {...}");
+        bool bom = r->number == 1 && n >= 3 && !memcmp(r->line, "\xef\xbb\xbf", 3);
+        pt_json_in in = {.name = r->path, .at = r->line + (bom ? 3 : 0), .end = r->line + n, .begin = r->line, .line = r->number};
+        in.flags = PT_JSON_NUL | PT_JSON_OBJECT;
+        pt_status rc = pt_json_last(&in, row);
+        return rc == PT_EFORMAT ? PT_EARG : rc; /* what the user gave a command: its usage */
     }
     return ferror(r->f) ? pt_fail(PT_EIO, "cannot read %s: %s", r->path, strerror(errno)) : PT_OK;
 }
@@ -73,7 +71,7 @@ done:
 
 pt_status pt_sink_row(pt_sink *s, json_t *row)
 {
-    char *text = json_dumps(row, JSON_COMPACT | JSON_ENSURE_ASCII * 0);
+    char *text = pt_json_dump(row, JSON_COMPACT);
     if (!text) return pt_fail(PT_EINTERNAL, "a row cannot be written as JSON");
     int bad = fputs(text, s->f) < 0 || fputc('\n', s->f) == EOF;
     free(text);

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "train/loop/tensorboard.h"
 
 #define MAX_METRICS_FILE ((size_t)1 << 32)
@@ -69,7 +69,8 @@ static pt_status cut_after(const char *path, int64_t step)
         const char *end = memchr(text + at, '\n', bytes - at);
         if (!end) break; /* unfinished */
         size_t n = (size_t)(end - (text + at)) + 1;
-        json_t *j = json_loadb(text + at, n, JSON_REJECT_DUPLICATES, NULL);
+        json_t *j; /* NULL where a kill cut the line */
+        if (pt_json_parse(&j, text + at, n, path, PT_JSON_OBJECT) == PT_ENOMEM) PT_TRY(PT_ENOMEM);
         const json_t *s = json_object_get(j, "step");
         bool good = json_is_integer(s) && json_integer_value(s) <= step;
         json_decref(j);

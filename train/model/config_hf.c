@@ -1,9 +1,9 @@
 /* config.json -> pt_model_config, in the spelling of transformers 4 (rope_theta, rope_scaling) and 5 (rope_parameters). */
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "train/model/families.h"
 
 typedef struct reader {
@@ -271,10 +271,9 @@ static pt_status read_all(pt_model_config *c, const reader *r)
 
 pt_status pt_config_from_hf(pt_model_config *c, const char *json, size_t bytes, const char *where)
 {
-    json_error_t err;
-    reader r = {json_loadb(json, bytes, JSON_REJECT_DUPLICATES, &err), where};
+    reader r = {NULL, where};
     *c = (pt_model_config){0};
-    if (!r.root) return pt_fail(PT_EFORMAT, "%s:%d:%d: %s", where, err.line, err.column, err.text);
+    PT_RETURN(pt_json_parse(&r.root, json, bytes, where, PT_JSON_OBJECT));
     pt_status rc = read_all(c, &r);
     json_decref(r.root);
     return rc;
