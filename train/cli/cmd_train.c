@@ -122,7 +122,7 @@ pt_status pt_cmd_train(pt_cli *c)
     pt_train_result result = {0};
     PT_TRY(need_config(c, &cfg));
     PT_TRY(open_comm(cfg, &comm));
-    pt_ui_init(&ui, comm->rank == 0, cfg->logging_steps);
+    pt_ui_init(&ui, comm->rank == 0);
     if (comm->rank) pt_log_set_sink(NULL, NULL);
     pt_train_hooks hooks = {.user = &ui, .comm = comm, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_start = on_start, .on_step = pt_ui_step, .on_eval = pt_ui_eval,
                             .on_save = pt_ui_save};

@@ -27,7 +27,7 @@ typedef struct pt_run_plan {
     pt_model_caps caps; /* maxima of one micro-batch */
     int micro_batches;  /* most in one step on this process */
     int any_micro;      /* most in one step of training or evaluation */
-    int64_t warmup, eval_steps, save_steps, validation_records;
+    int64_t warmup, eval_steps, save_steps, logging_steps, validation_records;
     /* what to say: each at most one line */
     char warnings[8][256];
     int n_warnings;
