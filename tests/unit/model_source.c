@@ -223,7 +223,7 @@ static void test_paths(void **state)
 {
     pt_source *s;
     char dir[128], file[256];
-    expect(pt_source_open(&s, "/nonexistent/model"), PT_EARG, "/nonexistent/model");
+    expect(pt_source_open(&s, "/nonexistent/model"), PT_EIO, "/nonexistent/model");
     snprintf(dir, sizeof dir, "%s/empty", tmp);
     OK(pt_dir_make(dir));
     expect(pt_source_open(&s, dir), PT_EARG, "no config.json");
