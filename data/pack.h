@@ -26,6 +26,7 @@ typedef struct pt_pack_report {
     bool reused;                  /* the cache was good */
     long long rows_read, records_kept, records_cut, records_dropped, validation_records;
     long long tokens, supervised_tokens, end_tokens, shared_tokens_saved, prefixes, control_in_text, longest;
+    long long noted[PT_NOTES];    /* what the template left out of the records kept or dropped */
     struct { char reason[96]; long long n; } dropped[16];
     int n_dropped;
 } pt_pack_report;

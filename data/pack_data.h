@@ -6,7 +6,7 @@
 #include "data/record.h"
 
 #define PT_PACK_SCHEMA 1
-#define PT_PACK_RENDER 3 /* raised when the same rows give other records: old packs are then made again */
+#define PT_PACK_RENDER 4 /* raised when the same rows give other records: old packs are then made again */
 
 /* What a record is, besides its tokens. Pairs own two sequences, 2r and 2r + 1. */
 typedef struct pt_pack_row {

@@ -28,8 +28,9 @@ static pt_status render_side(pt_packer *pk, const pt_record *rec, int side, size
     for (size_t i = 0; i < t->n; i++) {
         if (i >= from && i < to) continue;
         const pt_turn *u = &t->turns[i];
-        pk->messages[n++] = (pt_message){u->speaker, u->text, u->bytes, turn_weight(pk, rec, u, i)};
+        pk->messages[n++] = pt_turn_message(u, turn_weight(pk, rec, u, i));
     }
+    if (n) pk->messages[0].tools = rec->tools;
     pt_rendered_clear(&b->text);
     PT_RETURN(pt_template_render(pk->opt->tmpl, pk->messages, n, false, &b->text));
     trim(&b->text);
@@ -169,6 +170,7 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
     }
     for (int s = 0; s < sides; s++) {
         pk->report->control_in_text += (long long)pk->built[s].text.control_in_text;
+        for (int k = 0; k < PT_NOTES; k++) pk->report->noted[k] += (long long)pk->built[s].text.noted[k];
         finish(&pk->built[s], pieces ? SIZE_MAX : (size_t)o->sequence_len, drop);
     }
     const pt_ids *a = &pk->built[0].text.ids, *z = &pk->built[1].text.ids;

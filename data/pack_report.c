@@ -39,6 +39,8 @@ pt_status pt_pack_report_text(const pt_pack_report *r, pt_str *out)
         for (int d = 0; !strcmp(figures[i].key, "records_dropped") && d < r->n_dropped; d++)
             PT_RETURN(pt_str_printf(out, "  %-30s %12lld\n", r->dropped[d].reason, r->dropped[d].n));
     }
+    for (int k = 0; k < PT_NOTES; k++)
+        if (r->noted[k]) PT_RETURN(pt_str_printf(out, "%-41s %3lld\n", pt_note_text((pt_note)k), r->noted[k]));
     return r->reused ? pt_str_puts(out, "(reused: nothing changed since it was packed)\n") : PT_OK;
 }
 
@@ -49,6 +51,9 @@ json_t *pt_pack_report_json(const pt_pack_report *r)
         json_object_set_new(j, figures[i].key, json_integer(figure(r, i)));
     for (int d = 0; d < r->n_dropped; d++) json_object_set_new(drops, r->dropped[d].reason, json_integer(r->dropped[d].n));
     json_object_set_new(j, "dropped", drops);
+    json_t *noted = json_array();
+    for (int k = 0; k < PT_NOTES; k++) json_array_append_new(noted, json_integer(r->noted[k]));
+    json_object_set_new(j, "noted", noted);
     return j;
 }
 
@@ -60,6 +65,7 @@ void pt_pack_report_from(pt_pack_report *r, const json_t *j)
         long long x = json_integer_value(json_object_get(j, figures[i].key));
         memcpy((char *)r + figures[i].at, &x, sizeof x);
     }
+    for (size_t k = 0; k < PT_NOTES; k++) r->noted[k] = json_integer_value(json_array_get(json_object_get(j, "noted"), k));
     json_object_foreach(json_object_get(j, "dropped"), reason, v)
     {
         if (r->n_dropped == (int)(sizeof r->dropped / sizeof *r->dropped)) return;

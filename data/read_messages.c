@@ -3,14 +3,25 @@
 
 #include "data/record.h"
 
-/* The text of a message: a string, or a list of text parts [{type: text, text | value: ...}] put together. */
-static pt_status message_text(pt_reader *r, json_t *m, const char *key, const char **text, size_t *bytes)
+/* The text of a message: a string, or a list of text parts [{type: text, text | value: ...}] put together. A message of tool calls
+ * may have none; a tool's result may be an object (*is_json). */
+static pt_status message_text(pt_reader *r, json_t *m, const char *key, const char **text, size_t *bytes, bool *is_json)
 {
     pt_status rc = PT_OK;
     pt_str all = {0};
-    json_t *v = json_object_get(m, key), *calls = json_object_get(m, "tool_calls");
-    PT_CHECK(!json_array_size(calls), PT_ENOSUP,
-             "a message with 'tool_calls': calls are not rendered here; write the call as the message's text");
+    json_t *v = json_object_get(m, key);
+    *is_json = json_is_object(v);
+    if (*is_json) {
+        PT_TRY(pt_text_json(&all, v, 0));
+        *text = all.text;
+        *bytes = all.len;
+        return pt_record_own(&r->rec, all.text);
+    }
+    if ((!v || json_is_null(v)) && json_array_size(json_object_get(m, "tool_calls"))) {
+        *text = "";
+        *bytes = 0;
+        return PT_OK;
+    }
     if (!json_is_array(v)) return pt_row_string(m, key, true, text, bytes);
     size_t i;
     json_t *part;
@@ -69,12 +80,17 @@ pt_status pt_read_turns(pt_reader *r, json_t *list, const char *role_key, const 
         const char *name, *text;
         size_t n, bytes;
         pt_speaker who;
+        bool is_json;
         if (!json_is_object(m)) return pt_fail(PT_EFORMAT, "message %zu is not an object", i + 1);
         pt_status rc = pt_row_string(m, role_key, true, &name, &n);
-        if (rc == PT_OK) rc = message_text(r, m, text_key, &text, &bytes);
+        if (rc == PT_OK) rc = message_text(r, m, text_key, &text, &bytes, &is_json);
         if (rc == PT_OK && !pt_speaker_of(name, &who))
             rc = pt_fail(PT_EFORMAT, "speaker '%s' is unknown (system, user, assistant, tool, human, gpt ...)", name);
+        if (rc == PT_OK && is_json && who != PT_TOOL)
+            rc = pt_fail(PT_EFORMAT, "field '%s' is an object, a string is wanted", text_key);
         if (rc == PT_OK) rc = pt_record_turn(t, who, text, bytes);
+        if (rc == PT_OK) t->turns[t->n - 1].is_json = is_json;
+        if (rc == PT_OK) rc = pt_read_extras(m, name, &t->turns[t->n - 1]);
         if (rc == PT_OK) rc = message_weight(m, &t->turns[t->n - 1]);
         if (rc != PT_OK) return pt_fail_prefix(rc, "message %zu", i + 1);
     }

@@ -14,6 +14,9 @@ void pt_record_clear(pt_record *rec)
     rec->ids[0].n = rec->ids[1].n = 0;
     rec->text = rec->role = NULL;
     rec->bytes = 0;
+    rec->tools = NULL;
+    json_decref(rec->parsed);
+    rec->parsed = NULL;
     rec->pair = false;
     rec->kind = PT_RECORD_CHAT;
     rec->weight = 1;
@@ -199,11 +202,7 @@ static pt_status one_row(void *user, json_t *row, int64_t line)
     r->line = line;
     r->rows++;
     PT_RETURN(pt_row_number(row, "weight", 0, &r->rec.weight));
-    json_t *tools = json_object_get(row, "tools");
-    if (!r->said_tools && tools && (json_array_size(tools) || json_string_length(tools) > 2)) {
-        r->said_tools = true;
-        pt_log(PT_LOG_WARN, "%s:%lld: the field 'tools' is not rendered into prompts here", r->spec->path, (long long)line);
-    }
+    PT_RETURN(pt_read_tools(row, &r->rec));
     return c->type->read(r, row);
 }
 

@@ -17,6 +17,11 @@ typedef struct pt_turn {
     size_t bytes;
     float weight; /* when has_weight: said by the row itself (train, weight, loss_weight) */
     bool has_weight;
+    const char *thought; /* as in pt_message */
+    size_t thought_bytes;
+    const json_t *calls;
+    const char *role;
+    bool is_json;
 } pt_turn;
 
 typedef struct pt_turns {
@@ -37,6 +42,8 @@ typedef struct pt_record {
     size_t label_cap[2];
     float weight, margin; /* of the row: 1 and 0 when it says nothing */
     const char *role;     /* rolebench, else NULL */
+    const json_t *tools;  /* CHAT: the list of tools that the row offers, or NULL */
+    json_t *parsed;       /* owned: a list that the row spells as a string */
     char **owned;
     size_t n_owned, owned_cap;
 } pt_record;
@@ -49,7 +56,6 @@ typedef struct pt_reader {
     pt_status (*sink)(void *user, const pt_record *rec, int64_t line);
     void *user;
     int64_t rows, line;
-    bool said_tools; /* the note about unrendered tools was given */
 } pt_reader;
 
 /* Reads every row of r->spec->path into records for r->sink. PT_EARG: unknown type, a type that does not give what is wanted, a
@@ -82,6 +88,12 @@ const char *pt_speaker_name(pt_speaker s);
 void pt_text_strip(const char **text, size_t *bytes);
 /* Appends a list of messages to t. role_key, text_key: names of the two properties. */
 pt_status pt_read_turns(pt_reader *r, json_t *list, const char *role_key, const char *text_key, pt_turns *t);
+/* What stands in a message beside its text: thoughts, tool calls, a tool result's own role name. */
+pt_status pt_read_extras(json_t *m, const char *role, pt_turn *t);
+/* The row's `tools`: a list, or a list spelled as a string. */
+pt_status pt_read_tools(json_t *row, pt_record *rec);
+/* A turn as the templates take it, with weight w. */
+pt_message pt_turn_message(const pt_turn *t, float w);
 /* alpaca's turns before the answer: system, history, instruction and input. */
 pt_status pt_read_question(pt_reader *r, json_t *row, pt_turns *t);
 

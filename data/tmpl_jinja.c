@@ -123,22 +123,39 @@ static pt_status write_folded(pt_str *o, const pt_template *t)
     return pt_str_puts(o, "{% endif %}{% endfor %}");
 }
 
-/* chatml turns, a run of tool results in one user turn. */
+/* chatml turns with Qwen 2.5's places for tools, calls and a run of results in one user turn. */
 static pt_status write_qwen25(pt_str *o, const pt_template *t)
 {
     const pt_tmpl_style *s = t->style;
+    PT_RETURN(pt_str_puts(o, "{% if tools %}{{ '<|im_start|>system\\n' }}{% if messages[0]['role'] == 'system' %}"
+                             "{{ messages[0]['content'] + '\\n\\n' }}"));
     if (t->system) {
-        PT_RETURN(pt_str_puts(o, "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\n' + "));
+        PT_RETURN(pt_str_puts(o, "{% else %}{{ "));
         PT_RETURN(quoted(o, t->system));
-        PT_RETURN(pt_str_puts(o, " + '<|im_end|>\\n' }}{% endif %}"));
+        PT_RETURN(pt_str_puts(o, " + '\\n\\n' }}"));
     }
-    PT_RETURN(
-        pt_str_puts(o, "{% for message in messages %}{% if message['role'] == 'tool' %}"
-                       "{% if loop.first or messages[loop.index0 - 1]['role'] != 'tool' %}{{ '<|im_start|>user' }}{% endif %}"
-                       "{{ '\\n<tool_response>\\n' + message['content'] + '\\n</tool_response>' }}"
-                       "{% if loop.last or messages[loop.index0 + 1]['role'] != 'tool' %}{{ '<|im_end|>\\n' }}{% endif %}"
-                       "{% else %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}{% "
-                       "endif %}{% endfor %}"));
+    PT_RETURN(pt_str_puts(o, "{% endif %}{{ "));
+    PT_RETURN(quoted(o, PT_TMPL_QWEN_TOOLS));
+    PT_RETURN(pt_str_puts(o, " }}{% for tool in tools %}{{ '\\n' }}{{ tool | tojson }}{% endfor %}{{ "));
+    PT_RETURN(quoted(o, PT_TMPL_QWEN_CALLS));
+    PT_RETURN(pt_str_puts(o, " }}"));
+    if (t->system) {
+        PT_RETURN(pt_str_puts(o, "{% elif messages[0]['role'] != 'system' %}{{ '<|im_start|>system\\n' + "));
+        PT_RETURN(quoted(o, t->system));
+        PT_RETURN(pt_str_puts(o, " + '<|im_end|>\\n' }}"));
+    }
+    PT_RETURN(pt_str_puts(o, "{% endif %}{% for message in messages %}{% if message['role'] == 'tool' %}"
+                             "{% if loop.first or messages[loop.index0 - 1]['role'] != 'tool' %}{{ '<|im_start|>user' }}{% endif %}"
+                             "{{ '\\n<tool_response>\\n' + message['content'] + '\\n</tool_response>' }}"
+                             "{% if loop.last or messages[loop.index0 + 1]['role'] != 'tool' %}{{ '<|im_end|>\\n' }}{% endif %}"
+                             "{% elif message['role'] == 'assistant' and message['tool_calls'] %}{{ '<|im_start|>assistant' }}"
+                             "{% if message['content'] %}{{ '\\n' + message['content'] }}{% endif %}"
+                             "{% for call in message['tool_calls'] %}{% if call['function'] is defined %}"
+                             "{% set call = call['function'] %}{% endif %}{{ '\\n<tool_call>\\n{\"name\": \"' + call['name'] + "
+                             "'\", \"arguments\": ' }}{{ call['arguments'] | tojson }}{{ '}\\n</tool_call>' }}{% endfor %}"
+                             "{{ '<|im_end|>\\n' }}{% elif not (tools and loop.first and message['role'] == 'system') %}"
+                             "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+                             "{% endif %}{% endfor %}"));
     return prompt(o, s);
 }
 

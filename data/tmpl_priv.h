@@ -4,6 +4,8 @@
  * (a style whose control tokens are not there is refused); PT_TMPL_EOS stands for the tokenizer's end token. */
 #ifndef PT_DATA_TMPL_PRIV_H
 #define PT_DATA_TMPL_PRIV_H
+#include <jansson.h>
+
 #include "base/file.h"
 #include "data/template.h"
 
@@ -49,6 +51,12 @@ const pt_tmpl_style *pt_tmpl_by_text(const char *text);
  * NULL. */
 pt_status pt_tmpl_write_jinja(char **out, const pt_template *t, const char *own, bool system_replaced);
 
+/* A piece of a text, for the parts that a template takes out of a message. */
+typedef struct pt_part {
+    const char *s;
+    size_t n;
+} pt_part;
+
 /* ---- tmpl_span.c: spans into ids ---- */
 typedef struct pt_tmpl_span {
     size_t from; /* offset in the pending text where this weight begins */
@@ -63,6 +71,7 @@ typedef struct pt_tmpl_out {
     size_t *turns; /* offsets in the pending text where messages begin */
     size_t n_turns, cap_turns;
     pt_tok_where where;
+    const pt_message *unfinished; /* the last answer, when it is to be continued: it has no end */
 } pt_tmpl_out;
 void pt_tmpl_out_free(pt_tmpl_out *o);
 /* A message begins here. */
@@ -77,4 +86,28 @@ pt_status pt_tmpl_control(pt_tmpl_out *o, int32_t id, float weight, bool answer_
 pt_status pt_tmpl_cut(pt_tmpl_out *o);
 /* The same at the end of the rendering. */
 pt_status pt_tmpl_flush(pt_tmpl_out *o);
+
+/* ---- tmpl_render.c: pieces of turns ---- */
+pt_part pt_tmpl_content(const pt_template *t, const pt_message *m);
+/* One message between its tags, with content c. before: text in front of an answer that belongs to the prompt. */
+pt_status pt_tmpl_one(pt_tmpl_out *o, const pt_message *m, pt_part c, const char *before);
+/* The parts of an answer: its tag (and the cut behind it), its end. */
+pt_status pt_tmpl_begin(pt_tmpl_out *o, const pt_message *m, const char *before);
+pt_status pt_tmpl_end(pt_tmpl_out *o, const pt_message *m);
+/* The template's own system turn, where the conversation brings none. */
+pt_status pt_tmpl_default_system(pt_tmpl_out *o, const pt_message *m, size_t n);
+
+/* ---- tmpl_tools.c: templates with a place for tools and thoughts ---- */
+/* What Qwen's templates say before and behind the list of tools. */
+#define PT_TMPL_QWEN_TOOLS                                                                                                             \
+    "# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided with function "          \
+    "signatures within <tools></tools> XML tags:\n<tools>"
+#define PT_TMPL_QWEN_CALLS                                                                                                             \
+    "\n</tools>\n\nFor each function call, return a json object with function name and arguments within "                      \
+    "<tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, \"arguments\": "                              \
+    "<args-json-object>}\n</tool_call><|im_end|>\n"
+#define PT_TMPL_NO_THOUGHT "<think>\n\n</think>\n\n"
+pt_status pt_tmpl_qwen25(pt_tmpl_out *o, const pt_message *m, size_t n);
+pt_status pt_tmpl_qwen3(pt_tmpl_out *o, const pt_message *m, size_t n);
+pt_status pt_tmpl_llama31(pt_tmpl_out *o, const pt_message *m, size_t n);
 #endif

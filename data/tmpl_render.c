@@ -6,9 +6,6 @@
 
 #include "data/tok_utf8.h"
 
-#define DATES "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
-#define NO_THOUGHT "<think>\n\n</think>\n\n"
-
 static const char *const speakers[] = {"system", "user", "assistant", "tool"};
 
 void pt_rendered_free(pt_rendered *r)
@@ -23,17 +20,20 @@ void pt_rendered_free(pt_rendered *r)
 void pt_rendered_clear(pt_rendered *r)
 {
     r->ids.n = r->n_turns = r->n_answers = r->control_in_text = 0;
+    memset(r->noted, 0, sizeof r->noted);
 }
 
-/* A piece of a text, for the parts that a template takes out of a message. */
-typedef struct text_part {
-    const char *s;
-    size_t n;
-} text_part;
-
-static text_part content_of(const pt_template *t, const pt_message *m)
+const char *pt_note_text(pt_note n)
 {
-    text_part c = {m->text, m->bytes};
+    static const char *const texts[PT_NOTES] = {
+        "thoughts the template has no place for", "thoughts of earlier answers left out", "tool calls the template cannot write",
+        "texts beside tool calls left out", "lists of tools the template cannot write"};
+    return texts[n];
+}
+
+pt_part pt_tmpl_content(const pt_template *t, const pt_message *m)
+{
+    pt_part c = {m->text, m->bytes};
     if (t->style->strip) pt_utf8_strip(&c.s, &c.n);
     return c;
 }
@@ -44,33 +44,73 @@ static bool close_is_end(const char *close)
     return close[0] == PT_TMPL_EOS[0] || close[0] == '<';
 }
 
-/* One message between its tags. before: text that stands before the answer and belongs to the prompt. */
-static pt_status one_turn(pt_tmpl_out *o, const pt_message *m, text_part c, const char *before)
+/* The tag of a tool result under the role name that its row uses, as templates write it that print the role itself. */
+static pt_status tool_open(pt_tmpl_out *o, const pt_message *m, const char *open)
 {
-    const pt_tmpl_style *s = o->t->style;
-    bool answer = m->speaker == PT_ASSISTANT;
-    PT_RETURN(pt_tmpl_turn(o));
-    PT_RETURN(pt_tmpl_lit(o, s->open[m->speaker], 0, false));
-    PT_RETURN(pt_tmpl_lit(o, before, 0, false));
-    if (answer && m->weight > 0) PT_RETURN(pt_tmpl_cut(o));
-    if (answer) PT_RETURN(pt_tmpl_lit(o, s->lead, m->weight, false));
-    PT_RETURN(pt_tmpl_text(o, c.s, c.n, m->weight));
-    bool ends = answer || close_is_end(s->close[m->speaker]);
-    return pt_tmpl_lit(o, s->close[m->speaker], ends ? m->weight : 0, ends);
+    const char *at = m->role ? strstr(open, "tool") : NULL;
+    pt_str tag = {0};
+    if (!at) return pt_tmpl_lit(o, open, 0, false);
+    pt_status rc = pt_str_printf(&tag, "%.*s%s%s", (int)(at - open), open, m->role, at + 4);
+    if (rc == PT_OK) rc = pt_tmpl_lit(o, tag.text, 0, false);
+    pt_str_free(&tag);
+    return rc;
 }
 
-/* Messages between their own tags; the system text of the template's own stands first when the conversation brings none. */
-static pt_status default_turn(pt_tmpl_out *o, const pt_message *m, size_t n)
+pt_status pt_tmpl_begin(pt_tmpl_out *o, const pt_message *m, const char *before)
+{
+    const pt_tmpl_style *s = o->t->style;
+    PT_RETURN(pt_tmpl_turn(o));
+    if (m->speaker == PT_TOOL) return tool_open(o, m, s->open[PT_TOOL]);
+    PT_RETURN(pt_tmpl_lit(o, s->open[m->speaker], 0, false));
+    PT_RETURN(pt_tmpl_lit(o, before, 0, false));
+    if (m->speaker != PT_ASSISTANT) return PT_OK;
+    if (m->weight > 0 || m == o->unfinished) PT_RETURN(pt_tmpl_cut(o));
+    return pt_tmpl_lit(o, s->lead, m->weight, false);
+}
+
+pt_status pt_tmpl_end(pt_tmpl_out *o, const pt_message *m)
+{
+    const char *close = o->t->style->close[m->speaker];
+    if (m == o->unfinished) return PT_OK;
+    bool ends = m->speaker == PT_ASSISTANT || close_is_end(close);
+    return pt_tmpl_lit(o, close, ends ? m->weight : 0, ends);
+}
+
+pt_status pt_tmpl_one(pt_tmpl_out *o, const pt_message *m, pt_part c, const char *before)
+{
+    PT_RETURN(pt_tmpl_begin(o, m, before));
+    PT_RETURN(pt_tmpl_text(o, c.s, c.n, m->weight));
+    return pt_tmpl_end(o, m);
+}
+
+pt_status pt_tmpl_default_system(pt_tmpl_out *o, const pt_message *m, size_t n)
 {
     if (!o->t->system || (n && m[0].speaker == PT_SYSTEM)) return PT_OK;
-    pt_message sys = {PT_SYSTEM, o->t->system, strlen(o->t->system), 0};
-    return one_turn(o, &sys, content_of(o->t, &sys), "");
+    pt_message sys = {.speaker = PT_SYSTEM, .text = o->t->system, .bytes = strlen(o->t->system)};
+    return pt_tmpl_one(o, &sys, pt_tmpl_content(o->t, &sys), "");
+}
+
+/* Counts what a template without a place for it leaves out. An answer that is a tool call and nothing else would teach to say
+ * nothing. */
+static pt_status note_extras(pt_tmpl_out *o, const pt_message *m, size_t n)
+{
+    size_t *noted = o->r->noted;
+    noted[PT_NOTE_TOOLS] += n && m[0].tools;
+    for (size_t i = 0; i < n; i++) {
+        noted[PT_NOTE_THOUGHT] += m[i].thought_bytes > 0;
+        noted[PT_NOTE_CALLS] += m[i].calls != NULL;
+        if (m[i].calls && !m[i].bytes)
+            return pt_fail(PT_EFORMAT, "template %s: message %zu is a tool call without text, and this template writes no calls",
+                           o->t->style->name, i + 1);
+    }
+    return PT_OK;
 }
 
 static pt_status turns(pt_tmpl_out *o, const pt_message *m, size_t n)
 {
-    PT_RETURN(default_turn(o, m, n));
-    for (size_t i = 0; i < n; i++) PT_RETURN(one_turn(o, &m[i], content_of(o->t, &m[i]), ""));
+    PT_RETURN(note_extras(o, m, n));
+    PT_RETURN(pt_tmpl_default_system(o, m, n));
+    for (size_t i = 0; i < n; i++) PT_RETURN(pt_tmpl_one(o, &m[i], pt_tmpl_content(o->t, &m[i]), ""));
     return PT_OK;
 }
 
@@ -80,16 +120,17 @@ static pt_status folded(pt_tmpl_out *o, const pt_message *m, size_t n)
     const pt_template *t = o->t;
     const pt_tmpl_style *s = t->style;
     bool has = n && m[0].speaker == PT_SYSTEM;
-    text_part sys = {has ? m[0].text : t->system, has ? m[0].bytes : t->system ? strlen(t->system) : 0};
+    pt_part sys = {has ? m[0].text : t->system, has ? m[0].bytes : t->system ? strlen(t->system) : 0};
+    PT_RETURN(note_extras(o, m, n));
     for (size_t i = has; i < n; i++) {
         if ((m[i].speaker == PT_USER) != ((i - has) % 2 == 0)) {
             return pt_fail(PT_EARG,
                            "template %s: message %zu is the %s's; user and assistant must take turns, beginning with the user",
                            s->name, i + 1, speakers[m[i].speaker]);
         }
-        text_part c = content_of(t, &m[i]);
+        pt_part c = pt_tmpl_content(t, &m[i]);
         if (m[i].speaker == PT_ASSISTANT) {
-            PT_RETURN(one_turn(o, &m[i], c, ""));
+            PT_RETURN(pt_tmpl_one(o, &m[i], c, ""));
             continue;
         }
         PT_RETURN(pt_tmpl_turn(o));
@@ -112,125 +153,6 @@ static pt_status folded(pt_tmpl_out *o, const pt_message *m, size_t n)
     return PT_OK;
 }
 
-/* A run of tool results stands in one user turn. */
-static pt_status tool_results(pt_tmpl_out *o, const pt_message *m, size_t n, size_t *i)
-{
-    PT_RETURN(pt_tmpl_turn(o));
-    PT_RETURN(pt_tmpl_lit(o, "<|im_start|>user", 0, false));
-    for (; *i < n && m[*i].speaker == PT_TOOL; ++*i) {
-        PT_RETURN(pt_tmpl_lit(o, "\n<tool_response>\n", 0, false));
-        PT_RETURN(pt_tmpl_text(o, m[*i].text, m[*i].bytes, m[*i].weight));
-        PT_RETURN(pt_tmpl_lit(o, "\n</tool_response>", 0, false));
-    }
-    return pt_tmpl_lit(o, "<|im_end|>\n", 0, false);
-}
-
-static pt_status qwen25(pt_tmpl_out *o, const pt_message *m, size_t n)
-{
-    PT_RETURN(default_turn(o, m, n));
-    for (size_t i = 0; i < n;) {
-        if (m[i].speaker == PT_TOOL) {
-            PT_RETURN(tool_results(o, m, n, &i));
-            continue;
-        }
-        PT_RETURN(one_turn(o, &m[i], content_of(o->t, &m[i]), ""));
-        i++;
-    }
-    return PT_OK;
-}
-
-static text_part strip_newlines(text_part c, bool left, bool right)
-{
-    while (left && c.n && c.s[0] == '\n') c.s++, c.n--;
-    while (right && c.n && c.s[c.n - 1] == '\n') c.n--;
-    return c;
-}
-
-static const char *last_mark(text_part c, const char *mark)
-{
-    const char *hit = NULL, *p = c.s;
-    size_t k = strlen(mark);
-    while ((p = memmem(p, c.n - (size_t)(p - c.s), mark, k)) != NULL) hit = p++;
-    return hit;
-}
-
-/* Qwen3 takes thoughts out of an answer: what stands before </think> (after <think>) and what stands behind it. */
-static bool split_thought(text_part c, text_part *thought, text_part *rest)
-{
-    static const char open[] = "<think>", close[] = "</think>";
-    const char *last = last_mark(c, close), *first = memmem(c.s, c.n, close, sizeof close - 1);
-    *thought = (text_part){"", 0};
-    *rest = c;
-    if (!last) return false;
-    const char *behind = last + sizeof close - 1;
-    *rest = strip_newlines((text_part){behind, c.n - (size_t)(behind - c.s)}, true, false);
-    text_part head = strip_newlines((text_part){c.s, (size_t)(first - c.s)}, false, true);
-    const char *begin = last_mark(head, open);
-    if (begin) head = (text_part){begin + sizeof open - 1, head.n - (size_t)(begin + sizeof open - 1 - head.s)};
-    *thought = strip_newlines(head, true, true);
-    return true;
-}
-
-static bool is_tool_text(const pt_message *m)
-{
-    static const char a[] = "<tool_response>", b[] = "</tool_response>";
-    return m->bytes >= sizeof a - 1 && memcmp(m->text, a, sizeof a - 1) == 0 && m->bytes >= sizeof b - 1 &&
-           memcmp(m->text + m->bytes - (sizeof b - 1), b, sizeof b - 1) == 0;
-}
-
-static pt_status qwen3_answer(pt_tmpl_out *o, const pt_message *m, bool after_query, bool last)
-{
-    const pt_tmpl_style *s = o->t->style;
-    text_part thought, rest;
-    bool thinks = split_thought((text_part){m->text, m->bytes}, &thought, &rest);
-    if (!after_query || (!last && thought.n == 0)) return one_turn(o, m, rest, "");
-    rest = strip_newlines(rest, true, false);
-    if (!thinks) return one_turn(o, m, rest, NO_THOUGHT); /* the empty thought is the prompt's, as with enable_thinking=False */
-    PT_RETURN(pt_tmpl_turn(o));
-    PT_RETURN(pt_tmpl_lit(o, s->open[PT_ASSISTANT], 0, false));
-    if (m->weight > 0) PT_RETURN(pt_tmpl_cut(o));
-    PT_RETURN(pt_tmpl_lit(o, "<think>\n", m->weight, false));
-    PT_RETURN(pt_tmpl_text(o, thought.s, thought.n, m->weight));
-    PT_RETURN(pt_tmpl_lit(o, "\n</think>\n\n", m->weight, false));
-    PT_RETURN(pt_tmpl_text(o, rest.s, rest.n, m->weight));
-    return pt_tmpl_lit(o, s->close[PT_ASSISTANT], m->weight, true);
-}
-
-static pt_status qwen3(pt_tmpl_out *o, const pt_message *m, size_t n)
-{
-    size_t query = n ? n - 1 : 0;
-    for (size_t i = n; i-- > 0;) {
-        if (m[i].speaker == PT_USER && !is_tool_text(&m[i])) {
-            query = i;
-            break;
-        }
-    }
-    PT_RETURN(default_turn(o, m, n));
-    for (size_t i = 0; i < n;) {
-        if (m[i].speaker == PT_TOOL) {
-            PT_RETURN(tool_results(o, m, n, &i));
-            continue;
-        }
-        if (m[i].speaker == PT_ASSISTANT)
-            PT_RETURN(qwen3_answer(o, &m[i], i > query, i + 1 == n));
-        else
-            PT_RETURN(one_turn(o, &m[i], content_of(o->t, &m[i]), ""));
-        i++;
-    }
-    return PT_OK;
-}
-
-static pt_status llama31(pt_tmpl_out *o, const pt_message *m, size_t n)
-{
-    const pt_template *t = o->t;
-    size_t has = n && m[0].speaker == PT_SYSTEM;
-    pt_message sys = {PT_SYSTEM, t->system ? t->system : "", t->system ? strlen(t->system) : 0, 0};
-    if (has) sys = m[0];
-    PT_RETURN(one_turn(o, &sys, content_of(t, &sys), DATES));
-    for (size_t i = has; i < n; i++) PT_RETURN(one_turn(o, &m[i], content_of(t, &m[i]), ""));
-    return PT_OK;
-}
-
 static pt_status check(const pt_template *t, const pt_message *m, size_t n, bool generation)
 {
     const pt_tmpl_style *s = t->style;
@@ -247,26 +169,27 @@ static pt_status check(const pt_template *t, const pt_message *m, size_t n, bool
         }
         if (!(m[i].weight >= 0)) return pt_fail(PT_EARG, "message %zu has weight %g", i + 1, (double)m[i].weight);
     }
-    if (generation && m[n - 1].speaker == PT_ASSISTANT) {
-        return pt_fail(PT_EARG, "template %s: the last message is the assistant's; nothing is left to answer", s->name);
-    }
-    if (generation && s->kind == PT_TMPL_FOLDED && m[n - 1].speaker != PT_USER) {
-        return pt_fail(PT_EARG, "template %s: the last message must be the user's", s->name);
-    }
+    const pt_message *last = &m[n - 1];
+    if (generation && last->speaker == PT_ASSISTANT && last->calls)
+        return pt_fail(PT_EARG, "template %s: the last message is a tool call; its result is to come, not an answer", s->name);
+    if (generation && s->kind == PT_TMPL_FOLDED && last->speaker != PT_USER && last->speaker != PT_ASSISTANT)
+        return pt_fail(PT_EARG, "template %s: the last message must be the user's, or an answer to be continued", s->name);
     return PT_OK;
 }
 
 pt_status pt_template_render(const pt_template *t, const pt_message *m, size_t n, bool generation, pt_rendered *out)
 {
-    static pt_status (*const body[])(pt_tmpl_out *, const pt_message *, size_t) = {turns, folded, qwen25, qwen3, llama31};
+    static pt_status (*const body[])(pt_tmpl_out *, const pt_message *, size_t) = {turns, folded, pt_tmpl_qwen25, pt_tmpl_qwen3,
+                                                                                        pt_tmpl_llama31};
     pt_status rc = PT_OK;
     pt_tmpl_out o = {.t = t, .r = out, .where = PT_TOK_START};
     PT_TRY(check(t, m, n, generation));
+    if (generation && m[n - 1].speaker == PT_ASSISTANT) o.unfinished = &m[n - 1];
     if (t->bos_once) PT_TRY(pt_tmpl_control(&o, pt_tok_bos(t->tok), 0, false));
     PT_TRY(body[t->style->kind](&o, m, n));
-    if (generation) {
+    if (generation && !o.unfinished) {
         PT_TRY(pt_tmpl_lit(&o, t->style->open[PT_ASSISTANT], 0, false));
-        if (t->style->kind == PT_TMPL_QWEN3) PT_TRY(pt_tmpl_lit(&o, NO_THOUGHT, 0, false));
+        if (t->style->kind == PT_TMPL_QWEN3) PT_TRY(pt_tmpl_lit(&o, PT_TMPL_NO_THOUGHT, 0, false));
     }
     PT_TRY(pt_tmpl_flush(&o));
 done:

@@ -63,8 +63,9 @@ static pt_status add_sample(const pt_evaluation *e, samples *s, size_t question,
     PT_TRY(pt_alloc0(&m, n + 1));
     memcpy(m, prompt, n * sizeof *m);
     if (system) m[0] = *system;
+    if (n) m[0].tools = prompt[0].tools;
     for (size_t i = 0; i < n; i++) m[i].weight = 0;
-    m[n] = (pt_message){PT_ASSISTANT, answer, bytes, 1};
+    m[n] = (pt_message){.speaker = PT_ASSISTANT, .text = answer, .bytes = bytes, .weight = 1};
     PT_TRY(pt_reserve(&s->list, &s->cap, s->n + 1));
     s->list[s->n] = (sample){.question = question};
     PT_TRY(pt_template_render(e->tmpl, m, n + 1, false, &s->list[s->n++].r));

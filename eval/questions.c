@@ -5,7 +5,12 @@
 
 static void free_messages(pt_message *m, size_t n)
 {
-    for (size_t i = 0; m && i < n; i++) free((char *)m[i].text);
+    for (size_t i = 0; m && i < n; i++) {
+        free((char *)m[i].text);
+        free((char *)m[i].thought);
+        json_decref((json_t *)m[i].calls);
+        json_decref((json_t *)m[i].tools);
+    }
     free(m);
 }
 
@@ -24,21 +29,25 @@ void pt_questions_free(pt_questions *q)
     *q = (pt_questions){0};
 }
 
-static pt_status copy_turns(const pt_turns *t, size_t n, pt_message **out)
+static pt_status copy_turns(const pt_record *rec, int side, size_t n, pt_message **out)
 {
+    pt_status rc = PT_OK;
     pt_message *m;
     PT_RETURN(pt_alloc0(&m, n));
     for (size_t i = 0; i < n; i++) {
-        char *text = NULL;
-        pt_status rc = pt_strndup(&text, t->turns[i].text, t->turns[i].bytes);
-        if (rc != PT_OK) {
-            free_messages(m, n);
-            return rc;
-        }
-        m[i] = (pt_message){t->turns[i].speaker, text, t->turns[i].bytes, 0};
+        const pt_turn *t = &rec->side[side].turns[i];
+        m[i] = pt_turn_message(t, 0);
+        m[i].text = m[i].thought = NULL;
+        json_incref((json_t *)m[i].calls);
+        PT_TRY(pt_strndup((char **)&m[i].text, t->text, t->bytes));
+        if (t->thought) PT_TRY(pt_strndup((char **)&m[i].thought, t->thought, t->thought_bytes));
     }
+    if (n) m[0].tools = json_incref((json_t *)rec->tools);
     *out = m;
     return PT_OK;
+done:
+    free_messages(m, n);
+    return rc;
 }
 
 static bool same_prompt(const pt_question *q, const pt_record *rec, size_t n)
@@ -68,7 +77,7 @@ static pt_status add_pair(pt_questions *q, const pt_record *rec)
     pt_question_pair *p = &q->pairs[q->n_pairs++];
     *p = (pt_question_pair){.n_prompt = rec->n_prompt};
     for (int s = 0; s < 2; s++) {
-        PT_RETURN(copy_turns(&rec->side[s], rec->side[s].n, &p->side[s]));
+        PT_RETURN(copy_turns(rec, s, rec->side[s].n, &p->side[s]));
         p->n[s] = rec->side[s].n;
     }
     return PT_OK;
@@ -86,7 +95,7 @@ static pt_status keep(void *user, const pt_record *rec, int64_t line)
         pt_question *x = &q->list[q->n++];
         *x = (pt_question){0};
         if (rec->role) PT_RETURN(pt_strdup(&x->role, rec->role));
-        PT_RETURN(copy_turns(&rec->side[0], n - 1, &x->prompt));
+        PT_RETURN(copy_turns(rec, 0, n - 1, &x->prompt));
         x->n_prompt = n - 1;
     }
     return add_reference(&q->list[q->n - 1], &rec->side[0].turns[n - 1]);

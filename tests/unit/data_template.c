@@ -116,7 +116,7 @@ static void test_names(void **state)
 
 #define MSG(who, s)                                                                                                            \
     {                                                                                                                          \
-        who, s, sizeof s - 1, 0                                                                                                \
+        .speaker = who, .text = s, .bytes = sizeof s - 1                                                                                                \
     }
 
 static void test_refusals(void **state)
@@ -126,8 +126,8 @@ static void test_refusals(void **state)
     pt_rendered r = {0};
     const pt_message two_users[] = {MSG(PT_USER, "a"), MSG(PT_USER, "b")}, answer_first[] = {MSG(PT_ASSISTANT, "a")};
     const pt_message late_system[] = {MSG(PT_USER, "a"), MSG(PT_SYSTEM, "b")}, tool[] = {MSG(PT_TOOL, "a")};
-    const pt_message broken[] = {MSG(PT_USER, "ab\xC3")}, answered[] = {MSG(PT_USER, "a"), MSG(PT_ASSISTANT, "b")};
-    const pt_message negative[] = {{PT_USER, "a", 1, -1}}, empty_user[] = {MSG(PT_SYSTEM, "s"), MSG(PT_USER, " ")};
+    const pt_message broken[] = {MSG(PT_USER, "ab\xC3")};
+    const pt_message negative[] = {{.speaker = PT_USER, .text = "a", .bytes = 1, .weight = -1}}, empty_user[] = {MSG(PT_SYSTEM, "s"), MSG(PT_USER, " ")};
     const struct {
         const pt_template *t;
         const pt_message *m;
@@ -137,7 +137,7 @@ static void test_refusals(void **state)
     } c[] = {{llama2, two_users, 2, false, PT_EARG},   {llama2, answer_first, 1, false, PT_EARG},
              {vicuna, late_system, 2, false, PT_EARG}, {llama2, tool, 1, false, PT_EARG},
              {vicuna, tool, 1, false, PT_EARG},        {chatml, broken, 1, false, PT_EFORMAT},
-             {chatml, answered, 2, true, PT_EARG},     {chatml, broken, 0, false, PT_EARG},
+             {chatml, broken, 0, false, PT_EARG},
              {chatml, negative, 1, false, PT_EARG},    {llama2, empty_user, 2, false, PT_EARG}};
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
         pt_rendered_clear(&r);

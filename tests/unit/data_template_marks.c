@@ -51,7 +51,10 @@ static void read_message(char *line, marked_case *c)
     while (who < 4 && strcmp(names[who], line) != 0) who++;
     assert_true(who < 4);
     unescape(colon + 2);
-    *m = (pt_message){(pt_speaker)who, colon + 2, strlen(colon + 2), star ? (star[1] ? strtof(star + 1, NULL) : 1.0f) : 0.0f};
+    *m = (pt_message){.speaker = (pt_speaker)who,
+                      .text = colon + 2,
+                      .bytes = strlen(colon + 2),
+                      .weight = star ? (star[1] ? strtof(star + 1, NULL) : 1.0f) : 0.0f};
 }
 
 /* A token's own spelling: raw piece for SentencePiece (bytes as bytes), text for byte-level. */

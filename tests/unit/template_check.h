@@ -41,8 +41,9 @@ static size_t messages(const json_t *conv, float every, pt_message *m)
     assert_true(n <= MAX_TURNS);
     for (size_t i = 0; i < n; i++) {
         const json_t *c = json_array_get(conv, i), *text = json_object_get(c, "content");
-        m[i] = (pt_message){speaker(json_string_value(json_object_get(c, "role"))), json_string_value(text),
-                            json_string_length(text), 0};
+        m[i] = (pt_message){.speaker = speaker(json_string_value(json_object_get(c, "role"))),
+                            .text = json_string_value(text),
+                            .bytes = json_string_length(text)};
         if (m[i].speaker == PT_ASSISTANT) m[i].weight = i + 1 == n ? 1 : every;
     }
     return n;
@@ -104,7 +105,7 @@ static void same_brief(const char *style, size_t k, const json_t *want, const pt
     if (spans) assert_int_equal(s, r->n_answers);
 }
 
-static void check_style(const char *style, const json_t *rows, const json_t *convs, const pt_tokenizer *tok)
+static inline void check_style(const char *style, const json_t *rows, const json_t *convs, const pt_tokenizer *tok)
 {
     pt_template *t = open_style(style, tok);
     pt_rendered r = {0};

@@ -7,6 +7,7 @@
 typedef struct job {
     json_t *row;
     pt_ids prompt;
+    bool goes_on; /* an answer that is continued: what is new begins within a text */
 } job;
 
 typedef struct jobs {
@@ -41,8 +42,8 @@ static pt_status render_prompt(pt_cli *c, const pt_opened *o, const char *text, 
     pt_message m[2];
     size_t n = 0;
     if (c->raw) return pt_tok_encode_document(o->base.tok, text, bytes, false, out, NULL);
-    if (system) m[n++] = (pt_message){PT_SYSTEM, system, strlen(system), 0};
-    m[n++] = (pt_message){PT_USER, text, bytes, 0};
+    if (system) m[n++] = (pt_message){.speaker = PT_SYSTEM, .text = system, .bytes = strlen(system)};
+    m[n++] = (pt_message){.speaker = PT_USER, .text = text, .bytes = bytes};
     return render(o, m, n, out);
 }
 
@@ -54,13 +55,16 @@ static pt_status add_job(pt_cli *c, const pt_opened *o, const pt_rows *rows, jso
     *x = (job){.row = row};
     if (json_is_string(prompt)) return render_prompt(c, o, json_string_value(prompt), json_string_length(prompt), system, &x->prompt);
     if (!messages || c->raw) return pt_rows_fail(rows, c->raw ? "--raw takes rows of {\"prompt\": TEXT}" : "a row has messages or a prompt text");
-    pt_message *m;
-    size_t n;
-    PT_RETURN(pt_messages_from_json(rows, messages, &m, &n));
-    pt_status rc = render(o, m, n, &x->prompt);
-    free(m);
-    if (rc != PT_OK) return pt_rows_fail(rows, "%s", pt_err_msg());
-    return PT_OK;
+    pt_chat chat = {0};
+    pt_status rc = pt_chat_read(rows, row, &chat);
+    if (rc == PT_OK) {
+        const pt_message *last = &chat.m[chat.n - 1];
+        x->goes_on = last->speaker == PT_ASSISTANT && last->bytes > 0;
+        rc = render(o, chat.m, chat.n, &x->prompt);
+        if (rc != PT_OK) rc = pt_rows_fail(rows, "%s", pt_err_msg());
+    }
+    pt_chat_free(&chat);
+    return rc;
 }
 
 static pt_status collect(pt_cli *c, const pt_opened *o, jobs *j)
@@ -112,6 +116,19 @@ pt_status pt_cli_stops(const pt_cli *c, const pt_opened *o, int32_t store[4], pt
     return PT_OK;
 }
 
+/* The new text. What continues a text keeps the space that it begins with. */
+static pt_status decode(const pt_opened *o, const job *x, const pt_ids *ids, pt_str *text)
+{
+    pt_status rc = PT_OK;
+    pt_tok_stream s = {.started = true};
+    if (!x->goes_on) return pt_tok_decode(o->base.tok, ids->ids, ids->n, true, text);
+    for (size_t i = 0; i < ids->n; i++) PT_TRY(pt_tok_stream_next(o->base.tok, &s, ids->ids[i], true, text));
+    PT_TRY(pt_tok_stream_end(&s, text));
+done:
+    pt_str_free(&s.held);
+    return rc;
+}
+
 static pt_status write_results(pt_cli *c, const pt_opened *o, const jobs *j, const pt_gen_result *results)
 {
     pt_status rc = PT_OK;
@@ -121,7 +138,7 @@ static pt_status write_results(pt_cli *c, const pt_opened *o, const jobs *j, con
     for (size_t i = 0; i < j->n; i++) {
         pt_str_free(&text);
         PT_TRY(pt_str_puts(&text, ""));
-        PT_TRY(pt_tok_decode(o->base.tok, results[i].ids.ids, results[i].ids.n, true, &text));
+        PT_TRY(decode(o, &j->list[i], &results[i].ids, &text));
         if (c->text_only) {
             fprintf(sink.f, "%s\n", text.text);
             continue;

@@ -56,13 +56,14 @@ done:
 
 /* A conversation as it is trained: the assistant's turns are encoded apart from their prompts, and what is scored ends in the end token of
  * the last answer. */
-static pt_status ids_of_messages(const pt_opened *o, const pt_rows *r, json_t *messages, scored *x)
+static pt_status ids_of_messages(const pt_opened *o, const pt_rows *r, scored *x)
 {
     pt_status rc = PT_OK;
-    pt_message *m = NULL;
-    size_t n;
+    pt_chat chat = {0};
     pt_rendered out = {0};
-    PT_RETURN(pt_messages_from_json(r, messages, &m, &n));
+    PT_TRY(pt_chat_read(r, x->row, &chat));
+    pt_message *m = chat.m;
+    size_t n = chat.n;
     bool waits = m[n - 1].speaker != PT_ASSISTANT;
     for (size_t i = 0; i < n; i++) m[i].weight = m[i].speaker == PT_ASSISTANT && (!o->reward || i == n - 1);
     PT_TRY(pt_template_render(o->base.tmpl, m, n, waits, &out));
@@ -71,7 +72,7 @@ static pt_status ids_of_messages(const pt_opened *o, const pt_rows *r, json_t *m
     x->ids = out.ids;
     out.ids = (pt_ids){0};
 done:
-    free(m);
+    pt_chat_free(&chat);
     pt_rendered_free(&out);
     return rc;
 }
@@ -91,7 +92,7 @@ static pt_status ids_of_row(const pt_opened *o, const pt_rows *r, scored *x)
     }
     if (!messages) return pt_rows_fail(r, "a row has input_ids, messages or text");
     if (!o->base.tmpl) return pt_rows_fail(r, "this model has no chat template that is known here; set --chat_template=NAME");
-    return ids_of_messages(o, r, messages, x);
+    return ids_of_messages(o, r, x);
 }
 
 static pt_status set_logprobs(json_t *row, const float *logp, size_t n)

@@ -4,6 +4,7 @@
 #include "base/json.h"
 
 #include "data/loader.h"
+#include "data/record.h"
 #include "train/cli/cli.h"
 #include "train/loop/setup.h"
 #include "train/model/generate.h"
@@ -46,6 +47,13 @@ pt_status pt_sink_row(pt_sink *s, json_t *row);
 pt_status pt_sink_commit(pt_sink *s);
 void pt_sink_close(pt_sink *s);
 
-/* {"messages": [...]} -> an array of pt_message (texts borrowed from the JSON; free the array). */
-pt_status pt_messages_from_json(const pt_rows *r, json_t *messages, pt_message **out, size_t *n);
+/* A row's conversation, read as training reads the type messages; weights are 0. Zero-initialise; reused from row to row, freed once;
+ * valid as long as the row and until the next one is read. */
+typedef struct pt_chat {
+    pt_reader reader;
+    pt_message *m;
+    size_t n, cap;
+} pt_chat;
+pt_status pt_chat_read(const pt_rows *r, json_t *row, pt_chat *out);
+void pt_chat_free(pt_chat *c);
 #endif

@@ -99,32 +99,34 @@ void pt_sink_close(pt_sink *s)
     *s = (pt_sink){0};
 }
 
-static bool speaker_of(const char *role, pt_speaker *s)
+static pt_status keep(void *user, const pt_record *rec, int64_t line)
 {
-    static const struct { const char *name; pt_speaker s; } names[] = {
-        {"system", PT_SYSTEM}, {"user", PT_USER}, {"human", PT_USER}, {"assistant", PT_ASSISTANT}, {"gpt", PT_ASSISTANT}, {"tool", PT_TOOL}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (!strcmp(role, names[i].name)) return *s = names[i].s, true;
-    return false;
+    (void)rec, (void)line;
+    *(bool *)user = true;
+    return PT_OK;
 }
 
-pt_status pt_messages_from_json(const pt_rows *r, json_t *messages, pt_message **out, size_t *n)
+pt_status pt_chat_read(const pt_rows *r, json_t *row, pt_chat *out)
 {
-    size_t count = json_array_size(messages);
-    *out = NULL;
-    if (!json_is_array(messages) || !count) return pt_rows_fail(r, "messages must be a list of {role, content}");
-    PT_RETURN(pt_alloc0(out, count));
-    *n = count;
-    for (size_t i = 0; i < count; i++) {
-        json_t *m = json_array_get(messages, i), *text = json_object_get(m, "content");
-        const char *role = json_string_value(json_object_get(m, "role"));
-        if (!role || !json_is_string(text) || !speaker_of(role, &(*out)[i].speaker)) {
-            free(*out);
-            *out = NULL;
-            return pt_rows_fail(r, "message %zu needs a role (system, user, assistant, tool) and a content text", i + 1);
-        }
-        (*out)[i].text = json_string_value(text);
-        (*out)[i].bytes = json_string_length(text);
-    }
+    static const pt_dataset_spec spec = {.path = "", .type = "messages"};
+    pt_reader *in = &out->reader;
+    bool given = false;
+    pt_record_clear(&in->rec);
+    *in = (pt_reader){.spec = &spec, .sink = keep, .user = &given, .rec = in->rec};
+    pt_status rc = pt_read_tools(row, &in->rec);
+    if (rc == PT_OK) rc = pt_read_messages(in, row);
+    if (rc == PT_ENOMEM) return rc;
+    if (rc != PT_OK || !given || !in->rec.side[0].n) return pt_rows_fail(r, "%s", rc != PT_OK ? pt_err_msg() : "the row holds no messages");
+    out->n = in->rec.side[0].n;
+    PT_RETURN(pt_reserve(&out->m, &out->cap, out->n));
+    for (size_t i = 0; i < out->n; i++) out->m[i] = pt_turn_message(&in->rec.side[0].turns[i], 0);
+    out->m[0].tools = in->rec.tools;
     return PT_OK;
+}
+
+void pt_chat_free(pt_chat *c)
+{
+    pt_reader_free(&c->reader);
+    free(c->m);
+    *c = (pt_chat){0};
 }

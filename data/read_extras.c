@@ -1,0 +1,66 @@
+/* What stands beside texts in conversations: thoughts, tool calls, lists of tools. */
+#include <string.h>
+
+#include "data/record.h"
+
+/* Thoughts under the names that vLLM and DeepSeek, OpenRouter, and Anthropic and Ollama give them. */
+static pt_status read_thought(json_t *m, pt_turn *t)
+{
+    static const char *const names[] = {"reasoning_content", "reasoning", "thinking"};
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *v = json_object_get(m, names[i]);
+        if (!json_is_string(v) || (t->thought && !json_string_length(v))) continue;
+        if (t->thought_bytes && (json_string_length(v) != t->thought_bytes || memcmp(json_string_value(v), t->thought, t->thought_bytes)))
+            return pt_fail(PT_EFORMAT, "two thoughts that differ ('%s' is one)", names[i]);
+        if (i && !json_string_length(v)) continue; /* an empty reasoning_content says: no thought, whatever the text holds */
+        t->thought = json_string_value(v);
+        t->thought_bytes = json_string_length(v);
+    }
+    return PT_OK;
+}
+
+/* Every call names a function; templates that write calls want arguments too. */
+static pt_status check_calls(const json_t *calls)
+{
+    size_t i;
+    json_t *call;
+    if (!json_is_array(calls)) return pt_fail(PT_EFORMAT, "'tool_calls' is %s, a list is wanted", pt_row_kind(calls));
+    json_array_foreach(calls, i, call)
+    {
+        const json_t *f = json_object_get(call, "function");
+        if (!json_is_string(json_object_get(json_is_object(f) ? f : call, "name")))
+            return pt_fail(PT_EFORMAT, "element %zu of 'tool_calls' is no {name, arguments} and no {function: {name, arguments}}", i + 1);
+    }
+    return PT_OK;
+}
+
+pt_status pt_read_extras(json_t *m, const char *role, pt_turn *t)
+{
+    static const char *const own[] = {"ipython", "function"};
+    json_t *calls = json_object_get(m, "tool_calls");
+    for (size_t i = 0; i < 2 && t->speaker == PT_TOOL; i++)
+        if (!strcmp(role, own[i])) t->role = own[i];
+    if (t->speaker != PT_ASSISTANT) return PT_OK;
+    if (calls && !json_is_null(calls)) PT_RETURN(check_calls(calls));
+    if (json_array_size(calls)) t->calls = calls;
+    return read_thought(m, t);
+}
+
+pt_status pt_read_tools(json_t *row, pt_record *rec)
+{
+    json_t *v = json_object_get(row, "tools");
+    if (json_is_string(v) && json_string_length(v)) {
+        json_error_t e;
+        json_decref(rec->parsed);
+        v = rec->parsed = json_loadb(json_string_value(v), json_string_length(v), 0, &e);
+        if (!v) return pt_fail(PT_EFORMAT, "the text of 'tools' is no JSON list: %s", e.text);
+    }
+    rec->tools = json_array_size(v) ? v : NULL;
+    return PT_OK;
+}
+
+pt_message pt_turn_message(const pt_turn *t, float w)
+{
+    return (pt_message){.speaker = t->speaker, .text = t->text, .bytes = t->bytes, .weight = w, .thought = t->thought,
+                        .thought_bytes = t->thought_bytes, .calls = t->calls, .role = t->role, .is_json = t->is_json};
+}
