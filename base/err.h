@@ -27,7 +27,7 @@ typedef enum pt_status {
     PT_ESHAPE = -4,     /* sizes that do not fit together */
     PT_ENOSUP = -5,     /* known, and not supported here */
     PT_ESTATE = -6,     /* called at the wrong time */
-    PT_EARG = -7,       /* a wrong argument, key or option: the user's usage (exit code 2) */
+    PT_EARG = -7,       /* a wrong argument, key or option: the user's usage (exit code 2); a file that a right one names and that is not there is PT_EIO */
     PT_ENONFINITE = -8, /* NaN or infinity where a number must be */
     PT_ESTOP = -9,      /* asked to stop (signal); everything is saved */
     PT_EINTERNAL = -10  /* a bug of ours */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "checkpoints/seal.h"
 
 enum { MAX_NAME = 65535 };
 
@@ -351,4 +352,12 @@ pt_status pt_gguf_check_shape(const pt_gguf *g, const pt_gguf_tensor *t, int64_t
     return pt_fail(PT_ESHAPE, "%s: tensor '%s' has sizes [%lld, %lld, %lld, %lld], the model asks for [%lld, %lld]", g->path,
                    t->name, (long long)t->dims[0], (long long)t->dims[1], (long long)t->dims[2], (long long)t->dims[3],
                    (long long)cols, (long long)rows);
+}
+
+pt_status pt_gguf_verify(const pt_gguf *g)
+{
+    const pt_gguf_kv *digest = pt_gguf_find(g, PT_SEAL_DIGEST_KEY);
+    if (!digest && !pt_gguf_find(g, PT_SEAL_KEY)) return PT_OK;
+    bool fits = digest && digest->type == PT_GGUF_STR && digest->bytes == 8 + PT_SEAL_DIGITS;
+    return pt_seal_check(g->path, g->map.data, g->map.bytes, fits ? (size_t)(digest->data - g->map.data) + 8 : g->map.bytes);
 }

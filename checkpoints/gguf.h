@@ -10,6 +10,7 @@
 #define PT_CHECKPOINTS_GGUF_H
 #include "base/dtype.h"
 #include "base/file.h"
+#include "checkpoints/digest.h"
 
 typedef enum pt_gguf_type {
     PT_GGUF_U8,
@@ -71,6 +72,8 @@ typedef struct pt_gguf {
 
 pt_status pt_gguf_open(pt_gguf **out, const char *path);
 void pt_gguf_close(pt_gguf *g); /* NULL is fine */
+/* A file of ours is whole (checkpoints/seal.h): PT_EFORMAT when its bytes changed. Reads every byte of it; a foreign file passes. */
+pt_status pt_gguf_verify(const pt_gguf *g);
 
 /* NULL when there is none. */
 const pt_gguf_kv *pt_gguf_find(const pt_gguf *g, const char *key);
@@ -107,6 +110,8 @@ typedef struct pt_gguf_writer {
     size_t offset;         /* of the next tensor declared, from the start of the data */
     size_t tensor, within; /* position while streaming */
     bool streaming;
+    pt_digest digest;
+    size_t digest_at; /* where its digits stand: in kvs, then in the file; 0 = no seal */
 } pt_gguf_writer;
 pt_status pt_gguf_writer_open(pt_gguf_writer *w, const char *path);
 pt_status pt_gguf_put_u32(pt_gguf_writer *w, const char *key, uint32_t v);
@@ -119,6 +124,8 @@ pt_status pt_gguf_put_texts(pt_gguf_writer *w, const char *key, const pt_gguf_st
 pt_status pt_gguf_put_i32s(pt_gguf_writer *w, const char *key, const int32_t *v, size_t n);
 pt_status pt_gguf_put_u32s(pt_gguf_writer *w, const char *key, const uint32_t *v, size_t n);
 pt_status pt_gguf_put_f32s(pt_gguf_writer *w, const char *key, const float *v, size_t n);
+/* The keys of checkpoints/seal.h; the digest is filled in by the commit. */
+pt_status pt_gguf_put_seal(pt_gguf_writer *w);
 /* The value of another file, verbatim, under `key` (NULL = its own). */
 pt_status pt_gguf_put_copy(pt_gguf_writer *w, const char *key, const pt_gguf_kv *kv);
 /* dims fastest first. PT_ENOSUP: a type that GGUF does not know; PT_ESHAPE: dims[0] is no multiple of the block. */

@@ -1,6 +1,7 @@
 /* adapter_config.json: reading and writing. */
 #include "checkpoints/peft.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -357,6 +358,23 @@ static json_t *layers_json(const pt_peft *p)
     json_t *j = json_array();
     for (size_t i = 0; i < p->n_layers; i++) json_array_append_new(j, json_integer(p->layers[i]));
     return j;
+}
+
+pt_status pt_peft_digest(const pt_peft *p, char out[17])
+{
+    pt_digest d;
+    json_t *j = json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "r", json_integer(p->r), "alpha", json_real(p->alpha), "rslora", p->rslora,
+                          "ranks", patterns_json(&p->ranks), "alphas", patterns_json(&p->alphas), "targets",
+                          list_or_text(&p->targets, p->all_linear ? "all-linear" : p->target_regex.text), "exclude",
+                          list_or_text(&p->exclude, p->exclude_regex.text), "layers", layers_json(p));
+    char *text = j ? json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(j);
+    if (!text) return pt_fail(PT_ENOMEM, "out of memory: digest of an adapter's configuration");
+    pt_digest_start(&d);
+    pt_digest_add(&d, text, strlen(text));
+    snprintf(out, 17, "%016" PRIx64, pt_digest_end(&d));
+    free(text);
+    return PT_OK;
 }
 
 pt_status pt_peft_write(const pt_peft *p, const char *folder)

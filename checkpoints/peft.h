@@ -68,6 +68,10 @@ pt_status pt_peft_targets(const pt_peft *p, const char *path, bool *out);
 /* Rank, alpha and scale (alpha / r, or alpha / sqrt(r) with rsLoRA) of a targeted module. */
 pt_status pt_peft_scale(const pt_peft *p, const char *path, int64_t *r, double *alpha, double *scale);
 
+/* Digest of what decides what the matrices mean (rank, alpha, rsLoRA, patterns, targets), 16 digits: weights keep it under this key. */
+#define PT_PEFT_DIGEST_KEY "ptrain_adapter_config"
+pt_status pt_peft_digest(const pt_peft *p, char out[17]);
+
 typedef enum pt_peft_part {
     PT_PEFT_A,    /* lora_A.weight [r, in] */
     PT_PEFT_B,    /* lora_B.weight [out, r] */
@@ -79,7 +83,8 @@ pt_status pt_peft_tensor_name(char **out, const char *path, pt_peft_part part);
  * that are not LoRA matrices of a linear (lora_embedding_A, lora_magnitude_vector, lora_B.bias ...). */
 pt_status pt_peft_parse_name(const char *name, char **path, pt_peft_part *part);
 /* The adapter's tensors: opens folder/adapter_model.safetensors and checks that every name parses, every A has its B and both
- * have two dimensions, rank r (PT_ESHAPE, naming them), and that all values are finite (PT_ENONFINITE, naming the tensor). */
+ * have two dimensions, rank r (PT_ESHAPE, naming them), and that all values are finite (PT_ENONFINITE, naming the tensor). A file of ours is
+ * checked against its digest; a configuration other than the one that it was saved with is announced. */
 pt_status pt_peft_open_tensors(const pt_peft *p, pt_st **out, const char *folder);
 /* The tensor of a path and part, under either spelling; NULL when there is none. */
 pt_status pt_peft_find(const pt_st *st, const char *path, pt_peft_part part, const pt_st_tensor **out);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/quant.h"
 #include "checkpoints/peft.h"
 
@@ -99,6 +100,20 @@ static pt_status check_half(const pt_peft *p, const pt_st *st, const pt_st_tenso
     return PT_OK;
 }
 
+/* The seal, and the configuration beside it: people edit that one (a new place of the base, another scale), so a difference is only said. */
+static pt_status check_ours(const pt_peft *p, const pt_st *st, const char *folder)
+{
+    char digest[17];
+    const char *saved = pt_st_meta(st, PT_PEFT_DIGEST_KEY);
+    PT_RETURN(pt_st_verify(st));
+    if (!saved) return PT_OK;
+    PT_RETURN(pt_peft_digest(p, digest));
+    if (strcmp(saved, digest))
+        pt_log(PT_LOG_WARN, "%s/adapter_config.json has another rank, alpha or list of modules than the adapter was saved with: edited, or damaged",
+               folder);
+    return PT_OK;
+}
+
 pt_status pt_peft_open_tensors(const pt_peft *p, pt_st **out, const char *folder)
 {
     pt_status rc = PT_OK;
@@ -110,6 +125,7 @@ pt_status pt_peft_open_tensors(const pt_peft *p, pt_st **out, const char *folder
     PT_CHECK(pt_file_exists(file) || !pt_file_exists(pickle), PT_ENOSUP,
              "%s is not read; load the adapter in PEFT and save it again (safetensors)", pickle);
     PT_TRY(pt_st_open(&st, file));
+    PT_TRY(check_ours(p, st, folder));
     for (size_t i = 0; i < st->n_tensors; i++) {
         const pt_st_tensor *t;
         pt_peft_part part;

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/quant.h"
+#include "checkpoints/seal.h"
 
 enum { MAX_SHARDS = 4096 };
 static const size_t max_header = 100u << 20; /* the limit of the reference implementation */
@@ -286,6 +287,35 @@ void pt_st_close(pt_st *st)
     free(st);
 }
 
+static const char *meta(const pt_st_file *f, const char *key)
+{
+    return json_string_value(json_object_get(json_object_get(f->header, "__metadata__"), key));
+}
+
+const char *pt_st_meta(const pt_st *st, const char *key)
+{
+    return st->n_files ? meta(&st->files[0], key) : NULL;
+}
+
+/* Where the text `what` ends in the first n bytes of p; n when it is not there. */
+static size_t end_of(const unsigned char *p, size_t n, const char *what)
+{
+    size_t k = strlen(what);
+    for (size_t i = 0; i + k <= n; i++)
+        if (p[i] == (unsigned char)what[0] && !memcmp(p + i, what, k)) return i + k;
+    return n;
+}
+
+pt_status pt_st_verify(const pt_st *st)
+{
+    for (size_t i = 0; i < st->n_files; i++) {
+        const pt_st_file *f = &st->files[i];
+        if (!meta(f, PT_SEAL_KEY) && !meta(f, PT_SEAL_DIGEST_KEY)) continue;
+        PT_RETURN(pt_seal_check(f->path, f->map.data, f->map.bytes, end_of(f->map.data, f->map.bytes, "\"" PT_SEAL_DIGEST_KEY "\":\"")));
+    }
+    return PT_OK;
+}
+
 const pt_st_tensor *pt_st_find(const pt_st *st, const char *name)
 {
     size_t lo = 0, hi = st->n_tensors;
@@ -331,7 +361,8 @@ pt_status pt_st_writer_open(pt_st_writer *w, const char *path)
 {
     *w = (pt_st_writer){.out.fd = -1};
     PT_RETURN(pt_outfile_open(&w->out, path));
-    w->header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
+    pt_digest_start(&w->digest);
+    w->header = json_pack("{s:{s:s, s:s, s:s}}", "__metadata__", "format", "pt", PT_SEAL_KEY, PT_SEAL_VALUE, PT_SEAL_DIGEST_KEY, PT_SEAL_BLANK);
     if (w->header) return PT_OK;
     pt_st_writer_close(w);
     return pt_fail(PT_ENOMEM, "out of memory: header of %s", path);
@@ -385,9 +416,10 @@ static pt_status write_header(pt_st_writer *w)
     PT_CHECK(text, PT_ENOMEM, "out of memory: header of %s", w->out.path);
     size_t n = strlen(text), padded = pt_align_up(n, 8);
     for (int i = 0; i < 8; i++) size[i] = (unsigned char)((uint64_t)padded >> (8 * i));
-    PT_TRY(pt_outfile_write(&w->out, size, 8));
-    PT_TRY(pt_outfile_write(&w->out, text, n));
-    PT_TRY(pt_outfile_write(&w->out, "        ", padded - n));
+    PT_TRY(pt_seal_write(&w->digest, &w->out, size, 8));
+    PT_TRY(pt_seal_write(&w->digest, &w->out, text, n));
+    PT_TRY(pt_seal_write(&w->digest, &w->out, "        ", padded - n));
+    w->digest_at = 8 + end_of((const unsigned char *)text, n, "\"" PT_SEAL_DIGEST_KEY "\":\"");
     w->streaming = true;
 done:
     free(text);
@@ -399,7 +431,7 @@ pt_status pt_st_writer_write(pt_st_writer *w, const void *data, size_t bytes)
     if (!w->streaming) PT_RETURN(write_header(w));
     if (bytes > w->declared - w->written)
         return pt_fail(PT_ESTATE, "%s: %zu bytes more than the tensors have", w->out.path, bytes - (w->declared - w->written));
-    PT_RETURN(pt_outfile_write(&w->out, data, bytes));
+    PT_RETURN(pt_seal_write(&w->digest, &w->out, data, bytes));
     w->written += bytes;
     return PT_OK;
 }
@@ -409,6 +441,7 @@ pt_status pt_st_writer_commit(pt_st_writer *w)
     if (!w->streaming) PT_RETURN(write_header(w));
     if (w->written != w->declared)
         return pt_fail(PT_ESTATE, "%s: %zu bytes of tensor data are missing", w->out.path, w->declared - w->written);
+    PT_RETURN(pt_seal_close(&w->digest, &w->out, w->digest_at));
     return pt_outfile_commit(&w->out);
 }
 

@@ -9,6 +9,7 @@
 #define PT_CHECKPOINTS_SAFETENSORS_H
 #include "base/dtype.h"
 #include "base/file.h"
+#include "checkpoints/digest.h"
 
 enum { PT_ST_MAX_DIMS = 8 };
 
@@ -36,6 +37,10 @@ typedef struct pt_st {
 /* path: a .safetensors file, or a folder with model.safetensors or model.safetensors.index.json and its shards. */
 pt_status pt_st_open(pt_st **out, const char *path);
 void pt_st_close(pt_st *st); /* NULL is fine */
+/* A text of __metadata__ (of the first file); NULL when there is none. */
+const char *pt_st_meta(const pt_st *st, const char *key);
+/* Files of ours are whole (checkpoints/seal.h): PT_EFORMAT names one whose bytes changed. Reads every byte of them; foreign files pass. */
+pt_status pt_st_verify(const pt_st *st);
 /* NULL when there is none. */
 const pt_st_tensor *pt_st_find(const pt_st *st, const char *name);
 /* The named tensor, which must be F32, F16 or BF16: PT_EFORMAT when it is missing, PT_ENOSUP naming another type. */
@@ -46,13 +51,15 @@ pt_status pt_st_check_shape(const pt_st_tensor *t, int n_dims, const int64_t *di
 pt_status pt_st_to_f32(const pt_st_tensor *t, float *dst);
 
 /* Writing: open; add every tensor; write their bytes in the order added, in pieces of any size; commit. The file appears at
- * commit or not at all. __metadata__ holds {"format": "pt"} and what pt_st_writer_meta adds. */
+ * commit or not at all. __metadata__ holds {"format": "pt"}, the seal (checkpoints/seal.h), and what pt_st_writer_meta adds. */
 typedef struct pt_st_writer {
     pt_outfile out;
     void *header;    /* JSON under construction */
     size_t declared; /* bytes of data declared */
     size_t written;  /* bytes of data written */
     bool streaming;  /* the header is out */
+    pt_digest digest;
+    size_t digest_at; /* where its digits stand in the file */
 } pt_st_writer;
 pt_status pt_st_writer_open(pt_st_writer *w, const char *path);
 pt_status pt_st_writer_meta(pt_st_writer *w, const char *key, const char *value);

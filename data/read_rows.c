@@ -70,7 +70,7 @@ static pt_status check_path(const char *path)
     if (stat(path, &st) != 0) {
         if (strpbrk(path, "*?["))
             return pt_fail(PT_EARG, "%s: patterns are not read; name each file as a data set of its own", path);
-        return pt_fail(PT_EARG, "cannot open data file %s: %s", path, strerror(errno));
+        return pt_fail(PT_EIO, "cannot open data file %s: %s", path, strerror(errno));
     }
     if (S_ISDIR(st.st_mode)) return pt_fail(PT_EARG, "%s is a folder; name each file as a data set of its own", path);
     return PT_OK;

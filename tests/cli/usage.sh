@@ -59,12 +59,12 @@ check "unknown option" 2 "--frob" "$ptrain" train --frob
 check "missing config" 2 "no/such.yaml" "$ptrain" no/such.yaml
 check "unknown key, nearest key, place" 2 "key.yaml:2:1: unknown key lerning_rate; did you mean learning_rate?" "$ptrain" "$dir/key.yaml"
 check "setting of the command line" 2 "lora_r takes a number" "$ptrain" "$dir/tiny.yaml" --lora_r=x
-check "missing base" 2 "none.gguf" "$ptrain" "$dir/missing.yaml"
+check "missing base: the config is right, so no 2" 1 "none.gguf" "$ptrain" "$dir/missing.yaml"
 check "broken GGUF" 1 "bad.gguf" "$ptrain" "$dir/bad.yaml"
 check "parquet: how to convert" 1 "d.parquet" "$ptrain" "$dir/parquet.yaml"
 check "broken row" 1 "broken.jsonl:2" "$ptrain" "$dir/broken.yaml"
 check "ids past the vocabulary" 2 "99" "$ptrain" "$dir/high.yaml"
-check "missing base: its place" 2 "missing.yaml:1:1: base_model: $dir/none.gguf: no such file or folder" "$ptrain" plan "$dir/missing.yaml"
+check "missing base: its place" 1 "missing.yaml:1:1: base_model: $dir/none.gguf: no such file or folder" "$ptrain" plan "$dir/missing.yaml"
 check "a bare path as data set" 2 "no tokenizer" "$ptrain" plan "$dir/tiny.yaml" --datasets="$dir/d.jsonl"
 check "an option of another command" 2 "--temperature has no effect on ptrain train; it goes with: chat generate" "$ptrain" "$dir/tiny.yaml" --temperature 3
 check "a single dash" 2 "unknown option -x" "$ptrain" plan -x

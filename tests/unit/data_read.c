@@ -376,7 +376,7 @@ static void whole_files(void **state)
     assert_non_null(strstr(pt_err_msg(), "is a folder"));
     assert_int_equal(read_file("/tmp/*.jsonl", text, false), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "patterns are not read"));
-    assert_int_equal(read_file("/tmp/ptrain-nothing.jsonl", text, false), PT_EARG);
+    assert_int_equal(read_file("/tmp/ptrain-nothing.jsonl", text, false), PT_EIO);
     assert_non_null(strstr(pt_err_msg(), "cannot open data file /tmp/ptrain-nothing.jsonl"));
 }
 

@@ -115,6 +115,18 @@ static void test_nan(void **state)
     bench_close(&b);
 }
 
+/* Without its seal a file of ours is any other program's. */
+static void unseal(const char *path)
+{
+    char *bytes;
+    size_t n;
+    OK(pt_file_read(&bytes, &n, path, 1 << 24));
+    for (size_t i = 0; i + 6 <= n; i++)
+        if (!memcmp(bytes + i, "ptrain", 6)) bytes[i] = 'q';
+    OK(pt_file_write_whole(path, bytes, n));
+    free(bytes);
+}
+
 static void test_nan_blocks(void **state)
 {
     static const char *const types[] = {"f16", "q8_0", "q4_1", "q5_0"};
@@ -127,8 +139,9 @@ static void test_nan_blocks(void **state)
         assert_true(pt_dtype_parse(types[i], &opt.type));
         snprintf(path, sizeof path, "%s/blocks.gguf", tmp);
         OK(pt_export_gguf(b.m, path, &opt));
+        unseal(path);
         OK(pt_source_open(&s, path));
-        OK(pt_source_check_finite(s));
+        OK(pt_source_check_weights(s));
         pt_source_tensor t;
         OK(pt_source_tensor_get(s, "model.layers.1.mlp.down_proj.weight", 0, 0, &t));
         size_t at = (size_t)((const unsigned char *)t.data - s->gguf->map.data),
@@ -139,7 +152,7 @@ static void test_nan_blocks(void **state)
         fwrite("\x00\x7c", 1, 2, f);
         fclose(f);
         OK(pt_source_open(&s, path));
-        expect(pt_source_check_finite(s), PT_ENONFINITE, "model.layers.1.mlp.down_proj.weight");
+        expect(pt_source_check_weights(s), PT_ENONFINITE, "model.layers.1.mlp.down_proj.weight");
         pt_source_free(s);
     }
     bench_close(&b);
@@ -210,7 +223,7 @@ static void test_paths(void **state)
 {
     pt_source *s;
     char dir[128], file[256];
-    expect(pt_source_open(&s, "/nonexistent/model"), PT_EARG, "/nonexistent/model");
+    expect(pt_source_open(&s, "/nonexistent/model"), PT_EIO, "/nonexistent/model");
     snprintf(dir, sizeof dir, "%s/empty", tmp);
     OK(pt_dir_make(dir));
     expect(pt_source_open(&s, dir), PT_EARG, "no config.json");

@@ -1,7 +1,6 @@
 /* The program: arguments, commands, terminal. The only place that reads argv and the environment, prints, and exits. */
 #ifndef PT_CLI_CLI_H
 #define PT_CLI_CLI_H
-#include <signal.h>
 #include <stdio.h>
 #include "train/cli/config.h"
 
@@ -36,7 +35,5 @@ pt_status pt_cmd_export(pt_cli *c);
 pt_status pt_cmd_version(pt_cli *c);
 pt_status pt_cmd_doctor(pt_cli *c);
 pt_status pt_cmd_help(pt_cli *c);
-/* "sigint" or "sigterm" number that asked to stop, 0 none; set by main's handlers, read by the run. */
-extern volatile sig_atomic_t pt_stop_signal;
 
 #endif

@@ -36,7 +36,7 @@ static bool show(void *user, size_t i, int32_t id)
     if (t->rc != PT_OK) return false;
     if (t->answer.len > before) fwrite(t->answer.text + before, 1, t->answer.len - before, stdout);
     fflush(stdout);
-    return !pt_stop_signal;
+    return true;
 }
 
 /* Old turns leave, two at a time, when the conversation outgrows the cache; the system turn stays. */
@@ -104,7 +104,7 @@ pt_status pt_cmd_chat(pt_cli *c)
     size_t first = t.n;
     if (terminal) printf("Talking to %s%s%s. /reset starts anew; an empty line or ctrl-d ends.\n\n", c->role ? c->role : c->args[0], c->role ? " of " : "",
                          c->role ? c->args[0] : "");
-    while (!pt_stop_signal) {
+    for (;;) {
         if (terminal) fputs("> ", stdout);
         fflush(stdout);
         ssize_t n = getline(&line, &cap, stdin);
@@ -112,14 +112,12 @@ pt_status pt_cmd_chat(pt_cli *c)
         if (n <= 0) break;
         if (!strcmp(line, "/reset")) {
             forget(&t, first);
-            t.o.cfg->seed++;
             continue;
         }
         PT_TRY(add(&t, PT_USER, line, (size_t)n));
         PT_TRY(answer(&t, &g, first, room));
         g.seed++; /* the same question twice need not give the same answer */
     }
-    if (pt_stop_signal) rc = pt_fail(PT_ESTOP, "stopped by signal %d", (int)pt_stop_signal);
 done:
     forget(&t, 0);
     free(t.m);

@@ -76,12 +76,13 @@ static const char usage[] =
     "Any config key is set as --key=value on every command. MODEL is a Hugging Face folder or a GGUF file, RUN an output_dir.\n"
     "Options: --output FILE, --adapter DIR, --max-new-tokens N, --temperature T (0 = greedy), --top-k, --top-p, --min-p,\n"
     "--repetition-penalty, --seed, --system TEXT, --base (leave a RUN's adapter out).\n"
-    "Exit codes: 0 done, 1 the run failed, 2 wrong usage or config, 130/143 stopped by a signal with everything saved.\n";
+    "Exit codes: 0 done, 1 the run failed, 2 wrong usage or config, 128 + signal (130, 143 ...) stopped by it with everything saved.\n";
 
 typedef struct topic { const char *name, *text; } topic;
 static const topic topics[] = {
     {"train", "ptrain CONFIG [--key=value ...]\nPacks the data if it changed, prints the plan, trains, saves into output_dir.\n"
-              "SIGINT and SIGTERM finish the step, save, and say how to go on.\n"
+              "Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU finish the step, save, and say how to go on; the same again ends at once.\n"
+              "mpirun kills its ranks a second after a SIGTERM: end its jobs by SIGUSR1, or give --mca odls_base_sigkill_timeout 60.\n"
               "--profile shows at the end where the time went, op by op.\n"},
     {"plan", "ptrain plan CONFIG\nMemory by role, steps, rows a step, before anything is allocated.\n"},
     {"pack", "ptrain pack CONFIG\nReads, tokenises and packs the data sets into one HDF5 file and shows what was kept, cut and dropped.\n"},

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "train/cli/cli.h"
 #include "train/cli/env.h"
+#include "train/cli/stop.h"
 #include "train/cli/ui.h"
 #include "train/loop/run.h"
 
@@ -106,6 +107,12 @@ static void say_profile(const pt_train_result *r)
            r->gemm_rate > 0 ? 100 * flops / r->seconds / 1e9 / r->gemm_rate : 0, r->gemm_rate);
 }
 
+static void on_start(void *user, const char *folder)
+{
+    (void)user, (void)folder;
+    pt_stop_set_mode(PT_STOP_SAVES);
+}
+
 pt_status pt_cmd_train(pt_cli *c)
 {
     pt_status rc = PT_OK;
@@ -115,9 +122,9 @@ pt_status pt_cmd_train(pt_cli *c)
     pt_train_result result = {0};
     PT_TRY(need_config(c, &cfg));
     PT_TRY(open_comm(cfg, &comm));
-    pt_ui_init(&ui, comm->rank == 0, cfg->logging_steps);
+    pt_ui_init(&ui, comm->rank == 0);
     if (comm->rank) pt_log_set_sink(NULL, NULL);
-    pt_train_hooks hooks = {.user = &ui, .comm = comm, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_step = pt_ui_step, .on_eval = pt_ui_eval,
+    pt_train_hooks hooks = {.user = &ui, .comm = comm, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_start = on_start, .on_step = pt_ui_step, .on_eval = pt_ui_eval,
                             .on_save = pt_ui_save};
     rc = pt_train_run(cfg, &hooks, &result);
     pt_ui_break(&ui);

@@ -53,6 +53,7 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
     case PT_KEY_INT: return pt_value_int(at, k->name, v, k->min, k->max, f);
     case PT_KEY_U64: return pt_value_u64(at, k->name, v, f);
     case PT_KEY_NUMBER: return pt_value_number(at, k->name, v, k->min, k->max, f);
+    case PT_KEY_STEPS: return pt_value_steps(at, k->name, v, k->min, k->max, f);
     case PT_KEY_BOOL: return pt_value_bool(at, k->name, v, f);
     case PT_KEY_ENUM: return pt_value_enum(at, k->name, v, k->choices, f);
     case PT_KEY_LIST: return pt_value_list(at, k->name, v, f, field(c, k->offset_n));
@@ -138,7 +139,7 @@ static pt_status check_denied(const loader *l)
 }
 
 /* Two numbers of which one counts: save_steps and saves_per_epoch. The command line's wins over the file's. */
-static pt_status check_one_of(const loader *l, const char *a, int *value_a, const char *b, int *value_b)
+static pt_status check_one_of(const loader *l, const char *a, double *value_a, const char *b, double *value_b)
 {
     const seen *x = last_set(l, a), *y = last_set(l, b);
     if (!x || !y || *value_a <= 0 || *value_b <= 0) return PT_OK;
@@ -173,7 +174,7 @@ static pt_status apply_translation(loader *l, const pt_translation *t, pt_place 
     return rc;
 }
 
-/* *done: the key was one of the translated ones. */
+/* *done: a row of the table was for it. */
 static pt_status translate(loader *l, const char *name, pt_place at, const pt_ynode *v, bool *done)
 {
     size_t n;
@@ -182,12 +183,11 @@ static pt_status translate(loader *l, const char *name, pt_place at, const pt_yn
     *done = false;
     for (size_t i = 0; i < n; i++) {
         if (strcmp(t[i].key, name)) continue;
-        if (!*done && pt_yaml_is_null(v)) return *done = true, PT_OK;
-        *done = true;
+        if (pt_yaml_is_null(v)) return *done = true, PT_OK;
         bool any = !strcmp(t[i].value, "*");
-        if (any ? applied : v->kind != PT_YSCALAR || strcasecmp(t[i].value, v->text)) continue;
+        if (any ? applied : !pt_value_word_is(v, t[i].value)) continue;
+        *done = applied = true;
         PT_RETURN(apply_translation(l, &t[i], at, v));
-        applied = true;
     }
     return PT_OK;
 }
@@ -237,6 +237,13 @@ static pt_status set_key(loader *l, const char *name, pt_place at, const pt_ynod
         if (rc == PT_OK) rc = note_set(l, k, name, at, text.text, &skip);
         pt_str_free(&text);
         if (rc != PT_OK || skip) return rc;
+        bool on;
+        if (k->kind == PT_KEY_STRING && pt_value_is_plain_bool(v, &on)) { /* what has no "on" can be off */
+            if (on) return pt_place_fail(at, "%s takes text, not '%s'", name, v->text);
+            free(*(char **)field(l->c, k->offset));
+            *(char **)field(l->c, k->offset) = NULL;
+            return k->fallback ? pt_strdup(field(l->c, k->offset), k->fallback) : PT_OK;
+        }
         if (adapter_empty) return l->c->adapter = PT_ADAPTER_NONE, PT_OK;
         for (int i = 0; i < 3; i++)
             if (!strcmp(k->name, path_keys[i])) l->c->path_line[i] = at.line, l->c->path_column[i] = at.column;
@@ -305,7 +312,8 @@ static pt_status check_path(const pt_config *c, int line, int column, const char
 {
     if (!path || pt_file_exists(path) || pt_dir_exists(path) || access(path, F_OK) == 0) return PT_OK;
     if (strpbrk(path, "*?[")) return PT_OK; /* the reader says what to do instead of patterns */
-    return pt_place_fail((pt_place){line > 0 && c->config_path ? c->config_path : "command line", line, column}, "%s: %s: no such file or folder", key, path);
+    pt_place_fail((pt_place){line > 0 && c->config_path ? c->config_path : "command line", line, column}, "%s: %s: no such file or folder", key, path);
+    return PT_EIO; /* the config is right, the machine lacks something */
 }
 
 static pt_status check_sets(const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n)
@@ -352,6 +360,7 @@ pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *se
     pt_status rc = PT_OK;
     char *text = NULL;
     pt_ynode *root = NULL;
+    pt_str yaml = {0};
     loader *l = NULL;
     *out = NULL;
     PT_TRY(pt_alloc0(&l, 1));
@@ -359,7 +368,8 @@ pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *se
     PT_TRY(set_defaults(l->c));
     if (path) {
         size_t bytes;
-        PT_CHECK(pt_file_read(&text, &bytes, path, MAX_CONFIG_BYTES) == PT_OK, PT_EARG, "%s", pt_err_msg());
+        PT_CHECK(access(path, F_OK) == 0, PT_EARG, "%s: no such config file", path);
+        PT_TRY(pt_file_read(&text, &bytes, path, MAX_CONFIG_BYTES));
         PT_TRY(pt_yaml_parse(&root, text, bytes, path));
         PT_TRY(apply_map(l, root, path));
         PT_TRY(pt_strdup(&l->c->config_path, path));
@@ -369,9 +379,9 @@ pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *se
     PT_TRY(check_one_of(l, "eval_steps", &l->c->eval_steps, "evals_per_epoch", &l->c->evals_per_epoch));
     PT_TRY(check_one_of(l, "save_steps", &l->c->save_steps, "saves_per_epoch", &l->c->saves_per_epoch));
     PT_TRY(check(l->c, path ? path : "command line"));
-    pt_str yaml = {0};
     PT_TRY(pt_config_yaml(l->c, &yaml));
     l->c->yaml_text = yaml.text;
+    yaml = (pt_str){0};
     if (!l->c->cache_dir) PT_TRY(pt_path_join(&l->c->cache_dir, l->c->output_dir, "cache")); /* no key of the file: it follows output_dir */
     *out = l->c;
     l->c = NULL;
@@ -384,6 +394,7 @@ done:
         pt_config_free(l->c);
     }
     free(l);
+    pt_str_free(&yaml);
     pt_yaml_free(root);
     free(text);
     return rc;

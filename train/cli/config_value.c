@@ -1,7 +1,5 @@
 #include "train/cli/config_value.h"
 
-#include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,82 +18,6 @@ pt_status pt_place_fail(pt_place at, const char *fmt, ...)
     va_end(ap);
     if (at.line <= 0) return pt_fail(PT_EARG, "%s: %s", at.file, text);
     return pt_fail(PT_EARG, "%s:%d:%d: %s", at.file, at.line, at.column, text);
-}
-
-static pt_status scalar(pt_place at, const char *key, const pt_ynode *n, const char *wanted)
-{
-    if (n->kind != PT_YSCALAR)
-        return pt_place_fail(at, "%s takes %s, not a %s", key, wanted, n->kind == PT_YSEQ ? "list" : "mapping");
-    return PT_OK;
-}
-
-pt_status pt_value_string(pt_place at, const char *key, const pt_ynode *n, char **out)
-{
-    PT_RETURN(scalar(at, key, n, "text"));
-    char *copy;
-    PT_RETURN(pt_strdup(&copy, n->text));
-    free(*out);
-    *out = copy;
-    return PT_OK;
-}
-
-pt_status pt_value_number(pt_place at, const char *key, const pt_ynode *n, double min, double max, double *out)
-{
-    PT_RETURN(scalar(at, key, n, "a number"));
-    char *end;
-    errno = 0;
-    double v = strtod(n->text, &end);
-    if (n->quoted || end == n->text || *end || !isfinite(v)) return pt_place_fail(at, "%s takes a number, not '%s'", key, n->text);
-    if (min <= max && (v < min || v > max)) return pt_place_fail(at, "%s is %s; it must lie from %g to %g", key, n->text, min, max);
-    *out = v;
-    return PT_OK;
-}
-
-pt_status pt_value_int(pt_place at, const char *key, const pt_ynode *n, double min, double max, int *out)
-{
-    double v = 0;
-    PT_RETURN(pt_value_number(at, key, n, min, max, &v));
-    if (v != floor(v) || fabs(v) > 2e9) return pt_place_fail(at, "%s takes a whole number, not '%s'", key, n->text);
-    *out = (int)v;
-    return PT_OK;
-}
-
-pt_status pt_value_u64(pt_place at, const char *key, const pt_ynode *n, uint64_t *out)
-{
-    PT_RETURN(scalar(at, key, n, "a whole number"));
-    char *end;
-    errno = 0;
-    unsigned long long v = strtoull(n->text, &end, 10);
-    if (n->quoted || end == n->text || *end || errno || n->text[0] == '-') return pt_place_fail(at, "%s takes a whole number from 0, not '%s'", key, n->text);
-    *out = v;
-    return PT_OK;
-}
-
-pt_status pt_value_bool(pt_place at, const char *key, const pt_ynode *n, bool *out)
-{
-    PT_RETURN(scalar(at, key, n, "true or false"));
-    static const char *const yes[] = {"true", "yes", "on"}, *const no[] = {"false", "no", "off"};
-    for (int i = 0; i < 3 && !n->quoted; i++) {
-        if (!strcasecmp(n->text, yes[i])) return *out = true, PT_OK;
-        if (!strcasecmp(n->text, no[i])) return *out = false, PT_OK;
-    }
-    return pt_place_fail(at, "%s takes true or false, not '%s'", key, n->text);
-}
-
-pt_status pt_value_enum(pt_place at, const char *key, const pt_ynode *n, const pt_choice *choices, int *out)
-{
-    PT_RETURN(scalar(at, key, n, "one word"));
-    pt_str words = {0};
-    for (const pt_choice *c = choices; c->word; c++) {
-        if (!strcasecmp(c->word, n->text)) {
-            pt_str_free(&words);
-            return *out = c->value, PT_OK;
-        }
-        if (c->word[0] && pt_str_printf(&words, "%s%s", words.len ? ", " : "", c->word) != PT_OK) break;
-    }
-    pt_status rc = pt_place_fail(at, "%s is '%s'; it must be one of: %s", key, n->text, words.text ? words.text : "");
-    pt_str_free(&words);
-    return rc;
 }
 
 static void free_list(char **list, size_t n)
@@ -131,7 +53,7 @@ static pt_status check_regex(pt_place at, const char *key, const char *text)
     PT_RETURN(pt_peft_new(&p, 1, 1));
     pt_status rc = pt_peft_set_target_regex(p, text);
     pt_peft_free(p);
-    return rc == PT_OK ? rc : pt_place_fail(at, "%s: %s", key, pt_err_msg());
+    return rc == PT_EARG ? pt_place_fail(at, "%s: %s", key, pt_err_msg()) : rc; /* memory is no fault of the text */
 }
 
 /* LLaMA-Factory writes a list as "q_proj,v_proj"; regular expressions may hold commas too. */
@@ -217,15 +139,6 @@ done:
     return rc;
 }
 
-bool pt_value_is_off(const pt_ynode *n)
-{
-    if (n->kind != PT_YSCALAR) return n->n == 0;
-    if (pt_yaml_is_null(n) || !n->text[0]) return true;
-    char *end;
-    double v = strtod(n->text, &end);
-    return !strcasecmp(n->text, "false") || !strcasecmp(n->text, "no") || !strcasecmp(n->text, "off") || !strcasecmp(n->text, "none") || (!*end && v == 0);
-}
-
 /* ---- datasets --------------------------------------------------------------------------------------------------- */
 
 static const char *const dataset_types[] = {"messages",   "chat_template", "sharegpt", "alpaca", "rolebench", "text",
@@ -270,7 +183,7 @@ static pt_status check_ds_type(const char *file, const pt_ynode *n, const char *
         const pt_ynode *v = n->items[i];
         pt_place at = {file, n->key_line[i], n->key_column[i]};
         if (strcmp(n->keys[i], "ds_type") || pt_yaml_is_null(v)) continue;
-        PT_RETURN(scalar(at, "ds_type", v, "one word"));
+        if (v->kind != PT_YSCALAR) return pt_place_fail(at, "ds_type takes one word");
         if (!strcmp(v->text, "json") || !strcmp(v->text, "jsonl")) continue;
         if (strcmp(v->text, "parquet"))
             return pt_place_fail(at, "ds_type: %s: data files are JSONL or one JSON list here; convert %s", v->text, path);

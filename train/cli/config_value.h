@@ -9,7 +9,10 @@ typedef struct pt_place { const char *file; int line, column; } pt_place;
 pt_status pt_place_fail(pt_place at, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 pt_status pt_value_string(pt_place at, const char *key, const pt_ynode *n, char **out);
+/* Numbers as Python reads them: 2e-4, 1_000, .5, 0x10, in quotes too; false is 0 where that lies in the bounds. */
 pt_status pt_value_number(pt_place at, const char *key, const pt_ynode *n, double min, double max, double *out);
+/* Whole, or below 1: a share. */
+pt_status pt_value_steps(pt_place at, const char *key, const pt_ynode *n, double min, double max, double *out);
 pt_status pt_value_int(pt_place at, const char *key, const pt_ynode *n, double min, double max, int *out);
 pt_status pt_value_u64(pt_place at, const char *key, const pt_ynode *n, uint64_t *out);
 pt_status pt_value_bool(pt_place at, const char *key, const pt_ynode *n, bool *out);
@@ -20,6 +23,10 @@ pt_status pt_value_list(pt_place at, const char *key, const pt_ynode *n, char **
 pt_status pt_value_targets(pt_place at, const char *key, const pt_ynode *n, char ***out, size_t *out_n);
 /* A mapping of names to texts; null texts are left out. */
 pt_status pt_value_tokens(pt_place at, const char *key, const pt_ynode *n, char ***names, char ***texts, size_t *out_n);
+/* The word itself, letter case apart; or both say true, or both false (yes, on, 1; no, off, 0). */
+bool pt_value_word_is(const pt_ynode *n, const char *word);
+/* An unquoted true, yes, on / false, no, off: no text. */
+bool pt_value_is_plain_bool(const pt_ynode *n, bool *value);
 /* null, false, 0, "", [] or {}: a switch that is off. */
 bool pt_value_is_off(const pt_ynode *n);
 

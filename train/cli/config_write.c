@@ -98,7 +98,8 @@ static pt_status put_key(pt_str *out, const pt_config *c, const pt_key *k)
     case PT_KEY_STRING: return put_text(out, "", k->name, *(char *const *)f);
     case PT_KEY_INT: return pt_str_printf(out, "%s: %d\n", k->name, *(const int *)f);
     case PT_KEY_U64: return pt_str_printf(out, "%s: %llu\n", k->name, (unsigned long long)*(const uint64_t *)f);
-    case PT_KEY_NUMBER: return put_number(out, "", k->name, *(const double *)f);
+    case PT_KEY_NUMBER:
+    case PT_KEY_STEPS: return put_number(out, "", k->name, *(const double *)f);
     case PT_KEY_BOOL: return pt_str_printf(out, "%s: %s\n", k->name, *(const bool *)f ? "true" : "false");
     case PT_KEY_ENUM:
         for (const pt_choice *ch = k->choices; ch->word; ch++)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 bool pt_env_under_mpi(void)
@@ -146,6 +147,19 @@ bool pt_env_no_colour(void)
 
 void pt_env_calm_threads(char **argv)
 {
+    char self[4096];
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
-    if (setenv("GOMP_SPINCOUNT", "20000", 1) == 0) execv("/proc/self/exe", argv); /* where that fails, we go on as we are */
+    if (setenv("GOMP_SPINCOUNT", "20000", 1)) return;
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n > 0) {
+        self[n] = 0;
+        execv(self, argv); /* by its own path, which names the process */
+    }
+    execv("/proc/self/exe", argv); /* where that fails too, we go on as we are */
+}
+
+void pt_env_name_process(const char *argv0)
+{
+    const char *slash = argv0 ? strrchr(argv0, '/') : NULL;
+    if (argv0) prctl(PR_SET_NAME, slash ? slash + 1 : argv0);
 }

@@ -21,4 +21,6 @@ bool pt_env_no_colour(void);
  * program). The library reads its settings before main only: sets a short spin and starts the program anew, once, unless the
  * user has set one. */
 void pt_env_calm_threads(char **argv);
+/* The name that ps, top and killall show: the last part of argv[0]. */
+void pt_env_name_process(const char *argv0);
 #endif

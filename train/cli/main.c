@@ -1,4 +1,5 @@
-/* ptrain: the entry point. Exit codes: 0 done, 1 the run failed, 2 wrong usage or config, 130 / 143 stopped by SIGINT / SIGTERM with everything saved. */
+/* ptrain: the entry point. Exit codes: 0 done, 1 the run failed, 2 wrong usage or config, 128 + signal: stopped by it with everything saved. */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -7,17 +8,7 @@
 #include "base/log.h"
 #include "train/cli/cli.h"
 #include "train/cli/env.h"
-
-volatile sig_atomic_t pt_stop_signal;
-
-static void on_signal(int sig)
-{
-    if (pt_stop_signal == sig) { /* asked twice: leave now */
-        signal(sig, SIG_DFL);
-        raise(sig);
-    }
-    pt_stop_signal = sig;
-}
+#include "train/cli/stop.h"
 
 static void show_note(void *user, pt_log_level level, const char *text)
 {
@@ -39,25 +30,42 @@ static const command commands[] = {
     {"version", pt_cmd_version},   {"doctor", pt_cmd_doctor},     {"help", pt_cmd_help},
 };
 
+/* A standard stream that is closed at the start would be the number of the next file we open, and our text would land there. Reading finds
+ * an end; writing to standard output fails, as it would have; what goes to standard error is lost. */
+static void open_streams(void)
+{
+    static const int how[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", how[fd]) != fd) _exit(1);
+}
+
+/* Whoever asked for text and does not get it must learn so. A training run is done all the same: its result is in its folder. */
+static pt_status close_output(const pt_cli *c, pt_status rc)
+{
+    bool lost = fflush(stdout) != 0 || ferror(stdout);
+    if (!lost || rc != PT_OK || !strcmp(c->command, "train")) return rc;
+    return pt_fail(PT_EIO, "cannot write to standard output");
+}
+
 int main(int argc, char **argv)
 {
     pt_cli c;
+    open_streams();
     pt_env_calm_threads(argv);
+    pt_env_name_process(argv[0]);
     pt_log_set_sink(show_note, NULL);
-    pt_status rc = pt_cli_parse(&c, argc, argv);
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-    if (rc == PT_OK && !strcmp(c.command, "chat")) sa.sa_flags = 0; /* a signal ends the wait for a line */
-    if (rc == PT_OK && (!strcmp(c.command, "train") || !strcmp(c.command, "chat"))) {
-        sigaction(SIGINT, &sa, NULL);
-        sigaction(SIGTERM, &sa, NULL);
-    }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file over the limit is an error with a name */
+    pt_status rc = pt_cli_parse(&c, argc, argv);
+    bool chat = rc == PT_OK && !strcmp(c.command, "chat");
+    if (chat) pt_stop_set_mode(PT_STOP_NOW);
+    if (rc == PT_OK && (chat || !strcmp(c.command, "train"))) rc = pt_stop_watch();
     for (size_t i = 0; rc == PT_OK && i < sizeof commands / sizeof *commands; i++)
         if (!strcmp(c.command, commands[i].name)) {
             rc = commands[i].run(&c);
             break;
         }
-    if (fflush(stdout) != 0 && rc == PT_OK) rc = pt_fail(PT_EIO, "cannot write to standard output");
+    rc = close_output(&c, rc);
     if (rc == PT_ESTOP) return 128 + (pt_stop_signal ? pt_stop_signal : SIGTERM);
     if (rc == PT_EIO && reader_left()) return 128 + SIGPIPE; /* as a program that the signal ends */
     if (rc != PT_OK) {

@@ -8,7 +8,7 @@
 #define NO_BOUND 1, 0
 
 static const pt_choice objectives[] = {{"sft", PT_OBJ_SFT}, {"pretrain", PT_OBJ_PRETRAIN}, {"dpo", PT_OBJ_DPO}, {"reward", PT_OBJ_REWARD}, {NULL, 0}};
-static const pt_choice adapters[] = {{"lora", PT_ADAPTER_LORA}, {"qlora", PT_ADAPTER_QLORA}, {"none", PT_ADAPTER_NONE}, {"", PT_ADAPTER_NONE}, {NULL, 0}};
+static const pt_choice adapters[] = {{"lora", PT_ADAPTER_LORA}, {"qlora", PT_ADAPTER_QLORA}, {"none", PT_ADAPTER_NONE}, {"", PT_ADAPTER_NONE}, {"false", PT_ADAPTER_NONE}, {NULL, 0}};
 static const pt_choice schedules[] = {{"constant", PT_SCHED_CONSTANT}, {"linear", PT_SCHED_LINEAR}, {"cosine", PT_SCHED_COSINE},
                                       {"constant_with_warmup", PT_SCHED_CONSTANT}, {NULL, 0}};
 static const pt_choice packings[] = {{"forest", PT_PACKING_FOREST}, {"plain", PT_PACKING_PLAIN}, {"off", PT_PACKING_OFF}, {"true", PT_PACKING_FOREST},
@@ -61,7 +61,7 @@ static const pt_key keys[] = {
      "{pad_token: TEXT, ...}: each text must be in the vocabulary already, which cannot grow here; nothing else follows from it."},
     {"val_set_size", "Data", PT_KEY_NUMBER, OFF(val_set_size), 0, "0", 0, 1e9, NULL, "val_size",
      "Validation records: below 1 a share, else a count. Rows with the same prompt stay on one side."},
-    {"adapter", "Adapter", PT_KEY_ENUM, OFF(adapter), 0, "none", NO_BOUND, adapters, "finetuning_type",
+    {"adapter", "Adapter", PT_KEY_ENUM, OFF(adapter), 0, "none", NO_BOUND, adapters, "",
      "lora, qlora (lora on a quantised base), none (every weight is tuned; not on a quantised base)."},
     {"load_in_4bit", "Adapter", PT_KEY_BOOL, OFF(quantised_wanted), 0, "false", NO_BOUND, NULL, "",
      "The base must be a quantised one (adapter: qlora says the same); it stays in its stored type either way."},
@@ -86,7 +86,7 @@ static const pt_key keys[] = {
     {"learning_rate", "Optimiser", PT_KEY_NUMBER, OFF(learning_rate), 0, "2e-4", 0, 10, NULL, "lr", "Peak learning rate."},
     {"lr_scheduler", "Optimiser", PT_KEY_ENUM, OFF(lr_scheduler), 0, "cosine", NO_BOUND, schedules, "lr_scheduler_type",
      "constant, linear or cosine (both to 0), after the warm-up."},
-    {"warmup_steps", "Optimiser", PT_KEY_INT, OFF(warmup_steps), 0, "-1", -1, 1 << 30, NULL, "", "Steps of linear warm-up; wins over warmup_ratio."},
+    {"warmup_steps", "Optimiser", PT_KEY_STEPS, OFF(warmup_steps), 0, "-1", -1, 1 << 30, NULL, "", "Steps of linear warm-up; wins over warmup_ratio. Below 1: a share of all steps."},
     {"warmup_ratio", "Optimiser", PT_KEY_NUMBER, OFF(warmup_ratio), 0, "0", 0, 1, NULL, "", "Share of the steps spent warming up."},
     {"optimizer", "Optimiser", PT_KEY_STRING, OFF(optimizer), 0, "adamw", NO_BOUND, NULL, "optim", "adamw. adamw_torch, adamw_torch_fused, adamw_8bit and kin are accepted: the arithmetic here is f32 AdamW."},
     {"weight_decay", "Optimiser", PT_KEY_NUMBER, OFF(weight_decay), 0, "0", 0, 10, NULL, "", "Decoupled weight decay; not on norms and biases."},
@@ -94,12 +94,12 @@ static const pt_key keys[] = {
     {"adam_beta2", "Optimiser", PT_KEY_NUMBER, OFF(adam_beta2), 0, "0.999", 0, 0.9999999, NULL, "", "AdamW's second decay."},
     {"adam_epsilon", "Optimiser", PT_KEY_NUMBER, OFF(adam_epsilon), 0, "1e-8", 0, 1, NULL, "", "AdamW's epsilon."},
     {"max_grad_norm", "Optimiser", PT_KEY_NUMBER, OFF(max_grad_norm), 0, "1.0", 0, 1e9, NULL, "gradient_clipping", "Gradients are scaled down to this norm; 0 = no clipping."},
-    {"eval_steps", "Run", PT_KEY_INT, OFF(eval_steps), 0, "0", 0, 1 << 30, NULL, "", "Validation loss every so many steps (and at the end); 0: at the end only."},
-    {"save_steps", "Run", PT_KEY_INT, OFF(save_steps), 0, "0", 0, 1 << 30, NULL, "", "A checkpoint every so many steps; 0: only the final weights."},
-    {"evals_per_epoch", "Run", PT_KEY_INT, OFF(evals_per_epoch), 0, "0", 0, 1 << 20, NULL, "", "Instead of eval_steps: so many times an epoch."},
-    {"saves_per_epoch", "Run", PT_KEY_INT, OFF(saves_per_epoch), 0, "0", 0, 1 << 20, NULL, "", "Instead of save_steps: so many times an epoch."},
+    {"eval_steps", "Run", PT_KEY_STEPS, OFF(eval_steps), 0, "0", 0, 1 << 30, NULL, "", "Validation loss every so many steps (and at the end); below 1: every such share of all steps; 0: at the end only."},
+    {"save_steps", "Run", PT_KEY_STEPS, OFF(save_steps), 0, "0", 0, 1 << 30, NULL, "", "A checkpoint every so many steps; below 1: every such share of all steps; 0: only the final weights."},
+    {"evals_per_epoch", "Run", PT_KEY_NUMBER, OFF(evals_per_epoch), 0, "0", 0, 1 << 20, NULL, "", "Instead of eval_steps: so many times an epoch; 0.5: every second epoch."},
+    {"saves_per_epoch", "Run", PT_KEY_NUMBER, OFF(saves_per_epoch), 0, "0", 0, 1 << 20, NULL, "", "Instead of save_steps: so many times an epoch; 0.5: every second epoch."},
     {"save_total_limit", "Run", PT_KEY_INT, OFF(save_total_limit), 0, "0", 0, 1 << 20, NULL, "", "Newest checkpoints kept; 0: all."},
-    {"logging_steps", "Run", PT_KEY_INT, OFF(logging_steps), 0, "1", 1, 1 << 30, NULL, "", "Progress lines and TensorBoard every so many steps; metrics.jsonl has every step."},
+    {"logging_steps", "Run", PT_KEY_STEPS, OFF(logging_steps), 0, "1", 0, 1 << 30, NULL, "", "Progress lines every so many steps; below 1: every such share of all steps; 0: first and last. metrics.jsonl has every step."},
     {"gradient_checkpointing", "Run", PT_KEY_BOOL, OFF(gradient_checkpointing), 0, "false", NO_BOUND, NULL, "", "Keep only block inputs, compute blocks again in backward: less memory, more time."},
     {"device", "Run", PT_KEY_ENUM, OFF(device), 0, "auto", NO_BOUND, devices, "", "auto, cpu, cuda, emulated (the CUDA kernels run on the host, for tests)."},
     {"compute", "Run", PT_KEY_ENUM, OFF(compute), 0, "auto", NO_BOUND, computes, "", "Multiply type of GEMMs: auto measures briefly at start and says what it took. bf16: true|false|auto is the same."},
@@ -110,7 +110,7 @@ static const pt_key keys[] = {
      "Several GPUs: gradients are summed in slices of this many MiB while backward still runs."},
     {"seed", "Run", PT_KEY_U64, OFF(seed), 0, "42", 0, 9e18, NULL, "", "Decides shuffling, splits, initialisation, dropout and sampling."},
     {"output_dir", "Run", PT_KEY_STRING, OFF(output_dir), 0, "out", NO_BOUND, NULL, "", "The run's folder."},
-    {"resume_from_checkpoint", "Run", PT_KEY_STRING, OFF(resume_from_checkpoint), 0, NULL, NO_BOUND, NULL, "", "A checkpoint-N folder, or auto (the newest one in output_dir, if any). auto_resume_from_checkpoints: true is auto."},
+    {"resume_from_checkpoint", "Run", PT_KEY_STRING, OFF(resume_from_checkpoint), 0, NULL, NO_BOUND, NULL, "", "A checkpoint-N folder, or auto (= true: the newest one in output_dir, if any). auto_resume_from_checkpoints: true is auto. false: from the start."},
     {"eval_questions", "Evaluation", PT_KEY_INT, OFF(eval_questions), 0, "0", 0, 1 << 24, NULL, "", "`ptrain eval`: questions answered (0 = all of test_datasets)."},
     {"eval_max_new_tokens", "Evaluation", PT_KEY_INT, OFF(eval_max_new_tokens), 0, "64", 1, 1 << 16, NULL, "", "`ptrain eval`: tokens of an answer at most."},
     {"eval_temperature", "Evaluation", PT_KEY_NUMBER, OFF(eval_temperature), 0, "0.7", 0, 10, NULL, "", "`ptrain eval`: sampling temperature (0 = greedy)."},
@@ -205,7 +205,7 @@ const char *pt_schema_nearest(const char *name)
 
 static const char *kind_word(const pt_key *k)
 {
-    static const char *const words[] = {"text", "integer", "integer", "number", "true | false", "", "list", "list of data sets", "mapping", "mapping"};
+    static const char *const words[] = {"text", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping"};
     return words[k->kind];
 }
 
@@ -239,7 +239,7 @@ pt_status pt_schema_help(pt_str *out, const char *name)
     PT_RETURN(pt_str_printf(out, "%s: ", k->name));
     PT_RETURN(put_kind(out, k));
     if (k->fallback) PT_RETURN(pt_str_printf(out, " (default %s)", k->fallback));
-    if (k->kind <= PT_KEY_NUMBER && k->kind >= PT_KEY_INT && k->min <= k->max) PT_RETURN(pt_str_printf(out, ", from %g to %g", k->min, k->max));
+    if (k->kind <= PT_KEY_STEPS && k->kind >= PT_KEY_INT && k->min <= k->max) PT_RETURN(pt_str_printf(out, ", from %g to %g", k->min, k->max));
     if (k->aliases[0]) PT_RETURN(pt_str_printf(out, "\n  also: %s", k->aliases));
     return pt_str_printf(out, "\n  %s\n", k->help);
 }

@@ -18,9 +18,9 @@ bool pt_ui_colour(void)
     return pt_ui_terminal(stdout) && !pt_env_no_colour();
 }
 
-void pt_ui_init(pt_ui *ui, bool show, int every)
+void pt_ui_init(pt_ui *ui, bool show)
 {
-    *ui = (pt_ui){.show = show, .live = pt_ui_terminal(stdout), .colour = pt_ui_colour(), .every = every > 0 ? every : 1};
+    *ui = (pt_ui){.show = show, .live = pt_ui_terminal(stdout), .colour = pt_ui_colour(), .every = 1};
 }
 
 void pt_ui_duration(double seconds, char text[32])
@@ -47,6 +47,7 @@ void pt_ui_break(pt_ui *ui)
 void pt_ui_plan(void *user, const pt_run_plan *plan, const char *text)
 {
     pt_ui *ui = user;
+    ui->every = plan->logging_steps;
     if (!ui->show) return;
     fputs(text, stdout);
     fflush(stdout);
@@ -77,7 +78,7 @@ void pt_ui_step(void *user, const pt_step_report *r)
     pt_ui *ui = user;
     char line[512];
     if (!ui->show) return;
-    bool last = r->step == r->steps, due = r->step % ui->every == 0 || r->step == 1 || last || r->skipped;
+    bool last = r->step == r->steps, due = (ui->every && r->step % ui->every == 0) || r->step == 1 || last || r->skipped;
     if (!ui->live) {
         if (!due) return;
         step_line(r, line, sizeof line);

@@ -8,12 +8,12 @@ typedef struct pt_ui {
     bool show;       /* rank 0 */
     bool live;       /* stdout is a terminal: one line, redrawn */
     bool colour;
-    int every;       /* plain lines: each so many steps */
+    int64_t every;   /* plain lines: each so many steps, 0 = the first and the last; of the plan */
     double last;     /* when the live line was drawn */
     bool open_line;  /* a live line stands unfinished */
 } pt_ui;
 
-void pt_ui_init(pt_ui *ui, bool show, int every);
+void pt_ui_init(pt_ui *ui, bool show);
 void pt_ui_plan(void *ui, const pt_run_plan *plan, const char *text);
 void pt_ui_step(void *ui, const pt_step_report *r);
 void pt_ui_eval(void *ui, const pt_eval_report *r);

@@ -5,12 +5,22 @@
 #include <strings.h>
 #include <yaml.h>
 
-enum { MAX_DEPTH = 32, MAX_NODES = 100000 };
+/* libyaml's own composer has no bounds (a file of "[" keeps it busy for minutes), so the tree is built from its events, and ends at these.
+ * MAX_TEXT holds what aliases copy; directives are compared with each other by libyaml before the first event. */
+enum { MAX_DEPTH = 32, MAX_NODES = 20000, MAX_TEXT = 16 << 20, MAX_ANCHORS = 1000, MAX_DIRECTIVES = 16,
+       MAX_ENTRIES = 4096 }; /* of one mapping: each key is compared with all before it */
+
+typedef struct anchor { char *name; const pt_ynode *node; bool open; } anchor; /* open: its node is still being built */
 
 typedef struct builder {
-    yaml_document_t doc;
+    yaml_parser_t parser;
+    yaml_event_t event; /* the one in hand */
+    bool have_event;
     const char *name;
     int n_nodes;
+    size_t n_text;
+    anchor anchors[MAX_ANCHORS];
+    int n_anchors;
 } builder;
 
 void pt_yaml_free(pt_ynode *n)
@@ -28,90 +38,306 @@ void pt_yaml_free(pt_ynode *n)
     free(n);
 }
 
-static pt_status build(builder *b, yaml_node_t *y, int depth, pt_ynode **out);
-
-static pt_status build_map(builder *b, yaml_node_t *y, int depth, pt_ynode *n)
+static pt_status fail_at(const builder *b, yaml_mark_t m, const char *what)
 {
-    size_t count = (size_t)(y->data.mapping.pairs.top - y->data.mapping.pairs.start);
-    PT_RETURN(pt_alloc0(&n->keys, count));
-    PT_RETURN(pt_alloc0(&n->items, count));
-    PT_RETURN(pt_alloc0(&n->key_line, count));
-    PT_RETURN(pt_alloc0(&n->key_column, count));
-    for (yaml_node_pair_t *p = y->data.mapping.pairs.start; p < y->data.mapping.pairs.top; p++) {
-        yaml_node_t *k = yaml_document_get_node(&b->doc, p->key), *v = yaml_document_get_node(&b->doc, p->value);
-        int line = (int)k->start_mark.line + 1, column = (int)k->start_mark.column + 1;
-        if (k->type != YAML_SCALAR_NODE) return pt_fail(PT_EARG, "%s:%d:%d: a key must be a plain word", b->name, line, column);
-        const char *key = (const char *)k->data.scalar.value;
-        for (size_t i = 0; i < n->n; i++)
-            if (!strcmp(n->keys[i], key))
-                return pt_fail(PT_EARG, "%s:%d:%d: %s stands twice (first on line %d)", b->name, line, column, key, n->key_line[i]);
-        PT_RETURN(pt_strdup(&n->keys[n->n], key));
-        n->key_line[n->n] = line;
-        n->key_column[n->n] = column;
-        n->n++;
-        PT_RETURN(build(b, v, depth + 1, &n->items[n->n - 1]));
+    return pt_fail(PT_EARG, "%s:%zu:%zu: %s", b->name, m.line + 1, m.column + 1, what);
+}
+
+static pt_status next(builder *b)
+{
+    if (b->have_event) yaml_event_delete(&b->event);
+    b->have_event = false;
+    if (!yaml_parser_parse(&b->parser, &b->event)) {
+        if (b->parser.error == YAML_MEMORY_ERROR) return pt_fail(PT_ENOMEM, "%s: out of memory", b->name);
+        yaml_mark_t m = b->parser.problem_mark;
+        return pt_fail(PT_EARG, "%s:%zu:%zu: not valid YAML: %s", b->name, m.line + 1, m.column + 1,
+                       b->parser.problem ? b->parser.problem : "unknown problem");
     }
+    b->have_event = true;
     return PT_OK;
 }
 
-static pt_status build_seq(builder *b, yaml_node_t *y, int depth, pt_ynode *n)
+/* One more node, with so many bytes of text. */
+static pt_status new_node(builder *b, int depth, int line, int column, size_t text, pt_ynode **out)
 {
-    size_t count = (size_t)(y->data.sequence.items.top - y->data.sequence.items.start);
-    PT_RETURN(pt_alloc0(&n->items, count));
-    for (yaml_node_item_t *p = y->data.sequence.items.start; p < y->data.sequence.items.top; p++) {
-        n->n++;
-        PT_RETURN(build(b, yaml_document_get_node(&b->doc, *p), depth + 1, &n->items[n->n - 1]));
-    }
-    return PT_OK;
-}
-
-static pt_status build(builder *b, yaml_node_t *y, int depth, pt_ynode **out)
-{
-    int line = (int)y->start_mark.line + 1, column = (int)y->start_mark.column + 1;
-    if (depth > MAX_DEPTH || ++b->n_nodes > MAX_NODES)
-        return pt_fail(PT_EARG, "%s:%d:%d: nested too deeply or too long (an alias inside itself?)", b->name, line, column);
+    b->n_text += text;
+    if (depth > MAX_DEPTH) return pt_fail(PT_EARG, "%s:%d:%d: nested more than %d deep", b->name, line, column, MAX_DEPTH);
+    if (++b->n_nodes > MAX_NODES || b->n_text > MAX_TEXT)
+        return pt_fail(PT_EARG, "%s:%d:%d: more than %d values or %d MiB of text, aliases counted as what they stand for", b->name, line, column, MAX_NODES,
+                       MAX_TEXT >> 20);
     PT_RETURN(pt_alloc0(out, 1));
-    pt_ynode *n = *out;
-    n->line = line;
-    n->column = column;
-    switch (y->type) {
-    case YAML_SCALAR_NODE:
-        n->kind = PT_YSCALAR;
-        n->quoted = y->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
-        if (memchr(y->data.scalar.value, 0, y->data.scalar.length))
-            return pt_fail(PT_EARG, "%s:%d:%d: a zero byte in the text", b->name, line, column);
-        return pt_strndup(&n->text, (const char *)y->data.scalar.value, y->data.scalar.length);
-    case YAML_SEQUENCE_NODE: n->kind = PT_YSEQ; return build_seq(b, y, depth, n);
-    case YAML_MAPPING_NODE: n->kind = PT_YMAP; return build_map(b, y, depth, n);
-    default: return pt_fail(PT_EINTERNAL, "%s:%d:%d: unknown YAML node", b->name, line, column);
+    (*out)->line = line;
+    (*out)->column = column;
+    return PT_OK;
+}
+
+/* Room for one more entry, which the caller fills; n->n counts it at once, so that a failure frees it. */
+static pt_status grow(pt_ynode *n, bool map)
+{
+    size_t cap = n->cap, caps[3] = {cap, cap, cap};
+    if (map && n->n == MAX_ENTRIES) return pt_fail(PT_EARG, "a mapping of YAML has more than %d keys", MAX_ENTRIES);
+    PT_RETURN(pt_reserve(&n->items, &n->cap, n->n + 1));
+    if (map) {
+        PT_RETURN(pt_reserve(&n->keys, &caps[0], n->n + 1));
+        PT_RETURN(pt_reserve(&n->key_line, &caps[1], n->n + 1));
+        PT_RETURN(pt_reserve(&n->key_column, &caps[2], n->n + 1));
+        n->keys[n->n] = NULL;
     }
+    n->items[n->n++] = NULL;
+    return PT_OK;
+}
+
+/* ---- anchors and aliases -------------------------------------------------------------------------------------------- */
+
+static anchor *find_anchor(builder *b, const char *name)
+{
+    for (int i = b->n_anchors; i-- > 0;) /* the last of a name counts */
+        if (!strcmp(b->anchors[i].name, name)) return &b->anchors[i];
+    return NULL;
+}
+
+static pt_status open_anchor(builder *b, const yaml_char_t *name, const pt_ynode *n, int *index)
+{
+    *index = -1;
+    if (!name) return PT_OK;
+    if (b->n_anchors == MAX_ANCHORS) return pt_fail(PT_EARG, "%s:%d:%d: more than %d anchors", b->name, n->line, n->column, MAX_ANCHORS);
+    anchor *a = &b->anchors[b->n_anchors];
+    PT_RETURN(pt_strdup(&a->name, (const char *)name));
+    a->node = n;
+    a->open = true;
+    *index = b->n_anchors++;
+    return PT_OK;
+}
+
+static pt_status copy(builder *b, const pt_ynode *from, int depth, pt_ynode **out)
+{
+    PT_RETURN(new_node(b, depth, from->line, from->column, from->text ? strlen(from->text) : 0, out));
+    pt_ynode *n = *out;
+    n->kind = from->kind;
+    n->quoted = from->quoted;
+    if (from->text) PT_RETURN(pt_strdup(&n->text, from->text));
+    for (size_t i = 0; i < from->n; i++) {
+        PT_RETURN(grow(n, n->kind == PT_YMAP));
+        if (n->kind == PT_YMAP) {
+            b->n_text += strlen(from->keys[i]);
+            PT_RETURN(pt_strdup(&n->keys[i], from->keys[i]));
+            n->key_line[i] = from->key_line[i];
+            n->key_column[i] = from->key_column[i];
+        }
+        PT_RETURN(copy(b, from->items[i], depth + 1, &n->items[i]));
+    }
+    return PT_OK;
+}
+
+static pt_status alias(builder *b, int depth, pt_ynode **out)
+{
+    const char *name = (const char *)b->event.data.alias.anchor;
+    yaml_mark_t m = b->event.start_mark;
+    const anchor *a = find_anchor(b, name);
+    if (!a) return pt_fail(PT_EARG, "%s:%zu:%zu: the alias *%.60s has no anchor &%.60s before it", b->name, m.line + 1, m.column + 1, name, name);
+    if (a->open) return pt_fail(PT_EARG, "%s:%zu:%zu: the alias *%.60s stands inside of what it stands for", b->name, m.line + 1, m.column + 1, name);
+    return copy(b, a->node, depth, out);
+}
+
+/* ---- nodes ---------------------------------------------------------------------------------------------------------- */
+
+/* Tags of YAML itself say what is there anyway, but for !!str and !; others would be another program's instructions. */
+static pt_status check_tag(const builder *b, const char *tag, bool *text)
+{
+    static const char *const known[] = {"str", "int", "float", "bool", "null", "seq", "map", "merge"};
+    static const char core[] = "tag:yaml.org,2002:";
+    size_t n = sizeof core - 1;
+    *text = tag && (!strcmp(tag, "!") || !strcmp(tag, "tag:yaml.org,2002:str"));
+    if (!tag || *text) return PT_OK;
+    for (size_t i = 0; !strncmp(tag, core, n) && i < sizeof known / sizeof *known; i++)
+        if (!strcmp(tag + n, known[i])) return PT_OK;
+    yaml_mark_t m = b->event.start_mark;
+    return pt_fail(PT_EARG, "%s:%zu:%zu: the tag %.80s means nothing here", b->name, m.line + 1, m.column + 1, tag);
+}
+
+static pt_status build(builder *b, int depth, pt_ynode **out);
+
+static pt_status build_scalar(builder *b, pt_ynode *n)
+{
+    bool text;
+    const char *value = (const char *)b->event.data.scalar.value;
+    size_t length = b->event.data.scalar.length;
+    n->kind = PT_YSCALAR;
+    PT_RETURN(check_tag(b, (const char *)b->event.data.scalar.tag, &text));
+    n->quoted = text || b->event.data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    if (memchr(value, 0, length)) return fail_at(b, b->event.start_mark, "a zero byte in the text");
+    return pt_strndup(&n->text, value, length);
+}
+
+/* The key in hand, as text; n already has room for it. */
+static pt_status take_key(builder *b, pt_ynode *n)
+{
+    size_t at = n->n - 1;
+    const char *key = NULL;
+    yaml_mark_t m = b->event.start_mark;
+    n->key_line[at] = (int)m.line + 1;
+    n->key_column[at] = (int)m.column + 1;
+    if (b->event.type == YAML_SCALAR_EVENT && !b->event.data.scalar.anchor) key = (const char *)b->event.data.scalar.value;
+    if (b->event.type == YAML_ALIAS_EVENT) {
+        const anchor *a = find_anchor(b, (const char *)b->event.data.alias.anchor);
+        if (a && a->node->kind == PT_YSCALAR) key = a->node->text;
+    }
+    if (!key || (b->event.type == YAML_SCALAR_EVENT && strlen(key) != b->event.data.scalar.length)) return fail_at(b, m, "a key must be a plain word");
+    b->n_text += strlen(key);
+    for (size_t i = 0; i < at; i++)
+        if (!strcmp(n->keys[i], key) && strcmp(key, "<<"))
+            return pt_fail(PT_EARG, "%s:%d:%d: %s stands twice (first on line %d)", b->name, n->key_line[at], n->key_column[at], key, n->key_line[i]);
+    return pt_strdup(&n->keys[at], key);
+}
+
+static pt_status build_items(builder *b, int depth, pt_ynode *n)
+{
+    bool map = n->kind == PT_YMAP;
+    yaml_event_type_t end = map ? YAML_MAPPING_END_EVENT : YAML_SEQUENCE_END_EVENT;
+    for (;;) {
+        PT_RETURN(next(b));
+        if (b->event.type == end) return PT_OK;
+        PT_RETURN(grow(n, map));
+        if (map) {
+            PT_RETURN(take_key(b, n));
+            PT_RETURN(next(b));
+        }
+        PT_RETURN(build(b, depth + 1, &n->items[n->n - 1]));
+    }
+}
+
+/* The node that the event in hand begins. */
+static pt_status build(builder *b, int depth, pt_ynode **out)
+{
+    yaml_event_t *e = &b->event;
+    int line = (int)e->start_mark.line + 1, column = (int)e->start_mark.column + 1, at;
+    if (e->type == YAML_ALIAS_EVENT) return alias(b, depth, out);
+    PT_RETURN(new_node(b, depth, line, column, e->type == YAML_SCALAR_EVENT ? e->data.scalar.length : 0, out));
+    pt_ynode *n = *out;
+    bool text;
+    switch (e->type) {
+    case YAML_SCALAR_EVENT:
+        PT_RETURN(open_anchor(b, e->data.scalar.anchor, n, &at));
+        PT_RETURN(build_scalar(b, n));
+        break;
+    case YAML_SEQUENCE_START_EVENT:
+        n->kind = PT_YSEQ;
+        PT_RETURN(open_anchor(b, e->data.sequence_start.anchor, n, &at));
+        PT_RETURN(check_tag(b, (const char *)e->data.sequence_start.tag, &text));
+        PT_RETURN(build_items(b, depth, n));
+        break;
+    case YAML_MAPPING_START_EVENT:
+        n->kind = PT_YMAP;
+        PT_RETURN(open_anchor(b, e->data.mapping_start.anchor, n, &at));
+        PT_RETURN(check_tag(b, (const char *)e->data.mapping_start.tag, &text));
+        PT_RETURN(build_items(b, depth, n));
+        break;
+    default: return pt_fail(PT_EINTERNAL, "%s:%d:%d: unknown YAML event", b->name, line, column);
+    }
+    if (at >= 0) b->anchors[at].open = false;
+    return PT_OK;
+}
+
+/* ---- merge keys (<<) ------------------------------------------------------------------------------------------------- */
+
+/* Moves the entries of `from` that `to` has not: what stands there itself, and what came first, wins. */
+static pt_status take_entries(const builder *b, pt_ynode *to, pt_ynode *from)
+{
+    if (from->kind != PT_YMAP)
+        return pt_fail(PT_EARG, "%s:%d:%d: << takes a mapping or a list of mappings", b->name, from->line, from->column);
+    for (size_t i = 0; i < from->n; i++) {
+        bool there = false;
+        for (size_t k = 0; k < to->n && !there; k++) there = !strcmp(to->keys[k], from->keys[i]);
+        if (there) continue;
+        PT_RETURN(grow(to, true));
+        to->keys[to->n - 1] = from->keys[i];
+        to->items[to->n - 1] = from->items[i];
+        to->key_line[to->n - 1] = from->key_line[i];
+        to->key_column[to->n - 1] = from->key_column[i];
+        from->keys[i] = NULL;
+        from->items[i] = NULL;
+    }
+    return PT_OK;
+}
+
+static pt_status merge(const builder *b, pt_ynode *n)
+{
+    pt_status rc = PT_OK;
+    for (size_t i = 0; i < n->n; i++) PT_RETURN(merge(b, n->items[i]));
+    for (size_t i = 0; n->kind == PT_YMAP && i < n->n;) {
+        if (strcmp(n->keys[i], "<<")) {
+            i++;
+            continue;
+        }
+        pt_ynode *from = n->items[i];
+        free(n->keys[i]);
+        for (size_t k = i + 1; k < n->n; k++) {
+            n->keys[k - 1] = n->keys[k];
+            n->items[k - 1] = n->items[k];
+            n->key_line[k - 1] = n->key_line[k];
+            n->key_column[k - 1] = n->key_column[k];
+        }
+        n->n--;
+        if (from->kind != PT_YSEQ) rc = take_entries(b, n, from);
+        for (size_t k = 0; from->kind == PT_YSEQ && k < from->n && rc == PT_OK; k++) rc = take_entries(b, n, from->items[k]);
+        pt_yaml_free(from);
+        if (rc != PT_OK) return rc;
+    }
+    return rc;
+}
+
+/* ---- the document ---------------------------------------------------------------------------------------------------- */
+
+static pt_status check_directives(const char *text, size_t bytes, const char *name)
+{
+    int n = 0, line = 1;
+    for (const char *p = text, *end = text + bytes; p < end; line++) {
+        if (*p == '%' && ++n > MAX_DIRECTIVES) return pt_fail(PT_EARG, "%s:%d:1: more than %d lines begin with %%", name, line, MAX_DIRECTIVES);
+        const char *nl = memchr(p, '\n', (size_t)(end - p));
+        p = nl ? nl + 1 : end;
+    }
+    return PT_OK;
+}
+
+static pt_status document(builder *b, pt_ynode **out)
+{
+    PT_RETURN(next(b)); /* the stream's start */
+    PT_RETURN(next(b));
+    if (b->event.type == YAML_STREAM_END_EVENT) {
+        PT_RETURN(pt_alloc0(out, 1));
+        (*out)->kind = PT_YMAP;
+        return PT_OK;
+    }
+    PT_RETURN(next(b));
+    PT_RETURN(build(b, 0, out));
+    PT_RETURN(next(b)); /* the document's end */
+    PT_RETURN(next(b));
+    if (b->event.type != YAML_STREAM_END_EVENT) return fail_at(b, b->event.start_mark, "a second document starts here; a config is one document");
+    return merge(b, *out);
 }
 
 pt_status pt_yaml_parse(pt_ynode **out, const char *text, size_t bytes, const char *name)
 {
     pt_status rc = PT_OK;
-    yaml_parser_t parser;
-    builder b = {.name = name};
-    bool have_doc = false;
+    builder *b = NULL;
+    bool open = false;
     *out = NULL;
-    if (!yaml_parser_initialize(&parser)) return pt_fail(PT_ENOMEM, "out of memory for the YAML parser");
-    yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
-    have_doc = yaml_parser_load(&parser, &b.doc) != 0;
-    PT_CHECK(have_doc, PT_EARG, "%s:%zu:%zu: not valid YAML: %s", name, parser.problem_mark.line + 1, parser.problem_mark.column + 1,
-             parser.problem ? parser.problem : "unknown problem");
-    yaml_node_t *root = yaml_document_get_root_node(&b.doc);
-    if (root) PT_TRY(build(&b, root, 0, out));
-    if (!root) {
-        PT_TRY(pt_alloc0(out, 1));
-        (*out)->kind = PT_YMAP;
-    }
+    PT_TRY(check_directives(text, bytes, name));
+    PT_TRY(pt_alloc0(&b, 1));
+    b->name = name;
+    open = yaml_parser_initialize(&b->parser) != 0;
+    PT_CHECK(open, PT_ENOMEM, "out of memory for the YAML parser");
+    yaml_parser_set_input_string(&b->parser, (const unsigned char *)text, bytes);
+    PT_TRY(document(b, out));
 done:
     if (rc != PT_OK) {
         pt_yaml_free(*out);
         *out = NULL;
     }
-    if (have_doc) yaml_document_delete(&b.doc);
-    yaml_parser_delete(&parser);
+    for (int i = 0; b && i < b->n_anchors; i++) free(b->anchors[i].name);
+    if (b && b->have_event) yaml_event_delete(&b->event);
+    if (open) yaml_parser_delete(&b->parser);
+    free(b);
     return rc;
 }
 

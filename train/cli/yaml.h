@@ -1,5 +1,6 @@
-/* YAML text as a tree of nodes with places (libyaml). Hostile input: depth and size are bounded, aliases may not form cycles, a key may stand
- * once in a mapping. Places are 1-based. */
+/* One YAML document as a tree of nodes with places (libyaml). Hostile input: depth, nodes and text are bounded with aliases counted as what they
+ * stand for, which may not be themselves. A key may stand once in a mapping; << is merged (YAML 1.1: what stands there itself wins, then the first).
+ * A second document and tags of other programs are refused. Places are 1-based; of what an alias stands for, the anchor's. */
 #ifndef PT_CLI_YAML_H
 #define PT_CLI_YAML_H
 #include <stdbool.h>
@@ -10,14 +11,14 @@ typedef struct pt_ynode pt_ynode;
 struct pt_ynode {
     pt_ykind kind;
     char *text;       /* scalar */
-    bool quoted;      /* scalar in quotes or a block: never null, never a number */
+    bool quoted;      /* scalar in quotes or a block, or !!str: never null */
     int line, column;
-    size_t n;
+    size_t n, cap;
     char **keys;      /* map: [n] */
     pt_ynode **items; /* seq and map: [n] */
     int *key_line, *key_column; /* map */
 };
-/* name: what errors call the source ("configs/x.yaml", "command line"). An empty document gives an empty map. */
+/* name: what errors call the source ("configs/x.yaml", "command line"). Without a document an empty map. */
 pt_status pt_yaml_parse(pt_ynode **out, const char *text, size_t bytes, const char *name);
 void pt_yaml_free(pt_ynode *n);
 /* "~", "null", "" unquoted. */

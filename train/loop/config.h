@@ -44,10 +44,10 @@ typedef struct pt_config {
     bool shuffle_merged_datasets, train_on_inputs;
     char **roles_to_train; size_t n_roles_to_train;
     double learning_rate; pt_sched lr_scheduler;
-    int warmup_steps; double warmup_ratio; /* steps win over ratio; -1 = not given */
+    double warmup_steps, warmup_ratio; /* steps (below 1 a share of all) win over ratio; -1 = not given */
     char *optimizer; double weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm; /* max_grad_norm 0 = no clipping */
     double beta; pt_dpo_ref dpo_reference;
-    double val_set_size; int eval_steps, save_steps, save_total_limit, logging_steps; /* 0 = off / unlimited */
+    double val_set_size, eval_steps, save_steps, logging_steps; int save_total_limit; /* steps: below 1 a share of all; 0 = off / unlimited */
     bool gradient_checkpointing;
     pt_device_kind device; pt_compute_kind compute;
     uint64_t seed;
@@ -57,7 +57,7 @@ typedef struct pt_config {
     char *yaml_text;             /* effective config, as YAML, saved as config.yaml */
     char *cache_dir;             /* dataset_prepared_path: packs; default: output_dir/cache */
     /* from axolotl's vocabulary */
-    int evals_per_epoch, saves_per_epoch;     /* 0 = not given; turned into steps by the run (steps an epoch / n, at least 1) */
+    double evals_per_epoch, saves_per_epoch;  /* 0 = not given; turned into steps by the run (steps an epoch / n, at least 1) */
     bool quantised_wanted;       /* load_in_4bit: true, or adapter: qlora: the base must be a quantised one */
     char **special_tokens; size_t n_special_tokens; /* spellings that must be in the vocabulary already: refused otherwise */
     char *config_path;           /* the YAML file, NULL when none */

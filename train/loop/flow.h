@@ -27,7 +27,7 @@ typedef struct pt_run_plan {
     pt_model_caps caps; /* maxima of one micro-batch */
     int micro_batches;  /* most in one step on this process */
     int any_micro;      /* most in one step of training or evaluation */
-    int64_t warmup, eval_steps, save_steps, validation_records;
+    int64_t warmup, eval_steps, save_steps, logging_steps, validation_records;
     /* what to say: each at most one line */
     char warnings[8][256];
     int n_warnings;
@@ -78,6 +78,8 @@ typedef struct pt_train_hooks {
     const pt_ops *ops;                 /* a backend to take instead of the config's device; NULL = by device */
     const volatile sig_atomic_t *stop; /* not 0: finish the step, save, return PT_ESTOP */
     void (*on_plan)(void *user, const pt_run_plan *plan, const char *text);
+    /* the first step is about to begin: from now on a stop is answered by saving. folder: the checkpoint gone on from, or NULL */
+    void (*on_start)(void *user, const char *folder);
     void (*on_step)(void *user, const pt_step_report *r);
     void (*on_eval)(void *user, const pt_eval_report *r);
     void (*on_save)(void *user, const char *folder, int64_t step); /* a checkpoint is whole */

@@ -69,12 +69,12 @@ done:
     return rc;
 }
 
-static int64_t every(int steps, int per_epoch, int64_t steps_an_epoch)
+/* Shares of all steps are rounded up, as transformers does. */
+static int64_t every(double steps, double per_epoch, const pt_loader_summary *d)
 {
-    if (steps > 0) return steps;
-    if (per_epoch <= 0) return 0;
-    int64_t n = (steps_an_epoch + per_epoch - 1) / per_epoch;
-    return n > 0 ? n : 1;
+    if (steps <= 0 && per_epoch <= 0) return 0;
+    double n = steps >= 1 ? steps : steps > 0 ? ceil((double)d->steps * steps) : ceil((double)d->steps_an_epoch / per_epoch);
+    return n > 1 ? (int64_t)n : 1;
 }
 
 /* What becomes resident beside our arenas during steps, once the process has opened its data and measured products (so that
@@ -162,9 +162,11 @@ pt_status pt_run_make_plan(pt_run *r)
         p->caps.group_rows = 0;
     else if (r->objective->channels & PT_CHANNEL_SCORE)
         p->caps.group_rows = p->caps.groups;
-    p->warmup = pt_schedule_warmup(r->cfg->warmup_steps, r->cfg->warmup_ratio, p->data.steps);
-    p->eval_steps = every(r->cfg->eval_steps, r->cfg->evals_per_epoch, p->data.steps_an_epoch);
-    p->save_steps = every(r->cfg->save_steps, r->cfg->saves_per_epoch, p->data.steps_an_epoch);
+    bool share = r->cfg->warmup_steps > 0 && r->cfg->warmup_steps < 1;
+    p->warmup = pt_schedule_warmup(share ? -1 : (int64_t)r->cfg->warmup_steps, share ? r->cfg->warmup_steps : r->cfg->warmup_ratio, p->data.steps);
+    p->eval_steps = every(r->cfg->eval_steps, r->cfg->evals_per_epoch, &p->data);
+    p->save_steps = every(r->cfg->save_steps, r->cfg->saves_per_epoch, &p->data);
+    p->logging_steps = every(r->cfg->logging_steps, 0, &p->data);
     p->validation_records = p->pack.validation_records + p->test.records_kept;
     p->parameters = (int64_t)pt_source_parameters(r->base.source);
     p->trained = pt_model_param_count(r->model);

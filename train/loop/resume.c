@@ -222,7 +222,8 @@ pt_status pt_run_find_resume(pt_run *r, pt_choice *choice)
         if (!r->resume) pt_log(PT_LOG_INFO, "no checkpoint in %s: starting from the beginning", r->cfg->output_dir);
     } else {
         PT_RETURN(pt_strdup(&r->resume_path, want));
-        if (pt_state_open(&r->resume, want) != PT_OK) return pt_fail_prefix(PT_EARG, "resume_from_checkpoint");
+        pt_status rc = pt_state_open(&r->resume, want);
+        if (rc != PT_OK) return pt_fail_prefix(rc, "resume_from_checkpoint");
     }
     return r->resume ? read_choice(r->resume, choice) : PT_OK;
 }

@@ -49,8 +49,7 @@ static void set_schedule(pt_run *r)
                                              [PT_SCHED_LINEAR] = PT_SCHEDULE_LINEAR,
                                              [PT_SCHED_COSINE] = PT_SCHEDULE_COSINE};
     int64_t total = r->plan.data.steps;
-    r->schedule = (pt_schedule){kinds[c->lr_scheduler], c->learning_rate,
-                                pt_schedule_warmup(c->warmup_steps, c->warmup_ratio, total), total};
+    r->schedule = (pt_schedule){kinds[c->lr_scheduler], c->learning_rate, r->plan.warmup, total};
 }
 
 /* Several processes on devices: their communicator sums there, the caller's carries the rest. */

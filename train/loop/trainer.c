@@ -254,6 +254,7 @@ pt_status pt_train_run(const pt_config *cfg, const pt_train_hooks *hooks, pt_tra
     PT_TRY(pt_run_commit(&r));
     PT_TRY(start_files(&r));
     set_output(&res, cfg->output_dir);
+    if (r.hooks.on_start) r.hooks.on_start(r.hooks.user, r.resume_path);
     PT_TRY(run_steps(&r, &res));
     if (r.comm->rank == 0) PT_TRY(pt_run_export(&r, cfg->output_dir));
     PT_TRY(r.comm->barrier(r.comm));

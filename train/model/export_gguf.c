@@ -105,7 +105,8 @@ static pt_status put_general(pt_gguf_writer *w, const pt_model *m, const pt_expo
     PT_RETURN(pt_gguf_put_u32(w, "general.file_type", file_type(most)));
     PT_RETURN(pt_gguf_put_u32(w, "general.quantization_version", 2));
     PT_RETURN(pt_gguf_put_shape(w, m));
-    return pt_gguf_put_vocab(w, m, opt);
+    PT_RETURN(pt_gguf_put_vocab(w, m, opt));
+    return pt_gguf_put_seal(w);
 }
 
 static pt_status check_exportable(const pt_model *m)
@@ -223,6 +224,7 @@ pt_status pt_export_gguf_lora(pt_model *m, const char *file, const pt_export_opt
     PT_TRY(pt_gguf_put_text(&w, "adapter.type", "lora", 4));
     PT_TRY(pt_gguf_put_f32(&w, "adapter.lora.alpha", (float)common_alpha(m)));
     PT_TRY(pt_gguf_put_u32(&w, "general.file_type", file_type(type)));
+    PT_TRY(pt_gguf_put_seal(&w));
     for (size_t i = 0; i < m->n_modules; i++) PT_TRY(declare_lora(&w, &m->modules[i], type));
     for (size_t i = 0; i < m->n_modules; i++) PT_TRY(write_lora(&w, m, &m->modules[i], type, common_alpha(m)));
     PT_TRY(pt_gguf_writer_commit(&w));

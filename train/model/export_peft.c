@@ -63,10 +63,12 @@ static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type)
 {
     pt_status rc = PT_OK;
     peft_out o = {.type = type};
-    char *path = NULL;
+    char *path = NULL, digest[17];
     size_t most = (size_t)m->cfg.hidden;
     PT_TRY(pt_path_join(&path, dir, "adapter_model.safetensors"));
     PT_TRY(pt_st_writer_open(&o.w, path));
+    PT_TRY(pt_peft_digest(m->peft, digest));
+    PT_TRY(pt_st_writer_meta(&o.w, PT_PEFT_DIGEST_KEY, digest));
     for (size_t i = 0; i < m->n_modules; i++) {
         const pt_lora_module *x = &m->modules[i];
         size_t n = (size_t)(x->in > x->out ? x->in : x->out) * (size_t)x->r;

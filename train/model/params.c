@@ -184,7 +184,7 @@ pt_status pt_model_load_weights(pt_model *m)
     pt_status rc = PT_OK;
     float *host = NULL;
     size_t most = 0;
-    PT_TRY(pt_source_check_finite(m->src));
+    PT_TRY(pt_source_check_weights(m->src));
     for (size_t i = 0; i < m->n_specs; i++) {
         size_t n = (size_t)(m->specs[i].rows * m->specs[i].cols);
         if (trained(m, &m->specs[i]) && n > most) most = n;

@@ -155,7 +155,7 @@ pt_status pt_source_open(pt_source **out, const char *path)
     if (pt_dir_exists(path))
         PT_TRY(open_hf(s));
     else {
-        PT_CHECK(pt_file_exists(path), PT_EARG, "%s: no such model: neither a Hugging Face folder nor a GGUF file", path);
+        PT_CHECK(pt_file_exists(path), PT_EIO, "%s: no such model: neither a Hugging Face folder nor a GGUF file", path);
         PT_TRY(open_gguf(s));
     }
     *out = s;

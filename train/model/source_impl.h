@@ -28,8 +28,9 @@ struct pt_source {
 pt_status pt_source_describe(const pt_source *s, const char *hf_name, int64_t rows, int64_t cols, pt_source_tensor *out);
 /* rows*cols floats of a tensor, whatever its type; random sources make the numbers here and keep nothing. */
 pt_status pt_source_load_f32(const pt_source *s, const char *hf_name, int64_t rows, int64_t cols, float *dst);
-/* PT_ENONFINITE naming the first tensor that holds a NaN or an infinity. Reads every weight once, with all threads. */
-pt_status pt_source_check_finite(const pt_source *s);
+/* PT_EFORMAT where a file of ours is damaged (checkpoints/seal.h), PT_ENONFINITE naming the first tensor that holds a NaN or an
+ * infinity. Reads every weight once, with all threads. */
+pt_status pt_source_check_weights(const pt_source *s);
 /* Tokenizer from GGUF metadata. */
 pt_status pt_gguf_tokenizer(const pt_gguf *g, pt_tokenizer **out);
 /* PT_OK, or PT_EARG when the tokenizer has ids past the model's vocabulary. */

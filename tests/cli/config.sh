@@ -1,0 +1,65 @@
+#!/bin/bash
+# What settings do in a run of the program: shares of all steps, times an epoch, exit codes of what a right config lacks.
+cd "$(dirname "$0")/../.." || exit 2
+ptrain=${PTRAIN:-build/ptrain}
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+n=0
+result() { # NAME: by the exit code before
+    local rc=$?
+    n=$((n + 1))
+    [ $rc -eq 0 ] && echo "ok $n - $1" && return
+    sed 's/^/# /' "$dir/out" "$dir/err"
+    echo "not ok $n - $1"
+}
+run() { "$ptrain" "$@" >"$dir/out" 2>"$dir/err" </dev/null; }
+code() { # CODE TEXT COMMAND...: exit code and a part of standard error
+    local want=$1 text=$2
+    shift 2
+    run "$@"
+    [ $? -eq "$want" ] && grep -qF -- "$text" "$dir/err"
+}
+for i in 1 2 3 4 5 6 7 8; do echo "{\"input_ids\": [$i, 2, $i, 4], \"labels\": [-100, -100, $i, 4]}"; done >"$dir/t.jsonl"
+cat >"$dir/c.yaml" <<YAML
+init: random
+model_config: {family: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 1, num_attention_heads: 2, vocab_size: 64}
+output_dir: $dir/run
+sequence_len: 64
+device: cpu
+compute: f32
+batch_rows: 1
+num_epochs: 1
+datasets: [{path: $dir/t.jsonl, type: tokens}]
+YAML
+saved() { run "$dir/c.yaml" --output_dir="$dir/s" "${@:2}" && [ "$(cd "$dir/s" && echo checkpoint-*)" = "$1" ] && rm -rf "$dir/s"; }
+saved "checkpoint-2 checkpoint-4 checkpoint-6 checkpoint-8" --save_steps=0.25
+result "save_steps: 0.25 saves four times"
+saved "checkpoint-3 checkpoint-6" --save_steps=0.3
+result "a share is rounded up: 0.3 of 8 is 3 steps"
+saved "checkpoint-4 checkpoint-8" --saves_per_epoch=0.5 --batch_rows=2
+[ $? -ne 0 ] && [ "$(cd "$dir/s" && echo checkpoint-*)" = "checkpoint-*" ] && rm -rf "$dir/s"
+result "saves_per_epoch: 0.5 in one epoch of 4 steps saves after none"
+saved "checkpoint-8" --saves_per_epoch=0.5 --num_epochs=2 --batch_rows=2
+result "and in two epochs once"
+run "$dir/c.yaml" --output_dir="$dir/l" --logging_steps=0.5 && [ "$(grep -c '^step ' "$dir/out")" -eq 3 ]
+result "logging_steps: 0.5 shows the first step and both halves' last"
+run "$dir/c.yaml" --output_dir="$dir/e" --eval_steps=0.5 --val_set_size=2 && [ "$(grep -c eval_loss "$dir/e/metrics.jsonl")" -eq 2 ]
+result "eval_steps: 0.5 evaluates twice"
+run plan "$dir/c.yaml" --warmup_steps=0.3 && grep -q 'warm-up 3$' "$dir/out"
+result "warmup_steps: 0.3 of 8 steps is 3"
+code 1 "t2.jsonl: no such file or folder" plan "$dir/c.yaml" --datasets="[{path: $dir/t2.jsonl, type: tokens}]"
+result "a data file that is missing: exit 1"
+code 1 "tokenizer: $dir/none: no such file or folder" "$dir/c.yaml" --tokenizer="$dir/none"
+result "a tokenizer that is missing: exit 1"
+code 1 "resume_from_checkpoint: " "$dir/c.yaml" --resume_from_checkpoint="$dir/none"
+result "a checkpoint that is missing: exit 1"
+code 2 "no such config file" "$dir/none.yaml"
+result "a config that is missing is wrong usage: exit 2"
+mkdir "$dir/folder.yaml"
+code 1 "folder.yaml" "$dir/folder.yaml"
+result "a config that cannot be read: exit 1"
+printf 'seed: %s' "$(head -c 100000 /dev/zero | tr '\0' '[')" >"$dir/deep.yaml"
+SECONDS=0
+code 2 "nested more than 32 deep" "$dir/deep.yaml" && [ $SECONDS -le 2 ]
+result "a config of brackets: an error at once"
+echo "1..$n"
