@@ -114,6 +114,25 @@ done:
     return rc;
 }
 
+/* The model's own eos_token_id, as transformers takes it where there is no generation_config.json; what is no id there is passed over. */
+static pt_status read_model_config(pt_tokenizer *t, const json_t *o)
+{
+    const json_t *v = json_object_get(o, "eos_token_id");
+    if (json_is_integer(v)) return pt_tok_add_stop(t, json_integer_value(v));
+    for (size_t k = 0; k < json_array_size(v); k++)
+        if (json_is_integer(json_array_get(v, k))) PT_RETURN(pt_tok_add_stop(t, json_integer_value(json_array_get(v, k))));
+    return PT_OK;
+}
+
+static pt_status read_ends(pt_tokenizer *t, const char *dir)
+{
+    char *path = NULL;
+    PT_RETURN(pt_path_join(&path, dir, "generation_config.json"));
+    bool there = pt_file_exists(path);
+    free(path);
+    return there ? with_file(t, dir, "generation_config.json", read_generation) : with_file(t, dir, "config.json", read_model_config);
+}
+
 static pt_status read_jinja(pt_tokenizer *t, const char *dir)
 {
     pt_status rc = PT_OK;
@@ -168,6 +187,7 @@ pt_status pt_tok_open(pt_tokenizer **out, const char *path)
     bool folder = pt_dir_exists(path);
     *out = NULL;
     PT_TRY(pt_tok_new(&t));
+    PT_TRY(pt_strdup(&t->path, path));
     if (folder)
         PT_TRY(open_folder(t, path));
     else
@@ -177,7 +197,7 @@ pt_status pt_tok_open(pt_tokenizer **out, const char *path)
     pt_tok_set_eot(t);
     PT_TRY(pt_tok_add_stop(t, t->eos));
     PT_TRY(pt_tok_add_stop(t, t->eot));
-    if (folder) PT_TRY(with_file(t, path, "generation_config.json", read_generation));
+    if (folder) PT_TRY(read_ends(t, path));
     rc = pt_tok_finish(t);
     if (rc != PT_OK) {
         pt_fail_prefix(rc, "%s", path);

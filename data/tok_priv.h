@@ -137,7 +137,7 @@ struct pt_tokenizer {
     int32_t template_bos; /* id that the file's post-processor puts first, -1 = none */
     int32_t *stops;
     size_t n_stops, cap_stops;
-    char *chat_template, *pre;
+    char *chat_template, *pre, *path;
     pt_vocab_spec spec;
     char **spec_merges;
     const char **spec_tokens;

@@ -422,7 +422,7 @@ void pt_tok_free(pt_tokenizer *t)
     void *owned[] = {t->blob.text,     t->spell,       t->raw,           t->flags, t->score,       t->rank,
                      t->by_spell.slot, t->by_raw.slot, t->merges,        t->pairs, t->norms,       t->splits,
                      t->prefix_text,   t->stops,       t->chat_template, t->pre,   t->spec_merges, t->spec_tokens,
-                     t->spec_types,    t->spec_scores, t->spec_text};
+                     t->spec_types,    t->spec_scores, t->spec_text,     t->path};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(t);
 }
@@ -459,6 +459,16 @@ int32_t pt_tok_find(const pt_tokenizer *t, const char *spelling)
 {
     return pt_tok_find_n(t, spelling, strlen(spelling));
 }
+const char *pt_tok_path(const pt_tokenizer *t)
+{
+    return t->path;
+}
+
+int32_t pt_tok_template_bos(const pt_tokenizer *t)
+{
+    return t->template_bos;
+}
+
 const char *pt_tok_chat_template(const pt_tokenizer *t)
 {
     return t->chat_template;

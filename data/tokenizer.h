@@ -110,8 +110,12 @@ const char *pt_tok_piece(const pt_tokenizer *t, int32_t id);
 const pt_vocab_spec *pt_tok_spec(const pt_tokenizer *t);
 /* The model's own chat template (Jinja text), NULL when it has none. */
 const char *pt_tok_chat_template(const pt_tokenizer *t);
-/* Ids that end an answer when generating: eos, eot and generation_config.json's eos_token_id; borrowed. */
+/* Ids that end an answer when generating: eos, eot, and eos_token_id of generation_config.json (without that file: of config.json); borrowed. */
 const int32_t *pt_tok_stops(const pt_tokenizer *t, size_t *n);
+/* Where it was read from: a Hugging Face folder, or one tokenizer.json; NULL for a vocabulary of GGUF metadata. */
+const char *pt_tok_path(const pt_tokenizer *t);
+/* The id that tokenizer.json's own post-processor puts before a text; -1 when it puts none. */
+int32_t pt_tok_template_bos(const pt_tokenizer *t);
 /* Digest of everything that decides ids: the same text always gives the same ids under equal fingerprints. */
 uint64_t pt_tok_fingerprint(const pt_tokenizer *t);
 #endif

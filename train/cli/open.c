@@ -6,13 +6,29 @@
 #include "base/file.h"
 #include "checkpoints/peft.h"
 
+/* The tokenizer that full tuning saved beside its weights is the one it was trained with, wherever the one it was taken from is now; a GGUF
+ * base's that has no file form stays where it was. */
+static pt_status tokenizer_of_run(const pt_cli *c, const char *run, pt_config *cfg)
+{
+    char *json = NULL;
+    for (int i = 0; i < c->n_settings; i++)
+        if (!strcmp(c->settings[i].key, "tokenizer")) return PT_OK;
+    PT_RETURN(pt_path_join(&json, run, "tokenizer.json"));
+    bool saved = pt_file_exists(json);
+    free(json);
+    if (!saved && (cfg->tokenizer || !cfg->base_model || !pt_source_names_gguf(cfg->base_model))) return PT_OK;
+    free(cfg->tokenizer);
+    cfg->tokenizer = NULL;
+    return saved ? PT_OK : pt_strdup(&cfg->tokenizer, cfg->base_model);
+}
+
 /* A RUN says what to open: the adapter in it on the base of its config.yaml, or its own full weights. */
 static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
 {
     pt_status rc = PT_OK;
     char *yaml = NULL, *adapter = NULL, *weights = NULL, *profiles = NULL;
     PT_TRY(pt_path_join(&yaml, path, "config.yaml"));
-    PT_TRY(pt_path_join(&adapter, path, "adapter_config.json"));
+    PT_TRY(pt_path_join(&adapter, path, "adapter_model.safetensors"));
     PT_TRY(pt_path_join(&weights, path, "model.safetensors"));
     PT_TRY(pt_path_join(&profiles, path, "profiles.json"));
     PT_TRY(pt_config_load(&o->cfg, yaml, c->settings, (size_t)c->n_settings));
@@ -21,7 +37,9 @@ static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
     if (pt_file_exists(adapter)) {
         if (!c->base_only) PT_TRY(pt_strdup(&o->adapter, path));
     } else if (!c->base_only) {
-        PT_CHECK(pt_file_exists(weights), PT_EARG, "%s holds neither adapter_config.json nor model.safetensors: the run has not finished", path);
+        PT_CHECK(pt_file_exists(weights), PT_EARG, "%s holds neither adapter_model.safetensors nor model.safetensors: the run has not finished (its config with "
+                 "--resume_from_checkpoint=auto goes on from the last checkpoint)", path);
+        PT_TRY(tokenizer_of_run(c, path, o->cfg));
         free(o->cfg->base_model);
         o->cfg->base_model = NULL;
         o->cfg->init.random = false;

@@ -165,9 +165,10 @@ pt_status pt_run_save(pt_run *r, char **folder)
     return PT_OK;
 }
 
-pt_status pt_run_export(pt_run *r, const char *dir)
+pt_status pt_run_export(pt_run *r, const char *dir, uint64_t *trial)
 {
     pt_export_options o = export_options(r);
+    o.trial = trial;
     return r->cfg->adapter != PT_ADAPTER_NONE ? pt_export_peft(r->model, dir, &o) : pt_export_hf(r->model, dir, &o);
 }
 

@@ -92,8 +92,13 @@ pt_status pt_run_load(pt_run *r);
 /* The output folder: takes it for this run alone (PT_ESTATE when another run holds it; pt_run_close gives it back), removes an
  * earlier run's files (not when resuming), writes config.yaml and profiles.json. Rank 0. */
 pt_status pt_run_prepare_folder(pt_run *r);
-/* The result: adapter or model files. Rank 0. */
-pt_status pt_run_export(pt_run *r, const char *dir);
+/* The result: adapter or model files. Rank 0. trial: as in pt_export_options. */
+pt_status pt_run_export(pt_run *r, const char *dir, uint64_t *trial);
+/* Before the first step, on a committed model: does everything that the result needs but write its weights, and looks for room for it and a
+ * checkpoint. PT_EIO and others: what would have failed at the end. Rank 0. */
+pt_status pt_run_try_result(pt_run *r);
+/* Writes the result; where that fails the last step's checkpoint is saved, and the error says how to go on. Rank 0. */
+pt_status pt_run_finish(pt_run *r);
 
 /* PT_EARG without an output folder, or where it is the folder of what the run starts from. */
 pt_status pt_run_check_folder(const pt_config *cfg);

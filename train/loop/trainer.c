@@ -237,6 +237,7 @@ static pt_status start_files(pt_run *r)
 {
     if (r->comm->rank == 0) {
         PT_RETURN(pt_run_prepare_folder(r));
+        PT_RETURN(pt_run_try_result(r));
         PT_RETURN(pt_metrics_open(&r->metrics, r->cfg->output_dir, r->step));
     }
     return r->comm->barrier(r->comm);
@@ -256,7 +257,7 @@ pt_status pt_train_run(const pt_config *cfg, const pt_train_hooks *hooks, pt_tra
     set_output(&res, cfg->output_dir);
     if (r.hooks.on_start) r.hooks.on_start(r.hooks.user, r.resume_path);
     PT_TRY(run_steps(&r, &res));
-    if (r.comm->rank == 0) PT_TRY(pt_run_export(&r, cfg->output_dir));
+    if (r.comm->rank == 0) PT_TRY(pt_run_finish(&r));
     PT_TRY(r.comm->barrier(r.comm));
 done:
     if (rc == PT_OK || rc == PT_ESTOP) r.comm->broken = false; /* all ranks end here: they may wait for each other */

@@ -11,7 +11,11 @@ typedef struct pt_export_options {
     const pt_template *tmpl; /* the template that was trained; written into the files; may be NULL */
     const pt_tokenizer *tok;
     const char *base_name; /* base_model_name_or_path in adapter_config.json */
+    uint64_t *trial;       /* hf, peft. Not NULL: everything is done but the weights' data, which are counted here (bytes) and not
+                              written: what would fail fails, and the files beside the weights appear */
 } pt_export_options;
+/* peft and hf also write what stands beside the weights (train/model/export_beside.c): the tokenizer that was trained with, its template, the
+ * end tokens. */
 pt_status pt_export_peft(pt_model *m, const char *dir, const pt_export_options *opt); /* folder */
 pt_status pt_export_hf(pt_model *m, const char *dir,
                        const pt_export_options *opt); /* folder: merged (or fully tuned) weights, config, tokenizer */

@@ -12,7 +12,8 @@ static pt_status put_bytes(void *user, const void *data, size_t bytes)
     return pt_st_writer_write(user, data, bytes);
 }
 
-static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type)
+/* trial: the file is begun and given up before its data. */
+static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint64_t *trial)
 {
     pt_status rc = PT_OK;
     pt_st_writer w = {0};
@@ -28,10 +29,13 @@ static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type)
     }
     for (size_t i = 0; i < m->n_specs; i++) {
         PT_TRY(pt_out_open(&o, m, &m->specs[i], false));
-        PT_TRY(pt_out_write(&o, type, put_bytes, &w));
+        if (!trial) PT_TRY(pt_out_write(&o, type, put_bytes, &w));
         pt_out_close(&o);
     }
-    PT_TRY(pt_st_writer_commit(&w));
+    if (trial)
+        *trial = w.declared;
+    else
+        PT_TRY(pt_st_writer_commit(&w));
 done:
     pt_out_close(&o);
     pt_st_writer_close(&w);
@@ -135,28 +139,17 @@ static pt_status put_shape(pt_hf *c, const pt_model *m)
     return put_scaling(c, m);
 }
 
-/* An id to pad with that no answer ends in: Hugging Face's classifier reads the score before the first pad at the end. */
-static int32_t reward_pad(const pt_model *m, const pt_tokenizer *t)
-{
-    int32_t eos = t ? pt_tok_eos(t) : m->cfg.eos, eot = t ? pt_tok_eot(t) : -1;
-    int32_t tries[] = {m->cfg.pad, t ? pt_tok_pad(t) : -1, t ? pt_tok_unk(t) : -1, t ? pt_tok_bos(t) : m->cfg.bos, 0, 1, 2};
-    for (size_t i = 0; i < sizeof tries / sizeof *tries; i++)
-        if (tries[i] >= 0 && tries[i] != eos && tries[i] != eot && tries[i] != m->cfg.eos && tries[i] < m->cfg.vocab)
-            return tries[i];
-    return 0;
-}
-
-static pt_status put_reward(pt_hf *c, const pt_model *m, const pt_tokenizer *t)
+static pt_status put_reward(pt_hf *c)
 {
     PT_RETURN(pt_hf_set_text(c, "id2label.0", "LABEL_0"));
-    PT_RETURN(pt_hf_set_int(c, "label2id.LABEL_0", 0));
-    return pt_hf_set_int(c, "pad_token_id", reward_pad(m, t));
+    return pt_hf_set_int(c, "label2id.LABEL_0", 0);
 }
 
 static pt_status write_config(pt_model *m, const char *dir, const pt_export_options *opt, pt_dtype type)
 {
     pt_status rc = PT_OK;
     pt_hf *base = NULL, *c = NULL;
+    pt_export_ids ids = {0};
     const char *arch = m->opt.scalar_head ? m->fam->classifier : m->fam->causal;
     bool from_hf = !pt_source_is_gguf(m->src) && !m->src->random;
     if (from_hf) PT_TRY(pt_hf_open(&base, pt_source_path(m->src), "config.json"));
@@ -165,47 +158,15 @@ static pt_status write_config(pt_model *m, const char *dir, const pt_export_opti
     PT_TRY(pt_hf_set_texts(c, "architectures", &arch, 1));
     PT_TRY(pt_hf_set_text(c, "torch_dtype", type == PT_F32 ? "float32" : type == PT_F16 ? "float16" : "bfloat16"));
     PT_TRY(pt_hf_remove(c, "dtype")); /* transformers 5's spelling, which would win */
-    if (m->opt.scalar_head) PT_TRY(put_reward(c, m, opt->tok));
+    PT_TRY(pt_export_ids_make(m, opt, &ids));
+    PT_TRY(pt_export_put_ids(&ids, c));
+    if (m->opt.scalar_head) PT_TRY(put_reward(c));
     PT_TRY(pt_hf_write(c, dir, "config.json"));
 done:
+    pt_export_ids_free(&ids);
     pt_hf_close(c);
     pt_hf_close(base);
     return rc;
-}
-
-/* The template that was trained stands in chat_template.jinja and, for older readers, in tokenizer_config.json. */
-static pt_status write_template(const char *dir, const pt_template *tmpl)
-{
-    pt_status rc = PT_OK;
-    pt_hf *c = NULL, *edit = NULL;
-    char *path = NULL, *config = NULL;
-    const char *jinja = tmpl ? pt_template_jinja(tmpl) : NULL;
-    if (!jinja) return PT_OK;
-    PT_TRY(pt_path_join(&path, dir, "chat_template.jinja"));
-    PT_TRY(pt_file_write_whole(path, jinja, strlen(jinja)));
-    PT_TRY(pt_path_join(&config, dir, "tokenizer_config.json"));
-    if (!pt_file_exists(config)) goto done;
-    PT_TRY(pt_hf_open(&c, dir, "tokenizer_config.json"));
-    PT_TRY(pt_hf_edit(&edit, c, "tokenizer_config.json"));
-    PT_TRY(pt_hf_set_text(edit, "chat_template", jinja));
-    PT_TRY(pt_hf_write(edit, dir, "tokenizer_config.json"));
-done:
-    pt_hf_close(edit);
-    pt_hf_close(c);
-    free(path);
-    free(config);
-    return rc;
-}
-
-static pt_status write_tokenizer(pt_model *m, const char *dir, const pt_export_options *opt)
-{
-    pt_hf_folder here = {.path = (char *)(uintptr_t)dir, .tmp = (char *)(uintptr_t)dir};
-    bool from_hf = !pt_source_is_gguf(m->src) && !m->src->random;
-    if (from_hf)
-        PT_RETURN(pt_hf_folder_copy_tokenizer(&here, pt_source_path(m->src), NULL));
-    else if (opt->tok)
-        PT_RETURN(pt_export_tokenizer_json(dir, opt->tok));
-    return write_template(dir, opt->tmpl);
 }
 
 /* What a folder keeps when no type is asked for: f32 where every matrix of the base is f32, so that no bit is lost; else bf16. */
@@ -229,7 +190,7 @@ pt_status pt_export_hf(pt_model *m, const char *dir, const pt_export_options *op
     PT_RETURN(own_type(m, &type));
     PT_RETURN(pt_export_plain_type(opt->type, type, &type));
     PT_RETURN(pt_dir_make(dir));
-    PT_RETURN(write_tensors(m, dir, type));
-    PT_RETURN(write_tokenizer(m, dir, opt));
+    PT_RETURN(write_tensors(m, dir, type, opt->trial));
+    PT_RETURN(pt_export_beside(m, dir, opt));
     return write_config(m, dir, opt, type);
 }

@@ -1,6 +1,7 @@
 /* Shared by the exports: a model's tensors, merged, in pieces of rows. */
 #ifndef PT_MODEL_EXPORT_IMPL_H
 #define PT_MODEL_EXPORT_IMPL_H
+#include "checkpoints/hf.h"
 #include "train/model/adapters.h"
 #include "train/model/export.h"
 
@@ -32,9 +33,24 @@ pt_status pt_out_adapter(pt_model *m, const pt_lora_module *x, float **a, float 
 const pt_lora_module *pt_lora_module_at(const pt_model *m, int layer, int kind);
 /* f32, f16 and bf16 for safetensors: PT_ENOSUP else; COUNT takes `fallback`. */
 pt_status pt_export_plain_type(pt_dtype asked, pt_dtype fallback, pt_dtype *out);
-/* Hugging Face's tokenizer.json and tokenizer_config.json for a tokenizer that came from GGUF metadata. Pre-tokenizers without
- * an exact counterpart there are noted (log) and left out. */
-pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t);
+/* Hugging Face's tokenizer.json for a tokenizer that came from GGUF metadata; *made false: its pre-tokenizer has no exact counterpart there,
+ * which is noted (log). */
+pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t, bool *made);
+/* Makes dir/tokenizer.json put BOS before a text where t does, and nowhere else. */
+pt_status pt_export_tokenizer_bos(const char *dir, const pt_tokenizer *t);
+/* Token ids that the files of a folder agree on. */
+typedef struct pt_export_ids {
+    bool known, own;  /* known: there is a tokenizer; own: it is the base's, whose files may keep what they say besides */
+    int32_t bos, pad; /* -1: the tokenizer has none */
+    int64_t *eos;     /* every token that ends an answer: the base's list, then what generation stops at here; owned */
+    size_t n_eos;
+} pt_export_ids;
+pt_status pt_export_ids_make(const pt_model *m, const pt_export_options *opt, pt_export_ids *out);
+void pt_export_ids_free(pt_export_ids *ids);
+/* bos_token_id, eos_token_id, pad_token_id of config.json or generation_config.json. */
+pt_status pt_export_put_ids(const pt_export_ids *ids, pt_hf *c);
+/* The files beside the weights of a folder: tokenizer, template, generation_config.json. */
+pt_status pt_export_beside(const pt_model *m, const char *dir, const pt_export_options *opt);
 /* GGUF keys of shape, rope and tokenizer; `writer` is a pt_gguf_writer that was opened. */
 pt_status pt_gguf_put_shape(pt_gguf_writer *w, const pt_model *m);
 pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_export_options *opt);

@@ -59,7 +59,7 @@ done:
     return rc;
 }
 
-static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type)
+static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint64_t *trial)
 {
     pt_status rc = PT_OK;
     peft_out o = {.type = type};
@@ -78,6 +78,10 @@ static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type)
     }
     if (m->opt.scalar_head) PT_TRY(declare(&o, "score.weight", PT_PEFT_SAVED, 1, m->cfg.hidden));
     PT_TRY(pt_alloc0(&o.bytes, most * 4));
+    if (trial) { /* the file is begun and given up before its data */
+        *trial = o.w.declared;
+        goto done;
+    }
     for (size_t i = 0; i < m->n_modules; i++) PT_TRY(put_module(&o, m, &m->modules[i]));
     if (m->opt.scalar_head) PT_TRY(put_score(&o, m));
     PT_TRY(pt_st_writer_commit(&o.w));
@@ -109,6 +113,7 @@ pt_status pt_export_peft(pt_model *m, const char *dir, const pt_export_options *
     PT_RETURN(pt_peft_set_text(&m->peft->task_type, m->opt.scalar_head ? "SEQ_CLS" : "CAUSAL_LM"));
     PT_RETURN(pt_peft_set_text(&m->peft->base_model, opt->base_name));
     if (m->opt.scalar_head && m->peft->modules_to_save.n == 0) PT_RETURN(pt_peft_list_add(&m->peft->modules_to_save, "score"));
-    PT_RETURN(write_tensors(m, dir, type));
+    PT_RETURN(write_tensors(m, dir, type, opt->trial));
+    PT_RETURN(pt_export_beside(m, dir, opt));
     return pt_peft_write(m->peft, dir);
 }

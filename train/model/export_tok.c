@@ -1,11 +1,13 @@
 /* tokenizer.json from a GGUF vocabulary. Byte-level BPE: vocabulary, merges and the split steps of its pre-tokenizer.
  * SentencePiece-style: BPE with byte fallback, merges made of the pieces' scores (as transformers' converter does). */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "train/model/export_impl.h"
+
+static const size_t MAX_FILE = (size_t)512 << 20;
 
 #define QWEN                                                                                                                   \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "                                                      \
@@ -144,7 +146,7 @@ static pt_status spm_json(const pt_tokenizer *t, const pt_vocab_spec *v, json_t 
 static pt_status write_json(const char *dir, const char *name, json_t *j)
 {
     pt_status rc = PT_OK;
-    char *path = NULL, *text = j ? json_dumps(j, JSON_INDENT(1) | JSON_ENCODE_ANY) : NULL;
+    char *path = NULL, *text = j ? pt_json_dump(j, JSON_INDENT(1)) : NULL;
     PT_CHECK(text, PT_EFORMAT, "the vocabulary cannot be written as %s (text that is not UTF-8?)", name);
     PT_TRY(pt_path_join(&path, dir, name));
     PT_TRY(pt_file_write_whole(path, text, strlen(text)));
@@ -155,33 +157,98 @@ done:
     return rc;
 }
 
-static void set_token(json_t *c, const char *key, const pt_vocab_spec *v, int32_t id)
+/* {"SpecialToken": {"id": "<s>", "type_id": n}} */
+static json_t *special(const char *bos, int type)
 {
-    if (id >= 0 && (size_t)id < v->n_tokens) json_object_set_new(c, key, json_string(v->tokens[id]));
+    return json_pack("{s:{s:s, s:i}}", "SpecialToken", "id", bos, "type_id", type);
 }
 
-pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t)
+static json_t *sequence(const char *id, int type)
+{
+    return json_pack("{s:{s:s, s:i}}", "Sequence", "id", id, "type_id", type);
+}
+
+/* The post-processor that puts BOS before a text. */
+static json_t *bos_processor(const char *bos, int32_t id)
+{
+    return json_pack("{s:s, s:[o, o], s:[o, o, o, o], s:{s:{s:s, s:[i], s:[s]}}}", "type", "TemplateProcessing", "single", special(bos, 0),
+                     sequence("A", 0), "pair", special(bos, 0), sequence("A", 0), special(bos, 1), sequence("B", 1), "special_tokens", bos, "id",
+                     bos, "ids", (int)id, "tokens", bos);
+}
+
+/* Takes every BOS out of a TemplateProcessing's list. */
+static void drop_bos(json_t *list, const char *bos)
+{
+    for (size_t i = json_array_size(list); i-- > 0;) {
+        const char *id = json_string_value(json_object_get(json_object_get(json_array_get(list, i), "SpecialToken"), "id"));
+        if (id && !strcmp(id, bos)) json_array_remove(list, i);
+    }
+}
+
+static void drop_from(json_t *post, const char *bos)
+{
+    json_t *list = json_object_get(post, "processors");
+    for (size_t i = 0; i < json_array_size(list); i++) drop_from(json_array_get(list, i), bos);
+    drop_bos(json_object_get(post, "single"), bos);
+    drop_bos(json_object_get(post, "pair"), bos);
+}
+
+/* post (a borrowed value, may be NULL or null) with BOS put first; a new value. */
+static json_t *with_bos(json_t *post, const char *bos, int32_t id)
+{
+    const char *type = json_string_value(json_object_get(post, "type"));
+    json_t *p = bos_processor(bos, id);
+    if (!type || !strcmp(type, "TemplateProcessing")) return p;
+    json_t *list = strcmp(type, "Sequence") ? json_array() : json_copy(json_object_get(post, "processors"));
+    if (strcmp(type, "Sequence")) json_array_append(list, post);
+    for (size_t i = json_array_size(list); i-- > 0;) {
+        const char *t = json_string_value(json_object_get(json_array_get(list, i), "type"));
+        if (t && !strcmp(t, "TemplateProcessing")) json_array_remove(list, i);
+    }
+    json_array_append_new(list, p);
+    return json_pack("{s:s, s:o}", "type", "Sequence", "processors", list);
+}
+
+pt_status pt_export_tokenizer_bos(const char *dir, const pt_tokenizer *t)
+{
+    pt_status rc = PT_OK;
+    json_t *j = NULL;
+    char *path = NULL;
+    int32_t have = pt_tok_template_bos(t), want = pt_tok_add_bos(t) ? pt_tok_bos(t) : -1;
+    if (have == want || !pt_tok_path(t)) return PT_OK; /* made from a vocabulary: right already */
+    PT_TRY(pt_path_join(&path, dir, "tokenizer.json"));
+    PT_TRY(pt_json_load(&j, path, MAX_FILE, PT_JSON_OBJECT));
+    json_t *post = json_object_get(j, "post_processor");
+    if (want >= 0)
+        json_object_set_new(j, "post_processor", with_bos(post, pt_tok_piece(t, want), want));
+    else
+        drop_from(post, pt_tok_piece(t, have));
+    rc = write_json(dir, "tokenizer.json", j);
+    j = NULL;
+done:
+    json_decref(j);
+    free(path);
+    return rc;
+}
+
+pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t, bool *made)
 {
     const pt_vocab_spec *v = pt_tok_spec(t);
     json_t *j = NULL;
+    *made = false;
     if (v->kind == PT_VOCAB_BPE) {
         j = bpe_json(v);
         if (!j) {
-            pt_log(
-                PT_LOG_WARN,
-                "%s: no tokenizer.json: the pre-tokenizer '%s' has no exact counterpart there; take the base model's own files",
-                dir, v->pre ? v->pre : "(none)");
+            pt_log(PT_LOG_WARN,
+                   "%s: no tokenizer.json: the pre-tokenizer '%s' has no exact counterpart there; take the base model's own files", dir,
+                   v->pre ? v->pre : "(none)");
             return PT_OK;
         }
     } else
         PT_RETURN(spm_json(t, v, &j));
+    if (pt_tok_add_bos(t) && v->bos >= 0 && pt_tok_piece(t, v->bos))
+        json_object_set_new(j, "post_processor", with_bos(NULL, pt_tok_piece(t, v->bos), v->bos));
     PT_RETURN(write_json(dir, "tokenizer.json", j));
-    json_t *c = json_pack("{s:s, s:b, s:b}", "tokenizer_class", "PreTrainedTokenizerFast", "add_bos_token", pt_tok_add_bos(t),
-                          "clean_up_tokenization_spaces", 0);
-    set_token(c, "bos_token", v, v->bos);
-    set_token(c, "eos_token", v, v->eos);
-    set_token(c, "pad_token", v, v->pad);
-    set_token(c, "unk_token", v, v->unk);
-    if (v->chat_template) json_object_set_new(c, "chat_template", json_string(v->chat_template));
-    return write_json(dir, "tokenizer_config.json", c);
+    *made = true;
+    return PT_OK;
 }
