@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "train/model/families.h"
 
 typedef struct reader {
@@ -18,23 +19,32 @@ static json_t *get(json_t *o, const char *key)
     return json_is_null(v) ? NULL : v;
 }
 
-/* fallback < 0: the key is required. */
+/* fallback < 0: the key is required. Whole numbers may be spelled as reals (4096.0). */
 static pt_status get_int(const reader *r, const char *key, int64_t fallback, int *out)
 {
     json_t *v = get(r->root, key);
+    double n = v ? json_number_value(v) : (double)fallback;
     if (!v && fallback < 0) return pt_fail(PT_EFORMAT, "%s: %s is missing", r->where, key);
-    if (v && !json_is_integer(v)) return pt_fail(PT_EFORMAT, "%s: %s is not an integer", r->where, key);
-    json_int_t n = v ? json_integer_value(v) : (json_int_t)fallback;
-    if (n < 0 || n > INT32_MAX)
-        return pt_fail(PT_EFORMAT, "%s: %s is %lld, outside 0..2147483647", r->where, key, (long long)n);
+    if (v && (!json_is_number(v) || n != floor(n)))
+        return pt_fail(PT_EFORMAT, "%s: %s is %s, not an integer", r->where, key, pt_json_kind(v));
+    if (n < 0 || n > INT32_MAX) return pt_fail(PT_EFORMAT, "%s: %s is %.17g, outside 0..2147483647", r->where, key, n);
     *out = (int)n;
+    return PT_OK;
+}
+
+/* A length that only says "at most so far": any number past an int is as good as the largest int (10^30, 2^63). */
+static pt_status get_reach(const reader *r, const char *key, int64_t fallback, int *out)
+{
+    json_t *v = get(r->root, key);
+    if (!json_is_number(v) || json_number_value(v) <= INT32_MAX) return get_int(r, key, fallback, out);
+    *out = INT32_MAX;
     return PT_OK;
 }
 
 static pt_status get_num(const char *where, json_t *o, const char *key, double fallback, double *out)
 {
     json_t *v = get(o, key);
-    if (v && !json_is_number(v)) return pt_fail(PT_EFORMAT, "%s: %s is not a number", where, key);
+    if (v && !json_is_number(v)) return pt_fail(PT_EFORMAT, "%s: %s is %s, not a number", where, key, pt_json_kind(v));
     *out = v ? json_number_value(v) : fallback;
     if (!isfinite(*out)) return pt_fail(PT_EFORMAT, "%s: %s is not finite", where, key);
     return PT_OK;
@@ -43,7 +53,7 @@ static pt_status get_num(const char *where, json_t *o, const char *key, double f
 static pt_status get_bool(const reader *r, const char *key, bool fallback, bool *out)
 {
     json_t *v = get(r->root, key);
-    if (v && !json_is_boolean(v)) return pt_fail(PT_EFORMAT, "%s: %s is neither true nor false", r->where, key);
+    if (v && !json_is_boolean(v)) return pt_fail(PT_EFORMAT, "%s: %s is %s, neither true nor false", r->where, key, pt_json_kind(v));
     *out = v ? json_is_true(v) : fallback;
     return PT_OK;
 }
@@ -67,16 +77,23 @@ static pt_status find_family(const reader *r, const pt_family **out)
                        json_string_value(type), pt_family_names());
     const char *arch = json_is_array(archs) ? json_string_value(json_array_get(archs, 0)) : NULL;
     if (arch && strcmp(arch, f->causal) != 0 && strcmp(arch, f->classifier) != 0)
-        return pt_fail(PT_ENOSUP, "%s: architecture '%.60s' is not supported for model type %s; supported: %s, %s", r->where,
-                       arch, f->name, f->causal, f->classifier);
+        pt_log(PT_LOG_WARN, "%s: architecture '%.60s' is read as %s, by its model type (as AutoModelForCausalLM does)", r->where,
+               arch, f->causal);
     *out = f;
     return PT_OK;
+}
+
+/* A key that is refused when true, where this family of transformers reads it at all. */
+static pt_status refuse_true(const reader *r, const pt_family *f, const char *key, bool reads)
+{
+    bool on = false;
+    if (reads) PT_RETURN(get_bool(r, key, false, &on));
+    return on ? pt_fail(PT_ENOSUP, "%s: %s: true is not supported for %s", r->where, key, f->name) : PT_OK;
 }
 
 /* Keys whose presence with another value than listed changes the arithmetic: refused by name. */
 static pt_status refuse_variants(const reader *r, const pt_family *f)
 {
-    static const char *const false_only[] = {"mlp_bias", "attention_bias"};
     json_t *q = get(r->root, "quantization_config");
     if (!q) q = get(r->root, "quantization");
     if (q) {
@@ -84,14 +101,13 @@ static pt_status refuse_variants(const reader *r, const pt_family *f)
         return pt_fail(PT_ENOSUP, "%s: the weights are quantised (%.40s); give the plain weights or a GGUF file", r->where,
                        json_is_string(method) ? json_string_value(method) : "no quant_method: MLX or another tool's format");
     }
-    for (size_t i = 0; i < sizeof false_only / sizeof *false_only; i++) {
-        bool on;
-        PT_RETURN(get_bool(r, false_only[i], false, &on));
-        if (on && !(f->qkv_bias && i == 1))
-            return pt_fail(PT_ENOSUP, "%s: %s: true is not supported for %s", r->where, false_only[i], f->name);
-    }
-    if (get(r->root, "num_experts") || get(r->root, "num_local_experts"))
+    PT_RETURN(refuse_true(r, f, "mlp_bias", f->reads_mlp_bias));
+    PT_RETURN(refuse_true(r, f, "attention_bias", f->reads_attention_bias));
+    if (json_number_value(get(r->root, "num_experts")) > 1 || json_number_value(get(r->root, "num_local_experts")) > 1)
         return pt_fail(PT_ENOSUP, "%s: mixtures of experts are not supported", r->where);
+    if (json_number_value(get(r->root, "attention_dropout")) > 0)
+        pt_log(PT_LOG_WARN, "%s: attention_dropout is %g and is not applied in training", r->where,
+               json_number_value(get(r->root, "attention_dropout")));
     return PT_OK;
 }
 
@@ -146,10 +162,10 @@ static pt_status read_window(pt_model_config *c, const reader *r, const pt_famil
     int window = f->default_window, from = 0;
     bool use = true;
     if (f->window == PT_WINDOW_NEVER) return PT_OK;
-    if (json_object_get(r->root, "sliding_window")) PT_RETURN(get_int(r, "sliding_window", 0, &window));
+    if (json_object_get(r->root, "sliding_window")) PT_RETURN(get_reach(r, "sliding_window", 0, &window));
     if (f->window == PT_WINDOW_FLAG) {
         PT_RETURN(get_bool(r, "use_sliding_window", false, &use));
-        PT_RETURN(get_int(r, "max_window_layers", 28, &from));
+        PT_RETURN(get_reach(r, "max_window_layers", 28, &from));
     }
     if (!use) window = 0;
     c->window = window > 0 && from < c->layers ? window : 0;
@@ -177,8 +193,9 @@ static pt_status read_yarn(pt_model_config *c, json_t *s, const char *where)
     return PT_OK;
 }
 
-static pt_status read_scaling(pt_model_config *c, json_t *s, const char *where)
+static pt_status read_scaling(pt_model_config *c, json_t *s, const reader *r)
 {
+    const char *where = r->where;
     json_t *type = get(s, "rope_type");
     double original;
     if (!type) type = get(s, "type");
@@ -195,6 +212,8 @@ static pt_status read_scaling(pt_model_config *c, json_t *s, const char *where)
         return pt_fail(PT_ENOSUP, "%s: rope scaling '%.40s' is not supported; supported: linear, llama3, yarn", where, name);
     PT_RETURN(get_num(where, s, "factor", 0, &c->scale_factor));
     PT_RETURN(get_num(where, s, "original_max_position_embeddings", c->max_positions, &original));
+    if (c->scaling != PT_ROPE_SCALE_LINEAR) /* the key beside the object counts before the one within, as in transformers */
+        PT_RETURN(get_num(where, r->root, "original_max_position_embeddings", original, &original));
     c->original_positions = original > 0 && original < INT32_MAX ? (int)original : 0;
     if (c->scale_factor == 0 && c->scaling == PT_ROPE_SCALE_YARN && c->original_positions > 0)
         c->scale_factor = c->max_positions / original;
@@ -212,27 +231,45 @@ static pt_status read_scaling(pt_model_config *c, json_t *s, const char *where)
     return PT_OK;
 }
 
+static pt_status rope_object(const reader *r, const char *key, json_t **out)
+{
+    *out = get(r->root, key);
+    if (!*out || (json_is_object(*out) && !pt_json_odd(*out))) return PT_OK;
+    return pt_fail(PT_EFORMAT, "%s: %s is %s, not an object", r->where, key, pt_json_kind(*out));
+}
+
+/* transformers 5 (modeling_rope_utils.py): a rope_scaling that is not empty takes the whole place of rope_parameters, its
+ * rope_theta too; what the object does not say comes from the keys beside it. */
 static pt_status read_rope(pt_model_config *c, const reader *r)
 {
-    json_t *p = get(r->root, "rope_parameters"), *s = get(r->root, "rope_scaling");
-    double partial;
-    if ((p && !json_is_object(p)) || (s && !json_is_object(s)))
-        return pt_fail(PT_EFORMAT, "%s: %s is not an object", r->where, p ? "rope_parameters" : "rope_scaling");
-    PT_RETURN(get_num(r->where, r->root, "rope_theta", 10000, &c->rope_theta));
+    json_t *p, *s;
+    double partial, theta;
+    PT_RETURN(rope_object(r, "rope_parameters", &p));
+    PT_RETURN(rope_object(r, "rope_scaling", &s));
+    PT_RETURN(get_num(r->where, r->root, "rope_theta", 10000, &theta));
     PT_RETURN(get_num(r->where, r->root, "partial_rotary_factor", 1, &partial));
-    if (p) {
-        PT_RETURN(get_num(r->where, p, "rope_theta", c->rope_theta, &c->rope_theta));
-        PT_RETURN(get_num(r->where, p, "partial_rotary_factor", partial, &partial));
+    json_t *d = json_object_size(s) ? s : p;
+    PT_RETURN(get_num(r->where, d, "rope_theta", theta, &c->rope_theta));
+    PT_RETURN(get_num(r->where, d, "partial_rotary_factor", partial, &partial));
+    c->rot = c->head_dim;
+    if (d == s && json_object_size(p)) {
+        PT_RETURN(get_num(r->where, p, "rope_theta", c->rope_theta, &theta));
+        pt_log(PT_LOG_WARN, "%s: rope_scaling stands beside rope_parameters and takes its place, as in transformers (theta %g%s)",
+               r->where, c->rope_theta, theta == c->rope_theta ? "" : ": that of rope_parameters is not read");
     }
-    if (!(partial > 0 && partial <= 1)) return pt_fail(PT_EFORMAT, "%s: partial_rotary_factor is %g", r->where, partial);
-    c->rot = (int)(c->head_dim * partial);
-    if (!(p || s)) return PT_OK;
-    return read_scaling(c, p ? p : s, r->where);
+    if (d) PT_RETURN(read_scaling(c, d, r));
+    if (partial == 1) return PT_OK;
+    if (c->scaling != PT_ROPE_SCALE_NONE) /* transformers rotates a part that it then cannot lay over the head */
+        return pt_fail(PT_ENOSUP, "%s: partial_rotary_factor %g beside rope scaling is not supported", r->where, partial);
+    pt_log(PT_LOG_WARN, "%s: partial_rotary_factor %g is not read for %s models (nor by transformers): whole heads rotate", r->where,
+           partial, c->family);
+    return PT_OK;
 }
 
 static pt_status read_sizes(pt_model_config *c, const reader *r, const pt_family *f)
 {
-    int64_t kv = f->default_kv_heads;
+    bool null_kv = json_is_null(json_object_get(r->root, "num_key_value_heads")); /* as many as heads, whatever the default */
+    int64_t kv = null_kv ? 0 : f->default_kv_heads;
     PT_RETURN(get_int(r, "vocab_size", -1, &c->vocab));
     PT_RETURN(get_int(r, "hidden_size", -1, &c->hidden));
     PT_RETURN(get_int(r, "intermediate_size", -1, &c->ffn));
@@ -241,7 +278,7 @@ static pt_status read_sizes(pt_model_config *c, const reader *r, const pt_family
     PT_RETURN(get_int(r, "num_key_value_heads", kv ? kv : c->heads, &c->kv_heads));
     if (c->heads <= 0) return pt_fail(PT_EFORMAT, "%s: num_attention_heads is %d", r->where, c->heads);
     PT_RETURN(get_int(r, "head_dim", f->default_head_dim ? f->default_head_dim : c->hidden / c->heads, &c->head_dim));
-    PT_RETURN(get_int(r, "max_position_embeddings", 2048, &c->max_positions));
+    PT_RETURN(get_reach(r, "max_position_embeddings", 2048, &c->max_positions));
     double eps;
     PT_RETURN(get_num(r->where, r->root, "rms_norm_eps", 1e-6, &eps));
     PT_RETURN(get_num(r->where, r->root, "initializer_range", 0.02, &c->initializer_range));

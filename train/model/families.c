@@ -5,12 +5,13 @@
 #include <string.h>
 
 static const pt_family families[] = {
-    /* name, causal, classifier, gguf, permuted, qkv_bias, qk_norm, window, defaults: window, kv heads, head dim */
-    {"llama", "LlamaForCausalLM", "LlamaForSequenceClassification", "llama", true, false, false, PT_WINDOW_NEVER, 0, 0, 0},
-    {"mistral", "MistralForCausalLM", "MistralForSequenceClassification", "llama", true, false, false, PT_WINDOW_ALWAYS, 4096,
+    /* name, causal, classifier, gguf, permuted, qkv_bias, qk_norm, reads attention_bias, mlp_bias, window, defaults: window, kv heads,
+     * head dim */
+    {"llama", "LlamaForCausalLM", "LlamaForSequenceClassification", "llama", true, false, false, true, true, PT_WINDOW_NEVER, 0, 0, 0},
+    {"mistral", "MistralForCausalLM", "MistralForSequenceClassification", "llama", true, false, false, false, false, PT_WINDOW_ALWAYS, 4096,
      8, 0},
-    {"qwen2", "Qwen2ForCausalLM", "Qwen2ForSequenceClassification", "qwen2", false, true, false, PT_WINDOW_FLAG, 4096, 32, 0},
-    {"qwen3", "Qwen3ForCausalLM", "Qwen3ForSequenceClassification", "qwen3", false, false, true, PT_WINDOW_FLAG, 4096, 32, 128},
+    {"qwen2", "Qwen2ForCausalLM", "Qwen2ForSequenceClassification", "qwen2", false, true, false, false, false, PT_WINDOW_FLAG, 4096, 32, 0},
+    {"qwen3", "Qwen3ForCausalLM", "Qwen3ForSequenceClassification", "qwen3", false, false, true, true, false, PT_WINDOW_FLAG, 4096, 32, 128},
 };
 enum { N_FAMILIES = sizeof families / sizeof *families };
 

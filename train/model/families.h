@@ -19,6 +19,7 @@ typedef struct pt_family {
     const char *gguf;       /* general.architecture */
     bool permuted;          /* GGUF stores Q and K rows for adjacent rotary pairs */
     bool qkv_bias, qk_norm;
+    bool reads_attention_bias, reads_mlp_bias; /* keys of this family's config.json; elsewhere nobody reads them */
     pt_window_rule window;
     int default_window;   /* when config.json has no sliding_window key */
     int default_kv_heads; /* when config.json has no num_key_value_heads; 0 = as many as heads */
