@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/log.h"
 #include "base/quant.h"
 #include "checkpoints/seal.h"
 
@@ -187,28 +188,31 @@ done:
     return rc;
 }
 
-/* Every tensor of the index is in the shard that it names. */
-static pt_status check_map(const pt_st *st, const json_t *map)
+/* Of two tensors of one name (neighbours in the sorted list): the one in the shard that the index names, else that of the later
+ * file name, which transformers reads last. */
+static bool second_counts(const pt_st_tensor *a, const pt_st_tensor *b, const json_t *map)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)map, name, value)
-    {
-        const pt_st_tensor *t = pt_st_find(st, name);
-        if (!t || strcmp(pt_path_base(t->file), json_string_value(value)))
-            return pt_fail(PT_EFORMAT, "tensor '%s' is not in %s, where the index puts it", name, json_string_value(value));
-    }
-    return PT_OK;
+    const char *shard = json_string_value(json_object_get(map, a->name)), *x = pt_path_base(a->file), *y = pt_path_base(b->file);
+    if (shard && !strcmp(shard, x) != !strcmp(shard, y)) return !strcmp(shard, y);
+    return strcmp(y, x) > 0;
 }
 
-static pt_status sort_tensors(pt_st *st)
+/* The index only says which files to open: a name that it puts elsewhere or invents matters to nobody (pt_st_need says what is
+ * missing). */
+static void sort_tensors(pt_st *st, const json_t *map)
 {
+    size_t n = 0;
     if (st->n_tensors > 1) qsort(st->tensors, st->n_tensors, sizeof *st->tensors, by_name);
-    for (size_t i = 1; i < st->n_tensors; i++)
-        if (!strcmp(st->tensors[i - 1].name, st->tensors[i].name))
-            return pt_fail(PT_EFORMAT, "tensor '%s' is both in %s and in %s", st->tensors[i].name, st->tensors[i - 1].file,
-                           st->tensors[i].file);
-    return PT_OK;
+    for (size_t i = 0; i < st->n_tensors; i++) {
+        pt_st_tensor *last = n ? &st->tensors[n - 1] : NULL, *t = &st->tensors[i];
+        if (!last || strcmp(last->name, t->name)) {
+            st->tensors[n++] = *t;
+            continue;
+        }
+        if (second_counts(last, t, map)) *last = *t;
+        pt_log(PT_LOG_WARN, "%s: tensor '%s' is in two files; that of %s is read", st->path, t->name, pt_path_base(last->file));
+    }
+    st->n_tensors = n;
 }
 
 static pt_status open_index(pt_st *st, size_t *cap, const char *dir, const char *path)
@@ -219,9 +223,7 @@ static pt_status open_index(pt_st *st, size_t *cap, const char *dir, const char 
     const json_t *map = json_object_get(index, "weight_map");
     PT_CHECK(json_is_object(map), PT_EFORMAT, "%s: no weight_map", path);
     PT_TRY(read_shards(st, cap, dir, map));
-    PT_TRY(sort_tensors(st));
-    rc = check_map(st, map);
-    if (rc != PT_OK) pt_fail_prefix(rc, "%s", path);
+    sort_tensors(st, map);
 done:
     json_decref(index);
     return rc;
@@ -243,7 +245,7 @@ static pt_status open_folder(pt_st *st, size_t *cap, const char *dir)
     PT_CHECK(pt_file_exists(one), PT_EIO, "%s holds neither model.safetensors nor model.safetensors.index.json", dir);
     PT_TRY(pt_alloc0(&st->files, 1));
     PT_TRY(add_file(st, cap, NULL, one));
-    PT_TRY(sort_tensors(st));
+    sort_tensors(st, NULL);
 done:
     free(one);
     free(index);
@@ -264,7 +266,7 @@ pt_status pt_st_open(pt_st **out, const char *path)
     } else {
         PT_TRY(pt_alloc0(&st->files, 1));
         PT_TRY(add_file(st, &cap, NULL, path));
-        PT_TRY(sort_tensors(st));
+        sort_tensors(st, NULL);
     }
     *out = st;
     return PT_OK;

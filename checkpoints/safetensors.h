@@ -2,7 +2,7 @@
  *
  * Format (huggingface/safetensors, "Format"): u64 header length, that many bytes of JSON {name: {dtype, shape, data_offsets}},
  * then the data; offsets count from the end of the header. Checked on opening, before any tensor is used: header length, JSON
- * without duplicate names, offsets inside the file, no overlap, no bytes that nothing describes, shape x size = bytes.
+ * (base/json.h), offsets inside the file, no overlap, no bytes that nothing describes, shape x size = bytes.
  * Errors are PT_EFORMAT and name the file and the tensor. Tensor data may lie at any address: read it with memcpy or
  * base/quant.h. Tensors point into the maps and live until pt_st_close. */
 #ifndef PT_CHECKPOINTS_SAFETENSORS_H
@@ -34,7 +34,8 @@ typedef struct pt_st {
     size_t n_tensors;
 } pt_st;
 
-/* path: a .safetensors file, or a folder with model.safetensors or model.safetensors.index.json and its shards. */
+/* path: a .safetensors file, or a folder with model.safetensors or model.safetensors.index.json and its shards. The index says
+ * which shards there are, as in transformers; of a tensor in two shards that of the one it names counts. */
 pt_status pt_st_open(pt_st **out, const char *path);
 void pt_st_close(pt_st *st); /* NULL is fine */
 /* A text of __metadata__ (of the first file); NULL when there is none. */

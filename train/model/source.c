@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/quant.h"
 #include "train/model/random_init.h"
 #include "train/model/source_impl.h"
@@ -43,12 +44,70 @@ static pt_status shape_error(const char *path, const pt_tensor_spec *w, int64_t 
 
 /* ---- Hugging Face folder ------------------------------------------------------------------------------------------------ */
 
-static bool ignorable(const pt_source *s, const char *name)
+static bool ends_with(const char *name, const char *end)
 {
-    size_t n = strlen(name);
-    static const char inv[] = "rotary_emb.inv_freq";
-    if (n >= sizeof inv - 1 && strcmp(name + n - (sizeof inv - 1), inv) == 0) return true;
-    return (s->cfg.tied && strcmp(name, "lm_head.weight") == 0) || strcmp(name, "score.weight") == 0;
+    size_t n = strlen(name), m = strlen(end);
+    return n >= m && !strcmp(name + n - m, end);
+}
+
+/* Buffers that old checkpoints hold and nothing needs. */
+static bool buffer(const char *name)
+{
+    return ends_with(name, "rotary_emb.inv_freq") || ends_with(name, ".masked_bias") || ends_with(name, ".attn.bias");
+}
+
+/* What stands before "layers.0." and "embed_tokens." in this file: "model." of a language model, "" of a bare decoder, more within
+ * larger models. */
+static void find_prefix(pt_source *s)
+{
+    static const char *const ends[] = {"embed_tokens.weight", "layers.0.input_layernorm.weight"};
+    s->prefix = "model.";
+    s->prefix_len = strlen(s->prefix);
+    for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+        const char *hit = NULL;
+        size_t hits = 0;
+        for (size_t i = 0; i < s->st->n_tensors; i++) {
+            const char *name = s->st->tensors[i].name;
+            if (!ends_with(name, ends[k])) continue;
+            if (!strncmp(name, "model.", 6) && strlen(name) == 6 + strlen(ends[k])) return;
+            hit = name;
+            hits++;
+        }
+        if (hits != 1) continue;
+        s->prefix = hit;
+        s->prefix_len = strlen(hit) - strlen(ends[k]);
+        return;
+    }
+}
+
+/* The file's tensor under a name of ours; NULL when there is none. */
+static const pt_st_tensor *stored(const pt_source *s, const char *name)
+{
+    char own[512];
+    if (strncmp(name, "model.", 6)) return pt_st_find(s->st, name);
+    if (s->prefix_len + strlen(name) - 6 >= sizeof own) return NULL;
+    memcpy(own, s->prefix, s->prefix_len);
+    strcpy(own + s->prefix_len, name + 6);
+    return pt_st_find(s->st, own);
+}
+
+static bool same_weights(const pt_st_tensor *a, const pt_st_tensor *b)
+{
+    return !strcmp(a->type_name, b->type_name) && a->bytes == b->bytes && !memcmp(a->data, b->data, a->bytes);
+}
+
+/* Whether embedding and head are one matrix: as config.json says, but for what the file itself shows, as in transformers 5. */
+static void settle_ties(pt_source *s)
+{
+    const pt_st_tensor *embed = stored(s, "model.embed_tokens.weight"), *head = stored(s, "lm_head.weight");
+    if (s->cfg.tied && embed && head && !same_weights(embed, head)) {
+        s->cfg.tied = false;
+        pt_log(PT_LOG_WARN, "%s: tie_word_embeddings is true, but lm_head.weight differs from the embedding: they are not tied", s->path);
+    }
+    if (!s->cfg.tied && !head && embed && !stored(s, "score.weight")) {
+        s->cfg.tied = true;
+        pt_log(PT_LOG_WARN, "%s: tie_word_embeddings is false, but there is no lm_head.weight: the embedding is the head", s->path);
+    }
 }
 
 /* A classifier has score.weight and no lm_head: then score.weight takes the head's place. */
@@ -63,25 +122,40 @@ static void use_score(pt_source *s)
     qsort(s->entries, s->n_entries, sizeof *s->entries, by_name);
 }
 
+/* Tensors that the configuration gives no place: transformers leaves them out too, and says so. */
+static void tell_unused(const pt_source *s, const bool *used)
+{
+    const pt_st_tensor *t = s->st->tensors;
+    const char *first = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < s->st->n_tensors; i++) {
+        if (used[i] || buffer(t[i].name) || !strcmp(t[i].name, "lm_head.weight") || !strcmp(t[i].name, "score.weight")) continue;
+        if (!n++) first = t[i].name;
+    }
+    if (n) pt_log(PT_LOG_WARN, "%s: %zu tensors have no place in this %s model and are not used, first %s", s->path, n, s->cfg.family, first);
+}
+
 static pt_status bind_st(pt_source *s)
 {
+    pt_status rc = PT_OK;
+    bool *used = NULL;
     use_score(s);
+    PT_TRY(pt_alloc0(&used, s->st->n_tensors));
     for (size_t i = 0; i < s->n_entries; i++) {
         pt_source_entry *e = &s->entries[i];
-        const pt_st_tensor *t;
-        PT_RETURN(pt_st_need(s->st, e->spec.name, &t));
+        const pt_st_tensor *t = stored(s, e->spec.name);
+        if (!t && s->cfg.tied && e->spec.kind == PT_TENSOR_EMBED) t = stored(s, "lm_head.weight"); /* the one matrix, under its other name */
+        PT_TRY(pt_st_need(s->st, t ? t->name : e->spec.name, &t));
         int64_t rows = t->n_dims == 2 ? t->dims[0] : 1, cols = t->n_dims >= 1 ? t->dims[t->n_dims - 1] : 1;
         if (t->n_dims < 1 || t->n_dims > 2 || rows != e->spec.rows || cols != e->spec.cols)
-            return shape_error(t->file, &e->spec, rows, cols);
+            PT_TRY(shape_error(t->file, &e->spec, rows, cols));
         e->t = (pt_source_tensor){t->data, t->bytes, t->type, rows, cols};
+        used[t - s->st->tensors] = true;
     }
-    for (size_t i = 0; i < s->st->n_tensors; i++) {
-        const char *name = s->st->tensors[i].name;
-        if (!find(s, name) && !ignorable(s, name))
-            return pt_fail(PT_ENOSUP, "%s: tensor %s is no part of a %s model that is supported here", s->path, name,
-                           s->cfg.family);
-    }
-    return PT_OK;
+    tell_unused(s, used);
+done:
+    free(used);
+    return rc;
 }
 
 static pt_status open_hf(pt_source *s)
@@ -94,6 +168,8 @@ static pt_status open_hf(pt_source *s)
     PT_TRY(pt_file_read(&text, &bytes, config, 16 << 20));
     PT_TRY(pt_config_from_hf(&s->cfg, text, bytes, config));
     PT_TRY(pt_st_open(&s->st, s->path));
+    find_prefix(s);
+    settle_ties(s);
     PT_TRY(make_entries(s));
     PT_TRY(bind_st(s));
 done:

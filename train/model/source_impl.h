@@ -15,6 +15,8 @@ struct pt_source {
     char *path;
     pt_model_config cfg;
     pt_st *st;     /* Hugging Face folder */
+    const char *prefix; /* of its decoder's tensors, prefix_len bytes: what stands for our "model." */
+    size_t prefix_len;
     pt_gguf *gguf; /* or a GGUF file */
     bool random;
     uint64_t seed;
