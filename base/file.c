@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/temp.h"
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
 #define __SANITIZE_ADDRESS__ 1
@@ -174,7 +176,7 @@ pt_status pt_outfile_open(pt_outfile *f, const char *path)
     PT_CHECK(stat(path, &st) != 0 || S_ISREG(st.st_mode), PT_EIO, "%s is %s: it is not replaced by a file", path,
              S_ISDIR(st.st_mode) ? "a folder" : "a device or a pipe");
     PT_TRY(pt_strdup(&f->path, path));
-    PT_TRY(pt_asprintf(&f->tmp, "%s.tmp-%ld", path, (long)getpid()));
+    PT_TRY(pt_temp_path(&f->tmp, path, PT_TEMP_NEW));
     f->fd = open(f->tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     PT_CHECK(f->fd >= 0, PT_EIO, "cannot create %s: %s", f->tmp, strerror(errno));
     return PT_OK;

@@ -28,7 +28,7 @@ pt_status pt_fsync_path(const char *path);
 /* rename(from, to), then fsync of the folder that holds `to`. */
 pt_status pt_rename_durable(const char *from, const char *to);
 
-/* A file that appears whole or not at all: writes go to "path.tmp-PID", commit = fsync, rename, fsync the folder.
+/* A file that appears whole or not at all: writes go to a temporary name (base/temp.h), commit = fsync, rename, fsync the folder.
  * PT_EIO where path is there and is no regular file. */
 typedef struct pt_outfile {
     int fd;

@@ -9,18 +9,23 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/temp.h"
+
 pt_status pt_folder_begin(char **tmp, const char *path)
 {
     pt_status rc = PT_OK;
+    char *to = NULL;
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/') n--;
     *tmp = NULL;
     PT_CHECK(n > 0, PT_EARG, "an empty path for a folder");
-    PT_TRY(pt_asprintf(tmp, "%.*s.tmp-%ld", (int)n, path, (long)getpid()));
+    PT_TRY(pt_strndup(&to, path, n));
+    PT_TRY(pt_temp_path(tmp, to, PT_TEMP_NEW));
     PT_TRY(pt_dir_remove(*tmp));
     PT_TRY(pt_dir_make(*tmp));
-    return PT_OK;
 done:
+    free(to);
+    if (rc == PT_OK) return rc;
     free(*tmp);
     *tmp = NULL;
     return rc;
@@ -66,7 +71,7 @@ pt_status pt_folder_commit(const char *tmp, const char *path)
         PT_TRY(pt_dir_remove(tmp));
         goto done;
     }
-    PT_TRY(pt_asprintf(&old, "%s.old-%ld", to, (long)getpid()));
+    PT_TRY(pt_temp_path(&old, to, PT_TEMP_OLD));
     PT_TRY(pt_dir_remove(old));
     PT_TRY(pt_rename_durable(to, old));
     PT_TRY(pt_rename_durable(tmp, to));

@@ -11,6 +11,7 @@
 #include "checkpoints/digest.h"
 #include "checkpoints/folder.h"
 #include "checkpoints/json_file.h"
+#include "checkpoints/state_list.h"
 
 enum { VERSION = 1, ALIGN = 64 };
 static const char bin_name[] = "state.bin", json_name[] = "state.json";
@@ -182,6 +183,7 @@ pt_status pt_state_writer_commit(pt_state_writer *w)
     json_object_set_new(w->json, "digest", json_string(hex));
     PT_TRY(pt_path_join(&path, w->tmp, json_name));
     PT_TRY(pt_json_write(w->json, path));
+    PT_TRY(pt_state_make_room(w->path));
     PT_TRY(pt_folder_commit(w->tmp, w->path));
     free(w->tmp);
     w->tmp = NULL;
@@ -302,6 +304,11 @@ void pt_state_close(pt_state *s)
 int64_t pt_state_step(const pt_state *s)
 {
     return json_integer_value(json_object_get(s->json, "step"));
+}
+
+const char *pt_state_id(const pt_state *s)
+{
+    return json_string_value(json_object_get(s->json, "digest"));
 }
 
 static const json_t *value(const pt_state *s, const char *name)

@@ -2,7 +2,7 @@
  *
  * A checkpoint holds state.bin (blobs back to back, each at a multiple of 64 bytes), state.json (version, step, scalars, the
  * table of blobs with type, count, offset and digest, the other files with size and digest, and a digest of itself) and any
- * other files the caller puts there (the adapter). Written in checkpoint-STEP.tmp-PID, flushed, renamed: a kill at any moment
+ * other files the caller puts there (the adapter). Written under a temporary name (base/temp.h), flushed, renamed: a kill at any moment
  * leaves the older checkpoints whole and at most a temporary folder, which pt_state_clean removes. Reading verifies every
  * digest. Digest: 64 bits, four FNV-1a lanes over 8-byte words (digest.h of this folder); it finds damage, not forgery. */
 #ifndef PT_CHECKPOINTS_STATE_H
@@ -29,7 +29,8 @@ pt_status pt_state_begin_blob(pt_state_writer *w, const char *name, pt_dtype typ
 pt_status pt_state_write(pt_state_writer *w, const void *data, size_t bytes);
 /* Both at once. */
 pt_status pt_state_put_blob(pt_state_writer *w, const char *name, pt_dtype type, const void *data, int64_t count);
-/* After success the checkpoint is there and durable; an older one of the same step is replaced. */
+/* After success the checkpoint is there and durable; an older one of the same step is replaced. A folder of that name that is no
+ * checkpoint, or holds files that no checkpoint of ours lists, is moved aside (announced). */
 pt_status pt_state_writer_commit(pt_state_writer *w);
 /* Always call it; removes what was not committed. Safe on a zeroed struct. */
 void pt_state_writer_close(pt_state_writer *w);
@@ -40,6 +41,8 @@ typedef struct pt_state pt_state;
 pt_status pt_state_open(pt_state **out, const char *folder);
 void pt_state_close(pt_state *s); /* NULL is fine */
 int64_t pt_state_step(const pt_state *s);
+/* The digest of its state.json: 16 characters, another for every checkpoint that differs in anything. */
+const char *pt_state_id(const pt_state *s);
 /* PT_EFORMAT, naming it, when the entry is missing or of another type. */
 pt_status pt_state_int(const pt_state *s, const char *name, int64_t *out);
 pt_status pt_state_num(const pt_state *s, const char *name, double *out);
@@ -48,16 +51,6 @@ bool pt_state_has(const pt_state *s, const char *name);
 /* The blob's bytes, aligned to 64, living until close. PT_ESHAPE when the count differs (count < 0: any); *got may be NULL. */
 pt_status pt_state_blob(const pt_state *s, const char *name, pt_dtype type, int64_t count, const void **data, int64_t *got);
 
-/* ---- the folder of a run */
-/* Steps of the checkpoints in output_dir, ascending, owned; temporary folders do not count. A missing folder has none. */
-pt_status pt_state_list(int64_t **steps, size_t *n, const char *output_dir);
-/* Owned path of the newest one; NULL when there is none. */
-pt_status pt_state_latest(char **path, int64_t *step, const char *output_dir);
-/* Owned path OUTPUT_DIR/checkpoint-STEP. */
+/* Owned path OUTPUT_DIR/checkpoint-STEP. What else there is to do with a run's folder: state_list.h. */
 pt_status pt_state_folder(char **path, const char *output_dir, int64_t step);
-/* Removes the oldest checkpoints until at most `keep` (>= 1, else nothing is done) are left; never the newest. */
-pt_status pt_state_rotate(const char *output_dir, int64_t keep);
-/* Removes temporary files and folders (NAME.tmp-PID, NAME.old-PID) that processes now dead left in output_dir; *n = how many. A
- * checkpoint that was moved aside and never replaced is moved back. */
-pt_status pt_state_clean(const char *output_dir, int *n);
 #endif

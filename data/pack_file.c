@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/temp.h"
 #include "data/pack_data.h"
 
 enum { BLOCK = 512, CHUNK = 65536 };
@@ -57,7 +58,7 @@ pt_status pt_h5_begin(const char *path, char **tmp, int64_t *file)
     *tmp = NULL;
     *file = -1;
     silence();
-    PT_TRY(pt_asprintf(tmp, "%s.tmp-%ld", path, (long)getpid()));
+    PT_TRY(pt_temp_path(tmp, path, PT_TEMP_NEW));
     create = H5Pcreate(H5P_FILE_CREATE);
     access = access_props();
     PT_CHECK(create >= 0 && access >= 0 && H5Pset_userblock(create, BLOCK) >= 0, PT_EINTERNAL,

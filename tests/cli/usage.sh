@@ -134,6 +134,6 @@ for args in "$dir/reward" "$dir/classifier" "$dir/judge" "$dir/plain --adapter $
 done
 shows "score of a language model" '"logprobs":' "$ptrain" score "$dir/plain" --input "$dir/ids.jsonl"
 n=$((n + 1))
-if [ "$(find "$dir" -mindepth 1 -name "*tmp-*" | wc -l)" -eq 0 ]; then echo "ok $n - nothing half-written is left"; else find "$dir" -mindepth 1 -name "*tmp-*"; echo "not ok $n - nothing half-written is left"; fi
+if [ "$(find "$dir" -mindepth 1 -name "*.ptrain-[no]*" | wc -l)" -eq 0 ]; then echo "ok $n - nothing half-written is left"; else find "$dir" -mindepth 1 -name "*.ptrain-[no]*"; echo "not ok $n - nothing half-written is left"; fi
 n=$((n + 1))
 if "$ptrain" help --markdown | diff - docs/config.md >"$dir/diff"; then echo "ok $n - docs/config.md says what the schema says"; else head -5 "$dir/diff" | sed 's/^/# /'; echo "not ok $n - docs/config.md says what the schema says (make docs)"; fi

@@ -38,7 +38,7 @@ result "saving that fails: every rank names the step"
 start 3 killed --save_steps=1 --max_steps=100000 --val_set_size=0
 await_steps killed 3 && kill -KILL "${pids[1]}"
 finish
-last=$(ls -d "$dir"/killed/checkpoint-* 2>/dev/null | grep -v 'tmp-' | sed 's/.*-//' | sort -n | tail -n 1)
+last=$(ls -d "$dir"/killed/checkpoint-* 2>/dev/null | grep -v ptrain- | sed 's/.*-//' | sort -n | tail -n 1)
 [ "$codes" = "1,137,1," ] && grep -q "^error: rank 0: step [0-9]* (the checkpoint of step [0-9]* is whole): rank 1 failed: it is gone" "$dir/err0" && grep -q "rank 1 failed: it is gone" "$dir/err2" &&
     [ "$(cat "$dir"/err0 "$dir"/err2 | grep -c ^error)" = 2 ] && [ -n "$last" ] &&
     ranks 3 killed --resume_from_checkpoint=auto --max_steps=$((last + 2)) --val_set_size=0 && grep -q "checkpoint-$last" "$dir/err0"

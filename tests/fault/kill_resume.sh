@@ -84,7 +84,7 @@ for i in 1 2 3 4 5; do
     kill -KILL $pid 2>/dev/null && kills=$((kills + 1))
     wait $pid 2>/dev/null
 done
-run killed --resume_from_checkpoint=auto && [ $kills -eq 5 ] && same killed && ! ls -d "$dir"/killed/*.tmp-* >/dev/null 2>&1
+run killed --resume_from_checkpoint=auto && [ $kills -eq 5 ] && same killed && ! ls -d "$dir"/killed/*.ptrain-* >/dev/null 2>&1
 result "killed five times and resumed: the same bits"
 
 echo '{"input_ids": [3, 4, 5, 6], "labels": [-100, -100, 5, 6]}' >"$dir/rows.jsonl"

@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "base/threads.h"
-#include "checkpoints/state.h"
+#include "checkpoints/state_list.h"
 
 static char work[64], self[4096];
 
@@ -207,7 +207,7 @@ static bool writing(const char *out)
     DIR *d = opendir(out);
     bool found = false;
     if (!d) return false;
-    for (struct dirent *e; (e = readdir(d));) found |= strstr(e->d_name, ".tmp-") != NULL;
+    for (struct dirent *e; (e = readdir(d));) found |= strstr(e->d_name, ".ptrain-new-") != NULL;
     closedir(d);
     return found;
 }
@@ -215,18 +215,17 @@ static bool writing(const char *out)
 /* Every whole-looking checkpoint must be whole. */
 static void checkpoints_whole(const char *out)
 {
-    int64_t *steps;
-    size_t n;
-    MUST(pt_state_list(&steps, &n, out));
-    for (size_t i = 0; i < n; i++) {
+    pt_state_list l;
+    MUST(pt_state_list_read(&l, out));
+    for (size_t i = 0; i < l.n; i++) {
         char *path;
         pt_state *s;
-        MUST(pt_state_folder(&path, out, steps[i]));
+        MUST(pt_state_folder(&path, out, l.of[i].step));
         MUST(pt_state_open(&s, path));
         pt_state_close(s);
         free(path);
     }
-    free(steps);
+    pt_state_list_free(&l);
 }
 
 static void test_kill(void **state)

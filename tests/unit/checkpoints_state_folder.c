@@ -1,4 +1,4 @@
-/* checkpoints/state.h: what was put comes back bit for bit, damage is found, listing and rotation. */
+/* checkpoints/state.h: what was put comes back bit for bit, damage is found. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -175,59 +175,6 @@ static void newer_version_is_refused(void **state)
     assert_string_equal(scratch_message(), "newer/state.json: checkpoint version 2; this program reads 1");
 }
 
-static void touch_dir(const char *format, long pid)
-{
-    char name[128], path[256];
-    snprintf(name, sizeof name, format, pid);
-    snprintf(path, sizeof path, "%s/list/%s", scratch_dir, name);
-    assert_int_equal(pt_dir_make(path), PT_OK);
-}
-
-static void listing_and_rotation(void **state)
-{
-    const char *dir = scratch_path("list");
-    int64_t *steps, step;
-    size_t n;
-    char *path;
-    int cleaned;
-    assert_int_equal(pt_state_list(&steps, &n, dir), PT_OK); /* no folder: none */
-    assert_int_equal(n, 0);
-    free(steps);
-    assert_int_equal(pt_state_latest(&path, &step, dir), PT_OK);
-    assert_null(path);
-    const int64_t order[] = {100, 20, 3};
-    for (size_t i = 0; i < COUNT(order); i++) write_one(dir, order[i]);
-    touch_dir("checkpoint-500", 0);                       /* someone else's: no state.json */
-    touch_dir("checkpoint-0007", 0);                      /* not our spelling */
-    touch_dir("checkpoint-600.tmp-%ld", 4194305);         /* past the largest pid */
-    touch_dir("checkpoint-700.tmp-%ld", (long)getppid()); /* alive */
-    touch_dir("checkpoint-800.old-%ld", 4194305);
-    touch_dir("notes.tmp-x%ld", 1);
-    assert_int_equal(pt_state_list(&steps, &n, dir), PT_OK);
-    assert_true(n == 3 && steps[0] == 3 && steps[1] == 20 && steps[2] == 100);
-    free(steps);
-    assert_int_equal(pt_state_latest(&path, &step, dir), PT_OK);
-    assert_int_equal(step, 100);
-    assert_int_equal(strcmp(path + strlen(dir), "/checkpoint-100"), 0);
-    free(path);
-    assert_int_equal(pt_state_clean(dir, &cleaned), PT_OK);
-    assert_int_equal(cleaned, 2);
-    assert_false(pt_dir_exists(scratch_path("list/checkpoint-600.tmp-4194305")));
-    assert_true(pt_dir_exists(scratch_path("list/checkpoint-800"))); /* moved back */
-    assert_true(pt_dir_exists(scratch_path("list/notes.tmp-x1")));
-    assert_int_equal(pt_state_rotate(dir, 0), PT_OK); /* 0: keep all */
-    assert_int_equal(pt_state_rotate(dir, 2), PT_OK);
-    assert_int_equal(pt_state_list(&steps, &n, dir), PT_OK);
-    assert_true(n == 2 && steps[0] == 20 && steps[1] == 100);
-    free(steps);
-    assert_int_equal(pt_state_rotate(dir, 1), PT_OK);
-    assert_int_equal(pt_state_rotate(dir, 1), PT_OK);
-    assert_int_equal(pt_state_latest(&path, &step, dir), PT_OK);
-    assert_int_equal(step, 100);
-    free(path);
-    assert_true(pt_dir_exists(scratch_path("list/checkpoint-500")));
-}
-
 static void digest_does_not_depend_on_the_pieces(void **state)
 {
     unsigned char bytes[200];
@@ -255,8 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip),           cmocka_unit_test(writer_refuses),
-        cmocka_unit_test(damage_is_found),      cmocka_unit_test(newer_version_is_refused),
-        cmocka_unit_test(listing_and_rotation), cmocka_unit_test(digest_does_not_depend_on_the_pieces),
+        cmocka_unit_test(damage_is_found),      cmocka_unit_test(newer_version_is_refused), cmocka_unit_test(digest_does_not_depend_on_the_pieces),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -153,7 +153,7 @@ static void test_events(void **state)
     int records;
     assert_int_equal(pt_crc32c("123456789", 9), 0xe3069283); /* RFC 3720's check value */
     snprintf(runs, sizeof runs, "%s/tb", dir);
-    MUST(pt_tb_open(&tb, runs, 5));
+    MUST(pt_tb_open(&tb, runs, "events.out.tfevents.1", 5));
     MUST(pt_tb_scalar(&tb, 5, "train/loss", 1.5));
     MUST(pt_tb_scalar(&tb, 300, "train/loss", 0.25));
     pt_tb_close(&tb);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "train/loop/manifest.h"
 
 static char work[64], rows_file[2][128], out_dir[128];
 
@@ -271,12 +272,23 @@ static bool has(const char *name)
     return pt_file_exists(path) || pt_dir_exists(path);
 }
 
+/* A small file in the output folder, with the folders above it. */
+static void put(const char *name, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", out_dir, name);
+    char *slash = strrchr(path, '/');
+    *slash = 0;
+    MUST(pt_dir_make(path));
+    *slash = '/';
+    MUST(pt_file_write_whole(path, text, strlen(text)));
+}
+
 static void test_folder(void **state)
 {
     pt_dataset_spec spec;
     pt_config c = config(&spec, false);
     pt_train_result res;
-    char notes[256];
     MUST(pt_dir_remove(out_dir));
     c.save_steps = 4;
     c.save_total_limit = 2;
@@ -286,17 +298,52 @@ static void test_folder(void **state)
                 has("adapter_config.json"));
     assert_true(has("checkpoint-20") && has("checkpoint-16") && !has("checkpoint-12"));
     assert_true(has("checkpoint-20/adapter_model.safetensors") && !has("profiles.json"));
-    snprintf(notes, sizeof notes, "%s/notes.txt", out_dir);
-    MUST(pt_file_write_whole(notes, "mine", 4));
-    snprintf(notes, sizeof notes, "%s/eval.json", out_dir);
-    MUST(pt_file_write_whole(notes, "{}", 2));
+    /* files of others, whatever their names: those of ours, of temporary files, of a model, of TensorBoard */
+    static const char *const others[] = {"notes.txt", "notes.tmp-1", "notes.old-1", "model.safetensors", "tokenizer.json", "runs/events.out.tfevents.1.mine",
+                                         "checkpoint-8.old-1/state.json", "checkpoint-9/notes.txt", "checkpoint-20/notes.txt", "cache.tmp-99/rows.jsonl"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) put(others[i], "mine");
+    MUST(pt_manifest_claim(out_dir, "eval.json")); /* as ptrain eval does */
+    put("eval.json", "{}");
     log_text.len = 0;
     c.save_steps = 0;
     MUST(pt_train_run(&c, NULL, &res));
     assert_non_null(strstr(log_text.text, "held an earlier run"));
-    assert_true(has("notes.txt") && has("adapter_model.safetensors") && !has("checkpoint-20") && !has("checkpoint-16") && !has("eval.json"));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (!has(others[i])) fail_msg("%s is gone", others[i]);
+    assert_true(has("adapter_model.safetensors") && !has("checkpoint-20/state.json") && !has("checkpoint-20/state.bin") && !has("checkpoint-16") &&
+                !has("eval.json"));
     assert_null(strstr(log_text.text, "0 checkpoint"));
     assert_string_equal(res.output, out_dir);
+}
+
+/* A folder in which no run of ours was: what has the names of our files is moved aside. */
+static void test_folder_of_others(void **state)
+{
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, false);
+    pt_train_result res;
+    static const char *const moved[] = {"metrics.jsonl", "config.yaml", "adapter_model.safetensors", "adapter_config.json", "checkpoint-4"};
+    MUST(pt_dir_remove(out_dir));
+    put("metrics.jsonl", "mine");
+    put("config.yaml", "mine");
+    put("adapter_model.safetensors", "mine");
+    put("adapter_config.json", "mine");
+    put("config.json", "mine");
+    put("checkpoint-4/trainer_state.json", "mine");
+    c.save_steps = 4;
+    c.max_steps = 8;
+    c.yaml_text = (char *)"objective: sft\n";
+    log_text.len = 0;
+    MUST(pt_train_run(&c, NULL, &res));
+    assert_null(strstr(log_text.text, "held an earlier run"));
+    for (size_t i = 0; i < sizeof moved / sizeof *moved; i++) {
+        char aside[64];
+        snprintf(aside, sizeof aside, "%s.kept-1", moved[i]);
+        if (!has(aside) || !has(moved[i])) fail_msg("%s was not moved aside", moved[i]);
+    }
+    assert_true(has("config.json") && !has("config.json.kept-1") && has("checkpoint-4.kept-1/trainer_state.json"));
+    MUST(pt_train_run(&c, NULL, &res)); /* now they are ours, and are replaced */
+    assert_false(has("metrics.jsonl.kept-2") || has("checkpoint-4.kept-2"));
 }
 
 static int64_t metrics_bytes(void)
@@ -437,7 +484,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan),     cmocka_unit_test(test_warnings),   cmocka_unit_test(test_bad_gradient),
         cmocka_unit_test(test_gives_up), cmocka_unit_test(test_bad_sample), cmocka_unit_test(test_first_margin),
-        cmocka_unit_test(test_folder),   cmocka_unit_test(test_not_ours),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_folder),
+        cmocka_unit_test(test_folder_of_others),   cmocka_unit_test(test_not_ours),   cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_one_at_a_time),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

@@ -6,6 +6,7 @@
 #include "eval/evaluate.h"
 #include "train/cli/open.h"
 #include "train/cli/ui.h"
+#include "train/loop/manifest.h"
 
 typedef struct eval_run {
     pt_cli *c;
@@ -138,6 +139,7 @@ static pt_status finish(eval_run *e)
     PT_TRY(pt_report_json(&e->report, &json));
     if (e->c->output) PT_TRY(pt_strdup(&path, e->c->output));
     else PT_TRY(e->is_run ? pt_path_join(&path, e->run, "eval.json") : pt_strdup(&path, "-")); /* a model's folder is left alone */
+    if (!e->c->output && e->is_run) PT_TRY(pt_manifest_claim(e->run, "eval.json"));
     if (!strcmp(path, "-")) puts(json);
     else PT_TRY(pt_file_write_whole(path, json, strlen(json)));
     if (strcmp(path, "-")) printf("\nwrote %s\n", path);

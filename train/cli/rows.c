@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/temp.h"
 #include "train/cli/open.h"
 
 pt_status pt_rows_open(pt_rows *r, const char *path)
@@ -62,7 +63,7 @@ pt_status pt_sink_open(pt_sink *s, const char *path)
         PT_CHECK(s->f, PT_EIO, "cannot open %s: %s", path, strerror(errno));
         return PT_OK;
     }
-    PT_TRY(pt_asprintf(&s->tmp, "%s.tmp-%ld", path, (long)getpid()));
+    PT_TRY(pt_temp_path(&s->tmp, path, PT_TEMP_NEW));
     s->f = fopen(s->tmp, "w");
     PT_CHECK(s->f, PT_EIO, "cannot create %s: %s", s->tmp, strerror(errno));
 done:

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/threads.h"
+#include "base/temp.h"
 #include "train/dist/store_impl.h"
 #include "train/dist/wire.h"
 
@@ -117,7 +118,7 @@ static pt_status write_file(const char *path, const pt_place *at)
     pt_store_machine(machine);
     int n = snprintf(text, sizeof text, "ptrain-store 1\nhost %s\nport %d\ntoken %s\nmachine %s\n", at->host, at->port,
                      at->token, machine);
-    PT_TRY(pt_asprintf(&tmp, "%s.tmp-%ld", path, (long)getpid()));
+    PT_TRY(pt_temp_path(&tmp, path, PT_TEMP_NEW));
     unlink(tmp);
     fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     PT_CHECK(fd >= 0, PT_EIO, "%s: %s", tmp, strerror(errno));

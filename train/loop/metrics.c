@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "train/loop/manifest.h"
 #include "train/loop/tensorboard.h"
 
 #define MAX_METRICS_FILE ((size_t)1 << 32)
@@ -88,7 +89,7 @@ pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step)
 {
     pt_status rc = PT_OK;
     pt_metrics *m = NULL;
-    char *path = NULL, *runs = NULL;
+    char *path = NULL, *runs = NULL, *name = NULL, *listed = NULL;
     *out = NULL;
     PT_TRY(pt_path_join(&path, dir, "metrics.jsonl"));
     PT_TRY(pt_path_join(&runs, dir, "runs"));
@@ -97,12 +98,17 @@ pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step)
     if (step > 0) PT_TRY(cut_after(path, step));
     m->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (step > 0 ? 0 : O_TRUNC), 0666);
     PT_CHECK(m->fd >= 0, PT_EIO, "%s: %s", path, strerror(errno));
-    PT_TRY(pt_tb_open(&m->tb, runs, step > 0 ? step + 1 : -1));
+    PT_TRY(pt_tb_name(&name));
+    PT_TRY(pt_asprintf(&listed, "runs/%s", name));
+    PT_TRY(pt_manifest_add(dir, listed));
+    PT_TRY(pt_tb_open(&m->tb, runs, name, step > 0 ? step + 1 : -1));
     *out = m;
     m = NULL;
 done:
     free(path);
     free(runs);
+    free(name);
+    free(listed);
     pt_metrics_close(m);
     return rc;
 }

@@ -134,6 +134,7 @@ static pt_status write_checkpoint(pt_run *r)
     PT_TRY(pt_calloc((void *)&piece, (size_t)PIECE, sizeof *piece));
     PT_TRY(pt_state_writer_open(&w, r->cfg->output_dir, r->step));
     PT_TRY(put_scalars(r, &w));
+    PT_TRY(pt_state_put_course(&w, &r->course));
     PT_TRY(put_view(r, &w, "parameters", pt_model_param_view(r->model), piece));
     PT_TRY(put_view(r, &w, "adam_m", pt_optim_m(r->optim), piece));
     PT_TRY(put_view(r, &w, "adam_v", pt_optim_v(r->optim), piece));
@@ -142,7 +143,8 @@ static pt_status write_checkpoint(pt_run *r)
         PT_TRY(pt_export_peft(r->model, w.tmp, &o)); /* so that a checkpoint is an adapter too */
     }
     PT_TRY(pt_state_writer_commit(&w));
-    r->saved = r->step; /* before rotation, which may remove the one that stood here */
+    PT_TRY(pt_state_course_saved(r->cfg->output_dir));
+    r->saved = r->step;
     if (r->cfg->save_total_limit > 0) PT_TRY(pt_state_rotate(r->cfg->output_dir, r->cfg->save_total_limit));
 done:
     pt_state_writer_close(&w);
@@ -193,24 +195,45 @@ static pt_status read_choice(pt_state *s, pt_choice *c)
     return PT_OK;
 }
 
-/* auto: the newest whole one. A damaged one is announced, and the one before it taken. */
+static pt_status try_open(pt_run *r, const char *folder)
+{
+    free(r->resume_path);
+    r->resume_path = NULL;
+    PT_RETURN(pt_strdup(&r->resume_path, folder));
+    pt_status rc = pt_state_open(&r->resume, folder);
+    if (rc == PT_OK || rc == PT_ENOMEM) return rc;
+    pt_log(PT_LOG_WARN, "a damaged checkpoint is passed over: %s", pt_err_msg());
+    return PT_OK;
+}
+
+/* auto: where the run was taken back to, else its newest whole checkpoint. A damaged one is announced, and the one before it taken; never
+ * one of a future that the run has left. */
 static pt_status newest(pt_run *r)
 {
     pt_status rc = PT_OK;
-    int64_t *steps = NULL;
-    size_t n = 0;
-    PT_TRY(pt_state_list(&steps, &n, r->cfg->output_dir));
-    for (size_t i = n; i-- > 0 && !r->resume;) {
-        free(r->resume_path);
-        r->resume_path = NULL;
-        PT_TRY(pt_state_folder(&r->resume_path, r->cfg->output_dir, steps[i]));
-        rc = pt_state_open(&r->resume, r->resume_path);
-        if (rc == PT_OK) break;
-        PT_CHECK(i > 0, rc, "no checkpoint of %s can be read; the oldest: %s", r->cfg->output_dir, pt_err_msg());
-        pt_log(PT_LOG_WARN, "a damaged checkpoint is passed over: %s", pt_err_msg());
+    const char *dir = r->cfg->output_dir;
+    pt_state_list l = {0};
+    char *path = NULL, *last = NULL;
+    bool tried = false;
+    PT_TRY(pt_state_list_read(&l, dir));
+    if (l.back_to && !l.back_to[0]) goto done; /* started anew, and saved nothing yet */
+    if (l.back_to) PT_TRY(try_open(r, l.back_to));
+    for (size_t i = l.n; i-- > 0 && !r->resume;) {
+        free(path);
+        path = NULL;
+        PT_TRY(pt_state_folder(&path, dir, l.of[i].step));
+        if (l.of[i].left && !last) PT_TRY(pt_strdup(&last, path));
+        if (l.of[i].left || (l.back_to && !strcmp(path, l.back_to))) continue;
+        tried = true;
+        PT_TRY(try_open(r, path));
     }
+    PT_CHECK(r->resume || !(tried || l.back_to), PT_EFORMAT, "no checkpoint of %s can be gone on from (the warnings say why)%s%s", dir,
+             last ? "; of what the run left behind when it was taken back there still is " : "", last ? last : "");
+    PT_CHECK(r->resume || !last, PT_EARG, "%s holds only checkpoints that the run left behind when it was taken back: name one, such as %s", dir, last);
 done:
-    free(steps);
+    pt_state_list_free(&l);
+    free(path);
+    free(last);
     return rc;
 }
 
@@ -226,7 +249,9 @@ pt_status pt_run_find_resume(pt_run *r, pt_choice *choice)
         pt_status rc = pt_state_open(&r->resume, want);
         if (rc != PT_OK) return pt_fail_prefix(rc, "resume_from_checkpoint");
     }
-    return r->resume ? read_choice(r->resume, choice) : PT_OK;
+    if (!r->resume) return PT_OK;
+    PT_RETURN(pt_state_course_of(&r->course, r->resume));
+    return read_choice(r->resume, choice);
 }
 
 static pt_status same_text(pt_run *r, const char *name, const char *mine, const char *what)

@@ -163,6 +163,7 @@ void pt_run_close(pt_run *r)
     free(r->rejected);
     pt_state_close(r->resume);
     free(r->resume_path);
+    pt_state_course_free(&r->course);
     pt_optim_free(r->optim);
     pt_model_free(r->model);
     pt_loader_free(r->train);

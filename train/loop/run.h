@@ -1,7 +1,7 @@
 /* The inside of a run: shared by the files of train/loop, and by tests that look at single steps. */
 #ifndef PT_LOOP_RUN_H
 #define PT_LOOP_RUN_H
-#include "checkpoints/state.h"
+#include "checkpoints/state_list.h"
 #include "kernels/profile.h"
 #include "train/loop/flow.h"
 #include "train/loop/metrics.h"
@@ -27,6 +27,7 @@ typedef struct pt_run {
     pt_run_plan plan;
     pt_state *resume; /* checkpoint to go on from, NULL = from the start */
     char *resume_path;
+    pt_state_course course; /* rank 0: where the run stands among the checkpoints of its folder */
     /* host side of the channels, at the maxima of the plan: of one micro-batch, or, where a device delivers them later, of a step */
     float *logp, *dlogp, *ref_logp, *score, *dscore;
     float *head_score;          /* [heads of a step]: a device's scores before they are the groups' */

@@ -1,5 +1,4 @@
 /* The output folder of a run: an earlier run's own files go, other files stay; what the run leaves beside its weights. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,109 +8,111 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "train/loop/manifest.h"
 #include "train/loop/run.h"
 
-/* Files that a run writes, and that a new run in the same folder replaces. */
-static const char *const own[] = {"adapter_model.safetensors",
-                                  "adapter_config.json",
-                                  "model.safetensors",
-                                  "model.safetensors.index.json",
-                                  "metrics.jsonl",
-                                  "config.yaml",
-                                  "eval.json",
-                                  "profiles.json",
-                                  NULL};
-/* What stands beside a model.safetensors of ours; without that file they may be someone else's. */
-static const char *const beside_model[] = {"config.json",
-                                           "generation_config.json",
-                                           "tokenizer.json",
-                                           "tokenizer_config.json",
-                                           "special_tokens_map.json",
-                                           "chat_template.jinja",
-                                           "tokenizer.model",
-                                           NULL};
-
-static bool is_events(const char *name)
-{
-    return !strncmp(name, "events.out.tfevents.", 20);
-}
-
-static pt_status remove_events(const char *dir)
-{
-    pt_status rc = PT_OK;
-    char *runs = NULL, *path = NULL;
-    PT_TRY(pt_path_join(&runs, dir, "runs"));
-    DIR *d = opendir(runs);
-    if (!d) goto done;
-    for (struct dirent *e; rc == PT_OK && (e = readdir(d));) {
-        if (!is_events(e->d_name)) continue;
-        rc = pt_path_join(&path, runs, e->d_name);
-        if (rc == PT_OK && unlink(path) && errno != ENOENT) rc = pt_fail(PT_EIO, "%s: %s", path, strerror(errno));
-        free(path);
-        path = NULL;
-    }
-    closedir(d);
-done:
-    free(runs);
-    return rc;
-}
+/* The files that a run may write, beside checkpoints and TensorBoard's. */
+typedef enum pt_written { BY_EVERY_RUN, BY_LORA, BY_FULL } pt_written;
+static const struct {
+    const char *name;
+    pt_written when;
+} written[] = {{"metrics.jsonl", BY_EVERY_RUN},
+               {"config.yaml", BY_EVERY_RUN},
+               {"profiles.json", BY_EVERY_RUN},
+               {"adapter_model.safetensors", BY_LORA},
+               {"adapter_config.json", BY_LORA},
+               {"model.safetensors", BY_FULL},
+               {"model.safetensors.index.json", BY_FULL},
+               {"config.json", BY_FULL},
+               {"generation_config.json", BY_FULL},
+               {"tokenizer.json", BY_FULL},
+               {"tokenizer_config.json", BY_FULL},
+               {"tokenizer.model", BY_FULL},
+               {"special_tokens_map.json", BY_FULL},
+               {"added_tokens.json", BY_FULL},
+               {"vocab.json", BY_FULL},
+               {"merges.txt", BY_FULL},
+               {"chat_template.jinja", BY_FULL}};
 
 static pt_status remove_checkpoints(const char *dir, size_t *count)
 {
     pt_status rc = PT_OK;
-    int64_t *steps = NULL;
-    PT_TRY(pt_state_list(&steps, count, dir));
-    for (size_t i = 0; i < *count; i++) {
+    pt_state_list l = {0};
+    PT_TRY(pt_state_list_read(&l, dir));
+    *count = l.n;
+    for (size_t i = 0; i < l.n; i++) {
         char *path = NULL;
-        PT_TRY(pt_state_folder(&path, dir, steps[i]));
-        rc = pt_dir_remove(path);
+        PT_TRY(pt_state_folder(&path, dir, l.of[i].step));
+        rc = pt_state_remove(path);
         free(path);
         PT_TRY(rc);
     }
+    PT_TRY(pt_state_course_saved(dir)); /* the note that a run was taken back */
 done:
-    free(steps);
+    pt_state_list_free(&l);
     return rc;
 }
 
-static pt_status remove_files(const char *dir, const char *const *name, size_t *count)
+typedef struct removal {
+    const char *dir;
+    size_t files;
+} removal;
+
+/* Names of the list lead nowhere but into the folder and its runs/. */
+static pt_status remove_listed(void *user, const char *name)
 {
-    for (; *name; name++) {
-        char *path = NULL;
-        PT_RETURN(pt_path_join(&path, dir, *name));
-        pt_status rc = PT_OK;
-        if (!unlink(path))
-            ++*count;
-        else if (errno != ENOENT)
-            rc = pt_fail(PT_EIO, "%s: %s", path, strerror(errno));
-        free(path);
-        if (rc != PT_OK) return rc;
-    }
-    return PT_OK;
+    removal *r = user;
+    const char *file = strncmp(name, "runs/", 5) ? name : name + 5;
+    char *path = NULL;
+    if (!file[0] || file[0] == '.' || strchr(file, '/')) return PT_OK;
+    PT_RETURN(pt_path_join(&path, r->dir, name));
+    pt_status rc = PT_OK;
+    if (!unlink(path)) r->files += file == name;
+    else if (errno != ENOENT) rc = pt_fail(PT_EIO, "%s: %s", path, strerror(errno));
+    free(path);
+    return rc;
 }
 
 static pt_status remove_earlier(const char *dir)
 {
     pt_status rc = PT_OK;
-    size_t files = 0, checkpoints = 0;
-    char *model = NULL, *metrics = NULL;
-    PT_TRY(pt_path_join(&model, dir, "model.safetensors"));
-    PT_TRY(pt_path_join(&metrics, dir, "metrics.jsonl"));
-    if (!pt_file_exists(metrics)) goto done; /* no run of ours was here: nothing of it is ours to remove */
+    removal r = {.dir = dir};
+    size_t checkpoints = 0;
+    pt_manifest m = {0};
+    PT_TRY(pt_manifest_read(&m, dir));
+    if (!m.there) goto done; /* no run of ours was here: nothing of it is ours to remove */
     PT_TRY(remove_checkpoints(dir, &checkpoints));
-    if (pt_file_exists(model)) PT_TRY(remove_files(dir, beside_model, &files));
-    PT_TRY(remove_files(dir, own, &files));
-    PT_TRY(remove_events(dir));
+    PT_TRY(pt_manifest_each(&m, remove_listed, &r));
+    PT_TRY(pt_manifest_remove(dir));
     if (checkpoints)
         pt_log(PT_LOG_WARN,
                "%s held an earlier run: its %zu file%s and %zu checkpoint%s were replaced (resume_from_checkpoint: auto would have "
                "gone on from them)",
-               dir, files, files == 1 ? "" : "s", checkpoints, checkpoints == 1 ? "" : "s");
-    else if (files)
-        pt_log(PT_LOG_WARN, "%s held an earlier run: its %zu file%s were replaced", dir, files, files == 1 ? "" : "s");
+               dir, r.files, r.files == 1 ? "" : "s", checkpoints, checkpoints == 1 ? "" : "s");
+    else if (r.files)
+        pt_log(PT_LOG_WARN, "%s held an earlier run: its %zu file%s were replaced", dir, r.files, r.files == 1 ? "" : "s");
 done:
-    free(model);
-    free(metrics);
+    pt_manifest_free(&m);
     return rc;
+}
+
+/* The names of this run's files are its own from now on. A run that goes on in its own folder, where a program that kept no list began,
+ * finds its files there. */
+static pt_status claim_files(const pt_run *r, bool profiles)
+{
+    const char *dir = r->cfg->output_dir;
+    pt_manifest m;
+    PT_RETURN(pt_manifest_read(&m, dir));
+    bool adopt = !m.there && r->step > 0 && r->course.inside;
+    pt_manifest_free(&m);
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        pt_written when = written[i].when;
+        if (when != BY_EVERY_RUN && (when == BY_LORA) != (r->cfg->adapter != PT_ADAPTER_NONE)) continue;
+        if (!strcmp(written[i].name, "profiles.json") && !profiles) continue;
+        if (!strcmp(written[i].name, "config.yaml") && !r->cfg->yaml_text) continue;
+        PT_RETURN(adopt ? pt_manifest_add(dir, written[i].name) : pt_manifest_claim(dir, written[i].name));
+    }
+    return PT_OK;
 }
 
 static bool same_folder(const char *a, const char *b)
@@ -139,7 +140,7 @@ static pt_status write_text(const char *dir, const char *name, const char *text)
     return rc;
 }
 
-/* Held until the run ends, however it ends. Where the file system knows no such locks nothing is held. */
+/* Held until the run ends, however it ends. Where the file system knows no such locks nothing is held (announced). */
 static pt_status lock_folder(pt_run *r, const char *dir)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -148,9 +149,12 @@ static pt_status lock_folder(pt_run *r, const char *dir)
         r->folder_lock = fd + 1;
         return PT_OK;
     }
-    bool taken = errno == EWOULDBLOCK;
+    int why = errno;
     close(fd);
-    if (!taken) return PT_OK;
+    if (why != EWOULDBLOCK) {
+        pt_log(PT_LOG_WARN, "%s: this file system has no locks (%s): nothing keeps a second run from writing there too", dir, strerror(why));
+        return PT_OK;
+    }
     return pt_fail(PT_ESTATE, "another run is writing into output_dir %s: wait for its end, or give this one another output_dir", dir);
 }
 
@@ -164,9 +168,11 @@ pt_status pt_run_prepare_folder(pt_run *r)
     PT_TRY(lock_folder(r, dir));
     PT_TRY(pt_state_clean(dir, &left));
     if (left) pt_log(PT_LOG_INFO, "%d unfinished file%s of a process that was killed removed", left, left == 1 ? "" : "s");
-    if (r->step == 0 && !r->resume_path) PT_TRY(remove_earlier(dir));
-    if (r->cfg->yaml_text) PT_TRY(write_text(dir, "config.yaml", r->cfg->yaml_text));
+    if (!r->resume_path) PT_TRY(remove_earlier(dir));
+    PT_TRY(pt_state_go_on(&r->course, dir, r->resume_path));
     PT_TRY(pt_pack_profiles(r->pack, &profiles));
+    PT_TRY(claim_files(r, profiles != NULL));
+    if (r->cfg->yaml_text) PT_TRY(write_text(dir, "config.yaml", r->cfg->yaml_text));
     if (profiles) PT_TRY(write_text(dir, "profiles.json", profiles));
 done:
     free(profiles);

@@ -121,19 +121,24 @@ done:
     return rc;
 }
 
-pt_status pt_tb_open(pt_tb *tb, const char *dir, int64_t restart_step)
+pt_status pt_tb_name(char **name)
 {
-    pt_status rc = PT_OK;
-    char *path = NULL, host[64] = "host";
-    *tb = (pt_tb){.fd = -1};
+    char host[64] = "host";
+    struct timespec now;
     if (gethostname(host, sizeof host - 1)) memcpy(host, "host", 5);
     for (char *c = host; *c; c++)
         if (*c == '/') *c = '_';
-    PT_TRY(pt_dir_make(dir));
-    struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    PT_TRY(pt_asprintf(&path, "%s/events.out.tfevents.%lld.%s.%ld.%09ld", dir, (long long)now.tv_sec, host, (long)getpid(),
-                       now.tv_nsec));
+    return pt_asprintf(name, "events.out.tfevents.%lld.%s.%ld.%09ld", (long long)now.tv_sec, host, (long)getpid(), now.tv_nsec);
+}
+
+pt_status pt_tb_open(pt_tb *tb, const char *dir, const char *name, int64_t restart_step)
+{
+    pt_status rc = PT_OK;
+    char *path = NULL;
+    *tb = (pt_tb){.fd = -1};
+    PT_TRY(pt_dir_make(dir));
+    PT_TRY(pt_path_join(&path, dir, name));
     tb->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
     PT_CHECK(tb->fd >= 0, PT_EIO, "%s: %s", path, strerror(errno));
     PT_TRY(write_header(tb, restart_step));

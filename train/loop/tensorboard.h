@@ -10,8 +10,10 @@ typedef struct pt_tb {
     int fd;
     pt_str record; /* reused */
 } pt_tb;
-/* Makes a new events.out.tfevents file in dir (made too). restart_step >= 0: events of later steps in older files are void. */
-pt_status pt_tb_open(pt_tb *tb, const char *dir, int64_t restart_step);
+/* Owned name for a new events.out.tfevents file: time, host, process. */
+pt_status pt_tb_name(char **name);
+/* Makes that file in dir (made too). restart_step >= 0: events of later steps in older files are void. */
+pt_status pt_tb_open(pt_tb *tb, const char *dir, const char *name, int64_t restart_step);
 pt_status pt_tb_scalar(pt_tb *tb, int64_t step, const char *tag, double value);
 void pt_tb_close(pt_tb *tb);
 /* CRC-32C (Castagnoli), RFC 3720 appendix B.4. */

@@ -1,0 +1,13 @@
+/* Names of files and folders under construction: PATH.ptrain-KIND-PID. Nobody else gives such names, so that what a process which was
+ * killed left behind can be told from everybody's own files, whatever these are called. */
+#ifndef PT_BASE_TEMP_H
+#define PT_BASE_TEMP_H
+#include "base/err.h"
+
+typedef enum pt_temp { PT_TEMP_NEW, PT_TEMP_OLD } pt_temp; /* "new": being written, or being removed; "old": moved aside for a new one */
+
+/* Owned name beside path, of this process. */
+pt_status pt_temp_path(char **out, const char *path, pt_temp kind);
+/* The length of NAME when `file` (a name without folders) is NAME.ptrain-KIND-PID of a process that is dead, or of this one; else 0. */
+size_t pt_temp_left(const char *file, pt_temp kind);
+#endif
