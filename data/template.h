@@ -58,7 +58,7 @@ void pt_rendered_free(pt_rendered *r);
 void pt_rendered_clear(pt_rendered *r);
 
 /* By name: chatml, llama2, llama3, mistral, zephyr, qwen, smollm, vicuna, alpaca, plain; or "tokenizer_default": recognised
- * from the model's exact template text (known digests), refused by name otherwise. Refused (PT_ENOSUP) when its control tokens
+ * from the model's exact template text (known digests, and what pt_template_jinja writes), refused by name otherwise. Refused (PT_ENOSUP) when its control tokens
  * are not single ids here. default_system: replaces the template's own default system prompt; NULL keeps it; "" renders none
  * where the template allows it. */
 pt_status pt_template_open(pt_template **out, const char *name, const pt_tokenizer *tok, const char *default_system);
@@ -82,5 +82,8 @@ const int32_t *pt_template_stops(const pt_template *t, size_t *n);
 const char *pt_template_jinja(const pt_template *t);
 /* v as the tojson of chat templates writes it: Python's json.dumps(ensure_ascii=False); indent 0 = one line. Appended. */
 pt_status pt_text_json(pt_str *out, const struct json_t *v, int indent);
+/* The same for a classifier, owned: a conversation ends at the end token of its last answer, where the score is read, without the white space
+ * that the template puts behind it. */
+pt_status pt_template_jinja_scored(const pt_template *t, char **out);
 uint64_t pt_template_fingerprint(const pt_template *t);
 #endif

@@ -162,11 +162,11 @@ static pt_status write_qwen25(pt_str *o, const pt_template *t)
 /* The model's own template behind what makes it say the same as here: another default system text, Qwen3 without thinking. */
 static pt_status write_prefixed(pt_str *o, const pt_template *t, const char *own)
 {
-    if (t->style->kind == PT_TMPL_QWEN3) PT_RETURN(pt_str_puts(o, "{%- set enable_thinking = false %}"));
+    if (t->style->kind == PT_TMPL_QWEN3) PT_RETURN(pt_str_puts(o, PT_TMPL_NO_THINK));
     if (t->system) {
-        PT_RETURN(pt_str_puts(o, "{% if messages[0]['role'] != 'system' %}{% set messages = [{'role': 'system', 'content': "));
+        PT_RETURN(pt_str_puts(o, PT_TMPL_SYSTEM_BEFORE));
         PT_RETURN(quoted(o, t->system));
-        PT_RETURN(pt_str_puts(o, "}] + messages %}{% endif %}"));
+        PT_RETURN(pt_str_puts(o, PT_TMPL_SYSTEM_BEHIND));
     }
     return pt_str_puts(o, own);
 }
@@ -191,4 +191,9 @@ pt_status pt_tmpl_write_jinja(char **out, const pt_template *t, const char *own,
 done:
     free(o.text);
     return rc;
+}
+
+pt_status pt_template_jinja_scored(const pt_template *t, char **out)
+{
+    return pt_asprintf(out, "%s%s%s", PT_TMPL_SCORED_BEFORE, t->jinja, PT_TMPL_SCORED_BEHIND);
 }

@@ -47,6 +47,28 @@ struct pt_template {
 const pt_tmpl_style *pt_tmpl_by_name(const char *name);
 /* By the digest of a template's text, NULL when it is not known. */
 const pt_tmpl_style *pt_tmpl_by_text(const char *text);
+/* The styles one after the other: the first for NULL, NULL after the last. */
+const pt_tmpl_style *pt_tmpl_each(const pt_tmpl_style *s);
+/* Whether BOS stands once, or before each user turn, with this style and tokenizer. */
+void pt_tmpl_place_bos(pt_template *t);
+
+/* What pt_tmpl_write_jinja puts before a model's own text, and pt_template_jinja_scored around one. */
+#define PT_TMPL_NO_THINK "{%- set enable_thinking = false %}"
+#define PT_TMPL_SYSTEM_BEFORE "{% if messages[0]['role'] != 'system' %}{% set messages = [{'role': 'system', 'content': "
+#define PT_TMPL_SYSTEM_BEHIND "}] + messages %}{% endif %}"
+#define PT_TMPL_SCORED_BEFORE "{%- set ptrain_text %}"
+#define PT_TMPL_SCORED_BEHIND "{%- endset %}{{ ptrain_text if add_generation_prompt else ptrain_text.rstrip() }}"
+
+/* tmpl_known.c: what a text is. style NULL: not known. */
+typedef struct pt_tmpl_known {
+    const pt_tmpl_style *style;
+    char *base;    /* the known text (in it); NULL where the style is written from nothing */
+    char *system;  /* replaced: the default system text that stands in it, NULL = none */
+    bool replaced; /* a text of ours: `system` counts in place of the style's own */
+} pt_tmpl_known;
+pt_status pt_tmpl_recognise(const char *text, const pt_tokenizer *tok, pt_tmpl_known *k);
+void pt_tmpl_known_free(pt_tmpl_known *k);
+
 /* tmpl_jinja.c: *out = owned Jinja text of the style with this default system text (NULL = none). own: the model's own text, or
  * NULL. */
 pt_status pt_tmpl_write_jinja(char **out, const pt_template *t, const char *own, bool system_replaced);

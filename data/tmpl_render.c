@@ -242,17 +242,26 @@ static pt_status check_controls(const pt_template *t)
     return PT_OK;
 }
 
+void pt_tmpl_place_bos(pt_template *t)
+{
+    t->bos_once = t->style->bos == PT_BOS_ONCE || (t->style->bos == PT_BOS_AS_TOKENIZER && pt_tok_add_bos(t->tok));
+    t->bos_each = t->style->bos == PT_BOS_EACH_USER;
+}
+
 pt_status pt_template_open(pt_template **out, const char *name, const pt_tokenizer *tok, const char *default_system)
 {
     pt_status rc = PT_OK;
     pt_template *t = NULL;
-    const char *own = pt_tok_chat_template(tok);
+    pt_tmpl_known known = {0};
+    const char *own = pt_tok_chat_template(tok), *sys;
     *out = NULL;
     PT_TRY(pt_alloc0(&t, 1));
     t->tok = tok;
-    if (strcmp(name, "tokenizer_default") == 0) {
+    if (own) PT_TRY(pt_tmpl_recognise(own, tok, &known));
+    bool by_default = strcmp(name, "tokenizer_default") == 0;
+    if (by_default) {
         PT_CHECK(own, PT_ENOSUP, "chat_template tokenizer_default: the model has no chat template; name one");
-        t->style = pt_tmpl_by_text(own);
+        t->style = known.style;
         PT_CHECK(t->style, PT_ENOSUP,
                  "chat_template tokenizer_default: the model's template '%.40s...' is not one of the known texts; "
                  "name one of those in the manual",
@@ -261,18 +270,18 @@ pt_status pt_template_open(pt_template **out, const char *name, const pt_tokeniz
         t->style = pt_tmpl_by_name(name);
         PT_CHECK(t->style, PT_EARG, "unknown chat_template '%s'", name);
     }
-    if (own && pt_tmpl_by_text(own) != t->style) own = NULL;
     PT_TRY(check_controls(t));
-    t->bos_once = t->style->bos == PT_BOS_ONCE || (t->style->bos == PT_BOS_AS_TOKENIZER && pt_tok_add_bos(tok));
-    t->bos_each = t->style->bos == PT_BOS_EACH_USER;
-    const char *sys = default_system ? default_system : t->style->default_system;
+    pt_tmpl_place_bos(t);
+    bool ours = by_default && known.replaced;
+    sys = default_system ? default_system : ours ? known.system : t->style->default_system;
     if (sys && sys[0]) PT_TRY(pt_strdup(&t->system, sys));
     if (sys) PT_CHECK(pt_utf8_check(sys, strlen(sys)) == strlen(sys), PT_EFORMAT, "the default system message is not UTF-8");
     PT_TRY(find_stops(t));
-    PT_TRY(pt_tmpl_write_jinja(&t->jinja, t, own, default_system != NULL));
+    PT_TRY(pt_tmpl_write_jinja(&t->jinja, t, known.style == t->style ? known.base : NULL, ours || default_system));
     *out = t;
     t = NULL;
 done:
+    pt_tmpl_known_free(&known);
     pt_template_free(t);
     return rc;
 }

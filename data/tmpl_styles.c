@@ -136,6 +136,12 @@ const char *const *pt_template_names(void)
     return names;
 }
 
+const pt_tmpl_style *pt_tmpl_each(const pt_tmpl_style *s)
+{
+    s = s ? s + 1 : styles;
+    return s < styles + sizeof styles / sizeof *styles ? s : NULL;
+}
+
 const pt_tmpl_style *pt_tmpl_by_name(const char *name)
 {
     for (size_t i = 0; i < sizeof styles / sizeof *styles; i++) {

@@ -49,3 +49,6 @@ ok "chosen over rejected" awk -v t="$two" 'BEGIN { split(t, s, " "); exit !(s[1]
 echo '{"text": "hello\n"}' >"$dir/open.jsonl"
 "$ptrain" tokenize $tok --input "$dir/open.jsonl" >"$dir/open.ids"
 ok "no end token: the last token" same "$(scores chatml "$dir/open.jsonl")$(scores chatml "$dir/open.ids")" 2
+# the classifier that is exported is known again, and says the same
+"$ptrain" export "$dir/chatml" --to hf --out "$dir/hf" >"$dir/log" 2>&1 || sed 's/^/# /' "$dir/log"
+ok "the exported folder scores alike" [ "$two" = "$("$ptrain" score "$dir/hf" --compute=f32 --input "$dir/two.jsonl" 2>"$dir/err" | field score)" ]

@@ -193,11 +193,67 @@ static void test_text_and_system(void **state)
     pt_tok_free(bpe);
 }
 
+/* The text in hand, read by a tokenizer that brings it, says the same; one character changed, it is nobody's. */
+static void comes_back(const char *tok_name, const pt_template *t, const char *text)
+{
+    const pt_message m[] = {MSG(PT_USER, "a"), MSG(PT_ASSISTANT, " b\n"), MSG(PT_USER, "c")};
+    pt_tokenizer *tok = with_template(tok_name, text);
+    pt_template *again;
+    pt_rendered r = {0}, q = {0};
+    if (pt_template_open(&again, "tokenizer_default", tok, NULL) != PT_OK) fail_msg("%s: %s", pt_template_name(t), pt_err_msg());
+    assert_string_equal(pt_template_jinja(again), pt_template_jinja(t));
+    render(t, m, 3, true, &r);
+    render(again, m, 3, true, &q);
+    assert_int_equal(r.ids.n, q.ids.n);
+    assert_memory_equal(r.ids.ids, q.ids.ids, r.ids.n * sizeof *r.ids.ids);
+    pt_template_free(again);
+    pt_tok_free(tok);
+    pt_rendered_free(&r);
+    pt_rendered_free(&q);
+    if (text != pt_template_jinja(t)) return;
+    char *other = strdup(text);
+    other[strlen(other) / 2] ^= 1;
+    tok = with_template(tok_name, other);
+    if (pt_template_open(&again, "tokenizer_default", tok, NULL) == PT_OK) { /* within the system text any letter is as good */
+        assert_string_equal(pt_template_name(again), pt_template_name(t));
+        pt_template_free(again);
+    }
+    pt_tok_free(tok);
+    free(other);
+}
+
+/* What is written into an exported folder is known again there: every style, its own system text, another, none; and as a classifier's. */
+static void test_own_text(void **state)
+{
+    static const char *const systems[] = {NULL, "", "Be 'brief' \\ {{ x }}\n'\r\n \xc3\xa9"};
+    const char *const *names = pt_template_names();
+    int n = 0;
+    for (int k = 0; k < 2; k++) {
+        const char *tok_name = k ? "tok_spm" : "tok_bpe";
+        pt_tokenizer *tok = tokenizer(tok_name);
+        for (size_t i = 0; names[i]; i++)
+            for (size_t s = 0; s < 3; s++) {
+                pt_template *t;
+                char *scored;
+                if (pt_template_open(&t, names[i], tok, systems[s]) != PT_OK) continue;
+                comes_back(tok_name, t, pt_template_jinja(t));
+                assert_int_equal(pt_template_jinja_scored(t, &scored), PT_OK);
+                comes_back(tok_name, t, scored);
+                free(scored);
+                pt_template_free(t);
+                n++;
+            }
+        pt_tok_free(tok);
+    }
+    assert_true(n >= 36);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden), cmocka_unit_test(test_recognised), cmocka_unit_test(test_jinja),
         cmocka_unit_test(test_names),  cmocka_unit_test(test_refusals),   cmocka_unit_test(test_text_and_system),
+        cmocka_unit_test(test_own_text),
     };
     return cmocka_run_group_tests_name("data_template", tests, NULL, NULL);
 }

@@ -219,8 +219,13 @@ pt_status pt_export_beside(const pt_model *m, const char *dir, const pt_export_o
     pt_export_ids ids;
     bool made = false;
     const pt_tokenizer *t = opt->tok;
+    char *scored = NULL;
     const char *jinja = opt->tmpl ? pt_template_jinja(opt->tmpl) : NULL;
     PT_TRY(pt_export_ids_make(m, opt, &ids));
+    if (jinja && m->opt.scalar_head) {
+        PT_TRY(pt_template_jinja_scored(opt->tmpl, &scored));
+        jinja = scored;
+    }
     PT_TRY(write_files(m, dir, t, &made));
     if (t && made) {
         if (!jinja && !pt_tok_path(t)) jinja = pt_tok_chat_template(t); /* a file's own stands in its files */
@@ -231,5 +236,6 @@ pt_status pt_export_beside(const pt_model *m, const char *dir, const pt_export_o
     PT_TRY(write_generation(m, dir, &ids));
 done:
     pt_export_ids_free(&ids);
+    free(scored);
     return rc;
 }
