@@ -27,11 +27,13 @@ typedef struct pt_pack_report {
     long long rows_read, records_kept, records_cut, records_dropped, validation_records;
     long long tokens, supervised_tokens, end_tokens, shared_tokens_saved, prefixes, control_in_text, longest;
     long long noted[PT_NOTES];    /* what the template left out of the records kept or dropped */
-    struct { char reason[96]; long long n; } dropped[16];
+    struct { char reason[200]; char where[120]; long long n; } dropped[24]; /* where: "a.jsonl:3, a.jsonl:17 ..." */
     int n_dropped;
+    char said[2048];              /* lines on each data set: what its type read, which columns it did not, what was noted */
 } pt_pack_report;
 
-/* Builds or reuses. PT_EARG for a set without supervised (end) tokens, PT_EFORMAT "FILE:LINE: ..." for a broken row. */
+/* Builds or reuses. PT_EARG for a set without supervised (end) tokens, PT_EFORMAT "FILE:LINE: ..." for more rows that cannot be
+ * used than the data set's bad_rows allows. */
 pt_status pt_pack_build(pt_pack **out, const pt_dataset_spec *sets, size_t n_sets, const pt_pack_options *opt, pt_pack_report *report);
 pt_status pt_pack_open(pt_pack **out, const char *path);
 void pt_pack_free(pt_pack *p);
@@ -39,6 +41,8 @@ const char *pt_pack_path(const pt_pack *p);
 uint64_t pt_pack_fingerprint(const pt_pack *p);
 /* The report as an aligned text table. */
 pt_status pt_pack_report_text(const pt_pack_report *r, pt_str *out);
+/* Its lines on what was dropped; nothing when nothing was. */
+pt_status pt_pack_report_drops(const pt_pack_report *r, pt_str *out);
 
 /* One record: a sequence (sft) or a pair: prompt ++ chosen and prompt ++ rejected share `prefix_len` tokens. Borrowed from the pack. */
 typedef struct pt_packed {

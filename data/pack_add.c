@@ -7,20 +7,6 @@
 #include "base/rng.h"
 #include "data/pack_data.h"
 
-void pt_pack_count_drop(pt_pack_report *r, const char *reason)
-{
-    int most = (int)(sizeof r->dropped / sizeof *r->dropped), i = 0;
-    while (i < r->n_dropped && strcmp(r->dropped[i].reason, reason)) i++;
-    r->records_dropped++;
-    if (i == most) i--;
-    if (i == r->n_dropped) {
-        r->n_dropped++;
-        size_t n = strnlen(reason, sizeof r->dropped[i].reason - 1);
-        memcpy(r->dropped[i].reason, reason, n);
-    }
-    r->dropped[i].n++;
-}
-
 pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n)
 {
     PT_RETURN(pt_reserve(&p->ids, &p->ids_cap, p->n_tokens + n));
@@ -148,7 +134,7 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     PT_RETURN(pt_pack_render(pk, rec, &drop));
     if (!drop && rec->weight == 0) drop = "weight is 0";
     if (drop) {
-        pt_pack_count_drop(pk->report, drop);
+        pt_pack_count_drop(pk->report, drop, 1, pk->spec->path, &line, 1);
         return PT_OK;
     }
     if (pk->opt->pretrain && rec->kind != PT_RECORD_CHAT) return add_pieces(pk, rec, line);

@@ -24,6 +24,18 @@ static pt_status add_source(pt_str *key, json_t *sources, const char *path, cons
     return j && !json_array_append_new(sources, j) ? PT_OK : pt_fail(PT_ENOMEM, "out of memory (or '%s' is no UTF-8)", path);
 }
 
+/* What a set says about its columns and speakers. */
+static pt_status add_columns(pt_str *key, const pt_dataset_spec *s)
+{
+    PT_RETURN(pt_str_printf(key, "columns"));
+    for (int c = 0; c < PT_COLS; c++) PT_RETURN(pt_str_printf(key, " %s%s", s->fields[c] ? "=" : "-", s->fields[c] ? s->fields[c] : ""));
+    PT_RETURN(pt_str_printf(key, "\ntrain=%s prompt=%s drop_system=%d bad_rows=%.17g\n", or_dash(s->property_train), or_dash(s->system_prompt),
+                            s->drop_system, s->bad_rows));
+    for (size_t i = 0; i < s->n_roles; i++) PT_RETURN(pt_str_printf(key, "role %s %d\n", s->role_names[i], s->role_is[i]));
+    for (size_t i = 0; i < s->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "trains %s\n", s->roles_to_train[i]));
+    return PT_OK;
+}
+
 /* Everything that decides the content, as text. */
 static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_options *o, pt_str *key, json_t *sources)
 {
@@ -42,27 +54,37 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
                                 or_dash(type), or_dash(s->split), or_dash(s->field_messages), or_dash(s->property_role),
                                 or_dash(s->property_content), or_dash(s->field_text), or_dash(s->references),
                                 or_dash(s->system_template)));
+        PT_RETURN(add_columns(key, s));
         PT_RETURN(add_source(key, sources, s->path, or_dash(type)));
         if (s->profiles) PT_RETURN(add_source(key, NULL, s->profiles, NULL));
     }
     return PT_OK;
 }
 
-static pt_status check_options(const pt_dataset_spec *sets, size_t n, const pt_pack_options *o, float weight[4])
+/* Weights by pt_speaker of turns that say nothing themselves: of the set's roles_to_train, else the config's. */
+static pt_status speaker_weights(const pt_dataset_spec *s, const pt_pack_options *o, float weight[4])
 {
-    if (!n) return pt_fail(PT_EARG, "no data sets");
-    if (o->sequence_len < 2) return pt_fail(PT_EARG, "sequence_len %d; 2 tokens are the least", o->sequence_len);
-    for (int s = 0; s < 4; s++) weight[s] = o->train_on_inputs ? 1 : 0;
-    if (!o->roles_to_train) weight[PT_ASSISTANT] = 1;
-    for (size_t i = 0; i < o->n_roles_to_train; i++) {
+    const char *const *list = s->n_roles_to_train ? (const char *const *)s->roles_to_train : o->roles_to_train;
+    size_t n = s->n_roles_to_train ? s->n_roles_to_train : o->n_roles_to_train;
+    for (int k = 0; k < 4; k++) weight[k] = o->train_on_inputs ? 1 : 0;
+    if (!list) weight[PT_ASSISTANT] = 1;
+    for (size_t i = 0; i < n; i++) {
         pt_speaker who;
-        if (!pt_speaker_of(o->roles_to_train[i], &who))
-            return pt_fail(PT_EARG, "roles_to_train: speaker '%s' is unknown (system, user, assistant, tool)",
-                           o->roles_to_train[i]);
+        if (!pt_speaker_of(list[i], &who))
+            return pt_fail(PT_EARG, "roles_to_train: speaker '%s' is unknown (system, user, assistant, tool)", list[i]);
         weight[who] = 1;
     }
+    return PT_OK;
+}
+
+static pt_status check_options(const pt_dataset_spec *sets, size_t n, const pt_pack_options *o)
+{
+    float weight[4];
+    if (!n) return pt_fail(PT_EARG, "no data sets");
+    if (o->sequence_len < 2) return pt_fail(PT_EARG, "sequence_len %d; 2 tokens are the least", o->sequence_len);
     for (size_t i = 0; i < n; i++) {
         const char *type = pt_reader_type(sets[i].type);
+        PT_RETURN(speaker_weights(&sets[i], o, weight));
         if (!sets[i].path || !*sets[i].path) return pt_fail(PT_EARG, "data set %zu has no path", i + 1);
         if (o->pretrain && type && strcmp(type, "text") && strcmp(type, "tokens"))
             return pt_fail(PT_EARG, "%s: the objective pretrain reads the types text and tokens, not %s", sets[i].path, type);
@@ -120,8 +142,10 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n,
         pk->spec = &sets[i];
         pk->source = (int32_t)i;
         pk->set_ends = 0;
+        PT_TRY(speaker_weights(&sets[i], pk->opt, pk->speaker_weight));
         PT_TRY(pt_reader_run(&r));
         pk->report->rows_read += r.rows;
+        PT_TRY(pt_pack_report_set(pk->report, &r));
         PT_TRY(check_set(pk, &sets[i], r.rows, pk->pack->n_rows - before));
         if (!strcmp(pt_reader_type(sets[i].type), "rolebench")) PT_TRY(keep_profiles(&r, pk->pack, profiles));
         pt_reader_free(&r);
@@ -154,7 +178,7 @@ static pt_status make_meta(pt_pack *p, const char *key, json_t *sources, json_t 
 }
 
 static pt_status make_pack(pt_pack **out, const char *path, const char *key, json_t *sources, const pt_dataset_spec *sets,
-                           size_t n, const pt_pack_options *o, const float weight[4], pt_pack_report *report)
+                           size_t n, const pt_pack_options *o, pt_pack_report *report)
 {
     pt_status rc = PT_OK;
     pt_pack *p = NULL;
@@ -166,7 +190,6 @@ static pt_status make_pack(pt_pack **out, const char *path, const char *key, jso
     p->fingerprint = pt_fnv1a(PT_FNV_START, key, strlen(key));
     PT_TRY(pt_reserve(&p->seq_start, &p->seq_cap, 1));
     pk.pack = p;
-    memcpy(pk.speaker_weight, weight, sizeof pk.speaker_weight);
     PT_TRY(pack_sets(&pk, sets, n, profiles));
     for (size_t i = 0; i < n; i++) {
         PT_TRY(pt_reserve(&p->sources, &p->sources_cap, p->n_sources + 1));
@@ -208,12 +231,11 @@ pt_status pt_pack_build(pt_pack **out, const pt_dataset_spec *sets, size_t n_set
     pt_status rc = PT_OK;
     pt_str key = {0};
     char *path = NULL, name[32];
-    float weight[4];
     json_t *sources = json_array();
     *out = NULL;
     *report = (pt_pack_report){0};
     PT_CHECK(sources, PT_ENOMEM, "out of memory");
-    PT_TRY(check_options(sets, n_sets, opt, weight));
+    PT_TRY(check_options(sets, n_sets, opt));
     PT_TRY(make_key(sets, n_sets, opt, &key, sources));
     snprintf(name, sizeof name, "pack-%016llx.h5", (unsigned long long)pt_fnv1a(PT_FNV_START, key.text, key.len));
     PT_TRY(pt_path_join(&path, opt->cache_dir, name));
@@ -222,7 +244,7 @@ pt_status pt_pack_build(pt_pack **out, const pt_dataset_spec *sets, size_t n_set
         pt_pack_report_from(report, json_object_get((*out)->meta, "report"));
         report->reused = true;
     } else {
-        PT_TRY(make_pack(out, path, key.text, sources, sets, n_sets, opt, weight, report));
+        PT_TRY(make_pack(out, path, key.text, sources, sets, n_sets, opt, report));
     }
 done:
     free(path);

@@ -6,7 +6,7 @@
 #include "data/record.h"
 
 #define PT_PACK_SCHEMA 1
-#define PT_PACK_RENDER 4 /* raised when the same rows give other records: old packs are then made again */
+#define PT_PACK_RENDER 5 /* raised when the same rows give other records: old packs are then made again */
 
 /* What a record is, besides its tokens. Pairs own two sequences, 2r and 2r + 1. */
 typedef struct pt_pack_row {
@@ -61,7 +61,8 @@ typedef struct pt_packer {
     long long set_ends; /* supervised end tokens of the present data set */
 } pt_packer;
 
-/* Renders one record into pk->built (both sides for pairs), cut to sequence_len. *drop = NULL, or why it must be dropped. */
+/* Renders one record into pk->built (both sides for pairs), cut to sequence_len. *drop = NULL, or why it must be dropped though nothing
+ * is wrong with it. PT_EFORMAT: it cannot be used. */
 pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop);
 /* Sink of the readers: renders, counts, appends. */
 pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line);
@@ -69,7 +70,10 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line);
 pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n);
 /* Chooses the validation records. */
 pt_status pt_pack_split(pt_pack *p, double val_set_size, uint64_t seed);
-void pt_pack_count_drop(pt_pack_report *r, const char *reason);
+/* n records dropped for a reason at these lines of a file (as many as are known). */
+void pt_pack_count_drop(pt_pack_report *r, const char *reason, long long n, const char *path, const int64_t *lines, int n_lines);
+/* What the reader of one data set counted and noted, into the report. */
+pt_status pt_pack_report_set(pt_pack_report *r, const pt_reader *reader);
 /* Sum over all records of what one forest would save, and the number of distinct prefixes. */
 pt_status pt_pack_count_sharing(const pt_pack *p, pt_pack_report *r);
 json_t *pt_pack_report_json(const pt_pack_report *r);

@@ -6,6 +6,7 @@
 
 static float turn_weight(const pt_packer *pk, const pt_record *rec, const pt_turn *t, size_t i)
 {
+    if (!rec->pair && i < rec->n_prompt && !pk->opt->train_on_inputs) return 0;
     if (!rec->pair) return t->has_weight ? t->weight : pk->speaker_weight[t->speaker];
     if (i < rec->n_prompt) return 0;
     return t->has_weight ? t->weight : t->speaker == PT_ASSISTANT ? 1 : 0;
@@ -32,7 +33,8 @@ static pt_status render_side(pt_packer *pk, const pt_record *rec, int side, size
     }
     if (n) pk->messages[0].tools = rec->tools;
     pt_rendered_clear(&b->text);
-    PT_RETURN(pt_template_render(pk->opt->tmpl, pk->messages, n, false, &b->text));
+    pt_status rc = pt_template_render(pk->opt->tmpl, pk->messages, n, false, &b->text);
+    if (rc != PT_OK) return rc == PT_EARG ? PT_EFORMAT : rc; /* a conversation that the template does not take */
     trim(&b->text);
     return PT_OK;
 }
@@ -88,20 +90,27 @@ static pt_status put_weights(pt_rendered *r, float weight)
 }
 
 /* A document: control tokens that it spells are ids, BOS and the end token stand once. */
-static pt_status render_text(pt_packer *pk, const pt_record *rec)
+static pt_status render_text(pt_packer *pk, const pt_record *rec, int side)
 {
     const pt_tokenizer *tok = pk->opt->tok;
-    pt_built *b = &pk->built[0];
+    pt_built *b = &pk->built[side];
     pt_rendered *r = &b->text;
     bool ended;
     if (!tok) return pt_fail(PT_EARG, "text needs a tokenizer");
     pt_rendered_clear(r);
-    PT_RETURN(pt_tok_encode_document(tok, rec->text, rec->bytes, true, &r->ids, &ended));
+    PT_RETURN(pt_tok_encode_document(tok, rec->text[side], rec->bytes[side], true, &r->ids, &ended));
     if (ended) {
         b->end = (int32_t)r->ids.n - 1;
         b->ends = 1;
     }
     return put_weights(r, 1);
+}
+
+/* Texts of a pair: what they begin with alike is asked, the rest answered. */
+static void unsupervise_prefix(pt_packer *pk)
+{
+    pt_rendered *a = &pk->built[0].text, *b = &pk->built[1].text;
+    for (size_t i = 0; i < a->ids.n && i < b->ids.n && a->ids.ids[i] == b->ids.ids[i]; i++) a->weight[i] = b->weight[i] = 0;
 }
 
 static pt_status render_ids(pt_packer *pk, const pt_record *rec, int side)
@@ -125,8 +134,20 @@ static pt_status render_ids(pt_packer *pk, const pt_record *rec, int side)
     return PT_OK;
 }
 
+/* A supervised turn without text teaches to say nothing. */
+static pt_status check_answers(const pt_packer *pk, const pt_record *rec)
+{
+    const pt_turns *t = &rec->side[0]; /* the readers of pairs see to both sides' */
+    for (size_t i = 0; !rec->pair && i < t->n; i++) {
+        const pt_turn *u = &t->turns[i];
+        if (u->speaker == PT_ASSISTANT && !u->calls && !u->thought_bytes && turn_weight(pk, rec, u, i) > 0 && pt_text_blank(u->text, u->bytes))
+            return pt_fail(PT_EFORMAT, "empty answer (message %zu)", i + 1);
+    }
+    return PT_OK;
+}
+
 /* Cuts to sequence_len, counts what is supervised. */
-static void finish(pt_built *b, size_t most, const char **drop)
+static pt_status finish(pt_built *b, size_t most, bool text, const char **drop)
 {
     pt_rendered *r = &b->text;
     if (r->ids.n > most) {
@@ -143,7 +164,9 @@ static void finish(pt_built *b, size_t most, const char **drop)
     if (b->end >= (int32_t)r->ids.n) b->end = -1, b->ends = 0;
     size_t n = 0;
     for (size_t i = 1; i < r->ids.n; i++) n += r->weight[i] > 0;
-    if (!n) *drop = b->cut ? "nothing supervised within sequence_len" : "no supervised token";
+    if (!n && !b->cut && !text) return pt_fail(PT_EFORMAT, "no supervised token");
+    if (!n) *drop = b->cut ? "nothing supervised within sequence_len" : "empty text";
+    return PT_OK;
 }
 
 pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
@@ -157,8 +180,10 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
         pk->built[s].ends = 0;
         pk->built[s].cut = false;
     }
+    if (rec->kind == PT_RECORD_CHAT) PT_RETURN(check_answers(pk, rec));
     if (rec->kind == PT_RECORD_CHAT) PT_RETURN(render_chat(pk, rec));
-    if (rec->kind == PT_RECORD_TEXT) PT_RETURN(render_text(pk, rec));
+    for (int s = 0; rec->kind == PT_RECORD_TEXT && s < sides; s++) PT_RETURN(render_text(pk, rec, s));
+    if (rec->kind == PT_RECORD_TEXT && rec->pair) unsupervise_prefix(pk);
     for (int s = 0; rec->kind == PT_RECORD_IDS && s < sides; s++) PT_RETURN(render_ids(pk, rec, s));
     int64_t over = excess(pk, rec);
     if (over > 0 && !pieces && o->excess == PT_EXCESS_RAISE)
@@ -171,10 +196,10 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
     for (int s = 0; s < sides; s++) {
         pk->report->control_in_text += (long long)pk->built[s].text.control_in_text;
         for (int k = 0; k < PT_NOTES; k++) pk->report->noted[k] += (long long)pk->built[s].text.noted[k];
-        finish(&pk->built[s], pieces ? SIZE_MAX : (size_t)o->sequence_len, drop);
+        PT_RETURN(finish(&pk->built[s], pieces ? SIZE_MAX : (size_t)o->sequence_len, rec->kind == PT_RECORD_TEXT, drop));
     }
     const pt_ids *a = &pk->built[0].text.ids, *z = &pk->built[1].text.ids;
     if (!*drop && rec->pair && a->n == z->n && !memcmp(a->ids, z->ids, a->n * sizeof *a->ids))
-        *drop = "chosen and rejected are equal";
+        return pt_fail(PT_EFORMAT, "chosen and rejected are equal");
     return PT_OK;
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/log.h"
 #include "data/record.h"
@@ -12,8 +13,8 @@ void pt_record_clear(pt_record *rec)
     rec->n_owned = 0;
     rec->side[0].n = rec->side[1].n = rec->n_prompt = 0;
     rec->ids[0].n = rec->ids[1].n = 0;
-    rec->text = rec->role = NULL;
-    rec->bytes = 0;
+    rec->text[0] = rec->text[1] = rec->role = NULL;
+    rec->bytes[0] = rec->bytes[1] = 0;
     rec->tools = NULL;
     json_decref(rec->parsed);
     rec->parsed = NULL;
@@ -67,30 +68,12 @@ const char *pt_row_kind(const json_t *v)
     }
 }
 
-static pt_status missing(json_t *row, const char *key)
-{
-    pt_str names = {0};
-    const char *k;
-    json_t *v;
-    json_object_foreach(row, k, v)
-    {
-        pt_status rc = names.len < 200 ? pt_str_printf(&names, "%s'%.40s'", names.len ? ", " : "", k) : PT_OK;
-        if (rc != PT_OK) {
-            pt_str_free(&names);
-            return rc;
-        }
-    }
-    pt_fail(PT_EFORMAT, "no field '%s'; the row has %s", key, names.len ? names.text : "no fields");
-    pt_str_free(&names);
-    return PT_EFORMAT;
-}
-
 pt_status pt_row_string(json_t *row, const char *key, bool required, const char **text, size_t *bytes)
 {
     json_t *v = json_object_get(row, key);
     *text = NULL;
     *bytes = 0;
-    if (!v || (json_is_null(v) && !required)) return required ? missing(row, key) : PT_OK;
+    if (!v || (json_is_null(v) && !required)) return required ? pt_row_missing(NULL, row, key) : PT_OK;
     if (json_is_null(v)) return pt_fail(PT_EFORMAT, "field '%s' is null", key);
     if (!json_is_string(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a string is wanted", key, pt_row_kind(v));
     *text = json_string_value(v);
@@ -114,12 +97,12 @@ bool pt_speaker_of(const char *name, pt_speaker *out)
     static const struct {
         const char *name;
         pt_speaker speaker;
-    } names[] = {{"system", PT_SYSTEM},       {"developer", PT_SYSTEM},        {"user", PT_USER},     {"human", PT_USER},
+    } names[] = {{"system", PT_SYSTEM},       {"developer", PT_SYSTEM},        {"user", PT_USER},     {"human", PT_USER},     {"prompter", PT_USER},
                  {"assistant", PT_ASSISTANT}, {"gpt", PT_ASSISTANT},           {"bot", PT_ASSISTANT}, {"model", PT_ASSISTANT},
-                 {"chatgpt", PT_ASSISTANT},   {"function_call", PT_ASSISTANT}, {"tool", PT_TOOL},     {"observation", PT_TOOL},
+                 {"chatgpt", PT_ASSISTANT},   {"ai", PT_ASSISTANT},         {"function_call", PT_ASSISTANT}, {"tool", PT_TOOL},     {"observation", PT_TOOL},
                  {"function", PT_TOOL},       {"tool_response", PT_TOOL},      {"ipython", PT_TOOL}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(names[i].name, name)) continue;
+        if (strcasecmp(names[i].name, name)) continue;
         *out = names[i].speaker;
         return true;
     }
@@ -159,27 +142,50 @@ void pt_text_strip(const char **text, size_t *bytes)
     *bytes = n;
 }
 
+/* Other trainers' names for a shape; a '*' at the end stands for any rest. Where a name of theirs fixes a template too (chatml.intel), the
+ * shape alone is taken: the template is the config's. */
 typedef struct pt_type_entry {
-    const char *name, *alias;
-    pt_status (*read)(pt_reader *r, json_t *row);
-    bool sft, pairs;
+    const char *name, *also;
+    pt_status (*sft)(pt_reader *r, json_t *row);
+    pt_status (*pairs)(pt_reader *r, json_t *row);
 } pt_type_entry;
 
 static const pt_type_entry types[] = {
-    {"messages", "chat_template", pt_read_messages, true, false},
-    {"sharegpt", NULL, pt_read_sharegpt, true, false},
-    {"alpaca", NULL, pt_read_alpaca, true, false},
-    {"rolebench", NULL, pt_read_rolebench, true, false},
-    {"text", "completion", pt_read_text, true, false},
-    {"preference", NULL, pt_read_preference, false, true},
-    {"mindset", NULL, pt_read_mindset, false, true},
-    {"tokens", "", pt_read_tokens, true, true},
+    {"messages", "chat_template chat_template.* openai", pt_read_messages, pt_read_preference},
+    {"sharegpt", "sharegpt.load sharegpt.load_role sharegpt:chat", pt_read_messages, pt_read_preference},
+    {"alpaca",
+     "alpaca:* alpaca_chat alpaca_chat.load_qa alpaca_chat.load_concise alpaca_chat.load_no_prompt alpaca_instruct alpaca_instruct.* "
+     "alpaca_w_system alpaca_w_system.* gpteacher gpteacher:* oasst prompt_completion",
+     pt_read_alpaca, pt_read_preference},
+    {"rolebench", "", pt_read_rolebench, NULL},
+    {"text", "completion pretrain", pt_read_text, NULL},
+    {"preference",
+     "chatml chatml.default chatml.argilla chatml.argilla_chat chatml.icr chatml.intel chatml.prompt_pairs chatml.ultra llama3 llama3.default "
+     "llama3.argilla llama3.argilla_chat llama3.icr llama3.intel llama3.prompt_pairs llama3.ultra bradley_terry.chat_template "
+     "bradley_terry.llama3 user_defined.default",
+     NULL, pt_read_preference},
+    {"mindset", "", NULL, pt_read_mindset},
+    {"tokens", NULL, pt_read_tokens, pt_read_tokens},
 };
+const char pt_reader_types[] = "messages (= chat_template), sharegpt, alpaca, rolebench, text (= completion), preference, mindset, tokens (= empty type)";
+
+static bool named(const char *words, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = words; p && *p;) {
+        size_t n = strcspn(p, " ");
+        if (p[n - 1] == '*' ? len >= n - 1 && !strncmp(p, name, n - 1) : n == len && !strncmp(p, name, n)) return true;
+        p += n;
+        p += strspn(p, " ");
+    }
+    return false;
+}
 
 static const pt_type_entry *find_type(const char *type)
 {
+    if (!*type) type = "tokens";
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (!strcmp(types[i].name, type) || (types[i].alias && !strcmp(types[i].alias, type))) return &types[i];
+        if (!strcmp(types[i].name, type) || named(types[i].also, type)) return &types[i];
     return NULL;
 }
 
@@ -189,48 +195,90 @@ const char *pt_reader_type(const char *type)
     return t ? t->name : NULL;
 }
 
+bool pt_reader_gives(const char *type, bool pairs)
+{
+    const pt_type_entry *t = find_type(type ? type : "");
+    return t && (pairs ? t->pairs : t->sft) != NULL;
+}
+
 typedef struct pt_row_ctx {
     pt_reader *r;
-    const pt_type_entry *type;
+    pt_status (*read)(pt_reader *r, json_t *row);
 } pt_row_ctx;
+
+static pt_status own_number(pt_reader *r, json_t *row, pt_column c, double least, float *out)
+{
+    const char *key = r->spec->fields[c];
+    if (!key || !*key) return PT_OK;
+    pt_row_take(r, row, key);
+    return pt_row_number(row, key, least, out);
+}
+
+static pt_status read_row(pt_row_ctx *c, json_t *row)
+{
+    pt_reader *r = c->r;
+    const char *key;
+    json_t *v;
+    json_object_foreach(row, key, v)
+        if (!json_object_get(r->columns, key) && json_object_size(r->columns) < 64)
+            json_object_set_new(r->columns, key, json_false());
+    PT_RETURN(own_number(r, row, PT_COL_WEIGHT, 0, &r->rec.weight));
+    if (r->pairs) PT_RETURN(own_number(r, row, PT_COL_MARGIN, -1e30, &r->rec.margin));
+    pt_row_take(r, row, "tools");
+    PT_RETURN(pt_read_tools(row, &r->rec));
+    return c->read(r, row);
+}
 
 static pt_status one_row(void *user, json_t *row, int64_t line)
 {
-    const pt_row_ctx *c = user;
+    pt_row_ctx *c = user;
     pt_reader *r = c->r;
     pt_record_clear(&r->rec);
+    json_array_clear(r->held);
     r->line = line;
     r->rows++;
-    PT_RETURN(pt_row_number(row, "weight", 0, &r->rec.weight));
-    PT_RETURN(pt_read_tools(row, &r->rec));
-    return c->type->read(r, row);
+    pt_status rc = row ? read_row(c, row) : PT_EFORMAT;
+    return rc == PT_EFORMAT || rc == PT_ENOSUP ? pt_reader_bad(r, rc, line) : rc;
+}
+
+static pt_status check_type(const pt_reader *r, const pt_type_entry *t)
+{
+    const pt_dataset_spec *s = r->spec;
+    if (!t) return pt_fail(PT_EARG, "%s: no data type '%s'; there are %s", s->path, s->type ? s->type : "", pt_reader_types);
+    if (r->pairs && !t->pairs)
+        return pt_fail(PT_EARG, "%s: type %s has no pairs; this objective takes preference (or messages, sharegpt, alpaca with chosen and "
+                                "rejected), mindset, tokens",
+                       s->path, t->name);
+    if (!r->pairs && !t->sft)
+        return pt_fail(PT_EARG, "%s: type %s holds pairs; it goes with the objectives dpo and reward", s->path, t->name);
+    if (s->split && *s->split && strcmp(s->split, "train"))
+        return pt_fail(PT_EARG, "%s: split '%s' of a file; a file is one split, 'train'", s->path, s->split);
+    return PT_OK;
 }
 
 pt_status pt_reader_run(pt_reader *r)
 {
-    const char *name = r->spec->type ? r->spec->type : "";
-    const pt_type_entry *t = find_type(name);
-    if (!t)
-        return pt_fail(
-            PT_EARG,
-            "%s: no data type '%s'; there are messages, sharegpt, alpaca, rolebench, text, preference, mindset, tokens",
-            r->spec->path, name);
-    if (r->pairs && !t->pairs)
-        return pt_fail(PT_EARG, "%s: type %s has no pairs; this objective takes preference, mindset, tokens", r->spec->path,
-                       t->name);
-    if (!r->pairs && !t->sft)
-        return pt_fail(PT_EARG, "%s: type %s holds pairs; it goes with the objectives dpo and reward", r->spec->path, t->name);
-    if (r->spec->split && *r->spec->split && strcmp(r->spec->split, "train"))
-        return pt_fail(PT_EARG, "%s: split '%s' of a file; a file is one split, 'train'", r->spec->path, r->spec->split);
-    if (t->read == pt_read_rolebench) PT_RETURN(pt_read_rolebench_open(r));
-    pt_row_ctx c = {r, t};
+    const pt_type_entry *t = find_type(r->spec->type ? r->spec->type : "");
+    PT_RETURN(check_type(r, t));
+    if (t->sft == pt_read_rolebench) PT_RETURN(pt_read_rolebench_open(r));
+    pt_row_ctx c = {r, r->pairs ? t->pairs : t->sft};
     r->rows = 0;
-    return pt_rows_read(r->spec->path, one_row, &c);
+    json_decref(r->columns);
+    json_decref(r->held);
+    r->columns = json_object();
+    r->held = json_array();
+    if (!r->columns || !r->held) return pt_fail(PT_ENOMEM, "out of memory");
+    PT_RETURN(pt_rows_read(r->spec->path, one_row, &c));
+    return pt_reader_judge(r);
 }
 
 void pt_reader_free(pt_reader *r)
 {
     json_decref(r->profiles);
-    r->profiles = NULL;
+    json_decref(r->columns);
+    json_decref(r->held);
+    r->profiles = r->columns = r->held = NULL;
+    free(r->prompt.turns);
+    r->prompt = (pt_turns){0};
     pt_record_free(&r->rec);
 }

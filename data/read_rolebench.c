@@ -91,6 +91,8 @@ pt_status pt_read_rolebench(pt_reader *r, json_t *row)
     json_t *answers = json_object_get(row, "generated"), *a;
     PT_RETURN(pt_row_string(row, "role", true, &raw, &n_raw));
     PT_RETURN(pt_row_string(row, "question", true, &question, &n_question));
+    static const char *const used[] = {"role", "question", "generated"};
+    for (i = 0; i < 3; i++) pt_row_take(r, row, used[i]);
     pt_text_strip(&question, &n_question);
     PT_RETURN(find_role(r, raw, n_raw, &role, &profile));
     PT_RETURN(pt_read_system_text(r->spec->system_template, role, profile, &system));

@@ -14,13 +14,12 @@ typedef struct pt_scan {
 
 static pt_status give(pt_scan *s, json_t *row, int64_t line)
 {
-    pt_status rc = PT_OK;
-    if (json_is_object(row) && !pt_json_odd(row))
-        rc = s->row(s->user, row, line);
-    else
-        rc = pt_fail(PT_EFORMAT, "the row is %s; an object { ... } is wanted", json_is_array(row) ? "a list" : "a bare value");
+    bool object = json_is_object(row) && !pt_json_odd(row);
+    if (!object) pt_fail(PT_EFORMAT, "the row is %s; an object { ... } is wanted", json_is_array(row) ? "a list" : "a bare value");
+    pt_status rc = s->row(s->user, object ? row : NULL, line);
     json_decref(row);
-    if (rc != PT_OK && rc != PT_ENOMEM) rc = pt_fail_prefix(rc, "%s:%lld", s->in.name, (long long)line);
+    bool placed = !strncmp(pt_err_msg(), s->in.name, strlen(s->in.name));
+    if (rc != PT_OK && rc != PT_ENOMEM && !placed) rc = pt_fail_prefix(rc, "%s:%lld", s->in.name, (long long)line);
     return rc;
 }
 
@@ -31,8 +30,13 @@ static pt_status scan_lines(pt_scan *s)
         const char *nl = memchr(s->in.at, '\n', (size_t)(end - s->in.at));
         json_t *row;
         s->in.end = nl ? nl : end; /* a row ends with its line */
-        PT_RETURN(pt_json_last(&s->in, &row));
-        PT_RETURN(give(s, row, s->in.line));
+        pt_status rc = pt_json_last(&s->in, &row);
+        if (rc == PT_EFORMAT)
+            rc = s->row(s->user, NULL, s->in.line);
+        else if (rc == PT_OK)
+            rc = give(s, row, s->in.line);
+        if (rc != PT_OK) return rc;
+        s->in.at = s->in.end;
         s->in.end = end;
     }
     return PT_OK;

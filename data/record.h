@@ -1,8 +1,9 @@
-/* Records: what the readers make of the rows of a data file, before any template or tokenizer. One reader a format
+/* Records: what the readers make of the rows of a data file, before any template or tokenizer. One reader a shape
  * (data/read_*.c).
  *
  * Files are JSONL or one JSON list; rows are parsed one at a time from a map, so that a file never has to fit in memory twice.
- * Errors read "FILE:LINE: what". Parquet, gzip, folders and patterns are refused with what to do instead. */
+ * Errors read "FILE:LINE: what". Parquet, gzip, folders and patterns are refused with what to do instead.
+ * A text that may be left out (system, instruction, prompt, input) is the same absent, null, empty or of spaces alone. */
 #ifndef PT_DATA_RECORD_H
 #define PT_DATA_RECORD_H
 #include "base/json.h"
@@ -34,9 +35,9 @@ typedef struct pt_record {
     pt_record_kind kind;
     bool pair;
     pt_turns side[2]; /* CHAT: a whole conversation; pairs: prompt ++ chosen, prompt ++ rejected */
-    size_t n_prompt;  /* CHAT pairs: leading turns that are the prompt, on both sides */
-    const char *text; /* TEXT */
-    size_t bytes;
+    size_t n_prompt;  /* CHAT: leading turns that are only asked with: on both sides of a pair, and of prompt + completion */
+    const char *text[2]; /* TEXT; pairs: chosen, rejected */
+    size_t bytes[2];
     pt_ids ids[2];   /* IDS */
     float *label[2]; /* IDS: 1 = supervised */
     size_t label_cap[2];
@@ -48,26 +49,59 @@ typedef struct pt_record {
     size_t n_owned, owned_cap;
 } pt_record;
 
+/* Things that happened to rows, counted: one entry for texts that differ in numbers alone or after a semicolon. The last entry takes
+ * what finds no place. */
+#define PT_CAUSES 16
+#define PT_CAUSE_LINES 4
+typedef struct pt_causes {
+    struct pt_cause {
+        char text[200], key[120];
+        long long n;
+        int64_t line[PT_CAUSE_LINES]; /* the first ones */
+    } list[PT_CAUSES];
+    int n;
+    long long total;
+} pt_causes;
+
 typedef struct pt_reader {
     const pt_dataset_spec *spec;
     bool pairs;       /* preference records are wanted */
     json_t *profiles; /* rolebench: {role: text}, owned */
     pt_record rec;
+    /* PT_EFORMAT or PT_ENOSUP: the record cannot be used; its row counts as bad. */
     pt_status (*sink)(void *user, const pt_record *rec, int64_t line);
     void *user;
     int64_t rows, line;
+    pt_causes bad, notes; /* rows left out; rows read in a way worth saying */
+    json_t *columns;      /* {name: whether it was read} */
+    json_t *held;         /* values parsed out of strings of the present row */
+    pt_turns prompt;      /* preference: the prompt's own turns */
 } pt_reader;
 
 /* Reads every row of r->spec->path into records for r->sink. PT_EARG: unknown type, a type that does not give what is wanted, a
- * missing file; PT_EFORMAT: a broken row. */
+ * missing file; PT_EFORMAT: more unusable rows than spec->bad_rows allows. Those within it are counted in r->bad, and warned of. */
 pt_status pt_reader_run(pt_reader *r);
 void pt_reader_free(pt_reader *r);
-/* The canonical name of a type ("chat_template" -> "messages", "" -> "tokens"), NULL when there is none such. */
+/* "reads a, b; not read: c" of the rows so far. */
+pt_status pt_reader_said(const pt_reader *r, pt_str *out);
+/* The canonical name of a type ("chat_template.default" -> "messages", "" -> "tokens"), NULL when there is none such. */
 const char *pt_reader_type(const char *type);
-/* Every row of a JSONL file or a JSON list; the row is freed after the call. *line is the row's first line. */
+/* Whether a type gives pairs, or records for sft. */
+bool pt_reader_gives(const char *type, bool pairs);
+/* "messages, sharegpt, ..." */
+extern const char pt_reader_types[];
+/* Every row of a JSONL file or a JSON list; the row is freed after the call. *line is the row's first line. row NULL: what stands there
+ * is no object, pt_err_msg() says why; PT_OK goes on behind it. */
 pt_status pt_rows_read(const char *path, pt_status (*row)(void *user, json_t *row, int64_t line), void *user);
 /* PT_ENOSUP with the command that converts this Parquet file. */
 pt_status pt_rows_refuse_parquet(const char *path);
+/* A row that cannot be used (rc and the present message say why): counted and PT_OK, or rc where none may be left out. */
+pt_status pt_reader_bad(pt_reader *r, pt_status rc, int64_t line);
+/* Whether those rows are more than spec->bad_rows allows; a warning names them where they are not. */
+pt_status pt_reader_judge(const pt_reader *r);
+void pt_causes_add(pt_causes *c, const char *text, int64_t line);
+/* Copies as much of a text as fits, whole characters, without control characters. */
+void pt_text_fit(char *out, size_t size, const char *text);
 
 /* ---- for the readers ---- */
 void pt_record_clear(pt_record *rec);
@@ -81,24 +115,48 @@ const char *pt_row_kind(const json_t *v);
 pt_status pt_row_string(json_t *row, const char *key, bool required, const char **text, size_t *bytes);
 /* A finite number >= least; absent keeps *out. */
 pt_status pt_row_number(json_t *row, const char *key, double least, float *out);
+/* PT_EFORMAT: no field `key`, which fields there are, and the type and keys that would fit this row. */
+pt_status pt_row_missing(const pt_reader *r, json_t *row, const char *key);
+/* The type and keys of a data set that would fit this row, as text; nothing when no shape is known. */
+pt_status pt_row_hint(const pt_reader *r, json_t *row, pt_str *out);
+/* Whether a value says something: not absent, null, "", spaces, [] or {}. */
+bool pt_row_says(const json_t *v);
+/* The value of a column: of the name that the config gives it, else of the first of `names` (ends with NULL) that says something;
+ * NULL when none does. *key (may be NULL) is its name. */
+json_t *pt_row_column(pt_reader *r, json_t *row, pt_column c, const char *const *names, const char **key);
+/* The field `key` as a value that was read. */
+json_t *pt_row_take(pt_reader *r, json_t *row, const char *key);
+/* The same as a text; PT_EFORMAT when it is another kind of value. *text = NULL when nothing says anything. */
+pt_status pt_row_text(pt_reader *r, json_t *row, pt_column c, const char *const *names, const char **text, size_t *bytes);
+/* A list that a row spells as a string ("[{...}]") is parsed; every other value is given back as it is. */
+json_t *pt_row_list(pt_reader *r, json_t *v);
+bool pt_text_blank(const char *text, size_t bytes);
 /* system, user, human, assistant, gpt, tool ... ; false when unknown. */
 bool pt_speaker_of(const char *name, pt_speaker *out);
 const char *pt_speaker_name(pt_speaker s);
 /* Text without outer spaces (Unicode White_Space, as Python's str.strip). */
 void pt_text_strip(const char **text, size_t *bytes);
-/* Appends a list of messages to t. role_key, text_key: names of the two properties. */
-pt_status pt_read_turns(pt_reader *r, json_t *list, const char *role_key, const char *text_key, pt_turns *t);
 /* What stands in a message beside its text: thoughts, tool calls, a tool result's own role name. */
 pt_status pt_read_extras(json_t *m, const char *role, pt_turn *t);
 /* The row's `tools`: a list, or a list spelled as a string. */
 pt_status pt_read_tools(json_t *row, pt_record *rec);
 /* A turn as the templates take it, with weight w. */
 pt_message pt_turn_message(const pt_turn *t, float w);
-/* alpaca's turns before the answer: system, history, instruction and input. */
+/* Appends messages to t: a list of messages, one message, or rounds ({human: q, assistant: a} or [q, a]). */
+pt_status pt_read_turns(pt_reader *r, json_t *list, pt_turns *t);
+/* The conversation's list among a row's columns, NULL when there is none. */
+json_t *pt_read_list(pt_reader *r, json_t *row);
+/* The row's column `system` before turns that have no system message of their own. */
+pt_status pt_read_system(pt_reader *r, json_t *row, pt_turns *t, size_t *n_prompt);
+/* Turns before the answer without the system text: history, then instruction (prompt, query, question) and input joined by a line
+ * break (empty behind a history when neither says anything). Nothing is appended when no column says anything. */
 pt_status pt_read_question(pt_reader *r, json_t *row, pt_turns *t);
+/* The answer's column: output, response, completion, answer. */
+json_t *pt_read_output(pt_reader *r, json_t *row);
+/* Texts of "\n\nHuman: ...\n\nAssistant: ..." as turns; *is = false when the text is not of that kind. */
+pt_status pt_read_hh(const char *text, size_t bytes, pt_turns *t, bool *is);
 
 pt_status pt_read_messages(pt_reader *r, json_t *row);
-pt_status pt_read_sharegpt(pt_reader *r, json_t *row);
 pt_status pt_read_alpaca(pt_reader *r, json_t *row);
 pt_status pt_read_mindset(pt_reader *r, json_t *row);
 pt_status pt_read_rolebench(pt_reader *r, json_t *row);

@@ -34,6 +34,8 @@ static inline void temp_folder(char out[64])
 static inline pt_config small_config(pt_dataset_spec *spec, const char *data, const char *dir)
 {
     *spec = (pt_dataset_spec){.path = (char *)data, .type = (char *)"tokens", .weight = 1};
+    spec->fields[PT_COL_WEIGHT] = (char *)"weight";
+    spec->fields[PT_COL_MARGIN] = (char *)"margin";
     pt_config c = {.objective = PT_OBJ_SFT,
                    .datasets = spec,
                    .n_datasets = 1,

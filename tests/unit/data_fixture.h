@@ -77,7 +77,7 @@ static inline pt_pack *fixture_pack(const char *dir, int rows, bool pairs, uint6
     char path[128];
     snprintf(path, sizeof path, "%s/rows-%llu.jsonl", dir, (unsigned long long)seed);
     write_rows(path, rows, pairs, seed);
-    pt_dataset_spec set = {.path = path, .type = "tokens", .weight = 1};
+    pt_dataset_spec set = {.path = path, .type = "tokens", .weight = 1, .fields = {[PT_COL_WEIGHT] = "weight", [PT_COL_MARGIN] = "margin"}};
     pt_pack_options o = {.pairs = pairs,
                          .sequence_len = sequence_len,
                          .excess = PT_EXCESS_TRUNCATE,

@@ -29,13 +29,15 @@ static pt_pack_options options(void)
     return (pt_pack_options){.tok = tok, .tmpl = chatml, .sequence_len = 4096, .cache_dir = dir, .excess = PT_EXCESS_TRUNCATE};
 }
 
+static double bad_rows; /* of the sets built here */
+
 static pt_status build(pt_pack **p, const char *type, const char *rows, pt_pack_options o, pt_pack_report *r)
 {
     char path[128];
     snprintf(path, sizeof path, "%s/rows.jsonl", dir);
     assert_int_equal(pt_file_write_whole(path, rows, strlen(rows)), PT_OK);
     pt_dataset_spec set = {
-        .path = path, .type = (char *)type, .system_template = strcmp(type, "rolebench") ? NULL : "You are {role}."};
+        .path = path, .type = (char *)type, .bad_rows = bad_rows, .fields[PT_COL_WEIGHT] = "w", .system_template = strcmp(type, "rolebench") ? NULL : "You are {role}."};
     return pt_pack_build(p, &set, 1, &o, r);
 }
 
@@ -211,9 +213,14 @@ static void long_pairs(void **state)
     pt_pack_free(p);
     const char *same = "{\"prompt\":\"Hi\",\"chosen\":\"Ho\",\"rejected\":\"Ho\"}\n{\"prompt\":\"Hi\",\"chosen\":\"Ho\","
                        "\"rejected\":\"Hey\"}\n";
+    assert_int_equal(build(&p, "preference", same, o, &r), PT_EFORMAT);
+    assert_non_null(strstr(pt_err_msg(), "rows.jsonl:1: chosen and rejected are equal"));
+    bad_rows = 0.5;
     assert_int_equal(build(&p, "preference", same, o, &r), PT_OK);
+    bad_rows = 0;
     assert_int_equal(r.records_dropped, 1);
     assert_string_equal(r.dropped[0].reason, "chosen and rejected are equal");
+    assert_string_equal(r.dropped[0].where, "rows.jsonl:1");
     pt_pack_free(p);
 }
 
@@ -229,7 +236,7 @@ static void pretrain_pieces(void **state)
     snprintf(rows + strlen(rows), sizeof rows - strlen(rows), "\"}\n{\"text\":\"\"}\n");
     assert_int_equal(build(&whole, "text", rows, o, &r), PT_OK);
     assert_int_equal(r.records_kept, 1); /* the empty text is an end token alone: nothing predicts it */
-    assert_string_equal(r.dropped[0].reason, "no supervised token");
+    assert_string_equal(r.dropped[0].reason, "empty text");
     pt_packed w, x;
     assert_int_equal(pt_pack_get(whole, 0, &w), PT_OK);
     o.sequence_len = w.n - 1; /* without pretrain the end is cut, and the end token with it */
@@ -269,14 +276,14 @@ static void refused_sets(void **state)
         pt_status rc;
     } table[] = {
         {"messages", "{\"messages\": [" M("user", "Hi") "]}\n",
-         "none of 1 rows is left; most recent reason: no supervised token", PT_EARG},
+         "rows.jsonl:1: no supervised token", PT_EFORMAT},
         {"messages", "{\"messages\": [" M("user", "Hi") ",{\"role\":\"assistant\",\"content\":\"Ho\",\"train\":false}]}\n",
-         "no supervised token", PT_EARG},
+         "no supervised token", PT_EFORMAT},
         {"messages", TALK "{\"messages\": 3}\n", "rows.jsonl:2: a list of messages is wanted", PT_EFORMAT},
         {"tokens", "{\"input_ids\": [1, 100000], \"labels\": [1, 100000]}\n",
          "rows.jsonl:1: id 100000 at token 1; the vocabulary has 772", PT_EFORMAT},
-        {"tokens", "{\"input_ids\": [1, 2], \"labels\": [-100, -100]}\n", "none of 1 rows is left", PT_EARG},
-        {"tokens", "{\"input_ids\": [1, 2], \"labels\": [1, 2], \"weight\": 0}\n", "weight is 0", PT_EARG},
+        {"tokens", "{\"input_ids\": [1, 2], \"labels\": [-100, -100]}\n", "no supervised token", PT_EFORMAT},
+        {"tokens", "{\"input_ids\": [1, 2], \"labels\": [1, 2], \"w\": 0}\n", "none of 1 rows is left; most recent reason: weight is 0", PT_EARG},
         {"tokens", "[]", "none of 0 rows is left", PT_EARG},
         {"novel", "{}", "no data type 'novel'", PT_EARG},
     };

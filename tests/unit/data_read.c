@@ -28,11 +28,13 @@ static pt_status show(void *user, const pt_record *r, int64_t line)
 {
     if (out_text[0]) say(" // ");
     if (r->role) say("[%s] ", r->role);
-    if (r->kind == PT_RECORD_TEXT) say("text:%.*s", (int)r->bytes, r->text);
+    if (r->kind == PT_RECORD_TEXT) say("text:%.*s", (int)r->bytes[0], r->text[0]);
+    if (r->kind == PT_RECORD_TEXT && r->pair) say(" < %.*s", (int)r->bytes[1], r->text[1]);
     if (r->kind == PT_RECORD_CHAT) {
         pt_turns prompt = r->side[0];
         if (r->pair) prompt.n = r->n_prompt;
         say_turns(&prompt, 0);
+        if (!r->pair && r->n_prompt) say(" (asked %zu)", r->n_prompt);
         for (int s = 0; r->pair && s < 2; s++) {
             say(s ? " < " : " => ");
             say_turns(&r->side[s], r->n_prompt);
@@ -116,7 +118,8 @@ static const good_row good[] = {
      "0.0}]}",
      "U0:hi",
      {0}},
-    {"messages", 0, "{\"messages\": [" M("user", "u") "], \"weight\": 2.5}", "U:u w2.5", {0}},
+    {"messages", 0, "{\"messages\": [" M("user", "u") "], \"weight\": 2.5}", "U:u", {0}},
+    {"messages", 0, "{\"messages\": [" M("user", "u") "], \"w\": 2.5}", "U:u w2.5", {.fields[PT_COL_WEIGHT] = "w"}},
     {"messages", 0, "{\"messages\": [{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":[]}]}", "A:", {0}},
     {"sharegpt",
      0,
@@ -155,7 +158,7 @@ static const good_row good[] = {
      1,
      "{\"prompt\":\"p\",\"chosen\":\"c\",\"rejected\":\"r\",\"margin\":-1.5,\"weight\":2}",
      "U:p => A:c < A:r w2 m-1.5",
-     {0}},
+     {.fields[PT_COL_WEIGHT] = "weight", .fields[PT_COL_MARGIN] = "margin"}},
     {"preference", 1, "{\"system\":\"s\",\"prompt\":\"p\",\"chosen\":\"c\",\"rejected\":\"r\"}", "S:s|U:p => A:c < A:r", {0}},
     {"preference",
      1,
@@ -250,19 +253,18 @@ static const bad_row bad[] = {
      {0}},
     {"messages", 0, "{\"messages\": [{\"role\":\"user\",\"content\":\"u\",\"train_detail\":[]}]}", "train_detail", {0}},
     {"messages", 0, "{\"messages\": [{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{}]}]}", "tool_calls", {0}},
-    {"messages", 0, "{\"messages\": [" M("system", "u") "], \"system\": \"s\"}", "a field 'system' and a system message", {0}},
     {"messages", 0, "{\"messages\": [" M("user", "\xff") "]}", "rows.jsonl:1", {0}},
     {"messages",
      0,
      "{\"messages\": [" M("user", "u") "], \"weight\": \"2\"}",
      "field 'weight' is a string, a number is wanted",
-     {0}},
-    {"messages", 1, "{}", "type messages has no pairs", {0}},
+     {.fields[PT_COL_WEIGHT] = "weight"}},
+    {"rolebench", 1, "{}", "type rolebench has no pairs", {0}},
     {"preference", 0, "{}", "type preference holds pairs", {0}},
-    {"personas", 0, "{}", "no data type 'personas'; there are messages, sharegpt", {0}},
-    {"sharegpt", 0, "{\"conversation\": []}", "no rounds", {0}},
+    {"personas", 0, "{}", "no data type 'personas'; there are messages (= chat_template), sharegpt", {0}},
+    {"sharegpt", 0, "{\"conversation\": []}", "holds no messages", {0}},
     {"alpaca", 0, "{\"instruction\":\"i\"}", "no field 'output'", {0}},
-    {"alpaca", 0, "{\"instruction\":\"i\",\"output\":\"o\",\"history\":[[\"q\"]]}", "round 1 of 'history'", {0}},
+    {"alpaca", 0, "{\"instruction\":\"i\",\"output\":\"o\",\"history\":[[\"q\"]]}", "'history': round 1: not [question, answer]", {0}},
     {"mindset", 1, "{\"instruction\":\"i\",\"output\":[\"c\"]}", "not [chosen, rejected]", {0}},
     {"rolebench", 0, "{\"role\":\"Ahab\",\"question\":\"q\",\"generated\":[\"a\"]}", "needs 'profiles: FILE'", {0}},
     {"rolebench",
@@ -282,7 +284,6 @@ static const bad_row bad[] = {
     {"preference", 1, "{\"prompt\":\"p\",\"chosen\":\"c\"}", "no field 'rejected'", {0}},
     {"preference", 1, "{\"prompt\":\"p\",\"chosen\":null,\"rejected\":\"r\"}", "field 'chosen' is null", {0}},
     {"preference", 1, "{\"prompt\":\"p\",\"chosen\":3,\"rejected\":\"r\"}", "'chosen': a list of messages is wanted, not a number", {0}},
-    {"preference", 1, "{\"chosen\":\"c\",\"rejected\":\"r\"}", "there is no 'prompt'", {0}},
     {"preference",
      1,
      "{\"chosen\":[" M("user", "p") "],\"rejected\":[" M("user", "p") "]}",
@@ -293,9 +294,9 @@ static const bad_row bad[] = {
      "{\"chosen\":[" M("user", "p") "," M("assistant", "c") "],\"rejected\":[" M("user", "q") "," M("assistant", "r") "]}",
      "begin with different messages",
      {0}},
-    {"preference", 1, "{\"prompt\":\"p\",\"chosen\":[],\"rejected\":\"r\"}", "'chosen': no messages", {0}},
+    {"preference", 1, "{\"prompt\":\"p\",\"chosen\":[],\"rejected\":\"r\"}", "'chosen': empty answer", {0}},
     {"tokens", 0, "{\"input_ids\": [1, 2]}", "no field 'labels'", {0}},
-    {"tokens", 0, "{\"input_ids\": [1, 2], \"labels\": [1]}", "1 labels for 2 input_ids", {0}},
+    {"tokens", 0, "{\"input_ids\": [1, 2], \"labels\": [1]}", "1 labels for 2 ids", {0}},
     {"tokens", 0, "{\"input_ids\": [1, 2], \"labels\": [2, -100]}", "label 0 is neither -100 nor the id 1", {0}},
     {"tokens", 0, "{\"input_ids\": [1, -2], \"labels\": [1, -2]}", "element 1 of 'input_ids' is no token id", {0}},
     {"tokens", 0, "{\"input_ids\": [1, 4294967297], \"labels\": [1, 1]}", "element 1 of 'input_ids' is no token id", {0}},

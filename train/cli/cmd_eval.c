@@ -45,12 +45,11 @@ static pt_status load_questions(eval_run *e)
     bool pairs = cfg->objective == PT_OBJ_DPO || cfg->objective == PT_OBJ_REWARD;
     if (!cfg->n_test_datasets) return pt_fail(PT_EARG, "%s has no test_datasets: nothing to evaluate on", e->run);
     for (size_t i = 0; i < cfg->n_test_datasets; i++) {
-        const char *type = cfg->test_datasets[i].type;
+        const char *type = pt_reader_type(cfg->test_datasets[i].type);
         PT_RETURN(pt_questions_add(&e->test, &cfg->test_datasets[i], pairs && strcmp(type, "rolebench")));
     }
     for (size_t i = 0; i < cfg->n_datasets && !pairs; i++)
-        if (strcmp(cfg->datasets[i].type, "text") && strcmp(cfg->datasets[i].type, "completion") && strcmp(cfg->datasets[i].type, "tokens") &&
-            cfg->datasets[i].type[0])
+        if (strcmp(pt_reader_type(cfg->datasets[i].type), "text") && strcmp(pt_reader_type(cfg->datasets[i].type), "tokens"))
             PT_RETURN(pt_questions_add(&e->train, &cfg->datasets[i], false));
     if (!e->test.n && !e->test.n_pairs) return pt_fail(PT_EARG, "the test data sets hold no question with an answer");
     return PT_OK;

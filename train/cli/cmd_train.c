@@ -200,6 +200,11 @@ pt_status pt_cmd_inspect(pt_cli *c)
         PT_TRY(pt_pack_inspect(run.pack, run.base.tok, i, pt_ui_colour(), &text));
         printf("%s\n", text.text);
     }
+    if (run.plan.pack.n_dropped) { /* what no sample shows */
+        pt_str_free(&text);
+        PT_TRY(pt_pack_report_drops(&run.plan.pack, &text));
+        printf("left out: %lld records\n%s", run.plan.pack.records_dropped, text.text);
+    }
 done:
     pt_run_close(&run);
     pt_str_free(&text);

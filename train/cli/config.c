@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "data/record.h"
 #include "train/cli/config_value.h"
 
 enum { MAX_KEYS = 160, MAX_CONFIG_BYTES = 4 << 20 };
@@ -52,7 +53,7 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
     case PT_KEY_STRING: return pt_value_string(at, k->name, v, f);
     case PT_KEY_INT: return pt_value_int(at, k->name, v, k->min, k->max, f);
     case PT_KEY_U64: return pt_value_u64(at, k->name, v, f);
-    case PT_KEY_NUMBER: return pt_value_number(at, k->name, v, k->min, k->max, f);
+    case PT_KEY_NUMBER: return pt_value_worded(at, k, v, f);
     case PT_KEY_STEPS: return pt_value_steps(at, k->name, v, k->min, k->max, f);
     case PT_KEY_BOOL: return pt_value_bool(at, k->name, v, f);
     case PT_KEY_ENUM: return pt_value_enum(at, k->name, v, k->choices, f);
@@ -278,6 +279,15 @@ done:
 }
 
 /* Rules between keys. */
+static pt_status check_type(const pt_config *c, const char *file, const pt_dataset_spec *d, bool pairs)
+{
+    if (pt_reader_gives(d->type, pairs)) return PT_OK;
+    pt_place at = {file, d->line, d->column};
+    if (!pairs) return pt_place_fail(at, "type %s holds pairs; they need objective: dpo or reward", d->type);
+    return pt_place_fail(at, "objective %s needs pairs (type preference, mindset or tokens, or chosen and rejected in messages, sharegpt or alpaca), not "
+                             "type %s", c->objective == PT_OBJ_DPO ? "dpo" : "reward", d->type);
+}
+
 static pt_status check(pt_config *c, const char *file)
 {
     pt_place at = {file, 0, 0};
@@ -296,14 +306,12 @@ static pt_status check(pt_config *c, const char *file)
         c->n_lora_target_modules = 0;
         c->lora_target_linear = true;
     }
-    for (size_t i = 0; i < c->n_datasets; i++) {
-        const char *t = c->datasets[i].type;
-        bool is_pair = !strcmp(t, "preference") || !strcmp(t, "mindset");
-        if (is_pair && !pairs)
-            return pt_place_fail((pt_place){file, c->datasets[i].line, c->datasets[i].column}, "type %s holds pairs; they need objective: dpo or reward", t);
-        if (pairs && !is_pair && strcmp(t, "tokens") && t[0])
-            return pt_place_fail((pt_place){file, c->datasets[i].line, c->datasets[i].column},
-                                 "objective %s needs pairs (type preference, mindset or tokens), not type %s", c->objective == PT_OBJ_DPO ? "dpo" : "reward", t);
+    for (int test = 0; test < 2; test++) {
+        pt_dataset_spec *d = test ? c->test_datasets : c->datasets;
+        for (size_t i = 0; i < (test ? c->n_test_datasets : c->n_datasets); i++) {
+            if (d[i].bad_rows < 0) d[i].bad_rows = c->bad_rows;
+            if (!test) PT_RETURN(check_type(c, file, &d[i], pairs));
+        }
     }
     return PT_OK;
 }

@@ -155,6 +155,13 @@ pt_status pt_value_number(pt_place at, const char *key, const pt_ynode *n, doubl
     return PT_OK;
 }
 
+pt_status pt_value_worded(pt_place at, const pt_key *k, const pt_ynode *n, double *out)
+{
+    for (const pt_choice *c = k->choices; c && c->word && n->kind == PT_YSCALAR; c++)
+        if (!strcasecmp(c->word, n->text)) return *out = c->value, PT_OK;
+    return pt_value_number(at, k->name, n, k->min, k->max, out);
+}
+
 pt_status pt_value_int(pt_place at, const char *key, const pt_ynode *n, double min, double max, int *out)
 {
     double v = 0;

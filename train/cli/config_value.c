@@ -7,7 +7,6 @@
 #include <strings.h>
 
 #include "checkpoints/peft.h"
-#include "data/record.h"
 
 pt_status pt_place_fail(pt_place at, const char *fmt, ...)
 {
@@ -137,106 +136,6 @@ pt_status pt_value_tokens(pt_place at, const char *key, const pt_ynode *n, char 
     }
 done:
     return rc;
-}
-
-/* ---- datasets --------------------------------------------------------------------------------------------------- */
-
-static const char *const dataset_types[] = {"messages",   "chat_template", "sharegpt", "alpaca", "rolebench", "text",
-                                            "completion", "preference",    "mindset",  "tokens", "",          NULL};
-
-static pt_status mappings(const char *file, const pt_ynode *n, pt_dataset_spec *d)
-{
-    if (n->kind != PT_YMAP) return pt_place_fail((pt_place){file, n->line, n->column}, "message_property_mappings takes {role: NAME, content: NAME}");
-    for (size_t i = 0; i < n->n; i++) {
-        pt_place at = {file, n->key_line[i], n->key_column[i]};
-        if (!strcmp(n->keys[i], "role")) PT_RETURN(pt_value_string(at, "role", n->items[i], &d->property_role));
-        else if (!strcmp(n->keys[i], "content")) PT_RETURN(pt_value_string(at, "content", n->items[i], &d->property_content));
-        else return pt_place_fail(at, "message_property_mappings knows role and content, not %s", n->keys[i]);
-    }
-    return PT_OK;
-}
-
-static pt_status dataset_key(const char *file, const pt_ynode *n, size_t i, pt_dataset_spec *d)
-{
-    const char *key = n->keys[i];
-    const pt_ynode *v = n->items[i];
-    pt_place at = {file, n->key_line[i], n->key_column[i]};
-    struct { const char *name; char **field; } texts[] = {
-        {"path", &d->path}, {"type", &d->type}, {"split", &d->split}, {"field_messages", &d->field_messages}, {"field", &d->field_text},
-        {"field_text", &d->field_text}, {"profiles", &d->profiles}, {"references", &d->references}, {"system_template", &d->system_template},
-        {"message_field_role", &d->property_role}, {"message_field_content", &d->property_content}};
-    if (pt_yaml_is_null(v)) return strcmp(key, "type") ? PT_OK : pt_strdup(&d->type, ""); /* axolotl's empty type: ready ids */
-    for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
-        if (!strcmp(key, texts[k].name)) return pt_value_string(at, key, v, texts[k].field);
-    if (!strcmp(key, "weight")) return pt_value_number(at, key, v, 1e-6, 1000, &d->weight);
-    if (!strcmp(key, "message_property_mappings")) return mappings(file, v, d);
-    if (!strcmp(key, "ds_type")) return PT_OK; /* check_ds_type, when the path is known */
-    if (!strcmp(key, "trust_remote_code") || !strcmp(key, "preprocess_shards") || pt_value_is_off(v)) return PT_OK;
-    return pt_place_fail(at, "a data set knows path, type, split, weight, field_messages, message_property_mappings, field_text, profiles, references, "
-                             "system_template; not %s", key);
-}
-
-/* Files are JSON here, whatever ds_type says; another kind is refused with what to do, as the file itself would be. */
-static pt_status check_ds_type(const char *file, const pt_ynode *n, const char *path)
-{
-    for (size_t i = 0; i < n->n; i++) {
-        const pt_ynode *v = n->items[i];
-        pt_place at = {file, n->key_line[i], n->key_column[i]};
-        if (strcmp(n->keys[i], "ds_type") || pt_yaml_is_null(v)) continue;
-        if (v->kind != PT_YSCALAR) return pt_place_fail(at, "ds_type takes one word");
-        if (!strcmp(v->text, "json") || !strcmp(v->text, "jsonl")) continue;
-        if (strcmp(v->text, "parquet"))
-            return pt_place_fail(at, "ds_type: %s: data files are JSONL or one JSON list here; convert %s", v->text, path);
-        pt_rows_refuse_parquet(path);
-        return pt_place_fail(at, "ds_type: %s", pt_err_msg());
-    }
-    return PT_OK;
-}
-
-static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d)
-{
-    pt_place at = {file, n->line, n->column};
-    d->weight = 1;
-    d->line = strcmp(file, "command line") ? n->line : 0; /* a place in the file, or none */
-    d->column = n->column;
-    if (n->kind == PT_YSEQ || pt_yaml_is_null(n)) return pt_place_fail(at, "a data set is {path: FILE, type: TYPE}");
-    if (n->kind == PT_YSCALAR) PT_RETURN(pt_value_string(at, "path", n, &d->path));
-    for (size_t i = 0; n->kind == PT_YMAP && i < n->n; i++) PT_RETURN(dataset_key(file, n, i, d));
-    if (!d->path || !d->path[0]) return pt_place_fail(at, "this data set has no path");
-    if (n->kind == PT_YMAP) PT_RETURN(check_ds_type(file, n, d->path));
-    for (int i = 0; d->type && dataset_types[i]; i++)
-        if (!strcmp(d->type, dataset_types[i])) return PT_OK;
-    if (!d->type) return pt_strdup(&d->type, "messages");
-    return pt_place_fail(at, "unknown data set type '%s'; known: messages (= chat_template), sharegpt, alpaca, rolebench, text (= completion), preference, "
-                             "mindset, tokens (= empty type)", d->type);
-}
-
-void pt_datasets_free(pt_dataset_spec *d, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        char *texts[] = {d[i].path, d[i].type, d[i].split, d[i].field_messages, d[i].property_role, d[i].property_content, d[i].field_text,
-                         d[i].profiles, d[i].references, d[i].system_template};
-        for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) free(texts[k]);
-    }
-    free(d);
-}
-
-pt_status pt_value_datasets(const char *file, const char *key, const pt_ynode *n, pt_dataset_spec **out, size_t *out_n)
-{
-    size_t count = n->kind == PT_YSEQ ? n->n : 1;
-    pt_dataset_spec *list;
-    PT_RETURN(pt_alloc0(&list, count));
-    pt_status rc = PT_OK;
-    for (size_t i = 0; i < count && rc == PT_OK; i++) rc = dataset(file, n->kind == PT_YSEQ ? n->items[i] : n, &list[i]);
-    if (rc == PT_OK && !count) rc = pt_place_fail((pt_place){file, n->line, n->column}, "%s is an empty list", key);
-    if (rc != PT_OK) {
-        pt_datasets_free(list, count);
-        return rc;
-    }
-    pt_datasets_free(*out, *out_n);
-    *out = list;
-    *out_n = count;
-    return PT_OK;
 }
 
 /* ---- model_config ----------------------------------------------------------------------------------------------- */

@@ -30,6 +30,8 @@ bool pt_value_is_plain_bool(const pt_ynode *n, bool *value);
 /* null, false, 0, "", [] or {}: a switch that is off. */
 bool pt_value_is_off(const pt_ynode *n);
 
+/* A number, or a word of k->choices that stands for one. */
+pt_status pt_value_worded(pt_place at, const pt_key *k, const pt_ynode *n, double *out);
 pt_status pt_value_datasets(const char *file, const char *key, const pt_ynode *n, pt_dataset_spec **out, size_t *out_n);
 void pt_datasets_free(pt_dataset_spec *d, size_t n);
 pt_status pt_value_model(const char *file, const pt_ynode *n, pt_init_config *out);

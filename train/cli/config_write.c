@@ -27,7 +27,41 @@ static pt_status put_number(pt_str *out, const char *indent, const char *key, do
     return pt_str_printf(out, "%s%s: %s\n", indent, key, text);
 }
 
-static pt_status put_datasets(pt_str *out, const char *key, const pt_dataset_spec *d, size_t n)
+static pt_status put_names(pt_str *out, const char *before, char *const *names, size_t n)
+{
+    PT_RETURN(pt_str_printf(out, "%s[", before));
+    for (size_t i = 0; i < n; i++) {
+        if (i) PT_RETURN(pt_str_puts(out, ", "));
+        PT_RETURN(pt_yaml_quote(out, names[i]));
+    }
+    return pt_str_puts(out, "]\n");
+}
+
+/* Columns, speakers and limits of a data set. */
+static pt_status put_dataset_rest(pt_str *out, const pt_config *c, const pt_dataset_spec *d)
+{
+    static const char *const columns[PT_COLS] = {"field_system", "field_prompt", "field_input", "field_output", "field_history",
+                                                 "field_chosen", "field_rejected", "field_weight", "field_margin"};
+    static const char *const speakers[] = {"system", "user", "assistant", "tool"};
+    for (int k = 0; k < PT_COLS; k++) PT_RETURN(put_text(out, "    ", columns[k], d->fields[k]));
+    PT_RETURN(put_text(out, "    ", "message_field_training", d->property_train));
+    PT_RETURN(put_text(out, "    ", "system_prompt", d->system_prompt));
+    if (d->drop_system) PT_RETURN(pt_str_puts(out, "    drop_system_message: true\n"));
+    if (d->n_roles) PT_RETURN(pt_str_puts(out, "    roles:\n"));
+    for (int s = 0; s < 4; s++) {
+        size_t n = 0;
+        for (size_t i = 0; i < d->n_roles; i++) {
+            if (d->role_is[i] != s) continue;
+            PT_RETURN(n++ ? pt_str_puts(out, ", ") : pt_str_printf(out, "      %s: [", speakers[s]));
+            PT_RETURN(pt_yaml_quote(out, d->role_names[i]));
+        }
+        if (n) PT_RETURN(pt_str_puts(out, "]\n"));
+    }
+    if (d->n_roles_to_train) PT_RETURN(put_names(out, "    roles_to_train: ", d->roles_to_train, d->n_roles_to_train));
+    return d->bad_rows == c->bad_rows ? PT_OK : put_number(out, "    ", "bad_rows", d->bad_rows);
+}
+
+static pt_status put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n)
 {
     if (!n) return PT_OK;
     PT_RETURN(pt_str_printf(out, "%s:\n", key));
@@ -46,6 +80,7 @@ static pt_status put_datasets(pt_str *out, const char *key, const pt_dataset_spe
         PT_RETURN(put_text(out, "    ", "profiles", d[i].profiles));
         PT_RETURN(put_text(out, "    ", "references", d[i].references));
         PT_RETURN(put_text(out, "    ", "system_template", d[i].system_template));
+        PT_RETURN(put_dataset_rest(out, c, &d[i]));
     }
     return PT_OK;
 }
@@ -106,7 +141,7 @@ static pt_status put_key(pt_str *out, const pt_config *c, const pt_key *k)
             if (ch->value == *(const int *)f) return pt_str_printf(out, "%s: %s\n", k->name, ch->word);
         return PT_OK; /* unset */
     case PT_KEY_LIST: return put_list(out, k->name, *(char **const *)f, *(const size_t *)count);
-    case PT_KEY_DATASETS: return put_datasets(out, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count);
+    case PT_KEY_DATASETS: return put_datasets(out, c, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count);
     case PT_KEY_MODEL: return put_model(out, f);
     case PT_KEY_TOKENS: return put_tokens(out, k->name, c->special_token_names, *(char **const *)f, *(const size_t *)count);
     }

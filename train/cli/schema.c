@@ -16,6 +16,7 @@ static const pt_choice packings[] = {{"forest", PT_PACKING_FOREST}, {"plain", PT
 static const pt_choice excesses[] = {{"drop", PT_EXCESS_DROP}, {"truncate", PT_EXCESS_TRUNCATE}, {"raise", PT_EXCESS_RAISE}, {NULL, 0}};
 static const pt_choice devices[] = {{"auto", PT_DEVICE_AUTO}, {"cpu", PT_DEVICE_CPU}, {"cuda", PT_DEVICE_CUDA}, {"emulated", PT_DEVICE_EMULATED}, {NULL, 0}};
 static const pt_choice computes[] = {{"auto", PT_COMPUTE_AUTO}, {"f32", PT_COMPUTE_KIND_F32}, {"bf16", PT_COMPUTE_KIND_BF16}, {NULL, 0}};
+static const pt_choice bad_rows[] = {{"drop", 1}, {"refuse", 0}, {NULL, 0}};
 static const pt_choice references[] = {{"start", PT_DPO_REF_START}, {"base", PT_DPO_REF_BASE}, {NULL, 0}};
 
 static const pt_key keys[] = {
@@ -35,7 +36,13 @@ static const pt_key keys[] = {
     {"dpo_reference", "Objective", PT_KEY_ENUM, OFF(dpo_reference), 0, NULL, NO_BOUND, references, "",
      "start: a frozen copy of the starting adapter (default with lora_model_dir); base: the model without adapters (default otherwise)."},
     {"datasets", "Data", PT_KEY_DATASETS, OFF(datasets), OFF(n_datasets), NULL, NO_BOUND, NULL, "",
-     "List of {path, type, weight, ...}. Types: messages (= chat_template), sharegpt, alpaca, rolebench, text (= completion), preference, mindset, tokens."},
+     "List of {path, type, ...}; the keys stand under \"Keys of a data set\". Types: messages (= chat_template), sharegpt, alpaca (questions and answers: "
+     "instruction or prompt or query or question, with output or response or completion or answer), rolebench, text (= completion), preference (also as "
+     "messages, sharegpt or alpaca with chosen and rejected), mindset, tokens. axolotl's names for these shapes (alpaca:chat, chatml.intel, "
+     "llama3.ultra, bradley_terry.chat_template ...) are taken for the shape alone."},
+    {"bad_rows", "Data", PT_KEY_NUMBER, OFF(bad_rows), 0, "0.01", 0, 1, bad_rows, "",
+     "Rows that cannot be used (a missing field, a wrong type, broken JSON, an empty answer, nothing supervised, chosen = rejected): up to this share of a "
+     "data set's rows are left out, counted by cause with their lines; more are refused. refuse (= 0): the first one ends the run. drop (= 1): all are left out."},
     {"test_datasets", "Data", PT_KEY_DATASETS, OFF(test_datasets), OFF(n_test_datasets), NULL, NO_BOUND, NULL, "eval_dataset",
      "The same for evaluation: `ptrain eval` and, without val_set_size, the eval loss."},
     {"chat_template", "Data", PT_KEY_STRING, OFF(chat_template), 0, "tokenizer_default", NO_BOUND, NULL, "template",
@@ -211,10 +218,9 @@ static const char *kind_word(const pt_key *k)
 
 static pt_status put_kind(pt_str *out, const pt_key *k)
 {
-    if (k->kind != PT_KEY_ENUM) return pt_str_puts(out, kind_word(k));
-    for (const pt_choice *c = k->choices; c->word; c++)
+    for (const pt_choice *c = k->choices; c && c->word; c++)
         if (c->word[0]) PT_RETURN(pt_str_printf(out, "%s%s", c == k->choices ? "" : " | ", c->word));
-    return PT_OK;
+    return k->kind == PT_KEY_ENUM ? PT_OK : pt_str_printf(out, "%s%s", k->choices ? " | " : "", kind_word(k));
 }
 
 pt_status pt_schema_help(pt_str *out, const char *name)
@@ -241,7 +247,8 @@ pt_status pt_schema_help(pt_str *out, const char *name)
     if (k->fallback) PT_RETURN(pt_str_printf(out, " (default %s)", k->fallback));
     if (k->kind <= PT_KEY_STEPS && k->kind >= PT_KEY_INT && k->min <= k->max) PT_RETURN(pt_str_printf(out, ", from %g to %g", k->min, k->max));
     if (k->aliases[0]) PT_RETURN(pt_str_printf(out, "\n  also: %s", k->aliases));
-    return pt_str_printf(out, "\n  %s\n", k->help);
+    PT_RETURN(pt_str_printf(out, "\n  %s\n", k->help));
+    return k->kind == PT_KEY_DATASETS ? pt_schema_dataset_help(out) : PT_OK;
 }
 
 pt_status pt_schema_markdown(pt_str *out)
@@ -263,6 +270,7 @@ pt_status pt_schema_markdown(pt_str *out)
         if (k->aliases[0]) PT_RETURN(pt_str_printf(out, " Also: `%s`.", k->aliases));
         PT_RETURN(pt_str_puts(out, " |\n"));
     }
+    PT_RETURN(pt_schema_dataset_markdown(out));
     const pt_translation *t = pt_schema_translations(&n);
     PT_RETURN(pt_str_puts(out, "\n## Keys of other trainers: what they stand for\n\n| key | values |\n|---|---|\n"));
     for (size_t i = 0; i < n; i++) {

@@ -19,7 +19,7 @@ typedef struct pt_key {
     size_t offset_n;
     const char *fallback;      /* the default as YAML text; NULL = unset */
     double min, max;           /* numbers; min > max = no bound */
-    const pt_choice *choices;  /* enums */
+    const pt_choice *choices;  /* enums; numbers: words that stand for one */
     const char *aliases;       /* space-separated; each means the same */
     const char *help;          /* one or two sentences */
 } pt_key;
@@ -32,6 +32,13 @@ typedef struct pt_foreign_key { const char *name; bool refused; const char *why;
 const pt_foreign_key *pt_schema_foreign(size_t *n);
 /* Longest match wins; entries ending in '*' match by prefix. */
 const pt_foreign_key *pt_schema_foreign_find(const char *name);
+
+/* Keys of one data set. */
+typedef struct pt_dataset_key { const char *name, *aliases, *help, *refused; } pt_dataset_key; /* refused: why, or NULL */
+const pt_dataset_key *pt_schema_dataset(size_t *n);
+const pt_dataset_key *pt_schema_dataset_find(const char *name);
+pt_status pt_schema_dataset_help(pt_str *out);
+pt_status pt_schema_dataset_markdown(pt_str *out);
 
 /* A key of other trainers whose value is a setting of ours: rl: dpo -> objective: dpo. */
 typedef struct pt_translation {

@@ -27,6 +27,7 @@ typedef struct pt_config {
     pt_objective_kind objective;
     pt_dataset_spec *datasets; size_t n_datasets;
     pt_dataset_spec *test_datasets; size_t n_test_datasets;
+    double bad_rows;             /* share of unusable rows that a data set may have; in each of them too */
     char *chat_template, *default_system_message;
     pt_adapter_kind adapter;
     char *lora_model_dir;

@@ -1,4 +1,5 @@
 /* From a config to an opened base and a model. */
+#include "data/record.h"
 #include "train/loop/setup.h"
 
 #include <stdio.h>
@@ -64,7 +65,7 @@ static pt_status random_source(const pt_config *cfg, pt_source **out)
 static bool type_is(const pt_dataset_spec *d, const char *const *names)
 {
     for (; *names; names++)
-        if (!strcmp(d->type ? d->type : "", *names)) return true;
+        if (!strcmp(pt_reader_type(d->type) ? pt_reader_type(d->type) : "", *names)) return true;
     return false;
 }
 
@@ -90,7 +91,7 @@ static bool weights_alone(const pt_config *cfg, const pt_source *s)
 
 static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
 {
-    static const char *const ids_only[] = {"tokens", "", NULL};
+    static const char *const ids_only[] = {"tokens", NULL};
     pt_status rc = PT_OK;
     if (cfg->tokenizer) {
         rc = pt_source_tokenizer_at(&b->own, cfg->tokenizer);
@@ -108,7 +109,7 @@ static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
 
 static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
 {
-    static const char *const plain[] = {"text", "completion", "tokens", "", NULL};
+    static const char *const plain[] = {"text", "tokens", NULL};
     const char *name = cfg->chat_template ? cfg->chat_template : "tokenizer_default";
     need |= cfg->n_datasets > 0 && !all_of(cfg, plain);
     if (!b->tok)

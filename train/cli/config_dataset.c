@@ -1,0 +1,280 @@
+/* One entry of datasets: a YAML mapping into a pt_dataset_spec. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "data/record.h"
+#include "train/cli/config_value.h"
+
+/* {role: NAME, content: NAME}; axolotl's other properties keep their own names. */
+static pt_status mappings(const char *file, const pt_ynode *n, pt_dataset_spec *d)
+{
+    if (n->kind != PT_YMAP) return pt_place_fail((pt_place){file, n->line, n->column}, "message_property_mappings takes {role: NAME, content: NAME}");
+    for (size_t i = 0; i < n->n; i++) {
+        pt_place at = {file, n->key_line[i], n->key_column[i]};
+        const pt_ynode *v = n->items[i];
+        if (!strcmp(n->keys[i], "role")) PT_RETURN(pt_value_string(at, "role", v, &d->property_role));
+        else if (!strcmp(n->keys[i], "content")) PT_RETURN(pt_value_string(at, "content", v, &d->property_content));
+        else if (v->kind != PT_YSCALAR || strcmp(v->text, n->keys[i]) != 0)
+            return pt_place_fail(at, "message_property_mappings knows role and content, not %s", n->keys[i]);
+    }
+    return PT_OK;
+}
+
+static pt_status add_role(pt_dataset_spec *d, const char *name, int speaker)
+{
+    char **names = d->role_names, *copy;
+    int *is = d->role_is;
+    size_t cap_names = d->n_roles, cap_is = d->n_roles;
+    PT_RETURN(pt_reserve(&names, &cap_names, d->n_roles + 1));
+    d->role_names = names;
+    PT_RETURN(pt_reserve(&is, &cap_is, d->n_roles + 1));
+    d->role_is = is;
+    PT_RETURN(pt_strdup(&copy, name));
+    names[d->n_roles] = copy;
+    is[d->n_roles++] = speaker;
+    return PT_OK;
+}
+
+/* roles: {assistant: [NAME, ...], ...} */
+static pt_status roles(const char *file, const pt_ynode *n, pt_dataset_spec *d)
+{
+    pt_status rc = PT_OK;
+    char **names = NULL;
+    size_t count = 0;
+    if (n->kind != PT_YMAP) return pt_place_fail((pt_place){file, n->line, n->column}, "roles takes {assistant: [NAME, ...], user: [...]}");
+    for (size_t i = 0; i < n->n; i++) {
+        pt_place at = {file, n->key_line[i], n->key_column[i]};
+        pt_speaker who;
+        if (pt_yaml_is_null(n->items[i])) continue;
+        if (!pt_speaker_of(n->keys[i], &who)) PT_TRY(pt_place_fail(at, "roles knows system, user, assistant and tool, not %s", n->keys[i]));
+        PT_TRY(pt_value_list(at, "roles", n->items[i], &names, &count));
+        for (size_t k = 0; k < count; k++) PT_TRY(add_role(d, names[k], (int)who));
+    }
+done:
+    for (size_t k = 0; k < count; k++) free(names[k]);
+    free(names);
+    return rc;
+}
+
+/* A mapping of LLaMA-Factory's names to names of the data; `put` takes each. */
+static pt_status each(const char *file, const pt_ynode *n, const char *what, pt_dataset_spec *d,
+                      pt_status (*put)(pt_place at, const char *key, const pt_ynode *v, pt_dataset_spec *d))
+{
+    if (n->kind != PT_YMAP) return pt_place_fail((pt_place){file, n->line, n->column}, "%s takes a mapping", what);
+    for (size_t i = 0; i < n->n; i++)
+        if (!pt_yaml_is_null(n->items[i])) PT_RETURN(put((pt_place){file, n->key_line[i], n->key_column[i]}, n->keys[i], n->items[i], d));
+    return PT_OK;
+}
+
+static pt_status put_tag(pt_place at, const char *key, const pt_ynode *v, pt_dataset_spec *d)
+{
+    static const struct { const char *tag; pt_speaker speaker; } tags[] = {
+        {"user_tag", PT_USER}, {"assistant_tag", PT_ASSISTANT}, {"observation_tag", PT_TOOL}, {"function_tag", PT_ASSISTANT}, {"system_tag", PT_SYSTEM}};
+    if (!strcmp(key, "role_tag")) return pt_value_string(at, key, v, &d->property_role);
+    if (!strcmp(key, "content_tag")) return pt_value_string(at, key, v, &d->property_content);
+    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
+        if (strcmp(key, tags[i].tag)) continue;
+        if (v->kind != PT_YSCALAR) return pt_place_fail(at, "%s takes a name", key);
+        return add_role(d, v->text, (int)tags[i].speaker);
+    }
+    return pt_place_fail(at, "tags knows role_tag, content_tag, user_tag, assistant_tag, observation_tag, function_tag and system_tag, not %s", key);
+}
+
+static pt_status put_column(pt_place at, const char *key, const pt_ynode *v, pt_dataset_spec *d)
+{
+    static const struct { const char *name; pt_column column; } columns[] = {
+        {"prompt", PT_COL_PROMPT}, {"query", PT_COL_INPUT}, {"response", PT_COL_OUTPUT}, {"history", PT_COL_HISTORY},
+        {"system", PT_COL_SYSTEM}, {"chosen", PT_COL_CHOSEN}, {"rejected", PT_COL_REJECTED}};
+    if (!strcmp(key, "messages")) return pt_value_string(at, key, v, &d->field_messages);
+    if (!strcmp(key, "tools") && v->kind == PT_YSCALAR && !strcmp(v->text, "tools")) return PT_OK;
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        if (!strcmp(key, columns[i].name)) return pt_value_string(at, key, v, &d->fields[columns[i].column]);
+    const pt_dataset_key *k = pt_schema_dataset_find(key);
+    if (k && k->refused) return pt_place_fail(at, "%s: %s", key, k->refused);
+    return pt_place_fail(at, "columns knows prompt, query, response, history, messages, system, chosen, rejected and tools, not %s", key);
+}
+
+/* What columns does not name is not read (LLaMA-Factory). */
+static pt_status columns(const char *file, const pt_ynode *n, pt_dataset_spec *d)
+{
+    static const pt_column rest[] = {PT_COL_INPUT, PT_COL_HISTORY, PT_COL_SYSTEM};
+    PT_RETURN(each(file, n, "columns", d, put_column));
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+        if (!d->fields[rest[i]]) PT_RETURN(pt_strdup(&d->fields[rest[i]], ""));
+    return PT_OK;
+}
+
+static pt_status dataset_key(const char *file, const char *key, pt_place at, const pt_ynode *v, pt_dataset_spec *d);
+
+/* A format that adds nothing to its columns. */
+static bool bare_format(const char *text)
+{
+    static const char *const bare[] = {"{system}", "{prompt}", "{chosen}", "{rejected}", "{completion}", "{instruction}", "{instruction} {input}",
+                                       "{instruction}\n{input}", NULL};
+    size_t n = strlen(text);
+    while (n && (text[n - 1] == ' ' || text[n - 1] == '\n')) n--;
+    for (const char *const *p = bare; *p; p++)
+        if (strlen(*p) == n && !strncmp(*p, text, n)) return true;
+    return false;
+}
+
+/* type: {field_...: NAME}: axolotl's user-defined type, for sft or for pairs. */
+static pt_status user_type(const char *file, const pt_ynode *n, pt_dataset_spec *d)
+{
+    bool pairs = false;
+    for (size_t i = 0; i < n->n; i++) {
+        const char *key = n->keys[i];
+        pt_place at = {file, n->key_line[i], n->key_column[i]};
+        const pt_ynode *v = n->items[i];
+        size_t len = strlen(key);
+        if (pt_yaml_is_null(v)) continue;
+        pairs |= !strcmp(key, "field_chosen") || !strcmp(key, "field_rejected");
+        if (len >= 6 && !strcmp(key + len - 6, "format") && v->kind == PT_YSCALAR && bare_format(v->text)) continue;
+        if (strncmp(key, "field_", 6) && strcmp(key, "system_prompt") && (len < 6 || strcmp(key + len - 6, "format")))
+            return pt_place_fail(at, "type: a user-defined type knows field_... and system_prompt, not %s", key);
+        PT_RETURN(dataset_key(file, key, at, v, d));
+    }
+    free(d->type);
+    d->type = NULL;
+    return pt_strdup(&d->type, pairs ? "preference" : "alpaca");
+}
+
+static pt_status word_only(pt_place at, const char *key, const pt_ynode *v, const char *word, const char *why)
+{
+    if (pt_value_is_off(v) || (v->kind == PT_YSCALAR && !strcmp(v->text, word))) return PT_OK;
+    return pt_place_fail(at, "%s: only %s exists for a data set: %s", key, word, why);
+}
+
+/* The file among data_files; path is the loader's name ("json") or their folder. */
+static pt_status data_files(pt_place at, const pt_ynode *v, pt_dataset_spec *d)
+{
+    pt_status rc = PT_OK;
+    char **list = NULL, *joined = NULL;
+    size_t n = 0;
+    PT_TRY(pt_value_list(at, "data_files", v, &list, &n));
+    PT_CHECK(n == 1, PT_EARG, "%s:%d:%d: data_files names %zu files; name each as a data set of its own", at.file, at.line, at.column, n);
+    if (d->path && pt_dir_exists(d->path) && list[0][0] != '/') {
+        PT_TRY(pt_path_join(&joined, d->path, list[0]));
+        free(list[0]);
+        list[0] = joined;
+    }
+    free(d->path);
+    d->path = list[0];
+    list[0] = NULL;
+done:
+    for (size_t i = 0; i < n; i++) free(list[i]);
+    free(list);
+    return rc;
+}
+
+static pt_status dataset_key(const char *file, const char *key, pt_place at, const pt_ynode *v, pt_dataset_spec *d)
+{
+    struct { const char *name; char **field; } texts[] = {
+        {"path", &d->path}, {"type", &d->type}, {"split", &d->split}, {"field_messages", &d->field_messages}, {"field_text", &d->field_text},
+        {"profiles", &d->profiles}, {"references", &d->references}, {"system_template", &d->system_template}, {"system_prompt", &d->system_prompt},
+        {"message_field_training", &d->property_train}, {"field_system", &d->fields[PT_COL_SYSTEM]}, {"field_prompt", &d->fields[PT_COL_PROMPT]},
+        {"field_input", &d->fields[PT_COL_INPUT]}, {"field_output", &d->fields[PT_COL_OUTPUT]}, {"field_history", &d->fields[PT_COL_HISTORY]},
+        {"field_chosen", &d->fields[PT_COL_CHOSEN]}, {"field_rejected", &d->fields[PT_COL_REJECTED]}, {"field_weight", &d->fields[PT_COL_WEIGHT]},
+        {"field_margin", &d->fields[PT_COL_MARGIN]}};
+    if (!strcmp(key, "message_field_role")) return pt_value_string(at, key, v, &d->property_role);
+    if (!strcmp(key, "message_field_content")) return pt_value_string(at, key, v, &d->property_content);
+    const pt_dataset_key *k = pt_schema_dataset_find(key);
+    if (!k && pt_value_is_off(v)) return PT_OK;
+    if (!k) return pt_place_fail(at, "a data set does not know %s; `ptrain help datasets` lists its keys", key);
+    if (k->refused && (pt_value_is_off(v) || pt_yaml_is_null(v))) return PT_OK;
+    if (k->refused) return pt_place_fail(at, "%s: %s", key, k->refused);
+    if (!strcmp(k->name, "type") && v->kind == PT_YMAP) return user_type(file, v, d);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (!strcmp(k->name, texts[i].name)) return pt_value_string(at, key, v, texts[i].field);
+    if (!strcmp(key, "weight")) return pt_value_number(at, key, v, 1e-6, 1000, &d->weight);
+    if (!strcmp(key, "bad_rows")) return pt_value_worded(at, pt_schema_find(key), v, &d->bad_rows);
+    if (!strcmp(key, "message_property_mappings")) return mappings(file, v, d);
+    if (!strcmp(key, "roles")) return roles(file, v, d);
+    if (!strcmp(key, "tags")) return each(file, v, "tags", d, put_tag);
+    if (!strcmp(key, "columns")) return columns(file, v, d);
+    if (!strcmp(key, "roles_to_train")) return pt_value_list(at, key, v, &d->roles_to_train, &d->n_roles_to_train);
+    if (!strcmp(key, "drop_system_message")) return pt_value_bool(at, key, v, &d->drop_system);
+    if (!strcmp(k->name, "train_on_eos")) return word_only(at, key, v, "turn", "the end token of every supervised turn is supervised");
+    if (!strcmp(key, "chat_template")) return word_only(at, key, v, "tokenizer_default", "the config's chat_template holds for all");
+    return PT_OK; /* no effect, or looked at when the path is known */
+}
+
+/* Files are JSON here, whatever ds_type says; another kind is refused with what to do, as the file itself would be. */
+static pt_status check_ds_type(const char *file, const pt_ynode *n, const char *path)
+{
+    for (size_t i = 0; i < n->n; i++) {
+        const pt_ynode *v = n->items[i];
+        pt_place at = {file, n->key_line[i], n->key_column[i]};
+        if (strcmp(n->keys[i], "ds_type") || pt_yaml_is_null(v)) continue;
+        if (v->kind != PT_YSCALAR) return pt_place_fail(at, "ds_type takes one word");
+        if (!strcmp(v->text, "json") || !strcmp(v->text, "jsonl")) continue;
+        if (strcmp(v->text, "parquet"))
+            return pt_place_fail(at, "ds_type: %s: data files are JSONL or one JSON list here; convert %s", v->text, path);
+        pt_rows_refuse_parquet(path);
+        return pt_place_fail(at, "ds_type: %s", pt_err_msg());
+    }
+    return PT_OK;
+}
+
+static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d)
+{
+    pt_place at = {file, n->line, n->column};
+    const pt_ynode *files = NULL;
+    d->weight = 1;
+    d->bad_rows = -1; /* the config's */
+    d->line = strcmp(file, "command line") ? n->line : 0; /* a place in the file, or none */
+    d->column = n->column;
+    if (n->kind == PT_YSEQ || pt_yaml_is_null(n)) return pt_place_fail(at, "a data set is {path: FILE, type: TYPE}");
+    if (n->kind == PT_YSCALAR) PT_RETURN(pt_value_string(at, "path", n, &d->path));
+    for (size_t i = 0; n->kind == PT_YMAP && i < n->n; i++) {
+        pt_place here = {file, n->key_line[i], n->key_column[i]};
+        if (pt_yaml_is_null(n->items[i])) { /* axolotl's empty type: ready ids */
+            if (!strcmp(n->keys[i], "type")) PT_RETURN(pt_strdup(&d->type, ""));
+        } else if (!strcmp(n->keys[i], "data_files")) {
+            files = n->items[i];
+        } else {
+            PT_RETURN(dataset_key(file, n->keys[i], here, n->items[i], d));
+        }
+    }
+    if (files) PT_RETURN(data_files(at, files, d));
+    if (!d->path || !d->path[0]) return pt_place_fail(at, "this data set has no path");
+    if (n->kind == PT_YMAP) PT_RETURN(check_ds_type(file, n, d->path));
+    if (!d->type) return pt_strdup(&d->type, "messages");
+    if (pt_reader_type(d->type)) return PT_OK;
+    return pt_place_fail(at, "unknown data set type '%s'; known: %s", d->type, pt_reader_types);
+}
+
+void pt_datasets_free(pt_dataset_spec *d, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *texts[] = {d[i].path, d[i].type, d[i].split, d[i].field_messages, d[i].property_role, d[i].property_content, d[i].field_text,
+                         d[i].profiles, d[i].references, d[i].system_template, d[i].property_train, d[i].system_prompt};
+        for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) free(texts[k]);
+        for (size_t k = 0; k < PT_COLS; k++) free(d[i].fields[k]);
+        for (size_t k = 0; k < d[i].n_roles; k++) free(d[i].role_names[k]);
+        for (size_t k = 0; k < d[i].n_roles_to_train; k++) free(d[i].roles_to_train[k]);
+        free(d[i].role_names);
+        free(d[i].role_is);
+        free(d[i].roles_to_train);
+    }
+    free(d);
+}
+
+pt_status pt_value_datasets(const char *file, const char *key, const pt_ynode *n, pt_dataset_spec **out, size_t *out_n)
+{
+    size_t count = n->kind == PT_YSEQ ? n->n : 1;
+    pt_dataset_spec *list;
+    PT_RETURN(pt_alloc0(&list, count));
+    pt_status rc = PT_OK;
+    for (size_t i = 0; i < count && rc == PT_OK; i++) rc = dataset(file, n->kind == PT_YSEQ ? n->items[i] : n, &list[i]);
+    if (rc == PT_OK && !count) rc = pt_place_fail((pt_place){file, n->line, n->column}, "%s is an empty list", key);
+    if (rc != PT_OK) {
+        pt_datasets_free(list, count);
+        return rc;
+    }
+    pt_datasets_free(*out, *out_n);
+    *out = list;
+    *out_n = count;
+    return PT_OK;
+}
