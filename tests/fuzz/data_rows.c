@@ -9,7 +9,7 @@ static char rows_path[256], profiles_path[256];
 
 static pt_status take(void *user, const pt_record *r, int64_t line)
 {
-    size_t n = r->bytes;
+    size_t n = r->bytes[0] + r->bytes[1];
     for (int s = 0; s < 2; s++)
         for (size_t i = 0; i < r->side[s].n; i++) n += r->side[s].turns[i].text[0] + r->side[s].turns[i].bytes;
     read_rows += n + r->ids[0].n > 0;
@@ -23,7 +23,8 @@ static void run_rows(const unsigned char *bytes, size_t n)
                                         "tokens",   "preference", "mindset", "tokens"};
     scratch_write(rows_path, bytes, n);
     for (int i = 0; i < 9; i++) {
-        pt_dataset_spec spec = {.path = rows_path, .type = (char *)types[i], .profiles = profiles_path, .references = "all"};
+        pt_dataset_spec spec = {
+            .path = rows_path, .type = (char *)types[i], .profiles = profiles_path, .references = "all", .bad_rows = n % 2};
         pt_reader r = {.spec = &spec, .pairs = i > 5, .sink = take};
         fuzz_clean(pt_reader_run(&r));
         pt_reader_free(&r);

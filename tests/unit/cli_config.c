@@ -45,7 +45,7 @@ static void test_bad_files(void **state)
          "target_modules: [q_proj, k_proj] disagrees with lora_target_modules: [q_proj] on line 3"},
         {BASE "test_datasets: [{path: a}]\neval_dataset: [{path: b}]\n", "eval_dataset: [{path: b}] disagrees with test_datasets: [{path: a}]"},
         {"datasets: [{type: messages}]\n", ":1:12: this data set has no path"},
-        {"datasets: [{path: a, flavour: b}]\n", "not flavour"},
+        {"datasets: [{path: a, flavour: b}]\n", "does not know flavour"},
         {"datasets: []\n", "datasets is an empty list"},
         {"- a\n- b\n", "a config is a mapping of keys to values"},
         {BASE "save_strategy: \"no\"\nsave_steps: 5\n", ":4:1: save_steps: 5 disagrees with save_strategy: no on line 3; keep one"},
