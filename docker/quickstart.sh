@@ -33,6 +33,7 @@ stage pack build/ptrain pack $config --base_model="$base"
 stage plan build/ptrain plan $config --base_model="$base"
 stage train build/ptrain $config --base_model="$base"
 stage evaluate build/ptrain eval "$run"
+rm -f "$run/rolellm-lora.gguf"
 stage export build/ptrain export "$run" --to gguf-lora --out "$run/rolellm-lora.gguf"
 stage answers answers
 printf '\n%s%-10s %7d s\n' "$stages" "all" "$(($(date +%s) - begin))"

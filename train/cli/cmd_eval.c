@@ -83,6 +83,7 @@ static pt_status measure_all(eval_run *e)
 {
     PT_RETURN(pt_open_named(e->c, e->run, true, &e->o));
     e->is_run = e->o.is_run;
+    PT_RETURN(pt_guard_output(e->c, &e->o, e->c->output));
     PT_RETURN(load_questions(e));
     if (e->o.reward) return measure_side(e, PT_AFTER, 0, e->run);
     if (e->o.adapter) {

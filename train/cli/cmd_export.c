@@ -12,6 +12,7 @@ pt_status pt_cmd_export(pt_cli *c)
     pt_status rc = PT_OK;
     pt_opened o = {0};
     size_t k = 0;
+    pt_guard guard;
     pt_export_options opt = {.type = PT_DTYPE_COUNT};
     PT_CHECK(c->n_args == 1 && c->to && c->out, PT_EARG, "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]");
     while (k < 4 && strcmp(kinds[k].name, c->to)) k++;
@@ -24,8 +25,10 @@ pt_status pt_cmd_export(pt_cli *c)
     opt.tok = o.base.tok;
     opt.tmpl = o.base.tmpl;
     opt.base_name = o.cfg->base_model;
+    PT_TRY(pt_guard_export(c, &o, c->out, &guard));
     PT_TRY(pt_open_model(&o, 64, 0, 0));
     PT_TRY(kinds[k].run(o.model, c->out, &opt));
+    PT_TRY(pt_guard_done(&guard));
     printf("wrote %s\n", c->out);
 done:
     pt_open_close(&o);

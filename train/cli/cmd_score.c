@@ -170,6 +170,7 @@ pt_status pt_cmd_score(pt_cli *c)
     size_t n = 0, longest = 0;
     PT_CHECK(c->n_args == 1 && c->input, PT_EARG, "ptrain score RUN|MODEL [--adapter DIR] --input F.jsonl");
     PT_TRY(pt_open_named(c, c->args[0], false, &o));
+    PT_TRY(pt_guard_output(c, &o, c->output));
     PT_TRY(read_all(c, &o, &list, &n, &longest));
     PT_CHECK(n, PT_EARG, "%s holds no rows", c->input);
     PT_CHECK(longest < 1 << 22, PT_EARG, "a sequence of %zu tokens", longest);
@@ -226,6 +227,7 @@ pt_status pt_cmd_tokenize(pt_cli *c)
     pt_ids ids = {0};
     json_t *row = NULL;
     PT_CHECK(c->n_args == 1 && c->input, PT_EARG, "ptrain tokenize MODEL|tokenizer.json --input F.jsonl");
+    PT_TRY(pt_guard_output(c, NULL, c->output));
     PT_TRY(open_tokenizer(c, c->args[0], &tok));
     PT_TRY(pt_rows_open(&rows, c->input));
     PT_TRY(pt_sink_open(&sink, c->output));

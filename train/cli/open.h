@@ -47,6 +47,20 @@ pt_status pt_sink_row(pt_sink *s, json_t *row);
 pt_status pt_sink_commit(pt_sink *s);
 void pt_sink_close(pt_sink *s);
 
+/* PT_EARG where --output would replace what the command reads (rows, models, data sets, under any name) or a file whose name is a model's,
+ * a run's or a configuration's. o may be NULL. */
+pt_status pt_guard_output(const pt_cli *c, const pt_opened *o, const char *out);
+/* The same for --out of export. A folder: not one that is read, nor a run's, nor one with files of these names, unless it is an earlier
+ * export of ours (checkpoints/seal.h). A file: only over an earlier export of its kind. pt_guard_done, after the export, removes the files
+ * of an earlier one that this one did not write. */
+enum { PT_GUARD_NAMES = 16 };
+typedef struct pt_guard {
+    const char *out;
+    uint64_t was[PT_GUARD_NAMES]; /* file numbers before */
+} pt_guard;
+pt_status pt_guard_export(const pt_cli *c, const pt_opened *o, const char *out, pt_guard *g);
+pt_status pt_guard_done(const pt_guard *g);
+
 /* A row's conversation, read as training reads the type messages; weights are 0. Zero-initialise; reused from row to row, freed once;
  * valid as long as the row and until the next one is read. */
 typedef struct pt_chat {

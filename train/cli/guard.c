@@ -1,0 +1,177 @@
+/* Where a command may write. Nothing that a model, a run or somebody's data is made of is replaced; an earlier export of ours is, as a whole. */
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "checkpoints/gguf.h"
+#include "checkpoints/safetensors.h"
+#include "checkpoints/seal.h"
+#include "train/cli/open.h"
+
+/* What an export may leave in a folder, and what readers would take in place of it or together with it. */
+static const char *const written[] = {
+    "adapter_model.safetensors", "adapter_config.json",    "model.safetensors", "config.json",         "generation_config.json", "tokenizer.json",
+    "tokenizer_config.json",     "special_tokens_map.json", "added_tokens.json", "chat_template.jinja", "tokenizer.model",        "vocab.json",
+    "merges.txt"};
+static const char *const rivals[] = {"model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json", "adapter_model.bin"};
+/* What makes a folder a run's or a checkpoint's. */
+static const char *const of_runs[] = {"metrics.jsonl", "state.json"};
+/* Names of files that rows never go into. */
+static const char *const of_models[] = {"*.safetensors", "*.safetensors.index.json", "*.gguf",     "*.bin",       "*.model",     "*.jinja",
+                                        "*.yaml",        "*.yml",                    "config.json", "adapter_config.json", "generation_config.json",
+                                        "tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
+                                        "metrics.jsonl", "profiles.json", "state.json", "*.h5", "*.hdf5"};
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+_Static_assert(COUNT(written) <= PT_GUARD_NAMES, "pt_guard has a place for each name");
+
+static bool same(const char *a, const char *b)
+{
+    struct stat x, y;
+    return a && b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Device and number of dir/name; 0, 0 when it is not there. */
+typedef struct place {
+    dev_t dev;
+    ino_t ino;
+} place;
+
+static pt_status place_of(const char *dir, const char *name, place *out)
+{
+    char *path = NULL;
+    struct stat s;
+    *out = (place){0};
+    PT_RETURN(pt_path_join(&path, dir, name));
+    if (!lstat(path, &s)) *out = (place){s.st_dev, s.st_ino};
+    free(path);
+    return PT_OK;
+}
+
+/* Every file and folder that the command reads, with a word for it. */
+static pt_status each_input(const pt_cli *c, const pt_opened *o, pt_status (*look)(void *, const char *, const char *), void *user)
+{
+    const pt_config *cfg = o ? o->cfg : NULL;
+    for (int i = 0; i < c->n_args; i++) PT_RETURN(look(user, c->args[i], "what the command reads"));
+    PT_RETURN(look(user, c->input, "the input"));
+    if (!cfg) return PT_OK;
+    PT_RETURN(look(user, cfg->base_model, "the base model"));
+    PT_RETURN(look(user, cfg->tokenizer, "the tokenizer"));
+    PT_RETURN(look(user, cfg->lora_model_dir, "the starting adapter"));
+    PT_RETURN(look(user, o->adapter, "the adapter"));
+    for (int k = 0; k < 2; k++) {
+        const pt_dataset_spec *d = k ? cfg->test_datasets : cfg->datasets;
+        for (size_t i = 0; i < (k ? cfg->n_test_datasets : cfg->n_datasets); i++) {
+            PT_RETURN(look(user, d[i].path, "a data set"));
+            PT_RETURN(look(user, d[i].profiles, "the profiles of a data set"));
+        }
+    }
+    return PT_OK;
+}
+
+static pt_status refuse_same(void *user, const char *path, const char *what)
+{
+    if (!same(user, path)) return PT_OK;
+    return pt_fail(PT_EARG, "%s is %s: it is not overwritten; choose another place", (const char *)user, what);
+}
+
+pt_status pt_guard_output(const pt_cli *c, const pt_opened *o, const char *out)
+{
+    struct stat s;
+    if (!out || !strcmp(out, "-") || stat(out, &s) || !S_ISREG(s.st_mode)) return PT_OK;
+    PT_RETURN(each_input(c, o, refuse_same, (void *)(uintptr_t)out));
+    char *real = realpath(out, NULL); /* a link to a model's file has the name of that file */
+    for (size_t i = 0; i < COUNT(of_models); i++)
+        if (!fnmatch(of_models[i], pt_path_base(out), 0) || (real && !fnmatch(of_models[i], pt_path_base(real), 0))) {
+            free(real);
+            return pt_fail(PT_EARG, "%s is a file of a model, a run or a configuration: --output does not replace it", out);
+        }
+    free(real);
+    return PT_OK;
+}
+
+/* Whether a weights' file in dir carries our seal. */
+static bool sealed_st(const char *dir, const char *name)
+{
+    char *path = NULL;
+    pt_st *st = NULL;
+    bool ours = pt_path_join(&path, dir, name) == PT_OK && pt_file_exists(path) && pt_st_open(&st, path) == PT_OK && pt_st_meta(st, PT_SEAL_KEY);
+    pt_err_clear();
+    pt_st_close(st);
+    free(path);
+    return ours;
+}
+
+static pt_status refuse_name(const char *dir, const char *name, const char *why)
+{
+    place p;
+    PT_RETURN(place_of(dir, name, &p));
+    return p.ino ? pt_fail(PT_EARG, "%s holds %s%s; choose another folder", dir, name, why) : PT_OK;
+}
+
+static pt_status check_folder(const pt_cli *c, const pt_opened *o, const char *out)
+{
+    struct stat s;
+    if (stat(out, &s)) return PT_OK;
+    if (!S_ISDIR(s.st_mode)) return pt_fail(PT_EARG, "%s is a file; --to %s writes a folder", out, c->to);
+    PT_RETURN(each_input(c, o, refuse_same, (void *)(uintptr_t)out));
+    for (size_t i = 0; i < COUNT(of_runs); i++) PT_RETURN(refuse_name(out, of_runs[i], ": it is a run's own folder"));
+    if ( sealed_st(out, "model.safetensors") || sealed_st(out, "adapter_model.safetensors")) return PT_OK; /* ours */
+    for (size_t i = 0; i < COUNT(written); i++) PT_RETURN(refuse_name(out, written[i], ", which is not an earlier export's"));
+    return PT_OK;
+}
+
+/* A GGUF file of ours of the same kind: a model, or an adapter. */
+static bool sealed_gguf(const char *path, bool adapter)
+{
+    pt_gguf *g = NULL;
+    pt_gguf_str type;
+    bool ours = pt_gguf_open(&g, path) == PT_OK && pt_gguf_find(g, PT_SEAL_KEY) && pt_gguf_text(g, "general.type", &type) == PT_OK &&
+                adapter == (type.n == 7 && !memcmp(type.s, "adapter", 7));
+    pt_err_clear();
+    pt_gguf_close(g);
+    return ours;
+}
+
+static pt_status check_file(const pt_cli *c, const pt_opened *o, const char *out, bool adapter)
+{
+    struct stat s;
+    if (stat(out, &s) || !S_ISREG(s.st_mode)) return PT_OK; /* what is no regular file is refused where it is opened */
+    PT_RETURN(each_input(c, o, refuse_same, (void *)(uintptr_t)out));
+    if (sealed_gguf(out, adapter)) return PT_OK;
+    return pt_fail(PT_EARG, "%s exists and is no earlier export of a GGUF %s: it is not overwritten; remove it or choose another name", out,
+                   adapter ? "adapter" : "model");
+}
+
+pt_status pt_guard_export(const pt_cli *c, const pt_opened *o, const char *out, pt_guard *g)
+{
+    *g = (pt_guard){.out = out};
+    if (strcmp(c->to, "hf") && strcmp(c->to, "peft")) return check_file(c, o, out, !strcmp(c->to, "gguf-lora"));
+    PT_RETURN(check_folder(c, o, out));
+    for (size_t i = 0; i < COUNT(rivals); i++) PT_RETURN(refuse_name(out, rivals[i], ", which would be read beside what is written"));
+    for (size_t i = 0; i < COUNT(written); i++) {
+        place p;
+        PT_RETURN(place_of(out, written[i], &p));
+        g->was[i] = p.ino;
+    }
+    return PT_OK;
+}
+
+pt_status pt_guard_done(const pt_guard *g)
+{
+    for (size_t i = 0; i < COUNT(written); i++) {
+        place p;
+        char *path = NULL;
+        if (!g->was[i]) continue;
+        PT_RETURN(place_of(g->out, written[i], &p));
+        if (p.ino != g->was[i]) continue; /* written anew */
+        PT_RETURN(pt_path_join(&path, g->out, written[i]));
+        int bad = unlink(path), why = errno;
+        free(path);
+        if (bad) return pt_fail(PT_EIO, "%s/%s of an earlier export: %s", g->out, written[i], strerror(why));
+    }
+    return PT_OK;
+}
