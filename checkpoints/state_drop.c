@@ -25,7 +25,10 @@ static pt_status read_files(json_t **files, const char *folder)
     pt_status read = pt_json_read(&j, path, PT_JSON_OWN);
     if (read == PT_ENOMEM) PT_TRY(read);
     json_t *list = read == PT_OK ? json_object_get(j, "files") : NULL;
-    *files = json_is_object(list) ? json_incref(list) : json_pack("{s:{},s:{}}", "adapter_model.safetensors", "adapter_config.json");
+    *files = json_is_object(list) ? json_incref(list)
+                                  : json_pack("{s:{},s:{},s:{},s:{},s:{},s:{},s:{}}", "adapter_model.safetensors", "adapter_config.json",
+                                              "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+                                              "generation_config.json");
     PT_CHECK(*files, PT_ENOMEM, "out of memory: files of %s", folder);
 done:
     json_decref(j);

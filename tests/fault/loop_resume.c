@@ -17,16 +17,22 @@
 
 static char work[64], self[4096];
 
-/* ---- the child: child WORK KIND OUT RESUME STOP_AFTER ----------------------------------------------------------------------
+/* ---- the child: child WORK KIND OUT RESUME STOP (N: after step N; eN, tN: in the evaluation of the first or second set after it) ----------------------------------------------------------------------
  */
 
 enum { STEPS = 16 };
 static volatile sig_atomic_t stop_flag;
-static int stop_after;
+static int stop_after, stop_in_eval, stop_in_test;
 
 static void count_step(void *user, const pt_step_report *r)
 {
     if (stop_after && r->step + 1 >= stop_after) stop_flag = 1; /* is seen at the end of the next step */
+    if (stop_in_eval && r->step >= stop_in_eval) stop_flag = 1; /* is seen in the evaluation that follows */
+}
+
+static void after_eval(void *user, const pt_eval_report *r)
+{
+    if (stop_in_test && r->step >= stop_in_test) stop_flag = 1; /* is seen in that of the next set */
 }
 
 static void to_file(void *user, pt_log_level level, const char *text)
@@ -57,14 +63,16 @@ static int child(char **arg)
     c.eval_steps = 5;
     c.cache_dir = arg[0];
     if (!strcmp(kind, "sft")) c.lora_dropout = 0.2;
+    if (!strcmp(kind, "sft-eval")) c.val_set_size = 14, c.test_datasets = &spec, c.n_test_datasets = 1;
     if (!strcmp(kind, "sft-rate")) c.learning_rate = 1e-3, c.lora_dropout = 0.2;
     if (!strcmp(kind, "sft-rank")) c.lora_r = 2, c.lora_dropout = 0.2;
     if (!strcmp(kind, "sft-base")) c.seed = 8, c.lora_dropout = 0.2;
     if (!strcmp(kind, "dpo-full")) c.objective = PT_OBJ_DPO, c.adapter = PT_ADAPTER_NONE;
     if (!strcmp(kind, "dpo")) c.objective = PT_OBJ_DPO;
     if (strcmp(arg[3], "no")) c.resume_from_checkpoint = arg[3];
-    stop_after = (int)strtol(arg[4], NULL, 10);
-    pt_train_hooks hooks = {.stop = &stop_flag, .on_step = count_step};
+    int n = (int)strtol(arg[4] + strcspn(arg[4], "0123456789"), NULL, 10);
+    *(arg[4][0] == 'e' ? &stop_in_eval : arg[4][0] == 't' ? &stop_in_test : &stop_after) = n;
+    pt_train_hooks hooks = {.stop = &stop_flag, .on_step = count_step, .on_eval = after_eval};
     pt_train_result res;
     pt_status rc = pt_train_run(&c, &hooks, &res);
     fprintf(log, "%s %s\n", pt_status_name(rc), rc == PT_OK ? "" : pt_err_msg());
@@ -193,6 +201,51 @@ static void test_stop_dpo(void **state)
 static void test_stop_dpo_full(void **state)
 {
     stop_and_go_on("dpo-full", "model.safetensors");
+}
+
+/* The lines without what a clock says. */
+static void same_lines(const char *a, const char *b)
+{
+    const char *of[] = {a, b};
+    char *text[2], path[160];
+    size_t n;
+    for (int k = 0; k < 2; k++) {
+        snprintf(path, sizeof path, "%s/metrics.jsonl", of[k]);
+        MUST(pt_file_read(&text[k], &n, path, 1 << 20));
+        char *to = text[k], *save = NULL;
+        for (char *s = strtok_r(text[k], "\n", &save); s; s = strtok_r(NULL, "\n", &save)) {
+            char *clock = strstr(s, "_seconds\": ");
+            if (!clock) clock = strstr(s, "_per_second\": ");
+            size_t keep = clock ? (size_t)(clock - s) : strlen(s);
+            memmove(to, s, keep);
+            to += keep;
+            *to++ = '\n';
+        }
+        *to = 0;
+    }
+    assert_string_equal(text[0], text[1]);
+    free(text[0]);
+    free(text[1]);
+}
+
+/* Stops while an evaluation runs: after some steps, in the first set and in the second, in the last one, and in one that is done again. */
+static void test_stop_in_evaluation(void **state)
+{
+    char whole[128], parts[128];
+    out_path(whole, "eval-whole");
+    out_path(parts, "eval-parts");
+    assert_int_equal(finish(start("sft-eval", whole, "no", "0")), 0);
+    static const char *const stops[] = {"e5", "t5", "e9", "e9", "t10", "e15", "t15"};
+    for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+        if (finish(start("sft-eval", parts, i ? "auto" : "no", stops[i])) != 3) fail_msg("%s: %s", stops[i], log_of(parts));
+        char *text = log_of(parts);
+        if (i < 2) assert_non_null(strstr(text, "stopped after step 5 of 16")); /* not after the evaluation and another step */
+        free(text);
+    }
+    assert_int_equal(finish(start("sft-eval", parts, "auto", "0")), 0);
+    same_lines(whole, parts);
+    same_file(whole, parts, "checkpoint-16/state.bin");
+    same_file(whole, parts, "adapter_model.safetensors");
 }
 
 static void nap(double seconds)
@@ -343,7 +396,7 @@ int main(int argc, char **argv)
     if (argc == 7) return child(argv + 2);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stop_sft), cmocka_unit_test(test_stop_dpo), cmocka_unit_test(test_stop_dpo_full),
-        cmocka_unit_test(test_kill),     cmocka_unit_test(test_damaged),  cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_stop_in_evaluation), cmocka_unit_test(test_kill),     cmocka_unit_test(test_damaged),  cmocka_unit_test(test_differences),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);
 }

@@ -99,6 +99,14 @@ kill -TERM $pid 2>/dev/null # it has ended, or ends now
 wait $pid
 [ $? -eq 143 ]
 result "a second signal of the kind ends at once"
+env WORLD_SIZE=2 RANK=0 MASTER_ADDR=127.0.0.1 MASTER_PORT=$((20000 + RANDOM % 20000)) "$ptrain" "$dir/run.yaml" --output_dir="$dir/alone" >"$dir/out" 2>"$dir/err" </dev/null &
+pid=$!
+sleep 0.5
+began=$(date +%s)
+kill -TERM $pid
+wait $pid
+[ $? -eq 143 ] && [ $(($(date +%s) - began)) -le 5 ] && grep -q "there was nothing to save" "$dir/err"
+result "waiting for a rank that never comes: ends within seconds"
 (trap '' HUP && exec "$ptrain" "$dir/run.yaml" --output_dir="$dir/nohup" >"$dir/out" 2>"$dir/err" </dev/null) &
 pid=$!
 while [ "$(lines nohup)" -lt 2 ] && kill -0 $pid 2>/dev/null; do sleep 0.01; done

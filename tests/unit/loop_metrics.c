@@ -88,7 +88,7 @@ static void test_cut(void **state)
     char path[128];
     int last = 0;
     snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
-    MUST(pt_metrics_open(&m, dir, 0));
+    MUST(pt_metrics_open(&m, dir, 0, (const char *const[2]){0}));
     for (int64_t i = 1; i <= 6; i++) {
         pt_step_report r = report(i);
         MUST(pt_metrics_step(m, &r));
@@ -99,14 +99,14 @@ static void test_cut(void **state)
     assert_non_null(f);
     fputs("{\"step\": 7, \"epo", f);
     fclose(f);
-    MUST(pt_metrics_open(&m, dir, 4));
+    MUST(pt_metrics_open(&m, dir, 4, (const char *const[2]){0}));
     assert_int_equal(count_lines(path, &last), 5);
     assert_int_equal(last, 4);
     pt_step_report r = report(5);
     MUST(pt_metrics_step(m, &r));
     pt_metrics_close(m);
     assert_int_equal(count_lines(path, &last), 6);
-    MUST(pt_metrics_open(&m, dir, 0)); /* a new run */
+    MUST(pt_metrics_open(&m, dir, 0, (const char *const[2]){0})); /* a new run */
     pt_metrics_close(m);
     assert_int_equal(count_lines(path, &last), 0);
 }

@@ -80,7 +80,10 @@ static void say_result(const pt_config *cfg, const pt_train_result *r)
 /* The command that goes on: with the settings of this one, since they are in no file that it names. */
 static void say_stopped(const pt_cli *c, const pt_train_result *r)
 {
-    printf("\nstopped by signal %d after step %lld; everything is in %s\ngo on with: ptrain ", (int)pt_stop_signal, (long long)r->steps, r->output);
+    if (r->output[0])
+        printf("\nstopped by signal %d after step %lld; everything is in %s\ngo on with: ptrain ", (int)pt_stop_signal, (long long)r->steps, r->output);
+    else
+        printf("\nstopped by signal %d before the first step: there was nothing to save\ngo on with: ptrain ", (int)pt_stop_signal);
     say_word(c->args[0]);
     for (int i = 0; i < c->n_settings; i++) {
         if (!strcmp(c->settings[i].key, "resume_from_checkpoint")) continue;

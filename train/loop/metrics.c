@@ -57,8 +57,16 @@ pt_status pt_metrics_eval_line(const pt_eval_report *r, pt_str *out)
     return pt_str_puts(out, "}");
 }
 
+static bool is_eval_of(const json_t *line, const char *prefix)
+{
+    char key[64];
+    if (!prefix) return false;
+    snprintf(key, sizeof key, "%s_loss", prefix);
+    return json_object_get(line, key) != NULL;
+}
+
 /* Lines of at most `step`, of a file that a kill may have cut anywhere, to a new file in its place. */
-static pt_status cut_after(const char *path, int64_t step)
+static pt_status cut_after(const char *path, int64_t step, const char *const again[2])
 {
     pt_status rc = PT_OK;
     char *text = NULL;
@@ -74,6 +82,7 @@ static pt_status cut_after(const char *path, int64_t step)
         if (pt_json_parse(&j, text + at, n, path, PT_JSON_OBJECT) == PT_ENOMEM) PT_TRY(PT_ENOMEM);
         const json_t *s = json_object_get(j, "step");
         bool good = json_is_integer(s) && json_integer_value(s) <= step;
+        if (good && json_integer_value(s) == step && (is_eval_of(j, again[0]) || is_eval_of(j, again[1]))) good = false;
         json_decref(j);
         if (good) PT_TRY(pt_str_add(&keep, text + at, n));
         at += n;
@@ -85,7 +94,7 @@ done:
     return rc;
 }
 
-pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step)
+pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step, const char *const again[2])
 {
     pt_status rc = PT_OK;
     pt_metrics *m = NULL;
@@ -95,7 +104,7 @@ pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step)
     PT_TRY(pt_path_join(&runs, dir, "runs"));
     PT_TRY(pt_alloc0(&m, 1));
     m->fd = m->tb.fd = -1;
-    if (step > 0) PT_TRY(cut_after(path, step));
+    if (step > 0) PT_TRY(cut_after(path, step, again));
     m->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (step > 0 ? 0 : O_TRUNC), 0666);
     PT_CHECK(m->fd >= 0, PT_EIO, "%s: %s", path, strerror(errno));
     PT_TRY(pt_tb_name(&name));

@@ -6,8 +6,9 @@
 typedef struct pt_metrics pt_metrics;
 
 /* dir: the output folder. step 0: starts the files anew. step > 0: cuts lines past that step; TensorBoard is told to forget
- * them. */
-pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step);
+ * them. again: prefixes of the evaluations of that very step that will be done again, whose lines are cut too (NULL in their place:
+ * none). */
+pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step, const char *const again[2]);
 void pt_metrics_close(pt_metrics *m); /* NULL is fine */
 pt_status pt_metrics_step(pt_metrics *m, const pt_step_report *r);
 pt_status pt_metrics_eval(pt_metrics *m, const pt_eval_report *r);

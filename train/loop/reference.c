@@ -31,6 +31,9 @@ static pt_status run_pass(pt_run *r, const pt_pack *pack, pt_pass pass, double *
             PT_TRY(pt_model_logp(r->model, NULL, r->logp));
             keep_sums(r, &s.micro[k], chosen, rejected);
         }
+        int64_t stop = r->hooks.stop && *r->hooks.stop;
+        PT_TRY(r->comm->allreduce_max(r->comm, &stop, 1));
+        PT_CHECK(!stop, PT_ESTOP, "stopped before the first step, while the reference was computed");
     }
 done:
     pt_loader_free(l);

@@ -9,6 +9,8 @@
 #include "train/optim/optimiser.h"
 #include "train/optim/schedule.h"
 
+enum { PT_PENDING_VALIDATION = 1, PT_PENDING_TEST = 2 };
+
 typedef struct pt_run {
     const pt_config *cfg;
     pt_train_hooks hooks;
@@ -36,6 +38,7 @@ typedef struct pt_run {
     int64_t step;  /* steps done */
     int64_t saved; /* step of the last checkpoint, 0 = none */
     int64_t skipped, bad_in_row;
+    unsigned pending; /* evaluations due after `step` and not done yet: a stop came between (PT_PENDING_...) */
     double last_loss, last_eval;
     pt_metrics *metrics; /* rank 0 */
     struct pt_overlap *overlap; /* where comm has allreduce_start (overlap.h) */
@@ -73,8 +76,8 @@ pt_status pt_run_gradients_start(pt_run *r, int64_t index, pt_step_sums *out);
 pt_status pt_run_gradients_finish(pt_run *r, pt_step_sums *out);
 /* Loss and metrics of step `index` of a loader, no gradients; mean over the step. */
 pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *out);
-/* Weighted mean over all steps of an evaluation loader. */
-pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out);
+/* Weighted mean over all steps of an evaluation loader. *stopped: some rank was asked to stop, and out says nothing. */
+pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out, bool *stopped);
 /* Names what was not finite in a step: tensor and sample. Runs the step's records again one by one, since within a stream one
  * bad token can spoil others through masked products. Collective; the gradient vector is overwritten. */
 pt_status pt_run_blame(pt_run *r, const pt_step_sums *s, char *text, size_t size);

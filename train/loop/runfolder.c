@@ -12,7 +12,7 @@
 #include "train/loop/run.h"
 
 /* The files that a run may write, beside checkpoints and TensorBoard's. */
-typedef enum pt_written { BY_EVERY_RUN, BY_LORA, BY_FULL } pt_written;
+typedef enum pt_written { BY_EVERY_RUN, BY_LORA, BY_FULL, WITH_TOKENIZER } pt_written;
 static const struct {
     const char *name;
     pt_written when;
@@ -24,15 +24,15 @@ static const struct {
                {"model.safetensors", BY_FULL},
                {"model.safetensors.index.json", BY_FULL},
                {"config.json", BY_FULL},
-               {"generation_config.json", BY_FULL},
-               {"tokenizer.json", BY_FULL},
-               {"tokenizer_config.json", BY_FULL},
-               {"tokenizer.model", BY_FULL},
-               {"special_tokens_map.json", BY_FULL},
-               {"added_tokens.json", BY_FULL},
-               {"vocab.json", BY_FULL},
-               {"merges.txt", BY_FULL},
-               {"chat_template.jinja", BY_FULL}};
+               {"generation_config.json", WITH_TOKENIZER},
+               {"tokenizer.json", WITH_TOKENIZER},
+               {"tokenizer_config.json", WITH_TOKENIZER},
+               {"tokenizer.model", WITH_TOKENIZER},
+               {"special_tokens_map.json", WITH_TOKENIZER},
+               {"added_tokens.json", WITH_TOKENIZER},
+               {"vocab.json", WITH_TOKENIZER},
+               {"merges.txt", WITH_TOKENIZER},
+               {"chat_template.jinja", WITH_TOKENIZER}};
 
 static pt_status remove_checkpoints(const char *dir, size_t *count)
 {
@@ -103,11 +103,13 @@ static pt_status claim_files(const pt_run *r, bool profiles)
     const char *dir = r->cfg->output_dir;
     pt_manifest m;
     PT_RETURN(pt_manifest_read(&m, dir));
+    bool words = r->base.tok || (r->cfg->base_model && pt_dir_exists(r->cfg->base_model));
     bool adopt = !m.there && r->step > 0 && r->course.inside;
     pt_manifest_free(&m);
     for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
         pt_written when = written[i].when;
-        if (when != BY_EVERY_RUN && (when == BY_LORA) != (r->cfg->adapter != PT_ADAPTER_NONE)) continue;
+        if ((when == BY_LORA || when == BY_FULL) && (when == BY_LORA) != (r->cfg->adapter != PT_ADAPTER_NONE)) continue;
+        if (when == WITH_TOKENIZER && !words) continue;
         if (!strcmp(written[i].name, "profiles.json") && !profiles) continue;
         if (!strcmp(written[i].name, "config.yaml") && !r->cfg->yaml_text) continue;
         PT_RETURN(adopt ? pt_manifest_add(dir, written[i].name) : pt_manifest_claim(dir, written[i].name));

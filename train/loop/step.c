@@ -269,16 +269,19 @@ pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *o
     return sum_scalars(r, out);
 }
 
-pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out)
+pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out, bool *stopped)
 {
     pt_loader_summary sum;
     double start = pt_seconds(), total = 0;
     *out = (pt_eval_report){
         .set = set, .step = r->step, .n_metrics = r->objective->n_metrics, .metric_name = r->objective->metrics};
+    *stopped = false;
     PT_RETURN(pt_loader_summary_get(l, &sum));
     for (int64_t i = 0; i < sum.steps; i++) {
         pt_step_sums s;
         PT_RETURN(pt_run_measure(r, l, i, &s));
+        *stopped = s.stop && i + 1 < sum.steps;
+        if (*stopped) return PT_OK;
         double w = r->objective->pairs ? (double)s.info.pairs : s.info.row_weight;
         out->loss += w * s.loss;
         for (int k = 0; k < out->n_metrics; k++) out->metric[k] += w * s.metrics[k];

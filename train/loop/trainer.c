@@ -104,22 +104,32 @@ done:
 
 /* ---- between steps ------------------------------------------------------------------------------------------------------- */
 
-static pt_status evaluate_set(pt_run *r, pt_loader *l, const char *set)
+/* Of the names in metrics. axolotl's eval_loss comes from test_datasets too. */
+static const char *prefix_of(const pt_run *r, unsigned set)
 {
+    return set == PT_PENDING_TEST && r->valid ? "test" : "eval";
+}
+
+static pt_status evaluate_set(pt_run *r, unsigned set, bool *stopped)
+{
+    bool test = set == PT_PENDING_TEST;
     pt_eval_report e;
-    if (!l) return PT_OK;
-    PT_RETURN(pt_run_evaluate(r, l, set, &e));
-    e.prefix = l == r->test && r->valid ? "test" : "eval"; /* axolotl's eval_loss comes from test_datasets too */
+    if (*stopped || !(r->pending & set)) return PT_OK;
+    PT_RETURN(pt_run_evaluate(r, test ? r->test : r->valid, test ? "test" : "validation", &e, stopped));
+    if (*stopped) return PT_OK;
+    r->pending &= ~set;
+    e.prefix = prefix_of(r, set);
     r->last_eval = e.loss;
     if (r->metrics) PT_RETURN(pt_metrics_eval(r->metrics, &e));
     if (r->hooks.on_eval) r->hooks.on_eval(r->hooks.user, &e);
     return PT_OK;
 }
 
-static pt_status evaluate(pt_run *r)
+/* What is pending; *stopped: a stop came first. */
+static pt_status evaluate(pt_run *r, bool *stopped)
 {
-    PT_RETURN(evaluate_set(r, r->valid, "validation"));
-    return evaluate_set(r, r->test, "test");
+    PT_RETURN(evaluate_set(r, PT_PENDING_VALIDATION, stopped));
+    return evaluate_set(r, PT_PENDING_TEST, stopped);
 }
 
 static void set_output(pt_train_result *res, const char *path)
@@ -164,13 +174,15 @@ static pt_status step_and_after(pt_run *r, int64_t first, double started, pt_tra
     rep.eta = (pt_seconds() - started) / (double)(r->step - first) * (double)(total - r->step);
     if (r->metrics) PT_RETURN(pt_metrics_step(r->metrics, &rep));
     if (r->hooks.on_step) r->hooks.on_step(r->hooks.user, &rep);
-    bool last = r->step == total, saved = false;
-    if (last || (r->plan.eval_steps && r->step % r->plan.eval_steps == 0)) PT_RETURN(evaluate(r));
+    bool last = r->step == total, saved = false, stop = s.stop;
+    if (last || (r->plan.eval_steps && r->step % r->plan.eval_steps == 0))
+        r->pending = (r->valid ? PT_PENDING_VALIDATION : 0) | (r->test ? PT_PENDING_TEST : 0);
+    PT_RETURN(evaluate(r, &stop));
     if (r->plan.save_steps && r->step % r->plan.save_steps == 0) {
         PT_RETURN(pt_run_save(r, NULL));
         saved = true;
     }
-    if (s.stop && !last) return stop_here(r, saved, res);
+    if (stop && (!last || r->pending)) return stop_here(r, saved, res);
     return PT_OK;
 }
 
@@ -178,6 +190,9 @@ static pt_status run_steps(pt_run *r, pt_train_result *res)
 {
     double started = pt_seconds();
     int64_t first = r->step;
+    bool stop = false;
+    PT_RETURN(evaluate(r, &stop)); /* a stop came before it was done */
+    if (stop) return stop_here(r, false, res);
     while (r->step < r->plan.data.steps) {
         int64_t step = r->step + 1;
         pt_status rc = step_and_after(r, first, started, res);
@@ -236,9 +251,11 @@ static pt_status check_fits(pt_run *r)
 static pt_status start_files(pt_run *r)
 {
     if (r->comm->rank == 0) {
+        const char *again[] = {r->pending & PT_PENDING_VALIDATION ? prefix_of(r, PT_PENDING_VALIDATION) : NULL,
+                               r->pending & PT_PENDING_TEST ? prefix_of(r, PT_PENDING_TEST) : NULL};
         PT_RETURN(pt_run_prepare_folder(r));
         PT_RETURN(pt_run_try_result(r));
-        PT_RETURN(pt_metrics_open(&r->metrics, r->cfg->output_dir, r->step));
+        PT_RETURN(pt_metrics_open(&r->metrics, r->cfg->output_dir, r->step, again));
     }
     return r->comm->barrier(r->comm);
 }
@@ -250,13 +267,14 @@ pt_status pt_train_run(const pt_config *cfg, const pt_train_hooks *hooks, pt_tra
     pt_train_result res = {.loss = NAN, .eval_loss = NAN};
     double start = pt_seconds();
     PT_RETURN(pt_run_open(&r, cfg, hooks));
+    if (r.resume_path) set_output(&res, r.resume_path); /* a stop before the first step leaves it at that */
     PT_TRY(announce_plan(&r));
     PT_TRY(check_fits(&r));
     PT_TRY(pt_run_commit(&r));
     PT_TRY(start_files(&r));
-    set_output(&res, cfg->output_dir);
     if (r.hooks.on_start) r.hooks.on_start(r.hooks.user, r.resume_path);
     PT_TRY(run_steps(&r, &res));
+    set_output(&res, cfg->output_dir);
     if (r.comm->rank == 0) PT_TRY(pt_run_finish(&r));
     PT_TRY(r.comm->barrier(r.comm));
 done:
