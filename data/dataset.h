@@ -5,6 +5,8 @@
 #include "base/mem.h"
 
 typedef enum pt_packing { PT_PACKING_FOREST, PT_PACKING_PLAIN, PT_PACKING_OFF } pt_packing;
+/* What goes to validation as a whole: by default (AUTO) a prompt, where prompts are real (data/pack_split.c). */
+typedef enum pt_val_split { PT_SPLIT_AUTO, PT_SPLIT_RECORD, PT_SPLIT_PROMPT, PT_SPLIT_ROLE } pt_val_split;
 typedef enum pt_excess { PT_EXCESS_DROP, PT_EXCESS_TRUNCATE, PT_EXCESS_RAISE } pt_excess;
 
 /* Columns of a row that a config may name (field_*). Without a name the reader's own names hold; "" says that the row has none. A row's weight and

@@ -17,7 +17,8 @@ typedef struct pt_pack_options {
     bool train_on_inputs;
     const char *const *roles_to_train; size_t n_roles_to_train; /* NULL: assistant */
     const char *cache_dir;        /* folder of packs; the file name holds the fingerprint */
-    double val_set_size;          /* < 1 a share of the records, >= 1 records; 0 none. Records sharing a prompt stay on one side */
+    double val_set_size;          /* < 1 a share of the records, >= 1 records; 0 none */
+    pt_val_split val_split_by;    /* what stays on one side */
     uint64_t seed;                /* decides the validation split */
 } pt_pack_options;
 

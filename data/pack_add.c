@@ -1,10 +1,8 @@
 /* Rendered records into the pack: sequences, rows, the ids that group them, the validation split, the counts. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
-#include "base/rng.h"
 #include "data/pack_data.h"
 
 pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n)
@@ -41,21 +39,52 @@ static size_t first_supervised(const float *weight, size_t n)
     return i;
 }
 
-/* prompt_id: the question (turns before the first answer; for pairs the prompt; for ids what stands before the first supervised
- * token). prefix_id: the system text when there is one, else the prompt. */
+static bool says_something(const pt_turn *t)
+{
+    const char *text = t->text;
+    size_t n = t->bytes;
+    pt_text_strip(&text, &n);
+    return n > 0;
+}
+
+/* The turns before the first answer to the user and those before the last answer; neither when nobody asks anything. */
+static bool find_prompt(const pt_turns *t, size_t *prompt, size_t *context)
+{
+    size_t first = 0, last = t->n;
+    bool asked = false;
+    while (first < t->n && t->turns[first].speaker != PT_USER) first++; /* a greeting is no answer */
+    for (; first < t->n && t->turns[first].speaker != PT_ASSISTANT; first++) asked = asked || says_something(&t->turns[first]);
+    while (last && t->turns[last - 1].speaker != PT_ASSISTANT) last--;
+    *prompt = first;
+    *context = last ? last - 1 : 0;
+    return asked && *context >= first;
+}
+
+/* prompt_id: the question (for pairs the prompt; for ids what stands before the first supervised token). context_id: all before the last
+ * answer. system_id: the system text, 0 = none. prefix_id: the system text when there is one, else what stands before the first
+ * assistant's turn. */
 static void identify(const pt_record *rec, const int32_t *ids, const float *weight, size_t n, pt_pack_row *row)
 {
     const pt_turns *t = &rec->side[0];
     if (rec->kind != PT_RECORD_CHAT) {
-        size_t prompt = rec->pair ? (size_t)row->prefix_len : first_supervised(weight, n);
-        row->prompt_id = row->prefix_id = hash_ids(ids, prompt > 1 ? prompt : n);
+        size_t prompt = rec->pair ? (size_t)row->prefix_len : first_supervised(weight, n), last = n;
+        row->prompt_id = row->prefix_id = row->context_id = hash_ids(ids, prompt > 1 ? prompt : n);
+        while (last && !(weight[last - 1] > 0)) last--;
+        while (last && weight[last - 1] > 0) last--;
+        if (!rec->pair && last > prompt && prompt > 1) row->context_id = hash_ids(ids, last);
         return;
     }
-    size_t system = 0, prompt = 0;
+    size_t system = 0, lead = 0, prompt, context;
     while (system < t->n && t->turns[system].speaker == PT_SYSTEM) system++;
-    while (prompt < t->n && t->turns[prompt].speaker != PT_ASSISTANT) prompt++;
-    row->prompt_id = hash_turns(t, 0, rec->pair ? rec->n_prompt : prompt);
-    row->prefix_id = system ? hash_turns(t, 0, system) : row->prompt_id;
+    while (lead < t->n && t->turns[lead].speaker != PT_ASSISTANT) lead++;
+    uint64_t before = hash_turns(t, 0, rec->pair ? rec->n_prompt : lead);
+    row->system_id = system ? hash_turns(t, 0, system) : 0;
+    row->prefix_id = system ? row->system_id : before;
+    row->prompt_id = row->context_id = before;
+    if (rec->pair) return;
+    if (!find_prompt(t, &prompt, &context)) prompt = context = t->n;
+    row->prompt_id = hash_turns(t, 0, prompt);
+    row->context_id = hash_turns(t, 0, context);
 }
 
 static pt_status role_index(pt_pack *p, const char *role, int32_t *out)
@@ -146,72 +175,10 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     return PT_OK;
 }
 
-typedef struct pt_prompt {
-    uint64_t order, id;
-    size_t n;
-} pt_prompt;
-
 static int by_id(const void *a, const void *b)
 {
     const uint64_t *x = a, *y = b;
     return (*x > *y) - (*x < *y);
-}
-
-static int by_order(const void *a, const void *b)
-{
-    const pt_prompt *x = a, *y = b;
-    if (x->order != y->order) return x->order < y->order ? -1 : 1;
-    return by_id(&x->id, &y->id);
-}
-
-/* Takes prompts in an order that the seed decides, each with all its records, until the wanted number is reached; one that
- * would pass it is left out (when every one does, the smallest is taken). */
-static void choose(pt_prompt *prompts, size_t n, size_t want, size_t *chosen)
-{
-    size_t have = 0, kept = 0, least = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (prompts[i].n < prompts[least].n) least = i;
-        if (have + prompts[i].n > want) continue;
-        have += prompts[i].n;
-        prompts[kept++] = prompts[i];
-    }
-    if (!kept && n) {
-        prompts[0] = prompts[least];
-        kept = 1;
-    }
-    *chosen = kept;
-}
-
-pt_status pt_pack_split(pt_pack *p, double val_set_size, uint64_t seed)
-{
-    pt_status rc = PT_OK;
-    uint64_t *ids = NULL;
-    pt_prompt *prompts = NULL;
-    size_t n = 0, kept, want;
-    if (!(val_set_size > 0)) return PT_OK;
-    PT_CHECK(isfinite(val_set_size), PT_EARG, "val_set_size is %g", val_set_size);
-    double wanted = val_set_size < 1 ? floor(val_set_size * (double)p->n_rows + 0.5) : floor(val_set_size + 0.5);
-    want = wanted < 1 ? 1 : wanted < (double)p->n_rows ? (size_t)wanted : p->n_rows;
-    PT_TRY(pt_alloc0(&ids, p->n_rows));
-    PT_TRY(pt_alloc0(&prompts, p->n_rows));
-    for (size_t i = 0; i < p->n_rows; i++) ids[i] = p->rows[i].prompt_id;
-    qsort(ids, p->n_rows, sizeof *ids, by_id);
-    for (size_t i = 0; i < p->n_rows; i++) {
-        if (!i || ids[i] != ids[i - 1]) prompts[n++] = (pt_prompt){pt_hash_mix(seed, ids[i]), ids[i], 0};
-        prompts[n - 1].n++;
-    }
-    qsort(prompts, n, sizeof *prompts, by_order);
-    choose(prompts, n, want, &kept);
-    PT_CHECK(kept < n, PT_EARG, "val_set_size %g takes all %zu records (%zu distinct prompts); nothing is left to train on",
-             val_set_size, p->n_rows, n);
-    for (size_t i = 0; i < kept; i++) ids[i] = prompts[i].id;
-    qsort(ids, kept, sizeof *ids, by_id);
-    for (size_t i = 0; i < p->n_rows; i++)
-        p->rows[i].validation = bsearch(&p->rows[i].prompt_id, ids, kept, sizeof *ids, by_id) != NULL;
-done:
-    free(prompts);
-    free(ids);
-    return rc;
 }
 
 pt_status pt_pack_count_sharing(const pt_pack *p, pt_pack_report *r)

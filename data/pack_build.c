@@ -46,7 +46,7 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
         (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs, o->pretrain, o->sequence_len,
         (int)o->excess, o->train_on_inputs));
     for (size_t i = 0; i < o->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "train %s\n", o->roles_to_train[i]));
-    PT_RETURN(pt_str_printf(key, "val_set_size %.17g seed %llu\n", o->val_set_size, (unsigned long long)o->seed));
+    PT_RETURN(pt_str_printf(key, "val_set_size %.17g by %d seed %llu\n", o->val_set_size, (int)o->val_split_by, (unsigned long long)o->seed));
     for (size_t i = 0; i < n; i++) {
         const pt_dataset_spec *s = &sets[i];
         const char *type = pt_reader_type(s->type);
@@ -196,7 +196,7 @@ static pt_status make_pack(pt_pack **out, const char *path, const char *key, jso
         PT_TRY(pt_strdup(&p->sources[p->n_sources], sets[i].path));
         p->n_sources++;
     }
-    PT_TRY(pt_pack_split(p, o->val_set_size, o->seed));
+    PT_TRY(pt_pack_split(p, o->val_set_size, o->val_split_by, o->seed));
     PT_TRY(pt_pack_count_sharing(p, report));
     PT_TRY(make_meta(p, key, sources, profiles, o, report));
     PT_TRY(pt_dir_make(o->cache_dir));

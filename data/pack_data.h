@@ -11,7 +11,8 @@
 /* What a record is, besides its tokens. Pairs own two sequences, 2r and 2r + 1. */
 typedef struct pt_pack_row {
     int32_t prefix_len, role, source, end[2];
-    uint64_t prefix_id, prompt_id; /* prompt_id: records with equal ones stay on one side of the validation split */
+    uint64_t prefix_id, prompt_id; /* prompt_id: what was asked first */
+    uint64_t context_id, system_id; /* for the split alone, not kept: all before the last answer; the system text */
     int64_t line;
     float weight, margin;
     uint8_t validation;
@@ -69,7 +70,7 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line);
 /* Appends one sequence's tokens. */
 pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n);
 /* Chooses the validation records. */
-pt_status pt_pack_split(pt_pack *p, double val_set_size, uint64_t seed);
+pt_status pt_pack_split(pt_pack *p, double val_set_size, pt_val_split by, uint64_t seed);
 /* n records dropped for a reason at these lines of a file (as many as are known). */
 void pt_pack_count_drop(pt_pack_report *r, const char *reason, long long n, const char *path, const int64_t *lines, int n_lines);
 /* What the reader of one data set counted and noted, into the report. */

@@ -65,4 +65,13 @@ for how in made "used again"; do
     cat "$dir/out" "$dir/err" | grep -q "thoughts the template has no place for *1" && cat "$dir/out" "$dir/err" | grep -q "lists of tools the template cannot write *1"
     ok "thoughts and tools left out are counted (pack $how)" $?
 done
+# the split's unit is a key
+run "$ptrain" pack "$dir/t.yaml" --val_set_size=1 --val_split_by=role
+[ $? = 2 ] && grep -q "2 of 2 records have neither a role nor a system text" "$dir/err"
+ok "val_split_by: role wants roles" $?
+run "$ptrain" pack "$dir/t.yaml" --val_set_size=1
+[ $? = 2 ] && grep -q "val_split_by: record" "$dir/err"
+ok "val_set_size with one prompt says what to do" $?
+run "$ptrain" pack "$dir/t.yaml" --val_set_size=1 --val_split_by=record
+ok "val_split_by: record splits it" $?
 echo "1..$n"

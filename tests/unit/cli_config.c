@@ -117,7 +117,7 @@ static void test_every_key_returns(void **state)
         {"chat_template", "chatml"}, {"optimizer", "adamw"}, {"special_tokens", "{pad_token: '<p a d>', eos_token: \"'end'\"}"},
         {"dataset_prepared_path", "'prep: 1'"}, {"resume_from_checkpoint", "auto"}, {"output_dir", "'#o'"}, {"default_system_message", "\"a\\nb\""},
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
-        {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
+        {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
         {"dpo_reference", "base"}};
     static const char *const left_out[] = {"init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch"};
     size_t n, kept = 0;

@@ -13,6 +13,7 @@ static const pt_choice schedules[] = {{"constant", PT_SCHED_CONSTANT}, {"linear"
                                       {"constant_with_warmup", PT_SCHED_CONSTANT}, {NULL, 0}};
 static const pt_choice packings[] = {{"forest", PT_PACKING_FOREST}, {"plain", PT_PACKING_PLAIN}, {"off", PT_PACKING_OFF}, {"true", PT_PACKING_FOREST},
                                      {"false", PT_PACKING_OFF}, {NULL, 0}};
+static const pt_choice splits[] = {{"auto", PT_SPLIT_AUTO}, {"record", PT_SPLIT_RECORD}, {"prompt", PT_SPLIT_PROMPT}, {"role", PT_SPLIT_ROLE}, {NULL, 0}};
 static const pt_choice excesses[] = {{"drop", PT_EXCESS_DROP}, {"truncate", PT_EXCESS_TRUNCATE}, {"raise", PT_EXCESS_RAISE}, {NULL, 0}};
 static const pt_choice devices[] = {{"auto", PT_DEVICE_AUTO}, {"cpu", PT_DEVICE_CPU}, {"cuda", PT_DEVICE_CUDA}, {"emulated", PT_DEVICE_EMULATED}, {NULL, 0}};
 static const pt_choice computes[] = {{"auto", PT_COMPUTE_AUTO}, {"f32", PT_COMPUTE_KIND_F32}, {"bf16", PT_COMPUTE_KIND_BF16}, {NULL, 0}};
@@ -67,7 +68,11 @@ static const pt_key keys[] = {
     {"special_tokens", "Data", PT_KEY_TOKENS, OFF(special_tokens), OFF(n_special_tokens), NULL, NO_BOUND, NULL, "",
      "{pad_token: TEXT, ...}: each text must be in the vocabulary already, which cannot grow here; nothing else follows from it."},
     {"val_set_size", "Data", PT_KEY_NUMBER, OFF(val_set_size), 0, "0", 0, 1e9, NULL, "val_size",
-     "Validation records: below 1 a share, else a count. Rows with the same prompt stay on one side."},
+     "Validation records: below 1 a share, else a count. What stays on one side: val_split_by."},
+    {"val_split_by", "Data", PT_KEY_ENUM, OFF(val_split_by), 0, "auto", NO_BOUND, splits, "",
+     "What goes to validation as a whole: a record, a prompt (all rows that begin with the same question), a role (or system text). auto: a prompt, "
+     "but dialogues that merely begin alike (more of them than validation is to have, and they differ before the last answer) go one by one. A "
+     "role's only records stay in training where others can go."},
     {"adapter", "Adapter", PT_KEY_ENUM, OFF(adapter), 0, "none", NO_BOUND, adapters, "",
      "lora, qlora (lora on a quantised base), none (every weight is tuned; not on a quantised base)."},
     {"load_in_4bit", "Adapter", PT_KEY_BOOL, OFF(quantised_wanted), 0, "false", NO_BOUND, NULL, "",

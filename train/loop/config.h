@@ -48,6 +48,7 @@ typedef struct pt_config {
     double warmup_steps, warmup_ratio; /* steps (below 1 a share of all) win over ratio; -1 = not given */
     char *optimizer; double weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm; /* max_grad_norm 0 = no clipping */
     double beta; pt_dpo_ref dpo_reference;
+    pt_val_split val_split_by;
     double val_set_size, eval_steps, save_steps, logging_steps; int save_total_limit; /* steps: below 1 a share of all; 0 = off / unlimited */
     bool gradient_checkpointing;
     pt_device_kind device; pt_compute_kind compute;
