@@ -84,7 +84,8 @@ static pt_status read_prompt(pt_reader *r, json_t *row, pt_asked *asked)
     t->n = 0;
     *asked = PT_ASKED_TEXT;
     json_t *v = r->spec->field_messages && !r->spec->fields[PT_COL_PROMPT] ? NULL : pt_row_column(r, row, PT_COL_PROMPT, names, &key);
-    bool more = r->spec->fields[PT_COL_INPUT] || r->spec->fields[PT_COL_HISTORY];
+    const char *input = r->spec->fields[PT_COL_INPUT], *history = r->spec->fields[PT_COL_HISTORY];
+    bool more = (input && *input) || (history && *history);
     if (v && json_is_string(v) && !more) {
         PT_RETURN(pt_read_hh(json_string_value(v), json_string_length(v), t, &hh));
         if (!hh) return pt_record_turn(t, PT_USER, json_string_value(v), json_string_length(v));

@@ -260,6 +260,27 @@ static void bad_rows_beyond(void **state)
     free(rows);
 }
 
+static void parts_of_a_file(void **state)
+{
+    static const struct {
+        const char *split, *want;
+    } parts[] = {{"train", "a b c d e f"}, {"train[:2]", "a b"}, {"train[4:]", "e f"}, {"train[1:3]", "b c"}, {"train[:50%]", "a b c"},
+                 {"train[20%:40%]", "b"}, {"train[-2:]", "e f"}, {"train[:-4]", "a b"}, {"train[5:99]", "f"}, {"train[-10%:]", "f"},
+                 {"test", NULL}, {"train[", NULL}, {"train[3]", NULL}, {"train[:101%]", NULL}, {"train[:2]+test", NULL}, {"train[2:2]", NULL}};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        char got[64] = "";
+        static const char rows[] = "{\"text\": \"a\"}\n{\"text\": \"b\"}\n{\"text\": \"c\"}\n{\"text\": \"d\"}\n{\"text\": \"e\"}\n{\"text\": \"f\"}\n";
+        pt_status rc = read_bytes(rows, sizeof rows - 1, (pt_dataset_spec){.type = "text", .split = (char *)parts[i].split}, false);
+        if (!parts[i].want) {
+            assert_int_equal(rc, PT_EARG);
+            continue;
+        }
+        if (rc != PT_OK) fail_msg("%s: %s", parts[i].split, pt_err_msg());
+        for (const char *p = out_text; (p = strstr(p, "text:")); p += 5) snprintf(got + strlen(got), sizeof got - strlen(got), "%s%c", *got ? " " : "", p[5]);
+        assert_string_equal(got, parts[i].want);
+    }
+}
+
 /* Every shape of the shared data reads, or its message says how it would. */
 static void shared_files(void **state)
 {
@@ -302,6 +323,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(shapes_of_pairs), cmocka_unit_test(shapes_of_sft), cmocka_unit_test(padded_pairs),
                                        cmocka_unit_test(named_speakers),  cmocka_unit_test(bad_rows_within), cmocka_unit_test(bad_rows_beyond),
+                                       cmocka_unit_test(parts_of_a_file),
                                        cmocka_unit_test(shared_files)};
     return cmocka_run_group_tests_name("data_shapes", tests, setup, teardown);
 }

@@ -146,6 +146,14 @@ static pt_status word_only(pt_place at, const char *key, const pt_ynode *v, cons
     return pt_place_fail(at, "%s: only %s exists for a data set: %s", key, word, why);
 }
 
+static pt_status thinking(pt_place at, const char *key, const pt_ynode *v)
+{
+    static const char *const names[] = {"reasoning_content", "reasoning", "thinking"};
+    for (size_t i = 0; i < 3 && v->kind == PT_YSCALAR; i++)
+        if (!strcmp(v->text, names[i])) return PT_OK;
+    return pt_place_fail(at, "%s: thoughts are read under reasoning_content, reasoning and thinking; no other name", key);
+}
+
 /* The file among data_files; path is the loader's name ("json") or their folder. */
 static pt_status data_files(pt_place at, const pt_ynode *v, pt_dataset_spec *d)
 {
@@ -197,6 +205,7 @@ static pt_status dataset_key(const char *file, const char *key, pt_place at, con
     if (!strcmp(key, "drop_system_message")) return pt_value_bool(at, key, v, &d->drop_system);
     if (!strcmp(k->name, "train_on_eos")) return word_only(at, key, v, "turn", "the end token of every supervised turn is supervised");
     if (!strcmp(key, "chat_template")) return word_only(at, key, v, "tokenizer_default", "the config's chat_template holds for all");
+    if (!strcmp(k->name, "field_thinking")) return thinking(at, key, v);
     return PT_OK; /* no effect, or looked at when the path is known */
 }
 
