@@ -82,6 +82,41 @@ static void test_bad_files(void **state)
     check_refused(cases, sizeof cases / sizeof *cases);
 }
 
+/* Every key says what follows from it; what it says reaches the list that ranks and checkpoints compare. */
+static const char *setting(const pt_config *c, const char *key)
+{
+    for (size_t i = 0; i < c->n_settings; i++)
+        if (!strcmp(c->settings[i].key, key)) return c->settings[i].value;
+    return NULL;
+}
+
+static void test_effects(void **state)
+{
+    size_t n;
+    const pt_key *k = pt_schema(&n);
+    pt_config *c = load("base_model: x\nadapter: lora\nlr: 2.0e-4\nsample_packing: true\nroles_to_train: [assistant, tool]\n"
+                        "datasets: [{path: a, type: sharegpt, weight: 0.5}, {path: b, type: text}]\n");
+    for (size_t i = 0; i < n; i++) {
+        unsigned e = pt_schema_effect(k[i].name);
+        if (!e || (e & PT_EFFECT_FREE && e != PT_EFFECT_FREE))
+            fail_msg("%s has no place in train/cli/schema_effect.c: may ranks differ in it, and a resumed run?", k[i].name);
+        bool listed = setting(c, k[i].name) != NULL;
+        if (k[i].kind != PT_KEY_DATASETS && listed == (e == PT_EFFECT_FREE)) fail_msg("%s: listed %d, effect %u", k[i].name, listed, e);
+    }
+    assert_string_equal(setting(c, "learning_rate"), "0.0002");
+    assert_string_equal(setting(c, "sample_packing"), "forest");
+    assert_non_null(strstr(setting(c, "roles_to_train"), "tool"));
+    assert_string_equal(setting(c, "datasets[0].weight"), "0.5");
+    assert_string_equal(setting(c, "datasets[1].weight"), "1");
+    assert_non_null(strstr(setting(c, "datasets[0]"), "sharegpt"));
+    pt_config *d = load("base_model: y\nadapter: lora\nlearning_rate: 2e-4\nsample_packing: forest\nroles_to_train: [assistant, tool]\n"
+                        "output_dir: z\ndatasets:\n  - {path: c, type: sharegpt, weight: 0.50}\n  - {path: d, type: text}\n");
+    assert_int_equal(c->n_settings, d->n_settings);
+    for (size_t i = 0; i < c->n_settings; i++) assert_string_equal(c->settings[i].value, d->settings[i].value);
+    pt_config_free(c);
+    pt_config_free(d);
+}
+
 static void test_values_read(void **state)
 {
     pt_config *c = load("base_model: x.gguf\ndatasets: [{path: a.jsonl, type: preference, weight: 0.5}]\n"
@@ -309,7 +344,7 @@ static void test_schema_is_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_files), cmocka_unit_test(test_values_read), cmocka_unit_test(test_yaml_reads_back),
+        cmocka_unit_test(test_bad_files), cmocka_unit_test(test_effects), cmocka_unit_test(test_values_read), cmocka_unit_test(test_yaml_reads_back),
         cmocka_unit_test(test_every_key_returns), cmocka_unit_test(test_one_way_or_the_other),
         cmocka_unit_test(test_short_datasets), cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_command_line_wins), cmocka_unit_test(test_notes), cmocka_unit_test(test_schema_is_sound),

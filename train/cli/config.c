@@ -390,6 +390,7 @@ pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *se
     PT_TRY(pt_config_yaml(l->c, &yaml));
     l->c->yaml_text = yaml.text;
     yaml = (pt_str){0};
+    PT_TRY(pt_config_settings(l->c));
     if (!l->c->cache_dir) PT_TRY(pt_path_join(&l->c->cache_dir, l->c->output_dir, "cache")); /* no key of the file: it follows output_dir */
     *out = l->c;
     l->c = NULL;
@@ -428,6 +429,7 @@ void pt_config_free(pt_config *c)
     }
     free_list(c->special_token_names, c->n_special_tokens);
     free(c->init.family);
+    pt_config_settings_free(c);
     free(c->yaml_text);
     free(c->config_path);
     free(c);

@@ -11,6 +11,23 @@ typedef enum pt_device_kind { PT_DEVICE_AUTO, PT_DEVICE_CPU, PT_DEVICE_CUDA, PT_
 typedef enum pt_compute_kind { PT_COMPUTE_AUTO, PT_COMPUTE_KIND_F32, PT_COMPUTE_KIND_BF16 } pt_compute_kind;
 typedef enum pt_dpo_ref { PT_DPO_REF_AUTO, PT_DPO_REF_START, PT_DPO_REF_BASE } pt_dpo_ref;
 
+/* What follows from a key, for ranks that must agree and for runs that go on from a checkpoint (train/loop/agree.h). Every key of the
+ * schema has one (train/cli/schema_effect.c). Values of files' names may differ everywhere: what is in the files is compared. */
+typedef enum pt_effect {
+    PT_EFFECT_FREE = 1,   /* each rank may have its own */
+    PT_EFFECT_RANKS = 2,  /* changes what is computed, or when ranks wait for each other: all ranks have the same */
+    PT_EFFECT_RESUME = 4, /* a resumed run that has another is told so */
+    /* decides a digest that a resumed run must share: named when that one differs */
+    PT_EFFECT_DATA = 8,    /* the packed data */
+    PT_EFFECT_BASE = 16,   /* the base model */
+    PT_EFFECT_LAYOUT = 32, /* what is trained */
+    PT_EFFECT_SCALE = 64,  /* what the adapter's numbers mean */
+} pt_effect;
+typedef struct pt_setting_value {
+    char *key, *value; /* value: one line of text */
+    unsigned effect;   /* pt_effect, or'ed */
+} pt_setting_value;
+
 /* init: random: a model from numbers in YAML instead of weights. */
 typedef struct pt_init_config {
     bool random;         /* init: random */
@@ -57,6 +74,7 @@ typedef struct pt_config {
     int eval_questions, eval_max_new_tokens; double eval_temperature; /* `ptrain eval` */
     /* not keys: what the cli found out */
     char *yaml_text;             /* effective config, as YAML, saved as config.yaml */
+    pt_setting_value *settings; size_t n_settings; /* every key that is not free, as text; NULL where no schema made this config */
     char *cache_dir;             /* dataset_prepared_path: packs; default: output_dir/cache */
     /* from axolotl's vocabulary */
     double evals_per_epoch, saves_per_epoch;  /* 0 = not given; turned into steps by the run (steps an epoch / n, at least 1) */

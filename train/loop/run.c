@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "kernels/plugin.h"
 #include "train/dist/nccl.h"
+#include "train/loop/agree.h"
 #include "train/loop/overlap.h"
 
 pt_status pt_run_open_loaders(pt_run *r)
@@ -66,18 +67,6 @@ static pt_status open_device_comm(pt_run *r)
     return PT_OK;
 }
 
-/* Ranks that were started differently would wait for each other for ever, or train two models into one. */
-static pt_status agree(const pt_run *r)
-{
-    uint64_t mine = pt_run_digest(r), first = mine;
-    if (r->comm->size < 2) return PT_OK;
-    PT_RETURN(r->comm->broadcast(r->comm, &first, sizeof first, 0));
-    int64_t other = mine == first ? r->comm->size : r->comm->rank;
-    PT_RETURN(r->comm->allreduce_min(r->comm, &other, 1));
-    if (other == r->comm->size) return PT_OK;
-    return pt_fail(PT_EARG, "rank %d was started with another config, model or data than rank 0", (int)other);
-}
-
 static pt_status settle(void *user)
 {
     pt_comm *c = user;
@@ -95,6 +84,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
         PT_TRY(pt_comm_self(&r->own_comm));
         r->comm = r->own_comm;
     }
+    PT_TRY(pt_run_agree_config(r)); /* ranks that were started differently would wait for each other for ever, or train two models into one */
     PT_TRY(pt_run_check_folder(cfg));
     r->objective = pt_objective_find(pt_setup_objective_name(cfg));
     r->reference = pt_setup_reference(cfg);
@@ -111,7 +101,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     if (r->comm->settle) pt_optim_before_wait(r->optim, settle, r->comm);
     PT_TRY(pt_run_make_plan(r));
     set_schedule(r);
-    PT_TRY(agree(r));
+    PT_TRY(pt_run_agree_plan(r));
 done:
     if (rc != PT_OK) pt_run_close(r);
     return rc;
@@ -136,6 +126,7 @@ static pt_status alloc_channels(pt_run *r)
 pt_status pt_run_commit(pt_run *r)
 {
     pt_status rc = PT_OK;
+    PT_TRY(pt_run_agree_content(r));
     PT_TRY(pt_model_commit(r->model));
     PT_TRY(pt_optim_commit(r->optim));
     PT_TRY(alloc_channels(r));
