@@ -45,6 +45,7 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
         PT_PACK_SCHEMA, PT_PACK_RENDER, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
         (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs, o->pretrain, o->sequence_len,
         (int)o->excess, o->train_on_inputs));
+    if (o->max_samples) PT_RETURN(pt_str_printf(key, "max_samples %lld\n", (long long)o->max_samples));
     for (size_t i = 0; i < o->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "train %s\n", o->roles_to_train[i]));
     PT_RETURN(pt_str_printf(key, "val_set_size %.17g\n", o->val_set_size));
     if (o->val_set_size > 0) PT_RETURN(pt_str_printf(key, "by %d seed %llu\n", (int)o->val_split_by, (unsigned long long)o->seed));
@@ -138,7 +139,7 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n,
     pt_status rc = PT_OK;
     pt_reader r = {0};
     for (size_t i = 0; i < n; i++) {
-        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .sink = pt_pack_add, .user = pk};
+        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .max_rows = pk->opt->max_samples, .sink = pt_pack_add, .user = pk};
         size_t before = pk->pack->n_rows;
         pk->spec = &sets[i];
         pk->source = (int32_t)i;

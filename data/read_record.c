@@ -240,7 +240,8 @@ static pt_status one_row(void *user, json_t *row, int64_t line)
     r->line = line;
     r->rows++;
     pt_status rc = row ? read_row(c, row) : PT_EFORMAT;
-    return rc == PT_EFORMAT || rc == PT_ENOSUP ? pt_reader_bad(r, rc, line) : rc;
+    if (rc == PT_EFORMAT || rc == PT_ENOSUP) rc = pt_reader_bad(r, rc, line);
+    return rc == PT_OK && r->rows == r->max_rows ? PT_ESTOP : rc; /* pt_rows_read ends there */
 }
 
 static pt_status check_type(const pt_reader *r, const pt_type_entry *t)

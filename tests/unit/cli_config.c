@@ -69,13 +69,13 @@ static void test_bad_files(void **state)
          ":1:46: ds_type: a.parquet is a Parquet file; convert it: python3 -c"},
         {"datasets: [{ds_type: parquet, path: a.parquet}]\n", ":1:13: ds_type: a.parquet is a Parquet file"},
         {"datasets: [{path: a.csv, ds_type: csv}]\n", ":1:26: ds_type: csv: data files are JSONL or one JSON list here; convert a.csv"},
-        {BASE "deepspeed: zero3.json\n", "deepspeed is refused: each rank holds the whole model"},
+        {BASE "relora: true\n", "relora is refused: this adapter method"},
         {"base_model: x\nobjective: dpo\ndatasets: [{path: a, type: rolebench}]\n", "objective dpo needs pairs"},
         {"base_model: x\ndatasets: [{path: a, type: mindset}]\n", "type mindset holds pairs; they need objective: dpo or reward"},
         {BASE "init: random\n", "init: random and base_model exclude each other"},
         {"init: random\n", "init: random needs model_config"},
         {"init: zeros\n", "init takes random"},
-        {BASE "lora_model_dir: some/dir\n", "lora_model_dir needs adapter: lora"},
+        {BASE "adapter: none\nlora_model_dir: some/dir\n", "lora_model_dir needs adapter: lora"},
         {BASE "seed: -1\n", "seed takes a whole number from 0, not '-1'"},
         {BASE "a: &x [*x]\n", ":3:8: the alias *x stands inside of what it stands for"},
     };
@@ -153,7 +153,7 @@ static void test_every_key_returns(void **state)
         {"dataset_prepared_path", "'prep: 1'"}, {"resume_from_checkpoint", "auto"}, {"output_dir", "'#o'"}, {"default_system_message", "\"a\\nb\""},
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
         {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
-        {"dpo_reference", "base"}};
+        {"dpo_reference", "base"}, {"dataset_dir", "'d i r'"}};
     static const char *const left_out[] = {"init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch"};
     size_t n, kept = 0;
     const pt_key *k = pt_schema(&n);
@@ -248,6 +248,12 @@ static void test_short_datasets(void **state)
     pt_config_free(c);
 }
 
+static pt_status check_files(const pt_config *c)
+{
+    PT_RETURN(pt_config_check_model(c));
+    return pt_config_check_data(c);
+}
+
 /* Files that are not there are named with their place. */
 static void test_missing_files(void **state)
 {
@@ -260,18 +266,18 @@ static void test_missing_files(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pt_config *c = load(cases[i].yaml);
-        assert_int_equal(pt_config_check_files(c), PT_EIO); /* exit code 1: the config is right */
+        assert_int_equal(check_files(c), PT_EIO); /* exit code 1: the config is right */
         if (!strstr(pt_err_msg(), cases[i].want)) fail_msg("case %zu: '%s' has no '%s'", i, pt_err_msg(), cases[i].want);
         pt_config_free(c);
     }
     pt_setting s = {"base_model", "other.gguf"};
     pt_config *c = NULL;
     assert_int_equal(pt_config_load(&c, write_yaml("base_model: .\ndatasets: [.]\n"), &s, 1), PT_OK);
-    assert_int_equal(pt_config_check_files(c), PT_EIO); /* exit code 1: the config is right */
+    assert_int_equal(check_files(c), PT_EIO); /* exit code 1: the config is right */
     assert_string_equal(pt_err_msg(), "command line: base_model: other.gguf: no such file or folder");
     pt_config_free(c);
     c = load("base_model: .\ndatasets: ['*.jsonl', .]\n");
-    assert_int_equal(pt_config_check_files(c), PT_OK);
+    assert_int_equal(check_files(c), PT_OK);
     pt_config_free(c);
 }
 

@@ -249,7 +249,7 @@ static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d
     if (files) PT_RETURN(data_files(at, files, d));
     if (!d->path || !d->path[0]) return pt_place_fail(at, "this data set has no path");
     if (n->kind == PT_YMAP) PT_RETURN(check_ds_type(file, n, d->path));
-    if (!d->type) return pt_strdup(&d->type, "messages");
+    if (!d->type) return PT_OK; /* by the objective */
     if (pt_reader_type(d->type)) return PT_OK;
     return pt_place_fail(at, "unknown data set type '%s'; known: %s", d->type, pt_reader_types);
 }

@@ -33,6 +33,8 @@ static const struct {
     {"dpo_reference", SAID},
     {"datasets", DATA}, /* without paths; weights on their own */
     {"test_datasets", RANKS},
+    {"dataset_dir", FREE}, /* datasets say what the names stand for */
+    {"max_samples", DATA},
     {"chat_template", DATA},
     {"default_system_message", DATA},
     {"train_on_inputs", DATA},
@@ -63,6 +65,7 @@ static const struct {
     {"warmup_ratio", RANKS},
     {"learning_rate", SAID},
     {"lr_scheduler", SAID},
+    {"cosine_min_lr_ratio", SAID},
     {"optimizer", FREE}, /* all accepted names are one arithmetic */
     {"weight_decay", SAID},
     {"adam_beta1", SAID},
@@ -75,6 +78,8 @@ static const struct {
     {"saves_per_epoch", RANKS},
     {"save_total_limit", FREE}, /* rank 0 removes alone */
     {"logging_steps", FREE},
+    {"loss_watchdog_threshold", RANKS},
+    {"loss_watchdog_patience", RANKS},
     {"gradient_checkpointing", SAID},
     {"device", RANKS}, /* a checkpoint keeps what was chosen, and is asked where the config leaves the choice */
     {"compute", RANKS},

@@ -50,7 +50,7 @@ static void set_schedule(pt_run *r)
                                              [PT_SCHED_LINEAR] = PT_SCHEDULE_LINEAR,
                                              [PT_SCHED_COSINE] = PT_SCHEDULE_COSINE};
     int64_t total = r->plan.data.steps;
-    r->schedule = (pt_schedule){kinds[c->lr_scheduler], c->learning_rate, r->plan.warmup, total};
+    r->schedule = (pt_schedule){kinds[c->lr_scheduler], c->learning_rate, c->min_lr_ratio, r->plan.warmup, total};
 }
 
 /* Several processes on devices: their communicator sums there, the caller's carries the rest. */
@@ -94,8 +94,10 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     r->ctx.profile = &r->profile;
     PT_TRY(open_device_comm(r));
     PT_TRY(pt_setup_base(cfg, NULL, false, &r->base));
-    PT_TRY(pt_setup_packs(cfg, r->comm, &r->base, &r->pack, &r->test_pack, &r->plan.pack, &r->plan.test));
-    PT_TRY(pt_run_open_loaders(r));
+    if (!r->hooks.no_data) {
+        PT_TRY(pt_setup_packs(cfg, r->comm, &r->base, &r->pack, &r->test_pack, &r->plan.pack, &r->plan.test));
+        PT_TRY(pt_run_open_loaders(r));
+    }
     PT_TRY(pt_setup_model(cfg, &r->ctx, &r->base, &r->model));
     PT_TRY(open_optimiser(r));
     if (r->comm->settle) pt_optim_before_wait(r->optim, settle, r->comm);

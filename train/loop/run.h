@@ -37,7 +37,7 @@ typedef struct pt_run {
     /* progress */
     int64_t step;  /* steps done */
     int64_t saved; /* step of the last checkpoint, 0 = none */
-    int64_t skipped, bad_in_row;
+    int64_t skipped, bad_in_row, high_in_row; /* high: steps with the loss above loss_watchdog_threshold */
     unsigned pending; /* evaluations due after `step` and not done yet: a stop came between (PT_PENDING_...) */
     double last_loss, last_eval;
     pt_metrics *metrics; /* rank 0 */

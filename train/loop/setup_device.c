@@ -88,6 +88,10 @@ static pt_status pick_compute(const pt_config *cfg, pt_comm *comm, const pt_ops 
         rates[2] = ops->memory || rates[1] > 1.1 * rates[0] ? PT_COMPUTE_BF16 : PT_COMPUTE_F32; /* tensor cores: always */
     else
         rates[2] = cfg->compute == PT_COMPUTE_KIND_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
+    if (ops == &pt_ops_cpu && (!comm || comm->rank == 0) && rates[2] == PT_COMPUTE_BF16 && rates[1] <= 0) {
+        pt_log(PT_LOG_WARN, "compute: bf16 runs as f32, which is finer: oneDNN has no bf16 matrix product on this processor");
+        rates[2] = PT_COMPUTE_F32;
+    }
     if (comm) PT_TRY(comm->broadcast(comm, rates, sizeof rates, 0));
     out->f32_rate = rates[0];
     out->bf16_rate = rates[1];
