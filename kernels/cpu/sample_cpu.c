@@ -169,8 +169,5 @@ pt_status pt_cpu_sample(pt_ctx *ctx, const pt_sample_args *a)
         sampler s = {.a = a, .v = v, .c = c + t * v, .ids = ids + t * v};
         out[b] = sample_row(&s, b, old + t * seen);
     }
-    for (int64_t b = 0; b < rows; b++)
-        if (out[b] < 0)
-            return pt_fail(PT_ENONFINITE, "sample: row %lld holds a NaN or +inf, or nothing but -inf", (long long)b);
     return PT_OK;
 }

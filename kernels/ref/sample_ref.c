@@ -48,14 +48,14 @@ static int64_t filter(const pt_sample_args *a, const candidate *c, const double 
     return keep;
 }
 
-static pt_status sample_row(const pt_sample_args *a, int64_t b, double *p, candidate *c, unsigned char *mark)
+static void sample_row(const pt_sample_args *a, int64_t b, double *p, candidate *c, unsigned char *mark)
 {
     int64_t v = a->logits.cols;
     const float *z = pt_f32_row(a->logits, b);
     int32_t *out = (int32_t *)pt_at(a->token) + b;
+    *out = -1;
     for (int64_t i = 0; i < v; i++) {
-        if (isnan(z[i]) || z[i] == INFINITY)
-            return pt_fail(PT_ENONFINITE, "sample: logit %lld of row %lld is %f", (long long)i, (long long)b, z[i]);
+        if (isnan(z[i]) || z[i] == INFINITY) return;
         p[i] = z[i];
         mark[i] = 0;
     }
@@ -63,9 +63,9 @@ static pt_status sample_row(const pt_sample_args *a, int64_t b, double *p, candi
         penalise(p, v, (const int32_t *)pt_at(a->seen) + b * a->seen.ld, a->seen.cols, a->repetition_penalty, mark);
     for (int64_t i = 0; i < v; i++) c[i] = (candidate){a->temperature > 0 ? p[i] / a->temperature : p[i], (int32_t)i};
     qsort(c, (size_t)v, sizeof *c, by_logit);
-    if (c[0].z == -INFINITY) return pt_fail(PT_ENONFINITE, "sample: every logit of row %lld is -inf", (long long)b);
+    if (c[0].z == -INFINITY) return;
     *out = c[0].id;
-    if (a->temperature <= 0) return PT_OK;
+    if (a->temperature <= 0) return;
     for (int64_t i = 0; i < v; i++) p[i] = exp(c[i].z - c[0].z);
     int64_t keep = filter(a, c, p, v);
     double total = 0, sum = 0;
@@ -76,7 +76,6 @@ static pt_status sample_row(const pt_sample_args *a, int64_t b, double *p, candi
         *out = c[i].id;
         if (u * total < sum) break;
     }
-    return PT_OK;
 }
 
 pt_status pt_ref_sample(pt_ctx *ctx, const pt_sample_args *a)
@@ -90,7 +89,7 @@ pt_status pt_ref_sample(pt_ctx *ctx, const pt_sample_args *a)
     PT_TRY(pt_alloc0(&p, a->logits.cols));
     PT_TRY(pt_alloc0(&c, a->logits.cols));
     PT_TRY(pt_alloc0(&mark, a->logits.cols));
-    for (int64_t b = 0; b < a->logits.rows; b++) PT_TRY(sample_row(a, b, p, c, mark));
+    for (int64_t b = 0; b < a->logits.rows; b++) sample_row(a, b, p, c, mark);
 done:
     free(mark);
     free(c);
