@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+
 static _Thread_local char err_text[2048];
 
 const char *pt_status_name(pt_status s)
@@ -17,10 +19,13 @@ const char *pt_status_name(pt_status s)
 pt_status pt_fail(pt_status s, const char *fmt, ...)
 {
     char text[sizeof err_text]; /* an argument may be the present message */
+    bool consequence = s != PT_ENOMEM && pt_mem_ended();
+    int n = consequence ? snprintf(text, sizeof text, "out of memory in a library; what it led to: ") : 0;
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    vsnprintf(text + n, sizeof text - (size_t)n, fmt, ap);
     va_end(ap);
+    if (consequence) s = PT_ENOMEM;
     memcpy(err_text, text, sizeof text);
     return s;
 }

@@ -36,7 +36,8 @@ typedef enum pt_status {
 /* Name of a status, such as "PT_EFORMAT". */
 const char *pt_status_name(pt_status s);
 
-/* Sets the calling thread's message (printf style, truncated at 2047 bytes); returns s. */
+/* Sets the calling thread's message (printf style, truncated at 2047 bytes); returns s, or PT_ENOMEM once memory has ended inside a
+ * library (pt_mem_ended): what fails after that is its consequence. */
 pt_status pt_fail(pt_status s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Puts text (printf style) and ": " before the present message; returns s. For adding where: a path, a row. */
 pt_status pt_fail_prefix(pt_status s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

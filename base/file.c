@@ -44,7 +44,7 @@ pt_status pt_map_open(pt_map *out, const char *path)
     PT_CHECK(S_ISREG(st.st_mode), PT_EIO, "%s is not a regular file", path);
     if (st.st_size > 0) {
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        PT_CHECK(p != MAP_FAILED, PT_EIO, "cannot map %s: %s", path, strerror(errno));
+        PT_CHECK(p != MAP_FAILED, errno == ENOMEM ? PT_ENOMEM : PT_EIO, "cannot map %s: %s", path, strerror(errno));
         *out = (pt_map){p, (size_t)st.st_size};
         guard_tail(out, true);
     }
@@ -179,6 +179,7 @@ pt_status pt_outfile_open(pt_outfile *f, const char *path)
     PT_TRY(pt_temp_path(&f->tmp, path, PT_TEMP_NEW));
     f->fd = open(f->tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     PT_CHECK(f->fd >= 0, PT_EIO, "cannot create %s: %s", f->tmp, strerror(errno));
+    pt_temp_note(f->tmp);
     return PT_OK;
 done:
     pt_outfile_close(f);
@@ -220,6 +221,7 @@ pt_status pt_outfile_commit(pt_outfile *f)
     f->fd = -1;
     PT_CHECK(bad == 0, PT_EIO, "cannot close %s: %s", f->tmp, strerror(errno));
     PT_TRY(pt_rename_durable(f->tmp, f->path));
+    pt_temp_forget(f->tmp);
     free(f->tmp);
     f->tmp = NULL;
 done:
@@ -229,7 +231,10 @@ done:
 void pt_outfile_close(pt_outfile *f)
 {
     if (f->fd > 0) close(f->fd);
-    if (f->tmp) unlink(f->tmp);
+    if (f->tmp) {
+        unlink(f->tmp);
+        pt_temp_forget(f->tmp);
+    }
     free(f->tmp);
     free(f->path);
     *f = (pt_outfile){.fd = -1};

@@ -1,10 +1,25 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+static atomic_bool mem_ended;
+
+void *pt_mem_watched(size_t bytes)
+{
+    void *p = mem_ended ? NULL : malloc(bytes ? bytes : 1);
+    if (!p) mem_ended = true;
+    return p;
+}
+
+bool pt_mem_ended(void)
+{
+    return mem_ended;
+}
 
 pt_status pt_calloc(void *out_ptr, size_t n, size_t size)
 {

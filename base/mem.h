@@ -29,6 +29,12 @@ pt_status pt_strdup(char **out, const char *s);
 /* printf into an owned string. */
 pt_status pt_asprintf(char **out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* malloc for libraries that drop a failed allocation and go on with what is left (jansson: json_set_alloc_funcs). After the first failure it gives
+ * nothing more, so that what was built by halves is neither written nor read, and pt_mem_ended says so; pt_fail then reports
+ * PT_ENOMEM whatever the failure looked like. For the rest of the process. Free with free(). */
+void *pt_mem_watched(size_t bytes);
+bool pt_mem_ended(void);
+
 /* A growing byte string; zero-initialise; text[len] is always 0 once anything was added. Free text. */
 typedef struct pt_str {
     char *text;

@@ -1,6 +1,7 @@
 #include "base/temp.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 
 #include "base/mem.h"
 
+static char noted[16][PATH_MAX];
 static const char *const marks[] = {".ptrain-new-", ".ptrain-old-"};
 
 pt_status pt_temp_path(char **out, const char *path, pt_temp kind)
@@ -27,4 +29,28 @@ size_t pt_temp_left(const char *file, pt_temp kind)
     long long pid = strtoll(digits, NULL, 10);
     if (pid != getpid() && pid > 0 && pid <= INT32_MAX && (kill((pid_t)pid, 0) == 0 || errno == EPERM)) return 0;
     return (size_t)(dot - file);
+}
+
+void pt_temp_note(const char *path)
+{
+    size_t n = strlen(path);
+    if (n >= PATH_MAX) return; /* no system call takes it */
+    for (size_t i = 0; i < sizeof noted / sizeof *noted; i++) {
+        if (noted[i][0]) continue;
+        memcpy(noted[i] + 1, path + 1, n); /* in use by its first byte, which comes last */
+        noted[i][0] = path[0];
+        return;
+    }
+}
+
+void pt_temp_forget(const char *path)
+{
+    for (size_t i = 0; i < sizeof noted / sizeof *noted; i++)
+        if (!strcmp(noted[i], path)) noted[i][0] = 0;
+}
+
+void pt_temp_sweep(void)
+{
+    for (size_t i = 0; i < sizeof noted / sizeof *noted; i++)
+        if (noted[i][0]) unlink(noted[i]);
 }

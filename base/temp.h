@@ -10,4 +10,11 @@ typedef enum pt_temp { PT_TEMP_NEW, PT_TEMP_OLD } pt_temp; /* "new": being writt
 pt_status pt_temp_path(char **out, const char *path, pt_temp kind);
 /* The length of NAME when `file` (a name without folders) is NAME.ptrain-KIND-PID of a process that is dead, or of this one; else 0. */
 size_t pt_temp_left(const char *file, pt_temp kind);
+
+/* Files that are to be removed when the program has to end without a word (train/cli/oom.c): noted when made, forgotten when they have their name or
+ * are gone. Up to 16 at a time, more are not noted. From one thread at a time. */
+void pt_temp_note(const char *path);
+void pt_temp_forget(const char *path);
+/* Removes the files noted. Safe in a signal handler. */
+void pt_temp_sweep(void);
 #endif

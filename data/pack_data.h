@@ -86,6 +86,7 @@ pt_status pt_pack_write(pt_pack *p, const char *path);
 /* ---- pack_file.c: an HDF5 file behind a 512-byte user block that holds the digest of the rest ---- */
 pt_status pt_h5_begin(const char *path, char **tmp, int64_t *file); /* hid_t in *file */
 pt_status pt_h5_commit(const char *path, char *tmp, int64_t file);  /* closes file; frees nothing */
+void pt_h5_drop(const char *tmp);                                   /* removes what is not to be committed */
 pt_status pt_h5_open(const char *path, int64_t *file);              /* after checking the digest */
 void pt_h5_close(int64_t file);
 typedef enum pt_h5_type { PT_H5_U8, PT_H5_I32, PT_H5_I64, PT_H5_U64, PT_H5_F32 } pt_h5_type;

@@ -10,14 +10,16 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/foreign.h"
 #include "base/temp.h"
 #include "data/pack_data.h"
 
 enum { BLOCK = 512, CHUNK = 65536 };
-static const char magic[16] = "ptrain pack\n";
+static const char magic[16] = "ptrain pack\n", library[] = "HDF5";
 
 static void silence(void)
 {
+    H5dont_atexit();                      /* after a failed write or allocation its cleaning up at the end crashes */
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* our errors are one line of ours */
 }
 
@@ -57,8 +59,10 @@ pt_status pt_h5_begin(const char *path, char **tmp, int64_t *file)
     hid_t create = -1, access = -1;
     *tmp = NULL;
     *file = -1;
-    silence();
     PT_TRY(pt_temp_path(tmp, path, PT_TEMP_NEW));
+    pt_temp_note(*tmp);
+    pt_foreign_enter(library);
+    silence();
     create = H5Pcreate(H5P_FILE_CREATE);
     access = access_props();
     PT_CHECK(create >= 0 && access >= 0 && H5Pset_userblock(create, BLOCK) >= 0, PT_EINTERNAL,
@@ -68,6 +72,7 @@ pt_status pt_h5_begin(const char *path, char **tmp, int64_t *file)
 done:
     if (create >= 0) H5Pclose(create);
     if (access >= 0) H5Pclose(access);
+    pt_foreign_leave();
     return rc;
 }
 
@@ -95,9 +100,20 @@ done:
 
 pt_status pt_h5_commit(const char *path, char *tmp, int64_t file)
 {
-    if (H5Fclose(file) < 0) return pt_fail(PT_EIO, "cannot write %s (is the disk full?)", tmp);
+    pt_foreign_enter(library);
+    bool closed = H5Fclose(file) >= 0;
+    pt_foreign_leave();
+    if (!closed) return pt_fail(PT_EIO, "cannot write %s (is the disk full, or memory at its end?)", tmp);
     PT_RETURN(write_block(tmp));
-    return pt_rename_durable(tmp, path);
+    PT_RETURN(pt_rename_durable(tmp, path));
+    pt_temp_forget(tmp);
+    return PT_OK;
+}
+
+void pt_h5_drop(const char *tmp)
+{
+    unlink(tmp);
+    pt_temp_forget(tmp);
 }
 
 static pt_status check_block(const char *path)
@@ -122,35 +138,50 @@ pt_status pt_h5_open(const char *path, int64_t *file)
 {
     *file = -1;
     PT_RETURN(check_block(path));
+    pt_foreign_enter(library);
     silence();
     hid_t access = access_props();
-    if (access < 0) return pt_fail(PT_EINTERNAL, "HDF5 refuses the file's properties");
-    *file = H5Fopen(path, H5F_ACC_RDONLY, access);
-    H5Pclose(access);
+    if (access >= 0) {
+        *file = H5Fopen(path, H5F_ACC_RDONLY, access);
+        H5Pclose(access);
+    }
+    pt_foreign_leave();
+    if (access < 0) return pt_fail(PT_EINTERNAL, "HDF5 refuses the file's properties (memory at its end?)");
     return *file >= 0 ? PT_OK : pt_fail(PT_EFORMAT, "pack %s cannot be read as HDF5", path);
 }
 
 void pt_h5_close(int64_t file)
 {
+    pt_foreign_enter(library);
     if (file >= 0) H5Fclose(file);
+    pt_foreign_leave();
 }
 
 pt_status pt_h5_write(int64_t file, const char *name, pt_h5_type type, const void *data, size_t n)
 {
     pt_status rc = PT_OK;
     hsize_t dim = n, chunk = n < CHUNK ? (n ? n : 1) : CHUNK;
+    pt_foreign_enter(library);
     hid_t space = H5Screate_simple(1, &dim, NULL), props = H5Pcreate(H5P_DATASET_CREATE), set = -1;
     PT_CHECK(space >= 0 && props >= 0 && H5Pset_chunk(props, 1, &chunk) >= 0 && H5Pset_shuffle(props) >= 0 &&
                  H5Pset_deflate(props, 1) >= 0 && H5Pset_fletcher32(props) >= 0,
-             PT_ENOSUP, "this HDF5 library lacks the shuffle, deflate or fletcher32 filter");
+             PT_ENOSUP, "this HDF5 library lacks the shuffle, deflate or fletcher32 filter (or memory is at its end)");
     set = H5Dcreate2(file, name, type_of(type), space, H5P_DEFAULT, props, H5P_DEFAULT);
     PT_CHECK(set >= 0 && (!n || H5Dwrite(set, type_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0), PT_EIO,
-             "cannot write '%s' of the pack (is the disk full?)", name);
+             "cannot write '%s' of the pack (is the disk full, or memory at its end?)", name);
 done:
     if (set >= 0) H5Dclose(set);
     if (props >= 0) H5Pclose(props);
     if (space >= 0) H5Sclose(space);
+    pt_foreign_leave();
     return rc;
+}
+
+static void close_set(hid_t set)
+{
+    pt_foreign_enter(library);
+    H5Dclose(set);
+    pt_foreign_leave();
 }
 
 /* Opens a data set and checks its type and rank. */
@@ -159,6 +190,7 @@ static pt_status open_set(int64_t file, const char *name, pt_h5_type type, hid_t
     pt_status rc = PT_OK;
     hid_t space = -1, have = -1;
     hsize_t dim = 0, bytes = 0;
+    pt_foreign_enter(library);
     *set = H5Lexists(file, name, H5P_DEFAULT) > 0 ? H5Dopen2(file, name, H5P_DEFAULT) : -1;
     PT_CHECK(*set >= 0, PT_EFORMAT, "no data set '%s'", name);
     space = H5Dget_space(*set);
@@ -174,6 +206,7 @@ done:
     if (have >= 0) H5Tclose(have);
     if (space >= 0) H5Sclose(space);
     if (rc != PT_OK && *set >= 0) H5Dclose(*set), *set = -1;
+    pt_foreign_leave();
     return rc;
 }
 
@@ -181,7 +214,7 @@ pt_status pt_h5_count(int64_t file, const char *name, pt_h5_type type, size_t *n
 {
     hid_t set;
     PT_RETURN(open_set(file, name, type, &set, n));
-    H5Dclose(set);
+    close_set(set);
     return PT_OK;
 }
 
@@ -192,25 +225,29 @@ pt_status pt_h5_read(int64_t file, const char *name, pt_h5_type type, void *data
     size_t have;
     PT_RETURN(open_set(file, name, type, &set, &have));
     PT_CHECK(have == n, PT_EFORMAT, "data set '%s' has %zu elements, not %zu", name, have, n);
+    pt_foreign_enter(library);
     PT_CHECK(!n || H5Dread(set, type_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0, PT_EFORMAT,
              "data set '%s' is damaged", name);
 done:
-    H5Dclose(set);
+    close_set(set);
     return rc;
 }
 
 pt_status pt_h5_set_attr(int64_t file, const char *name, uint64_t value)
 {
+    pt_foreign_enter(library);
     hid_t space = H5Screate(H5S_SCALAR), at = -1;
     if (space >= 0) at = H5Acreate2(file, name, H5T_STD_U64LE, space, H5P_DEFAULT, H5P_DEFAULT);
     bool good = at >= 0 && H5Awrite(at, H5T_NATIVE_UINT64, &value) >= 0;
     if (at >= 0) H5Aclose(at);
     if (space >= 0) H5Sclose(space);
+    pt_foreign_leave();
     return good ? PT_OK : pt_fail(PT_EIO, "cannot write attribute '%s' of the pack", name);
 }
 
 pt_status pt_h5_get_attr(int64_t file, const char *name, uint64_t *value)
 {
+    pt_foreign_enter(library);
     hid_t at = H5Aexists(file, name) > 0 ? H5Aopen(file, name, H5P_DEFAULT) : -1, space = -1, type = -1;
     if (at >= 0) space = H5Aget_space(at), type = H5Aget_type(at);
     bool good = space >= 0 && type >= 0 && H5Sget_simple_extent_npoints(space) == 1 && H5Tequal(type, H5T_STD_U64LE) > 0 &&
@@ -218,5 +255,6 @@ pt_status pt_h5_get_attr(int64_t file, const char *name, uint64_t *value)
     if (type >= 0) H5Tclose(type);
     if (space >= 0) H5Sclose(space);
     if (at >= 0) H5Aclose(at);
+    pt_foreign_leave();
     return good ? PT_OK : pt_fail(PT_EFORMAT, "no attribute '%s'", name);
 }

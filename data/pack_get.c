@@ -133,7 +133,7 @@ pt_status pt_pack_store_reference(pt_pack *p, uint64_t key, const float *chosen,
     PT_TRY(keep_ref(p, key, chosen, rejected));
 done:
     pt_h5_close(file);
-    if (rc != PT_OK && tmp) unlink(tmp);
+    if (rc != PT_OK && tmp) pt_h5_drop(tmp);
     free(tmp);
     free(path);
     return rc;

@@ -79,7 +79,7 @@ pt_status pt_pack_write(pt_pack *p, const char *path)
     PT_TRY(pt_strdup(&p->path, path));
 done:
     pt_h5_close(file);
-    if (rc != PT_OK && tmp) unlink(tmp);
+    if (rc != PT_OK && tmp) pt_h5_drop(tmp);
     free(meta);
     free(tmp);
     return rc;

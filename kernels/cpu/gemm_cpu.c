@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/foreign.h"
 #include "base/mem.h"
 #include "base/threads.h"
 #include "kernels/cpu/product_v.h"
@@ -24,6 +25,8 @@ struct pt_gemm {
     int count;
 };
 
+static const char library[] = "oneDNN";
+
 static pt_status dnnl_error(dnnl_status_t s, const char *what)
 {
     return pt_fail(s == dnnl_out_of_memory ? PT_ENOMEM : s == dnnl_unimplemented ? PT_ENOSUP : PT_EINTERNAL, "oneDNN: %s failed (status %d)", what,
@@ -31,7 +34,9 @@ static pt_status dnnl_error(dnnl_status_t s, const char *what)
 }
 #define DNNL_TRY(call)                                      \
     do {                                                    \
+        pt_foreign_enter(library);                            \
         dnnl_status_t st_ = (call);                         \
+        pt_foreign_leave();                                   \
         if (st_ != dnnl_success) {                          \
             rc = dnnl_error(st_, #call);                    \
             goto done;                                      \
@@ -167,8 +172,11 @@ done:
 /* Rows [r0, r1) of the product, on the calling thread when it runs beside others. */
 static dnnl_status_t sgemm_rows(const pt_gemm_args *a, int64_t r0, int64_t r1)
 {
-    return dnnl_sgemm(a->ta ? 'T' : 'N', a->tb ? 'T' : 'N', r1 - r0, a->n, a->k, a->alpha, (const float *)a->a + r0 * (a->ta ? 1 : a->lda), a->lda,
+    pt_foreign_enter(library);
+    dnnl_status_t s = dnnl_sgemm(a->ta ? 'T' : 'N', a->tb ? 'T' : 'N', r1 - r0, a->n, a->k, a->alpha, (const float *)a->a + r0 * (a->ta ? 1 : a->lda), a->lda,
                       a->b, a->ldb, a->beta, a->c + r0 * a->ldc, a->ldc);
+    pt_foreign_leave();
+    return s;
 }
 
 /* Many rows for each thread: every thread runs a product of its own on its share of them, which is up to a fifth faster than oneDNN's

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "train/cli/cli.h"
 #include "train/cli/env.h"
+#include "train/cli/oom.h"
 #include "train/cli/stop.h"
 
 static void show_note(void *user, pt_log_level level, const char *text)
@@ -53,6 +54,7 @@ int main(int argc, char **argv)
     open_streams();
     pt_env_calm_threads(argv);
     pt_env_name_process(argv[0]);
+    pt_oom_install();
     pt_log_set_sink(show_note, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file over the limit is an error with a name */
