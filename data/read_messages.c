@@ -39,8 +39,7 @@ static pt_status message_text(pt_reader *r, json_t *m, const char *key, const ch
     PT_TRY(pt_str_puts(&all, ""));
     *text = all.text;
     *bytes = all.len;
-    PT_TRY(pt_record_own(&r->rec, all.text));
-    return PT_OK;
+    return pt_record_own(&r->rec, all.text); /* which frees it when it fails */
 done:
     pt_str_free(&all);
     return rc;

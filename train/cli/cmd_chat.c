@@ -1,4 +1,5 @@
 /* chat: a conversation on the terminal, streamed. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,6 +109,7 @@ pt_status pt_cmd_chat(pt_cli *c)
         if (terminal) fputs("> ", stdout);
         fflush(stdout);
         ssize_t n = getline(&line, &cap, stdin);
+        PT_CHECK(n >= 0 || feof(stdin), PT_EIO, "cannot read standard input: %s", strerror(errno));
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = 0;
         if (n <= 0) break;
         if (!strcmp(line, "/reset")) {

@@ -140,7 +140,7 @@ static pt_status write_results(pt_cli *c, const pt_opened *o, const jobs *j, con
         PT_TRY(pt_str_puts(&text, ""));
         PT_TRY(decode(o, &j->list[i], &results[i].ids, &text));
         if (c->text_only) {
-            fprintf(sink.f, "%s\n", text.text);
+            PT_TRY(pt_sink_line(&sink, text.text, text.len));
             continue;
         }
         json_t *answer = json_stringn(text.text, text.len);

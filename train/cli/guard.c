@@ -93,16 +93,28 @@ pt_status pt_guard_output(const pt_cli *c, const pt_opened *o, const char *out)
     return PT_OK;
 }
 
-/* Whether a weights' file in dir carries our seal. */
-static bool sealed_st(const char *dir, const char *name)
+/* What cannot be read is not ours; without memory nothing is known about it. */
+static pt_status unless_memory_ended(pt_status rc)
 {
+    if (rc == PT_ENOMEM) return rc;
+    pt_err_clear();
+    return PT_OK;
+}
+
+/* Whether a weights' file in dir carries our seal. */
+static pt_status sealed_st(const char *dir, const char *name, bool *ours)
+{
+    pt_status rc = PT_OK;
     char *path = NULL;
     pt_st *st = NULL;
-    bool ours = pt_path_join(&path, dir, name) == PT_OK && pt_file_exists(path) && pt_st_open(&st, path) == PT_OK && pt_st_meta(st, PT_SEAL_KEY);
-    pt_err_clear();
+    PT_TRY(pt_path_join(&path, dir, name));
+    if (!pt_file_exists(path)) goto done;
+    PT_TRY(pt_st_open(&st, path));
+    if (pt_st_meta(st, PT_SEAL_KEY)) *ours = true;
+done:
     pt_st_close(st);
     free(path);
-    return ours;
+    return unless_memory_ended(rc);
 }
 
 static pt_status refuse_name(const char *dir, const char *name, const char *why)
@@ -119,21 +131,25 @@ static pt_status check_folder(const pt_cli *c, const pt_opened *o, const char *o
     if (!S_ISDIR(s.st_mode)) return pt_fail(PT_EARG, "%s is a file; --to %s writes a folder", out, c->to);
     PT_RETURN(each_input(c, o, refuse_same, (void *)(uintptr_t)out));
     for (size_t i = 0; i < COUNT(of_runs); i++) PT_RETURN(refuse_name(out, of_runs[i], ": it is a run's own folder"));
-    if ( sealed_st(out, "model.safetensors") || sealed_st(out, "adapter_model.safetensors")) return PT_OK; /* ours */
+    bool ours = false;
+    PT_RETURN(sealed_st(out, "model.safetensors", &ours));
+    PT_RETURN(sealed_st(out, "adapter_model.safetensors", &ours));
+    if (ours) return PT_OK;
     for (size_t i = 0; i < COUNT(written); i++) PT_RETURN(refuse_name(out, written[i], ", which is not an earlier export's"));
     return PT_OK;
 }
 
 /* A GGUF file of ours of the same kind: a model, or an adapter. */
-static bool sealed_gguf(const char *path, bool adapter)
+static pt_status sealed_gguf(const char *path, bool adapter, bool *ours)
 {
+    pt_status rc = PT_OK;
     pt_gguf *g = NULL;
     pt_gguf_str type;
-    bool ours = pt_gguf_open(&g, path) == PT_OK && pt_gguf_find(g, PT_SEAL_KEY) && pt_gguf_text(g, "general.type", &type) == PT_OK &&
-                adapter == (type.n == 7 && !memcmp(type.s, "adapter", 7));
-    pt_err_clear();
+    PT_TRY(pt_gguf_open(&g, path));
+    *ours = pt_gguf_find(g, PT_SEAL_KEY) && pt_gguf_text(g, "general.type", &type) == PT_OK && adapter == (type.n == 7 && !memcmp(type.s, "adapter", 7));
+done:
     pt_gguf_close(g);
-    return ours;
+    return unless_memory_ended(rc);
 }
 
 static pt_status check_file(const pt_cli *c, const pt_opened *o, const char *out, bool adapter)
@@ -141,7 +157,9 @@ static pt_status check_file(const pt_cli *c, const pt_opened *o, const char *out
     struct stat s;
     if (stat(out, &s) || !S_ISREG(s.st_mode)) return PT_OK; /* what is no regular file is refused where it is opened */
     PT_RETURN(each_input(c, o, refuse_same, (void *)(uintptr_t)out));
-    if (sealed_gguf(out, adapter)) return PT_OK;
+    bool ours = false;
+    PT_RETURN(sealed_gguf(out, adapter, &ours));
+    if (ours) return PT_OK;
     return pt_fail(PT_EARG, "%s exists and is no earlier export of a GGUF %s: it is not overwritten; remove it or choose another name", out,
                    adapter ? "adapter" : "model");
 }

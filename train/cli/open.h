@@ -1,6 +1,7 @@
 /* Opening what a command names: a RUN (output_dir of a run) or a MODEL (Hugging Face folder, GGUF file), with or without an adapter. */
 #ifndef PT_CLI_OPEN_H
 #define PT_CLI_OPEN_H
+#include "base/file.h"
 #include "base/json.h"
 
 #include "data/loader.h"
@@ -41,8 +42,13 @@ void pt_rows_close(pt_rows *r);
 pt_status pt_rows_fail(const pt_rows *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Where rows go: --output FILE (appears whole) or standard output. */
-typedef struct pt_sink { FILE *f; char *path, *tmp; } pt_sink;
+typedef struct pt_sink {
+    FILE *f;         /* standard output, or a device or pipe (owned); NULL: a file */
+    const char *path; /* NULL: standard output */
+    pt_outfile file;
+} pt_sink;
 pt_status pt_sink_open(pt_sink *s, const char *path);
+pt_status pt_sink_line(pt_sink *s, const char *text, size_t bytes);
 pt_status pt_sink_row(pt_sink *s, json_t *row);
 pt_status pt_sink_commit(pt_sink *s);
 void pt_sink_close(pt_sink *s);

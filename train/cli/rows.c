@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/temp.h"
 #include "train/cli/open.h"
@@ -13,7 +12,7 @@ pt_status pt_rows_open(pt_rows *r, const char *path)
 {
     *r = (pt_rows){.path = path};
     r->f = !strcmp(path, "-") ? stdin : fopen(path, "r");
-    return r->f ? PT_OK : pt_fail(PT_EARG, "cannot open %s: %s", path, strerror(errno));
+    return r->f ? PT_OK : pt_fail(errno == ENOMEM ? PT_ENOMEM : PT_EARG, "cannot open %s: %s", path, strerror(errno));
 }
 
 pt_status pt_rows_fail(const pt_rows *r, const char *fmt, ...)
@@ -40,7 +39,7 @@ pt_status pt_rows_next(pt_rows *r, json_t **row)
         pt_status rc = pt_json_last(&in, row);
         return rc == PT_EFORMAT ? PT_EARG : rc; /* what the user gave a command: its usage */
     }
-    return ferror(r->f) ? pt_fail(PT_EIO, "cannot read %s: %s", r->path, strerror(errno)) : PT_OK;
+    return feof(r->f) ? PT_OK : pt_fail(errno == ENOMEM ? PT_ENOMEM : PT_EIO, "cannot read %s: %s", r->path, strerror(errno));
 }
 
 void pt_rows_close(pt_rows *r)
@@ -52,52 +51,54 @@ void pt_rows_close(pt_rows *r)
 
 pt_status pt_sink_open(pt_sink *s, const char *path)
 {
-    pt_status rc = PT_OK;
-    *s = (pt_sink){.f = stdout};
     struct stat st;
+    *s = (pt_sink){.f = stdout, .file.fd = -1};
     if (!path || !strcmp(path, "-")) return PT_OK;
-    PT_TRY(pt_strdup(&s->path, path));
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) { /* a device or a pipe is written to, never replaced */
-        PT_CHECK(!S_ISDIR(st.st_mode), PT_EARG, "--output %s is a folder", path);
-        s->f = fopen(path, "w");
-        PT_CHECK(s->f, PT_EIO, "cannot open %s: %s", path, strerror(errno));
-        return PT_OK;
-    }
-    PT_TRY(pt_temp_path(&s->tmp, path, PT_TEMP_NEW));
-    s->f = fopen(s->tmp, "w");
-    PT_CHECK(s->f, PT_EIO, "cannot create %s: %s", s->tmp, strerror(errno));
-done:
-    return rc;
+    s->f = NULL;
+    s->path = path;
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode)) return pt_outfile_open(&s->file, path);
+    /* a device or a pipe is written to, never replaced */
+    if (S_ISDIR(st.st_mode)) return pt_fail(PT_EARG, "--output %s is a folder", path);
+    s->f = fopen(path, "w");
+    return s->f ? PT_OK : pt_fail(PT_EIO, "cannot open %s: %s", path, strerror(errno));
+}
+
+static pt_status cannot_write(const pt_sink *s)
+{
+    return pt_fail(PT_EIO, "cannot write %s: %s", s->path ? s->path : "standard output", strerror(errno));
+}
+
+pt_status pt_sink_line(pt_sink *s, const char *text, size_t bytes)
+{
+    if (s->f) return fwrite(text, 1, bytes, s->f) == bytes && fputc('\n', s->f) != EOF ? PT_OK : cannot_write(s);
+    PT_RETURN(pt_outfile_write(&s->file, text, bytes));
+    return pt_outfile_write(&s->file, "\n", 1);
 }
 
 pt_status pt_sink_row(pt_sink *s, json_t *row)
 {
     char *text = pt_json_dump(row, JSON_COMPACT);
-    if (!text) return pt_fail(PT_EINTERNAL, "a row cannot be written as JSON");
-    int bad = fputs(text, s->f) < 0 || fputc('\n', s->f) == EOF;
+    if (!text) return pt_fail(PT_ENOMEM, "out of memory: a row as JSON");
+    pt_status rc = pt_sink_line(s, text, strlen(text));
     free(text);
-    return bad ? pt_fail(PT_EIO, "cannot write %s: %s", s->path ? s->path : "standard output", strerror(errno)) : PT_OK;
+    return rc;
 }
 
 pt_status pt_sink_commit(pt_sink *s)
 {
-    if (!s->path) return fflush(s->f) ? pt_fail(PT_EIO, "cannot write to standard output") : PT_OK;
-    int bad = fflush(s->f) || (s->tmp && fsync(fileno(s->f)));
-    bad = fclose(s->f) || bad;
+    if (!s->f) return pt_outfile_commit(&s->file);
+    if (fflush(s->f)) return cannot_write(s);
+    if (!s->path) return PT_OK;
+    FILE *f = s->f;
     s->f = NULL;
-    if (bad || (s->tmp && rename(s->tmp, s->path))) return pt_fail(PT_EIO, "cannot write %s: %s", s->path, strerror(errno));
-    free(s->tmp);
-    s->tmp = NULL;
-    return PT_OK;
+    return fclose(f) ? cannot_write(s) : PT_OK;
 }
 
 void pt_sink_close(pt_sink *s)
 {
     if (s->f && s->path) fclose(s->f);
-    if (s->tmp) unlink(s->tmp);
-    free(s->tmp);
-    free(s->path);
-    *s = (pt_sink){0};
+    pt_outfile_close(&s->file);
+    *s = (pt_sink){.file.fd = -1};
 }
 
 static pt_status keep(void *user, const pt_record *rec, int64_t line)
