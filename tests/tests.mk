@@ -1,5 +1,11 @@
 # What `make test` and its relatives run. The runner is tests/run.sh; every result it counts comes from a test that ran.
 SCRIPTS   := tests/arrows.sh $(wildcard tests/cli/*.sh) $(wildcard tests/fault/*.sh) $(wildcard tests/dist/*.sh) $(wildcard tests/invariant/*.sh)
+# A library that makes calls fail (tests/force).
+FORCE_SO  := $(BUILD)/force.so
+$(FORCE_SO): tests/force/shim.c $(FLAGSTAMP)
+	@mkdir -p $(@D)
+	$(say) $@; $(CC) -std=c17 -O2 -g $(WARN) -D_GNU_SOURCE -shared -fPIC $< -ldl -o $@
+tests: $(FORCE_SO)
 # The long ones: `make test-full` runs them too.
 SLOW      := $(wildcard tests/full/*.sh)
 # Run again under AddressSanitizer and UndefinedBehaviorSanitizer.
