@@ -6,83 +6,12 @@
 
 #define MAX_TEMPLATE ((size_t)1 << 20)
 
-/* "bos_token": a string or {"content": string}. */
-static const char *token_name(const json_t *o, const char *key)
-{
-    const json_t *v = json_object_get(o, key);
-    if (json_is_object(v)) v = json_object_get(v, "content");
-    return json_string_value(v);
-}
-
-static pt_status take_id(const pt_tokenizer *t, const json_t *o, const char *key, int32_t *id)
-{
-    const char *name = token_name(o, key);
-    if (!name || *id >= 0) return PT_OK;
-    *id = pt_tok_find(t, name);
-    return *id >= 0 ? PT_OK : pt_fail(PT_EFORMAT, "%s '%.80s' is not in the vocabulary", key, name);
-}
-
-static pt_status take_ids(pt_tokenizer *t, const json_t *o)
-{
-    PT_RETURN(take_id(t, o, "bos_token", &t->bos));
-    PT_RETURN(take_id(t, o, "eos_token", &t->eos));
-    PT_RETURN(take_id(t, o, "unk_token", &t->unk));
-    return take_id(t, o, "pad_token", &t->pad);
-}
-
-/* A string, or a list of {"name", "template"} of which "default" counts. */
-static pt_status take_template(pt_tokenizer *t, const json_t *v)
-{
-    size_t k;
-    json_t *o;
-    if (json_is_string(v)) return pt_strndup(&t->chat_template, json_string_value(v), json_string_length(v));
-    json_array_foreach((json_t *)v, k, o)
-    {
-        const char *name = json_string_value(json_object_get(o, "name")),
-                   *text = json_string_value(json_object_get(o, "template"));
-        if (name && text && strcmp(name, "default") == 0) return pt_strdup(&t->chat_template, text);
-    }
-    return PT_OK;
-}
-
-/* Added tokens that only tokenizer_config.json knows; those of tokenizer.json stand already. */
-static pt_status take_decoder(pt_tokenizer *t, const json_t *o)
-{
-    const char *key;
-    json_t *v;
-    json_object_foreach(json_object_get(o, "added_tokens_decoder"), key, v)
-    {
-        char *end;
-        long long id = strtoll(key, &end, 10);
-        const char *content = token_name(v, "content");
-        if (*end || end == key || !content) return pt_fail(PT_EFORMAT, "added_tokens_decoder has '%.40s'", key);
-        if (id >= 0 && id < t->n && (t->flags[id] & PT_TOK_ADDED)) {
-            if (strcmp(content, pt_tok_text(t, t->spell[id])) == 0) continue;
-            return pt_fail(PT_EFORMAT, "token %lld is '%s' in tokenizer.json and '%.80s' beside it", id,
-                           pt_tok_text(t, t->spell[id]), content);
-        }
-        PT_RETURN(pt_tok_json_added(t, v, id));
-    }
-    return PT_OK;
-}
-
-static pt_status read_config(pt_tokenizer *t, const json_t *o)
-{
-    PT_RETURN(take_decoder(t, o));
-    PT_RETURN(take_ids(t, o));
-    PT_RETURN(take_template(t, json_object_get(o, "chat_template")));
-    const json_t *bos = json_object_get(o, "add_bos_token"), *eos = json_object_get(o, "add_eos_token");
-    if (json_is_boolean(bos)) t->add_bos = json_is_true(bos);
-    if (json_is_boolean(eos)) t->add_eos = json_is_true(eos);
-    return PT_OK;
-}
-
+/* Numbers that are no ids of this vocabulary stop nothing, here as in transformers. */
 static pt_status add_stop(pt_tokenizer *t, const json_t *v)
 {
     double id = json_number_value(v);
-    if (!json_is_number(v) || !(id >= 0) || id > PT_TOK_MAX_ID || id != (double)(int64_t)id) {
-        return pt_fail(PT_EFORMAT, "eos_token_id is not a token id");
-    }
+    if (!json_is_number(v)) return pt_fail(PT_EFORMAT, "eos_token_id is %s, not a token id", pt_json_kind(v));
+    if (!(id >= 0) || id >= t->n || id != (double)(int64_t)id) return PT_OK;
     return pt_tok_add_stop(t, (int64_t)id);
 }
 
@@ -172,8 +101,7 @@ static pt_status open_folder(pt_tokenizer *t, const char *dir)
     PT_TRY(pt_path_join(&path, dir, "tokenizer.json"));
     PT_CHECK(pt_file_exists(path), PT_EIO, "%s has no tokenizer.json", dir);
     PT_TRY(pt_tok_json_read(t, path));
-    PT_TRY(with_file(t, dir, "tokenizer_config.json", read_config));
-    PT_TRY(with_file(t, dir, "special_tokens_map.json", take_ids));
+    PT_TRY(pt_tok_config_read(t, dir));
     PT_TRY(read_jinja(t, dir));
 done:
     free(path);

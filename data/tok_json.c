@@ -1,4 +1,5 @@
 /* tokenizer.json: the model (BPE) and the added tokens. */
+#include "base/log.h"
 #include "data/tok_json.h"
 
 #include <stdlib.h>
@@ -49,6 +50,7 @@ static pt_status read_vocab(pt_tokenizer *t, const json_t *vocab)
         if (json_integer_value(id) > top) top = json_integer_value(id);
     }
     if (top >= 0) PT_RETURN(pt_tok_reserve_ids(t, top));
+    t->n_pieces = json_object_size(vocab);
     json_object_foreach((json_t *)vocab, piece, id)
     {
         PT_RETURN(pt_tok_put(t, json_integer_value(id), piece, strlen(piece), PT_TOK_MODEL));
@@ -100,23 +102,26 @@ static pt_status read_model(pt_tokenizer *t, const json_t *model)
     const json_t *unk = json_object_get(model, "unk_token");
     if (json_is_string(unk)) {
         t->unk = pt_tok_find(t, json_string_value(unk));
-        if (t->unk < 0) return pt_fail(PT_EFORMAT, "unk_token '%.80s' is not in the vocabulary", json_string_value(unk));
-        t->flags[t->unk] |= PT_TOK_UNK;
+        if (t->unk >= 0) t->flags[t->unk] |= PT_TOK_UNK;
+        else pt_log(PT_LOG_WARN, "unk_token '%.80s' is not in the vocabulary: characters that it cannot spell are left out", json_string_value(unk));
         t->model_unk = t->unk;
     }
     return PT_OK;
 }
 
-pt_status pt_tok_json_added(pt_tokenizer *t, const json_t *o, int64_t id)
+pt_status pt_tok_json_added(pt_tokenizer *t, const json_t *o, int64_t id, bool special)
 {
-    pt_tok_added a = {0};
-    const char *content;
-    PT_RETURN(pt_tok_json_str(o, "content", &content));
-    PT_RETURN(pt_tok_json_bool(o, "lstrip", false, &a.lstrip));
-    PT_RETURN(pt_tok_json_bool(o, "rstrip", false, &a.rstrip));
-    PT_RETURN(pt_tok_json_bool(o, "single_word", false, &a.single_word));
-    PT_RETURN(pt_tok_json_bool(o, "special", false, &a.special));
-    PT_RETURN(pt_tok_json_bool(o, "normalized", !a.special, &a.normalized));
+    pt_tok_added a = {.special = true};
+    const char *content = json_string_value(o);
+    if (!content) {
+        PT_RETURN(pt_tok_json_str(o, "content", &content));
+        PT_RETURN(pt_tok_json_bool(o, "lstrip", false, &a.lstrip));
+        PT_RETURN(pt_tok_json_bool(o, "rstrip", false, &a.rstrip));
+        PT_RETURN(pt_tok_json_bool(o, "single_word", false, &a.single_word));
+        PT_RETURN(pt_tok_json_bool(o, "special", false, &a.special));
+        a.special = a.special || special;
+        PT_RETURN(pt_tok_json_bool(o, "normalized", !a.special, &a.normalized));
+    }
     return pt_tok_put_added(t, &a, id, content, strlen(content));
 }
 
@@ -130,7 +135,7 @@ static pt_status read_added(pt_tokenizer *t, const json_t *list)
     {
         const json_t *id = json_object_get(o, "id");
         if (!json_is_integer(id)) return pt_fail(PT_EFORMAT, "added token %zu has no integer id", k);
-        PT_RETURN(pt_tok_json_added(t, o, json_integer_value(id)));
+        PT_RETURN(pt_tok_json_added(t, o, json_integer_value(id), false));
     }
     return PT_OK;
 }
@@ -165,6 +170,9 @@ pt_status pt_tok_json_read(pt_tokenizer *t, const char *path)
     if (rc == PT_OK) rc = pt_tok_json_steps(t, root);
     if (rc == PT_OK) rc = read_post(t, json_object_get(root, "post_processor"));
     if (rc != PT_OK) pt_fail_prefix(rc, "%s", path);
+    if (rc == PT_OK && t->n_moved)
+        pt_log(PT_LOG_WARN, "%s: %zu added tokens have other ids than stated, as in transformers; the first, '%s', is %d", path, t->n_moved,
+               pt_tok_text(t, t->spell[t->moved]), t->moved);
 done:
     json_decref(root);
     return rc;

@@ -9,8 +9,10 @@ pt_status pt_tok_json_load(json_t **out, const char *path);
 pt_status pt_tok_json_str(const json_t *o, const char *key, const char **out);
 /* missing: the value when the key is absent or null. */
 pt_status pt_tok_json_bool(const json_t *o, const char *key, bool missing, bool *out);
-/* One added token's object ({"content", "lstrip", ...}). */
-pt_status pt_tok_json_added(pt_tokenizer *t, const json_t *o, int64_t id);
+/* One added token: an object {"content", "lstrip", ...} or its text alone. id: as stated, -1 for none; special: whatever the object says. */
+pt_status pt_tok_json_added(pt_tokenizer *t, const json_t *o, int64_t id, bool special);
+/* tok_config.c: tokenizer_config.json, special_tokens_map.json and added_tokens.json of a folder. */
+pt_status pt_tok_config_read(pt_tokenizer *t, const char *dir);
 /* Model, added tokens, steps and post-processor into t (pt_tok_finish comes later). */
 pt_status pt_tok_json_read(pt_tokenizer *t, const char *path);
 /* tok_json_steps.c: normalizer, pre_tokenizer, decoder. */

@@ -51,6 +51,7 @@ typedef struct pt_tok_added {
     int32_t id;
     pt_tok_ref text; /* what is searched: the spelling, normalised where the token says so */
     bool lstrip, rstrip, single_word, normalized, special;
+    uint32_t turn; /* of declaring */
 } pt_tok_added;
 /* Finds the longest added token at a position: for each first byte the distinct lengths (descending), then a hash lookup. */
 typedef struct pt_tok_matcher {
@@ -121,6 +122,11 @@ struct pt_tokenizer {
     int32_t byte_id[256];
     bool all_bytes;
 
+    size_t n_pieces;         /* tokenizer.json: pieces of the model; new added tokens come behind them */
+    size_t n_moved;          /* added tokens whose id is not the stated one */
+    int32_t moved;           /* the first of them */
+    int32_t added_end;       /* highest id of an added token + 1 */
+    uint32_t turns;          /* declarations of added tokens */
     pt_tok_matcher added[2]; /* 0 = on the raw text, 1 = on the normalised text */
     pt_tok_norm *norms;
     size_t n_norms, cap_norms;
@@ -168,8 +174,15 @@ pt_status pt_tok_put_merge(pt_tokenizer *t, const char *left, size_t ln, const c
 /* Turn tags are control tokens even where a file forgets to say so (llama.cpp overrides the same): a text must not close a
  * turn. */
 bool pt_tok_is_turn_tag(const char *s, size_t n);
-/* Declares an added token (its spelling may or may not stand in the vocabulary already). */
+/* id (new, reserved) takes over old's spelling: the last of two tokens of one text counts, as in llama.cpp. */
+void pt_tok_shadow(pt_tokenizer *t, int32_t old, int32_t id);
+/* ---- tok_declare.c ---- */
+/* Declares an added token, as the tokenizers library's add_tokens: one whose text the vocabulary has keeps that id; any other gets the next
+ * free one, whatever id the file states (id; -1 = none stated). Stated again, the last flags count; an empty text is passed over. */
 pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *stated, int64_t id, const char *content, size_t n);
+/* Of tokens declared several times the last declaration stays. */
+pt_status pt_tok_settle_added(pt_tokenizer *t);
+/* ---- tok_vocab.c ---- */
 /* After all pieces, merges, added tokens and steps are in: raw forms, tables, matchers, direct words, fingerprint, GGUF terms.
  */
 pt_status pt_tok_finish(pt_tokenizer *t);

@@ -1,4 +1,5 @@
 /* Tokenizers from GGUF's vocabulary keys, and a tokenizer's own vocabulary in those terms. */
+#include "base/log.h"
 #include "data/tok_priv.h"
 
 #include <math.h>
@@ -6,41 +7,61 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pt_status put_tokens(pt_tokenizer *t, const pt_vocab_spec *s)
+/* As llama.cpp reads a list: an empty text gets a name that no text holds, of two equal texts the later one counts, and a type that it
+ * does not know is a normal token. */
+static pt_status put_token(pt_tokenizer *t, const pt_vocab_spec *s, size_t i)
 {
     bool spm = s->kind == PT_VOCAB_SPM;
+    char none[32];
+    const char *text = s->tokens[i];
+    size_t n = strlen(text);
+    int type = s->types ? s->types[i] : PT_TOKEN_NORMAL;
+    bool empty = n == 0;
+    if (empty) n = (size_t)snprintf(none, sizeof none, "[EMPTY_%zu]", i), text = none;
+    if (type < PT_TOKEN_NORMAL || type > PT_TOKEN_BYTE) type = PT_TOKEN_NORMAL;
+    if (pt_tok_is_turn_tag(text, n)) type = PT_TOKEN_CONTROL;
+    if (pt_utf8_check(text, n) != n) return pt_fail(PT_EFORMAT, "token %zu is not UTF-8", i);
+    if (s->scores && !isfinite(s->scores[i])) return pt_fail(PT_ENONFINITE, "the score of token %zu is not finite", i);
+    unsigned flags = type == PT_TOKEN_NORMAL || (!spm && type == PT_TOKEN_BYTE) ? PT_TOK_MODEL : 0;
+    if (type == PT_TOKEN_UNKNOWN) flags |= PT_TOK_UNK;
+    if (type == PT_TOKEN_UNUSED) flags |= PT_TOK_VOID;
+    if (empty) flags = PT_TOK_VOID;
+    int32_t old = pt_tok_find_n(t, text, n);
+    if (old >= 0) {
+        pt_tok_shadow(t, old, (int32_t)i);
+        t->flags[i] |= (uint8_t)flags;
+    } else {
+        PT_RETURN(pt_tok_put(t, (int64_t)i, text, n, flags));
+    }
+    if (s->scores) t->score[i] = s->scores[i];
+    if (empty || (type != PT_TOKEN_CONTROL && type != PT_TOKEN_USER_DEFINED && type != PT_TOKEN_UNKNOWN)) return PT_OK;
+    pt_tok_added a = {.special = type != PT_TOKEN_USER_DEFINED};
+    return pt_tok_put_added(t, &a, (int64_t)i, text, n);
+}
+
+static pt_status put_tokens(pt_tokenizer *t, const pt_vocab_spec *s)
+{
     if (s->n_tokens == 0 || s->n_tokens > PT_TOK_MAX_ID) {
         return pt_fail(PT_EFORMAT, "a vocabulary of %zu tokens is out of range", s->n_tokens);
     }
     PT_RETURN(pt_tok_reserve_ids(t, (int64_t)s->n_tokens - 1));
-    for (size_t i = 0; i < s->n_tokens; i++) {
-        int type = s->types ? s->types[i] : PT_TOKEN_NORMAL;
-        const char *text = s->tokens[i];
-        size_t n = strlen(text);
-        if (pt_tok_is_turn_tag(text, n)) type = PT_TOKEN_CONTROL;
-        if (pt_utf8_check(text, n) != n) return pt_fail(PT_EFORMAT, "token %zu is not UTF-8", i);
-        if (type < PT_TOKEN_NORMAL || type > PT_TOKEN_BYTE) return pt_fail(PT_EFORMAT, "token %zu has type %d", i, type);
-        if (s->scores && !isfinite(s->scores[i])) return pt_fail(PT_ENONFINITE, "the score of token %zu is not finite", i);
-        unsigned flags = type == PT_TOKEN_NORMAL || (!spm && type == PT_TOKEN_BYTE) ? PT_TOK_MODEL : 0;
-        if (type == PT_TOKEN_UNKNOWN) flags |= PT_TOK_UNK;
-        if (type == PT_TOKEN_UNUSED) flags |= PT_TOK_VOID;
-        PT_RETURN(pt_tok_put(t, (int64_t)i, text, n, flags));
-        if (s->scores) t->score[i] = s->scores[i];
-        if (n && (type == PT_TOKEN_CONTROL || type == PT_TOKEN_USER_DEFINED || type == PT_TOKEN_UNKNOWN)) {
-            pt_tok_added a = {.special = type != PT_TOKEN_USER_DEFINED};
-            PT_RETURN(pt_tok_put_added(t, &a, (int64_t)i, text, n));
-        }
-    }
+    for (size_t i = 0; i < s->n_tokens; i++) PT_RETURN(put_token(t, s, i));
     return PT_OK;
 }
 
+/* A merge whose piece or product is no token is passed over, as in llama.cpp: such a word falls apart again. */
 static pt_status put_merges(pt_tokenizer *t, const pt_vocab_spec *s)
 {
+    size_t passed = 0;
+    const char *first = NULL;
     for (size_t i = 0; i < s->n_merges; i++) {
         const char *m = s->merges[i], *gap = m[0] ? strchr(m + 1, ' ') : NULL;
-        if (!gap) return pt_fail(PT_EFORMAT, "merge %zu '%.80s' is not two pieces", i, m);
-        PT_RETURN(pt_tok_put_merge(t, m, (size_t)(gap - m), gap + 1, strlen(gap + 1)));
+        pt_status rc = gap ? pt_tok_put_merge(t, m, (size_t)(gap - m), gap + 1, strlen(gap + 1)) : PT_EFORMAT;
+        if (rc != PT_OK && rc != PT_EFORMAT) return rc;
+        if (rc != PT_OK && !passed++) first = m;
     }
+    if (passed == s->n_merges && passed) return pt_fail(PT_EFORMAT, "no merge is of tokens of the list, the first is '%.80s'", first);
+    if (passed) pt_log(PT_LOG_WARN, "%zu of %zu merges are not of two tokens that make a third and are passed over, the first is '%.80s'", passed, s->n_merges, first);
     return PT_OK;
 }
 
@@ -53,10 +74,12 @@ static pt_status add_norm(pt_tokenizer *t, pt_tok_norm_kind kind, const char *fr
     return to ? pt_strdup(&m->to, to) : PT_OK;
 }
 
-static pt_status id_in_range(const pt_tokenizer *t, const char *what, int32_t id)
+/* A special id beyond the list is none, as in llama.cpp. */
+static int32_t id_in_range(const pt_tokenizer *t, const char *what, int32_t id)
 {
-    if (id >= -1 && id < t->n) return PT_OK;
-    return pt_fail(PT_EFORMAT, "%s id %d is not in the vocabulary of %d tokens", what, id, t->n);
+    if (id < t->n) return id < 0 ? -1 : id;
+    pt_log(PT_LOG_WARN, "the %s token is %d, and there are %d tokens: there is none", what, id, t->n);
+    return -1;
 }
 
 pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *s)
@@ -76,13 +99,12 @@ pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *s)
                {"unknown", s->unk, &t->unk},
                {"padding", s->pad, &t->pad}};
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
-        PT_TRY(id_in_range(t, ids[i].what, ids[i].id));
-        *ids[i].to = ids[i].id;
+        *ids[i].to = id_in_range(t, ids[i].what, ids[i].id);
     }
     t->add_bos = s->add_bos;
     t->add_eos = s->add_eos;
     if (s->kind == PT_VOCAB_SPM) {
-        PT_CHECK(s->scores, PT_EFORMAT, "a SentencePiece vocabulary without scores");
+        if (!s->scores) pt_log(PT_LOG_WARN, "a SentencePiece vocabulary without scores: all are taken as 0, as in llama.cpp");
         t->scored = t->byte_fallback = true;
         t->model_unk = t->unk;
         t->decode.meta_to_space = t->decode.byte_fallback = true;

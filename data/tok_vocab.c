@@ -1,4 +1,5 @@
 /* Vocabulary tables of a tokenizer while it is built, and the look-ups that everything else uses. */
+#include "base/log.h"
 #include "data/tok_priv.h"
 
 #include <stdlib.h>
@@ -94,6 +95,18 @@ pt_status pt_tok_reserve_ids(pt_tokenizer *t, int64_t id)
     return PT_OK;
 }
 
+void pt_tok_shadow(pt_tokenizer *t, int32_t old, int32_t id)
+{
+    size_t i = 0;
+    pt_tok_ref r = t->spell[old];
+    for (i = pt_tok_hash_bytes(t->blob.text + r.at, r.len) & t->by_spell.mask; t->by_spell.slot[i] != (uint32_t)old + 1;)
+        i = (i + 1) & t->by_spell.mask;
+    t->by_spell.slot[i] = (uint32_t)id + 1;
+    t->spell[id] = r;
+    t->flags[id] = PT_TOK_HAS;
+    t->flags[old] = PT_TOK_HAS;
+}
+
 pt_status pt_tok_put(pt_tokenizer *t, int64_t id, const char *spelling, size_t n, unsigned flags)
 {
     PT_RETURN(pt_tok_reserve_ids(t, id));
@@ -114,7 +127,8 @@ pt_status pt_tok_put(pt_tokenizer *t, int64_t id, const char *spelling, size_t n
 
 int32_t pt_tok_find_n(const pt_tokenizer *t, const char *spelling, size_t n)
 {
-    return hash_find(t, &t->by_spell, t->spell, spelling, n);
+    int32_t id = hash_find(t, &t->by_spell, t->spell, spelling, n);
+    return id < t->n ? id : -1; /* cut off by pt_tok_limit */
 }
 
 int32_t pt_tok_raw_find(const pt_tokenizer *t, const char *s, size_t n)
@@ -165,43 +179,6 @@ pt_status pt_tok_put_merge(pt_tokenizer *t, const char *left, size_t ln, const c
 done:
     pt_str_free(&both);
     return rc;
-}
-
-bool pt_tok_is_turn_tag(const char *s, size_t n)
-{
-    static const char *const tags[] = {"<|im_start|>", "<|im_end|>",        "<|start_header_id|>", "<|end_header_id|>",
-                                       "<|eot_id|>",   "<|begin_of_text|>", "<|end_of_text|>",     "<|endoftext|>"};
-    for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
-        if (strlen(tags[i]) == n && memcmp(tags[i], s, n) == 0) return true;
-    }
-    return false;
-}
-
-pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *stated, int64_t id, const char *content, size_t n)
-{
-    pt_tok_added own = *stated, *a = &own;
-    if (!a->special && pt_tok_is_turn_tag(content, n)) {
-        a->special = true;
-        a->normalized = false;
-    }
-    if (n == 0) return pt_fail(PT_EFORMAT, "added token %lld is empty", (long long)id);
-    int32_t have = pt_tok_find_n(t, content, n);
-    if (have >= 0 && have != id) {
-        return pt_fail(PT_EFORMAT, "added token '%.*s' has two ids: %d and %lld", (int)(n < 80 ? n : 80), content, have,
-                       (long long)id);
-    }
-    if (have < 0) PT_RETURN(pt_tok_put(t, id, content, n, 0));
-    if (t->flags[id] & PT_TOK_ADDED) {
-        return pt_fail(PT_EFORMAT, "added token '%.*s' is declared twice", (int)(n < 80 ? n : 80), content);
-    }
-    t->flags[id] |= (uint8_t)(PT_TOK_ADDED | (a->special ? PT_TOK_SPECIAL : 0));
-    pt_tok_matcher *m = &t->added[a->normalized];
-    PT_RETURN(pt_reserve(&m->list, &m->cap, m->n + 1));
-    m->list[m->n] = *a;
-    m->list[m->n].id = (int32_t)id;
-    m->list[m->n].text = t->spell[id];
-    m->n++;
-    return PT_OK;
 }
 
 pt_status pt_tok_add_stop(pt_tokenizer *t, int64_t id)
@@ -394,12 +371,59 @@ pt_status pt_tok_finish(pt_tokenizer *t)
     find_bytes(t);
     PT_RETURN(build_pairs(t));
     if (t->scored) PT_RETURN(build_ranks(t));
+    PT_RETURN(pt_tok_settle_added(t));
     PT_RETURN(pt_tok_matcher_build(t, &t->added[0]));
     PT_RETURN(pt_tok_matcher_build(t, &t->added[1]));
     t->cut_at_meta = !t->byte_level && t->byte_fallback && t->all_bytes && no_piece_crosses(t);
     PT_RETURN(mark_direct(t));
     t->fingerprint = fingerprint(t);
     return pt_tok_build_spec(t);
+}
+
+/* What pt_tok_finish made of the added tokens, once more for a shorter list. */
+static pt_status finish_again(pt_tokenizer *t)
+{
+    void **made[] = {(void **)&t->spec_merges, (void **)&t->spec_tokens, (void **)&t->spec_types, (void **)&t->spec_scores,
+                     (void **)&t->spec_text,   (void **)&t->added[0].slot, (void **)&t->added[0].lens,
+                     (void **)&t->added[1].slot, (void **)&t->added[1].lens};
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        free(*made[i]);
+        *made[i] = NULL;
+    }
+    for (int k = 0; k < 2; k++) {
+        memset(t->added[k].first, 0, sizeof t->added[k].first);
+        PT_RETURN(pt_tok_matcher_build(t, &t->added[k]));
+    }
+    t->fingerprint = fingerprint(t);
+    return pt_tok_build_spec(t);
+}
+
+pt_status pt_tok_limit(pt_tokenizer *t, int32_t rows)
+{
+    int32_t *ids[] = {&t->bos, &t->eos, &t->eot, &t->unk, &t->pad, &t->template_bos}, n = t->n;
+    if (n <= rows) return PT_OK;
+    for (int32_t i = rows; i < n; i++)
+        if ((t->flags[i] & PT_TOK_HAS) && !(t->flags[i] & (PT_TOK_ADDED | PT_TOK_VOID)))
+            return pt_fail(PT_EARG, "the tokenizer has ids up to %d, the model's vocabulary has %d: they do not belong together", n - 1, rows);
+    t->n = rows;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        if (*ids[i] >= rows) *ids[i] = -1;
+    for (int k = 0; k < 2; k++) {
+        pt_tok_matcher *m = &t->added[k];
+        size_t kept = 0;
+        for (size_t i = 0; i < m->n; i++)
+            if (m->list[i].id < rows) m->list[kept++] = m->list[i];
+        m->n = kept;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < t->n_stops; i++)
+        if (t->stops[i] < rows) t->stops[kept++] = t->stops[i];
+    t->n_stops = kept;
+    pt_tok_set_eot(t);
+    PT_RETURN(pt_tok_add_stop(t, t->eot));
+    pt_log(PT_LOG_WARN, "%s: %d tokens have no row in the model (it has %d), the first is '%s' with id %d: they are read as plain text",
+           t->path ? t->path : "the tokenizer", n - rows, rows, (t->flags[rows] & PT_TOK_HAS) ? pt_tok_text(t, t->spell[rows]) : "", rows);
+    return finish_again(t);
 }
 
 void pt_tok_free(pt_tokenizer *t)

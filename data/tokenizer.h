@@ -117,5 +117,8 @@ const char *pt_tok_path(const pt_tokenizer *t);
 /* The id that tokenizer.json's own post-processor puts before a text; -1 when it puts none. */
 int32_t pt_tok_template_bos(const pt_tokenizer *t);
 /* Digest of everything that decides ids: the same text always gives the same ids under equal fingerprints. */
+/* Takes away what has no row in a model of so many rows: added tokens beyond it become plain text (with a warning), special ids beyond it
+ * none. PT_EARG when a piece of the model itself lies there: the two do not belong together. */
+pt_status pt_tok_limit(pt_tokenizer *t, int32_t rows);
 uint64_t pt_tok_fingerprint(const pt_tokenizer *t);
 #endif

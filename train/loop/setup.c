@@ -94,9 +94,9 @@ static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
     static const char *const ids_only[] = {"tokens", NULL};
     pt_status rc = PT_OK;
     if (cfg->tokenizer) {
-        rc = pt_source_tokenizer_at(&b->own, cfg->tokenizer);
+        PT_RETURN(pt_source_tokenizer_at(&b->own, cfg->tokenizer));
         b->tok = b->own;
-        return rc;
+        return pt_tok_limit(b->own, pt_source_config(b->source)->vocab);
     }
     rc = pt_source_tokenizer(b->source, &b->tok);
     if (rc != PT_OK && (all_of(cfg, ids_only) || weights_alone(cfg, b->source))) { /* files of ids need no tokenizer */
@@ -125,11 +125,6 @@ static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
 static pt_status check_base(const pt_config *cfg, const pt_base *b)
 {
     pt_status rc = PT_OK;
-    const pt_model_config *c = pt_source_config(b->source);
-    if (b->tok)
-        PT_CHECK(pt_tok_vocab_size(b->tok) <= c->vocab, PT_EARG,
-                 "the tokenizer has ids up to %d, the model's vocabulary ends at %d: they do not match",
-                 (int)pt_tok_vocab_size(b->tok) - 1, c->vocab - 1);
     for (size_t i = 0; i < cfg->n_special_tokens; i++)
         PT_CHECK(b->tok && pt_tok_find(b->tok, cfg->special_tokens[i]) >= 0, PT_EARG,
                  "special_tokens: '%s' is not in the vocabulary, and the vocabulary cannot grow here", cfg->special_tokens[i]);

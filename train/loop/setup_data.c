@@ -14,6 +14,7 @@ static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test
                             pt_pack_report *report)
 {
     pt_pack_options o = {.tok = base->tok,
+                         .vocab = pt_source_config(base->source)->vocab,
                          .tmpl = base->tmpl,
                          .pairs = wants_pairs(cfg),
                          .pretrain = cfg->objective == PT_OBJ_PRETRAIN,

@@ -1,4 +1,4 @@
-/* NaN and infinity in weights as stored, and tokenizers that do not fit. */
+/* NaN and infinity in weights as stored. */
 #include <string.h>
 
 #include "train/model/source_impl.h"
@@ -82,12 +82,4 @@ pt_status pt_source_check_weights(const pt_source *s)
             return pt_fail(PT_ENONFINITE, "%s: tensor %s holds a NaN or an infinity: the file is damaged", s->path,
                            s->entries[i].spec.name);
     return PT_OK;
-}
-
-pt_status pt_source_check_tokenizer(const pt_source *s, const pt_tokenizer *t)
-{
-    int32_t n = pt_tok_vocab_size(t);
-    if (n <= s->cfg.vocab) return PT_OK;
-    return pt_fail(PT_EARG, "%s: the tokenizer has ids up to %d, the model's vocabulary has %d: they do not belong together",
-                   s->path, n - 1, s->cfg.vocab);
 }

@@ -35,6 +35,4 @@ pt_status pt_source_load_f32(const pt_source *s, const char *hf_name, int64_t ro
 pt_status pt_source_check_weights(const pt_source *s);
 /* Tokenizer from GGUF metadata. */
 pt_status pt_gguf_tokenizer(const pt_gguf *g, pt_tokenizer **out);
-/* PT_OK, or PT_EARG when the tokenizer has ids past the model's vocabulary. */
-pt_status pt_source_check_tokenizer(const pt_source *s, const pt_tokenizer *t);
 #endif

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "train/model/source_impl.h"
 
 /* Everything that a vocabulary spec borrows during the call. */
@@ -69,9 +70,8 @@ static pt_status read_numbers(const pt_gguf *g, vocab_text *v)
         if (n != v->n_tokens) return pt_fail(PT_EFORMAT, "%s: %zu token types for %zu tokens", g->path, n, v->n_tokens);
         PT_RETURN(pt_alloc0(&v->types, n));
         for (size_t i = 0; i < n; i++) {
-            if (v->types64[i] < 0 || v->types64[i] > 6)
-                return pt_fail(PT_EFORMAT, "%s: token_type[%zu] is %lld", g->path, i, (long long)v->types64[i]);
-            v->types[i] = (int32_t)v->types64[i];
+            bool known = v->types64[i] >= PT_TOKEN_NORMAL && v->types64[i] <= PT_TOKEN_BYTE;
+            v->types[i] = known ? (int32_t)v->types64[i] : PT_TOKEN_NORMAL;
         }
     }
     if (!pt_gguf_find(g, "tokenizer.ggml.scores")) return PT_OK;
@@ -82,13 +82,19 @@ static pt_status read_numbers(const pt_gguf *g, vocab_text *v)
     return PT_OK;
 }
 
-static pt_status get_id(const pt_gguf *g, const char *key, size_t n_tokens, int32_t *out)
+/* other: the id where the key is missing or beyond the list. */
+static pt_status get_id(const pt_gguf *g, const char *key, size_t n_tokens, int32_t other, int32_t *out)
 {
-    int64_t v = -1;
+    int64_t v = other;
     if (pt_gguf_find(g, key)) PT_RETURN(pt_gguf_int(g, key, INT64_MIN, INT64_MAX, &v));
     if (v == UINT32_MAX) v = -1; /* some writers store -1 as u32 */
-    if (v >= (int64_t)n_tokens)
-        return pt_fail(PT_EFORMAT, "%s: %s is %lld, there are %zu tokens", g->path, key, (long long)v, n_tokens);
+    if (v >= (int64_t)n_tokens) {
+        int64_t said = v;
+        v = other < (int64_t)n_tokens ? other : -1;
+        if (said != other)
+            pt_log(PT_LOG_WARN, "%s: %s is %lld, and there are %zu tokens: %lld is taken, as in llama.cpp (-1: none)", g->path, key, (long long)said,
+                   n_tokens, (long long)v);
+    }
     *out = v < 0 ? -1 : (int32_t)v;
     return PT_OK;
 }
@@ -124,11 +130,12 @@ static pt_status fill_spec(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
                             .n_merges = v->n_merges,
                             .merges = (const char *const *)v->merges,
                             .chat_template = v->chat};
-    PT_RETURN(get_id(g, "tokenizer.ggml.bos_token_id", v->n_tokens, &spec->bos));
-    PT_RETURN(get_id(g, "tokenizer.ggml.eos_token_id", v->n_tokens, &spec->eos));
-    PT_RETURN(get_id(g, "tokenizer.ggml.eot_token_id", v->n_tokens, &spec->eot));
-    PT_RETURN(get_id(g, "tokenizer.ggml.unknown_token_id", v->n_tokens, &spec->unk));
-    PT_RETURN(get_id(g, "tokenizer.ggml.padding_token_id", v->n_tokens, &spec->pad));
+    /* llama.cpp knows SentencePiece's own numbers */
+    PT_RETURN(get_id(g, "tokenizer.ggml.bos_token_id", v->n_tokens, spm ? 1 : -1, &spec->bos));
+    PT_RETURN(get_id(g, "tokenizer.ggml.eos_token_id", v->n_tokens, spm ? 2 : -1, &spec->eos));
+    PT_RETURN(get_id(g, "tokenizer.ggml.eot_token_id", v->n_tokens, -1, &spec->eot));
+    PT_RETURN(get_id(g, "tokenizer.ggml.unknown_token_id", v->n_tokens, spm ? 0 : -1, &spec->unk));
+    PT_RETURN(get_id(g, "tokenizer.ggml.padding_token_id", v->n_tokens, -1, &spec->pad));
     PT_RETURN(get_flag(g, "tokenizer.ggml.add_bos_token", &spec->add_bos));
     PT_RETURN(get_flag(g, "tokenizer.ggml.add_eos_token", &spec->add_eos));
     return get_flag(g, "tokenizer.ggml.add_space_prefix", &spec->add_space_prefix);
@@ -161,7 +168,9 @@ pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out)
         PT_CHECK(pt_file_exists(json), PT_EARG, "%s: no tokenizer.json in this folder: give tokenizer: PATH", s->path);
         PT_TRY(pt_tok_open(&t, s->path));
     }
-    PT_TRY(pt_source_check_tokenizer(s, t));
+    rc = pt_tok_limit(t, s->cfg.vocab);
+    if (rc != PT_OK) pt_fail_prefix(rc, "%s", s->path);
+    PT_TRY(rc);
     s->tok = t;
     t = NULL;
     *out = s->tok;
