@@ -259,6 +259,7 @@ pt_status pt_gguf_open(pt_gguf **out, const char *path)
     PT_TRY(pt_alloc0(&g, 1));
     PT_TRY(pt_strdup(&g->path, path));
     PT_TRY(pt_map_open(&g->map, path));
+    PT_CHECK(g->map.bytes, PT_EFORMAT, "%s: not a GGUF file: it is empty", path);
     cursor c = {g->map.data, g->map.data + g->map.bytes};
     rc = read_version(g, &c, &tensors, &keys);
     if (rc == PT_OK) rc = pt_alloc0(&g->kvs, keys);

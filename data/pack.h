@@ -10,7 +10,7 @@ typedef struct pt_pack pt_pack;
 typedef struct pt_pack_options {
     const pt_tokenizer *tok;
     const pt_template *tmpl;      /* may be NULL for text and tokens */
-    int32_t vocab;                /* ids of type tokens lie below it (rows of the model: more than the tokenizer has when padded); 0: the tokenizer's size */
+    int32_t vocab;                /* ids of type tokens lie below it (rows of the model: more than the tokenizer has when padded); 0: the tokenizer's size; no tokenizer: any */
     bool pairs;                   /* dpo, reward: preference records are wanted; else sft records */
     bool pretrain;                /* text is split into pieces of sequence_len, never dropped */
     int sequence_len;

@@ -118,7 +118,7 @@ static pt_status render_ids(pt_packer *pk, const pt_record *rec, int side)
     pt_built *b = &pk->built[side];
     pt_rendered *r = &b->text;
     const pt_ids *ids = &rec->ids[side];
-    int32_t vocab = pk->opt->vocab ? pk->opt->vocab : pk->opt->tok ? pt_tok_vocab_size(pk->opt->tok) : INT32_MAX;
+    int32_t vocab = !pk->opt->tok ? INT32_MAX : pk->opt->vocab ? pk->opt->vocab : pt_tok_vocab_size(pk->opt->tok);
     pt_rendered_clear(r);
     PT_RETURN(pt_reserve(&r->ids.ids, &r->ids.cap, ids->n));
     PT_RETURN(pt_reserve(&r->weight, &r->weight_cap, ids->n));

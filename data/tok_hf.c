@@ -1,6 +1,7 @@
 /* A tokenizer from a Hugging Face folder: tokenizer.json and the small files beside it. */
 #include "data/tok_json.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,8 +11,8 @@
 static pt_status add_stop(pt_tokenizer *t, const json_t *v)
 {
     double id = json_number_value(v);
-    if (!json_is_number(v)) return pt_fail(PT_EFORMAT, "eos_token_id is %s, not a token id", pt_json_kind(v));
-    if (!(id >= 0) || id >= t->n || id != (double)(int64_t)id) return PT_OK;
+    if (!json_is_number(v) || id != floor(id)) return pt_fail(PT_EFORMAT, "eos_token_id is %s, not a token id", pt_json_kind(v));
+    if (!(id >= 0) || id >= t->n) return PT_OK;
     return pt_tok_add_stop(t, (int64_t)id);
 }
 

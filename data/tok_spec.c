@@ -16,11 +16,10 @@ static pt_status put_token(pt_tokenizer *t, const pt_vocab_spec *s, size_t i)
     const char *text = s->tokens[i];
     size_t n = strlen(text);
     int type = s->types ? s->types[i] : PT_TOKEN_NORMAL;
-    bool empty = n == 0;
+    bool empty = n == 0 || pt_utf8_check(text, n) != n; /* no text can hold what is not UTF-8 */
     if (empty) n = (size_t)snprintf(none, sizeof none, "[EMPTY_%zu]", i), text = none;
     if (type < PT_TOKEN_NORMAL || type > PT_TOKEN_BYTE) type = PT_TOKEN_NORMAL;
     if (pt_tok_is_turn_tag(text, n)) type = PT_TOKEN_CONTROL;
-    if (pt_utf8_check(text, n) != n) return pt_fail(PT_EFORMAT, "token %zu is not UTF-8", i);
     if (s->scores && !isfinite(s->scores[i])) return pt_fail(PT_ENONFINITE, "the score of token %zu is not finite", i);
     unsigned flags = type == PT_TOKEN_NORMAL || (!spm && type == PT_TOKEN_BYTE) ? PT_TOK_MODEL : 0;
     if (type == PT_TOKEN_UNKNOWN) flags |= PT_TOK_UNK;

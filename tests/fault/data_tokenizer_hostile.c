@@ -76,18 +76,11 @@ static const bad_file files[] = {
     {"{" MODEL(",\"dropout\":0.1") "}", PT_ENOSUP, "dropout"},
     {"{" MODEL(",\"continuing_subword_prefix\":\"##\"") "}", PT_ENOSUP, "continuing_subword_prefix"},
     {"{" MODEL(",\"end_of_word_suffix\":\"</w>\"") "}", PT_ENOSUP, "end_of_word_suffix"},
-    {"{" MODEL(",\"unk_token\":\"zz\"") "}", PT_EFORMAT, "unk_token 'zz'"},
     {"{" MODEL(",\"byte_fallback\":3") "}", PT_EFORMAT, "byte_fallback"},
     {"{" MODEL("") ",\"added_tokens\":7}", PT_EFORMAT, "added_tokens"},
     {"{" MODEL("") ",\"added_tokens\":[{}]}", PT_EFORMAT, "no integer id"},
     {"{" MODEL("") ",\"added_tokens\":[{\"id\":9}]}", PT_EFORMAT, "content"},
-    {"{" MODEL("") ",\"added_tokens\":[{\"id\":9,\"content\":\"\"}]}", PT_EFORMAT, "empty"},
-    {"{" MODEL("") ",\"added_tokens\":[{\"id\":9,\"content\":\"a\"}]}", PT_EFORMAT, "two ids"},
-    {"{" MODEL("") ",\"added_tokens\":[{\"id\":0,\"content\":\"x\"}]}", PT_EFORMAT, "stands twice"},
-    {"{" MODEL("") ",\"added_tokens\":[{\"id\":4294967296,\"content\":\"x\"}]}", PT_EFORMAT, "out of range"},
     {"{" MODEL("") ",\"added_tokens\":[{\"id\":9,\"content\":\"x\",\"lstrip\":1}]}", PT_EFORMAT, "lstrip"},
-    {"{" MODEL("") ",\"added_tokens\":[{\"id\":9,\"content\":\"x\"},{\"id\":9,\"content\":\"x\"}]}", PT_EFORMAT,
-     "declared twice"},
     {"{" MODEL("") ",\"normalizer\":{}}", PT_EFORMAT, "'type'"},
     {"{" MODEL("") ",\"normalizer\":{\"type\":\"Precompiled\"}}", PT_ENOSUP, "Precompiled"},
     {"{" MODEL("") ",\"normalizer\":{\"type\":\"Sequence\"}}", PT_EFORMAT, "Sequence"},
@@ -147,11 +140,9 @@ static void test_whole_words(void **state)
 static void test_configs(void **state)
 {
     static const bad_file cfg[] = {
-        {"{\"bos_token\":\"zz\"}", PT_EFORMAT, "bos_token 'zz'"},
-        {"{\"eos_token\":{\"content\":\"zz\"}}", PT_EFORMAT, "eos_token 'zz'"},
         {"{\"added_tokens_decoder\":{\"x\":{\"content\":\"q\"}}}", PT_EFORMAT, "added_tokens_decoder"},
-        {"{\"added_tokens_decoder\":{\"9999999999\":{\"content\":\"q\"}}}", PT_EFORMAT, "out of range"},
-        {"{\"added_tokens_decoder\":{\"1\":{\"content\":\"q\"}}}", PT_EFORMAT, "stands twice"},
+        {"{\"added_tokens_decoder\":{\"9\":{\"content\":NaN}}}", PT_EFORMAT, "'content'"},
+        {"{\"added_tokens_decoder\":{\"9\":NaN}}", PT_EFORMAT, "'content'"},
         {"nonsense", PT_EFORMAT, "tokenizer_config.json:1"},
     };
     static const char good[] = "{" MODEL("") "}";
@@ -224,10 +215,9 @@ static void test_mutated(void **state)
 /* Vocabularies as a GGUF file might state them. */
 static void test_specs(void **state)
 {
-    static const char *const tokens[] = {"a", "b", "ab", "<s>"}, *const twice[] = {"a", "b", "a", "<s>"},
-                             *const bytes[] = {"a", "\xff", "c", "d"};
+    static const char *const tokens[] = {"a", "b", "ab", "<s>"};
     static const char *const merges[] = {"a b"}, *const unknown[] = {"a x"}, *const single[] = {"ab"};
-    static const int32_t types[] = {1, 1, 1, 3}, bad_types[] = {1, 1, 77, 3};
+    static const int32_t types[] = {1, 1, 1, 3};
     static const float scores[] = {-1, -2, -3, 0}, nan_scores[] = {-1, -2, 0.0f / 0.0f, 0};
     const pt_vocab_spec base = {.kind = PT_VOCAB_BPE,
                                 .pre = "gpt-2",
@@ -244,27 +234,20 @@ static void test_specs(void **state)
                                 .add_bos = -1,
                                 .add_eos = -1,
                                 .add_space_prefix = -1};
-    pt_vocab_spec c[10];
-    const pt_status rc[10] = {PT_EFORMAT, PT_EFORMAT, PT_EFORMAT, PT_EFORMAT,    PT_EFORMAT,
-                              PT_ENOSUP,  PT_EFORMAT, PT_EFORMAT, PT_ENONFINITE, PT_EFORMAT};
-    const char *const says[10] = {"two ids",    "not UTF-8", "'x' is not",   "not two pieces", "type 77",
-                                  "'nonsense'", "eos id 4",  "out of range", "not finite",     "without scores"};
-    for (int i = 0; i < 10; i++) c[i] = base;
-    c[0].tokens = twice;
-    c[1].tokens = bytes;
-    c[2].merges = unknown;
-    c[3].merges = single;
-    c[4].types = bad_types;
-    c[5].pre = "nonsense";
-    c[6].eos = 4;
-    c[7].n_tokens = 0;
-    c[8].kind = PT_VOCAB_SPM;
-    c[8].scores = nan_scores;
-    c[9].kind = PT_VOCAB_SPM;
+    pt_vocab_spec c[5];
+    const pt_status rc[5] = {PT_EFORMAT, PT_EFORMAT, PT_ENOSUP, PT_EFORMAT, PT_ENONFINITE};
+    const char *const says[5] = {"'a x'", "'ab'", "'nonsense'", "out of range", "not finite"};
+    for (int i = 0; i < 5; i++) c[i] = base;
+    c[0].merges = unknown;
+    c[1].merges = single;
+    c[2].pre = "nonsense";
+    c[3].n_tokens = 0;
+    c[4].kind = PT_VOCAB_SPM;
+    c[4].scores = nan_scores;
     pt_tokenizer *t;
     assert_int_equal(pt_tok_from_spec(&t, &base), PT_OK);
     pt_tok_free(t);
-    for (int i = 0; i < 10; i++) {
+    for (int i = 0; i < 5; i++) {
         pt_status got = pt_tok_from_spec(&t, &c[i]);
         if (got != rc[i] || !strstr(pt_err_msg(), says[i])) fail_msg("spec %d: %s '%s'", i, pt_status_name(got), pt_err_msg());
         assert_null(t);

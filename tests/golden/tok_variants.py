@@ -79,12 +79,6 @@ def main():
             tk.encode_special_tokens = True
             rows.append({"text": t, "added": a, "text_only": tk.encode(t, add_special_tokens=False).ids,
                          "decoded": tk.decode(a, skip_special_tokens=False)})
-        if patch.get("added_tokens"):  # the library gives ids of its own; ours are the file's
-            stated = {x["content"]: x["id"] for x in patch["added_tokens"]}
-            own = {tk.token_to_id(c): i for c, i in stated.items()}
-            for r in rows:
-                for k in ("added", "text_only"):
-                    r[k] = [own.get(i, i) for i in r[k]]
         out.append({"base": base, "patch": patch, "rows": rows})
     with open(DATA + "tok_variants.json", "w") as f:
         f.write("[\n" + ",\n".join(json.dumps(v, ensure_ascii=True, separators=(",", ":")) for v in out) + "\n]\n")

@@ -299,7 +299,7 @@ static void put_file(const char *dir, const char *name, const char *text, size_t
     assert_int_equal(pt_file_write_whole(path, text, n), PT_OK);
 }
 
-/* The small files of a folder: special_tokens_map.json fills gaps, generation_config.json ends answers, a list of templates. */
+/* The small files of a folder: special_tokens_map.json counts before tokenizer_config.json, generation_config.json ends answers, a list of templates. */
 static void test_folder(void **state)
 {
     static const char config[] =
@@ -320,7 +320,7 @@ static void test_folder(void **state)
     put_file(dir, "special_tokens_map.json", map, sizeof map - 1);
     put_file(dir, "generation_config.json", generation, sizeof generation - 1);
     if (pt_tok_open(&t, dir) != PT_OK) fail_msg("%s", pt_err_msg());
-    assert_int_equal(pt_tok_eos(t), pt_tok_find(t, "<|im_end|>"));
+    assert_int_equal(pt_tok_eos(t), pt_tok_find(t, "<|eot_id|>"));
     assert_int_equal(pt_tok_bos(t), pt_tok_find(t, "<|begin_of_text|>"));
     assert_int_equal(pt_tok_pad(t), pt_tok_find(t, "<think>"));
     assert_true(pt_tok_add_bos(t));

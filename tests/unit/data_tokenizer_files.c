@@ -137,10 +137,10 @@ static void more_tokens_than_rows(void **state)
 /* Lists as llama.cpp takes them. */
 static void lists(void **state)
 {
-    static const char *const tokens[] = {"a", "b", "", "ab", "", "<e>", "a", "[EMPTY_2]", "<e>"}, *const merges[] = {"a b", "b q", "x", "q q"};
-    static const int32_t types[] = {1, 0, 1, 77, 5, 3, 1, 1, 3};
-    pt_vocab_spec s = {.kind = PT_VOCAB_BPE, .pre = "default", .n_tokens = 9, .tokens = tokens, .types = types, .n_merges = 4, .merges = merges};
-    s.bos = 900, s.eos = 8, s.eot = -1, s.unk = 9, s.pad = INT32_MAX;
+    static const char *const tokens[] = {"a", "b", "", "ab", "", "<e>", "a", "[EMPTY_2]", "<e>", "\xff"}, *const merges[] = {"a b", "b q", "x", "q q"};
+    static const int32_t types[] = {1, 0, 1, 77, 5, 3, 1, 1, 3, 1};
+    pt_vocab_spec s = {.kind = PT_VOCAB_BPE, .pre = "default", .n_tokens = 10, .tokens = tokens, .types = types, .n_merges = 4, .merges = merges};
+    s.bos = 900, s.eos = 8, s.eot = -1, s.unk = 10, s.pad = INT32_MAX;
     s.add_bos = 1, s.add_eos = 0, s.add_space_prefix = -1;
     pt_tokenizer *t;
     pt_ids ids = {0};
@@ -156,7 +156,7 @@ static void lists(void **state)
     assert_memory_equal(ids.ids, want, sizeof want);
     assert_string_equal(pt_tok_piece(t, 4), "[EMPTY_4]");
     assert_string_equal(pt_tok_piece(t, 0), "a");
-    assert_int_equal(pt_tok_spec(t)->n_tokens, 9);
+    assert_int_equal(pt_tok_spec(t)->n_tokens, 10);
     free(ids.ids);
     pt_tok_free(t);
 }

@@ -1,6 +1,7 @@
 /* GGUF metadata -> pt_model_config. Keys as in llama.cpp's gguf-py/gguf/constants.py. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "checkpoints/gguf.h"
@@ -23,11 +24,30 @@ static bool has(reader *r, const char *name)
     return pt_gguf_find(r->g, key_of(r, name)) != NULL;
 }
 
+/* A list of one number a layer, all of them equal. */
+static pt_status get_equal(reader *r, const char *name, int64_t *out)
+{
+    int64_t *list = NULL;
+    size_t n;
+    PT_RETURN(pt_gguf_ints(r->g, key_of(r, name), &list, &n));
+    bool equal = n > 0;
+    for (size_t i = 1; i < n; i++) equal = equal && list[i] == list[0];
+    if (equal) *out = list[0];
+    free(list);
+    return equal ? PT_OK : pt_fail(PT_ENOSUP, "%s: %s differs from layer to layer, which is not supported", r->g->path, r->key);
+}
+
 /* fallback < 0: required. */
 static pt_status get_int(reader *r, const char *name, int64_t fallback, int *out)
 {
     int64_t v = fallback;
-    if (fallback < 0 || has(r, name)) PT_RETURN(pt_gguf_int(r->g, key_of(r, name), 0, INT32_MAX, &v));
+    const pt_gguf_kv *kv = pt_gguf_find(r->g, key_of(r, name));
+    if (kv && kv->type == PT_GGUF_ARRAY) {
+        PT_RETURN(get_equal(r, name, &v));
+        if (v < 0 || v > INT32_MAX) return pt_fail(PT_EFORMAT, "%s: %s is %lld", r->g->path, r->key, (long long)v);
+    } else if (fallback < 0 || kv) {
+        PT_RETURN(pt_gguf_int(r->g, r->key, 0, INT32_MAX, &v));
+    }
     *out = (int)v;
     return PT_OK;
 }
@@ -69,14 +89,35 @@ static pt_status read_sizes(pt_model_config *c, reader *r)
     return PT_OK;
 }
 
+/* Keys that llama.cpp reads for every architecture and that change the arithmetic: refused by name where they say another thing. */
+static pt_status refuse_variants(reader *r, bool yarn)
+{
+    static const struct {
+        const char *name;
+        double plain;
+    } keys[] = {{"rope.scaling.attn_factor", 1}, {"rope.scaling.yarn_attn_factor", 1}, {"rope.scaling.yarn_ext_factor", 0}};
+    bool causal = true;
+    double v;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        double plain = yarn && i == 2 ? 1 : keys[i].plain;
+        PT_RETURN(get_num(r, keys[i].name, plain, &v));
+        if (v != plain && !(yarn && i < 2) && !(i == 2 && v < 0))
+            return pt_fail(PT_ENOSUP, "%s: %s %g is not supported", r->g->path, key_of(r, keys[i].name), v);
+    }
+    if (has(r, "attention.causal")) PT_RETURN(pt_gguf_bool(r->g, key_of(r, "attention.causal"), &causal));
+    return causal ? PT_OK : pt_fail(PT_ENOSUP, "%s: %s: false is not supported", r->g->path, r->key);
+}
+
 static pt_status read_yarn(pt_model_config *c, reader *r)
 {
-    double attn;
+    double attn, more;
     c->scaling = PT_ROPE_SCALE_YARN;
     PT_RETURN(get_int(r, "rope.scaling.original_context_length", c->max_positions, &c->original_positions));
     PT_RETURN(get_num(r, "rope.scaling.yarn_beta_fast", 32, &c->beta_fast));
     PT_RETURN(get_num(r, "rope.scaling.yarn_beta_slow", 1, &c->beta_slow));
     PT_RETURN(get_num(r, "rope.scaling.attn_factor", 1, &attn));
+    PT_RETURN(get_num(r, "rope.scaling.yarn_attn_factor", 1, &more));
+    attn *= more;
     /* llama.cpp multiplies attn_factor by YaRN's own 0.1 ln(s) + 1 */
     c->attention_factor = attn * (c->scale_factor <= 1 ? 1 : 0.1 * log(c->scale_factor) + 1);
     return c->original_positions > 0 ? PT_OK : pt_fail(PT_EFORMAT, "%s: the original context length of YaRN is 0", r->g->path);
@@ -95,6 +136,7 @@ static pt_status read_rope(pt_model_config *c, reader *r, const pt_family *f)
     if (has(r, "rope.scaling.type")) PT_RETURN(pt_gguf_text(r->g, key_of(r, "rope.scaling.type"), &type));
     PT_RETURN(get_num(r, "rope.scale_linear", 1, &scale)); /* old spelling of a linear factor */
     PT_RETURN(get_num(r, "rope.scaling.factor", scale, &c->scale_factor));
+    if (c->scale_factor == 0) c->scale_factor = 1; /* no scaling, as in llama.cpp */
     if (!(c->scale_factor > 0)) return pt_fail(PT_EFORMAT, "%s: the rope scaling factor is %g", r->g->path, c->scale_factor);
     if (type.n == 4 && memcmp(type.s, "yarn", 4) == 0)
         PT_RETURN(read_yarn(c, r));
@@ -103,6 +145,7 @@ static pt_status read_rope(pt_model_config *c, reader *r, const pt_family *f)
     else if (!(type.n == 4 && memcmp(type.s, "none", 4) == 0))
         return pt_fail(PT_ENOSUP, "%s: rope scaling '%.*s' is not supported; supported: none, linear, yarn, rope_freqs.weight",
                        r->g->path, (int)(type.n < 40 ? type.n : 40), type.s);
+    PT_RETURN(refuse_variants(r, c->scaling == PT_ROPE_SCALE_YARN));
     const pt_gguf_tensor *freqs = pt_gguf_find_tensor(r->g, "rope_freqs.weight");
     if (!freqs) return PT_OK;
     if (c->scaling != PT_ROPE_SCALE_NONE)
@@ -111,11 +154,11 @@ static pt_status read_rope(pt_model_config *c, reader *r, const pt_family *f)
     return PT_OK;
 }
 
-static pt_status get_id(const pt_gguf *g, const char *key, int *out)
+static pt_status get_id(const pt_gguf *g, const char *key, int vocab, int *out)
 {
     int64_t v = -1;
     if (pt_gguf_find(g, key)) PT_RETURN(pt_gguf_int(g, key, INT64_MIN, INT64_MAX, &v));
-    *out = v < 0 || v > INT32_MAX ? -1 : (int)v;
+    *out = v < 0 || v >= vocab ? -1 : (int)v;
     return PT_OK;
 }
 
@@ -124,7 +167,8 @@ pt_status pt_config_from_gguf(pt_model_config *c, const pt_gguf *g)
     pt_gguf_str arch, type;
     int experts;
     *c = (pt_model_config){0};
-    if (pt_gguf_find(g, "general.type")) {
+    const pt_gguf_kv *kind = pt_gguf_find(g, "general.type");
+    if (kind && kind->type == PT_GGUF_STR) { /* of another type nobody reads it */
         PT_RETURN(pt_gguf_text(g, "general.type", &type));
         if (!(type.n == 5 && memcmp(type.s, "model", 5) == 0))
             return pt_fail(PT_ENOSUP, "%s: this GGUF is of type '%.*s', not a model", g->path, (int)(type.n < 40 ? type.n : 40),
@@ -145,8 +189,8 @@ pt_status pt_config_from_gguf(pt_model_config *c, const pt_gguf *g)
     PT_RETURN(read_rope(c, &r, f));
     PT_RETURN(get_int(&r, "attention.sliding_window", 0, &c->window));
     if (c->window) snprintf(c->family, sizeof c->family, "%s", pt_family_windowed(f)->name);
-    PT_RETURN(get_id(g, "tokenizer.ggml.bos_token_id", &c->bos));
-    PT_RETURN(get_id(g, "tokenizer.ggml.eos_token_id", &c->eos));
-    PT_RETURN(get_id(g, "tokenizer.ggml.padding_token_id", &c->pad));
+    PT_RETURN(get_id(g, "tokenizer.ggml.bos_token_id", c->vocab, &c->bos));
+    PT_RETURN(get_id(g, "tokenizer.ggml.eos_token_id", c->vocab, &c->eos));
+    PT_RETURN(get_id(g, "tokenizer.ggml.padding_token_id", c->vocab, &c->pad));
     return pt_config_check(c, g->path);
 }

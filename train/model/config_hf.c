@@ -58,13 +58,13 @@ static pt_status get_bool(const reader *r, const char *key, bool fallback, bool 
     return PT_OK;
 }
 
-/* A token id; of a list (several end tokens) the first. */
-static int get_id(const reader *r, const char *key)
+/* A token id; of a list (several end tokens) the first. -1 where there is none, or none such. */
+static int get_id(const reader *r, const char *key, int vocab)
 {
     json_t *v = get(r->root, key);
     if (json_is_array(v)) v = json_array_get(v, 0);
     json_int_t n = json_is_integer(v) ? json_integer_value(v) : -1;
-    return n < 0 || n > INT32_MAX ? -1 : (int)n;
+    return n < 0 || n >= vocab ? -1 : (int)n;
 }
 
 static pt_status find_family(const reader *r, const pt_family **out)
@@ -300,9 +300,9 @@ static pt_status read_all(pt_model_config *c, const reader *r)
     PT_RETURN(read_act(c, r));
     PT_RETURN(read_window(c, r, f));
     PT_RETURN(read_rope(c, r));
-    c->bos = get_id(r, "bos_token_id");
-    c->eos = get_id(r, "eos_token_id");
-    c->pad = get_id(r, "pad_token_id");
+    c->bos = get_id(r, "bos_token_id", c->vocab);
+    c->eos = get_id(r, "eos_token_id", c->vocab);
+    c->pad = get_id(r, "pad_token_id", c->vocab);
     return pt_config_check(c, r->where);
 }
 

@@ -120,7 +120,8 @@ static pt_status fill_spec(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
     PT_RETURN(read_texts(g, v));
     PT_RETURN(read_numbers(g, v));
     if (pt_gguf_find(g, "tokenizer.ggml.pre")) PT_RETURN(pt_gguf_text_dup(g, "tokenizer.ggml.pre", &v->pre));
-    if (pt_gguf_find(g, "tokenizer.chat_template")) PT_RETURN(pt_gguf_text_dup(g, "tokenizer.chat_template", &v->chat));
+    const pt_gguf_kv *chat = pt_gguf_find(g, "tokenizer.chat_template");
+    if (chat && chat->type == PT_GGUF_STR) PT_RETURN(pt_gguf_text_dup(g, "tokenizer.chat_template", &v->chat));
     *spec = (pt_vocab_spec){.kind = bpe ? PT_VOCAB_BPE : PT_VOCAB_SPM,
                             .pre = v->pre,
                             .n_tokens = v->n_tokens,
