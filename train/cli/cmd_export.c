@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "train/cli/open.h"
+#include "train/cli/kept.h"
 #include "train/model/export.h"
 
 pt_status pt_cmd_export(pt_cli *c)
@@ -26,8 +26,13 @@ pt_status pt_cmd_export(pt_cli *c)
     opt.tmpl = o.base.tmpl;
     opt.base_name = o.cfg->base_model;
     PT_TRY(pt_guard_export(c, &o, c->out, &guard));
-    PT_TRY(pt_open_model(&o, 64, 0, 0));
-    PT_TRY(kinds[k].run(o.model, c->out, &opt));
+    bool tuned = o.is_run || o.adapter, merged = !strcmp(c->to, "gguf") || !strcmp(c->to, "hf");
+    if (tuned && merged) {
+        PT_TRY(pt_export_judged(c, &o, &opt, kinds[k].run));
+    } else {
+        PT_TRY(pt_open_model(&o, 64, 0, 0));
+        PT_TRY(kinds[k].run(o.model, c->out, &opt));
+    }
     PT_TRY(pt_guard_done(&guard));
     printf("wrote %s\n", c->out);
 done:

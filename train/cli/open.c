@@ -8,18 +8,19 @@
 
 /* The tokenizer that full tuning saved beside its weights is the one it was trained with, wherever the one it was taken from is now; a GGUF
  * base's that has no file form stays where it was. */
-static pt_status tokenizer_of_run(const pt_cli *c, const char *run, pt_config *cfg)
+static pt_status tokenizer_of_run(const pt_cli *c, const char *run, pt_opened *o)
 {
+    pt_config *cfg = o->cfg;
     char *json = NULL;
     for (int i = 0; i < c->n_settings; i++)
         if (!strcmp(c->settings[i].key, "tokenizer")) return PT_OK;
     PT_RETURN(pt_path_join(&json, run, "tokenizer.json"));
     bool saved = pt_file_exists(json);
     free(json);
-    if (!saved && (cfg->tokenizer || !cfg->base_model || !pt_source_names_gguf(cfg->base_model))) return PT_OK;
+    if (!saved && (cfg->tokenizer || !o->trained_from || !pt_source_names_gguf(o->trained_from))) return PT_OK;
     free(cfg->tokenizer);
     cfg->tokenizer = NULL;
-    return saved ? PT_OK : pt_strdup(&cfg->tokenizer, cfg->base_model);
+    return saved ? PT_OK : pt_strdup(&cfg->tokenizer, o->trained_from);
 }
 
 /* A RUN says what to open: the adapter in it on the base of its config.yaml, or its own full weights. */
@@ -39,8 +40,8 @@ static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
     } else if (!c->base_only) {
         PT_CHECK(pt_file_exists(weights), PT_EARG, "%s holds neither adapter_model.safetensors nor model.safetensors: the run has not finished (its config with "
                  "--resume_from_checkpoint=auto goes on from the last checkpoint)", path);
-        PT_TRY(tokenizer_of_run(c, path, o->cfg));
-        free(o->cfg->base_model);
+        PT_TRY(tokenizer_of_run(c, path, o));
+        o->trained_from = o->cfg->base_model;
         o->cfg->base_model = NULL;
         o->cfg->init.random = false;
         o->cfg->quantised_wanted = false;
@@ -139,6 +140,7 @@ void pt_open_close(pt_opened *o)
     pt_base_free(&o->base);
     json_decref(o->profiles);
     free(o->adapter);
+    free(o->trained_from);
     pt_config_free(o->cfg);
     *o = (pt_opened){0};
 }

@@ -14,6 +14,7 @@ typedef struct pt_opened {
     pt_config *cfg;      /* the run's, or defaults around the model */
     bool is_run, reward; /* reward: a scalar head instead of text */
     char *adapter;       /* PEFT folder in use, NULL = none */
+    char *trained_from;  /* a run of full tuning: the base it began with, NULL = random */
     pt_base base;
     pt_ctx ctx;
     pt_model *model;

@@ -6,14 +6,22 @@
 #include "train/model/model.h"
 
 typedef struct pt_export_options {
-    pt_dtype type; /* stored type of matrices: f32, f16, bf16; gguf also q8_0, q4_0...; PT_DTYPE_COUNT = as the base stores them
-                      (gguf); f32 for a base whose matrices are all f32, else bf16 (hf) */
+    pt_dtype type; /* stored type of matrices: f32, f16, bf16; gguf also q8_0, q4_0...; PT_DTYPE_COUNT, gguf: as the base stores them, but
+                      what an adapter changed in fewer than 8 bits is q8_0; hf: f32 for a base whose matrices are all f32, or where bf16
+                      would keep less than PT_EXPORT_KEEP of what was learnt (pt_export_kept), else bf16 */
+    const pt_dtype *changed; /* gguf, type PT_DTYPE_COUNT: the least type of what an adapter changed; NULL = as said there */
     const pt_template *tmpl; /* the template that was trained; written into the files; may be NULL */
     const pt_tokenizer *tok;
     const char *base_name; /* base_model_name_or_path in adapter_config.json */
     uint64_t *trial;       /* hf, peft. Not NULL: everything is done but the weights' data, which are counted here (bytes) and not
                               written: what would fail fails, and the files beside the weights appear */
 } pt_export_options;
+/* The share of what was learnt that an export is to keep. */
+#define PT_EXPORT_KEEP 0.95
+/* The share of the change of the weights that is left where they are written as `type`: the written change along the change, over the change
+ * squared, on a piece of every changed matrix. 1 = all (rounding in both directions evens out), 0 = rounded back to the base; NAN where
+ * nothing changed. adjacent: the rows' order is GGUF's of this family. */
+pt_status pt_export_kept(pt_model *m, bool adjacent, pt_dtype type, double *kept);
 /* peft and hf also write what stands beside the weights (train/model/export_beside.c): the tokenizer that was trained with, its template, the
  * end tokens. */
 pt_status pt_export_peft(pt_model *m, const char *dir, const pt_export_options *opt); /* folder */

@@ -35,8 +35,24 @@ static uint32_t file_type(pt_dtype t)
     }
 }
 
+/* Bits of a weight. */
+static double bits(pt_dtype t)
+{
+    const pt_dtype_info *d = pt_dtype_get(t);
+    return 8.0 * (double)d->bytes / (double)d->block;
+}
+
+/* The base's own type, as long as it can hold a change: few bits round it back to where it was. */
+static pt_dtype own_type(const pt_out_tensor *o, const pt_dtype *changed)
+{
+    pt_dtype t = o->src.data ? o->src.type : PT_F32;
+    if (!o->a) return t;
+    if (changed) return bits(*changed) > bits(t) ? *changed : t;
+    return pt_dtype_quantised(t) && bits(t) < bits(PT_Q8_0) ? PT_Q8_0 : t;
+}
+
 /* The type a tensor is written as: vectors f32; matrices as asked; where the base's own type cannot be written again, q8_0. */
-static pt_status type_of(const pt_out_tensor *o, pt_dtype asked, pt_dtype *out)
+static pt_status type_of(const pt_out_tensor *o, pt_dtype asked, const pt_dtype *changed, pt_dtype *out)
 {
     const pt_tensor_spec *s = o->spec;
     if (s->kind == PT_TENSOR_NORM || s->kind == PT_TENSOR_BIAS) {
@@ -46,7 +62,7 @@ static pt_status type_of(const pt_out_tensor *o, pt_dtype asked, pt_dtype *out)
     bool outer = s->kind == PT_TENSOR_EMBED || s->kind == PT_TENSOR_HEAD;
     pt_dtype t = asked;
     if (asked == PT_DTYPE_COUNT)
-        t = o->src.data ? o->src.type : PT_F32;
+        t = own_type(o, changed);
     else if (outer && pt_dtype_quantised(t))
         t = PT_Q8_0; /* few bits hurt most there */
     if (!pt_out_verbatim(o, t) && !pt_quant_writable(t)) {
@@ -56,6 +72,7 @@ static pt_status type_of(const pt_out_tensor *o, pt_dtype asked, pt_dtype *out)
         pt_log(PT_LOG_WARN, "%s changed and cannot be written as %s again: q8_0 instead", s->name, pt_dtype_get(t)->name);
         t = PT_Q8_0;
     }
+    if (s->cols % pt_dtype_get(t)->block && asked == PT_DTYPE_COUNT) t = PT_F16;
     if (s->cols % pt_dtype_get(t)->block)
         return pt_fail(PT_ENOSUP, "%s has rows of %lld, no multiple of the block of %s: choose f16, bf16 or f32", s->name,
                        (long long)s->cols, pt_dtype_get(t)->name);
@@ -63,7 +80,7 @@ static pt_status type_of(const pt_out_tensor *o, pt_dtype asked, pt_dtype *out)
     return PT_OK;
 }
 
-static pt_status declare(pt_gguf_writer *w, pt_model *m, const pt_tensor_spec *s, pt_dtype asked, pt_dtype *type)
+static pt_status declare(pt_gguf_writer *w, pt_model *m, const pt_tensor_spec *s, const pt_export_options *opt, pt_dtype *type)
 {
     pt_status rc = PT_OK;
     pt_out_tensor o = {0};
@@ -72,7 +89,7 @@ static pt_status declare(pt_gguf_writer *w, pt_model *m, const pt_tensor_spec *s
     int64_t dims[2] = {s->cols, s->rows};
     PT_CHECK(pt_name_to_gguf(s->name, name, sizeof name), PT_ENOSUP, "%s has no name in GGUF", s->name);
     PT_TRY(pt_out_open(&o, m, s, m->fam->permuted));
-    PT_TRY(type_of(&o, asked, type));
+    PT_TRY(type_of(&o, opt->type, opt->changed, type));
     PT_TRY(pt_gguf_put_tensor(w, name, *type, vector ? 1 : 2, dims));
 done:
     pt_out_close(&o);
@@ -130,7 +147,7 @@ pt_status pt_export_gguf(pt_model *m, const char *file, const pt_export_options 
     PT_TRY(pt_alloc0(&types, m->n_specs));
     PT_TRY(pt_gguf_writer_open(&w, file));
     for (size_t i = 0; i < m->n_specs; i++) {
-        PT_TRY(declare(&w, m, &m->specs[i], opt->type, &types[i]));
+        PT_TRY(declare(&w, m, &m->specs[i], opt, &types[i]));
         if (m->specs[i].kind == PT_TENSOR_MATRIX) matrix = i;
     }
     if (wants_freqs(&m->cfg)) PT_TRY(pt_gguf_put_tensor(&w, "rope_freqs.weight", PT_F32, 1, &half));

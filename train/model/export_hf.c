@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "checkpoints/hf.h"
 #include "train/model/export_impl.h"
 
@@ -169,9 +170,11 @@ done:
     return rc;
 }
 
-/* What a folder keeps when no type is asked for: f32 where every matrix of the base is f32, so that no bit is lost; else bf16. */
-static pt_status own_type(const pt_model *m, pt_dtype *type)
+/* What a folder keeps when no type is asked for: f32 where every matrix of the base is f32, so that no bit is lost, and where the changes are too
+ * small for bf16; else bf16. Before training there is no change: the larger type is counted with. */
+static pt_status own_type(pt_model *m, bool trial, pt_dtype *type)
 {
+    double kept;
     *type = PT_F32;
     for (size_t i = 0; i < m->n_specs && *type == PT_F32; i++) {
         const pt_tensor_spec *t = &m->specs[i];
@@ -180,15 +183,20 @@ static pt_status own_type(const pt_model *m, pt_dtype *type)
         PT_RETURN(pt_source_describe(m->src, t->name, t->rows, t->cols, &src));
         if (src.type != PT_F32) *type = PT_BF16;
     }
+    if (*type == PT_F32) return PT_OK;
+    PT_RETURN(pt_export_kept(m, false, PT_BF16, &kept));
+    if (!trial && !(kept < PT_EXPORT_KEEP)) return PT_OK; /* NAN: nothing changed */
+    if (!trial) pt_log(PT_LOG_INFO, "saved as f32: in bf16 %.0f %% of what was learnt would be left, the changes are that small", 100 * kept);
+    *type = PT_F32;
     return PT_OK;
 }
 
 pt_status pt_export_hf(pt_model *m, const char *dir, const pt_export_options *opt)
 {
-    pt_dtype type;
+    pt_dtype type = opt->type;
     if (!m->committed) return pt_fail(PT_ESTATE, "export before commit");
-    PT_RETURN(own_type(m, &type));
-    PT_RETURN(pt_export_plain_type(opt->type, type, &type));
+    if (type == PT_DTYPE_COUNT) PT_RETURN(own_type(m, opt->trial != NULL, &type));
+    PT_RETURN(pt_export_plain_type(type, PT_F32, &type));
     PT_RETURN(pt_dir_make(dir));
     PT_RETURN(write_tensors(m, dir, type, opt->trial));
     PT_RETURN(pt_export_beside(m, dir, opt));

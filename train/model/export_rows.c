@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,4 +141,69 @@ pt_status pt_out_write(pt_out_tensor *o, pt_dtype type, pt_out_put put, void *us
 done:
     free(bytes);
     return rc == PT_OK ? rc : pt_fail_prefix(rc, "writing %s", s->name);
+}
+
+/* ---- how much of a change a type keeps ------------------------------------------------------------------------------------------------- */
+
+/* The same tensor as the base has it, in the same order. */
+static pt_status open_base(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec, bool adjacent)
+{
+    PT_RETURN(pt_out_open(o, m, spec, adjacent));
+    free(o->a);
+    free(o->b);
+    o->a = o->b = NULL;
+    if (!pt_view_ok(o->trained)) return PT_OK;
+    o->trained = PT_NO_VIEW;
+    return pt_source_tensor_get(m->src, spec->name, spec->rows, spec->cols, &o->src);
+}
+
+/* Adds a piece of a tensor: what is written of the change, along the change, and the change itself. */
+static pt_status add_kept(pt_out_tensor *now, pt_out_tensor *base, pt_dtype type, double *along, double *whole)
+{
+    pt_status rc = PT_OK;
+    int64_t cols = now->spec->cols, n = now->piece, unit = now->to_hf || now->to_adjacent ? now->piece : 1;
+    const float *f, *w;
+    unsigned char *bytes = NULL;
+    float *q = NULL;
+    size_t row;
+    if (n * cols > 1 << 16 && unit == 1) n = (1 << 16) / cols > 0 ? (1 << 16) / cols : 1;
+    PT_TRY(pt_dtype_row_bytes(type, (size_t)cols, &row));
+    PT_TRY(pt_alloc0(&bytes, row * (size_t)n));
+    PT_TRY(pt_calloc(&q, (size_t)(n * cols), sizeof *q));
+    PT_TRY(pt_out_rows(now, 0, n, &f));
+    PT_TRY(pt_out_rows(base, 0, n, &w));
+    PT_TRY(pt_quant_rows(type, f, n, cols, bytes));
+    PT_TRY(pt_dequant_rows(type, bytes, n, cols, q));
+    for (int64_t i = 0; i < n * cols; i++) {
+        double change = (double)f[i] - (double)w[i];
+        *along += ((double)q[i] - (double)w[i]) * change;
+        *whole += change * change;
+    }
+done:
+    free(bytes);
+    free(q);
+    return rc;
+}
+
+pt_status pt_export_kept(pt_model *m, bool adjacent, pt_dtype type, double *kept)
+{
+    pt_status rc = PT_OK;
+    pt_out_tensor now = {0}, base = {0};
+    double along = 0, whole = 0;
+    *kept = NAN;
+    for (size_t i = 0; i < m->n_specs && !m->src->random; i++) {
+        const pt_tensor_spec *s = &m->specs[i];
+        bool changed = pt_param_find(m, s->name) >= 0 || pt_lora_module_at(m, s->layer, s->module);
+        if (s->kind != PT_TENSOR_MATRIX || !changed || s->cols % pt_dtype_get(type)->block) continue;
+        PT_TRY(pt_out_open(&now, m, s, adjacent));
+        PT_TRY(open_base(&base, m, s, adjacent));
+        PT_TRY(add_kept(&now, &base, type, &along, &whole));
+        pt_out_close(&now);
+        pt_out_close(&base);
+    }
+    if (whole > 0) *kept = along / whole;
+done:
+    pt_out_close(&now);
+    pt_out_close(&base);
+    return rc;
 }

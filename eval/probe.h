@@ -1,0 +1,33 @@
+/* A few rows of a run's own data, and the loss of a model on them: what an export kept of a training is the loss that came down there. */
+#ifndef PT_EVAL_PROBE_H
+#define PT_EVAL_PROBE_H
+#include "data/record.h"
+#include "train/model/model.h"
+
+typedef struct pt_probe_seq {
+    pt_ids ids;
+    float *weight; /* of predicting ids[i]; [ids.n] */
+} pt_probe_seq;
+
+typedef struct pt_probe {
+    bool pairs; /* seqs 2i chosen, 2i + 1 rejected */
+    pt_probe_seq *seqs;
+    size_t n, cap;
+    size_t tokens, longest, rows;
+} pt_probe;
+
+/* Rows from the front of each data set in turn, until `most` tokens (a row is cut to a quarter of them) or 64 rows. Sets whose file is not there
+ * give nothing, and no error. tok and tmpl may be NULL: then only rows of ids. */
+pt_status pt_probe_read(pt_probe *p, const pt_dataset_spec *sets, size_t n_sets, bool pairs, const pt_tokenizer *tok, const pt_template *tmpl,
+                        size_t most);
+void pt_probe_free(pt_probe *p);
+/* Sums of log-probabilities of each sequence, [p->n]: sum weighted, all of every token but the first. The model is planned for p->longest. */
+typedef struct pt_probe_sums {
+    double *sum, *all;
+} pt_probe_sums;
+pt_status pt_probe_measure(const pt_probe *p, pt_model *m, int slot, const pt_probe_sums *out);
+/* sft: -sum / weights. pairs: mean of -log sigmoid(beta ((c - c0) - (r - r0))) against the base's sums. */
+double pt_probe_loss(const pt_probe *p, const pt_probe_sums *s, const pt_probe_sums *base, double beta);
+/* Nats a token of whole rows, prompts included. */
+double pt_probe_nll(const pt_probe *p, const pt_probe_sums *s);
+#endif
