@@ -21,6 +21,7 @@ typedef struct pt_pack_options {
     double val_set_size;          /* < 1 a share of the records, >= 1 records; 0 none */
     pt_val_split val_split_by;    /* what stays on one side */
     uint64_t seed;                /* decides the validation split */
+    int64_t max_samples;          /* rows read of each set, from its beginning; 0 = all */
 } pt_pack_options;
 
 /* The table shown after packing. Reasons for dropping are counted by name. */

@@ -18,7 +18,7 @@ static pt_status add_source(pt_str *key, json_t *sources, const char *path, cons
     char sha[65];
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return PT_OK; /* the reader says what is wrong with it */
     PT_RETURN(pt_sha256_file(sha, path));
-    PT_RETURN(pt_str_printf(key, "file %s %lld %s\n", path, (long long)st.st_size, sha));
+    PT_RETURN(pt_str_printf(key, "file %lld %s\n", (long long)st.st_size, sha)); /* what is in it: it may move */
     if (!type) return PT_OK;
     json_t *j = json_pack("{s:s, s:s, s:I, s:s}", "path", path, "type", type, "bytes", (json_int_t)st.st_size, "sha256", sha);
     return j && !json_array_append_new(sources, j) ? PT_OK : pt_fail(PT_ENOMEM, "out of memory (or '%s' is no UTF-8)", path);
@@ -45,8 +45,10 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
         PT_PACK_SCHEMA, PT_PACK_RENDER, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
         (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs, o->pretrain, o->sequence_len,
         (int)o->excess, o->train_on_inputs));
+    if (o->max_samples) PT_RETURN(pt_str_printf(key, "max_samples %lld\n", (long long)o->max_samples));
     for (size_t i = 0; i < o->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "train %s\n", o->roles_to_train[i]));
-    PT_RETURN(pt_str_printf(key, "val_set_size %.17g by %d seed %llu\n", o->val_set_size, (int)o->val_split_by, (unsigned long long)o->seed));
+    PT_RETURN(pt_str_printf(key, "val_set_size %.17g\n", o->val_set_size));
+    if (o->val_set_size > 0) PT_RETURN(pt_str_printf(key, "by %d seed %llu\n", (int)o->val_split_by, (unsigned long long)o->seed));
     for (size_t i = 0; i < n; i++) {
         const pt_dataset_spec *s = &sets[i];
         const char *type = pt_reader_type(s->type);
@@ -137,7 +139,7 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n,
     pt_status rc = PT_OK;
     pt_reader r = {0};
     for (size_t i = 0; i < n; i++) {
-        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .sink = pt_pack_add, .user = pk};
+        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .max_rows = pk->opt->max_samples, .sink = pt_pack_add, .user = pk};
         size_t before = pk->pack->n_rows;
         pk->spec = &sets[i];
         pk->source = (int32_t)i;
@@ -177,6 +179,20 @@ static pt_status make_meta(pt_pack *p, const char *key, json_t *sources, json_t 
     return p->meta && !bad ? PT_OK : pt_fail(PT_ENOMEM, "out of memory, or a name that is no UTF-8");
 }
 
+/* Where the rows came from, for messages: a pack that is used again may have been made when the files lay elsewhere. */
+static pt_status name_sources(pt_pack *p, const pt_dataset_spec *sets, size_t n)
+{
+    PT_RETURN(pt_reserve(&p->sources, &p->sources_cap, n));
+    for (size_t i = 0; i < n; i++) {
+        char *path;
+        PT_RETURN(pt_strdup(&path, sets[i].path));
+        if (i < p->n_sources) free(p->sources[i]);
+        else p->n_sources++;
+        p->sources[i] = path;
+    }
+    return PT_OK;
+}
+
 static pt_status make_pack(pt_pack **out, const char *path, const char *key, json_t *sources, const pt_dataset_spec *sets,
                            size_t n, const pt_pack_options *o, pt_pack_report *report)
 {
@@ -191,11 +207,7 @@ static pt_status make_pack(pt_pack **out, const char *path, const char *key, jso
     PT_TRY(pt_reserve(&p->seq_start, &p->seq_cap, 1));
     pk.pack = p;
     PT_TRY(pack_sets(&pk, sets, n, profiles));
-    for (size_t i = 0; i < n; i++) {
-        PT_TRY(pt_reserve(&p->sources, &p->sources_cap, p->n_sources + 1));
-        PT_TRY(pt_strdup(&p->sources[p->n_sources], sets[i].path));
-        p->n_sources++;
-    }
+    PT_TRY(name_sources(p, sets, n));
     PT_TRY(pt_pack_split(p, o->val_set_size, o->val_split_by, o->seed));
     PT_TRY(pt_pack_count_sharing(p, report));
     PT_TRY(make_meta(p, key, sources, profiles, o, report));
@@ -241,12 +253,17 @@ pt_status pt_pack_build(pt_pack **out, const pt_dataset_spec *sets, size_t n_set
     PT_TRY(pt_path_join(&path, opt->cache_dir, name));
     *out = reuse(path, key.text);
     if (*out) {
+        PT_TRY(name_sources(*out, sets, n_sets));
         pt_pack_report_from(report, json_object_get((*out)->meta, "report"));
         report->reused = true;
     } else {
         PT_TRY(make_pack(out, path, key.text, sources, sets, n_sets, opt, report));
     }
 done:
+    if (rc != PT_OK) {
+        pt_pack_free(*out);
+        *out = NULL;
+    }
     free(path);
     json_decref(sources);
     pt_str_free(&key);

@@ -102,8 +102,9 @@ pt_status pt_read_alpaca(pt_reader *r, json_t *row)
     } else {
         PT_RETURN(pt_read_turns(r, answer, t));
         if (t->n == asked) return pt_fail(PT_EFORMAT, "the answer holds no messages");
-        r->rec.n_prompt = asked;
     }
+    const json_t *prompt = pt_row_column(r, row, PT_COL_PROMPT, asks, NULL);
+    if (!json_is_string(answer) || (prompt && !json_is_string(prompt))) r->rec.n_prompt = asked;
     PT_RETURN(pt_read_system(r, row, t, &r->rec.n_prompt));
     return r->sink(r->user, &r->rec, r->line);
 }

@@ -70,8 +70,9 @@ static pt_status add_side(pt_reader *r, json_t *v, pt_turns *t)
     return PT_OK;
 }
 
-/* What the prompt's turns were read from: a conversation beside the pair, which may be a copy; a text; a list of messages. */
-typedef enum pt_asked { PT_ASKED_BESIDE, PT_ASKED_TEXT, PT_ASKED_LIST } pt_asked;
+/* What the prompt's turns were read from: a conversation beside the pair, which may be a copy; a text; a text "\n\nHuman: ..."; a list of
+ * messages. */
+typedef enum pt_asked { PT_ASKED_BESIDE, PT_ASKED_TEXT, PT_ASKED_HH, PT_ASKED_LIST } pt_asked;
 
 /* The prompt's own turns, into r->prompt. */
 static pt_status read_prompt(pt_reader *r, json_t *row, pt_asked *asked)
@@ -83,10 +84,13 @@ static pt_status read_prompt(pt_reader *r, json_t *row, pt_asked *asked)
     t->n = 0;
     *asked = PT_ASKED_TEXT;
     json_t *v = r->spec->field_messages && !r->spec->fields[PT_COL_PROMPT] ? NULL : pt_row_column(r, row, PT_COL_PROMPT, names, &key);
-    bool more = r->spec->fields[PT_COL_INPUT] || r->spec->fields[PT_COL_HISTORY];
+    const char *input = r->spec->fields[PT_COL_INPUT], *history = r->spec->fields[PT_COL_HISTORY];
+    bool more = (input && *input) || (history && *history);
     if (v && json_is_string(v) && !more) {
         PT_RETURN(pt_read_hh(json_string_value(v), json_string_length(v), t, &hh));
-        return hh ? PT_OK : pt_record_turn(t, PT_USER, json_string_value(v), json_string_length(v));
+        if (!hh) return pt_record_turn(t, PT_USER, json_string_value(v), json_string_length(v));
+        *asked = PT_ASKED_HH;
+        return PT_OK;
     }
     if (!v && !r->spec->fields[PT_COL_PROMPT]) {
         v = pt_row_list(r, pt_read_list(r, row));
@@ -199,7 +203,7 @@ static void without_repeated(pt_reader *r)
 }
 
 /* Both sides are answers. */
-static pt_status both_answers(pt_reader *r, json_t *const v[2])
+static pt_status both_answers(pt_reader *r, pt_asked asked, json_t *const v[2])
 {
     pt_record *rec = &r->rec;
     pt_turns *p = &r->prompt;
@@ -217,7 +221,11 @@ static pt_status both_answers(pt_reader *r, json_t *const v[2])
         return PT_OK;
     }
     without_repeated(r);
-    for (int s = 0; s < 2; s++) PT_RETURN(put_before(&rec->side[s], p, p->n));
+    for (int s = 0; s < 2; s++) {
+        pt_turn *t = &rec->side[s].turns[0];
+        if (asked == PT_ASKED_HH) pt_text_strip(&t->text, &t->bytes); /* "Assistant:" and " answer" */
+        PT_RETURN(put_before(&rec->side[s], p, p->n));
+    }
     rec->n_prompt = p->n;
     return PT_OK;
 }
@@ -263,7 +271,7 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
     else if (whole[0] || whole[1])
         PT_RETURN(one_whole(r, whole[0] ? 0 : 1));
     else
-        PT_RETURN(both_answers(r, v));
+        PT_RETURN(both_answers(r, asked, v));
     if (rec->kind == PT_RECORD_CHAT) {
         size_t none = 0;
         PT_RETURN(take_system(r));

@@ -233,12 +233,15 @@ static pt_status one_row(void *user, json_t *row, int64_t line)
 {
     pt_row_ctx *c = user;
     pt_reader *r = c->r;
+    int64_t at = r->seen++;
+    if (at < r->from || at >= r->to) return PT_OK;
     pt_record_clear(&r->rec);
     json_array_clear(r->held);
     r->line = line;
     r->rows++;
     pt_status rc = row ? read_row(c, row) : PT_EFORMAT;
-    return rc == PT_EFORMAT || rc == PT_ENOSUP ? pt_reader_bad(r, rc, line) : rc;
+    if (rc == PT_EFORMAT || rc == PT_ENOSUP) rc = pt_reader_bad(r, rc, line);
+    return rc == PT_OK && r->rows == r->max_rows ? PT_ESTOP : rc; /* pt_rows_read ends there */
 }
 
 static pt_status check_type(const pt_reader *r, const pt_type_entry *t)
@@ -251,8 +254,6 @@ static pt_status check_type(const pt_reader *r, const pt_type_entry *t)
                        s->path, t->name);
     if (!r->pairs && !t->sft)
         return pt_fail(PT_EARG, "%s: type %s holds pairs; it goes with the objectives dpo and reward", s->path, t->name);
-    if (s->split && *s->split && strcmp(s->split, "train"))
-        return pt_fail(PT_EARG, "%s: split '%s' of a file; a file is one split, 'train'", s->path, s->split);
     return PT_OK;
 }
 
@@ -262,7 +263,8 @@ pt_status pt_reader_run(pt_reader *r)
     PT_RETURN(check_type(r, t));
     if (t->sft == pt_read_rolebench) PT_RETURN(pt_read_rolebench_open(r));
     pt_row_ctx c = {r, r->pairs ? t->pairs : t->sft};
-    r->rows = 0;
+    r->rows = r->seen = 0;
+    PT_RETURN(pt_row_slice(r->spec->path, r->spec->split, &r->from, &r->to));
     json_decref(r->columns);
     json_decref(r->held);
     r->columns = json_object();

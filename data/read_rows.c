@@ -19,7 +19,7 @@ static pt_status give(pt_scan *s, json_t *row, int64_t line)
     pt_status rc = s->row(s->user, object ? row : NULL, line);
     json_decref(row);
     bool placed = !strncmp(pt_err_msg(), s->in.name, strlen(s->in.name));
-    if (rc != PT_OK && rc != PT_ENOMEM && !placed) rc = pt_fail_prefix(rc, "%s:%lld", s->in.name, (long long)line);
+    if (rc != PT_OK && rc != PT_ENOMEM && rc != PT_ESTOP && !placed) rc = pt_fail_prefix(rc, "%s:%lld", s->in.name, (long long)line);
     return rc;
 }
 
@@ -117,5 +117,5 @@ pt_status pt_rows_read(const char *path, pt_status (*row)(void *user, json_t *ro
     PT_TRY(*s.in.at == '[' ? scan_list(&s) : scan_lines(&s));
 done:
     pt_map_close(&m);
-    return rc;
+    return rc == PT_ESTOP ? PT_OK : rc; /* enough rows */
 }

@@ -71,7 +71,8 @@ typedef struct pt_reader {
     /* PT_EFORMAT or PT_ENOSUP: the record cannot be used; its row counts as bad. */
     pt_status (*sink)(void *user, const pt_record *rec, int64_t line);
     void *user;
-    int64_t rows, line;
+    int64_t rows, line, max_rows;   /* rows read; line of the present one; reading stops after max_rows (0 = none) */
+    int64_t seen, from, to; /* rows met; those from..to - 1 are read */
     pt_causes bad, notes; /* rows left out; rows read in a way worth saying */
     json_t *columns;      /* {name: whether it was read} */
     json_t *held;         /* values parsed out of strings of the present row */
@@ -91,8 +92,10 @@ bool pt_reader_gives(const char *type, bool pairs);
 /* "messages, sharegpt, ..." */
 extern const char pt_reader_types[];
 /* Every row of a JSONL file or a JSON list; the row is freed after the call. *line is the row's first line. row NULL: what stands there
- * is no object, pt_err_msg() says why; PT_OK goes on behind it. */
+ * is no object, pt_err_msg() says why; PT_OK goes on behind it, PT_ESTOP ends the reading in good order. */
 pt_status pt_rows_read(const char *path, pt_status (*row)(void *user, json_t *row, int64_t line), void *user);
+/* The rows [from, to) that a split names, of a file that is read for it where it must be counted; PT_EARG for what is no part of train. */
+pt_status pt_row_slice(const char *path, const char *split, int64_t *from, int64_t *to);
 /* PT_ENOSUP with the command that converts this Parquet file. */
 pt_status pt_rows_refuse_parquet(const char *path);
 /* A row that cannot be used (rc and the present message say why): counted and PT_OK, or rc where none may be left out. */

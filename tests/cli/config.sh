@@ -47,7 +47,7 @@ run "$dir/c.yaml" --output_dir="$dir/e" --eval_steps=0.5 --val_set_size=2 && [ "
 result "eval_steps: 0.5 evaluates twice"
 run plan "$dir/c.yaml" --warmup_steps=0.3 && grep -q 'warm-up 3$' "$dir/out"
 result "warmup_steps: 0.3 of 8 steps is 3"
-code 1 "t2.jsonl: no such file or folder" plan "$dir/c.yaml" --datasets="[{path: $dir/t2.jsonl, type: tokens}]"
+code 1 "t2.jsonl: no such file or folder" pack "$dir/c.yaml" --datasets="[{path: $dir/t2.jsonl, type: tokens}]"
 result "a data file that is missing: exit 1"
 code 1 "tokenizer: $dir/none: no such file or folder" "$dir/c.yaml" --tokenizer="$dir/none"
 result "a tokenizer that is missing: exit 1"
@@ -62,4 +62,37 @@ printf 'seed: %s' "$(head -c 100000 /dev/zero | tr '\0' '[')" >"$dir/deep.yaml"
 SECONDS=0
 code 2 "nested more than 32 deep" "$dir/deep.yaml" && [ $SECONDS -le 2 ]
 result "a config of brackets: an error at once"
+# data that is not here: the plan goes on, at the most that the settings allow
+run plan "$dir/c.yaml" --datasets="[{path: owner/name, type: tokens}]" --micro_batch_size=4 --batch_rows=0 --max_steps=100 &&
+    grep -q "^data      not here: planned as if every micro-batch were full" "$dir/out" && grep -q "^steps     100 (max_steps)" "$dir/out" &&
+    grep -q "^micro     at most 256 tokens" "$dir/out" && grep -qF "get it (python3 -c" "$dir/err"
+result "plan without the data: at the maxima, with how to get what a hub has"
+code 1 "owner/name: no such file or folder; nothing is downloaded here" "$dir/c.yaml" --datasets="[{path: owner/name, type: tokens}]"
+result "training without it is refused"
+run plan "$dir/c.yaml" --datasets="[{path: none.jsonl, type: tokens}]" --objective=dpo && grep -q "^micro     at most 128 tokens" "$dir/out"
+result "pairs: a micro-batch holds two records"
+grep -q "^steps     not known without the data" "$dir/out"
+result "steps are not invented"
+run plan "$dir/c.yaml" --sequence_len=8192 && grep -q "warning: sequence_len 8192 is more than the 2048 positions" "$dir/out"
+result "sequence_len beyond the model's positions is said"
+run plan "$dir/c.yaml" --bf16=true
+result "bf16: true plans on every processor"
+run plan "$dir/c.yaml" --max_samples=3 && grep -q '^steps     3 ' "$dir/out"
+result "max_samples: 3 reads three rows"
+head -2 "$dir/t.jsonl" >"$dir/short.jsonl" && echo '{broken' >>"$dir/short.jsonl"
+run plan "$dir/c.yaml" --max_samples=2 --datasets="[{path: $dir/short.jsonl, type: tokens}, {path: $dir/t.jsonl, type: tokens}]" && grep -q '^steps     4 ' "$dir/out"
+result "max_samples holds for each set, and nothing behind it is read"
+mkdir "$dir/data" && echo "{\"some\": {\"file_name\": \"t.jsonl\", \"formatting\": \"tokens\"}}" >"$dir/data/dataset_info.json" && cp "$dir/t.jsonl" "$dir/data"
+sed '/^datasets/d' "$dir/c.yaml" >"$dir/named.yaml"
+run plan "$dir/named.yaml" --dataset=some --dataset_dir="$dir/data" && grep -q '^steps     8 ' "$dir/out"
+result "a data set by name"
+code 1 "dataset_info.json of dataset_dir ($dir/data)" "$dir/named.yaml" --dataset=other --dataset_dir="$dir/data"
+result "a name that is not there"
+code 1 "was above loss_watchdog_threshold 0.5 for 2 steps in a row" "$dir/c.yaml" --output_dir="$dir/w" --loss_watchdog_threshold=0.5 --loss_watchdog_patience=2 &&
+    [ "$(wc -l <"$dir/w/metrics.jsonl")" -eq 2 ]
+result "the loss watchdog ends the run after two steps"
+run "$dir/c.yaml" --output_dir="$dir/w2" --loss_watchdog_threshold=50
+result "and lets a good run be"
+run "$dir/c.yaml" --output_dir="$dir/lr" --cosine_min_lr_ratio=0.5 && tail -1 "$dir/lr/metrics.jsonl" | grep -q '"lr": *0.0001[0-9]'
+result "cosine_min_lr_ratio: 0.5 ends above half the rate"
 echo "1..$n"

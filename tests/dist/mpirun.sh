@@ -57,6 +57,10 @@ close() { # A B: every number within 1e-4 (an adapter trained for some steps)
 result "two processes: the curve of one"
 ranks 3 three && close one three
 result "three processes: the curve of one"
+program="$ptrain $dir/run.yaml --output_dir=$dir/differ --max_steps=2"
+timeout 60 mpirun --allow-run-as-root --oversubscribe -n 1 $program : -n 1 $program --save_steps=1 --lora_alpha=64 >"$dir/out" 2>"$dir/err" </dev/null
+[ $? -ne 124 ] && grep -q "lora_alpha is 64 on rank 1 and 32 on rank 0; save_steps is 1 on rank 1 and 0 on rank 0" "$dir/err" && ! [ -e "$dir/differ/adapter_model.safetensors" ]
+result "ranks with different settings do not wait for each other"
 mpirun -n 2 --allow-run-as-root --oversubscribe "$ptrain" "$dir/run.yaml" --output_dir="$dir/stopped" --save_steps=1 --max_steps=100000 \
     >"$dir/out" 2>"$dir/err" </dev/null &
 pid=$!

@@ -65,6 +65,19 @@ static int child(char **arg)
     if (!strcmp(kind, "sft")) c.lora_dropout = 0.2;
     if (!strcmp(kind, "sft-eval")) c.val_set_size = 14, c.test_datasets = &spec, c.n_test_datasets = 1;
     if (!strcmp(kind, "sft-rate")) c.learning_rate = 1e-3, c.lora_dropout = 0.2;
+    if (!strcmp(kind, "sft-alpha")) c.lora_alpha = 16, c.lora_dropout = 0.2;
+    if (!strcmp(kind, "sft-rslora")) c.peft_use_rslora = true, c.lora_dropout = 0.2;
+    if (!strcmp(kind, "sft-draw")) c.datasets[0].weight = 0.5, c.lora_dropout = 0.2;
+    if (!strcmp(kind, "sft-saves")) c.save_steps = 4, c.lora_dropout = 0.2;
+    char rate[32], weight[32], saves[32]; /* what the schema says of a config: train/cli/schema_effect.c */
+    snprintf(rate, sizeof rate, "%g", c.learning_rate);
+    snprintf(weight, sizeof weight, "%g", c.datasets[0].weight);
+    snprintf(saves, sizeof saves, "%d", c.save_steps);
+    pt_setting_value settings[] = {{(char *)"learning_rate", rate, PT_EFFECT_RANKS | PT_EFFECT_RESUME},
+                                   {(char *)"datasets[0].weight", weight, PT_EFFECT_RANKS | PT_EFFECT_RESUME},
+                                   {(char *)"save_steps", saves, PT_EFFECT_RANKS}};
+    c.settings = settings;
+    c.n_settings = 3;
     if (!strcmp(kind, "sft-rank")) c.lora_r = 2, c.lora_dropout = 0.2;
     if (!strcmp(kind, "sft-base")) c.seed = 8, c.lora_dropout = 0.2;
     if (!strcmp(kind, "dpo-full")) c.objective = PT_OBJ_DPO, c.adapter = PT_ADAPTER_NONE;
@@ -366,7 +379,19 @@ static void test_differences(void **state)
     expect("sft-base", out, path, 1, "another base model");
     expect("dpo", out, path, 1, "another objective");
     expect("sft", out, "/nonexistent", 1, "resume_from_checkpoint");
-    expect("sft-rate", out, path, 0, "learning_rate is 0.001 here and was 0.002");
+    expect("sft-alpha", out, path, 1, "another scale of its adapters (lora_alpha");
+    expect("sft-rslora", out, path, 1, "another scale of its adapters (lora_alpha");
+    int code = finish(start("sft-saves", out, path, "6")); /* its first step is its last: the checkpoint stays */
+    char *text = log_of(out);
+    assert_int_equal(code, 3);
+    assert_null(strstr(text, "in the checkpoint"));
+    free(text);
+    int draws = finish(start("sft-draw", out, path, "6"));
+    text = log_of(out);
+    assert_int_equal(draws, 3);
+    assert_non_null(strstr(text, "datasets[0].weight is 0.5 here and was 1 in the checkpoint"));
+    free(text);
+    expect("sft-rate", out, path, 0, "learning_rate is 0.001 here and was 0.002 in the checkpoint");
     /* a new run in the same folder replaces it, and says so */
     expect("sft", out, "no", 0, "held an earlier run");
     line l[STEPS + 1];

@@ -69,17 +69,52 @@ static void test_bad_files(void **state)
          ":1:46: ds_type: a.parquet is a Parquet file; convert it: python3 -c"},
         {"datasets: [{ds_type: parquet, path: a.parquet}]\n", ":1:13: ds_type: a.parquet is a Parquet file"},
         {"datasets: [{path: a.csv, ds_type: csv}]\n", ":1:26: ds_type: csv: data files are JSONL or one JSON list here; convert a.csv"},
-        {BASE "deepspeed: zero3.json\n", "deepspeed is refused: each rank holds the whole model"},
+        {BASE "relora: true\n", "relora is refused: this adapter method"},
         {"base_model: x\nobjective: dpo\ndatasets: [{path: a, type: rolebench}]\n", "objective dpo needs pairs"},
         {"base_model: x\ndatasets: [{path: a, type: mindset}]\n", "type mindset holds pairs; they need objective: dpo or reward"},
         {BASE "init: random\n", "init: random and base_model exclude each other"},
         {"init: random\n", "init: random needs model_config"},
         {"init: zeros\n", "init takes random"},
-        {BASE "lora_model_dir: some/dir\n", "lora_model_dir needs adapter: lora"},
+        {BASE "adapter: none\nlora_model_dir: some/dir\n", "lora_model_dir needs adapter: lora"},
         {BASE "seed: -1\n", "seed takes a whole number from 0, not '-1'"},
         {BASE "a: &x [*x]\n", ":3:8: the alias *x stands inside of what it stands for"},
     };
     check_refused(cases, sizeof cases / sizeof *cases);
+}
+
+/* Every key says what follows from it; what it says reaches the list that ranks and checkpoints compare. */
+static const char *setting(const pt_config *c, const char *key)
+{
+    for (size_t i = 0; i < c->n_settings; i++)
+        if (!strcmp(c->settings[i].key, key)) return c->settings[i].value;
+    return NULL;
+}
+
+static void test_effects(void **state)
+{
+    size_t n;
+    const pt_key *k = pt_schema(&n);
+    pt_config *c = load("base_model: x\nadapter: lora\nlr: 2.0e-4\nsample_packing: true\nroles_to_train: [assistant, tool]\n"
+                        "datasets: [{path: a, type: sharegpt, weight: 0.5}, {path: b, type: text}]\n");
+    for (size_t i = 0; i < n; i++) {
+        unsigned e = pt_schema_effect(k[i].name);
+        if (!e || (e & PT_EFFECT_FREE && e != PT_EFFECT_FREE))
+            fail_msg("%s has no place in train/cli/schema_effect.c: may ranks differ in it, and a resumed run?", k[i].name);
+        bool listed = setting(c, k[i].name) != NULL;
+        if (k[i].kind != PT_KEY_DATASETS && listed == (e == PT_EFFECT_FREE)) fail_msg("%s: listed %d, effect %u", k[i].name, listed, e);
+    }
+    assert_string_equal(setting(c, "learning_rate"), "0.0002");
+    assert_string_equal(setting(c, "sample_packing"), "forest");
+    assert_non_null(strstr(setting(c, "roles_to_train"), "tool"));
+    assert_string_equal(setting(c, "datasets[0].weight"), "0.5");
+    assert_string_equal(setting(c, "datasets[1].weight"), "1");
+    assert_non_null(strstr(setting(c, "datasets[0]"), "sharegpt"));
+    pt_config *d = load("base_model: y\nadapter: lora\nlearning_rate: 2e-4\nsample_packing: forest\nroles_to_train: [assistant, tool]\n"
+                        "output_dir: z\ndatasets:\n  - {path: c, type: sharegpt, weight: 0.50}\n  - {path: d, type: text}\n");
+    assert_int_equal(c->n_settings, d->n_settings);
+    for (size_t i = 0; i < c->n_settings; i++) assert_string_equal(c->settings[i].value, d->settings[i].value);
+    pt_config_free(c);
+    pt_config_free(d);
 }
 
 static void test_values_read(void **state)
@@ -118,7 +153,7 @@ static void test_every_key_returns(void **state)
         {"dataset_prepared_path", "'prep: 1'"}, {"resume_from_checkpoint", "auto"}, {"output_dir", "'#o'"}, {"default_system_message", "\"a\\nb\""},
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
         {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
-        {"dpo_reference", "base"}};
+        {"dpo_reference", "base"}, {"dataset_dir", "'d i r'"}};
     static const char *const left_out[] = {"init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch"};
     size_t n, kept = 0;
     const pt_key *k = pt_schema(&n);
@@ -213,6 +248,12 @@ static void test_short_datasets(void **state)
     pt_config_free(c);
 }
 
+static pt_status check_files(const pt_config *c)
+{
+    PT_RETURN(pt_config_check_model(c));
+    return pt_config_check_data(c);
+}
+
 /* Files that are not there are named with their place. */
 static void test_missing_files(void **state)
 {
@@ -225,18 +266,18 @@ static void test_missing_files(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pt_config *c = load(cases[i].yaml);
-        assert_int_equal(pt_config_check_files(c), PT_EIO); /* exit code 1: the config is right */
+        assert_int_equal(check_files(c), PT_EIO); /* exit code 1: the config is right */
         if (!strstr(pt_err_msg(), cases[i].want)) fail_msg("case %zu: '%s' has no '%s'", i, pt_err_msg(), cases[i].want);
         pt_config_free(c);
     }
     pt_setting s = {"base_model", "other.gguf"};
     pt_config *c = NULL;
     assert_int_equal(pt_config_load(&c, write_yaml("base_model: .\ndatasets: [.]\n"), &s, 1), PT_OK);
-    assert_int_equal(pt_config_check_files(c), PT_EIO); /* exit code 1: the config is right */
+    assert_int_equal(check_files(c), PT_EIO); /* exit code 1: the config is right */
     assert_string_equal(pt_err_msg(), "command line: base_model: other.gguf: no such file or folder");
     pt_config_free(c);
     c = load("base_model: .\ndatasets: ['*.jsonl', .]\n");
-    assert_int_equal(pt_config_check_files(c), PT_OK);
+    assert_int_equal(check_files(c), PT_OK);
     pt_config_free(c);
 }
 
@@ -309,7 +350,7 @@ static void test_schema_is_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_files), cmocka_unit_test(test_values_read), cmocka_unit_test(test_yaml_reads_back),
+        cmocka_unit_test(test_bad_files), cmocka_unit_test(test_effects), cmocka_unit_test(test_values_read), cmocka_unit_test(test_yaml_reads_back),
         cmocka_unit_test(test_every_key_returns), cmocka_unit_test(test_one_way_or_the_other),
         cmocka_unit_test(test_short_datasets), cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_command_line_wins), cmocka_unit_test(test_notes), cmocka_unit_test(test_schema_is_sound),

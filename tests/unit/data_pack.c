@@ -31,14 +31,19 @@ static pt_pack_options options(void)
 
 static double bad_rows; /* of the sets built here */
 
-static pt_status build(pt_pack **p, const char *type, const char *rows, pt_pack_options o, pt_pack_report *r)
+static pt_status build_at(const char *name, pt_pack **p, const char *type, const char *rows, pt_pack_options o, pt_pack_report *r)
 {
     char path[128];
-    snprintf(path, sizeof path, "%s/rows.jsonl", dir);
+    snprintf(path, sizeof path, "%s/%s", dir, name);
     assert_int_equal(pt_file_write_whole(path, rows, strlen(rows)), PT_OK);
     pt_dataset_spec set = {
         .path = path, .type = (char *)type, .bad_rows = bad_rows, .fields[PT_COL_WEIGHT] = "w", .system_template = strcmp(type, "rolebench") ? NULL : "You are {role}."};
     return pt_pack_build(p, &set, 1, &o, r);
+}
+
+static pt_status build(pt_pack **p, const char *type, const char *rows, pt_pack_options o, pt_pack_report *r)
+{
+    return build_at("rows.jsonl", p, type, rows, o, r);
 }
 
 /* The text of sample i behind its head line. */
@@ -325,7 +330,8 @@ static void reuse(void **state)
     pt_pack_report a, b;
     pt_pack *p;
     const char *other = "{\"messages\": [" M("user", "Hi") "," M("assistant", "Ho") "]}\n";
-    o.seed = 77;
+    const char *two = TALK "{\"messages\": [" M("user", "Hi") "," M("assistant", "Ho") "]}\n";
+    o.sequence_len = 777;
     assert_int_equal(build(&p, "messages", TALK, o, &a), PT_OK);
     assert_false(a.reused);
     uint64_t print = pt_pack_fingerprint(p);
@@ -336,6 +342,22 @@ static void reuse(void **state)
     assert_int_equal(b.tokens, a.tokens);
     assert_int_equal(b.rows_read, 1);
     assert_true(pt_pack_fingerprint(p) == print);
+    pt_pack_free(p);
+    o.seed = 77; /* decides nothing of a pack without validation */
+    assert_int_equal(build(&p, "messages", TALK, o, &b), PT_OK);
+    assert_true(b.reused);
+    pt_pack_free(p);
+    o.val_set_size = 0.5;
+    assert_int_equal(build(&p, "messages", two, o, &b), PT_OK);
+    pt_pack_free(p);
+    o.seed = 78;
+    assert_int_equal(build(&p, "messages", two, o, &b), PT_OK);
+    assert_false(b.reused);
+    pt_pack_free(p);
+    o.val_set_size = 0;
+    assert_int_equal(build_at("moved.jsonl", &p, "messages", TALK, o, &b), PT_OK); /* the same bytes elsewhere */
+    assert_true(b.reused && pt_pack_fingerprint(p) == print);
+    assert_non_null(strstr(pt_pack_source(p, 0), "moved.jsonl")); /* messages name the new place */
     pt_pack_free(p);
     assert_int_equal(build(&p, "messages", other, o, &b), PT_OK); /* the source changed */
     assert_false(b.reused);

@@ -1,86 +1,5 @@
 /* The readers: what every type makes of a row, and every way a file can be wrong. */
-#include "data_fixture.h"
-#include "data/record.h"
-
-static char out_text[4096];
-
-static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *fmt, ...)
-{
-    size_t at = strlen(out_text);
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(out_text + at, sizeof out_text - at, fmt, ap);
-    va_end(ap);
-}
-
-static void say_turns(const pt_turns *t, size_t from)
-{
-    for (size_t i = from; i < t->n; i++) {
-        say("%s%c", i > from ? "|" : "", "SUAT"[t->turns[i].speaker]);
-        if (t->turns[i].has_weight) say("%g", (double)t->turns[i].weight);
-        say(":%.*s", (int)t->turns[i].bytes, t->turns[i].text);
-    }
-}
-
-/* A record as one line of text. */
-static pt_status show(void *user, const pt_record *r, int64_t line)
-{
-    if (out_text[0]) say(" // ");
-    if (r->role) say("[%s] ", r->role);
-    if (r->kind == PT_RECORD_TEXT) say("text:%.*s", (int)r->bytes[0], r->text[0]);
-    if (r->kind == PT_RECORD_TEXT && r->pair) say(" < %.*s", (int)r->bytes[1], r->text[1]);
-    if (r->kind == PT_RECORD_CHAT) {
-        pt_turns prompt = r->side[0];
-        if (r->pair) prompt.n = r->n_prompt;
-        say_turns(&prompt, 0);
-        if (!r->pair && r->n_prompt) say(" (asked %zu)", r->n_prompt);
-        for (int s = 0; r->pair && s < 2; s++) {
-            say(s ? " < " : " => ");
-            say_turns(&r->side[s], r->n_prompt);
-        }
-    }
-    for (int s = 0; r->kind == PT_RECORD_IDS && s < (r->pair ? 2 : 1); s++) {
-        if (s) say(" < ");
-        for (size_t i = 0; i < r->ids[s].n; i++) say("%s%d%s", i ? " " : "", r->ids[s].ids[i], r->label[s][i] > 0 ? "*" : "");
-    }
-    if (r->weight != 1) say(" w%g", (double)r->weight);
-    if (r->margin != 0) say(" m%g", (double)r->margin);
-    if (line != 1) say(" @%lld", (long long)line);
-    return PT_OK;
-}
-
-static pt_status read_file(const char *path, pt_dataset_spec spec, bool pairs)
-{
-    spec.path = (char *)path;
-    pt_reader r = {.spec = &spec, .pairs = pairs, .sink = show};
-    out_text[0] = 0;
-    pt_status rc = pt_reader_run(&r);
-    pt_reader_free(&r);
-    return rc;
-}
-
-static char dir[64], path[128], profiles[128];
-
-static pt_status read_bytes(const void *bytes, size_t n, pt_dataset_spec spec, bool pairs)
-{
-    assert_int_equal(pt_file_write_whole(path, bytes, n), PT_OK);
-    return read_file(path, spec, pairs);
-}
-
-static int setup(void **state)
-{
-    static const char text[] = "{\"Ahab\": \" A captain.\\n\", \"李白\": \"诗人\"}";
-    fixture_dir(dir);
-    snprintf(path, sizeof path, "%s/rows.jsonl", dir);
-    snprintf(profiles, sizeof profiles, "%s/profiles.json", dir);
-    return pt_file_write_whole(profiles, text, sizeof text - 1) == PT_OK ? 0 : 1;
-}
-
-static int teardown(void **state)
-{
-    return pt_dir_remove(dir) == PT_OK ? 0 : 1;
-}
+#include "read_show.h"
 
 typedef struct good_row {
     const char *type;
@@ -89,7 +8,6 @@ typedef struct good_row {
     pt_dataset_spec spec;
 } good_row;
 
-#define M(r, c) "{\"role\": \"" r "\", \"content\": \"" c "\"}"
 
 static const good_row good[] = {
     {"messages", 0, "{\"messages\": [" M("system", "s") "," M("user", "u") "," M("assistant", "a") "]}", "S:s|U:u|A:a", {0}},

@@ -13,6 +13,7 @@
 
 #pragma GCC diagnostic ignored "-Wunused-const-variable"
 #include "tests/golden/data/objectives.inc"
+#include "tests/golden/data/schedules.inc"
 
 static void test_schedules(void **state)
 {
@@ -21,9 +22,17 @@ static void test_schedules(void **state)
     for (int k = 0; k < 3; k++)
         for (int w = 3; w >= 0; w -= 3)
             for (int i = 0; i < 12; i++, at++) {
-                double r = pt_schedule_rate(&(pt_schedule){kinds[k], 2e-3, w, 12}, i);
+                double r = pt_schedule_rate(&(pt_schedule){.kind = kinds[k], .peak = 2e-3, .warmup = w, .total = 12}, i);
                 if (fabs(r - rates[at]) > 1e-15)
                     fail_msg("kind %d, warm-up %d, step %d: %.17g instead of %.17g", k, w, i, r, rates[at]);
+            }
+    at = 0;
+    for (double floor = 0.25; floor <= 1; floor += 0.75)
+        for (int w = 3; w >= 0; w -= 3)
+            for (int i = 0; i < 12; i++, at++) {
+                double r = pt_schedule_rate(&(pt_schedule){PT_SCHEDULE_COSINE, 2e-3, floor, w, 12}, i);
+                if (fabs(r - floor_rates[at]) > 1e-15)
+                    fail_msg("floor %g, warm-up %d, step %d: %.17g instead of %.17g", floor, w, i, r, floor_rates[at]);
             }
     assert_int_equal(pt_schedule_warmup(-1, 0.1, 101), 11);
     assert_int_equal(pt_schedule_warmup(-1, 0, 101), 0);

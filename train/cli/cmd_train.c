@@ -10,11 +10,17 @@
 #include "train/cli/ui.h"
 #include "train/loop/run.h"
 
-static pt_status need_config(pt_cli *c, pt_config **cfg)
+static pt_status load_config(pt_cli *c, pt_config **cfg)
 {
     if (c->n_args != 1) return pt_fail(PT_EARG, "ptrain %s takes one config file; see `ptrain help %s`", c->command, c->command);
-    PT_RETURN(pt_config_load(cfg, c->args[0], c->settings, (size_t)c->n_settings));
-    return pt_config_check_files(*cfg);
+    return pt_config_load(cfg, c->args[0], c->settings, (size_t)c->n_settings);
+}
+
+static pt_status need_config(pt_cli *c, pt_config **cfg)
+{
+    PT_RETURN(load_config(c, cfg));
+    PT_RETURN(pt_config_check_model(*cfg));
+    return pt_config_check_data(*cfg);
 }
 
 static pt_status open_comm(const pt_config *cfg, pt_comm **comm)
@@ -147,8 +153,14 @@ pt_status pt_cmd_plan(pt_cli *c)
     pt_config *cfg = NULL;
     pt_run_plan plan;
     pt_str text = {0};
-    PT_TRY(need_config(c, &cfg));
-    PT_TRY(pt_train_plan(cfg, &(pt_train_hooks){0}, &plan, &text));
+    pt_train_hooks hooks = {0};
+    PT_TRY(load_config(c, &cfg));
+    PT_TRY(pt_config_check_model(cfg));
+    if (!cfg->n_datasets || pt_config_check_data(cfg) != PT_OK) { /* memory and settings can be judged without it */
+        pt_log(PT_LOG_WARN, "%s", cfg->n_datasets ? pt_err_msg() : "no datasets: there is nothing to train on");
+        hooks.no_data = true;
+    }
+    PT_TRY(pt_train_plan(cfg, &hooks, &plan, &text));
     fputs(text.text, stdout);
 done:
     pt_str_free(&text);

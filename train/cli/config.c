@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "data/record.h"
 #include "train/cli/config_value.h"
+#include "train/model/families.h"
 
 enum { MAX_KEYS = 160, MAX_CONFIG_BYTES = 4 << 20 };
 
@@ -37,9 +38,10 @@ typedef struct loader {
     denied denied[8];
     int n_denied;
     const char *said; /* the translated setting that is being applied, NULL */
+    const char *dataset_dir; /* known beforehand: names of data sets are looked up there */
 } loader;
 
-static const char *const path_keys[3] = {"base_model", "tokenizer", "lora_model_dir"}; /* of path_line, path_column */
+static const char *const path_keys[3] = {"base_model", "tokenizer", "lora_model_dir"}; /* of path_line, path_column (config_files.c) */
 
 static void *field(pt_config *c, size_t offset)
 {
@@ -58,11 +60,20 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
     case PT_KEY_BOOL: return pt_value_bool(at, k->name, v, f);
     case PT_KEY_ENUM: return pt_value_enum(at, k->name, v, k->choices, f);
     case PT_KEY_LIST: return pt_value_list(at, k->name, v, f, field(c, k->offset_n));
-    case PT_KEY_DATASETS: return pt_value_datasets(file, k->name, v, f, field(c, k->offset_n));
+    case PT_KEY_DATASETS: break; /* assign_sets */
     case PT_KEY_MODEL: return pt_value_model(file, v, f);
     case PT_KEY_TOKENS: return pt_value_tokens(at, k->name, v, &c->special_token_names, f, field(c, k->offset_n));
     }
     return pt_fail(PT_EINTERNAL, "key %s has no kind", k->name);
+}
+
+static pt_status assign_sets(loader *l, const pt_key *k, pt_place at, const pt_ynode *v)
+{
+    pt_ynode *named;
+    PT_RETURN(pt_value_named_sets(at, l->dataset_dir, v, &named));
+    pt_status rc = pt_value_datasets(at.file, k->name, named ? named : v, field(l->c, k->offset), field(l->c, k->offset_n));
+    pt_yaml_free(named);
+    return rc;
 }
 
 static const char *node_text(const pt_ynode *n)
@@ -181,9 +192,10 @@ static pt_status translate(loader *l, const char *name, pt_place at, const pt_yn
     size_t n;
     const pt_translation *t = pt_schema_translations(&n);
     bool applied = false;
+    const pt_key *own = pt_schema_find(name); /* template: qwen3_nothink is chat_template's */
     *done = false;
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(t[i].key, name)) continue;
+        if (strcmp(t[i].key, own ? own->name : name)) continue;
         if (pt_yaml_is_null(v)) return *done = true, PT_OK;
         bool any = !strcmp(t[i].value, "*");
         if (any ? applied : !pt_value_word_is(v, t[i].value)) continue;
@@ -206,6 +218,74 @@ static pt_status set_optimizer(loader *l, pt_place at, const pt_ynode *v)
     return pt_place_fail(at, "optimizer '%s' does not exist here; adamw does (adamw_torch, adamw_torch_fused, adamw_8bit and kin mean it too)", node_text(v));
 }
 
+/* Plugins are Python. Those whose work is done here anyway are named, others are refused. */
+static pt_status check_plugins(pt_place at, const pt_ynode *v)
+{
+    static const char *const done[] = {"liger", "cut_cross_entropy", "swanlab", "otel"};
+    size_t n = v->kind == PT_YSEQ ? v->n : 1;
+    for (size_t i = 0; i < n; i++) {
+        const char *name = node_text(v->kind == PT_YSEQ ? v->items[i] : v);
+        const pt_ynode *item = v->kind == PT_YSEQ ? v->items[i] : v;
+        bool known = pt_value_is_off(item);
+        for (size_t k = 0; k < sizeof done / sizeof *done; k++) known |= strstr(name, done[k]) != NULL;
+        if (!known) return pt_place_fail(at.line > 0 ? (pt_place){at.file, item->line, item->column} : at, "plugins: %s is Python, and nothing here does its work", name);
+    }
+    if (!pt_value_is_off(v)) pt_log(PT_LOG_INFO, "plugins have no effect here: fused kernels are built in; metrics go to metrics.jsonl and TensorBoard files");
+    return PT_OK;
+}
+
+/* axolotl's way to say objective: pretrain and its data. */
+static pt_status set_pretraining(loader *l, const char *name, pt_place at, const pt_ynode *v)
+{
+    pt_status rc = PT_OK;
+    pt_ynode *sets = NULL, objective = {.kind = PT_YSCALAR, .text = (char *)"pretrain", .line = v->line, .column = v->column};
+    l->said = "pretraining_dataset";
+    rc = set_key(l, "objective", at, &objective);
+    l->said = NULL;
+    if (rc != PT_OK) return rc;
+    PT_TRY(pt_yaml_copy(&sets, v));
+    for (size_t i = 0; i < (sets->kind == PT_YMAP ? 1 : sets->n); i++) {
+        pt_ynode *set = sets->kind == PT_YMAP ? sets : sets->items[i];
+        const pt_ynode *type = pt_yaml_get(set, "type"), *skip = pt_yaml_get(set, "skip");
+        if (set->kind != PT_YMAP) continue;
+        if (type && pt_value_word_is(type, "pretrain")) PT_TRY(pt_yaml_put(set, "type", "text"));
+        if (skip && !pt_value_is_off(skip)) PT_TRY(pt_place_fail((pt_place){at.file, skip->line, skip->column}, "%s: skip is refused: split takes a part: train[100:]", name));
+        pt_yaml_drop(set, "skip");
+        pt_yaml_drop(set, "name"); /* of the hub */
+    }
+    rc = set_key(l, "datasets", at, sets);
+done:
+    pt_yaml_free(sets);
+    return rc;
+}
+
+/* {min_lr_rate: 0.1}, of cosine_with_min_lr; empty for the others. */
+static pt_status set_scheduler_kwargs(loader *l, pt_place at, const pt_ynode *v)
+{
+    if (v->kind != PT_YMAP) return pt_place_fail(at, "lr_scheduler_kwargs takes a mapping");
+    for (size_t i = 0; i < v->n; i++) {
+        pt_place here = {at.file, v->key_line[i], v->key_column[i]};
+        if (!strcmp(v->keys[i], "min_lr_rate")) PT_RETURN(set_key(l, "cosine_min_lr_ratio", here, v->items[i]));
+        else if (!pt_value_is_off(v->items[i])) return pt_place_fail(here, "lr_scheduler_kwargs knows min_lr_rate (of cosine_with_min_lr), not %s", v->keys[i]);
+    }
+    return PT_OK;
+}
+
+/* LLaMA-Factory's newer layout keeps settings in mappings: peft_config: {name: lora, r: 16}. Each entry is a key of its own. */
+static pt_status set_nested(loader *l, const char *group, pt_place at, const pt_ynode *v)
+{
+    static const struct { const char *group, *name, *key; } own[] = {
+        {"peft_config", "name", "finetuning_type"}, {"peft_config", "r", "lora_r"}, {"quant_config", "name", "quantization_method"}};
+    if (v->kind != PT_YMAP) return pt_place_fail(at, "%s takes a mapping", group);
+    for (size_t i = 0; i < v->n; i++) {
+        const char *key = v->keys[i];
+        for (size_t k = 0; k < sizeof own / sizeof *own; k++)
+            if (!strcmp(own[k].group, group) && !strcmp(own[k].name, key)) key = own[k].key;
+        PT_RETURN(set_key(l, key, (pt_place){at.file, at.line > 0 ? v->key_line[i] : at.line, v->key_column[i]}, v->items[i]));
+    }
+    return PT_OK;
+}
+
 /* Keys that need more than the table: true when `name` was one. */
 static pt_status special(loader *l, const char *name, pt_place at, const pt_ynode *v, bool *done)
 {
@@ -215,6 +295,14 @@ static pt_status special(loader *l, const char *name, pt_place at, const pt_ynod
         l->c->init.random = true;
     } else if (!strcmp(name, "optimizer") || !strcmp(name, "optim")) {
         return set_optimizer(l, at, v);
+    } else if (!strcmp(name, "lr_scheduler_kwargs")) {
+        return pt_value_is_off(v) ? PT_OK : set_scheduler_kwargs(l, at, v);
+    } else if (!strcmp(name, "peft_config") || !strcmp(name, "quant_config")) {
+        return set_nested(l, name, at, v);
+    } else if (!strcmp(name, "plugins")) {
+        return check_plugins(at, v);
+    } else if (!strcmp(name, "pretraining_dataset")) {
+        return pt_value_is_off(v) ? PT_OK : set_pretraining(l, name, at, v);
     } else {
         *done = false;
     }
@@ -224,9 +312,8 @@ static pt_status special(loader *l, const char *name, pt_place at, const pt_ynod
 static pt_status set_key(loader *l, const char *name, pt_place at, const pt_ynode *v)
 {
     bool done = false;
-    PT_RETURN(translate(l, name, at, v, &done));
-    if (done) return PT_OK;
     if (!pt_yaml_is_null(v)) PT_RETURN(special(l, name, at, v, &done));
+    if (!done) PT_RETURN(translate(l, name, at, v, &done));
     if (done) return PT_OK;
     const pt_key *k = pt_schema_find(name);
     if (k) {
@@ -251,6 +338,7 @@ static pt_status set_key(loader *l, const char *name, pt_place at, const pt_ynod
         if (!strcmp(k->name, "lora_r")) l->c->lora_r_set = true;
         if (!strcmp(k->name, "lora_alpha")) l->c->lora_alpha_set = true;
         if (!strcmp(k->name, "lora_target_modules")) return pt_value_targets(at, k->name, v, &l->c->lora_target_modules, &l->c->n_lora_target_modules);
+        if (k->kind == PT_KEY_DATASETS) return assign_sets(l, k, at, v);
         return assign(l->c, k, at.file, at, v);
     }
     const pt_foreign_key *f = pt_schema_foreign_find(name);
@@ -278,6 +366,38 @@ done:
     return rc;
 }
 
+static void free_list(char **list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) free(list[i]);
+    free(list);
+}
+
+/* What rows without a type are follows from what they are for. */
+static pt_status default_types(const pt_config *c, pt_dataset_spec *d, size_t n)
+{
+    bool pairs = c->objective == PT_OBJ_DPO || c->objective == PT_OBJ_REWARD;
+    for (size_t i = 0; i < n; i++)
+        if (!d[i].type) PT_RETURN(pt_strdup(&d[i].type, pairs ? "preference" : c->objective == PT_OBJ_PRETRAIN ? "text" : "messages"));
+    return PT_OK;
+}
+
+/* lora_target_linear adds every linear layer to lora_target_modules (axolotl): names among them say nothing more. */
+static pt_status join_targets(pt_config *c, pt_place at)
+{
+    for (size_t i = 0; i < c->n_lora_target_modules; i++) {
+        bool linear = false;
+        const char *dot = strrchr(c->lora_target_modules[i], '.'), *name = dot ? dot + 1 : c->lora_target_modules[i];
+        for (int k = 0; k < PT_MOD_COUNT; k++) linear |= !strcmp(strrchr(pt_module_name((pt_module)k), '.') + 1, name);
+        if (!linear)
+            return pt_place_fail(at, "lora_target_modules: %s is none of the linear layers that lora_target_linear: true adds; keep one of the two keys",
+                                 c->lora_target_modules[i]);
+    }
+    free_list(c->lora_target_modules, c->n_lora_target_modules);
+    c->lora_target_modules = NULL;
+    c->n_lora_target_modules = 0;
+    return PT_OK;
+}
+
 /* Rules between keys. */
 static pt_status check_type(const pt_config *c, const char *file, const pt_dataset_spec *d, bool pairs)
 {
@@ -288,7 +408,7 @@ static pt_status check_type(const pt_config *c, const char *file, const pt_datas
                              "type %s", c->objective == PT_OBJ_DPO ? "dpo" : "reward", d->type);
 }
 
-static pt_status check(pt_config *c, const char *file)
+static pt_status check(pt_config *c, const char *file, bool adapter_said)
 {
     pt_place at = {file, 0, 0};
     bool pairs = c->objective == PT_OBJ_DPO || c->objective == PT_OBJ_REWARD;
@@ -297,15 +417,18 @@ static pt_status check(pt_config *c, const char *file)
     if (c->init.random && !c->init.family) return pt_place_fail(at, "init: random needs model_config with a family and sizes");
     if (!c->init.random && c->init.family) return pt_place_fail(at, "model_config stands without init: random");
     if (c->adapter == PT_ADAPTER_QLORA) c->quantised_wanted = true;
+    if (!adapter_said && c->lora_model_dir) c->adapter = PT_ADAPTER_LORA; /* LLaMA-Factory's adapter_name_or_path alone */
     if (c->adapter == PT_ADAPTER_NONE && c->lora_model_dir) return pt_place_fail(at, "lora_model_dir needs adapter: lora");
     if (c->adapter == PT_ADAPTER_NONE && c->lora_r_set)
         pt_log(PT_LOG_WARN, "lora_r has no effect without adapter: lora");
-    if (c->n_lora_target_modules && c->lora_target_linear) return pt_place_fail(at, "lora_target_modules and lora_target_linear: true exclude each other");
+    if (c->n_lora_target_modules && c->lora_target_linear) PT_RETURN(join_targets(c, at));
     if (c->n_lora_target_modules == 1 && (!strcmp(c->lora_target_modules[0], "all-linear") || !strcmp(c->lora_target_modules[0], "all"))) {
         free(c->lora_target_modules[0]);
         c->n_lora_target_modules = 0;
         c->lora_target_linear = true;
     }
+    PT_RETURN(default_types(c, c->datasets, c->n_datasets));
+    PT_RETURN(default_types(c, c->test_datasets, c->n_test_datasets));
     for (int test = 0; test < 2; test++) {
         pt_dataset_spec *d = test ? c->test_datasets : c->datasets;
         for (size_t i = 0; i < (test ? c->n_test_datasets : c->n_datasets); i++) {
@@ -316,29 +439,13 @@ static pt_status check(pt_config *c, const char *file)
     return PT_OK;
 }
 
-static pt_status check_path(const pt_config *c, int line, int column, const char *key, const char *path)
+/* The last place that says it. */
+static const char *find_dataset_dir(const pt_ynode *root, const pt_setting *s, size_t n)
 {
-    if (!path || pt_file_exists(path) || pt_dir_exists(path) || access(path, F_OK) == 0) return PT_OK;
-    if (strpbrk(path, "*?[")) return PT_OK; /* the reader says what to do instead of patterns */
-    pt_place_fail((pt_place){line > 0 && c->config_path ? c->config_path : "command line", line, column}, "%s: %s: no such file or folder", key, path);
-    return PT_EIO; /* the config is right, the machine lacks something */
-}
-
-static pt_status check_sets(const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        PT_RETURN(check_path(c, d[i].line, d[i].column, key, d[i].path));
-        PT_RETURN(check_path(c, d[i].line, d[i].column, "profiles", d[i].profiles));
-    }
-    return PT_OK;
-}
-
-pt_status pt_config_check_files(const pt_config *c)
-{
-    const char *const paths[3] = {c->base_model, c->tokenizer, c->lora_model_dir};
-    for (int i = 0; i < 3; i++) PT_RETURN(check_path(c, c->path_line[i], c->path_column[i], path_keys[i], paths[i]));
-    PT_RETURN(check_sets(c, "datasets", c->datasets, c->n_datasets));
-    return check_sets(c, "test_datasets", c->test_datasets, c->n_test_datasets);
+    const pt_ynode *v = root ? pt_yaml_get(root, "dataset_dir") : NULL;
+    while (n-- > 0)
+        if (!strcmp(s[n].key, "dataset_dir") && s[n].value[0]) return s[n].value;
+    return v && v->kind == PT_YSCALAR && v->text[0] ? v->text : "data";
 }
 
 static pt_status apply_map(loader *l, const pt_ynode *root, const char *file)
@@ -374,11 +481,13 @@ pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *se
     PT_TRY(pt_alloc0(&l, 1));
     PT_TRY(pt_alloc0(&l->c, 1));
     PT_TRY(set_defaults(l->c));
+    l->dataset_dir = find_dataset_dir(NULL, settings, n_settings);
     if (path) {
         size_t bytes;
         PT_CHECK(access(path, F_OK) == 0, PT_EARG, "%s: no such config file", path);
         PT_TRY(pt_file_read(&text, &bytes, path, MAX_CONFIG_BYTES));
         PT_TRY(pt_yaml_parse(&root, text, bytes, path));
+        l->dataset_dir = find_dataset_dir(root, settings, n_settings);
         PT_TRY(apply_map(l, root, path));
         PT_TRY(pt_strdup(&l->c->config_path, path));
     }
@@ -386,10 +495,11 @@ pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *se
     PT_TRY(check_denied(l));
     PT_TRY(check_one_of(l, "eval_steps", &l->c->eval_steps, "evals_per_epoch", &l->c->evals_per_epoch));
     PT_TRY(check_one_of(l, "save_steps", &l->c->save_steps, "saves_per_epoch", &l->c->saves_per_epoch));
-    PT_TRY(check(l->c, path ? path : "command line"));
+    PT_TRY(check(l->c, path ? path : "command line", last_set(l, "adapter") != NULL));
     PT_TRY(pt_config_yaml(l->c, &yaml));
     l->c->yaml_text = yaml.text;
     yaml = (pt_str){0};
+    PT_TRY(pt_config_settings(l->c));
     if (!l->c->cache_dir) PT_TRY(pt_path_join(&l->c->cache_dir, l->c->output_dir, "cache")); /* no key of the file: it follows output_dir */
     *out = l->c;
     l->c = NULL;
@@ -408,12 +518,6 @@ done:
     return rc;
 }
 
-static void free_list(char **list, size_t n)
-{
-    for (size_t i = 0; i < n; i++) free(list[i]);
-    free(list);
-}
-
 void pt_config_free(pt_config *c)
 {
     if (!c) return;
@@ -428,6 +532,7 @@ void pt_config_free(pt_config *c)
     }
     free_list(c->special_token_names, c->n_special_tokens);
     free(c->init.family);
+    pt_config_settings_free(c);
     free(c->yaml_text);
     free(c->config_path);
     free(c);

@@ -10,9 +10,10 @@ typedef struct pt_setting { const char *key, *value; } pt_setting;
  * written: they are relative to the working directory, as in axolotl. */
 pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *settings, size_t n_settings);
 void pt_config_free(pt_config *c);
-/* PT_EIO "FILE:LINE:COLUMN: KEY: PATH: no such file" for the first file or folder that the config names and that is not there: base_model,
- * tokenizer, lora_model_dir, paths and profiles of data sets. */
-pt_status pt_config_check_files(const pt_config *c);
+/* PT_EIO "FILE:LINE:COLUMN: KEY: PATH: no such file" for the first file or folder that the config names and that is not there, with how to get
+ * what the hub of Hugging Face has: base_model, tokenizer, lora_model_dir; paths and profiles of data sets. */
+pt_status pt_config_check_model(const pt_config *c);
+pt_status pt_config_check_data(const pt_config *c);
 /* The effective config: every key with its value, as YAML that pt_config_load reads back to the same config. */
 pt_status pt_config_yaml(const pt_config *c, pt_str *out);
 #endif

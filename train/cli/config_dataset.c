@@ -146,6 +146,14 @@ static pt_status word_only(pt_place at, const char *key, const pt_ynode *v, cons
     return pt_place_fail(at, "%s: only %s exists for a data set: %s", key, word, why);
 }
 
+static pt_status thinking(pt_place at, const char *key, const pt_ynode *v)
+{
+    static const char *const names[] = {"reasoning_content", "reasoning", "thinking"};
+    for (size_t i = 0; i < 3 && v->kind == PT_YSCALAR; i++)
+        if (!strcmp(v->text, names[i])) return PT_OK;
+    return pt_place_fail(at, "%s: thoughts are read under reasoning_content, reasoning and thinking; no other name", key);
+}
+
 /* The file among data_files; path is the loader's name ("json") or their folder. */
 static pt_status data_files(pt_place at, const pt_ynode *v, pt_dataset_spec *d)
 {
@@ -197,6 +205,7 @@ static pt_status dataset_key(const char *file, const char *key, pt_place at, con
     if (!strcmp(key, "drop_system_message")) return pt_value_bool(at, key, v, &d->drop_system);
     if (!strcmp(k->name, "train_on_eos")) return word_only(at, key, v, "turn", "the end token of every supervised turn is supervised");
     if (!strcmp(key, "chat_template")) return word_only(at, key, v, "tokenizer_default", "the config's chat_template holds for all");
+    if (!strcmp(k->name, "field_thinking")) return thinking(at, key, v);
     return PT_OK; /* no effect, or looked at when the path is known */
 }
 
@@ -240,7 +249,7 @@ static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d
     if (files) PT_RETURN(data_files(at, files, d));
     if (!d->path || !d->path[0]) return pt_place_fail(at, "this data set has no path");
     if (n->kind == PT_YMAP) PT_RETURN(check_ds_type(file, n, d->path));
-    if (!d->type) return pt_strdup(&d->type, "messages");
+    if (!d->type) return PT_OK; /* by the objective */
     if (pt_reader_type(d->type)) return PT_OK;
     return pt_place_fail(at, "unknown data set type '%s'; known: %s", d->type, pt_reader_types);
 }

@@ -61,7 +61,7 @@ static pt_status put_dataset_rest(pt_str *out, const pt_config *c, const pt_data
     return d->bad_rows == c->bad_rows ? PT_OK : put_number(out, "    ", "bad_rows", d->bad_rows);
 }
 
-static pt_status put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n)
+pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n)
 {
     if (!n) return PT_OK;
     PT_RETURN(pt_str_printf(out, "%s:\n", key));
@@ -125,7 +125,7 @@ static pt_status put_tokens(pt_str *out, const char *key, char *const *names, ch
     return pt_str_puts(out, "}\n");
 }
 
-static pt_status put_key(pt_str *out, const pt_config *c, const pt_key *k)
+pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k)
 {
     const void *f = (const char *)c + k->offset;
     const void *count = (const char *)c + k->offset_n;
@@ -141,7 +141,7 @@ static pt_status put_key(pt_str *out, const pt_config *c, const pt_key *k)
             if (ch->value == *(const int *)f) return pt_str_printf(out, "%s: %s\n", k->name, ch->word);
         return PT_OK; /* unset */
     case PT_KEY_LIST: return put_list(out, k->name, *(char **const *)f, *(const size_t *)count);
-    case PT_KEY_DATASETS: return put_datasets(out, c, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count);
+    case PT_KEY_DATASETS: return pt_config_put_datasets(out, c, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count);
     case PT_KEY_MODEL: return put_model(out, f);
     case PT_KEY_TOKENS: return put_tokens(out, k->name, c->special_token_names, *(char **const *)f, *(const size_t *)count);
     }
@@ -157,7 +157,7 @@ pt_status pt_config_yaml(const pt_config *c, pt_str *out)
         if (c->adapter == PT_ADAPTER_QLORA && !strcmp(k[i].name, "load_in_4bit")) continue; /* qlora says it */
         if (c->adapter == PT_ADAPTER_NONE && !strncmp(k[i].name, "lora_", 5)) continue; /* they have no effect, and would be warned of */
         if (c->lora_model_dir && ((!strcmp(k[i].name, "lora_r") && !c->lora_r_set) || (!strcmp(k[i].name, "lora_alpha") && !c->lora_alpha_set))) continue;
-        PT_RETURN(put_key(out, c, &k[i]));
+        PT_RETURN(pt_config_put_key(out, c, &k[i]));
     }
     return PT_OK;
 }

@@ -10,7 +10,7 @@
 static const pt_choice objectives[] = {{"sft", PT_OBJ_SFT}, {"pretrain", PT_OBJ_PRETRAIN}, {"dpo", PT_OBJ_DPO}, {"reward", PT_OBJ_REWARD}, {NULL, 0}};
 static const pt_choice adapters[] = {{"lora", PT_ADAPTER_LORA}, {"qlora", PT_ADAPTER_QLORA}, {"none", PT_ADAPTER_NONE}, {"", PT_ADAPTER_NONE}, {"false", PT_ADAPTER_NONE}, {NULL, 0}};
 static const pt_choice schedules[] = {{"constant", PT_SCHED_CONSTANT}, {"linear", PT_SCHED_LINEAR}, {"cosine", PT_SCHED_COSINE},
-                                      {"constant_with_warmup", PT_SCHED_CONSTANT}, {NULL, 0}};
+                                      {"constant_with_warmup", PT_SCHED_CONSTANT}, {"cosine_with_min_lr", PT_SCHED_COSINE}, {NULL, 0}};
 static const pt_choice packings[] = {{"forest", PT_PACKING_FOREST}, {"plain", PT_PACKING_PLAIN}, {"off", PT_PACKING_OFF}, {"true", PT_PACKING_FOREST},
                                      {"false", PT_PACKING_OFF}, {NULL, 0}};
 static const pt_choice splits[] = {{"auto", PT_SPLIT_AUTO}, {"record", PT_SPLIT_RECORD}, {"prompt", PT_SPLIT_PROMPT}, {"role", PT_SPLIT_ROLE}, {NULL, 0}};
@@ -36,8 +36,9 @@ static const pt_key keys[] = {
     {"beta", "Objective", PT_KEY_NUMBER, OFF(beta), 0, "0.1", 1e-6, 1e3, NULL, "dpo_beta rl_beta pref_beta", "DPO's beta: how dear it is to leave the reference."},
     {"dpo_reference", "Objective", PT_KEY_ENUM, OFF(dpo_reference), 0, NULL, NO_BOUND, references, "",
      "start: a frozen copy of the starting adapter (default with lora_model_dir); base: the model without adapters (default otherwise)."},
-    {"datasets", "Data", PT_KEY_DATASETS, OFF(datasets), OFF(n_datasets), NULL, NO_BOUND, NULL, "",
-     "List of {path, type, ...}; the keys stand under \"Keys of a data set\". Types: messages (= chat_template), sharegpt, alpaca (questions and answers: "
+    {"datasets", "Data", PT_KEY_DATASETS, OFF(datasets), OFF(n_datasets), NULL, NO_BOUND, NULL, "dataset dataset_name train_dataset",
+     "List of {path, type, ...}, or of paths, or LLaMA-Factory's names (dataset: identity,alpaca_en_demo), which are looked up in dataset_info.json of "
+     "dataset_dir; the keys stand under \"Keys of a data set\". Without type: messages, text for pretrain, preference for dpo and reward. Types: messages (= chat_template), sharegpt, alpaca (questions and answers: "
      "instruction or prompt or query or question, with output or response or completion or answer), rolebench, text (= completion), preference (also as "
      "messages, sharegpt or alpaca with chosen and rejected), mindset, tokens. axolotl's names for these shapes (alpaca:chat, chatml.intel, "
      "llama3.ultra, bradley_terry.chat_template ...) are taken for the shape alone."},
@@ -46,6 +47,8 @@ static const pt_key keys[] = {
      "data set's rows are left out, counted by cause with their lines; more are refused. refuse (= 0): the first one ends the run. drop (= 1): all are left out."},
     {"test_datasets", "Data", PT_KEY_DATASETS, OFF(test_datasets), OFF(n_test_datasets), NULL, NO_BOUND, NULL, "eval_dataset",
      "The same for evaluation: `ptrain eval` and, without val_set_size, the eval loss."},
+    {"dataset_dir", "Data", PT_KEY_STRING, OFF(dataset_dir), 0, "data", NO_BOUND, NULL, "", "Folder of dataset_info.json, where datasets are given by name."},
+    {"max_samples", "Data", PT_KEY_INT, OFF(max_samples), 0, "0", 0, 1 << 30, NULL, "", "Rows read of each data set, from its beginning; 0: all."},
     {"chat_template", "Data", PT_KEY_STRING, OFF(chat_template), 0, "tokenizer_default", NO_BOUND, NULL, "template",
      "tokenizer_default (recognised from the model's own text), or chatml, llama2, llama3, mistral, zephyr, qwen, smollm, vicuna, alpaca, plain."},
     {"default_system_message", "Data", PT_KEY_STRING, OFF(default_system_message), 0, NULL, NO_BOUND, NULL, "default_system",
@@ -63,7 +66,7 @@ static const pt_key keys[] = {
      "Up to this many records of one prefix (a role's profile) are drawn together, so that there is something to share."},
     {"shuffle_merged_datasets", "Data", PT_KEY_BOOL, OFF(shuffle_merged_datasets), 0, "true", NO_BOUND, NULL, "",
      "Shuffle records anew each epoch (by seed); false keeps file order."},
-    {"dataset_prepared_path", "Data", PT_KEY_STRING, OFF(cache_dir), 0, NULL, NO_BOUND, NULL, "",
+    {"dataset_prepared_path", "Data", PT_KEY_STRING, OFF(cache_dir), 0, NULL, NO_BOUND, NULL, "tokenized_path",
      "Folder of the packed data; made when missing, reused while nothing changed. Default: cache in output_dir."},
     {"special_tokens", "Data", PT_KEY_TOKENS, OFF(special_tokens), OFF(n_special_tokens), NULL, NO_BOUND, NULL, "",
      "{pad_token: TEXT, ...}: each text must be in the vocabulary already, which cannot grow here; nothing else follows from it."},
@@ -97,7 +100,8 @@ static const pt_key keys[] = {
      "Stop after this many optimiser steps; wins over num_epochs. 0 or -1: not given."},
     {"learning_rate", "Optimiser", PT_KEY_NUMBER, OFF(learning_rate), 0, "2e-4", 0, 10, NULL, "lr", "Peak learning rate."},
     {"lr_scheduler", "Optimiser", PT_KEY_ENUM, OFF(lr_scheduler), 0, "cosine", NO_BOUND, schedules, "lr_scheduler_type",
-     "constant, linear or cosine (both to 0), after the warm-up."},
+     "constant, linear or cosine, after the warm-up; both end at 0, cosine at cosine_min_lr_ratio."},
+    {"cosine_min_lr_ratio", "Optimiser", PT_KEY_NUMBER, OFF(min_lr_ratio), 0, "0", 0, 1, NULL, "min_lr_rate", "cosine: the share of learning_rate that it ends at."},
     {"warmup_steps", "Optimiser", PT_KEY_STEPS, OFF(warmup_steps), 0, "-1", -1, 1 << 30, NULL, "", "Steps of linear warm-up; wins over warmup_ratio. Below 1: a share of all steps."},
     {"warmup_ratio", "Optimiser", PT_KEY_NUMBER, OFF(warmup_ratio), 0, "0", 0, 1, NULL, "", "Share of the steps spent warming up."},
     {"optimizer", "Optimiser", PT_KEY_STRING, OFF(optimizer), 0, "adamw", NO_BOUND, NULL, "optim", "adamw. adamw_torch, adamw_torch_fused, adamw_8bit and kin are accepted: the arithmetic here is f32 AdamW."},
@@ -112,6 +116,9 @@ static const pt_key keys[] = {
     {"saves_per_epoch", "Run", PT_KEY_NUMBER, OFF(saves_per_epoch), 0, "0", 0, 1 << 20, NULL, "", "Instead of save_steps: so many times an epoch; 0.5: every second epoch."},
     {"save_total_limit", "Run", PT_KEY_INT, OFF(save_total_limit), 0, "0", 0, 1 << 20, NULL, "", "Newest checkpoints kept; 0: all."},
     {"logging_steps", "Run", PT_KEY_STEPS, OFF(logging_steps), 0, "1", 0, 1 << 30, NULL, "", "Progress lines every so many steps; below 1: every such share of all steps; 0: first and last. metrics.jsonl has every step."},
+    {"loss_watchdog_threshold", "Run", PT_KEY_NUMBER, OFF(loss_watchdog_threshold), 0, "0", 0, 1e9, NULL, "",
+     "The run ends (exit code 1) when the loss is above this for loss_watchdog_patience steps in a row; 0: off."},
+    {"loss_watchdog_patience", "Run", PT_KEY_INT, OFF(loss_watchdog_patience), 0, "3", 1, 1 << 30, NULL, "", "Steps in a row."},
     {"gradient_checkpointing", "Run", PT_KEY_BOOL, OFF(gradient_checkpointing), 0, "false", NO_BOUND, NULL, "", "Keep only block inputs, compute blocks again in backward: less memory, more time."},
     {"device", "Run", PT_KEY_ENUM, OFF(device), 0, "auto", NO_BOUND, devices, "", "auto, cpu, cuda, emulated (the CUDA kernels run on the host, for tests)."},
     {"compute", "Run", PT_KEY_ENUM, OFF(compute), 0, "auto", NO_BOUND, computes, "", "Multiply type of GEMMs: auto measures briefly at start and says what it took. bf16: true|false|auto is the same."},

@@ -28,6 +28,15 @@ const pt_key *pt_schema(size_t *n);
 /* By name or alias. */
 const pt_key *pt_schema_find(const char *name);
 
+/* What follows from a key (pt_effect, or'ed); 0 = nobody has said it yet: tests/unit/cli_config fails then. */
+unsigned pt_schema_effect(const char *name);
+/* Fills c->settings from what is in c; freed by pt_config_settings_free. */
+pt_status pt_config_settings(pt_config *c);
+void pt_config_settings_free(pt_config *c);
+/* "key: value" lines of one key as YAML (config_write.c); nothing for an unset one. */
+pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k);
+pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n);
+
 typedef struct pt_foreign_key { const char *name; bool refused; const char *why; } pt_foreign_key;
 const pt_foreign_key *pt_schema_foreign(size_t *n);
 /* Longest match wins; entries ending in '*' match by prefix. */

@@ -39,6 +39,7 @@ static const pt_dataset_key keys[] = {
     {"ranking", "", "No effect: the objective decides.", NULL},
     {"train_on_eos", "train_on_eot", "turn.", NULL},
     {"chat_template", "", "tokenizer_default: the config's chat_template holds for all.", NULL},
+    {"field_thinking", "template_thinking_key", "reasoning_content, reasoning or thinking, which are all read; another name is refused.", NULL},
     {"revision", "trust_remote_code preprocess_shards name", "No effect on a file.", NULL},
     {"message_field_training_detail", "", "", "parts of a message by character are not weighted here; message_field_training and weight weigh messages"},
     {"conversation", "", "", "the template is chat_template's, which holds for all"},

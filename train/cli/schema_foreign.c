@@ -32,13 +32,13 @@
 #define W13 \
     "the base model's own configuration is used as it stands"
 #define W14 \
-    "compute is f32 or bf16"
+    "compute is f32 or bf16, with sums in f32: the range of f32, so no loss scaling"
 #define W15 \
-    "the base stays in its stored type: convert it to a q8_0 GGUF and give that as base_model"
+    "the base stays in its stored type: nothing is rounded, and the plan says what it takes; a q8_0 GGUF as base_model takes half"
 #define W16 \
-    "each rank holds the whole model; start ranks with mpirun, torchrun or srun"
+    "each rank holds the whole model, which changes no result; the plan says what that takes. Ranks are started with mpirun, torchrun or srun"
 #define W17 \
-    "model and context parallelism do not exist here"
+    "records are split over ranks, never one record or the model: the same result, with the memory that the plan says"
 #define W18 \
     "ranks are started with mpirun, torchrun or srun"
 #define W19 \
@@ -76,7 +76,7 @@
 #define W35 \
     "the optimiser is AdamW with one learning rate; schedules are constant, linear, cosine"
 #define W36 \
-    "gradient_checkpointing: true is the one form here"
+    "gradient_checkpointing: true is the one form here; what it keeps stays where it is computed"
 #define W37 \
     "a run goes to its end; checkpoints are whole"
 #define W38 \
@@ -95,8 +95,37 @@
     "another trainer's key; see sample_packing and base_model"
 #define W45 \
     "the tokenizer's own are used"
+#define W46 \
+    "compute is f32 or bf16, both finer than 8 bits"
+#define W47 \
+    "checkpoints always hold all that resuming needs"
+#define W48 \
+    "the base model's own tokenizer is used, as its folder or file says"
+#define W49 \
+    "it belongs to another command: `ptrain generate`, `ptrain chat`, `ptrain export RUN --to hf`"
+#define W50 \
+    "a memory saver for AdamW whose place f32 AdamW itself takes; the plan says what that needs"
+#define W51 \
+    "this optimiser does not exist here; adamw does"
 
 static const pt_foreign_key foreign[] = {
+    {"infer_backend", false, W49}, {"infer_dtype", false, W49}, {"do_predict", false, W49}, {"do_eval", false, W49}, {"do_export", false, W49},
+    {"predict_with_generate", false, W49}, {"export_dir", false, W49}, {"export_size", false, W49}, {"export_device", false, W49},
+    {"export_legacy_format", false, W49}, {"export_hub_model_id", false, W49}, {"export_hf_on_finish", false, W49}, {"sample_backend", false, W49},
+    {"max_new_tokens", false, W49}, {"export_quantization_bit", false, W49}, {"export_quantization_dataset", false, W49},
+    {"model_class", false, W6}, {"kernel_config", false, W1}, {"dist_config", false, W16}, {"init_config", false, W6}, {"batching_strategy", false, W4},
+    {"cp_mode", false, W17}, {"cp_size", false, W17}, {"optim_config", true, W51},
+    {"use_adam_mini", false, W50}, {"gptq_groupsize", true, W20}, {"gptq_model_v1", true, W20}, {"max_packed_sequence_len", true, W4}, {"fp16", false, W14}, {"float16", false, W14},
+    {"use_galore", true, W51}, {"galore_*", true, W51}, {"use_apollo", true, W51}, {"apollo_*", true, W51}, {"use_badam", true, W51},
+    {"badam_*", true, W51}, {"use_muon", true, W51},
+    {"use_asft_loss", true, W26}, {"asft_alpha", true, W26}, {"use_eaft_loss", true, W26},
+    {"oft_*", true, W20}, {"use_llama_pro", true, W20}, {"freeze_*", true, W24}, {"mixture_of_depths", true, W20}, {"additional_target", true, W19},
+    {"reserved_label_len", false, W4}, {"use_fast_tokenizer", false, W48}, {"disable_shuffling", true, W29},
+    {"tensor_model_parallel_size", false, W17}, {"pipeline_model_parallel_size", false, W17}, {"expert_model_parallel_size", false, W17},
+    {"sequence_parallel", false, W17}, {"use_distributed_optimizer", false, W16}, {"overlap_param_gather", false, W16},
+    {"overlap_grad_reduce", false, W16}, {"mixed_precision", false, W7}, {"use_packed_sequences", false, W4},
+    {"fp8_backend", false, W46}, {"use_v1_kernels", false, W1}, {"cache_dir", false, W5}, {"include_num_input_tokens_seen", false, W9},
+    {"torch_dtype", false, W7}, {"test_value", false, W10}, {"eval_on_start", false, W9}, {"disable_tqdm", false, W9}, {"log_level", false, W9},
     {"flash_attention", false, W0}, {"flash_attn_cross_entropy", false, W0}, {"flash_attn_fuse_mlp", false, W0},
     {"flash_optimum", false, W0}, {"flash_attn_rms_norm", false, W0}, {"flash_attn_d512", false, W0},
     {"xformers_attention", false, W0}, {"sdp_attention", false, W0}, {"sdpa_varlen", false, W0},
@@ -145,18 +174,18 @@ static const pt_foreign_key foreign[] = {
     {"dpo_use_logits_to_keep", false, W12},
     {"rope_scaling", true, W13}, {"overrides_of_model_config", true, W13}, {"overrides_of_model_kwargs", true, W13},
     {"use_pose", true, W13}, {"pose_*", true, W13}, {"s2_attention", true, W13}, {"scaling_softmax*", true, W13},
-    {"fp16", true, W14}, {"float16", true, W14}, {"fp8", true, W14},
-    {"load_in_8bit", true, W15},
-    {"fsdp*", true, W16}, {"dp_shard_size", true, W16}, {"dp_replicate_size", true, W16}, {"fsdp_version", true, W16},
-    {"deepspeed", true, W16}, {"deepcompile", true, W16}, {"qlora_sharded_model_loading", true, W16},
-    {"tensor_parallel_size", true, W17}, {"sequence_parallel_degree", true, W17}, {"context_parallel_size", true, W17},
-    {"heads_k_stride", true, W17}, {"ring_attn_func", true, W17}, {"expert_parallel_*", true, W17},
-    {"use_ray", true, W18}, {"ray_*", true, W18}, {"resources_per_worker", true, W18},
+    {"fp8", false, W46},
+    {"load_in_8bit", false, W15},
+    {"fsdp*", false, W16}, {"dp_shard_size", false, W16}, {"dp_replicate_size", false, W16}, {"fsdp_version", false, W16},
+    {"deepspeed", false, W16}, {"deepcompile", false, W16}, {"qlora_sharded_model_loading", false, W16},
+    {"tensor_parallel_size", false, W17}, {"sequence_parallel_degree", false, W17}, {"context_parallel_size", false, W17},
+    {"heads_k_stride", false, W17}, {"ring_attn_func", false, W17}, {"expert_parallel_*", true, W17},
+    {"use_ray", false, W18}, {"ray_*", false, W18}, {"resources_per_worker", false, W18},
     {"lora_modules_to_save", true, W19}, {"modules_to_save", true, W19}, {"peft_trainable_token_indices", true, W19},
     {"lora_target_parameters", true, W19}, {"peft_ensure_weight_tying", true, W19},
     {"peft_use_dora", true, W20}, {"use_dora", true, W20}, {"use_mora", true, W20}, {"mora_type", true, W20},
     {"mora", true, W20}, {"loraplus_*", true, W20}, {"relora", true, W20}, {"relora_*", true, W20},
-    {"peft_layer_replication", true, W20}, {"peft_init_lora_weights", true, W20}, {"init_lora_weights", true, W20},
+    {"peft_layer_replication", true, W20}, 
     {"loftq_bits", true, W20}, {"pissa_*", true, W20}, {"lisa_*", true, W20}, {"spectrum_*", true, W20},
     {"layer_offloading", true, W20}, {"gptq", true, W20},
     {"lora_fan_in_fan_out", true, W21},
@@ -168,33 +197,33 @@ static const pt_foreign_key foreign[] = {
     {"use_eaft", true, W26}, {"eaft_*", true, W26},
     {"orpo_alpha", true, W27}, {"simpo_gamma", true, W27}, {"cpo_alpha", true, W27}, {"kto_*", true, W27},
     {"rpo_alpha", true, W27}, {"dpo_norm_loss", true, W27}, {"dpo_label_smoothing", true, W27},
-    {"dpo_use_weighting", true, W27}, {"dpo_loss_weights", true, W27}, {"pref_loss", true, W27}, {"pref_ftx", true, W27},
+    {"dpo_use_weighting", true, W27}, {"dpo_loss_weights", true, W27}, {"pref_ftx", true, W27},
     {"trl", true, W27}, {"trainer_cls", true, W27}, {"vllm", true, W27}, {"ebft", true, W27}, {"rl_coef", true, W27},
-    {"process_reward_model", true, W27}, {"center_rewards_coefficient", true, W27}, {"num_labels", true, W27},
+    {"process_reward_model", true, W27}, {"center_rewards_coefficient", true, W27}, 
     {"grokfast_*", true, W27}, {"kd_*", true, W27}, {"diffusion*", true, W27}, {"nemo_gym_*", true, W27},
     {"hatchery*", true, W27}, {"qat", true, W27}, {"quantization", true, W27}, {"llmcompressor", true, W27},
-    {"pretraining_dataset", true, W28}, {"streaming", true, W28},
+    {"streaming", false, W5},
     {"dataset_exact_deduplication", true, W29}, {"shuffle_before_merging_datasets", true, W29},
-    {"curriculum_sampling", true, W29}, {"sample_packing_sequentially", true, W29},
+    {"sample_packing_sequentially", false, W4},
     {"pretraining_sample_concatenation", true, W29}, {"min_sample_len", true, W29}, {"max_prompt_len", true, W29},
     {"eval_sequence_len", true, W29},
     {"resize_token_embeddings_to_32x", true, W30}, {"shrink_embeddings", true, W30}, {"reinit_weights", true, W30},
     {"tokens", true, W30}, {"added_tokens_overrides", true, W30}, {"additional_special_tokens", true, W30},
     {"eot_tokens", true, W31}, {"chat_template_jinja", true, W31}, {"chat_template_kwargs", true, W31},
-    {"plugins", true, W32},
-    {"hub_*", true, W33}, {"push_to_hub", true, W33},
+    
+    {"hub_*", false, W33}, {"push_to_hub", false, W33},
     {"batch_size", true, W34}, {"auto_find_batch_size", true, W34},
-    {"lr_scheduler_kwargs", true, W35}, {"lr_quadratic_warmup", true, W35}, {"cosine_min_lr_ratio", true, W35},
+    {"lr_quadratic_warmup", true, W35}, 
     {"cosine_constant_lr_ratio", true, W35}, {"lr_div_factor", true, W35}, {"lr_groups", true, W35},
     {"jagged_restart_*", true, W35}, {"embedding_lr", true, W35}, {"embedding_lr_scale", true, W35},
     {"optim_args", true, W35}, {"optim_target_modules", true, W35}, {"adam_beta3", true, W35}, {"adam_epsilon2", true, W35},
     {"torchdistx_path", true, W35}, {"dion_*", true, W35}, {"qgalore_*", true, W35},
-    {"selective_checkpointing", true, W36}, {"activation_offloading", true, W36}, {"offload", true, W36},
+    {"selective_checkpointing", false, W36}, {"activation_offloading", false, W36}, {"offload", false, W36},
     {"early_stopping_patience", true, W37}, {"load_best_model_at_end", true, W37}, {"metric_for_best_model", true, W37},
-    {"greater_is_better", true, W37}, {"loss_watchdog_threshold", true, W37}, {"loss_watchdog_patience", true, W37},
-    {"save_first_step", true, W37}, {"save_only_model", true, W37}, {"dynamic_checkpoint", true, W37},
+    {"greater_is_better", true, W37}, 
+    {"save_first_step", true, W37}, {"save_only_model", false, W47}, {"dynamic_checkpoint", true, W37},
     {"do_causal_lm_eval", true, W38}, {"eval_causal_lm_metrics", true, W38}, {"do_bench_eval", true, W38},
-    {"bench_dataset", true, W38}, {"bench_split", true, W38}, {"eval_table_size", true, W38},
+    {"bench_dataset", true, W38}, {"bench_split", true, W38}, {"eval_table_size", false, W2},
     {"dpo_generate_during_eval", true, W38}, {"generate_samples", true, W38}, {"num_generation_samples", true, W38},
     {"generation_*", true, W38}, {"lm_eval_*", true, W38},
     {"use_scattermoe", true, W39}, {"use_sonicmoe", true, W39}, {"use_dsv4_kernels", true, W39},
@@ -205,12 +234,12 @@ static const pt_foreign_key foreign[] = {
     {"processor_type", true, W40}, {"processor_kwargs", true, W40}, {"image_size", true, W40},
     {"image_resize_algorithm", true, W40}, {"role_boundaries", true, W40},
     {"base_model_config", true, W41}, {"cls_model_config", true, W41}, {"revision_of_model", true, W41},
-    {"model_quantization_config*", true, W41}, {"use_onebitllms", true, W41}, {"tokenizer_legacy", true, W41},
-    {"tokenizer_use_mistral_common", true, W41},
+    {"model_quantization_config*", true, W41}, {"use_onebitllms", true, W41}, {"tokenizer_legacy", false, W48},
+    {"tokenizer_use_mistral_common", false, W48},
     {"gradio_*", true, W42},
     {"merge_lora", true, W43}, {"merge_method", true, W43},
-    {"mask_history", true, W44}, {"packing_strategy", true, W44}, {"neat_packing", true, W44},
-    {"quantization_bit", true, W44}, {"quantization_method", true, W44}, {"double_quantization", true, W44},
+    {"mask_history", true, W44}, {"packing_strategy", false, W4}, {"neat_packing", true, W44},
+    {"quantization_method", false, W15}, {"double_quantization", false, W15},
     {"bos_token", true, W45}, {"eos_token", true, W45}, {"pad_token", true, W45}, {"unk_token", true, W45},
 };
 

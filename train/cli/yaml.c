@@ -110,17 +110,21 @@ static pt_status open_anchor(builder *b, const yaml_char_t *name, const pt_ynode
     return PT_OK;
 }
 
+/* b NULL: nothing is counted. */
 static pt_status copy(builder *b, const pt_ynode *from, int depth, pt_ynode **out)
 {
-    PT_RETURN(new_node(b, depth, from->line, from->column, from->text ? strlen(from->text) : 0, out));
+    if (b) PT_RETURN(new_node(b, depth, from->line, from->column, from->text ? strlen(from->text) : 0, out));
+    else PT_RETURN(pt_alloc0(out, 1));
     pt_ynode *n = *out;
+    n->line = from->line;
+    n->column = from->column;
     n->kind = from->kind;
     n->quoted = from->quoted;
     if (from->text) PT_RETURN(pt_strdup(&n->text, from->text));
     for (size_t i = 0; i < from->n; i++) {
         PT_RETURN(grow(n, n->kind == PT_YMAP));
         if (n->kind == PT_YMAP) {
-            b->n_text += strlen(from->keys[i]);
+            if (b) b->n_text += strlen(from->keys[i]);
             PT_RETURN(pt_strdup(&n->keys[i], from->keys[i]));
             n->key_line[i] = from->key_line[i];
             n->key_column[i] = from->key_column[i];
@@ -239,6 +243,20 @@ static pt_status build(builder *b, int depth, pt_ynode **out)
     return PT_OK;
 }
 
+/* Takes the entry out; what it held is the caller's. */
+static pt_ynode *take_out(pt_ynode *map, size_t i)
+{
+    pt_ynode *v = map->items[i];
+    free(map->keys[i]);
+    for (map->n--; i < map->n; i++) {
+        map->keys[i] = map->keys[i + 1];
+        map->items[i] = map->items[i + 1];
+        map->key_line[i] = map->key_line[i + 1];
+        map->key_column[i] = map->key_column[i + 1];
+    }
+    return v;
+}
+
 /* ---- merge keys (<<) ------------------------------------------------------------------------------------------------- */
 
 /* Moves the entries of `from` that `to` has not: what stands there itself, and what came first, wins. */
@@ -270,15 +288,7 @@ static pt_status merge(const builder *b, pt_ynode *n)
             i++;
             continue;
         }
-        pt_ynode *from = n->items[i];
-        free(n->keys[i]);
-        for (size_t k = i + 1; k < n->n; k++) {
-            n->keys[k - 1] = n->keys[k];
-            n->items[k - 1] = n->items[k];
-            n->key_line[k - 1] = n->key_line[k];
-            n->key_column[k - 1] = n->key_column[k];
-        }
-        n->n--;
+        pt_ynode *from = take_out(n, i);
         if (from->kind != PT_YSEQ) rc = take_entries(b, n, from);
         for (size_t k = 0; from->kind == PT_YSEQ && k < from->n && rc == PT_OK; k++) rc = take_entries(b, n, from->items[k]);
         pt_yaml_free(from);
@@ -340,6 +350,51 @@ done:
     if (open) yaml_parser_delete(&b->parser);
     free(b);
     return rc;
+}
+
+static size_t find(const pt_ynode *map, const char *key)
+{
+    size_t i = 0;
+    while (i < map->n && strcmp(map->keys[i], key)) i++;
+    return i;
+}
+
+pt_ynode *pt_yaml_get(const pt_ynode *map, const char *key)
+{
+    size_t i = map->kind == PT_YMAP ? find(map, key) : map->n;
+    return i < map->n ? map->items[i] : NULL;
+}
+
+pt_status pt_yaml_copy(pt_ynode **out, const pt_ynode *n)
+{
+    *out = NULL;
+    pt_status rc = copy(NULL, n, 0, out);
+    if (rc != PT_OK) {
+        pt_yaml_free(*out);
+        *out = NULL;
+    }
+    return rc;
+}
+
+void pt_yaml_drop(pt_ynode *map, const char *key)
+{
+    size_t i = find(map, key);
+    if (i < map->n) pt_yaml_free(take_out(map, i));
+}
+
+pt_status pt_yaml_put(pt_ynode *map, const char *key, const char *text)
+{
+    pt_yaml_drop(map, key);
+    PT_RETURN(grow(map, true));
+    size_t i = map->n - 1;
+    map->key_line[i] = map->line;
+    map->key_column[i] = map->column;
+    PT_RETURN(pt_strdup(&map->keys[i], key));
+    PT_RETURN(pt_alloc0(&map->items[i], 1));
+    map->items[i]->line = map->line;
+    map->items[i]->column = map->column;
+    map->items[i]->quoted = true;
+    return pt_strdup(&map->items[i]->text, text);
 }
 
 bool pt_yaml_is_null(const pt_ynode *n)

@@ -21,6 +21,11 @@ struct pt_ynode {
 /* name: what errors call the source ("configs/x.yaml", "command line"). Without a document an empty map. */
 pt_status pt_yaml_parse(pt_ynode **out, const char *text, size_t bytes, const char *name);
 void pt_yaml_free(pt_ynode *n);
+/* Changes of a tree: the value of a key (NULL = none); a text under it in place of what is there; the key and its value away. */
+pt_ynode *pt_yaml_get(const pt_ynode *map, const char *key);
+pt_status pt_yaml_put(pt_ynode *map, const char *key, const char *text);
+pt_status pt_yaml_copy(pt_ynode **out, const pt_ynode *n);
+void pt_yaml_drop(pt_ynode *map, const char *key);
 /* "~", "null", "" unquoted. */
 bool pt_yaml_is_null(const pt_ynode *n);
 /* Appends `text` as a YAML scalar, quoted when it needs to be. */

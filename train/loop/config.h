@@ -11,6 +11,23 @@ typedef enum pt_device_kind { PT_DEVICE_AUTO, PT_DEVICE_CPU, PT_DEVICE_CUDA, PT_
 typedef enum pt_compute_kind { PT_COMPUTE_AUTO, PT_COMPUTE_KIND_F32, PT_COMPUTE_KIND_BF16 } pt_compute_kind;
 typedef enum pt_dpo_ref { PT_DPO_REF_AUTO, PT_DPO_REF_START, PT_DPO_REF_BASE } pt_dpo_ref;
 
+/* What follows from a key, for ranks that must agree and for runs that go on from a checkpoint (train/loop/agree.h). Every key of the
+ * schema has one (train/cli/schema_effect.c). Values of files' names may differ everywhere: what is in the files is compared. */
+typedef enum pt_effect {
+    PT_EFFECT_FREE = 1,   /* each rank may have its own */
+    PT_EFFECT_RANKS = 2,  /* changes what is computed, or when ranks wait for each other: all ranks have the same */
+    PT_EFFECT_RESUME = 4, /* a resumed run that has another is told so */
+    /* decides a digest that a resumed run must share: named when that one differs */
+    PT_EFFECT_DATA = 8,    /* the packed data */
+    PT_EFFECT_BASE = 16,   /* the base model */
+    PT_EFFECT_LAYOUT = 32, /* what is trained */
+    PT_EFFECT_SCALE = 64,  /* what the adapter's numbers mean */
+} pt_effect;
+typedef struct pt_setting_value {
+    char *key, *value; /* value: one line of text */
+    unsigned effect;   /* pt_effect, or'ed */
+} pt_setting_value;
+
 /* init: random: a model from numbers in YAML instead of weights. */
 typedef struct pt_init_config {
     bool random;         /* init: random */
@@ -28,6 +45,7 @@ typedef struct pt_config {
     pt_dataset_spec *datasets; size_t n_datasets;
     pt_dataset_spec *test_datasets; size_t n_test_datasets;
     double bad_rows;             /* share of unusable rows that a data set may have; in each of them too */
+    char *dataset_dir; int max_samples; /* rows read of each set, 0 = all */
     char *chat_template, *default_system_message;
     pt_adapter_kind adapter;
     char *lora_model_dir;
@@ -44,12 +62,13 @@ typedef struct pt_config {
     double num_epochs; int max_steps; /* max_steps 0 = not given; it wins */
     bool shuffle_merged_datasets, train_on_inputs;
     char **roles_to_train; size_t n_roles_to_train;
-    double learning_rate; pt_sched lr_scheduler;
+    double learning_rate, min_lr_ratio; pt_sched lr_scheduler; /* min_lr_ratio: cosine ends there */
     double warmup_steps, warmup_ratio; /* steps (below 1 a share of all) win over ratio; -1 = not given */
     char *optimizer; double weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm; /* max_grad_norm 0 = no clipping */
     double beta; pt_dpo_ref dpo_reference;
     pt_val_split val_split_by;
     double val_set_size, eval_steps, save_steps, logging_steps; int save_total_limit; /* steps: below 1 a share of all; 0 = off / unlimited */
+    double loss_watchdog_threshold; int loss_watchdog_patience; /* 0 = off; steps in a row */
     bool gradient_checkpointing;
     pt_device_kind device; pt_compute_kind compute;
     uint64_t seed;
@@ -57,6 +76,7 @@ typedef struct pt_config {
     int eval_questions, eval_max_new_tokens; double eval_temperature; /* `ptrain eval` */
     /* not keys: what the cli found out */
     char *yaml_text;             /* effective config, as YAML, saved as config.yaml */
+    pt_setting_value *settings; size_t n_settings; /* every key that is not free, as text; NULL where no schema made this config */
     char *cache_dir;             /* dataset_prepared_path: packs; default: output_dir/cache */
     /* from axolotl's vocabulary */
     double evals_per_epoch, saves_per_epoch;  /* 0 = not given; turned into steps by the run (steps an epoch / n, at least 1) */

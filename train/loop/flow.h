@@ -27,6 +27,7 @@ typedef struct pt_run_plan {
     pt_model_caps caps; /* maxima of one micro-batch */
     int micro_batches;  /* most in one step on this process */
     int any_micro;      /* most in one step of training or evaluation */
+    bool no_data; /* nothing is known of the data */
     int64_t warmup, eval_steps, save_steps, logging_steps, validation_records;
     /* what to say: each at most one line */
     char warnings[8][256];
@@ -76,6 +77,7 @@ typedef struct pt_train_hooks {
     void *user;
     pt_comm *comm;                     /* NULL = one process; stays the caller's */
     const pt_ops *ops;                 /* a backend to take instead of the config's device; NULL = by device */
+    bool no_data;                      /* pt_train_plan: the data is not here: planned as if every micro-batch were full */
     const volatile sig_atomic_t *stop; /* not 0: finish the step (or leave the evaluation, which a resumed run does again), save, return PT_ESTOP */
     void (*on_plan)(void *user, const pt_run_plan *plan, const char *text);
     /* the first step is about to begin: from now on a stop is answered by saving. folder: the checkpoint gone on from, or NULL */
@@ -99,7 +101,8 @@ typedef struct pt_train_result {
 } pt_train_result;
 
 /* Opens everything, packs the data, lays out every step; allocates nothing of the model. text (may be NULL): the table of
- * `ptrain plan`. */
+ * `ptrain plan`. With hooks->no_data nothing of the data is opened, steps are max_steps or 0 (not known), and the caps are the
+ * most that the settings allow: micro_batch_size x sequence_len tokens (of pairs at least two records), all supervised. */
 pt_status pt_train_plan(const pt_config *cfg, const pt_train_hooks *hooks, pt_run_plan *plan, pt_str *text);
 /* Plan, train, save. PT_ESTOP after a stop: the checkpoint is in result->output. Other failures leave the last checkpoint
  * whole. */

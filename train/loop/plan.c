@@ -57,6 +57,23 @@ static pt_status add_caps(pt_run_plan *p, const pt_loader *l, bool train)
     return PT_OK;
 }
 
+/* The most that the settings allow, where there is no data to look at. */
+static pt_status full_caps(pt_run *r)
+{
+    pt_run_plan *p = &r->plan;
+    const pt_config *c = r->cfg;
+    int64_t records = c->batch_rows > 0 && c->batch_rows < c->micro_batch_size ? c->batch_rows : c->micro_batch_size;
+    if (r->objective->pairs && records < 2) records = 2; /* both sides lie in one micro-batch */
+    int64_t tokens = (records * c->sequence_len + 63) / 64 * 64; /* as the loader's streams end */
+    if (tokens > INT32_MAX)
+        return pt_fail(PT_EARG, "micro_batch_size %d x sequence_len %d are more tokens than one micro-batch can have", c->micro_batch_size, c->sequence_len);
+    int32_t n = (int32_t)tokens, few = n / 16 > 2 ? n / 16 : 2; /* records of 16 tokens: more change the plan by little */
+    p->caps = (pt_model_caps){.tokens = n, .segs = few, .heads = n, .rows = n, .groups = few, .group_rows = n};
+    p->micro_batches = p->any_micro = c->batch_rows > 0 ? (int)((c->batch_rows + records - 1) / records) : c->gradient_accumulation_steps;
+    p->data.steps = c->max_steps;
+    return PT_OK;
+}
+
 /* The pass that computes stored references lays records out in its own order. */
 static pt_status add_reference_caps(pt_run *r)
 {
@@ -109,16 +126,21 @@ static size_t device_library_bytes(const pt_run *r)
 static void make_warnings(pt_run *r)
 {
     pt_run_plan *p = &r->plan;
-    if (p->data.steps < 50 && p->data.steps == r->cfg->max_steps)
+    if (p->no_data && !p->data.steps)
+        ; /* not known */
+    else if (p->data.steps < 50 && p->data.steps == r->cfg->max_steps)
         warn(p, "only %lld step%s: max_steps is %d", (long long)p->data.steps, p->data.steps == 1 ? "" : "s", r->cfg->max_steps);
     else if (p->data.steps < 50)
         warn(p,
              "only %lld step%s: a smaller batch (batch_rows, micro_batch_size, gradient_accumulation_steps) or more epochs "
              "would give more",
              (long long)p->data.steps, p->data.steps == 1 ? "" : "s");
-    if (p->warmup >= p->data.steps)
+    if (p->warmup >= p->data.steps && p->data.steps)
         warn(p, "warm-up takes %lld of %lld steps: the learning rate never reaches its peak", (long long)p->warmup,
              (long long)p->data.steps);
+    int32_t positions = pt_source_config(r->base.source)->max_positions;
+    if (positions > 0 && r->cfg->sequence_len > positions)
+        warn(p, "sequence_len %d is more than the %d positions that the model was made for", r->cfg->sequence_len, (int)positions);
     size_t need = p->total * (size_t)p->local_ranks;
     if (!pt_run_plan_fits(p, p->device_need))
         warn(p, "needs %.1f MiB on the device, where %.1f are free: the run would be refused",
@@ -153,11 +175,13 @@ pt_status pt_run_make_plan(pt_run *r)
 {
     pt_status rc = PT_OK;
     pt_run_plan *p = &r->plan;
-    PT_TRY(pt_loader_summary_get(r->train, &p->data));
-    PT_TRY(add_caps(p, r->train, true));
+    p->no_data = r->hooks.no_data;
+    if (p->no_data) PT_TRY(full_caps(r));
+    else PT_TRY(pt_loader_summary_get(r->train, &p->data));
+    if (r->train) PT_TRY(add_caps(p, r->train, true));
     if (r->valid) PT_TRY(add_caps(p, r->valid, false));
     if (r->test) PT_TRY(add_caps(p, r->test, false));
-    if (r->reference == PT_REFERENCE_STORED) PT_TRY(add_reference_caps(r));
+    if (r->reference == PT_REFERENCE_STORED && r->pack) PT_TRY(add_reference_caps(r));
     if (!r->objective->pairs)
         p->caps.group_rows = 0;
     else if (r->objective->channels & PT_CHANNEL_SCORE)
@@ -213,6 +237,19 @@ static pt_status memory_text(const pt_run_plan *p, pt_str *out)
     return line(out, "free on this machine", (double)p->available);
 }
 
+static pt_status data_text(const pt_run_plan *p, pt_str *out)
+{
+    const pt_loader_summary *d = &p->data;
+    PT_RETURN(pt_str_printf(
+        out, "steps     %lld (%lld an epoch), %lld records a step, %.1f distinct prefixes a step, warm-up %lld\n",
+        (long long)d->steps, (long long)d->steps_an_epoch, (long long)d->records_a_step, d->prefixes_a_step,
+        (long long)p->warmup));
+    double saved = d->unshared_tokens > 0 ? 100.0 * (1 - (double)d->computed_tokens / (double)d->unshared_tokens) : 0;
+    return pt_str_printf(out, "tokens    %lld computed, %lld supervised; %lld without sharing (%.0f %% saved)\n",
+                            (long long)d->computed_tokens, (long long)d->supervised_tokens, (long long)d->unshared_tokens,
+                            saved);
+}
+
 pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out)
 {
     const pt_loader_summary *d = &p->data;
@@ -226,14 +263,13 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out)
         PT_RETURN(pt_str_printf(out, " (measured: f32 %.0f, bf16 %.0f GF/s)", p->choice.f32_rate, p->choice.bf16_rate));
     if (p->choice.ranks > 1) PT_RETURN(pt_str_printf(out, ", %d processes", p->choice.ranks));
     if (p->choice.why_cpu[0]) PT_RETURN(pt_str_printf(out, "\nno GPU    %s", p->choice.why_cpu));
-    PT_RETURN(pt_str_printf(
-        out, "\nsteps     %lld (%lld an epoch), %lld records a step, %.1f distinct prefixes a step, warm-up %lld\n",
-        (long long)d->steps, (long long)d->steps_an_epoch, (long long)d->records_a_step, d->prefixes_a_step,
-        (long long)p->warmup));
-    double saved = d->unshared_tokens > 0 ? 100.0 * (1 - (double)d->computed_tokens / (double)d->unshared_tokens) : 0;
-    PT_RETURN(pt_str_printf(out, "tokens    %lld computed, %lld supervised; %lld without sharing (%.0f %% saved)\n",
-                            (long long)d->computed_tokens, (long long)d->supervised_tokens, (long long)d->unshared_tokens,
-                            saved));
+    PT_RETURN(pt_str_puts(out, "\n"));
+    if (p->no_data) {
+        PT_RETURN(pt_str_printf(out, "data      not here: planned as if every micro-batch were full and all of it supervised\nsteps     "));
+        PT_RETURN(d->steps ? pt_str_printf(out, "%lld (max_steps)\n", (long long)d->steps) : pt_str_puts(out, "not known without the data\n"));
+    } else {
+        PT_RETURN(data_text(p, out));
+    }
     PT_RETURN(pt_str_printf(out, "micro     at most %d tokens, %d segments, %d rows; at most %d micro-batches a step\n",
                             (int)p->caps.tokens, (int)p->caps.segs, (int)p->caps.rows, p->micro_batches));
     if (p->validation_records) PT_RETURN(pt_str_printf(out, "held out  %lld records\n", (long long)p->validation_records));

@@ -44,7 +44,7 @@ static pt_status store_for(pt_run *r, pt_pack *pack, bool validation)
 {
     pt_status rc = PT_OK;
     int64_t n = pt_pack_count(pack), has = 0;
-    uint64_t key = pt_hash_mix(pt_source_fingerprint(r->base.source), r->ctx.compute);
+    uint64_t key = pt_hash_mix(r->base_content, r->ctx.compute);
     double *sums = NULL;
     float *out = NULL;
     has = pt_pack_has_reference(pack, key);

@@ -1,77 +1,14 @@
 /* Checkpoints: everything that a run needs to go on as if it had never stopped. Randomness is counter-based, so its state is
  * the step. */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
-#include "train/loop/run.h"
+#include "train/loop/agree.h"
 #include "train/model/export.h"
 
 #define PIECE ((int64_t)1 << 20) /* elements moved at once */
-
-/* ---- settings that decide the trajectory ------------------------------------------------------------------------------ */
-
-typedef struct setting {
-    const char *key;
-    double value;
-} setting;
-
-/* Numbers of the config that a resumed run should share with its checkpoint; a difference is legal and announced. */
-static size_t settings(const pt_run *r, setting *s)
-{
-    const pt_config *c = r->cfg;
-    const setting list[] = {
-        {"lora_dropout", c->adapter == PT_ADAPTER_NONE ? 0 : c->lora_dropout},
-        {"sequence_len", c->sequence_len},
-        {"sample_packing", c->sample_packing},
-        {"share_group", c->share_group},
-        {"batch_rows", c->batch_rows},
-        {"micro_batch_size", c->micro_batch_size},
-        {"gradient_accumulation_steps", c->gradient_accumulation_steps},
-        {"steps of the run", (double)r->plan.data.steps},
-        {"shuffle_merged_datasets", c->shuffle_merged_datasets},
-        {"learning_rate", c->learning_rate},
-        {"lr_scheduler", c->lr_scheduler},
-        {"warm-up steps", (double)r->schedule.warmup},
-        {"weight_decay", c->weight_decay},
-        {"adam_beta1", c->adam_beta1},
-        {"adam_beta2", c->adam_beta2},
-        {"adam_epsilon", c->adam_epsilon},
-        {"max_grad_norm", c->max_grad_norm},
-        {"beta", c->objective == PT_OBJ_DPO ? c->beta : 0},
-        {"dpo_reference", c->objective == PT_OBJ_DPO ? r->reference : 0},
-        {"gradient_checkpointing", c->gradient_checkpointing},
-        {"seed", (double)(c->seed & ((1ull << 53) - 1))},
-    };
-    if (s) memcpy(s, list, sizeof list);
-    return sizeof list / sizeof *list;
-}
-
-/* Names, places and shapes of what is trained. */
-static uint64_t layout(const pt_run *r)
-{
-    const pt_param *list;
-    size_t n = pt_model_params(r->model, &list);
-    uint64_t h = PT_FNV_START;
-    for (size_t i = 0; i < n; i++) {
-        h = pt_fnv1a(h, list[i].name, strlen(list[i].name) + 1);
-        int64_t v[] = {list[i].offset, list[i].rows, list[i].cols};
-        h = pt_fnv1a(h, v, sizeof v);
-    }
-    return h;
-}
-
-uint64_t pt_run_digest(const pt_run *r)
-{
-    setting s[32];
-    size_t n = settings(r, s);
-    uint64_t parts[] = {layout(r), pt_source_fingerprint(r->base.source), pt_pack_fingerprint(r->pack)};
-    uint64_t h = pt_fnv1a(PT_FNV_START, parts, sizeof parts);
-    for (size_t i = 0; i < n; i++) h = pt_fnv1a(h, &s[i].value, sizeof s[i].value);
-    return pt_fnv1a(h, r->objective->name, strlen(r->objective->name));
-}
 
 /* ---- saving ------------------------------------------------------------------------------------------------------------ */
 
@@ -88,17 +25,9 @@ static pt_status put_view(pt_run *r, pt_state_writer *w, const char *name, pt_vi
     return PT_OK;
 }
 
-static pt_status put_fingerprint(pt_state_writer *w, const char *name, uint64_t v)
-{
-    char text[17];
-    snprintf(text, sizeof text, "%016" PRIx64, v);
-    return pt_state_put_text(w, name, text);
-}
-
 static pt_status put_scalars(pt_run *r, pt_state_writer *w)
 {
     const pt_choice *c = &r->plan.choice;
-    setting s[32];
     int64_t applied;
     PT_RETURN(pt_optim_applied(r->optim, &applied));
     const struct {
@@ -109,13 +38,7 @@ static pt_status put_scalars(pt_run *r, pt_state_writer *w)
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_state_put_int(w, ints[i].name, ints[i].v));
     PT_RETURN(pt_state_put_text(w, "isa", c->isa));
     PT_RETURN(pt_state_put_text(w, "device", r->ctx.ops->name));
-    PT_RETURN(pt_state_put_text(w, "objective", r->objective->name));
-    PT_RETURN(put_fingerprint(w, "base", pt_source_fingerprint(r->base.source)));
-    PT_RETURN(put_fingerprint(w, "data", pt_pack_fingerprint(r->pack)));
-    PT_RETURN(put_fingerprint(w, "layout", layout(r)));
-    size_t n = settings(r, s);
-    for (size_t i = 0; i < n; i++) PT_RETURN(pt_state_put_num(w, s[i].key, s[i].value));
-    return PT_OK;
+    return pt_run_put_facts(r, w);
 }
 
 static pt_export_options export_options(const pt_run *r)
@@ -254,39 +177,6 @@ pt_status pt_run_find_resume(pt_run *r, pt_choice *choice)
     return read_choice(r->resume, choice);
 }
 
-static pt_status same_text(pt_run *r, const char *name, const char *mine, const char *what)
-{
-    const char *theirs;
-    PT_RETURN(pt_state_text(r->resume, name, &theirs));
-    if (!strcmp(theirs, mine)) return PT_OK;
-    return pt_fail(PT_EARG,
-                   "%s was made with another %s (%s there, %s here): go on with the same one, or start anew without "
-                   "resume_from_checkpoint",
-                   r->resume_path, what, theirs, mine);
-}
-
-static pt_status check_belongs(pt_run *r)
-{
-    char text[17];
-    setting s[32];
-    PT_RETURN(same_text(r, "objective", r->objective->name, "objective"));
-    snprintf(text, sizeof text, "%016" PRIx64, pt_source_fingerprint(r->base.source));
-    PT_RETURN(same_text(r, "base", text, "base model"));
-    snprintf(text, sizeof text, "%016" PRIx64, pt_pack_fingerprint(r->pack));
-    PT_RETURN(same_text(r, "data", text, "set of training data or packing settings"));
-    snprintf(text, sizeof text, "%016" PRIx64, layout(r));
-    PT_RETURN(same_text(r, "layout", text, "set of trained parameters (adapter, rank, targets)"));
-    size_t n = settings(r, s);
-    for (size_t i = 0; i < n; i++) {
-        double v;
-        PT_RETURN(pt_state_num(r->resume, s[i].key, &v));
-        if (v != s[i].value)
-            pt_log(PT_LOG_WARN, "%s is %.10g here and was %.10g in the checkpoint: it is not the run that would have been",
-                   s[i].key, s[i].value, v);
-    }
-    return PT_OK;
-}
-
 static pt_status get_view(pt_run *r, const char *name, pt_view v)
 {
     const void *data;
@@ -298,7 +188,7 @@ pt_status pt_run_load(pt_run *r)
 {
     pt_status rc = PT_OK;
     int64_t applied, pending = 0;
-    PT_TRY(check_belongs(r));
+    PT_TRY(pt_run_check_facts(r));
     PT_TRY(get_view(r, "parameters", pt_model_param_view(r->model)));
     PT_TRY(get_view(r, "adam_m", pt_optim_m(r->optim)));
     PT_TRY(get_view(r, "adam_v", pt_optim_v(r->optim)));

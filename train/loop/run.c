@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "kernels/plugin.h"
 #include "train/dist/nccl.h"
+#include "train/loop/agree.h"
 #include "train/loop/overlap.h"
 
 pt_status pt_run_open_loaders(pt_run *r)
@@ -49,7 +50,7 @@ static void set_schedule(pt_run *r)
                                              [PT_SCHED_LINEAR] = PT_SCHEDULE_LINEAR,
                                              [PT_SCHED_COSINE] = PT_SCHEDULE_COSINE};
     int64_t total = r->plan.data.steps;
-    r->schedule = (pt_schedule){kinds[c->lr_scheduler], c->learning_rate, r->plan.warmup, total};
+    r->schedule = (pt_schedule){kinds[c->lr_scheduler], c->learning_rate, c->min_lr_ratio, r->plan.warmup, total};
 }
 
 /* Several processes on devices: their communicator sums there, the caller's carries the rest. */
@@ -64,18 +65,6 @@ static pt_status open_device_comm(pt_run *r)
     r->comm = r->device_comm;
     r->comm->broken = true; /* until the run has ended in order */
     return PT_OK;
-}
-
-/* Ranks that were started differently would wait for each other for ever, or train two models into one. */
-static pt_status agree(const pt_run *r)
-{
-    uint64_t mine = pt_run_digest(r), first = mine;
-    if (r->comm->size < 2) return PT_OK;
-    PT_RETURN(r->comm->broadcast(r->comm, &first, sizeof first, 0));
-    int64_t other = mine == first ? r->comm->size : r->comm->rank;
-    PT_RETURN(r->comm->allreduce_min(r->comm, &other, 1));
-    if (other == r->comm->size) return PT_OK;
-    return pt_fail(PT_EARG, "rank %d was started with another config, model or data than rank 0", (int)other);
 }
 
 static pt_status settle(void *user)
@@ -95,6 +84,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
         PT_TRY(pt_comm_self(&r->own_comm));
         r->comm = r->own_comm;
     }
+    PT_TRY(pt_run_agree_config(r)); /* ranks that were started differently would wait for each other for ever, or train two models into one */
     PT_TRY(pt_run_check_folder(cfg));
     r->objective = pt_objective_find(pt_setup_objective_name(cfg));
     r->reference = pt_setup_reference(cfg);
@@ -104,14 +94,16 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     r->ctx.profile = &r->profile;
     PT_TRY(open_device_comm(r));
     PT_TRY(pt_setup_base(cfg, NULL, false, &r->base));
-    PT_TRY(pt_setup_packs(cfg, r->comm, &r->base, &r->pack, &r->test_pack, &r->plan.pack, &r->plan.test));
-    PT_TRY(pt_run_open_loaders(r));
+    if (!r->hooks.no_data) {
+        PT_TRY(pt_setup_packs(cfg, r->comm, &r->base, &r->pack, &r->test_pack, &r->plan.pack, &r->plan.test));
+        PT_TRY(pt_run_open_loaders(r));
+    }
     PT_TRY(pt_setup_model(cfg, &r->ctx, &r->base, &r->model));
     PT_TRY(open_optimiser(r));
     if (r->comm->settle) pt_optim_before_wait(r->optim, settle, r->comm);
     PT_TRY(pt_run_make_plan(r));
     set_schedule(r);
-    PT_TRY(agree(r));
+    PT_TRY(pt_run_agree_plan(r));
 done:
     if (rc != PT_OK) pt_run_close(r);
     return rc;
@@ -136,6 +128,7 @@ static pt_status alloc_channels(pt_run *r)
 pt_status pt_run_commit(pt_run *r)
 {
     pt_status rc = PT_OK;
+    PT_TRY(pt_run_agree_content(r));
     PT_TRY(pt_model_commit(r->model));
     PT_TRY(pt_optim_commit(r->optim));
     PT_TRY(alloc_channels(r));

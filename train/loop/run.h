@@ -37,11 +37,12 @@ typedef struct pt_run {
     /* progress */
     int64_t step;  /* steps done */
     int64_t saved; /* step of the last checkpoint, 0 = none */
-    int64_t skipped, bad_in_row;
+    int64_t skipped, bad_in_row, high_in_row; /* high: steps with the loss above loss_watchdog_threshold */
     unsigned pending; /* evaluations due after `step` and not done yet: a stop came between (PT_PENDING_...) */
     double last_loss, last_eval;
     pt_metrics *metrics; /* rank 0 */
     struct pt_overlap *overlap; /* where comm has allreduce_start (overlap.h) */
+    uint64_t base_content, start_content; /* digests of base_model's and lora_model_dir's weights (agree.h) */
     int folder_lock;            /* rank 0: descriptor + 1 of output_dir, which no other run may write into; 0 = not held */
 } pt_run;
 
@@ -64,9 +65,6 @@ pt_status pt_run_make_plan(pt_run *r);
 pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out);
 /* PT_ENOMEM: what the device lacks, and what would fit (fit.c). */
 pt_status pt_run_refuse_device(pt_run *r);
-
-/* One number of everything that decides the steps: settings, trained tensors, base, data (resume.c). Ranks of a run have the same. */
-uint64_t pt_run_digest(const pt_run *r);
 
 /* Gradients of step `index` (0-based) in the model's gradient vector, summed over ranks. */
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "checkpoints/peft.h"
 #include "train/model/families.h"
 
@@ -109,11 +110,18 @@ static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
 
 static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
 {
-    static const char *const plain[] = {"text", "tokens", NULL};
+    static const char *const plain[] = {"text", "tokens", NULL}, *const instructions[] = {"alpaca", "text", "tokens", NULL};
+    static const char fallback[] = "tokenizer_default_fallback_";
     const char *name = cfg->chat_template ? cfg->chat_template : "tokenizer_default";
     need |= cfg->n_datasets > 0 && !all_of(cfg, plain);
     if (!b->tok)
         return need ? pt_fail(PT_EARG, "this model has no tokenizer: set `tokenizer:` to a folder or a tokenizer.json") : PT_OK;
+    if (!strcmp(name, "tokenizer_default") && !pt_tok_chat_template(b->tok) && cfg->n_datasets && all_of(cfg, instructions)) {
+        pt_log(PT_LOG_WARN, "the model has no chat template: its instructions are written as chat_template: alpaca does");
+        name = "alpaca";
+    }
+    if (!strncmp(name, fallback, sizeof fallback - 1)) /* axolotl's: the tokenizer's own, else that of this name */
+        name = pt_tok_chat_template(b->tok) ? "tokenizer_default" : name + sizeof fallback - 1;
     if (need) return pt_template_open(&b->tmpl, name, b->tok, cfg->default_system_message);
     if (pt_template_open(&b->tmpl, name, b->tok, cfg->default_system_message) != PT_OK) {
         pt_err_clear();

@@ -62,6 +62,21 @@ static void pick_isa(const pt_choice *wanted, pt_choice *out)
     memcpy(out->isa, isa, n < sizeof out->isa ? n + 1 : sizeof out->isa - 1);
 }
 
+/* Each rank moves its own copy of the weights: with other vector widths the copies would part in their last bits. */
+static pt_status same_isa(pt_comm *comm, bool cpu, pt_choice *out)
+{
+    static const char *const isas[] = {"base", "avx2", "avx512"};
+    int64_t mine = 0, least;
+    if (!comm || comm->size < 2) return PT_OK;
+    while (mine < 2 && strcmp(isas[mine], out->isa) != 0) mine++;
+    least = mine;
+    PT_RETURN(comm->allreduce_min(comm, &least, 1));
+    if (!cpu || least == mine) return PT_OK;
+    PT_RETURN(pt_cpu_isa_set(isas[least]));
+    snprintf(out->isa, sizeof out->isa, "%s", isas[least]);
+    return PT_OK;
+}
+
 static pt_status pick_compute(const pt_config *cfg, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_choice *out)
 {
     pt_status rc = PT_OK;
@@ -73,6 +88,10 @@ static pt_status pick_compute(const pt_config *cfg, pt_comm *comm, const pt_ops 
         rates[2] = ops->memory || rates[1] > 1.1 * rates[0] ? PT_COMPUTE_BF16 : PT_COMPUTE_F32; /* tensor cores: always */
     else
         rates[2] = cfg->compute == PT_COMPUTE_KIND_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
+    if (ops == &pt_ops_cpu && (!comm || comm->rank == 0) && rates[2] == PT_COMPUTE_BF16 && rates[1] <= 0) {
+        pt_log(PT_LOG_WARN, "compute: bf16 runs as f32, which is finer: oneDNN has no bf16 matrix product on this processor");
+        rates[2] = PT_COMPUTE_F32;
+    }
     if (comm) PT_TRY(comm->broadcast(comm, rates, sizeof rates, 0));
     out->f32_rate = rates[0];
     out->bf16_rate = rates[1];
@@ -96,6 +115,7 @@ pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops
     c.threads = pick_threads(comm, wanted);
     pt_threads_set(c.threads);
     if (ops == &pt_ops_cpu) pick_isa(wanted, &c);
+    PT_TRY(same_isa(comm, ops == &pt_ops_cpu, &c));
     PT_TRY(pick_compute(cfg, comm, ops, wanted, &c));
     ctx->index = comm ? comm->local_rank : 0;
     PT_TRY(ops->open(ctx, c.compute));

@@ -163,6 +163,16 @@ static pt_status name_step(const pt_run *r, int64_t step, pt_status rc)
     return pt_fail_prefix(rc, "step %lld (no checkpoint yet)", (long long)step);
 }
 
+/* The loss stays above what the config calls hopeless. */
+static pt_status watch_loss(pt_run *r, double loss)
+{
+    const pt_config *c = r->cfg;
+    r->high_in_row = loss > c->loss_watchdog_threshold ? r->high_in_row + 1 : 0;
+    if (c->loss_watchdog_threshold <= 0 || r->high_in_row < c->loss_watchdog_patience) return PT_OK;
+    return pt_fail(PT_ENONFINITE, "step %lld: the loss (%.4g) was above loss_watchdog_threshold %g for %d steps in a row%s", (long long)r->step, loss,
+                   c->loss_watchdog_threshold, c->loss_watchdog_patience, r->saved ? "; the last checkpoint is whole" : "");
+}
+
 /* One step and what is due after it. started: when the run's first step began, first: the steps done before that. */
 static pt_status step_and_after(pt_run *r, int64_t first, double started, pt_train_result *res)
 {
@@ -174,6 +184,7 @@ static pt_status step_and_after(pt_run *r, int64_t first, double started, pt_tra
     rep.eta = (pt_seconds() - started) / (double)(r->step - first) * (double)(total - r->step);
     if (r->metrics) PT_RETURN(pt_metrics_step(r->metrics, &rep));
     if (r->hooks.on_step) r->hooks.on_step(r->hooks.user, &rep);
+    PT_RETURN(watch_loss(r, rep.loss));
     bool last = r->step == total, saved = false, stop = s.stop;
     if (last || (r->plan.eval_steps && r->step % r->plan.eval_steps == 0))
         r->pending = (r->valid ? PT_PENDING_VALIDATION : 0) | (r->test ? PT_PENDING_TEST : 0);
@@ -206,7 +217,7 @@ static pt_status run_steps(pt_run *r, pt_train_result *res)
 /* The pack's table and the plan's. */
 static pt_status plan_text(const pt_run *r, pt_str *out)
 {
-    PT_RETURN(pt_pack_report_text(&r->plan.pack, out));
+    if (r->pack) PT_RETURN(pt_pack_report_text(&r->plan.pack, out));
     if (r->test_pack) {
         PT_RETURN(pt_str_puts(out, "test set\n"));
         PT_RETURN(pt_pack_report_text(&r->plan.test, out));

@@ -373,23 +373,6 @@ uint64_t pt_source_parameters(const pt_source *s)
     return sum;
 }
 
-uint64_t pt_source_fingerprint(const pt_source *s)
-{
-    uint64_t h = PT_FNV_START;
-    if (s->random) h = pt_fnv1a(h, &s->seed, sizeof s->seed);
-    for (size_t i = 0; i < s->n_entries; i++) {
-        const pt_source_entry *e = &s->entries[i];
-        int64_t shape[3] = {(int64_t)e->t.type, e->t.rows, e->t.cols};
-        h = pt_fnv1a(h, e->spec.name, strlen(e->spec.name) + 1);
-        h = pt_fnv1a(h, shape, sizeof shape);
-        if (s->random) continue;
-        size_t n = e->t.bytes < 256 ? e->t.bytes : 256;
-        h = pt_fnv1a(h, e->t.data, n);
-        h = pt_fnv1a(h, (const char *)e->t.data + e->t.bytes - n, n);
-    }
-    return h;
-}
-
 bool pt_source_quantised(const pt_source *s)
 {
     for (size_t i = 0; i < s->n_entries; i++)

@@ -66,8 +66,10 @@ bool pt_source_has(const pt_source *s, const char *hf_name);
 /* Bytes of all weights as stored; number of parameters. */
 uint64_t pt_source_weight_bytes(const pt_source *s);
 uint64_t pt_source_parameters(const pt_source *s);
-/* Digest of names, types, shapes and the weights' first and last bytes: guards resume and reference caches. */
-uint64_t pt_source_fingerprint(const pt_source *s);
+/* Digest of names, types, shapes and every byte of the weights, and of the numbers of the config that the arithmetic reads: guards
+ * ranks, resume and reference caches. Where the files lie does not count. Reads all weights once, with all threads (which loading
+ * them does too: what is cold now is warm then). Of a random source: its seed instead of weights. */
+uint64_t pt_source_content(const pt_source *s);
 /* "all linear layers stored quantised?" full tuning of a quantised base is refused by the trainer. */
 bool pt_source_quantised(const pt_source *s);
 #endif

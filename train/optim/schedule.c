@@ -9,6 +9,7 @@ double pt_schedule_rate(const pt_schedule *s, int64_t step)
     double span = s->total - s->warmup > 1 ? (double)(s->total - s->warmup) : 1, f = 1;
     if (s->kind == PT_SCHEDULE_LINEAR) f = (double)(s->total - step) / span;
     if (s->kind == PT_SCHEDULE_COSINE) f = 0.5 * (1 + cos(pi * (double)(step - s->warmup) / span));
+    if (s->kind == PT_SCHEDULE_COSINE && s->floor > 0) f = f * (1 - s->floor) + s->floor;
     return s->peak * (f > 0 ? f : 0);
 }
 

@@ -1,4 +1,4 @@
-/* Learning rates, equal to transformers' get_scheduler (5.x) for "constant_with_warmup", "linear" and "cosine". Step i is
+/* Learning rates, equal to transformers' get_scheduler (5.x) for "constant_with_warmup", "linear", "cosine" and "cosine_with_min_lr". Step i is
  * 0-based: the first step of a warm-up has rate 0, as there. i < w:     peak * i / w constant:  peak linear:    peak * max(0,
  * (T - i) / max(1, T - w)) cosine:    peak * max(0, 0.5 (1 + cos(pi (i - w) / max(1, T - w)))) */
 #ifndef PT_OPTIM_SCHEDULE_H
@@ -8,7 +8,7 @@
 typedef enum pt_schedule_kind { PT_SCHEDULE_CONSTANT, PT_SCHEDULE_LINEAR, PT_SCHEDULE_COSINE } pt_schedule_kind;
 typedef struct pt_schedule {
     pt_schedule_kind kind;
-    double peak;
+    double peak, floor; /* floor: share of the peak that cosine ends at */
     int64_t warmup, total; /* steps */
 } pt_schedule;
 double pt_schedule_rate(const pt_schedule *s, int64_t step);

@@ -1,0 +1,52 @@
+/* What a base model is, whatever it is called and wherever it lies. */
+#include <string.h>
+
+#include "base/file.h"
+#include "checkpoints/digest.h"
+#include "train/model/source_impl.h"
+
+#define PIECE ((size_t)16 << 20)
+
+/* Pieces of fixed size, so that the digest does not depend on the threads. */
+static uint64_t bytes_of(uint64_t h, const pt_source_tensor *t)
+{
+    size_t pieces = (t->bytes + PIECE - 1) / PIECE;
+    for (size_t first = 0; first < pieces; first += 64) {
+        uint64_t sums[64];
+        size_t n = pieces - first < 64 ? pieces - first : 64;
+#pragma omp parallel for schedule(dynamic) if (n > 1)
+        for (size_t i = 0; i < n; i++) {
+            size_t at = (first + i) * PIECE, k = t->bytes - at < PIECE ? t->bytes - at : PIECE;
+            pt_digest d;
+            pt_digest_start(&d);
+            pt_digest_add(&d, (const unsigned char *)t->data + at, k);
+            sums[i] = pt_digest_end(&d);
+        }
+        h = pt_fnv1a(h, sums, n * sizeof *sums);
+    }
+    return h;
+}
+
+static uint64_t numbers_of(uint64_t h, const pt_model_config *c)
+{
+    const double v[] = {c->vocab, c->hidden, c->ffn, c->layers, c->heads, c->kv_heads, c->head_dim, c->qkv_bias, c->qk_norm, c->tied,
+                        c->act, (double)c->norm_eps, c->window, c->window_from_layer, c->rope_theta, c->rot, c->rope_kind, c->scaling,
+                        c->scale_factor, c->low_freq_factor, c->high_freq_factor, c->beta_fast, c->beta_slow, c->attention_factor,
+                        c->original_positions, c->initializer_range, c->yarn_no_truncate};
+    h = pt_fnv1a(h, c->family, strlen(c->family) + 1);
+    return pt_fnv1a(h, v, sizeof v);
+}
+
+uint64_t pt_source_content(const pt_source *s)
+{
+    uint64_t h = numbers_of(PT_FNV_START, &s->cfg);
+    if (s->random) h = pt_fnv1a(h, &s->seed, sizeof s->seed);
+    for (size_t i = 0; i < s->n_entries; i++) {
+        const pt_source_entry *e = &s->entries[i];
+        int64_t shape[3] = {(int64_t)e->t.type, e->t.rows, e->t.cols};
+        h = pt_fnv1a(h, e->spec.name, strlen(e->spec.name) + 1);
+        h = pt_fnv1a(h, shape, sizeof shape);
+        if (!s->random) h = bytes_of(h, &e->t);
+    }
+    return s->freqs.data ? bytes_of(h, &s->freqs) : h;
+}
