@@ -34,7 +34,7 @@ LDFLAGS   += -fsanitize=$(SANITIZE)
 endif
 
 # ---- libraries: name, pkg-config module, Debian package -------------------------------------------------------------
-PKGS      := yaml-0.1:libyaml-dev hdf5-serial:libhdf5-dev jansson:libjansson-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev
+PKGS      := yaml-0.1:libyaml-dev hdf5-serial:libhdf5-dev jansson:libjansson-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev zlib:zlib1g-dev
 ifeq ($(WITH_MPI),1)
 PKGS      += ompi-c:libopenmpi-dev
 endif

@@ -47,6 +47,8 @@ pt_status pt_map_open(pt_map *out, const char *path)
         PT_CHECK(p != MAP_FAILED, errno == ENOMEM ? PT_ENOMEM : PT_EIO, "cannot map %s: %s", path, strerror(errno));
         *out = (pt_map){p, (size_t)st.st_size};
         guard_tail(out, true);
+        if (out->bytes < 1024) rc = pt_file_check_lfs(path, p, out->bytes);
+        if (rc != PT_OK) pt_map_close(out);
     }
 done:
     if (fd >= 0) close(fd);
@@ -74,6 +76,39 @@ pt_status pt_file_read(char **out, size_t *bytes, const char *path, size_t max_b
 done:
     pt_map_close(&m);
     return rc;
+}
+
+pt_status pt_file_check_lfs(const char *path, const void *data, size_t bytes)
+{
+    static const char head[] = "version https://git-lfs.github.com/spec/";
+    if (bytes < sizeof head || memcmp(data, head, sizeof head - 1) != 0) return PT_OK;
+    return pt_fail(PT_EFORMAT, "%s is a pointer of Git LFS, not the file itself; fetch it: git lfs pull (in its repository), or download the file anew",
+                   path);
+}
+
+pt_status pt_text_check_utf16(const char *path, const void *data, size_t bytes)
+{
+    const unsigned char *p = data;
+    if (bytes < 2 || !((p[0] == 0xff && p[1] == 0xfe) || (p[0] == 0xfe && p[1] == 0xff))) return PT_OK;
+    return pt_fail(PT_EFORMAT, "%s is UTF-16; convert it: iconv -f UTF-16 -t UTF-8 %s > %s.utf8", path, path, path);
+}
+
+pt_status pt_text_read(char **out, size_t *bytes, const char *path, size_t max_bytes)
+{
+    size_t n;
+    PT_RETURN(pt_file_read(out, &n, path, max_bytes));
+    pt_status rc = pt_text_check_utf16(path, *out, n);
+    if (rc != PT_OK) {
+        free(*out);
+        *out = NULL;
+        return rc;
+    }
+    if (n >= 3 && !memcmp(*out, "\xef\xbb\xbf", 3)) {
+        n -= 3;
+        memmove(*out, *out + 3, n + 1);
+    }
+    if (bytes) *bytes = n;
+    return PT_OK;
 }
 
 bool pt_file_exists(const char *path)

@@ -7,12 +7,18 @@ typedef struct pt_map {
     unsigned char *data; /* NULL when the file is empty */
     size_t bytes;
 } pt_map;
-/* Maps a regular file read-only and private. The map lives until pt_map_close. */
+/* Maps a regular file read-only and private. The map lives until pt_map_close. PT_EFORMAT for a pointer of Git LFS, which stands
+ * where the file itself should be. */
 pt_status pt_map_open(pt_map *out, const char *path);
 void pt_map_close(pt_map *m);
 
 /* Whole file into owned memory with a terminating zero; PT_EFORMAT when larger than max_bytes. */
 pt_status pt_file_read(char **out, size_t *bytes, const char *path, size_t max_bytes);
+/* The same for text that people write: without a byte order mark; PT_EFORMAT for UTF-16, by name. */
+pt_status pt_text_read(char **out, size_t *bytes, const char *path, size_t max_bytes);
+/* What the two say about the first bytes of a file. */
+pt_status pt_file_check_lfs(const char *path, const void *data, size_t bytes);
+pt_status pt_text_check_utf16(const char *path, const void *data, size_t bytes);
 bool pt_file_exists(const char *path);
 bool pt_dir_exists(const char *path);
 /* mkdir -p */

@@ -373,7 +373,7 @@ pt_status pt_json_load(json_t **out, const char *path, size_t max_bytes, unsigne
     char *text = NULL;
     size_t n;
     *out = NULL;
-    PT_RETURN(pt_file_read(&text, &n, path, max_bytes));
+    PT_RETURN(pt_text_read(&text, &n, path, max_bytes));
     pt_status rc = pt_json_parse(out, text, n, path, flags);
     free(text);
     return rc;

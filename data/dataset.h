@@ -18,6 +18,7 @@ typedef enum pt_column {
 /* One entry of `datasets:`. Types: messages (= chat_template), sharegpt, alpaca, rolebench, text (= completion), preference, mindset, tokens (= ""). */
 typedef struct pt_dataset_spec {
     char *path, *type, *split;
+    char *format;              /* ds_type: json, csv or text; NULL: as the name says */
     double weight;             /* share of its records drawn an epoch: 1 = each once, 0.5 = half (seeded), 2 = each twice */
     char *field_messages;      /* default "messages" ("conversations" for sharegpt) */
     char *property_role, *property_content; /* message_property_mappings; defaults role/content, from/value */

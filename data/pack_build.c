@@ -27,6 +27,7 @@ static pt_status add_source(pt_str *key, json_t *sources, const char *path, cons
 /* What a set says about its columns and speakers. */
 static pt_status add_columns(pt_str *key, const pt_dataset_spec *s)
 {
+    if (s->format) PT_RETURN(pt_str_printf(key, "format %s\n", s->format));
     PT_RETURN(pt_str_printf(key, "columns"));
     for (int c = 0; c < PT_COLS; c++) PT_RETURN(pt_str_printf(key, " %s%s", s->fields[c] ? "=" : "-", s->fields[c] ? s->fields[c] : ""));
     PT_RETURN(pt_str_printf(key, "\ntrain=%s prompt=%s drop_system=%d bad_rows=%.17g\n", or_dash(s->property_train), or_dash(s->system_prompt),

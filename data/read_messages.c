@@ -11,7 +11,7 @@ static pt_status message_text(pt_reader *r, json_t *m, const char *key, const ch
     pt_status rc = PT_OK;
     pt_str all = {0};
     json_t *v = json_object_get(m, key);
-    *is_json = json_is_object(v);
+    *is_json = json_is_object(v) && !pt_json_odd(v);
     if (*is_json) {
         PT_TRY(pt_text_json(&all, v, 0));
         *text = all.text;

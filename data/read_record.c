@@ -264,13 +264,13 @@ pt_status pt_reader_run(pt_reader *r)
     if (t->sft == pt_read_rolebench) PT_RETURN(pt_read_rolebench_open(r));
     pt_row_ctx c = {r, r->pairs ? t->pairs : t->sft};
     r->rows = r->seen = 0;
-    PT_RETURN(pt_row_slice(r->spec->path, r->spec->split, &r->from, &r->to));
+    PT_RETURN(pt_row_slice(r->spec, &r->from, &r->to));
     json_decref(r->columns);
     json_decref(r->held);
     r->columns = json_object();
     r->held = json_array();
     if (!r->columns || !r->held) return pt_fail(PT_ENOMEM, "out of memory");
-    PT_RETURN(pt_rows_read(r->spec->path, one_row, &c));
+    PT_RETURN(pt_rows_read(r->spec->path, r->spec, one_row, &c));
     return pt_reader_judge(r);
 }
 

@@ -1,8 +1,9 @@
 /* Records: what the readers make of the rows of a data file, before any template or tokenizer. One reader a shape
  * (data/read_*.c).
  *
- * Files are JSONL or one JSON list; rows are parsed one at a time from a map, so that a file never has to fit in memory twice.
- * Errors read "FILE:LINE: what". Parquet, gzip, folders and patterns are refused with what to do instead.
+ * Files are JSON Lines, one JSON list, JSON objects one behind the other or one that holds the list ({"data": [...]}); CSV, TSV and plain text
+ * (a record a line) by their names; each also packed by gzip. Rows are made one at a time from a map or a window, so that a file never
+ * has to fit in memory. Errors read "FILE:LINE: what". Parquet, zstd, folders and patterns are refused with what to do instead.
  * A text that may be left out (system, instruction, prompt, input) is the same absent, null, empty or of spaces alone. */
 #ifndef PT_DATA_RECORD_H
 #define PT_DATA_RECORD_H
@@ -91,11 +92,11 @@ const char *pt_reader_type(const char *type);
 bool pt_reader_gives(const char *type, bool pairs);
 /* "messages, sharegpt, ..." */
 extern const char pt_reader_types[];
-/* Every row of a JSONL file or a JSON list; the row is freed after the call. *line is the row's first line. row NULL: what stands there
- * is no object, pt_err_msg() says why; PT_OK goes on behind it, PT_ESTOP ends the reading in good order. */
-pt_status pt_rows_read(const char *path, pt_status (*row)(void *user, json_t *row, int64_t line), void *user);
+/* Every row of a file; the row is freed after the call. line is the row's first line. row NULL: what stands there is no object, pt_err_msg()
+ * says why; PT_OK goes on behind it, PT_ESTOP ends the reading in good order. spec (may be NULL): what its names say about the file. */
+pt_status pt_rows_read(const char *path, const pt_dataset_spec *spec, pt_status (*row)(void *user, json_t *row, int64_t line), void *user);
 /* The rows [from, to) that a split names, of a file that is read for it where it must be counted; PT_EARG for what is no part of train. */
-pt_status pt_row_slice(const char *path, const char *split, int64_t *from, int64_t *to);
+pt_status pt_row_slice(const pt_dataset_spec *spec, int64_t *from, int64_t *to);
 /* PT_ENOSUP with the command that converts this Parquet file. */
 pt_status pt_rows_refuse_parquet(const char *path);
 /* A row that cannot be used (rc and the present message say why): counted and PT_OK, or rc where none may be left out. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "data/tmpl_priv.h"
 
 #define MAX_DEPTH 512
@@ -68,6 +69,12 @@ static pt_status put_items(pt_str *o, const json_t *v, int indent, int depth)
 
 static pt_status put(pt_str *o, const json_t *v, int indent, int depth)
 {
+    if (pt_json_odd(v)) { /* NaN and what else jansson cannot hold: as it stood */
+        char *text = pt_json_dump(v, JSON_ENCODE_ANY);
+        pt_status rc = text ? pt_str_puts(o, text) : pt_fail(PT_ENOMEM, "out of memory");
+        free(text);
+        return rc;
+    }
     if (depth > MAX_DEPTH) return pt_fail(PT_EFORMAT, "JSON nested deeper than %d", MAX_DEPTH);
     switch (json_typeof(v)) {
     case JSON_OBJECT:

@@ -70,7 +70,7 @@ static pt_status read_jinja(pt_tokenizer *t, const char *dir)
     PT_TRY(pt_path_join(&path, dir, "chat_template.jinja"));
     if (!pt_file_exists(path)) goto done;
     free(t->chat_template);
-    PT_TRY(pt_file_read(&t->chat_template, NULL, path, MAX_TEMPLATE));
+    PT_TRY(pt_text_read(&t->chat_template, NULL, path, MAX_TEMPLATE));
 done:
     free(path);
     return rc;

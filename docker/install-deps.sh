@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the system packages that building and testing need and that are missing (Debian 12, Ubuntu 22.04 and later). Needs root or sudo.
 set -eu
-want="gcc g++ make pkg-config libc6-dev libyaml-dev libhdf5-dev libdnnl-dev libjansson-dev libpcre2-dev libutf8proc-dev libcmocka-dev"
+want="gcc g++ make pkg-config libc6-dev libyaml-dev libhdf5-dev libdnnl-dev libjansson-dev libpcre2-dev libutf8proc-dev zlib1g-dev libcmocka-dev"
 [ "${1:-}" = "--without-mpi" ] || want="$want libopenmpi-dev openmpi-bin"
 for extra in "$@"; do case $extra in --*) ;; *) want="$want $extra" ;; esac; done
 command -v dpkg-query >/dev/null || { echo "error: this script knows Debian and Ubuntu; install by your own means: $want" >&2; exit 1; }

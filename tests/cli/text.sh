@@ -74,4 +74,36 @@ run "$ptrain" pack "$dir/t.yaml" --val_set_size=1
 ok "val_set_size with one prompt says what to do" $?
 run "$ptrain" pack "$dir/t.yaml" --val_set_size=1 --val_split_by=record
 ok "val_split_by: record splits it" $?
+# files as people have them: gzip, CSV, a pretty object; paths with ~ and ${VAR}; pointers of Git LFS and UTF-16 by name, whatever they stand for
+printf 'instruction,output\n"a, b","c\nd"\n' | gzip >"$dir/d.csv.gz"
+config '~/d.csv.gz' alpaca chatml | sed "s|$dir/run|\${PTRAIN_TEST}/run|" >"$dir/csv.yaml"
+HOME=$dir PTRAIN_TEST=$dir run "$ptrain" pack "$dir/csv.yaml"
+ok "a packed CSV under ~, output under a variable" $?
+PTRAIN_TEST= HOME=$dir run "$ptrain" pack "$dir/csv.yaml" --output_dir='${PTRAIN_NO_SUCH}/x'
+[ $? = 2 ] && grep -q "output_dir: the environment variable PTRAIN_NO_SUCH is not set" "$dir/err"
+ok "a variable that is not set is named" $?
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n' >"$dir/lfs"
+mkdir "$dir/hf" "$dir/tok"
+cp "$dir/lfs" "$dir/hf/model.safetensors"
+cp "$dir/lfs" "$dir/m.gguf"
+cp "$dir/lfs" "$dir/tok/tokenizer.json"
+printf '%s' '{"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 772, "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "tie_word_embeddings": true}' >"$dir/hf/config.json"
+cp tests/golden/data/tok_bpe/*.json "$dir/hf" 2>/dev/null
+echo "datasets: [{path: $dir/d.jsonl, type: messages}]" >"$dir/rest.yaml"
+for what in "base_model: $dir/m.gguf" "base_model: $dir/hf" "tokenizer: $dir/tok" "tokenizer: $dir/lfs"; do
+    { case $what in tok*) config "$dir/d.jsonl" messages chatml | grep -v ^tokenizer ;; *) cat "$dir/rest.yaml"; echo "output_dir: $dir/lfsrun" ;; esac; echo "$what"; } >"$dir/l.yaml"
+    run "$ptrain" plan "$dir/l.yaml"
+    [ $? != 0 ] && grep -q "is a pointer of Git LFS" "$dir/err"
+    ok "Git LFS: ${what//$dir\//}" $?
+done
+run "$ptrain" score "$dir/run" --input "$dir/lfs"
+[ $? != 0 ] && grep -q "is a pointer of Git LFS" "$dir/err"
+ok "Git LFS: --input" $?
+printf '\377\376o\0u\0t\0' >"$dir/u16.yaml"
+run "$ptrain" plan "$dir/u16.yaml"
+[ $? != 0 ] && grep -q "u16.yaml is UTF-16" "$dir/err"
+ok "a config in UTF-16 is named" $?
+{ printf '\357\273\277'; cat "$dir/c.yaml"; } >"$dir/bom.yaml"
+run "$ptrain" pack "$dir/bom.yaml"
+ok "a config with a byte order mark" $?
 echo "1..$n"

@@ -68,7 +68,10 @@ static void test_bad_files(void **state)
         {"datasets: [{path: a.parquet, type: messages, ds_type: parquet}]\n",
          ":1:46: ds_type: a.parquet is a Parquet file; convert it: python3 -c"},
         {"datasets: [{ds_type: parquet, path: a.parquet}]\n", ":1:13: ds_type: a.parquet is a Parquet file"},
-        {"datasets: [{path: a.csv, ds_type: csv}]\n", ":1:26: ds_type: csv: data files are JSONL or one JSON list here; convert a.csv"},
+        {"datasets: [{path: a.arrow, ds_type: arrow}]\n", ":1:28: ds_type: arrow: data files are json, csv, tsv or text here; convert a.arrow"},
+        {"output_dir: ${PTRAIN_NO_SUCH}/x\n", ":1:1: output_dir: the environment variable PTRAIN_NO_SUCH is not set"},
+        {"datasets: [{path: '${PTRAIN_NO_SUCH}/x', type: text}]\n", ":1:13: path: the environment variable PTRAIN_NO_SUCH is not set"},
+        {"base_model: ${HOME\n", ":1:1: base_model: '${' is the beginning of a variable"},
         {BASE "relora: true\n", "relora is refused: this adapter method"},
         {"base_model: x\nobjective: dpo\ndatasets: [{path: a, type: rolebench}]\n", "objective dpo needs pairs"},
         {"base_model: x\ndatasets: [{path: a, type: mindset}]\n", "type mindset holds pairs; they need objective: dpo or reward"},
@@ -146,7 +149,7 @@ static void test_values_read(void **state)
 static void test_every_key_returns(void **state)
 {
     static const char *const other[][2] = {
-        {"datasets", "[{path: a, type: rolebench, split: x, weight: 0.25, field_messages: fm, message_property_mappings: {role: r, content: c}, "
+        {"datasets", "[{path: a, type: rolebench, ds_type: csv, split: x, weight: 0.25, field_messages: fm, message_property_mappings: {role: r, content: c}, "
                      "field_text: ft, profiles: p, references: all, system_template: '{role}: {profile}'}, b.jsonl]"},
         {"test_datasets", "[{path: t.jsonl, type: rolebench, profiles: p}]"}, {"base_model", "'x y.gguf'"}, {"tokenizer", "'tok: en'"},
         {"chat_template", "chatml"}, {"optimizer", "adamw"}, {"special_tokens", "{pad_token: '<p a d>', eos_token: \"'end'\"}"},

@@ -53,6 +53,7 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
     void *f = field(c, k->offset);
     switch (k->kind) {
     case PT_KEY_STRING: return pt_value_string(at, k->name, v, f);
+    case PT_KEY_PATH: return pt_value_path(at, k->name, v, f);
     case PT_KEY_INT: return pt_value_int(at, k->name, v, k->min, k->max, f);
     case PT_KEY_U64: return pt_value_u64(at, k->name, v, f);
     case PT_KEY_NUMBER: return pt_value_worded(at, k, v, f);
@@ -326,7 +327,7 @@ static pt_status set_key(loader *l, const char *name, pt_place at, const pt_ynod
         pt_str_free(&text);
         if (rc != PT_OK || skip) return rc;
         bool on;
-        if (k->kind == PT_KEY_STRING && pt_value_is_plain_bool(v, &on)) { /* what has no "on" can be off */
+        if ((k->kind == PT_KEY_STRING || k->kind == PT_KEY_PATH) && pt_value_is_plain_bool(v, &on)) { /* what has no "on" can be off */
             if (on) return pt_place_fail(at, "%s takes text, not '%s'", name, v->text);
             free(*(char **)field(l->c, k->offset));
             *(char **)field(l->c, k->offset) = NULL;
@@ -485,7 +486,7 @@ pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *se
     if (path) {
         size_t bytes;
         PT_CHECK(access(path, F_OK) == 0, PT_EARG, "%s: no such config file", path);
-        PT_TRY(pt_file_read(&text, &bytes, path, MAX_CONFIG_BYTES));
+        PT_TRY(pt_text_read(&text, &bytes, path, MAX_CONFIG_BYTES));
         PT_TRY(pt_yaml_parse(&root, text, bytes, path));
         l->dataset_dir = find_dataset_dir(root, settings, n_settings);
         PT_TRY(apply_map(l, root, path));
@@ -526,7 +527,7 @@ void pt_config_free(pt_config *c)
     for (size_t i = 0; i < n; i++) {
         void *f = field(c, k[i].offset);
         if (!strcmp(k[i].name, "init")) continue;
-        if (k[i].kind == PT_KEY_STRING) free(*(char **)f);
+        if (k[i].kind == PT_KEY_STRING || k[i].kind == PT_KEY_PATH) free(*(char **)f);
         if (k[i].kind == PT_KEY_LIST || k[i].kind == PT_KEY_TOKENS) free_list(*(char ***)f, *(size_t *)field(c, k[i].offset_n));
         if (k[i].kind == PT_KEY_DATASETS) pt_datasets_free(*(pt_dataset_spec **)f, *(size_t *)field(c, k[i].offset_n));
     }

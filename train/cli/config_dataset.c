@@ -162,6 +162,7 @@ static pt_status data_files(pt_place at, const pt_ynode *v, pt_dataset_spec *d)
     size_t n = 0;
     PT_TRY(pt_value_list(at, "data_files", v, &list, &n));
     PT_CHECK(n == 1, PT_EARG, "%s:%d:%d: data_files names %zu files; name each as a data set of its own", at.file, at.line, at.column, n);
+    if (d->path && (!strcmp(d->path, "csv") || !strcmp(d->path, "text"))) PT_TRY(pt_strdup(&d->format, d->path)); /* the Hub's loaders by name */
     if (d->path && pt_dir_exists(d->path) && list[0][0] != '/') {
         PT_TRY(pt_path_join(&joined, d->path, list[0]));
         free(list[0]);
@@ -194,7 +195,10 @@ static pt_status dataset_key(const char *file, const char *key, pt_place at, con
     if (k->refused) return pt_place_fail(at, "%s: %s", key, k->refused);
     if (!strcmp(k->name, "type") && v->kind == PT_YMAP) return user_type(file, v, d);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (!strcmp(k->name, texts[i].name)) return pt_value_string(at, key, v, texts[i].field);
+        if (!strcmp(k->name, texts[i].name)) {
+            bool path = texts[i].field == &d->path || texts[i].field == &d->profiles;
+            return (path ? pt_value_path : pt_value_string)(at, key, v, texts[i].field);
+        }
     if (!strcmp(key, "weight")) return pt_value_number(at, key, v, 1e-6, 1000, &d->weight);
     if (!strcmp(key, "bad_rows")) return pt_value_worded(at, pt_schema_find(key), v, &d->bad_rows);
     if (!strcmp(key, "message_property_mappings")) return mappings(file, v, d);
@@ -209,17 +213,25 @@ static pt_status dataset_key(const char *file, const char *key, pt_place at, con
     return PT_OK; /* no effect, or looked at when the path is known */
 }
 
-/* Files are JSON here, whatever ds_type says; another kind is refused with what to do, as the file itself would be. */
-static pt_status check_ds_type(const char *file, const pt_ynode *n, const char *path)
+/* ds_type: what the file is, whatever its name; a kind that is not read is refused with what to do, as the file itself would be. */
+static pt_status take_format(const char *file, const pt_ynode *n, const char *path, pt_dataset_spec *d)
 {
     for (size_t i = 0; i < n->n; i++) {
         const pt_ynode *v = n->items[i];
         pt_place at = {file, n->key_line[i], n->key_column[i]};
         if (strcmp(n->keys[i], "ds_type") || pt_yaml_is_null(v)) continue;
         if (v->kind != PT_YSCALAR) return pt_place_fail(at, "ds_type takes one word");
-        if (!strcmp(v->text, "json") || !strcmp(v->text, "jsonl")) continue;
+        static const char *const known[][2] = {{"json", "json"}, {"jsonl", "json"}, {"csv", "csv"}, {"tsv", "tsv"}, {"text", "text"}, {"txt", "text"}};
+        const char *kind = NULL;
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+            if (!strcmp(v->text, known[k][0])) kind = known[k][1];
+        if (kind) {
+            free(d->format);
+            PT_RETURN(pt_strdup(&d->format, kind));
+            continue;
+        }
         if (strcmp(v->text, "parquet"))
-            return pt_place_fail(at, "ds_type: %s: data files are JSONL or one JSON list here; convert %s", v->text, path);
+            return pt_place_fail(at, "ds_type: %s: data files are json, csv, tsv or text here; convert %s", v->text, path);
         pt_rows_refuse_parquet(path);
         return pt_place_fail(at, "ds_type: %s", pt_err_msg());
     }
@@ -235,7 +247,7 @@ static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d
     d->line = strcmp(file, "command line") ? n->line : 0; /* a place in the file, or none */
     d->column = n->column;
     if (n->kind == PT_YSEQ || pt_yaml_is_null(n)) return pt_place_fail(at, "a data set is {path: FILE, type: TYPE}");
-    if (n->kind == PT_YSCALAR) PT_RETURN(pt_value_string(at, "path", n, &d->path));
+    if (n->kind == PT_YSCALAR) PT_RETURN(pt_value_path(at, "path", n, &d->path));
     for (size_t i = 0; n->kind == PT_YMAP && i < n->n; i++) {
         pt_place here = {file, n->key_line[i], n->key_column[i]};
         if (pt_yaml_is_null(n->items[i])) { /* axolotl's empty type: ready ids */
@@ -248,7 +260,7 @@ static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d
     }
     if (files) PT_RETURN(data_files(at, files, d));
     if (!d->path || !d->path[0]) return pt_place_fail(at, "this data set has no path");
-    if (n->kind == PT_YMAP) PT_RETURN(check_ds_type(file, n, d->path));
+    if (n->kind == PT_YMAP) PT_RETURN(take_format(file, n, d->path, d));
     if (!d->type) return PT_OK; /* by the objective */
     if (pt_reader_type(d->type)) return PT_OK;
     return pt_place_fail(at, "unknown data set type '%s'; known: %s", d->type, pt_reader_types);
@@ -257,7 +269,7 @@ static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d
 void pt_datasets_free(pt_dataset_spec *d, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        char *texts[] = {d[i].path, d[i].type, d[i].split, d[i].field_messages, d[i].property_role, d[i].property_content, d[i].field_text,
+        char *texts[] = {d[i].format, d[i].path, d[i].type, d[i].split, d[i].field_messages, d[i].property_role, d[i].property_content, d[i].field_text,
                          d[i].profiles, d[i].references, d[i].system_template, d[i].property_train, d[i].system_prompt};
         for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) free(texts[k]);
         for (size_t k = 0; k < PT_COLS; k++) free(d[i].fields[k]);

@@ -66,6 +66,54 @@ pt_status pt_value_string(pt_place at, const char *key, const pt_ynode *n, char 
     return PT_OK;
 }
 
+/* The value of a variable that stands at p ("${NAME}"); *used = its length. */
+static pt_status variable(pt_place at, const char *key, const char *p, const char **value, size_t *used)
+{
+    char name[128];
+    const char *stop = strchr(p, '}');
+    size_t n = stop ? (size_t)(stop - p - 2) : 0;
+    if (!n || n >= sizeof name) return pt_place_fail(at, "%s: '${' is the beginning of a variable: ${NAME}", key);
+    memcpy(name, p + 2, n);
+    name[n] = 0;
+    *value = getenv(name);
+    *used = n + 3;
+    return *value ? PT_OK : pt_place_fail(at, "%s: the environment variable %s is not set", key, name);
+}
+
+pt_status pt_value_path(pt_place at, const char *key, const pt_ynode *n, char **out)
+{
+    pt_status rc = PT_OK;
+    char *text = NULL;
+    pt_str s = {0};
+    PT_TRY(pt_value_string(at, key, n, &text));
+    const char *p = text;
+    if (*p == '~' && (!p[1] || p[1] == '/')) {
+        const char *home = getenv("HOME");
+        PT_CHECK(home && *home, PT_EARG, "%s:%d:%d: %s: ~ is the home folder, but HOME is not set", at.file, at.line, at.column, key);
+        PT_TRY(pt_str_puts(&s, home));
+        p++;
+    }
+    while (*p) {
+        const char *value;
+        size_t used = 0;
+        if (strncmp(p, "${", 2)) {
+            PT_TRY(pt_str_add(&s, p++, 1));
+            continue;
+        }
+        PT_TRY(variable(at, key, p, &value, &used));
+        PT_TRY(pt_str_puts(&s, value));
+        p += used;
+    }
+    PT_TRY(pt_str_puts(&s, ""));
+    free(*out);
+    *out = s.text;
+    s.text = NULL;
+done:
+    free(text);
+    free(s.text);
+    return rc;
+}
+
 /* ---- numbers -------------------------------------------------------------------------------------------------------- */
 
 enum { MAX_DIGITS = 63 };

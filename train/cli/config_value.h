@@ -9,6 +9,8 @@ typedef struct pt_place { const char *file; int line, column; } pt_place;
 pt_status pt_place_fail(pt_place at, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 pt_status pt_value_string(pt_place at, const char *key, const pt_ynode *n, char **out);
+/* A text whose leading ~ and ${NAME} stand for the home folder and the environment; a variable that is not set is an error. */
+pt_status pt_value_path(pt_place at, const char *key, const pt_ynode *n, char **out);
 /* Numbers as Python reads them: 2e-4, 1_000, .5, 0x10, in quotes too; false is 0 where that lies in the bounds. */
 pt_status pt_value_number(pt_place at, const char *key, const pt_ynode *n, double min, double max, double *out);
 /* Whole, or below 1: a share. */

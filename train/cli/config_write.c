@@ -68,6 +68,7 @@ pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *ke
     for (size_t i = 0; i < n; i++) {
         PT_RETURN(put_text(out, "  - ", "path", d[i].path));
         PT_RETURN(put_text(out, "    ", "type", d[i].type));
+        PT_RETURN(put_text(out, "    ", "ds_type", d[i].format));
         PT_RETURN(put_text(out, "    ", "split", d[i].split));
         if (d[i].weight != 1) PT_RETURN(put_number(out, "    ", "weight", d[i].weight));
         PT_RETURN(put_text(out, "    ", "field_messages", d[i].field_messages));
@@ -130,7 +131,8 @@ pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k)
     const void *f = (const char *)c + k->offset;
     const void *count = (const char *)c + k->offset_n;
     switch (k->kind) {
-    case PT_KEY_STRING: return put_text(out, "", k->name, *(char *const *)f);
+    case PT_KEY_STRING:
+    case PT_KEY_PATH: return put_text(out, "", k->name, *(char *const *)f);
     case PT_KEY_INT: return pt_str_printf(out, "%s: %d\n", k->name, *(const int *)f);
     case PT_KEY_U64: return pt_str_printf(out, "%s: %llu\n", k->name, (unsigned long long)*(const uint64_t *)f);
     case PT_KEY_NUMBER:

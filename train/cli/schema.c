@@ -21,14 +21,14 @@ static const pt_choice bad_rows[] = {{"drop", 1}, {"refuse", 0}, {NULL, 0}};
 static const pt_choice references[] = {{"start", PT_DPO_REF_START}, {"base", PT_DPO_REF_BASE}, {NULL, 0}};
 
 static const pt_key keys[] = {
-    {"base_model", "Model", PT_KEY_STRING, OFF(base_model), 0, NULL, NO_BOUND, NULL, "model_name_or_path model",
+    {"base_model", "Model", PT_KEY_PATH, OFF(base_model), 0, NULL, NO_BOUND, NULL, "model_name_or_path model",
      "The base: a Hugging Face folder (safetensors, config.json, tokenizer.json) or one GGUF file. Weights stay in their stored type."},
     {"init", "Model", PT_KEY_STRING, 0, 0, NULL, NO_BOUND, NULL, "", "random: start from random weights of the shape in model_config, instead of base_model."},
     {"model_config", "Model", PT_KEY_MODEL, OFF(init), 0, NULL, NO_BOUND, NULL, "",
      "With init: random. family (llama, mistral, qwen2, qwen3), hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, "
      "num_key_value_heads, head_dim, vocab_size, sliding_window, rope_theta, rms_norm_eps, initializer_range, tie_word_embeddings, "
      "max_position_embeddings: Hugging Face's names."},
-    {"tokenizer", "Model", PT_KEY_STRING, OFF(tokenizer), 0, NULL, NO_BOUND, NULL, "tokenizer_config tokenizer_path",
+    {"tokenizer", "Model", PT_KEY_PATH, OFF(tokenizer), 0, NULL, NO_BOUND, NULL, "tokenizer_config tokenizer_path",
      "Tokenizer from elsewhere: a tokenizer.json, its folder, or a GGUF file. Default: the base model's own."},
     {"objective", "Objective", PT_KEY_ENUM, OFF(objective), 0, "sft", NO_BOUND, objectives, "",
      "What is learnt: sft (answers), pretrain (all text), dpo (preference pairs, sigmoid loss), reward (Bradley-Terry on a scalar head). "
@@ -66,7 +66,7 @@ static const pt_key keys[] = {
      "Up to this many records of one prefix (a role's profile) are drawn together, so that there is something to share."},
     {"shuffle_merged_datasets", "Data", PT_KEY_BOOL, OFF(shuffle_merged_datasets), 0, "true", NO_BOUND, NULL, "",
      "Shuffle records anew each epoch (by seed); false keeps file order."},
-    {"dataset_prepared_path", "Data", PT_KEY_STRING, OFF(cache_dir), 0, NULL, NO_BOUND, NULL, "tokenized_path",
+    {"dataset_prepared_path", "Data", PT_KEY_PATH, OFF(cache_dir), 0, NULL, NO_BOUND, NULL, "tokenized_path",
      "Folder of the packed data; made when missing, reused while nothing changed. Default: cache in output_dir."},
     {"special_tokens", "Data", PT_KEY_TOKENS, OFF(special_tokens), OFF(n_special_tokens), NULL, NO_BOUND, NULL, "",
      "{pad_token: TEXT, ...}: each text must be in the vocabulary already, which cannot grow here; nothing else follows from it."},
@@ -87,7 +87,7 @@ static const pt_key keys[] = {
      "PEFT's meaning: suffixes (q_proj), full paths, or one regular expression. Default: all linear layers but lm_head and score."},
     {"lora_target_linear", "Adapter", PT_KEY_BOOL, OFF(lora_target_linear), 0, "false", NO_BOUND, NULL, "", "All linear layers but lm_head and score."},
     {"peft_use_rslora", "Adapter", PT_KEY_BOOL, OFF(peft_use_rslora), 0, "false", NO_BOUND, NULL, "use_rslora", "Rank-stabilised scaling alpha/sqrt(r)."},
-    {"lora_model_dir", "Adapter", PT_KEY_STRING, OFF(lora_model_dir), 0, NULL, NO_BOUND, NULL, "adapter_name_or_path",
+    {"lora_model_dir", "Adapter", PT_KEY_PATH, OFF(lora_model_dir), 0, NULL, NO_BOUND, NULL, "adapter_name_or_path",
      "Start from this PEFT adapter; its rank, alpha, targets and patterns rule."},
     {"batch_rows", "Steps", PT_KEY_INT, OFF(batch_rows), 0, "0", 0, 1 << 24, NULL, "",
      "Exactly this many records a step, over all ranks. 0: from the two numbers below, as axolotl counts."},
@@ -128,8 +128,8 @@ static const pt_key keys[] = {
     {"ddp_bucket_cap_mb", "Run", PT_KEY_INT, OFF(ddp_bucket_cap_mb), 0, "25", 1, 4096, NULL, "",
      "Several GPUs: gradients are summed in slices of this many MiB while backward still runs."},
     {"seed", "Run", PT_KEY_U64, OFF(seed), 0, "42", 0, 9e18, NULL, "", "Decides shuffling, splits, initialisation, dropout and sampling."},
-    {"output_dir", "Run", PT_KEY_STRING, OFF(output_dir), 0, "out", NO_BOUND, NULL, "", "The run's folder."},
-    {"resume_from_checkpoint", "Run", PT_KEY_STRING, OFF(resume_from_checkpoint), 0, NULL, NO_BOUND, NULL, "", "A checkpoint-N folder, or auto (= true: the newest one in output_dir, if any). auto_resume_from_checkpoints: true is auto. false: from the start."},
+    {"output_dir", "Run", PT_KEY_PATH, OFF(output_dir), 0, "out", NO_BOUND, NULL, "", "The run's folder."},
+    {"resume_from_checkpoint", "Run", PT_KEY_PATH, OFF(resume_from_checkpoint), 0, NULL, NO_BOUND, NULL, "", "A checkpoint-N folder, or auto (= true: the newest one in output_dir, if any). auto_resume_from_checkpoints: true is auto. false: from the start."},
     {"eval_questions", "Evaluation", PT_KEY_INT, OFF(eval_questions), 0, "0", 0, 1 << 24, NULL, "", "`ptrain eval`: questions answered (0 = all of test_datasets)."},
     {"eval_max_new_tokens", "Evaluation", PT_KEY_INT, OFF(eval_max_new_tokens), 0, "64", 1, 1 << 16, NULL, "", "`ptrain eval`: tokens of an answer at most."},
     {"eval_temperature", "Evaluation", PT_KEY_NUMBER, OFF(eval_temperature), 0, "0.7", 0, 10, NULL, "", "`ptrain eval`: sampling temperature (0 = greedy)."},
@@ -224,7 +224,7 @@ const char *pt_schema_nearest(const char *name)
 
 static const char *kind_word(const pt_key *k)
 {
-    static const char *const words[] = {"text", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping"};
+    static const char *const words[] = {"text", "path", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping"};
     return words[k->kind];
 }
 

@@ -5,7 +5,7 @@
 #include "train/loop/config.h"
 
 typedef enum pt_key_kind {
-    PT_KEY_STRING, PT_KEY_INT, PT_KEY_U64, PT_KEY_NUMBER, PT_KEY_STEPS, PT_KEY_BOOL, PT_KEY_ENUM, PT_KEY_LIST, /* list of strings; a scalar is a list of one */
+    PT_KEY_STRING, PT_KEY_PATH, PT_KEY_INT, PT_KEY_U64, PT_KEY_NUMBER, PT_KEY_STEPS, PT_KEY_BOOL, PT_KEY_ENUM, PT_KEY_LIST, /* list of strings; a scalar is a list of one */
     PT_KEY_DATASETS, PT_KEY_MODEL, /* nested */
     PT_KEY_TOKENS /* special_tokens: a mapping of names to spellings */
 } pt_key_kind;

@@ -35,7 +35,7 @@ static const pt_dataset_key keys[] = {
     {"references", "", "rolebench: first (default) or all answers of a row.", NULL},
     {"system_template", "", "rolebench: text with {role} and {profile}. Default: {profile}.", NULL},
     {"data_files", "", "The file, where path is json or a folder.", NULL},
-    {"ds_type", "", "json; another kind of file is refused.", NULL},
+    {"ds_type", "", "json, csv, tsv or text: what the file is. Default: as its name says (.csv, .tsv, .txt, each also .gz; else JSON).", NULL},
     {"ranking", "", "No effect: the objective decides.", NULL},
     {"train_on_eos", "train_on_eot", "turn.", NULL},
     {"chat_template", "", "tokenizer_default: the config's chat_template holds for all.", NULL},

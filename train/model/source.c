@@ -165,7 +165,7 @@ static pt_status open_hf(pt_source *s)
     size_t bytes;
     PT_TRY(pt_path_join(&config, s->path, "config.json"));
     PT_CHECK(pt_file_exists(config), PT_EARG, "%s: no config.json in this folder: it is not a Hugging Face model", s->path);
-    PT_TRY(pt_file_read(&text, &bytes, config, 16 << 20));
+    PT_TRY(pt_text_read(&text, &bytes, config, 16 << 20));
     PT_TRY(pt_config_from_hf(&s->cfg, text, bytes, config));
     PT_TRY(pt_st_open(&s->st, s->path));
     find_prefix(s);

@@ -1,0 +1,218 @@
+/* Data files as people have them: JSON in every shape, CSV, TSV, plain text, gzip; byte order marks, Git LFS, UTF-16; what is broken is
+ * named by file and line. Every text is read plain and packed. */
+#include <zlib.h>
+
+#include "data/record.h"
+#include "data_fixture.h"
+
+static char dir[64];
+
+static int setup(void **state)
+{
+    fixture_dir(dir);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    return pt_dir_remove(dir) == PT_OK ? 0 : 1;
+}
+
+static pt_str got;
+
+/* Each row as sorted JSON behind its line; a row that is none as its message. */
+static pt_status take(void *user, json_t *row, int64_t line)
+{
+    const char *name = strrchr(pt_err_msg(), '/');
+    char *text = row ? json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS) : strdup(name ? name + 1 : pt_err_msg());
+    pt_status rc = pt_str_printf(&got, "%lld %s\n", (long long)line, text);
+    free(text);
+    return rc;
+}
+
+static pt_status read_file(const char *path, const char *type)
+{
+    pt_dataset_spec spec = {.path = (char *)path, .type = (char *)type};
+    got.len = 0;
+    assert_int_equal(pt_str_puts(&got, ""), PT_OK);
+    return pt_rows_read(path, &spec, take, NULL);
+}
+
+static void pack(const char *path, const char *text, size_t n)
+{
+    gzFile g = gzopen(path, "wb");
+    assert_non_null(g);
+    assert_int_equal(gzwrite(g, text, (unsigned)n), n);
+    assert_int_equal(gzclose(g), Z_OK);
+}
+
+typedef struct file_case {
+    const char *name, *type, *text, *want; /* want begins with '!': the error holds the rest */
+} file_case;
+
+#define BOM "\xef\xbb\xbf"
+#define MSG1 "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}"
+
+static const file_case cases[] = {
+    {"a.jsonl", "text", "{\"a\":1}\n\n {\"a\":2} \r\n{\"a\":3}", "1 {\"a\":1}\n3 {\"a\":2}\n4 {\"a\":3}\n"},
+    {"a.jsonl", "text", BOM "{\"a\":1}\n", "1 {\"a\":1}\n"},
+    {"a.jsonl", "text", "{\"a\":\"x\\u0000y\"}\n", "1 {\"a\":\"x\\u0000y\"}\n"},
+    {"a.jsonl", "text", "{\"a\":1}\n{\"a\"\n{\"a\":3}\n", "1 {\"a\":1}\n2 a.jsonl:2:5: broken JSON: ':' is wanted behind a key\n3 {\"a\":3}\n"},
+    {"a.json", "text", BOM "[{\"a\":1},\n{\"a\":\n2}]\n", "1 {\"a\":1}\n2 {\"a\":2}\n"},
+    {"a.json", "text", "[]", ""},
+    {"a.json", "text", "[{\"a\":1}", "!the list is not closed"},
+    {"a.json", "text", "[{\"a\":1}] x", "!text after the end of the list"},
+    {"a.json", "alpaca", "{\n  \"instruction\": \"x\",\n  \"output\": \"y\"\n}\n", "1 {\"instruction\":\"x\",\"output\":\"y\"}\n"},
+    {"a.json", "text", "{\n\"a\": 1\n}\n{\n\"a\": 2\n}\n", "1 {\"a\":1}\n4 {\"a\":2}\n"},
+    {"a.json", "alpaca", "{\"data\": [{\"a\":1},\n {\"a\":2}]}", "1 {\"a\":1}\n2 {\"a\":2}\n"},
+    {"a.json", "alpaca", "{\n\"version\": \"1.0\",\n\"examples\": [\n{\"a\":1},\n{\"a\":[{\"b\":2}]}\n]\n}\n", "4 {\"a\":1}\n5 {\"a\":[{\"b\":2}]}\n"},
+    {"a.json", "alpaca", "{\"test\": [{\"a\":1}], \"train\": [{\"a\":2}]}", "1 {\"a\":2}\n"},
+    {"a.json", "alpaca", "{\"one\": [{\"a\":1}], \"other\": [{\"a\":2}]}", "1 {\"one\":[{\"a\":1}],\"other\":[{\"a\":2}]}\n"},
+    {"a.json", "messages", MSG1, "1 " "{\"messages\":[{\"content\":\"a\",\"role\":\"user\"}]}\n"},
+    {"a.json", "messages", "{\"dialog\":[{\"from\":\"human\",\"value\":\"a\"}]}", "1 {\"dialog\":[{\"from\":\"human\",\"value\":\"a\"}]}\n"},
+    {"a.json", "messages", "{\"turns\":[{\"speaker\":\"user\",\"utterance\":\"a\"}]}", "1 {\"turns\":[{\"speaker\":\"user\",\"utterance\":\"a\"}]}\n"},
+    {"a.json", "text", "{\"data\":[{\"name\":\"n\",\"text\":\"a\"}]}", "1 {\"name\":\"n\",\"text\":\"a\"}\n"},
+    {"a.json", "rolebench", "{\"rows\":[{\"role\":\"n\",\"question\":\"a\"}]}", "1 {\"question\":\"a\",\"role\":\"n\"}\n"},
+    {"a.json", "messages", "{\"documents\":[{\"t\":1}],\"messages\":[]}", "1 {\"documents\":[{\"t\":1}],\"messages\":[]}\n"},
+    {"a.json", "text", "{\"data\": [{\"a\":1}", "1 a.json:1:18: broken JSON: a list is not closed: the text is cut off\n"},
+    {"a.csv", "alpaca", "q,a\nx,y\n\"one, two\",\"say \"\"hi\"\"\nover two lines\"\n\nlast,\n",
+     "2 {\"a\":\"y\",\"q\":\"x\"}\n3 {\"a\":\"say \\\"hi\\\"\\nover two lines\",\"q\":\"one, two\"}\n6 {\"a\":\"\",\"q\":\"last\"}\n"},
+    {"a.csv", "alpaca", BOM "q,a\r\nx,y\r\n\"a\r\nb\",\"\"", "2 {\"a\":\"y\",\"q\":\"x\"}\n3 {\"a\":\"\",\"q\":\"a\\r\\nb\"}\n"},
+    {"a.csv", "alpaca", "q,a\nx\n1,2,3\nx,y\n",
+     "2 a.csv:2: the record has 1 fields, the header 2\n3 a.csv:3: the record has 3 fields, the header 2\n4 {\"a\":\"y\",\"q\":\"x\"}\n"},
+    {"a.csv", "alpaca", "q,a\nx,\"y\nz,w\n", "2 a.csv:2: a quote is not closed until the file ends\n"},
+    {"a.csv", "alpaca", "q;a\nx, y;z\n", "2 {\"a\":\"z\",\"q\":\"x, y\"}\n"},
+    {"a.csv", "alpaca", "q,q\nx,y\n", "!column 2 has the name of another"},
+    {"a.csv", "alpaca", "q,a\n\xff,y\n", "2 a.csv:2: column 'q' is not valid UTF-8\n"},
+    {"a.TSV", "alpaca", "q\ta\nx, y\t\"z\tw\"\n", "2 {\"a\":\"z\\tw\",\"q\":\"x, y\"}\n"},
+    {"a.txt", "text", BOM "one line\r\n\n   \n two lines \n\xff\nlast",
+     "1 {\"text\":\"one line\"}\n4 {\"text\":\" two lines \"}\n5 a.txt:5: the line is not valid UTF-8\n6 {\"text\":\"last\"}\n"},
+    {"a.txt", "text", "{\"text\":\"x\"}\n", "1 {\"text\":\"x\"}\n"},
+    {"a.txt", "text", "[INST] x\n", "1 {\"text\":\"[INST] x\"}\n"},
+    {"a.txt", "alpaca", "one line\n", "!which the type text reads"},
+    {"a.jsonl", "text", "\xff\xfe{\0", "!is UTF-16; convert it: iconv"},
+    {"a.csv", "text", "\xfe\xff\0q", "!is UTF-16"},
+    {"a.jsonl", "text", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "!is a pointer of Git LFS"},
+    {"a.jsonl", "text", "", "!is empty"},
+    {"a.jsonl", "text", " \n\n", "!is empty"},
+};
+
+static void check(const file_case *c, const char *path, pt_status rc)
+{
+    if (c->want[0] == '!') {
+        if (rc == PT_OK || !strstr(pt_err_msg(), c->want + 1)) fail_msg("%s '%.40s': %s %s", path, c->text, pt_err_msg(), got.text);
+        assert_non_null(strstr(pt_err_msg(), path));
+        return;
+    }
+    if (rc != PT_OK) fail_msg("%s '%.40s': %s", path, c->text, pt_err_msg());
+    if (strcmp(got.text, c->want)) fail_msg("%s '%.40s':\n%s\nwant\n%s", path, c->text, got.text, c->want);
+}
+
+static void every_shape(void **state)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const file_case *c = &cases[i];
+        char path[128];
+        size_t n = strlen(c->text) + (!strncmp(c->text, "\xff\xfe", 2) ? 2 : 0);
+        snprintf(path, sizeof path, "%s/%s", dir, c->name);
+        assert_int_equal(pt_file_write_whole(path, c->text, n), PT_OK);
+        check(c, path, read_file(path, c->type));
+        if (strstr(c->want, "Git LFS")) continue; /* packed, it is a file of three lines */
+        snprintf(path, sizeof path, "%s/%s.gz", dir, c->name);
+        pack(path, c->text, n);
+        file_case z = *c;
+        char want[512];
+        if (c->want[0] != '!') { /* messages name the packed file */
+            char *w = want;
+            for (const char *p = c->want; *p; p++) {
+                *w++ = *p;
+                size_t k = strlen(c->name);
+                if (p + 1 >= c->want + k && !strncmp(p + 1 - k, c->name, k) && p[1] == ':') w += sprintf(w, ".gz");
+            }
+            *w = 0;
+            z.want = want;
+        }
+        check(&z, path, read_file(path, c->type));
+    }
+    pt_str_free(&got);
+}
+
+static int64_t rows_seen, bytes_seen, broken_seen;
+
+static pt_status count(void *user, json_t *row, int64_t line)
+{
+    json_t *v = json_object_get(row, "text");
+    rows_seen++;
+    broken_seen += !row;
+    bytes_seen += (int64_t)json_string_length(v);
+    assert_int_equal(line, rows_seen + *(int *)user);
+    return PT_OK;
+}
+
+/* 40,000 rows and one of 3 MiB through the window, in each format; two packed parts one behind the other; then damage. */
+static void long_files(void **state)
+{
+    static const char *const names[] = {"l.jsonl.gz", "l.json.gz", "l.csv.gz", "l.txt.gz"};
+    size_t big = 3 << 20, most = (size_t)40000 * 64 + big + 200;
+    char *text = malloc(most), path[128];
+    assert_non_null(text);
+    for (int k = 0; k < 4; k++) {
+        const char *open = k < 2 ? "{\"text\":\"" : "", *close = k < 2 ? "\"}" : "";
+        size_t n = (size_t)sprintf(text, "%s", k == 1 ? "[" : k == 2 ? "text\n" : "");
+        for (int i = 0; i < 40000; i++) {
+            n += (size_t)sprintf(text + n, "%s%s", i && k == 1 ? ",\n" : "", open);
+            size_t len = i == 20000 ? big : (size_t)(i % 37 + 1);
+            memset(text + n, 'a' + i % 26, len);
+            n += len;
+            n += (size_t)sprintf(text + n, "%s%s", close, k == 1 ? "" : "\n");
+        }
+        n += (size_t)sprintf(text + n, "%s", k == 1 ? "]" : "");
+        snprintf(path, sizeof path, "%s/%s", dir, names[k]);
+        pack(path, text, n);
+        pt_dataset_spec spec = {.path = path, .type = "text"};
+        int head = k == 2;
+        rows_seen = bytes_seen = 0;
+        if (pt_rows_read(path, &spec, count, &head) != PT_OK) fail_msg("%s: %s", names[k], pt_err_msg());
+        int64_t want = (int64_t)big;
+        for (int i = 0; i < 40000; i++) want += i == 20000 ? 0 : i % 37 + 1;
+        assert_int_equal(rows_seen, 40000);
+        assert_int_equal(bytes_seen, want);
+        char *file;
+        size_t bytes;
+        assert_int_equal(pt_file_read(&file, &bytes, path, 1 << 30), PT_OK);
+        assert_int_equal(pt_file_write_whole(path, file, bytes * 2 / 3), PT_OK);
+        rows_seen = 0;
+        assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_EFORMAT);
+        assert_non_null(strstr(pt_err_msg(), "the gzip data is cut off"));
+        file[bytes - 5] ^= 1; /* the check sum */
+        assert_int_equal(pt_file_write_whole(path, file, bytes), PT_OK);
+        rows_seen = 0;
+        assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_EFORMAT);
+        assert_non_null(strstr(pt_err_msg(), "broken gzip data"));
+        file[bytes - 5] ^= 1;
+        if (k == 0) { /* gzip a >> z; gzip b >> z, and zeros behind it */
+            char *twice = calloc(1, bytes * 2 + 512);
+            assert_non_null(twice);
+            memcpy(twice, file, bytes);
+            memcpy(twice + bytes, file, bytes);
+            assert_int_equal(pt_file_write_whole(path, twice, bytes * 2 + 512), PT_OK);
+            rows_seen = 0;
+            assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_OK);
+            assert_int_equal(rows_seen, 80000);
+            twice[bytes * 2 + 500] = 'x';
+            assert_int_equal(pt_file_write_whole(path, twice, bytes * 2 + 512), PT_OK);
+            rows_seen = 0;
+            assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_EFORMAT);
+            assert_non_null(strstr(pt_err_msg(), "not gzip stands behind"));
+            free(twice);
+        }
+        free(file);
+    }
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_shape), cmocka_unit_test(long_files)};
+    return cmocka_run_group_tests_name("data_files", tests, setup, teardown);
+}
