@@ -53,6 +53,22 @@ pt_status pt_file_write_whole(const char *path, const void *data, size_t bytes);
 /* 64-bit FNV-1a over bytes, chained by h (start with PT_FNV_START). */
 #define PT_FNV_START 0xcbf29ce484222325ull
 uint64_t pt_fnv1a(uint64_t h, const void *data, size_t bytes);
+/* SHA-256 of bytes that come in pieces, and of a key and them (HMAC): who knows the key can make it, nobody else. */
+typedef struct pt_sha256 {
+    uint32_t h[8];
+    uint64_t bytes;
+    unsigned char rest[64]; /* bytes % 64 of them wait */
+} pt_sha256;
+void pt_sha256_start(pt_sha256 *s);
+void pt_sha256_add(pt_sha256 *s, const void *data, size_t bytes);
+void pt_sha256_end(pt_sha256 *s, unsigned char out[32]);
+typedef struct pt_hmac {
+    pt_sha256 inner;
+    unsigned char outer[64];
+} pt_hmac;
+void pt_hmac_start(pt_hmac *m, const void *key, size_t bytes);
+void pt_hmac_add(pt_hmac *m, const void *data, size_t bytes);
+void pt_hmac_end(pt_hmac *m, unsigned char out[32]);
 /* SHA-256 of bytes as 64 hex digits and a zero. */
 void pt_sha256_hex(char out[65], const void *data, size_t bytes);
 pt_status pt_sha256_file(char out[65], const char *path);

@@ -3,6 +3,7 @@ ptrain=${PTRAIN:-build/ptrain}
 export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
 unset MASTER_ADDR MASTER_PORT RANK WORLD_SIZE LOCAL_RANK PTRAIN_STORE PTRAIN_TOKEN SLURM_STEP_ID SLURM_STEPID
 dir=$(mktemp -d)
+export XDG_STATE_HOME=$dir/state # the secret by which ranks know each other
 trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$dir"' EXIT
 n=0
 result() { # NAME: by the exit code before

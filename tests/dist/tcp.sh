@@ -21,17 +21,26 @@ RANK=5 WORLD_SIZE=2 MASTER_ADDR=x MASTER_PORT=1 "$ptrain" "$dir/run.yaml" >"$dir
 [ $? -eq 2 ] && grep -q "RANK is '5'" "$dir/err"
 result "a rank that cannot be is wrong usage"
 
+# who knows the token: by a file of the user on one machine, by PTRAIN_TOKEN anywhere
+env_of_1="XDG_STATE_HOME=$dir/another-home" patience=2 start 2 strange && finish
+env_of_1=
+[ "$codes" = "1,1," ] && grep -q "^error: rank 1 of 2 did not come .* did not know this job's token" "$dir/err0" &&
+    grep -q "its token is another; the token here is from $dir/another-home/ptrain/ranks.secret.*set PTRAIN_TOKEN" "$dir/err1" &&
+    env_of_0="PTRAIN_TOKEN=s" && env_of_1="XDG_STATE_HOME=$dir/third-home PTRAIN_TOKEN=s" ranks 2 token && same_bits two token
+result "ranks without a common home folder need PTRAIN_TOKEN, and are told so"
+env_of_0="" env_of_1=""
+
 args_of_1="--learning_rate=2e-3" start 2 differ && finish
 [ "$codes" = "2,2," ] && grep -q "rank 1 was started with another config" "$dir/err0" && grep -q "rank 1 was started with another config" "$dir/err1" &&
     ! [ -e "$dir/differ/adapter_model.safetensors" ]
 result "ranks with different configs do not train"
 
-# a checkpoint cannot take its place: every rank says in which step, and from where to go on
-mkdir "$dir/blocked" && touch "$dir/blocked/checkpoint-4"
-start 2 blocked --save_steps=1 --val_set_size=0
+# the folder is taken away in the middle: every rank says in which step, and from where to go on
+start 2 blocked --save_steps=1 --max_steps=100000 --val_set_size=0
+await_steps blocked 3 && mv "$dir/blocked" "$dir/away" && touch "$dir/blocked"
 finish
-[ "$codes" = "1,1," ] && grep -q "^error: rank 0: step 4 (the checkpoint of step 3 is whole): " "$dir/err0" &&
-    grep -q "^error: rank 1: step 4 (the checkpoint of step 3 is whole): rank 0 failed: " "$dir/err1"
+[ "$codes" = "1,1," ] && grep -q "^error: rank 0: step [0-9]* (the checkpoint of step [0-9]* is whole): " "$dir/err0" &&
+    grep -q "^error: rank 1: step [0-9]* (the checkpoint of step [0-9]* is whole): rank 0 failed: " "$dir/err1"
 result "saving that fails: every rank names the step"
 
 # a rank is killed in the middle: the others leave, and the last checkpoint is whole

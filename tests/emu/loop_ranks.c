@@ -120,7 +120,7 @@ static int as_rank(pt_launch l, size_t bucket, bool full, bool look, const char 
 static void run_ranks(int ranks, size_t bucket, bool full, bool look, const char *name, result *out)
 {
     pt_launch l = {
-        .kind = PT_LAUNCH_TCP, .size = ranks, .local_rank = -1, .host = "127.0.0.1", .join_seconds = 60, .wait_seconds = 60};
+        .kind = PT_LAUNCH_TCP, .size = ranks, .local_rank = -1, .host = "127.0.0.1", .join_seconds = 60, .wait_seconds = 60, .token = "emu"};
     pid_t pids[4];
     int fd[2], bad = 0;
     l.port = free_port();

@@ -73,14 +73,21 @@ static void test_torch(void **state)
     assert_int_equal(l.kind, PT_LAUNCH_TCP);
     assert_true(l.rank == 2 && l.size == 4 && l.local_rank == 1 && l.port == 29500);
     assert_string_equal(l.host, "10.0.0.7");
-    assert_string_equal(l.token, "");
-    assert_int_equal(LAUNCH(&l, TORCH, "TORCHELASTIC_USE_AGENT_STORE=True", "TORCHELASTIC_RUN_ID=abc"), PT_OK);
-    assert_true(l.port == 29501);
-    assert_string_equal(l.token, "abc");
+    char token[sizeof l.token]; /* made of the user's secret: the same again, another for another job */
+    memcpy(token, l.token, sizeof token);
+    assert_int_equal(strlen(token), 64);
+    assert_non_null(strstr(l.token_from, "/ptrain/ranks.secret"));
+    assert_int_equal(LAUNCH(&l, TORCH), PT_OK);
+    assert_string_equal(l.token, token);
+    assert_false(l.one_machine);
+    assert_int_equal(LAUNCH(&l, TORCH, "TORCHELASTIC_USE_AGENT_STORE=True", "TORCHELASTIC_RUN_ID=abc", "LOCAL_WORLD_SIZE=4"), PT_OK);
+    assert_true(l.port == 29501 && l.one_machine);
+    assert_true(strlen(l.token) == 64 && strcmp(l.token, token) && !strstr(l.token, "abc"));
     assert_int_equal(LAUNCH(&l, TORCH, "TORCHELASTIC_USE_AGENT_STORE=False", "PTRAIN_TOKEN=x", "TORCHELASTIC_RUN_ID=abc"),
                      PT_OK);
     assert_true(l.port == 29500);
     assert_string_equal(l.token, "x");
+    assert_string_equal(l.token_from, "PTRAIN_TOKEN");
     assert_int_equal(LAUNCH(&l, "RANK=0", "WORLD_SIZE=2", "PTRAIN_STORE=/shared/meet"), PT_OK);
     assert_int_equal(l.kind, PT_LAUNCH_FILE);
     assert_string_equal(l.path, "/shared/meet");
@@ -105,7 +112,7 @@ static void test_slurm(void **state)
         assert_string_equal(l.host, lists[i][1]);
         assert_true(l.kind == PT_LAUNCH_TCP && l.rank == 5 && l.size == 8 && l.local_rank == 1 &&
                     l.port == 20000 + 123456 % 20000);
-        assert_string_equal(l.token, "123456");
+        assert_true(strlen(l.token) == 64 && strstr(l.token_from, "SLURM_JOB_ID"));
     }
     assert_int_equal(LAUNCH(&l, "SLURM_STEP_ID=0", "SLURM_NTASKS=8", "SLURM_STEP_NUM_TASKS=2", "SLURM_PROCID=1",
                             "SLURM_STEP_NODELIST=z9", "SLURM_JOB_NODELIST=z[1-9]", "MASTER_PORT=777"),

@@ -2,11 +2,15 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "train/dist/secret.h"
 
 bool pt_env_under_mpi(void)
 {
@@ -78,11 +82,56 @@ static pt_status first_host(const char *list, char *out, size_t room)
     return PT_OK;
 }
 
+/* Folders where the user's state may lie, best first; those that other machines may see too stand first. */
+static pt_status state_folders(pt_str room[5], const char *out[6])
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME"), *run = getenv("XDG_RUNTIME_DIR");
+    const struct passwd *user = getpwuid(geteuid());
+    size_t n = 0;
+    if (state && state[0] == '/') PT_RETURN(pt_str_puts(&room[n++], state));
+    if (home && home[0] == '/' && pt_dir_exists(home)) PT_RETURN(pt_str_printf(&room[n++], "%s/.local/state", home));
+    if (user && user->pw_dir && user->pw_dir[0] == '/' && pt_dir_exists(user->pw_dir))
+        PT_RETURN(pt_str_printf(&room[n++], "%s/.local/state", user->pw_dir));
+    if (run && run[0] == '/' && pt_dir_exists(run)) PT_RETURN(pt_str_puts(&room[n++], run));
+    PT_RETURN(pt_str_printf(&room[n++], "/tmp/ptrain-%lu", (unsigned long)geteuid()));
+    for (size_t i = 0; i < n; i++) out[i] = room[i].text;
+    out[n] = NULL;
+    return PT_OK;
+}
+
+/* What the ranks of this job know and nobody else: PTRAIN_TOKEN, or the user's secret with the job's number, which sets jobs of one
+ * user apart. */
+static pt_status find_token(pt_launch *l)
+{
+    pt_status rc = PT_OK;
+    const char *which, *job, *folders[6], *token = first_of(NAMES("PTRAIN_TOKEN"), &which);
+    char secret[65], *path = NULL;
+    unsigned char raw[32];
+    pt_str room[5] = {{0}};
+    pt_hmac m;
+    if (token) {
+        snprintf(l->token_from, sizeof l->token_from, "%s", which);
+        return text_of(which, token, l->token, sizeof l->token);
+    }
+    PT_TRY(state_folders(room, folders));
+    PT_TRY(pt_secret_get(folders, secret, &path));
+    job = first_of(NAMES("TORCHELASTIC_RUN_ID", "SLURM_JOB_ID", "SLURM_JOBID"), &which);
+    pt_hmac_start(&m, secret, strlen(secret));
+    pt_hmac_add(&m, job ? job : "", job ? strlen(job) : 0);
+    pt_hmac_end(&m, raw);
+    for (size_t i = 0; i < sizeof raw; i++) snprintf(l->token + 2 * i, 3, "%02x", raw[i]);
+    snprintf(l->token_from, sizeof l->token_from, "%s%s%.40s", path, job ? " and " : "", job ? which : "");
+done:
+    for (int i = 0; i < 5; i++) pt_str_free(&room[i]);
+    free(path);
+    return rc;
+}
+
 /* Where rank 0 is: a file, or an address that every launcher may give; else Slurm's first host. */
 static pt_status find_place(pt_launch *l, bool slurm)
 {
     const char *file = getenv("PTRAIN_STORE"), *host = getenv("MASTER_ADDR"), *agent = getenv("TORCHELASTIC_USE_AGENT_STORE");
-    const char *nodes, *which, *token;
+    const char *nodes, *which;
     long port = 0, job = 0;
     bool set;
     if (file && file[0]) {
@@ -108,13 +157,12 @@ static pt_status find_place(pt_launch *l, bool slurm)
             "this is rank %d of %d, but MASTER_ADDR or MASTER_PORT is not set: where is rank 0? (or set PTRAIN_STORE to a "
             "file that all ranks see)",
             l->rank, l->size);
-    token = first_of(NAMES("PTRAIN_TOKEN", "TORCHELASTIC_RUN_ID", "SLURM_JOB_ID"), &which);
-    return token ? text_of(which, token, l->token, sizeof l->token) : PT_OK;
+    return find_token(l);
 }
 
 pt_status pt_env_launch(pt_launch *l)
 {
-    long rank = 0, size = 1, local = -1;
+    long rank = 0, size = 1, local = -1, nodes = 0;
     bool slurm, set;
     *l = (pt_launch){.size = 1, .local_rank = -1, .join_seconds = PT_JOIN_SECONDS, .wait_seconds = PT_WAIT_SECONDS};
     if (pt_env_under_mpi()) {
@@ -131,6 +179,9 @@ pt_status pt_env_launch(pt_launch *l)
     if (!set) return pt_fail(PT_EARG, "WORLD_SIZE is %ld, but RANK is not set", size);
     PT_RETURN(slurm ? number_of(NAMES("SLURM_LOCALID"), 0, PT_LAUNCH_RANKS, &local, &set)
                     : number_of(NAMES("LOCAL_RANK"), 0, PT_LAUNCH_RANKS, &local, &set));
+    PT_RETURN(slurm ? number_of(NAMES("SLURM_STEP_NUM_NODES", "SLURM_NNODES", "SLURM_JOB_NUM_NODES"), 1, 1 << 20, &nodes, &set)
+                    : number_of(NAMES("LOCAL_WORLD_SIZE"), 1, PT_LAUNCH_RANKS, &nodes, &set));
+    l->one_machine = set && (slurm ? nodes == 1 : nodes == size);
     l->rank = (int)rank;
     l->size = (int)size;
     l->local_rank = (int)local;

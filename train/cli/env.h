@@ -9,11 +9,15 @@
 bool pt_env_under_mpi(void);
 /* How this process was started beside others; alone without any of these. PT_EARG for variables that make no sense.
  *   mpirun, srun with PMI      MPI does the rest
- *   RANK, WORLD_SIZE           torchrun's names, with LOCAL_RANK, MASTER_ADDR, MASTER_PORT (one more than it when torchrun
- * itself listens there: TORCHELASTIC_USE_AGENT_STORE); TORCHELASTIC_RUN_ID as token SLURM_PROCID, SLURM_STEP_NUM_TASKS or
- * SLURM_NTASKS, SLURM_LOCALID   inside an srun step; the first host of SLURM_STEP_NODELIST or SLURM_JOB_NODELIST unless
- * MASTER_ADDR is set; a port by the job's number unless MASTER_PORT is PTRAIN_STORE               a file that all ranks see,
- * instead of an address PTRAIN_TOKEN               what the ranks of one job share, to keep strangers out */
+ *   RANK, WORLD_SIZE           torchrun's names, with LOCAL_RANK, MASTER_ADDR, MASTER_PORT (one more than it when torchrun itself
+ *                              listens there: TORCHELASTIC_USE_AGENT_STORE), LOCAL_WORLD_SIZE (all ranks on one machine?)
+ *   SLURM_PROCID, ...          inside an srun step: SLURM_STEP_NUM_TASKS or SLURM_NTASKS, SLURM_LOCALID; the first host of
+ *                              SLURM_STEP_NODELIST or SLURM_JOB_NODELIST unless MASTER_ADDR is set; a port by the job's number unless
+ *                              MASTER_PORT is
+ *   PTRAIN_STORE               a file that all ranks see, instead of an address
+ *   PTRAIN_TOKEN               what the ranks of one job share, to keep strangers out. Unset: made of a secret of the user
+ *                              (train/dist/secret.h: XDG_STATE_HOME, ~/.local/state, XDG_RUNTIME_DIR, /tmp/ptrain-UID) and the job's
+ *                              name (TORCHELASTIC_RUN_ID or SLURM_JOB_ID) */
 pt_status pt_env_launch(pt_launch *l);
 /* NO_COLOR is set (https://no-color.org). */
 bool pt_env_no_colour(void);

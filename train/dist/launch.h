@@ -4,10 +4,10 @@
  * rank order in double: the bits of train/dist/mpi.c. It serves as host channel under NCCL, and CPU ranks where there is no
  * MPI; rank 0 moves 2 (size - 1) n numbers a sum, so MPI is the better choice for many CPU ranks.
  *
- * What comes from the network is hostile until its token fits: whoever does not say the right magic, version and token within
- * some seconds is dropped and does not disturb the others. The token of a TCP launch guards against mix-ups of jobs, not
- * against an attacker who can read the environment; the one of a file launch is random and only readers of the file (mode 0600)
- * know it. Nothing is encrypted. */
+ * What comes from the network is hostile until it has proven, by a question and an answer, that it knows the token of this job;
+ * rank 0 proves it too. Whoever does not within some seconds is dropped and disturbs nobody. Rank 0 listens only on the address
+ * that MASTER_ADDR names. The proof guards the meeting; what follows is neither encrypted nor signed, so who can change packets
+ * on the wire can do harm still: run over several machines inside a network of yours. */
 #ifndef PT_DIST_LAUNCH_H
 #define PT_DIST_LAUNCH_H
 #include "train/dist/comm.h"
@@ -21,6 +21,7 @@ typedef enum pt_launch_kind {
 
 #define PT_LAUNCH_RANKS 1024 /* most ranks of a TCP or file launch */
 
+enum { PT_TOKEN_BYTES = 128 };
 typedef struct pt_launch {
     pt_launch_kind kind;
     int rank, size;
@@ -28,7 +29,9 @@ typedef struct pt_launch {
     char host[256];      /* TCP */
     int port;            /* TCP: 1..65535 */
     char path[1024];     /* file */
-    char token[64];      /* TCP: what the ranks of this job share; "" allowed */
+    bool one_machine;    /* the launcher says that no rank is elsewhere */
+    char token[PT_TOKEN_BYTES]; /* TCP: what the ranks of this job share and nobody else knows; never empty */
+    char token_from[256];       /* where it is from, for messages */
     double join_seconds; /* how long ranks may take to come */
     double wait_seconds; /* how long one may wait for another in a collective */
 } pt_launch;

@@ -1,7 +1,6 @@
 /* Where rank 0 is: by address, or by a file that rank 0 writes. */
 #include <errno.h>
 #include <fcntl.h>
-#include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -31,79 +31,12 @@ void pt_store_machine(char out[64])
     free(text);
 }
 
-/* ---- listening ------------------------------------------------------------------------------------------------------- */
+/* ---- the place --------------------------------------------------------------------------------------------------------- */
 
-/* The address of a name or number, and whether it was a number. */
-static pt_status resolve(const char *host, int port, bool passive, struct addrinfo **out)
-{
-    char service[16];
-    struct addrinfo hint = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = passive ? AI_PASSIVE : 0};
-    snprintf(service, sizeof service, "%d", port);
-    int e = getaddrinfo(host, service, &hint, out);
-    return e == 0 ? PT_OK : pt_fail(PT_EIO, "%s: %s", host ? host : "*", gai_strerror(e));
-}
-
-/* Binds to one address of the list. 0, or errno of the last that failed. */
-static int bind_one(const struct addrinfo *list, int *out)
-{
-    int why = EADDRNOTAVAIL;
-    for (const struct addrinfo *a = list; a; a = a->ai_next) {
-        int on = 1, fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0) {
-            why = errno;
-            continue;
-        }
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        if (bind(fd, a->ai_addr, a->ai_addrlen) == 0 && listen(fd, 128) == 0) {
-            *out = fd;
-            return 0;
-        }
-        why = errno;
-        close(fd);
-    }
-    return why;
-}
-
-/* A number of ours, or "localhost", is where we listen: nobody else can reach us then. A name may stand for another address
- * here than it does elsewhere (Debian maps a machine's own name to 127.0.1.1), so there we listen everywhere. */
-static pt_status listen_at(const char *host, int port, int *fd)
-{
-    struct in6_addr six;
-    struct in_addr four;
-    struct addrinfo *list = NULL;
-    bool exact =
-        host && (inet_pton(AF_INET, host, &four) == 1 || inet_pton(AF_INET6, host, &six) == 1 || !strcmp(host, "localhost"));
-    int why = EADDRNOTAVAIL;
-    if (exact) {
-        PT_RETURN(resolve(host, port, false, &list));
-        why = bind_one(list, fd);
-        freeaddrinfo(list);
-    }
-    if (why == EADDRNOTAVAIL) { /* an address that is ours only from outside, or a name */
-        PT_RETURN(resolve(NULL, port, true, &list));
-        why = bind_one(list, fd);
-        freeaddrinfo(list);
-    }
-    if (why == 0) return PT_OK;
-    if (why == EADDRINUSE)
-        return pt_fail(PT_EIO, "rank 0 cannot listen on %s:%d: another program has the port; choose another MASTER_PORT",
-                       host ? host : "*", port);
-    return pt_fail(PT_EIO, "rank 0 cannot listen on %s:%d: %s", host ? host : "*", port, strerror(why));
-}
-
-static pt_status port_of(int fd, int *port)
-{
-    struct sockaddr_storage a;
-    socklen_t n = sizeof a;
-    if (getsockname(fd, (struct sockaddr *)&a, &n) != 0) return pt_fail(PT_EIO, "getsockname: %s", strerror(errno));
-    *port = ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
-    return PT_OK;
-}
-
-static pt_status make_token(char out[64])
+static pt_status make_token(char out[PT_TOKEN_BYTES])
 {
     unsigned char raw[16];
-    memset(out, 0, 64);
+    memset(out, 0, PT_TOKEN_BYTES);
     if (getrandom(raw, sizeof raw, 0) != (ssize_t)sizeof raw) return pt_fail(PT_EIO, "no random numbers: %s", strerror(errno));
     for (size_t i = 0; i < sizeof raw; i++) snprintf(out + 2 * i, 3, "%02x", raw[i]);
     return PT_OK;
@@ -131,21 +64,28 @@ done:
     return rc;
 }
 
-pt_status pt_store_listen(const pt_launch *l, int *fd, pt_place *at)
+/* Ranks of this machine come by "localhost", the others by its name, or by a number where it has no name that stands for it. */
+static pt_status listen_by_file(const pt_launch *l, pt_ears *ears, pt_place *at)
 {
-    *fd = -1;
-    memset(at, 0, sizeof *at);
-    if (l->kind == PT_LAUNCH_TCP) {
-        memcpy(at->host, l->host, sizeof at->host);
-        memcpy(at->token, l->token, sizeof at->token);
-        at->port = l->port;
-        return listen_at(l->host, l->port, fd);
-    }
-    PT_RETURN(listen_at(NULL, 0, fd));
     if (gethostname(at->host, sizeof at->host - 1) != 0) return pt_fail(PT_EIO, "gethostname: %s", strerror(errno));
-    PT_RETURN(port_of(*fd, &at->port));
+    if (pt_listen_at(at->host, &at->port, true, l->one_machine, ears) != PT_OK) {
+        pt_err_clear();
+        at->port = 0;
+        PT_RETURN(pt_listen_at("localhost", &at->port, true, true, ears));
+    }
     PT_RETURN(make_token(at->token));
     return write_file(l->path, at);
+}
+
+pt_status pt_store_listen(const pt_launch *l, pt_ears *ears, pt_place *at)
+{
+    *ears = (pt_ears){0};
+    memset(at, 0, sizeof *at);
+    if (l->kind == PT_LAUNCH_FILE) return listen_by_file(l, ears, at);
+    memcpy(at->host, l->host, sizeof at->host);
+    memcpy(at->token, l->token, sizeof at->token);
+    at->port = l->port;
+    return pt_listen_at(l->host, &at->port, false, l->one_machine, ears);
 }
 
 /* ---- finding ---------------------------------------------------------------------------------------------------------- */
@@ -165,6 +105,16 @@ static bool line_of(const char *text, const char *key, char *out, size_t room)
     return false;
 }
 
+/* Who can write the file can name a rank 0 of his own. */
+static pt_status check_owner(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0) return pt_fail(PT_EIO, "cannot open %s: %s", path, strerror(errno));
+    bool ours = st.st_uid == geteuid() || geteuid() == 0; /* root's files may lie under another name on a network's disk */
+    if (ours && !(st.st_mode & 022)) return PT_OK;
+    return pt_fail(PT_EFORMAT, "%s is not a file that rank 0 wrote: others may write it", path);
+}
+
 pt_status pt_store_find(const pt_launch *l, pt_place *at)
 {
     pt_status rc = PT_OK;
@@ -177,6 +127,7 @@ pt_status pt_store_find(const pt_launch *l, pt_place *at)
         at->port = l->port;
         return PT_OK;
     }
+    PT_TRY(check_owner(l->path));
     PT_TRY(pt_file_read(&text, &n, l->path, 4096));
     PT_CHECK(strlen(text) == n && line_of(text, "ptrain-store", version, sizeof version) && !strcmp(version, "1") &&
                  line_of(text, "host", at->host, sizeof at->host) && line_of(text, "port", port, sizeof port) &&
@@ -218,7 +169,7 @@ pt_status pt_store_connect(const pt_place *at, double deadline, int *fd)
 {
     struct addrinfo *list = NULL;
     double soon = pt_seconds() + 5;
-    pt_status rc = resolve(at->host, at->port, false, &list);
+    pt_status rc = pt_store_resolve(at->host, at->port, &list);
     *fd = -1;
     if (rc != PT_OK) return rc;
     for (const struct addrinfo *a = list; a && *fd < 0; a = a->ai_next)
