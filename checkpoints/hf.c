@@ -212,7 +212,7 @@ pt_status pt_hf_edit(pt_hf **out, const pt_hf *base, const char *name)
     return root ? make(out, name, root) : pt_fail(PT_ENOMEM, "out of memory: a copy of %s", name);
 }
 
-/* Puts v, which is taken over, at the path. */
+/* Puts v, which is taken over (NULL: it could not be made), at the path. */
 static pt_status put(pt_hf *c, const char *key, json_t *v)
 {
     json_t *at = c->root;
@@ -220,14 +220,15 @@ static pt_status put(pt_hf *c, const char *key, json_t *v)
     const char *rest = next_name(key, name);
     for (; rest; rest = next_name(rest, name)) {
         json_t *next = json_object_get(at, name);
-        if (!json_is_object(next)) {
+        if (!json_is_object(next) || pt_json_odd(next)) {
             next = json_object();
             if (json_object_set_new(at, name, next)) break;
         }
         at = next;
     }
-    if (rest || json_object_set_new(at, name, v)) return pt_fail(PT_EARG, "%s: cannot set %s (not valid UTF-8?)", c->path, key);
-    return PT_OK;
+    if (!rest && !json_object_set_new(at, name, v)) return PT_OK; /* takes v over, done or not */
+    if (rest) json_decref(v);
+    return pt_fail(PT_EARG, "%s: cannot set %s (text that is not UTF-8, or out of memory)", c->path, key);
 }
 
 pt_status pt_hf_set_int(pt_hf *c, const char *key, int64_t v)
@@ -256,7 +257,7 @@ pt_status pt_hf_set_texts(pt_hf *c, const char *key, const char *const *v, size_
     for (size_t i = 0; i < n; i++)
         if (json_array_append_new(list, json_string(v[i]))) {
             json_decref(list);
-            return pt_fail(PT_EARG, "%s: cannot set %s (not valid UTF-8?)", c->path, key);
+            return pt_fail(PT_EARG, "%s: cannot set %s (text that is not UTF-8, or out of memory)", c->path, key);
         }
     return put(c, key, list);
 }
@@ -264,7 +265,11 @@ pt_status pt_hf_set_texts(pt_hf *c, const char *key, const char *const *v, size_
 pt_status pt_hf_set_ints(pt_hf *c, const char *key, const int64_t *v, size_t n)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append_new(list, json_integer(v[i]));
+    for (size_t i = 0; i < n; i++)
+        if (json_array_append_new(list, json_integer(v[i]))) {
+            json_decref(list);
+            return pt_fail(PT_ENOMEM, "out of memory: %s of %s", key, c->path);
+        }
     return put(c, key, list);
 }
 

@@ -5,6 +5,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "checkpoints/folder.h"
 #include "checkpoints/hf.h"
@@ -185,9 +188,81 @@ static void folders(void **state)
     pt_hf_folder_close(&f);
 }
 
+/* Values that jansson cannot hold: named where used, written back as they stood. */
+static void odd_values(void **state)
+{
+    static const char text[] = "{\"model_max_length\": 1000000000000000019884624838656, \"a\": NaN, \"deep\": {\"b\": [-Infinity, \"\\ud800\"]},"
+                               " \"twice\": 1, \"u64\": 18446744073709551615, \"twice\": 2}";
+    pt_hf *c, *copy;
+    int64_t i;
+    double d;
+    const char *s;
+    char *back;
+    assert_int_equal(pt_hf_parse(&c, text, strlen(text), "config.json"), PT_OK);
+    REFUSED(pt_hf_int(c, "a", PT_HF_OPTIONAL, 0, 9, &i), "config.json: a is NaN, not an integer");
+    REFUSED(pt_hf_num(c, "a", PT_HF_OPTIONAL, &d), "config.json: a is NaN, not a number");
+    REFUSED(pt_hf_text(c, "a", PT_HF_OPTIONAL, &s), "config.json: a is NaN, not a text");
+    REFUSED(pt_hf_int(c, "u64", PT_HF_OPTIONAL, 0, INT64_MAX, &i), "config.json: u64 is a number, not an integer");
+    assert_int_equal(pt_hf_num(c, "model_max_length", PT_HF_REQUIRED, &d), PT_OK);
+    assert_true(d == 1e30);
+    assert_int_equal(pt_hf_int(c, "twice", PT_HF_REQUIRED, 0, 9, &i), PT_OK);
+    assert_int_equal(i, 2);
+    assert_int_equal(pt_hf_edit(&copy, c, "copy"), PT_OK);
+    assert_int_equal(pt_hf_set_int(copy, "a.inside", 7), PT_OK); /* an odd value gives way like any other that is no object */
+    assert_int_equal(pt_hf_set_int(copy, "twice", 3), PT_OK);
+    assert_int_equal(pt_hf_write(copy, scratch_dir, "odd.json"), PT_OK);
+    assert_int_equal(pt_file_read(&back, NULL, scratch_path("odd.json"), 4096), PT_OK);
+    assert_non_null(strstr(back, "-Infinity,"));
+    assert_non_null(strstr(back, "\"\\ud800\""));
+    assert_non_null(strstr(back, "\"model_max_length\": 1e30"));
+    assert_non_null(strstr(back, "\"inside\": 7"));
+    free(back);
+    pt_hf_close(copy);
+    pt_hf_close(c);
+}
+
+static int live, until;
+static void *counted_alloc(size_t n)
+{
+    if (until-- <= 0) return NULL;
+    live++;
+    return malloc(n);
+}
+static void counted_free(void *p)
+{
+    live -= p != NULL;
+    free(p);
+}
+
+/* Memory ends at every allocation of every edit: a status, no leak, no broken list. */
+static void memory_ends(void **state)
+{
+    static const int64_t ids[] = {1, 2, 3};
+    static const char *const names[] = {"x", "y"};
+    json_set_alloc_funcs(counted_alloc, counted_free);
+    int failed = 0, done = 0;
+    for (int n = 0; n < 40; n++) {
+        pt_hf *c = NULL;
+        live = 0, until = n;
+        pt_status rc = pt_hf_edit(&c, NULL, "new");
+        if (rc == PT_OK) rc = pt_hf_set_int(c, "a.b.c", 1);
+        if (rc == PT_OK) rc = pt_hf_set_text(c, "a.b.d", "text");
+        if (rc == PT_OK) rc = pt_hf_set_ints(c, "a.e.f", ids, 3);
+        if (rc == PT_OK) rc = pt_hf_set_texts(c, "a.g.h", names, 2);
+        failed += rc != PT_OK;
+        done += rc == PT_OK;
+        pt_hf_close(c);
+        assert_int_equal(live, 0);
+    }
+    json_set_alloc_funcs(malloc, free);
+    assert_true(failed > 10 && done > 5);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(odd_values),
+        cmocka_unit_test(memory_ends),
         cmocka_unit_test(values),
         cmocka_unit_test(wrong_values),
         cmocka_unit_test(edits),

@@ -106,6 +106,9 @@ static const good_row good[] = {
      "U:i\nx => A:c < A:r",
      {0}},
     {"text", 0, "{\"text\": \"a b\\u0000\"}", "text:a b", {0}},
+    {"text", 0, "{\"id\": 18446744073709551616, \"nan\": NaN, \"inf\": [-Infinity, 1e999], \"half\": \"\\ud83d\", \"text\": \"c\"}", "text:c", {0}},
+    {"text", 0, "{\"text\": NaN, \"\\u0000\": 1, \"text\": \"the last counts\"}", "text:the last counts", {0}},
+    {"messages", 0, "{\"id\": -1e9999, \"messages\": [{\"role\": \"user\", \"content\": \"u\", \"ts\": NaN}]}", "U:u", {0}},
     {"completion", 0, "{\"text\": \" a b \"}", "text: a b ", {0}},
     {"text", 0, "{\"body\": \"x\"}", "text:x", {.field_text = "body"}},
     {"", 0, "{\"input_ids\": [5, 6, 7], \"labels\": [-100, 6, -100]}", "5 6* 7", {0}},
@@ -230,6 +233,11 @@ static const bad_row bad[] = {
      "'rejected_input_ids' is empty",
      {0}},
     {"text", 0, "{\"text\": null}", "field 'text' is null", {0}},
+    {"text", 0, "{\"text\": NaN}", "field 'text' is NaN", {0}},
+    {"text", 0, "{\"text\": \"a\\ud83d\"}", "field 'text' is a text with half a surrogate pair", {0}},
+    {"tokens", 0, "{\"input_ids\": [1, 18446744073709551616], \"labels\": [1, 1]}", "element 1 of 'input_ids' is no token id", {0}},
+    {"tokens", 0, "{\"input_ids\": [1, NaN], \"labels\": [1, 1]}", "no token id", {0}},
+    {"text", 0, "NaN", "the row is a bare value", {0}},
     {"text", 0, "{\"text\": \"a\"}", "a file is one split, 'train'", {.split = "test"}},
 };
 

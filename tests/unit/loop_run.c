@@ -158,6 +158,11 @@ static void test_warnings(void **state)
     c.num_epochs = 5;
     MUST(pt_train_plan(&c, NULL, &p, NULL));
     assert_int_equal(p.n_warnings, 0);
+    c.sequence_len = 4096; /* the records are as before, and fit */
+    MUST(pt_train_plan(&c, NULL, &p, NULL));
+    assert_int_equal(p.n_warnings, 1);
+    assert_non_null(strstr(p.warnings[0], "sequence_len 4096 is more than the"));
+    c.sequence_len = 128;
     c.max_steps = 1; /* asked for: more records or a smaller batch would change nothing */
     c.warmup_steps = 0;
     MUST(pt_train_plan(&c, NULL, &p, NULL));

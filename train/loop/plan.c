@@ -8,6 +8,7 @@
 
 #include "base/threads.h"
 #include "train/loop/run.h"
+#include "train/model/families.h"
 
 #define MIB 1048576.0
 
@@ -123,6 +124,21 @@ static size_t device_library_bytes(const pt_run *r)
     return (size_t)(mib * MIB);
 }
 
+/* Records longer than the positions that the model was made for. */
+static void warn_of_positions(pt_run *r)
+{
+    int64_t reach = pt_config_positions(pt_source_config(r->base.source)), longest = 0;
+    if (reach <= 0 || r->cfg->sequence_len <= reach) return;
+    for (int64_t i = 0; i < pt_pack_count(r->pack); i++) {
+        pt_packed rec;
+        if (pt_pack_get(r->pack, i, &rec) != PT_OK) return;
+        longest = rec.n > longest ? rec.n : longest;
+        longest = rec.n2 > longest ? rec.n2 : longest;
+    }
+    warn(&r->plan, "sequence_len %d is more than the %lld positions that the model was made for (rope scaling considered); the longest record has %lld tokens%s",
+         r->cfg->sequence_len, (long long)reach, (long long)longest, longest > reach ? ": its end stands where the model never was" : "");
+}
+
 static void make_warnings(pt_run *r)
 {
     pt_run_plan *p = &r->plan;
@@ -138,9 +154,7 @@ static void make_warnings(pt_run *r)
     if (p->warmup >= p->data.steps && p->data.steps)
         warn(p, "warm-up takes %lld of %lld steps: the learning rate never reaches its peak", (long long)p->warmup,
              (long long)p->data.steps);
-    int32_t positions = pt_source_config(r->base.source)->max_positions;
-    if (positions > 0 && r->cfg->sequence_len > positions)
-        warn(p, "sequence_len %d is more than the %d positions that the model was made for", r->cfg->sequence_len, (int)positions);
+    warn_of_positions(r);
     size_t need = p->total * (size_t)p->local_ranks;
     if (!pt_run_plan_fits(p, p->device_need))
         warn(p, "needs %.1f MiB on the device, where %.1f are free: the run would be refused",

@@ -88,6 +88,9 @@ pt_status pt_config_from_gguf(pt_model_config *c, const struct pt_gguf *g);
 /* Sizes that are positive, fit together and in memory. */
 pt_status pt_config_check(const pt_model_config *c, const char *where);
 
+/* Positions that the model is made for: max_position_embeddings, or what its rope scaling makes of the original ones where that is
+ * more (configs state either); 0 = not known. */
+int64_t pt_config_positions(const pt_model_config *c);
 /* inv_freq[rot/2] under c's scaling; `freqs` are GGUF's divisors (rope_freqs.weight) for PT_ROPE_SCALE_FREQS, else NULL.
  * *mscale is what cos and sin are multiplied by. Formulas: Llama 3 (Meta's apply_scaling), YaRN (Peng et al. 2023,
  * arXiv:2309.00071, section 3.4), linear (positions divided by the factor). Equal to transformers' modeling_rope_utils. */

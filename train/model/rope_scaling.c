@@ -47,3 +47,11 @@ void pt_rope_frequencies(const pt_model_config *c, const float *freqs, float *in
         inv_freq[i] = (float)f;
     }
 }
+
+int64_t pt_config_positions(const pt_model_config *c)
+{
+    double scaled = c->original_positions > 0 ? c->original_positions : c->max_positions;
+    bool by_factor = c->scaling == PT_ROPE_SCALE_LINEAR || c->scaling == PT_ROPE_SCALE_YARN || c->scaling == PT_ROPE_SCALE_LLAMA3;
+    if (by_factor && c->scale_factor > 1) scaled *= c->scale_factor;
+    return !by_factor || scaled < c->max_positions ? c->max_positions : (int64_t)scaled;
+}
