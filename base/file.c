@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mapped.h"
 #include "base/temp.h"
 
 #if defined(__has_feature)
@@ -46,6 +47,7 @@ pt_status pt_map_open(pt_map *out, const char *path)
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         PT_CHECK(p != MAP_FAILED, errno == ENOMEM ? PT_ENOMEM : PT_EIO, "cannot map %s: %s", path, strerror(errno));
         *out = (pt_map){p, (size_t)st.st_size};
+        pt_mapped_add(p, out->bytes, path, &st);
         guard_tail(out, true);
         if (out->bytes < 1024) rc = pt_file_check_lfs(path, p, out->bytes);
         if (rc != PT_OK) pt_map_close(out);
@@ -59,6 +61,7 @@ void pt_map_close(pt_map *m)
 {
     if (m->data) {
         guard_tail(m, false);
+        pt_mapped_drop(m->data);
         munmap(m->data, m->bytes);
     }
     *m = (pt_map){0};

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
+#include "base/mapped.h"
 #include "tests/scratch.h"
 
 static void maps_and_reads(void **state)
@@ -178,9 +180,50 @@ static void digests(void **state)
     assert_true(pt_fnv1a(pt_fnv1a(PT_FNV_START, "ab", 2), "c", 1) == pt_fnv1a(PT_FNV_START, "abc", 3));
 }
 
+static int notes;
+static void count_note(void *user, pt_log_level level, const char *text)
+{
+    (void)user, (void)text;
+    notes += level == PT_LOG_WARN;
+}
+
+/* Which file an address is of; a mapped file that was cut, written to, replaced. */
+static void mapped_files(void **state)
+{
+    pt_map a, b;
+    char path[300];
+    (void)state;
+    snprintf(path, sizeof path, "%s", scratch_path("mapped"));
+    scratch_write(path, "0123456789", 10);
+    scratch_write(scratch_path("other"), "abc", 3);
+    assert_int_equal(pt_map_open(&a, path), PT_OK);
+    assert_int_equal(pt_map_open(&b, scratch_path("other")), PT_OK);
+    assert_string_equal(pt_mapped_at(a.data + 9), path);
+    assert_null(pt_mapped_at(a.data + 10));
+    assert_string_equal(pt_mapped_at(b.data), scratch_path("other"));
+    assert_int_equal(pt_mapped_check(), PT_OK);
+    pt_log_set_sink(count_note, NULL);
+    assert_int_equal(utimensat(AT_FDCWD, path, (struct timespec[2]){{1, 0}, {1, 0}}, 0), 0);
+    assert_int_equal(pt_mapped_check(), PT_OK);
+    assert_int_equal(pt_mapped_check(), PT_OK);
+    assert_int_equal(notes, 1);
+    assert_int_equal(truncate(path, 9), 0);
+    assert_int_equal(pt_mapped_check(), PT_EIO);
+    assert_non_null(strstr(pt_err_msg(), "was cut from 10 to 9 bytes"));
+    assert_int_equal(unlink(path), 0);
+    scratch_write(path, "0", 1); /* another file of that name */
+    assert_int_equal(pt_mapped_check(), PT_OK);
+    pt_log_set_sink(NULL, NULL);
+    const unsigned char *at = a.data;
+    pt_map_close(&a);
+    assert_null(pt_mapped_at(at));
+    pt_map_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mapped_files),
         cmocka_unit_test(maps_and_reads),
         cmocka_unit_test(a_fifo_does_not_hang),
         cmocka_unit_test(writes_appear_whole),

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "train/cli/cli.h"
 #include "train/cli/env.h"
+#include "train/cli/fault.h"
 #include "train/cli/stop.h"
 #include "train/cli/ui.h"
 #include "train/loop/run.h"
@@ -118,8 +119,15 @@ static void say_profile(const pt_train_result *r)
 
 static void on_start(void *user, const char *folder)
 {
-    (void)user, (void)folder;
+    (void)user;
+    pt_fault_checkpoint(folder);
     pt_stop_set_mode(PT_STOP_SAVES);
+}
+
+static void on_save(void *user, const char *folder, int64_t step)
+{
+    pt_fault_checkpoint(folder);
+    pt_ui_save(user, folder, step);
 }
 
 pt_status pt_cmd_train(pt_cli *c)
@@ -134,7 +142,7 @@ pt_status pt_cmd_train(pt_cli *c)
     pt_ui_init(&ui, comm->rank == 0);
     if (comm->rank) pt_log_set_sink(NULL, NULL);
     pt_train_hooks hooks = {.user = &ui, .comm = comm, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_start = on_start, .on_step = pt_ui_step, .on_eval = pt_ui_eval,
-                            .on_save = pt_ui_save};
+                            .on_save = on_save};
     rc = pt_train_run(cfg, &hooks, &result);
     pt_ui_break(&ui);
     if (rc == PT_OK && comm->rank == 0 && c->profile) say_profile(&result);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "train/cli/cli.h"
 #include "train/cli/env.h"
+#include "train/cli/fault.h"
 #include "train/cli/oom.h"
 #include "train/cli/stop.h"
 
@@ -56,6 +57,7 @@ int main(int argc, char **argv)
     pt_env_name_process(argv[0]);
     pt_oom_install();
     pt_log_set_sink(show_note, NULL);
+    pt_fault_watch();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file over the limit is an error with a name */
     pt_status rc = pt_cli_parse(&c, argc, argv);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mapped.h"
 #include "train/loop/agree.h"
 #include "train/model/export.h"
 
@@ -54,6 +55,7 @@ static pt_status write_checkpoint(pt_run *r)
     pt_status rc = PT_OK;
     pt_state_writer w = {0};
     float *piece = NULL;
+    PT_TRY(pt_mapped_check());
     PT_TRY(pt_calloc((void *)&piece, (size_t)PIECE, sizeof *piece));
     PT_TRY(pt_state_writer_open(&w, r->cfg->output_dir, r->step));
     PT_TRY(put_scalars(r, &w));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mapped.h"
 #include "base/threads.h"
 #include "train/loop/run.h"
 
@@ -286,6 +287,7 @@ pt_status pt_train_run(const pt_config *cfg, const pt_train_hooks *hooks, pt_tra
     if (r.hooks.on_start) r.hooks.on_start(r.hooks.user, r.resume_path);
     PT_TRY(run_steps(&r, &res));
     set_output(&res, cfg->output_dir);
+    if (r.comm->rank == 0) PT_TRY(pt_mapped_check());
     if (r.comm->rank == 0) PT_TRY(pt_run_finish(&r));
     PT_TRY(r.comm->barrier(r.comm));
 done:
