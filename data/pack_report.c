@@ -76,7 +76,10 @@ pt_status pt_pack_report_set(pt_pack_report *r, const pt_reader *reader)
         const struct pt_cause *c = &reader->notes.list[i];
         PT_TRY(pt_str_printf(&text, "    %s: %lld rows, the first on line %lld\n", c->text, c->n, (long long)c->line[0]));
     }
-    if (text.len < sizeof r->said) memcpy(r->said, text.text, text.len + 1);
+    if (text.len < sizeof r->said - sizeof "  ...\n")
+        memcpy(r->said, text.text, text.len + 1);
+    else if (!strstr(r->said, "\n  ...\n"))
+        memcpy(r->said + strlen(r->said), "  ...\n", 7);
 done:
     pt_str_free(&text);
     return rc;

@@ -30,6 +30,10 @@ static pt_status add_history(pt_reader *r, json_t *row, pt_turns *t)
     const char *key;
     json_t *list = pt_row_column(r, row, PT_COL_HISTORY, names, &key);
     if (!list) return PT_OK;
+    if (!json_is_array(list) && !r->spec->fields[PT_COL_HISTORY]) {
+        pt_causes_add(&r->notes, "the column 'history' is no list of rounds: it is not read", r->line);
+        return PT_OK;
+    }
     if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "'%s' is a list of [question, answer]", key);
     pt_status rc = pt_read_turns(r, list, t);
     return rc == PT_OK ? rc : pt_fail_prefix(rc, "'%s'", key);

@@ -46,16 +46,24 @@ pt_status pt_read_extras(json_t *m, const char *role, pt_turn *t)
     return read_thought(m, t);
 }
 
-pt_status pt_read_tools(json_t *row, pt_record *rec)
+/* A list of objects: what other columns of this name hold is not ours. */
+static bool are_tools(const json_t *v)
 {
-    json_t *v = json_object_get(row, "tools");
-    if (json_is_string(v) && json_string_length(v)) {
-        json_error_t e;
-        json_decref(rec->parsed);
-        v = rec->parsed = json_loadb(json_string_value(v), json_string_length(v), 0, &e);
-        if (!v) return pt_fail(PT_EFORMAT, "the text of 'tools' is no JSON list: %s", e.text);
-    }
-    rec->tools = json_array_size(v) ? v : NULL;
+    size_t i;
+    json_t *tool;
+    json_array_foreach(v, i, tool)
+        if (!json_is_object(tool) || pt_json_odd(tool)) return false;
+    return json_array_size(v) > 0;
+}
+
+pt_status pt_read_tools(pt_reader *r, json_t *row)
+{
+    json_t *v = pt_row_list(r, json_object_get(row, "tools"));
+    r->rec.tools = are_tools(v) ? v : NULL;
+    if (r->rec.tools)
+        pt_row_take(r, row, "tools");
+    else if (pt_row_says(v) && !(json_is_string(v) && !strcmp(json_string_value(v), "[]")))
+        pt_causes_add(&r->notes, "the column 'tools' is no list of tools: it is not read", r->line);
     return PT_OK;
 }
 

@@ -63,7 +63,8 @@ static pt_status message_weight(const pt_reader *r, json_t *m, pt_turn *t)
     for (int i = 0; i < (own ? 1 : 3); i++) {
         const char *name = own ? own : flags[i];
         json_t *v = json_object_get(m, name);
-        if (!v || json_is_null(v)) continue;
+        bool foreign = i > 0 && !json_is_boolean(v); /* a loss that was measured, say */
+        if (!v || json_is_null(v) || foreign) continue;
         if (!json_is_boolean(v)) return pt_fail(PT_EFORMAT, "field '%s' of a message is true or false", name);
         t->weight = json_is_true(v) ? 1 : 0;
         t->has_weight = true;
@@ -100,8 +101,9 @@ static pt_status add_message(pt_reader *r, json_t *m, pt_turns *t)
         if (!json_object_get(m, text_key) && json_object_get(m, value ? "content" : "value")) text_key = value ? "content" : "value";
     }
     PT_RETURN(pt_row_string(m, role, true, &name, &n));
-    PT_RETURN(message_text(r, m, text_key, &text, &bytes, &is_json));
     PT_RETURN(speaker(r, name, &who));
+    if (who == PT_SYSTEM && json_is_null(json_object_get(m, text_key))) return pt_record_turn(t, who, "", 0);
+    PT_RETURN(message_text(r, m, text_key, &text, &bytes, &is_json));
     if (is_json && who != PT_TOOL) return pt_fail(PT_EFORMAT, "field '%s' is an object, a string is wanted", text_key);
     PT_RETURN(pt_record_turn(t, who, text, bytes));
     t->turns[t->n - 1].is_json = is_json;

@@ -74,8 +74,8 @@ static pt_status add_side(pt_reader *r, json_t *v, pt_turns *t)
  * messages. */
 typedef enum pt_asked { PT_ASKED_BESIDE, PT_ASKED_TEXT, PT_ASKED_HH, PT_ASKED_LIST } pt_asked;
 
-/* The prompt's own turns, into r->prompt. */
-static pt_status read_prompt(pt_reader *r, json_t *row, pt_asked *asked)
+/* The prompt's own turns, into r->prompt. needed: the sides are answers alone. */
+static pt_status read_prompt(pt_reader *r, json_t *row, bool needed, pt_asked *asked)
 {
     static const char *const names[] = {"prompt", NULL};
     pt_turns *t = &r->prompt;
@@ -97,7 +97,8 @@ static pt_status read_prompt(pt_reader *r, json_t *row, pt_asked *asked)
         key = "the conversation";
         if (json_is_string(v) && r->spec->field_messages) /* axolotl: a text is the user's */
             return pt_record_turn(t, PT_USER, json_string_value(v), json_string_length(v));
-        if (!json_is_string(v)) *asked = r->spec->field_messages ? PT_ASKED_LIST : PT_ASKED_BESIDE;
+        if (!r->spec->field_messages && !json_is_array(v) && !json_is_object(v)) v = NULL; /* a count of messages, say */
+        if (v && !json_is_string(v)) *asked = r->spec->field_messages ? PT_ASKED_LIST : PT_ASKED_BESIDE;
     } else if (!json_is_string(v)) {
         *asked = PT_ASKED_LIST;
     }
@@ -106,6 +107,11 @@ static pt_status read_prompt(pt_reader *r, json_t *row, pt_asked *asked)
         return pt_read_question(r, row, t);
     }
     pt_status rc = pt_read_turns(r, v, t);
+    if (rc == PT_EFORMAT && !needed && *asked == PT_ASKED_BESIDE) {
+        t->n = 0;
+        pt_err_clear();
+        return PT_OK;
+    }
     return rc == PT_OK ? rc : pt_fail_prefix(rc, "'%s'", key);
 }
 
@@ -265,7 +271,7 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
         if (rc != PT_OK) return pt_fail_prefix(rc, "'%s'", i ? "rejected" : "chosen");
     }
     bool whole[2] = {is_whole(&rec->side[0]), is_whole(&rec->side[1])};
-    PT_RETURN(read_prompt(r, row, &asked));
+    PT_RETURN(read_prompt(r, row, !whole[0] && !whole[1], &asked));
     if (whole[0] && whole[1])
         PT_RETURN(both_whole(r, asked));
     else if (whole[0] || whole[1])

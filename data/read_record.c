@@ -16,8 +16,6 @@ void pt_record_clear(pt_record *rec)
     rec->text[0] = rec->text[1] = rec->role = NULL;
     rec->bytes[0] = rec->bytes[1] = 0;
     rec->tools = NULL;
-    json_decref(rec->parsed);
-    rec->parsed = NULL;
     rec->pair = false;
     rec->kind = PT_RECORD_CHAT;
     rec->weight = 1;
@@ -224,8 +222,7 @@ static pt_status read_row(pt_row_ctx *c, json_t *row)
             json_object_set_new(r->columns, key, json_false());
     PT_RETURN(own_number(r, row, PT_COL_WEIGHT, 0, &r->rec.weight));
     if (r->pairs) PT_RETURN(own_number(r, row, PT_COL_MARGIN, -1e30, &r->rec.margin));
-    pt_row_take(r, row, "tools");
-    PT_RETURN(pt_read_tools(row, &r->rec));
+    PT_RETURN(pt_read_tools(r, row));
     return c->read(r, row);
 }
 

@@ -45,7 +45,6 @@ typedef struct pt_record {
     float weight, margin; /* of the row: 1 and 0 when it says nothing */
     const char *role;     /* rolebench, else NULL */
     const json_t *tools;  /* CHAT: the list of tools that the row offers, or NULL */
-    json_t *parsed;       /* owned: a list that the row spells as a string */
     char **owned;
     size_t n_owned, owned_cap;
 } pt_record;
@@ -142,8 +141,8 @@ const char *pt_speaker_name(pt_speaker s);
 void pt_text_strip(const char **text, size_t *bytes);
 /* What stands in a message beside its text: thoughts, tool calls, a tool result's own role name. */
 pt_status pt_read_extras(json_t *m, const char *role, pt_turn *t);
-/* The row's `tools`: a list, or a list spelled as a string. */
-pt_status pt_read_tools(json_t *row, pt_record *rec);
+/* The row's `tools`: a list of objects, or one spelled as a string. */
+pt_status pt_read_tools(pt_reader *r, json_t *row);
 /* A turn as the templates take it, with weight w. */
 pt_message pt_turn_message(const pt_turn *t, float w);
 /* Appends messages to t: a list of messages, one message, or rounds ({human: q, assistant: a} or [q, a]). */

@@ -55,8 +55,10 @@ json_t *pt_row_list(pt_reader *r, json_t *v)
     if (!n || *text != '[') return v;
     json_t *list = NULL;
     if (pt_json_parse(&list, text, n, "list", PT_JSON_NUL) != PT_OK) pt_err_clear();
-    if (!json_is_array(list) || !r->held || json_array_append_new(r->held, list)) return v;
-    return list;
+    if (!r->held) r->held = json_array();
+    if (json_is_array(list)) return json_array_append_new(r->held, list) ? v : list;
+    json_decref(list);
+    return v;
 }
 
 static pt_status names_of(json_t *row, pt_str *out)

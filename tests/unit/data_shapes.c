@@ -39,6 +39,8 @@ static const shape pairs[] = {
     {"chat_template.default", "{\"messages\": [" U("q") "], " CHOSEN(U("q") "," A("c")) "," REJECTED(U("q") "," A("r")) "}", "U:q => A:c < A:r", {0}},
     {"chatml.ultra", "{\"system\": \"s\", \"prompt\": \"q\", " CHOSEN(U("q") "," A("c")) "," REJECTED(U("q") "," A("r")) "}",
      "S:s|U:q => A:c < A:r", {0}},
+    {"preference", "{\"messages\": 2, \"instruction\": \"q\", \"chosen\": \"c\", \"rejected\": \"r\"}", "U:q => A:c < A:r", {0}},
+    {"preference", "{\"conversations\": [{\"by\": \"x\"}], " CHOSEN(U("q") "," A("c")) "," REJECTED(U("q") "," A("r")) "}", "U:q => A:c < A:r", {0}},
     /* one side a conversation, the other an answer (ms-swift) */
     {"preference", "{\"messages\": [" U("q") "," A("c") "], \"rejected_response\": \"r\"}", "U:q => A:c < A:r", {0}},
     {"preference", "{\"messages\": [" S("s") "," U("q") "," A("c") "], \"rejected_messages\": [" S("s") "," U("q") "," A("r") "]}",
@@ -105,6 +107,10 @@ static const shape sft[] = {
     {"alpaca", "{\"instruction\": \"i\", \"question\": \"q\", \"output\": \"a\"}", "!both 'instruction' and 'question' hold text", {0}},
     {"alpaca", "{\"instruction\": \"i\", \"prompt\": \"### i\", \"output\": \"a\"}", "U:i|A:a", {0}},
     {"alpaca", "{\"instruction\": \"i\", \"output\": \"a\", \"weight\": 62, \"margin\": \"wide\", \"label\": false, \"role\": \"x\", \"train\": 1}", "U:i|A:a", {0}},
+    {"alpaca", "{\"instruction\": \"i\", \"output\": \"a\", \"tools\": \"a hammer\", \"history\": \"long\"}", "U:i|A:a", {0}},
+    {"alpaca", "{\"instruction\": \"i\", \"output\": \"a\", \"tools\": [\"saw\"], \"messages\": 3}", "U:i|A:a", {0}},
+    {"messages", "{\"messages\": [" U("q") ",{\"role\": \"assistant\", \"content\": \"a\", \"loss\": 1.25}]}", "U:q|A:a", {0}},
+    {"messages", "{\"messages\": [" U("q") ",{\"role\": \"assistant\", \"content\": \"a\", \"loss\": false}]}", "U:q|A0:a", {0}},
     {"alpaca", "{\"instruction\": \"i\", \"output\": \"a\", \"score\": 0.5}", "U:i|A:a w0.5", {F(PT_COL_WEIGHT, "score")}},
     {"alpaca", "{\"instruction\": \"i\", \"output\": 3}", "!a list of messages is wanted", {0}},
     {"alpaca", "{\"output\": \"a\"}", "!no field 'instruction'", {0}},
@@ -117,6 +123,7 @@ static const shape sft[] = {
     {"alpaca", "{\"prompt\": \"\", \"completion\": \"a\", \"history\": [[\"x\", \"y\"]]}", "U:x|A:y|U:|A:a", {0}},
     {"messages", "{\"messages\": [" U("q") "], \"system\": \"\"}", "U:q", {0}},
     {"messages", "{\"messages\": [" U("q") "], \"system\": null}", "U:q", {0}},
+    {"messages", "{\"messages\": [{\"role\": \"system\", \"content\": null}," U("q") "]}", "S:|U:q", {0}},
     {"sharegpt", "{\"conversation\": [{\"human\": \"q\", \"assistant\": \"a\"}], \"system\": \" \"}", "U:q|A:a", {0}},
     /* conversations */
     {"messages", "{\"conversations\": [{\"from\": \"human\", \"value\": \"q\"}, {\"from\": \"gpt\", \"value\": \"a\"}]}", "U:q|A:a", {0}},

@@ -50,7 +50,7 @@ static pt_status render_row(const pt_template *t, json_t *row, bool generation, 
     pt_message m[MAX_TURNS];
     pt_record_clear(&in.rec);
     pt_rendered_clear(r);
-    pt_status rc = pt_read_tools(row, &in.rec);
+    pt_status rc = pt_read_tools(&in, row);
     if (rc == PT_OK) rc = pt_read_messages(&in, row);
     size_t n = in.rec.side[0].n;
     assert_true(n <= MAX_TURNS);

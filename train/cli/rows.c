@@ -117,8 +117,11 @@ pt_status pt_chat_read(const pt_rows *r, json_t *row, pt_chat *out)
     pt_reader *in = &out->reader;
     bool given = false;
     pt_record_clear(&in->rec);
-    *in = (pt_reader){.spec = &spec, .sink = keep, .user = &given, .rec = in->rec};
-    pt_status rc = pt_read_tools(row, &in->rec);
+    json_array_clear(in->held);
+    in->spec = &spec;
+    in->sink = keep;
+    in->user = &given;
+    pt_status rc = pt_read_tools(in, row);
     if (rc == PT_OK) rc = pt_read_messages(in, row);
     if (rc == PT_ENOMEM) return rc;
     if (rc != PT_OK || !given || !in->rec.side[0].n) return pt_rows_fail(r, "%s", rc != PT_OK ? pt_err_msg() : "the row holds no messages");
