@@ -1,4 +1,5 @@
 /* What stands beside texts in conversations: thoughts, tool calls, lists of tools. */
+#include <stdio.h>
 #include <string.h>
 
 #include "data/record.h"
@@ -71,4 +72,30 @@ pt_message pt_turn_message(const pt_turn *t, float w)
 {
     return (pt_message){.speaker = t->speaker, .text = t->text, .bytes = t->bytes, .weight = w, .thought = t->thought,
                         .thought_bytes = t->thought_bytes, .calls = t->calls, .role = t->role, .is_json = t->is_json};
+}
+
+static bool is_among(const char *name, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i] && !strcmp(name, list[i])) return true;
+    return false;
+}
+
+void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, pt_speaker who)
+{
+    /* weights, and what only ties things together */
+    static const char *const known[] = {"weight", "loss_weight", "train", "training", "loss", "id", "index", "tool_call_id", "train_detail"};
+    static const char *const of_answers[] = {"tool_calls", "reasoning_content", "reasoning", "thinking"};
+    const char *key;
+    json_t *v;
+    char text[160], name[64];
+    json_object_foreach(m, key, v)
+    {
+        bool scalar = json_is_number(v) || json_is_boolean(v);
+        if (scalar || !pt_row_says(v) || is_among(key, read, n) || is_among(key, known, sizeof known / sizeof *known)) continue;
+        if (who == PT_ASSISTANT && is_among(key, of_answers, sizeof of_answers / sizeof *of_answers) && (json_is_string(v) || json_is_array(v))) continue;
+        pt_text_fit(name, sizeof name, key);
+        snprintf(text, sizeof text, "the message field '%s' is not in what is trained on", name);
+        pt_causes_add(&r->notes, text, r->line);
+    }
 }

@@ -107,7 +107,10 @@ static pt_status add_message(pt_reader *r, json_t *m, pt_turns *t)
     if (is_json && who != PT_TOOL) return pt_fail(PT_EFORMAT, "field '%s' is an object, a string is wanted", text_key);
     PT_RETURN(pt_record_turn(t, who, text, bytes));
     t->turns[t->n - 1].is_json = is_json;
+    if (is_json) pt_causes_add(&r->notes, "tool results that are objects are written as JSON", r->line);
     PT_RETURN(pt_read_extras(m, name, &t->turns[t->n - 1]));
+    const char *const read[] = {role, text_key, s->property_train};
+    pt_note_unread(r, m, read, sizeof read / sizeof *read, who);
     return message_weight(r, m, &t->turns[t->n - 1]);
 }
 

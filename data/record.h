@@ -141,6 +141,8 @@ const char *pt_speaker_name(pt_speaker s);
 void pt_text_strip(const char **text, size_t *bytes);
 /* What stands in a message beside its text: thoughts, tool calls, a tool result's own role name. */
 pt_status pt_read_extras(json_t *m, const char *role, pt_turn *t);
+/* Notes what stands in a message and nobody reads: fields that say something under other names than read[n] and the known ones. */
+void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, pt_speaker who);
 /* The row's `tools`: a list of objects, or one spelled as a string. */
 pt_status pt_read_tools(pt_reader *r, json_t *row);
 /* A turn as the templates take it, with weight w. */

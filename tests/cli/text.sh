@@ -65,6 +65,14 @@ for how in made "used again"; do
     cat "$dir/out" "$dir/err" | grep -q "thoughts the template has no place for *1" && cat "$dir/out" "$dir/err" | grep -q "lists of tools the template cannot write *1"
     ok "thoughts and tools left out are counted (pack $how)" $?
 done
+# and what no template here writes: names of speakers, fields nobody reads
+echo '{"messages": [{"role": "user", "name": "Ada", "content": "a"}, {"role": "assistant", "content": "4", "annotations": [{"x": 1}], "refusal": null, "audio": ""}]}' >"$dir/n.jsonl"
+config "$dir/n.jsonl" messages chatml >"$dir/n.yaml"
+run "$ptrain" pack "$dir/n.yaml"
+cat "$dir/out" "$dir/err" >"$dir/both"
+grep -q "message field 'name' is not in what is trained on" "$dir/both" && grep -q "message field 'annotations' is not" "$dir/both" && ! grep -q "refusal\|audio" "$dir/both"
+ok "message fields that nobody reads are counted" $?
+
 # the split's unit is a key
 run "$ptrain" pack "$dir/t.yaml" --val_set_size=1 --val_split_by=role
 [ $? = 2 ] && grep -q "2 of 2 records have neither a role nor a system text" "$dir/err"

@@ -89,7 +89,7 @@ static const topic topics[] = {
     {"inspect", "ptrain inspect CONFIG [--sample N | N-M]\nShows packed samples as text; supervised text stands out.\n"},
     {"eval", "ptrain eval CONFIG|RUN [--output FILE]\nPerplexity, ROUGE-L, stopping, repetition, copying, preference accuracy; base beside tuned.\n"},
     {"chat", "ptrain chat RUN|MODEL [--role NAME] [--system TEXT] [--adapter DIR]\nAn empty line or ctrl-d ends; /reset starts anew.\n"},
-    {"generate", "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]\nRows: {\"messages\": [...]} or {\"prompt\": TEXT}. "
+    {"generate", "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]\nRows: {\"messages\": [...]} or {\"prompt\": TEXT}; a last\nassistant message is continued, and response holds what is new. "
                  "Out: the row with response and finish_reason (stop | length).\n"},
     {"score", "ptrain score RUN|MODEL [--adapter DIR] --input F.jsonl\nRows of input_ids, messages or text; out: logprobs of tokens 2..n, nll, tokens.\n"
                "A reward model gives a score, read at the answer's end token: white space and padding behind it are left out.\n"},

@@ -47,7 +47,7 @@ static const pt_key keys[] = {
      "data set's rows are left out, counted by cause with their lines; more are refused. refuse (= 0): the first one ends the run. drop (= 1): all are left out."},
     {"test_datasets", "Data", PT_KEY_DATASETS, OFF(test_datasets), OFF(n_test_datasets), NULL, NO_BOUND, NULL, "eval_dataset",
      "The same for evaluation: `ptrain eval` and, without val_set_size, the eval loss."},
-    {"dataset_dir", "Data", PT_KEY_STRING, OFF(dataset_dir), 0, "data", NO_BOUND, NULL, "", "Folder of dataset_info.json, where datasets are given by name."},
+    {"dataset_dir", "Data", PT_KEY_PATH, OFF(dataset_dir), 0, "data", NO_BOUND, NULL, "", "Folder of dataset_info.json, where datasets are given by name."},
     {"max_samples", "Data", PT_KEY_INT, OFF(max_samples), 0, "0", 0, 1 << 30, NULL, "", "Rows read of each data set, from its beginning; 0: all."},
     {"chat_template", "Data", PT_KEY_STRING, OFF(chat_template), 0, "tokenizer_default", NO_BOUND, NULL, "template",
      "tokenizer_default (recognised from the model's own text), or chatml, llama2, llama3, mistral, zephyr, qwen, smollm, vicuna, alpaca, plain."},

@@ -7,7 +7,7 @@
 #define MEDIA "only text is trained on"
 
 static const pt_dataset_key keys[] = {
-    {"path", "file_name", "The file: JSONL, one JSON list.", NULL},
+    {"path", "file_name", "The file: JSON Lines, a JSON list, JSON objects, one object that holds the list; CSV, TSV, text (type text: a record a line) by their names; each also .gz. A leading ~ and ${NAME} are expanded.", NULL},
     {"type", "formatting", "The shape of its rows. A mapping {field_...: NAME} is axolotl's user-defined type.", NULL},
     {"split", "", "train, or a part of it: train[:20%], train[100:500].", NULL},
     {"weight", "", "Share of its records drawn an epoch: 0.5 = half of them, 2 = each twice.", NULL},
