@@ -22,6 +22,8 @@ typedef struct pt_pack_options {
     pt_val_split val_split_by;    /* what stays on one side */
     uint64_t seed;                /* decides the validation split */
     int64_t max_samples;          /* rows read of each set, from its beginning; 0 = all */
+    int min_tokens;               /* records of fewer are dropped and counted */
+    bool distinct;                /* so is a record whose tokens and weights an earlier one had */
 } pt_pack_options;
 
 /* The table shown after packing. Reasons for dropping are counted by name. */

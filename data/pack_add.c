@@ -156,11 +156,55 @@ static pt_status add_pieces(pt_packer *pk, const pt_record *rec, int64_t line)
     } while (true);
 }
 
+static void insert_known(pt_packer *pk, uint64_t a, uint64_t b, bool *there)
+{
+    size_t i = (size_t)a & (pk->known_cap - 1);
+    while (pk->known[i].a && (pk->known[i].a != a || pk->known[i].b != b)) i = (i + 1) & (pk->known_cap - 1);
+    *there = pk->known[i].a != 0;
+    if (*there) return;
+    pk->known[i].a = a;
+    pk->known[i].b = b;
+    pk->n_known++;
+}
+
+/* Whether a record with the same ids, weights and margin was met before; remembers it otherwise. */
+static pt_status met_before(pt_packer *pk, const pt_record *rec, bool *there)
+{
+    uint64_t h[2] = {PT_FNV_START, ~PT_FNV_START};
+    for (int k = 0; k < 2; k++) {
+        for (int s = 0; s < (rec->pair ? 2 : 1); s++) {
+            const pt_rendered *t = &pk->built[s].text;
+            uint64_t n = t->ids.n;
+            h[k] = pt_fnv1a(h[k], &n, sizeof n);
+            h[k] = pt_fnv1a(h[k], t->ids.ids, t->ids.n * sizeof *t->ids.ids);
+            h[k] = pt_fnv1a(h[k], t->weight, t->ids.n * sizeof *t->weight);
+        }
+        float own[2] = {rec->weight, rec->margin};
+        h[k] = pt_fnv1a(h[k], own, sizeof own);
+    }
+    if (2 * (pk->n_known + 1) > pk->known_cap) {
+        pt_packer larger = {.known_cap = pk->known_cap ? 2 * pk->known_cap : 1024};
+        bool other;
+        PT_RETURN(pt_alloc0(&larger.known, larger.known_cap));
+        for (size_t i = 0; i < pk->known_cap; i++)
+            if (pk->known[i].a) insert_known(&larger, pk->known[i].a, pk->known[i].b, &other);
+        free(pk->known);
+        pk->known = larger.known;
+        pk->known_cap = larger.known_cap;
+    }
+    insert_known(pk, h[0] ? h[0] : 1, h[1], there);
+    return PT_OK;
+}
+
 pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
 {
     pt_packer *pk = packer;
     const char *drop;
+    bool again = false;
     PT_RETURN(pt_pack_render(pk, rec, &drop));
+    if (!drop && pk->built[0].text.ids.n < (size_t)pk->opt->min_tokens) drop = "fewer tokens than min_sample_len";
+    if (!drop && pk->opt->distinct) PT_RETURN(met_before(pk, rec, &again));
+    if (again) drop = "the same as an earlier record";
     if (!drop && rec->weight == 0) drop = "weight is 0";
     if (drop) {
         pt_pack_count_drop(pk->report, drop, 1, pk->spec->path, &line, 1);

@@ -46,6 +46,7 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
         PT_PACK_SCHEMA, PT_PACK_RENDER, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
         (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs, o->pretrain, o->sequence_len,
         (int)o->excess, o->train_on_inputs));
+    if (o->min_tokens || o->distinct) PT_RETURN(pt_str_printf(key, "min_tokens %d distinct %d\n", o->min_tokens, o->distinct));
     if (o->max_samples) PT_RETURN(pt_str_printf(key, "max_samples %lld\n", (long long)o->max_samples));
     for (size_t i = 0; i < o->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "train %s\n", o->roles_to_train[i]));
     PT_RETURN(pt_str_printf(key, "val_set_size %.17g\n", o->val_set_size));
@@ -163,6 +164,7 @@ static void packer_free(pt_packer *pk)
     pt_rendered_free(&pk->built[0].text);
     pt_rendered_free(&pk->built[1].text);
     free(pk->messages);
+    free(pk->known);
 }
 
 static pt_status make_meta(pt_pack *p, const char *key, json_t *sources, json_t *profiles, const pt_pack_options *o,

@@ -59,6 +59,8 @@ typedef struct pt_packer {
     pt_message *messages;
     size_t messages_cap;
     int32_t source;
+    struct { uint64_t a, b; } *known; /* [known_cap] records met, for opt->distinct: an open table of 128-bit hashes, 0 = free */
+    size_t known_cap, n_known;
     long long set_ends; /* supervised end tokens of the present data set */
 } pt_packer;
 

@@ -3,7 +3,7 @@
  *   PT_LOSS_SFT     loss += sum_m pt_loss_sft(value[m], weight[m], norm);  dvalue[m] = pt_loss_sft_grad(weight[m], norm)
  *   PT_LOSS_DPO     s[g] = sum of weight[k]*value[rows[k]] over group g; pair p = groups (chosen[p], rejected[p]):
  *                   loss += c_p * L(s[chosen], s[rejected], ref[chosen], ref[rejected], beta), c_p = pair_weight[p]/norm; dvalue by the chain rule
- *   PT_LOSS_REWARD  the same with L(s[chosen], s[rejected], margin[p])
+ *   PT_LOSS_REWARD  the same with L(s[chosen], s[rejected], margin[p], beta): its weight of centring
  * A group stands in at most one pair; rows of no pair get 0. Sums are double, in an order that depends on the sizes alone. */
 #ifndef PT_KERNELS_LOSS_H
 #define PT_KERNELS_LOSS_H

@@ -55,7 +55,7 @@ template <int KIND> __global__ void __launch_bounds__(BLOCK) pair_loss_k(loss_jo
                                         j.ref ? (double)j.ref[r] : 0.0, j.beta);
             loss = d.loss, dc = d.dchosen, dr = d.drejected;
         } else {
-            pt_reward_pair d = pt_loss_reward((double)j.sum[c], (double)j.sum[r], j.margin ? (double)j.margin[p] : 0.0);
+            pt_reward_pair d = pt_loss_reward((double)j.sum[c], (double)j.sum[r], j.margin ? (double)j.margin[p] : 0.0, j.beta);
             loss = d.loss, dc = d.dchosen, dr = d.drejected;
         }
         if (j.pair_loss) j.pair_loss[p] = (float)loss;

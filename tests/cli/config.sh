@@ -95,4 +95,26 @@ run "$dir/c.yaml" --output_dir="$dir/w2" --loss_watchdog_threshold=50
 result "and lets a good run be"
 run "$dir/c.yaml" --output_dir="$dir/lr" --cosine_min_lr_ratio=0.5 && tail -1 "$dir/lr/metrics.jsonl" | grep -q '"lr": *0.0001[0-9]'
 result "cosine_min_lr_ratio: 0.5 ends above half the rate"
+# LoRA+, random weights of a base's shape, duplicates, short records
+run "$dir/c.yaml" --output_dir="$dir/base" --save_steps=0
+sed '/^init/d; /^model_config/d' "$dir/c.yaml" >"$dir/shape.yaml"
+for ratio in 0 1 16; do run "$dir/shape.yaml" --base_model="$dir/base" --output_dir="$dir/plus$ratio" --loraplus_lr_ratio=$ratio --adapter=lora --lora_r=2 ||
+    sed 's/^/# /' "$dir/err"; done
+cmp -s "$dir/plus0/adapter_model.safetensors" "$dir/plus1/adapter_model.safetensors" && ! cmp -s "$dir/plus0/adapter_model.safetensors" "$dir/plus16/adapter_model.safetensors"
+result "loraplus_lr_ratio: 1 is what 0 is, 16 is not"
+code 2 "loraplus_lr_ratio needs adapter: lora" plan "$dir/c.yaml" --loraplus_lr_ratio=16
+result "loraplus_lr_ratio without an adapter"
+run "$dir/shape.yaml" --base_model="$dir/base" --reinit_weights=true --output_dir="$dir/fresh" && run "$dir/c.yaml" --output_dir="$dir/first" && cmp "$dir/fresh/model.safetensors" "$dir/first/model.safetensors"
+result "reinit_weights: the shape of a base, and the weights of init: random"
+code 2 "reinit_weights: true needs adapter: none" plan "$dir/shape.yaml" --base_model="$dir/base" --reinit_weights=true --adapter=lora
+result "reinit_weights under an adapter is refused"
+cat "$dir/t.jsonl" "$dir/t.jsonl" >"$dir/twice.jsonl" && echo '{"input_ids": [1, 2, 1, 4], "labels": [1, 2, 1, 4]}' >>"$dir/twice.jsonl"
+run plan "$dir/c.yaml" --dataset_exact_deduplication=true --datasets="[{path: $dir/twice.jsonl, type: tokens}, {path: $dir/t.jsonl, type: tokens}]"
+[ $? -ne 0 ] && grep -qF "nothing to train on: none of 8 rows is left; most recent reason: the same as an earlier record" "$dir/err"
+result "a set of nothing but duplicates is named"
+run plan "$dir/c.yaml" --dataset_exact_deduplication=true --datasets="[{path: $dir/twice.jsonl, type: tokens}]" && grep -q '^steps     9 ' "$dir/out" && grep -q "the same as an earlier record" "$dir/out"
+result "duplicates are dropped and counted; other weights are no duplicate"
+echo '{"input_ids": [1, 2, 3], "labels": [1, 2, 3]}' >>"$dir/twice.jsonl"
+run plan "$dir/c.yaml" --min_sample_len=4 --datasets="[{path: $dir/twice.jsonl, type: tokens}]" && grep -q '^steps     17 ' "$dir/out" && grep -q "fewer tokens than min_sample_len" "$dir/out"
+result "min_sample_len: shorter records are dropped and counted"
 echo "1..$n"

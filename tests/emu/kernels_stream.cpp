@@ -247,7 +247,7 @@ static void host_loss(const pt_group_loss_args *a, const int32_t *c, const int32
         pt_dpo_pair x = pt_loss_dpo(sum[c[p]], sum[r[p]], 0.1 * c[p], 0.1 * r[p], a->beta);
         *loss = x.loss, d[0] = x.dchosen, d[1] = x.drejected;
     } else {
-        pt_reward_pair x = pt_loss_reward(sum[c[p]], sum[r[p]], 0.25 * (double)p);
+        pt_reward_pair x = pt_loss_reward(sum[c[p]], sum[r[p]], 0.25 * (double)p, a->beta);
         *loss = x.loss, d[0] = x.dchosen, d[1] = x.drejected;
     }
 }
@@ -332,7 +332,7 @@ static void many_pairs(pt_loss_kind kind, int pairs)
         for (int p = 0; p < pairs; p++) {
             double s0 = kt_host(sum, 0)[chosen[p]], s1 = kt_host(sum, 0)[rejected[p]], f = kt_host(pw, 0)[p] / 7.0;
             pt_dpo_pair d = pt_loss_dpo(s0, s1, 0, 0, 0.3);
-            pt_reward_pair e = pt_loss_reward(s0, s1, 0);
+            pt_reward_pair e = pt_loss_reward(s0, s1, 0, 0.3);
             want += f * (kind == PT_LOSS_DPO ? d.loss : e.loss);
             ds[chosen[p]] = f * (kind == PT_LOSS_DPO ? d.dchosen : e.dchosen),
             ds[rejected[p]] = f * (kind == PT_LOSS_DPO ? d.drejected : e.drejected);

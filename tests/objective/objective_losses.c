@@ -78,10 +78,10 @@ static void test_cores(void **state)
              (pt_loss_dpo(v[0], v[1] + h, v[2], v[3], v[4]).loss - pt_loss_dpo(v[0], v[1] - h, v[2], v[3], v[4]).loss) /
                  (2 * h),
              1e-8);
-        pt_reward_pair r = pt_loss_reward(v[0], v[1], v[4]);
-        near(r.dchosen, (pt_loss_reward(v[0] + h, v[1], v[4]).loss - pt_loss_reward(v[0] - h, v[1], v[4]).loss) / (2 * h),
+        pt_reward_pair r = pt_loss_reward(v[0], v[1], v[4], 0.1 * v[4]);
+        near(r.dchosen, (pt_loss_reward(v[0] + h, v[1], v[4], 0.1 * v[4]).loss - pt_loss_reward(v[0] - h, v[1], v[4], 0.1 * v[4]).loss) / (2 * h),
              1e-8);
-        near(r.drejected, (pt_loss_reward(v[0], v[1] + h, v[4]).loss - pt_loss_reward(v[0], v[1] - h, v[4]).loss) / (2 * h),
+        near(r.drejected, (pt_loss_reward(v[0], v[1] + h, v[4], 0.1 * v[4]).loss - pt_loss_reward(v[0], v[1] - h, v[4], 0.1 * v[4]).loss) / (2 * h),
              1e-8);
         near(pt_loss_sft_grad(v[4], 7), (pt_loss_sft(v[0] + h, v[4], 7) - pt_loss_sft(v[0] - h, v[4], 7)) / (2 * h), 1e-8);
     }

@@ -12,7 +12,7 @@ trap 'rm -rf "$dir"' EXIT
 family() { # NAME: the small model that stands for it; nothing for families that are not supported
     local l=${1,,}
     case $l in
-    *-vl* | *llama-4* | *llava* | *scout* | *maverick* | *vision* | *-a[0-9]*b* | *next* | *moe* | *voxtral* | *smolvlm* | *qwen3.5* | *btlm* | *omni*) ;;
+    *-vl* | *llama-4* | *llava* | *scout* | *maverick* | *vision* | *-a[0-9]*b* | *next* | *moe* | *voxtral* | *smolvlm* | *qwen3.5* | *btlm* | *omni* | *magistral-small-2509*) ;;
     saves/* | *qwen3* | *plano*) echo qwen3 ;;
     *codellama*) echo llama2 ;;
     *qwen2* | *cogito*qwen* | *deepcoder*) echo qwen2 ;;
@@ -31,7 +31,7 @@ find examples -name '*.y*ml' | sort | while read -r f; do
     m=$(family "$name")
     [ -n "$m" ] || continue
     set -- --output_dir="$dir/out" --base_model="$models/$m"
-    grep -qE '^ *(load_in_4bit: *true|quantization_bit: *4|adapter: *qlora)' "$f" && set -- --output_dir="$dir/out" --base_model="$models/$m.gguf"
+    grep -qE '^ *((load_in_4bit|gptq): *true|quantization_bit: *4|adapter: *qlora)' "$f" && set -- --output_dir="$dir/out" --base_model="$models/$m.gguf"
     grep -qE '^ *(adapter_name_or_path|lora_model_dir): *[^ ]' "$f" && set -- "$@" --lora_model_dir="$adapters/$m"
     if timeout 120 "$ptrain" plan "$f" "$@" >"$dir/text" 2>&1 </dev/null && grep -q '^memory' "$dir/text"; then
         echo "reached $f"

@@ -52,7 +52,7 @@ static void test_factory(void **state)
         {BASE "finetuning_type: freeze\n", "finetuning_type: freeze: finetuning types here are full and lora"},
         {BASE "stage: kto\n", "stage: kto: stages here are pt, sft, rm, dpo"}, {BASE "stage: ppo\n", "stage: ppo: stages here are"},
         {BASE "quantization_bit: 2\n", "quantization_bit: 2: the base stays in its stored type: give a quantised GGUF"},
-        {BASE "use_galore: true\n", "use_galore is refused: this optimiser does not exist here"}, {BASE "pref_loss: simpo\n", "pref_loss: simpo: of DPO's losses only sigmoid"},
+        {BASE "use_muon: true\n", "use_muon is refused: this optimiser does not exist here"}, {BASE "pref_loss: simpo\n", "pref_loss: simpo: of DPO's losses only sigmoid"},
         {BASE "peft_config:\n  name: lora\n  r: many\n", ":5:3: lora_r takes a number, not 'many'"}, {BASE "peft_config: {name: freeze}\n", "finetuning_type: freeze"},
         {BASE "adapter: none\nadapter_name_or_path: d\n", "lora_model_dir needs adapter: lora"},
     };
@@ -146,11 +146,11 @@ static void test_axolotl(void **state)
 /* What changes nothing is said with its reason. */
 static void test_no_effect(void **state)
 {
-    notes_of(BASE "deepspeed: zero3.json\nload_in_8bit: true\nfp16: true\nactivation_offloading: true\nhub_model_id: a/b\nuse_adam_mini: true\nplugins: [axolotl.integrations.liger.LigerPlugin]\n"
+    notes_of(BASE "deepspeed: zero3.json\nload_in_8bit: true\nfp16: true\nactivation_offloading: true\nhub_model_id: a/b\nuse_adam_mini: true\nuse_galore: true\ngalore_rank: 8\nuse_badam: false\nplugins: [axolotl.integrations.liger.LigerPlugin]\n"
                   "context_parallel_size: 2\nexport_dir: x\n");
     static const char *const said[] = {"deepspeed has no effect here: each rank holds the whole model", "load_in_8bit has no effect here: the base stays in its stored type",
                                        "fp16 has no effect here: compute is f32 or bf16", "activation_offloading has no effect here", "hub_model_id has no effect here: nothing is uploaded",
-                                       "use_adam_mini has no effect here: a memory saver for AdamW", "plugins have no effect here: fused kernels are built in",
+                                       "use_adam_mini: AdamW itself runs in its place", "use_galore: AdamW itself runs in its place", "plugins have no effect here: fused kernels are built in",
                                        "context_parallel_size has no effect here", "export_dir has no effect here: it belongs to another command"};
     for (size_t i = 0; i < sizeof said / sizeof *said; i++)
         if (!strstr(notes, said[i])) fail_msg("not said: %s in\n%s", said[i], notes);

@@ -219,6 +219,17 @@ static pt_status set_optimizer(loader *l, pt_place at, const pt_ynode *v)
     return pt_place_fail(at, "optimizer '%s' does not exist here; adamw does (adamw_torch, adamw_torch_fused, adamw_8bit and kin mean it too)", node_text(v));
 }
 
+/* Optimisers that save memory by coming near to AdamW: where AdamW fits, it is what their users want. Another learning rate may be. */
+static pt_status stand_in(loader *l, const char *name, pt_place at, const pt_ynode *v)
+{
+    bool on = false;
+    pt_ynode adamw = {.kind = PT_YSCALAR, .text = (char *)"adamw", .line = v->line, .column = v->column};
+    PT_RETURN(pt_value_bool(at, name, v, &on));
+    if (!on) return PT_OK;
+    pt_log(PT_LOG_WARN, "%s: AdamW itself runs in its place, with f32 moments and no scale of its own: see that it fits (ptrain plan), and that learning_rate is one for AdamW", name);
+    return set_optimizer(l, at, &adamw);
+}
+
 /* Plugins are Python. Those whose work is done here anyway are named, others are refused. */
 static pt_status check_plugins(pt_place at, const pt_ynode *v)
 {
@@ -300,6 +311,8 @@ static pt_status special(loader *l, const char *name, pt_place at, const pt_ynod
         return pt_value_is_off(v) ? PT_OK : set_scheduler_kwargs(l, at, v);
     } else if (!strcmp(name, "peft_config") || !strcmp(name, "quant_config")) {
         return set_nested(l, name, at, v);
+    } else if (!strcmp(name, "use_galore") || !strcmp(name, "use_apollo") || !strcmp(name, "use_badam") || !strcmp(name, "use_adam_mini")) {
+        return stand_in(l, name, at, v);
     } else if (!strcmp(name, "plugins")) {
         return check_plugins(at, v);
     } else if (!strcmp(name, "pretraining_dataset")) {
@@ -417,6 +430,8 @@ static pt_status check(pt_config *c, const char *file, bool adapter_said)
     if (c->init.random && c->base_model) return pt_place_fail(at, "init: random and base_model exclude each other");
     if (c->init.random && !c->init.family) return pt_place_fail(at, "init: random needs model_config with a family and sizes");
     if (!c->init.random && c->init.family) return pt_place_fail(at, "model_config stands without init: random");
+    if (c->reinit_weights && c->adapter != PT_ADAPTER_NONE) return pt_place_fail(at, "reinit_weights: true needs adapter: none: an adapter without its base is worth nothing");
+    if (c->loraplus_lr_ratio > 0 && c->adapter == PT_ADAPTER_NONE) return pt_place_fail(at, "loraplus_lr_ratio needs adapter: lora");
     if (c->adapter == PT_ADAPTER_QLORA) c->quantised_wanted = true;
     if (!adapter_said && c->lora_model_dir) c->adapter = PT_ADAPTER_LORA; /* LLaMA-Factory's adapter_name_or_path alone */
     if (c->adapter == PT_ADAPTER_NONE && c->lora_model_dir) return pt_place_fail(at, "lora_model_dir needs adapter: lora");

@@ -5,6 +5,7 @@
 
 #define EOT "the end token of every supervised turn is supervised (turn); nothing else exists here"
 #define STRATEGY "strategies are no, steps, epoch"
+#define STAND_IN "adamw, which it comes near in less memory; said as a warning"
 #define SIGMOID "of DPO's losses only sigmoid exists here"
 
 static const pt_translation table[] = {
@@ -23,6 +24,9 @@ static const pt_translation table[] = {
     {"quant_config", "{quantization_bit: N}", "quantization_bit", "N", NULL},
     {"quantization_bit", "4", "load_in_4bit", "true", NULL}, {"quantization_bit", "8", NULL, NULL, NULL},
     {"quantization_bit", "*", NULL, NULL, "the base stays in its stored type: give a quantised GGUF as base_model"},
+    {"use_adam_mini", "true", "optimizer", STAND_IN, NULL}, {"use_galore", "true", "optimizer", STAND_IN, NULL},
+    {"use_apollo", "true", "optimizer", STAND_IN, NULL}, {"use_badam", "true", "optimizer", STAND_IN, NULL},
+    {"gptq", "true", "load_in_4bit", "true", NULL}, {"gptq", "false", NULL, NULL, NULL},
     {"num_labels", "1", NULL, NULL, NULL}, {"num_labels", "*", NULL, NULL, "a reward model has one label here"},
     {"pref_loss", "sigmoid", NULL, NULL, NULL}, {"pref_loss", "*", NULL, NULL, SIGMOID},
     {"init_lora_weights", "true", NULL, NULL, NULL}, {"init_lora_weights", "*", NULL, NULL, "adapters begin as PEFT's default: A random, B zero"},

@@ -30,11 +30,16 @@ static const struct {
     {"model_config", BASE},
     {"objective", LAYOUT},
     {"beta", SAID},
+    {"center_rewards_coefficient", SAID},
     {"dpo_reference", SAID},
     {"datasets", DATA}, /* without paths; weights on their own */
     {"test_datasets", RANKS},
     {"dataset_dir", FREE}, /* datasets say what the names stand for */
     {"max_samples", DATA},
+    {"min_sample_len", DATA},
+    {"dataset_exact_deduplication", DATA},
+    {"reinit_weights", BASE},
+    {"loraplus_lr_ratio", SAID},
     {"chat_template", DATA},
     {"default_system_message", DATA},
     {"train_on_inputs", DATA},
@@ -65,6 +70,7 @@ static const struct {
     {"warmup_ratio", RANKS},
     {"learning_rate", SAID},
     {"lr_scheduler", SAID},
+    {"lr_quadratic_warmup", SAID},
     {"cosine_min_lr_ratio", SAID},
     {"optimizer", FREE}, /* all accepted names are one arithmetic */
     {"weight_decay", SAID},

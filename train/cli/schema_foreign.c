@@ -104,7 +104,11 @@
 #define W49 \
     "it belongs to another command: `ptrain generate`, `ptrain chat`, `ptrain export RUN --to hf`"
 #define W50 \
-    "a memory saver for AdamW whose place f32 AdamW itself takes; the plan says what that needs"
+    "a number of a memory saver whose place AdamW itself takes (use_galore, use_apollo, use_badam)"
+#define W52 \
+    "no trainer's schedule reads it; cosine_min_lr_ratio is the key"
+#define W53 \
+    "embeddings have no adapter here"
 #define W51 \
     "this optimiser does not exist here; adamw does"
 
@@ -115,9 +119,10 @@ static const pt_foreign_key foreign[] = {
     {"max_new_tokens", false, W49}, {"export_quantization_bit", false, W49}, {"export_quantization_dataset", false, W49},
     {"model_class", false, W6}, {"kernel_config", false, W1}, {"dist_config", false, W16}, {"init_config", false, W6}, {"batching_strategy", false, W4},
     {"cp_mode", false, W17}, {"cp_size", false, W17}, {"optim_config", true, W51},
-    {"use_adam_mini", false, W50}, {"gptq_groupsize", true, W20}, {"gptq_model_v1", true, W20}, {"max_packed_sequence_len", true, W4}, {"fp16", false, W14}, {"float16", false, W14},
-    {"use_galore", true, W51}, {"galore_*", true, W51}, {"use_apollo", true, W51}, {"apollo_*", true, W51}, {"use_badam", true, W51},
-    {"badam_*", true, W51}, {"use_muon", true, W51},
+    {"gptq_disable_exllama", false, W15}, {"eta_min", false, W52}, {"loraplus_lr_embedding", false, W53},
+    {"gptq_groupsize", true, W20}, {"gptq_model_v1", true, W20}, {"max_packed_sequence_len", true, W4}, {"fp16", false, W14}, {"float16", false, W14},
+    {"galore_*", false, W50}, {"apollo_*", false, W50}, 
+    {"badam_*", false, W50}, {"use_muon", true, W51},
     {"use_asft_loss", true, W26}, {"asft_alpha", true, W26}, {"use_eaft_loss", true, W26},
     {"oft_*", true, W20}, {"use_llama_pro", true, W20}, {"freeze_*", true, W24}, {"mixture_of_depths", true, W20}, {"additional_target", true, W19},
     {"reserved_label_len", false, W4}, {"use_fast_tokenizer", false, W48}, {"disable_shuffling", true, W29},
@@ -184,10 +189,10 @@ static const pt_foreign_key foreign[] = {
     {"lora_modules_to_save", true, W19}, {"modules_to_save", true, W19}, {"peft_trainable_token_indices", true, W19},
     {"lora_target_parameters", true, W19}, {"peft_ensure_weight_tying", true, W19},
     {"peft_use_dora", true, W20}, {"use_dora", true, W20}, {"use_mora", true, W20}, {"mora_type", true, W20},
-    {"mora", true, W20}, {"loraplus_*", true, W20}, {"relora", true, W20}, {"relora_*", true, W20},
+    {"mora", true, W20}, {"relora", true, W20}, {"relora_*", true, W20},
     {"peft_layer_replication", true, W20}, 
     {"loftq_bits", true, W20}, {"pissa_*", true, W20}, {"lisa_*", true, W20}, {"spectrum_*", true, W20},
-    {"layer_offloading", true, W20}, {"gptq", true, W20},
+    {"layer_offloading", true, W20}, 
     {"lora_fan_in_fan_out", true, W21},
     {"peft_layers_to_transform", true, W22}, {"peft_layers_pattern", true, W22}, {"lora_rank_pattern", true, W22},
     {"lora_alpha_pattern", true, W22},
@@ -199,21 +204,21 @@ static const pt_foreign_key foreign[] = {
     {"rpo_alpha", true, W27}, {"dpo_norm_loss", true, W27}, {"dpo_label_smoothing", true, W27},
     {"dpo_use_weighting", true, W27}, {"dpo_loss_weights", true, W27}, {"pref_ftx", true, W27},
     {"trl", true, W27}, {"trainer_cls", true, W27}, {"vllm", true, W27}, {"ebft", true, W27}, {"rl_coef", true, W27},
-    {"process_reward_model", true, W27}, {"center_rewards_coefficient", true, W27}, 
+    {"process_reward_model", true, W27}, 
     {"grokfast_*", true, W27}, {"kd_*", true, W27}, {"diffusion*", true, W27}, {"nemo_gym_*", true, W27},
     {"hatchery*", true, W27}, {"qat", true, W27}, {"quantization", true, W27}, {"llmcompressor", true, W27},
     {"streaming", false, W5},
-    {"dataset_exact_deduplication", true, W29}, {"shuffle_before_merging_datasets", true, W29},
+    {"shuffle_before_merging_datasets", true, W29},
     {"sample_packing_sequentially", false, W4},
-    {"pretraining_sample_concatenation", true, W29}, {"min_sample_len", true, W29}, {"max_prompt_len", true, W29},
+    {"pretraining_sample_concatenation", true, W29}, {"max_prompt_len", true, W29},
     {"eval_sequence_len", true, W29},
-    {"resize_token_embeddings_to_32x", true, W30}, {"shrink_embeddings", true, W30}, {"reinit_weights", true, W30},
+    {"resize_token_embeddings_to_32x", true, W30}, {"shrink_embeddings", true, W30}, 
     {"tokens", true, W30}, {"added_tokens_overrides", true, W30}, {"additional_special_tokens", true, W30},
     {"eot_tokens", true, W31}, {"chat_template_jinja", true, W31}, {"chat_template_kwargs", true, W31},
     
     {"hub_*", false, W33}, {"push_to_hub", false, W33},
     {"batch_size", true, W34}, {"auto_find_batch_size", true, W34},
-    {"lr_quadratic_warmup", true, W35}, 
+    
     {"cosine_constant_lr_ratio", true, W35}, {"lr_div_factor", true, W35}, {"lr_groups", true, W35},
     {"jagged_restart_*", true, W35}, {"embedding_lr", true, W35}, {"embedding_lr_scale", true, W35},
     {"optim_args", true, W35}, {"optim_target_modules", true, W35}, {"adam_beta3", true, W35}, {"adam_epsilon2", true, W35},

@@ -40,12 +40,13 @@ typedef struct pt_init_config {
 
 typedef struct pt_config {
     char *base_model, *tokenizer;
+    bool reinit_weights;         /* base_model's shape and tokenizer, random weights */
     pt_init_config init;
     pt_objective_kind objective;
     pt_dataset_spec *datasets; size_t n_datasets;
     pt_dataset_spec *test_datasets; size_t n_test_datasets;
     double bad_rows;             /* share of unusable rows that a data set may have; in each of them too */
-    char *dataset_dir; int max_samples; /* rows read of each set, 0 = all */
+    char *dataset_dir; int max_samples, min_sample_len; bool dataset_exact_deduplication; /* rows read of each set; tokens that a record needs; 0 = all */
     char *chat_template, *default_system_message;
     pt_adapter_kind adapter;
     char *lora_model_dir;
@@ -62,10 +63,10 @@ typedef struct pt_config {
     double num_epochs; int max_steps; /* max_steps 0 = not given; it wins */
     bool shuffle_merged_datasets, train_on_inputs;
     char **roles_to_train; size_t n_roles_to_train;
-    double learning_rate, min_lr_ratio; pt_sched lr_scheduler; /* min_lr_ratio: cosine ends there */
+    bool lr_quadratic_warmup; double learning_rate, loraplus_lr_ratio, min_lr_ratio; pt_sched lr_scheduler; /* min_lr_ratio: cosine ends there */
     double warmup_steps, warmup_ratio; /* steps (below 1 a share of all) win over ratio; -1 = not given */
     char *optimizer; double weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm; /* max_grad_norm 0 = no clipping */
-    double beta; pt_dpo_ref dpo_reference;
+    double beta, center_rewards; pt_dpo_ref dpo_reference;
     pt_val_split val_split_by;
     double val_set_size, eval_steps, save_steps, logging_steps; int save_total_limit; /* steps: below 1 a share of all; 0 = off / unlimited */
     double loss_watchdog_threshold; int loss_watchdog_patience; /* 0 = off; steps in a row */

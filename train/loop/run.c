@@ -28,6 +28,27 @@ pt_status pt_run_open_loaders(pt_run *r)
     return PT_OK;
 }
 
+/* LoRA+ (Hayou et al. 2024, arXiv:2402.12354): B learns at loraplus_lr_ratio times the rate of the rest. Neighbours of one rate are one range. */
+static pt_status set_rates(pt_run *r, const pt_param *list, size_t n)
+{
+    pt_status rc = PT_OK;
+    pt_optim_range *ranges;
+    size_t k = 0;
+    int64_t at = 0;
+    PT_RETURN(pt_alloc0(&ranges, n));
+    for (size_t i = 0; i < n; i++) {
+        float rate = strstr(list[i].name, "lora_B") ? (float)r->cfg->loraplus_lr_ratio : 1;
+        int64_t end = i + 1 < n ? list[i + 1].offset : pt_model_param_count(r->model);
+        if (k && ranges[k - 1].rate == rate) k--;
+        ranges[k].rate = rate;
+        ranges[k++].n += end - at;
+        at = end;
+    }
+    rc = pt_optim_set_ranges(r->optim, ranges, k);
+    free(ranges);
+    return rc;
+}
+
 static pt_status open_optimiser(pt_run *r)
 {
     const pt_config *c = r->cfg;
@@ -40,7 +61,8 @@ static pt_status open_optimiser(pt_run *r)
                           .eps = (float)c->adam_epsilon,
                           .weight_decay = (float)c->weight_decay,
                           .max_norm = (float)c->max_grad_norm};
-    return pt_optim_new(&r->optim, &r->ctx, pt_model_param_count(r->model), decayed, &o);
+    PT_RETURN(pt_optim_new(&r->optim, &r->ctx, pt_model_param_count(r->model), decayed, &o));
+    return c->loraplus_lr_ratio > 0 ? set_rates(r, list, n) : PT_OK;
 }
 
 static void set_schedule(pt_run *r)
@@ -50,7 +72,7 @@ static void set_schedule(pt_run *r)
                                              [PT_SCHED_LINEAR] = PT_SCHEDULE_LINEAR,
                                              [PT_SCHED_COSINE] = PT_SCHEDULE_COSINE};
     int64_t total = r->plan.data.steps;
-    r->schedule = (pt_schedule){kinds[c->lr_scheduler], c->learning_rate, c->min_lr_ratio, r->plan.warmup, total};
+    r->schedule = (pt_schedule){kinds[c->lr_scheduler], c->learning_rate, c->min_lr_ratio, r->plan.warmup, total, c->lr_quadratic_warmup};
 }
 
 /* Several processes on devices: their communicator sums there, the caller's carries the rest. */

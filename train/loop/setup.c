@@ -143,6 +143,24 @@ done:
     return rc;
 }
 
+/* reinit_weights: the shape stays. The tokenizer was the source's own. */
+static pt_status forget_weights(const pt_config *cfg, pt_base *b)
+{
+    pt_status rc = PT_OK;
+    pt_source *fresh = NULL;
+    pt_model_config c = *pt_source_config(b->source);
+    c.rope_kind = PT_ROPE_HALF; /* what a file's rows were ordered for is gone with them */
+    PT_TRY(pt_source_random(&fresh, &c, cfg->seed));
+    if (b->tok && !b->own) PT_TRY(pt_source_tokenizer_at(&b->own, cfg->base_model));
+    b->tok = b->own;
+    pt_source_free(b->source);
+    b->source = fresh;
+    fresh = NULL;
+done:
+    pt_source_free(fresh);
+    return rc;
+}
+
 pt_status pt_setup_base(const pt_config *cfg, const char *path, bool need_template, pt_base *out)
 {
     pt_status rc = PT_OK;
@@ -155,6 +173,7 @@ pt_status pt_setup_base(const pt_config *cfg, const char *path, bool need_templa
     else
         PT_TRY(random_source(cfg, &b.source));
     PT_TRY(open_tokenizer(cfg, &b));
+    if (cfg->reinit_weights && cfg->base_model && path == cfg->base_model) PT_TRY(forget_weights(cfg, &b));
     PT_TRY(check_base(cfg, &b));
     PT_TRY(open_template(cfg, need_template, &b));
     *out = b;

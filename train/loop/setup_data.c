@@ -27,7 +27,9 @@ static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test
                          .val_set_size = test ? 0 : cfg->val_set_size,
                          .val_split_by = cfg->val_split_by,
                          .seed = cfg->seed,
-                         .max_samples = cfg->max_samples};
+                         .max_samples = cfg->max_samples,
+                         .min_tokens = cfg->min_sample_len,
+                         .distinct = cfg->dataset_exact_deduplication};
     return pt_pack_build(out, test ? cfg->test_datasets : cfg->datasets, test ? cfg->n_test_datasets : cfg->n_datasets, &o,
                          report);
 }

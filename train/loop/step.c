@@ -68,9 +68,15 @@ static pt_status run_logps(pt_run *r, pt_objective_in *in, bool train, pt_object
     return pt_model_backward(r->model);
 }
 
+/* The one number that losses of pairs take. */
+static double beta_of(const pt_run *r)
+{
+    return r->objective->channels & PT_CHANNEL_SCORE ? r->cfg->center_rewards : r->cfg->beta;
+}
+
 static pt_status run_micro(pt_run *r, const pt_batch *b, uint64_t step, bool train, pt_step_sums *s)
 {
-    pt_objective_in in = {.batch = b, .beta = r->cfg->beta};
+    pt_objective_in in = {.batch = b, .beta = beta_of(r)};
     pt_objective_out out = {.bad_group = -1};
     PT_RETURN(pt_model_load_batch(r->model, b, step, train));
     if (r->reference == PT_REFERENCE_BASE || r->reference == PT_REFERENCE_START) {
@@ -128,7 +134,7 @@ static pt_status queue_micro(pt_run *r, const pt_batch *b, uint64_t step, bool t
 {
     bool score = r->objective->channels & PT_CHANNEL_SCORE;
     pair_list pairs = {r, 0};
-    pt_objective_in in = {.batch = b, .beta = r->cfg->beta};
+    pt_objective_in in = {.batch = b, .beta = beta_of(r)};
     pt_objective_out out = {.dlogp = r->dlogp};
     PT_RETURN(pt_model_load_batch(r->model, b, step, train));
     if (train && r->objective->pairs) {
@@ -147,14 +153,14 @@ static pt_status queue_micro(pt_run *r, const pt_batch *b, uint64_t step, bool t
     } else
         PT_RETURN(pt_model_logp_later(r->model, NULL, r->logp + at.row));
     if (!train) return PT_OK;
-    PT_RETURN(pt_model_pair_backward(r->model, score ? PT_LOSS_REWARD : PT_LOSS_DPO, r->cfg->beta, (double)b->step_pairs));
+    PT_RETURN(pt_model_pair_backward(r->model, score ? PT_LOSS_REWARD : PT_LOSS_DPO, beta_of(r), (double)b->step_pairs));
     return pt_model_backward(r->model);
 }
 
 /* What the objective makes of channels that have arrived. */
 static pt_status evaluate_micro(pt_run *r, const pt_batch *b, places at, pt_step_sums *s)
 {
-    pt_objective_in in = {.batch = b, .beta = r->cfg->beta, .logp = r->logp + at.row};
+    pt_objective_in in = {.batch = b, .beta = beta_of(r), .logp = r->logp + at.row};
     pt_objective_out out = {.bad_group = -1};
     if (r->reference == PT_REFERENCE_BASE || r->reference == PT_REFERENCE_START) in.ref_logp = r->ref_logp + at.row;
     if (r->objective->channels & PT_CHANNEL_SCORE) {

@@ -21,7 +21,7 @@ typedef struct pt_objective_in {
         *logp; /* [M]; NULL for objectives on scores, and where a linear objective is asked for its gradient beforehand */
     const float *score;    /* [G] or NULL */
     const float *ref_logp; /* [M] or NULL: then batch->group_ref_logp[G] is the reference (objectives that need one) */
-    double beta;
+    double beta; /* dpo; reward: the weight of centring */
 } pt_objective_in;
 
 typedef struct pt_objective_out {

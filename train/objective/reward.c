@@ -19,7 +19,7 @@ static pt_status one_pair(void *user, int32_t c, int32_t r)
     const pt_batch *b = run->in->batch;
     const float *s = run->in->score;
     pt_objective_out *o = run->out;
-    pt_reward_pair p = pt_loss_reward(s[c], s[r], b->group_margin ? b->group_margin[c] : 0);
+    pt_reward_pair p = pt_loss_reward(s[c], s[r], b->group_margin ? b->group_margin[c] : 0, run->in->beta);
     double share = 1.0 / (double)b->step_pairs, scale = share * b->group_weight[c], gap = (double)s[c] - s[r];
     if (!isfinite(p.loss) && o->bad_group < 0) o->bad_group = c;
     o->loss += scale * p.loss;

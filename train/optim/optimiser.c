@@ -11,6 +11,8 @@ struct pt_optim {
     pt_optim_options opt;
     pt_arena arena;
     pt_view m, v, scalars, acc;
+    pt_optim_range *ranges; /* NULL: one */
+    size_t n_ranges;
     pt_status (*before_wait)(void *user);
     void *user;
 };
@@ -46,6 +48,7 @@ void pt_optim_free(pt_optim *o)
 {
     if (!o) return;
     if (o->arena.buf.base) o->ctx->ops->free(o->ctx, &o->arena.buf);
+    free(o->ranges);
     free(o);
 }
 
@@ -86,6 +89,36 @@ static pt_status update(pt_optim *o, pt_view p, pt_view g, int64_t at, int64_t n
     return o->ctx->ops->adamw(o->ctx, &a);
 }
 
+pt_status pt_optim_set_ranges(pt_optim *o, const pt_optim_range *ranges, size_t n)
+{
+    int64_t sum = 0;
+    pt_optim_range *copy = NULL;
+    for (size_t i = 0; i < n; i++) sum += ranges[i].n;
+    if (n && sum != o->count) return pt_fail(PT_ESHAPE, "ranges of %lld of %lld parameters", (long long)sum, (long long)o->count);
+    if (n) PT_RETURN(pt_alloc0(&copy, n));
+    for (size_t i = 0; i < n; i++) copy[i] = ranges[i];
+    free(o->ranges);
+    o->ranges = copy;
+    o->n_ranges = n;
+    return PT_OK;
+}
+
+/* Elements [at, at + n), of which those before `decayed` decay. */
+static pt_status update_range(pt_optim *o, pt_view p, pt_view g, int64_t at, int64_t n, float lr)
+{
+    int64_t first = o->decayed - at < 0 ? 0 : o->decayed - at > n ? n : o->decayed - at;
+    PT_RETURN(update(o, p, g, at, first, lr, o->opt.weight_decay));
+    return update(o, p, g, at + first, n - first, lr, 0);
+}
+
+static pt_status update_all(pt_optim *o, pt_view p, pt_view g, float lr)
+{
+    int64_t at = 0;
+    if (!o->n_ranges) return update_range(o, p, g, 0, o->count, lr);
+    for (size_t i = 0; i < o->n_ranges; at += o->ranges[i++].n) PT_RETURN(update_range(o, p, g, at, o->ranges[i].n, lr * o->ranges[i].rate));
+    return PT_OK;
+}
+
 pt_status pt_optim_step(pt_optim *o, pt_view p, pt_view g, float lr, float *norm, bool *finite)
 {
     pt_status rc = PT_OK;
@@ -97,8 +130,7 @@ pt_status pt_optim_step(pt_optim *o, pt_view p, pt_view g, float lr, float *norm
              (long long)g.cols);
     PT_TRY(c->ops->sumsq(c, &(pt_sumsq_args){.acc = o->acc, .x = g}));
     PT_TRY(c->ops->clip(c, &(pt_clip_args){.scalars = o->scalars, .acc = o->acc, .max_norm = o->opt.max_norm}));
-    PT_TRY(update(o, p, g, 0, o->decayed, lr, o->opt.weight_decay));
-    PT_TRY(update(o, p, g, o->decayed, o->count - o->decayed, lr, 0));
+    PT_TRY(update_all(o, p, g, lr));
     if (o->before_wait) PT_TRY(o->before_wait(o->user));
     PT_TRY(c->ops->download(c, s, o->scalars));
     *norm = s[PT_SCALAR_NORM];

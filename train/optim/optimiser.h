@@ -18,6 +18,13 @@ pt_status pt_optim_new(pt_optim **out, pt_ctx *ctx, int64_t count, int64_t decay
 void pt_optim_free(pt_optim *o);
 size_t pt_optim_bytes(const pt_optim *o); /* role optimiser */
 pt_status pt_optim_commit(pt_optim *o);
+/* Ranges of the vectors with learning rates of their own (LoRA+: the B matrices at a multiple); in order and dense: together all `count` elements.
+ * Copied. Without this call, or n 0: one rate for all. */
+typedef struct pt_optim_range {
+    int64_t n;
+    float rate; /* times lr */
+} pt_optim_range;
+pt_status pt_optim_set_ranges(pt_optim *o, const pt_optim_range *ranges, size_t n);
 /* Norm of g, clip factor, and the update at learning rate lr. A norm that is not finite moves nothing: *finite = false and the
  * count of applied steps stays. norm: before clipping. */
 pt_status pt_optim_step(pt_optim *o, pt_view p, pt_view g, float lr, float *norm, bool *finite);

@@ -3,6 +3,7 @@
  * (T - i) / max(1, T - w)) cosine:    peak * max(0, 0.5 (1 + cos(pi (i - w) / max(1, T - w)))) */
 #ifndef PT_OPTIM_SCHEDULE_H
 #define PT_OPTIM_SCHEDULE_H
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef enum pt_schedule_kind { PT_SCHEDULE_CONSTANT, PT_SCHEDULE_LINEAR, PT_SCHEDULE_COSINE } pt_schedule_kind;
@@ -10,6 +11,7 @@ typedef struct pt_schedule {
     pt_schedule_kind kind;
     double peak, floor; /* floor: share of the peak that cosine ends at */
     int64_t warmup, total; /* steps */
+    bool quadratic;        /* warm-up: peak * (i / w)^2, as axolotl's lr_quadratic_warmup */
 } pt_schedule;
 double pt_schedule_rate(const pt_schedule *s, int64_t step);
 /* Steps of warm-up: `steps` when >= 0, else ceil(total * ratio) as transformers does; 0 when neither is given (ratio <= 0). */
