@@ -31,47 +31,66 @@ static json_t *byte_level(bool regex)
     return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1, "use_regex", regex);
 }
 
-static json_t *added_tokens(const pt_vocab_spec *v)
+/* Appends, or puts, and notes where memory ended. */
+static void add(json_t *list, json_t *v, int *bad)
+{
+    *bad |= json_array_append_new(list, v);
+}
+
+static json_t *added_tokens(const pt_vocab_spec *v, int *bad)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < v->n_tokens; i++) {
         int type = v->types ? v->types[i] : PT_TOKEN_NORMAL;
         if (type != PT_TOKEN_CONTROL && type != PT_TOKEN_USER_DEFINED && !(type == PT_TOKEN_UNKNOWN && v->tokens[i][0]))
             continue;
-        json_array_append_new(list, json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (json_int_t)i, "content",
-                                              v->tokens[i], "single_word", 0, "lstrip", 0, "rstrip", 0, "normalized", 0,
-                                              "special", type != PT_TOKEN_USER_DEFINED));
+        add(list, json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (json_int_t)i, "content", v->tokens[i], "single_word", 0, "lstrip", 0,
+                            "rstrip", 0, "normalized", 0, "special", type != PT_TOKEN_USER_DEFINED),
+            bad);
     }
     return list;
 }
 
-static json_t *vocabulary(const pt_vocab_spec *v)
+static json_t *vocabulary(const pt_vocab_spec *v, int *bad)
 {
     json_t *o = json_object();
     for (size_t i = 0; i < v->n_tokens; i++)
-        if (!json_object_get(o, v->tokens[i])) json_object_set_new(o, v->tokens[i], json_integer((json_int_t)i));
+        if (!json_object_get(o, v->tokens[i])) *bad |= json_object_set_new(o, v->tokens[i], json_integer((json_int_t)i));
     return o;
 }
 
-static json_t *bpe_json(const pt_vocab_spec *v)
+/* A text that is not UTF-8, or the end of memory, leaves no part of a vocabulary out in silence. */
+static pt_status whole(json_t **j, int bad)
 {
+    if (*j && !bad) return PT_OK;
+    json_decref(*j);
+    *j = NULL;
+    return pt_fail(PT_ENOMEM, "the vocabulary cannot be written as tokenizer.json: no memory, or text that is not UTF-8");
+}
+
+/* *out NULL: no row of the table has this pre-tokenizer. */
+static pt_status bpe_json(const pt_vocab_spec *v, json_t **out)
+{
+    int bad = 0;
     size_t row = 0, n = sizeof pre_rows / sizeof *pre_rows;
     while (row < n && !(v->pre && strcmp(v->pre, pre_rows[row].pre) == 0)) row++;
-    if (row == n) return NULL;
+    *out = NULL;
+    if (row == n) return PT_OK;
     json_t *merges = json_array(), *steps = json_array();
-    for (size_t i = 0; i < v->n_merges; i++) json_array_append_new(merges, json_string(v->merges[i]));
-    if (pre_rows[row].digits) json_array_append_new(steps, json_pack("{s:s, s:b}", "type", "Digits", "individual_digits", 1));
+    for (size_t i = 0; i < v->n_merges; i++) add(merges, json_string(v->merges[i]), &bad);
+    if (pre_rows[row].digits) add(steps, json_pack("{s:s, s:b}", "type", "Digits", "individual_digits", 1), &bad);
     if (pre_rows[row].split)
-        json_array_append_new(steps, json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "Regex",
-                                               pre_rows[row].split, "behavior", "Isolated", "invert", 0));
-    json_array_append_new(steps, byte_level(pre_rows[row].split == NULL));
+        add(steps, json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "Regex", pre_rows[row].split, "behavior", "Isolated", "invert", 0),
+            &bad);
+    add(steps, byte_level(pre_rows[row].split == NULL), &bad);
     json_t *model = json_pack("{s:s, s:n, s:n, s:n, s:n, s:b, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token",
                               "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 0, "byte_fallback", 0,
-                              "ignore_merges", pre_rows[row].ignore_merges, "vocab", vocabulary(v), "merges", merges);
+                              "ignore_merges", pre_rows[row].ignore_merges, "vocab", vocabulary(v, &bad), "merges", merges);
     json_t *norm = pre_rows[row].nfc ? json_pack("{s:s}", "type", "NFC") : json_null();
-    return json_pack("{s:s, s:n, s:n, s:o, s:o, s:{s:s, s:o}, s:n, s:o, s:o}", "version", "1.0", "truncation", "padding",
-                     "added_tokens", added_tokens(v), "normalizer", norm, "pre_tokenizer", "type", "Sequence", "pretokenizers",
+    *out = json_pack("{s:s, s:n, s:n, s:o, s:o, s:{s:s, s:o}, s:n, s:o, s:o}", "version", "1.0", "truncation", "padding",
+                     "added_tokens", added_tokens(v, &bad), "normalizer", norm, "pre_tokenizer", "type", "Sequence", "pretokenizers",
                      steps, "post_processor", "decoder", byte_level(true), "model", model);
+    return whole(out, bad);
 }
 
 /* One way to make a piece of two others. */
@@ -91,7 +110,7 @@ static int by_score(const void *a, const void *b)
     return x->right < y->right ? -1 : x->right > y->right;
 }
 
-static pt_status spm_merges(const pt_tokenizer *t, const pt_vocab_spec *v, json_t *out)
+static pt_status spm_merges(const pt_tokenizer *t, const pt_vocab_spec *v, json_t *out, int *bad)
 {
     pt_status rc = PT_OK;
     spm_merge *list = NULL;
@@ -114,7 +133,7 @@ static pt_status spm_merges(const pt_tokenizer *t, const pt_vocab_spec *v, json_
     if (n) qsort(list, n, sizeof *list, by_score);
     for (size_t i = 0; i < n; i++) {
         const char *p = v->tokens[list[i].piece];
-        json_array_append_new(out, json_pack("[s%, s]", p, list[i].cut, p + list[i].cut));
+        add(out, json_pack("[s%, s]", p, list[i].cut, p + list[i].cut), bad);
     }
 done:
     free(list);
@@ -124,23 +143,23 @@ done:
 static pt_status spm_json(const pt_tokenizer *t, const pt_vocab_spec *v, json_t **out)
 {
     static const char space[] = "\xe2\x96\x81";
+    int bad = 0;
     json_t *merges = json_array(), *norm = json_array();
     if (!v->scores) return pt_fail(PT_EINTERNAL, "a SentencePiece vocabulary without scores");
-    PT_RETURN(spm_merges(t, v, merges));
-    if (v->add_space_prefix != 0) json_array_append_new(norm, json_pack("{s:s, s:s}", "type", "Prepend", "prepend", space));
-    json_array_append_new(norm,
-                          json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", "String", " ", "content", space));
+    PT_RETURN(spm_merges(t, v, merges, &bad));
+    if (v->add_space_prefix != 0) add(norm, json_pack("{s:s, s:s}", "type", "Prepend", "prepend", space), &bad);
+    add(norm, json_pack("{s:s, s:{s:s}, s:s}", "type", "Replace", "pattern", "String", " ", "content", space), &bad);
     json_t *decoder = json_pack("[{s:s, s:{s:s}, s:s}, {s:s}, {s:s}, {s:s, s:s, s:i, s:i}]", "type", "Replace", "pattern",
                                 "String", space, "content", " ", "type", "ByteFallback", "type", "Fuse", "type", "Strip",
                                 "content", " ", "start", v->add_space_prefix != 0, "stop", 0);
     const char *unk = v->unk >= 0 ? v->tokens[v->unk] : NULL;
     json_t *model = json_pack("{s:s, s:n, s:s?, s:n, s:n, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token", unk,
                               "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 1, "byte_fallback", 1, "vocab",
-                              vocabulary(v), "merges", merges);
+                              vocabulary(v, &bad), "merges", merges);
     *out = json_pack("{s:s, s:n, s:n, s:o, s:{s:s, s:o}, s:n, s:n, s:{s:s, s:o}, s:o}", "version", "1.0", "truncation",
-                     "padding", "added_tokens", added_tokens(v), "normalizer", "type", "Sequence", "normalizers", norm,
+                     "padding", "added_tokens", added_tokens(v, &bad), "normalizer", "type", "Sequence", "normalizers", norm,
                      "pre_tokenizer", "post_processor", "decoder", "type", "Sequence", "decoders", decoder, "model", model);
-    return PT_OK;
+    return whole(out, bad);
 }
 
 static pt_status write_json(const char *dir, const char *name, json_t *j)
@@ -199,13 +218,20 @@ static json_t *with_bos(json_t *post, const char *bos, int32_t id)
     const char *type = json_string_value(json_object_get(post, "type"));
     json_t *p = bos_processor(bos, id);
     if (!type || !strcmp(type, "TemplateProcessing")) return p;
-    json_t *list = strcmp(type, "Sequence") ? json_array() : json_copy(json_object_get(post, "processors"));
-    if (strcmp(type, "Sequence")) json_array_append(list, post);
+    bool one = strcmp(type, "Sequence") != 0;
+    json_t *list = one ? json_array() : json_copy(json_object_get(post, "processors"));
+    if (one && json_array_append(list, post)) {
+        json_decref(list);
+        list = NULL;
+    }
     for (size_t i = json_array_size(list); i-- > 0;) {
         const char *t = json_string_value(json_object_get(json_array_get(list, i), "type"));
         if (t && !strcmp(t, "TemplateProcessing")) json_array_remove(list, i);
     }
-    json_array_append_new(list, p);
+    if (json_array_append_new(list, p)) {
+        json_decref(list);
+        return NULL;
+    }
     return json_pack("{s:s, s:o}", "type", "Sequence", "processors", list);
 }
 
@@ -220,7 +246,7 @@ pt_status pt_export_tokenizer_bos(const char *dir, const pt_tokenizer *t)
     PT_TRY(pt_json_load(&j, path, MAX_FILE, PT_JSON_OBJECT));
     json_t *post = json_object_get(j, "post_processor");
     if (want >= 0)
-        json_object_set_new(j, "post_processor", with_bos(post, pt_tok_piece(t, want), want));
+        PT_CHECK(!json_object_set_new(j, "post_processor", with_bos(post, pt_tok_piece(t, want), want)), PT_ENOMEM, "out of memory: %s", path);
     else
         drop_from(post, pt_tok_piece(t, have));
     rc = write_json(dir, "tokenizer.json", j);
@@ -237,7 +263,7 @@ pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t, bool 
     json_t *j = NULL;
     *made = false;
     if (v->kind == PT_VOCAB_BPE) {
-        j = bpe_json(v);
+        PT_RETURN(bpe_json(v, &j));
         if (!j) {
             pt_log(PT_LOG_WARN,
                    "%s: no tokenizer.json: the pre-tokenizer '%s' has no exact counterpart there; take the base model's own files", dir,
@@ -246,8 +272,11 @@ pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t, bool 
         }
     } else
         PT_RETURN(spm_json(t, v, &j));
-    if (pt_tok_add_bos(t) && v->bos >= 0 && pt_tok_piece(t, v->bos))
-        json_object_set_new(j, "post_processor", with_bos(NULL, pt_tok_piece(t, v->bos), v->bos));
+    if (pt_tok_add_bos(t) && v->bos >= 0 && pt_tok_piece(t, v->bos) &&
+        json_object_set_new(j, "post_processor", with_bos(NULL, pt_tok_piece(t, v->bos), v->bos))) {
+        json_decref(j);
+        return pt_fail(PT_ENOMEM, "out of memory: tokenizer.json");
+    }
     PT_RETURN(write_json(dir, "tokenizer.json", j));
     *made = true;
     return PT_OK;
