@@ -1,10 +1,13 @@
 /* Mutated data files through every reader, and mutated packs whose digest is right. */
 #include "tests/fuzz/mutate.h"
 
+#include <zlib.h>
+
 #include "data/loader.h"
 #include "data/record.h"
 
 static int read_rows, opened;
+static char *format; /* ds_type */
 static char rows_path[256], profiles_path[256];
 
 static pt_status take(void *user, const pt_record *r, int64_t line)
@@ -24,7 +27,7 @@ static void run_rows(const unsigned char *bytes, size_t n)
     scratch_write(rows_path, bytes, n);
     for (int i = 0; i < 9; i++) {
         pt_dataset_spec spec = {
-            .path = rows_path, .type = (char *)types[i], .profiles = profiles_path, .references = "all", .bad_rows = n % 2};
+            .path = rows_path, .type = (char *)types[i], .format = format, .profiles = profiles_path, .references = "all", .bad_rows = n % 2};
         pt_reader r = {.spec = &spec, .pairs = i > 5, .sink = take};
         fuzz_clean(pt_reader_run(&r));
         pt_reader_free(&r);
@@ -103,6 +106,37 @@ static void data_files(void **state)
     fuzz_file(seed_path, 300, run_profiles);
 }
 
+/* CSV, text, objects around the rows, tools and thoughts; each also as a packed file whose bytes are mutated. */
+static void other_formats(void **state)
+{
+    static const struct {
+        const char *format, *text;
+    } files[] = {
+        {"csv", "instruction,output,text\r\n\"a, b\",\"c \"\"d\"\"\ne\",t\n\nx,y,z\n"},
+        {"text", "one line\n\n two \n"},
+        {NULL, "{\n\"version\": 1, \"data\": [\n{\"instruction\": \"i\",\n\"output\": \"o\", \"text\": \"t\"}, {\"text\": \"}]\"}]\n}"},
+        {NULL, "{\"text\":\n\"a\"}\n{\"text\": \"b\"\n}\n"},
+        {NULL, "{\"tools\":\"[{\\\"name\\\":\\\"f\\\"}]\",\"messages\":[{\"role\":\"user\",\"content\":\"u\"},{\"role\":\"assistant\",\"content\":null,"
+               "\"reasoning\":\"t\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":{\"x\":1}}}]},{\"role\":\"ipython\",\"content\":{\"r\":1}},"
+               "{\"role\":\"assistant\",\"content\":\"a\"}]}\n"},
+    };
+    char seed_path[256];
+    snprintf(seed_path, sizeof seed_path, "%s", scratch_path("seed"));
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        int before = read_rows;
+        format = (char *)files[i].format;
+        scratch_write(seed_path, files[i].text, strlen(files[i].text));
+        fuzz_file(seed_path, 200, run_rows);
+        assert_true(read_rows > before);
+        gzFile g = gzopen(seed_path, "wb");
+        assert_non_null(g);
+        assert_int_equal(gzwrite(g, files[i].text, (unsigned)strlen(files[i].text)), strlen(files[i].text));
+        assert_int_equal(gzclose(g), Z_OK);
+        fuzz_file(seed_path, 200, run_rows);
+    }
+    format = NULL;
+}
+
 static void packs(void **state)
 {
     char rows[4096] = "", path[256];
@@ -124,6 +158,6 @@ static void packs(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(data_files), cmocka_unit_test(packs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(data_files), cmocka_unit_test(other_formats), cmocka_unit_test(packs)};
     return cmocka_run_group_tests_name("data_rows", tests, scratch_setup, scratch_teardown);
 }
