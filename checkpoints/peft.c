@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "checkpoints/json_file.h"
 #include "checkpoints/peft_pattern.h"
 
@@ -104,7 +105,7 @@ static bool is_off(const json_t *j)
 {
     return json_is_null(j) || json_is_false(j) || (json_is_array(j) && !json_array_size(j)) ||
            (json_is_object(j) && !json_object_size(j)) || (json_is_string(j) && !json_string_length(j)) ||
-           (json_is_integer(j) && !json_integer_value(j));
+           (json_is_number(j) && json_number_value(j) == 0);
 }
 
 static pt_status read_list(const json_t *root, const char *key, pt_peft_list *out)
@@ -199,7 +200,7 @@ static const char *const understood[] = {"alpha_pattern",
                                          "task_type",
                                          "use_rslora"};
 
-/* Why a known field is refused; any other field that is not off is refused as unknown. */
+/* Why a known field is refused. */
 static const struct refusal {
     const char *key, *why;
 } refusals[] = {
@@ -214,6 +215,10 @@ static const struct refusal {
     {"use_qalora", "QALoRA pools the input"},
     {"use_bdlora", "block-diagonal LoRA is not supported"},
     {"ensure_weight_tying", "tied copies of saved modules are not kept"},
+    {"arrow_config", "adapters are not routed by Arrow"},
+    {"kasa_config", "KaSA changes the base weights"},
+    {"monteclora_config", "MonteCLoRA draws the weights anew"},
+    {"velora_config", "VeLoRA compresses what backward sees"},
 };
 
 static pt_status refuse_fields(json_t *root)
@@ -223,11 +228,14 @@ static pt_status refuse_fields(json_t *root)
     json_object_foreach(root, key, j)
     {
         bool known = is_off(j);
+        size_t n = strlen(key);
         for (size_t i = 0; i < sizeof understood / sizeof *understood && !known; i++) known = !strcmp(understood[i], key);
         if (known) continue;
         for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++)
             if (!strcmp(refusals[i].key, key)) return pt_fail(PT_ENOSUP, "%s is set: %s", key, refusals[i].why);
-        return pt_fail(PT_ENOSUP, "%s is set, a field that is not known here", key);
+        if (!strncmp(key, "use_", 4) || (n > 7 && !strcmp(key + n - 7, "_config"))) /* how PEFT names what computes differently */
+            return pt_fail(PT_ENOSUP, "%s is set, a feature that is not known here", key);
+        pt_log(PT_LOG_WARN, "adapter_config.json: %s is not known here and not read (nor by PEFT 0.21)", key);
     }
     return PT_OK;
 }

@@ -105,6 +105,7 @@ static pt_status keep_profiles(const pt_reader *r, const pt_pack *p, json_t *pro
     char *text;
     json_object_foreach(r->profiles, role, v)
     {
+        if (!json_is_string(v)) continue; /* nobody's: a row of that role would have been refused */
         PT_RETURN(pt_read_system_text(r->spec->system_template, role, json_string_value(v), &text));
         int bad = json_object_set_new(profiles, role, json_string(text));
         free(text);

@@ -9,8 +9,6 @@ pt_status pt_read_rolebench_open(pt_reader *r)
 {
     pt_status rc = PT_OK;
     const pt_dataset_spec *s = r->spec;
-    const char *role;
-    json_t *v;
     PT_CHECK(!s->references || !strcmp(s->references, "first") || !strcmp(s->references, "all"), PT_EARG,
              "%s: references is 'first' or 'all', not '%s'", s->path, s->references);
     if (!s->profiles) {
@@ -21,8 +19,6 @@ pt_status pt_read_rolebench_open(pt_reader *r)
     PT_TRY(pt_json_load(&r->profiles, s->profiles, (size_t)1 << 30, PT_JSON_OBJECT));
     PT_CHECK(json_object_size(r->profiles), PT_EFORMAT, "%s: an object {role: text} is wanted",
              s->profiles);
-    json_object_foreach(r->profiles, role, v)
-        PT_CHECK(json_is_string(v), PT_EFORMAT, "%s: the profile of '%s' is %s, not a string", s->profiles, role, pt_row_kind(v));
 done:
     return rc;
 }
@@ -65,6 +61,8 @@ static pt_status find_role(pt_reader *r, const char *raw, size_t n, const char *
     if (!r->profiles) return PT_OK;
     json_t *v = json_object_get(r->profiles, name);
     if (!v) return pt_fail(PT_EFORMAT, "role '%s' has no profile in %s", name, r->spec->profiles);
+    if (!json_is_string(v))
+        return pt_fail(PT_EFORMAT, "the profile of '%s' in %s is %s, not a string", name, r->spec->profiles, pt_row_kind(v));
     *profile = json_string_value(v);
     return PT_OK;
 }

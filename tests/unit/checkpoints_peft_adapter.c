@@ -209,7 +209,12 @@ static const struct bad_config {
      "adapter_config.json: trainable_token_indices is set: single rows of the embedding are not adapted"},
     {"{" OK_ ",\"megatron_config\":{\"a\":1}}", PT_ENOSUP,
      "adapter_config.json: megatron_config is set: Megatron's parallel layers are not read"},
-    {"{" OK_ ",\"some_new_field\":3}", PT_ENOSUP, "adapter_config.json: some_new_field is set, a field that is not known here"},
+    {"{" OK_ ",\"note\":\"mine\",\"trained_at\":1e30,\"loss\":NaN,\"r\":3,\"r\":4}", PT_OK, NULL},
+    {"{" OK_ ",\"use_newlora\":true}", PT_ENOSUP, "adapter_config.json: use_newlora is set, a feature that is not known here"},
+    {"{" OK_ ",\"new_config\":{\"a\":1}}", PT_ENOSUP, "adapter_config.json: new_config is set, a feature that is not known here"},
+    {"{" OK_ ",\"arrow_config\":{\"a\":1}}", PT_ENOSUP, "adapter_config.json: arrow_config is set: adapters are not routed by Arrow"},
+    {"{" OK_ ",\"r\":NaN}", PT_EFORMAT, "adapter_config.json: r is NaN, not a number"},
+    {"{" OK_ ",\"lora_alpha\":1e999}", PT_EFORMAT, "adapter_config.json: lora_alpha is Infinity, not a number"},
     {"{" OK_ ",\"init_lora_weights\":\"pissa\"}", PT_ENOSUP,
      "adapter_config.json: init_lora_weights is 'pissa': the adapter fits a base that was changed when it was made; convert it "
      "to plain LoRA with PEFT's path_initial_model_for_weight_conversion"},

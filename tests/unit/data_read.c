@@ -199,6 +199,7 @@ static const bad_row bad[] = {
      "not a list of answers",
      {.profiles = profiles}},
     {"rolebench", 0, "{\"role\":\"Ahab\",\"question\":\"q\",\"generated\":[4]}", "not a string", {.profiles = profiles}},
+    {"rolebench", 0, "{\"role\":\"Pip\",\"question\":\"q\",\"generated\":[\"a\"]}", "is NaN, not a string", {.profiles = profiles}},
     {"rolebench", 0, "{}", "references is 'first' or 'all', not 'best'", {.profiles = profiles, .references = "best"}},
     {"rolebench", 0, "{}", "cannot open /nowhere", {.profiles = "/nowhere.json"}},
     {"rolebench", 0, "{}", "an object {role: text} is wanted", {.profiles = path}},

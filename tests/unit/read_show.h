@@ -72,7 +72,7 @@ static inline pt_status read_bytes(const void *bytes, size_t n, pt_dataset_spec 
 
 static inline int setup(void **state)
 {
-    static const char text[] = "{\"Ahab\": \" A captain.\\n\", \"李白\": \"诗人\"}";
+    static const char text[] = "{\"Pip\": NaN, \"Ahab\": \" A captain.\\n\", \"李白\": \"诗人\", \"Queequeg\": 7}";
     fixture_dir(dir);
     snprintf(path, sizeof path, "%s/rows.jsonl", dir);
     snprintf(profiles, sizeof profiles, "%s/profiles.json", dir);
