@@ -261,7 +261,7 @@ pt_status pt_state_go_on(pt_state_course *c, const char *output_dir, const char 
     free(c->went_back);
     c->went_back = back;
     if (c->serial < l.serial) c->serial = l.serial;
-    if (noted || (first == INT64_MAX && (inside || !folder))) goto done; /* nothing new is left behind */
+    if (noted || (first == INT64_MAX && !l.back_to && (inside || !folder))) goto done; /* nothing new is left behind, no note says otherwise */
     if (first < INT64_MAX) PT_TRY(add_range(&c->went_back, first, l.serial));
     c->serial = l.serial + 1;
     if (folder && !where) PT_CHECK((where = realpath(folder, NULL)) != NULL, PT_EIO, "%s: %s", folder, strerror(errno));

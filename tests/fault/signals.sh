@@ -1,6 +1,6 @@
 #!/bin/bash
 # Signals while f32 training computes: every one is answered by saving, and the run ends in the bits of one that was never disturbed.
-# SIGNALS: how many SIGTERMs (10; tests/full: 50).
+# SIGNALS: how many SIGTERMs (6; tests/full: 50).
 cd "$(dirname "$0")/../.." || exit 2
 ptrain=${PTRAIN:-build/ptrain}
 export OMP_WAIT_POLICY=passive
@@ -69,7 +69,7 @@ undisturbed() {
 # blocked THREAD: the signals that it does not take, as a mask of the six
 blocked() { echo $((0x$(sed -n 's/^SigBlk:\t//p' "$1/status") & 0x804a03)); }
 
-times=${SIGNALS:-10}
+times=${SIGNALS:-6}
 signals=(TERM)
 export OMP_NUM_THREADS=1
 disturb one "$times" "$ptrain"
@@ -78,7 +78,7 @@ undisturbed one "$ptrain"
 result "and the bits of an undisturbed run"
 export OMP_NUM_THREADS=2
 signals=(INT HUP USR1 USR2 XCPU)
-disturb two $((times / 10 * 5)) "$ptrain" && undisturbed two "$ptrain"
+disturb two $((times < 10 ? 5 : times / 2)) "$ptrain" && undisturbed two "$ptrain"
 result "two threads and five kinds of signals: all saved, the same bits"
 
 # On this machine the generated products may stand a signal frame: no thread that computes may ever meet one.
@@ -125,5 +125,5 @@ fi
 export OMP_NUM_THREADS=1
 signals=(TERM USR1)
 mpi=(mpirun -n 2 --allow-run-as-root --oversubscribe "$ptrain")
-disturb ranks $((times / 5)) "${mpi[@]}" && undisturbed ranks "${mpi[@]}"
+disturb ranks $((times < 10 ? 2 : times / 5)) "${mpi[@]}" && undisturbed ranks "${mpi[@]}"
 result "mpirun -n 2, which hands SIGTERM and SIGUSR1 on: all saved, the same bits"

@@ -129,6 +129,12 @@ static void going_back(void **state)
     assert_string_equal(order(dir), "4 8 (12) (16) (20) <- checkpoint-8"); /* also when the run is killed here */
     go_on(dir, dir, 8, &c);
     assert_string_equal(order(dir), "4 8 (12) (16) (20) <- checkpoint-8");
+    go_on(dir, dir, 20, &c); /* thought better of it, nothing saved in between */
+    assert_string_equal(order(dir), "4 8 12 16 20 <- checkpoint-20");
+    go_on(dir, dir, 12, &c);
+    assert_string_equal(order(dir), "4 8 12 (16) (20) <- checkpoint-12");
+    go_on(dir, dir, 8, &c);
+    assert_string_equal(order(dir), "4 8 (12) (16) (20) <- checkpoint-8");
     save(dir, 9, &c);
     assert_string_equal(order(dir), "4 8 (12) (16) (20) 9");
     save(dir, 12, &c); /* the number of an abandoned one */

@@ -34,7 +34,7 @@ static pt_status put_scalars(pt_run *r, pt_state_writer *w)
     const struct {
         const char *name;
         int64_t v;
-    } ints[] = {{"applied", applied},    {"skipped", r->skipped}, {"bad_in_row", r->bad_in_row}, {"pending", r->pending},
+    } ints[] = {{"applied", applied},    {"skipped", r->skipped}, {"bad_in_row", r->bad_in_row}, {"high_in_row", r->high_in_row}, {"pending", r->pending},
                 {"compute", c->compute}, {"threads", c->threads}, {"ranks", c->ranks}};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_state_put_int(w, ints[i].name, ints[i].v));
     PT_RETURN(pt_state_put_text(w, "isa", c->isa));
@@ -198,6 +198,7 @@ pt_status pt_run_load(pt_run *r)
     PT_TRY(pt_optim_set_applied(r->optim, applied));
     PT_TRY(pt_state_int(r->resume, "skipped", &r->skipped));
     PT_TRY(pt_state_int(r->resume, "bad_in_row", &r->bad_in_row));
+    if (pt_state_has(r->resume, "high_in_row")) PT_TRY(pt_state_int(r->resume, "high_in_row", &r->high_in_row));
     if (pt_state_has(r->resume, "pending")) PT_TRY(pt_state_int(r->resume, "pending", &pending));
     r->pending = (unsigned)pending & ((r->valid ? PT_PENDING_VALIDATION : 0) | (r->test ? PT_PENDING_TEST : 0));
     r->step = r->saved = pt_state_step(r->resume);
