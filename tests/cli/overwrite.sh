@@ -70,6 +70,9 @@ refused "eval over a data set" "a data set" eval "$run" --test_datasets="[$dir/d
 echo '{"text": "ab"}' >"$dir/text.jsonl"
 refused "tokenize over its input" "the input" tokenize "$dir/model" --input "$dir/text.jsonl" --output "$dir/text.jsonl"
 refused "tokenize over a GGUF file" "what the command reads" tokenize "$dir/model.gguf" --input "$dir/text.jsonl" --output "$dir/hard.gguf"
+printf 'base_model: %s/model\nchat_template: chatml\ndatasets: [{path: %s/d.jsonl, type: messages}]\noutput_dir: %s/full\nsequence_len: 64\nmax_steps: 1\nval_set_size: 0\ndevice: cpu\ncompute: f32\n' "$dir" "$dir" "$dir" >"$dir/full.yaml"
+works "full tuning" "$ptrain" "$dir/full.yaml"
+refused "hf over the base of full tuning" "the base model" export "$dir/full" --to hf --out "$dir/model"
 # what is its own is replaced, whole
 works "a second export of the file" "$ptrain" export "$run" --to gguf --out "$dir/again.gguf"
 works "over the first" "$ptrain" export "$run" --to gguf --out "$dir/again.gguf"

@@ -86,7 +86,7 @@ pt_status pt_cmd_chat(pt_cli *c)
     char *line = NULL;
     size_t cap = 0;
     const char *system = c->system;
-    int32_t stops[4], room = 4096;
+    int32_t room = 4096;
     bool terminal = pt_ui_terminal(stdin);
     PT_CHECK(c->n_args == 1, PT_EARG, "ptrain chat RUN|MODEL [--role NAME]");
     PT_TRY(pt_open_named(c, c->args[0], true, &t.o));
@@ -95,7 +95,7 @@ pt_status pt_cmd_chat(pt_cli *c)
     if (c->role) PT_TRY(pt_open_profile(&t.o, c->role, &system));
     pt_gen_options g = pt_cli_gen_options(c, &t.o);
     if (c->max_new_tokens <= 0) g.max_new_tokens = 512;
-    PT_TRY(pt_cli_stops(c, &t.o, stops, &g));
+    pt_cli_stops(c, &t.o, &g);
     int limit = pt_source_config(t.o.base.source)->max_positions;
     if (limit > 0 && limit < room) room = limit;
     if (g.max_new_tokens > room / 2) g.max_new_tokens = room / 2;

@@ -101,19 +101,10 @@ pt_gen_options pt_cli_gen_options(const pt_cli *c, const pt_opened *o)
     return g;
 }
 
-/* Raw completion ends at the end-of-text token alone; conversations at the template's. */
-pt_status pt_cli_stops(const pt_cli *c, const pt_opened *o, int32_t store[4], pt_gen_options *g)
+/* Raw completion ends where the tokenizer says that texts end; conversations at the template's ends too. */
+void pt_cli_stops(const pt_cli *c, const pt_opened *o, pt_gen_options *g)
 {
-    if (!c->raw && o->base.tmpl) {
-        g->stops = pt_template_stops(o->base.tmpl, &g->n_stops);
-        return PT_OK;
-    }
-    size_t n = 0;
-    if (pt_tok_eos(o->base.tok) >= 0) store[n++] = pt_tok_eos(o->base.tok);
-    if (pt_tok_eot(o->base.tok) >= 0) store[n++] = pt_tok_eot(o->base.tok);
-    g->stops = store;
-    g->n_stops = n;
-    return PT_OK;
+    g->stops = !c->raw && o->base.tmpl ? pt_template_stops(o->base.tmpl, &g->n_stops) : pt_tok_stops(o->base.tok, &g->n_stops);
 }
 
 /* The new text. What continues a text keeps the space that it begins with. */
@@ -163,7 +154,6 @@ pt_status pt_cmd_generate(pt_cli *c)
     jobs j = {0};
     pt_gen_result *results = NULL;
     pt_ids *prompts = NULL;
-    int32_t stops[4];
     size_t longest = 0;
     PT_CHECK(c->n_args == 1 && !c->input != !c->prompt, PT_EARG, "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]");
     PT_TRY(pt_open_named(c, c->args[0], !c->raw, &o));
@@ -178,7 +168,7 @@ pt_status pt_cmd_generate(pt_cli *c)
         if (prompts[i].n > longest) longest = prompts[i].n;
     }
     pt_gen_options g = pt_cli_gen_options(c, &o);
-    PT_TRY(pt_cli_stops(c, &o, stops, &g));
+    pt_cli_stops(c, &o, &g);
     PT_CHECK(longest < 1 << 24, PT_EARG, "a prompt of %zu tokens", longest);
     int32_t rows = j.n < 16 ? (int32_t)j.n : 16, tokens = (int32_t)longest < 1024 && j.n > 1 ? 1024 : (int32_t)longest;
     PT_TRY(pt_open_model(&o, tokens, rows, (int32_t)longest + g.max_new_tokens + 1));

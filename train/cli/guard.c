@@ -59,6 +59,7 @@ static pt_status each_input(const pt_cli *c, const pt_opened *o, pt_status (*loo
     PT_RETURN(look(user, c->input, "the input"));
     if (!cfg) return PT_OK;
     PT_RETURN(look(user, cfg->base_model, "the base model"));
+    PT_RETURN(look(user, o->trained_from, "the base model"));
     PT_RETURN(look(user, cfg->tokenizer, "the tokenizer"));
     PT_RETURN(look(user, cfg->lora_model_dir, "the starting adapter"));
     PT_RETURN(look(user, o->adapter, "the adapter"));

@@ -122,11 +122,11 @@ static pt_status put_merges(pt_gguf_writer *w, const pt_vocab_spec *v)
     return rc;
 }
 
-/* The token that ends an answer: the template's first stop where it is not the end of text. */
-static int32_t end_of_turn(const pt_vocab_spec *v, const pt_template *tmpl)
+/* The token that ends an answer: the first that generation stops at where it is not the end of text. */
+static int32_t end_of_turn(const pt_vocab_spec *v, const pt_export_options *opt)
 {
     size_t n = 0;
-    const int32_t *stops = tmpl ? pt_template_stops(tmpl, &n) : NULL;
+    const int32_t *stops = opt->tmpl ? pt_template_stops(opt->tmpl, &n) : pt_tok_stops(opt->tok, &n);
     for (size_t i = 0; i < n; i++)
         if (stops[i] != v->eos) return stops[i];
     return v->eot;
@@ -147,7 +147,7 @@ pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_expor
     if (bpe) PT_RETURN(put_merges(w, v));
     PT_RETURN(put_id(w, "tokenizer.ggml.bos_token_id", v->bos));
     PT_RETURN(put_id(w, "tokenizer.ggml.eos_token_id", v->eos));
-    PT_RETURN(put_id(w, "tokenizer.ggml.eot_token_id", end_of_turn(v, opt->tmpl)));
+    PT_RETURN(put_id(w, "tokenizer.ggml.eot_token_id", end_of_turn(v, opt)));
     PT_RETURN(put_id(w, "tokenizer.ggml.unknown_token_id", v->unk));
     PT_RETURN(put_id(w, "tokenizer.ggml.padding_token_id", v->pad));
     PT_RETURN(put_flag(w, "tokenizer.ggml.add_bos_token", pt_tok_add_bos(opt->tok)));
