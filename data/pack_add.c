@@ -81,7 +81,12 @@ static void identify(const pt_record *rec, const int32_t *ids, const float *weig
     row->system_id = system ? hash_turns(t, 0, system) : 0;
     row->prefix_id = system ? row->system_id : before;
     row->prompt_id = row->context_id = before;
-    if (rec->pair) return;
+    if (rec->pair) {
+        bool asked = false;
+        for (size_t i = 0; i < rec->n_prompt; i++) asked = asked || (t->turns[i].speaker == PT_USER && says_something(&t->turns[i]));
+        if (!asked) row->prompt_id = row->context_id = hash_turns(t, 0, t->n); /* nobody asks: a pair is its own prompt */
+        return;
+    }
     if (!find_prompt(t, &prompt, &context)) prompt = context = t->n;
     row->prompt_id = hash_turns(t, 0, prompt);
     row->context_id = hash_turns(t, 0, context);

@@ -107,6 +107,10 @@ done
 run "$ptrain" score "$dir/run" --input "$dir/lfs"
 [ $? != 0 ] && grep -q "is a pointer of Git LFS" "$dir/err"
 ok "Git LFS: --input" $?
+echo '{"prompt": "a"}' | gzip >"$dir/in.gz"
+run "$ptrain" generate "$dir/run" --input "$dir/in.gz"
+[ $? = 2 ] && grep -q "in.gz is compressed; unpack it: gzip -dc" "$dir/err"
+ok "packed --input is named" $?
 printf '\377\376o\0u\0t\0' >"$dir/u16.yaml"
 run "$ptrain" plan "$dir/u16.yaml"
 [ $? != 0 ] && grep -q "u16.yaml is UTF-16" "$dir/err"

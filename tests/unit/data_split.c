@@ -141,6 +141,36 @@ static void together(void **state)
         }
 }
 
+/* Pairs that share a prompt stay together; pairs without a question are prompts of their own. */
+static void pairs_too(void **state)
+{
+    for (int k = 0; k < 2; k++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/pairs.jsonl", dir);
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        for (int i = 0; i < 20; i++) {
+            if (k) fprintf(f, "{\"prompt\":[{\"role\":\"system\",\"content\":\"Be Mira.\"},{\"role\":\"user\",\"content\":\" \"}],");
+            else fprintf(f, "{\"prompt\":\"q%d\",", i / 2);
+            fprintf(f, "\"chosen\":\"c%d\",\"rejected\":\"r%d\"}\n", i, i);
+        }
+        assert_int_equal(fclose(f), 0);
+        pt_dataset_spec set = {.path = path, .type = "preference", .weight = 1};
+        pt_pack_options o = {.tok = tok, .tmpl = chatml, .pairs = true, .sequence_len = 512, .cache_dir = dir, .val_set_size = 4, .seed = 5};
+        pt_pack *p;
+        pt_pack_report r;
+        if (pt_pack_build(&p, &set, 1, &o, &r) != PT_OK) fail_msg("%s", pt_err_msg());
+        assert_int_equal(r.validation_records, 4);
+        for (int i = 0; i < 20 && !k; i += 2) {
+            pt_packed a, b;
+            assert_int_equal(pt_pack_get(p, i, &a), PT_OK);
+            assert_int_equal(pt_pack_get(p, i + 1, &b), PT_OK);
+            assert_int_equal(a.validation, b.validation);
+        }
+        pt_pack_free(p);
+    }
+}
+
 static long long in_validation(const pt_pack *p, int from, int to)
 {
     long long n = 0;
@@ -187,6 +217,6 @@ static void roles(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(sizes), cmocka_unit_test(together), cmocka_unit_test(roles)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(sizes), cmocka_unit_test(together), cmocka_unit_test(pairs_too), cmocka_unit_test(roles)};
     return cmocka_run_group_tests_name("data_split", tests, setup, teardown);
 }

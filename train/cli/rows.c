@@ -35,6 +35,8 @@ pt_status pt_rows_next(pt_rows *r, json_t **row)
         r->number++;
         if (strspn(r->line, " \t\r\n") == (size_t)n) continue;
         if (r->number == 1) PT_RETURN(pt_file_check_lfs(r->path, r->line, (size_t)n));
+        if (r->number == 1 && n >= 2 && !memcmp(r->line, "\x1f\x8b", 2))
+            return pt_fail(PT_EARG, "%s is compressed; unpack it: gzip -dc %s | ptrain ... --input -", r->path, r->path);
         if (r->number == 1) PT_RETURN(pt_text_check_utf16(r->path, r->line, (size_t)n));
         bool bom = r->number == 1 && n >= 3 && !memcmp(r->line, "\xef\xbb\xbf", 3);
         pt_json_in in = {.name = r->path, .at = r->line + (bom ? 3 : 0), .end = r->line + n, .begin = r->line, .line = r->number};
