@@ -47,17 +47,23 @@ static void fell(void)
     _exit(1);
 }
 
+static void on_exit_inside(void)
+{
+    if (pt_foreign_library()) fell();
+}
+
+#ifdef __SANITIZE_ADDRESS__
+/* The sanitizer takes crashes itself. */
+static void catch_crashes(void)
+{
+}
+#else
 /* A crash is a crash, unless a library that is known for it is at work. */
 static void on_crash(int sig)
 {
     if (pt_foreign_library()) fell();
     signal(sig, SIG_DFL);
     raise(sig);
-}
-
-static void on_exit_inside(void)
-{
-    if (pt_foreign_library()) fell();
 }
 
 /* On a stack of its own, for one of HDF5's ways to fall is recursion. */
@@ -70,6 +76,7 @@ static void catch_crashes(void)
     sigaction(SIGSEGV, &sa, NULL);
     sigaction(SIGABRT, &sa, NULL);
 }
+#endif
 
 void pt_oom_install(void)
 {
@@ -80,8 +87,6 @@ void pt_oom_install(void)
     void *found = dlsym(RTLD_DEFAULT, "_ZSt15set_new_handlerPFvvE");
     memcpy(&set, &found, sizeof set);
     if (found) set(leave);
-#ifndef __SANITIZE_ADDRESS__
     catch_crashes();
-#endif
     atexit(on_exit_inside);
 }
