@@ -34,15 +34,25 @@ static void guard_tail(const pt_map *m, bool on)
 #endif
 }
 
+/* A regular file: a pipe is refused, not waited for. */
+static pt_status open_regular(const char *path, int *fd, struct stat *st)
+{
+    pt_status rc = PT_OK;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    PT_CHECK(*fd >= 0, PT_EIO, "cannot open %s: %s", path, strerror(errno));
+    PT_CHECK(fstat(*fd, st) == 0, PT_EIO, "cannot stat %s: %s", path, strerror(errno));
+    PT_CHECK(S_ISREG(st->st_mode), PT_EIO, "%s is not a regular file", path);
+done:
+    return rc;
+}
+
 pt_status pt_map_open(pt_map *out, const char *path)
 {
     pt_status rc = PT_OK;
     struct stat st;
+    int fd;
     *out = (pt_map){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused below, not waited for */
-    PT_CHECK(fd >= 0, PT_EIO, "cannot open %s: %s", path, strerror(errno));
-    PT_CHECK(fstat(fd, &st) == 0, PT_EIO, "cannot stat %s: %s", path, strerror(errno));
-    PT_CHECK(S_ISREG(st.st_mode), PT_EIO, "%s is not a regular file", path);
+    PT_TRY(open_regular(path, &fd, &st));
     if (st.st_size > 0) {
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         PT_CHECK(p != MAP_FAILED, errno == ENOMEM ? PT_ENOMEM : PT_EIO, "cannot map %s: %s", path, strerror(errno));
@@ -67,17 +77,33 @@ void pt_map_close(pt_map *m)
     *m = (pt_map){0};
 }
 
+/* By reading, not by mapping: files of /proc and /sys say that they are empty, and others may be cut meanwhile. */
 pt_status pt_file_read(char **out, size_t *bytes, const char *path, size_t max_bytes)
 {
     pt_status rc = PT_OK;
-    pt_map m = {0};
+    struct stat st;
+    int fd;
+    char *text = NULL;
+    size_t cap = 0, n = 0;
     *out = NULL;
-    PT_TRY(pt_map_open(&m, path));
-    PT_CHECK(m.bytes <= max_bytes, PT_EFORMAT, "%s has %zu bytes; at most %zu are read", path, m.bytes, max_bytes);
-    PT_TRY(pt_strndup(out, (const char *)m.data, m.bytes));
-    if (bytes) *bytes = m.bytes;
+    PT_TRY(open_regular(path, &fd, &st));
+    PT_CHECK((uint64_t)st.st_size <= max_bytes, PT_EFORMAT, "%s has %zu bytes; at most %zu are read", path, (size_t)st.st_size, max_bytes);
+    for (ssize_t got = 1; got;) {
+        PT_TRY(pt_reserve(&text, &cap, n + (st.st_size > (off_t)n ? (size_t)st.st_size - n : 4096) + 1));
+        got = read(fd, text + n, cap - n - 1);
+        if (got < 0 && errno == EINTR) continue;
+        PT_CHECK(got >= 0, PT_EIO, "cannot read %s: %s", path, strerror(errno));
+        n += (size_t)got;
+        PT_CHECK(n <= max_bytes, PT_EFORMAT, "%s has more than %zu bytes; at most so many are read", path, max_bytes);
+    }
+    if (n < 1024) PT_TRY(pt_file_check_lfs(path, text, n));
+    text[n] = 0;
+    if (bytes) *bytes = n;
+    *out = text;
+    text = NULL;
 done:
-    pt_map_close(&m);
+    if (fd >= 0) close(fd);
+    free(text);
     return rc;
 }
 
@@ -186,7 +212,7 @@ const char *pt_path_base(const char *path)
 
 pt_status pt_fsync_path(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return pt_fail(PT_EIO, "cannot open %s: %s", path, strerror(errno));
     int bad = fsync(fd), why = errno;
     close(fd);
@@ -206,20 +232,61 @@ done:
     return rc;
 }
 
+static const char *kind_of(const struct stat *st)
+{
+    if (S_ISLNK(st->st_mode)) return "a symbolic link";
+    if (S_ISDIR(st->st_mode)) return "a folder";
+    if (S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode)) return "a pipe";
+    return S_ISREG(st->st_mode) ? "a file of somebody else" : "a device";
+}
+
+pt_status pt_file_create(const char *path, int *fd)
+{
+    struct stat st;
+    for (int i = 0; i < 2; i++) {
+        *fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (*fd >= 0) return PT_OK;
+        int why = errno;
+        if (why != EEXIST || lstat(path, &st) != 0) return pt_fail(PT_EIO, "cannot create %s: %s", path, strerror(why));
+        bool left = S_ISREG(st.st_mode) && st.st_uid == geteuid() && st.st_nlink == 1;
+        if (!left) return pt_fail(PT_EIO, "cannot create %s: %s is there", path, st.st_nlink > 1 && S_ISREG(st.st_mode) ? "a file with a second name" : kind_of(&st));
+        if (unlink(path) != 0) return pt_fail(PT_EIO, "cannot remove %s: %s", path, strerror(errno));
+    }
+    return pt_fail(PT_EIO, "cannot create %s: somebody else does too", path);
+}
+
+pt_status pt_file_append(const char *path, int *fd)
+{
+    struct stat st;
+    /* non-blocking: a pipe is refused, not waited for; it means nothing to a file */
+    *fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    int why = errno;
+    if (*fd < 0) {
+        bool there = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
+        return pt_fail(PT_EIO, "cannot write to %s: %s%s", path, there ? "it is " : "", there ? kind_of(&st) : strerror(why));
+    }
+    if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) return PT_OK;
+    close(*fd);
+    *fd = -1;
+    return pt_fail(PT_EIO, "cannot write to %s: it is %s", path, kind_of(&st));
+}
+
 pt_status pt_outfile_open(pt_outfile *f, const char *path)
 {
     pt_status rc = PT_OK;
     struct stat st;
+    char *tmp = NULL;
     *f = (pt_outfile){.fd = -1};
     PT_CHECK(stat(path, &st) != 0 || S_ISREG(st.st_mode), PT_EIO, "%s is %s: it is not replaced by a file", path,
              S_ISDIR(st.st_mode) ? "a folder" : "a device or a pipe");
     PT_TRY(pt_strdup(&f->path, path));
-    PT_TRY(pt_temp_path(&f->tmp, path, PT_TEMP_NEW));
-    f->fd = open(f->tmp, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    PT_CHECK(f->fd >= 0, PT_EIO, "cannot create %s: %s", f->tmp, strerror(errno));
-    pt_temp_note(f->tmp);
+    PT_TRY(pt_temp_path(&tmp, path, PT_TEMP_NEW));
+    PT_TRY(pt_file_create(tmp, &f->fd));
+    pt_temp_note(tmp);
+    f->tmp = tmp;
     return PT_OK;
 done:
+    free(tmp); /* what is there by that name is not ours to remove */
     pt_outfile_close(f);
     return rc;
 }

@@ -34,6 +34,12 @@ pt_status pt_fsync_path(const char *path);
 /* rename(from, to), then fsync of the folder that holds `to`. */
 pt_status pt_rename_durable(const char *from, const char *to);
 
+/* Creates a file that was not there, and opens it for reading and writing: never through a link, never what somebody else put there.
+ * Only a leftover of our own (a regular file of this user, under no second name) is removed for it. PT_EIO says what is in the way. */
+pt_status pt_file_create(const char *path, int *fd);
+/* Opens a regular file for lines at its end, and makes it when missing. PT_EIO for a link, a pipe, a device. */
+pt_status pt_file_append(const char *path, int *fd);
+
 /* A file that appears whole or not at all: writes go to a temporary name (base/temp.h), commit = fsync, rename, fsync the folder.
  * PT_EIO where path is there and is no regular file. */
 typedef struct pt_outfile {

@@ -1,5 +1,6 @@
 #include "base/threads.h"
 
+#include <math.h>
 #include <omp.h>
 #include <sched.h>
 #include <stdio.h>
@@ -8,14 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cgroup.h"
+
 static int quota_cores(void)
 {
-    FILE *f = fopen("/sys/fs/cgroup/cpu.max", "r");
-    long long quota = 0, period = 0;
-    if (!f) return 0;
-    int n = fscanf(f, "%lld %lld", &quota, &period);
-    fclose(f);
-    return n == 2 && quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
+    pt_cgroup g;
+    pt_cgroup_read("", &g);
+    return (int)ceil(g.cores);
 }
 
 int pt_cores_available(void)
@@ -62,26 +62,18 @@ static unsigned long long meminfo(const char *key)
     return kb * 1024;
 }
 
-static unsigned long long cgroup_number(const char *path)
-{
-    FILE *f = fopen(path, "r");
-    unsigned long long v = 0;
-    if (!f) return 0;
-    if (fscanf(f, "%llu", &v) != 1) v = 0; /* "max" */
-    fclose(f);
-    return v;
-}
-
 unsigned long long pt_memory_total(void)
 {
-    unsigned long long m = meminfo("MemTotal"), c = cgroup_number("/sys/fs/cgroup/memory.max");
-    return c && c < m ? c : m;
+    pt_cgroup g;
+    unsigned long long m = meminfo("MemTotal");
+    pt_cgroup_read("", &g);
+    return g.memory && g.memory < m ? g.memory : m;
 }
 
 unsigned long long pt_memory_available(void)
 {
-    unsigned long long m = meminfo("MemAvailable"), limit = cgroup_number("/sys/fs/cgroup/memory.max");
-    unsigned long long used = cgroup_number("/sys/fs/cgroup/memory.current");
-    if (limit && limit > used && limit - used < m) return limit - used;
-    return m;
+    pt_cgroup g;
+    unsigned long long m = meminfo("MemAvailable");
+    pt_cgroup_read("", &g);
+    return g.memory && g.left < m ? g.left : m;
 }

@@ -22,7 +22,12 @@ pt_status pt_folder_begin(char **tmp, const char *path)
     PT_TRY(pt_strndup(&to, path, n));
     PT_TRY(pt_temp_path(tmp, to, PT_TEMP_NEW));
     PT_TRY(pt_dir_remove(*tmp));
-    PT_TRY(pt_dir_make(*tmp));
+    const char *slash = strrchr(to, '/');
+    if (slash && slash > to) {
+        to[slash - to] = 0;
+        PT_TRY(pt_dir_make(to));
+    }
+    PT_CHECK(mkdir(*tmp, 0777) == 0, PT_EIO, "cannot make folder %s: %s", *tmp, strerror(errno)); /* ours alone: no link to another */
 done:
     free(to);
     if (rc == PT_OK) return rc;

@@ -86,17 +86,20 @@ void pt_pack_report_from(pt_pack_report *r, const json_t *j);
 pt_status pt_pack_write(pt_pack *p, const char *path);
 
 /* ---- pack_file.c: an HDF5 file behind a 512-byte user block that holds the digest of the rest ---- */
-pt_status pt_h5_begin(const char *path, char **tmp, int64_t *file); /* hid_t in *file */
-pt_status pt_h5_commit(const char *path, char *tmp, int64_t file);  /* closes file; frees nothing */
-void pt_h5_drop(const char *tmp);                                   /* removes what is not to be committed */
-pt_status pt_h5_open(const char *path, int64_t *file);              /* after checking the digest */
-void pt_h5_close(int64_t file);
+typedef struct pt_h5 pt_h5;
+pt_status pt_h5_begin(pt_h5 **out, bool deflate); /* a new one, in memory */
+/* Writes it to path, whole or not at all. *thin: nothing was written, because it packs so well that pt_h5_open would not believe it
+ * (64 to 1, beyond 256 MiB): make it again without deflate. The caller closes it. */
+pt_status pt_h5_commit(pt_h5 *h, const char *path, bool *thin);
+/* After checking the digest, and that every member is a list of numbers in the file itself. */
+pt_status pt_h5_open(pt_h5 **out, const char *path);
+void pt_h5_close(pt_h5 *h); /* NULL is fine */
 typedef enum pt_h5_type { PT_H5_U8, PT_H5_I32, PT_H5_I64, PT_H5_U64, PT_H5_F32 } pt_h5_type;
 size_t pt_h5_size(pt_h5_type t);
-pt_status pt_h5_write(int64_t file, const char *name, pt_h5_type type, const void *data, size_t n);
+pt_status pt_h5_write(pt_h5 *h, const char *name, pt_h5_type type, const void *data, size_t n);
 /* Number of elements of a one-dimensional data set of exactly this type; PT_EFORMAT otherwise. */
-pt_status pt_h5_count(int64_t file, const char *name, pt_h5_type type, size_t *n);
-pt_status pt_h5_read(int64_t file, const char *name, pt_h5_type type, void *data, size_t n);
-pt_status pt_h5_set_attr(int64_t file, const char *name, uint64_t value);
-pt_status pt_h5_get_attr(int64_t file, const char *name, uint64_t *value);
+pt_status pt_h5_count(pt_h5 *h, const char *name, pt_h5_type type, size_t *n);
+pt_status pt_h5_read(pt_h5 *h, const char *name, pt_h5_type type, void *data, size_t n);
+pt_status pt_h5_set_attr(pt_h5 *h, const char *name, uint64_t value);
+pt_status pt_h5_get_attr(pt_h5 *h, const char *name, uint64_t *value);
 #endif

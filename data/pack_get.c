@@ -114,27 +114,24 @@ static pt_status keep_ref(pt_pack *p, uint64_t key, const float *chosen, const f
 pt_status pt_pack_store_reference(pt_pack *p, uint64_t key, const float *chosen, const float *rejected)
 {
     pt_status rc = PT_OK;
-    char *path = NULL, *tmp = NULL;
-    int64_t file = -1;
+    char *path = NULL;
+    pt_h5 *file = NULL;
+    bool thin;
     PT_CHECK(p->pairs, PT_EARG, "reference log-probabilities belong to pairs");
     for (size_t i = 0; i < p->n_rows; i++)
         PT_CHECK(isfinite(chosen[i]) && isfinite(rejected[i]), PT_ENONFINITE,
                  "reference log-probability of record %zu is not finite", i);
     PT_TRY(ref_path(p, key, &path));
-    PT_TRY(pt_h5_begin(path, &tmp, &file));
+    PT_TRY(pt_h5_begin(&file, false));
     PT_TRY(pt_h5_set_attr(file, "schema", PT_PACK_SCHEMA));
     PT_TRY(pt_h5_set_attr(file, "fingerprint", p->fingerprint));
     PT_TRY(pt_h5_set_attr(file, "key", key));
     PT_TRY(pt_h5_write(file, "chosen", PT_H5_F32, chosen, p->n_rows));
     PT_TRY(pt_h5_write(file, "rejected", PT_H5_F32, rejected, p->n_rows));
-    int64_t whole = file;
-    file = -1;
-    PT_TRY(pt_h5_commit(path, tmp, whole));
+    PT_TRY(pt_h5_commit(file, path, &thin));
     PT_TRY(keep_ref(p, key, chosen, rejected));
 done:
     pt_h5_close(file);
-    if (rc != PT_OK && tmp) pt_h5_drop(tmp);
-    free(tmp);
     free(path);
     return rc;
 }
@@ -142,10 +139,10 @@ done:
 static pt_status load_ref(pt_pack *p, uint64_t key, const char *path)
 {
     pt_status rc = PT_OK;
-    int64_t file = -1;
+    pt_h5 *file = NULL;
     uint64_t v;
     float *both[2] = {NULL, NULL};
-    PT_TRY(pt_h5_open(path, &file));
+    PT_TRY(pt_h5_open(&file, path));
     PT_TRY(pt_h5_get_attr(file, "schema", &v));
     PT_CHECK(v == PT_PACK_SCHEMA, PT_EFORMAT, "another schema");
     PT_TRY(pt_h5_get_attr(file, "fingerprint", &v));

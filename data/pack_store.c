@@ -28,7 +28,7 @@ static const struct {
     {"weight", PT_H5_F32, offsetof(pt_pack_row, weight)},         {"margin", PT_H5_F32, offsetof(pt_pack_row, margin)},
     {"validation", PT_H5_U8, offsetof(pt_pack_row, validation)}};
 
-static pt_status write_rows(const pt_pack *p, int64_t file)
+static pt_status write_rows(const pt_pack *p, pt_h5 *file)
 {
     pt_status rc = PT_OK;
     char *column = NULL;
@@ -54,34 +54,42 @@ static uint64_t meta_hex(const json_t *meta, const char *key)
     return s ? strtoull(s, NULL, 16) : 0;
 }
 
-pt_status pt_pack_write(pt_pack *p, const char *path)
+static pt_status write_all(const pt_pack *p, pt_h5 *file)
 {
     pt_status rc = PT_OK;
-    char *tmp = NULL, *meta = NULL;
-    int64_t file = -1;
-    PT_TRY(pt_h5_begin(path, &tmp, &file));
+    char *meta = json_dumps(p->meta, JSON_COMPACT);
+    PT_CHECK(meta, PT_ENOMEM, "out of memory");
     PT_TRY(pt_h5_set_attr(file, "schema", PT_PACK_SCHEMA));
     PT_TRY(pt_h5_set_attr(file, "fingerprint", p->fingerprint));
     PT_TRY(pt_h5_set_attr(file, "tokenizer", meta_hex(p->meta, "tokenizer")));
     PT_TRY(pt_h5_set_attr(file, "template", meta_hex(p->meta, "template")));
     PT_TRY(pt_h5_set_attr(file, "pairs", p->pairs));
-    meta = json_dumps(p->meta, JSON_COMPACT);
-    PT_CHECK(meta, PT_ENOMEM, "out of memory");
     PT_TRY(pt_h5_write(file, "meta", PT_H5_U8, meta, strlen(meta)));
     PT_TRY(pt_h5_write(file, "tokens", PT_H5_I32, p->ids, p->n_tokens));
     PT_TRY(pt_h5_write(file, "weights", PT_H5_F32, p->weight, p->n_tokens));
     PT_TRY(pt_h5_write(file, "seq_start", PT_H5_I64, p->seq_start, p->n_seqs + 1));
     PT_TRY(write_rows(p, file));
-    int64_t done_file = file;
-    file = -1;
-    PT_TRY(pt_h5_commit(path, tmp, done_file));
+done:
+    free(meta);
+    return rc;
+}
+
+pt_status pt_pack_write(pt_pack *p, const char *path)
+{
+    pt_status rc = PT_OK;
+    pt_h5 *file = NULL;
+    bool thin = true;
+    for (int deflate = 1; deflate >= 0 && thin; deflate--) {
+        PT_TRY(pt_h5_begin(&file, deflate));
+        PT_TRY(write_all(p, file));
+        PT_TRY(pt_h5_commit(file, path, &thin));
+        pt_h5_close(file);
+        file = NULL;
+    }
     free(p->path);
     PT_TRY(pt_strdup(&p->path, path));
 done:
     pt_h5_close(file);
-    if (rc != PT_OK && tmp) pt_h5_drop(tmp);
-    free(meta);
-    free(tmp);
     return rc;
 }
 
@@ -101,7 +109,7 @@ static pt_status read_names(const json_t *list, const char *what, const char *ke
     return PT_OK;
 }
 
-static pt_status read_meta(pt_pack *p, int64_t file)
+static pt_status read_meta(pt_pack *p, pt_h5 *file)
 {
     pt_status rc = PT_OK;
     char *text = NULL;
@@ -118,7 +126,7 @@ done:
     return rc;
 }
 
-static pt_status read_rows(pt_pack *p, int64_t file)
+static pt_status read_rows(pt_pack *p, pt_h5 *file)
 {
     pt_status rc = PT_OK;
     char *column = NULL;
@@ -176,7 +184,7 @@ static pt_status check_row(const pt_pack *p, size_t i)
     return PT_OK;
 }
 
-static pt_status read_all(pt_pack *p, int64_t file)
+static pt_status read_all(pt_pack *p, pt_h5 *file)
 {
     uint64_t schema, pairs;
     size_t starts;
@@ -208,11 +216,11 @@ pt_status pt_pack_open(pt_pack **out, const char *path)
 {
     pt_status rc = PT_OK;
     pt_pack *p = NULL;
-    int64_t file = -1;
+    pt_h5 *file = NULL;
     *out = NULL;
     PT_TRY(pt_alloc0(&p, 1));
     PT_TRY(pt_strdup(&p->path, path));
-    PT_TRY(pt_h5_open(path, &file));
+    PT_TRY(pt_h5_open(&file, path));
     rc = read_all(p, file);
     if (rc != PT_OK) rc = pt_fail_prefix(rc, "pack %s", path);
 done:

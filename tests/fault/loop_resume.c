@@ -72,7 +72,7 @@ static int child(char **arg)
     char rate[32], weight[32], saves[32]; /* what the schema says of a config: train/cli/schema_effect.c */
     snprintf(rate, sizeof rate, "%g", c.learning_rate);
     snprintf(weight, sizeof weight, "%g", c.datasets[0].weight);
-    snprintf(saves, sizeof saves, "%d", c.save_steps);
+    snprintf(saves, sizeof saves, "%g", (double)c.save_steps);
     pt_setting_value settings[] = {{(char *)"learning_rate", rate, PT_EFFECT_RANKS | PT_EFFECT_RESUME},
                                    {(char *)"datasets[0].weight", weight, PT_EFFECT_RANKS | PT_EFFECT_RESUME},
                                    {(char *)"save_steps", saves, PT_EFFECT_RANKS}};

@@ -56,6 +56,65 @@ static void a_fifo_does_not_hang(void **state)
     alarm(0);
 }
 
+/* What the system makes up has no size; what is being written may have another one by now. */
+static void reads_what_has_no_size(void **state)
+{
+    char *text;
+    size_t n;
+    assert_int_equal(pt_file_read(&text, &n, "/proc/self/stat", 4096), PT_OK);
+    assert_true(n > 20 && strtol(text, NULL, 10) == getpid());
+    free(text);
+    assert_int_equal(pt_file_read(&text, &n, "/proc/self/maps", 100), PT_EFORMAT);
+    assert_null(text);
+    assert_int_equal(pt_file_read(&text, &n, "/proc/sys/kernel/random/boot_id", 4096), PT_OK);
+    assert_int_equal(n, 37);
+    free(text);
+}
+
+/* Names of ours that somebody else has taken first. */
+static void links_and_pipes_in_the_way(void **state)
+{
+    char path[600], tmp[700], victim[600];
+    pt_outfile f;
+    struct stat st;
+    int fd;
+    snprintf(path, sizeof path, "%s/target", scratch_dir);
+    snprintf(victim, sizeof victim, "%s/victim", scratch_dir);
+    snprintf(tmp, sizeof tmp, "%s.ptrain-new-%ld", path, (long)getpid());
+    scratch_write(victim, "precious", 8);
+    alarm(10);
+    for (int what = 0; what < 4; what++) {
+        unlink(tmp);
+        if (what == 0) assert_int_equal(symlink(victim, tmp), 0);
+        if (what == 1) assert_int_equal(mkfifo(tmp, 0600), 0);
+        if (what == 2) assert_int_equal(link(victim, tmp), 0);
+        if (what == 3) assert_int_equal(mkdir(tmp, 0700), 0);
+        assert_int_equal(pt_outfile_open(&f, path), PT_EIO);
+        assert_non_null(strstr(pt_err_msg(), what == 0 ? "a symbolic link is there" : what == 1 ? "a pipe is there" : what == 2 ? "second name" : "a folder"));
+        assert_int_equal(lstat(tmp, &st), 0); /* it is not ours to remove */
+    }
+    assert_int_equal(rmdir(tmp), 0);
+    assert_true(stat(victim, &st) == 0 && st.st_size == 8);
+    scratch_write(tmp, "left", 4); /* a leftover of ours is replaced */
+    assert_int_equal(pt_file_write_whole(path, "new", 3), PT_OK);
+    assert_true(stat(path, &st) == 0 && st.st_size == 3);
+    /* lines at the end of a file: the same */
+    for (int what = 0; what < 3; what++) {
+        unlink(tmp);
+        if (what == 0) assert_int_equal(symlink(victim, tmp), 0);
+        if (what == 1) assert_int_equal(mkfifo(tmp, 0600), 0);
+        if (what == 2) assert_int_equal(symlink("nothing", tmp), 0);
+        assert_int_equal(pt_file_append(tmp, &fd), PT_EIO);
+        assert_non_null(strstr(pt_err_msg(), what == 1 ? "it is a pipe" : "it is a symbolic link"));
+    }
+    assert_int_equal(unlink(tmp), 0);
+    assert_int_equal(pt_file_append(path, &fd), PT_OK);
+    assert_int_equal(write(fd, "er", 2), 2);
+    close(fd);
+    assert_true(stat(path, &st) == 0 && st.st_size == 5);
+    alarm(0);
+}
+
 static void writes_appear_whole(void **state)
 {
     const char *path = scratch_path("out");
@@ -226,6 +285,8 @@ int main(void)
         cmocka_unit_test(mapped_files),
         cmocka_unit_test(maps_and_reads),
         cmocka_unit_test(a_fifo_does_not_hang),
+        cmocka_unit_test(reads_what_has_no_size),
+        cmocka_unit_test(links_and_pipes_in_the_way),
         cmocka_unit_test(writes_appear_whole),
         cmocka_unit_test(a_full_device_is_an_error),
         cmocka_unit_test(folders),

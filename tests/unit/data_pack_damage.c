@@ -1,6 +1,13 @@
 /* Packs as hostile files: damaged at any byte, cut anywhere, or whole and lying. An error that names the file; never a crash,
  * never a pack. */
+#include <dirent.h>
+#include <hdf5.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <zlib.h>
 
 #include "data/pack_data.h"
 #include "data_fixture.h"
@@ -105,10 +112,10 @@ static void whole_but_wrong(void **state)
 static pt_status write_file(const char *path, int what)
 {
     pt_status rc = PT_OK;
-    char *tmp;
-    int64_t file;
+    pt_h5 *file = NULL;
+    bool thin;
     const int32_t few[2] = {1, 2};
-    PT_TRY(pt_h5_begin(path, &tmp, &file));
+    PT_TRY(pt_h5_begin(&file, true));
     PT_TRY(pt_h5_set_attr(file, "schema", what == 0 ? 9 : PT_PACK_SCHEMA));
     PT_TRY(pt_h5_set_attr(file, "fingerprint", 1));
     if (what != 1) PT_TRY(pt_h5_set_attr(file, "pairs", what == 2 ? 2 : 0));
@@ -120,9 +127,9 @@ static pt_status write_file(const char *path, int what)
     if (what != 6) PT_TRY(pt_h5_write(file, "tokens", what == 7 ? PT_H5_F32 : PT_H5_I32, few, what == 8 ? 0 : 2));
     PT_TRY(pt_h5_write(file, "weights", PT_H5_F32, few, what == 9 ? 1 : 2));
     PT_TRY(pt_h5_write(file, "seq_start", PT_H5_I64, few, what == 10 ? 0 : 1));
-    PT_TRY(pt_h5_commit(path, tmp, file));
-    free(tmp);
+    PT_TRY(pt_h5_commit(file, path, &thin));
 done:
+    pt_h5_close(file);
     return rc;
 }
 
@@ -135,6 +142,158 @@ static void other_shapes(void **state)
         if (write_file(path, what) != PT_OK) fail_msg("%s", pt_err_msg());
         refuse(path, "shape", (size_t)what);
     }
+}
+
+/* ---- what HDF5 can do and a pack never does ---------------------------------------------------------------------------------- */
+
+enum { SOFT, EXTERNAL_LINK, EXTERNAL_STORAGE, VIRTUAL, CONTIGUOUS, OTHER_FILTER, SPARSE, BOMB, GROUP, MANY, STRINGS, TRICKS };
+
+/* The digest of ours over whatever is in the file. */
+static void seal(const char *path)
+{
+    char *bytes, hex[65];
+    size_t n;
+    assert_int_equal(pt_file_read(&bytes, &n, path, (size_t)1 << 30), PT_OK);
+    memset(bytes, 0, 512);
+    memcpy(bytes, "ptrain pack\n", 12);
+    for (int i = 0; i < 8; i++) bytes[16 + i] = (char)((uint64_t)n >> (8 * i));
+    pt_sha256_hex(hex, bytes + 512, n - 512);
+    memcpy(bytes + 24, hex, 64);
+    put(path, bytes, n);
+    free(bytes);
+}
+
+static void bomb(hid_t file, hid_t props)
+{
+    enum { PIECE = 1 << 22 };
+    hsize_t dim = 80 * (hsize_t)PIECE, chunk = PIECE, at;
+    unsigned char *zeros = calloc(PIECE, 4), *small = malloc(PIECE);
+    uLongf n = PIECE;
+    assert_true(zeros && small && compress2(small, &n, zeros, PIECE * 4, 9) == Z_OK);
+    H5Pset_chunk(props, 1, &chunk);
+    H5Pset_deflate(props, 9);
+    hid_t space = H5Screate_simple(1, &dim, NULL), set = H5Dcreate2(file, "tokens", H5T_STD_I32LE, space, H5P_DEFAULT, props, H5P_DEFAULT);
+    for (at = 0; at < dim; at += PIECE) assert_true(H5Dwrite_chunk(set, H5P_DEFAULT, 0, &at, n, small) >= 0);
+    H5Dclose(set);
+    H5Sclose(space);
+    free(zeros);
+    free(small);
+}
+
+static void trick(const char *path, int what)
+{
+    hsize_t dim = 4, chunk = 4, large = (hsize_t)1 << 40;
+    int32_t few[4] = {1, 2, 3, 4};
+    hid_t create = H5Pcreate(H5P_FILE_CREATE), access = H5Pcreate(H5P_FILE_ACCESS), props = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110);
+    H5Pset_userblock(create, 512);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, create, access), space = H5Screate_simple(1, &dim, NULL), set = -1;
+    assert_true(file >= 0);
+    switch (what) {
+    case SOFT: H5Lcreate_soft("/meta", file, "tokens", H5P_DEFAULT, H5P_DEFAULT); break;
+    case EXTERNAL_LINK: H5Lcreate_external("/etc/hostname", "/tokens", file, "tokens", H5P_DEFAULT, H5P_DEFAULT); break;
+    case EXTERNAL_STORAGE: H5Pset_external(props, "/etc/hostname", 0, sizeof few); break;
+    case VIRTUAL: H5Pset_virtual(props, space, "/etc/hostname", "/tokens", space); break;
+    case OTHER_FILTER:
+        H5Pset_chunk(props, 1, &chunk);
+        H5Pset_scaleoffset(props, H5Z_SO_INT, 0);
+        break;
+    case SPARSE:
+        H5Sclose(space);
+        space = H5Screate_simple(1, &large, NULL);
+        chunk = 1 << 20;
+        H5Pset_chunk(props, 1, &chunk);
+        break;
+    case BOMB: bomb(file, props); break;
+    case GROUP: H5Gclose(H5Gcreate2(file, "tokens", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT)); break;
+    }
+    hid_t type = what == STRINGS ? H5Tcopy(H5T_C_S1) : H5Tcopy(H5T_STD_I32LE);
+    if (what == STRINGS || what == MANY) H5Pset_chunk(props, 1, &chunk);
+    char name[32] = "tokens";
+    for (int i = 0; what != SOFT && what != EXTERNAL_LINK && what != BOMB && what != GROUP && i < (what == MANY ? 70 : 1); i++) {
+        if (i) snprintf(name, sizeof name, "set%d", i);
+        set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, props, H5P_DEFAULT);
+        if (what == CONTIGUOUS || what == OTHER_FILTER) H5Dwrite(set, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, few);
+        if (set < 0) fail_msg("trick %d cannot be made", what);
+        H5Dclose(set);
+    }
+    H5Tclose(type);
+    H5Sclose(space);
+    H5Pclose(props);
+    H5Pclose(access);
+    H5Pclose(create);
+    assert_true(H5Fclose(file) >= 0);
+    seal(path);
+}
+
+static void outside_and_bombs(void **state)
+{
+    static const char *const says[TRICKS] = {
+        [SOFT] = "link out of its place",       [EXTERNAL_LINK] = "link out of its place", [EXTERNAL_STORAGE] = "not stored as ptrain",
+        [VIRTUAL] = "not stored as ptrain",     [CONTIGUOUS] = "not stored as ptrain",     [OTHER_FILTER] = "not stored as ptrain",
+        [SPARSE] = "elements that are not there", [BOMB] = "asks for 1342.2",               [GROUP] = "no data set 'tokens'",
+        [MANY] = "more members",                [STRINGS] = "another type"};
+    char path[128];
+    snprintf(path, sizeof path, "%s/trick.h5", dir);
+    for (int what = 0; what < TRICKS; what++) {
+        trick(path, what);
+        refuse(path, "trick", (size_t)what);
+        if (!strstr(pt_err_msg(), says[what])) fail_msg("trick %d: '%s' does not say '%s'", what, pt_err_msg(), says[what]);
+    }
+}
+
+/* What packs better than a reader believes is written again without deflate. */
+static void thin_packs(void **state)
+{
+    char path[128];
+    size_t n = (size_t)270 << 20;
+    pt_h5 *h;
+    bool thin;
+    void *zeros = calloc(n, 1);
+    snprintf(path, sizeof path, "%s/thin.h5", dir);
+    assert_int_equal(pt_h5_begin(&h, true), PT_OK);
+    assert_int_equal(pt_h5_write(h, "meta", PT_H5_U8, zeros, n), PT_OK);
+    assert_int_equal(pt_h5_commit(h, path, &thin), PT_OK);
+    assert_true(thin && !pt_file_exists(path));
+    pt_h5_close(h);
+    assert_int_equal(pt_h5_begin(&h, false), PT_OK);
+    assert_int_equal(pt_h5_write(h, "meta", PT_H5_U8, zeros, 1000000), PT_OK);
+    assert_int_equal(pt_h5_commit(h, path, &thin), PT_OK);
+    pt_h5_close(h);
+    struct stat st;
+    assert_true(!thin && stat(path, &st) == 0 && st.st_size > 1000000);
+    assert_int_equal(pt_h5_open(&h, path), PT_OK);
+    pt_h5_close(h);
+    free(zeros);
+}
+
+/* A disk that is full: an error, nothing is left behind, and the program ends in order. */
+static void full_disk(void **state)
+{
+    char rows[96], sub[96];
+    snprintf(rows, sizeof rows, "%s/full.jsonl", dir);
+    snprintf(sub, sizeof sub, "%s/full", dir);
+    assert_int_equal(pt_file_write_whole(rows, "{\"input_ids\": [1, 2], \"labels\": [1, 2]}\n", 40), PT_OK);
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        pt_dataset_spec set = {.path = rows, .type = "tokens"};
+        pt_pack_options o = {.sequence_len = 16, .cache_dir = sub};
+        pt_pack_report r;
+        pt_pack *p;
+        signal(SIGXFSZ, SIG_IGN);
+        if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){1000, 1000})) _exit(9);
+        pt_status rc = pt_pack_build(&p, &set, 1, &o, &r);
+        exit(rc == PT_EIO && strstr(pt_err_msg(), "File too large") ? 0 : 8); /* through atexit */
+    }
+    int st;
+    assert_true(waitpid(pid, &st, 0) == pid && st == 0);
+    DIR *d = opendir(sub);
+    assert_non_null(d);
+    for (struct dirent *e; (e = readdir(d));)
+        if (e->d_name[0] != '.') fail_msg("%s is left", e->d_name);
+    closedir(d);
 }
 
 /* A folder that cannot be written: an error, and nothing left behind. */
@@ -159,6 +318,7 @@ static void nothing_half_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_at_any_byte), cmocka_unit_test(whole_but_wrong),
-                                       cmocka_unit_test(other_shapes), cmocka_unit_test(nothing_half_written)};
+                                       cmocka_unit_test(other_shapes), cmocka_unit_test(outside_and_bombs),
+                                       cmocka_unit_test(thin_packs), cmocka_unit_test(full_disk), cmocka_unit_test(nothing_half_written)};
     return cmocka_run_group_tests_name("data_pack_damage", tests, setup, teardown);
 }

@@ -1,6 +1,8 @@
 /* metrics.jsonl and TensorBoard files: lines, cutting on resume, framing and checksums of event records. */
 #include "tests/invariant/loop_fixture.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
 #include <dirent.h>
 #include <jansson.h>
 
@@ -111,6 +113,32 @@ static void test_cut(void **state)
     assert_int_equal(count_lines(path, &last), 0);
 }
 
+/* A link or a pipe of that name is somebody's: nothing behind it is read, cut or written. A second name of an earlier file keeps it. */
+static void test_in_the_way(void **state)
+{
+    char path[128], mine[128];
+    pt_metrics *m;
+    int last = 0;
+    snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
+    snprintf(mine, sizeof mine, "%s/mine.jsonl", dir);
+    MUST(pt_file_write_whole(mine, "{\"step\": 9}\n", 12));
+    alarm(10);
+    for (int what = 0; what < 4; what++) {
+        unlink(path);
+        assert_int_equal(what % 2 ? mkfifo(path, 0600) : symlink(mine, path), 0);
+        assert_int_equal(pt_metrics_open(&m, dir, what < 2 ? 0 : 4, (const char *const[2]){0}), PT_EIO);
+        if (!strstr(pt_err_msg(), what % 2 ? "metrics.jsonl: it is a pipe" : "metrics.jsonl: it is a symbolic link")) fail_msg("%s", pt_err_msg());
+        assert_int_equal(count_lines(mine, &last), 1);
+    }
+    alarm(0);
+    unlink(path);
+    assert_int_equal(link(mine, path), 0);
+    MUST(pt_metrics_open(&m, dir, 0, (const char *const[2]){0}));
+    pt_metrics_close(m);
+    assert_int_equal(count_lines(path, &last), 0);
+    assert_int_equal(count_lines(mine, &last), 1);
+}
+
 static uint64_t little(const unsigned char *p, int n)
 {
     uint64_t v = 0;
@@ -186,6 +214,6 @@ static int remove_dir(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_cut), cmocka_unit_test(test_events)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_cut), cmocka_unit_test(test_in_the_way), cmocka_unit_test(test_events)};
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

@@ -1,12 +1,16 @@
 /* JSONL in and out for commands. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/temp.h"
+#include "base/threads.h"
 #include "train/cli/open.h"
 
 pt_status pt_rows_open(pt_rows *r, const char *path)
@@ -54,6 +58,24 @@ void pt_rows_close(pt_rows *r)
     *r = (pt_rows){0};
 }
 
+#define READER_SECONDS 10
+
+/* A pipe whose reader may still be on its way; one that nobody reads is not waited for for ever. */
+static pt_status open_stream(const char *path, FILE **out)
+{
+    double deadline = pt_seconds() + READER_SECONDS;
+    int fd;
+    while ((fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0 && errno == ENXIO && pt_seconds() < deadline)
+        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    if (fd < 0 && errno == ENXIO) return pt_fail(PT_EIO, "%s is a pipe that nobody reads", path);
+    int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+    *out = flags >= 0 && fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) == 0 ? fdopen(fd, "w") : NULL;
+    if (*out) return PT_OK;
+    pt_status rc = pt_fail(PT_EIO, "cannot open %s: %s", path, strerror(errno));
+    if (fd >= 0) close(fd);
+    return rc;
+}
+
 pt_status pt_sink_open(pt_sink *s, const char *path)
 {
     struct stat st;
@@ -64,8 +86,7 @@ pt_status pt_sink_open(pt_sink *s, const char *path)
     if (stat(path, &st) != 0 || S_ISREG(st.st_mode)) return pt_outfile_open(&s->file, path);
     /* a device or a pipe is written to, never replaced */
     if (S_ISDIR(st.st_mode)) return pt_fail(PT_EARG, "--output %s is a folder", path);
-    s->f = fopen(path, "w");
-    return s->f ? PT_OK : pt_fail(PT_EIO, "cannot open %s: %s", path, strerror(errno));
+    return open_stream(path, &s->f);
 }
 
 static pt_status cannot_write(const pt_sink *s)

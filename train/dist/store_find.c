@@ -18,17 +18,29 @@
 #include "train/dist/store_impl.h"
 #include "train/dist/wire.h"
 
-void pt_store_machine(char out[64])
+/* One line of text, without its end; "" where there is none. */
+static void line_file(const char *path, char *out, size_t room)
 {
     char *text = NULL;
-    size_t n = 0;
-    memset(out, 0, 64);
-    if (pt_file_read(&text, &n, "/proc/sys/kernel/random/boot_id", 4096) == PT_OK)
-        memcpy(out, text, strcspn(text, "\n") < 63 ? strcspn(text, "\n") : 63);
-    else
-        pt_err_clear();
-    if (!out[0] && gethostname(out, 63) != 0) out[0] = '?';
+    out[0] = 0;
+    if (pt_file_read(&text, NULL, path, 4096) == PT_OK) snprintf(out, room, "%.*s", (int)strcspn(text, "\n"), text);
+    else pt_err_clear();
     free(text);
+}
+
+/* What two processes share that reach each other by "localhost" and count the same devices: the running kernel (machines of one
+ * image may have equal names), its network as this process sees it, and the name (containers of one machine differ in these). */
+void pt_store_machine(char out[64])
+{
+    char boot[64], name[256] = "", net[64] = "", all[512], hex[65];
+    line_file("/proc/sys/kernel/random/boot_id", boot, sizeof boot);
+    if (gethostname(name, sizeof name - 1) != 0) name[0] = 0;
+    ssize_t n = readlink("/proc/self/ns/net", net, sizeof net - 1);
+    net[n > 0 ? n : 0] = 0;
+    snprintf(all, sizeof all, "%s %s %s", boot, net, name);
+    pt_sha256_hex(hex, all, strlen(all));
+    memcpy(out, hex, 63);
+    out[63] = 0;
 }
 
 /* ---- the place --------------------------------------------------------------------------------------------------------- */

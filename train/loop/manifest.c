@@ -67,8 +67,8 @@ static pt_status append(const char *dir, const char *name)
     struct stat st;
     char last = '\n';
     PT_TRY(pt_path_join(&path, dir, list_name));
-    fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0666);
-    PT_CHECK(fd >= 0 && fstat(fd, &st) == 0, PT_EIO, "%s: %s", path, strerror(errno));
+    PT_TRY(pt_file_append(path, &fd));
+    PT_CHECK(fstat(fd, &st) == 0, PT_EIO, "%s: %s", path, strerror(errno));
     if (st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1) last = 0; /* a line that a kill cut off is ended first */
     PT_TRY(pt_asprintf(&line, "%s%s\n", last == '\n' ? "" : "\n", name));
     PT_CHECK(write(fd, line, strlen(line)) == (ssize_t)strlen(line), PT_EIO, "cannot write %s: %s", path, strerror(errno));

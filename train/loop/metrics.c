@@ -104,9 +104,12 @@ pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step, const
     PT_TRY(pt_path_join(&runs, dir, "runs"));
     PT_TRY(pt_alloc0(&m, 1));
     m->fd = m->tb.fd = -1;
+    PT_TRY(pt_file_append(path, &m->fd)); /* what is no file of ours is refused before it is read or replaced */
+    close(m->fd);
+    m->fd = -1;
     if (step > 0) PT_TRY(cut_after(path, step, again));
-    m->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (step > 0 ? 0 : O_TRUNC), 0666);
-    PT_CHECK(m->fd >= 0, PT_EIO, "%s: %s", path, strerror(errno));
+    else PT_TRY(pt_file_write_whole(path, "", 0)); /* a new file: a copy of the old one by a second name stays as it is */
+    PT_TRY(pt_file_append(path, &m->fd));
     PT_TRY(pt_tb_name(&name));
     PT_TRY(pt_asprintf(&listed, "runs/%s", name));
     PT_TRY(pt_manifest_add(dir, listed));
