@@ -5,8 +5,8 @@
 
 typedef enum pt_metric {
     PT_METRIC_PERPLEXITY, /* exp(nll_own): of the reference answers behind the role's own profile */
-    PT_METRIC_ROUGE_L_F,  /* generated against references, mean over questions */
-    PT_METRIC_ROUGE_L_RECALL,
+    PT_METRIC_ROUGE_L_F,  /* generated against references: the maximum over a question's references, mean over questions */
+    PT_METRIC_ROUGE_L_RECALL, /* likewise, whichever reference has the highest f */
     PT_METRIC_CANNED_ROUGE_L, /* F of the best single canned answer of each role: a property of the data, not of the model */
     PT_METRIC_STOPPED,        /* share of answers that ended by themselves within the limit */
     PT_METRIC_REPEATED,       /* share of repeated 4-grams inside answers */

@@ -49,13 +49,16 @@ pt_status pt_rouge_l(const pt_words *reference, const pt_words *candidate, pt_ro
 pt_status pt_rouge_l_max(const pt_words *references, size_t n, const pt_words *candidate, pt_rouge *out, size_t *best)
 {
     if (!n) return pt_fail(PT_EARG, "ROUGE-L without a reference");
+    double recall = 0;
     for (size_t i = 0; i < n; i++) {
         pt_rouge r;
         PT_RETURN(pt_rouge_l(&references[i], candidate, &r));
+        if (r.recall > recall) recall = r.recall;
         if (i && r.f <= out->f) continue;
         *out = r;
         if (best) *best = i;
     }
+    out->recall = recall;
     return PT_OK;
 }
 

@@ -14,8 +14,8 @@ typedef struct pt_rouge {
 /* Length of the longest common subsequence; time |a| |b|, memory min(|a|, |b|). */
 pt_status pt_lcs(const pt_words *a, const pt_words *b, size_t *out);
 pt_status pt_rouge_l(const pt_words *reference, const pt_words *candidate, pt_rouge *out);
-/* The score against the reference with the highest f, the first of several (score_multi); *best (may be NULL) is its index.
- * n = 0 is PT_EARG. */
+/* Against several references: precision and f of the one with the highest f, the first of several (score_multi); *best (may be NULL) is its
+ * index. recall is the highest of any reference, whichever that is: a short reference that is said in full counts in full. n = 0 is PT_EARG. */
 pt_status pt_rouge_l_max(const pt_words *references, size_t n, const pt_words *candidate, pt_rouge *out, size_t *best);
 /* The same on texts. */
 pt_status pt_rouge_l_text(const char *const *references, size_t n, const char *candidate, pt_units units, pt_rouge *out);

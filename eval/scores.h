@@ -24,7 +24,7 @@ typedef struct pt_eval_train {
 /* Fills r's side `side`, overall and per role, from n answers; `train` are the training answers of all roles (copies are
  * looked for in all of them, the canned answer of a role among its own). Roles are added in order of appearance;
  * r->questions = n.
- *   rouge_l_f, rouge_l_recall: mean over answers of the score against the best reference;   stopped, copied: share of answers
+ *   rouge_l_f, rouge_l_recall: mean over answers of the maximum over references, each of its own;   stopped, copied: share of answers
  * repeated_4grams: repeated / all 4-grams, summed over answers;   nll_*: sum of nats / sum of tokens;   perplexity:
  * exp(nll_own)
  *   canned_rouge_l: per role as pt_canned_best; overall its mean over questions whose role has training answers

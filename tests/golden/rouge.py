@@ -1,5 +1,6 @@
 # Golden ROUGE-L scores for tests/unit/eval_rouge.c: rouge-score 0.1.2, Python 3.11. Writes data/rouge.json: cases of
-# {units, references, candidate, best, precision, recall, f}; several references are scored as score_multi does.
+# {units, references, candidate, best, precision, recall, f, most}; several references are scored as score_multi does, and `most` is
+# the highest recall of any of them.
 # Characters are scored by the same scorer with a tokenizer that lists code points other than white space.
 import json
 import os
@@ -56,6 +57,10 @@ MULTI = [
     ("words", [FOX, FOX.lower(), "the dog"], "the lazy dog"),
     ("chars", ["\u4eca\u5929\u597d", "\u660e\u5929\u597d", "\u597d"], "\u660e\u5929\u4e0d\u597d"),
     ("chars", ["", "\u597d"], "\u597d\u597d"),
+    # the highest recall is of a reference whose f is not the highest
+    ("words", ["one two three four five six", "two"], "one two three four"), ("words", ["b", "a b c d e"], "a b c d"),
+    ("words", ["a b c d e f", "f", "a"], "a b c"),
+    ("chars", ["\u4eca\u5929\u5929\u6c14\u5f88\u597d", "\u6c14"], "\u4eca\u5929\u5929\u6c14"),
 ]
 
 
@@ -66,7 +71,8 @@ def case(units, references, candidate):
     s = scorer.score_multi(references, candidate)["rougeL"]
     assert s == scores[best]
     return {"units": units, "references": references, "candidate": candidate, "best": best,
-            "precision": float(s.precision), "recall": float(s.recall), "f": float(s.fmeasure)}
+            "precision": float(s.precision), "recall": float(s.recall), "f": float(s.fmeasure),
+            "most": float(max(x.recall for x in scores))}
 
 
 def main():

@@ -41,11 +41,14 @@ static void check_case(json_t *c)
     assert_int_equal(pt_words_split(&book, units, text, &cand), PT_OK);
     assert_int_equal(pt_rouge_l_max(refs, n, &cand, &got, &best), PT_OK);
     close_to(got.precision, json_real_value(json_object_get(c, "precision")));
-    close_to(got.recall, json_real_value(json_object_get(c, "recall")));
+    close_to(got.recall, json_real_value(json_object_get(c, "most")));
     close_to(got.f, json_real_value(json_object_get(c, "f")));
     assert_int_equal(best, json_integer_value(json_object_get(c, "best")));
     assert_int_equal(pt_rouge_l_text(references, n, text, units, &again), PT_OK);
     assert_memory_equal(&got, &again, sizeof got);
+    pt_rouge alone;
+    assert_int_equal(pt_rouge_l(&refs[best], &cand, &alone), PT_OK);
+    close_to(alone.recall, json_real_value(json_object_get(c, "recall")));
     for (size_t i = 0; i < n; i++) pt_words_free(&refs[i]);
     pt_words_free(&cand);
     pt_wordbook_free(&book);
@@ -60,7 +63,7 @@ static void equals_rouge_score(void **state)
         check_case(c);
         *(strcmp(json_string_value(json_object_get(c, "units")), "chars") == 0 ? &chars : &words) += 1;
     }
-    assert_true(words >= 60 && chars >= 15);
+    assert_true(words >= 63 && chars >= 16);
     json_decref(cases);
 }
 
