@@ -55,3 +55,10 @@ void pt_err_clear(void)
 {
     err_text[0] = 0;
 }
+
+pt_status pt_err_forgive(pt_status s)
+{
+    if (s == PT_ENOMEM) return s;
+    pt_err_clear();
+    return PT_OK;
+}

@@ -44,6 +44,9 @@ pt_status pt_fail_prefix(pt_status s, const char *fmt, ...) __attribute__((forma
 /* The calling thread's last message; "" when none. Valid until the next failure in this thread. */
 const char *pt_err_msg(void);
 void pt_err_clear(void);
+/* For a failure that stands for "not there" or "not of use": PT_OK, and the message is cleared; but PT_ENOMEM stays, for without memory nothing is
+ * known about it. */
+pt_status pt_err_forgive(pt_status s);
 
 #define PT_FAIL(st, ...)                     \
     do {                                     \

@@ -59,7 +59,8 @@ static bool are_tools(const json_t *v)
 
 pt_status pt_read_tools(pt_reader *r, json_t *row)
 {
-    json_t *v = pt_row_list(r, json_object_get(row, "tools"));
+    json_t *v;
+    PT_RETURN(pt_row_list(r, json_object_get(row, "tools"), &v));
     r->rec.tools = are_tools(v) ? v : NULL;
     if (r->rec.tools)
         pt_row_take(r, row, "tools");

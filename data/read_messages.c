@@ -155,7 +155,7 @@ pt_status pt_read_turns(pt_reader *r, json_t *list, pt_turns *t)
 {
     size_t i;
     json_t *m;
-    list = pt_row_list(r, list);
+    PT_RETURN(pt_row_list(r, list, &list));
     if (json_is_object(list) && !pt_json_odd(list)) return add_message(r, list, t);
     if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "a list of messages is wanted, not %s", pt_row_kind(list));
     json_array_foreach(list, i, m)

@@ -93,7 +93,7 @@ static pt_status read_prompt(pt_reader *r, json_t *row, bool needed, pt_asked *a
         return PT_OK;
     }
     if (!v && !r->spec->fields[PT_COL_PROMPT]) {
-        v = pt_row_list(r, pt_read_list(r, row));
+        PT_RETURN(pt_row_list(r, pt_read_list(r, row), &v));
         key = "the conversation";
         if (json_is_string(v) && r->spec->field_messages) /* axolotl: a text is the user's */
             return pt_record_turn(t, PT_USER, json_string_value(v), json_string_length(v));

@@ -131,8 +131,8 @@ json_t *pt_row_column(pt_reader *r, json_t *row, pt_column c, const char *const 
 json_t *pt_row_take(pt_reader *r, json_t *row, const char *key);
 /* The same as a text; PT_EFORMAT when it is another kind of value. *text = NULL when nothing says anything. */
 pt_status pt_row_text(pt_reader *r, json_t *row, pt_column c, const char *const *names, const char **text, size_t *bytes);
-/* A list that a row spells as a string ("[{...}]") is parsed; every other value is given back as it is. */
-json_t *pt_row_list(pt_reader *r, json_t *v);
+/* A list that a row spells as a string ("[{...}]") is parsed; every other value is given as it is. PT_ENOMEM alone. */
+pt_status pt_row_list(pt_reader *r, json_t *v, json_t **out);
 bool pt_text_blank(const char *text, size_t bytes);
 /* system, user, human, assistant, gpt, tool ... ; false when unknown. */
 bool pt_speaker_of(const char *name, pt_speaker *out);

@@ -46,19 +46,21 @@ pt_status pt_row_text(pt_reader *r, json_t *row, pt_column c, const char *const 
     return pt_row_string(row, key, true, text, bytes);
 }
 
-json_t *pt_row_list(pt_reader *r, json_t *v)
+pt_status pt_row_list(pt_reader *r, json_t *v, json_t **out)
 {
     const char *text = json_string_value(v);
     size_t n = json_string_length(v);
-    if (!text) return v;
+    *out = v;
+    if (!text) return PT_OK;
     pt_text_strip(&text, &n);
-    if (!n || *text != '[') return v;
+    if (!n || *text != '[') return PT_OK;
     json_t *list = NULL;
-    if (pt_json_parse(&list, text, n, "list", PT_JSON_NUL) != PT_OK) pt_err_clear();
+    PT_RETURN(pt_err_forgive(pt_json_parse(&list, text, n, "list", PT_JSON_NUL)));
+    if (!list) return PT_OK;
     if (!r->held) r->held = json_array();
-    if (json_is_array(list)) return json_array_append_new(r->held, list) ? v : list;
-    json_decref(list);
-    return v;
+    if (json_array_append_new(r->held, list)) return pt_fail(PT_ENOMEM, "out of memory: a list in a text");
+    *out = list; /* text that begins with [ gives a list or nothing */
+    return PT_OK;
 }
 
 static pt_status names_of(json_t *row, pt_str *out)

@@ -239,7 +239,8 @@ pt_status pt_gemm_has_bf16(pt_gemm *g)
 {
     made *m;
     int64_t k[8] = {PT_BF16, 2, 64, 64, 64, 64, 64, 64};
-    if (lookup(g, k, &m) == PT_OK) return PT_OK;
+    pt_status rc = lookup(g, k, &m);
+    if (rc == PT_OK || rc == PT_ENOMEM) return rc;
     return pt_fail(PT_ENOSUP, "oneDNN has no bf16 matrix product on this processor: use compute f32");
 }
 

@@ -87,7 +87,7 @@ static pt_status measure_all(eval_run *e)
     PT_RETURN(load_questions(e));
     if (e->o.reward) return measure_side(e, PT_AFTER, 0, e->run);
     if (e->o.adapter) {
-        PT_RETURN(measure_side(e, PT_BEFORE, PT_SLOT_NONE, e->o.cfg->base_model));
+        PT_RETURN(measure_side(e, PT_BEFORE, PT_SLOT_NONE, e->o.cfg->init.random ? "random weights" : e->o.cfg->base_model));
         return measure_side(e, PT_AFTER, 0, e->run);
     }
     PT_RETURN(measure_side(e, PT_AFTER, PT_SLOT_NONE, e->run));

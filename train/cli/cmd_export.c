@@ -19,7 +19,7 @@ pt_status pt_cmd_export(pt_cli *c)
     PT_CHECK(k < 4, PT_EARG, "--to is '%s'; it must be one of: peft, hf, gguf, gguf-lora", c->to);
     PT_CHECK(!c->type || pt_dtype_parse(c->type, &opt.type), PT_EARG, "--type is '%s'; types: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1", c->type);
     PT_TRY(pt_open_named(c, c->args[0], false, &o));
-    PT_CHECK(o.adapter || strcmp(c->to, "peft") || !o.is_run, PT_EARG, "%s tuned every weight: there is no adapter; use --to hf or gguf", c->args[0]);
+    PT_CHECK(o.adapter || (strcmp(c->to, "peft") && strcmp(c->to, "gguf-lora")), PT_EARG, "%s: there is no adapter in it; use --to hf or gguf", c->args[0]);
     if (!o.base.tok && !strcmp(c->to, "gguf"))
         pt_log(PT_LOG_WARN, "%s has no tokenizer: llama.cpp does not load the file; --tokenizer=PATH gives it one", c->args[0]);
     opt.tok = o.base.tok;

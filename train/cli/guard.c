@@ -94,15 +94,7 @@ pt_status pt_guard_output(const pt_cli *c, const pt_opened *o, const char *out)
     return PT_OK;
 }
 
-/* What cannot be read is not ours; without memory nothing is known about it. */
-static pt_status unless_memory_ended(pt_status rc)
-{
-    if (rc == PT_ENOMEM) return rc;
-    pt_err_clear();
-    return PT_OK;
-}
-
-/* Whether a weights' file in dir carries our seal. */
+/* Whether a weights' file in dir carries our seal; what cannot be read does not. */
 static pt_status sealed_st(const char *dir, const char *name, bool *ours)
 {
     pt_status rc = PT_OK;
@@ -115,7 +107,7 @@ static pt_status sealed_st(const char *dir, const char *name, bool *ours)
 done:
     pt_st_close(st);
     free(path);
-    return unless_memory_ended(rc);
+    return pt_err_forgive(rc);
 }
 
 static pt_status refuse_name(const char *dir, const char *name, const char *why)
@@ -150,7 +142,7 @@ static pt_status sealed_gguf(const char *path, bool adapter, bool *ours)
     *ours = pt_gguf_find(g, PT_SEAL_KEY) && pt_gguf_text(g, "general.type", &type) == PT_OK && adapter == (type.n == 7 && !memcmp(type.s, "adapter", 7));
 done:
     pt_gguf_close(g);
-    return unless_memory_ended(rc);
+    return pt_err_forgive(rc);
 }
 
 static pt_status check_file(const pt_cli *c, const pt_opened *o, const char *out, bool adapter)

@@ -73,9 +73,9 @@ static pt_status measure_run(judge *j)
     j->has_base = o->adapter != NULL;
     if (o->adapter) return pt_probe_measure(&j->probe, o->model, PT_SLOT_NONE, &j->sums[BASE]);
     if (!o->trained_from) return PT_OK;
-    if (measure_path(j, o->trained_from, &j->sums[BASE]) == PT_OK) j->has_base = true;
-    else pt_err_clear(); /* the base is gone: the two others are said */
-    return PT_OK;
+    pt_status rc = measure_path(j, o->trained_from, &j->sums[BASE]);
+    j->has_base = rc == PT_OK;
+    return pt_err_forgive(rc); /* the base is gone: the two others are said */
 }
 
 /* The type of a matrix that the run changed, as the file holds it and as the base does. */

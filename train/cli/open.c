@@ -58,9 +58,29 @@ done:
     return rc;
 }
 
+/* Folders that are part of something: what to name instead. */
+static pt_status check_model(const char *path)
+{
+    static const char *const part[2] = {"adapter_config.json", "state.json"};
+    char *at = NULL;
+    bool is[2];
+    for (int i = 0; i < 2; i++) {
+        PT_RETURN(pt_path_join(&at, path, part[i]));
+        is[i] = pt_file_exists(at);
+        free(at);
+    }
+    PT_RETURN(pt_path_join(&at, path, "config.json"));
+    bool whole = pt_file_exists(at);
+    free(at);
+    if (whole || !(is[0] || is[1])) return PT_OK;
+    if (is[0]) return pt_fail(PT_EARG, "%s is an adapter: name its base model, and --adapter %s", path, path);
+    return pt_fail(PT_EARG, "%s is a checkpoint to go on from (resume_from_checkpoint): name the run's folder, which holds its weights when it is done", path);
+}
+
 static pt_status config_of_model(pt_cli *c, const char *path, pt_opened *o)
 {
     pt_setting *all;
+    PT_RETURN(check_model(path));
     PT_RETURN(pt_alloc0(&all, (size_t)c->n_settings + 1));
     all[0] = (pt_setting){"base_model", path};
     if (c->n_settings) memcpy(all + 1, c->settings, (size_t)c->n_settings * sizeof *all);
@@ -104,8 +124,10 @@ pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o)
         PT_TRY(pt_strdup(&o->adapter, c->adapter_dir));
     }
     rc = pt_setup_base(o->cfg, NULL, chat, &o->base);
+    const char *base = o->cfg->base_model;
     if (rc != PT_OK && o->is_run)
-        pt_fail_prefix(rc, "%s (its config.yaml names the base; --base_model=PATH says where it is now)", path);
+        pt_fail_prefix(rc, base && !pt_file_exists(base) && !pt_dir_exists(base) ? "%s (its config.yaml names the base; --base_model=PATH says where it is now)" : "%s",
+                       path);
     PT_TRY(rc);
     PT_TRY(find_reward(c, o));
     PT_TRY(pt_setup_device(o->cfg, NULL, NULL, NULL, &o->ctx, NULL, NULL));

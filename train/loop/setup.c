@@ -79,15 +79,10 @@ static bool all_of(const pt_config *cfg, const char *const *names)
     return all;
 }
 
-/* A model folder that a command works on may have weights alone: ids need no tokenizer. A broken or foreign one is still
- * refused. */
+/* A model that a command works on may have weights alone: ids need no tokenizer. A broken or foreign one is still refused. */
 static bool weights_alone(const pt_config *cfg, const pt_source *s)
 {
-    char *path = NULL;
-    if (cfg->n_datasets || pt_source_is_gguf(s) || !pt_dir_exists(pt_source_path(s))) return false;
-    bool alone = pt_path_join(&path, pt_source_path(s), "tokenizer.json") == PT_OK && !pt_file_exists(path);
-    free(path);
-    return alone;
+    return !cfg->n_datasets && !pt_source_has_vocabulary(s);
 }
 
 static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
@@ -101,9 +96,8 @@ static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
     }
     rc = pt_source_tokenizer(b->source, &b->tok);
     if (rc != PT_OK && (all_of(cfg, ids_only) || weights_alone(cfg, b->source))) { /* files of ids need no tokenizer */
-        pt_err_clear();
         b->tok = NULL;
-        rc = PT_OK;
+        rc = pt_err_forgive(rc);
     }
     return rc;
 }
@@ -123,11 +117,9 @@ static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
     if (!strncmp(name, fallback, sizeof fallback - 1)) /* axolotl's: the tokenizer's own, else that of this name */
         name = pt_tok_chat_template(b->tok) ? "tokenizer_default" : name + sizeof fallback - 1;
     if (need) return pt_template_open(&b->tmpl, name, b->tok, cfg->default_system_message);
-    if (pt_template_open(&b->tmpl, name, b->tok, cfg->default_system_message) != PT_OK) {
-        pt_err_clear();
-        b->tmpl = NULL;
-    }
-    return PT_OK;
+    pt_status rc = pt_template_open(&b->tmpl, name, b->tok, cfg->default_system_message);
+    if (rc != PT_OK) b->tmpl = NULL;
+    return pt_err_forgive(rc);
 }
 
 static pt_status check_base(const pt_config *cfg, const pt_base *b)

@@ -40,8 +40,9 @@ static pt_status base_ends(const pt_model *m, int64_t **ids, size_t *n)
     for (int i = 0; i < 2 && !*n; i++) {
         pt_hf *c;
         PT_RETURN(open_base_file(m, names[i], &c));
-        if (c && pt_hf_ints(c, "eos_token_id", PT_HF_OPTIONAL, ids, n) != PT_OK) pt_err_clear();
+        pt_status rc = c ? pt_hf_ints(c, "eos_token_id", PT_HF_OPTIONAL, ids, n) : PT_OK;
         pt_hf_close(c);
+        PT_RETURN(pt_err_forgive(rc));
     }
     return PT_OK;
 }
@@ -134,7 +135,7 @@ static pt_status put_token(pt_hf *c, const char *key, const pt_tokenizer *t, int
     char content[64];
     if (!piece) return PT_OK;
     snprintf(content, sizeof content, "%s.content", key);
-    if (pt_hf_text(c, pt_hf_has(c, content) ? content : key, PT_HF_OPTIONAL, &now) != PT_OK) pt_err_clear();
+    PT_RETURN(pt_err_forgive(pt_hf_text(c, pt_hf_has(c, content) ? content : key, PT_HF_OPTIONAL, &now)));
     return now && !strcmp(now, piece) ? PT_OK : pt_hf_set_text(c, key, piece);
 }
 
@@ -178,7 +179,7 @@ static pt_status write_configs(const pt_model *m, const char *dir, const pt_toke
     PT_TRY(edit_file(dir, "tokenizer_config.json", &there, &c));
     if (!there) PT_TRY(new_config(m, c));
     PT_TRY(put_tokens(c, t, ids));
-    if (pt_hf_bool(c, "add_bos_token", PT_HF_OPTIONAL, &stated) != PT_OK) pt_err_clear();
+    PT_TRY(pt_err_forgive(pt_hf_bool(c, "add_bos_token", PT_HF_OPTIONAL, &stated)));
     bool by_file = pt_tok_template_bos(t) >= 0 && pt_tok_template_bos(t) == pt_tok_bos(t);
     if (!there || stated != pt_tok_add_bos(t) || by_file != pt_tok_add_bos(t)) PT_TRY(pt_hf_set_bool(c, "add_bos_token", pt_tok_add_bos(t)));
     if (jinja) PT_TRY(pt_hf_set_text(c, "chat_template", jinja));

@@ -154,21 +154,25 @@ done:
     return rc == PT_OK ? rc : pt_fail_prefix(rc, "%s: tokenizer", g->path);
 }
 
+bool pt_source_has_vocabulary(const pt_source *s)
+{
+    char *json = NULL;
+    if (s->random) return false;
+    if (s->gguf) return pt_gguf_find(s->gguf, "tokenizer.ggml.model") != NULL;
+    bool there = pt_path_join(&json, s->path, "tokenizer.json") != PT_OK || pt_file_exists(json); /* without memory: what reads it will say so */
+    free(json);
+    return there;
+}
+
 pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out)
 {
     pt_status rc = PT_OK;
     pt_tokenizer *t = NULL;
-    char *json = NULL;
     *out = s->tok;
     if (s->tok) return PT_OK;
     PT_CHECK(!s->random, PT_EARG, "a random model has no tokenizer: give tokenizer: PATH");
-    if (s->gguf)
-        PT_TRY(pt_gguf_tokenizer(s->gguf, &t));
-    else {
-        PT_TRY(pt_path_join(&json, s->path, "tokenizer.json"));
-        PT_CHECK(pt_file_exists(json), PT_EARG, "%s: no tokenizer.json in this folder: give tokenizer: PATH", s->path);
-        PT_TRY(pt_tok_open(&t, s->path));
-    }
+    PT_CHECK(pt_source_has_vocabulary(s), PT_EARG, "%s: no %s: give tokenizer: PATH", s->path, s->gguf ? "vocabulary in this file" : "tokenizer.json in this folder");
+    PT_TRY(s->gguf ? pt_gguf_tokenizer(s->gguf, &t) : pt_tok_open(&t, s->path));
     rc = pt_tok_limit(t, s->cfg.vocab);
     if (rc != PT_OK) pt_fail_prefix(rc, "%s", s->path);
     PT_TRY(rc);
@@ -177,6 +181,5 @@ pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out)
     *out = s->tok;
 done:
     pt_tok_free(t);
-    free(json);
     return rc;
 }
