@@ -32,7 +32,7 @@ typedef struct pt_pack_report {
     long long rows_read, records_kept, records_cut, records_dropped, validation_records;
     long long tokens, supervised_tokens, end_tokens, shared_tokens_saved, prefixes, control_in_text, longest;
     long long noted[PT_NOTES];    /* what the template left out of the records kept or dropped */
-    struct { char reason[200]; char where[120]; long long n; } dropped[24]; /* where: "a.jsonl:3, a.jsonl:17 ..." */
+    struct { char reason[200]; char where[120]; long long n; } dropped[24]; /* where: "a.jsonl:3, 17, b.jsonl:4 ..." */
     int n_dropped;
     char said[2048];              /* lines on each data set: what its type read, which columns it did not, what was noted */
 } pt_pack_report;

@@ -200,6 +200,6 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
     }
     const pt_ids *a = &pk->built[0].text.ids, *z = &pk->built[1].text.ids;
     if (!*drop && rec->pair && a->n == z->n && !memcmp(a->ids, z->ids, a->n * sizeof *a->ids))
-        return pt_fail(PT_EFORMAT, "chosen and rejected are equal");
+        *drop = "chosen and rejected are equal"; /* nothing is wrong with it, and it prefers nothing */
     return PT_OK;
 }

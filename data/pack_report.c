@@ -50,7 +50,13 @@ void pt_pack_count_drop(pt_pack_report *r, const char *reason, long long n, cons
     for (int k = 0; k < n_lines; k++) {
         char *where = r->dropped[i].where, place[96];
         size_t at = strlen(where), len;
-        snprintf(place, sizeof place, "%s%s:%lld", at ? ", " : "", file, (long long)lines[k]);
+        const char *colon = strrchr(where, ':');
+        size_t n_file = strlen(file);
+        bool same = colon && (size_t)(colon - where) >= n_file && !strncmp(colon - n_file, file, n_file); /* the file named last */
+        if (same)
+            snprintf(place, sizeof place, ", %lld", (long long)lines[k]);
+        else
+            snprintf(place, sizeof place, "%s%s:%lld", at ? ", " : "", file, (long long)lines[k]);
         len = strlen(place);
         if (at + len + 5 < sizeof r->dropped->where)
             memcpy(where + at, place, len + 1);

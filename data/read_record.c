@@ -218,7 +218,7 @@ static pt_status read_row(pt_row_ctx *c, json_t *row)
     const char *key;
     json_t *v;
     json_object_foreach(row, key, v)
-        if (!json_object_get(r->columns, key) && json_object_size(r->columns) < 64)
+        if (pt_row_says(v) && !json_object_get(r->columns, key) && json_object_size(r->columns) < 64)
             json_object_set_new(r->columns, key, json_false());
     PT_RETURN(own_number(r, row, PT_COL_WEIGHT, 0, &r->rec.weight));
     if (r->pairs) PT_RETURN(own_number(r, row, PT_COL_MARGIN, -1e30, &r->rec.margin));

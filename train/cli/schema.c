@@ -47,8 +47,8 @@ static const pt_key keys[] = {
      "messages, sharegpt or alpaca with chosen and rejected), mindset, tokens. axolotl's names for these shapes (alpaca:chat, chatml.intel, "
      "llama3.ultra, bradley_terry.chat_template ...) are taken for the shape alone."},
     {"bad_rows", "Data", PT_KEY_NUMBER, OFF(bad_rows), 0, "0.01", 0, 1, bad_rows, "",
-     "Rows that cannot be used (a missing field, a wrong type, broken JSON, an empty answer, nothing supervised, chosen = rejected): up to this share of a "
-     "data set's rows are left out, counted by cause with their lines; more are refused. refuse (= 0): the first one ends the run. drop (= 1): all are left out."},
+     "Rows that cannot be used (a missing field, a wrong type, broken JSON, an empty answer, nothing supervised): up to this share of a "
+     "data set's rows are left out, counted by cause with their lines; more are refused. refuse (= 0): the first one ends the run. drop (= 1): all are left out. Rows that are too long, and pairs whose sides are equal, are left out and counted apart."},
     {"test_datasets", "Data", PT_KEY_DATASETS, OFF(test_datasets), OFF(n_test_datasets), NULL, NO_BOUND, NULL, "eval_dataset",
      "The same for evaluation: `ptrain eval` and, without val_set_size, the eval loss."},
     {"dataset_dir", "Data", PT_KEY_PATH, OFF(dataset_dir), 0, "data", NO_BOUND, NULL, "", "Folder of dataset_info.json, where datasets are given by name."},
