@@ -95,6 +95,12 @@ run "$dir/c.yaml" --output_dir="$dir/w2" --loss_watchdog_threshold=50
 result "and lets a good run be"
 run "$dir/c.yaml" --output_dir="$dir/lr" --cosine_min_lr_ratio=0.5 && tail -1 "$dir/lr/metrics.jsonl" | grep -q '"lr": *0.0001[0-9]'
 result "cosine_min_lr_ratio: 0.5 ends above half the rate"
+run "$dir/c.yaml" --output_dir="$dir/sft" --learning_rate=0 && run "$dir/c.yaml" --output_dir="$dir/dft" --learning_rate=0 --use_dft_loss=true &&
+    loss_of() { sed -n "$2s/.*\"loss\": *\([0-9.e-]*\).*/\1/p" "$dir/$1/metrics.jsonl"; } && awk -v a="$(loss_of sft 1)" -v b="$(loss_of dft 1)" \
+    'BEGIN { exit !(b > 0 && b < a * exp(-a) * 1.2 && b > a * exp(-a) * 0.8) }'
+result "use_dft_loss: a token's loss times its probability"
+code 2 "use_dft_loss: true needs objective: sft" plan "$dir/c.yaml" --use_dft_loss=true --objective=pretrain
+result "use_dft_loss with another objective"
 # LoRA+, random weights of a base's shape, duplicates, short records
 run "$dir/c.yaml" --output_dir="$dir/base" --save_steps=0
 sed '/^init/d; /^model_config/d' "$dir/c.yaml" >"$dir/shape.yaml"

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "base/loss_dft.h"
 #include "base/loss_reward.h"
 #include "base/loss_sft.h"
 #include "train/objective/objective.h"
@@ -83,6 +84,9 @@ static void test_cores(void **state)
              1e-8);
         near(r.drejected, (pt_loss_reward(v[0], v[1] + h, v[4], 0.1 * v[4]).loss - pt_loss_reward(v[0], v[1] - h, v[4], 0.1 * v[4]).loss) / (2 * h),
              1e-8);
+        double likely = exp(v[0]); /* held fixed */
+        near(pt_loss_dft_grad(v[0], v[4], 7), likely * (pt_loss_sft(v[0] + h, v[4], 7) - pt_loss_sft(v[0] - h, v[4], 7)) / (2 * h), 1e-8);
+        near(pt_loss_dft(v[0], v[4], 7), likely * pt_loss_sft(v[0], v[4], 7), 1e-15);
         near(pt_loss_sft_grad(v[4], 7), (pt_loss_sft(v[0] + h, v[4], 7) - pt_loss_sft(v[0] - h, v[4], 7)) / (2 * h), 1e-8);
     }
     near(pt_loss_dpo(0, 0, 0, 0, 0.1).loss, log(2), 1e-15);

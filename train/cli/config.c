@@ -38,7 +38,7 @@ typedef struct loader {
     denied denied[8];
     int n_denied;
     const char *said; /* the translated setting that is being applied, NULL */
-    const char *dataset_dir; /* known beforehand: names of data sets are looked up there */
+    char *dataset_dir; /* known beforehand: names of data sets are looked up there */
 } loader;
 
 static const char *const path_keys[3] = {"base_model", "tokenizer", "lora_model_dir"}; /* of path_line, path_column (config_files.c) */
@@ -431,6 +431,7 @@ static pt_status check(pt_config *c, const char *file, bool adapter_said)
     if (c->init.random && !c->init.family) return pt_place_fail(at, "init: random needs model_config with a family and sizes");
     if (!c->init.random && c->init.family) return pt_place_fail(at, "model_config stands without init: random");
     if (c->reinit_weights && c->adapter != PT_ADAPTER_NONE) return pt_place_fail(at, "reinit_weights: true needs adapter: none: an adapter without its base is worth nothing");
+    if (c->use_dft_loss && c->objective != PT_OBJ_SFT) return pt_place_fail(at, "use_dft_loss: true needs objective: sft");
     if (c->loraplus_lr_ratio > 0 && c->adapter == PT_ADAPTER_NONE) return pt_place_fail(at, "loraplus_lr_ratio needs adapter: lora");
     if (c->adapter == PT_ADAPTER_QLORA) c->quantised_wanted = true;
     if (!adapter_said && c->lora_model_dir) c->adapter = PT_ADAPTER_LORA; /* LLaMA-Factory's adapter_name_or_path alone */
@@ -456,12 +457,15 @@ static pt_status check(pt_config *c, const char *file, bool adapter_said)
 }
 
 /* The last place that says it. */
-static const char *find_dataset_dir(const pt_ynode *root, const pt_setting *s, size_t n)
+static pt_status find_dataset_dir(const pt_ynode *root, const char *file, const pt_setting *s, size_t n, char **out)
 {
     const pt_ynode *v = root ? pt_yaml_get(root, "dataset_dir") : NULL;
-    while (n-- > 0)
-        if (!strcmp(s[n].key, "dataset_dir") && s[n].value[0]) return s[n].value;
-    return v && v->kind == PT_YSCALAR && v->text[0] ? v->text : "data";
+    const char *text = v && v->kind == PT_YSCALAR && v->text[0] ? v->text : "data";
+    pt_place at = {file, v ? v->line : 0, v ? v->column : 0};
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(s[i].key, "dataset_dir") && s[i].value[0]) text = s[i].value, at = (pt_place){"command line", 0, 0};
+    pt_ynode said = {.kind = PT_YSCALAR, .text = (char *)text};
+    return pt_value_path(at, "dataset_dir", &said, out);
 }
 
 static pt_status apply_map(loader *l, const pt_ynode *root, const char *file)
@@ -497,13 +501,13 @@ pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *se
     PT_TRY(pt_alloc0(&l, 1));
     PT_TRY(pt_alloc0(&l->c, 1));
     PT_TRY(set_defaults(l->c));
-    l->dataset_dir = find_dataset_dir(NULL, settings, n_settings);
+    if (!path) PT_TRY(find_dataset_dir(NULL, "command line", settings, n_settings, &l->dataset_dir));
     if (path) {
         size_t bytes;
         PT_CHECK(access(path, F_OK) == 0, PT_EARG, "%s: no such config file", path);
         PT_TRY(pt_text_read(&text, &bytes, path, MAX_CONFIG_BYTES));
         PT_TRY(pt_yaml_parse(&root, text, bytes, path));
-        l->dataset_dir = find_dataset_dir(root, settings, n_settings);
+        PT_TRY(find_dataset_dir(root, path, settings, n_settings, &l->dataset_dir));
         PT_TRY(apply_map(l, root, path));
         PT_TRY(pt_strdup(&l->c->config_path, path));
     }
@@ -526,6 +530,7 @@ done:
             free(l->seen[i].said);
         }
         pt_config_free(l->c);
+        free(l->dataset_dir);
     }
     free(l);
     pt_str_free(&yaml);

@@ -35,6 +35,8 @@ static const pt_key keys[] = {
     {"objective", "Objective", PT_KEY_ENUM, OFF(objective), 0, "sft", NO_BOUND, objectives, "",
      "What is learnt: sft (answers), pretrain (all text), dpo (preference pairs, sigmoid loss), reward (Bradley-Terry on a scalar head). "
      "Also as rl: dpo, or reward_model: true."},
+    {"use_dft_loss", "Objective", PT_KEY_BOOL, OFF(use_dft_loss), 0, "false", NO_BOUND, NULL, "",
+     "sft: each token's loss counts times the probability that the model gives it (dynamic fine-tuning)."},
     {"beta", "Objective", PT_KEY_NUMBER, OFF(beta), 0, "0.1", 1e-6, 1e3, NULL, "dpo_beta rl_beta pref_beta", "DPO's beta: how dear it is to leave the reference."},
     {"center_rewards_coefficient", "Objective", PT_KEY_NUMBER, OFF(center_rewards), 0, "0", 0, 1e3, NULL, "",
      "reward: this times the square of the sum of a pair's scores is added to the loss, which keeps scores around 0."},

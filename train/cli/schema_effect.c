@@ -29,6 +29,7 @@ static const struct {
     {"init", FREE}, /* model_config stands for it */
     {"model_config", BASE},
     {"objective", LAYOUT},
+    {"use_dft_loss", SAID},
     {"beta", SAID},
     {"center_rewards_coefficient", SAID},
     {"dpo_reference", SAID},

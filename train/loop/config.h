@@ -66,7 +66,7 @@ typedef struct pt_config {
     bool lr_quadratic_warmup; double learning_rate, loraplus_lr_ratio, min_lr_ratio; pt_sched lr_scheduler; /* min_lr_ratio: cosine ends there */
     double warmup_steps, warmup_ratio; /* steps (below 1 a share of all) win over ratio; -1 = not given */
     char *optimizer; double weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm; /* max_grad_norm 0 = no clipping */
-    double beta, center_rewards; pt_dpo_ref dpo_reference;
+    bool use_dft_loss; double beta, center_rewards; pt_dpo_ref dpo_reference;
     pt_val_split val_split_by;
     double val_set_size, eval_steps, save_steps, logging_steps; int save_total_limit; /* steps: below 1 a share of all; 0 = off / unlimited */
     double loss_watchdog_threshold; int loss_watchdog_patience; /* 0 = off; steps in a row */

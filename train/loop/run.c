@@ -134,7 +134,7 @@ done:
 static pt_status alloc_channels(pt_run *r)
 {
     const pt_model_caps *c = &r->plan.caps;
-    bool later = pt_model_later(r->model);
+    bool later = pt_run_later(r);
     size_t times = later && r->plan.any_micro > 1 ? (size_t)r->plan.any_micro : 1, rows = times * (size_t)c->rows;
     PT_RETURN(pt_alloc0(&r->logp, rows));
     PT_RETURN(pt_alloc0(&r->dlogp, c->rows));

@@ -66,6 +66,11 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out);
 /* PT_ENOMEM: what the device lacks, and what would fit (fit.c). */
 pt_status pt_run_refuse_device(pt_run *r);
 
+/* Whether channels are waited for at the step's end only: the gradient must be known beforehand, or the device make it (losses of pairs). */
+static inline bool pt_run_later(const pt_run *r)
+{
+    return pt_model_later(r->model) && (r->objective->linear || r->objective->pairs);
+}
 /* Gradients of step `index` (0-based) in the model's gradient vector, summed over ranks. */
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out);
 /* The same in two parts. start: everything that the device has to do; on a device (pt_model_later) without waiting for it. finish:

@@ -15,7 +15,7 @@ const char *pt_setup_objective_name(const pt_config *cfg)
 {
     static const char *const names[] = {
         [PT_OBJ_SFT] = "sft", [PT_OBJ_PRETRAIN] = "pretrain", [PT_OBJ_DPO] = "dpo", [PT_OBJ_REWARD] = "reward"};
-    return names[cfg->objective];
+    return cfg->objective == PT_OBJ_SFT && cfg->use_dft_loss ? "dft" : names[cfg->objective];
 }
 
 /* ---- the base -------------------------------------------------------------------------------------------------------- */

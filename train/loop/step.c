@@ -179,7 +179,7 @@ static pt_status evaluate_micro(pt_run *r, const pt_batch *b, places at, pt_step
 static pt_status run_all(pt_run *r, uint64_t step, bool train, pt_step_sums *s)
 {
     places at = {0};
-    bool later = pt_model_later(r->model);
+    bool later = pt_run_later(r);
     for (int i = 0; i < s->info.n_micro; i++) {
         pt_batch *b = &s->info.micro[i];
         if (train && r->overlap && i == s->info.n_micro - 1) pt_overlap_begin(r->overlap);
@@ -192,7 +192,7 @@ static pt_status run_all(pt_run *r, uint64_t step, bool train, pt_step_sums *s)
 static pt_status evaluate_all(pt_run *r, pt_step_sums *s)
 {
     places at = {0};
-    for (int i = 0; pt_model_later(r->model) && i < s->info.n_micro; i++) {
+    for (int i = 0; pt_run_later(r) && i < s->info.n_micro; i++) {
         PT_RETURN(evaluate_micro(r, &s->info.micro[i], at, s));
         advance(&at, &s->info.micro[i]);
     }
@@ -258,7 +258,7 @@ pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out)
 {
     PT_RETURN(pt_run_gradients_start(r, index, out));
     if (r->comm->settle) PT_RETURN(r->comm->settle(r->comm));
-    if (pt_model_later(r->model)) PT_RETURN(r->ctx.ops->sync(&r->ctx));
+    if (pt_run_later(r)) PT_RETURN(r->ctx.ops->sync(&r->ctx));
     return pt_run_gradients_finish(r, out);
 }
 
@@ -270,7 +270,7 @@ pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *o
     out->margin_zero = true;
     PT_RETURN(pt_loader_step(l, index, &out->info));
     PT_RETURN(run_all(r, (uint64_t)index, false, out));
-    if (pt_model_later(r->model)) PT_RETURN(r->ctx.ops->sync(&r->ctx));
+    if (pt_run_later(r)) PT_RETURN(r->ctx.ops->sync(&r->ctx));
     PT_RETURN(evaluate_all(r, out));
     return sum_scalars(r, out);
 }

@@ -73,7 +73,7 @@ static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)
     float norm = 0;
     bool moved = false;
     double lr = pt_schedule_rate(&r->schedule, r->step);
-    if (pt_model_later(r->model) && !r->hooks.on_gradients)
+    if (pt_run_later(r) && !r->hooks.on_gradients)
         PT_TRY(move_then_look(r, s, (float)lr, &norm, &moved));
     else
         PT_TRY(look_then_move(r, s, (float)lr, &norm, &moved));

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-static const pt_objective *const table[] = {&pt_objective_sft, &pt_objective_pretrain, &pt_objective_dpo, &pt_objective_reward};
+static const pt_objective *const table[] = {&pt_objective_sft, &pt_objective_dft, &pt_objective_pretrain, &pt_objective_dpo, &pt_objective_reward};
 
 const pt_objective *pt_objective_find(const char *name)
 {

@@ -47,11 +47,13 @@ typedef struct pt_objective {
     pt_status (*eval)(const pt_objective_in *in, pt_objective_out *out);
 } pt_objective;
 
-extern const pt_objective pt_objective_sft, pt_objective_pretrain, pt_objective_dpo, pt_objective_reward;
+extern const pt_objective pt_objective_sft, pt_objective_dft, pt_objective_pretrain, pt_objective_dpo, pt_objective_reward;
 /* By name; NULL when there is none. */
 const pt_objective *pt_objective_find(const char *name);
 
 /* Shared by the files of this folder. */
+/* The group that a row stands in, for naming the sample; only on the way to an error. */
+int32_t pt_group_of_row(const pt_batch *b, int32_t row);
 /* Sum over the rows of group g of group_row_weight * value[row]. */
 double pt_group_value(const pt_batch *b, int32_t g, const float *value);
 /* Adds d * group_row_weight to dvalue of the rows of group g. */

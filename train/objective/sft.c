@@ -5,8 +5,7 @@
 
 #include "train/objective/objective.h"
 
-/* The group that a row stands in, for naming the sample; only on the way to an error. */
-static int32_t group_of_row(const pt_batch *b, int32_t row)
+int32_t pt_group_of_row(const pt_batch *b, int32_t row)
 {
     for (int32_t g = 0; g < b->n_groups; g++)
         for (int32_t k = b->group_row_start[g]; k < b->group_row_start[g + 1]; k++)
@@ -26,7 +25,7 @@ pt_status pt_token_mean(const pt_objective_in *in, pt_objective_out *out)
     if (!in->logp) goto done;
     for (int32_t m = 0; m < b->n_rows; m++) {
         double l = pt_loss_sft(in->logp[m], b->row_weight[m], b->step_row_weight);
-        if (!isfinite(l) && out->bad_group < 0) out->bad_group = group_of_row(b, m);
+        if (!isfinite(l) && out->bad_group < 0) out->bad_group = pt_group_of_row(b, m);
         out->loss += l;
     }
 done:
