@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
+#include "train/model/export.h"
 #include "train/model/source_impl.h"
 
 static char tmp[64], last_note[2048];
@@ -132,6 +134,39 @@ static void test_names_and_ties(void **state)
     pt_log_set_sink(NULL, NULL);
 }
 
+/* The config of an export says how its weights lie, whatever the base's said. */
+static void test_exports_say_their_ties(void **state)
+{
+    static const variant variants[] = {
+        {"", 0, NO_HEAD, NULL, true}, {"model.", 1, 0, NULL, false}, {"model.", 1, HEAD_IS_EMBED, NULL, true}, {"", -1, 0, NULL, false}};
+    float want[8], got[8];
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        char dir[128], file[256], out[128];
+        bench b;
+        pt_export_options opt = {.type = PT_BF16};
+        pt_source *s;
+        snprintf(dir, sizeof dir, "%s/e%zu", tmp, i);
+        snprintf(out, sizeof out, "%s/x%zu", tmp, i);
+        put_config(dir, &variants[i]);
+        snprintf(file, sizeof file, "%s/model.safetensors", dir);
+        put_weights(file, &variants[i], 0, SIZE_MAX);
+        row_logps(dir, want);
+        bench_open(&b, &pt_ops_cpu, PT_COMPUTE_F32, dir, &(pt_model_options){0}, &caps);
+        OK(pt_export_hf(b.m, out, &opt));
+        bench_close(&b);
+        row_logps(out, got);
+        assert_memory_equal(got, want, sizeof got);
+        snprintf(file, sizeof file, "%s/config.json", out);
+        json_t *c;
+        OK(pt_json_load(&c, file, 1 << 16, PT_JSON_OBJECT));
+        assert_int_equal(json_is_true(json_object_get(c, "tie_word_embeddings")), variants[i].tied);
+        json_decref(c);
+        OK(pt_source_open(&s, out));
+        assert_int_equal(pt_source_has(s, "lm_head.weight"), !variants[i].tied);
+        pt_source_free(s);
+    }
+}
+
 static void test_neither_name(void **state)
 {
     variant v = {"model.", 1, NO_EMBED | NO_HEAD, NULL, true};
@@ -169,7 +204,7 @@ static void test_index(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names_and_ties), cmocka_unit_test(test_neither_name),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names_and_ties), cmocka_unit_test(test_exports_say_their_ties), cmocka_unit_test(test_neither_name),
                                        cmocka_unit_test(test_index)};
     snprintf(tmp, sizeof tmp, "/tmp/ptrain_stored_XXXXXX");
     if (!mkdtemp(tmp)) return 1;

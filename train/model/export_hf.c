@@ -132,7 +132,8 @@ static pt_status put_shape(pt_hf *c, const pt_model *m)
     PT_RETURN(pt_hf_set_num(c, "rope_theta", k->rope_theta));
     PT_RETURN(pt_hf_set_num(c, "initializer_range", k->initializer_range));
     PT_RETURN(pt_hf_set_bool(c, "tie_word_embeddings", k->tied));
-    if (k->rot != k->head_dim) PT_RETURN(pt_hf_set_num(c, "partial_rotary_factor", (double)k->rot / k->head_dim));
+    if (k->rot != k->head_dim)
+        return pt_fail(PT_ENOSUP, "Hugging Face's %s rotates whole heads, this model %d of %d features", k->family, k->rot, k->head_dim);
     if (k->bos >= 0) PT_RETURN(pt_hf_set_int(c, "bos_token_id", k->bos));
     if (k->eos >= 0) PT_RETURN(pt_hf_set_int(c, "eos_token_id", k->eos));
     if (k->pad >= 0) PT_RETURN(pt_hf_set_int(c, "pad_token_id", k->pad));
@@ -156,6 +157,7 @@ static pt_status write_config(pt_model *m, const char *dir, const pt_export_opti
     if (from_hf) PT_TRY(pt_hf_open(&base, pt_source_path(m->src), "config.json"));
     PT_TRY(pt_hf_edit(&c, base, "config.json"));
     if (!from_hf) PT_TRY(put_shape(c, m));
+    if (!m->opt.scalar_head) PT_TRY(pt_hf_set_bool(c, "tie_word_embeddings", m->cfg.tied)); /* as written, whatever the base said */
     PT_TRY(pt_hf_set_texts(c, "architectures", &arch, 1));
     PT_TRY(pt_hf_set_text(c, "torch_dtype", type == PT_F32 ? "float32" : type == PT_F16 ? "float16" : "bfloat16"));
     PT_TRY(pt_hf_remove(c, "dtype")); /* transformers 5's spelling, which would win */
