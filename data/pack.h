@@ -79,6 +79,7 @@ pt_status pt_pack_profiles(const pt_pack *p, char **json);
 pt_status pt_pack_store_reference(pt_pack *p, uint64_t key, const float *chosen, const float *rejected);
 bool pt_pack_has_reference(const pt_pack *p, uint64_t key); /* loads them into pt_packed when true */
 
-/* Sample i as text with the weights visible: supervised text in one colour, context in another, control tokens dimmed (ANSI when colour). */
+/* Sample i as text with the weights visible: supervised text in one colour, context in another, control tokens dimmed: ANSI when colour, and
+ * then the text is made visible for a terminal (base/visible.h). */
 pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, bool colour, pt_str *out);
 #endif

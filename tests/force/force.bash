@@ -84,7 +84,7 @@ force_view() { # PHASE OUT STDOUT INTO
             sed 's/"tokens_per_second.*//' metrics.jsonl; } >"$4" 2>&1 ;;
     pack) { cd "$2" && find . -type f | wc -l; } >"$4" 2>&1 ;;
     export-*) if [ -d "$2" ]; then (cd "$2" && find . -type f -exec cksum {} + | sort -k3) >"$4"; else cksum <"$2" >"$4" 2>&1; fi ;;
-    chat | inspect | plan) grep -vE 'free on this machine|available' "$3" | sed -E "s|$2|OUT|g" >"$4" ;;
+    chat | inspect | plan) grep -vE 'free on this machine|available|program and packed data|  total ' "$3" | sed -E "s|$2|OUT|g" >"$4" ;;
     *) cksum <"$2" >"$4" 2>&1 ;;
     esac
 }

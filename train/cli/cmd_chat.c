@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "train/cli/open.h"
-#include "train/cli/ui.h"
+#include "train/cli/terminal.h"
 
 typedef struct talk {
     pt_opened o;
@@ -87,7 +87,7 @@ pt_status pt_cmd_chat(pt_cli *c)
     size_t cap = 0;
     const char *system = c->system;
     int32_t room = 4096;
-    bool terminal = pt_ui_terminal(stdin);
+    bool terminal = pt_terminal_is(stdin);
     PT_CHECK(c->n_args == 1, PT_EARG, "ptrain chat RUN|MODEL [--role NAME]");
     PT_TRY(pt_open_named(c, c->args[0], true, &t.o));
     PT_CHECK(t.o.base.tok && t.o.base.tmpl, PT_EARG, "%s has no tokenizer or no known chat template; set --chat_template=NAME", c->args[0]);

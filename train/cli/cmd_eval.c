@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "eval/evaluate.h"
 #include "train/cli/open.h"
-#include "train/cli/ui.h"
+#include "train/cli/terminal.h"
 #include "train/loop/manifest.h"
 
 typedef struct eval_run {
@@ -23,9 +23,9 @@ static void progress(void *user, const char *what, size_t done, size_t of)
 {
     eval_run *e = user;
     if (!e->live) return;
-    fprintf(stderr, "\r%s %zu/%zu\x1b[K", what, done, of);
-    if (done == of) fputs("\r\x1b[K", stderr);
-    fflush(stderr);
+    char line[160];
+    snprintf(line, sizeof line, "\r%s %zu/%zu\x1b[K%s", what, done, of, done == of ? "\r\x1b[K" : "");
+    pt_terminal_raw(stderr, line);
 }
 
 /* A config stands for its run; a run, or a model (folder or GGUF file), for itself. */
@@ -153,7 +153,7 @@ done:
 pt_status pt_cmd_eval(pt_cli *c)
 {
     pt_status rc = PT_OK;
-    eval_run e = {.c = c, .live = pt_ui_terminal(stderr)};
+    eval_run e = {.c = c, .live = pt_terminal_is(stderr)};
     char *run = NULL;
     pt_report_init(&e.report);
     PT_CHECK(c->n_args == 1, PT_EARG, "ptrain eval CONFIG|RUN");

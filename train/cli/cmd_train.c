@@ -8,6 +8,7 @@
 #include "train/cli/env.h"
 #include "train/cli/fault.h"
 #include "train/cli/stop.h"
+#include "train/cli/terminal.h"
 #include "train/cli/ui.h"
 #include "train/loop/run.h"
 
@@ -220,8 +221,11 @@ pt_status pt_cmd_inspect(pt_cli *c)
     PT_TRY(sample_range(c->sample, pt_pack_count(run.pack), &from, &to));
     for (int64_t i = from; i <= to; i++) {
         pt_str_free(&text);
-        PT_TRY(pt_pack_inspect(run.pack, run.base.tok, i, pt_ui_colour(), &text));
-        printf("%s\n", text.text);
+        bool colour = pt_ui_colour();
+        PT_TRY(pt_pack_inspect(run.pack, run.base.tok, i, colour, &text));
+        if (colour) pt_terminal_raw(stdout, text.text);
+        else fputs(text.text, stdout);
+        putchar('\n');
     }
     if (run.plan.pack.n_dropped) { /* what no sample shows */
         pt_str_free(&text);

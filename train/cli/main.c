@@ -11,6 +11,7 @@
 #include "train/cli/fault.h"
 #include "train/cli/oom.h"
 #include "train/cli/stop.h"
+#include "train/cli/terminal.h"
 
 static void show_note(void *user, pt_log_level level, const char *text)
 {
@@ -55,6 +56,7 @@ int main(int argc, char **argv)
     open_streams();
     pt_env_calm_threads(argv);
     pt_env_name_process(argv[0]);
+    pt_terminal_open();
     pt_oom_install();
     pt_log_set_sink(show_note, NULL);
     pt_fault_watch();

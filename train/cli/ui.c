@@ -7,20 +7,16 @@
 
 #include "base/threads.h"
 #include "train/cli/env.h"
-
-bool pt_ui_terminal(FILE *f)
-{
-    return isatty(fileno(f)) != 0;
-}
+#include "train/cli/terminal.h"
 
 bool pt_ui_colour(void)
 {
-    return pt_ui_terminal(stdout) && !pt_env_no_colour();
+    return pt_terminal_is(stdout) && !pt_env_no_colour();
 }
 
 void pt_ui_init(pt_ui *ui, bool show)
 {
-    *ui = (pt_ui){.show = show, .live = pt_ui_terminal(stdout), .colour = pt_ui_colour(), .every = 1};
+    *ui = (pt_ui){.show = show, .live = pt_terminal_is(stdout), .colour = pt_ui_colour(), .every = 1};
 }
 
 void pt_ui_duration(double seconds, char text[32])
@@ -90,7 +86,9 @@ void pt_ui_step(void *user, const pt_step_report *r)
     if (now - ui->last < 0.1 && !last && !r->skipped) return;
     ui->last = now;
     step_line(r, line, sizeof line);
-    printf("\r%.*s\x1b[K", terminal_width() - 1, line);
+    char shown[sizeof line + 8];
+    snprintf(shown, sizeof shown, "\r%.*s\x1b[K", terminal_width() - 1, line);
+    pt_terminal_raw(stdout, shown); /* numbers and words of our own */
     ui->open_line = true;
     if (last || r->skipped) pt_ui_break(ui);
     fflush(stdout);

@@ -22,6 +22,5 @@ void pt_ui_save(void *ui, const char *folder, int64_t step);
 void pt_ui_break(pt_ui *ui);
 /* "1h 02m", "3m 10s", "12 s" into text. */
 void pt_ui_duration(double seconds, char text[32]);
-bool pt_ui_terminal(FILE *f);
 bool pt_ui_colour(void);
 #endif
