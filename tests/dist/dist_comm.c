@@ -47,7 +47,7 @@ static void test_mpi(void **state)
 {
     if (!pt_comm_has_mpi()) {
         pt_comm *c;
-        assert_int_equal(pt_comm_mpi(&c), PT_ENOSUP);
+        assert_int_equal(pt_comm_mpi(60, &c), PT_ENOSUP);
         skip();
     }
     int code = under_mpirun("2", "work");
@@ -61,7 +61,7 @@ static void test_mpi(void **state)
 static int as_rank(const char *mode)
 {
     pt_comm *c;
-    if (pt_comm_mpi(&c) != PT_OK) {
+    if (pt_comm_mpi(60, &c) != PT_OK) {
         fprintf(stderr, "%s\n", pt_err_msg());
         return 2;
     }

@@ -57,6 +57,17 @@ close() { # A B: every number within 1e-4 (an adapter trained for some steps)
 result "two processes: the curve of one"
 ranks 3 three && close one three
 result "three processes: the curve of one"
+# a rank that sleeps is named by the others, and the run ends
+mpirun -n 3 --allow-run-as-root --oversubscribe bash -c "echo \$\$ >$dir/pid\$OMPI_COMM_WORLD_RANK; exec $ptrain $dir/run.yaml --output_dir=$dir/hangs \
+    --max_steps=100000 --val_set_size=0 --ddp_timeout=3" >"$dir/out" 2>"$dir/err" </dev/null &
+pid=$!
+for _ in $(seq 400); do [ "$(cat "$dir/hangs/metrics.jsonl" 2>/dev/null | wc -l)" -ge 3 ] && break; sleep 0.05; done
+kill -STOP "$(cat "$dir/pid1")"
+(sleep 60; kill $pid 2>/dev/null) &
+guard=$!
+wait $pid
+[ $? -eq 1 ] && kill $guard && grep -q "^error: rank 0: step [0-9]* .*: rank 1 failed: it did not come to a .* (call [0-9]*) within 3 s" "$dir/err"
+result "a rank that hangs is named, and the others leave after ddp_timeout"
 program="$ptrain $dir/run.yaml --output_dir=$dir/differ --max_steps=2"
 timeout 60 mpirun --allow-run-as-root --oversubscribe -n 1 $program : -n 1 $program --save_steps=1 --lora_alpha=64 >"$dir/out" 2>"$dir/err" </dev/null
 [ $? -ne 124 ] && grep -q "lora_alpha is 64 on rank 1 and 32 on rank 0; save_steps is 1 on rank 1 and 0 on rank 0" "$dir/err" && ! [ -e "$dir/differ/adapter_model.safetensors" ]

@@ -159,7 +159,7 @@ static void result_path(char *out, size_t size, int shape_index)
 static int as_rank(void)
 {
     pt_comm *comm;
-    if (pt_comm_mpi(&comm) != PT_OK) return 2;
+    if (pt_comm_mpi(60, &comm) != PT_OK) return 2;
     for (int i = 0; i < N_RANK_SHAPES; i++) {
         double loss;
         int micro;

@@ -33,7 +33,7 @@ static pt_status open_comm(const pt_config *cfg, pt_comm **comm)
     l.wait_seconds = cfg->ddp_timeout;
     if (l.wait_seconds < l.join_seconds) l.join_seconds = l.wait_seconds;
     if (l.kind == PT_LAUNCH_TCP || l.kind == PT_LAUNCH_FILE) return pt_comm_tcp(&l, comm);
-    return l.kind == PT_LAUNCH_MPI && pt_comm_has_mpi() ? pt_comm_mpi(comm) : pt_comm_self(comm);
+    return l.kind == PT_LAUNCH_MPI && pt_comm_has_mpi() ? pt_comm_mpi(cfg->ddp_timeout, comm) : pt_comm_self(comm);
 }
 
 /* The others must not wait for this rank. Every rank says what it knows; main says it where abort comes back. */

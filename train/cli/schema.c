@@ -135,8 +135,8 @@ static const pt_key keys[] = {
     {"device", "Run", PT_KEY_ENUM, OFF(device), 0, "auto", NO_BOUND, devices, "", "auto, cpu, cuda, emulated (the CUDA kernels run on the host, for tests)."},
     {"compute", "Run", PT_KEY_ENUM, OFF(compute), 0, "auto", NO_BOUND, computes, "", "Multiply type of GEMMs: auto measures briefly at start and says what it took. bf16: true|false|auto is the same."},
     {"ddp_timeout", "Run", PT_KEY_INT, OFF(ddp_timeout), 0, "1800", 1, 1 << 30, NULL, "",
-     "Several processes: seconds that one may wait for another before the run ends (at most 300 of them for the first meeting). Under mpirun the launcher watches the "
-     "processes itself; there it holds for the GPUs' sums."},
+     "Several processes: seconds that one may wait for another before the run ends (at most 300 of them for the first meeting, which "
+     "mpirun watches itself)."},
     {"ddp_bucket_cap_mb", "Run", PT_KEY_INT, OFF(ddp_bucket_cap_mb), 0, "25", 1, 4096, NULL, "",
      "Several GPUs: gradients are summed in slices of this many MiB while backward still runs."},
     {"seed", "Run", PT_KEY_U64, OFF(seed), 0, "42", 0, 9e18, NULL, "", "Decides shuffling, splits, initialisation, dropout and sampling."},

@@ -56,7 +56,7 @@ struct pt_comm {
 /* One process. */
 pt_status pt_comm_self(pt_comm **out);
 /* MPI_COMM_WORLD; starts MPI when it is not started. PT_ENOSUP when this build has no MPI. Call when launched by mpirun. */
-pt_status pt_comm_mpi(pt_comm **out);
+pt_status pt_comm_mpi(double wait_seconds, pt_comm **out); /* how long one rank may wait for another; 0 = for ever */
 /* Whether pt_comm_mpi can work in this build. */
 bool pt_comm_has_mpi(void);
 #endif

@@ -1,6 +1,9 @@
-/* MPI over the host. The sum of a vector: chunks; in each chunk rank r collects the r-th piece of every rank (all-to-all), adds
- * the pieces in rank order in double, and all gather the results: 2 n numbers moved a rank, whatever the number of ranks, the
- * same bits everywhere. */
+/* MPI over the host, by messages between each two ranks, so that a rank that does not come can be told from one that waits like us:
+ * every rank sends all that it has for the others before it waits, and who has not sent is who is missing. (A collective of MPI's
+ * would wait for ever, and without a name.)
+ *
+ * The sum of a vector: chunks; in each chunk rank r collects the r-th piece of every rank, adds the pieces in rank order in double,
+ * and sends the result to all: 2 n numbers moved a rank, whatever the number of ranks, the same bits everywhere. */
 #include "train/dist/comm.h"
 
 #if PT_WITH_MPI
@@ -11,13 +14,25 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/threads.h"
 
-#define CHUNK (1u << 20) /* floats; rounded up to a multiple of the ranks */
+#define CHUNK (1u << 20)  /* floats; rounded up to a multiple of the ranks */
+#define MESSAGE (1u << 30) /* most bytes of one message */
+
+typedef enum mpi_kind { SUM, NUMBERS, MIN, MAX, BROADCAST, BARRIER } mpi_kind;
+static const char *const kind_name[] = {"a vector sum", "a sum of numbers", "a minimum", "a maximum", "a broadcast", "a barrier"};
 
 typedef struct mpi_state {
     float *mine, *theirs, *sum; /* [chunk], [chunk], [piece] */
     size_t chunk, piece;
+    void *few; /* numbers of all ranks */
+    size_t few_cap;
+    MPI_Request *requests; /* [2 size]: what comes from each rank, then what goes to it */
+    MPI_Status *statuses;
+    unsigned long long seq;
+    double patience;
     bool started; /* we called MPI_Init, so we call MPI_Finalize */
+    bool failed;  /* messages are still under way: nothing of theirs is freed */
 } mpi_state;
 
 static pt_status checked(int code, const char *what)
@@ -29,20 +44,96 @@ static pt_status checked(int code, const char *what)
     return pt_fail(PT_EIO, "%s: %s", what, text);
 }
 
+/* ---- one exchange ---------------------------------------------------------------------------------------------------------- */
+
+/* Calls of one kind and number meet only each other; the standard grants 15 bits. */
+static int tag_of(const mpi_state *s, mpi_kind kind)
+{
+    return (int)((s->seq % 4096) * 8 + (unsigned)kind);
+}
+
+static pt_status give(pt_comm *c, mpi_kind kind, int to, const void *data, size_t bytes)
+{
+    mpi_state *s = c->state;
+    return checked(MPI_Isend(data, (int)bytes, MPI_BYTE, to, tag_of(s, kind), MPI_COMM_WORLD, &s->requests[c->size + to]), "MPI_Isend");
+}
+static pt_status take(pt_comm *c, mpi_kind kind, int from, void *data, size_t bytes)
+{
+    mpi_state *s = c->state;
+    return checked(MPI_Irecv(data, (int)bytes, MPI_BYTE, from, tag_of(s, kind), MPI_COMM_WORLD, &s->requests[from]), "MPI_Irecv");
+}
+
+static pt_status begin(pt_comm *c)
+{
+    mpi_state *s = c->state;
+    if (s->failed) return pt_fail(PT_EIO, "an earlier call between the ranks has failed");
+    for (int i = 0; i < 2 * c->size; i++) s->requests[i] = MPI_REQUEST_NULL;
+    return PT_OK;
+}
+
+/* Which message did not come, or was of another size. */
+static pt_status failed(pt_comm *c, mpi_kind kind, int code)
+{
+    mpi_state *s = c->state;
+    int worst = -1;
+    s->failed = true;
+    for (int i = 0; i < 2 * c->size && worst < 0; i++)
+        if (code == MPI_SUCCESS ? s->requests[i] != MPI_REQUEST_NULL
+                                : s->statuses[i].MPI_ERROR != MPI_SUCCESS && s->statuses[i].MPI_ERROR != MPI_ERR_PENDING)
+            worst = i;
+    int rank = worst < 0 ? c->rank : worst % c->size;
+    if (code == MPI_SUCCESS)
+        return pt_fail(PT_EIO, "rank %d failed: it did not come to %s (call %llu) within %.0f s", rank, kind_name[kind], s->seq, s->patience);
+    checked(worst < 0 ? code : s->statuses[worst].MPI_ERROR, kind_name[kind]);
+    return pt_fail_prefix(PT_EIO, "rank %d failed in call %llu", rank, s->seq);
+}
+
+/* Until everything has come and gone. Other ranks may need our core: after a moment of looking it is offered to them. */
+static pt_status settle(pt_comm *c, mpi_kind kind)
+{
+    mpi_state *s = c->state;
+    double deadline = 0;
+    for (unsigned turn = 0;; turn++) {
+        int done = 0, code = MPI_Testall(2 * c->size, s->requests, &done, s->statuses);
+        if (code != MPI_SUCCESS) return failed(c, kind, code);
+        if (done) return PT_OK;
+        if (turn < 256) continue;
+        sched_yield();
+        if (turn % 64 || s->patience <= 0) continue;
+        double now = pt_seconds();
+        if (!deadline) deadline = now + s->patience + (c->rank ? 5 : 0); /* rank 0 notices first: one rank speaks */
+        if (now > deadline) return failed(c, kind, MPI_SUCCESS);
+    }
+}
+
+/* ---- collectives ------------------------------------------------------------------------------------------------------------- */
+
 static pt_status sum_chunk(pt_comm *c, size_t n)
 {
     mpi_state *s = c->state;
-    size_t piece = (n + (size_t)c->size - 1) / (size_t)c->size;
+    size_t piece = (n + (size_t)c->size - 1) / (size_t)c->size, bytes = piece * sizeof(float), own = (size_t)c->rank * piece;
     memset(s->mine + n, 0, (piece * (size_t)c->size - n) * sizeof *s->mine);
-    PT_RETURN(checked(MPI_Alltoall(s->mine, (int)piece, MPI_FLOAT, s->theirs, (int)piece, MPI_FLOAT, MPI_COMM_WORLD),
-                      "MPI_Alltoall"));
+    s->seq++;
+    PT_RETURN(begin(c));
+    for (int r = 0; r < c->size; r++)
+        if (r != c->rank) PT_RETURN(take(c, SUM, r, s->theirs + (size_t)r * piece, bytes));
+    for (int r = 0; r < c->size; r++)
+        if (r != c->rank) PT_RETURN(give(c, SUM, r, s->mine + (size_t)r * piece, bytes));
+    memcpy(s->theirs + own, s->mine + own, bytes);
+    PT_RETURN(settle(c, SUM));
     for (size_t i = 0; i < piece; i++) {
         double sum = 0;
         for (size_t r = 0; r < (size_t)c->size; r++) sum += s->theirs[r * piece + i];
         s->sum[i] = (float)sum;
     }
-    return checked(MPI_Allgather(s->sum, (int)piece, MPI_FLOAT, s->mine, (int)piece, MPI_FLOAT, MPI_COMM_WORLD),
-                   "MPI_Allgather");
+    s->seq++;
+    PT_RETURN(begin(c));
+    for (int r = 0; r < c->size; r++)
+        if (r != c->rank) PT_RETURN(take(c, SUM, r, s->mine + (size_t)r * piece, bytes));
+    for (int r = 0; r < c->size; r++)
+        if (r != c->rank) PT_RETURN(give(c, SUM, r, s->sum, bytes));
+    memcpy(s->mine + own, s->sum, bytes);
+    return settle(c, SUM);
 }
 
 static pt_status mpi_sum(pt_comm *c, pt_view v, const pt_comm_io *io)
@@ -61,44 +152,63 @@ done:
     return rc;
 }
 
-/* Few numbers: gather all, add in rank order. */
+/* n numbers of 8 bytes of every rank in s->few, ours among them. */
+static pt_status gather(pt_comm *c, mpi_kind kind, const void *x, size_t n)
+{
+    mpi_state *s = c->state;
+    size_t total, bytes = n * 8;
+    if (n > MESSAGE / 8 || !pt_mul_size(n, (size_t)c->size, &total)) return pt_fail(PT_EARG, "%s of %zu numbers", kind_name[kind], n);
+    s->seq++;
+    PT_RETURN(begin(c));
+    PT_RETURN(pt_grow(&s->few, &s->few_cap, total, 8));
+    char *all = s->few;
+    if (bytes) memcpy(all + (size_t)c->rank * bytes, x, bytes);
+    for (int r = 0; r < c->size; r++)
+        if (r != c->rank) PT_RETURN(take(c, kind, r, all + (size_t)r * bytes, bytes));
+    for (int r = 0; r < c->size; r++)
+        if (r != c->rank) PT_RETURN(give(c, kind, r, all + (size_t)c->rank * bytes, bytes));
+    return settle(c, kind);
+}
+
 static pt_status mpi_f64(pt_comm *c, double *x, size_t n)
 {
-    pt_status rc = PT_OK;
-    double *all = NULL;
-    size_t total;
-    PT_CHECK(n <= INT_MAX && pt_mul_size(n, (size_t)c->size, &total), PT_EARG, "allreduce_f64 of %zu numbers", n);
-    PT_TRY(pt_alloc0(&all, total));
-    PT_TRY(checked(MPI_Allgather(x, (int)n, MPI_DOUBLE, all, (int)n, MPI_DOUBLE, MPI_COMM_WORLD), "MPI_Allgather"));
+    PT_RETURN(gather(c, NUMBERS, x, n));
+    const double *all = ((mpi_state *)c->state)->few;
     for (size_t i = 0; i < n; i++) {
         x[i] = 0;
         for (size_t r = 0; r < (size_t)c->size; r++) x[i] += all[r * n + i];
     }
-done:
-    free(all);
-    return rc;
+    return PT_OK;
 }
 
-static pt_status reduce_i64(int64_t *x, size_t n, MPI_Op op)
-{
-    if (n > INT_MAX) return pt_fail(PT_EARG, "allreduce of %zu numbers", n);
-    return checked(MPI_Allreduce(MPI_IN_PLACE, x, (int)n, MPI_INT64_T, op, MPI_COMM_WORLD), "MPI_Allreduce");
-}
 static pt_status mpi_min(pt_comm *c, int64_t *x, size_t n)
 {
-    return reduce_i64(x, n, MPI_MIN);
+    PT_RETURN(gather(c, MIN, x, n));
+    const int64_t *all = ((mpi_state *)c->state)->few;
+    for (size_t i = 0; i < n * (size_t)c->size; i++) x[i % n] = all[i] < x[i % n] ? all[i] : x[i % n];
+    return PT_OK;
 }
 static pt_status mpi_max(pt_comm *c, int64_t *x, size_t n)
 {
-    return reduce_i64(x, n, MPI_MAX);
+    PT_RETURN(gather(c, MAX, x, n));
+    const int64_t *all = ((mpi_state *)c->state)->few;
+    for (size_t i = 0; i < n * (size_t)c->size; i++) x[i % n] = all[i] > x[i % n] ? all[i] : x[i % n];
+    return PT_OK;
 }
 
 static pt_status mpi_broadcast(pt_comm *c, void *data, size_t bytes, int root)
 {
+    mpi_state *s = c->state;
     char *p = data;
+    if (root < 0 || root >= c->size) return pt_fail(PT_EARG, "rank %d does not exist: there are %d", root, c->size);
     while (bytes) {
-        size_t n = bytes < (1u << 30) ? bytes : (1u << 30);
-        PT_RETURN(checked(MPI_Bcast(p, (int)n, MPI_BYTE, root, MPI_COMM_WORLD), "MPI_Bcast"));
+        size_t n = bytes < MESSAGE ? bytes : MESSAGE;
+        s->seq++;
+        PT_RETURN(begin(c));
+        if (c->rank != root) PT_RETURN(take(c, BROADCAST, root, p, n));
+        for (int r = 0; c->rank == root && r < c->size; r++)
+            if (r != root) PT_RETURN(give(c, BROADCAST, r, p, n));
+        PT_RETURN(settle(c, BROADCAST));
         p += n;
         bytes -= n;
     }
@@ -106,7 +216,7 @@ static pt_status mpi_broadcast(pt_comm *c, void *data, size_t bytes, int root)
 }
 static pt_status mpi_barrier(pt_comm *c)
 {
-    return checked(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
+    return gather(c, BARRIER, NULL, 0);
 }
 static void mpi_abort(pt_comm *c, int code)
 {
@@ -116,10 +226,14 @@ static void mpi_abort(pt_comm *c, int code)
 static void mpi_close(pt_comm *c)
 {
     mpi_state *s = c->state;
+    if (s && s->failed) return; /* a rank that does not answer: MPI would wait for it here too */
     if (s) {
         free(s->mine);
         free(s->theirs);
         free(s->sum);
+        free(s->few);
+        free(s->requests);
+        free(s->statuses);
         if (s->started) MPI_Finalize();
     }
     free(s);
@@ -153,7 +267,7 @@ done:
     return rc;
 }
 
-pt_status pt_comm_mpi(pt_comm **out)
+pt_status pt_comm_mpi(double wait_seconds, pt_comm **out)
 {
     pt_status rc = PT_OK;
     pt_comm *c = NULL;
@@ -182,6 +296,9 @@ pt_status pt_comm_mpi(pt_comm **out)
     MPI_Comm_rank(MPI_COMM_WORLD, &c->rank);
     MPI_Comm_size(MPI_COMM_WORLD, &c->size);
     PT_TRY(find_neighbours(c));
+    s->patience = c->wait_seconds = wait_seconds;
+    PT_TRY(pt_alloc0(&s->requests, 2 * (size_t)c->size));
+    PT_TRY(pt_alloc0(&s->statuses, 2 * (size_t)c->size));
     s->piece = (CHUNK + (size_t)c->size - 1) / (size_t)c->size;
     s->chunk = s->piece * (size_t)c->size;
     PT_TRY(pt_alloc0(&s->mine, s->chunk));
@@ -204,7 +321,7 @@ bool pt_comm_has_mpi(void)
     return true;
 }
 #else
-pt_status pt_comm_mpi(pt_comm **out)
+pt_status pt_comm_mpi(double wait_seconds, pt_comm **out)
 {
     *out = NULL;
     return pt_fail(PT_ENOSUP,
