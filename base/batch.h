@@ -1,9 +1,9 @@
 /* The batch: one stream of tokens cut into a forest of segments. The one struct that crosses most borders.
  *
- * Built by data/ on the host, consumed by train/model. There is no padding: N tokens lie one after another; segment s owns tokens
+ * Built by data/ on the host, consumed by train/model. N tokens lie one after another without padding between them; segment s owns tokens
  * [seg_start[s], seg_start[s+1]). Segments lie in depth-first order; seg_end[s] is the token index where the subtree of s
  * ends. Token i sees token j iff  j <= i < seg_end(segment of j)  and, with a window w, position(i) - position(j) < w.
- * A segment continues at its parent's last position + 1. The only padding is a dead tail segment (its own root, no rows) that
+ * A segment continues at its parent's last position + 1, a root begins at 0. The only padding is a dead tail segment (its own root, no rows) that
  * rounds n_tokens up to a multiple of 64, so that GEMM shapes are few (slot of the last live segment, so that runs of one slot end
  * at a round number too); n_live counts tokens without it.
  *

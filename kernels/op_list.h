@@ -1,4 +1,5 @@
-/* Every op of the table once, as X(name, type of its arguments): backends declare their functions and fill their tables from it. */
+/* Every op that all backends have, once, as X(name, type of its arguments): they declare their functions and fill their tables from it. Not
+ * here: memory, transfers and forests, and what only devices with memory of their own have (ops.h: group_loss, loss_guard ...). */
 #ifndef PT_KERNELS_OP_LIST_H
 #define PT_KERNELS_OP_LIST_H
 #define PT_OP_LIST(X)                         \

@@ -6,7 +6,9 @@
 typedef struct pt_group_sum_args { pt_view sum, value, start, rows, weight; } pt_group_sum_args;
 /* dvalue[m] = sum over k with rows[k] = m of weight[k]*dsum[group(k)]  (dvalue overwritten). */
 typedef struct pt_group_bcast_args { pt_view dvalue, dsum, start, rows, weight; } pt_group_bcast_args;
-/* acc[0] (f64) += sum_i x[i]^2; x f32 dense. Fixed blocks of 4096 elements added in order: thread count does not matter. */
+/* acc[0] (f64) += sum_i x[i]^2; x f32 dense. In an order that the size alone decides, on one backend and vector width: on the host fixed
+ * blocks of 4096 elements, added in order (within a block by the lanes of the instruction set); on a device by its grid. The number of
+ * threads does not matter. */
 typedef struct pt_sumsq_args { pt_view acc, x; } pt_sumsq_args;
 /* Device scalars of the optimiser, f32 [1,4]. */
 enum { PT_SCALAR_NORM, PT_SCALAR_CLIP, PT_SCALAR_FINITE, PT_SCALAR_APPLIED };

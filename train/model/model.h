@@ -99,11 +99,11 @@ pt_status pt_model_load_pairs(pt_model *m, const pt_batch *b, const int32_t *cho
 /* The reference of the loaded pairs: from the forward pass and logp_later that ran last, or from the batch (group_ref_logp). */
 pt_status pt_model_keep_reference(pt_model *m);
 pt_status pt_model_load_reference(pt_model *m, const pt_batch *b);
-/* Gradient of the pairs' loss (kernels/loss.h) after logp_later or score_later: runs the head's backward. norm: pairs of the step. */
+/* Gradient of the pairs' loss (kernels/loss.h), after score_later (reward), or after logp_later and one of the two above (dpo): runs the
+ * head's backward. norm: pairs of the step. */
 pt_status pt_model_pair_backward(pt_model *m, pt_loss_kind kind, double beta, double norm);
-/* DPO with adapter: none has no second model: reference logps are computed before step 1 with this same model. */
 
-/* LoRA facts for PEFT export and messages; PT_ESTATE without LoRA. */
+/* LoRA facts for PEFT export and messages: how many modules have an adapter (0 without LoRA), and *list of them, the model's own. */
 typedef struct pt_lora_module {
     char path[128];
     int layer, kind, r;

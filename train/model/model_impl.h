@@ -167,7 +167,7 @@ pt_status pt_lora_load(pt_model *m); /* initial or loaded values */
 /* memory.c: carves every view in a fixed order from the arenas (measuring or real). */
 pt_status pt_model_carve(pt_model *m);
 
-/* block.c, block_bwd.c, heads.c */
+/* block.c, block_bwd.c: blocks and projections; decoder.c: all of them, the heads, passes */
 typedef struct pt_pass { /* one pass over the batch */
     const pt_lora_run *runs;
     int n_runs;
