@@ -75,6 +75,8 @@ grep -q "^steps     not known without the data" "$dir/out"
 result "steps are not invented"
 run plan "$dir/c.yaml" --sequence_len=8192 && grep -q "warning: sequence_len 8192 is more than the 2048 positions" "$dir/out"
 result "sequence_len beyond the model's positions is said"
+run plan "$dir/c.yaml" --sequence_len=8192 --datasets="[{path: none.jsonl, type: tokens}]" && grep -q "warning: sequence_len 8192 is more than the 2048 positions" "$dir/out"
+result "without the data too"
 run plan "$dir/c.yaml" --bf16=true
 result "bf16: true plans on every processor"
 run plan "$dir/c.yaml" --max_samples=3 && grep -q '^steps     3 ' "$dir/out"

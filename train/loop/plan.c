@@ -129,6 +129,10 @@ static void warn_of_positions(pt_run *r)
 {
     int64_t reach = pt_config_positions(pt_source_config(r->base.source)), longest = 0;
     if (reach <= 0 || r->cfg->sequence_len <= reach) return;
+    if (!r->pack) {
+        warn(&r->plan, "sequence_len %d is more than the %lld positions that the model was made for (rope scaling considered)", r->cfg->sequence_len, (long long)reach);
+        return;
+    }
     for (int64_t i = 0; i < pt_pack_count(r->pack); i++) {
         pt_packed rec;
         if (pt_pack_get(r->pack, i, &rec) != PT_OK) return;

@@ -110,7 +110,7 @@ static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
     need |= cfg->n_datasets > 0 && !all_of(cfg, plain);
     if (!b->tok)
         return need ? pt_fail(PT_EARG, "this model has no tokenizer: set `tokenizer:` to a folder or a tokenizer.json") : PT_OK;
-    if (!strcmp(name, "tokenizer_default") && !pt_tok_chat_template(b->tok) && cfg->n_datasets && all_of(cfg, instructions)) {
+    if (need && !strcmp(name, "tokenizer_default") && !pt_tok_chat_template(b->tok) && cfg->n_datasets && all_of(cfg, instructions)) {
         pt_log(PT_LOG_WARN, "the model has no chat template: its instructions are written as chat_template: alpaca does");
         name = "alpaca";
     }
