@@ -11,6 +11,7 @@
 static pt_status add_stop(pt_tokenizer *t, const json_t *v)
 {
     double id = json_number_value(v);
+    if (json_is_null(v)) return PT_OK;
     if (!json_is_number(v) || id != floor(id)) return pt_fail(PT_EFORMAT, "eos_token_id is %s, not a token id", pt_json_kind(v));
     if (!(id >= 0) || id >= t->n) return PT_OK;
     return pt_tok_add_stop(t, (int64_t)id);

@@ -299,6 +299,12 @@ static void refused_sets(void **state)
     pt_pack_options o = options();
     pt_pack_report r;
     pt_pack *p;
+    o.vocab = 800; /* rows of the model, more than the tokenizer has (padded vocabularies) */
+    assert_int_equal(build(&p, "tokens", "{\"input_ids\": [1, 799], \"labels\": [1, 799]}\n", o, &r), PT_OK);
+    pt_pack_free(p);
+    assert_int_equal(build(&p, "tokens", "{\"input_ids\": [1, 800], \"labels\": [1, 800]}\n", o, &r), PT_EFORMAT);
+    assert_non_null(strstr(pt_err_msg(), "the vocabulary has 800"));
+    o = options();
     const char *nobody = "narrator";
     o.roles_to_train = &nobody;
     o.n_roles_to_train = 1;
