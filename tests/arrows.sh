@@ -1,33 +1,34 @@
 #!/bin/bash
 # The include direction of CONTRIBUTING.md: a file includes only from its own folder and the folders that its own may use.
 cd "$(dirname "$0")/.." || exit 2
-allowed() {
-    case $1 in
-    base) echo "base" ;;
-    kernels | data | checkpoints | train/dist) echo "$1 base" ;;
-    train/model) echo "train/model kernels data checkpoints train/dist base" ;;
-    train/objective) echo "train/objective base" ;;
-    train/optim) echo "train/optim kernels train/dist base" ;;
-    eval) echo "eval train/model kernels data checkpoints train/dist base" ;;
-    train/loop) echo "train/loop eval train/objective train/optim train/model kernels data checkpoints train/dist base" ;;
-    train/cli) echo "train/cli train/loop eval train/objective train/optim train/model kernels data checkpoints train/dist base" ;;
-    esac
-}
-folder_of() {
-    case $1 in
-    train/*) echo "$1" | cut -d/ -f1,2 ;;
-    *) echo "$1" | cut -d/ -f1 ;;
-    esac
-}
+# folder: what it may include, itself and base among it.
+rules='
+base: base
+kernels: kernels base
+data: data base
+checkpoints: checkpoints base
+train/dist: train/dist base
+train/model: train/model kernels data checkpoints train/dist base
+train/objective: train/objective base
+train/optim: train/optim kernels train/dist base
+eval: eval train/model kernels data checkpoints train/dist base
+train/loop: train/loop eval train/objective train/optim train/model kernels data checkpoints train/dist base
+train/cli: train/cli train/loop eval train/objective train/optim train/model kernels data checkpoints train/dist base
+'
 check_tree() { # prints the offending lines
-    grep -rnE '^ *# *include *"' "$1" --include='*.[ch]' --include='*.cu' --include='*.cuh' | sed "s#^$1/##" | while IFS=: read -r file line text; do
-        from=$(folder_of "$file")
-        rules=$(allowed "$from")
-        [ -n "$rules" ] || continue
-        inc=$(echo "$text" | sed -E 's/.*"([^"]*)".*/\1/')
-        to=$(folder_of "$inc")
-        case " $rules " in *" $to "*) ;; *) echo "$file:$line includes $inc: $from may use only: $rules" ;; esac
-    done
+    (cd "$1" && grep -rnE '^ *# *include *"' . --include='*.[ch]' --include='*.cu' --include='*.cuh') | awk -v rules="$rules" '
+        function folder(path,   p) { split(path, p, "/"); return p[1] == "train" ? p[1] "/" p[2] : p[1] }
+        BEGIN {
+            n = split(rules, line, "\n")
+            for (i = 1; i <= n; i++) if (split(line[i], kv, ": ") == 2) may[kv[1]] = " " kv[2] " "
+        }
+        {
+            sub(/^\.\//, "")
+            split($0, part, ":"); split($0, quoted, "\"")
+            from = folder(part[1])
+            if (from in may && !index(may[from], " " folder(quoted[2]) " "))
+                print part[1] ":" part[2] " includes " quoted[2] ": " from " may use only:" may[from]
+        }'
 }
 n=0
 bad=$(check_tree .)
