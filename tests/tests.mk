@@ -7,7 +7,7 @@ $(FORCE_SO): tests/force/shim.c $(FLAGSTAMP)
 	$(say) $@; $(CC) -std=c17 -O2 -g $(WARN) -D_GNU_SOURCE -shared -fPIC $< -ldl -o $@
 tests: $(FORCE_SO)
 # The long ones: `make test-full` runs them too.
-SLOW      := $(wildcard tests/full/*.sh)
+SLOW      := $(wildcard tests/full/*.sh) tests/image/image_check.sh
 # Run again under AddressSanitizer and UndefinedBehaviorSanitizer.
 ASAN_KINDS := unit fuzz fault ops
 asan_bins  = $(patsubst %.c,$(1)/%,$(foreach k,$(ASAN_KINDS),$(wildcard tests/$(k)/*.c)))
@@ -38,12 +38,19 @@ asan-tests: $(call asan_bins,$(BUILD))
 asan: ## the program under AddressSanitizer: build/asan/ptrain
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" build/asan/ptrain
 
+image-check: ## build the container images without a Docker engine, try them inside, compare two builds (Debian, root)
+	@TEST_LINES=200 bash tests/run.sh tests/image/image_check.sh
+
+image-lock: ## the package versions of the images anew: docker/packages.lock
+	@bash tests/image/image_check.sh --lock
+
 quickstart: setup ## set-up, then the main job on a real model: pack, train, evaluate, export, talk
 	@$(MAKE) --no-print-directory ptrain
 	@MODEL="$(MODEL)" bash docker/quickstart.sh
 
-install: ptrain ## copy the program to PREFIX/bin
+install: ptrain ## copy the program, and the GPU plugin where it was built, to PREFIX/bin
 	install -D -m 755 build/ptrain $(DESTDIR)$(PREFIX)/bin/ptrain
+	[ ! -e build/libptrain-cuda.so ] || install -m 755 build/libptrain-cuda.so $(DESTDIR)$(PREFIX)/bin/libptrain-cuda.so
 
 docs: ptrain ## docs/config.md from the schema table
 	@build/ptrain help --markdown > docs/config.md.new && mv docs/config.md.new docs/config.md
