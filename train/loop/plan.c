@@ -1,4 +1,5 @@
 /* The plan: bytes by role, steps and rows, before anything of the model is allocated. The run allocates exactly that. */
+#include <malloc.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -213,6 +214,7 @@ pt_status pt_run_make_plan(pt_run *r)
     p->parameters = (int64_t)pt_source_parameters(r->base.source);
     p->trained = pt_model_param_count(r->model);
     p->packing = (size_t)pt_rss_peak();
+    malloc_trim(0); /* what packing gave back and the allocator kept is used again: not to be counted beside what is to come */
     p->process = rss_now();
     if (!p->process) p->process = p->packing;
     PT_TRY(pt_model_plan(r->model, &p->caps, p->role));
