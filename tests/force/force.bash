@@ -84,13 +84,13 @@ force_view() { # PHASE OUT STDOUT INTO
             sed 's/"tokens_per_second.*//' metrics.jsonl; } >"$4" 2>&1 ;;
     pack) { cd "$2" && find . -type f | wc -l; } >"$4" 2>&1 ;;
     export-*) if [ -d "$2" ]; then (cd "$2" && find . -type f -exec cksum {} + | sort -k3) >"$4"; else cksum <"$2" >"$4" 2>&1; fi ;;
-    chat | inspect | plan) grep -vE 'free on this machine|available|program and packed data|  total ' "$3" | sed -E "s|$2|OUT|g" >"$4" ;;
+    chat | inspect | plan) grep -vE 'free on this machine|available|program and packed data|  total |^device ' "$3" | sed -E "s|$2|OUT|g" >"$4" ;;
     *) cksum <"$2" >"$4" 2>&1 ;;
     esac
 }
 force_run() { # PHASE OUT: into $w/stdout, $w/stderr; the environment's words stand in force_env
     force_args "$1" "$2"
-    timeout -s KILL "${FORCE_LIMIT:-60}" env "${force_env[@]}" "$force_ptrain" "${args[@]}" <<<"hello" >"$w/stdout" 2>"$w/stderr"
+    timeout -s KILL "${FORCE_LIMIT:-60}" taskset -c "${force_cpu:-0}" env "${force_env[@]}" "$force_ptrain" "${args[@]}" <<<"hello" >"$w/stdout" 2>"$w/stderr"
 }
 
 # The state before, the wanted view, and the list of places of one phase.
@@ -141,7 +141,7 @@ force_case() { # PHASE KIND N MODE
         force_env=(LC_ALL=C)
         force_args "$phase" "$w/out"
         [ "$phase" = pack ] || args+=(--resume_from_checkpoint=auto)
-        if timeout 60 "$force_ptrain" "${args[@]}" >"$w/stdout" 2>"$w/stderr" </dev/null; then
+        if timeout 60 taskset -c "${force_cpu:-0}" "$force_ptrain" "${args[@]}" >"$w/stdout" 2>"$w/stderr" </dev/null; then
             force_view "$phase" "$w/out" "$w/stdout" "$w/view"
             cmp -s "$w/view" "$want" || { echo "exit $code ($(tail -n 1 "$w/first")), and the second try ends in other bits"; diff "$w/view" "$want" | head -3; }
         else
@@ -151,7 +151,8 @@ force_case() { # PHASE KIND N MODE
 }
 
 force_worker() { # INDEX OF: its share of $force_dir/cases into $force_dir/bad.INDEX
-    local w=$force_dir/worker.$1 phase kind n mode bad
+    local w=$force_dir/worker.$1 phase kind n mode bad force_cpu
+    force_cpu=$(($1 % $(nproc))) # one core: the same calls in the same order
     mkdir -p "$w"
     : >"$force_dir/bad.$1"
     while read -r phase kind n mode; do

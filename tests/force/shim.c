@@ -2,8 +2,8 @@
  *
  *   FORCE_KIND=mem|write|short|sync|rename|map|open   which calls; all counted from the start of main
  *   FORCE_AT=N FORCE_MODE=one|from                     the N-th (from 1) fails, or it and all after it
- *   FORCE_LIST=FILE                                    fails nothing: writes "KIND TOTAL" and "KIND N" a line for the first call of every
- *                                                      distinct stack of callers, so that each place is tried once
+ *   FORCE_LIST=FILE                                    fails nothing: writes "KIND total N" and "KIND N PLACE" a line for the first call of every
+ *                                                      distinct place, so that each is tried once; PLACE is the same in every run
  * mem: malloc, calloc, realloc, posix_memalign, aligned_alloc, of every library (ENOMEM). write: write, pwrite, writev (ENOSPC), not
  * of the standard streams; short: the same write half of what they were given. sync: fsync, fdatasync (EIO). rename: rename,
  * renameat2, link (EIO). map: mmap (ENOMEM). open: open, openat (EMFILE). */
@@ -62,7 +62,9 @@ static void note_place(int kind, long n)
     for (int i = 2; i < depth && own < OWN; i++) {
         bool ours = (uintptr_t)frames[i] >= text_start && (uintptr_t)frames[i] < text_end;
         if (!ours && !own && inner >= INNER) continue;
-        h = (h ^ (uintptr_t)frames[i]) * 0x100000001b3u;
+        Dl_info in;
+        uintptr_t where = (uintptr_t)frames[i] - (dladdr(frames[i], &in) ? (uintptr_t)in.dli_fbase : 0);
+        h = (h ^ where) * 0x100000001b3u;
         if (ours) own++;
         else inner++;
     }
@@ -99,7 +101,7 @@ static void list_out(void)
     for (int k = 0; k < KINDS; k++) {
         fprintf(f, "%s total %ld\n", names[k], counts[k]);
         for (size_t i = 0; i < PLACES; i++)
-            if (places[k][i].hash) fprintf(f, "%s %u\n", names[k], places[k][i].at);
+            if (places[k][i].hash) fprintf(f, "%s %u %016llx\n", names[k], places[k][i].at, (unsigned long long)places[k][i].hash);
     }
     fclose(f);
 }

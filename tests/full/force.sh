@@ -12,12 +12,13 @@ for phase in $force_phases; do
     force_prepare "$phase" || { echo "not ok 1 - $phase without faults"; exit 1; }
 done
 for phase in $force_phases; do
-    # each place alone; every fourth also with all that follows; and calls drawn at random between the places
-    for kind in ${FORCE_KINDS:-mem write short sync rename map open}; do
-        awk -v p="$phase" -v k="$kind" -v extra="${FORCE_EXTRA:-40}" 'BEGIN { srand(11) } $1 != k { next } $2 == "total" { total = $3; next }
-            { print p, k, $2, "one"; if (k != "short" && (k != "mem" || NR % 4 == 0)) print p, k, $2, "from" }
-            END { if (total > 200) for (i = 0; i < extra; i++) print p, k, 1 + int(rand() * total), "one" }' "$force_dir/want/$phase.places"
-    done
-done | sort -R --random-source=<(yes) >"$force_dir/cases"
+    awk -v p="$phase" '{ print p, $0 }' "$force_dir/want/$phase.places"
+done | awk -v kinds=" ${FORCE_KINDS:-mem write short sync rename map open} " -v extra="${FORCE_EXTRA:-40}" 'BEGIN { srand(11) }
+    # each place alone, and with all that follows (of the places that allocate every fourth); a place that allocates once only, in the
+    # first command that has it; and allocations drawn at random between the places
+    !index(kinds, " " $2 " ") { next }
+    $3 == "total" { if ($2 == "mem") for (i = 0; i < extra; i++) print $1, $2, 1 + int(rand() * $4), "one"; next }
+    $2 == "mem" && tried[$4]++ { next }
+    { print $1, $2, $3, "one"; if ($2 != "short" && ($2 != "mem" || ++n % 4 == 0)) print $1, $2, $3, "from" }' | sort -R --random-source=<(yes) >"$force_dir/cases"
 echo "# figure $(wc -l <"$force_dir/cases") failing calls"
 force_all "${FORCE_WORKERS:-$(nproc)}"

@@ -47,21 +47,26 @@ static pt_status render_prompt(pt_cli *c, const pt_opened *o, const char *text, 
     return render(o, m, n, out);
 }
 
+/* Takes row over. */
 static pt_status add_job(pt_cli *c, const pt_opened *o, const pt_rows *rows, json_t *row, const char *system, jobs *j)
 {
     json_t *messages = json_object_get(row, "messages"), *prompt = json_object_get(row, "prompt");
-    PT_RETURN(pt_reserve(&j->list, &j->cap, j->n + 1));
+    pt_status rc = pt_reserve(&j->list, &j->cap, j->n + 1);
+    if (rc != PT_OK) {
+        json_decref(row);
+        return rc;
+    }
     job *x = &j->list[j->n++];
     *x = (job){.row = row};
     if (json_is_string(prompt)) return render_prompt(c, o, json_string_value(prompt), json_string_length(prompt), system, &x->prompt);
     if (!messages || c->raw) return pt_rows_fail(rows, c->raw ? "--raw takes rows of {\"prompt\": TEXT}" : "a row has messages or a prompt text");
     pt_chat chat = {0};
-    pt_status rc = pt_chat_read(rows, row, &chat);
+    rc = pt_chat_read(rows, row, &chat);
     if (rc == PT_OK) {
         const pt_message *last = &chat.m[chat.n - 1];
         x->goes_on = last->speaker == PT_ASSISTANT && last->bytes > 0;
         rc = render(o, chat.m, chat.n, &x->prompt);
-        if (rc != PT_OK) rc = pt_rows_fail(rows, "%s", pt_err_msg());
+        if (rc != PT_OK && rc != PT_ENOMEM) rc = pt_rows_fail(rows, "%s", pt_err_msg());
     }
     pt_chat_free(&chat);
     return rc;

@@ -144,12 +144,10 @@ static pt_status read_all(pt_cli *c, pt_opened *o, scored **out, size_t *n_out, 
         PT_TRY(pt_rows_next(&rows, &row));
         if (!row) break;
         rc = pt_reserve(&list, &cap, n + 1);
-        if (rc == PT_OK) {
-            list[n] = (scored){.row = row};
-            rc = ids_of_row(o, &rows, &list[n]);
-            n++;
-        }
+        if (rc != PT_OK) json_decref(row);
         PT_TRY(rc);
+        list[n++] = (scored){.row = row};
+        PT_TRY(ids_of_row(o, &rows, &list[n - 1]));
         PT_CHECK(list[n - 1].ids.n > 0, PT_EARG, "%s:%lld: an empty sequence", c->input, rows.number);
         if (list[n - 1].ids.n > *longest) *longest = list[n - 1].ids.n;
     }
