@@ -128,7 +128,9 @@ pt_status pt_h5_begin(pt_h5 **out, bool deflate)
     silence();
     create = H5Pcreate(H5P_FILE_CREATE);
     access = access_props(h);
-    if (create >= 0 && access >= 0 && H5Pset_userblock(create, BLOCK) >= 0) h->file = H5Fcreate(nowhere, H5F_ACC_TRUNC, create, access);
+    /* no times: the same data gives the same bytes */
+    if (create >= 0 && access >= 0 && H5Pset_userblock(create, BLOCK) >= 0 && H5Pset_obj_track_times(create, false) >= 0)
+        h->file = H5Fcreate(nowhere, H5F_ACC_TRUNC, create, access);
     if (create >= 0) H5Pclose(create);
     if (access >= 0) H5Pclose(access);
     pt_foreign_leave();
@@ -238,7 +240,8 @@ pt_status pt_h5_write(pt_h5 *h, const char *name, pt_h5_type type, const void *d
     hsize_t dim = n, chunk = n < CHUNK ? (n ? n : 1) : CHUNK;
     pt_foreign_enter(library);
     hid_t space = H5Screate_simple(1, &dim, NULL), props = H5Pcreate(H5P_DATASET_CREATE), set = -1;
-    PT_CHECK(space >= 0 && props >= 0 && H5Pset_chunk(props, 1, &chunk) >= 0 && H5Pset_shuffle(props) >= 0 &&
+    PT_CHECK(space >= 0 && props >= 0 && H5Pset_obj_track_times(props, false) >= 0 && H5Pset_chunk(props, 1, &chunk) >= 0 &&
+                 H5Pset_shuffle(props) >= 0 &&
                  (!h->deflate || H5Pset_deflate(props, 1) >= 0) && H5Pset_fletcher32(props) >= 0,
              PT_ENOSUP, "this HDF5 library lacks the shuffle, deflate or fletcher32 filter (or memory is at its end)");
     set = H5Dcreate2(h->file, name, type_of(type), space, H5P_DEFAULT, props, H5P_DEFAULT);

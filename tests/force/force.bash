@@ -80,9 +80,9 @@ force_old() { # PHASE TO: the output before the command
 force_view() { # PHASE OUT STDOUT INTO
     case $1 in
     train-* | resume)
-        { cd "$2" && find . -type f ! -path './runs/*' ! -name '.ptrain-*' ! -name '*.yaml' ! -path './cache/*' ! -name metrics.jsonl ! -name state.json -exec cksum {} + | sort -k3
-            sed 's/"tokens_per_second.*//' metrics.jsonl; } >"$4" 2>&1 ;;
-    pack) { cd "$2" && find . -type f | wc -l; } >"$4" 2>&1 ;;
+        (cd "$2" && find . -type f ! -path './runs/*' ! -name '.ptrain-*' ! -name '*.yaml' ! -path './cache/*' ! -name metrics.jsonl ! -name state.json \
+            -exec cksum {} + | sort -k3 && sed 's/"tokens_per_second.*//' metrics.jsonl) >"$4" 2>&1 ;;
+    pack) (cd "$2" && find . -type f -exec cksum {} +) >"$4" 2>&1 ;;
     export-*) if [ -d "$2" ]; then (cd "$2" && find . -type f -exec cksum {} + | sort -k3) >"$4"; else cksum <"$2" >"$4" 2>&1; fi ;;
     chat | inspect | plan) grep -vE 'free on this machine|available|program and packed data|  total |^device ' "$3" | sed -E "s|$2|OUT|g" >"$4" ;;
     *) cksum <"$2" >"$4" 2>&1 ;;
