@@ -171,30 +171,41 @@ done:
     return rc;
 }
 
+/* Removes what the folder holds, with no memory but the stack's: it is also called because memory has ended. */
+static pt_status empty_folder(int folder, const char *path)
+{
+    _Alignas(struct dirent64) char entries[4096];
+    bool any = true;
+    for (ssize_t n; any; lseek(folder, 0, SEEK_SET)) { /* again until nothing is found: what is removed moves the rest */
+        for (any = false; (n = getdents64(folder, entries, sizeof entries)) > 0;)
+            for (ssize_t at = 0; at < n;) {
+                const struct dirent64 *e = (const struct dirent64 *)(entries + at);
+                at += e->d_reclen;
+                if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+                any = true;
+                if (unlinkat(folder, e->d_name, 0) == 0) continue;
+                int why = errno, sub = openat(folder, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                if (sub < 0) return pt_fail(PT_EIO, "cannot remove %s/%s: %s", path, e->d_name, strerror(errno == ENOTDIR ? why : errno));
+                pt_status rc = empty_folder(sub, path);
+                close(sub);
+                PT_RETURN(rc);
+                if (unlinkat(folder, e->d_name, AT_REMOVEDIR)) return pt_fail(PT_EIO, "cannot remove %s/%s: %s", path, e->d_name, strerror(errno));
+            }
+        if (n < 0) return pt_fail(PT_EIO, "cannot read folder %s: %s", path, strerror(errno));
+    }
+    return PT_OK;
+}
+
 pt_status pt_dir_remove(const char *path)
 {
-    pt_status rc = PT_OK;
-    char *sub = NULL;
-    DIR *d = NULL;
     struct stat st;
-    if (lstat(path, &st) != 0 && errno == ENOENT) return PT_OK;
-    if (!S_ISDIR(st.st_mode)) {
-        PT_CHECK(unlink(path) == 0, PT_EIO, "cannot remove %s: %s", path, strerror(errno));
-        return PT_OK;
-    }
-    d = opendir(path);
-    PT_CHECK(d, PT_EIO, "cannot read folder %s: %s", path, strerror(errno));
-    for (struct dirent *e; (e = readdir(d));) {
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
-        PT_TRY(pt_path_join(&sub, path, e->d_name));
-        PT_TRY(pt_dir_remove(sub));
-        free(sub);
-        sub = NULL;
-    }
-    PT_CHECK(rmdir(path) == 0, PT_EIO, "cannot remove folder %s: %s", path, strerror(errno));
-done:
-    free(sub);
-    if (d) closedir(d);
+    if (lstat(path, &st) != 0) return errno == ENOENT ? PT_OK : pt_fail(PT_EIO, "cannot remove %s: %s", path, strerror(errno));
+    if (!S_ISDIR(st.st_mode)) return unlink(path) == 0 ? PT_OK : pt_fail(PT_EIO, "cannot remove %s: %s", path, strerror(errno));
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0) return pt_fail(PT_EIO, "cannot read folder %s: %s", path, strerror(errno));
+    pt_status rc = empty_folder(folder, path);
+    close(folder);
+    if (rc == PT_OK && rmdir(path)) rc = pt_fail(PT_EIO, "cannot remove folder %s: %s", path, strerror(errno));
     return rc;
 }
 

@@ -6,12 +6,12 @@ trap 'rm -rf "$force_dir"' EXIT
 . tests/force/force.bash
 [ -e "$force_shim" ] || { echo "not ok 1 - $force_shim is not built (make tests)"; exit 1; }
 force_fixture || { echo "not ok 1 - fixture"; exit 1; }
-force_phases="train-lora pack export-peft export-hf export-gguf generate score tokenize inspect"
+force_phases="train-lora pack export-peft export-gguf generate tokenize"
 for phase in $force_phases; do
     force_prepare "$phase" || { echo "not ok 1 - $phase without faults"; exit 1; }
 done
 for phase in $force_phases; do
-    for few in mem:8:one mem:2:from write:2:from short:1:one sync:1:one rename:1:one map:2:one; do
+    for few in mem:7:one mem:2:from write:2:from short:1:one sync:1:one rename:1:one map:2:one; do
         IFS=: read -r kind many mode <<<"$few"
         # places in equal distances, the last one with them
         awk -v k="$kind" '$1 == k && $2 != "total" { print $2 }' "$force_dir/want/$phase.places" | sort -n |
@@ -21,4 +21,4 @@ for phase in $force_phases; do
     done
 done >"$force_dir/cases"
 echo "# figure $(wc -l <"$force_dir/cases") failing calls"
-force_all "$(nproc)"
+force_all "$force_cores"

@@ -8,6 +8,7 @@ force_ptrain=${PTRAIN:-build/ptrain}
 force_shim=${FORCE_SHIM:-$(dirname "$force_ptrain")/force.so} # built beside the program
 case $force_ptrain in /*) ;; *) force_ptrain=$PWD/$force_ptrain ;; esac
 case $force_shim in /*) ;; *) force_shim=$PWD/$force_shim ;; esac
+force_cores=$(nproc)
 export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
 
 force_yaml() { # NAME EXTRA-LINES: a config of two steps in $force_dir
@@ -26,6 +27,9 @@ lora_target_linear: true"
     done >"$d/d.jsonl"
     # a text of parts, and a call whose result is an object
     echo '{"messages": [{"role": "user", "content": [{"type": "text", "text": "hello"}, {"type": "text", "text": " you"}]}, {"role": "assistant", "content": "good"}]}' >>"$d/d.jsonl"
+    printf 'instruction,output\nhello,good day\n"hello, you",go away\n' | gzip -n >"$d/rows.csv.gz"
+    echo '{"role": "Ann", "question": "hello", "generated": ["good day"]}' >"$d/roles.jsonl"
+    echo '{"Ann": "a good one"}' >"$d/profiles.json"
     for i in 1 2 3 4; do echo "{\"prompt\": \"hello $i\", \"chosen\": \"good day $i\", \"rejected\": \"go away\"}"; done >"$d/pairs.jsonl"
     printf '{"prompt": "hello"}\n{"messages": [{"role": "user", "content": "good"}]}\n' >"$d/prompts.jsonl"
     printf '{"text": "hello"}\n{"text": "good day"}\n' >"$d/texts.jsonl"
@@ -43,9 +47,10 @@ $lora"
 $lora"
     sed -i 's/compute: f32/compute: bf16/' "$d/bf16.yaml"
     force_yaml dpo "base_model: $d/hf
-$lora
 objective: dpo"
     sed -i "s|{path: .*}|{path: $d/pairs.jsonl, type: preference}|" "$d/dpo.yaml"
+    force_yaml pack "base_model: $d/hf"
+    sed -i "s|{path: .*}|{path: $d/d.jsonl, type: messages}, {path: $d/rows.csv.gz, type: alpaca}, {path: $d/roles.jsonl, type: rolebench, profiles: $d/profiles.json}|" "$d/pack.yaml"
     force_quiet "$p" "$d/lora.yaml" --output_dir="$d/run" --test_datasets="[{path: $d/d.jsonl, type: messages}]" --eval_questions=2 \
         --eval_max_new_tokens=4 || return 1
     force_quiet "$p" "$d/lora.yaml" --output_dir="$d/other" --seed=7 || return 1
@@ -59,7 +64,7 @@ force_args() { # PHASE OUT: the arguments, in the array args
     case $1 in
     train-*) args=("$d/${1#train-}.yaml" "--output_dir=$o") ;;
     resume) args=("$d/lora.yaml" "--output_dir=$o" --resume_from_checkpoint=auto) ;;
-    pack) args=(pack "$d/lora.yaml" "--output_dir=$o") ;;
+    pack) args=(pack "$d/pack.yaml" "--output_dir=$o") ;;
     export-*) args=(export "$d/run" --to "${1#export-}" --out "$o") ;;
     eval) args=(eval "$d/run" --output "$o") ;;
     generate) args=(generate "$d/run" --input "$d/prompts.jsonl" --max-new-tokens 4 --temperature 0 --output "$o") ;;
@@ -152,7 +157,7 @@ force_case() { # PHASE KIND N MODE
 
 force_worker() { # INDEX OF: its share of $force_dir/cases into $force_dir/bad.INDEX
     local w=$force_dir/worker.$1 phase kind n mode bad force_cpu
-    force_cpu=$(($1 % $(nproc))) # one core: the same calls in the same order
+    force_cpu=$(($1 % force_cores)) # one core: the same calls in the same order
     mkdir -p "$w"
     : >"$force_dir/bad.$1"
     while read -r phase kind n mode; do

@@ -7,6 +7,9 @@ trap 'rm -rf "$force_dir"' EXIT
 . tests/force/force.bash
 [ -e "$force_shim" ] || { echo "not ok 1 - $force_shim is not built (make tests)"; exit 1; }
 force_fixture || { echo "not ok 1 - fixture"; exit 1; }
+if "$force_ptrain" plan "$force_dir/bf16.yaml" --output_dir="$force_dir/none" >/dev/null 2>&1; then force_phases+=" train-bf16"; else
+    echo "# skip training in bf16: this processor has no such product"
+fi
 force_phases=${FORCE_PHASES:-$force_phases}
 for phase in $force_phases; do
     force_prepare "$phase" || { echo "not ok 1 - $phase without faults"; exit 1; }
@@ -21,4 +24,4 @@ done | awk -v kinds=" ${FORCE_KINDS:-mem write short sync rename map open} " -v 
     $2 == "mem" && tried[$4]++ { next }
     { print $1, $2, $3, "one"; if ($2 != "short" && ($2 != "mem" || ++n % 4 == 0)) print $1, $2, $3, "from" }' | sort -R --random-source=<(yes) >"$force_dir/cases"
 echo "# figure $(wc -l <"$force_dir/cases") failing calls"
-force_all "${FORCE_WORKERS:-$(nproc)}"
+force_all "${FORCE_WORKERS:-$force_cores}"

@@ -279,9 +279,33 @@ static void mapped_files(void **state)
     pt_map_close(&b);
 }
 
+/* More entries than one read of the folder gives, folders in folders, a link to a folder outside. */
+static void folders_go_whole(void **state)
+{
+    char name[64];
+    assert_int_equal(pt_dir_make(scratch_path("keep")), PT_OK);
+    scratch_write(scratch_path("keep/me"), "1", 1);
+    for (int i = 0; i < 400; i++) {
+        snprintf(name, sizeof name, "tree/%d/a-long-name-for-a-folder", i % 20);
+        assert_int_equal(pt_dir_make(scratch_path(name)), PT_OK);
+        snprintf(name, sizeof name, "tree/%d/a-long-name-for-a-file-%d", i % 2, i);
+        scratch_write(scratch_path(name), "1", 1);
+    }
+    char *to;
+    assert_int_equal(pt_strdup(&to, scratch_path("keep")), PT_OK);
+    assert_int_equal(symlink(to, scratch_path("tree/0/link")), 0);
+    free(to);
+    assert_int_equal(pt_dir_remove(scratch_path("tree")), PT_OK);
+    assert_false(pt_dir_exists(scratch_path("tree")));
+    assert_true(pt_file_exists(scratch_path("keep/me")));
+    assert_int_equal(pt_dir_remove(scratch_path("tree")), PT_OK); /* is not there */
+    assert_int_equal(pt_dir_remove(scratch_path("keep")), PT_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(folders_go_whole),
         cmocka_unit_test(mapped_files),
         cmocka_unit_test(maps_and_reads),
         cmocka_unit_test(a_fifo_does_not_hang),
