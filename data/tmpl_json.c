@@ -34,7 +34,7 @@ static pt_status put_real(pt_str *o, double x)
     if (!isfinite(x)) return pt_str_puts(o, isnan(x) ? "NaN" : x > 0 ? "Infinity" : "-Infinity");
     do snprintf(digits, sizeof digits, "%.*e", precision, x);
     while (strtod(digits, NULL) != x && ++precision < 17);
-    exponent = atoi(strchr(digits, 'e') + 1);
+    exponent = (int)strtol(strchr(digits, 'e') + 1, NULL, 10);
     if (exponent >= 16 || exponent < -4) return pt_str_puts(o, digits); /* 1.5e+16, 1e-05: C's form is Python's */
     return pt_str_printf(o, "%.*f", precision > exponent ? precision - exponent : 1, x);
 }

@@ -1,6 +1,6 @@
 """Golden rates of cosine_with_min_lr: writes tests/golden/data/schedules.inc (a C initialiser).
 
-    /work/oracle/venv/bin/python tests/golden/schedules.py
+    python tests/golden/schedules.py
 Versions: torch 2.15.0, transformers 5.24.0 (get_scheduler with scheduler_specific_kwargs min_lr_rate). 12 steps; warm-up 3, 0; floor 0.25, 1.
 """
 import torch

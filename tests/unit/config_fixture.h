@@ -13,8 +13,8 @@ static char notes[4096];
 
 static inline void keep_note(void *user, pt_log_level level, const char *text)
 {
-    strncat(notes, text, sizeof notes - strlen(notes) - 2);
-    strcat(notes, "\n");
+    size_t n = strlen(notes);
+    snprintf(notes + n, sizeof notes - n, "%s\n", text);
 }
 
 static inline char *write_yaml(const char *text)

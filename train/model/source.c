@@ -87,7 +87,7 @@ static const pt_st_tensor *stored(const pt_source *s, const char *name)
     if (strncmp(name, "model.", 6)) return pt_st_find(s->st, name);
     if (s->prefix_len + strlen(name) - 6 >= sizeof own) return NULL;
     memcpy(own, s->prefix, s->prefix_len);
-    strcpy(own + s->prefix_len, name + 6);
+    memcpy(own + s->prefix_len, name + 6, strlen(name) - 6 + 1);
     return pt_st_find(s->st, own);
 }
 
