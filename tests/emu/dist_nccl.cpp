@@ -56,6 +56,7 @@ static std::vector<outcome> run(int n, const rank_fn &fn, bool open = true, size
     l.size = n;
     l.local_rank = -1;
     strcpy(l.host, "127.0.0.1");
+    strcpy(l.token, "emu");
     l.port = free_port();
     l.join_seconds = l.wait_seconds = 20;
     fflush(NULL);

@@ -72,6 +72,12 @@ static void test_logps(void **state)
 }
 static void test_logps_bf16(void **state)
 {
+    pt_ctx c = {.ops = &pt_ops_cpu};
+    if (pt_ops_cpu.open(&c, PT_COMPUTE_BF16) == PT_ENOSUP) {
+        print_message("# skip: %s\n", pt_err_msg());
+        skip();
+    }
+    pt_ops_cpu.close(&c);
     logps(PT_COMPUTE_BF16, 3e-2);
 }
 
