@@ -11,7 +11,7 @@ for phase in $force_phases; do
     force_prepare "$phase" || { echo "not ok 1 - $phase without faults"; exit 1; }
 done
 for phase in $force_phases; do
-    for few in mem:7:one mem:2:from write:2:from short:1:one sync:1:one rename:1:one map:2:one; do
+    for few in mem:6:one mem:1:from write:1:from short:1:one sync:1:one rename:1:one map:1:one; do
         IFS=: read -r kind many mode <<<"$few"
         # places in equal distances, the last one with them
         awk -v k="$kind" '$1 == k && $2 != "total" { print $2 }' "$force_dir/want/$phase.places" | sort -n |

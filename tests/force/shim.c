@@ -53,6 +53,17 @@ static int find_program(struct dl_phdr_info *info, size_t size, void *user)
     return 1;
 }
 
+/* An address as it is in every run: from the start of its object. */
+static uintptr_t in_object(void *frame)
+{
+    static struct { void *frame; uintptr_t at; } known[1 << 12];
+    size_t i = ((uintptr_t)frame ^ (uintptr_t)frame >> 12) % (sizeof known / sizeof *known);
+    Dl_info in;
+    if (known[i].frame == frame) return known[i].at;
+    known[i].frame = frame;
+    return known[i].at = (uintptr_t)frame - (dladdr(frame, &in) ? (uintptr_t)in.dli_fbase : 0);
+}
+
 /* A place: who asked (the innermost callers) and on whose behalf (the innermost callers within the program). */
 static void note_place(int kind, long n)
 {
@@ -62,9 +73,7 @@ static void note_place(int kind, long n)
     for (int i = 2; i < depth && own < OWN; i++) {
         bool ours = (uintptr_t)frames[i] >= text_start && (uintptr_t)frames[i] < text_end;
         if (!ours && !own && inner >= INNER) continue;
-        Dl_info in;
-        uintptr_t where = (uintptr_t)frames[i] - (dladdr(frames[i], &in) ? (uintptr_t)in.dli_fbase : 0);
-        h = (h ^ where) * 0x100000001b3u;
+        h = (h ^ in_object(frames[i])) * 0x100000001b3u;
         if (ours) own++;
         else inner++;
     }
