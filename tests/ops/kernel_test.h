@@ -137,6 +137,22 @@ static inline double kt_error(pt_view a, pt_view b)
         double e_ = kt_error(got, ref), n_ = kt_error(naive, ref), lim_ = 2 * n_ + 6e-8;                          \
         if (!(e_ <= lim_)) fail_msg("%s: error %.3g, naive %.3g (%s:%d)", what, e_, n_, __FILE__, __LINE__);      \
     } while (0)
+/* The same over several matrices: the naive error of a handful of sums is itself a draw, and may be 3x smaller by luck. Each counts by its entries. */
+typedef struct kt_errors {
+    double got, naive, n;
+} kt_errors;
+static inline void kt_errors_add(kt_errors *e, pt_view got, pt_view naive, pt_view ref)
+{
+    double n = (double)ref.rows * (double)ref.cols, g = kt_error(got, ref), v = kt_error(naive, ref);
+    e->got += n * g * g;
+    e->naive += n * v * v;
+    e->n += n;
+}
+#define kt_errors_within(what, e)                                                                                 \
+    do {                                                                                                          \
+        double e_ = sqrt((e).got / (e).n), n_ = sqrt((e).naive / (e).n), lim_ = 2 * n_ + 6e-8;                    \
+        if (!(e_ <= lim_)) fail_msg("%s: error %.3g, naive %.3g (%s:%d)", what, e_, n_, __FILE__, __LINE__);      \
+    } while (0)
 static inline void kt_same_bits(pt_view a, pt_view b)
 {
     for (int64_t r = 0; r < a.rows; r++) assert_memory_equal(kt_row(a, r), kt_row(b, r), (size_t)a.cols * 4);

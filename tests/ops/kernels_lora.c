@@ -91,15 +91,19 @@ static void world_new(world *w, const setting *s)
 
 static void compare(world *got, world *naive, world *want)
 {
+    kt_errors da = {0}, db = {0};
     for (int p = 0; p < PARTS; p++) {
         kt_within("y", got->parts[p].y, naive->parts[p].y, want->parts[p].y);
         kt_gaps(got->parts[p].y);
         for (int k = 0; k < SLOTS; k++) {
-            if (!pt_view_ok(want->slots[p][k].da)) continue;
-            kt_within("da", got->slots[p][k].da, naive->slots[p][k].da, want->slots[p][k].da);
-            kt_within("db", got->slots[p][k].db, naive->slots[p][k].db, want->slots[p][k].db);
+            const pt_lora_slot *g = &got->slots[p][k], *v = &naive->slots[p][k], *r = &want->slots[p][k];
+            if (!pt_view_ok(r->da)) continue;
+            kt_errors_add(&da, g->da, v->da, r->da);
+            kt_errors_add(&db, g->db, v->db, r->db);
         }
     }
+    kt_errors_within("da", da);
+    kt_errors_within("db", db);
     if (pt_view_ok(want->a.dx)) kt_within("dx", got->a.dx, naive->a.dx, want->a.dx);
 }
 
