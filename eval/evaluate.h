@@ -1,7 +1,7 @@
 /* Measuring a model on questions and pairs: one side (before or after) of a report. */
 #ifndef PT_EVAL_EVALUATE_H
 #define PT_EVAL_EVALUATE_H
-#include "data/loader.h"
+#include "data/batch/loader.h"
 #include "eval/questions.h"
 #include "eval/scores.h"
 #include "train/model/generate.h"

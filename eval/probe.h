@@ -1,7 +1,7 @@
 /* A few rows of a run's own data, and the loss of a model on them: what an export kept of a training is the loss that came down there. */
 #ifndef PT_EVAL_PROBE_H
 #define PT_EVAL_PROBE_H
-#include "data/record.h"
+#include "data/read/record.h"
 #include "train/model/model.h"
 
 typedef struct pt_probe_seq {

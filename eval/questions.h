@@ -1,7 +1,7 @@
 /* What an evaluation asks: test data sets as questions with references, and as preference pairs. */
 #ifndef PT_EVAL_QUESTIONS_H
 #define PT_EVAL_QUESTIONS_H
-#include "data/record.h"
+#include "data/read/record.h"
 
 /* A conversation that waits for an answer, with the answers that would be right. Everything is owned. */
 typedef struct pt_question {

@@ -5,19 +5,22 @@ cd "$(dirname "$0")/.." || exit 2
 rules='
 base: base
 kernels: kernels base
-data: data base
+data/text: data/text base
+data/read: data/read data/text base
+data/pack: data/pack data/read data/text base
+data/batch: data/batch data/pack data/read data/text base
 checkpoints: checkpoints base
 train/dist: train/dist base
-train/model: train/model kernels data checkpoints train/dist base
+train/model: train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
 train/objective: train/objective base
 train/optim: train/optim kernels train/dist base
-eval: eval train/model kernels data checkpoints train/dist base
-train/loop: train/loop eval train/objective train/optim train/model kernels data checkpoints train/dist base
-train/cli: train/cli train/loop eval train/objective train/optim train/model kernels data checkpoints train/dist base
+eval: eval train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
+train/loop: train/loop eval train/objective train/optim train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
+train/cli: train/cli train/loop eval train/objective train/optim train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
 '
 check_tree() { # prints the offending lines
     (cd "$1" && grep -rnE '^ *# *include *"' . --include='*.[ch]' --include='*.cu' --include='*.cuh') | awk -v rules="$rules" '
-        function folder(path,   p) { split(path, p, "/"); return p[1] == "train" ? p[1] "/" p[2] : p[1] }
+        function folder(path,   p) { split(path, p, "/"); return p[1] == "train" || p[1] == "data" ? p[1] "/" p[2] : p[1] }
         BEGIN {
             n = split(rules, line, "\n")
             for (i = 1; i <= n; i++) if (split(line[i], kv, ": ") == 2) may[kv[1]] = " " kv[2] " "
@@ -42,5 +45,5 @@ if [ -n "$(check_tree "$tmp")" ]; then echo "ok $n - a planted include downwards
 rm -rf "$tmp"
 # Unique file names and the size of files.
 n=$((n + 1))
-dup=$(git ls-files 'base/*' 'kernels/*' 'data/*.[ch]' 'checkpoints/*' 'train/*' 'eval/*' | grep -E '\.(c|h|cu|cuh)$' | xargs -n1 basename | grep -vE '^(config|main)\.' | sort | uniq -d)
+dup=$(git ls-files 'base/*' 'kernels/*' 'data/*/*.[ch]' 'checkpoints/*' 'train/*' 'eval/*' | grep -E '\.(c|h|cu|cuh)$' | xargs -n1 basename | grep -vE '^(config|main)\.' | sort | uniq -d)
 if [ -z "$dup" ]; then echo "ok $n - file names are unique"; else echo "$dup"; echo "not ok $n - file names are unique"; fi

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
-#include "data/tokenizer.h"
+#include "data/text/tokenizer.h"
 
 #define DATA "tests/golden/data/"
 #define VOCAB "\"vocab\":{\"a\":0,\"b\":1,\"ab\":2,\"c\":3}"

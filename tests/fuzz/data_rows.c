@@ -3,8 +3,8 @@
 
 #include <zlib.h>
 
-#include "data/loader.h"
-#include "data/record.h"
+#include "data/batch/loader.h"
+#include "data/read/record.h"
 
 static int read_rows, opened;
 static char *format; /* ds_type */

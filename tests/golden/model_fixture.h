@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "checkpoints/safetensors.h"
-#include "data/loader.h"
+#include "data/batch/loader.h"
 #include "train/model/generate.h"
 
 #define FIXTURES "tests/golden/data/model"

@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
-#include "data/template.h"
+#include "data/text/template.h"
 #include "train/model/export.h"
 
 static const char *model_path(void)

@@ -1,6 +1,6 @@
-"""The chat templates of real models that data/tmpl_*.c recognises by digest, and the list of those digests.
+"""The chat templates of real models that data/text/tmpl_*.c recognises by digest, and the list of those digests.
 
-Long texts are read from ../shared/data; short ones, public facts about the models, stand here. Writes data/tmpl_digests.inc:
+Long texts are read from ../shared/data; short ones, public facts about the models, stand here. Writes data/text/tmpl_digests.inc:
     /opt/gold/bin/python tests/golden/template_texts.py
 """
 import hashlib
@@ -162,7 +162,7 @@ def digest(text):
 if __name__ == "__main__":
     assert llama3(False) == json.load(open(SHARED + "tokenizers/llama3/tokenizer_config.json"))["chat_template"]
     seen = {}
-    with open("data/tmpl_digests.inc", "w") as f:
+    with open("data/text/tmpl_digests.inc", "w") as f:
         for style, text, what in variants():
             d = digest(text)
             assert seen.setdefault(d, style) == style

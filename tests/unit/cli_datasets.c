@@ -6,7 +6,7 @@
 #include <cmocka.h>
 
 #include "config_fixture.h"
-#include "data/template.h"
+#include "data/text/template.h"
 
 #define BASE "base_model: x\n"
 #define SET(keys) BASE "datasets: [{path: a, " keys "}]\n"

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "data/loader.h"
+#include "data/batch/loader.h"
 
 enum { MAX_SEQS = 40, MAX_LEN = 120 };
 

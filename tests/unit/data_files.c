@@ -2,7 +2,7 @@
  * named by file and line. Every text is read plain and packed. */
 #include <zlib.h>
 
-#include "data/record.h"
+#include "data/read/record.h"
 #include "data_fixture.h"
 
 static char dir[64];

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
-#include "data/loader.h"
+#include "data/batch/loader.h"
 
 static uint64_t fixture_at;
 static inline uint32_t fixture_rnd(uint32_t n)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "data/pack_data.h"
+#include "data/pack/pack_data.h"
 #include "data_fixture.h"
 
 static char dir[64];

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "data/template.h"
+#include "data/text/template.h"
 
 #define DATA "tests/golden/data/"
 #define MAX_TURNS 16

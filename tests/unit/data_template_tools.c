@@ -1,6 +1,6 @@
 /* What stands beside texts (thoughts, tool calls, tools, results under any role) against the models' own templates, rendered by
  * tests/golden/template_tools.py; answers that are continued; what is noted. */
-#include "data/record.h"
+#include "data/read/record.h"
 #include "tests/unit/template_check.h"
 
 static const struct {

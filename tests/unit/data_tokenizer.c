@@ -12,7 +12,7 @@
 #include <jansson.h>
 
 #include "base/file.h"
-#include "data/tokenizer.h"
+#include "data/text/tokenizer.h"
 
 #define DATA "tests/golden/data/"
 static const char *const vocabs[] = {"tok_bpe", "tok_spm"};

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "data/tokenizer.h"
+#include "data/text/tokenizer.h"
 
 #define OK(call)                                                                                \
     do {                                                                                        \

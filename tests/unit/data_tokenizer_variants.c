@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "base/file.h"
-#include "data/tokenizer.h"
+#include "data/text/tokenizer.h"
 
 #define DATA "tests/golden/data/"
 

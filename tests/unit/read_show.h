@@ -2,7 +2,7 @@
 #ifndef PT_TESTS_READ_SHOW_H
 #define PT_TESTS_READ_SHOW_H
 #include "data_fixture.h"
-#include "data/record.h"
+#include "data/read/record.h"
 
 static char out_text[4096];
 

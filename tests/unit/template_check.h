@@ -13,7 +13,7 @@
 #include <jansson.h>
 
 #include "base/file.h"
-#include "data/template.h"
+#include "data/text/template.h"
 
 #define DATA "tests/golden/data/"
 #define MAX_TURNS 16

@@ -8,7 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "data/record.h"
+#include "data/read/record.h"
 #include "train/cli/config_value.h"
 #include "train/model/families.h"
 

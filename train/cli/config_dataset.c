@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "data/record.h"
+#include "data/read/record.h"
 #include "train/cli/config_value.h"
 
 /* {role: NAME, content: NAME}; axolotl's other properties keep their own names. */

@@ -4,8 +4,8 @@
 #include "base/file.h"
 #include "base/json.h"
 
-#include "data/loader.h"
-#include "data/record.h"
+#include "data/batch/loader.h"
+#include "data/read/record.h"
 #include "train/cli/cli.h"
 #include "train/loop/setup.h"
 #include "train/model/generate.h"

@@ -2,7 +2,7 @@
  * schema table; nothing below cli knows YAML. Strings are owned by the config (pt_config_free in train/cli/config.h); NULL = unset. */
 #ifndef PT_LOOP_CONFIG_H
 #define PT_LOOP_CONFIG_H
-#include "data/dataset.h"
+#include "data/read/dataset.h"
 
 typedef enum pt_objective_kind { PT_OBJ_SFT, PT_OBJ_PRETRAIN, PT_OBJ_DPO, PT_OBJ_REWARD } pt_objective_kind;
 typedef enum pt_adapter_kind { PT_ADAPTER_NONE, PT_ADAPTER_LORA, PT_ADAPTER_QLORA } pt_adapter_kind;

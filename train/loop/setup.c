@@ -1,5 +1,5 @@
 /* From a config to an opened base and a model. */
-#include "data/record.h"
+#include "data/read/record.h"
 #include "train/loop/setup.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * loaders, the model's options. Rank 0 decides whatever is automatic, for all. */
 #ifndef PT_LOOP_SETUP_H
 #define PT_LOOP_SETUP_H
-#include "data/loader.h"
+#include "data/batch/loader.h"
 #include "train/dist/comm.h"
 #include "train/loop/config.h"
 #include "train/model/model.h"

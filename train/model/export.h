@@ -2,7 +2,7 @@
  * all. */
 #ifndef PT_MODEL_EXPORT_H
 #define PT_MODEL_EXPORT_H
-#include "data/template.h"
+#include "data/text/template.h"
 #include "train/model/model.h"
 
 typedef struct pt_export_options {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/loader.h"
+#include "data/batch/loader.h"
 #include "train/model/model_impl.h"
 
 /* One sequence in the cache. */

@@ -3,7 +3,7 @@
  * mapped in their stored type. */
 #ifndef PT_MODEL_SOURCE_H
 #define PT_MODEL_SOURCE_H
-#include "data/tokenizer.h"
+#include "data/text/tokenizer.h"
 #include "kernels/ops.h"
 
 typedef enum pt_rope_scaling {

@@ -1,0 +1,91 @@
+/* Inside of the loader; shared by data/batch/loader_*.c. */
+#ifndef PT_DATA_LOADER_DATA_H
+#define PT_DATA_LOADER_DATA_H
+#include <pthread.h>
+
+#include "data/batch/batch_layout.h"
+#include "data/pack/pack_data.h"
+
+/* A sequence of the micro-batch being laid out: its place in the global order (forest) and its group. */
+typedef struct pt_place {
+    int32_t pos, group;
+} pt_place;
+
+/* The records of an epoch in the order they are drawn, and where its steps begin. */
+typedef struct pt_epoch {
+    int64_t number; /* -1 = none yet */
+    struct pt_draw {
+        uint64_t prefix, inner, unit;
+        int32_t record, at;
+    } * draws;
+    size_t draws_cap, n_draws;
+    int64_t *starts; /* [n_steps + 1] */
+    size_t starts_cap, n_steps;
+} pt_epoch;
+
+/* One prepared step. */
+typedef struct pt_slot {
+    int64_t index; /* -1 = empty */
+    pt_status rc;
+    char error[512];
+    pt_step step;
+    pt_batch *micro;
+    size_t micro_cap, n_micro;
+} pt_slot;
+
+struct pt_loader {
+    const pt_pack *pack;
+    pt_loader_options opt;
+    double *set_weight; /* [sources] */
+    int per;            /* sequences a record: 1 or 2 */
+    pt_lay_seq *seqs;   /* [S] of the pack */
+    pt_run *runs;
+    int64_t *seq_rows;  /* [S] supervised tokens */
+    double *seq_weight; /* [S] sum of their weights x record weight */
+    int32_t *pos;       /* [S] place in the lexicographic order (forest) */
+    int32_t *by_pos;    /* [S] its inverse */
+    int32_t **least;    /* sparse table: least[k][i] = min lcp[i .. i + 2^k) */
+    int levels;
+    int32_t *pool; /* records that are drawn, in file order */
+    size_t n_pool;
+    int64_t *first_step; /* [epochs + 1] steps before each epoch */
+    size_t first_cap, n_epochs;
+    int64_t n_steps;
+    pt_loader_summary summary;
+    pt_batch_caps caps;
+    pt_epoch epoch;
+    /* work space of one layout */
+    int32_t *recs;
+    size_t recs_cap;
+    pt_place *places;
+    const pt_lay_seq **sorted;
+    int32_t *lcp, *order;
+    pt_lay_seq *local;
+    size_t places_cap, sorted_cap, lcp_cap, order_cap, local_cap;
+    pt_lay lay;
+    /* the thread that prepares steps */
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake, done;
+    bool started, stop;
+    int64_t want;         /* step to prepare; -1 = nothing to do */
+    pt_slot ready, given; /* prepared (or being prepared); handed out */
+};
+
+/* loader_order.c: makes l->epoch that of epoch e. */
+pt_status pt_loader_epoch(pt_loader *l, int64_t e);
+/* loader_layout.c */
+pt_status pt_loader_index(pt_loader *l); /* runs, global order, sparse table */
+/* Puts the records of step s of l->epoch into l->recs in layout order; *n = how many. */
+pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n);
+/* Records [*from, *to) of l->recs belong to `rank`. */
+void pt_loader_share(const pt_loader *l, size_t n, int rank, size_t *from, size_t *to);
+/* The next micro-batch of l->recs[from, to): *stop = where it ends; its shape is in l->lay, its places in l->places. */
+pt_status pt_loader_cut(pt_loader *l, size_t from, size_t to, size_t *stop);
+pt_status pt_loader_fill(pt_loader *l, size_t from, size_t stop, pt_batch *out);
+/* Sums over the records of a step. */
+void pt_loader_totals(const pt_loader *l, size_t s, pt_step *out);
+/* loader_step.c */
+void pt_loader_stop(pt_loader *l);
+pt_status pt_loader_find(const pt_loader *l, int64_t index, int64_t *epoch, size_t *step);
+#endif

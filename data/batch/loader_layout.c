@@ -1,0 +1,247 @@
+/* How the records of a step lie in micro-batches and on ranks. Forest: in lexicographic order, so that what begins alike lies
+ * together; a micro-batch takes records while the tokens it computes stay within micro_batch_size x sequence_len (one record
+ * always fits). */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/batch/loader_data.h"
+
+static pt_status make_seqs(pt_loader *l)
+{
+    pt_status rc = PT_OK;
+    const pt_pack *p = l->pack;
+    size_t cap = 0, n = 0;
+    PT_TRY(pt_alloc0(&l->seqs, p->n_seqs));
+    PT_TRY(pt_alloc0(&l->seq_rows, p->n_seqs));
+    PT_TRY(pt_alloc0(&l->seq_weight, p->n_seqs));
+    for (size_t s = 0; s < p->n_seqs; s++) {
+        size_t before = n, r = s / (size_t)l->per, side = s % (size_t)l->per;
+        const pt_pack_row *row = &p->rows[r];
+        const float *w = p->weight + p->seq_start[s];
+        int32_t len = pt_pack_seq_len(p, s);
+        if (!l->opt.reward) PT_TRY(pt_lay_runs(w, len, &l->runs, &cap, &n));
+        l->seqs[s] = (pt_lay_seq){.ids = p->ids + p->seq_start[s],
+                                  .weight = w,
+                                  .n_runs = (int32_t)(n - before),
+                                  .n = len,
+                                  .end = -1,
+                                  .pair = -1,
+                                  .side = l->per == 1 ? 0
+                                          : side      ? -1
+                                                      : 1,
+                                  .record_weight = row->weight,
+                                  .margin = row->margin,
+                                  .ref_logp = p->ref[side] ? p->ref[side][r] : NAN,
+                                  .role = row->role,
+                                  .record = (int64_t)r};
+        if (l->opt.reward) l->seqs[s].end = pt_pack_scored_at(row->end[side], len);
+    }
+    n = 0;
+    for (size_t s = 0; s < p->n_seqs; s++) {
+        pt_lay_seq *q = &l->seqs[s];
+        q->runs = l->runs + n;
+        n += (size_t)q->n_runs;
+        for (int32_t r = 0; r < q->n_runs; r++) {
+            l->seq_rows[s] += q->runs[r].to - q->runs[r].from;
+            for (int32_t i = q->runs[r].from; i < q->runs[r].to; i++)
+                l->seq_weight[s] += (double)(q->weight[i] * q->record_weight);
+        }
+    }
+done:
+    return rc;
+}
+
+/* The global order and a sparse table over its common prefixes, so that any two sequences' is one look-up. */
+static pt_status make_order(pt_loader *l)
+{
+    size_t n = l->pack->n_seqs;
+    PT_RETURN(pt_alloc0(&l->pos, n));
+    PT_RETURN(pt_alloc0(&l->by_pos, n));
+    while ((size_t)1 << l->levels <= n) l->levels++;
+    PT_RETURN(pt_alloc0(&l->least, l->levels));
+    PT_RETURN(pt_alloc0(&l->least[0], n));
+    PT_RETURN(pt_lay_sort(l->seqs, n, l->by_pos, l->least[0]));
+    for (size_t k = 0; k < n; k++) l->pos[l->by_pos[k]] = (int32_t)k;
+    for (int k = 1; k < l->levels; k++) {
+        size_t half = (size_t)1 << (k - 1);
+        PT_RETURN(pt_alloc0(&l->least[k], n));
+        for (size_t i = 0; i + 2 * half <= n; i++) {
+            int32_t a = l->least[k - 1][i], b = l->least[k - 1][i + half];
+            l->least[k][i] = a < b ? a : b;
+        }
+    }
+    return PT_OK;
+}
+
+pt_status pt_loader_index(pt_loader *l)
+{
+    PT_RETURN(make_seqs(l));
+    return l->opt.packing == PT_PACKING_FOREST ? make_order(l) : PT_OK;
+}
+
+/* Tokens that the sequences at places a <= b share. */
+static int32_t common(const pt_loader *l, int32_t a, int32_t b)
+{
+    if (a == b) return l->seqs[l->by_pos[a]].n;
+    int k = 31 - __builtin_clz((unsigned)(b - a));
+    int32_t x = l->least[k][a + 1], y = l->least[k][b - (1 << k) + 1];
+    return x < y ? x : y;
+}
+
+typedef struct pt_key {
+    int32_t pos, rec, at;
+} pt_key;
+
+static int by_pos(const void *pa, const void *pb)
+{
+    const pt_key *a = pa, *b = pb;
+    if (a->pos != b->pos) return a->pos < b->pos ? -1 : 1;
+    return (a->at > b->at) - (a->at < b->at);
+}
+
+pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n)
+{
+    const pt_epoch *e = &l->epoch;
+    size_t from = (size_t)e->starts[s];
+    *n = (size_t)e->starts[s + 1] - from;
+    PT_RETURN(pt_reserve(&l->recs, &l->recs_cap, *n));
+    for (size_t i = 0; i < *n; i++) l->recs[i] = e->draws[from + i].record;
+    if (l->opt.packing != PT_PACKING_FOREST) return PT_OK;
+    pt_key *keys;
+    PT_RETURN(pt_alloc0(&keys, *n));
+    for (size_t i = 0; i < *n; i++) keys[i] = (pt_key){l->pos[(int64_t)l->recs[i] * l->per], l->recs[i], (int32_t)i};
+    qsort(keys, *n, sizeof *keys, by_pos);
+    for (size_t i = 0; i < *n; i++) l->recs[i] = keys[i].rec;
+    free(keys);
+    return PT_OK;
+}
+
+/* What a record adds behind its neighbour: an estimate that balances ranks. */
+static int64_t cost(const pt_loader *l, size_t i)
+{
+    int64_t s = (int64_t)l->recs[i] * l->per, n = l->seqs[s].n;
+    if (l->per == 2) n += l->seqs[s + 1].n - l->pack->rows[l->recs[i]].prefix_len;
+    if (l->opt.packing == PT_PACKING_FOREST && i) n -= common(l, l->pos[(int64_t)l->recs[i - 1] * l->per], l->pos[s]);
+    return n;
+}
+
+void pt_loader_share(const pt_loader *l, size_t n, int rank, size_t *from, size_t *to)
+{
+    int64_t total = 0, before = 0;
+    *from = *to = 0;
+    if (l->opt.packing == PT_PACKING_OFF) {
+        *from = n * (size_t)rank / (size_t)l->opt.ranks;
+        *to = n * ((size_t)rank + 1) / (size_t)l->opt.ranks;
+        return;
+    }
+    for (size_t i = 0; i < n; i++) total += cost(l, i);
+    for (size_t i = 0; i < n; i++) {
+        int64_t c = cost(l, i);
+        int owner = (int)((2 * before + c) * l->opt.ranks / (2 * total + 1)); /* by the middle of the record */
+        if (owner < rank) *from = i + 1;
+        if (owner <= rank) *to = i + 1;
+        before += c;
+    }
+}
+
+static size_t insert(pt_loader *l, size_t n, pt_place p)
+{
+    size_t at = n;
+    while (at && l->places[at - 1].pos > p.pos) at--;
+    memmove(l->places + at + 1, l->places + at, (n - at) * sizeof p);
+    l->places[at] = p;
+    return at;
+}
+
+static void take_out(pt_loader *l, size_t n, size_t at)
+{
+    memmove(l->places + at, l->places + at + 1, (n - at - 1) * sizeof *l->places);
+}
+
+static pt_status shape(pt_loader *l, size_t n, bool count_rows)
+{
+    bool forest = l->opt.packing == PT_PACKING_FOREST;
+    PT_RETURN(pt_reserve(&l->sorted, &l->sorted_cap, n));
+    PT_RETURN(pt_reserve(&l->lcp, &l->lcp_cap, n));
+    for (size_t k = 0; k < n; k++) {
+        l->sorted[k] = &l->seqs[forest ? l->by_pos[l->places[k].pos] : l->places[k].pos];
+        l->lcp[k] = forest && k ? common(l, l->places[k - 1].pos, l->places[k].pos) : 0;
+    }
+    return pt_lay_shape(&l->lay, l->sorted, l->lcp, n, forest, count_rows);
+}
+
+/* Forest: `bound` is the exact count at the last look plus every token added since. A sequence never adds more than its own
+ * tokens (it can break at most one shared run below the threshold, and then shares more than was lost), so the shape is
+ * computed only where the bound says no. */
+static pt_status cut_forest(pt_loader *l, size_t from, size_t to, int64_t most, size_t *stop)
+{
+    int64_t bound = 0;
+    size_t n = 0;
+    for (*stop = from; *stop < to; (*stop)++) {
+        int64_t s = (int64_t)l->recs[*stop] * l->per, own = 0;
+        size_t at[2] = {0, 0};
+        PT_RETURN(pt_reserve(&l->places, &l->places_cap, n + 2));
+        for (int k = 0; k < l->per; k++) {
+            own += l->seqs[s + k].n;
+            at[k] = insert(l, n++, (pt_place){l->pos[s + k], (int32_t)(*stop - from) * l->per + k});
+        }
+        bound += own;
+        if (bound <= most || *stop == from) continue;
+        PT_RETURN(shape(l, n, false));
+        bound = l->lay.tokens;
+        if (bound <= most) continue;
+        for (int k = l->per - 1; k >= 0; k--) take_out(l, n--, at[k]);
+        break;
+    }
+    return shape(l, n, true);
+}
+
+pt_status pt_loader_cut(pt_loader *l, size_t from, size_t to, size_t *stop)
+{
+    int64_t most = (int64_t)l->opt.micro_batch_size * l->opt.sequence_len, have = 0;
+    if (l->opt.packing == PT_PACKING_FOREST) return cut_forest(l, from, to, most, stop);
+    size_t n = 0;
+    for (*stop = from; *stop < to; (*stop)++) {
+        int64_t s = (int64_t)l->recs[*stop] * l->per, own = 0;
+        for (int k = 0; k < l->per; k++) own += l->seqs[s + k].n;
+        if (l->opt.packing == PT_PACKING_OFF ? *stop - from == (size_t)l->opt.micro_batch_size
+                                             : *stop > from && have + own > most)
+            break;
+        PT_RETURN(pt_reserve(&l->places, &l->places_cap, n + 2));
+        for (int k = 0; k < l->per; k++) l->places[n] = (pt_place){(int32_t)(s + k), (int32_t)n}, n++;
+        have += own;
+    }
+    return shape(l, n, true);
+}
+
+pt_status pt_loader_fill(pt_loader *l, size_t from, size_t stop, pt_batch *out)
+{
+    size_t n = (stop - from) * (size_t)l->per;
+    PT_RETURN(pt_reserve(&l->order, &l->order_cap, n));
+    PT_RETURN(pt_reserve(&l->local, &l->local_cap, n));
+    for (size_t k = 0; k < n; k++) {
+        l->order[k] = l->places[k].group;
+        l->local[k] = *l->sorted[k];
+        if (l->per == 2) l->local[k].pair = l->places[k].group / 2;
+        l->sorted[k] = &l->local[k];
+    }
+    PT_RETURN(pt_lay_fill(out, &l->lay, l->sorted, l->order, n, l->pack->ref[0] != NULL));
+    out->n_records = (int64_t)(stop - from);
+    return PT_OK;
+}
+
+void pt_loader_totals(const pt_loader *l, size_t step, pt_step *out)
+{
+    const pt_epoch *e = &l->epoch;
+    for (int64_t i = e->starts[step]; i < e->starts[step + 1]; i++)
+        for (int k = 0; k < l->per; k++) {
+            int64_t s = (int64_t)e->draws[i].record * l->per + k;
+            out->rows += l->seq_rows[s];
+            out->row_weight += l->seq_weight[s];
+            out->unshared_tokens += l->seqs[s].n;
+        }
+    out->records = e->starts[step + 1] - e->starts[step];
+    out->groups = out->records * l->per;
+    out->pairs = l->per == 2 ? out->records : 0;
+}

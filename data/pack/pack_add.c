@@ -1,0 +1,258 @@
+/* Rendered records into the pack: sequences, rows, the ids that group them, the validation split, the counts. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "data/pack/pack_data.h"
+
+pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n)
+{
+    PT_RETURN(pt_reserve(&p->ids, &p->ids_cap, p->n_tokens + n));
+    PT_RETURN(pt_reserve(&p->weight, &p->weight_cap, p->n_tokens + n));
+    PT_RETURN(pt_reserve(&p->seq_start, &p->seq_cap, p->n_seqs + 2));
+    memcpy(p->ids + p->n_tokens, ids, n * sizeof *ids);
+    memcpy(p->weight + p->n_tokens, weight, n * sizeof *weight);
+    p->n_tokens += n;
+    p->seq_start[++p->n_seqs] = (int64_t)p->n_tokens;
+    return PT_OK;
+}
+
+static uint64_t hash_ids(const int32_t *ids, size_t n)
+{
+    return pt_fnv1a(PT_FNV_START ^ n, ids, n * sizeof *ids);
+}
+
+static uint64_t hash_turns(const pt_turns *t, size_t from, size_t to)
+{
+    uint64_t h = PT_FNV_START;
+    for (size_t i = from; i < to; i++) {
+        h = pt_fnv1a(h, &t->turns[i].bytes, sizeof t->turns[i].bytes);
+        h = pt_fnv1a(h ^ (uint64_t)t->turns[i].speaker, t->turns[i].text, t->turns[i].bytes);
+    }
+    return h;
+}
+
+static size_t first_supervised(const float *weight, size_t n)
+{
+    size_t i = 0;
+    while (i < n && !(weight[i] > 0)) i++;
+    return i;
+}
+
+static bool says_something(const pt_turn *t)
+{
+    const char *text = t->text;
+    size_t n = t->bytes;
+    pt_text_strip(&text, &n);
+    return n > 0;
+}
+
+/* The turns before the first answer to the user and those before the last answer; neither when nobody asks anything. */
+static bool find_prompt(const pt_turns *t, size_t *prompt, size_t *context)
+{
+    size_t first = 0, last = t->n;
+    bool asked = false;
+    while (first < t->n && t->turns[first].speaker != PT_USER) first++; /* a greeting is no answer */
+    for (; first < t->n && t->turns[first].speaker != PT_ASSISTANT; first++) asked = asked || says_something(&t->turns[first]);
+    while (last && t->turns[last - 1].speaker != PT_ASSISTANT) last--;
+    *prompt = first;
+    *context = last ? last - 1 : 0;
+    return asked && *context >= first;
+}
+
+/* prompt_id: the question (for pairs the prompt; for ids what stands before the first supervised token). context_id: all before the last
+ * answer. system_id: the system text, 0 = none. prefix_id: the system text when there is one, else what stands before the first
+ * assistant's turn. */
+static void identify(const pt_record *rec, const int32_t *ids, const float *weight, size_t n, pt_pack_row *row)
+{
+    const pt_turns *t = &rec->side[0];
+    if (rec->kind != PT_RECORD_CHAT) {
+        size_t prompt = rec->pair ? (size_t)row->prefix_len : first_supervised(weight, n), last = n;
+        row->prompt_id = row->prefix_id = row->context_id = hash_ids(ids, prompt > 1 ? prompt : n);
+        while (last && !(weight[last - 1] > 0)) last--;
+        while (last && weight[last - 1] > 0) last--;
+        if (!rec->pair && last > prompt && prompt > 1) row->context_id = hash_ids(ids, last);
+        return;
+    }
+    size_t system = 0, lead = 0, prompt, context;
+    while (system < t->n && t->turns[system].speaker == PT_SYSTEM) system++;
+    while (lead < t->n && t->turns[lead].speaker != PT_ASSISTANT) lead++;
+    uint64_t before = hash_turns(t, 0, rec->pair ? rec->n_prompt : lead);
+    row->system_id = system ? hash_turns(t, 0, system) : 0;
+    row->prefix_id = system ? row->system_id : before;
+    row->prompt_id = row->context_id = before;
+    if (rec->pair) {
+        bool asked = false;
+        for (size_t i = 0; i < rec->n_prompt; i++) asked = asked || (t->turns[i].speaker == PT_USER && says_something(&t->turns[i]));
+        if (!asked) row->prompt_id = row->context_id = hash_turns(t, 0, t->n); /* nobody asks: a pair is its own prompt */
+        return;
+    }
+    if (!find_prompt(t, &prompt, &context)) prompt = context = t->n;
+    row->prompt_id = hash_turns(t, 0, prompt);
+    row->context_id = hash_turns(t, 0, context);
+}
+
+static pt_status role_index(pt_pack *p, const char *role, int32_t *out)
+{
+    *out = -1;
+    if (!role) return PT_OK;
+    for (size_t i = 0; i < p->n_roles; i++)
+        if (!strcmp(p->roles[i], role)) {
+            *out = (int32_t)i;
+            return PT_OK;
+        }
+    PT_RETURN(pt_reserve(&p->roles, &p->roles_cap, p->n_roles + 1));
+    PT_RETURN(pt_strdup(&p->roles[p->n_roles], role));
+    *out = (int32_t)p->n_roles++;
+    return PT_OK;
+}
+
+static void count(pt_packer *pk, const float *weight, size_t n, int32_t ends)
+{
+    long long supervised = 0;
+    for (size_t i = 0; i < n; i++) supervised += weight[i] > 0;
+    pk->report->tokens += (long long)n;
+    pk->report->supervised_tokens += supervised;
+    pk->report->end_tokens += ends;
+    pk->set_ends += ends;
+    if ((long long)n > pk->report->longest) pk->report->longest = (long long)n;
+}
+
+static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, const int32_t *ids, const float *weight, size_t n,
+                         int32_t end)
+{
+    pt_pack *p = pk->pack;
+    PT_RETURN(pt_reserve(&p->rows, &p->rows_cap, p->n_rows + 1));
+    pt_pack_row row = {.source = pk->source, .line = line, .weight = rec->weight, .margin = rec->margin, .end = {end, -1}};
+    PT_RETURN(role_index(p, rec->role, &row.role));
+    PT_RETURN(pt_pack_put(p, ids, weight, n));
+    if (rec->pair) {
+        const pt_built *z = &pk->built[1];
+        size_t least = n < z->text.ids.n ? n : z->text.ids.n;
+        while ((size_t)row.prefix_len < least && ids[row.prefix_len] == z->text.ids.ids[row.prefix_len]) row.prefix_len++;
+        row.end[1] = z->end;
+        PT_RETURN(pt_pack_put(p, z->text.ids.ids, z->text.weight, z->text.ids.n));
+    } else {
+        row.prefix_len = (int32_t)first_supervised(weight, n);
+    }
+    identify(rec, ids, weight, n, &row);
+    p->rows[p->n_rows++] = row;
+    pk->report->records_kept++;
+    return PT_OK;
+}
+
+/* Pieces of sequence_len tokens, each beginning with the last token of the one before, so that every token but the first is
+ * predicted once. */
+static pt_status add_pieces(pt_packer *pk, const pt_record *rec, int64_t line)
+{
+    const pt_built *b = &pk->built[0];
+    size_t most = (size_t)pk->opt->sequence_len, n = b->text.ids.n, at = 0;
+    do {
+        size_t take = n - at < most ? n - at : most;
+        float *w = b->text.weight + at;
+        w[0] = 0;
+        if (first_supervised(w, take) < take) {
+            bool last = at + take == n;
+            PT_RETURN(add_row(pk, rec, line, b->text.ids.ids + at, w, take, last && b->end >= 0 ? b->end - (int32_t)at : -1));
+            count(pk, w, take, last ? b->ends : 0);
+        }
+        if (at + take == n) return PT_OK;
+        at += take - 1;
+    } while (true);
+}
+
+static void insert_known(pt_packer *pk, uint64_t a, uint64_t b, bool *there)
+{
+    size_t i = (size_t)a & (pk->known_cap - 1);
+    while (pk->known[i].a && (pk->known[i].a != a || pk->known[i].b != b)) i = (i + 1) & (pk->known_cap - 1);
+    *there = pk->known[i].a != 0;
+    if (*there) return;
+    pk->known[i].a = a;
+    pk->known[i].b = b;
+    pk->n_known++;
+}
+
+/* Whether a record with the same ids, weights and margin was met before; remembers it otherwise. */
+static pt_status met_before(pt_packer *pk, const pt_record *rec, bool *there)
+{
+    uint64_t h[2] = {PT_FNV_START, ~PT_FNV_START};
+    for (int k = 0; k < 2; k++) {
+        for (int s = 0; s < (rec->pair ? 2 : 1); s++) {
+            const pt_rendered *t = &pk->built[s].text;
+            uint64_t n = t->ids.n;
+            h[k] = pt_fnv1a(h[k], &n, sizeof n);
+            h[k] = pt_fnv1a(h[k], t->ids.ids, t->ids.n * sizeof *t->ids.ids);
+            h[k] = pt_fnv1a(h[k], t->weight, t->ids.n * sizeof *t->weight);
+        }
+        float own[2] = {rec->weight, rec->margin};
+        h[k] = pt_fnv1a(h[k], own, sizeof own);
+    }
+    if (2 * (pk->n_known + 1) > pk->known_cap) {
+        pt_packer larger = {.known_cap = pk->known_cap ? 2 * pk->known_cap : 1024};
+        bool other;
+        PT_RETURN(pt_alloc0(&larger.known, larger.known_cap));
+        for (size_t i = 0; i < pk->known_cap; i++)
+            if (pk->known[i].a) insert_known(&larger, pk->known[i].a, pk->known[i].b, &other);
+        free(pk->known);
+        pk->known = larger.known;
+        pk->known_cap = larger.known_cap;
+    }
+    insert_known(pk, h[0] ? h[0] : 1, h[1], there);
+    return PT_OK;
+}
+
+pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
+{
+    pt_packer *pk = packer;
+    const char *drop;
+    bool again = false;
+    PT_RETURN(pt_pack_render(pk, rec, &drop));
+    if (!drop && pk->built[0].text.ids.n < (size_t)pk->opt->min_tokens) drop = "fewer tokens than min_sample_len";
+    if (!drop && pk->opt->distinct) PT_RETURN(met_before(pk, rec, &again));
+    if (again) drop = "the same as an earlier record";
+    if (!drop && rec->weight == 0) drop = "weight is 0";
+    if (drop) {
+        pt_pack_count_drop(pk->report, drop, 1, pk->spec->path, &line, 1);
+        return PT_OK;
+    }
+    if (pk->opt->pretrain && rec->kind != PT_RECORD_CHAT) return add_pieces(pk, rec, line);
+    int sides = rec->pair ? 2 : 1;
+    const pt_built *b = pk->built;
+    PT_RETURN(add_row(pk, rec, line, b->text.ids.ids, b->text.weight, b->text.ids.n, b->end));
+    for (int s = 0; s < sides; s++) count(pk, b[s].text.weight, b[s].text.ids.n, b[s].ends);
+    pk->report->records_cut += b[0].cut || (rec->pair && b[1].cut);
+    return PT_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+pt_status pt_pack_count_sharing(const pt_pack *p, pt_pack_report *r)
+{
+    pt_status rc = PT_OK;
+    pt_sequence *seqs = NULL;
+    int32_t *order = NULL, *lcp = NULL;
+    uint64_t *ids = NULL;
+    PT_TRY(pt_alloc0(&seqs, p->n_seqs));
+    PT_TRY(pt_alloc0(&order, p->n_seqs));
+    PT_TRY(pt_alloc0(&lcp, p->n_seqs));
+    PT_TRY(pt_alloc0(&ids, p->n_rows));
+    for (size_t s = 0; s < p->n_seqs; s++) seqs[s] = (pt_sequence){.ids = p->ids + p->seq_start[s], .n = pt_pack_seq_len(p, s)};
+    PT_TRY(pt_sequence_order(seqs, p->n_seqs, order, lcp));
+    for (size_t s = 0; s < p->n_seqs; s++) r->shared_tokens_saved += lcp[s];
+    for (size_t i = 0; i < p->n_rows; i++) ids[i] = p->rows[i].prefix_id;
+    qsort(ids, p->n_rows, sizeof *ids, by_id);
+    for (size_t i = 0; i < p->n_rows; i++) {
+        r->prefixes += !i || ids[i] != ids[i - 1];
+        r->validation_records += p->rows[i].validation;
+    }
+done:
+    free(ids);
+    free(lcp);
+    free(order);
+    free(seqs);
+    return rc;
+}

@@ -1,0 +1,275 @@
+/* pt_pack_build: decides what a pack is made from, reuses the file of that name, or makes it. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "data/pack/pack_data.h"
+
+static const char *or_dash(const char *s)
+{
+    return s && *s ? s : "-";
+}
+
+static pt_status add_source(pt_str *key, json_t *sources, const char *path, const char *type)
+{
+    struct stat st;
+    char sha[65];
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return PT_OK; /* the reader says what is wrong with it */
+    PT_RETURN(pt_sha256_file(sha, path));
+    PT_RETURN(pt_str_printf(key, "file %lld %s\n", (long long)st.st_size, sha)); /* what is in it: it may move */
+    if (!type) return PT_OK;
+    json_t *j = json_pack("{s:s, s:s, s:I, s:s}", "path", path, "type", type, "bytes", (json_int_t)st.st_size, "sha256", sha);
+    return j && !json_array_append_new(sources, j) ? PT_OK : pt_fail(PT_ENOMEM, "out of memory (or '%s' is no UTF-8)", path);
+}
+
+/* What a set says about its columns and speakers. */
+static pt_status add_columns(pt_str *key, const pt_dataset_spec *s)
+{
+    if (s->format) PT_RETURN(pt_str_printf(key, "format %s\n", s->format));
+    PT_RETURN(pt_str_printf(key, "columns"));
+    for (int c = 0; c < PT_COLS; c++) PT_RETURN(pt_str_printf(key, " %s%s", s->fields[c] ? "=" : "-", s->fields[c] ? s->fields[c] : ""));
+    PT_RETURN(pt_str_printf(key, "\ntrain=%s prompt=%s drop_system=%d bad_rows=%.17g\n", or_dash(s->property_train), or_dash(s->system_prompt),
+                            s->drop_system, s->bad_rows));
+    for (size_t i = 0; i < s->n_roles; i++) PT_RETURN(pt_str_printf(key, "role %s %d\n", s->role_names[i], s->role_is[i]));
+    for (size_t i = 0; i < s->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "trains %s\n", s->roles_to_train[i]));
+    return PT_OK;
+}
+
+/* Everything that decides the content, as text. */
+static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_options *o, pt_str *key, json_t *sources)
+{
+    PT_RETURN(pt_str_printf(
+        key,
+        "schema %d render %d\ntokenizer %016llx\ntemplate %016llx\npairs %d pretrain %d sequence_len %d excess %d inputs %d\n",
+        PT_PACK_SCHEMA, PT_PACK_RENDER, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
+        (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs, o->pretrain, o->sequence_len,
+        (int)o->excess, o->train_on_inputs));
+    if (o->min_tokens || o->distinct) PT_RETURN(pt_str_printf(key, "min_tokens %d distinct %d\n", o->min_tokens, o->distinct));
+    if (o->max_samples) PT_RETURN(pt_str_printf(key, "max_samples %lld\n", (long long)o->max_samples));
+    for (size_t i = 0; i < o->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "train %s\n", o->roles_to_train[i]));
+    PT_RETURN(pt_str_printf(key, "val_set_size %.17g\n", o->val_set_size));
+    if (o->val_set_size > 0) PT_RETURN(pt_str_printf(key, "by %d seed %llu\n", (int)o->val_split_by, (unsigned long long)o->seed));
+    for (size_t i = 0; i < n; i++) {
+        const pt_dataset_spec *s = &sets[i];
+        const char *type = pt_reader_type(s->type);
+        PT_RETURN(pt_str_printf(key, "set %s %s messages=%s role=%s content=%s text=%s references=%s system=%s\n",
+                                or_dash(type), or_dash(s->split), or_dash(s->field_messages), or_dash(s->property_role),
+                                or_dash(s->property_content), or_dash(s->field_text), or_dash(s->references),
+                                or_dash(s->system_template)));
+        PT_RETURN(add_columns(key, s));
+        PT_RETURN(add_source(key, sources, s->path, or_dash(type)));
+        if (s->profiles) PT_RETURN(add_source(key, NULL, s->profiles, NULL));
+    }
+    return PT_OK;
+}
+
+/* Weights by pt_speaker of turns that say nothing themselves: of the set's roles_to_train, else the config's. */
+static pt_status speaker_weights(const pt_dataset_spec *s, const pt_pack_options *o, float weight[4])
+{
+    const char *const *list = s->n_roles_to_train ? (const char *const *)s->roles_to_train : o->roles_to_train;
+    size_t n = s->n_roles_to_train ? s->n_roles_to_train : o->n_roles_to_train;
+    for (int k = 0; k < 4; k++) weight[k] = o->train_on_inputs ? 1 : 0;
+    if (!list) weight[PT_ASSISTANT] = 1;
+    for (size_t i = 0; i < n; i++) {
+        pt_speaker who;
+        if (!pt_speaker_of(list[i], &who))
+            return pt_fail(PT_EARG, "roles_to_train: speaker '%s' is unknown (system, user, assistant, tool)", list[i]);
+        weight[who] = 1;
+    }
+    return PT_OK;
+}
+
+static pt_status check_options(const pt_dataset_spec *sets, size_t n, const pt_pack_options *o)
+{
+    float weight[4];
+    if (!n) return pt_fail(PT_EARG, "no data sets");
+    if (o->sequence_len < 2) return pt_fail(PT_EARG, "sequence_len %d; 2 tokens are the least", o->sequence_len);
+    for (size_t i = 0; i < n; i++) {
+        const char *type = pt_reader_type(sets[i].type);
+        PT_RETURN(speaker_weights(&sets[i], o, weight));
+        if (!sets[i].path || !*sets[i].path) return pt_fail(PT_EARG, "data set %zu has no path", i + 1);
+        if (o->pretrain && type && strcmp(type, "text") && strcmp(type, "tokens"))
+            return pt_fail(PT_EARG, "%s: the objective pretrain reads the types text and tokens, not %s", sets[i].path, type);
+    }
+    return PT_OK;
+}
+
+/* {role: system text} of a rolebench set: all roles of its profiles file, so that `chat --role` knows those never trained too.
+ */
+static pt_status keep_profiles(const pt_reader *r, const pt_pack *p, json_t *profiles)
+{
+    const char *role;
+    json_t *v;
+    char *text;
+    json_object_foreach(r->profiles, role, v)
+    {
+        if (!json_is_string(v)) continue; /* nobody's: a row of that role would have been refused */
+        PT_RETURN(pt_read_system_text(r->spec->system_template, role, json_string_value(v), &text));
+        int bad = json_object_set_new(profiles, role, json_string(text));
+        free(text);
+        if (bad) return pt_fail(PT_ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < p->n_roles; i++) {
+        if (json_object_get(profiles, p->roles[i])) continue;
+        PT_RETURN(pt_read_system_text(r->spec->system_template, p->roles[i], "", &text));
+        int bad = json_object_set_new(profiles, p->roles[i], json_string(text));
+        free(text);
+        if (bad) return pt_fail(PT_ENOMEM, "out of memory");
+    }
+    return PT_OK;
+}
+
+static pt_status check_set(const pt_packer *pk, const pt_dataset_spec *s, long long rows, size_t kept)
+{
+    const char *type = pt_reader_type(s->type);
+    const pt_pack_report *r = pk->report;
+    bool ends = strcmp(type, "text") && strcmp(type, "tokens");
+    if (!kept)
+        return pt_fail(PT_EARG, "%s: nothing to train on: none of %lld rows is left%s%s", s->path, rows,
+                       r->n_dropped ? "; most recent reason: " : "", r->n_dropped ? r->dropped[r->n_dropped - 1].reason : "");
+    if (ends && !pk->set_ends)
+        return pt_fail(
+            PT_EARG,
+            "%s: no answer's end token is supervised, so the model would never learn to stop (sequence_len %d too short?)",
+            s->path, pk->opt->sequence_len);
+    return PT_OK;
+}
+
+static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n, json_t *profiles)
+{
+    pt_status rc = PT_OK;
+    pt_reader r = {0};
+    for (size_t i = 0; i < n; i++) {
+        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .max_rows = pk->opt->max_samples, .sink = pt_pack_add, .user = pk};
+        size_t before = pk->pack->n_rows;
+        pk->spec = &sets[i];
+        pk->source = (int32_t)i;
+        pk->set_ends = 0;
+        PT_TRY(speaker_weights(&sets[i], pk->opt, pk->speaker_weight));
+        PT_TRY(pt_reader_run(&r));
+        pk->report->rows_read += r.rows;
+        PT_TRY(pt_pack_report_set(pk->report, &r));
+        PT_TRY(check_set(pk, &sets[i], r.rows, pk->pack->n_rows - before));
+        if (!strcmp(pt_reader_type(sets[i].type), "rolebench")) PT_TRY(keep_profiles(&r, pk->pack, profiles));
+        pt_reader_free(&r);
+    }
+done:
+    pt_reader_free(&r);
+    return rc;
+}
+
+static void packer_free(pt_packer *pk)
+{
+    pt_rendered_free(&pk->built[0].text);
+    pt_rendered_free(&pk->built[1].text);
+    free(pk->messages);
+    free(pk->known);
+}
+
+static pt_status make_meta(pt_pack *p, const char *key, json_t *sources, json_t *profiles, const pt_pack_options *o,
+                           const pt_pack_report *r)
+{
+    char tok[17], tmpl[17];
+    snprintf(tok, sizeof tok, "%016llx", (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0));
+    snprintf(tmpl, sizeof tmpl, "%016llx", (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0));
+    json_t *roles = json_array();
+    int bad = !roles;
+    for (size_t i = 0; i < p->n_roles && !bad; i++) bad = json_array_append_new(roles, json_string(p->roles[i]));
+    p->meta = json_pack("{s:s, s:s, s:s, s:O, s:o, s:O, s:o}", "made_from", key, "tokenizer", tok, "template", tmpl, "sources",
+                        sources, "roles", roles, "profiles", json_object_size(profiles) ? profiles : json_null(), "report",
+                        pt_pack_report_json(r));
+    return p->meta && !bad ? PT_OK : pt_fail(PT_ENOMEM, "out of memory, or a name that is no UTF-8");
+}
+
+/* Where the rows came from, for messages: a pack that is used again may have been made when the files lay elsewhere. */
+static pt_status name_sources(pt_pack *p, const pt_dataset_spec *sets, size_t n)
+{
+    PT_RETURN(pt_reserve(&p->sources, &p->sources_cap, n));
+    for (size_t i = 0; i < n; i++) {
+        char *path;
+        PT_RETURN(pt_strdup(&path, sets[i].path));
+        if (i < p->n_sources) free(p->sources[i]);
+        else p->n_sources++;
+        p->sources[i] = path;
+    }
+    return PT_OK;
+}
+
+static pt_status make_pack(pt_pack **out, const char *path, const char *key, json_t *sources, const pt_dataset_spec *sets,
+                           size_t n, const pt_pack_options *o, pt_pack_report *report)
+{
+    pt_status rc = PT_OK;
+    pt_pack *p = NULL;
+    pt_packer pk = {.opt = o, .report = report};
+    json_t *profiles = json_object();
+    PT_CHECK(profiles, PT_ENOMEM, "out of memory");
+    PT_TRY(pt_alloc0(&p, 1));
+    p->pairs = o->pairs;
+    p->fingerprint = pt_fnv1a(PT_FNV_START, key, strlen(key));
+    PT_TRY(pt_reserve(&p->seq_start, &p->seq_cap, 1));
+    pk.pack = p;
+    PT_TRY(pack_sets(&pk, sets, n, profiles));
+    PT_TRY(name_sources(p, sets, n));
+    PT_TRY(pt_pack_split(p, o->val_set_size, o->val_split_by, o->seed));
+    PT_TRY(pt_pack_count_sharing(p, report));
+    PT_TRY(make_meta(p, key, sources, profiles, o, report));
+    PT_TRY(pt_dir_make(o->cache_dir));
+    PT_TRY(pt_pack_write(p, path));
+done:
+    json_decref(profiles);
+    packer_free(&pk);
+    if (rc == PT_OK)
+        *out = p;
+    else
+        pt_pack_free(p);
+    return rc;
+}
+
+/* The file of this name, when it is whole and was made from the same. */
+static pt_pack *reuse(const char *path, const char *key)
+{
+    pt_pack *p;
+    if (!pt_file_exists(path)) return NULL;
+    if (pt_pack_open(&p, path) != PT_OK) {
+        pt_log(PT_LOG_WARN, "packing again: %s", pt_err_msg());
+        return NULL;
+    }
+    if (!strcmp(json_string_value(json_object_get(p->meta, "made_from")), key)) return p;
+    pt_pack_free(p);
+    return NULL;
+}
+
+pt_status pt_pack_build(pt_pack **out, const pt_dataset_spec *sets, size_t n_sets, const pt_pack_options *opt,
+                        pt_pack_report *report)
+{
+    pt_status rc = PT_OK;
+    pt_str key = {0};
+    char *path = NULL, name[32];
+    json_t *sources = json_array();
+    *out = NULL;
+    *report = (pt_pack_report){0};
+    PT_CHECK(sources, PT_ENOMEM, "out of memory");
+    PT_TRY(check_options(sets, n_sets, opt));
+    PT_TRY(make_key(sets, n_sets, opt, &key, sources));
+    snprintf(name, sizeof name, "pack-%016llx.h5", (unsigned long long)pt_fnv1a(PT_FNV_START, key.text, key.len));
+    PT_TRY(pt_path_join(&path, opt->cache_dir, name));
+    *out = reuse(path, key.text);
+    if (*out) {
+        PT_TRY(name_sources(*out, sets, n_sets));
+        pt_pack_report_from(report, json_object_get((*out)->meta, "report"));
+        report->reused = true;
+    } else {
+        PT_TRY(make_pack(out, path, key.text, sources, sets, n_sets, opt, report));
+    }
+done:
+    if (rc != PT_OK) {
+        pt_pack_free(*out);
+        *out = NULL;
+    }
+    free(path);
+    json_decref(sources);
+    pt_str_free(&key);
+    return rc;
+}

@@ -1,0 +1,105 @@
+/* Inside of a pack; shared by data/pack/pack_*.c. */
+#ifndef PT_DATA_PACK_DATA_H
+#define PT_DATA_PACK_DATA_H
+#include "data/pack/pack.h"
+#include "data/pack/pack_order.h"
+#include "data/read/record.h"
+
+#define PT_PACK_SCHEMA 1
+#define PT_PACK_RENDER 5 /* raised when the same rows give other records: old packs are then made again */
+
+/* What a record is, besides its tokens. Pairs own two sequences, 2r and 2r + 1. */
+typedef struct pt_pack_row {
+    int32_t prefix_len, role, source, end[2];
+    uint64_t prefix_id, prompt_id; /* prompt_id: what was asked first */
+    uint64_t context_id, system_id; /* for the split alone, not kept: all before the last answer; the system text */
+    int64_t line;
+    float weight, margin;
+    uint8_t validation;
+} pt_pack_row;
+
+struct pt_pack {
+    char *path;
+    uint64_t fingerprint;
+    bool pairs;
+    int32_t *ids;
+    float *weight;
+    size_t ids_cap, weight_cap, n_tokens;
+    int64_t *seq_start; /* [sequences + 1] */
+    size_t seq_cap, n_seqs;
+    pt_pack_row *rows;
+    size_t rows_cap, n_rows;
+    char **roles, **sources;
+    size_t roles_cap, n_roles, sources_cap, n_sources;
+    json_t *meta;  /* made_from, sources, roles, profiles, report */
+    float *ref[2]; /* reference log-probabilities, when loaded */
+    uint64_t ref_key;
+};
+
+static inline int32_t pt_pack_seq_len(const pt_pack *p, size_t s)
+{
+    return (int32_t)(p->seq_start[s + 1] - p->seq_start[s]);
+}
+
+/* One sequence on its way into the pack. */
+typedef struct pt_built {
+    pt_rendered text; /* ids and weights */
+    int32_t end;      /* index of the last answer's end token, -1 = cut or none */
+    int32_t ends;     /* supervised end tokens */
+    bool cut;
+} pt_built;
+
+typedef struct pt_packer {
+    const pt_pack_options *opt;
+    const pt_dataset_spec *spec;
+    pt_pack *pack;
+    pt_pack_report *report;
+    float speaker_weight[4]; /* of a turn that says nothing itself, by pt_speaker */
+    pt_built built[2];
+    pt_message *messages;
+    size_t messages_cap;
+    int32_t source;
+    struct { uint64_t a, b; } *known; /* [known_cap] records met, for opt->distinct: an open table of 128-bit hashes, 0 = free */
+    size_t known_cap, n_known;
+    long long set_ends; /* supervised end tokens of the present data set */
+} pt_packer;
+
+/* Renders one record into pk->built (both sides for pairs), cut to sequence_len. *drop = NULL, or why it must be dropped though nothing
+ * is wrong with it. PT_EFORMAT: it cannot be used. */
+pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop);
+/* Sink of the readers: renders, counts, appends. */
+pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line);
+/* Appends one sequence's tokens. */
+pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n);
+/* Chooses the validation records. */
+pt_status pt_pack_split(pt_pack *p, double val_set_size, pt_val_split by, uint64_t seed);
+/* n records dropped for a reason at these lines of a file (as many as are known). */
+void pt_pack_count_drop(pt_pack_report *r, const char *reason, long long n, const char *path, const int64_t *lines, int n_lines);
+/* What the reader of one data set counted and noted, into the report. */
+pt_status pt_pack_report_set(pt_pack_report *r, const pt_reader *reader);
+/* Sum over all records of what one forest would save, and the number of distinct prefixes. */
+pt_status pt_pack_count_sharing(const pt_pack *p, pt_pack_report *r);
+json_t *pt_pack_report_json(const pt_pack_report *r);
+void pt_pack_report_from(pt_pack_report *r, const json_t *j);
+
+/* ---- pack_store.c: the file ---- */
+pt_status pt_pack_write(pt_pack *p, const char *path);
+
+/* ---- pack_file.c: an HDF5 file behind a 512-byte user block that holds the digest of the rest ---- */
+typedef struct pt_h5 pt_h5;
+pt_status pt_h5_begin(pt_h5 **out, bool deflate); /* a new one, in memory */
+/* Writes it to path, whole or not at all. *thin: nothing was written, because it packs so well that pt_h5_open would not believe it
+ * (64 to 1, beyond 256 MiB): make it again without deflate. The caller closes it. */
+pt_status pt_h5_commit(pt_h5 *h, const char *path, bool *thin);
+/* After checking the digest, and that every member is a list of numbers in the file itself. */
+pt_status pt_h5_open(pt_h5 **out, const char *path);
+void pt_h5_close(pt_h5 *h); /* NULL is fine */
+typedef enum pt_h5_type { PT_H5_U8, PT_H5_I32, PT_H5_I64, PT_H5_U64, PT_H5_F32 } pt_h5_type;
+size_t pt_h5_size(pt_h5_type t);
+pt_status pt_h5_write(pt_h5 *h, const char *name, pt_h5_type type, const void *data, size_t n);
+/* Number of elements of a one-dimensional data set of exactly this type; PT_EFORMAT otherwise. */
+pt_status pt_h5_count(pt_h5 *h, const char *name, pt_h5_type type, size_t *n);
+pt_status pt_h5_read(pt_h5 *h, const char *name, pt_h5_type type, void *data, size_t n);
+pt_status pt_h5_set_attr(pt_h5 *h, const char *name, uint64_t value);
+pt_status pt_h5_get_attr(pt_h5 *h, const char *name, uint64_t *value);
+#endif

@@ -1,0 +1,404 @@
+/* The container of a pack: HDF5 (chunked, shuffle, deflate, fletcher32) behind a user block of 512 bytes:
+ *   bytes 0..15 "ptrain pack\n" and zeros, 16..23 length of the file (little endian), 24..87 SHA-256 of all bytes from 512 on
+ * as hex digits, 88..511 zero. The digest is checked before HDF5 reads a byte, because the library trusts its own metadata.
+ *
+ * HDF5 works in memory alone, on an image of the file: it never opens a path, so that a full disk, a link or a pipe in the place of
+ * a file meets our own code, and what was checked is what is read. Of what its format can hold a pack has lists of numbers, chunked,
+ * behind the three filters; whatever reaches outside (links, external storage, virtual data sets, filters of plugins) is refused. */
+#include <hdf5.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/foreign.h"
+#include "data/pack/pack_data.h"
+
+enum { BLOCK = 512, CHUNK = 65536, SETS = 64 };
+#define GROWTH ((size_t)1 << 20)
+/* Deflate packs up to 1032 to 1. What tells more than this is no data of ours (pt_h5_commit sees to it). */
+#define FREE_BYTES ((uint64_t)256 << 20)
+#define RATIO 64
+static const char magic[16] = "ptrain pack\n", library[] = "HDF5";
+static const char nowhere[] = "/dev/null/pack"; /* a name that cannot be there: HDF5 asks before it takes an image */
+
+struct pt_h5 {
+    hid_t file;
+    bool deflate;
+    pt_map map;           /* of a file that is read: its image */
+    unsigned char *image; /* of one that is written */
+    size_t room;
+};
+
+static void silence(void)
+{
+    H5dont_atexit();                      /* after a failed allocation its cleaning up at the end crashes */
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* our errors are one line of ours */
+    H5PLset_loading_state(0);              /* no filter from a file that the environment names */
+}
+
+/* ---- the image ----------------------------------------------------------------------------------------------------------------
+ * Of a file that is read it is borrowed from our mapping: never copied, moved or freed. Of one that is written it grows here, and is
+ * kept when HDF5 closes the file (H5Fget_file_image of 1.10 gives a superblock whose checksum does not fit). */
+
+static void *image_lend(size_t size, H5FD_file_image_op_t op, void *user)
+{
+    pt_h5 *h = user;
+    return size == h->map.bytes ? h->map.data : NULL;
+}
+static void *image_copy(void *to, const void *from, size_t size, H5FD_file_image_op_t op, void *user)
+{
+    return to == from ? to : NULL;
+}
+static void *image_grow(void *ptr, size_t size, H5FD_file_image_op_t op, void *user)
+{
+    pt_h5 *h = user;
+    if (h->map.data || ptr != h->image) return NULL;
+    void *p = realloc(ptr, size);
+    if (!p) return NULL;
+    h->image = p;
+    h->room = size;
+    return p;
+}
+static herr_t image_back(void *ptr, H5FD_file_image_op_t op, void *user)
+{
+    return 0;
+}
+static void *user_copy(void *user)
+{
+    return user;
+}
+static herr_t user_free(void *user)
+{
+    return 0;
+}
+
+static hid_t access_props(pt_h5 *h)
+{
+    H5FD_file_image_callbacks_t calls = {image_lend, image_copy, image_grow, image_back, user_copy, user_free, h};
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    bool good = access >= 0 && H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0 &&
+                H5Pset_fapl_core(access, GROWTH, false) >= 0 && H5Pset_file_image_callbacks(access, &calls) >= 0;
+    if (good && h->map.data) good = H5Pset_file_image(access, h->map.data, h->map.bytes) >= 0;
+    if (good) return access;
+    if (access >= 0) H5Pclose(access);
+    return -1;
+}
+
+static hid_t type_of(pt_h5_type t)
+{
+    switch (t) {
+    case PT_H5_U8: return H5T_STD_U8LE;
+    case PT_H5_I32: return H5T_STD_I32LE;
+    case PT_H5_I64: return H5T_STD_I64LE;
+    case PT_H5_U64: return H5T_STD_U64LE;
+    default: return H5T_IEEE_F32LE;
+    }
+}
+
+size_t pt_h5_size(pt_h5_type t)
+{
+    static const size_t sizes[] = {1, 4, 8, 8, 4};
+    return sizes[t];
+}
+
+/* ---- files ------------------------------------------------------------------------------------------------------------- */
+
+void pt_h5_close(pt_h5 *h)
+{
+    if (!h) return;
+    pt_foreign_enter(library);
+    if (h->file >= 0) H5Fclose(h->file);
+    pt_foreign_leave();
+    pt_map_close(&h->map);
+    free(h->image);
+    free(h);
+}
+
+pt_status pt_h5_begin(pt_h5 **out, bool deflate)
+{
+    pt_status rc = PT_OK;
+    pt_h5 *h = NULL;
+    hid_t create = -1, access = -1;
+    *out = NULL;
+    PT_TRY(pt_alloc0(&h, 1));
+    h->file = -1;
+    h->deflate = deflate;
+    pt_foreign_enter(library);
+    silence();
+    create = H5Pcreate(H5P_FILE_CREATE);
+    access = access_props(h);
+    /* no times: the same data gives the same bytes */
+    if (create >= 0 && access >= 0 && H5Pset_userblock(create, BLOCK) >= 0 && H5Pset_obj_track_times(create, false) >= 0)
+        h->file = H5Fcreate(nowhere, H5F_ACC_TRUNC, create, access);
+    if (create >= 0) H5Pclose(create);
+    if (access >= 0) H5Pclose(access);
+    pt_foreign_leave();
+    PT_CHECK(h->file >= 0, PT_EINTERNAL, "HDF5 refuses a file in memory (memory at its end?)");
+    *out = h;
+    h = NULL;
+done:
+    pt_h5_close(h);
+    return rc;
+}
+
+/* The user block before `bytes` of HDF5. */
+static void make_block(unsigned char block[BLOCK], const unsigned char *data, size_t bytes)
+{
+    char hex[65];
+    memset(block, 0, BLOCK);
+    memcpy(block, magic, sizeof magic);
+    for (int i = 0; i < 8; i++) block[16 + i] = (unsigned char)((uint64_t)(bytes + BLOCK) >> (8 * i));
+    pt_sha256_hex(hex, data, bytes);
+    memcpy(block + 24, hex, 64);
+}
+
+static bool believed(uint64_t told, uint64_t bytes)
+{
+    return told <= FREE_BYTES || told / RATIO <= bytes;
+}
+
+/* Where the file ends, as its superblock (version 2 or 3, behind the user block) says. */
+static size_t end_of(const pt_h5 *h)
+{
+    const unsigned char *p = h->image + BLOCK;
+    uint64_t end = 0;
+    if (!h->image || h->room < BLOCK + 48 || memcmp(p, "\x89HDF", 4) != 0) return 0;
+    for (int i = 7; i >= 0; i--) end = end << 8 | p[28 + i];
+    return end > BLOCK && end <= h->room ? (size_t)end : 0;
+}
+
+static pt_status survey(const pt_h5 *h, uint64_t *told);
+
+pt_status pt_h5_commit(pt_h5 *h, const char *path, bool *thin)
+{
+    pt_status rc = PT_OK;
+    uint64_t told = 0;
+    pt_outfile f = {.fd = -1};
+    PT_TRY(survey(h, &told));
+    pt_foreign_enter(library);
+    bool closed = H5Fclose(h->file) >= 0;
+    pt_foreign_leave();
+    h->file = -1;
+    size_t bytes = closed ? end_of(h) : 0;
+    PT_CHECK(bytes, PT_ENOMEM, "HDF5 cannot finish a file in memory (memory at its end?)");
+    *thin = !believed(told, bytes);
+    if (*thin) goto done;
+    make_block(h->image, h->image + BLOCK, bytes - BLOCK);
+    PT_TRY(pt_outfile_open(&f, path));
+    PT_TRY(pt_outfile_write(&f, h->image, bytes));
+    PT_TRY(pt_outfile_commit(&f));
+done:
+    pt_outfile_close(&f);
+    return rc;
+}
+
+static pt_status check_block(const char *path, const pt_map *m)
+{
+    unsigned char want[BLOCK];
+    if (m->bytes <= BLOCK || memcmp(m->data, magic, sizeof magic) != 0) return pt_fail(PT_EFORMAT, "%s is not a pack of ptrain", path);
+    make_block(want, m->data + BLOCK, m->bytes - BLOCK);
+    if (!memcmp(want, m->data, BLOCK)) return PT_OK;
+    return pt_fail(PT_EFORMAT, "pack %s is damaged or cut off; remove it and pack again", path);
+}
+
+pt_status pt_h5_open(pt_h5 **out, const char *path)
+{
+    pt_status rc = PT_OK;
+    pt_h5 *h = NULL;
+    uint64_t told = 0;
+    *out = NULL;
+    PT_TRY(pt_alloc0(&h, 1));
+    h->file = -1;
+    PT_TRY(pt_map_open(&h->map, path));
+    PT_TRY(check_block(path, &h->map));
+    pt_foreign_enter(library);
+    silence();
+    hid_t access = access_props(h);
+    if (access >= 0) {
+        h->file = H5Fopen(nowhere, H5F_ACC_RDONLY, access);
+        H5Pclose(access);
+    }
+    pt_foreign_leave();
+    PT_CHECK(access >= 0, PT_EINTERNAL, "HDF5 refuses an image of a file (memory at its end?)");
+    PT_CHECK(h->file >= 0, PT_EFORMAT, "pack %s cannot be read as HDF5", path);
+    PT_CHECK(survey(h, &told) == PT_OK, PT_EFORMAT, "pack %s: %s", path, pt_err_msg());
+    PT_CHECK(believed(told, h->map.bytes), PT_EFORMAT, "pack %s has %.1f MB and asks for %.1f: it is not one of ptrain's; remove it and pack again",
+             path, (double)h->map.bytes / 1e6, (double)told / 1e6);
+    *out = h;
+    h = NULL;
+done:
+    pt_h5_close(h);
+    return rc;
+}
+
+/* ---- lists of numbers ---------------------------------------------------------------------------------------------------- */
+
+pt_status pt_h5_write(pt_h5 *h, const char *name, pt_h5_type type, const void *data, size_t n)
+{
+    pt_status rc = PT_OK;
+    hsize_t dim = n, chunk = n < CHUNK ? (n ? n : 1) : CHUNK;
+    pt_foreign_enter(library);
+    hid_t space = H5Screate_simple(1, &dim, NULL), props = H5Pcreate(H5P_DATASET_CREATE), set = -1;
+    PT_CHECK(space >= 0 && props >= 0 && H5Pset_obj_track_times(props, false) >= 0 && H5Pset_chunk(props, 1, &chunk) >= 0 &&
+                 H5Pset_shuffle(props) >= 0 &&
+                 (!h->deflate || H5Pset_deflate(props, 1) >= 0) && H5Pset_fletcher32(props) >= 0,
+             PT_ENOSUP, "this HDF5 library lacks the shuffle, deflate or fletcher32 filter (or memory is at its end)");
+    set = H5Dcreate2(h->file, name, type_of(type), space, H5P_DEFAULT, props, H5P_DEFAULT);
+    PT_CHECK(set >= 0 && (!n || H5Dwrite(set, type_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0), PT_EIO,
+             "cannot write '%s' of the pack (memory at its end?)", name);
+done:
+    if (set >= 0) H5Dclose(set);
+    if (props >= 0) H5Pclose(props);
+    if (space >= 0) H5Sclose(space);
+    pt_foreign_leave();
+    return rc;
+}
+
+static void close_set(hid_t set)
+{
+    pt_foreign_enter(library);
+    H5Dclose(set);
+    pt_foreign_leave();
+}
+
+/* Chunks in the file itself, behind the filters of ours, whole: none of what HDF5 would fetch from elsewhere, or make up. */
+static bool plain_layout(hid_t set, hsize_t bytes)
+{
+    hid_t props = H5Dget_create_plist(set);
+    bool good = props >= 0 && H5Pget_layout(props) == H5D_CHUNKED && H5Pget_external_count(props) == 0;
+    int n = good ? H5Pget_nfilters(props) : -1;
+    for (int i = 0; i < n; i++) {
+        unsigned flags;
+        size_t values = 0;
+        H5Z_filter_t f = H5Pget_filter2(props, (unsigned)i, &flags, &values, NULL, 0, NULL, NULL);
+        good = good && (f == H5Z_FILTER_SHUFFLE || f == H5Z_FILTER_DEFLATE || f == H5Z_FILTER_FLETCHER32);
+    }
+    if (props >= 0) H5Pclose(props);
+    /* deflate packs at most 1032 to 1: chunks that are not there would be told of for nothing */
+    return good && n >= 0 && bytes / 1100 <= H5Dget_storage_size(set) + CHUNK;
+}
+
+/* Opens a data set and checks that it is one of ours. */
+static pt_status open_set(const pt_h5 *h, const char *name, hid_t *set, hsize_t *dim, size_t *size)
+{
+    pt_status rc = PT_OK;
+    hid_t space = -1, have = -1;
+    H5L_info_t link;
+    *set = -1;
+    PT_CHECK(H5Lexists(h->file, name, H5P_DEFAULT) > 0, PT_EFORMAT, "no data set '%s'", name);
+    PT_CHECK(H5Lget_info(h->file, name, &link, H5P_DEFAULT) >= 0 && link.type == H5L_TYPE_HARD, PT_EFORMAT,
+             "'%s' is a link out of its place", name);
+    *set = H5Dopen2(h->file, name, H5P_DEFAULT);
+    PT_CHECK(*set >= 0, PT_EFORMAT, "no data set '%s'", name);
+    have = H5Dget_type(*set);
+    PT_CHECK(have >= 0 && (H5Tget_class(have) == H5T_INTEGER || H5Tget_class(have) == H5T_FLOAT), PT_EFORMAT,
+             "data set '%s' has another type", name);
+    *size = H5Tget_size(have);
+    hid_t props = H5Dget_create_plist(*set);
+    bool inside = props >= 0 && H5Pget_layout(props) == H5D_CHUNKED; /* before its extent, which others ask other files for */
+    if (props >= 0) H5Pclose(props);
+    PT_CHECK(inside, PT_EFORMAT, "data set '%s' is not stored as ptrain stores it", name);
+    space = H5Dget_space(*set);
+    PT_CHECK(space >= 0 && H5Sget_simple_extent_ndims(space) == 1 && H5Sget_simple_extent_dims(space, dim, NULL) == 1, PT_EFORMAT,
+             "data set '%s' is not a list", name);
+    PT_CHECK(*size && *dim <= SIZE_MAX / 64 && plain_layout(*set, *dim * *size), PT_EFORMAT,
+             "data set '%s' is not stored as ptrain stores it, or claims %llu elements that are not there", name, (unsigned long long)*dim);
+done:
+    if (have >= 0) H5Tclose(have);
+    if (space >= 0) H5Sclose(space);
+    if (rc != PT_OK && *set >= 0) H5Dclose(*set), *set = -1;
+    return rc;
+}
+
+/* Every member of the file; *told: bytes of all lists unpacked. */
+static pt_status survey(const pt_h5 *h, uint64_t *told)
+{
+    pt_status rc = PT_OK;
+    H5G_info_t root;
+    char name[64];
+    *told = 0;
+    pt_foreign_enter(library);
+    PT_CHECK(H5Gget_info(h->file, &root) >= 0 && root.nlinks <= SETS, PT_EFORMAT, "it has more members than a pack has");
+    for (hsize_t i = 0; i < root.nlinks; i++) {
+        hid_t set = -1;
+        hsize_t dim = 0;
+        size_t size = 0;
+        ssize_t n = H5Lget_name_by_idx(h->file, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT);
+        PT_CHECK(n > 0 && n < (ssize_t)sizeof name, PT_EFORMAT, "it has a member that no pack has");
+        PT_TRY(open_set(h, name, &set, &dim, &size));
+        H5Dclose(set);
+        *told += dim * size;
+    }
+done:
+    pt_foreign_leave();
+    return rc;
+}
+
+/* One of the survey, of the type that is wanted. */
+static pt_status open_typed(pt_h5 *h, const char *name, pt_h5_type type, hid_t *set, size_t *n)
+{
+    pt_status rc = PT_OK;
+    hsize_t dim = 0;
+    size_t size = 0;
+    pt_foreign_enter(library);
+    PT_TRY(open_set(h, name, set, &dim, &size));
+    hid_t have = H5Dget_type(*set);
+    bool same = have >= 0 && H5Tequal(have, type_of(type)) > 0;
+    if (have >= 0) H5Tclose(have);
+    if (!same) H5Dclose(*set);
+    PT_CHECK(same, PT_EFORMAT, "data set '%s' has another type", name);
+    *n = (size_t)dim;
+done:
+    pt_foreign_leave();
+    return rc;
+}
+
+pt_status pt_h5_count(pt_h5 *h, const char *name, pt_h5_type type, size_t *n)
+{
+    hid_t set;
+    PT_RETURN(open_typed(h, name, type, &set, n));
+    close_set(set);
+    return PT_OK;
+}
+
+pt_status pt_h5_read(pt_h5 *h, const char *name, pt_h5_type type, void *data, size_t n)
+{
+    pt_status rc = PT_OK;
+    hid_t set;
+    size_t have;
+    PT_RETURN(open_typed(h, name, type, &set, &have));
+    PT_CHECK(have == n, PT_EFORMAT, "data set '%s' has %zu elements, not %zu", name, have, n);
+    pt_foreign_enter(library);
+    PT_CHECK(!n || H5Dread(set, type_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0, PT_EFORMAT,
+             "data set '%s' is damaged", name);
+done:
+    close_set(set);
+    return rc;
+}
+
+pt_status pt_h5_set_attr(pt_h5 *h, const char *name, uint64_t value)
+{
+    pt_foreign_enter(library);
+    hid_t space = H5Screate(H5S_SCALAR), at = -1;
+    if (space >= 0) at = H5Acreate2(h->file, name, H5T_STD_U64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    bool good = at >= 0 && H5Awrite(at, H5T_NATIVE_UINT64, &value) >= 0;
+    if (at >= 0) H5Aclose(at);
+    if (space >= 0) H5Sclose(space);
+    pt_foreign_leave();
+    return good ? PT_OK : pt_fail(PT_EIO, "cannot write attribute '%s' of the pack", name);
+}
+
+pt_status pt_h5_get_attr(pt_h5 *h, const char *name, uint64_t *value)
+{
+    pt_foreign_enter(library);
+    hid_t at = H5Aexists(h->file, name) > 0 ? H5Aopen(h->file, name, H5P_DEFAULT) : -1, space = -1, type = -1;
+    if (at >= 0) space = H5Aget_space(at), type = H5Aget_type(at);
+    bool good = space >= 0 && type >= 0 && H5Sget_simple_extent_npoints(space) == 1 && H5Tequal(type, H5T_STD_U64LE) > 0 &&
+                H5Aread(at, H5T_NATIVE_UINT64, value) >= 0;
+    if (type >= 0) H5Tclose(type);
+    if (space >= 0) H5Sclose(space);
+    if (at >= 0) H5Aclose(at);
+    pt_foreign_leave();
+    return good ? PT_OK : pt_fail(PT_EFORMAT, "no attribute '%s'", name);
+}

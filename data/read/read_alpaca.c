@@ -1,0 +1,135 @@
+/* Questions and answers: {instruction, input, output, system, history: [[q, a], ...]} under any of the usual names: prompt, query or
+ * question for the instruction; response, completion or answer for the output. Prompt and completion may be lists of messages (TRL): the
+ * loss is then on the completion alone. mindset: the same with output: [chosen, rejected].
+ * The user's text is instruction and input joined by a line break (as LLaMA-Factory does).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/read/record.h"
+
+static const char *const asks[] = {"instruction", "prompt", "query", "question", "INSTRUCTION", NULL};
+
+/* Two questions in one row: which one is asked must be said; an instruction stands before its own rendering as a prompt or query. */
+static pt_status check_question(const pt_reader *r, json_t *row, const char *key)
+{
+    if (!key || r->spec->fields[PT_COL_PROMPT]) return PT_OK;
+    for (size_t i = 1; asks[i]; i++) {
+        if (!strcmp(asks[i], key) || !json_is_string(json_object_get(row, asks[i])) || !pt_row_says(json_object_get(row, asks[i]))) continue;
+        if (!strcmp(key, "instruction") && strcmp(asks[i], "question") != 0) continue;
+        return pt_fail(PT_EFORMAT, "both '%s' and '%s' hold text; field_prompt: NAME says which one is asked (and field_input: NAME what "
+                                   "follows it)",
+                       key, asks[i]);
+    }
+    return PT_OK;
+}
+
+static pt_status add_history(pt_reader *r, json_t *row, pt_turns *t)
+{
+    static const char *const names[] = {"history", NULL};
+    const char *key;
+    json_t *list = pt_row_column(r, row, PT_COL_HISTORY, names, &key);
+    if (!list) return PT_OK;
+    if (!json_is_array(list) && !r->spec->fields[PT_COL_HISTORY]) {
+        pt_causes_add(&r->notes, "the column 'history' is no list of rounds: it is not read", r->line);
+        return PT_OK;
+    }
+    if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "'%s' is a list of [question, answer]", key);
+    pt_status rc = pt_read_turns(r, list, t);
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "'%s'", key);
+}
+
+pt_status pt_read_question(pt_reader *r, json_t *row, pt_turns *t)
+{
+    static const char *const inputs[] = {"input", NULL};
+    const char *first, *second, *key = NULL;
+    size_t n_first, n_second;
+    json_t *asked = pt_row_column(r, row, PT_COL_PROMPT, asks, &key);
+    PT_RETURN(check_question(r, row, key));
+    PT_RETURN(add_history(r, row, t));
+    if (asked && !json_is_string(asked)) {
+        pt_status rc = pt_read_turns(r, asked, t);
+        return rc == PT_OK ? rc : pt_fail_prefix(rc, "'%s'", key);
+    }
+    first = json_string_value(asked);
+    n_first = json_string_length(asked);
+    PT_RETURN(pt_row_text(r, row, PT_COL_INPUT, inputs, &second, &n_second));
+    if (!first && !second) return t->n ? pt_record_turn(t, PT_USER, "", 0) : PT_OK;
+    if (!second) return pt_record_turn(t, PT_USER, first, n_first);
+    if (!first) return pt_record_turn(t, PT_USER, second, n_second);
+    pt_str joined = {0};
+    pt_status rc = pt_str_add(&joined, first, n_first);
+    if (rc == PT_OK) rc = pt_str_puts(&joined, "\n");
+    if (rc == PT_OK) rc = pt_str_add(&joined, second, n_second);
+    if (rc != PT_OK) {
+        pt_str_free(&joined);
+        return rc;
+    }
+    PT_RETURN(pt_record_own(&r->rec, joined.text));
+    return pt_record_turn(t, PT_USER, joined.text, joined.len);
+}
+
+json_t *pt_read_output(pt_reader *r, json_t *row)
+{
+    static const char *const names[] = {"output", "response", "completion", "answer", "RESPONSE", NULL};
+    const char *key;
+    json_t *v = pt_row_column(r, row, PT_COL_OUTPUT, names, &key);
+    for (size_t i = 0; !v && names[i] && !r->spec->fields[PT_COL_OUTPUT]; i++) /* an empty answer is an answer's place */
+        if (json_is_string(json_object_get(row, names[i]))) v = pt_row_take(r, row, names[i]);
+    if (!v && r->spec->fields[PT_COL_OUTPUT]) v = pt_row_take(r, row, r->spec->fields[PT_COL_OUTPUT]);
+    return v;
+}
+
+/* Whether the row has a place for a question at all: an empty one is asked, a missing one is a wrong type. */
+static bool has_question(const pt_reader *r, json_t *row)
+{
+    const char *own = r->spec->fields[PT_COL_PROMPT];
+    if (own) return !*own || json_object_get(row, own);
+    for (size_t i = 0; asks[i]; i++)
+        if (json_object_get(row, asks[i])) return true;
+    return json_object_get(row, "input") != NULL;
+}
+
+pt_status pt_read_alpaca(pt_reader *r, json_t *row)
+{
+    pt_turns *t = &r->rec.side[0];
+    const char *own = r->spec->fields[PT_COL_OUTPUT], *ask = r->spec->fields[PT_COL_PROMPT];
+    json_t *answer = pt_read_output(r, row);
+    if (!answer && !own && pt_read_list(r, row)) return pt_read_messages(r, row);
+    if (!answer || json_is_null(answer)) return pt_row_missing(r, row, own ? own : "output");
+    PT_RETURN(pt_read_question(r, row, t));
+    if (!t->n && !has_question(r, row)) return pt_row_missing(r, row, ask ? ask : "instruction");
+    if (!t->n) PT_RETURN(pt_record_turn(t, PT_USER, "", 0));
+    size_t asked = t->n;
+    if (json_is_string(answer)) {
+        PT_RETURN(pt_record_turn(t, PT_ASSISTANT, json_string_value(answer), json_string_length(answer)));
+    } else {
+        PT_RETURN(pt_read_turns(r, answer, t));
+        if (t->n == asked) return pt_fail(PT_EFORMAT, "the answer holds no messages");
+    }
+    const json_t *prompt = pt_row_column(r, row, PT_COL_PROMPT, asks, NULL);
+    if (!json_is_string(answer) || (prompt && !json_is_string(prompt))) r->rec.n_prompt = asked;
+    PT_RETURN(pt_read_system(r, row, t, &r->rec.n_prompt));
+    return r->sink(r->user, &r->rec, r->line);
+}
+
+pt_status pt_read_mindset(pt_reader *r, json_t *row)
+{
+    static const char *const names[] = {"output", "response", NULL};
+    pt_record *rec = &r->rec;
+    json_t *out = pt_row_column(r, row, PT_COL_OUTPUT, names, NULL);
+    if (json_array_size(out) != 2 || !json_is_string(json_array_get(out, 0)) || !json_is_string(json_array_get(out, 1)))
+        return pt_fail(PT_EFORMAT, "'output' is not [chosen, rejected]");
+    rec->pair = true;
+    for (int i = 0; i < 2; i++) {
+        json_t *a = json_array_get(out, (size_t)i);
+        pt_turns *t = &rec->side[i];
+        if (!pt_row_says(a)) return pt_fail(PT_EFORMAT, "empty answer: '%s'", i ? "rejected" : "chosen");
+        PT_RETURN(pt_read_question(r, row, t));
+        if (!t->n) PT_RETURN(pt_record_turn(t, PT_USER, "", 0));
+        rec->n_prompt = t->n;
+        PT_RETURN(pt_record_turn(t, PT_ASSISTANT, json_string_value(a), json_string_length(a)));
+        PT_RETURN(pt_read_system(r, row, t, i ? &rec->n_prompt : NULL));
+    }
+    return r->sink(r->user, rec, r->line);
+}

@@ -1,0 +1,102 @@
+/* What stands beside texts in conversations: thoughts, tool calls, lists of tools. */
+#include <stdio.h>
+#include <string.h>
+
+#include "data/read/record.h"
+
+/* Thoughts under the names that vLLM and DeepSeek, OpenRouter, and Anthropic and Ollama give them. */
+static pt_status read_thought(json_t *m, pt_turn *t)
+{
+    static const char *const names[] = {"reasoning_content", "reasoning", "thinking"};
+    for (size_t i = 0; i < 3; i++) {
+        const json_t *v = json_object_get(m, names[i]);
+        if (!json_is_string(v) || (t->thought && !json_string_length(v))) continue;
+        if (t->thought_bytes && (json_string_length(v) != t->thought_bytes || memcmp(json_string_value(v), t->thought, t->thought_bytes)))
+            return pt_fail(PT_EFORMAT, "two thoughts that differ ('%s' is one)", names[i]);
+        if (i && !json_string_length(v)) continue; /* an empty reasoning_content says: no thought, whatever the text holds */
+        t->thought = json_string_value(v);
+        t->thought_bytes = json_string_length(v);
+    }
+    return PT_OK;
+}
+
+/* Every call names a function; templates that write calls want arguments too. */
+static pt_status check_calls(const json_t *calls)
+{
+    size_t i;
+    json_t *call;
+    if (!json_is_array(calls)) return pt_fail(PT_EFORMAT, "'tool_calls' is %s, a list is wanted", pt_row_kind(calls));
+    json_array_foreach(calls, i, call)
+    {
+        const json_t *f = json_object_get(call, "function");
+        if (!json_is_string(json_object_get(json_is_object(f) ? f : call, "name")))
+            return pt_fail(PT_EFORMAT, "element %zu of 'tool_calls' is no {name, arguments} and no {function: {name, arguments}}", i + 1);
+    }
+    return PT_OK;
+}
+
+pt_status pt_read_extras(json_t *m, const char *role, pt_turn *t)
+{
+    static const char *const own[] = {"ipython", "function"};
+    json_t *calls = json_object_get(m, "tool_calls");
+    for (size_t i = 0; i < 2 && t->speaker == PT_TOOL; i++)
+        if (!strcmp(role, own[i])) t->role = own[i];
+    if (t->speaker != PT_ASSISTANT) return PT_OK;
+    if (calls && !json_is_null(calls)) PT_RETURN(check_calls(calls));
+    if (json_array_size(calls)) t->calls = calls;
+    return read_thought(m, t);
+}
+
+/* A list of objects: what other columns of this name hold is not ours. */
+static bool are_tools(const json_t *v)
+{
+    size_t i;
+    json_t *tool;
+    json_array_foreach(v, i, tool)
+        if (!json_is_object(tool) || pt_json_odd(tool)) return false;
+    return json_array_size(v) > 0;
+}
+
+pt_status pt_read_tools(pt_reader *r, json_t *row)
+{
+    json_t *v;
+    PT_RETURN(pt_row_list(r, json_object_get(row, "tools"), &v));
+    r->rec.tools = are_tools(v) ? v : NULL;
+    if (r->rec.tools)
+        pt_row_take(r, row, "tools");
+    else if (pt_row_says(v) && !(json_is_string(v) && !strcmp(json_string_value(v), "[]")))
+        pt_causes_add(&r->notes, "the column 'tools' is no list of tools: it is not read", r->line);
+    return PT_OK;
+}
+
+pt_message pt_turn_message(const pt_turn *t, float w)
+{
+    return (pt_message){.speaker = t->speaker, .text = t->text, .bytes = t->bytes, .weight = w, .thought = t->thought,
+                        .thought_bytes = t->thought_bytes, .calls = t->calls, .role = t->role, .is_json = t->is_json};
+}
+
+static bool is_among(const char *name, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (list[i] && !strcmp(name, list[i])) return true;
+    return false;
+}
+
+void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, pt_speaker who)
+{
+    /* weights, and what only ties things together */
+    static const char *const known[] = {"weight", "loss_weight", "train", "training", "loss", "id", "index", "tool_call_id", "train_detail"};
+    static const char *const of_answers[] = {"tool_calls", "reasoning_content", "reasoning", "thinking"};
+    const char *key;
+    json_t *v;
+    char text[160], name[64];
+    json_object_foreach(m, key, v)
+    {
+        bool scalar = json_is_number(v) || json_is_boolean(v);
+        if (scalar || !pt_row_says(v) || is_among(key, read, n) || is_among(key, known, sizeof known / sizeof *known)) continue;
+        if (who == PT_ASSISTANT && is_among(key, of_answers, sizeof of_answers / sizeof *of_answers) && (json_is_string(v) || json_is_array(v))) continue;
+        pt_text_fit(name, sizeof name, key);
+        snprintf(text, sizeof text, "the message field '%s' is not in what is trained on", name);
+        pt_causes_add(&r->notes, text, r->line);
+    }
+}

@@ -1,0 +1,41 @@
+/* The bytes of a data file for the scanners of data/read/read_rows.c and data/read/read_csv.c. */
+#ifndef PT_DATA_READ_FEED_H
+#define PT_DATA_READ_FEED_H
+#define ZLIB_CONST
+#include <zlib.h>
+
+#include "base/file.h"
+#include "data/read/record.h"
+
+/* A plain file is a map and stands in [at, end) whole. A packed one is unpacked as it is read: [at, end) is the part in the window. */
+typedef struct pt_feed {
+    const char *path, *at, *end;
+    bool more; /* there is text behind end */
+    pt_map map;
+    z_stream z;
+    char *window;
+    size_t cap;
+    uint64_t given; /* bytes unpacked so far */
+    bool inflating;
+} pt_feed;
+
+/* PT_EARG, PT_EIO: no such file; PT_ENOSUP: a format that must be converted; PT_EFORMAT: UTF-16, Git LFS, empty, broken gzip. `at` stands behind a
+ * byte order mark. */
+pt_status pt_feed_open(pt_feed *f, const char *path);
+/* Adds text behind end and forgets what stands before `from` (in [at, end]); `at` is then where `from` was. Pointers into the old window are
+ * void. Nothing happens without `more`. PT_EFORMAT: broken gzip, or a row past the window's limit. */
+pt_status pt_feed_more(pt_feed *f, const char *from);
+void pt_feed_close(pt_feed *f);
+
+/* What a file gives its rows to: line is where a row begins. row NULL: none can be made of what stands there, the message says why. */
+typedef struct pt_row_sink {
+    pt_status (*row)(void *user, json_t *row, int64_t line);
+    void *user;
+} pt_row_sink;
+/* Gives a row (taken over) or, with row NULL, the message of why there is none; an error that names no place gets the row's. */
+pt_status pt_row_give(const pt_row_sink *sink, const char *path, json_t *row, int64_t line);
+/* CSV or TSV (RFC 4180: quotes, line ends within quotes, a header): an object of strings a record. */
+pt_status pt_rows_csv(pt_feed *f, char separator, const pt_row_sink *sink);
+/* A row a line, {key: line}; blank lines are none. */
+pt_status pt_rows_text(pt_feed *f, const char *key, const pt_row_sink *sink);
+#endif

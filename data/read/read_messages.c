@@ -1,0 +1,233 @@
+/* Conversations: messages (= chat_template) and sharegpt. The two differ in the name of the list that is looked for first; a message may
+ * say role and content or from and value in both. */
+#include <string.h>
+
+#include "data/read/record.h"
+
+/* The text of a message: a string, or a list of text parts [{type: text, text | value: ...}] put together. A message of tool calls
+ * may have none; a tool's result may be an object (*is_json). */
+static pt_status message_text(pt_reader *r, json_t *m, const char *key, const char **text, size_t *bytes, bool *is_json)
+{
+    pt_status rc = PT_OK;
+    pt_str all = {0};
+    json_t *v = json_object_get(m, key);
+    *is_json = json_is_object(v) && !pt_json_odd(v);
+    if (*is_json) {
+        PT_TRY(pt_text_json(&all, v, 0));
+        *text = all.text;
+        *bytes = all.len;
+        return pt_record_own(&r->rec, all.text);
+    }
+    if ((!v || json_is_null(v)) && json_array_size(json_object_get(m, "tool_calls"))) {
+        *text = "";
+        *bytes = 0;
+        return PT_OK;
+    }
+    if (!json_is_array(v)) return pt_row_string(m, key, true, text, bytes);
+    size_t i;
+    json_t *part;
+    json_array_foreach(v, i, part)
+    {
+        const char *kind, *piece;
+        size_t n;
+        PT_CHECK(json_is_object(part), PT_EFORMAT, "part %zu of '%s' is not an object", i + 1, key);
+        PT_TRY(pt_row_string(part, "type", false, &kind, &n));
+        PT_CHECK(!kind || !strcmp(kind, "text"), PT_ENOSUP, "a message part of type '%s'; only text is trained on", kind);
+        PT_TRY(pt_row_string(part, json_object_get(part, "text") ? "text" : "value", true, &piece, &n));
+        PT_TRY(pt_str_add(&all, piece, n));
+    }
+    PT_TRY(pt_str_puts(&all, ""));
+    *text = all.text;
+    *bytes = all.len;
+    return pt_record_own(&r->rec, all.text); /* which frees it when it fails */
+done:
+    pt_str_free(&all);
+    return rc;
+}
+
+/* train: false|true (or message_field_training's name), weight: x, loss_weight: x (LLaMA-Factory), loss: bool (ms-swift). */
+static pt_status message_weight(const pt_reader *r, json_t *m, pt_turn *t)
+{
+    const char *own = r->spec->property_train;
+    static const char *const numbers[] = {"weight", "loss_weight"}, *const flags[] = {"train", "training", "loss"};
+    if (json_is_array(json_object_get(m, "train_detail")))
+        return pt_fail(PT_ENOSUP,
+                       "'train_detail' (parts of a message by character) is not supported; use 'train' or 'weight' a message");
+    for (int i = 0; i < 2 && !own; i++) {
+        json_t *v = json_object_get(m, numbers[i]);
+        if (!v || json_is_null(v)) continue;
+        PT_RETURN(pt_row_number(m, numbers[i], 0, &t->weight));
+        t->has_weight = true;
+        return PT_OK;
+    }
+    for (int i = 0; i < (own ? 1 : 3); i++) {
+        const char *name = own ? own : flags[i];
+        json_t *v = json_object_get(m, name);
+        bool foreign = i > 0 && !json_is_boolean(v); /* a loss that was measured, say */
+        if (!v || json_is_null(v) || foreign) continue;
+        if (!json_is_boolean(v)) return pt_fail(PT_EFORMAT, "field '%s' of a message is true or false", name);
+        t->weight = json_is_true(v) ? 1 : 0;
+        t->has_weight = true;
+        return PT_OK;
+    }
+    return PT_OK;
+}
+
+static pt_status speaker(const pt_reader *r, const char *name, pt_speaker *who)
+{
+    const pt_dataset_spec *s = r->spec;
+    for (size_t i = 0; i < s->n_roles; i++) {
+        if (strcmp(s->role_names[i], name)) continue;
+        *who = (pt_speaker)s->role_is[i];
+        return PT_OK;
+    }
+    if (pt_speaker_of(name, who)) return PT_OK;
+    return pt_fail(PT_EFORMAT, "speaker '%.60s' is unknown (system, user, assistant, tool, human, gpt ...); roles: {assistant: [NAME]} of the data "
+                               "set says who is who",
+                   name);
+}
+
+static pt_status add_message(pt_reader *r, json_t *m, pt_turns *t)
+{
+    const pt_dataset_spec *s = r->spec;
+    const char *role = s->property_role, *text_key = s->property_content, *name, *text;
+    size_t n, bytes;
+    pt_speaker who;
+    bool is_json;
+    if (!role) role = !json_object_get(m, "role") && json_object_get(m, "from") ? "from" : "role";
+    if (!text_key) {
+        bool value = !strcmp(role, "from");
+        text_key = value ? "value" : "content";
+        if (!json_object_get(m, text_key) && json_object_get(m, value ? "content" : "value")) text_key = value ? "content" : "value";
+    }
+    PT_RETURN(pt_row_string(m, role, true, &name, &n));
+    PT_RETURN(speaker(r, name, &who));
+    if (who == PT_SYSTEM && json_is_null(json_object_get(m, text_key))) return pt_record_turn(t, who, "", 0);
+    PT_RETURN(message_text(r, m, text_key, &text, &bytes, &is_json));
+    if (is_json && who != PT_TOOL) return pt_fail(PT_EFORMAT, "field '%s' is an object, a string is wanted", text_key);
+    PT_RETURN(pt_record_turn(t, who, text, bytes));
+    t->turns[t->n - 1].is_json = is_json;
+    if (is_json) pt_causes_add(&r->notes, "tool results that are objects are written as JSON", r->line);
+    PT_RETURN(pt_read_extras(m, name, &t->turns[t->n - 1]));
+    const char *const read[] = {role, text_key, s->property_train};
+    pt_note_unread(r, m, read, sizeof read / sizeof *read, who);
+    return message_weight(r, m, &t->turns[t->n - 1]);
+}
+
+/* {human: q, assistant: a} (ms-swift's shape): every text stands under a speaker. */
+static bool is_round(const pt_reader *r, json_t *m)
+{
+    const char *key;
+    json_t *v;
+    pt_speaker who;
+    bool any = false, all = true;
+    if (json_object_get(m, r->spec->property_role ? r->spec->property_role : "role") || json_object_get(m, "from")) return false;
+    json_object_foreach(m, key, v)
+        if (pt_speaker_of(key, &who) && json_is_string(v)) any = true;
+        else if (json_is_string(v)) all = false;
+    return any && all;
+}
+
+static pt_status add_round(pt_reader *r, json_t *m, pt_turns *t)
+{
+    const char *key;
+    json_t *v;
+    pt_speaker who;
+    size_t i;
+    if (json_is_array(m)) {
+        json_array_foreach(m, i, v)
+        {
+            if (!json_is_string(v)) return pt_fail(PT_EFORMAT, "not [question, answer]");
+            PT_RETURN(pt_record_turn(t, i % 2 ? PT_ASSISTANT : PT_USER, json_string_value(v), json_string_length(v)));
+        }
+        return i == 2 ? PT_OK : pt_fail(PT_EFORMAT, "not [question, answer]");
+    }
+    json_object_foreach(m, key, v)
+    {
+        if (!pt_speaker_of(key, &who)) continue;
+        if (!json_is_string(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a string is wanted", key, pt_row_kind(v));
+        PT_RETURN(pt_record_turn(t, who, json_string_value(v), json_string_length(v)));
+    }
+    return PT_OK;
+}
+
+pt_status pt_read_turns(pt_reader *r, json_t *list, pt_turns *t)
+{
+    size_t i;
+    json_t *m;
+    PT_RETURN(pt_row_list(r, list, &list));
+    if (json_is_object(list) && !pt_json_odd(list)) return add_message(r, list, t);
+    if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "a list of messages is wanted, not %s", pt_row_kind(list));
+    json_array_foreach(list, i, m)
+    {
+        bool round = json_is_array(m) || is_round(r, m);
+        if (!round && (!json_is_object(m) || pt_json_odd(m))) return pt_fail(PT_EFORMAT, "message %zu is not an object", i + 1);
+        pt_status rc = round ? add_round(r, m, t) : add_message(r, m, t);
+        if (rc != PT_OK) return pt_fail_prefix(rc, "%s %zu", round ? "round" : "message", i + 1);
+    }
+    return PT_OK;
+}
+
+/* Puts a turn before all others. */
+static pt_status put_first(pt_turns *t, const char *text, size_t bytes)
+{
+    PT_RETURN(pt_record_turn(t, PT_SYSTEM, text, bytes));
+    pt_turn last = t->turns[t->n - 1];
+    memmove(t->turns + 1, t->turns, (t->n - 1) * sizeof *t->turns);
+    t->turns[0] = last;
+    return PT_OK;
+}
+
+pt_status pt_read_system(pt_reader *r, json_t *row, pt_turns *t, size_t *n_prompt)
+{
+    static const char *const names[] = {"system", "system_prompt", NULL};
+    const char *text;
+    size_t n, own = 0;
+    while (own < t->n && t->turns[own].speaker == PT_SYSTEM) own++;
+    if (r->spec->drop_system) {
+        t->n -= own;
+        memmove(t->turns, t->turns + own, t->n * sizeof *t->turns);
+        if (n_prompt) *n_prompt -= own < *n_prompt ? own : *n_prompt;
+        return PT_OK;
+    }
+    PT_RETURN(pt_row_text(r, row, PT_COL_SYSTEM, names, &text, &n));
+    if (!text && (text = r->spec->system_prompt)) n = strlen(text);
+    if (!text) return PT_OK;
+    if (own) { /* the message stands nearer, as for axolotl and LLaMA-Factory */
+        if (n != t->turns[0].bytes || memcmp(text, t->turns[0].text, n) != 0)
+            pt_causes_add(&r->notes, "a system message and another system text beside it: the message is taken", r->line);
+        return PT_OK;
+    }
+    PT_RETURN(put_first(t, text, n));
+    if (n_prompt && *n_prompt) ++*n_prompt;
+    return PT_OK;
+}
+
+json_t *pt_read_list(pt_reader *r, json_t *row)
+{
+    static const char *const names[2][4] = {{"messages", "conversations", "conversation", NULL},
+                                            {"conversations", "conversation", "messages", NULL}};
+    const char *const *p = names[!strcmp(pt_reader_type(r->spec->type), "sharegpt")];
+    const char *own[] = {r->spec->field_messages, NULL};
+    for (p = own[0] ? own : p; *p; p++) {
+        const json_t *v = json_object_get(row, *p);
+        if (v && !json_is_null(v)) return pt_row_take(r, row, *p);
+    }
+    return NULL;
+}
+
+pt_status pt_read_messages(pt_reader *r, json_t *row)
+{
+    const char *want = r->spec->field_messages;
+    pt_turns *t = &r->rec.side[0];
+    json_t *list = pt_read_list(r, row);
+    if (!list && !r->spec->field_messages && pt_read_output(r, row))
+        return pt_read_alpaca(r, row);
+    if (!want) want = !strcmp(pt_reader_type(r->spec->type), "sharegpt") ? "conversations" : "messages";
+    if (!list) return pt_row_missing(r, row, want);
+    PT_RETURN(pt_read_turns(r, list, t));
+    if (!t->n) return pt_fail(PT_EFORMAT, "the list holds no messages");
+    PT_RETURN(pt_read_system(r, row, t, NULL));
+    if (!t->n) return pt_fail(PT_EFORMAT, "the list holds a system message alone");
+    return r->sink(r->user, &r->rec, r->line);
+}

@@ -1,0 +1,288 @@
+/* Pairs: prompt, chosen and rejected, each a text, one message or a list of messages.
+ *
+ * What is asked with, as TRL, axolotl and LLaMA-Factory take it:
+ *   - Chosen and rejected that begin with a question are whole conversations (texts "\n\nHuman: ...\n\nAssistant: ..." are such too): the
+ *     prompt is what they begin with alike. A `prompt` or `messages` beside them is a copy; its system message alone is taken over.
+ *   - One of the two is whole, the other an answer: the whole one's turns before its answer are the prompt of both.
+ *   - Both are answers: the prompt is prompt | conversations | messages | instruction and input. Its last message is left out where it
+ *     is an answer of the row (a copy of the conversation for sft).
+ *   - Two bare texts without any prompt are taken as they stand, without a template; what they begin with alike is the prompt.
+ * chosen may stand as the end of `messages` with rejected_response beside it (ms-swift). margin and weight are read when the config names
+ * them (field_margin, field_weight). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/read/record.h"
+
+/* What stands beside the texts. */
+static bool same_rest(const pt_turn *a, const pt_turn *b)
+{
+    bool calls = a->calls == b->calls || (a->calls && b->calls && json_equal(a->calls, b->calls));
+    return calls && a->speaker == b->speaker && a->thought_bytes == b->thought_bytes &&
+           (!a->thought_bytes || !memcmp(a->thought, b->thought, a->thought_bytes));
+}
+
+static bool same_turn(const pt_turn *a, const pt_turn *b)
+{
+    return same_rest(a, b) && a->bytes == b->bytes && !memcmp(a->text, b->text, a->bytes);
+}
+
+/* The same but for outer spaces. */
+static bool alike(const pt_turn *a, const pt_turn *b)
+{
+    const char *x = a->text, *y = b->text;
+    size_t n = a->bytes, m = b->bytes;
+    pt_text_strip(&x, &n);
+    pt_text_strip(&y, &m);
+    return same_rest(a, b) && n == m && !memcmp(x, y, n);
+}
+
+static size_t systems(const pt_turns *t)
+{
+    size_t i = 0;
+    while (i < t->n && t->turns[i].speaker == PT_SYSTEM) i++;
+    return i;
+}
+
+/* A conversation with a question of its own. */
+static bool is_whole(const pt_turns *t)
+{
+    size_t i = systems(t);
+    return i < t->n && t->turns[i].speaker != PT_ASSISTANT;
+}
+
+static pt_status add_side(pt_reader *r, json_t *v, pt_turns *t)
+{
+    bool hh = false;
+    if (json_array_size(v) == 1 && json_is_string(json_array_get(v, 0))) v = json_array_get(v, 0);
+    if (json_is_string(v)) {
+        PT_RETURN(pt_read_hh(json_string_value(v), json_string_length(v), t, &hh));
+        if (!hh) PT_RETURN(pt_record_turn(t, PT_ASSISTANT, json_string_value(v), json_string_length(v)));
+    } else {
+        PT_RETURN(pt_read_turns(r, v, t));
+    }
+    if (!t->n) return pt_fail(PT_EFORMAT, "no messages");
+    const pt_turn *last = &t->turns[t->n - 1];
+    if (last->speaker != PT_ASSISTANT) return pt_fail(PT_EFORMAT, "the last message is not the assistant's");
+    if (!last->calls && !last->thought_bytes && pt_text_blank(last->text, last->bytes)) return pt_fail(PT_EFORMAT, "empty answer");
+    size_t n = systems(t);
+    if (n && !is_whole(t)) return pt_fail(PT_EFORMAT, "a system message, then the assistant's: no question between them");
+    return PT_OK;
+}
+
+/* What the prompt's turns were read from: a conversation beside the pair, which may be a copy; a text; a text "\n\nHuman: ..."; a list of
+ * messages. */
+typedef enum pt_asked { PT_ASKED_BESIDE, PT_ASKED_TEXT, PT_ASKED_HH, PT_ASKED_LIST } pt_asked;
+
+/* The prompt's own turns, into r->prompt. needed: the sides are answers alone. */
+static pt_status read_prompt(pt_reader *r, json_t *row, bool needed, pt_asked *asked)
+{
+    static const char *const names[] = {"prompt", NULL};
+    pt_turns *t = &r->prompt;
+    const char *key = NULL;
+    bool hh = false;
+    t->n = 0;
+    *asked = PT_ASKED_TEXT;
+    json_t *v = r->spec->field_messages && !r->spec->fields[PT_COL_PROMPT] ? NULL : pt_row_column(r, row, PT_COL_PROMPT, names, &key);
+    const char *input = r->spec->fields[PT_COL_INPUT], *history = r->spec->fields[PT_COL_HISTORY];
+    bool more = (input && *input) || (history && *history);
+    if (v && json_is_string(v) && !more) {
+        PT_RETURN(pt_read_hh(json_string_value(v), json_string_length(v), t, &hh));
+        if (!hh) return pt_record_turn(t, PT_USER, json_string_value(v), json_string_length(v));
+        *asked = PT_ASKED_HH;
+        return PT_OK;
+    }
+    if (!v && !r->spec->fields[PT_COL_PROMPT]) {
+        PT_RETURN(pt_row_list(r, pt_read_list(r, row), &v));
+        key = "the conversation";
+        if (json_is_string(v) && r->spec->field_messages) /* axolotl: a text is the user's */
+            return pt_record_turn(t, PT_USER, json_string_value(v), json_string_length(v));
+        if (!r->spec->field_messages && !json_is_array(v) && !json_is_object(v)) v = NULL; /* a count of messages, say */
+        if (v && !json_is_string(v)) *asked = r->spec->field_messages ? PT_ASKED_LIST : PT_ASKED_BESIDE;
+    } else if (!json_is_string(v)) {
+        *asked = PT_ASKED_LIST;
+    }
+    if (!pt_row_says(v) || json_is_string(v)) {
+        *asked = PT_ASKED_TEXT;
+        return pt_read_question(r, row, t);
+    }
+    pt_status rc = pt_read_turns(r, v, t);
+    if (rc == PT_EFORMAT && !needed && *asked == PT_ASKED_BESIDE) {
+        t->n = 0;
+        pt_err_clear();
+        return PT_OK;
+    }
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "'%s'", key);
+}
+
+/* Where the prompt's turns stand in a conversation (behind its system messages); false when they do not. */
+static bool stands_in(const pt_turns *prompt, const pt_turns *t)
+{
+    size_t p = systems(prompt), n = prompt->n - p, from = systems(t);
+    for (size_t at = from; n && at + n <= t->n; at++) {
+        size_t k = 0;
+        while (k < n && alike(&prompt->turns[p + k], &t->turns[at + k])) k++;
+        if (k == n) return true;
+    }
+    return n == 0;
+}
+
+/* Puts the first n turns of `from` before those of t. */
+static pt_status put_before(pt_turns *t, const pt_turns *from, size_t n)
+{
+    if (!n) return PT_OK;
+    PT_RETURN(pt_reserve(&t->turns, &t->cap, t->n + n));
+    memmove(t->turns + n, t->turns, t->n * sizeof *t->turns);
+    memcpy(t->turns, from->turns, n * sizeof *t->turns);
+    t->n += n;
+    return PT_OK;
+}
+
+/* Both sides are conversations. */
+static pt_status both_whole(pt_reader *r, pt_asked asked)
+{
+    pt_record *rec = &r->rec;
+    pt_turns *a = &rec->side[0], *b = &rec->side[1], *p = &r->prompt;
+    size_t same = 0;
+    if (asked != PT_ASKED_BESIDE && p->n > systems(p) && !stands_in(p, a) && !stands_in(p, b)) {
+        if (p->turns[p->n - 1].speaker == PT_ASSISTANT) { /* they go on from it */
+            for (int s = 0; s < 2; s++) PT_RETURN(put_before(&rec->side[s], p, p->n));
+        } else if (asked == PT_ASKED_LIST) {
+            return pt_fail(PT_EFORMAT, "the prompt's messages stand in neither conversation: it is not clear what was asked");
+        } else {
+            pt_causes_add(&r->notes, "the prompt stands in neither conversation: they are taken, it is not", r->line);
+        }
+    }
+    size_t most = a->n < b->n ? a->n : b->n;
+    while (same + 1 < most && same_turn(&a->turns[same], &b->turns[same])) same++;
+    if (same <= systems(a)) return pt_fail(PT_EFORMAT, "chosen and rejected begin with different messages");
+    rec->n_prompt = same;
+    return PT_OK;
+}
+
+/* Side `whole` is a conversation, the other an answer to its question. */
+static pt_status one_whole(pt_reader *r, int whole)
+{
+    pt_turns *t = &r->rec.side[whole];
+    r->rec.n_prompt = t->n - 1;
+    return put_before(&r->rec.side[1 - whole], t, t->n - 1);
+}
+
+/* A system message that stands before the prompt alone. */
+static pt_status take_system(pt_reader *r)
+{
+    size_t lead = systems(&r->prompt);
+    if (!lead || systems(&r->rec.side[0]) || systems(&r->rec.side[1])) return PT_OK;
+    for (int s = 0; s < 2; s++) PT_RETURN(put_before(&r->rec.side[s], &r->prompt, lead));
+    r->rec.n_prompt += lead;
+    return PT_OK;
+}
+
+/* A prompt that both answers repeat: long enough not to be an echo. */
+static size_t repeated(const pt_turn *prompt, const pt_turns *side)
+{
+    const char *p = prompt->text, *s = side->turns[0].text;
+    size_t n = prompt->bytes, m = side->turns[0].bytes, words = 0;
+    pt_text_strip(&p, &n);
+    for (size_t i = 0; i < n; i++) words += p[i] == ' ' || p[i] == '\n';
+    if (prompt->speaker != PT_USER || (words < 2 && n < 24)) return 0;
+    const char *from = s;
+    size_t left = m;
+    pt_text_strip(&from, &left);
+    if (left <= n || memcmp(from, p, n) != 0 || pt_text_blank(from + n, left - n)) return 0;
+    return (size_t)(from - s) + n;
+}
+
+static void without_repeated(pt_reader *r)
+{
+    pt_turns *side = r->rec.side;
+    const pt_turn *last = &r->prompt.turns[r->prompt.n - 1];
+    size_t cut[2] = {repeated(last, &side[0]), repeated(last, &side[1])};
+    if (side[0].n != 1 || side[1].n != 1 || !cut[0] || !cut[1]) return;
+    for (int s = 0; s < 2; s++) {
+        pt_turn *t = &side[s].turns[0];
+        t->text += cut[s];
+        t->bytes -= cut[s];
+        pt_text_strip(&t->text, &t->bytes);
+    }
+    pt_causes_add(&r->notes, "chosen and rejected repeat the prompt: it is taken once", r->line);
+}
+
+/* Both sides are answers. */
+static pt_status both_answers(pt_reader *r, pt_asked asked, json_t *const v[2])
+{
+    pt_record *rec = &r->rec;
+    pt_turns *p = &r->prompt;
+    if (p->n && p->turns[p->n - 1].speaker == PT_ASSISTANT &&
+        (alike(&p->turns[p->n - 1], &rec->side[0].turns[0]) || alike(&p->turns[p->n - 1], &rec->side[1].turns[0]))) {
+        p->n--;
+        pt_causes_add(&r->notes, "the conversation beside chosen and rejected ends with one of them: it is taken up to there", r->line);
+    }
+    if (p->n == systems(p)) {
+        if (p->n || !json_is_string(v[0]) || !json_is_string(v[1]))
+            return pt_fail(PT_EFORMAT, "no 'prompt', and chosen and rejected are answers alone");
+        rec->kind = PT_RECORD_TEXT;
+        for (int s = 0; s < 2; s++) rec->text[s] = json_string_value(v[s]), rec->bytes[s] = json_string_length(v[s]);
+        pt_causes_add(&r->notes, "chosen and rejected are texts without a prompt: taken as they stand, without the chat template", r->line);
+        return PT_OK;
+    }
+    without_repeated(r);
+    for (int s = 0; s < 2; s++) {
+        pt_turn *t = &rec->side[s].turns[0];
+        if (asked == PT_ASKED_HH) pt_text_strip(&t->text, &t->bytes); /* "Assistant:" and " answer" */
+        PT_RETURN(put_before(&rec->side[s], p, p->n));
+    }
+    rec->n_prompt = p->n;
+    return PT_OK;
+}
+
+/* The two sides' values; ms-swift's chosen is the conversation itself. */
+static pt_status find_sides(pt_reader *r, json_t *row, json_t *v[2])
+{
+    static const char *const chosen[] = {"chosen", "chosen_messages", "chosen_response", NULL},
+                             *const rejected[] = {"rejected", "rejected_messages", "rejected_response", NULL};
+    const char *own[2] = {r->spec->fields[PT_COL_CHOSEN], r->spec->fields[PT_COL_REJECTED]}, *key = NULL;
+    v[0] = pt_row_column(r, row, PT_COL_CHOSEN, chosen, NULL);
+    v[1] = pt_row_column(r, row, PT_COL_REJECTED, rejected, &key);
+    if (!v[0] && !own[0] && v[1] && strcmp(key, "rejected") != 0) v[0] = pt_read_list(r, row);
+    for (int i = 0; i < 2; i++) {
+        const char *name = own[i] ? own[i] : i ? "rejected" : "chosen";
+        json_t *there = json_object_get(row, name);
+        if (v[i]) continue;
+        if (!there) return pt_row_missing(r, row, name);
+        return json_is_null(there) ? pt_fail(PT_EFORMAT, "field '%s' is null", name) : pt_fail(PT_EFORMAT, "'%s': empty answer", name);
+    }
+    return PT_OK;
+}
+
+pt_status pt_read_preference(pt_reader *r, json_t *row)
+{
+    pt_record *rec = &r->rec;
+    json_t *v[2];
+    pt_asked asked;
+    json_t *both = json_object_get(row, r->spec->fields[PT_COL_OUTPUT] ? r->spec->fields[PT_COL_OUTPUT] : "output");
+    if (!json_object_get(row, "chosen") && !r->spec->fields[PT_COL_CHOSEN] && json_array_size(both) == 2 &&
+        json_is_string(json_array_get(both, 0)))
+        return pt_read_mindset(r, row);
+    PT_RETURN(find_sides(r, row, v));
+    rec->pair = true;
+    for (int i = 0; i < 2; i++) {
+        pt_status rc = add_side(r, v[i], &rec->side[i]);
+        if (rc != PT_OK) return pt_fail_prefix(rc, "'%s'", i ? "rejected" : "chosen");
+    }
+    bool whole[2] = {is_whole(&rec->side[0]), is_whole(&rec->side[1])};
+    PT_RETURN(read_prompt(r, row, !whole[0] && !whole[1], &asked));
+    if (whole[0] && whole[1])
+        PT_RETURN(both_whole(r, asked));
+    else if (whole[0] || whole[1])
+        PT_RETURN(one_whole(r, whole[0] ? 0 : 1));
+    else
+        PT_RETURN(both_answers(r, asked, v));
+    if (rec->kind == PT_RECORD_CHAT) {
+        size_t none = 0;
+        PT_RETURN(take_system(r));
+        PT_RETURN(pt_read_system(r, row, &rec->side[0], &none));
+        PT_RETURN(pt_read_system(r, row, &rec->side[1], &rec->n_prompt));
+    }
+    return r->sink(r->user, rec, r->line);
+}

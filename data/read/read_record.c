@@ -1,0 +1,283 @@
+/* Records, fields of rows, and the table of data types. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/log.h"
+#include "data/read/record.h"
+
+void pt_record_clear(pt_record *rec)
+{
+    for (size_t i = 0; i < rec->n_owned; i++) free(rec->owned[i]);
+    rec->n_owned = 0;
+    rec->side[0].n = rec->side[1].n = rec->n_prompt = 0;
+    rec->ids[0].n = rec->ids[1].n = 0;
+    rec->text[0] = rec->text[1] = rec->role = NULL;
+    rec->bytes[0] = rec->bytes[1] = 0;
+    rec->tools = NULL;
+    rec->pair = false;
+    rec->kind = PT_RECORD_CHAT;
+    rec->weight = 1;
+    rec->margin = 0;
+}
+
+void pt_record_free(pt_record *rec)
+{
+    pt_record_clear(rec);
+    free(rec->owned);
+    for (int i = 0; i < 2; i++) {
+        free(rec->side[i].turns);
+        free(rec->ids[i].ids);
+        free(rec->label[i]);
+    }
+    *rec = (pt_record){0};
+}
+
+pt_status pt_record_turn(pt_turns *t, pt_speaker speaker, const char *text, size_t bytes)
+{
+    PT_RETURN(pt_reserve(&t->turns, &t->cap, t->n + 1));
+    t->turns[t->n++] = (pt_turn){.speaker = speaker, .text = text, .bytes = bytes};
+    return PT_OK;
+}
+
+pt_status pt_record_own(pt_record *rec, char *text)
+{
+    pt_status rc = pt_reserve(&rec->owned, &rec->owned_cap, rec->n_owned + 1);
+    if (rc == PT_OK)
+        rec->owned[rec->n_owned++] = text;
+    else
+        free(text);
+    return rc;
+}
+
+const char *pt_row_kind(const json_t *v)
+{
+    if (!v) return "nothing";
+    if (pt_json_odd(v)) return pt_json_kind(v);
+    switch (json_typeof(v)) {
+    case JSON_OBJECT: return "an object";
+    case JSON_ARRAY: return "a list";
+    case JSON_STRING: return "a string";
+    case JSON_INTEGER:
+    case JSON_REAL: return "a number";
+    case JSON_NULL: return "null";
+    default: return "true or false";
+    }
+}
+
+pt_status pt_row_string(json_t *row, const char *key, bool required, const char **text, size_t *bytes)
+{
+    json_t *v = json_object_get(row, key);
+    *text = NULL;
+    *bytes = 0;
+    if (!v || (json_is_null(v) && !required)) return required ? pt_row_missing(NULL, row, key) : PT_OK;
+    if (json_is_null(v)) return pt_fail(PT_EFORMAT, "field '%s' is null", key);
+    if (!json_is_string(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a string is wanted", key, pt_row_kind(v));
+    *text = json_string_value(v);
+    *bytes = json_string_length(v);
+    return PT_OK;
+}
+
+pt_status pt_row_number(json_t *row, const char *key, double least, float *out)
+{
+    json_t *v = json_object_get(row, key);
+    if (!v || json_is_null(v)) return PT_OK;
+    if (!json_is_number(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a number is wanted", key, pt_row_kind(v));
+    double x = json_number_value(v);
+    if (!isfinite((float)x) || x < least) return pt_fail(PT_EFORMAT, "field '%s' is %g, which is out of range", key, x);
+    *out = (float)x;
+    return PT_OK;
+}
+
+bool pt_speaker_of(const char *name, pt_speaker *out)
+{
+    static const struct {
+        const char *name;
+        pt_speaker speaker;
+    } names[] = {{"system", PT_SYSTEM},       {"developer", PT_SYSTEM},        {"user", PT_USER},     {"human", PT_USER},     {"prompter", PT_USER},
+                 {"assistant", PT_ASSISTANT}, {"gpt", PT_ASSISTANT},           {"bot", PT_ASSISTANT}, {"model", PT_ASSISTANT},
+                 {"chatgpt", PT_ASSISTANT},   {"ai", PT_ASSISTANT},         {"function_call", PT_ASSISTANT}, {"tool", PT_TOOL},     {"observation", PT_TOOL},
+                 {"function", PT_TOOL},       {"tool_response", PT_TOOL},      {"ipython", PT_TOOL}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcasecmp(names[i].name, name)) continue;
+        *out = names[i].speaker;
+        return true;
+    }
+    return false;
+}
+
+const char *pt_speaker_name(pt_speaker s)
+{
+    static const char *const names[] = {"system", "user", "assistant", "tool"};
+    return names[s];
+}
+
+/* Bytes of the space character that begins at p (0 when none): Python's str.isspace. */
+static size_t space_at(const unsigned char *p, size_t n)
+{
+    if (!n) return 0;
+    if ((p[0] >= 9 && p[0] <= 13) || (p[0] >= 0x1c && p[0] <= 0x20)) return 1;
+    if (n >= 2 && p[0] == 0xc2 && (p[1] == 0x85 || p[1] == 0xa0)) return 2;
+    if (n < 3) return 0;
+    uint32_t c = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+    bool yes = c == 0xe19a80 || (c >= 0xe28080 && c <= 0xe2808a) || c == 0xe280a8 || c == 0xe280a9 || c == 0xe280af ||
+               c == 0xe2819f || c == 0xe38080;
+    return yes ? 3 : 0;
+}
+
+void pt_text_strip(const char **text, size_t *bytes)
+{
+    const unsigned char *p = (const unsigned char *)*text;
+    size_t n = *bytes, w;
+    while ((w = space_at(p, n))) p += w, n -= w;
+    for (bool again = true; again;) {
+        again = false;
+        for (w = 1; w <= 3 && w <= n && !again; w++)
+            if (space_at(p + n - w, w) == w) n -= w, again = true;
+    }
+    *text = (const char *)p;
+    *bytes = n;
+}
+
+/* Other trainers' names for a shape; a '*' at the end stands for any rest. Where a name of theirs fixes a template too (chatml.intel), the
+ * shape alone is taken: the template is the config's. */
+typedef struct pt_type_entry {
+    const char *name, *also;
+    pt_status (*sft)(pt_reader *r, json_t *row);
+    pt_status (*pairs)(pt_reader *r, json_t *row);
+} pt_type_entry;
+
+static const pt_type_entry types[] = {
+    {"messages", "chat_template chat_template.* openai", pt_read_messages, pt_read_preference},
+    {"sharegpt", "sharegpt.load sharegpt.load_role sharegpt:chat", pt_read_messages, pt_read_preference},
+    {"alpaca",
+     "alpaca:* alpaca_chat alpaca_chat.load_qa alpaca_chat.load_concise alpaca_chat.load_no_prompt alpaca_instruct alpaca_instruct.* "
+     "alpaca_w_system alpaca_w_system.* gpteacher gpteacher:* oasst prompt_completion",
+     pt_read_alpaca, pt_read_preference},
+    {"rolebench", "", pt_read_rolebench, NULL},
+    {"text", "completion pretrain", pt_read_text, NULL},
+    {"preference",
+     "chatml chatml.default chatml.argilla chatml.argilla_chat chatml.icr chatml.intel chatml.prompt_pairs chatml.ultra llama3 llama3.default "
+     "llama3.argilla llama3.argilla_chat llama3.icr llama3.intel llama3.prompt_pairs llama3.ultra bradley_terry.chat_template "
+     "bradley_terry.llama3 user_defined.default",
+     NULL, pt_read_preference},
+    {"mindset", "", NULL, pt_read_mindset},
+    {"tokens", NULL, pt_read_tokens, pt_read_tokens},
+};
+const char pt_reader_types[] = "messages (= chat_template), sharegpt, alpaca, rolebench, text (= completion), preference, mindset, tokens (= empty type)";
+
+static bool named(const char *words, const char *name)
+{
+    size_t len = strlen(name);
+    for (const char *p = words; p && *p;) {
+        size_t n = strcspn(p, " ");
+        if (p[n - 1] == '*' ? len >= n - 1 && !strncmp(p, name, n - 1) : n == len && !strncmp(p, name, n)) return true;
+        p += n;
+        p += strspn(p, " ");
+    }
+    return false;
+}
+
+static const pt_type_entry *find_type(const char *type)
+{
+    if (!*type) type = "tokens";
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (!strcmp(types[i].name, type) || named(types[i].also, type)) return &types[i];
+    return NULL;
+}
+
+const char *pt_reader_type(const char *type)
+{
+    const pt_type_entry *t = find_type(type ? type : "");
+    return t ? t->name : NULL;
+}
+
+bool pt_reader_gives(const char *type, bool pairs)
+{
+    const pt_type_entry *t = find_type(type ? type : "");
+    return t && (pairs ? t->pairs : t->sft) != NULL;
+}
+
+typedef struct pt_row_ctx {
+    pt_reader *r;
+    pt_status (*read)(pt_reader *r, json_t *row);
+} pt_row_ctx;
+
+static pt_status own_number(pt_reader *r, json_t *row, pt_column c, double least, float *out)
+{
+    const char *key = r->spec->fields[c];
+    if (!key || !*key) return PT_OK;
+    pt_row_take(r, row, key);
+    return pt_row_number(row, key, least, out);
+}
+
+static pt_status read_row(pt_row_ctx *c, json_t *row)
+{
+    pt_reader *r = c->r;
+    const char *key;
+    json_t *v;
+    json_object_foreach(row, key, v)
+        if (pt_row_says(v) && !json_object_get(r->columns, key) && json_object_size(r->columns) < 64)
+            json_object_set_new(r->columns, key, json_false());
+    PT_RETURN(own_number(r, row, PT_COL_WEIGHT, 0, &r->rec.weight));
+    if (r->pairs) PT_RETURN(own_number(r, row, PT_COL_MARGIN, -1e30, &r->rec.margin));
+    PT_RETURN(pt_read_tools(r, row));
+    return c->read(r, row);
+}
+
+static pt_status one_row(void *user, json_t *row, int64_t line)
+{
+    pt_row_ctx *c = user;
+    pt_reader *r = c->r;
+    int64_t at = r->seen++;
+    if (at < r->from || at >= r->to) return PT_OK;
+    pt_record_clear(&r->rec);
+    json_array_clear(r->held);
+    r->line = line;
+    r->rows++;
+    pt_status rc = row ? read_row(c, row) : PT_EFORMAT;
+    if (rc == PT_EFORMAT || rc == PT_ENOSUP) rc = pt_reader_bad(r, rc, line);
+    return rc == PT_OK && r->rows == r->max_rows ? PT_ESTOP : rc; /* pt_rows_read ends there */
+}
+
+static pt_status check_type(const pt_reader *r, const pt_type_entry *t)
+{
+    const pt_dataset_spec *s = r->spec;
+    if (!t) return pt_fail(PT_EARG, "%s: no data type '%s'; there are %s", s->path, s->type ? s->type : "", pt_reader_types);
+    if (r->pairs && !t->pairs)
+        return pt_fail(PT_EARG, "%s: type %s has no pairs; this objective takes preference (or messages, sharegpt, alpaca with chosen and "
+                                "rejected), mindset, tokens",
+                       s->path, t->name);
+    if (!r->pairs && !t->sft)
+        return pt_fail(PT_EARG, "%s: type %s holds pairs; it goes with the objectives dpo and reward", s->path, t->name);
+    return PT_OK;
+}
+
+pt_status pt_reader_run(pt_reader *r)
+{
+    const pt_type_entry *t = find_type(r->spec->type ? r->spec->type : "");
+    PT_RETURN(check_type(r, t));
+    if (t->sft == pt_read_rolebench) PT_RETURN(pt_read_rolebench_open(r));
+    pt_row_ctx c = {r, r->pairs ? t->pairs : t->sft};
+    r->rows = r->seen = 0;
+    PT_RETURN(pt_row_slice(r->spec, &r->from, &r->to));
+    json_decref(r->columns);
+    json_decref(r->held);
+    r->columns = json_object();
+    r->held = json_array();
+    if (!r->columns || !r->held) return pt_fail(PT_ENOMEM, "out of memory");
+    PT_RETURN(pt_rows_read(r->spec->path, r->spec, one_row, &c));
+    return pt_reader_judge(r);
+}
+
+void pt_reader_free(pt_reader *r)
+{
+    json_decref(r->profiles);
+    json_decref(r->columns);
+    json_decref(r->held);
+    r->profiles = r->columns = r->held = NULL;
+    free(r->prompt.turns);
+    r->prompt = (pt_turns){0};
+    pt_record_free(&r->rec);
+}

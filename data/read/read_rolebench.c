@@ -1,0 +1,108 @@
+/* rolebench: {role, question, generated: [answer, ...]}; the role's profile, from a file {role: text}, is the system prompt.
+ * Every field loses its outer spaces. references: first makes one record of the first answer, all one record an answer. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/read/record.h"
+
+pt_status pt_read_rolebench_open(pt_reader *r)
+{
+    pt_status rc = PT_OK;
+    const pt_dataset_spec *s = r->spec;
+    PT_CHECK(!s->references || !strcmp(s->references, "first") || !strcmp(s->references, "all"), PT_EARG,
+             "%s: references is 'first' or 'all', not '%s'", s->path, s->references);
+    if (!s->profiles) {
+        PT_CHECK(s->system_template && !strstr(s->system_template, "{profile}"), PT_EARG,
+                 "%s: type rolebench needs 'profiles: FILE' ({role: text}), or a system_template without {profile}", s->path);
+        return PT_OK;
+    }
+    PT_TRY(pt_json_load(&r->profiles, s->profiles, (size_t)1 << 30, PT_JSON_OBJECT));
+    PT_CHECK(json_object_size(r->profiles), PT_EFORMAT, "%s: an object {role: text} is wanted",
+             s->profiles);
+done:
+    return rc;
+}
+
+pt_status pt_read_system_text(const char *tmpl, const char *role, const char *profile, char **out)
+{
+    pt_status rc = PT_OK;
+    pt_str s = {0};
+    const char *p = tmpl && *tmpl ? tmpl : "{profile}";
+    PT_TRY(pt_str_puts(&s, ""));
+    while (*p) {
+        const char *fill = NULL;
+        size_t skip = 0, n;
+        if (!strncmp(p, "{role}", 6))
+            fill = role, skip = 6;
+        else if (!strncmp(p, "{profile}", 9))
+            fill = profile, skip = 9;
+        n = fill ? strlen(fill) : 1;
+        const char *piece = fill ? fill : p;
+        if (fill) pt_text_strip(&piece, &n);
+        PT_TRY(pt_str_add(&s, piece, n));
+        p += fill ? skip : 1;
+    }
+    *out = s.text;
+    return PT_OK;
+done:
+    pt_str_free(&s);
+    return rc;
+}
+
+/* The role as the profiles file spells it: exact, or without outer spaces. */
+static pt_status find_role(pt_reader *r, const char *raw, size_t n, const char **role, const char **profile)
+{
+    pt_text_strip(&raw, &n);
+    char *name;
+    PT_RETURN(pt_strndup(&name, raw, n));
+    PT_RETURN(pt_record_own(&r->rec, name));
+    *role = name;
+    *profile = "";
+    if (!r->profiles) return PT_OK;
+    json_t *v = json_object_get(r->profiles, name);
+    if (!v) return pt_fail(PT_EFORMAT, "role '%s' has no profile in %s", name, r->spec->profiles);
+    if (!json_is_string(v))
+        return pt_fail(PT_EFORMAT, "the profile of '%s' in %s is %s, not a string", name, r->spec->profiles, pt_row_kind(v));
+    *profile = json_string_value(v);
+    return PT_OK;
+}
+
+static pt_status give_answer(pt_reader *r, json_t *answer, const char *system, const char *question, size_t n_question)
+{
+    pt_turns *t = &r->rec.side[0];
+    if (!json_is_string(answer)) return pt_fail(PT_EFORMAT, "an answer of 'generated' is not a string");
+    const char *text = json_string_value(answer);
+    size_t n = json_string_length(answer);
+    pt_text_strip(&text, &n);
+    t->n = 0;
+    if (*system) PT_RETURN(pt_record_turn(t, PT_SYSTEM, system, strlen(system)));
+    PT_RETURN(pt_record_turn(t, PT_USER, question, n_question));
+    PT_RETURN(pt_record_turn(t, PT_ASSISTANT, text, n));
+    return r->sink(r->user, &r->rec, r->line);
+}
+
+pt_status pt_read_rolebench(pt_reader *r, json_t *row)
+{
+    const char *raw, *question, *role, *profile;
+    size_t n_raw, n_question, i;
+    char *system;
+    json_t *answers = json_object_get(row, "generated"), *a;
+    PT_RETURN(pt_row_string(row, "role", true, &raw, &n_raw));
+    PT_RETURN(pt_row_string(row, "question", true, &question, &n_question));
+    static const char *const used[] = {"role", "question", "generated"};
+    for (i = 0; i < 3; i++) pt_row_take(r, row, used[i]);
+    pt_text_strip(&question, &n_question);
+    PT_RETURN(find_role(r, raw, n_raw, &role, &profile));
+    PT_RETURN(pt_read_system_text(r->spec->system_template, role, profile, &system));
+    PT_RETURN(pt_record_own(&r->rec, system));
+    r->rec.role = role;
+    if (json_is_string(answers)) return give_answer(r, answers, system, question, n_question);
+    if (!json_array_size(answers)) return pt_fail(PT_EFORMAT, "'generated' is not a list of answers");
+    bool all = r->spec->references && !strcmp(r->spec->references, "all");
+    json_array_foreach(answers, i, a)
+    {
+        if (i && !all) break;
+        PT_RETURN(give_answer(r, a, system, question, n_question));
+    }
+    return PT_OK;
+}

@@ -1,0 +1,156 @@
+/* text (= completion): one string a row. tokens: ids made elsewhere: input_ids with labels (unshifted, -100 = context) or TRL's
+ * completion_mask and assistant_masks, or for pairs prompt_input_ids, chosen_input_ids, rejected_input_ids. What an attention_mask
+ * (prompt_attention_mask ...) says is padding is left out, at either end. */
+#include <string.h>
+
+#include "data/read/record.h"
+
+pt_status pt_read_text(pt_reader *r, json_t *row)
+{
+    pt_record *rec = &r->rec;
+    const char *key = r->spec->field_text ? r->spec->field_text : "text";
+    rec->kind = PT_RECORD_TEXT;
+    if (!pt_row_take(r, row, key)) return pt_row_missing(r, row, key);
+    PT_RETURN(pt_row_string(row, key, true, &rec->text[0], &rec->bytes[0]));
+    return r->sink(r->user, rec, r->line);
+}
+
+/* A list of n values; absent or null gives *list = NULL. */
+static pt_status list_of(pt_reader *r, json_t *row, const char *key, size_t n, json_t **list)
+{
+    json_t *v = pt_row_take(r, row, key);
+    *list = NULL;
+    if (!v || json_is_null(v)) return PT_OK;
+    if (!json_is_array(v)) return pt_fail(PT_EFORMAT, "field '%s' is not a list", key);
+    if (json_array_size(v) != n) return pt_fail(PT_EFORMAT, "%zu %s for %zu ids", json_array_size(v), key, n);
+    *list = v;
+    return PT_OK;
+}
+
+static pt_status bit(const char *key, size_t i, const json_t *v, bool *out)
+{
+    if (!json_is_boolean(v) && (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > 1))
+        return pt_fail(PT_EFORMAT, "element %zu of '%s' is neither 0 nor 1", i, key);
+    *out = json_is_true(v) || json_integer_value(v) == 1;
+    return PT_OK;
+}
+
+typedef struct pt_span {
+    size_t from, to;
+} pt_span;
+
+/* The ids that a mask does not call padding: all, or one run. */
+static pt_status unpadded(pt_reader *r, json_t *row, const char *key, size_t n, pt_span *span)
+{
+    json_t *mask, *v;
+    size_t i, runs = 0;
+    bool before = false, on;
+    *span = (pt_span){0, n};
+    PT_RETURN(list_of(r, row, key, n, &mask));
+    if (!mask) return PT_OK;
+    span->to = 0;
+    json_array_foreach(mask, i, v)
+    {
+        PT_RETURN(bit(key, i, v, &on));
+        if (on && !before) runs++, span->from = i;
+        if (on) span->to = i + 1;
+        before = on;
+    }
+    if (runs > 1) return pt_fail(PT_EFORMAT, "'%s' leaves out ids between others: padding stands at an end", key);
+    if (!runs) span->from = span->to = 0;
+    return PT_OK;
+}
+
+/* Appends the ids of a list without its padding. */
+static pt_status add_ids(pt_reader *r, json_t *row, const char *key, const char *mask, pt_ids *out, pt_span *span)
+{
+    json_t *list = pt_row_take(r, row, key);
+    if (!list) return pt_row_missing(r, row, key);
+    if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "field '%s' is %s, not a list of token ids", key, pt_row_kind(list));
+    PT_RETURN(unpadded(r, row, mask, json_array_size(list), span));
+    PT_RETURN(pt_reserve(&out->ids, &out->cap, out->n + json_array_size(list)));
+    for (size_t i = span->from; i < span->to; i++) {
+        const json_t *v = json_array_get(list, i);
+        json_int_t id = json_integer_value(v);
+        if (!json_is_integer(v) || id < 0 || id > INT32_MAX)
+            return pt_fail(PT_EFORMAT, "element %zu of '%s' is no token id", i, key);
+        out->ids[out->n++] = (int32_t)id;
+    }
+    return PT_OK;
+}
+
+/* TRL's masks instead of labels: what all of them mark. */
+static pt_status read_masks(pt_reader *r, json_t *row, size_t n, pt_span span, bool *any)
+{
+    static const char *const keys[] = {"completion_mask", "assistant_masks"};
+    *any = false;
+    for (int k = 0; k < 2; k++) {
+        json_t *list;
+        bool on;
+        PT_RETURN(list_of(r, row, keys[k], n, &list));
+        if (!list) continue;
+        for (size_t i = span.from; i < span.to; i++) {
+            float *label = &r->rec.label[0][i - span.from];
+            PT_RETURN(bit(keys[k], i, json_array_get(list, i), &on));
+            *label = on && (!*any || *label > 0) ? 1 : 0;
+        }
+        *any = true;
+    }
+    return PT_OK;
+}
+
+static pt_status read_labels(pt_reader *r, json_t *row, pt_span span)
+{
+    pt_record *rec = &r->rec;
+    size_t n = json_array_size(json_object_get(row, "input_ids"));
+    json_t *list;
+    bool masks;
+    PT_RETURN(list_of(r, row, "labels", n, &list));
+    if (!list) {
+        PT_RETURN(read_masks(r, row, n, span, &masks));
+        return masks ? PT_OK : pt_row_missing(NULL, row, "labels");
+    }
+    for (size_t i = span.from; i < span.to; i++) {
+        const json_t *v = json_array_get(list, i);
+        json_int_t x = json_integer_value(v);
+        int32_t id = rec->ids[0].ids[i - span.from];
+        if (!json_is_integer(v) || (x != -100 && x != id))
+            return pt_fail(PT_EFORMAT, "label %zu is neither -100 nor the id %d at its own place (labels are not shifted)", i, id);
+        rec->label[0][i - span.from] = x == -100 ? 0 : 1;
+    }
+    return PT_OK;
+}
+
+/* A pair: the answers supervised, the prompt context. */
+static pt_status read_pair(pt_reader *r, json_t *row)
+{
+    static const char *const keys[][2] = {{"chosen_input_ids", "chosen_attention_mask"}, {"rejected_input_ids", "rejected_attention_mask"}};
+    pt_record *rec = &r->rec;
+    pt_span span;
+    rec->pair = true;
+    for (int i = 0; i < 2; i++) {
+        PT_RETURN(add_ids(r, row, "prompt_input_ids", "prompt_attention_mask", &rec->ids[i], &span));
+        size_t prompt = rec->ids[i].n;
+        PT_RETURN(add_ids(r, row, keys[i][0], keys[i][1], &rec->ids[i], &span));
+        if (!prompt) return pt_fail(PT_EFORMAT, "'prompt_input_ids' is empty");
+        if (rec->ids[i].n == prompt) return pt_fail(PT_EFORMAT, "'%s' is empty", keys[i][0]);
+        PT_RETURN(pt_reserve(&rec->label[i], &rec->label_cap[i], rec->ids[i].n));
+        for (size_t k = 0; k < rec->ids[i].n; k++) rec->label[i][k] = k >= prompt ? 1 : 0;
+    }
+    return PT_OK;
+}
+
+pt_status pt_read_tokens(pt_reader *r, json_t *row)
+{
+    pt_record *rec = &r->rec;
+    pt_span span;
+    rec->kind = PT_RECORD_IDS;
+    if (r->pairs) {
+        PT_RETURN(read_pair(r, row));
+    } else {
+        PT_RETURN(add_ids(r, row, "input_ids", "attention_mask", &rec->ids[0], &span));
+        PT_RETURN(pt_reserve(&rec->label[0], &rec->label_cap[0], rec->ids[0].n));
+        PT_RETURN(read_labels(r, row, span));
+    }
+    return r->sink(r->user, rec, r->line);
+}

@@ -1,0 +1,174 @@
+/* Records: what the readers make of the rows of a data file, before any template or tokenizer. One reader a shape
+ * (data/read/read_*.c).
+ *
+ * Files are JSON Lines, one JSON list, JSON objects one behind the other or one that holds the list ({"data": [...]}); CSV, TSV and plain text
+ * (a record a line) by their names; each also packed by gzip. Rows are made one at a time from a map or a window, so that a file never
+ * has to fit in memory. Errors read "FILE:LINE: what". Parquet, zstd, folders and patterns are refused with what to do instead.
+ * A text that may be left out (system, instruction, prompt, input) is the same absent, null, empty or of spaces alone. */
+#ifndef PT_DATA_RECORD_H
+#define PT_DATA_RECORD_H
+#include "base/json.h"
+#include "data/read/dataset.h"
+#include "data/text/template.h"
+
+typedef enum pt_record_kind { PT_RECORD_CHAT, PT_RECORD_TEXT, PT_RECORD_IDS } pt_record_kind;
+
+typedef struct pt_turn {
+    pt_speaker speaker;
+    const char *text; /* of the JSON row, or owned by the record */
+    size_t bytes;
+    float weight; /* when has_weight: said by the row itself (train, weight, loss_weight) */
+    bool has_weight;
+    const char *thought; /* as in pt_message */
+    size_t thought_bytes;
+    const json_t *calls;
+    const char *role;
+    bool is_json;
+} pt_turn;
+
+typedef struct pt_turns {
+    pt_turn *turns;
+    size_t n, cap;
+} pt_turns;
+
+/* Zero-initialise; reused from row to row (pt_record_clear), freed once (pt_record_free). Valid inside the sink only. */
+typedef struct pt_record {
+    pt_record_kind kind;
+    bool pair;
+    pt_turns side[2]; /* CHAT: a whole conversation; pairs: prompt ++ chosen, prompt ++ rejected */
+    size_t n_prompt;  /* CHAT: leading turns that are only asked with: on both sides of a pair, and of prompt + completion */
+    const char *text[2]; /* TEXT; pairs: chosen, rejected */
+    size_t bytes[2];
+    pt_ids ids[2];   /* IDS */
+    float *label[2]; /* IDS: 1 = supervised */
+    size_t label_cap[2];
+    float weight, margin; /* of the row: 1 and 0 when it says nothing */
+    const char *role;     /* rolebench, else NULL */
+    const json_t *tools;  /* CHAT: the list of tools that the row offers, or NULL */
+    char **owned;
+    size_t n_owned, owned_cap;
+} pt_record;
+
+/* Things that happened to rows, counted: one entry for texts that differ in numbers alone or after a semicolon. The last entry takes
+ * what finds no place. */
+#define PT_CAUSES 16
+#define PT_CAUSE_LINES 4
+typedef struct pt_causes {
+    struct pt_cause {
+        char text[200], key[120];
+        long long n;
+        int64_t line[PT_CAUSE_LINES]; /* the first ones */
+    } list[PT_CAUSES];
+    int n;
+    long long total;
+} pt_causes;
+
+typedef struct pt_reader {
+    const pt_dataset_spec *spec;
+    bool pairs;       /* preference records are wanted */
+    json_t *profiles; /* rolebench: {role: text}, owned */
+    pt_record rec;
+    /* PT_EFORMAT or PT_ENOSUP: the record cannot be used; its row counts as bad. */
+    pt_status (*sink)(void *user, const pt_record *rec, int64_t line);
+    void *user;
+    int64_t rows, line, max_rows;   /* rows read; line of the present one; reading stops after max_rows (0 = none) */
+    int64_t seen, from, to; /* rows met; those from..to - 1 are read */
+    pt_causes bad, notes; /* rows left out; rows read in a way worth saying */
+    json_t *columns;      /* {name: whether it was read} */
+    json_t *held;         /* values parsed out of strings of the present row */
+    pt_turns prompt;      /* preference: the prompt's own turns */
+} pt_reader;
+
+/* Reads every row of r->spec->path into records for r->sink. PT_EARG: unknown type, a type that does not give what is wanted, a
+ * missing file; PT_EFORMAT: more unusable rows than spec->bad_rows allows. Those within it are counted in r->bad, and warned of. */
+pt_status pt_reader_run(pt_reader *r);
+void pt_reader_free(pt_reader *r);
+/* "reads a, b; not read: c" of the rows so far. */
+pt_status pt_reader_said(const pt_reader *r, pt_str *out);
+/* The canonical name of a type ("chat_template.default" -> "messages", "" -> "tokens"), NULL when there is none such. */
+const char *pt_reader_type(const char *type);
+/* Whether a type gives pairs, or records for sft. */
+bool pt_reader_gives(const char *type, bool pairs);
+/* "messages, sharegpt, ..." */
+extern const char pt_reader_types[];
+/* Every row of a file; the row is freed after the call. line is the row's first line. row NULL: what stands there is no object, pt_err_msg()
+ * says why; PT_OK goes on behind it, PT_ESTOP ends the reading in good order. spec (may be NULL): what its names say about the file. */
+pt_status pt_rows_read(const char *path, const pt_dataset_spec *spec, pt_status (*row)(void *user, json_t *row, int64_t line), void *user);
+/* The rows [from, to) that a split names, of a file that is read for it where it must be counted; PT_EARG for what is no part of train. */
+pt_status pt_row_slice(const pt_dataset_spec *spec, int64_t *from, int64_t *to);
+/* PT_ENOSUP with the command that converts this Parquet file. */
+pt_status pt_rows_refuse_parquet(const char *path);
+/* A row that cannot be used (rc and the present message say why): counted and PT_OK, or rc where none may be left out. */
+pt_status pt_reader_bad(pt_reader *r, pt_status rc, int64_t line);
+/* Whether those rows are more than spec->bad_rows allows; a warning names them where they are not. */
+pt_status pt_reader_judge(const pt_reader *r);
+void pt_causes_add(pt_causes *c, const char *text, int64_t line);
+/* Copies as much of a text as fits, whole characters, without control characters. */
+void pt_text_fit(char *out, size_t size, const char *text);
+
+/* ---- for the readers ---- */
+void pt_record_clear(pt_record *rec);
+void pt_record_free(pt_record *rec);
+pt_status pt_record_turn(pt_turns *t, pt_speaker speaker, const char *text, size_t bytes);
+/* Takes over a heap string; freed by pt_record_clear. On failure it is freed at once. */
+pt_status pt_record_own(pt_record *rec, char *text);
+/* "a string", "null" ...: for messages; v NULL is "nothing". */
+const char *pt_row_kind(const json_t *v);
+/* A string field. Absent or null: *text = NULL, or PT_EFORMAT when required (naming the fields that are there). */
+pt_status pt_row_string(json_t *row, const char *key, bool required, const char **text, size_t *bytes);
+/* A finite number >= least; absent keeps *out. */
+pt_status pt_row_number(json_t *row, const char *key, double least, float *out);
+/* PT_EFORMAT: no field `key`, which fields there are, and the type and keys that would fit this row. */
+pt_status pt_row_missing(const pt_reader *r, json_t *row, const char *key);
+/* The type and keys of a data set that would fit this row, as text; nothing when no shape is known. */
+pt_status pt_row_hint(const pt_reader *r, json_t *row, pt_str *out);
+/* Whether a value says something: not absent, null, "", spaces, [] or {}. */
+bool pt_row_says(const json_t *v);
+/* The value of a column: of the name that the config gives it, else of the first of `names` (ends with NULL) that says something;
+ * NULL when none does. *key (may be NULL) is its name. */
+json_t *pt_row_column(pt_reader *r, json_t *row, pt_column c, const char *const *names, const char **key);
+/* The field `key` as a value that was read. */
+json_t *pt_row_take(pt_reader *r, json_t *row, const char *key);
+/* The same as a text; PT_EFORMAT when it is another kind of value. *text = NULL when nothing says anything. */
+pt_status pt_row_text(pt_reader *r, json_t *row, pt_column c, const char *const *names, const char **text, size_t *bytes);
+/* A list that a row spells as a string ("[{...}]") is parsed; every other value is given as it is. PT_ENOMEM alone. */
+pt_status pt_row_list(pt_reader *r, json_t *v, json_t **out);
+bool pt_text_blank(const char *text, size_t bytes);
+/* system, user, human, assistant, gpt, tool ... ; false when unknown. */
+bool pt_speaker_of(const char *name, pt_speaker *out);
+const char *pt_speaker_name(pt_speaker s);
+/* Text without outer spaces (Unicode White_Space, as Python's str.strip). */
+void pt_text_strip(const char **text, size_t *bytes);
+/* What stands in a message beside its text: thoughts, tool calls, a tool result's own role name. */
+pt_status pt_read_extras(json_t *m, const char *role, pt_turn *t);
+/* Notes what stands in a message and nobody reads: fields that say something under other names than read[n] and the known ones. */
+void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, pt_speaker who);
+/* The row's `tools`: a list of objects, or one spelled as a string. */
+pt_status pt_read_tools(pt_reader *r, json_t *row);
+/* A turn as the templates take it, with weight w. */
+pt_message pt_turn_message(const pt_turn *t, float w);
+/* Appends messages to t: a list of messages, one message, or rounds ({human: q, assistant: a} or [q, a]). */
+pt_status pt_read_turns(pt_reader *r, json_t *list, pt_turns *t);
+/* The conversation's list among a row's columns, NULL when there is none. */
+json_t *pt_read_list(pt_reader *r, json_t *row);
+/* The row's column `system` before turns that have no system message of their own. */
+pt_status pt_read_system(pt_reader *r, json_t *row, pt_turns *t, size_t *n_prompt);
+/* Turns before the answer without the system text: history, then instruction (prompt, query, question) and input joined by a line
+ * break (empty behind a history when neither says anything). Nothing is appended when no column says anything. */
+pt_status pt_read_question(pt_reader *r, json_t *row, pt_turns *t);
+/* The answer's column: output, response, completion, answer. */
+json_t *pt_read_output(pt_reader *r, json_t *row);
+/* Texts of "\n\nHuman: ...\n\nAssistant: ..." as turns; *is = false when the text is not of that kind. */
+pt_status pt_read_hh(const char *text, size_t bytes, pt_turns *t, bool *is);
+
+pt_status pt_read_messages(pt_reader *r, json_t *row);
+pt_status pt_read_alpaca(pt_reader *r, json_t *row);
+pt_status pt_read_mindset(pt_reader *r, json_t *row);
+pt_status pt_read_rolebench(pt_reader *r, json_t *row);
+pt_status pt_read_rolebench_open(pt_reader *r);
+pt_status pt_read_preference(pt_reader *r, json_t *row);
+pt_status pt_read_text(pt_reader *r, json_t *row);
+pt_status pt_read_tokens(pt_reader *r, json_t *row);
+/* The system text of a role: the template with {role} and {profile} filled in; owned by the caller. */
+pt_status pt_read_system_text(const char *tmpl, const char *role, const char *profile, char **out);
+#endif

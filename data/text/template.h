@@ -1,0 +1,89 @@
+/* Chat templates: messages -> spans of text and control tokens with weights -> token ids and weights.
+ *
+ * The loss mask is never found by searching strings: each span carries its weight from the record. Text between two control
+ * tokens is encoded as one string; the only extra cut is after the generation prompt (where the answer begins), so that
+ * training and generation see the same ids. BOS stands once and is decided here alone. */
+#ifndef PT_DATA_TEMPLATE_H
+#define PT_DATA_TEMPLATE_H
+#include "data/text/tokenizer.h"
+
+typedef enum pt_speaker { PT_SYSTEM, PT_USER, PT_ASSISTANT, PT_TOOL } pt_speaker;
+
+struct json_t;
+
+/* One message of a conversation; everything borrowed. weight: loss weight of this message's tokens (0 = context). What stands
+ * beside the text may be absent (zeros). */
+typedef struct pt_message {
+    pt_speaker speaker;
+    const char *text;
+    size_t bytes;
+    float weight;
+    const char *thought; /* an answer's reasoning; NULL = none was given */
+    size_t thought_bytes;
+    const struct json_t *calls; /* an answer's tool calls: a list of {name, arguments} or {function: {name, arguments}} */
+    const struct json_t *tools; /* of the first message alone: the list of tools that the conversation offers */
+    const char *role;           /* a tool result's own role name (ipython, function); NULL = tool */
+    bool is_json;               /* a tool result that was given as an object or list: text is its JSON */
+} pt_message;
+
+/* What a rendering left out or wrote otherwise, counted in messages (PT_NOTE_TOOLS: conversations). */
+typedef enum pt_note {
+    PT_NOTE_THOUGHT,     /* a thought: the template has no place for it */
+    PT_NOTE_OLD_THOUGHT, /* a thought of an answer before the last question, which the template leaves out */
+    PT_NOTE_CALLS,       /* tool calls: the template has no place for them */
+    PT_NOTE_CALL_TEXT,   /* text beside a tool call, which the template leaves out */
+    PT_NOTE_TOOLS,       /* a list of tools: the template has no place for it */
+    PT_NOTES
+} pt_note;
+/* "thoughts the template has no place for" ... */
+const char *pt_note_text(pt_note n);
+
+typedef struct pt_template pt_template;
+
+/* Ids with weights. weight[i] is the loss weight of PREDICTING ids[i] (0 = context). turn_start lists the index of the first
+ * token of every message that was rendered (for cutting old turns whole); answer_end[i] is the index of the end-of-turn token
+ * of supervised turn i. */
+typedef struct pt_rendered {
+    pt_ids ids;
+    float *weight;
+    size_t weight_cap;
+    int32_t *turn_start;
+    size_t n_turns, turn_cap; /* with the system turn as turn 0 when there is one */
+    int32_t *answer_end;
+    size_t n_answers, answer_cap;
+    size_t control_in_text; /* control-token spellings met inside a user's text, kept as text */
+    size_t noted[PT_NOTES];
+} pt_rendered;
+void pt_rendered_free(pt_rendered *r);
+void pt_rendered_clear(pt_rendered *r);
+
+/* By name: chatml, llama2, llama3, mistral, zephyr, qwen, smollm, vicuna, alpaca, plain; or "tokenizer_default": recognised
+ * from the model's exact template text (known digests, and what pt_template_jinja writes), refused by name otherwise. Refused (PT_ENOSUP) when its control tokens
+ * are not single ids here. default_system: replaces the template's own default system prompt; NULL keeps it; "" renders none
+ * where the template allows it. */
+pt_status pt_template_open(pt_template **out, const char *name, const pt_tokenizer *tok, const char *default_system);
+void pt_template_free(pt_template *t);
+const char *pt_template_name(const pt_template *t);
+/* The list of names, NULL-terminated. */
+const char *const *pt_template_names(void);
+
+/* Renders a conversation (appending to a cleared `out`). generation: end where the answer begins: with the generation prompt, or,
+ * where the last message is the assistant's, behind its text as far as it stands (it is to be continued; it is encoded as the
+ * beginning of an answer is). A supervised (weight > 0), uncut assistant turn's end-of-turn token is supervised too, with the
+ * turn's weight. A template without a system role folds the system text into the first user turn. Thoughts, tool calls, tools and
+ * tool results stand as the model's own template writes them; what it has no place for is counted in noted. PT_EARG with what is
+ * wrong for an order of turns that the template cannot express; PT_EFORMAT for tool calls that it cannot write in a message that
+ * says nothing else. */
+pt_status pt_template_render(const pt_template *t, const pt_message *m, size_t n, bool generation, pt_rendered *out);
+/* Ids that end an answer when generating (end of turn, eos, ...): borrowed, n in *n. */
+const int32_t *pt_template_stops(const pt_template *t, size_t *n);
+/* The Jinja text that says the same, for export into GGUF / tokenizer_config.json (the model's own text when it was
+ * recognised). */
+const char *pt_template_jinja(const pt_template *t);
+/* v as the tojson of chat templates writes it: Python's json.dumps(ensure_ascii=False); indent 0 = one line. Appended. */
+pt_status pt_text_json(pt_str *out, const struct json_t *v, int indent);
+/* The same for a classifier, owned: a conversation ends at the end token of its last answer, where the score is read, without the white space
+ * that the template puts behind it. */
+pt_status pt_template_jinja_scored(const pt_template *t, char **out);
+uint64_t pt_template_fingerprint(const pt_template *t);
+#endif

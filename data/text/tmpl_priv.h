@@ -1,0 +1,135 @@
+/* Inside of a chat template; included by data/text/tmpl_*.c only.
+ *
+ * A style states how messages become text. In its strings a control token stands as its spelling and is found in the vocabulary
+ * (a style whose control tokens are not there is refused); PT_TMPL_EOS stands for the tokenizer's end token. */
+#ifndef PT_DATA_TMPL_PRIV_H
+#define PT_DATA_TMPL_PRIV_H
+#include <jansson.h>
+
+#include "base/file.h"
+#include "data/text/template.h"
+
+#define PT_TMPL_EOS "\x01"
+
+typedef enum pt_tmpl_kind {
+    PT_TMPL_TURNS,  /* every message between its own tags */
+    PT_TMPL_FOLDED, /* [INST]: user and assistant alternate, the system text goes into the first user turn */
+    PT_TMPL_QWEN25, /* turns, tool results inside user turns */
+    PT_TMPL_QWEN3,  /* the same with <think> blocks (rendered without thinking) */
+    PT_TMPL_LLAMA31 /* turns behind a system turn with dates */
+} pt_tmpl_kind;
+
+typedef enum pt_tmpl_bos { PT_BOS_NEVER, PT_BOS_ONCE, PT_BOS_EACH_USER, PT_BOS_AS_TOKENIZER } pt_tmpl_bos;
+
+typedef struct pt_tmpl_style {
+    const char *name;
+    pt_tmpl_kind kind;
+    pt_tmpl_bos bos;
+    bool strip;                     /* outer white space of every content is dropped */
+    bool system_anywhere;           /* a system message may stand after the first */
+    const char *open[4], *close[4]; /* by pt_speaker; the assistant's open is the generation prompt; open NULL = no such role */
+    const char *lead;               /* between the generation prompt and the answer: belongs to the answer */
+    const char *default_system;
+    const char *controls; /* spellings that must be control tokens of the vocabulary, separated by blanks */
+} pt_tmpl_style;
+
+struct pt_template {
+    const pt_tmpl_style *style;
+    const pt_tokenizer *tok;
+    char *system; /* owned: rendered when a conversation brings none; NULL = nothing */
+    char *jinja;
+    int32_t *stops;
+    size_t n_stops, cap_stops;
+    bool bos_once, bos_each;
+};
+
+/* tmpl_styles.c */
+const pt_tmpl_style *pt_tmpl_by_name(const char *name);
+/* By the digest of a template's text, NULL when it is not known. */
+const pt_tmpl_style *pt_tmpl_by_text(const char *text);
+/* The styles one after the other: the first for NULL, NULL after the last. */
+const pt_tmpl_style *pt_tmpl_each(const pt_tmpl_style *s);
+/* Whether BOS stands once, or before each user turn, with this style and tokenizer. */
+void pt_tmpl_place_bos(pt_template *t);
+
+/* What pt_tmpl_write_jinja puts before a model's own text, and pt_template_jinja_scored around one. */
+#define PT_TMPL_NO_THINK "{%- set enable_thinking = false %}"
+#define PT_TMPL_SYSTEM_BEFORE "{% if messages[0]['role'] != 'system' %}{% set messages = [{'role': 'system', 'content': "
+#define PT_TMPL_SYSTEM_BEHIND "}] + messages %}{% endif %}"
+#define PT_TMPL_SCORED_BEFORE "{%- set ptrain_text %}"
+#define PT_TMPL_SCORED_BEHIND "{%- endset %}{{ ptrain_text if add_generation_prompt else ptrain_text.rstrip() }}"
+
+/* tmpl_known.c: what a text is. style NULL: not known. */
+typedef struct pt_tmpl_known {
+    const pt_tmpl_style *style;
+    char *base;    /* the known text (in it); NULL where the style is written from nothing */
+    char *system;  /* replaced: the default system text that stands in it, NULL = none */
+    bool replaced; /* a text of ours: `system` counts in place of the style's own */
+} pt_tmpl_known;
+pt_status pt_tmpl_recognise(const char *text, const pt_tokenizer *tok, pt_tmpl_known *k);
+void pt_tmpl_known_free(pt_tmpl_known *k);
+
+/* tmpl_jinja.c: *out = owned Jinja text of the style with this default system text (NULL = none). own: the model's own text, or
+ * NULL. */
+pt_status pt_tmpl_write_jinja(char **out, const pt_template *t, const char *own, bool system_replaced);
+
+/* A piece of a text, for the parts that a template takes out of a message. */
+typedef struct pt_part {
+    const char *s;
+    size_t n;
+} pt_part;
+
+/* ---- tmpl_span.c: spans into ids ---- */
+typedef struct pt_tmpl_span {
+    size_t from; /* offset in the pending text where this weight begins */
+    float weight;
+} pt_tmpl_span;
+typedef struct pt_tmpl_out {
+    const pt_template *t;
+    pt_rendered *r;
+    pt_str text; /* pending: since the last control token or cut */
+    pt_tmpl_span *spans;
+    size_t n_spans, cap_spans;
+    size_t *turns; /* offsets in the pending text where messages begin */
+    size_t n_turns, cap_turns;
+    pt_tok_where where;
+    const pt_message *unfinished; /* the last answer, when it is to be continued: it has no end */
+} pt_tmpl_out;
+void pt_tmpl_out_free(pt_tmpl_out *o);
+/* A message begins here. */
+pt_status pt_tmpl_turn(pt_tmpl_out *o);
+/* The template's own text: control tokens in it become ids; answer_end: a control token with weight > 0 closes a supervised
+ * turn. */
+pt_status pt_tmpl_lit(pt_tmpl_out *o, const char *text, float weight, bool answer_end);
+/* A record's text: never a control token. */
+pt_status pt_tmpl_text(pt_tmpl_out *o, const char *s, size_t n, float weight);
+pt_status pt_tmpl_control(pt_tmpl_out *o, int32_t id, float weight, bool answer_end);
+/* Encodes what is pending; what follows is encoded apart. */
+pt_status pt_tmpl_cut(pt_tmpl_out *o);
+/* The same at the end of the rendering. */
+pt_status pt_tmpl_flush(pt_tmpl_out *o);
+
+/* ---- tmpl_render.c: pieces of turns ---- */
+pt_part pt_tmpl_content(const pt_template *t, const pt_message *m);
+/* One message between its tags, with content c. before: text in front of an answer that belongs to the prompt. */
+pt_status pt_tmpl_one(pt_tmpl_out *o, const pt_message *m, pt_part c, const char *before);
+/* The parts of an answer: its tag (and the cut behind it), its end. */
+pt_status pt_tmpl_begin(pt_tmpl_out *o, const pt_message *m, const char *before);
+pt_status pt_tmpl_end(pt_tmpl_out *o, const pt_message *m);
+/* The template's own system turn, where the conversation brings none. */
+pt_status pt_tmpl_default_system(pt_tmpl_out *o, const pt_message *m, size_t n);
+
+/* ---- tmpl_tools.c: templates with a place for tools and thoughts ---- */
+/* What Qwen's templates say before and behind the list of tools. */
+#define PT_TMPL_QWEN_TOOLS                                                                                                             \
+    "# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou are provided with function "          \
+    "signatures within <tools></tools> XML tags:\n<tools>"
+#define PT_TMPL_QWEN_CALLS                                                                                                             \
+    "\n</tools>\n\nFor each function call, return a json object with function name and arguments within "                      \
+    "<tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, \"arguments\": "                              \
+    "<args-json-object>}\n</tool_call><|im_end|>\n"
+#define PT_TMPL_NO_THOUGHT "<think>\n\n</think>\n\n"
+pt_status pt_tmpl_qwen25(pt_tmpl_out *o, const pt_message *m, size_t n);
+pt_status pt_tmpl_qwen3(pt_tmpl_out *o, const pt_message *m, size_t n);
+pt_status pt_tmpl_llama31(pt_tmpl_out *o, const pt_message *m, size_t n);
+#endif

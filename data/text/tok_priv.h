@@ -1,0 +1,255 @@
+/* Inside of a tokenizer; included by data/text/tok_*.c only.
+ *
+ * The way of a text, as in the Hugging Face tokenizers library: added tokens are cut out of the raw text; what lies between is
+ * normalised; added tokens that are marked `normalized` are cut out of that; the rest gets its space prefix, is split by the
+ * pre-tokenizer's steps into words; each word is merged by rank. Byte-level vocabularies are kept as raw bytes (the byte
+ * alphabet of GPT-2 is undone when the file is read), so text is never spelled in that alphabet. */
+#ifndef PT_DATA_TOK_PRIV_H
+#define PT_DATA_TOK_PRIV_H
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include "base/file.h"
+#include "data/text/tok_utf8.h"
+#include "data/text/tokenizer.h"
+
+#define PT_TOK_MAX_ID 4194303      /* ids above are taken for damage */
+#define PT_TOK_META "\xE2\x96\x81" /* U+2581, SentencePiece's space */
+#define PT_TOK_NO_RANK UINT32_MAX
+
+typedef struct pt_tok_ref {
+    uint32_t at, len; /* into the blob */
+} pt_tok_ref;
+
+/* Open addressing; a slot holds id + 1, 0 = free. Keys are the texts of `refs`. */
+typedef struct pt_tok_hash {
+    uint32_t *slot;
+    size_t mask; /* slots - 1 */
+} pt_tok_hash;
+
+typedef struct pt_tok_merge {
+    int32_t left, right, id;
+} pt_tok_merge;
+/* One merge: (left, right) -> id. key = left << 32 | right; UINT64_MAX = free. */
+typedef struct pt_tok_pair {
+    uint64_t key;
+    uint32_t rank;
+    int32_t id;
+} pt_tok_pair;
+
+enum {
+    PT_TOK_HAS = 1,     /* the id exists */
+    PT_TOK_MODEL = 2,   /* a piece of the model's vocabulary that words can become */
+    PT_TOK_ADDED = 4,   /* cut out of the text before anything else */
+    PT_TOK_SPECIAL = 8, /* control token */
+    PT_TOK_BYTE = 16,   /* <0xNN> of a byte-fallback vocabulary */
+    PT_TOK_DIRECT = 32, /* the word spelled like it becomes this one token */
+    PT_TOK_UNK = 64,
+    PT_TOK_VOID = 128 /* UNUSED in GGUF */
+};
+
+typedef struct pt_tok_added {
+    int32_t id;
+    pt_tok_ref text; /* what is searched: the spelling, normalised where the token says so */
+    bool lstrip, rstrip, single_word, normalized, special;
+    uint32_t turn; /* of declaring */
+} pt_tok_added;
+/* Finds the longest added token at a position: for each first byte the distinct lengths (descending), then a hash lookup. */
+typedef struct pt_tok_matcher {
+    pt_tok_added *list;
+    size_t n, cap;
+    uint32_t *slot; /* index + 1 by hash of text */
+    size_t mask;
+    uint32_t *lens; /* lengths; of first byte b: lens[first[b] .. first[b+1]) */
+    uint32_t first[257];
+} pt_tok_matcher;
+
+typedef enum pt_tok_norm_kind {
+    PT_NORM_PREPEND,
+    PT_NORM_REPLACE, /* String pattern */
+    PT_NORM_REPLACE_REGEX,
+    PT_NORM_NFC,
+    PT_NORM_NFD,
+    PT_NORM_NFKC,
+    PT_NORM_NFKD,
+    PT_NORM_LOWERCASE,
+    PT_NORM_STRIP
+} pt_tok_norm_kind;
+typedef struct pt_tok_norm {
+    pt_tok_norm_kind kind;
+    char *from, *to; /* owned; Prepend: to; Replace: from, to */
+    pcre2_code *code;
+    bool left, right; /* Strip */
+} pt_tok_norm;
+
+typedef enum pt_tok_behaviour {
+    PT_SPLIT_ISOLATED,
+    PT_SPLIT_REMOVED,
+    PT_SPLIT_WITH_PREVIOUS,
+    PT_SPLIT_WITH_NEXT,
+    PT_SPLIT_CONTIGUOUS
+} pt_tok_behaviour;
+typedef struct pt_tok_split {
+    pcre2_code *code;
+    char *pattern; /* owned, as the file states it (fingerprint, recognition) */
+    bool literal;
+    pt_tok_behaviour behaviour;
+    bool invert;
+} pt_tok_split;
+
+typedef enum pt_tok_prefix { PT_PREFIX_NONE, PT_PREFIX_ALWAYS, PT_PREFIX_FIRST } pt_tok_prefix;
+
+typedef struct pt_tok_decode_rule {
+    bool byte_level, byte_fallback;
+    bool meta_to_space;  /* U+2581 becomes a space */
+    unsigned strip_left; /* blanks dropped at the start of the whole text */
+} pt_tok_decode_rule;
+
+struct pt_tokenizer {
+    bool byte_level, scored, ignore_merges, byte_fallback, fuse_unk;
+    bool cut_at_meta; /* char mode: no piece crosses from another character into U+2581, so words may be cut there */
+    int32_t n;        /* highest id + 1 */
+    size_t cap_spell, cap_raw, cap_flags, cap_score;
+    pt_str blob; /* every text, each followed by a zero */
+    pt_tok_ref *spell, *raw;
+    uint8_t *flags;
+    float *score;   /* of the source, or NULL */
+    uint32_t *rank; /* scored: order of the scores, equal scores share one */
+    pt_tok_hash by_spell, by_raw;
+    pt_tok_merge *merges;
+    size_t n_merges, cap_merges;
+    pt_tok_pair *pairs;
+    size_t pair_mask;
+    int32_t byte_id[256];
+    bool all_bytes;
+
+    size_t n_pieces;         /* tokenizer.json: pieces of the model; new added tokens come behind them */
+    size_t n_moved;          /* added tokens whose id is not the stated one */
+    int32_t moved;           /* the first of them */
+    int32_t added_end;       /* highest id of an added token + 1 */
+    uint32_t turns;          /* declarations of added tokens */
+    pt_tok_matcher added[2]; /* 0 = on the raw text, 1 = on the normalised text */
+    pt_tok_norm *norms;
+    size_t n_norms, cap_norms;
+    pt_tok_split *splits;
+    size_t n_splits, cap_splits;
+    pt_tok_prefix prefix;
+    char *prefix_text; /* owned: U+2581 or a blank */
+    bool meta_replace; /* Metaspace: blanks become U+2581 */
+    pt_tok_decode_rule decode;
+
+    int32_t bos, eos, eot, unk, pad;
+    int32_t model_unk;    /* what the merging itself writes for a character that it cannot spell; -1: it drops it */
+    int add_bos, add_eos; /* -1 = not stated */
+    int32_t template_bos; /* id that the file's post-processor puts first, -1 = none */
+    int32_t *stops;
+    size_t n_stops, cap_stops;
+    char *chat_template, *pre, *path;
+    pt_vocab_spec spec;
+    char **spec_merges;
+    const char **spec_tokens;
+    int32_t *spec_types;
+    float *spec_scores;
+    char *spec_text; /* owned backing of invented spellings and merges */
+    uint64_t fingerprint;
+};
+
+/* ---- tok_vocab.c: building ---- */
+static inline const char *pt_tok_text(const pt_tokenizer *t, pt_tok_ref r)
+{
+    return t->blob.text + r.at;
+}
+uint64_t pt_tok_hash_bytes(const char *s, size_t n);
+pt_status pt_tok_new(pt_tokenizer **out);
+/* Copies a text into the blob. */
+pt_status pt_tok_keep(pt_tokenizer *t, const char *s, size_t n, pt_tok_ref *out);
+/* Gives id its spelling; an id or a spelling that is already taken by another is PT_EFORMAT. flags gets PT_TOK_HAS added. */
+pt_status pt_tok_put(pt_tokenizer *t, int64_t id, const char *spelling, size_t n, unsigned flags);
+/* Makes room for ids 0..id. */
+pt_status pt_tok_reserve_ids(pt_tokenizer *t, int64_t id);
+int32_t pt_tok_find_n(const pt_tokenizer *t, const char *spelling, size_t n);
+/* Raw bytes of a piece in GPT-2's byte alphabet; false when a character is not of that alphabet. */
+bool pt_tok_unalphabet(const char *s, size_t n, char *out, size_t *out_n);
+/* Adds merge (left, right) -> left+right, texts in the vocabulary's spelling. */
+pt_status pt_tok_put_merge(pt_tokenizer *t, const char *left, size_t ln, const char *right, size_t rn);
+/* Turn tags are control tokens even where a file forgets to say so (llama.cpp overrides the same): a text must not close a
+ * turn. */
+bool pt_tok_is_turn_tag(const char *s, size_t n);
+/* id (new, reserved) takes over old's spelling: the last of two tokens of one text counts, as in llama.cpp. */
+void pt_tok_shadow(pt_tokenizer *t, int32_t old, int32_t id);
+/* ---- tok_declare.c ---- */
+/* Declares an added token, as the tokenizers library's add_tokens: one whose text the vocabulary has keeps that id; any other gets the next
+ * free one, whatever id the file states (id; -1 = none stated). Stated again, the last flags count; an empty text is passed over. */
+pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *stated, int64_t id, const char *content, size_t n);
+/* Of tokens declared several times the last declaration stays. */
+pt_status pt_tok_settle_added(pt_tokenizer *t);
+/* ---- tok_vocab.c ---- */
+/* After all pieces, merges, added tokens and steps are in: raw forms, tables, matchers, direct words, fingerprint, GGUF terms.
+ */
+pt_status pt_tok_finish(pt_tokenizer *t);
+void pt_tok_set_eot(pt_tokenizer *t); /* eot by its known spellings, when not stated */
+pt_status pt_tok_add_stop(pt_tokenizer *t, int64_t id);
+
+/* ---- tok_bpe.c ---- */
+typedef struct pt_tok_sym {
+    int32_t id;       /* -1: an unknown character */
+    uint32_t at, len; /* in the word */
+    uint32_t next, prev;
+} pt_tok_sym;
+typedef struct pt_tok_heap_item {
+    uint32_t rank, pos;
+    int32_t left, right, id;
+    uint32_t len; /* of both together: tells stale items */
+} pt_tok_heap_item;
+/* What one call of encode owns. */
+typedef struct pt_tok_work {
+    const pt_tokenizer *t;
+    pt_ids *out;
+    size_t *ends; /* ends[i]: end of out->ids[first + i] in running bytes of normalised text */
+    size_t ends_cap;
+    size_t first;
+    bool want_ends, measure; /* measure: only count, emit nothing */
+    size_t base;             /* running bytes before the current text */
+    const char *text;        /* the current normalised text */
+    pt_tok_sym *syms;
+    size_t syms_cap;
+    pt_tok_heap_item *heap;
+    size_t heap_cap, heap_n;
+    pcre2_match_data **match; /* one a split step */
+    pt_str buf[2];
+    bool last_unk; /* fuse_unk */
+} pt_tok_work;
+pt_status pt_tok_emit(pt_tok_work *w, int32_t id, size_t end);
+/* One word, s inside w->text. */
+pt_status pt_tok_bpe_word(pt_tok_work *w, const char *s, size_t n);
+/* Merges a word and returns its only id, or -1 when more than one token comes out (no output is made). */
+pt_status pt_tok_bpe_single(pt_tok_work *w, const char *s, size_t n, int32_t *id);
+int32_t pt_tok_raw_find(const pt_tokenizer *t, const char *s, size_t n);
+
+/* ---- tok_split.c ---- */
+/* Compiles a pattern of the tokenizers library (Oniguruma) for PCRE2; what the two read differently is rewritten or refused. */
+pt_status pt_tok_regex(pcre2_code **out, const char *pattern, bool literal);
+pt_status pt_tok_add_split(pt_tokenizer *t, const char *pattern, bool literal, pt_tok_behaviour b, bool invert);
+pt_status pt_tok_split_text(pt_tok_work *w, const char *s, size_t n);
+/* One match at or after `from`: *at, *len; *found = false at the end. */
+pt_status pt_tok_match(const pcre2_code *code, pcre2_match_data *md, const char *s, size_t n, size_t from, size_t *at,
+                       size_t *len, bool *found);
+
+/* ---- tok_norm.c ---- */
+/* out = normalised s (out is emptied first). prepend = false leaves Prepend steps out. */
+pt_status pt_tok_normalise(const pt_tokenizer *t, const char *s, size_t n, bool prepend, pt_str *out);
+
+/* ---- tok_added.c ---- */
+pt_status pt_tok_matcher_build(const pt_tokenizer *t, pt_tok_matcher *m);
+/* The next match at or after from, NULL when none; *at, *end: what it takes of the text. specials = false: control tokens stay
+ * text. */
+const pt_tok_added *pt_tok_next_added(const pt_tokenizer *t, const pt_tok_matcher *m, const char *s, size_t n, size_t from,
+                                      bool specials, size_t *at, size_t *end);
+
+/* ---- tok_export.c ---- */
+pt_status pt_tok_build_spec(pt_tokenizer *t);
+/* ---- tok_pre.c ---- */
+/* Sets the split steps of a GGUF pre-tokenizer name and what goes with it; PT_ENOSUP for an unknown name. */
+pt_status pt_tok_apply_pre(pt_tokenizer *t, const char *name);
+/* *out = owned GGUF name of the steps that t has, NULL when no name says the same. */
+pt_status pt_tok_guess_pre(const pt_tokenizer *t, char **out);
+#endif
