@@ -51,22 +51,28 @@ DIR_data := data/text data/read data/pack data/batch
 DIR_checkpoints := checkpoints
 DIR_dist := train/dist
 DIR_model := train/model
+DIR_generate := train/generate
+DIR_export := train/export
 DIR_objective := train/objective
 DIR_optim := train/optim
 DIR_loop := train/loop
 DIR_eval := eval
 DIR_cli := train/cli
-LAYERS := base kernels data checkpoints dist model objective optim eval loop cli
+LAYERS := base kernels data checkpoints dist model generate export objective optim eval loop cli
 USES_base := base
 USES_kernels := kernels base
 USES_data := data base
 USES_checkpoints := checkpoints base
 USES_dist := dist base
 USES_model := model kernels data checkpoints dist base
+USES_generate := generate $(USES_model)
+USES_export := export $(USES_model)
+# Tests of models use what stands beside them too.
+USES_beside := export $(USES_generate)
 USES_objective := objective base
 USES_optim := optim kernels dist base
-USES_eval := eval $(USES_model)
-USES_loop := loop eval objective optim $(USES_model)
+USES_eval := eval $(USES_generate)
+USES_loop := loop eval export objective optim $(USES_generate)
 USES_cli := cli $(USES_loop)
 
 # Files named *_v.c in kernels/cpu are compiled once per instruction set, with PT_ISA as the suffix of their names.
@@ -136,7 +142,7 @@ $(BUILD)/ptrain: $(BUILD)/train/cli/main.o $(call libs,cli)
 # ---- tests: tests/<kind>/<layer>_<name>.c; the first word of the name says what it links -------------------------------
 KINDS     := unit ops golden objective invariant dist fault fuzz
 TEST_SRC  := $(foreach k,$(KINDS),$(wildcard tests/$(k)/*.c))
-test_layer = $(firstword $(subst _, ,$(basename $(notdir $(1)))))
+test_layer = $(patsubst model,beside,$(firstword $(subst _, ,$(basename $(notdir $(1))))))
 TEST_BIN  := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 define test_rule
 $(BUILD)/$(basename $(1)): $(BUILD)/$(basename $(1)).o $(call libs,$(call test_layer,$(1)))

@@ -4,7 +4,7 @@
 #include "data/batch/loader.h"
 #include "eval/questions.h"
 #include "eval/scores.h"
-#include "train/model/generate.h"
+#include "train/generate/generate.h"
 
 typedef struct pt_evaluation {
     pt_model *model;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "train/model/generate.h"
+#include "train/generate/generate.h"
 
 enum { MOST_ROWS = 64 };
 

@@ -12,11 +12,13 @@ data/batch: data/batch data/pack data/read data/text base
 checkpoints: checkpoints base
 train/dist: train/dist base
 train/model: train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
+train/generate: train/generate train/model kernels data/batch data/pack data/read data/text checkpoints base
+train/export: train/export train/model kernels data/text checkpoints base
 train/objective: train/objective base
 train/optim: train/optim kernels train/dist base
-eval: eval train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
-train/loop: train/loop eval train/objective train/optim train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
-train/cli: train/cli train/loop eval train/objective train/optim train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
+eval: eval train/generate train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
+train/loop: train/loop eval train/export train/generate train/objective train/optim train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
+train/cli: train/cli train/loop eval train/export train/generate train/objective train/optim train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
 '
 check_tree() { # prints the offending lines
     (cd "$1" && grep -rnE '^ *# *include *"' . --include='*.[ch]' --include='*.cu' --include='*.cuh') | awk -v rules="$rules" '

@@ -13,7 +13,7 @@
 
 #include "checkpoints/safetensors.h"
 #include "data/batch/loader.h"
-#include "train/model/generate.h"
+#include "train/generate/generate.h"
 
 #define FIXTURES "tests/golden/data/model"
 #define OK(call) ok((call), #call)

@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "data/text/template.h"
-#include "train/model/export.h"
+#include "train/export/export.h"
 
 static const char *model_path(void)
 {

@@ -6,7 +6,7 @@
 
 #include "base/file.h"
 #include "checkpoints/gguf.h"
-#include "train/model/export.h"
+#include "train/export/export.h"
 
 static const pt_model_caps caps = {.tokens = 64, .segs = 8, .heads = 64, .rows = 64, .groups = 8};
 static char tmp[64];

@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "checkpoints/gguf.h"
-#include "train/model/export.h"
+#include "train/export/export.h"
 #include "train/model/source_impl.h"
 
 static char tmp[64];

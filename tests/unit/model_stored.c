@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "train/model/export.h"
+#include "train/export/export.h"
 #include "train/model/source_impl.h"
 
 static char tmp[64], last_note[2048];

@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "train/cli/kept.h"
-#include "train/model/export.h"
+#include "train/export/export.h"
 
 pt_status pt_cmd_export(pt_cli *c)
 {

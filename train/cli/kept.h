@@ -2,7 +2,7 @@
 #ifndef PT_CLI_KEPT_H
 #define PT_CLI_KEPT_H
 #include "train/cli/open.h"
-#include "train/model/export.h"
+#include "train/export/export.h"
 
 /* Opens o's model and writes c->out with `run` (pt_export_hf or pt_export_gguf). Where the written type may lose something of what was learnt, the
  * loss of base, run and file on a few rows of the run's data is measured and said (without rows: the share of the change of the weights). A type

@@ -8,7 +8,7 @@
 #include "data/read/record.h"
 #include "train/cli/cli.h"
 #include "train/loop/setup.h"
-#include "train/model/generate.h"
+#include "train/generate/generate.h"
 
 typedef struct pt_opened {
     pt_config *cfg;      /* the run's, or defaults around the model */

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/mapped.h"
 #include "train/loop/agree.h"
-#include "train/model/export.h"
+#include "train/export/export.h"
 
 #define PIECE ((int64_t)1 << 20) /* elements moved at once */
 

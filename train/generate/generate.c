@@ -1,4 +1,4 @@
-#include "train/model/generate.h"
+#include "train/generate/generate.h"
 
 #include <math.h>
 #include <stdlib.h>

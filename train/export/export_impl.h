@@ -3,7 +3,7 @@
 #define PT_MODEL_EXPORT_IMPL_H
 #include "checkpoints/hf.h"
 #include "train/model/adapters.h"
-#include "train/model/export.h"
+#include "train/export/export.h"
 
 /* One tensor on its way out. Pieces are whole heads where rows are reordered, so that no more than a piece lies in memory. */
 typedef struct pt_out_tensor {

@@ -5,7 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
-#include "train/model/export_impl.h"
+#include "train/export/export_impl.h"
 
 static const size_t MAX_FILE = (size_t)512 << 20;
 

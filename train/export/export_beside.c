@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "train/model/export_impl.h"
+#include "train/export/export_impl.h"
 
 static bool from_folder(const pt_model *m)
 {

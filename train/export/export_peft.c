@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/quant.h"
-#include "train/model/export_impl.h"
+#include "train/export/export_impl.h"
 
 typedef struct peft_out {
     pt_st_writer w;

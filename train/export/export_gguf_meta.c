@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "train/model/export_impl.h"
+#include "train/export/export_impl.h"
 
 typedef struct arch_writer {
     pt_gguf_writer *w;

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "checkpoints/hf.h"
-#include "train/model/export_impl.h"
+#include "train/export/export_impl.h"
 
 static pt_status put_bytes(void *user, const void *data, size_t bytes)
 {

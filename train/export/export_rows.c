@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/quant.h"
-#include "train/model/export_impl.h"
+#include "train/export/export_impl.h"
 
 enum { PIECE = 1 << 18 }; /* elements made at a time, 1 MiB of f32: what an export holds beside the model is planned (train/loop/plan.c) */
 
