@@ -12,8 +12,8 @@ static inline bool pt_utf8_valid(const char *text, size_t n)
                                   : c >= 0xc2 && c < 0xe0 ? 1
                                   : c >= 0xe0 && c < 0xf0 ? 2
                                   : c >= 0xf0 && c < 0xf5 ? 3
-                                                          : 9;
-        if (more > n - i - 1) return false;
+                                                          : 9; /* begins no character */
+        if (more == 9 || more > n - i - 1) return false;
         unsigned lo = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80, hi = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
         for (unsigned k = 1; k <= more; k++, lo = 0x80, hi = 0xbf)
             if (s[i + k] < lo || s[i + k] > hi) return false;

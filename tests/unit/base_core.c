@@ -183,6 +183,13 @@ static void utf8(void **state)
         b[0] = (char)(n == 1 ? c : lead[n] | (c >> (6 * (n - 1))));
         assert_int_equal(pt_utf8_valid(b, n), c < 0xd800 || c > 0xdfff);
     }
+    for (int c = 0x80; c < 0x100; c++) { /* bytes that begin nothing, and characters without an end, far from the end of the text */
+        char run[32];
+        memset(run, c, sizeof run);
+        assert_false(pt_utf8_valid(run, sizeof run));
+        memset(run + 1, 0x80, sizeof run - 1);
+        assert_false(pt_utf8_valid(run, sizeof run));
+    }
 }
 
 static char logged[64];
