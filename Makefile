@@ -32,6 +32,11 @@ ifneq ($(SANITIZE),)
 STD       += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
 LDFLAGS   += -fsanitize=$(SANITIZE)
 endif
+# Programs of tests/fuzz with libFuzzer's main and its counters in all code (tests/fuzz/fuzz.mk).
+ifneq ($(FUZZER),)
+STD       += -fsanitize=fuzzer-no-link -DPT_LIBFUZZER
+LDFLAGS   += -fsanitize=fuzzer
+endif
 
 # ---- libraries: name, pkg-config module, Debian package -------------------------------------------------------------
 PKGS      := yaml-0.1:libyaml-dev hdf5-serial:libhdf5-dev jansson:libjansson-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev zlib:zlib1g-dev
@@ -128,7 +133,7 @@ $(foreach l,$(LAYERS),$(eval $(call archive,$(l))))
 define isa_rule
 $(BUILD)/%_v.$(1).o: %_v.c $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CC) $(STD) $(CFLAGS) -O3 $(WARN) $(ISA_$(1)) $(CPPFLAGS) $(LIBCFLAGS) -DPT_ISA=$(1) -DPT_ISA_$(1) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CC) $$(STD) $(CFLAGS) $(if $(FUZZER),-O0,-O3) $(WARN) $(ISA_$(1)) $(CPPFLAGS) $(LIBCFLAGS) -DPT_ISA=$(1) -DPT_ISA_$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
 
@@ -156,5 +161,5 @@ tests: $(TEST_BIN) $(BUILD)/ptrain
 
 -include $(ALL_OBJ:.o=.d) $(TEST_BIN:=.d)
 
-include tests/tests.mk
+include tests/tests.mk tests/fuzz/fuzz.mk
 -include kernels/cuda/cuda.mk tests/emu/emu.mk tests/gpu/gpu.mk

@@ -46,6 +46,9 @@ done:
     return rc;
 }
 
+/* What an empty file is mapped to: pointers into it can be counted with. */
+static unsigned char nothing[1];
+
 pt_status pt_map_open(pt_map *out, const char *path)
 {
     pt_status rc = PT_OK;
@@ -53,6 +56,7 @@ pt_status pt_map_open(pt_map *out, const char *path)
     int fd;
     *out = (pt_map){0};
     PT_TRY(open_regular(path, &fd, &st));
+    if (st.st_size == 0) out->data = nothing;
     if (st.st_size > 0) {
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         PT_CHECK(p != MAP_FAILED, errno == ENOMEM ? PT_ENOMEM : PT_EIO, "cannot map %s: %s", path, strerror(errno));
@@ -69,7 +73,7 @@ done:
 
 void pt_map_close(pt_map *m)
 {
-    if (m->data) {
+    if (m->bytes) {
         guard_tail(m, false);
         pt_mapped_drop(m->data);
         munmap(m->data, m->bytes);

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 
 typedef struct pt_map {
-    unsigned char *data; /* NULL when the file is empty */
+    unsigned char *data; /* never NULL when open */
     size_t bytes;
 } pt_map;
 /* Maps a regular file read-only and private. The map lives until pt_map_close. PT_EFORMAT for a pointer of Git LFS, which stands

@@ -313,7 +313,7 @@ static pt_status try_once(const pt_launch *l, double deadline, attempt *t)
     t->proven = pt_welcome_proves(&t->w, &a, &h, t->at.token);
     t->other = !t->proven;
     t->w.why[sizeof t->w.why - 1] = 0;
-    if (t->proven) return t->w.ok ? PT_OK : pt_fail(PT_EIO, "%s", t->w.why);
+    if (t->proven) return t->w.ok ? PT_OK : pt_fail(PT_EIO, "%s", t->w.why[0] ? t->w.why : "it refuses, and does not say why");
     return pt_fail(PT_EIO,
                    "what answers there is another job or another version of ptrain, or its token is another; the token here is from %s: on "
                    "several machines without a common home folder set PTRAIN_TOKEN to the same secret text for all ranks",

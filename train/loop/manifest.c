@@ -49,11 +49,14 @@ pt_status pt_manifest_each(const pt_manifest *m, pt_status (*each)(void *user, c
 {
     for (const char *at = m->text, *end = at + m->bytes; at && at < end;) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t n = (size_t)(stop - at);
         char *name;
-        PT_RETURN(pt_strndup(&name, at, (size_t)(stop - at)));
-        pt_status rc = each(user, name);
-        free(name);
-        if (rc != PT_OK) return rc;
+        if (n && !memchr(at, 0, n)) { /* no name has a zero in it, and its beginning is another's */
+            PT_RETURN(pt_strndup(&name, at, n));
+            pt_status rc = each(user, name);
+            free(name);
+            if (rc != PT_OK) return rc;
+        }
         at = stop + 1;
     }
     return PT_OK;

@@ -1,0 +1,40 @@
+/* JSON files as rows: lines, lists, objects that hold the list. Packed by gzip they give the same rows at the same lines. */
+/* fuzz: -dict=tests/fuzz/dict/rows.dict */
+#include "tests/fuzz/rows.h"
+
+typedef struct tally {
+    uint64_t hash;
+    int64_t rows;
+} tally;
+
+static pt_status take(void *user, json_t *row, int64_t line)
+{
+    tally *t = user;
+    fuzz_assert(line > 0);
+    char *text = row ? pt_json_dump(row, JSON_COMPACT) : NULL;
+    t->hash = pt_fnv1a(t->hash, &line, sizeof line);
+    if (text) t->hash = pt_fnv1a(t->hash, text, strlen(text));
+    t->rows++;
+    fuzz_accepted += row != NULL;
+    free(text);
+    return PT_OK;
+}
+
+FUZZ_HARNESS(const uint8_t *bytes, size_t n)
+{
+    pt_dataset_spec spec = {.type = "text", .format = "json"};
+    tally plain = {PT_FNV_START, 0}, packed = plain;
+    uint8_t *behind = malloc(n + 1);
+    fuzz_assert(behind);
+    behind[0] = '!';
+    if (n) memcpy(behind + 1, bytes, n);
+    pt_status rc = pt_rows_read(fuzz_put("rows", bytes, n), &spec, take, &plain), again;
+    fuzz_clean(rc);
+    again = pt_rows_read(rows_put((fuzz_part){behind, n + 1}), &spec, take, &packed);
+    fuzz_clean(again);
+    bool pointer = n > 8 && !memcmp(bytes, "version ", 8); /* of Git LFS: only a plain file can be one */
+    if (n && bytes[0] != 0x1f && !pointer) /* a packed file in a packed file is no text */
+        fuzz_assert(rc == again && plain.rows == packed.rows && plain.hash == packed.hash);
+    free(behind);
+    return 0;
+}

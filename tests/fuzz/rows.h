@@ -1,0 +1,95 @@
+/* Harnesses of the row readers: a data file, 0xff, options (bytes; without them the defaults), 0xff, profiles, 0xff, the template of system
+ * texts. A file that begins with '!' is packed by gzip first: what stands behind the '!' is read through the window. */
+#ifndef PT_TESTS_FUZZ_ROWS_H
+#define PT_TESTS_FUZZ_ROWS_H
+#include "tests/fuzz/harness.h"
+
+#include <zlib.h>
+
+#include "data/read/record.h"
+
+static inline void rows_check_turns(const pt_turns *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const pt_turn *u = &t->turns[i];
+        fuzz_assert(u->text && u->speaker <= PT_TOOL);
+        fuzz_touch(u->text, u->bytes);
+        if (u->thought) fuzz_touch(u->thought, u->thought_bytes);
+        if (u->role) fuzz_touch(u->role, strlen(u->role) + 1);
+        if (u->has_weight) fuzz_assert(u->weight >= 0 && u->weight < 1e38f);
+        (void)pt_turn_message(u, 1);
+    }
+}
+
+static inline pt_status rows_take(void *user, const pt_record *r, int64_t line)
+{
+    (void)user;
+    fuzz_accepted++;
+    fuzz_assert(line > 0 && r->weight >= 0 && r->weight < 1e38f && r->margin - r->margin == 0);
+    for (int s = 0; s < (r->pair ? 2 : 1); s++) {
+        rows_check_turns(&r->side[s]);
+        fuzz_assert(r->kind != PT_RECORD_CHAT || (r->side[s].n && r->n_prompt <= r->side[s].n));
+        if (r->kind == PT_RECORD_TEXT) fuzz_touch(r->text[s], r->bytes[s]);
+        for (size_t i = 0; i < r->ids[s].n; i++) fuzz_assert(r->ids[s].ids[i] >= 0 && r->label[s][i] >= 0 && r->label[s][i] <= 1);
+    }
+    return PT_OK;
+}
+
+static inline const char *rows_put(fuzz_part file)
+{
+    unsigned char packed[8192];
+    z_stream z = {0};
+    if (!file.n || file.at[0] != '!') return fuzz_put("rows", file.at, file.n);
+    fuzz_assert(deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 1, Z_DEFAULT_STRATEGY) == Z_OK);
+    z.next_in = (Bytef *)file.at + 1;
+    z.avail_in = (unsigned)file.n - 1;
+    z.next_out = packed;
+    z.avail_out = sizeof packed;
+    fuzz_assert(deflate(&z, Z_FINISH) == Z_STREAM_END);
+    const char *path = fuzz_put("rows", packed, sizeof packed - z.avail_out);
+    deflateEnd(&z);
+    return path;
+}
+
+/* Fills spec by the options; texts of it stand for good. */
+static inline void rows_options(pt_dataset_spec *spec, fuzz_part o)
+{
+    static char *splits[] = {NULL, "train", "train[:50%]", "train[1:]", "train[-1:]"};
+    static char *names[PT_COLS] = {"s", "q", "i", "o", "h", "c", "r", "weight", "margin"};
+    static char *speakers[] = {"bot", "npc"};
+    static int is[] = {PT_ASSISTANT, PT_USER};
+    static const double bad[] = {0, 0.01, 1};
+    spec->bad_rows = bad[fuzz_choice(o, 0, 3)];
+    spec->split = splits[fuzz_choice(o, 1, 5)];
+    unsigned how = fuzz_choice(o, 2, 32);
+    for (int c = 0; c < PT_COLS; c++)
+        if (how & (c < PT_COL_WEIGHT ? 1u : 2u)) spec->fields[c] = names[c];
+    if (how & 4) spec->property_role = "from", spec->property_content = "value", spec->property_train = "train", spec->field_messages = "dialog";
+    if (how & 8) spec->role_names = speakers, spec->role_is = is, spec->n_roles = 2;
+    if (how & 16) spec->system_prompt = "Be kind.", spec->field_text = "content";
+    spec->drop_system = fuzz_choice(o, 3, 2);
+    spec->references = fuzz_choice(o, 4, 2) ? "all" : NULL;
+}
+
+static inline int rows_run(const char *type, const char *format, const uint8_t *bytes, size_t n)
+{
+    fuzz_part part[4];
+    pt_str said = {0};
+    size_t parts = fuzz_split(bytes, n, part, 4);
+    pt_dataset_spec spec = {.type = (char *)type, .format = (char *)format, .path = (char *)rows_put(part[0])};
+    rows_options(&spec, part[1]);
+    if (!strcmp(type, "rolebench")) {
+        static const char usual[] = "{\"Ahab\": \"A captain.\", \"Bob\": \"B\"}";
+        spec.profiles = (char *)(parts > 2 && part[2].n ? fuzz_put("profiles", part[2].at, part[2].n) : fuzz_put("profiles", usual, sizeof usual - 1));
+        if (parts > 3) spec.system_template = fuzz_text(part[3]);
+    }
+    bool pairs = pt_reader_gives(type, true) && (fuzz_choice(part[1], 5, 2) || !pt_reader_gives(type, false));
+    pt_reader r = {.spec = &spec, .pairs = pairs, .sink = rows_take, .max_rows = fuzz_choice(part[1], 6, 3)};
+    fuzz_clean(pt_reader_run(&r));
+    fuzz_clean(pt_reader_said(&r, &said));
+    pt_str_free(&said);
+    pt_reader_free(&r);
+    if (parts > 3) free(spec.system_template);
+    return 0;
+}
+#endif
