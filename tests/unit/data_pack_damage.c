@@ -242,6 +242,72 @@ static void outside_and_bombs(void **state)
     }
 }
 
+/* ---- links ----------------------------------------------------------------------------------------------------------------------
+ * Packs of before 30 November 2026 keep their links in a heap and a tree of names (dense). They open; whatever such a heap or tree says. */
+
+uint32_t H5_checksum_lookup3(const void *bytes, size_t n, uint32_t start); /* of the library, in none of its headers */
+
+static char *dense_pack(size_t *n)
+{
+    char *bytes;
+    assert_int_equal(pt_file_read(&bytes, n, "tests/fuzz/corpus/pack/tokens", 1 << 20), PT_OK);
+    return bytes;
+}
+
+static char *find(char *bytes, size_t n, const char *signature)
+{
+    char *at = memmem(bytes, n, signature, 4);
+    assert_non_null(at);
+    return at;
+}
+
+/* Opened or refused, in good order: the sanitized build sees what is not. */
+static bool opens(const char *path, const char *bytes, size_t n)
+{
+    pt_pack *p;
+    put(path, bytes, n);
+    seal(path);
+    bool good = pt_pack_open(&p, path) == PT_OK;
+    if (!good && !strstr(pt_err_msg(), path)) fail_msg("'%s' does not name the file", pt_err_msg());
+    pt_pack_free(p);
+    return good;
+}
+
+static void dense_links(void **state)
+{
+    size_t n;
+    char path[128], *bytes = dense_pack(&n), *tree = find(bytes, n, "BTHD"), *heap = find(bytes, n, "FHDB");
+    snprintf(path, sizeof path, "%s/dense.h5", dir);
+    assert_true(opens(path, bytes, n));
+    for (char *at = heap; at < bytes + n; at++) { /* no checksum guards a heap */
+        *at = (char)~*at;
+        (void)opens(path, bytes, n);
+        *at = (char)~*at;
+    }
+    static const int counts[] = {0, 1, 13, 15, 16, 17, 60, 64, 65, 1 << 30};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) { /* 14 links are there */
+        memcpy(tree + 26, &counts[i], sizeof counts[i]);
+        uint32_t sum = H5_checksum_lookup3(tree, 34, 0);
+        memcpy(tree + 34, &sum, sizeof sum);
+        if (opens(path, bytes, n)) fail_msg("%d links: opened", counts[i]);
+    }
+    free(bytes);
+}
+
+/* What is written now has neither: nothing to walk. */
+static void plain_links(void **state)
+{
+    for (int pairs = 0; pairs < 2; pairs++) {
+        pt_pack *p = fixture_pack(dir, 9, pairs, 1, 0.2, 128);
+        char *bytes;
+        size_t n;
+        assert_int_equal(pt_file_read(&bytes, &n, pt_pack_path(p), 1 << 24), PT_OK);
+        pt_pack_free(p);
+        assert_true(memmem(bytes, n, "OHDR", 4) && !memmem(bytes, n, "FRHP", 4) && !memmem(bytes, n, "BTHD", 4));
+        free(bytes);
+    }
+}
+
 /* What packs better than a reader believes is written again without deflate. */
 static void thin_packs(void **state)
 {
@@ -317,8 +383,9 @@ static void nothing_half_written(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(damaged_at_any_byte), cmocka_unit_test(whole_but_wrong),
-                                       cmocka_unit_test(other_shapes), cmocka_unit_test(outside_and_bombs),
-                                       cmocka_unit_test(thin_packs), cmocka_unit_test(full_disk), cmocka_unit_test(nothing_half_written)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(damaged_at_any_byte), cmocka_unit_test(whole_but_wrong), cmocka_unit_test(other_shapes),
+        cmocka_unit_test(outside_and_bombs),   cmocka_unit_test(dense_links),     cmocka_unit_test(plain_links),
+        cmocka_unit_test(thin_packs),          cmocka_unit_test(full_disk),       cmocka_unit_test(nothing_half_written)};
     return cmocka_run_group_tests_name("data_pack_damage", tests, setup, teardown);
 }
