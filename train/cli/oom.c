@@ -47,9 +47,11 @@ static void fell(void)
     _exit(1);
 }
 
-static void on_exit_inside(void)
+/* Others call exit too: HDF5 inside, libgomp when it has no memory for a team. Of ours nothing is under construction then. */
+static void on_exit_of_others(void)
 {
     if (pt_foreign_library()) fell();
+    pt_temp_sweep();
 }
 
 #ifdef __SANITIZE_ADDRESS__
@@ -88,5 +90,5 @@ void pt_oom_install(void)
     memcpy(&set, &found, sizeof set);
     if (found) set(leave);
     catch_crashes();
-    atexit(on_exit_inside);
+    atexit(on_exit_of_others);
 }
