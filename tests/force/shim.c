@@ -1,7 +1,7 @@
 /* The N-th call fails. A library to preload into a program (LD_PRELOAD), driven by tests/force/force.bash.
  *
  *   FORCE_KIND=mem|write|short|sync|rename|map|open   which calls; all counted from the start of main
- *   FORCE_AT=N FORCE_MODE=one|from                     the N-th (from 1) fails, or it and all after it
+ *   FORCE_AT=N FORCE_MODE=one|from|trap                the N-th (from 1) fails, or it and all after it; trap: it fails after a SIGTRAP, for gdb
  *   FORCE_LIST=FILE                                    fails nothing: writes "KIND total N" and "KIND N PLACE" a line for the first call of every
  *                                                      distinct place, so that each is tried once; PLACE is the same in every run
  * mem: malloc, calloc, realloc, posix_memalign, aligned_alloc, of every library (ENOMEM). write: write, pwrite, writev (ENOSPC), not
@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,7 +32,7 @@ enum { FRAMES = 48, INNER = 2, OWN = 3, PLACES = 1 << 17 };
 static uintptr_t text_start, text_end;
 static struct place { uint64_t hash; uint32_t at; } places[KINDS][PLACES];
 static long counts[KINDS], at;
-static int which = -1, from, listing;
+static int which = -1, from, trap, listing;
 static volatile int active;
 static __thread int inside __attribute__((tls_model("initial-exec")));
 
@@ -98,6 +99,7 @@ static int due(int kind)
         inside = 0;
         return 0;
     }
+    if (kind == which && n == at && trap) raise(SIGTRAP);
     return kind == which && (n == at || (from && n > at));
 }
 
@@ -137,6 +139,7 @@ int __libc_start_main(int (*main_fn)(int, char **, char **), int argc, char **ar
         if (!strcmp(names[k], kind)) which = k;
     at = n ? strtol(n, NULL, 10) : 0;
     from = mode && !strcmp(mode, "from");
+    trap = mode && !strcmp(mode, "trap");
     listing = getenv("FORCE_LIST") != NULL;
     if (listing) {
         backtrace(warm, 4);
