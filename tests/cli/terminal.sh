@@ -13,10 +13,10 @@ n=0
 evil=$'a\x1b]0;pwned\x07b\x1b[8mc\xc2\x9b31md\xe2\x80\xaee\x7ff\rg'
 shown='a\x1b]0;pwned\x07b\x1b[8mc\x9b31md\u202ee\x7ff\x0dg'
 json='a\u001b]0;pwned\u0007b\u001b[8mc\u009b31md\u202ee\u007ff\rg'
-screen() { # COMMAND...: what a terminal gets, into $dir/screen
+screen() { # COMMAND...: what a terminal gets, into $dir/screen; the line is quoted as bash reads it, and script runs $SHELL
     local line
     printf -v line '%q ' "$@"
-    script -qec "$line" /dev/null >"$dir/screen" 2>&1 </dev/null
+    SHELL=$BASH script -qec "$line" /dev/null >"$dir/screen" 2>&1 </dev/null
 }
 clean() { # no control but ours: newlines (CR LF of the terminal), the live line's CR and ESC [K, colours
     sed -E 's/\x1b\[(K|[0-9]*m)//g; s/\r//g' "$dir/screen" | LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\x1b\[8m' && return 1

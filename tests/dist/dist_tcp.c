@@ -1,107 +1,14 @@
-/* The communicator over TCP: ranks are children of this program. Launches by address and by file, what strangers may do to the
- * meeting, ranks that are absent, differ, hang, fail, die or lie. */
-#include <arpa/inet.h>
-#include <math.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/socket.h>
+/* How ranks meet over TCP (tests/dist/launch.h starts them): launches by address and by file, what strangers may do to the meeting,
+ * ranks that are absent, differ, die before all are there, or lie. */
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
+#include "base/file.h"
 #include "base/threads.h"
 #include "tests/dist/exercise.h"
-#include "base/file.h"
-#include "tests/scratch.h"
+#include "tests/dist/launch.h"
 #include "train/dist/secret.h"
 #include "train/dist/store_impl.h"
 #include "train/dist/wire.h"
-
-/* A port that nobody has at the moment. */
-static int free_port(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof a;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && getsockname(fd, (struct sockaddr *)&a, &n) == 0);
-    close(fd);
-    return ntohs(a.sin_port);
-}
-
-static pt_launch by_address(int size)
-{
-    pt_launch l = {
-        .kind = PT_LAUNCH_TCP, .size = size, .local_rank = -1, .host = "127.0.0.1", .join_seconds = 20, .wait_seconds = 20};
-    l.port = free_port();
-    memcpy(l.token, "job 7", 6);
-    return l;
-}
-static pt_launch by_file(int size, const char *name)
-{
-    pt_launch l = {.kind = PT_LAUNCH_FILE, .size = size, .local_rank = -1, .join_seconds = 20, .wait_seconds = 20};
-    snprintf(l.path, sizeof l.path, "%s/%s", scratch_dir, name);
-    return l;
-}
-
-typedef struct outcome {
-    int code;
-    char said[2048]; /* its last error */
-} outcome;
-
-/* A rank: joins, runs fn, closes. Exit code: fn's, 90 when it could not join, 91 when fn returned a status. */
-typedef struct rank_run {
-    pid_t pid;
-    int fd;
-} rank_run;
-static rank_run begin(pt_launch l, int rank, int (*fn)(pt_comm *))
-{
-    int fd[2];
-    rank_run r;
-    assert_int_equal(pipe(fd), 0);
-    fflush(NULL);
-    r.pid = fork();
-    assert_true(r.pid >= 0);
-    if (r.pid == 0) {
-        pt_comm *c;
-        close(fd[0]);
-        l.rank = rank;
-        int code = pt_comm_tcp(&l, &c) == PT_OK ? fn(c) : 90;
-        size_t n = strlen(pt_err_msg());
-        if (write(fd[1], pt_err_msg(), n) != (ssize_t)n) code = 99;
-        if (code != 90 && code != 80) c->close(c);
-        _exit(code);
-    }
-    close(fd[1]);
-    r.fd = fd[0];
-    return r;
-}
-static outcome end(rank_run r)
-{
-    outcome o = {0};
-    int st;
-    size_t at = 0;
-    for (ssize_t n; at < sizeof o.said - 1 && (n = read(r.fd, o.said + at, sizeof o.said - 1 - at)) > 0;) at += (size_t)n;
-    close(r.fd);
-    assert_int_equal(waitpid(r.pid, &st, 0), r.pid);
-    o.code = WIFEXITED(st) ? WEXITSTATUS(st) : 128 + WTERMSIG(st);
-    return o;
-}
-/* All ranks of a launch with one function. */
-static void run_all(pt_launch l, int (*fn)(pt_comm *), outcome *out)
-{
-    rank_run r[8];
-    for (int i = 0; i < l.size; i++) r[i] = begin(l, i, fn);
-    for (int i = 0; i < l.size; i++) out[i] = end(r[i]);
-}
-static void has(const char *text, const char *part)
-{
-    if (!strstr(text, part)) fail_msg("'%s' does not say '%s'", text, part);
-}
 
 /* ---- meeting ---- */
 static int work(pt_comm *c)
@@ -301,16 +208,36 @@ static void test_strangers(void **state)
     for (int i = 0; i < 6; i++) close(rest[i]);
 }
 
-/* A rank that was killed before all were there, and that its launcher started again. */
+/* A rank that was killed before all were there, and that its launcher started again: at once, and after all others had come. */
 static void test_again(void **state)
 {
+    for (int late = 0; late < 2; late++) {
+        pt_launch l = by_address(3);
+        rank_run r[3] = {begin(l, 0, work), begin(l, 1, work), {0}};
+        usleep(300000);
+        kill(r[1].pid, SIGKILL);
+        assert_int_equal(end(r[1]).code, 128 + SIGKILL);
+        if (late) {
+            r[2] = begin(l, 2, work);
+            usleep(200000);
+        }
+        r[1] = begin(l, 1, work);
+        if (!late) r[2] = begin(l, 2, work);
+        for (int i = 0; i < 3; i++) assert_int_equal(end(r[i]).code, 0);
+    }
+    /* not started again: it is the one that is missed */
     pt_launch l = by_address(3);
-    rank_run r[3] = {begin(l, 0, work), begin(l, 1, work), {0}};
+    l.join_seconds = 2;
+    rank_run zero = begin(l, 0, work), gone = begin(l, 1, work);
     usleep(300000);
-    kill(r[1].pid, SIGKILL);
-    assert_int_equal(end(r[1]).code, 128 + SIGKILL);
-    for (int i = 1; i < 3; i++) r[i] = begin(l, i, work);
-    for (int i = 0; i < 3; i++) assert_int_equal(end(r[i]).code, 0);
+    kill(gone.pid, SIGKILL);
+    end(gone);
+    rank_run two = begin(l, 2, work);
+    outcome o = end(zero), p = end(two);
+    assert_int_equal(o.code, 90);
+    has(o.said, "rank 1 of 3 did not come");
+    assert_int_equal(p.code, 90);
+    has(p.said, "rank 1 of 3 did not come");
 }
 
 /* Nobody listens where MASTER_ADDR does not point. */
@@ -383,16 +310,17 @@ static void test_secret(void **state)
     assert_int_equal(rmdir(file), 0);
     int fd[2];
     assert_int_equal(pipe(fd), 0);
+    pid_t pid[8];
     for (int i = 0; i < 8; i++) {
-        pid_t pid = fork();
-        assert_true(pid >= 0);
-        if (pid) continue;
+        pid[i] = fork();
+        assert_true(pid[i] >= 0);
+        if (pid[i]) continue;
         int code = pt_secret_get(fresh, second, &path) == PT_OK && write(fd[1], second, 64) == 64 ? 0 : 1;
         if (code) fprintf(stderr, "# %s\n", pt_err_msg());
         _exit(code);
     }
     for (int i = 0, status; i < 8; i++) {
-        assert_true(wait(&status) > 0 && status == 0);
+        assert_true(waitpid(pid[i], &status, 0) == pid[i] && status == 0);
         assert_int_equal(read(fd[0], i ? second : first, 64), 64);
         if (i) assert_memory_equal(first, second, 64);
     }
@@ -541,116 +469,12 @@ static void test_files(void **state)
     pt_store_deaf(&ears);
 }
 
-/* ---- failures in the middle ---- */
-static int differ_kind(pt_comm *c)
-{
-    int64_t x = 1;
-    pt_status rc = c->rank == 1 ? c->allreduce_max(c, &x, 1) : c->barrier(c);
-    if (rc != PT_OK) c->abort(c, 1);
-    return rc == PT_OK ? 0 : 91;
-}
-static int differ_count(pt_comm *c)
-{
-    double x[3] = {0};
-    pt_status rc = c->allreduce_f64(c, x, c->rank == 2 ? 2 : 3);
-    if (rc != PT_OK) c->abort(c, 1);
-    return rc == PT_OK ? 0 : 91;
-}
-/* Rank 0 waits for rank 1, which waits until it hears of the death of rank 2: so rank 0 must look at all. */
-static int dies(pt_comm *c)
-{
-    pt_status rc = PT_OK;
-    if (c->rank == 2) kill(getpid(), SIGKILL);
-    for (int i = 0; c->rank == 1 && i < 500 && rc == PT_OK; i++, usleep(10000)) rc = c->check(c);
-    if (c->rank == 1 && rc == PT_OK) return 95;
-    rc = c->barrier(c);
-    if (rc != PT_OK) c->abort(c, 1);
-    return rc == PT_OK ? 0 : 91;
-}
-static int centre_dies(pt_comm *c)
-{
-    if (c->rank == 0) kill(getpid(), SIGKILL);
-    pt_status rc = c->barrier(c);
-    if (rc != PT_OK) c->abort(c, 1);
-    return rc == PT_OK ? 0 : 91;
-}
-static int aborts(pt_comm *c)
-{
-    if (c->barrier(c) != PT_OK) return 92;
-    if (c->rank == 1) {
-        pt_fail(PT_ENOMEM, "no memory for activations");
-        c->abort(c, 1);
-        return strcmp(pt_err_msg(), "no memory for activations") ? 93 : 0;
-    }
-    pt_status rc = c->barrier(c);
-    if (rc != PT_OK) c->abort(c, 1);
-    double x = 1;
-    if (rc != PT_OK && c->allreduce_f64(c, &x, 1) == PT_OK) return 94; /* once failed, always failed */
-    return rc == PT_OK ? 0 : 91;
-}
-static int hangs(pt_comm *c)
-{
-    if (c->rank == 1) usleep(1500000);
-    pt_status rc = c->barrier(c);
-    if (rc != PT_OK) c->abort(c, 1);
-    return rc == PT_OK ? 0 : 91;
-}
-static int leaves(pt_comm *c)
-{
-    if (c->barrier(c) != PT_OK) return 92;
-    if (c->rank == 1) return 0;
-    pt_status rc = c->barrier(c);
-    if (rc != PT_OK) c->abort(c, 1);
-    return rc == PT_OK ? 0 : 91;
-}
-static int checks(pt_comm *c)
-{
-    pt_status rc = PT_OK;
-    if (c->check(c) != PT_OK || c->barrier(c) != PT_OK) return 92;
-    if (c->rank == 1) kill(getpid(), SIGKILL);
-    for (int i = 0; i < 500 && rc == PT_OK; i++, usleep(10000)) rc = c->check(c);
-    if (rc != PT_OK) c->abort(c, 1);
-    return rc == PT_OK ? 0 : 91;
-}
-
-static void failing(int (*fn)(pt_comm *), int size, int who, int code, const char *why)
-{
-    outcome o[8];
-    char text[300];
-    pt_launch l = by_address(size);
-    if (fn == hangs) l.wait_seconds = 0.5;
-    run_all(l, fn, o);
-    snprintf(text, sizeof text, "rank %d failed: %s", who, why);
-    for (int r = 0; r < size; r++) {
-        if (r == who && code != 91) {
-            assert_int_equal(o[r].code, code);
-            continue;
-        }
-        assert_int_equal(o[r].code, 91);
-        has(o[r].said, text);
-    }
-}
-static void test_failures(void **state)
-{
-    failing(differ_kind, 3, 1, 91, "it asks for a maximum of 8 bytes (call 1), rank 0 for a barrier of 0 (call 1)");
-    failing(differ_count, 4, 2, 91, "it asks for a sum of numbers of 16 bytes (call 1), rank 0 for a sum of numbers of 24");
-    failing(dies, 4, 2, 128 + SIGKILL, "it is gone without a word");
-    failing(centre_dies, 4, 0, 128 + SIGKILL, "it is gone without a word");
-    failing(aborts, 4, 1, 0, "no memory for activations");
-    failing(leaves, 3, 1, 0, "it left before the others");
-    failing(checks, 3, 1, 128 + SIGKILL, "it is gone without a word");
-    failing(hangs, 3, 1, 91, "it did not come to a barrier (call 1) within 0 s");
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_works),  cmocka_unit_test(test_local),
-                                       cmocka_unit_test(test_absent), cmocka_unit_test(test_usage),
-                                       cmocka_unit_test(test_differ), cmocka_unit_test(test_strangers),
-                                       cmocka_unit_test(test_again),  cmocka_unit_test(test_where),
-                                       cmocka_unit_test(test_secret),
-                                       cmocka_unit_test(test_liars),  cmocka_unit_test(test_false_rank0),
-                                       cmocka_unit_test(test_files),  cmocka_unit_test(test_failures)};
+    const struct CMUnitTest tests[] = {
+        RANK_TEST(test_works), RANK_TEST(test_local), RANK_TEST(test_absent), RANK_TEST(test_usage),
+        RANK_TEST(test_differ), RANK_TEST(test_strangers), RANK_TEST(test_again), RANK_TEST(test_where),
+        RANK_TEST(test_secret), RANK_TEST(test_liars), RANK_TEST(test_false_rank0), RANK_TEST(test_files)};
     signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

@@ -209,21 +209,37 @@ static pt_status serve(meeting *g)
     return PT_OK;
 }
 
+/* Who came and has gone again (killed) is not there: its launcher may start it anew. */
+static void recount(meeting *g)
+{
+    pt_wire_last last;
+    for (int r = 1; r < g->l->size; r++) {
+        if (g->m->fd[r] < 0 || pt_wire_look(g->m->fd[r], &last) == PT_WIRE_OPEN) continue;
+        close(g->m->fd[r]);
+        g->m->fd[r] = -1;
+        g->here--;
+    }
+}
+
 static pt_status collect(meeting *g)
 {
     double deadline = pt_seconds() + g->l->join_seconds;
-    while (g->here < g->l->size) {
+    for (;;) {
+        if (g->here == g->l->size) recount(g);
+        if (g->here == g->l->size) return PT_OK;
         for (int e = 0; e < g->ears.n; e++) g->watched[e] = (struct pollfd){.fd = g->ears.fd[e], .events = POLLIN};
         for (int i = 0; i < PENDING; i++) g->watched[g->ears.n + i] = (struct pollfd){.fd = g->door[i].fd, .events = POLLIN};
         double now = pt_seconds();
-        if (now > deadline) return missing(g);
+        if (now > deadline) {
+            recount(g);
+            return missing(g);
+        }
         int n = poll(g->watched, (nfds_t)(g->ears.n + PENDING), deadline - now < 0.5 ? 50 : 500);
         if (n < 0 && errno != EINTR) return pt_fail(PT_EIO, "poll: %s", strerror(errno));
         if (n > 0) PT_RETURN(serve(g));
         for (int i = 0; i < PENDING; i++)
             if (g->door[i].fd >= 0 && pt_seconds() > g->door[i].until) drop(g, &g->door[i]);
     }
-    return PT_OK;
 }
 
 static bool share_cores(const pt_hello *a, const pt_hello *b)
