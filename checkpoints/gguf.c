@@ -355,10 +355,34 @@ pt_status pt_gguf_check_shape(const pt_gguf *g, const pt_gguf_tensor *t, int64_t
                    (long long)cols, (long long)rows);
 }
 
+/* Where the digits of a key of the seal stand; 0: there are none. */
+static size_t digits_at(const pt_gguf *g, const char *key, size_t digits)
+{
+    const pt_gguf_kv *kv = pt_gguf_find(g, key);
+    return kv && kv->type == PT_GGUF_STR && kv->bytes == 8 + digits ? (size_t)(kv->data - g->map.data) + 8 : 0;
+}
+
+static void sum_tensors(const void *file, pt_seal_tensors *sums)
+{
+    const pt_gguf *g = file;
+    size_t first = g->map.bytes, all = 0;
+    bool known = true;
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        const pt_gguf_tensor *t = &g->tensors[i];
+        pt_seal_list(sums, t->name, pt_gguf_type_name(t->type_id), t->n_dims, t->dims);
+        known = known && t->known;
+        if (!t->known) continue;
+        pt_seal_data(sums, t->data, t->bytes);
+        size_t at = (size_t)(t->data - g->map.data);
+        if (at < first) first = at;
+        all += pt_align_up(t->bytes, g->alignment);
+    }
+    sums->undescribed = known && (!g->n_tensors || first + all < g->map.bytes);
+}
+
 pt_status pt_gguf_verify(const pt_gguf *g)
 {
-    const pt_gguf_kv *digest = pt_gguf_find(g, PT_SEAL_DIGEST_KEY);
-    if (!digest && !pt_gguf_find(g, PT_SEAL_KEY)) return PT_OK;
-    bool fits = digest && digest->type == PT_GGUF_STR && digest->bytes == 8 + PT_SEAL_DIGITS;
-    return pt_seal_check(g->path, g->map.data, g->map.bytes, fits ? (size_t)(digest->data - g->map.data) + 8 : g->map.bytes);
+    pt_seal_at at = {.digest = digits_at(g, PT_SEAL_DIGEST_KEY, PT_SEAL_DIGITS), .tensors = digits_at(g, PT_SEAL_TENSORS_KEY, PT_SEAL_TENSORS_DIGITS)};
+    if (!pt_gguf_find(g, PT_SEAL_KEY) && !pt_gguf_find(g, PT_SEAL_DIGEST_KEY) && !pt_gguf_find(g, PT_SEAL_TENSORS_KEY)) return PT_OK;
+    return pt_seal_check(g->path, g->map.data, g->map.bytes, at, sum_tensors, g);
 }

@@ -10,7 +10,7 @@
 #define PT_CHECKPOINTS_GGUF_H
 #include "base/dtype.h"
 #include "base/file.h"
-#include "checkpoints/digest.h"
+#include "checkpoints/seal.h"
 
 typedef enum pt_gguf_type {
     PT_GGUF_U8,
@@ -72,7 +72,7 @@ typedef struct pt_gguf {
 
 pt_status pt_gguf_open(pt_gguf **out, const char *path);
 void pt_gguf_close(pt_gguf *g); /* NULL is fine */
-/* A file of ours is whole (checkpoints/seal.h): PT_EFORMAT when its bytes changed. Reads every byte of it; a foreign file passes. */
+/* A file of ours is whole (checkpoints/seal.h): PT_EFORMAT when it is damaged, a warning when another program edited it. Reads every byte of it; a foreign file passes. */
 pt_status pt_gguf_verify(const pt_gguf *g);
 
 /* NULL when there is none. */
@@ -110,8 +110,8 @@ typedef struct pt_gguf_writer {
     size_t offset;         /* of the next tensor declared, from the start of the data */
     size_t tensor, within; /* position while streaming */
     bool streaming;
-    pt_digest digest;
-    size_t digest_at; /* where its digits stand: in kvs, then in the file; 0 = no seal */
+    pt_seal seal;
+    pt_seal_at seal_at; /* in kvs, then in the file; zeros = no seal */
 } pt_gguf_writer;
 pt_status pt_gguf_writer_open(pt_gguf_writer *w, const char *path);
 pt_status pt_gguf_put_u32(pt_gguf_writer *w, const char *key, uint32_t v);

@@ -25,7 +25,7 @@ pt_status pt_gguf_writer_open(pt_gguf_writer *w, const char *path)
 {
     *w = (pt_gguf_writer){.out.fd = -1};
     PT_RETURN(pt_outfile_open(&w->out, path));
-    pt_digest_start(&w->digest);
+    pt_seal_start(&w->seal);
     w->seen = json_object();
     if (w->seen) return PT_OK;
     pt_gguf_writer_close(w);
@@ -98,7 +98,9 @@ pt_status pt_gguf_put_seal(pt_gguf_writer *w)
 {
     PT_RETURN(pt_gguf_put_text(w, PT_SEAL_KEY, PT_SEAL_VALUE, sizeof PT_SEAL_VALUE - 1));
     PT_RETURN(pt_gguf_put_text(w, PT_SEAL_DIGEST_KEY, PT_SEAL_BLANK, PT_SEAL_DIGITS));
-    w->digest_at = w->kvs.len - PT_SEAL_DIGITS;
+    w->seal_at.digest = w->kvs.len - PT_SEAL_DIGITS;
+    PT_RETURN(pt_gguf_put_text(w, PT_SEAL_TENSORS_KEY, PT_SEAL_TENSORS_BLANK, PT_SEAL_TENSORS_DIGITS));
+    w->seal_at.tensors = w->kvs.len - PT_SEAL_TENSORS_DIGITS;
     return PT_OK;
 }
 
@@ -170,6 +172,7 @@ pt_status pt_gguf_put_tensor(pt_gguf_writer *w, const char *name, pt_dtype type,
     PT_RETURN(put_int(&w->infos, (uint64_t)d->ggml, 4));
     PT_RETURN(put_int(&w->infos, w->offset, 8));
     w->sizes[w->n_tensors++] = bytes;
+    pt_seal_list(&w->seal.tensors, name, pt_gguf_type_name(d->ggml), n_dims, dims);
     w->offset = pt_align_up(end, PT_GGUF_ALIGNMENT);
     return PT_OK;
 }
@@ -177,7 +180,7 @@ pt_status pt_gguf_put_tensor(pt_gguf_writer *w, const char *name, pt_dtype type,
 /* Fills up to the alignment. */
 static pt_status pad(pt_gguf_writer *w)
 {
-    return pt_seal_write(&w->digest, &w->out, zeros, pt_align_up(w->out.bytes, PT_GGUF_ALIGNMENT) - w->out.bytes);
+    return pt_seal_write(&w->seal, &w->out, zeros, pt_align_up(w->out.bytes, PT_GGUF_ALIGNMENT) - w->out.bytes);
 }
 
 static pt_status write_head(pt_gguf_writer *w)
@@ -188,11 +191,11 @@ static pt_status write_head(pt_gguf_writer *w)
     PT_TRY(put_int(&s, 3, 4));
     PT_TRY(put_int(&s, w->n_tensors, 8));
     PT_TRY(put_int(&s, w->n_kvs, 8));
-    PT_TRY(pt_seal_write(&w->digest, &w->out, s.text, s.len));
-    PT_TRY(pt_seal_write(&w->digest, &w->out, w->kvs.text, w->kvs.len));
-    PT_TRY(pt_seal_write(&w->digest, &w->out, w->infos.text, w->infos.len));
+    PT_TRY(pt_seal_write(&w->seal, &w->out, s.text, s.len));
+    PT_TRY(pt_seal_write(&w->seal, &w->out, w->kvs.text, w->kvs.len));
+    PT_TRY(pt_seal_write(&w->seal, &w->out, w->infos.text, w->infos.len));
     PT_TRY(pad(w));
-    if (w->digest_at) w->digest_at += s.len;
+    if (w->seal_at.digest) w->seal_at.digest += s.len, w->seal_at.tensors += s.len;
     w->streaming = true;
 done:
     pt_str_free(&s);
@@ -207,7 +210,7 @@ pt_status pt_gguf_write(pt_gguf_writer *w, const void *data, size_t bytes)
         if (w->tensor == w->n_tensors)
             return pt_fail(PT_ESTATE, "%s: %zu bytes more than the tensors have", w->out.path, bytes);
         size_t left = w->sizes[w->tensor] - w->within, n = bytes < left ? bytes : left;
-        PT_RETURN(pt_seal_write(&w->digest, &w->out, p, n));
+        PT_RETURN(pt_seal_write_tensor(&w->seal, &w->out, p, n, n == left));
         p += n;
         bytes -= n;
         w->within += n;
@@ -224,7 +227,7 @@ pt_status pt_gguf_writer_commit(pt_gguf_writer *w)
     if (!w->streaming) PT_RETURN(write_head(w));
     if (w->tensor != w->n_tensors)
         return pt_fail(PT_ESTATE, "%s: the data of %zu tensors is missing", w->out.path, (size_t)w->n_tensors - w->tensor);
-    if (w->digest_at) PT_RETURN(pt_seal_close(&w->digest, &w->out, w->digest_at));
+    if (w->seal_at.digest) PT_RETURN(pt_seal_close(&w->seal, &w->out, w->seal_at));
     return pt_outfile_commit(&w->out);
 }
 

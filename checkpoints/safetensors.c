@@ -299,21 +299,45 @@ const char *pt_st_meta(const pt_st *st, const char *key)
     return st->n_files ? meta(&st->files[0], key) : NULL;
 }
 
-/* Where the text `what` ends in the first n bytes of p; n when it is not there. */
-static size_t end_of(const unsigned char *p, size_t n, const char *what)
+/* Where the text of a key of the seal begins in a header of n bytes, if it has so many digits; 0: there is none. */
+static size_t digits_at(const unsigned char *p, size_t n, const char *key, size_t digits)
 {
-    size_t k = strlen(what);
-    for (size_t i = 0; i + k <= n; i++)
-        if (p[i] == (unsigned char)what[0] && !memcmp(p + i, what, k)) return i + k;
-    return n;
+    size_t k = strlen(key);
+    for (size_t i = 1; i + k < n; i++) {
+        if (p[i] != (unsigned char)key[0] || memcmp(p + i, key, k) != 0 || p[i - 1] != '"' || p[i + k] != '"') continue;
+        size_t at = i + k + 1;
+        while (at < n && strchr(" \t\r\n:", p[at]) && p[at]) at++;
+        if (at + digits + 1 < n && p[at] == '"' && p[at + digits + 1] == '"') return at + 1;
+    }
+    return 0;
+}
+
+typedef struct one_file {
+    const pt_st *st;
+    const pt_st_file *file;
+} one_file;
+
+static void sum_tensors(const void *file, pt_seal_tensors *sums)
+{
+    const one_file *f = file;
+    for (size_t i = 0; i < f->st->n_tensors; i++) {
+        const pt_st_tensor *t = &f->st->tensors[i];
+        if (strcmp(t->file, f->file->path) != 0) continue;
+        pt_seal_list(sums, t->name, t->type_name, t->n_dims, t->dims);
+        pt_seal_data(sums, t->data, t->bytes);
+    }
 }
 
 pt_status pt_st_verify(const pt_st *st)
 {
     for (size_t i = 0; i < st->n_files; i++) {
         const pt_st_file *f = &st->files[i];
-        if (!meta(f, PT_SEAL_KEY) && !meta(f, PT_SEAL_DIGEST_KEY)) continue;
-        PT_RETURN(pt_seal_check(f->path, f->map.data, f->map.bytes, end_of(f->map.data, f->map.bytes, "\"" PT_SEAL_DIGEST_KEY "\":\"")));
+        size_t head = 8;
+        if (!meta(f, PT_SEAL_KEY) && !meta(f, PT_SEAL_DIGEST_KEY) && !meta(f, PT_SEAL_TENSORS_KEY)) continue;
+        for (int k = 0; k < 8; k++) head += (size_t)f->map.data[k] << (8 * k);
+        pt_seal_at at = {.digest = digits_at(f->map.data, head, PT_SEAL_DIGEST_KEY, PT_SEAL_DIGITS),
+                         .tensors = digits_at(f->map.data, head, PT_SEAL_TENSORS_KEY, PT_SEAL_TENSORS_DIGITS)};
+        PT_RETURN(pt_seal_check(f->path, f->map.data, f->map.bytes, at, sum_tensors, &(one_file){st, f}));
     }
     return PT_OK;
 }
@@ -363,8 +387,9 @@ pt_status pt_st_writer_open(pt_st_writer *w, const char *path)
 {
     *w = (pt_st_writer){.out.fd = -1};
     PT_RETURN(pt_outfile_open(&w->out, path));
-    pt_digest_start(&w->digest);
-    w->header = json_pack("{s:{s:s, s:s, s:s}}", "__metadata__", "format", "pt", PT_SEAL_KEY, PT_SEAL_VALUE, PT_SEAL_DIGEST_KEY, PT_SEAL_BLANK);
+    pt_seal_start(&w->seal);
+    w->header = json_pack("{s:{s:s, s:s, s:s, s:s}}", "__metadata__", "format", "pt", PT_SEAL_KEY, PT_SEAL_VALUE, PT_SEAL_DIGEST_KEY, PT_SEAL_BLANK,
+                          PT_SEAL_TENSORS_KEY, PT_SEAL_TENSORS_BLANK);
     if (w->header) return PT_OK;
     pt_st_writer_close(w);
     return pt_fail(PT_ENOMEM, "out of memory: header of %s", path);
@@ -405,6 +430,9 @@ pt_status pt_st_writer_add(pt_st_writer *w, const char *name, pt_dtype type, int
                               (json_int_t)end);
     if (!entry || json_object_set_new(w->header, name, entry))
         return pt_fail(PT_EARG, "%s: tensor name '%s' is not valid UTF-8", w->out.path, name);
+    PT_RETURN(pt_reserve(&w->sizes, &w->sizes_cap, w->n_tensors + 1));
+    w->sizes[w->n_tensors++] = bytes;
+    pt_seal_list(&w->seal.tensors, name, n->name, n_dims, dims);
     w->declared = end;
     return PT_OK;
 }
@@ -418,10 +446,11 @@ static pt_status write_header(pt_st_writer *w)
     PT_CHECK(text, PT_ENOMEM, "out of memory: header of %s", w->out.path);
     size_t n = strlen(text), padded = pt_align_up(n, 8);
     for (int i = 0; i < 8; i++) size[i] = (unsigned char)((uint64_t)padded >> (8 * i));
-    PT_TRY(pt_seal_write(&w->digest, &w->out, size, 8));
-    PT_TRY(pt_seal_write(&w->digest, &w->out, text, n));
-    PT_TRY(pt_seal_write(&w->digest, &w->out, "        ", padded - n));
-    w->digest_at = 8 + end_of((const unsigned char *)text, n, "\"" PT_SEAL_DIGEST_KEY "\":\"");
+    PT_TRY(pt_seal_write(&w->seal, &w->out, size, 8));
+    PT_TRY(pt_seal_write(&w->seal, &w->out, text, n));
+    PT_TRY(pt_seal_write(&w->seal, &w->out, "        ", padded - n));
+    w->seal_at.digest = 8 + digits_at((const unsigned char *)text, n, PT_SEAL_DIGEST_KEY, PT_SEAL_DIGITS);
+    w->seal_at.tensors = 8 + digits_at((const unsigned char *)text, n, PT_SEAL_TENSORS_KEY, PT_SEAL_TENSORS_DIGITS);
     w->streaming = true;
 done:
     free(text);
@@ -433,8 +462,18 @@ pt_status pt_st_writer_write(pt_st_writer *w, const void *data, size_t bytes)
     if (!w->streaming) PT_RETURN(write_header(w));
     if (bytes > w->declared - w->written)
         return pt_fail(PT_ESTATE, "%s: %zu bytes more than the tensors have", w->out.path, bytes - (w->declared - w->written));
-    PT_RETURN(pt_seal_write(&w->digest, &w->out, data, bytes));
-    w->written += bytes;
+    const unsigned char *p = data;
+    while (bytes) {
+        size_t left = w->sizes[w->tensor] - w->within, n = bytes < left ? bytes : left;
+        PT_RETURN(pt_seal_write_tensor(&w->seal, &w->out, p, n, n == left));
+        p += n;
+        bytes -= n;
+        w->written += n;
+        w->within += n;
+        if (n < left) break;
+        w->tensor++;
+        w->within = 0;
+    }
     return PT_OK;
 }
 
@@ -443,7 +482,8 @@ pt_status pt_st_writer_commit(pt_st_writer *w)
     if (!w->streaming) PT_RETURN(write_header(w));
     if (w->written != w->declared)
         return pt_fail(PT_ESTATE, "%s: %zu bytes of tensor data are missing", w->out.path, w->declared - w->written);
-    PT_RETURN(pt_seal_close(&w->digest, &w->out, w->digest_at));
+    for (; w->tensor < w->n_tensors; w->tensor++) PT_RETURN(pt_seal_write_tensor(&w->seal, &w->out, NULL, 0, true)); /* of no elements */
+    PT_RETURN(pt_seal_close(&w->seal, &w->out, w->seal_at));
     return pt_outfile_commit(&w->out);
 }
 
@@ -451,5 +491,7 @@ void pt_st_writer_close(pt_st_writer *w)
 {
     json_decref(w->header);
     w->header = NULL;
+    free(w->sizes);
+    w->sizes = NULL;
     pt_outfile_close(&w->out);
 }

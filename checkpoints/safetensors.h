@@ -9,7 +9,7 @@
 #define PT_CHECKPOINTS_SAFETENSORS_H
 #include "base/dtype.h"
 #include "base/file.h"
-#include "checkpoints/digest.h"
+#include "checkpoints/seal.h"
 
 enum { PT_ST_MAX_DIMS = 8 };
 
@@ -40,7 +40,7 @@ pt_status pt_st_open(pt_st **out, const char *path);
 void pt_st_close(pt_st *st); /* NULL is fine */
 /* A text of __metadata__ (of the first file); NULL when there is none. */
 const char *pt_st_meta(const pt_st *st, const char *key);
-/* Files of ours are whole (checkpoints/seal.h): PT_EFORMAT names one whose bytes changed. Reads every byte of them; foreign files pass. */
+/* Files of ours are whole (checkpoints/seal.h): PT_EFORMAT names one that is damaged, a warning one that was edited. Reads every byte of them; foreign files pass. */
 pt_status pt_st_verify(const pt_st *st);
 /* NULL when there is none. */
 const pt_st_tensor *pt_st_find(const pt_st *st, const char *name);
@@ -59,8 +59,11 @@ typedef struct pt_st_writer {
     size_t declared; /* bytes of data declared */
     size_t written;  /* bytes of data written */
     bool streaming;  /* the header is out */
-    pt_digest digest;
-    size_t digest_at; /* where its digits stand in the file */
+    size_t *sizes;   /* [n_tensors] bytes of each */
+    size_t sizes_cap, n_tensors;
+    size_t tensor, within; /* position while streaming */
+    pt_seal seal;
+    pt_seal_at seal_at;
 } pt_st_writer;
 pt_status pt_st_writer_open(pt_st_writer *w, const char *path);
 pt_status pt_st_writer_meta(pt_st_writer *w, const char *key, const char *value);

@@ -12,7 +12,7 @@ pt_status pt_cmd_export(pt_cli *c)
     pt_status rc = PT_OK;
     pt_opened o = {0};
     size_t k = 0;
-    pt_guard guard;
+    pt_guard guard = {0};
     pt_export_options opt = {.type = PT_DTYPE_COUNT};
     PT_CHECK(c->n_args == 1 && c->to && c->out, PT_EARG, "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]");
     while (k < 4 && strcmp(kinds[k].name, c->to)) k++;
@@ -36,6 +36,7 @@ pt_status pt_cmd_export(pt_cli *c)
     PT_TRY(pt_guard_done(&guard));
     printf("wrote %s\n", c->out);
 done:
+    pt_guard_close(&guard);
     pt_open_close(&o);
     return rc;
 }

@@ -1,5 +1,6 @@
 /* Where a command may write. Nothing that a model, a run or somebody's data is made of is replaced; an earlier export of ours is, as a whole. */
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,23 +33,6 @@ static bool same(const char *a, const char *b)
 {
     struct stat x, y;
     return a && b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-/* Device and number of dir/name; 0, 0 when it is not there. */
-typedef struct place {
-    dev_t dev;
-    ino_t ino;
-} place;
-
-static pt_status place_of(const char *dir, const char *name, place *out)
-{
-    char *path = NULL;
-    struct stat s;
-    *out = (place){0};
-    PT_RETURN(pt_path_join(&path, dir, name));
-    if (!lstat(path, &s)) *out = (place){s.st_dev, s.st_ino};
-    free(path);
-    return PT_OK;
 }
 
 /* Every file and folder that the command reads, with a word for it. */
@@ -112,9 +96,12 @@ done:
 
 static pt_status refuse_name(const char *dir, const char *name, const char *why)
 {
-    place p;
-    PT_RETURN(place_of(dir, name, &p));
-    return p.ino ? pt_fail(PT_EARG, "%s holds %s%s; choose another folder", dir, name, why) : PT_OK;
+    struct stat s;
+    char *path = NULL;
+    PT_RETURN(pt_path_join(&path, dir, name));
+    bool there = !lstat(path, &s);
+    free(path);
+    return there ? pt_fail(PT_EARG, "%s holds %s%s; choose another folder", dir, name, why) : PT_OK;
 }
 
 static pt_status check_folder(const pt_cli *c, const pt_opened *o, const char *out)
@@ -157,32 +144,47 @@ static pt_status check_file(const pt_cli *c, const pt_opened *o, const char *out
                    adapter ? "adapter" : "model");
 }
 
+/* The i-th file as it is before the export, if it is there. While it is held no new file has its number. */
+static pt_status hold(pt_guard *g, size_t i)
+{
+    char *path = NULL;
+    PT_RETURN(pt_path_join(&path, g->out, written[i]));
+    g->held[i] = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int why = errno;
+    free(path);
+    if (g->held[i] >= 0 || why == ENOENT || why == ENOTDIR) return PT_OK;
+    return pt_fail(PT_EIO, "%s/%s of an earlier export: %s", g->out, written[i], strerror(why));
+}
+
 pt_status pt_guard_export(const pt_cli *c, const pt_opened *o, const char *out, pt_guard *g)
 {
     *g = (pt_guard){.out = out};
+    for (size_t i = 0; i < COUNT(written); i++) g->held[i] = -1;
     if (strcmp(c->to, "hf") && strcmp(c->to, "peft")) return check_file(c, o, out, !strcmp(c->to, "gguf-lora"));
     PT_RETURN(check_folder(c, o, out));
     for (size_t i = 0; i < COUNT(rivals); i++) PT_RETURN(refuse_name(out, rivals[i], ", which would be read beside what is written"));
-    for (size_t i = 0; i < COUNT(written); i++) {
-        place p;
-        PT_RETURN(place_of(out, written[i], &p));
-        g->was[i] = p.ino;
-    }
+    for (size_t i = 0; i < COUNT(written); i++) PT_RETURN(hold(g, i));
     return PT_OK;
 }
 
 pt_status pt_guard_done(const pt_guard *g)
 {
     for (size_t i = 0; i < COUNT(written); i++) {
-        place p;
         char *path = NULL;
-        if (!g->was[i]) continue;
-        PT_RETURN(place_of(g->out, written[i], &p));
-        if (p.ino != g->was[i]) continue; /* written anew */
+        struct stat was, is;
+        if (g->held[i] < 0) continue;
         PT_RETURN(pt_path_join(&path, g->out, written[i]));
-        int bad = unlink(path), why = errno;
+        bool left = !fstat(g->held[i], &was) && !lstat(path, &is) && was.st_dev == is.st_dev && was.st_ino == is.st_ino;
+        int bad = left ? unlink(path) : 0, why = errno; /* else it was written anew */
         free(path);
         if (bad) return pt_fail(PT_EIO, "%s/%s of an earlier export: %s", g->out, written[i], strerror(why));
     }
     return PT_OK;
+}
+
+void pt_guard_close(pt_guard *g)
+{
+    for (size_t i = 0; i < COUNT(written) && g->out; i++)
+        if (g->held[i] >= 0) close(g->held[i]);
+    *g = (pt_guard){0};
 }

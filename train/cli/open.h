@@ -63,10 +63,11 @@ pt_status pt_guard_output(const pt_cli *c, const pt_opened *o, const char *out);
 enum { PT_GUARD_NAMES = 16 };
 typedef struct pt_guard {
     const char *out;
-    uint64_t was[PT_GUARD_NAMES]; /* file numbers before */
+    int held[PT_GUARD_NAMES]; /* files as they were before; -1: not there */
 } pt_guard;
 pt_status pt_guard_export(const pt_cli *c, const pt_opened *o, const char *out, pt_guard *g);
 pt_status pt_guard_done(const pt_guard *g);
+void pt_guard_close(pt_guard *g); /* always call it; safe on a zeroed struct */
 
 /* A row's conversation, read as training reads the type messages; weights are 0. Zero-initialise; reused from row to row, freed once;
  * valid as long as the row and until the next one is read. */
