@@ -9,4 +9,9 @@ void pt_foreign_enter(const char *library);
 void pt_foreign_leave(void);
 /* The library that this thread is inside of, or NULL. Safe in a signal handler. */
 const char *pt_foreign_library(void);
+/* What is done when a library says, inside, that memory has ended, and cannot be trusted from there on: for the process, set once; NULL
+ * (the default): nothing. It need not return. */
+void pt_foreign_on_fall(void (*fell)(void));
+/* The library of this thread says so; without one, or without a function, nothing. */
+void pt_foreign_fell(void);
 #endif

@@ -13,7 +13,7 @@ ASAN_KINDS := unit fuzz fault ops
 asan_bins  = $(patsubst %.c,$(1)/%,$(foreach k,$(ASAN_KINDS),$(wildcard tests/$(k)/*.c)))
 
 # Tests on the quickstart's model run where it has been fetched.
-SMOLLM2   := $(if $(wildcard cache/SmolLM2-135M-Instruct.Q4_1.gguf),PTRAIN_SMOLLM2=$(abspath cache/SmolLM2-135M-Instruct.Q4_1.gguf))
+SMOLLM2   := $(if $(wildcard cache/SmolLM2-135M-Instruct.Q4_1.gguf),PTRAIN_SMOLLM2="$$(realpath cache/SmolLM2-135M-Instruct.Q4_1.gguf)")
 
 test: setup ## set-up, then every test that needs no GPU; ends with "N passed, M failed"
 	@$(MAKE) --no-print-directory check-deps
@@ -21,7 +21,7 @@ test: setup ## set-up, then every test that needs no GPU; ends with "N passed, M
 	@mkdir -p build && cp -f $(BUILD)/ptrain build/ptrain
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
 	@$(MAKE) --no-print-directory -j$(NPROC) emu-tests $(BUILD)/.emulated-symbols
-	@PTRAIN=$(abspath $(BUILD)/ptrain) $(SMOLLM2) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
+	@PTRAIN="$$(realpath $(BUILD)/ptrain)" $(SMOLLM2) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
 	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(call asan_bins,build/asan) -j $(NPROC) $(EMU_RUNS)
 
 test-full: setup ## the tests, the slow ones, and the clang build
@@ -29,7 +29,7 @@ test-full: setup ## the tests, the slow ones, and the clang build
 	@$(MAKE) --no-print-directory -j$(NPROC) CC=clang BUILD=build/clang tests
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
 	@$(MAKE) --no-print-directory -j$(NPROC) $(EMU_RUNS_FULL) $(BUILD)/.emulated-symbols
-	@PTRAIN=$(abspath $(BUILD)/ptrain) LSAN_OPTIONS=suppressions=tests/lsan.supp \
+	@PTRAIN="$$(realpath $(BUILD)/ptrain)" LSAN_OPTIONS=suppressions=tests/lsan.supp \
 	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(SLOW) $(call asan_bins,build/asan) $(patsubst $(BUILD)/%,build/clang/%,$(TEST_BIN)) -j $(NPROC) $(EMU_RUNS_FULL)
 
 .PHONY: asan-tests

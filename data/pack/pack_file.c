@@ -36,10 +36,26 @@ struct pt_h5 {
     size_t room;
 };
 
+static herr_t is_memory(unsigned n, const H5E_error2_t *e, void *user)
+{
+    if (e->maj_num == H5E_RESOURCE || e->min_num == H5E_NOSPACE || e->min_num == H5E_CANTALLOC) *(bool *)user = true;
+    return 0;
+}
+
+/* A call has failed. Our errors are one line of ours; but where memory has ended, HDF5 frees what it uses still and uses what it freed, at once
+ * or when what was under way is closed. */
+static herr_t on_error(hid_t stack, void *user)
+{
+    bool ended = false;
+    H5Ewalk2(stack, H5E_WALK_UPWARD, is_memory, &ended);
+    if (ended) pt_foreign_fell();
+    return 0;
+}
+
 static void silence(void)
 {
-    H5dont_atexit();                      /* after a failed allocation its cleaning up at the end crashes */
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* our errors are one line of ours */
+    H5dont_atexit();                       /* after a failed allocation its cleaning up at the end crashes */
+    H5Eset_auto2(H5E_DEFAULT, on_error, NULL);
     H5PLset_loading_state(0);              /* no filter from a file that the environment names */
 }
 

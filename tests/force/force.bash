@@ -165,7 +165,7 @@ force_worker() { # INDEX OF: its share of $force_dir/cases into $force_dir/bad.I
     : >"$force_dir/bad.$1"
     while read -r phase kind n mode; do
         bad=$(force_case "$phase" "$kind" "$n" "$mode" 2>&1)
-        [ -z "$bad" ] || printf '%s\n' "$phase $kind $n $mode: $bad" >>"$force_dir/bad.$1"
+        [ -z "$bad" ] || echo "$phase $kind $n $mode: ${bad//$'\n'/; }" >>"$force_dir/bad.$1"
     done < <(awk -v i="$1" -v n="$2" 'NR % n == i' "$force_dir/cases")
 }
 
@@ -180,7 +180,7 @@ force_all() { # WORKERS
         n=$((n + 1))
         echo "# figure $phase: $(awk -v p="$phase" '$1 == p { k = $2 ($4 == "from" ? "+" : ""); c[k]++ } END { for (k in c) printf "%s %d  ", k, c[k] }' "$force_dir/cases")"
         if grep -q "^$phase " "$force_dir/bad"; then
-            grep -A3 "^$phase " "$force_dir/bad" | head -40 | sed 's/^/# /'
+            grep "^$phase " "$force_dir/bad" | cut -c1-400 | head -40 | sed 's/^/# /'
             echo "not ok $n - $phase: $(grep -c "^$phase " "$force_dir/bad") of $(grep -c "^$phase " "$force_dir/cases") failing calls end badly"
         else echo "ok $n - $phase: $(grep -c "^$phase " "$force_dir/cases") failing calls, each ends well"; fi
     done

@@ -90,5 +90,6 @@ void pt_oom_install(void)
     memcpy(&set, &found, sizeof set);
     if (found) set(leave);
     catch_crashes();
+    pt_foreign_on_fall(fell);
     atexit(on_exit_of_others);
 }
