@@ -8,6 +8,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 one() { # PROGRAM: its line of TAP
     name=$(basename "$1"); name=${name#*_}
+    [ "$name" = planted ] && FUZZ_RUNS=10000000 # it ends where it finds the fault, after seconds
     said=$(bash tests/fuzz/run.sh "$1" "${FUZZ_RUNS:-10000000}" 2>&1) && ok=ok || ok="not ok"
     if [ "$name" = planted ]; then
         grep -q heap-buffer-overflow <<<"$said" && echo "ok - a planted fault is found" || echo "not ok - a planted fault is not found: $said"
@@ -18,6 +19,8 @@ one() { # PROGRAM: its line of TAP
 }
 export -f one
 export FUZZ_RUNS
-ls tests/fuzz/*_*.c | sed 's,^\(.*\)\.c$,build/fuzz/\1,' | grep -E "_(planted|$(tr ' ' '|' <<<"${FUZZ_ONLY:-.*}"))\$" |
-    xargs -P "${FUZZ_WORKERS:-$(nproc)}" -I{} bash -c 'one {} >"$0/$(basename {})"' "$dir"
+for src in tests/fuzz/*_*.c; do
+    name=$(basename "$src" .c)
+    [[ " ${FUZZ_ONLY:-${name#*_}} planted " == *" ${name#*_} "* ]] && echo "build/fuzz/${src%.c}"
+done | xargs -P "${FUZZ_WORKERS:-$(nproc)}" -I{} bash -c 'one {} >"$0/$(basename {})"' "$dir"
 cat "$dir"/* | awk '/^(not )?ok - / { n++; sub(/ok - /, "ok " n " - ") } { print } END { print "1.." n; exit !n }'
