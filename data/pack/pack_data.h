@@ -91,7 +91,7 @@ pt_status pt_h5_begin(pt_h5 **out, bool deflate); /* a new one, in memory */
 /* Writes it to path, whole or not at all. *thin: nothing was written, because it packs so well that pt_h5_open would not believe it
  * (64 to 1, beyond 256 MiB): make it again without deflate. The caller closes it. */
 pt_status pt_h5_commit(pt_h5 *h, const char *path, bool *thin);
-/* After checking the digest, and that every member is a list of numbers in the file itself. */
+/* After checking the digest, and that every member is a list of numbers in the file itself (pack_scan.h). */
 pt_status pt_h5_open(pt_h5 **out, const char *path);
 void pt_h5_close(pt_h5 *h); /* NULL is fine */
 typedef enum pt_h5_type { PT_H5_U8, PT_H5_I32, PT_H5_I64, PT_H5_U64, PT_H5_F32 } pt_h5_type;

@@ -1,10 +1,9 @@
 /* The container of a pack: HDF5 (chunked, shuffle, deflate, fletcher32) behind a user block of 512 bytes:
  *   bytes 0..15 "ptrain pack\n" and zeros, 16..23 length of the file (little endian), 24..87 SHA-256 of all bytes from 512 on
- * as hex digits, 88..511 zero. The digest is checked before HDF5 reads a byte, because the library trusts its own metadata.
+ * as hex digits, 88..511 zero.
  *
- * HDF5 works in memory alone, on an image of the file: it never opens a path, so that a full disk, a link or a pipe in the place of
- * a file meets our own code, and what was checked is what is read. Of what its format can hold a pack has lists of numbers, chunked,
- * behind the three filters; whatever reaches outside (links, external storage, virtual data sets, filters of plugins) is refused. */
+ * HDF5 writes, in memory alone: it never opens a path, so that a full disk, a link or a pipe in the place of a file meets our own code.
+ * What is read is read by pack_scan.c; HDF5 sees no byte of a file. */
 #include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,28 +11,24 @@
 
 #include "base/file.h"
 #include "base/foreign.h"
-#include "data/pack/pack_data.h"
+#include "data/pack/pack_scan.h"
 
-enum { BLOCK = 512, CHUNK = 65536 };
+enum { BLOCK = PT_PACK_BLOCK, CHUNK = 65536 };
 #define GROWTH ((size_t)1 << 20)
 /* Deflate packs up to 1032 to 1. What tells more than this is no data of ours (pt_h5_commit sees to it). */
 #define FREE_BYTES ((uint64_t)256 << 20)
 #define RATIO 64
 static const char magic[16] = "ptrain pack\n", library[] = "HDF5";
-/* All that a pack, or the reference's log-probabilities of one, can hold. HDF5 is asked for each by its name and never for a list of
- * what there is: making that list it frees what it never set, when a file counts more links than it has (1.10.8, dense groups). */
-static const char *const members[] = {"meta",      "tokens",    "weights", "seq_start", "prefix_len", "role",     "source",
-                                      "prefix_id", "prompt_id", "line",    "weight",    "margin",     "validation", "end",
-                                      "chosen",    "rejected"};
-enum { MEMBERS = sizeof members / sizeof *members };
 static const char nowhere[] = "/dev/null/pack"; /* a name that cannot be there: HDF5 asks before it takes an image */
 
 struct pt_h5 {
     hid_t file;
     bool deflate;
-    pt_map map;           /* of a file that is read: its image */
-    unsigned char *image; /* of one that is written */
+    unsigned char *image; /* of a file that is written */
     size_t room;
+    uint64_t told; /* bytes of its lists */
+    pt_map map;    /* of one that is read */
+    pt_pack_scan scan;
 };
 
 static herr_t is_memory(unsigned n, const H5E_error2_t *e, void *user)
@@ -59,23 +54,13 @@ static void silence(void)
     H5PLset_loading_state(0);              /* no filter from a file that the environment names */
 }
 
-/* ---- the image ----------------------------------------------------------------------------------------------------------------
- * Of a file that is read it is borrowed from our mapping: never copied, moved or freed. Of one that is written it grows here, and is
- * kept when HDF5 closes the file (H5Fget_file_image of 1.10 gives a superblock whose checksum does not fit). */
+/* ---- the image: it grows here, and is kept when HDF5 closes the file (H5Fget_file_image of 1.10 gives a superblock whose checksum does
+ * not fit) ---- */
 
-static void *image_lend(size_t size, H5FD_file_image_op_t op, void *user)
-{
-    pt_h5 *h = user;
-    return size == h->map.bytes ? h->map.data : NULL;
-}
-static void *image_copy(void *to, const void *from, size_t size, H5FD_file_image_op_t op, void *user)
-{
-    return to == from ? to : NULL;
-}
 static void *image_grow(void *ptr, size_t size, H5FD_file_image_op_t op, void *user)
 {
     pt_h5 *h = user;
-    if (h->map.data || ptr != h->image) return NULL;
+    if (ptr != h->image) return NULL;
     void *p = realloc(ptr, size);
     if (!p) return NULL;
     h->image = p;
@@ -97,11 +82,10 @@ static herr_t user_free(void *user)
 
 static hid_t access_props(pt_h5 *h)
 {
-    H5FD_file_image_callbacks_t calls = {image_lend, image_copy, image_grow, image_back, user_copy, user_free, h};
+    H5FD_file_image_callbacks_t calls = {NULL, NULL, image_grow, image_back, user_copy, user_free, h};
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     bool good = access >= 0 && H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0 &&
                 H5Pset_fapl_core(access, GROWTH, false) >= 0 && H5Pset_file_image_callbacks(access, &calls) >= 0;
-    if (good && h->map.data) good = H5Pset_file_image(access, h->map.data, h->map.bytes) >= 0;
     if (good) return access;
     if (access >= 0) H5Pclose(access);
     return -1;
@@ -150,9 +134,9 @@ pt_status pt_h5_begin(pt_h5 **out, bool deflate)
     silence();
     create = H5Pcreate(H5P_FILE_CREATE);
     access = access_props(h);
-    /* no times: the same data gives the same bytes; links in the root's header, however many: of all their forms the plainest to read */
+    /* no times: the same data gives the same bytes; links in the root's header: the plainest of their forms */
     if (create >= 0 && access >= 0 && H5Pset_userblock(create, BLOCK) >= 0 && H5Pset_obj_track_times(create, false) >= 0 &&
-        H5Pset_link_phase_change(create, MEMBERS, 0) >= 0)
+        H5Pset_link_phase_change(create, PT_PACK_SETS, 0) >= 0)
         h->file = H5Fcreate(nowhere, H5F_ACC_TRUNC, create, access);
     if (create >= 0) H5Pclose(create);
     if (access >= 0) H5Pclose(access);
@@ -191,21 +175,17 @@ static size_t end_of(const pt_h5 *h)
     return end > BLOCK && end <= h->room ? (size_t)end : 0;
 }
 
-static pt_status survey(const pt_h5 *h, uint64_t *told);
-
 pt_status pt_h5_commit(pt_h5 *h, const char *path, bool *thin)
 {
     pt_status rc = PT_OK;
-    uint64_t told = 0;
     pt_outfile f = {.fd = -1};
-    PT_TRY(survey(h, &told));
     pt_foreign_enter(library);
     bool closed = H5Fclose(h->file) >= 0;
     pt_foreign_leave();
     h->file = -1;
     size_t bytes = closed ? end_of(h) : 0;
     PT_CHECK(bytes, PT_ENOMEM, "HDF5 cannot finish a file in memory (memory at its end?)");
-    *thin = !believed(told, bytes);
+    *thin = !believed(h->told, bytes);
     if (*thin) goto done;
     make_block(h->image, h->image + BLOCK, bytes - BLOCK);
     PT_TRY(pt_outfile_open(&f, path));
@@ -235,17 +215,10 @@ pt_status pt_h5_open(pt_h5 **out, const char *path)
     h->file = -1;
     PT_TRY(pt_map_open(&h->map, path));
     PT_TRY(check_block(path, &h->map));
-    pt_foreign_enter(library);
-    silence();
-    hid_t access = access_props(h);
-    if (access >= 0) {
-        h->file = H5Fopen(nowhere, H5F_ACC_RDONLY, access);
-        H5Pclose(access);
-    }
-    pt_foreign_leave();
-    PT_CHECK(access >= 0, PT_EINTERNAL, "HDF5 refuses an image of a file (memory at its end?)");
-    PT_CHECK(h->file >= 0, PT_EFORMAT, "pack %s cannot be read as HDF5", path);
-    PT_CHECK(survey(h, &told) == PT_OK, PT_EFORMAT, "pack %s: %s", path, pt_err_msg());
+    rc = pt_pack_scan_file(&h->scan, h->map.data, h->map.bytes);
+    if (rc != PT_OK) rc = pt_fail_prefix(rc, "pack %s", path);
+    PT_TRY(rc);
+    for (size_t i = 0; i < h->scan.n_lists; i++) told += h->scan.list[i].n * pt_h5_size(h->scan.list[i].type);
     PT_CHECK(believed(told, h->map.bytes), PT_EFORMAT, "pack %s has %.1f MB and asks for %.1f: it is not one of ptrain's; remove it and pack again",
              path, (double)h->map.bytes / 1e6, (double)told / 1e6);
     *out = h;
@@ -270,6 +243,7 @@ pt_status pt_h5_write(pt_h5 *h, const char *name, pt_h5_type type, const void *d
     set = H5Dcreate2(h->file, name, type_of(type), space, H5P_DEFAULT, props, H5P_DEFAULT);
     PT_CHECK(set >= 0 && (!n || H5Dwrite(set, type_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0), PT_EIO,
              "cannot write '%s' of the pack (memory at its end?)", name);
+    h->told += (uint64_t)n * pt_h5_size(type);
 done:
     if (set >= 0) H5Dclose(set);
     if (props >= 0) H5Pclose(props);
@@ -278,127 +252,27 @@ done:
     return rc;
 }
 
-static void close_set(hid_t set)
+static pt_status find(const pt_h5 *h, const char *name, pt_h5_type type, const pt_pack_list **l)
 {
-    pt_foreign_enter(library);
-    H5Dclose(set);
-    pt_foreign_leave();
-}
-
-/* Chunks in the file itself, behind the filters of ours, whole: none of what HDF5 would fetch from elsewhere, or make up. */
-static bool plain_layout(hid_t set, hsize_t bytes)
-{
-    hid_t props = H5Dget_create_plist(set);
-    bool good = props >= 0 && H5Pget_layout(props) == H5D_CHUNKED && H5Pget_external_count(props) == 0;
-    int n = good ? H5Pget_nfilters(props) : -1;
-    for (int i = 0; i < n; i++) {
-        unsigned flags;
-        size_t values = 0;
-        H5Z_filter_t f = H5Pget_filter2(props, (unsigned)i, &flags, &values, NULL, 0, NULL, NULL);
-        good = good && (f == H5Z_FILTER_SHUFFLE || f == H5Z_FILTER_DEFLATE || f == H5Z_FILTER_FLETCHER32);
-    }
-    if (props >= 0) H5Pclose(props);
-    /* deflate packs at most 1032 to 1: chunks that are not there would be told of for nothing */
-    return good && n >= 0 && bytes / 1100 <= H5Dget_storage_size(set) + CHUNK;
-}
-
-/* Opens a data set and checks that it is one of ours. */
-static pt_status open_set(const pt_h5 *h, const char *name, hid_t *set, hsize_t *dim, size_t *size)
-{
-    pt_status rc = PT_OK;
-    hid_t space = -1, have = -1;
-    H5L_info_t link;
-    *set = -1;
-    PT_CHECK(H5Lexists(h->file, name, H5P_DEFAULT) > 0, PT_EFORMAT, "no data set '%s'", name);
-    PT_CHECK(H5Lget_info(h->file, name, &link, H5P_DEFAULT) >= 0 && link.type == H5L_TYPE_HARD, PT_EFORMAT,
-             "'%s' is a link out of its place", name);
-    *set = H5Dopen2(h->file, name, H5P_DEFAULT);
-    PT_CHECK(*set >= 0, PT_EFORMAT, "no data set '%s'", name);
-    have = H5Dget_type(*set);
-    PT_CHECK(have >= 0 && (H5Tget_class(have) == H5T_INTEGER || H5Tget_class(have) == H5T_FLOAT), PT_EFORMAT,
-             "data set '%s' has another type", name);
-    *size = H5Tget_size(have);
-    hid_t props = H5Dget_create_plist(*set);
-    bool inside = props >= 0 && H5Pget_layout(props) == H5D_CHUNKED; /* before its extent, which others ask other files for */
-    if (props >= 0) H5Pclose(props);
-    PT_CHECK(inside, PT_EFORMAT, "data set '%s' is not stored as ptrain stores it", name);
-    space = H5Dget_space(*set);
-    PT_CHECK(space >= 0 && H5Sget_simple_extent_ndims(space) == 1 && H5Sget_simple_extent_dims(space, dim, NULL) == 1, PT_EFORMAT,
-             "data set '%s' is not a list", name);
-    PT_CHECK(*size && *dim <= SIZE_MAX / 64 && plain_layout(*set, *dim * *size), PT_EFORMAT,
-             "data set '%s' is not stored as ptrain stores it, or claims %llu elements that are not there", name, (unsigned long long)*dim);
-done:
-    if (have >= 0) H5Tclose(have);
-    if (space >= 0) H5Sclose(space);
-    if (rc != PT_OK && *set >= 0) H5Dclose(*set), *set = -1;
-    return rc;
-}
-
-/* Every member of the file; *told: bytes of all lists unpacked. */
-static pt_status survey(const pt_h5 *h, uint64_t *told)
-{
-    pt_status rc = PT_OK;
-    H5G_info_t root;
-    hsize_t found = 0;
-    *told = 0;
-    pt_foreign_enter(library);
-    PT_CHECK(H5Gget_info(h->file, &root) >= 0 && root.nlinks <= MEMBERS, PT_EFORMAT, "it has more members than a pack has");
-    for (size_t i = 0; i < MEMBERS; i++) {
-        hid_t set = -1;
-        hsize_t dim = 0;
-        size_t size = 0;
-        if (H5Lexists(h->file, members[i], H5P_DEFAULT) <= 0) continue;
-        PT_TRY(open_set(h, members[i], &set, &dim, &size));
-        H5Dclose(set);
-        *told += dim * size;
-        found++;
-    }
-    PT_CHECK(found == root.nlinks, PT_EFORMAT, "it has a member that no pack has");
-done:
-    pt_foreign_leave();
-    return rc;
-}
-
-/* One of the survey, of the type that is wanted. */
-static pt_status open_typed(pt_h5 *h, const char *name, pt_h5_type type, hid_t *set, size_t *n)
-{
-    pt_status rc = PT_OK;
-    hsize_t dim = 0;
-    size_t size = 0;
-    pt_foreign_enter(library);
-    PT_TRY(open_set(h, name, set, &dim, &size));
-    hid_t have = H5Dget_type(*set);
-    bool same = have >= 0 && H5Tequal(have, type_of(type)) > 0;
-    if (have >= 0) H5Tclose(have);
-    if (!same) H5Dclose(*set);
-    PT_CHECK(same, PT_EFORMAT, "data set '%s' has another type", name);
-    *n = (size_t)dim;
-done:
-    pt_foreign_leave();
-    return rc;
+    *l = pt_pack_find(&h->scan, name);
+    if (!*l) return pt_fail(PT_EFORMAT, "no data set '%s'", name);
+    return (*l)->type == type ? PT_OK : pt_fail(PT_EFORMAT, "data set '%s' has another type", name);
 }
 
 pt_status pt_h5_count(pt_h5 *h, const char *name, pt_h5_type type, size_t *n)
 {
-    hid_t set;
-    PT_RETURN(open_typed(h, name, type, &set, n));
-    close_set(set);
+    const pt_pack_list *l;
+    PT_RETURN(find(h, name, type, &l));
+    *n = l->n;
     return PT_OK;
 }
 
 pt_status pt_h5_read(pt_h5 *h, const char *name, pt_h5_type type, void *data, size_t n)
 {
-    pt_status rc = PT_OK;
-    hid_t set;
-    size_t have;
-    PT_RETURN(open_typed(h, name, type, &set, &have));
-    PT_CHECK(have == n, PT_EFORMAT, "data set '%s' has %zu elements, not %zu", name, have, n);
-    pt_foreign_enter(library);
-    PT_CHECK(!n || H5Dread(set, type_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0, PT_EFORMAT,
-             "data set '%s' is damaged", name);
-done:
-    close_set(set);
-    return rc;
+    const pt_pack_list *l;
+    PT_RETURN(find(h, name, type, &l));
+    if (l->n != n) return pt_fail(PT_EFORMAT, "data set '%s' has %zu elements, not %zu", name, l->n, n);
+    return pt_pack_read_list(&h->scan, l, data);
 }
 
 pt_status pt_h5_set_attr(pt_h5 *h, const char *name, uint64_t value)
@@ -415,14 +289,10 @@ pt_status pt_h5_set_attr(pt_h5 *h, const char *name, uint64_t value)
 
 pt_status pt_h5_get_attr(pt_h5 *h, const char *name, uint64_t *value)
 {
-    pt_foreign_enter(library);
-    hid_t at = H5Aexists(h->file, name) > 0 ? H5Aopen(h->file, name, H5P_DEFAULT) : -1, space = -1, type = -1;
-    if (at >= 0) space = H5Aget_space(at), type = H5Aget_type(at);
-    bool good = space >= 0 && type >= 0 && H5Sget_simple_extent_npoints(space) == 1 && H5Tequal(type, H5T_STD_U64LE) > 0 &&
-                H5Aread(at, H5T_NATIVE_UINT64, value) >= 0;
-    if (type >= 0) H5Tclose(type);
-    if (space >= 0) H5Sclose(space);
-    if (at >= 0) H5Aclose(at);
-    pt_foreign_leave();
-    return good ? PT_OK : pt_fail(PT_EFORMAT, "no attribute '%s'", name);
+    for (size_t i = 0; i < h->scan.n_attrs; i++)
+        if (!strcmp(h->scan.attr[i].name, name)) {
+            *value = h->scan.attr[i].value;
+            return PT_OK;
+        }
+    return pt_fail(PT_EFORMAT, "no attribute '%s'", name);
 }

@@ -1,4 +1,4 @@
-/* Packs of tokens (HDF5). The digest and the length in front are made to fit, so that HDF5 and the checks behind it see what was changed. */
+/* Packs of tokens (HDF5). The digest and the length in front are made to fit, so that what stands behind that check sees what was changed. */
 /* fuzz: -max_len=16384 -malloc_limit_mb=64 */
 #include "tests/fuzz/harness.h"
 
