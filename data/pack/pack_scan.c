@@ -358,15 +358,17 @@ static cursor chunk_of(const pt_pack_scan *s, const pt_pack_list *l, size_t i, s
     return sub(&c, filtered ? size : want);
 }
 
-/* Undoes the filters of one chunk: its first n elements. work has room for a chunk. */
+/* Undoes the filters of one chunk: its first n elements. work has room for a chunk. A bit of the mask leaves a filter out, the first the
+ * lowest: HDF5 does so where a filter has no memory. */
 static pt_status unpack(const pt_pack_list *l, cursor c, uint64_t mask, unsigned char *work, unsigned char *out, size_t n)
 {
     size_t w = pt_h5_size(l->type), want = l->chunk * w;
-    uint64_t left_out = l->deflate ? l->shuffle ? 2 : 1 : 0; /* deflate may be: the others are always there */
+    unsigned i = 0;
+    bool shuffle = l->shuffle && !(mask >> i++ & 1), deflate = l->deflate && !(mask >> i++ & 1), sum = l->sum && !(mask >> i++ & 1);
     const unsigned char *in = c.p;
-    bool good = !c.bad && !(mask & ~left_out);
-    if (good && l->sum) good = c.left >= 4, c.left -= good ? 4 : 0;
-    if (good && l->deflate && !mask) {
+    bool good = !c.bad && !(mask >> i);
+    if (good && sum) good = c.left >= 4, c.left -= good ? 4 : 0;
+    if (good && deflate) {
         uLongf got = (uLongf)want;
         int rc = uncompress(work, &got, c.p, (uLong)c.left);
         if (rc == Z_MEM_ERROR) return pt_fail(PT_ENOMEM, "out of memory");
@@ -376,12 +378,12 @@ static pt_status unpack(const pt_pack_list *l, cursor c, uint64_t mask, unsigned
         good = good && c.left == want;
     }
     if (!good) return pt_fail(PT_EFORMAT, "data set '%s' is damaged", l->name);
-    if (!l->shuffle || w == 1) {
+    if (!shuffle || w == 1) {
         memcpy(out, in, n * w);
         return PT_OK;
     }
     for (size_t j = 0; j < w; j++)
-        for (size_t i = 0; i < n; i++) out[i * w + j] = in[j * l->chunk + i];
+        for (size_t k = 0; k < n; k++) out[k * w + j] = in[j * l->chunk + k];
     return PT_OK;
 }
 

@@ -11,6 +11,7 @@
 
 #include "data/pack/pack_data.h"
 #include "data_fixture.h"
+#include "pack_seal.h"
 
 static char dir[64];
 
@@ -32,15 +33,6 @@ static void refuse(const char *path, const char *what, size_t at)
     if (rc == PT_OK) fail_msg("%s %zu: opened", what, at);
     assert_null(p);
     if (!strstr(pt_err_msg(), path)) fail_msg("%s %zu: '%s' does not name the file", what, at, pt_err_msg());
-}
-
-/* Without fsync: hundreds of files. */
-static void put(const char *path, const char *bytes, size_t n)
-{
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
 }
 
 static void damaged_at_any_byte(void **state)
@@ -147,21 +139,6 @@ static void other_shapes(void **state)
 /* ---- what HDF5 can do and a pack never does ---------------------------------------------------------------------------------- */
 
 enum { SOFT, EXTERNAL_LINK, EXTERNAL_STORAGE, VIRTUAL, CONTIGUOUS, OTHER_FILTER, SPARSE, BOMB, GROUP, MANY, STRINGS, TRICKS };
-
-/* The digest of ours over whatever is in the file. */
-static void seal(const char *path)
-{
-    char *bytes, hex[65];
-    size_t n;
-    assert_int_equal(pt_file_read(&bytes, &n, path, (size_t)1 << 30), PT_OK);
-    memset(bytes, 0, 512);
-    memcpy(bytes, "ptrain pack\n", 12);
-    for (int i = 0; i < 8; i++) bytes[16 + i] = (char)((uint64_t)n >> (8 * i));
-    pt_sha256_hex(hex, bytes + 512, n - 512);
-    memcpy(bytes + 24, hex, 64);
-    put(path, bytes, n);
-    free(bytes);
-}
 
 static void bomb(hid_t file, hid_t props)
 {
