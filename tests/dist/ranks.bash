@@ -41,7 +41,8 @@ END
 start() {
     local count=$1 out=$2 r
     shift 2
-    port=$((20000 + (RANDOM * 32768 + RANDOM) % 40000))
+    # below the ports that the system gives to connections, and nobody listens there
+    while port=$((10240 + (RANDOM * 32768 + RANDOM) % 20000)) && (: <>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
     pids=()
     rm -f "$dir"/err* "$dir"/out*
     for r in $(seq 0 $((count - 1))); do
@@ -80,9 +81,10 @@ steps_done() { # OUT
     cat "$dir/$1/metrics.jsonl" 2>/dev/null | wc -l
 }
 await_steps() { # OUT N
-    for _ in $(seq 600); do
+    for _ in $(seq 2400); do
         [ "$(steps_done "$1")" -ge "$2" ] && return 0
         sleep 0.05
     done
+    kill -KILL "${pids[@]}" # or finish would wait for steps that nobody stops
     return 1
 }

@@ -37,7 +37,10 @@ result "ranks with different configs do not train"
 
 # the folder is taken away in the middle: every rank says in which step, and from where to go on
 start 2 blocked --save_steps=1 --max_steps=100000 --val_set_size=0
-await_steps blocked 3 && mv "$dir/blocked" "$dir/away" && touch "$dir/blocked"
+await_steps blocked 3 && until [ -f "$dir/blocked" ]; do # a save between the two makes the folder anew
+    mv "$dir/blocked" "$dir/away$((++away))"
+    touch "$dir/blocked"
+done
 finish
 [ "$codes" = "1,1," ] && grep -q "^error: rank 0: step [0-9]* (the checkpoint of step [0-9]* is whole): " "$dir/err0" &&
     grep -q "^error: rank 1: step [0-9]* (the checkpoint of step [0-9]* is whole): rank 0 failed: " "$dir/err1"

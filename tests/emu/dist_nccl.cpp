@@ -27,16 +27,23 @@ extern "C" {
 #include "emu.h"
 #include "nccl.h"
 
+/* As in tests/dist/launch.h: below the ports that the system gives to connections. */
 static int free_port(void)
 {
-    struct sockaddr_in a = {};
-    socklen_t n = sizeof a;
-    a.sin_family = AF_INET;
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && getsockname(fd, (struct sockaddr *)&a, &n) == 0);
-    close(fd);
-    return ntohs(a.sin_port);
+    static unsigned tried;
+    for (int i = 0; i < 20000; i++) {
+        struct sockaddr_in a = {};
+        a.sin_family = AF_INET;
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        a.sin_port = htons((uint16_t)(10240 + ((unsigned)getpid() * 7919u + tried++) % 20000u));
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        assert_true(fd >= 0);
+        int rc = bind(fd, (struct sockaddr *)&a, sizeof a);
+        close(fd);
+        if (rc == 0) return ntohs(a.sin_port);
+    }
+    fail_msg("no free port");
+    return -1;
 }
 
 struct outcome {

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The images without a Docker engine: docker/cpu.Dockerfile built twice and compared, the quickstart's training, chat and export inside, size,
+# The images without a Docker engine: docker/cpu.Dockerfile built twice and compared, steps of the quickstart's training, chat and export inside, size,
 # user, labels; docker/cuda.Dockerfile up to the step that needs NVIDIA's base. buildah with chroot isolation and vfs; where that does not
 # work, the same steps by chroot alone (image.sh, as the Dockerfile calls it). The base is made by debootstrap, slimmed as distributions do.
 #   bash tests/image/image_check.sh           TAP
@@ -111,8 +111,8 @@ mkdir -p "$W/work/cache" && cp -r configs data "$W/work/" && chmod 755 "$W" "$W/
 in_$how one ptrain doctor >"$W/log" 2>&1; say $? "ptrain doctor runs inside, as the image's user"
 if sh docker/fetch-base.sh $model >"$W/log" 2>&1; then
     cp $model "$W/work/cache/"
-    in_$how one ptrain configs/rolellm.yaml --base_model=$model >"$W/log" 2>&1; rc=$?
-    say $rc "the quickstart's training runs inside"
+    in_$how one ptrain configs/rolellm.yaml --base_model=$model --max_steps=4 --eval_questions=2 >"$W/log" 2>&1; rc=$?
+    say $rc "the quickstart's training runs inside, four steps of it"
     [ $rc = 0 ] || why
     in_$how one sh -c 'echo "Who are you?" | ptrain chat out/rolellm --role "Sergeant Brask" --temperature 0 --max-new-tokens 24' >"$W/log" 2>&1
     say "$([ $? = 0 ] && [ "$(wc -w <"$W/log")" -gt 3 ]; echo $?)" "chat answers inside"
