@@ -75,6 +75,7 @@ USES_export := export $(USES_model)
 # Tests of models use what stands beside them too.
 USES_beside := export $(USES_generate)
 USES_objective := objective base
+USES_losses := objective kernels base
 USES_optim := optim kernels dist base
 USES_eval := eval $(USES_generate)
 USES_loop := loop eval export objective optim $(USES_generate)
@@ -98,6 +99,17 @@ lib        = $(BUILD)/lib$(1).a
 libs       = $(foreach u,$(USES_$(1)),$(call lib,$(u)))
 
 ALL_OBJ   := $(foreach l,$(LAYERS),$(call obj_of,$(l))) $(BUILD)/train/cli/main.o
+# ---- objectives: train/objective/NAME_core.h, or any path without _core.h. The list that they make is all that kernels know of them. -------------
+OBJECTIVES ?= sft dft pretrain dpo reward
+OBJECTIVE_LIST := $(BUILD)/gen/objective_list.h
+objective_path = $(if $(findstring /,$(1)),$(1),train/objective/$(1))
+CPPFLAGS  += -I$(BUILD)/gen
+$(OBJECTIVE_LIST): FORCE
+	@mkdir -p $(@D); { echo '/* Made by the makefile from OBJECTIVES. */'; \
+	  $(foreach o,$(OBJECTIVES),echo '#include "$(call objective_path,$(o))_core.h"';) \
+	  echo '#ifndef PT_OBJECTIVE_LIST'; echo '#define PT_OBJECTIVE_LIST(X) $(foreach o,$(OBJECTIVES),X($(notdir $(o))))'; echo '#endif'; } >$@.new; \
+	  cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
 FLAGSTAMP := $(BUILD)/.flags
 FLAGLINE  := $(CC) $(CFLAGS) $(STD) $(CPPFLAGS) $(LDFLAGS)
 
@@ -121,7 +133,7 @@ ptrain: check-deps ## build the program: build/ptrain
 	@$(MAKE) --no-print-directory -j$(NPROC) $(BUILD)/ptrain
 	@mkdir -p build && cp -f $(BUILD)/ptrain build/ptrain.new && mv -f build/ptrain.new build/ptrain
 
-$(FLAGSTAMP): FORCE
+$(FLAGSTAMP): FORCE $(OBJECTIVE_LIST)
 	@mkdir -p $(BUILD); echo '$(FLAGLINE)' | cmp -s - $@ || echo '$(FLAGLINE)' > $@
 
 define archive
@@ -147,7 +159,7 @@ $(BUILD)/ptrain: $(BUILD)/train/cli/main.o $(call libs,cli)
 # ---- tests: tests/<kind>/<layer>_<name>.c; the first word of the name says what it links -------------------------------
 KINDS     := unit ops golden objective invariant dist fault fuzz
 TEST_SRC  := $(foreach k,$(KINDS),$(wildcard tests/$(k)/*.c))
-test_layer = $(patsubst model,beside,$(firstword $(subst _, ,$(basename $(notdir $(1))))))
+test_layer = $(patsubst objective,losses,$(patsubst model,beside,$(firstword $(subst _, ,$(basename $(notdir $(1)))))))
 TEST_BIN  := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 define test_rule
 $(BUILD)/$(basename $(1)): $(BUILD)/$(basename $(1)).o $(call libs,$(call test_layer,$(1)))

@@ -10,11 +10,27 @@
  * A row is one supervised prediction: the hidden state of token row_token = head_token[row_head[r]] predicts row_target[r].
  * A head position may serve several rows (first tokens of several answers behind one shared prefix). Rows are sorted by row_head.
  * A group is one answer: the rows in group_rows[group_row_start[g] .. group_row_start[g+1]) (a row may stand in several groups).
+ * A record is a list of answers: groups [record_start[r], record_start[r+1]), in the order that its objective asks for (of a pair: the
+ * chosen one first). A record lies in one batch as a whole.
+ * Columns are named numbers of answers, from the data or from a pass before training; an objective names those that it reads.
  *
  * Normalisers (step_*) count the WHOLE optimiser step: all micro-batches, all ranks. */
 #ifndef PT_BASE_BATCH_H
 #define PT_BASE_BATCH_H
 #include <stdint.h>
+#include <string.h>
+
+#define PT_BATCH_COLUMNS 12
+typedef struct pt_batch_column {
+    char name[24];
+    float *value; /* [G] */
+} pt_batch_column;
+
+/* Names that the readers and the packer give. weight: of the record, 1 when it says nothing (always there). margin: of a pair, 0 when it
+ * says nothing. reference: log-probability of the answer under the reference model, where it was computed before training. */
+#define PT_COLUMN_WEIGHT "weight"
+#define PT_COLUMN_MARGIN "margin"
+#define PT_COLUMN_REFERENCE "reference"
 
 typedef struct pt_batch {
     int32_t n_tokens, n_live;  /* N with and without the dead tail */
@@ -38,17 +54,23 @@ typedef struct pt_batch {
     int32_t *group_rows;       /* [group_row_start[G]] row indices */
     float *group_row_weight;   /* same length: this group's own weight of the row (1 = counts) */
     int32_t *group_end_head;   /* [G] index into head_token of the answer's end token (reward score), -1 when not asked */
-    int32_t *group_pair;       /* [G] pair id within the batch, -1 = none; groups of one pair are in one batch */
-    int8_t *group_side;        /* [G] +1 chosen, -1 rejected, 0 neither */
-    float *group_weight;       /* [G] record weight */
-    float *group_margin;       /* [G] of the pair, 0 when none */
-    int32_t *group_role;       /* [G] role id, -1 = none */
     int64_t *group_record;     /* [G] record number in the pack (names the sample in errors) */
-    float *group_ref_logp;     /* [G] reference log-probability when precomputed, else NULL */
+    int32_t n_columns;
+    pt_batch_column columns[PT_BATCH_COLUMNS];
+    int32_t n_records;
+    int32_t *record_start;     /* [R+1] */
     /* normalisers over the whole optimiser step */
-    double step_row_weight;    /* sum of row weights */
-    int64_t step_rows, step_groups, step_pairs, step_records;
+    double step_row_weight;    /* sum of row weights (records' weights are in them) */
+    double step_group_weight, step_record_weight; /* sums of the records' weights over answers and over records */
+    int64_t step_rows, step_records;
     int64_t n_unshared_tokens; /* tokens that the same records take without sharing */
-    int64_t n_records;         /* records in this micro-batch */
 } pt_batch;
+
+/* A column's values [G], NULL when the batch has none of that name. */
+static inline float *pt_batch_column_get(const pt_batch *b, const char *name)
+{
+    for (int32_t i = 0; i < b->n_columns; i++)
+        if (!strcmp(b->columns[i].name, name)) return b->columns[i].value;
+    return NULL;
+}
 #endif

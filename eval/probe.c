@@ -148,15 +148,21 @@ done:
     return rc;
 }
 
-double pt_probe_loss(const pt_probe *p, const pt_probe_sums *s, const pt_probe_sums *base, double beta)
+double pt_probe_loss(const pt_probe *p, const pt_probe_sums *s, const pt_probe_sums *base, int objective, const pt_core_step *step)
 {
-    double loss = 0, weights = 0;
+    double loss = 0, weights = 0, one;
     for (size_t i = 0; !p->pairs && i < p->n; i++) {
         loss -= s->sum[i];
         for (size_t k = 1; k < p->seqs[i].ids.n; k++) weights += (double)p->seqs[i].weight[k];
     }
-    for (size_t i = 0; p->pairs && i + 1 < p->n; i += 2, weights++)
-        loss += log1p(exp(-beta * ((s->sum[i] - base->sum[i]) - (s->sum[i + 1] - base->sum[i + 1]))));
+    for (size_t i = 0; p->pairs && i + 1 < p->n; i += 2, weights++) {
+        pt_core_answer a[2];
+        for (size_t k = 0; k < 2; k++) {
+            a[k] = (pt_core_answer){.logp = s->sum[i + k], .reference = base->sum[i + k]};
+            for (size_t t = 1; t < p->seqs[i + k].ids.n; t++) a[k].tokens += (double)p->seqs[i + k].weight[t];
+        }
+        if (pt_record_loss(objective, step, a, 2, &one, NULL) == PT_OK) loss += one;
+    }
     return weights > 0 ? loss / weights : NAN;
 }
 

@@ -26,8 +26,8 @@ typedef struct pt_probe_sums {
     double *sum, *all;
 } pt_probe_sums;
 pt_status pt_probe_measure(const pt_probe *p, pt_model *m, int slot, const pt_probe_sums *out);
-/* sft: -sum / weights. pairs: mean of -log sigmoid(beta ((c - c0) - (r - r0))) against the base's sums. */
-double pt_probe_loss(const pt_probe *p, const pt_probe_sums *s, const pt_probe_sums *base, double beta);
+/* sequences: -sum / weights. pairs: the mean of the objective's loss (its number and options) against the base's sums. */
+double pt_probe_loss(const pt_probe *p, const pt_probe_sums *s, const pt_probe_sums *base, int objective, const pt_core_step *step);
 /* Nats a token of whole rows, prompts included. */
 double pt_probe_nll(const pt_probe *p, const pt_probe_sums *s);
 #endif

@@ -1,35 +1,44 @@
-/* Losses of groups on the device, in one launch: from per-token log-probabilities or scores to the loss and its gradient, without a round trip to
- * the host. The formulas are the inline functions of base/loss_*.h, the same that the host compiles.
- *   PT_LOSS_SFT     loss += sum_m pt_loss_sft(value[m], weight[m], norm);  dvalue[m] = pt_loss_sft_grad(weight[m], norm)
- *   PT_LOSS_DPO     s[g] = sum of weight[k]*value[rows[k]] over group g; pair p = groups (chosen[p], rejected[p]):
- *                   loss += c_p * L(s[chosen], s[rejected], ref[chosen], ref[rejected], beta), c_p = pair_weight[p]/norm; dvalue by the chain rule
- *   PT_LOSS_REWARD  the same with L(s[chosen], s[rejected], margin[p], beta): its weight of centring
- * A group stands in at most one pair; rows of no pair get 0. Sums are double, in an order that depends on the sizes alone. */
+/* The loss of a batch, and its gradient, where its channels are: from log-probabilities of rows and scores of heads to dL/d of each, in one launch.
+ * The mathematics are the objectives' cores (base/loss_core.h), the same source on every backend.
+ *
+ * By rows: row m alone is an answer with logp = value[m], reference = reference[m]; its weight is row_weight[m], c_m = row_weight[m] / norm.
+ *     loss += c_m L_m;   dvalue[m] = c_m dL_m/dlogp
+ * By records: answer g has logp = sum over its entries k in [start[g], start[g+1]) of weight[k] * value[rows[k]] (score likewise, of the score's
+ * channel), tokens = sum of weight[k], reference = the same sum over reference rows, or reference_sum[g]. Record r is the answers
+ * [record_start[r], record_start[r+1]); its weight is column 0 at its first answer, c_r = weight / norm.
+ *     loss += c_r L_r;   dvalue[rows[k]] += weight[k] * c_r dL_r/d(logp of the answer of k)
+ * A row or record of weight 0 counts for nothing, whatever its values. Sums are double, in an order that depends on the sizes alone. */
 #ifndef PT_KERNELS_LOSS_H
 #define PT_KERNELS_LOSS_H
+#include "base/loss_core.h"
 #include "kernels/ctx.h"
 
-typedef enum pt_loss_kind { PT_LOSS_SFT, PT_LOSS_DPO, PT_LOSS_REWARD } pt_loss_kind;
+/* One channel: values of rows (logp) or of head positions (score), and which of them an answer has. */
+typedef struct pt_loss_channel {
+    pt_view value;               /* [1,M] f32; absent: the channel is not there */
+    pt_view dvalue;              /* out [1,M] f32, all of it; absent: no gradient is wanted */
+    pt_view start, rows, weight; /* [1,G+1] i32, [1,nnz] i32, [1,nnz] f32; absent by rows */
+} pt_loss_channel;
+
+enum { PT_REPORT_LOSS, PT_REPORT_METRICS, PT_REPORT_SIZE = PT_REPORT_METRICS + PT_CORE_METRICS };
+
 typedef struct pt_group_loss_args {
-    pt_view loss;             /* [1,1] f64, accumulated */
-    pt_view dvalue;           /* out [1,M] f32 */
-    pt_view sum;              /* out [1,G] f32: s; absent with SFT */
-    pt_view pair_loss;        /* out [1,P] f32: L of each pair, not weighted; may be absent */
-    pt_view value;            /* [1,M] f32 */
-    pt_view start, rows;      /* [1,G+1], [1,nnz] i32; absent with SFT */
-    pt_view weight;           /* [1,nnz] f32; SFT: [1,M] */
-    pt_view chosen, rejected; /* [1,P] i32 */
-    pt_view ref;              /* [1,G] f32: DPO; absent = 0 */
-    pt_view margin;           /* [1,P] f32: REWARD; absent = 0 */
-    pt_view pair_weight;      /* [1,P] f32; absent = 1 */
-    pt_loss_kind kind;
-    double beta, norm;
-} pt_group_loss_args;
-/* mark[0] (f32 [1,1]) becomes NaN when loss[0] is not finite, or a value[m] whose weight[m] is not 0; else it keeps its value. With mark an
- * element of the gradient, a loss that is not finite has a gradient that is not, on every rank after the sum, and the update moves nothing. */
-typedef struct pt_loss_guard_args {
+    int objective;     /* its number in the list of objectives */
+    int answers;       /* by records: of each record; 0 = any number from 1 */
+    pt_loss_channel logp, score;
+    pt_view row_weight;   /* [1,M] f32, by rows */
+    pt_view reference;    /* [1,M] f32; may be absent */
+    pt_view reference_sum; /* [1,G] f32, by records, where reference is absent; may be absent */
+    pt_view record_start; /* [1,R+1] i32 */
+    pt_view column;       /* [1 + columns, G] f32: weights, then the objective's columns in its order */
+    pt_view report;       /* [1,PT_REPORT_SIZE] f64: the loss and the metrics, brought together with what is there by their reduce */
+    /* f32 [1,1]; becomes NaN when this batch's loss is not finite, else keeps its value. With mark an element of the gradient a loss that is not
+     * finite has a gradient that is not, on every rank after the sum, and an update moves nothing. May be absent. */
     pt_view mark;
-    pt_view loss;          /* [1,1] f64; may be absent */
-    pt_view value, weight; /* [1,M] f32; may be absent, both */
-} pt_loss_guard_args;
+    pt_core_step step;
+    unsigned char reduce[PT_CORE_METRICS]; /* pt_reduce */
+} pt_group_loss_args;
+
+/* The core of one objective on one record, on the host, outside the op table: for reports and tests. metric may be NULL. */
+pt_status pt_record_loss(int objective, const pt_core_step *step, pt_core_answer *a, int n, double *loss, double metric[PT_CORE_METRICS]);
 #endif

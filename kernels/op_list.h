@@ -1,5 +1,5 @@
-/* Every op that all backends have, once, as X(name, type of its arguments): they declare their functions and fill their tables from it. Not
- * here: memory, transfers and forests, and what only devices with memory of their own have (ops.h: group_loss, loss_guard ...). */
+/* Every op, once, as X(name, type of its arguments): backends declare their functions and fill their tables from it. Not here: memory,
+ * transfers and forests, whose functions differ in their arguments (ops.h). */
 #ifndef PT_KERNELS_OP_LIST_H
 #define PT_KERNELS_OP_LIST_H
 #define PT_OP_LIST(X)                         \
@@ -26,6 +26,7 @@
     X(head, pt_head_args)                     \
     X(group_sum, pt_group_sum_args)           \
     X(group_bcast, pt_group_bcast_args)       \
+    X(group_loss, pt_group_loss_args)         \
     X(sumsq, pt_sumsq_args)                   \
     X(clip, pt_clip_args)                     \
     X(adamw, pt_adamw_args)                   \

@@ -17,6 +17,7 @@
 
 typedef struct pt_ops {
     const char *name; /* "ref", "cpu", "cuda", "emulated" */
+    bool apart;       /* the device has memory of its own: weights are copied to it, and a step should wait for it once only */
     /* device and memory */
     pt_status (*open)(pt_ctx *ctx, pt_compute compute); /* fills device, stream, compute, act; PT_ENOSUP says why */
     void (*close)(pt_ctx *ctx);
@@ -26,8 +27,13 @@ typedef struct pt_ops {
                                                                                 outlive buf), copied to the device elsewhere; released by free */
     pt_status (*upload)(pt_ctx *ctx, pt_view dst, const void *src);   /* dense host rows of dst.cols -> view; src is free on return */
     pt_status (*download)(pt_ctx *ctx, void *dst, pt_view src);       /* view -> dense host rows; waits */
+    pt_status (*fetch)(pt_ctx *ctx, void *dst, pt_view src);          /* download() that need not wait: dst must stay, and is filled when the next
+                                                                         download() or sync() returns */
+    pt_status (*load)(pt_ctx *ctx, pt_view dst, const void *src);     /* upload() beside the stream, into memory that nothing issued so far uses;
+                                                                         what is issued later waits for it */
     pt_status (*zero)(pt_ctx *ctx, pt_view v);
     pt_status (*sync)(pt_ctx *ctx);
+    pt_status (*memory)(pt_ctx *ctx, size_t *free_bytes, size_t *total); /* of a device apart now; NULL elsewhere */
     /* forest tile lists */
     pt_status (*forest_new)(pt_ctx *ctx, pt_forest **out, const pt_forest_caps *caps);
     pt_status (*forest_set)(pt_ctx *ctx, pt_forest *f, const pt_forest_desc *d);
@@ -57,18 +63,11 @@ typedef struct pt_ops {
     pt_status (*head)(pt_ctx *, const pt_head_args *);
     pt_status (*group_sum)(pt_ctx *, const pt_group_sum_args *);
     pt_status (*group_bcast)(pt_ctx *, const pt_group_bcast_args *);
+    pt_status (*group_loss)(pt_ctx *, const pt_group_loss_args *);
     pt_status (*sumsq)(pt_ctx *, const pt_sumsq_args *);
     pt_status (*clip)(pt_ctx *, const pt_clip_args *);
     pt_status (*adamw)(pt_ctx *, const pt_adamw_args *);
     pt_status (*sample)(pt_ctx *, const pt_sample_args *);
-    /* devices with memory of their own; all NULL on the host, where a step needs no round trips to avoid */
-    pt_status (*memory)(pt_ctx *ctx, size_t *free_bytes, size_t *total); /* of the device now */
-    pt_status (*fetch)(pt_ctx *ctx, void *dst, pt_view src); /* download() that does not wait: dst must stay, and is filled when the next
-                                                                download() or sync() returns */
-    pt_status (*group_loss)(pt_ctx *, const pt_group_loss_args *);
-    pt_status (*loss_guard)(pt_ctx *, const pt_loss_guard_args *);
-    pt_status (*load)(pt_ctx *ctx, pt_view dst, const void *src); /* upload() beside the stream, into memory that nothing issued so far uses;
-                                                                     what is issued later waits for it */
 } pt_ops;
 
 extern const pt_ops pt_ops_ref, pt_ops_cpu;

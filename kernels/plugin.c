@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "kernels/check_linear.h"
+#include "kernels/check_loss.h"
 #include "kernels/check_ops.h"
 #include "kernels/forest.h"
 
@@ -36,6 +37,7 @@ const any_fn pt_plugin_needs[] = {
     KEEP(pt_check_group),
     KEEP(pt_check_sumsq),
     KEEP(pt_check_clip),
+    KEEP(pt_check_group_loss),
     KEEP(pt_check_adamw),
     KEEP(pt_check_attention),
     KEEP(pt_check_attention_bwd),

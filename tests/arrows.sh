@@ -31,6 +31,12 @@ check_tree() { # prints the offending lines
             sub(/^\.\//, "")
             split($0, part, ":"); split($0, quoted, "\"")
             from = folder(part[1])
+            # The list that the makefile makes of the objectives: those who run their cores or declare them.
+            if (quoted[2] == "objective_list.h") {
+                if (part[1] !~ /^(kernels\/ref\/group_loss_ref\.c|kernels\/cuda\/grouploss\.cu|train\/objective\/objective\.c|tests\/.*)$/)
+                    print part[1] ":" part[2] " includes the objectives: only group_loss of a backend may"
+                next
+            }
             if (from in may && !index(may[from], " " folder(quoted[2]) " "))
                 print part[1] ":" part[2] " includes " quoted[2] ": " from " may use only:" may[from]
         }'
@@ -45,6 +51,11 @@ mkdir -p "$tmp/base" && echo '#include "kernels/ops.h"' >"$tmp/base/bad.c"
 n=$((n + 1))
 if [ -n "$(check_tree "$tmp")" ]; then echo "ok $n - a planted include downwards is found"; else echo "not ok $n - a planted include downwards is found"; fi
 rm -rf "$tmp"
+# Which objective it is, nobody asks outside train/objective: not by a name, not by a core.
+n=$((n + 1))
+names=$(sed -n 's/^OBJECTIVES ?= //p' Makefile | tr ' ' '|')
+named=$(grep -rnE "\"($names)\"|\b(pt_core|pt_objective)_($names)\b" base kernels data checkpoints train eval --include='*.[ch]' --include='*.cu' --include='*.cuh' | grep -v '^train/objective/')
+if [ -n "$names" ] && [ -z "$named" ]; then echo "ok $n - no objective is named outside train/objective"; else echo "$named"; echo "not ok $n - no objective is named outside train/objective"; fi
 # Unique file names and the size of files.
 n=$((n + 1))
 dup=$(git ls-files 'base/*' 'kernels/*' 'data/*/*.[ch]' 'checkpoints/*' 'train/*' 'eval/*' | grep -E '\.(c|h|cu|cuh)$' | xargs -n1 basename | grep -vE '^(config|main)\.' | sort | uniq -d)

@@ -25,7 +25,8 @@ static void totals(pt_batch *b, const pt_lay_seq *seqs, size_t n)
                 b->step_row_weight += seqs[k].weight ? (double)seqs[k].weight[i] : 1;
                 b->step_rows++;
             }
-    b->step_groups = b->step_records = b->n_records = (int64_t)n;
+    b->step_records = (int64_t)n;
+    b->step_group_weight = b->step_record_weight = (double)n;
 }
 
 pt_status pt_batch_build(pt_batch *out, const pt_seq *seqs, size_t n, pt_packing packing)
@@ -53,9 +54,7 @@ pt_status pt_batch_build(pt_batch *out, const pt_seq *seqs, size_t n, pt_packing
                               .n = seqs[k].n,
                               .slot = seqs[k].slot,
                               .end = seqs[k].end_index < 0 ? -1 : seqs[k].end_index,
-                              .pair = -1,
                               .record_weight = 1,
-                              .role = -1,
                               .record = (int64_t)k};
         order[k] = (int32_t)k;
     }

@@ -45,12 +45,8 @@ static pt_status allocate(pt_filler *f)
     PT_RETURN(pt_alloc0(&b->group_rows, l->group_rows));
     PT_RETURN(pt_alloc0(&b->group_row_weight, l->group_rows));
     PT_RETURN(pt_alloc0(&b->group_end_head, G));
-    PT_RETURN(pt_alloc0(&b->group_pair, G));
-    PT_RETURN(pt_alloc0(&b->group_side, G));
-    PT_RETURN(pt_alloc0(&b->group_weight, G));
-    PT_RETURN(pt_alloc0(&b->group_margin, G));
-    PT_RETURN(pt_alloc0(&b->group_role, G));
     PT_RETURN(pt_alloc0(&b->group_record, G));
+    PT_RETURN(pt_alloc0(&b->record_start, G + 1));
     PT_RETURN(pt_alloc0(&f->mark, N));
     PT_RETURN(pt_alloc0(&f->row_of, N));
     PT_RETURN(pt_alloc0(&f->head_of, N));
@@ -159,6 +155,15 @@ static void fill_rows(pt_filler *f)
     }
 }
 
+static pt_status add_column(pt_batch *b, const char *name)
+{
+    pt_batch_column *c = &b->columns[b->n_columns];
+    PT_RETURN(pt_alloc0(&c->value, b->n_groups));
+    memcpy(c->name, name, strlen(name) + 1);
+    b->n_columns++;
+    return PT_OK;
+}
+
 static void fill_groups(pt_filler *f, bool with_ref)
 {
     pt_batch *b = f->b;
@@ -167,20 +172,20 @@ static void fill_groups(pt_filler *f, bool with_ref)
         int32_t g = f->order ? f->order[k] : (int32_t)k, rows = 0;
         for (int32_t r = 0; r < q->n_runs; r++) rows += q->runs[r].to - q->runs[r].from;
         b->group_row_start[g + 1] = rows;
-        b->group_pair[g] = q->pair;
-        b->group_side[g] = q->side;
-        b->group_weight[g] = q->record_weight;
-        b->group_margin[g] = q->margin;
-        b->group_role[g] = q->role;
+        b->columns[0].value[g] = q->record_weight;
+        b->columns[1].value[g] = q->margin;
         b->group_record[g] = q->record;
+        b->record_start[g] = q->answer; /* until the groups are in order */
         b->group_end_head[g] = -1;
-        if (with_ref) b->group_ref_logp[g] = q->ref_logp;
+        if (with_ref) b->columns[2].value[g] = q->ref_logp;
         b->n_unshared_tokens += q->n;
     }
     for (int32_t g = 0; g < b->n_groups; g++) {
         b->group_row_start[g + 1] += b->group_row_start[g];
         f->cursor[g] = b->group_row_start[g];
+        if (b->record_start[g] == 0) b->record_start[b->n_records++] = g;
     }
+    b->record_start[b->n_records] = b->n_groups;
 }
 
 /* Every sequence walks its path (segments come ancestors first): its rows in order, its weights added to theirs. */
@@ -216,7 +221,9 @@ pt_status pt_lay_fill(pt_batch *out, const pt_lay *l, const pt_lay_seq *const *s
     *out = (pt_batch){0};
     PT_CHECK(n && l->tokens, PT_EARG, "a batch without tokens");
     PT_TRY(allocate(&f));
-    if (with_ref) PT_TRY(pt_alloc0(&out->group_ref_logp, n));
+    PT_TRY(add_column(out, PT_COLUMN_WEIGHT));
+    PT_TRY(add_column(out, PT_COLUMN_MARGIN));
+    if (with_ref) PT_TRY(add_column(out, PT_COLUMN_REFERENCE));
     fill_stream(&f);
     fill_marks(&f);
     fill_rows(&f);
@@ -238,10 +245,10 @@ done:
 
 void pt_batch_free(pt_batch *b)
 {
-    void *all[] = {b->tokens,          b->positions,    b->token_key,        b->seg_start,      b->seg_parent,    b->seg_end,
-                   b->seg_slot,        b->seg_copies,   b->head_token,       b->row_head,       b->row_target,    b->row_weight,
-                   b->group_row_start, b->group_rows,   b->group_row_weight, b->group_end_head, b->group_pair,    b->group_side,
-                   b->group_weight,    b->group_margin, b->group_role,       b->group_record,   b->group_ref_logp};
+    void *all[] = {b->tokens,          b->positions,  b->token_key,        b->seg_start,      b->seg_parent,   b->seg_end,
+                   b->seg_slot,        b->seg_copies, b->head_token,       b->row_head,       b->row_target,   b->row_weight,
+                   b->group_row_start, b->group_rows, b->group_row_weight, b->group_end_head, b->group_record, b->record_start};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+    for (int32_t i = 0; i < b->n_columns; i++) free(b->columns[i].value);
     *b = (pt_batch){0};
 }

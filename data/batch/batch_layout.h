@@ -26,10 +26,8 @@ typedef struct pt_lay_seq {
     int32_t n_runs, n, slot;
     int32_t end; /* token whose hidden state is scored, -1 = not asked */
     /* its group */
-    int32_t pair; /* -1 = none */
-    int8_t side;
     float record_weight, margin, ref_logp;
-    int32_t role;
+    int32_t answer;  /* which of its record's; groups of one record are neighbours, its answers in order */
     int64_t record;
 } pt_lay_seq;
 

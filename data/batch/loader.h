@@ -40,8 +40,8 @@ typedef struct pt_step {
     int n_micro;                 /* this rank's; 0 is possible */
     pt_batch *micro;             /* borrowed until the next call */
     /* the whole step, all ranks, independent of layout but for tokens (computed ones). rows: supervised tokens, counted a record */
-    int64_t records, rows, groups, pairs, tokens, unshared_tokens;
-    double row_weight;
+    int64_t records, rows, groups, tokens, unshared_tokens;
+    double row_weight, group_weight, record_weight; /* as in pt_batch */
 } pt_step;
 
 /* Borrows the pack. Reference log-probabilities are those the pack has at this call. batch_rows 0: packing off takes micro_batch_size x

@@ -26,14 +26,10 @@ static pt_status make_seqs(pt_loader *l)
                                   .n_runs = (int32_t)(n - before),
                                   .n = len,
                                   .end = -1,
-                                  .pair = -1,
-                                  .side = l->per == 1 ? 0
-                                          : side      ? -1
-                                                      : 1,
+                                  .answer = (int32_t)side,
                                   .record_weight = row->weight,
                                   .margin = row->margin,
                                   .ref_logp = p->ref[side] ? p->ref[side][r] : NAN,
-                                  .role = row->role,
                                   .record = (int64_t)r};
         if (l->opt.reward) l->seqs[s].end = pt_pack_scored_at(row->end[side], len);
     }
@@ -223,11 +219,9 @@ pt_status pt_loader_fill(pt_loader *l, size_t from, size_t stop, pt_batch *out)
     for (size_t k = 0; k < n; k++) {
         l->order[k] = l->places[k].group;
         l->local[k] = *l->sorted[k];
-        if (l->per == 2) l->local[k].pair = l->places[k].group / 2;
         l->sorted[k] = &l->local[k];
     }
     PT_RETURN(pt_lay_fill(out, &l->lay, l->sorted, l->order, n, l->pack->ref[0] != NULL));
-    out->n_records = (int64_t)(stop - from);
     return PT_OK;
 }
 
@@ -243,5 +237,7 @@ void pt_loader_totals(const pt_loader *l, size_t step, pt_step *out)
         }
     out->records = e->starts[step + 1] - e->starts[step];
     out->groups = out->records * l->per;
-    out->pairs = l->per == 2 ? out->records : 0;
+    for (int64_t i = e->starts[step]; i < e->starts[step + 1]; i++)
+        out->record_weight += (double)l->pack->rows[e->draws[i].record].weight;
+    out->group_weight = out->record_weight * l->per;
 }

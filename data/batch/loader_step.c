@@ -56,8 +56,8 @@ static pt_status prepare(pt_loader *l, int64_t index, pt_slot *slot)
         pt_batch *b = &slot->micro[i];
         b->step_row_weight = s->row_weight;
         b->step_rows = s->rows;
-        b->step_groups = s->groups;
-        b->step_pairs = s->pairs;
+        b->step_group_weight = s->group_weight;
+        b->step_record_weight = s->record_weight;
         b->step_records = s->records;
     }
     s->n_micro = (int)slot->n_micro;

@@ -4,6 +4,7 @@
 #include "kernels/check_linear.h"
 #include "kernels/cpu/adam_v.h"
 #include "kernels/cpu/cpu.h"
+#include "kernels/ref/ref.h"
 
 pt_status pt_cpu_adamw(pt_ctx *ctx, const pt_adamw_args *a)
 {
@@ -86,4 +87,13 @@ pt_status pt_cpu_group_bcast(pt_ctx *ctx, const pt_group_bcast_args *a)
     for (int64_t g = 0; g < a->dsum.cols; g++)
         for (int32_t k = start[g]; k < start[g + 1]; k++) dvalue[rows[k]] += weight[k] * dsum[g];
     return PT_OK;
+}
+
+pt_status pt_cpu_group_loss(pt_ctx *ctx, const pt_group_loss_args *a)
+{
+    pt_core_answer *room;
+    pt_ws ws = pt_ws_begin(ctx);
+    PT_RETURN(pt_ws_take(&ws, &room, (size_t)a->column.cols * sizeof *room));
+    pt_ws_done(&ws);
+    return pt_host_group_loss(ctx, a, room);
 }

@@ -16,10 +16,10 @@ NVCC_WARN := -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror,-Wno-unused-p
 CUDA_DIR  := $(BUILD)/cuda
 CUDA_OBJ  := $(patsubst %.cu,$(CUDA_DIR)/%.o,$(CUDA_SRC))
 
-$(CUDA_DIR)/%.o: %.cu
+$(CUDA_DIR)/%.o: %.cu $(OBJECTIVE_LIST)
 	@mkdir -p $(@D)
 	$(say) $@; $(NVCC) -std=c++17 $(NVCCFLAGS) $(NVCC_WARN) -Xcompiler -fPIC,-fno-exceptions,-ffp-contract=off $(CUDA_GEN) \
-	  -I. -D_GNU_SOURCE -MD -MP -MF $(@:.o=.d) -c $< -o $@
+	  -I. -I$(BUILD)/gen -D_GNU_SOURCE -MD -MP -MF $(@:.o=.d) -c $< -o $@
 -include $(CUDA_OBJ:.o=.d)
 
 $(BUILD)/libptrain-cuda.so: $(CUDA_OBJ)

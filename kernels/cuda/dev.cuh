@@ -272,6 +272,11 @@ PT_DEV float warp_max(float v)
     for (int o = 16; o > 0; o >>= 1) v = fmaxf(v, __shfl_xor_sync(PT_FULL, v, o));
     return v;
 }
+PT_DEV double warp_max(double v)
+{
+    for (int o = 16; o > 0; o >>= 1) v = fmax(v, __shfl_xor_sync(PT_FULL, v, o));
+    return v;
+}
 PT_DEV int lane_id(void) { return (int)(threadIdx.x & 31); }
 PT_DEV int warp_id(void) { return (int)(threadIdx.x >> 5); }
 /* Sum / maximum over a block of one dimension (all threads call; all get the result). `red`: shared memory for 32 T, free for
@@ -285,13 +290,13 @@ template <typename T> PT_DEV T block_sum(T v, T *red)
     v = lane_id() < (int)(blockDim.x >> 5) ? red[lane_id()] : T(0);
     return warp_sum(v);
 }
-PT_DEV float block_max(float v, float *red)
+template <typename T> PT_DEV T block_max(T v, T *red)
 {
     v = warp_max(v);
     __syncthreads();
     if (lane_id() == 0) red[warp_id()] = v;
     __syncthreads();
-    v = lane_id() < (int)(blockDim.x >> 5) ? red[lane_id()] : -INFINITY;
+    v = lane_id() < (int)(blockDim.x >> 5) ? red[lane_id()] : T(-INFINITY);
     return warp_max(v);
 }
 /* True in all threads of the one block that arrives last of `blocks`; what the others wrote before is visible to it then.

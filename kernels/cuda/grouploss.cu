@@ -1,125 +1,216 @@
-/* Losses of groups: kernels/cuda/grouploss.h. One block does all: a batch has thousands of rows, and every step needs the one
- * before. */
-#include "base/loss_dpo.h"
-#include "base/loss_reward.h"
-#include "base/loss_sft.h"
+/* The loss of a batch: kernels/loss.h. One block does all: a batch has thousands of rows, and every step needs the one before.
+ * Bytes at least, by rows: 12 a row. */
+#include "kernels/check_loss.h"
 #include "kernels/cuda/reduce.cuh"
 
-#include "kernels/cuda/grouploss.h"
+#include "kernels/cuda/ops_cuda.h"
+
+#include "objective_list.h"
 
 namespace
 {
 constexpr int BLOCK = 512;
 
-struct loss_job {
-    double *loss;
-    float *dvalue, *sum, *dsum, *pair_loss;
-    const float *value, *weight, *ref, *margin, *pair_weight;
-    const int32_t *start, *rows, *chosen, *rejected;
-    int64_t m, groups, pairs;
-    double beta, norm;
+#define ID(name) CORE_##name,
+enum { PT_OBJECTIVE_LIST(ID) CORES };
+template <int K> struct core;
+#define CORE(name)                                                                                                                        \
+    template <> struct core<CORE_##name> {                                                                                                \
+        static constexpr bool rows = pt_##name##_by_rows != 0;                                                                           \
+        static constexpr int metrics = pt_##name##_n_metrics;                                                                            \
+        PT_DEV static double run(const pt_core_step *s, pt_core_answer *a, int n, double *m) { return pt_core_##name(s, a, n, m); } \
+    };
+PT_OBJECTIVE_LIST(CORE)
+
+struct channel {
+    const float *value, *weight;
+    float *dvalue, *dsum;
+    const int32_t *start, *rows;
+    int64_t m;
 };
 
-__global__ void __launch_bounds__(BLOCK) sft_loss_k(loss_job j)
+struct loss_job {
+    channel logp, score;
+    const float *row_weight, *reference, *reference_sum, *column;
+    const int32_t *record_start;
+    pt_core_answer *answer;
+    double *report;
+    float *mark;
+    int64_t groups, records, columns;
+    pt_core_step step;
+    unsigned char reduce[PT_CORE_METRICS];
+};
+
+/* Of all threads, by `reduce`; thread 0 has it. */
+PT_DEV double block_reduce(double v, int reduce, double *red)
 {
-    PT_SHARED(double, red, [32]);
-    double s = 0;
-    for (int64_t m = threadIdx.x; m < j.m; m += BLOCK) {
-        s += pt_loss_sft((double)j.value[m], (double)j.weight[m], j.norm);
-        j.dvalue[m] = (float)pt_loss_sft_grad((double)j.weight[m], j.norm);
-    }
-    s = block_sum(s, red);
-    if (threadIdx.x == 0) j.loss[0] += s;
+    if (reduce <= PT_REDUCE_SUM) return block_sum(v, red); /* a NaN is no maximum: the loss tells of it */
+    return reduce == PT_REDUCE_MAX ? block_max(v, red) : -block_max(-v, red);
 }
 
-template <int KIND> __global__ void __launch_bounds__(BLOCK) pair_loss_k(loss_job j)
+PT_DEV double together(double a, double b, int reduce)
 {
-    PT_SHARED(double, red, [32]);
+    if (reduce <= PT_REDUCE_SUM) return a + b;
+    return reduce == PT_REDUCE_MAX ? (b <= a ? a : b) : (b >= a ? a : b);
+}
+
+/* What a thread has so far. */
+template <int K> struct sums {
+    double loss, metric[core<K>::metrics ? core<K>::metrics : 1];
+    PT_DEV void begin(const loss_job &j)
+    {
+        loss = 0;
+#pragma unroll
+        for (int k = 0; k < core<K>::metrics; k++)
+            metric[k] = j.reduce[k] <= PT_REDUCE_SUM ? 0.0 : j.reduce[k] == PT_REDUCE_MAX ? -(double)INFINITY : (double)INFINITY;
+    }
+    PT_DEV void add(const loss_job &j, double scale, double l, const double *m)
+    {
+        loss += scale * l;
+#pragma unroll
+        for (int k = 0; k < core<K>::metrics; k++) metric[k] = together(metric[k], j.reduce[k] == PT_REDUCE_MEAN ? scale * m[k] : m[k], j.reduce[k]);
+    }
+    PT_DEV void report(const loss_job &j, double *red)
+    {
+        double total = block_sum(loss, red);
+        if (threadIdx.x == 0) {
+            j.report[PT_REPORT_LOSS] += total;
+            if (j.mark && !isfinite(total)) j.mark[0] = __uint_as_float(0x7fc00000u);
+        }
+#pragma unroll
+        for (int k = 0; k < core<K>::metrics; k++) {
+            double v = block_reduce(metric[k], j.reduce[k], red);
+            if (threadIdx.x == 0) j.report[PT_REPORT_METRICS + k] = together(j.report[PT_REPORT_METRICS + k], v, j.reduce[k]);
+        }
+    }
+};
+
+/* Sum over answer g by one warp: of weight * value, and of weight. Every lane has both. */
+PT_DEV double gather(const channel &c, int64_t g, const float *value, double *tokens)
+{
+    double s = 0, t = 0;
+    for (uint32_t k = (uint32_t)c.start[g] + (uint32_t)lane_id(); k < (uint32_t)c.start[g + 1]; k += 32) {
+        double w = (double)c.weight[k];
+        t += w;
+        if (w != 0) s += w * (double)value[c.rows[k]];
+    }
+    *tokens = warp_sum(t);
+    return warp_sum(s);
+}
+
+PT_DEV void load_answer(const loss_job &j, int64_t g)
+{
+    double logp = 0, tokens = 0, reference = 0, score = 0, t;
+    if (j.logp.value) {
+        logp = gather(j.logp, g, j.logp.value, &tokens);
+        if (j.reference) reference = gather(j.logp, g, j.reference, &t);
+        else if (j.reference_sum) reference = (double)j.reference_sum[g];
+    }
+    if (j.score.value) score = gather(j.score, g, j.score.value, &t);
+    if (lane_id() == 0) {
+        pt_core_answer *a = &j.answer[g];
+        a->logp = logp, a->tokens = tokens, a->reference = reference, a->score = score, a->dlogp = a->dscore = 0;
+        for (int k = 0; k < PT_CORE_COLUMNS; k++) a->column[k] = k + 1 < j.columns ? (double)j.column[(k + 1) * j.groups + g] : 0.0;
+    }
+}
+
+PT_DEV void spread(const channel &c, int64_t groups, int32_t *row, float *part)
+{
+    for (int64_t m0 = 0; m0 < c.m; m0 += BLOCK) {
+        int64_t mine = m0 + threadIdx.x;
+        double s = pt_group_spread<BLOCK>(mine, c.dsum, c.start, c.rows, c.weight, groups, row, part);
+        if (mine < c.m) c.dvalue[mine] = (float)s;
+    }
+}
+
+template <int K> PT_DEV void by_rows(const loss_job &j, double *red)
+{
+    sums<K> s;
+    s.begin(j);
+    for (int64_t m = threadIdx.x; m < j.logp.m; m += BLOCK) {
+        double w = (double)j.row_weight[m];
+        float d = 0;
+        if (w != 0) {
+            double metric[core<K>::metrics ? core<K>::metrics : 1] = {};
+            pt_core_answer t = {};
+            t.logp = (double)j.logp.value[m], t.tokens = 1, t.reference = j.reference ? (double)j.reference[m] : 0.0;
+            double loss = core<K>::run(&j.step, &t, 1, metric);
+            s.add(j, w / j.step.norm, loss, metric);
+            d = (float)(w * t.dlogp / j.step.norm);
+        }
+        if (j.logp.dvalue) j.logp.dvalue[m] = d;
+    }
+    s.report(j, red);
+}
+
+template <int K> PT_DEV void by_records(const loss_job &j, double *red)
+{
     PT_SHARED(int32_t, row, [BLOCK]);
     PT_SHARED(float, part, [BLOCK]);
-    for (int64_t g = warp_id(); g < j.groups; g += BLOCK / 32) {
-        double s = 0;
-        for (uint32_t k = (uint32_t)j.start[g] + (uint32_t)lane_id(); k < (uint32_t)j.start[g + 1]; k += 32)
-            s += (double)j.weight[k] * (double)j.value[j.rows[k]];
-        s = warp_sum(s);
-        if (lane_id() == 0) j.sum[g] = (float)s;
-    }
-    for (int64_t g = threadIdx.x; g < j.groups; g += BLOCK) j.dsum[g] = 0;
+    for (int64_t g = warp_id(); g < j.groups; g += BLOCK / 32) load_answer(j, g);
     __syncthreads();
-    double total = 0;
-    for (int64_t p = threadIdx.x; p < j.pairs; p += BLOCK) {
-        int32_t c = j.chosen[p], r = j.rejected[p];
-        double w = (j.pair_weight ? (double)j.pair_weight[p] : 1.0) / j.norm, loss, dc, dr;
-        if constexpr (KIND == PT_LOSS_DPO) {
-            pt_dpo_pair d = pt_loss_dpo((double)j.sum[c], (double)j.sum[r], j.ref ? (double)j.ref[c] : 0.0,
-                                        j.ref ? (double)j.ref[r] : 0.0, j.beta);
-            loss = d.loss, dc = d.dchosen, dr = d.drejected;
-        } else {
-            pt_reward_pair d = pt_loss_reward((double)j.sum[c], (double)j.sum[r], j.margin ? (double)j.margin[p] : 0.0, j.beta);
-            loss = d.loss, dc = d.dchosen, dr = d.drejected;
+    sums<K> s;
+    s.begin(j);
+    for (int64_t r = threadIdx.x; r < j.records; r += BLOCK) {
+        int32_t from = j.record_start[r], to = j.record_start[r + 1];
+        double w = (double)j.column[from], scale = 1.0 / j.step.norm * w;
+        if (w != 0) {
+            double metric[core<K>::metrics ? core<K>::metrics : 1] = {};
+            double loss = core<K>::run(&j.step, j.answer + from, to - from, metric);
+            s.add(j, scale, loss, metric);
         }
-        if (j.pair_loss) j.pair_loss[p] = (float)loss;
-        j.dsum[c] = (float)(w * dc);
-        j.dsum[r] = (float)(w * dr);
-        total += w * loss;
+        for (int32_t g = from; g < to; g++) {
+            if (j.logp.value) j.logp.dsum[g] = (float)(scale * j.answer[g].dlogp);
+            if (j.score.value) j.score.dsum[g] = (float)(scale * j.answer[g].dscore);
+        }
     }
-    total = block_sum(total, red);
-    if (threadIdx.x == 0) j.loss[0] += total;
-    for (int64_t m0 = 0; m0 < j.m; m0 += BLOCK) {
-        int64_t mine = m0 + threadIdx.x;
-        double s = pt_group_spread<BLOCK>(mine, j.dsum, j.start, j.rows, j.weight, j.groups, row, part);
-        if (mine < j.m) j.dvalue[mine] = (float)s;
-    }
+    s.report(j, red);
+    __syncthreads();
+    if (j.logp.dvalue) spread(j.logp, j.groups, row, part);
+    __syncthreads();
+    if (j.score.dvalue) spread(j.score, j.groups, row, part);
 }
 
-pt_status check(const pt_group_loss_args *a)
+template <int K> __global__ void __launch_bounds__(BLOCK) group_loss_k(const loss_job j)
 {
-    int64_t m = a->value.cols, pairs = a->chosen.cols;
-    PT_RETURN(pt_check_typed("group_loss", "loss", a->loss, PT_F64, 1, 1));
-    PT_RETURN(pt_check_typed("group_loss", "value", a->value, PT_F32, 1, m));
-    PT_RETURN(pt_check_typed("group_loss", "dvalue", a->dvalue, PT_F32, 1, m));
-    if (!(a->norm > 0)) return pt_fail(PT_EARG, "group_loss: norm %g is not positive", a->norm);
-    if (a->kind == PT_LOSS_SFT) return pt_check_typed("group_loss", "weight", a->weight, PT_F32, 1, m);
-    if (a->kind != PT_LOSS_DPO && a->kind != PT_LOSS_REWARD) return pt_fail(PT_EARG, "group_loss: kind %d", (int)a->kind);
-    PT_RETURN(pt_check_group("group_loss", a->sum, a->value, a->start, a->rows, a->weight));
-    PT_RETURN(pt_check_typed("group_loss", "chosen", a->chosen, PT_I32, 1, pairs));
-    PT_RETURN(pt_check_typed("group_loss", "rejected", a->rejected, PT_I32, 1, pairs));
-    if (pt_view_ok(a->pair_loss)) PT_RETURN(pt_check_typed("group_loss", "pair_loss", a->pair_loss, PT_F32, 1, pairs));
-    if (pt_view_ok(a->ref)) PT_RETURN(pt_check_typed("group_loss", "ref", a->ref, PT_F32, 1, a->sum.cols));
-    if (pt_view_ok(a->margin)) PT_RETURN(pt_check_typed("group_loss", "margin", a->margin, PT_F32, 1, pairs));
-    if (pt_view_ok(a->pair_weight)) PT_RETURN(pt_check_typed("group_loss", "pair_weight", a->pair_weight, PT_F32, 1, pairs));
-    return PT_OK;
+    PT_SHARED(double, red, [32]);
+    if constexpr (core<K>::rows) by_rows<K>(j, red);
+    else by_records<K>(j, red);
+}
+
+channel view_channel(const pt_loss_channel *c, float *dsum)
+{
+    return {pt_ptr<float>(c->value), pt_ptr<float>(c->weight), pt_ptr<float>(c->dvalue), dsum, pt_ptr<int32_t>(c->start), pt_ptr<int32_t>(c->rows),
+            c->value.cols};
+}
+
+template <int K> pt_status launch(pt_ctx *ctx, const pt_group_loss_args *a)
+{
+    float *dlogp, *dscore;
+    pt_core_answer *answer;
+    size_t groups = core<K>::rows ? 0 : (size_t)a->column.cols;
+    pt_ws ws = pt_ws_begin(ctx);
+    PT_RETURN(pt_check_group_loss(a, core<K>::rows));
+    PT_RETURN(pt_take(&ws, &answer, groups * sizeof(pt_core_answer)));
+    PT_RETURN(pt_take(&ws, &dlogp, groups * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &dscore, groups * sizeof(float)));
+    pt_ws_done(&ws);
+    if (ctx->dry) return PT_OK;
+    loss_job j = {};
+    j.logp = view_channel(&a->logp, dlogp), j.score = view_channel(&a->score, dscore);
+    j.row_weight = pt_ptr<float>(a->row_weight), j.reference = pt_ptr<float>(a->reference), j.reference_sum = pt_ptr<float>(a->reference_sum);
+    j.column = pt_ptr<float>(a->column), j.record_start = pt_ptr<int32_t>(a->record_start), j.answer = answer;
+    j.report = pt_ptr<double>(a->report), j.mark = pt_ptr<float>(a->mark);
+    j.groups = (int64_t)groups, j.records = core<K>::rows ? 0 : a->record_start.cols - 1, j.columns = a->column.rows, j.step = a->step;
+    for (int k = 0; k < PT_CORE_METRICS; k++) j.reduce[k] = a->reduce[k];
+    return pt_launch(group_loss_k<K>, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), j);
 }
 } // namespace
 
 extern "C" pt_status pt_cuda_group_loss(pt_ctx *ctx, const pt_group_loss_args *a)
 {
-    PT_RETURN(check(a));
-    float *dsum;
-    pt_ws ws = pt_ws_begin(ctx);
-    PT_RETURN(pt_take(&ws, &dsum, (size_t)a->sum.cols * sizeof(float)));
-    pt_ws_done(&ws);
-    if (ctx->dry || a->value.cols == 0) return PT_OK;
-    loss_job j = {pt_ptr<double>(a->loss),
-                  pt_ptr<float>(a->dvalue),
-                  pt_ptr<float>(a->sum),
-                  dsum,
-                  pt_ptr<float>(a->pair_loss),
-                  pt_ptr<float>(a->value),
-                  pt_ptr<float>(a->weight),
-                  pt_ptr<float>(a->ref),
-                  pt_ptr<float>(a->margin),
-                  pt_ptr<float>(a->pair_weight),
-                  pt_ptr<int32_t>(a->start),
-                  pt_ptr<int32_t>(a->rows),
-                  pt_ptr<int32_t>(a->chosen),
-                  pt_ptr<int32_t>(a->rejected),
-                  a->value.cols,
-                  a->sum.cols,
-                  a->chosen.cols,
-                  a->beta,
-                  a->norm};
-    if (a->kind == PT_LOSS_SFT) return pt_launch(sft_loss_k, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), j);
-    if (a->kind == PT_LOSS_DPO) return pt_launch(pair_loss_k<PT_LOSS_DPO>, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), j);
-    return pt_launch(pair_loss_k<PT_LOSS_REWARD>, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), j);
+#define CASE(name) \
+    if (a->objective == CORE_##name) return launch<CORE_##name>(ctx, a);
+    PT_OBJECTIVE_LIST(CASE)
+    return pt_fail(PT_EARG, "group_loss: objective %d", a->objective);
 }

@@ -2,7 +2,6 @@
 #include "kernels/cuda/op_args.cuh"
 
 #include "kernels/cuda/device_cuda.h"
-#include "kernels/cuda/grouploss.h"
 #include "kernels/cuda/ops_cuda.h"
 
 static void fill(pt_ops &t)
@@ -30,8 +29,7 @@ static void fill(pt_ops &t)
 #undef ENTRY
     t.memory = pt_cuda_memory;
     t.fetch = pt_cuda_fetch;
-    t.group_loss = pt_cuda_group_loss;
-    t.loss_guard = pt_cuda_loss_guard;
+    t.apart = true;
     t.load = pt_cuda_load;
 }
 

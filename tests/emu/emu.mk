@@ -102,7 +102,7 @@ EMU_RUNS  := $(foreach t,$(EMU_LONG) $(EMU_SHORT),$(call emu_script,plain,fwd,$(
              $(foreach t,self_lang self_libs self_ptx,$(call emu_script,plain,fwd,$(t))) $(BUILD)/emu-plain/runs/abi.sh
 EMU_MORE  := $(foreach t,$(EMU_LONG),$(call emu_script,asan,fwd,$(t)) $(call emu_script,check,rev,$(t)))
 # What the compilers say of the kernels: one architecture in make test, kept by digest in build/ptxas; all of them in make test-full.
-GATE_ENV  := NVCC='$(NVCC)' CXX='$(CXX)' CC='$(CC)'
+GATE_ENV  := GEN='$(BUILD)/gen' NVCC='$(NVCC)' CXX='$(CXX)' CC='$(CC)'
 $(BUILD)/emu-plain/runs/gate-%.sh: tests/emu/gpu_gate.sh
 	@mkdir -p $(@D); echo "exec env $(GATE_ENV) bash tests/emu/gpu_gate.sh test $(subst -, ,$*)" > $@
 # Programs of the report: those whose traffic is counted (check build), and those that launch every kernel (plain build).

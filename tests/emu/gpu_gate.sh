@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 HEADER='kernel\tarch\tregs\tstack\tspill\tsmem\tinstr\tmma\tldmatrix\tcp_async\tlocal\tothers_per_mma\tload16\tstore16'
 what=$1; shift
 budgets=${GPU_BUDGETS:-tests/emu/gpu_budgets.tsv}
-keep=build/ptxas; flags="-std=c++17 -O3 -lineinfo"
+gen=${GEN:-build/gcc/gen}; keep=build/ptxas; flags="-std=c++17 -O3 -lineinfo"
 if [ -z "${NVCC:-}" ]; then
     echo "1..1"; echo "ok 1 - resources of kernels # SKIP no nvcc: registers, spills and SASS are not looked at"; exit 0
 fi
@@ -25,7 +25,7 @@ plain() { c++filt | sed -e 's/(anonymous namespace):://g' -e 's/^void //' -e 's/
 
 digest() { # FILE ARCH
     { echo "$version $flags sm_$2 form 1"; cat tests/emu/sass/sass_count.c # form: of the lines that compile() writes
-      ${CXX:-g++} -std=c++17 -MM -I. -Itests/emu/include -Itests/emu -D_GNU_SOURCE -DCUDA_EMU -include tests/emu/cuda_emu.h -x c++ "$1" |
+      ${CXX:-g++} -std=c++17 -MM -I. -I$gen -Itests/emu/include -Itests/emu -D_GNU_SOURCE -DCUDA_EMU -include tests/emu/cuda_emu.h -x c++ "$1" |
         tr -d '\\' | tr ' ' '\n' | grep -E '^(kernels|base|train)/' | sort | xargs cat
     } | sha256sum | cut -c1-24
 }
@@ -33,7 +33,7 @@ digest() { # FILE ARCH
 compile() { # FILE ARCH OUT
     dir=$(mktemp -d); base=$(basename "$1" .cu)
     # shellcheck disable=SC2086
-    $NVCC $flags -I. -D_GNU_SOURCE -arch=sm_$2 -cubin -Xptxas -v --keep --keep-dir "$dir" "$1" -o "$dir/k.cubin" >"$dir/log" 2>&1 ||
+    $NVCC $flags -I. -I$gen -D_GNU_SOURCE -arch=sm_$2 -cubin -Xptxas -v --keep --keep-dir "$dir" "$1" -o "$dir/k.cubin" >"$dir/log" 2>&1 ||
         { cat "$dir/log" >&2; rm -rf "$dir"; return 1; }
     awk '/Compiling entry function/ { split($0, q, "\047"); k = q[2] }
          /bytes stack frame/ { for (i = 1; i < NF; i++) if ($(i + 1) == "bytes") { if ($(i + 2) ~ /^stack/) st = $i; else sp += $i } stack[k] = st; spill[k] = sp; sp = 0 }

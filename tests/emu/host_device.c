@@ -220,56 +220,10 @@ static void test_gemm_edges(void **state)
     ops->free(&ctx, &scratch);
 }
 
-/* One bad value among many, of weight 0 and not; a bad loss; and what is left alone. */
-static void test_loss_guard(void **state)
-{
-    enum { MOST = 1500 };
-    static const struct {
-        int64_t n, at;
-        float value, weight;
-        double loss;
-        bool bad;
-    } cases[] = {{0, -1, 0, 0, 1, false},
-                 {1, 0, -INFINITY, 1, 1, true},
-                 {MOST, MOST - 1, NAN, -1e-30f, 1, true},
-                 {MOST, 700, -INFINITY, 0, 1, false},
-                 {513, 512, INFINITY, 2, 1, true},
-                 {MOST, -1, 0, 0, 1, false},
-                 {0, -1, 0, 0, INFINITY, true},
-                 {0, -1, 0, 0, NAN, true},
-                 {600, 3, -3e38f, 1, -1e300, false}};
-    float value[MOST], weight[MOST], mark[3];
-    pt_buf b;
-    MUST(ops->alloc(&ctx, &b, 16384));
-    pt_view m = {.buf = &b, .off = 64, .type = PT_F32, .rows = 1, .cols = 3, .ld = 3}, loss = m, v = m, w = m, one = m;
-    loss.off = 128, loss.type = PT_F64, loss.cols = loss.ld = one.cols = one.ld = 1;
-    one.off += 4; /* its neighbours stay */
-    v.off = 256, w.off = 8192;
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        for (int k = 0; k < MOST; k++) value[k] = -1, weight[k] = 0.5f;
-        if (cases[i].at >= 0) value[cases[i].at] = cases[i].value, weight[cases[i].at] = cases[i].weight;
-        v.cols = v.ld = w.cols = w.ld = cases[i].n;
-        MUST(ops->upload(&ctx, m, (const float[]){1, 2, 3}));
-        MUST(ops->upload(&ctx, loss, &cases[i].loss));
-        if (cases[i].n) MUST(ops->upload(&ctx, v, value));
-        if (cases[i].n) MUST(ops->upload(&ctx, w, weight));
-        pt_loss_guard_args a = {.mark = one, .loss = loss};
-        if (cases[i].n) a.value = v, a.weight = w;
-        MUST(ops->loss_guard(&ctx, &a));
-        MUST(ops->download(&ctx, mark, m));
-        if (!(mark[0] == 1 && mark[2] == 3 && (cases[i].bad ? isnan(mark[1]) : mark[1] == 2)))
-            fail_msg("case %zu: %g %g %g", i, (double)mark[0], (double)mark[1], (double)mark[2]);
-    }
-    loss.cols = loss.ld = 2;
-    assert_int_equal(ops->loss_guard(&ctx, &(pt_loss_guard_args){.mark = one, .loss = loss}), PT_ESHAPE);
-    ops->free(&ctx, &b);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring),      cmocka_unit_test(test_fetch),
                                        cmocka_unit_test(test_strides),   cmocka_unit_test(test_adopt),
-                                       cmocka_unit_test(test_memory),    cmocka_unit_test(test_gemm_edges),
-                                       cmocka_unit_test(test_loss_guard)};
+                                       cmocka_unit_test(test_memory),    cmocka_unit_test(test_gemm_edges)};
     return cmocka_run_group_tests(tests, open_it, close_it);
 }

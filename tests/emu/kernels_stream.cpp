@@ -1,11 +1,9 @@
 /* Norm, rope, mlp, moves, reductions, AdamW and group losses on the emulated device against ref. */
 #include "kernels_op.h"
 extern "C" {
-#include "base/loss_dpo.h"
-#include "base/loss_reward.h"
-#include "base/loss_sft.h"
-#include "kernels/cuda/grouploss.h"
+#include "kernels/cuda/ops_cuda.h"
 }
+#include "objective_list.h"
 
 static const pt_dtype acts[] = {PT_BF16, PT_F32};
 #define EACH_ACT(t) for (pt_dtype t : acts)
@@ -239,139 +237,83 @@ static void test_adam(void **)
         }
 }
 
-/* The host's formulas, pair by pair. */
-static void host_loss(const pt_group_loss_args *a, const int32_t *c, const int32_t *r, const float *sum, int64_t p,
-                      double *loss, double d[2])
+#define ID(name) OBJ_##name,
+enum { PT_OBJECTIVE_LIST(ID) OBJECTIVES };
+
+static void check_report(kt_mat report, int n)
 {
-    if (a->kind == PT_LOSS_DPO) {
-        pt_dpo_pair x = pt_loss_dpo(sum[c[p]], sum[r[p]], 0.1 * c[p], 0.1 * r[p], a->beta);
-        *loss = x.loss, d[0] = x.dchosen, d[1] = x.drejected;
-    } else {
-        pt_reward_pair x = pt_loss_reward(sum[c[p]], sum[r[p]], 0.25 * (double)p, a->beta);
-        *loss = x.loss, d[0] = x.dchosen, d[1] = x.drejected;
-    }
+    double got[PT_REPORT_SIZE], want[PT_REPORT_SIZE];
+    memcpy(got, kt.m[report].result + KT_GUARD, sizeof got);
+    memcpy(want, kt.m[report].ref_buf.base, sizeof want);
+    for (int i = 0; i < n; i++)
+        if (!(fabs(got[i] - want[i]) <= 1e-9 * (1 + fabs(want[i])))) fail_msg("report %d: %.17g, ref %.17g", i, got[i], want[i]);
 }
-static void loss_case(pt_loss_kind kind)
+static kt_mat new_report(void)
 {
-    static const int32_t start[] = {0, 40, 41, 50, 600, 603}, chosen[] = {0, 3}, rejected[] = {2, 1};
+    kt_mat r = kt_new(PT_F64, 1, PT_REPORT_SIZE, PT_REPORT_SIZE);
+    double *v = (double *)(void *)kt.m[r].ref_buf.base;
+    for (int i = 0; i < PT_REPORT_SIZE; i++) v[i] = 0.25 * (i + 1);
+    kt_put(r);
+    return r;
+}
+/* Records of two answers: of no rows and of many, weights of 0, references by rows, by sums and none, more of them than threads, and none. */
+static void record_case(int objective, int records, int refs, bool score)
+{
+    enum { M = 900, MOST = 1300 };
+    static int32_t start[MOST + 1], at[MOST + 1];
+    int groups = 2 * records;
+    for (int g = 0; g < groups; g++) start[g + 1] = start[g] + (g == 2 ? 559 : g % 4);
+    for (int r = 0; r <= records; r++) at[r] = 2 * r;
     kt_begin(PT_F32);
-    kt_mat v = kt_in(PT_F32, 1, 700, 700, 1, 0.3f), st = kt_list(start, 6), w = kt_in(PT_F32, 1, 603, 603, 3, 1),
-           rows = kt_ids(603, 700, 2);
-    kt_mat c = kt_list(chosen, 2), r = kt_list(rejected, 2), sum = kt_new(PT_F32, 1, 5, 5), dv = kt_new(PT_F32, 1, 700, 700),
-           pl = kt_new(PT_F32, 1, 2, 2);
-    kt_mat ref = kt_new(PT_F32, 1, 5, 5), margin = kt_new(PT_F32, 1, 2, 2), loss = kt_new(PT_F64, 1, 1, 1);
-    for (int i = 0; i < 5; i++) kt_host(ref, 0)[i] = 0.1f * (float)i;
-    for (int i = 0; i < 2; i++) kt_host(margin, 0)[i] = 0.25f * (float)i;
-    *(double *)(void *)kt.m[loss].ref_buf.base = 1.0;
-    kt_put(ref), kt_put(margin), kt_put(loss);
+    int64_t nnz = start[groups];
+    kt_mat v = kt_in(PT_F32, 1, M, M, 1, 0.3f), st = kt_list(start, groups + 1), w = kt_in(PT_F32, 1, nnz, nnz, 2, 1), rows = kt_ids(nnz, M, 3),
+           rs = kt_list(at, records + 1), col = kt_in(PT_F32, 2, groups, groups, 4, 1), ref = kt_in(PT_F32, 1, refs == 1 ? M : groups, refs == 1 ? M : groups, 5, 0.3f),
+           dv = kt_new(PT_F32, 1, M, M), report = new_report(), mark = kt_in(PT_F32, 1, 1, 1, 6, 1);
+    if (records > 1) kt_host(col, 0)[2] = 0, kt_put(col);
     kt_run([&]() -> pt_status {
         pt_group_loss_args a = {};
-        a.kind = kind, a.beta = 0.7, a.norm = 3;
-        a.loss = D(loss), a.dvalue = D(dv), a.sum = D(sum), a.pair_loss = D(pl), a.value = D(v), a.start = D(st),
-        a.rows = D(rows), a.weight = D(w);
-        a.chosen = D(c), a.rejected = D(r), a.ref = D(ref), a.margin = D(margin);
-        if (!kt.host) return pt_cuda_group_loss(&kt.cuda, &a);
-        float *s = kt_host(sum, 0), ds[5] = {0};
-        double total = 1.0;
-        for (int g = 0; g < 5; g++) {
-            double x = 0;
-            for (int k = start[g]; k < start[g + 1]; k++) x += (double)kt_host(w, 0)[k] * kt_host(v, 0)[kt_i32(rows)[k]];
-            s[g] = (float)x;
-        }
-        for (int p = 0; p < 2; p++) {
-            double l, d[2];
-            host_loss(&a, chosen, rejected, s, p, &l, d);
-            kt_host(pl, 0)[p] = (float)l, total += l / 3;
-            ds[chosen[p]] = (float)(d[0] / 3), ds[rejected[p]] = (float)(d[1] / 3);
-        }
-        for (int m = 0; m < 700; m++) {
-            double x = 0;
-            for (int g = 0; g < 5; g++)
-                for (int k = start[g]; k < start[g + 1]; k++) x += kt_i32(rows)[k] == m ? (double)kt_host(w, 0)[k] * ds[g] : 0;
-            kt_host(dv, 0)[m] = (float)x;
-        }
-        *(double *)(void *)kt.m[loss].ref_buf.base = total;
-        return PT_OK;
+        pt_loss_channel c = {D(v), D(dv), D(st), D(rows), D(w)};
+        a.objective = objective, a.answers = 2, a.record_start = D(rs), a.column = D(col), a.report = D(report), a.mark = D(mark);
+        (score ? a.score : a.logp) = c;
+        if (refs == 1) a.reference = D(ref);
+        if (refs == 2) a.reference_sum = D(ref);
+        a.step.norm = 7, a.step.option[0] = 0.3;
+        for (int k = 0; k < PT_CORE_METRICS; k++) a.reduce[k] = (unsigned char)(k % 4);
+        return kt.host ? pt_ops_ref.group_loss(&kt.ref, &a) : pt_cuda_group_loss(&kt.cuda, &a);
     });
-    kt_same(sum, 2), kt_same(pl, 2), kt_same(dv, 2);
-    double got, want = *(double *)(void *)kt.m[loss].ref_buf.base;
-    memcpy(&got, kt.m[loss].result + KT_GUARD, 8);
-    assert_true(fabs(got - want) <= 1e-6 * want);
+    kt_same(dv, 2), kt_same(mark, 0);
+    check_report(report, PT_REPORT_SIZE);
     kt_end();
 }
-/* More pairs than threads, pairs of weight, groups of no pair, empty groups; and no pairs at all. */
-static void many_pairs(pt_loss_kind kind, int pairs)
+/* Rows of weight and of none; no rows; a gradient that nobody asks for; and values that are not finite. */
+static void row_case(int objective, int n, int bad, bool gradient)
 {
-    enum { G = 1300, M = 900, MOST = 600 };
-    static int32_t start[G + 1], chosen[MOST], rejected[MOST];
-    for (int g = 0; g < G; g++) start[g + 1] = start[g] + g % 4;
-    for (int p = 0; p < pairs; p++) chosen[p] = 2 * p + 1, rejected[p] = 2 * p;
     kt_begin(PT_F32);
-    int64_t nnz = start[G];
-    kt_mat v = kt_in(PT_F32, 1, M, M, 1, 1), st = kt_list(start, G + 1), w = kt_in(PT_F32, 1, nnz, nnz, 2, 1),
-           rows = kt_ids(nnz, M, 3);
-    kt_mat c = kt_list(chosen, pairs), r = kt_list(rejected, pairs), pw = kt_in(PT_F32, 1, pairs, pairs, 4, 1),
-           sum = kt_new(PT_F32, 1, G, G);
-    kt_mat dv = kt_new(PT_F32, 1, M, M), loss = kt_new(PT_F64, 1, 1, 1);
-    double want = 0.25, got;
-    *(double *)(void *)kt.m[loss].ref_buf.base = want;
-    kt_put(loss);
+    kt_mat v = kt_in(PT_F32, 1, n, n, 1, 0.3f), w = kt_in(PT_F32, 1, n, n, 2, 1), dv = kt_new(PT_F32, 1, n, n), report = new_report(),
+           mark = kt_in(PT_F32, 1, 1, 1, 6, 1);
+    for (int i = 0; i < n; i++) kt_host(w, 0)[i] = i % 7 ? fabsf(kt_host(w, 0)[i]) : 0;
+    if (n) kt_host(v, 0)[0] = NAN; /* of weight 0 */
+    if (bad) kt_host(v, 0)[n - 1] = bad == 1 ? NAN : -INFINITY, kt_host(w, 0)[n - 1] = 1e-30f;
+    kt_put(v), kt_put(w);
     kt_run([&]() -> pt_status {
         pt_group_loss_args a = {};
-        a.kind = kind, a.beta = 0.3, a.norm = 7, a.loss = D(loss), a.dvalue = D(dv), a.sum = D(sum), a.value = D(v),
-        a.start = D(st), a.rows = D(rows);
-        a.weight = D(w), a.chosen = D(c), a.rejected = D(r), a.pair_weight = D(pw);
-        if (!kt.host) return pt_cuda_group_loss(&kt.cuda, &a);
-        static double ds[G];
-        memset(ds, 0, sizeof ds);
-        for (int g = 0; g < G; g++) {
-            double x = 0;
-            for (int k = start[g]; k < start[g + 1]; k++) x += (double)kt_host(w, 0)[k] * kt_host(v, 0)[kt_i32(rows)[k]];
-            kt_host(sum, 0)[g] = (float)x;
-        }
-        for (int p = 0; p < pairs; p++) {
-            double s0 = kt_host(sum, 0)[chosen[p]], s1 = kt_host(sum, 0)[rejected[p]], f = kt_host(pw, 0)[p] / 7.0;
-            pt_dpo_pair d = pt_loss_dpo(s0, s1, 0, 0, 0.3);
-            pt_reward_pair e = pt_loss_reward(s0, s1, 0, 0.3);
-            want += f * (kind == PT_LOSS_DPO ? d.loss : e.loss);
-            ds[chosen[p]] = f * (kind == PT_LOSS_DPO ? d.dchosen : e.dchosen),
-            ds[rejected[p]] = f * (kind == PT_LOSS_DPO ? d.drejected : e.drejected);
-        }
-        for (int m = 0; m < M; m++) kt_host(dv, 0)[m] = 0;
-        for (int g = 0; g < G; g++)
-            for (int k = start[g]; k < start[g + 1]; k++) kt_host(dv, 0)[kt_i32(rows)[k]] += (float)(kt_host(w, 0)[k] * ds[g]);
-        return PT_OK;
+        a.objective = objective, a.logp.value = D(v), a.row_weight = D(w), a.report = D(report), a.step.norm = 10, a.mark = D(mark);
+        if (gradient) a.logp.dvalue = D(dv);
+        return kt.host ? pt_ops_ref.group_loss(&kt.ref, &a) : pt_cuda_group_loss(&kt.cuda, &a);
     });
-    kt_same(sum, 2), kt_same(dv, 2);
-    memcpy(&got, kt.m[loss].result + KT_GUARD, 8);
-    assert_true(fabs(got - want) <= 1e-6 * fabs(want));
+    float m;
+    memcpy(&m, kt.m[mark].result + KT_GUARD, 4);
+    assert_true(bad ? isnan(m) : !isnan(m));
+    if (gradient && !bad) kt_same(dv, 2);
+    if (!bad) check_report(report, PT_REPORT_SIZE);
     kt_end();
 }
 static void test_losses(void **)
 {
-    loss_case(PT_LOSS_DPO);
-    loss_case(PT_LOSS_REWARD);
-    many_pairs(PT_LOSS_DPO, 600), many_pairs(PT_LOSS_REWARD, 513), many_pairs(PT_LOSS_DPO, 0);
-    kt_begin(PT_F32);
-    kt_mat v = kt_in(PT_F32, 1, 700, 700, 1, 0.3f), w = kt_in(PT_F32, 1, 700, 700, 2, 1), dv = kt_new(PT_F32, 1, 700, 700),
-           loss = kt_new(PT_F64, 1, 1, 1);
-    double want = 0, got;
-    *(double *)(void *)kt.m[loss].ref_buf.base = 0;
-    kt_put(loss);
-    kt_run([&]() -> pt_status {
-        pt_group_loss_args a = {};
-        a.kind = PT_LOSS_SFT, a.norm = 10, a.loss = D(loss), a.dvalue = D(dv), a.value = D(v), a.weight = D(w);
-        if (!kt.host) return pt_cuda_group_loss(&kt.cuda, &a);
-        for (int m = 0; m < 700; m++) {
-            want += pt_loss_sft(kt_host(v, 0)[m], kt_host(w, 0)[m], 10);
-            kt_host(dv, 0)[m] = (float)pt_loss_sft_grad(kt_host(w, 0)[m], 10);
-        }
-        return PT_OK;
-    });
-    kt_same(dv, 2);
-    memcpy(&got, kt.m[loss].result + KT_GUARD, 8);
-    assert_true(fabs(got - want) <= 1e-12 * fabs(want) + 1e-12);
-    kt_end();
+    for (int refs = 0; refs < 3; refs++) record_case(OBJ_dpo, 5, refs, false), record_case(OBJ_dpo, 600, refs, false);
+    record_case(OBJ_dpo, 0, 0, false), record_case(OBJ_reward, 5, 0, true), record_case(OBJ_reward, 513, 0, true);
+    for (int o : {(int)OBJ_sft, (int)OBJ_dft, (int)OBJ_pretrain})
+        row_case(o, 700, 0, true), row_case(o, 700, 1, true), row_case(o, 513, 2, false), row_case(o, 1, 0, false), row_case(o, 0, 0, true);
 }
 
 int main(void)

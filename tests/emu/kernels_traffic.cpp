@@ -4,7 +4,6 @@
  * why the others are not, stands in the table `unmeasured`; test_table holds it to kernels/op_list.h. */
 #include "kernels_op.h"
 extern "C" {
-#include "kernels/cuda/grouploss.h"
 #include "kernels/cuda/ops_cuda.h"
 }
 
@@ -190,16 +189,14 @@ static void test_groups(void **)
     for (int i = 0; i < K; i++) rows[i] = i * 970;
     kt_begin(PT_F32);
     kt_mat st = kt_list(start, 3), at = kt_list(rows, K), w = in(PT_F32, 1, K, 1), dsum = in(PT_F32, 1, 2, 2),
-           dv = in(PT_F32, 1, M, 3), v = in(PT_F32, 1, M, 4), wm = in(PT_F32, 1, M, 5), loss = kt_new(PT_F64, 1, 1, 1);
-    *(double *)(void *)kt.m[loss].ref_buf.base = 0;
-    kt_put(loss);
+           dv = in(PT_F32, 1, M, 3), v = in(PT_F32, 1, M, 4), wm = in(PT_F32, 1, M, 5), report = kt_new(PT_F64, 1, PT_REPORT_SIZE, PT_REPORT_SIZE);
+    memset(kt.m[report].ref_buf.base, 0, PT_REPORT_SIZE * sizeof(double));
+    kt_put(report);
     /* a block: rows and weights, and for each warp the sectors of start (bounds and search) and dsum */
     TRAFFIC(group_bcast, pt_group_bcast_args, NULL, 4.0 * M, BLOCKS * (8.0 * K + 8 * 4 * 32), a.dvalue = D(dv),
             a.dsum = D(dsum), a.start = D(st), a.rows = D(at), a.weight = D(w));
-    TRAFFIC(group_loss, pt_group_loss_args, NULL, 12.0 * M, 0, a.kind = PT_LOSS_SFT, a.loss = D(loss), a.value = D(v),
-            a.weight = D(wm), a.dvalue = D(dv), a.norm = M);
-    kt_mat mark = in(PT_F32, 1, 1, 6);
-    TRAFFIC(loss_guard, pt_loss_guard_args, NULL, 8.0 * M, 0, a.mark = D(mark), a.loss = D(loss), a.value = D(v), a.weight = D(wm));
+    TRAFFIC(group_loss, pt_group_loss_args, NULL, 12.0 * M, 0, a.objective = 0, a.report = D(report), a.logp.value = D(v), /* the first: sft, by rows */
+            a.logp.dvalue = D(dv), a.row_weight = D(wm), a.step.norm = M);
     kt_end();
 }
 

@@ -30,7 +30,7 @@ static pt_config small_run(pt_dataset_spec *spec, bool pairs, const char *out)
     c.max_steps = plain() ? 4 : 2;
     c.cache_dir = work;
     c.lora_dropout = 0.1;
-    if (pairs) c.objective = PT_OBJ_DPO;
+    if (pairs) c.objective = pt_objective_find("dpo");
     return c;
 }
 
@@ -126,7 +126,7 @@ static void test_counts(void **state)
     c.dpo_reference = PT_DPO_REF_BASE;
     c.gradient_checkpointing = true;
     counted_run("dpo against the base, blocks run again", &c);
-    c.objective = PT_OBJ_REWARD;
+    c.objective = pt_objective_find("reward");
     counted_run("reward", &c);
     c = small_run(&spec, true, out);
     c.adapter = PT_ADAPTER_NONE;

@@ -46,7 +46,7 @@ static bool stands_still; /* a learning rate of nothing */
 static pt_config config_of(pt_dataset_spec *spec, bool full, const char *out)
 {
     pt_config c = small_config(spec, rows_file[!full], out);
-    c.objective = full ? PT_OBJ_SFT : PT_OBJ_DPO;
+    c.objective = full ? pt_objective_find("sft") : pt_objective_find("dpo");
     c.adapter = full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
     c.init.tie_word_embeddings = true;
     c.micro_batch_size = 1;

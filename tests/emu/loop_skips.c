@@ -165,10 +165,10 @@ static void test_pairs(void **state)
     assert_int_equal(fclose(f), 0);
     pt_config c = config_of(&spec, rows, out);
     c.sequence_len = 16;
-    c.objective = PT_OBJ_REWARD;
+    c.objective = pt_objective_find("reward");
     compare("reward", &c, 0, 2, "step 3 is not finite and was skipped: the loss, though no record alone is");
     if (strcmp(emu_build(), "plain")) return;
-    c.objective = PT_OBJ_DPO;
+    c.objective = pt_objective_find("dpo");
     c.adapter = PT_ADAPTER_NONE; /* the reference is stored: the head runs for the policy only */
     compare("dpo", &c, 0, 2, "step 3 is not finite and was skipped: the loss, though no record alone is");
 }

@@ -80,8 +80,8 @@ static int child(char **arg)
     c.n_settings = 3;
     if (!strcmp(kind, "sft-rank")) c.lora_r = 2, c.lora_dropout = 0.2;
     if (!strcmp(kind, "sft-base")) c.seed = 8, c.lora_dropout = 0.2;
-    if (!strcmp(kind, "dpo-full")) c.objective = PT_OBJ_DPO, c.adapter = PT_ADAPTER_NONE;
-    if (!strcmp(kind, "dpo")) c.objective = PT_OBJ_DPO;
+    if (!strcmp(kind, "dpo-full")) c.objective = pt_objective_find("dpo"), c.adapter = PT_ADAPTER_NONE;
+    if (!strcmp(kind, "dpo")) c.objective = pt_objective_find("dpo");
     if (strcmp(arg[3], "no")) c.resume_from_checkpoint = arg[3];
     int n = (int)strtol(arg[4] + strcspn(arg[4], "0123456789"), NULL, 10);
     *(arg[4][0] == 'e' ? &stop_in_eval : arg[4][0] == 't' ? &stop_in_test : &stop_after) = n;

@@ -68,8 +68,8 @@ static void compare(const char *name, const curve *c)
 
 typedef struct golden_case {
     const char *name, *data, *adapter;
-    pt_objective_kind objective;
-    pt_dpo_ref reference;
+    const char *objective;
+    pt_reference_word reference;
     bool full;
 } golden_case;
 
@@ -82,9 +82,9 @@ static void run_case(const golden_case *g, pt_packing packing)
     pt_config cfg = small_config(&spec, g->data, dir);
     cfg.init.random = false;
     cfg.base_model = (char *)DATA "model";
-    cfg.objective = g->objective;
-    cfg.dpo_reference = g->reference;
-    cfg.beta = 0.2;
+    cfg.objective = pt_objective_find(g->objective);
+    if (g->reference) MUST(pt_objective_set(cfg.options, "dpo_reference", g->reference));
+    MUST(pt_objective_set(cfg.options, "beta", 0.2));
     cfg.adapter = g->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
     cfg.lora_model_dir = (char *)g->adapter;
     cfg.sample_packing = packing;
@@ -101,12 +101,12 @@ static void run_case(const golden_case *g, pt_packing packing)
 }
 
 static const golden_case cases[] = {
-    {"sft_lora", DATA "sft.jsonl", DATA "adapter", PT_OBJ_SFT, PT_DPO_REF_AUTO, false},
-    {"sft_full", DATA "sft.jsonl", NULL, PT_OBJ_SFT, PT_DPO_REF_AUTO, true},
-    {"dpo_base", DATA "pairs.jsonl", DATA "adapter", PT_OBJ_DPO, PT_DPO_REF_BASE, false},
-    {"dpo_start", DATA "pairs.jsonl", DATA "adapter", PT_OBJ_DPO, PT_DPO_REF_START, false},
-    {"dpo_full", DATA "pairs.jsonl", NULL, PT_OBJ_DPO, PT_DPO_REF_AUTO, true},
-    {"reward", DATA "pairs.jsonl", DATA "reward_adapter", PT_OBJ_REWARD, PT_DPO_REF_AUTO, false},
+    {"sft_lora", DATA "sft.jsonl", DATA "adapter", "sft", PT_REFERENCE_AUTO, false},
+    {"sft_full", DATA "sft.jsonl", NULL, "sft", PT_REFERENCE_AUTO, true},
+    {"dpo_base", DATA "pairs.jsonl", DATA "adapter", "dpo", PT_REFERENCE_AT_BASE, false},
+    {"dpo_start", DATA "pairs.jsonl", DATA "adapter", "dpo", PT_REFERENCE_AT_START, false},
+    {"dpo_full", DATA "pairs.jsonl", NULL, "dpo", PT_REFERENCE_AUTO, true},
+    {"reward", DATA "pairs.jsonl", DATA "reward_adapter", "reward", PT_REFERENCE_AUTO, false},
 };
 
 #ifndef GOLDEN_ON_DEVICE /* tests/emu has a main of its own */

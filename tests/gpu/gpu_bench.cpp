@@ -17,6 +17,7 @@ extern "C" {
 #include "kernels/cuda/gemm_cuda.h"
 #include "kernels/cuda/ops_cuda.h"
 }
+#include "objective_list.h"
 
 namespace
 {
@@ -26,6 +27,13 @@ struct shapes {
 };
 const shapes full = {4096, 4096, 14336, 128256, 1024, 100 << 20, 8192, 1 << 30, 32, 8, 128, 16, 8192};
 const shapes tiny = {64, 256, 512, 1000, 16, 4096, 64, 1 << 20, 4, 2, 64, 8, 128};
+
+#define ID(name) OBJ_##name,
+enum { PT_OBJECTIVE_LIST(ID) OBJECTIVES };
+pt_loss_channel channel(pt_view value, pt_view dvalue, pt_view start, pt_view rows, pt_view weight)
+{
+    return {value, dvalue, start, rows, weight};
+}
 
 pt_ctx ctx;
 std::vector<pt_buf> bufs;
@@ -235,35 +243,30 @@ void moves(const shapes &z)
 void losses(const shapes &z)
 {
     const int32_t m = (int32_t)(z.n < 256 ? 256 : z.n), groups = m / 64, pairs = groups / 2;
-    std::vector<int32_t> at((size_t)m), start, single((size_t)m + 1), good, bad;
+    std::vector<int32_t> at((size_t)m), start, single((size_t)m + 1), two;
     for (int32_t i = 0; i <= m; i++) single[(size_t)i] = i;
     for (int32_t i = 0; i < m; i++) at[(size_t)i] = i;
     for (int32_t g = 0; g <= groups; g++) start.push_back(64 * g);
-    for (int32_t i = 0; i < m / 2; i++) good.push_back(2 * i), bad.push_back(2 * i + 1);
+    for (int32_t i = 0; i <= m / 2; i++) two.push_back(2 * i);
     const double rows = m, g = groups, p = pairs;
     pt_view value = mat(PT_F32, 1, m), dvalue = mat(PT_F32, 1, m), weight = mat(PT_F32, 1, m), each = mat(PT_F32, 1, m),
-            loss = mat(PT_F64, 1, 1), entry = ids(at), begin = ids(start), alone = ids(single), best = ids(good),
-            worst = ids(bad);
-    pt_view sum = pt_view_cols(each, 0, groups), chosen = pt_view_cols(best, 0, pairs),
-            rejected = pt_view_cols(worst, 0, pairs), mark = mat(PT_F32, 1, 1), scalars = mat(PT_F32, 1, 4),
-            acc = mat(PT_F64, 1, 1);
+            entry = ids(at), begin = ids(start), alone = ids(single), twos = ids(two);
+    pt_view sum = pt_view_cols(each, 0, groups), scalars = mat(PT_F32, 1, 4), acc = mat(PT_F64, 1, 1);
     TIME("group_sum, groups of 64", group_sum, pt_group_sum_args, 0, 12 * rows + 8 * g, a.sum = sum, a.value = value,
          a.start = begin, a.rows = entry, a.weight = weight);
     TIME("group_bcast, groups of 64", group_bcast, pt_group_bcast_args, 0, 12 * rows + 8 * g, a.dvalue = dvalue, a.dsum = sum,
          a.start = begin, a.rows = entry, a.weight = weight);
-    TIME("group_loss, sft", group_loss, pt_group_loss_args, 0, 12 * rows + 16, a.kind = PT_LOSS_SFT, a.loss = loss,
-         a.value = value, a.weight = weight, a.dvalue = dvalue, a.norm = rows);
-    /* values, entries, weights; dvalue; sums, starts and references of groups; ids of pairs */
+    pt_view report = mat(PT_F64, 1, PT_REPORT_SIZE), mark = mat(PT_F32, 1, 1), column = mat(PT_F32, 2, groups), of_ones = mat(PT_F32, 2, m);
+    TIME("group_loss, sft", group_loss, pt_group_loss_args, 0, 12 * rows, a.objective = OBJ_sft, a.report = report, a.logp.value = value,
+         a.row_weight = weight, a.logp.dvalue = dvalue, a.step.norm = rows, a.mark = mark);
+    /* values, entries, weights; dvalue; sums, starts and references of groups; records */
     pt_view ref = mat(PT_F32, 1, groups);
-    TIME("group_loss, dpo, groups of 64", group_loss, pt_group_loss_args, 0, 16 * rows + 12 * g + 8 * p + 16,
-         a.kind = PT_LOSS_DPO, a.loss = loss, a.value = value, a.dvalue = dvalue, a.sum = sum, a.start = begin, a.rows = entry,
-         a.weight = weight, a.chosen = chosen, a.rejected = rejected, a.ref = ref, a.beta = 0.1, a.norm = p);
-    pt_view margin = mat(PT_F32, 1, m / 2);
-    TIME("group_loss, reward, groups of 1", group_loss, pt_group_loss_args, 0, 24 * rows + 12 * rows / 2 + 16,
-         a.kind = PT_LOSS_REWARD, a.loss = loss, a.value = value, a.dvalue = dvalue, a.sum = each, a.start = alone,
-         a.rows = entry, a.weight = weight, a.chosen = best, a.rejected = worst, a.margin = margin, a.norm = rows / 2);
-    TIME("loss_guard", loss_guard, pt_loss_guard_args, 0, 8 * rows + 8, a.mark = mark, a.loss = loss, a.value = value,
-         a.weight = weight);
+    TIME("group_loss, dpo, groups of 64", group_loss, pt_group_loss_args, 0, 16 * rows + 12 * g + 4 * p, a.objective = OBJ_dpo, a.answers = 2,
+         a.report = report, a.logp = channel(value, dvalue, begin, entry, weight), a.reference_sum = ref, a.column = column,
+         a.record_start = pt_view_cols(twos, 0, pairs + 1), a.step.option[0] = 0.1, a.step.norm = p);
+    TIME("group_loss, reward, groups of 1", group_loss, pt_group_loss_args, 0, 24 * rows + 12 * rows / 2, a.objective = OBJ_reward, a.answers = 2,
+         a.report = report, a.score = channel(value, dvalue, alone, entry, weight), a.column = of_ones, a.record_start = twos,
+         a.step.norm = rows / 2);
     TIME("clip (a launch, four numbers)", clip, pt_clip_args, 0, 40, a.scalars = scalars, a.acc = acc, a.max_norm = 1);
     drop_all();
 }
@@ -379,7 +382,8 @@ void heads(const shapes &z)
 void all_timed(void)
 {
 #define NAME(op, args) #op,
-    for (const char *op : {PT_OP_LIST(NAME) "group_loss", "loss_guard"}) {
+    static const char *const all[] = {PT_OP_LIST(NAME)};
+    for (const char *op : all) {
         bool found = false;
         for (const char *t : timed) found = found || strcmp(t, op) == 0;
         if (!found) failures++, say("%-34s FAILED: not timed\n", op);

@@ -36,7 +36,7 @@ static inline pt_config small_config(pt_dataset_spec *spec, const char *data, co
     *spec = (pt_dataset_spec){.path = (char *)data, .type = (char *)"tokens", .weight = 1};
     spec->fields[PT_COL_WEIGHT] = (char *)"weight";
     spec->fields[PT_COL_MARGIN] = (char *)"margin";
-    pt_config c = {.objective = PT_OBJ_SFT,
+    pt_config c = {.objective = pt_objective_find("sft"),
                    .datasets = spec,
                    .n_datasets = 1,
                    .adapter = PT_ADAPTER_LORA,
@@ -59,7 +59,6 @@ static inline pt_config small_config(pt_dataset_spec *spec, const char *data, co
                    .adam_beta2 = 0.999,
                    .adam_epsilon = 1e-8,
                    .max_grad_norm = 1,
-                   .beta = 0.1,
                    .device = PT_DEVICE_CPU,
                    .compute = PT_COMPUTE_KIND_F32,
                    .seed = 7,

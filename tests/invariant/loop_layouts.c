@@ -8,7 +8,7 @@
 #define TOLERANCE 1e-5
 
 typedef struct shape {
-    pt_objective_kind objective;
+    const char *objective;
     bool full, window, dropout, shuffle;
     const char *family;
 } shape;
@@ -34,9 +34,9 @@ static char work[64], rows_file[2][128];
 
 static pt_config config_of(const shape *s, const layout *l, pt_dataset_spec *spec, char *out)
 {
-    bool pairs = s->objective == PT_OBJ_DPO || s->objective == PT_OBJ_REWARD;
+    bool pairs = pt_objective_find(s->objective)->answers == 2;
     pt_config c = small_config(spec, rows_file[pairs], out);
-    c.objective = s->objective;
+    c.objective = pt_objective_find(s->objective);
     c.adapter = s->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
     c.init.family = (char *)s->family;
     c.init.sliding_window = s->window ? 13 : 0;
@@ -101,22 +101,22 @@ static void all_layouts(const shape *s)
 
 static void test_sft(void **state)
 {
-    all_layouts(&(shape){PT_OBJ_SFT, false, false, false, true, "llama"});
-    all_layouts(&(shape){PT_OBJ_SFT, false, true, false, false, "mistral"});
-    all_layouts(&(shape){PT_OBJ_SFT, false, true, true, true, "mistral"});
-    all_layouts(&(shape){PT_OBJ_SFT, true, false, false, true, "qwen3"});
+    all_layouts(&(shape){"sft", false, false, false, true, "llama"});
+    all_layouts(&(shape){"sft", false, true, false, false, "mistral"});
+    all_layouts(&(shape){"sft", false, true, true, true, "mistral"});
+    all_layouts(&(shape){"sft", true, false, false, true, "qwen3"});
 }
 
 static void test_dpo(void **state)
 {
-    all_layouts(&(shape){PT_OBJ_DPO, false, false, false, true, "llama"});
-    all_layouts(&(shape){PT_OBJ_DPO, false, true, true, false, "mistral"});
+    all_layouts(&(shape){"dpo", false, false, false, true, "llama"});
+    all_layouts(&(shape){"dpo", false, true, true, false, "mistral"});
 }
 
 static void test_reward(void **state)
 {
-    all_layouts(&(shape){PT_OBJ_REWARD, false, false, false, true, "qwen2"});
-    all_layouts(&(shape){PT_OBJ_REWARD, true, true, false, true, "mistral"});
+    all_layouts(&(shape){"reward", false, false, false, true, "qwen2"});
+    all_layouts(&(shape){"reward", true, true, false, true, "mistral"});
 }
 
 /* Dropout does something, and depends on the step: else the cases above with dropout would say nothing. */
@@ -124,9 +124,9 @@ static void test_dropout_matters(void **state)
 {
     double a, b;
     int micro;
-    float *g = measure(&(shape){PT_OBJ_SFT, false, false, true, true, "llama"}, &layouts[0], NULL, &a, &micro, NULL);
+    float *g = measure(&(shape){"sft", false, false, true, true, "llama"}, &layouts[0], NULL, &a, &micro, NULL);
     free(g);
-    g = measure(&(shape){PT_OBJ_SFT, false, false, false, true, "llama"}, &layouts[0], NULL, &b, &micro, NULL);
+    g = measure(&(shape){"sft", false, false, false, true, "llama"}, &layouts[0], NULL, &b, &micro, NULL);
     free(g);
     assert_true(fabs(a - b) > 1e-4);
 }
@@ -136,17 +136,17 @@ static void test_order_matters(void **state)
 {
     double a, b;
     int micro;
-    free(measure(&(shape){PT_OBJ_SFT, false, false, false, true, "llama"}, &layouts[2], NULL, &a, &micro, NULL));
-    free(measure(&(shape){PT_OBJ_SFT, false, false, false, false, "llama"}, &layouts[2], NULL, &b, &micro, NULL));
+    free(measure(&(shape){"sft", false, false, false, true, "llama"}, &layouts[2], NULL, &a, &micro, NULL));
+    free(measure(&(shape){"sft", false, false, false, false, "llama"}, &layouts[2], NULL, &b, &micro, NULL));
     assert_true(fabs(a - b) > 1e-4);
 }
 
 /* ---- ranks --------------------------------------------------------------------------------------------------------------- */
 
 static const shape rank_shapes[] = {
-    {PT_OBJ_SFT, false, false, true, true, "llama"},
-    {PT_OBJ_DPO, false, true, false, true, "mistral"},
-    {PT_OBJ_REWARD, true, false, false, true, "llama"},
+    {"sft", false, false, true, true, "llama"},
+    {"dpo", false, true, false, true, "mistral"},
+    {"reward", true, false, false, true, "llama"},
 };
 #define N_RANK_SHAPES (int)(sizeof rank_shapes / sizeof *rank_shapes)
 

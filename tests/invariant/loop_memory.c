@@ -27,7 +27,7 @@ static int child(const char *dir, int i)
     snprintf(rows, sizeof rows, "%s/rows.jsonl", dir);
     write_rows(rows, 40, s->pairs);
     pt_config c = small_config(&spec, rows, dir);
-    c.objective = s->pairs ? PT_OBJ_DPO : PT_OBJ_SFT;
+    c.objective = s->pairs ? pt_objective_find("dpo") : pt_objective_find("sft");
     c.adapter = s->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
     c.lora_r = 16;
     c.compute = s->bf16 ? PT_COMPUTE_KIND_BF16 : PT_COMPUTE_KIND_F32;

@@ -37,26 +37,26 @@ static char work[64], rows_file[2][128];
 
 typedef struct shape {
     const char *name;
-    pt_objective_kind objective;
+    const char *objective;
     bool full, tied, recompute;
     int micro, sequence_len;
     const char *family;
 } shape;
 static const shape shapes[] = {
-    {"LoRA", PT_OBJ_SFT, false, false, false, 4, 128, "llama"},
-    {"LoRA, small micro-batches", PT_OBJ_SFT, false, false, false, 1, 96, "llama"},
-    {"LoRA, recomputed", PT_OBJ_SFT, false, false, true, 1, 96, "llama"},
-    {"full, head of its own", PT_OBJ_SFT, true, false, false, 1, 96, "qwen3"},
-    {"full, tied", PT_OBJ_SFT, true, true, false, 1, 96, "qwen2"},
-    {"dpo", PT_OBJ_DPO, false, false, false, 1, 128, "llama"},
-    {"reward", PT_OBJ_REWARD, false, false, false, 4, 128, "llama"},
+    {"LoRA", "sft", false, false, false, 4, 128, "llama"},
+    {"LoRA, small micro-batches", "sft", false, false, false, 1, 96, "llama"},
+    {"LoRA, recomputed", "sft", false, false, true, 1, 96, "llama"},
+    {"full, head of its own", "sft", true, false, false, 1, 96, "qwen3"},
+    {"full, tied", "sft", true, true, false, 1, 96, "qwen2"},
+    {"dpo", "dpo", false, false, false, 1, 128, "llama"},
+    {"reward", "reward", false, false, false, 4, 128, "llama"},
 };
 
 static void open_run(pt_run *r, pt_config *c, pt_dataset_spec *spec, const shape *s)
 {
-    bool pairs = s->objective == PT_OBJ_DPO || s->objective == PT_OBJ_REWARD;
+    bool pairs = pt_objective_find(s->objective)->answers == 2;
     *c = small_config(spec, rows_file[pairs], work);
-    c->objective = s->objective;
+    c->objective = pt_objective_find(s->objective);
     c->adapter = s->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
     c->init.family = (char *)s->family;
     c->init.tie_word_embeddings = s->tied;
@@ -96,7 +96,7 @@ static pt_status backward_of(pt_run *r, const pt_batch *b)
     float zero[16] = {0}, out[16];
     PT_RETURN(pt_model_load_batch(r->model, b, 1, true));
     PT_RETURN(pt_model_forward(r->model, PT_SLOT_OWN, true));
-    PT_RETURN(r->cfg->objective == PT_OBJ_REWARD ? pt_model_score_backward(r->model, zero)
+    PT_RETURN(r->cfg->objective->channels & PT_CHANNEL_SCORE ? pt_model_score_backward(r->model, zero)
                                                  : pt_model_logp(r->model, zero, out));
     return pt_model_backward(r->model);
 }
@@ -148,8 +148,8 @@ static void one(const shape *s, size_t bucket)
         pt_batch b = {0};
         int32_t ids[9] = {3, 4, 5, 6, 7, 8, 9, 10, 2};
         float weight[9] = {0};
-        weight[7] = weight[8] = s->objective == PT_OBJ_REWARD ? 0 : (float)rows;
-        pt_seq seq = {ids, weight, 9, 0, s->objective == PT_OBJ_REWARD && rows ? 8 : -1};
+        weight[7] = weight[8] = !strcmp(s->objective, "reward") ? 0 : (float)rows;
+        pt_seq seq = {ids, weight, 9, 0, !strcmp(s->objective, "reward") && rows ? 8 : -1};
         MUST(pt_batch_build(&b, &seq, 1, PT_PACKING_FOREST));
         assert_int_equal(b.n_heads > 0, rows);
         idle.n = 0;

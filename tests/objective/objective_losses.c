@@ -1,4 +1,4 @@
-/* Objectives: finite differences, TRL's numbers, sums over micro-batches, refusals. */
+/* Objectives: the cores by finite differences, TRL's numbers, whole batches through group_loss of ref and cpu, weights, refusals. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,279 +8,374 @@
 
 #include <cmocka.h>
 
-#include "base/loss_dft.h"
-#include "base/loss_reward.h"
-#include "base/loss_sft.h"
+#include "kernels/ops.h"
 #include "train/objective/objective.h"
 
 #pragma GCC diagnostic ignored "-Wunused-const-variable"
 #include "tests/golden/data/objectives.inc"
 
-#define PAIRS 5
-#define PER 3 /* rows an answer */
-
-/* PAIRS pairs of answers of PER rows each; group 2i is the chosen, 2i+1 the rejected of pair i. The two answers of a pair share
- * row 0 of the chosen: rows may stand in two groups. */
-typedef struct fixture {
-    pt_batch b;
-    int32_t start[2 * PAIRS + 1], rows[2 * PAIRS * PER], pair[2 * PAIRS], head[2 * PAIRS * PER];
-    float row_weight[2 * PAIRS * PER], weight[2 * PAIRS * PER], group_weight[2 * PAIRS], margin[2 * PAIRS], ref[2 * PAIRS];
-    int8_t side[2 * PAIRS];
-    float logp[2 * PAIRS * PER], dlogp[2 * PAIRS * PER];
-} fixture;
-
-static void setup(fixture *f, bool share)
-{
-    memset(f, 0, sizeof *f);
-    for (int g = 0; g <= 2 * PAIRS; g++) f->start[g] = g * PER;
-    for (int k = 0; k < 2 * PAIRS * PER; k++) {
-        f->rows[k] = share && k / PER % 2 == 1 && k % PER == 0 ? k - PER : k;
-        f->row_weight[k] = 1 + (float)(k % 3);
-        f->weight[k] = 1;
-    }
-    for (int g = 0; g < 2 * PAIRS; g++) {
-        f->pair[g] = g / 2;
-        f->side[g] = g % 2 ? -1 : 1;
-        f->group_weight[g] = 1;
-    }
-    f->b = (pt_batch){.n_rows = 2 * PAIRS * PER,
-                      .row_weight = f->row_weight,
-                      .row_head = f->head,
-                      .n_groups = 2 * PAIRS,
-                      .group_row_start = f->start,
-                      .group_rows = f->rows,
-                      .group_row_weight = f->weight,
-                      .group_pair = f->pair,
-                      .group_side = f->side,
-                      .group_weight = f->group_weight,
-                      .group_margin = f->margin,
-                      .group_ref_logp = f->ref,
-                      .step_pairs = PAIRS};
-    for (int k = 0; k < f->b.n_rows; k++) f->b.step_row_weight += f->row_weight[k];
-}
+enum { PAIRS = 5, PER = 3, GROUPS = 2 * PAIRS, ROWS = GROUPS * PER };
 
 static void near(double got, double want, double tol)
 {
     if (!(fabs(got - want) <= tol * (1 + fabs(want)))) fail_msg("%.17g instead of %.17g", got, want);
 }
 
-/* d/dx by central differences in double of the inline cores. */
-static void test_cores(void **state)
+/* ---- one record -------------------------------------------------------------------------------------------------------- */
+
+static double core(const pt_objective *o, const pt_core_step *s, pt_core_answer *a, int n)
 {
-    const double h = 1e-5, x[][5] = {{-3, -4, -3.5, -3.9, 0.1}, {-30, -10, -12, -25, 0.5}, {1, 2, 3, 4, 2}};
-    for (size_t i = 0; i < 3; i++) {
-        const double *v = x[i];
-        pt_dpo_pair p = pt_loss_dpo(v[0], v[1], v[2], v[3], v[4]);
-        near(p.dchosen,
-             (pt_loss_dpo(v[0] + h, v[1], v[2], v[3], v[4]).loss - pt_loss_dpo(v[0] - h, v[1], v[2], v[3], v[4]).loss) /
-                 (2 * h),
-             1e-8);
-        near(p.drejected,
-             (pt_loss_dpo(v[0], v[1] + h, v[2], v[3], v[4]).loss - pt_loss_dpo(v[0], v[1] - h, v[2], v[3], v[4]).loss) /
-                 (2 * h),
-             1e-8);
-        pt_reward_pair r = pt_loss_reward(v[0], v[1], v[4], 0.1 * v[4]);
-        near(r.dchosen, (pt_loss_reward(v[0] + h, v[1], v[4], 0.1 * v[4]).loss - pt_loss_reward(v[0] - h, v[1], v[4], 0.1 * v[4]).loss) / (2 * h),
-             1e-8);
-        near(r.drejected, (pt_loss_reward(v[0], v[1] + h, v[4], 0.1 * v[4]).loss - pt_loss_reward(v[0], v[1] - h, v[4], 0.1 * v[4]).loss) / (2 * h),
-             1e-8);
-        double likely = exp(v[0]); /* held fixed */
-        near(pt_loss_dft_grad(v[0], v[4], 7), likely * (pt_loss_sft(v[0] + h, v[4], 7) - pt_loss_sft(v[0] - h, v[4], 7)) / (2 * h), 1e-8);
-        near(pt_loss_dft(v[0], v[4], 7), likely * pt_loss_sft(v[0], v[4], 7), 1e-15);
-        near(pt_loss_sft_grad(v[4], 7), (pt_loss_sft(v[0] + h, v[4], 7) - pt_loss_sft(v[0] - h, v[4], 7)) / (2 * h), 1e-8);
-    }
-    near(pt_loss_dpo(0, 0, 0, 0, 0.1).loss, log(2), 1e-15);
-    assert_true(isfinite(pt_loss_dpo(-1e6, 0, 0, 0, 1).loss) && isfinite(pt_loss_dpo(1e6, 0, 0, 0, 1).dchosen));
+    double loss;
+    for (int i = 0; i < n; i++) a[i].dlogp = a[i].dscore = 0;
+    assert_int_equal(pt_record_loss(pt_objective_index(o), s, a, n, &loss, NULL), PT_OK);
+    return loss;
 }
 
-/* Whole objectives: dlogp against differences of the loss, with rows standing in two groups and weights other than 1. */
-static void differences(const pt_objective *o, bool share)
+static double slope(const pt_objective *o, const pt_core_step *s, const pt_core_answer *at, int n, size_t field, int i)
+{
+    const double h = 1e-5;
+    pt_core_answer a[4], b[4];
+    memcpy(a, at, (size_t)n * sizeof *a);
+    memcpy(b, at, (size_t)n * sizeof *b);
+    *(double *)((char *)&a[i] + field) += h;
+    *(double *)((char *)&b[i] + field) -= h;
+    return (core(o, s, a, n) - core(o, s, b, n)) / (2 * h);
+}
+
+/* Every objective of the list: dL/dlogp and dL/dscore of each answer against central differences. */
+static void test_cores(void **state)
+{
+    static const double at[][4] = {{-3, -4, -3.5, -3.9}, {-30, -10, -12, -25}, {-0.4, -2, -0.1, -4}};
+    for (size_t k = 0; k < pt_objective_count(); k++) {
+        const pt_objective *o = pt_objective_at(k);
+        pt_option_value none[PT_OBJECTIVE_KEYS] = {{0}};
+        pt_core_step s = {.norm = 1, .stat = {0.25, 0.5}};
+        pt_objective_options(o, none, &s);
+        int n = o->answers ? o->answers : 3;
+        bool fixed = !strcmp(o->name, "dft"); /* its probability is held fixed */
+        for (size_t i = 0; i < 3; i++) {
+            pt_core_answer a[4] = {{0}};
+            for (int j = 0; j < n; j++)
+                a[j] = (pt_core_answer){.logp = at[i][j], .tokens = 2 + j, .reference = at[i][(j + 2) % 4], .score = at[i][3 - j] / 4, .column = {0.5, 0.25}};
+            pt_core_answer keep[4];
+            memcpy(keep, a, sizeof keep);
+            core(o, &s, a, n);
+            for (int j = 0; j < n; j++) {
+                double p = fixed ? exp(at[i][j]) : 1, d = slope(o, &s, keep, n, offsetof(pt_core_answer, logp), j);
+                if (fixed) d -= -p * at[i][j]; /* d(-p l)/dl less the part through p */
+                near(a[j].dlogp, d, 1e-7);
+                near(a[j].dscore, slope(o, &s, keep, n, offsetof(pt_core_answer, score), j), 1e-7);
+            }
+        }
+    }
+    const pt_objective *dpo = pt_objective_find("dpo");
+    pt_core_step s = {.norm = 1, .option = {0.1}};
+    pt_core_answer same[2] = {{0}}, far[2] = {{.logp = -1e6}, {.logp = 0}};
+    near(core(dpo, &s, same, 2), log(2), 1e-15);
+    s.option[0] = 1;
+    assert_true(isfinite(core(dpo, &s, far, 2)) && isfinite(far[0].dlogp));
+}
+
+/* ---- whole batches ------------------------------------------------------------------------------------------------------- */
+
+/* PAIRS pairs of answers of PER rows each; group 2i is the chosen, 2i+1 the rejected of pair i. share: the two answers of a pair share row 0
+ * of the chosen. */
+typedef struct fixture {
+    const pt_objective *o;
+    int32_t start[GROUPS + 1], rows[ROWS], ends[GROUPS + 1], heads[GROUPS], record[PAIRS + 1];
+    float row_weight[ROWS], weight[ROWS], ones[GROUPS], column[2 * GROUPS], reference[ROWS], sums[GROUPS];
+    float logp[ROWS], dlogp[ROWS], score[GROUPS], dscore[GROUPS], mark;
+    double report[PT_REPORT_SIZE];
+    bool by_rows_reference, by_sums;
+    int records, n_rows;
+    pt_core_step step;
+    pt_option_value options[PT_OBJECTIVE_KEYS];
+} fixture;
+
+static void setup(fixture *f, const char *name, bool share)
+{
+    memset(f, 0, sizeof *f);
+    f->o = pt_objective_find(name);
+    for (int g = 0; g <= GROUPS; g++) f->start[g] = g * PER, f->ends[g] = g;
+    for (int r = 0; r <= PAIRS; r++) f->record[r] = 2 * r;
+    for (int k = 0; k < ROWS; k++) {
+        f->rows[k] = share && k / PER % 2 == 1 && k % PER == 0 ? k - PER : k;
+        f->row_weight[k] = 1 + (float)(k % 3);
+        f->weight[k] = 1;
+    }
+    for (int g = 0; g < GROUPS; g++) f->column[g] = f->ones[g] = 1, f->heads[g] = g;
+    f->records = PAIRS;
+    f->n_rows = ROWS;
+    double rows = 0;
+    for (int k = 0; k < ROWS; k++) rows += f->row_weight[k];
+    f->step.norm = pt_objective_norm(f->o, rows, GROUPS, PAIRS);
+}
+
+static pt_buf bufs[32];
+static int n_bufs;
+static pt_view view(void *p, pt_dtype type, int64_t rows, int64_t cols)
+{
+    assert_true(n_bufs < 32);
+    bufs[n_bufs] = (pt_buf){p, (size_t)(rows * cols) * (type == PT_F64 ? 8 : 4), NULL};
+    return (pt_view){.buf = &bufs[n_bufs++], .type = type, .rows = rows, .cols = cols, .ld = cols};
+}
+
+static const pt_ops *ops = &pt_ops_ref;
+static pt_ctx ctx;
+
+static pt_status run(fixture *f, bool gradient)
+{
+    pt_group_loss_args a = {.objective = pt_objective_index(f->o), .answers = f->o->answers};
+    n_bufs = 0;
+    pt_objective_options(f->o, f->options, &f->step);
+    a.step = f->step;
+    for (int k = 0; k < f->o->n_metrics; k++) a.reduce[k] = (unsigned char)f->o->metrics[k].reduce;
+    if (f->o->channels & PT_CHANNEL_LOGP)
+        a.logp = (pt_loss_channel){view(f->logp, PT_F32, 1, f->n_rows), gradient ? view(f->dlogp, PT_F32, 1, f->n_rows) : PT_NO_VIEW,
+                                   view(f->start, PT_I32, 1, GROUPS + 1), view(f->rows, PT_I32, 1, ROWS), view(f->weight, PT_F32, 1, ROWS)};
+    if (f->o->channels & PT_CHANNEL_SCORE)
+        a.score = (pt_loss_channel){view(f->score, PT_F32, 1, GROUPS), gradient ? view(f->dscore, PT_F32, 1, GROUPS) : PT_NO_VIEW,
+                                    view(f->ends, PT_I32, 1, GROUPS + 1), view(f->heads, PT_I32, 1, GROUPS), view(f->ones, PT_F32, 1, GROUPS)};
+    a.row_weight = view(f->row_weight, PT_F32, 1, f->n_rows);
+    if (f->by_rows_reference) a.reference = view(f->reference, PT_F32, 1, ROWS);
+    if (f->by_sums) a.reference_sum = view(f->sums, PT_F32, 1, GROUPS);
+    a.column = view(f->column, PT_F32, 1 + f->o->n_columns, GROUPS);
+    a.record_start = view(f->record, PT_I32, 1, f->records + 1);
+    a.report = view(f->report, PT_F64, 1, PT_REPORT_SIZE);
+    a.mark = view(&f->mark, PT_F32, 1, 1);
+    ctx.workspace = PT_NO_VIEW;
+    static _Alignas(64) char room[1 << 16];
+    ctx.workspace = view(room, PT_F32, 1, sizeof room / 4);
+    ctx.workspace.type = PT_U8, ctx.workspace.cols = ctx.workspace.ld = sizeof room;
+    return ops->group_loss(&ctx, &a);
+}
+static double loss_of(fixture *f)
+{
+    memset(f->report, 0, sizeof f->report);
+    assert_int_equal(run(f, false), PT_OK);
+    return f->report[PT_REPORT_LOSS];
+}
+
+/* dlogp and dscore against differences of the loss, with rows standing in two groups and weights other than 1. */
+static void differences(const char *name, bool share)
 {
     fixture f;
-    setup(&f, share);
-    float ref[2 * PAIRS * PER], score[2 * PAIRS], dscore[2 * PAIRS];
-    for (int k = 0; k < f.b.n_rows; k++) {
+    setup(&f, name, share);
+    for (int k = 0; k < ROWS; k++) {
         f.logp[k] = -0.25f * (float)(k % 7) - 0.5f;
-        ref[k] = -0.125f * (float)(k % 5) - 1;
+        f.reference[k] = -0.125f * (float)(k % 5) - 1;
         f.weight[k] = k % 4 ? 1 : 0.5f;
     }
-    for (int g = 0; g < 2 * PAIRS; g++) {
-        score[g] = 0.5f * (float)(g % 3) - 0.25f * (float)(g % 2);
-        f.margin[g] = 0.25f * (float)(g / 2);
-        f.group_weight[g] = 1 + 0.5f * (float)(g / 2);
+    for (int g = 0; g < GROUPS; g++) {
+        f.score[g] = 0.5f * (float)(g % 3) - 0.25f * (float)(g % 2);
+        f.column[g] = 1 + 0.5f * (float)(g / 2);
+        f.column[GROUPS + g] = 0.25f * (float)(g / 2);
     }
-    pt_objective_in in = {.batch = &f.b, .logp = f.logp, .score = score, .ref_logp = ref, .beta = 0.3};
-    bool scores = o->channels & PT_CHANNEL_SCORE;
-    pt_objective_out out = {.dlogp = scores ? NULL : f.dlogp, .dscore = scores ? dscore : NULL}, a = {0}, b = {0};
-    assert_int_equal(o->eval(&in, &out), PT_OK);
-    float *x = scores ? score : f.logp, *d = scores ? dscore : f.dlogp;
-    double size = 0;
-    for (int i = 0; i < (scores ? f.b.n_groups : f.b.n_rows); i++) {
+    f.by_rows_reference = f.o->reference;
+    if (f.o->reference) assert_int_equal(pt_objective_set(f.options, "beta", 0.3), PT_OK);
+    assert_int_equal(run(&f, true), PT_OK);
+    bool scores = f.o->channels & PT_CHANNEL_SCORE;
+    float *x = scores ? f.score : f.logp, d[ROWS], size = 0;
+    memcpy(d, scores ? f.dscore : f.dlogp, (size_t)(scores ? GROUPS : ROWS) * sizeof *d);
+    for (int i = 0; i < (scores ? GROUPS : ROWS); i++) {
         float keep = x[i];
         x[i] = keep + 0.015625f;
-        assert_int_equal(o->eval(&in, &a), PT_OK);
+        double up = loss_of(&f);
         x[i] = keep - 0.015625f;
-        assert_int_equal(o->eval(&in, &b), PT_OK);
+        double down = loss_of(&f);
         x[i] = keep;
-        near(d[i], (a.loss - b.loss) / 0.03125, 2e-6);
-        size += fabs(d[i]);
+        near(d[i], (up - down) / 0.03125, 2e-6);
+        size += fabsf(d[i]);
     }
-    assert_true(size > 0.1);
+    assert_true(size > 0.1f);
 }
 
 static void test_differences(void **state)
 {
-    differences(&pt_objective_sft, false);
-    differences(&pt_objective_dpo, false);
-    differences(&pt_objective_dpo, true);
-    differences(&pt_objective_reward, false);
+    differences("sft", false);
+    differences("pretrain", false);
+    differences("dpo", false);
+    differences("dpo", true);
+    differences("reward", false);
 }
 
 static void test_dpo_golden(void **state)
 {
     fixture f;
-    setup(&f, false);
+    setup(&f, "dpo", false);
     for (int p = 0; p < PAIRS; p++)
         for (int s = 0; s < 2; s++) {
             f.logp[(2 * p + s) * PER] = (float)dpo_in[4 * p + s]; /* the sum in one row, others 0 */
-            f.ref[2 * p + s] = (float)dpo_in[4 * p + 2 + s];
+            f.sums[2 * p + s] = (float)dpo_in[4 * p + 2 + s];
         }
-    pt_objective_in in = {.batch = &f.b, .logp = f.logp, .beta = 0.1};
-    pt_objective_out out = {.dlogp = f.dlogp};
-    assert_int_equal(pt_objective_dpo.eval(&in, &out), PT_OK);
-    near(out.loss, dpo_out[0], 1e-6);
-    for (int i = 0; i < 6; i++) near(out.metrics[i], dpo_out[1 + i], 1e-6);
-    for (int g = 0; g < 2 * PAIRS; g++)
+    f.by_sums = true;
+    assert_int_equal(run(&f, true), PT_OK);
+    double loss = f.report[PT_REPORT_LOSS];
+    near(loss, dpo_out[0], 1e-6);
+    for (int i = 0; i < 6; i++) near(f.report[PT_REPORT_METRICS + i], dpo_out[1 + i], 1e-6);
+    for (int g = 0; g < GROUPS; g++)
         for (int k = 0; k < PER; k++) near(f.dlogp[g * PER + k], dpo_grad[g], 1e-6);
     /* the reference by rows says the same as by sums */
-    float rows[2 * PAIRS * PER] = {0};
-    for (int g = 0; g < 2 * PAIRS; g++) rows[g * PER + 1] = f.ref[g];
-    pt_objective_out again = {0};
-    in.ref_logp = rows;
-    assert_int_equal(pt_objective_dpo.eval(&in, &again), PT_OK);
-    assert_true(again.loss == out.loss);
+    for (int g = 0; g < GROUPS; g++) f.reference[g * PER + 1] = f.sums[g];
+    f.by_rows_reference = true;
+    f.by_sums = false;
+    assert_true(loss_of(&f) == loss);
 }
 
 static void test_reward_golden(void **state)
 {
     fixture f;
-    float score[8], dscore[8];
-    setup(&f, false);
-    f.b.n_groups = 8;
-    f.b.step_pairs = 4;
+    setup(&f, "reward", false);
+    f.records = 4;
+    f.step.norm = 4;
     for (int g = 0; g < 8; g++) {
-        score[g] = (float)reward_in[g];
-        f.margin[g] = (float)reward_margin[g / 2];
+        f.score[g] = (float)reward_in[g];
+        f.column[GROUPS + g] = (float)reward_margin[g / 2];
     }
-    pt_objective_out out = {.dscore = dscore};
-    assert_int_equal(pt_objective_reward.eval(&(pt_objective_in){.batch = &f.b, .score = score}, &out), PT_OK);
-    near(out.loss, reward_out[0], 1e-6);
-    for (int i = 0; i < 3; i++) near(out.metrics[i], reward_out[1 + i], 1e-6);
-    for (int g = 0; g < 8; g++) near(dscore[g], reward_grad[g], 1e-6);
+    assert_int_equal(run(&f, true), PT_OK);
+    near(f.report[PT_REPORT_LOSS], reward_out[0], 1e-6);
+    for (int i = 0; i < 3; i++) near(f.report[PT_REPORT_METRICS + i], reward_out[1 + i], 1e-6);
+    for (int g = 0; g < 8; g++) near(f.dscore[g], reward_grad[g], 1e-6);
 }
 
 /* Policy equal to reference: the margin is 0 exactly, whatever the sums. */
 static void test_dpo_zero_margin(void **state)
 {
     fixture f;
-    setup(&f, true);
-    for (int k = 0; k < f.b.n_rows; k++) f.logp[k] = -0.1f * (float)(k + 1) / 3;
-    pt_objective_out out = {.dlogp = f.dlogp};
-    assert_int_equal(
-        pt_objective_dpo.eval(&(pt_objective_in){.batch = &f.b, .logp = f.logp, .ref_logp = f.logp, .beta = 0.1}, &out), PT_OK);
-    assert_true(out.extreme == 0);
-    near(out.loss, log(2), 1e-15);
-    float other[2 * PAIRS * PER];
-    memcpy(other, f.logp, sizeof other);
-    other[4] += 0.5f;
-    assert_int_equal(
-        pt_objective_dpo.eval(&(pt_objective_in){.batch = &f.b, .logp = f.logp, .ref_logp = other, .beta = 0.1}, &out), PT_OK);
-    assert_true(out.extreme > 0.049);
+    setup(&f, "dpo", true);
+    int apart = 0;
+    while (!f.o->metrics[apart].zero_at_start) apart++;
+    f.by_rows_reference = true;
+    for (int k = 0; k < ROWS; k++) f.reference[k] = f.logp[k] = -0.1f * (float)(k + 1) / 3;
+    near(loss_of(&f), log(2), 1e-15);
+    assert_true(f.report[PT_REPORT_METRICS + apart] == 0);
+    f.reference[4] += 0.5f;
+    loss_of(&f);
+    assert_true(f.report[PT_REPORT_METRICS + apart] > 0.049);
 }
 
-/* Two halves of a step add to the whole. */
+/* Two halves of a step add to the whole: the report goes on where it stands. */
 static void test_micro_batches(void **state)
 {
-    fixture f;
-    setup(&f, false);
-    for (int k = 0; k < f.b.n_rows; k++) f.logp[k] = -0.3f * (float)(k % 11);
-    const pt_objective *all[] = {&pt_objective_sft, &pt_objective_dpo};
+    static const char *const names[] = {"sft", "dpo"};
     for (int i = 0; i < 2; i++) {
-        pt_objective_out whole = {0}, part = {0};
-        pt_objective_in in = {.batch = &f.b, .logp = f.logp, .beta = 0.1};
-        assert_int_equal(all[i]->eval(&in, &whole), PT_OK);
-        fixture h = f;
-        h.b.n_groups = 4;
-        h.b.n_rows = 4 * PER;
-        h.b.group_row_start = h.start;
-        in.batch = &h.b;
-        assert_int_equal(all[i]->eval(&in, &part), PT_OK);
-        double loss = part.loss, m = part.metrics[2];
-        h.b.n_groups = 2 * PAIRS - 4;
-        h.b.group_row_start += 4;
-        h.b.group_pair += 4;
-        h.b.group_side += 4;
-        h.b.group_ref_logp += 4;
-        h.b.group_weight += 4;
-        for (int g = 4; g < 2 * PAIRS; g++) h.pair[g] -= 2;
-        h.b.group_pair = h.pair + 4;
-        h.b.row_weight = f.row_weight;
-        if (i == 0) { /* rows 12.. */
-            h.b.n_rows = f.b.n_rows - 4 * PER;
-            h.b.row_weight = f.row_weight + 4 * PER;
-            in.logp = f.logp + 4 * PER;
-        } else
-            h.b.n_rows = f.b.n_rows;
-        assert_int_equal(all[i]->eval(&in, &part), PT_OK);
-        near(loss + part.loss, whole.loss, 1e-14);
-        near(m + part.metrics[2], whole.metrics[2], 1e-14);
+        fixture f;
+        setup(&f, names[i], false);
+        f.by_sums = f.o->reference;
+        for (int k = 0; k < ROWS; k++) f.logp[k] = -0.3f * (float)(k % 11);
+        double whole = loss_of(&f), metric = f.report[PT_REPORT_METRICS + 2];
+        memset(f.report, 0, sizeof f.report);
+        f.records = 2;
+        f.n_rows = i ? ROWS : 4 * PER;
+        assert_int_equal(run(&f, true), PT_OK);
+        f.records = PAIRS - 2;
+        memmove(f.record, f.record + 2, (PAIRS - 1) * sizeof *f.record);
+        if (i == 0) {
+            f.n_rows = ROWS - 4 * PER;
+            memmove(f.logp, f.logp + 4 * PER, (size_t)f.n_rows * sizeof *f.logp);
+            memmove(f.row_weight, f.row_weight + 4 * PER, (size_t)f.n_rows * sizeof *f.row_weight);
+        }
+        assert_int_equal(run(&f, true), PT_OK);
+        near(f.report[PT_REPORT_LOSS], whole, 1e-14);
+        near(f.report[PT_REPORT_METRICS + 2], metric, 1e-14);
     }
+}
+
+/* A record of weight 2 is that record twice, in the loss, the metrics and the gradient; one of weight 0 is as good as absent, whatever it holds. */
+static void test_weights(void **state)
+{
+    fixture f;
+    setup(&f, "dpo", false);
+    f.by_sums = true;
+    for (int k = 0; k < ROWS; k++) f.logp[k] = -0.3f * (float)(k % 11);
+    f.column[0] = f.column[1] = 2;
+    f.column[2] = f.column[3] = 0;
+    f.logp[2 * PER] = NAN;
+    f.step.norm = 2 + 0 + 3;
+    assert_int_equal(run(&f, true), PT_OK);
+    double want = 0, margin = 0;
+    for (int p = 0; p < PAIRS; p++) {
+        pt_core_answer a[2] = {{0}};
+        double metric[PT_CORE_METRICS] = {0}, loss;
+        if (p == 1) continue;
+        for (int k = 0; k < 2 * PER; k++) a[k / PER].logp += f.logp[2 * PER * p + k];
+        assert_int_equal(pt_record_loss(pt_objective_index(f.o), &f.step, a, 2, &loss, metric), PT_OK);
+        want += (p == 0 ? 2 : 1) * loss / 5;
+        margin += (p == 0 ? 2 : 1) * metric[2] / 5;
+        near(f.dlogp[2 * PER * p], (p == 0 ? 2 : 1) * a[0].dlogp / 5, 1e-7);
+    }
+    near(f.report[PT_REPORT_LOSS], want, 1e-14);
+    near(f.report[PT_REPORT_METRICS + 2], margin, 1e-14);
+    assert_true(f.mark == 0 && f.dlogp[2 * PER] == 0);
 }
 
 static void test_linear(void **state)
 {
     fixture f;
-    setup(&f, false);
-    pt_objective_out out = {.dlogp = f.dlogp};
-    assert_true(pt_objective_sft.linear && pt_objective_pretrain.linear && !pt_objective_dpo.linear);
-    assert_int_equal(pt_objective_sft.eval(&(pt_objective_in){.batch = &f.b}, &out), PT_OK);
-    for (int k = 0; k < f.b.n_rows; k++) near(f.dlogp[k], -f.row_weight[k] / f.b.step_row_weight, 1e-7);
+    setup(&f, "sft", false);
+    assert_true(f.o->linear && pt_objective_find("pretrain")->linear && !pt_objective_find("dpo")->linear);
+    assert_int_equal(run(&f, true), PT_OK);
+    for (int k = 0; k < ROWS; k++) near(f.dlogp[k], -f.row_weight[k] / f.step.norm, 1e-7);
 }
 
 static void test_bad(void **state)
 {
     fixture f;
-    setup(&f, false);
-    pt_objective_out out = {0};
-    pt_objective_in in = {.batch = &f.b, .logp = f.logp, .beta = 0.1};
-    f.logp[7] = NAN; /* group 2 */
-    assert_int_equal(pt_objective_dpo.eval(&in, &out), PT_OK);
-    assert_int_equal(out.bad_group, 2);
-    assert_true(isnan(out.loss));
-    assert_int_equal(pt_objective_sft.eval(&in, &out), PT_OK);
-    assert_int_equal(out.bad_group, 2);
-    f.side[3] = 1; /* two chosen of one pair */
-    assert_int_equal(pt_objective_dpo.eval(&in, &out), PT_ESHAPE);
-    setup(&f, false);
-    f.pair[3] = 2; /* rejected of another pair */
-    assert_int_equal(pt_objective_dpo.eval(&in, &out), PT_ESHAPE);
-    setup(&f, false);
-    f.b.step_pairs = 0;
-    assert_int_equal(pt_objective_dpo.eval(&in, &out), PT_ESHAPE);
-    f.b.step_row_weight = 0;
-    assert_int_equal(pt_objective_sft.eval(&in, &out), PT_ESHAPE);
-    assert_int_equal(pt_objective_reward.eval(&in, &out), PT_ESHAPE);
-    assert_ptr_equal(pt_objective_find("dpo"), &pt_objective_dpo);
+    static const char *const names[] = {"sft", "dpo"};
+    for (int i = 0; i < 2; i++) { /* a loss that is not finite marks the gradient */
+        setup(&f, names[i], false);
+        f.by_sums = f.o->reference;
+        assert_int_equal(run(&f, true), PT_OK);
+        assert_true(f.mark == 0);
+        f.logp[7] = NAN;
+        assert_int_equal(run(&f, true), PT_OK);
+        assert_true(isnan(f.report[PT_REPORT_LOSS]) && isnan(f.mark));
+        f.step.norm = 0;
+        assert_int_equal(run(&f, true), PT_ESHAPE);
+    }
+    setup(&f, "reward", false);
+    f.o = pt_objective_find("dpo"); /* another's channels */
+    f.step.norm = -1;
+    assert_int_equal(run(&f, true), PT_ESHAPE);
+    assert_non_null(pt_objective_find("dpo"));
     assert_null(pt_objective_find("dpo2"));
+    assert_int_equal(pt_objective_set(f.options, "beta2", 1), PT_EARG);
+}
+
+/* What a declaration must keep to. */
+static void test_declarations(void **state)
+{
+    for (size_t i = 0; i < pt_objective_count(); i++) {
+        const pt_objective *o = pt_objective_at(i);
+        assert_true(o->channels != 0 && o->data && pt_objective_find(o->name) == o && pt_objective_index(o) == (int)i);
+        assert_true(o->n_options <= PT_CORE_OPTIONS && o->n_metrics <= PT_CORE_METRICS && o->n_columns <= PT_CORE_COLUMNS);
+        assert_true(!o->linear || (o->by_rows && o->channels == PT_CHANNEL_LOGP && !o->n_stats));
+        assert_true(!o->by_rows || (o->answers == 1 && o->mean == PT_MEAN_ROWS));
+        assert_true((o->n_stats == 0) == (o->stats == NULL) && (o->n_state == 0) == (o->advance == NULL));
+        for (int k = 0; k < o->n_options; k++) assert_true(pt_objective_key(o->options[k].key) >= 0 && o->options[k].help && o->options[k].effect);
+    }
+    assert_true(pt_objective_keys(NULL) < PT_OBJECTIVE_KEYS);
+}
+
+static int on_cpu(void **state)
+{
+    ops = &pt_ops_cpu;
+    return ops->open(&ctx, PT_COMPUTE_F32);
+}
+static int off_cpu(void **state)
+{
+    ops->close(&ctx);
+    return 0;
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cores),           cmocka_unit_test(test_differences),
-        cmocka_unit_test(test_dpo_golden),      cmocka_unit_test(test_reward_golden),
-        cmocka_unit_test(test_dpo_zero_margin), cmocka_unit_test(test_micro_batches),
-        cmocka_unit_test(test_linear),          cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_cores),        cmocka_unit_test(test_differences),     cmocka_unit_test(test_dpo_golden),
+        cmocka_unit_test(test_reward_golden), cmocka_unit_test(test_dpo_zero_margin), cmocka_unit_test(test_micro_batches),
+        cmocka_unit_test(test_weights),      cmocka_unit_test(test_linear),          cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_declarations),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int bad = cmocka_run_group_tests(tests, NULL, NULL);
+    return bad + cmocka_run_group_tests(tests, on_cpu, off_cpu);
 }

@@ -31,7 +31,7 @@ static void test_bad_files(void **state)
         {BASE "peft_use_dora: true\n", "peft_use_dora is refused: this adapter method does not exist here"},
         {BASE "gradient_checkpointing: maybe\n", "gradient_checkpointing takes true or false, not 'maybe'"},
         {BASE "optimizer: lion_8bit\n", "optimizer 'lion_8bit' does not exist here"},
-        {BASE "rl: kto\n", "rl: kto: of rl's kinds only dpo exists here"},
+        {BASE "rl: kto\n", "rl: kto: rl takes dpo here"},
         {BASE "lora_r: 4\nlora_rank: 8\n", "lora_rank: 8 disagrees with lora_r: 4 on line 3"},
         {BASE "bf16: true\ncompute: f32\n", "disagrees with"},
         {BASE "lora_r: 4\nlora_r: 4\n", ":4:1: lora_r stands twice (first on line 3)"},
@@ -133,7 +133,7 @@ static void test_values_read(void **state)
     assert_true(c->lora_alpha == 32 && !c->lora_alpha_set && c->lora_r_set);
     assert_int_equal(c->sample_packing, PT_PACKING_OFF);
     assert_int_equal(c->compute, PT_COMPUTE_AUTO);
-    assert_int_equal(c->objective, PT_OBJ_REWARD);
+    assert_string_equal(c->objective->name, "reward");
     assert_true(c->learning_rate == 3e-4 && c->val_set_size == 0.1 && c->datasets[0].weight == 0.5);
     assert_string_equal(c->optimizer, "adamw");
     assert_string_equal(c->resume_from_checkpoint, "auto");
@@ -218,7 +218,7 @@ static void test_one_way_or_the_other(void **state)
     assert_int_equal(c->save_steps, 5);
     assert_int_equal(c->saves_per_epoch, 0);
     assert_int_equal(c->evals_per_epoch, 1);
-    assert_int_equal(c->objective, PT_OBJ_REWARD);
+    assert_string_equal(c->objective->name, "reward");
     assert_int_equal(c->n_lora_target_modules, 2); /* LLaMA-Factory's way to write a list */
     assert_string_equal(c->lora_target_modules[1], "v_proj");
     pt_config_free(c);
@@ -229,7 +229,7 @@ static void test_one_way_or_the_other(void **state)
     assert_int_equal(pt_config_load(&c, write_yaml(BASE), twice, 2), PT_EARG);
     assert_string_equal(pt_err_msg(), "command line: lora_rank: 8 disagrees with lora_r: 4; they mean the same, keep one");
     c = load("base_model: x\ndatasets: [{path: a, type: preference}]\nrl: dpo\nreward_model: false\n");
-    assert_int_equal(c->objective, PT_OBJ_DPO);
+    assert_string_equal(c->objective->name, "dpo");
     pt_config_free(c);
     c = load(BASE "lora_target_modules: 'layers\\.[0-9]{1,2}\\..*(q|v)_proj'\n");
     assert_int_equal(c->n_lora_target_modules, 1);

@@ -50,7 +50,7 @@ static void test_factory(void **state)
     pt_config_free(c);
     static const refusal bad[] = {
         {BASE "finetuning_type: freeze\n", "finetuning_type: freeze: finetuning types here are full and lora"},
-        {BASE "stage: kto\n", "stage: kto: stages here are pt, sft, rm, dpo"}, {BASE "stage: ppo\n", "stage: ppo: stages here are"},
+        {BASE "stage: kto\n", "stage: kto: stage takes sft, pt, dpo, rm here"}, {BASE "stage: ppo\n", "stage: ppo: stage takes sft"},
         {BASE "quantization_bit: 2\n", "quantization_bit: 2: the base stays in its stored type: give a quantised GGUF"},
         {BASE "use_muon: true\n", "use_muon is refused: this optimiser does not exist here"}, {BASE "pref_loss: simpo\n", "pref_loss: simpo: of DPO's losses only sigmoid"},
         {BASE "peft_config:\n  name: lora\n  r: many\n", ":5:3: lora_r takes a number, not 'many'"}, {BASE "peft_config: {name: freeze}\n", "finetuning_type: freeze"},
@@ -111,14 +111,14 @@ static void test_axolotl(void **state)
                         "lora_target_modules: [q_proj, model.layers.0.mlp.up_proj]\nlora_target_linear: true\ngradient_checkpointing: offload\nload_in_8bit: true\nfp16: true\n"
                         "bf16: false\nloss_watchdog_threshold: 5.0\nloss_watchdog_patience: 2\nlr_scheduler: cosine_with_min_lr\nlr_scheduler_kwargs: {min_lr_rate: 0.1}\n"
                         "fsdp: [full_shard]\nfsdp_config: {a: b}\ndeepspeed: zero3.json\ntensor_parallel_size: 2\nnum_labels: 1\n");
-    assert_true(c->objective == PT_OBJ_PRETRAIN && c->n_datasets == 1 && c->gradient_checkpointing && c->compute == PT_COMPUTE_KIND_F32);
+    assert_true(c->objective == pt_objective_find("pretrain") && c->n_datasets == 1 && c->gradient_checkpointing && c->compute == PT_COMPUTE_KIND_F32);
     assert_string_equal(c->datasets[0].type, "text");
     assert_true(!c->n_lora_target_modules && c->lora_target_linear && !c->quantised_wanted);
     assert_true(c->loss_watchdog_threshold == 5 && c->loss_watchdog_patience == 2 && c->min_lr_ratio == 0.1 && c->lr_scheduler == PT_SCHED_COSINE);
     assert_int_equal(pt_config_check_data(c), PT_EIO);
     pt_config_free(c);
     c = load("base_model: x\npretraining_dataset: words.jsonl\ncurriculum_sampling: true\n");
-    assert_true(c->objective == PT_OBJ_PRETRAIN && !c->shuffle_merged_datasets);
+    assert_true(c->objective == pt_objective_find("pretrain") && !c->shuffle_merged_datasets);
     assert_string_equal(c->datasets[0].type, "text");
     pt_config_free(c);
     c = load("base_model: x\nrl: dpo\ndatasets: a.jsonl\n"); /* what a bare path holds follows from the objective */

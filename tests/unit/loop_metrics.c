@@ -12,7 +12,6 @@ static char dir[64];
 
 static pt_step_report report(int64_t step)
 {
-    static const char *const names[] = {"rewards/margins"};
     return (pt_step_report){.step = step,
                             .steps = 9,
                             .epoch = 0.5,
@@ -25,7 +24,7 @@ static pt_step_report report(int64_t step)
                             .seconds = 0.5,
                             .tokens_per_second = 200,
                             .n_metrics = 1,
-                            .metric_name = names,
+                            .metric_name = {"rewards/margins"},
                             .metric = {0.25}};
 }
 

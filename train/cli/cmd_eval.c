@@ -42,7 +42,7 @@ static pt_status find_run(pt_cli *c, char **run)
 static pt_status load_questions(eval_run *e)
 {
     const pt_config *cfg = e->o.cfg;
-    bool pairs = cfg->objective == PT_OBJ_DPO || cfg->objective == PT_OBJ_REWARD;
+    bool pairs = cfg->objective->answers == 2;
     if (!cfg->n_test_datasets) return pt_fail(PT_EARG, "%s has no test_datasets: nothing to evaluate on", e->run);
     for (size_t i = 0; i < cfg->n_test_datasets; i++) {
         const char *type = pt_reader_type(cfg->test_datasets[i].type);

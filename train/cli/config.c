@@ -60,6 +60,12 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
     case PT_KEY_STEPS: return pt_value_steps(at, k->name, v, k->min, k->max, f);
     case PT_KEY_BOOL: return pt_value_bool(at, k->name, v, f);
     case PT_KEY_ENUM: return pt_value_enum(at, k->name, v, k->choices, f);
+    case PT_KEY_OBJECTIVE: {
+        int i = 0;
+        PT_RETURN(pt_value_enum(at, k->name, v, k->choices, &i));
+        c->objective = pt_objective_at((size_t)i);
+        return PT_OK;
+    }
     case PT_KEY_LIST: return pt_value_list(at, k->name, v, f, field(c, k->offset_n));
     case PT_KEY_DATASETS: break; /* assign_sets */
     case PT_KEY_MODEL: return pt_value_model(file, v, f);
@@ -250,8 +256,9 @@ static pt_status check_plugins(pt_place at, const pt_ynode *v)
 static pt_status set_pretraining(loader *l, const char *name, pt_place at, const pt_ynode *v)
 {
     pt_status rc = PT_OK;
-    pt_ynode *sets = NULL, objective = {.kind = PT_YSCALAR, .text = (char *)"pretrain", .line = v->line, .column = v->column};
-    l->said = "pretraining_dataset";
+    const pt_objective *texts = pt_objective_also(name);
+    pt_ynode *sets = NULL, objective = {.kind = PT_YSCALAR, .text = (char *)texts->name, .line = v->line, .column = v->column};
+    l->said = name;
     rc = set_key(l, "objective", at, &objective);
     l->said = NULL;
     if (rc != PT_OK) return rc;
@@ -260,7 +267,7 @@ static pt_status set_pretraining(loader *l, const char *name, pt_place at, const
         pt_ynode *set = sets->kind == PT_YMAP ? sets : sets->items[i];
         const pt_ynode *type = pt_yaml_get(set, "type"), *skip = pt_yaml_get(set, "skip");
         if (set->kind != PT_YMAP) continue;
-        if (type && pt_value_word_is(type, "pretrain")) PT_TRY(pt_yaml_put(set, "type", "text"));
+        if (type && pt_value_word_is(type, texts->name)) PT_TRY(pt_yaml_put(set, "type", texts->data)); /* axolotl's type of the same name */
         if (skip && !pt_value_is_off(skip)) PT_TRY(pt_place_fail((pt_place){at.file, skip->line, skip->column}, "%s: skip is refused: split takes a part: train[100:]", name));
         pt_yaml_drop(set, "skip");
         pt_yaml_drop(set, "name"); /* of the hub */
@@ -353,6 +360,7 @@ static pt_status set_key(loader *l, const char *name, pt_place at, const pt_ynod
         if (!strcmp(k->name, "lora_alpha")) l->c->lora_alpha_set = true;
         if (!strcmp(k->name, "lora_target_modules")) return pt_value_targets(at, k->name, v, &l->c->lora_target_modules, &l->c->n_lora_target_modules);
         if (k->kind == PT_KEY_DATASETS) return assign_sets(l, k, at, v);
+        if (pt_objective_key(k->name) >= 0) *(bool *)field(l->c, k->offset_n) = true;
         return assign(l->c, k, at.file, at, v);
     }
     const pt_foreign_key *f = pt_schema_foreign_find(name);
@@ -389,9 +397,8 @@ static void free_list(char **list, size_t n)
 /* What rows without a type are follows from what they are for. */
 static pt_status default_types(const pt_config *c, pt_dataset_spec *d, size_t n)
 {
-    bool pairs = c->objective == PT_OBJ_DPO || c->objective == PT_OBJ_REWARD;
     for (size_t i = 0; i < n; i++)
-        if (!d[i].type) PT_RETURN(pt_strdup(&d[i].type, pairs ? "preference" : c->objective == PT_OBJ_PRETRAIN ? "text" : "messages"));
+        if (!d[i].type) PT_RETURN(pt_strdup(&d[i].type, c->objective->data));
     return PT_OK;
 }
 
@@ -417,21 +424,39 @@ static pt_status check_type(const pt_config *c, const char *file, const pt_datas
 {
     if (pt_reader_gives(d->type, pairs)) return PT_OK;
     pt_place at = {file, d->line, d->column};
-    if (!pairs) return pt_place_fail(at, "type %s holds pairs; they need objective: dpo or reward", d->type);
+    if (!pairs) return pt_place_fail(at, "type %s holds pairs; they need objective: %s", d->type, pt_schema_objectives_of(2));
     return pt_place_fail(at, "objective %s needs pairs (type preference, mindset or tokens, or chosen and rejected in messages, sharegpt or alpaca), not "
-                             "type %s", c->objective == PT_OBJ_DPO ? "dpo" : "reward", d->type);
+                             "type %s", c->objective->name, d->type);
+}
+
+/* Options take their objective's own defaults; one that chooses a variant has an objective to vary. */
+static pt_status check_options(pt_config *c, pt_place at)
+{
+    for (size_t i = 0; i < pt_objective_count(); i++) {
+        const pt_objective *v = pt_objective_at(i);
+        const pt_option_value *on = v->variant_of ? &c->options[pt_objective_key(v->variant_key)] : NULL;
+        if (on && on->set && on->flag && strcmp(c->objective->name, v->variant_of))
+            return pt_place_fail(at, "%s: true needs objective: %s", v->variant_key, v->variant_of);
+    }
+    for (int i = 0; i < c->objective->n_options; i++) {
+        pt_option_value *v = &c->options[pt_objective_key(c->objective->options[i].key)];
+        double x = pt_objective_option(c->objective, i, c->options);
+        if (!v->set) *v = (pt_option_value){.flag = x != 0, .word = (int)x, .number = x};
+    }
+    c->objective = pt_objective_variant(c->objective, c->options);
+    return PT_OK;
 }
 
 static pt_status check(pt_config *c, const char *file, bool adapter_said)
 {
     pt_place at = {file, 0, 0};
-    bool pairs = c->objective == PT_OBJ_DPO || c->objective == PT_OBJ_REWARD;
+    bool pairs = c->objective->answers == 2;
+    PT_RETURN(check_options(c, at));
     if (c->max_steps < 0) c->max_steps = 0; /* Hugging Face's "not given" */
     if (c->init.random && c->base_model) return pt_place_fail(at, "init: random and base_model exclude each other");
     if (c->init.random && !c->init.family) return pt_place_fail(at, "init: random needs model_config with a family and sizes");
     if (!c->init.random && c->init.family) return pt_place_fail(at, "model_config stands without init: random");
     if (c->reinit_weights && c->adapter != PT_ADAPTER_NONE) return pt_place_fail(at, "reinit_weights: true needs adapter: none: an adapter without its base is worth nothing");
-    if (c->use_dft_loss && c->objective != PT_OBJ_SFT) return pt_place_fail(at, "use_dft_loss: true needs objective: sft");
     if (c->loraplus_lr_ratio > 0 && c->adapter == PT_ADAPTER_NONE) return pt_place_fail(at, "loraplus_lr_ratio needs adapter: lora");
     if (c->adapter == PT_ADAPTER_QLORA) c->quantised_wanted = true;
     if (!adapter_said && c->lora_model_dir) c->adapter = PT_ADAPTER_LORA; /* LLaMA-Factory's adapter_name_or_path alone */

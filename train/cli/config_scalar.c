@@ -205,7 +205,7 @@ pt_status pt_value_number(pt_place at, const char *key, const pt_ynode *n, doubl
 
 pt_status pt_value_worded(pt_place at, const pt_key *k, const pt_ynode *n, double *out)
 {
-    for (const pt_choice *c = k->choices; c && c->word && n->kind == PT_YSCALAR; c++)
+    for (const pt_word *c = k->choices; c && c->word && n->kind == PT_YSCALAR; c++)
         if (!strcasecmp(c->word, n->text)) return *out = c->value, PT_OK;
     return pt_value_number(at, k->name, n, k->min, k->max, out);
 }
@@ -255,16 +255,16 @@ pt_status pt_value_bool(pt_place at, const char *key, const pt_ynode *n, bool *o
     return *out = v == 1, PT_OK;
 }
 
-pt_status pt_value_enum(pt_place at, const char *key, const pt_ynode *n, const pt_choice *choices, int *out)
+pt_status pt_value_enum(pt_place at, const char *key, const pt_ynode *n, const pt_word *choices, int *out)
 {
     n = only(n);
     PT_RETURN(scalar(at, key, n, "one word"));
     pt_str words = {0};
-    for (const pt_choice *c = choices; c->word; c++)
+    for (const pt_word *c = choices; c->word; c++)
         if (!strcasecmp(c->word, n->text)) return *out = c->value, PT_OK;
-    for (const pt_choice *c = choices; c->word; c++)
+    for (const pt_word *c = choices; c->word; c++)
         if (pt_value_word_is(n, c->word)) return *out = c->value, PT_OK;
-    for (const pt_choice *c = choices; c->word; c++)
+    for (const pt_word *c = choices; c->word; c++)
         if (c->word[0] && pt_str_printf(&words, "%s%s", words.len ? ", " : "", c->word) != PT_OK) break;
     pt_status rc = pt_place_fail(at, "%s is '%s'; it must be one of: %s", key, n->text, words.text ? words.text : "");
     pt_str_free(&words);

@@ -18,7 +18,7 @@ pt_status pt_value_steps(pt_place at, const char *key, const pt_ynode *n, double
 pt_status pt_value_int(pt_place at, const char *key, const pt_ynode *n, double min, double max, int *out);
 pt_status pt_value_u64(pt_place at, const char *key, const pt_ynode *n, uint64_t *out);
 pt_status pt_value_bool(pt_place at, const char *key, const pt_ynode *n, bool *out);
-pt_status pt_value_enum(pt_place at, const char *key, const pt_ynode *n, const pt_choice *choices, int *out);
+pt_status pt_value_enum(pt_place at, const char *key, const pt_ynode *n, const pt_word *choices, int *out);
 pt_status pt_value_list(pt_place at, const char *key, const pt_ynode *n, char ***out, size_t *out_n);
 /* lora_target_modules: names, or one regular expression, which must compile; one text with commas is a list of names. Whatever in a list
  * of several is no module name is refused at its place: it would never match. */

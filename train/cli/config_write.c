@@ -139,9 +139,10 @@ pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k)
     case PT_KEY_STEPS: return put_number(out, "", k->name, *(const double *)f);
     case PT_KEY_BOOL: return pt_str_printf(out, "%s: %s\n", k->name, *(const bool *)f ? "true" : "false");
     case PT_KEY_ENUM:
-        for (const pt_choice *ch = k->choices; ch->word; ch++)
+        for (const pt_word *ch = k->choices; ch->word; ch++)
             if (ch->value == *(const int *)f) return pt_str_printf(out, "%s: %s\n", k->name, ch->word);
         return PT_OK; /* unset */
+    case PT_KEY_OBJECTIVE: return pt_str_printf(out, "%s: %s\n", k->name, c->objective->variant_of ? c->objective->variant_of : c->objective->name);
     case PT_KEY_LIST: return put_list(out, k->name, *(char **const *)f, *(const size_t *)count);
     case PT_KEY_DATASETS: return pt_config_put_datasets(out, c, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count);
     case PT_KEY_MODEL: return put_model(out, f);

@@ -33,11 +33,11 @@ static pt_status read_rows(judge *j)
     const pt_opened *o = j->o;
     const pt_config *cfg = o->cfg;
     double flops = 2.0 * (double)pt_source_parameters(o->base.source);
-    bool host = o->ctx.ops->memory == NULL;
+    bool host = !o->ctx.ops->apart;
     double tokens = host ? pass_flops / flops : MOST_TOKENS;
     if (o->reward || (host && flops * LEAST_TOKENS > too_slow)) return PT_OK;
     size_t most = tokens < LEAST_TOKENS ? LEAST_TOKENS : tokens > MOST_TOKENS ? MOST_TOKENS : (size_t)tokens;
-    PT_RETURN(pt_probe_read(&j->probe, cfg->datasets, cfg->n_datasets, cfg->objective == PT_OBJ_DPO, o->base.tok, o->base.tmpl, most));
+    PT_RETURN(pt_probe_read(&j->probe, cfg->datasets, cfg->n_datasets, cfg->objective->answers == 2, o->base.tok, o->base.tmpl, most));
     for (int i = 0; i < 3 && j->probe.n; i++) {
         PT_RETURN(pt_alloc0(&j->sums[i].sum, j->probe.n));
         PT_RETURN(pt_alloc0(&j->sums[i].all, j->probe.n));
@@ -106,8 +106,11 @@ static double share_of(double base, double run, double file)
 /* Says the numbers; the share of the gain (the lesser of what is trained on and of whole rows), NAN where the run gained nothing. */
 static double say(judge *j, const char *type)
 {
-    double beta = j->o->cfg->beta, share;
-    for (int i = 0; i < 3; i++) j->loss[i] = pt_probe_loss(&j->probe, &j->sums[i], &j->sums[BASE], beta);
+    const pt_objective *o = j->o->cfg->objective;
+    pt_core_step step = {.norm = 1};
+    double share;
+    pt_objective_options(o, j->o->cfg->options, &step);
+    for (int i = 0; i < 3; i++) j->loss[i] = pt_probe_loss(&j->probe, &j->sums[i], &j->sums[BASE], pt_objective_index(o), &step);
     share = share_of(j->loss[BASE], j->loss[RUN], j->loss[FILE_]);
     if (!j->probe.pairs)
         share = fmin(share, share_of(pt_probe_nll(&j->probe, &j->sums[BASE]), pt_probe_nll(&j->probe, &j->sums[RUN]), pt_probe_nll(&j->probe, &j->sums[FILE_])));

@@ -34,7 +34,7 @@ static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
     PT_TRY(pt_path_join(&profiles, path, "profiles.json"));
     PT_TRY(pt_config_load(&o->cfg, yaml, c->settings, (size_t)c->n_settings));
     o->is_run = true;
-    o->reward = o->cfg->objective == PT_OBJ_REWARD && !c->base_only;
+    o->reward = o->cfg->objective->channels & PT_CHANNEL_SCORE && !c->base_only;
     if (pt_file_exists(adapter)) {
         if (!c->base_only) PT_TRY(pt_strdup(&o->adapter, path));
     } else if (!c->base_only) {

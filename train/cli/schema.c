@@ -7,20 +7,18 @@
 #define OFF(f) offsetof(pt_config, f)
 #define NO_BOUND 1, 0
 
-static const pt_choice objectives[] = {{"sft", PT_OBJ_SFT}, {"pretrain", PT_OBJ_PRETRAIN}, {"dpo", PT_OBJ_DPO}, {"reward", PT_OBJ_REWARD}, {NULL, 0}};
-static const pt_choice adapters[] = {{"lora", PT_ADAPTER_LORA}, {"qlora", PT_ADAPTER_QLORA}, {"none", PT_ADAPTER_NONE}, {"", PT_ADAPTER_NONE}, {"false", PT_ADAPTER_NONE}, {NULL, 0}};
-static const pt_choice schedules[] = {{"constant", PT_SCHED_CONSTANT}, {"linear", PT_SCHED_LINEAR}, {"cosine", PT_SCHED_COSINE},
+static const pt_word adapters[] = {{"lora", PT_ADAPTER_LORA}, {"qlora", PT_ADAPTER_QLORA}, {"none", PT_ADAPTER_NONE}, {"", PT_ADAPTER_NONE}, {"false", PT_ADAPTER_NONE}, {NULL, 0}};
+static const pt_word schedules[] = {{"constant", PT_SCHED_CONSTANT}, {"linear", PT_SCHED_LINEAR}, {"cosine", PT_SCHED_COSINE},
                                       {"constant_with_warmup", PT_SCHED_CONSTANT}, {"cosine_with_min_lr", PT_SCHED_COSINE}, {NULL, 0}};
-static const pt_choice packings[] = {{"forest", PT_PACKING_FOREST}, {"plain", PT_PACKING_PLAIN}, {"off", PT_PACKING_OFF}, {"true", PT_PACKING_FOREST},
+static const pt_word packings[] = {{"forest", PT_PACKING_FOREST}, {"plain", PT_PACKING_PLAIN}, {"off", PT_PACKING_OFF}, {"true", PT_PACKING_FOREST},
                                      {"false", PT_PACKING_OFF}, {NULL, 0}};
-static const pt_choice splits[] = {{"auto", PT_SPLIT_AUTO}, {"record", PT_SPLIT_RECORD}, {"prompt", PT_SPLIT_PROMPT}, {"role", PT_SPLIT_ROLE}, {NULL, 0}};
-static const pt_choice excesses[] = {{"drop", PT_EXCESS_DROP}, {"truncate", PT_EXCESS_TRUNCATE}, {"raise", PT_EXCESS_RAISE}, {NULL, 0}};
-static const pt_choice devices[] = {{"auto", PT_DEVICE_AUTO}, {"cpu", PT_DEVICE_CPU}, {"cuda", PT_DEVICE_CUDA}, {"emulated", PT_DEVICE_EMULATED}, {NULL, 0}};
-static const pt_choice computes[] = {{"auto", PT_COMPUTE_AUTO}, {"f32", PT_COMPUTE_KIND_F32}, {"bf16", PT_COMPUTE_KIND_BF16}, {NULL, 0}};
-static const pt_choice bad_rows[] = {{"drop", 1}, {"refuse", 0}, {NULL, 0}};
-static const pt_choice references[] = {{"start", PT_DPO_REF_START}, {"base", PT_DPO_REF_BASE}, {NULL, 0}};
+static const pt_word splits[] = {{"auto", PT_SPLIT_AUTO}, {"record", PT_SPLIT_RECORD}, {"prompt", PT_SPLIT_PROMPT}, {"role", PT_SPLIT_ROLE}, {NULL, 0}};
+static const pt_word excesses[] = {{"drop", PT_EXCESS_DROP}, {"truncate", PT_EXCESS_TRUNCATE}, {"raise", PT_EXCESS_RAISE}, {NULL, 0}};
+static const pt_word devices[] = {{"auto", PT_DEVICE_AUTO}, {"cpu", PT_DEVICE_CPU}, {"cuda", PT_DEVICE_CUDA}, {"emulated", PT_DEVICE_EMULATED}, {NULL, 0}};
+static const pt_word computes[] = {{"auto", PT_COMPUTE_AUTO}, {"f32", PT_COMPUTE_KIND_F32}, {"bf16", PT_COMPUTE_KIND_BF16}, {NULL, 0}};
+static const pt_word bad_rows[] = {{"drop", 1}, {"refuse", 0}, {NULL, 0}};
 
-static const pt_key keys[] = {
+static const pt_key plain[] = { /* `objective` and its options come from train/objective (schema_objective.c) */
     {"base_model", "Model", PT_KEY_PATH, OFF(base_model), 0, NULL, NO_BOUND, NULL, "model_name_or_path model",
      "The base: a Hugging Face folder (safetensors, config.json, tokenizer.json) or one GGUF file. Weights stay in their stored type."},
     {"init", "Model", PT_KEY_STRING, 0, 0, NULL, NO_BOUND, NULL, "", "random: start from random weights of the shape in model_config, instead of base_model."},
@@ -32,16 +30,6 @@ static const pt_key keys[] = {
      "Tokenizer from elsewhere: a tokenizer.json, its folder, or a GGUF file. Default: the base model's own."},
     {"reinit_weights", "Model", PT_KEY_BOOL, OFF(reinit_weights), 0, "false", NO_BOUND, NULL, "",
      "Of base_model only the shape, the tokenizer and the template: weights begin at random. With adapter: none."},
-    {"objective", "Objective", PT_KEY_ENUM, OFF(objective), 0, "sft", NO_BOUND, objectives, "",
-     "What is learnt: sft (answers), pretrain (all text), dpo (preference pairs, sigmoid loss), reward (Bradley-Terry on a scalar head). "
-     "Also as rl: dpo, or reward_model: true."},
-    {"use_dft_loss", "Objective", PT_KEY_BOOL, OFF(use_dft_loss), 0, "false", NO_BOUND, NULL, "",
-     "sft: each token's loss counts times the probability that the model gives it (dynamic fine-tuning)."},
-    {"beta", "Objective", PT_KEY_NUMBER, OFF(beta), 0, "0.1", 1e-6, 1e3, NULL, "dpo_beta rl_beta pref_beta", "DPO's beta: how dear it is to leave the reference."},
-    {"center_rewards_coefficient", "Objective", PT_KEY_NUMBER, OFF(center_rewards), 0, "0", 0, 1e3, NULL, "",
-     "reward: this times the square of the sum of a pair's scores is added to the loss, which keeps scores around 0."},
-    {"dpo_reference", "Objective", PT_KEY_ENUM, OFF(dpo_reference), 0, NULL, NO_BOUND, references, "",
-     "start: a frozen copy of the starting adapter (default with lora_model_dir); base: the model without adapters (default otherwise)."},
     {"datasets", "Data", PT_KEY_DATASETS, OFF(datasets), OFF(n_datasets), NULL, NO_BOUND, NULL, "dataset dataset_name train_dataset",
      "List of {path, type, ...}, or of paths, or LLaMA-Factory's names (dataset: identity,alpaca_en_demo), which are looked up in dataset_info.json of "
      "dataset_dir; the keys stand under \"Keys of a data set\". Without type: messages, text for pretrain, preference for dpo and reward. Types: messages (= chat_template), sharegpt, alpaca (questions and answers: "
@@ -149,7 +137,17 @@ static const pt_key keys[] = {
 
 const pt_key *pt_schema(size_t *n)
 {
-    *n = sizeof keys / sizeof *keys;
+    static pt_key keys[sizeof plain / sizeof *plain + 1 + PT_OBJECTIVE_KEYS];
+    static size_t count;
+    if (!count) { /* the section of objectives comes after the model's */
+        size_t at = 0;
+        for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+            if (at == i && i && strcmp(plain[i].section, plain[i - 1].section)) at += pt_schema_objective(keys + at);
+            keys[at++] = plain[i];
+        }
+        count = at;
+    }
+    *n = count;
     return keys;
 }
 
@@ -167,7 +165,9 @@ static bool in_words(const char *words, const char *name)
 
 const pt_key *pt_schema_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    size_t n;
+    const pt_key *keys = pt_schema(&n);
+    for (size_t i = 0; i < n; i++)
         if (!strcmp(keys[i].name, name) || in_words(keys[i].aliases, name)) return &keys[i];
     return NULL;
 }
@@ -209,7 +209,9 @@ const char *pt_schema_nearest(const char *name)
 {
     const char *best = NULL;
     int best_d = (int)strlen(name) / 3 + 2;
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    size_t n_keys;
+    const pt_key *keys = pt_schema(&n_keys);
+    for (size_t i = 0; i < n_keys; i++) {
         int d = distance(name, keys[i].name);
         if (d < best_d) best_d = d, best = keys[i].name;
         char word[64];
@@ -236,15 +238,15 @@ const char *pt_schema_nearest(const char *name)
 
 static const char *kind_word(const pt_key *k)
 {
-    static const char *const words[] = {"text", "path", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping"};
+    static const char *const words[] = {"text", "path", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping", ""};
     return words[k->kind];
 }
 
 static pt_status put_kind(pt_str *out, const pt_key *k)
 {
-    for (const pt_choice *c = k->choices; c && c->word; c++)
+    for (const pt_word *c = k->choices; c && c->word; c++)
         if (c->word[0]) PT_RETURN(pt_str_printf(out, "%s%s", c == k->choices ? "" : " | ", c->word));
-    return k->kind == PT_KEY_ENUM ? PT_OK : pt_str_printf(out, "%s%s", k->choices ? " | " : "", kind_word(k));
+    return k->kind == PT_KEY_ENUM || k->kind == PT_KEY_OBJECTIVE ? PT_OK : pt_str_printf(out, "%s%s", k->choices ? " | " : "", kind_word(k));
 }
 
 pt_status pt_schema_help(pt_str *out, const char *name)
@@ -281,7 +283,8 @@ pt_status pt_schema_markdown(pt_str *out)
     size_t n;
     PT_RETURN(pt_str_puts(out, "# Config keys\n\nMade by `ptrain help --markdown` from the schema table (train/cli/schema.c). Any key may also be given on the "
                                "command line as `--key=value`.\n"));
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+    const pt_key *keys = pt_schema(&n);
+    for (size_t i = 0; i < n; i++) {
         const pt_key *k = &keys[i];
         if (strcmp(section, k->section)) PT_RETURN(pt_str_printf(out, "\n## %s\n\n| key | value | default | meaning |\n|---|---|---|---|\n", k->section));
         section = k->section;

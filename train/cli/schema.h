@@ -7,24 +7,31 @@
 typedef enum pt_key_kind {
     PT_KEY_STRING, PT_KEY_PATH, PT_KEY_INT, PT_KEY_U64, PT_KEY_NUMBER, PT_KEY_STEPS, PT_KEY_BOOL, PT_KEY_ENUM, PT_KEY_LIST, /* list of strings; a scalar is a list of one */
     PT_KEY_DATASETS, PT_KEY_MODEL, /* nested */
-    PT_KEY_TOKENS /* special_tokens: a mapping of names to spellings */
+    PT_KEY_TOKENS, /* special_tokens: a mapping of names to spellings */
+    PT_KEY_OBJECTIVE /* one of train/objective */
 } pt_key_kind;
 
-typedef struct pt_choice { const char *word; int value; } pt_choice; /* ends with word NULL */
-
+struct pt_translation;
 typedef struct pt_key {
     const char *name, *section;
     pt_key_kind kind;
     size_t offset;             /* of the field in pt_config; of the count for lists: offset_n */
-    size_t offset_n;
+    size_t offset_n;           /* options of objectives: of their `set` */
     const char *fallback;      /* the default as YAML text; NULL = unset */
     double min, max;           /* numbers; min > max = no bound */
-    const pt_choice *choices;  /* enums; numbers: words that stand for one */
+    const pt_word *choices;  /* enums; numbers: words that stand for one */
     const char *aliases;       /* space-separated; each means the same */
     const char *help;          /* one or two sentences */
 } pt_key;
 
+/* Keys of this program, and behind `objective` the options of all objectives. */
 const pt_key *pt_schema(size_t *n);
+/* schema_objective.c: the key `objective` and the objectives' options, PT_OBJECTIVE_KEYS + 1 at most; how many. */
+size_t pt_schema_objective(pt_key *to);
+/* Rows of the objectives' other names (rl: dpo), then one that refuses each key's other values; how many of at most 64. */
+size_t pt_schema_objective_translations(struct pt_translation *to);
+/* "dpo or reward": the objectives whose records hold that many answers. */
+const char *pt_schema_objectives_of(int answers);
 /* By name or alias. */
 const pt_key *pt_schema_find(const char *name);
 

@@ -8,17 +8,11 @@
 #define STAND_IN "adamw, which it comes near in less memory; said as a warning"
 #define SIGMOID "of DPO's losses only sigmoid exists here"
 
-static const pt_translation table[] = {
-    {"rl", "dpo", "objective", "dpo", NULL}, {"rl", "", NULL, NULL, NULL}, {"rl", "*", NULL, NULL, "of rl's kinds only dpo exists here"},
-    {"reward_model", "true", "objective", "reward", NULL}, {"reward_model", "false", "objective", "!reward", NULL},
-    {"reward_model", "*", NULL, NULL, "reward_model takes true or false here; base_model names the model"},
-    {"stage", "sft", "objective", "sft", NULL}, {"stage", "pt", "objective", "pretrain", NULL}, {"stage", "rm", "objective", "reward", NULL},
-    {"stage", "dpo", "objective", "dpo", NULL}, {"stage", "*", NULL, NULL, "stages here are pt, sft, rm, dpo"},
+static const pt_translation plain[] = { /* behind those that the objectives declare */
     {"finetuning_type", "lora", "adapter", "lora", NULL}, {"finetuning_type", "full", "adapter", "none", NULL},
     {"finetuning_type", "*", NULL, NULL, "finetuning types here are full and lora"},
     {"resume_from_checkpoint", "true", "resume_from_checkpoint", "auto", NULL}, {"resume_from_checkpoint", "false", "resume_from_checkpoint", "!auto", NULL},
     {"plugins", "LigerPlugin, CutCrossEntropyPlugin, SwanLabPlugin, OtelPlugin", NULL, NULL, NULL}, {"plugins", "*", NULL, NULL, "plugins are Python"},
-    {"pretraining_dataset", "a list of data sets", "objective", "pretrain, with these datasets as type: text", NULL},
     {"lr_scheduler_kwargs", "min_lr_rate: N", "cosine_min_lr_ratio", "N", NULL}, {"lr_scheduler_kwargs", "*", NULL, NULL, "schedules have no other numbers here"},
     {"peft_config", "{name: lora, r: N, ...}", "finetuning_type", "lora, lora_r: N, ...: each entry is a key", NULL},
     {"quant_config", "{quantization_bit: N}", "quantization_bit", "N", NULL},
@@ -61,7 +55,14 @@ static const pt_translation table[] = {
 
 const pt_translation *pt_schema_translations(size_t *n)
 {
-    *n = sizeof table / sizeof *table;
+    static pt_translation table[64 + sizeof plain / sizeof *plain];
+    static size_t count;
+    if (!count) {
+        size_t at = pt_schema_objective_translations(table);
+        memcpy(table + at, plain, sizeof plain);
+        count = at + sizeof plain / sizeof *plain;
+    }
+    *n = count;
     return table;
 }
 
@@ -77,7 +78,9 @@ static pt_status put_row(pt_str *out, const pt_translation *t)
 pt_status pt_schema_translation_text(pt_str *out, const char *name, const char *between, bool *found)
 {
     *found = false;
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+    size_t n;
+    const pt_translation *table = pt_schema_translations(&n);
+    for (size_t i = 0; i < n; i++) {
         if (strcmp(table[i].key, name)) continue;
         if (*found) PT_RETURN(pt_str_puts(out, between));
         PT_RETURN(put_row(out, &table[i]));

@@ -29,10 +29,6 @@ static const struct {
     {"init", FREE}, /* model_config stands for it */
     {"model_config", BASE},
     {"objective", LAYOUT},
-    {"use_dft_loss", SAID},
-    {"beta", SAID},
-    {"center_rewards_coefficient", SAID},
-    {"dpo_reference", SAID},
     {"datasets", DATA}, /* without paths; weights on their own */
     {"test_datasets", RANKS},
     {"dataset_dir", FREE}, /* datasets say what the names stand for */
@@ -102,6 +98,10 @@ unsigned pt_schema_effect(const char *name)
 {
     for (size_t i = 0; i < sizeof effects / sizeof *effects; i++)
         if (!strcmp(effects[i].key, name)) return effects[i].effect;
+    const pt_option **options;
+    size_t n = pt_objective_keys(&options);
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(options[i]->key, name)) return options[i]->effect;
     return 0;
 }
 

@@ -26,7 +26,7 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
     pt_status rc = PT_OK;
     pt_batch b = {0};
     bool score = r->objective->channels & PT_CHANNEL_SCORE;
-    float *none = NULL; /* scores have no rows: laid out as the loader does, or the record does not fit the plan */
+    float *ones = NULL, *none = NULL; /* none: scores have no rows: laid out as the loader does, or the record does not fit the plan */
     *what = NULL;
     if (score) PT_TRY(pt_alloc0(&none, rec->n > rec->n2 ? rec->n : rec->n2));
     int32_t end = score ? pt_pack_scored_at(rec->end_index, rec->n) : -1;
@@ -34,6 +34,7 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
     pt_seq seqs[2] = {{rec->ids, score ? none : rec->weight, rec->n, 0, end},
                       {rec->ids2, score ? none : rec->weight2, rec->n2, 0, end2}};
     PT_TRY(pt_batch_build(&b, seqs, rec->n2 ? 2 : 1, r->cfg->sample_packing));
+    PT_TRY(pt_alloc0(&ones, b.n_rows + b.n_groups));
     PT_TRY(pt_model_zero_grad(r->model));
     PT_TRY(pt_model_load_batch(r->model, &b, step, true));
     PT_TRY(pt_model_forward(r->model, PT_SLOT_OWN, true));
@@ -41,12 +42,12 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
         PT_TRY(pt_model_score(r->model, r->score));
         for (int32_t g = 0; g < b.n_groups; g++) {
             if (!isfinite(r->score[g])) *what = "score";
-            r->dscore[g] = 1;
+            ones[g] = 1;
         }
-        PT_TRY(pt_model_score_backward(r->model, r->dscore));
+        PT_TRY(pt_model_score_backward(r->model, ones));
     } else {
-        for (int32_t m = 0; m < b.n_rows; m++) r->dlogp[m] = -1;
-        PT_TRY(pt_model_logp(r->model, r->dlogp, r->logp));
+        for (int32_t m = 0; m < b.n_rows; m++) ones[m] = -1;
+        PT_TRY(pt_model_logp(r->model, ones, r->logp));
         for (int32_t m = 0; m < b.n_rows; m++)
             if (!isfinite(r->logp[m])) *what = "log-probabilities";
     }
@@ -56,6 +57,7 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
 done:
     pt_batch_free(&b);
     free(none);
+    free(ones);
     return rc;
 }
 
@@ -63,11 +65,10 @@ done:
 static pt_status search(pt_run *r, const pt_step *s, char *text, size_t size)
 {
     for (int i = 0; i < s->n_micro; i++)
-        for (int32_t g = 0; g < s->micro[i].n_groups; g++) {
+        for (int32_t k = 0; k < s->micro[i].n_records; k++) {
             pt_packed rec;
             const char *what;
-            int64_t id = s->micro[i].group_record[g];
-            if (s->micro[i].group_side[g] < 0) continue; /* its chosen side stands for the pair */
+            int64_t id = s->micro[i].group_record[s->micro[i].record_start[k]];
             PT_RETURN(pt_pack_get(r->pack, id, &rec));
             PT_RETURN(try_record(r, &rec, (uint64_t)s->index, &what));
             if (!what) continue;

@@ -3,26 +3,13 @@
 #ifndef PT_LOOP_CONFIG_H
 #define PT_LOOP_CONFIG_H
 #include "data/read/dataset.h"
+#include "train/objective/objective.h"
 
-typedef enum pt_objective_kind { PT_OBJ_SFT, PT_OBJ_PRETRAIN, PT_OBJ_DPO, PT_OBJ_REWARD } pt_objective_kind;
 typedef enum pt_adapter_kind { PT_ADAPTER_NONE, PT_ADAPTER_LORA, PT_ADAPTER_QLORA } pt_adapter_kind;
 typedef enum pt_sched { PT_SCHED_CONSTANT, PT_SCHED_LINEAR, PT_SCHED_COSINE } pt_sched;
 typedef enum pt_device_kind { PT_DEVICE_AUTO, PT_DEVICE_CPU, PT_DEVICE_CUDA, PT_DEVICE_EMULATED } pt_device_kind;
 typedef enum pt_compute_kind { PT_COMPUTE_AUTO, PT_COMPUTE_KIND_F32, PT_COMPUTE_KIND_BF16 } pt_compute_kind;
-typedef enum pt_dpo_ref { PT_DPO_REF_AUTO, PT_DPO_REF_START, PT_DPO_REF_BASE } pt_dpo_ref;
 
-/* What follows from a key, for ranks that must agree and for runs that go on from a checkpoint (train/loop/agree.h). Every key of the
- * schema has one (train/cli/schema_effect.c). Values of files' names may differ everywhere: what is in the files is compared. */
-typedef enum pt_effect {
-    PT_EFFECT_FREE = 1,   /* each rank may have its own */
-    PT_EFFECT_RANKS = 2,  /* changes what is computed, or when ranks wait for each other: all ranks have the same */
-    PT_EFFECT_RESUME = 4, /* a resumed run that has another is told so */
-    /* decides a digest that a resumed run must share: named when that one differs */
-    PT_EFFECT_DATA = 8,    /* the packed data */
-    PT_EFFECT_BASE = 16,   /* the base model */
-    PT_EFFECT_LAYOUT = 32, /* what is trained */
-    PT_EFFECT_SCALE = 64,  /* what the adapter's numbers mean */
-} pt_effect;
 typedef struct pt_setting_value {
     char *key, *value; /* value: one line of text */
     unsigned effect;   /* pt_effect, or'ed */
@@ -42,7 +29,8 @@ typedef struct pt_config {
     char *base_model, *tokenizer;
     bool reinit_weights;         /* base_model's shape and tokenizer, random weights */
     pt_init_config init;
-    pt_objective_kind objective;
+    const pt_objective *objective;
+    pt_option_value options[PT_OBJECTIVE_KEYS]; /* by pt_objective_keys */
     pt_dataset_spec *datasets; size_t n_datasets;
     pt_dataset_spec *test_datasets; size_t n_test_datasets;
     double bad_rows;             /* share of unusable rows that a data set may have; in each of them too */
@@ -66,7 +54,6 @@ typedef struct pt_config {
     bool lr_quadratic_warmup; double learning_rate, loraplus_lr_ratio, min_lr_ratio; pt_sched lr_scheduler; /* min_lr_ratio: cosine ends there */
     double warmup_steps, warmup_ratio; /* steps (below 1 a share of all) win over ratio; -1 = not given */
     char *optimizer; double weight_decay, adam_beta1, adam_beta2, adam_epsilon, max_grad_norm; /* max_grad_norm 0 = no clipping */
-    bool use_dft_loss; double beta, center_rewards; pt_dpo_ref dpo_reference;
     pt_val_split val_split_by;
     double val_set_size, eval_steps, save_steps, logging_steps; int save_total_limit; /* steps: below 1 a share of all; 0 = off / unlimited */
     double loss_watchdog_threshold; int loss_watchdog_patience; /* 0 = off; steps in a row */

@@ -57,7 +57,7 @@ typedef struct pt_step_report {
     double eta;        /* seconds to the end of the run */
     bool skipped;      /* not finite: nothing was updated; loss and grad_norm mean nothing */
     int n_metrics;
-    const char *const *metric_name;
+    const char *metric_name[PT_FLOW_METRICS];
     double metric[PT_FLOW_METRICS];
 } pt_step_report;
 
@@ -68,7 +68,7 @@ typedef struct pt_eval_report {
     double loss, seconds;
     int64_t records;
     int n_metrics;
-    const char *const *metric_name;
+    const char *metric_name[PT_FLOW_METRICS];
     double metric[PT_FLOW_METRICS];
 } pt_eval_report;
 

@@ -65,7 +65,7 @@ static pt_status full_caps(pt_run *r)
     pt_run_plan *p = &r->plan;
     const pt_config *c = r->cfg;
     int64_t records = c->batch_rows > 0 && c->batch_rows < c->micro_batch_size ? c->batch_rows : c->micro_batch_size;
-    if (r->objective->pairs && records < 2) records = 2; /* both sides lie in one micro-batch */
+    if (records < r->objective->answers) records = r->objective->answers; /* a record's answers lie in one micro-batch */
     int64_t tokens = (records * c->sequence_len + 63) / 64 * 64; /* as the loader's streams end */
     if (tokens > INT32_MAX)
         return pt_fail(PT_EARG, "micro_batch_size %d x sequence_len %d are more tokens than one micro-batch can have", c->micro_batch_size, c->sequence_len);
@@ -103,7 +103,7 @@ static int64_t every(double steps, double per_epoch, const pt_loader_summary *d)
 static size_t library_bytes(const pt_run *r)
 {
     double mib = 1.0 * r->plan.choice.threads;
-    if (r->ctx.ops->memory)
+    if (r->ctx.ops->apart)
         mib += 8; /* pinned staging */
     else
         mib += r->ctx.compute == PT_COMPUTE_BF16 ? 6 : 4;
@@ -179,7 +179,7 @@ static pt_status sum_roles(pt_run *r)
     pt_run_plan *p = &r->plan;
     size_t sum = 0;
     for (int i = 0; i < PT_ROLE_COUNT; i++) sum += p->role[i];
-    if (!r->ctx.ops->memory) {
+    if (!r->ctx.ops->apart) {
         p->total += sum;
         return PT_OK;
     }
@@ -201,10 +201,7 @@ pt_status pt_run_make_plan(pt_run *r)
     if (r->valid) PT_TRY(add_caps(p, r->valid, false));
     if (r->test) PT_TRY(add_caps(p, r->test, false));
     if (r->reference == PT_REFERENCE_STORED && r->pack) PT_TRY(add_reference_caps(r));
-    if (!r->objective->pairs)
-        p->caps.group_rows = 0;
-    else if (r->objective->channels & PT_CHANNEL_SCORE)
-        p->caps.group_rows = p->caps.groups;
+    if (r->objective->by_rows) p->caps.group_rows = 0;
     bool share = r->cfg->warmup_steps > 0 && r->cfg->warmup_steps < 1;
     p->warmup = pt_schedule_warmup(share ? -1 : (int64_t)r->cfg->warmup_steps, share ? r->cfg->warmup_steps : r->cfg->warmup_ratio, p->data.steps);
     p->eval_steps = every(r->cfg->eval_steps, r->cfg->evals_per_epoch, &p->data);

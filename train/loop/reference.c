@@ -11,8 +11,11 @@
 /* Answers of one batch into the arrays of records. */
 static void keep_sums(const pt_run *r, const pt_batch *b, double *chosen, double *rejected)
 {
-    for (int32_t g = 0; g < b->n_groups; g++)
-        (b->group_side[g] < 0 ? rejected : chosen)[b->group_record[g]] = pt_group_value(b, g, r->logp);
+    for (int32_t k = 0; k < b->n_records; k++)
+        for (int32_t g = b->record_start[k]; g < b->record_start[k + 1]; g++) {
+            double tokens;
+            (g > b->record_start[k] ? rejected : chosen)[b->group_record[g]] = pt_run_sum_rows(b, g, r->logp, &tokens);
+        }
 }
 
 static pt_status run_pass(pt_run *r, const pt_pack *pack, pt_pass pass, double *chosen, double *rejected)

@@ -79,7 +79,7 @@ static void set_schedule(pt_run *r)
 static pt_status open_device_comm(pt_run *r)
 {
     pt_nccl_open_fn open = NULL;
-    if (r->comm->size < 2 || !r->ctx.ops->memory || r->comm->allreduce_start) return PT_OK; /* or the caller's does it */
+    if (r->comm->size < 2 || !r->ctx.ops->apart || r->comm->allreduce_start) return PT_OK; /* or the caller's does it */
     *(void **)&open = pt_plugin_symbol(r->ctx.ops, "pt_nccl_open");
     if (!open) return PT_OK; /* a table that a test brought: its memory is reached by copies */
     pt_nccl_open_args a = {.host = r->comm, .wait_seconds = r->cfg->ddp_timeout, .bucket_bytes = (size_t)r->cfg->ddp_bucket_cap_mb << 20};
@@ -108,7 +108,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     }
     PT_TRY(pt_run_agree_config(r)); /* ranks that were started differently would wait for each other for ever, or train two models into one */
     PT_TRY(pt_run_check_folder(cfg));
-    r->objective = pt_objective_find(pt_setup_objective_name(cfg));
+    r->objective = cfg->objective;
     r->reference = pt_setup_reference(cfg);
     PT_TRY(pt_run_find_resume(r, &wanted));
     PT_TRY(pt_setup_device(cfg, r->comm, r->hooks.ops, r->resume ? &wanted : NULL, &r->ctx, &r->plan.choice, NULL));
@@ -131,20 +131,13 @@ done:
     return rc;
 }
 
+/* Passes that look at channels themselves: references kept beforehand, statistics, the search for what is not finite. */
 static pt_status alloc_channels(pt_run *r)
 {
     const pt_model_caps *c = &r->plan.caps;
-    bool later = pt_run_later(r);
-    size_t times = later && r->plan.any_micro > 1 ? (size_t)r->plan.any_micro : 1, rows = times * (size_t)c->rows;
-    PT_RETURN(pt_alloc0(&r->logp, rows));
-    PT_RETURN(pt_alloc0(&r->dlogp, c->rows));
-    PT_RETURN(pt_alloc0(&r->ref_logp, rows));
-    PT_RETURN(pt_alloc0(&r->score, c->groups));
-    PT_RETURN(pt_alloc0(&r->dscore, c->groups));
-    if (!later || !r->objective->pairs) return PT_OK;
-    PT_RETURN(pt_alloc0(&r->head_score, times * (size_t)c->heads));
-    PT_RETURN(pt_alloc0(&r->chosen, c->groups));
-    return pt_alloc0(&r->rejected, c->groups);
+    PT_RETURN(pt_alloc0(&r->logp, c->rows));
+    PT_RETURN(pt_alloc0(&r->ref_logp, c->rows));
+    return pt_alloc0(&r->score, c->heads > c->groups ? c->heads : c->groups);
 }
 
 pt_status pt_run_commit(pt_run *r)
@@ -169,13 +162,8 @@ void pt_run_close(pt_run *r)
     pt_metrics_close(r->metrics);
     if (r->folder_lock) close(r->folder_lock - 1);
     free(r->logp);
-    free(r->dlogp);
     free(r->ref_logp);
     free(r->score);
-    free(r->dscore);
-    free(r->head_score);
-    free(r->chosen);
-    free(r->rejected);
     pt_state_close(r->resume);
     free(r->resume_path);
     pt_state_course_free(&r->course);

@@ -30,10 +30,9 @@ typedef struct pt_run {
     pt_state *resume; /* checkpoint to go on from, NULL = from the start */
     char *resume_path;
     pt_state_course course; /* rank 0: where the run stands among the checkpoints of its folder */
-    /* host side of the channels, at the maxima of the plan: of one micro-batch, or, where a device delivers them later, of a step */
-    float *logp, *dlogp, *ref_logp, *score, *dscore;
-    float *head_score;          /* [heads of a step]: a device's scores before they are the groups' */
-    int32_t *chosen, *rejected; /* [groups] of one micro-batch */
+    double report[PT_REPORT_SIZE];   /* of the step under way, fetched */
+    double state[PT_CORE_STATE];     /* the objective's, kept from step to step */
+    float *logp, *ref_logp, *score;  /* [rows], [rows], [heads] of a micro-batch: passes that look at channels themselves */
     /* progress */
     int64_t step;  /* steps done */
     int64_t saved; /* step of the last checkpoint, 0 = none */
@@ -48,9 +47,10 @@ typedef struct pt_run {
 
 /* What one step, or one pass of evaluation, gave, summed over micro-batches and ranks. */
 typedef struct pt_step_sums {
-    double loss, metrics[PT_OBJECTIVE_METRICS];
-    bool finite;      /* of the loss */
-    bool margin_zero; /* dpo: policy and reference agreed on every pair */
+    double loss, metrics[PT_CORE_METRICS];
+    bool finite;       /* of the loss */
+    double apart;      /* a metric that must be 0 in the first step and is not; 0 = none is */
+    pt_core_step core; /* what the objective's core was given */
     bool stop;        /* some rank was asked to stop */
     pt_step info;     /* of the loader */
 } pt_step_sums;
@@ -66,21 +66,24 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out);
 /* PT_ENOMEM: what the device lacks, and what would fit (fit.c). */
 pt_status pt_run_refuse_device(pt_run *r);
 
-/* Whether channels are waited for at the step's end only: the gradient must be known beforehand, or the device make it (losses of pairs). */
-static inline bool pt_run_later(const pt_run *r)
-{
-    return pt_model_later(r->model) && (r->objective->linear || r->objective->pairs);
-}
 /* Gradients of step `index` (0-based) in the model's gradient vector, summed over ranks. */
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out);
-/* The same in two parts. start: everything that the device has to do; on a device (pt_model_later) without waiting for it. finish:
- * losses and metrics, summed over ranks; on a device the caller waited in between (a download, sync). */
+/* The same in two parts. start: everything that the device has to do, without waiting for it. finish: the loss and the metrics, summed over
+ * ranks; the caller waited in between (a download, sync). */
 pt_status pt_run_gradients_start(pt_run *r, int64_t index, pt_step_sums *out);
 pt_status pt_run_gradients_finish(pt_run *r, pt_step_sums *out);
 /* Loss and metrics of step `index` of a loader, no gradients; mean over the step. */
 pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *out);
 /* Weighted mean over all steps of an evaluation loader. *stopped: some rank was asked to stop, and out says nothing. */
 pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out, bool *stopped);
+/* Loads a batch with what its loss needs; makes its reference where this model does. */
+pt_status pt_run_load_batch(pt_run *r, const pt_batch *b, uint64_t step, bool train);
+/* Statistics of a whole step into core->stat, by one more forward pass over its micro-batches (statistics.c). Collective. */
+pt_status pt_run_statistics(pt_run *r, const pt_step *info, uint64_t step, bool train, pt_core_step *core);
+/* Sum over the rows of group g of its weight * value; the sum of the weights in *tokens. */
+double pt_run_sum_rows(const pt_batch *b, int32_t g, const float *value, double *tokens);
+/* The metrics that have a name; how many (PT_FLOW_METRICS at most). */
+int pt_run_shown(const pt_objective *o, const double *metric, double *values, const char **names);
 /* Names what was not finite in a step: tensor and sample. Runs the step's records again one by one, since within a stream one
  * bad token can spoil others through masked products. Collective; the gradient vector is overwritten. */
 pt_status pt_run_blame(pt_run *r, const pt_step_sums *s, char *text, size_t size);

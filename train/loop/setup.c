@@ -11,13 +11,6 @@
 #include "checkpoints/peft.h"
 #include "train/model/families.h"
 
-const char *pt_setup_objective_name(const pt_config *cfg)
-{
-    static const char *const names[] = {
-        [PT_OBJ_SFT] = "sft", [PT_OBJ_PRETRAIN] = "pretrain", [PT_OBJ_DPO] = "dpo", [PT_OBJ_REWARD] = "reward"};
-    return cfg->objective == PT_OBJ_SFT && cfg->use_dft_loss ? "dft" : names[cfg->objective];
-}
-
 /* ---- the base -------------------------------------------------------------------------------------------------------- */
 
 static pt_status random_source(const pt_config *cfg, pt_source **out)
@@ -187,18 +180,39 @@ void pt_base_free(pt_base *b)
 
 pt_reference pt_setup_reference(const pt_config *cfg)
 {
-    if (cfg->objective != PT_OBJ_DPO) return PT_REFERENCE_NONE;
+    const pt_objective *o = cfg->objective;
+    if (!o->reference) return PT_REFERENCE_NONE;
     if (cfg->adapter == PT_ADAPTER_NONE) return PT_REFERENCE_STORED;
     /* a fresh adapter adds nothing: where the run starts is the base itself */
-    if (!cfg->lora_model_dir || cfg->dpo_reference == PT_DPO_REF_BASE) return PT_REFERENCE_BASE;
+    if (!cfg->lora_model_dir || pt_objective_option(o, o->reference_option, cfg->options) == PT_REFERENCE_AT_BASE) return PT_REFERENCE_BASE;
     return PT_REFERENCE_START;
+}
+
+static pt_loss_spec loss_spec(const pt_config *cfg)
+{
+    const pt_objective *o = cfg->objective;
+    pt_reference ref = pt_setup_reference(cfg);
+    pt_loss_spec s = {.on = true,
+                      .objective = pt_objective_index(o),
+                      .answers = o->answers,
+                      .by_rows = o->by_rows,
+                      .linear = o->linear,
+                      .logp = o->channels & PT_CHANNEL_LOGP,
+                      .score = o->channels & PT_CHANNEL_SCORE,
+                      .reference = ref == PT_REFERENCE_BASE || ref == PT_REFERENCE_START,
+                      .reference_stored = ref == PT_REFERENCE_STORED,
+                      .n_columns = o->n_columns,
+                      .columns = o->columns};
+    for (int k = 0; k < o->n_metrics; k++) s.reduce[k] = (unsigned char)o->metrics[k].reduce;
+    return s;
 }
 
 pt_model_options pt_setup_model_options(const pt_config *cfg)
 {
     bool lora = cfg->adapter != PT_ADAPTER_NONE;
     pt_model_options o = {.full = !lora,
-                          .scalar_head = cfg->objective == PT_OBJ_REWARD,
+                          .scalar_head = cfg->objective->channels & PT_CHANNEL_SCORE,
+                          .loss = loss_spec(cfg),
                           .checkpointing = cfg->gradient_checkpointing,
                           .train = true,
                           .seed = cfg->seed};

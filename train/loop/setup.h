@@ -56,7 +56,7 @@ pt_model_options pt_setup_model_options(const pt_config *cfg);
  * lora_model_dir that differ from that adapter's. */
 pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base, pt_model **out);
 
-/* Which reference a dpo run uses. */
+/* Which reference a run uses. */
 typedef enum pt_reference {
     PT_REFERENCE_NONE,  /* the objective needs none */
     PT_REFERENCE_BASE,  /* the model without adapters */
@@ -64,5 +64,4 @@ typedef enum pt_reference {
     PT_REFERENCE_STORED /* log-probabilities computed before step 1 (adapter: none) */
 } pt_reference;
 pt_reference pt_setup_reference(const pt_config *cfg);
-const char *pt_setup_objective_name(const pt_config *cfg); /* of train/objective */
 #endif

@@ -7,7 +7,7 @@
 
 static bool wants_pairs(const pt_config *cfg)
 {
-    return cfg->objective == PT_OBJ_DPO || cfg->objective == PT_OBJ_REWARD;
+    return cfg->objective->answers == 2;
 }
 
 static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test, const char *cache, pt_pack **out,
@@ -17,7 +17,7 @@ static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test
                          .vocab = pt_source_config(base->source)->vocab,
                          .tmpl = base->tmpl,
                          .pairs = wants_pairs(cfg),
-                         .pretrain = cfg->objective == PT_OBJ_PRETRAIN,
+                         .pretrain = cfg->objective->whole_text,
                          .sequence_len = cfg->sequence_len,
                          .excess = cfg->excess_length_strategy,
                          .train_on_inputs = cfg->train_on_inputs,
@@ -122,7 +122,7 @@ pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pa
                            .seed = cfg->seed,
                            .rank = comm ? comm->rank : 0,
                            .ranks = comm ? comm->size : 1,
-                           .reward = cfg->objective == PT_OBJ_REWARD,
+                           .reward = cfg->objective->channels & PT_CHANNEL_SCORE,
                            .dataset_weight = train ? weights : NULL,
                            .n_dataset_weight = train ? cfg->n_datasets : 0};
     PT_TRY(pt_loader_new(out, pack, &o));

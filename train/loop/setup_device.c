@@ -85,7 +85,7 @@ static pt_status pick_compute(const pt_config *cfg, pt_comm *comm, const pt_ops 
     if (cfg->compute == PT_COMPUTE_AUTO && wanted)
         rates[2] = wanted->compute;
     else if (cfg->compute == PT_COMPUTE_AUTO)
-        rates[2] = ops->memory || rates[1] > 1.1 * rates[0] ? PT_COMPUTE_BF16 : PT_COMPUTE_F32; /* tensor cores: always */
+        rates[2] = ops->apart || rates[1] > 1.1 * rates[0] ? PT_COMPUTE_BF16 : PT_COMPUTE_F32; /* tensor cores: always */
     else
         rates[2] = cfg->compute == PT_COMPUTE_KIND_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
     if (ops == &pt_ops_cpu && (!comm || comm->rank == 0) && rates[2] == PT_COMPUTE_BF16 && rates[1] <= 0) {

@@ -20,14 +20,13 @@ static double flops_so_far(const pt_run *r)
     return sum;
 }
 
-/* Policy and reference are the same weights before the first update: anything but a margin of 0 is a bug of ours. */
-static pt_status check_first_margin(const pt_run *r, const pt_step_sums *s)
+/* Policy and reference are the same weights before the first update: a metric that must be 0 then and is not is a bug of ours. */
+static pt_status check_first_step(const pt_run *r, const pt_step_sums *s)
 {
     bool fresh = r->reference == PT_REFERENCE_BASE && !r->cfg->lora_model_dir;
     bool start = r->reference == PT_REFERENCE_START && r->cfg->lora_dropout == 0;
-    if (r->step > 0 || !(fresh || start) || s->margin_zero || !s->finite) return PT_OK;
-    return pt_fail(PT_EINTERNAL, "dpo: policy and reference differ before the first update (mean margin %g): a bug of ptrain",
-                   s->metrics[2]);
+    if (r->step > 0 || !(fresh || start) || s->apart == 0 || !s->finite) return PT_OK;
+    return pt_fail(PT_EINTERNAL, "%s: policy and reference differ by %g before the first update: a bug of ptrain", r->objective->name, s->apart);
 }
 
 /* The step did not count: says what was not finite; ends the run past the limit. */
@@ -44,24 +43,17 @@ static pt_status skip_step(pt_run *r, const pt_step_sums *s)
                    (long long)r->step + 1, BAD_LIMIT, text);
 }
 
-static pt_status look_then_move(pt_run *r, pt_step_sums *s, float lr, float *norm, bool *moved)
-{
-    PT_RETURN(pt_run_gradients(r, r->step, s));
-    PT_RETURN(check_first_margin(r, s));
-    if (!s->finite) return PT_OK;
-    return pt_optim_step(r->optim, pt_model_param_view(r->model), pt_model_grad_view(r->model), lr, norm, moved);
-}
-
-/* On a device: the whole step is queued and waited for once. A gradient that is not finite moves nothing, and a loss that is
- * not finite makes its gradient so (train/model/pairs.c), on all ranks through their sum. */
-static pt_status move_then_look(pt_run *r, pt_step_sums *s, float lr, float *norm, bool *moved)
+/* The whole step is queued and waited for once. A gradient that is not finite moves nothing, and a loss that is not finite makes its gradient
+ * so (kernels/loss.h), on all ranks through their sum. */
+static pt_status move(pt_run *r, pt_step_sums *s, float lr, float *norm, bool *moved)
 {
     PT_RETURN(pt_run_gradients_start(r, r->step, s));
     PT_RETURN(pt_optim_step(r->optim, pt_model_param_view(r->model), pt_model_grad_view(r->model), lr, norm, moved));
     PT_RETURN(pt_run_gradients_finish(r, s));
-    PT_RETURN(check_first_margin(r, s));
+    PT_RETURN(check_first_step(r, s));
+    if (*moved && r->objective->n_state) r->objective->advance(&s->core, s->metrics, r->state);
     if (s->finite) return PT_OK;
-    *norm = 0; /* as where the loss is looked at first */
+    *norm = 0;
     if (!*moved) return PT_OK;
     return pt_fail(PT_EINTERNAL, "the loss is not finite, and the weights have moved all the same: a bug of ptrain");
 }
@@ -73,10 +65,7 @@ static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)
     float norm = 0;
     bool moved = false;
     double lr = pt_schedule_rate(&r->schedule, r->step);
-    if (pt_run_later(r) && !r->hooks.on_gradients)
-        PT_TRY(move_then_look(r, s, (float)lr, &norm, &moved));
-    else
-        PT_TRY(look_then_move(r, s, (float)lr, &norm, &moved));
+    PT_TRY(move(r, s, (float)lr, &norm, &moved));
     *rep = (pt_step_report){.step = r->step + 1,
                             .steps = r->plan.data.steps,
                             .epoch = s->info.epoch,
@@ -86,10 +75,8 @@ static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)
                             .tokens = s->info.tokens,
                             .supervised_tokens = s->info.rows,
                             .records = s->info.records,
-                            .skipped = !moved,
-                            .n_metrics = r->objective->n_metrics,
-                            .metric_name = r->objective->metrics};
-    memcpy(rep->metric, s->metrics, sizeof rep->metric);
+                            .skipped = !moved};
+    rep->n_metrics = pt_run_shown(r->objective, s->metrics, rep->metric, rep->metric_name);
     if (moved) {
         r->bad_in_row = 0;
         r->last_loss = s->loss;

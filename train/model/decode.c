@@ -36,16 +36,6 @@ static pt_status decode_block(pt_model *m, int layer, int64_t rows, bool first, 
     return pt_block_rest(m, layer, &s, xn, br, p, false);
 }
 
-/* logits of hf's first rows, as f32. */
-pt_status pt_decode_logits(pt_model *m, int rows, pt_view x)
-{
-    const pt_ops *ops = m->ctx->ops;
-    pt_view logits = pt_trim(m->dec.logits, rows);
-    PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = logits, .x = x, .w = m->head.w}));
-    if (m->dec.logits32.off == m->dec.logits.off) return PT_OK;
-    return ops->cast(m->ctx, &(pt_cast_args){.y = pt_trim(m->dec.logits32, rows), .x = logits});
-}
-
 pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;

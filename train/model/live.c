@@ -93,7 +93,8 @@ pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, boo
     if (!m->committed) return pt_fail(PT_ESTATE, "a batch before commit");
     if (train && !m->opt.train) return pt_fail(PT_ESTATE, "a training batch on a model that was planned without training");
     v->loaded = v->forwarded = v->kept = v->head_done = v->has_reference = false;
-    v->n_pairs = 0;
+    v->records = v->n_entries = 0;
+    v->batch = NULL;
     PT_RETURN(check_sizes(m, b));
     PT_RETURN(check_values(m, b));
     m->ctx->workspace = m->workspace;

@@ -144,27 +144,34 @@ static pt_status carve_tables(pt_model *m)
     return PT_OK;
 }
 
-/* Losses of pairs on the device: in scores a group's only row is its head position. */
-static pt_status carve_pairs(pt_model *m)
+/* Tables of the loss. */
+static pt_status carve_loss(pt_model *m)
 {
     pt_tables *t = &m->tab;
-    int64_t groups = m->caps.groups, entries = m->opt.scalar_head ? groups : m->caps.group_rows, heads = m->caps.heads;
-    if (!m->opt.train || !pt_model_later(m) || m->caps.group_rows == 0) return PT_OK;
-    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups + 1, &t->group_start);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, entries, &t->group_rows);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, entries, &t->group_weight);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups, &t->chosen);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups, &t->rejected);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, groups, &t->pair_weight);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, groups, &t->margin);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, groups, &t->reference);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, groups, &t->group_sum);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F64, 1, 1, &t->loss);
+    const pt_loss_spec *s = &m->opt.loss;
+    int64_t groups = m->caps.groups, entries = m->caps.group_rows, rows = m->caps.rows, heads = m->caps.heads;
     t->score32 = t->score;
     t->dscore32 = t->dscore;
-    if (!m->opt.scalar_head || m->ctx->act == PT_F32) return PT_OK;
+    if (!s->on) return PT_OK;
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F64, 1, PT_REPORT_SIZE, &t->report);
+    if (s->reference) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, rows, &t->reference);
+    if (s->by_rows) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, rows, &t->row_weight);
+    if (s->by_rows) return PT_OK;
+    if (s->reference_stored) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, groups, &t->reference_sum);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1 + s->n_columns, groups, &t->column);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups + 1, &t->record_start);
+    if (s->logp) {
+        CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups + 1, &t->group_start);
+        CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, entries, &t->group_rows);
+        CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, entries, &t->group_weight);
+    }
+    if (!s->score) return PT_OK;
+    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups + 1, &t->end_start);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups, &t->end_head);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, groups, &t->end_weight);
+    if (m->ctx->act == PT_F32) return PT_OK;
     CARVE(PT_ROLE_ACTIVATIONS, PT_F32, heads, 1, &t->score32);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, heads, 1, &t->dscore32);
+    if (m->opt.train) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, heads, 1, &t->dscore32);
     return PT_OK;
 }
 
@@ -195,7 +202,7 @@ pt_status pt_model_carve(pt_model *m)
     PT_RETURN(carve_states(m));
     PT_RETURN(carve_scratch(m));
     PT_RETURN(carve_tables(m));
-    PT_RETURN(carve_pairs(m));
+    PT_RETURN(carve_loss(m));
     PT_RETURN(carve_decode(m));
     m->workspace = PT_NO_VIEW;
     if (m->ws_bytes) CARVE(PT_ROLE_SCRATCH, PT_U8, 1, (int64_t)m->ws_bytes, &m->workspace);

@@ -102,6 +102,9 @@ void pt_model_free(pt_model *m)
     free(m->dec.v);
     free(m->live.own);
     free(m->live.group_head);
+    free(m->live.counting);
+    free(m->live.ones);
+    free(m->live.dlogp);
     free(m);
 }
 
@@ -132,8 +135,8 @@ static pt_status dry_run(pt_model *m)
     m->live.n = m->live.n_live = m->caps.tokens;
     m->live.heads = m->caps.heads;
     m->live.rows = m->caps.rows;
-    m->live.groups = m->live.n_pairs = m->caps.groups;
-    m->live.n_entries = m->opt.scalar_head ? m->caps.groups : m->caps.group_rows;
+    m->live.groups = m->live.records = m->caps.groups;
+    m->live.n_entries = m->caps.group_rows;
     m->live.train = m->opt.train;
     PT_RETURN(m->ctx->ops->rope_table(
         m->ctx,
@@ -146,8 +149,8 @@ static pt_status dry_run(pt_model *m)
     if (m->opt.train) {
         if (m->opt.scalar_head) PT_RETURN(pt_score_run_backward(m));
         PT_RETURN(pt_decoder_backward(m, &p));
-        if (pt_view_ok(m->tab.chosen)) PT_RETURN(pt_pair_run(m, m->opt.scalar_head ? PT_LOSS_REWARD : PT_LOSS_DPO, 1, 1));
     }
+    if (m->opt.loss.on) PT_RETURN(pt_loss_run(m, &(pt_core_step){.norm = 1}, m->opt.train));
     if (!m->caps.decode_rows || m->opt.scalar_head) return PT_OK;
     one.end = 1;
     PT_RETURN(pt_decode_step(m, 1, &p));
@@ -224,7 +227,16 @@ static pt_status allocate(pt_model *m)
     PT_RETURN(pt_model_carve(m));
     PT_RETURN(make_forests(m));
     PT_RETURN(pt_calloc(&m->live.own, (size_t)m->caps.segs, sizeof *m->live.own));
-    return pt_calloc(&m->live.group_head, (size_t)m->caps.groups, sizeof *m->live.group_head);
+    PT_RETURN(pt_calloc(&m->live.group_head, (size_t)m->caps.groups, sizeof *m->live.group_head));
+    if (m->opt.loss.linear) return pt_calloc(&m->live.dlogp, (size_t)m->caps.rows, sizeof *m->live.dlogp);
+    if (!m->opt.loss.score) return PT_OK;
+    PT_RETURN(pt_calloc(&m->live.counting, (size_t)m->caps.groups + 1, sizeof *m->live.counting));
+    PT_RETURN(pt_calloc(&m->live.ones, (size_t)m->caps.groups, sizeof *m->live.ones));
+    for (int32_t g = 0; g < m->caps.groups; g++) {
+        m->live.counting[g + 1] = g + 1;
+        m->live.ones[g] = 1;
+    }
+    return PT_OK;
 }
 
 pt_status pt_model_commit(pt_model *m)

@@ -27,12 +27,26 @@ typedef struct pt_lora_options {
     bool frozen_copy;      /* keep a frozen copy of the starting adapter in slot 1 (DPO's reference) */
 } pt_lora_options;
 
+/* What the loss needs of a model (train/objective declares it). */
+typedef struct pt_loss_spec {
+    bool on;
+    int objective; /* its number for kernels/loss.h */
+    int answers;   /* of each record, 0 = any number */
+    bool by_rows, linear;
+    bool logp, score;                 /* channels */
+    bool reference, reference_stored; /* log-probabilities of a pass of this model, or of the batch's column */
+    int n_columns;
+    const char *const *columns; /* of the batch; must stay */
+    unsigned char reduce[PT_CORE_METRICS];
+} pt_loss_spec;
+
 typedef struct pt_model_options {
     pt_lora_options lora;
     bool full;          /* every weight trained (f32 masters) */
     bool scalar_head;   /* reward: score.weight [1,hidden], trained, instead of the vocabulary head */
     bool checkpointing; /* keep only block inputs, run blocks again in backward */
     bool train;         /* gradients and activations for backward are planned */
+    pt_loss_spec loss;  /* on: group_loss is planned */
     uint64_t seed;      /* adapter initialisation (Kaiming-uniform A as PEFT: bound 1/sqrt(in); B = 0), random heads, dropout */
 } pt_model_options;
 
@@ -40,7 +54,7 @@ typedef struct pt_model_options {
 typedef struct pt_model_caps {
     int32_t tokens, segs, heads, rows, groups; /* one micro-batch (pt_loader_caps) */
     int32_t decode_rows, decode_len;           /* generation: sequences at once and positions each; 0 = no generation */
-    int32_t group_rows; /* entries of the groups' row lists, for losses of pairs on the device; 0 = none (hosts) */
+    int32_t group_rows; /* entries of the answers' row lists, for a loss by records */
 } pt_model_caps;
 
 pt_status pt_model_new(pt_model **out, pt_ctx *ctx, pt_source *src, const pt_model_options *opt);
@@ -85,23 +99,22 @@ pt_status pt_model_zero_grad(pt_model *m);
  * are in the stream; a batch without rows reports the last stage only. NULL: nobody listens. */
 void pt_model_on_grads(pt_model *m, pt_status (*done)(void *user, int stage), void *user);
 int pt_model_grad_stage(const pt_model *m, const pt_param *p);
-/* The same without waiting, for devices whose table has fetch and group_loss (pt_model_later): host arrays are filled when the next
- * sync() or download() of the context returns; losses of pairs and their gradients stay on the device. A loss that is not finite (of
- * logp_later with dlogp: sum dlogp*logp; of pair_backward) makes the gradient NaN, so that an update of the same stream moves nothing. */
-bool pt_model_later(const pt_model *m);
-pt_status pt_model_logp_later(pt_model *m, const float *dlogp, float *logp);
-/* Scores of the head positions, score[heads] (not groups). */
-pt_status pt_model_score_later(pt_model *m, float *score);
-/* Whether the next passes over the loaded batch drop features (train of load_batch). */
+/* ---- the loss (options.loss): on every backend one flow, which waits for nothing --------------------------------------- */
+
+/* What the loss takes of the batch that was loaded last; b must stay until the next is loaded. */
+pt_status pt_model_load_loss(pt_model *m, const pt_batch *b);
+/* Whether the next passes over the loaded batch drop features (train of load_batch): a reference never does. */
 void pt_model_drops(pt_model *m, bool on);
-/* Pairs of the loaded batch: groups chosen[p] and rejected[p] (host). Needs caps.group_rows. */
-pt_status pt_model_load_pairs(pt_model *m, const pt_batch *b, const int32_t *chosen, const int32_t *rejected, int32_t n_pairs);
-/* The reference of the loaded pairs: from the forward pass and logp_later that ran last, or from the batch (group_ref_logp). */
+/* The log-probabilities of the forward pass that ran last are the reference of the loaded batch (loss.reference). */
 pt_status pt_model_keep_reference(pt_model *m);
-pt_status pt_model_load_reference(pt_model *m, const pt_batch *b);
-/* Gradient of the pairs' loss (kernels/loss.h), after score_later (reward), or after logp_later and one of the two above (dpo): runs the
- * head's backward. norm: pairs of the step. */
-pt_status pt_model_pair_backward(pt_model *m, pt_loss_kind kind, double beta, double norm);
+/* After forward: the channels, the loss and the metrics, which join the report. train: their gradients and the head's backward; a loss that is
+ * not finite makes the gradient NaN, so that an update of the same stream moves nothing. */
+pt_status pt_model_loss(pt_model *m, const pt_core_step *step, bool train);
+/* The report (kernels/loss.h) starts anew; is fetched: there when the context has waited next. */
+pt_status pt_model_report_begin(pt_model *m);
+pt_status pt_model_report_fetch(pt_model *m, double report[PT_REPORT_SIZE]);
+/* The channels of the forward pass that ran last, for statistics of a whole step: logp[rows], reference[rows] and score[heads], fetched. */
+pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *score);
 
 /* LoRA facts for PEFT export and messages: how many modules have an adapter (0 without LoRA), and *list of them, the model's own. */
 typedef struct pt_lora_module {

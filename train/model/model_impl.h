@@ -42,9 +42,11 @@ typedef struct pt_tables {
     pt_view tokens, positions, token_key, head_token, row_head, row_target, dlogp, inv_freq, rope;
     pt_view hf, mf, xf, rstdf, dxf; /* at head positions */
     pt_view logp, lse, score, dscore;
-    /* losses of pairs on the device */
-    pt_view group_start, group_rows, group_weight, chosen, rejected, pair_weight, margin, reference, group_sum, loss;
     pt_view score32, dscore32; /* the same as score, dscore when activations are f32 */
+    /* the loss (model_loss.c): of rows; of answers by rows and by end tokens; of records; what the host hears */
+    pt_view row_weight, reference, reference_sum;
+    pt_view group_start, group_rows, group_weight, end_start, end_head, end_weight;
+    pt_view record_start, column, report;
 } pt_tables;
 
 typedef struct pt_decode {
@@ -63,8 +65,13 @@ typedef struct pt_live {
     int slot; /* of the last forward */
     pt_lora_run one;
     bool loaded, train, forwarded, kept, head_done;
-    int32_t n_entries, n_pairs; /* loaded pairs */
-    bool has_reference, has_margin;
+    /* the loss */
+    const pt_batch *batch; /* as long as the caller keeps it: until the next is loaded */
+    int32_t n_entries, records;
+    bool has_reference;
+    int32_t *counting; /* [groups + 1] 0, 1, 2 ... */
+    float *ones;       /* [groups] */
+    float *dlogp;      /* [rows] of a linear objective */
 } pt_live;
 
 struct pt_model {
@@ -186,21 +193,24 @@ pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view
 pt_status pt_block_backward(pt_model *m, int layer, const pt_pass *p);
 pt_status pt_decoder_forward(pt_model *m, const pt_pass *p);
 pt_status pt_decoder_backward(pt_model *m, const pt_pass *p);
-/* The vocabulary head on the head rows; the scalar head and its backward. */
+/* heads.c: the vocabulary head on the head rows; the scalar head and its backward. */
 pt_status pt_head_run(pt_model *m, bool backward);
 pt_status pt_score_run(pt_model *m);
 pt_status pt_score_run_backward(pt_model *m);
 /* PT_ESTATE unless the head may run now. */
 pt_status pt_head_ready(const pt_model *m, bool scalar, bool backward);
-/* The gradient of the loaded pairs' loss, from tab.logp or tab.score: pairs.c. */
-pt_status pt_pair_run(pt_model *m, pt_loss_kind kind, double beta, double norm);
+/* The head's log-probabilities into another place than tab.logp. */
+pt_status pt_head_logp(pt_model *m, pt_view logp);
+/* group_loss on the loaded batch and its channels, model_loss.c. */
+pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient);
+pt_view pt_column_view(const pt_model *m); /* [1 + columns, groups of the batch] */
 /* y_i = x . w_i^T + b_i + adapters, for modules first..first+n-1; their gradients. */
 pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, const pt_pass *p);
 pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx,
                          const pt_pass *p);
 /* The runs of a pass: the batch's own slots or one slot for all. */
 pt_status pt_pass_make(pt_model *m, int slot, bool keep, pt_lora_run *one, pt_pass *out);
-/* decode.c: logits of rows x; one step for `rows` sequences: dry at the caps too. */
+/* heads.c: logits of rows x. decode.c: one step for `rows` sequences: dry at the caps too. */
 pt_status pt_decode_logits(pt_model *m, int rows, pt_view x);
 pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p);
 #endif

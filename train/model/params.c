@@ -92,7 +92,7 @@ static bool trained(const pt_model *m, const pt_tensor_spec *t)
 static pt_status place_frozen(pt_model *m, size_t i, const pt_source_tensor *w, pt_view *v)
 {
     *v = (pt_view){.buf = &m->bufs[i], .type = w->type, .rows = w->rows, .cols = w->cols, .ld = w->cols};
-    if (!m->ctx->ops->load) {
+    if (!m->ctx->ops->apart) {
         m->bufs[i].bytes = w->bytes;
         return PT_OK;
     }
@@ -160,7 +160,7 @@ static pt_status load_frozen(pt_model *m, size_t i)
     const pt_tensor_spec *t = &m->specs[i];
     pt_source_tensor w;
     PT_RETURN(pt_source_tensor_get(m->src, t->name, t->rows, t->cols, &w));
-    if (m->ctx->ops->load)
+    if (m->ctx->ops->apart)
         return m->ctx->ops->load(m->ctx, t->kind == PT_TENSOR_BIAS ? lin_of(m, t)->b : lin_of(m, t)->w, w.data);
     if (aligned(&w)) return m->ctx->ops->adopt(m->ctx, &m->bufs[i], w.data, w.bytes);
     PT_RETURN(m->ctx->ops->alloc(m->ctx, &m->bufs[i], w.bytes));

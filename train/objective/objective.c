@@ -1,63 +1,104 @@
-/* The table of objectives and what they share. */
+/* The table of objectives, which the makefile's list makes, and what follows from all of them together. */
+#define PT_OBJECTIVE_DECLARE
 #include "train/objective/objective.h"
 
+#include "objective_list.h"
+
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/mem.h"
+#define ENTRY(name) &pt_objective_##name,
+static const pt_objective *const table[] = {PT_OBJECTIVE_LIST(ENTRY)};
+enum { COUNT = sizeof table / sizeof *table };
 
-static const pt_objective *const table[] = {&pt_objective_sft, &pt_objective_dft, &pt_objective_pretrain, &pt_objective_dpo, &pt_objective_reward};
+const pt_word pt_reference_words[] = {{"start", PT_REFERENCE_AT_START}, {"base", PT_REFERENCE_AT_BASE}, {NULL, 0}};
+
+size_t pt_objective_count(void)
+{
+    return COUNT;
+}
+
+const pt_objective *pt_objective_at(size_t i)
+{
+    return i < COUNT ? table[i] : NULL;
+}
 
 const pt_objective *pt_objective_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+    for (size_t i = 0; i < COUNT; i++)
         if (!strcmp(table[i]->name, name)) return table[i];
     return NULL;
 }
 
-double pt_group_value(const pt_batch *b, int32_t g, const float *value)
+const pt_objective *pt_objective_also(const char *key)
 {
-    double sum = 0;
-    for (int32_t k = b->group_row_start[g]; k < b->group_row_start[g + 1]; k++)
-        if (b->group_row_weight[k] != 0) sum += (double)b->group_row_weight[k] * value[b->group_rows[k]];
-    return sum;
+    for (size_t i = 0; i < COUNT; i++)
+        for (int k = 0; k < table[i]->n_also; k++)
+            if (!strcmp(table[i]->also[k].key, key)) return table[i];
+    return NULL;
 }
 
-void pt_group_spread(const pt_batch *b, int32_t g, double d, float *dvalue)
+int pt_objective_index(const pt_objective *o)
 {
-    for (int32_t k = b->group_row_start[g]; k < b->group_row_start[g + 1]; k++)
-        dvalue[b->group_rows[k]] += (float)(d * b->group_row_weight[k]);
+    for (int i = 0; i < COUNT; i++)
+        if (table[i] == o) return i;
+    return -1;
 }
 
-pt_status pt_pairs_each(const pt_batch *b, pt_pair_fn fn, void *user)
+size_t pt_objective_keys(const pt_option **keys[])
 {
-    pt_status rc = PT_OK;
-    int32_t *other = NULL; /* [pair id]: rejected group + 1; ids are below G */
-    PT_TRY(pt_alloc0(&other, b->n_groups));
-    int64_t chosen = 0, rejected = 0;
-    for (int32_t g = 0; g < b->n_groups; g++) {
-        int32_t p = b->group_pair[g];
-        PT_CHECK(p >= 0 && p < b->n_groups && b->group_side[g] != 0, PT_ESHAPE, "group %d of the batch belongs to no pair",
-                 (int)g);
-        if (b->group_side[g] > 0) {
-            chosen++;
-            continue;
+    static const pt_option *all[PT_OBJECTIVE_KEYS];
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT; i++)
+        for (int k = 0; k < table[i]->n_options; k++) {
+            size_t j = 0;
+            while (j < n && strcmp(all[j]->key, table[i]->options[k].key)) j++;
+            if (j == n && n < PT_OBJECTIVE_KEYS) all[n++] = &table[i]->options[k];
         }
-        PT_CHECK(!other[p], PT_ESHAPE, "pair %d of the batch has two rejected answers", (int)p);
-        other[p] = g + 1;
-        rejected++;
+    if (keys) *keys = all;
+    return n;
+}
+
+int pt_objective_key(const char *key)
+{
+    const pt_option **keys;
+    size_t n = pt_objective_keys(&keys);
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(keys[i]->key, key)) return (int)i;
+    return -1;
+}
+
+const pt_objective *pt_objective_variant(const pt_objective *o, const pt_option_value *values)
+{
+    for (size_t i = 0; i < COUNT; i++) {
+        const pt_objective *v = table[i];
+        int key = v->variant_of && !strcmp(v->variant_of, o->name) ? pt_objective_key(v->variant_key) : -1;
+        if (key >= 0 && values[key].set && values[key].flag) return v;
     }
-    PT_CHECK(chosen == rejected, PT_ESHAPE, "%lld chosen and %lld rejected answers in one batch", (long long)chosen,
-             (long long)rejected);
-    for (int32_t g = 0; g < b->n_groups; g++) {
-        if (b->group_side[g] <= 0) continue;
-        int32_t *r = &other[b->group_pair[g]];
-        PT_CHECK(*r > 0, PT_ESHAPE, "pair %d of the batch lacks its rejected answer", (int)b->group_pair[g]);
-        int32_t rg = *r - 1;
-        *r = 0;
-        PT_TRY(fn(user, g, rg));
-    }
-done:
-    free(other);
-    return rc;
+    return o;
+}
+
+double pt_objective_option(const pt_objective *o, int option, const pt_option_value *values)
+{
+    const pt_option *p = &o->options[option];
+    const pt_option_value *v = &values[pt_objective_key(p->key)];
+    if (v->set) return p->kind == PT_OPTION_NUMBER ? v->number : p->kind == PT_OPTION_FLAG ? v->flag : v->word;
+    if (!p->fallback) return 0;
+    if (p->kind == PT_OPTION_NUMBER) return strtod(p->fallback, NULL);
+    if (p->kind == PT_OPTION_FLAG) return !strcmp(p->fallback, "true");
+    for (const pt_word *w = p->words; w->word; w++)
+        if (!strcmp(w->word, p->fallback)) return w->value;
+    return 0;
+}
+
+void pt_objective_options(const pt_objective *o, const pt_option_value *values, pt_core_step *s)
+{
+    for (int i = 0; i < o->n_options; i++) s->option[i] = pt_objective_option(o, i, values);
+}
+
+pt_status pt_objective_set(pt_option_value *values, const char *key, double v)
+{
+    int k = pt_objective_key(key);
+    if (k < 0) return pt_fail(PT_EARG, "no objective has an option %s", key);
+    values[k] = (pt_option_value){.set = true, .flag = v != 0, .word = (int)v, .number = v};
+    return PT_OK;
 }

@@ -1,67 +1,117 @@
-/* Objectives: channels of rows and groups -> gradients of those channels, and scalars to report. Pure: no models, devices,
- * files, processes.
+/* Objectives: what a run minimises. Each is one file, train/objective/NAME_core.h: its mathematics (base/loss_core.h), compiled for hosts and
+ * devices, and its declaration, which says everything that anything else needs to know of it. The makefile's list OBJECTIVES names the files;
+ * kernels/loss.h runs the cores. Nothing outside this folder may ask which objective it has: only what it needs.
  *
- * Channels: logp[M] of the rows (host), score[G] of the groups (scalar head), and a reference: its logp[M] of the same rows, or
- * its per-answer sums in batch->group_ref_logp. Every result is this batch's CONTRIBUTION to a mean over the whole optimiser
- * step: the normalisers batch->step_* count all micro-batches and ranks, so that results and gradients of micro-batches and
- * ranks simply add. */
+ * To add one: write train/objective/NAME_core.h beside its siblings, add NAME to OBJECTIVES. docs/architecture.md shows the whole way. */
 #ifndef PT_OBJECTIVE_OBJECTIVE_H
 #define PT_OBJECTIVE_OBJECTIVE_H
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/batch.h"
 #include "base/err.h"
+#include "base/loss_core.h"
+#include "base/setting.h"
 
+/* What a model is asked for. logp: log-probabilities of the supervised tokens; score: the scalar head at the answers' ends. */
 enum { PT_CHANNEL_LOGP = 1, PT_CHANNEL_SCORE = 2 };
-#define PT_OBJECTIVE_METRICS 8
 
-typedef struct pt_objective_in {
-    const pt_batch *batch;
-    const float
-        *logp; /* [M]; NULL for objectives on scores, and where a linear objective is asked for its gradient beforehand */
-    const float *score;    /* [G] or NULL */
-    const float *ref_logp; /* [M] or NULL: then batch->group_ref_logp[G] is the reference (objectives that need one) */
-    double beta; /* dpo; reward: the weight of centring */
-} pt_objective_in;
+/* What the loss is a mean over: rows (supervised tokens), answers, or records, each by its weight. */
+typedef enum pt_mean { PT_MEAN_ROWS, PT_MEAN_ANSWERS, PT_MEAN_RECORDS } pt_mean;
 
-typedef struct pt_objective_out {
-    float *dlogp;  /* [M] overwritten, or NULL = not wanted */
-    float *dscore; /* [G] overwritten, or NULL */
-    double loss;
-    double metrics[PT_OBJECTIVE_METRICS]; /* in the order of pt_objective.metrics */
-    double extreme;                       /* dpo: largest |reward margin| of a pair (exact 0 when policy = reference) */
-    int64_t
-        bad_group; /* first group whose part of the loss is not finite, -1 = none (dlogp and dscore are then still defined) */
-} pt_objective_out;
+/* An option is a config key. Its value is a double in pt_core_step.option: a number, 0 or 1, the word's value. */
+typedef enum pt_option_kind { PT_OPTION_NUMBER, PT_OPTION_FLAG, PT_OPTION_WORD } pt_option_kind;
+typedef struct pt_option {
+    const char *key;
+    pt_option_kind kind;
+    const char *fallback; /* the default as text; NULL = unset, which reads as 0 */
+    double min, max;      /* numbers */
+    const pt_word *words; /* PT_OPTION_WORD; values from 1 */
+    const char *aliases;  /* space-separated, NULL = none */
+    unsigned effect;      /* pt_effect */
+    const char *help;
+} pt_option;
+/* The value that a config holds of one key. */
+typedef struct pt_option_value {
+    bool set, flag;
+    int word;
+    double number;
+} pt_option_value;
+
+typedef struct pt_loss_metric {
+    const char *name; /* in metrics.jsonl; NULL = not shown */
+    pt_reduce reduce;
+    bool zero_at_start; /* must be exactly 0 in the first step, where policy and reference are the same weights */
+} pt_loss_metric;
+
+/* "rl: dpo" of another trainer chooses this objective. */
+typedef struct pt_also {
+    const char *key, *value;
+} pt_also;
+
+/* All records of one step of all ranks, in the order of their numbers. */
+typedef struct pt_step_answers {
+    const pt_core_answer *answer; /* [start[n]] */
+    const int64_t *start;         /* [n + 1] */
+    const float *weight;          /* [n] of the records */
+    int64_t n;
+} pt_step_answers;
 
 typedef struct pt_objective {
-    const char *name;
-    unsigned channels; /* PT_CHANNEL_* that it reads */
-    bool linear; /* dlogp does not depend on logp: call eval with logp NULL for the gradient, then without dlogp for the loss */
-    bool pairs;  /* wants pairs; the mean is over step_pairs, else over step_row_weight */
-    bool needs_reference;
-    bool stats; /* needs sums over the whole step before any gradient (none of the present ones) */
-    int n_metrics;
-    const char *const *metrics;
-    /* PT_ESHAPE when a channel is missing, a pair is incomplete, or a normaliser is not positive. */
-    pt_status (*eval)(const pt_objective_in *in, pt_objective_out *out);
+    const char *name, *help; /* help NULL: not a value of the key `objective` itself */
+    unsigned channels;       /* PT_CHANNEL_*, one or several */
+    bool by_rows;            /* the core sees supervised tokens one by one; else records */
+    int answers;             /* of a record: 1, 2 (the better one first), 0 = any number */
+    pt_mean mean;
+    bool linear;     /* dlogp does not depend on logp: the head goes forward and backward in one visit */
+    bool whole_text; /* every token of a record is supervised */
+    bool reference;  /* a reference model's log-probabilities are needed */
+    int reference_option; /* with reference: the option whose word is a pt_reference_word */
+    const char *data;        /* type of a data set that names none */
+    /* this one instead of another, by a flag among that one's options */
+    const char *variant_of, *variant_key;
+    int n_columns, n_options, n_metrics, n_also, n_stats, n_state;
+    const char *columns[PT_CORE_COLUMNS]; /* names of the answers' columns that the core reads (base/batch.h) */
+    pt_option options[PT_CORE_OPTIONS];
+    pt_loss_metric metrics[PT_CORE_METRICS];
+    pt_also also[4];
+    /* n_stats > 0: statistics of the whole step (sums, sorts), from the answers of all micro-batches and ranks, before any gradient; s holds the
+     * options and the state. Costs one more forward pass a micro-batch. */
+    pt_status (*stats)(const pt_core_step *s, const pt_step_answers *all, double *stat);
+    /* n_state > 0: state after a step that was applied, from its statistics and metrics; 0 at the start, kept in checkpoints. */
+    void (*advance)(const pt_core_step *s, const double *metric, double *state);
 } pt_objective;
 
-extern const pt_objective pt_objective_sft, pt_objective_dft, pt_objective_pretrain, pt_objective_dpo, pt_objective_reward;
+/* Words of an option that chooses the reference; unset: the run decides. */
+typedef enum pt_reference_word { PT_REFERENCE_AUTO, PT_REFERENCE_AT_START, PT_REFERENCE_AT_BASE } pt_reference_word;
+extern const pt_word pt_reference_words[];
+
+/* All objectives, in the order of OBJECTIVES. */
+size_t pt_objective_count(void);
+const pt_objective *pt_objective_at(size_t i);
 /* By name; NULL when there is none. */
 const pt_objective *pt_objective_find(const char *name);
+/* The one that this key of another trainer chooses, whatever its value; NULL. */
+const pt_objective *pt_objective_also(const char *key);
+/* Its place in the list: what kernels/loss.h calls it. */
+int pt_objective_index(const pt_objective *o);
+/* The variant of o that the flags choose; o itself else. */
+const pt_objective *pt_objective_variant(const pt_objective *o, const pt_option_value *values);
 
-/* Shared by the files of this folder. */
-/* The group that a row stands in, for naming the sample; only on the way to an error. */
-int32_t pt_group_of_row(const pt_batch *b, int32_t row);
-/* Sum over the rows of group g of group_row_weight * value[row]. */
-double pt_group_value(const pt_batch *b, int32_t g, const float *value);
-/* Adds d * group_row_weight to dvalue of the rows of group g. */
-void pt_group_spread(const pt_batch *b, int32_t g, double d, float *dvalue);
-/* Calls fn(user, chosen group, rejected group) for each pair in order of its chosen group; PT_ESHAPE for a pair without both
- * sides. */
-typedef pt_status (*pt_pair_fn)(void *user, int32_t chosen, int32_t rejected);
-pt_status pt_pairs_each(const pt_batch *b, pt_pair_fn fn, void *user);
-/* The token mean behind sft and pretrain. */
-pt_status pt_token_mean(const pt_objective_in *in, pt_objective_out *out);
+/* Option keys of all objectives, each once (PT_OBJECTIVE_KEYS at most); the same key of several objectives has one meaning and may have several
+ * defaults. values[i] belongs to key i. */
+enum { PT_OBJECTIVE_KEYS = 32 };
+size_t pt_objective_keys(const pt_option **keys[]);
+int pt_objective_key(const char *key); /* its number, -1 */
+/* Values as the core reads them: what the config set, else o's own default. */
+double pt_objective_option(const pt_objective *o, int option, const pt_option_value *values);
+/* All options of o into s. */
+void pt_objective_options(const pt_objective *o, const pt_option_value *values, pt_core_step *s);
+/* Sets a number by key (tests); PT_EARG when there is no such key. */
+pt_status pt_objective_set(pt_option_value *values, const char *key, double v);
+/* The normaliser of o's mean in a batch. */
+static inline double pt_objective_norm(const pt_objective *o, double rows, double answers, double records)
+{
+    return o->mean == PT_MEAN_ROWS ? rows : o->mean == PT_MEAN_ANSWERS ? answers : records;
+}
 #endif

@@ -1,0 +1,48 @@
+/* What the core of an objective sees and gives: the mathematics of one record, on plain numbers, for every compiler (gcc, clang, nvcc, the emulation).
+ *
+ *     double pt_core_NAME(const pt_core_step *s, pt_core_answer *a, int n, double *metric)
+ *
+ * a[0 .. n-1] are the answers of one record in the batch's order, or, of an objective by rows, one supervised token (n 1). The core returns the
+ * record's loss L and writes dL/dlogp and dL/dscore into a[i].dlogp and a[i].dscore (0 before), and its metrics into metric[k] (0 before). It
+ * knows no weights: the caller multiplies by the record's (the row's) weight over s->norm, and adds up. */
+#ifndef PT_BASE_LOSS_CORE_H
+#define PT_BASE_LOSS_CORE_H
+#include <math.h>
+
+#include "base/hd.h"
+
+enum { PT_CORE_OPTIONS = 8, PT_CORE_STATS = 16, PT_CORE_STATE = 8, PT_CORE_COLUMNS = 8, PT_CORE_METRICS = 16 };
+
+/* The same for all records of an optimiser step. */
+typedef struct pt_core_step {
+    double norm;                    /* what the mean is over: the weights of all rows, answers or records of the step */
+    double option[PT_CORE_OPTIONS]; /* the objective's own, in the order of its declaration */
+    double stat[PT_CORE_STATS];     /* statistics of the whole step, gathered before any gradient */
+    double state[PT_CORE_STATE];    /* kept from step to step */
+} pt_core_step;
+
+typedef struct pt_core_answer {
+    double logp;      /* sum of weight * log-probability over the answer's tokens; of the one row */
+    double tokens;    /* sum of those weights: logp / tokens is the mean; 1 of a row */
+    double reference; /* logp under the reference model; 0 without one */
+    double score;     /* of the scalar head at the answer's end */
+    double column[PT_CORE_COLUMNS]; /* the columns that the objective names, in its order; 0 where the data has none */
+    double dlogp, dscore;
+} pt_core_answer;
+
+/* How the metrics of records become one number of a step: the mean by weight, the sum, the largest, the smallest. */
+typedef enum pt_reduce { PT_REDUCE_MEAN, PT_REDUCE_SUM, PT_REDUCE_MAX, PT_REDUCE_MIN } pt_reduce;
+
+/* log(1 + e^x) without overflow. */
+PT_HD double pt_softplus(double x)
+{
+    return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x));
+}
+/* 1 / (1 + e^-x) without overflow. */
+PT_HD double pt_sigmoid(double x)
+{
+    if (x >= 0) return 1 / (1 + exp(-x));
+    double e = exp(x);
+    return e / (1 + e);
+}
+#endif

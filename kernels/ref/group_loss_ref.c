@@ -1,0 +1,155 @@
+/* kernels/loss.h in plain loops: what ref and cpu run. A batch has thousands of rows, a step does this once a micro-batch. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "kernels/check_loss.h"
+#include "kernels/ref/ref.h"
+
+#include "objective_list.h"
+
+typedef double (*core_fn)(const pt_core_step *s, pt_core_answer *a, int n, double *metric);
+#define ENTRY(name) {pt_core_##name, pt_##name##_n_metrics, pt_##name##_by_rows},
+static const struct core {
+    core_fn run;
+    int n_metrics;
+    bool by_rows;
+} cores[] = {PT_OBJECTIVE_LIST(ENTRY)};
+
+/* One batch being summed. */
+typedef struct sums {
+    double loss, metric[PT_CORE_METRICS];
+    bool any;
+} sums;
+
+static void add(sums *s, const struct core *c, const pt_group_loss_args *a, double scale, double loss, const double *metric)
+{
+    s->loss += scale * loss;
+    for (int k = 0; k < c->n_metrics; k++) {
+        double v = metric[k], *to = &s->metric[k];
+        if (a->reduce[k] == PT_REDUCE_MEAN) *to += scale * v;
+        else if (a->reduce[k] == PT_REDUCE_SUM) *to += v;
+        else if (!s->any || (a->reduce[k] == PT_REDUCE_MAX ? !(v <= *to) : !(v >= *to))) *to = v;
+    }
+    s->any = true;
+}
+
+static void report(const sums *s, const struct core *c, const pt_group_loss_args *a)
+{
+    double *r = pt_at(a->report);
+    if (!s->any) return;
+    r[PT_REPORT_LOSS] += s->loss;
+    for (int k = 0; k < c->n_metrics; k++) {
+        double v = s->metric[k], *to = &r[PT_REPORT_METRICS + k];
+        if (a->reduce[k] <= PT_REDUCE_SUM) *to += v;
+        else if (a->reduce[k] == PT_REDUCE_MAX ? !(v <= *to) : !(v >= *to)) *to = v;
+    }
+    if (pt_view_ok(a->mark) && !isfinite(s->loss)) pt_f32_at(a->mark)[0] = NAN;
+}
+
+static void by_rows(const struct core *c, const pt_group_loss_args *a, sums *s)
+{
+    const float *value = pt_f32_at(a->logp.value), *weight = pt_f32_at(a->row_weight);
+    for (int64_t m = 0; m < a->logp.value.cols; m++) {
+        double metric[PT_CORE_METRICS] = {0}, w = weight[m];
+        pt_core_answer t = {.logp = value[m], .tokens = 1, .reference = pt_view_ok(a->reference) ? pt_f32_at(a->reference)[m] : 0};
+        float d = 0;
+        if (w != 0) {
+            double loss = c->run(&a->step, &t, 1, metric);
+            add(s, c, a, w / a->step.norm, loss, metric);
+            d = (float)(w * t.dlogp / a->step.norm);
+        }
+        if (pt_view_ok(a->logp.dvalue)) pt_f32_at(a->logp.dvalue)[m] = d;
+    }
+}
+
+/* Sum over answer g of weight * value; the sum of weights in *tokens. */
+static double gather(const pt_loss_channel *c, int64_t g, const float *value, double *tokens)
+{
+    const int32_t *start = pt_at(c->start), *rows = pt_at(c->rows);
+    const float *w = pt_f32_at(c->weight);
+    double sum = 0;
+    *tokens = 0;
+    for (int32_t k = start[g]; k < start[g + 1]; k++) {
+        *tokens += w[k];
+        if (w[k] != 0) sum += (double)w[k] * value[rows[k]];
+    }
+    return sum;
+}
+
+static void spread(const pt_loss_channel *c, int64_t g, double d)
+{
+    const int32_t *start = pt_at(c->start), *rows = pt_at(c->rows);
+    float *to = pt_f32_at(c->dvalue);
+    for (int32_t k = start[g]; k < start[g + 1]; k++) to[rows[k]] += (float)(d * pt_f32_at(c->weight)[k]);
+}
+
+static void load_answer(const pt_group_loss_args *a, int64_t g, pt_core_answer *to)
+{
+    double tokens;
+    *to = (pt_core_answer){0};
+    if (pt_view_ok(a->logp.value)) {
+        to->logp = gather(&a->logp, g, pt_f32_at(a->logp.value), &to->tokens);
+        if (pt_view_ok(a->reference)) to->reference = gather(&a->logp, g, pt_f32_at(a->reference), &tokens);
+        else if (pt_view_ok(a->reference_sum)) to->reference = pt_f32_at(a->reference_sum)[g];
+    }
+    if (pt_view_ok(a->score.value)) to->score = gather(&a->score, g, pt_f32_at(a->score.value), &tokens);
+    for (int64_t k = 1; k < a->column.rows; k++) to->column[k - 1] = pt_f32_row(a->column, k)[g];
+}
+
+static void by_records(const struct core *c, const pt_group_loss_args *a, pt_core_answer *answer, sums *s)
+{
+    const int32_t *start = pt_at(a->record_start);
+    int64_t records = a->record_start.cols - 1;
+    for (int64_t r = 0; r < records; r++) {
+        double metric[PT_CORE_METRICS] = {0}, w = pt_f32_at(a->column)[start[r]], scale = 1.0 / a->step.norm * w;
+        int n = start[r + 1] - start[r];
+        if (w == 0) continue;
+        for (int i = 0; i < n; i++) load_answer(a, start[r] + i, &answer[i]);
+        double loss = c->run(&a->step, answer, n, metric);
+        add(s, c, a, scale, loss, metric);
+        for (int i = 0; i < n; i++) {
+            if (pt_view_ok(a->logp.dvalue)) spread(&a->logp, start[r] + i, scale * answer[i].dlogp);
+            if (pt_view_ok(a->score.dvalue)) spread(&a->score, start[r] + i, scale * answer[i].dscore);
+        }
+    }
+}
+
+static const struct core *find(int objective)
+{
+    return objective >= 0 && objective < (int)(sizeof cores / sizeof *cores) ? &cores[objective] : NULL;
+}
+
+pt_status pt_record_loss(int objective, const pt_core_step *step, pt_core_answer *a, int n, double *loss, double metric[PT_CORE_METRICS])
+{
+    const struct core *c = find(objective);
+    double unused[PT_CORE_METRICS] = {0};
+    if (!c) return pt_fail(PT_EARG, "group_loss: objective %d", objective);
+    *loss = c->run(step, a, n, metric ? metric : unused);
+    return PT_OK;
+}
+
+pt_status pt_host_group_loss(pt_ctx *ctx, const pt_group_loss_args *a, pt_core_answer *room)
+{
+    sums s = {0};
+    const struct core *c = find(a->objective);
+    if (!c) return pt_fail(PT_EARG, "group_loss: objective %d", a->objective);
+    PT_RETURN(pt_check_group_loss(a, c->by_rows));
+    if (ctx->dry) return PT_OK;
+    if (pt_view_ok(a->logp.dvalue)) PT_RETURN(pt_host_zero(ctx, a->logp.dvalue));
+    if (pt_view_ok(a->score.dvalue)) PT_RETURN(pt_host_zero(ctx, a->score.dvalue));
+    if (c->by_rows) by_rows(c, a, &s);
+    else by_records(c, a, room, &s);
+    report(&s, c, a);
+    return PT_OK;
+}
+
+pt_status pt_ref_group_loss(pt_ctx *ctx, const pt_group_loss_args *a)
+{
+    pt_core_answer *room = NULL;
+    PT_RETURN(pt_alloc0(&room, a->column.cols));
+    pt_status rc = pt_host_group_loss(ctx, a, room);
+    free(room);
+    return rc;
+}

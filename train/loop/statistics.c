@@ -1,0 +1,162 @@
+/* Statistics of a whole step, before any gradient: one more forward pass over its micro-batches gives every answer's values, all ranks share
+ * them, and the objective makes what it wants of the list: sums, sorts. */
+#include <stdlib.h>
+
+#include "train/loop/run.h"
+
+enum { FIELDS = 4 + PT_CORE_COLUMNS };
+
+/* A record on its way between ranks: id, weight, answers; then FIELDS numbers an answer. */
+typedef struct list {
+    double *records, *answers; /* [3 n], [FIELDS a] */
+    size_t n, records_cap, a, answers_cap;
+} list;
+
+double pt_run_sum_rows(const pt_batch *b, int32_t g, const float *value, double *tokens)
+{
+    double sum = 0;
+    *tokens = 0;
+    for (int32_t k = b->group_row_start[g]; k < b->group_row_start[g + 1]; k++) {
+        double w = b->group_row_weight[k];
+        *tokens += w;
+        if (w != 0) sum += w * value[b->group_rows[k]];
+    }
+    return sum;
+}
+
+static void put_answer(const pt_run *r, const pt_batch *b, int32_t g, double *to)
+{
+    const pt_objective *o = r->objective;
+    const float *stored = pt_batch_column_get(b, PT_COLUMN_REFERENCE);
+    double tokens = 0;
+    for (int k = 0; k < FIELDS; k++) to[k] = 0;
+    if (o->channels & PT_CHANNEL_LOGP) {
+        to[0] = pt_run_sum_rows(b, g, r->logp, &tokens);
+        to[1] = tokens;
+        if (r->reference == PT_REFERENCE_STORED) to[2] = stored ? stored[g] : 0;
+        else if (r->reference != PT_REFERENCE_NONE) to[2] = pt_run_sum_rows(b, g, r->ref_logp, &tokens);
+    }
+    if (o->channels & PT_CHANNEL_SCORE) to[3] = b->group_end_head[g] >= 0 ? r->score[b->group_end_head[g]] : 0;
+    for (int k = 0; k < o->n_columns; k++) {
+        const float *v = pt_batch_column_get(b, o->columns[k]);
+        to[4 + k] = v ? v[g] : 0;
+    }
+}
+
+static pt_status add_batch(const pt_run *r, const pt_batch *b, list *l)
+{
+    const float *weight = pt_batch_column_get(b, PT_COLUMN_WEIGHT);
+    PT_RETURN(pt_reserve(&l->records, &l->records_cap, 3 * (l->n + (size_t)b->n_records)));
+    PT_RETURN(pt_reserve(&l->answers, &l->answers_cap, FIELDS * (l->a + (size_t)b->n_groups)));
+    for (int32_t k = 0; k < b->n_records; k++) {
+        int32_t g = b->record_start[k];
+        double *to = l->records + 3 * l->n++;
+        to[0] = (double)b->group_record[g];
+        to[1] = weight[g];
+        to[2] = b->record_start[k + 1] - g;
+    }
+    for (int32_t g = 0; g < b->n_groups; g++) put_answer(r, b, g, l->answers + FIELDS * l->a++);
+    return PT_OK;
+}
+
+/* Everyone's numbers one behind the other, by rank. */
+static pt_status share(pt_comm *c, double **v, size_t *n)
+{
+    pt_status rc = PT_OK;
+    double *counts = NULL, *all = NULL;
+    size_t before = 0, total = 0;
+    if (c->size == 1) return PT_OK;
+    PT_TRY(pt_alloc0(&counts, c->size));
+    counts[c->rank] = (double)*n;
+    PT_TRY(c->allreduce_f64(c, counts, (size_t)c->size));
+    for (int i = 0; i < c->size; i++) {
+        if (i < c->rank) before += (size_t)counts[i];
+        total += (size_t)counts[i];
+    }
+    PT_TRY(pt_alloc0(&all, total + 1));
+    for (size_t i = 0; i < *n; i++) all[before + i] = (*v)[i];
+    PT_TRY(c->allreduce_f64(c, all, total));
+    free(*v);
+    *v = all;
+    *n = total;
+    all = NULL;
+done:
+    free(counts);
+    free(all);
+    return rc;
+}
+
+typedef struct place {
+    const double *record;
+    size_t at; /* of its first answer */
+} place;
+
+static int by_id(const void *a, const void *b)
+{
+    const place *x = a, *y = b;
+    if (x->record[0] != y->record[0]) return x->record[0] < y->record[0] ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static pt_core_answer answer_of(const double *v)
+{
+    pt_core_answer a = {.logp = v[0], .tokens = v[1], .reference = v[2], .score = v[3]};
+    for (int k = 0; k < PT_CORE_COLUMNS; k++) a.column[k] = v[4 + k];
+    return a;
+}
+
+/* The records in the order of their numbers, so that neither layout nor ranks change a sum. */
+static pt_status call(const pt_run *r, const list *l, pt_core_step *core)
+{
+    pt_status rc = PT_OK;
+    place *order = NULL;
+    pt_core_answer *answer = NULL;
+    int64_t *start = NULL;
+    float *weight = NULL;
+    size_t at = 0;
+    PT_TRY(pt_alloc0(&order, l->n + 1));
+    PT_TRY(pt_alloc0(&answer, l->a + 1));
+    PT_TRY(pt_alloc0(&start, l->n + 1));
+    PT_TRY(pt_alloc0(&weight, l->n + 1));
+    for (size_t i = 0; i < l->n; i++) {
+        order[i] = (place){l->records + 3 * i, at};
+        at += (size_t)l->records[3 * i + 2];
+    }
+    qsort(order, l->n, sizeof *order, by_id);
+    for (size_t i = 0; i < l->n; i++) {
+        int64_t n = (int64_t)order[i].record[2];
+        weight[i] = (float)order[i].record[1];
+        for (int64_t k = 0; k < n; k++) answer[start[i] + k] = answer_of(l->answers + FIELDS * (order[i].at + (size_t)k));
+        start[i + 1] = start[i] + n;
+    }
+    PT_TRY(r->objective->stats(core, &(pt_step_answers){answer, start, weight, (int64_t)l->n}, core->stat));
+done:
+    free(order);
+    free(answer);
+    free(start);
+    free(weight);
+    return rc;
+}
+
+pt_status pt_run_statistics(pt_run *r, const pt_step *info, uint64_t step, bool train, pt_core_step *core)
+{
+    pt_status rc = PT_OK;
+    list l = {0};
+    for (int i = 0; i < info->n_micro; i++) {
+        PT_TRY(pt_run_load_batch(r, &info->micro[i], step, train));
+        PT_TRY(pt_model_forward(r->model, PT_SLOT_OWN, false));
+        PT_TRY(pt_model_answers(r->model, r->logp, r->ref_logp, r->score));
+        PT_TRY(r->ctx.ops->sync(&r->ctx));
+        PT_TRY(add_batch(r, &info->micro[i], &l));
+    }
+    size_t records = 3 * l.n, answers = FIELDS * l.a;
+    PT_TRY(share(r->comm, &l.records, &records));
+    PT_TRY(share(r->comm, &l.answers, &answers));
+    l.n = records / 3;
+    l.a = answers / FIELDS;
+    PT_TRY(call(r, &l, core));
+done:
+    free(l.records);
+    free(l.answers);
+    return rc;
+}

@@ -1,0 +1,240 @@
+/* The loss of the loaded batch where its channels are (kernels/loss.h): tables, channels, gradient. Nothing here waits; what the host wants to
+ * know is fetched. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "kernels/ops.h"
+#include "train/model/model_impl.h"
+
+/* ---- tables of a batch ------------------------------------------------------------------------------------------------- */
+
+static pt_status check_records(const pt_model *m, const pt_batch *b)
+{
+    const pt_loss_spec *s = &m->opt.loss;
+    for (int32_t r = 0; r < b->n_records; r++) {
+        int32_t n = b->record_start[r + 1] - b->record_start[r];
+        if (n < 1 || (s->answers && n != s->answers))
+            return pt_fail(PT_ESHAPE, "record %d of the batch has %d answers, this objective takes %d", r, n, s->answers);
+    }
+    if (b->n_records > 0 && b->record_start[b->n_records] != b->n_groups)
+        return pt_fail(PT_ESHAPE, "%d records end at answer %d of %d", b->n_records, b->record_start[b->n_records], b->n_groups);
+    return PT_OK;
+}
+
+/* The answers' lists of rows. */
+static pt_status load_rows(pt_model *m, const pt_batch *b)
+{
+    const pt_ops *ops = m->ctx->ops;
+    pt_tables *t = &m->tab;
+    int32_t n = b->n_groups;
+    m->live.n_entries = b->group_row_start[n];
+    if (m->live.n_entries > m->caps.group_rows)
+        return pt_fail(PT_ESTATE, "answers of %d rows, planned for %d", m->live.n_entries, m->caps.group_rows);
+    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->group_start, n + 1), b->group_row_start));
+    if (m->live.n_entries == 0) return PT_OK;
+    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->group_rows, m->live.n_entries), b->group_rows));
+    return ops->upload(m->ctx, pt_trim_vec(t->group_weight, m->live.n_entries), b->group_row_weight);
+}
+
+/* Of scores an answer's only row is the head position of its end token. */
+static pt_status load_ends(pt_model *m, const pt_batch *b)
+{
+    const pt_ops *ops = m->ctx->ops;
+    pt_tables *t = &m->tab;
+    int32_t n = b->n_groups;
+    for (int32_t g = 0; g < n; g++)
+        if (m->live.group_head[g] < 0) return pt_fail(PT_EARG, "group %d has no end token to score", g);
+    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->end_start, n + 1), m->live.counting));
+    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->end_head, n), m->live.group_head));
+    return ops->upload(m->ctx, pt_trim_vec(t->end_weight, n), m->live.ones);
+}
+
+static pt_status load_columns(pt_model *m, const pt_batch *b)
+{
+    const pt_loss_spec *s = &m->opt.loss;
+    int64_t n = b->n_groups;
+    for (int k = 0; k <= s->n_columns; k++) {
+        const float *v = pt_batch_column_get(b, k ? s->columns[k - 1] : PT_COLUMN_WEIGHT);
+        pt_view to = pt_view_rows(pt_column_view(m), k, 1);
+        if (!v && k == 0) return pt_fail(PT_ESHAPE, "a batch whose answers have no weights");
+        if (v) PT_RETURN(m->ctx->ops->upload(m->ctx, to, v));
+        else PT_RETURN(m->ctx->ops->zero(m->ctx, to));
+    }
+    if (!s->reference_stored) return PT_OK;
+    const float *ref = pt_batch_column_get(b, PT_COLUMN_REFERENCE);
+    if (!ref) return pt_fail(PT_ESTATE, "a batch without a stored reference");
+    return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.reference_sum, n), ref);
+}
+
+pt_status pt_model_load_loss(pt_model *m, const pt_batch *b)
+{
+    const pt_loss_spec *s = &m->opt.loss;
+    if (!m->live.loaded || !s->on) return pt_fail(PT_ESTATE, "the loss of a model that was not planned for one, or without a batch");
+    m->live.has_reference = s->reference_stored;
+    m->live.batch = b;
+    if (s->by_rows) return b->n_rows ? m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.row_weight, b->n_rows), b->row_weight) : PT_OK;
+    PT_RETURN(check_records(m, b));
+    m->live.records = b->n_records;
+    if (b->n_groups == 0) return PT_OK;
+    if (s->logp) PT_RETURN(load_rows(m, b));
+    if (s->score) PT_RETURN(load_ends(m, b));
+    PT_RETURN(load_columns(m, b));
+    return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.record_start, b->n_records + 1), b->record_start);
+}
+
+pt_view pt_column_view(const pt_model *m)
+{
+    pt_view v = m->tab.column;
+    v.rows = m->opt.loss.n_columns + 1;
+    v.cols = v.ld = m->live.groups;
+    return v;
+}
+
+/* ---- the loss ------------------------------------------------------------------------------------------------------------ */
+
+pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
+{
+    const pt_loss_spec *s = &m->opt.loss;
+    pt_tables *t = &m->tab;
+    pt_live *v = &m->live;
+    pt_group_loss_args a = {.objective = s->objective, .answers = s->answers, .report = t->report, .step = *step};
+    memcpy(a.reduce, s->reduce, sizeof a.reduce);
+    if (gradient || (s->linear && v->kept)) { /* element 0 keeps the NaN: gradients are only added to */
+        a.mark = pt_view_cols(m->grad, 0, 1);
+        a.mark.ld = 1;
+    }
+    if (s->logp) {
+        a.logp = (pt_loss_channel){.value = pt_trim_vec(t->logp, v->rows), .dvalue = gradient ? pt_trim_vec(t->dlogp, v->rows) : PT_NO_VIEW};
+        if (s->reference) a.reference = pt_trim_vec(t->reference, v->rows);
+    }
+    if (s->by_rows) {
+        a.row_weight = pt_trim_vec(t->row_weight, v->rows);
+        return m->ctx->ops->group_loss(m->ctx, &a);
+    }
+    if (s->logp) {
+        a.logp.start = pt_trim_vec(t->group_start, v->groups + 1);
+        a.logp.rows = pt_trim_vec(t->group_rows, v->n_entries);
+        a.logp.weight = pt_trim_vec(t->group_weight, v->n_entries);
+        if (s->reference_stored) a.reference_sum = pt_trim_vec(t->reference_sum, v->groups);
+    }
+    if (s->score)
+        a.score = (pt_loss_channel){.value = pt_view_reshape(t->score32, 1, v->heads),
+                                    .dvalue = gradient ? pt_view_reshape(t->dscore32, 1, v->heads) : PT_NO_VIEW,
+                                    .start = pt_trim_vec(t->end_start, v->groups + 1),
+                                    .rows = pt_trim_vec(t->end_head, v->groups),
+                                    .weight = pt_trim_vec(t->end_weight, v->groups)};
+    a.column = pt_column_view(m);
+    a.record_start = pt_trim_vec(t->record_start, v->records + 1);
+    return m->ctx->ops->group_loss(m->ctx, &a);
+}
+
+/* A linear objective's gradient does not depend on the channel: the host's own arithmetic has it before the head runs. */
+static pt_status known_gradient(pt_model *m, const pt_core_step *step)
+{
+    const pt_batch *b = m->live.batch;
+    double report[PT_REPORT_SIZE] = {0};
+    int64_t n = b->n_rows;
+    pt_buf d = {(unsigned char *)m->live.dlogp, (size_t)n * sizeof(float), NULL}, w = {(unsigned char *)b->row_weight, (size_t)n * sizeof(float), NULL},
+           r = {(unsigned char *)report, sizeof report, NULL};
+    pt_view dv = {.buf = &d, .type = PT_F32, .rows = 1, .cols = n, .ld = n}, wv = dv;
+    wv.buf = &w;
+    pt_group_loss_args a = {.objective = m->opt.loss.objective,
+                            .logp = {.value = dv, .dvalue = dv},
+                            .row_weight = wv,
+                            .report = {.buf = &r, .type = PT_F64, .rows = 1, .cols = PT_REPORT_SIZE, .ld = PT_REPORT_SIZE},
+                            .step = *step};
+    pt_ctx host = {.ops = &pt_ops_ref, .act = PT_F32};
+    PT_RETURN(pt_ops_ref.group_loss(&host, &a));
+    return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.dlogp, n), m->live.dlogp);
+}
+
+/* Log-probabilities into tab.logp; of a linear objective with the head's backward in the same visit. */
+static pt_status logp_channel(pt_model *m, const pt_core_step *step, bool train)
+{
+    bool at_once = train && m->opt.loss.linear;
+    PT_RETURN(pt_head_ready(m, false, train));
+    if (at_once && m->live.rows) PT_RETURN(known_gradient(m, step));
+    return pt_head_run(m, at_once);
+}
+
+static pt_status score_channel(pt_model *m, bool train)
+{
+    int64_t heads = m->live.heads;
+    PT_RETURN(pt_head_ready(m, true, train));
+    PT_RETURN(pt_score_run(m));
+    if (m->ctx->act == PT_F32) return PT_OK;
+    return m->ctx->ops->cast(m->ctx, &(pt_cast_args){.y = pt_trim(m->tab.score32, heads), .x = pt_trim(m->tab.score, heads)});
+}
+
+static pt_status score_backward(pt_model *m)
+{
+    int64_t heads = m->live.heads;
+    if (m->ctx->act != PT_F32)
+        PT_RETURN(m->ctx->ops->cast(m->ctx, &(pt_cast_args){.y = pt_trim(m->tab.dscore, heads), .x = pt_trim(m->tab.dscore32, heads)}));
+    return pt_score_run_backward(m);
+}
+
+pt_status pt_model_loss(pt_model *m, const pt_core_step *step, bool train)
+{
+    const pt_loss_spec *s = &m->opt.loss;
+    if (!s->on) return pt_fail(PT_ESTATE, "the loss of a model that was not planned for one");
+    if ((s->reference || s->reference_stored) && !m->live.has_reference) return pt_fail(PT_ESTATE, "a loss without its reference");
+    m->ctx->workspace = m->workspace;
+    m->live.head_done |= train;
+    if (m->live.heads == 0 || (!s->by_rows && m->live.records == 0)) return PT_OK;
+    if (s->logp) PT_RETURN(logp_channel(m, step, train));
+    if (s->score) PT_RETURN(score_channel(m, train));
+    bool gradient = train && !s->linear;
+    PT_RETURN(pt_loss_run(m, step, gradient));
+    if (!gradient) return PT_OK;
+    if (s->logp) PT_RETURN(pt_head_run(m, true));
+    return s->score ? score_backward(m) : PT_OK;
+}
+
+pt_status pt_model_keep_reference(pt_model *m)
+{
+    if (!m->opt.loss.reference) return pt_fail(PT_ESTATE, "a reference that the objective does not ask for");
+    PT_RETURN(pt_head_ready(m, false, false));
+    m->ctx->workspace = m->workspace;
+    m->live.has_reference = true;
+    return m->live.heads ? pt_head_logp(m, pt_trim_vec(m->tab.reference, m->live.rows)) : PT_OK;
+}
+
+void pt_model_drops(pt_model *m, bool on)
+{
+    m->live.train = on;
+}
+
+/* ---- what the host hears ------------------------------------------------------------------------------------------------- */
+
+pt_status pt_model_report_begin(pt_model *m)
+{
+    double start[PT_REPORT_SIZE] = {0};
+    if (!m->opt.loss.on) return pt_fail(PT_ESTATE, "the report of a model that was not planned for a loss");
+    for (int k = 0; k < PT_CORE_METRICS; k++) {
+        if (m->opt.loss.reduce[k] == PT_REDUCE_MAX) start[PT_REPORT_METRICS + k] = -INFINITY;
+        if (m->opt.loss.reduce[k] == PT_REDUCE_MIN) start[PT_REPORT_METRICS + k] = INFINITY;
+    }
+    return m->ctx->ops->upload(m->ctx, m->tab.report, start);
+}
+
+pt_status pt_model_report_fetch(pt_model *m, double report[PT_REPORT_SIZE])
+{
+    return m->ctx->ops->fetch(m->ctx, report, m->tab.report);
+}
+
+pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *score)
+{
+    const pt_loss_spec *s = &m->opt.loss;
+    m->ctx->workspace = m->workspace;
+    if (m->live.heads == 0) return PT_OK;
+    if (s->logp && m->live.rows) {
+        PT_RETURN(logp_channel(m, NULL, false));
+        PT_RETURN(m->ctx->ops->fetch(m->ctx, logp, pt_trim_vec(m->tab.logp, m->live.rows)));
+        if (s->reference) PT_RETURN(m->ctx->ops->fetch(m->ctx, reference, pt_trim_vec(m->tab.reference, m->live.rows)));
+    }
+    if (!s->score) return PT_OK;
+    PT_RETURN(score_channel(m, false));
+    return m->ctx->ops->fetch(m->ctx, score, pt_trim(m->tab.score32, m->live.heads));
+}
