@@ -19,7 +19,7 @@ enum { BLOCK = PT_PACK_BLOCK, CHUNK = 65536 };
 #define FREE_BYTES ((uint64_t)256 << 20)
 #define RATIO 64
 static const char magic[16] = "ptrain pack\n", library[] = "HDF5";
-static const char nowhere[] = "/dev/null/pack"; /* a name that cannot be there: HDF5 asks before it takes an image */
+static const char nowhere[] = "/dev/null/pack"; /* a name that cannot be there, should HDF5 ask for it */
 
 struct pt_h5 {
     hid_t file;
