@@ -1,6 +1,8 @@
 /* The loss of a batch: kernels/loss.h. One block does all: a batch has thousands of rows, and every step needs the one before.
  * Bytes at least, by rows: 12 a row. */
+extern "C" {
 #include "kernels/check_loss.h"
+}
 #include "kernels/cuda/reduce.cuh"
 
 #include "kernels/cuda/ops_cuda.h"
@@ -14,13 +16,19 @@ constexpr int BLOCK = 512;
 #define ID(name) CORE_##name,
 enum { PT_OBJECTIVE_LIST(ID) CORES };
 template <int K> struct core;
-#define CORE(name)                                                                                                                        \
-    template <> struct core<CORE_##name> {                                                                                                \
-        static constexpr bool rows = pt_##name##_by_rows != 0;                                                                           \
-        static constexpr int metrics = pt_##name##_n_metrics;                                                                            \
-        PT_DEV static double run(const pt_core_step *s, pt_core_answer *a, int n, double *m) { return pt_core_##name(s, a, n, m); } \
+#define CORE(name)                                                   \
+    template <> struct core<CORE_##name> {                           \
+        static constexpr bool rows = pt_##name##_by_rows != 0;       \
+        static constexpr int metrics = pt_##name##_n_metrics;        \
     };
 PT_OBJECTIVE_LIST(CORE)
+template <int K> PT_DEV double run_core(const pt_core_step *s, pt_core_answer *a, int n, double *metric)
+{
+#define RUN(name) \
+    if constexpr (K == CORE_##name) return pt_core_##name(s, a, n, metric);
+    PT_OBJECTIVE_LIST(RUN)
+    return 0;
+}
 
 struct channel {
     const float *value, *weight;
@@ -57,33 +65,34 @@ PT_DEV double together(double a, double b, int reduce)
 /* What a thread has so far. */
 template <int K> struct sums {
     double loss, metric[core<K>::metrics ? core<K>::metrics : 1];
-    PT_DEV void begin(const loss_job &j)
-    {
-        loss = 0;
-#pragma unroll
-        for (int k = 0; k < core<K>::metrics; k++)
-            metric[k] = j.reduce[k] <= PT_REDUCE_SUM ? 0.0 : j.reduce[k] == PT_REDUCE_MAX ? -(double)INFINITY : (double)INFINITY;
-    }
-    PT_DEV void add(const loss_job &j, double scale, double l, const double *m)
-    {
-        loss += scale * l;
-#pragma unroll
-        for (int k = 0; k < core<K>::metrics; k++) metric[k] = together(metric[k], j.reduce[k] == PT_REDUCE_MEAN ? scale * m[k] : m[k], j.reduce[k]);
-    }
-    PT_DEV void report(const loss_job &j, double *red)
-    {
-        double total = block_sum(loss, red);
-        if (threadIdx.x == 0) {
-            j.report[PT_REPORT_LOSS] += total;
-            if (j.mark && !isfinite(total)) j.mark[0] = __uint_as_float(0x7fc00000u);
-        }
-#pragma unroll
-        for (int k = 0; k < core<K>::metrics; k++) {
-            double v = block_reduce(metric[k], j.reduce[k], red);
-            if (threadIdx.x == 0) j.report[PT_REPORT_METRICS + k] = together(j.report[PT_REPORT_METRICS + k], v, j.reduce[k]);
-        }
-    }
 };
+template <int K> PT_DEV void sums_begin(sums<K> &s, const loss_job &j)
+{
+    s.loss = 0;
+#pragma unroll
+    for (int k = 0; k < core<K>::metrics; k++)
+        s.metric[k] = j.reduce[k] <= PT_REDUCE_SUM ? 0.0 : j.reduce[k] == PT_REDUCE_MAX ? -(double)INFINITY : (double)INFINITY;
+}
+template <int K> PT_DEV void sums_add(sums<K> &s, const loss_job &j, double scale, double loss, const double *m)
+{
+    s.loss += scale * loss;
+#pragma unroll
+    for (int k = 0; k < core<K>::metrics; k++)
+        s.metric[k] = together(s.metric[k], j.reduce[k] == PT_REDUCE_MEAN ? scale * m[k] : m[k], j.reduce[k]);
+}
+template <int K> PT_DEV void sums_report(const sums<K> &s, const loss_job &j, double *red)
+{
+    double total = block_sum(s.loss, red);
+    if (threadIdx.x == 0) {
+        j.report[PT_REPORT_LOSS] += total;
+        if (j.mark && !isfinite(total)) j.mark[0] = __uint_as_float(0x7fc00000u);
+    }
+#pragma unroll
+    for (int k = 0; k < core<K>::metrics; k++) {
+        double v = block_reduce(s.metric[k], j.reduce[k], red);
+        if (threadIdx.x == 0) j.report[PT_REPORT_METRICS + k] = together(j.report[PT_REPORT_METRICS + k], v, j.reduce[k]);
+    }
+}
 
 /* Sum over answer g by one warp: of weight * value, and of weight. Every lane has both. */
 PT_DEV double gather(const channel &c, int64_t g, const float *value, double *tokens)
@@ -126,7 +135,7 @@ PT_DEV void spread(const channel &c, int64_t groups, int32_t *row, float *part)
 template <int K> PT_DEV void by_rows(const loss_job &j, double *red)
 {
     sums<K> s;
-    s.begin(j);
+    sums_begin(s, j);
     for (int64_t m = threadIdx.x; m < j.logp.m; m += BLOCK) {
         double w = (double)j.row_weight[m];
         float d = 0;
@@ -134,13 +143,13 @@ template <int K> PT_DEV void by_rows(const loss_job &j, double *red)
             double metric[core<K>::metrics ? core<K>::metrics : 1] = {};
             pt_core_answer t = {};
             t.logp = (double)j.logp.value[m], t.tokens = 1, t.reference = j.reference ? (double)j.reference[m] : 0.0;
-            double loss = core<K>::run(&j.step, &t, 1, metric);
-            s.add(j, w / j.step.norm, loss, metric);
+            double loss = run_core<K>(&j.step, &t, 1, metric);
+            sums_add(s, j, w / j.step.norm, loss, metric);
             d = (float)(w * t.dlogp / j.step.norm);
         }
         if (j.logp.dvalue) j.logp.dvalue[m] = d;
     }
-    s.report(j, red);
+    sums_report(s, j, red);
 }
 
 template <int K> PT_DEV void by_records(const loss_job &j, double *red)
@@ -150,21 +159,21 @@ template <int K> PT_DEV void by_records(const loss_job &j, double *red)
     for (int64_t g = warp_id(); g < j.groups; g += BLOCK / 32) load_answer(j, g);
     __syncthreads();
     sums<K> s;
-    s.begin(j);
+    sums_begin(s, j);
     for (int64_t r = threadIdx.x; r < j.records; r += BLOCK) {
         int32_t from = j.record_start[r], to = j.record_start[r + 1];
         double w = (double)j.column[from], scale = 1.0 / j.step.norm * w;
         if (w != 0) {
             double metric[core<K>::metrics ? core<K>::metrics : 1] = {};
-            double loss = core<K>::run(&j.step, j.answer + from, to - from, metric);
-            s.add(j, scale, loss, metric);
+            double loss = run_core<K>(&j.step, j.answer + from, to - from, metric);
+            sums_add(s, j, scale, loss, metric);
         }
         for (int32_t g = from; g < to; g++) {
             if (j.logp.value) j.logp.dsum[g] = (float)(scale * j.answer[g].dlogp);
             if (j.score.value) j.score.dsum[g] = (float)(scale * j.answer[g].dscore);
         }
     }
-    s.report(j, red);
+    sums_report(s, j, red);
     __syncthreads();
     if (j.logp.dvalue) spread(j.logp, j.groups, row, part);
     __syncthreads();

@@ -123,7 +123,7 @@ static void test_counts(void **state)
     if (asan()) return;
     c = small_run(&spec, true, out);
     counted_run("dpo", &c);
-    c.dpo_reference = PT_DPO_REF_BASE;
+    MUST(pt_objective_set(c.options, "dpo_reference", PT_REFERENCE_AT_BASE));
     c.gradient_checkpointing = true;
     counted_run("dpo against the base, blocks run again", &c);
     c.objective = pt_objective_find("reward");
