@@ -99,16 +99,24 @@ lib        = $(BUILD)/lib$(1).a
 libs       = $(foreach u,$(USES_$(1)),$(call lib,$(u)))
 
 ALL_OBJ   := $(foreach l,$(LAYERS),$(call obj_of,$(l))) $(BUILD)/train/cli/main.o
-# ---- objectives: train/objective/NAME_core.h, or any path without _core.h. The list that they make is all that kernels know of them. -------------
-OBJECTIVES ?= sft dft pretrain dpo reward
+# ---- lists: what a file beside its siblings adds to. make makes a header of each, which few files include; `make OBJECTIVES+=tests/plant/hinge` adds
+# one from elsewhere (a path without its ending), and compiles those few again. --------------------------------------------------------------------
+override OBJECTIVES := sft dft pretrain dpo reward $(OBJECTIVES)
+GEN        = $(BUILD)/gen
 OBJECTIVE_LIST := $(BUILD)/gen/objective_list.h
-objective_path = $(if $(findstring /,$(1)),$(1),train/objective/$(1))
-CPPFLAGS  += -I$(BUILD)/gen
-$(OBJECTIVE_LIST): FORCE
-	@mkdir -p $(@D); { echo '/* Made by the makefile from OBJECTIVES. */'; \
-	  $(foreach o,$(OBJECTIVES),echo '#include "$(call objective_path,$(o))_core.h"';) \
-	  echo '#ifndef PT_OBJECTIVE_LIST'; echo '#define PT_OBJECTIVE_LIST(X) $(foreach o,$(OBJECTIVES),X($(notdir $(o))))'; echo '#endif'; } >$@.new; \
-	  cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+in_folder  = $(foreach x,$(2),$(if $(findstring /,$(x)),$(x),$(1)/$(x)))
+# $(1) file, $(2) name of the list, $(3) its entries, $(4) headers
+define list_rule
+$(1): FORCE
+	@mkdir -p $$(@D); { echo '/* Made by the makefile. */'; for h in $(4); do echo "#include \"$$$$h\""; done; \
+	  echo '#ifndef $(2)'; echo '#define $(2)(X) $(foreach x,$(3),X($(notdir $(x))))'; echo '#endif'; } >$$@.new; \
+	  if cmp -s $$@.new $$@; then rm $$@.new; else mv $$@.new $$@; fi
+endef
+$(eval $(call list_rule,$(OBJECTIVE_LIST),PT_OBJECTIVE_LIST,$(OBJECTIVES),$(addsuffix _core.h,$(call in_folder,train/objective,$(OBJECTIVES)))))
+LISTS     := $(OBJECTIVE_LIST)
+# Of these alone the compiler sees the lists.
+$(BUILD)/kernels/ref/group_loss_ref.o $(BUILD)/train/objective/objective.o: CPPFLAGS += -I$(GEN)
+$(BUILD)/kernels/ref/group_loss_ref.o $(BUILD)/train/objective/objective.o: $(LISTS)
 
 FLAGSTAMP := $(BUILD)/.flags
 FLAGLINE  := $(CC) $(CFLAGS) $(STD) $(CPPFLAGS) $(LDFLAGS)
@@ -133,7 +141,7 @@ ptrain: check-deps ## build the program: build/ptrain
 	@$(MAKE) --no-print-directory -j$(NPROC) $(BUILD)/ptrain
 	@mkdir -p build && cp -f $(BUILD)/ptrain build/ptrain.new && mv -f build/ptrain.new build/ptrain
 
-$(FLAGSTAMP): FORCE $(OBJECTIVE_LIST)
+$(FLAGSTAMP): FORCE
 	@mkdir -p $(BUILD); echo '$(FLAGLINE)' | cmp -s - $@ || echo '$(FLAGLINE)' > $@
 
 define archive

@@ -53,7 +53,7 @@ if [ -n "$(check_tree "$tmp")" ]; then echo "ok $n - a planted include downwards
 rm -rf "$tmp"
 # Which objective it is, nobody asks outside train/objective: not by a name, not by a core.
 n=$((n + 1))
-names=$(sed -n 's/^OBJECTIVES ?= //p' Makefile | tr ' ' '|')
+names=$(sed -n 's/^override OBJECTIVES := \(.*\) $(OBJECTIVES)$/\1/p' Makefile | tr ' ' '|')
 named=$(grep -rnE "\"($names)\"|\b(pt_core|pt_objective)_($names)\b" base kernels data checkpoints train eval --include='*.[ch]' --include='*.cu' --include='*.cuh' | grep -v '^train/objective/')
 if [ -n "$names" ] && [ -z "$named" ]; then echo "ok $n - no objective is named outside train/objective"; else echo "$named"; echo "not ok $n - no objective is named outside train/objective"; fi
 # Unique file names and the size of files.

@@ -7,6 +7,10 @@ CXX       := $(if $(findstring clang,$(CC)),clang++,g++)
 EMU_STD   := -std=c++17 -fopenmp -fno-math-errno -ffp-contract=off -fno-strict-aliasing -fPIC -fno-exceptions -fno-threadsafe-statics
 EMU_WARN  := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-unknown-pragmas
 EMU_INC   := -Itests/emu/include -Itests/emu
+# Programs that name objectives see their list too.
+EMU_LISTED := kernels/cuda/grouploss.cu.o tests/emu/kernels_stream.o
+$(foreach c,$(EMU_CFGS),$(addprefix $(BUILD)/emu-$(c)/,$(EMU_LISTED))): CPPFLAGS += -I$(GEN)
+$(foreach c,$(EMU_CFGS),$(addprefix $(BUILD)/emu-$(c)/,$(EMU_LISTED))): $(LISTS)
 EMU_opt_plain := -O2 -g1
 EMU_opt_check := -O2 -g1 -DEMU_CHECK=1
 # Checks by calls compile three times as fast; null, object-size and pointer-overflow say nothing that address does not and cost as much again.

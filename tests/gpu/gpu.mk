@@ -14,12 +14,12 @@ GPU_INC   := $(EMU_INC) -DGPU_EMULATED
 GPU_RT    :=
 GPU_PROBE_DEPS := $(GPU_SO) $(call libs,kernels)
 endif
-GPU_CXX   := $(CXX) -std=c++17 -fopenmp -O2 -g $(EMU_WARN) $(GPU_INC) $(CPPFLAGS) -MMD -MP
+GPU_CXX   := $(CXX) -I$(BUILD)/gen -std=c++17 -fopenmp -O2 -g $(EMU_WARN) $(GPU_INC) $(CPPFLAGS) -MMD -MP
 
-$(GPU_DIR)/%.o: tests/emu/%.cpp $(FLAGSTAMP)
+$(GPU_DIR)/%.o: tests/emu/%.cpp $(FLAGSTAMP) $(LISTS)
 	@mkdir -p $(@D)
 	$(say) $@; $(GPU_CXX) -c $< -o $@
-$(GPU_DIR)/%.o: tests/gpu/%.cpp $(FLAGSTAMP)
+$(GPU_DIR)/%.o: tests/gpu/%.cpp $(FLAGSTAMP) $(LISTS)
 	@mkdir -p $(@D)
 	$(say) $@; $(GPU_CXX) -c $< -o $@
 $(GPU_DIR)/%.o: tests/emu/%.c $(FLAGSTAMP)

@@ -26,8 +26,15 @@ static pt_status put_view(pt_run *r, pt_state_writer *w, const char *name, pt_vi
     return PT_OK;
 }
 
+static const char *state_name(int i, char name[32])
+{
+    snprintf(name, 32, "objective_state_%d", i);
+    return name;
+}
+
 static pt_status put_scalars(pt_run *r, pt_state_writer *w)
 {
+    char name[32];
     const pt_choice *c = &r->plan.choice;
     int64_t applied;
     PT_RETURN(pt_optim_applied(r->optim, &applied));
@@ -37,6 +44,7 @@ static pt_status put_scalars(pt_run *r, pt_state_writer *w)
     } ints[] = {{"applied", applied},    {"skipped", r->skipped}, {"bad_in_row", r->bad_in_row}, {"high_in_row", r->high_in_row}, {"pending", r->pending},
                 {"compute", c->compute}, {"threads", c->threads}, {"ranks", c->ranks}};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_state_put_int(w, ints[i].name, ints[i].v));
+    for (int i = 0; i < r->objective->n_state; i++) PT_RETURN(pt_state_put_num(w, state_name(i, name), r->state[i]));
     PT_RETURN(pt_state_put_text(w, "isa", c->isa));
     PT_RETURN(pt_state_put_text(w, "device", r->ctx.ops->name));
     return pt_run_put_facts(r, w);
@@ -190,7 +198,9 @@ pt_status pt_run_load(pt_run *r)
 {
     pt_status rc = PT_OK;
     int64_t applied, pending = 0;
+    char name[32];
     PT_TRY(pt_run_check_facts(r));
+    for (int i = 0; i < r->objective->n_state; i++) PT_TRY(pt_state_num(r->resume, state_name(i, name), &r->state[i]));
     PT_TRY(get_view(r, "parameters", pt_model_param_view(r->model)));
     PT_TRY(get_view(r, "adam_m", pt_optim_m(r->optim)));
     PT_TRY(get_view(r, "adam_v", pt_optim_v(r->optim)));

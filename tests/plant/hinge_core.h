@@ -1,0 +1,81 @@
+/* hinge: an objective that stands nowhere but here, for tests/cli/plant.sh: pairs by the mean log-probability of their answers against the
+ * middle of the whole step, with a slack that is an option and a level that is kept from step to step.
+ *   d = chosen mean - rejected mean;   L = softplus(slack - (d - middle) - level / 8);   middle = median of d over the step (sorted)
+ *   level: the mean of the step's d, moving by a half each step. */
+#ifndef PT_PLANT_HINGE_CORE_H
+#define PT_PLANT_HINGE_CORE_H
+#include "base/loss_core.h"
+
+enum { pt_hinge_by_rows = 0 };
+enum { PT_HINGE_SLACK, pt_hinge_n_options };
+enum { PT_HINGE_MIDDLE, pt_hinge_n_stats };
+enum { PT_HINGE_GAP, PT_HINGE_WORST, PT_HINGE_BEST, PT_HINGE_PAIRS, PT_HINGE_LEVEL, pt_hinge_n_metrics };
+PT_HD double pt_core_hinge(const pt_core_step *s, pt_core_answer *a, int n, double *metric)
+{
+    double d = a[0].logp / a[0].tokens - a[1].logp / a[1].tokens;
+    double u = s->option[PT_HINGE_SLACK] - (d - s->stat[PT_HINGE_MIDDLE]) - s->state[0] / 8 - a[0].column[0];
+    a[0].dlogp = -pt_sigmoid(u) / a[0].tokens;
+    a[1].dlogp = pt_sigmoid(u) / a[1].tokens;
+    metric[PT_HINGE_GAP] = metric[PT_HINGE_WORST] = metric[PT_HINGE_BEST] = d;
+    metric[PT_HINGE_PAIRS] = 1;
+    metric[PT_HINGE_LEVEL] = s->state[0];
+    return pt_softplus(u);
+}
+#endif
+
+#ifdef PT_OBJECTIVE_DECLARE
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+static int pt_hinge_order(const void *a, const void *b)
+{
+    const double *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static pt_status pt_hinge_stats(const pt_core_step *s, const pt_step_answers *all, double *stat)
+{
+    double *d;
+    PT_RETURN(pt_alloc0(&d, all->n + 1));
+    for (int64_t i = 0; i < all->n; i++) {
+        const pt_core_answer *a = all->answer + all->start[i];
+        d[i] = a[0].logp / a[0].tokens - a[1].logp / a[1].tokens;
+    }
+    qsort(d, (size_t)all->n, sizeof *d, pt_hinge_order);
+    stat[PT_HINGE_MIDDLE] = all->n % 2 ? d[all->n / 2] : all->n ? (d[all->n / 2 - 1] + d[all->n / 2]) / 2 : 0;
+    free(d);
+    return PT_OK;
+}
+
+static void pt_hinge_advance(const pt_core_step *s, const double *metric, double *state)
+{
+    state[0] = (state[0] + metric[PT_HINGE_GAP]) / 2;
+}
+
+static const pt_objective pt_objective_hinge = {
+    .name = "hinge",
+    .help = "pairs against the middle of the step",
+    .channels = PT_CHANNEL_LOGP,
+    .answers = 2,
+    .mean = PT_MEAN_RECORDS,
+    .data = "preference",
+    .n_columns = 1,
+    .columns = {"margin"},
+    .n_options = pt_hinge_n_options,
+    .options = {[PT_HINGE_SLACK] = {"hinge_slack", PT_OPTION_NUMBER, "0.5", 0, 10, .aliases = "plant_slack", .effect = PT_EFFECT_SAID,
+                                    .help = "How far a pair must lie above the middle."}},
+    .n_metrics = pt_hinge_n_metrics,
+    .metrics = {[PT_HINGE_GAP] = {"hinge/gap"},
+                [PT_HINGE_WORST] = {"hinge/worst", PT_REDUCE_MIN},
+                [PT_HINGE_BEST] = {"hinge/best", PT_REDUCE_MAX},
+                [PT_HINGE_PAIRS] = {"hinge/pairs", PT_REDUCE_SUM},
+                [PT_HINGE_LEVEL] = {"hinge/level"}},
+    .n_also = 1,
+    .also = {{"rl", "hinge"}},
+    .n_stats = pt_hinge_n_stats,
+    .stats = pt_hinge_stats,
+    .n_state = 1,
+    .advance = pt_hinge_advance,
+};
+#endif
