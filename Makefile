@@ -91,7 +91,7 @@ ISA_base :=
 ISA_avx2 := -march=x86-64-v3
 ISA_avx512 := -march=x86-64-v4 -mprefer-vector-width=512
 
-src_of     = $(filter-out %_v.c $(if $(filter cli,$(1)),train/cli/main.c),$(foreach d,$(DIR_$(1)),$(wildcard $(d)/*.c)))
+src_of     = $(PLANTED_$(1)) $(filter-out %_v.c $(if $(filter cli,$(1)),train/cli/main.c),$(foreach d,$(DIR_$(1)),$(wildcard $(d)/*.c)))
 vsrc_of    = $(foreach d,$(DIR_$(1)),$(wildcard $(d)/*_v.c))
 obj_of     = $(patsubst %.c,$(BUILD)/%.o,$(call src_of,$(1))) \
              $(foreach i,$(ISAS),$(patsubst %.c,$(BUILD)/%.$(i).o,$(call vsrc_of,$(1))))
@@ -113,10 +113,16 @@ $(1): FORCE
 	  if cmp -s $$@.new $$@; then rm $$@.new; else mv $$@.new $$@; fi
 endef
 $(eval $(call list_rule,$(OBJECTIVE_LIST),PT_OBJECTIVE_LIST,$(OBJECTIVES),$(addsuffix _core.h,$(call in_folder,train/objective,$(OBJECTIVES)))))
-LISTS     := $(OBJECTIVE_LIST)
+override READERS := messages sharegpt alpaca rolebench text preference mindset tokens $(READERS)
+READER_LIST := $(BUILD)/gen/reader_list.h
+$(eval $(call list_rule,$(READER_LIST),PT_READER_LIST,$(READERS),))
+LISTS     := $(OBJECTIVE_LIST) $(READER_LIST)
 # Of these alone the compiler sees the lists.
-$(BUILD)/kernels/ref/group_loss_ref.o $(BUILD)/train/objective/objective.o: CPPFLAGS += -I$(GEN)
-$(BUILD)/kernels/ref/group_loss_ref.o $(BUILD)/train/objective/objective.o: $(LISTS)
+LISTED    := $(addprefix $(BUILD)/,kernels/ref/group_loss_ref.o train/objective/objective.o data/read/data_types.o)
+$(LISTED): CPPFLAGS += -I$(GEN)
+$(LISTED): $(LISTS)
+# Readers from elsewhere are compiled with ours.
+PLANTED_data := $(addsuffix .c,$(foreach x,$(READERS),$(if $(findstring /,$(x)),$(x))))
 
 FLAGSTAMP := $(BUILD)/.flags
 FLAGLINE  := $(CC) $(CFLAGS) $(STD) $(CPPFLAGS) $(LDFLAGS)

@@ -87,11 +87,11 @@ static pt_status check_options(const pt_dataset_spec *sets, size_t n, const pt_p
     if (!n) return pt_fail(PT_EARG, "no data sets");
     if (o->sequence_len < 2) return pt_fail(PT_EARG, "sequence_len %d; 2 tokens are the least", o->sequence_len);
     for (size_t i = 0; i < n; i++) {
-        const char *type = pt_reader_type(sets[i].type);
+        const pt_data_type *type = pt_data_type_find(sets[i].type);
         PT_RETURN(speaker_weights(&sets[i], o, weight));
         if (!sets[i].path || !*sets[i].path) return pt_fail(PT_EARG, "data set %zu has no path", i + 1);
-        if (o->pretrain && type && strcmp(type, "text") && strcmp(type, "tokens"))
-            return pt_fail(PT_EARG, "%s: the objective pretrain reads the types text and tokens, not %s", sets[i].path, type);
+        if (o->pretrain && type && !type->plain)
+            return pt_fail(PT_EARG, "%s: this objective learns whole texts, which types like text and tokens hold, not %s", sets[i].path, type->name);
     }
     return PT_OK;
 }
@@ -123,9 +123,8 @@ static pt_status keep_profiles(const pt_reader *r, const pt_pack *p, json_t *pro
 
 static pt_status check_set(const pt_packer *pk, const pt_dataset_spec *s, long long rows, size_t kept)
 {
-    const char *type = pt_reader_type(s->type);
     const pt_pack_report *r = pk->report;
-    bool ends = strcmp(type, "text") && strcmp(type, "tokens");
+    bool ends = !pt_data_type_find(s->type)->plain;
     if (!kept)
         return pt_fail(PT_EARG, "%s: nothing to train on: none of %lld rows is left%s%s", s->path, rows,
                        r->n_dropped ? "; most recent reason: " : "", r->n_dropped ? r->dropped[r->n_dropped - 1].reason : "");
@@ -152,7 +151,7 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n,
         pk->report->rows_read += r.rows;
         PT_TRY(pt_pack_report_set(pk->report, &r));
         PT_TRY(check_set(pk, &sets[i], r.rows, pk->pack->n_rows - before));
-        if (!strcmp(pt_reader_type(sets[i].type), "rolebench")) PT_TRY(keep_profiles(&r, pk->pack, profiles));
+        if (pt_data_type_find(sets[i].type)->profiles) PT_TRY(keep_profiles(&r, pk->pack, profiles));
         pt_reader_free(&r);
     }
 done:

@@ -133,3 +133,14 @@ pt_status pt_read_mindset(pt_reader *r, json_t *row)
     }
     return r->sink(r->user, rec, r->line);
 }
+
+/* Names that fix a template too (alpaca_chat) are taken for the shape alone: the template is the config's. */
+const pt_data_type pt_data_type_alpaca = {
+    .name = "alpaca",
+    .also = "alpaca:* alpaca_chat alpaca_chat.load_qa alpaca_chat.load_concise alpaca_chat.load_no_prompt alpaca_instruct alpaca_instruct.* "
+            "alpaca_w_system alpaca_w_system.* gpteacher gpteacher:* oasst prompt_completion",
+    .sft = pt_read_alpaca,
+    .pairs = pt_read_preference,
+    .instructions = true};
+
+const pt_data_type pt_data_type_mindset = {.name = "mindset", .pairs = pt_read_mindset};

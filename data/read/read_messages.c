@@ -205,11 +205,10 @@ pt_status pt_read_system(pt_reader *r, json_t *row, pt_turns *t, size_t *n_promp
 
 json_t *pt_read_list(pt_reader *r, json_t *row)
 {
-    static const char *const names[2][4] = {{"messages", "conversations", "conversation", NULL},
-                                            {"conversations", "conversation", "messages", NULL}};
-    const char *const *p = names[!strcmp(pt_reader_type(r->spec->type), "sharegpt")];
+    const pt_data_type *type = pt_data_type_find(r->spec->type);
+    const char *const names[] = {type->list ? type->list : "messages", "conversations", "conversation", "messages", NULL};
     const char *own[] = {r->spec->field_messages, NULL};
-    for (p = own[0] ? own : p; *p; p++) {
+    for (const char *const *p = own[0] ? own : names; *p; p++) {
         const json_t *v = json_object_get(row, *p);
         if (v && !json_is_null(v)) return pt_row_take(r, row, *p);
     }
@@ -223,7 +222,8 @@ pt_status pt_read_messages(pt_reader *r, json_t *row)
     json_t *list = pt_read_list(r, row);
     if (!list && !r->spec->field_messages && pt_read_output(r, row))
         return pt_read_alpaca(r, row);
-    if (!want) want = !strcmp(pt_reader_type(r->spec->type), "sharegpt") ? "conversations" : "messages";
+    if (!want) want = pt_data_type_find(r->spec->type)->list;
+    if (!want) want = "messages"; /* read for a type that has no list of its own */
     if (!list) return pt_row_missing(r, row, want);
     PT_RETURN(pt_read_turns(r, list, t));
     if (!t->n) return pt_fail(PT_EFORMAT, "the list holds no messages");
@@ -231,3 +231,10 @@ pt_status pt_read_messages(pt_reader *r, json_t *row)
     if (!t->n) return pt_fail(PT_EFORMAT, "the list holds a system message alone");
     return r->sink(r->user, &r->rec, r->line);
 }
+
+const pt_data_type pt_data_type_messages = {
+    .name = "messages", .also = "chat_template chat_template.* openai", .shown = "messages (= chat_template)", .sft = pt_read_messages,
+    .pairs = pt_read_preference, .list = "messages"};
+const pt_data_type pt_data_type_sharegpt = {
+    .name = "sharegpt", .also = "sharegpt.load sharegpt.load_role sharegpt:chat", .sft = pt_read_messages, .pairs = pt_read_preference,
+    .list = "conversations"};

@@ -286,3 +286,10 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
     }
     return r->sink(r->user, rec, r->line);
 }
+
+const pt_data_type pt_data_type_preference = {
+    .name = "preference",
+    .also = "chatml chatml.default chatml.argilla chatml.argilla_chat chatml.icr chatml.intel chatml.prompt_pairs chatml.ultra llama3 llama3.default "
+            "llama3.argilla llama3.argilla_chat llama3.icr llama3.intel llama3.prompt_pairs llama3.ultra bradley_terry.chat_template "
+            "bradley_terry.llama3 user_defined.default",
+    .pairs = pt_read_preference};

@@ -140,65 +140,6 @@ void pt_text_strip(const char **text, size_t *bytes)
     *bytes = n;
 }
 
-/* Other trainers' names for a shape; a '*' at the end stands for any rest. Where a name of theirs fixes a template too (chatml.intel), the
- * shape alone is taken: the template is the config's. */
-typedef struct pt_type_entry {
-    const char *name, *also;
-    pt_status (*sft)(pt_reader *r, json_t *row);
-    pt_status (*pairs)(pt_reader *r, json_t *row);
-} pt_type_entry;
-
-static const pt_type_entry types[] = {
-    {"messages", "chat_template chat_template.* openai", pt_read_messages, pt_read_preference},
-    {"sharegpt", "sharegpt.load sharegpt.load_role sharegpt:chat", pt_read_messages, pt_read_preference},
-    {"alpaca",
-     "alpaca:* alpaca_chat alpaca_chat.load_qa alpaca_chat.load_concise alpaca_chat.load_no_prompt alpaca_instruct alpaca_instruct.* "
-     "alpaca_w_system alpaca_w_system.* gpteacher gpteacher:* oasst prompt_completion",
-     pt_read_alpaca, pt_read_preference},
-    {"rolebench", "", pt_read_rolebench, NULL},
-    {"text", "completion pretrain", pt_read_text, NULL},
-    {"preference",
-     "chatml chatml.default chatml.argilla chatml.argilla_chat chatml.icr chatml.intel chatml.prompt_pairs chatml.ultra llama3 llama3.default "
-     "llama3.argilla llama3.argilla_chat llama3.icr llama3.intel llama3.prompt_pairs llama3.ultra bradley_terry.chat_template "
-     "bradley_terry.llama3 user_defined.default",
-     NULL, pt_read_preference},
-    {"mindset", "", NULL, pt_read_mindset},
-    {"tokens", NULL, pt_read_tokens, pt_read_tokens},
-};
-const char pt_reader_types[] = "messages (= chat_template), sharegpt, alpaca, rolebench, text (= completion), preference, mindset, tokens (= empty type)";
-
-static bool named(const char *words, const char *name)
-{
-    size_t len = strlen(name);
-    for (const char *p = words; p && *p;) {
-        size_t n = strcspn(p, " ");
-        if (p[n - 1] == '*' ? len >= n - 1 && !strncmp(p, name, n - 1) : n == len && !strncmp(p, name, n)) return true;
-        p += n;
-        p += strspn(p, " ");
-    }
-    return false;
-}
-
-static const pt_type_entry *find_type(const char *type)
-{
-    if (!*type) type = "tokens";
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (!strcmp(types[i].name, type) || named(types[i].also, type)) return &types[i];
-    return NULL;
-}
-
-const char *pt_reader_type(const char *type)
-{
-    const pt_type_entry *t = find_type(type ? type : "");
-    return t ? t->name : NULL;
-}
-
-bool pt_reader_gives(const char *type, bool pairs)
-{
-    const pt_type_entry *t = find_type(type ? type : "");
-    return t && (pairs ? t->pairs : t->sft) != NULL;
-}
-
 typedef struct pt_row_ctx {
     pt_reader *r;
     pt_status (*read)(pt_reader *r, json_t *row);
@@ -241,24 +182,24 @@ static pt_status one_row(void *user, json_t *row, int64_t line)
     return rc == PT_OK && r->rows == r->max_rows ? PT_ESTOP : rc; /* pt_rows_read ends there */
 }
 
-static pt_status check_type(const pt_reader *r, const pt_type_entry *t)
+static pt_status check_type(const pt_reader *r, const pt_data_type *t)
 {
     const pt_dataset_spec *s = r->spec;
-    if (!t) return pt_fail(PT_EARG, "%s: no data type '%s'; there are %s", s->path, s->type ? s->type : "", pt_reader_types);
+    if (!t) return pt_fail(PT_EARG, "%s: no data type '%s'; there are %s", s->path, s->type ? s->type : "", pt_reader_types());
     if (r->pairs && !t->pairs)
         return pt_fail(PT_EARG, "%s: type %s has no pairs; this objective takes preference (or messages, sharegpt, alpaca with chosen and "
                                 "rejected), mindset, tokens",
                        s->path, t->name);
     if (!r->pairs && !t->sft)
-        return pt_fail(PT_EARG, "%s: type %s holds pairs; it goes with the objectives dpo and reward", s->path, t->name);
+        return pt_fail(PT_EARG, "%s: type %s holds pairs; it goes with an objective of pairs", s->path, t->name);
     return PT_OK;
 }
 
 pt_status pt_reader_run(pt_reader *r)
 {
-    const pt_type_entry *t = find_type(r->spec->type ? r->spec->type : "");
+    const pt_data_type *t = pt_data_type_find(r->spec->type);
     PT_RETURN(check_type(r, t));
-    if (t->sft == pt_read_rolebench) PT_RETURN(pt_read_rolebench_open(r));
+    if (t->open) PT_RETURN(t->open(r));
     pt_row_ctx c = {r, r->pairs ? t->pairs : t->sft};
     r->rows = r->seen = 0;
     PT_RETURN(pt_row_slice(r->spec, &r->from, &r->to));

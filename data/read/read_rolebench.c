@@ -106,3 +106,5 @@ pt_status pt_read_rolebench(pt_reader *r, json_t *row)
     }
     return PT_OK;
 }
+
+const pt_data_type pt_data_type_rolebench = {.name = "rolebench", .sft = pt_read_rolebench, .open = pt_read_rolebench_open, .profiles = true};

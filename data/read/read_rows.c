@@ -292,12 +292,13 @@ pt_status pt_rows_read(const char *path, const pt_dataset_spec *spec, pt_status 
     pt_feed f = {0};
     pt_row_sink sink = {row, user};
     PT_TRY(pt_feed_open(&f, path));
-    const char *format = format_of(&f, spec), *type = spec ? pt_reader_type(spec->type) : NULL;
+    const char *format = format_of(&f, spec);
+    const pt_data_type *type = spec ? pt_data_type_find(spec->type) : NULL;
     if (!strcmp(format, "csv") || !strcmp(format, "tsv")) {
         PT_TRY(pt_rows_csv(&f, *format == 't' ? '\t' : ',', &sink));
     } else if (!strcmp(format, "text")) {
-        PT_CHECK(type && !strcmp(type, "text"), PT_EARG, "%s is plain text, which the type text reads (a record a line), not type %s", path,
-                 type ? type : "-");
+        PT_CHECK(type && type->lines, PT_EARG, "%s is plain text, which the type text reads (a record a line), not type %s", path,
+                 type ? type->name : "-");
         PT_TRY(pt_rows_text(&f, spec->field_text ? spec->field_text : "text", &sink));
     } else {
         pt_scan s = {{path, f.at, f.end, f.at, 1, PT_JSON_NUL}, &f, &sink, spec};

@@ -154,3 +154,8 @@ pt_status pt_read_tokens(pt_reader *r, json_t *row)
     }
     return r->sink(r->user, rec, r->line);
 }
+
+const pt_data_type pt_data_type_text = {
+    .name = "text", .also = "completion pretrain", .shown = "text (= completion)", .sft = pt_read_text, .plain = true, .lines = true};
+const pt_data_type pt_data_type_tokens = {
+    .name = "tokens", .shown = "tokens (= empty type)", .sft = pt_read_tokens, .pairs = pt_read_tokens, .plain = true, .ids = true};

@@ -85,12 +85,33 @@ pt_status pt_reader_run(pt_reader *r);
 void pt_reader_free(pt_reader *r);
 /* "reads a, b; not read: c" of the rows so far. */
 pt_status pt_reader_said(const pt_reader *r, pt_str *out);
-/* The canonical name of a type ("chat_template.default" -> "messages", "" -> "tokens"), NULL when there is none such. */
+
+/* A type of data: what `type` of a data set names. Each is declared in the file of its reader (data/read/read_*.c); the makefile's list READERS
+ * names them. Nothing outside this folder may ask which type it has: only what it needs. */
+typedef struct pt_data_type {
+    const char *name;
+    const char *also;  /* other trainers' names, space-separated; a '*' at the end stands for any rest. NULL = none */
+    const char *shown; /* in the list of types, where more than the name is to be said */
+    pt_status (*sft)(pt_reader *r, json_t *row);   /* a row into a record of one answer; NULL: it gives none */
+    pt_status (*pairs)(pt_reader *r, json_t *row); /* into a record of two */
+    pt_status (*open)(pt_reader *r);               /* before the first row; may be NULL */
+    const char *list;  /* the column that holds a conversation, where a row says it in the words of this type */
+    bool plain;        /* texts or ids as they stand: no chat template, no end of an answer */
+    bool ids;          /* no tokenizer is needed */
+    bool instructions; /* questions and answers that an instruction template can write, where the model has no chat template */
+    bool lines;        /* reads files of plain text, a record a line */
+    bool profiles;     /* rows name roles, whose profiles a run keeps */
+} pt_data_type;
+/* By name or other name ("" is tokens); NULL when there is none such. */
+const pt_data_type *pt_data_type_find(const char *type);
+/* The type whose rows are texts alone. */
+const pt_data_type *pt_data_type_of_texts(void);
+/* Its name, NULL when there is none such. */
 const char *pt_reader_type(const char *type);
 /* Whether a type gives pairs, or records for sft. */
 bool pt_reader_gives(const char *type, bool pairs);
 /* "messages, sharegpt, ..." */
-extern const char pt_reader_types[];
+const char *pt_reader_types(void);
 /* Every row of a file; the row is freed after the call. line is the row's first line. row NULL: what stands there is no object, pt_err_msg()
  * says why; PT_OK goes on behind it, PT_ESTOP ends the reading in good order. spec (may be NULL): what its names say about the file. */
 pt_status pt_rows_read(const char *path, const pt_dataset_spec *spec, pt_status (*row)(void *user, json_t *row, int64_t line), void *user);

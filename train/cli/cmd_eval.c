@@ -45,11 +45,10 @@ static pt_status load_questions(eval_run *e)
     bool pairs = cfg->objective->answers == 2;
     if (!cfg->n_test_datasets) return pt_fail(PT_EARG, "%s has no test_datasets: nothing to evaluate on", e->run);
     for (size_t i = 0; i < cfg->n_test_datasets; i++) {
-        const char *type = pt_reader_type(cfg->test_datasets[i].type);
-        PT_RETURN(pt_questions_add(&e->test, &cfg->test_datasets[i], pairs && strcmp(type, "rolebench")));
+        PT_RETURN(pt_questions_add(&e->test, &cfg->test_datasets[i], pairs && pt_reader_gives(cfg->test_datasets[i].type, true)));
     }
     for (size_t i = 0; i < cfg->n_datasets && !pairs; i++)
-        if (strcmp(pt_reader_type(cfg->datasets[i].type), "text") && strcmp(pt_reader_type(cfg->datasets[i].type), "tokens"))
+        if (!pt_data_type_find(cfg->datasets[i].type)->plain)
             PT_RETURN(pt_questions_add(&e->train, &cfg->datasets[i], false));
     if (!e->test.n && !e->test.n_pairs) return pt_fail(PT_EARG, "the test data sets hold no question with an answer");
     return PT_OK;

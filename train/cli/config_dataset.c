@@ -263,7 +263,7 @@ static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d
     if (n->kind == PT_YMAP) PT_RETURN(take_format(file, n, d->path, d));
     if (!d->type) return PT_OK; /* by the objective */
     if (pt_reader_type(d->type)) return PT_OK;
-    return pt_place_fail(at, "unknown data set type '%s'; known: %s", d->type, pt_reader_types);
+    return pt_place_fail(at, "unknown data set type '%s'; known: %s", d->type, pt_reader_types());
 }
 
 void pt_datasets_free(pt_dataset_spec *d, size_t n)

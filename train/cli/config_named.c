@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "data/read/record.h"
 #include "train/cli/config_value.h"
 
 enum { MAX_INFO_BYTES = 4 << 20 };
@@ -54,7 +55,7 @@ static pt_status adapt(const names *s, pt_ynode *e, const char *name)
     for (size_t i = 0; i < sizeof of_hubs / sizeof *of_hubs; i++) pt_yaml_drop(e, of_hubs[i]);
     if (documents(e, &column)) {
         PT_TRY(pt_yaml_put(e, "field_text", column->text));
-        PT_TRY(pt_yaml_put(e, "type", "text"));
+        PT_TRY(pt_yaml_put(e, "type", pt_data_type_of_texts()->name));
         pt_yaml_drop(e, "columns");
         pt_yaml_drop(e, "formatting");
     } else {

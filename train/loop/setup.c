@@ -56,19 +56,28 @@ static pt_status random_source(const pt_config *cfg, pt_source **out)
     return pt_source_random(out, &c, cfg->seed);
 }
 
-static bool type_is(const pt_dataset_spec *d, const char *const *names)
+static bool ids_only(const pt_data_type *t)
 {
-    for (; *names; names++)
-        if (!strcmp(pt_reader_type(d->type) ? pt_reader_type(d->type) : "", *names)) return true;
-    return false;
+    return t->ids;
+}
+static bool plain_only(const pt_data_type *t)
+{
+    return t->plain;
+}
+static bool instructions_only(const pt_data_type *t)
+{
+    return t->plain || t->instructions;
 }
 
-/* Whether every data set is of one of these types (and there is one). */
-static bool all_of(const pt_config *cfg, const char *const *names)
+/* Whether every data set is of such a type (and there is one). */
+static bool all_of(const pt_config *cfg, bool (*such)(const pt_data_type *t))
 {
     bool all = cfg->n_datasets > 0;
-    for (size_t i = 0; i < cfg->n_datasets; i++) all &= type_is(&cfg->datasets[i], names);
-    for (size_t i = 0; i < cfg->n_test_datasets; i++) all &= type_is(&cfg->test_datasets[i], names);
+    for (size_t i = 0; i < cfg->n_datasets + cfg->n_test_datasets; i++) {
+        const pt_dataset_spec *d = i < cfg->n_datasets ? &cfg->datasets[i] : &cfg->test_datasets[i - cfg->n_datasets];
+        const pt_data_type *t = pt_data_type_find(d->type);
+        all &= t && such(t);
+    }
     return all;
 }
 
@@ -80,7 +89,6 @@ static bool weights_alone(const pt_config *cfg, const pt_source *s)
 
 static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
 {
-    static const char *const ids_only[] = {"tokens", NULL};
     pt_status rc = PT_OK;
     if (cfg->tokenizer) {
         PT_RETURN(pt_source_tokenizer_at(&b->own, cfg->tokenizer));
@@ -97,13 +105,12 @@ static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
 
 static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
 {
-    static const char *const plain[] = {"text", "tokens", NULL}, *const instructions[] = {"alpaca", "text", "tokens", NULL};
     static const char fallback[] = "tokenizer_default_fallback_";
     const char *name = cfg->chat_template ? cfg->chat_template : "tokenizer_default";
-    need |= cfg->n_datasets > 0 && !all_of(cfg, plain);
+    need |= cfg->n_datasets > 0 && !all_of(cfg, plain_only);
     if (!b->tok)
         return need ? pt_fail(PT_EARG, "this model has no tokenizer: set `tokenizer:` to a folder or a tokenizer.json") : PT_OK;
-    if (need && !strcmp(name, "tokenizer_default") && !pt_tok_chat_template(b->tok) && cfg->n_datasets && all_of(cfg, instructions)) {
+    if (need && !strcmp(name, "tokenizer_default") && !pt_tok_chat_template(b->tok) && cfg->n_datasets && all_of(cfg, instructions_only)) {
         pt_log(PT_LOG_WARN, "the model has no chat template: its instructions are written as chat_template: alpaca does");
         name = "alpaca";
     }
