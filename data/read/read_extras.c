@@ -20,6 +20,12 @@ static pt_status read_thought(json_t *m, pt_turn *t)
     return PT_OK;
 }
 
+static json_t *call_name(const json_t *call)
+{
+    const json_t *f = json_object_get(call, "function");
+    return json_object_get(json_is_object(f) ? f : call, "name");
+}
+
 /* Every call names a function; templates that write calls want arguments too. */
 static pt_status check_calls(const json_t *calls)
 {
@@ -28,22 +34,59 @@ static pt_status check_calls(const json_t *calls)
     if (!json_is_array(calls)) return pt_fail(PT_EFORMAT, "'tool_calls' is %s, a list is wanted", pt_row_kind(calls));
     json_array_foreach(calls, i, call)
     {
-        const json_t *f = json_object_get(call, "function");
-        if (!json_is_string(json_object_get(json_is_object(f) ? f : call, "name")))
+        if (!json_is_string(call_name(call)))
             return pt_fail(PT_EFORMAT, "element %zu of 'tool_calls' is no {name, arguments} and no {function: {name, arguments}}", i + 1);
     }
     return PT_OK;
 }
 
-pt_status pt_read_extras(json_t *m, const char *role, pt_turn *t)
+/* Takes over a value of the present row's. */
+static pt_status hold(pt_reader *r, json_t *v)
+{
+    if (!r->held) r->held = json_array();
+    return v && !json_array_append_new(r->held, v) ? PT_OK : pt_fail(PT_ENOMEM, "out of memory: a tool call");
+}
+
+pt_status pt_read_calls(pt_reader *r, json_t *m, const json_t **out)
+{
+    json_t *calls = json_object_get(m, "tool_calls"), *one = json_object_get(m, "function_call");
+    *out = NULL;
+    if (calls && !json_is_null(calls)) PT_RETURN(check_calls(calls));
+    if (json_array_size(calls)) *out = calls;
+    if (*out || !json_is_object(one) || pt_json_odd(one) || !json_is_string(call_name(one))) return PT_OK;
+    *out = calls = json_pack("[O]", one);
+    return hold(r, calls);
+}
+
+/* A message of the speaker function_call (LLaMA-Factory) or tool_call (ms-swift) is its calls as JSON: {name, arguments}, or a list of
+ * such. Other texts stay what they are. */
+static pt_status read_spelled(pt_reader *r, pt_turn *t)
+{
+    json_t *v = NULL, *call;
+    size_t i;
+    PT_RETURN(pt_err_forgive(pt_json_parse(&v, t->text, t->bytes, "call", PT_JSON_NUL)));
+    if (!v) return PT_OK;
+    if (json_is_object(v)) v = json_pack("[o]", v);
+    PT_RETURN(hold(r, v));
+    json_array_foreach(v, i, call)
+        if (pt_json_odd(call) || !json_is_string(json_object_get(call, "name")) || !json_object_get(call, "arguments")) return PT_OK;
+    if (!i) return PT_OK;
+    t->calls = v;
+    t->call_text = t->text;
+    t->call_bytes = t->bytes;
+    t->text = "";
+    t->bytes = 0;
+    return PT_OK;
+}
+
+pt_status pt_read_extras(pt_reader *r, json_t *m, const char *role, pt_turn *t)
 {
     static const char *const own[] = {"ipython", "function"};
-    json_t *calls = json_object_get(m, "tool_calls");
     for (size_t i = 0; i < 2 && t->speaker == PT_TOOL; i++)
         if (!strcmp(role, own[i])) t->role = own[i];
     if (t->speaker != PT_ASSISTANT) return PT_OK;
-    if (calls && !json_is_null(calls)) PT_RETURN(check_calls(calls));
-    if (json_array_size(calls)) t->calls = calls;
+    PT_RETURN(pt_read_calls(r, m, &t->calls));
+    if (!t->calls && (!strcasecmp(role, "function_call") || !strcasecmp(role, "tool_call"))) PT_RETURN(read_spelled(r, t));
     return read_thought(m, t);
 }
 
@@ -72,7 +115,7 @@ pt_status pt_read_tools(pt_reader *r, json_t *row)
 pt_message pt_turn_message(const pt_turn *t, float w)
 {
     return (pt_message){.speaker = t->speaker, .text = t->text, .bytes = t->bytes, .weight = w, .thought = t->thought,
-                        .thought_bytes = t->thought_bytes, .calls = t->calls, .role = t->role, .is_json = t->is_json};
+                        .thought_bytes = t->thought_bytes, .calls = t->calls, .call_text = t->call_text, .call_bytes = t->call_bytes, .role = t->role, .is_json = t->is_json};
 }
 
 static bool is_among(const char *name, const char *const *list, size_t n)
@@ -86,7 +129,7 @@ void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, 
 {
     /* weights, and what only ties things together */
     static const char *const known[] = {"weight", "loss_weight", "train", "training", "loss", "id", "index", "tool_call_id", "train_detail"};
-    static const char *const of_answers[] = {"tool_calls", "reasoning_content", "reasoning", "thinking"};
+    static const char *const of_answers[] = {"tool_calls", "function_call", "reasoning_content", "reasoning", "thinking"};
     const char *key;
     json_t *v;
     char text[160], name[64];
@@ -94,7 +137,7 @@ void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, 
     {
         bool scalar = json_is_number(v) || json_is_boolean(v);
         if (scalar || !pt_row_says(v) || is_among(key, read, n) || is_among(key, known, sizeof known / sizeof *known)) continue;
-        if (who == PT_ASSISTANT && is_among(key, of_answers, sizeof of_answers / sizeof *of_answers) && (json_is_string(v) || json_is_array(v))) continue;
+        if (who == PT_ASSISTANT && is_among(key, of_answers, sizeof of_answers / sizeof *of_answers) && (json_is_string(v) || json_is_array(v) || json_is_object(v))) continue;
         pt_text_fit(name, sizeof name, key);
         snprintf(text, sizeof text, "the message field '%s' is not in what is trained on", name);
         pt_causes_add(&r->notes, text, r->line);

@@ -18,7 +18,9 @@ static pt_status message_text(pt_reader *r, json_t *m, const char *key, const ch
         *bytes = all.len;
         return pt_record_own(&r->rec, all.text);
     }
-    if ((!v || json_is_null(v)) && json_array_size(json_object_get(m, "tool_calls"))) {
+    const json_t *calls = NULL;
+    if (!v || json_is_null(v)) PT_RETURN(pt_read_calls(r, m, &calls));
+    if (calls) {
         *text = "";
         *bytes = 0;
         return PT_OK;
@@ -108,7 +110,7 @@ static pt_status add_message(pt_reader *r, json_t *m, pt_turns *t)
     PT_RETURN(pt_record_turn(t, who, text, bytes));
     t->turns[t->n - 1].is_json = is_json;
     if (is_json) pt_causes_add(&r->notes, "tool results that are objects are written as JSON", r->line);
-    PT_RETURN(pt_read_extras(m, name, &t->turns[t->n - 1]));
+    PT_RETURN(pt_read_extras(r, m, name, &t->turns[t->n - 1]));
     const char *const read[] = {role, text_key, s->property_train};
     pt_note_unread(r, m, read, sizeof read / sizeof *read, who);
     return message_weight(r, m, &t->turns[t->n - 1]);

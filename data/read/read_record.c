@@ -97,8 +97,8 @@ bool pt_speaker_of(const char *name, pt_speaker *out)
         pt_speaker speaker;
     } names[] = {{"system", PT_SYSTEM},       {"developer", PT_SYSTEM},        {"user", PT_USER},     {"human", PT_USER},     {"prompter", PT_USER},
                  {"assistant", PT_ASSISTANT}, {"gpt", PT_ASSISTANT},           {"bot", PT_ASSISTANT}, {"model", PT_ASSISTANT},
-                 {"chatgpt", PT_ASSISTANT},   {"ai", PT_ASSISTANT},         {"function_call", PT_ASSISTANT}, {"tool", PT_TOOL},     {"observation", PT_TOOL},
-                 {"function", PT_TOOL},       {"tool_response", PT_TOOL},      {"ipython", PT_TOOL}};
+                 {"chatgpt", PT_ASSISTANT},   {"ai", PT_ASSISTANT},         {"function_call", PT_ASSISTANT}, {"tool_call", PT_ASSISTANT},
+                 {"tool", PT_TOOL},           {"observation", PT_TOOL},        {"function", PT_TOOL}, {"tool_response", PT_TOOL}, {"ipython", PT_TOOL}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcasecmp(names[i].name, name)) continue;
         *out = names[i].speaker;

@@ -22,6 +22,8 @@ typedef struct pt_turn {
     const char *thought; /* as in pt_message */
     size_t thought_bytes;
     const json_t *calls;
+    const char *call_text;
+    size_t call_bytes;
     const char *role;
     bool is_json;
 } pt_turn;
@@ -161,7 +163,9 @@ const char *pt_speaker_name(pt_speaker s);
 /* Text without outer spaces (Unicode White_Space, as Python's str.strip). */
 void pt_text_strip(const char **text, size_t *bytes);
 /* What stands in a message beside its text: thoughts, tool calls, a tool result's own role name. */
-pt_status pt_read_extras(json_t *m, const char *role, pt_turn *t);
+pt_status pt_read_extras(pt_reader *r, json_t *m, const char *role, pt_turn *t);
+/* A message's tool calls: tool_calls, or OpenAI's older function_call as a list of one. *out = NULL when there are none. */
+pt_status pt_read_calls(pt_reader *r, json_t *m, const json_t **out);
 /* Notes what stands in a message and nobody reads: fields that say something under other names than read[n] and the known ones. */
 void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, pt_speaker who);
 /* The row's `tools`: a list of objects, or one spelled as a string. */

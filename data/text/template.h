@@ -21,6 +21,8 @@ typedef struct pt_message {
     const char *thought; /* an answer's reasoning; NULL = none was given */
     size_t thought_bytes;
     const struct json_t *calls; /* an answer's tool calls: a list of {name, arguments} or {function: {name, arguments}} */
+    const char *call_text;      /* the calls as their row spells them: the text, under a template that writes no calls; NULL = none */
+    size_t call_bytes;
     const struct json_t *tools; /* of the first message alone: the list of tools that the conversation offers */
     const char *role;           /* a tool result's own role name (ipython, function); NULL = tool */
     bool is_json;               /* a tool result that was given as an object or list: text is its JSON */

@@ -34,6 +34,7 @@ const char *pt_note_text(pt_note n)
 pt_part pt_tmpl_content(const pt_template *t, const pt_message *m)
 {
     pt_part c = {m->text, m->bytes};
+    if (m->calls && !m->bytes && t->style->kind <= PT_TMPL_FOLDED) c = (pt_part){m->call_text, m->call_bytes};
     if (t->style->strip) pt_utf8_strip(&c.s, &c.n);
     return c;
 }
@@ -99,7 +100,7 @@ static pt_status note_extras(pt_tmpl_out *o, const pt_message *m, size_t n)
     for (size_t i = 0; i < n; i++) {
         noted[PT_NOTE_THOUGHT] += m[i].thought_bytes > 0;
         noted[PT_NOTE_CALLS] += m[i].calls != NULL;
-        if (m[i].calls && !m[i].bytes)
+        if (m[i].calls && !m[i].bytes && !m[i].call_bytes)
             return pt_fail(PT_EFORMAT, "template %s: message %zu is a tool call without text, and this template writes no calls",
                            o->t->style->name, i + 1);
     }

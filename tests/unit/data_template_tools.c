@@ -224,9 +224,52 @@ static void continued(void **state)
         }
 }
 
+#define ASK "{\"role\": \"user\", \"content\": \"w\"}"
+#define DONE "{\"role\": \"assistant\", \"content\": \"done\"}"
+#define CALL(...) "{\"messages\": [" ASK ", " __VA_ARGS__ ", {\"role\": \"tool\", \"content\": \"5\"}, " DONE "]}"
+
+/* A call as the whole text of a speaker of its own (LLaMA-Factory, ms-swift), or in OpenAI's older field, is the call; templates that
+ * write none give the text. */
+static void calls_as_speakers(void **state)
+{
+    static const char *const rows[] = {
+        CALL("{\"role\": \"assistant\", \"tool_calls\": [{\"name\": \"f\", \"arguments\": {\"a\": 1}}]}"),
+        CALL("{\"role\": \"assistant\", \"content\": null, \"function_call\": {\"name\": \"f\", \"arguments\": {\"a\": 1}}}"),
+        CALL("{\"from\": \"function_call\", \"value\": \"{\\\"name\\\": \\\"f\\\", \\\"arguments\\\": {\\\"a\\\": 1}}\"}"),
+        CALL("{\"role\": \"tool_call\", \"content\": \"[{\\\"name\\\": \\\"f\\\", \\\"arguments\\\":{\\\"a\\\":1}}]\"}"),
+        CALL("{\"role\": \"tool_call\", \"content\": \"[f(a=1)]\"}"), CALL("{\"role\": \"function_call\", \"content\": \"{\\\"name\\\": 3}\"}")};
+    static const char *const spelled[] = {NULL, NULL, "{\"name\": \"f\", \"arguments\": {\"a\": 1}}", "[{\"name\": \"f\", \"arguments\":{\"a\":1}}]",
+                                          "[f(a=1)]", "{\"name\": 3}"};
+    for (size_t i = 0; i < sizeof styles / sizeof *styles; i++) {
+        pt_tokenizer *tok;
+        pt_template *t = style_of(i, &tok);
+        pt_rendered r = {0};
+        char *want = NULL;
+        if (!t) continue;
+        for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+            json_error_t e;
+            json_t *row = json_loads(rows[k], 0, &e);
+            if (!row) fail_msg("row %zu: %s", k, e.text);
+            pt_status rc = render_row(t, row, false, &r);
+            if (rc != PT_OK) assert_non_null(strstr(pt_err_msg(), "tool call without text"));
+            assert_true(rc == PT_OK || (k < 2 && !want));
+            char *got = rc == PT_OK ? decoded(tok, &r) : NULL;
+            if (k && k < 4 && want) assert_string_equal(got, want);
+            else if (got && spelled[k]) assert_non_null(strstr(got, spelled[k]));
+            if (k) free(got);
+            else want = got;
+            json_decref(row);
+        }
+        free(want);
+        pt_rendered_free(&r);
+        pt_template_free(t);
+        pt_tok_free(tok);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_as_the_models), cmocka_unit_test(noted), cmocka_unit_test(other_spellings),
-                                       cmocka_unit_test(continued)};
+                                       cmocka_unit_test(continued), cmocka_unit_test(calls_as_speakers)};
     return cmocka_run_group_tests_name("data_template_tools", tests, NULL, NULL);
 }

@@ -224,7 +224,7 @@ pt_status pt_cmd_inspect(pt_cli *c)
         bool colour = pt_ui_colour();
         PT_TRY(pt_pack_inspect(run.pack, run.base.tok, i, colour, &text));
         if (colour) pt_terminal_raw(stdout, text.text);
-        else fputs(text.text, stdout);
+        else fwrite(text.text, 1, text.len, stdout); /* texts hold NUL characters too */
         putchar('\n');
     }
     if (run.plan.pack.n_dropped) { /* what no sample shows */
