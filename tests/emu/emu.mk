@@ -33,17 +33,17 @@ EMU_KLIB_$(1) := $(BUILD)/emu-$(1)/libcuda.a
 EMU_BIN_$(1) := $(patsubst tests/emu/%,$(BUILD)/emu-$(1)/%,$(basename $(EMU_TESTS)))
 $(BUILD)/emu-$(1)/rt/%.o: tests/emu/%.cpp $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_WARN) $(EMU_INC) $(CPPFLAGS) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_WARN) $(EMU_INC) $$(CPPFLAGS) -MMD -MP -c $$< -o $$@
 $(BUILD)/emu-$(1)/%.cu.o: %.cu $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(if $(filter check,$(1)),$(EMU_hook)) $(EMU_WARN) $(EMU_INC) $(CPPFLAGS) $(EMU_lang) $(EMU_DEF) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(if $(filter check,$(1)),$(EMU_hook)) $(EMU_WARN) $(EMU_INC) $$(CPPFLAGS) $(EMU_lang) $(EMU_DEF) -MMD -MP -c $$< -o $$@
 	$(if $(filter check,$(1)),@objcopy --redefine-sym memcpy=emu_memcpy --redefine-sym memset=emu_memset --redefine-sym memmove=emu_memmove $$@)
 $(BUILD)/emu-$(1)/tests/emu/%.o: tests/emu/%.cpp $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_WARN) $(EMU_INC) $(CPPFLAGS) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_WARN) $(EMU_INC) $$(CPPFLAGS) -MMD -MP -c $$< -o $$@
 $(BUILD)/emu-$(1)/tests/emu/%.o: tests/emu/%.c $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CC) -std=c17 -fopenmp $(EMU_opt_$(1)) $(WARN) $(EMU_INC) $(CPPFLAGS) $(LIBCFLAGS) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CC) -std=c17 -fopenmp $(EMU_opt_$(1)) $(WARN) $(EMU_INC) $$(CPPFLAGS) $(LIBCFLAGS) -MMD -MP -c $$< -o $$@
 $(BUILD)/emu-$(1)/libemu.a: $(patsubst tests/emu/%.cpp,$(BUILD)/emu-$(1)/rt/%.o,$(EMU_RT))
 	@rm -f $$@; ar rcs $$@ $$^
 $(BUILD)/emu-$(1)/libcuda.a: $(patsubst %.cu,$(BUILD)/emu-$(1)/%.cu.o,$(EMU_CU))
