@@ -73,7 +73,7 @@ static void test_absent(void **state)
     has(o.said, "never");
     l = by_address(2);
     pt_ears ears;
-    pt_place at;
+    pt_rank_place at;
     assert_int_equal(pt_store_listen(&l, &ears, &at), PT_OK); /* another program has the port, and says nothing */
     l.join_seconds = 0.5;
     o = end(begin(l, 0, nothing));
@@ -149,7 +149,7 @@ static void test_differ(void **state)
 }
 
 /* ---- strangers and liars ---- */
-static int dial(const pt_launch *l, pt_place *at)
+static int dial(const pt_launch *l, pt_rank_place *at)
 {
     int fd = -1;
     for (int i = 0; i < 200 && fd < 0; i++) {
@@ -167,7 +167,7 @@ static void test_strangers(void **state)
 {
     static unsigned char junk[100000];
     pt_launch l = by_address(3);
-    pt_place at;
+    pt_rank_place at;
     l.join_seconds = 6; /* less than a silent stranger may stay */
     rank_run r[3] = {begin(l, 0, work)};
     int silent[200], half, odd, web, old, slow, wrong, again;
@@ -332,7 +332,7 @@ static void test_secret(void **state)
 static outcome liar(const void *frame, size_t n)
 {
     pt_launch l = by_address(2);
-    pt_place at;
+    pt_rank_place at;
     rank_run zero = begin(l, 0, nothing);
     pt_hello h = {.magic = PT_HELLO_MAGIC, .version = PT_HELLO_VERSION, .size = 2, .rank = 1, .local_rank = -1};
     pt_welcome w;
@@ -394,7 +394,7 @@ static void play_rank0(int listener, const void *ask, size_t n, const pt_welcome
 static void test_false_rank0(void **state)
 {
     pt_launch l = by_address(2);
-    pt_place at;
+    pt_rank_place at;
     pt_ears ears;
     pt_ask ask;
     pt_welcome w;
@@ -430,7 +430,7 @@ static void test_files(void **state)
                                       "ptrain-store 1\nhost a\nport 1\nmachine m\n",
                                       "ptrain-store 1\nhost a\nport 1\ntoken t\nmachine m"};
     pt_launch l = by_file(2, "bad");
-    pt_place at;
+    pt_rank_place at;
     char text[600];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         FILE *f = fopen(l.path, "w");

@@ -39,7 +39,7 @@ typedef struct member {
 /* Rank 0's side of the meeting. */
 typedef struct meeting {
     const pt_launch *l;
-    pt_place at;
+    pt_rank_place at;
     pt_ears ears;
     int here; /* ranks that came */
     pending door[PENDING];
@@ -304,7 +304,7 @@ done:
 }
 
 typedef struct attempt {
-    pt_place at;
+    pt_rank_place at;
     int fd;
     pt_welcome w;
     bool proven; /* who answered knows the token */

@@ -55,7 +55,7 @@ static pt_status make_token(char out[PT_TOKEN_BYTES])
 }
 
 /* Lines "key value": host, port, token, machine. Readable by the user alone, and there whole or not at all. */
-static pt_status write_file(const char *path, const pt_place *at)
+static pt_status write_file(const char *path, const pt_rank_place *at)
 {
     pt_status rc = PT_OK;
     char *tmp = NULL, machine[64], text[1024];
@@ -77,7 +77,7 @@ done:
 }
 
 /* Ranks of this machine come by "localhost", the others by its name, or by a number where it has no name that stands for it. */
-static pt_status listen_by_file(const pt_launch *l, pt_ears *ears, pt_place *at)
+static pt_status listen_by_file(const pt_launch *l, pt_ears *ears, pt_rank_place *at)
 {
     if (gethostname(at->host, sizeof at->host - 1) != 0) return pt_fail(PT_EIO, "gethostname: %s", strerror(errno));
     if (pt_listen_at(at->host, &at->port, true, l->one_machine, ears) != PT_OK) {
@@ -89,7 +89,7 @@ static pt_status listen_by_file(const pt_launch *l, pt_ears *ears, pt_place *at)
     return write_file(l->path, at);
 }
 
-pt_status pt_store_listen(const pt_launch *l, pt_ears *ears, pt_place *at)
+pt_status pt_store_listen(const pt_launch *l, pt_ears *ears, pt_rank_place *at)
 {
     *ears = (pt_ears){0};
     memset(at, 0, sizeof *at);
@@ -127,7 +127,7 @@ static pt_status check_owner(const char *path)
     return pt_fail(PT_EFORMAT, "%s is not a file that rank 0 wrote: others may write it", path);
 }
 
-pt_status pt_store_find(const pt_launch *l, pt_place *at)
+pt_status pt_store_find(const pt_launch *l, pt_rank_place *at)
 {
     pt_status rc = PT_OK;
     char *text = NULL, port[16], machine[64], here[64], version[16], *end = NULL;
@@ -177,7 +177,7 @@ done:
     return rc;
 }
 
-pt_status pt_store_connect(const pt_place *at, double deadline, int *fd)
+pt_status pt_store_connect(const pt_rank_place *at, double deadline, int *fd)
 {
     struct addrinfo *list = NULL;
     double soon = pt_seconds() + 5;

@@ -36,11 +36,11 @@ void pt_welcome_sign(pt_welcome *w, const pt_ask *a, const pt_hello *h, const ch
 bool pt_welcome_proves(const pt_welcome *w, const pt_ask *a, const pt_hello *h, const char *token);
 
 /* Where rank 0 listens. */
-typedef struct pt_place {
+typedef struct pt_rank_place {
     char host[256];
     int port;
     char token[PT_TOKEN_BYTES];
-} pt_place;
+} pt_rank_place;
 enum { PT_LISTENERS = 8 };
 typedef struct pt_ears {
     int fd[PT_LISTENERS], n;
@@ -50,7 +50,7 @@ typedef struct pt_ears {
 /* This machine's name for pt_hello.machine. */
 void pt_store_machine(char out[64]);
 /* Listens where the launch says (listen.c); for a file launch on a free port, and writes the file. Sockets are non-blocking. */
-pt_status pt_store_listen(const pt_launch *l, pt_ears *ears, pt_place *at);
+pt_status pt_store_listen(const pt_launch *l, pt_ears *ears, pt_rank_place *at);
 void pt_store_deaf(pt_ears *ears); /* closes them; safe on a zeroed one */
 /* Listens on the addresses of this machine that `host` names, at one port (0: any, *port is which). loopback: also where ranks of
  * this machine look. alone: no rank is elsewhere. */
@@ -59,7 +59,7 @@ pt_status pt_listen_at(const char *host, int *port, bool loopback, bool alone, p
 struct addrinfo;
 pt_status pt_store_resolve(const char *host, int port, struct addrinfo **out);
 /* Where rank 0 is, as known now; PT_EIO while the file is not there or not whole. */
-pt_status pt_store_find(const pt_launch *l, pt_place *at);
+pt_status pt_store_find(const pt_launch *l, pt_rank_place *at);
 /* One attempt to connect, of at most some seconds. */
-pt_status pt_store_connect(const pt_place *at, double deadline, int *fd);
+pt_status pt_store_connect(const pt_rank_place *at, double deadline, int *fd);
 #endif

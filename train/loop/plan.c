@@ -81,7 +81,7 @@ static pt_status add_reference_caps(pt_run *r)
 {
     pt_status rc = PT_OK;
     pt_loader *l = NULL;
-    PT_TRY(pt_setup_loader(r->cfg, r->comm, r->pack, PT_PASS_ALL, &l));
+    PT_TRY(pt_setup_loader(r->cfg, r->comm, r->pack, PT_RECORDS_ALL, &l));
     PT_TRY(add_caps(&r->plan, l, false));
 done:
     pt_loader_free(l);

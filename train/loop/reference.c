@@ -18,7 +18,7 @@ static void keep_sums(const pt_run *r, const pt_batch *b, double *chosen, double
         }
 }
 
-static pt_status run_pass(pt_run *r, const pt_pack *pack, pt_pass pass, double *chosen, double *rejected)
+static pt_status run_pass(pt_run *r, const pt_pack *pack, pt_record_set pass, double *chosen, double *rejected)
 {
     pt_status rc = PT_OK;
     pt_loader *l = NULL;
@@ -56,8 +56,8 @@ static pt_status store_for(pt_run *r, pt_pack *pack, bool validation)
     double start = pt_seconds();
     PT_TRY(pt_alloc0(&sums, 2 * n));
     PT_TRY(pt_alloc0(&out, 2 * n));
-    PT_TRY(run_pass(r, pack, PT_PASS_ALL, sums, sums + n));
-    if (validation) PT_TRY(run_pass(r, pack, PT_PASS_VALIDATION, sums, sums + n));
+    PT_TRY(run_pass(r, pack, PT_RECORDS_ALL, sums, sums + n));
+    if (validation) PT_TRY(run_pass(r, pack, PT_RECORDS_VALIDATION, sums, sums + n));
     PT_TRY(r->comm->allreduce_f64(r->comm, sums, (size_t)(2 * n))); /* each record was computed by one rank */
     for (int64_t i = 0; i < 2 * n; i++) {
         out[i] = (float)sums[i];

@@ -19,12 +19,12 @@ pt_status pt_run_open_loaders(pt_run *r)
     pt_loader_free(r->valid);
     pt_loader_free(r->test);
     r->train = r->valid = r->test = NULL;
-    PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->pack, PT_PASS_TRAIN, &r->train));
+    PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->pack, PT_RECORDS_TRAIN, &r->train));
     PT_RETURN(pt_loader_summary_get(r->train, &s));
     if (s.steps <= 0) return pt_fail(PT_EARG, "this run has no step: %lld records of training data", (long long)s.records);
     if (r->plan.pack.validation_records > 0)
-        PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->pack, PT_PASS_VALIDATION, &r->valid));
-    if (r->test_pack) PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->test_pack, PT_PASS_ALL, &r->test));
+        PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->pack, PT_RECORDS_VALIDATION, &r->valid));
+    if (r->test_pack) PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->test_pack, PT_RECORDS_ALL, &r->test));
     return PT_OK;
 }
 

@@ -43,12 +43,12 @@ void pt_base_free(pt_base *b);
 pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test,
                          pt_pack_report *report, pt_pack_report *test_report);
 
-typedef enum pt_pass {
-    PT_PASS_TRAIN,      /* the run's steps */
-    PT_PASS_ALL,        /* the training records of a pack, each once, in file order (reference pass, test packs) */
-    PT_PASS_VALIDATION, /* the validation records, each once, in file order */
-} pt_pass;
-pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pack, pt_pass pass, pt_loader **out);
+typedef enum pt_record_set {
+    PT_RECORDS_TRAIN,      /* the run's steps */
+    PT_RECORDS_ALL,        /* the training records of a pack, each once, in file order (reference pass, test packs) */
+    PT_RECORDS_VALIDATION, /* the validation records, each once, in file order */
+} pt_record_set;
+pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pack, pt_record_set pass, pt_loader **out);
 
 /* Options of pt_model_new; `targets` of it borrow from cfg. */
 pt_model_options pt_setup_model_options(const pt_config *cfg);

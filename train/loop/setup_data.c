@@ -100,17 +100,17 @@ done:
     return rc;
 }
 
-pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pack, pt_pass pass, pt_loader **out)
+pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pack, pt_record_set pass, pt_loader **out)
 {
     pt_status rc = PT_OK;
     double *weights = NULL;
-    bool train = pass == PT_PASS_TRAIN;
+    bool train = pass == PT_RECORDS_TRAIN;
     *out = NULL;
     PT_TRY(pt_alloc0(&weights, cfg->n_datasets));
     for (size_t i = 0; i < cfg->n_datasets; i++) weights[i] = cfg->datasets[i].weight > 0 ? cfg->datasets[i].weight : 1;
     pt_loader_options o = {.packing = cfg->sample_packing,
                            .pairs = wants_pairs(cfg),
-                           .validation = pass == PT_PASS_VALIDATION,
+                           .validation = pass == PT_RECORDS_VALIDATION,
                            .shuffle = train && cfg->shuffle_merged_datasets,
                            .share_group = cfg->share_group,
                            .batch_rows = cfg->batch_rows,
