@@ -108,8 +108,6 @@ static pt_status long_option(pt_cli *c, const char *arg, int argc, char **argv, 
 
 pt_status pt_cli_parse(pt_cli *c, int argc, char **argv)
 {
-    static const char *const commands[] = {"train", "plan",     "pack",   "inspect", "eval",   "chat", "generate", "score",
-                                           "tokenize", "export", "version", "doctor", "help", NULL};
     *c = (pt_cli){.max_new_tokens = -1, .top_k = -1, .temperature = -1, .top_p = -1, .min_p = -1, .repetition_penalty = -1};
     int i = 1;
     if (argc < 2) {
@@ -118,9 +116,8 @@ pt_status pt_cli_parse(pt_cli *c, int argc, char **argv)
     }
     if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) argv[1] = (char *)"help";
     if (!strcmp(argv[1], "--version")) argv[1] = (char *)"version";
-    for (int k = 0; commands[k]; k++)
-        if (!strcmp(argv[1], commands[k])) c->command = commands[k];
-    if (c->command) i = 2;
+    const pt_command *command = pt_command_find(argv[1]);
+    if (command) c->command = command->name, i = 2;
     else if (argv[1][0] == '-') return pt_fail(PT_EARG, "the first word is a command or a config file, not %s; see `ptrain help`", argv[1]);
     else if (argc > 2 && argv[2][0] != '-' && !strchr(argv[1], '.') && !strchr(argv[1], '/'))
         return pt_fail(PT_EARG, "%s is no command; see `ptrain help`", argv[1]); /* ptrain trian my.yaml */

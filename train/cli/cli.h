@@ -21,7 +21,20 @@ typedef struct pt_cli {
 
 /* Fills c; PT_EARG with what is wrong. */
 pt_status pt_cli_parse(pt_cli *c, int argc, char **argv);
-/* Every command: status; text to show goes to stdout. */
+/* The config that the one argument names, with the settings; checked: its model and its data are there. */
+pt_status pt_cli_config(pt_cli *c, pt_config **cfg);
+pt_status pt_cli_config_checked(pt_cli *c, pt_config **cfg);
+
+/* A command: text to show goes to stdout. One table (commands.c): parsing, help and main use it. */
+typedef enum pt_on_stop { PT_ON_STOP_NOTHING, PT_ON_STOP_SAVE, PT_ON_STOP_LEAVE } pt_on_stop;
+typedef struct pt_command {
+    const char *name;
+    pt_status (*run)(pt_cli *c);
+    pt_on_stop on_stop;       /* what a signal asks of it */
+    const char *usage, *help; /* a line of the list, NULL = none of its own; the page of `ptrain help NAME` */
+} pt_command;
+const pt_command *pt_commands(size_t *n);
+const pt_command *pt_command_find(const char *name); /* NULL when there is none */
 pt_status pt_cmd_train(pt_cli *c);
 pt_status pt_cmd_plan(pt_cli *c);
 pt_status pt_cmd_pack(pt_cli *c);

@@ -58,49 +58,23 @@ pt_status pt_cmd_doctor(pt_cli *c)
     return PT_OK;
 }
 
-static const char usage[] =
-    "ptrain fine-tunes language models on role-play, persona and preference data.\n"
-    "\n"
-    "  ptrain CONFIG                     train (same as ptrain train CONFIG)\n"
-    "  ptrain plan CONFIG                memory, steps and rows; nothing is run\n"
-    "  ptrain pack CONFIG                tokenise and pack only\n"
-    "  ptrain inspect CONFIG             packed samples as text, weights visible (--sample N or N-M)\n"
-    "  ptrain eval CONFIG|RUN            metrics before and after, as a table and JSON (--output FILE)\n"
-    "  ptrain chat RUN|MODEL             talk to it (--role NAME)\n"
-    "  ptrain generate RUN|MODEL         --input F.jsonl | --prompt TEXT [--raw]\n"
-    "  ptrain score RUN|MODEL            --input F.jsonl: log-probabilities\n"
-    "  ptrain tokenize MODEL|tokenizer.json   --input F.jsonl\n"
-    "  ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]\n"
-    "  ptrain version | doctor | help [COMMAND|KEY]\n"
+static const char about[] = "ptrain fine-tunes language models on role-play, persona and preference data.\n\n";
+static const char rest[] =
     "\n"
     "Any config key is set as --key=value on every command. MODEL is a Hugging Face folder or a GGUF file, RUN an output_dir.\n"
     "Options: --output FILE, --adapter DIR, --max-new-tokens N, --temperature T (0 = greedy), --top-k, --top-p, --min-p,\n"
     "--repetition-penalty, --seed, --system TEXT, --base (leave a RUN's adapter out).\n"
     "Exit codes: 0 done, 1 the run failed, 2 wrong usage or config, 128 + signal (130, 143 ...) stopped by it with everything saved.\n";
 
-typedef struct topic { const char *name, *text; } topic;
-static const topic topics[] = {
-    {"train", "ptrain CONFIG [--key=value ...]\nPacks the data if it changed, prints the plan, trains, saves into output_dir.\n"
-              "Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU finish the step, save, and say how to go on; the same again ends at once.\n"
-              "mpirun kills its ranks a second after a SIGTERM: end its jobs by SIGUSR1, or give --mca odls_base_sigkill_timeout 60.\n"
-              "--profile shows at the end where the time went, op by op.\n"},
-    {"plan", "ptrain plan CONFIG\nMemory by role, steps, rows a step, before anything is allocated.\n"},
-    {"pack", "ptrain pack CONFIG\nReads, tokenises and packs the data sets into one HDF5 file and shows what was kept, cut and dropped.\n"},
-    {"inspect", "ptrain inspect CONFIG [--sample N | N-M]\nShows packed samples as text; supervised text stands out.\n"},
-    {"eval", "ptrain eval CONFIG|RUN [--output FILE]\nPerplexity, ROUGE-L, stopping, repetition, copying, preference accuracy; base beside tuned.\n"},
-    {"chat", "ptrain chat RUN|MODEL [--role NAME] [--system TEXT] [--adapter DIR]\nAn empty line or ctrl-d ends; /reset starts anew.\n"},
-    {"generate", "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]\nRows: {\"messages\": [...]} or {\"prompt\": TEXT}; a last\nassistant message is continued, and response holds what is new. "
-                 "Out: the row with response and finish_reason (stop | length).\n"},
-    {"score", "ptrain score RUN|MODEL [--adapter DIR] --input F.jsonl\nRows of input_ids, messages or text; out: logprobs of tokens 2..n, nll, tokens.\n"
-               "A reward model gives a score, read at the answer's end token: white space and padding behind it are left out.\n"},
-    {"tokenize", "ptrain tokenize MODEL|tokenizer.json --input F.jsonl\nRows of text; out: input_ids. Added tokens are recognised; no BOS is added.\n"},
-    {"version", "ptrain version\nThe version alone.\n"},
-    {"doctor", "ptrain doctor\nWhat this machine and this build can do.\n"},
-    {"help", "ptrain help [COMMAND|KEY]\n"},
-    {"export", "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type f32|f16|bf16|q8_0|...]\n"
-               "hf and gguf of a run say its loss on a few rows of its data before and after. Without --type matrices keep the base's type, but for what\n"
-               "would lose more than 5 % of what was learnt: that is q8_0, f16 or f32. Only an earlier export is overwritten.\n"},
-};
+static pt_status put_usage(pt_str *out)
+{
+    size_t n;
+    const pt_command *all = pt_commands(&n);
+    PT_RETURN(pt_str_puts(out, about));
+    for (size_t i = 0; i < n; i++)
+        if (all[i].usage) PT_RETURN(pt_str_printf(out, "%s\n", all[i].usage));
+    return pt_str_puts(out, rest);
+}
 
 pt_status pt_cmd_help(pt_cli *c)
 {
@@ -111,7 +85,8 @@ pt_status pt_cmd_help(pt_cli *c)
     } else if (!c->n_args) {
         size_t n;
         const pt_key *k = pt_schema(&n);
-        PT_TRY(pt_str_printf(&text, "%s\nConfig keys (ptrain help KEY):\n", usage));
+        PT_TRY(put_usage(&text));
+        PT_TRY(pt_str_puts(&text, "\nConfig keys (ptrain help KEY):\n"));
         const char *section = "";
         for (size_t i = 0, column = 0; i < n; i++) {
             bool new_section = strcmp(section, k[i].section) != 0;
@@ -127,11 +102,9 @@ pt_status pt_cmd_help(pt_cli *c)
         }
         PT_TRY(pt_str_puts(&text, "\n"));
     } else {
-        bool found = false;
-        for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
-            if (!strcmp(topics[i].name, c->args[0])) found = true, rc = pt_str_puts(&text, topics[i].text);
-        PT_TRY(rc);
-        if (!found || pt_schema_find(c->args[0])) PT_TRY(pt_schema_help(&text, c->args[0]));
+        const pt_command *command = pt_command_find(c->args[0]);
+        if (command) PT_TRY(pt_str_puts(&text, command->help));
+        if (!command || pt_schema_find(c->args[0])) PT_TRY(pt_schema_help(&text, c->args[0]));
     }
     fputs(text.text, stdout);
 done:

@@ -1,4 +1,4 @@
-/* train, plan, pack, inspect. */
+/* train, plan. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +12,15 @@
 #include "train/cli/ui.h"
 #include "train/loop/run.h"
 
-static pt_status load_config(pt_cli *c, pt_config **cfg)
+pt_status pt_cli_config(pt_cli *c, pt_config **cfg)
 {
     if (c->n_args != 1) return pt_fail(PT_EARG, "ptrain %s takes one config file; see `ptrain help %s`", c->command, c->command);
     return pt_config_load(cfg, c->args[0], c->settings, (size_t)c->n_settings);
 }
 
-static pt_status need_config(pt_cli *c, pt_config **cfg)
+pt_status pt_cli_config_checked(pt_cli *c, pt_config **cfg)
 {
-    PT_RETURN(load_config(c, cfg));
+    PT_RETURN(pt_cli_config(c, cfg));
     PT_RETURN(pt_config_check_model(*cfg));
     return pt_config_check_data(*cfg);
 }
@@ -138,7 +138,7 @@ pt_status pt_cmd_train(pt_cli *c)
     pt_comm *comm = NULL;
     pt_ui ui;
     pt_train_result result = {0};
-    PT_TRY(need_config(c, &cfg));
+    PT_TRY(pt_cli_config_checked(c, &cfg));
     PT_TRY(open_comm(cfg, &comm));
     pt_ui_init(&ui, comm->rank == 0);
     if (comm->rank) pt_log_set_sink(NULL, NULL);
@@ -163,7 +163,7 @@ pt_status pt_cmd_plan(pt_cli *c)
     pt_run_plan plan;
     pt_str text = {0};
     pt_train_hooks hooks = {0};
-    PT_TRY(load_config(c, &cfg));
+    PT_TRY(pt_cli_config(c, &cfg));
     PT_TRY(pt_config_check_model(cfg));
     if (!cfg->n_datasets || pt_config_check_data(cfg) != PT_OK) { /* memory and settings can be judged without it */
         pt_log(PT_LOG_WARN, "%s", cfg->n_datasets ? pt_err_msg() : "no datasets: there is nothing to train on");
@@ -172,68 +172,6 @@ pt_status pt_cmd_plan(pt_cli *c)
     PT_TRY(pt_train_plan(cfg, &hooks, &plan, &text));
     fputs(text.text, stdout);
 done:
-    pt_str_free(&text);
-    pt_config_free(cfg);
-    return rc;
-}
-
-pt_status pt_cmd_pack(pt_cli *c)
-{
-    pt_status rc = PT_OK;
-    pt_config *cfg = NULL;
-    pt_run run = {0};
-    pt_str text = {0};
-    PT_TRY(need_config(c, &cfg));
-    PT_TRY(pt_run_open(&run, cfg, &(pt_train_hooks){0}));
-    PT_TRY(pt_pack_report_text(&run.plan.pack, &text));
-    printf("%s%s\n", text.text, pt_pack_path(run.pack));
-done:
-    pt_run_close(&run);
-    pt_str_free(&text);
-    pt_config_free(cfg);
-    return rc;
-}
-
-/* "7" or "3-9" of --sample; default the first five. */
-static pt_status sample_range(const char *text, int64_t count, int64_t *from, int64_t *to)
-{
-    *from = 0;
-    *to = count < 5 ? count - 1 : 4;
-    if (!text) return PT_OK;
-    char *end;
-    *from = *to = strtoll(text, &end, 10);
-    if (*end == '-' && end != text) *to = strtoll(end + 1, &end, 10);
-    if (*end || end == text || *from < 0 || *to < *from) return pt_fail(PT_EARG, "--sample takes N or N-M, not '%s'", text);
-    if (*to >= count) return pt_fail(PT_EARG, "--sample %s: there are %lld samples, numbered from 0", text, (long long)count);
-    return PT_OK;
-}
-
-pt_status pt_cmd_inspect(pt_cli *c)
-{
-    pt_status rc = PT_OK;
-    pt_config *cfg = NULL;
-    pt_run run = {0};
-    pt_str text = {0};
-    int64_t from, to;
-    PT_TRY(need_config(c, &cfg));
-    PT_TRY(pt_run_open(&run, cfg, &(pt_train_hooks){0}));
-    PT_CHECK(run.base.tok, PT_EARG, "the base has no tokenizer: its samples cannot be shown as text");
-    PT_TRY(sample_range(c->sample, pt_pack_count(run.pack), &from, &to));
-    for (int64_t i = from; i <= to; i++) {
-        pt_str_free(&text);
-        bool colour = pt_ui_colour();
-        PT_TRY(pt_pack_inspect(run.pack, run.base.tok, i, colour, &text));
-        if (colour) pt_terminal_raw(stdout, text.text);
-        else fwrite(text.text, 1, text.len, stdout); /* texts hold NUL characters too */
-        putchar('\n');
-    }
-    if (run.plan.pack.n_dropped) { /* what no sample shows */
-        pt_str_free(&text);
-        PT_TRY(pt_pack_report_drops(&run.plan.pack, &text));
-        printf("left out: %lld records\n%s", run.plan.pack.records_dropped, text.text);
-    }
-done:
-    pt_run_close(&run);
     pt_str_free(&text);
     pt_config_free(cfg);
     return rc;

@@ -26,13 +26,6 @@ static bool reader_left(void)
     return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) && !(p.revents & POLLNVAL);
 }
 
-typedef struct command { const char *name; pt_status (*run)(pt_cli *); } command;
-static const command commands[] = {
-    {"train", pt_cmd_train},       {"plan", pt_cmd_plan},         {"pack", pt_cmd_pack},     {"inspect", pt_cmd_inspect}, {"eval", pt_cmd_eval},
-    {"chat", pt_cmd_chat},         {"generate", pt_cmd_generate}, {"score", pt_cmd_score},   {"tokenize", pt_cmd_tokenize}, {"export", pt_cmd_export},
-    {"version", pt_cmd_version},   {"doctor", pt_cmd_doctor},     {"help", pt_cmd_help},
-};
-
 /* A standard stream that is closed at the start would be the number of the next file we open, and our text would land there. Reading finds
  * an end; writing to standard output fails, as it would have; what goes to standard error is lost. */
 static void open_streams(void)
@@ -46,7 +39,7 @@ static void open_streams(void)
 static pt_status close_output(const pt_cli *c, pt_status rc)
 {
     bool lost = fflush(stdout) != 0 || ferror(stdout);
-    if (!lost || rc != PT_OK || !strcmp(c->command, "train")) return rc;
+    if (!lost || rc != PT_OK || pt_command_find(c->command)->on_stop == PT_ON_STOP_SAVE) return rc;
     return pt_fail(PT_EIO, "cannot write to standard output");
 }
 
@@ -63,14 +56,10 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file over the limit is an error with a name */
     pt_status rc = pt_cli_parse(&c, argc, argv);
-    bool chat = rc == PT_OK && !strcmp(c.command, "chat");
-    if (chat) pt_stop_set_mode(PT_STOP_NOW);
-    if (rc == PT_OK && (chat || !strcmp(c.command, "train"))) rc = pt_stop_watch();
-    for (size_t i = 0; rc == PT_OK && i < sizeof commands / sizeof *commands; i++)
-        if (!strcmp(c.command, commands[i].name)) {
-            rc = commands[i].run(&c);
-            break;
-        }
+    const pt_command *command = rc == PT_OK ? pt_command_find(c.command) : NULL;
+    if (command && command->on_stop == PT_ON_STOP_LEAVE) pt_stop_set_mode(PT_STOP_NOW);
+    if (command && command->on_stop != PT_ON_STOP_NOTHING) rc = pt_stop_watch();
+    if (command && rc == PT_OK) rc = command->run(&c);
     rc = close_output(&c, rc);
     if (rc == PT_ESTOP) return 128 + (pt_stop_signal ? pt_stop_signal : SIGTERM);
     if (rc == PT_EIO && reader_left()) return 128 + SIGPIPE; /* as a program that the signal ends */
