@@ -1,11 +1,14 @@
 /* Backends opened at run time, so that one program runs on machines with and without a driver.
  *
- * A plugin is a shared object, libptrain-cuda.so (nvcc, the real libraries) or libptrain-emulated.so (the same sources on the
- * emulated device, tests/emu), beside the program or in <folder of the program>/../lib/ptrain. It exports const pt_ops
- * *pt_cuda_ops(void);           the op table const char *pt_cuda_why_not(void);         NULL when a usable device is there,
- * else why not pt_nccl_open (train/dist/nccl.h)           the communicator of its device and holds no copy of base/ or the C
- * files of kernels/: those symbols resolve to the program's, which is linked with -rdynamic and keeps every one of them by the
- * table in plugin.c. So errors, logs and checks are shared. A plugin stays open until the process ends. */
+ * A plugin is a shared object, libptrain-cuda.so (nvcc, the real libraries) or libptrain-emulated.so (the same sources on the emulated device,
+ * tests/emu), beside the program or in <folder of the program>/../lib/ptrain. It exports
+ *
+ *   const pt_ops *pt_cuda_ops(void)        the op table
+ *   const char *pt_cuda_why_not(void)      NULL when a usable device is there, else why not
+ *   pt_nccl_open (train/dist/nccl.h)       the communicator of its device
+ *
+ * and holds no copy of base/ or of the C files of kernels/: those symbols resolve to the program's, which is linked with -rdynamic and keeps every
+ * one of them by the table in plugin.c. So errors, logs and checks are shared. A plugin stays open until the process ends. */
 #ifndef PT_KERNELS_PLUGIN_H
 #define PT_KERNELS_PLUGIN_H
 #include "kernels/ops.h"

@@ -66,3 +66,11 @@ if [ -n "$types" ] && [ -z "$asked" ]; then echo "ok $n - no data type is asked 
 n=$((n + 1))
 dup=$(git ls-files 'base/*' 'kernels/*' 'data/*/*.[ch]' 'checkpoints/*' 'train/*' 'eval/*' | grep -E '\.(c|h|cu|cuh)$' | xargs -n1 basename | grep -vE '^(config|main)\.' | sort | uniq -d)
 if [ -z "$dup" ]; then echo "ok $n - file names are unique"; else echo "$dup"; echo "not ok $n - file names are unique"; fi
+# No file over 600 lines, no function over 70; tables and two kernels, whose loops are one piece, excepted.
+n=$((n + 1))
+long=$(git ls-files 'base/*' 'kernels/*' 'data/*/*.[ch]' 'checkpoints/*' 'train/*' 'eval/*' 'tests/*/*.[ch]' | grep -E '\.(c|h|cu|cuh)$' | xargs awk '
+    FNR == 1 { start = 0 }
+    FNR == 601 { print FILENAME ": more than 600 lines" }
+    /^\{$/ { start = FNR }
+    /^\}$/ && start { if (FNR - start >= 70 && FILENAME !~ /^tests\// && FILENAME !~ /cuda\/attention_(fwd|bwd)\.cu$/) print FILENAME ":" start ": a function of " FNR - start + 1 " lines"; start = 0 }')
+if [ -z "$long" ]; then echo "ok $n - files and functions are short"; else echo "$long"; echo "not ok $n - files and functions are short"; fi

@@ -1,6 +1,9 @@
 /* Learning rates, equal to transformers' get_scheduler (5.x) for "constant_with_warmup", "linear", "cosine" and "cosine_with_min_lr". Step i is
- * 0-based: the first step of a warm-up has rate 0, as there. i < w:     peak * i / w constant:  peak linear:    peak * max(0,
- * (T - i) / max(1, T - w)) cosine:    peak * max(0, 0.5 (1 + cos(pi (i - w) / max(1, T - w)))) */
+ * 0-based: the first step of a warm-up has rate 0, as there. T: all steps, w: those of the warm-up.
+ *   i < w       peak * i / w
+ *   constant    peak
+ *   linear      peak * max(0, (T - i) / max(1, T - w))
+ *   cosine      peak * max(0, 0.5 (1 + cos(pi (i - w) / max(1, T - w)))) */
 #ifndef PT_OPTIM_SCHEDULE_H
 #define PT_OPTIM_SCHEDULE_H
 #include <stdbool.h>
