@@ -52,16 +52,21 @@ cut_run() {
     truncate -s 8192 "$file"
     wait $pid
 }
+# says_cut FILE MORE: whoever notices first names it: the next read of a page (and then MORE is said too), or the check before a checkpoint.
+says_cut() {
+    grep -q "$1: cut short while it was in use" "$dir/err" && grep -q "$2" "$dir/err" && return
+    grep -qE "$1 was cut from [0-9]+ to 8192 bytes while it was in use" "$dir/err"
+}
 cp -r "$dir/base" "$dir/cut"
 cut_run hf "$dir/cut" "$dir/cut/model.safetensors" "$ptrain"
-[ $? -eq 1 ] && grep -q "$dir/cut/model.safetensors: cut short while it was in use" "$dir/err" && grep -q "the last checkpoint is $dir/hf/checkpoint-$(newest hf)$" "$dir/err"
+[ $? -eq 1 ] && { says_cut "$dir/cut/model.safetensors" "the last checkpoint is $dir/hf/checkpoint-$(newest hf)$"; }
 result "a Hugging Face base cut in training: named, with the checkpoint"
 cp "$dir/base/model.safetensors" "$dir/cut/model.safetensors"
 "$ptrain" "$dir/run.yaml" --base_model="$dir/cut" --output_dir="$dir/hf" --resume_from_checkpoint=auto --max_steps=$(($(newest hf) + 1)) >"$dir/out" 2>"$dir/err" </dev/null
 result "mended, the run goes on"
 cp "$dir/base.gguf" "$dir/cut.gguf"
 cut_run gguf "$dir/cut.gguf" "$dir/cut.gguf" "$ptrain"
-[ $? -eq 1 ] && grep -q "$dir/cut.gguf: cut short while it was in use" "$dir/err"
+[ $? -eq 1 ] && says_cut "$dir/cut.gguf" .
 result "a GGUF base cut in training"
 mkfifo "$dir/rows"
 cp "$dir/base/model.safetensors" "$dir/cut/model.safetensors"
