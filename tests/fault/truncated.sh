@@ -86,7 +86,7 @@ result "a base cut while score waits for rows"
 if command -v mpirun >/dev/null && "$ptrain" doctor 2>/dev/null | grep -q "ranks  *MPI"; then
     cp "$dir/base.gguf" "$dir/cut.gguf"
     cut_run mpi "$dir/cut.gguf" "$dir/cut.gguf" mpirun -n 2 --allow-run-as-root --oversubscribe "$ptrain"
-    [ $? -ne 0 ] && grep -q "$dir/cut.gguf: cut short while it was in use" "$dir/err"
+    [ $? -ne 0 ] && says_cut "$dir/cut.gguf" .
     result "a base cut under mpirun"
 fi
 # Cut within its last page nothing faults, and what is missing reads as zeros: met before the next save.
