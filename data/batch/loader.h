@@ -18,7 +18,8 @@ typedef struct pt_loader_options {
     double epochs; int64_t max_steps; /* max_steps 0: from epochs */
     uint64_t seed;
     int rank, ranks;
-    bool reward;                 /* fill group_end_head (the last token of a cut answer); no rows then: heads are end tokens only */
+    bool reward;                 /* fill group_end_head (the last token of a cut answer); no rows then, but with rows_too: heads are end tokens only */
+    bool rows_too;
     double *dataset_weight; size_t n_dataset_weight; /* per source; NULL = all 1 */
 } pt_loader_options;
 

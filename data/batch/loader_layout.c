@@ -20,7 +20,7 @@ static pt_status make_seqs(pt_loader *l)
         const pt_pack_row *row = &p->rows[r];
         const float *w = p->weight + p->seq_start[s];
         int32_t len = pt_pack_seq_len(p, s);
-        if (!l->opt.reward) PT_TRY(pt_lay_runs(w, len, &l->runs, &cap, &n));
+        if (!l->opt.reward || l->opt.rows_too) PT_TRY(pt_lay_runs(w, len, &l->runs, &cap, &n));
         l->seqs[s] = (pt_lay_seq){.ids = p->ids + p->seq_start[s],
                                   .weight = w,
                                   .n_runs = (int32_t)(n - before),

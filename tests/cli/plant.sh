@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# An objective from one file (tests/plant/hinge_core.h) and OBJECTIVES+=, in the program and in the emulated plugin: its keys, its metrics, its
+# Objectives from one file each (tests/plant) and OBJECTIVES+=, in the program and in the emulated plugin: its keys, its metrics, its
 # statistics of a whole step, its state, on the host, on the device, over ranks and layouts, without another edit.
 cd "$(dirname "$0")/../.." || exit 2
 ptrain=${PTRAIN:-build/gcc/ptrain}
@@ -15,9 +15,9 @@ rm -rf $dst && mkdir -p $dst
 find $dst -name 'group_loss_ref.o' -o -name 'objective.o' -o -name 'grouploss.cu.o' | xargs rm -f
 targets="$dst/ptrain"
 [ -e "$src/libptrain-emulated.so" ] && targets+=" $dst/libptrain-emulated.so"
-env -u MAKEFLAGS -u MAKELEVEL -u MAKEOVERRIDES make -s BUILD=$dst OBJECTIVES+=tests/plant/hinge $targets >"$dir/log" 2>&1 &&
+env -u MAKEFLAGS -u MAKELEVEL -u MAKEOVERRIDES make -s BUILD=$dst OBJECTIVES+="tests/plant/hinge tests/plant/both" $targets >"$dir/log" 2>&1 &&
     [ "$(grep -c '^  build .*\.o$' "$dir/log")" -le 4 ]
-result "the program is built with one more objective; $(grep -c '^  build .*\.o$' "$dir/log") objects are compiled"
+result "the program is built with two more objectives; $(grep -c '^  build .*\.o$' "$dir/log") objects are compiled"
 p=$dst/ptrain
 $p help objective >"$dir/log" 2>&1 && grep -q 'hinge (pairs against the middle of the step)' "$dir/log" && $p help plant_slack >>"$dir/log" && grep -q "default 0.5" "$dir/log" && ! "$ptrain" help plant_slack >/dev/null 2>&1
 result "its name, its options and their other names are keys"
@@ -65,10 +65,21 @@ fi
 cp -r "$dir/one" "$dir/again" && rm -rf "$dir/again/checkpoint-6" && more="--resume_from_checkpoint=$dir/again/checkpoint-3" train again env &&
     cmp -s "$dir/one/adapter_model.safetensors" "$dir/again/adapter_model.safetensors"
 result "a resumed run has the state, and the same bits"
+sed 's/^rl: hinge$/objective: both/' "$dir/plant.yaml" >"$dir/both.yaml" && mv "$dir/plant.yaml" "$dir/hinge.yaml" && cp "$dir/both.yaml" "$dir/plant.yaml"
+train both env && more=--sample_packing=off train both-off env && close both both-off loss 1e-4 && close both both-off both/nll 1e-4 &&
+    awk -v a="$(field both both/gap | head -1)" -v b="$(field both both/gap | tail -1)" 'BEGIN { exit !(b > a) }' &&
+    tr -d ' \n' <"$dir/both/adapter_config.json" | grep -q '"modules_to_save":\["score"\].*CAUSAL_LM'
+result "one objective trains two heads: the scores part, and the adapter holds both"
+more=--adapter=none train full env
+[ $? -eq 1 ] && grep -q "train it as an adapter" "$dir/log" && [ ! -s "$dir/full/metrics.jsonl" ]
+result "what could not be saved is refused before the first step"
+device() { # NAME: three steps on the host and on the device
+    more="--device=emulated --max_steps=3" train "device-$1" env && more="--max_steps=3" train "host-$1" env &&
+        paste <(field "host-$1" loss) <(field "device-$1" loss) | awk '{ d = $1 - $2; if (d < 0) d = -d; if (d > 1e-4 * (1 + $1)) exit 1; n++ } END { exit n != 3 }'
+}
 if [ -e $dst/libptrain-emulated.so ]; then
-    more="--device=emulated --max_steps=3" train device env && more="--max_steps=3" train host env &&
-        paste <(field host loss) <(field device loss) | awk '{ d = $1 - $2; if (d < 0) d = -d; if (d > 1e-4 * (1 + $1)) exit 1; n++ } END { exit n != 3 }'
-    result "the device computes the same with its own compilation of the core"
+    device both && mv "$dir/hinge.yaml" "$dir/plant.yaml" && device hinge
+    result "the device computes both the same with its own compilation of the cores"
 else
     n=$((n + 1)); echo "ok $n - the device # SKIP no libptrain-emulated.so beside the program (make emulated)"
 fi

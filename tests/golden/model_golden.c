@@ -317,7 +317,7 @@ static void test_reward(void **state)
     rows r = rows_pairs(golden);
     bench b;
     pt_batch batch;
-    opt.scalar_head = true;
+    opt.heads = PT_HEAD_SCALAR;
     open_family(&b, s, &opt, &caps);
     const float *w = golden_tensor(st, "score.weight", 32);
     put_param(&b, "score.weight", w);

@@ -270,7 +270,7 @@ static void test_reward(void **state)
     const char *family = *state;
     char base[256], path[256];
     bench b;
-    pt_model_options opt = {.lora = {.on = true, .r = 2, .alpha = 4}, .scalar_head = true, .seed = 3};
+    pt_model_options opt = {.lora = {.on = true, .r = 2, .alpha = 4}, .heads = PT_HEAD_SCALAR, .seed = 3};
     pt_export_options out = {.type = PT_F32, .base_name = "base"};
     json_error_t e;
     snprintf(base, sizeof base, FIXTURES "/%s", family);
@@ -307,7 +307,7 @@ static void test_reward(void **state)
     OK(pt_model_forward(b.m, 0, false));
     OK(pt_model_score(b.m, want));
     bench_close(&b);
-    opt = (pt_model_options){.scalar_head = true, .seed = 4};
+    opt = (pt_model_options){.heads = PT_HEAD_SCALAR, .seed = 4};
     bench_open(&b, &pt_ops_cpu, PT_COMPUTE_F32, path, &opt, &caps);
     OK(pt_model_load_batch(b.m, &batch, 0, false));
     OK(pt_model_forward(b.m, PT_SLOT_NONE, false));
@@ -316,7 +316,7 @@ static void test_reward(void **state)
     pt_batch_free(&batch);
     bench_close(&b);
     in_tmp(path, sizeof path, family, "reward-peft");
-    opt = (pt_model_options){.lora = {.on = true, .start_dir = path}, .scalar_head = true, .seed = 5};
+    opt = (pt_model_options){.lora = {.on = true, .start_dir = path}, .heads = PT_HEAD_SCALAR, .seed = 5};
     OK(pt_batch_build(&batch, r.seq, r.n, PT_PACKING_FOREST));
     bench_open(&b, &pt_ops_cpu, PT_COMPUTE_F32, base, &opt, &caps);
     OK(pt_model_load_batch(b.m, &batch, 0, false));

@@ -66,7 +66,7 @@ static void test_plan_is_allocation(void **state)
         {"llama", {.lora = {.on = true, .r = 8, .alpha = 8, .dropout = 0.1f}, .train = true}, 1},
         {"llama", {.lora = {.on = true, .r = 4, .alpha = 8, .frozen_copy = true}, .train = true, .checkpointing = true}, 1},
         {"mistral", {.full = true, .train = true}, 1},
-        {"qwen3", {.lora = {.on = true, .r = 3, .alpha = 8}, .scalar_head = true, .train = true}, 1},
+        {"qwen3", {.lora = {.on = true, .r = 3, .alpha = 8}, .heads = PT_HEAD_SCALAR, .train = true}, 1},
         {"qwen2", {.full = true, .train = true, .checkpointing = true}, 1},
     };
     json_t *golden = fixture_json("llama", "golden.json");
@@ -88,7 +88,7 @@ static void test_plan_is_allocation(void **state)
                      planned(&b, bytes, &caps, cases[i].forests));
         size_t calls = counted.calls;
         for (int packing = 0; packing < 3; packing++)
-            train_once(&b, &r, (pt_packing)packing, cases[i].o.scalar_head, cases[i].o.lora.frozen_copy ? 1 : PT_SLOT_OWN);
+            train_once(&b, &r, (pt_packing)packing, cases[i].o.heads == PT_HEAD_SCALAR, cases[i].o.lora.frozen_copy ? 1 : PT_SLOT_OWN);
         assert_int_equal(counted.calls, calls);
         bench_close(&b);
     }

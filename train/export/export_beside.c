@@ -77,7 +77,7 @@ pt_status pt_export_ids_make(const pt_model *m, const pt_export_options *opt, pt
         if (!lists(out->eos, out->n_eos, stops[i])) out->eos[out->n_eos++] = stops[i];
     if (t) out->bos = pt_tok_bos(t);
     if (t) out->pad = pt_tok_pad(t);
-    if (m->opt.scalar_head) out->pad = reward_pad(m, t, out->eos, out->n_eos);
+    if (!(m->opt.heads & PT_HEAD_VOCABULARY)) out->pad = reward_pad(m, t, out->eos, out->n_eos);
 done:
     free(base);
     return rc;
@@ -223,7 +223,7 @@ pt_status pt_export_beside(const pt_model *m, const char *dir, const pt_export_o
     char *scored = NULL;
     const char *jinja = opt->tmpl ? pt_template_jinja(opt->tmpl) : NULL;
     PT_TRY(pt_export_ids_make(m, opt, &ids));
-    if (jinja && m->opt.scalar_head) {
+    if (jinja && !(m->opt.heads & PT_HEAD_VOCABULARY)) {
         PT_TRY(pt_template_jinja_scored(opt->tmpl, &scored));
         jinja = scored;
     }

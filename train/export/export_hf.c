@@ -152,18 +152,20 @@ static pt_status write_config(pt_model *m, const char *dir, const pt_export_opti
     pt_status rc = PT_OK;
     pt_hf *base = NULL, *c = NULL;
     pt_export_ids ids = {0};
-    const char *arch = m->opt.scalar_head ? m->fam->classifier : m->fam->causal;
+    if (m->opt.heads == (PT_HEAD_VOCABULARY | PT_HEAD_SCALAR))
+        return pt_fail(PT_ENOSUP, "a model with a vocabulary and a scalar head has no class in transformers: train it as an adapter");
+    const char *arch = m->opt.heads & PT_HEAD_VOCABULARY ? m->fam->causal : m->fam->classifier;
     bool from_hf = !pt_source_is_gguf(m->src) && !m->src->random;
     if (from_hf) PT_TRY(pt_hf_open(&base, pt_source_path(m->src), "config.json"));
     PT_TRY(pt_hf_edit(&c, base, "config.json"));
     if (!from_hf) PT_TRY(put_shape(c, m));
-    if (!m->opt.scalar_head) PT_TRY(pt_hf_set_bool(c, "tie_word_embeddings", m->cfg.tied)); /* as written, whatever the base said */
+    if (m->opt.heads & PT_HEAD_VOCABULARY) PT_TRY(pt_hf_set_bool(c, "tie_word_embeddings", m->cfg.tied)); /* as written, whatever the base said */
     PT_TRY(pt_hf_set_texts(c, "architectures", &arch, 1));
     PT_TRY(pt_hf_set_text(c, "torch_dtype", type == PT_F32 ? "float32" : type == PT_F16 ? "float16" : "bfloat16"));
     PT_TRY(pt_hf_remove(c, "dtype")); /* transformers 5's spelling, which would win */
     PT_TRY(pt_export_ids_make(m, opt, &ids));
     PT_TRY(pt_export_put_ids(&ids, c));
-    if (m->opt.scalar_head) PT_TRY(put_reward(c));
+    if (!(m->opt.heads & PT_HEAD_VOCABULARY)) PT_TRY(put_reward(c));
     PT_TRY(pt_hf_write(c, dir, "config.json"));
 done:
     pt_export_ids_free(&ids);

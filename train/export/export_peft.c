@@ -52,7 +52,7 @@ static pt_status put_score(peft_out *o, pt_model *m)
     pt_status rc = PT_OK;
     float *w = NULL;
     PT_TRY(pt_calloc(&w, (size_t)m->cfg.hidden, sizeof *w));
-    PT_TRY(m->ctx->ops->download(m->ctx, w, m->head.w));
+    PT_TRY(m->ctx->ops->download(m->ctx, w, m->scorer.w));
     PT_TRY(put(o, w, 1, m->cfg.hidden));
 done:
     free(w);
@@ -76,14 +76,14 @@ static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint
         PT_TRY(declare(&o, x->path, PT_PEFT_A, x->r, x->in));
         PT_TRY(declare(&o, x->path, PT_PEFT_B, x->out, x->r));
     }
-    if (m->opt.scalar_head) PT_TRY(declare(&o, "score.weight", PT_PEFT_SAVED, 1, m->cfg.hidden));
+    if (m->opt.heads & PT_HEAD_SCALAR) PT_TRY(declare(&o, "score.weight", PT_PEFT_SAVED, 1, m->cfg.hidden));
     PT_TRY(pt_alloc0(&o.bytes, most * 4));
     if (trial) { /* the file is begun and given up before its data */
         *trial = o.w.declared;
         goto done;
     }
     for (size_t i = 0; i < m->n_modules; i++) PT_TRY(put_module(&o, m, &m->modules[i]));
-    if (m->opt.scalar_head) PT_TRY(put_score(&o, m));
+    if (m->opt.heads & PT_HEAD_SCALAR) PT_TRY(put_score(&o, m));
     PT_TRY(pt_st_writer_commit(&o.w));
 done:
     pt_st_writer_close(&o.w);
@@ -110,9 +110,9 @@ pt_status pt_export_peft(pt_model *m, const char *dir, const pt_export_options *
     PT_RETURN(pt_export_plain_type(opt->type, PT_F32, &type));
     PT_RETURN(pt_dir_make(dir));
     PT_RETURN(spell_targets(m->peft));
-    PT_RETURN(pt_peft_set_text(&m->peft->task_type, m->opt.scalar_head ? "SEQ_CLS" : "CAUSAL_LM"));
+    PT_RETURN(pt_peft_set_text(&m->peft->task_type, m->opt.heads & PT_HEAD_VOCABULARY ? "CAUSAL_LM" : "SEQ_CLS"));
     PT_RETURN(pt_peft_set_text(&m->peft->base_model, opt->base_name));
-    if (m->opt.scalar_head && m->peft->modules_to_save.n == 0) PT_RETURN(pt_peft_list_add(&m->peft->modules_to_save, "score"));
+    if (m->opt.heads & PT_HEAD_SCALAR && m->peft->modules_to_save.n == 0) PT_RETURN(pt_peft_list_add(&m->peft->modules_to_save, "score"));
     PT_RETURN(write_tensors(m, dir, type, opt->trial));
     PT_RETURN(pt_export_beside(m, dir, opt));
     return pt_peft_write(m->peft, dir);

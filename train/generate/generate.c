@@ -259,7 +259,7 @@ static pt_status step(gen *g)
 
 static pt_status check_request(const pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *o)
 {
-    if (!m->committed || !m->caps.decode_rows || m->opt.scalar_head)
+    if (!m->committed || !m->caps.decode_rows || !(m->opt.heads & PT_HEAD_VOCABULARY))
         return pt_fail(PT_ESTATE, "this model was not planned for generation");
     if (o->max_new_tokens < 0 || !(o->temperature >= 0) || o->top_k < 0 || !(o->top_p > 0 && o->top_p <= 1) ||
         !(o->min_p >= 0 && o->min_p <= 1) || !(o->repetition_penalty > 0))

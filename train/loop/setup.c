@@ -218,7 +218,7 @@ pt_model_options pt_setup_model_options(const pt_config *cfg)
 {
     bool lora = cfg->adapter != PT_ADAPTER_NONE;
     pt_model_options o = {.full = !lora,
-                          .scalar_head = cfg->objective->channels & PT_CHANNEL_SCORE,
+                          .heads = (cfg->objective->channels & PT_CHANNEL_LOGP ? PT_HEAD_VOCABULARY : 0u) | (cfg->objective->channels & PT_CHANNEL_SCORE ? PT_HEAD_SCALAR : 0u),
                           .loss = loss_spec(cfg),
                           .checkpointing = cfg->gradient_checkpointing,
                           .train = true,

@@ -123,6 +123,7 @@ pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pa
                            .rank = comm ? comm->rank : 0,
                            .ranks = comm ? comm->size : 1,
                            .reward = cfg->objective->channels & PT_CHANNEL_SCORE,
+                           .rows_too = cfg->objective->channels & PT_CHANNEL_LOGP,
                            .dataset_weight = train ? weights : NULL,
                            .n_dataset_weight = train ? cfg->n_datasets : 0};
     PT_TRY(pt_loader_new(out, pack, &o));

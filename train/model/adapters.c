@@ -237,11 +237,11 @@ static pt_status load_score(pt_model *m, const pt_st *st)
     const pt_st_tensor *t;
     int64_t dims[2] = {1, m->cfg.hidden};
     PT_TRY(pt_peft_find(st, "score.weight", PT_PEFT_SAVED, &t));
-    if (!t || !m->opt.scalar_head) goto done;
+    if (!t || !(m->opt.heads & PT_HEAD_SCALAR)) goto done;
     PT_TRY(pt_st_check_shape(t, 2, dims));
     PT_TRY(pt_calloc(&host, (size_t)m->cfg.hidden, sizeof *host));
     PT_TRY(pt_st_to_f32(t, host));
-    PT_TRY(m->ctx->ops->upload(m->ctx, m->head.w, host));
+    PT_TRY(m->ctx->ops->upload(m->ctx, m->scorer.w, host));
 done:
     free(host);
     return rc;

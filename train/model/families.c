@@ -111,17 +111,15 @@ static pt_status add_block(tensor_list *l, const pt_model_config *c, int i)
     return PT_OK;
 }
 
-pt_status pt_config_tensors(const pt_model_config *c, bool scalar_head, pt_tensor_spec **out, size_t *n)
+pt_status pt_config_tensors(const pt_model_config *c, unsigned heads, pt_tensor_spec **out, size_t *n)
 {
     pt_status rc = PT_OK;
     tensor_list l = {0};
     PT_TRY(add(&l, PT_TENSOR_EMBED, -1, -1, c->vocab, c->hidden, "model.embed_tokens.weight"));
     for (int i = 0; i < c->layers; i++) PT_TRY(add_block(&l, c, i));
     PT_TRY(add(&l, PT_TENSOR_NORM, -1, -1, 1, c->hidden, "model.norm.weight"));
-    if (scalar_head)
-        PT_TRY(add(&l, PT_TENSOR_HEAD, -1, -1, 1, c->hidden, "score.weight"));
-    else if (!c->tied)
-        PT_TRY(add(&l, PT_TENSOR_HEAD, -1, -1, c->vocab, c->hidden, "lm_head.weight"));
+    if (heads & PT_HEAD_VOCABULARY && !c->tied) PT_TRY(add(&l, PT_TENSOR_HEAD, -1, -1, c->vocab, c->hidden, "lm_head.weight"));
+    if (heads & PT_HEAD_SCALAR) PT_TRY(add(&l, PT_TENSOR_SCORE, -1, -1, 1, c->hidden, "score.weight"));
     *out = l.t;
     *n = l.n;
     return PT_OK;

@@ -37,7 +37,7 @@ pt_status pt_head_logp(pt_model *m, pt_view logp)
 pt_status pt_head_ready(const pt_model *m, bool scalar, bool backward)
 {
     if (!m->live.forwarded) return pt_fail(PT_ESTATE, "the head was asked for before a forward pass");
-    if (scalar != m->opt.scalar_head)
+    if (!(m->opt.heads & (scalar ? PT_HEAD_SCALAR : PT_HEAD_VOCABULARY)))
         return pt_fail(PT_ESTATE, scalar ? "this model has no scalar head" : "this model has a scalar head, no vocabulary");
     if (backward && !(m->opt.train && m->live.kept))
         return pt_fail(PT_ESTATE, "backward without a forward pass that kept what it needs");
@@ -63,16 +63,16 @@ pt_status pt_score_run(pt_model *m)
 {
     int64_t heads = m->live.heads;
     return m->ctx->ops->linear(
-        m->ctx, &(pt_linear_args){.y = pt_trim(m->tab.score, heads), .x = pt_trim(m->tab.xf, heads), .w = m->head.w});
+        m->ctx, &(pt_linear_args){.y = pt_trim(m->tab.score, heads), .x = pt_trim(m->tab.xf, heads), .w = m->scorer.w});
 }
 
-pt_status pt_score_run_backward(pt_model *m)
+pt_status pt_score_run_backward(pt_model *m, bool add)
 {
     const pt_ops *ops = m->ctx->ops;
     int64_t heads = m->live.heads;
     pt_view dy = pt_trim(m->tab.dscore, heads), x = pt_trim(m->tab.xf, heads);
-    PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = pt_trim(m->tab.dxf, heads), .dy = dy, .w = m->head.w}));
-    return pt_view_ok(m->head.dw) ? ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = m->head.dw, .dy = dy, .x = x})
+    PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = pt_trim(m->tab.dxf, heads), .dy = dy, .w = m->scorer.w, .beta = add ? 1 : 0}));
+    return pt_view_ok(m->scorer.dw) ? ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = m->scorer.dw, .dy = dy, .x = x})
                                   : PT_OK;
 }
 
@@ -118,7 +118,7 @@ pt_status pt_model_score_backward(pt_model *m, const float *dscore)
         memcpy((char *)all + 2 * (size_t)i, &b, 2);
     }
     PT_TRY(m->ctx->ops->upload(m->ctx, pt_trim(m->tab.dscore, m->live.heads), all));
-    PT_TRY(pt_score_run_backward(m));
+    PT_TRY(pt_score_run_backward(m, false));
 done:
     free(all);
     return rc;

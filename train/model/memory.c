@@ -136,11 +136,11 @@ static pt_status carve_tables(pt_model *m)
     CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->rstdf);
     CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->rows, &t->logp);
     CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->lse);
-    if (m->opt.scalar_head) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, 1, &t->score);
+    if (m->opt.heads & PT_HEAD_SCALAR) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, 1, &t->score);
     if (!m->opt.train) return PT_OK;
     CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->dxf);
     CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->rows, &t->dlogp);
-    if (m->opt.scalar_head) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, 1, &t->dscore);
+    if (m->opt.heads & PT_HEAD_SCALAR) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, 1, &t->dscore);
     return PT_OK;
 }
 
@@ -180,7 +180,7 @@ static pt_status carve_decode(pt_model *m)
     pt_decode *d = &m->dec;
     int64_t b = m->caps.decode_rows, len = m->caps.decode_len;
     d->logits = d->logits32 = d->index = d->lens = d->ids = d->seen = PT_NO_VIEW;
-    if (b == 0 || m->opt.scalar_head) return PT_OK;
+    if (b == 0 || !(m->opt.heads & PT_HEAD_VOCABULARY)) return PT_OK;
     for (int l = 0; l < m->cfg.layers; l++) {
         CARVE(PT_ROLE_CACHE, m->ctx->act, b * len, pt_kv_cols(m), &d->k[l]);
         CARVE(PT_ROLE_CACHE, m->ctx->act, b * len, pt_kv_cols(m), &d->v[l]);

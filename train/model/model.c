@@ -45,6 +45,7 @@ pt_status pt_model_new(pt_model **out, pt_ctx *ctx, pt_source *src, const pt_mod
     m->cfg = *pt_source_config(src);
     m->fam = pt_family_find(m->cfg.family);
     m->opt = *opt;
+    if (!m->opt.heads) m->opt.heads = PT_HEAD_VOCABULARY;
     m->opt.lora.targets = NULL;
     m->opt.lora.start_dir = NULL;
     m->ws_floor = m->ws_last = ctx->workspace_need;
@@ -144,14 +145,15 @@ static pt_status dry_run(pt_model *m)
     for (int keep = 0; keep <= (m->opt.train ? 1 : 0); keep++) {
         p.keep = keep;
         PT_RETURN(pt_decoder_forward(m, &p));
-        PT_RETURN(m->opt.scalar_head ? pt_score_run(m) : pt_head_run(m, keep));
+        if (m->opt.heads & PT_HEAD_VOCABULARY) PT_RETURN(pt_head_run(m, keep));
+        if (m->opt.heads & PT_HEAD_SCALAR) PT_RETURN(pt_score_run(m));
     }
     if (m->opt.train) {
-        if (m->opt.scalar_head) PT_RETURN(pt_score_run_backward(m));
+        if (m->opt.heads & PT_HEAD_SCALAR) PT_RETURN(pt_score_run_backward(m, false));
         PT_RETURN(pt_decoder_backward(m, &p));
     }
     if (m->opt.loss.on) PT_RETURN(pt_loss_run(m, &(pt_core_step){.norm = 1}, m->opt.train));
-    if (!m->caps.decode_rows || m->opt.scalar_head) return PT_OK;
+    if (!m->caps.decode_rows || !(m->opt.heads & PT_HEAD_VOCABULARY)) return PT_OK;
     one.end = 1;
     PT_RETURN(pt_decode_step(m, 1, &p));
     one.end = m->caps.decode_rows;

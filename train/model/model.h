@@ -43,7 +43,7 @@ typedef struct pt_loss_spec {
 typedef struct pt_model_options {
     pt_lora_options lora;
     bool full;          /* every weight trained (f32 masters) */
-    bool scalar_head;   /* reward: score.weight [1,hidden], trained, instead of the vocabulary head */
+    unsigned heads;     /* PT_HEAD_*, one or several; 0: the vocabulary's */
     bool checkpointing; /* keep only block inputs, run blocks again in backward */
     bool train;         /* gradients and activations for backward are planned */
     pt_loss_spec loss;  /* on: group_loss is planned */

@@ -87,7 +87,7 @@ struct pt_model {
     pt_buf weights; /* instead, on a device with memory of its own: one block for all frozen tensors */
     pt_tensor_spec *specs;
     size_t n_specs;
-    pt_lin embed, norm, head; /* head: vocabulary or scalar; tied: the embedding */
+    pt_lin embed, norm, head, scorer; /* head: the vocabulary's; tied: the embedding. scorer: the scalar head */
     pt_block_weights *blocks;
     /* adapters */
     pt_lora_module *modules;
@@ -196,7 +196,7 @@ pt_status pt_decoder_backward(pt_model *m, const pt_pass *p);
 /* heads.c: the vocabulary head on the head rows; the scalar head and its backward. */
 pt_status pt_head_run(pt_model *m, bool backward);
 pt_status pt_score_run(pt_model *m);
-pt_status pt_score_run_backward(pt_model *m);
+pt_status pt_score_run_backward(pt_model *m, bool add); /* add: to what another head has put into tab.dxf */
 /* PT_ESTATE unless the head may run now. */
 pt_status pt_head_ready(const pt_model *m, bool scalar, bool backward);
 /* The head's log-probabilities into another place than tab.logp. */

@@ -172,7 +172,7 @@ static pt_status score_backward(pt_model *m)
     int64_t heads = m->live.heads;
     if (m->ctx->act != PT_F32)
         PT_RETURN(m->ctx->ops->cast(m->ctx, &(pt_cast_args){.y = pt_trim(m->tab.dscore, heads), .x = pt_trim(m->tab.dscore32, heads)}));
-    return pt_score_run_backward(m);
+    return pt_score_run_backward(m, m->opt.loss.logp);
 }
 
 pt_status pt_model_loss(pt_model *m, const pt_core_step *step, bool train)

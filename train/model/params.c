@@ -75,6 +75,7 @@ static pt_lin *lin_of(pt_model *m, const pt_tensor_spec *t)
 {
     if (t->kind == PT_TENSOR_EMBED) return &m->embed;
     if (t->kind == PT_TENSOR_HEAD) return &m->head;
+    if (t->kind == PT_TENSOR_SCORE) return &m->scorer;
     if (t->layer < 0) return &m->norm;
     pt_block_weights *b = &m->blocks[t->layer];
     if (t->module >= 0) return &b->lin[t->module];
@@ -106,7 +107,7 @@ static pt_status place_frozen(pt_model *m, size_t i, const pt_source_tensor *w, 
 
 pt_status pt_model_bind_weights(pt_model *m)
 {
-    PT_RETURN(pt_config_tensors(&m->cfg, m->opt.scalar_head, &m->specs, &m->n_specs));
+    PT_RETURN(pt_config_tensors(&m->cfg, m->opt.heads, &m->specs, &m->n_specs));
     PT_RETURN(pt_alloc0(&m->bufs, m->n_specs));
     for (size_t i = 0; i < m->n_specs; i++) {
         const pt_tensor_spec *t = &m->specs[i];
@@ -125,7 +126,7 @@ pt_status pt_model_bind_weights(pt_model *m)
         else
             l->w = v;
     }
-    if (m->cfg.tied && !m->opt.scalar_head) m->head = m->embed;
+    if (m->cfg.tied && m->opt.heads & PT_HEAD_VOCABULARY) m->head = m->embed;
     return PT_OK;
 }
 
@@ -145,7 +146,7 @@ void pt_param_bind(pt_model *m)
             l->dw = d;
         }
     }
-    if (m->cfg.tied && !m->opt.scalar_head) m->head = m->embed;
+    if (m->cfg.tied && m->opt.heads & PT_HEAD_VOCABULARY) m->head = m->embed;
 }
 
 /* A backend reads f32 and 16-bit weights by their own alignment; a file may hold them anywhere. */

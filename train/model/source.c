@@ -26,7 +26,7 @@ static pt_status make_entries(pt_source *s)
     pt_tensor_spec *specs = NULL;
     size_t n = 0;
     pt_status rc = PT_OK;
-    PT_TRY(pt_config_tensors(&s->cfg, false, &specs, &n));
+    PT_TRY(pt_config_tensors(&s->cfg, PT_HEAD_VOCABULARY, &specs, &n));
     PT_TRY(pt_alloc0(&s->entries, n + 1));
     for (size_t i = 0; i < n; i++) s->entries[i].spec = specs[i];
     s->n_entries = n;
@@ -118,7 +118,7 @@ static void use_score(pt_source *s)
     if (!t || (head && pt_st_find(s->st, "lm_head.weight"))) return;
     if (!head) head = &s->entries[s->n_entries++];
     head->spec = (pt_tensor_spec){
-        .name = "score.weight", .kind = PT_TENSOR_HEAD, .rows = 1, .cols = s->cfg.hidden, .layer = -1, .module = -1};
+        .name = "score.weight", .kind = PT_TENSOR_SCORE, .rows = 1, .cols = s->cfg.hidden, .layer = -1, .module = -1};
     qsort(s->entries, s->n_entries, sizeof *s->entries, by_name);
 }
 
