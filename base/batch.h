@@ -20,14 +20,14 @@
 #include <stdint.h>
 #include <string.h>
 
-#define PT_BATCH_COLUMNS 12
+enum { PT_BATCH_COLUMNS = 12, PT_COLUMN_NAME = 24 };
 typedef struct pt_batch_column {
-    char name[24];
+    char name[PT_COLUMN_NAME];
     float *value; /* [G] */
 } pt_batch_column;
 
-/* Names that the readers and the packer give. weight: of the record, 1 when it says nothing (always there). margin: of a pair, 0 when it
- * says nothing. reference: log-probability of the answer under the reference model, where it was computed before training. */
+/* Names that the readers and the packer give; a column is there when a record says something in it. weight: of the record (always there).
+ * margin: of a pair. reference: log-probability of the answer under the reference model, where it was computed before training. */
 #define PT_COLUMN_WEIGHT "weight"
 #define PT_COLUMN_MARGIN "margin"
 #define PT_COLUMN_REFERENCE "reference"
@@ -42,7 +42,6 @@ typedef struct pt_batch {
     int32_t *seg_parent;       /* [S] -1 = root */
     int32_t *seg_end;          /* [S] token index: end of the subtree */
     int32_t *seg_slot;         /* [S] adapter slot (0 = the trained one, -1 = none) */
-    int32_t *seg_copies;       /* [S] answers behind the segment (both sides of a pair count); 0 for the dead tail */
     int32_t n_heads;
     int32_t *head_token;       /* [Hd] distinct token indices that the head visits, ascending */
     int32_t n_rows;
@@ -63,8 +62,20 @@ typedef struct pt_batch {
     double step_row_weight;    /* sum of row weights (records' weights are in them) */
     double step_group_weight, step_record_weight; /* sums of the records' weights over answers and over records */
     int64_t step_rows, step_records;
-    int64_t n_unshared_tokens; /* tokens that the same records take without sharing */
 } pt_batch;
+
+/* What a column holds of a record that says nothing. */
+static inline float pt_column_otherwise(const char *name)
+{
+    return strcmp(name, PT_COLUMN_WEIGHT) ? 0 : 1;
+}
+
+/* Whether a column may have this name: small letters, digits and '_', a letter first, shorter than PT_COLUMN_NAME. */
+static inline int pt_column_named(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    return name[0] >= 'a' && name[0] <= 'z' && !name[n] && n < PT_COLUMN_NAME;
+}
 
 /* A column's values [G], NULL when the batch has none of that name. */
 static inline float *pt_batch_column_get(const pt_batch *b, const char *name)

@@ -55,7 +55,7 @@ static float turn_weight(const pt_record *rec, size_t i, const pt_turn *t)
 
 static pt_status render_chat(collector *c, const pt_record *rec, int side)
 {
-    const pt_turns *t = &rec->side[side];
+    const pt_turns *t = &rec->answers[side].turns;
     if (!c->tmpl) return pt_fail(PT_EFORMAT, "no chat template");
     PT_RETURN(pt_reserve(&c->m, &c->m_cap, t->n));
     for (size_t i = 0; i < t->n; i++) c->m[i] = pt_turn_message(&t->turns[i], turn_weight(rec, i, &t->turns[i]));
@@ -66,14 +66,14 @@ static pt_status render_chat(collector *c, const pt_record *rec, int side)
 static pt_status render_plain(collector *c, const pt_record *rec, int side)
 {
     pt_rendered *r = &c->r;
-    const pt_ids *ids = &rec->ids[side];
+    const pt_ids *ids = &rec->answers[side].ids;
     if (rec->kind == PT_RECORD_TEXT && !c->tok) return pt_fail(PT_EFORMAT, "no tokenizer");
     if (rec->kind == PT_RECORD_TEXT)
-        PT_RETURN(pt_tok_encode(c->tok, rec->text[side], rec->bytes[side], true, true, &r->ids));
+        PT_RETURN(pt_tok_encode(c->tok, rec->answers[side].text, rec->answers[side].bytes, true, true, &r->ids));
     else
         for (size_t i = 0; i < ids->n; i++) PT_RETURN(pt_ids_add(&r->ids, ids->ids[i]));
     PT_RETURN(pt_reserve(&r->weight, &r->weight_cap, r->ids.n + 1));
-    for (size_t i = 0; i < r->ids.n; i++) r->weight[i] = rec->kind == PT_RECORD_TEXT ? 1 : rec->label[side][i];
+    for (size_t i = 0; i < r->ids.n; i++) r->weight[i] = rec->kind == PT_RECORD_TEXT ? 1 : rec->answers[side].label[i];
     return PT_OK;
 }
 
@@ -84,7 +84,7 @@ static pt_status keep(void *user, const pt_record *rec, int64_t line)
     pt_probe *p = c->p;
     size_t first = p->n;
     (void)line;
-    for (int side = 0; side < (p->pairs ? 2 : 1); side++) {
+    for (int side = 0; side < (p->pairs ? 2 : 1) && (size_t)side < rec->n_answers; side++) {
         pt_rendered_clear(&c->r);
         pt_status rc = rec->kind == PT_RECORD_CHAT ? render_chat(c, rec, side) : render_plain(c, rec, side);
         if (rc == PT_ENOMEM) return rc;

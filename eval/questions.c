@@ -35,7 +35,7 @@ static pt_status copy_turns(const pt_record *rec, int side, size_t n, pt_message
     pt_message *m;
     PT_RETURN(pt_alloc0(&m, n));
     for (size_t i = 0; i < n; i++) {
-        const pt_turn *t = &rec->side[side].turns[i];
+        const pt_turn *t = &rec->answers[side].turns.turns[i];
         m[i] = pt_turn_message(t, 0);
         m[i].text = m[i].thought = NULL;
         json_incref((json_t *)m[i].calls);
@@ -54,7 +54,7 @@ static bool same_prompt(const pt_question *q, const pt_record *rec, size_t n)
 {
     if (q->n_prompt != n || !q->role != !rec->role || (q->role && strcmp(q->role, rec->role))) return false;
     for (size_t i = 0; i < n; i++) {
-        const pt_turn *t = &rec->side[0].turns[i];
+        const pt_turn *t = &rec->answers[0].turns.turns[i];
         if (q->prompt[i].speaker != t->speaker || q->prompt[i].bytes != t->bytes || memcmp(q->prompt[i].text, t->text, t->bytes)) return false;
     }
     return true;
@@ -77,8 +77,8 @@ static pt_status add_pair(pt_questions *q, const pt_record *rec)
     pt_question_pair *p = &q->pairs[q->n_pairs++];
     *p = (pt_question_pair){.n_prompt = rec->n_prompt};
     for (int s = 0; s < 2; s++) {
-        PT_RETURN(copy_turns(rec, s, rec->side[s].n, &p->side[s]));
-        p->n[s] = rec->side[s].n;
+        PT_RETURN(copy_turns(rec, s, rec->answers[s].turns.n, &p->side[s]));
+        p->n[s] = rec->answers[s].turns.n;
     }
     return PT_OK;
 }
@@ -87,9 +87,9 @@ static pt_status keep(void *user, const pt_record *rec, int64_t line)
 {
     pt_questions *q = user;
     if (rec->kind != PT_RECORD_CHAT) return pt_fail(PT_EARG, "an evaluation needs conversations, not plain text or ids");
-    if (rec->pair) return add_pair(q, rec);
-    size_t n = rec->side[0].n;
-    if (n < 2 || rec->side[0].turns[n - 1].speaker != PT_ASSISTANT) return PT_OK; /* nothing to compare with */
+    if (rec->n_answers == 2) return add_pair(q, rec);
+    size_t n = rec->answers[0].turns.n;
+    if (n < 2 || rec->answers[0].turns.turns[n - 1].speaker != PT_ASSISTANT) return PT_OK; /* nothing to compare with */
     if (!q->n || !same_prompt(&q->list[q->n - 1], rec, n - 1)) {
         PT_RETURN(pt_reserve(&q->list, &q->cap, q->n + 1));
         pt_question *x = &q->list[q->n++];
@@ -98,7 +98,7 @@ static pt_status keep(void *user, const pt_record *rec, int64_t line)
         PT_RETURN(copy_turns(rec, 0, n - 1, &x->prompt));
         x->n_prompt = n - 1;
     }
-    return add_reference(&q->list[q->n - 1], &rec->side[0].turns[n - 1]);
+    return add_reference(&q->list[q->n - 1], &rec->answers[0].turns.turns[n - 1]);
 }
 
 pt_status pt_questions_add(pt_questions *q, const pt_dataset_spec *set, bool pairs)

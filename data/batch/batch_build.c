@@ -38,6 +38,7 @@ pt_status pt_batch_build(pt_batch *out, const pt_seq *seqs, size_t n, pt_packing
     int32_t *order = NULL, *lcp = NULL;
     pt_run *runs = NULL;
     size_t runs_cap = 0, n_runs = 0;
+    const pt_lay_column weight = {.name = PT_COLUMN_WEIGHT};
     *out = (pt_batch){0};
     PT_CHECK(n > 0, PT_EARG, "a batch of no sequences");
     PT_TRY(pt_alloc0(&all, n));
@@ -55,7 +56,8 @@ pt_status pt_batch_build(pt_batch *out, const pt_seq *seqs, size_t n, pt_packing
                               .slot = seqs[k].slot,
                               .end = seqs[k].end_index < 0 ? -1 : seqs[k].end_index,
                               .record_weight = 1,
-                              .record = (int64_t)k};
+                              .record = (int64_t)k,
+                              .number = (int64_t)k};
         order[k] = (int32_t)k;
     }
     n_runs = 0;
@@ -66,7 +68,7 @@ pt_status pt_batch_build(pt_batch *out, const pt_seq *seqs, size_t n, pt_packing
     if (packing == PT_PACKING_FOREST) PT_TRY(pt_lay_sort(all, n, order, lcp));
     for (size_t k = 0; k < n; k++) sorted[k] = &all[order[k]];
     PT_TRY(pt_lay_shape(&lay, sorted, lcp, n, packing == PT_PACKING_FOREST, true));
-    PT_TRY(pt_lay_fill(out, &lay, sorted, order, n, false));
+    PT_TRY(pt_lay_fill(out, &lay, sorted, order, n, &weight, 1));
     totals(out, all, n);
 done:
     pt_lay_free(&lay);

@@ -36,7 +36,6 @@ static pt_status allocate(pt_filler *f)
     PT_RETURN(pt_alloc0(&b->seg_parent, S));
     PT_RETURN(pt_alloc0(&b->seg_end, S));
     PT_RETURN(pt_alloc0(&b->seg_slot, S));
-    PT_RETURN(pt_alloc0(&b->seg_copies, S));
     PT_RETURN(pt_alloc0(&b->head_token, H));
     PT_RETURN(pt_alloc0(&b->row_head, M));
     PT_RETURN(pt_alloc0(&b->row_target, M));
@@ -79,7 +78,6 @@ static void fill_stream(pt_filler *f)
         b->seg_parent[s] = g->parent;
         b->seg_end[s] = g->start + g->to - g->from;
         b->seg_slot[s] = f->seqs[g->lo]->slot;
-        b->seg_copies[s] = g->hi - g->lo;
     }
     for (int32_t s = (int32_t)f->l->n_segs - 1; s >= 0; s--) {
         int32_t p = b->seg_parent[s];
@@ -155,16 +153,22 @@ static void fill_rows(pt_filler *f)
     }
 }
 
-static pt_status add_column(pt_batch *b, const char *name)
+static pt_status fill_column(pt_filler *f, const pt_lay_column *from)
 {
+    pt_batch *b = f->b;
     pt_batch_column *c = &b->columns[b->n_columns];
+    if (b->n_columns == PT_BATCH_COLUMNS) return pt_fail(PT_ESHAPE, "no room for column '%s' in a batch: %d are there", from->name, PT_BATCH_COLUMNS);
     PT_RETURN(pt_alloc0(&c->value, b->n_groups));
-    memcpy(c->name, name, strlen(name) + 1);
+    memcpy(c->name, from->name, strlen(from->name) + 1);
     b->n_columns++;
+    for (size_t k = 0; k < f->n; k++) {
+        const pt_lay_seq *q = f->seqs[k];
+        c->value[f->order ? f->order[k] : (int32_t)k] = from->value ? from->value[from->of_answers ? q->number : q->record] : pt_column_otherwise(c->name);
+    }
     return PT_OK;
 }
 
-static void fill_groups(pt_filler *f, bool with_ref)
+static void fill_groups(pt_filler *f)
 {
     pt_batch *b = f->b;
     for (size_t k = 0; k < f->n; k++) {
@@ -172,13 +176,9 @@ static void fill_groups(pt_filler *f, bool with_ref)
         int32_t g = f->order ? f->order[k] : (int32_t)k, rows = 0;
         for (int32_t r = 0; r < q->n_runs; r++) rows += q->runs[r].to - q->runs[r].from;
         b->group_row_start[g + 1] = rows;
-        b->columns[0].value[g] = q->record_weight;
-        b->columns[1].value[g] = q->margin;
         b->group_record[g] = q->record;
         b->record_start[g] = q->answer; /* until the groups are in order */
         b->group_end_head[g] = -1;
-        if (with_ref) b->columns[2].value[g] = q->ref_logp;
-        b->n_unshared_tokens += q->n;
     }
     for (int32_t g = 0; g < b->n_groups; g++) {
         b->group_row_start[g + 1] += b->group_row_start[g];
@@ -214,23 +214,21 @@ static void fill_group_rows(pt_filler *f)
 }
 
 pt_status pt_lay_fill(pt_batch *out, const pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *order, size_t n,
-                      bool with_ref)
+                      const pt_lay_column *columns, size_t n_columns)
 {
     pt_status rc = PT_OK;
     pt_filler f = {.b = out, .l = l, .seqs = seqs, .order = order, .n = n};
     *out = (pt_batch){0};
     PT_CHECK(n && l->tokens, PT_EARG, "a batch without tokens");
     PT_TRY(allocate(&f));
-    PT_TRY(add_column(out, PT_COLUMN_WEIGHT));
-    PT_TRY(add_column(out, PT_COLUMN_MARGIN));
-    if (with_ref) PT_TRY(add_column(out, PT_COLUMN_REFERENCE));
+    for (size_t i = 0; i < n_columns; i++) PT_TRY(fill_column(&f, &columns[i]));
     fill_stream(&f);
     fill_marks(&f);
     fill_rows(&f);
     PT_CHECK(out->n_rows == l->rows && out->n_heads <= l->heads, PT_EINTERNAL,
              "layout: %d rows and %d heads, the shape said %lld and %lld", out->n_rows, out->n_heads, (long long)l->rows,
              (long long)l->heads);
-    fill_groups(&f, with_ref);
+    fill_groups(&f);
     fill_group_rows(&f);
 done:
     free(f.mark);
@@ -246,7 +244,7 @@ done:
 void pt_batch_free(pt_batch *b)
 {
     void *all[] = {b->tokens,          b->positions,  b->token_key,        b->seg_start,      b->seg_parent,   b->seg_end,
-                   b->seg_slot,        b->seg_copies, b->head_token,       b->row_head,       b->row_target,   b->row_weight,
+                   b->seg_slot,        b->head_token,       b->row_head,       b->row_target,   b->row_weight,
                    b->group_row_start, b->group_rows, b->group_row_weight, b->group_end_head, b->group_record, b->record_start};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     for (int32_t i = 0; i < b->n_columns; i++) free(b->columns[i].value);

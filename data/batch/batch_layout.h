@@ -26,10 +26,17 @@ typedef struct pt_lay_seq {
     int32_t n_runs, n, slot;
     int32_t end; /* token whose hidden state is scored, -1 = not asked */
     /* its group */
-    float record_weight, margin, ref_logp;
+    float record_weight;
     int32_t answer;  /* which of its record's; groups of one record are neighbours, its answers in order */
-    int64_t record;
+    int64_t record, number; /* numbers of its record and of itself among the values of columns */
 } pt_lay_seq;
+
+/* Values of a column, borrowed; NULL: pt_column_otherwise of every one. */
+typedef struct pt_lay_column {
+    const char *name;
+    bool of_answers; /* value [number], else [record] */
+    const float *value;
+} pt_lay_column;
 
 /* A segment: tokens [from, to) of the sorted sequences [lo, hi). */
 typedef struct pt_lay_seg {
@@ -49,16 +56,14 @@ typedef struct pt_lay {
     size_t runs_cap;
     int64_t tokens;                  /* without the dead tail */
     int64_t rows, heads, group_rows; /* heads counts every asked end as one more: an upper bound when rows and ends mix */
-    int64_t unshared;
 } pt_lay;
 
 /* The shape of n sorted sequences; share = false: one root segment each (lcp unused). count_rows = false stops at segments and
  * tokens. */
 pt_status pt_lay_shape(pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *lcp, size_t n, bool share, bool count_rows);
-/* Makes the batch of a shape. order[k] = group number of sorted sequence k (NULL: k). step_* are left for the caller. with_ref:
- * keep ref_logp. */
+/* Makes the batch of a shape. order[k] = group number of sorted sequence k (NULL: k). step_* are left for the caller. */
 pt_status pt_lay_fill(pt_batch *out, const pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *order, size_t n,
-                      bool with_ref);
+                      const pt_lay_column *columns, size_t n_columns);
 void pt_lay_free(pt_lay *l);
 
 /* The lexicographic order of (slot, ids), ties by index: order[k] = index of the k-th; lcp[0] = 0, 0 across slots. */

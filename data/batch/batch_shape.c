@@ -106,9 +106,8 @@ pt_status pt_lay_shape(pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *
 {
     size_t depth = 0;
     l->n_segs = 0;
-    l->tokens = l->rows = l->heads = l->group_rows = l->unshared = 0;
+    l->tokens = l->rows = l->heads = l->group_rows = 0;
     if (n > INT32_MAX) return pt_fail(PT_ESHAPE, "%zu sequences in one batch", n);
-    for (size_t k = 0; k < n; k++) l->unshared += seqs[k]->n;
     if (share && n) PT_RETURN(push(l, &depth, 0, (int32_t)n, 0, -1));
     while (depth) PT_RETURN(split(l, seqs, lcp, l->stack[--depth], &depth));
     for (size_t k = 0; !share && k < n; k++) PT_RETURN(add_seg(l, (int32_t)k, (int32_t)k + 1, 0, seqs[k]->n, -1));

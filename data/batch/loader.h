@@ -9,7 +9,7 @@ typedef struct pt_loader pt_loader;
 
 typedef struct pt_loader_options {
     pt_packing packing;
-    bool pairs;                  /* each record is a pair */
+    int answers;                 /* that each record must have: 1, 2 (pairs) ...; 0 = any number */
     bool validation;             /* the validation records, one pass, in file order */
     bool shuffle;
     int share_group;             /* records of equal prefix drawn together, at most this many (1 = none) */
@@ -47,7 +47,7 @@ typedef struct pt_step {
 
 /* Borrows the pack. Reference log-probabilities are those the pack has at this call. batch_rows 0: packing off takes micro_batch_size x
  * gradient_accumulation_steps x ranks records a step; packing takes records while their unshared tokens fit that x sequence_len (at least one).
- * A micro-batch holds at most micro_batch_size x sequence_len computed tokens (off: micro_batch_size records); one record alone may pass it (pairs). */
+ * A micro-batch holds at most micro_batch_size x sequence_len computed tokens (off: micro_batch_size records); one record alone may pass it (several answers). */
 pt_status pt_loader_new(pt_loader **out, const pt_pack *pack, const pt_loader_options *opt);
 void pt_loader_free(pt_loader *l);
 pt_status pt_loader_summary_get(const pt_loader *l, pt_loader_summary *s);

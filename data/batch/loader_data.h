@@ -37,8 +37,9 @@ struct pt_loader {
     const pt_pack *pack;
     pt_loader_options opt;
     double *set_weight; /* [sources] */
-    int per;            /* sequences a record: 1 or 2 */
-    pt_lay_seq *seqs;   /* [S] of the pack */
+    pt_lay_column columns[PT_BATCH_COLUMNS]; /* of the pack, as they are when the loader is made */
+    size_t n_columns;
+    pt_lay_seq *seqs;   /* [S] answers of the pack */
     pt_run *runs;
     int64_t *seq_rows;  /* [S] supervised tokens */
     double *seq_weight; /* [S] sum of their weights x record weight */
@@ -57,11 +58,13 @@ struct pt_loader {
     /* work space of one layout */
     int32_t *recs;
     size_t recs_cap;
-    pt_place *places;
+    pt_place *places; /* [n_places] of the micro-batch that was cut last */
+    size_t n_places;
     const pt_lay_seq **sorted;
+    size_t *taken; /* [answers] where the last record was put */
     int32_t *lcp, *order;
     pt_lay_seq *local;
-    size_t places_cap, sorted_cap, lcp_cap, order_cap, local_cap;
+    size_t places_cap, sorted_cap, lcp_cap, order_cap, local_cap, taken_cap;
     pt_lay lay;
     /* the thread that prepares steps */
     pthread_t thread;
@@ -71,6 +74,13 @@ struct pt_loader {
     int64_t want;         /* step to prepare; -1 = nothing to do */
     pt_slot ready, given; /* prepared (or being prepared); handed out */
 };
+
+/* The answers of a record: sequences [*from, *to). */
+static inline void pt_loader_answers(const pt_loader *l, int32_t record, size_t *from, size_t *to)
+{
+    *from = (size_t)l->pack->record_start[record];
+    *to = (size_t)l->pack->record_start[record + 1];
+}
 
 /* loader_order.c: makes l->epoch that of epoch e. */
 pt_status pt_loader_epoch(pt_loader *l, int64_t e);
@@ -82,7 +92,8 @@ pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n);
 void pt_loader_share(const pt_loader *l, size_t n, int rank, size_t *from, size_t *to);
 /* The next micro-batch of l->recs[from, to): *stop = where it ends; its shape is in l->lay, its places in l->places. */
 pt_status pt_loader_cut(pt_loader *l, size_t from, size_t to, size_t *stop);
-pt_status pt_loader_fill(pt_loader *l, size_t from, size_t stop, pt_batch *out);
+/* That micro-batch, once. */
+pt_status pt_loader_fill(pt_loader *l, pt_batch *out);
 /* Sums over the records of a step. */
 void pt_loader_totals(const pt_loader *l, size_t s, pt_step *out);
 /* loader_step.c */

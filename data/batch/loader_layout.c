@@ -7,31 +7,39 @@
 
 #include "data/batch/loader_data.h"
 
+static void make_columns(pt_loader *l)
+{
+    const pt_pack *p = l->pack;
+    for (; l->n_columns < p->n_columns; l->n_columns++) {
+        const pt_pack_column *c = &p->columns[l->n_columns];
+        l->columns[l->n_columns] = (pt_lay_column){c->name, c->of_answers, c->value};
+    }
+}
+
 static pt_status make_seqs(pt_loader *l)
 {
     pt_status rc = PT_OK;
     const pt_pack *p = l->pack;
+    const float *weight = pt_pack_column_find(p, PT_COLUMN_WEIGHT)->value;
     size_t cap = 0, n = 0;
     PT_TRY(pt_alloc0(&l->seqs, p->n_seqs));
     PT_TRY(pt_alloc0(&l->seq_rows, p->n_seqs));
     PT_TRY(pt_alloc0(&l->seq_weight, p->n_seqs));
-    for (size_t s = 0; s < p->n_seqs; s++) {
-        size_t before = n, r = s / (size_t)l->per, side = s % (size_t)l->per;
-        const pt_pack_row *row = &p->rows[r];
+    for (size_t s = 0, r = 0; s < p->n_seqs; s++) {
+        size_t before = n;
         const float *w = p->weight + p->seq_start[s];
         int32_t len = pt_pack_seq_len(p, s);
+        while ((size_t)p->record_start[r + 1] <= s) r++;
         if (!l->opt.reward || l->opt.rows_too) PT_TRY(pt_lay_runs(w, len, &l->runs, &cap, &n));
         l->seqs[s] = (pt_lay_seq){.ids = p->ids + p->seq_start[s],
                                   .weight = w,
                                   .n_runs = (int32_t)(n - before),
                                   .n = len,
-                                  .end = -1,
-                                  .answer = (int32_t)side,
-                                  .record_weight = row->weight,
-                                  .margin = row->margin,
-                                  .ref_logp = p->ref[side] ? p->ref[side][r] : NAN,
-                                  .record = (int64_t)r};
-        if (l->opt.reward) l->seqs[s].end = pt_pack_scored_at(row->end[side], len);
+                                  .end = l->opt.reward ? pt_pack_scored_at(p->end[s], len) : -1,
+                                  .answer = (int32_t)(s - (size_t)p->record_start[r]),
+                                  .record_weight = weight[r],
+                                  .record = (int64_t)r,
+                                  .number = (int64_t)s};
     }
     n = 0;
     for (size_t s = 0; s < p->n_seqs; s++) {
@@ -72,6 +80,7 @@ static pt_status make_order(pt_loader *l)
 
 pt_status pt_loader_index(pt_loader *l)
 {
+    make_columns(l);
     PT_RETURN(make_seqs(l));
     return l->opt.packing == PT_PACKING_FOREST ? make_order(l) : PT_OK;
 }
@@ -83,6 +92,12 @@ static int32_t common(const pt_loader *l, int32_t a, int32_t b)
     int k = 31 - __builtin_clz((unsigned)(b - a));
     int32_t x = l->least[k][a + 1], y = l->least[k][b - (1 << k) + 1];
     return x < y ? x : y;
+}
+
+/* The first answer of l->recs[i]. */
+static size_t first(const pt_loader *l, size_t i)
+{
+    return (size_t)l->pack->record_start[l->recs[i]];
 }
 
 typedef struct pt_key {
@@ -106,7 +121,7 @@ pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n)
     if (l->opt.packing != PT_PACKING_FOREST) return PT_OK;
     pt_key *keys;
     PT_RETURN(pt_alloc0(&keys, *n));
-    for (size_t i = 0; i < *n; i++) keys[i] = (pt_key){l->pos[(int64_t)l->recs[i] * l->per], l->recs[i], (int32_t)i};
+    for (size_t i = 0; i < *n; i++) keys[i] = (pt_key){l->pos[first(l, i)], l->recs[i], (int32_t)i};
     qsort(keys, *n, sizeof *keys, by_pos);
     for (size_t i = 0; i < *n; i++) l->recs[i] = keys[i].rec;
     free(keys);
@@ -116,9 +131,11 @@ pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n)
 /* What a record adds behind its neighbour: an estimate that balances ranks. */
 static int64_t cost(const pt_loader *l, size_t i)
 {
-    int64_t s = (int64_t)l->recs[i] * l->per, n = l->seqs[s].n;
-    if (l->per == 2) n += l->seqs[s + 1].n - l->pack->rows[l->recs[i]].prefix_len;
-    if (l->opt.packing == PT_PACKING_FOREST && i) n -= common(l, l->pos[(int64_t)l->recs[i - 1] * l->per], l->pos[s]);
+    size_t s, to;
+    pt_loader_answers(l, l->recs[i], &s, &to);
+    int64_t n = l->seqs[s].n;
+    for (size_t k = s + 1; k < to; k++) n += l->seqs[k].n - l->pack->rows[l->recs[i]].prefix_len;
+    if (l->opt.packing == PT_PACKING_FOREST && i) n -= common(l, l->pos[first(l, i - 1)], l->pos[s]);
     return n;
 }
 
@@ -167,29 +184,35 @@ static pt_status shape(pt_loader *l, size_t n, bool count_rows)
     return pt_lay_shape(&l->lay, l->sorted, l->lcp, n, forest, count_rows);
 }
 
+/* Tokens of the answers of a record. */
+static int64_t own_tokens(const pt_loader *l, size_t from, size_t to)
+{
+    int64_t n = 0;
+    for (size_t s = from; s < to; s++) n += l->seqs[s].n;
+    return n;
+}
+
 /* Forest: `bound` is the exact count at the last look plus every token added since. A sequence never adds more than its own
  * tokens (it can break at most one shared run below the threshold, and then shares more than was lost), so the shape is
  * computed only where the bound says no. */
 static pt_status cut_forest(pt_loader *l, size_t from, size_t to, int64_t most, size_t *stop)
 {
     int64_t bound = 0;
-    size_t n = 0;
+    size_t n = 0, s, end;
     for (*stop = from; *stop < to; (*stop)++) {
-        int64_t s = (int64_t)l->recs[*stop] * l->per, own = 0;
-        size_t at[2] = {0, 0};
-        PT_RETURN(pt_reserve(&l->places, &l->places_cap, n + 2));
-        for (int k = 0; k < l->per; k++) {
-            own += l->seqs[s + k].n;
-            at[k] = insert(l, n++, (pt_place){l->pos[s + k], (int32_t)(*stop - from) * l->per + k});
-        }
-        bound += own;
+        pt_loader_answers(l, l->recs[*stop], &s, &end);
+        PT_RETURN(pt_reserve(&l->places, &l->places_cap, n + (end - s)));
+        PT_RETURN(pt_reserve(&l->taken, &l->taken_cap, end - s));
+        for (size_t k = s; k < end; k++, n++) l->taken[k - s] = insert(l, n, (pt_place){l->pos[k], (int32_t)n});
+        bound += own_tokens(l, s, end);
         if (bound <= most || *stop == from) continue;
         PT_RETURN(shape(l, n, false));
         bound = l->lay.tokens;
         if (bound <= most) continue;
-        for (int k = l->per - 1; k >= 0; k--) take_out(l, n--, at[k]);
+        for (size_t k = end - s; k-- > 0;) take_out(l, n--, l->taken[k]);
         break;
     }
+    l->n_places = n;
     return shape(l, n, true);
 }
 
@@ -197,23 +220,24 @@ pt_status pt_loader_cut(pt_loader *l, size_t from, size_t to, size_t *stop)
 {
     int64_t most = (int64_t)l->opt.micro_batch_size * l->opt.sequence_len, have = 0;
     if (l->opt.packing == PT_PACKING_FOREST) return cut_forest(l, from, to, most, stop);
-    size_t n = 0;
+    size_t n = 0, s, end;
     for (*stop = from; *stop < to; (*stop)++) {
-        int64_t s = (int64_t)l->recs[*stop] * l->per, own = 0;
-        for (int k = 0; k < l->per; k++) own += l->seqs[s + k].n;
+        pt_loader_answers(l, l->recs[*stop], &s, &end);
+        int64_t own = own_tokens(l, s, end);
         if (l->opt.packing == PT_PACKING_OFF ? *stop - from == (size_t)l->opt.micro_batch_size
                                              : *stop > from && have + own > most)
             break;
-        PT_RETURN(pt_reserve(&l->places, &l->places_cap, n + 2));
-        for (int k = 0; k < l->per; k++) l->places[n] = (pt_place){(int32_t)(s + k), (int32_t)n}, n++;
+        PT_RETURN(pt_reserve(&l->places, &l->places_cap, n + (end - s)));
+        for (; s < end; s++, n++) l->places[n] = (pt_place){(int32_t)s, (int32_t)n};
         have += own;
     }
+    l->n_places = n;
     return shape(l, n, true);
 }
 
-pt_status pt_loader_fill(pt_loader *l, size_t from, size_t stop, pt_batch *out)
+pt_status pt_loader_fill(pt_loader *l, pt_batch *out)
 {
-    size_t n = (stop - from) * (size_t)l->per;
+    size_t n = l->n_places;
     PT_RETURN(pt_reserve(&l->order, &l->order_cap, n));
     PT_RETURN(pt_reserve(&l->local, &l->local_cap, n));
     for (size_t k = 0; k < n; k++) {
@@ -221,23 +245,23 @@ pt_status pt_loader_fill(pt_loader *l, size_t from, size_t stop, pt_batch *out)
         l->local[k] = *l->sorted[k];
         l->sorted[k] = &l->local[k];
     }
-    PT_RETURN(pt_lay_fill(out, &l->lay, l->sorted, l->order, n, l->pack->ref[0] != NULL));
-    return PT_OK;
+    return pt_lay_fill(out, &l->lay, l->sorted, l->order, n, l->columns, l->n_columns);
 }
 
 void pt_loader_totals(const pt_loader *l, size_t step, pt_step *out)
 {
     const pt_epoch *e = &l->epoch;
-    for (int64_t i = e->starts[step]; i < e->starts[step + 1]; i++)
-        for (int k = 0; k < l->per; k++) {
-            int64_t s = (int64_t)e->draws[i].record * l->per + k;
+    for (int64_t i = e->starts[step]; i < e->starts[step + 1]; i++) {
+        size_t from, to;
+        pt_loader_answers(l, e->draws[i].record, &from, &to);
+        for (size_t s = from; s < to; s++) {
             out->rows += l->seq_rows[s];
             out->row_weight += l->seq_weight[s];
             out->unshared_tokens += l->seqs[s].n;
         }
+        out->groups += (int64_t)(to - from);
+        out->record_weight += (double)l->seqs[from].record_weight;
+        out->group_weight += (double)l->seqs[from].record_weight * (double)(to - from);
+    }
     out->records = e->starts[step + 1] - e->starts[step];
-    out->groups = out->records * l->per;
-    for (int64_t i = e->starts[step]; i < e->starts[step + 1]; i++)
-        out->record_weight += (double)l->pack->rows[e->draws[i].record].weight;
-    out->group_weight = out->record_weight * l->per;
 }

@@ -5,6 +5,17 @@
 
 #include "data/batch/loader_data.h"
 
+static pt_status check_answers(const pt_pack *p, int answers)
+{
+    int32_t least, most;
+    char holds[64];
+    pt_pack_answers(p, &least, &most);
+    if (!answers || (least == answers && most == answers)) return PT_OK;
+    pt_pack_holds(p, holds);
+    if (answers <= 2) return pt_fail(PT_EARG, "pack %s holds %s, this objective wants %s", p->path ? p->path : "", holds, answers == 2 ? "pairs" : "sequences");
+    return pt_fail(PT_EARG, "pack %s holds %s, this objective wants records of %d answers", p->path ? p->path : "", holds, answers);
+}
+
 static pt_status check_options(const pt_pack *p, const pt_loader_options *o)
 {
     if (o->micro_batch_size < 1 || o->gradient_accumulation_steps < 1)
@@ -14,9 +25,7 @@ static pt_status check_options(const pt_pack *p, const pt_loader_options *o)
     if (o->batch_rows < 0 || o->share_group < 0 || o->max_steps < 0)
         return pt_fail(PT_EARG, "batch_rows, share_group or max_steps is negative");
     if (o->ranks < 1 || o->rank < 0 || o->rank >= o->ranks) return pt_fail(PT_EARG, "rank %d of %d", o->rank, o->ranks);
-    if (o->pairs != p->pairs)
-        return pt_fail(PT_EARG, "pack %s holds %s, this objective wants %s", p->path ? p->path : "",
-                       p->pairs ? "pairs" : "sequences", o->pairs ? "pairs" : "sequences");
+    PT_RETURN(check_answers(p, o->answers));
     if (!o->validation && !o->max_steps && !(o->epochs > 0 && o->epochs < 1e9))
         return pt_fail(PT_EARG, "num_epochs is %g", o->epochs);
     if (o->dataset_weight && !o->validation && o->n_dataset_weight != p->n_sources)
@@ -84,7 +93,7 @@ static pt_status survey(pt_loader *l, size_t step, int64_t *prefixes)
             raise_to(&l->caps.segs, (int64_t)l->lay.n_segs + (whole > (size_t)l->lay.tokens));
             raise_to(&l->caps.heads, l->lay.heads);
             raise_to(&l->caps.rows, l->lay.rows);
-            raise_to(&l->caps.groups, (int64_t)(stop - from) * l->per);
+            raise_to(&l->caps.groups, (int64_t)l->n_places);
             raise_to(&l->caps.group_rows, l->lay.group_rows);
             l->summary.computed_tokens += l->lay.tokens;
         }
@@ -134,7 +143,6 @@ pt_status pt_loader_new(pt_loader **out, const pt_pack *pack, const pt_loader_op
     PT_TRY(pt_alloc0(&l, 1));
     l->pack = pack;
     l->opt = *opt;
-    l->per = pack->pairs ? 2 : 1;
     l->epoch.number = l->want = l->ready.index = l->given.index = -1;
     if (opt->validation) l->opt.shuffle = false;
     PT_TRY(make_pool(l));
@@ -163,7 +171,7 @@ void pt_loader_free(pt_loader *l)
     for (int k = 0; l->least && k < l->levels; k++) free(l->least[k]);
     void *all[] = {l->set_weight, l->seqs,   l->runs,   l->seq_rows,   l->seq_weight,  l->pos,
                    l->by_pos,     l->least,  l->pool,   l->first_step, l->epoch.draws, l->epoch.starts,
-                   l->recs,       l->places, l->sorted, l->lcp,        l->order,       l->local};
+                   l->recs,       l->places, l->sorted, l->lcp,        l->order,       l->local, l->taken};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     pt_lay_free(&l->lay);
     free(l);

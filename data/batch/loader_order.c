@@ -125,8 +125,10 @@ static void shuffle(const pt_loader *l, pt_epoch *e)
 
 static int64_t record_tokens(const pt_loader *l, int32_t record)
 {
+    size_t from, to;
     int64_t n = 0;
-    for (int k = 0; k < l->per; k++) n += l->seqs[(int64_t)record * l->per + k].n;
+    pt_loader_answers(l, record, &from, &to);
+    for (size_t s = from; s < to; s++) n += l->seqs[s].n;
     return n;
 }
 

@@ -22,10 +22,10 @@ pt_status pt_loader_find(const pt_loader *l, int64_t index, int64_t *epoch, size
     return PT_OK;
 }
 
-static pt_status add_micro(pt_loader *l, pt_slot *slot, size_t from, size_t stop)
+static pt_status add_micro(pt_loader *l, pt_slot *slot)
 {
     PT_RETURN(pt_reserve(&slot->micro, &slot->micro_cap, slot->n_micro + 1));
-    PT_RETURN(pt_loader_fill(l, from, stop, &slot->micro[slot->n_micro]));
+    PT_RETURN(pt_loader_fill(l, &slot->micro[slot->n_micro]));
     slot->n_micro++;
     return PT_OK;
 }
@@ -49,7 +49,7 @@ static pt_status prepare(pt_loader *l, int64_t index, pt_slot *slot)
         for (; from < to; from = stop) {
             PT_RETURN(pt_loader_cut(l, from, to, &stop));
             s->tokens += l->lay.tokens;
-            if (rank == l->opt.rank) PT_RETURN(add_micro(l, slot, from, stop));
+            if (rank == l->opt.rank) PT_RETURN(add_micro(l, slot));
         }
     }
     for (size_t i = 0; i < slot->n_micro; i++) {

@@ -2,6 +2,7 @@
  * The schema of the file is documented at the top of data/pack/pack_store.c. */
 #ifndef PT_DATA_PACK_H
 #define PT_DATA_PACK_H
+#include "base/batch.h"
 #include "data/read/dataset.h"
 #include "data/text/template.h"
 
@@ -49,35 +50,48 @@ pt_status pt_pack_report_text(const pt_pack_report *r, pt_str *out);
 /* Its lines on what was dropped; nothing when nothing was. */
 pt_status pt_pack_report_drops(const pt_pack_report *r, pt_str *out);
 
-/* One record: a sequence (sft) or a pair: prompt ++ chosen and prompt ++ rejected share `prefix_len` tokens. Borrowed from the pack. */
+/* One record: a list of answers, each a sequence. */
 typedef struct pt_packed {
-    const int32_t *ids; const float *weight; int32_t n;      /* sequence, or the chosen side whole */
-    const int32_t *ids2; const float *weight2; int32_t n2;   /* the rejected side whole, n2 = 0 for sft */
-    int32_t prefix_len;      /* pairs: tokens that both sides share; sft: tokens before the first supervised one */
+    int64_t record, first;   /* its number in the pack; that of its first answer: they lie together */
+    int32_t n_answers;       /* >= 1; pairs: prompt ++ chosen, prompt ++ rejected */
+    int32_t prefix_len;      /* several answers: tokens that all share; one: tokens before the first supervised one */
     uint64_t prefix_id;      /* equal for records whose prefix before the first supervised token begins alike (role profile): draws sharing groups */
-    float record_weight, margin;
     int32_t role;            /* index into pt_pack_role, -1 none */
-    int32_t end_index, end_index2; /* index of the answer's end token in ids / ids2, -1 = cut off: see pt_pack_scored_at */
     bool validation;
     int32_t source; int64_t line; /* which file and line it came from */
-    float ref_logp, ref_logp2; /* NaN until stored by pt_pack_store_reference */
 } pt_packed;
-/* The token whose hidden state scores a side of n tokens (reward): its answer's end, or where the answer was cut its last token. */
-static inline int32_t pt_pack_scored_at(int32_t end_index, int32_t n)
+/* An answer's sequence, borrowed from the pack. */
+typedef struct pt_packed_answer {
+    const int32_t *ids;
+    const float *weight;
+    int32_t n;
+    int32_t end;             /* index of the answer's end token, -1 = cut off: see pt_pack_scored_at */
+} pt_packed_answer;
+/* The token whose hidden state scores an answer of n tokens (reward): its end, or where it was cut its last token. */
+static inline int32_t pt_pack_scored_at(int32_t end, int32_t n)
 {
-    return end_index >= 0 ? end_index : n - 1;
+    return end >= 0 ? end : n - 1;
 }
 int64_t pt_pack_count(const pt_pack *p);
-bool pt_pack_pairs(const pt_pack *p);
+int64_t pt_pack_count_answers(const pt_pack *p);
+/* The fewest and the most answers that a record has. */
+void pt_pack_answers(const pt_pack *p, int32_t *least, int32_t *most);
+/* "sequences", "pairs" or "records of 1 to 4 answers". */
+void pt_pack_holds(const pt_pack *p, char text[64]);
 pt_status pt_pack_get(const pt_pack *p, int64_t i, pt_packed *out);
+/* Answer k of n_answers. */
+pt_packed_answer pt_pack_answer(const pt_pack *p, const pt_packed *rec, int32_t k);
+/* A column's value (base/batch.h) of a record, or of its answer k; pt_column_otherwise where there is none. */
+float pt_pack_value(const pt_pack *p, const char *column, const pt_packed *rec, int32_t k);
 const char *pt_pack_role(const pt_pack *p, int32_t role);
 const char *pt_pack_source(const pt_pack *p, int32_t source);
 /* {role: system text} of the rolebench sets (profiles put through their system_template; every role of the profiles file) as JSON text
  * (owned), NULL when there were none. */
 pt_status pt_pack_profiles(const pt_pack *p, char **json);
-/* Keeps reference log-probabilities (chosen, rejected, one each a record) beside the pack under `key` (which base and adapter made them). */
-pt_status pt_pack_store_reference(pt_pack *p, uint64_t key, const float *chosen, const float *rejected);
-bool pt_pack_has_reference(const pt_pack *p, uint64_t key); /* loads them into pt_packed when true */
+/* Keeps the reference log-probabilities of all answers beside the pack under `key` (which base and adapter made them). They are its column
+ * PT_COLUMN_REFERENCE from then on. */
+pt_status pt_pack_store_reference(pt_pack *p, uint64_t key, const float *reference);
+bool pt_pack_has_reference(const pt_pack *p, uint64_t key); /* loads them when true; a warning names a file that cannot be used */
 
 /* Sample i as text with the weights visible: supervised text in one colour, context in another, control tokens dimmed: ANSI when colour, and
  * then the text is made visible for a terminal (base/visible.h). */

@@ -5,14 +5,16 @@
 #include "base/file.h"
 #include "data/pack/pack_data.h"
 
-pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n)
+pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n, int32_t end)
 {
     PT_RETURN(pt_reserve(&p->ids, &p->ids_cap, p->n_tokens + n));
     PT_RETURN(pt_reserve(&p->weight, &p->weight_cap, p->n_tokens + n));
     PT_RETURN(pt_reserve(&p->seq_start, &p->seq_cap, p->n_seqs + 2));
+    PT_RETURN(pt_reserve(&p->end, &p->end_cap, p->n_seqs + 1));
     memcpy(p->ids + p->n_tokens, ids, n * sizeof *ids);
     memcpy(p->weight + p->n_tokens, weight, n * sizeof *weight);
     p->n_tokens += n;
+    p->end[p->n_seqs] = end;
     p->seq_start[++p->n_seqs] = (int64_t)p->n_tokens;
     return PT_OK;
 }
@@ -60,31 +62,32 @@ static bool find_prompt(const pt_turns *t, size_t *prompt, size_t *context)
     return asked && *context >= first;
 }
 
-/* prompt_id: the question (for pairs the prompt; for ids what stands before the first supervised token). context_id: all before the last
+/* prompt_id: the question (of several answers the prompt; for ids what stands before the first supervised token). context_id: all before the last
  * answer. system_id: the system text, 0 = none. prefix_id: the system text when there is one, else what stands before the first
  * assistant's turn. */
 static void identify(const pt_record *rec, const int32_t *ids, const float *weight, size_t n, pt_pack_row *row)
 {
-    const pt_turns *t = &rec->side[0];
+    const pt_turns *t = &rec->answers[0].turns;
+    bool several = rec->n_answers > 1;
     if (rec->kind != PT_RECORD_CHAT) {
-        size_t prompt = rec->pair ? (size_t)row->prefix_len : first_supervised(weight, n), last = n;
+        size_t prompt = several ? (size_t)row->prefix_len : first_supervised(weight, n), last = n;
         row->prompt_id = row->prefix_id = row->context_id = hash_ids(ids, prompt > 1 ? prompt : n);
         while (last && !(weight[last - 1] > 0)) last--;
         while (last && weight[last - 1] > 0) last--;
-        if (!rec->pair && last > prompt && prompt > 1) row->context_id = hash_ids(ids, last);
+        if (!several && last > prompt && prompt > 1) row->context_id = hash_ids(ids, last);
         return;
     }
     size_t system = 0, lead = 0, prompt, context;
     while (system < t->n && t->turns[system].speaker == PT_SYSTEM) system++;
     while (lead < t->n && t->turns[lead].speaker != PT_ASSISTANT) lead++;
-    uint64_t before = hash_turns(t, 0, rec->pair ? rec->n_prompt : lead);
+    uint64_t before = hash_turns(t, 0, several ? rec->n_prompt : lead);
     row->system_id = system ? hash_turns(t, 0, system) : 0;
     row->prefix_id = system ? row->system_id : before;
     row->prompt_id = row->context_id = before;
-    if (rec->pair) {
+    if (several) {
         bool asked = false;
         for (size_t i = 0; i < rec->n_prompt; i++) asked = asked || (t->turns[i].speaker == PT_USER && says_something(&t->turns[i]));
-        if (!asked) row->prompt_id = row->context_id = hash_turns(t, 0, t->n); /* nobody asks: a pair is its own prompt */
+        if (!asked) row->prompt_id = row->context_id = hash_turns(t, 0, t->n); /* nobody asks: the first answer is its own prompt */
         return;
     }
     if (!find_prompt(t, &prompt, &context)) prompt = context = t->n;
@@ -118,25 +121,39 @@ static void count(pt_packer *pk, const float *weight, size_t n, int32_t ends)
     if ((long long)n > pk->report->longest) pk->report->longest = (long long)n;
 }
 
+/* Tokens that all answers share. */
+static int32_t shared(const pt_built *b, size_t n)
+{
+    const pt_ids *a = &b[0].text.ids;
+    size_t same = a->n;
+    for (size_t k = 1; k < n; k++) {
+        const pt_ids *z = &b[k].text.ids;
+        size_t i = 0;
+        while (i < same && i < z->n && a->ids[i] == z->ids[i]) i++;
+        same = i;
+    }
+    return (int32_t)same;
+}
+
+/* The record that was built; its first answer are these ids (a piece of them in pretraining). */
 static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, const int32_t *ids, const float *weight, size_t n,
                          int32_t end)
 {
     pt_pack *p = pk->pack;
     PT_RETURN(pt_reserve(&p->rows, &p->rows_cap, p->n_rows + 1));
-    pt_pack_row row = {.source = pk->source, .line = line, .weight = rec->weight, .margin = rec->margin, .end = {end, -1}};
+    PT_RETURN(pt_reserve(&p->record_start, &p->record_cap, p->n_rows + 2));
+    pt_pack_row row = {.source = pk->source, .line = line};
+    row.prefix_len = rec->n_answers > 1 ? shared(pk->built, rec->n_answers) : (int32_t)first_supervised(weight, n);
     PT_RETURN(role_index(p, rec->role, &row.role));
-    PT_RETURN(pt_pack_put(p, ids, weight, n));
-    if (rec->pair) {
-        const pt_built *z = &pk->built[1];
-        size_t least = n < z->text.ids.n ? n : z->text.ids.n;
-        while ((size_t)row.prefix_len < least && ids[row.prefix_len] == z->text.ids.ids[row.prefix_len]) row.prefix_len++;
-        row.end[1] = z->end;
-        PT_RETURN(pt_pack_put(p, z->text.ids.ids, z->text.weight, z->text.ids.n));
-    } else {
-        row.prefix_len = (int32_t)first_supervised(weight, n);
+    PT_RETURN(pt_pack_columns_add(p, rec));
+    PT_RETURN(pt_pack_put(p, ids, weight, n, end));
+    for (size_t k = 1; k < rec->n_answers; k++) {
+        const pt_built *z = &pk->built[k];
+        PT_RETURN(pt_pack_put(p, z->text.ids.ids, z->text.weight, z->text.ids.n, z->end));
     }
     identify(rec, ids, weight, n, &row);
     p->rows[p->n_rows++] = row;
+    p->record_start[p->n_rows] = (int64_t)p->n_seqs;
     pk->report->records_kept++;
     return PT_OK;
 }
@@ -172,20 +189,32 @@ static void insert_known(pt_packer *pk, uint64_t a, uint64_t b, bool *there)
     pk->n_known++;
 }
 
-/* Whether a record with the same ids, weights and margin was met before; remembers it otherwise. */
+/* What columns say beside what they would anyway. */
+static uint64_t hash_values(uint64_t h, const pt_values *v)
+{
+    for (size_t i = 0; i < v->n; i++) {
+        const struct pt_value *x = &v->list[i];
+        if (x->value == pt_column_otherwise(x->name)) continue;
+        h = pt_fnv1a(h, x->name, strlen(x->name) + 1);
+        h = pt_fnv1a(h, &x->value, sizeof x->value);
+    }
+    return h;
+}
+
+/* Whether a record with the same ids, weights and columns was met before; remembers it otherwise. */
 static pt_status met_before(pt_packer *pk, const pt_record *rec, bool *there)
 {
     uint64_t h[2] = {PT_FNV_START, ~PT_FNV_START};
     for (int k = 0; k < 2; k++) {
-        for (int s = 0; s < (rec->pair ? 2 : 1); s++) {
+        h[k] = hash_values(h[k], &rec->columns);
+        for (size_t s = 0; s < rec->n_answers; s++) {
             const pt_rendered *t = &pk->built[s].text;
             uint64_t n = t->ids.n;
             h[k] = pt_fnv1a(h[k], &n, sizeof n);
             h[k] = pt_fnv1a(h[k], t->ids.ids, t->ids.n * sizeof *t->ids.ids);
             h[k] = pt_fnv1a(h[k], t->weight, t->ids.n * sizeof *t->weight);
+            h[k] = hash_values(h[k], &rec->answers[s].columns);
         }
-        float own[2] = {rec->weight, rec->margin};
-        h[k] = pt_fnv1a(h[k], own, sizeof own);
     }
     if (2 * (pk->n_known + 1) > pk->known_cap) {
         pt_packer larger = {.known_cap = pk->known_cap ? 2 * pk->known_cap : 1024};
@@ -210,17 +239,20 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     if (!drop && pk->built[0].text.ids.n < (size_t)pk->opt->min_tokens) drop = "fewer tokens than min_sample_len";
     if (!drop && pk->opt->distinct) PT_RETURN(met_before(pk, rec, &again));
     if (again) drop = "the same as an earlier record";
-    if (!drop && rec->weight == 0) drop = "weight is 0";
+    if (!drop && pt_values_get(&rec->columns, PT_COLUMN_WEIGHT) == 0) drop = "weight is 0";
     if (drop) {
         pt_pack_count_drop(pk->report, drop, 1, pk->spec->path, &line, 1);
         return PT_OK;
     }
     if (pk->opt->pretrain && rec->kind != PT_RECORD_CHAT) return add_pieces(pk, rec, line);
-    int sides = rec->pair ? 2 : 1;
     const pt_built *b = pk->built;
+    bool cut = false;
     PT_RETURN(add_row(pk, rec, line, b->text.ids.ids, b->text.weight, b->text.ids.n, b->end));
-    for (int s = 0; s < sides; s++) count(pk, b[s].text.weight, b[s].text.ids.n, b[s].ends);
-    pk->report->records_cut += b[0].cut || (rec->pair && b[1].cut);
+    for (size_t k = 0; k < rec->n_answers; k++) {
+        count(pk, b[k].text.weight, b[k].text.ids.n, b[k].ends);
+        cut = cut || b[k].cut;
+    }
+    pk->report->records_cut += cut;
     return PT_OK;
 }
 

@@ -37,13 +37,14 @@ static pt_status add_columns(pt_str *key, const pt_dataset_spec *s)
     return PT_OK;
 }
 
-/* Everything that decides the content, as text. */
+/* Everything that decides the content, as text. The file's own format does not: a checkpoint goes on with a pack that was made again in a newer
+ * one ("schema 1" is the text's own). */
 static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_options *o, pt_str *key, json_t *sources)
 {
     PT_RETURN(pt_str_printf(
         key,
-        "schema %d render %d\ntokenizer %016llx\ntemplate %016llx\npairs %d pretrain %d sequence_len %d excess %d inputs %d\n",
-        PT_PACK_SCHEMA, PT_PACK_RENDER, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
+        "schema 1 render %d\ntokenizer %016llx\ntemplate %016llx\npairs %d pretrain %d sequence_len %d excess %d inputs %d\n",
+        PT_PACK_RENDER, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
         (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs, o->pretrain, o->sequence_len,
         (int)o->excess, o->train_on_inputs));
     if (o->min_tokens || o->distinct) PT_RETURN(pt_str_printf(key, "min_tokens %d distinct %d\n", o->min_tokens, o->distinct));
@@ -159,10 +160,10 @@ done:
     return rc;
 }
 
-static void packer_free(pt_packer *pk)
+void pt_packer_free(pt_packer *pk)
 {
-    pt_rendered_free(&pk->built[0].text);
-    pt_rendered_free(&pk->built[1].text);
+    for (size_t k = 0; k < pk->built_cap; k++) pt_rendered_free(&pk->built[k].text);
+    free(pk->built);
     free(pk->messages);
     free(pk->known);
 }
@@ -205,9 +206,9 @@ static pt_status make_pack(pt_pack **out, const char *path, const char *key, jso
     json_t *profiles = json_object();
     PT_CHECK(profiles, PT_ENOMEM, "out of memory");
     PT_TRY(pt_alloc0(&p, 1));
-    p->pairs = o->pairs;
     p->fingerprint = pt_fnv1a(PT_FNV_START, key, strlen(key));
     PT_TRY(pt_reserve(&p->seq_start, &p->seq_cap, 1));
+    PT_TRY(pt_reserve(&p->record_start, &p->record_cap, 1));
     pk.pack = p;
     PT_TRY(pack_sets(&pk, sets, n, profiles));
     PT_TRY(name_sources(p, sets, n));
@@ -218,7 +219,7 @@ static pt_status make_pack(pt_pack **out, const char *path, const char *key, jso
     PT_TRY(pt_pack_write(p, path));
 done:
     json_decref(profiles);
-    packer_free(&pk);
+    pt_packer_free(&pk);
     if (rc == PT_OK)
         *out = p;
     else

@@ -5,41 +5,66 @@
 #include "data/pack/pack_order.h"
 #include "data/read/record.h"
 
-#define PT_PACK_SCHEMA 1
+#define PT_PACK_SCHEMA 2 /* of the file */
 #define PT_PACK_RENDER 5 /* raised when the same rows give other records: old packs are then made again */
 
-/* What a record is, besides its tokens. Pairs own two sequences, 2r and 2r + 1. */
+/* What a record is, besides its answers and columns. */
 typedef struct pt_pack_row {
-    int32_t prefix_len, role, source, end[2];
-    uint64_t prefix_id, prompt_id; /* prompt_id: what was asked first */
-    uint64_t context_id, system_id; /* for the split alone, not kept: all before the last answer; the system text */
+    int32_t prefix_len, role, source;
+    uint64_t prefix_id;
+    uint64_t prompt_id, context_id, system_id; /* for the split alone, not kept: what was asked first; all before the last answer; the system text */
     int64_t line;
-    float weight, margin;
     uint8_t validation;
 } pt_pack_row;
+
+/* A named number of every record, or of every answer. */
+typedef struct pt_pack_column {
+    char name[PT_COLUMN_NAME];
+    bool of_answers;
+    float *value; /* [records or answers] */
+    size_t cap;
+} pt_pack_column;
 
 struct pt_pack {
     char *path;
     uint64_t fingerprint;
-    bool pairs;
     int32_t *ids;
     float *weight;
     size_t ids_cap, weight_cap, n_tokens;
-    int64_t *seq_start; /* [sequences + 1] */
-    size_t seq_cap, n_seqs;
+    int64_t *seq_start; /* [answers + 1] tokens */
+    int32_t *end;       /* [answers] index of the end token, -1 = cut or none */
+    size_t seq_cap, end_cap, n_seqs;
+    int64_t *record_start; /* [records + 1] answers */
     pt_pack_row *rows;
-    size_t rows_cap, n_rows;
+    size_t record_cap, rows_cap, n_rows;
+    pt_pack_column columns[PT_BATCH_COLUMNS];
+    size_t n_columns;
     char **roles, **sources;
     size_t roles_cap, n_roles, sources_cap, n_sources;
     json_t *meta;  /* made_from, sources, roles, profiles, report */
-    float *ref[2]; /* reference log-probabilities, when loaded */
-    uint64_t ref_key;
+    uint64_t ref_key; /* of what the column PT_COLUMN_REFERENCE holds */
+    bool has_ref;     /* it was stored or loaded */
 };
 
 static inline int32_t pt_pack_seq_len(const pt_pack *p, size_t s)
 {
     return (int32_t)(p->seq_start[s + 1] - p->seq_start[s]);
 }
+/* Answers of record r. */
+static inline size_t pt_pack_n_answers(const pt_pack *p, size_t r)
+{
+    return (size_t)(p->record_start[r + 1] - p->record_start[r]);
+}
+
+/* ---- pack_column.c ---- */
+/* NULL: there is none. */
+const pt_pack_column *pt_pack_column_find(const pt_pack *p, const char *name);
+/* The column of this name, made where there is none: every record or answer that is there says nothing in it. PT_EFORMAT: it is one of answers,
+ * and this one of records, or the other way; too many; no name of a column. */
+pt_status pt_pack_column_make(pt_pack *p, const char *name, bool of_answers, pt_pack_column **out);
+/* What the record that is added next says. */
+pt_status pt_pack_columns_add(pt_pack *p, const pt_record *rec);
+void pt_pack_columns_free(pt_pack *p);
 
 /* One sequence on its way into the pack. */
 typedef struct pt_built {
@@ -55,7 +80,8 @@ typedef struct pt_packer {
     pt_pack *pack;
     pt_pack_report *report;
     float speaker_weight[4]; /* of a turn that says nothing itself, by pt_speaker */
-    pt_built built[2];
+    pt_built *built; /* [answers of the record] */
+    size_t built_cap;
     pt_message *messages;
     size_t messages_cap;
     int32_t source;
@@ -63,14 +89,15 @@ typedef struct pt_packer {
     size_t known_cap, n_known;
     long long set_ends; /* supervised end tokens of the present data set */
 } pt_packer;
+void pt_packer_free(pt_packer *pk);
 
-/* Renders one record into pk->built (both sides for pairs), cut to sequence_len. *drop = NULL, or why it must be dropped though nothing
+/* Renders one record into pk->built, an answer each, cut to sequence_len. *drop = NULL, or why it must be dropped though nothing
  * is wrong with it. PT_EFORMAT: it cannot be used. */
 pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop);
 /* Sink of the readers: renders, counts, appends. */
 pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line);
-/* Appends one sequence's tokens. */
-pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n);
+/* Appends one sequence. */
+pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n, int32_t end);
 /* Chooses the validation records. */
 pt_status pt_pack_split(pt_pack *p, double val_set_size, pt_val_split by, uint64_t seed);
 /* n records dropped for a reason at these lines of a file (as many as are known). */
@@ -99,6 +126,8 @@ size_t pt_h5_size(pt_h5_type t);
 pt_status pt_h5_write(pt_h5 *h, const char *name, pt_h5_type type, const void *data, size_t n);
 /* Number of elements of a one-dimensional data set of exactly this type; PT_EFORMAT otherwise. */
 pt_status pt_h5_count(pt_h5 *h, const char *name, pt_h5_type type, size_t *n);
+/* Name and type of data set i; NULL past the last. */
+const char *pt_h5_name(const pt_h5 *h, size_t i, pt_h5_type *type);
 pt_status pt_h5_read(pt_h5 *h, const char *name, pt_h5_type type, void *data, size_t n);
 pt_status pt_h5_set_attr(pt_h5 *h, const char *name, uint64_t value);
 pt_status pt_h5_get_attr(pt_h5 *h, const char *name, uint64_t *value);

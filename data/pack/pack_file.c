@@ -259,6 +259,13 @@ static pt_status find(const pt_h5 *h, const char *name, pt_h5_type type, const p
     return (*l)->type == type ? PT_OK : pt_fail(PT_EFORMAT, "data set '%s' has another type", name);
 }
 
+const char *pt_h5_name(const pt_h5 *h, size_t i, pt_h5_type *type)
+{
+    if (i >= h->scan.n_lists) return NULL;
+    *type = h->scan.list[i].type;
+    return h->scan.list[i].name;
+}
+
 pt_status pt_h5_count(pt_h5 *h, const char *name, pt_h5_type type, size_t *n)
 {
     const pt_pack_list *l;

@@ -1,11 +1,15 @@
 /* Reading a pack that is in memory, and the reference log-probabilities beside it. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "data/pack/pack_data.h"
+
+#define REFERENCE "answer." PT_COLUMN_REFERENCE
 
 void pt_pack_free(pt_pack *p)
 {
@@ -17,9 +21,10 @@ void pt_pack_free(pt_pack *p)
     free(p->ids);
     free(p->weight);
     free(p->seq_start);
+    free(p->end);
+    free(p->record_start);
     free(p->rows);
-    free(p->ref[0]);
-    free(p->ref[1]);
+    pt_pack_columns_free(p);
     json_decref(p->meta);
     free(p->path);
     free(p);
@@ -35,14 +40,37 @@ uint64_t pt_pack_fingerprint(const pt_pack *p)
     return p->fingerprint;
 }
 
-bool pt_pack_pairs(const pt_pack *p)
-{
-    return p->pairs;
-}
-
 int64_t pt_pack_count(const pt_pack *p)
 {
     return (int64_t)p->n_rows;
+}
+
+int64_t pt_pack_count_answers(const pt_pack *p)
+{
+    return (int64_t)p->n_seqs;
+}
+
+void pt_pack_answers(const pt_pack *p, int32_t *least, int32_t *most)
+{
+    *least = INT32_MAX;
+    *most = 0;
+    for (size_t i = 0; i < p->n_rows; i++) {
+        int32_t n = (int32_t)pt_pack_n_answers(p, i);
+        if (n < *least) *least = n;
+        if (n > *most) *most = n;
+    }
+}
+
+void pt_pack_holds(const pt_pack *p, char text[64])
+{
+    int32_t least, most;
+    pt_pack_answers(p, &least, &most);
+    if (least == most && most <= 2)
+        snprintf(text, 64, "%s", most == 2 ? "pairs" : "sequences");
+    else if (least == most)
+        snprintf(text, 64, "records of %d answers", most);
+    else
+        snprintf(text, 64, "records of %d to %d answers", least, most);
 }
 
 pt_status pt_pack_get(const pt_pack *p, int64_t i, pt_packed *out)
@@ -50,28 +78,28 @@ pt_status pt_pack_get(const pt_pack *p, int64_t i, pt_packed *out)
     if (i < 0 || i >= (int64_t)p->n_rows)
         return pt_fail(PT_EARG, "sample %lld; the pack has %zu (0 to %zu)", (long long)i, p->n_rows, p->n_rows - 1);
     const pt_pack_row *r = &p->rows[i];
-    size_t s = (size_t)i * (p->pairs ? 2 : 1);
-    *out = (pt_packed){.ids = p->ids + p->seq_start[s],
-                       .weight = p->weight + p->seq_start[s],
-                       .n = pt_pack_seq_len(p, s),
+    *out = (pt_packed){.record = i,
+                       .first = p->record_start[i],
+                       .n_answers = (int32_t)pt_pack_n_answers(p, (size_t)i),
                        .prefix_len = r->prefix_len,
                        .prefix_id = r->prefix_id,
-                       .record_weight = r->weight,
-                       .margin = r->margin,
                        .role = r->role,
-                       .end_index = r->end[0],
-                       .end_index2 = r->end[1],
                        .validation = r->validation,
                        .source = r->source,
-                       .line = r->line,
-                       .ref_logp = p->ref[0] ? p->ref[0][i] : NAN,
-                       .ref_logp2 = p->ref[1] ? p->ref[1][i] : NAN};
-    if (p->pairs) {
-        out->ids2 = p->ids + p->seq_start[s + 1];
-        out->weight2 = p->weight + p->seq_start[s + 1];
-        out->n2 = pt_pack_seq_len(p, s + 1);
-    }
+                       .line = r->line};
     return PT_OK;
+}
+
+pt_packed_answer pt_pack_answer(const pt_pack *p, const pt_packed *rec, int32_t k)
+{
+    size_t s = (size_t)rec->first + (size_t)k;
+    return (pt_packed_answer){p->ids + p->seq_start[s], p->weight + p->seq_start[s], pt_pack_seq_len(p, s), p->end[s]};
+}
+
+float pt_pack_value(const pt_pack *p, const char *column, const pt_packed *rec, int32_t k)
+{
+    const pt_pack_column *c = pt_pack_column_find(p, column);
+    return c ? c->value[c->of_answers ? rec->first + k : rec->record] : pt_column_otherwise(column);
 }
 
 const char *pt_pack_role(const pt_pack *p, int32_t role)
@@ -100,36 +128,32 @@ static pt_status ref_path(const pt_pack *p, uint64_t key, char **out)
     return pt_asprintf(out, "%.*s-ref-%016llx.h5", (int)n, p->path, (unsigned long long)key);
 }
 
-static pt_status keep_ref(pt_pack *p, uint64_t key, const float *chosen, const float *rejected)
+static pt_status keep_ref(pt_pack *p, uint64_t key, const float *reference)
 {
-    const float *from[2] = {chosen, rejected};
-    for (int i = 0; i < 2; i++) {
-        if (!p->ref[i]) PT_RETURN(pt_alloc0(&p->ref[i], p->n_rows));
-        memcpy(p->ref[i], from[i], p->n_rows * sizeof(float));
-    }
+    pt_pack_column *c;
+    PT_RETURN(pt_pack_column_make(p, PT_COLUMN_REFERENCE, true, &c));
+    memcpy(c->value, reference, p->n_seqs * sizeof *reference);
     p->ref_key = key;
+    p->has_ref = true;
     return PT_OK;
 }
 
-pt_status pt_pack_store_reference(pt_pack *p, uint64_t key, const float *chosen, const float *rejected)
+pt_status pt_pack_store_reference(pt_pack *p, uint64_t key, const float *reference)
 {
     pt_status rc = PT_OK;
     char *path = NULL;
     pt_h5 *file = NULL;
     bool thin;
-    PT_CHECK(p->pairs, PT_EARG, "reference log-probabilities belong to pairs");
-    for (size_t i = 0; i < p->n_rows; i++)
-        PT_CHECK(isfinite(chosen[i]) && isfinite(rejected[i]), PT_ENONFINITE,
-                 "reference log-probability of record %zu is not finite", i);
+    for (size_t s = 0; s < p->n_seqs; s++)
+        PT_CHECK(isfinite(reference[s]), PT_ENONFINITE, "reference log-probability of answer %zu is not finite", s);
     PT_TRY(ref_path(p, key, &path));
     PT_TRY(pt_h5_begin(&file, false));
     PT_TRY(pt_h5_set_attr(file, "schema", PT_PACK_SCHEMA));
     PT_TRY(pt_h5_set_attr(file, "fingerprint", p->fingerprint));
     PT_TRY(pt_h5_set_attr(file, "key", key));
-    PT_TRY(pt_h5_write(file, "chosen", PT_H5_F32, chosen, p->n_rows));
-    PT_TRY(pt_h5_write(file, "rejected", PT_H5_F32, rejected, p->n_rows));
+    PT_TRY(pt_h5_write(file, REFERENCE, PT_H5_F32, reference, p->n_seqs));
     PT_TRY(pt_h5_commit(file, path, &thin));
-    PT_TRY(keep_ref(p, key, chosen, rejected));
+    PT_TRY(keep_ref(p, key, reference));
 done:
     pt_h5_close(file);
     free(path);
@@ -141,34 +165,31 @@ static pt_status load_ref(pt_pack *p, uint64_t key, const char *path)
     pt_status rc = PT_OK;
     pt_h5 *file = NULL;
     uint64_t v;
-    float *both[2] = {NULL, NULL};
+    float *all = NULL;
     PT_TRY(pt_h5_open(&file, path));
     PT_TRY(pt_h5_get_attr(file, "schema", &v));
-    PT_CHECK(v == PT_PACK_SCHEMA, PT_EFORMAT, "another schema");
+    PT_CHECK(v == PT_PACK_SCHEMA, PT_EFORMAT, "it has schema %llu, of another version of ptrain; this one reads %d", (unsigned long long)v, PT_PACK_SCHEMA);
     PT_TRY(pt_h5_get_attr(file, "fingerprint", &v));
     PT_CHECK(v == p->fingerprint, PT_EFORMAT, "made for another pack");
     PT_TRY(pt_h5_get_attr(file, "key", &v));
     PT_CHECK(v == key, PT_EFORMAT, "made by another reference");
-    for (int i = 0; i < 2; i++) {
-        PT_TRY(pt_alloc0(&both[i], p->n_rows));
-        PT_TRY(pt_h5_read(file, i ? "rejected" : "chosen", PT_H5_F32, both[i], p->n_rows));
-        for (size_t k = 0; k < p->n_rows; k++) PT_CHECK(isfinite(both[i][k]), PT_EFORMAT, "record %zu is not finite", k);
-    }
-    PT_TRY(keep_ref(p, key, both[0], both[1]));
+    PT_TRY(pt_alloc0(&all, p->n_seqs));
+    PT_TRY(pt_h5_read(file, REFERENCE, PT_H5_F32, all, p->n_seqs));
+    for (size_t s = 0; s < p->n_seqs; s++) PT_CHECK(isfinite(all[s]), PT_EFORMAT, "answer %zu is not finite", s);
+    PT_TRY(keep_ref(p, key, all));
 done:
     pt_h5_close(file);
-    free(both[0]);
-    free(both[1]);
+    free(all);
     return rc;
 }
 
 bool pt_pack_has_reference(const pt_pack *p, uint64_t key)
 {
     char *path;
-    if (p->ref[0] && p->ref[1] && p->ref_key == key) return true;
+    if (p->has_ref && p->ref_key == key) return true;
     if (ref_path(p, key, &path) != PT_OK) return false;
-    bool good = pt_file_exists(path) &&
-                load_ref((pt_pack *)p, key, path) == PT_OK; /* a damaged file counts as none: it is made again */
+    bool there = pt_file_exists(path), good = there && load_ref((pt_pack *)p, key, path) == PT_OK;
+    if (there && !good) pt_log(PT_LOG_WARN, "reference log-probabilities %s are made again: %s", path, pt_err_msg());
     free(path);
     return good;
 }

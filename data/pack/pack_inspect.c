@@ -66,6 +66,18 @@ static int32_t supervised(const float *weight, int32_t n)
     return k;
 }
 
+/* What the columns of the record (k = -1), or of its answer k, say beside what they would anyway. */
+static pt_status show_columns(const pt_pack *p, const pt_packed *r, int32_t k, pt_str *out)
+{
+    for (size_t i = 0; i < p->n_columns; i++) {
+        const pt_pack_column *c = &p->columns[i];
+        float v = c->value[c->of_answers ? r->first + (k < 0 ? 0 : k) : r->record];
+        if (c->of_answers == (k >= 0) && v != pt_column_otherwise(c->name) && strcmp(c->name, PT_COLUMN_WEIGHT))
+            PT_RETURN(pt_str_printf(out, "  %s %g", c->name, (double)v));
+    }
+    return PT_OK;
+}
+
 pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, bool colour, pt_str *out)
 {
     pt_packed r;
@@ -75,15 +87,15 @@ pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, 
     PT_RETURN(add(out, colour, source, strlen(source)));
     PT_RETURN(pt_str_printf(out, ":%lld%s", (long long)r.line, role ? "  role " : ""));
     if (role) PT_RETURN(add(out, colour, role, strlen(role)));
-    PT_RETURN(pt_str_printf(out, "%s  weight %g", r.validation ? "  validation" : "", (double)r.record_weight));
-    if (p->pairs && r.margin != 0) PT_RETURN(pt_str_printf(out, "  margin %g", (double)r.margin));
-    for (int side = 0; side < (p->pairs ? 2 : 1); side++) {
-        const int32_t *ids = side ? r.ids2 : r.ids;
-        const float *w = side ? r.weight2 : r.weight;
-        int32_t n = side ? r.n2 : r.n, end = side ? r.end_index2 : r.end_index;
-        if (p->pairs) PT_RETURN(pt_str_printf(out, "\n--- %s", side ? "rejected" : "chosen"));
-        PT_RETURN(pt_str_printf(out, "  %d tokens, %d supervised%s\n", n, supervised(w, n), end < 0 ? ", no end token" : ""));
-        PT_RETURN(show(tok, ids, w, n, colour, out));
+    PT_RETURN(pt_str_printf(out, "%s  weight %g", r.validation ? "  validation" : "", (double)pt_pack_value(p, PT_COLUMN_WEIGHT, &r, 0)));
+    PT_RETURN(show_columns(p, &r, -1, out));
+    for (int32_t k = 0; k < r.n_answers; k++) {
+        pt_packed_answer a = pt_pack_answer(p, &r, k);
+        if (r.n_answers == 2) PT_RETURN(pt_str_printf(out, "\n--- %s", k ? "rejected" : "chosen"));
+        if (r.n_answers > 2) PT_RETURN(pt_str_printf(out, "\n--- answer %d of %d", k + 1, r.n_answers));
+        PT_RETURN(show_columns(p, &r, k, out));
+        PT_RETURN(pt_str_printf(out, "  %d tokens, %d supervised%s\n", a.n, supervised(a.weight, a.n), a.end < 0 ? ", no end token" : ""));
+        PT_RETURN(show(tok, a.ids, a.weight, a.n, colour, out));
     }
     return PT_OK;
 }

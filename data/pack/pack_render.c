@@ -4,10 +4,16 @@
 
 #include "data/pack/pack_data.h"
 
+/* Several answers to one question: the prompt is context. */
+static bool several(const pt_record *rec)
+{
+    return rec->n_answers > 1;
+}
+
 static float turn_weight(const pt_packer *pk, const pt_record *rec, const pt_turn *t, size_t i)
 {
-    if (!rec->pair && i < rec->n_prompt && !pk->opt->train_on_inputs) return 0;
-    if (!rec->pair) return t->has_weight ? t->weight : pk->speaker_weight[t->speaker];
+    if (!several(rec) && i < rec->n_prompt && !pk->opt->train_on_inputs) return 0;
+    if (!several(rec)) return t->has_weight ? t->weight : pk->speaker_weight[t->speaker];
     if (i < rec->n_prompt) return 0;
     return t->has_weight ? t->weight : t->speaker == PT_ASSISTANT ? 1 : 0;
 }
@@ -19,11 +25,11 @@ static void trim(pt_rendered *r)
     while (r->ids.n > 1 && !(r->weight[r->ids.n - 1] > 0)) r->ids.n--;
 }
 
-/* Renders one side without its turns [from, to). */
-static pt_status render_side(pt_packer *pk, const pt_record *rec, int side, size_t from, size_t to)
+/* Renders one answer without its turns [from, to). */
+static pt_status render_answer(pt_packer *pk, const pt_record *rec, size_t k, size_t from, size_t to)
 {
-    const pt_turns *t = &rec->side[side];
-    pt_built *b = &pk->built[side];
+    const pt_turns *t = &rec->answers[k].turns;
+    pt_built *b = &pk->built[k];
     size_t n = 0;
     PT_RETURN(pt_reserve(&pk->messages, &pk->messages_cap, t->n));
     for (size_t i = 0; i < t->n; i++) {
@@ -39,19 +45,20 @@ static pt_status render_side(pt_packer *pk, const pt_record *rec, int side, size
     return PT_OK;
 }
 
-/* Tokens by which the longer side passes sequence_len. */
+/* Tokens by which the longest answer passes sequence_len. */
 static int64_t excess(const pt_packer *pk, const pt_record *rec)
 {
-    size_t n = pk->built[0].text.ids.n;
-    if (rec->pair && pk->built[1].text.ids.n > n) n = pk->built[1].text.ids.n;
+    size_t n = 0;
+    for (size_t k = 0; k < rec->n_answers; k++)
+        if (pk->built[k].text.ids.n > n) n = pk->built[k].text.ids.n;
     return (int64_t)n - pk->opt->sequence_len;
 }
 
 /* The next user turn after `at` among the turns that may go; 0 when there is none. */
 static size_t next_unit(const pt_record *rec, size_t at)
 {
-    const pt_turns *t = &rec->side[0];
-    size_t limit = rec->pair ? rec->n_prompt : t->n;
+    const pt_turns *t = &rec->answers[0].turns;
+    size_t limit = several(rec) ? rec->n_prompt : t->n;
     for (size_t i = at + 1; i < limit; i++)
         if (t->turns[i].speaker == PT_USER) return i;
     return 0;
@@ -59,11 +66,10 @@ static size_t next_unit(const pt_record *rec, size_t at)
 
 static pt_status render_chat(pt_packer *pk, const pt_record *rec)
 {
-    const pt_turns *t = &rec->side[0];
-    int sides = rec->pair ? 2 : 1;
+    const pt_turns *t = &rec->answers[0].turns;
     size_t first = 0, to;
     if (!pk->opt->tmpl) return pt_fail(PT_EARG, "conversations need a chat template");
-    for (int s = 0; s < sides; s++) PT_RETURN(render_side(pk, rec, s, 0, 0));
+    for (size_t k = 0; k < rec->n_answers; k++) PT_RETURN(render_answer(pk, rec, k, 0, 0));
     while (first < t->n && t->turns[first].speaker == PT_SYSTEM) first++;
     to = first;
     while (excess(pk, rec) > 0) {
@@ -76,8 +82,10 @@ static pt_status render_chat(pt_packer *pk, const pt_record *rec)
             while (r->turn_start[next] - r->turn_start[first] < excess(pk, rec) && (later = next_unit(rec, next))) next = later;
         }
         to = next;
-        for (int s = 0; s < sides; s++) PT_RETURN(render_side(pk, rec, s, first, to));
-        for (int s = 0; s < sides; s++) pk->built[s].cut = true;
+        for (size_t k = 0; k < rec->n_answers; k++) {
+            PT_RETURN(render_answer(pk, rec, k, first, to));
+            pk->built[k].cut = true;
+        }
     }
     return PT_OK;
 }
@@ -90,15 +98,15 @@ static pt_status put_weights(pt_rendered *r, float weight)
 }
 
 /* A document: control tokens that it spells are ids, BOS and the end token stand once. */
-static pt_status render_text(pt_packer *pk, const pt_record *rec, int side)
+static pt_status render_text(pt_packer *pk, const pt_record *rec, size_t k)
 {
     const pt_tokenizer *tok = pk->opt->tok;
-    pt_built *b = &pk->built[side];
+    pt_built *b = &pk->built[k];
     pt_rendered *r = &b->text;
     bool ended;
     if (!tok) return pt_fail(PT_EARG, "text needs a tokenizer");
     pt_rendered_clear(r);
-    PT_RETURN(pt_tok_encode_document(tok, rec->text[side], rec->bytes[side], true, &r->ids, &ended));
+    PT_RETURN(pt_tok_encode_document(tok, rec->answers[k].text, rec->answers[k].bytes, true, &r->ids, &ended));
     if (ended) {
         b->end = (int32_t)r->ids.n - 1;
         b->ends = 1;
@@ -106,18 +114,22 @@ static pt_status render_text(pt_packer *pk, const pt_record *rec, int side)
     return put_weights(r, 1);
 }
 
-/* Texts of a pair: what they begin with alike is asked, the rest answered. */
-static void unsupervise_prefix(pt_packer *pk)
+/* Texts that are compared: what all begin with alike is asked, the rest answered. */
+static void unsupervise_prefix(pt_packer *pk, size_t n)
 {
-    pt_rendered *a = &pk->built[0].text, *b = &pk->built[1].text;
-    for (size_t i = 0; i < a->ids.n && i < b->ids.n && a->ids.ids[i] == b->ids.ids[i]; i++) a->weight[i] = b->weight[i] = 0;
+    const pt_ids *first = &pk->built[0].text.ids;
+    for (size_t i = 0; i < first->n; i++) {
+        for (size_t k = 1; k < n; k++)
+            if (i >= pk->built[k].text.ids.n || pk->built[k].text.ids.ids[i] != first->ids[i]) return;
+        for (size_t k = 0; k < n; k++) pk->built[k].text.weight[i] = 0;
+    }
 }
 
-static pt_status render_ids(pt_packer *pk, const pt_record *rec, int side)
+static pt_status render_ids(pt_packer *pk, const pt_record *rec, size_t k)
 {
-    pt_built *b = &pk->built[side];
+    pt_built *b = &pk->built[k];
     pt_rendered *r = &b->text;
-    const pt_ids *ids = &rec->ids[side];
+    const pt_ids *ids = &rec->answers[k].ids;
     int32_t vocab = !pk->opt->tok ? INT32_MAX : pk->opt->vocab ? pk->opt->vocab : pt_tok_vocab_size(pk->opt->tok);
     pt_rendered_clear(r);
     PT_RETURN(pt_reserve(&r->ids.ids, &r->ids.cap, ids->n));
@@ -126,7 +138,7 @@ static pt_status render_ids(pt_packer *pk, const pt_record *rec, int side)
         if (ids->ids[i] >= vocab)
             return pt_fail(PT_EFORMAT, "id %d at token %zu; the vocabulary has %d", ids->ids[i], i, vocab);
         r->ids.ids[i] = ids->ids[i];
-        r->weight[i] = rec->label[side][i];
+        r->weight[i] = rec->answers[k].label[i];
         if (i && r->weight[i] > 0) b->end = (int32_t)i;
     }
     r->ids.n = ids->n;
@@ -137,8 +149,8 @@ static pt_status render_ids(pt_packer *pk, const pt_record *rec, int side)
 /* A supervised turn without text teaches to say nothing. */
 static pt_status check_answers(const pt_packer *pk, const pt_record *rec)
 {
-    const pt_turns *t = &rec->side[0]; /* the readers of pairs see to both sides' */
-    for (size_t i = 0; !rec->pair && i < t->n; i++) {
+    const pt_turns *t = &rec->answers[0].turns; /* the readers of several see to theirs */
+    for (size_t i = 0; !several(rec) && i < t->n; i++) {
         const pt_turn *u = &t->turns[i];
         if (u->speaker == PT_ASSISTANT && !u->calls && !u->thought_bytes && turn_weight(pk, rec, u, i) > 0 && pt_text_blank(u->text, u->bytes))
             return pt_fail(PT_EFORMAT, "empty answer (message %zu)", i + 1);
@@ -169,22 +181,41 @@ static pt_status finish(pt_built *b, size_t most, bool text, const char **drop)
     return PT_OK;
 }
 
+static pt_status render_all(pt_packer *pk, const pt_record *rec)
+{
+    if (rec->kind == PT_RECORD_CHAT) {
+        PT_RETURN(check_answers(pk, rec));
+        return render_chat(pk, rec);
+    }
+    for (size_t k = 0; k < rec->n_answers; k++)
+        PT_RETURN(rec->kind == PT_RECORD_TEXT ? render_text(pk, rec, k) : render_ids(pk, rec, k));
+    if (rec->kind == PT_RECORD_TEXT && several(rec)) unsupervise_prefix(pk, rec->n_answers);
+    return PT_OK;
+}
+
+/* Answers that are all the same prefer nothing, and nothing is wrong with them. */
+static bool all_equal(const pt_packer *pk, size_t n)
+{
+    const pt_ids *a = &pk->built[0].text.ids;
+    for (size_t k = 1; k < n; k++) {
+        const pt_ids *z = &pk->built[k].text.ids;
+        if (a->n != z->n || memcmp(a->ids, z->ids, a->n * sizeof *a->ids)) return false;
+    }
+    return true;
+}
+
 pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
 {
     const pt_pack_options *o = pk->opt;
-    int sides = rec->pair ? 2 : 1;
     bool pieces = o->pretrain && rec->kind != PT_RECORD_CHAT;
     *drop = NULL;
-    for (int s = 0; s < sides; s++) {
-        pk->built[s].end = -1;
-        pk->built[s].ends = 0;
-        pk->built[s].cut = false;
+    PT_RETURN(pt_reserve(&pk->built, &pk->built_cap, rec->n_answers));
+    for (size_t k = 0; k < rec->n_answers; k++) {
+        pk->built[k].end = -1;
+        pk->built[k].ends = 0;
+        pk->built[k].cut = false;
     }
-    if (rec->kind == PT_RECORD_CHAT) PT_RETURN(check_answers(pk, rec));
-    if (rec->kind == PT_RECORD_CHAT) PT_RETURN(render_chat(pk, rec));
-    for (int s = 0; rec->kind == PT_RECORD_TEXT && s < sides; s++) PT_RETURN(render_text(pk, rec, s));
-    if (rec->kind == PT_RECORD_TEXT && rec->pair) unsupervise_prefix(pk);
-    for (int s = 0; rec->kind == PT_RECORD_IDS && s < sides; s++) PT_RETURN(render_ids(pk, rec, s));
+    PT_RETURN(render_all(pk, rec));
     int64_t over = excess(pk, rec);
     if (over > 0 && !pieces && o->excess == PT_EXCESS_RAISE)
         return pt_fail(PT_EARG, "%lld tokens; sequence_len is %d (excess_length_strategy: raise)",
@@ -193,13 +224,12 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
         *drop = "longer than sequence_len";
         return PT_OK;
     }
-    for (int s = 0; s < sides; s++) {
-        pk->report->control_in_text += (long long)pk->built[s].text.control_in_text;
-        for (int k = 0; k < PT_NOTES; k++) pk->report->noted[k] += (long long)pk->built[s].text.noted[k];
-        PT_RETURN(finish(&pk->built[s], pieces ? SIZE_MAX : (size_t)o->sequence_len, rec->kind == PT_RECORD_TEXT, drop));
+    for (size_t k = 0; k < rec->n_answers; k++) {
+        pk->report->control_in_text += (long long)pk->built[k].text.control_in_text;
+        for (int i = 0; i < PT_NOTES; i++) pk->report->noted[i] += (long long)pk->built[k].text.noted[i];
+        PT_RETURN(finish(&pk->built[k], pieces ? SIZE_MAX : (size_t)o->sequence_len, rec->kind == PT_RECORD_TEXT, drop));
     }
-    const pt_ids *a = &pk->built[0].text.ids, *z = &pk->built[1].text.ids;
-    if (!*drop && rec->pair && a->n == z->n && !memcmp(a->ids, z->ids, a->n * sizeof *a->ids))
-        *drop = "chosen and rejected are equal"; /* nothing is wrong with it, and it prefers nothing */
+    if (!*drop && several(rec) && all_equal(pk, rec->n_answers))
+        *drop = rec->n_answers == 2 ? "chosen and rejected are equal" : "all answers are equal";
     return PT_OK;
 }

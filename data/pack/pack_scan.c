@@ -217,10 +217,6 @@ static pt_status add_list(pt_pack_scan *s, const char *name, uint64_t at)
 
 /* ---- the root ------------------------------------------------------------------------------------------------------------- */
 
-typedef struct root {
-    uint64_t heap, tree; /* of links; all ones: none */
-} root;
-
 static bool take_name(char out[PT_PACK_NAME], cursor name)
 {
     memset(out, 0, PT_PACK_NAME);
@@ -262,58 +258,19 @@ static pt_status take_attribute(pt_pack_scan *s, cursor c)
 
 static pt_status take_root(pt_pack_scan *s, void *user, unsigned type, cursor c)
 {
-    root *r = user;
+    (void)user;
     if (type == LINK) return take_link(s, c);
     if (type == ATTRIBUTE) return take_attribute(s, c);
     if (type != LINK_INFO) return PT_OK;
     bool good = number(&c, 1) == 0;
     if (number(&c, 1) & 1) (void)number(&c, 8);
-    r->heap = number(&c, 8);
-    r->tree = number(&c, 8);
-    return good && !c.bad ? PT_OK : pt_fail(PT_EFORMAT, "a header of it is damaged");
-}
-
-/* Links in a heap of one block, each found by a record of a tree of one leaf: its hash 4, kind 1, place in the heap, length 2. */
-static pt_status take_dense(pt_pack_scan *s, const root *r)
-{
-    cursor heap = from(s, r->heap), tree = from(s, r->tree);
-    bool good = sign(&heap, "FRHP") && sign(&tree, "BTHD");
-    (void)sub(&heap, 1);
-    unsigned id = (unsigned)number(&heap, 2), filters = (unsigned)number(&heap, 2);
-    (void)sub(&heap, 103);
-    uint64_t size = number(&heap, 8);
-    (void)sub(&heap, 8);
-    unsigned bits = (unsigned)number(&heap, 2);
-    (void)sub(&heap, 2);
-    cursor block = from(s, number(&heap, 8));
-    unsigned rows = (unsigned)number(&heap, 2);
-    cursor whole = sub(&block, size);
-    (void)sub(&tree, 2 + 4);
-    unsigned record = (unsigned)number(&tree, 2), depth = (unsigned)number(&tree, 2);
-    (void)sub(&tree, 2);
-    cursor leaf = from(s, number(&tree, 8));
-    unsigned here = (unsigned)number(&tree, 2);
-    uint64_t all = number(&tree, 8);
-    if (good && !tree.bad && all > PT_PACK_SETS) return pt_fail(PT_EFORMAT, "it has more members than a pack has");
-    good = good && !heap.bad && !tree.bad && !whole.bad && id == 7 && !filters && bits == 32 && !rows && record == 11 && !depth && here == all &&
-           whole.left > 4 && !memcmp(whole.p, "FHDB", 4) && sign(&leaf, "BTLF");
-    (void)sub(&leaf, 2);
-    for (uint64_t i = 0; good && i < all; i++) {
-        cursor c = sub(&leaf, record), link = whole;
-        (void)number(&c, 4);
-        unsigned kind = (unsigned)number(&c, 1);
-        uint64_t at = number(&c, 4), n = number(&c, 2);
-        (void)sub(&link, at);
-        link = sub(&link, n);
-        good = !c.bad && !kind && !link.bad;
-        if (good) PT_RETURN(take_link(s, link));
-    }
-    return good ? PT_OK : pt_fail(PT_EFORMAT, "its links are damaged");
+    uint64_t heap = number(&c, 8);
+    if (!good || c.bad) return pt_fail(PT_EFORMAT, "a header of it is damaged");
+    return heap == UINT64_MAX ? PT_OK : pt_fail(PT_EFORMAT, "its links stand in a heap: an older version of ptrain made it, or another program");
 }
 
 pt_status pt_pack_scan_file(pt_pack_scan *s, const unsigned char *bytes, size_t n)
 {
-    root r = {UINT64_MAX, UINT64_MAX};
     *s = (pt_pack_scan){.bytes = bytes, .n = n};
     cursor c = from(s, 0);
     static const unsigned char signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
@@ -326,8 +283,7 @@ pt_status pt_pack_scan_file(pt_pack_scan *s, const unsigned char *bytes, size_t 
     uint64_t end = number(&c, 8), at = number(&c, 8);
     if (!good || c.bad || (version != 2 && version != 3) || widths != 0x0808 || base != PT_PACK_BLOCK || end != n)
         return pt_fail(PT_EFORMAT, "it cannot be read as HDF5");
-    PT_RETURN(messages(s, at, take_root, &r));
-    return r.heap == UINT64_MAX ? PT_OK : take_dense(s, &r);
+    return messages(s, at, take_root, NULL);
 }
 
 const pt_pack_list *pt_pack_find(const pt_pack_scan *s, const char *name)

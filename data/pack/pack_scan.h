@@ -1,9 +1,8 @@
 /* Reads what pack_file.c writes by HDF5: a small part of its format (https://docs.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html), by code
  * that takes no byte of a file on trust. HDF5 1.10 does: of a file whose checksums fit but whose headers lie it frees and writes memory
  * that is not its own, wherever one looks. Read are: superblock 2 and 3; object headers 2 with their continuations; links in the root's
- * header, or in one block of a heap (packs of before 30 November 2026); lists of five types of number, in chunks whose index is one chunk
- * or a fixed array, behind shuffle, deflate and fletcher32 in this order; attributes of one u64. All else is refused. Checksums are not
- * looked at: the pack's SHA-256 has been. */
+ * header; lists of five types of number, in chunks whose index is one chunk or a fixed array, behind shuffle, deflate and fletcher32 in this
+ * order; attributes of one u64. All else is refused. Checksums are not looked at: the pack's SHA-256 has been. */
 #ifndef PT_DATA_PACK_SCAN_H
 #define PT_DATA_PACK_SCAN_H
 #include "data/pack/pack_data.h"

@@ -1,13 +1,36 @@
-/* A pack as a file. Schema 1, inside the container of pack_file.c (an HDF5 file; h5dump reads it). R records, S sequences (S =
- * R, or 2R for pairs: 2r is chosen, 2r + 1 rejected), T tokens. Every data set is one-dimensional, chunked, shuffle + deflate 1
- * + fletcher32. attributes of /   schema = 1, fingerprint, tokenizer, template (uint64, fingerprints), pairs (0 or 1) /meta
- * uint8   JSON text: made_from (everything that decides the content), sources [{path, type, bytes, sha256}], roles [name],
- * profiles {role: system text} or null, report {...} /tokens           int32   [T] /weights          float32 [T]  loss weight
- * of predicting the token; 0 = context /seq_start        int64   [S + 1]  0, ascending, T /end              int32   [S]  index
- * of the answer's end token in its sequence, -1 = cut off /prefix_len /role /source int32 [R]; /prefix_id /prompt_id uint64
- * [R]; /line int64 [R]; /weight /margin float32 [R]; /validation uint8 [R] Opening checks every length, index and number. A
- * pack is written once and never changed. */
-#include <hdf5.h>
+/* A pack as a file: an HDF5 file (h5dump reads it) inside the container of pack_file.c. A pack is written once and never changed.
+ *
+ * T tokens, S answers, R records. Record r is the answers [record_start[r], record_start[r + 1]), in the order that objectives ask for
+ * (of a pair: the chosen one first); answer s is the tokens [seq_start[s], seq_start[s + 1]).
+ *
+ *   attributes of /           type      what
+ *   ------------------------  --------  ---------------------------------------------------------------------------------------
+ *   schema                    uint64    2
+ *   fingerprint               uint64    of meta.made_from
+ *   tokenizer, template       uint64    fingerprints, 0 = none
+ *
+ *   data set                  type      length  what
+ *   ------------------------  --------  ------  -------------------------------------------------------------------------------
+ *   /meta                     uint8             JSON text: made_from (everything that decides the content), tokenizer, template,
+ *                                               sources [{path, type, bytes, sha256}], roles [name], profiles {role: system
+ *                                               text} or null, report {...}
+ *   /tokens                   int32     T       ids, >= 0
+ *   /weights                  float32   T       loss weight of predicting the token, >= 0; 0 = context
+ *   /seq_start                int64     S + 1   0, ascending, T
+ *   /end                      int32     S       index of the answer's end token in its sequence, -1 = cut off
+ *   /record_start             int64     R + 1   0, ascending, S
+ *   /prefix_len               int32     R       several answers: tokens that all share; one: tokens before the first supervised
+ *   /prefix_id                uint64    R       equal for records that begin alike
+ *   /role                     int32     R       index into meta.roles, -1 = none
+ *   /source                   int32     R       index into meta.sources
+ *   /line                     int64     R       of the source
+ *   /validation               uint8     R       1 = validation
+ *   /record.NAME              float32   R       the column NAME of records; record.weight is always there, >= 0
+ *   /answer.NAME              float32   S       the column NAME of answers
+ *
+ * NAME: small letters, digits and '_', a letter first, 23 characters at most; 12 columns at most, each of records or of answers, all numbers
+ * finite. Every data set is one-dimensional, chunked, behind shuffle, deflate 1 and fletcher32. Opening checks every length, index and
+ * number. Schema 1 had two sequences to each record of a pack of pairs (attribute `pairs`), and the columns /weight and /margin. */
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -17,35 +40,38 @@
 #include "base/file.h"
 #include "data/pack/pack_data.h"
 
+#define OF_RECORDS "record."
+#define OF_ANSWERS "answer."
+
 static const struct {
     const char *name;
     pt_h5_type type;
     size_t at;
-} columns[] = {
-    {"prefix_len", PT_H5_I32, offsetof(pt_pack_row, prefix_len)}, {"role", PT_H5_I32, offsetof(pt_pack_row, role)},
-    {"source", PT_H5_I32, offsetof(pt_pack_row, source)},         {"prefix_id", PT_H5_U64, offsetof(pt_pack_row, prefix_id)},
-    {"prompt_id", PT_H5_U64, offsetof(pt_pack_row, prompt_id)},   {"line", PT_H5_I64, offsetof(pt_pack_row, line)},
-    {"weight", PT_H5_F32, offsetof(pt_pack_row, weight)},         {"margin", PT_H5_F32, offsetof(pt_pack_row, margin)},
-    {"validation", PT_H5_U8, offsetof(pt_pack_row, validation)}};
+} fields[] = {
+    {"prefix_len", PT_H5_I32, offsetof(pt_pack_row, prefix_len)}, {"prefix_id", PT_H5_U64, offsetof(pt_pack_row, prefix_id)},
+    {"role", PT_H5_I32, offsetof(pt_pack_row, role)},             {"source", PT_H5_I32, offsetof(pt_pack_row, source)},
+    {"line", PT_H5_I64, offsetof(pt_pack_row, line)},             {"validation", PT_H5_U8, offsetof(pt_pack_row, validation)}};
 
 static pt_status write_rows(const pt_pack *p, pt_h5 *file)
 {
     pt_status rc = PT_OK;
-    char *column = NULL;
-    int32_t *ends = NULL;
-    PT_TRY(pt_calloc(&column, p->n_rows, 8));
-    PT_TRY(pt_alloc0(&ends, p->n_seqs));
-    for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
-        size_t w = pt_h5_size(columns[c].type);
-        for (size_t i = 0; i < p->n_rows; i++) memcpy(column + i * w, (const char *)&p->rows[i] + columns[c].at, w);
-        PT_TRY(pt_h5_write(file, columns[c].name, columns[c].type, column, p->n_rows));
+    char *list = NULL;
+    PT_TRY(pt_calloc(&list, p->n_rows, 8));
+    for (size_t c = 0; c < sizeof fields / sizeof *fields; c++) {
+        size_t w = pt_h5_size(fields[c].type);
+        for (size_t i = 0; i < p->n_rows; i++) memcpy(list + i * w, (const char *)&p->rows[i] + fields[c].at, w);
+        PT_TRY(pt_h5_write(file, fields[c].name, fields[c].type, list, p->n_rows));
     }
-    for (size_t s = 0; s < p->n_seqs; s++) ends[s] = p->rows[p->pairs ? s / 2 : s].end[p->pairs ? s % 2 : 0];
-    PT_TRY(pt_h5_write(file, "end", PT_H5_I32, ends, p->n_seqs));
 done:
-    free(ends);
-    free(column);
+    free(list);
     return rc;
+}
+
+static pt_status write_column(const pt_pack *p, pt_h5 *file, const pt_pack_column *c)
+{
+    char name[sizeof OF_RECORDS + PT_COLUMN_NAME];
+    snprintf(name, sizeof name, "%s%s", c->of_answers ? OF_ANSWERS : OF_RECORDS, c->name);
+    return pt_h5_write(file, name, PT_H5_F32, c->value, c->of_answers ? p->n_seqs : p->n_rows);
 }
 
 static uint64_t meta_hex(const json_t *meta, const char *key)
@@ -63,12 +89,14 @@ static pt_status write_all(const pt_pack *p, pt_h5 *file)
     PT_TRY(pt_h5_set_attr(file, "fingerprint", p->fingerprint));
     PT_TRY(pt_h5_set_attr(file, "tokenizer", meta_hex(p->meta, "tokenizer")));
     PT_TRY(pt_h5_set_attr(file, "template", meta_hex(p->meta, "template")));
-    PT_TRY(pt_h5_set_attr(file, "pairs", p->pairs));
     PT_TRY(pt_h5_write(file, "meta", PT_H5_U8, meta, strlen(meta)));
     PT_TRY(pt_h5_write(file, "tokens", PT_H5_I32, p->ids, p->n_tokens));
     PT_TRY(pt_h5_write(file, "weights", PT_H5_F32, p->weight, p->n_tokens));
     PT_TRY(pt_h5_write(file, "seq_start", PT_H5_I64, p->seq_start, p->n_seqs + 1));
+    PT_TRY(pt_h5_write(file, "end", PT_H5_I32, p->end, p->n_seqs));
+    PT_TRY(pt_h5_write(file, "record_start", PT_H5_I64, p->record_start, p->n_rows + 1));
     PT_TRY(write_rows(p, file));
+    for (size_t i = 0; i < p->n_columns; i++) PT_TRY(write_column(p, file, &p->columns[i]));
 done:
     free(meta);
     return rc;
@@ -129,85 +157,117 @@ done:
 static pt_status read_rows(pt_pack *p, pt_h5 *file)
 {
     pt_status rc = PT_OK;
-    char *column = NULL;
-    int32_t *ends = NULL;
-    size_t per = p->pairs ? 2 : 1;
-    PT_TRY(pt_h5_count(file, columns[0].name, columns[0].type, &p->n_rows));
-    PT_CHECK(p->n_rows && p->n_rows * per == p->n_seqs, PT_EFORMAT, "%zu records for %zu sequences", p->n_rows, p->n_seqs);
+    char *list = NULL;
     PT_TRY(pt_alloc0(&p->rows, p->n_rows));
-    PT_TRY(pt_calloc(&column, p->n_rows, 8));
-    PT_TRY(pt_alloc0(&ends, p->n_seqs));
-    for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
-        size_t w = pt_h5_size(columns[c].type);
-        PT_TRY(pt_h5_read(file, columns[c].name, columns[c].type, column, p->n_rows));
-        for (size_t i = 0; i < p->n_rows; i++) memcpy((char *)&p->rows[i] + columns[c].at, column + i * w, w);
-    }
-    PT_TRY(pt_h5_read(file, "end", PT_H5_I32, ends, p->n_seqs));
-    for (size_t i = 0; i < p->n_rows; i++) {
-        p->rows[i].end[0] = ends[i * per];
-        p->rows[i].end[1] = per == 2 ? ends[i * 2 + 1] : -1;
+    PT_TRY(pt_calloc(&list, p->n_rows, 8));
+    for (size_t c = 0; c < sizeof fields / sizeof *fields; c++) {
+        size_t w = pt_h5_size(fields[c].type);
+        PT_TRY(pt_h5_read(file, fields[c].name, fields[c].type, list, p->n_rows));
+        for (size_t i = 0; i < p->n_rows; i++) memcpy((char *)&p->rows[i] + fields[c].at, list + i * w, w);
     }
 done:
-    free(ends);
-    free(column);
+    free(list);
     return rc;
+}
+
+static pt_status read_columns(pt_pack *p, pt_h5 *file)
+{
+    const char *name;
+    pt_h5_type type;
+    for (size_t i = 0; (name = pt_h5_name(file, i, &type)); i++) {
+        bool of_answers = !strncmp(name, OF_ANSWERS, strlen(OF_ANSWERS));
+        pt_pack_column *c;
+        if (!of_answers && strncmp(name, OF_RECORDS, strlen(OF_RECORDS)) != 0) continue;
+        PT_RETURN(pt_pack_column_make(p, name + strlen(OF_RECORDS), of_answers, &c));
+        PT_RETURN(pt_h5_read(file, name, PT_H5_F32, c->value, of_answers ? p->n_seqs : p->n_rows));
+    }
+    return pt_pack_column_find(p, PT_COLUMN_WEIGHT) ? PT_OK : pt_fail(PT_EFORMAT, "no data set '" OF_RECORDS PT_COLUMN_WEIGHT "'");
+}
+
+/* start[n + 1] cuts all of what into parts that are not empty. */
+static pt_status check_starts(const int64_t *start, size_t n, size_t all, const char *name)
+{
+    if (start[0] != 0 || start[n] != (int64_t)all) return pt_fail(PT_EFORMAT, "%s does not span what it cuts", name);
+    for (size_t i = 0; i < n; i++)
+        if (start[i + 1] <= start[i] || start[i + 1] - start[i] > INT32_MAX)
+            return pt_fail(PT_EFORMAT, "%s is not ascending at %zu", name, i);
+    return PT_OK;
 }
 
 static pt_status check_tokens(const pt_pack *p)
 {
-    if (p->seq_start[0] != 0 || p->seq_start[p->n_seqs] != (int64_t)p->n_tokens)
-        return pt_fail(PT_EFORMAT, "seq_start does not span the tokens");
-    for (size_t s = 0; s < p->n_seqs; s++)
-        if (p->seq_start[s + 1] <= p->seq_start[s] || p->seq_start[s + 1] - p->seq_start[s] > INT32_MAX)
-            return pt_fail(PT_EFORMAT, "seq_start is not ascending at sequence %zu", s);
     for (size_t t = 0; t < p->n_tokens; t++) {
         if (p->ids[t] < 0) return pt_fail(PT_EFORMAT, "id %d at token %zu", p->ids[t], t);
         if (!(p->weight[t] >= 0) || !isfinite(p->weight[t]))
             return pt_fail(PT_EFORMAT, "weight %g at token %zu", (double)p->weight[t], t);
     }
+    for (size_t s = 0; s < p->n_seqs; s++)
+        if (p->end[s] < -1 || p->end[s] >= pt_pack_seq_len(p, s)) return pt_fail(PT_EFORMAT, "end %d of answer %zu", p->end[s], s);
     return PT_OK;
 }
 
 static pt_status check_row(const pt_pack *p, size_t i)
 {
     const pt_pack_row *r = &p->rows[i];
-    size_t s = p->pairs ? 2 * i : i;
-    int32_t n = pt_pack_seq_len(p, s), n2 = p->pairs ? pt_pack_seq_len(p, s + 1) : 0;
-    int32_t least = p->pairs && n2 < n ? n2 : n;
-    bool good = r->prefix_len >= 0 && r->prefix_len <= least && r->role >= -1 && r->role < (int32_t)p->n_roles &&
-                r->source >= 0 && r->source < (int32_t)p->n_sources && r->validation <= 1 && r->line >= 0 && r->weight >= 0 &&
-                isfinite(r->weight) && isfinite(r->margin) && r->end[0] >= -1 && r->end[0] < n && r->end[1] >= -1 &&
-                r->end[1] < (p->pairs ? n2 : 1);
+    size_t s = (size_t)p->record_start[i], n = pt_pack_n_answers(p, i);
+    bool good = r->prefix_len >= 0 && r->role >= -1 && r->role < (int32_t)p->n_roles && r->source >= 0 &&
+                r->source < (int32_t)p->n_sources && r->validation <= 1 && r->line >= 0;
+    for (size_t k = 0; k < n; k++) good = good && r->prefix_len <= pt_pack_seq_len(p, s + k);
     if (!good) return pt_fail(PT_EFORMAT, "record %zu is out of range", i);
-    if (p->pairs && memcmp(p->ids + p->seq_start[s], p->ids + p->seq_start[s + 1], (size_t)r->prefix_len * sizeof *p->ids))
-        return pt_fail(PT_EFORMAT, "record %zu: the sides do not share %d tokens", i, r->prefix_len);
+    for (size_t k = 1; k < n; k++)
+        if (memcmp(p->ids + p->seq_start[s], p->ids + p->seq_start[s + k], (size_t)r->prefix_len * sizeof *p->ids))
+            return pt_fail(PT_EFORMAT, "record %zu: its answers do not share %d tokens", i, r->prefix_len);
     return PT_OK;
+}
+
+static pt_status check_columns(const pt_pack *p)
+{
+    for (size_t c = 0; c < p->n_columns; c++) {
+        const pt_pack_column *x = &p->columns[c];
+        bool weight = !strcmp(x->name, PT_COLUMN_WEIGHT);
+        if (weight && x->of_answers) return pt_fail(PT_EFORMAT, "column '%s' is one of answers", x->name);
+        for (size_t i = 0; i < (x->of_answers ? p->n_seqs : p->n_rows); i++)
+            if (!isfinite(x->value[i]) || (weight && x->value[i] < 0))
+                return pt_fail(PT_EFORMAT, "column '%s' is %g at %zu", x->name, (double)x->value[i], i);
+    }
+    return PT_OK;
+}
+
+/* What starts with n + 1 elements cuts into n parts. */
+static pt_status read_starts(pt_h5 *file, const char *name, int64_t **start, size_t *n)
+{
+    size_t have;
+    PT_RETURN(pt_h5_count(file, name, PT_H5_I64, &have));
+    if (have < 2) return pt_fail(PT_EFORMAT, "%s is empty", name);
+    *n = have - 1;
+    PT_RETURN(pt_alloc0(start, have));
+    return pt_h5_read(file, name, PT_H5_I64, *start, have);
 }
 
 static pt_status read_all(pt_pack *p, pt_h5 *file)
 {
-    uint64_t schema, pairs;
-    size_t starts;
+    uint64_t schema;
     PT_RETURN(pt_h5_get_attr(file, "schema", &schema));
     if (schema != PT_PACK_SCHEMA)
-        return pt_fail(PT_EFORMAT, "schema %llu, this program reads %d", (unsigned long long)schema, PT_PACK_SCHEMA);
+        return pt_fail(PT_EFORMAT, "it has schema %llu, of %s version of ptrain; this one reads %d", (unsigned long long)schema,
+                       schema < PT_PACK_SCHEMA ? "an older" : "another", PT_PACK_SCHEMA);
     PT_RETURN(pt_h5_get_attr(file, "fingerprint", &p->fingerprint));
-    PT_RETURN(pt_h5_get_attr(file, "pairs", &pairs));
-    if (pairs > 1) return pt_fail(PT_EFORMAT, "attribute 'pairs' is %llu", (unsigned long long)pairs);
-    p->pairs = pairs;
     PT_RETURN(read_meta(p, file));
     PT_RETURN(pt_h5_count(file, "tokens", PT_H5_I32, &p->n_tokens));
-    PT_RETURN(pt_h5_count(file, "seq_start", PT_H5_I64, &starts));
-    if (!starts || !p->n_tokens) return pt_fail(PT_EFORMAT, "no sequences");
-    p->n_seqs = starts - 1;
+    PT_RETURN(read_starts(file, "seq_start", &p->seq_start, &p->n_seqs));
+    PT_RETURN(read_starts(file, "record_start", &p->record_start, &p->n_rows));
     PT_RETURN(pt_alloc0(&p->ids, p->n_tokens));
     PT_RETURN(pt_alloc0(&p->weight, p->n_tokens));
-    PT_RETURN(pt_alloc0(&p->seq_start, starts));
+    PT_RETURN(pt_alloc0(&p->end, p->n_seqs));
     PT_RETURN(pt_h5_read(file, "tokens", PT_H5_I32, p->ids, p->n_tokens));
     PT_RETURN(pt_h5_read(file, "weights", PT_H5_F32, p->weight, p->n_tokens));
-    PT_RETURN(pt_h5_read(file, "seq_start", PT_H5_I64, p->seq_start, starts));
+    PT_RETURN(pt_h5_read(file, "end", PT_H5_I32, p->end, p->n_seqs));
     PT_RETURN(read_rows(p, file));
+    PT_RETURN(read_columns(p, file));
+    PT_RETURN(check_starts(p->seq_start, p->n_seqs, p->n_tokens, "seq_start"));
+    PT_RETURN(check_starts(p->record_start, p->n_rows, p->n_seqs, "record_start"));
     PT_RETURN(check_tokens(p));
+    PT_RETURN(check_columns(p));
     for (size_t i = 0; i < p->n_rows; i++) PT_RETURN(check_row(p, i));
     return PT_OK;
 }

@@ -92,7 +92,7 @@ static bool has_question(const pt_reader *r, json_t *row)
 
 pt_status pt_read_alpaca(pt_reader *r, json_t *row)
 {
-    pt_turns *t = &r->rec.side[0];
+    pt_turns *t = &r->rec.answers[0].turns;
     const char *own = r->spec->fields[PT_COL_OUTPUT], *ask = r->spec->fields[PT_COL_PROMPT];
     json_t *answer = pt_read_output(r, row);
     if (!answer && !own && pt_read_list(r, row)) return pt_read_messages(r, row);
@@ -120,10 +120,10 @@ pt_status pt_read_mindset(pt_reader *r, json_t *row)
     json_t *out = pt_row_column(r, row, PT_COL_OUTPUT, names, NULL);
     if (json_array_size(out) != 2 || !json_is_string(json_array_get(out, 0)) || !json_is_string(json_array_get(out, 1)))
         return pt_fail(PT_EFORMAT, "'output' is not [chosen, rejected]");
-    rec->pair = true;
+    PT_RETURN(pt_record_answers(rec, 2));
     for (int i = 0; i < 2; i++) {
         json_t *a = json_array_get(out, (size_t)i);
-        pt_turns *t = &rec->side[i];
+        pt_turns *t = &rec->answers[i].turns;
         if (!pt_row_says(a)) return pt_fail(PT_EFORMAT, "empty answer: '%s'", i ? "rejected" : "chosen");
         PT_RETURN(pt_read_question(r, row, t));
         if (!t->n) PT_RETURN(pt_record_turn(t, PT_USER, "", 0));

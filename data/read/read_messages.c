@@ -220,7 +220,7 @@ json_t *pt_read_list(pt_reader *r, json_t *row)
 pt_status pt_read_messages(pt_reader *r, json_t *row)
 {
     const char *want = r->spec->field_messages;
-    pt_turns *t = &r->rec.side[0];
+    pt_turns *t = &r->rec.answers[0].turns;
     json_t *list = pt_read_list(r, row);
     if (!list && !r->spec->field_messages && pt_read_output(r, row))
         return pt_read_alpaca(r, row);

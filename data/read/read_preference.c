@@ -142,11 +142,11 @@ static pt_status put_before(pt_turns *t, const pt_turns *from, size_t n)
 static pt_status both_whole(pt_reader *r, pt_asked asked)
 {
     pt_record *rec = &r->rec;
-    pt_turns *a = &rec->side[0], *b = &rec->side[1], *p = &r->prompt;
+    pt_turns *a = &rec->answers[0].turns, *b = &rec->answers[1].turns, *p = &r->prompt;
     size_t same = 0;
     if (asked != PT_ASKED_BESIDE && p->n > systems(p) && !stands_in(p, a) && !stands_in(p, b)) {
         if (p->turns[p->n - 1].speaker == PT_ASSISTANT) { /* they go on from it */
-            for (int s = 0; s < 2; s++) PT_RETURN(put_before(&rec->side[s], p, p->n));
+            for (int s = 0; s < 2; s++) PT_RETURN(put_before(&rec->answers[s].turns, p, p->n));
         } else if (asked == PT_ASKED_LIST) {
             return pt_fail(PT_EFORMAT, "the prompt's messages stand in neither conversation: it is not clear what was asked");
         } else {
@@ -163,17 +163,17 @@ static pt_status both_whole(pt_reader *r, pt_asked asked)
 /* Side `whole` is a conversation, the other an answer to its question. */
 static pt_status one_whole(pt_reader *r, int whole)
 {
-    pt_turns *t = &r->rec.side[whole];
+    pt_turns *t = &r->rec.answers[whole].turns;
     r->rec.n_prompt = t->n - 1;
-    return put_before(&r->rec.side[1 - whole], t, t->n - 1);
+    return put_before(&r->rec.answers[1 - whole].turns, t, t->n - 1);
 }
 
 /* A system message that stands before the prompt alone. */
 static pt_status take_system(pt_reader *r)
 {
     size_t lead = systems(&r->prompt);
-    if (!lead || systems(&r->rec.side[0]) || systems(&r->rec.side[1])) return PT_OK;
-    for (int s = 0; s < 2; s++) PT_RETURN(put_before(&r->rec.side[s], &r->prompt, lead));
+    if (!lead || systems(&r->rec.answers[0].turns) || systems(&r->rec.answers[1].turns)) return PT_OK;
+    for (int s = 0; s < 2; s++) PT_RETURN(put_before(&r->rec.answers[s].turns, &r->prompt, lead));
     r->rec.n_prompt += lead;
     return PT_OK;
 }
@@ -195,12 +195,12 @@ static size_t repeated(const pt_turn *prompt, const pt_turns *side)
 
 static void without_repeated(pt_reader *r)
 {
-    pt_turns *side = r->rec.side;
+    pt_turns *side[2] = {&r->rec.answers[0].turns, &r->rec.answers[1].turns};
     const pt_turn *last = &r->prompt.turns[r->prompt.n - 1];
-    size_t cut[2] = {repeated(last, &side[0]), repeated(last, &side[1])};
-    if (side[0].n != 1 || side[1].n != 1 || !cut[0] || !cut[1]) return;
+    size_t cut[2] = {repeated(last, side[0]), repeated(last, side[1])};
+    if (side[0]->n != 1 || side[1]->n != 1 || !cut[0] || !cut[1]) return;
     for (int s = 0; s < 2; s++) {
-        pt_turn *t = &side[s].turns[0];
+        pt_turn *t = &side[s]->turns[0];
         t->text += cut[s];
         t->bytes -= cut[s];
         pt_text_strip(&t->text, &t->bytes);
@@ -214,7 +214,7 @@ static pt_status both_answers(pt_reader *r, pt_asked asked, json_t *const v[2])
     pt_record *rec = &r->rec;
     pt_turns *p = &r->prompt;
     if (p->n && p->turns[p->n - 1].speaker == PT_ASSISTANT &&
-        (alike(&p->turns[p->n - 1], &rec->side[0].turns[0]) || alike(&p->turns[p->n - 1], &rec->side[1].turns[0]))) {
+        (alike(&p->turns[p->n - 1], &rec->answers[0].turns.turns[0]) || alike(&p->turns[p->n - 1], &rec->answers[1].turns.turns[0]))) {
         p->n--;
         pt_causes_add(&r->notes, "the conversation beside chosen and rejected ends with one of them: it is taken up to there", r->line);
     }
@@ -222,15 +222,15 @@ static pt_status both_answers(pt_reader *r, pt_asked asked, json_t *const v[2])
         if (p->n || !json_is_string(v[0]) || !json_is_string(v[1]))
             return pt_fail(PT_EFORMAT, "no 'prompt', and chosen and rejected are answers alone");
         rec->kind = PT_RECORD_TEXT;
-        for (int s = 0; s < 2; s++) rec->text[s] = json_string_value(v[s]), rec->bytes[s] = json_string_length(v[s]);
+        for (int s = 0; s < 2; s++) rec->answers[s].text = json_string_value(v[s]), rec->answers[s].bytes = json_string_length(v[s]);
         pt_causes_add(&r->notes, "chosen and rejected are texts without a prompt: taken as they stand, without the chat template", r->line);
         return PT_OK;
     }
     without_repeated(r);
     for (int s = 0; s < 2; s++) {
-        pt_turn *t = &rec->side[s].turns[0];
+        pt_turn *t = &rec->answers[s].turns.turns[0];
         if (asked == PT_ASKED_HH) pt_text_strip(&t->text, &t->bytes); /* "Assistant:" and " answer" */
-        PT_RETURN(put_before(&rec->side[s], p, p->n));
+        PT_RETURN(put_before(&rec->answers[s].turns, p, p->n));
     }
     rec->n_prompt = p->n;
     return PT_OK;
@@ -265,12 +265,12 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
         json_is_string(json_array_get(both, 0)))
         return pt_read_mindset(r, row);
     PT_RETURN(find_sides(r, row, v));
-    rec->pair = true;
+    PT_RETURN(pt_record_answers(rec, 2));
     for (int i = 0; i < 2; i++) {
-        pt_status rc = add_side(r, v[i], &rec->side[i]);
+        pt_status rc = add_side(r, v[i], &rec->answers[i].turns);
         if (rc != PT_OK) return pt_fail_prefix(rc, "'%s'", i ? "rejected" : "chosen");
     }
-    bool whole[2] = {is_whole(&rec->side[0]), is_whole(&rec->side[1])};
+    bool whole[2] = {is_whole(&rec->answers[0].turns), is_whole(&rec->answers[1].turns)};
     PT_RETURN(read_prompt(r, row, !whole[0] && !whole[1], &asked));
     if (whole[0] && whole[1])
         PT_RETURN(both_whole(r, asked));
@@ -281,8 +281,8 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
     if (rec->kind == PT_RECORD_CHAT) {
         size_t none = 0;
         PT_RETURN(take_system(r));
-        PT_RETURN(pt_read_system(r, row, &rec->side[0], &none));
-        PT_RETURN(pt_read_system(r, row, &rec->side[1], &rec->n_prompt));
+        PT_RETURN(pt_read_system(r, row, &rec->answers[0].turns, &none));
+        PT_RETURN(pt_read_system(r, row, &rec->answers[1].turns, &rec->n_prompt));
     }
     return r->sink(r->user, rec, r->line);
 }

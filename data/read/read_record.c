@@ -7,31 +7,65 @@
 #include "base/log.h"
 #include "data/read/record.h"
 
-void pt_record_clear(pt_record *rec)
+static void empty(pt_answer *a)
+{
+    a->turns.n = a->ids.n = a->bytes = a->columns.n = 0;
+    a->text = NULL;
+}
+
+pt_status pt_record_answers(pt_record *rec, size_t n)
+{
+    PT_RETURN(pt_reserve(&rec->answers, &rec->answers_cap, n));
+    for (size_t i = 0; i < n; i++) empty(&rec->answers[i]);
+    rec->n_answers = n;
+    return PT_OK;
+}
+
+static void forget(pt_record *rec)
 {
     for (size_t i = 0; i < rec->n_owned; i++) free(rec->owned[i]);
-    rec->n_owned = 0;
-    rec->side[0].n = rec->side[1].n = rec->n_prompt = 0;
-    rec->ids[0].n = rec->ids[1].n = 0;
-    rec->text[0] = rec->text[1] = rec->role = NULL;
-    rec->bytes[0] = rec->bytes[1] = 0;
+    rec->n_owned = rec->n_prompt = rec->columns.n = 0;
+    rec->role = NULL;
     rec->tools = NULL;
-    rec->pair = false;
     rec->kind = PT_RECORD_CHAT;
-    rec->weight = 1;
-    rec->margin = 0;
+}
+
+pt_status pt_record_clear(pt_record *rec)
+{
+    forget(rec);
+    return pt_record_answers(rec, 1);
 }
 
 void pt_record_free(pt_record *rec)
 {
-    pt_record_clear(rec);
+    forget(rec);
     free(rec->owned);
-    for (int i = 0; i < 2; i++) {
-        free(rec->side[i].turns);
-        free(rec->ids[i].ids);
-        free(rec->label[i]);
+    for (size_t i = 0; i < rec->answers_cap; i++) {
+        free(rec->answers[i].turns.turns);
+        free(rec->answers[i].ids.ids);
+        free(rec->answers[i].label);
     }
+    free(rec->answers);
     *rec = (pt_record){0};
+}
+
+pt_status pt_values_put(pt_values *v, const char *name, float value)
+{
+    size_t i = 0;
+    if (!pt_column_named(name)) return pt_fail(PT_EARG, "'%s' is no name of a column", name);
+    if (!isfinite(value)) return pt_fail(PT_EFORMAT, "column '%s' is not finite", name);
+    while (i < v->n && strcmp(v->list[i].name, name)) i++;
+    if (i == PT_BATCH_COLUMNS) return pt_fail(PT_EARG, "no room for column '%s': %d are there", name, PT_BATCH_COLUMNS);
+    if (i == v->n) memcpy(v->list[v->n++].name, name, strlen(name) + 1);
+    v->list[i].value = value;
+    return PT_OK;
+}
+
+float pt_values_get(const pt_values *v, const char *name)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (!strcmp(v->list[i].name, name)) return v->list[i].value;
+    return pt_column_otherwise(name);
 }
 
 pt_status pt_record_turn(pt_turns *t, pt_speaker speaker, const char *text, size_t bytes)
@@ -90,6 +124,15 @@ pt_status pt_row_number(json_t *row, const char *key, double least, float *out)
     return PT_OK;
 }
 
+pt_status pt_row_value(json_t *row, const char *key, double least, const char *column, pt_values *out)
+{
+    const json_t *v = json_object_get(row, key);
+    float x = 0;
+    if (!v || json_is_null(v)) return PT_OK;
+    PT_RETURN(pt_row_number(row, key, least, &x));
+    return pt_values_put(out, column, x);
+}
+
 bool pt_speaker_of(const char *name, pt_speaker *out)
 {
     static const struct {
@@ -145,12 +188,12 @@ typedef struct pt_row_ctx {
     pt_status (*read)(pt_reader *r, json_t *row);
 } pt_row_ctx;
 
-static pt_status own_number(pt_reader *r, json_t *row, pt_column c, double least, float *out)
+static pt_status own_number(pt_reader *r, json_t *row, pt_column c, double least, const char *column)
 {
     const char *key = r->spec->fields[c];
     if (!key || !*key) return PT_OK;
     pt_row_take(r, row, key);
-    return pt_row_number(row, key, least, out);
+    return pt_row_value(row, key, least, column, &r->rec.columns);
 }
 
 static pt_status read_row(pt_row_ctx *c, json_t *row)
@@ -161,8 +204,8 @@ static pt_status read_row(pt_row_ctx *c, json_t *row)
     json_object_foreach(row, key, v)
         if (pt_row_says(v) && !json_object_get(r->columns, key) && json_object_size(r->columns) < 64)
             json_object_set_new(r->columns, key, json_false());
-    PT_RETURN(own_number(r, row, PT_COL_WEIGHT, 0, &r->rec.weight));
-    if (r->pairs) PT_RETURN(own_number(r, row, PT_COL_MARGIN, -1e30, &r->rec.margin));
+    PT_RETURN(own_number(r, row, PT_COL_WEIGHT, 0, PT_COLUMN_WEIGHT));
+    if (r->pairs) PT_RETURN(own_number(r, row, PT_COL_MARGIN, -1e30, PT_COLUMN_MARGIN));
     PT_RETURN(pt_read_tools(r, row));
     return c->read(r, row);
 }
@@ -173,7 +216,7 @@ static pt_status one_row(void *user, json_t *row, int64_t line)
     pt_reader *r = c->r;
     int64_t at = r->seen++;
     if (at < r->from || at >= r->to) return PT_OK;
-    pt_record_clear(&r->rec);
+    PT_RETURN(pt_record_clear(&r->rec));
     json_array_clear(r->held);
     r->line = line;
     r->rows++;

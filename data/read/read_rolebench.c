@@ -69,7 +69,7 @@ static pt_status find_role(pt_reader *r, const char *raw, size_t n, const char *
 
 static pt_status give_answer(pt_reader *r, json_t *answer, const char *system, const char *question, size_t n_question)
 {
-    pt_turns *t = &r->rec.side[0];
+    pt_turns *t = &r->rec.answers[0].turns;
     if (!json_is_string(answer)) return pt_fail(PT_EFORMAT, "an answer of 'generated' is not a string");
     const char *text = json_string_value(answer);
     size_t n = json_string_length(answer);

@@ -11,7 +11,7 @@ pt_status pt_read_text(pt_reader *r, json_t *row)
     const char *key = r->spec->field_text ? r->spec->field_text : "text";
     rec->kind = PT_RECORD_TEXT;
     if (!pt_row_take(r, row, key)) return pt_row_missing(r, row, key);
-    PT_RETURN(pt_row_string(row, key, true, &rec->text[0], &rec->bytes[0]));
+    PT_RETURN(pt_row_string(row, key, true, &rec->answers[0].text, &rec->answers[0].bytes));
     return r->sink(r->user, rec, r->line);
 }
 
@@ -90,7 +90,7 @@ static pt_status read_masks(pt_reader *r, json_t *row, size_t n, pt_span span, b
         PT_RETURN(list_of(r, row, keys[k], n, &list));
         if (!list) continue;
         for (size_t i = span.from; i < span.to; i++) {
-            float *label = &r->rec.label[0][i - span.from];
+            float *label = &r->rec.answers[0].label[i - span.from];
             PT_RETURN(bit(keys[k], i, json_array_get(list, i), &on));
             *label = on && (!*any || *label > 0) ? 1 : 0;
         }
@@ -113,10 +113,10 @@ static pt_status read_labels(pt_reader *r, json_t *row, pt_span span)
     for (size_t i = span.from; i < span.to; i++) {
         const json_t *v = json_array_get(list, i);
         json_int_t x = json_integer_value(v);
-        int32_t id = rec->ids[0].ids[i - span.from];
+        int32_t id = rec->answers[0].ids.ids[i - span.from];
         if (!json_is_integer(v) || (x != -100 && x != id))
             return pt_fail(PT_EFORMAT, "label %zu is neither -100 nor the id %d at its own place (labels are not shifted)", i, id);
-        rec->label[0][i - span.from] = x == -100 ? 0 : 1;
+        rec->answers[0].label[i - span.from] = x == -100 ? 0 : 1;
     }
     return PT_OK;
 }
@@ -127,15 +127,15 @@ static pt_status read_pair(pt_reader *r, json_t *row)
     static const char *const keys[][2] = {{"chosen_input_ids", "chosen_attention_mask"}, {"rejected_input_ids", "rejected_attention_mask"}};
     pt_record *rec = &r->rec;
     pt_span span;
-    rec->pair = true;
+    PT_RETURN(pt_record_answers(rec, 2));
     for (int i = 0; i < 2; i++) {
-        PT_RETURN(add_ids(r, row, "prompt_input_ids", "prompt_attention_mask", &rec->ids[i], &span));
-        size_t prompt = rec->ids[i].n;
-        PT_RETURN(add_ids(r, row, keys[i][0], keys[i][1], &rec->ids[i], &span));
+        PT_RETURN(add_ids(r, row, "prompt_input_ids", "prompt_attention_mask", &rec->answers[i].ids, &span));
+        size_t prompt = rec->answers[i].ids.n;
+        PT_RETURN(add_ids(r, row, keys[i][0], keys[i][1], &rec->answers[i].ids, &span));
         if (!prompt) return pt_fail(PT_EFORMAT, "'prompt_input_ids' is empty");
-        if (rec->ids[i].n == prompt) return pt_fail(PT_EFORMAT, "'%s' is empty", keys[i][0]);
-        PT_RETURN(pt_reserve(&rec->label[i], &rec->label_cap[i], rec->ids[i].n));
-        for (size_t k = 0; k < rec->ids[i].n; k++) rec->label[i][k] = k >= prompt ? 1 : 0;
+        if (rec->answers[i].ids.n == prompt) return pt_fail(PT_EFORMAT, "'%s' is empty", keys[i][0]);
+        PT_RETURN(pt_reserve(&rec->answers[i].label, &rec->answers[i].label_cap, rec->answers[i].ids.n));
+        for (size_t k = 0; k < rec->answers[i].ids.n; k++) rec->answers[i].label[k] = k >= prompt ? 1 : 0;
     }
     return PT_OK;
 }
@@ -148,8 +148,8 @@ pt_status pt_read_tokens(pt_reader *r, json_t *row)
     if (r->pairs) {
         PT_RETURN(read_pair(r, row));
     } else {
-        PT_RETURN(add_ids(r, row, "input_ids", "attention_mask", &rec->ids[0], &span));
-        PT_RETURN(pt_reserve(&rec->label[0], &rec->label_cap[0], rec->ids[0].n));
+        PT_RETURN(add_ids(r, row, "input_ids", "attention_mask", &rec->answers[0].ids, &span));
+        PT_RETURN(pt_reserve(&rec->answers[0].label, &rec->answers[0].label_cap, rec->answers[0].ids.n));
         PT_RETURN(read_labels(r, row, span));
     }
     return r->sink(r->user, rec, r->line);

@@ -7,6 +7,7 @@
  * A text that may be left out (system, instruction, prompt, input) is the same absent, null, empty or of spaces alone. */
 #ifndef PT_DATA_RECORD_H
 #define PT_DATA_RECORD_H
+#include "base/batch.h"
 #include "base/json.h"
 #include "data/read/dataset.h"
 #include "data/text/template.h"
@@ -33,18 +34,33 @@ typedef struct pt_turns {
     size_t n, cap;
 } pt_turns;
 
+/* Named numbers that a row says. They go by their names through the pack into the batch (base/batch.h): a new one needs no other place. */
+typedef struct pt_values {
+    struct pt_value {
+        char name[PT_COLUMN_NAME];
+        float value;
+    } list[PT_BATCH_COLUMNS];
+    size_t n;
+} pt_values;
+
+/* One answer with what it answers. */
+typedef struct pt_answer {
+    pt_turns turns; /* CHAT: the whole conversation: prompt ++ answer */
+    const char *text; /* TEXT */
+    size_t bytes;
+    pt_ids ids;   /* IDS */
+    float *label; /* IDS: 1 = supervised */
+    size_t label_cap;
+    pt_values columns; /* of this answer alone */
+} pt_answer;
+
 /* Zero-initialise; reused from row to row (pt_record_clear), freed once (pt_record_free). Valid inside the sink only. */
 typedef struct pt_record {
     pt_record_kind kind;
-    bool pair;
-    pt_turns side[2]; /* CHAT: a whole conversation; pairs: prompt ++ chosen, prompt ++ rejected */
-    size_t n_prompt;  /* CHAT: leading turns that are only asked with: on both sides of a pair, and of prompt + completion */
-    const char *text[2]; /* TEXT; pairs: chosen, rejected */
-    size_t bytes[2];
-    pt_ids ids[2];   /* IDS */
-    float *label[2]; /* IDS: 1 = supervised */
-    size_t label_cap[2];
-    float weight, margin; /* of the row: 1 and 0 when it says nothing */
+    pt_answer *answers; /* of one question, where there are several; pairs: chosen, rejected */
+    size_t n_answers, answers_cap;
+    size_t n_prompt;      /* CHAT: leading turns that are only asked with: the same of every answer, and of prompt + completion */
+    pt_values columns;    /* of the row: weight, margin, and what a reader adds by pt_values_put */
     const char *role;     /* rolebench, else NULL */
     const json_t *tools;  /* CHAT: the list of tools that the row offers, or NULL */
     char **owned;
@@ -130,8 +146,15 @@ void pt_causes_add(pt_causes *c, const char *text, int64_t line);
 void pt_text_fit(char *out, size_t size, const char *text);
 
 /* ---- for the readers ---- */
-void pt_record_clear(pt_record *rec);
+/* A record of one empty answer. */
+pt_status pt_record_clear(pt_record *rec);
+/* n empty answers instead of those that are there; before anything points into them. */
+pt_status pt_record_answers(pt_record *rec, size_t n);
 void pt_record_free(pt_record *rec);
+/* Sets a column. PT_EARG: no name of a column (pt_column_named), or no room for another; PT_EFORMAT: not finite. */
+pt_status pt_values_put(pt_values *v, const char *name, float value);
+/* pt_column_otherwise when nothing is said. */
+float pt_values_get(const pt_values *v, const char *name);
 pt_status pt_record_turn(pt_turns *t, pt_speaker speaker, const char *text, size_t bytes);
 /* Takes over a heap string; freed by pt_record_clear. On failure it is freed at once. */
 pt_status pt_record_own(pt_record *rec, char *text);
@@ -141,6 +164,8 @@ const char *pt_row_kind(const json_t *v);
 pt_status pt_row_string(json_t *row, const char *key, bool required, const char **text, size_t *bytes);
 /* A finite number >= least; absent keeps *out. */
 pt_status pt_row_number(json_t *row, const char *key, double least, float *out);
+/* The same as a column of the row or of an answer; absent or null: nothing. */
+pt_status pt_row_value(json_t *row, const char *key, double least, const char *column, pt_values *out);
 /* PT_EFORMAT: no field `key`, which fields there are, and the type and keys that would fit this row. */
 pt_status pt_row_missing(const pt_reader *r, json_t *row, const char *key);
 /* The type and keys of a data set that would fit this row, as text; nothing when no shape is known. */

@@ -22,7 +22,7 @@ static const char *put_fitting(const uint8_t *bytes, size_t n)
 
 static void load(const pt_pack *p, pt_packing packing)
 {
-    pt_loader_options o = {.packing = packing, .pairs = pt_pack_pairs(p), .micro_batch_size = 1, .gradient_accumulation_steps = 1,
+    pt_loader_options o = {.packing = packing, .micro_batch_size = 1, .gradient_accumulation_steps = 1,
                            .sequence_len = 64, .ranks = 1, .epochs = 1, .max_steps = 2};
     pt_loader *l;
     pt_step s;
@@ -42,9 +42,14 @@ FUZZ_HARNESS(const uint8_t *bytes, size_t n)
     fuzz_accepted++;
     for (int64_t i = 0; i < pt_pack_count(p); i++) {
         fuzz_assert(pt_pack_get(p, i, &r) == PT_OK);
-        fuzz_touch(r.ids, (size_t)r.n * sizeof *r.ids);
-        fuzz_touch(r.weight, (size_t)r.n * sizeof *r.weight);
-        if (r.n2) fuzz_touch(r.ids2, (size_t)r.n2 * sizeof *r.ids2);
+        fuzz_assert(r.n_answers >= 1 && r.first + r.n_answers <= pt_pack_count_answers(p));
+        for (int32_t k = 0; k < r.n_answers; k++) {
+            pt_packed_answer a = pt_pack_answer(p, &r, k);
+            fuzz_assert(a.n >= 1 && a.end < a.n && r.prefix_len <= a.n);
+            fuzz_touch(a.ids, (size_t)a.n * sizeof *a.ids);
+            fuzz_touch(a.weight, (size_t)a.n * sizeof *a.weight);
+            fuzz_assert(pt_pack_value(p, PT_COLUMN_WEIGHT, &r, k) >= 0);
+        }
         fuzz_assert(pt_pack_source(p, r.source));
         (void)pt_pack_role(p, r.role);
     }

@@ -30,9 +30,9 @@ static pt_status take(void *user, const pt_record *rec, int64_t line)
 {
     job *k = user;
     pt_message m[64];
-    size_t n = rec->side[0].n < 64 ? rec->side[0].n : 64;
+    size_t n = rec->answers[0].turns.n < 64 ? rec->answers[0].turns.n : 64;
     for (size_t i = 0; i < n; i++) {
-        const pt_turn *u = &rec->side[0].turns[i];
+        const pt_turn *u = &rec->answers[0].turns.turns[i];
         m[i] = pt_turn_message(u, u->has_weight ? u->weight : u->speaker == PT_ASSISTANT ? (float)(k->pattern >> i % 3 & 1) : 0);
     }
     if (n) m[0].tools = rec->tools;

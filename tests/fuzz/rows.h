@@ -25,12 +25,13 @@ static inline pt_status rows_take(void *user, const pt_record *r, int64_t line)
 {
     (void)user;
     fuzz_accepted++;
-    fuzz_assert(line > 0 && r->weight >= 0 && r->weight < 1e38f && r->margin - r->margin == 0);
-    for (int s = 0; s < (r->pair ? 2 : 1); s++) {
-        rows_check_turns(&r->side[s]);
-        fuzz_assert(r->kind != PT_RECORD_CHAT || (r->side[s].n && r->n_prompt <= r->side[s].n));
-        if (r->kind == PT_RECORD_TEXT) fuzz_touch(r->text[s], r->bytes[s]);
-        for (size_t i = 0; i < r->ids[s].n; i++) fuzz_assert(r->ids[s].ids[i] >= 0 && r->label[s][i] >= 0 && r->label[s][i] <= 1);
+    fuzz_assert(line > 0 && r->n_answers >= 1 && pt_values_get(&r->columns, PT_COLUMN_WEIGHT) >= 0);
+    for (size_t i = 0; i < r->columns.n; i++) fuzz_assert(r->columns.list[i].value - r->columns.list[i].value == 0);
+    for (size_t s = 0; s < r->n_answers; s++) {
+        rows_check_turns(&r->answers[s].turns);
+        fuzz_assert(r->kind != PT_RECORD_CHAT || (r->answers[s].turns.n && r->n_prompt <= r->answers[s].turns.n));
+        if (r->kind == PT_RECORD_TEXT) fuzz_touch(r->answers[s].text, r->answers[s].bytes);
+        for (size_t i = 0; i < r->answers[s].ids.n; i++) fuzz_assert(r->answers[s].ids.ids[i] >= 0 && r->answers[s].label[i] >= 0 && r->answers[s].label[i] <= 1);
     }
     return PT_OK;
 }

@@ -83,7 +83,6 @@ static void check_structure(const pt_batch *b)
         assert_true(b->seg_end[s] <= b->seg_end[p]);
         assert_int_equal(b->positions[b->seg_start[s]], b->positions[b->seg_start[p + 1] - 1] + 1);
         assert_int_equal(b->seg_slot[s], b->seg_slot[p]);
-        assert_true(b->seg_copies[s] <= b->seg_copies[p]);
     }
     for (int32_t h = 1; h < b->n_heads; h++) assert_true(b->head_token[h - 1] < b->head_token[h]);
     for (int32_t r = 0; r < b->n_rows; r++) assert_in_range(b->row_head[r], 0, b->n_heads - 1);
@@ -143,7 +142,6 @@ static void check_keys(const pt_batch *b, const fixture *f, const pt_batch *plai
     }
     assert_true(b->step_row_weight == plain->step_row_weight);
     assert_int_equal(b->step_rows, plain->step_rows);
-    assert_int_equal(b->n_unshared_tokens, plain->n_live);
 }
 
 static void random_forests(void **state)
@@ -192,7 +190,6 @@ static void hand_made(void **state)
     assert_int_equal(b.n_live, 20 + 3 * 4);
     assert_int_equal(b.n_tokens, 64);
     assert_int_equal(b.n_segs, 5);
-    assert_int_equal(b.seg_copies[0], 3);
     assert_int_equal(b.seg_end[0], 32);
     assert_int_equal(b.n_rows, 2 + 9);
     assert_int_equal(b.n_heads, 1 + 9 + 3);

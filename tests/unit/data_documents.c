@@ -84,17 +84,18 @@ static void packed(const char *type, const char *row, pt_template *tmpl, bool pr
     char path[128];
     pt_pack *p;
     pt_pack_report r;
-    pt_packed x;
+    pt_packed r0;
     snprintf(path, sizeof path, "%s/rows.jsonl", dir);
     assert_int_equal(pt_file_write_whole(path, row, strlen(row)), PT_OK);
     pt_dataset_spec set = {.path = path, .type = (char *)type};
     pt_pack_options o = {.tok = bpe, .tmpl = tmpl, .sequence_len = 4096, .cache_dir = dir, .pretrain = pretrain};
     if (pt_pack_build(&p, &set, 1, &o, &r) != PT_OK) fail_msg("%s", pt_err_msg());
-    assert_int_equal(pt_pack_get(p, 0, &x), PT_OK);
+    assert_int_equal(pt_pack_get(p, 0, &r0), PT_OK);
+    pt_packed_answer x = pt_pack_answer(p, &r0, 0);
     size_t n = 0;
     for (int32_t i = 0; i < x.n; i++) n += x.ids[i] == pt_tok_find(bpe, spelled);
     assert_int_equal(n, want);
-    assert_int_equal(x.end_index, x.n - 1);
+    assert_int_equal(x.end, x.n - 1);
     pt_pack_free(p);
 }
 

@@ -73,7 +73,9 @@ static void add_batch(seen *s, const pt_batch *b)
 static pt_loader *make(const pt_pack *pack, pt_loader_options o)
 {
     pt_loader *l;
-    o.pairs = pt_pack_pairs(pack);
+    int32_t least, most;
+    pt_pack_answers(pack, &least, &most);
+    o.answers = least == most ? most : 0;
     if (!o.micro_batch_size) o.micro_batch_size = 2;
     if (!o.gradient_accumulation_steps) o.gradient_accumulation_steps = 2;
     if (!o.sequence_len) o.sequence_len = 128;
@@ -514,7 +516,7 @@ static void refusals(void **state)
     bad[2].sequence_len = 0;
     bad[3].rank = 1;
     bad[4].epochs = 0;
-    bad[5].pairs = true;
+    bad[5].answers = 2;
     bad[6].validation = true; /* the pack has no validation records */
     bad[7].batch_rows = -1;
     pt_loader *l;

@@ -127,11 +127,20 @@ static void texts_and_weights(void **state)
     }
 }
 
-static long long supervised(const pt_packed *r)
+static long long supervised(const pt_packed_answer *a)
 {
     long long n = 0;
-    for (int32_t i = 0; i < r->n; i++) n += r->weight[i] > 0;
+    for (int32_t i = 0; i < a->n; i++) n += a->weight[i] > 0;
     return n;
+}
+
+/* Answer k of record i. */
+static pt_packed_answer answer(const pt_pack *p, int64_t i, int32_t k)
+{
+    pt_packed r;
+    assert_int_equal(pt_pack_get(p, i, &r), PT_OK);
+    assert_in_range(k, 0, r.n_answers - 1);
+    return pt_pack_answer(p, &r, k);
 }
 
 /* Old rounds go whole, the system turn and the last round stay; then the end is cut, and with it the end token. */
@@ -139,7 +148,7 @@ static void long_rows(void **state)
 {
     pt_pack_report whole, r;
     pt_pack *p;
-    pt_packed x;
+    pt_packed_answer x;
     pt_pack_options o = options();
     assert_int_equal(build(&p, "messages", TALK, o, &whole), PT_OK);
     assert_int_equal(whole.end_tokens, 2);
@@ -172,13 +181,13 @@ static void long_rows(void **state)
     assert_int_equal(r.records_kept, 2);
     assert_int_equal(r.records_cut, 1);
     assert_int_equal(r.end_tokens, 1);
-    assert_int_equal(pt_pack_get(p, 0, &x), PT_OK);
+    x = answer(p, 0, 0);
     assert_int_equal(x.n, o.sequence_len);
-    assert_int_equal(x.end_index, -1);
+    assert_int_equal(x.end, -1);
     assert_true(supervised(&x) > 0);
-    assert_int_equal(pt_pack_get(p, 1, &x), PT_OK);
-    assert_int_equal(x.ids[x.end_index], pt_tok_find(tok, "<|im_end|>"));
-    assert_true(x.weight[x.end_index] == 1);
+    x = answer(p, 1, 0);
+    assert_int_equal(x.ids[x.end], pt_tok_find(tok, "<|im_end|>"));
+    assert_true(x.weight[x.end] == 1);
     pt_pack_free(p);
     o.excess = PT_EXCESS_DROP;
     assert_int_equal(build(&p, "messages", both, o, &r), PT_OK);
@@ -198,19 +207,22 @@ static void long_pairs(void **state)
     pt_pack_options o = options();
     pt_pack_report r;
     pt_pack *p;
-    pt_packed x;
+    pt_packed r0;
+    pt_packed_answer x, y;
     o.pairs = true;
     assert_int_equal(build(&p, "preference", row, o, &r), PT_OK);
-    assert_int_equal(pt_pack_get(p, 0, &x), PT_OK);
-    assert_true(x.prefix_len > 0 && !memcmp(x.ids, x.ids2, (size_t)x.prefix_len * 4));
-    for (int32_t i = 0; i < x.prefix_len - 1; i++)
-        assert_true(x.weight[i] == 0 && x.weight2[i] == 0); /* the prompt's answer is context */
+    assert_int_equal(pt_pack_get(p, 0, &r0), PT_OK);
+    assert_int_equal(r0.n_answers, 2);
+    x = answer(p, 0, 0), y = answer(p, 0, 1);
+    assert_true(r0.prefix_len > 0 && !memcmp(x.ids, y.ids, (size_t)r0.prefix_len * 4));
+    for (int32_t i = 0; i < r0.prefix_len - 1; i++)
+        assert_true(x.weight[i] == 0 && y.weight[i] == 0); /* the prompt's answer is context */
     o.sequence_len = x.n - 1;
     pt_pack_free(p);
     assert_int_equal(build(&p, "preference", row, o, &r), PT_OK);
-    assert_int_equal(pt_pack_get(p, 0, &x), PT_OK);
+    x = answer(p, 0, 0), y = answer(p, 0, 1);
     assert_int_equal(r.records_cut, 1);
-    assert_true(x.end_index >= 0 && x.end_index2 >= 0 && x.n <= o.sequence_len && x.n2 <= o.sequence_len);
+    assert_true(x.end >= 0 && y.end >= 0 && x.n <= o.sequence_len && y.n <= o.sequence_len);
     char *text = shown(p, 0);
     assert_null(strstr(text, "four"));
     assert_null(strstr(text, "one"));
@@ -238,12 +250,12 @@ static void pretrain_pieces(void **state)
     assert_int_equal(build(&whole, "text", rows, o, &r), PT_OK);
     assert_int_equal(r.records_kept, 1); /* the empty text is an end token alone: nothing predicts it */
     assert_string_equal(r.dropped[0].reason, "empty text");
-    pt_packed w, x;
-    assert_int_equal(pt_pack_get(whole, 0, &w), PT_OK);
+    pt_packed_answer w, x;
+    w = answer(whole, 0, 0);
     o.sequence_len = w.n - 1; /* without pretrain the end is cut, and the end token with it */
     assert_int_equal(build(&p, "text", rows, o, &r), PT_OK);
-    assert_int_equal(pt_pack_get(p, 0, &x), PT_OK);
-    assert_int_equal(x.end_index, -1);
+    x = answer(p, 0, 0);
+    assert_int_equal(x.end, -1);
     assert_int_equal(r.end_tokens, 0);
     assert_int_equal(r.records_cut, 1);
     pt_pack_free(p);
@@ -252,11 +264,11 @@ static void pretrain_pieces(void **state)
         assert_int_equal(build(&p, "text", rows, o, &r), PT_OK);
         int32_t at = 0;
         for (int64_t i = 0; i < pt_pack_count(p); i++) {
-            assert_int_equal(pt_pack_get(p, i, &x), PT_OK);
+            x = answer(p, i, 0);
             assert_true(x.n <= o.sequence_len && x.n >= 2);
             assert_memory_equal(x.ids, w.ids + at, (size_t)x.n * 4);
             assert_int_equal(supervised(&x), x.n - 1);
-            assert_int_equal(x.end_index, at + x.n == w.n ? x.n - 1 : -1);
+            assert_int_equal(x.end, at + x.n == w.n ? x.n - 1 : -1);
             at += x.n - 1;
         }
         assert_int_equal(at, w.n - 1);
@@ -471,20 +483,21 @@ static void split_by_prompt(void **state)
 static void references(void **state)
 {
     pt_pack *p = fixture_pack(dir, 20, true, 99, 0, 128), *again;
-    float c[20], r[20];
-    for (int i = 0; i < 20; i++) c[i] = -(float)i, r[i] = -2 * (float)i;
+    float ref[40];
+    for (int i = 0; i < 20; i++) ref[2 * i] = -(float)i, ref[2 * i + 1] = -2 * (float)i;
     pt_packed x;
     assert_int_equal(pt_pack_get(p, 3, &x), PT_OK);
-    assert_true(x.ref_logp != x.ref_logp);
+    assert_int_equal(x.first, 6);
+    assert_int_equal(pt_pack_count_answers(p), 40);
+    assert_true(pt_pack_value(p, PT_COLUMN_REFERENCE, &x, 1) == 0);
     assert_false(pt_pack_has_reference(p, 42));
-    assert_int_equal(pt_pack_store_reference(p, 42, c, r), PT_OK);
+    assert_int_equal(pt_pack_store_reference(p, 42, ref), PT_OK);
     assert_int_equal(pt_pack_open(&again, pt_pack_path(p)), PT_OK);
     assert_false(pt_pack_has_reference(again, 43));
     assert_true(pt_pack_has_reference(again, 42));
-    assert_int_equal(pt_pack_get(again, 3, &x), PT_OK);
-    assert_true(x.ref_logp == -3 && x.ref_logp2 == -6);
-    c[5] = (float)(0.0 / 0.0);
-    assert_int_equal(pt_pack_store_reference(p, 44, c, r), PT_ENONFINITE);
+    assert_true(pt_pack_value(again, PT_COLUMN_REFERENCE, &x, 0) == -3 && pt_pack_value(again, PT_COLUMN_REFERENCE, &x, 1) == -6);
+    ref[5] = (float)(0.0 / 0.0);
+    assert_int_equal(pt_pack_store_reference(p, 44, ref), PT_ENONFINITE);
     assert_false(pt_pack_has_reference(p, 44));
     pt_pack_free(again);
     pt_pack_free(p);

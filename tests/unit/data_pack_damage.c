@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/log.h"
 #include "data/pack/pack_data.h"
 #include "data_fixture.h"
 #include "pack_seal.h"
@@ -65,38 +66,111 @@ static void damaged_at_any_byte(void **state)
     refuse(dir, "folder", 0);
 }
 
+static void add_tokens(pt_pack *p, size_t n)
+{
+    p->n_tokens += n;
+    p->ids = realloc(p->ids, p->n_tokens * 4);
+    p->weight = realloc(p->weight, p->n_tokens * 4);
+    memset(p->ids + p->n_tokens - n, 0, 4 * n);
+    memset(p->weight + p->n_tokens - n, 0, 4 * n);
+}
+
+static void add_column(pt_pack *p, const char *name, bool of_answers, float value)
+{
+    pt_pack_column *c;
+    assert_int_equal(pt_pack_column_make(p, "plain", of_answers, &c), PT_OK);
+    for (size_t i = 0; i < (of_answers ? p->n_seqs : p->n_rows); i++) c->value[i] = value;
+    snprintf(c->name, sizeof c->name, "%s", name);
+}
+
+enum { LIES = 24 };
+
+static void lie(pt_pack *p, int what, bool pairs)
+{
+    pt_pack_row *r = &p->rows[3];
+    switch (what) {
+    case 0: p->ids[7] = -1; break;
+    case 1: p->weight[5] = (float)(0.0 / 0.0); break;
+    case 2: p->weight[5] = -1; break;
+    case 3: p->seq_start[2] = p->seq_start[1]; break;
+    case 4: p->seq_start[0] = 1; break;
+    case 5: p->seq_start[p->n_seqs] += 5, add_tokens(p, 4); break;
+    case 6: r->prefix_len = pairs ? r->prefix_len + 1 : 1000; break;
+    case 7: r->role = 0; break;
+    case 8: r->source = 1; break;
+    case 9: p->end[p->record_start[3]] = 128; break;
+    case 10: r->validation = 2; break;
+    case 11: p->columns[0].value[2] = (float)(1.0 / 0.0); break;
+    case 12: p->n_rows--; break;
+    case 13: p->end[p->n_seqs - 1] = -2; break;
+    case 14: p->record_start[0] = 1; break;
+    case 15: p->record_start[3] = p->record_start[2]; break;
+    case 16: p->record_start[4] = p->record_start[5] + 1; break;
+    case 17: p->record_start[p->n_rows]++; break;
+    case 18: p->record_start[p->n_rows] = (int64_t)1 << 40; break;
+    case 19: p->columns[0].value[1] = -1; break; /* weight */
+    case 20: add_column(p, "", false, 1); break;
+    case 21: add_column(p, "Score", false, 1); break;
+    case 22: add_column(p, "weight", true, 1); break; /* of answers, and of records */
+    case 23: add_column(p, "score", true, (float)(-1.0 / 0.0)); break;
+    }
+}
+
 /* The digest is right, the content lies: what a pack made by someone else could hold. */
 static void whole_but_wrong(void **state)
 {
     char path[128];
     snprintf(path, sizeof path, "%s/liar.h5", dir);
-    for (int c = 0; c < 26; c++) {
-        pt_pack *p = fixture_pack(dir, 8, c >= 13, 100 + (uint64_t)c, 0, 128);
-        pt_pack_row *r = &p->rows[3];
-        switch (c % 13) {
-        case 0: p->ids[7] = -1; break;
-        case 1: p->weight[5] = (float)(0.0 / 0.0); break;
-        case 2: p->weight[5] = -1; break;
-        case 3: p->seq_start[2] = p->seq_start[1]; break;
-        case 4: p->seq_start[0] = 1; break;
-        case 5:
-            p->seq_start[p->n_seqs] += 5;
-            p->n_tokens += 4;
-            p->ids = realloc(p->ids, p->n_tokens * 4);
-            p->weight = realloc(p->weight, p->n_tokens * 4);
-            memset(p->ids + p->n_tokens - 4, 0, 16);
-            memset(p->weight + p->n_tokens - 4, 0, 16);
-            break;
-        case 6: r->prefix_len = c < 13 ? 1000 : r->prefix_len + 1; break;
-        case 7: r->role = 0; break;
-        case 8: r->source = 1; break;
-        case 9: r->end[0] = 128; break;
-        case 10: r->validation = 2; break;
-        case 11: r->margin = (float)(1.0 / 0.0); break;
-        case 12: p->n_rows--; break;
-        }
+    for (int c = 0; c < 2 * LIES; c++) {
+        pt_pack *p = fixture_pack(dir, 8, c >= LIES, 100 + (uint64_t)c, 0, 128);
+        assert_string_equal(p->columns[0].name, PT_COLUMN_WEIGHT);
+        lie(p, c % LIES, c >= LIES);
         assert_int_equal(pt_pack_write(p, path), PT_OK);
         refuse(path, "case", (size_t)c);
+        pt_pack_free(p);
+    }
+}
+
+/* More columns than a batch has, and columns of another type or length. */
+static void columns_that_are_none(void **state)
+{
+    char path[128], name[32];
+    snprintf(path, sizeof path, "%s/columns.h5", dir);
+    for (int what = 0; what < 6; what++) {
+        pt_h5 *h;
+        bool thin;
+        const float one[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+        const int32_t ids[2] = {1, 2}, zero = 0;
+        const int64_t seqs[2] = {0, 2}, records[2] = {0, 1};
+        static const char meta[] = "{\"made_from\":\"x\",\"roles\":[],\"sources\":[{\"path\":\"x\"}]}";
+        assert_int_equal(pt_h5_begin(&h, true), PT_OK);
+        assert_int_equal(pt_h5_set_attr(h, "schema", PT_PACK_SCHEMA), PT_OK);
+        assert_int_equal(pt_h5_set_attr(h, "fingerprint", 1), PT_OK);
+        assert_int_equal(pt_h5_write(h, "meta", PT_H5_U8, meta, strlen(meta)), PT_OK);
+        assert_int_equal(pt_h5_write(h, "tokens", PT_H5_I32, ids, 2), PT_OK);
+        assert_int_equal(pt_h5_write(h, "weights", PT_H5_F32, one, 2), PT_OK);
+        assert_int_equal(pt_h5_write(h, "seq_start", PT_H5_I64, seqs, 2), PT_OK);
+        assert_int_equal(pt_h5_write(h, "end", PT_H5_I32, &zero, 1), PT_OK);
+        assert_int_equal(pt_h5_write(h, "record_start", PT_H5_I64, records, 2), PT_OK);
+        static const char *const fields[] = {"prefix_len", "role", "source"};
+        for (int i = 0; i < 3; i++) assert_int_equal(pt_h5_write(h, fields[i], PT_H5_I32, i == 1 ? &(int32_t){-1} : &zero, 1), PT_OK);
+        assert_int_equal(pt_h5_write(h, "prefix_id", PT_H5_U64, records, 1), PT_OK);
+        assert_int_equal(pt_h5_write(h, "line", PT_H5_I64, records, 1), PT_OK);
+        assert_int_equal(pt_h5_write(h, "validation", PT_H5_U8, records, 1), PT_OK);
+        if (what != 1) assert_int_equal(pt_h5_write(h, "record.weight", what == 2 ? PT_H5_I32 : PT_H5_F32, one, what == 3 ? 2 : 1), PT_OK);
+        for (int i = 0; what == 4 && i < PT_BATCH_COLUMNS; i++) {
+            snprintf(name, sizeof name, "answer.c%d", i);
+            assert_int_equal(pt_h5_write(h, name, PT_H5_F32, one, 1), PT_OK);
+        }
+        if (what == 5) assert_int_equal(pt_h5_write(h, "record.abcdefghijklmnopqrstuvwx", PT_H5_F32, one, 1), PT_OK);
+        assert_int_equal(pt_h5_commit(h, path, &thin), PT_OK);
+        pt_h5_close(h);
+        pt_pack *p;
+        if (what) {
+            refuse(path, "columns", (size_t)what);
+            continue;
+        }
+        if (pt_pack_open(&p, path) != PT_OK) fail_msg("%s", pt_err_msg()); /* the others differ from this one by what they name */
         pt_pack_free(p);
     }
 }
@@ -108,9 +182,8 @@ static pt_status write_file(const char *path, int what)
     bool thin;
     const int32_t few[2] = {1, 2};
     PT_TRY(pt_h5_begin(&file, true));
-    PT_TRY(pt_h5_set_attr(file, "schema", what == 0 ? 9 : PT_PACK_SCHEMA));
-    PT_TRY(pt_h5_set_attr(file, "fingerprint", 1));
-    if (what != 1) PT_TRY(pt_h5_set_attr(file, "pairs", what == 2 ? 2 : 0));
+    PT_TRY(pt_h5_set_attr(file, "schema", what == 0 ? 9 : what == 2 ? 1 : PT_PACK_SCHEMA));
+    if (what != 1) PT_TRY(pt_h5_set_attr(file, "fingerprint", 1));
     const char *meta = what == 3   ? "{"
                        : what == 4 ? "{}"
                        : what == 5 ? "{\"made_from\":\"x\",\"roles\":[1],\"sources\":[]}"
@@ -209,7 +282,7 @@ static void outside_and_bombs(void **state)
         [SOFT] = "link out of its place",       [EXTERNAL_LINK] = "link out of its place", [EXTERNAL_STORAGE] = "not stored as ptrain",
         [VIRTUAL] = "not stored as ptrain",     [CONTIGUOUS] = "not stored as ptrain",     [OTHER_FILTER] = "not stored as ptrain",
         [SPARSE] = "elements that are not there", [BOMB] = "asks for 1342.2",               [GROUP] = "no data set 'tokens'",
-        [MANY] = "more members",                [STRINGS] = "another type"};
+        [MANY] = "links stand in a heap",                [STRINGS] = "another type"};
     char path[128];
     snprintf(path, sizeof path, "%s/trick.h5", dir);
     for (int what = 0; what < TRICKS; what++) {
@@ -220,55 +293,56 @@ static void outside_and_bombs(void **state)
 }
 
 /* ---- links ----------------------------------------------------------------------------------------------------------------------
- * Packs of before 30 November 2026 keep their links in a heap and a tree of names (dense). They open; whatever such a heap or tree says. */
+ * Packs of before 30 November 2026 have schema 1; the first of them keep their links in a heap and a tree of names. */
 
-uint32_t H5_checksum_lookup3(const void *bytes, size_t n, uint32_t start); /* of the library, in none of its headers */
-
-static char *dense_pack(size_t *n)
+static void older_packs(void **state)
 {
-    char *bytes;
-    assert_int_equal(pt_file_read(&bytes, n, "tests/fuzz/corpus/pack/tokens", 1 << 20), PT_OK);
-    return bytes;
+    static const char *const older[] = {"tests/fuzz/corpus/pack/older_tokens", "tests/fuzz/corpus/pack/older_pairs", "tests/fuzz/corpus/pack/older_links"};
+    for (size_t i = 0; i < sizeof older / sizeof *older; i++) {
+        refuse(older[i], "older", i);
+        assert_non_null(strstr(pt_err_msg(), "an older version of ptrain"));
+    }
 }
 
-static char *find(char *bytes, size_t n, const char *signature)
+/* A pack in the place of the right one, of an older schema: made again, with a line; the same file then. */
+static pt_str said;
+static void hear(void *user, pt_log_level level, const char *line)
 {
-    char *at = memmem(bytes, n, signature, 4);
-    assert_non_null(at);
-    return at;
+    if (level >= PT_LOG_WARN) (void)pt_str_printf(&said, "%s\n", line);
 }
 
-/* Opened or refused, in good order: the sanitized build sees what is not. */
-static bool opens(const char *path, const char *bytes, size_t n)
+static void made_again(void **state)
 {
-    pt_pack *p;
-    put(path, bytes, n);
-    seal(path);
-    bool good = pt_pack_open(&p, path) == PT_OK;
-    if (!good && !strstr(pt_err_msg(), path)) fail_msg("'%s' does not name the file", pt_err_msg());
+    pt_pack *p = fixture_pack(dir, 9, true, 77, 0, 128);
+    pt_h5 *h;
+    bool thin;
+    char rows[128];
+    snprintf(rows, sizeof rows, "%s/rows-77.jsonl", dir);
+    pt_dataset_spec set = {.path = rows, .type = "tokens", .weight = 1, .fields = {[PT_COL_WEIGHT] = "weight", [PT_COL_MARGIN] = "margin"}};
+    pt_pack_options o = {.pairs = true, .sequence_len = 128, .excess = PT_EXCESS_TRUNCATE, .cache_dir = dir, .seed = 77};
+    pt_pack_report r;
+    uint64_t fingerprint = pt_pack_fingerprint(p);
+    assert_int_equal(pt_h5_begin(&h, true), PT_OK);
+    assert_int_equal(pt_h5_set_attr(h, "schema", 1), PT_OK);
+    assert_int_equal(pt_h5_commit(h, pt_pack_path(p), &thin), PT_OK);
+    pt_h5_close(h);
     pt_pack_free(p);
-    return good;
-}
-
-static void dense_links(void **state)
-{
-    size_t n;
-    char path[128], *bytes = dense_pack(&n), *tree = find(bytes, n, "BTHD"), *heap = find(bytes, n, "FHDB");
-    snprintf(path, sizeof path, "%s/dense.h5", dir);
-    assert_true(opens(path, bytes, n));
-    for (char *at = heap; at < bytes + n; at++) { /* no checksum guards a heap */
-        *at = (char)~*at;
-        (void)opens(path, bytes, n);
-        *at = (char)~*at;
-    }
-    static const int counts[] = {0, 1, 13, 15, 16, 17, 60, 64, 65, 1 << 30};
-    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) { /* 14 links are there */
-        memcpy(tree + 26, &counts[i], sizeof counts[i]);
-        uint32_t sum = H5_checksum_lookup3(tree, 34, 0);
-        memcpy(tree + 34, &sum, sizeof sum);
-        if (opens(path, bytes, n)) fail_msg("%d links: opened", counts[i]);
-    }
-    free(bytes);
+    said.len = 0;
+    pt_log_set_sink(hear, NULL);
+    pt_status rc = pt_pack_build(&p, &set, 1, &o, &r);
+    pt_log_set_sink(NULL, NULL);
+    assert_int_equal(rc, PT_OK);
+    assert_false(r.reused);
+    assert_non_null(strstr(said.text, "packing again: pack "));
+    assert_non_null(strstr(said.text, "schema 1, of an older version of ptrain; this one reads 2"));
+    /* What checkpoints keep of it is that of the older file: runs go on. Another number here: they are refused, as after PT_PACK_RENDER is raised. */
+    assert_true(pt_pack_fingerprint(p) == fingerprint);
+    assert_true(fingerprint == 0xfd05b88e9d0374c8);
+    pt_pack_free(p);
+    assert_int_equal(pt_pack_build(&p, &set, 1, &o, &r), PT_OK);
+    assert_true(r.reused);
+    pt_pack_free(p);
+    pt_str_free(&said);
 }
 
 /* What is written now has neither: nothing to walk. */
@@ -361,8 +435,8 @@ static void nothing_half_written(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(damaged_at_any_byte), cmocka_unit_test(whole_but_wrong), cmocka_unit_test(other_shapes),
-        cmocka_unit_test(outside_and_bombs),   cmocka_unit_test(dense_links),     cmocka_unit_test(plain_links),
+        cmocka_unit_test(damaged_at_any_byte), cmocka_unit_test(whole_but_wrong), cmocka_unit_test(other_shapes),      cmocka_unit_test(columns_that_are_none),
+        cmocka_unit_test(outside_and_bombs),   cmocka_unit_test(older_packs),     cmocka_unit_test(made_again),      cmocka_unit_test(plain_links),
         cmocka_unit_test(thin_packs),          cmocka_unit_test(full_disk),       cmocka_unit_test(nothing_half_written)};
     return cmocka_run_group_tests_name("data_pack_damage", tests, setup, teardown);
 }

@@ -48,14 +48,14 @@ static pt_status render_row(const pt_template *t, json_t *row, bool generation, 
     pt_dataset_spec spec = {.path = "x", .type = "messages"};
     pt_reader in = {.spec = &spec, .sink = keep};
     pt_message m[MAX_TURNS];
-    pt_record_clear(&in.rec);
+    assert_int_equal(pt_record_clear(&in.rec), PT_OK);
     pt_rendered_clear(r);
     pt_status rc = pt_read_tools(&in, row);
     if (rc == PT_OK) rc = pt_read_messages(&in, row);
-    size_t n = in.rec.side[0].n;
+    size_t n = in.rec.answers[0].turns.n;
     assert_true(n <= MAX_TURNS);
     for (size_t i = 0; i < n; i++) {
-        const pt_turn *turn = &in.rec.side[0].turns[i];
+        const pt_turn *turn = &in.rec.answers[0].turns.turns[i];
         m[i] = pt_turn_message(turn, turn->speaker == PT_ASSISTANT);
     }
     if (n) m[0].tools = in.rec.tools;

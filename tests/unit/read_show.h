@@ -30,24 +30,23 @@ static pt_status show(void *user, const pt_record *r, int64_t line)
 {
     if (out_text[0]) say(" // ");
     if (r->role) say("[%s] ", r->role);
-    if (r->kind == PT_RECORD_TEXT) say("text:%.*s", (int)r->bytes[0], r->text[0]);
-    if (r->kind == PT_RECORD_TEXT && r->pair) say(" < %.*s", (int)r->bytes[1], r->text[1]);
+    if (r->kind == PT_RECORD_TEXT) say("text:%.*s", (int)r->answers[0].bytes, r->answers[0].text);
+    if (r->kind == PT_RECORD_TEXT && r->n_answers == 2) say(" < %.*s", (int)r->answers[1].bytes, r->answers[1].text);
     if (r->kind == PT_RECORD_CHAT) {
-        pt_turns prompt = r->side[0];
-        if (r->pair) prompt.n = r->n_prompt;
+        pt_turns prompt = r->answers[0].turns;
+        if (r->n_answers == 2) prompt.n = r->n_prompt;
         say_turns(&prompt, 0);
-        if (!r->pair && r->n_prompt) say(" (asked %zu)", r->n_prompt);
-        for (int s = 0; r->pair && s < 2; s++) {
+        if (r->n_answers == 1 && r->n_prompt) say(" (asked %zu)", r->n_prompt);
+        for (size_t s = 0; r->n_answers == 2 && s < 2; s++) {
             say(s ? " < " : " => ");
-            say_turns(&r->side[s], r->n_prompt);
+            say_turns(&r->answers[s].turns, r->n_prompt);
         }
     }
-    for (int s = 0; r->kind == PT_RECORD_IDS && s < (r->pair ? 2 : 1); s++) {
+    for (size_t s = 0; r->kind == PT_RECORD_IDS && s < r->n_answers; s++) {
         if (s) say(" < ");
-        for (size_t i = 0; i < r->ids[s].n; i++) say("%s%d%s", i ? " " : "", r->ids[s].ids[i], r->label[s][i] > 0 ? "*" : "");
+        for (size_t i = 0; i < r->answers[s].ids.n; i++) say("%s%d%s", i ? " " : "", r->answers[s].ids.ids[i], r->answers[s].label[i] > 0 ? "*" : "");
     }
-    if (r->weight != 1) say(" w%g", (double)r->weight);
-    if (r->margin != 0) say(" m%g", (double)r->margin);
+    for (size_t i = 0; i < r->columns.n; i++) say(" %c%g", r->columns.list[i].name[0], (double)r->columns.list[i].value);
     if (line != 1) say(" @%lld", (long long)line);
     return PT_OK;
 }

@@ -139,7 +139,7 @@ pt_status pt_chat_read(const pt_rows *r, json_t *row, pt_chat *out)
     static const pt_dataset_spec spec = {.path = "", .type = "messages"};
     pt_reader *in = &out->reader;
     bool given = false;
-    pt_record_clear(&in->rec);
+    PT_RETURN(pt_record_clear(&in->rec));
     json_array_clear(in->held);
     in->spec = &spec;
     in->sink = keep;
@@ -147,10 +147,10 @@ pt_status pt_chat_read(const pt_rows *r, json_t *row, pt_chat *out)
     pt_status rc = pt_read_tools(in, row);
     if (rc == PT_OK) rc = pt_read_messages(in, row);
     if (rc == PT_ENOMEM) return rc;
-    if (rc != PT_OK || !given || !in->rec.side[0].n) return pt_rows_fail(r, "%s", rc != PT_OK ? pt_err_msg() : "the row holds no messages");
-    out->n = in->rec.side[0].n;
+    if (rc != PT_OK || !given || !in->rec.answers[0].turns.n) return pt_rows_fail(r, "%s", rc != PT_OK ? pt_err_msg() : "the row holds no messages");
+    out->n = in->rec.answers[0].turns.n;
     PT_RETURN(pt_reserve(&out->m, &out->cap, out->n));
-    for (size_t i = 0; i < out->n; i++) out->m[i] = pt_turn_message(&in->rec.side[0].turns[i], 0);
+    for (size_t i = 0; i < out->n; i++) out->m[i] = pt_turn_message(&in->rec.answers[0].turns.turns[i], 0);
     out->m[0].tools = in->rec.tools;
     return PT_OK;
 }

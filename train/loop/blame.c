@@ -19,6 +19,29 @@ static pt_status bad_tensor(pt_run *r, const char **name)
     return PT_OK;
 }
 
+/* The record as a batch of its own, laid out as the loader does, or it does not fit the plan: with scores there are no rows, and `none` (zeros for
+ * the longest answer) stands for the weights. */
+static pt_status build(const pt_run *r, const pt_packed *rec, bool score, pt_batch *b)
+{
+    pt_status rc = PT_OK;
+    pt_seq *seqs = NULL;
+    float *none = NULL;
+    int32_t longest = 0;
+    PT_TRY(pt_alloc0(&seqs, rec->n_answers));
+    for (int32_t k = 0; k < rec->n_answers; k++) {
+        pt_packed_answer a = pt_pack_answer(r->pack, rec, k);
+        seqs[k] = (pt_seq){a.ids, a.weight, a.n, 0, score ? pt_pack_scored_at(a.end, a.n) : -1};
+        longest = a.n > longest ? a.n : longest;
+    }
+    if (score) PT_TRY(pt_alloc0(&none, longest));
+    for (int32_t k = 0; score && k < rec->n_answers; k++) seqs[k].weight = none;
+    PT_TRY(pt_batch_build(b, seqs, (size_t)rec->n_answers, r->cfg->sample_packing));
+done:
+    free(none);
+    free(seqs);
+    return rc;
+}
+
 /* One record alone, forward and backward from gradients of 1. *what: the channel or tensor that is not finite, NULL when none
  * is. */
 static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, const char **what)
@@ -26,14 +49,9 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
     pt_status rc = PT_OK;
     pt_batch b = {0};
     bool score = r->objective->channels & PT_CHANNEL_SCORE;
-    float *ones = NULL, *none = NULL; /* none: scores have no rows: laid out as the loader does, or the record does not fit the plan */
+    float *ones = NULL;
     *what = NULL;
-    if (score) PT_TRY(pt_alloc0(&none, rec->n > rec->n2 ? rec->n : rec->n2));
-    int32_t end = score ? pt_pack_scored_at(rec->end_index, rec->n) : -1;
-    int32_t end2 = score ? pt_pack_scored_at(rec->end_index2, rec->n2) : -1;
-    pt_seq seqs[2] = {{rec->ids, score ? none : rec->weight, rec->n, 0, end},
-                      {rec->ids2, score ? none : rec->weight2, rec->n2, 0, end2}};
-    PT_TRY(pt_batch_build(&b, seqs, rec->n2 ? 2 : 1, r->cfg->sample_packing));
+    PT_TRY(build(r, rec, score, &b));
     PT_TRY(pt_alloc0(&ones, b.n_rows + b.n_groups));
     PT_TRY(pt_model_zero_grad(r->model));
     PT_TRY(pt_model_load_batch(r->model, &b, step, true));
@@ -56,7 +74,6 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
     PT_TRY(bad_tensor(r, what));
 done:
     pt_batch_free(&b);
-    free(none);
     free(ones);
     return rc;
 }

@@ -137,8 +137,10 @@ static void warn_of_positions(pt_run *r)
     for (int64_t i = 0; i < pt_pack_count(r->pack); i++) {
         pt_packed rec;
         if (pt_pack_get(r->pack, i, &rec) != PT_OK) return;
-        longest = rec.n > longest ? rec.n : longest;
-        longest = rec.n2 > longest ? rec.n2 : longest;
+        for (int32_t k = 0; k < rec.n_answers; k++) {
+            int32_t n = pt_pack_answer(r->pack, &rec, k).n;
+            longest = n > longest ? n : longest;
+        }
     }
     warn(&r->plan, "sequence_len %d is more than the %lld positions that the model was made for (rope scaling considered); the longest record has %lld tokens%s",
          r->cfg->sequence_len, (long long)reach, (long long)longest, longest > reach ? ": its end stands where the model never was" : "");

@@ -8,17 +8,20 @@
 #include "base/threads.h"
 #include "train/loop/run.h"
 
-/* Answers of one batch into the arrays of records. */
-static void keep_sums(const pt_run *r, const pt_batch *b, double *chosen, double *rejected)
+/* Answers of one batch to their places in the pack. */
+static pt_status keep_sums(const pt_run *r, const pt_pack *pack, const pt_batch *b, double *sums)
 {
-    for (int32_t k = 0; k < b->n_records; k++)
-        for (int32_t g = b->record_start[k]; g < b->record_start[k + 1]; g++) {
-            double tokens;
-            (g > b->record_start[k] ? rejected : chosen)[b->group_record[g]] = pt_run_sum_rows(b, g, r->logp, &tokens);
-        }
+    for (int32_t k = 0; k < b->n_records; k++) {
+        int32_t from = b->record_start[k];
+        pt_packed rec;
+        double tokens;
+        PT_RETURN(pt_pack_get(pack, b->group_record[from], &rec));
+        for (int32_t g = from; g < b->record_start[k + 1]; g++) sums[rec.first + g - from] = pt_run_sum_rows(b, g, r->logp, &tokens);
+    }
+    return PT_OK;
 }
 
-static pt_status run_pass(pt_run *r, const pt_pack *pack, pt_record_set pass, double *chosen, double *rejected)
+static pt_status run_pass(pt_run *r, const pt_pack *pack, pt_record_set pass, double *sums)
 {
     pt_status rc = PT_OK;
     pt_loader *l = NULL;
@@ -32,7 +35,7 @@ static pt_status run_pass(pt_run *r, const pt_pack *pack, pt_record_set pass, do
             PT_TRY(pt_model_load_batch(r->model, &s.micro[k], 0, false));
             PT_TRY(pt_model_forward(r->model, PT_SLOT_NONE, false));
             PT_TRY(pt_model_logp(r->model, NULL, r->logp));
-            keep_sums(r, &s.micro[k], chosen, rejected);
+            PT_TRY(keep_sums(r, pack, &s.micro[k], sums));
         }
         int64_t stop = r->hooks.stop && *r->hooks.stop;
         PT_TRY(r->comm->allreduce_max(r->comm, &stop, 1));
@@ -46,7 +49,7 @@ done:
 static pt_status store_for(pt_run *r, pt_pack *pack, bool validation)
 {
     pt_status rc = PT_OK;
-    int64_t n = pt_pack_count(pack), has = 0;
+    int64_t n = pt_pack_count_answers(pack), has = 0;
     uint64_t key = pt_hash_mix(r->base_content, r->ctx.compute);
     double *sums = NULL;
     float *out = NULL;
@@ -54,21 +57,21 @@ static pt_status store_for(pt_run *r, pt_pack *pack, bool validation)
     PT_TRY(r->comm->allreduce_min(r->comm, &has, 1));
     if (has) goto done;
     double start = pt_seconds();
-    PT_TRY(pt_alloc0(&sums, 2 * n));
-    PT_TRY(pt_alloc0(&out, 2 * n));
-    PT_TRY(run_pass(r, pack, PT_RECORDS_ALL, sums, sums + n));
-    if (validation) PT_TRY(run_pass(r, pack, PT_RECORDS_VALIDATION, sums, sums + n));
-    PT_TRY(r->comm->allreduce_f64(r->comm, sums, (size_t)(2 * n))); /* each record was computed by one rank */
-    for (int64_t i = 0; i < 2 * n; i++) {
+    PT_TRY(pt_alloc0(&sums, n));
+    PT_TRY(pt_alloc0(&out, n));
+    PT_TRY(run_pass(r, pack, PT_RECORDS_ALL, sums));
+    if (validation) PT_TRY(run_pass(r, pack, PT_RECORDS_VALIDATION, sums));
+    PT_TRY(r->comm->allreduce_f64(r->comm, sums, (size_t)n)); /* each answer was computed by one rank */
+    for (int64_t i = 0; i < n; i++) {
         out[i] = (float)sums[i];
-        PT_CHECK(isfinite(out[i]), PT_ENONFINITE, "the reference log-probability of record %lld is not finite",
-                 (long long)(i % n));
+        PT_CHECK(isfinite(out[i]), PT_ENONFINITE, "the reference log-probability of answer %lld is not finite",
+                 (long long)i);
     }
-    if (r->comm->rank == 0) PT_TRY(pt_pack_store_reference(pack, key, out, out + n));
+    if (r->comm->rank == 0) PT_TRY(pt_pack_store_reference(pack, key, out));
     PT_TRY(r->comm->barrier(r->comm));
     PT_CHECK(pt_pack_has_reference(pack, key), PT_EIO, "the reference log-probabilities of %s are not there after storing them",
              pt_pack_path(pack));
-    pt_log(PT_LOG_INFO, "reference log-probabilities of %lld pairs in %.1f s", (long long)n, pt_seconds() - start);
+    pt_log(PT_LOG_INFO, "reference log-probabilities of %lld answers in %.1f s", (long long)n, pt_seconds() - start);
 done:
     free(sums);
     free(out);

@@ -59,12 +59,13 @@ static pt_status check_ids(const pt_base *base, const pt_pack *pack)
     for (int64_t i = 0; i < pt_pack_count(pack); i++) {
         pt_packed rec;
         PT_RETURN(pt_pack_get(pack, i, &rec));
-        for (int32_t k = 0; k < rec.n + rec.n2; k++) {
-            int32_t id = k < rec.n ? rec.ids[k] : rec.ids2[k - rec.n];
-            if (id < 0 || id >= vocab)
-                return pt_fail(
-                    PT_EARG, "%s:%lld: token id %d, and the model's vocabulary ends at %d: the data was made for another model",
-                    pt_pack_source(pack, rec.source), (long long)rec.line, (int)id, (int)vocab - 1);
+        for (int32_t k = 0; k < rec.n_answers; k++) {
+            pt_packed_answer a = pt_pack_answer(pack, &rec, k);
+            for (int32_t t = 0; t < a.n; t++)
+                if (a.ids[t] < 0 || a.ids[t] >= vocab)
+                    return pt_fail(
+                        PT_EARG, "%s:%lld: token id %d, and the model's vocabulary ends at %d: the data was made for another model",
+                        pt_pack_source(pack, rec.source), (long long)rec.line, (int)a.ids[t], (int)vocab - 1);
         }
     }
     return PT_OK;
@@ -109,7 +110,7 @@ pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pa
     PT_TRY(pt_alloc0(&weights, cfg->n_datasets));
     for (size_t i = 0; i < cfg->n_datasets; i++) weights[i] = cfg->datasets[i].weight > 0 ? cfg->datasets[i].weight : 1;
     pt_loader_options o = {.packing = cfg->sample_packing,
-                           .pairs = wants_pairs(cfg),
+                           .answers = cfg->objective->answers,
                            .validation = pass == PT_RECORDS_VALIDATION,
                            .shuffle = train && cfg->shuffle_merged_datasets,
                            .share_group = cfg->share_group,
