@@ -1,4 +1,4 @@
-#include "eval/report.h"
+#include "eval/metric.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -8,34 +8,9 @@
 
 enum { NAME_WIDTH = 84, ROLE_WIDTH = 22, LABEL_WIDTH = 46 };
 
-typedef enum metric_form { FORM_RATIO, FORM_SCORE, FORM_SHARE } metric_form;
-
-static const struct metric_row {
-    const char *key, *label;
-    metric_form form;
-    int better; /* +1 higher, -1 lower, 0 neither */
-} METRIC[PT_METRIC_COUNT] = {
-    [PT_METRIC_PERPLEXITY] = {"perplexity", "perplexity of the reference answers", FORM_RATIO, -1},
-    [PT_METRIC_ROUGE_L_F] = {"rouge_l_f", "ROUGE-L F against the references", FORM_SCORE, 1},
-    [PT_METRIC_ROUGE_L_RECALL] = {"rouge_l_recall", "ROUGE-L recall", FORM_SCORE, 1},
-    [PT_METRIC_CANNED_ROUGE_L] = {"canned_rouge_l", "  best single canned answer a role, ROUGE-L F", FORM_SCORE, 0},
-    [PT_METRIC_STOPPED] = {"stopped_share", "answers that stop by themselves", FORM_SHARE, 1},
-    [PT_METRIC_REPEATED] = {"repeated_4grams", "repeated 4-grams inside answers", FORM_SHARE, -1},
-    [PT_METRIC_COPIED] = {"copied_share", "answers copied from training (ROUGE-L > 0.7)", FORM_SHARE, -1},
-    [PT_METRIC_NLL_OWN] = {"nll_own", "nats a token, own profile", FORM_SCORE, -1},
-    [PT_METRIC_NLL_OTHER] = {"nll_other", "nats a token, another role's profile", FORM_SCORE, 0},
-    [PT_METRIC_NLL_GAP] = {"nll_gap", "  difference, other - own", FORM_SCORE, 1},
-    [PT_METRIC_PREFERENCE] = {"preference_accuracy", "preference accuracy", FORM_SHARE, 1},
-};
-
-const char *pt_metric_key(pt_metric m)
-{
-    return (unsigned)m < PT_METRIC_COUNT ? METRIC[m].key : "?";
-}
-
 void pt_measures_clear(pt_measures *m)
 {
-    for (int i = 0; i < PT_METRIC_COUNT; i++) m->v[i] = NAN;
+    for (int i = 0; i < PT_METRICS_MOST; i++) m->v[i] = NAN;
 }
 
 void pt_report_init(pt_report *r)
@@ -81,10 +56,10 @@ pt_status pt_report_role_get(pt_report *r, const char *role, pt_report_role **ou
     return PT_OK;
 }
 
-static double metric_of(const pt_measures *m, pt_metric id)
+static double metric_of(const pt_measures *m, int id)
 {
-    if (id == PT_METRIC_NLL_GAP && isnan(m->v[id])) return m->v[PT_METRIC_NLL_OTHER] - m->v[PT_METRIC_NLL_OWN];
-    return m->v[id];
+    const pt_metric_kind *k = pt_metric_kind_at(id);
+    return isnan(m->v[id]) && k->derived ? k->derived(m) : m->v[id];
 }
 
 /* ---- the table ---- */
@@ -111,26 +86,26 @@ static pt_status put_cell(pt_str *out, const char *text, int width)
     return pt_str_printf(out, "%*s", width - used, "");
 }
 
-static pt_status put_value(pt_str *out, metric_form form, double v, int width)
+static pt_status put_value(pt_str *out, pt_metric_form form, double v, int width)
 {
     if (isnan(v)) return pt_str_printf(out, "%*s", width, "-");
-    if (form == FORM_SHARE) return pt_str_printf(out, "%*.1f %%", width - 2, 100 * v);
-    if (form == FORM_RATIO && fabs(v) >= 1e6) return pt_str_printf(out, "%*.2e", width, v);
-    return pt_str_printf(out, "%*.*f", width, form == FORM_RATIO ? 2 : 3, v);
+    if (form == PT_FORM_SHARE) return pt_str_printf(out, "%*.1f %%", width - 2, 100 * v);
+    if (form == PT_FORM_RATIO && fabs(v) >= 1e6) return pt_str_printf(out, "%*.2e", width, v);
+    return pt_str_printf(out, "%*.*f", width, form == PT_FORM_RATIO ? 2 : 3, v);
 }
 
 /* Ratios change by a share of the old value, shares by points, scores by their difference. */
-static pt_status put_change(pt_str *out, const struct metric_row *row, double before, double after, int width)
+static pt_status put_change(pt_str *out, const pt_metric_kind *row, double before, double after, int width)
 {
     double d = after - before, least = 0.0005;
     pt_status rc;
     if (!isfinite(d)) return pt_str_printf(out, "%*s", width, "-");
-    if (row->form == FORM_RATIO) {
+    if (row->form == PT_FORM_RATIO) {
         if (before == 0) return pt_str_printf(out, "%*s", width, "-");
         d = 100 * d / before;
         least = 0.05;
         rc = pt_str_printf(out, "%+*.1f %%", width - 2, d);
-    } else if (row->form == FORM_SHARE) {
+    } else if (row->form == PT_FORM_SHARE) {
         rc = pt_str_printf(out, "%+*.1f pt", width - 3, 100 * d);
     } else {
         rc = pt_str_printf(out, "%+*.3f", width, d);
@@ -145,14 +120,15 @@ static pt_status table_overall(const pt_report *r, const bool shown[2], pt_str *
     for (int s = 0; s < 2; s++)
         if (shown[s]) PT_RETURN(pt_str_printf(out, "%12s", s == PT_BEFORE ? "before" : "after"));
     PT_RETURN(pt_str_puts(out, shown[0] && shown[1] ? "      change\n" : "\n"));
-    for (int m = 0; m < PT_METRIC_COUNT; m++) {
+    for (int m = 0; m < pt_metric_count(); m++) {
+        const pt_metric_kind *kind = pt_metric_kind_at(m);
         double v[2];
-        for (int s = 0; s < 2; s++) v[s] = shown[s] ? metric_of(&r->side[s], (pt_metric)m) : NAN;
+        for (int s = 0; s < 2; s++) v[s] = shown[s] ? metric_of(&r->side[s], m) : NAN;
         if (isnan(v[0]) && isnan(v[1])) continue;
-        PT_RETURN(put_cell(out, METRIC[m].label, LABEL_WIDTH));
+        PT_RETURN(put_cell(out, kind->label, LABEL_WIDTH));
         for (int s = 0; s < 2; s++)
-            if (shown[s]) PT_RETURN(put_value(out, METRIC[m].form, v[s], 12));
-        if (shown[0] && shown[1] && METRIC[m].better) PT_RETURN(put_change(out, &METRIC[m], v[0], v[1], 12));
+            if (shown[s]) PT_RETURN(put_value(out, kind->form, v[s], 12));
+        if (shown[0] && shown[1] && kind->better) PT_RETURN(put_change(out, kind, v[0], v[1], 12));
         PT_RETURN(pt_str_puts(out, "\n"));
     }
     return PT_OK;
@@ -162,7 +138,7 @@ static pt_status table_roles(const pt_report *r, const bool shown[2], pt_str *ou
 {
     pt_side last = shown[PT_AFTER] ? PT_AFTER : PT_BEFORE;
     const struct {
-        pt_metric m;
+        int m;
         pt_side side;
         const char *top, *head;
         int width;
@@ -195,7 +171,7 @@ static pt_status table_roles(const pt_report *r, const bool shown[2], pt_str *ou
         PT_RETURN(pt_str_printf(out, "%5zu", r->role[i].questions));
         for (size_t c = 0; c < columns; c++)
             if (shown[column[c].side])
-                PT_RETURN(put_value(out, METRIC[column[c].m].form, metric_of(&r->role[i].side[column[c].side], column[c].m),
+                PT_RETURN(put_value(out, pt_metric_kind_at(column[c].m)->form, metric_of(&r->role[i].side[column[c].side], column[c].m),
                                     column[c].width));
         PT_RETURN(pt_str_puts(out, "\n"));
     }
@@ -259,7 +235,7 @@ static pt_status put_side(json_t *parent, const char *key, const pt_measures *m,
     json_t *o = json_object();
     PT_RETURN(put(parent, key, o));
     if (with_name) PT_RETURN(put(o, "name", json_text(name)));
-    for (int i = 0; i < PT_METRIC_COUNT; i++) PT_RETURN(put(o, METRIC[i].key, json_number(metric_of(m, (pt_metric)i))));
+    for (int i = 0; i < pt_metric_count(); i++) PT_RETURN(put(o, pt_metric_kind_at(i)->key, json_number(metric_of(m, i))));
     return PT_OK;
 }
 
@@ -303,9 +279,9 @@ pt_status pt_report_json(const pt_report *r, char **out)
     if (r->name[PT_BEFORE] && r->name[PT_AFTER]) {
         change = json_object();
         PT_TRY(put(root, "change", change));
-        for (int i = 0; i < PT_METRIC_COUNT; i++) {
-            double before = metric_of(&r->side[PT_BEFORE], (pt_metric)i), after = metric_of(&r->side[PT_AFTER], (pt_metric)i);
-            PT_TRY(put(change, METRIC[i].key, json_number(after - before)));
+        for (int i = 0; i < pt_metric_count(); i++) {
+            double before = metric_of(&r->side[PT_BEFORE], i), after = metric_of(&r->side[PT_AFTER], i);
+            PT_TRY(put(change, pt_metric_kind_at(i)->key, json_number(after - before)));
         }
     } else {
         PT_TRY(put(root, "change", json_null()));

@@ -14,14 +14,14 @@ typedef enum pt_metric {
     PT_METRIC_NLL_OWN,        /* nats a token of the references under the role's own profile */
     PT_METRIC_NLL_OTHER,      /* the same answers under another role's profile */
     PT_METRIC_NLL_GAP,        /* other - own; filled in by the report where both are there */
-    PT_METRIC_PREFERENCE,     /* share of pairs whose chosen answer is preferred */
-    PT_METRIC_COUNT
-} pt_metric;
+    PT_METRIC_PREFERENCE      /* share of pairs whose chosen answer is preferred */
+} pt_metric; /* the first of the list METRICS, for code that names them (eval/metric.h) */
+#define PT_METRICS_MOST 48
 /* The key in JSON, such as "rouge_l_f". */
 const char *pt_metric_key(pt_metric m);
 
 typedef struct pt_measures {
-    double v[PT_METRIC_COUNT]; /* NAN = not measured */
+    double v[PT_METRICS_MOST]; /* by place in METRICS; NAN = not measured */
 } pt_measures;
 void pt_measures_clear(pt_measures *m); /* all NAN */
 

@@ -5,12 +5,10 @@
 #include <string.h>
 
 #include "eval/canned.h"
-#include "eval/textstats.h"
+#include "eval/metric.h"
 
 typedef struct sums {
-    double f, recall, canned, nll_own, nll_other;
-    size_t scored, answered, stopped, copied, canned_rows, repeated, grams;
-    int64_t tokens_own, tokens_other;
+    pt_metric_sum of[PT_METRICS_MOST];
 } sums;
 
 typedef struct work {
@@ -68,26 +66,9 @@ static pt_status score_row(work *w, size_t i)
     sums *s = &w->by_role[w->role[i]];
     if (!isfinite(a->nll_own) || !isfinite(a->nll_other))
         return pt_fail(PT_ENONFINITE, "question %zu (%s): log-likelihood is not finite", i + 1, a->role);
-    s->nll_own += a->tokens_own > 0 ? a->nll_own : 0;
-    s->nll_other += a->tokens_other > 0 ? a->nll_other : 0;
-    s->tokens_own += a->tokens_own > 0 ? a->tokens_own : 0;
-    s->tokens_other += a->tokens_other > 0 ? a->tokens_other : 0;
-    if (!a->answer) return PT_OK;
-    s->answered++;
-    s->stopped += a->stopped;
-    size_t repeated, grams, copied;
-    pt_copy copy;
-    PT_RETURN(pt_ngrams_repeated(&w->answer[i], 4, &repeated, &grams));
-    PT_RETURN(pt_copies_find(&w->answer[i], 1, w->said, w->n_train, PT_COPY_THRESHOLD, &copy, &copied));
-    s->repeated += repeated;
-    s->grams += grams;
-    s->copied += copied;
-    if (!a->n_references) return PT_OK;
-    pt_rouge score;
-    PT_RETURN(pt_rouge_l_max(w->references[i], a->n_references, &w->answer[i], &score, NULL));
-    s->f += score.f;
-    s->recall += score.recall;
-    s->scored++;
+    pt_metric_row row = {a, a->answer ? &w->answer[i] : NULL, w->references[i], w->said, w->n_train};
+    for (int m = 0; m < pt_metric_count(); m++)
+        if (pt_metric_kind_at(m)->row) PT_RETURN(pt_metric_kind_at(m)->row(&row, &s->of[m]));
     return PT_OK;
 }
 
@@ -116,8 +97,7 @@ static pt_status score_canned(work *w, pt_report_role *role, size_t index)
         PT_TRY(pt_strdup(&text, w->train[origin[best.train]].answer));
         free(role->canned);
         role->canned = text;
-        w->by_role[index].canned = best.f * (double)nq;
-        w->by_role[index].canned_rows = nq;
+        w->by_role[index].of[PT_METRIC_CANNED_ROUGE_L] = (pt_metric_sum){best.f * (double)nq, (double)nq, 0};
     }
 done:
     free(q);
@@ -128,39 +108,23 @@ done:
 
 static void sums_add(sums *all, const sums *s)
 {
-    all->f += s->f;
-    all->recall += s->recall;
-    all->canned += s->canned;
-    all->nll_own += s->nll_own;
-    all->nll_other += s->nll_other;
-    all->scored += s->scored;
-    all->answered += s->answered;
-    all->stopped += s->stopped;
-    all->copied += s->copied;
-    all->canned_rows += s->canned_rows;
-    all->repeated += s->repeated;
-    all->grams += s->grams;
-    all->tokens_own += s->tokens_own;
-    all->tokens_other += s->tokens_other;
+    for (int m = 0; m < pt_metric_count(); m++) {
+        all->of[m].sum += s->of[m].sum;
+        all->of[m].weight += s->of[m].weight;
+        all->of[m].rows += s->of[m].rows;
+    }
 }
 
-static double share(double part, size_t whole)
+/* Of what is made of rows; then what follows from that. preference_accuracy and the like keep what they have. */
+static void sums_metrics(const sums *s, pt_measures *out)
 {
-    return whole ? part / (double)whole : NAN;
-}
-
-static void sums_metrics(const sums *s, bool any_train, pt_measures *m)
-{
-    m->v[PT_METRIC_ROUGE_L_F] = share(s->f, s->scored);
-    m->v[PT_METRIC_ROUGE_L_RECALL] = share(s->recall, s->scored);
-    m->v[PT_METRIC_CANNED_ROUGE_L] = share(s->canned, s->canned_rows);
-    m->v[PT_METRIC_STOPPED] = share((double)s->stopped, s->answered);
-    m->v[PT_METRIC_REPEATED] = s->grams ? (double)s->repeated / (double)s->grams : s->answered ? 0 : NAN;
-    m->v[PT_METRIC_COPIED] = any_train ? share((double)s->copied, s->answered) : NAN;
-    m->v[PT_METRIC_NLL_OWN] = s->tokens_own ? s->nll_own / (double)s->tokens_own : NAN;
-    m->v[PT_METRIC_NLL_OTHER] = s->tokens_other ? s->nll_other / (double)s->tokens_other : NAN;
-    m->v[PT_METRIC_PERPLEXITY] = exp(m->v[PT_METRIC_NLL_OWN]);
-    m->v[PT_METRIC_NLL_GAP] = m->v[PT_METRIC_NLL_OTHER] - m->v[PT_METRIC_NLL_OWN];
+    for (int m = 0; m < pt_metric_count(); m++) {
+        const pt_metric_kind *k = pt_metric_kind_at(m);
+        const pt_metric_sum *x = &s->of[m];
+        if (k->row || m == PT_METRIC_CANNED_ROUGE_L) out->v[m] = k->value ? k->value(x) : x->weight > 0 ? x->sum / x->weight : NAN;
+    }
+    for (int m = 0; m < pt_metric_count(); m++)
+        if (pt_metric_kind_at(m)->derived) out->v[m] = pt_metric_kind_at(m)->derived(out);
 }
 
 pt_status pt_scores_fill(pt_report *r, pt_side side, const pt_eval_answer *answers, size_t n, const pt_eval_train *train,
@@ -176,10 +140,10 @@ pt_status pt_scores_fill(pt_report *r, pt_side side, const pt_eval_answer *answe
         r->role[k].questions = 0;
         for (size_t i = 0; i < n; i++) r->role[k].questions += w.role[i] == k;
         sums_add(&all, &w.by_role[k]);
-        sums_metrics(&w.by_role[k], n_train > 0, &r->role[k].side[side]);
+        sums_metrics(&w.by_role[k], &r->role[k].side[side]);
     }
     r->questions = n;
-    sums_metrics(&all, n_train > 0, &r->side[side]);
+    sums_metrics(&all, &r->side[side]);
 done:
     work_free(&w);
     return rc;

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <utf8proc.h>
 
+#include "eval/metric.h"
 #include "eval/scores.h"
 
 static const char *const REF_A[] = {"left right go", "left right"};
@@ -115,8 +116,8 @@ static void a_sum_that_is_not_finite_is_named(void **state)
 
 static void fill_example(pt_report *r)
 {
-    const double before[PT_METRIC_COUNT] = {33.104, 0.112, 0.2, 0.511, 0.625, 0.12, 0, 3.4996, 3.5214, NAN, 0.5};
-    const double after[PT_METRIC_COUNT] = {7.02, 0.447, 0.45, 0.511, 1, 0, 0.025, 1.949, 3.6, NAN, 0.92};
+    const double before[PT_METRIC_PREFERENCE + 1] = {33.104, 0.112, 0.2, 0.511, 0.625, 0.12, 0, 3.4996, 3.5214, NAN, 0.5};
+    const double after[PT_METRIC_PREFERENCE + 1] = {7.02, 0.447, 0.45, 0.511, 1, 0, 0.025, 1.949, 3.6, NAN, 0.92};
     pt_report_role *role;
     pt_report_init(r);
     assert_int_equal(pt_report_name(r, PT_BEFORE, "SmolLM2-135M-Instruct.Q4_1.gguf"), PT_OK);
@@ -230,7 +231,7 @@ static void json_says_the_same(void **state)
     assert_true(fabs(number_at(root, "change", "rouge_l_f") - 0.335) < 1e-9);
     assert_true(json_is_null(json_object_get(json_object_get(root, "after"), "preference_accuracy")));
     assert_true(json_is_null(json_object_get(json_object_get(root, "change"), "preference_accuracy")));
-    for (int m = 0; m < PT_METRIC_COUNT; m++)
+    for (int m = 0; m < pt_metric_count(); m++)
         assert_non_null(json_object_get(json_object_get(root, "before"), pt_metric_key((pt_metric)m)));
     json_t *roles = json_object_get(root, "roles"), *first = json_array_get(roles, 0);
     assert_int_equal(json_array_size(roles), 4);

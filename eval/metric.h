@@ -1,0 +1,38 @@
+/* Metrics of an evaluation. Each is declared in a file of eval/ (metric_*.c); the makefile's list METRICS names them, and the report shows them in
+ * its order. To add one: write its file beside its siblings, add its key to METRICS. */
+#ifndef PT_EVAL_METRIC_H
+#define PT_EVAL_METRIC_H
+#include "eval/report.h"
+#include "eval/scores.h"
+#include "eval/words.h"
+
+/* How it is written: a ratio changes by a share of the old value, a share by points, a score by its difference. */
+typedef enum pt_metric_form { PT_FORM_RATIO, PT_FORM_SCORE, PT_FORM_SHARE } pt_metric_form;
+
+/* One answered question, in words. */
+typedef struct pt_metric_row {
+    const pt_eval_answer *answer;
+    const pt_words *words;      /* of the answer; NULL: nothing was generated */
+    const pt_words *references; /* [answer->n_references] */
+    const pt_words *train;      /* [n_train] training answers of all roles */
+    size_t n_train;
+} pt_metric_row;
+
+/* What the rows of a scope (a role, all) add up to: by default value = sum / weight, NAN without weight. rows: for whoever counts otherwise. */
+typedef struct pt_metric_sum {
+    double sum, weight, rows;
+} pt_metric_sum;
+
+typedef struct pt_metric_kind {
+    const char *key, *label; /* in JSON; in the table */
+    pt_metric_form form;
+    int better; /* +1 higher, -1 lower, 0 neither */
+    pt_status (*row)(const pt_metric_row *r, pt_metric_sum *s); /* adds one question; NULL: it is not made of rows */
+    double (*value)(const pt_metric_sum *s);                    /* NULL: as above */
+    double (*derived)(const pt_measures *m);                    /* of others of the same scope; NULL: it is none */
+} pt_metric_kind;
+
+/* In the order of METRICS. */
+int pt_metric_count(void);
+const pt_metric_kind *pt_metric_kind_at(int i);
+#endif
