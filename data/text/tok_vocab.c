@@ -364,8 +364,20 @@ void pt_tok_set_eot(pt_tokenizer *t)
     }
 }
 
+/* Jinja reads every line end as one: a template that went through an editor of another system is the same text. */
+static void join_lines(char *text)
+{
+    char *out = text;
+    for (const char *s = text; s && *s; s++) {
+        if (*s == '\r' && s[1] == '\n') continue;
+        *out++ = *s == '\r' ? '\n' : *s;
+    }
+    if (out) *out = 0;
+}
+
 pt_status pt_tok_finish(pt_tokenizer *t)
 {
+    join_lines(t->chat_template);
     if (t->n == 0) return pt_fail(PT_EFORMAT, "the tokenizer has no tokens");
     PT_RETURN(build_raw(t));
     find_bytes(t);

@@ -224,6 +224,30 @@ static void continued(void **state)
         }
 }
 
+/* A template's text with the line ends of other systems, as Jinja reads it. */
+static void line_ends(void **state)
+{
+    static const char *const ends[] = {"\r\n", "\r"};
+    for (size_t i = 0; i < sizeof styles / sizeof *styles; i++) {
+        char *text = NULL;
+        if (!styles[i].file || !pt_file_exists(styles[i].file)) continue;
+        assert_int_equal(pt_file_read(&text, NULL, styles[i].file, 1 << 20), PT_OK);
+        for (size_t e = 0; e < 2; e++) {
+            pt_str other = {0};
+            for (const char *c = text; *c; c++) assert_int_equal(*c == '\n' ? pt_str_puts(&other, ends[e]) : pt_str_add(&other, c, 1), PT_OK);
+            pt_tokenizer *tok = with_template("tok_bpe", other.text), *plain = with_template("tok_bpe", text);
+            pt_template *t = open_style("tokenizer_default", tok);
+            assert_string_equal(pt_template_name(t), styles[i].style);
+            assert_string_equal(pt_tok_chat_template(tok), pt_tok_chat_template(plain));
+            pt_template_free(t);
+            pt_tok_free(tok);
+            pt_tok_free(plain);
+            pt_str_free(&other);
+        }
+        free(text);
+    }
+}
+
 #define ASK "{\"role\": \"user\", \"content\": \"w\"}"
 #define DONE "{\"role\": \"assistant\", \"content\": \"done\"}"
 #define CALL(...) "{\"messages\": [" ASK ", " __VA_ARGS__ ", {\"role\": \"tool\", \"content\": \"5\"}, " DONE "]}"
@@ -270,6 +294,7 @@ static void calls_as_speakers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_as_the_models), cmocka_unit_test(noted), cmocka_unit_test(other_spellings),
-                                       cmocka_unit_test(continued), cmocka_unit_test(calls_as_speakers)};
+                                       cmocka_unit_test(continued), cmocka_unit_test(calls_as_speakers),
+                                       cmocka_unit_test(line_ends)};
     return cmocka_run_group_tests_name("data_template_tools", tests, NULL, NULL);
 }
