@@ -39,7 +39,9 @@ static pt_status open_regular(const char *path, int *fd, struct stat *st)
 {
     pt_status rc = PT_OK;
     *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    PT_CHECK(*fd >= 0, PT_EIO, "cannot open %s: %s", path, strerror(errno));
+    int why = errno;
+    bool astray = *fd < 0 && why == ENOENT && lstat(path, st) == 0;
+    PT_CHECK(*fd >= 0, PT_EIO, "cannot open %s: %s", path, astray ? "it is a link that leads nowhere" : strerror(why));
     PT_CHECK(fstat(*fd, st) == 0, PT_EIO, "cannot stat %s: %s", path, strerror(errno));
     PT_CHECK(S_ISREG(st->st_mode), PT_EIO, "%s is not a regular file", path);
 done:
@@ -148,6 +150,12 @@ bool pt_file_exists(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool pt_file_given(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR) || lstat(path, &st) == 0;
 }
 
 bool pt_dir_exists(const char *path)

@@ -20,6 +20,9 @@ pt_status pt_text_read(char **out, size_t *bytes, const char *path, size_t max_b
 pt_status pt_file_check_lfs(const char *path, const void *data, size_t bytes);
 pt_status pt_text_check_utf16(const char *path, const void *data, size_t bytes);
 bool pt_file_exists(const char *path);
+/* Whether a file that may be left out was given: true as well for what cannot be read (a folder in its place, a link that leads
+ * nowhere, a folder without permission, a failing disk), so that opening it says why. */
+bool pt_file_given(const char *path);
 bool pt_dir_exists(const char *path);
 /* mkdir -p */
 pt_status pt_dir_make(const char *path);

@@ -333,7 +333,7 @@ pt_status pt_hf_folder_copy_tokenizer(pt_hf_folder *f, const char *from, int *n)
     int count = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         PT_TRY(pt_path_join(&path, from, names[i]));
-        if (pt_file_exists(path)) {
+        if (pt_file_given(path)) {
             PT_TRY(pt_hf_folder_copy(f, path, names[i]));
             count++;
         }

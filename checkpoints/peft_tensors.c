@@ -122,7 +122,7 @@ pt_status pt_peft_open_tensors(const pt_peft *p, pt_st **out, const char *folder
     *out = NULL;
     PT_TRY(pt_path_join(&file, folder, "adapter_model.safetensors"));
     PT_TRY(pt_path_join(&pickle, folder, "adapter_model.bin"));
-    PT_CHECK(pt_file_exists(file) || !pt_file_exists(pickle), PT_ENOSUP,
+    PT_CHECK(pt_file_given(file) || !pt_file_given(pickle), PT_ENOSUP,
              "%s is not read; load the adapter in PEFT and save it again (safetensors)", pickle);
     PT_TRY(pt_st_open(&st, file));
     PT_TRY(check_ours(p, st, folder));

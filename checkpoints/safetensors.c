@@ -236,13 +236,13 @@ static pt_status open_folder(pt_st *st, size_t *cap, const char *dir)
     PT_TRY(pt_path_join(&one, dir, "model.safetensors"));
     PT_TRY(pt_path_join(&index, dir, "model.safetensors.index.json"));
     PT_TRY(pt_path_join(&pickle, dir, "pytorch_model.bin"));
-    if (!pt_file_exists(one) && pt_file_exists(index)) {
+    if (!pt_file_given(one) && pt_file_given(index)) {
         PT_TRY(open_index(st, cap, dir, index));
         goto done;
     }
-    PT_CHECK(pt_file_exists(one) || !pt_file_exists(pickle), PT_ENOSUP,
+    PT_CHECK(pt_file_given(one) || !pt_file_given(pickle), PT_ENOSUP,
              "%s holds pytorch_model.bin, which is not read; convert it to model.safetensors", dir);
-    PT_CHECK(pt_file_exists(one), PT_EIO, "%s holds neither model.safetensors nor model.safetensors.index.json", dir);
+    PT_CHECK(pt_file_given(one), PT_EIO, "%s holds neither model.safetensors nor model.safetensors.index.json", dir);
     PT_TRY(pt_alloc0(&st->files, 1));
     PT_TRY(add_file(st, cap, NULL, one));
     sort_tensors(st, NULL);

@@ -148,7 +148,7 @@ static pt_status open_beside(json_t **out, const char *dir, const char *name)
     char *path = NULL;
     *out = NULL;
     PT_RETURN(pt_path_join(&path, dir, name));
-    pt_status rc = pt_file_exists(path) ? pt_tok_json_load(out, path) : PT_OK;
+    pt_status rc = pt_file_given(path) ? pt_tok_json_load(out, path) : PT_OK;
     free(path);
     return rc;
 }

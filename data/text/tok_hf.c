@@ -35,7 +35,7 @@ static pt_status with_file(pt_tokenizer *t, const char *dir, const char *name,
     char *path = NULL;
     json_t *root = NULL;
     PT_TRY(pt_path_join(&path, dir, name));
-    if (!pt_file_exists(path)) goto done;
+    if (!pt_file_given(path)) goto done;
     PT_TRY(pt_tok_json_load(&root, path));
     rc = read(t, root);
     if (rc != PT_OK) pt_fail_prefix(rc, "%s", path);
@@ -59,7 +59,7 @@ static pt_status read_ends(pt_tokenizer *t, const char *dir)
 {
     char *path = NULL;
     PT_RETURN(pt_path_join(&path, dir, "generation_config.json"));
-    bool there = pt_file_exists(path);
+    bool there = pt_file_given(path);
     free(path);
     return there ? with_file(t, dir, "generation_config.json", read_generation) : with_file(t, dir, "config.json", read_model_config);
 }
@@ -69,7 +69,7 @@ static pt_status read_jinja(pt_tokenizer *t, const char *dir)
     pt_status rc = PT_OK;
     char *path = NULL;
     PT_TRY(pt_path_join(&path, dir, "chat_template.jinja"));
-    if (!pt_file_exists(path)) goto done;
+    if (!pt_file_given(path)) goto done;
     free(t->chat_template);
     PT_TRY(pt_text_read(&t->chat_template, NULL, path, MAX_TEMPLATE));
 done:
@@ -101,7 +101,7 @@ static pt_status open_folder(pt_tokenizer *t, const char *dir)
     pt_status rc = PT_OK;
     char *path = NULL;
     PT_TRY(pt_path_join(&path, dir, "tokenizer.json"));
-    PT_CHECK(pt_file_exists(path), PT_EIO, "%s has no tokenizer.json", dir);
+    PT_CHECK(pt_file_given(path), PT_EIO, "%s has no tokenizer.json", dir);
     PT_TRY(pt_tok_json_read(t, path));
     PT_TRY(pt_tok_config_read(t, dir));
     PT_TRY(read_jinja(t, dir));

@@ -118,4 +118,30 @@ ok "a config in UTF-16 is named" $?
 { printf '\357\273\277'; cat "$dir/c.yaml"; } >"$dir/bom.yaml"
 run "$ptrain" pack "$dir/bom.yaml"
 ok "a config with a byte order mark" $?
+
+# a file of a model's folder that cannot be read is named, not passed over
+cp -r tests/golden/data/tok_bpe "$dir/own"
+config "$dir/d.jsonl" messages chatml | sed "s,^tokenizer: .*,tokenizer: $dir/own," >"$dir/k.yaml"
+run "$ptrain" pack "$dir/k.yaml"
+ok "a folder with a tokenizer" $?
+for f in generation_config.json chat_template.jinja special_tokens_map.json tokenizer_config.json; do
+    [ ! -e "$dir/own/$f" ] || mv "$dir/own/$f" "$dir/kept"
+    ln -s ../blobs/gone "$dir/own/$f"
+    run "$ptrain" pack "$dir/k.yaml"
+    [ $? = 1 ] && grep -q "$f: it is a link that leads nowhere" "$dir/err"
+    ok "$f that leads nowhere is named" $?
+    rm "$dir/own/$f"
+    mkdir "$dir/own/$f"
+    run "$ptrain" pack "$dir/k.yaml"
+    [ $? = 1 ] && grep -q "$f is not a regular file" "$dir/err"
+    ok "a folder in the place of $f is named" $?
+    rmdir "$dir/own/$f"
+    [ ! -e "$dir/kept" ] || mv "$dir/kept" "$dir/own/$f"
+done
+# inspect gives a text whole
+printf '{"instruction": "a\\u0000b", "output": "c"}\n' >"$dir/d.jsonl"
+config "$dir/d.jsonl" alpaca chatml >"$dir/k.yaml"
+run "$ptrain" inspect "$dir/k.yaml"
+tr '\0' '@' <"$dir/out" | grep -q '^a@b<|im_end|>' && grep -q '«c' "$dir/out"
+ok "inspect gives a text with a NUL character whole" $?
 echo "1..$n"

@@ -66,6 +66,8 @@ check "broken row" 1 "broken.jsonl:2" "$ptrain" "$dir/broken.yaml"
 check "ids past the vocabulary" 2 "99" "$ptrain" "$dir/high.yaml"
 check "missing base: its place" 1 "missing.yaml:1:1: base_model: $dir/none.gguf: no such file or folder" "$ptrain" plan "$dir/missing.yaml"
 check "a bare path as data set" 2 "no tokenizer" "$ptrain" plan "$dir/tiny.yaml" --datasets="$dir/d.jsonl"
+check "an option that is empty" 2 "--out is empty" "$ptrain" export "$dir/run" --to gguf --out ""
+check "an option that is empty, with =" 2 "--output is empty" "$ptrain" generate "$dir/run" --prompt x --output=
 check "an option of another command" 2 "--temperature has no effect on ptrain train; it goes with: chat generate" "$ptrain" "$dir/tiny.yaml" --temperature 3
 check "a single dash" 2 "unknown option -x" "$ptrain" plan -x
 check "a word that is no command" 2 "trian is no command" "$ptrain" trian "$dir/tiny.yaml"

@@ -303,10 +303,27 @@ static void folders_go_whole(void **state)
     assert_int_equal(pt_dir_remove(scratch_path("keep")), PT_OK);
 }
 
+/* What somebody gave and nobody can read is not the same as what was left out. */
+static void given_or_left_out(void **state)
+{
+    char *text;
+    scratch_write(scratch_path("given"), "1", 1);
+    assert_int_equal(symlink("../nowhere", scratch_path("astray")), 0);
+    assert_int_equal(symlink("round", scratch_path("round")), 0);
+    assert_int_equal(pt_dir_make(scratch_path("folder")), PT_OK);
+    assert_true(pt_file_given(scratch_path("given")) && pt_file_given(scratch_path("astray")) && pt_file_given(scratch_path("round")) &&
+                pt_file_given(scratch_path("folder")));
+    assert_false(pt_file_given(scratch_path("absent")) || pt_file_given(scratch_path("given/below")));
+    assert_false(pt_file_exists(scratch_path("astray")) || pt_file_exists(scratch_path("folder")));
+    assert_int_equal(pt_file_read(&text, NULL, scratch_path("astray"), 9), PT_EIO);
+    assert_string_equal(scratch_message(), "cannot open astray: it is a link that leads nowhere");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_go_whole),
+        cmocka_unit_test(given_or_left_out),
         cmocka_unit_test(mapped_files),
         cmocka_unit_test(maps_and_reads),
         cmocka_unit_test(a_fifo_does_not_hang),

@@ -63,6 +63,8 @@ static pt_status set_option(pt_cli *c, const opt *o, const char *value)
     char *end = NULL;
     errno = 0;
     if (o->kind == OPT_TEXT) {
+        bool may_be_empty = !strcmp(o->name, "system") || !strcmp(o->name, "prompt");
+        if (!*value && !may_be_empty) return pt_fail(PT_EARG, "--%s is empty", o->name); /* a variable of a script that was not set */
         *(const char **)f = value;
         return PT_OK;
     }

@@ -15,7 +15,7 @@ static pt_status tokenizer_of_run(const pt_cli *c, const char *run, pt_opened *o
     for (int i = 0; i < c->n_settings; i++)
         if (!strcmp(c->settings[i].key, "tokenizer")) return PT_OK;
     PT_RETURN(pt_path_join(&json, run, "tokenizer.json"));
-    bool saved = pt_file_exists(json);
+    bool saved = pt_file_given(json);
     free(json);
     if (!saved && (cfg->tokenizer || !o->trained_from || !pt_source_names_gguf(o->trained_from))) return PT_OK;
     free(cfg->tokenizer);
@@ -35,10 +35,10 @@ static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
     PT_TRY(pt_config_load(&o->cfg, yaml, c->settings, (size_t)c->n_settings));
     o->is_run = true;
     o->reward = o->cfg->objective->channels & PT_CHANNEL_SCORE && !c->base_only;
-    if (pt_file_exists(adapter)) {
+    if (pt_file_given(adapter)) {
         if (!c->base_only) PT_TRY(pt_strdup(&o->adapter, path));
     } else if (!c->base_only) {
-        PT_CHECK(pt_file_exists(weights), PT_EARG, "%s holds neither adapter_model.safetensors nor model.safetensors: the run has not finished (its config with "
+        PT_CHECK(pt_file_given(weights), PT_EARG, "%s holds neither adapter_model.safetensors nor model.safetensors: the run has not finished (its config with "
                  "--resume_from_checkpoint=auto goes on from the last checkpoint)", path);
         PT_TRY(tokenizer_of_run(c, path, o));
         o->trained_from = o->cfg->base_model;
@@ -47,7 +47,7 @@ static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
         o->cfg->quantised_wanted = false;
         PT_TRY(pt_strdup(&o->cfg->base_model, path));
     }
-    if (pt_file_exists(profiles)) {
+    if (pt_file_given(profiles)) {
         PT_TRY(pt_json_load(&o->profiles, profiles, (size_t)1 << 30, PT_JSON_OBJECT));
     }
 done:
@@ -66,11 +66,11 @@ static pt_status check_model(const char *path)
     bool is[2];
     for (int i = 0; i < 2; i++) {
         PT_RETURN(pt_path_join(&at, path, part[i]));
-        is[i] = pt_file_exists(at);
+        is[i] = pt_file_given(at);
         free(at);
     }
     PT_RETURN(pt_path_join(&at, path, "config.json"));
-    bool whole = pt_file_exists(at);
+    bool whole = pt_file_given(at);
     free(at);
     if (whole || !(is[0] || is[1])) return PT_OK;
     if (is[0]) return pt_fail(PT_EARG, "%s is an adapter: name its base model, and --adapter %s", path, path);
@@ -114,9 +114,9 @@ pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o)
     pt_status rc = PT_OK;
     char *yaml = NULL;
     *o = (pt_opened){0};
-    PT_CHECK(pt_file_exists(path) || pt_dir_exists(path), PT_EARG, "%s is neither a file nor a folder", path);
+    PT_CHECK(pt_file_given(path) || pt_dir_exists(path), PT_EARG, "%s is neither a file nor a folder", path);
     PT_TRY(pt_path_join(&yaml, path, "config.yaml"));
-    if (pt_file_exists(yaml)) PT_TRY(config_of_run(c, path, o));
+    if (pt_file_given(yaml)) PT_TRY(config_of_run(c, path, o));
     else PT_TRY(config_of_model(c, path, o));
     if (c->adapter_dir) {
         free(o->adapter);
@@ -126,7 +126,7 @@ pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o)
     rc = pt_setup_base(o->cfg, NULL, chat, &o->base);
     const char *base = o->cfg->base_model;
     if (rc != PT_OK && o->is_run)
-        pt_fail_prefix(rc, base && !pt_file_exists(base) && !pt_dir_exists(base) ? "%s (its config.yaml names the base; --base_model=PATH says where it is now)" : "%s",
+        pt_fail_prefix(rc, base && !pt_file_given(base) && !pt_dir_exists(base) ? "%s (its config.yaml names the base; --base_model=PATH says where it is now)" : "%s",
                        path);
     PT_TRY(rc);
     PT_TRY(find_reward(c, o));

@@ -28,7 +28,7 @@ static pt_status open_base_file(const pt_model *m, const char *name, pt_hf **out
     *out = NULL;
     if (!from_folder(m)) return PT_OK;
     PT_RETURN(pt_path_join(&path, pt_source_path(m->src), name));
-    pt_status rc = pt_file_exists(path) ? pt_hf_open(out, pt_source_path(m->src), name) : PT_OK;
+    pt_status rc = pt_file_given(path) ? pt_hf_open(out, pt_source_path(m->src), name) : PT_OK;
     free(path);
     return rc;
 }
@@ -161,7 +161,7 @@ static pt_status edit_file(const char *dir, const char *name, bool *there, pt_hf
     char *path = NULL;
     pt_hf *c = NULL;
     PT_TRY(pt_path_join(&path, dir, name));
-    *there = pt_file_exists(path);
+    *there = pt_file_given(path);
     if (*there) PT_TRY(pt_hf_open(&c, dir, name));
     PT_TRY(pt_hf_edit(out, c, name));
 done:

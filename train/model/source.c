@@ -164,7 +164,7 @@ static pt_status open_hf(pt_source *s)
     char *config = NULL, *text = NULL;
     size_t bytes;
     PT_TRY(pt_path_join(&config, s->path, "config.json"));
-    PT_CHECK(pt_file_exists(config), PT_EARG, "%s: no config.json in this folder: it is not a Hugging Face model", s->path);
+    PT_CHECK(pt_file_given(config), PT_EARG, "%s: no config.json in this folder: it is not a Hugging Face model", s->path);
     PT_TRY(pt_text_read(&text, &bytes, config, 16 << 20));
     PT_TRY(pt_config_from_hf(&s->cfg, text, bytes, config));
     PT_TRY(pt_st_open(&s->st, s->path));
@@ -231,7 +231,7 @@ pt_status pt_source_open(pt_source **out, const char *path)
     if (pt_dir_exists(path))
         PT_TRY(open_hf(s));
     else {
-        PT_CHECK(pt_file_exists(path), PT_EIO, "%s: no such model: neither a Hugging Face folder nor a GGUF file", path);
+        PT_CHECK(pt_file_given(path), PT_EIO, "%s: no such model: neither a Hugging Face folder nor a GGUF file", path);
         PT_TRY(open_gguf(s));
     }
     *out = s;

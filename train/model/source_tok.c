@@ -159,7 +159,7 @@ bool pt_source_has_vocabulary(const pt_source *s)
     char *json = NULL;
     if (s->random) return false;
     if (s->gguf) return pt_gguf_find(s->gguf, "tokenizer.ggml.model") != NULL;
-    bool there = pt_path_join(&json, s->path, "tokenizer.json") != PT_OK || pt_file_exists(json); /* without memory: what reads it will say so */
+    bool there = pt_path_join(&json, s->path, "tokenizer.json") != PT_OK || pt_file_given(json); /* without memory: what reads it will say so */
     free(json);
     return there;
 }
