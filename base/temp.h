@@ -11,7 +11,7 @@ pt_status pt_temp_path(char **out, const char *path, pt_temp kind);
 /* The length of NAME when `file` (a name without folders) is NAME.ptrain-KIND-PID of a process that is dead, or of this one; else 0. */
 size_t pt_temp_left(const char *file, pt_temp kind);
 
-/* Files that are to be removed when the program has to end without a word (train/cli/oom.c): noted when made, forgotten when they have their name or
+/* Files that are to be removed when the program has to end at once (train/cli/oom.c, stop.c, fault.c): noted when made, forgotten when they have their name or
  * are gone. Up to 16 at a time, more are not noted. From one thread at a time. */
 void pt_temp_note(const char *path);
 void pt_temp_forget(const char *path);

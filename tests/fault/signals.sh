@@ -118,6 +118,21 @@ wait $pid
 [ $? -eq 143 ] && [ "$(lines nohup)" -gt $((from + 2)) ]
 result "nohup: a SIGHUP that is ignored stays so"
 
+# commands that write a file and save nothing: ended by the signal, and the half file goes
+cp "$dir/rows.jsonl" "$dir/long.jsonl"
+for _ in 1 2 3 4 5 6; do cat "$dir/long.jsonl" "$dir/long.jsonl" >"$dir/twice" && mv "$dir/twice" "$dir/long.jsonl"; done
+mkdir "$dir/half"
+"$ptrain" "$dir/run.yaml" --output_dir="$dir/done" --max_steps=1 >"$dir/out" 2>"$dir/err" </dev/null
+for sig in TERM INT HUP USR1; do
+    "$ptrain" score "$dir/done" --input "$dir/long.jsonl" --output "$dir/half/scores" >"$dir/out" 2>"$dir/err" </dev/null &
+    pid=$!
+    for _ in $(seq 500); do ls "$dir/half" | grep -q ptrain-new && break; kill -0 $pid 2>/dev/null || break; sleep 0.01; done
+    kill -$sig $pid
+    wait $pid
+    [ $? -eq $((128 + $(kill -l $sig))) ] && [ -z "$(ls "$dir/half")" ]
+    result "SIG$sig while a result is written: ends at once, nothing half is left"
+done
+
 if ! command -v mpirun >/dev/null || ! "$ptrain" doctor 2>/dev/null | grep -q "ranks  *MPI"; then
     echo "ok $((n + 1)) - mpirun -n 2 # SKIP no mpirun, or a build without MPI"
     exit 0

@@ -9,25 +9,25 @@ static const pt_command commands[] = {
               "Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU finish the step, save, and say how to go on; the same again ends at once.\n"
               "mpirun kills its ranks a second after a SIGTERM: end its jobs by SIGUSR1, or give --mca odls_base_sigkill_timeout 60.\n"
               "--profile shows at the end where the time went, op by op.\n"},
-    {"plan", pt_cmd_plan, PT_ON_STOP_NOTHING, "  ptrain plan CONFIG                memory, steps and rows; nothing is run",
+    {"plan", pt_cmd_plan, PT_ON_STOP_LEAVE, "  ptrain plan CONFIG                memory, steps and rows; nothing is run",
      "ptrain plan CONFIG\nMemory by role, steps, rows a step, before anything is allocated.\n"},
-    {"pack", pt_cmd_pack, PT_ON_STOP_NOTHING, "  ptrain pack CONFIG                tokenise and pack only",
+    {"pack", pt_cmd_pack, PT_ON_STOP_LEAVE, "  ptrain pack CONFIG                tokenise and pack only",
      "ptrain pack CONFIG\nReads, tokenises and packs the data sets into one HDF5 file and shows what was kept, cut and dropped.\n"},
-    {"inspect", pt_cmd_inspect, PT_ON_STOP_NOTHING, "  ptrain inspect CONFIG             packed samples as text, weights visible (--sample N or N-M)",
+    {"inspect", pt_cmd_inspect, PT_ON_STOP_LEAVE, "  ptrain inspect CONFIG             packed samples as text, weights visible (--sample N or N-M)",
      "ptrain inspect CONFIG [--sample N | N-M]\nShows packed samples as text; supervised text stands out.\n"},
-    {"eval", pt_cmd_eval, PT_ON_STOP_NOTHING, "  ptrain eval CONFIG|RUN            metrics before and after, as a table and JSON (--output FILE)",
+    {"eval", pt_cmd_eval, PT_ON_STOP_LEAVE, "  ptrain eval CONFIG|RUN            metrics before and after, as a table and JSON (--output FILE)",
      "ptrain eval CONFIG|RUN [--output FILE]\nPerplexity, ROUGE-L, stopping, repetition, copying, preference accuracy; base beside tuned.\n"},
     {"chat", pt_cmd_chat, PT_ON_STOP_LEAVE, "  ptrain chat RUN|MODEL             talk to it (--role NAME)",
      "ptrain chat RUN|MODEL [--role NAME] [--system TEXT] [--adapter DIR]\nAn empty line or ctrl-d ends; /reset starts anew.\n"},
-    {"generate", pt_cmd_generate, PT_ON_STOP_NOTHING, "  ptrain generate RUN|MODEL         --input F.jsonl | --prompt TEXT [--raw]",
+    {"generate", pt_cmd_generate, PT_ON_STOP_LEAVE, "  ptrain generate RUN|MODEL         --input F.jsonl | --prompt TEXT [--raw]",
      "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]\nRows: {\"messages\": [...]} or {\"prompt\": TEXT}; a last\nassistant message is continued, and response holds what is new. "
                  "Out: the row with response and finish_reason (stop | length).\n"},
-    {"score", pt_cmd_score, PT_ON_STOP_NOTHING, "  ptrain score RUN|MODEL            --input F.jsonl: log-probabilities",
+    {"score", pt_cmd_score, PT_ON_STOP_LEAVE, "  ptrain score RUN|MODEL            --input F.jsonl: log-probabilities",
      "ptrain score RUN|MODEL [--adapter DIR] --input F.jsonl\nRows of input_ids, messages or text; out: logprobs of tokens 2..n, nll, tokens.\n"
                "A reward model gives a score, read at the answer's end token: white space and padding behind it are left out.\n"},
-    {"tokenize", pt_cmd_tokenize, PT_ON_STOP_NOTHING, "  ptrain tokenize MODEL|tokenizer.json   --input F.jsonl",
+    {"tokenize", pt_cmd_tokenize, PT_ON_STOP_LEAVE, "  ptrain tokenize MODEL|tokenizer.json   --input F.jsonl",
      "ptrain tokenize MODEL|tokenizer.json --input F.jsonl\nRows of text; out: input_ids. Added tokens are recognised; no BOS is added.\n"},
-    {"export", pt_cmd_export, PT_ON_STOP_NOTHING, "  ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]",
+    {"export", pt_cmd_export, PT_ON_STOP_LEAVE, "  ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]",
      "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type f32|f16|bf16|q8_0|...]\n"
                "hf and gguf of a run say its loss on a few rows of its data before and after. Without --type matrices keep the base's type, but for what\n"
                "would lose more than 5 % of what was learnt: that is q8_0, f16 or f32. Only an earlier export is overwritten.\n"},

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mapped.h"
+#include "base/temp.h"
 
 static char checkpoints[2][4096]; /* written in turn: the handler may come at any moment */
 static atomic_int current = -1;
@@ -44,6 +45,7 @@ static void on_bus(int sig, siginfo_t *info, void *context)
         say(checkpoints[i]);
     }
     say("\n");
+    pt_temp_sweep();
     _exit(1);
 }
 

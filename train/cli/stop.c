@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/temp.h"
 #include "base/threads.h"
 
 volatile sig_atomic_t pt_stop_signal;
@@ -22,10 +23,11 @@ void pt_stop_set_mode(pt_stop_mode m)
     atomic_store(&mode, (int)m);
 }
 
-/* The program ends as the signal ends one that takes no notice of it. */
+/* The program ends as the signal ends one that takes no notice of it, but leaves no half file behind. */
 static void end_by(int sig)
 {
     sigset_t one;
+    pt_temp_sweep();
     signal(sig, SIG_DFL);
     sigemptyset(&one);
     sigaddset(&one, sig);
@@ -37,7 +39,9 @@ static void end_by(int sig)
 static void leave(int sig)
 {
     static const char text[] = "\nstopped before the first step: there was nothing to save\n";
-    if (atomic_load(&mode) == PT_STOP_SOON && write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(128 + sig);
+    if (atomic_load(&mode) == PT_STOP_NOW) end_by(sig);
+    pt_temp_sweep();
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(128 + sig);
     _exit(128 + sig);
 }
 

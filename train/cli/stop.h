@@ -15,7 +15,7 @@ extern volatile sig_atomic_t pt_stop_signal;
 /* What a signal finds. The rest of the program changes it as it goes on. */
 typedef enum pt_stop_mode {
     PT_STOP_SOON, /* nothing is lost: pt_stop_signal is looked at, and the program ends by itself after 2 seconds at most */
-    PT_STOP_NOW,  /* waiting for a user: it ends at once */
+    PT_STOP_NOW,  /* nothing to save: it ends at once, by the signal; files that are being written go */
     PT_STOP_SAVES /* pt_stop_signal is looked at, and what it takes to save is given */
 } pt_stop_mode;
 void pt_stop_set_mode(pt_stop_mode mode);
