@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Objectives from one file each (tests/plant) and OBJECTIVES+=, in the program and in the emulated plugin: its keys, its metrics, its
+# Objectives and a metric from one file each (tests/plant), OBJECTIVES+= and METRICS+=, in the program and in the emulated plugin: its keys, its metrics, its
 # statistics of a whole step, its state, on the host, on the device, over ranks and layouts, without another edit.
 cd "$(dirname "$0")/../.." || exit 2
 ptrain=${PTRAIN:-build/gcc/ptrain}
@@ -12,12 +12,13 @@ result() { local ok=$?; n=$((n + 1)); if [ $ok -eq 0 ]; then echo "ok $n - $1"; 
 # The objects that are there already, so that only what sees the list is compiled. Files that a compiler opens anew are copies.
 rm -rf $dst && mkdir -p $dst
 (cd "$src" && find . -name '*.o' -o -name '*.a' | grep -v '^./tests/\|^./emu-[ac]\|^./emu-plain/tests/' | xargs cp -al --parents -t "$OLDPWD/$dst" && cp -p .flags "$OLDPWD/$dst/.flags")
-find $dst -name 'group_loss_ref.o' -o -name 'objective.o' -o -name 'grouploss.cu.o' | xargs rm -f
+find $dst -name 'group_loss_ref.o' -o -name 'objective.o' -o -name 'metrics.o' -o -name 'grouploss.cu.o' | xargs rm -f
 targets="$dst/ptrain"
 [ -e "$src/libptrain-emulated.so" ] && targets+=" $dst/libptrain-emulated.so"
-env -u MAKEFLAGS -u MAKELEVEL -u MAKEOVERRIDES make -s BUILD=$dst OBJECTIVES+="tests/plant/hinge tests/plant/both" $targets >"$dir/log" 2>&1 &&
-    [ "$(grep -c '^  build .*\.o$' "$dir/log")" -le 4 ]
-result "the program is built with two more objectives; $(grep -c '^  build .*\.o$' "$dir/log") objects are compiled"
+env -u MAKEFLAGS -u MAKELEVEL -u MAKEOVERRIDES make -s BUILD=$dst OBJECTIVES+="tests/plant/hinge tests/plant/both" METRICS+=tests/plant/answer_words $targets >"$dir/log" 2>&1
+built=$? objects=$(grep -c '^  build .*\.o$' "$dir/log")
+[ $built -eq 0 ] && [ "$objects" -le 8 ]
+result "the program is built with two more objectives and a metric; $objects objects are compiled"
 p=$dst/ptrain
 $p help objective >"$dir/log" 2>&1 && grep -q 'hinge (pairs against the middle of the step)' "$dir/log" && $p help plant_slack >>"$dir/log" && grep -q "default 0.5" "$dir/log" && ! "$ptrain" help plant_slack >/dev/null 2>&1
 result "its name, its options and their other names are keys"
@@ -49,8 +50,10 @@ field() { sed -n "s|.*\"$2\": *\([^,}]*\).*|\1|p" "$dir/$1/metrics.jsonl"; }
 close() { # A B FIELD TOLERANCE
     paste <(field "$1" "$3") <(field "$2" "$3") | awk -v t="$4" '{ d = $1 - $2; if (d < 0) d = -d; m = $1 < 0 ? -$1 : $1; if (d > t * (1 + m)) { print "'"$3"'", $1, $2; bad = 1 } n++ } END { exit bad || n < 6 }' >>"$dir/log"
 }
-train one env && [ "$(field one loss | head -1)" != "$(field one loss | tail -1)" ] && awk -v a="$(field one loss | head -1)" -v b="$(field one loss | tail -1)" 'BEGIN { exit !(b < a) }'
-result "it trains: the loss goes from $(field one loss | head -1 | cut -c1-6) to $(field one loss | tail -1 | cut -c1-6)"
+train one env
+trained=$? first=$(field one loss | head -1) last=$(field one loss | tail -1)
+[ $trained -eq 0 ] && awk -v a="$first" -v b="$last" 'BEGIN { exit !(b < a) }'
+result "it trains: the loss goes from ${first:0:6} to ${last:0:6}"
 [ "$(field one hinge/pairs | sort -u)" = 8 ] && paste <(field one hinge/worst) <(field one hinge/gap) <(field one hinge/best) | awk '{ if (!($1 < $2 && $2 < $3)) exit 1 }' &&
     [ "$(field one hinge/level | head -1)" = 0 ] && awk -v g="$(field one hinge/gap | head -1)" -v l="$(field one hinge/level | sed -n 2p)" 'BEGIN { d = l - g / 2; exit !(d < 1e-9 && d > -1e-9) }'
 result "its metrics are sums, least, largest and means; its state moves from step to step"
@@ -73,6 +76,15 @@ result "one objective trains two heads: the scores part, and the adapter holds b
 more=--adapter=none train full env
 [ $? -eq 1 ] && grep -q "train it as an adapter" "$dir/log" && [ ! -s "$dir/full/metrics.jsonl" ]
 result "what could not be saved is refused before the first step"
+for i in 1 2 3; do echo "{\"role\": \"Ann\", \"question\": \"hello $i\", \"generated\": [\"good day $i\"]}"; done >"$dir/roles.jsonl"
+echo '{"Ann": "a good one"}' >"$dir/profiles.json"
+sets="[{path: $dir/roles.jsonl, type: rolebench, profiles: $dir/profiles.json}]"
+sed "/^objective:\|^datasets:/d" "$dir/plant.yaml" >"$dir/roles.yaml" && echo "datasets: $sets
+test_datasets: $sets
+output_dir: $dir/roles" >>"$dir/roles.yaml"
+$p "$dir/roles.yaml" --max_steps=1 --save_steps=0 >"$dir/log" 2>&1 && $p eval "$dir/roles" --output "$dir/eval.json" >"$dir/log" 2>&1 && grep -q "^words of an answer  *[0-9]" "$dir/log" &&
+    [ "$(grep -c '"answer_words": [0-9]' "$dir/eval.json")" -ge 4 ]
+result "a metric from one file stands in the report, overall and by role"
 device() { # NAME: three steps on the host and on the device
     more="--device=emulated --max_steps=3" train "device-$1" env && more="--max_steps=3" train "host-$1" env &&
         paste <(field "host-$1" loss) <(field "device-$1" loss) | awk '{ d = $1 - $2; if (d < 0) d = -d; if (d > 1e-4 * (1 + $1)) exit 1; n++ } END { exit n != 3 }'

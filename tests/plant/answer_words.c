@@ -1,0 +1,12 @@
+/* answer_words: a metric that stands nowhere but here, for tests/cli/plant.sh: words of an answer. */
+#include "eval/metric.h"
+
+static pt_status words_row(const pt_metric_row *r, pt_metric_sum *s)
+{
+    if (!r->words) return PT_OK;
+    s->sum += (double)r->words->n;
+    s->weight++;
+    return PT_OK;
+}
+
+const pt_metric_kind pt_metric_kind_answer_words = {"answer_words", "words of an answer", PT_FORM_SCORE, 0, .row = words_row};
