@@ -21,7 +21,7 @@ static pt_status bad_tensor(pt_run *r, const char **name)
 
 /* The record as a batch of its own, laid out as the loader does, or it does not fit the plan: with scores there are no rows, and `none` (zeros for
  * the longest answer) stands for the weights. */
-static pt_status build(const pt_run *r, const pt_packed *rec, bool score, pt_batch *b)
+static pt_status build(const pt_run *r, const pt_packed *rec, bool score, bool rows, pt_batch *b)
 {
     pt_status rc = PT_OK;
     pt_seq *seqs = NULL;
@@ -33,8 +33,8 @@ static pt_status build(const pt_run *r, const pt_packed *rec, bool score, pt_bat
         seqs[k] = (pt_seq){a.ids, a.weight, a.n, 0, score ? pt_pack_scored_at(a.end, a.n) : -1};
         longest = a.n > longest ? a.n : longest;
     }
-    if (score) PT_TRY(pt_alloc0(&none, longest));
-    for (int32_t k = 0; score && k < rec->n_answers; k++) seqs[k].weight = none;
+    if (!rows) PT_TRY(pt_alloc0(&none, longest));
+    for (int32_t k = 0; !rows && k < rec->n_answers; k++) seqs[k].weight = none;
     PT_TRY(pt_batch_build(b, seqs, (size_t)rec->n_answers, r->cfg->sample_packing));
 done:
     free(none);
@@ -48,27 +48,23 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
 {
     pt_status rc = PT_OK;
     pt_batch b = {0};
-    bool score = r->objective->channels & PT_CHANNEL_SCORE;
+    bool score = r->objective->channels & PT_CHANNEL_SCORE, rows = r->objective->channels & PT_CHANNEL_LOGP;
     float *ones = NULL;
     *what = NULL;
-    PT_TRY(build(r, rec, score, &b));
+    PT_TRY(build(r, rec, score, rows, &b));
     PT_TRY(pt_alloc0(&ones, b.n_rows + b.n_groups));
     PT_TRY(pt_model_zero_grad(r->model));
     PT_TRY(pt_model_load_batch(r->model, &b, step, true));
     PT_TRY(pt_model_forward(r->model, PT_SLOT_OWN, true));
-    if (score) {
-        PT_TRY(pt_model_score(r->model, r->score));
-        for (int32_t g = 0; g < b.n_groups; g++) {
-            if (!isfinite(r->score[g])) *what = "score";
-            ones[g] = 1;
-        }
-        PT_TRY(pt_model_score_backward(r->model, ones));
-    } else {
-        for (int32_t m = 0; m < b.n_rows; m++) ones[m] = -1;
-        PT_TRY(pt_model_logp(r->model, ones, r->logp));
-        for (int32_t m = 0; m < b.n_rows; m++)
-            if (!isfinite(r->logp[m])) *what = "log-probabilities";
-    }
+    if (score) PT_TRY(pt_model_score(r->model, r->score));
+    for (int32_t g = 0; score && g < b.n_groups; g++)
+        if (!isfinite(r->score[g])) *what = "score";
+    for (int32_t m = 0; rows && m < b.n_rows; m++) ones[m] = -1;
+    if (rows) PT_TRY(pt_model_logp(r->model, ones, r->logp));
+    for (int32_t m = 0; rows && m < b.n_rows; m++)
+        if (!isfinite(r->logp[m])) *what = "log-probabilities";
+    for (int32_t g = 0; !rows && g < b.n_groups; g++) ones[g] = 1;
+    if (!rows) PT_TRY(pt_model_score_backward(r->model, ones)); /* of two heads the vocabulary's gradient is taken */
     if (*what) goto done;
     PT_TRY(pt_model_backward(r->model));
     PT_TRY(bad_tensor(r, what));
