@@ -28,7 +28,7 @@ static const pt_dataset_key keys[] = {
     {"field_chosen", "", "Column of the better answer. Default: chosen, chosen_messages, chosen_response.", NULL},
     {"field_rejected", "", "Column of the worse one. Default: rejected, rejected_messages, rejected_response.", NULL},
     {"columns", "", "LLaMA-Factory's names for these: prompt, query, response, history, messages, system, chosen, rejected. Columns that it does not name are not read.", NULL},
-    {"field_weight", "", "Column of a row's loss weight. Without this key no column is taken for one.", NULL},
+    {"field_weight", "", "Column of a row's loss weight: the loss is the mean by weight, of pairs too. Without this key no column is taken for one.", NULL},
     {"field_margin", "", "Column of a pair's margin (reward). Without this key no column is taken for one.", NULL},
     {"field_text", "field text_column", "text: its column. Default: text.", NULL},
     {"profiles", "", "rolebench: FILE of {role: text}.", NULL},
