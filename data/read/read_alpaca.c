@@ -80,6 +80,21 @@ json_t *pt_read_output(pt_reader *r, json_t *row)
     return v;
 }
 
+/* Prompt and completion that both spell lists of messages are those lists. */
+static pt_status unfold(pt_reader *r, json_t *row, json_t **answer)
+{
+    const char *key;
+    json_t *list[2], *asked;
+    PT_RETURN(pt_row_messages(r, *answer, &list[1]));
+    if (list[1] == *answer) return PT_OK;
+    asked = pt_row_column(r, row, PT_COL_PROMPT, asks, &key);
+    PT_RETURN(pt_row_messages(r, asked, &list[0]));
+    if (!asked || json_is_string(list[0])) return PT_OK;
+    if (list[0] != asked && json_object_set(row, key, list[0])) return pt_fail(PT_ENOMEM, "out of memory: the messages of a prompt");
+    *answer = list[1];
+    return PT_OK;
+}
+
 /* Whether the row has a place for a question at all: an empty one is asked, a missing one is a wrong type. */
 static bool has_question(const pt_reader *r, json_t *row)
 {
@@ -97,6 +112,7 @@ pt_status pt_read_alpaca(pt_reader *r, json_t *row)
     json_t *answer = pt_read_output(r, row);
     if (!answer && !own && pt_read_list(r, row)) return pt_read_messages(r, row);
     if (!answer || json_is_null(answer)) return pt_row_missing(r, row, own ? own : "output");
+    PT_RETURN(unfold(r, row, &answer));
     PT_RETURN(pt_read_question(r, row, t));
     if (!t->n && !has_question(r, row)) return pt_row_missing(r, row, ask ? ask : "instruction");
     if (!t->n) PT_RETURN(pt_record_turn(t, PT_USER, "", 0));

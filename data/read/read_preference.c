@@ -86,6 +86,7 @@ static pt_status read_prompt(pt_reader *r, json_t *row, bool needed, pt_asked *a
     json_t *v = r->spec->field_messages && !r->spec->fields[PT_COL_PROMPT] ? NULL : pt_row_column(r, row, PT_COL_PROMPT, names, &key);
     const char *input = r->spec->fields[PT_COL_INPUT], *history = r->spec->fields[PT_COL_HISTORY];
     bool more = (input && *input) || (history && *history);
+    if (!more) PT_RETURN(pt_row_messages(r, v, &v));
     if (v && json_is_string(v) && !more) {
         PT_RETURN(pt_read_hh(json_string_value(v), json_string_length(v), t, &hh));
         if (!hh) return pt_record_turn(t, PT_USER, json_string_value(v), json_string_length(v));
@@ -252,6 +253,9 @@ static pt_status find_sides(pt_reader *r, json_t *row, json_t *v[2])
         if (!there) return pt_row_missing(r, row, name);
         return json_is_null(there) ? pt_fail(PT_EFORMAT, "field '%s' is null", name) : pt_fail(PT_EFORMAT, "'%s': empty answer", name);
     }
+    json_t *list[2];
+    for (int i = 0; i < 2; i++) PT_RETURN(pt_row_messages(r, v[i], &list[i]));
+    if (!json_is_string(list[0]) && !json_is_string(list[1])) v[0] = list[0], v[1] = list[1];
     return PT_OK;
 }
 

@@ -181,6 +181,8 @@ json_t *pt_row_take(pt_reader *r, json_t *row, const char *key);
 pt_status pt_row_text(pt_reader *r, json_t *row, pt_column c, const char *const *names, const char **text, size_t *bytes);
 /* A list that a row spells as a string ("[{...}]") is parsed; every other value is given as it is. PT_ENOMEM alone. */
 pt_status pt_row_list(pt_reader *r, json_t *v, json_t **out);
+/* A text that spells a list of messages, as CSV and other tables hold them, as that list; every other value as it is. */
+pt_status pt_row_messages(pt_reader *r, json_t *v, json_t **out);
 bool pt_text_blank(const char *text, size_t bytes);
 /* system, user, human, assistant, gpt, tool ... ; false when unknown. */
 bool pt_speaker_of(const char *name, pt_speaker *out);

@@ -63,6 +63,24 @@ pt_status pt_row_list(pt_reader *r, json_t *v, json_t **out)
     return PT_OK;
 }
 
+pt_status pt_row_messages(pt_reader *r, json_t *v, json_t **out)
+{
+    json_t *list, *m;
+    pt_speaker who;
+    size_t i;
+    *out = v;
+    if (!json_is_string(v)) return PT_OK;
+    PT_RETURN(pt_row_list(r, v, &list));
+    json_array_foreach(list, i, m)
+    {
+        const char *name = json_string_value(json_object_get(m, "role"));
+        if (!name) name = json_string_value(json_object_get(m, "from"));
+        if (!name || !pt_speaker_of(name, &who)) return PT_OK;
+    }
+    if (json_array_size(list)) *out = list;
+    return PT_OK;
+}
+
 static pt_status names_of(json_t *row, pt_str *out)
 {
     const char *k;

@@ -70,6 +70,11 @@ static const shape pairs[] = {
     {"preference", "{\"prompt\": \"Hello\", \"chosen\": \"Hello there\", \"rejected\": \"Hello.\"}", "U:Hello => A:Hello there < A:Hello.", {0}},
     {"preference", "{\"prompt\": \"What is the sky?\", \"chosen\": \"What is the sky? Blue.\", \"rejected\": \"Green.\"}",
      "U:What is the sky? => A:What is the sky? Blue. < A:Green.", {0}},
+    /* conversations that a table spells as texts */
+    {"preference", "{\"prompt\": \"q\", \"chosen\": \"[{\\\"role\\\": \\\"user\\\", \\\"content\\\": \\\"q\\\"}, {\\\"role\\\": \\\"assistant\\\", \\\"content\\\": \\\"c\\\"}]\", \"rejected\": \"[{\\\"role\\\": \\\"user\\\", \\\"content\\\": \\\"q\\\"}, {\\\"role\\\": \\\"assistant\\\", \\\"content\\\": \\\"r\\\"}]\"}", "U:q => A:c < A:r", {0}},
+    {"preference", "{\"prompt\": \"[{\\\"role\\\": \\\"system\\\", \\\"content\\\": \\\"s\\\"}, {\\\"role\\\": \\\"user\\\", \\\"content\\\": \\\"q\\\"}]\", \"chosen\": \"c\", \"rejected\": \"r\"}", "S:s|U:q => A:c < A:r", {0}},
+    {"preference", "{\"prompt\": \"q\", \"chosen\": \"[1, 2]\", \"rejected\": \"[{\\\"role\\\": \\\"king\\\"}]\"}",
+     "U:q => A:[1, 2] < A:[{\"role\": \"king\"}]", {0}},
     /* one text a conversation */
     {"preference", "{\"chosen\": \"\\n\\nHuman: q\\n\\nAssistant: c\", \"rejected\": \"\\n\\nHuman: q\\n\\nAssistant: r\"}", "U:q => A:c < A:r", {0}},
     {"preference",
@@ -93,6 +98,8 @@ static const shape sft[] = {
     {"messages", "{\"prompt\": \"q\", \"completion\": \"a\"}", "U:q|A:a", {0}},
     {"alpaca", "{\"prompt\": [" U("p") "," A("a") "," U("q") "], \"completion\": [" A("b") "]}", "U:p|A:a|U:q|A:b (asked 3)", {0}},
     {"messages", "{\"prompt\": [" S("s") "," U("q") "], \"completion\": " A("b") "}", "S:s|U:q|A:b (asked 2)", {0}},
+    {"alpaca", "{\"prompt\": \"[{\\\"role\\\": \\\"user\\\", \\\"content\\\": \\\"q\\\"}]\", \"completion\": \"[{\\\"role\\\": \\\"assistant\\\", \\\"content\\\": \\\"b\\\"}]\"}", "U:q|A:b (asked 1)", {0}},
+    {"alpaca", "{\"prompt\": \"spell it\", \"completion\": \"[{\\\"role\\\": \\\"user\\\"}]\"}", "U:spell it|A:[{\"role\": \"user\"}]", {0}},
     {"alpaca", "{\"prompt\": [" U("q") "], \"completion\": \"b\"}", "U:q|A:b (asked 1)", {0}},
     {"alpaca", "{\"system\": \"s\", \"query\": \"q\", \"response\": \"a\", \"history\": [[\"x\", \"y\"]]}", "S:s|U:x|A:y|U:q|A:a", {0}},
     {"alpaca", "{\"query\": \"q\", \"response\": \"a\", \"history\": []}", "U:q|A:a", {0}},
