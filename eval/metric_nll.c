@@ -26,7 +26,7 @@ static double gap(const pt_measures *m)
     return m->v[PT_METRIC_NLL_OTHER] - m->v[PT_METRIC_NLL_OWN];
 }
 
-const pt_metric_kind pt_metric_kind_perplexity = {"perplexity", "perplexity of the reference answers", PT_FORM_RATIO, -1, .derived = perplexity};
-const pt_metric_kind pt_metric_kind_nll_own = {"nll_own", "nats a token, own profile", PT_FORM_SCORE, -1, .row = own_row};
-const pt_metric_kind pt_metric_kind_nll_other = {"nll_other", "nats a token, another role's profile", PT_FORM_SCORE, 0, .row = other_row};
-const pt_metric_kind pt_metric_kind_nll_gap = {"nll_gap", "  difference, other - own", PT_FORM_SCORE, 1, .derived = gap};
+const pt_metric_kind pt_metric_kind_perplexity = {.key = "perplexity", .label = "perplexity of the reference answers", .form = PT_FORM_RATIO, .better = -1, .derived = perplexity};
+const pt_metric_kind pt_metric_kind_nll_own = {.key = "nll_own", .label = "nats a token, own profile", .form = PT_FORM_SCORE, .better = -1, .row = own_row};
+const pt_metric_kind pt_metric_kind_nll_other = {.key = "nll_other", .label = "nats a token, another role's profile", .form = PT_FORM_SCORE, .better = 0, .row = other_row};
+const pt_metric_kind pt_metric_kind_nll_gap = {.key = "nll_gap", .label = "  difference, other - own", .form = PT_FORM_SCORE, .better = 1, .derived = gap};

@@ -20,7 +20,7 @@ static pt_status recall_row(const pt_metric_row *r, pt_metric_sum *s)
     return rouge(r, true, s);
 }
 
-const pt_metric_kind pt_metric_kind_rouge_l_f = {"rouge_l_f", "ROUGE-L F against the references", PT_FORM_SCORE, 1, .row = f_row};
-const pt_metric_kind pt_metric_kind_rouge_l_recall = {"rouge_l_recall", "ROUGE-L recall", PT_FORM_SCORE, 1, .row = recall_row};
+const pt_metric_kind pt_metric_kind_rouge_l_f = {.key = "rouge_l_f", .label = "ROUGE-L F against the references", .form = PT_FORM_SCORE, .better = 1, .row = f_row};
+const pt_metric_kind pt_metric_kind_rouge_l_recall = {.key = "rouge_l_recall", .label = "ROUGE-L recall", .form = PT_FORM_SCORE, .better = 1, .row = recall_row};
 const pt_metric_kind pt_metric_kind_canned_rouge_l = {.key = "canned_rouge_l", .label = "  best single canned answer a role, ROUGE-L F",
                                                       .form = PT_FORM_SCORE};

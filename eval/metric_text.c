@@ -37,8 +37,8 @@ static pt_status copied_row(const pt_metric_row *r, pt_metric_sum *s)
     return PT_OK;
 }
 
-const pt_metric_kind pt_metric_kind_stopped_share = {"stopped_share", "answers that stop by themselves", PT_FORM_SHARE, 1, .row = stopped_row};
-const pt_metric_kind pt_metric_kind_repeated_4grams = {"repeated_4grams", "repeated 4-grams inside answers", PT_FORM_SHARE, -1, .row = repeated_row,
+const pt_metric_kind pt_metric_kind_stopped_share = {.key = "stopped_share", .label = "answers that stop by themselves", .form = PT_FORM_SHARE, .better = 1, .row = stopped_row};
+const pt_metric_kind pt_metric_kind_repeated_4grams = {.key = "repeated_4grams", .label = "repeated 4-grams inside answers", .form = PT_FORM_SHARE, .better = -1, .row = repeated_row,
                                                        .value = repeated_value};
-const pt_metric_kind pt_metric_kind_copied_share = {"copied_share", "answers copied from training (ROUGE-L > 0.7)", PT_FORM_SHARE, -1, .row = copied_row};
+const pt_metric_kind pt_metric_kind_copied_share = {.key = "copied_share", .label = "answers copied from training (ROUGE-L > 0.7)", .form = PT_FORM_SHARE, .better = -1, .row = copied_row};
 const pt_metric_kind pt_metric_kind_preference_accuracy = {.key = "preference_accuracy", .label = "preference accuracy", .form = PT_FORM_SHARE, .better = 1};

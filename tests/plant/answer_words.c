@@ -9,4 +9,4 @@ static pt_status words_row(const pt_metric_row *r, pt_metric_sum *s)
     return PT_OK;
 }
 
-const pt_metric_kind pt_metric_kind_answer_words = {"answer_words", "words of an answer", PT_FORM_SCORE, 0, .row = words_row};
+const pt_metric_kind pt_metric_kind_answer_words = {.key = "answer_words", .label = "words of an answer", .form = PT_FORM_SCORE, .better = 0, .row = words_row};

@@ -27,6 +27,6 @@ static const pt_objective pt_objective_both = {
     .mean = PT_MEAN_RECORDS,
     .data = "preference",
     .n_metrics = pt_both_n_metrics,
-    .metrics = {[PT_BOTH_GAP] = {"both/gap"}, [PT_BOTH_NLL] = {"both/nll"}},
+    .metrics = {[PT_BOTH_GAP] = {.name = "both/gap"}, [PT_BOTH_NLL] = {.name = "both/nll"}},
 };
 #endif

@@ -44,6 +44,6 @@ static const pt_objective pt_objective_ranking = {
     .n_columns = pt_ranking_n_columns,
     .columns = {[PT_RANKING_RATING] = "rating"},
     .n_metrics = pt_ranking_n_metrics,
-    .metrics = {[PT_RANKING_ANSWERS] = {"ranking/answers", PT_REDUCE_SUM}, [PT_RANKING_RATED] = {"ranking/rated", PT_REDUCE_SUM}},
+    .metrics = {[PT_RANKING_ANSWERS] = {.name = "ranking/answers", .reduce = PT_REDUCE_SUM}, [PT_RANKING_RATED] = {.name = "ranking/rated", .reduce = PT_REDUCE_SUM}},
 };
 #endif

@@ -38,7 +38,7 @@ static const pt_objective pt_objective_reward = {
                                       .help = "reward: this times the square of the sum of a pair's scores is added to the loss, which keeps scores "
                                               "around 0."}},
     .n_metrics = pt_reward_n_metrics,
-    .metrics = {[PT_REWARD_ACCURACY] = {"accuracy"}, [PT_REWARD_MARGIN] = {"margin"}, [PT_REWARD_MEAN] = {"mean_reward"}},
+    .metrics = {[PT_REWARD_ACCURACY] = {.name = "accuracy"}, [PT_REWARD_MARGIN] = {.name = "margin"}, [PT_REWARD_MEAN] = {.name = "mean_reward"}},
     .n_also = 2,
     .also = {{"reward_model", "true"}, {"stage", "rm"}},
 };
