@@ -21,16 +21,16 @@ pt_status fuzz_ask(pt_ask *a)
     return PT_OK;
 }
 
-pt_status fuzz_connect(const pt_place *at, double deadline, int *fd)
+pt_status fuzz_connect(const pt_rank_place *at, double deadline, int *fd)
 {
     *fd = wire;
     wire = -1;
     return pt_wire_setup(*fd);
 }
 
-pt_status fuzz_find(const pt_launch *l, pt_place *at)
+pt_status fuzz_find(const pt_launch *l, pt_rank_place *at)
 {
-    *at = (pt_place){.host = "memory", .port = 1, .token = "job 7"};
+    *at = (pt_rank_place){.host = "memory", .port = 1, .token = "job 7"};
     return PT_OK;
 }
 
