@@ -36,7 +36,7 @@ pt_status pt_batch_build(pt_batch *out, const pt_seq *seqs, size_t n, pt_packing
     pt_lay_seq *all = NULL;
     const pt_lay_seq **sorted = NULL;
     int32_t *order = NULL, *lcp = NULL;
-    pt_run *runs = NULL;
+    pt_token_run *runs = NULL;
     size_t runs_cap = 0, n_runs = 0;
     const pt_lay_column weight = {.name = PT_COLUMN_WEIGHT};
     *out = (pt_batch){0};

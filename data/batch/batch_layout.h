@@ -14,15 +14,15 @@
 #define PT_TAIL_ROUND 64
 
 /* A supervised run: tokens [from, to) of a sequence have weight > 0; from >= 1. */
-typedef struct pt_run {
+typedef struct pt_token_run {
     int32_t from, to;
-} pt_run;
+} pt_token_run;
 
 /* One answer to lay out; everything borrowed. */
 typedef struct pt_lay_seq {
     const int32_t *ids;
     const float *weight; /* NULL: 1 in every run */
-    const pt_run *runs;  /* ascending, disjoint */
+    const pt_token_run *runs;  /* ascending, disjoint */
     int32_t n_runs, n, slot;
     int32_t end; /* token whose hidden state is scored, -1 = not asked */
     /* its group */
@@ -52,7 +52,7 @@ typedef struct pt_lay {
         int32_t lo, hi, from, parent;
     } * stack;
     size_t stack_cap;
-    pt_run *runs;
+    pt_token_run *runs;
     size_t runs_cap;
     int64_t tokens;                  /* without the dead tail */
     int64_t rows, heads, group_rows; /* heads counts every asked end as one more: an upper bound when rows and ends mix */
@@ -69,5 +69,5 @@ void pt_lay_free(pt_lay *l);
 /* The lexicographic order of (slot, ids), ties by index: order[k] = index of the k-th; lcp[0] = 0, 0 across slots. */
 pt_status pt_lay_sort(const pt_lay_seq *seqs, size_t n, int32_t *order, int32_t *lcp);
 /* Runs of weight > 0 among tokens 1..n-1 of `weight` (NULL: one run of all), appended to *runs. */
-pt_status pt_lay_runs(const float *weight, int32_t n, pt_run **runs, size_t *cap, size_t *n_runs);
+pt_status pt_lay_runs(const float *weight, int32_t n, pt_token_run **runs, size_t *cap, size_t *n_runs);
 #endif

@@ -45,7 +45,7 @@ static pt_status split(pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *
     return push(l, depth, it.lo, hi, it.from, it.parent);
 }
 
-static int32_t overlap(const pt_run *r, int32_t from, int32_t to)
+static int32_t overlap(const pt_token_run *r, int32_t from, int32_t to)
 {
     int32_t a = r->from > from ? r->from : from, b = r->to < to ? r->to : to;
     return b > a ? b - a : 0;
@@ -53,7 +53,7 @@ static int32_t overlap(const pt_run *r, int32_t from, int32_t to)
 
 static int by_from(const void *a, const void *b)
 {
-    const pt_run *x = a, *y = b;
+    const pt_token_run *x = a, *y = b;
     return (x->from > y->from) - (x->from < y->from);
 }
 
@@ -64,10 +64,10 @@ static pt_status count_union(pt_lay *l, const pt_lay_seq *const *seqs, const pt_
     *out = 0;
     for (int32_t k = s->lo; k < s->hi; k++)
         for (int32_t i = 0; i < seqs[k]->n_runs; i++) {
-            const pt_run *r = &seqs[k]->runs[i];
+            const pt_token_run *r = &seqs[k]->runs[i];
             if (!overlap(r, from, s->to)) continue;
             PT_RETURN(pt_reserve(&l->runs, &l->runs_cap, n + 1));
-            l->runs[n++] = (pt_run){r->from > from ? r->from : from, r->to < s->to ? r->to : s->to};
+            l->runs[n++] = (pt_token_run){r->from > from ? r->from : from, r->to < s->to ? r->to : s->to};
         }
     if (n > 1) qsort(l->runs, n, sizeof *l->runs, by_from);
     int32_t reach = from;
@@ -141,14 +141,14 @@ done:
     return rc;
 }
 
-pt_status pt_lay_runs(const float *weight, int32_t n, pt_run **runs, size_t *cap, size_t *n_runs)
+pt_status pt_lay_runs(const float *weight, int32_t n, pt_token_run **runs, size_t *cap, size_t *n_runs)
 {
     for (int32_t i = 1; i < n;) {
         int32_t from = i;
         while (i < n && (!weight || weight[i] > 0)) i++;
         if (i > from) {
             PT_RETURN(pt_reserve(runs, cap, *n_runs + 1));
-            (*runs)[(*n_runs)++] = (pt_run){from, i};
+            (*runs)[(*n_runs)++] = (pt_token_run){from, i};
         }
         i += i < n;
     }

@@ -40,7 +40,7 @@ struct pt_loader {
     pt_lay_column columns[PT_BATCH_COLUMNS]; /* of the pack, as they are when the loader is made */
     size_t n_columns;
     pt_lay_seq *seqs;   /* [S] answers of the pack */
-    pt_run *runs;
+    pt_token_run *runs;
     int64_t *seq_rows;  /* [S] supervised tokens */
     double *seq_weight; /* [S] sum of their weights x record weight */
     int32_t *pos;       /* [S] place in the lexicographic order (forest) */

@@ -100,13 +100,13 @@ static size_t first(const pt_loader *l, size_t i)
     return (size_t)l->pack->record_start[l->recs[i]];
 }
 
-typedef struct pt_key {
+typedef struct pt_layout_key {
     int32_t pos, rec, at;
-} pt_key;
+} pt_layout_key;
 
 static int by_pos(const void *pa, const void *pb)
 {
-    const pt_key *a = pa, *b = pb;
+    const pt_layout_key *a = pa, *b = pb;
     if (a->pos != b->pos) return a->pos < b->pos ? -1 : 1;
     return (a->at > b->at) - (a->at < b->at);
 }
@@ -119,9 +119,9 @@ pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n)
     PT_RETURN(pt_reserve(&l->recs, &l->recs_cap, *n));
     for (size_t i = 0; i < *n; i++) l->recs[i] = e->draws[from + i].record;
     if (l->opt.packing != PT_PACKING_FOREST) return PT_OK;
-    pt_key *keys;
+    pt_layout_key *keys;
     PT_RETURN(pt_alloc0(&keys, *n));
-    for (size_t i = 0; i < *n; i++) keys[i] = (pt_key){l->pos[first(l, i)], l->recs[i], (int32_t)i};
+    for (size_t i = 0; i < *n; i++) keys[i] = (pt_layout_key){l->pos[first(l, i)], l->recs[i], (int32_t)i};
     qsort(keys, *n, sizeof *keys, by_pos);
     for (size_t i = 0; i < *n; i++) l->recs[i] = keys[i].rec;
     free(keys);

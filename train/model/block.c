@@ -135,24 +135,24 @@ pt_status pt_block_qkv(pt_model *m, int layer, pt_view xn, const pt_block_state 
     return rotate(m, s->k, m->cfg.kv_heads);
 }
 
-/* From the attention's output to the MLP's (in br). */
-pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, pt_view br, const pt_pass *p,
+/* From the attention's output to the MLP's (in branch). */
+pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, pt_view branch, const pt_pass *p,
                         bool stop_at_mlp)
 {
     const pt_ops *ops = m->ctx->ops;
-    pt_view act = pt_trim(m->scratch.act, br.rows), gu[2] = {s->g, s->u};
-    PT_RETURN(pt_project(m, layer, PT_MOD_O, 1, s->o, &br, &s->t[PT_MOD_O], p));
+    pt_view act = pt_trim(m->scratch.act, branch.rows), gu[2] = {s->g, s->u};
+    PT_RETURN(pt_project(m, layer, PT_MOD_O, 1, s->o, &branch, &s->t[PT_MOD_O], p));
     PT_RETURN(ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = xn,
                                                       .rstd = s->rstd2,
                                                       .x = s->h,
-                                                      .add = br,
+                                                      .add = branch,
                                                       .h = s->hmid,
                                                       .w = m->blocks[layer].norm2.w,
                                                       .eps = m->cfg.norm_eps}));
     PT_RETURN(pt_project(m, layer, PT_MOD_GATE, 2, xn, gu, &s->t[PT_MOD_GATE], p));
     if (stop_at_mlp) return PT_OK;
     PT_RETURN(ops->gated(m->ctx, &(pt_gated_args){.y = act, .g = s->g, .u = s->u, .kind = m->cfg.act}));
-    return pt_project(m, layer, PT_MOD_DOWN, 1, act, &br, &s->t[PT_MOD_DOWN], p);
+    return pt_project(m, layer, PT_MOD_DOWN, 1, act, &branch, &s->t[PT_MOD_DOWN], p);
 }
 
 static pt_status copy_to_cache(pt_model *m, int layer, const pt_block_state *s)
@@ -185,7 +185,7 @@ pt_status pt_block_attend(pt_model *m, int layer, const pt_block_state *s)
 pt_status pt_block_forward(pt_model *m, int layer, pt_view x, pt_view add, const pt_pass *p, bool stop_at_mlp)
 {
     pt_block_state s = pt_block_live(m, layer, m->live.n, p->keep);
-    pt_view xn = pt_trim(m->scratch.xn, m->live.n), br = pt_trim(m->scratch.br, m->live.n);
+    pt_view xn = pt_trim(m->scratch.xn, m->live.n), branch = pt_trim(m->scratch.branch, m->live.n);
     pt_rmsnorm_args norm = {.y = xn, .rstd = s.rstd1, .x = x, .w = m->blocks[layer].norm1.w, .eps = m->cfg.norm_eps};
     if (pt_view_ok(add)) {
         norm.add = add;
@@ -195,5 +195,5 @@ pt_status pt_block_forward(pt_model *m, int layer, pt_view x, pt_view add, const
     PT_RETURN(pt_block_qkv(m, layer, xn, &s, p));
     PT_RETURN(copy_to_cache(m, layer, &s));
     PT_RETURN(pt_block_attend(m, layer, &s));
-    return pt_block_rest(m, layer, &s, xn, br, p, stop_at_mlp);
+    return pt_block_rest(m, layer, &s, xn, branch, p, stop_at_mlp);
 }

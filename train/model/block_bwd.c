@@ -10,7 +10,7 @@ static pt_status mlp_backward(pt_model *m, int layer, const pt_block_state *s, b
     int64_t n = m->live.n;
     pt_lin *norm = &m->blocks[layer].norm2;
     pt_view act = pt_trim(m->scratch.act, n), dact = pt_trim(m->scratch.dact, n), dres = pt_trim(m->scratch.dres, n);
-    pt_view xn = pt_trim(m->scratch.xn, n), dxn = pt_trim(m->scratch.br, n), gu[2] = {s->g, s->u};
+    pt_view xn = pt_trim(m->scratch.xn, n), dxn = pt_trim(m->scratch.branch, n), gu[2] = {s->g, s->u};
     PT_RETURN(ops->gated(m->ctx, &(pt_gated_args){.y = act, .g = s->g, .u = s->u, .kind = m->cfg.act}));
     PT_RETURN(pt_project_bwd(m, layer, PT_MOD_DOWN, 1, act, &dres, &s->t[PT_MOD_DOWN], dact, p));
     PT_RETURN(ops->gated_bwd(
@@ -49,7 +49,7 @@ static pt_status attention_backward(pt_model *m, int layer, const pt_block_state
     int64_t n = m->live.n;
     pt_view dq = pt_trim(m->scratch.dq, n), dk = pt_trim(m->scratch.dk, n), dv = pt_trim(m->scratch.dv, n);
     pt_view dout = pt_trim(m->scratch.dout, n), dres = pt_trim(m->scratch.dres, n), dqkv[3] = {dq, dk, dv};
-    pt_view xn = pt_trim(m->scratch.xn, n), dxn = pt_trim(m->scratch.br, n);
+    pt_view xn = pt_trim(m->scratch.xn, n), dxn = pt_trim(m->scratch.branch, n);
     bool below = layer > 0 || m->opt.full; /* does anything below want the gradient? */
     PT_RETURN(pt_project_bwd(m, layer, PT_MOD_O, 1, s->o, &dres, &s->t[PT_MOD_O], dout, p));
     PT_RETURN(ops->attention_bwd(m->ctx, &(pt_attention_bwd_args){.dq = dq,

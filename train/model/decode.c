@@ -9,12 +9,12 @@ static pt_status decode_block(pt_model *m, int layer, int64_t rows, bool first, 
 {
     const pt_ops *ops = m->ctx->ops;
     pt_block_state s = pt_block_live(m, layer, rows, false);
-    pt_view xn = pt_trim(m->scratch.xn, rows), br = pt_trim(m->scratch.br, rows),
+    pt_view xn = pt_trim(m->scratch.xn, rows), branch = pt_trim(m->scratch.branch, rows),
             index = pt_view_reshape(m->dec.index, 1, rows);
     int64_t cache = rows * m->caps.decode_len;
     pt_rmsnorm_args norm = {.y = xn, .x = first ? s.h : s.hmid, .w = m->blocks[layer].norm1.w, .eps = m->cfg.norm_eps};
     if (!first) {
-        norm.add = br;
+        norm.add = branch;
         norm.h = s.h;
     }
     PT_RETURN(ops->rmsnorm(m->ctx, &norm));
@@ -33,7 +33,7 @@ static pt_status decode_block(pt_model *m, int layer, int64_t rows, bool first, 
                                                               .dim = m->cfg.head_dim,
                                                               .window = pt_layer_window(m, layer),
                                                               .scale = 1.0f / sqrtf((float)m->cfg.head_dim)}));
-    return pt_block_rest(m, layer, &s, xn, br, p, false);
+    return pt_block_rest(m, layer, &s, xn, branch, p, false);
 }
 
 pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p)
@@ -52,6 +52,6 @@ pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p)
     PT_RETURN(ops->rmsnorm(
         m->ctx,
         &(pt_rmsnorm_args){
-            .y = xf, .x = s.hmid, .add = pt_trim(m->scratch.br, rows), .h = hf, .w = m->norm.w, .eps = m->cfg.norm_eps}));
+            .y = xf, .x = s.hmid, .add = pt_trim(m->scratch.branch, rows), .h = hf, .w = m->norm.w, .eps = m->cfg.norm_eps}));
     return pt_decode_logits(m, rows, xf);
 }

@@ -31,7 +31,7 @@ static pt_status head_norm_forward(pt_model *m, pt_view hmid)
     pt_view index = pt_trim_vec(t->head_token, heads), hf = pt_trim(t->hf, heads), mf = pt_trim(t->mf, heads);
     if (heads == 0) return PT_OK;
     PT_RETURN(ops->gather(m->ctx, &(pt_gather_args){.y = hf, .x = hmid, .index = index}));
-    PT_RETURN(ops->gather(m->ctx, &(pt_gather_args){.y = mf, .x = pt_trim(m->scratch.br, m->live.n), .index = index}));
+    PT_RETURN(ops->gather(m->ctx, &(pt_gather_args){.y = mf, .x = pt_trim(m->scratch.branch, m->live.n), .index = index}));
     return ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = pt_trim(t->xf, heads),
                                                    .rstd = pt_trim_vec(t->rstdf, heads),
                                                    .x = hf,
@@ -44,11 +44,11 @@ static pt_status head_norm_forward(pt_model *m, pt_view hmid)
 pt_status pt_decoder_forward(pt_model *m, const pt_pass *p)
 {
     int64_t n = m->live.n;
-    pt_view x = pt_block_live(m, 0, n, p->keep).h, br = pt_trim(m->scratch.br, n);
+    pt_view x = pt_block_live(m, 0, n, p->keep).h, branch = pt_trim(m->scratch.branch, n);
     PT_RETURN(m->ctx->ops->embed(
         m->ctx, &(pt_embed_args){.y = x, .w = m->embed.w, .tokens = pt_trim_vec(m->tab.tokens, n), .scale = 1}));
     for (int l = 0; l < m->cfg.layers; l++) {
-        PT_RETURN(pt_block_forward(m, l, x, l ? br : PT_NO_VIEW, p, false));
+        PT_RETURN(pt_block_forward(m, l, x, l ? branch : PT_NO_VIEW, p, false));
         x = pt_block_live(m, l, n, p->keep).hmid;
     }
     return head_norm_forward(m, x);

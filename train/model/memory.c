@@ -98,7 +98,7 @@ static pt_status carve_scratch(pt_model *m)
     pt_dtype act = m->ctx->act;
     *s = (pt_scratch){0};
     CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->xn);
-    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->br);
+    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->branch);
     s->act = m->states[0].g;
     if (!m->opt.train) return PT_OK;
     CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->dres);

@@ -31,7 +31,7 @@ typedef struct pt_block_state {
 
 /* Buffers that live during one block or one op. */
 typedef struct pt_scratch {
-    pt_view xn, br;           /* [N,C]: norm output; branch output, in backward the gradient of xn */
+    pt_view xn, branch;           /* [N,C]: norm output; branch output, in backward the gradient of xn */
     pt_view act, dact;        /* [N,F] */
     pt_view dres;             /* [N,C] gradient of the residual stream */
     pt_view dq, dk, dv, dout; /* share memory with act, dact */
@@ -182,13 +182,13 @@ typedef struct pt_pass { /* one pass over the batch */
 } pt_pass;
 pt_block_state pt_block_live(const pt_model *m, int layer, int64_t n, bool keep);
 /* Norm 1 (fused with adding `add`, the previous block's output, to x; absent: x is h already) up to the MLP's output in
- * scratch.br. For recomputation stop_at_mlp leaves out the last product. */
+ * scratch.branch. For recomputation stop_at_mlp leaves out the last product. */
 pt_status pt_block_forward(pt_model *m, int layer, pt_view x, pt_view add, const pt_pass *p, bool stop_at_mlp);
 /* The pieces of it that decoding shares: projections, q/k norm and rotation; attention over the forest; the rest of the block.
  */
 pt_status pt_block_qkv(pt_model *m, int layer, pt_view xn, const pt_block_state *s, const pt_pass *p);
 pt_status pt_block_attend(pt_model *m, int layer, const pt_block_state *s);
-pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, pt_view br, const pt_pass *p,
+pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, pt_view branch, const pt_pass *p,
                         bool stop_at_mlp);
 pt_status pt_block_backward(pt_model *m, int layer, const pt_pass *p);
 pt_status pt_decoder_forward(pt_model *m, const pt_pass *p);
