@@ -18,6 +18,11 @@
 typedef struct pt_ops {
     const char *name; /* "ref", "cpu", "cuda", "emulated" */
     bool apart;       /* the device has memory of its own: weights are copied to it, and a step should wait for it once only */
+    bool hosted;      /* apart, but in this process's memory all the same (emulated) */
+    /* where several variants of the kernels and several multiply types are to be chosen from; NULL elsewhere */
+    pt_status (*measure)(double *f32_gflops, double *bf16_gflops); /* rates of a product, in about 30 ms; 0: the type is not there */
+    const char *(*isa)(void);                /* the variant in use: "avx512", "avx2", "base" */
+    pt_status (*isa_set)(const char *name);  /* takes another; PT_EARG when this processor lacks it, NULL = the best */
     /* device and memory */
     pt_status (*open)(pt_ctx *ctx, pt_compute compute); /* fills device, stream, compute, act; PT_ENOSUP says why */
     void (*close)(pt_ctx *ctx);

@@ -36,6 +36,9 @@ done:
 #define PT_CPU_ENTRY(op, args) .op = pt_cpu_##op,
 const pt_ops pt_ops_cpu = {
     .name = "cpu",
+    .measure = pt_cpu_measure,
+    .isa = pt_cpu_isa,
+    .isa_set = pt_cpu_isa_set,
     .open = open_cpu,
     .close = close_cpu,
     .alloc = pt_host_alloc,

@@ -8,6 +8,7 @@ static void fill(pt_ops &t)
 {
 #ifdef CUDA_EMU
     t.name = "emulated";
+    t.hosted = true;
 #else
     t.name = "cuda";
 #endif

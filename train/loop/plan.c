@@ -188,7 +188,7 @@ static pt_status sum_roles(pt_run *r)
     p->total += p->role[PT_ROLE_COMM];
     p->device_need = sum - p->role[PT_ROLE_COMM];
     p->device_libraries = device_library_bytes(r);
-    if (!strcmp(r->ctx.ops->name, "emulated")) p->total += p->device_need; /* its memory is this process's */
+    if (r->ctx.ops->hosted) p->total += p->device_need;
     return r->ctx.ops->memory(&r->ctx, &p->device_free, &p->device_memory);
 }
 

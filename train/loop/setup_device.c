@@ -51,19 +51,20 @@ static int pick_threads(pt_comm *comm, const pt_choice *wanted)
 }
 
 /* The widest vectors, or the checkpoint's. */
-static void pick_isa(const pt_choice *wanted, pt_choice *out)
+static void pick_isa(const pt_ops *ops, const pt_choice *wanted, pt_choice *out)
 {
-    if (wanted && wanted->isa[0] && pt_cpu_isa_set(wanted->isa) != PT_OK)
+    if (!ops->isa) return;
+    if (wanted && wanted->isa[0] && ops->isa_set(wanted->isa) != PT_OK)
         pt_log(PT_LOG_WARN,
                "the checkpoint was made with %s, which this processor lacks: results may differ in their last bits",
                wanted->isa);
-    const char *isa = pt_cpu_isa();
+    const char *isa = ops->isa();
     size_t n = strlen(isa);
     memcpy(out->isa, isa, n < sizeof out->isa ? n + 1 : sizeof out->isa - 1);
 }
 
 /* Each rank moves its own copy of the weights: with other vector widths the copies would part in their last bits. */
-static pt_status same_isa(pt_comm *comm, bool cpu, pt_choice *out)
+static pt_status same_isa(pt_comm *comm, const pt_ops *ops, pt_choice *out)
 {
     static const char *const isas[] = {"base", "avx2", "avx512"};
     int64_t mine = 0, least;
@@ -71,8 +72,8 @@ static pt_status same_isa(pt_comm *comm, bool cpu, pt_choice *out)
     while (mine < 2 && strcmp(isas[mine], out->isa) != 0) mine++;
     least = mine;
     PT_RETURN(comm->allreduce_min(comm, &least, 1));
-    if (!cpu || least == mine) return PT_OK;
-    PT_RETURN(pt_cpu_isa_set(isas[least]));
+    if (!ops->isa_set || least == mine) return PT_OK;
+    PT_RETURN(ops->isa_set(isas[least]));
     snprintf(out->isa, sizeof out->isa, "%s", isas[least]);
     return PT_OK;
 }
@@ -81,14 +82,14 @@ static pt_status pick_compute(const pt_config *cfg, pt_comm *comm, const pt_ops 
 {
     pt_status rc = PT_OK;
     double rates[3] = {0};
-    if (ops == &pt_ops_cpu && (!comm || comm->rank == 0)) PT_TRY(pt_cpu_measure(&rates[0], &rates[1]));
+    if (ops->measure && (!comm || comm->rank == 0)) PT_TRY(ops->measure(&rates[0], &rates[1]));
     if (cfg->compute == PT_COMPUTE_AUTO && wanted)
         rates[2] = wanted->compute;
     else if (cfg->compute == PT_COMPUTE_AUTO)
         rates[2] = ops->apart || rates[1] > 1.1 * rates[0] ? PT_COMPUTE_BF16 : PT_COMPUTE_F32; /* tensor cores: always */
     else
         rates[2] = cfg->compute == PT_COMPUTE_KIND_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
-    if (ops == &pt_ops_cpu && (!comm || comm->rank == 0) && rates[2] == PT_COMPUTE_BF16 && rates[1] <= 0) {
+    if (ops->measure && (!comm || comm->rank == 0) && rates[2] == PT_COMPUTE_BF16 && rates[1] <= 0) {
         pt_log(PT_LOG_WARN, "compute: bf16 runs as f32, which is finer: oneDNN has no bf16 matrix product on this processor");
         rates[2] = PT_COMPUTE_F32;
     }
@@ -114,8 +115,8 @@ pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops
     c.ranks = comm ? comm->size : 1;
     c.threads = pick_threads(comm, wanted);
     pt_threads_set(c.threads);
-    if (ops == &pt_ops_cpu) pick_isa(wanted, &c);
-    PT_TRY(same_isa(comm, ops == &pt_ops_cpu, &c));
+    pick_isa(ops, wanted, &c);
+    PT_TRY(same_isa(comm, ops, &c));
     PT_TRY(pick_compute(cfg, comm, ops, wanted, &c));
     ctx->index = comm ? comm->local_rank : 0;
     PT_TRY(ops->open(ctx, c.compute));
