@@ -121,7 +121,7 @@ METRIC_LIST := $(BUILD)/gen/metric_list.h
 $(eval $(call list_rule,$(METRIC_LIST),PT_METRIC_LIST,$(METRICS),))
 LISTS     := $(OBJECTIVE_LIST) $(READER_LIST) $(METRIC_LIST)
 # Of these alone the compiler sees the lists.
-LISTED    := $(addprefix $(BUILD)/,kernels/ref/group_loss_ref.o train/objective/objective.o data/read/data_types.o eval/metrics.o)
+LISTED    := $(addprefix $(BUILD)/,kernels/ref/group_loss_ref.o train/objective/objective.o data/read/data_types.o eval/metric_table.o)
 $(LISTED): CPPFLAGS += -I$(GEN)
 $(LISTED): $(LISTS)
 # Readers and metrics from elsewhere are compiled with ours.

@@ -61,7 +61,7 @@ static const pt_objective pt_objective_hinge = {
     .mean = PT_MEAN_RECORDS,
     .data = "preference",
     .n_columns = 1,
-    .columns = {.name = "margin"},
+    .columns = {"margin"},
     .n_options = pt_hinge_n_options,
     .options = {[PT_HINGE_SLACK] = {"hinge_slack", PT_OPTION_NUMBER, "0.5", 0, 10, .aliases = "plant_slack", .effect = PT_EFFECT_SAID,
                                     .help = "How far a pair must lie above the middle."}},
