@@ -25,12 +25,14 @@
  *   /source                   int32     R       index into meta.sources
  *   /line                     int64     R       of the source
  *   /validation               uint8     R       1 = validation
- *   /record.NAME              float32   R       the column NAME of records; record.weight is always there, >= 0
+ *   /weight                   float32   R       loss weight of the record, >= 0; always there
+ *   /margin                   float32   R       of a pair, where the data says one
+ *   /record.NAME              float32   R       any other column NAME of records
  *   /answer.NAME              float32   S       the column NAME of answers
  *
  * NAME: small letters, digits and '_', a letter first, 23 characters at most; 12 columns at most, each of records or of answers, all numbers
  * finite. Every data set is one-dimensional, chunked, behind shuffle, deflate 1 and fletcher32. Opening checks every length, index and
- * number. Schema 1 had two sequences to each record of a pack of pairs (attribute `pairs`), and the columns /weight and /margin. */
+ * number. Schema 1 had two sequences to each record of a pack of pairs (attribute `pairs`). */
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -67,10 +69,16 @@ done:
     return rc;
 }
 
+/* Columns that packs have always had stand under their bare names. */
+static bool is_bare(const char *name)
+{
+    return !strcmp(name, PT_COLUMN_WEIGHT) || !strcmp(name, PT_COLUMN_MARGIN);
+}
+
 static pt_status write_column(const pt_pack *p, pt_h5 *file, const pt_pack_column *c)
 {
     char name[sizeof OF_RECORDS + PT_COLUMN_NAME];
-    snprintf(name, sizeof name, "%s%s", c->of_answers ? OF_ANSWERS : OF_RECORDS, c->name);
+    snprintf(name, sizeof name, "%s%s", c->of_answers ? OF_ANSWERS : is_bare(c->name) ? "" : OF_RECORDS, c->name);
     return pt_h5_write(file, name, PT_H5_F32, c->value, c->of_answers ? p->n_seqs : p->n_rows);
 }
 
@@ -177,11 +185,13 @@ static pt_status read_columns(pt_pack *p, pt_h5 *file)
     for (size_t i = 0; (name = pt_h5_name(file, i, &type)); i++) {
         bool of_answers = !strncmp(name, OF_ANSWERS, strlen(OF_ANSWERS));
         pt_pack_column *c;
-        if (!of_answers && strncmp(name, OF_RECORDS, strlen(OF_RECORDS)) != 0) continue;
-        PT_RETURN(pt_pack_column_make(p, name + strlen(OF_RECORDS), of_answers, &c));
+        bool of_records = !of_answers && !strncmp(name, OF_RECORDS, strlen(OF_RECORDS));
+        if (!of_answers && !of_records && !is_bare(name)) continue;
+        const char *column = is_bare(name) ? name : name + strlen(OF_RECORDS);
+        PT_RETURN(pt_pack_column_make(p, column, of_answers, &c));
         PT_RETURN(pt_h5_read(file, name, PT_H5_F32, c->value, of_answers ? p->n_seqs : p->n_rows));
     }
-    return pt_pack_column_find(p, PT_COLUMN_WEIGHT) ? PT_OK : pt_fail(PT_EFORMAT, "no data set '" OF_RECORDS PT_COLUMN_WEIGHT "'");
+    return pt_pack_column_find(p, PT_COLUMN_WEIGHT) ? PT_OK : pt_fail(PT_EFORMAT, "no data set '" PT_COLUMN_WEIGHT "'");
 }
 
 /* start[n + 1] cuts all of what into parts that are not empty. */

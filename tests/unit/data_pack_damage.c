@@ -157,7 +157,7 @@ static void columns_that_are_none(void **state)
         assert_int_equal(pt_h5_write(h, "prefix_id", PT_H5_U64, records, 1), PT_OK);
         assert_int_equal(pt_h5_write(h, "line", PT_H5_I64, records, 1), PT_OK);
         assert_int_equal(pt_h5_write(h, "validation", PT_H5_U8, records, 1), PT_OK);
-        if (what != 1) assert_int_equal(pt_h5_write(h, "record.weight", what == 2 ? PT_H5_I32 : PT_H5_F32, one, what == 3 ? 2 : 1), PT_OK);
+        if (what != 1) assert_int_equal(pt_h5_write(h, "weight", what == 2 ? PT_H5_I32 : PT_H5_F32, one, what == 3 ? 2 : 1), PT_OK);
         for (int i = 0; what == 4 && i < PT_BATCH_COLUMNS; i++) {
             snprintf(name, sizeof name, "answer.c%d", i);
             assert_int_equal(pt_h5_write(h, name, PT_H5_F32, one, 1), PT_OK);
