@@ -246,7 +246,7 @@ static void check_report(kt_mat report, int n)
     memcpy(got, kt.m[report].result + KT_GUARD, sizeof got);
     memcpy(want, kt.m[report].ref_buf.base, sizeof want);
     for (int i = 0; i < n; i++)
-        if (!(fabs(got[i] - want[i]) <= 1e-9 * (1 + fabs(want[i])))) fail_msg("report %d: %.17g, ref %.17g", i, got[i], want[i]);
+        if (!(fabs(got[i] - want[i]) <= 1e-12 * (1 + fabs(want[i])))) fail_msg("report %d: %.17g, ref %.17g", i, got[i], want[i]);
 }
 static kt_mat new_report(void)
 {
