@@ -101,7 +101,7 @@ wait $pid
 result "a second signal of the kind ends at once"
 env WORLD_SIZE=2 RANK=0 MASTER_ADDR=127.0.0.1 MASTER_PORT=$((20000 + RANDOM % 20000)) "$ptrain" "$dir/run.yaml" --output_dir="$dir/alone" >"$dir/out" 2>"$dir/err" </dev/null &
 pid=$!
-sleep 0.5
+for _ in $(seq 500); do [ "$(blocked /proc/$pid)" -eq $((0x804a03)) ] && break; sleep 0.02; done # from here on it listens
 began=$(date +%s)
 kill -TERM $pid
 wait $pid
