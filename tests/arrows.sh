@@ -63,6 +63,11 @@ n=$((n + 1))
 types=$(sed -n 's/^override READERS := \(.*\) $(READERS)$/\1/p' Makefile | tr ' ' '|')
 asked=$(grep -rnE "strcmp\(pt_reader_type|strcmp\([^\"]*type[^\"]*\"($types)\"|\bpt_data_type_($types)\b" base kernels data checkpoints train eval --include='*.[ch]' | grep -v '^data/read/')
 if [ -n "$types" ] && [ -z "$asked" ]; then echo "ok $n - no data type is asked for by name outside data/read"; else echo "$asked"; echo "not ok $n - no data type is asked for by name outside data/read"; fi
+# A key of a data set that code asks for by name is declared by a reader: a wrong name would never be said.
+n=$((n + 1))
+unknown=$(comm -23 <(grep -rhoE '(pt_dataset_(says|value|say)|pt_row_(column|text)|own_number)\([^"]*, "[a-z_]+"' data train eval --include='*.[ch]' | sed 's/.*"\(.*\)"/\1/' | sort -u) \
+    <(grep -rhoE '\.key = "[a-z_]+"' data/read | sed 's/.*"\(.*\)"/\1/' | sort -u))
+if [ -z "$unknown" ]; then echo "ok $n - keys of data sets that are asked for are declared"; else echo "$unknown"; echo "not ok $n - keys of data sets that are asked for are declared"; fi
 # Unique file names and the size of files.
 n=$((n + 1))
 dup=$(git ls-files 'base/*' 'kernels/*' 'data/*/*.[ch]' 'checkpoints/*' 'train/*' 'eval/*' | grep -E '\.(c|h|cu|cuh)$' | xargs -n1 basename | grep -vE '^(config|main)\.' | sort | uniq -d)

@@ -7,11 +7,6 @@
 #include "base/log.h"
 #include "data/pack/pack_data.h"
 
-static const char *or_dash(const char *s)
-{
-    return s && *s ? s : "-";
-}
-
 static pt_status add_source(pt_str *key, json_t *sources, const char *path, const char *type)
 {
     struct stat st;
@@ -22,19 +17,6 @@ static pt_status add_source(pt_str *key, json_t *sources, const char *path, cons
     if (!type) return PT_OK;
     json_t *j = json_pack("{s:s, s:s, s:I, s:s}", "path", path, "type", type, "bytes", (json_int_t)st.st_size, "sha256", sha);
     return j && !json_array_append_new(sources, j) ? PT_OK : pt_fail(PT_ENOMEM, "out of memory (or '%s' is no UTF-8)", path);
-}
-
-/* What a set says about its columns and speakers. */
-static pt_status add_columns(pt_str *key, const pt_dataset_spec *s)
-{
-    if (s->format) PT_RETURN(pt_str_printf(key, "format %s\n", s->format));
-    PT_RETURN(pt_str_printf(key, "columns"));
-    for (int c = 0; c < PT_COLS; c++) PT_RETURN(pt_str_printf(key, " %s%s", s->fields[c] ? "=" : "-", s->fields[c] ? s->fields[c] : ""));
-    PT_RETURN(pt_str_printf(key, "\ntrain=%s prompt=%s drop_system=%d bad_rows=%.17g\n", or_dash(s->property_train), or_dash(s->system_prompt),
-                            s->drop_system, s->bad_rows));
-    for (size_t i = 0; i < s->n_roles; i++) PT_RETURN(pt_str_printf(key, "role %s %d\n", s->role_names[i], s->role_is[i]));
-    for (size_t i = 0; i < s->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "trains %s\n", s->roles_to_train[i]));
-    return PT_OK;
 }
 
 /* Everything that decides the content, as text. The file's own format does not: a checkpoint goes on with a pack that was made again in a newer
@@ -55,13 +37,12 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
     for (size_t i = 0; i < n; i++) {
         const pt_dataset_spec *s = &sets[i];
         const char *type = pt_reader_type(s->type);
-        PT_RETURN(pt_str_printf(key, "set %s %s messages=%s role=%s content=%s text=%s references=%s system=%s\n",
-                                or_dash(type), or_dash(s->split), or_dash(s->field_messages), or_dash(s->property_role),
-                                or_dash(s->property_content), or_dash(s->field_text), or_dash(s->references),
-                                or_dash(s->system_template)));
-        PT_RETURN(add_columns(key, s));
-        PT_RETURN(add_source(key, sources, s->path, or_dash(type)));
-        if (s->profiles) PT_RETURN(add_source(key, NULL, s->profiles, NULL));
+        PT_RETURN(pt_dataset_digest_text(s, type, key));
+        PT_RETURN(add_source(key, sources, s->path, type ? type : "-"));
+        for (size_t k = 0; k < pt_data_key_count(); k++) {
+            const char *file = pt_data_key_at(k)->kind == PT_DATA_FILE ? pt_dataset_says(s, pt_data_key_at(k)->key) : NULL;
+            if (file) PT_RETURN(add_source(key, NULL, file, NULL));
+        }
     }
     return PT_OK;
 }
@@ -97,31 +78,6 @@ static pt_status check_options(const pt_dataset_spec *sets, size_t n, const pt_p
     return PT_OK;
 }
 
-/* {role: system text} of a rolebench set: all roles of its profiles file, so that `chat --role` knows those never trained too.
- */
-static pt_status keep_profiles(const pt_reader *r, const pt_pack *p, json_t *profiles)
-{
-    const char *role;
-    json_t *v;
-    char *text;
-    json_object_foreach(r->profiles, role, v)
-    {
-        if (!json_is_string(v)) continue; /* nobody's: a row of that role would have been refused */
-        PT_RETURN(pt_read_system_text(r->spec->system_template, role, json_string_value(v), &text));
-        int bad = json_object_set_new(profiles, role, json_string(text));
-        free(text);
-        if (bad) return pt_fail(PT_ENOMEM, "out of memory");
-    }
-    for (size_t i = 0; i < p->n_roles; i++) {
-        if (json_object_get(profiles, p->roles[i])) continue;
-        PT_RETURN(pt_read_system_text(r->spec->system_template, p->roles[i], "", &text));
-        int bad = json_object_set_new(profiles, p->roles[i], json_string(text));
-        free(text);
-        if (bad) return pt_fail(PT_ENOMEM, "out of memory");
-    }
-    return PT_OK;
-}
-
 static pt_status check_set(const pt_packer *pk, const pt_dataset_spec *s, long long rows, size_t kept)
 {
     const pt_pack_report *r = pk->report;
@@ -152,7 +108,8 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n,
         pk->report->rows_read += r.rows;
         PT_TRY(pt_pack_report_set(pk->report, &r));
         PT_TRY(check_set(pk, &sets[i], r.rows, pk->pack->n_rows - before));
-        if (pt_data_type_find(sets[i].type)->profiles) PT_TRY(keep_profiles(&r, pk->pack, profiles));
+        const pt_data_type *type = pt_data_type_find(sets[i].type);
+        if (type->profiles) PT_TRY(type->profiles(&r, pk->pack->roles, pk->pack->n_roles, profiles));
         pt_reader_free(&r);
     }
 done:

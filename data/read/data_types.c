@@ -44,6 +44,16 @@ const char *pt_reader_type(const char *type)
     return t ? t->name : NULL;
 }
 
+size_t pt_data_type_count(void)
+{
+    return sizeof types / sizeof *types;
+}
+
+const pt_data_type *pt_data_type_at(size_t i)
+{
+    return types[i];
+}
+
 bool pt_reader_gives(const char *type, bool pairs)
 {
     const pt_data_type *t = pt_data_type_find(type);

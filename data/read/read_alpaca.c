@@ -13,7 +13,7 @@ static const char *const asks[] = {"instruction", "prompt", "query", "question",
 /* Two questions in one row: which one is asked must be said; an instruction stands before its own rendering as a prompt or query. */
 static pt_status check_question(const pt_reader *r, json_t *row, const char *key)
 {
-    if (!key || r->spec->fields[PT_COL_PROMPT]) return PT_OK;
+    if (!key || pt_dataset_says(r->spec, "field_prompt")) return PT_OK;
     for (size_t i = 1; asks[i]; i++) {
         if (!strcmp(asks[i], key) || !json_is_string(json_object_get(row, asks[i])) || !pt_row_says(json_object_get(row, asks[i]))) continue;
         if (!strcmp(key, "instruction") && strcmp(asks[i], "question") != 0) continue;
@@ -28,9 +28,9 @@ static pt_status add_history(pt_reader *r, json_t *row, pt_turns *t)
 {
     static const char *const names[] = {"history", NULL};
     const char *key;
-    json_t *list = pt_row_column(r, row, PT_COL_HISTORY, names, &key);
+    json_t *list = pt_row_column(r, row, "field_history", names, &key);
     if (!list) return PT_OK;
-    if (!json_is_array(list) && !r->spec->fields[PT_COL_HISTORY]) {
+    if (!json_is_array(list) && !pt_dataset_says(r->spec, "field_history")) {
         pt_causes_add(&r->notes, "the column 'history' is no list of rounds: it is not read", r->line);
         return PT_OK;
     }
@@ -44,7 +44,7 @@ pt_status pt_read_question(pt_reader *r, json_t *row, pt_turns *t)
     static const char *const inputs[] = {"input", NULL};
     const char *first, *second, *key = NULL;
     size_t n_first, n_second;
-    json_t *asked = pt_row_column(r, row, PT_COL_PROMPT, asks, &key);
+    json_t *asked = pt_row_column(r, row, "field_prompt", asks, &key);
     PT_RETURN(check_question(r, row, key));
     PT_RETURN(add_history(r, row, t));
     if (asked && !json_is_string(asked)) {
@@ -53,7 +53,7 @@ pt_status pt_read_question(pt_reader *r, json_t *row, pt_turns *t)
     }
     first = json_string_value(asked);
     n_first = json_string_length(asked);
-    PT_RETURN(pt_row_text(r, row, PT_COL_INPUT, inputs, &second, &n_second));
+    PT_RETURN(pt_row_text(r, row, "field_input", inputs, &second, &n_second));
     if (!first && !second) return t->n ? pt_record_turn(t, PT_USER, "", 0) : PT_OK;
     if (!second) return pt_record_turn(t, PT_USER, first, n_first);
     if (!first) return pt_record_turn(t, PT_USER, second, n_second);
@@ -72,11 +72,11 @@ pt_status pt_read_question(pt_reader *r, json_t *row, pt_turns *t)
 json_t *pt_read_output(pt_reader *r, json_t *row)
 {
     static const char *const names[] = {"output", "response", "completion", "answer", "RESPONSE", NULL};
-    const char *key;
-    json_t *v = pt_row_column(r, row, PT_COL_OUTPUT, names, &key);
-    for (size_t i = 0; !v && names[i] && !r->spec->fields[PT_COL_OUTPUT]; i++) /* an empty answer is an answer's place */
+    const char *own = pt_dataset_says(r->spec, "field_output"), *key;
+    json_t *v = pt_row_column(r, row, "field_output", names, &key);
+    for (size_t i = 0; !v && names[i] && !own; i++) /* an empty answer is an answer's place */
         if (json_is_string(json_object_get(row, names[i]))) v = pt_row_take(r, row, names[i]);
-    if (!v && r->spec->fields[PT_COL_OUTPUT]) v = pt_row_take(r, row, r->spec->fields[PT_COL_OUTPUT]);
+    if (!v && own) v = pt_row_take(r, row, own);
     return v;
 }
 
@@ -87,7 +87,7 @@ static pt_status unfold(pt_reader *r, json_t *row, json_t **answer)
     json_t *list[2], *asked;
     PT_RETURN(pt_row_messages(r, *answer, &list[1]));
     if (list[1] == *answer) return PT_OK;
-    asked = pt_row_column(r, row, PT_COL_PROMPT, asks, &key);
+    asked = pt_row_column(r, row, "field_prompt", asks, &key);
     PT_RETURN(pt_row_messages(r, asked, &list[0]));
     if (!asked || json_is_string(list[0])) return PT_OK;
     if (list[0] != asked && json_object_set(row, key, list[0])) return pt_fail(PT_ENOMEM, "out of memory: the messages of a prompt");
@@ -98,7 +98,7 @@ static pt_status unfold(pt_reader *r, json_t *row, json_t **answer)
 /* Whether the row has a place for a question at all: an empty one is asked, a missing one is a wrong type. */
 static bool has_question(const pt_reader *r, json_t *row)
 {
-    const char *own = r->spec->fields[PT_COL_PROMPT];
+    const char *own = pt_dataset_says(r->spec, "field_prompt");
     if (own) return !*own || json_object_get(row, own);
     for (size_t i = 0; asks[i]; i++)
         if (json_object_get(row, asks[i])) return true;
@@ -108,7 +108,7 @@ static bool has_question(const pt_reader *r, json_t *row)
 pt_status pt_read_alpaca(pt_reader *r, json_t *row)
 {
     pt_turns *t = &r->rec.answers[0].turns;
-    const char *own = r->spec->fields[PT_COL_OUTPUT], *ask = r->spec->fields[PT_COL_PROMPT];
+    const char *own = pt_dataset_says(r->spec, "field_output"), *ask = pt_dataset_says(r->spec, "field_prompt");
     json_t *answer = pt_read_output(r, row);
     if (!answer && !own && pt_read_list(r, row)) return pt_read_messages(r, row);
     if (!answer || json_is_null(answer)) return pt_row_missing(r, row, own ? own : "output");
@@ -123,7 +123,7 @@ pt_status pt_read_alpaca(pt_reader *r, json_t *row)
         PT_RETURN(pt_read_turns(r, answer, t));
         if (t->n == asked) return pt_fail(PT_EFORMAT, "the answer holds no messages");
     }
-    const json_t *prompt = pt_row_column(r, row, PT_COL_PROMPT, asks, NULL);
+    const json_t *prompt = pt_row_column(r, row, "field_prompt", asks, NULL);
     if (!json_is_string(answer) || (prompt && !json_is_string(prompt))) r->rec.n_prompt = asked;
     PT_RETURN(pt_read_system(r, row, t, &r->rec.n_prompt));
     return r->sink(r->user, &r->rec, r->line);
@@ -133,7 +133,7 @@ pt_status pt_read_mindset(pt_reader *r, json_t *row)
 {
     static const char *const names[] = {"output", "response", NULL};
     pt_record *rec = &r->rec;
-    json_t *out = pt_row_column(r, row, PT_COL_OUTPUT, names, NULL);
+    json_t *out = pt_row_column(r, row, "field_output", names, NULL);
     if (json_array_size(out) != 2 || !json_is_string(json_array_get(out, 0)) || !json_is_string(json_array_get(out, 1)))
         return pt_fail(PT_EFORMAT, "'output' is not [chosen, rejected]");
     PT_RETURN(pt_record_answers(rec, 2));
@@ -150,6 +150,15 @@ pt_status pt_read_mindset(pt_reader *r, json_t *row)
     return r->sink(r->user, rec, r->line);
 }
 
+const pt_data_key pt_keys_of_questions[] = {
+    {.key = "field_prompt", .aliases = "field_instruction field_question", .kind = PT_DATA_COLUMN, .after = "field_system",
+     .help = "Column of the question. Default: instruction, prompt, query, question."},
+    {.key = "field_input", .kind = PT_DATA_COLUMN, .help = "Column that follows the question on a line of its own. Default: input."},
+    {.key = "field_output", .aliases = "field_completion field_response", .kind = PT_DATA_COLUMN,
+     .help = "Column of the answer. Default: output, response, completion, answer."},
+    {.key = "field_history", .kind = PT_DATA_COLUMN, .help = "Column of earlier rounds [[question, answer], ...]. Default: history."},
+    {0}};
+
 /* Names that fix a template too (alpaca_chat) are taken for the shape alone: the template is the config's. */
 const pt_data_type pt_data_type_alpaca = {
     .name = "alpaca",
@@ -157,6 +166,7 @@ const pt_data_type pt_data_type_alpaca = {
             "alpaca_w_system alpaca_w_system.* gpteacher gpteacher:* oasst prompt_completion",
     .sft = pt_read_alpaca,
     .pairs = pt_read_preference,
-    .instructions = true};
+    .instructions = true,
+    .keys = pt_keys_of_chats};
 
-const pt_data_type pt_data_type_mindset = {.name = "mindset", .pairs = pt_read_mindset};
+const pt_data_type pt_data_type_mindset = {.name = "mindset", .pairs = pt_read_mindset, .keys = pt_keys_of_chats};

@@ -50,7 +50,7 @@ done:
 /* train: false|true (or message_field_training's name), weight: x, loss_weight: x (LLaMA-Factory), loss: bool (ms-swift). */
 static pt_status message_weight(const pt_reader *r, json_t *m, pt_turn *t)
 {
-    const char *own = r->spec->property_train;
+    const char *own = pt_dataset_says(r->spec, "message_field_training");
     static const char *const numbers[] = {"weight", "loss_weight"}, *const flags[] = {"train", "training", "loss"};
     if (json_is_array(json_object_get(m, "train_detail")))
         return pt_fail(PT_ENOSUP,
@@ -91,8 +91,7 @@ static pt_status speaker(const pt_reader *r, const char *name, pt_speaker *who)
 
 static pt_status add_message(pt_reader *r, json_t *m, pt_turns *t)
 {
-    const pt_dataset_spec *s = r->spec;
-    const char *role = s->property_role, *text_key = s->property_content, *name, *text;
+    const char *role = pt_dataset_says(r->spec, "message_field_role"), *text_key = pt_dataset_says(r->spec, "message_field_content"), *name, *text;
     size_t n, bytes;
     pt_speaker who;
     bool is_json;
@@ -111,7 +110,7 @@ static pt_status add_message(pt_reader *r, json_t *m, pt_turns *t)
     t->turns[t->n - 1].is_json = is_json;
     if (is_json) pt_causes_add(&r->notes, "tool results that are objects are written as JSON", r->line);
     PT_RETURN(pt_read_extras(r, m, name, &t->turns[t->n - 1]));
-    const char *const read[] = {role, text_key, s->property_train};
+    const char *const read[] = {role, text_key, pt_dataset_says(r->spec, "message_field_training")};
     pt_note_unread(r, m, read, sizeof read / sizeof *read, who);
     return message_weight(r, m, &t->turns[t->n - 1]);
 }
@@ -123,7 +122,8 @@ static bool is_round(const pt_reader *r, json_t *m)
     json_t *v;
     pt_speaker who;
     bool any = false, all = true;
-    if (json_object_get(m, r->spec->property_role ? r->spec->property_role : "role") || json_object_get(m, "from")) return false;
+    const char *role = pt_dataset_says(r->spec, "message_field_role");
+    if (json_object_get(m, role ? role : "role") || json_object_get(m, "from")) return false;
     json_object_foreach(m, key, v)
         if (pt_speaker_of(key, &who) && json_is_string(v)) any = true;
         else if (json_is_string(v)) all = false;
@@ -192,7 +192,7 @@ pt_status pt_read_system(pt_reader *r, json_t *row, pt_turns *t, size_t *n_promp
         if (n_prompt) *n_prompt -= own < *n_prompt ? own : *n_prompt;
         return PT_OK;
     }
-    PT_RETURN(pt_row_text(r, row, PT_COL_SYSTEM, names, &text, &n));
+    PT_RETURN(pt_row_text(r, row, "field_system", names, &text, &n));
     if (!text && (text = r->spec->system_prompt)) n = strlen(text);
     if (!text) return PT_OK;
     if (own) { /* the message stands nearer, as for axolotl and LLaMA-Factory */
@@ -209,7 +209,7 @@ json_t *pt_read_list(pt_reader *r, json_t *row)
 {
     const pt_data_type *type = pt_data_type_find(r->spec->type);
     const char *const names[] = {type->list ? type->list : "messages", "conversations", "conversation", "messages", NULL};
-    const char *own[] = {r->spec->field_messages, NULL};
+    const char *own[] = {pt_dataset_says(r->spec, "field_messages"), NULL};
     for (const char *const *p = own[0] ? own : names; *p; p++) {
         const json_t *v = json_object_get(row, *p);
         if (v && !json_is_null(v)) return pt_row_take(r, row, *p);
@@ -219,10 +219,10 @@ json_t *pt_read_list(pt_reader *r, json_t *row)
 
 pt_status pt_read_messages(pt_reader *r, json_t *row)
 {
-    const char *want = r->spec->field_messages;
+    const char *own = pt_dataset_says(r->spec, "field_messages"), *want = own;
     pt_turns *t = &r->rec.answers[0].turns;
     json_t *list = pt_read_list(r, row);
-    if (!list && !r->spec->field_messages && pt_read_output(r, row))
+    if (!list && !own && pt_read_output(r, row))
         return pt_read_alpaca(r, row);
     if (!want) want = pt_data_type_find(r->spec->type)->list;
     if (!want) want = "messages"; /* read for a type that has no list of its own */
@@ -234,9 +234,19 @@ pt_status pt_read_messages(pt_reader *r, json_t *row)
     return r->sink(r->user, &r->rec, r->line);
 }
 
+static const pt_data_key conversation_keys[] = {
+    {.key = "field_messages", .kind = PT_DATA_COLUMN, .after = "bad_rows", .help = "Column of the conversation. Default: messages, conversations, conversation."},
+    {.key = "message_field_role", .kind = PT_DATA_TEXT, .within = "message_property_mappings", .as = "role"},
+    {.key = "message_field_content", .kind = PT_DATA_TEXT, .within = "message_property_mappings", .as = "content"},
+    {.key = "message_field_training", .kind = PT_DATA_TEXT, .after = "message_property_mappings",
+     .help = "A message's own true | false: whether it is trained on. Default: train; weight and loss_weight (numbers) are read too."},
+    {.key = "field_system", .kind = PT_DATA_COLUMN, .after = "system_prompt", .help = "Column of the system text. Default: system, system_prompt."},
+    {0}};
+const pt_data_key *const pt_keys_of_chats[] = {conversation_keys, pt_keys_of_questions, pt_keys_of_pairs, NULL};
+
 const pt_data_type pt_data_type_messages = {
     .name = "messages", .also = "chat_template chat_template.* openai", .shown = "messages (= chat_template)", .sft = pt_read_messages,
-    .pairs = pt_read_preference, .list = "messages"};
+    .pairs = pt_read_preference, .list = "messages", .keys = pt_keys_of_chats};
 const pt_data_type pt_data_type_sharegpt = {
     .name = "sharegpt", .also = "sharegpt.load sharegpt.load_role sharegpt:chat", .sft = pt_read_messages, .pairs = pt_read_preference,
-    .list = "conversations"};
+    .list = "conversations", .keys = pt_keys_of_chats};

@@ -83,8 +83,9 @@ static pt_status read_prompt(pt_reader *r, json_t *row, bool needed, pt_asked *a
     bool hh = false;
     t->n = 0;
     *asked = PT_ASKED_TEXT;
-    json_t *v = r->spec->field_messages && !r->spec->fields[PT_COL_PROMPT] ? NULL : pt_row_column(r, row, PT_COL_PROMPT, names, &key);
-    const char *input = r->spec->fields[PT_COL_INPUT], *history = r->spec->fields[PT_COL_HISTORY];
+    const char *own = pt_dataset_says(r->spec, "field_prompt"), *listed = pt_dataset_says(r->spec, "field_messages"),
+               *input = pt_dataset_says(r->spec, "field_input"), *history = pt_dataset_says(r->spec, "field_history");
+    json_t *v = listed && !own ? NULL : pt_row_column(r, row, "field_prompt", names, &key);
     bool more = (input && *input) || (history && *history);
     if (!more) PT_RETURN(pt_row_messages(r, v, &v));
     if (v && json_is_string(v) && !more) {
@@ -93,13 +94,13 @@ static pt_status read_prompt(pt_reader *r, json_t *row, bool needed, pt_asked *a
         *asked = PT_ASKED_HH;
         return PT_OK;
     }
-    if (!v && !r->spec->fields[PT_COL_PROMPT]) {
+    if (!v && !own) {
         PT_RETURN(pt_row_list(r, pt_read_list(r, row), &v));
         key = "the conversation";
-        if (json_is_string(v) && r->spec->field_messages) /* axolotl: a text is the user's */
+        if (json_is_string(v) && listed) /* axolotl: a text is the user's */
             return pt_record_turn(t, PT_USER, json_string_value(v), json_string_length(v));
-        if (!r->spec->field_messages && !json_is_array(v) && !json_is_object(v)) v = NULL; /* a count of messages, say */
-        if (v && !json_is_string(v)) *asked = r->spec->field_messages ? PT_ASKED_LIST : PT_ASKED_BESIDE;
+        if (!listed && !json_is_array(v) && !json_is_object(v)) v = NULL; /* a count of messages, say */
+        if (v && !json_is_string(v)) *asked = listed ? PT_ASKED_LIST : PT_ASKED_BESIDE;
     } else if (!json_is_string(v)) {
         *asked = PT_ASKED_LIST;
     }
@@ -242,9 +243,9 @@ static pt_status find_sides(pt_reader *r, json_t *row, json_t *v[2])
 {
     static const char *const chosen[] = {"chosen", "chosen_messages", "chosen_response", NULL},
                              *const rejected[] = {"rejected", "rejected_messages", "rejected_response", NULL};
-    const char *own[2] = {r->spec->fields[PT_COL_CHOSEN], r->spec->fields[PT_COL_REJECTED]}, *key = NULL;
-    v[0] = pt_row_column(r, row, PT_COL_CHOSEN, chosen, NULL);
-    v[1] = pt_row_column(r, row, PT_COL_REJECTED, rejected, &key);
+    const char *own[2] = {pt_dataset_says(r->spec, "field_chosen"), pt_dataset_says(r->spec, "field_rejected")}, *key = NULL;
+    v[0] = pt_row_column(r, row, "field_chosen", chosen, NULL);
+    v[1] = pt_row_column(r, row, "field_rejected", rejected, &key);
     if (!v[0] && !own[0] && v[1] && strcmp(key, "rejected") != 0) v[0] = pt_read_list(r, row);
     for (int i = 0; i < 2; i++) {
         const char *name = own[i] ? own[i] : i ? "rejected" : "chosen";
@@ -264,8 +265,9 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
     pt_record *rec = &r->rec;
     json_t *v[2];
     pt_asked asked;
-    json_t *both = json_object_get(row, r->spec->fields[PT_COL_OUTPUT] ? r->spec->fields[PT_COL_OUTPUT] : "output");
-    if (!json_object_get(row, "chosen") && !r->spec->fields[PT_COL_CHOSEN] && json_array_size(both) == 2 &&
+    const char *own = pt_dataset_says(r->spec, "field_output");
+    json_t *both = json_object_get(row, own ? own : "output");
+    if (!json_object_get(row, "chosen") && !pt_dataset_says(r->spec, "field_chosen") && json_array_size(both) == 2 &&
         json_is_string(json_array_get(both, 0)))
         return pt_read_mindset(r, row);
     PT_RETURN(find_sides(r, row, v));
@@ -291,9 +293,16 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
     return r->sink(r->user, rec, r->line);
 }
 
+const pt_data_key pt_keys_of_pairs[] = {
+    {.key = "field_chosen", .kind = PT_DATA_COLUMN, .after = "field_history",
+     .help = "Column of the better answer. Default: chosen, chosen_messages, chosen_response."},
+    {.key = "field_rejected", .kind = PT_DATA_COLUMN, .help = "Column of the worse one. Default: rejected, rejected_messages, rejected_response."},
+    {0}};
+
 const pt_data_type pt_data_type_preference = {
     .name = "preference",
     .also = "chatml chatml.default chatml.argilla chatml.argilla_chat chatml.icr chatml.intel chatml.prompt_pairs chatml.ultra llama3 llama3.default "
             "llama3.argilla llama3.argilla_chat llama3.icr llama3.intel llama3.prompt_pairs llama3.ultra bradley_terry.chat_template "
             "bradley_terry.llama3 user_defined.default",
-    .pairs = pt_read_preference};
+    .pairs = pt_read_preference,
+    .keys = pt_keys_of_chats};

@@ -188,9 +188,16 @@ typedef struct pt_row_ctx {
     pt_status (*read)(pt_reader *r, json_t *row);
 } pt_row_ctx;
 
-static pt_status own_number(pt_reader *r, json_t *row, pt_column c, double least, const char *column)
+/* Such names are too common in foreign data to be taken unasked. */
+const pt_data_key pt_keys_of_rows[] = {
+    {.key = "field_weight", .kind = PT_DATA_COLUMN, .after = "columns",
+     .help = "Column of a row's loss weight: the loss is the mean by weight, of pairs too. Without this key no column is taken for one."},
+    {.key = "field_margin", .kind = PT_DATA_COLUMN, .help = "Column of a pair's margin (reward). Without this key no column is taken for one."},
+    {0}};
+
+static pt_status own_number(pt_reader *r, json_t *row, const char *said, double least, const char *column)
 {
-    const char *key = r->spec->fields[c];
+    const char *key = pt_dataset_says(r->spec, said);
     if (!key || !*key) return PT_OK;
     pt_row_take(r, row, key);
     return pt_row_value(row, key, least, column, &r->rec.columns);
@@ -204,8 +211,8 @@ static pt_status read_row(pt_row_ctx *c, json_t *row)
     json_object_foreach(row, key, v)
         if (pt_row_says(v) && !json_object_get(r->columns, key) && json_object_size(r->columns) < 64)
             json_object_set_new(r->columns, key, json_false());
-    PT_RETURN(own_number(r, row, PT_COL_WEIGHT, 0, PT_COLUMN_WEIGHT));
-    if (r->pairs) PT_RETURN(own_number(r, row, PT_COL_MARGIN, -1e30, PT_COLUMN_MARGIN));
+    PT_RETURN(own_number(r, row, "field_weight", 0, PT_COLUMN_WEIGHT));
+    if (r->pairs) PT_RETURN(own_number(r, row, "field_margin", -1e30, PT_COLUMN_MARGIN));
     PT_RETURN(pt_read_tools(r, row));
     return c->read(r, row);
 }
@@ -235,7 +242,8 @@ static pt_status check_type(const pt_reader *r, const pt_data_type *t)
                        s->path, t->name);
     if (!r->pairs && !t->sft)
         return pt_fail(PT_EARG, "%s: type %s holds pairs; it goes with an objective of pairs", s->path, t->name);
-    return PT_OK;
+    pt_status rc = pt_data_keys_check(t, s, NULL);
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "%s", s->path);
 }
 
 pt_status pt_reader_run(pt_reader *r)

@@ -8,26 +8,24 @@
 pt_status pt_read_rolebench_open(pt_reader *r)
 {
     pt_status rc = PT_OK;
-    const pt_dataset_spec *s = r->spec;
-    PT_CHECK(!s->references || !strcmp(s->references, "first") || !strcmp(s->references, "all"), PT_EARG,
-             "%s: references is 'first' or 'all', not '%s'", s->path, s->references);
-    if (!s->profiles) {
-        PT_CHECK(s->system_template && !strstr(s->system_template, "{profile}"), PT_EARG,
-                 "%s: type rolebench needs 'profiles: FILE' ({role: text}), or a system_template without {profile}", s->path);
+    const char *file = pt_dataset_says(r->spec, "profiles");
+    if (!file) {
+        PT_CHECK(!strstr(pt_dataset_value(r->spec, "system_template"), "{profile}"), PT_EARG,
+                 "%s: type rolebench needs 'profiles: FILE' ({role: text}), or a system_template without {profile}", r->spec->path);
         return PT_OK;
     }
-    PT_TRY(pt_json_load(&r->profiles, s->profiles, (size_t)1 << 30, PT_JSON_OBJECT));
-    PT_CHECK(json_object_size(r->profiles), PT_EFORMAT, "%s: an object {role: text} is wanted",
-             s->profiles);
+    PT_TRY(pt_json_load(&r->profiles, file, (size_t)1 << 30, PT_JSON_OBJECT));
+    PT_CHECK(json_object_size(r->profiles), PT_EFORMAT, "%s: an object {role: text} is wanted", file);
 done:
     return rc;
 }
 
-pt_status pt_read_system_text(const char *tmpl, const char *role, const char *profile, char **out)
+/* The system text of a role: the template with {role} and {profile} filled in; owned by the caller. */
+static pt_status system_text(const char *tmpl, const char *role, const char *profile, char **out)
 {
     pt_status rc = PT_OK;
     pt_str s = {0};
-    const char *p = tmpl && *tmpl ? tmpl : "{profile}";
+    const char *p = *tmpl ? tmpl : "{profile}";
     PT_TRY(pt_str_puts(&s, ""));
     while (*p) {
         const char *fill = NULL;
@@ -60,9 +58,9 @@ static pt_status find_role(pt_reader *r, const char *raw, size_t n, const char *
     *profile = "";
     if (!r->profiles) return PT_OK;
     json_t *v = json_object_get(r->profiles, name);
-    if (!v) return pt_fail(PT_EFORMAT, "role '%s' has no profile in %s", name, r->spec->profiles);
+    if (!v) return pt_fail(PT_EFORMAT, "role '%s' has no profile in %s", name, pt_dataset_says(r->spec, "profiles"));
     if (!json_is_string(v))
-        return pt_fail(PT_EFORMAT, "the profile of '%s' in %s is %s, not a string", name, r->spec->profiles, pt_row_kind(v));
+        return pt_fail(PT_EFORMAT, "the profile of '%s' in %s is %s, not a string", name, pt_dataset_says(r->spec, "profiles"), pt_row_kind(v));
     *profile = json_string_value(v);
     return PT_OK;
 }
@@ -93,12 +91,12 @@ pt_status pt_read_rolebench(pt_reader *r, json_t *row)
     for (i = 0; i < 3; i++) pt_row_take(r, row, used[i]);
     pt_text_strip(&question, &n_question);
     PT_RETURN(find_role(r, raw, n_raw, &role, &profile));
-    PT_RETURN(pt_read_system_text(r->spec->system_template, role, profile, &system));
+    PT_RETURN(system_text(pt_dataset_value(r->spec, "system_template"), role, profile, &system));
     PT_RETURN(pt_record_own(&r->rec, system));
     r->rec.role = role;
     if (json_is_string(answers)) return give_answer(r, answers, system, question, n_question);
     if (!json_array_size(answers)) return pt_fail(PT_EFORMAT, "'generated' is not a list of answers");
-    bool all = r->spec->references && !strcmp(r->spec->references, "all");
+    bool all = !strcmp(pt_dataset_value(r->spec, "references"), "all");
     json_array_foreach(answers, i, a)
     {
         if (i && !all) break;
@@ -107,4 +105,36 @@ pt_status pt_read_rolebench(pt_reader *r, json_t *row)
     return PT_OK;
 }
 
-const pt_data_type pt_data_type_rolebench = {.name = "rolebench", .sft = pt_read_rolebench, .open = pt_read_rolebench_open, .profiles = true};
+/* All roles of the profiles file, so that `chat --role` knows those never trained too, and those that rows named. */
+static pt_status keep_profiles(const pt_reader *r, char *const *roles, size_t n, json_t *out)
+{
+    const char *role, *tmpl = pt_dataset_value(r->spec, "system_template");
+    json_t *v;
+    char *text;
+    json_object_foreach(r->profiles, role, v)
+    {
+        if (!json_is_string(v)) continue; /* nobody's: a row of that role would have been refused */
+        PT_RETURN(system_text(tmpl, role, json_string_value(v), &text));
+        int bad = json_object_set_new(out, role, json_string(text));
+        free(text);
+        if (bad) return pt_fail(PT_ENOMEM, "out of memory");
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (json_object_get(out, roles[i])) continue;
+        PT_RETURN(system_text(tmpl, roles[i], "", &text));
+        int bad = json_object_set_new(out, roles[i], json_string(text));
+        free(text);
+        if (bad) return pt_fail(PT_ENOMEM, "out of memory");
+    }
+    return PT_OK;
+}
+
+static const pt_data_key keys[] = {
+    {.key = "profiles", .kind = PT_DATA_FILE, .after = "field_margin", .help = "rolebench: FILE of {role: text}."},
+    {.key = "references", .kind = PT_DATA_WORD, .fallback = "first", .words = (const char *const[]){"first", "all", NULL},
+     .help = "rolebench: first (default) or all answers of a row."},
+    {.key = "system_template", .kind = PT_DATA_TEXT, .fallback = "{profile}", .help = "rolebench: text with {role} and {profile}. Default: {profile}."},
+    {0}};
+
+const pt_data_type pt_data_type_rolebench = {.name = "rolebench", .sft = pt_read_rolebench, .open = pt_read_rolebench_open, .profiles = keep_profiles,
+                                             .keys = (const pt_data_key *const[]){keys, NULL}};

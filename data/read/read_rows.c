@@ -191,9 +191,11 @@ static bool is_column(const pt_dataset_spec *s, const member *m)
                                         "instruction", "input", "output", "response", "query", "question", "answer", "text", "input_ids", "generated"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (is_key(m, names[i])) return true;
-    for (size_t i = 0; s && i < PT_COLS; i++)
-        if (is_key(m, s->fields[i])) return true;
-    return s && (is_key(m, s->field_messages) || is_key(m, s->field_text));
+    for (const pt_dataset_said *x = s ? s->said : NULL; x && x->key; x++) {
+        const pt_data_key *k = pt_data_key_find(x->key);
+        if (k && k->kind == PT_DATA_COLUMN && is_key(m, x->text)) return true;
+    }
+    return false;
 }
 
 static bool is_one_of(const member *m, const char *const *names)
@@ -217,8 +219,8 @@ static bool holds_rows(const pt_dataset_spec *spec, const member *m)
     end = p + extent(p, end);
     while (next_member(&p, end, &x)) {
         for (size_t i = 0; i < people; i++) speaker = speaker || is_key(&x, who[i]);
-        speaker = speaker || (spec && is_key(&x, spec->property_role));
-        text = text || is_one_of(&x, said) || (spec && is_key(&x, spec->property_content));
+        speaker = speaker || (spec && is_key(&x, pt_dataset_says(spec, "message_field_role")));
+        text = text || is_one_of(&x, said) || (spec && is_key(&x, pt_dataset_says(spec, "message_field_content")));
     }
     return !speaker || !text;
 }
@@ -299,7 +301,7 @@ pt_status pt_rows_read(const char *path, const pt_dataset_spec *spec, pt_status 
     } else if (!strcmp(format, "text")) {
         PT_CHECK(type && type->lines, PT_EARG, "%s is plain text, which the type text reads (a record a line), not type %s", path,
                  type ? type->name : "-");
-        PT_TRY(pt_rows_text(&f, spec->field_text ? spec->field_text : "text", &sink));
+        PT_TRY(pt_rows_text(&f, pt_dataset_value(spec, "field_text"), &sink));
     } else {
         pt_scan s = {{path, f.at, f.end, f.at, 1, PT_JSON_NUL}, &f, &sink, spec};
         PT_TRY(scan_json(&s));

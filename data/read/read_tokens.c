@@ -8,7 +8,7 @@
 pt_status pt_read_text(pt_reader *r, json_t *row)
 {
     pt_record *rec = &r->rec;
-    const char *key = r->spec->field_text ? r->spec->field_text : "text";
+    const char *key = pt_dataset_value(r->spec, "field_text");
     rec->kind = PT_RECORD_TEXT;
     if (!pt_row_take(r, row, key)) return pt_row_missing(r, row, key);
     PT_RETURN(pt_row_string(row, key, true, &rec->answers[0].text, &rec->answers[0].bytes));
@@ -155,7 +155,12 @@ pt_status pt_read_tokens(pt_reader *r, json_t *row)
     return r->sink(r->user, rec, r->line);
 }
 
+static const pt_data_key text_keys[] = {{.key = "field_text", .aliases = "field text_column", .kind = PT_DATA_COLUMN, .fallback = "text",
+                                          .after = "field_margin", .help = "text: its column. Default: text."},
+                                         {0}};
+
 const pt_data_type pt_data_type_text = {
-    .name = "text", .also = "completion pretrain", .shown = "text (= completion)", .sft = pt_read_text, .plain = true, .lines = true};
+    .name = "text", .also = "completion pretrain", .shown = "text (= completion)", .sft = pt_read_text, .plain = true, .lines = true,
+    .keys = (const pt_data_key *const[]){text_keys, NULL}};
 const pt_data_type pt_data_type_tokens = {
     .name = "tokens", .shown = "tokens (= empty type)", .sft = pt_read_tokens, .pairs = pt_read_tokens, .plain = true, .ids = true};

@@ -9,7 +9,7 @@
 #define PT_DATA_RECORD_H
 #include "base/batch.h"
 #include "base/json.h"
-#include "data/read/dataset.h"
+#include "data/read/data_key.h"
 #include "data/text/template.h"
 
 typedef enum pt_record_kind { PT_RECORD_CHAT, PT_RECORD_TEXT, PT_RECORD_IDS } pt_record_kind;
@@ -118,10 +118,15 @@ typedef struct pt_data_type {
     bool ids;          /* no tokenizer is needed */
     bool instructions; /* questions and answers that an instruction template can write, where the model has no chat template */
     bool lines;        /* reads files of plain text, a record a line */
-    bool profiles;     /* rows name roles, whose profiles a run keeps */
+    /* Rows name roles: the system text of each that the reader knows, and of those in roles[n], into {role: text}, which a run keeps; NULL: no roles. */
+    pt_status (*profiles)(const pt_reader *r, char *const *roles, size_t n, json_t *out);
+    const pt_data_key *const *keys; /* tables, each ended by a key NULL, of what a config says to this type alone; ended by NULL. NULL = nothing */
 } pt_data_type;
 /* By name or other name ("" is tokens); NULL when there is none such. */
 const pt_data_type *pt_data_type_find(const char *type);
+/* All types, in the order of READERS. */
+size_t pt_data_type_count(void);
+const pt_data_type *pt_data_type_at(size_t i);
 /* The type whose rows are texts alone. */
 const pt_data_type *pt_data_type_of_texts(void);
 /* Its name, NULL when there is none such. */
@@ -146,6 +151,9 @@ void pt_causes_add(pt_causes *c, const char *text, int64_t line);
 void pt_text_fit(char *out, size_t size, const char *text);
 
 /* ---- for the readers ---- */
+/* Keys of rows of any type; of conversations with questions and answers, and pairs of them: what reads one of these shapes reads the others too. */
+extern const pt_data_key pt_keys_of_rows[], pt_keys_of_questions[], pt_keys_of_pairs[];
+extern const pt_data_key *const pt_keys_of_chats[];
 /* A record of one empty answer. */
 pt_status pt_record_clear(pt_record *rec);
 /* n empty answers instead of those that are there; before anything points into them. */
@@ -172,13 +180,13 @@ pt_status pt_row_missing(const pt_reader *r, json_t *row, const char *key);
 pt_status pt_row_hint(const pt_reader *r, json_t *row, pt_str *out);
 /* Whether a value says something: not absent, null, "", spaces, [] or {}. */
 bool pt_row_says(const json_t *v);
-/* The value of a column: of the name that the config gives it, else of the first of `names` (ends with NULL) that says something;
+/* The value of a column: of the name that the config gives it by the key `said`, else of the first of `names` (ends with NULL) that says something;
  * NULL when none does. *key (may be NULL) is its name. */
-json_t *pt_row_column(pt_reader *r, json_t *row, pt_column c, const char *const *names, const char **key);
+json_t *pt_row_column(pt_reader *r, json_t *row, const char *said, const char *const *names, const char **key);
 /* The field `key` as a value that was read. */
 json_t *pt_row_take(pt_reader *r, json_t *row, const char *key);
 /* The same as a text; PT_EFORMAT when it is another kind of value. *text = NULL when nothing says anything. */
-pt_status pt_row_text(pt_reader *r, json_t *row, pt_column c, const char *const *names, const char **text, size_t *bytes);
+pt_status pt_row_text(pt_reader *r, json_t *row, const char *said, const char *const *names, const char **text, size_t *bytes);
 /* A list that a row spells as a string ("[{...}]") is parsed; every other value is given as it is. PT_ENOMEM alone. */
 pt_status pt_row_list(pt_reader *r, json_t *v, json_t **out);
 /* A text that spells a list of messages, as CSV and other tables hold them, as that list; every other value as it is. */
@@ -221,6 +229,4 @@ pt_status pt_read_rolebench_open(pt_reader *r);
 pt_status pt_read_preference(pt_reader *r, json_t *row);
 pt_status pt_read_text(pt_reader *r, json_t *row);
 pt_status pt_read_tokens(pt_reader *r, json_t *row);
-/* The system text of a role: the template with {role} and {profile} filled in; owned by the caller. */
-pt_status pt_read_system_text(const char *tmpl, const char *role, const char *profile, char **out);
 #endif

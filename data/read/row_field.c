@@ -25,9 +25,9 @@ json_t *pt_row_take(pt_reader *r, json_t *row, const char *key)
     return v;
 }
 
-json_t *pt_row_column(pt_reader *r, json_t *row, pt_column c, const char *const *names, const char **key)
+json_t *pt_row_column(pt_reader *r, json_t *row, const char *said, const char *const *names, const char **key)
 {
-    const char *own[] = {r->spec->fields[c], NULL};
+    const char *own[] = {pt_dataset_says(r->spec, said), NULL};
     if (own[0]) names = own;
     for (; *names; names++) {
         if (!pt_row_says(json_object_get(row, *names))) continue;
@@ -37,12 +37,12 @@ json_t *pt_row_column(pt_reader *r, json_t *row, pt_column c, const char *const 
     return NULL;
 }
 
-pt_status pt_row_text(pt_reader *r, json_t *row, pt_column c, const char *const *names, const char **text, size_t *bytes)
+pt_status pt_row_text(pt_reader *r, json_t *row, const char *said, const char *const *names, const char **text, size_t *bytes)
 {
     const char *key;
     *text = NULL;
     *bytes = 0;
-    if (!pt_row_column(r, row, c, names, &key)) return PT_OK;
+    if (!pt_row_column(r, row, said, names, &key)) return PT_OK;
     return pt_row_string(row, key, true, text, bytes);
 }
 
@@ -107,8 +107,8 @@ done:
 /* Names of ours that stand in foreign data, and the key that asks for them. */
 static const char *asked_by(const pt_dataset_spec *s, const char *column)
 {
-    if (!strcmp(column, "weight") && !s->fields[PT_COL_WEIGHT]) return "field_weight";
-    if (!strcmp(column, "margin") && !s->fields[PT_COL_MARGIN]) return "field_margin";
+    if (!strcmp(column, "weight") && !pt_dataset_says(s, "field_weight")) return "field_weight";
+    if (!strcmp(column, "margin") && !pt_dataset_says(s, "field_margin")) return "field_margin";
     return NULL;
 }
 

@@ -47,4 +47,21 @@ set="[{path: $dir/lists.jsonl, type: ranked}]"
 result "an objective of pairs, and one of single answers, refuse lists"
 $p inspect "$dir/lists.yaml" --output_dir="$dir/forest" --sample 0-9 >"$dir/log" 2>&1 && grep -q -- '--- answer 1 of ' "$dir/log" && grep -q 'rating 1.5' "$dir/log"
 result "inspect shows the answers and what their columns say"
+# Keys of the reader's own.
+rated() { train "$1" lists.yaml --datasets="[{path: $dir/lists.jsonl, $2}]" && awk -v got="$(field "$1" ranking/rated | sort -u)" -v want="$3" 'BEGIN { exit !(got == want) }'; }
+rated half "rating_scale: half" "$(awk -v r="$rated" 'BEGIN { print r / 2 }')" && rated fall "scale_of_ratings: double, ratings_fall: yes" "$(awk -v r="$rated" 'BEGIN { print -2 * r }')" &&
+    grep -q '^    rating_scale: "*double"*$' "$dir/fall/config.yaml" && grep -q '^    ratings_fall: true$' "$dir/fall/config.yaml" && rated said "ratings_fall: false" "$rated"
+result "the reader's own keys are accepted, by another name too, and have their values; a pack is made for each, and config.yaml says them"
+goes() { train kept lists.yaml --datasets="[{path: $dir/lists.jsonl, rating_scale: $1}]" --save_steps=1 --num_epochs="$2" --resume_from_checkpoint=auto; }
+goes half 2 && goes half 3 && ! goes double 4 && grep -q 'another set of training data.*rating_scale: "*double"* here and was.*rating_scale: "*half' "$dir/log" && goes half 4
+result "a checkpoint is not resumed under another value"
+$p help datasets >"$dir/log" && grep -q '^    rating_scale  *ranked: what a rating counts' "$dir/log" && $p help --markdown >"$dir/md" &&
+    grep -A1 '^| .system_template. |' "$dir/md" | grep -q '^| .rating_scale. | ranked: what a rating counts. Default: whole. Also: .scale_of_ratings.. |$' && grep -q '^| .ratings_fall. |' "$dir/md"
+result "help and the reference page list them"
+{ grep -v '^datasets' "$dir/lists.yaml"; printf 'datasets:\n  - path: %s\n    rating_scale: third\n' "$dir/lists.jsonl"; } >"$dir/wrong.yaml"
+line=$(grep -n rating_scale "$dir/wrong.yaml" | cut -d: -f1)
+! train wrong wrong.yaml && grep -q "wrong.yaml:$line:5: rating_scale is 'whole', 'half' or 'double', not 'third'" "$dir/log" &&
+    sed -i 's/rating_scale: third/ratings_fall: down/' "$dir/wrong.yaml" && ! train wrong wrong.yaml && grep -q "wrong.yaml:$line:5: ratings_fall takes true or false, not 'down'" "$dir/log" &&
+    sed -i 's/ratings_fall: down/rating_scales: half/' "$dir/wrong.yaml" && ! train wrong wrong.yaml && grep -q "wrong.yaml:$line:5: a data set does not know rating_scales" "$dir/log"
+result "a wrong value, and a key that no reader has, are refused by line"
 echo "1..$n"

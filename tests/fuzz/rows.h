@@ -56,20 +56,24 @@ static inline const char *rows_put(fuzz_part file)
 static inline void rows_options(pt_dataset_spec *spec, fuzz_part o)
 {
     static char *splits[] = {NULL, "train", "train[:50%]", "train[1:]", "train[-1:]"};
-    static char *names[PT_COLS] = {"s", "q", "i", "o", "h", "c", "r", "weight", "margin"};
+    /* the bit of `how` that says each */
+    static const struct { const char *key, *text; unsigned bit; } words[] = {
+        {"field_system", "s", 1}, {"field_prompt", "q", 1}, {"field_input", "i", 1}, {"field_output", "o", 1}, {"field_history", "h", 1},
+        {"field_chosen", "c", 1}, {"field_rejected", "r", 1}, {"field_weight", "weight", 2}, {"field_margin", "margin", 2},
+        {"message_field_role", "from", 4}, {"message_field_content", "value", 4}, {"message_field_training", "train", 4}, {"field_messages", "dialog", 4},
+        {"field_text", "content", 16}};
     static char *speakers[] = {"bot", "npc"};
     static int is[] = {PT_ASSISTANT, PT_USER};
     static const double bad[] = {0, 0.01, 1};
     spec->bad_rows = bad[fuzz_choice(o, 0, 3)];
     spec->split = splits[fuzz_choice(o, 1, 5)];
     unsigned how = fuzz_choice(o, 2, 32);
-    for (int c = 0; c < PT_COLS; c++)
-        if (how & (c < PT_COL_WEIGHT ? 1u : 2u)) spec->fields[c] = names[c];
-    if (how & 4) spec->property_role = "from", spec->property_content = "value", spec->property_train = "train", spec->field_messages = "dialog";
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (how & words[i].bit) fuzz_clean(pt_dataset_say(spec, words[i].key, words[i].text, 0, 0));
     if (how & 8) spec->role_names = speakers, spec->role_is = is, spec->n_roles = 2;
-    if (how & 16) spec->system_prompt = "Be kind.", spec->field_text = "content";
+    if (how & 16) spec->system_prompt = "Be kind.";
     spec->drop_system = fuzz_choice(o, 3, 2);
-    spec->references = fuzz_choice(o, 4, 2) ? "all" : NULL;
+    if (fuzz_choice(o, 4, 2)) fuzz_clean(pt_dataset_say(spec, "references", "all", 0, 0));
 }
 
 static inline int rows_run(const char *type, const char *format, const uint8_t *bytes, size_t n)
@@ -81,8 +85,11 @@ static inline int rows_run(const char *type, const char *format, const uint8_t *
     rows_options(&spec, part[1]);
     if (!strcmp(type, "rolebench")) {
         static const char usual[] = "{\"Ahab\": \"A captain.\", \"Bob\": \"B\"}";
-        spec.profiles = (char *)(parts > 2 && part[2].n ? fuzz_put("profiles", part[2].at, part[2].n) : fuzz_put("profiles", usual, sizeof usual - 1));
-        if (parts > 3) spec.system_template = fuzz_text(part[3]);
+        const char *file = parts > 2 && part[2].n ? fuzz_put("profiles", part[2].at, part[2].n) : fuzz_put("profiles", usual, sizeof usual - 1);
+        char *tmpl = parts > 3 ? fuzz_text(part[3]) : NULL;
+        fuzz_clean(pt_dataset_say(&spec, "profiles", file, 0, 0));
+        if (tmpl) fuzz_clean(pt_dataset_say(&spec, "system_template", tmpl, 0, 0));
+        free(tmpl);
     }
     bool pairs = pt_reader_gives(type, true) && (fuzz_choice(part[1], 5, 2) || !pt_reader_gives(type, false));
     pt_reader r = {.spec = &spec, .pairs = pairs, .sink = rows_take, .max_rows = fuzz_choice(part[1], 6, 3)};
@@ -90,7 +97,7 @@ static inline int rows_run(const char *type, const char *format, const uint8_t *
     fuzz_clean(pt_reader_said(&r, &said));
     pt_str_free(&said);
     pt_reader_free(&r);
-    if (parts > 3) free(spec.system_template);
+    pt_dataset_clear(&(pt_dataset_spec){.said = spec.said}); /* the rest is not on the heap */
     return 0;
 }
 #endif

@@ -15,6 +15,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "tests/said.h"
 #include "train/loop/run.h"
 
 #define MUST(call)                                                                                                             \
@@ -34,8 +35,8 @@ static inline void temp_folder(char out[64])
 static inline pt_config small_config(pt_dataset_spec *spec, const char *data, const char *dir)
 {
     *spec = (pt_dataset_spec){.path = (char *)data, .type = (char *)"tokens", .weight = 1};
-    spec->fields[PT_COL_WEIGHT] = (char *)"weight";
-    spec->fields[PT_COL_MARGIN] = (char *)"margin";
+    static pt_dataset_said columns[] = {SAID("field_weight", "weight"), SAID("field_margin", "margin"), {.key = NULL}};
+    spec->said = columns;
     pt_config c = {.objective = pt_objective_find("sft"),
                    .datasets = spec,
                    .n_datasets = 1,

@@ -191,8 +191,8 @@ static void test_every_key_returns(void **state)
     assert_string_equal(b->special_tokens[0], "<p a d>");
     assert_string_equal(b->special_tokens[1], "'end'");
     assert_non_null(strstr(b->yaml_text, "special_tokens: {pad_token: "));
-    assert_string_equal(b->datasets[0].property_content, "c");
-    assert_string_equal(b->datasets[0].system_template, "{role}: {profile}");
+    assert_string_equal(pt_dataset_says(&b->datasets[0], "message_field_content"), "c");
+    assert_string_equal(pt_dataset_says(&b->datasets[0], "system_template"), "{role}: {profile}");
     assert_true(b->quantised_wanted && b->n_datasets == 2);
     pt_config_free(a);
     pt_config_free(b);

@@ -78,7 +78,7 @@ static void test_names(void **state)
     assert_string_equal(c->datasets[0].type, "alpaca");
     assert_string_equal(c->datasets[1].type, "sharegpt");
     assert_string_equal(c->datasets[2].type, "text");
-    assert_string_equal(c->datasets[2].field_text, "words");
+    assert_string_equal(pt_dataset_says(&c->datasets[2], "field_text"), "words");
     assert_string_equal(c->test_datasets[0].path, "owner/far");
     assert_int_equal(c->datasets[0].line, 3); /* where the config says the name */
     assert_int_equal(c->test_datasets[0].line, 4);

@@ -12,16 +12,25 @@
 #define SET(keys) BASE "datasets: [{path: a, " keys "}]\n"
 #define PAIRS(keys) BASE "objective: dpo\ndatasets: [{path: a, " keys "}]\n"
 
+static const char *said(const pt_dataset_spec *d, const char *key)
+{
+    const char *text = pt_dataset_says(d, key);
+    return !text ? "-" : text[0] ? text : "''";
+}
+
 static void columns_of(const pt_dataset_spec *d, char out[512])
 {
+    static const char *const columns[] = {"field_system", "field_prompt", "field_input", "field_output", "field_history",
+                                          "field_chosen", "field_rejected", "field_weight", "field_margin"};
+    const char *train = pt_dataset_says(d, "message_field_training");
     out[0] = 0;
-    snprintf(out, 512, "%s %s", d->type, d->field_messages ? d->field_messages : "-");
-    for (int i = 0; i < PT_COLS; i++) snprintf(out + strlen(out), 512 - strlen(out), " %s", !d->fields[i] ? "-" : d->fields[i][0] ? d->fields[i] : "''");
-    snprintf(out + strlen(out), 512 - strlen(out), " %s/%s", d->property_role ? d->property_role : "-", d->property_content ? d->property_content : "-");
+    snprintf(out, 512, "%s %s", d->type, said(d, "field_messages"));
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) snprintf(out + strlen(out), 512 - strlen(out), " %s", said(d, columns[i]));
+    snprintf(out + strlen(out), 512 - strlen(out), " %s/%s", said(d, "message_field_role"), said(d, "message_field_content"));
     for (size_t i = 0; i < d->n_roles; i++) snprintf(out + strlen(out), 512 - strlen(out), " %s=%d", d->role_names[i], d->role_is[i]);
     for (size_t i = 0; i < d->n_roles_to_train; i++) snprintf(out + strlen(out), 512 - strlen(out), " +%s", d->roles_to_train[i]);
     snprintf(out + strlen(out), 512 - strlen(out), "%s%s%s%s%s %g", d->drop_system ? " drop" : "", d->system_prompt ? " own " : "",
-             d->system_prompt ? d->system_prompt : "", d->property_train ? " train " : "", d->property_train ? d->property_train : "", d->bad_rows);
+             d->system_prompt ? d->system_prompt : "", train ? " train " : "", train ? train : "", d->bad_rows);
 }
 
 /* Read, and again from the effective config. */

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "data/batch/loader.h"
+#include "tests/said.h"
 
 static uint64_t fixture_at;
 static inline uint32_t fixture_rnd(uint32_t n)
@@ -77,7 +78,7 @@ static inline pt_pack *fixture_pack(const char *dir, int rows, bool pairs, uint6
     char path[128];
     snprintf(path, sizeof path, "%s/rows-%llu.jsonl", dir, (unsigned long long)seed);
     write_rows(path, rows, pairs, seed);
-    pt_dataset_spec set = {.path = path, .type = "tokens", .weight = 1, .fields = {[PT_COL_WEIGHT] = "weight", [PT_COL_MARGIN] = "margin"}};
+    pt_dataset_spec set = {.path = path, .type = "tokens", .weight = 1, SAYS(SAID("field_weight", "weight"), SAID("field_margin", "margin"))};
     pt_pack_options o = {.pairs = pairs,
                          .sequence_len = sequence_len,
                          .excess = PT_EXCESS_TRUNCATE,

@@ -405,8 +405,8 @@ static void weights_of_data_sets(void **state)
     snprintf(b, sizeof b, "%s/b.jsonl", dir);
     write_rows(a, 40, false, 1);
     write_rows(b, 80, false, 2);
-    pt_dataset_spec sets[2] = {{.path = a, .type = "", .fields[PT_COL_WEIGHT] = "weight"},
-                               {.path = b, .type = "tokens", .fields[PT_COL_WEIGHT] = "weight"}};
+    pt_dataset_spec sets[2] = {{.path = a, .type = "", SAYS(SAID("field_weight", "weight"))},
+                               {.path = b, .type = "tokens", SAYS(SAID("field_weight", "weight"))}};
     pt_pack_options po = {.sequence_len = 128, .cache_dir = dir};
     pt_pack_report report;
     pt_pack *pack;

@@ -37,7 +37,8 @@ static pt_status build_at(const char *name, pt_pack **p, const char *type, const
     snprintf(path, sizeof path, "%s/%s", dir, name);
     assert_int_equal(pt_file_write_whole(path, rows, strlen(rows)), PT_OK);
     pt_dataset_spec set = {
-        .path = path, .type = (char *)type, .bad_rows = bad_rows, .fields[PT_COL_WEIGHT] = "w", .system_template = strcmp(type, "rolebench") ? NULL : "You are {role}."};
+        .path = path, .type = (char *)type, .bad_rows = bad_rows, 
+        SAYS(SAID("field_weight", "w"), SAID("system_template", strcmp(type, "rolebench") ? NULL : "You are {role}."))};
     return pt_pack_build(p, &set, 1, &o, r);
 }
 
@@ -407,7 +408,7 @@ static void two_sets_and_roles(void **state)
     assert_int_equal(pt_file_write_whole(b, TALK, strlen(TALK)), PT_OK);
     assert_int_equal(pt_file_write_whole(profiles, text, strlen(text)), PT_OK);
     pt_dataset_spec sets[] = {
-        {.path = a, .type = "rolebench", .profiles = profiles, .references = "all", .system_template = "{role}: {profile}"},
+        {.path = a, .type = "rolebench", SAYS(SAID("profiles", profiles), SAID("references", "all"), SAID("system_template", "{role}: {profile}"))},
         {.path = b, .type = "messages"}};
     pt_pack_options o = options();
     pt_pack_report r;

@@ -318,7 +318,7 @@ static void made_again(void **state)
     bool thin;
     char rows[128];
     snprintf(rows, sizeof rows, "%s/rows-77.jsonl", dir);
-    pt_dataset_spec set = {.path = rows, .type = "tokens", .weight = 1, .fields = {[PT_COL_WEIGHT] = "weight", [PT_COL_MARGIN] = "margin"}};
+    pt_dataset_spec set = {.path = rows, .type = "tokens", .weight = 1, SAYS(SAID("field_weight", "weight"), SAID("field_margin", "margin"))};
     pt_pack_options o = {.pairs = true, .sequence_len = 128, .excess = PT_EXCESS_TRUNCATE, .cache_dir = dir, .seed = 77};
     pt_pack_report r;
     uint64_t fingerprint = pt_pack_fingerprint(p);

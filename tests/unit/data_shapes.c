@@ -2,6 +2,7 @@
 #include "read_show.h"
 
 #include "base/log.h"
+#include "tests/said.h"
 
 typedef struct shape {
     const char *type, *row, *want; /* want begins with '!': the error says the rest */
@@ -11,7 +12,6 @@ typedef struct shape {
 #define U(c) M("user", c)
 #define A(c) M("assistant", c)
 #define S(c) M("system", c)
-#define F(c, text) .fields[c] = text
 #define CHOSEN(...) "\"chosen\": [" __VA_ARGS__ "]"
 #define REJECTED(...) "\"rejected\": [" __VA_ARGS__ "]"
 
@@ -59,10 +59,10 @@ static const shape pairs[] = {
     {"sharegpt", "{\"conversations\": [{\"from\": \"human\", \"value\": \"q\"}], \"chosen\": {\"from\": \"gpt\", \"value\": \"c\"}, \"rejected\": {\"from\": "
                  "\"gpt\", \"value\": \"r\"}, \"system\": \"s\"}", "S:s|U:q => A:c < A:r", {0}},
     {"preference", "{\"question\": \"q\", \"response_j\": \"c\", \"response_k\": \"r\"}", "U:q => A:c < A:r",
-     {F(PT_COL_PROMPT, "question"), F(PT_COL_CHOSEN, "response_j"), F(PT_COL_REJECTED, "response_k")}},
+     {SAYS(SAID("field_prompt", "question"), SAID("field_chosen", "response_j"), SAID("field_rejected", "response_k"))}},
     {"preference", "{\"question\": \"q\", \"response_j\": \"c\", \"response_k\": \"r\"}",
      "!field_prompt: question, field_chosen: response_j, field_rejected: response_k", {0}},
-    {"preference", "{\"talk\": [" U("q") "], \"prompt\": \"x\", \"chosen\": \"c\", \"rejected\": \"r\"}", "U:q => A:c < A:r", {.field_messages = "talk"}},
+    {"preference", "{\"talk\": [" U("q") "], \"prompt\": \"x\", \"chosen\": \"c\", \"rejected\": \"r\"}", "U:q => A:c < A:r", {SAYS(SAID("field_messages", "talk"))}},
     {"preference", "{\"instruction\": \"q\", \"output\": [\"c\", \"r\"]}", "U:q => A:c < A:r", {0}},
     /* prompts that both answers repeat; an echo is none */
     {"preference", "{\"prompt\": \"What is the sky?\", \"chosen\": \"What is the sky? It is blue.\", \"rejected\": \"What is the sky?\\nGreen.\"}",
@@ -109,8 +109,8 @@ static const shape sft[] = {
     {"alpaca_w_system.load_open_orca", "{\"system_prompt\": \"s\", \"question\": \"q\", \"response\": \"a\"}", "S:s|U:q|A:a", {0}},
     {"alpaca", "{\"input\": \"q\", \"output\": \"a\"}", "U:q|A:a", {0}},
     {"alpaca", "{\"title\": \"q\", \"more\": \"m\", \"body\": \"a\", \"who\": \"s\"}", "S:s|U:q\nm|A:a",
-     {F(PT_COL_PROMPT, "title"), F(PT_COL_INPUT, "more"), F(PT_COL_OUTPUT, "body"), F(PT_COL_SYSTEM, "who")}},
-    {"alpaca", "{\"instruction\": \"i\", \"input\": \"x\", \"output\": \"a\", \"system\": \"s\"}", "U:i|A:a", {F(PT_COL_INPUT, ""), F(PT_COL_SYSTEM, "")}},
+     {SAYS(SAID("field_prompt", "title"), SAID("field_input", "more"), SAID("field_output", "body"), SAID("field_system", "who"))}},
+    {"alpaca", "{\"instruction\": \"i\", \"input\": \"x\", \"output\": \"a\", \"system\": \"s\"}", "U:i|A:a", {SAYS(SAID("field_input", ""), SAID("field_system", ""))}},
     {"alpaca", "{\"instruction\": \"i\", \"question\": \"q\", \"output\": \"a\"}", "!both 'instruction' and 'question' hold text", {0}},
     {"alpaca", "{\"instruction\": \"i\", \"prompt\": \"### i\", \"output\": \"a\"}", "U:i|A:a", {0}},
     {"alpaca", "{\"instruction\": \"i\", \"output\": \"a\", \"weight\": 62, \"margin\": \"wide\", \"label\": false, \"role\": \"x\", \"train\": 1}", "U:i|A:a", {0}},
@@ -118,7 +118,7 @@ static const shape sft[] = {
     {"alpaca", "{\"instruction\": \"i\", \"output\": \"a\", \"tools\": [\"saw\"], \"messages\": 3}", "U:i|A:a", {0}},
     {"messages", "{\"messages\": [" U("q") ",{\"role\": \"assistant\", \"content\": \"a\", \"loss\": 1.25}]}", "U:q|A:a", {0}},
     {"messages", "{\"messages\": [" U("q") ",{\"role\": \"assistant\", \"content\": \"a\", \"loss\": false}]}", "U:q|A0:a", {0}},
-    {"alpaca", "{\"instruction\": \"i\", \"output\": \"a\", \"score\": 0.5}", "U:i|A:a w0.5", {F(PT_COL_WEIGHT, "score")}},
+    {"alpaca", "{\"instruction\": \"i\", \"output\": \"a\", \"score\": 0.5}", "U:i|A:a w0.5", {SAYS(SAID("field_weight", "score"))}},
     {"alpaca", "{\"instruction\": \"i\", \"output\": 3}", "!a list of messages is wanted", {0}},
     {"alpaca", "{\"output\": \"a\"}", "!no field 'instruction'", {0}},
     {"alpaca", "{\"messages\": [" U("q") "," A("a") "]}", "U:q|A:a", {0}},
@@ -138,13 +138,13 @@ static const shape sft[] = {
     {"sharegpt", "{\"messages\": [{\"from\": \"Human\", \"content\": \"q\"}, {\"role\": \"GPT\", \"value\": \"a\"}]}", "U:q|A:a", {0}},
     {"messages", "{\"messages\": \"[{\\\"role\\\": \\\"user\\\", \\\"content\\\": \\\"q\\\"}]\"}", "U:q", {0}},
     {"messages", "{\"messages\": " U("q") "}", "U:q", {0}},
-    {"messages", "{\"chat\": [[\"q\", \"a\"], [\"r\", \"b\"]]}", "U:q|A:a|U:r|A:b", {.field_messages = "chat"}},
+    {"messages", "{\"chat\": [[\"q\", \"a\"], [\"r\", \"b\"]]}", "U:q|A:a|U:r|A:b", {SAYS(SAID("field_messages", "chat"))}},
     {"messages", "{\"messages\": [" S("m") "," U("q") "], \"system\": \"s\"}", "S:m|U:q", {0}},
     {"messages", "{\"messages\": [" S("m") "," U("q") "], \"system\": \"s\"}", "U:q", {.drop_system = true}},
     {"messages", "{\"messages\": [" U("q") "]}", "S:own|U:q", {.system_prompt = "own"}},
     {"messages", "{\"messages\": [" U("q") "], \"system\": \"s\"}", "S:s|U:q", {.system_prompt = "own"}},
     {"messages", "{\"messages\": [{\"role\": \"assistant\", \"content\": \"a\", \"learn\": false, \"train\": true, \"weight\": 3}]}", "A0:a",
-     {.property_train = "learn"}},
+     {SAYS(SAID("message_field_training", "learn"))}},
     {"messages", "{\"dialogue\": [{\"role\": \"Sheldon\", \"text\": \"a\"}]}",
      "!type: messages, field_messages: dialogue, message_property_mappings: {content: text}, roles: {", {0}},
     {"messages", "{\"turns\": [{\"speaker\": \"user\", \"utterance\": \"a\"}]}",
@@ -203,7 +203,7 @@ static void named_speakers(void **state)
     static const char row[] = "{\"dialogue\": [{\"role\": \"Raj\", \"text\": \"q\"}, {\"role\": \"Sheldon\", \"text\": \"a\"}]}";
     char *names[] = {(char *)"Raj", (char *)"Sheldon"};
     int is[] = {PT_USER, PT_ASSISTANT};
-    pt_dataset_spec s = {.type = "messages", .field_messages = "dialogue", .property_content = "text", .role_names = names, .role_is = is, .n_roles = 2};
+    pt_dataset_spec s = {.type = "messages", SAYS(SAID("field_messages", "dialogue"), SAID("message_field_content", "text")), .role_names = names, .role_is = is, .n_roles = 2};
     assert_int_equal(read_bytes(row, sizeof row - 1, s, false), PT_OK);
     assert_string_equal(out_text, "U:q|A:a");
     s.n_roles = 1;
@@ -298,7 +298,7 @@ static void parts_of_a_file(void **state)
 /* Every shape of the shared data reads, or its message says how it would. */
 static void shared_files(void **state)
 {
-    static const struct {
+    const struct {
         const char *path, *type;
         bool pairs;
         const char *says;
@@ -314,7 +314,7 @@ static void shared_files(void **state)
         {"pref/llamafactory_kto_en_demo.json", "messages", 0, NULL, {0}}, {"pref/llamafactory_v1_dpo_demo.jsonl", "messages", 1, NULL, {0}},
         {"pref/machine_mindset_dpo_energy_i_e.jsonl", "preference", 1, NULL, {0}}, {"pref/torchtune_hh_rlhf_tiny.json", "messages", 1, NULL, {0}},
         {"pref/torchtune_stack_exchange_paired_tiny.json", "preference", 1, NULL,
-         {F(PT_COL_PROMPT, "question"), F(PT_COL_CHOSEN, "response_j"), F(PT_COL_REJECTED, "response_k")}},
+         {SAYS(SAID("field_prompt", "question"), SAID("field_chosen", "response_j"), SAID("field_rejected", "response_k"))}},
         {"pref/torchtune_stack_exchange_paired_tiny.json", "preference", 1, "field_prompt: question, field_chosen: response_j, field_rejected: response_k", {0}},
         {"pref/torchtune_hh_rlhf_tiny.json", "messages", 0, "type: preference", {0}},
         {"pref/machine_mindset_dpo_energy_i_e.jsonl", "text", 0, "type: mindset", {0}},

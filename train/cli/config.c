@@ -429,6 +429,16 @@ static pt_status check_type(const pt_config *c, const char *file, const pt_datas
                              "type %s", c->objective->name, d->type);
 }
 
+/* What a set says to its reader, where it says it. */
+static pt_status check_said(const char *file, const pt_dataset_spec *d)
+{
+    const pt_dataset_said *x;
+    const pt_data_type *type = pt_data_type_find(d->type);
+    pt_status rc = type ? pt_data_keys_check(type, d, &x) : PT_OK;
+    if (rc == PT_EARG) return pt_place_fail((pt_place){file, x->line, x->column}, "%s", pt_err_msg());
+    return rc;
+}
+
 /* Options take their objective's own defaults; one that chooses a variant has an objective to vary. */
 static pt_status check_options(pt_config *c, pt_place at)
 {
@@ -476,6 +486,7 @@ static pt_status check(pt_config *c, const char *file, bool adapter_said)
         for (size_t i = 0; i < (test ? c->n_test_datasets : c->n_datasets); i++) {
             if (d[i].bad_rows < 0) d[i].bad_rows = c->bad_rows;
             if (!test) PT_RETURN(check_type(c, file, &d[i], pairs));
+            PT_RETURN(check_said(file, &d[i]));
         }
     }
     return PT_OK;

@@ -6,18 +6,54 @@
 #include "data/read/record.h"
 #include "train/cli/config_value.h"
 
-/* {role: NAME, content: NAME}; axolotl's other properties keep their own names. */
+/* The value of a reader's key. `key`: as the config spells it. */
+static pt_status say(pt_place at, const char *key, const pt_data_key *k, const pt_ynode *v, pt_dataset_spec *d)
+{
+    char *text = NULL;
+    bool flag = false;
+    pt_status rc = PT_OK;
+    if (k->kind == PT_DATA_FLAG) {
+        PT_TRY(pt_value_bool(at, key, v, &flag));
+    } else {
+        PT_TRY((k->kind == PT_DATA_FILE ? pt_value_path : pt_value_string)(at, key, v, &text));
+    }
+    bool in_file = strcmp(at.file, "command line") != 0; /* a place in the file, or none */
+    rc = pt_dataset_say(d, k->key, text ? text : flag ? "true" : "false", in_file ? at.line : 0, in_file ? at.column : 0);
+done:
+    free(text);
+    return rc;
+}
+
+/* {role: NAME, content: NAME}: the readers' keys within it; axolotl's other properties keep their own names. */
 static pt_status mappings(const char *file, const pt_ynode *n, pt_dataset_spec *d)
 {
-    if (n->kind != PT_YMAP) return pt_place_fail((pt_place){file, n->line, n->column}, "message_property_mappings takes {role: NAME, content: NAME}");
+    static const char mapping[] = "message_property_mappings";
+    if (n->kind != PT_YMAP) return pt_place_fail((pt_place){file, n->line, n->column}, "%s takes {role: NAME, content: NAME}", mapping);
     for (size_t i = 0; i < n->n; i++) {
         pt_place at = {file, n->key_line[i], n->key_column[i]};
         const pt_ynode *v = n->items[i];
-        if (!strcmp(n->keys[i], "role")) PT_RETURN(pt_value_string(at, "role", v, &d->property_role));
-        else if (!strcmp(n->keys[i], "content")) PT_RETURN(pt_value_string(at, "content", v, &d->property_content));
+        const pt_data_key *is = NULL;
+        for (size_t k = 0; k < pt_data_key_count(); k++) {
+            const pt_data_key *x = pt_data_key_at(k);
+            if (x->within && !strcmp(x->within, mapping) && !strcmp(x->as, n->keys[i])) is = x;
+        }
+        if (is) PT_RETURN(say(at, is->as, is, v, d));
         else if (v->kind != PT_YSCALAR || strcmp(v->text, n->keys[i]) != 0)
-            return pt_place_fail(at, "message_property_mappings knows role and content, not %s", n->keys[i]);
+            return pt_place_fail(at, "%s knows role and content, not %s", mapping, n->keys[i]);
     }
+    return PT_OK;
+}
+
+/* A value under another trainer's name for a reader's key. */
+static pt_status say_as(pt_place at, const char *key, const pt_ynode *v, const char *(*names)[2], size_t n, pt_dataset_spec *d, bool *found)
+{
+    for (size_t i = 0; i < n; i++) {
+        const pt_data_key *k = strcmp(names[i][0], key) ? NULL : pt_data_key_find(names[i][1]);
+        if (!k) continue;
+        *found = true;
+        return say(at, key, k, v, d);
+    }
+    *found = false;
     return PT_OK;
 }
 
@@ -71,8 +107,10 @@ static pt_status put_tag(pt_place at, const char *key, const pt_ynode *v, pt_dat
 {
     static const struct { const char *tag; pt_speaker speaker; } tags[] = {
         {"user_tag", PT_USER}, {"assistant_tag", PT_ASSISTANT}, {"observation_tag", PT_TOOL}, {"function_tag", PT_ASSISTANT}, {"system_tag", PT_SYSTEM}};
-    if (!strcmp(key, "role_tag")) return pt_value_string(at, key, v, &d->property_role);
-    if (!strcmp(key, "content_tag")) return pt_value_string(at, key, v, &d->property_content);
+    static const char *names[][2] = {{"role_tag", "message_field_role"}, {"content_tag", "message_field_content"}};
+    bool found;
+    pt_status rc = say_as(at, key, v, names, sizeof names / sizeof *names, d, &found);
+    if (found) return rc;
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
         if (strcmp(key, tags[i].tag)) continue;
         if (v->kind != PT_YSCALAR) return pt_place_fail(at, "%s takes a name", key);
@@ -83,13 +121,12 @@ static pt_status put_tag(pt_place at, const char *key, const pt_ynode *v, pt_dat
 
 static pt_status put_column(pt_place at, const char *key, const pt_ynode *v, pt_dataset_spec *d)
 {
-    static const struct { const char *name; pt_column column; } columns[] = {
-        {"prompt", PT_COL_PROMPT}, {"query", PT_COL_INPUT}, {"response", PT_COL_OUTPUT}, {"history", PT_COL_HISTORY},
-        {"system", PT_COL_SYSTEM}, {"chosen", PT_COL_CHOSEN}, {"rejected", PT_COL_REJECTED}};
-    if (!strcmp(key, "messages")) return pt_value_string(at, key, v, &d->field_messages);
+    static const char *names[][2] = {{"prompt", "field_prompt"}, {"query", "field_input"}, {"response", "field_output"}, {"history", "field_history"},
+                                     {"messages", "field_messages"}, {"system", "field_system"}, {"chosen", "field_chosen"}, {"rejected", "field_rejected"}};
+    bool found;
+    pt_status rc = say_as(at, key, v, names, sizeof names / sizeof *names, d, &found);
+    if (found) return rc;
     if (!strcmp(key, "tools") && v->kind == PT_YSCALAR && !strcmp(v->text, "tools")) return PT_OK;
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        if (!strcmp(key, columns[i].name)) return pt_value_string(at, key, v, &d->fields[columns[i].column]);
     const pt_dataset_key *k = pt_schema_dataset_find(key);
     if (k && k->refused) return pt_place_fail(at, "%s: %s", key, k->refused);
     return pt_place_fail(at, "columns knows prompt, query, response, history, messages, system, chosen, rejected and tools, not %s", key);
@@ -98,10 +135,10 @@ static pt_status put_column(pt_place at, const char *key, const pt_ynode *v, pt_
 /* What columns does not name is not read (LLaMA-Factory). */
 static pt_status columns(const char *file, const pt_ynode *n, pt_dataset_spec *d)
 {
-    static const pt_column rest[] = {PT_COL_INPUT, PT_COL_HISTORY, PT_COL_SYSTEM};
+    static const char *const rest[] = {"field_input", "field_history", "field_system"};
     PT_RETURN(each(file, n, "columns", d, put_column));
     for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
-        if (!d->fields[rest[i]]) PT_RETURN(pt_strdup(&d->fields[rest[i]], ""));
+        if (!pt_dataset_says(d, rest[i])) PT_RETURN(pt_dataset_say(d, rest[i], "", 0, 0));
     return PT_OK;
 }
 
@@ -180,23 +217,17 @@ done:
 static pt_status dataset_key(const char *file, const char *key, pt_place at, const pt_ynode *v, pt_dataset_spec *d)
 {
     struct { const char *name; char **field; } texts[] = {
-        {"path", &d->path}, {"type", &d->type}, {"split", &d->split}, {"field_messages", &d->field_messages}, {"field_text", &d->field_text},
-        {"profiles", &d->profiles}, {"references", &d->references}, {"system_template", &d->system_template}, {"system_prompt", &d->system_prompt},
-        {"message_field_training", &d->property_train}, {"field_system", &d->fields[PT_COL_SYSTEM]}, {"field_prompt", &d->fields[PT_COL_PROMPT]},
-        {"field_input", &d->fields[PT_COL_INPUT]}, {"field_output", &d->fields[PT_COL_OUTPUT]}, {"field_history", &d->fields[PT_COL_HISTORY]},
-        {"field_chosen", &d->fields[PT_COL_CHOSEN]}, {"field_rejected", &d->fields[PT_COL_REJECTED]}, {"field_weight", &d->fields[PT_COL_WEIGHT]},
-        {"field_margin", &d->fields[PT_COL_MARGIN]}};
-    if (!strcmp(key, "message_field_role")) return pt_value_string(at, key, v, &d->property_role);
-    if (!strcmp(key, "message_field_content")) return pt_value_string(at, key, v, &d->property_content);
+        {"path", &d->path}, {"type", &d->type}, {"split", &d->split}, {"system_prompt", &d->system_prompt}};
     const pt_dataset_key *k = pt_schema_dataset_find(key);
     if (!k && pt_value_is_off(v)) return PT_OK;
     if (!k) return pt_place_fail(at, "a data set does not know %s; `ptrain help datasets` lists its keys", key);
     if (k->refused && (pt_value_is_off(v) || pt_yaml_is_null(v))) return PT_OK;
     if (k->refused) return pt_place_fail(at, "%s: %s", key, k->refused);
+    if (k->reader) return say(at, key, k->reader, v, d);
     if (!strcmp(k->name, "type") && v->kind == PT_YMAP) return user_type(file, v, d);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!strcmp(k->name, texts[i].name)) {
-            bool path = texts[i].field == &d->path || texts[i].field == &d->profiles;
+            bool path = texts[i].field == &d->path;
             return (path ? pt_value_path : pt_value_string)(at, key, v, texts[i].field);
         }
     if (!strcmp(key, "weight")) return pt_value_number(at, key, v, 1e-6, 1000, &d->weight);
@@ -268,17 +299,7 @@ static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d
 
 void pt_datasets_free(pt_dataset_spec *d, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        char *texts[] = {d[i].format, d[i].path, d[i].type, d[i].split, d[i].field_messages, d[i].property_role, d[i].property_content, d[i].field_text,
-                         d[i].profiles, d[i].references, d[i].system_template, d[i].property_train, d[i].system_prompt};
-        for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) free(texts[k]);
-        for (size_t k = 0; k < PT_COLS; k++) free(d[i].fields[k]);
-        for (size_t k = 0; k < d[i].n_roles; k++) free(d[i].role_names[k]);
-        for (size_t k = 0; k < d[i].n_roles_to_train; k++) free(d[i].roles_to_train[k]);
-        free(d[i].role_names);
-        free(d[i].role_is);
-        free(d[i].roles_to_train);
-    }
+    for (size_t i = 0; i < n; i++) pt_dataset_clear(&d[i]);
     free(d);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "data/read/data_key.h"
 #include "train/cli/config.h"
 #include "train/cli/config_value.h"
 
@@ -42,12 +43,23 @@ pt_status pt_config_check_model(const pt_config *c)
     return PT_OK;
 }
 
+/* The files that readers' keys name. */
+static pt_status check_files(const pt_config *c, const pt_dataset_spec *d)
+{
+    for (size_t k = 0; k < pt_data_key_count(); k++) {
+        const pt_data_key *key = pt_data_key_at(k);
+        const char *path = key->kind == PT_DATA_FILE ? pt_dataset_says(d, key->key) : NULL;
+        if (!there(path)) return missing(c, d->line, d->column, key->key, path, "");
+    }
+    return PT_OK;
+}
+
 static pt_status check_sets(const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         char advice[600] = "";
         if (there(d[i].path) || strpbrk(d[i].path, "*?[")) { /* of patterns the reader says what to do instead */
-            if (!there(d[i].profiles)) return missing(c, d[i].line, d[i].column, "profiles", d[i].profiles, "");
+            PT_RETURN(check_files(c, &d[i]));
             continue;
         }
         if (hub_name(d[i].path))

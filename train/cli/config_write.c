@@ -37,14 +37,34 @@ static pt_status put_names(pt_str *out, const char *before, char *const *names, 
     return pt_str_puts(out, "]\n");
 }
 
-/* Columns, speakers and limits of a data set. */
+static pt_status put_one(pt_str *out, const char *indent, const char *name, const pt_data_key *k, const char *text)
+{
+    return k->kind == PT_DATA_FLAG ? pt_str_printf(out, "%s%s: %s\n", indent, name, text) : put_text(out, indent, name, text);
+}
+
+/* What is said to the readers: a mapping's members where the first of them stands. */
+static pt_status put_said(pt_str *out, const pt_dataset_spec *d, bool files)
+{
+    for (size_t i = 0; i < pt_data_key_count(); i++) {
+        const pt_data_key *k = pt_data_key_at(i), *m;
+        const char *text = pt_dataset_says(d, k->key);
+        if (!text || (k->kind == PT_DATA_FILE && !files)) continue;
+        if (!k->within) PT_RETURN(put_one(out, "    ", k->key, k, text));
+        for (size_t j = 0, n = 0; k->within && j < pt_data_key_count(); j++) {
+            m = pt_data_key_at(j);
+            if (!m->within || strcmp(m->within, k->within) || !(text = pt_dataset_says(d, m->key))) continue;
+            if (j < i) break; /* written with that one */
+            if (!n++) PT_RETURN(pt_str_printf(out, "    %s:\n", k->within));
+            PT_RETURN(put_one(out, "      ", m->as, m, text));
+        }
+    }
+    return PT_OK;
+}
+
+/* Speakers and limits of a data set. */
 static pt_status put_dataset_rest(pt_str *out, const pt_config *c, const pt_dataset_spec *d)
 {
-    static const char *const columns[PT_COLS] = {"field_system", "field_prompt", "field_input", "field_output", "field_history",
-                                                 "field_chosen", "field_rejected", "field_weight", "field_margin"};
     static const char *const speakers[] = {"system", "user", "assistant", "tool"};
-    for (int k = 0; k < PT_COLS; k++) PT_RETURN(put_text(out, "    ", columns[k], d->fields[k]));
-    PT_RETURN(put_text(out, "    ", "message_field_training", d->property_train));
     PT_RETURN(put_text(out, "    ", "system_prompt", d->system_prompt));
     if (d->drop_system) PT_RETURN(pt_str_puts(out, "    drop_system_message: true\n"));
     if (d->n_roles) PT_RETURN(pt_str_puts(out, "    roles:\n"));
@@ -61,7 +81,7 @@ static pt_status put_dataset_rest(pt_str *out, const pt_config *c, const pt_data
     return d->bad_rows == c->bad_rows ? PT_OK : put_number(out, "    ", "bad_rows", d->bad_rows);
 }
 
-pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n)
+pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n, bool files)
 {
     if (!n) return PT_OK;
     PT_RETURN(pt_str_printf(out, "%s:\n", key));
@@ -71,16 +91,7 @@ pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *ke
         PT_RETURN(put_text(out, "    ", "ds_type", d[i].format));
         PT_RETURN(put_text(out, "    ", "split", d[i].split));
         if (d[i].weight != 1) PT_RETURN(put_number(out, "    ", "weight", d[i].weight));
-        PT_RETURN(put_text(out, "    ", "field_messages", d[i].field_messages));
-        if (d[i].property_role || d[i].property_content) {
-            PT_RETURN(pt_str_puts(out, "    message_property_mappings:\n"));
-            PT_RETURN(put_text(out, "      ", "role", d[i].property_role));
-            PT_RETURN(put_text(out, "      ", "content", d[i].property_content));
-        }
-        PT_RETURN(put_text(out, "    ", "field_text", d[i].field_text));
-        PT_RETURN(put_text(out, "    ", "profiles", d[i].profiles));
-        PT_RETURN(put_text(out, "    ", "references", d[i].references));
-        PT_RETURN(put_text(out, "    ", "system_template", d[i].system_template));
+        PT_RETURN(put_said(out, &d[i], files));
         PT_RETURN(put_dataset_rest(out, c, &d[i]));
     }
     return PT_OK;
@@ -144,7 +155,7 @@ pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k)
         return PT_OK; /* unset */
     case PT_KEY_OBJECTIVE: return pt_str_printf(out, "%s: %s\n", k->name, c->objective->variant_of ? c->objective->variant_of : c->objective->name);
     case PT_KEY_LIST: return put_list(out, k->name, *(char **const *)f, *(const size_t *)count);
-    case PT_KEY_DATASETS: return pt_config_put_datasets(out, c, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count);
+    case PT_KEY_DATASETS: return pt_config_put_datasets(out, c, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count, true);
     case PT_KEY_MODEL: return put_model(out, f);
     case PT_KEY_TOKENS: return put_tokens(out, k->name, c->special_token_names, *(char **const *)f, *(const size_t *)count);
     }

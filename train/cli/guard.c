@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include "checkpoints/gguf.h"
 #include "checkpoints/safetensors.h"
 #include "checkpoints/seal.h"
+#include "data/read/data_key.h"
 #include "train/cli/open.h"
 
 /* What an export may leave in a folder, and what readers would take in place of it or together with it. */
@@ -35,6 +37,14 @@ static bool same(const char *a, const char *b)
     return a && b && !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+/* A file that a reader's key names. */
+static pt_status look_key(const pt_dataset_spec *d, const pt_data_key *k, pt_status (*look)(void *, const char *, const char *), void *user)
+{
+    char what[96];
+    snprintf(what, sizeof what, "the %s of a data set", k->key);
+    return k->kind == PT_DATA_FILE ? look(user, pt_dataset_says(d, k->key), what) : PT_OK;
+}
+
 /* Every file and folder that the command reads, with a word for it. */
 static pt_status each_input(const pt_cli *c, const pt_opened *o, pt_status (*look)(void *, const char *, const char *), void *user)
 {
@@ -51,7 +61,7 @@ static pt_status each_input(const pt_cli *c, const pt_opened *o, pt_status (*loo
         const pt_dataset_spec *d = k ? cfg->test_datasets : cfg->datasets;
         for (size_t i = 0; i < (k ? cfg->n_test_datasets : cfg->n_datasets); i++) {
             PT_RETURN(look(user, d[i].path, "a data set"));
-            PT_RETURN(look(user, d[i].profiles, "the profiles of a data set"));
+            for (size_t f = 0; f < pt_data_key_count(); f++) PT_RETURN(look_key(&d[i], pt_data_key_at(f), look, user));
         }
     }
     return PT_OK;

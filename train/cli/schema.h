@@ -2,6 +2,7 @@
  * A second table names the keys of other trainers (axolotl first) that have no effect here or are refused, each with the reason. */
 #ifndef PT_CLI_SCHEMA_H
 #define PT_CLI_SCHEMA_H
+#include "data/read/data_key.h"
 #include "train/loop/config.h"
 
 typedef enum pt_key_kind {
@@ -42,7 +43,8 @@ pt_status pt_config_settings(pt_config *c);
 void pt_config_settings_free(pt_config *c);
 /* "key: value" lines of one key as YAML (config_write.c); nothing for an unset one. */
 pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k);
-pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n);
+/* files: with the files that readers' keys name. */
+pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n, bool files);
 
 typedef struct pt_foreign_key { const char *name; bool refused; const char *why; } pt_foreign_key;
 const pt_foreign_key *pt_schema_foreign(size_t *n);
@@ -50,7 +52,12 @@ const pt_foreign_key *pt_schema_foreign(size_t *n);
 const pt_foreign_key *pt_schema_foreign_find(const char *name);
 
 /* Keys of one data set. */
-typedef struct pt_dataset_key { const char *name, *aliases, *help, *refused; } pt_dataset_key; /* refused: why, or NULL */
+typedef struct pt_dataset_key {
+    const char *name, *aliases;
+    const char *help;          /* NULL: not listed */
+    const char *refused;       /* why, or NULL */
+    const pt_data_key *reader; /* who declares it; NULL: a key of every set */
+} pt_dataset_key;
 const pt_dataset_key *pt_schema_dataset(size_t *n);
 const pt_dataset_key *pt_schema_dataset_find(const char *name);
 pt_status pt_schema_dataset_help(pt_str *out);

@@ -145,10 +145,9 @@ static pt_status add_sets(pt_config *c, size_t *cap, const pt_key *k, unsigned e
     for (size_t i = 0; i < n; i++) {
         pt_dataset_spec d = list[i];
         d.path = (char *)"";
-        d.profiles = NULL;
         d.weight = 1;
         text.len = 0;
-        PT_TRY(pt_config_put_datasets(&text, c, k->name, &d, 1));
+        PT_TRY(pt_config_put_datasets(&text, c, k->name, &d, 1, false));
         snprintf(name, sizeof name, "%s[%zu]", k->name, i);
         memmove(text.text, text.text + strlen(k->name) + 1, text.len - strlen(k->name)); /* its first line is "key:" */
         text.len -= strlen(k->name) + 1;
