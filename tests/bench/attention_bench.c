@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "tests/ops/op_forest.h"
+#include "tests/ops/op_test.h"
 
 static double now(void)
 {
@@ -15,13 +16,13 @@ static double now(void)
 
 static double gemm_rate(int m, int n, int k)
 {
-    ot_mat a = ot_new(PT_F32, m, k, k), b = ot_new(PT_F32, n, k, k), c = ot_new(PT_F32, m, n, n);
+    pt_view a = ot_new(PT_F32, m, k, k), b = ot_new(PT_F32, n, k, k), c = ot_new(PT_F32, m, n, n);
     double best = 1e9;
-    ot_fill(&a, 1, 1);
-    ot_fill(&b, 2, 1);
+    ot_fill(a, 1, 1);
+    ot_fill(b, 2, 1);
     for (int r = 0; r < 10; r++) {
         double t = now();
-        dnnl_sgemm('N', 'T', m, n, k, 1, ot_f32(&a, 0), k, ot_f32(&b, 0), k, 0, ot_f32(&c, 0), n);
+        dnnl_sgemm('N', 'T', m, n, k, 1, ot_f32(a, 0), k, ot_f32(b, 0), k, 0, ot_f32(c, 0), n);
         t = now() - t;
         best = t < best ? t : best;
     }
@@ -32,30 +33,30 @@ static double gemm_rate(int m, int n, int k)
 static void bench(const char *name, const of_forest *f, int heads, int kv, int dim, double gemm)
 {
     int64_t n = f->d.n_tokens, hd = (int64_t)heads * dim, kd = (int64_t)kv * dim;
-    ot_mat q = ot_new(PT_F32, n, hd, hd), k = ot_new(PT_F32, n, kd, kd), v = ot_same(&k), o = ot_same(&q), dout = ot_same(&q);
-    ot_mat lse = ot_new(PT_F32, heads, n, n), dq = ot_same(&q), dk = ot_same(&k), dv = ot_same(&k);
-    const ot_mat *in[] = {&q, &k, &v, &dout};
+    pt_view q = ot_new(PT_F32, n, hd, hd), k = ot_new(PT_F32, n, kd, kd), v = ot_like(k), o = ot_like(q), dout = ot_like(q);
+    pt_view lse = ot_new(PT_F32, heads, n, n), dq = ot_like(q), dk = ot_like(k), dv = ot_like(k);
+    pt_view in[] = {q, k, v, dout};
     for (int i = 0; i < 4; i++) ot_fill(in[i], (uint64_t)i, 1);
     pt_forest *forest = of_make(&ot.cpu, f);
-    pt_attention_args a = {.o = o.v,
-                           .lse = lse.v,
-                           .q = q.v,
-                           .k = k.v,
-                           .v = v.v,
+    pt_attention_args a = {.o = o,
+                           .lse = lse,
+                           .q = q,
+                           .k = k,
+                           .v = v,
                            .forest = forest,
                            .n_heads = heads,
                            .n_kv = kv,
                            .dim = dim,
                            .scale = 1 / sqrtf((float)dim)};
-    pt_attention_bwd_args b = {.dq = dq.v,
-                               .dk = dk.v,
-                               .dv = dv.v,
-                               .dout = dout.v,
-                               .o = o.v,
-                               .lse = lse.v,
-                               .q = q.v,
-                               .k = k.v,
-                               .v = v.v,
+    pt_attention_bwd_args b = {.dq = dq,
+                               .dk = dk,
+                               .dv = dv,
+                               .dout = dout,
+                               .o = o,
+                               .lse = lse,
+                               .q = q,
+                               .k = k,
+                               .v = v,
                                .forest = forest,
                                .n_heads = heads,
                                .n_kv = kv,
@@ -99,7 +100,7 @@ static void one(const char *name, int roots, int len, int answers, int answer, i
 
 int main(int argc, char **argv)
 {
-    if (ot_begin()) return 1;
+    if (ot_begin(NULL)) return 1;
     if (argc > 1) pt_threads_set((int)strtol(argv[1], NULL, 10));
     if (argc > 2 && pt_cpu_isa_set(argv[2]) != PT_OK) return 1;
     double gemm = gemm_rate(1024, 1536, 576);
@@ -111,5 +112,5 @@ int main(int argc, char **argv)
     one("8 x 137", 8, 137, 0, 0, 9, 3, 64, gemm);
     one("2 x 512, no groups", 2, 512, 0, 0, 9, 9, 64, gemm);
     one("2 x 512, dim 128", 2, 512, 0, 0, 8, 2, 128, gemm);
-    return ot_end();
+    return ot_end(NULL);
 }

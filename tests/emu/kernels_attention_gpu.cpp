@@ -1,23 +1,10 @@
-/* Attention over a segment forest on the emulated device against ref: error at most twice that of plain loops that round where
+/* Attention over a segment forest on the backend under test against ref: error at most twice that of plain loops that round where
  * the kernels must (inputs, probabilities, their gradients and results to the type). Every op runs in three thread orders with
- * equal bits (KT_RUN). */
-#include "kernels_op.h"
-#include "tests/emu/trees.h"
+ * equal bits (OT_ON). */
+#include "tests/ops/op_modes.h"
+#include "tests/ops/op_forest.h"
 
-extern "C" {
-#include "kernels/cuda/ops_cuda.h"
-}
-
-/* By ancestry, not by subtree ends. */
-static bool visible(int32_t i, int32_t j)
-{
-    if (j > i || (trees.d.window && trees.pos[i] - trees.pos[j] >= trees.d.window)) return false;
-    int32_t s = 0, t = 0;
-    while (trees.start[s + 1] <= i) s++;
-    while (trees.start[t + 1] <= j) t++;
-    while (s > t) s = trees.parent[s];
-    return s == t;
-}
+static of_forest trees;
 
 /* ---- one problem ---- */
 typedef struct problem {
@@ -25,55 +12,48 @@ typedef struct problem {
     float strength;
     float scale;
     pt_dtype type;
-    kt_mat q, k, v, o, lse, dout, dq, dk, dv;
-    pt_forest *dev, *ref;
+    pt_view q, k, v, o, lse, dout, dq, dk, dv;
+    pt_forest *under, *ref;
 } problem;
 typedef struct plain { /* of the plain loops: [N, H*D], [H, N], ... */
     float *o, *lse, *dq, *dk, *dv;
 } plain;
 
-static void forests(problem *p)
-{
-    pt_forest_caps caps = {trees.d.n_tokens, trees.d.n_segs};
-    assert_int_equal(pt_cuda_forest_new(&kt.cuda, &p->dev, &caps), PT_OK);
-    assert_int_equal(pt_ops_ref.forest_new(&kt.ref, &p->ref, &caps), PT_OK);
-    if (pt_cuda_forest_set(&kt.cuda, p->dev, &trees.d) != PT_OK) fail_msg("%s", pt_err_msg());
-    assert_int_equal(pt_ops_ref.forest_set(&kt.ref, p->ref, &trees.d), PT_OK);
-}
 static void begin(problem *p, uint64_t seed)
 {
     int64_t n = trees.d.n_tokens, hd = (int64_t)p->heads * p->dim, kd = (int64_t)p->kv * p->dim;
-    kt_begin(p->type);
+    ot_case(p->type);
     p->scale = 1 / sqrtf((float)p->dim);
-    p->q = kt_in(p->type, n, hd, hd + p->gap, seed, p->strength),
-    p->k = kt_in(p->type, n, kd, kd + 2 * p->gap, seed + 1, p->strength);
-    p->v = kt_in(p->type, n, kd, kd + 3 * p->gap, seed + 2, 1), p->dout = kt_in(p->type, n, hd, hd + p->gap, seed + 3, 1);
-    p->o = kt_new(p->type, n, hd, hd + p->gap), p->lse = kt_new(PT_F32, p->heads, n, n + p->gap),
-    p->dq = kt_new(p->type, n, hd, hd + p->gap);
-    p->dk = kt_new(p->type, n, kd, kd + p->gap), p->dv = kt_new(p->type, n, kd, kd + p->gap);
-    forests(p);
+    p->q = ot_in(p->type, n, hd, hd + p->gap, seed, p->strength),
+    p->k = ot_in(p->type, n, kd, kd + 2 * p->gap, seed + 1, p->strength);
+    p->v = ot_in(p->type, n, kd, kd + 3 * p->gap, seed + 2, 1), p->dout = ot_in(p->type, n, hd, hd + p->gap, seed + 3, 1);
+    p->o = ot_act(p->type, n, hd, hd + p->gap), p->lse = ot_act(PT_F32, p->heads, n, n + p->gap),
+    p->dq = ot_act(p->type, n, hd, hd + p->gap);
+    p->dk = ot_act(p->type, n, kd, kd + p->gap), p->dv = ot_act(p->type, n, kd, kd + p->gap);
+    p->under = of_make(&om.under, &trees), p->ref = of_make(&om.ref, &trees);
 }
 static void end(problem *p)
 {
-    pt_cuda_forest_free(&kt.cuda, p->dev);
-    pt_ops_ref.forest_free(&kt.ref, p->ref);
-    kt_end();
+    om.under.ops->forest_free(&om.under, p->under);
+    om.ref.ops->forest_free(&om.ref, p->ref);
+    ot_free_all();
 }
 
+/* The dry run sees none. */
+static pt_forest *forest(const problem *p)
+{
+    return om.under.dry ? NULL : om.host ? p->ref : p->under;
+}
 static void run_forward(problem *p, bool with_lse)
 {
-    KT_RUN(attention, pt_attention_args, a.o = D(p->o); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v);
-           if (with_lse) a.lse = D(p->lse); a.forest = kt.cuda.dry ? NULL
-                                                       : kt.host   ? p->ref
-                                                                   : p->dev;
+    OT_ON(attention, pt_attention_args, a.o = D(p->o); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v);
+           if (with_lse) a.lse = D(p->lse); a.forest = forest(p);
            a.n_heads = p->heads; a.n_kv = p->kv; a.dim = p->dim; a.scale = p->scale);
 }
 static void run_backward(problem *p)
 {
-    KT_RUN(attention_bwd, pt_attention_bwd_args, a.o = D(p->o); a.lse = D(p->lse); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v);
-           a.dout = D(p->dout); a.dq = D(p->dq); a.dk = D(p->dk); a.dv = D(p->dv); a.forest = kt.cuda.dry ? NULL
-                                                                                              : kt.host   ? p->ref
-                                                                                                          : p->dev;
+    OT_ON(attention_bwd, pt_attention_bwd_args, a.o = D(p->o); a.lse = D(p->lse); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v);
+           a.dout = D(p->dout); a.dq = D(p->dq); a.dk = D(p->dk); a.dv = D(p->dv); a.forest = forest(p);
            a.n_heads = p->heads; a.n_kv = p->kv; a.dim = p->dim; a.scale = p->scale);
 }
 
@@ -81,12 +61,12 @@ static void run_backward(problem *p)
 static float plain_row(const problem *p, int h, int32_t i, float *prob, const float *lse)
 {
     int at = h / (p->heads / p->kv) * p->dim;
-    const float *q = kt_host(p->q, i) + h * p->dim;
+    const float *q = ot_f32(p->q, i) + h * p->dim;
     float max = -INFINITY, sum = 0;
     for (int32_t j = 0; j <= i; j++) {
         float s = 0;
-        for (int d = 0; d < p->dim; d++) s += q[d] * kt_host(p->k, j)[at + d];
-        prob[j] = visible(i, j) ? s * p->scale : -INFINITY;
+        for (int d = 0; d < p->dim; d++) s += q[d] * ot_f32(p->k, j)[at + d];
+        prob[j] = of_sees(&trees, i, j) ? s * p->scale : -INFINITY;
         max = fmaxf(max, prob[j]);
     }
     for (int32_t j = 0; j <= i; j++) sum += prob[j] = expf(prob[j] - (lse ? *lse : max));
@@ -105,8 +85,8 @@ static void plain_forward(const problem *p, plain *w)
             for (int d = 0; d < p->dim; d++) {
                 float o = 0;
                 for (int32_t j = 0; j <= i; j++)
-                    o += kt_round(p->type, prob[j]) * kt_host(p->v, j)[h / (p->heads / p->kv) * p->dim + d];
-                w->o[i * hd + (int64_t)h * p->dim + d] = kt_round(p->type, o);
+                    o += ot_round(p->type, prob[j]) * ot_f32(p->v, j)[h / (p->heads / p->kv) * p->dim + d];
+                w->o[i * hd + (int64_t)h * p->dim + d] = ot_round(p->type, o);
             }
         }
     free(prob);
@@ -121,36 +101,36 @@ static void plain_backward(const problem *p, plain *w)
     for (int h = 0; h < p->heads; h++)
         for (int32_t i = 0; i < n; i++) {
             int at = h / (p->heads / p->kv) * p->dim;
-            const float *g = kt_host(p->dout, i) + h * p->dim, *o = kt_host(p->o, i) + h * p->dim,
-                        *q = kt_host(p->q, i) + h * p->dim;
+            const float *g = ot_f32(p->dout, i) + h * p->dim, *o = ot_f32(p->o, i) + h * p->dim,
+                        *q = ot_f32(p->q, i) + h * p->dim;
             float delta = 0;
-            plain_row(p, h, i, prob, kt_host(p->lse, h) + i);
+            plain_row(p, h, i, prob, ot_f32(p->lse, h) + i);
             for (int d = 0; d < p->dim; d++) delta += g[d] * o[d];
             for (int32_t j = 0; j <= i; j++) {
-                if (!visible(i, j)) continue;
+                if (!of_sees(&trees, i, j)) continue;
                 float dp = 0;
-                for (int d = 0; d < p->dim; d++) dp += g[d] * kt_host(p->v, j)[at + d];
-                float pj = kt_round(p->type, prob[j]), ds = kt_round(p->type, prob[j] * (dp - delta)) * p->scale;
+                for (int d = 0; d < p->dim; d++) dp += g[d] * ot_f32(p->v, j)[at + d];
+                float pj = ot_round(p->type, prob[j]), ds = ot_round(p->type, prob[j] * (dp - delta)) * p->scale;
                 for (int d = 0; d < p->dim; d++) {
-                    w->dq[i * hd + h * p->dim + d] += ds * kt_host(p->k, j)[at + d];
+                    w->dq[i * hd + h * p->dim + d] += ds * ot_f32(p->k, j)[at + d];
                     w->dk[j * kd + at + d] += ds * q[d];
                     w->dv[j * kd + at + d] += pj * g[d];
                 }
             }
         }
-    for (int64_t e = 0; e < n * hd; e++) w->dq[e] = kt_round(p->type, w->dq[e]);
-    for (int64_t e = 0; e < n * kd; e++) w->dk[e] = kt_round(p->type, w->dk[e]), w->dv[e] = kt_round(p->type, w->dv[e]);
+    for (int64_t e = 0; e < n * hd; e++) w->dq[e] = ot_round(p->type, w->dq[e]);
+    for (int64_t e = 0; e < n * kd; e++) w->dk[e] = ot_round(p->type, w->dk[e]), w->dv[e] = ot_round(p->type, w->dv[e]);
     free(prob);
 }
 
 /* floor: absolute error an element that the terms of the sum leave where the true result is (nearly) zero. */
-static void within(const char *what, const problem *p, kt_mat m, const float *naive, double floor)
+static void within(const char *what, const problem *p, pt_view m, const float *naive, double floor)
 {
     double got = 0, plain = 0, norm = 0;
-    int64_t rows = kt.m[m].ref.rows, cols = kt.m[m].ref.cols;
+    int64_t rows = m.rows, cols = m.cols;
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < cols; c++) {
-            double want = kt_host(m, r)[c], x = kt_got(m, r, c) - want, y = naive[r * cols + c] - want;
+            double want = ot_f32(m, r)[c], x = ot_got(m, r, c) - want, y = naive[r * cols + c] - want;
             got += x * x, plain += y * y, norm += want * want;
         }
     double budget = 2 * sqrt(plain) + 6e-8 * sqrt(norm) + floor * sqrt((double)(rows * cols));
@@ -168,7 +148,7 @@ static void compare(problem *p, uint64_t seed)
     plain_forward(p, &w);
     within("o", p, p->o, w.o, 0);
     within("lse", p, p->lse, w.lse, 2.4e-7);
-    kt_put(p->o), kt_put(p->lse); /* ref's, rounded */
+    ot_put(p->o), ot_put(p->lse); /* ref's, rounded */
     run_backward(p);
     plain_backward(p, &w);
     double floor = 2.4e-7 * p->strength *
@@ -205,13 +185,13 @@ static void run_shapes(pt_dtype type)
         const struct shape *s = &shapes[i];
         if (type == PT_F32 && !s->f32) continue;
         problem p = problem_of(type, s->heads, s->kv, s->dim, s->gap);
-        trees_random(100 + i, s->depth, s->tokens, s->len, s->window);
+        of_random(&trees, 100 + i, s->depth, s->tokens, s->len, s->window);
         compare(&p, i);
     }
 }
-static void test_bf16(void **)
+static void test_small_type(void **)
 {
-    run_shapes(PT_BF16);
+    run_shapes(OT_SMALL);
 }
 static void test_f32(void **)
 {
@@ -220,23 +200,9 @@ static void test_f32(void **)
 
 static void test_special(void **)
 {
-    for (int c = 0; c < 5; c++) {
-        problem p = problem_of(PT_BF16, 2, 1, 32, 0);
-        trees_begin(0);
-        if (c == 0) trees_add(-1, 1); /* one token */
-        if (c == 1)
-            for (int i = 0; i < 90; i++) trees_add(-1, 1); /* many roots of one token */
-        if (c == 2) {                                      /* a profile and many answers of one token */
-            trees_add(-1, 70);
-            for (int i = 0; i < 70; i++) trees_add(0, 1);
-        }
-        if (c == 3) /* a chain of segments of one token */
-            for (int i = 0; i < 90; i++) trees_add(i - 1, 1);
-        if (c == 4) { /* a profile over whole tiles, answers that straddle blocks, a dead tail */
-            trees_add(-1, 128);
-            for (int i = 0; i < 3; i++) trees_add(0, 13);
-            trees_add(-1, 64 - trees.d.n_tokens % 64);
-        }
+    for (int c = 0; c < OF_SHAPES; c++) {
+        problem p = problem_of(OT_SMALL, 2, 1, 32, 0);
+        of_shape(&trees, c, c == 2 ? 70 : 90, 128, 3, 13);
         compare(&p, 50 + (uint64_t)c);
     }
 }
@@ -244,38 +210,41 @@ static void test_special(void **)
 /* Logits of hundreds: the running maximum must carry them; far keys vanish without NaN. */
 static void test_large_logits(void **)
 {
-    for (pt_dtype t : {PT_BF16, PT_F32}) {
+    OT_EACH_ACT(t)
+    {
         problem p = problem_of(t, 2, 1, 16, 0);
         p.strength = 12;
-        trees_random(3, 3, 100, 60, 0);
+        of_random(&trees, 3, 3, 100, 60, 0);
         compare(&p, 9);
     }
 }
 
 static void test_without_lse(void **)
 {
-    for (pt_dtype t : {PT_BF16, PT_F32}) {
+    OT_EACH_ACT(t)
+    {
         problem p = problem_of(t, 2, 1, 64, 0);
-        trees_random(3, 2, 64, 20, 0);
+        of_random(&trees, 3, 2, 64, 20, 0);
         begin(&p, 1);
         run_forward(&p, false);
-        kt_near(p.o, 3, 4e-7);
+        ot_near(p.o, 3, 4e-7);
         end(&p);
     }
 }
 
 static void test_no_rows(void **)
 {
-    problem p = problem_of(PT_BF16, 2, 1, 64, 0);
-    trees_begin(0);
+    problem p = problem_of(OT_SMALL, 2, 1, 64, 0);
+    of_begin(&trees, 0);
     begin(&p, 1);
-    uint64_t before = emu_launch_count();
+    uint64_t before = ot_launches();
     run_forward(&p, true);
     run_backward(&p);
-    assert_int_equal(emu_launch_count(), before);
+    assert_int_equal(ot_launches(), before);
     end(&p);
 }
 
+#if OT_MODE == OT_CUDA
 /* Columns of one buffer, 64 features each: q, k, v, dout, then o, dq, dk, dv. */
 enum { FAR_TOKENS = 2200, FAR_DIM = 64, FAR_PARTS = 8 };
 static pt_view far_part(const pt_buf *b, pt_dtype type, int64_t ld, int part)
@@ -294,21 +263,21 @@ static unsigned char *far_results(pt_dtype type, int64_t ld, const unsigned char
     b.bytes = (size_t)ld * FAR_TOKENS * each;
     b.base = (unsigned char *)emu_malloc_sparse(b.bytes);
     assert_non_null(b.base);
-    assert_int_equal(pt_cuda_alloc(&kt.cuda, &lse, FAR_TOKENS * 4), PT_OK);
+    assert_int_equal(pt_cuda_alloc(&om.under, &lse, FAR_TOKENS * 4), PT_OK);
     pt_view v[FAR_PARTS];
     for (int i = 0; i < FAR_PARTS; i++) v[i] = far_part(&b, type, ld, i);
-    for (int i = 0; i < 4; i++) assert_int_equal(pt_cuda_upload(&kt.cuda, v[i], in + (size_t)i * part), PT_OK);
+    for (int i = 0; i < 4; i++) assert_int_equal(pt_cuda_upload(&om.under, v[i], in + (size_t)i * part), PT_OK);
     pt_view l = {&lse, 0, PT_F32, 1, FAR_TOKENS, FAR_TOKENS};
     pt_attention_args a = {v[4], l, v[0], v[1], v[2], f, 1, 1, FAR_DIM, 0.125f};
     pt_attention_bwd_args g = {v[5], v[6], v[7], v[3], v[4], l, v[0], v[1], v[2], f, 1, 1, FAR_DIM, 0.125f};
-    kt.cuda.dry = true, kt.cuda.workspace_need = 0;
-    assert_int_equal(pt_cuda_attention_bwd(&kt.cuda, &g), PT_OK);
-    kt.cuda.dry = false, need = kt.cuda.workspace_need;
-    assert_int_equal(pt_cuda_alloc(&kt.cuda, &ws, need), PT_OK);
-    kt.cuda.workspace = (pt_view){&ws, 0, PT_U8, 1, (int64_t)need, (int64_t)need};
-    if (pt_cuda_attention(&kt.cuda, &a) != PT_OK || pt_cuda_attention_bwd(&kt.cuda, &g) != PT_OK) fail_msg("%s", pt_err_msg());
-    for (int i = 0; i < 4; i++) assert_int_equal(pt_cuda_download(&kt.cuda, out + (size_t)i * part, v[4 + i]), PT_OK);
-    pt_cuda_free(&kt.cuda, &ws), pt_cuda_free(&kt.cuda, &lse);
+    om.under.dry = true, om.under.workspace_need = 0;
+    assert_int_equal(pt_cuda_attention_bwd(&om.under, &g), PT_OK);
+    om.under.dry = false, need = om.under.workspace_need;
+    assert_int_equal(pt_cuda_alloc(&om.under, &ws, need), PT_OK);
+    om.under.workspace = (pt_view){&ws, 0, PT_U8, 1, (int64_t)need, (int64_t)need};
+    if (pt_cuda_attention(&om.under, &a) != PT_OK || pt_cuda_attention_bwd(&om.under, &g) != PT_OK) fail_msg("%s", pt_err_msg());
+    for (int i = 0; i < 4; i++) assert_int_equal(pt_cuda_download(&om.under, out + (size_t)i * part, v[4 + i]), PT_OK);
+    pt_cuda_free(&om.under, &ws), pt_cuda_free(&om.under, &lse);
     cudaFree(b.base);
     return out;
 }
@@ -321,22 +290,22 @@ static void test_far(void **)
         size_t each = pt_dtype_get(type)->bytes, n = (size_t)4 * FAR_TOKENS * FAR_DIM;
         unsigned char *in = (unsigned char *)malloc(n * each);
         for (size_t i = 0; i < n; i++) {
-            float f = kt_random(3, i);
+            float f = ot_random(3, i);
             uint16_t h = pt_f32_to_bf16(f);
             memcpy(in + i * each, type == PT_BF16 ? (void *)&h : (void *)&f, each);
         }
-        kt_begin(type);
-        trees_begin(20);
-        trees_add(-1, FAR_TOKENS);
+        ot_case(type);
+        of_begin(&trees, 20);
+        of_add(&trees, -1, FAR_TOKENS);
         pt_forest_caps caps = {FAR_TOKENS, 1};
         pt_forest *f;
-        assert_int_equal(pt_cuda_forest_new(&kt.cuda, &f, &caps), PT_OK);
-        assert_int_equal(pt_cuda_forest_set(&kt.cuda, f, &trees.d), PT_OK);
+        assert_int_equal(pt_cuda_forest_new(&om.under, &f, &caps), PT_OK);
+        assert_int_equal(pt_cuda_forest_set(&om.under, f, &trees.d), PT_OK);
         unsigned char *near = far_results(type, FAR_PARTS * FAR_DIM, in, f), *far = far_results(type, 1 << 20, in, f);
         assert_memory_equal(near, far, n * each);
         free(near), free(far), free(in);
-        pt_cuda_forest_free(&kt.cuda, f);
-        kt_end();
+        pt_cuda_forest_free(&om.under, f);
+        ot_free_all();
     }
 }
 
@@ -346,7 +315,7 @@ static void test_small_chip(void **)
     assert_true(emu_setting("ARCH", "86"));
     for (int dim : {64, 128, 130, 256}) {
         problem p = problem_of(PT_BF16, 2, 1, dim, 0);
-        trees_random((uint64_t)dim, 2, 70, 60, 0);
+        of_random(&trees, (uint64_t)dim, 2, 70, 60, 0);
         compare(&p, 5);
         p.type = PT_F32;
         if (dim >= 128) compare(&p, 6);
@@ -362,12 +331,12 @@ static void test_counters(void **)
     assert_true(emu_setting("COUNT", "1"));
     for (int dim : {64, 96, 128, 256}) {
         problem p = problem_of(PT_BF16, 2, 1, dim, 0);
-        trees_begin(0);
-        trees_add(-1, 128);
+        of_begin(&trees, 0);
+        of_add(&trees, -1, 128);
         begin(&p, 1);
         emu_counts_reset();
         run_forward(&p, true);
-        kt_put(p.o), kt_put(p.lse);
+        ot_put(p.o), ot_put(p.lse);
         run_backward(&p);
         for (const char *name : {"attention_fwd_k", "attention_dq_k", "attention_dkv_k"}) {
             const emu_kernel_counts *c = emu_counts_of(name);
@@ -383,16 +352,16 @@ static void test_counters(void **)
     }
     assert_true(emu_setting("COUNT", "0"));
 }
+#endif
 
 int main(void)
 {
-    kt_open = pt_cuda_open;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bf16),         cmocka_unit_test(test_f32),         cmocka_unit_test(test_special),
+        cmocka_unit_test(test_small_type),         cmocka_unit_test(test_f32),         cmocka_unit_test(test_special),
         cmocka_unit_test(test_large_logits), cmocka_unit_test(test_without_lse), cmocka_unit_test(test_no_rows),
+#if OT_MODE == OT_CUDA
         cmocka_unit_test(test_small_chip),   cmocka_unit_test(test_far),         cmocka_unit_test(test_counters),
+#endif
     };
-    int rc = cmocka_run_group_tests_name("kernels_attention_gpu", tests, NULL, NULL);
-    kt_close();
-    return rc;
+    return ot_main("kernels_attention_gpu", tests);
 }

@@ -1,37 +1,32 @@
-/* Dequantisation, linear layers, LoRA and the head on the emulated device against ref: at most twice the error of the plain
- * program of the same precision (kernels_naive.h), for every output. */
-#include "kernels_naive.h"
-extern "C" {
-#include "kernels/cuda/ops_cuda.h"
-}
+/* Dequantisation, linear layers, LoRA and the head on the backend under test against ref: at most twice the error of the plain
+ * program of the same precision (tests/ops/op_modes.h), for every output. */
+#include "tests/ops/op_modes.h"
 
-static const pt_dtype acts[] = {PT_BF16, PT_F32};
-#define EACH_ACT(t) for (pt_dtype t : acts)
 static const pt_dtype weights[] = {PT_F32,  PT_F16,  PT_BF16, PT_Q8_0, PT_Q4_0, PT_Q4_1, PT_Q5_0,
                                    PT_Q5_1, PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_NL};
 
 static void embed_rows(pt_dtype t, pt_dtype w, int64_t n, int64_t c, int64_t shift)
 {
-    kt_begin(t);
-    kt_mat W = kt_weight(w, 9, c, 1, 1), y = kt_new(t, n, c, shift ? c : c + 3), ids = kt_ids(n, 9, 2);
-    int64_t bytes = (int64_t)kt_row_bytes(w, c) * 9;
-    kt_mat shifted = kt_new(PT_U8, 1, bytes + shift, bytes + shift); /* the same some bytes on */
-    memset(kt.m[shifted].ref_buf.base, 0, (size_t)shift);
-    memcpy(kt.m[shifted].ref_buf.base + shift, kt.m[W].ref_buf.base, (size_t)bytes);
-    kt_put(shifted);
-    pt_view v = kt.m[W].dev;
-    if (shift) v.buf = kt.m[shifted].dev.buf, v.off = kt.m[shifted].dev.off + (size_t)shift;
-    KT_RUN(embed, pt_embed_args, a.y = D(y), a.w = kt.host ? D(W) : v, a.tokens = D(ids), a.scale = 1.0f);
+    ot_case(t);
+    pt_view W = ot_weight(w, 9, c, 1, 1), y = ot_act(t, n, c, shift ? c : c + 3), ids = ot_ids(n, 9, 2);
+    int64_t bytes = (int64_t)ot_row_bytes(w, c) * 9;
+    pt_view shifted = ot_act(PT_U8, 1, bytes + shift, bytes + shift); /* the same some bytes on */
+    memset(ot_at(shifted), 0, (size_t)shift);
+    memcpy(ot_row(shifted, 0) + shift, ot_at(W), (size_t)bytes);
+    ot_put(shifted);
+    pt_view v = D(W);
+    if (shift) v.buf = D(shifted).buf, v.off = D(shifted).off + (size_t)shift;
+    OT_ON(embed, pt_embed_args, a.y = D(y), a.w = om.host ? W : v, a.tokens = D(ids), a.scale = 1.0f);
     for (int64_t r = 0; r < n; r++)
-        for (int64_t i = 0; i < c; i++) assert_true(kt_got(y, r, i) == kt_round(t, kt_host(y, r)[i]));
-    kt_end();
+        for (int64_t i = 0; i < c; i++) assert_true(ot_got(y, r, i) == ot_round(t, ot_f32(y, r)[i]));
+    ot_free_all();
 }
 /* Every type through the embedding, which is dequantisation with chosen rows: exact before it is rounded. Rows of more than a
  * block's worth; odd ones of the plain types; rows of y that no vector fits; weights at odd
  * addresses, at such as suit an element and no vector, and at ones for vectors. */
 static void test_embed(void **)
 {
-    EACH_ACT(t)
+    OT_EACH_ACT(t)
     for (pt_dtype w : weights) {
         embed_rows(t, w, 0, 4352, 0);
         embed_rows(t, w, 5, 4352, 0);
@@ -45,54 +40,54 @@ static void test_embed(void **)
 }
 
 /* Weights as the products see them: rounded to the activations' type. Returns [rows, cols] floats. */
-static float *dense(kt_mat w, pt_dtype t)
+static float *dense(pt_view w, pt_dtype t)
 {
-    float *f = kn_dense(w);
-    for (int64_t i = 0; i < kt.m[w].ref.rows * kt.m[w].ref.cols; i++) f[i] = kt_round(t, f[i]);
+    float *f = ot_dequantised(w);
+    for (int64_t i = 0; i < w.rows * w.cols; i++) f[i] = ot_round(t, f[i]);
     return f;
 }
 
 /* y (+)= x w^T + b, and dx (+)= dy w, with w from dense(). */
-static float *naive_linear(pt_dtype t, kt_mat y, kt_mat x, const float *w, kt_mat b, float beta)
+static float *naive_linear(pt_dtype t, pt_view y, pt_view x, const float *w, pt_view b, float beta)
 {
-    int64_t out = kt.m[y].ref.cols, in = kt.m[x].ref.cols;
-    float *o = kn_copy(y);
-    for (int64_t r = 0; r < kt.m[y].ref.rows; r++)
+    int64_t out = y.cols, in = x.cols;
+    float *o = ot_floats(y);
+    for (int64_t r = 0; r < y.rows; r++)
         for (int64_t c = 0; c < out; c++) {
             float s = 0, *to = o + r * out + c;
-            for (int64_t i = 0; i < in; i++) s += kt_host(x, r)[i] * w[c * in + i];
-            if (b >= 0) s = kt_round(t, s) + kt_host(b, 0)[c];
-            *to = kt_round(t, beta != 0 ? *to + s : s);
+            for (int64_t i = 0; i < in; i++) s += ot_f32(x, r)[i] * w[c * in + i];
+            if (b.buf) s = ot_round(t, s) + ot_f32(b, 0)[c];
+            *to = ot_round(t, beta != 0 ? *to + s : s);
         }
     return o;
 }
-static float *naive_linear_bwd(pt_dtype t, kt_mat dx, kt_mat dy, const float *w, float beta)
+static float *naive_linear_bwd(pt_dtype t, pt_view dx, pt_view dy, const float *w, float beta)
 {
-    int64_t out = kt.m[dy].ref.cols, in = kt.m[dx].ref.cols;
-    float *o = kn_copy(dx), *sum = (float *)malloc((size_t)in * sizeof *sum + 4);
-    for (int64_t r = 0; r < kt.m[dx].ref.rows; r++) {
+    int64_t out = dy.cols, in = dx.cols;
+    float *o = ot_floats(dx), *sum = (float *)malloc((size_t)in * sizeof *sum + 4);
+    for (int64_t r = 0; r < dx.rows; r++) {
         for (int64_t i = 0; i < in; i++) sum[i] = 0;
         for (int64_t c = 0; c < out; c++)
-            for (int64_t i = 0; i < in; i++) sum[i] += kt_host(dy, r)[c] * w[c * in + i];
-        for (int64_t i = 0; i < in; i++) o[r * in + i] = kt_round(t, beta != 0 ? o[r * in + i] + sum[i] : sum[i]);
+            for (int64_t i = 0; i < in; i++) sum[i] += ot_f32(dy, r)[c] * w[c * in + i];
+        for (int64_t i = 0; i < in; i++) o[r * in + i] = ot_round(t, beta != 0 ? o[r * in + i] + sum[i] : sum[i]);
     }
     free(sum);
     return o;
 }
 static void linear_case(pt_dtype t, pt_dtype w, int64_t n, int64_t out, int64_t in, bool bias, float beta)
 {
-    kt_begin(t);
-    kt_mat x = kt_in(t, n, in, in + 8, 1, 1), W = kt_weight(w, out, in, 2, 0.5f), y = kt_in(t, n, out, out + 8, 3, 1),
-           b = bias ? kt_weight(PT_F32, 1, out, 4, 1) : -1;
+    ot_case(t);
+    pt_view x = ot_in(t, n, in, in + 8, 1, 1), W = ot_weight(w, out, in, 2, 0.5f), y = ot_in(t, n, out, out + 8, 3, 1),
+           b = bias ? ot_weight(PT_F32, 1, out, 4, 1) : ot_none();
     float *f = dense(W, t), *naive = naive_linear(t, y, x, f, b, beta);
-    KT_RUN(linear, pt_linear_args, a.y = D(y), a.x = D(x), a.w = D(W), a.b = D(b), a.beta = beta);
-    kn_twice("y", y, naive);
+    OT_ON(linear, pt_linear_args, a.y = D(y), a.x = D(x), a.w = D(W), a.b = D(b), a.beta = beta);
+    ot_result_within("y", y, naive);
     free(f), free(naive);
-    kt_end();
+    ot_free_all();
 }
 static void test_linear(void **)
 {
-    EACH_ACT(t)
+    OT_EACH_ACT(t)
     {
         for (pt_dtype w : weights) {
             linear_case(t, w, 1, 19, 256, false, 0);
@@ -110,26 +105,26 @@ static void test_linear(void **)
 
 static void linear_bwd_case(pt_dtype t, pt_dtype w, int64_t n, int64_t out, int64_t in, float beta)
 {
-    kt_begin(t);
-    kt_mat x = kt_in(t, n, in, in + 8, 1, 1), W = kt_weight(w, out, in, 2, 0.5f), dy = kt_in(t, n, out, out + 8, 3, 1),
-           dx = kt_in(t, n, in, in, 4, 1);
-    kt_mat dw = kt_in(PT_F32, out, in, in + 1, 5, 1), db = kt_in(PT_F32, 1, out, out, 6, 1);
-    float *f = dense(W, t), *naive = naive_linear_bwd(t, dx, dy, f, beta), *plain_w = kn_copy(dw), *plain_b = kn_copy(db);
+    ot_case(t);
+    pt_view x = ot_in(t, n, in, in + 8, 1, 1), W = ot_weight(w, out, in, 2, 0.5f), dy = ot_in(t, n, out, out + 8, 3, 1),
+           dx = ot_in(t, n, in, in, 4, 1);
+    pt_view dw = ot_in(PT_F32, out, in, in + 1, 5, 1), db = ot_in(PT_F32, 1, out, out, 6, 1);
+    float *f = dense(W, t), *naive = naive_linear_bwd(t, dx, dy, f, beta), *plain_w = ot_floats(dw), *plain_b = ot_floats(db);
     for (int64_t r = 0; r < n; r++)
         for (int64_t o = 0; o < out; o++) {
-            plain_b[o] += kt_host(dy, r)[o];
-            for (int64_t i = 0; i < in; i++) plain_w[o * in + i] += kt_host(dy, r)[o] * kt_host(x, r)[i];
+            plain_b[o] += ot_f32(dy, r)[o];
+            for (int64_t i = 0; i < in; i++) plain_w[o * in + i] += ot_f32(dy, r)[o] * ot_f32(x, r)[i];
         }
-    KT_RUN(linear_bwd_x, pt_linear_bwd_x_args, a.dx = D(dx), a.dy = D(dy), a.w = D(W), a.beta = beta);
-    kn_twice("dx", dx, naive);
-    KT_RUN(linear_bwd_w, pt_linear_bwd_w_args, a.dw = D(dw), a.db = D(db), a.dy = D(dy), a.x = D(x));
-    kn_twice("dw", dw, plain_w), kn_twice("db", db, plain_b);
+    OT_ON(linear_bwd_x, pt_linear_bwd_x_args, a.dx = D(dx), a.dy = D(dy), a.w = D(W), a.beta = beta);
+    ot_result_within("dx", dx, naive);
+    OT_ON(linear_bwd_w, pt_linear_bwd_w_args, a.dw = D(dw), a.db = D(db), a.dy = D(dy), a.x = D(x));
+    ot_result_within("dw", dw, plain_w), ot_result_within("db", db, plain_b);
     free(f), free(naive), free(plain_w), free(plain_b);
-    kt_end();
+    ot_free_all();
 }
 static void test_linear_bwd(void **)
 {
-    EACH_ACT(t)
+    OT_EACH_ACT(t)
     {
         for (pt_dtype w : weights) linear_bwd_case(t, w, 5, 19, 512, w == PT_Q4_K);
         linear_bwd_case(t, PT_BF16, 70, 33, 7, 1);
@@ -140,7 +135,7 @@ static void test_linear_bwd(void **)
 /* ---- LoRA ---- */
 enum { PARTS = 5, SLOTS = 10, MOST_RUNS = 200 };
 typedef struct lora_set {
-    kt_mat x, dx, key, y[PARTS], dy[PARTS], t[PARTS], a[PARTS][SLOTS], b[PARTS][SLOTS], da[PARTS][SLOTS], db[PARTS][SLOTS];
+    pt_view x, dx, key, y[PARTS], dy[PARTS], t[PARTS], a[PARTS][SLOTS], b[PARTS][SLOTS], da[PARTS][SLOTS], db[PARTS][SLOTS];
     int rank[SLOTS], slots, parts, n_runs;
     int64_t in, out[PARTS];
     const pt_lora_run *runs;
@@ -151,7 +146,7 @@ typedef struct lora_set {
 static float naive_keep(const lora_set *s, int p, int64_t n, int64_t f)
 {
     if (s->dropout == 0) return 1;
-    const uint64_t *key = (const uint64_t *)(void *)kt.m[s->key].ref_buf.base;
+    const uint64_t *key = (const uint64_t *)ot_at(s->key);
     pt_rng4 w =
         pt_rng_words(11, PT_RNG_DROPOUT, pt_hash_mix(key[n], 5), (uint64_t)(16 + (unsigned)p) << 32 | (uint64_t)(f / 4));
     return pt_rng_unit(w.v[f % 4]) < s->dropout ? 0 : 1 / (1 - s->dropout);
@@ -165,7 +160,7 @@ static float scale_of(int slot)
 static float *naive_forward(const lora_set *s, pt_dtype t, int p)
 {
     int64_t o = s->out[p];
-    float *y = kn_copy(s->y[p]);
+    float *y = ot_floats(s->y[p]);
     for (int k = 0; k < s->n_runs; k++) {
         int slot = s->runs[k].slot;
         if (slot < 0 || s->rank[slot] == 0) continue;
@@ -174,13 +169,13 @@ static float *naive_forward(const lora_set *s, pt_dtype t, int p)
             for (int q = 0; q < s->rank[slot]; q++) {
                 for (int64_t f = 0; f < s->in; f++)
                     tv[q] +=
-                        kt_round(t, kt_host(s->x, r)[f] * naive_keep(s, p, r, f)) * kt_round(t, kt_host(s->a[p][slot], q)[f]);
-                tv[q] = kt_round(t, tv[q]);
+                        ot_round(t, ot_f32(s->x, r)[f] * naive_keep(s, p, r, f)) * ot_round(t, ot_f32(s->a[p][slot], q)[f]);
+                tv[q] = ot_round(t, tv[q]);
             }
             for (int64_t i = 0; i < o; i++) {
                 float sum = 0;
-                for (int q = 0; q < s->rank[slot]; q++) sum += tv[q] * kt_round(t, kt_host(s->b[p][slot], i)[q]);
-                y[r * o + i] = kt_round(t, y[r * o + i] + scale_of(slot) * sum);
+                for (int q = 0; q < s->rank[slot]; q++) sum += tv[q] * ot_round(t, ot_f32(s->b[p][slot], i)[q]);
+                y[r * o + i] = ot_round(t, y[r * o + i] + scale_of(slot) * sum);
             }
         }
     }
@@ -202,20 +197,20 @@ static void naive_backward(const lora_set *s, pt_dtype t, lora_naive *o)
             int slot = s->runs[k].slot, rank = slot < 0 ? 0 : s->rank[slot];
             for (int64_t r = s->runs[k].begin; r < s->runs[k].end; r++)
                 for (int q = 0; q < rank; q++) {
-                    float dt = 0, *da = o->da[p][slot] + q * s->in, tv = kt_round(t, kt_host(s->t[p], r)[q]);
+                    float dt = 0, *da = o->da[p][slot] + q * s->in, tv = ot_round(t, ot_f32(s->t[p], r)[q]);
                     for (int64_t i = 0; i < s->out[p]; i++)
-                        dt += kt_host(s->dy[p], r)[i] * kt_round(t, kt_host(s->b[p][slot], i)[q]);
-                    dt = kt_round(t, scale_of(slot) * dt);
+                        dt += ot_f32(s->dy[p], r)[i] * ot_round(t, ot_f32(s->b[p][slot], i)[q]);
+                    dt = ot_round(t, scale_of(slot) * dt);
                     for (int64_t f = 0; f < s->in; f++) {
                         float m = naive_keep(s, p, r, f);
-                        o->dx[r * s->in + f] += m * dt * kt_round(t, kt_host(s->a[p][slot], q)[f]);
-                        if (!frozen(slot)) da[f] += dt * kt_round(t, m * kt_host(s->x, r)[f]);
+                        o->dx[r * s->in + f] += m * dt * ot_round(t, ot_f32(s->a[p][slot], q)[f]);
+                        if (!frozen(slot)) da[f] += dt * ot_round(t, m * ot_f32(s->x, r)[f]);
                     }
                     for (int64_t i = 0; i < s->out[p] && !frozen(slot); i++)
-                        o->db[p][slot][i * rank + q] += scale_of(slot) * kt_host(s->dy[p], r)[i] * tv;
+                        o->db[p][slot][i * rank + q] += scale_of(slot) * ot_f32(s->dy[p], r)[i] * tv;
                 }
         }
-    for (int64_t i = 0; i < kt.m[s->x].ref.rows * s->in; i++) o->dx[i] = kt_round(t, o->dx[i]);
+    for (int64_t i = 0; i < s->x.rows * s->in; i++) o->dx[i] = ot_round(t, o->dx[i]);
 }
 
 static void lora_args(lora_set *s, pt_lora_args *a, pt_lora_part part[PARTS], pt_lora_slot slot[PARTS][SLOTS], bool backward)
@@ -246,37 +241,37 @@ static void lora_fill(lora_set *s, pt_dtype t, int64_t n, bool keep_t)
 {
     int most = 0;
     for (int q = 0; q < s->slots; q++) most = s->rank[q] > most ? s->rank[q] : most;
-    s->x = kt_in(t, n, s->in, s->in + 8, 1, 1), s->dx = kt_in(t, n, s->in, s->in, 2, 1), s->key = kt_new(PT_U64, 1, n, n);
-    for (int64_t i = 0; i < n; i++) ((uint64_t *)(void *)kt.m[s->key].ref_buf.base)[i] = pt_hash_mix(3, (uint64_t)i);
-    kt_put(s->key);
+    s->x = ot_in(t, n, s->in, s->in + 8, 1, 1), s->dx = ot_in(t, n, s->in, s->in, 2, 1), s->key = ot_act(PT_U64, 1, n, n);
+    for (int64_t i = 0; i < n; i++) ((uint64_t *)ot_at(s->key))[i] = pt_hash_mix(3, (uint64_t)i);
+    ot_put(s->key);
     for (int p = 0; p < s->parts; p++) {
-        s->y[p] = kt_in(t, n, s->out[p], s->out[p] + 8, 10 + (uint64_t)p, 1),
-        s->dy[p] = kt_in(t, n, s->out[p], s->out[p], 20 + (uint64_t)p, 1);
-        s->t[p] = keep_t ? kt_in(PT_F32, n, most, most + 1, 30, 1) : -1;
+        s->y[p] = ot_in(t, n, s->out[p], s->out[p] + 8, 10 + (uint64_t)p, 1),
+        s->dy[p] = ot_in(t, n, s->out[p], s->out[p], 20 + (uint64_t)p, 1);
+        s->t[p] = keep_t ? ot_in(PT_F32, n, most, most + 1, 30, 1) : ot_none();
         for (int q = 0; q < s->slots; q++) {
             uint64_t seed = 100 * (uint64_t)p + 10 * (uint64_t)q;
             if (s->rank[q] == 0) continue;
-            s->a[p][q] = kt_in(PT_F32, s->rank[q], s->in, s->in, seed + 1, 0.3f),
-            s->b[p][q] = kt_in(PT_F32, s->out[p], s->rank[q], s->rank[q], seed + 2, 0.3f);
-            s->da[p][q] = kt_in(PT_F32, s->rank[q], s->in, s->in, seed + 3, 1),
-            s->db[p][q] = kt_in(PT_F32, s->out[p], s->rank[q], s->rank[q], seed + 4, 1);
+            s->a[p][q] = ot_in(PT_F32, s->rank[q], s->in, s->in, seed + 1, 0.3f),
+            s->b[p][q] = ot_in(PT_F32, s->out[p], s->rank[q], s->rank[q], seed + 2, 0.3f);
+            s->da[p][q] = ot_in(PT_F32, s->rank[q], s->in, s->in, seed + 3, 1),
+            s->db[p][q] = ot_in(PT_F32, s->out[p], s->rank[q], s->rank[q], seed + 4, 1);
         }
     }
 }
 static void lora_backward(lora_set *s, pt_dtype t, pt_lora_part part[PARTS], pt_lora_slot slot[PARTS][SLOTS])
 {
     lora_naive o = {};
-    for (int p = 0; p < s->parts; p++) kt_put(s->t[p]); /* ref's t for both */
-    o.dx = kn_copy(s->dx);
+    for (int p = 0; p < s->parts; p++) ot_put(s->t[p]); /* ref's t for both */
+    o.dx = ot_floats(s->dx);
     for (int p = 0; p < s->parts; p++)
         for (int q = 0; q < s->slots; q++)
-            if (s->rank[q] > 0) o.da[p][q] = kn_copy(s->da[p][q]), o.db[p][q] = kn_copy(s->db[p][q]);
+            if (s->rank[q] > 0) o.da[p][q] = ot_floats(s->da[p][q]), o.db[p][q] = ot_floats(s->db[p][q]);
     naive_backward(s, t, &o);
-    KT_RUN(lora_bwd, pt_lora_args, lora_args(s, &a, part, slot, true));
-    kn_twice("dx", s->dx, o.dx);
+    OT_ON(lora_bwd, pt_lora_args, lora_args(s, &a, part, slot, true));
+    ot_result_within("dx", s->dx, o.dx);
     for (int p = 0; p < s->parts; p++)
         for (int q = 0; q < s->slots; q++) {
-            if (s->rank[q] > 0) kn_twice("da", s->da[p][q], o.da[p][q]), kn_twice("db", s->db[p][q], o.db[p][q]);
+            if (s->rank[q] > 0) ot_result_within("da", s->da[p][q], o.da[p][q]), ot_result_within("db", s->db[p][q], o.db[p][q]);
             free(o.da[p][q]), free(o.db[p][q]);
         }
     free(o.dx);
@@ -286,23 +281,23 @@ static void lora_case(pt_dtype t, lora_set s, int64_t n, bool keep_t)
     pt_lora_part part[PARTS];
     pt_lora_slot slot[PARTS][SLOTS];
     float *naive[PARTS];
-    kt_begin(t);
+    ot_case(t);
     lora_fill(&s, t, n, keep_t);
     for (int p = 0; p < s.parts; p++) naive[p] = naive_forward(&s, t, p);
-    KT_RUN(lora, pt_lora_args, lora_args(&s, &a, part, slot, false));
+    OT_ON(lora, pt_lora_args, lora_args(&s, &a, part, slot, false));
     for (int p = 0; p < s.parts; p++) {
-        kn_twice("y", s.y[p], naive[p]);
+        ot_result_within("y", s.y[p], naive[p]);
         free(naive[p]);
     }
     if (keep_t) lora_backward(&s, t, part, slot);
-    kt_end();
+    ot_free_all();
 }
 static void test_lora(void **)
 {
     static const pt_lora_run whole[] = {{0, 90, 0}},
                              mixed[] = {{0, 3, 1}, {3, 70, 0}, {70, 70, 2}, {70, 75, -1}, {75, 80, 0}, {80, 150, 2}},
                              none[] = {{0, 0, 0}};
-    EACH_ACT(t)
+    OT_EACH_ACT(t)
     for (int d = 0; d < 2; d++) {
         lora_set s = {};
         s.slots = 3;
@@ -324,7 +319,7 @@ static void test_lora(void **)
     s.slots = SLOTS, s.parts = PARTS, s.in = 24, s.runs = many, s.n_runs = 150, s.dropout = 0.1f;
     for (int p = 0; p < PARTS; p++) s.out[p] = 9 + p;
     for (int q = 0; q < SLOTS; q++) s.rank[q] = 1 + q % 3;
-    lora_case(PT_BF16, s, 150, true);
+    lora_case(OT_SMALL, s, 150, true);
 }
 
 /* ---- head ---- */
@@ -341,7 +336,7 @@ static void head_free(head_naive *o)
     free(o->logp), free(o->lse), free(o->ent), free(o->dx), free(o->dw);
 }
 /* The plain program of the same precision: w rounded, f32 sums, dz rounded. dw comes filled. */
-static void naive_head(pt_dtype t, const float *w, kt_mat x, kt_mat dl, const int32_t *heads, const int32_t *targets, int m,
+static void naive_head(pt_dtype t, const float *w, pt_view x, pt_view dl, const int32_t *heads, const int32_t *targets, int m,
                        int64_t hd, int64_t c, int64_t vocab, float cap, float temp, head_naive *o)
 {
     float *z = (float *)malloc((size_t)vocab * 4), *raw = (float *)malloc((size_t)vocab * 4);
@@ -349,7 +344,7 @@ static void naive_head(pt_dtype t, const float *w, kt_mat x, kt_mat dl, const in
         float top = -INFINITY, sum = 0, mean = 0, total = 0;
         for (int64_t v = 0; v < vocab; v++) {
             raw[v] = 0;
-            for (int64_t i = 0; i < c; i++) raw[v] += kt_host(x, h)[i] * w[v * c + i];
+            for (int64_t i = 0; i < c; i++) raw[v] += ot_f32(x, h)[i] * w[v * c + i];
             z[v] = (cap > 0 ? cap * tanhf(raw[v] / cap) : raw[v]) / temp;
             top = fmaxf(top, z[v]);
         }
@@ -358,53 +353,52 @@ static void naive_head(pt_dtype t, const float *w, kt_mat x, kt_mat dl, const in
         for (int64_t v = 0; v < vocab; v++) mean += expf(z[v] - o->lse[h]) * z[v];
         o->ent[h] = o->lse[h] - mean;
         for (int k = 0; k < m; k++)
-            if (heads[k] == h) o->logp[k] = z[targets[k]] - o->lse[h], total += kt_host(dl, 0)[k];
+            if (heads[k] == h) o->logp[k] = z[targets[k]] - o->lse[h], total += ot_f32(dl, 0)[k];
         for (int64_t v = 0; v < vocab; v++) {
             float d = -total * expf(z[v] - o->lse[h]), u = cap > 0 ? tanhf(raw[v] / cap) : 0;
             for (int k = 0; k < m; k++)
-                if (heads[k] == h && targets[k] == v) d += kt_host(dl, 0)[k];
-            d = kt_round(t, d / temp * (1 - u * u));
-            for (int64_t i = 0; i < c; i++) o->dx[h * c + i] += d * w[v * c + i], o->dw[v * c + i] += d * kt_host(x, h)[i];
+                if (heads[k] == h && targets[k] == v) d += ot_f32(dl, 0)[k];
+            d = ot_round(t, d / temp * (1 - u * u));
+            for (int64_t i = 0; i < c; i++) o->dx[h * c + i] += d * w[v * c + i], o->dw[v * c + i] += d * ot_f32(x, h)[i];
         }
     }
-    for (int64_t i = 0; i < hd * c; i++) o->dx[i] = kt_round(t, o->dx[i]);
+    for (int64_t i = 0; i < hd * c; i++) o->dx[i] = ot_round(t, o->dx[i]);
     free(z), free(raw);
 }
 static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t vocab, float softcap, float temperature, int back)
 {
-    kt_begin(t);
+    ot_case(t);
     static int32_t heads[4096], targets[4096];
     int32_t m = 0;
     for (int32_t h = 0; h < hd; h++)
         for (int k = 0; k < h % 4; k++)
             heads[m] = h, targets[m] = k == 2 ? targets[m - 1] : (int32_t)((h * 37 + k * 11) % vocab), m++;
-    kt_mat x = kt_in(t, hd, c, c + 8, 1, 1), W = kt_weight(w, vocab, c, 2, 0.3f), rh = kt_list(heads, m),
-           rt = kt_list(targets, m);
-    kt_mat logp = kt_new(PT_F32, 1, m, m), lse = kt_new(PT_F32, 1, hd, hd), ent = kt_new(PT_F32, 1, hd, hd),
-           top = kt_new(PT_I32, 1, hd, hd);
-    kt_mat dl = kt_in(PT_F32, 1, m, m, 3, 1), dx = back ? kt_new(t, hd, c, c + 8) : -1,
-           dw = back > 1 ? kt_in(PT_F32, vocab, c, c, 4, 1) : -1;
+    pt_view x = ot_in(t, hd, c, c + 8, 1, 1), W = ot_weight(w, vocab, c, 2, 0.3f), rh = ot_list(heads, m),
+           rt = ot_list(targets, m);
+    pt_view logp = ot_act(PT_F32, 1, m, m), lse = ot_act(PT_F32, 1, hd, hd), ent = ot_act(PT_F32, 1, hd, hd),
+           top = ot_act(PT_I32, 1, hd, hd);
+    pt_view dl = ot_in(PT_F32, 1, m, m, 3, 1), dx = back ? ot_act(t, hd, c, c + 8) : ot_none(),
+           dw = back > 1 ? ot_in(PT_F32, vocab, c, c, 4, 1) : ot_none();
     float *f = dense(W, t);
     head_naive o = head_new(m, hd, c, vocab);
-    for (int64_t i = 0; back > 1 && i < vocab * c; i++) o.dw[i] = kt_host(dw, i / c)[i % c];
+    for (int64_t i = 0; back > 1 && i < vocab * c; i++) o.dw[i] = ot_f32(dw, i / c)[i % c];
     naive_head(t, f, x, dl, heads, targets, m, hd, c, vocab, softcap, temperature, &o);
-    KT_RUN(head, pt_head_args, a.logp = D(logp), a.lse = D(lse), a.entropy = D(ent), a.argmax = D(top), a.dx = D(dx),
+    OT_ON(head, pt_head_args, a.logp = D(logp), a.lse = D(lse), a.entropy = D(ent), a.argmax = D(top), a.dx = D(dx),
            a.dw = D(dw), a.x = D(x), a.w = D(W), a.row_head = D(rh), a.row_target = D(rt), a.dlogp = D(dl),
            a.temperature = temperature, a.softcap = softcap);
-    kn_twice("logp", logp, o.logp), kn_twice("lse", lse, o.lse), kn_twice("entropy", ent, o.ent);
+    ot_result_within("logp", logp, o.logp), ot_result_within("lse", lse, o.lse), ot_result_within("entropy", ent, o.ent);
     for (int64_t h = 0; (t == PT_F32 || w == PT_BF16) && h < hd; h++) {
-        int32_t got;
-        memcpy(&got, kt.m[top].result + KT_GUARD + 4 * h, 4);
-        assert_int_equal(got, kt_i32(top)[h]);
+        int32_t got = ot_got_i32(top, h);
+        assert_int_equal(got, ot_i32(top)[h]);
     }
-    if (back) kn_twice("dx", dx, o.dx);
-    if (back > 1) kn_twice("dw", dw, o.dw);
+    if (back) ot_result_within("dx", dx, o.dx);
+    if (back > 1) ot_result_within("dw", dw, o.dw);
     free(f), head_free(&o);
-    kt_end();
+    ot_free_all();
 }
 static void test_head(void **)
 {
-    EACH_ACT(t)
+    OT_EACH_ACT(t)
     {
         head_case(t, PT_BF16, 13, 40, 3000, 0, 1, 2);
         head_case(t, PT_F32, 9, 33, 257, 30, 0.7f, 2);
@@ -413,61 +407,58 @@ static void test_head(void **)
         head_case(t, PT_F16, 1, 8, 1, 0, 1, 1);
         head_case(t, PT_BF16, 0, 8, 10, 0, 1, 1);
     }
-    kt_most_orders = 1;
-    if (strcmp(emu_build(), "plain") == 0) head_case(PT_BF16, PT_BF16, 2100, 8, 37, 0, 1, 2); /* more rows than a chunk */
-    kt_most_orders = 3;
+    ot_most_passes = 1;
+    if (ot_plain()) head_case(OT_SMALL, PT_BF16, 2100, 8, 37, 0, 1, 2); /* more rows than a chunk */
+    ot_most_passes = 3;
 }
 
 /* ---- weights that are dequantised in several blocks: rows forward, columns backward ---- */
 /* q8_0 with random bytes and scales of about 1e-3: quick to make. */
-static kt_mat large_weight(int64_t rows, int64_t cols)
+static pt_view large_weight(int64_t rows, int64_t cols)
 {
-    kt_mat m = kt_make(PT_Q8_0, rows, cols, cols, true);
-    unsigned char *b = kt.m[m].ref_buf.base;
+    pt_view m = ot_new(PT_Q8_0, rows, cols, cols);
+    unsigned char *b = ot_row(m, 0);
     uint32_t x = 1;
     for (int64_t i = 0; i < rows * cols / 32 * 34; i++)
         x = x * 1664525u + 1013904223u, b[i] = i % 34 == 1 ? 0x14 : (unsigned char)(x >> 24);
-    kt_put(m);
+    ot_put(m);
     return m;
 }
 static void test_blocks(void **)
 {
     const int64_t n = 9, out = 136, in = 131072, wide = 32768, few = 544;
-    if (strcmp(emu_build(), "plain") != 0) skip();
-    kt_most_orders = 1;
-    kt_begin(PT_BF16);
-    kt_mat w = large_weight(out, in), x = kt_in(PT_BF16, n, in, in, 1, 1), y = kt_new(PT_BF16, n, out, out);
-    float *f = dense(w, PT_BF16), *naive = naive_linear(PT_BF16, y, x, f, -1, 0);
-    KT_RUN(linear, pt_linear_args, a.y = D(y), a.x = D(x), a.w = D(w));
-    kn_twice("y", y, naive);
+    if (!ot_plain()) skip();
+    ot_most_passes = 1;
+    ot_case(OT_SMALL);
+    pt_view w = large_weight(out, in), x = ot_in(OT_SMALL, n, in, in, 1, 1), y = ot_act(OT_SMALL, n, out, out);
+    float *f = dense(w, OT_SMALL), *naive = naive_linear(OT_SMALL, y, x, f, ot_none(), 0);
+    OT_ON(linear, pt_linear_args, a.y = D(y), a.x = D(x), a.w = D(w));
+    ot_result_within("y", y, naive);
     int32_t heads[] = {0, 1, 3, 3, 8}, targets[] = {7, 135, 130, 0, 127};
-    kt_mat rh = kt_list(heads, 5), rt = kt_list(targets, 5), logp = kt_new(PT_F32, 1, 5, 5), dl = kt_in(PT_F32, 1, 5, 5, 3, 1),
-           dx = kt_new(PT_BF16, n, in, in);
+    pt_view rh = ot_list(heads, 5), rt = ot_list(targets, 5), logp = ot_act(PT_F32, 1, 5, 5), dl = ot_in(PT_F32, 1, 5, 5, 3, 1),
+           dx = ot_act(OT_SMALL, n, in, in);
     head_naive o = head_new(5, n, in, out);
-    naive_head(PT_BF16, f, x, dl, heads, targets, 5, n, in, out, 0, 30, &o);
-    KT_RUN(head, pt_head_args, a.logp = D(logp), a.dx = D(dx), a.x = D(x), a.w = D(w), a.row_head = D(rh), a.row_target = D(rt),
+    naive_head(OT_SMALL, f, x, dl, heads, targets, 5, n, in, out, 0, 30, &o);
+    OT_ON(head, pt_head_args, a.logp = D(logp), a.dx = D(dx), a.x = D(x), a.w = D(w), a.row_head = D(rh), a.row_target = D(rt),
            a.dlogp = D(dl), a.temperature = 30);
-    kn_twice("logp", logp, o.logp), kn_twice("dx", dx, o.dx);
+    ot_result_within("logp", logp, o.logp), ot_result_within("dx", dx, o.dx);
     free(f), free(naive), head_free(&o);
-    kt_end();
-    kt_begin(PT_BF16);
+    ot_free_all();
+    ot_case(OT_SMALL);
     w = large_weight(wide, few);
-    kt_mat dy = kt_in(PT_BF16, n, wide, wide, 1, 1), d = kt_new(PT_BF16, n, few, few);
-    f = dense(w, PT_BF16), naive = naive_linear_bwd(PT_BF16, d, dy, f, 0);
-    KT_RUN(linear_bwd_x, pt_linear_bwd_x_args, a.dx = D(d), a.dy = D(dy), a.w = D(w));
-    kn_twice("dx", d, naive);
+    pt_view dy = ot_in(OT_SMALL, n, wide, wide, 1, 1), d = ot_act(OT_SMALL, n, few, few);
+    f = dense(w, OT_SMALL), naive = naive_linear_bwd(OT_SMALL, d, dy, f, 0);
+    OT_ON(linear_bwd_x, pt_linear_bwd_x_args, a.dx = D(d), a.dy = D(dy), a.w = D(w));
+    ot_result_within("dx", d, naive);
     free(f), free(naive);
-    kt_end();
-    kt_most_orders = 3;
+    ot_free_all();
+    ot_most_passes = 3;
 }
 
 int main(void)
 {
-    kt_open = pt_cuda_open;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_embed),      cmocka_unit_test(test_linear),
                                        cmocka_unit_test(test_linear_bwd), cmocka_unit_test(test_lora),
                                        cmocka_unit_test(test_head),       cmocka_unit_test(test_blocks)};
-    int rc = cmocka_run_group_tests(tests, NULL, NULL);
-    kt_close();
-    return rc;
+    return ot_main("kernels_dense", tests);
 }

@@ -1,15 +1,12 @@
 /* The tile lists of the segment forest as kernels get them, against the rule of visibility: every visible pair of tokens is in
  * a listed pair of tiles exactly once, full tiles hold visible pairs only, tiles without one are not listed (but at a window's
  * edge), and the memory that the plan was told is enough. */
-#include "kernels_op.h"
+#include "tests/ops/op_modes.h"
 
 #include "kernels/cuda/forest_cuda.cuh"
-#include "tests/emu/trees.h"
+#include "tests/ops/op_forest.h"
 
-extern "C" {
-#include "kernels/cuda/ops_cuda.h"
-}
-
+static of_forest trees;
 enum { HIDDEN, SOME, ALL };
 template <typename T> static T *fetch(const T *dev, size_t n)
 {
@@ -73,7 +70,7 @@ static int check_list(const pt_forest *ref, const pt_forest *dev, int which)
 static void check_forest(pt_forest *dev, pt_forest *ref)
 {
     assert_int_equal(pt_forest_host_set(ref, &trees.d), PT_OK);
-    if (pt_cuda_forest_set(&kt.cuda, dev, &trees.d) != PT_OK) fail_msg("%s", pt_err_msg());
+    if (pt_cuda_forest_set(&om.under, dev, &trees.d) != PT_OK) fail_msg("%s", pt_err_msg());
     assert_int_equal(cudaDeviceSynchronize(), cudaSuccess);
     for (int which = 0; which < PT_LISTS; which++) {
         int vain = check_list(ref, dev, which);
@@ -93,13 +90,13 @@ static void with_caps(int32_t tokens, int32_t segs, void (*body)(pt_forest *dev,
 {
     pt_forest *dev, *ref;
     pt_forest_caps caps = {tokens, segs};
-    kt_begin(PT_BF16);
-    assert_int_equal(pt_cuda_forest_new(&kt.cuda, &dev, &caps), PT_OK);
+    ot_case(PT_BF16);
+    assert_int_equal(pt_cuda_forest_new(&om.under, &dev, &caps), PT_OK);
     assert_int_equal(pt_forest_host_new(&ref, &caps), PT_OK);
     body(dev, ref);
-    pt_cuda_forest_free(&kt.cuda, dev);
+    pt_cuda_forest_free(&om.under, dev);
     pt_forest_host_free(ref);
-    kt_end();
+    ot_free_all();
 }
 
 /* Room for exactly this forest. */
@@ -113,31 +110,31 @@ static void test_random(void **)
     static const int windows[] = {0, 1, 17, 64, 200};
     for (int w = 0; w < 5; w++)
         for (int depth = 1; depth <= 4; depth++) {
-            trees_random((uint64_t)(10 * w + depth), depth, 60 + 97 * depth, depth % 2 ? 120 : 15, windows[w]);
+            of_random(&trees, (uint64_t)(10 * w + depth), depth, 60 + 97 * depth, depth % 2 ? 120 : 15, windows[w]);
             exact();
         }
 }
 static void test_shapes(void **)
 {
     for (int w = 0; w <= 40; w += 40) {
-        trees_begin(w); /* one segment of whole tiles */
-        trees_add(-1, 512);
+        of_begin(&trees, w); /* one segment of whole tiles */
+        of_add(&trees, -1, 512);
         exact();
-        trees_begin(w); /* one token */
-        trees_add(-1, 1);
+        of_begin(&trees, w); /* one token */
+        of_add(&trees, -1, 1);
         exact();
-        trees_begin(w); /* a comb: each tile is cut by an answer */
-        trees_add(-1, 100);
-        for (int i = 0; i < 40; i++) trees_add(0, 1 + i % 31);
+        of_begin(&trees, w); /* a comb: each tile is cut by an answer */
+        of_add(&trees, -1, 100);
+        for (int i = 0; i < 40; i++) of_add(&trees, 0, 1 + i % 31);
         exact();
-        trees_begin(w); /* a chain of tiny segments */
-        for (int i = 0; i < 300; i++) trees_add(i - 1, 1);
+        of_begin(&trees, w); /* a chain of tiny segments */
+        for (int i = 0; i < 300; i++) of_add(&trees, i - 1, 1);
         exact();
-        trees_begin(w); /* long segments between single tokens: many runs */
-        trees_add(-1, 70);
+        of_begin(&trees, w); /* long segments between single tokens: many runs */
+        of_add(&trees, -1, 70);
         for (int i = 0; i < 6; i++) {
-            int32_t a = trees_add(0, 65);
-            trees_add(a, 1), trees_add(a, 1);
+            int32_t a = of_add(&trees, 0, 65);
+            of_add(&trees, a, 1), of_add(&trees, a, 1);
         }
         exact();
     }
@@ -147,11 +144,11 @@ static void test_shapes(void **)
 static void test_edges(void **)
 {
     for (int edge = 64; edge <= 320; edge += edge % 16 == 14 || edge % 16 == 15 ? 1 : 14 - edge % 16) {
-        trees_begin(0);
-        trees_add(-1, edge), trees_add(-1, 340 - edge);
+        of_begin(&trees, 0);
+        of_add(&trees, -1, edge), of_add(&trees, -1, 340 - edge);
         exact();
-        trees_begin(edge);
-        trees_add(-1, 400);
+        of_begin(&trees, edge);
+        of_add(&trees, -1, 400);
         exact();
     }
 }
@@ -160,11 +157,11 @@ static void test_edges(void **)
 static void again(pt_forest *dev, pt_forest *ref)
 {
     for (int i = 0; i < 6; i++) {
-        trees_random(70 + (uint64_t)i, 1 + i % 4, i % 2 ? 90 : 400, 40, i == 3 ? 25 : 0);
+        of_random(&trees, 70 + (uint64_t)i, 1 + i % 4, i % 2 ? 90 : 400, 40, i == 3 ? 25 : 0);
         check_forest(dev, ref);
     }
-    trees_begin(0);
-    assert_int_equal(pt_cuda_forest_set(&kt.cuda, dev, &trees.d), PT_OK);
+    of_begin(&trees, 0);
+    assert_int_equal(pt_cuda_forest_set(&om.under, dev, &trees.d), PT_OK);
     assert_int_equal(dev->n_tokens, 0);
 }
 static void test_again(void **)
@@ -176,47 +173,44 @@ static void test_again(void **)
  */
 static void too_much(pt_forest *dev, pt_forest *)
 {
-    trees_random(5, 2, 60, 20, 0);
-    assert_int_equal(pt_cuda_forest_set(&kt.cuda, dev, &trees.d), PT_OK);
+    of_random(&trees, 5, 2, 60, 20, 0);
+    assert_int_equal(pt_cuda_forest_set(&om.under, dev, &trees.d), PT_OK);
     int32_t n = dev->n_tokens;
-    trees_random(6, 2, 120, 20, 0);
-    assert_int_equal(pt_cuda_forest_set(&kt.cuda, dev, &trees.d), PT_ESHAPE);
+    of_random(&trees, 6, 2, 120, 20, 0);
+    assert_int_equal(pt_cuda_forest_set(&om.under, dev, &trees.d), PT_ESHAPE);
     assert_int_equal(dev->n_tokens, n);
 }
 static void test_caps(void **)
 {
     with_caps(64, 30, too_much);
-    kt_begin(PT_BF16);
+    ot_case(PT_BF16);
     size_t before = 0, total, after;
     pt_forest_caps caps = {1000, 20}, none = {0, 0}, bad = {-1, 3};
     pt_forest *f;
     assert_int_equal(cudaMemGetInfo(&before, &total), cudaSuccess);
-    assert_int_equal(pt_cuda_forest_new(&kt.cuda, &f, &caps), PT_OK);
+    assert_int_equal(pt_cuda_forest_new(&om.under, &f, &caps), PT_OK);
     assert_int_equal(cudaMemGetInfo(&after, &total), cudaSuccess);
-    assert_true(before - after >= pt_cuda_forest_bytes(&kt.cuda, &caps) &&
-                before - after <= pt_cuda_forest_bytes(&kt.cuda, &caps) + 4096);
-    pt_cuda_forest_free(&kt.cuda, f);
+    assert_true(before - after >= pt_cuda_forest_bytes(&om.under, &caps) &&
+                before - after <= pt_cuda_forest_bytes(&om.under, &caps) + 4096);
+    pt_cuda_forest_free(&om.under, f);
     assert_int_equal(cudaMemGetInfo(&after, &total), cudaSuccess);
     assert_int_equal(before, after);
-    assert_int_equal(pt_cuda_forest_new(&kt.cuda, &f, &none), PT_OK);
-    pt_cuda_forest_free(&kt.cuda, f);
-    assert_int_equal(pt_cuda_forest_new(&kt.cuda, &f, &bad), PT_EARG);
+    assert_int_equal(pt_cuda_forest_new(&om.under, &f, &none), PT_OK);
+    pt_cuda_forest_free(&om.under, f);
+    assert_int_equal(pt_cuda_forest_new(&om.under, &f, &bad), PT_EARG);
     assert_null(f);
     size_t last = 0;
     for (int32_t n = 0; n < 3000; n += 37) {
         pt_forest_caps c = {n, n / 10};
-        assert_true(pt_cuda_forest_bytes(&kt.cuda, &c) >= last);
-        last = pt_cuda_forest_bytes(&kt.cuda, &c);
+        assert_true(pt_cuda_forest_bytes(&om.under, &c) >= last);
+        last = pt_cuda_forest_bytes(&om.under, &c);
     }
-    kt_end();
+    ot_free_all();
 }
 
 int main(void)
 {
-    kt_open = pt_cuda_open;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_random), cmocka_unit_test(test_shapes),
                                        cmocka_unit_test(test_edges), cmocka_unit_test(test_again), cmocka_unit_test(test_caps)};
-    int rc = cmocka_run_group_tests_name("kernels_forest_lists", tests, NULL, NULL);
-    kt_close();
-    return rc;
+    return ot_main("kernels_forest_lists", tests);
 }

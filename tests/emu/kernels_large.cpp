@@ -3,14 +3,10 @@
  * of int, as an access outside of its tensor (below each lies a freed hole as wide as a wrapped index reaches), or as an end of
  * an output that nobody wrote. Of products (cuBLASLt) only the extents of the operands are looked at.
  * Not here, for nothing in them grows with the stream: clip; group_loss (one block, which takes a batch's rows in a loop). */
-#include "kernels_op.h"
+#include "tests/ops/op_modes.h"
 
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern "C" {
-#include "kernels/cuda/ops_cuda.h"
-}
 
 /* N: rows that the last block of a grid of 65535 steps over end with the last one */
 enum : int64_t { N = 9 * 65535, C = 4096, F = 14336, V = 128256, PARAMS = 3000000000 };
@@ -24,7 +20,7 @@ static const size_t HOLE = (size_t)1 << 33;
 static pt_view spread(pt_dtype t, int64_t rows, int64_t cols, int64_t ld)
 {
     pt_buf *b = &bufs[n_bufs++];
-    b->bytes = kt_row_bytes(t, ld) * (size_t)(rows - 1) + kt_row_bytes(t, cols);
+    b->bytes = ot_row_bytes(t, ld) * (size_t)(rows - 1) + ot_row_bytes(t, cols);
     cudaFree(emu_malloc_sparse(HOLE));
     b->base = (unsigned char *)emu_malloc_sparse(b->bytes);
     if (!b->base) _exit(77); /* AddressSanitizer leaves too few addresses */
@@ -40,7 +36,7 @@ static unsigned char *marks[16];
 static int n_marks;
 static void mark(pt_view v, int64_t row, int64_t col)
 {
-    unsigned char *at = v.buf->base + kt_row_bytes(v.type, row * v.ld + col);
+    unsigned char *at = v.buf->base + ot_row_bytes(v.type, row * v.ld + col);
     marks[n_marks++] = at;
     cudaMemset(at, MARK, MARKED);
 }
@@ -302,5 +298,5 @@ int main(void)
         cmocka_unit_test(test_rows), cmocka_unit_test(test_moves),  cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_lora), cmocka_unit_test(test_decode), cmocka_unit_test(test_attention),
         cmocka_unit_test(test_head), cmocka_unit_test(test_groups), cmocka_unit_test(test_products)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return ot_main("kernels_large", tests);
 }

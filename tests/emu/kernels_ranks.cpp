@@ -1,10 +1,7 @@
-/* LoRA on the emulated device against ref: ranks past one tile (rsLoRA's 128 and more), widths past one block, many tiles of
+/* LoRA on the backend under test against ref: ranks past one tile (rsLoRA's 128 and more), widths past one block, many tiles of
  * tokens, frozen slots, runs without an adapter, without dx, and every gradient of every part and slot at most twice as wrong
  * as a plain program of the same precision. */
-#include "kernels_naive.h"
-extern "C" {
-#include "kernels/cuda/ops_cuda.h"
-}
+#include "tests/ops/op_modes.h"
 
 enum { PARTS = 2, SLOTS = 3, MOST_RANK = 320 };
 static const uint64_t SEED = 9, STEP = 4;
@@ -17,7 +14,7 @@ typedef struct shape {
     int n_runs;
 } shape;
 typedef struct mats {
-    kt_mat x, dx, key, y[PARTS], dy[PARTS], t[PARTS], a[PARTS][SLOTS], b[PARTS][SLOTS], da[PARTS][SLOTS], db[PARTS][SLOTS];
+    pt_view x, dx, key, y[PARTS], dy[PARTS], t[PARTS], a[PARTS][SLOTS], b[PARTS][SLOTS], da[PARTS][SLOTS], db[PARTS][SLOTS];
 } mats;
 
 static bool frozen(int slot)
@@ -35,7 +32,7 @@ static unsigned module_of(int part)
 static float keep(const mats *m, const shape *s, int p, int64_t n, int64_t f)
 {
     if (s->dropout == 0) return 1;
-    uint64_t key = ((const uint64_t *)(void *)kt.m[m->key].ref_buf.base)[n];
+    uint64_t key = ((const uint64_t *)ot_at(m->key))[n];
     pt_rng4 w = pt_rng_words(SEED, PT_RNG_DROPOUT, pt_hash_mix(key, STEP), (uint64_t)module_of(p) << 32 | (uint64_t)(f / 4));
     return pt_rng_unit(w.v[f % 4]) < s->dropout ? 0 : 1 / (1 - s->dropout);
 }
@@ -44,23 +41,23 @@ static void make(pt_dtype t, const shape *s, mats *m)
 {
     int most = 0;
     for (int rank : s->rank) most = rank > most ? rank : most;
-    m->x = kt_in(t, s->n, s->in, s->in + 8, 1, 1), m->key = kt_new(PT_U64, 1, s->n, s->n);
-    m->dx = s->with_dx ? kt_in(t, s->n, s->in, s->in, 2, 1) : -1;
-    for (int64_t i = 0; i < s->n; i++) ((uint64_t *)(void *)kt.m[m->key].ref_buf.base)[i] = pt_hash_mix(8, (uint64_t)i);
-    kt_put(m->key);
+    m->x = ot_in(t, s->n, s->in, s->in + 8, 1, 1), m->key = ot_act(PT_U64, 1, s->n, s->n);
+    m->dx = s->with_dx ? ot_in(t, s->n, s->in, s->in, 2, 1) : ot_none();
+    for (int64_t i = 0; i < s->n; i++) ((uint64_t *)ot_at(m->key))[i] = pt_hash_mix(8, (uint64_t)i);
+    ot_put(m->key);
     for (int p = 0; p < PARTS; p++) {
-        m->y[p] = kt_in(t, s->n, s->out[p], s->out[p], 3 + (uint64_t)p, 1);
-        m->dy[p] = kt_in(t, s->n, s->out[p], s->out[p] + 8, 5 + (uint64_t)p, 1);
-        m->t[p] = kt_in(PT_F32, s->n, most, most, 7, 1);
+        m->y[p] = ot_in(t, s->n, s->out[p], s->out[p], 3 + (uint64_t)p, 1);
+        m->dy[p] = ot_in(t, s->n, s->out[p], s->out[p] + 8, 5 + (uint64_t)p, 1);
+        m->t[p] = ot_in(PT_F32, s->n, most, most, 7, 1);
         for (int q = 0; q < SLOTS; q++) {
             uint64_t seed = 100 + 10 * (uint64_t)(p * SLOTS + q);
             int r = s->rank[q];
-            m->a[p][q] = m->b[p][q] = m->da[p][q] = m->db[p][q] = -1;
+            m->a[p][q] = m->b[p][q] = m->da[p][q] = m->db[p][q] = ot_none();
             if (!r) continue;
-            m->a[p][q] = kt_in(PT_F32, r, s->in, s->in, seed, 0.1f),
-            m->b[p][q] = kt_in(PT_F32, s->out[p], r, r, seed + 1, 0.1f);
-            m->da[p][q] = kt_in(PT_F32, r, s->in, s->in, seed + 2, 1),
-            m->db[p][q] = kt_in(PT_F32, s->out[p], r, r, seed + 3, 1);
+            m->a[p][q] = ot_in(PT_F32, r, s->in, s->in, seed, 0.1f),
+            m->b[p][q] = ot_in(PT_F32, s->out[p], r, r, seed + 1, 0.1f);
+            m->da[p][q] = ot_in(PT_F32, r, s->in, s->in, seed + 2, 1),
+            m->db[p][q] = ot_in(PT_F32, s->out[p], r, r, seed + 3, 1);
         }
     }
 }
@@ -100,22 +97,22 @@ static void plain_row(pt_dtype t, const shape *s, const mats *m, plain *o, int64
         for (int k = 0; k < s->rank[q]; k++) {
             float down = 0, up = 0;
             for (int64_t f = 0; f < s->in; f++)
-                down += kt_round(t, kt_host(m->x, r)[f] * keep(m, s, p, r, f)) * kt_round(t, kt_host(m->a[p][q], k)[f]);
-            for (int64_t i = 0; i < width; i++) up += kt_host(m->dy[p], r)[i] * kt_round(t, kt_host(m->b[p][q], i)[k]);
-            tv[k] = kt_round(t, down), dt[k] = kt_round(t, scale_of(q) * up);
+                down += ot_round(t, ot_f32(m->x, r)[f] * keep(m, s, p, r, f)) * ot_round(t, ot_f32(m->a[p][q], k)[f]);
+            for (int64_t i = 0; i < width; i++) up += ot_f32(m->dy[p], r)[i] * ot_round(t, ot_f32(m->b[p][q], i)[k]);
+            tv[k] = ot_round(t, down), dt[k] = ot_round(t, scale_of(q) * up);
         }
         for (int64_t i = 0; i < width; i++) {
-            float sum = 0, g = kt_host(m->dy[p], r)[i];
+            float sum = 0, g = ot_f32(m->dy[p], r)[i];
             for (int k = 0; k < s->rank[q]; k++) {
-                sum += tv[k] * kt_round(t, kt_host(m->b[p][q], i)[k]);
+                sum += tv[k] * ot_round(t, ot_f32(m->b[p][q], i)[k]);
                 o->db[p][q][i * s->rank[q] + k] += scale_of(q) * g * tv[k];
             }
-            y[i] = kt_round(t, y[i] + scale_of(q) * sum);
+            y[i] = ot_round(t, y[i] + scale_of(q) * sum);
         }
         for (int64_t f = 0; f < s->in; f++) {
-            float mask = keep(m, s, p, r, f), x = kt_round(t, mask * kt_host(m->x, r)[f]);
+            float mask = keep(m, s, p, r, f), x = ot_round(t, mask * ot_f32(m->x, r)[f]);
             for (int k = 0; k < s->rank[q]; k++) {
-                if (o->dx) o->dx[r * s->in + f] += mask * dt[k] * kt_round(t, kt_host(m->a[p][q], k)[f]);
+                if (o->dx) o->dx[r * s->in + f] += mask * dt[k] * ot_round(t, ot_f32(m->a[p][q], k)[f]);
                 o->da[p][q][k * s->in + f] += dt[k] * x;
             }
         }
@@ -124,16 +121,16 @@ static void plain_row(pt_dtype t, const shape *s, const mats *m, plain *o, int64
 static void plain_run(pt_dtype t, const shape *s, const mats *m, plain *o)
 {
     *o = {};
-    if (s->with_dx) o->dx = kn_copy(m->dx);
+    if (s->with_dx) o->dx = ot_floats(m->dx);
     for (int p = 0; p < PARTS; p++) {
-        o->y[p] = kn_copy(m->y[p]);
+        o->y[p] = ot_floats(m->y[p]);
         for (int q = 0; q < SLOTS; q++)
-            if (s->rank[q]) o->da[p][q] = kn_copy(m->da[p][q]), o->db[p][q] = kn_copy(m->db[p][q]);
+            if (s->rank[q]) o->da[p][q] = ot_floats(m->da[p][q]), o->db[p][q] = ot_floats(m->db[p][q]);
     }
     for (int i = 0; i < s->n_runs; i++)
         for (int64_t r = s->runs[i].begin; r < s->runs[i].end; r++)
             if (s->runs[i].slot >= 0 && s->rank[s->runs[i].slot]) plain_row(t, s, m, o, r, s->runs[i].slot);
-    for (int64_t i = 0; o->dx && i < s->n * s->in; i++) o->dx[i] = kt_round(t, o->dx[i]);
+    for (int64_t i = 0; o->dx && i < s->n * s->in; i++) o->dx[i] = ot_round(t, o->dx[i]);
 }
 static void plain_free(plain *o)
 {
@@ -150,25 +147,25 @@ static void lora_case(pt_dtype t, const shape *s)
     plain o;
     pt_lora_part part[PARTS];
     pt_lora_slot slot[PARTS][SLOTS];
-    kt_begin(t);
+    ot_case(t);
     make(t, s, &m);
     plain_run(t, s, &m, &o);
-    KT_RUN(lora, pt_lora_args, arguments(s, &m, false, &a, part, slot));
-    for (int p = 0; p < PARTS; p++) kn_twice("y", m.y[p], o.y[p]);
-    for (int p = 0; p < PARTS; p++) kt_put(m.t[p]); /* ref's t for both */
-    KT_RUN(lora_bwd, pt_lora_args, arguments(s, &m, true, &a, part, slot));
-    if (s->with_dx) kn_twice("dx", m.dx, o.dx);
+    OT_ON(lora, pt_lora_args, arguments(s, &m, false, &a, part, slot));
+    for (int p = 0; p < PARTS; p++) ot_result_within("y", m.y[p], o.y[p]);
+    for (int p = 0; p < PARTS; p++) ot_put(m.t[p]); /* ref's t for both */
+    OT_ON(lora_bwd, pt_lora_args, arguments(s, &m, true, &a, part, slot));
+    if (s->with_dx) ot_result_within("dx", m.dx, o.dx);
     for (int p = 0; p < PARTS; p++)
         for (int q = 0; q < SLOTS; q++) {
             if (!s->rank[q]) continue;
             if (frozen(q)) {
-                kt_near(m.da[p][q], 0, 0), kt_near(m.db[p][q], 0, 0); /* untouched */
+                ot_near(m.da[p][q], 0, 0), ot_near(m.db[p][q], 0, 0); /* untouched */
                 continue;
             }
-            kn_twice("da", m.da[p][q], o.da[p][q]), kn_twice("db", m.db[p][q], o.db[p][q]);
+            ot_result_within("da", m.da[p][q], o.da[p][q]), ot_result_within("db", m.db[p][q], o.db[p][q]);
         }
     plain_free(&o);
-    kt_end();
+    ot_free_all();
 }
 
 static const shape large_rank =
@@ -178,13 +175,13 @@ static const shape large_rank =
                    largest = {20, 40, {24, 30}, {320, 8, 0}, 0, true, {{0, 18, 0}, {18, 20, 1}}, 2};
 static void both(shape s)
 {
-    kt_most_orders = 1;
-    for (pt_dtype t : {PT_BF16, PT_F32})
+    ot_most_passes = 1;
+    OT_EACH_ACT(t)
         for (float dropout : {0.0f, 0.3f}) {
             s.dropout = dropout;
             lora_case(t, &s);
         }
-    kt_most_orders = 3;
+    ot_most_passes = 3;
 }
 static void test_rank(void **)
 {
@@ -202,9 +199,6 @@ static void test_no_dx(void **)
 
 int main(void)
 {
-    kt_open = pt_cuda_open;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank), cmocka_unit_test(test_width), cmocka_unit_test(test_no_dx)};
-    int rc = cmocka_run_group_tests_name("kernels_ranks", tests, NULL, NULL);
-    kt_close();
-    return rc;
+    return ot_main("kernels_ranks", tests);
 }

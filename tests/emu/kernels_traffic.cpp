@@ -2,10 +2,7 @@
  * kernel's header states. Two figures, both at most 1.15: the distinct sectors of a launch, and the sectors of every access of
  * a warp, which may also hold `again`: bytes that the header says are read again, from the caches. Which ops are measured, and
  * why the others are not, stands in the table `unmeasured`; test_table holds it to kernels/op_list.h. */
-#include "kernels_op.h"
-extern "C" {
-#include "kernels/cuda/ops_cuda.h"
-}
+#include "tests/ops/op_modes.h"
 
 /* Ops of the table whose traffic is not measured. Of measured ops the plain kernels for rows that are odd in length or
  * unaligned are not either: they move the same bytes in smaller steps. */
@@ -26,7 +23,7 @@ template <typename F> static void traffic(const char *what, const char *kernels,
     measured[n_measured++] = what;
     uint64_t all = 0, distinct = 0;
     emu_counts_reset();
-    kt_run([&]() -> pt_status { return kt.host ? PT_OK : op(); });
+    OT_PASSES ot_did(what, om.host ? PT_OK : op());
     const emu_kernel_counts *c = emu_counts(&n);
     for (size_t i = 0; i < n; i++) {
         if (kernels && !strstr(c[i].name, kernels)) continue;
@@ -43,23 +40,23 @@ template <typename F> static void traffic(const char *what, const char *kernels,
     traffic(#op, kernels, least, again, [&]() -> pt_status {                                                                   \
         type a = {};                                                                                                           \
         __VA_ARGS__;                                                                                                           \
-        return pt_cuda_##op(&kt.cuda, &a);                                                                                     \
+        return pt_cuda_##op(&om.under, &a);                                                                                     \
     })
 
 enum { N = 256, C = 2048 }; /* 1 MB of bf16 */
 static const double MB = 2.0 * N * C;
-static kt_mat in(pt_dtype t, int64_t n, int64_t c, uint64_t seed)
+static pt_view in(pt_dtype t, int64_t n, int64_t c, uint64_t seed)
 {
-    return kt_in(t, n, c, c, seed, 1);
+    return ot_in(t, n, c, c, seed, 1);
 }
 
 static void test_norms(void **)
 {
     const double w = 8.0 * N * C; /* w in f32, by every row of a small launch, in two steps of 16 bytes that share sectors */
-    kt_begin(PT_BF16);
-    kt_mat x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), u = in(PT_BF16, N, C, 3), h = in(PT_BF16, N, C, 4),
+    ot_case(PT_BF16);
+    pt_view x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), u = in(PT_BF16, N, C, 3), h = in(PT_BF16, N, C, 4),
            rstd = in(PT_F32, 1, N, 6);
-    kt_mat wt = kt_weight(PT_F32, 1, C, 5, 1), dw = in(PT_F32, 1, C, 7);
+    pt_view wt = ot_weight(PT_F32, 1, C, 5, 1), dw = in(PT_F32, 1, C, 7);
     TRAFFIC(rmsnorm, pt_rmsnorm_args, NULL, 4 * MB, w, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.add = D(u), a.h = D(h),
             a.w = D(wt), a.eps = 1e-5f);
     TRAFFIC(rmsnorm, pt_rmsnorm_args, NULL, 2 * MB, w, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.w = D(wt), a.eps = 1e-5f);
@@ -67,20 +64,20 @@ static void test_norms(void **)
             a.h = D(h), a.rstd = D(rstd), a.w = D(wt));
     TRAFFIC(rmsnorm_bwd, pt_rmsnorm_bwd_args, NULL, 3 * MB, w, a.dx = D(y), a.dy = D(x), a.h = D(h), a.rstd = D(rstd),
             a.w = D(wt));
-    kt_end();
-    kt_begin(PT_F32); /* q/k norm: rows of a head */
+    ot_free_all();
+    ot_case(PT_F32); /* q/k norm: rows of a head */
     x = in(PT_F32, 2048, 128, 1), y = in(PT_F32, 2048, 128, 2), rstd = in(PT_F32, 1, 2048, 3),
-    wt = kt_weight(PT_F32, 1, 128, 5, 1);
+    wt = ot_weight(PT_F32, 1, 128, 5, 1);
     TRAFFIC(rmsnorm, pt_rmsnorm_args, NULL, 2 * MB, MB, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.w = D(wt), a.eps = 1e-5f);
-    kt_end();
+    ot_free_all();
 }
 
 static void test_elements(void **)
 {
-    kt_begin(PT_BF16);
-    kt_mat x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), u = in(PT_BF16, N, C, 3), h = in(PT_BF16, N, C, 4),
+    ot_case(PT_BF16);
+    pt_view x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), u = in(PT_BF16, N, C, 3), h = in(PT_BF16, N, C, 4),
            f = in(PT_F32, N, C, 5);
-    kt_mat tab = in(PT_F32, N, 128, 8), pos = kt_ids(N * 16, 4096, 9), freq = in(PT_F32, 1, 64, 10),
+    pt_view tab = in(PT_F32, N, 128, 8), pos = ot_ids(N * 16, 4096, 9), freq = in(PT_F32, 1, 64, 10),
            table = in(PT_F32, N * 16, 128, 11);
     TRAFFIC(gated, pt_gated_args, NULL, 3 * MB, 0, a.y = D(y), a.g = D(x), a.u = D(u));
     TRAFFIC(gated_bwd, pt_gated_bwd_args, NULL, 6 * MB, 0, a.dg = D(h), a.du = D(u), a.y = D(y), a.dy = D(y), a.g = D(x),
@@ -97,21 +94,21 @@ static void test_elements(void **)
     TRAFFIC(axpby, pt_axpby_args, NULL, 2 * MB, 0, a.y = D(y), a.x = D(x), a.alpha = 2);
     TRAFFIC(cast, pt_cast_args, NULL, 3 * MB, 0, a.y = D(y), a.x = D(f));
     TRAFFIC(cast, pt_cast_args, NULL, 3 * MB, 0, a.y = D(f), a.x = D(y));
-    kt_end();
+    ot_free_all();
 }
 
 static void test_rows(void **)
 {
-    kt_begin(PT_BF16);
-    kt_mat x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), dw = in(PT_F32, N, C, 3), ids = kt_new(PT_I32, 1, N, N);
-    for (int i = 0; i < N; i++) kt_i32(ids)[i] = i * 37 % N; /* a permutation */
-    kt_put(ids);
+    ot_case(PT_BF16);
+    pt_view x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), dw = in(PT_F32, N, C, 3), ids = ot_act(PT_I32, 1, N, N);
+    for (int i = 0; i < N; i++) ot_i32(ids)[i] = i * 37 % N; /* a permutation */
+    ot_put(ids);
     TRAFFIC(gather, pt_gather_args, NULL, 2 * MB, 0, a.y = D(y), a.x = D(x), a.index = D(ids));
     TRAFFIC(scatter_add, pt_gather_args, NULL, 3 * MB, 0, a.y = D(y), a.x = D(x), a.index = D(ids));
     /* tokens: by the block of every token, up to it and from it on, for each pass over the columns */
     TRAFFIC(embed_bwd, pt_embed_bwd_args, NULL, 5 * MB, 4.0 * N * N * 2, a.dw = D(dw), a.dy = D(x), a.tokens = D(ids),
             a.scale = 1);
-    kt_end();
+    ot_free_all();
 }
 
 static const pt_dtype weights[] = {PT_F32,  PT_F16,  PT_BF16, PT_Q8_0, PT_Q4_0, PT_Q4_1, PT_Q5_0,
@@ -120,65 +117,65 @@ static const pt_dtype weights[] = {PT_F32,  PT_F16,  PT_BF16, PT_Q8_0, PT_Q4_0, 
 static void test_weights(void **)
 {
     for (pt_dtype w : weights) {
-        kt_begin(PT_BF16);
-        double blocks = (double)kt_row_bytes(w, C) * N;
-        kt_mat q = kt_weight(w, N, C, 9, 1), y = in(PT_BF16, N, C, 2), ids = kt_new(PT_I32, 1, N, N);
-        for (int i = 0; i < N; i++) kt_i32(ids)[i] = i;
-        kt_put(ids);
+        ot_case(PT_BF16);
+        double blocks = (double)ot_row_bytes(w, C) * N;
+        pt_view q = ot_weight(w, N, C, 9, 1), y = in(PT_BF16, N, C, 2), ids = ot_act(PT_I32, 1, N, N);
+        for (int i = 0; i < N; i++) ot_i32(ids)[i] = i;
+        ot_put(ids);
         TRAFFIC(embed, pt_embed_args, NULL, MB + blocks, 0, a.y = D(y), a.w = D(q), a.tokens = D(ids), a.scale = 1);
-        kt_end();
+        ot_free_all();
     }
     for (pt_dtype w : {PT_BF16, PT_Q4_K, PT_Q8_0}) {
-        kt_begin(PT_BF16);
-        double blocks = (double)kt_row_bytes(w, C) * 1024;
-        kt_mat q = kt_weight(w, 1024, C, 9, 1), x = in(PT_BF16, 1, C, 2), y = in(PT_BF16, 1, 1024, 3);
+        ot_case(PT_BF16);
+        double blocks = (double)ot_row_bytes(w, C) * 1024;
+        pt_view q = ot_weight(w, 1024, C, 9, 1), x = in(PT_BF16, 1, C, 2), y = in(PT_BF16, 1, 1024, 3);
         TRAFFIC(linear, pt_linear_args, NULL, blocks, 32 * 2.0 * C, a.y = D(y), a.x = D(x), a.w = D(q)); /* x by 32 blocks */
-        kt_end();
+        ot_free_all();
     }
 }
 
 /* The own kernels around cuBLASLt's products. */
 static void test_products(void **)
 {
-    kt_begin(PT_BF16);
-    kt_mat x = in(PT_BF16, N, 8, 1), y = in(PT_BF16, N, C, 2), w = kt_weight(PT_BF16, C, 8, 3, 1), b = in(PT_F32, 1, C, 4),
+    ot_case(PT_BF16);
+    pt_view x = in(PT_BF16, N, 8, 1), y = in(PT_BF16, N, C, 2), w = ot_weight(PT_BF16, C, 8, 3, 1), b = in(PT_F32, 1, C, 4),
            dw = in(PT_F32, C, 8, 5);
     TRAFFIC(linear, pt_linear_args, "bias_k", 2 * MB, 8 * 4.0 * C, a.y = D(y), a.x = D(x), a.w = D(w), a.b = D(b));
     TRAFFIC(linear_bwd_w, pt_linear_bwd_w_args, "column_sum_k", MB, 0, a.dw = D(dw), a.db = D(b), a.dy = D(y), a.x = D(x));
-    kt_end();
-    kt_begin(PT_BF16);
+    ot_free_all();
+    ot_case(PT_BF16);
     enum { HD = 64, V = 8200 };
     int32_t heads[HD], targets[HD];
     for (int i = 0; i < HD; i++) heads[i] = i, targets[i] = i * 101 % V;
-    x = in(PT_BF16, HD, 8, 1), w = kt_weight(PT_BF16, V, 8, 3, 1);
-    kt_mat rh = kt_list(heads, HD), rt = kt_list(targets, HD), logp = in(PT_F32, 1, HD, 4), dl = in(PT_F32, 1, HD, 5),
+    x = in(PT_BF16, HD, 8, 1), w = ot_weight(PT_BF16, V, 8, 3, 1);
+    pt_view rh = ot_list(heads, HD), rt = ot_list(targets, HD), logp = in(PT_F32, 1, HD, 4), dl = in(PT_F32, 1, HD, 5),
            dx = in(PT_BF16, HD, 8, 6);
     TRAFFIC(head, pt_head_args, "head_stats_k", 4.0 * HD * V, 0, a.logp = D(logp), a.x = D(x), a.w = D(w), a.row_head = D(rh),
             a.row_target = D(rt), a.temperature = 1);
     TRAFFIC(head, pt_head_args, "head_grad_k", 6.0 * HD * V, 0, a.dx = D(dx), a.x = D(x), a.w = D(w), a.row_head = D(rh),
             a.row_target = D(rt), a.dlogp = D(dl), a.temperature = 1);
-    kt_end();
+    ot_free_all();
 }
 
 static void test_sums(void **)
 {
     const int64_t n = N * C / 2;
     int32_t start[] = {0, 30000, 60000, 90000};
-    kt_begin(PT_F32);
-    kt_mat p = in(PT_F32, 1, n, 1), m = in(PT_F32, 1, n, 2), v = in(PT_F32, 1, n, 3), g = in(PT_F32, 1, n, 4),
-           s = in(PT_F32, 1, 4, 5), acc = kt_new(PT_F64, 1, 1, 1);
-    *(double *)(void *)kt.m[acc].ref_buf.base = 0;
-    kt_put(acc);
+    ot_case(PT_F32);
+    pt_view p = in(PT_F32, 1, n, 1), m = in(PT_F32, 1, n, 2), v = in(PT_F32, 1, n, 3), g = in(PT_F32, 1, n, 4),
+           s = in(PT_F32, 1, 4, 5), acc = ot_act(PT_F64, 1, 1, 1);
+    *(double *)ot_at(acc) = 0;
+    ot_put(acc);
     TRAFFIC(sumsq, pt_sumsq_args, NULL, 4.0 * (double)n, 0, a.acc = D(acc), a.x = D(g));
     TRAFFIC(adamw, pt_adamw_args, NULL, 28.0 * (double)n, 0, a.p = D(p), a.m = D(m), a.v = D(v), a.g = D(g), a.scalars = D(s),
             a.beta1 = 0.5f, a.beta2 = 0.5f, a.eps = 1);
-    kt_mat st = kt_list(start, 4), rows = kt_new(PT_I32, 1, 90000, 90000), w = in(PT_F32, 1, 90000, 6),
+    pt_view st = ot_list(start, 4), rows = ot_act(PT_I32, 1, 90000, 90000), w = in(PT_F32, 1, 90000, 6),
            val = in(PT_F32, 1, 90000, 7), sum = in(PT_F32, 1, 3, 8);
-    for (int i = 0; i < 90000; i++) kt_i32(rows)[i] = i;
-    kt_put(rows);
+    for (int i = 0; i < 90000; i++) ot_i32(rows)[i] = i;
+    ot_put(rows);
     TRAFFIC(group_sum, pt_group_sum_args, NULL, 12.0 * 90000, 0, a.sum = D(sum), a.value = D(val), a.start = D(st),
             a.rows = D(rows), a.weight = D(w));
-    kt_end();
+    ot_free_all();
 }
 
 /* Entries of groups are few and rows many here: each block of 256 rows reads all entries. */
@@ -187,17 +184,17 @@ static void test_groups(void **)
     enum { M = 250000, K = 256, BLOCKS = (M + 255) / 256 };
     int32_t start[] = {0, 100, K}, rows[K];
     for (int i = 0; i < K; i++) rows[i] = i * 970;
-    kt_begin(PT_F32);
-    kt_mat st = kt_list(start, 3), at = kt_list(rows, K), w = in(PT_F32, 1, K, 1), dsum = in(PT_F32, 1, 2, 2),
-           dv = in(PT_F32, 1, M, 3), v = in(PT_F32, 1, M, 4), wm = in(PT_F32, 1, M, 5), report = kt_new(PT_F64, 1, PT_REPORT_SIZE, PT_REPORT_SIZE);
-    memset(kt.m[report].ref_buf.base, 0, PT_REPORT_SIZE * sizeof(double));
-    kt_put(report);
+    ot_case(PT_F32);
+    pt_view st = ot_list(start, 3), at = ot_list(rows, K), w = in(PT_F32, 1, K, 1), dsum = in(PT_F32, 1, 2, 2),
+           dv = in(PT_F32, 1, M, 3), v = in(PT_F32, 1, M, 4), wm = in(PT_F32, 1, M, 5), report = ot_act(PT_F64, 1, PT_REPORT_SIZE, PT_REPORT_SIZE);
+    memset(ot_at(report), 0, PT_REPORT_SIZE * sizeof(double));
+    ot_put(report);
     /* a block: rows and weights, and for each warp the sectors of start (bounds and search) and dsum */
     TRAFFIC(group_bcast, pt_group_bcast_args, NULL, 4.0 * M, BLOCKS * (8.0 * K + 8 * 4 * 32), a.dvalue = D(dv),
             a.dsum = D(dsum), a.start = D(st), a.rows = D(at), a.weight = D(w));
     TRAFFIC(group_loss, pt_group_loss_args, NULL, 12.0 * M, 0, a.objective = 0, a.report = D(report), a.logp.value = D(v), /* the first: sft, by rows */
             a.logp.dvalue = D(dv), a.row_weight = D(wm), a.step.norm = M);
-    kt_end();
+    ot_free_all();
 }
 
 /* One pass for the largest logit alone; with a draw one more for the sum, four and three for the token that it falls on. */
@@ -206,12 +203,12 @@ static void test_sample(void **)
     enum { ROWS = 2, V = 128256 };
     static const uint64_t zero[ROWS] = {0, 0};
     const double least = 4.0 * ROWS * V;
-    kt_begin(PT_F32);
-    kt_mat z = in(PT_F32, ROWS, V, 1), token = kt_new(PT_I32, 1, ROWS, ROWS);
+    ot_case(PT_F32);
+    pt_view z = in(PT_F32, ROWS, V, 1), token = ot_act(PT_I32, 1, ROWS, ROWS);
     TRAFFIC(sample, pt_sample_args, NULL, least, 0, a.logits = D(z), a.token = D(token), a.top_p = a.repetition_penalty = 1);
     TRAFFIC(sample, pt_sample_args, NULL, least, 8 * least, a.logits = D(z), a.token = D(token), a.temperature = 1,
             a.top_p = a.repetition_penalty = 1, a.stream = a.position = zero);
-    kt_end();
+    ot_free_all();
 }
 
 static void test_lora(void **)
@@ -221,8 +218,8 @@ static void test_lora(void **)
     static pt_lora_part part;
     static const pt_lora_run run = {0, N, 0};
     const double ab = 4.0 * R * 2 * C, t = 4.0 * N * R, steps = C / 64;
-    kt_begin(PT_BF16);
-    kt_mat x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), dx = in(PT_BF16, N, C, 3), tt = in(PT_F32, N, R, 4),
+    ot_case(PT_BF16);
+    pt_view x = in(PT_BF16, N, C, 1), y = in(PT_BF16, N, C, 2), dx = in(PT_BF16, N, C, 3), tt = in(PT_F32, N, R, 4),
            a0 = in(PT_F32, R, C, 5), b0 = in(PT_F32, C, R, 6), da = in(PT_F32, R, C, 7), db = in(PT_F32, C, R, 8);
     auto fill = [&](pt_lora_args &a) {
         slot = {D(a0), D(b0), D(da), D(db), 2, R};
@@ -234,7 +231,7 @@ static void test_lora(void **)
     /* dy and dt; da and db with x and dy once more; dx. The gradients are added to by numbers, not by rows. */
     TRAFFIC(lora_bwd, pt_lora_args, NULL, 5 * MB + 4 * t + 3 * ab, (2 * TILES - 1 + 2) * ab + (3 * 2 * steps - 2) * t, fill(a),
             a.dx = D(dx));
-    kt_end();
+    ot_free_all();
 }
 
 static void test_table(void **)
@@ -253,24 +250,23 @@ static void test_table(void **)
 static void test_decode(void **)
 {
     const int len = 2048;
-    kt_begin(PT_BF16);
-    kt_mat q = in(PT_BF16, 1, 16 * 128, 1), o = in(PT_BF16, 1, 16 * 128, 2), k = in(PT_BF16, len, 256, 3),
-           v = in(PT_BF16, len, 256, 4), lens = kt_list(&len, 1);
+    ot_case(PT_BF16);
+    pt_view q = in(PT_BF16, 1, 16 * 128, 1), o = in(PT_BF16, 1, 16 * 128, 2), k = in(PT_BF16, len, 256, 3),
+           v = in(PT_BF16, len, 256, 4), lens = ot_list(&len, 1);
     double part = 2 * 4.0 * 16 * 8 * 130; /* the ranges' sums written and read */
     TRAFFIC(decode_attention, pt_decode_args, NULL, 4.0 * 256 * len, part, a.o = D(o), a.q = D(q), a.k = D(k), a.v = D(v),
             a.lens = D(lens), a.max_len = len, a.n_heads = 16, a.n_kv = 2, a.dim = 128, a.scale = 0.1f);
-    kt_end();
+    ot_free_all();
 }
 
 static int counted(void **)
 {
-    kt_open = pt_cuda_open;
     /* counts belong to the launch that is under way: streams must not run late */
     return emu_setting("COUNT", "1") && emu_setting("LAZY", "0") && emu_setting("ORDER", "fwd") ? 0 : -1;
 }
 static int closed(void **)
 {
-    kt_close();
+    ot_close();
     return 0;
 }
 static void test_no_counters(void **)

@@ -1,17 +1,9 @@
 /* Decode attention: cpu against ref; ref against attention over a plain row; ranges, windows, threads. */
 #include "tests/ops/op_forest.h"
-
-static int begin(void **state)
-{
-    return ot_begin();
-}
-static int finish(void **state)
-{
-    return ot_end();
-}
+#include "tests/ops/op_test.h"
 
 typedef struct cache {
-    ot_mat q, k, v, lens;
+    pt_view q, k, v, lens;
     pt_decode_args a;
 } cache;
 
@@ -21,21 +13,21 @@ static cache make(int64_t b, int max_len, int heads, int kv, int dim, int window
                .k = ot_new(PT_F32, b * max_len, kv * dim, kv * dim),
                .v = ot_new(PT_F32, b * max_len, kv * dim, kv * dim + 2),
                .lens = ot_new(PT_I32, 1, b, b)};
-    ot_fill(&c.q, seed, 1);
+    ot_fill(c.q, seed, 1);
     for (int64_t i = 0; i < b; i++) {
         int32_t len =
             i == 0 ? max_len : 1 + (int32_t)(pt_rng_words(seed, PT_RNG_TEST, (uint64_t)i, 9).v[0] % (uint32_t)max_len);
-        ot_i32(&c.lens)[i] = len;
+        ot_i32(c.lens)[i] = len;
         for (int64_t r = i * max_len; r < i * max_len + len; r++) /* rows past the length stay poison: they must not be read */
             for (int e = 0; e < kv * dim; e++) {
-                ot_f32(&c.k, r)[e] = ot_random(seed + 1, (uint64_t)(r * kv * dim + e));
-                ot_f32(&c.v, r)[e] = ot_random(seed + 2, (uint64_t)(r * kv * dim + e));
+                ot_f32(c.k, r)[e] = ot_random(seed + 1, (uint64_t)(r * kv * dim + e));
+                ot_f32(c.v, r)[e] = ot_random(seed + 2, (uint64_t)(r * kv * dim + e));
             }
     }
-    c.a = (pt_decode_args){.q = c.q.v,
-                           .k = c.k.v,
-                           .v = c.v.v,
-                           .lens = c.lens.v,
+    c.a = (pt_decode_args){.q = c.q,
+                           .k = c.k,
+                           .v = c.v,
+                           .lens = c.lens,
                            .max_len = max_len,
                            .n_heads = heads,
                            .n_kv = kv,
@@ -45,26 +37,26 @@ static cache make(int64_t b, int max_len, int heads, int kv, int dim, int window
     return c;
 }
 
-static void plain(const cache *c, const ot_mat *o)
+static void plain(const cache *c, pt_view o)
 {
     const pt_decode_args *a = &c->a;
     float *e = calloc((size_t)a->max_len, sizeof *e);
     for (int64_t b = 0; b < a->q.rows; b++)
         for (int h = 0; h < a->n_heads; h++) {
-            int at = h / (a->n_heads / a->n_kv) * a->dim, len = ot_i32(&c->lens)[b],
+            int at = h / (a->n_heads / a->n_kv) * a->dim, len = ot_i32(c->lens)[b],
                 start = a->window && len > a->window ? len - a->window : 0;
             float max = -INFINITY, sum = 0;
             for (int j = start; j < len; j++) {
                 e[j] = 0;
                 for (int d = 0; d < a->dim; d++)
-                    e[j] += ot_f32(&c->q, b)[h * a->dim + d] * ot_f32(&c->k, b * a->max_len + j)[at + d];
+                    e[j] += ot_f32(c->q, b)[h * a->dim + d] * ot_f32(c->k, b * a->max_len + j)[at + d];
                 e[j] *= a->scale;
                 max = fmaxf(max, e[j]);
             }
             for (int j = start; j < len; j++) sum += e[j] = expf(e[j] - max);
             for (int d = 0; d < a->dim; d++) {
                 float x = 0;
-                for (int j = start; j < len; j++) x += e[j] / sum * ot_f32(&c->v, b * a->max_len + j)[at + d];
+                for (int j = start; j < len; j++) x += e[j] / sum * ot_f32(c->v, b * a->max_len + j)[at + d];
                 ot_f32(o, b)[h * a->dim + d] = x;
             }
         }
@@ -82,21 +74,20 @@ static void against_ref(void **state)
     int before = pt_threads_get();
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         cache c = make(cases[k].b, cases[k].max_len, cases[k].heads, cases[k].kv, cases[k].dim, cases[k].window, k);
-        ot_mat want = ot_new(PT_F32, cases[k].b, c.q.v.cols, c.q.v.cols), p = ot_same(&want),
-               got = ot_new(PT_F32, cases[k].b, c.q.v.cols, c.q.v.cols + 1), one = ot_same(&got);
-        c.a.o = want.v;
+        pt_view want = ot_new(PT_F32, cases[k].b, c.q.cols, c.q.cols), p = ot_like(want),
+               got = ot_new(PT_F32, cases[k].b, c.q.cols, c.q.cols + 1), one = ot_like(got);
+        c.a.o = want;
         OT_RUN(&ot.ref, decode_attention, &c.a);
-        plain(&c, &p);
+        plain(&c, p);
         for (int i = 0; ot_isa(i); i++)
             for (int threads = 1; threads < 4; threads++) {
                 pt_threads_set(threads);
-                ot_poison(&got);
-                c.a.o = got.v;
+                ot_poison(got);
+                c.a.o = got;
                 OT_RUN(&ot.cpu, decode_attention, &c.a);
-                double e = ot_error(&got, &want), budget = 2 * ot_error(&p, &want) + 6e-8;
-                if (!(e <= budget)) fail_msg("case %zu: error %.3g, budget %.3g (%s)", k, e, budget, pt_cpu_isa());
-                if (threads == 1) ot_copy(&one, &got);
-                assert_true(ot_equal_bits(&one, &got));
+                ot_within("decode_attention", got, p, want);
+                if (threads == 1) ot_copy(one, got);
+                assert_true(ot_equal_bits(one, got));
             }
         ot_free_all();
     }
@@ -108,29 +99,29 @@ static void equals_attention(void **state)
 {
     for (int window = 0; window < 40; window += 30) {
         cache c = make(1, 77, 4, 2, 16, window, 5);
-        ot_mat q = ot_new(PT_F32, 77, 64, 64), all = ot_same(&q), o = ot_new(PT_F32, 1, 64, 64), last = ot_same(&o);
-        ot_fill(&q, 8, 1);
-        memcpy(ot_f32(&c.q, 0), ot_f32(&q, 76), 64 * 4);
+        pt_view q = ot_new(PT_F32, 77, 64, 64), all = ot_like(q), o = ot_new(PT_F32, 1, 64, 64), last = ot_like(o);
+        ot_fill(q, 8, 1);
+        memcpy(ot_f32(c.q, 0), ot_f32(q, 76), 64 * 4);
         of_forest f;
         of_begin(&f, window);
         of_add(&f, -1, 77);
         pt_ctx *both[] = {&ot.ref, &ot.cpu};
         for (int b = 0; b < 2; b++) {
             pt_forest *forest = of_make(both[b], &f);
-            pt_attention_args a = {.o = all.v,
-                                   .q = q.v,
-                                   .k = c.k.v,
-                                   .v = c.v.v,
+            pt_attention_args a = {.o = all,
+                                   .q = q,
+                                   .k = c.k,
+                                   .v = c.v,
                                    .forest = forest,
                                    .n_heads = 4,
                                    .n_kv = 2,
                                    .dim = 16,
                                    .scale = c.a.scale};
             OT_RUN(both[b], attention, &a);
-            c.a.o = o.v;
+            c.a.o = o;
             OT_RUN(both[b], decode_attention, &c.a);
-            memcpy(ot_f32(&last, 0), ot_f32(&all, 76), 64 * 4);
-            assert_true(ot_error(&o, &last) < 3e-7);
+            memcpy(ot_f32(last, 0), ot_f32(all, 76), 64 * 4);
+            assert_true(ot_error(o, last) < 3e-7);
             both[b]->ops->forest_free(both[b], forest);
         }
         ot_free_all();
@@ -141,14 +132,14 @@ static void refusals(void **state)
 {
     pt_ctx *both[] = {&ot.ref, &ot.cpu};
     cache c = make(2, 10, 2, 1, 8, 0, 1);
-    ot_mat o = ot_new(PT_F32, 2, 16, 16);
-    c.a.o = o.v;
+    pt_view o = ot_new(PT_F32, 2, 16, 16);
+    c.a.o = o;
     for (int b = 0; b < 2; b++) {
-        ot_i32(&c.lens)[1] = 0;
+        ot_i32(c.lens)[1] = 0;
         OT_REFUSE(both[b], decode_attention, &c.a, PT_ESHAPE);
-        ot_i32(&c.lens)[1] = 11;
+        ot_i32(c.lens)[1] = 11;
         OT_REFUSE(both[b], decode_attention, &c.a, PT_ESHAPE);
-        ot_i32(&c.lens)[1] = 1;
+        ot_i32(c.lens)[1] = 1;
         c.a.max_len = 11;
         OT_REFUSE(both[b], decode_attention, &c.a, PT_ESHAPE);
         c.a.max_len = 10;
@@ -160,5 +151,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(against_ref), cmocka_unit_test(equals_attention),
                                        cmocka_unit_test(refusals)};
-    return cmocka_run_group_tests_name("kernels_decode", tests, begin, finish);
+    return cmocka_run_group_tests_name("kernels_decode", tests, ot_begin, ot_end);
 }

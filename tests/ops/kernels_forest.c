@@ -2,15 +2,7 @@
  * allocates. The tile walk of cpu visits exactly the keys that the rule makes visible. */
 #include "kernels/cpu/attention_v.h"
 #include "tests/ops/op_forest.h"
-
-static int begin(void **state)
-{
-    return ot_begin();
-}
-static int finish(void **state)
-{
-    return ot_end();
-}
+#include "tests/ops/op_test.h"
 
 static void sample_forest(of_forest *f)
 {
@@ -179,7 +171,7 @@ static void accepted(void **state)
     assert_true(ot.cpu.ops->forest_bytes(&ot.cpu, &caps) >= sizeof *f + (2 * 4000 + 3 * 600) * 4);
     const int32_t *memory = f->memory;
     for (uint64_t seed = 0; seed < 60; seed++) {
-        of_random(&d, seed, 1 + (int)seed % 4, 300 + (int)seed * 40, 1 + (int)seed * 3, 0);
+        of_batch(&d, seed, 1 + (int)seed % 4, 300 + (int)seed * 40, 1 + (int)seed * 3, 0);
         if (ot.cpu.ops->forest_set(&ot.cpu, f, &d.d) != PT_OK) fail_msg("seed %d: %s", (int)seed, pt_err_msg());
         assert_ptr_equal(f->memory, memory);
     }
@@ -192,7 +184,7 @@ static void walk(void **state)
 {
     for (uint64_t seed = 0; seed < 40; seed++) {
         of_forest d;
-        of_random(&d, seed, 1 + (int)seed % 4, 400, 1 + (int)seed * 4, seed % 3 == 2 ? 1 + (int)seed * 3 : 0);
+        of_batch(&d, seed, 1 + (int)seed % 4, 400, 1 + (int)seed * 4, seed % 3 == 2 ? 1 + (int)seed * 3 : 0);
         pt_forest *f = of_make(&ot.cpu, &d);
         int64_t pairs = 0;
         for (int32_t q0 = 0, step = 1 + (int32_t)seed * 2; q0 < f->n_tokens; q0 += step) {
@@ -223,5 +215,5 @@ static void walk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(broken), cmocka_unit_test(accepted), cmocka_unit_test(walk)};
-    return cmocka_run_group_tests_name("kernels_forest", tests, begin, finish);
+    return cmocka_run_group_tests_name("kernels_forest", tests, ot_begin, ot_end);
 }

@@ -1,7 +1,6 @@
 /* The head: ref against finite differences, cpu against ref, one visit against two, many chunks, instruction sets. */
-#include "tests/ops/kernel_test.h"
+#include "tests/ops/op_test.h"
 
-#include "base/threads.h"
 #include "kernels/check_linear.h"
 #include "kernels/ref/ref.h"
 
@@ -12,25 +11,12 @@ pt_status naive_head(pt_ctx *ctx, const pt_head_args *a);
 #undef double
 #undef pt_ref_head
 
-static pt_ctx ref, cpu, half;
-static bool have_half;
 
 static int setup(void **state)
 {
-    ref = kt_open(&pt_ops_ref, PT_COMPUTE_F32);
-    cpu = kt_open(&pt_ops_cpu, PT_COMPUTE_F32);
-    have_half = pt_ops_cpu.open(&half, PT_COMPUTE_BF16) == PT_OK;
     pt_threads_set(1); /* small products on a busy machine: threads would only wait for each other; one test takes three */
-    return 0;
+    return ot_begin(state);
 }
-static int teardown(void **state)
-{
-    pt_ops_cpu.close(&cpu);
-    pt_ops_cpu.close(&half);
-    kt_ok(pt_cpu_isa_set(NULL));
-    return 0;
-}
-
 /* Head row h has h % 3 + (h == 0) rows: none, one or two targets on a position. */
 static void targets(int64_t hd, int64_t vocab, pt_view *head, pt_view *target)
 {
@@ -42,8 +28,8 @@ static void targets(int64_t hd, int64_t vocab, pt_view *head, pt_view *target)
             rt[m] = (int32_t)(pt_rng_words(5, PT_RNG_TEST, (uint64_t)m, 1).v[0] % (uint64_t)vocab);
         }
     if (m) rt[m - 1] = (int32_t)vocab - 1;
-    *head = kt_i32(rh, m);
-    *target = kt_i32(rt, m);
+    *head = ot_list(rh, m);
+    *target = ot_list(rt, m);
     free(rh), free(rt);
 }
 
@@ -56,51 +42,50 @@ typedef struct head_case {
 
 static pt_head_args args_of(const head_case *k, bool dw)
 {
-    pt_head_args a = {.x = kt_rand_ld(k->hd, k->c, k->c + k->pad, 1, k->scale), .w = kt_weight(k->type, k->vocab, k->c, 2, 1), .temperature = k->temperature,
+    pt_head_args a = {.x = ot_rand_ld(k->hd, k->c, k->c + k->pad, 1, k->scale), .w = ot_weight(k->type, k->vocab, k->c, 2, 1), .temperature = k->temperature,
                       .softcap = k->softcap};
     targets(k->hd, k->vocab, &a.row_head, &a.row_target);
     int64_t m = a.row_head.cols;
-    a.logp = kt_poison(1, m), a.lse = kt_poison(1, k->hd), a.entropy = kt_poison(1, k->hd), a.argmax = kt_new(PT_I32, 1, k->hd, k->hd);
-    a.dx = kt_new(PT_F32, k->hd, k->c, k->c + k->pad);
-    a.dlogp = kt_rand(1, m, 3, 1);
-    if (dw) a.dw = kt_rand(k->vocab, k->c, 4, 0.1f);
+    a.logp = ot_out(1, m), a.lse = ot_out(1, k->hd), a.entropy = ot_out(1, k->hd), a.argmax = ot_new(PT_I32, 1, k->hd, k->hd);
+    a.dx = ot_new(PT_F32, k->hd, k->c, k->c + k->pad);
+    a.dlogp = ot_rand(1, m, 3, 1);
+    if (dw) a.dw = ot_rand(k->vocab, k->c, 4, 0.1f);
     return a;
 }
 
 static void compare(const pt_head_args *got, const pt_head_args *naive, const pt_head_args *want)
 {
-    kt_within("logp", got->logp, naive->logp, want->logp);
-    kt_within("lse", got->lse, naive->lse, want->lse);
-    kt_within("entropy", got->entropy, naive->entropy, want->entropy);
-    kt_within("dx", got->dx, naive->dx, want->dx);
-    kt_gaps(got->dx);
-    if (pt_view_ok(want->dw)) kt_within("dw", got->dw, naive->dw, want->dw);
+    ot_within("logp", got->logp, naive->logp, want->logp);
+    ot_within("lse", got->lse, naive->lse, want->lse);
+    ot_within("entropy", got->entropy, naive->entropy, want->entropy);
+    ot_within("dx", got->dx, naive->dx, want->dx);
+    if (pt_view_ok(want->dw)) ot_within("dw", got->dw, naive->dw, want->dw);
 }
 
 /* With dw the logits of a chunk are kept, without it dx is gathered as they come. */
 static void one_way(const head_case *k, bool dw)
 {
     pt_head_args got = args_of(k, dw), naive = args_of(k, dw), want = args_of(k, dw);
-    kt_ok(pt_ref_head(&ref, &want));
-    kt_ok(naive_head(&ref, &naive));
-    kt_run(&cpu, head, &got);
+    ot_ok(pt_ref_head(&ot.ref, &want));
+    ot_ok(naive_head(&ot.ref, &naive));
+    OT_RUN(&ot.cpu, head, &got);
     compare(&got, &naive, &want);
-    assert_memory_equal(kt_at(got.argmax), kt_at(want.argmax), (size_t)k->hd * 4);
-    if (have_half) { /* twice the error of operands rounded to bf16, sums in double */
+    assert_memory_equal(ot_at(got.argmax), ot_at(want.argmax), (size_t)k->hd * 4);
+    if (ot.half.ops) { /* twice the error of operands rounded to bf16, sums in double */
         pt_head_args h = args_of(k, dw), low = args_of(k, dw);
-        pt_view w = kt_poison(k->vocab, k->c);
-        kt_ok(pt_dequant_rows(k->type, kt_at(low.w), k->vocab, k->c, kt_at(w)));
-        for (int64_t i = 0; i < k->vocab * k->c; i++) kt_row(w, 0)[i] = pt_bf16_to_f32(pt_f32_to_bf16(kt_row(w, 0)[i]));
+        pt_view w = ot_out(k->vocab, k->c);
+        ot_ok(pt_dequant_rows(k->type, ot_at(low.w), k->vocab, k->c, ot_at(w)));
+        for (int64_t i = 0; i < k->vocab * k->c; i++) ot_f32(w, 0)[i] = pt_bf16_to_f32(pt_f32_to_bf16(ot_f32(w, 0)[i]));
         for (int64_t i = 0; i < k->hd; i++)
-            for (int64_t c = 0; c < k->c; c++) kt_row(low.x, i)[c] = pt_bf16_to_f32(pt_f32_to_bf16(kt_row(low.x, i)[c]));
+            for (int64_t c = 0; c < k->c; c++) ot_f32(low.x, i)[c] = pt_bf16_to_f32(pt_f32_to_bf16(ot_f32(low.x, i)[c]));
         low.w = w;
-        kt_ok(pt_ref_head(&ref, &low));
-        kt_run(&half, head, &h);
-        kt_within("bf16 logp", h.logp, low.logp, want.logp);
-        kt_within("bf16 dx", h.dx, low.dx, want.dx);
-        if (dw) kt_within("bf16 dw", h.dw, low.dw, want.dw);
+        ot_ok(pt_ref_head(&ot.ref, &low));
+        OT_RUN(&ot.half, head, &h);
+        ot_within("bf16 logp", h.logp, low.logp, want.logp);
+        ot_within("bf16 dx", h.dx, low.dx, want.dx);
+        if (dw) ot_within("bf16 dw", h.dw, low.dw, want.dw);
     }
-    kt_done();
+    ot_free_all();
 }
 static void one_case(const head_case *k)
 {
@@ -110,14 +95,12 @@ static void one_case(const head_case *k)
 
 static void test_against_ref(void **state)
 {
-    static const char *const isas[] = {"base", "avx2", "avx512"};
-    static const head_case cases[] = {
+        static const head_case cases[] = {
         {1, 32, 33, PT_F32, 1, 0, 1, 0},    {7, 33, 1, PT_F32, 1, 0, 1, 0},      {33, 64, 1025, PT_BF16, 1, 0, 1, 3},
         {20, 64, 2500, PT_Q8_0, 1, 0, 1, 1}, {9, 256, 1300, PT_Q6_K, 1, 0, 0.02f, 0}, {12, 32, 1100, PT_F32, 0.7f, 0, 2, 0},
         {12, 32, 1100, PT_F32, 1.5f, 3, 1, 2}, {5, 32, 129, PT_F16, 1, 30, 4, 0},
     };
-    for (int i = 0; i < 3; i++) {
-        if (pt_cpu_isa_set(isas[i]) != PT_OK) continue;
+    for (int i = 0; ot_isa(i); i++) {
         for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) one_case(&cases[k]);
     }
 }
@@ -136,45 +119,45 @@ static void test_one_visit_is_two(void **state)
 {
     head_case k = {70, 32, 100000, PT_Q8_0, 1, 0, 1, 0};
     pt_head_args one = args_of(&k, true), two = args_of(&k, true), first = two, second = two;
-    kt_run(&cpu, head, &one);
-    size_t both = cpu.workspace_need;
+    OT_RUN(&ot.cpu, head, &one);
+    size_t both = ot.cpu.workspace_need;
     first.dx = first.dw = first.dlogp = PT_NO_VIEW;
-    kt_run(&cpu, head, &first);
-    assert_true(cpu.workspace_need < both / 4);
+    OT_RUN(&ot.cpu, head, &first);
+    assert_true(ot.cpu.workspace_need < both / 4);
     assert_true(both < 80u << 20);
     second.logp = second.lse = second.entropy = second.argmax = PT_NO_VIEW;
-    kt_run(&cpu, head, &second);
-    kt_same_bits(two.logp, one.logp);
-    kt_same_bits(two.lse, one.lse);
-    kt_same_bits(two.entropy, one.entropy);
-    kt_same_bits(two.dx, one.dx);
-    kt_same_bits(two.dw, one.dw);
-    kt_done();
+    OT_RUN(&ot.cpu, head, &second);
+    assert_true(ot_equal_bits(two.logp, one.logp));
+    assert_true(ot_equal_bits(two.lse, one.lse));
+    assert_true(ot_equal_bits(two.entropy, one.entropy));
+    assert_true(ot_equal_bits(two.dx, one.dx));
+    assert_true(ot_equal_bits(two.dw, one.dw));
+    ot_free_all();
 }
 
 static void test_differences(void **state)
 {
     head_case k = {4, 5, 11, PT_F32, 0.8f, 2, 1, 0};
     pt_head_args a = args_of(&k, true);
-    pt_view dw0 = kt_copy(a.dw);
-    kt_ok(pt_ref_head(&ref, &a));
+    pt_view dw0 = ot_copy_of(a.dw);
+    ot_ok(pt_ref_head(&ot.ref, &a));
     pt_head_args f = a;
     f.dx = f.dw = PT_NO_VIEW;
     pt_view at[2] = {a.x, a.w}, grad[2] = {a.dx, a.dw};
     for (int which = 0; which < 2; which++)
         for (int64_t i = 0; i < at[which].rows * at[which].cols; i++) {
             double sum[2] = {0, 0}, step = 1e-2;
-            float *p = kt_row(at[which], 0) + i, keep = *p;
+            float *p = ot_f32(at[which], 0) + i, keep = *p;
             for (int side = 0; side < 2; side++) {
                 *p = (float)(keep + (side ? step : -step));
-                kt_ok(pt_ref_head(&ref, &f));
-                for (int64_t m = 0; m < a.logp.cols; m++) sum[side] += (double)kt_row(a.dlogp, 0)[m] * kt_row(a.logp, 0)[m];
+                ot_ok(pt_ref_head(&ot.ref, &f));
+                for (int64_t m = 0; m < a.logp.cols; m++) sum[side] += (double)ot_f32(a.dlogp, 0)[m] * ot_f32(a.logp, 0)[m];
             }
             *p = keep;
-            double got = kt_row(grad[which], 0)[i] - (which ? kt_row(dw0, 0)[i] : 0);
+            double got = ot_f32(grad[which], 0)[i] - (which ? ot_f32(dw0, 0)[i] : 0);
             if (!(fabs((sum[1] - sum[0]) / (2 * step) - got) < 1e-3 * (1 + fabs(got)))) fail_msg("difference %g, gradient %g", (sum[1] - sum[0]) / (2 * step), got);
         }
-    kt_done();
+    ot_free_all();
 }
 
 /* Logits far apart and large: no overflow, exact zero loss where one target has all the mass. */
@@ -183,16 +166,16 @@ static void test_extremes(void **state)
     head_case k = {3, 4, 40, PT_F32, 1, 0, 1, 0};
     pt_head_args a = args_of(&k, false);
     for (int64_t h = 0; h < 3; h++)
-        for (int64_t c = 0; c < 4; c++) kt_row(a.x, h)[c] = c == 0 ? 3e18f : 0;
-    for (int64_t v = 0; v < 40; v++) kt_row(a.w, v)[0] = v == 39 ? 3e18f : (float)v;
-    kt_run(&cpu, head, &a);
+        for (int64_t c = 0; c < 4; c++) ot_f32(a.x, h)[c] = c == 0 ? 3e18f : 0;
+    for (int64_t v = 0; v < 40; v++) ot_f32(a.w, v)[0] = v == 39 ? 3e18f : (float)v;
+    OT_RUN(&ot.cpu, head, &a);
     for (int64_t m = 0; m < a.logp.cols; m++)
-        assert_true(((int32_t *)kt_at(a.row_target))[m] == 39 ? kt_row(a.logp, 0)[m] == 0 : isfinite(kt_row(a.logp, 0)[m]));
-    assert_int_equal(((int32_t *)kt_at(a.argmax))[1], 39);
-    kt_row(a.x, 1)[0] = NAN; /* is seen, not swallowed */
-    kt_run(&cpu, head, &a);
-    assert_true(isnan(kt_row(a.lse, 0)[1]) && isfinite(kt_row(a.lse, 0)[0]));
-    kt_done();
+        assert_true(((int32_t *)ot_at(a.row_target))[m] == 39 ? ot_f32(a.logp, 0)[m] == 0 : isfinite(ot_f32(a.logp, 0)[m]));
+    assert_int_equal(((int32_t *)ot_at(a.argmax))[1], 39);
+    ot_f32(a.x, 1)[0] = NAN; /* is seen, not swallowed */
+    OT_RUN(&ot.cpu, head, &a);
+    assert_true(isnan(ot_f32(a.lse, 0)[1]) && isfinite(ot_f32(a.lse, 0)[0]));
+    ot_free_all();
 }
 
 /* Logits that rise by 26 from block to block of the vocabulary: dx must follow each new maximum. */
@@ -202,18 +185,18 @@ static void test_rising(void **state)
     pt_head_args a[3];
     for (int i = 0; i < 3; i++) {
         a[i] = args_of(&k, false);
-        for (int64_t h = 0; h < k.hd; h++) kt_row(a[i].x, h)[0] = 2;
-        for (int64_t v = 0; v < k.vocab; v++) kt_row(a[i].w, v)[0] = (float)v * 0.025f;
-        for (int64_t m = 0; m < a[i].row_target.cols; m++) ((int32_t *)kt_at(a[i].row_target))[m] = 2400 + (int32_t)m;
+        for (int64_t h = 0; h < k.hd; h++) ot_f32(a[i].x, h)[0] = 2;
+        for (int64_t v = 0; v < k.vocab; v++) ot_f32(a[i].w, v)[0] = (float)v * 0.025f;
+        for (int64_t m = 0; m < a[i].row_target.cols; m++) ((int32_t *)ot_at(a[i].row_target))[m] = 2400 + (int32_t)m;
     }
-    kt_ok(pt_ref_head(&ref, &a[2]));
-    kt_ok(naive_head(&ref, &a[1]));
-    kt_run(&cpu, head, &a[0]);
+    ot_ok(pt_ref_head(&ot.ref, &a[2]));
+    ot_ok(naive_head(&ot.ref, &a[1]));
+    OT_RUN(&ot.cpu, head, &a[0]);
     for (int64_t h = 0; h < k.hd; h++)
         for (int64_t c = 0; c < k.c; c++)
-            if (!isfinite(kt_row(a[0].dx, h)[c])) fail_msg("dx[%d,%d] is not finite", (int)h, (int)c);
+            if (!isfinite(ot_f32(a[0].dx, h)[c])) fail_msg("dx[%d,%d] is not finite", (int)h, (int)c);
     compare(&a[0], &a[1], &a[2]);
-    kt_done();
+    ot_free_all();
 }
 
 static void test_dry_run_and_refusals(void **state)
@@ -222,20 +205,20 @@ static void test_dry_run_and_refusals(void **state)
     pt_buf none = {0};
     for (int64_t hd = 0; hd < 3000; hd += 97) {
         pt_view act = {&none, 0, PT_F32, hd, 64, 64}, w = {&none, 0, PT_Q8_0, 49152, 64, 64}, m = {&none, 0, PT_I32, 1, hd, hd}, f = {&none, 0, PT_F32, 1, hd, hd};
-        size_t need = kt_dry(&cpu, head, (&(pt_head_args){.logp = f, .dx = act, .x = act, .w = w, .row_head = m, .row_target = m, .dlogp = f, .temperature = 1}));
+        size_t need = ot_need(&ot.cpu, head, (&(pt_head_args){.logp = f, .dx = act, .x = act, .w = w, .row_head = m, .row_target = m, .dlogp = f, .temperature = 1}));
         assert_true(need >= last && need < 64u << 20);
         last = need;
     }
     head_case k = {4, 32, 11, PT_F32, 1, 0, 1, 0};
     const pt_ops *all[] = {&pt_ops_ref, &pt_ops_cpu};
     for (int i = 0; i < 2; i++) {
-        pt_ctx *ctx = i ? &cpu : &ref;
+        pt_ctx *ctx = i ? &ot.cpu : &ot.ref;
         pt_head_args a = args_of(&k, true);
-        ctx->workspace = kt_new(PT_U8, 1, 1 << 20, 1 << 20);
-        ((int32_t *)kt_at(a.row_target))[1] = 11;
+        ctx->workspace = ot_new(PT_U8, 1, 1 << 20, 1 << 20);
+        ((int32_t *)ot_at(a.row_target))[1] = 11;
         assert_int_equal(all[i]->head(ctx, &a), PT_ESHAPE);
-        ((int32_t *)kt_at(a.row_target))[1] = 1;
-        ((int32_t *)kt_at(a.row_head))[a.row_head.cols - 1] = 0;
+        ((int32_t *)ot_at(a.row_target))[1] = 1;
+        ((int32_t *)ot_at(a.row_head))[a.row_head.cols - 1] = 0;
         assert_int_equal(all[i]->head(ctx, &a), PT_ESHAPE);
         a = args_of(&k, true);
         a.temperature = 0;
@@ -244,7 +227,7 @@ static void test_dry_run_and_refusals(void **state)
         a.dlogp = PT_NO_VIEW;
         assert_int_equal(all[i]->head(ctx, &a), PT_ESHAPE);
     }
-    kt_done();
+    ot_free_all();
 }
 
 int main(void)
@@ -254,5 +237,5 @@ int main(void)
         cmocka_unit_test(test_differences), cmocka_unit_test(test_extremes),    cmocka_unit_test(test_rising),
         cmocka_unit_test(test_dry_run_and_refusals),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, ot_end);
 }

@@ -1,7 +1,6 @@
 /* LoRA: ref against finite differences, cpu against ref, over slots, runs, ranks, adjacency, dropout, absent parts. */
-#include "tests/ops/kernel_test.h"
+#include "tests/ops/op_test.h"
 
-#include "base/threads.h"
 #include "kernels/check_linear.h"
 #include "kernels/ref/ref.h"
 
@@ -15,22 +14,12 @@ pt_status naive_lora_bwd(pt_ctx *ctx, const pt_lora_args *a);
 #undef pt_ref_lora
 #undef pt_ref_lora_bwd
 
-static pt_ctx ref, cpu;
 
 static int setup(void **state)
 {
-    ref = kt_open(&pt_ops_ref, PT_COMPUTE_F32);
-    cpu = kt_open(&pt_ops_cpu, PT_COMPUTE_F32);
     pt_threads_set(1); /* small products on a busy machine: threads would only wait for each other; one test takes three */
-    return 0;
+    return ot_begin(state);
 }
-static int teardown(void **state)
-{
-    pt_ops_cpu.close(&cpu);
-    kt_ok(pt_cpu_isa_set(NULL));
-    return 0;
-}
-
 /* A whole call with its own memory: three parts, three slots (slot 1 has no adapter on part 1, slot 2 is frozen). */
 enum { PARTS = 3, SLOTS = 3 };
 typedef struct world {
@@ -56,8 +45,8 @@ static void world_new(world *w, const setting *s)
     memset(w, 0, sizeof *w);
     int64_t n = s->n, in = s->in, at = 0;
     int ranks[PARTS] = {s->rank, s->rank + 1, 2 * s->rank};
-    w->bank = kt_rand(ranks[0] + ranks[1] + ranks[2], in, 50, 0.3f);
-    w->dbank = kt_rand(ranks[0] + ranks[1] + ranks[2], in, 51, 1);
+    w->bank = ot_rand(ranks[0] + ranks[1] + ranks[2], in, 50, 0.3f);
+    w->dbank = ot_rand(ranks[0] + ranks[1] + ranks[2], in, 51, 1);
     for (int p = 0; p < PARTS; p++) {
         for (int k = 0; k < SLOTS; k++) {
             int r = k == 1 && p == 1 ? 0 : k == 0 ? ranks[p] : s->rank;
@@ -66,76 +55,73 @@ static void world_new(world *w, const setting *s)
             l->scale = 0.5f + (float)k;
             if (r == 0) continue;
             bool banked = k == 0 && s->adjacent;
-            l->a = banked ? pt_view_rows(w->bank, at, r) : kt_rand(r, in, (uint64_t)(10 * p + k), 0.3f);
-            l->b = kt_rand(part_out[p], r, (uint64_t)(100 + 10 * p + k), 0.3f);
+            l->a = banked ? pt_view_rows(w->bank, at, r) : ot_rand(r, in, (uint64_t)(10 * p + k), 0.3f);
+            l->b = ot_rand(part_out[p], r, (uint64_t)(100 + 10 * p + k), 0.3f);
             if (k == 2) continue; /* frozen */
-            l->da = banked ? pt_view_rows(w->dbank, at, r) : kt_rand(r, in, (uint64_t)(200 + 10 * p + k), 1);
-            l->db = kt_rand(part_out[p], r, (uint64_t)(300 + 10 * p + k), 1);
+            l->da = banked ? pt_view_rows(w->dbank, at, r) : ot_rand(r, in, (uint64_t)(200 + 10 * p + k), 1);
+            l->db = ot_rand(part_out[p], r, (uint64_t)(300 + 10 * p + k), 1);
         }
         at += ranks[p];
         int64_t out = part_out[p];
-        w->parts[p] = (pt_lora_part){.y = kt_rand_ld(n, out, out + s->pad, (uint64_t)(400 + p), 1),
-                                     .dy = kt_rand_ld(n, out, out + s->pad, (uint64_t)(500 + p), 1),
-                                     .t = s->keep_t ? kt_new(PT_F32, n, 2 * s->rank + 1, 2 * s->rank + 1 + s->pad) : PT_NO_VIEW,
+        w->parts[p] = (pt_lora_part){.y = ot_rand_ld(n, out, out + s->pad, (uint64_t)(400 + p), 1),
+                                     .dy = ot_rand_ld(n, out, out + s->pad, (uint64_t)(500 + p), 1),
+                                     .t = s->keep_t ? ot_new(PT_F32, n, 2 * s->rank + 1, 2 * s->rank + 1 + s->pad) : PT_NO_VIEW,
                                      .slots = w->slots[p], .module = (uint32_t)(16 * 3 + p)};
     }
     int32_t m = (int32_t)n;
     pt_lora_run runs[] = {{0, m / 4, 0}, {m / 4, m / 3, 0}, {m / 3, m / 3, 1}, {m / 3, m / 2, -1}, {m / 2, m * 3 / 4, 1}, {m * 3 / 4, m - m / 8, 2}, {m - m / 8, m, 0}};
     memcpy(w->runs, runs, sizeof runs);
-    pt_view key = kt_new(PT_U64, 1, n, n);
-    for (int64_t i = 0; i < n; i++) ((uint64_t *)kt_at(key))[i] = pt_hash_mix(77, (uint64_t)i);
-    w->a = (pt_lora_args){.x = kt_rand_ld(n, in, in + s->pad, 1, 1), .dx = s->want_dx ? kt_rand_ld(n, in, in + s->pad, 2, 1) : PT_NO_VIEW,
+    pt_view key = ot_new(PT_U64, 1, n, n);
+    for (int64_t i = 0; i < n; i++) ((uint64_t *)ot_at(key))[i] = pt_hash_mix(77, (uint64_t)i);
+    w->a = (pt_lora_args){.x = ot_rand_ld(n, in, in + s->pad, 1, 1), .dx = s->want_dx ? ot_rand_ld(n, in, in + s->pad, 2, 1) : PT_NO_VIEW,
                           .n_parts = PARTS, .parts = w->parts, .n_runs = sizeof runs / sizeof *runs, .runs = w->runs, .n_slots = SLOTS,
                           .dropout = s->dropout, .token_key = key, .seed = 42, .step = 7};
 }
 
 static void compare(world *got, world *naive, world *want)
 {
-    kt_errors da = {0}, db = {0};
+    ot_errors da = {0}, db = {0};
     for (int p = 0; p < PARTS; p++) {
-        kt_within("y", got->parts[p].y, naive->parts[p].y, want->parts[p].y);
-        kt_gaps(got->parts[p].y);
+        ot_within("y", got->parts[p].y, naive->parts[p].y, want->parts[p].y);
         for (int k = 0; k < SLOTS; k++) {
             const pt_lora_slot *g = &got->slots[p][k], *v = &naive->slots[p][k], *r = &want->slots[p][k];
             if (!pt_view_ok(r->da)) continue;
-            kt_errors_add(&da, g->da, v->da, r->da);
-            kt_errors_add(&db, g->db, v->db, r->db);
+            ot_errors_add(&da, g->da, v->da, r->da);
+            ot_errors_add(&db, g->db, v->db, r->db);
         }
     }
-    kt_errors_within("da", da);
-    kt_errors_within("db", db);
-    if (pt_view_ok(want->a.dx)) kt_within("dx", got->a.dx, naive->a.dx, want->a.dx);
+    ot_errors_within("da", da);
+    ot_errors_within("db", db);
+    if (pt_view_ok(want->a.dx)) ot_within("dx", got->a.dx, naive->a.dx, want->a.dx);
 }
 
 static void one_case(const setting *s)
 {
     world got, naive, want;
     world_new(&got, s), world_new(&naive, s), world_new(&want, s);
-    kt_ok(pt_ref_lora(&ref, &want.a));
-    kt_ok(naive_lora(&ref, &naive.a));
-    kt_run(&cpu, lora, &got.a);
+    ot_ok(pt_ref_lora(&ot.ref, &want.a));
+    ot_ok(naive_lora(&ot.ref, &naive.a));
+    OT_RUN(&ot.cpu, lora, &got.a);
     compare(&got, &naive, &want);
     if (s->keep_t) {
         for (int p = 0; p < PARTS; p++) { /* tokens of no adapter keep their poison; the others agree */
-            assert_true(isnan(kt_row(got.parts[p].t, s->n / 3)[0]));
+            assert_true(isnan(ot_f32(got.parts[p].t, s->n / 3)[0]));
             for (int64_t i = 0; i < s->n; i++) {
-                float a = kt_row(got.parts[p].t, i)[0], b = kt_row(want.parts[p].t, i)[0];
+                float a = ot_f32(got.parts[p].t, i)[0], b = ot_f32(want.parts[p].t, i)[0];
                 assert_true((isnan(a) && isnan(b)) || fabsf(a - b) <= 1e-5f * (1 + fabsf(b)));
             }
         }
-        kt_ok(pt_ref_lora_bwd(&ref, &want.a));
-        kt_ok(naive_lora_bwd(&ref, &naive.a));
-        kt_run(&cpu, lora_bwd, &got.a);
+        ot_ok(pt_ref_lora_bwd(&ot.ref, &want.a));
+        ot_ok(naive_lora_bwd(&ot.ref, &naive.a));
+        OT_RUN(&ot.cpu, lora_bwd, &got.a);
         compare(&got, &naive, &want);
     }
-    kt_done();
+    ot_free_all();
 }
 
 static void test_against_ref(void **state)
 {
-    static const char *const isas[] = {"base", "avx2", "avx512"};
-    for (int i = 0; i < 3; i++) {
-        if (pt_cpu_isa_set(isas[i]) != PT_OK) continue;
+        for (int i = 0; ot_isa(i); i++) {
         for (int k = 0; k < 12; k++) {
             setting s = {.n = k % 3 == 0 ? 40 : k % 3 == 1 ? 129 : k < 6 ? 512 : 700, .in = k % 2 ? 33 : 100, .rank = 1 + k % 5, .dropout = k % 4 == 1 ? 0.25f : 0,
                          .adjacent = k % 2 == 0, .keep_t = k % 5 != 4, .want_dx = k % 3 != 2, .pad = k % 4};
@@ -151,48 +137,48 @@ static void test_dropout_mask(void **state)
 {
     int64_t in = 77, n = 4;
     uint64_t keys[4] = {5, 9, 5, 11};
-    pt_view x = kt_new(PT_F32, n, in, in), a = kt_rand(1, in, 3, 1), b = kt_rand(1, 1, 4, 1), key = kt_new(PT_U64, 1, n, n);
-    memcpy(kt_at(key), keys, sizeof keys);
-    for (int64_t i = 0; i < n * in; i++) kt_row(x, 0)[i] = 1;
+    pt_view x = ot_new(PT_F32, n, in, in), a = ot_rand(1, in, 3, 1), b = ot_rand(1, 1, 4, 1), key = ot_new(PT_U64, 1, n, n);
+    memcpy(ot_at(key), keys, sizeof keys);
+    for (int64_t i = 0; i < n * in; i++) ot_f32(x, 0)[i] = 1;
     pt_lora_slot slot = {.a = a, .b = b, .scale = 1, .rank = 1};
-    pt_lora_part part = {.y = kt_rand(n, 1, 5, 1), .t = kt_poison(n, 1), .slots = &slot, .module = 19};
+    pt_lora_part part = {.y = ot_rand(n, 1, 5, 1), .t = ot_out(n, 1), .slots = &slot, .module = 19};
     pt_lora_run run = {0, 4, 0};
     pt_lora_args args = {.x = x, .n_parts = 1, .parts = &part, .n_runs = 1, .runs = &run, .n_slots = 1, .dropout = 0.3f, .token_key = key, .seed = 1ull << 40 | 3, .step = 6};
-    kt_run(&cpu, lora, &args);
+    OT_RUN(&ot.cpu, lora, &args);
     int dropped = 0;
     for (int64_t i = 0; i < n; i++) {
         double want = 0;
         for (int64_t f = 0; f < in; f++) {
             pt_rng4 w = pt_rng_words(1ull << 40 | 3, PT_RNG_DROPOUT, pt_hash_mix(keys[i], 6), (uint64_t)19 << 32 | (uint64_t)(f / 4));
             if (pt_rng_unit(w.v[f % 4]) < 0.3f) dropped++;
-            else want += kt_row(a, 0)[f] / (1 - 0.3f);
+            else want += ot_f32(a, 0)[f] / (1 - 0.3f);
         }
-        assert_true(fabs(want - kt_row(part.t, i)[0]) < 1e-4);
+        assert_true(fabs(want - ot_f32(part.t, i)[0]) < 1e-4);
     }
     assert_true(dropped > 60 && dropped < 130); /* 308 draws at 0.3 */
-    assert_true(kt_row(part.t, 0)[0] == kt_row(part.t, 2)[0] && kt_row(part.t, 0)[0] != kt_row(part.t, 1)[0]);
-    kt_done();
+    assert_true(ot_f32(part.t, 0)[0] == ot_f32(part.t, 2)[0] && ot_f32(part.t, 0)[0] != ot_f32(part.t, 1)[0]);
+    ot_free_all();
 }
 
 static double loss(world *w, const pt_view *y0)
 {
     double s = 0;
-    for (int p = 0; p < PARTS; p++) memcpy(kt_at(w->parts[p].y), kt_at(y0[p]), (size_t)w->parts[p].y.rows * pt_view_row_bytes(w->parts[p].y));
-    kt_ok(pt_ref_lora(&ref, &w->a));
+    for (int p = 0; p < PARTS; p++) memcpy(ot_at(w->parts[p].y), ot_at(y0[p]), (size_t)w->parts[p].y.rows * pt_view_row_bytes(w->parts[p].y));
+    ot_ok(pt_ref_lora(&ot.ref, &w->a));
     for (int p = 0; p < PARTS; p++)
         for (int64_t i = 0; i < w->a.x.rows; i++)
-            for (int64_t o = 0; o < part_out[p]; o++) s += (double)kt_row(w->parts[p].dy, i)[o] * kt_row(w->parts[p].y, i)[o];
+            for (int64_t o = 0; o < part_out[p]; o++) s += (double)ot_f32(w->parts[p].dy, i)[o] * ot_f32(w->parts[p].y, i)[o];
     return s;
 }
 
 static void check_grad(world *w, const pt_view *y0, pt_view at, pt_view grad, pt_view before)
 {
     for (int64_t i = 0; i < at.rows * at.cols; i += 1 + at.rows * at.cols / 20) {
-        float *p = kt_row(at, 0) + i, keep = *p;
+        float *p = ot_f32(at, 0) + i, keep = *p;
         *p = keep + 0.25f;
         double up = loss(w, y0);
         *p = keep - 0.25f;
-        double down = loss(w, y0), got = kt_row(grad, 0)[i] - kt_row(before, 0)[i];
+        double down = loss(w, y0), got = ot_f32(grad, 0)[i] - ot_f32(before, 0)[i];
         *p = keep;
         if (!(fabs((up - down) / 0.5 - got) < 2e-4 * (1 + fabs(got)))) fail_msg("difference %g, gradient %g", (up - down) / 0.5, got);
     }
@@ -205,15 +191,15 @@ static void test_differences(void **state)
         setting s = {.n = 16, .in = 12, .rank = 2, .dropout = k ? 0.3f : 0, .keep_t = true, .want_dx = true};
         world w;
         world_new(&w, &s);
-        pt_view y0[PARTS], dx0 = kt_copy(w.a.dx);
+        pt_view y0[PARTS], dx0 = ot_copy_of(w.a.dx);
         world old = w;
         for (int p = 0; p < PARTS; p++) {
-            y0[p] = kt_copy(w.parts[p].y);
+            y0[p] = ot_copy_of(w.parts[p].y);
             for (int q = 0; q < SLOTS; q++)
-                if (pt_view_ok(w.slots[p][q].da)) old.slots[p][q].da = kt_copy(w.slots[p][q].da), old.slots[p][q].db = kt_copy(w.slots[p][q].db);
+                if (pt_view_ok(w.slots[p][q].da)) old.slots[p][q].da = ot_copy_of(w.slots[p][q].da), old.slots[p][q].db = ot_copy_of(w.slots[p][q].db);
         }
         loss(&w, y0); /* fills t */
-        kt_ok(pt_ref_lora_bwd(&ref, &w.a));
+        ot_ok(pt_ref_lora_bwd(&ot.ref, &w.a));
         check_grad(&w, y0, w.a.x, w.a.dx, dx0);
         for (int p = 0; p < PARTS; p++)
             for (int q = 0; q < SLOTS; q++) {
@@ -221,7 +207,7 @@ static void test_differences(void **state)
                 check_grad(&w, y0, w.slots[p][q].a, w.slots[p][q].da, old.slots[p][q].da);
                 check_grad(&w, y0, w.slots[p][q].b, w.slots[p][q].db, old.slots[p][q].db);
             }
-        kt_done();
+        ot_free_all();
     }
 }
 
@@ -232,21 +218,21 @@ static void test_dry_run_and_refusals(void **state)
         setting s = {.n = n, .in = 20, .rank = 3, .dropout = 0.1f, .keep_t = true, .want_dx = true};
         world w;
         world_new(&w, &s);
-        size_t need = kt_dry(&cpu, lora_bwd, &w.a);
+        size_t need = ot_need(&ot.cpu, lora_bwd, &w.a);
         assert_true(need >= last && need > 0);
         last = need;
         w.runs[1].begin = 0; /* overlaps run 0 */
-        assert_int_equal(pt_ops_cpu.lora(&cpu, &w.a), PT_ESHAPE);
+        assert_int_equal(pt_ops_cpu.lora(&ot.cpu, &w.a), PT_ESHAPE);
         w.runs[1].begin = w.runs[0].end;
         w.runs[4].slot = SLOTS;
-        assert_int_equal(pt_ops_cpu.lora(&cpu, &w.a), PT_ESHAPE);
+        assert_int_equal(pt_ops_cpu.lora(&ot.cpu, &w.a), PT_ESHAPE);
         w.runs[4].slot = 1;
         w.a.dropout = 1;
-        assert_int_equal(pt_ops_ref.lora(&ref, &w.a), PT_EARG);
+        assert_int_equal(pt_ops_ref.lora(&ot.ref, &w.a), PT_EARG);
         w.a.dropout = 0.1f;
         w.a.token_key = PT_NO_VIEW;
-        assert_int_equal(pt_ops_cpu.lora(&cpu, &w.a), PT_ESHAPE);
-        kt_done();
+        assert_int_equal(pt_ops_cpu.lora(&ot.cpu, &w.a), PT_ESHAPE);
+        ot_free_all();
     }
 }
 
@@ -258,5 +244,5 @@ int main(void)
         cmocka_unit_test(test_differences),
         cmocka_unit_test(test_dry_run_and_refusals),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, ot_end);
 }

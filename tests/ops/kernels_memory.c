@@ -1,5 +1,5 @@
 /* Memory functions of the host backends, instruction set choice, bit-equal conversions in every variant, the compute measurement. */
-#include "tests/ops/kernel_test.h"
+#include "tests/ops/op_test.h"
 
 #include "kernels/cpu/dequant_v.h"
 #include "kernels/cpu/vec.h"
@@ -10,26 +10,26 @@ static void test_transfers(void **state)
     const pt_ops *all[] = {&pt_ops_ref, &pt_ops_cpu};
     for (int i = 0; i < 2; i++) {
         const pt_ops *ops = all[i];
-        pt_ctx ctx = kt_open(ops, PT_COMPUTE_F32);
+        pt_ctx ctx = ot_open(ops, PT_COMPUTE_F32);
         pt_buf buf;
-        kt_ok(ops->alloc(&ctx, &buf, 1000));
+        ot_ok(ops->alloc(&ctx, &buf, 1000));
         assert_true((uintptr_t)buf.base % 64 == 0 && buf.bytes == 1000);
         memset(buf.base, 0x55, 1000);
         pt_view v = {&buf, 64, PT_F32, 5, 3, 7};
         float src[15], back[15];
         for (int k = 0; k < 15; k++) src[k] = (float)k;
-        kt_ok(ops->upload(&ctx, v, src));
-        kt_ok(ops->sync(&ctx));
+        ot_ok(ops->upload(&ctx, v, src));
+        ot_ok(ops->sync(&ctx));
         for (int r = 0; r < 5; r++)
             for (int c = 0; c < 7; c++) {
                 float f = ((float *)(void *)(buf.base + 64))[r * 7 + c];
                 if (c < 3) assert_true(f == (float)(3 * r + c));
                 else if (r < 4) assert_int_equal(buf.base[64 + 4 * (r * 7 + c)], 0x55);
             }
-        kt_ok(ops->download(&ctx, back, v));
+        ot_ok(ops->download(&ctx, back, v));
         assert_memory_equal(src, back, sizeof src);
-        kt_ok(ops->zero(&ctx, v));
-        kt_ok(ops->download(&ctx, back, v));
+        ot_ok(ops->zero(&ctx, v));
+        ot_ok(ops->download(&ctx, back, v));
         for (int k = 0; k < 15; k++) assert_true(back[k] == 0);
         assert_int_equal(buf.base[64 + 12], 0x55); /* the gap */
         v.rows = 50;
@@ -37,12 +37,12 @@ static void test_transfers(void **state)
         assert_int_equal(ops->upload(&ctx, PT_NO_VIEW, src), PT_ESHAPE);
         ops->free(&ctx, &buf);
         assert_null(buf.base);
-        kt_ok(ops->adopt(&ctx, &buf, src, sizeof src));
+        ot_ok(ops->adopt(&ctx, &buf, src, sizeof src));
         assert_ptr_equal(buf.base, src);
         ops->free(&ctx, &buf);
         assert_int_equal(ops->alloc(&ctx, &buf, SIZE_MAX - 8), PT_ENOMEM);
         assert_null(buf.base);
-        kt_ok(ops->alloc(&ctx, &buf, 0));
+        ot_ok(ops->alloc(&ctx, &buf, 0));
         ops->free(&ctx, &buf);
         ops->close(&ctx);
     }
@@ -55,9 +55,9 @@ static void test_isa(void **state)
     const char *best = pt_cpu_isa();
     assert_int_equal(pt_cpu_isa_set("sse9"), PT_EARG);
     assert_string_equal(pt_cpu_isa(), best);
-    kt_ok(pt_cpu_isa_set("base"));
+    ot_ok(pt_cpu_isa_set("base"));
     assert_string_equal(pt_cpu_isa(), "base");
-    kt_ok(pt_cpu_isa_set(NULL));
+    ot_ok(pt_cpu_isa_set(NULL));
     assert_string_equal(pt_cpu_isa(), best);
     for (int i = 0; i < PT_PROF_COUNT; i++) assert_true(strlen(pt_prof_name((pt_prof_op)i)) > 2);
 }
@@ -65,20 +65,18 @@ static void test_isa(void **state)
 /* Every variant's dequantisation equals base/quant.h bit for bit; to bf16 equals rounding that. */
 static void test_dequant(void **state)
 {
-    static const char *const isas[] = {"base", "avx2", "avx512"};
-    for (int i = 0; i < 3; i++) {
-        if (pt_cpu_isa_set(isas[i]) != PT_OK) continue;
+        for (int i = 0; ot_isa(i); i++) {
         for (int t = 0; t < PT_DTYPE_COUNT; t++) {
             pt_dtype type = (pt_dtype)t;
             if (!pt_dtype_quantised(type) && type > PT_BF16) continue;
             int64_t cols = pt_dtype_get(type)->block == 1 ? 1031 : 5 * pt_dtype_get(type)->block;
-            pt_view w = kt_weight(type, 3, cols, 7, 1), want = kt_poison(3, cols), got = kt_poison(3, cols), low = kt_new(PT_BF16, 3, cols, cols);
-            kt_ok(pt_dequant_rows(type, kt_at(w), 3, cols, kt_at(want)));
-            PT_PICK(pt_vdequant)(type, kt_at(w), 3 * cols, kt_at(got));
-            kt_same_bits(got, want);
-            PT_PICK(pt_vdequant_bf16)(type, kt_at(w), 3 * cols, kt_at(low));
-            for (int64_t k = 0; k < 3 * cols; k++) assert_int_equal(((uint16_t *)kt_at(low))[k], pt_f32_to_bf16(kt_row(want, 0)[k]));
-            kt_done();
+            pt_view w = ot_weight(type, 3, cols, 7, 1), want = ot_out(3, cols), got = ot_out(3, cols), low = ot_new(PT_BF16, 3, cols, cols);
+            ot_ok(pt_dequant_rows(type, ot_at(w), 3, cols, ot_at(want)));
+            PT_PICK(pt_vdequant)(type, ot_at(w), 3 * cols, ot_at(got));
+            assert_true(ot_equal_bits(got, want));
+            PT_PICK(pt_vdequant_bf16)(type, ot_at(w), 3 * cols, ot_at(low));
+            for (int64_t k = 0; k < 3 * cols; k++) assert_int_equal(((uint16_t *)ot_at(low))[k], pt_f32_to_bf16(ot_f32(want, 0)[k]));
+            ot_free_all();
         }
         static const uint32_t odd[] = {0x7f800001, 0xffffffff, 0x7f800000, 0xff7fffff, 0x7f7fffff, 1, 0x80000000, 0x3f808000, 0x3f818000};
         float x[9];
@@ -97,7 +95,7 @@ static void test_dequant(void **state)
             }
         }
     }
-    kt_ok(pt_cpu_isa_set(NULL));
+    ot_ok(pt_cpu_isa_set(NULL));
 }
 
 /* vec.h of this build (no PT_ISA: four lanes): 2 ulp over the whole range. The wider variants are tested through the head. */
@@ -121,7 +119,7 @@ static void test_exp(void **state)
 static void test_measure(void **state)
 {
     double f32 = -1, bf16 = -1;
-    kt_ok(pt_cpu_measure(&f32, &bf16));
+    ot_ok(pt_cpu_measure(&f32, &bf16));
     assert_true(f32 > 0.1 && bf16 >= 0);
     print_message("# figure GEMM: f32 %.0f GF/s, bf16 %.0f GF/s\n", f32, bf16);
 }
