@@ -49,7 +49,7 @@ static const pt_question *stranger(const pt_evaluation *e, size_t i)
     const pt_question *q = &e->questions->list[i];
     for (size_t k = 1; q->role && k < e->questions->n; k++) {
         const pt_question *x = &e->questions->list[(i + k) % e->questions->n];
-        if (x->role && strcmp(x->role, q->role) && x->prompt[0].speaker == PT_SYSTEM && q->prompt[0].speaker == PT_SYSTEM) return x;
+        if (x->role && strcmp(x->role, q->role) && pt_speaker_is(x->prompt[0].speaker, PT_SYSTEM) && pt_speaker_is(q->prompt[0].speaker, PT_SYSTEM)) return x;
     }
     return NULL;
 }

@@ -50,7 +50,7 @@ static pt_status take(collector *c)
 static float turn_weight(const pt_record *rec, size_t i, const pt_turn *t)
 {
     if (i < rec->n_prompt) return 0;
-    return t->has_weight ? t->weight : t->speaker == PT_ASSISTANT;
+    return t->has_weight ? t->weight : pt_speaker_is(t->speaker, PT_ASSISTANT);
 }
 
 static pt_status render_chat(collector *c, const pt_record *rec, int side)

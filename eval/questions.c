@@ -89,7 +89,7 @@ static pt_status keep(void *user, const pt_record *rec, int64_t line)
     if (rec->kind != PT_RECORD_CHAT) return pt_fail(PT_EARG, "an evaluation needs conversations, not plain text or ids");
     if (rec->n_answers == 2) return add_pair(q, rec);
     size_t n = rec->answers[0].turns.n;
-    if (n < 2 || rec->answers[0].turns.turns[n - 1].speaker != PT_ASSISTANT) return PT_OK; /* nothing to compare with */
+    if (n < 2 || !pt_speaker_is(rec->answers[0].turns.turns[n - 1].speaker, PT_ASSISTANT)) return PT_OK; /* nothing to compare with */
     if (!q->n || !same_prompt(&q->list[q->n - 1], rec, n - 1)) {
         PT_RETURN(pt_reserve(&q->list, &q->cap, q->n + 1));
         pt_question *x = &q->list[q->n++];

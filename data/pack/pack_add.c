@@ -29,7 +29,7 @@ static uint64_t hash_turns(const pt_turns *t, size_t from, size_t to)
     uint64_t h = PT_FNV_START;
     for (size_t i = from; i < to; i++) {
         h = pt_fnv1a(h, &t->turns[i].bytes, sizeof t->turns[i].bytes);
-        h = pt_fnv1a(h ^ (uint64_t)t->turns[i].speaker, t->turns[i].text, t->turns[i].bytes);
+        h = pt_fnv1a(h ^ pt_speaker_mark(t->turns[i].speaker), t->turns[i].text, t->turns[i].bytes);
     }
     return h;
 }
@@ -54,9 +54,9 @@ static bool find_prompt(const pt_turns *t, size_t *prompt, size_t *context)
 {
     size_t first = 0, last = t->n;
     bool asked = false;
-    while (first < t->n && t->turns[first].speaker != PT_USER) first++; /* a greeting is no answer */
-    for (; first < t->n && t->turns[first].speaker != PT_ASSISTANT; first++) asked = asked || says_something(&t->turns[first]);
-    while (last && t->turns[last - 1].speaker != PT_ASSISTANT) last--;
+    while (first < t->n && !pt_speaker_is(t->turns[first].speaker, PT_USER)) first++; /* a greeting is no answer */
+    for (; first < t->n && !pt_speaker_is(t->turns[first].speaker, PT_ASSISTANT); first++) asked = asked || says_something(&t->turns[first]);
+    while (last && !pt_speaker_is(t->turns[last - 1].speaker, PT_ASSISTANT)) last--;
     *prompt = first;
     *context = last ? last - 1 : 0;
     return asked && *context >= first;
@@ -78,15 +78,15 @@ static void identify(const pt_record *rec, const int32_t *ids, const float *weig
         return;
     }
     size_t system = 0, lead = 0, prompt, context;
-    while (system < t->n && t->turns[system].speaker == PT_SYSTEM) system++;
-    while (lead < t->n && t->turns[lead].speaker != PT_ASSISTANT) lead++;
+    while (system < t->n && pt_speaker_is(t->turns[system].speaker, PT_SYSTEM)) system++;
+    while (lead < t->n && !pt_speaker_is(t->turns[lead].speaker, PT_ASSISTANT)) lead++;
     uint64_t before = hash_turns(t, 0, several ? rec->n_prompt : lead);
     row->system_id = system ? hash_turns(t, 0, system) : 0;
     row->prefix_id = system ? row->system_id : before;
     row->prompt_id = row->context_id = before;
     if (several) {
         bool asked = false;
-        for (size_t i = 0; i < rec->n_prompt; i++) asked = asked || (t->turns[i].speaker == PT_USER && says_something(&t->turns[i]));
+        for (size_t i = 0; i < rec->n_prompt; i++) asked = asked || (pt_speaker_is(t->turns[i].speaker, PT_USER) && says_something(&t->turns[i]));
         if (!asked) row->prompt_id = row->context_id = hash_turns(t, 0, t->n); /* nobody asks: the first answer is its own prompt */
         return;
     }

@@ -47,30 +47,24 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
     return PT_OK;
 }
 
-/* Weights by pt_speaker of turns that say nothing themselves: of the set's roles_to_train, else the config's. */
-static pt_status speaker_weights(const pt_dataset_spec *s, const pt_pack_options *o, float weight[4])
+/* Weights of turns that say none themselves: of the set's roles_to_train, else the config's. */
+static pt_status speaker_weights(const pt_dataset_spec *s, const pt_pack_options *o, pt_speaker_weights *w)
 {
-    const char *const *list = s->n_roles_to_train ? (const char *const *)s->roles_to_train : o->roles_to_train;
-    size_t n = s->n_roles_to_train ? s->n_roles_to_train : o->n_roles_to_train;
-    for (int k = 0; k < 4; k++) weight[k] = o->train_on_inputs ? 1 : 0;
-    if (!list) weight[PT_ASSISTANT] = 1;
-    for (size_t i = 0; i < n; i++) {
-        pt_speaker who;
-        if (!pt_speaker_of(list[i], &who))
-            return pt_fail(PT_EARG, "roles_to_train: speaker '%s' is unknown (system, user, assistant, tool)", list[i]);
-        weight[who] = 1;
-    }
-    return PT_OK;
+    bool own = s->n_roles_to_train > 0;
+    return pt_speakers_trained(w, own ? (const char *const *)s->roles_to_train : o->roles_to_train, own ? s->n_roles_to_train : o->n_roles_to_train,
+                               o->train_on_inputs ? 1 : 0);
 }
 
 static pt_status check_options(const pt_dataset_spec *sets, size_t n, const pt_pack_options *o)
 {
-    float weight[4];
     if (!n) return pt_fail(PT_EARG, "no data sets");
     if (o->sequence_len < 2) return pt_fail(PT_EARG, "sequence_len %d; 2 tokens are the least", o->sequence_len);
     for (size_t i = 0; i < n; i++) {
         const pt_data_type *type = pt_data_type_find(sets[i].type);
-        PT_RETURN(speaker_weights(&sets[i], o, weight));
+        pt_speaker_weights weights = {0};
+        pt_status rc = speaker_weights(&sets[i], o, &weights);
+        free(weights.list);
+        PT_RETURN(rc);
         if (!sets[i].path || !*sets[i].path) return pt_fail(PT_EARG, "data set %zu has no path", i + 1);
         if (o->pretrain && type && !type->plain)
             return pt_fail(PT_EARG, "%s: this objective learns whole texts, which types like text and tokens hold, not %s", sets[i].path, type->name);
@@ -103,7 +97,7 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n,
         pk->spec = &sets[i];
         pk->source = (int32_t)i;
         pk->set_ends = 0;
-        PT_TRY(speaker_weights(&sets[i], pk->opt, pk->speaker_weight));
+        PT_TRY(speaker_weights(&sets[i], pk->opt, &pk->weights));
         PT_TRY(pt_reader_run(&r));
         pk->report->rows_read += r.rows;
         PT_TRY(pt_pack_report_set(pk->report, &r));
@@ -123,6 +117,7 @@ void pt_packer_free(pt_packer *pk)
     free(pk->built);
     free(pk->messages);
     free(pk->known);
+    free(pk->weights.list);
 }
 
 static pt_status make_meta(pt_pack *p, const char *key, json_t *sources, json_t *profiles, const pt_pack_options *o,

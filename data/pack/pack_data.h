@@ -79,7 +79,7 @@ typedef struct pt_packer {
     const pt_dataset_spec *spec;
     pt_pack *pack;
     pt_pack_report *report;
-    float speaker_weight[4]; /* of a turn that says nothing itself, by pt_speaker */
+    pt_speaker_weights weights; /* of turns that say none themselves */
     pt_built *built; /* [answers of the record] */
     size_t built_cap;
     pt_message *messages;

@@ -13,9 +13,9 @@ static bool several(const pt_record *rec)
 static float turn_weight(const pt_packer *pk, const pt_record *rec, const pt_turn *t, size_t i)
 {
     if (!several(rec) && i < rec->n_prompt && !pk->opt->train_on_inputs) return 0;
-    if (!several(rec)) return t->has_weight ? t->weight : pk->speaker_weight[t->speaker];
+    if (!several(rec)) return t->has_weight ? t->weight : pt_speaker_weight(&pk->weights, t->speaker);
     if (i < rec->n_prompt) return 0;
-    return t->has_weight ? t->weight : t->speaker == PT_ASSISTANT ? 1 : 0;
+    return t->has_weight ? t->weight : pt_speaker_is(t->speaker, PT_ASSISTANT) ? 1 : 0;
 }
 
 /* What follows the last supervised token (the line break after an end token, a last question, padding) is predicted by nobody
@@ -60,7 +60,7 @@ static size_t next_unit(const pt_record *rec, size_t at)
     const pt_turns *t = &rec->answers[0].turns;
     size_t limit = several(rec) ? rec->n_prompt : t->n;
     for (size_t i = at + 1; i < limit; i++)
-        if (t->turns[i].speaker == PT_USER) return i;
+        if (pt_speaker_is(t->turns[i].speaker, PT_USER)) return i;
     return 0;
 }
 
@@ -70,7 +70,7 @@ static pt_status render_chat(pt_packer *pk, const pt_record *rec)
     size_t first = 0, to;
     if (!pk->opt->tmpl) return pt_fail(PT_EARG, "conversations need a chat template");
     for (size_t k = 0; k < rec->n_answers; k++) PT_RETURN(render_answer(pk, rec, k, 0, 0));
-    while (first < t->n && t->turns[first].speaker == PT_SYSTEM) first++;
+    while (first < t->n && pt_speaker_is(t->turns[first].speaker, PT_SYSTEM)) first++;
     to = first;
     while (excess(pk, rec) > 0) {
         size_t next = next_unit(rec, to);
@@ -152,7 +152,7 @@ static pt_status check_answers(const pt_packer *pk, const pt_record *rec)
     const pt_turns *t = &rec->answers[0].turns; /* the readers of several see to theirs */
     for (size_t i = 0; !several(rec) && i < t->n; i++) {
         const pt_turn *u = &t->turns[i];
-        if (u->speaker == PT_ASSISTANT && !u->calls && !u->thought_bytes && turn_weight(pk, rec, u, i) > 0 && pt_text_blank(u->text, u->bytes))
+        if (pt_speaker_is(u->speaker, PT_ASSISTANT) && !u->calls && !u->thought_bytes && turn_weight(pk, rec, u, i) > 0 && pt_text_blank(u->text, u->bytes))
             return pt_fail(PT_EFORMAT, "empty answer (message %zu)", i + 1);
     }
     return PT_OK;

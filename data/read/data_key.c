@@ -141,7 +141,7 @@ pt_status pt_dataset_digest_text(const pt_dataset_spec *s, const char *type, pt_
     }
     PT_RETURN(pt_str_printf(out, "\n%s=%s prompt=%s drop_system=%d bad_rows=%.17g\n", first[FIRST - 1].said_as,
                             or_dash(pt_dataset_says(s, first[FIRST - 1].key)), or_dash(s->system_prompt), s->drop_system, s->bad_rows));
-    for (size_t i = 0; i < s->n_roles; i++) PT_RETURN(pt_str_printf(out, "role %s %d\n", s->role_names[i], s->role_is[i]));
+    for (size_t i = 0; i < s->n_roles; i++) PT_RETURN(pt_str_printf(out, "role %s %llu\n", s->role_names[i], (unsigned long long)pt_speaker_mark(s->role_is[i])));
     for (size_t i = 0; i < s->n_roles_to_train; i++) PT_RETURN(pt_str_printf(out, "trains %s\n", s->roles_to_train[i]));
     return later(s, out);
 }

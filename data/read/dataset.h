@@ -3,6 +3,7 @@
 #define PT_DATA_DATASET_H
 #include <stdbool.h>
 #include "base/mem.h"
+#include "data/text/speaker.h"
 
 typedef enum pt_packing { PT_PACKING_FOREST, PT_PACKING_PLAIN, PT_PACKING_OFF } pt_packing;
 /* What goes to validation as a whole: by default (AUTO) a prompt, where prompts are real (data/pack/pack_split.c). */
@@ -21,7 +22,7 @@ typedef struct pt_dataset_spec {
     char *format;              /* ds_type: json, csv or text; NULL: as the name says */
     double weight;             /* share of its records drawn an epoch: 1 = each once, 0.5 = half (seeded), 2 = each twice */
     pt_dataset_said *said;     /* the readers' keys, ended by a key NULL; NULL = none */
-    char **role_names; int *role_is; size_t n_roles; /* roles: speakers' names in the data and the pt_speaker that each is */
+    char **role_names; const pt_speaker **role_is; size_t n_roles; /* roles: what speakers are called in the data, and who each is */
     char **roles_to_train; size_t n_roles_to_train;  /* instead of the config's */
     char *system_prompt;       /* for rows without a system text of their own */
     bool drop_system;          /* drop_system_message: system texts of the rows are left out */

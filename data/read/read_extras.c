@@ -82,9 +82,9 @@ static pt_status read_spelled(pt_reader *r, pt_turn *t)
 pt_status pt_read_extras(pt_reader *r, json_t *m, const char *role, pt_turn *t)
 {
     static const char *const own[] = {"ipython", "function"};
-    for (size_t i = 0; i < 2 && t->speaker == PT_TOOL; i++)
+    for (size_t i = 0; i < 2 && pt_speaker_is(t->speaker, PT_TOOL); i++)
         if (!strcmp(role, own[i])) t->role = own[i];
-    if (t->speaker != PT_ASSISTANT) return PT_OK;
+    if (!pt_speaker_is(t->speaker, PT_ASSISTANT)) return PT_OK;
     PT_RETURN(pt_read_calls(r, m, &t->calls));
     if (!t->calls && (!strcasecmp(role, "function_call") || !strcasecmp(role, "tool_call"))) PT_RETURN(read_spelled(r, t));
     return read_thought(m, t);
@@ -125,7 +125,7 @@ static bool is_among(const char *name, const char *const *list, size_t n)
     return false;
 }
 
-void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, pt_speaker who)
+void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, const pt_speaker *who)
 {
     /* weights, and what only ties things together */
     static const char *const known[] = {"weight", "loss_weight", "train", "training", "loss", "id", "index", "tool_call_id", "train_detail"};
@@ -137,7 +137,7 @@ void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, 
     {
         bool scalar = json_is_number(v) || json_is_boolean(v);
         if (scalar || !pt_row_says(v) || is_among(key, read, n) || is_among(key, known, sizeof known / sizeof *known)) continue;
-        if (who == PT_ASSISTANT && is_among(key, of_answers, sizeof of_answers / sizeof *of_answers) && (json_is_string(v) || json_is_array(v) || json_is_object(v))) continue;
+        if (pt_speaker_is(who, PT_ASSISTANT) && is_among(key, of_answers, sizeof of_answers / sizeof *of_answers) && (json_is_string(v) || json_is_array(v) || json_is_object(v))) continue;
         pt_text_fit(name, sizeof name, key);
         snprintf(text, sizeof text, "the message field '%s' is not in what is trained on", name);
         pt_causes_add(&r->notes, text, r->line);

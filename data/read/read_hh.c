@@ -5,7 +5,7 @@
 
 typedef struct pt_mark {
     const char *word;
-    pt_speaker speaker;
+    const pt_speaker *speaker;
 } pt_mark;
 static const pt_mark marks[] = {{"Human:", PT_USER}, {"Assistant:", PT_ASSISTANT}, {"System:", PT_SYSTEM}};
 
@@ -34,14 +34,14 @@ pt_status pt_read_hh(const char *text, size_t bytes, pt_turns *t, bool *is)
     size_t skip, before = t->n, humans = 0, answers = 0;
     const pt_mark *m = mark_at(text, text, end, &skip);
     *is = false;
-    if (!m || m->speaker == PT_ASSISTANT) return PT_OK;
+    if (!m || pt_speaker_is(m->speaker, PT_ASSISTANT)) return PT_OK;
     while (m) {
         const char *from = p + skip, *body = from;
         const pt_mark *next = NULL;
         for (p = from; p < end && !(next = mark_at(p, text, end, &skip));) p++;
         size_t n = (size_t)(p - from);
-        humans += m->speaker == PT_USER;
-        answers += m->speaker == PT_ASSISTANT;
+        humans += pt_speaker_is(m->speaker, PT_USER);
+        answers += pt_speaker_is(m->speaker, PT_ASSISTANT);
         pt_text_strip(&body, &n);
         if (n || next) PT_RETURN(pt_record_turn(t, m->speaker, body, n)); /* an empty last mark opens the answer */
         m = next;

@@ -75,25 +75,27 @@ static pt_status message_weight(const pt_reader *r, json_t *m, pt_turn *t)
     return PT_OK;
 }
 
-static pt_status speaker(const pt_reader *r, const char *name, pt_speaker *who)
+static pt_status speaker(const pt_reader *r, const char *name, const pt_speaker **who)
 {
     const pt_dataset_spec *s = r->spec;
     for (size_t i = 0; i < s->n_roles; i++) {
         if (strcmp(s->role_names[i], name)) continue;
-        *who = (pt_speaker)s->role_is[i];
+        *who = s->role_is[i];
         return PT_OK;
     }
-    if (pt_speaker_of(name, who)) return PT_OK;
-    return pt_fail(PT_EFORMAT, "speaker '%.60s' is unknown (system, user, assistant, tool, human, gpt ...); roles: {assistant: [NAME]} of the data "
+    if ((*who = pt_speaker_find(name))) return PT_OK;
+    char known[160];
+    pt_speaker_names(known, sizeof known, ", ");
+    return pt_fail(PT_EFORMAT, "speaker '%.60s' is unknown (%s, human, gpt ...); roles: {assistant: [NAME]} of the data "
                                "set says who is who",
-                   name);
+                   name, known);
 }
 
 static pt_status add_message(pt_reader *r, json_t *m, pt_turns *t)
 {
     const char *role = pt_dataset_says(r->spec, "message_field_role"), *text_key = pt_dataset_says(r->spec, "message_field_content"), *name, *text;
     size_t n, bytes;
-    pt_speaker who;
+    const pt_speaker *who;
     bool is_json;
     if (!role) role = !json_object_get(m, "role") && json_object_get(m, "from") ? "from" : "role";
     if (!text_key) {
@@ -103,9 +105,9 @@ static pt_status add_message(pt_reader *r, json_t *m, pt_turns *t)
     }
     PT_RETURN(pt_row_string(m, role, true, &name, &n));
     PT_RETURN(speaker(r, name, &who));
-    if (who == PT_SYSTEM && json_is_null(json_object_get(m, text_key))) return pt_record_turn(t, who, "", 0);
+    if (pt_speaker_is(who, PT_SYSTEM) && json_is_null(json_object_get(m, text_key))) return pt_record_turn(t, who, "", 0);
     PT_RETURN(message_text(r, m, text_key, &text, &bytes, &is_json));
-    if (is_json && who != PT_TOOL) return pt_fail(PT_EFORMAT, "field '%s' is an object, a string is wanted", text_key);
+    if (is_json && !pt_speaker_is(who, PT_TOOL)) return pt_fail(PT_EFORMAT, "field '%s' is an object, a string is wanted", text_key);
     PT_RETURN(pt_record_turn(t, who, text, bytes));
     t->turns[t->n - 1].is_json = is_json;
     if (is_json) pt_causes_add(&r->notes, "tool results that are objects are written as JSON", r->line);
@@ -120,12 +122,11 @@ static bool is_round(const pt_reader *r, json_t *m)
 {
     const char *key;
     json_t *v;
-    pt_speaker who;
     bool any = false, all = true;
     const char *role = pt_dataset_says(r->spec, "message_field_role");
     if (json_object_get(m, role ? role : "role") || json_object_get(m, "from")) return false;
     json_object_foreach(m, key, v)
-        if (pt_speaker_of(key, &who) && json_is_string(v)) any = true;
+        if (pt_speaker_find(key) && json_is_string(v)) any = true;
         else if (json_is_string(v)) all = false;
     return any && all;
 }
@@ -134,7 +135,6 @@ static pt_status add_round(pt_reader *r, json_t *m, pt_turns *t)
 {
     const char *key;
     json_t *v;
-    pt_speaker who;
     size_t i;
     if (json_is_array(m)) {
         json_array_foreach(m, i, v)
@@ -146,7 +146,8 @@ static pt_status add_round(pt_reader *r, json_t *m, pt_turns *t)
     }
     json_object_foreach(m, key, v)
     {
-        if (!pt_speaker_of(key, &who)) continue;
+        const pt_speaker *who = pt_speaker_find(key);
+        if (!who) continue;
         if (!json_is_string(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a string is wanted", key, pt_row_kind(v));
         PT_RETURN(pt_record_turn(t, who, json_string_value(v), json_string_length(v)));
     }
@@ -185,7 +186,7 @@ pt_status pt_read_system(pt_reader *r, json_t *row, pt_turns *t, size_t *n_promp
     static const char *const names[] = {"system", "system_prompt", NULL};
     const char *text;
     size_t n, own = 0;
-    while (own < t->n && t->turns[own].speaker == PT_SYSTEM) own++;
+    while (own < t->n && pt_speaker_is(t->turns[own].speaker, PT_SYSTEM)) own++;
     if (r->spec->drop_system) {
         t->n -= own;
         memmove(t->turns, t->turns + own, t->n * sizeof *t->turns);

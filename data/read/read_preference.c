@@ -40,7 +40,7 @@ static bool alike(const pt_turn *a, const pt_turn *b)
 static size_t systems(const pt_turns *t)
 {
     size_t i = 0;
-    while (i < t->n && t->turns[i].speaker == PT_SYSTEM) i++;
+    while (i < t->n && pt_speaker_is(t->turns[i].speaker, PT_SYSTEM)) i++;
     return i;
 }
 
@@ -48,7 +48,7 @@ static size_t systems(const pt_turns *t)
 static bool is_whole(const pt_turns *t)
 {
     size_t i = systems(t);
-    return i < t->n && t->turns[i].speaker != PT_ASSISTANT;
+    return i < t->n && !pt_speaker_is(t->turns[i].speaker, PT_ASSISTANT);
 }
 
 static pt_status add_side(pt_reader *r, json_t *v, pt_turns *t)
@@ -63,7 +63,7 @@ static pt_status add_side(pt_reader *r, json_t *v, pt_turns *t)
     }
     if (!t->n) return pt_fail(PT_EFORMAT, "no messages");
     const pt_turn *last = &t->turns[t->n - 1];
-    if (last->speaker != PT_ASSISTANT) return pt_fail(PT_EFORMAT, "the last message is not the assistant's");
+    if (!pt_speaker_is(last->speaker, PT_ASSISTANT)) return pt_fail(PT_EFORMAT, "the last message is not the assistant's");
     if (!last->calls && !last->thought_bytes && pt_text_blank(last->text, last->bytes)) return pt_fail(PT_EFORMAT, "empty answer");
     size_t n = systems(t);
     if (n && !is_whole(t)) return pt_fail(PT_EFORMAT, "a system message, then the assistant's: no question between them");
@@ -147,7 +147,7 @@ static pt_status both_whole(pt_reader *r, pt_asked asked)
     pt_turns *a = &rec->answers[0].turns, *b = &rec->answers[1].turns, *p = &r->prompt;
     size_t same = 0;
     if (asked != PT_ASKED_BESIDE && p->n > systems(p) && !stands_in(p, a) && !stands_in(p, b)) {
-        if (p->turns[p->n - 1].speaker == PT_ASSISTANT) { /* they go on from it */
+        if (pt_speaker_is(p->turns[p->n - 1].speaker, PT_ASSISTANT)) { /* they go on from it */
             for (int s = 0; s < 2; s++) PT_RETURN(put_before(&rec->answers[s].turns, p, p->n));
         } else if (asked == PT_ASKED_LIST) {
             return pt_fail(PT_EFORMAT, "the prompt's messages stand in neither conversation: it is not clear what was asked");
@@ -187,7 +187,7 @@ static size_t repeated(const pt_turn *prompt, const pt_turns *side)
     size_t n = prompt->bytes, m = side->turns[0].bytes, words = 0;
     pt_text_strip(&p, &n);
     for (size_t i = 0; i < n; i++) words += p[i] == ' ' || p[i] == '\n';
-    if (prompt->speaker != PT_USER || (words < 2 && n < 24)) return 0;
+    if (!pt_speaker_is(prompt->speaker, PT_USER) || (words < 2 && n < 24)) return 0;
     const char *from = s;
     size_t left = m;
     pt_text_strip(&from, &left);
@@ -215,7 +215,7 @@ static pt_status both_answers(pt_reader *r, pt_asked asked, json_t *const v[2])
 {
     pt_record *rec = &r->rec;
     pt_turns *p = &r->prompt;
-    if (p->n && p->turns[p->n - 1].speaker == PT_ASSISTANT &&
+    if (p->n && pt_speaker_is(p->turns[p->n - 1].speaker, PT_ASSISTANT) &&
         (alike(&p->turns[p->n - 1], &rec->answers[0].turns.turns[0]) || alike(&p->turns[p->n - 1], &rec->answers[1].turns.turns[0]))) {
         p->n--;
         pt_causes_add(&r->notes, "the conversation beside chosen and rejected ends with one of them: it is taken up to there", r->line);

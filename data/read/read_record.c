@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/log.h"
 #include "data/read/record.h"
@@ -68,7 +67,7 @@ float pt_values_get(const pt_values *v, const char *name)
     return pt_column_otherwise(name);
 }
 
-pt_status pt_record_turn(pt_turns *t, pt_speaker speaker, const char *text, size_t bytes)
+pt_status pt_record_turn(pt_turns *t, const pt_speaker *speaker, const char *text, size_t bytes)
 {
     PT_RETURN(pt_reserve(&t->turns, &t->cap, t->n + 1));
     t->turns[t->n++] = (pt_turn){.speaker = speaker, .text = text, .bytes = bytes};
@@ -131,29 +130,6 @@ pt_status pt_row_value(json_t *row, const char *key, double least, const char *c
     if (!v || json_is_null(v)) return PT_OK;
     PT_RETURN(pt_row_number(row, key, least, &x));
     return pt_values_put(out, column, x);
-}
-
-bool pt_speaker_of(const char *name, pt_speaker *out)
-{
-    static const struct {
-        const char *name;
-        pt_speaker speaker;
-    } names[] = {{"system", PT_SYSTEM},       {"developer", PT_SYSTEM},        {"user", PT_USER},     {"human", PT_USER},     {"prompter", PT_USER},
-                 {"assistant", PT_ASSISTANT}, {"gpt", PT_ASSISTANT},           {"bot", PT_ASSISTANT}, {"model", PT_ASSISTANT},
-                 {"chatgpt", PT_ASSISTANT},   {"ai", PT_ASSISTANT},         {"function_call", PT_ASSISTANT}, {"tool_call", PT_ASSISTANT},
-                 {"tool", PT_TOOL},           {"observation", PT_TOOL},        {"function", PT_TOOL}, {"tool_response", PT_TOOL}, {"ipython", PT_TOOL}};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcasecmp(names[i].name, name)) continue;
-        *out = names[i].speaker;
-        return true;
-    }
-    return false;
-}
-
-const char *pt_speaker_name(pt_speaker s)
-{
-    static const char *const names[] = {"system", "user", "assistant", "tool"};
-    return names[s];
 }
 
 /* Bytes of the space character that begins at p (0 when none): Python's str.isspace. */

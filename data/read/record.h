@@ -15,7 +15,7 @@
 typedef enum pt_record_kind { PT_RECORD_CHAT, PT_RECORD_TEXT, PT_RECORD_IDS } pt_record_kind;
 
 typedef struct pt_turn {
-    pt_speaker speaker;
+    const pt_speaker *speaker;
     const char *text; /* of the JSON row, or owned by the record */
     size_t bytes;
     float weight; /* when has_weight: said by the row itself (train, weight, loss_weight) */
@@ -163,7 +163,7 @@ void pt_record_free(pt_record *rec);
 pt_status pt_values_put(pt_values *v, const char *name, float value);
 /* pt_column_otherwise when nothing is said. */
 float pt_values_get(const pt_values *v, const char *name);
-pt_status pt_record_turn(pt_turns *t, pt_speaker speaker, const char *text, size_t bytes);
+pt_status pt_record_turn(pt_turns *t, const pt_speaker *speaker, const char *text, size_t bytes);
 /* Takes over a heap string; freed by pt_record_clear. On failure it is freed at once. */
 pt_status pt_record_own(pt_record *rec, char *text);
 /* "a string", "null" ...: for messages; v NULL is "nothing". */
@@ -192,9 +192,6 @@ pt_status pt_row_list(pt_reader *r, json_t *v, json_t **out);
 /* A text that spells a list of messages, as CSV and other tables hold them, as that list; every other value as it is. */
 pt_status pt_row_messages(pt_reader *r, json_t *v, json_t **out);
 bool pt_text_blank(const char *text, size_t bytes);
-/* system, user, human, assistant, gpt, tool ... ; false when unknown. */
-bool pt_speaker_of(const char *name, pt_speaker *out);
-const char *pt_speaker_name(pt_speaker s);
 /* Text without outer spaces (Unicode White_Space, as Python's str.strip). */
 void pt_text_strip(const char **text, size_t *bytes);
 /* What stands in a message beside its text: thoughts, tool calls, a tool result's own role name. */
@@ -202,7 +199,7 @@ pt_status pt_read_extras(pt_reader *r, json_t *m, const char *role, pt_turn *t);
 /* A message's tool calls: tool_calls, or OpenAI's older function_call as a list of one. *out = NULL when there are none. */
 pt_status pt_read_calls(pt_reader *r, json_t *m, const json_t **out);
 /* Notes what stands in a message and nobody reads: fields that say something under other names than read[n] and the known ones. */
-void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, pt_speaker who);
+void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, const pt_speaker *who);
 /* The row's `tools`: a list of objects, or one spelled as a string. */
 pt_status pt_read_tools(pt_reader *r, json_t *row);
 /* A turn as the templates take it, with weight w. */

@@ -66,7 +66,6 @@ pt_status pt_row_list(pt_reader *r, json_t *v, json_t **out)
 pt_status pt_row_messages(pt_reader *r, json_t *v, json_t **out)
 {
     json_t *list, *m;
-    pt_speaker who;
     size_t i;
     *out = v;
     if (!json_is_string(v)) return PT_OK;
@@ -75,7 +74,7 @@ pt_status pt_row_messages(pt_reader *r, json_t *v, json_t **out)
     {
         const char *name = json_string_value(json_object_get(m, "role"));
         if (!name) name = json_string_value(json_object_get(m, "from"));
-        if (!name || !pt_speaker_of(name, &who)) return PT_OK;
+        if (!name || !pt_speaker_find(name)) return PT_OK;
     }
     if (json_array_size(list)) *out = list;
     return PT_OK;
@@ -163,14 +162,13 @@ static pt_status hint_list(json_t *row, pt_str *out)
     {
         const json_t *m = json_array_get(v, 0);
         const char *role = first_of(m, who), *text = first_of(m, said);
-        pt_speaker known;
         if (!role || !text || !json_is_string(json_object_get(m, role)) || !json_is_string(json_object_get(m, text))) continue;
         PT_RETURN(pt_str_printf(out, "type: messages, field_messages: %.60s", k));
         if (strcmp(role, "role") && strcmp(role, "from"))
             PT_RETURN(pt_str_printf(out, ", message_property_mappings: {role: %s, content: %s}", role, text));
         else if (strcmp(text, "content") && strcmp(text, "value"))
             PT_RETURN(pt_str_printf(out, ", message_property_mappings: {content: %s}", text));
-        if (!pt_speaker_of(json_string_value(json_object_get(m, role)), &known))
+        if (!pt_speaker_find(json_string_value(json_object_get(m, role))))
             PT_RETURN(pt_str_puts(out, ", roles: {user: [NAMES], assistant: [NAMES]}"));
         return PT_OK;
     }

@@ -5,16 +5,15 @@
  * training and generation see the same ids. BOS stands once and is decided here alone. */
 #ifndef PT_DATA_TEMPLATE_H
 #define PT_DATA_TEMPLATE_H
+#include "data/text/speaker.h"
 #include "data/text/tokenizer.h"
-
-typedef enum pt_speaker { PT_SYSTEM, PT_USER, PT_ASSISTANT, PT_TOOL } pt_speaker;
 
 struct json_t;
 
 /* One message of a conversation; everything borrowed. weight: loss weight of this message's tokens (0 = context). What stands
  * beside the text may be absent (zeros). */
 typedef struct pt_message {
-    pt_speaker speaker;
+    const pt_speaker *speaker;
     const char *text;
     size_t bytes;
     float weight;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #define ALTERNATE "Conversation roles must alternate user/assistant/user/assistant/..."
-static const char *const roles[] = {"system", "user", "assistant", "tool"};
 
 /* A Jinja string literal. */
 static pt_status quoted(pt_str *o, const char *s)
@@ -47,25 +46,26 @@ static pt_status expr(pt_str *o, const char *s, bool *first)
 }
 
 /* {{ open + lead + what + close }} */
-static pt_status turn(pt_str *o, const pt_tmpl_style *s, pt_speaker who, const char *what)
+static pt_status turn(pt_str *o, const pt_tmpl_style *s, const pt_tmpl_tags *tags, const char *what)
 {
     bool first = true;
     PT_RETURN(pt_str_puts(o, "{{ "));
-    PT_RETURN(expr(o, s->open[who], &first));
-    if (who == PT_ASSISTANT) PT_RETURN(expr(o, s->lead, &first));
+    PT_RETURN(expr(o, tags->open, &first));
+    if (tags == pt_tmpl_tags_of(s, PT_ASSISTANT)) PT_RETURN(expr(o, s->lead, &first));
     if (!first) PT_RETURN(pt_str_puts(o, " + "));
     PT_RETURN(pt_str_puts(o, what));
     first = false;
-    PT_RETURN(expr(o, s->close[who], &first));
+    PT_RETURN(expr(o, tags->close, &first));
     return pt_str_puts(o, " }}");
 }
 
 static pt_status prompt(pt_str *o, const pt_tmpl_style *s)
 {
+    const char *open = pt_tmpl_tags_of(s, PT_ASSISTANT)->open;
     bool first = true;
-    if (!s->open[PT_ASSISTANT][0]) return PT_OK;
+    if (!open[0]) return PT_OK;
     PT_RETURN(pt_str_puts(o, "{% if add_generation_prompt %}{{ "));
-    PT_RETURN(expr(o, s->open[PT_ASSISTANT], &first));
+    PT_RETURN(expr(o, open, &first));
     return pt_str_puts(o, " }}{% endif %}");
 }
 
@@ -79,17 +79,16 @@ static pt_status write_turns(pt_str *o, const pt_template *t)
         pt_status rc = quoted(&sys, t->system);
         if (rc == PT_OK && s->strip) rc = pt_str_puts(&sys, " | trim");
         if (rc == PT_OK) rc = pt_str_puts(o, "{% if messages[0]['role'] != 'system' %}");
-        if (rc == PT_OK) rc = turn(o, s, PT_SYSTEM, sys.text);
+        if (rc == PT_OK) rc = turn(o, s, pt_tmpl_tags_of(s, PT_SYSTEM), sys.text);
         if (rc == PT_OK) rc = pt_str_puts(o, "{% endif %}");
         pt_str_free(&sys);
         PT_RETURN(rc);
     }
     PT_RETURN(pt_str_puts(o, "{% for message in messages %}"));
     bool some = false;
-    for (int who = 0; who < 4; who++) {
-        if (!s->open[who]) continue;
-        PT_RETURN(pt_str_printf(o, "{%% %s message['role'] == '%s' %%}", some ? "elif" : "if", roles[who]));
-        PT_RETURN(turn(o, s, (pt_speaker)who, what));
+    for (const pt_tmpl_tags *tags = s->tags; tags->speaker; tags++) {
+        PT_RETURN(pt_str_printf(o, "{%% %s message['role'] == '%s' %%}", some ? "elif" : "if", tags->speaker));
+        PT_RETURN(turn(o, s, tags, what));
         some = true;
     }
     PT_RETURN(pt_str_puts(o, "{% endif %}{% endfor %}"));
@@ -100,6 +99,7 @@ static pt_status write_folded(pt_str *o, const pt_template *t)
 {
     const pt_tmpl_style *s = t->style;
     const char *what = s->strip ? "content | trim" : "content";
+    const pt_tmpl_tags *of_system = pt_tmpl_tags_of(s, PT_SYSTEM);
     bool first = true;
     if (t->bos_once) PT_RETURN(pt_str_puts(o, "{{ bos_token }}"));
     PT_RETURN(pt_str_puts(o, "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}"
@@ -110,16 +110,16 @@ static pt_status write_folded(pt_str *o, const pt_template *t)
                              "{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}"
                              "{{ raise_exception('" ALTERNATE "') }}{% endif %}"
                              "{% if loop.index0 == 0 and system_message != false %}{% set content = "));
-    PT_RETURN(expr(o, s->open[PT_SYSTEM], &first));
+    PT_RETURN(expr(o, of_system->open, &first));
     PT_RETURN(pt_str_puts(o, first ? "system_message" : " + system_message"));
     first = false;
-    PT_RETURN(expr(o, s->close[PT_SYSTEM], &first));
+    PT_RETURN(expr(o, of_system->close, &first));
     PT_RETURN(pt_str_puts(o, " + message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}"
                              "{% if message['role'] == 'user' %}"));
     if (t->bos_each) PT_RETURN(pt_str_puts(o, "{{ bos_token }}"));
-    PT_RETURN(turn(o, s, PT_USER, what));
+    PT_RETURN(turn(o, s, pt_tmpl_tags_of(s, PT_USER), what));
     PT_RETURN(pt_str_puts(o, "{% elif message['role'] == 'assistant' %}"));
-    PT_RETURN(turn(o, s, PT_ASSISTANT, what));
+    PT_RETURN(turn(o, s, pt_tmpl_tags_of(s, PT_ASSISTANT), what));
     return pt_str_puts(o, "{% endif %}{% endfor %}");
 }
 

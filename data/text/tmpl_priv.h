@@ -21,13 +21,18 @@ typedef enum pt_tmpl_kind {
 
 typedef enum pt_tmpl_bos { PT_BOS_NEVER, PT_BOS_ONCE, PT_BOS_EACH_USER, PT_BOS_AS_TOKENIZER } pt_tmpl_bos;
 
+/* What stands around a speaker's turn. The assistant's `open` is the generation prompt. */
+typedef struct pt_tmpl_tags {
+    const char *speaker, *open, *close;
+} pt_tmpl_tags;
+
 typedef struct pt_tmpl_style {
     const char *name;
     pt_tmpl_kind kind;
     pt_tmpl_bos bos;
     bool strip;                     /* outer white space of every content is dropped */
     bool system_anywhere;           /* a system message may stand after the first */
-    const char *open[4], *close[4]; /* by pt_speaker; the assistant's open is the generation prompt; open NULL = no such role */
+    const pt_tmpl_tags *tags;       /* of the speakers that it knows, ended by a name NULL; user and assistant are among them */
     const char *lead;               /* between the generation prompt and the answer: belongs to the answer */
     const char *default_system;
     const char *controls; /* spellings that must be control tokens of the vocabulary, separated by blanks */
@@ -45,6 +50,8 @@ struct pt_template {
 
 /* tmpl_styles.c */
 const pt_tmpl_style *pt_tmpl_by_name(const char *name);
+/* A speaker's tags: under its own name, else those of the one whose part it plays; NULL: the template does not know it. */
+const pt_tmpl_tags *pt_tmpl_tags_of(const pt_tmpl_style *s, const pt_speaker *who);
 /* By the digest of a template's text, NULL when it is not known. */
 const pt_tmpl_style *pt_tmpl_by_text(const char *text);
 /* The styles one after the other: the first for NULL, NULL after the last. */

@@ -6,8 +6,6 @@
 
 #include "data/text/tok_utf8.h"
 
-static const char *const speakers[] = {"system", "user", "assistant", "tool"};
-
 void pt_rendered_free(pt_rendered *r)
 {
     free(r->ids.ids);
@@ -61,19 +59,20 @@ pt_status pt_tmpl_begin(pt_tmpl_out *o, const pt_message *m, const char *before)
 {
     const pt_tmpl_style *s = o->t->style;
     PT_RETURN(pt_tmpl_turn(o));
-    if (m->speaker == PT_TOOL) return tool_open(o, m, s->open[PT_TOOL]);
-    PT_RETURN(pt_tmpl_lit(o, s->open[m->speaker], 0, false));
+    const char *open = pt_tmpl_tags_of(s, m->speaker)->open;
+    if (pt_speaker_is(m->speaker, PT_TOOL)) return tool_open(o, m, open);
+    PT_RETURN(pt_tmpl_lit(o, open, 0, false));
     PT_RETURN(pt_tmpl_lit(o, before, 0, false));
-    if (m->speaker != PT_ASSISTANT) return PT_OK;
+    if (!pt_speaker_is(m->speaker, PT_ASSISTANT)) return PT_OK;
     if (m->weight > 0 || m == o->unfinished) PT_RETURN(pt_tmpl_cut(o));
     return pt_tmpl_lit(o, s->lead, m->weight, false);
 }
 
 pt_status pt_tmpl_end(pt_tmpl_out *o, const pt_message *m)
 {
-    const char *close = o->t->style->close[m->speaker];
+    const char *close = pt_tmpl_tags_of(o->t->style, m->speaker)->close;
     if (m == o->unfinished) return PT_OK;
-    bool ends = m->speaker == PT_ASSISTANT || close_is_end(close);
+    bool ends = pt_speaker_is(m->speaker, PT_ASSISTANT) || close_is_end(close);
     return pt_tmpl_lit(o, close, ends ? m->weight : 0, ends);
 }
 
@@ -86,7 +85,7 @@ pt_status pt_tmpl_one(pt_tmpl_out *o, const pt_message *m, pt_part c, const char
 
 pt_status pt_tmpl_default_system(pt_tmpl_out *o, const pt_message *m, size_t n)
 {
-    if (!o->t->system || (n && m[0].speaker == PT_SYSTEM)) return PT_OK;
+    if (!o->t->system || (n && pt_speaker_is(m[0].speaker, PT_SYSTEM))) return PT_OK;
     pt_message sys = {.speaker = PT_SYSTEM, .text = o->t->system, .bytes = strlen(o->t->system)};
     return pt_tmpl_one(o, &sys, pt_tmpl_content(o->t, &sys), "");
 }
@@ -120,23 +119,24 @@ static pt_status folded(pt_tmpl_out *o, const pt_message *m, size_t n)
 {
     const pt_template *t = o->t;
     const pt_tmpl_style *s = t->style;
-    bool has = n && m[0].speaker == PT_SYSTEM;
+    const pt_tmpl_tags *of_system = pt_tmpl_tags_of(s, PT_SYSTEM), *of_user = pt_tmpl_tags_of(s, PT_USER);
+    bool has = n && pt_speaker_is(m[0].speaker, PT_SYSTEM);
     pt_part sys = {has ? m[0].text : t->system, has ? m[0].bytes : t->system ? strlen(t->system) : 0};
     PT_RETURN(note_extras(o, m, n));
     for (size_t i = has; i < n; i++) {
-        if ((m[i].speaker == PT_USER) != ((i - has) % 2 == 0)) {
+        if (pt_speaker_is(m[i].speaker, PT_USER) != ((i - has) % 2 == 0)) {
             return pt_fail(PT_EARG,
                            "template %s: message %zu is the %s's; user and assistant must take turns, beginning with the user",
-                           s->name, i + 1, speakers[m[i].speaker]);
+                           s->name, i + 1, m[i].speaker->name);
         }
         pt_part c = pt_tmpl_content(t, &m[i]);
-        if (m[i].speaker == PT_ASSISTANT) {
+        if (pt_speaker_is(m[i].speaker, PT_ASSISTANT)) {
             PT_RETURN(pt_tmpl_one(o, &m[i], c, ""));
             continue;
         }
         PT_RETURN(pt_tmpl_turn(o));
         if (t->bos_each) PT_RETURN(pt_tmpl_control(o, pt_tok_bos(t->tok), 0, false));
-        PT_RETURN(pt_tmpl_lit(o, s->open[PT_USER], 0, false));
+        PT_RETURN(pt_tmpl_lit(o, of_user->open, 0, false));
         if (i == (size_t)has && sys.s) {
             float w = has ? m[0].weight : 0;
             if (s->strip && c.n == 0) return pt_fail(PT_EARG, "template %s: the first user message is empty", s->name);
@@ -144,12 +144,12 @@ static pt_status folded(pt_tmpl_out *o, const pt_message *m, size_t n)
                 c.n += (size_t)(c.s - m[i].text);
                 c.s = m[i].text;
             }
-            PT_RETURN(pt_tmpl_lit(o, s->open[PT_SYSTEM], 0, false));
+            PT_RETURN(pt_tmpl_lit(o, of_system->open, 0, false));
             PT_RETURN(pt_tmpl_text(o, sys.s, sys.n, w));
-            PT_RETURN(pt_tmpl_lit(o, s->close[PT_SYSTEM], 0, false));
+            PT_RETURN(pt_tmpl_lit(o, of_system->close, 0, false));
         }
         PT_RETURN(pt_tmpl_text(o, c.s, c.n, m[i].weight));
-        PT_RETURN(pt_tmpl_lit(o, s->close[PT_USER], 0, false));
+        PT_RETURN(pt_tmpl_lit(o, of_user->close, 0, false));
     }
     return PT_OK;
 }
@@ -160,20 +160,19 @@ static pt_status check(const pt_template *t, const pt_message *m, size_t n, bool
     if (n == 0) return pt_fail(PT_EARG, "template %s: a conversation without messages", s->name);
     for (size_t i = 0; i < n; i++) {
         size_t bad = m[i].bytes ? pt_utf8_check(m[i].text, m[i].bytes) : 0;
-        if ((unsigned)m[i].speaker > PT_TOOL || !s->open[m[i].speaker]) {
-            return pt_fail(PT_EARG, "template %s: message %zu: it has no %s role", s->name, i + 1,
-                           (unsigned)m[i].speaker > PT_TOOL ? "such" : speakers[m[i].speaker]);
+        if (!pt_tmpl_tags_of(s, m[i].speaker)) {
+            return pt_fail(PT_EARG, "template %s: message %zu: it has no %s role", s->name, i + 1, m[i].speaker ? m[i].speaker->name : "such");
         }
         if (bad != m[i].bytes) return pt_fail(PT_EFORMAT, "message %zu is not valid UTF-8 at byte %zu", i + 1, bad);
-        if (m[i].speaker == PT_SYSTEM && i && !s->system_anywhere) {
+        if (pt_speaker_is(m[i].speaker, PT_SYSTEM) && i && !s->system_anywhere) {
             return pt_fail(PT_EARG, "template %s: message %zu is the system's; it must be the first", s->name, i + 1);
         }
         if (!(m[i].weight >= 0)) return pt_fail(PT_EARG, "message %zu has weight %g", i + 1, (double)m[i].weight);
     }
     const pt_message *last = &m[n - 1];
-    if (generation && last->speaker == PT_ASSISTANT && last->calls)
+    if (generation && pt_speaker_is(last->speaker, PT_ASSISTANT) && last->calls)
         return pt_fail(PT_EARG, "template %s: the last message is a tool call; its result is to come, not an answer", s->name);
-    if (generation && s->kind == PT_TMPL_FOLDED && last->speaker != PT_USER && last->speaker != PT_ASSISTANT)
+    if (generation && s->kind == PT_TMPL_FOLDED && !pt_speaker_is(last->speaker, PT_USER) && !pt_speaker_is(last->speaker, PT_ASSISTANT))
         return pt_fail(PT_EARG, "template %s: the last message must be the user's, or an answer to be continued", s->name);
     return PT_OK;
 }
@@ -185,11 +184,11 @@ pt_status pt_template_render(const pt_template *t, const pt_message *m, size_t n
     pt_status rc = PT_OK;
     pt_tmpl_out o = {.t = t, .r = out, .where = PT_TOK_START};
     PT_TRY(check(t, m, n, generation));
-    if (generation && m[n - 1].speaker == PT_ASSISTANT) o.unfinished = &m[n - 1];
+    if (generation && pt_speaker_is(m[n - 1].speaker, PT_ASSISTANT)) o.unfinished = &m[n - 1];
     if (t->bos_once) PT_TRY(pt_tmpl_control(&o, pt_tok_bos(t->tok), 0, false));
     PT_TRY(body[t->style->kind](&o, m, n));
     if (generation && !o.unfinished) {
-        PT_TRY(pt_tmpl_lit(&o, t->style->open[PT_ASSISTANT], 0, false));
+        PT_TRY(pt_tmpl_lit(&o, pt_tmpl_tags_of(t->style, PT_ASSISTANT)->open, 0, false));
         if (t->style->kind == PT_TMPL_QWEN3) PT_TRY(pt_tmpl_lit(&o, PT_TMPL_NO_THOUGHT, 0, false));
     }
     PT_TRY(pt_tmpl_flush(&o));
@@ -212,7 +211,7 @@ static pt_status add_stop(pt_template *t, int32_t id)
 /* The token that closes an answer, then what the tokenizer states. */
 static pt_status find_stops(pt_template *t)
 {
-    const char *close = t->style->close[PT_ASSISTANT];
+    const char *close = pt_tmpl_tags_of(t->style, PT_ASSISTANT)->close;
     size_t n, at, end;
     const int32_t *more = pt_tok_stops(t->tok, &n);
     if (!strchr(close, PT_TMPL_EOS[0])) PT_RETURN(add_stop(t, pt_tok_next_control(t->tok, close, strlen(close), 0, &at, &end)));
@@ -236,7 +235,7 @@ static pt_status check_controls(const pt_template *t)
         if (pt_tok_strips(t->tok, id)) return pt_fail(PT_ENOSUP, "template %s: '%s' swallows spaces here", s->name, name);
         p += n + (p[n] == ' ');
     }
-    bool eos = s->close[PT_ASSISTANT][0] == PT_TMPL_EOS[0] || strchr(s->close[PT_ASSISTANT], PT_TMPL_EOS[0]);
+    bool eos = strchr(pt_tmpl_tags_of(s, PT_ASSISTANT)->close, PT_TMPL_EOS[0]) != NULL;
     if (eos && pt_tok_eos(t->tok) < 0) return pt_fail(PT_ENOSUP, "template %s: the tokenizer has no end token", s->name);
     bool bos = s->bos == PT_BOS_ONCE || s->bos == PT_BOS_EACH_USER;
     if (bos && pt_tok_bos(t->tok) < 0) return pt_fail(PT_ENOSUP, "template %s: the tokenizer has no begin token", s->name);

@@ -4,27 +4,21 @@
 #include <string.h>
 
 #define EOS PT_TMPL_EOS
-#define CHATML_OPEN                                                                                                            \
-    {                                                                                                                          \
-        "<|im_start|>system\n", "<|im_start|>user\n", "<|im_start|>assistant\n", "<|im_start|>tool\n"                          \
-    }
-#define CHATML_CLOSE                                                                                                           \
-    {                                                                                                                          \
-        "<|im_end|>\n", "<|im_end|>\n", "<|im_end|>\n", "<|im_end|>\n"                                                         \
-    }
+#define TAGS(...) (const pt_tmpl_tags[]){__VA_ARGS__, {NULL, NULL, NULL}}
+#define CHATML_TURN(role) {role, "<|im_start|>" role "\n", "<|im_end|>\n"}
+#define CHATML TAGS(CHATML_TURN("system"), CHATML_TURN("user"), CHATML_TURN("assistant"), CHATML_TURN("tool"))
 #define LLAMA3_HEAD(role) "<|start_header_id|>" role "<|end_header_id|>\n\n"
 #define EOT "<|eot_id|>"
 #define LLAMA3_CONTROLS "<|begin_of_text|> <|start_header_id|> <|end_header_id|> <|eot_id|>"
 
 static const pt_tmpl_style styles[] = {
-    {"chatml", PT_TMPL_TURNS, PT_BOS_NEVER, false, true, CHATML_OPEN, CHATML_CLOSE, "", NULL, "<|im_start|> <|im_end|>"},
+    {"chatml", PT_TMPL_TURNS, PT_BOS_NEVER, false, true, CHATML, "", NULL, "<|im_start|> <|im_end|>"},
     {"llama2",
      PT_TMPL_FOLDED,
      PT_BOS_EACH_USER,
      true,
      false,
-     {"<<SYS>>\n", "[INST] ", "", NULL},
-     {"\n<</SYS>>\n\n", " [/INST]", " " EOS, NULL},
+     TAGS({"system", "<<SYS>>\n", "\n<</SYS>>\n\n"}, {"user", "[INST] ", " [/INST]"}, {"assistant", "", " " EOS}),
      " ",
      NULL,
      ""},
@@ -33,8 +27,7 @@ static const pt_tmpl_style styles[] = {
      PT_BOS_ONCE,
      true,
      true,
-     {LLAMA3_HEAD("system"), LLAMA3_HEAD("user"), LLAMA3_HEAD("assistant"), LLAMA3_HEAD("tool")},
-     {EOT, EOT, EOT, EOT},
+     TAGS({"system", LLAMA3_HEAD("system"), EOT}, {"user", LLAMA3_HEAD("user"), EOT}, {"assistant", LLAMA3_HEAD("assistant"), EOT}, {"tool", LLAMA3_HEAD("tool"), EOT}),
      "",
      NULL,
      LLAMA3_CONTROLS},
@@ -43,8 +36,7 @@ static const pt_tmpl_style styles[] = {
      PT_BOS_ONCE,
      false,
      false,
-     {"", "[INST] ", "", NULL},
-     {"\n\n", " [/INST]", EOS, NULL},
+     TAGS({"system", "", "\n\n"}, {"user", "[INST] ", " [/INST]"}, {"assistant", "", EOS}),
      "",
      NULL,
      ""},
@@ -53,22 +45,20 @@ static const pt_tmpl_style styles[] = {
      PT_BOS_NEVER,
      false,
      true,
-     {"<|system|>\n", "<|user|>\n", "<|assistant|>\n", NULL},
-     {EOS "\n", EOS "\n", EOS "\n", NULL},
+     TAGS({"system", "<|system|>\n", EOS "\n"}, {"user", "<|user|>\n", EOS "\n"}, {"assistant", "<|assistant|>\n", EOS "\n"}),
      "",
      NULL,
      ""},
-    {"qwen", PT_TMPL_QWEN25, PT_BOS_NEVER, false, true, CHATML_OPEN, CHATML_CLOSE, "",
+    {"qwen", PT_TMPL_QWEN25, PT_BOS_NEVER, false, true, CHATML, "",
      "You are Qwen, created by Alibaba Cloud. You are a helpful assistant.", "<|im_start|> <|im_end|>"},
-    {"smollm", PT_TMPL_TURNS, PT_BOS_NEVER, false, true, CHATML_OPEN, CHATML_CLOSE, "",
+    {"smollm", PT_TMPL_TURNS, PT_BOS_NEVER, false, true, CHATML, "",
      "You are a helpful AI assistant named SmolLM, trained by Hugging Face", "<|im_start|> <|im_end|>"},
     {"vicuna",
      PT_TMPL_TURNS,
      PT_BOS_AS_TOKENIZER,
      false,
      false,
-     {"", "USER: ", "ASSISTANT:", NULL},
-     {" ", " ", EOS, NULL},
+     TAGS({"system", "", " "}, {"user", "USER: ", " "}, {"assistant", "ASSISTANT:", EOS}),
      " ",
      "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and "
      "polite "
@@ -79,23 +69,21 @@ static const pt_tmpl_style styles[] = {
      PT_BOS_AS_TOKENIZER,
      false,
      false,
-     {"", "### Instruction:\n", "### Response:\n", NULL},
-     {"\n\n", "\n\n", EOS "\n\n", NULL},
+     TAGS({"system", "", "\n\n"}, {"user", "### Instruction:\n", "\n\n"}, {"assistant", "### Response:\n", EOS "\n\n"}),
      "",
      "Below is an instruction that describes a task. Write a response that appropriately completes the request.",
      ""},
-    {"plain", PT_TMPL_TURNS, PT_BOS_AS_TOKENIZER, false, true, {"", "", "", ""}, {"\n", "\n", EOS, "\n"}, "", NULL, ""},
+    {"plain", PT_TMPL_TURNS, PT_BOS_AS_TOKENIZER, false, true, TAGS({"system", "", "\n"}, {"user", "", "\n"}, {"assistant", "", EOS}, {"tool", "", "\n"}), "", NULL, ""},
     /* reached through tokenizer_default alone */
-    {"qwen2", PT_TMPL_TURNS, PT_BOS_NEVER, false, true, CHATML_OPEN, CHATML_CLOSE, "", "You are a helpful assistant.",
+    {"qwen2", PT_TMPL_TURNS, PT_BOS_NEVER, false, true, CHATML, "", "You are a helpful assistant.",
      "<|im_start|> <|im_end|>"},
-    {"qwen3", PT_TMPL_QWEN3, PT_BOS_NEVER, false, true, CHATML_OPEN, CHATML_CLOSE, "", NULL, "<|im_start|> <|im_end|>"},
+    {"qwen3", PT_TMPL_QWEN3, PT_BOS_NEVER, false, true, CHATML, "", NULL, "<|im_start|> <|im_end|>"},
     {"llama3.1",
      PT_TMPL_LLAMA31,
      PT_BOS_ONCE,
      true,
      true,
-     {LLAMA3_HEAD("system"), LLAMA3_HEAD("user"), LLAMA3_HEAD("assistant"), LLAMA3_HEAD("ipython")},
-     {EOT, EOT, EOT, EOT},
+     TAGS({"system", LLAMA3_HEAD("system"), EOT}, {"user", LLAMA3_HEAD("user"), EOT}, {"assistant", LLAMA3_HEAD("assistant"), EOT}, {"tool", LLAMA3_HEAD("ipython"), EOT}),
      "",
      NULL,
      LLAMA3_CONTROLS},
@@ -104,8 +92,7 @@ static const pt_tmpl_style styles[] = {
      PT_BOS_ONCE,
      false,
      false,
-     {"", " [INST] ", "", NULL},
-     {"\n\n", " [/INST]", EOS, NULL},
+     TAGS({"system", "", "\n\n"}, {"user", " [INST] ", " [/INST]"}, {"assistant", "", EOS}),
      " ",
      NULL,
      ""},
@@ -114,8 +101,7 @@ static const pt_tmpl_style styles[] = {
      PT_BOS_ONCE,
      false,
      false,
-     {"", "[INST] ", "", NULL},
-     {"\n\n", " [/INST]", EOS " ", NULL},
+     TAGS({"system", "", "\n\n"}, {"user", "[INST] ", " [/INST]"}, {"assistant", "", EOS " "}),
      "",
      NULL,
      ""},
@@ -148,6 +134,19 @@ const pt_tmpl_style *pt_tmpl_by_name(const char *name)
         if (strcmp(styles[i].name, name) == 0) return &styles[i];
     }
     return NULL;
+}
+
+static const pt_tmpl_tags *tags_named(const pt_tmpl_style *s, const char *name)
+{
+    for (const pt_tmpl_tags *tags = s->tags; tags->speaker; tags++)
+        if (!strcmp(tags->speaker, name)) return tags;
+    return NULL;
+}
+
+const pt_tmpl_tags *pt_tmpl_tags_of(const pt_tmpl_style *s, const pt_speaker *who)
+{
+    const pt_tmpl_tags *tags = who ? tags_named(s, who->name) : NULL;
+    return tags || !who || !who->like ? tags : tags_named(s, who->like->name);
 }
 
 const pt_tmpl_style *pt_tmpl_by_text(const char *text)

@@ -60,7 +60,7 @@ static pt_status qwen_calls(pt_tmpl_out *o, const pt_message *m, bool text, bool
 static pt_status qwen_system(pt_tmpl_out *o, const pt_message *m, size_t n, size_t *from)
 {
     const char *own = o->t->system;
-    bool has = n && m[0].speaker == PT_SYSTEM;
+    bool has = n && pt_speaker_is(m[0].speaker, PT_SYSTEM);
     *from = 0;
     if (!n || !m[0].tools) return pt_tmpl_default_system(o, m, n);
     pt_message sys = {.speaker = PT_SYSTEM, .text = own ? own : "", .bytes = own ? strlen(own) : 0};
@@ -82,7 +82,7 @@ static pt_status qwen_results(pt_tmpl_out *o, const pt_message *m, size_t n, siz
 {
     PT_RETURN(pt_tmpl_turn(o));
     PT_RETURN(pt_tmpl_lit(o, "<|im_start|>user", 0, false));
-    for (; *i < n && m[*i].speaker == PT_TOOL; ++*i) {
+    for (; *i < n && pt_speaker_is(m[*i].speaker, PT_TOOL); ++*i) {
         PT_RETURN(pt_tmpl_lit(o, "\n<tool_response>\n", 0, false));
         PT_RETURN(pt_tmpl_text(o, m[*i].text, m[*i].bytes, m[*i].weight));
         PT_RETURN(pt_tmpl_lit(o, "\n</tool_response>", 0, false));
@@ -104,7 +104,7 @@ pt_status pt_tmpl_qwen25(pt_tmpl_out *o, const pt_message *m, size_t n)
     size_t i;
     PT_RETURN(qwen_system(o, m, n, &i));
     while (i < n) {
-        if (m[i].speaker == PT_TOOL) {
+        if (pt_speaker_is(m[i].speaker, PT_TOOL)) {
             PT_RETURN(qwen_results(o, m, n, &i));
             continue;
         }
@@ -189,18 +189,18 @@ pt_status pt_tmpl_qwen3(pt_tmpl_out *o, const pt_message *m, size_t n)
 {
     size_t query = n ? n - 1 : 0, at;
     for (size_t i = n; i-- > 0;) {
-        if (m[i].speaker == PT_USER && !is_tool_text(&m[i])) {
+        if (pt_speaker_is(m[i].speaker, PT_USER) && !is_tool_text(&m[i])) {
             query = i;
             break;
         }
     }
     PT_RETURN(qwen_system(o, m, n, &at));
     while (at < n) {
-        if (m[at].speaker == PT_TOOL) {
+        if (pt_speaker_is(m[at].speaker, PT_TOOL)) {
             PT_RETURN(qwen_results(o, m, n, &at));
             continue;
         }
-        if (m[at].speaker == PT_ASSISTANT)
+        if (pt_speaker_is(m[at].speaker, PT_ASSISTANT))
             PT_RETURN(qwen3_answer(o, &m[at], at > query, at + 1 == n));
         else
             PT_RETURN(pt_tmpl_one(o, &m[at], pt_tmpl_content(o->t, &m[at]), ""));
@@ -271,12 +271,12 @@ static pt_status llama_result(pt_tmpl_out *o, const pt_message *m)
 pt_status pt_tmpl_llama31(pt_tmpl_out *o, const pt_message *m, size_t n)
 {
     const pt_template *t = o->t;
-    size_t has = n && m[0].speaker == PT_SYSTEM;
+    size_t has = n && pt_speaker_is(m[0].speaker, PT_SYSTEM);
     const json_t *tools = n ? m[0].tools : NULL;
     pt_message sys = {.speaker = PT_SYSTEM, .text = t->system ? t->system : "", .bytes = t->system ? strlen(t->system) : 0};
     if (has) sys = m[0];
     PT_RETURN(pt_tmpl_one(o, &sys, pt_tmpl_content(t, &sys), tools ? "Environment: ipython\n" DATES : DATES));
-    if (tools && (has == n || m[has].speaker != PT_USER))
+    if (tools && (has == n || !pt_speaker_is(m[has].speaker, PT_USER)))
         return pt_fail(PT_EFORMAT, "template %s: tools stand in the first user message; message %zu is none", t->style->name, has + 1);
     for (size_t i = has; i < n; i++) {
         o->r->noted[PT_NOTE_THOUGHT] += m[i].thought_bytes > 0;
@@ -284,7 +284,7 @@ pt_status pt_tmpl_llama31(pt_tmpl_out *o, const pt_message *m, size_t n)
             PT_RETURN(llama_question(o, &m[i], tools));
         else if (m[i].calls)
             PT_RETURN(llama_call(o, &m[i]));
-        else if (m[i].speaker == PT_TOOL)
+        else if (pt_speaker_is(m[i].speaker, PT_TOOL))
             PT_RETURN(llama_result(o, &m[i]));
         else
             PT_RETURN(pt_tmpl_one(o, &m[i], pt_tmpl_content(t, &m[i]), ""));

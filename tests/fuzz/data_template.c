@@ -33,7 +33,7 @@ static pt_status take(void *user, const pt_record *rec, int64_t line)
     size_t n = rec->answers[0].turns.n < 64 ? rec->answers[0].turns.n : 64;
     for (size_t i = 0; i < n; i++) {
         const pt_turn *u = &rec->answers[0].turns.turns[i];
-        m[i] = pt_turn_message(u, u->has_weight ? u->weight : u->speaker == PT_ASSISTANT ? (float)(k->pattern >> i % 3 & 1) : 0);
+        m[i] = pt_turn_message(u, u->has_weight ? u->weight : pt_speaker_is(u->speaker, PT_ASSISTANT) ? (float)(k->pattern >> i % 3 & 1) : 0);
     }
     if (n) m[0].tools = rec->tools;
     pt_rendered_clear(&k->out);

@@ -12,7 +12,7 @@ static inline void rows_check_turns(const pt_turns *t)
 {
     for (size_t i = 0; i < t->n; i++) {
         const pt_turn *u = &t->turns[i];
-        fuzz_assert(u->text && u->speaker <= PT_TOOL);
+        fuzz_assert(u->text && pt_speaker_mark(u->speaker) < pt_speaker_count());
         fuzz_touch(u->text, u->bytes);
         if (u->thought) fuzz_touch(u->thought, u->thought_bytes);
         if (u->role) fuzz_touch(u->role, strlen(u->role) + 1);
@@ -63,7 +63,7 @@ static inline void rows_options(pt_dataset_spec *spec, fuzz_part o)
         {"message_field_role", "from", 4}, {"message_field_content", "value", 4}, {"message_field_training", "train", 4}, {"field_messages", "dialog", 4},
         {"field_text", "content", 16}};
     static char *speakers[] = {"bot", "npc"};
-    static int is[] = {PT_ASSISTANT, PT_USER};
+    static const pt_speaker *is[] = {PT_ASSISTANT, PT_USER};
     static const double bad[] = {0, 0.01, 1};
     spec->bad_rows = bad[fuzz_choice(o, 0, 3)];
     spec->split = splits[fuzz_choice(o, 1, 5)];

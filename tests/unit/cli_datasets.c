@@ -27,7 +27,7 @@ static void columns_of(const pt_dataset_spec *d, char out[512])
     snprintf(out, 512, "%s %s", d->type, said(d, "field_messages"));
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) snprintf(out + strlen(out), 512 - strlen(out), " %s", said(d, columns[i]));
     snprintf(out + strlen(out), 512 - strlen(out), " %s/%s", said(d, "message_field_role"), said(d, "message_field_content"));
-    for (size_t i = 0; i < d->n_roles; i++) snprintf(out + strlen(out), 512 - strlen(out), " %s=%d", d->role_names[i], d->role_is[i]);
+    for (size_t i = 0; i < d->n_roles; i++) snprintf(out + strlen(out), 512 - strlen(out), " %s=%d", d->role_names[i], (int)pt_speaker_mark(d->role_is[i]));
     for (size_t i = 0; i < d->n_roles_to_train; i++) snprintf(out + strlen(out), 512 - strlen(out), " +%s", d->roles_to_train[i]);
     snprintf(out + strlen(out), 512 - strlen(out), "%s%s%s%s%s %g", d->drop_system ? " drop" : "", d->system_prompt ? " own " : "",
              d->system_prompt ? d->system_prompt : "", train ? " train " : "", train ? train : "", d->bad_rows);

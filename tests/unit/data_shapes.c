@@ -202,7 +202,7 @@ static void named_speakers(void **state)
 {
     static const char row[] = "{\"dialogue\": [{\"role\": \"Raj\", \"text\": \"q\"}, {\"role\": \"Sheldon\", \"text\": \"a\"}]}";
     char *names[] = {(char *)"Raj", (char *)"Sheldon"};
-    int is[] = {PT_USER, PT_ASSISTANT};
+    const pt_speaker *is[] = {PT_USER, PT_ASSISTANT};
     pt_dataset_spec s = {.type = "messages", SAYS(SAID("field_messages", "dialogue"), SAID("message_field_content", "text")), .role_names = names, .role_is = is, .n_roles = 2};
     assert_int_equal(read_bytes(row, sizeof row - 1, s, false), PT_OK);
     assert_string_equal(out_text, "U:q|A:a");

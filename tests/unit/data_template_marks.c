@@ -39,7 +39,6 @@ static void unescape(char *s)
 
 static void read_message(char *line, marked_case *c)
 {
-    static const char *const names[] = {"system", "user", "assistant", "tool"};
     char *colon = strstr(line, ": ");
     assert_non_null(colon);
     *colon = 0;
@@ -47,11 +46,10 @@ static void read_message(char *line, marked_case *c)
     if (star) *star = 0;
     assert_true(c->n < MAX_TURNS);
     pt_message *m = &c->m[c->n++];
-    int who = 0;
-    while (who < 4 && strcmp(names[who], line) != 0) who++;
-    assert_true(who < 4);
+    const pt_speaker *who = pt_speaker_find(line);
+    assert_non_null(who);
     unescape(colon + 2);
-    *m = (pt_message){.speaker = (pt_speaker)who,
+    *m = (pt_message){.speaker = who,
                       .text = colon + 2,
                       .bytes = strlen(colon + 2),
                       .weight = star ? (star[1] ? strtof(star + 1, NULL) : 1.0f) : 0.0f};

@@ -56,7 +56,7 @@ static pt_status render_row(const pt_template *t, json_t *row, bool generation, 
     assert_true(n <= MAX_TURNS);
     for (size_t i = 0; i < n; i++) {
         const pt_turn *turn = &in.rec.answers[0].turns.turns[i];
-        m[i] = pt_turn_message(turn, turn->speaker == PT_ASSISTANT);
+        m[i] = pt_turn_message(turn, pt_speaker_is(turn->speaker, PT_ASSISTANT));
     }
     if (n) m[0].tools = in.rec.tools;
     if (rc == PT_OK) rc = pt_template_render(t, m, n, generation, r);

@@ -19,7 +19,7 @@ static void say(const char *fmt, ...)
 static void say_turns(const pt_turns *t, size_t from)
 {
     for (size_t i = from; i < t->n; i++) {
-        say("%s%c", i > from ? "|" : "", "SUAT"[t->turns[i].speaker]);
+        say("%s%c", i > from ? "|" : "", "SUAT"[pt_speaker_mark(t->turns[i].speaker)]);
         if (t->turns[i].has_weight) say("%g", (double)t->turns[i].weight);
         say(":%.*s", (int)t->turns[i].bytes, t->turns[i].text);
     }

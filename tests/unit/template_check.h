@@ -18,7 +18,7 @@
 #define DATA "tests/golden/data/"
 #define MAX_TURNS 16
 
-static json_t *load(const char *path)
+static inline json_t *load(const char *path)
 {
     json_error_t e;
     json_t *v = json_load_file(path, JSON_ALLOW_NUL, &e);
@@ -26,7 +26,7 @@ static json_t *load(const char *path)
     return v;
 }
 
-static pt_speaker speaker(const char *role)
+static const pt_speaker *speaker(const char *role)
 {
     return strcmp(role, "system") == 0 ? PT_SYSTEM
            : strcmp(role, "user") == 0 ? PT_USER
@@ -44,7 +44,7 @@ static size_t messages(const json_t *conv, float every, pt_message *m)
         m[i] = (pt_message){.speaker = speaker(json_string_value(json_object_get(c, "role"))),
                             .text = json_string_value(text),
                             .bytes = json_string_length(text)};
-        if (m[i].speaker == PT_ASSISTANT) m[i].weight = i + 1 == n ? 1 : every;
+        if (pt_speaker_is(m[i].speaker, PT_ASSISTANT)) m[i].weight = i + 1 == n ? 1 : every;
     }
     return n;
 }

@@ -15,7 +15,7 @@ typedef struct talk {
     pt_status rc;
 } talk;
 
-static pt_status add(talk *t, pt_speaker who, const char *text, size_t bytes)
+static pt_status add(talk *t, const pt_speaker *who, const char *text, size_t bytes)
 {
     char *copy;
     PT_RETURN(pt_reserve(&t->m, &t->cap, t->n + 1));

@@ -64,7 +64,7 @@ static pt_status add_job(pt_cli *c, const pt_opened *o, const pt_rows *rows, jso
     rc = pt_chat_read(rows, row, &chat);
     if (rc == PT_OK) {
         const pt_message *last = &chat.m[chat.n - 1];
-        x->goes_on = last->speaker == PT_ASSISTANT && last->bytes > 0;
+        x->goes_on = pt_speaker_is(last->speaker, PT_ASSISTANT) && last->bytes > 0;
         rc = render(o, chat.m, chat.n, &x->prompt);
         if (rc != PT_OK && rc != PT_ENOMEM) rc = pt_rows_fail(rows, "%s", pt_err_msg());
     }

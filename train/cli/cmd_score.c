@@ -64,8 +64,8 @@ static pt_status ids_of_messages(const pt_opened *o, const pt_rows *r, scored *x
     PT_TRY(pt_chat_read(r, x->row, &chat));
     pt_message *m = chat.m;
     size_t n = chat.n;
-    bool waits = m[n - 1].speaker != PT_ASSISTANT;
-    for (size_t i = 0; i < n; i++) m[i].weight = m[i].speaker == PT_ASSISTANT && (!o->reward || i == n - 1);
+    bool waits = !pt_speaker_is(m[n - 1].speaker, PT_ASSISTANT);
+    for (size_t i = 0; i < n; i++) m[i].weight = pt_speaker_is(m[i].speaker, PT_ASSISTANT) && (!o->reward || i == n - 1);
     PT_TRY(pt_template_render(o->base.tmpl, m, n, waits, &out));
     x->end = !waits && out.n_answers ? out.answer_end[out.n_answers - 1] : (int32_t)out.ids.n - 1;
     if (x->end < 0 || (size_t)x->end >= out.ids.n) x->end = (int32_t)out.ids.n - 1;

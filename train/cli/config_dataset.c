@@ -57,10 +57,10 @@ static pt_status say_as(pt_place at, const char *key, const pt_ynode *v, const c
     return PT_OK;
 }
 
-static pt_status add_role(pt_dataset_spec *d, const char *name, int speaker)
+static pt_status add_role(pt_dataset_spec *d, const char *name, const pt_speaker *speaker)
 {
     char **names = d->role_names, *copy;
-    int *is = d->role_is;
+    const pt_speaker **is = d->role_is;
     size_t cap_names = d->n_roles, cap_is = d->n_roles;
     PT_RETURN(pt_reserve(&names, &cap_names, d->n_roles + 1));
     d->role_names = names;
@@ -81,11 +81,13 @@ static pt_status roles(const char *file, const pt_ynode *n, pt_dataset_spec *d)
     if (n->kind != PT_YMAP) return pt_place_fail((pt_place){file, n->line, n->column}, "roles takes {assistant: [NAME, ...], user: [...]}");
     for (size_t i = 0; i < n->n; i++) {
         pt_place at = {file, n->key_line[i], n->key_column[i]};
-        pt_speaker who;
+        const pt_speaker *who = pt_speaker_find(n->keys[i]);
+        char known[160];
         if (pt_yaml_is_null(n->items[i])) continue;
-        if (!pt_speaker_of(n->keys[i], &who)) PT_TRY(pt_place_fail(at, "roles knows system, user, assistant and tool, not %s", n->keys[i]));
+        pt_speaker_names(known, sizeof known, " and ");
+        if (!who) PT_TRY(pt_place_fail(at, "roles knows %s, not %s", known, n->keys[i]));
         PT_TRY(pt_value_list(at, "roles", n->items[i], &names, &count));
-        for (size_t k = 0; k < count; k++) PT_TRY(add_role(d, names[k], (int)who));
+        for (size_t k = 0; k < count; k++) PT_TRY(add_role(d, names[k], who));
     }
 done:
     for (size_t k = 0; k < count; k++) free(names[k]);
@@ -105,7 +107,7 @@ static pt_status each(const char *file, const pt_ynode *n, const char *what, pt_
 
 static pt_status put_tag(pt_place at, const char *key, const pt_ynode *v, pt_dataset_spec *d)
 {
-    static const struct { const char *tag; pt_speaker speaker; } tags[] = {
+    static const struct { const char *tag; const pt_speaker *speaker; } tags[] = {
         {"user_tag", PT_USER}, {"assistant_tag", PT_ASSISTANT}, {"observation_tag", PT_TOOL}, {"function_tag", PT_ASSISTANT}, {"system_tag", PT_SYSTEM}};
     static const char *names[][2] = {{"role_tag", "message_field_role"}, {"content_tag", "message_field_content"}};
     bool found;
@@ -114,7 +116,7 @@ static pt_status put_tag(pt_place at, const char *key, const pt_ynode *v, pt_dat
     for (size_t i = 0; i < sizeof tags / sizeof *tags; i++) {
         if (strcmp(key, tags[i].tag)) continue;
         if (v->kind != PT_YSCALAR) return pt_place_fail(at, "%s takes a name", key);
-        return add_role(d, v->text, (int)tags[i].speaker);
+        return add_role(d, v->text, tags[i].speaker);
     }
     return pt_place_fail(at, "tags knows role_tag, content_tag, user_tag, assistant_tag, observation_tag, function_tag and system_tag, not %s", key);
 }

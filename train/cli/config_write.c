@@ -64,15 +64,14 @@ static pt_status put_said(pt_str *out, const pt_dataset_spec *d, bool files)
 /* Speakers and limits of a data set. */
 static pt_status put_dataset_rest(pt_str *out, const pt_config *c, const pt_dataset_spec *d)
 {
-    static const char *const speakers[] = {"system", "user", "assistant", "tool"};
     PT_RETURN(put_text(out, "    ", "system_prompt", d->system_prompt));
     if (d->drop_system) PT_RETURN(pt_str_puts(out, "    drop_system_message: true\n"));
     if (d->n_roles) PT_RETURN(pt_str_puts(out, "    roles:\n"));
-    for (int s = 0; s < 4; s++) {
+    for (size_t s = 0; s < pt_speaker_count(); s++) {
         size_t n = 0;
         for (size_t i = 0; i < d->n_roles; i++) {
-            if (d->role_is[i] != s) continue;
-            PT_RETURN(n++ ? pt_str_puts(out, ", ") : pt_str_printf(out, "      %s: [", speakers[s]));
+            if (d->role_is[i] != &pt_speakers[s]) continue;
+            PT_RETURN(n++ ? pt_str_puts(out, ", ") : pt_str_printf(out, "      %s: [", pt_speakers[s].name));
             PT_RETURN(pt_yaml_quote(out, d->role_names[i]));
         }
         if (n) PT_RETURN(pt_str_puts(out, "]\n"));
