@@ -24,12 +24,12 @@ static bool asan(void)
 static pt_config small_run(pt_dataset_spec *spec, bool pairs, const char *out)
 {
     pt_config c = small_config(spec, rows_file[pairs], out);
-    c.compute = PT_COMPUTE_KIND_BF16;
-    c.batch_rows = 6;
-    c.micro_batch_size = 1;
-    c.max_steps = plain() ? 4 : 2;
-    c.cache_dir = work;
-    c.lora_dropout = 0.1;
+    c.device.compute = PT_COMPUTE_KIND_BF16;
+    c.batch.batch_rows = 6;
+    c.batch.micro_batch_size = 1;
+    c.run.max_steps = plain() ? 4 : 2;
+    c.data.cache_dir = work;
+    c.adapter.lora_dropout = 0.1;
     if (pairs) c.objective = pt_objective_find("dpo");
     return c;
 }
@@ -105,7 +105,7 @@ static void counted_run(const char *name, pt_config *c)
     watch w = {.steps = 0};
     pt_train_hooks hooks = {.user = &w, .ops = pt_cuda_ops(), .on_plan = see_plan, .on_step = see_step};
     MUST(pt_train_run(c, &hooks, NULL));
-    assert_int_equal(w.steps, c->max_steps);
+    assert_int_equal(w.steps, c->run.max_steps);
     assert_int_equal(in_use(), 0);
     if (w.steps > 1)
         print_message("# figure %s: %llu launches a step of up to %d micro-batches, 1 wait, %zu bytes as planned\n", name,
@@ -118,19 +118,19 @@ static void test_counts(void **state)
     pt_dataset_spec spec;
     out_folder(out, "counts");
     pt_config c = small_run(&spec, false, out);
-    if (asan()) c.max_steps = 1;
+    if (asan()) c.run.max_steps = 1;
     counted_run("sft", &c);
     if (asan()) return;
     c = small_run(&spec, true, out);
     counted_run("dpo", &c);
     MUST(pt_objective_set(c.options, "dpo_reference", PT_REFERENCE_AT_BASE));
-    c.gradient_checkpointing = true;
+    c.device.gradient_checkpointing = true;
     counted_run("dpo against the base, blocks run again", &c);
     c.objective = pt_objective_find("reward");
     counted_run("reward", &c);
     c = small_run(&spec, true, out);
-    c.adapter = PT_ADAPTER_NONE;
-    c.lora_dropout = 0;
+    c.adapter.kind = PT_ADAPTER_NONE;
+    c.adapter.lora_dropout = 0;
     counted_run("dpo, full, stored reference", &c);
 }
 
@@ -172,12 +172,12 @@ static void resume_case(bool pairs)
     for (int i = 0; i < 2; i++) {
         out_folder(out[i], i ? "stopped" : "whole");
         pt_config c = small_run(&spec, pairs, out[i]);
-        c.max_steps = plain() ? 6 : 4;
+        c.run.max_steps = plain() ? 6 : 4;
         pt_train_hooks hooks = {.user = &h[i], .ops = pt_cuda_ops(), .on_step = note, .stop = &h[i].stop};
         assert_int_equal(pt_train_run(&c, &hooks, NULL), i ? PT_ESTOP : PT_OK);
         if (!i) continue;
         h[i].stop = h[i].stop_at = 0;
-        c.resume_from_checkpoint = (char *)"auto";
+        c.run.resume_from_checkpoint = (char *)"auto";
         MUST(pt_train_run(&c, &hooks, NULL));
     }
     assert_memory_equal(h[0].loss, h[1].loss, sizeof h[0].loss);
@@ -256,14 +256,14 @@ static void test_small_memory(void **state)
     need_emulation();
     out_folder(out, "small");
     pt_config c = small_run(&spec, false, out);
-    c.micro_batch_size = 6;
+    c.batch.micro_batch_size = 6;
     pt_train_hooks hooks = {.ops = pt_cuda_ops()};
     MUST(pt_train_plan(&c, &hooks, &plan, NULL));
     snprintf(limit, sizeof limit, "%zu", plan.device_need + plan.device_libraries - 4096);
     assert_true(emu_setting("MEM", limit));
     assert_int_equal(pt_train_run(&c, &hooks, NULL), PT_ENOMEM);
     expect("gradient_checkpointing: true makes it fit");
-    c.gradient_checkpointing = true;
+    c.device.gradient_checkpointing = true;
     MUST(pt_train_run(&c, &hooks, NULL));
     MUST(pt_train_plan(&c, &hooks, &plan, NULL));
     snprintf(limit, sizeof limit, "%zu", plan.device_need + plan.device_libraries - 65536);
@@ -273,8 +273,8 @@ static void test_small_memory(void **state)
     assert_non_null(at);
     fits = (int)strtol(at + strlen("micro-batches of at most "), NULL, 10);
     assert_in_range(fits, 64, 6 * 128 - 1);
-    c.micro_batch_size = 1;
-    c.sequence_len = fits;
+    c.batch.micro_batch_size = 1;
+    c.data.sequence_len = fits;
     MUST(pt_train_run(&c, &hooks, NULL));
     assert_true(emu_setting("MEM", "1000000"));
     assert_int_equal(pt_train_run(&c, &hooks, NULL), PT_ENOMEM);
@@ -289,7 +289,7 @@ static int failing_child(char **arg)
     snprintf(work, sizeof work, "%s", arg[0]);
     snprintf(rows_file[1], sizeof rows_file[1], "%s/rows-1.jsonl", work);
     pt_config c = small_run(&spec, true, arg[1]);
-    c.save_steps = 2;
+    c.run.save_steps = 2;
     pt_train_hooks hooks = {.ops = pt_cuda_ops()};
     if (!emu_setting("FAIL", arg[2])) return 9;
     pt_status rc = pt_train_run(&c, &hooks, NULL);
@@ -325,7 +325,7 @@ static void test_failure(void **state)
     out_folder(out[0], "fine");
     out_folder(out[1], "failed");
     c = small_run(&spec, true, out[0]);
-    c.save_steps = 2;
+    c.run.save_steps = 2;
     pt_cuda_counts_get(&before);
     MUST(pt_train_run(&c, &hooks, NULL));
     pt_cuda_counts_get(&after);
@@ -334,8 +334,8 @@ static void test_failure(void **state)
     print_message("# %s", text);
     assert_non_null(strstr(text, "PT_EINTERNAL step 4 (the checkpoint of step 2 is whole): kernel "));
     c = small_run(&spec, true, out[1]);
-    c.save_steps = 2;
-    c.resume_from_checkpoint = (char *)"auto";
+    c.run.save_steps = 2;
+    c.run.resume_from_checkpoint = (char *)"auto";
     hooks.user = &h[1];
     MUST(pt_train_run(&c, &hooks, NULL));
     assert_memory_equal(&h[0].loss[3], &h[1].loss[3], 2 * sizeof(double));

@@ -74,10 +74,10 @@ static step_counts run_of(int layers, bool again)
     PT_OP_LIST(REPLACE)
     memset(seen, 0, sizeof seen);
     pt_config c = small_config(&spec, rows, out);
-    c.init.num_hidden_layers = layers;
-    c.compute = PT_COMPUTE_KIND_BF16;
-    c.gradient_checkpointing = again;
-    c.max_steps = 2;
+    c.model.init.num_hidden_layers = layers;
+    c.device.compute = PT_COMPUTE_KIND_BF16;
+    c.device.gradient_checkpointing = again;
+    c.run.max_steps = 2;
     pt_train_hooks hooks = {.user = &s, .ops = &table, .on_step = on_step};
     MUST(pt_train_run(&c, &hooks, NULL));
     assert_int_equal(s.steps, 2);

@@ -47,14 +47,14 @@ static pt_config config_of(pt_dataset_spec *spec, bool full, const char *out)
 {
     pt_config c = small_config(spec, rows_file[!full], out);
     c.objective = full ? pt_objective_find("sft") : pt_objective_find("dpo");
-    c.adapter = full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
-    c.init.tie_word_embeddings = true;
-    c.micro_batch_size = 1;
-    c.sequence_len = 96;
-    c.batch_rows = 3;
-    c.max_steps = STEPS;
-    if (stands_still) c.learning_rate = 0;
-    c.cache_dir = work;
+    c.adapter.kind = full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
+    c.model.init.tie_word_embeddings = true;
+    c.batch.micro_batch_size = 1;
+    c.data.sequence_len = 96;
+    c.batch.batch_rows = 3;
+    c.run.max_steps = STEPS;
+    if (stands_still) c.optim.learning_rate = 0;
+    c.data.cache_dir = work;
     return c;
 }
 

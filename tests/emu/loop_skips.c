@@ -88,7 +88,7 @@ static outcome run_on(const pt_ops *real, const pt_config *c, int32_t token, int
     memset(&sick, 0, sizeof sick);
     sick.real = real;
     sick.token = token;
-    MUST(pt_dir_remove(c->output_dir));
+    MUST(pt_dir_remove(c->run.output_dir));
     said.len = 0;
     if (said.text) said.text[0] = 0;
     MUST(pt_train_run(c, &hooks, &res));
@@ -123,10 +123,10 @@ static void compare(const char *name, const pt_config *c, int32_t token, int spo
 static pt_config config_of(pt_dataset_spec *spec, const char *data, const char *out)
 {
     pt_config c = small_config(spec, data, out);
-    c.cache_dir = work;
-    c.max_steps = STEPS;
-    c.init.num_hidden_layers = 1; /* nothing here depends on depth, and 50 schedules are run of it */
-    c.sequence_len = 8; /* a record a micro-batch: the others of the step are fine */
+    c.data.cache_dir = work;
+    c.run.max_steps = STEPS;
+    c.model.init.num_hidden_layers = 1; /* nothing here depends on depth, and 50 schedules are run of it */
+    c.data.sequence_len = 8; /* a record a micro-batch: the others of the step are fine */
     return c;
 }
 
@@ -146,7 +146,7 @@ static void test_sft(void **state)
     pt_config c = config_of(&spec, rows, out);
     compare("sft", &c, 90, 0, "log-probabilities of record 9 (");
     if (strcmp(emu_build(), "plain")) return;
-    c.adapter = PT_ADAPTER_NONE;
+    c.adapter.kind = PT_ADAPTER_NONE;
     compare("sft, all weights", &c, 90, 0, "one-bad.jsonl:10)");
 }
 
@@ -164,12 +164,12 @@ static void test_pairs(void **state)
                 10 + i, 30 + i, 50 + i);
     assert_int_equal(fclose(f), 0);
     pt_config c = config_of(&spec, rows, out);
-    c.sequence_len = 16;
+    c.data.sequence_len = 16;
     c.objective = pt_objective_find("reward");
     compare("reward", &c, 0, 2, "step 3 is not finite and was skipped: the loss, though no record alone is");
     if (strcmp(emu_build(), "plain")) return;
     c.objective = pt_objective_find("dpo");
-    c.adapter = PT_ADAPTER_NONE; /* the reference is stored: the head runs for the policy only */
+    c.adapter.kind = PT_ADAPTER_NONE; /* the reference is stored: the head runs for the policy only */
     compare("dpo", &c, 0, 2, "step 3 is not finite and was skipped: the loss, though no record alone is");
 }
 

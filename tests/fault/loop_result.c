@@ -20,10 +20,10 @@ static void count(void *user, const pt_step_report *r)
 static pt_config config(pt_dataset_spec *spec, const char *dir, bool full)
 {
     pt_config c = small_config(spec, rows, dir);
-    c.num_epochs = 4;
-    c.max_steps = 3;
-    c.cache_dir = work;
-    if (full) c.adapter = PT_ADAPTER_NONE;
+    c.run.num_epochs = 4;
+    c.run.max_steps = 3;
+    c.data.cache_dir = work;
+    if (full) c.adapter.kind = PT_ADAPTER_NONE;
     return c;
 }
 
@@ -31,7 +31,7 @@ static pt_status train(const char *dir, bool full, bool resume)
 {
     pt_dataset_spec spec;
     pt_config c = config(&spec, dir, full);
-    if (resume) c.resume_from_checkpoint = (char *)"auto";
+    if (resume) c.run.resume_from_checkpoint = (char *)"auto";
     steps_done = 0;
     return pt_train_run(&c, &(pt_train_hooks){.on_step = count}, &(pt_train_result){0});
 }

@@ -37,16 +37,16 @@ static pt_config config_of(const shape *s, const layout *l, pt_dataset_spec *spe
     bool pairs = pt_objective_find(s->objective)->answers == 2;
     pt_config c = small_config(spec, rows_file[pairs], out);
     c.objective = pt_objective_find(s->objective);
-    c.adapter = s->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
-    c.init.family = (char *)s->family;
-    c.init.sliding_window = s->window ? 13 : 0;
-    c.lora_dropout = s->dropout ? 0.3 : 0;
-    c.shuffle_merged_datasets = s->shuffle;
-    c.batch_rows = 11;
-    c.sample_packing = l->packing;
-    c.micro_batch_size = l->micro;
-    c.sequence_len = l->sequence_len;
-    c.gradient_checkpointing = l->checkpointing;
+    c.adapter.kind = s->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
+    c.model.init.family = (char *)s->family;
+    c.model.init.sliding_window = s->window ? 13 : 0;
+    c.adapter.lora_dropout = s->dropout ? 0.3 : 0;
+    c.batch.shuffle_merged_datasets = s->shuffle;
+    c.batch.batch_rows = 11;
+    c.batch.sample_packing = l->packing;
+    c.batch.micro_batch_size = l->micro;
+    c.data.sequence_len = l->sequence_len;
+    c.device.gradient_checkpointing = l->checkpointing;
     return c;
 }
 

@@ -88,8 +88,8 @@ static void test_bad_files(void **state)
 /* Every key says what follows from it; what it says reaches the list that ranks and checkpoints compare. */
 static const char *setting(const pt_config *c, const char *key)
 {
-    for (size_t i = 0; i < c->n_settings; i++)
-        if (!strcmp(c->settings[i].key, key)) return c->settings[i].value;
+    for (size_t i = 0; i < c->source.n_settings; i++)
+        if (!strcmp(c->source.settings[i].key, key)) return c->source.settings[i].value;
     return NULL;
 }
 
@@ -114,8 +114,8 @@ static void test_effects(void **state)
     assert_non_null(strstr(setting(c, "datasets[0]"), "sharegpt"));
     pt_config *d = load("base_model: y\nadapter: lora\nlearning_rate: 2e-4\nsample_packing: forest\nroles_to_train: [assistant, tool]\n"
                         "output_dir: z\ndatasets:\n  - {path: c, type: sharegpt, weight: 0.50}\n  - {path: d, type: text}\n");
-    assert_int_equal(c->n_settings, d->n_settings);
-    for (size_t i = 0; i < c->n_settings; i++) assert_string_equal(c->settings[i].value, d->settings[i].value);
+    assert_int_equal(c->source.n_settings, d->source.n_settings);
+    for (size_t i = 0; i < c->source.n_settings; i++) assert_string_equal(c->source.settings[i].value, d->source.settings[i].value);
     pt_config_free(c);
     pt_config_free(d);
 }
@@ -127,21 +127,21 @@ static void test_values_read(void **state)
                         "optimizer: adamw_torch_fused\nlora_target_modules: [q_proj, v_proj]\nval_set_size: 0.1\nreward_model: true\n"
                         "saves_per_epoch: 2\nauto_resume_from_checkpoints: true\nspecial_tokens: {pad_token: <pad>}\nfsdp:\nload_in_8bit: false\n"
                         "dataset_prepared_path: prep\nobjective: reward\n");
-    assert_int_equal(c->adapter, PT_ADAPTER_QLORA);
-    assert_true(c->quantised_wanted);
-    assert_int_equal(c->lora_r, 4);
-    assert_true(c->lora_alpha == 32 && !c->lora_alpha_set && c->lora_r_set);
-    assert_int_equal(c->sample_packing, PT_PACKING_OFF);
-    assert_int_equal(c->compute, PT_COMPUTE_AUTO);
+    assert_int_equal(c->adapter.kind, PT_ADAPTER_QLORA);
+    assert_true(c->model.quantised_wanted);
+    assert_int_equal(c->adapter.lora_r, 4);
+    assert_true(c->adapter.lora_alpha == 32 && !c->adapter.lora_alpha_set && c->adapter.lora_r_set);
+    assert_int_equal(c->batch.sample_packing, PT_PACKING_OFF);
+    assert_int_equal(c->device.compute, PT_COMPUTE_AUTO);
     assert_string_equal(c->objective->name, "reward");
-    assert_true(c->learning_rate == 3e-4 && c->val_set_size == 0.1 && c->datasets[0].weight == 0.5);
-    assert_string_equal(c->optimizer, "adamw");
-    assert_string_equal(c->resume_from_checkpoint, "auto");
-    assert_string_equal(c->cache_dir, "prep");
-    assert_int_equal(c->n_lora_target_modules, 2);
-    assert_string_equal(c->lora_target_modules[1], "v_proj");
-    assert_int_equal(c->n_special_tokens, 1);
-    assert_int_equal(c->saves_per_epoch, 2);
+    assert_true(c->optim.learning_rate == 3e-4 && c->data.val_set_size == 0.1 && c->data.datasets[0].weight == 0.5);
+    assert_string_equal(c->optim.optimizer, "adamw");
+    assert_string_equal(c->run.resume_from_checkpoint, "auto");
+    assert_string_equal(c->data.cache_dir, "prep");
+    assert_int_equal(c->adapter.n_lora_target_modules, 2);
+    assert_string_equal(c->adapter.lora_target_modules[1], "v_proj");
+    assert_int_equal(c->model.n_special_tokens, 1);
+    assert_int_equal(c->run.saves_per_epoch, 2);
     pt_config_free(c);
 }
 
@@ -176,34 +176,34 @@ static void test_every_key_returns(void **state)
         kept++;
     }
     assert_true(kept + sizeof left_out / sizeof *left_out == n);
-    pt_config *a = load(yaml.text), *b = load(a->yaml_text);
-    assert_string_equal(a->yaml_text, b->yaml_text);
+    pt_config *a = load(yaml.text), *b = load(a->source.yaml_text);
+    assert_string_equal(a->source.yaml_text, b->source.yaml_text);
     for (size_t i = 0; i < n; i++) { /* and no key is missing there */
         char line[80];
         bool skip = false;
         for (size_t j = 0; j < 4; j++) skip |= !strcmp(k[i].name, left_out[j]);
         snprintf(line, sizeof line, "\n%s: ", k[i].name);
-        if (!skip && strncmp(a->yaml_text, line + 1, strlen(line) - 1) && !strstr(a->yaml_text, line) && k[i].kind != PT_KEY_DATASETS && strcmp(k[i].name, "special_tokens"))
-            fail_msg("config.yaml leaves out %s:\n%s", k[i].name, a->yaml_text);
+        if (!skip && strncmp(a->source.yaml_text, line + 1, strlen(line) - 1) && !strstr(a->source.yaml_text, line) && k[i].kind != PT_KEY_DATASETS && strcmp(k[i].name, "special_tokens"))
+            fail_msg("config.yaml leaves out %s:\n%s", k[i].name, a->source.yaml_text);
     }
-    assert_string_equal(b->cache_dir, "prep: 1");
-    assert_int_equal(b->n_special_tokens, 2);
-    assert_string_equal(b->special_tokens[0], "<p a d>");
-    assert_string_equal(b->special_tokens[1], "'end'");
-    assert_non_null(strstr(b->yaml_text, "special_tokens: {pad_token: "));
-    assert_string_equal(pt_dataset_says(&b->datasets[0], "message_field_content"), "c");
-    assert_string_equal(pt_dataset_says(&b->datasets[0], "system_template"), "{role}: {profile}");
-    assert_true(b->quantised_wanted && b->n_datasets == 2);
+    assert_string_equal(b->data.cache_dir, "prep: 1");
+    assert_int_equal(b->model.n_special_tokens, 2);
+    assert_string_equal(b->model.special_tokens[0], "<p a d>");
+    assert_string_equal(b->model.special_tokens[1], "'end'");
+    assert_non_null(strstr(b->source.yaml_text, "special_tokens: {pad_token: "));
+    assert_string_equal(pt_dataset_says(&b->data.datasets[0], "message_field_content"), "c");
+    assert_string_equal(pt_dataset_says(&b->data.datasets[0], "system_template"), "{role}: {profile}");
+    assert_true(b->model.quantised_wanted && b->data.n_datasets == 2);
     pt_config_free(a);
     pt_config_free(b);
     pt_str_free(&yaml);
     a = load(BASE "output_dir: here\nsaves_per_epoch: 2\n"); /* the default place of packs follows output_dir */
-    assert_string_equal(a->cache_dir, "here/cache");
-    assert_null(strstr(a->yaml_text, "dataset_prepared_path"));
+    assert_string_equal(a->data.cache_dir, "here/cache");
+    assert_null(strstr(a->source.yaml_text, "dataset_prepared_path"));
     pt_setting s = {"output_dir", "there"};
-    assert_int_equal(pt_config_load(&b, write_yaml(a->yaml_text), &s, 1), PT_OK);
-    assert_string_equal(b->cache_dir, "there/cache");
-    assert_int_equal(b->saves_per_epoch, 2);
+    assert_int_equal(pt_config_load(&b, write_yaml(a->source.yaml_text), &s, 1), PT_OK);
+    assert_string_equal(b->data.cache_dir, "there/cache");
+    assert_int_equal(b->run.saves_per_epoch, 2);
     pt_config_free(a);
     pt_config_free(b);
 }
@@ -215,12 +215,12 @@ static void test_one_way_or_the_other(void **state)
     pt_config *c = NULL;
     assert_int_equal(pt_config_load(&c, write_yaml("base_model: x\ndatasets: [{path: a, type: preference}]\nobjective: dpo\nsaves_per_epoch: 2\n"
                                                    "reward_model: false\neval_strategy: epoch\n"), s, 3), PT_OK);
-    assert_int_equal(c->save_steps, 5);
-    assert_int_equal(c->saves_per_epoch, 0);
-    assert_int_equal(c->evals_per_epoch, 1);
+    assert_int_equal(c->run.save_steps, 5);
+    assert_int_equal(c->run.saves_per_epoch, 0);
+    assert_int_equal(c->run.evals_per_epoch, 1);
     assert_string_equal(c->objective->name, "reward");
-    assert_int_equal(c->n_lora_target_modules, 2); /* LLaMA-Factory's way to write a list */
-    assert_string_equal(c->lora_target_modules[1], "v_proj");
+    assert_int_equal(c->adapter.n_lora_target_modules, 2); /* LLaMA-Factory's way to write a list */
+    assert_string_equal(c->adapter.lora_target_modules[1], "v_proj");
     pt_config_free(c);
     pt_setting no = {"reward_model", "false"};
     assert_int_equal(pt_config_load(&c, write_yaml(REWARD), &no, 1), PT_EARG);
@@ -232,7 +232,7 @@ static void test_one_way_or_the_other(void **state)
     assert_string_equal(c->objective->name, "dpo");
     pt_config_free(c);
     c = load(BASE "lora_target_modules: 'layers\\.[0-9]{1,2}\\..*(q|v)_proj'\n");
-    assert_int_equal(c->n_lora_target_modules, 1);
+    assert_int_equal(c->adapter.n_lora_target_modules, 1);
     pt_config_free(c);
 }
 
@@ -240,13 +240,13 @@ static void test_one_way_or_the_other(void **state)
 static void test_short_datasets(void **state)
 {
     pt_config *c = load("base_model: x\ndatasets:\n  - a.jsonl\n  - path: b.jsonl\n    type:\nmax_steps: -1\n");
-    assert_int_equal(c->n_datasets, 2);
-    assert_string_equal(c->datasets[0].path, "a.jsonl");
-    assert_string_equal(c->datasets[0].type, "messages");
-    assert_string_equal(c->datasets[1].type, "");
-    assert_int_equal(c->max_steps, 0);
-    pt_config *again = load(c->yaml_text);
-    assert_string_equal(again->datasets[1].type, "");
+    assert_int_equal(c->data.n_datasets, 2);
+    assert_string_equal(c->data.datasets[0].path, "a.jsonl");
+    assert_string_equal(c->data.datasets[0].type, "messages");
+    assert_string_equal(c->data.datasets[1].type, "");
+    assert_int_equal(c->run.max_steps, 0);
+    pt_config *again = load(c->source.yaml_text);
+    assert_string_equal(again->data.datasets[1].type, "");
     pt_config_free(again);
     pt_config_free(c);
 }
@@ -289,11 +289,11 @@ static void test_yaml_reads_back(void **state)
     pt_config *a = load(BASE "adapter: lora\nlora_r: 7\nlearning_rate: 0.00012345678901\ndefault_system_message: \"a: b\\n'c' \\\"d\\\"\"\n"
                              "roles_to_train: [assistant, user]\nsample_packing: plain\nseed: 18446744073709551615\n"
                              "output_dir: 'with space'\nmax_steps: 12\n");
-    pt_config *b = load(a->yaml_text);
-    assert_string_equal(a->yaml_text, b->yaml_text);
-    assert_string_equal(b->default_system_message, "a: b\n'c' \"d\"");
-    assert_true(b->seed == UINT64_MAX && b->learning_rate == 0.00012345678901);
-    assert_string_equal(b->output_dir, "with space");
+    pt_config *b = load(a->source.yaml_text);
+    assert_string_equal(a->source.yaml_text, b->source.yaml_text);
+    assert_string_equal(b->model.default_system_message, "a: b\n'c' \"d\"");
+    assert_true(b->run.seed == UINT64_MAX && b->optim.learning_rate == 0.00012345678901);
+    assert_string_equal(b->run.output_dir, "with space");
     pt_config_free(a);
     pt_config_free(b);
 }
@@ -303,9 +303,9 @@ static void test_command_line_wins(void **state)
     pt_setting s[] = {{"lora_r", "9"}, {"datasets", "[{path: z.jsonl, type: alpaca}]"}, {"adapter", "lora"}, {"lr", "1e-5"}};
     pt_config *c = NULL;
     assert_int_equal(pt_config_load(&c, write_yaml(BASE "lora_r: 4\nlearning_rate: 1e-3\n"), s, 4), PT_OK);
-    assert_int_equal(c->lora_r, 9);
-    assert_true(c->learning_rate == 1e-5);
-    assert_string_equal(c->datasets[0].path, "z.jsonl");
+    assert_int_equal(c->adapter.lora_r, 9);
+    assert_true(c->optim.learning_rate == 1e-5);
+    assert_string_equal(c->data.datasets[0].path, "z.jsonl");
     pt_config_free(c);
     pt_setting bad = {"lora_r", "x"};
     assert_int_equal(pt_config_load(&c, NULL, &bad, 1), PT_EARG);

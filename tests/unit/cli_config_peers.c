@@ -28,25 +28,25 @@ static void test_factory(void **state)
                         "per_device_train_batch_size: 2\ngradient_accumulation_steps: 8\nlearning_rate: 1.0e-4\nnum_train_epochs: 3.0\nlr_scheduler_type: cosine\n"
                         "warmup_ratio: 0.1\npure_bf16: true\nddp_timeout: 180000000\nresume_from_checkpoint: null\nval_size: 0.1\neval_strategy: steps\n"
                         "quantization_bit: 4\nquantization_method: bnb\ntokenized_path: packs\ndisable_gradient_checkpointing: true\npref_loss: sigmoid\n");
-    assert_true(c->adapter == PT_ADAPTER_LORA && c->lora_r == 8 && c->lora_target_linear && c->sequence_len == 1024 && c->max_samples == 1000);
-    assert_true(c->n_datasets == 2 && c->quantised_wanted && c->compute == PT_COMPUTE_KIND_BF16 && c->val_set_size == 0.1 && c->num_epochs == 3);
-    assert_string_equal(c->datasets[0].path, "identity"); /* no dataset_info.json: the name stays */
-    assert_string_equal(c->datasets[1].path, "alpaca_en_demo");
-    assert_string_equal(c->chat_template, "chatml");
-    assert_string_equal(c->cache_dir, "packs");
+    assert_true(c->adapter.kind == PT_ADAPTER_LORA && c->adapter.lora_r == 8 && c->adapter.lora_target_linear && c->data.sequence_len == 1024 && c->data.max_samples == 1000);
+    assert_true(c->data.n_datasets == 2 && c->model.quantised_wanted && c->device.compute == PT_COMPUTE_KIND_BF16 && c->data.val_set_size == 0.1 && c->run.num_epochs == 3);
+    assert_string_equal(c->data.datasets[0].path, "identity"); /* no dataset_info.json: the name stays */
+    assert_string_equal(c->data.datasets[1].path, "alpaca_en_demo");
+    assert_string_equal(c->model.chat_template, "chatml");
+    assert_string_equal(c->data.cache_dir, "packs");
     assert_int_equal(pt_config_check_model(c), PT_EIO);
     assert_int_equal(pt_config_check_data(c), PT_EIO);
     assert_non_null(strstr(pt_err_msg(), "datasets: identity: no such file or folder; a name is looked up in dataset_info.json of dataset_dir (data)"));
     pt_config_free(c);
     c = load(BASE "finetuning_type: full\nstage: sft\n");
-    assert_int_equal(c->adapter, PT_ADAPTER_NONE);
+    assert_int_equal(c->adapter.kind, PT_ADAPTER_NONE);
     pt_config_free(c);
     c = load(BASE "adapter_name_or_path: some/dir\n"); /* an adapter to start from is an adapter */
-    assert_int_equal(c->adapter, PT_ADAPTER_LORA);
+    assert_int_equal(c->adapter.kind, PT_ADAPTER_LORA);
     pt_config_free(c);
     c = load("model: x\nmodel_class: llm\npeft_config: {name: lora, r: 4, lora_alpha: 32, lora_dropout: 0.05, target_modules: all}\nquant_config: {name: bnb, quantization_bit: 4}\n"
              "kernel_config: {name: auto}\ndist_config: {name: fsdp2}\ntrain_dataset: a.jsonl\nmicro_batch_size: 1\ncutoff_len: 512\nmax_steps: 10\n");
-    assert_true(c->adapter == PT_ADAPTER_LORA && c->lora_r == 4 && c->lora_alpha == 32 && c->quantised_wanted && c->n_datasets == 1);
+    assert_true(c->adapter.kind == PT_ADAPTER_LORA && c->adapter.lora_r == 4 && c->adapter.lora_alpha == 32 && c->model.quantised_wanted && c->data.n_datasets == 1);
     pt_config_free(c);
     static const refusal bad[] = {
         {BASE "finetuning_type: freeze\n", "finetuning_type: freeze: finetuning types here are full and lora"},
@@ -73,22 +73,22 @@ static void test_names(void **state)
     pt_config *c = load(yaml), *again;
     char want[128];
     snprintf(want, sizeof want, "%s/one.json", dir);
-    assert_true(c->n_datasets == 3 && c->n_test_datasets == 1);
-    assert_string_equal(c->datasets[0].path, want);
-    assert_string_equal(c->datasets[0].type, "alpaca");
-    assert_string_equal(c->datasets[1].type, "sharegpt");
-    assert_string_equal(c->datasets[2].type, "text");
-    assert_string_equal(pt_dataset_says(&c->datasets[2], "field_text"), "words");
-    assert_string_equal(c->test_datasets[0].path, "owner/far");
-    assert_int_equal(c->datasets[0].line, 3); /* where the config says the name */
-    assert_int_equal(c->test_datasets[0].line, 4);
-    again = load(c->yaml_text); /* config.yaml says what they stand for */
-    assert_string_equal(again->datasets[2].path, c->datasets[2].path);
+    assert_true(c->data.n_datasets == 3 && c->data.n_test_datasets == 1);
+    assert_string_equal(c->data.datasets[0].path, want);
+    assert_string_equal(c->data.datasets[0].type, "alpaca");
+    assert_string_equal(c->data.datasets[1].type, "sharegpt");
+    assert_string_equal(c->data.datasets[2].type, "text");
+    assert_string_equal(pt_dataset_says(&c->data.datasets[2], "field_text"), "words");
+    assert_string_equal(c->data.test_datasets[0].path, "owner/far");
+    assert_int_equal(c->data.datasets[0].line, 3); /* where the config says the name */
+    assert_int_equal(c->data.test_datasets[0].line, 4);
+    again = load(c->source.yaml_text); /* config.yaml says what they stand for */
+    assert_string_equal(again->data.datasets[2].path, c->data.datasets[2].path);
     pt_config_free(again);
     pt_config_free(c);
     pt_setting s[] = {{"dataset", "[two, one]"}, {"dataset_dir", dir}}; /* on the command line too */
     assert_int_equal(pt_config_load(&c, write_yaml("base_model: x\n"), s, 2), PT_OK);
-    assert_true(c->n_datasets == 2 && !strcmp(c->datasets[1].path, want) && c->datasets[1].line == 0);
+    assert_true(c->data.n_datasets == 2 && !strcmp(c->data.datasets[1].path, want) && c->data.datasets[1].line == 0);
     pt_config_free(c);
     put("dataset_info.json", "{\"one\": {\"file_name\"");
     assert_int_equal(pt_config_load(&c, write_yaml(yaml), NULL, 0), PT_EARG);
@@ -111,18 +111,18 @@ static void test_axolotl(void **state)
                         "lora_target_modules: [q_proj, model.layers.0.mlp.up_proj]\nlora_target_linear: true\ngradient_checkpointing: offload\nload_in_8bit: true\nfp16: true\n"
                         "bf16: false\nloss_watchdog_threshold: 5.0\nloss_watchdog_patience: 2\nlr_scheduler: cosine_with_min_lr\nlr_scheduler_kwargs: {min_lr_rate: 0.1}\n"
                         "fsdp: [full_shard]\nfsdp_config: {a: b}\ndeepspeed: zero3.json\ntensor_parallel_size: 2\nnum_labels: 1\n");
-    assert_true(c->objective == pt_objective_find("pretrain") && c->n_datasets == 1 && c->gradient_checkpointing && c->compute == PT_COMPUTE_KIND_F32);
-    assert_string_equal(c->datasets[0].type, "text");
-    assert_true(!c->n_lora_target_modules && c->lora_target_linear && !c->quantised_wanted);
-    assert_true(c->loss_watchdog_threshold == 5 && c->loss_watchdog_patience == 2 && c->min_lr_ratio == 0.1 && c->lr_scheduler == PT_SCHED_COSINE);
+    assert_true(c->objective == pt_objective_find("pretrain") && c->data.n_datasets == 1 && c->device.gradient_checkpointing && c->device.compute == PT_COMPUTE_KIND_F32);
+    assert_string_equal(c->data.datasets[0].type, "text");
+    assert_true(!c->adapter.n_lora_target_modules && c->adapter.lora_target_linear && !c->model.quantised_wanted);
+    assert_true(c->run.loss_watchdog_threshold == 5 && c->run.loss_watchdog_patience == 2 && c->optim.min_lr_ratio == 0.1 && c->optim.lr_scheduler == PT_SCHED_COSINE);
     assert_int_equal(pt_config_check_data(c), PT_EIO);
     pt_config_free(c);
     c = load("base_model: x\npretraining_dataset: words.jsonl\ncurriculum_sampling: true\n");
-    assert_true(c->objective == pt_objective_find("pretrain") && !c->shuffle_merged_datasets);
-    assert_string_equal(c->datasets[0].type, "text");
+    assert_true(c->objective == pt_objective_find("pretrain") && !c->batch.shuffle_merged_datasets);
+    assert_string_equal(c->data.datasets[0].type, "text");
     pt_config_free(c);
     c = load("base_model: x\nrl: dpo\ndatasets: a.jsonl\n"); /* what a bare path holds follows from the objective */
-    assert_string_equal(c->datasets[0].type, "preference");
+    assert_string_equal(c->data.datasets[0].type, "preference");
     pt_config_free(c);
     c = load("base_model: x\ndatasets: [tatsu-lab/alpaca]\n");
     pt_setting s = {"base_model", "."};

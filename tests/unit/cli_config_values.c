@@ -20,7 +20,7 @@ static void test_numbers(void **state)
         pt_str yaml = {0};
         assert_int_equal(pt_str_printf(&yaml, BASE "learning_rate: %s\n", cases[i].text), PT_OK);
         pt_config *c = load(yaml.text);
-        if (c->learning_rate != cases[i].v) fail_msg("%s is read as %g", cases[i].text, c->learning_rate);
+        if (c->optim.learning_rate != cases[i].v) fail_msg("%s is read as %g", cases[i].text, c->optim.learning_rate);
         pt_config_free(c);
         pt_str_free(&yaml);
     }
@@ -36,10 +36,10 @@ static void test_numbers(void **state)
     };
     check_refused(bad, sizeof bad / sizeof *bad);
     pt_config *c = load(BASE "seed: '18446744073709551615'\nlora_r: \"8\"\nmicro_batch_size: 2.0\nsequence_len: 4_096\nval_set_size: no\nmax_steps: 1e3\n");
-    assert_true(c->seed == UINT64_MAX && c->lora_r == 8 && c->micro_batch_size == 2 && c->sequence_len == 4096 && c->val_set_size == 0 && c->max_steps == 1000);
+    assert_true(c->run.seed == UINT64_MAX && c->adapter.lora_r == 8 && c->batch.micro_batch_size == 2 && c->data.sequence_len == 4096 && c->data.val_set_size == 0 && c->run.max_steps == 1000);
     pt_config_free(c);
     c = load(BASE "seed: 1e6\n");
-    assert_true(c->seed == 1000000);
+    assert_true(c->run.seed == 1000000);
     pt_config_free(c);
 }
 
@@ -55,15 +55,15 @@ static void test_booleans(void **state)
         assert_int_equal(pt_str_printf(&yaml, BASE "adapter: lora\ngradient_checkpointing: %s\nsample_packing: %s\nbf16: %s\nauto_resume_from_checkpoints: %s\n"
                                               "load_in_4bit: %s\nresume_from_checkpoint: %s\n", w, w, w, w, w, w), PT_OK);
         pt_config *c = load(yaml.text);
-        assert_true(c->gradient_checkpointing == on && c->quantised_wanted == on);
-        assert_int_equal(c->sample_packing, on ? PT_PACKING_FOREST : PT_PACKING_OFF);
-        assert_int_equal(c->compute, on ? PT_COMPUTE_KIND_BF16 : PT_COMPUTE_KIND_F32);
-        assert_true(on ? c->resume_from_checkpoint && !strcmp(c->resume_from_checkpoint, "auto") : !c->resume_from_checkpoint);
+        assert_true(c->device.gradient_checkpointing == on && c->model.quantised_wanted == on);
+        assert_int_equal(c->batch.sample_packing, on ? PT_PACKING_FOREST : PT_PACKING_OFF);
+        assert_int_equal(c->device.compute, on ? PT_COMPUTE_KIND_BF16 : PT_COMPUTE_KIND_F32);
+        assert_true(on ? c->run.resume_from_checkpoint && !strcmp(c->run.resume_from_checkpoint, "auto") : !c->run.resume_from_checkpoint);
         pt_config_free(c);
         pt_str_free(&yaml);
     }
     pt_config *c = load(BASE "save_strategy: no\neval_strategy: off\nadapter: false\n"); /* PyYAML's False, which transformers takes for "no" */
-    assert_true(c->save_steps == 0 && c->eval_steps == 0 && c->adapter == PT_ADAPTER_NONE);
+    assert_true(c->run.save_steps == 0 && c->run.eval_steps == 0 && c->adapter.kind == PT_ADAPTER_NONE);
     pt_config_free(c);
     static const refusal bad[] = {
         {BASE "gradient_checkpointing: maybe\n", "takes true or false, not 'maybe'"}, {BASE "gradient_checkpointing: 2\n", "takes true or false, not '2'"},
@@ -76,17 +76,17 @@ static void test_booleans(void **state)
 static void test_paths(void **state)
 {
     pt_config *c = load(BASE "resume_from_checkpoint: true\nauto_resume_from_checkpoints: true\n");
-    assert_string_equal(c->resume_from_checkpoint, "auto");
+    assert_string_equal(c->run.resume_from_checkpoint, "auto");
     pt_config_free(c);
     c = load(BASE "resume_from_checkpoint: false\nlora_model_dir: false\ndataset_prepared_path: no\ntokenizer: off\nchat_template: false\ndefault_system_message: no\n");
-    assert_true(!c->resume_from_checkpoint && !c->lora_model_dir && !c->tokenizer && !c->default_system_message);
-    assert_string_equal(c->chat_template, "tokenizer_default");
-    assert_string_equal(c->cache_dir, "out/cache");
+    assert_true(!c->run.resume_from_checkpoint && !c->adapter.lora_model_dir && !c->model.tokenizer && !c->model.default_system_message);
+    assert_string_equal(c->model.chat_template, "tokenizer_default");
+    assert_string_equal(c->data.cache_dir, "out/cache");
     pt_config_free(c);
     c = load(BASE "resume_from_checkpoint: 'checkpoint-1'\ndefault_system_message: 'no'\noutput_dir: [o]\n"); /* quoted: text */
-    assert_string_equal(c->resume_from_checkpoint, "checkpoint-1");
-    assert_string_equal(c->default_system_message, "no");
-    assert_string_equal(c->output_dir, "o");
+    assert_string_equal(c->run.resume_from_checkpoint, "checkpoint-1");
+    assert_string_equal(c->model.default_system_message, "no");
+    assert_string_equal(c->run.output_dir, "o");
     pt_config_free(c);
     static const refusal bad[] = {
         {BASE "resume_from_checkpoint: false\nauto_resume_from_checkpoints: true\n", "disagrees with"},
@@ -96,19 +96,19 @@ static void test_paths(void **state)
     check_refused(bad, sizeof bad / sizeof *bad);
     pt_setting s = {"resume_from_checkpoint", "auto"};
     assert_int_equal(pt_config_load(&c, write_yaml(BASE "resume_from_checkpoint: false\n"), &s, 1), PT_OK);
-    assert_string_equal(c->resume_from_checkpoint, "auto");
+    assert_string_equal(c->run.resume_from_checkpoint, "auto");
     pt_config_free(c);
 }
 
 /* Below 1: a share of all steps, as in transformers. */
 static void test_shares(void **state)
 {
-    pt_config *c = load(BASE "save_steps: 0.25\neval_steps: '0.1'\nlogging_steps: 5e-2\nwarmup_steps: 0.1\n"), *again = load(c->yaml_text);
-    assert_true(again->save_steps == 0.25 && again->eval_steps == 0.1 && again->logging_steps == 0.05 && again->warmup_steps == 0.1);
+    pt_config *c = load(BASE "save_steps: 0.25\neval_steps: '0.1'\nlogging_steps: 5e-2\nwarmup_steps: 0.1\n"), *again = load(c->source.yaml_text);
+    assert_true(again->run.save_steps == 0.25 && again->run.eval_steps == 0.1 && again->run.logging_steps == 0.05 && again->optim.warmup_steps == 0.1);
     pt_config_free(again);
     pt_config_free(c);
     c = load(BASE "saves_per_epoch: 0.5\nevals_per_epoch: 4\nlogging_steps: 0\n");
-    assert_true(c->saves_per_epoch == 0.5 && c->evals_per_epoch == 4 && c->logging_steps == 0);
+    assert_true(c->run.saves_per_epoch == 0.5 && c->run.evals_per_epoch == 4 && c->run.logging_steps == 0);
     pt_config_free(c);
     static const refusal bad[] = {
         {BASE "save_steps: 2.5\n", "save_steps takes a whole number of steps, or below 1 a share of all steps, not '2.5'"},
@@ -122,8 +122,8 @@ static void test_shares(void **state)
 static void test_merges(void **state)
 {
     pt_config *c = load("base_model: x\nadapter: lora\ndatasets:\n  - &d {path: a.jsonl, type: text}\n  - {<<: *d, path: b.jsonl}\n");
-    assert_string_equal(c->datasets[1].path, "b.jsonl");
-    assert_string_equal(c->datasets[1].type, "text");
+    assert_string_equal(c->data.datasets[1].path, "b.jsonl");
+    assert_string_equal(c->data.datasets[1].type, "text");
     pt_config_free(c);
     static const refusal bad[] = {
         {BASE "<<: {lerning_rate: 1}\n", ":3:6: unknown key lerning_rate"}, {BASE "---\nlora_r: 4\n", ":3:1: a second document starts here; a config is one document"},

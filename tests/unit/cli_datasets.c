@@ -62,12 +62,12 @@ static void test_read(void **state)
         char got[512];
         pt_str again = {0};
         pt_config *c = load(cases[i].yaml);
-        columns_of(&c->datasets[0], got);
+        columns_of(&c->data.datasets[0], got);
         if (strcmp(got, cases[i].want)) fail_msg("case %zu:\n  got  %s\n  want %s", i, got, cases[i].want);
         assert_int_equal(pt_config_yaml(c, &again), PT_OK);
         pt_config_free(c);
         c = load(again.text);
-        columns_of(&c->datasets[0], got);
+        columns_of(&c->data.datasets[0], got);
         if (strcmp(got, cases[i].want)) fail_msg("case %zu again:\n  got  %s\n  want %s\n%s", i, got, cases[i].want, again.text);
         pt_config_free(c);
         pt_str_free(&again);
@@ -77,10 +77,10 @@ static void test_read(void **state)
 static void test_data_files(void **state)
 {
     pt_config *c = load(BASE "datasets: [{path: json, data_files: [d/a.jsonl], ds_type: json, type: alpaca}]\n");
-    assert_string_equal(c->datasets[0].path, "d/a.jsonl");
+    assert_string_equal(c->data.datasets[0].path, "d/a.jsonl");
     pt_config_free(c);
     c = load(BASE "datasets: [{data_files: a.jsonl, path: build, type: alpaca}]\n");
-    assert_string_equal(c->datasets[0].path, "build/a.jsonl");
+    assert_string_equal(c->data.datasets[0].path, "build/a.jsonl");
     pt_config_free(c);
 }
 

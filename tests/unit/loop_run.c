@@ -21,8 +21,8 @@ static void keep_log(void *user, pt_log_level level, const char *text)
 static pt_config config(pt_dataset_spec *spec, bool pairs)
 {
     pt_config c = small_config(spec, rows_file[pairs], out_dir);
-    c.num_epochs = 2;
-    c.micro_batch_size = 2;
+    c.run.num_epochs = 2;
+    c.batch.micro_batch_size = 2;
     return c;
 }
 
@@ -109,9 +109,9 @@ static void plan_holds(const char *name, bool full, bool checkpointing)
     pt_ops ops = spy_ops();
     pt_run_plan plan, alone;
     c.objective = objective;
-    c.adapter = full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
-    c.gradient_checkpointing = checkpointing;
-    c.val_set_size = 3;
+    c.adapter.kind = full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
+    c.device.gradient_checkpointing = checkpointing;
+    c.data.val_set_size = 3;
     pt_train_hooks hooks = {.user = &plan, .ops = &ops, .on_plan = keep_plan, .on_step = count_allocs};
     MUST(pt_train_plan(&c, &hooks, &alone, NULL));
     assert_int_equal(spy.calls, 0);
@@ -148,24 +148,24 @@ static void test_warnings(void **state)
     pt_config c = config(&spec, false);
     pt_run_plan p;
     pt_str text = {0};
-    c.warmup_steps = 1000;
+    c.optim.warmup_steps = 1000;
     MUST(pt_train_plan(&c, NULL, &p, &text));
     assert_int_equal(p.n_warnings, 2);
     assert_non_null(strstr(text.text, "warning: only 20 steps"));
     assert_non_null(strstr(text.text, "warning: warm-up takes 1000 of 20 steps"));
     assert_true(p.data.steps == 20 && p.data.records_a_step == 4 && p.data.prefixes_a_step > 1);
     pt_str_free(&text);
-    c.warmup_steps = 2;
-    c.num_epochs = 5;
+    c.optim.warmup_steps = 2;
+    c.run.num_epochs = 5;
     MUST(pt_train_plan(&c, NULL, &p, NULL));
     assert_int_equal(p.n_warnings, 0);
-    c.sequence_len = 4096; /* the records are as before, and fit */
+    c.data.sequence_len = 4096; /* the records are as before, and fit */
     MUST(pt_train_plan(&c, NULL, &p, NULL));
     assert_int_equal(p.n_warnings, 1);
     assert_non_null(strstr(p.warnings[0], "sequence_len 4096 is more than the"));
-    c.sequence_len = 128;
-    c.max_steps = 1; /* asked for: more records or a smaller batch would change nothing */
-    c.warmup_steps = 0;
+    c.data.sequence_len = 128;
+    c.run.max_steps = 1; /* asked for: more records or a smaller batch would change nothing */
+    c.optim.warmup_steps = 0;
     MUST(pt_train_plan(&c, NULL, &p, NULL));
     assert_int_equal(p.n_warnings, 1);
     assert_string_equal(p.warnings[0], "only 1 step: max_steps is 1");
@@ -296,9 +296,9 @@ static void test_folder(void **state)
     pt_config c = config(&spec, false);
     pt_train_result res;
     MUST(pt_dir_remove(out_dir));
-    c.save_steps = 4;
-    c.save_total_limit = 2;
-    c.yaml_text = (char *)"objective: sft\n";
+    c.run.save_steps = 4;
+    c.run.save_total_limit = 2;
+    c.source.yaml_text = (char *)"objective: sft\n";
     MUST(pt_train_run(&c, NULL, &res));
     assert_true(has("metrics.jsonl") && has("config.yaml") && has("runs") && has("adapter_model.safetensors") &&
                 has("adapter_config.json"));
@@ -311,7 +311,7 @@ static void test_folder(void **state)
     MUST(pt_manifest_claim(out_dir, "eval.json")); /* as ptrain eval does */
     put("eval.json", "{}");
     log_text.len = 0;
-    c.save_steps = 0;
+    c.run.save_steps = 0;
     MUST(pt_train_run(&c, NULL, &res));
     assert_non_null(strstr(log_text.text, "held an earlier run"));
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
@@ -336,9 +336,9 @@ static void test_folder_of_others(void **state)
     put("adapter_config.json", "mine");
     put("config.json", "mine");
     put("checkpoint-4/trainer_state.json", "mine");
-    c.save_steps = 4;
-    c.max_steps = 8;
-    c.yaml_text = (char *)"objective: sft\n";
+    c.run.save_steps = 4;
+    c.run.max_steps = 8;
+    c.source.yaml_text = (char *)"objective: sft\n";
     log_text.len = 0;
     MUST(pt_train_run(&c, NULL, &res));
     assert_null(strstr(log_text.text, "held an earlier run"));
@@ -399,13 +399,13 @@ static void test_not_ours(void **state)
     MUST(pt_file_write_whole(path, "theirs", 6));
     MUST(pt_train_run(&c, NULL, &res));
     assert_true(has("model.safetensors") && has("checkpoint-3"));
-    c.init.random = false;
-    c.base_model = (char *)"tests/golden/data/train/model";
-    c.output_dir = (char *)"tests/golden/data/train/../train/model";
+    c.model.init.random = false;
+    c.model.base_model = (char *)"tests/golden/data/train/model";
+    c.run.output_dir = (char *)"tests/golden/data/train/../train/model";
     assert_int_equal(pt_train_run(&c, NULL, &res), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "folder of base_model"));
-    c.lora_model_dir = (char *)"tests/golden/data/train/adapter";
-    c.output_dir = c.lora_model_dir;
+    c.adapter.lora_model_dir = (char *)"tests/golden/data/train/adapter";
+    c.run.output_dir = c.adapter.lora_model_dir;
     assert_int_equal(pt_train_run(&c, NULL, &res), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "folder of lora_model_dir"));
 }
@@ -415,33 +415,33 @@ static void test_refusals(void **state)
     pt_dataset_spec spec;
     pt_config c = config(&spec, false);
     pt_run_plan p;
-    c.device = PT_DEVICE_CUDA;
+    c.device.kind = PT_DEVICE_CUDA;
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_ENOSUP);
     c = config(&spec, false);
-    c.quantised_wanted = true;
+    c.model.quantised_wanted = true;
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
     c = config(&spec, false);
-    c.lora_model_dir = (char *)"tests/golden/data/train/adapter";
-    c.lora_r = 8;
-    c.lora_r_set = true;
+    c.adapter.lora_model_dir = (char *)"tests/golden/data/train/adapter";
+    c.adapter.lora_r = 8;
+    c.adapter.lora_r_set = true;
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "lora_r: 8"));
     assert_non_null(strstr(pt_err_msg(), "has r 4"));
-    c.lora_r_set = false;
+    c.adapter.lora_r_set = false;
     MUST(pt_train_plan(&c, NULL, &p, NULL));
-    c.peft_use_rslora = true;
+    c.adapter.peft_use_rslora = true;
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "leave peft_use_rslora out"));
-    c.peft_use_rslora = false;
-    char *targets[] = {(char *)"q_proj"}, **was = c.lora_target_modules;
-    size_t n = c.n_lora_target_modules;
-    c.lora_target_modules = targets;
-    c.n_lora_target_modules = 1;
+    c.adapter.peft_use_rslora = false;
+    char *targets[] = {(char *)"q_proj"}, **was = c.adapter.lora_target_modules;
+    size_t n = c.adapter.n_lora_target_modules;
+    c.adapter.lora_target_modules = targets;
+    c.adapter.n_lora_target_modules = 1;
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "brings its own"));
-    c.lora_target_modules = was;
-    c.n_lora_target_modules = n;
-    c.lora_target_linear = true; /* what the adapter does; one on fewer modules is another thing than what was asked for */
+    c.adapter.lora_target_modules = was;
+    c.adapter.n_lora_target_modules = n;
+    c.adapter.lora_target_linear = true; /* what the adapter does; one on fewer modules is another thing than what was asked for */
     MUST(pt_train_plan(&c, NULL, &p, NULL));
     static const char narrow[] = "{\"peft_type\": \"LORA\", \"r\": 4, \"lora_alpha\": 8, \"target_modules\": [\"q_proj\", \"v_proj\"]}";
     char dir[200], file[256];
@@ -449,22 +449,22 @@ static void test_refusals(void **state)
     snprintf(file, sizeof file, "%s/adapter_config.json", dir);
     MUST(pt_dir_make(dir));
     MUST(pt_file_write_whole(file, narrow, strlen(narrow)));
-    c.lora_model_dir = dir;
+    c.adapter.lora_model_dir = dir;
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "lora_target_linear: true, but the adapter in lora_model_dir"));
     assert_non_null(strstr(pt_err_msg(), "has nothing on model.layers.0.self_attn.k_proj"));
-    c.lora_target_linear = false;
+    c.adapter.lora_target_linear = false;
     MUST(pt_train_plan(&c, NULL, &p, NULL));
-    c.adapter = PT_ADAPTER_NONE;
+    c.adapter.kind = PT_ADAPTER_NONE;
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
     c = config(&spec, false);
-    c.init.family = (char *)"gpt5";
+    c.model.init.family = (char *)"gpt5";
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
     c = config(&spec, false);
-    c.init.vocab_size = 50; /* ids of the data lie above */
+    c.model.init.vocab_size = 50; /* ids of the data lie above */
     assert_true(pt_train_plan(&c, NULL, &p, NULL) != PT_OK);
     c = config(&spec, false);
-    c.output_dir = NULL;
+    c.run.output_dir = NULL;
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
 }
 

@@ -34,7 +34,7 @@ static pt_status find_run(pt_cli *c, char **run)
     pt_config *cfg = NULL;
     if (pt_dir_exists(c->args[0]) || pt_source_names_gguf(c->args[0])) return pt_strdup(run, c->args[0]);
     PT_RETURN(pt_config_load(&cfg, c->args[0], c->settings, (size_t)c->n_settings));
-    pt_status rc = pt_strdup(run, cfg->output_dir);
+    pt_status rc = pt_strdup(run, cfg->run.output_dir);
     pt_config_free(cfg);
     return rc;
 }
@@ -43,13 +43,13 @@ static pt_status load_questions(eval_run *e)
 {
     const pt_config *cfg = e->o.cfg;
     bool pairs = cfg->objective->answers == 2;
-    if (!cfg->n_test_datasets) return pt_fail(PT_EARG, "%s has no test_datasets: nothing to evaluate on", e->run);
-    for (size_t i = 0; i < cfg->n_test_datasets; i++) {
-        PT_RETURN(pt_questions_add(&e->test, &cfg->test_datasets[i], pairs && pt_reader_gives(cfg->test_datasets[i].type, true)));
+    if (!cfg->data.n_test_datasets) return pt_fail(PT_EARG, "%s has no test_datasets: nothing to evaluate on", e->run);
+    for (size_t i = 0; i < cfg->data.n_test_datasets; i++) {
+        PT_RETURN(pt_questions_add(&e->test, &cfg->data.test_datasets[i], pairs && pt_reader_gives(cfg->data.test_datasets[i].type, true)));
     }
-    for (size_t i = 0; i < cfg->n_datasets && !pairs; i++)
-        if (!pt_data_type_find(cfg->datasets[i].type)->plain)
-            PT_RETURN(pt_questions_add(&e->train, &cfg->datasets[i], false));
+    for (size_t i = 0; i < cfg->data.n_datasets && !pairs; i++)
+        if (!pt_data_type_find(cfg->data.datasets[i].type)->plain)
+            PT_RETURN(pt_questions_add(&e->train, &cfg->data.datasets[i], false));
     if (!e->test.n && !e->test.n_pairs) return pt_fail(PT_EARG, "the test data sets hold no question with an answer");
     return PT_OK;
 }
@@ -57,9 +57,9 @@ static pt_status load_questions(eval_run *e)
 static pt_status measure_side(eval_run *e, pt_side side, int slot, const char *name)
 {
     pt_evaluation v = {.model = e->o.model, .tok = e->o.base.tok, .tmpl = e->o.base.tmpl, .slot = slot, .max_tokens = 2048, .questions = &e->test,
-                       .limit = (size_t)e->o.cfg->eval_questions, .train = &e->train, .reward = e->o.reward, .progress = progress, .user = e,
-                       .gen = {.max_new_tokens = e->o.cfg->eval_max_new_tokens, .temperature = (float)e->o.cfg->eval_temperature, .top_p = 1,
-                               .repetition_penalty = 1, .seed = e->o.cfg->seed}};
+                       .limit = (size_t)e->o.cfg->eval.questions, .train = &e->train, .reward = e->o.reward, .progress = progress, .user = e,
+                       .gen = {.max_new_tokens = e->o.cfg->eval.max_new_tokens, .temperature = (float)e->o.cfg->eval.temperature, .top_p = 1,
+                               .repetition_penalty = 1, .seed = e->o.cfg->run.seed}};
     if (!e->o.model) {
         int32_t prompt, record;
         PT_RETURN(pt_evaluate_needs(&v, &prompt, &record));
@@ -86,16 +86,16 @@ static pt_status measure_all(eval_run *e)
     PT_RETURN(load_questions(e));
     if (e->o.reward) return measure_side(e, PT_AFTER, 0, e->run);
     if (e->o.adapter) {
-        PT_RETURN(measure_side(e, PT_BEFORE, PT_SLOT_NONE, e->o.cfg->init.random ? "random weights" : e->o.cfg->base_model));
+        PT_RETURN(measure_side(e, PT_BEFORE, PT_SLOT_NONE, e->o.cfg->model.init.random ? "random weights" : e->o.cfg->model.base_model));
         return measure_side(e, PT_AFTER, 0, e->run);
     }
     PT_RETURN(measure_side(e, PT_AFTER, PT_SLOT_NONE, e->run));
-    if (!e->o.is_run || !strcmp(e->o.cfg->base_model, "")) return PT_OK;
+    if (!e->o.is_run || !strcmp(e->o.cfg->model.base_model, "")) return PT_OK;
     pt_open_close(&e->o);
     e->c->base_only = true;
     PT_RETURN(pt_open_named(e->c, e->run, true, &e->o));
-    if (e->o.cfg->init.random) return PT_OK; /* what a random model says is not worth a column */
-    return measure_side(e, PT_BEFORE, PT_SLOT_NONE, e->o.cfg->base_model);
+    if (e->o.cfg->model.init.random) return PT_OK; /* what a random model says is not worth a column */
+    return measure_side(e, PT_BEFORE, PT_SLOT_NONE, e->o.cfg->model.base_model);
 }
 
 /* DPO's own measure: does the tuned model raise chosen over rejected, against the base? */

@@ -24,7 +24,7 @@ pt_status pt_cmd_export(pt_cli *c)
         pt_log(PT_LOG_WARN, "%s has no tokenizer: llama.cpp does not load the file; --tokenizer=PATH gives it one", c->args[0]);
     opt.tok = o.base.tok;
     opt.tmpl = o.base.tmpl;
-    opt.base_name = o.cfg->base_model;
+    opt.base_name = o.cfg->model.base_model;
     PT_TRY(pt_guard_export(c, &o, c->out, &guard));
     bool tuned = o.is_run || o.adapter, merged = !strcmp(c->to, "gguf") || !strcmp(c->to, "hf");
     if (tuned && merged) {

@@ -206,7 +206,7 @@ static pt_status open_tokenizer(pt_cli *c, const char *path, pt_tokenizer **tok)
     PT_TRY(pt_path_join(&yaml, path, "config.yaml"));
     if (pt_file_exists(yaml)) { /* a RUN: the tokenizer that it was trained with */
         PT_TRY(pt_config_load(&cfg, yaml, c->settings, (size_t)c->n_settings));
-        from = cfg->tokenizer ? cfg->tokenizer : cfg->base_model;
+        from = cfg->model.tokenizer ? cfg->model.tokenizer : cfg->model.base_model;
         PT_CHECK(from, PT_EARG, "%s was trained on ids, without a tokenizer", path);
     }
     PT_TRY(pt_source_tokenizer_at(tok, from));

@@ -25,15 +25,15 @@ pt_status pt_cli_config_checked(pt_cli *c, pt_config **cfg)
     return pt_config_check_data(*cfg);
 }
 
-static pt_status open_comm(const pt_config *cfg, pt_comm **comm)
+static pt_status open_comm(const pt_config_ranks *ranks, pt_comm **comm)
 {
     pt_launch l;
     *comm = NULL;
     PT_RETURN(pt_env_launch(&l));
-    l.wait_seconds = cfg->ddp_timeout;
+    l.wait_seconds = ranks->ddp_timeout;
     if (l.wait_seconds < l.join_seconds) l.join_seconds = l.wait_seconds;
     if (l.kind == PT_LAUNCH_TCP || l.kind == PT_LAUNCH_FILE) return pt_comm_tcp(&l, comm);
-    return l.kind == PT_LAUNCH_MPI && pt_comm_has_mpi() ? pt_comm_mpi(cfg->ddp_timeout, comm) : pt_comm_self(comm);
+    return l.kind == PT_LAUNCH_MPI && pt_comm_has_mpi() ? pt_comm_mpi(ranks->ddp_timeout, comm) : pt_comm_self(comm);
 }
 
 /* The others must not wait for this rank. Every rank says what it knows; main says it where abort comes back. */
@@ -73,7 +73,7 @@ static void say_result(const pt_config *cfg, const pt_train_result *r)
     printf("saved in %s\n", r->output);
     if (!(cfg->objective->channels & PT_CHANNEL_LOGP) || cfg->objective->whole_text) return; /* no questions to answer */
     printf("next: ");
-    if (cfg->n_test_datasets) {
+    if (cfg->data.n_test_datasets) {
         printf("ptrain eval ");
         say_word(r->output);
         printf(" | ");
@@ -82,7 +82,7 @@ static void say_result(const pt_config *cfg, const pt_train_result *r)
     say_word(r->output);
     printf(" | ptrain export ");
     say_word(r->output);
-    printf(" --to %s --out FILE\n", cfg->adapter == PT_ADAPTER_NONE ? "gguf" : "gguf-lora");
+    printf(" --to %s --out FILE\n", cfg->adapter.kind == PT_ADAPTER_NONE ? "gguf" : "gguf-lora");
 }
 
 /* The command that goes on: with the settings of this one, since they are in no file that it names. */
@@ -139,7 +139,7 @@ pt_status pt_cmd_train(pt_cli *c)
     pt_ui ui;
     pt_train_result result = {0};
     PT_TRY(pt_cli_config_checked(c, &cfg));
-    PT_TRY(open_comm(cfg, &comm));
+    PT_TRY(open_comm(&cfg->ranks, &comm));
     pt_ui_init(&ui, comm->rank == 0);
     if (comm->rank) pt_log_set_sink(NULL, NULL);
     pt_train_hooks hooks = {.user = &ui, .comm = comm, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_start = on_start, .on_step = pt_ui_step, .on_eval = pt_ui_eval,
@@ -165,8 +165,8 @@ pt_status pt_cmd_plan(pt_cli *c)
     pt_train_hooks hooks = {0};
     PT_TRY(pt_cli_config(c, &cfg));
     PT_TRY(pt_config_check_model(cfg));
-    if (!cfg->n_datasets || pt_config_check_data(cfg) != PT_OK) { /* memory and settings can be judged without it */
-        pt_log(PT_LOG_WARN, "%s", cfg->n_datasets ? pt_err_msg() : "no datasets: there is nothing to train on");
+    if (!cfg->data.n_datasets || pt_config_check_data(cfg) != PT_OK) { /* memory and settings can be judged without it */
+        pt_log(PT_LOG_WARN, "%s", cfg->data.n_datasets ? pt_err_msg() : "no datasets: there is nothing to train on");
         hooks.no_data = true;
     }
     PT_TRY(pt_train_plan(cfg, &hooks, &plan, &text));

@@ -69,7 +69,7 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
     case PT_KEY_LIST: return pt_value_list(at, k->name, v, f, field(c, k->offset_n));
     case PT_KEY_DATASETS: break; /* assign_sets */
     case PT_KEY_MODEL: return pt_value_model(file, v, f);
-    case PT_KEY_TOKENS: return pt_value_tokens(at, k->name, v, &c->special_token_names, f, field(c, k->offset_n));
+    case PT_KEY_TOKENS: return pt_value_tokens(at, k->name, v, &c->model.special_token_names, f, field(c, k->offset_n));
     }
     return pt_fail(PT_EINTERNAL, "key %s has no kind", k->name);
 }
@@ -219,8 +219,8 @@ static pt_status set_optimizer(loader *l, pt_place at, const pt_ynode *v)
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         if (v->kind != PT_YSCALAR || strcasecmp(v->text, same[i])) continue;
         if (i) pt_log(PT_LOG_INFO, "optimizer: %s runs as AdamW with f32 moments (the same or better arithmetic)", v->text);
-        free(l->c->optimizer);
-        return pt_strdup(&l->c->optimizer, "adamw");
+        free(l->c->optim.optimizer);
+        return pt_strdup(&l->c->optim.optimizer, "adamw");
     }
     return pt_place_fail(at, "optimizer '%s' does not exist here; adamw does (adamw_torch, adamw_torch_fused, adamw_8bit and kin mean it too)", node_text(v));
 }
@@ -311,7 +311,7 @@ static pt_status special(loader *l, const char *name, pt_place at, const pt_ynod
     *done = true;
     if (!strcmp(name, "init")) {
         if (v->kind != PT_YSCALAR || strcmp(v->text, "random")) return pt_place_fail(at, "init takes random (or leave it out and give base_model)");
-        l->c->init.random = true;
+        l->c->model.init.random = true;
     } else if (!strcmp(name, "optimizer") || !strcmp(name, "optim")) {
         return set_optimizer(l, at, v);
     } else if (!strcmp(name, "lr_scheduler_kwargs")) {
@@ -353,12 +353,12 @@ static pt_status set_key(loader *l, const char *name, pt_place at, const pt_ynod
             *(char **)field(l->c, k->offset) = NULL;
             return k->fallback ? pt_strdup(field(l->c, k->offset), k->fallback) : PT_OK;
         }
-        if (adapter_empty) return l->c->adapter = PT_ADAPTER_NONE, PT_OK;
+        if (adapter_empty) return l->c->adapter.kind = PT_ADAPTER_NONE, PT_OK;
         for (int i = 0; i < 3; i++)
-            if (!strcmp(k->name, path_keys[i])) l->c->path_line[i] = at.line, l->c->path_column[i] = at.column;
-        if (!strcmp(k->name, "lora_r")) l->c->lora_r_set = true;
-        if (!strcmp(k->name, "lora_alpha")) l->c->lora_alpha_set = true;
-        if (!strcmp(k->name, "lora_target_modules")) return pt_value_targets(at, k->name, v, &l->c->lora_target_modules, &l->c->n_lora_target_modules);
+            if (!strcmp(k->name, path_keys[i])) l->c->source.path_line[i] = at.line, l->c->source.path_column[i] = at.column;
+        if (!strcmp(k->name, "lora_r")) l->c->adapter.lora_r_set = true;
+        if (!strcmp(k->name, "lora_alpha")) l->c->adapter.lora_alpha_set = true;
+        if (!strcmp(k->name, "lora_target_modules")) return pt_value_targets(at, k->name, v, &l->c->adapter.lora_target_modules, &l->c->adapter.n_lora_target_modules);
         if (k->kind == PT_KEY_DATASETS) return assign_sets(l, k, at, v);
         if (pt_objective_key(k->name) >= 0) *(bool *)field(l->c, k->offset_n) = true;
         return assign(l->c, k, at.file, at, v);
@@ -383,7 +383,7 @@ static pt_status set_defaults(pt_config *c)
         pt_ynode v = {.kind = PT_YSCALAR, .text = (char *)k[i].fallback};
         PT_TRY(assign(c, &k[i], at.file, at, &v));
     }
-    c->init = (pt_init_config){.rope_theta = 10000, .rms_norm_eps = 1e-5, .initializer_range = 0.02, .max_position_embeddings = 2048};
+    c->model.init = (pt_init_config){.rope_theta = 10000, .rms_norm_eps = 1e-5, .initializer_range = 0.02, .max_position_embeddings = 2048};
 done:
     return rc;
 }
@@ -405,17 +405,17 @@ static pt_status default_types(const pt_config *c, pt_dataset_spec *d, size_t n)
 /* lora_target_linear adds every linear layer to lora_target_modules (axolotl): names among them say nothing more. */
 static pt_status join_targets(pt_config *c, pt_place at)
 {
-    for (size_t i = 0; i < c->n_lora_target_modules; i++) {
+    for (size_t i = 0; i < c->adapter.n_lora_target_modules; i++) {
         bool linear = false;
-        const char *dot = strrchr(c->lora_target_modules[i], '.'), *name = dot ? dot + 1 : c->lora_target_modules[i];
+        const char *dot = strrchr(c->adapter.lora_target_modules[i], '.'), *name = dot ? dot + 1 : c->adapter.lora_target_modules[i];
         for (int k = 0; k < PT_MOD_COUNT; k++) linear |= !strcmp(strrchr(pt_module_name((pt_module)k), '.') + 1, name);
         if (!linear)
             return pt_place_fail(at, "lora_target_modules: %s is none of the linear layers that lora_target_linear: true adds; keep one of the two keys",
-                                 c->lora_target_modules[i]);
+                                 c->adapter.lora_target_modules[i]);
     }
-    free_list(c->lora_target_modules, c->n_lora_target_modules);
-    c->lora_target_modules = NULL;
-    c->n_lora_target_modules = 0;
+    free_list(c->adapter.lora_target_modules, c->adapter.n_lora_target_modules);
+    c->adapter.lora_target_modules = NULL;
+    c->adapter.n_lora_target_modules = 0;
     return PT_OK;
 }
 
@@ -462,29 +462,29 @@ static pt_status check(pt_config *c, const char *file, bool adapter_said)
     pt_place at = {file, 0, 0};
     bool pairs = c->objective->answers == 2;
     PT_RETURN(check_options(c, at));
-    if (c->max_steps < 0) c->max_steps = 0; /* Hugging Face's "not given" */
-    if (c->init.random && c->base_model) return pt_place_fail(at, "init: random and base_model exclude each other");
-    if (c->init.random && !c->init.family) return pt_place_fail(at, "init: random needs model_config with a family and sizes");
-    if (!c->init.random && c->init.family) return pt_place_fail(at, "model_config stands without init: random");
-    if (c->reinit_weights && c->adapter != PT_ADAPTER_NONE) return pt_place_fail(at, "reinit_weights: true needs adapter: none: an adapter without its base is worth nothing");
-    if (c->loraplus_lr_ratio > 0 && c->adapter == PT_ADAPTER_NONE) return pt_place_fail(at, "loraplus_lr_ratio needs adapter: lora");
-    if (c->adapter == PT_ADAPTER_QLORA) c->quantised_wanted = true;
-    if (!adapter_said && c->lora_model_dir) c->adapter = PT_ADAPTER_LORA; /* LLaMA-Factory's adapter_name_or_path alone */
-    if (c->adapter == PT_ADAPTER_NONE && c->lora_model_dir) return pt_place_fail(at, "lora_model_dir needs adapter: lora");
-    if (c->adapter == PT_ADAPTER_NONE && c->lora_r_set)
+    if (c->run.max_steps < 0) c->run.max_steps = 0; /* Hugging Face's "not given" */
+    if (c->model.init.random && c->model.base_model) return pt_place_fail(at, "init: random and base_model exclude each other");
+    if (c->model.init.random && !c->model.init.family) return pt_place_fail(at, "init: random needs model_config with a family and sizes");
+    if (!c->model.init.random && c->model.init.family) return pt_place_fail(at, "model_config stands without init: random");
+    if (c->model.reinit_weights && c->adapter.kind != PT_ADAPTER_NONE) return pt_place_fail(at, "reinit_weights: true needs adapter: none: an adapter without its base is worth nothing");
+    if (c->optim.loraplus_lr_ratio > 0 && c->adapter.kind == PT_ADAPTER_NONE) return pt_place_fail(at, "loraplus_lr_ratio needs adapter: lora");
+    if (c->adapter.kind == PT_ADAPTER_QLORA) c->model.quantised_wanted = true;
+    if (!adapter_said && c->adapter.lora_model_dir) c->adapter.kind = PT_ADAPTER_LORA; /* LLaMA-Factory's adapter_name_or_path alone */
+    if (c->adapter.kind == PT_ADAPTER_NONE && c->adapter.lora_model_dir) return pt_place_fail(at, "lora_model_dir needs adapter: lora");
+    if (c->adapter.kind == PT_ADAPTER_NONE && c->adapter.lora_r_set)
         pt_log(PT_LOG_WARN, "lora_r has no effect without adapter: lora");
-    if (c->n_lora_target_modules && c->lora_target_linear) PT_RETURN(join_targets(c, at));
-    if (c->n_lora_target_modules == 1 && (!strcmp(c->lora_target_modules[0], "all-linear") || !strcmp(c->lora_target_modules[0], "all"))) {
-        free(c->lora_target_modules[0]);
-        c->n_lora_target_modules = 0;
-        c->lora_target_linear = true;
+    if (c->adapter.n_lora_target_modules && c->adapter.lora_target_linear) PT_RETURN(join_targets(c, at));
+    if (c->adapter.n_lora_target_modules == 1 && (!strcmp(c->adapter.lora_target_modules[0], "all-linear") || !strcmp(c->adapter.lora_target_modules[0], "all"))) {
+        free(c->adapter.lora_target_modules[0]);
+        c->adapter.n_lora_target_modules = 0;
+        c->adapter.lora_target_linear = true;
     }
-    PT_RETURN(default_types(c, c->datasets, c->n_datasets));
-    PT_RETURN(default_types(c, c->test_datasets, c->n_test_datasets));
+    PT_RETURN(default_types(c, c->data.datasets, c->data.n_datasets));
+    PT_RETURN(default_types(c, c->data.test_datasets, c->data.n_test_datasets));
     for (int test = 0; test < 2; test++) {
-        pt_dataset_spec *d = test ? c->test_datasets : c->datasets;
-        for (size_t i = 0; i < (test ? c->n_test_datasets : c->n_datasets); i++) {
-            if (d[i].bad_rows < 0) d[i].bad_rows = c->bad_rows;
+        pt_dataset_spec *d = test ? c->data.test_datasets : c->data.datasets;
+        for (size_t i = 0; i < (test ? c->data.n_test_datasets : c->data.n_datasets); i++) {
+            if (d[i].bad_rows < 0) d[i].bad_rows = c->data.bad_rows;
             if (!test) PT_RETURN(check_type(c, file, &d[i], pairs));
             PT_RETURN(check_said(file, &d[i]));
         }
@@ -545,18 +545,18 @@ pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *se
         PT_TRY(pt_yaml_parse(&root, text, bytes, path));
         PT_TRY(find_dataset_dir(root, path, settings, n_settings, &l->dataset_dir));
         PT_TRY(apply_map(l, root, path));
-        PT_TRY(pt_strdup(&l->c->config_path, path));
+        PT_TRY(pt_strdup(&l->c->source.config_path, path));
     }
     for (size_t i = 0; i < n_settings; i++) PT_TRY(apply_setting(l, &settings[i]));
     PT_TRY(check_denied(l));
-    PT_TRY(check_one_of(l, "eval_steps", &l->c->eval_steps, "evals_per_epoch", &l->c->evals_per_epoch));
-    PT_TRY(check_one_of(l, "save_steps", &l->c->save_steps, "saves_per_epoch", &l->c->saves_per_epoch));
+    PT_TRY(check_one_of(l, "eval_steps", &l->c->run.eval_steps, "evals_per_epoch", &l->c->run.evals_per_epoch));
+    PT_TRY(check_one_of(l, "save_steps", &l->c->run.save_steps, "saves_per_epoch", &l->c->run.saves_per_epoch));
     PT_TRY(check(l->c, path ? path : "command line", last_set(l, "adapter") != NULL));
     PT_TRY(pt_config_yaml(l->c, &yaml));
-    l->c->yaml_text = yaml.text;
+    l->c->source.yaml_text = yaml.text;
     yaml = (pt_str){0};
     PT_TRY(pt_config_settings(l->c));
-    if (!l->c->cache_dir) PT_TRY(pt_path_join(&l->c->cache_dir, l->c->output_dir, "cache")); /* no key of the file: it follows output_dir */
+    if (!l->c->data.cache_dir) PT_TRY(pt_path_join(&l->c->data.cache_dir, l->c->run.output_dir, "cache")); /* no key of the file: it follows output_dir */
     *out = l->c;
     l->c = NULL;
 done:
@@ -587,10 +587,10 @@ void pt_config_free(pt_config *c)
         if (k[i].kind == PT_KEY_LIST || k[i].kind == PT_KEY_TOKENS) free_list(*(char ***)f, *(size_t *)field(c, k[i].offset_n));
         if (k[i].kind == PT_KEY_DATASETS) pt_datasets_free(*(pt_dataset_spec **)f, *(size_t *)field(c, k[i].offset_n));
     }
-    free_list(c->special_token_names, c->n_special_tokens);
-    free(c->init.family);
+    free_list(c->model.special_token_names, c->model.n_special_tokens);
+    free(c->model.init.family);
     pt_config_settings_free(c);
-    free(c->yaml_text);
-    free(c->config_path);
+    free(c->source.yaml_text);
+    free(c->source.config_path);
     free(c);
 }

@@ -17,7 +17,7 @@ static bool there(const char *path)
 /* The config is right, the machine lacks something: PT_EIO. */
 static pt_status missing(const pt_config *c, int line, int column, const char *key, const char *path, const char *advice)
 {
-    pt_place_fail((pt_place){line > 0 && c->config_path ? c->config_path : "command line", line, column}, "%s: %s: no such file or folder%s", key, path,
+    pt_place_fail((pt_place){line > 0 && c->source.config_path ? c->source.config_path : "command line", line, column}, "%s: %s: no such file or folder%s", key, path,
                   advice);
     return PT_EIO;
 }
@@ -32,13 +32,13 @@ static bool hub_name(const char *path)
 pt_status pt_config_check_model(const pt_config *c)
 {
     static const char *const keys[3] = {"base_model", "tokenizer", "lora_model_dir"};
-    const char *const paths[3] = {c->base_model, c->tokenizer, c->lora_model_dir};
+    const char *const paths[3] = {c->model.base_model, c->model.tokenizer, c->adapter.lora_model_dir};
     for (int i = 0; i < 3; i++) {
         char advice[320] = "";
         if (there(paths[i])) continue;
         if (hub_name(paths[i]))
             snprintf(advice, sizeof advice, "; nothing is downloaded here: get it (hf download %.100s --local-dir DIR) and give DIR", paths[i]);
-        return missing(c, c->path_line[i], c->path_column[i], keys[i], paths[i], advice);
+        return missing(c, c->source.path_line[i], c->source.path_column[i], keys[i], paths[i], advice);
     }
     return PT_OK;
 }
@@ -68,7 +68,7 @@ static pt_status check_sets(const pt_config *c, const char *key, const pt_datase
                      "split='%.60s').to_json('data.jsonl')\") and give data.jsonl",
                      d[i].path, d[i].split && d[i].split[0] ? d[i].split : "train");
         else if (!strpbrk(d[i].path, "/."))
-            snprintf(advice, sizeof advice, "; a name is looked up in dataset_info.json of dataset_dir (%.200s)", c->dataset_dir ? c->dataset_dir : "data");
+            snprintf(advice, sizeof advice, "; a name is looked up in dataset_info.json of dataset_dir (%.200s)", c->data.dataset_dir ? c->data.dataset_dir : "data");
         return missing(c, d[i].line, d[i].column, key, d[i].path, advice);
     }
     return PT_OK;
@@ -76,6 +76,6 @@ static pt_status check_sets(const pt_config *c, const char *key, const pt_datase
 
 pt_status pt_config_check_data(const pt_config *c)
 {
-    PT_RETURN(check_sets(c, "datasets", c->datasets, c->n_datasets));
-    return check_sets(c, "test_datasets", c->test_datasets, c->n_test_datasets);
+    PT_RETURN(check_sets(c, "datasets", c->data.datasets, c->data.n_datasets));
+    return check_sets(c, "test_datasets", c->data.test_datasets, c->data.n_test_datasets);
 }

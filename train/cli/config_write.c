@@ -77,7 +77,7 @@ static pt_status put_dataset_rest(pt_str *out, const pt_config *c, const pt_data
         if (n) PT_RETURN(pt_str_puts(out, "]\n"));
     }
     if (d->n_roles_to_train) PT_RETURN(put_names(out, "    roles_to_train: ", d->roles_to_train, d->n_roles_to_train));
-    return d->bad_rows == c->bad_rows ? PT_OK : put_number(out, "    ", "bad_rows", d->bad_rows);
+    return d->bad_rows == c->data.bad_rows ? PT_OK : put_number(out, "    ", "bad_rows", d->bad_rows);
 }
 
 pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n, bool files)
@@ -156,7 +156,7 @@ pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k)
     case PT_KEY_LIST: return put_list(out, k->name, *(char **const *)f, *(const size_t *)count);
     case PT_KEY_DATASETS: return pt_config_put_datasets(out, c, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count, true);
     case PT_KEY_MODEL: return put_model(out, f);
-    case PT_KEY_TOKENS: return put_tokens(out, k->name, c->special_token_names, *(char **const *)f, *(const size_t *)count);
+    case PT_KEY_TOKENS: return put_tokens(out, k->name, c->model.special_token_names, *(char **const *)f, *(const size_t *)count);
     }
     return PT_OK;
 }
@@ -167,9 +167,9 @@ pt_status pt_config_yaml(const pt_config *c, pt_str *out)
     const pt_key *k = pt_schema(&n);
     for (size_t i = 0; i < n; i++) {
         if (!strcmp(k[i].name, "init")) continue; /* model_config writes it */
-        if (c->adapter == PT_ADAPTER_QLORA && !strcmp(k[i].name, "load_in_4bit")) continue; /* qlora says it */
-        if (c->adapter == PT_ADAPTER_NONE && !strncmp(k[i].name, "lora_", 5)) continue; /* they have no effect, and would be warned of */
-        if (c->lora_model_dir && ((!strcmp(k[i].name, "lora_r") && !c->lora_r_set) || (!strcmp(k[i].name, "lora_alpha") && !c->lora_alpha_set))) continue;
+        if (c->adapter.kind == PT_ADAPTER_QLORA && !strcmp(k[i].name, "load_in_4bit")) continue; /* qlora says it */
+        if (c->adapter.kind == PT_ADAPTER_NONE && !strncmp(k[i].name, "lora_", 5)) continue; /* they have no effect, and would be warned of */
+        if (c->adapter.lora_model_dir && ((!strcmp(k[i].name, "lora_r") && !c->adapter.lora_r_set) || (!strcmp(k[i].name, "lora_alpha") && !c->adapter.lora_alpha_set))) continue;
         PT_RETURN(pt_config_put_key(out, c, &k[i]));
     }
     return PT_OK;

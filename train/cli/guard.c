@@ -52,14 +52,14 @@ static pt_status each_input(const pt_cli *c, const pt_opened *o, pt_status (*loo
     for (int i = 0; i < c->n_args; i++) PT_RETURN(look(user, c->args[i], "what the command reads"));
     PT_RETURN(look(user, c->input, "the input"));
     if (!cfg) return PT_OK;
-    PT_RETURN(look(user, cfg->base_model, "the base model"));
+    PT_RETURN(look(user, cfg->model.base_model, "the base model"));
     PT_RETURN(look(user, o->trained_from, "the base model"));
-    PT_RETURN(look(user, cfg->tokenizer, "the tokenizer"));
-    PT_RETURN(look(user, cfg->lora_model_dir, "the starting adapter"));
+    PT_RETURN(look(user, cfg->model.tokenizer, "the tokenizer"));
+    PT_RETURN(look(user, cfg->adapter.lora_model_dir, "the starting adapter"));
     PT_RETURN(look(user, o->adapter, "the adapter"));
     for (int k = 0; k < 2; k++) {
-        const pt_dataset_spec *d = k ? cfg->test_datasets : cfg->datasets;
-        for (size_t i = 0; i < (k ? cfg->n_test_datasets : cfg->n_datasets); i++) {
+        const pt_dataset_spec *d = k ? cfg->data.test_datasets : cfg->data.datasets;
+        for (size_t i = 0; i < (k ? cfg->data.n_test_datasets : cfg->data.n_datasets); i++) {
             PT_RETURN(look(user, d[i].path, "a data set"));
             for (size_t f = 0; f < pt_data_key_count(); f++) PT_RETURN(look_key(&d[i], pt_data_key_at(f), look, user));
         }

@@ -17,10 +17,10 @@ static pt_status tokenizer_of_run(const pt_cli *c, const char *run, pt_opened *o
     PT_RETURN(pt_path_join(&json, run, "tokenizer.json"));
     bool saved = pt_file_given(json);
     free(json);
-    if (!saved && (cfg->tokenizer || !o->trained_from || !pt_source_names_gguf(o->trained_from))) return PT_OK;
-    free(cfg->tokenizer);
-    cfg->tokenizer = NULL;
-    return saved ? PT_OK : pt_strdup(&cfg->tokenizer, o->trained_from);
+    if (!saved && (cfg->model.tokenizer || !o->trained_from || !pt_source_names_gguf(o->trained_from))) return PT_OK;
+    free(cfg->model.tokenizer);
+    cfg->model.tokenizer = NULL;
+    return saved ? PT_OK : pt_strdup(&cfg->model.tokenizer, o->trained_from);
 }
 
 /* A RUN says what to open: the adapter in it on the base of its config.yaml, or its own full weights. */
@@ -41,11 +41,11 @@ static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
         PT_CHECK(pt_file_given(weights), PT_EARG, "%s holds neither adapter_model.safetensors nor model.safetensors: the run has not finished (its config with "
                  "--resume_from_checkpoint=auto goes on from the last checkpoint)", path);
         PT_TRY(tokenizer_of_run(c, path, o));
-        o->trained_from = o->cfg->base_model;
-        o->cfg->base_model = NULL;
-        o->cfg->init.random = false;
-        o->cfg->quantised_wanted = false;
-        PT_TRY(pt_strdup(&o->cfg->base_model, path));
+        o->trained_from = o->cfg->model.base_model;
+        o->cfg->model.base_model = NULL;
+        o->cfg->model.init.random = false;
+        o->cfg->model.quantised_wanted = false;
+        PT_TRY(pt_strdup(&o->cfg->model.base_model, path));
     }
     if (pt_file_given(profiles)) {
         PT_TRY(pt_json_load(&o->profiles, profiles, (size_t)1 << 30, PT_JSON_OBJECT));
@@ -124,13 +124,13 @@ pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o)
         PT_TRY(pt_strdup(&o->adapter, c->adapter_dir));
     }
     rc = pt_setup_base(o->cfg, NULL, chat, &o->base);
-    const char *base = o->cfg->base_model;
+    const char *base = o->cfg->model.base_model;
     if (rc != PT_OK && o->is_run)
         pt_fail_prefix(rc, base && !pt_file_given(base) && !pt_dir_exists(base) ? "%s (its config.yaml names the base; --base_model=PATH says where it is now)" : "%s",
                        path);
     PT_TRY(rc);
     PT_TRY(find_reward(c, o));
-    PT_TRY(pt_setup_device(o->cfg, NULL, NULL, NULL, &o->ctx, NULL, NULL));
+    PT_TRY(pt_setup_device(&o->cfg->device, NULL, NULL, NULL, &o->ctx, NULL, NULL));
 done:
     free(yaml);
     if (rc != PT_OK) pt_open_close(o);
@@ -149,7 +149,7 @@ pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32
 pt_status pt_open_model_caps(pt_opened *o, const pt_model_caps *caps)
 {
     size_t bytes[PT_ROLE_COUNT];
-    pt_model_options opt = {.lora = {.on = o->adapter != NULL, .start_dir = o->adapter}, .heads = o->reward ? PT_HEAD_SCALAR : PT_HEAD_VOCABULARY, .seed = o->cfg->seed};
+    pt_model_options opt = {.lora = {.on = o->adapter != NULL, .start_dir = o->adapter}, .heads = o->reward ? PT_HEAD_SCALAR : PT_HEAD_VOCABULARY, .seed = o->cfg->run.seed};
     PT_RETURN(pt_model_new(&o->model, &o->ctx, o->base.source, &opt));
     PT_RETURN(pt_model_plan(o->model, caps, bytes));
     return pt_model_commit(o->model);

@@ -38,7 +38,7 @@ const pt_key *pt_schema_find(const char *name);
 
 /* What follows from a key (pt_effect, or'ed); 0 = nobody has said it yet: tests/unit/cli_config fails then. */
 unsigned pt_schema_effect(const char *name);
-/* Fills c->settings from what is in c; freed by pt_config_settings_free. */
+/* Fills c->source.settings from what is in c; freed by pt_config_settings_free. */
 pt_status pt_config_settings(pt_config *c);
 void pt_config_settings_free(pt_config *c);
 /* "key: value" lines of one key as YAML (config_write.c); nothing for an unset one. */

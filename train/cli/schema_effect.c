@@ -123,13 +123,13 @@ static pt_status value_of(const pt_str *yaml, const char *key, char **out)
     return PT_OK;
 }
 
-static pt_status add(pt_config *c, size_t *cap, const char *key, unsigned effect, const pt_str *yaml)
+static pt_status add(pt_config_source *to, size_t *cap, const char *key, unsigned effect, const pt_str *yaml)
 {
     pt_setting_value v = {.effect = effect};
-    PT_RETURN(pt_reserve(&c->settings, cap, c->n_settings + 1));
+    PT_RETURN(pt_reserve(&to->settings, cap, to->n_settings + 1));
     PT_RETURN(value_of(yaml, key, &v.value));
     pt_status rc = pt_strdup(&v.key, key);
-    if (rc == PT_OK) c->settings[c->n_settings++] = v;
+    if (rc == PT_OK) to->settings[to->n_settings++] = v;
     else free(v.value);
     return rc;
 }
@@ -151,11 +151,11 @@ static pt_status add_sets(pt_config *c, size_t *cap, const pt_key *k, unsigned e
         snprintf(name, sizeof name, "%s[%zu]", k->name, i);
         memmove(text.text, text.text + strlen(k->name) + 1, text.len - strlen(k->name)); /* its first line is "key:" */
         text.len -= strlen(k->name) + 1;
-        PT_TRY(add(c, cap, name, effect, &text));
+        PT_TRY(add(&c->source, cap, name, effect, &text));
         text.len = 0;
         PT_TRY(pt_str_printf(&text, "%.17g", list[i].weight));
         snprintf(name, sizeof name, "%s[%zu].weight", k->name, i);
-        PT_TRY(add(c, cap, name, effect & PT_EFFECT_DATA ? SAID : RANKS, &text));
+        PT_TRY(add(&c->source, cap, name, effect & PT_EFFECT_DATA ? SAID : RANKS, &text));
     }
 done:
     pt_str_free(&text);
@@ -179,7 +179,7 @@ pt_status pt_config_settings(pt_config *c)
         text.len = 0;
         PT_TRY(pt_str_puts(&text, ""));
         PT_TRY(pt_config_put_key(&text, c, &k[i]));
-        PT_TRY(add(c, &cap, k[i].name, effect, &text));
+        PT_TRY(add(&c->source, &cap, k[i].name, effect, &text));
     }
 done:
     pt_str_free(&text);
@@ -188,11 +188,11 @@ done:
 
 void pt_config_settings_free(pt_config *c)
 {
-    for (size_t i = 0; i < c->n_settings; i++) {
-        free(c->settings[i].key);
-        free(c->settings[i].value);
+    for (size_t i = 0; i < c->source.n_settings; i++) {
+        free(c->source.settings[i].key);
+        free(c->source.settings[i].value);
     }
-    free(c->settings);
-    c->settings = NULL;
-    c->n_settings = 0;
+    free(c->source.settings);
+    c->source.settings = NULL;
+    c->source.n_settings = 0;
 }

@@ -191,8 +191,8 @@ static pt_status start_content(const pt_run *r, uint64_t *out)
     pt_map m = {0};
     pt_digest d;
     *out = 0;
-    if (!r->cfg->lora_model_dir) return PT_OK;
-    PT_TRY(pt_path_join(&path, r->cfg->lora_model_dir, "adapter_model.safetensors"));
+    if (!r->cfg->adapter.lora_model_dir) return PT_OK;
+    PT_TRY(pt_path_join(&path, r->cfg->adapter.lora_model_dir, "adapter_model.safetensors"));
     PT_TRY(pt_map_open(&m, path));
     pt_digest_start(&d);
     pt_digest_add(&d, m.data, m.bytes);
@@ -213,7 +213,7 @@ static pt_status content_facts(const pt_run *r, pt_facts *f)
 
 pt_status pt_run_agree_config(pt_run *r)
 {
-    return pt_agree(r->comm, r->cfg->settings, r->cfg->n_settings);
+    return pt_agree(r->comm, r->cfg->source.settings, r->cfg->source.n_settings);
 }
 
 pt_status pt_run_agree_plan(pt_run *r)
@@ -267,8 +267,8 @@ pt_status pt_run_put_facts(pt_run *r, pt_state_writer *w)
         bool start = !strcmp(f.items[i].key, "content of lora_model_dir"), objective = !strcmp(f.items[i].key, "objective");
         if (kept(&f.items[i]) || start || objective) PT_TRY(pt_state_put_text(w, f.items[i].key, f.items[i].value));
     }
-    for (size_t i = 0; i < r->cfg->n_settings; i++) {
-        const pt_setting_value *v = &r->cfg->settings[i];
+    for (size_t i = 0; i < r->cfg->source.n_settings; i++) {
+        const pt_setting_value *v = &r->cfg->source.settings[i];
         if (!kept(v)) continue;
         snprintf(name, sizeof name, KEY "%s", v->key);
         PT_TRY(pt_state_put_text(w, name, v->value));
@@ -295,8 +295,8 @@ static void say_causes(const pt_run *r, unsigned effect, char *text, size_t room
     size_t at = 0;
     char a[72], b[72];
     text[0] = 0;
-    for (size_t i = 0; i < r->cfg->n_settings && at < room; i++) {
-        const pt_setting_value *v = &r->cfg->settings[i];
+    for (size_t i = 0; i < r->cfg->source.n_settings && at < room; i++) {
+        const pt_setting_value *v = &r->cfg->source.settings[i];
         const char *theirs = v->effect & effect ? theirs_of(r, KEY, v->key) : NULL;
         if (!theirs || !strcmp(theirs, v->value)) continue;
         at += (size_t)snprintf(text + at, room - at, "; %s is %s here and was %s", v->key, brief(v->value, a), brief(theirs, b));
@@ -343,8 +343,8 @@ pt_status pt_run_check_facts(pt_run *r)
                 PT_TRY(same(r, &f.items[i], must[m].what));
     for (size_t i = 0; i < f.n; i++)
         if (f.items[i].effect & PT_EFFECT_RESUME) say_other(r, "", &f.items[i]);
-    for (size_t i = 0; i < r->cfg->n_settings; i++)
-        if (r->cfg->settings[i].effect & PT_EFFECT_RESUME) say_other(r, KEY, &r->cfg->settings[i]);
+    for (size_t i = 0; i < r->cfg->source.n_settings; i++)
+        if (r->cfg->source.settings[i].effect & PT_EFFECT_RESUME) say_other(r, KEY, &r->cfg->source.settings[i]);
 done:
     pt_facts_free(&f);
     return rc;

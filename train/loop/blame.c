@@ -35,7 +35,7 @@ static pt_status build(const pt_run *r, const pt_packed *rec, bool score, bool r
     }
     if (!rows) PT_TRY(pt_alloc0(&none, longest));
     for (int32_t k = 0; !rows && k < rec->n_answers; k++) seqs[k].weight = none;
-    PT_TRY(pt_batch_build(b, seqs, (size_t)rec->n_answers, r->cfg->sample_packing));
+    PT_TRY(pt_batch_build(b, seqs, (size_t)rec->n_answers, r->cfg->batch.sample_packing));
 done:
     free(none);
     free(seqs);

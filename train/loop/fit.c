@@ -39,7 +39,7 @@ static pt_status largest(pt_run *r, bool again, int32_t *tokens)
     int32_t low = 0, high = (r->plan.caps.tokens + 63) / 64;
     *tokens = 0;
     r->ctx.workspace_need = 0; /* of this model alone */
-    cfg.gradient_checkpointing = again;
+    cfg.device.gradient_checkpointing = again;
     PT_TRY(pt_setup_model(&cfg, &r->ctx, &r->base, &m));
     while (low < high) {
         int32_t mid = low + (high - low + 1) / 2;
@@ -60,8 +60,8 @@ pt_status pt_run_refuse_device(pt_run *r)
 {
     const pt_run_plan *p = &r->plan;
     int32_t as_is = 0, again = 0, now = p->caps.tokens;
-    PT_RETURN(largest(r, r->cfg->gradient_checkpointing, &as_is));
-    if (!r->cfg->gradient_checkpointing) PT_RETURN(largest(r, true, &again));
+    PT_RETURN(largest(r, r->cfg->device.gradient_checkpointing, &as_is));
+    if (!r->cfg->device.gradient_checkpointing) PT_RETURN(largest(r, true, &again));
     double need = (double)pt_run_plan_device(p, p->device_need) / MIB, have = (double)p->device_free / MIB;
 #define HEAD "this run needs %.1f MiB on the device, %.1f are free: "
 #define LOWER "micro-batches of at most %d tokens fit (now %d): lower sequence_len or micro_batch_size"

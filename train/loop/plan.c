@@ -64,15 +64,15 @@ static pt_status full_caps(pt_run *r)
 {
     pt_run_plan *p = &r->plan;
     const pt_config *c = r->cfg;
-    int64_t records = c->batch_rows > 0 && c->batch_rows < c->micro_batch_size ? c->batch_rows : c->micro_batch_size;
+    int64_t records = c->batch.batch_rows > 0 && c->batch.batch_rows < c->batch.micro_batch_size ? c->batch.batch_rows : c->batch.micro_batch_size;
     if (records < r->objective->answers) records = r->objective->answers; /* a record's answers lie in one micro-batch */
-    int64_t tokens = (records * c->sequence_len + 63) / 64 * 64; /* as the loader's streams end */
+    int64_t tokens = (records * c->data.sequence_len + 63) / 64 * 64; /* as the loader's streams end */
     if (tokens > INT32_MAX)
-        return pt_fail(PT_EARG, "micro_batch_size %d x sequence_len %d are more tokens than one micro-batch can have", c->micro_batch_size, c->sequence_len);
+        return pt_fail(PT_EARG, "micro_batch_size %d x sequence_len %d are more tokens than one micro-batch can have", c->batch.micro_batch_size, c->data.sequence_len);
     int32_t n = (int32_t)tokens, few = n / 16 > 2 ? n / 16 : 2; /* records of 16 tokens: more change the plan by little */
     p->caps = (pt_model_caps){.tokens = n, .segs = few, .heads = n, .rows = n, .groups = few, .group_rows = n};
-    p->micro_batches = p->any_micro = c->batch_rows > 0 ? (int)((c->batch_rows + records - 1) / records) : c->gradient_accumulation_steps;
-    p->data.steps = c->max_steps;
+    p->micro_batches = p->any_micro = c->batch.batch_rows > 0 ? (int)((c->batch.batch_rows + records - 1) / records) : c->batch.gradient_accumulation_steps;
+    p->data.steps = c->run.max_steps;
     return PT_OK;
 }
 
@@ -107,7 +107,7 @@ static size_t library_bytes(const pt_run *r)
         mib += 8; /* pinned staging */
     else
         mib += r->ctx.compute == PT_COMPUTE_BF16 ? 6 : 4;
-    if (r->cfg->adapter == PT_ADAPTER_NONE) mib += 3;
+    if (r->cfg->adapter.kind == PT_ADAPTER_NONE) mib += 3;
     return (size_t)(mib * MIB);
 }
 
@@ -129,9 +129,9 @@ static size_t device_library_bytes(const pt_run *r)
 static void warn_of_positions(pt_run *r)
 {
     int64_t reach = pt_config_positions(pt_source_config(r->base.source)), longest = 0;
-    if (reach <= 0 || r->cfg->sequence_len <= reach) return;
+    if (reach <= 0 || r->cfg->data.sequence_len <= reach) return;
     if (!r->pack) {
-        warn(&r->plan, "sequence_len %d is more than the %lld positions that the model was made for (rope scaling considered)", r->cfg->sequence_len, (long long)reach);
+        warn(&r->plan, "sequence_len %d is more than the %lld positions that the model was made for (rope scaling considered)", r->cfg->data.sequence_len, (long long)reach);
         return;
     }
     for (int64_t i = 0; i < pt_pack_count(r->pack); i++) {
@@ -143,7 +143,7 @@ static void warn_of_positions(pt_run *r)
         }
     }
     warn(&r->plan, "sequence_len %d is more than the %lld positions that the model was made for (rope scaling considered); the longest record has %lld tokens%s",
-         r->cfg->sequence_len, (long long)reach, (long long)longest, longest > reach ? ": its end stands where the model never was" : "");
+         r->cfg->data.sequence_len, (long long)reach, (long long)longest, longest > reach ? ": its end stands where the model never was" : "");
 }
 
 static void make_warnings(pt_run *r)
@@ -151,8 +151,8 @@ static void make_warnings(pt_run *r)
     pt_run_plan *p = &r->plan;
     if (p->no_data && !p->data.steps)
         ; /* not known */
-    else if (p->data.steps < 50 && p->data.steps == r->cfg->max_steps)
-        warn(p, "only %lld step%s: max_steps is %d", (long long)p->data.steps, p->data.steps == 1 ? "" : "s", r->cfg->max_steps);
+    else if (p->data.steps < 50 && p->data.steps == r->cfg->run.max_steps)
+        warn(p, "only %lld step%s: max_steps is %d", (long long)p->data.steps, p->data.steps == 1 ? "" : "s", r->cfg->run.max_steps);
     else if (p->data.steps < 50)
         warn(p,
              "only %lld step%s: a smaller batch (batch_rows, micro_batch_size, gradient_accumulation_steps) or more epochs "
@@ -204,11 +204,11 @@ pt_status pt_run_make_plan(pt_run *r)
     if (r->test) PT_TRY(add_caps(p, r->test, false));
     if (r->reference == PT_REFERENCE_STORED && r->pack) PT_TRY(add_reference_caps(r));
     if (r->objective->by_rows) p->caps.group_rows = 0;
-    bool share = r->cfg->warmup_steps > 0 && r->cfg->warmup_steps < 1;
-    p->warmup = pt_schedule_warmup(share ? -1 : (int64_t)r->cfg->warmup_steps, share ? r->cfg->warmup_steps : r->cfg->warmup_ratio, p->data.steps);
-    p->eval_steps = every(r->cfg->eval_steps, r->cfg->evals_per_epoch, &p->data);
-    p->save_steps = every(r->cfg->save_steps, r->cfg->saves_per_epoch, &p->data);
-    p->logging_steps = every(r->cfg->logging_steps, 0, &p->data);
+    bool share = r->cfg->optim.warmup_steps > 0 && r->cfg->optim.warmup_steps < 1;
+    p->warmup = pt_schedule_warmup(share ? -1 : (int64_t)r->cfg->optim.warmup_steps, share ? r->cfg->optim.warmup_steps : r->cfg->optim.warmup_ratio, p->data.steps);
+    p->eval_steps = every(r->cfg->run.eval_steps, r->cfg->run.evals_per_epoch, &p->data);
+    p->save_steps = every(r->cfg->run.save_steps, r->cfg->run.saves_per_epoch, &p->data);
+    p->logging_steps = every(r->cfg->run.logging_steps, 0, &p->data);
     p->validation_records = p->pack.validation_records + p->test.records_kept;
     p->parameters = (int64_t)pt_source_parameters(r->base.source);
     p->trained = pt_model_param_count(r->model);

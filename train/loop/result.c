@@ -15,10 +15,10 @@ pt_status pt_run_try_result(pt_run *r)
 {
     struct statvfs s;
     uint64_t result = 0, state = 3 * sizeof(float) * (uint64_t)pt_model_param_count(r->model); /* parameters and both moments */
-    const char *dir = r->cfg->output_dir;
+    const char *dir = r->cfg->run.output_dir;
     pt_status rc = pt_run_export(r, dir, &result);
     if (rc != PT_OK) return pt_fail_prefix(rc, "the result of this run could not be written");
-    if (r->cfg->adapter != PT_ADAPTER_NONE) state += result;
+    if (r->cfg->adapter.kind != PT_ADAPTER_NONE) state += result;
     if (statvfs(dir, &s) || !s.f_blocks) return PT_OK; /* nobody knows */
     uint64_t room = (uint64_t)s.f_bavail * s.f_frsize;
     if (result + state <= room) return PT_OK;
@@ -29,10 +29,10 @@ pt_status pt_run_try_result(pt_run *r)
 pt_status pt_run_finish(pt_run *r)
 {
     char why[1024], *path = NULL;
-    pt_status rc = pt_run_export(r, r->cfg->output_dir, NULL), saved = PT_OK;
+    pt_status rc = pt_run_export(r, r->cfg->run.output_dir, NULL), saved = PT_OK;
     if (rc == PT_OK) return rc;
     snprintf(why, sizeof why, "%s", pt_err_msg());
-    saved = r->saved == r->step ? pt_state_folder(&path, r->cfg->output_dir, r->step) : pt_run_save(r, &path);
+    saved = r->saved == r->step ? pt_state_folder(&path, r->cfg->run.output_dir, r->step) : pt_run_save(r, &path);
     if (saved == PT_OK)
         rc = pt_fail(rc, "the training is done, its result could not be written: %s; all of it is in %s: mend the cause, then the same command with "
                          "--resume_from_checkpoint=auto writes the result", why, path);

@@ -55,7 +55,7 @@ static pt_export_options export_options(const pt_run *r)
     return (pt_export_options){.type = PT_DTYPE_COUNT,
                                .tmpl = r->base.tmpl,
                                .tok = r->base.tok,
-                               .base_name = r->cfg->base_model ? r->cfg->base_model : ""};
+                               .base_name = r->cfg->model.base_model ? r->cfg->model.base_model : ""};
 }
 
 static pt_status write_checkpoint(pt_run *r)
@@ -65,20 +65,20 @@ static pt_status write_checkpoint(pt_run *r)
     float *piece = NULL;
     PT_TRY(pt_mapped_check());
     PT_TRY(pt_calloc((void *)&piece, (size_t)PIECE, sizeof *piece));
-    PT_TRY(pt_state_writer_open(&w, r->cfg->output_dir, r->step));
+    PT_TRY(pt_state_writer_open(&w, r->cfg->run.output_dir, r->step));
     PT_TRY(put_scalars(r, &w));
     PT_TRY(pt_state_put_course(&w, &r->course));
     PT_TRY(put_view(r, &w, "parameters", pt_model_param_view(r->model), piece));
     PT_TRY(put_view(r, &w, "adam_m", pt_optim_m(r->optim), piece));
     PT_TRY(put_view(r, &w, "adam_v", pt_optim_v(r->optim), piece));
-    if (r->cfg->adapter != PT_ADAPTER_NONE) {
+    if (r->cfg->adapter.kind != PT_ADAPTER_NONE) {
         pt_export_options o = export_options(r);
         PT_TRY(pt_export_peft(r->model, w.tmp, &o)); /* so that a checkpoint is an adapter too */
     }
     PT_TRY(pt_state_writer_commit(&w));
-    PT_TRY(pt_state_course_saved(r->cfg->output_dir));
+    PT_TRY(pt_state_course_saved(r->cfg->run.output_dir));
     r->saved = r->step;
-    if (r->cfg->save_total_limit > 0) PT_TRY(pt_state_rotate(r->cfg->output_dir, r->cfg->save_total_limit));
+    if (r->cfg->run.save_total_limit > 0) PT_TRY(pt_state_rotate(r->cfg->run.output_dir, r->cfg->run.save_total_limit));
 done:
     pt_state_writer_close(&w);
     free(piece);
@@ -91,7 +91,7 @@ pt_status pt_run_save(pt_run *r, char **folder)
     PT_RETURN(r->comm->barrier(r->comm));
     r->saved = r->step; /* of the ranks that did not write it */
     char *path = NULL;
-    PT_RETURN(pt_state_folder(&path, r->cfg->output_dir, r->step));
+    PT_RETURN(pt_state_folder(&path, r->cfg->run.output_dir, r->step));
     if (r->hooks.on_save) r->hooks.on_save(r->hooks.user, path, r->step);
     if (folder)
         *folder = path;
@@ -104,7 +104,7 @@ pt_status pt_run_export(pt_run *r, const char *dir, uint64_t *trial)
 {
     pt_export_options o = export_options(r);
     o.trial = trial;
-    return r->cfg->adapter != PT_ADAPTER_NONE ? pt_export_peft(r->model, dir, &o) : pt_export_hf(r->model, dir, &o);
+    return r->cfg->adapter.kind != PT_ADAPTER_NONE ? pt_export_peft(r->model, dir, &o) : pt_export_hf(r->model, dir, &o);
 }
 
 /* ---- going on ---------------------------------------------------------------------------------------------------------- */
@@ -144,7 +144,7 @@ static pt_status try_open(pt_run *r, const char *folder)
 static pt_status newest(pt_run *r)
 {
     pt_status rc = PT_OK;
-    const char *dir = r->cfg->output_dir;
+    const char *dir = r->cfg->run.output_dir;
     pt_state_list l = {0};
     char *path = NULL, *last = NULL;
     bool tried = false;
@@ -172,11 +172,11 @@ done:
 
 pt_status pt_run_find_resume(pt_run *r, pt_choice *choice)
 {
-    const char *want = r->cfg->resume_from_checkpoint;
+    const char *want = r->cfg->run.resume_from_checkpoint;
     if (!want) return PT_OK;
     if (!strcmp(want, "auto")) {
         PT_RETURN(newest(r));
-        if (!r->resume) pt_log(PT_LOG_INFO, "no checkpoint in %s: starting from the beginning", r->cfg->output_dir);
+        if (!r->resume) pt_log(PT_LOG_INFO, "no checkpoint in %s: starting from the beginning", r->cfg->run.output_dir);
     } else {
         PT_RETURN(pt_strdup(&r->resume_path, want));
         pt_status rc = pt_state_open(&r->resume, want);

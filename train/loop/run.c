@@ -37,7 +37,7 @@ static pt_status set_rates(pt_run *r, const pt_param *list, size_t n)
     int64_t at = 0;
     PT_RETURN(pt_alloc0(&ranges, n));
     for (size_t i = 0; i < n; i++) {
-        float rate = strstr(list[i].name, "lora_B") ? (float)r->cfg->loraplus_lr_ratio : 1;
+        float rate = strstr(list[i].name, "lora_B") ? (float)r->cfg->optim.loraplus_lr_ratio : 1;
         int64_t end = i + 1 < n ? list[i + 1].offset : pt_model_param_count(r->model);
         if (k && ranges[k - 1].rate == rate) k--;
         ranges[k].rate = rate;
@@ -51,7 +51,7 @@ static pt_status set_rates(pt_run *r, const pt_param *list, size_t n)
 
 static pt_status open_optimiser(pt_run *r)
 {
-    const pt_config *c = r->cfg;
+    const pt_config_optim *c = &r->cfg->optim;
     const pt_param *list;
     size_t n = pt_model_params(r->model, &list);
     int64_t decayed = 0;
@@ -67,7 +67,7 @@ static pt_status open_optimiser(pt_run *r)
 
 static void set_schedule(pt_run *r)
 {
-    const pt_config *c = r->cfg;
+    const pt_config_optim *c = &r->cfg->optim;
     static const pt_schedule_kind kinds[] = {[PT_SCHED_CONSTANT] = PT_SCHEDULE_CONSTANT,
                                              [PT_SCHED_LINEAR] = PT_SCHEDULE_LINEAR,
                                              [PT_SCHED_COSINE] = PT_SCHEDULE_COSINE};
@@ -82,7 +82,7 @@ static pt_status open_device_comm(pt_run *r)
     if (r->comm->size < 2 || !r->ctx.ops->apart || r->comm->allreduce_start) return PT_OK; /* or the caller's does it */
     *(void **)&open = pt_plugin_symbol(r->ctx.ops, "pt_nccl_open");
     if (!open) return PT_OK; /* a table that a test brought: its memory is reached by copies */
-    pt_nccl_open_args a = {.host = r->comm, .wait_seconds = r->cfg->ddp_timeout, .bucket_bytes = (size_t)r->cfg->ddp_bucket_cap_mb << 20};
+    pt_nccl_open_args a = {.host = r->comm, .wait_seconds = r->cfg->ranks.ddp_timeout, .bucket_bytes = (size_t)r->cfg->ranks.ddp_bucket_cap_mb << 20};
     PT_RETURN(open(&a, &r->device_comm));
     r->comm = r->device_comm;
     r->comm->broken = true; /* until the run has ended in order */
@@ -111,7 +111,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     r->objective = cfg->objective;
     r->reference = pt_setup_reference(cfg);
     PT_TRY(pt_run_find_resume(r, &wanted));
-    PT_TRY(pt_setup_device(cfg, r->comm, r->hooks.ops, r->resume ? &wanted : NULL, &r->ctx, &r->plan.choice, NULL));
+    PT_TRY(pt_setup_device(&cfg->device, r->comm, r->hooks.ops, r->resume ? &wanted : NULL, &r->ctx, &r->plan.choice, NULL));
     r->ctx_open = true;
     r->ctx.profile = &r->profile;
     PT_TRY(open_device_comm(r));

@@ -100,18 +100,18 @@ done:
  * finds its files there. */
 static pt_status claim_files(const pt_run *r, bool profiles)
 {
-    const char *dir = r->cfg->output_dir;
+    const char *dir = r->cfg->run.output_dir;
     pt_manifest m;
     PT_RETURN(pt_manifest_read(&m, dir));
-    bool words = r->base.tok || (r->cfg->base_model && pt_dir_exists(r->cfg->base_model));
+    bool words = r->base.tok || (r->cfg->model.base_model && pt_dir_exists(r->cfg->model.base_model));
     bool adopt = !m.there && r->step > 0 && r->course.inside;
     pt_manifest_free(&m);
     for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
         pt_written when = written[i].when;
-        if ((when == BY_LORA || when == BY_FULL) && (when == BY_LORA) != (r->cfg->adapter != PT_ADAPTER_NONE)) continue;
+        if ((when == BY_LORA || when == BY_FULL) && (when == BY_LORA) != (r->cfg->adapter.kind != PT_ADAPTER_NONE)) continue;
         if (when == WITH_TOKENIZER && !words) continue;
         if (!strcmp(written[i].name, "profiles.json") && !profiles) continue;
-        if (!strcmp(written[i].name, "config.yaml") && !r->cfg->yaml_text) continue;
+        if (!strcmp(written[i].name, "config.yaml") && !r->cfg->source.yaml_text) continue;
         PT_RETURN(adopt ? pt_manifest_add(dir, written[i].name) : pt_manifest_claim(dir, written[i].name));
     }
     return PT_OK;
@@ -125,11 +125,11 @@ static bool same_folder(const char *a, const char *b)
 
 pt_status pt_run_check_folder(const pt_config *cfg)
 {
-    if (!cfg->output_dir) return pt_fail(PT_EARG, "no output_dir: say where the run's files go");
-    if (same_folder(cfg->output_dir, cfg->base_model))
-        return pt_fail(PT_EARG, "output_dir %s is the folder of base_model: the run would overwrite it", cfg->output_dir);
-    if (same_folder(cfg->output_dir, cfg->lora_model_dir))
-        return pt_fail(PT_EARG, "output_dir %s is the folder of lora_model_dir: the run would overwrite it", cfg->output_dir);
+    if (!cfg->run.output_dir) return pt_fail(PT_EARG, "no output_dir: say where the run's files go");
+    if (same_folder(cfg->run.output_dir, cfg->model.base_model))
+        return pt_fail(PT_EARG, "output_dir %s is the folder of base_model: the run would overwrite it", cfg->run.output_dir);
+    if (same_folder(cfg->run.output_dir, cfg->adapter.lora_model_dir))
+        return pt_fail(PT_EARG, "output_dir %s is the folder of lora_model_dir: the run would overwrite it", cfg->run.output_dir);
     return PT_OK;
 }
 
@@ -163,7 +163,7 @@ static pt_status lock_folder(pt_run *r, const char *dir)
 pt_status pt_run_prepare_folder(pt_run *r)
 {
     pt_status rc = PT_OK;
-    const char *dir = r->cfg->output_dir;
+    const char *dir = r->cfg->run.output_dir;
     char *profiles = NULL;
     int left = 0;
     PT_TRY(pt_dir_make(dir));
@@ -174,7 +174,7 @@ pt_status pt_run_prepare_folder(pt_run *r)
     PT_TRY(pt_state_go_on(&r->course, dir, r->resume_path));
     PT_TRY(pt_pack_profiles(r->pack, &profiles));
     PT_TRY(claim_files(r, profiles != NULL));
-    if (r->cfg->yaml_text) PT_TRY(write_text(dir, "config.yaml", r->cfg->yaml_text));
+    if (r->cfg->source.yaml_text) PT_TRY(write_text(dir, "config.yaml", r->cfg->source.yaml_text));
     if (profiles) PT_TRY(write_text(dir, "profiles.json", profiles));
 done:
     free(profiles);

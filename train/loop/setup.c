@@ -15,7 +15,7 @@
 
 static pt_status random_source(const pt_config *cfg, pt_source **out)
 {
-    const pt_init_config *i = &cfg->init;
+    const pt_init_config *i = &cfg->model.init;
     const pt_family *f = pt_family_find(i->family ? i->family : "llama");
     if (!f) return pt_fail(PT_EARG, "model_config: family %s is not one of %s", i->family, pt_family_names());
     const struct {
@@ -35,7 +35,7 @@ static pt_status random_source(const pt_config *cfg, pt_source **out)
                          .heads = i->num_attention_heads,
                          .kv_heads = i->num_key_value_heads > 0 ? i->num_key_value_heads : i->num_attention_heads,
                          .head_dim = i->head_dim > 0 ? i->head_dim : i->hidden_size / i->num_attention_heads,
-                         .max_positions = i->max_position_embeddings > 0 ? i->max_position_embeddings : cfg->sequence_len,
+                         .max_positions = i->max_position_embeddings > 0 ? i->max_position_embeddings : cfg->data.sequence_len,
                          .qkv_bias = f->qkv_bias,
                          .qk_norm = f->qk_norm,
                          .tied = i->tie_word_embeddings,
@@ -53,7 +53,7 @@ static pt_status random_source(const pt_config *cfg, pt_source **out)
                        c.head_dim, c.kv_heads);
     c.rot = c.head_dim;
     memcpy(c.family, f->name, strlen(f->name) + 1);
-    return pt_source_random(out, &c, cfg->seed);
+    return pt_source_random(out, &c, cfg->run.seed);
 }
 
 static bool ids_only(const pt_data_type *t)
@@ -70,11 +70,11 @@ static bool instructions_only(const pt_data_type *t)
 }
 
 /* Whether every data set is of such a type (and there is one). */
-static bool all_of(const pt_config *cfg, bool (*such)(const pt_data_type *t))
+static bool all_of(const pt_config_data *data, bool (*such)(const pt_data_type *t))
 {
-    bool all = cfg->n_datasets > 0;
-    for (size_t i = 0; i < cfg->n_datasets + cfg->n_test_datasets; i++) {
-        const pt_dataset_spec *d = i < cfg->n_datasets ? &cfg->datasets[i] : &cfg->test_datasets[i - cfg->n_datasets];
+    bool all = data->n_datasets > 0;
+    for (size_t i = 0; i < data->n_datasets + data->n_test_datasets; i++) {
+        const pt_dataset_spec *d = i < data->n_datasets ? &data->datasets[i] : &data->test_datasets[i - data->n_datasets];
         const pt_data_type *t = pt_data_type_find(d->type);
         all &= t && such(t);
     }
@@ -82,21 +82,21 @@ static bool all_of(const pt_config *cfg, bool (*such)(const pt_data_type *t))
 }
 
 /* A model that a command works on may have weights alone: ids need no tokenizer. A broken or foreign one is still refused. */
-static bool weights_alone(const pt_config *cfg, const pt_source *s)
+static bool weights_alone(const pt_config_data *data, const pt_source *s)
 {
-    return !cfg->n_datasets && !pt_source_has_vocabulary(s);
+    return !data->n_datasets && !pt_source_has_vocabulary(s);
 }
 
 static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
 {
     pt_status rc = PT_OK;
-    if (cfg->tokenizer) {
-        PT_RETURN(pt_source_tokenizer_at(&b->own, cfg->tokenizer));
+    if (cfg->model.tokenizer) {
+        PT_RETURN(pt_source_tokenizer_at(&b->own, cfg->model.tokenizer));
         b->tok = b->own;
         return pt_tok_limit(b->own, pt_source_config(b->source)->vocab);
     }
     rc = pt_source_tokenizer(b->source, &b->tok);
-    if (rc != PT_OK && (all_of(cfg, ids_only) || weights_alone(cfg, b->source))) { /* files of ids need no tokenizer */
+    if (rc != PT_OK && (all_of(&cfg->data, ids_only) || weights_alone(&cfg->data, b->source))) { /* files of ids need no tokenizer */
         b->tok = NULL;
         rc = pt_err_forgive(rc);
     }
@@ -106,29 +106,29 @@ static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
 static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
 {
     static const char fallback[] = "tokenizer_default_fallback_";
-    const char *name = cfg->chat_template ? cfg->chat_template : "tokenizer_default";
-    need |= cfg->n_datasets > 0 && !all_of(cfg, plain_only);
+    const char *name = cfg->model.chat_template ? cfg->model.chat_template : "tokenizer_default";
+    need |= cfg->data.n_datasets > 0 && !all_of(&cfg->data, plain_only);
     if (!b->tok)
         return need ? pt_fail(PT_EARG, "this model has no tokenizer: set `tokenizer:` to a folder or a tokenizer.json") : PT_OK;
-    if (need && !strcmp(name, "tokenizer_default") && !pt_tok_chat_template(b->tok) && cfg->n_datasets && all_of(cfg, instructions_only)) {
+    if (need && !strcmp(name, "tokenizer_default") && !pt_tok_chat_template(b->tok) && cfg->data.n_datasets && all_of(&cfg->data, instructions_only)) {
         pt_log(PT_LOG_WARN, "the model has no chat template: its instructions are written as chat_template: alpaca does");
         name = "alpaca";
     }
     if (!strncmp(name, fallback, sizeof fallback - 1)) /* axolotl's: the tokenizer's own, else that of this name */
         name = pt_tok_chat_template(b->tok) ? "tokenizer_default" : name + sizeof fallback - 1;
-    if (need) return pt_template_open(&b->tmpl, name, b->tok, cfg->default_system_message);
-    pt_status rc = pt_template_open(&b->tmpl, name, b->tok, cfg->default_system_message);
+    if (need) return pt_template_open(&b->tmpl, name, b->tok, cfg->model.default_system_message);
+    pt_status rc = pt_template_open(&b->tmpl, name, b->tok, cfg->model.default_system_message);
     if (rc != PT_OK) b->tmpl = NULL;
     return pt_err_forgive(rc);
 }
 
-static pt_status check_base(const pt_config *cfg, const pt_base *b)
+static pt_status check_base(const pt_config_model *model, const pt_base *b)
 {
     pt_status rc = PT_OK;
-    for (size_t i = 0; i < cfg->n_special_tokens; i++)
-        PT_CHECK(b->tok && pt_tok_find(b->tok, cfg->special_tokens[i]) >= 0, PT_EARG,
-                 "special_tokens: '%s' is not in the vocabulary, and the vocabulary cannot grow here", cfg->special_tokens[i]);
-    PT_CHECK(!cfg->quantised_wanted || pt_source_quantised(b->source), PT_EARG,
+    for (size_t i = 0; i < model->n_special_tokens; i++)
+        PT_CHECK(b->tok && pt_tok_find(b->tok, model->special_tokens[i]) >= 0, PT_EARG,
+                 "special_tokens: '%s' is not in the vocabulary, and the vocabulary cannot grow here", model->special_tokens[i]);
+    PT_CHECK(!model->quantised_wanted || pt_source_quantised(b->source), PT_EARG,
              "adapter: qlora (or load_in_4bit) wants a quantised base, and this one is not: convert it to a quantised GGUF "
              "(ptrain export --to gguf --type q8_0), or say adapter: lora");
 done:
@@ -142,8 +142,8 @@ static pt_status forget_weights(const pt_config *cfg, pt_base *b)
     pt_source *fresh = NULL;
     pt_model_config c = *pt_source_config(b->source);
     c.rope_kind = PT_ROPE_HALF; /* what a file's rows were ordered for is gone with them */
-    PT_TRY(pt_source_random(&fresh, &c, cfg->seed));
-    if (b->tok && !b->own) PT_TRY(pt_source_tokenizer_at(&b->own, cfg->base_model));
+    PT_TRY(pt_source_random(&fresh, &c, cfg->run.seed));
+    if (b->tok && !b->own) PT_TRY(pt_source_tokenizer_at(&b->own, cfg->model.base_model));
     b->tok = b->own;
     pt_source_free(b->source);
     b->source = fresh;
@@ -158,15 +158,15 @@ pt_status pt_setup_base(const pt_config *cfg, const char *path, bool need_templa
     pt_status rc = PT_OK;
     pt_base b = {0};
     *out = b;
-    if (!path && !cfg->init.random) path = cfg->base_model;
-    PT_CHECK(path || cfg->init.random, PT_EARG, "no base_model: give a Hugging Face folder or a GGUF file");
+    if (!path && !cfg->model.init.random) path = cfg->model.base_model;
+    PT_CHECK(path || cfg->model.init.random, PT_EARG, "no base_model: give a Hugging Face folder or a GGUF file");
     if (path)
         PT_TRY(pt_source_open(&b.source, path));
     else
         PT_TRY(random_source(cfg, &b.source));
     PT_TRY(open_tokenizer(cfg, &b));
-    if (cfg->reinit_weights && cfg->base_model && path == cfg->base_model) PT_TRY(forget_weights(cfg, &b));
-    PT_TRY(check_base(cfg, &b));
+    if (cfg->model.reinit_weights && cfg->model.base_model && path == cfg->model.base_model) PT_TRY(forget_weights(cfg, &b));
+    PT_TRY(check_base(&cfg->model, &b));
     PT_TRY(open_template(cfg, need_template, &b));
     *out = b;
     b = (pt_base){0};
@@ -189,9 +189,9 @@ pt_reference pt_setup_reference(const pt_config *cfg)
 {
     const pt_objective *o = cfg->objective;
     if (!o->reference) return PT_REFERENCE_NONE;
-    if (cfg->adapter == PT_ADAPTER_NONE) return PT_REFERENCE_STORED;
+    if (cfg->adapter.kind == PT_ADAPTER_NONE) return PT_REFERENCE_STORED;
     /* a fresh adapter adds nothing: where the run starts is the base itself */
-    if (!cfg->lora_model_dir || pt_objective_option(o, o->reference_option, cfg->options) == PT_REFERENCE_AT_BASE) return PT_REFERENCE_BASE;
+    if (!cfg->adapter.lora_model_dir || pt_objective_option(o, o->reference_option, cfg->options) == PT_REFERENCE_AT_BASE) return PT_REFERENCE_BASE;
     return PT_REFERENCE_START;
 }
 
@@ -216,30 +216,30 @@ static pt_loss_spec loss_spec(const pt_config *cfg)
 
 pt_model_options pt_setup_model_options(const pt_config *cfg)
 {
-    bool lora = cfg->adapter != PT_ADAPTER_NONE;
+    bool lora = cfg->adapter.kind != PT_ADAPTER_NONE;
     pt_model_options o = {.full = !lora,
                           .heads = (cfg->objective->channels & PT_CHANNEL_LOGP ? PT_HEAD_VOCABULARY : 0u) | (cfg->objective->channels & PT_CHANNEL_SCORE ? PT_HEAD_SCALAR : 0u),
                           .loss = loss_spec(cfg),
-                          .checkpointing = cfg->gradient_checkpointing,
+                          .checkpointing = cfg->device.gradient_checkpointing,
                           .train = true,
-                          .seed = cfg->seed};
+                          .seed = cfg->run.seed};
     if (!lora) return o;
     o.lora = (pt_lora_options){.on = true,
-                               .r = cfg->lora_r,
-                               .alpha = cfg->lora_alpha,
-                               .rslora = cfg->peft_use_rslora,
-                               .dropout = (float)cfg->lora_dropout,
-                               .start_dir = cfg->lora_model_dir,
+                               .r = cfg->adapter.lora_r,
+                               .alpha = cfg->adapter.lora_alpha,
+                               .rslora = cfg->adapter.peft_use_rslora,
+                               .dropout = (float)cfg->adapter.lora_dropout,
+                               .start_dir = cfg->adapter.lora_model_dir,
                                .frozen_copy = pt_setup_reference(cfg) == PT_REFERENCE_START};
-    if (cfg->n_lora_target_modules && !cfg->lora_target_linear) {
-        o.lora.targets = (const char *const *)cfg->lora_target_modules;
-        o.lora.n_targets = cfg->n_lora_target_modules;
+    if (cfg->adapter.n_lora_target_modules && !cfg->adapter.lora_target_linear) {
+        o.lora.targets = (const char *const *)cfg->adapter.lora_target_modules;
+        o.lora.n_targets = cfg->adapter.n_lora_target_modules;
     }
     return o;
 }
 
 /* lora_target_linear asks for an adapter on every linear layer of the blocks: the starting one must have them. */
-static pt_status check_all_linear(const pt_config *cfg, const pt_base *base, const pt_peft *p)
+static pt_status check_all_linear(const pt_config_adapter *adapter, const pt_base *base, const pt_peft *p)
 {
     for (int i = 0; i < pt_source_config(base->source)->layers; i++)
         for (int k = 0; k < PT_MOD_COUNT; k++) {
@@ -251,30 +251,30 @@ static pt_status check_all_linear(const pt_config *cfg, const pt_base *base, con
                 return pt_fail(PT_EARG,
                                "lora_target_linear: true, but the adapter in lora_model_dir %s has nothing on %s: leave "
                                "lora_target_linear out",
-                               cfg->lora_model_dir, path);
+                               adapter->lora_model_dir, path);
         }
     return PT_OK;
 }
 
 /* The starting adapter's own numbers rule; a different one in the config would be ignored, so it is refused. */
-static pt_status check_start(const pt_config *cfg, const pt_base *base)
+static pt_status check_start(const pt_config_adapter *adapter, const pt_base *base)
 {
     pt_status rc = PT_OK;
     pt_peft *p = NULL;
-    PT_TRY(pt_peft_read(&p, cfg->lora_model_dir));
-    PT_CHECK(!cfg->lora_r_set || cfg->lora_r == p->r, PT_EARG,
-             "lora_r: %d, but the adapter in lora_model_dir %s has r %lld: leave lora_r out", cfg->lora_r, cfg->lora_model_dir,
+    PT_TRY(pt_peft_read(&p, adapter->lora_model_dir));
+    PT_CHECK(!adapter->lora_r_set || adapter->lora_r == p->r, PT_EARG,
+             "lora_r: %d, but the adapter in lora_model_dir %s has r %lld: leave lora_r out", adapter->lora_r, adapter->lora_model_dir,
              (long long)p->r);
-    PT_CHECK(!cfg->lora_alpha_set || cfg->lora_alpha == p->alpha, PT_EARG,
-             "lora_alpha: %g, but the adapter in lora_model_dir %s has alpha %g: leave lora_alpha out", cfg->lora_alpha,
-             cfg->lora_model_dir, p->alpha);
-    PT_CHECK(!cfg->peft_use_rslora || p->rslora, PT_EARG,
+    PT_CHECK(!adapter->lora_alpha_set || adapter->lora_alpha == p->alpha, PT_EARG,
+             "lora_alpha: %g, but the adapter in lora_model_dir %s has alpha %g: leave lora_alpha out", adapter->lora_alpha,
+             adapter->lora_model_dir, p->alpha);
+    PT_CHECK(!adapter->peft_use_rslora || p->rslora, PT_EARG,
              "peft_use_rslora: true, but the adapter in lora_model_dir %s is scaled by alpha / r: leave peft_use_rslora out",
-             cfg->lora_model_dir);
-    PT_CHECK(cfg->n_lora_target_modules == 0, PT_EARG,
+             adapter->lora_model_dir);
+    PT_CHECK(adapter->n_lora_target_modules == 0, PT_EARG,
              "lora_target_modules: the adapter in lora_model_dir %s brings its own: leave lora_target_modules out",
-             cfg->lora_model_dir);
-    if (cfg->lora_target_linear) PT_TRY(check_all_linear(cfg, base, p));
+             adapter->lora_model_dir);
+    if (adapter->lora_target_linear) PT_TRY(check_all_linear(adapter, base, p));
 done:
     pt_peft_free(p);
     return rc;
@@ -283,12 +283,12 @@ done:
 pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base, pt_model **out)
 {
     *out = NULL;
-    if (cfg->adapter == PT_ADAPTER_NONE && pt_source_quantised(base->source))
+    if (cfg->adapter.kind == PT_ADAPTER_NONE && pt_source_quantised(base->source))
         return pt_fail(PT_EARG,
                        "full tuning of a quantised base is not possible: say adapter: lora, or take the unquantised model");
-    if (cfg->adapter == PT_ADAPTER_NONE && cfg->lora_model_dir)
+    if (cfg->adapter.kind == PT_ADAPTER_NONE && cfg->adapter.lora_model_dir)
         return pt_fail(PT_EARG, "lora_model_dir is given, but adapter is none: say adapter: lora");
-    if (cfg->lora_model_dir) PT_RETURN(check_start(cfg, base));
+    if (cfg->adapter.lora_model_dir) PT_RETURN(check_start(&cfg->adapter, base));
     pt_model_options o = pt_setup_model_options(cfg);
     return pt_model_new(out, ctx, base->source, &o);
 }

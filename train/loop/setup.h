@@ -18,22 +18,22 @@ typedef struct pt_choice {
     char why_cpu[256];          /* device: auto: why no GPU was taken; "" = one was, or none was asked for */
 } pt_choice;
 
-/* Opens the device of cfg->device in *ctx and fixes threads, instruction set and multiply type. wanted: what to take where the
+/* Opens the device of cfg->device.kind in *ctx and fixes threads, instruction set and multiply type. wanted: what to take where the
  * config leaves the choice (a checkpoint's), NULL = choose; where that is impossible the difference is logged. said (may be
  * NULL): one line a choice. comm may be NULL (one process). ops: a backend to take instead of the config's device; NULL = by
  * device. */
-pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_ctx *ctx,
+pt_status pt_setup_device(const pt_config_device *device, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_ctx *ctx,
                           pt_choice *chosen, pt_str *said);
 void pt_setup_device_close(pt_ctx *ctx); /* safe on a zeroed ctx */
 
 /* A base model's files opened: configuration, tokenizer, template. */
 typedef struct pt_base {
     pt_source *source;
-    pt_tokenizer *own;       /* opened from cfg->tokenizer */
+    pt_tokenizer *own;       /* opened from cfg->model.tokenizer */
     const pt_tokenizer *tok; /* that, or the source's; NULL when there is none */
     pt_template *tmpl;       /* NULL when nothing needs one and the model has none that we know */
 } pt_base;
-/* path: NULL = cfg->base_model or init: random. need_template: fail without one (chat), else only where a data set needs it.
+/* path: NULL = cfg->model.base_model or init: random. need_template: fail without one (chat), else only where a data set needs it.
  * PT_EARG where tokenizer and model do not match, a special token is missing, or the config asks of this base what cannot be (a
  * quantised one for qlora). */
 pt_status pt_setup_base(const pt_config *cfg, const char *path, bool need_template, pt_base *out);

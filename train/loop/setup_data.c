@@ -18,19 +18,19 @@ static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test
                          .tmpl = base->tmpl,
                          .pairs = wants_pairs(cfg),
                          .pretrain = cfg->objective->whole_text,
-                         .sequence_len = cfg->sequence_len,
-                         .excess = cfg->excess_length_strategy,
-                         .train_on_inputs = cfg->train_on_inputs,
-                         .roles_to_train = (const char *const *)cfg->roles_to_train,
-                         .n_roles_to_train = cfg->n_roles_to_train,
+                         .sequence_len = cfg->data.sequence_len,
+                         .excess = cfg->data.excess_length_strategy,
+                         .train_on_inputs = cfg->data.train_on_inputs,
+                         .roles_to_train = (const char *const *)cfg->data.roles_to_train,
+                         .n_roles_to_train = cfg->data.n_roles_to_train,
                          .cache_dir = cache,
-                         .val_set_size = test ? 0 : cfg->val_set_size,
-                         .val_split_by = cfg->val_split_by,
-                         .seed = cfg->seed,
-                         .max_samples = cfg->max_samples,
-                         .min_tokens = cfg->min_sample_len,
-                         .distinct = cfg->dataset_exact_deduplication};
-    return pt_pack_build(out, test ? cfg->test_datasets : cfg->datasets, test ? cfg->n_test_datasets : cfg->n_datasets, &o,
+                         .val_set_size = test ? 0 : cfg->data.val_set_size,
+                         .val_split_by = cfg->data.val_split_by,
+                         .seed = cfg->run.seed,
+                         .max_samples = cfg->data.max_samples,
+                         .min_tokens = cfg->data.min_sample_len,
+                         .distinct = cfg->data.dataset_exact_deduplication};
+    return pt_pack_build(out, test ? cfg->data.test_datasets : cfg->data.datasets, test ? cfg->data.n_test_datasets : cfg->data.n_datasets, &o,
                          report);
 }
 
@@ -77,17 +77,17 @@ pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *bas
     pt_status rc = PT_OK;
     char *cache = NULL;
     *train = *test = NULL;
-    PT_CHECK(cfg->n_datasets > 0, PT_EARG, "no datasets: give at least one");
-    if (cfg->cache_dir)
-        PT_TRY(pt_strdup(&cache, cfg->cache_dir));
+    PT_CHECK(cfg->data.n_datasets > 0, PT_EARG, "no datasets: give at least one");
+    if (cfg->data.cache_dir)
+        PT_TRY(pt_strdup(&cache, cfg->data.cache_dir));
     else {
-        PT_CHECK(cfg->output_dir, PT_EARG, "no output_dir");
-        PT_TRY(pt_path_join(&cache, cfg->output_dir, "cache"));
+        PT_CHECK(cfg->run.output_dir, PT_EARG, "no output_dir");
+        PT_TRY(pt_path_join(&cache, cfg->run.output_dir, "cache"));
     }
     PT_TRY(pt_dir_make(cache));
     PT_TRY(build_in_turn(cfg, comm, base, false, cache, train, report));
     PT_TRY(check_ids(base, *train));
-    if (cfg->n_test_datasets) {
+    if (cfg->data.n_test_datasets) {
         PT_TRY(build_in_turn(cfg, comm, base, true, cache, test, test_report));
         PT_TRY(check_ids(base, *test));
     }
@@ -107,26 +107,26 @@ pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pa
     double *weights = NULL;
     bool train = pass == PT_RECORDS_TRAIN;
     *out = NULL;
-    PT_TRY(pt_alloc0(&weights, cfg->n_datasets));
-    for (size_t i = 0; i < cfg->n_datasets; i++) weights[i] = cfg->datasets[i].weight > 0 ? cfg->datasets[i].weight : 1;
-    pt_loader_options o = {.packing = cfg->sample_packing,
+    PT_TRY(pt_alloc0(&weights, cfg->data.n_datasets));
+    for (size_t i = 0; i < cfg->data.n_datasets; i++) weights[i] = cfg->data.datasets[i].weight > 0 ? cfg->data.datasets[i].weight : 1;
+    pt_loader_options o = {.packing = cfg->batch.sample_packing,
                            .answers = cfg->objective->answers,
                            .validation = pass == PT_RECORDS_VALIDATION,
-                           .shuffle = train && cfg->shuffle_merged_datasets,
-                           .share_group = cfg->share_group,
-                           .batch_rows = cfg->batch_rows,
-                           .micro_batch_size = cfg->micro_batch_size,
-                           .gradient_accumulation_steps = cfg->gradient_accumulation_steps,
-                           .sequence_len = cfg->sequence_len,
-                           .epochs = train ? cfg->num_epochs : 1,
-                           .max_steps = train ? cfg->max_steps : 0,
-                           .seed = cfg->seed,
+                           .shuffle = train && cfg->batch.shuffle_merged_datasets,
+                           .share_group = cfg->batch.share_group,
+                           .batch_rows = cfg->batch.batch_rows,
+                           .micro_batch_size = cfg->batch.micro_batch_size,
+                           .gradient_accumulation_steps = cfg->batch.gradient_accumulation_steps,
+                           .sequence_len = cfg->data.sequence_len,
+                           .epochs = train ? cfg->run.num_epochs : 1,
+                           .max_steps = train ? cfg->run.max_steps : 0,
+                           .seed = cfg->run.seed,
                            .rank = comm ? comm->rank : 0,
                            .ranks = comm ? comm->size : 1,
                            .reward = cfg->objective->channels & PT_CHANNEL_SCORE,
                            .rows_too = cfg->objective->channels & PT_CHANNEL_LOGP,
                            .dataset_weight = train ? weights : NULL,
-                           .n_dataset_weight = train ? cfg->n_datasets : 0};
+                           .n_dataset_weight = train ? cfg->data.n_datasets : 0};
     PT_TRY(pt_loader_new(out, pack, &o));
 done:
     free(weights);

@@ -26,16 +26,16 @@ static pt_status pick_auto(pt_comm *comm, const pt_ops **ops, pt_choice *c)
     return PT_OK;
 }
 
-static pt_status pick_backend(const pt_config *cfg, pt_comm *comm, const pt_ops **ops, pt_choice *c)
+static pt_status pick_backend(const pt_config_device *device, pt_comm *comm, const pt_ops **ops, pt_choice *c)
 {
     pt_status rc = PT_OK;
-    switch (cfg->device) {
+    switch (device->kind) {
     case PT_DEVICE_CPU: *ops = &pt_ops_cpu; return PT_OK;
     case PT_DEVICE_CUDA: rc = pt_plugin_open(PT_PLUGIN_CUDA, ops); break;
     case PT_DEVICE_EMULATED: rc = pt_plugin_open(PT_PLUGIN_EMULATED, ops); break;
     default: return pick_auto(comm, ops, c);
     }
-    return rc == PT_OK ? rc : pt_fail_prefix(rc, "device: %s", cfg->device == PT_DEVICE_CUDA ? "cuda" : "emulated");
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "device: %s", device->kind == PT_DEVICE_CUDA ? "cuda" : "emulated");
 }
 
 /* Cores over the ranks of this machine that share them; a checkpoint's number where it can be had. */
@@ -78,17 +78,17 @@ static pt_status same_isa(pt_comm *comm, const pt_ops *ops, pt_choice *out)
     return PT_OK;
 }
 
-static pt_status pick_compute(const pt_config *cfg, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_choice *out)
+static pt_status pick_compute(const pt_config_device *device, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_choice *out)
 {
     pt_status rc = PT_OK;
     double rates[3] = {0};
     if (ops->measure && (!comm || comm->rank == 0)) PT_TRY(ops->measure(&rates[0], &rates[1]));
-    if (cfg->compute == PT_COMPUTE_AUTO && wanted)
+    if (device->compute == PT_COMPUTE_AUTO && wanted)
         rates[2] = wanted->compute;
-    else if (cfg->compute == PT_COMPUTE_AUTO)
+    else if (device->compute == PT_COMPUTE_AUTO)
         rates[2] = ops->apart || rates[1] > 1.1 * rates[0] ? PT_COMPUTE_BF16 : PT_COMPUTE_F32; /* tensor cores: always */
     else
-        rates[2] = cfg->compute == PT_COMPUTE_KIND_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
+        rates[2] = device->compute == PT_COMPUTE_KIND_BF16 ? PT_COMPUTE_BF16 : PT_COMPUTE_F32;
     if (ops->measure && (!comm || comm->rank == 0) && rates[2] == PT_COMPUTE_BF16 && rates[1] <= 0) {
         pt_log(PT_LOG_WARN, "compute: bf16 runs as f32, which is finer: oneDNN has no bf16 matrix product on this processor");
         rates[2] = PT_COMPUTE_F32;
@@ -105,19 +105,19 @@ done:
     return rc;
 }
 
-pt_status pt_setup_device(const pt_config *cfg, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_ctx *ctx,
+pt_status pt_setup_device(const pt_config_device *device, pt_comm *comm, const pt_ops *ops, const pt_choice *wanted, pt_ctx *ctx,
                           pt_choice *chosen, pt_str *said)
 {
     pt_status rc = PT_OK;
     pt_choice c = {0};
     *ctx = (pt_ctx){0};
-    if (!ops) PT_TRY(pick_backend(cfg, comm, &ops, &c));
+    if (!ops) PT_TRY(pick_backend(device, comm, &ops, &c));
     c.ranks = comm ? comm->size : 1;
     c.threads = pick_threads(comm, wanted);
     pt_threads_set(c.threads);
     pick_isa(ops, wanted, &c);
     PT_TRY(same_isa(comm, ops, &c));
-    PT_TRY(pick_compute(cfg, comm, ops, wanted, &c));
+    PT_TRY(pick_compute(device, comm, ops, wanted, &c));
     ctx->index = comm ? comm->local_rank : 0;
     PT_TRY(ops->open(ctx, c.compute));
     ctx->ops = ops;

@@ -23,8 +23,8 @@ static double flops_so_far(const pt_run *r)
 /* Policy and reference are the same weights before the first update: a metric that must be 0 then and is not is a bug of ours. */
 static pt_status check_first_step(const pt_run *r, const pt_step_sums *s)
 {
-    bool fresh = r->reference == PT_REFERENCE_BASE && !r->cfg->lora_model_dir;
-    bool start = r->reference == PT_REFERENCE_START && r->cfg->lora_dropout == 0;
+    bool fresh = r->reference == PT_REFERENCE_BASE && !r->cfg->adapter.lora_model_dir;
+    bool start = r->reference == PT_REFERENCE_START && r->cfg->adapter.lora_dropout == 0;
     if (r->step > 0 || !(fresh || start) || s->apart == 0 || !s->finite) return PT_OK;
     return pt_fail(PT_EINTERNAL, "%s: policy and reference differ by %g before the first update: a bug of ptrain", r->objective->name, s->apart);
 }
@@ -131,7 +131,7 @@ static pt_status stop_here(pt_run *r, bool saved, pt_train_result *res)
     pt_status rc = PT_OK;
     char *path = NULL;
     if (saved)
-        PT_TRY(pt_state_folder(&path, r->cfg->output_dir, r->step));
+        PT_TRY(pt_state_folder(&path, r->cfg->run.output_dir, r->step));
     else
         PT_TRY(pt_run_save(r, &path));
     set_output(res, path);
@@ -154,7 +154,7 @@ static pt_status name_step(const pt_run *r, int64_t step, pt_status rc)
 /* The loss stays above what the config calls hopeless. */
 static pt_status watch_loss(pt_run *r, double loss)
 {
-    const pt_config *c = r->cfg;
+    const pt_config_run *c = &r->cfg->run;
     r->high_in_row = loss > c->loss_watchdog_threshold ? r->high_in_row + 1 : 0;
     if (c->loss_watchdog_threshold <= 0 || r->high_in_row < c->loss_watchdog_patience) return PT_OK;
     return pt_fail(PT_ENONFINITE, "step %lld: the loss (%.4g) was above loss_watchdog_threshold %g for %d steps in a row%s", (long long)r->step, loss,
@@ -254,7 +254,7 @@ static pt_status start_files(pt_run *r)
                                r->pending & PT_PENDING_TEST ? prefix_of(r, PT_PENDING_TEST) : NULL};
         PT_RETURN(pt_run_prepare_folder(r));
         PT_RETURN(pt_run_try_result(r));
-        PT_RETURN(pt_metrics_open(&r->metrics, r->cfg->output_dir, r->step, again));
+        PT_RETURN(pt_metrics_open(&r->metrics, r->cfg->run.output_dir, r->step, again));
     }
     return r->comm->barrier(r->comm);
 }
@@ -273,7 +273,7 @@ pt_status pt_train_run(const pt_config *cfg, const pt_train_hooks *hooks, pt_tra
     PT_TRY(start_files(&r));
     if (r.hooks.on_start) r.hooks.on_start(r.hooks.user, r.resume_path);
     PT_TRY(run_steps(&r, &res));
-    set_output(&res, cfg->output_dir);
+    set_output(&res, cfg->run.output_dir);
     if (r.comm->rank == 0) PT_TRY(pt_mapped_check());
     if (r.comm->rank == 0) PT_TRY(pt_run_finish(&r));
     PT_TRY(r.comm->barrier(r.comm));
