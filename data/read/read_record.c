@@ -1,4 +1,4 @@
-/* Records, fields of rows, and the table of data types. */
+/* Records, fields of rows, and the way from a file's rows to the sink. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -46,6 +46,9 @@ static void test_table(void **state)
         for (size_t j = 0; j < pt_data_key_count(); j++) n += pt_data_key_declared(j) == k;
         assert_int_equal(n, 1);
     }
+    for (size_t i = 0; i < pt_data_type_count(); i++) /* one name, one meaning: a key of several types stands in one table */
+        for (const pt_data_key *const *t = pt_data_type_at(i)->keys; t && *t; t++)
+            for (const pt_data_key *k = *t; k->key; k++) assert_ptr_equal(pt_data_key_find(k->key), k);
 }
 
 static void test_check(void **state)
