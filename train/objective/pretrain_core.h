@@ -1,13 +1,12 @@
 /* pretrain: the token mean of sft where every token of a text is supervised. */
 #ifndef PT_OBJECTIVE_PRETRAIN_CORE_H
 #define PT_OBJECTIVE_PRETRAIN_CORE_H
-#include "base/loss_core.h"
+#include "train/objective/token_mean.h"
 
 enum { pt_pretrain_by_rows = 1, pt_pretrain_n_metrics = 0 };
 PT_HD double pt_core_pretrain(const pt_core_step *s, pt_core_answer *a, int n, double *metric)
 {
-    a->dlogp = -1;
-    return -a->logp;
+    return pt_token_mean(a);
 }
 #endif
 

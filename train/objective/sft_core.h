@@ -3,13 +3,12 @@
  * Trainer. Linear in logp: the gradient is known before the forward pass. */
 #ifndef PT_OBJECTIVE_SFT_CORE_H
 #define PT_OBJECTIVE_SFT_CORE_H
-#include "base/loss_core.h"
+#include "train/objective/token_mean.h"
 
 enum { pt_sft_by_rows = 1, pt_sft_n_metrics = 0 };
 PT_HD double pt_core_sft(const pt_core_step *s, pt_core_answer *a, int n, double *metric)
 {
-    a->dlogp = -1;
-    return -a->logp;
+    return pt_token_mean(a);
 }
 #endif
 
