@@ -43,6 +43,7 @@ static void keep_weights(void *user, pt_ctx *ctx, pt_model *m, int64_t step)
 }
 
 static bool stands_still; /* a learning rate of nothing */
+static bool weightless;   /* the records of the first step weigh nothing */
 static pt_config config_of(pt_dataset_spec *spec, bool full, const char *out)
 {
     pt_config c = small_config(spec, rows_file[!full], out);
@@ -55,6 +56,9 @@ static pt_config config_of(pt_dataset_spec *spec, bool full, const char *out)
     c.run.max_steps = STEPS;
     if (stands_still) c.optim.learning_rate = 0;
     c.data.cache_dir = work;
+    static char other[128];
+    snprintf(other, sizeof other, "%s/weightless", work);
+    if (weightless) c.data.cache_dir = other, c.batch.shuffle_merged_datasets = false;
     return c;
 }
 
@@ -211,6 +215,29 @@ static void test_sick_rank(void **state)
     assert_true(sick.loss[1] == still.loss[1] && sick.norm[1] == still.norm[1]);
 }
 
+/* A first step without weight: on one rank and on two. */
+static void test_weightless(void **state)
+{
+    static result one, two;
+    pt_dataset_spec spec;
+    weightless = true;
+    pt_config c = config_of(&spec, true, work);
+    int st;
+    fflush(NULL);
+    pid_t pid = fork(); /* threads are made there */
+    if (pid == 0) {
+        weigh_nothing(&c, 0, 3);
+        _exit(0);
+    }
+    assert_true(waitpid(pid, &st, 0) == pid && st == 0);
+    run_ranks(1, 0, true, false, "weightless one", &one);
+    run_ranks(2, 2048, true, false, "weightless two", &two);
+    weightless = false;
+    assert_true(one.skipped == 1 && two.skipped == 1 && one.loss[0] == 0 && two.loss[0] == 0 && one.norm[0] == 0 && two.norm[0] == 0);
+    assert_true(two.loss[1] > 0 && two.norm[1] > 0);
+    near_to(&two, &one);
+}
+
 static void test_full(void **state)
 {
     compare(true, 2);
@@ -223,7 +250,7 @@ static void test_dpo(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_full), cmocka_unit_test(test_dpo),
-                                       cmocka_unit_test(test_sick_rank)},
+                                       cmocka_unit_test(test_sick_rank), cmocka_unit_test(test_weightless)},
                             check[] = {cmocka_unit_test(test_checked)};
     temp_folder(work);
     for (int p = 0; p < 2; p++) {

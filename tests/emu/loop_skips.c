@@ -62,7 +62,7 @@ enum { STEPS = 4 };
 typedef struct outcome {
     double loss[STEPS + 1], norm[STEPS + 1];
     bool skipped[STEPS + 1];
-    int64_t n_skipped;
+    int64_t n_skipped, n_empty;
     char said[2000];
     int spoil_after; /* the step after this one; 0 = none */
 } outcome;
@@ -94,6 +94,7 @@ static outcome run_on(const pt_ops *real, const pt_config *c, int32_t token, int
     MUST(pt_train_run(c, &hooks, &res));
     assert_int_equal(res.steps, STEPS);
     o.n_skipped = res.skipped;
+    o.n_empty = res.empty;
     snprintf(o.said, sizeof o.said, "%s", said.text ? said.text : "");
     return o;
 }
@@ -173,6 +174,30 @@ static void test_pairs(void **state)
     compare("dpo", &c, 0, 2, "step 3 is not finite and was skipped: the loss, though no record alone is");
 }
 
+/* A step whose records weigh nothing: the same words and numbers, and nothing runs. */
+static void test_without_weight(void **state)
+{
+    char rows[128], out[128], cache[128];
+    pt_dataset_spec spec;
+    snprintf(rows, sizeof rows, "%s/weightless.jsonl", work);
+    snprintf(out, sizeof out, "%s/weightless", work);
+    snprintf(cache, sizeof cache, "%s/weightless-cache", work);
+    write_rows(rows, 16, false);
+    pt_config c = config_of(&spec, rows, out);
+    c.data.sequence_len = 64;
+    c.data.cache_dir = cache;
+    c.batch.shuffle_merged_datasets = false;
+    weigh_nothing(&c, 4, 8);
+    outcome cpu = run_on(&pt_ops_cpu, &c, 0, 0), dev = run_on(pt_cuda_ops(), &c, 0, 0);
+    assert_non_null(strstr(cpu.said, "step 2 was skipped: the weights of its records sum to 0"));
+    assert_string_equal(cpu.said, dev.said);
+    assert_true(cpu.n_empty == 1 && dev.n_empty == 1 && cpu.n_skipped == 0 && dev.n_skipped == 0);
+    for (int i = 1; i <= STEPS; i++) {
+        assert_true(cpu.skipped[i] == (i == 2) && dev.skipped[i] == (i == 2));
+        assert_true(fabs(cpu.loss[i] - dev.loss[i]) <= 1e-5 * cpu.loss[i] && fabs(cpu.norm[i] - dev.norm[i]) <= 1e-4 * cpu.norm[i]);
+    }
+}
+
 static int set_up(void **state)
 {
     temp_folder(work);
@@ -188,6 +213,6 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sft), cmocka_unit_test(test_pairs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_sft), cmocka_unit_test(test_pairs), cmocka_unit_test(test_without_weight)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

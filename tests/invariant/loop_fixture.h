@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/rng.h"
+#include "data/pack/pack_data.h"
 #include "tests/said.h"
 #include "train/loop/run.h"
 
@@ -177,5 +179,22 @@ static inline double worst_part(pt_run *r, const float *a, const float *b, const
         }
     assert_true(top > 0);
     return worst;
+}
+/* Records [from, to) of c's pack (the only one in its cache_dir) get weight 0, which none of our packers gives. */
+static inline void weigh_nothing(const pt_config *c, size_t from, size_t to)
+{
+    char pattern[256];
+    glob_t found;
+    pt_run_plan plan;
+    pt_pack *p;
+    MUST(pt_train_plan(c, NULL, &plan, NULL)); /* makes it */
+    snprintf(pattern, sizeof pattern, "%s/pack-*.h5", c->data.cache_dir);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    assert_int_equal(found.gl_pathc, 1);
+    MUST(pt_pack_open(&p, found.gl_pathv[0]));
+    for (size_t i = from; i < to; i++) pt_pack_column_find(p, PT_COLUMN_WEIGHT)->value[i] = 0;
+    MUST(pt_pack_write(p, found.gl_pathv[0]));
+    pt_pack_free(p);
+    globfree(&found);
 }
 #endif

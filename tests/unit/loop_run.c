@@ -239,6 +239,71 @@ static void test_bad_sample(void **state)
     assert_non_null(strstr(log_text.text, "one-bad.jsonl:10)"));
 }
 
+/* ---- a step without weight ----------------------------------------------------------------------------------------------- */
+
+typedef struct weightless {
+    float weights[3][4096]; /* before steps 2, 3 and 4 */
+    int64_t n;
+    int steps;
+} weightless;
+
+static void look_before(void *user, pt_ctx *ctx, pt_model *m, int64_t step)
+{
+    weightless *w = user;
+    pt_view v = pt_model_param_view(m);
+    w->n = v.cols = v.cols < 4096 ? v.cols : 4096;
+    if (step >= 1 && step <= 3) MUST(ctx->ops->download(ctx, w->weights[step - 1], v));
+}
+static void look_after(void *user, const pt_step_report *r)
+{
+    weightless *w = user;
+    w->steps++;
+    assert_int_equal(r->empty, r->step == 2);
+    assert_int_equal(r->skipped, r->step == 2);
+    assert_true(isfinite(r->loss) && (r->step == 2) == (r->loss == 0));
+}
+
+/* All records of step 2 weigh nothing: it moves nothing, not by weight decay either, and the run goes on. Evaluation passes such records over. */
+static void without_weight(const char *name)
+{
+    static weightless w;
+    char cache[128];
+    const pt_objective *o = pt_objective_find(name);
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, o->answers == 2);
+    pt_train_hooks hooks = {.user = &w, .on_gradients = look_before, .on_step = look_after};
+    pt_train_result res;
+    snprintf(cache, sizeof cache, "%s/no-weight-%s", work, name);
+    memset(&w, 0, sizeof w);
+    c.objective = o;
+    c.data.cache_dir = cache;
+    c.batch.shuffle_merged_datasets = false;
+    c.batch.batch_rows = 3;
+    c.optim.weight_decay = 0.5;
+    c.run.max_steps = 4;
+    c.run.save_steps = 3;
+    c.run.loss_watchdog_threshold = 1e-3;
+    c.run.loss_watchdog_patience = 4; /* an empty step is neither high nor low: three in a row here */
+    weigh_nothing(&c, 3, 6);
+    log_text.len = 0;
+    MUST(pt_train_run(&c, &hooks, &res));
+    assert_int_equal(res.steps, 4);
+    assert_int_equal(res.empty, 1);
+    assert_int_equal(res.skipped, 0);
+    assert_int_equal(w.steps, 4);
+    assert_true(w.n > 0 && !memcmp(w.weights[0], w.weights[1], (size_t)w.n * sizeof(float)));
+    assert_memory_not_equal(w.weights[1], w.weights[2], (size_t)w.n * sizeof(float));
+    assert_non_null(strstr(log_text.text, "step 2 was skipped: the weights of its records sum to 0"));
+    c.run.resume_from_checkpoint = (char *)"auto"; /* the count goes on */
+    MUST(pt_train_run(&c, &hooks, &res));
+    assert_true(w.steps == 5 && res.steps == 4 && res.empty == 1 && res.skipped == 0);
+}
+static void test_without_weight(void **state)
+{
+    without_weight("sft");
+    without_weight("dpo");
+}
+
 /* ---- dpo's first margin
  * ----------------------------------------------------------------------------------------------------------- */
 
@@ -489,7 +554,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plan),     cmocka_unit_test(test_warnings),   cmocka_unit_test(test_bad_gradient),
-        cmocka_unit_test(test_gives_up), cmocka_unit_test(test_bad_sample), cmocka_unit_test(test_first_margin),
+        cmocka_unit_test(test_gives_up), cmocka_unit_test(test_bad_sample), cmocka_unit_test(test_without_weight), cmocka_unit_test(test_first_margin),
         cmocka_unit_test(test_folder),
         cmocka_unit_test(test_folder_of_others),   cmocka_unit_test(test_not_ours),   cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_one_at_a_time),

@@ -61,11 +61,12 @@ static void say_result(const pt_config *cfg, const pt_train_result *r)
 {
     char took[32];
     pt_ui_duration(r->seconds, took);
-    if (isnan(r->loss) && !r->skipped) { /* resumed at its end */
+    if (isnan(r->loss) && !r->skipped && !r->empty) { /* resumed at its end */
         printf("\nnothing left to do: all %lld steps were done before", (long long)r->steps);
     } else {
         printf("\ndone: %lld steps in %s", (long long)r->steps, took);
         if (r->skipped) printf(", %lld skipped as not finite", (long long)r->skipped);
+        if (r->empty) printf(", %lld skipped as without weight", (long long)r->empty);
         printf(", loss %.4f", r->loss);
     }
     if (!isnan(r->eval_loss)) printf(", eval loss %.4f", r->eval_loss);

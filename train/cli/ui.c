@@ -56,7 +56,7 @@ static void step_line(const pt_step_report *r, char *line, size_t size)
     int n;
     pt_ui_duration(r->eta, eta);
     if (r->skipped)
-        n = snprintf(line, size, "step %lld/%lld  skipped: not finite", (long long)r->step, (long long)r->steps);
+        n = snprintf(line, size, "step %lld/%lld  skipped: %s", (long long)r->step, (long long)r->steps, r->empty ? "its records have no weight" : "not finite");
     else
         n = snprintf(line, size, "step %lld/%lld  epoch %.2f  loss %.4f  norm %.2f  lr %.2e  %.0f tok/s", (long long)r->step, (long long)r->steps, r->epoch,
                      r->loss, r->grad_norm, r->lr, r->tokens_per_second);

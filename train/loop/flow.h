@@ -55,7 +55,8 @@ typedef struct pt_step_report {
     double seconds, tokens_per_second;
     double peak_share; /* of the measured GEMM rate, 0 = unknown */
     double eta;        /* seconds to the end of the run */
-    bool skipped;      /* not finite: nothing was updated; loss and grad_norm mean nothing */
+    bool skipped;      /* nothing was updated; loss and grad_norm mean nothing: not finite, or */
+    bool empty;        /* the weights of its records sum to 0 */
     int n_metrics;
     const char *metric_name[PT_FLOW_METRICS];
     double metric[PT_FLOW_METRICS];
@@ -90,7 +91,8 @@ typedef struct pt_train_hooks {
 } pt_train_hooks;
 
 typedef struct pt_train_result {
-    int64_t steps, skipped; /* done in total (with those before a resume); skipped among them */
+    int64_t steps, skipped; /* done in total (with those before a resume); skipped among them as not finite */
+    int64_t empty;          /* skipped among them because the weights of their records sum to 0 */
     double loss;            /* of the last step */
     double eval_loss;       /* last one; NaN = none */
     double seconds;         /* this run */

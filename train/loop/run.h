@@ -36,7 +36,7 @@ typedef struct pt_run {
     /* progress */
     int64_t step;  /* steps done */
     int64_t saved; /* step of the last checkpoint, 0 = none */
-    int64_t skipped, bad_in_row, high_in_row; /* high: steps with the loss above loss_watchdog_threshold */
+    int64_t skipped, empty, bad_in_row, high_in_row; /* not finite; without weight; with the loss above loss_watchdog_threshold */
     unsigned pending; /* evaluations due after `step` and not done yet: a stop came between (PT_PENDING_...) */
     double last_loss, last_eval;
     pt_metrics *metrics; /* rank 0 */
@@ -49,6 +49,7 @@ typedef struct pt_run {
 typedef struct pt_step_sums {
     double loss, metrics[PT_CORE_METRICS];
     bool finite;       /* of the loss */
+    bool empty;        /* the weights of the whole step sum to 0: there is nothing to learn or to measure; the sums are 0 */
     double apart;      /* a metric that must be 0 in the first step and is not; 0 = none is */
     pt_core_step core; /* what the objective's core was given */
     bool stop;        /* some rank was asked to stop */
@@ -68,10 +69,10 @@ pt_status pt_run_refuse_device(pt_run *r);
 
 /* Gradients of step `index` (0-based) in the model's gradient vector, summed over ranks. */
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out);
-/* The same in two parts. start: everything that the device has to do, without waiting for it. finish: the loss and the metrics, summed over
- * ranks; the caller waited in between (a download, sync). */
-pt_status pt_run_gradients_start(pt_run *r, int64_t index, pt_step_sums *out);
-pt_status pt_run_gradients_finish(pt_run *r, pt_step_sums *out);
+/* The same in two parts: everything that the device has to do, queued without waiting for it; and, when the caller has waited (a download, sync),
+ * the report of all ranks: loss and metrics that are sums are added, of the others the largest and the smallest are taken. */
+pt_status pt_run_queue_gradients(pt_run *r, int64_t index, pt_step_sums *out);
+pt_status pt_run_sum_report(pt_run *r, pt_step_sums *out);
 /* Loss and metrics of step `index` of a loader, no gradients; mean over the step. */
 pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *out);
 /* Weighted mean over all steps of an evaluation loader. *stopped: some rank was asked to stop, and out says nothing. */

@@ -50,10 +50,16 @@ static void core_of(const pt_run *r, const pt_step *info, pt_core_step *core)
     memcpy(core->state, r->state, sizeof core->state);
 }
 
-/* All micro-batches of a step, queued; the report is fetched. */
+/* All micro-batches of a step, queued; the report is fetched. Where the weights of the whole step sum to 0 there is no mean, on no rank: nothing
+ * runs, and the report is 0. */
 static pt_status run_all(pt_run *r, uint64_t step, bool train, pt_step_sums *s)
 {
     core_of(r, &s->info, &s->core);
+    s->empty = !(s->core.norm > 0);
+    if (s->empty) {
+        memset(r->report, 0, sizeof r->report);
+        return PT_OK;
+    }
     if (r->objective->n_stats) PT_RETURN(pt_run_statistics(r, &s->info, step, train, &s->core));
     PT_RETURN(pt_model_report_begin(r->model));
     for (int i = 0; i < s->info.n_micro; i++) {
@@ -91,8 +97,7 @@ static double unordered(int64_t i)
     return v;
 }
 
-/* The report of all ranks: sums are added, of the others the largest and the smallest are taken. */
-static pt_status sum_report(pt_run *r, pt_step_sums *s)
+pt_status pt_run_sum_report(pt_run *r, pt_step_sums *s)
 {
     double v[PT_REPORT_SIZE];
     int64_t most[2 + PT_CORE_METRICS] = {r->hooks.stop && *r->hooks.stop, 0};
@@ -119,19 +124,26 @@ static pt_status sum_report(pt_run *r, pt_step_sums *s)
     return PT_OK;
 }
 
-pt_status pt_run_gradients_start(pt_run *r, int64_t index, pt_step_sums *out)
+static pt_status sum_gradients(pt_run *r, const pt_step *info)
+{
+    if (r->overlap) {
+        if (info->n_micro == 0) pt_overlap_begin(r->overlap);
+        return pt_overlap_end(r->overlap);
+    }
+    if (r->comm->size < 2) return PT_OK;
+    pt_comm_io io = {.user = &r->ctx, .get = io_get, .put = io_put};
+    return r->comm->allreduce_sum(r->comm, pt_model_grad_view(r->model), &io);
+}
+
+/* ---- a step ---------------------------------------------------------------------------------------------------------- */
+
+pt_status pt_run_queue_gradients(pt_run *r, int64_t index, pt_step_sums *out)
 {
     memset(out, 0, sizeof *out);
     PT_RETURN(pt_loader_step(r->train, index, &out->info));
     PT_RETURN(pt_model_zero_grad(r->model));
     PT_RETURN(run_all(r, (uint64_t)index, true, out));
-    if (r->overlap) {
-        if (out->info.n_micro == 0) pt_overlap_begin(r->overlap);
-        PT_RETURN(pt_overlap_end(r->overlap));
-    } else if (r->comm->size > 1) {
-        pt_comm_io io = {.user = &r->ctx, .get = io_get, .put = io_put};
-        PT_RETURN(r->comm->allreduce_sum(r->comm, pt_model_grad_view(r->model), &io));
-    }
+    if (!out->empty) PT_RETURN(sum_gradients(r, &out->info));
     if (!r->hooks.on_gradients) return PT_OK;
     if (r->comm->settle) PT_RETURN(r->comm->settle(r->comm));
     PT_RETURN(r->ctx.ops->sync(&r->ctx));
@@ -139,17 +151,12 @@ pt_status pt_run_gradients_start(pt_run *r, int64_t index, pt_step_sums *out)
     return PT_OK;
 }
 
-pt_status pt_run_gradients_finish(pt_run *r, pt_step_sums *out)
-{
-    return sum_report(r, out);
-}
-
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out)
 {
-    PT_RETURN(pt_run_gradients_start(r, index, out));
+    PT_RETURN(pt_run_queue_gradients(r, index, out));
     if (r->comm->settle) PT_RETURN(r->comm->settle(r->comm));
     PT_RETURN(r->ctx.ops->sync(&r->ctx));
-    return pt_run_gradients_finish(r, out);
+    return pt_run_sum_report(r, out);
 }
 
 /* ---- evaluation ------------------------------------------------------------------------------------------------------ */
@@ -160,7 +167,7 @@ pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *o
     PT_RETURN(pt_loader_step(l, index, &out->info));
     PT_RETURN(run_all(r, (uint64_t)index, false, out));
     PT_RETURN(r->ctx.ops->sync(&r->ctx));
-    return sum_report(r, out);
+    return pt_run_sum_report(r, out);
 }
 
 /* Brings the metrics of a step together with those of the steps before. */
@@ -179,6 +186,7 @@ pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_repo
     pt_loader_summary sum;
     double start = pt_seconds(), total = 0, metric[PT_CORE_METRICS] = {0};
     const pt_objective *o = r->objective;
+    bool first = true;
     *out = (pt_eval_report){.set = set, .step = r->step};
     *stopped = false;
     PT_RETURN(pt_loader_summary_get(l, &sum));
@@ -187,10 +195,12 @@ pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_repo
         PT_RETURN(pt_run_measure(r, l, i, &s));
         *stopped = s.stop && i + 1 < sum.steps;
         if (*stopped) return PT_OK;
+        out->records += s.info.records;
+        if (s.empty) continue;
         double w = s.core.norm;
         out->loss += w * s.loss;
-        join(o, w, &s, i == 0, metric);
-        out->records += s.info.records;
+        join(o, w, &s, first, metric);
+        first = false;
         total += w;
     }
     if (!(total > 0)) return pt_fail(PT_EARG, "the %s set has nothing to evaluate", set);

@@ -47,15 +47,23 @@ static pt_status skip_step(pt_run *r, const pt_step_sums *s)
  * so (kernels/loss.h), on all ranks through their sum. */
 static pt_status move(pt_run *r, pt_step_sums *s, float lr, float *norm, bool *moved)
 {
-    PT_RETURN(pt_run_gradients_start(r, r->step, s));
+    PT_RETURN(pt_run_queue_gradients(r, r->step, s));
+    if (s->empty) return pt_run_sum_report(r, s); /* a stop is heard */
     PT_RETURN(pt_optim_step(r->optim, pt_model_param_view(r->model), pt_model_grad_view(r->model), lr, norm, moved));
-    PT_RETURN(pt_run_gradients_finish(r, s));
+    PT_RETURN(pt_run_sum_report(r, s));
     PT_RETURN(check_first_step(r, s));
     if (*moved && r->objective->n_state) r->objective->advance(&s->core, s->metrics, r->state);
     if (s->finite) return PT_OK;
     *norm = 0;
     if (!*moved) return PT_OK;
     return pt_fail(PT_EINTERNAL, "the loss is not finite, and the weights have moved all the same: a bug of ptrain");
+}
+
+/* No weight, no gradient: not even weight decay moves anything. Neither a good step nor a bad one. */
+static void pass_step(pt_run *r)
+{
+    r->empty++;
+    pt_log(PT_LOG_WARN, "step %lld was skipped: the weights of its records sum to 0", (long long)r->step + 1);
 }
 
 static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)
@@ -75,12 +83,15 @@ static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)
                             .tokens = s->info.tokens,
                             .supervised_tokens = s->info.rows,
                             .records = s->info.records,
-                            .skipped = !moved};
-    rep->n_metrics = pt_run_shown(r->objective, s->metrics, rep->metric, rep->metric_name);
+                            .skipped = !moved,
+                            .empty = s->empty};
+    if (!s->empty) rep->n_metrics = pt_run_shown(r->objective, s->metrics, rep->metric, rep->metric_name);
     if (moved) {
         r->bad_in_row = 0;
         r->last_loss = s->loss;
-    } else
+    } else if (s->empty)
+        pass_step(r);
+    else
         PT_TRY(skip_step(r, s));
     rep->seconds = pt_seconds() - start;
     rep->tokens_per_second = (double)rep->tokens / (rep->seconds > 1e-9 ? rep->seconds : 1e-9);
@@ -172,7 +183,7 @@ static pt_status step_and_after(pt_run *r, int64_t first, double started, pt_tra
     rep.eta = (pt_seconds() - started) / (double)(r->step - first) * (double)(total - r->step);
     if (r->metrics) PT_RETURN(pt_metrics_step(r->metrics, &rep));
     if (r->hooks.on_step) r->hooks.on_step(r->hooks.user, &rep);
-    PT_RETURN(watch_loss(r, rep.loss));
+    if (!rep.empty) PT_RETURN(watch_loss(r, rep.loss));
     bool last = r->step == total, saved = false, stop = s.stop;
     if (last || (r->plan.eval_steps && r->step % r->plan.eval_steps == 0))
         r->pending = (r->valid ? PT_PENDING_VALIDATION : 0) | (r->test ? PT_PENDING_TEST : 0);
@@ -281,6 +292,7 @@ done:
     if (rc == PT_OK || rc == PT_ESTOP) r.comm->broken = false; /* all ranks end here: they may wait for each other */
     res.steps = r.step;
     res.skipped = r.skipped;
+    res.empty = r.empty;
     res.loss = r.last_loss;
     res.eval_loss = r.last_eval;
     res.seconds = pt_seconds() - start;
