@@ -185,7 +185,7 @@ static pt_status shape(pt_loader *l, size_t n, bool count_rows)
 }
 
 /* Tokens of the answers of a record. */
-static int64_t own_tokens(const pt_loader *l, size_t from, size_t to)
+static int64_t unshared_tokens(const pt_loader *l, size_t from, size_t to)
 {
     int64_t n = 0;
     for (size_t s = from; s < to; s++) n += l->seqs[s].n;
@@ -204,7 +204,7 @@ static pt_status cut_forest(pt_loader *l, size_t from, size_t to, int64_t most, 
         PT_RETURN(pt_reserve(&l->places, &l->places_cap, n + (end - s)));
         PT_RETURN(pt_reserve(&l->taken, &l->taken_cap, end - s));
         for (size_t k = s; k < end; k++, n++) l->taken[k - s] = insert(l, n, (pt_place){l->pos[k], (int32_t)n});
-        bound += own_tokens(l, s, end);
+        bound += unshared_tokens(l, s, end);
         if (bound <= most || *stop == from) continue;
         PT_RETURN(shape(l, n, false));
         bound = l->lay.tokens;
@@ -223,13 +223,13 @@ pt_status pt_loader_cut(pt_loader *l, size_t from, size_t to, size_t *stop)
     size_t n = 0, s, end;
     for (*stop = from; *stop < to; (*stop)++) {
         pt_loader_answers(l, l->recs[*stop], &s, &end);
-        int64_t own = own_tokens(l, s, end);
+        int64_t more = unshared_tokens(l, s, end);
         if (l->opt.packing == PT_PACKING_OFF ? *stop - from == (size_t)l->opt.micro_batch_size
-                                             : *stop > from && have + own > most)
+                                             : *stop > from && have + more > most)
             break;
         PT_RETURN(pt_reserve(&l->places, &l->places_cap, n + (end - s)));
         for (; s < end; s++, n++) l->places[n] = (pt_place){(int32_t)s, (int32_t)n};
-        have += own;
+        have += more;
     }
     l->n_places = n;
     return shape(l, n, true);

@@ -72,11 +72,11 @@ pt_status pt_read_question(pt_reader *r, json_t *row, pt_turns *t)
 json_t *pt_read_output(pt_reader *r, json_t *row)
 {
     static const char *const names[] = {"output", "response", "completion", "answer", "RESPONSE", NULL};
-    const char *own = pt_dataset_says(r->spec, "field_output"), *key;
+    const char *named = pt_dataset_says(r->spec, "field_output"), *key;
     json_t *v = pt_row_column(r, row, "field_output", names, &key);
-    for (size_t i = 0; !v && names[i] && !own; i++) /* an empty answer is an answer's place */
+    for (size_t i = 0; !v && names[i] && !named; i++) /* an empty answer is an answer's place */
         if (json_is_string(json_object_get(row, names[i]))) v = pt_row_take(r, row, names[i]);
-    if (!v && own) v = pt_row_take(r, row, own);
+    if (!v && named) v = pt_row_take(r, row, named);
     return v;
 }
 
@@ -98,8 +98,8 @@ static pt_status unfold(pt_reader *r, json_t *row, json_t **answer)
 /* Whether the row has a place for a question at all: an empty one is asked, a missing one is a wrong type. */
 static bool has_question(const pt_reader *r, json_t *row)
 {
-    const char *own = pt_dataset_says(r->spec, "field_prompt");
-    if (own) return !*own || json_object_get(row, own);
+    const char *named = pt_dataset_says(r->spec, "field_prompt");
+    if (named) return !*named || json_object_get(row, named);
     for (size_t i = 0; asks[i]; i++)
         if (json_object_get(row, asks[i])) return true;
     return json_object_get(row, "input") != NULL;
@@ -108,10 +108,10 @@ static bool has_question(const pt_reader *r, json_t *row)
 pt_status pt_read_alpaca(pt_reader *r, json_t *row)
 {
     pt_turns *t = &r->rec.answers[0].turns;
-    const char *own = pt_dataset_says(r->spec, "field_output"), *ask = pt_dataset_says(r->spec, "field_prompt");
+    const char *named = pt_dataset_says(r->spec, "field_output"), *ask = pt_dataset_says(r->spec, "field_prompt");
     json_t *answer = pt_read_output(r, row);
-    if (!answer && !own && pt_read_list(r, row)) return pt_read_messages(r, row);
-    if (!answer || json_is_null(answer)) return pt_row_missing(r, row, own ? own : "output");
+    if (!answer && !named && pt_read_list(r, row)) return pt_read_messages(r, row);
+    if (!answer || json_is_null(answer)) return pt_row_missing(r, row, named ? named : "output");
     PT_RETURN(unfold(r, row, &answer));
     PT_RETURN(pt_read_question(r, row, t));
     if (!t->n && !has_question(r, row)) return pt_row_missing(r, row, ask ? ask : "instruction");

@@ -81,9 +81,9 @@ static pt_status read_spelled(pt_reader *r, pt_turn *t)
 
 pt_status pt_read_extras(pt_reader *r, json_t *m, const char *role, pt_turn *t)
 {
-    static const char *const own[] = {"ipython", "function"};
+    static const char *const known[] = {"ipython", "function"};
     for (size_t i = 0; i < 2 && pt_speaker_is(t->speaker, PT_TOOL); i++)
-        if (!strcmp(role, own[i])) t->role = own[i];
+        if (!strcmp(role, known[i])) t->role = known[i];
     if (!pt_speaker_is(t->speaker, PT_ASSISTANT)) return PT_OK;
     PT_RETURN(pt_read_calls(r, m, &t->calls));
     if (!t->calls && (!strcasecmp(role, "function_call") || !strcasecmp(role, "tool_call"))) PT_RETURN(read_spelled(r, t));

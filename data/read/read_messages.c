@@ -50,20 +50,20 @@ done:
 /* train: false|true (or message_field_training's name), weight: x, loss_weight: x (LLaMA-Factory), loss: bool (ms-swift). */
 static pt_status message_weight(const pt_reader *r, json_t *m, pt_turn *t)
 {
-    const char *own = pt_dataset_says(r->spec, "message_field_training");
+    const char *named = pt_dataset_says(r->spec, "message_field_training");
     static const char *const numbers[] = {"weight", "loss_weight"}, *const flags[] = {"train", "training", "loss"};
     if (json_is_array(json_object_get(m, "train_detail")))
         return pt_fail(PT_ENOSUP,
                        "'train_detail' (parts of a message by character) is not supported; use 'train' or 'weight' a message");
-    for (int i = 0; i < 2 && !own; i++) {
+    for (int i = 0; i < 2 && !named; i++) {
         json_t *v = json_object_get(m, numbers[i]);
         if (!v || json_is_null(v)) continue;
         PT_RETURN(pt_row_number(m, numbers[i], 0, &t->weight));
         t->has_weight = true;
         return PT_OK;
     }
-    for (int i = 0; i < (own ? 1 : 3); i++) {
-        const char *name = own ? own : flags[i];
+    for (int i = 0; i < (named ? 1 : 3); i++) {
+        const char *name = named ? named : flags[i];
         json_t *v = json_object_get(m, name);
         bool foreign = i > 0 && !json_is_boolean(v); /* a loss that was measured, say */
         if (!v || json_is_null(v) || foreign) continue;
@@ -185,18 +185,18 @@ pt_status pt_read_system(pt_reader *r, json_t *row, pt_turns *t, size_t *n_promp
 {
     static const char *const names[] = {"system", "system_prompt", NULL};
     const char *text;
-    size_t n, own = 0;
-    while (own < t->n && pt_speaker_is(t->turns[own].speaker, PT_SYSTEM)) own++;
+    size_t n, n_system = 0;
+    while (n_system < t->n && pt_speaker_is(t->turns[n_system].speaker, PT_SYSTEM)) n_system++;
     if (r->spec->drop_system) {
-        t->n -= own;
-        memmove(t->turns, t->turns + own, t->n * sizeof *t->turns);
-        if (n_prompt) *n_prompt -= own < *n_prompt ? own : *n_prompt;
+        t->n -= n_system;
+        memmove(t->turns, t->turns + n_system, t->n * sizeof *t->turns);
+        if (n_prompt) *n_prompt -= n_system < *n_prompt ? n_system : *n_prompt;
         return PT_OK;
     }
     PT_RETURN(pt_row_text(r, row, "field_system", names, &text, &n));
     if (!text && (text = r->spec->system_prompt)) n = strlen(text);
     if (!text) return PT_OK;
-    if (own) { /* the message stands nearer, as for axolotl and LLaMA-Factory */
+    if (n_system) { /* the message stands nearer, as for axolotl and LLaMA-Factory */
         if (n != t->turns[0].bytes || memcmp(text, t->turns[0].text, n) != 0)
             pt_causes_add(&r->notes, "a system message and another system text beside it: the message is taken", r->line);
         return PT_OK;
@@ -210,8 +210,8 @@ json_t *pt_read_list(pt_reader *r, json_t *row)
 {
     const pt_data_type *type = pt_data_type_find(r->spec->type);
     const char *const names[] = {type->list ? type->list : "messages", "conversations", "conversation", "messages", NULL};
-    const char *own[] = {pt_dataset_says(r->spec, "field_messages"), NULL};
-    for (const char *const *p = own[0] ? own : names; *p; p++) {
+    const char *named[] = {pt_dataset_says(r->spec, "field_messages"), NULL};
+    for (const char *const *p = named[0] ? named : names; *p; p++) {
         const json_t *v = json_object_get(row, *p);
         if (v && !json_is_null(v)) return pt_row_take(r, row, *p);
     }
@@ -220,10 +220,10 @@ json_t *pt_read_list(pt_reader *r, json_t *row)
 
 pt_status pt_read_messages(pt_reader *r, json_t *row)
 {
-    const char *own = pt_dataset_says(r->spec, "field_messages"), *want = own;
+    const char *named = pt_dataset_says(r->spec, "field_messages"), *want = named;
     pt_turns *t = &r->rec.answers[0].turns;
     json_t *list = pt_read_list(r, row);
-    if (!list && !own && pt_read_output(r, row))
+    if (!list && !named && pt_read_output(r, row))
         return pt_read_alpaca(r, row);
     if (!want) want = pt_data_type_find(r->spec->type)->list;
     if (!want) want = "messages"; /* read for a type that has no list of its own */

@@ -83,9 +83,9 @@ static pt_status read_prompt(pt_reader *r, json_t *row, bool needed, pt_asked *a
     bool hh = false;
     t->n = 0;
     *asked = PT_ASKED_TEXT;
-    const char *own = pt_dataset_says(r->spec, "field_prompt"), *listed = pt_dataset_says(r->spec, "field_messages"),
+    const char *named = pt_dataset_says(r->spec, "field_prompt"), *listed = pt_dataset_says(r->spec, "field_messages"),
                *input = pt_dataset_says(r->spec, "field_input"), *history = pt_dataset_says(r->spec, "field_history");
-    json_t *v = listed && !own ? NULL : pt_row_column(r, row, "field_prompt", names, &key);
+    json_t *v = listed && !named ? NULL : pt_row_column(r, row, "field_prompt", names, &key);
     bool more = (input && *input) || (history && *history);
     if (!more) PT_RETURN(pt_row_messages(r, v, &v));
     if (v && json_is_string(v) && !more) {
@@ -94,7 +94,7 @@ static pt_status read_prompt(pt_reader *r, json_t *row, bool needed, pt_asked *a
         *asked = PT_ASKED_HH;
         return PT_OK;
     }
-    if (!v && !own) {
+    if (!v && !named) {
         PT_RETURN(pt_row_list(r, pt_read_list(r, row), &v));
         key = "the conversation";
         if (json_is_string(v) && listed) /* axolotl: a text is the user's */
@@ -243,12 +243,12 @@ static pt_status find_sides(pt_reader *r, json_t *row, json_t *v[2])
 {
     static const char *const chosen[] = {"chosen", "chosen_messages", "chosen_response", NULL},
                              *const rejected[] = {"rejected", "rejected_messages", "rejected_response", NULL};
-    const char *own[2] = {pt_dataset_says(r->spec, "field_chosen"), pt_dataset_says(r->spec, "field_rejected")}, *key = NULL;
+    const char *named[2] = {pt_dataset_says(r->spec, "field_chosen"), pt_dataset_says(r->spec, "field_rejected")}, *key = NULL;
     v[0] = pt_row_column(r, row, "field_chosen", chosen, NULL);
     v[1] = pt_row_column(r, row, "field_rejected", rejected, &key);
-    if (!v[0] && !own[0] && v[1] && strcmp(key, "rejected") != 0) v[0] = pt_read_list(r, row);
+    if (!v[0] && !named[0] && v[1] && strcmp(key, "rejected") != 0) v[0] = pt_read_list(r, row);
     for (int i = 0; i < 2; i++) {
-        const char *name = own[i] ? own[i] : i ? "rejected" : "chosen";
+        const char *name = named[i] ? named[i] : i ? "rejected" : "chosen";
         json_t *there = json_object_get(row, name);
         if (v[i]) continue;
         if (!there) return pt_row_missing(r, row, name);
@@ -265,8 +265,8 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
     pt_record *rec = &r->rec;
     json_t *v[2];
     pt_asked asked;
-    const char *own = pt_dataset_says(r->spec, "field_output");
-    json_t *both = json_object_get(row, own ? own : "output");
+    const char *named = pt_dataset_says(r->spec, "field_output");
+    json_t *both = json_object_get(row, named ? named : "output");
     if (!json_object_get(row, "chosen") && !pt_dataset_says(r->spec, "field_chosen") && json_array_size(both) == 2 &&
         json_is_string(json_array_get(both, 0)))
         return pt_read_mindset(r, row);

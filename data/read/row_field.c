@@ -27,8 +27,8 @@ json_t *pt_row_take(pt_reader *r, json_t *row, const char *key)
 
 json_t *pt_row_column(pt_reader *r, json_t *row, const char *said, const char *const *names, const char **key)
 {
-    const char *own[] = {pt_dataset_says(r->spec, said), NULL};
-    if (own[0]) names = own;
+    const char *named[] = {pt_dataset_says(r->spec, said), NULL};
+    if (named[0]) names = named;
     for (; *names; names++) {
         if (!pt_row_says(json_object_get(row, *names))) continue;
         if (key) *key = *names;

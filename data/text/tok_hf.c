@@ -78,7 +78,7 @@ done:
 }
 
 /* What the files leave open: BOS as tokenizer.json's post-processor puts it, else as llama.cpp takes it. */
-static void settle(pt_tokenizer *t)
+static void fill_gaps(pt_tokenizer *t)
 {
     if (t->bos < 0) t->bos = t->template_bos;
     if (t->add_bos < 0 && t->template_bos >= 0) t->add_bos = t->template_bos == t->bos;
@@ -123,7 +123,7 @@ pt_status pt_tok_open(pt_tokenizer **out, const char *path)
     else
         PT_TRY(pt_tok_json_read(t, path));
     if (!folder) PT_TRY(guess_ids(t)); /* one tokenizer.json does not say which tokens are which */
-    settle(t);
+    fill_gaps(t);
     pt_tok_set_eot(t);
     PT_TRY(pt_tok_add_stop(t, t->eos));
     PT_TRY(pt_tok_add_stop(t, t->eot));

@@ -186,9 +186,9 @@ static int work(pt_comm *host, pt_comm *c)
             CHECK(c->allreduce_start(c, pt_view_cols(x.v, at, x.v.cols - at < step ? x.v.cols - at : step), s) == PT_OK);
         CHECK(c->allreduce_start(c, pt_view_cols(x.v, 0, 0), s) == PT_OK);
         CHECK(c->allreduce_wait(c, s) == PT_OK);
-        if (round & 1) CHECK(c->settle(c) == PT_OK);
+        if (round & 1) CHECK(c->allreduce_end(c) == PT_OK);
         CHECK(x.wrong(c->size, round, s) == 0);
-        CHECK(c->settle(c) == PT_OK);
+        CHECK(c->allreduce_end(c) == PT_OK);
     }
     x.fill(c->rank, 9, s);
     CHECK(c->allreduce_sum(c, x.v, NULL) == PT_OK); /* after all that the device holds */
@@ -236,7 +236,7 @@ static void test_wait_needed(void **)
             x.fill(c->rank, 0, s);
             CHECK(c->allreduce_start(c, x.v, s) == PT_OK);
             long bad = x.wrong(c->size, 0, s);
-            CHECK(c->settle(c) == PT_OK);
+            CHECK(c->allreduce_end(c) == PT_OK);
             return bad ? 7 : 0;
         });
         /* the check build names it and ends the rank; the others then see numbers, or a rank that is gone */
@@ -255,8 +255,8 @@ static int one_sum(pt_comm *c, size_t n)
     x.fill(c->rank, 0, s);
     pt_status rc = c->allreduce_start(c, x.v, s);
     if (rc == PT_OK) rc = c->allreduce_wait(c, s);
-    if (rc == PT_OK) rc = c->settle(c);
-    if (rc != PT_OK && (c->allreduce_start(c, x.v, s) != rc || c->settle(c) != rc)) return 2; /* once failed, always failed */
+    if (rc == PT_OK) rc = c->allreduce_end(c);
+    if (rc != PT_OK && (c->allreduce_start(c, x.v, s) != rc || c->allreduce_end(c) != rc)) return 2; /* once failed, always failed */
     c->broken = rc != PT_OK;
     cudaStreamSynchronize(s); /* ends */
     cudaStreamDestroy(s);

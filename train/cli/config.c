@@ -199,10 +199,10 @@ static pt_status translate(loader *l, const char *name, pt_place at, const pt_yn
     size_t n;
     const pt_translation *t = pt_schema_translations(&n);
     bool applied = false;
-    const pt_key *own = pt_schema_find(name); /* template: qwen3_nothink is chat_template's */
+    const pt_key *known = pt_schema_find(name); /* template: qwen3_nothink is chat_template's */
     *done = false;
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(t[i].key, own ? own->name : name)) continue;
+        if (strcmp(t[i].key, known ? known->name : name)) continue;
         if (pt_yaml_is_null(v)) return *done = true, PT_OK;
         bool any = !strcmp(t[i].value, "*");
         if (any ? applied : !pt_value_word_is(v, t[i].value)) continue;
@@ -293,13 +293,13 @@ static pt_status set_scheduler_kwargs(loader *l, pt_place at, const pt_ynode *v)
 /* LLaMA-Factory's newer layout keeps settings in mappings: peft_config: {name: lora, r: 16}. Each entry is a key of its own. */
 static pt_status set_nested(loader *l, const char *group, pt_place at, const pt_ynode *v)
 {
-    static const struct { const char *group, *name, *key; } own[] = {
+    static const struct { const char *group, *name, *key; } nested[] = {
         {"peft_config", "name", "finetuning_type"}, {"peft_config", "r", "lora_r"}, {"quant_config", "name", "quantization_method"}};
     if (v->kind != PT_YMAP) return pt_place_fail(at, "%s takes a mapping", group);
     for (size_t i = 0; i < v->n; i++) {
         const char *key = v->keys[i];
-        for (size_t k = 0; k < sizeof own / sizeof *own; k++)
-            if (!strcmp(own[k].group, group) && !strcmp(own[k].name, key)) key = own[k].key;
+        for (size_t k = 0; k < sizeof nested / sizeof *nested; k++)
+            if (!strcmp(nested[k].group, group) && !strcmp(nested[k].name, key)) key = nested[k].key;
         PT_RETURN(set_key(l, key, (pt_place){at.file, at.line > 0 ? v->key_line[i] : at.line, v->key_column[i]}, v->items[i]));
     }
     return PT_OK;

@@ -41,11 +41,11 @@ static FILE *stand_before(int fd, FILE *f, int mode)
 {
     struct screen *s = &screens[fd];
     if (!isatty(fd)) return f;
-    FILE *own = fopencookie(s, "w", (cookie_io_functions_t){.write = show});
-    if (!own) return f;
+    FILE *shown = fopencookie(s, "w", (cookie_io_functions_t){.write = show});
+    if (!shown) return f;
     *s = (struct screen){.on = true, .fd = fd};
-    setvbuf(own, NULL, mode, BUFSIZ);
-    return own;
+    setvbuf(shown, NULL, mode, BUFSIZ);
+    return shown;
 }
 
 void pt_terminal_open(void)

@@ -40,11 +40,11 @@ struct pt_comm {
     /* Sums that run while the device goes on computing; all NULL in a communicator that works on the host. start: v[1,n] f32
      * becomes the sum over the ranks, from when what `after` (a stream of the device) holds now is done; all ranks start the
      * same sums in the same order. wait: what is put into `stream` from now on comes after all started sums; the host goes on.
-     * settle: the host waits until they have ended, watches for errors of the library and of other ranks meanwhile, and gives
+     * end: the host waits until they have ended, watches for errors of the library and of other ranks meanwhile, and gives
      * up after a time: PT_EIO, and later calls fail too. */
     pt_status (*allreduce_start)(pt_comm *c, pt_view v, void *after);
     pt_status (*allreduce_wait)(pt_comm *c, void *stream);
-    pt_status (*settle)(pt_comm *c);
+    pt_status (*allreduce_end)(pt_comm *c);
     size_t bucket_bytes; /* gradients are summed in slices of this size while backward runs; 0 = all at once after it */
     /* Not collective, does not wait: PT_EIO when another rank is known to have failed or left. NULL: cannot tell. */
     pt_status (*check)(pt_comm *c);

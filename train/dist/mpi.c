@@ -89,7 +89,7 @@ static pt_status failed(pt_comm *c, mpi_kind kind, int code)
 }
 
 /* Until everything has come and gone. Other ranks may need our core: after a moment of looking it is offered to them. */
-static pt_status settle(pt_comm *c, mpi_kind kind)
+static pt_status complete(pt_comm *c, mpi_kind kind)
 {
     mpi_state *s = c->state;
     double deadline = 0;
@@ -120,7 +120,7 @@ static pt_status sum_chunk(pt_comm *c, size_t n)
     for (int r = 0; r < c->size; r++)
         if (r != c->rank) PT_RETURN(give(c, SUM, r, s->mine + (size_t)r * piece, bytes));
     memcpy(s->theirs + own, s->mine + own, bytes);
-    PT_RETURN(settle(c, SUM));
+    PT_RETURN(complete(c, SUM));
     for (size_t i = 0; i < piece; i++) {
         double sum = 0;
         for (size_t r = 0; r < (size_t)c->size; r++) sum += s->theirs[r * piece + i];
@@ -133,7 +133,7 @@ static pt_status sum_chunk(pt_comm *c, size_t n)
     for (int r = 0; r < c->size; r++)
         if (r != c->rank) PT_RETURN(give(c, SUM, r, s->sum, bytes));
     memcpy(s->mine + own, s->sum, bytes);
-    return settle(c, SUM);
+    return complete(c, SUM);
 }
 
 static pt_status mpi_sum(pt_comm *c, pt_view v, const pt_comm_io *io)
@@ -167,7 +167,7 @@ static pt_status gather(pt_comm *c, mpi_kind kind, const void *x, size_t n)
         if (r != c->rank) PT_RETURN(take(c, kind, r, all + (size_t)r * bytes, bytes));
     for (int r = 0; r < c->size; r++)
         if (r != c->rank) PT_RETURN(give(c, kind, r, all + (size_t)c->rank * bytes, bytes));
-    return settle(c, kind);
+    return complete(c, kind);
 }
 
 static pt_status mpi_f64(pt_comm *c, double *x, size_t n)
@@ -208,7 +208,7 @@ static pt_status mpi_broadcast(pt_comm *c, void *data, size_t bytes, int root)
         if (c->rank != root) PT_RETURN(take(c, BROADCAST, root, p, n));
         for (int r = 0; c->rank == root && r < c->size; r++)
             if (r != root) PT_RETURN(give(c, BROADCAST, r, p, n));
-        PT_RETURN(settle(c, BROADCAST));
+        PT_RETURN(complete(c, BROADCAST));
         p += n;
         bytes -= n;
     }

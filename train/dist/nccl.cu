@@ -211,7 +211,7 @@ static pt_status watch(pt_comm *c, double start)
     return rc;
 }
 
-static pt_status nccl_settle(pt_comm *c)
+static pt_status nccl_end(pt_comm *c)
 {
     nccl_state *s = state_of(c);
     double start = seconds();
@@ -241,7 +241,7 @@ static pt_status nccl_sum(pt_comm *c, pt_view v, const pt_comm_io *)
     int64_t step = (int64_t)(c->bucket_bytes / 4);
     for (int64_t at = 0; at < v.cols && rc == PT_OK; at += step)
         rc = nccl_start(c, pt_view_cols(v, at, v.cols - at < step ? v.cols - at : step), state_of(c)->stream);
-    return rc == PT_OK ? nccl_settle(c) : rc;
+    return rc == PT_OK ? nccl_end(c) : rc;
 }
 
 /* ---- the rest is the host's ------------------------------------------------------------------------------------------- */
@@ -354,7 +354,7 @@ static pt_status first_sum(pt_comm *c)
     v.rows = v.cols = v.ld = 1;
     PT_RETURN(CUDA_OK(cudaMemcpyAsync(s->one.base, &one, sizeof one, cudaMemcpyHostToDevice, s->stream)));
     PT_RETURN(nccl_start(c, v, s->stream));
-    PT_RETURN(nccl_settle(c));
+    PT_RETURN(nccl_end(c));
     PT_RETURN(CUDA_OK(cudaMemcpyAsync(&sum, s->one.base, sizeof sum, cudaMemcpyDeviceToHost, s->stream)));
     PT_RETURN(CUDA_OK(cudaStreamSynchronize(s->stream)));
     return sum == (float)c->size ? PT_OK
@@ -396,7 +396,7 @@ static void fill(pt_comm *c, const pt_nccl_open_args *a, nccl_state *s)
     c->close = nccl_close;
     c->allreduce_start = nccl_start;
     c->allreduce_wait = nccl_wait;
-    c->settle = nccl_settle;
+    c->allreduce_end = nccl_end;
     c->bucket_bytes = (a->bucket_bytes ? a->bucket_bytes : PT_BUCKET_BYTES) / 64 * 64;
     if (c->bucket_bytes == 0) c->bucket_bytes = 64;
     c->check = nccl_check;

@@ -5,7 +5,7 @@
  * one process. NCCL adds in an order of its own: f32, the same bits for the same sizes, ranks and machine; not those of a host
  * sum.
  *
- * A sum that does not end: settle() looks at NCCL's own errors, at the other ranks (host->check), and at the time. On any of
+ * A sum that does not end: allreduce_end() looks at NCCL's own errors, at the other ranks (host->check), and at the time. On any of
  * them it aborts NCCL, so that the kernels end and later waits of the device return, and says what happened. */
 #ifndef PT_DIST_NCCL_H
 #define PT_DIST_NCCL_H

@@ -89,10 +89,10 @@ static pt_status open_device_comm(pt_run *r)
     return PT_OK;
 }
 
-static pt_status settle(void *user)
+static pt_status end_sums(void *user)
 {
     pt_comm *c = user;
-    return c->settle(c);
+    return c->allreduce_end(c);
 }
 
 pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hooks)
@@ -103,8 +103,8 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     if (hooks) r->hooks = *hooks;
     r->comm = r->hooks.comm;
     if (!r->comm) {
-        PT_TRY(pt_comm_self(&r->own_comm));
-        r->comm = r->own_comm;
+        PT_TRY(pt_comm_self(&r->self_comm));
+        r->comm = r->self_comm;
     }
     PT_TRY(pt_run_agree_config(r)); /* ranks that were started differently would wait for each other for ever, or train two models into one */
     PT_TRY(pt_run_check_folder(cfg));
@@ -122,7 +122,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     }
     PT_TRY(pt_setup_model(cfg, &r->ctx, &r->base, &r->model));
     PT_TRY(open_optimiser(r));
-    if (r->comm->settle) pt_optim_before_wait(r->optim, settle, r->comm);
+    if (r->comm->allreduce_end) pt_optim_before_wait(r->optim, end_sums, r->comm);
     PT_TRY(pt_run_make_plan(r));
     set_schedule(r);
     PT_TRY(pt_run_agree_plan(r));
@@ -176,6 +176,6 @@ void pt_run_close(pt_run *r)
     pt_pack_free(r->test_pack);
     pt_base_free(&r->base);
     if (r->ctx_open) pt_setup_device_close(&r->ctx);
-    if (r->own_comm) r->own_comm->close(r->own_comm);
+    if (r->self_comm) r->self_comm->close(r->self_comm);
     *r = (pt_run){0};
 }

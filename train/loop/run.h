@@ -14,7 +14,7 @@ enum { PT_PENDING_VALIDATION = 1, PT_PENDING_TEST = 2 };
 typedef struct pt_run {
     const pt_config *cfg;
     pt_train_hooks hooks;
-    pt_comm *comm, *own_comm, *device_comm; /* comm: the one in use; device_comm: NCCL over the caller's, NULL without */
+    pt_comm *comm, *self_comm, *device_comm; /* comm: the one in use; self_comm: of one process, where the caller gave none; device_comm: NCCL over the caller's, NULL without */
     pt_ctx ctx;
     bool ctx_open, committed;
     pt_profile profile;
@@ -64,7 +64,7 @@ void pt_run_close(pt_run *r);
 /* Fills r->plan (called by pt_run_open). */
 pt_status pt_run_make_plan(pt_run *r);
 pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out);
-/* PT_ENOMEM: what the device lacks, and what would fit (fit.c). */
+/* PT_ENOMEM: what the device lacks, and what would fit (smaller_plan.c). */
 pt_status pt_run_refuse_device(pt_run *r);
 
 /* Gradients of step `index` (0-based) in the model's gradient vector, summed over ranks. */

@@ -91,9 +91,9 @@ static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
 {
     pt_status rc = PT_OK;
     if (cfg->model.tokenizer) {
-        PT_RETURN(pt_source_tokenizer_at(&b->own, cfg->model.tokenizer));
-        b->tok = b->own;
-        return pt_tok_limit(b->own, pt_source_config(b->source)->vocab);
+        PT_RETURN(pt_source_tokenizer_at(&b->opened, cfg->model.tokenizer));
+        b->tok = b->opened;
+        return pt_tok_limit(b->opened, pt_source_config(b->source)->vocab);
     }
     rc = pt_source_tokenizer(b->source, &b->tok);
     if (rc != PT_OK && (all_of(&cfg->data, ids_only) || weights_alone(&cfg->data, b->source))) { /* files of ids need no tokenizer */
@@ -143,8 +143,8 @@ static pt_status forget_weights(const pt_config *cfg, pt_base *b)
     pt_model_config c = *pt_source_config(b->source);
     c.rope_kind = PT_ROPE_HALF; /* what a file's rows were ordered for is gone with them */
     PT_TRY(pt_source_random(&fresh, &c, cfg->run.seed));
-    if (b->tok && !b->own) PT_TRY(pt_source_tokenizer_at(&b->own, cfg->model.base_model));
-    b->tok = b->own;
+    if (b->tok && !b->opened) PT_TRY(pt_source_tokenizer_at(&b->opened, cfg->model.base_model));
+    b->tok = b->opened;
     pt_source_free(b->source);
     b->source = fresh;
     fresh = NULL;
@@ -178,7 +178,7 @@ done:
 void pt_base_free(pt_base *b)
 {
     pt_template_free(b->tmpl);
-    pt_tok_free(b->own);
+    pt_tok_free(b->opened);
     pt_source_free(b->source);
     *b = (pt_base){0};
 }

@@ -15,7 +15,7 @@ static int reference_slot(const pt_run *r)
     return r->reference == PT_REFERENCE_START ? 1 : PT_SLOT_NONE;
 }
 
-static bool own_reference(const pt_run *r)
+static bool makes_reference(const pt_run *r)
 {
     return r->reference == PT_REFERENCE_BASE || r->reference == PT_REFERENCE_START;
 }
@@ -25,7 +25,7 @@ pt_status pt_run_load_batch(pt_run *r, const pt_batch *b, uint64_t step, bool tr
 {
     PT_RETURN(pt_model_load_batch(r->model, b, step, train));
     PT_RETURN(pt_model_load_loss(r->model, b));
-    if (!own_reference(r)) return PT_OK;
+    if (!makes_reference(r)) return PT_OK;
     pt_model_drops(r->model, false);
     PT_RETURN(pt_model_forward(r->model, reference_slot(r), false));
     PT_RETURN(pt_model_keep_reference(r->model));
@@ -145,7 +145,7 @@ pt_status pt_run_queue_gradients(pt_run *r, int64_t index, pt_step_sums *out)
     PT_RETURN(run_all(r, (uint64_t)index, true, out));
     if (!out->empty) PT_RETURN(sum_gradients(r, &out->info));
     if (!r->hooks.on_gradients) return PT_OK;
-    if (r->comm->settle) PT_RETURN(r->comm->settle(r->comm));
+    if (r->comm->allreduce_end) PT_RETURN(r->comm->allreduce_end(r->comm));
     PT_RETURN(r->ctx.ops->sync(&r->ctx));
     r->hooks.on_gradients(r->hooks.user, &r->ctx, r->model, out->info.index);
     return PT_OK;
@@ -154,7 +154,7 @@ pt_status pt_run_queue_gradients(pt_run *r, int64_t index, pt_step_sums *out)
 pt_status pt_run_gradients(pt_run *r, int64_t index, pt_step_sums *out)
 {
     PT_RETURN(pt_run_queue_gradients(r, index, out));
-    if (r->comm->settle) PT_RETURN(r->comm->settle(r->comm));
+    if (r->comm->allreduce_end) PT_RETURN(r->comm->allreduce_end(r->comm));
     PT_RETURN(r->ctx.ops->sync(&r->ctx));
     return pt_run_sum_report(r, out);
 }

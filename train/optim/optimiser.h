@@ -28,7 +28,7 @@ pt_status pt_optim_set_ranges(pt_optim *o, const pt_optim_range *ranges, size_t 
 /* Norm of g, clip factor, and the update at learning rate lr. A norm that is not finite moves nothing: *finite = false and the
  * count of applied steps stays. norm: before clipping. */
 pt_status pt_optim_step(pt_optim *o, pt_view p, pt_view g, float lr, float *norm, bool *finite);
-/* Called in each step after its last kernel is in the stream, before the step waits for it: a communicator's settle. */
+/* Called in each step after its last kernel is in the stream, before the step waits for it: a communicator's allreduce_end. */
 void pt_optim_before_wait(pt_optim *o, pt_status (*fn)(void *user), void *user);
 /* Sum of squares of elements [at, at+n) of g: for naming the tensor that is not finite. */
 pt_status pt_optim_sumsq(pt_optim *o, pt_view g, int64_t at, int64_t n, double *out);

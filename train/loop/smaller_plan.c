@@ -12,7 +12,7 @@ static int32_t scaled(int32_t cap, int32_t tokens, int32_t of)
 }
 
 /* Device bytes with micro-batches of at most `tokens` tokens. */
-static pt_status need_of(pt_run *r, pt_model *m, int32_t tokens, size_t *bytes)
+static pt_status bytes_with(pt_run *r, pt_model *m, int32_t tokens, size_t *bytes)
 {
     const pt_model_caps *c = &r->plan.caps;
     pt_model_caps less = *c;
@@ -30,7 +30,7 @@ static pt_status need_of(pt_run *r, pt_model *m, int32_t tokens, size_t *bytes)
 }
 
 /* The largest micro-batch that fits, in steps of 64 tokens; 0 = none does. */
-static pt_status largest(pt_run *r, bool again, int32_t *tokens)
+static pt_status largest_micro_batch(pt_run *r, bool again, int32_t *tokens)
 {
     pt_status rc = PT_OK;
     pt_model *m = NULL;
@@ -43,7 +43,7 @@ static pt_status largest(pt_run *r, bool again, int32_t *tokens)
     PT_TRY(pt_setup_model(&cfg, &r->ctx, &r->base, &m));
     while (low < high) {
         int32_t mid = low + (high - low + 1) / 2;
-        PT_TRY(need_of(r, m, 64 * mid, &need));
+        PT_TRY(bytes_with(r, m, 64 * mid, &need));
         if (pt_run_plan_fits(&r->plan, need))
             low = mid;
         else
@@ -60,8 +60,8 @@ pt_status pt_run_refuse_device(pt_run *r)
 {
     const pt_run_plan *p = &r->plan;
     int32_t as_is = 0, again = 0, now = p->caps.tokens;
-    PT_RETURN(largest(r, r->cfg->device.gradient_checkpointing, &as_is));
-    if (!r->cfg->device.gradient_checkpointing) PT_RETURN(largest(r, true, &again));
+    PT_RETURN(largest_micro_batch(r, r->cfg->device.gradient_checkpointing, &as_is));
+    if (!r->cfg->device.gradient_checkpointing) PT_RETURN(largest_micro_batch(r, true, &again));
     double need = (double)pt_run_plan_device(p, p->device_need) / MIB, have = (double)p->device_free / MIB;
 #define HEAD "this run needs %.1f MiB on the device, %.1f are free: "
 #define LOWER "micro-batches of at most %d tokens fit (now %d): lower sequence_len or micro_batch_size"
