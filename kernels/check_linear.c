@@ -118,15 +118,6 @@ pt_status pt_check_head(const pt_ctx *ctx, const pt_head_args *a)
     return PT_OK;
 }
 
-pt_status pt_check_group(const char *op, pt_view per_group, pt_view per_row, pt_view start, pt_view rows, pt_view weight)
-{
-    PT_RETURN(pt_check_typed(op, "the groups' vector", per_group, PT_F32, 1, per_group.cols));
-    PT_RETURN(pt_check_typed(op, "the rows' vector", per_row, PT_F32, 1, per_row.cols));
-    PT_RETURN(pt_check_typed(op, "start", start, PT_I32, 1, per_group.cols + 1));
-    PT_RETURN(pt_check_typed(op, "rows", rows, PT_I32, 1, rows.cols));
-    return pt_check_typed(op, "weight", weight, PT_F32, 1, rows.cols);
-}
-
 pt_status pt_check_sumsq(const pt_sumsq_args *a)
 {
     PT_RETURN(pt_check_typed("sumsq", "acc", a->acc, PT_F64, 1, 1));

@@ -13,7 +13,6 @@ pt_status pt_check_linear_bwd_x(const pt_ctx *ctx, const pt_linear_bwd_x_args *a
 pt_status pt_check_linear_bwd_w(const pt_ctx *ctx, const pt_linear_bwd_w_args *a);
 pt_status pt_check_lora(const pt_ctx *ctx, const pt_lora_args *a, bool backward);
 pt_status pt_check_head(const pt_ctx *ctx, const pt_head_args *a);
-pt_status pt_check_group(const char *op, pt_view per_group, pt_view per_row, pt_view start, pt_view rows, pt_view weight);
 pt_status pt_check_sumsq(const pt_sumsq_args *a);
 pt_status pt_check_clip(const pt_clip_args *a);
 pt_status pt_check_adamw(const pt_adamw_args *a);

@@ -24,7 +24,6 @@ enum { PT_REPORT_LOSS, PT_REPORT_METRICS, PT_REPORT_SIZE = PT_REPORT_METRICS + P
 
 typedef struct pt_group_loss_args {
     int objective;     /* its number in the list of objectives */
-    int answers;       /* by records: of each record; 0 = any number from 1 */
     pt_loss_channel logp, score;
     pt_view row_weight;   /* [1,M] f32, by rows */
     pt_view reference;    /* [1,M] f32; may be absent */

@@ -24,8 +24,6 @@
     X(lora, pt_lora_args)                     \
     X(lora_bwd, pt_lora_args)                 \
     X(head, pt_head_args)                     \
-    X(group_sum, pt_group_sum_args)           \
-    X(group_bcast, pt_group_bcast_args)       \
     X(group_loss, pt_group_loss_args)         \
     X(sumsq, pt_sumsq_args)                   \
     X(clip, pt_clip_args)                     \

@@ -66,8 +66,6 @@ typedef struct pt_ops {
     pt_status (*lora)(pt_ctx *, const pt_lora_args *);
     pt_status (*lora_bwd)(pt_ctx *, const pt_lora_args *);
     pt_status (*head)(pt_ctx *, const pt_head_args *);
-    pt_status (*group_sum)(pt_ctx *, const pt_group_sum_args *);
-    pt_status (*group_bcast)(pt_ctx *, const pt_group_bcast_args *);
     pt_status (*group_loss)(pt_ctx *, const pt_group_loss_args *);
     pt_status (*sumsq)(pt_ctx *, const pt_sumsq_args *);
     pt_status (*clip)(pt_ctx *, const pt_clip_args *);

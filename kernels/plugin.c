@@ -34,7 +34,6 @@ const any_fn pt_plugin_needs[] = {
     KEEP(pt_check_linear_bwd_w),
     KEEP(pt_check_lora),
     KEEP(pt_check_head),
-    KEEP(pt_check_group),
     KEEP(pt_check_sumsq),
     KEEP(pt_check_clip),
     KEEP(pt_check_group_loss),

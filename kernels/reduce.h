@@ -1,11 +1,7 @@
-/* Sums: of a group's rows, of squares, and the clip factor. */
+/* The sum of squares, and the clip factor. */
 #ifndef PT_KERNELS_REDUCE_H
 #define PT_KERNELS_REDUCE_H
 #include "kernels/ctx.h"
-/* sum[g] = sum_k weight[k] * value[rows[k]] over k in [start[g], start[g+1]); value [1,M] f32, sum [1,G] f32, weight/rows [1,nnz]. */
-typedef struct pt_group_sum_args { pt_view sum, value, start, rows, weight; } pt_group_sum_args;
-/* dvalue[m] = sum over k with rows[k] = m of weight[k]*dsum[group(k)]  (dvalue overwritten). */
-typedef struct pt_group_bcast_args { pt_view dvalue, dsum, start, rows, weight; } pt_group_bcast_args;
 /* acc[0] (f64) += sum_i x[i]^2; x f32 dense. In an order that the size alone decides, on one backend and vector width: on the host fixed
  * blocks of 4096 elements, added in order (within a block by the lanes of the instruction set); on a device by its grid. The number of
  * threads does not matter. */

@@ -1,5 +1,4 @@
 #include <math.h>
-#include <string.h>
 
 #include "kernels/check_linear.h"
 #include "kernels/cpu/adam_v.h"
@@ -57,35 +56,6 @@ pt_status pt_cpu_clip(pt_ctx *ctx, const pt_clip_args *a)
     s[PT_SCALAR_CLIP] = a->max_norm > 0 && norm > a->max_norm ? (float)(a->max_norm / (norm + 1e-6)) : 1;
     s[PT_SCALAR_APPLIED] += s[PT_SCALAR_FINITE];
     *acc = 0;
-    return PT_OK;
-}
-
-pt_status pt_cpu_group_sum(pt_ctx *ctx, const pt_group_sum_args *a)
-{
-    PT_RETURN(pt_check_group("group_sum", a->sum, a->value, a->start, a->rows, a->weight));
-    if (ctx->dry || a->sum.cols == 0) return PT_OK;
-    const int32_t *start = pt_at(a->start), *rows = pt_at(a->rows);
-    const float *weight = pt_f32_at(a->weight), *value = pt_f32_at(a->value);
-    float *sum = pt_f32_at(a->sum);
-    for (int64_t g = 0; g < a->sum.cols; g++) {
-        double s = 0;
-        for (int32_t k = start[g]; k < start[g + 1]; k++) s += (double)weight[k] * value[rows[k]];
-        sum[g] = (float)s;
-    }
-    return PT_OK;
-}
-
-/* In the order of the groups, on one thread: a row may stand in several groups. */
-pt_status pt_cpu_group_bcast(pt_ctx *ctx, const pt_group_bcast_args *a)
-{
-    PT_RETURN(pt_check_group("group_bcast", a->dsum, a->dvalue, a->start, a->rows, a->weight));
-    if (ctx->dry || a->dvalue.cols == 0) return PT_OK;
-    const int32_t *start = pt_at(a->start), *rows = pt_at(a->rows);
-    const float *weight = pt_f32_at(a->weight), *dsum = pt_f32_at(a->dsum);
-    float *dvalue = pt_f32_at(a->dvalue);
-    memset(dvalue, 0, (size_t)a->dvalue.cols * sizeof *dvalue);
-    for (int64_t g = 0; g < a->dsum.cols; g++)
-        for (int32_t k = start[g]; k < start[g + 1]; k++) dvalue[rows[k]] += weight[k] * dsum[g];
     return PT_OK;
 }
 

@@ -3,7 +3,7 @@
 extern "C" {
 #include "kernels/check_loss.h"
 }
-#include "kernels/cuda/reduce.cuh"
+#include "kernels/cuda/op_args.cuh"
 
 #include "kernels/cuda/ops_cuda.h"
 
@@ -123,11 +123,41 @@ PT_DEV void load_answer(const loss_job &j, int64_t g)
     }
 }
 
+/* sum over k with rows[k] = mine of weight[k]*dsum[group of k], in order of k: every thread looks through all entries, a tile
+ * of shared memory (row, part: THREADS each) at a time; no atomics. All THREADS of the block call. */
+template <int THREADS>
+PT_DEV double sum_of_row(int64_t mine, const float *dsum, const int32_t *start, const int32_t *rows, const float *weight,
+                              int64_t groups, int32_t *row, float *part)
+{
+    double s = 0;
+    int64_t end = start[groups];
+    for (int64_t k0 = start[0]; k0 < end; k0 += THREADS) {
+        int64_t k = k0 + threadIdx.x;
+        __syncthreads();
+        row[threadIdx.x] = -1;
+        part[threadIdx.x] = 0;
+        if (k < end) {
+            int64_t lo = 0, hi = groups - 1; /* the last group that starts at or before k: it is not empty */
+            while (lo < hi) {
+                int64_t mid = (lo + hi + 1) / 2;
+                if (start[mid] <= k) lo = mid;
+                else hi = mid - 1;
+            }
+            row[threadIdx.x] = rows[k];
+            part[threadIdx.x] = weight[k] * dsum[lo];
+        }
+        __syncthreads();
+        for (int i = 0; i < THREADS; i++)
+            if (row[i] == mine) s += (double)part[i];
+    }
+    return s;
+}
+
 PT_DEV void spread(const channel &c, int64_t groups, int32_t *row, float *part)
 {
     for (int64_t m0 = 0; m0 < c.m; m0 += BLOCK) {
         int64_t mine = m0 + threadIdx.x;
-        double s = pt_group_spread<BLOCK>(mine, c.dsum, c.start, c.rows, c.weight, groups, row, part);
+        double s = sum_of_row<BLOCK>(mine, c.dsum, c.start, c.rows, c.weight, groups, row, part);
         if (mine < c.m) c.dvalue[mine] = (float)s;
     }
 }

@@ -1,12 +1,10 @@
-/* Sums on the device: kernels/reduce.h, in double, in an order that depends on the sizes alone.
- * Bytes at least: sumsq 4n; clip a few; group_sum 12 bytes an entry (rows, weight, value); group_bcast 4 bytes a row,
- * and by every 256 rows 8 bytes an entry again. */
-#include "kernels/cuda/reduce.cuh"
+/* Sums on the device: kernels/reduce.h, in double, in an order that depends on the sizes alone. Bytes at least: sumsq 4n; clip a few. */
+#include "kernels/cuda/op_args.cuh"
 
 namespace
 {
 /* ---- kernels ---- */
-constexpr int BLOCK = 256, STEP = 4096, MAX_PARTS = 1024, GROUP_WARPS = 4;
+constexpr int BLOCK = 256, STEP = 4096, MAX_PARTS = 1024;
 
 /* part[b] = sum of squares of steps b, b + gridDim.x, ... of STEP elements */
 __global__ void __launch_bounds__(BLOCK) sumsq_part_k(double *part, const float *x, int64_t n, bool wide)
@@ -51,48 +49,7 @@ __global__ void clip_k(float *s, double *acc, float max_norm)
     acc[0] = 0;
 }
 
-/* A warp per group. */
-__global__ void __launch_bounds__(32 * GROUP_WARPS)
-    group_sum_k(float *sum, const float *value, const int32_t *start, const int32_t *rows, const float *weight, int64_t groups)
-{
-    int64_t g = (int64_t)blockIdx.x * GROUP_WARPS + warp_id();
-    if (g >= groups) return; /* whole warps */
-    double s = 0;
-    for (uint32_t k = (uint32_t)start[g] + (uint32_t)lane_id(); k < (uint32_t)start[g + 1]; k += 32)
-        s += (double)weight[k] * (double)value[rows[k]];
-    s = warp_sum(s);
-    if (lane_id() == 0) sum[g] = (float)s;
-}
-
-/* A thread per row of values. */
-__global__ void __launch_bounds__(BLOCK) group_bcast_k(float *dvalue, int64_t m, const float *dsum, const int32_t *start,
-                                                       const int32_t *rows, const float *weight, int64_t groups)
-{
-    PT_SHARED(int32_t, row, [BLOCK]);
-    PT_SHARED(float, part, [BLOCK]);
-    int64_t mine = (int64_t)blockIdx.x * BLOCK + threadIdx.x;
-    double s = pt_group_spread<BLOCK>(mine, dsum, start, rows, weight, groups, row, part);
-    if (mine < m) dvalue[mine] = (float)s;
-}
 } // namespace
-
-extern "C" pt_status pt_cuda_group_sum(pt_ctx *ctx, const pt_group_sum_args *a)
-{
-    PT_RETURN(pt_check_group("group_sum", a->sum, a->value, a->start, a->rows, a->weight));
-    if (ctx->dry || a->sum.cols == 0) return PT_OK;
-    return pt_launch(group_sum_k, dim3((unsigned)pt_ceil_div(a->sum.cols, GROUP_WARPS)), dim3(32 * GROUP_WARPS), 0,
-                     pt_stream(ctx), pt_ptr<float>(a->sum), pt_ptr<float>(a->value), pt_ptr<int32_t>(a->start),
-                     pt_ptr<int32_t>(a->rows), pt_ptr<float>(a->weight), a->sum.cols);
-}
-
-extern "C" pt_status pt_cuda_group_bcast(pt_ctx *ctx, const pt_group_bcast_args *a)
-{
-    PT_RETURN(pt_check_group("group_bcast", a->dsum, a->dvalue, a->start, a->rows, a->weight));
-    if (ctx->dry || a->dvalue.cols == 0) return PT_OK;
-    return pt_launch(group_bcast_k, dim3((unsigned)pt_ceil_div(a->dvalue.cols, BLOCK)), dim3(BLOCK), 0, pt_stream(ctx),
-                     pt_ptr<float>(a->dvalue), a->dvalue.cols, pt_ptr<float>(a->dsum), pt_ptr<int32_t>(a->start),
-                     pt_ptr<int32_t>(a->rows), pt_ptr<float>(a->weight), a->dsum.cols);
-}
 
 extern "C" pt_status pt_cuda_sumsq(pt_ctx *ctx, const pt_sumsq_args *a)
 {

@@ -250,21 +250,9 @@ static void test_head(void **)
         });
 }
 
-/* ---- groups ---- */
-static void put(pt_view v, int64_t at, int32_t x)
+/* ---- sums ---- */
+static void test_sums(void **)
 {
-    cudaMemcpy(v.buf->base + 4 * at, &x, 4, cudaMemcpyHostToDevice);
-}
-static void test_groups(void **)
-{
-    /* as many entries and values as int counts; the last group ends with the last of both */
-    enum : int64_t { M = INT32_MAX, G = 64 };
-    SAMPLED(group_sum, pt_group_sum_args, a.sum = out(PT_F32, 1, G); a.value = big(PT_F32, 1, M);
-            a.start = big(PT_I32, 1, G + 1); for (int g = 0; g <= G; g++) put(a.start, g, (int32_t)(M - (G - g) * 50));
-            a.rows = big(PT_I32, 1, M); a.weight = big(PT_F32, 1, M); put(a.rows, M - 1, (int32_t)(M - 1)));
-    SAMPLED(group_bcast, pt_group_bcast_args, a.dvalue = out(PT_F32, 1, M); a.dsum = big(PT_F32, 1, G);
-            a.start = big(PT_I32, 1, G + 1); for (int g = 0; g <= G; g++) put(a.start, g, (int32_t)(M - (G - g) * 50));
-            a.rows = big(PT_I32, 1, M); a.weight = big(PT_F32, 1, M));
     SAMPLED(sumsq, pt_sumsq_args, a.acc = big(PT_F64, 1, 1); a.x = big(PT_F32, 1, PARAMS));
 }
 
@@ -297,6 +285,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows), cmocka_unit_test(test_moves),  cmocka_unit_test(test_parameters),
         cmocka_unit_test(test_lora), cmocka_unit_test(test_decode), cmocka_unit_test(test_attention),
-        cmocka_unit_test(test_head), cmocka_unit_test(test_groups), cmocka_unit_test(test_products)};
+        cmocka_unit_test(test_head), cmocka_unit_test(test_sums), cmocka_unit_test(test_products)};
     return ot_main("kernels_large", tests);
 }

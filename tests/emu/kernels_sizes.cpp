@@ -167,21 +167,6 @@ static void test_sums(void **)
     ot_free_all();
     ot_most_passes = 3;
 }
-/* Groups of many entries, and none; a loss that is added to what was there. */
-static void test_groups(void **)
-{
-    static const int32_t start[] = {0, 100, 100, 133, 400}, entries = 400;
-    ot_case(PT_F32);
-    pt_view v = ot_in(PT_F32, 1, 90, 90, 1, 1), st = ot_list(start, 5), rows = ot_ids(entries, 90, 2),
-           w = ot_in(PT_F32, 1, entries, entries, 3, 1), sum = ot_act(PT_F32, 1, 4, 4), dv = ot_act(PT_F32, 1, 90, 90);
-    OT_ON(group_sum, pt_group_sum_args, a.sum = D(sum), a.value = D(v), a.start = D(st), a.rows = D(rows), a.weight = D(w));
-    ot_close(sum, 2);
-    ot_put(sum);
-    OT_ON(group_bcast, pt_group_bcast_args, a.dvalue = D(dv), a.dsum = D(sum), a.start = D(st), a.rows = D(rows),
-           a.weight = D(w));
-    ot_close(dv, 2);
-    ot_free_all();
-}
 /* The scalars of every kind of sum, and acc = 0 afterwards. */
 static void test_clip(void **)
 {
@@ -389,7 +374,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_norm_teams), cmocka_unit_test(test_wide),   cmocka_unit_test(test_rope),
-        cmocka_unit_test(test_embed_bwd),  cmocka_unit_test(test_sums),   cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_embed_bwd),  cmocka_unit_test(test_sums),
         cmocka_unit_test(test_clip),       cmocka_unit_test(test_adam),   cmocka_unit_test(test_linear),
         cmocka_unit_test(test_head),       cmocka_unit_test(test_decode), cmocka_unit_test(test_sample),
     };

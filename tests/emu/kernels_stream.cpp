@@ -175,21 +175,6 @@ static void test_move(void **)
 
 static void test_reduce(void **)
 {
-    static const int32_t start[] = {0, 3, 3, 40, 41}, one[] = {0, 0};
-    ot_case(PT_F32);
-    pt_view v = ot_in(PT_F32, 1, 30, 30, 1, 1), st = ot_list(start, 5), rows = ot_ids(41, 30, 2),
-           w = ot_in(PT_F32, 1, 41, 41, 3, 1);
-    pt_view sum = ot_act(PT_F32, 1, 4, 4), dv = ot_act(PT_F32, 1, 30, 30);
-    OT_ON(group_sum, pt_group_sum_args, a.sum = D(sum), a.value = D(v), a.start = D(st), a.rows = D(rows), a.weight = D(w));
-    ot_close(sum, 2);
-    ot_put(sum);
-    OT_ON(group_bcast, pt_group_bcast_args, a.dvalue = D(dv), a.dsum = D(sum), a.start = D(st), a.rows = D(rows),
-           a.weight = D(w));
-    ot_close(dv, 2);
-    pt_view none = ot_act(PT_I32, 1, 0, 0), w0 = ot_act(PT_F32, 1, 0, 0), s1 = ot_act(PT_F32, 1, 1, 1), st1 = ot_list(one, 2);
-    OT_ON(group_sum, pt_group_sum_args, a.sum = D(s1), a.value = D(v), a.start = D(st1), a.rows = D(none), a.weight = D(w0));
-    assert_true(ot_got(s1, 0, 0) == 0);
-    ot_free_all();
     for (int64_t n : {(int64_t)0, (int64_t)5, (int64_t)9000}) {
         ot_case(PT_F32);
         pt_view acc = ot_act(PT_F64, 1, 1, 1), x = ot_in(PT_F32, 1, n, n, 4, 1), s = ot_in(PT_F32, 1, 4, 4, 5, 1);
@@ -263,7 +248,7 @@ static void record_case(int objective, int records, int refs, bool score)
     {
         pt_group_loss_args a = {};
         pt_loss_channel c = {D(v), D(dv), D(st), D(rows), D(w)};
-        a.objective = objective, a.answers = 2, a.record_start = D(rs), a.column = D(col), a.report = D(report), a.mark = D(mark);
+        a.objective = objective, a.record_start = D(rs), a.column = D(col), a.report = D(report), a.mark = D(mark);
         (score ? a.score : a.logp) = c;
         if (refs == 1) a.reference = D(ref);
         if (refs == 2) a.reference_sum = D(ref);

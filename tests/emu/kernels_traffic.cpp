@@ -160,7 +160,6 @@ static void test_products(void **)
 static void test_sums(void **)
 {
     const int64_t n = N * C / 2;
-    int32_t start[] = {0, 30000, 60000, 90000};
     ot_case(PT_F32);
     pt_view p = in(PT_F32, 1, n, 1), m = in(PT_F32, 1, n, 2), v = in(PT_F32, 1, n, 3), g = in(PT_F32, 1, n, 4),
            s = in(PT_F32, 1, 4, 5), acc = ot_act(PT_F64, 1, 1, 1);
@@ -169,29 +168,16 @@ static void test_sums(void **)
     TRAFFIC(sumsq, pt_sumsq_args, NULL, 4.0 * (double)n, 0, a.acc = D(acc), a.x = D(g));
     TRAFFIC(adamw, pt_adamw_args, NULL, 28.0 * (double)n, 0, a.p = D(p), a.m = D(m), a.v = D(v), a.g = D(g), a.scalars = D(s),
             a.beta1 = 0.5f, a.beta2 = 0.5f, a.eps = 1);
-    pt_view st = ot_list(start, 4), rows = ot_act(PT_I32, 1, 90000, 90000), w = in(PT_F32, 1, 90000, 6),
-           val = in(PT_F32, 1, 90000, 7), sum = in(PT_F32, 1, 3, 8);
-    for (int i = 0; i < 90000; i++) ot_i32(rows)[i] = i;
-    ot_put(rows);
-    TRAFFIC(group_sum, pt_group_sum_args, NULL, 12.0 * 90000, 0, a.sum = D(sum), a.value = D(val), a.start = D(st),
-            a.rows = D(rows), a.weight = D(w));
     ot_free_all();
 }
 
-/* Entries of groups are few and rows many here: each block of 256 rows reads all entries. */
-static void test_groups(void **)
+static void test_loss(void **)
 {
-    enum { M = 250000, K = 256, BLOCKS = (M + 255) / 256 };
-    int32_t start[] = {0, 100, K}, rows[K];
-    for (int i = 0; i < K; i++) rows[i] = i * 970;
+    enum { M = 250000 };
     ot_case(PT_F32);
-    pt_view st = ot_list(start, 3), at = ot_list(rows, K), w = in(PT_F32, 1, K, 1), dsum = in(PT_F32, 1, 2, 2),
-           dv = in(PT_F32, 1, M, 3), v = in(PT_F32, 1, M, 4), wm = in(PT_F32, 1, M, 5), report = ot_act(PT_F64, 1, PT_REPORT_SIZE, PT_REPORT_SIZE);
+    pt_view dv = in(PT_F32, 1, M, 3), v = in(PT_F32, 1, M, 4), wm = in(PT_F32, 1, M, 5), report = ot_act(PT_F64, 1, PT_REPORT_SIZE, PT_REPORT_SIZE);
     memset(ot_at(report), 0, PT_REPORT_SIZE * sizeof(double));
     ot_put(report);
-    /* a block: rows and weights, and for each warp the sectors of start (bounds and search) and dsum */
-    TRAFFIC(group_bcast, pt_group_bcast_args, NULL, 4.0 * M, BLOCKS * (8.0 * K + 8 * 4 * 32), a.dvalue = D(dv),
-            a.dsum = D(dsum), a.start = D(st), a.rows = D(at), a.weight = D(w));
     TRAFFIC(group_loss, pt_group_loss_args, NULL, 12.0 * M, 0, a.objective = 0, a.report = D(report), a.logp.value = D(v), /* the first: sft, by rows */
             a.logp.dvalue = D(dv), a.row_weight = D(wm), a.step.norm = M);
     ot_free_all();
@@ -279,7 +265,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_norms),   cmocka_unit_test(test_elements), cmocka_unit_test(test_rows),
         cmocka_unit_test(test_weights), cmocka_unit_test(test_products), cmocka_unit_test(test_sums),
-        cmocka_unit_test(test_decode),  cmocka_unit_test(test_groups),   cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_decode),  cmocka_unit_test(test_loss),   cmocka_unit_test(test_sample),
         cmocka_unit_test(test_lora),    cmocka_unit_test(test_table)};
     const struct CMUnitTest none[] = {cmocka_unit_test(test_no_counters)};
     if (strcmp(emu_build(), "check") != 0) return cmocka_run_group_tests(none, NULL, NULL);

@@ -239,7 +239,7 @@ void moves(const shapes &z)
 }
 
 /* Groups of rows and their losses: an answer of 64 tokens is a group, two are a pair; of a reward model's rows each is a group.
- * All but group_sum and group_bcast are one block, so their times are latency; clip, four numbers, says what a launch takes. */
+ * All are one block, so their times are latency; clip, four numbers, says what a launch takes. */
 void losses(const shapes &z)
 {
     const int32_t m = (int32_t)(z.n < 256 ? 256 : z.n), groups = m / 64, pairs = groups / 2;
@@ -249,22 +249,18 @@ void losses(const shapes &z)
     for (int32_t g = 0; g <= groups; g++) start.push_back(64 * g);
     for (int32_t i = 0; i <= m / 2; i++) two.push_back(2 * i);
     const double rows = m, g = groups, p = pairs;
-    pt_view value = mat(PT_F32, 1, m), dvalue = mat(PT_F32, 1, m), weight = mat(PT_F32, 1, m), each = mat(PT_F32, 1, m),
+    pt_view value = mat(PT_F32, 1, m), dvalue = mat(PT_F32, 1, m), weight = mat(PT_F32, 1, m),
             entry = ids(at), begin = ids(start), alone = ids(single), twos = ids(two);
-    pt_view sum = pt_view_cols(each, 0, groups), scalars = mat(PT_F32, 1, 4), acc = mat(PT_F64, 1, 1);
-    TIME("group_sum, groups of 64", group_sum, pt_group_sum_args, 0, 12 * rows + 8 * g, a.sum = sum, a.value = value,
-         a.start = begin, a.rows = entry, a.weight = weight);
-    TIME("group_bcast, groups of 64", group_bcast, pt_group_bcast_args, 0, 12 * rows + 8 * g, a.dvalue = dvalue, a.dsum = sum,
-         a.start = begin, a.rows = entry, a.weight = weight);
+    pt_view scalars = mat(PT_F32, 1, 4), acc = mat(PT_F64, 1, 1);
     pt_view report = mat(PT_F64, 1, PT_REPORT_SIZE), mark = mat(PT_F32, 1, 1), column = mat(PT_F32, 2, groups), of_ones = mat(PT_F32, 2, m);
     TIME("group_loss, sft", group_loss, pt_group_loss_args, 0, 12 * rows, a.objective = OBJ_sft, a.report = report, a.logp.value = value,
          a.row_weight = weight, a.logp.dvalue = dvalue, a.step.norm = rows, a.mark = mark);
     /* values, entries, weights; dvalue; sums, starts and references of groups; records */
     pt_view ref = mat(PT_F32, 1, groups);
-    TIME("group_loss, dpo, groups of 64", group_loss, pt_group_loss_args, 0, 16 * rows + 12 * g + 4 * p, a.objective = OBJ_dpo, a.answers = 2,
+    TIME("group_loss, dpo, groups of 64", group_loss, pt_group_loss_args, 0, 16 * rows + 12 * g + 4 * p, a.objective = OBJ_dpo,
          a.report = report, a.logp = channel(value, dvalue, begin, entry, weight), a.reference_sum = ref, a.column = column,
          a.record_start = pt_view_cols(twos, 0, pairs + 1), a.step.option[0] = 0.1, a.step.norm = p);
-    TIME("group_loss, reward, groups of 1", group_loss, pt_group_loss_args, 0, 24 * rows + 12 * rows / 2, a.objective = OBJ_reward, a.answers = 2,
+    TIME("group_loss, reward, groups of 1", group_loss, pt_group_loss_args, 0, 24 * rows + 12 * rows / 2, a.objective = OBJ_reward,
          a.report = report, a.score = channel(value, dvalue, alone, entry, weight), a.column = of_ones, a.record_start = twos,
          a.step.norm = rows / 2);
     TIME("clip (a launch, four numbers)", clip, pt_clip_args, 0, 40, a.scalars = scalars, a.acc = acc, a.max_norm = 1);

@@ -125,7 +125,7 @@ static pt_ctx ctx;
 
 static pt_status run(fixture *f, bool gradient)
 {
-    pt_group_loss_args a = {.objective = pt_objective_index(f->o), .answers = f->o->answers};
+    pt_group_loss_args a = {.objective = pt_objective_index(f->o)};
     n_bufs = 0;
     pt_objective_options(f->o, f->options, &f->step);
     a.step = f->step;

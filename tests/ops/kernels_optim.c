@@ -117,29 +117,11 @@ static void test_clip(void **state)
     }
 }
 
-static void test_groups(void **state)
-{
-    int32_t start[] = {0, 3, 3, 5}, rows[] = {4, 0, 4, 1, 0};
-    pt_view value = ot_rand(1, 6, 1, 1), weight = ot_rand(1, 5, 2, 1), dsum = ot_rand(1, 3, 3, 1), st = ot_list(start, 4), rw = ot_list(rows, 5);
-    pt_view sum[2] = {ot_out(1, 3), ot_out(1, 3)}, dv[2] = {ot_out(1, 6), ot_out(1, 6)};
-    ot_ok(pt_ref_group_sum(&ot.ref, &(pt_group_sum_args){sum[0], value, st, rw, weight}));
-    OT_RUN(&ot.cpu, group_sum, (&(pt_group_sum_args){sum[1], value, st, rw, weight}));
-    ot_ok(pt_ref_group_bcast(&ot.ref, &(pt_group_bcast_args){dv[0], dsum, st, rw, weight}));
-    OT_RUN(&ot.cpu, group_bcast, (&(pt_group_bcast_args){dv[1], dsum, st, rw, weight}));
-    assert_true(ot_error(sum[1], sum[0]) < 1e-7 && ot_error(dv[1], dv[0]) < 1e-7);
-    const float *v = ot_f32(value, 0), *w = ot_f32(weight, 0), *d = ot_f32(dsum, 0);
-    assert_true(fabsf(ot_f32(sum[1], 0)[0] - (w[0] * v[4] + w[1] * v[0] + w[2] * v[4])) < 1e-6f);
-    assert_true(ot_f32(sum[1], 0)[1] == 0 && ot_f32(dv[1], 0)[5] == 0);
-    assert_true(fabsf(ot_f32(dv[1], 0)[0] - (w[1] * d[0] + w[4] * d[2])) < 1e-6f);
-    assert_int_equal(pt_ops_cpu.group_sum(&ot.cpu, &(pt_group_sum_args){sum[0], value, rw, rw, weight}), PT_ESHAPE);
-    ot_free_all();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_adamw), cmocka_unit_test(test_adamw_first_step), cmocka_unit_test(test_sumsq),
-        cmocka_unit_test(test_clip),  cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_clip),
     };
     return cmocka_run_group_tests(tests, ot_begin, ot_end);
 }

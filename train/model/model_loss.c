@@ -98,7 +98,7 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
     const pt_loss_spec *s = &m->opt.loss;
     pt_tables *t = &m->tab;
     pt_live *v = &m->live;
-    pt_group_loss_args a = {.objective = s->objective, .answers = s->answers, .report = t->report, .step = *step};
+    pt_group_loss_args a = {.objective = s->objective, .report = t->report, .step = *step};
     memcpy(a.reduce, s->reduce, sizeof a.reduce);
     if (gradient || (s->linear && v->kept)) { /* element 0 keeps the NaN: gradients are only added to */
         a.mark = pt_view_cols(m->grad, 0, 1);
