@@ -3,8 +3,8 @@
  *     double pt_core_NAME(const pt_core_step *s, pt_core_answer *a, int n, double *metric)
  *
  * a[0 .. n-1] are the answers of one record in the batch's order, or, of an objective by rows, one supervised token (n 1). The core returns the
- * record's loss L and writes dL/dlogp and dL/dscore into a[i].dlogp and a[i].dscore (0 before), and its metrics into metric[k] (0 before). It
- * knows no weights: the caller multiplies by the record's (the row's) weight over s->norm, and adds up. */
+ * record's loss L and writes dL/dlogp, dL/dscore or dL/dvalue[k] into a[i].dlogp, a[i].dscore or a[i].dvalue[k] (0 before), and its metrics into
+ * metric[k] (0 before). It knows no weights: the caller multiplies by the record's (the row's) weight over s->norm, and adds up. */
 #ifndef PT_BASE_LOSS_CORE_H
 #define PT_BASE_LOSS_CORE_H
 #include <math.h>
@@ -25,10 +25,22 @@ typedef struct pt_core_answer {
     double logp;      /* sum of weight * log-probability over the answer's tokens; of the one row */
     double tokens;    /* sum of those weights: logp / tokens is the mean; 1 of a row */
     double reference; /* logp under the reference model; 0 without one */
-    double score;     /* of the scalar head at the answer's end */
+    double score;     /* the number at the answer's end, of a head of width 1 */
     double column[PT_CORE_COLUMNS]; /* the columns that the objective names, in its order; 0 where the data has none */
     double dlogp, dscore;
+    int width;           /* of the head at the answer's end: classes, a vector; 0 = there is none */
+    const double *value; /* [width]; of width 1 it is &score */
+    double *dvalue;      /* [width]; of width 1 it is &dscore */
 } pt_core_answer;
+
+/* Where an answer's numbers are, for who calls a core: value and dvalue have room for `width`, and are not looked at for width 1. To be called
+ * again for a copy. */
+PT_HD void pt_core_values(pt_core_answer *a, int width, const double *value, double *dvalue)
+{
+    a->width = width;
+    a->value = width == 1 ? &a->score : value;
+    a->dvalue = width == 1 ? &a->dscore : dvalue;
+}
 
 /* How the metrics of records become one number of a step: the mean by weight, the sum, the largest, the smallest. */
 typedef enum pt_reduce { PT_REDUCE_MEAN, PT_REDUCE_SUM, PT_REDUCE_MAX, PT_REDUCE_MIN } pt_reduce;

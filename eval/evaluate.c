@@ -91,7 +91,7 @@ static pt_status measure_batch(const pt_evaluation *e, samples *s, size_t from, 
     PT_TRY(pt_model_load_batch(e->model, &b, 0, false));
     PT_TRY(pt_model_forward(e->model, e->slot, false));
     PT_TRY(pt_alloc0(&out, (size_t)(b.n_rows > b.n_groups ? b.n_rows : b.n_groups)));
-    PT_TRY(e->reward ? pt_model_score(e->model, out) : pt_model_logp(e->model, NULL, out));
+    PT_TRY(e->reward ? pt_model_values(e->model, out) : pt_model_logp(e->model, NULL, out));
     for (int32_t g = 0; g < b.n_groups; g++) {
         sample *x = &s->list[from + (size_t)g];
         if (e->reward) x->score = out[g];
@@ -108,6 +108,8 @@ done:
 static pt_status measure(const pt_evaluation *e, samples *s, const char *what)
 {
     size_t from = 0;
+    if (e->reward && pt_model_width(e->model) != 1)
+        return pt_fail(PT_EARG, "this model gives %d numbers at an answer's end, and no score to judge by: ptrain score shows them", pt_model_width(e->model));
     while (from < s->n) {
         size_t to = from, tokens = 0;
         while (to < s->n && to - from < 32 && (to == from || tokens + s->list[to].r.ids.n <= (size_t)e->max_tokens - 64)) tokens += s->list[to++].r.ids.n;

@@ -16,7 +16,7 @@ typedef struct pt_evaluation {
     size_t limit;                  /* questions at most, 0 = all; taken evenly from the list */
     const pt_questions *train;     /* training answers; NULL = none */
     pt_gen_options gen;            /* slot is overwritten */
-    bool reward;                   /* pairs are judged by the scalar head */
+    bool reward;                   /* pairs are judged by the score at their ends */
     void (*progress)(void *user, const char *what, size_t done, size_t of); /* may be NULL */
     void *user;
 } pt_evaluation;

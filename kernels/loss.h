@@ -1,22 +1,22 @@
-/* The loss of a batch, and its gradient, where its channels are: from log-probabilities of rows and scores of heads to dL/d of each, in one launch.
+/* The loss of a batch, and its gradient, where its channels are: from log-probabilities of rows and values of heads to dL/d of each, in one launch.
  * The mathematics are the objectives' cores (base/loss_core.h), the same source on every backend.
  *
  * By rows: row m alone is an answer with logp = value[m], reference = reference[m]; its weight is row_weight[m], c_m = row_weight[m] / norm.
  *     loss += c_m L_m;   dvalue[m] = c_m dL_m/dlogp
- * By records: answer g has logp = sum over its entries k in [start[g], start[g+1]) of weight[k] * value[rows[k]] (score likewise, of the score's
- * channel), tokens = sum of weight[k], reference = the same sum over reference rows, or reference_sum[g]. Record r is the answers
- * [record_start[r], record_start[r+1]); its weight is column 0 at its first answer, c_r = weight / norm.
- *     loss += c_r L_r;   dvalue[rows[k]] += weight[k] * c_r dL_r/d(logp of the answer of k)
+ * By records: answer g has logp = sum over its entries k in [start[g], start[g+1]) of weight[k] * value[rows[k]], tokens = sum of weight[k],
+ * reference = the same sum over reference rows, or reference_sum[g]; and value[i] likewise of column i of the values' channel (width 1: the score).
+ * Record r is the answers [record_start[r], record_start[r+1]); its weight is column 0 at its first answer, c_r = weight / norm.
+ *     loss += c_r L_r;   dvalue[rows[k], i] += weight[k] * c_r dL_r/d(logp, or value[i], of the answer of k)
  * A row or record of weight 0 counts for nothing, whatever its values. Sums are double, in an order that depends on the sizes alone. */
 #ifndef PT_KERNELS_LOSS_H
 #define PT_KERNELS_LOSS_H
 #include "base/loss_core.h"
 #include "kernels/ctx.h"
 
-/* One channel: values of rows (logp) or of head positions (score), and which of them an answer has. */
+/* One channel: log-probabilities of rows [1,M] or W values of each head position [M,W], and which of them an answer has. */
 typedef struct pt_loss_channel {
-    pt_view value;               /* [1,M] f32; absent: the channel is not there */
-    pt_view dvalue;              /* out [1,M] f32, all of it; absent: no gradient is wanted */
+    pt_view value;               /* f32, dense; absent: the channel is not there */
+    pt_view dvalue;              /* out, as value, all of it; absent: no gradient is wanted */
     pt_view start, rows, weight; /* [1,G+1] i32, [1,nnz] i32, [1,nnz] f32; absent by rows */
 } pt_loss_channel;
 
@@ -24,7 +24,7 @@ enum { PT_REPORT_LOSS, PT_REPORT_METRICS, PT_REPORT_SIZE = PT_REPORT_METRICS + P
 
 typedef struct pt_group_loss_args {
     int objective;     /* its number in the list of objectives */
-    pt_loss_channel logp, score;
+    pt_loss_channel logp, values;
     pt_view row_weight;   /* [1,M] f32, by rows */
     pt_view reference;    /* [1,M] f32; may be absent */
     pt_view reference_sum; /* [1,G] f32, by records, where reference is absent; may be absent */
@@ -38,6 +38,7 @@ typedef struct pt_group_loss_args {
     unsigned char reduce[PT_CORE_METRICS]; /* pt_reduce */
 } pt_group_loss_args;
 
-/* The core of one objective on one record, on the host, outside the op table: for reports and tests. metric may be NULL. */
+/* The core of one objective on one record, on the host, outside the op table: for reports and tests. Answers of a width beyond 1 bring the places of
+ * their values. metric may be NULL. */
 pt_status pt_record_loss(int objective, const pt_core_step *step, pt_core_answer *a, int n, double *loss, double metric[PT_CORE_METRICS]);
 #endif

@@ -37,6 +37,7 @@ const any_fn pt_plugin_needs[] = {
     KEEP(pt_check_sumsq),
     KEEP(pt_check_clip),
     KEEP(pt_check_group_loss),
+    KEEP(pt_group_loss_numbers),
     KEEP(pt_check_adamw),
     KEEP(pt_check_attention),
     KEEP(pt_check_attention_bwd),

@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "kernels/check_linear.h"
+#include "kernels/check_loss.h"
 #include "kernels/cpu/adam_v.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/ref/ref.h"
@@ -62,8 +63,10 @@ pt_status pt_cpu_clip(pt_ctx *ctx, const pt_clip_args *a)
 pt_status pt_cpu_group_loss(pt_ctx *ctx, const pt_group_loss_args *a)
 {
     pt_core_answer *room;
+    double *numbers;
     pt_ws ws = pt_ws_begin(ctx);
     PT_RETURN(pt_ws_take(&ws, &room, (size_t)a->column.cols * sizeof *room));
+    PT_RETURN(pt_ws_take(&ws, &numbers, (size_t)pt_group_loss_numbers(a) * sizeof *numbers));
     pt_ws_done(&ws);
-    return pt_host_group_loss(ctx, a, room);
+    return pt_host_group_loss(ctx, a, room, numbers);
 }

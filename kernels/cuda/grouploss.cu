@@ -35,13 +35,15 @@ struct channel {
     float *dvalue, *dsum;
     const int32_t *start, *rows;
     int64_t m;
+    int width; /* of a row */
 };
 
 struct loss_job {
-    channel logp, score;
+    channel logp, values;
     const float *row_weight, *reference, *reference_sum, *column;
     const int32_t *record_start;
     pt_core_answer *answer;
+    double *numbers; /* [groups][2 width]: values and derivatives wider than a score */
     double *report;
     float *mark;
     int64_t groups, records, columns;
@@ -107,6 +109,19 @@ PT_DEV double gather(const channel &c, int64_t g, const float *value, double *to
     return warp_sum(s);
 }
 
+/* The same of each number of the values' channel: one after the other by each lane. Derivatives are 0. */
+PT_DEV void gather_values(const channel &c, int64_t g, double *numbers)
+{
+    for (int i = lane_id(); i < c.width; i += 32) {
+        double s = 0;
+        for (int32_t k = c.start[g]; k < c.start[g + 1]; k++) {
+            double w = (double)c.weight[k];
+            if (w != 0) s += w * (double)c.value[(int64_t)c.rows[k] * c.width + i];
+        }
+        numbers[i] = s, numbers[c.width + i] = 0;
+    }
+}
+
 PT_DEV void load_answer(const loss_job &j, int64_t g)
 {
     double logp = 0, tokens = 0, reference = 0, score = 0, t;
@@ -115,50 +130,44 @@ PT_DEV void load_answer(const loss_job &j, int64_t g)
         if (j.reference) reference = gather(j.logp, g, j.reference, &t);
         else if (j.reference_sum) reference = (double)j.reference_sum[g];
     }
-    if (j.score.value) score = gather(j.score, g, j.score.value, &t);
+    if (j.values.width == 1) score = gather(j.values, g, j.values.value, &t);
+    double *numbers = j.values.width > 1 ? j.numbers + 2 * g * j.values.width : nullptr;
+    if (numbers) gather_values(j.values, g, numbers);
     if (lane_id() == 0) {
         pt_core_answer *a = &j.answer[g];
+        pt_core_values(a, j.values.width, numbers, numbers ? numbers + j.values.width : nullptr);
         a->logp = logp, a->tokens = tokens, a->reference = reference, a->score = score, a->dlogp = a->dscore = 0;
         for (int k = 0; k < PT_CORE_COLUMNS; k++) a->column[k] = k + 1 < j.columns ? (double)j.column[(k + 1) * j.groups + g] : 0.0;
     }
 }
 
-/* sum over k with rows[k] = mine of weight[k]*dsum[group of k], in order of k: every thread looks through all entries, a tile
- * of shared memory (row, part: THREADS each) at a time; no atomics. All THREADS of the block call. */
-template <int THREADS>
-PT_DEV double sum_of_row(int64_t mine, const float *dsum, const int32_t *start, const int32_t *rows, const float *weight,
-                              int64_t groups, int32_t *row, float *part)
+/* dvalue[r, i] = sum over entries k of row r of weight[k] * dsum[answer of k, i], in order of k: every thread looks through all entries, a tile of
+ * shared memory at a time; no atomics. All threads of the block call. */
+PT_DEV void spread(const channel &c, int64_t groups, int32_t *row, int32_t *answer)
 {
-    double s = 0;
-    int64_t end = start[groups];
-    for (int64_t k0 = start[0]; k0 < end; k0 += THREADS) {
-        int64_t k = k0 + threadIdx.x;
-        __syncthreads();
-        row[threadIdx.x] = -1;
-        part[threadIdx.x] = 0;
-        if (k < end) {
-            int64_t lo = 0, hi = groups - 1; /* the last group that starts at or before k: it is not empty */
-            while (lo < hi) {
-                int64_t mid = (lo + hi + 1) / 2;
-                if (start[mid] <= k) lo = mid;
-                else hi = mid - 1;
+    int64_t end = c.start[groups], elements = c.m * c.width;
+    for (int64_t e0 = 0; e0 < elements; e0 += BLOCK) {
+        int64_t mine = e0 + threadIdx.x, r = mine / c.width, i = mine % c.width;
+        double s = 0;
+        for (int64_t k0 = c.start[0]; k0 < end; k0 += BLOCK) {
+            int64_t k = k0 + threadIdx.x;
+            __syncthreads();
+            row[threadIdx.x] = -1;
+            if (k < end) {
+                int64_t lo = 0, hi = groups - 1; /* the last answer that starts at or before k: it is not empty */
+                while (lo < hi) {
+                    int64_t mid = (lo + hi + 1) / 2;
+                    if (c.start[mid] <= k) lo = mid;
+                    else hi = mid - 1;
+                }
+                row[threadIdx.x] = c.rows[k];
+                answer[threadIdx.x] = (int32_t)lo;
             }
-            row[threadIdx.x] = rows[k];
-            part[threadIdx.x] = weight[k] * dsum[lo];
+            __syncthreads();
+            for (int t = 0; t < BLOCK; t++)
+                if (row[t] == r) s += (double)(c.weight[k0 + t] * c.dsum[(int64_t)answer[t] * c.width + i]);
         }
-        __syncthreads();
-        for (int i = 0; i < THREADS; i++)
-            if (row[i] == mine) s += (double)part[i];
-    }
-    return s;
-}
-
-PT_DEV void spread(const channel &c, int64_t groups, int32_t *row, float *part)
-{
-    for (int64_t m0 = 0; m0 < c.m; m0 += BLOCK) {
-        int64_t mine = m0 + threadIdx.x;
-        double s = sum_of_row<BLOCK>(mine, c.dsum, c.start, c.rows, c.weight, groups, row, part);
-        if (mine < c.m) c.dvalue[mine] = (float)s;
+        if (mine < elements) c.dvalue[mine] = (float)s;
     }
 }
 
@@ -185,7 +194,7 @@ template <int K> PT_DEV void by_rows(const loss_job &j, double *red)
 template <int K> PT_DEV void by_records(const loss_job &j, double *red)
 {
     PT_SHARED(int32_t, row, [BLOCK]);
-    PT_SHARED(float, part, [BLOCK]);
+    PT_SHARED(int32_t, answer, [BLOCK]);
     for (int64_t g = warp_id(); g < j.groups; g += BLOCK / 32) load_answer(j, g);
     __syncthreads();
     sums<K> s;
@@ -200,14 +209,14 @@ template <int K> PT_DEV void by_records(const loss_job &j, double *red)
         }
         for (int32_t g = from; g < to; g++) {
             if (j.logp.value) j.logp.dsum[g] = (float)(scale * j.answer[g].dlogp);
-            if (j.score.value) j.score.dsum[g] = (float)(scale * j.answer[g].dscore);
+            for (int i = 0; i < j.values.width; i++) j.values.dsum[(int64_t)g * j.values.width + i] = (float)(scale * j.answer[g].dvalue[i]);
         }
     }
     sums_report(s, j, red);
     __syncthreads();
-    if (j.logp.dvalue) spread(j.logp, j.groups, row, part);
+    if (j.logp.dvalue) spread(j.logp, j.groups, row, answer);
     __syncthreads();
-    if (j.score.dvalue) spread(j.score, j.groups, row, part);
+    if (j.values.dvalue) spread(j.values, j.groups, row, answer);
 }
 
 template <int K> __global__ void __launch_bounds__(BLOCK) group_loss_k(const loss_job j)
@@ -217,28 +226,31 @@ template <int K> __global__ void __launch_bounds__(BLOCK) group_loss_k(const los
     else by_records<K>(j, red);
 }
 
-channel view_channel(const pt_loss_channel *c, float *dsum)
+channel view_channel(const pt_loss_channel *c, float *dsum, int64_t rows, int64_t width)
 {
     return {pt_ptr<float>(c->value), pt_ptr<float>(c->weight), pt_ptr<float>(c->dvalue), dsum, pt_ptr<int32_t>(c->start), pt_ptr<int32_t>(c->rows),
-            c->value.cols};
+            rows, pt_view_ok(c->value) ? (int)width : 0};
 }
 
 template <int K> pt_status launch(pt_ctx *ctx, const pt_group_loss_args *a)
 {
-    float *dlogp, *dscore;
+    float *dlogp, *dvalues;
+    double *numbers;
     pt_core_answer *answer;
-    size_t groups = core<K>::rows ? 0 : (size_t)a->column.cols;
+    size_t groups = core<K>::rows ? 0 : (size_t)a->column.cols, width = pt_view_ok(a->values.value) ? (size_t)a->values.value.cols : 1;
     pt_ws ws = pt_ws_begin(ctx);
     PT_RETURN(pt_check_group_loss(a, core<K>::rows));
     PT_RETURN(pt_take(&ws, &answer, groups * sizeof(pt_core_answer)));
     PT_RETURN(pt_take(&ws, &dlogp, groups * sizeof(float)));
-    PT_RETURN(pt_take(&ws, &dscore, groups * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &dvalues, groups * width * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &numbers, (size_t)pt_group_loss_numbers(a) * sizeof(double)));
     pt_ws_done(&ws);
     if (ctx->dry) return PT_OK;
     loss_job j = {};
-    j.logp = view_channel(&a->logp, dlogp), j.score = view_channel(&a->score, dscore);
+    j.logp = view_channel(&a->logp, dlogp, a->logp.value.cols, 1);
+    j.values = view_channel(&a->values, dvalues, a->values.value.rows, a->values.value.cols);
     j.row_weight = pt_ptr<float>(a->row_weight), j.reference = pt_ptr<float>(a->reference), j.reference_sum = pt_ptr<float>(a->reference_sum);
-    j.column = pt_ptr<float>(a->column), j.record_start = pt_ptr<int32_t>(a->record_start), j.answer = answer;
+    j.column = pt_ptr<float>(a->column), j.record_start = pt_ptr<int32_t>(a->record_start), j.answer = answer, j.numbers = numbers;
     j.report = pt_ptr<double>(a->report), j.mark = pt_ptr<float>(a->mark);
     j.groups = (int64_t)groups, j.records = core<K>::rows ? 0 : a->record_start.cols - 1, j.columns = a->column.rows, j.step = a->step;
     for (int k = 0; k < PT_CORE_METRICS; k++) j.reduce[k] = a->reduce[k];

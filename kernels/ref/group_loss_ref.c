@@ -64,8 +64,8 @@ static void by_rows(const struct core *c, const pt_group_loss_args *a, sums *s)
     }
 }
 
-/* Sum over answer g of weight * value; the sum of weights in *tokens. */
-static double gather(const pt_loss_channel *c, int64_t g, const float *value, double *tokens)
+/* Sum over answer g of weight * number i of `width` of a value; the sum of weights in *tokens. */
+static double gather(const pt_loss_channel *c, int64_t g, const float *value, int64_t width, int64_t i, double *tokens)
 {
     const int32_t *start = pt_at(c->start), *rows = pt_at(c->rows);
     const float *w = pt_f32_at(c->weight);
@@ -73,45 +73,52 @@ static double gather(const pt_loss_channel *c, int64_t g, const float *value, do
     *tokens = 0;
     for (int32_t k = start[g]; k < start[g + 1]; k++) {
         *tokens += w[k];
-        if (w[k] != 0) sum += (double)w[k] * value[rows[k]];
+        if (w[k] != 0) sum += (double)w[k] * value[rows[k] * width + i];
     }
     return sum;
 }
 
-static void spread(const pt_loss_channel *c, int64_t g, double d)
+static void spread(const pt_loss_channel *c, int64_t g, int64_t width, int64_t i, double d)
 {
     const int32_t *start = pt_at(c->start), *rows = pt_at(c->rows);
     float *to = pt_f32_at(c->dvalue);
-    for (int32_t k = start[g]; k < start[g + 1]; k++) to[rows[k]] += (float)(d * pt_f32_at(c->weight)[k]);
+    for (int32_t k = start[g]; k < start[g + 1]; k++) to[rows[k] * width + i] += (float)(d * pt_f32_at(c->weight)[k]);
 }
 
-static void load_answer(const pt_group_loss_args *a, int64_t g, pt_core_answer *to)
+/* numbers: [2 width] of this answer */
+static void load_answer(const pt_group_loss_args *a, int64_t g, double *numbers, pt_core_answer *to)
 {
     double tokens;
     *to = (pt_core_answer){0};
     if (pt_view_ok(a->logp.value)) {
-        to->logp = gather(&a->logp, g, pt_f32_at(a->logp.value), &to->tokens);
-        if (pt_view_ok(a->reference)) to->reference = gather(&a->logp, g, pt_f32_at(a->reference), &tokens);
+        to->logp = gather(&a->logp, g, pt_f32_at(a->logp.value), 1, 0, &to->tokens);
+        if (pt_view_ok(a->reference)) to->reference = gather(&a->logp, g, pt_f32_at(a->reference), 1, 0, &tokens);
         else if (pt_view_ok(a->reference_sum)) to->reference = pt_f32_at(a->reference_sum)[g];
     }
-    if (pt_view_ok(a->score.value)) to->score = gather(&a->score, g, pt_f32_at(a->score.value), &tokens);
+    if (pt_view_ok(a->values.value)) {
+        int64_t width = a->values.value.cols;
+        double *value = width == 1 ? &to->score : numbers;
+        for (int64_t i = 0; i < width; i++) value[i] = gather(&a->values, g, pt_f32_at(a->values.value), width, i, &tokens);
+        for (int64_t i = 0; width > 1 && i < width; i++) numbers[width + i] = 0;
+        pt_core_values(to, (int)width, numbers, width > 1 ? numbers + width : NULL);
+    }
     for (int64_t k = 1; k < a->column.rows; k++) to->column[k - 1] = pt_f32_row(a->column, k)[g];
 }
 
-static void by_records(const struct core *c, const pt_group_loss_args *a, pt_core_answer *answer, sums *s)
+static void by_records(const struct core *c, const pt_group_loss_args *a, pt_core_answer *answer, double *numbers, sums *s)
 {
     const int32_t *start = pt_at(a->record_start);
-    int64_t records = a->record_start.cols - 1;
+    int64_t records = a->record_start.cols - 1, width = pt_view_ok(a->values.value) ? a->values.value.cols : 0;
     for (int64_t r = 0; r < records; r++) {
         double metric[PT_CORE_METRICS] = {0}, w = pt_f32_at(a->column)[start[r]], scale = 1.0 / a->step.norm * w;
         int n = start[r + 1] - start[r];
         if (w == 0) continue;
-        for (int i = 0; i < n; i++) load_answer(a, start[r] + i, &answer[i]);
+        for (int i = 0; i < n; i++) load_answer(a, start[r] + i, width > 1 ? numbers + 2 * width * i : NULL, &answer[i]);
         double loss = c->run(&a->step, answer, n, metric);
         add(s, c, a, scale, loss, metric);
         for (int i = 0; i < n; i++) {
-            if (pt_view_ok(a->logp.dvalue)) spread(&a->logp, start[r] + i, scale * answer[i].dlogp);
-            if (pt_view_ok(a->score.dvalue)) spread(&a->score, start[r] + i, scale * answer[i].dscore);
+            if (pt_view_ok(a->logp.dvalue)) spread(&a->logp, start[r] + i, 1, 0, scale * answer[i].dlogp);
+            for (int64_t k = 0; pt_view_ok(a->values.dvalue) && k < width; k++) spread(&a->values, start[r] + i, width, k, scale * answer[i].dvalue[k]);
         }
     }
 }
@@ -126,11 +133,12 @@ pt_status pt_record_loss(int objective, const pt_core_step *step, pt_core_answer
     const struct core *c = find(objective);
     double unused[PT_CORE_METRICS] = {0};
     if (!c) return pt_fail(PT_EARG, "group_loss: objective %d", objective);
+    for (int i = 0; i < n; i++) pt_core_values(&a[i], a[i].width, a[i].value, a[i].dvalue);
     *loss = c->run(step, a, n, metric ? metric : unused);
     return PT_OK;
 }
 
-pt_status pt_host_group_loss(pt_ctx *ctx, const pt_group_loss_args *a, pt_core_answer *room)
+pt_status pt_host_group_loss(pt_ctx *ctx, const pt_group_loss_args *a, pt_core_answer *room, double *numbers)
 {
     sums s = {0};
     const struct core *c = find(a->objective);
@@ -138,18 +146,23 @@ pt_status pt_host_group_loss(pt_ctx *ctx, const pt_group_loss_args *a, pt_core_a
     PT_RETURN(pt_check_group_loss(a, c->by_rows));
     if (ctx->dry) return PT_OK;
     if (pt_view_ok(a->logp.dvalue)) PT_RETURN(pt_host_zero(ctx, a->logp.dvalue));
-    if (pt_view_ok(a->score.dvalue)) PT_RETURN(pt_host_zero(ctx, a->score.dvalue));
+    if (pt_view_ok(a->values.dvalue)) PT_RETURN(pt_host_zero(ctx, a->values.dvalue));
     if (c->by_rows) by_rows(c, a, &s);
-    else by_records(c, a, room, &s);
+    else by_records(c, a, room, numbers, &s);
     report(&s, c, a);
     return PT_OK;
 }
 
 pt_status pt_ref_group_loss(pt_ctx *ctx, const pt_group_loss_args *a)
 {
+    pt_status rc = PT_OK;
     pt_core_answer *room = NULL;
-    PT_RETURN(pt_alloc0(&room, a->column.cols));
-    pt_status rc = pt_host_group_loss(ctx, a, room);
+    double *numbers = NULL;
+    PT_TRY(pt_alloc0(&room, a->column.cols));
+    PT_TRY(pt_alloc0(&numbers, pt_group_loss_numbers(a)));
+    PT_TRY(pt_host_group_loss(ctx, a, room, numbers));
+done:
     free(room);
+    free(numbers);
     return rc;
 }

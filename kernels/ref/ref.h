@@ -22,6 +22,6 @@ pt_status pt_host_upload(pt_ctx *ctx, pt_view dst, const void *src);
 pt_status pt_host_download(pt_ctx *ctx, void *dst, pt_view src);
 pt_status pt_host_zero(pt_ctx *ctx, pt_view v);
 pt_status pt_host_sync(pt_ctx *ctx);
-/* group_loss of ref and cpu; room for as many answers as there are groups. */
-pt_status pt_host_group_loss(pt_ctx *ctx, const pt_group_loss_args *a, pt_core_answer *room);
+/* group_loss of ref and cpu; room for as many answers as there are groups, and pt_group_loss_numbers(). */
+pt_status pt_host_group_loss(pt_ctx *ctx, const pt_group_loss_args *a, pt_core_answer *room, double *numbers);
 #endif

@@ -240,16 +240,17 @@ static void record_case(int objective, int records, int refs, bool score)
     for (int r = 0; r <= records; r++) at[r] = 2 * r;
     ot_case(PT_F32);
     int64_t nnz = start[groups];
-    pt_view v = ot_in(PT_F32, 1, M, M, 1, 0.3f), st = ot_list(start, groups + 1), w = ot_in(PT_F32, 1, nnz, nnz, 2, 1), rows = ot_ids(nnz, M, 3),
+    const int64_t r = score ? M : 1, c = score ? 1 : M; /* log-probabilities lie in a row, values in a column */
+    pt_view v = ot_in(PT_F32, r, c, c, 1, 0.3f), st = ot_list(start, groups + 1), w = ot_in(PT_F32, 1, nnz, nnz, 2, 1), rows = ot_ids(nnz, M, 3),
            rs = ot_list(at, records + 1), col = ot_in(PT_F32, 2, groups, groups, 4, 1), ref = ot_in(PT_F32, 1, refs == 1 ? M : groups, refs == 1 ? M : groups, 5, 0.3f),
-           dv = ot_act(PT_F32, 1, M, M), report = new_report(), mark = ot_in(PT_F32, 1, 1, 1, 6, 1);
+           dv = ot_act(PT_F32, r, c, c), report = new_report(), mark = ot_in(PT_F32, 1, 1, 1, 6, 1);
     if (records > 1) ot_f32(col, 0)[2] = 0, ot_put(col);
     OT_PASSES
     {
         pt_group_loss_args a = {};
-        pt_loss_channel c = {D(v), D(dv), D(st), D(rows), D(w)};
+        pt_loss_channel given = {D(v), D(dv), D(st), D(rows), D(w)};
         a.objective = objective, a.record_start = D(rs), a.column = D(col), a.report = D(report), a.mark = D(mark);
-        (score ? a.score : a.logp) = c;
+        (score ? a.values : a.logp) = given;
         if (refs == 1) a.reference = D(ref);
         if (refs == 2) a.reference_sum = D(ref);
         a.step.norm = 7, a.step.option[0] = 0.3;

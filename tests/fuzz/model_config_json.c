@@ -28,7 +28,7 @@ static void shape(const pt_model_config *c)
     }
     if (c->scaling != PT_ROPE_SCALE_FREQS) rope(c);
     if (c->layers > 64) return;
-    pt_status rc = pt_config_tensors(c, PT_HEAD_VOCABULARY, &t, &n);
+    pt_status rc = pt_config_tensors(c, PT_HEAD_VOCABULARY, 0, &t, &n);
     fuzz_clean(rc);
     for (size_t i = 0; rc == PT_OK && i < n; i++) {
         char name[128];

@@ -317,7 +317,7 @@ static void test_reward(void **state)
     rows r = rows_pairs(golden);
     bench b;
     pt_batch batch;
-    opt.heads = PT_HEAD_SCALAR;
+    opt.heads = PT_HEAD_VALUES;
     open_family(&b, s, &opt, &caps);
     const float *w = golden_tensor(st, "score.weight", 32);
     put_param(&b, "score.weight", w);
@@ -325,7 +325,7 @@ static void test_reward(void **state)
     OK(pt_model_load_batch(b.m, &batch, 0, true));
     OK(pt_model_forward(b.m, PT_SLOT_OWN, true));
     float score[16], d[16];
-    OK(pt_model_score(b.m, score));
+    OK(pt_model_values(b.m, score));
     double loss = 0;
     int pairs = (int)r.n / 2;
     for (int k = 0; k < pairs; k++) {
@@ -340,7 +340,7 @@ static void test_reward(void **state)
         d[2 * k + 1] = -d[2 * k];
     }
     assert_true(fabs(loss - json_num(golden, "reward_loss")) <= 1e-5 * loss);
-    OK(pt_model_score_backward(b.m, d));
+    OK(pt_model_values_backward(b.m, d));
     OK(pt_model_backward(b.m));
     float *g = download_grads(&b);
     const pt_param *p;

@@ -249,7 +249,7 @@ void losses(const shapes &z)
     for (int32_t g = 0; g <= groups; g++) start.push_back(64 * g);
     for (int32_t i = 0; i <= m / 2; i++) two.push_back(2 * i);
     const double rows = m, g = groups, p = pairs;
-    pt_view value = mat(PT_F32, 1, m), dvalue = mat(PT_F32, 1, m), weight = mat(PT_F32, 1, m),
+    pt_view value = mat(PT_F32, 1, m), dvalue = mat(PT_F32, 1, m), score = pt_view_reshape(value, m, 1), dscore = pt_view_reshape(dvalue, m, 1), weight = mat(PT_F32, 1, m),
             entry = ids(at), begin = ids(start), alone = ids(single), twos = ids(two);
     pt_view scalars = mat(PT_F32, 1, 4), acc = mat(PT_F64, 1, 1);
     pt_view report = mat(PT_F64, 1, PT_REPORT_SIZE), mark = mat(PT_F32, 1, 1), column = mat(PT_F32, 2, groups), of_ones = mat(PT_F32, 2, m);
@@ -261,7 +261,7 @@ void losses(const shapes &z)
          a.report = report, a.logp = channel(value, dvalue, begin, entry, weight), a.reference_sum = ref, a.column = column,
          a.record_start = pt_view_cols(twos, 0, pairs + 1), a.step.option[0] = 0.1, a.step.norm = p);
     TIME("group_loss, reward, groups of 1", group_loss, pt_group_loss_args, 0, 24 * rows + 12 * rows / 2, a.objective = OBJ_reward,
-         a.report = report, a.score = channel(value, dvalue, alone, entry, weight), a.column = of_ones, a.record_start = twos,
+         a.report = report, a.values = channel(score, dscore, alone, entry, weight), a.column = of_ones, a.record_start = twos,
          a.step.norm = rows / 2);
     TIME("clip (a launch, four numbers)", clip, pt_clip_args, 0, 40, a.scalars = scalars, a.acc = acc, a.max_norm = 1);
     drop_all();

@@ -96,7 +96,7 @@ static pt_status backward_of(pt_run *r, const pt_batch *b)
     float zero[16] = {0}, out[16];
     PT_RETURN(pt_model_load_batch(r->model, b, 1, true));
     PT_RETURN(pt_model_forward(r->model, PT_SLOT_OWN, true));
-    PT_RETURN(r->cfg->objective->channels & PT_CHANNEL_SCORE ? pt_model_score_backward(r->model, zero)
+    PT_RETURN(r->cfg->objective->channels & PT_CHANNEL_SCORE ? pt_model_values_backward(r->model, zero)
                                                  : pt_model_logp(r->model, zero, out));
     return pt_model_backward(r->model);
 }

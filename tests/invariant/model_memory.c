@@ -48,8 +48,8 @@ static void train_once(bench *b, const rows *r, pt_packing packing, bool scalar,
     if (slot != PT_SLOT_OWN) OK(pt_model_forward(b->m, slot, false));
     OK(pt_model_forward(b->m, PT_SLOT_OWN, true));
     if (scalar) {
-        OK(pt_model_score(b->m, logp));
-        OK(pt_model_score_backward(b->m, d));
+        OK(pt_model_values(b->m, logp));
+        OK(pt_model_values_backward(b->m, d));
     } else
         OK(pt_model_logp(b->m, d, logp));
     OK(pt_model_backward(b->m));
@@ -66,7 +66,7 @@ static void test_plan_is_allocation(void **state)
         {"llama", {.lora = {.on = true, .r = 8, .alpha = 8, .dropout = 0.1f}, .train = true}, 1},
         {"llama", {.lora = {.on = true, .r = 4, .alpha = 8, .frozen_copy = true}, .train = true, .checkpointing = true}, 1},
         {"mistral", {.full = true, .train = true}, 1},
-        {"qwen3", {.lora = {.on = true, .r = 3, .alpha = 8}, .heads = PT_HEAD_SCALAR, .train = true}, 1},
+        {"qwen3", {.lora = {.on = true, .r = 3, .alpha = 8}, .heads = PT_HEAD_VALUES, .train = true}, 1},
         {"qwen2", {.full = true, .train = true, .checkpointing = true}, 1},
     };
     json_t *golden = fixture_json("llama", "golden.json");
@@ -88,7 +88,7 @@ static void test_plan_is_allocation(void **state)
                      planned(&b, bytes, &caps, cases[i].forests));
         size_t calls = counted.calls;
         for (int packing = 0; packing < 3; packing++)
-            train_once(&b, &r, (pt_packing)packing, cases[i].o.heads == PT_HEAD_SCALAR, cases[i].o.lora.frozen_copy ? 1 : PT_SLOT_OWN);
+            train_once(&b, &r, (pt_packing)packing, cases[i].o.heads == PT_HEAD_VALUES, cases[i].o.lora.frozen_copy ? 1 : PT_SLOT_OWN);
         assert_int_equal(counted.calls, calls);
         bench_close(&b);
     }
@@ -171,7 +171,7 @@ static void test_wrong_times(void **state)
     OK(pt_model_logp(b.m, x, x));
     OK(pt_model_backward(b.m));
     assert_int_equal(pt_model_backward(b.m), PT_ESTATE); /* once */
-    assert_int_equal(pt_model_score(b.m, x), PT_ESTATE);
+    assert_int_equal(pt_model_values(b.m, x), PT_ESTATE);
     assert_int_equal(pt_model_forward(b.m, 1, false), PT_EARG);
     pt_batch_free(&batch);
     OK(pt_batch_build(&batch, r.seq, 3, PT_PACKING_OFF));

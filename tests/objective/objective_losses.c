@@ -14,7 +14,7 @@
 #pragma GCC diagnostic ignored "-Wunused-const-variable"
 #include "tests/golden/data/objectives.inc"
 
-enum { PAIRS = 5, PER = 3, GROUPS = 2 * PAIRS, ROWS = GROUPS * PER };
+enum { PAIRS = 5, PER = 3, GROUPS = 2 * PAIRS, ROWS = GROUPS * PER, MOST_VALUES = 16 };
 
 static void near(double got, double want, double tol)
 {
@@ -42,7 +42,24 @@ static double slope(const pt_objective *o, const pt_core_step *s, const pt_core_
     return (core(o, s, a, n) - core(o, s, b, n)) / (2 * h);
 }
 
-/* Every objective of the list: dL/dlogp and dL/dscore of each answer against central differences. */
+/* By number k at the end of answer i. */
+static double slope_of_value(const pt_objective *o, const pt_core_step *s, const pt_core_answer *at, int n, int i, int k)
+{
+    const double h = 1e-5;
+    double side[2];
+    for (int up = 0; up < 2; up++) {
+        pt_core_answer a[4];
+        double value[MOST_VALUES], unused[4][MOST_VALUES] = {{0}};
+        memcpy(a, at, (size_t)n * sizeof *a);
+        memcpy(value, at[i].value, (size_t)at[i].width * sizeof *value);
+        value[k] += up ? h : -h;
+        for (int j = 0; j < n; j++) pt_core_values(&a[j], a[j].width, j == i ? value : a[j].value, unused[j]);
+        side[up] = core(o, s, a, n);
+    }
+    return (side[1] - side[0]) / (2 * h);
+}
+
+/* Every objective of the list: dL/dlogp, dL/dscore and dL/dvalue of each answer against central differences. */
 static void test_cores(void **state)
 {
     static const double at[][4] = {{-3, -4, -3.5, -3.9}, {-30, -10, -12, -25}, {-0.4, -2, -0.1, -4}};
@@ -51,20 +68,29 @@ static void test_cores(void **state)
         pt_option_value none[PT_OBJECTIVE_KEYS] = {{0}};
         pt_core_step s = {.norm = 1, .stat = {0.25, 0.5}};
         pt_objective_options(o, none, &s);
-        int n = o->answers ? o->answers : 3;
+        int n = o->answers ? o->answers : 3, width = pt_objective_width(o, none);
+        double value[4][MOST_VALUES], dvalue[4][MOST_VALUES] = {{0}};
+        assert_true(width <= MOST_VALUES);
         bool fixed = !strcmp(o->name, "dft"); /* its probability is held fixed */
         for (size_t i = 0; i < 3; i++) {
             pt_core_answer a[4] = {{0}};
             for (int j = 0; j < n; j++)
                 a[j] = (pt_core_answer){.logp = at[i][j], .tokens = 2 + j, .reference = at[i][(j + 2) % 4], .score = at[i][3 - j] / 4, .column = {0.5, 0.25}};
+            for (int j = 0; j < n; j++) {
+                for (int v = 0; v < width; v++) value[j][v] = at[i][(j + v) % 4] / (2 + v);
+                pt_core_values(&a[j], width, value[j], dvalue[j]);
+            }
             pt_core_answer keep[4];
             memcpy(keep, a, sizeof keep);
             core(o, &s, a, n);
+            double got[4][MOST_VALUES];
+            memcpy(got, dvalue, sizeof got);
             for (int j = 0; j < n; j++) {
                 double p = fixed ? exp(at[i][j]) : 1, d = slope(o, &s, keep, n, offsetof(pt_core_answer, logp), j);
                 if (fixed) d -= -p * at[i][j]; /* d(-p l)/dl less the part through p */
                 near(a[j].dlogp, d, 1e-7);
                 near(a[j].dscore, slope(o, &s, keep, n, offsetof(pt_core_answer, score), j), 1e-7);
+                for (int v = 0; width > 1 && v < width; v++) near(got[j][v], slope_of_value(o, &s, keep, n, j, v), 1e-7);
             }
         }
     }
@@ -82,11 +108,13 @@ static void test_cores(void **state)
  * of the chosen. */
 typedef struct fixture {
     const pt_objective *o;
-    int32_t start[GROUPS + 1], rows[ROWS], ends[GROUPS + 1], heads[GROUPS], record[PAIRS + 1];
-    float row_weight[ROWS], weight[ROWS], ones[GROUPS], column[2 * GROUPS], reference[ROWS], sums[GROUPS];
+    int32_t start[GROUPS + 1], rows[ROWS], ends[GROUPS + 1], heads[GROUPS], record[GROUPS + 1];
+    float row_weight[ROWS], weight[ROWS], ones[GROUPS], column[(1 + PT_CORE_COLUMNS) * GROUPS], reference[ROWS], sums[GROUPS];
     float logp[ROWS], dlogp[ROWS], score[GROUPS], dscore[GROUPS], mark;
     double report[PT_REPORT_SIZE];
     bool by_rows_reference, by_sums;
+    float *values, *dvalues; /* [GROUPS, width], of a width beyond 1 */
+    int width;
     int records, n_rows;
     pt_core_step step;
     pt_option_value options[PT_OBJECTIVE_KEYS];
@@ -133,8 +161,11 @@ static pt_status run(fixture *f, bool gradient)
     if (f->o->channels & PT_CHANNEL_LOGP)
         a.logp = (pt_loss_channel){view(f->logp, PT_F32, 1, f->n_rows), gradient ? view(f->dlogp, PT_F32, 1, f->n_rows) : PT_NO_VIEW,
                                    view(f->start, PT_I32, 1, GROUPS + 1), view(f->rows, PT_I32, 1, ROWS), view(f->weight, PT_F32, 1, ROWS)};
+    if (f->width)
+        a.values = (pt_loss_channel){view(f->values, PT_F32, GROUPS, f->width), gradient ? view(f->dvalues, PT_F32, GROUPS, f->width) : PT_NO_VIEW,
+                                     view(f->ends, PT_I32, 1, GROUPS + 1), view(f->heads, PT_I32, 1, GROUPS), view(f->ones, PT_F32, 1, GROUPS)};
     if (f->o->channels & PT_CHANNEL_SCORE)
-        a.score = (pt_loss_channel){view(f->score, PT_F32, 1, GROUPS), gradient ? view(f->dscore, PT_F32, 1, GROUPS) : PT_NO_VIEW,
+        a.values = (pt_loss_channel){view(f->score, PT_F32, GROUPS, 1), gradient ? view(f->dscore, PT_F32, GROUPS, 1) : PT_NO_VIEW,
                                     view(f->ends, PT_I32, 1, GROUPS + 1), view(f->heads, PT_I32, 1, GROUPS), view(f->ones, PT_F32, 1, GROUPS)};
     a.row_weight = view(f->row_weight, PT_F32, 1, f->n_rows);
     if (f->by_rows_reference) a.reference = view(f->reference, PT_F32, 1, ROWS);
@@ -197,6 +228,46 @@ static void test_differences(void **state)
     differences("dpo", false);
     differences("dpo", true);
     differences("reward", false);
+}
+
+/* Whole batches of objectives with several values an answer: the list has none but by OBJECTIVES+= (tests/cli/plant_values.sh). Answers 2 and 3 end on one
+ * token. */
+static void test_values(void **state)
+{
+    int tried = 0;
+    for (size_t k = 0; k < pt_objective_count(); k++) {
+        const pt_objective *o = pt_objective_at(k);
+        fixture f;
+        setup(&f, o->name, false);
+        int width = pt_objective_width(o, f.options), answers = o->answers ? o->answers : 2;
+        float value[GROUPS * MOST_VALUES], d[GROUPS * MOST_VALUES], size = 0;
+        if (width < 2) continue;
+        f.values = value, f.dvalues = d, f.width = width;
+        f.records = GROUPS / answers;
+        for (int r = 0; r <= f.records; r++) f.record[r] = answers * r;
+        f.heads[3] = 2;
+        for (int i = 0; i < GROUPS * width; i++) value[i] = 0.25f * (float)(i % 7) - 0.5f;
+        for (int j = 0; j < o->n_columns; j++)
+            for (int g = 0; g < GROUPS; g++) f.column[(1 + j) * GROUPS + g] = (float)((g + j) % 2);
+        for (int i = 0; i < ROWS; i++) f.logp[i] = -0.25f * (float)(i % 7) - 0.5f;
+        assert_int_equal(run(&f, true), PT_OK);
+        float got[GROUPS * MOST_VALUES];
+        memcpy(got, d, sizeof got);
+        for (int i = 0; i < GROUPS * width; i++) {
+            float keep = value[i];
+            value[i] = keep + 0.015625f;
+            double up = loss_of(&f);
+            value[i] = keep - 0.015625f;
+            double down = loss_of(&f);
+            value[i] = keep;
+            near(got[i], (up - down) / 0.03125, 2e-5);
+            size += fabsf(got[i]);
+        }
+        assert_true(size > 0.1f);
+        for (int v = 0; v < width; v++) assert_true(got[3 * width + v] == 0); /* nobody ends there */
+        tried++;
+    }
+    if (!tried) print_message("# no objective of this list has several values\n");
 }
 
 static void test_dpo_golden(void **state)
@@ -351,6 +422,11 @@ static void test_declarations(void **state)
         assert_true(o->n_options <= PT_CORE_OPTIONS && o->n_metrics <= PT_CORE_METRICS && o->n_columns <= PT_CORE_COLUMNS);
         assert_true(!o->linear || (o->by_rows && o->channels == PT_CHANNEL_LOGP && !o->n_stats));
         assert_true(!o->by_rows || (o->answers == 1 && o->mean == PT_MEAN_ROWS));
+        assert_true((o->channels & (PT_CHANNEL_SCORE | PT_CHANNEL_VALUES)) != (PT_CHANNEL_SCORE | PT_CHANNEL_VALUES));
+        if (o->channels & PT_CHANNEL_VALUES) {
+            const pt_option *w = &o->options[o->width_option];
+            assert_true(!o->by_rows && w->kind == PT_OPTION_COUNT && w->fallback && w->min >= 1); /* there is a width before a model is planned */
+        }
         assert_true((o->n_stats == 0) == (o->stats == NULL) && (o->n_state == 0) == (o->advance == NULL));
         for (int k = 0; k < o->n_options; k++) assert_true(pt_objective_key(o->options[k].key) >= 0 && o->options[k].help && o->options[k].effect);
     }
@@ -374,7 +450,7 @@ int main(void)
         cmocka_unit_test(test_cores),        cmocka_unit_test(test_differences),     cmocka_unit_test(test_dpo_golden),
         cmocka_unit_test(test_reward_golden), cmocka_unit_test(test_dpo_zero_margin), cmocka_unit_test(test_micro_batches),
         cmocka_unit_test(test_weights),      cmocka_unit_test(test_linear),          cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_declarations),
+        cmocka_unit_test(test_declarations),  cmocka_unit_test(test_values),
     };
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     return bad + cmocka_run_group_tests(tests, on_cpu, off_cpu);

@@ -113,22 +113,40 @@ static pt_status set_logprobs(json_t *row, const float *logp, size_t n)
     return PT_OK;
 }
 
+/* One number is a score; several are a list. */
+static pt_status put_values(json_t *row, const float *value, int width)
+{
+    json_t *list = width > 1 ? json_array() : NULL;
+    for (int k = 0; k < width; k++) {
+        if (!isfinite(value[k])) {
+            json_decref(list);
+            return pt_fail(PT_ENONFINITE, "the score is not finite: the weights hold a NaN or infinity");
+        }
+        if (list) json_array_append_new(list, json_real((double)value[k]));
+    }
+    if (list) json_object_set_new(row, "scores", list);
+    else json_object_set_new(row, "score", json_real((double)value[0]));
+    return PT_OK;
+}
+
 /* A reward model reads its score at the answer's end token, as in training: what stands behind it is left out. */
 static pt_status set_reward(pt_opened *o, const scored *x)
 {
     pt_status rc = PT_OK;
     pt_batch b = {0};
-    float score = 0;
+    float *value = NULL;
+    int width = pt_model_width(o->model);
     pt_seq seq = {.ids = x->ids.ids, .n = x->end + 1, .end_index = x->end};
+    PT_TRY(pt_alloc0(&value, width));
     PT_TRY(pt_batch_build(&b, &seq, 1, PT_PACKING_OFF));
     PT_TRY(pt_model_load_batch(o->model, &b, 0, false));
     PT_TRY(pt_model_forward(o->model, PT_SLOT_OWN, false));
-    PT_TRY(pt_model_score(o->model, &score));
-    if (!isfinite(score)) PT_TRY(pt_fail(PT_ENONFINITE, "the score is not finite: the weights hold a NaN or infinity"));
-    json_object_set_new(x->row, "score", json_real((double)score));
+    PT_TRY(pt_model_values(o->model, value));
+    PT_TRY(put_values(x->row, value, width));
     json_object_set_new(x->row, "tokens", json_integer((json_int_t)seq.n));
 done:
     pt_batch_free(&b);
+    free(value);
     return rc;
 }
 

@@ -34,7 +34,8 @@ static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
     PT_TRY(pt_path_join(&profiles, path, "profiles.json"));
     PT_TRY(pt_config_load(&o->cfg, yaml, c->settings, (size_t)c->n_settings));
     o->is_run = true;
-    o->reward = o->cfg->objective->channels & PT_CHANNEL_SCORE && !c->base_only;
+    o->width = c->base_only ? 0 : pt_objective_width(o->cfg->objective, o->cfg->options);
+    o->reward = o->width > 0;
     if (pt_file_given(adapter)) {
         if (!c->base_only) PT_TRY(pt_strdup(&o->adapter, path));
     } else if (!c->base_only) {
@@ -95,15 +96,38 @@ static pt_status config_of_model(pt_cli *c, const char *path, pt_opened *o)
     return rc;
 }
 
+/* The labels that a classifier's adapter holds; 0 when it holds no head. */
+static pt_status labels_of_adapter(const char *dir, int *labels)
+{
+    pt_status rc = PT_OK;
+    char *path = NULL;
+    pt_st *st = NULL;
+    const pt_st_tensor *t = NULL;
+    PT_TRY(pt_path_join(&path, dir, "adapter_model.safetensors"));
+    PT_TRY(pt_st_open(&st, path));
+    PT_TRY(pt_peft_find(st, "score.weight", PT_PEFT_SAVED, &t));
+    *labels = t && t->n_dims == 2 && t->dims[0] < INT32_MAX ? (int)t->dims[0] : 0;
+done:
+    pt_st_close(st);
+    free(path);
+    return rc;
+}
+
 /* A classifier scores, whether a folder of ours or someone else's, or an adapter on any base. */
 static pt_status find_reward(const pt_cli *c, pt_opened *o)
 {
     pt_status rc = PT_OK;
     pt_peft *p = NULL;
-    if (!o->is_run && !o->adapter) o->reward = pt_source_has(o->base.source, "score.weight");
-    if (!c->adapter_dir) return PT_OK;
+    if (!o->is_run && !o->adapter && pt_source_has(o->base.source, "score.weight")) {
+        pt_source_tensor t;
+        PT_TRY(pt_source_tensor_get(o->base.source, "score.weight", 0, 0, &t));
+        o->reward = true;
+        o->width = (int)t.rows;
+    }
+    if (!c->adapter_dir) goto done;
     PT_TRY(pt_peft_read(&p, c->adapter_dir));
     o->reward = p->task_type && !strcmp(p->task_type, "SEQ_CLS");
+    if (o->reward) PT_TRY(labels_of_adapter(c->adapter_dir, &o->width));
 done:
     pt_peft_free(p);
     return rc;
@@ -149,7 +173,7 @@ pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32
 pt_status pt_open_model_caps(pt_opened *o, const pt_model_caps *caps)
 {
     size_t bytes[PT_ROLE_COUNT];
-    pt_model_options opt = {.lora = {.on = o->adapter != NULL, .start_dir = o->adapter}, .heads = o->reward ? PT_HEAD_SCALAR : PT_HEAD_VOCABULARY, .seed = o->cfg->run.seed};
+    pt_model_options opt = {.lora = {.on = o->adapter != NULL, .start_dir = o->adapter}, .heads = o->reward ? PT_HEAD_VALUES : PT_HEAD_VOCABULARY, .values = o->width, .seed = o->cfg->run.seed};
     PT_RETURN(pt_model_new(&o->model, &o->ctx, o->base.source, &opt));
     PT_RETURN(pt_model_plan(o->model, caps, bytes));
     return pt_model_commit(o->model);

@@ -12,7 +12,8 @@
 
 typedef struct pt_opened {
     pt_config *cfg;      /* the run's, or defaults around the model */
-    bool is_run, reward; /* reward: a scalar head instead of text */
+    bool is_run, reward; /* reward: values at an answer's end instead of text */
+    int width;           /* how many */
     char *adapter;       /* PEFT folder in use, NULL = none */
     char *trained_from;  /* a run of full tuning: the base it began with, NULL = random */
     pt_base base;

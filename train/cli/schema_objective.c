@@ -52,9 +52,9 @@ static const pt_word *names(void)
 size_t pt_schema_objective(pt_key *to)
 {
     static char help[1024];
-    static const pt_key_kind kinds[] = {[PT_OPTION_NUMBER] = PT_KEY_NUMBER, [PT_OPTION_FLAG] = PT_KEY_BOOL, [PT_OPTION_WORD] = PT_KEY_ENUM};
+    static const pt_key_kind kinds[] = {[PT_OPTION_NUMBER] = PT_KEY_NUMBER, [PT_OPTION_FLAG] = PT_KEY_BOOL, [PT_OPTION_WORD] = PT_KEY_ENUM, [PT_OPTION_COUNT] = PT_KEY_INT};
     static const size_t member[] = {[PT_OPTION_NUMBER] = offsetof(pt_option_value, number), [PT_OPTION_FLAG] = offsetof(pt_option_value, flag),
-                                    [PT_OPTION_WORD] = offsetof(pt_option_value, word)};
+                                    [PT_OPTION_WORD] = offsetof(pt_option_value, word), [PT_OPTION_COUNT] = offsetof(pt_option_value, word)};
     const pt_option **options;
     size_t n = pt_objective_keys(&options), at = 0;
     describe(help, sizeof help);
@@ -62,7 +62,7 @@ size_t pt_schema_objective(pt_key *to)
     for (size_t i = 0; i < n; i++) {
         const pt_option *o = options[i];
         size_t value = offsetof(pt_config, options) + i * sizeof(pt_option_value);
-        bool bounds = o->kind == PT_OPTION_NUMBER;
+        bool bounds = o->kind == PT_OPTION_NUMBER || o->kind == PT_OPTION_COUNT;
         to[at++] = (pt_key){o->key, "Objective", kinds[o->kind], value + member[o->kind], value + offsetof(pt_option_value, set), o->fallback,
                             bounds ? o->min : 1, bounds ? o->max : 0, o->words, o->aliases ? o->aliases : "", o->help};
     }

@@ -129,7 +129,7 @@ static pt_status put_general(pt_gguf_writer *w, const pt_model *m, const pt_expo
 static pt_status check_exportable(const pt_model *m)
 {
     if (!m->committed) return pt_fail(PT_ESTATE, "export before commit");
-    if (m->opt.heads & PT_HEAD_SCALAR)
+    if (m->opt.heads & PT_HEAD_VALUES)
         return pt_fail(PT_ENOSUP,
                        "a reward model cannot be exported as GGUF: llama.cpp has no scalar head; use --to hf or peft");
     return PT_OK;

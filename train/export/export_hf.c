@@ -1,6 +1,7 @@
 /* Hugging Face folder: merged (or fully tuned) weights, config.json, the tokenizer's files. Files are written one by one, each
  * whole or not at all, config.json last; other files of the folder are left alone. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,10 +142,22 @@ static pt_status put_shape(pt_hf *c, const pt_model *m)
     return put_scaling(c, m);
 }
 
-static pt_status put_reward(pt_hf *c)
+/* transformers counts the labels by these, of a base of other labels by that one's. */
+static pt_status put_labels(pt_hf *c, int n)
 {
-    PT_RETURN(pt_hf_set_text(c, "id2label.0", "LABEL_0"));
-    return pt_hf_set_int(c, "label2id.LABEL_0", 0);
+    char key[32], name[24];
+    if (n > 1) {
+        PT_RETURN(pt_hf_remove(c, "id2label"));
+        PT_RETURN(pt_hf_remove(c, "label2id"));
+    }
+    for (int i = 0; i < n; i++) {
+        snprintf(key, sizeof key, "id2label.%d", i);
+        snprintf(name, sizeof name, "LABEL_%d", i);
+        PT_RETURN(pt_hf_set_text(c, key, name));
+        snprintf(key, sizeof key, "label2id.LABEL_%d", i);
+        PT_RETURN(pt_hf_set_int(c, key, i));
+    }
+    return PT_OK;
 }
 
 static pt_status write_config(pt_model *m, const char *dir, const pt_export_options *opt, pt_dtype type)
@@ -152,7 +165,7 @@ static pt_status write_config(pt_model *m, const char *dir, const pt_export_opti
     pt_status rc = PT_OK;
     pt_hf *base = NULL, *c = NULL;
     pt_export_ids ids = {0};
-    if (m->opt.heads == (PT_HEAD_VOCABULARY | PT_HEAD_SCALAR))
+    if (m->opt.heads & (m->opt.heads - 1))
         return pt_fail(PT_ENOSUP, "a model with a vocabulary and a scalar head has no class in transformers: train it as an adapter");
     const char *arch = m->opt.heads & PT_HEAD_VOCABULARY ? m->fam->causal : m->fam->classifier;
     bool from_hf = !pt_source_is_gguf(m->src) && !m->src->random;
@@ -165,7 +178,7 @@ static pt_status write_config(pt_model *m, const char *dir, const pt_export_opti
     PT_TRY(pt_hf_remove(c, "dtype")); /* transformers 5's spelling, which would win */
     PT_TRY(pt_export_ids_make(m, opt, &ids));
     PT_TRY(pt_export_put_ids(&ids, c));
-    if (!(m->opt.heads & PT_HEAD_VOCABULARY)) PT_TRY(put_reward(c));
+    if (!(m->opt.heads & PT_HEAD_VOCABULARY)) PT_TRY(put_labels(c, pt_model_width(m)));
     PT_TRY(pt_hf_write(c, dir, "config.json"));
 done:
     pt_export_ids_free(&ids);

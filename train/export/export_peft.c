@@ -1,6 +1,7 @@
 /* PEFT adapter: adapter_config.json and adapter_model.safetensors, B's rows in Hugging Face's order. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/quant.h"
 #include "train/export/export_impl.h"
@@ -47,16 +48,32 @@ done:
     return rc;
 }
 
-static pt_status put_score(peft_out *o, pt_model *m)
+static bool holds(const pt_model *m, int kind)
+{
+    return pt_head_on(m->opt.heads, kind) && pt_head_at(kind)->saved;
+}
+
+static pt_status put_head(peft_out *o, pt_model *m, int kind)
 {
     pt_status rc = PT_OK;
-    float *w = NULL;
-    PT_TRY(pt_calloc(&w, (size_t)m->cfg.hidden, sizeof *w));
-    PT_TRY(m->ctx->ops->download(m->ctx, w, m->scorer.w));
-    PT_TRY(put(o, w, 1, m->cfg.hidden));
+    float *host = NULL;
+    pt_view w = m->head[kind].w;
+    PT_TRY(pt_calloc(&host, (size_t)(w.rows * w.cols), sizeof *host));
+    PT_TRY(m->ctx->ops->download(m->ctx, host, w));
+    PT_TRY(put(o, host, w.rows, w.cols));
 done:
-    free(w);
+    free(host);
     return rc;
+}
+
+/* PEFT's name of a head: its module. */
+static pt_status add_saved(pt_peft *p, const char *tensor)
+{
+    char module[64];
+    snprintf(module, sizeof module, "%.*s", (int)(strlen(tensor) - strlen(".weight")), tensor);
+    for (size_t i = 0; i < p->modules_to_save.n; i++)
+        if (!strcmp(p->modules_to_save.names[i], module)) return PT_OK;
+    return pt_peft_list_add(&p->modules_to_save, module);
 }
 
 static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint64_t *trial)
@@ -76,14 +93,20 @@ static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint
         PT_TRY(declare(&o, x->path, PT_PEFT_A, x->r, x->in));
         PT_TRY(declare(&o, x->path, PT_PEFT_B, x->out, x->r));
     }
-    if (m->opt.heads & PT_HEAD_SCALAR) PT_TRY(declare(&o, "score.weight", PT_PEFT_SAVED, 1, m->cfg.hidden));
+    for (int k = 0; k < PT_HEAD_KINDS; k++) {
+        pt_view w = m->head[k].w;
+        if (!holds(m, k)) continue;
+        most = (size_t)(w.rows * w.cols) > most ? (size_t)(w.rows * w.cols) : most;
+        PT_TRY(declare(&o, pt_head_at(k)->tensor, PT_PEFT_SAVED, w.rows, w.cols));
+    }
     PT_TRY(pt_alloc0(&o.bytes, most * 4));
     if (trial) { /* the file is begun and given up before its data */
         *trial = o.w.declared;
         goto done;
     }
     for (size_t i = 0; i < m->n_modules; i++) PT_TRY(put_module(&o, m, &m->modules[i]));
-    if (m->opt.heads & PT_HEAD_SCALAR) PT_TRY(put_score(&o, m));
+    for (int k = 0; k < PT_HEAD_KINDS; k++)
+        if (holds(m, k)) PT_TRY(put_head(&o, m, k));
     PT_TRY(pt_st_writer_commit(&o.w));
 done:
     pt_st_writer_close(&o.w);
@@ -112,7 +135,8 @@ pt_status pt_export_peft(pt_model *m, const char *dir, const pt_export_options *
     PT_RETURN(spell_targets(m->peft));
     PT_RETURN(pt_peft_set_text(&m->peft->task_type, m->opt.heads & PT_HEAD_VOCABULARY ? "CAUSAL_LM" : "SEQ_CLS"));
     PT_RETURN(pt_peft_set_text(&m->peft->base_model, opt->base_name));
-    if (m->opt.heads & PT_HEAD_SCALAR && m->peft->modules_to_save.n == 0) PT_RETURN(pt_peft_list_add(&m->peft->modules_to_save, "score"));
+    for (int k = 0; k < PT_HEAD_KINDS; k++)
+        if (holds(m, k)) PT_RETURN(add_saved(m->peft, pt_head_at(k)->tensor));
     PT_RETURN(write_tensors(m, dir, type, opt->trial));
     PT_RETURN(pt_export_beside(m, dir, opt));
     return pt_peft_write(m->peft, dir);

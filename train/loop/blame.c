@@ -48,23 +48,25 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
 {
     pt_status rc = PT_OK;
     pt_batch b = {0};
-    bool score = r->objective->channels & PT_CHANNEL_SCORE, rows = r->objective->channels & PT_CHANNEL_LOGP;
+    int width = pt_model_width(r->model);
+    bool rows = r->objective->channels & PT_CHANNEL_LOGP;
     float *ones = NULL;
     *what = NULL;
-    PT_TRY(build(r, rec, score, rows, &b));
-    PT_TRY(pt_alloc0(&ones, b.n_rows + b.n_groups));
+    PT_TRY(build(r, rec, width > 0, rows, &b));
+    int64_t values = (int64_t)b.n_groups * width;
+    PT_TRY(pt_alloc0(&ones, b.n_rows + values));
     PT_TRY(pt_model_zero_grad(r->model));
     PT_TRY(pt_model_load_batch(r->model, &b, step, true));
     PT_TRY(pt_model_forward(r->model, PT_SLOT_OWN, true));
-    if (score) PT_TRY(pt_model_score(r->model, r->score));
-    for (int32_t g = 0; score && g < b.n_groups; g++)
-        if (!isfinite(r->score[g])) *what = "score";
+    if (width) PT_TRY(pt_model_values(r->model, r->values));
+    for (int64_t k = 0; k < values; k++)
+        if (!isfinite(r->values[k])) *what = "score";
     for (int32_t m = 0; rows && m < b.n_rows; m++) ones[m] = -1;
     if (rows) PT_TRY(pt_model_logp(r->model, ones, r->logp));
     for (int32_t m = 0; rows && m < b.n_rows; m++)
         if (!isfinite(r->logp[m])) *what = "log-probabilities";
-    for (int32_t g = 0; !rows && g < b.n_groups; g++) ones[g] = 1;
-    if (!rows) PT_TRY(pt_model_score_backward(r->model, ones)); /* of two heads the vocabulary's gradient is taken */
+    for (int64_t k = 0; !rows && k < values; k++) ones[k] = 1;
+    if (!rows) PT_TRY(pt_model_values_backward(r->model, ones)); /* of two heads the vocabulary's gradient is taken */
     if (*what) goto done;
     PT_TRY(pt_model_backward(r->model));
     PT_TRY(bad_tensor(r, what));

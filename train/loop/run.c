@@ -137,7 +137,7 @@ static pt_status alloc_channels(pt_run *r)
     const pt_model_caps *c = &r->plan.caps;
     PT_RETURN(pt_alloc0(&r->logp, c->rows));
     PT_RETURN(pt_alloc0(&r->ref_logp, c->rows));
-    return pt_alloc0(&r->score, c->heads > c->groups ? c->heads : c->groups);
+    return pt_alloc0(&r->values, (int64_t)(c->heads > c->groups ? c->heads : c->groups) * pt_model_width(r->model));
 }
 
 pt_status pt_run_commit(pt_run *r)
@@ -163,7 +163,7 @@ void pt_run_close(pt_run *r)
     if (r->folder_lock) close(r->folder_lock - 1);
     free(r->logp);
     free(r->ref_logp);
-    free(r->score);
+    free(r->values);
     pt_state_close(r->resume);
     free(r->resume_path);
     pt_state_course_free(&r->course);

@@ -32,7 +32,7 @@ typedef struct pt_run {
     pt_state_course course; /* rank 0: where the run stands among the checkpoints of its folder */
     double report[PT_REPORT_SIZE];   /* of the step under way, fetched */
     double state[PT_CORE_STATE];     /* the objective's, kept from step to step */
-    float *logp, *ref_logp, *score;  /* [rows], [rows], [heads] of a micro-batch: passes that look at channels themselves */
+    float *logp, *ref_logp, *values; /* [rows], [rows], [heads, width] of a micro-batch: passes that look at channels themselves */
     /* progress */
     int64_t step;  /* steps done */
     int64_t saved; /* step of the last checkpoint, 0 = none */

@@ -205,7 +205,7 @@ static pt_loss_spec loss_spec(const pt_config *cfg)
                       .by_rows = o->by_rows,
                       .linear = o->linear,
                       .logp = o->channels & PT_CHANNEL_LOGP,
-                      .score = o->channels & PT_CHANNEL_SCORE,
+                      .width = pt_objective_width(o, cfg->options),
                       .reference = ref == PT_REFERENCE_BASE || ref == PT_REFERENCE_START,
                       .reference_stored = ref == PT_REFERENCE_STORED,
                       .n_columns = o->n_columns,
@@ -218,11 +218,12 @@ pt_model_options pt_setup_model_options(const pt_config *cfg)
 {
     bool lora = cfg->adapter.kind != PT_ADAPTER_NONE;
     pt_model_options o = {.full = !lora,
-                          .heads = (cfg->objective->channels & PT_CHANNEL_LOGP ? PT_HEAD_VOCABULARY : 0u) | (cfg->objective->channels & PT_CHANNEL_SCORE ? PT_HEAD_SCALAR : 0u),
                           .loss = loss_spec(cfg),
                           .checkpointing = cfg->device.gradient_checkpointing,
                           .train = true,
                           .seed = cfg->run.seed};
+    o.values = o.loss.width;
+    o.heads = (o.loss.logp ? PT_HEAD_VOCABULARY : 0u) | (o.loss.width ? PT_HEAD_VALUES : 0u);
     if (!lora) return o;
     o.lora = (pt_lora_options){.on = true,
                                .r = cfg->adapter.lora_r,

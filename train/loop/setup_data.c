@@ -123,7 +123,7 @@ pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pa
                            .seed = cfg->run.seed,
                            .rank = comm ? comm->rank : 0,
                            .ranks = comm ? comm->size : 1,
-                           .reward = cfg->objective->channels & PT_CHANNEL_SCORE,
+                           .reward = pt_objective_width(cfg->objective, cfg->options) > 0,
                            .rows_too = cfg->objective->channels & PT_CHANNEL_LOGP,
                            .dataset_weight = train ? weights : NULL,
                            .n_dataset_weight = train ? cfg->data.n_datasets : 0};

@@ -4,12 +4,14 @@
 
 #include "train/loop/run.h"
 
-enum { FIELDS = 4 + PT_CORE_COLUMNS };
+/* An answer on its way between ranks: these, then the values at its end. */
+enum { LOGP, TOKENS, REFERENCE, COLUMNS, VALUES = COLUMNS + PT_CORE_COLUMNS };
 
-/* A record on its way between ranks: id, weight, answers; then FIELDS numbers an answer. */
+/* A record: id, weight, answers. */
 typedef struct list {
-    double *records, *answers; /* [3 n], [FIELDS a] */
+    double *records, *answers; /* [3 n], [fields a] */
     size_t n, records_cap, a, answers_cap;
+    size_t width, fields; /* of an answer: values, all */
 } list;
 
 double pt_run_sum_rows(const pt_batch *b, int32_t g, const float *value, double *tokens)
@@ -24,22 +26,22 @@ double pt_run_sum_rows(const pt_batch *b, int32_t g, const float *value, double 
     return sum;
 }
 
-static void put_answer(const pt_run *r, const pt_batch *b, int32_t g, double *to)
+static void put_answer(const pt_run *r, const pt_batch *b, int32_t g, const list *l, double *to)
 {
     const pt_objective *o = r->objective;
     const float *stored = pt_batch_column_get(b, PT_COLUMN_REFERENCE);
     double tokens = 0;
-    for (int k = 0; k < FIELDS; k++) to[k] = 0;
+    for (size_t k = 0; k < l->fields; k++) to[k] = 0;
     if (o->channels & PT_CHANNEL_LOGP) {
-        to[0] = pt_run_sum_rows(b, g, r->logp, &tokens);
-        to[1] = tokens;
-        if (r->reference == PT_REFERENCE_STORED) to[2] = stored ? stored[g] : 0;
-        else if (r->reference != PT_REFERENCE_NONE) to[2] = pt_run_sum_rows(b, g, r->ref_logp, &tokens);
+        to[LOGP] = pt_run_sum_rows(b, g, r->logp, &tokens);
+        to[TOKENS] = tokens;
+        if (r->reference == PT_REFERENCE_STORED) to[REFERENCE] = stored ? stored[g] : 0;
+        else if (r->reference != PT_REFERENCE_NONE) to[REFERENCE] = pt_run_sum_rows(b, g, r->ref_logp, &tokens);
     }
-    if (o->channels & PT_CHANNEL_SCORE) to[3] = b->group_end_head[g] >= 0 ? r->score[b->group_end_head[g]] : 0;
+    for (size_t k = 0; k < l->width && b->group_end_head[g] >= 0; k++) to[VALUES + k] = r->values[(size_t)b->group_end_head[g] * l->width + k];
     for (int k = 0; k < o->n_columns; k++) {
         const float *v = pt_batch_column_get(b, o->columns[k]);
-        to[4 + k] = v ? v[g] : 0;
+        to[COLUMNS + k] = v ? v[g] : 0;
     }
 }
 
@@ -47,7 +49,7 @@ static pt_status add_batch(const pt_run *r, const pt_batch *b, list *l)
 {
     const float *weight = pt_batch_column_get(b, PT_COLUMN_WEIGHT);
     PT_RETURN(pt_reserve(&l->records, &l->records_cap, 3 * (l->n + (size_t)b->n_records)));
-    PT_RETURN(pt_reserve(&l->answers, &l->answers_cap, FIELDS * (l->a + (size_t)b->n_groups)));
+    PT_RETURN(pt_reserve(&l->answers, &l->answers_cap, l->fields * (l->a + (size_t)b->n_groups)));
     for (int32_t k = 0; k < b->n_records; k++) {
         int32_t g = b->record_start[k];
         double *to = l->records + 3 * l->n++;
@@ -55,7 +57,7 @@ static pt_status add_batch(const pt_run *r, const pt_batch *b, list *l)
         to[1] = weight[g];
         to[2] = b->record_start[k + 1] - g;
     }
-    for (int32_t g = 0; g < b->n_groups; g++) put_answer(r, b, g, l->answers + FIELDS * l->a++);
+    for (int32_t g = 0; g < b->n_groups; g++) put_answer(r, b, g, l, l->answers + l->fields * l->a++);
     return PT_OK;
 }
 
@@ -98,11 +100,12 @@ static int by_id(const void *a, const void *b)
     return x->at < y->at ? -1 : x->at > y->at;
 }
 
-static pt_core_answer answer_of(const double *v)
+/* Statistics ask for no derivatives. */
+static void put_core(const double *v, size_t width, pt_core_answer *a)
 {
-    pt_core_answer a = {.logp = v[0], .tokens = v[1], .reference = v[2], .score = v[3]};
-    for (int k = 0; k < PT_CORE_COLUMNS; k++) a.column[k] = v[4 + k];
-    return a;
+    *a = (pt_core_answer){.logp = v[LOGP], .tokens = v[TOKENS], .reference = v[REFERENCE], .score = width == 1 ? v[VALUES] : 0};
+    for (int k = 0; k < PT_CORE_COLUMNS; k++) a->column[k] = v[COLUMNS + k];
+    pt_core_values(a, (int)width, v + VALUES, NULL);
 }
 
 /* The records in the order of their numbers, so that neither layout nor ranks change a sum. */
@@ -126,7 +129,7 @@ static pt_status call(const pt_run *r, const list *l, pt_core_step *core)
     for (size_t i = 0; i < l->n; i++) {
         int64_t n = (int64_t)order[i].record[2];
         weight[i] = (float)order[i].record[1];
-        for (int64_t k = 0; k < n; k++) answer[start[i] + k] = answer_of(l->answers + FIELDS * (order[i].at + (size_t)k));
+        for (int64_t k = 0; k < n; k++) put_core(l->answers + l->fields * (order[i].at + (size_t)k), l->width, &answer[start[i] + k]);
         start[i + 1] = start[i] + n;
     }
     PT_TRY(r->objective->stats(core, &(pt_step_answers){answer, start, weight, (int64_t)l->n}, core->stat));
@@ -141,19 +144,20 @@ done:
 pt_status pt_run_statistics(pt_run *r, const pt_step *info, uint64_t step, bool train, pt_core_step *core)
 {
     pt_status rc = PT_OK;
-    list l = {0};
+    list l = {.width = (size_t)pt_model_width(r->model)};
+    l.fields = VALUES + l.width;
     for (int i = 0; i < info->n_micro; i++) {
         PT_TRY(pt_run_load_batch(r, &info->micro[i], step, train));
         PT_TRY(pt_model_forward(r->model, PT_SLOT_OWN, false));
-        PT_TRY(pt_model_answers(r->model, r->logp, r->ref_logp, r->score));
+        PT_TRY(pt_model_answers(r->model, r->logp, r->ref_logp, r->values));
         PT_TRY(r->ctx.ops->sync(&r->ctx));
         PT_TRY(add_batch(r, &info->micro[i], &l));
     }
-    size_t records = 3 * l.n, answers = FIELDS * l.a;
+    size_t records = 3 * l.n, answers = l.fields * l.a;
     PT_TRY(share(r->comm, &l.records, &records));
     PT_TRY(share(r->comm, &l.answers, &answers));
     l.n = records / 3;
-    l.a = answers / FIELDS;
+    l.a = answers / l.fields;
     PT_TRY(call(r, &l, core));
 done:
     free(l.records);

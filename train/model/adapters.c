@@ -219,7 +219,9 @@ static pt_status check_all_used(const pt_model *m, const pt_st *st)
         char *path = NULL;
         pt_peft_part part;
         PT_RETURN(pt_peft_parse_name(st->tensors[i].name, &path, &part));
-        bool known = part == PT_PEFT_SAVED && strcmp(path, "score.weight") == 0;
+        bool known = false;
+        for (int k = 0; k < PT_HEAD_KINDS && part == PT_PEFT_SAVED; k++)
+            known = known || (pt_head_at(k)->saved && strcmp(path, pt_head_at(k)->tensor) == 0);
         for (size_t k = 0; k < m->n_modules && part != PT_PEFT_SAVED; k++)
             known = known || strcmp(m->modules[k].path, path) == 0;
         free(path);
@@ -230,18 +232,21 @@ static pt_status check_all_used(const pt_model *m, const pt_st *st)
     return PT_OK;
 }
 
-static pt_status load_score(pt_model *m, const pt_st *st)
+/* A head that the adapter holds whole. */
+static pt_status load_head(pt_model *m, const pt_st *st, int kind)
 {
     pt_status rc = PT_OK;
     float *host = NULL;
     const pt_st_tensor *t;
-    int64_t dims[2] = {1, m->cfg.hidden};
-    PT_TRY(pt_peft_find(st, "score.weight", PT_PEFT_SAVED, &t));
-    if (!t || !(m->opt.heads & PT_HEAD_SCALAR)) goto done;
+    const pt_head *h = pt_head_at(kind);
+    pt_view w = m->head[kind].w;
+    int64_t dims[2] = {w.rows, w.cols};
+    PT_TRY(pt_peft_find(st, h->tensor, PT_PEFT_SAVED, &t));
+    if (!t) goto done;
     PT_TRY(pt_st_check_shape(t, 2, dims));
-    PT_TRY(pt_calloc(&host, (size_t)m->cfg.hidden, sizeof *host));
+    PT_TRY(pt_calloc(&host, (size_t)(w.rows * w.cols), sizeof *host));
     PT_TRY(pt_st_to_f32(t, host));
-    PT_TRY(m->ctx->ops->upload(m->ctx, m->scorer.w, host));
+    PT_TRY(m->ctx->ops->upload(m->ctx, w, host));
 done:
     free(host);
     return rc;
@@ -264,7 +269,8 @@ pt_status pt_lora_load(pt_model *m)
     if (m->start_dir) {
         PT_TRY(pt_peft_open_tensors(m->peft, &st, m->start_dir));
         PT_TRY(check_all_used(m, st));
-        PT_TRY(load_score(m, st));
+        for (int k = 0; k < PT_HEAD_KINDS; k++)
+            if (pt_head_on(m->opt.heads, k) && pt_head_at(k)->saved) PT_TRY(load_head(m, st, k));
     }
     for (size_t i = 0; i < m->n_modules; i++) PT_TRY(load_module(m, &m->modules[i], st, one, two));
     if (m->n_slots > 1) PT_TRY(m->ctx->ops->cast(m->ctx, &(pt_cast_args){.y = m->frozen, .x = m->flat}));

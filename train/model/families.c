@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/model/heads.h"
+
 static const pt_family families[] = {
     /* name, causal, classifier, gguf, permuted, qkv_bias, qk_norm, reads attention_bias, mlp_bias, window, defaults: window, kv heads,
      * head dim */
@@ -111,15 +113,19 @@ static pt_status add_block(tensor_list *l, const pt_model_config *c, int i)
     return PT_OK;
 }
 
-pt_status pt_config_tensors(const pt_model_config *c, unsigned heads, pt_tensor_spec **out, size_t *n)
+pt_status pt_config_tensors(const pt_model_config *c, unsigned heads, int values, pt_tensor_spec **out, size_t *n)
 {
     pt_status rc = PT_OK;
     tensor_list l = {0};
     PT_TRY(add(&l, PT_TENSOR_EMBED, -1, -1, c->vocab, c->hidden, "model.embed_tokens.weight"));
     for (int i = 0; i < c->layers; i++) PT_TRY(add_block(&l, c, i));
     PT_TRY(add(&l, PT_TENSOR_NORM, -1, -1, 1, c->hidden, "model.norm.weight"));
-    if (heads & PT_HEAD_VOCABULARY && !c->tied) PT_TRY(add(&l, PT_TENSOR_HEAD, -1, -1, c->vocab, c->hidden, "lm_head.weight"));
-    if (heads & PT_HEAD_SCALAR) PT_TRY(add(&l, PT_TENSOR_SCORE, -1, -1, 1, c->hidden, "score.weight"));
+    for (int k = 0; k < PT_HEAD_KINDS; k++) {
+        const pt_head *h = pt_head_at(k);
+        if (!pt_head_on(heads, k) || (h->tied && c->tied)) continue;
+        PT_TRY(add(&l, PT_TENSOR_HEAD, -1, -1, h->width(c, values), c->hidden, h->tensor));
+        l.t[l.n - 1].head = k;
+    }
     *out = l.t;
     *n = l.n;
     return PT_OK;

@@ -48,7 +48,6 @@ typedef enum pt_tensor_kind {
     PT_TENSOR_MATRIX,
     PT_TENSOR_EMBED,
     PT_TENSOR_HEAD,
-    PT_TENSOR_SCORE,
     PT_TENSOR_NORM,
     PT_TENSOR_BIAS
 } pt_tensor_kind;
@@ -59,9 +58,10 @@ typedef struct pt_tensor_spec {
     int layer;          /* -1 outside blocks */
     int module;         /* pt_module of matrices and biases, else -1 */
     int rotary_heads;   /* heads whose rows a GGUF of a permuted family reorders, 0 = none */
+    int head;           /* which kind (train/model/heads.h), of PT_TENSOR_HEAD */
 } pt_tensor_spec;
-/* Owned list in the order of a forward pass; of the heads asked for (PT_HEAD_*) lm_head.weight only when untied, score.weight [1,hidden]. */
-pt_status pt_config_tensors(const pt_model_config *c, unsigned heads, pt_tensor_spec **out, size_t *n);
+/* Owned list in the order of a forward pass; of the heads asked for (PT_HEAD_*) those that are not tied to the embedding. values: width of PT_HEAD_VALUES. */
+pt_status pt_config_tensors(const pt_model_config *c, unsigned heads, int values, pt_tensor_spec **out, size_t *n);
 
 /* Names across the two formats; false when the name is none of this kind of model. "score.weight" has no GGUF name. */
 bool pt_name_to_gguf(const char *hf, char *out, size_t size);

@@ -1,135 +1,210 @@
-/* The heads: from hidden states at the head positions to log-probabilities, logits and scores, and back. */
+#include "train/model/heads.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "train/model/model_impl.h"
 
-/* The vocabulary head into `logp`; backward: from tab.dlogp too. */
-static pt_status run_vocabulary(pt_model *m, pt_view logp, bool backward)
+static int64_t by_vocabulary(const pt_model_config *c, int values)
+{
+    return c->vocab;
+}
+
+static int64_t by_option(const pt_model_config *c, int values)
+{
+    return values > 1 ? values : 1;
+}
+
+#define CARVE(type, rows, cols, out) PT_RETURN(pt_arena_carve(&m->arena[PT_ROLE_ACTIVATIONS], (type), (rows), (cols), (out)))
+
+/* ---- the vocabulary: log-probabilities of rows ------------------------------------------------------------------------------- */
+
+static pt_status carve_logp(pt_model *m)
 {
     pt_tables *t = &m->tab;
+    CARVE(PT_F32, 1, m->caps.rows, &t->logp);
+    CARVE(PT_F32, 1, m->caps.heads, &t->lse);
+    if (m->opt.train) CARVE(PT_F32, 1, m->caps.rows, &t->dlogp);
+    return PT_OK;
+}
+
+pt_status pt_head_logp(pt_model *m, pt_view logp, bool backward)
+{
+    pt_tables *t = &m->tab;
+    pt_lin *weight = &m->head[PT_HEAD_AT_VOCABULARY];
     int64_t heads = m->live.heads, rows = m->live.rows;
     pt_head_args a = {.logp = logp,
                       .lse = pt_trim_vec(t->lse, heads),
                       .x = pt_trim(t->xf, heads),
-                      .w = m->head.w,
+                      .w = weight->w,
                       .row_head = pt_trim_vec(t->row_head, rows),
                       .row_target = pt_trim_vec(t->row_target, rows),
                       .temperature = 1};
     if (backward) {
         a.dx = pt_trim(t->dxf, heads);
-        a.dw = m->head.dw;
+        a.dw = weight->dw;
         a.dlogp = pt_trim_vec(t->dlogp, rows);
     }
     return m->ctx->ops->head(m->ctx, &a);
 }
 
-pt_status pt_head_run(pt_model *m, bool backward)
+static pt_status logp_forward(pt_model *m)
 {
-    return run_vocabulary(m, pt_trim_vec(m->tab.logp, m->live.rows), backward);
+    return pt_head_logp(m, pt_trim_vec(m->tab.logp, m->live.rows), false);
 }
 
-pt_status pt_head_logp(pt_model *m, pt_view logp)
+/* Overwrites what other heads have put into dxf: its row is the first of the list. */
+static pt_status logp_backward(pt_model *m, bool add)
 {
-    return run_vocabulary(m, logp, false);
-}
-
-pt_status pt_head_ready(const pt_model *m, bool scalar, bool backward)
-{
-    if (!m->live.forwarded) return pt_fail(PT_ESTATE, "the head was asked for before a forward pass");
-    if (!(m->opt.heads & (scalar ? PT_HEAD_SCALAR : PT_HEAD_VOCABULARY)))
-        return pt_fail(PT_ESTATE, scalar ? "this model has no scalar head" : "this model has a scalar head, no vocabulary");
-    if (backward && !(m->opt.train && m->live.kept))
-        return pt_fail(PT_ESTATE, "backward without a forward pass that kept what it needs");
-    return PT_OK;
+    return pt_head_logp(m, pt_trim_vec(m->tab.logp, m->live.rows), true);
 }
 
 pt_status pt_model_logp(pt_model *m, const float *dlogp, float *logp)
 {
     pt_view rows = pt_trim_vec(m->tab.logp, m->live.rows);
-    PT_RETURN(pt_head_ready(m, false, dlogp != NULL));
+    PT_RETURN(pt_head_ready(m, PT_HEAD_AT_VOCABULARY, dlogp != NULL));
     m->ctx->workspace = m->workspace;
     if (m->live.heads == 0) {
         m->live.head_done |= dlogp != NULL;
         return PT_OK;
     }
     if (dlogp) PT_RETURN(m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.dlogp, m->live.rows), dlogp));
-    PT_RETURN(pt_head_run(m, dlogp != NULL));
+    PT_RETURN(pt_head_logp(m, rows, dlogp != NULL));
     if (dlogp) m->live.head_done = true;
     return logp && m->live.rows ? m->ctx->ops->download(m->ctx, logp, rows) : PT_OK;
 }
 
-pt_status pt_score_run(pt_model *m)
+/* ---- values: a linear layer, at answers' ends ------------------------------------------------------------------------------ */
+
+int pt_model_width(const pt_model *m)
 {
-    int64_t heads = m->live.heads;
-    return m->ctx->ops->linear(
-        m->ctx, &(pt_linear_args){.y = pt_trim(m->tab.score, heads), .x = pt_trim(m->tab.xf, heads), .w = m->scorer.w});
+    return m->opt.heads & PT_HEAD_VALUES ? (int)by_option(&m->cfg, m->opt.values) : 0;
 }
 
-pt_status pt_score_run_backward(pt_model *m, bool add)
+static pt_status carve_values(pt_model *m)
+{
+    pt_tables *t = &m->tab;
+    int64_t heads = m->caps.heads, width = pt_model_width(m);
+    CARVE(m->ctx->act, heads, width, &t->values_act);
+    if (m->opt.train) CARVE(m->ctx->act, heads, width, &t->dvalues_act);
+    t->values = t->values_act;
+    t->dvalues = t->dvalues_act;
+    if (m->ctx->act == PT_F32) return PT_OK;
+    CARVE(PT_F32, heads, width, &t->values);
+    if (m->opt.train) CARVE(PT_F32, heads, width, &t->dvalues);
+    return PT_OK;
+}
+
+static pt_status values_forward(pt_model *m)
 {
     const pt_ops *ops = m->ctx->ops;
     int64_t heads = m->live.heads;
-    pt_view dy = pt_trim(m->tab.dscore, heads), x = pt_trim(m->tab.xf, heads);
-    PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = pt_trim(m->tab.dxf, heads), .dy = dy, .w = m->scorer.w, .beta = add ? 1 : 0}));
-    return pt_view_ok(m->scorer.dw) ? ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = m->scorer.dw, .dy = dy, .x = x})
-                                  : PT_OK;
+    pt_view y = pt_trim(m->tab.values_act, heads);
+    PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = y, .x = pt_trim(m->tab.xf, heads), .w = m->head[PT_HEAD_AT_VALUES].w}));
+    if (m->ctx->act == PT_F32) return PT_OK;
+    return ops->cast(m->ctx, &(pt_cast_args){.y = pt_trim(m->tab.values, heads), .x = y});
 }
 
-static float from_act(pt_dtype act, const void *host, int64_t i)
+static pt_status values_backward(pt_model *m, bool add)
 {
-    return act == PT_F32 ? ((const float *)host)[i] : pt_bf16_to_f32(((const uint16_t *)host)[i]);
+    const pt_ops *ops = m->ctx->ops;
+    const pt_lin *weight = &m->head[PT_HEAD_AT_VALUES];
+    int64_t heads = m->live.heads;
+    pt_view dy = pt_trim(m->tab.dvalues_act, heads), x = pt_trim(m->tab.xf, heads);
+    if (m->ctx->act != PT_F32) PT_RETURN(ops->cast(m->ctx, &(pt_cast_args){.y = dy, .x = pt_trim(m->tab.dvalues, heads)}));
+    PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = pt_trim(m->tab.dxf, heads), .dy = dy, .w = weight->w, .beta = add ? 1 : 0}));
+    return pt_view_ok(weight->dw) ? ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = weight->dw, .dy = dy, .x = x}) : PT_OK;
 }
 
-pt_status pt_model_score(pt_model *m, float *score)
+pt_status pt_model_values(pt_model *m, float *value)
 {
     pt_status rc = PT_OK;
     float *all = NULL;
-    PT_TRY(pt_head_ready(m, true, false));
+    size_t width = (size_t)pt_model_width(m);
+    PT_TRY(pt_head_ready(m, PT_HEAD_AT_VALUES, false));
     m->ctx->workspace = m->workspace;
     if (m->live.heads == 0) goto done;
-    PT_TRY(pt_score_run(m));
-    PT_TRY(pt_calloc(&all, (size_t)m->live.heads, sizeof *all));
-    PT_TRY(m->ctx->ops->download(m->ctx, all, pt_trim(m->tab.score, m->live.heads)));
+    PT_TRY(values_forward(m));
+    PT_TRY(pt_calloc(&all, (size_t)m->live.heads * width, sizeof *all));
+    PT_TRY(m->ctx->ops->download(m->ctx, all, pt_trim(m->tab.values, m->live.heads)));
     for (int32_t g = 0; g < m->live.groups; g++) {
         PT_CHECK(m->live.group_head[g] >= 0, PT_EARG, "group %d has no end token to score", g);
-        score[g] = from_act(m->ctx->act, all, m->live.group_head[g]);
+        memcpy(value + (size_t)g * width, all + (size_t)m->live.group_head[g] * width, width * sizeof *value);
     }
 done:
     free(all);
     return rc;
 }
 
-pt_status pt_model_score_backward(pt_model *m, const float *dscore)
+pt_status pt_model_values_backward(pt_model *m, const float *dvalue)
 {
     pt_status rc = PT_OK;
     float *all = NULL;
-    PT_TRY(pt_head_ready(m, true, true));
+    size_t width = (size_t)pt_model_width(m);
+    PT_TRY(pt_head_ready(m, PT_HEAD_AT_VALUES, true));
     m->ctx->workspace = m->workspace;
     m->live.head_done = true;
     if (m->live.heads == 0) goto done;
-    PT_TRY(pt_calloc(&all, (size_t)m->live.heads, sizeof *all));
+    PT_TRY(pt_calloc(&all, (size_t)m->live.heads * width, sizeof *all));
     for (int32_t g = 0; g < m->live.groups; g++) {
         PT_CHECK(m->live.group_head[g] >= 0, PT_EARG, "group %d has no end token to score", g);
-        all[m->live.group_head[g]] += dscore[g]; /* equal answers share their end token */
+        for (size_t k = 0; k < width; k++) all[(size_t)m->live.group_head[g] * width + k] += dvalue[(size_t)g * width + k]; /* equal answers share their end token */
     }
-    for (int32_t i = 0; m->ctx->act == PT_BF16 && i < m->live.heads; i++) {
-        uint16_t b = pt_f32_to_bf16(all[i]);
-        memcpy((char *)all + 2 * (size_t)i, &b, 2);
-    }
-    PT_TRY(m->ctx->ops->upload(m->ctx, pt_trim(m->tab.dscore, m->live.heads), all));
-    PT_TRY(pt_score_run_backward(m, false));
+    PT_TRY(m->ctx->ops->upload(m->ctx, pt_trim(m->tab.dvalues, m->live.heads), all));
+    PT_TRY(values_backward(m, false));
 done:
     free(all);
     return rc;
 }
+
+/* ---- the list -------------------------------------------------------------------------------------------------------------- */
+
+static const pt_head kinds[PT_HEAD_KINDS] = {
+    [PT_HEAD_AT_VOCABULARY] = {.missing = "this model has a scalar head, no vocabulary", .tensor = "lm_head.weight", .tied = true, .width = by_vocabulary,
+                               .carve = carve_logp, .forward = logp_forward, .backward = logp_backward},
+    [PT_HEAD_AT_VALUES] = {.missing = "this model has no scalar head", .tensor = "score.weight", .saved = true, .width = by_option, .carve = carve_values,
+                           .forward = values_forward, .backward = values_backward},
+};
+
+const pt_head *pt_head_at(int kind)
+{
+    return &kinds[kind];
+}
+
+pt_status pt_head_ready(const pt_model *m, int kind, bool backward)
+{
+    if (!m->live.forwarded) return pt_fail(PT_ESTATE, "the head was asked for before a forward pass");
+    if (!pt_head_on(m->opt.heads, kind)) return pt_fail(PT_ESTATE, "%s", kinds[kind].missing);
+    if (backward && !(m->opt.train && m->live.kept)) return pt_fail(PT_ESTATE, "backward without a forward pass that kept what it needs");
+    return PT_OK;
+}
+
+pt_status pt_heads_forward(pt_model *m)
+{
+    for (int k = 0; k < PT_HEAD_KINDS; k++)
+        if (pt_head_on(m->opt.heads, k)) PT_RETURN(kinds[k].forward(m));
+    return PT_OK;
+}
+
+pt_status pt_heads_backward(pt_model *m)
+{
+    bool add = false;
+    for (int k = 0; k < PT_HEAD_KINDS; k++) {
+        if (!pt_head_on(m->opt.heads, k)) continue;
+        PT_RETURN(kinds[k].backward(m, add));
+        add = true;
+    }
+    return PT_OK;
+}
+
+/* ---- decoding -------------------------------------------------------------------------------------------------------------- */
 
 /* logits of hf's first rows, as f32. */
 pt_status pt_decode_logits(pt_model *m, int rows, pt_view x)
 {
     const pt_ops *ops = m->ctx->ops;
     pt_view logits = pt_trim(m->dec.logits, rows);
-    PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = logits, .x = x, .w = m->head.w}));
+    PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = logits, .x = x, .w = m->head[PT_HEAD_AT_VOCABULARY].w}));
     if (m->dec.logits32.off == m->dec.logits.off) return PT_OK;
     return ops->cast(m->ctx, &(pt_cast_args){.y = pt_trim(m->dec.logits32, rows), .x = logits});
 }

@@ -134,13 +134,9 @@ static pt_status carve_tables(pt_model *m)
     CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->mf);
     CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->xf);
     CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->rstdf);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->rows, &t->logp);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->lse);
-    if (m->opt.heads & PT_HEAD_SCALAR) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, 1, &t->score);
-    if (!m->opt.train) return PT_OK;
-    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->dxf);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->rows, &t->dlogp);
-    if (m->opt.heads & PT_HEAD_SCALAR) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, 1, &t->dscore);
+    if (m->opt.train) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->dxf);
+    for (int k = 0; k < PT_HEAD_KINDS; k++)
+        if (pt_head_on(m->opt.heads, k)) PT_RETURN(pt_head_at(k)->carve(m));
     return PT_OK;
 }
 
@@ -149,9 +145,7 @@ static pt_status carve_loss(pt_model *m)
 {
     pt_tables *t = &m->tab;
     const pt_loss_spec *s = &m->opt.loss;
-    int64_t groups = m->caps.groups, entries = m->caps.group_rows, rows = m->caps.rows, heads = m->caps.heads;
-    t->score32 = t->score;
-    t->dscore32 = t->dscore;
+    int64_t groups = m->caps.groups, entries = m->caps.group_rows, rows = m->caps.rows;
     if (!s->on) return PT_OK;
     CARVE(PT_ROLE_ACTIVATIONS, PT_F64, 1, PT_REPORT_SIZE, &t->report);
     if (s->reference) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, rows, &t->reference);
@@ -165,13 +159,10 @@ static pt_status carve_loss(pt_model *m)
         CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, entries, &t->group_rows);
         CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, entries, &t->group_weight);
     }
-    if (!s->score) return PT_OK;
+    if (!s->width) return PT_OK;
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups + 1, &t->end_start);
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups, &t->end_head);
     CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, groups, &t->end_weight);
-    if (m->ctx->act == PT_F32) return PT_OK;
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, heads, 1, &t->score32);
-    if (m->opt.train) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, heads, 1, &t->dscore32);
     return PT_OK;
 }
 

@@ -145,11 +145,10 @@ static pt_status dry_run(pt_model *m)
     for (int keep = 0; keep <= (m->opt.train ? 1 : 0); keep++) {
         p.keep = keep;
         PT_RETURN(pt_decoder_forward(m, &p));
-        if (m->opt.heads & PT_HEAD_VOCABULARY) PT_RETURN(pt_head_run(m, keep));
-        if (m->opt.heads & PT_HEAD_SCALAR) PT_RETURN(pt_score_run(m));
+        PT_RETURN(pt_heads_forward(m));
     }
     if (m->opt.train) {
-        if (m->opt.heads & PT_HEAD_SCALAR) PT_RETURN(pt_score_run_backward(m, false));
+        PT_RETURN(pt_heads_backward(m));
         PT_RETURN(pt_decoder_backward(m, &p));
     }
     if (m->opt.loss.on) PT_RETURN(pt_loss_run(m, &(pt_core_step){.norm = 1}, m->opt.train));
@@ -231,7 +230,7 @@ static pt_status allocate(pt_model *m)
     PT_RETURN(pt_calloc(&m->live.own, (size_t)m->caps.segs, sizeof *m->live.own));
     PT_RETURN(pt_calloc(&m->live.group_head, (size_t)m->caps.groups, sizeof *m->live.group_head));
     if (m->opt.loss.linear) return pt_calloc(&m->live.dlogp, (size_t)m->caps.rows, sizeof *m->live.dlogp);
-    if (!m->opt.loss.score) return PT_OK;
+    if (!m->opt.loss.width) return PT_OK;
     PT_RETURN(pt_calloc(&m->live.counting, (size_t)m->caps.groups + 1, sizeof *m->live.counting));
     PT_RETURN(pt_calloc(&m->live.ones, (size_t)m->caps.groups, sizeof *m->live.ones));
     for (int32_t g = 0; g < m->caps.groups; g++) {

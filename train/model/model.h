@@ -4,7 +4,7 @@
  *   open source -> pt_model_new (shapes only, nothing allocated) -> pt_model_plan (dry run at maxima: bytes by role)
  *   -> pt_model_commit (allocates exactly that) -> load_batch / forward / logp / backward ...
  *
- * Trained parts are f32 in one contiguous arena ("adapters": LoRA A and B, the scalar head; or all weights for full tuning),
+ * Trained parts are f32 in one contiguous arena ("adapters": LoRA A and B, the head of values; or all weights for full tuning),
  * gradients in another of the same layout, so that the optimiser, the reduction over ranks and checkpoints see two flat
  * vectors. */
 #ifndef PT_MODEL_MODEL_H
@@ -33,7 +33,8 @@ typedef struct pt_loss_spec {
     int objective; /* its number for kernels/loss.h */
     int answers;   /* of each record, 0 = any number */
     bool by_rows, linear;
-    bool logp, score;                 /* channels */
+    bool logp;                        /* a channel: log-probabilities of rows */
+    int width;                        /* another: so many values at an answer's end; 0 = none */
     bool reference, reference_stored; /* log-probabilities of a pass of this model, or of the batch's column */
     int n_columns;
     const char *const *columns; /* of the batch; must stay */
@@ -44,6 +45,7 @@ typedef struct pt_model_options {
     pt_lora_options lora;
     bool full;          /* every weight trained (f32 masters) */
     unsigned heads;     /* PT_HEAD_*, one or several; 0: the vocabulary's */
+    int values;         /* width of PT_HEAD_VALUES; 0 stands for 1, a score */
     bool checkpointing; /* keep only block inputs, run blocks again in backward */
     bool train;         /* gradients and activations for backward are planned */
     pt_loss_spec loss;  /* on: group_loss is planned */
@@ -87,11 +89,12 @@ pt_status pt_model_forward(pt_model *m, int slot, bool keep);
 /* logp[M] (host) of the rows; dlogp[M] (host): when given, the head's backward runs in the same visit (linear objectives). Call
  * after forward. */
 pt_status pt_model_logp(pt_model *m, const float *dlogp, float *logp);
-/* Scalar head: score[G] (host) at group_end_head; and its backward from dscore[G]. */
-pt_status pt_model_score(pt_model *m, float *score);
-pt_status pt_model_score_backward(pt_model *m, const float *dscore);
+/* The head of values: value[G, width] (host) at group_end_head; and its backward from dvalue[G, width]. */
+int pt_model_width(const pt_model *m); /* 0 without it */
+pt_status pt_model_values(pt_model *m, float *value);
+pt_status pt_model_values_backward(pt_model *m, const float *dvalue);
 /* From the head's gradient down to the embeddings; accumulates into the gradients. After a forward with keep and logp(dlogp) or
- * score_backward. */
+ * values_backward. */
 pt_status pt_model_backward(pt_model *m);
 pt_status pt_model_zero_grad(pt_model *m);
 /* Backward finishes gradients in stages: 0 the head's and the final norm's, then the blocks' from the last (1) to the first, then the
@@ -113,8 +116,8 @@ pt_status pt_model_loss(pt_model *m, const pt_core_step *step, bool train);
 /* The report (kernels/loss.h) starts anew; is fetched: there when the context has waited next. */
 pt_status pt_model_report_begin(pt_model *m);
 pt_status pt_model_report_fetch(pt_model *m, double report[PT_REPORT_SIZE]);
-/* The channels of the forward pass that ran last, for statistics of a whole step: logp[rows], reference[rows] and score[heads], fetched. */
-pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *score);
+/* The channels of the forward pass that ran last, for statistics of a whole step: logp[rows], reference[rows] and values[heads, width], fetched. */
+pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *values);
 
 /* LoRA facts for PEFT export and messages: how many modules have an adapter (0 without LoRA), and *list of them, the model's own. */
 typedef struct pt_lora_module {

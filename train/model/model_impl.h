@@ -1,6 +1,7 @@
 /* Inside of a model, shared by the files of train/model. */
 #ifndef PT_MODEL_MODEL_IMPL_H
 #define PT_MODEL_MODEL_IMPL_H
+#include "train/model/heads.h"
 #include "train/model/model.h"
 #include "train/model/source_impl.h"
 
@@ -41,8 +42,9 @@ typedef struct pt_scratch {
 typedef struct pt_tables {
     pt_view tokens, positions, token_key, head_token, row_head, row_target, dlogp, inv_freq, rope;
     pt_view hf, mf, xf, rstdf, dxf; /* at head positions */
-    pt_view logp, lse, score, dscore;
-    pt_view score32, dscore32; /* the same as score, dscore when activations are f32 */
+    pt_view logp, lse;         /* channels of the heads, with dlogp above */
+    pt_view values, dvalues;   /* [heads, width] f32 */
+    pt_view values_act, dvalues_act; /* the same as products give and take them; one view with values, dvalues when activations are f32 */
     /* the loss (model_loss.c): of rows; of answers by rows and by end tokens; of records; what the host hears */
     pt_view row_weight, reference, reference_sum;
     pt_view group_start, group_rows, group_weight, end_start, end_head, end_weight;
@@ -87,7 +89,7 @@ struct pt_model {
     pt_buf weights; /* instead, on a device with memory of its own: one block for all frozen tensors */
     pt_tensor_spec *specs;
     size_t n_specs;
-    pt_lin embed, norm, head, scorer; /* head: the vocabulary's; tied: the embedding. scorer: the scalar head */
+    pt_lin embed, norm, head[PT_HEAD_KINDS]; /* a tied head is the embedding */
     pt_block_weights *blocks;
     /* adapters */
     pt_lora_module *modules;
@@ -162,7 +164,7 @@ pt_status pt_param_layout(pt_model *m);
 pt_view pt_param_part(pt_view flat, const pt_param *p);
 /* Index of a parameter by name, -1 when there is none. */
 int64_t pt_param_find(const pt_model *m, const char *name);
-/* Points the weights' views at the parameters (full tuning, scalar head); after each carving. */
+/* Points the weights' views at the parameters (full tuning, heads that are always trained); after each carving. */
 void pt_param_bind(pt_model *m);
 
 /* adapters.c */
@@ -193,14 +195,13 @@ pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view
 pt_status pt_block_backward(pt_model *m, int layer, const pt_pass *p);
 pt_status pt_decoder_forward(pt_model *m, const pt_pass *p);
 pt_status pt_decoder_backward(pt_model *m, const pt_pass *p);
-/* heads.c: the vocabulary head on the head rows; the scalar head and its backward. */
-pt_status pt_head_run(pt_model *m, bool backward);
-pt_status pt_score_run(pt_model *m);
-pt_status pt_score_run_backward(pt_model *m, bool add); /* add: to what another head has put into tab.dxf */
-/* PT_ESTATE unless the head may run now. */
-pt_status pt_head_ready(const pt_model *m, bool scalar, bool backward);
-/* The head's log-probabilities into another place than tab.logp. */
-pt_status pt_head_logp(pt_model *m, pt_view logp);
+/* heads.c. PT_ESTATE unless the head may run now. */
+pt_status pt_head_ready(const pt_model *m, int kind, bool backward);
+/* All heads of the model, in the order of the list; backward: from the gradients of their channels. */
+pt_status pt_heads_forward(pt_model *m);
+pt_status pt_heads_backward(pt_model *m);
+/* The vocabulary head's log-probabilities into another place than tab.logp; backward: its gradient from tab.dlogp in the same visit. */
+pt_status pt_head_logp(pt_model *m, pt_view logp, bool backward);
 /* group_loss on the loaded batch and its channels, model_loss.c. */
 pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient);
 pt_view pt_column_view(const pt_model *m); /* [1 + columns, groups of the batch] */

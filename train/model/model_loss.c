@@ -37,7 +37,7 @@ static pt_status load_rows(pt_model *m, const pt_batch *b)
     return ops->upload(m->ctx, pt_trim_vec(t->group_weight, m->live.n_entries), b->group_row_weight);
 }
 
-/* Of scores an answer's only row is the head position of its end token. */
+/* Of values an answer's only row is the head position of its end token. */
 static pt_status load_ends(pt_model *m, const pt_batch *b)
 {
     const pt_ops *ops = m->ctx->ops;
@@ -78,7 +78,7 @@ pt_status pt_model_load_loss(pt_model *m, const pt_batch *b)
     m->live.records = b->n_records;
     if (b->n_groups == 0) return PT_OK;
     if (s->logp) PT_RETURN(load_rows(m, b));
-    if (s->score) PT_RETURN(load_ends(m, b));
+    if (s->width) PT_RETURN(load_ends(m, b));
     PT_RETURN(load_columns(m, b));
     return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.record_start, b->n_records + 1), b->record_start);
 }
@@ -118,12 +118,12 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
         a.logp.weight = pt_trim_vec(t->group_weight, v->n_entries);
         if (s->reference_stored) a.reference_sum = pt_trim_vec(t->reference_sum, v->groups);
     }
-    if (s->score)
-        a.score = (pt_loss_channel){.value = pt_view_reshape(t->score32, 1, v->heads),
-                                    .dvalue = gradient ? pt_view_reshape(t->dscore32, 1, v->heads) : PT_NO_VIEW,
-                                    .start = pt_trim_vec(t->end_start, v->groups + 1),
-                                    .rows = pt_trim_vec(t->end_head, v->groups),
-                                    .weight = pt_trim_vec(t->end_weight, v->groups)};
+    if (s->width)
+        a.values = (pt_loss_channel){.value = pt_trim(t->values, v->heads),
+                                     .dvalue = gradient ? pt_trim(t->dvalues, v->heads) : PT_NO_VIEW,
+                                     .start = pt_trim_vec(t->end_start, v->groups + 1),
+                                     .rows = pt_trim_vec(t->end_head, v->groups),
+                                     .weight = pt_trim_vec(t->end_weight, v->groups)};
     a.column = pt_column_view(m);
     a.record_start = pt_trim_vec(t->record_start, v->records + 1);
     return m->ctx->ops->group_loss(m->ctx, &a);
@@ -149,30 +149,15 @@ static pt_status known_gradient(pt_model *m, const pt_core_step *step)
     return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.dlogp, n), m->live.dlogp);
 }
 
-/* Log-probabilities into tab.logp; of a linear objective with the head's backward in the same visit. */
-static pt_status logp_channel(pt_model *m, const pt_core_step *step, bool train)
+/* The channels of this batch. A linear objective's gradient is known beforehand: its head goes backward in the same visit. */
+static pt_status channels(pt_model *m, const pt_core_step *step, bool train)
 {
-    bool at_once = train && m->opt.loss.linear;
-    PT_RETURN(pt_head_ready(m, false, train));
-    if (at_once && m->live.rows) PT_RETURN(known_gradient(m, step));
-    return pt_head_run(m, at_once);
-}
-
-static pt_status score_channel(pt_model *m, bool train)
-{
-    int64_t heads = m->live.heads;
-    PT_RETURN(pt_head_ready(m, true, train));
-    PT_RETURN(pt_score_run(m));
-    if (m->ctx->act == PT_F32) return PT_OK;
-    return m->ctx->ops->cast(m->ctx, &(pt_cast_args){.y = pt_trim(m->tab.score32, heads), .x = pt_trim(m->tab.score, heads)});
-}
-
-static pt_status score_backward(pt_model *m)
-{
-    int64_t heads = m->live.heads;
-    if (m->ctx->act != PT_F32)
-        PT_RETURN(m->ctx->ops->cast(m->ctx, &(pt_cast_args){.y = pt_trim(m->tab.dscore, heads), .x = pt_trim(m->tab.dscore32, heads)}));
-    return pt_score_run_backward(m, m->opt.loss.logp);
+    const pt_loss_spec *s = &m->opt.loss;
+    for (int k = 0; k < PT_HEAD_KINDS; k++)
+        if (pt_head_on(m->opt.heads, k)) PT_RETURN(pt_head_ready(m, k, train));
+    if (!(train && s->linear)) return pt_heads_forward(m);
+    if (m->live.rows) PT_RETURN(known_gradient(m, step));
+    return pt_heads_backward(m);
 }
 
 pt_status pt_model_loss(pt_model *m, const pt_core_step *step, bool train)
@@ -183,22 +168,19 @@ pt_status pt_model_loss(pt_model *m, const pt_core_step *step, bool train)
     m->ctx->workspace = m->workspace;
     m->live.head_done |= train;
     if (m->live.heads == 0 || (!s->by_rows && m->live.records == 0)) return PT_OK;
-    if (s->logp) PT_RETURN(logp_channel(m, step, train));
-    if (s->score) PT_RETURN(score_channel(m, train));
+    PT_RETURN(channels(m, step, train));
     bool gradient = train && !s->linear;
     PT_RETURN(pt_loss_run(m, step, gradient));
-    if (!gradient) return PT_OK;
-    if (s->logp) PT_RETURN(pt_head_run(m, true));
-    return s->score ? score_backward(m) : PT_OK;
+    return gradient ? pt_heads_backward(m) : PT_OK;
 }
 
 pt_status pt_model_keep_reference(pt_model *m)
 {
     if (!m->opt.loss.reference) return pt_fail(PT_ESTATE, "a reference that the objective does not ask for");
-    PT_RETURN(pt_head_ready(m, false, false));
+    PT_RETURN(pt_head_ready(m, PT_HEAD_AT_VOCABULARY, false));
     m->ctx->workspace = m->workspace;
     m->live.has_reference = true;
-    return m->live.heads ? pt_head_logp(m, pt_trim_vec(m->tab.reference, m->live.rows)) : PT_OK;
+    return m->live.heads ? pt_head_logp(m, pt_trim_vec(m->tab.reference, m->live.rows), false) : PT_OK;
 }
 
 void pt_model_drops(pt_model *m, bool on)
@@ -224,17 +206,16 @@ pt_status pt_model_report_fetch(pt_model *m, double report[PT_REPORT_SIZE])
     return m->ctx->ops->fetch(m->ctx, report, m->tab.report);
 }
 
-pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *score)
+pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *values)
 {
     const pt_loss_spec *s = &m->opt.loss;
+    const pt_tables *t = &m->tab;
     m->ctx->workspace = m->workspace;
     if (m->live.heads == 0) return PT_OK;
+    PT_RETURN(channels(m, NULL, false));
     if (s->logp && m->live.rows) {
-        PT_RETURN(logp_channel(m, NULL, false));
-        PT_RETURN(m->ctx->ops->fetch(m->ctx, logp, pt_trim_vec(m->tab.logp, m->live.rows)));
-        if (s->reference) PT_RETURN(m->ctx->ops->fetch(m->ctx, reference, pt_trim_vec(m->tab.reference, m->live.rows)));
+        PT_RETURN(m->ctx->ops->fetch(m->ctx, logp, pt_trim_vec(t->logp, m->live.rows)));
+        if (s->reference) PT_RETURN(m->ctx->ops->fetch(m->ctx, reference, pt_trim_vec(t->reference, m->live.rows)));
     }
-    if (!s->score) return PT_OK;
-    PT_RETURN(score_channel(m, false));
-    return m->ctx->ops->fetch(m->ctx, score, pt_trim(m->tab.score32, m->live.heads));
+    return s->width ? m->ctx->ops->fetch(m->ctx, values, pt_trim(t->values, m->live.heads)) : PT_OK;
 }

@@ -74,8 +74,7 @@ int64_t pt_param_find(const pt_model *m, const char *name)
 static pt_lin *lin_of(pt_model *m, const pt_tensor_spec *t)
 {
     if (t->kind == PT_TENSOR_EMBED) return &m->embed;
-    if (t->kind == PT_TENSOR_HEAD) return &m->head;
-    if (t->kind == PT_TENSOR_SCORE) return &m->scorer;
+    if (t->kind == PT_TENSOR_HEAD) return &m->head[t->head];
     if (t->layer < 0) return &m->norm;
     pt_block_weights *b = &m->blocks[t->layer];
     if (t->module >= 0) return &b->lin[t->module];
@@ -84,9 +83,21 @@ static pt_lin *lin_of(pt_model *m, const pt_tensor_spec *t)
     return strstr(t->name, "input_layernorm") ? &b->norm1 : &b->norm2;
 }
 
+/* A head that is trained whatever else is frozen. */
+static bool is_saved_head(const pt_tensor_spec *t)
+{
+    return t->kind == PT_TENSOR_HEAD && pt_head_at(t->head)->saved;
+}
+
 static bool trained(const pt_model *m, const pt_tensor_spec *t)
 {
-    return m->opt.full || strcmp(t->name, "score.weight") == 0;
+    return m->opt.full || is_saved_head(t);
+}
+
+static void tie_heads(pt_model *m)
+{
+    for (int k = 0; k < PT_HEAD_KINDS; k++)
+        if (m->cfg.tied && pt_head_on(m->opt.heads, k) && pt_head_at(k)->tied) m->head[k] = m->embed;
 }
 
 /* The view of a frozen tensor: in memory that the backend wraps, or on a device in the one block. */
@@ -107,7 +118,7 @@ static pt_status place_frozen(pt_model *m, size_t i, const pt_source_tensor *w, 
 
 pt_status pt_model_bind_weights(pt_model *m)
 {
-    PT_RETURN(pt_config_tensors(&m->cfg, m->opt.heads, &m->specs, &m->n_specs));
+    PT_RETURN(pt_config_tensors(&m->cfg, m->opt.heads, m->opt.values, &m->specs, &m->n_specs));
     PT_RETURN(pt_alloc0(&m->bufs, m->n_specs));
     for (size_t i = 0; i < m->n_specs; i++) {
         const pt_tensor_spec *t = &m->specs[i];
@@ -126,7 +137,7 @@ pt_status pt_model_bind_weights(pt_model *m)
         else
             l->w = v;
     }
-    if (m->cfg.tied && m->opt.heads & PT_HEAD_VOCABULARY) m->head = m->embed;
+    tie_heads(m);
     return PT_OK;
 }
 
@@ -146,7 +157,7 @@ void pt_param_bind(pt_model *m)
             l->dw = d;
         }
     }
-    if (m->cfg.tied && m->opt.heads & PT_HEAD_VOCABULARY) m->head = m->embed;
+    tie_heads(m);
 }
 
 /* A backend reads f32 and 16-bit weights by their own alignment; a file may hold them anywhere. */
@@ -169,12 +180,12 @@ static pt_status load_frozen(pt_model *m, size_t i)
     return m->ctx->ops->upload(m->ctx, v, w.data);
 }
 
-/* The head of a new reward model: normal numbers as Hugging Face draws them for a new linear. */
+/* A head that the base has none of: normal numbers as Hugging Face draws them for a new linear. */
 static pt_status load_trained(pt_model *m, const pt_tensor_spec *t, float *host)
 {
     pt_lin *l = lin_of(m, t);
-    if (strcmp(t->name, "score.weight") == 0 && !pt_source_has(m->src, "score.weight"))
-        pt_random_normal(m->opt.seed, PT_RNG_INIT, t->name, (float)m->cfg.initializer_range, t->cols, host);
+    if (is_saved_head(t) && !pt_source_has(m->src, t->name))
+        pt_random_normal(m->opt.seed, PT_RNG_INIT, t->name, (float)m->cfg.initializer_range, t->rows * t->cols, host);
     else
         PT_RETURN(pt_source_load_f32(m->src, t->name, t->rows, t->cols, host));
     return m->ctx->ops->upload(m->ctx, t->kind == PT_TENSOR_BIAS ? l->b : l->w, host);

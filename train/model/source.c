@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/quant.h"
 #include "train/model/random_init.h"
+#include "train/model/heads.h"
 #include "train/model/source_impl.h"
 
 static int by_name(const void *a, const void *b)
@@ -26,7 +27,7 @@ static pt_status make_entries(pt_source *s)
     pt_tensor_spec *specs = NULL;
     size_t n = 0;
     pt_status rc = PT_OK;
-    PT_TRY(pt_config_tensors(&s->cfg, PT_HEAD_VOCABULARY, &specs, &n));
+    PT_TRY(pt_config_tensors(&s->cfg, PT_HEAD_VOCABULARY, 0, &specs, &n));
     PT_TRY(pt_alloc0(&s->entries, n + 1));
     for (size_t i = 0; i < n; i++) s->entries[i].spec = specs[i];
     s->n_entries = n;
@@ -110,15 +111,15 @@ static void settle_ties(pt_source *s)
     }
 }
 
-/* A classifier has score.weight and no lm_head: then score.weight takes the head's place. */
+/* A classifier has score.weight, a row for each of its labels, and no lm_head: then score.weight takes the head's place. */
 static void use_score(pt_source *s)
 {
     const pt_st_tensor *t = pt_st_find(s->st, "score.weight");
     pt_source_entry *head = find(s, "lm_head.weight");
     if (!t || (head && pt_st_find(s->st, "lm_head.weight"))) return;
     if (!head) head = &s->entries[s->n_entries++];
-    head->spec = (pt_tensor_spec){
-        .name = "score.weight", .kind = PT_TENSOR_SCORE, .rows = 1, .cols = s->cfg.hidden, .layer = -1, .module = -1};
+    head->spec = (pt_tensor_spec){.name = "score.weight", .kind = PT_TENSOR_HEAD, .head = PT_HEAD_AT_VALUES, .rows = t->n_dims == 2 ? t->dims[0] : 1,
+                                  .cols = s->cfg.hidden, .layer = -1, .module = -1};
     qsort(s->entries, s->n_entries, sizeof *s->entries, by_name);
 }
 

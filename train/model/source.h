@@ -14,8 +14,9 @@ typedef enum pt_rope_scaling {
     PT_ROPE_SCALE_FREQS
 } pt_rope_scaling;
 
-/* Heads. The vocabulary's is lm_head.weight or, tied, the embedding; the scalar one is score.weight [1,hidden], trained. */
-enum { PT_HEAD_VOCABULARY = 1, PT_HEAD_SCALAR = 2 };
+/* Heads (train/model/heads.h). The vocabulary's is lm_head.weight or, tied, the embedding; that of values is score.weight [n,hidden], trained, on an
+ * answer's end token: a score, classes, a vector. */
+enum { PT_HEAD_VOCABULARY = 1, PT_HEAD_VALUES = 2 };
 
 /* One model's shape and switches. Families are rows of one table (train/model/families.c) that fill this from config.json or
  * GGUF keys. */

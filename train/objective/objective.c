@@ -83,11 +83,17 @@ double pt_objective_option(const pt_objective *o, int option, const pt_option_va
     const pt_option_value *v = &values[pt_objective_key(p->key)];
     if (v->set) return p->kind == PT_OPTION_NUMBER ? v->number : p->kind == PT_OPTION_FLAG ? v->flag : v->word;
     if (!p->fallback) return 0;
-    if (p->kind == PT_OPTION_NUMBER) return strtod(p->fallback, NULL);
+    if (p->kind == PT_OPTION_NUMBER || p->kind == PT_OPTION_COUNT) return strtod(p->fallback, NULL);
     if (p->kind == PT_OPTION_FLAG) return !strcmp(p->fallback, "true");
     for (const pt_word *w = p->words; w->word; w++)
         if (!strcmp(w->word, p->fallback)) return w->value;
     return 0;
+}
+
+int pt_objective_width(const pt_objective *o, const pt_option_value *values)
+{
+    if (o->channels & PT_CHANNEL_VALUES) return (int)pt_objective_option(o, o->width_option, values);
+    return o->channels & PT_CHANNEL_SCORE ? 1 : 0;
 }
 
 void pt_objective_options(const pt_objective *o, const pt_option_value *values, pt_core_step *s)

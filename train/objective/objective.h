@@ -13,19 +13,20 @@
 #include "base/loss_core.h"
 #include "base/setting.h"
 
-/* What a model is asked for. logp: log-probabilities of the supervised tokens; score: the scalar head at the answers' ends. */
-enum { PT_CHANNEL_LOGP = 1, PT_CHANNEL_SCORE = 2 };
+/* What a model is asked for. logp: log-probabilities of the supervised tokens. At the answers' ends, by a head that is trained: score, one number;
+ * values, as many as an option says (classes, a vector). Of these two an objective has one. */
+enum { PT_CHANNEL_LOGP = 1, PT_CHANNEL_SCORE = 2, PT_CHANNEL_VALUES = 4 };
 
 /* What the loss is a mean over: rows (supervised tokens), answers, or records, each by its weight. */
 typedef enum pt_mean { PT_MEAN_ROWS, PT_MEAN_ANSWERS, PT_MEAN_RECORDS } pt_mean;
 
-/* An option is a config key. Its value is a double in pt_core_step.option: a number, 0 or 1, the word's value. */
-typedef enum pt_option_kind { PT_OPTION_NUMBER, PT_OPTION_FLAG, PT_OPTION_WORD } pt_option_kind;
+/* An option is a config key. Its value is a double in pt_core_step.option: a number, 0 or 1, the word's value, a whole number. */
+typedef enum pt_option_kind { PT_OPTION_NUMBER, PT_OPTION_FLAG, PT_OPTION_WORD, PT_OPTION_COUNT } pt_option_kind;
 typedef struct pt_option {
     const char *key;
     pt_option_kind kind;
     const char *fallback; /* the default as text; NULL = unset, which reads as 0 */
-    double min, max;      /* numbers */
+    double min, max;      /* numbers, counts */
     const pt_word *words; /* PT_OPTION_WORD; values from 1 */
     const char *aliases;  /* space-separated, NULL = none */
     unsigned effect;      /* pt_effect */
@@ -34,7 +35,7 @@ typedef struct pt_option {
 /* The value that a config holds of one key. */
 typedef struct pt_option_value {
     bool set, flag;
-    int word;
+    int word; /* of a count: it */
     double number;
 } pt_option_value;
 
@@ -66,6 +67,7 @@ typedef struct pt_objective {
     bool linear;     /* dlogp does not depend on logp: the head goes forward and backward in one visit */
     bool whole_text; /* every token of a record is supervised */
     bool reference;  /* a reference model's log-probabilities are needed */
+    int width_option; /* with PT_CHANNEL_VALUES: the count of values, an option of kind PT_OPTION_COUNT */
     int reference_option; /* with reference: the option whose word is a pt_reference_word */
     const char *data;        /* type of a data set that names none */
     /* this one instead of another, by a flag among that one's options */
@@ -105,6 +107,8 @@ size_t pt_objective_keys(const pt_option **keys[]);
 int pt_objective_key(const char *key); /* its number, -1 */
 /* Values as the core reads them: what the config set, else o's own default. */
 double pt_objective_option(const pt_objective *o, int option, const pt_option_value *values);
+/* Numbers that a model gives at an answer's end: 0 without such a channel, 1 of a score. */
+int pt_objective_width(const pt_objective *o, const pt_option_value *values);
 /* All options of o into s. */
 void pt_objective_options(const pt_objective *o, const pt_option_value *values, pt_core_step *s);
 /* Sets a number by key (tests); PT_EARG when there is no such key. */
