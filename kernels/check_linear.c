@@ -106,6 +106,7 @@ pt_status pt_check_head(const pt_ctx *ctx, const pt_head_args *a)
         PT_RETURN(pt_check_typed("head", "row_head", a->row_head, PT_I32, 1, m));
         PT_RETURN(pt_check_typed("head", "row_target", a->row_target, PT_I32, 1, m));
     }
+    if (pt_view_ok(a->logits)) PT_RETURN(pt_check_typed("head", "logits", a->logits, PT_F32, hd, v));
     if (pt_view_ok(a->logp)) PT_RETURN(pt_check_typed("head", "logp", a->logp, PT_F32, 1, m));
     if (pt_view_ok(a->lse)) PT_RETURN(pt_check_typed("head", "lse", a->lse, PT_F32, 1, hd));
     if (pt_view_ok(a->entropy)) PT_RETURN(pt_check_typed("head", "entropy", a->entropy, PT_F32, 1, hd));

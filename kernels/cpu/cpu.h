@@ -16,6 +16,9 @@ pt_status pt_cpu_forest_set(pt_ctx *ctx, pt_forest *f, const pt_forest_desc *d);
 size_t pt_cpu_forest_bytes(pt_ctx *ctx, const pt_forest_caps *caps);
 void pt_cpu_forest_free(pt_ctx *ctx, pt_forest *f);
 
+/* y = x . w^T of pt_linear_args, without its bias: what linear and the head share. */
+pt_status pt_cpu_product(pt_ctx *ctx, const pt_linear_args *a);
+
 /* Profiling around an op: double t0 = pt_prof_begin(ctx); ...; pt_prof_end(ctx, PT_PROF_NORM, t0, flops). Free when profiling is off. */
 static inline double pt_prof_begin(const pt_ctx *ctx) { return ctx->profile && !ctx->dry ? pt_seconds() : 0; }
 static inline void pt_prof_end(pt_ctx *ctx, pt_prof_op op, double t0, double flops)

@@ -246,14 +246,23 @@ static pt_status backward_chunk(head_work *w, int64_t h0, int64_t n)
     return PT_OK;
 }
 
-pt_status pt_cpu_head(pt_ctx *ctx, const pt_head_args *a)
+/* All logits of all rows: for the few of a decoding step, a product that reads w once from where it lies. */
+static pt_status put_logits(pt_ctx *ctx, const pt_head_args *a)
+{
+    PT_RETURN(pt_cpu_product(ctx, &(pt_linear_args){.y = a->logits, .x = a->x, .w = a->w}));
+    if (ctx->dry || (a->softcap == 0 && a->temperature == 1)) return PT_OK;
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t h = 0; h < a->x.rows; h++)
+        for (int64_t v = 0; v < a->w.rows; v += VB)
+            PT_PICK(pt_vhead_transform)(pt_f32_row(a->logits, h) + v, a->w.rows - v < VB ? a->w.rows - v : VB, a->softcap, a->temperature);
+    return PT_OK;
+}
+
+static pt_status rest(pt_ctx *ctx, const pt_head_args *a)
 {
     head_work w;
-    PT_RETURN(pt_check_head(ctx, a));
-    if (a->x.rows == 0) return PT_OK;
     PT_RETURN(work_begin(ctx, a, &w));
     if (ctx->dry) return PT_OK;
-    double t0 = pt_prof_begin(ctx), d0 = ctx->profile ? ctx->profile->seconds[PT_PROF_DEQUANT] : 0;
     int64_t at = 0;
     for (int64_t h = 0; h < a->x.rows; h += w.rows) {
         int64_t n = a->x.rows - h < w.rows ? a->x.rows - h : w.rows;
@@ -261,7 +270,18 @@ pt_status pt_cpu_head(pt_ctx *ctx, const pt_head_args *a)
         PT_RETURN(forward_chunk(&w, h, n));
         if (w.keep) PT_RETURN(backward_chunk(&w, h, n));
     }
-    int products = 1 + (pt_view_ok(a->dx) ? 1 : 0) + (pt_view_ok(a->dw) ? 1 : 0);
+    return PT_OK;
+}
+
+pt_status pt_cpu_head(pt_ctx *ctx, const pt_head_args *a)
+{
+    PT_RETURN(pt_check_head(ctx, a));
+    if (a->x.rows == 0) return PT_OK;
+    double t0 = pt_prof_begin(ctx), d0 = ctx->profile ? ctx->profile->seconds[PT_PROF_DEQUANT] : 0;
+    if (pt_view_ok(a->logits)) PT_RETURN(put_logits(ctx, a));
+    if (pt_head_more(a)) PT_RETURN(rest(ctx, a));
+    if (ctx->dry) return PT_OK;
+    int products = (pt_view_ok(a->logits) ? 1 : 0) + (pt_head_more(a) ? 1 : 0) + (pt_view_ok(a->dx) ? 1 : 0) + (pt_view_ok(a->dw) ? 1 : 0);
     pt_prof_end(ctx, PT_PROF_HEAD, t0, 2.0 * products * (double)a->x.rows * (double)a->w.rows * (double)a->w.cols);
     if (ctx->profile) ctx->profile->seconds[PT_PROF_HEAD] -= ctx->profile->seconds[PT_PROF_DEQUANT] - d0;
     return PT_OK;

@@ -18,7 +18,7 @@ static pt_vf vtanh(pt_vf x)
     return pt_vpick(a < pt_vset(0.4f), s, t);
 }
 
-static void transform(float *z, int64_t n, float softcap, float temperature)
+void PT_V(pt_vhead_transform)(float *z, int64_t n, float softcap, float temperature)
 {
     for (int64_t i = 0; i < n; i += PT_W) {
         int64_t now = n - i < PT_W ? n - i : PT_W;
@@ -31,7 +31,7 @@ static void transform(float *z, int64_t n, float softcap, float temperature)
 
 void PT_V(pt_vhead_part)(float *z, int64_t n, float softcap, float temperature, pt_head_part *out)
 {
-    if (softcap > 0 || temperature != 1) transform(z, n, softcap, temperature);
+    if (softcap > 0 || temperature != 1) PT_V(pt_vhead_transform)(z, n, softcap, temperature);
     int64_t whole = n / PT_W * PT_W;
     pt_vf top = pt_vset(-__builtin_inff());
     for (int64_t i = 0; i < whole; i += PT_W) top = pt_vmax(top, pt_vload(z + i));

@@ -9,7 +9,9 @@ typedef struct pt_head_part {
     float sum;     /* of exp(z - max) */
     float zsum;    /* of exp(z - max) * z */
 } pt_head_part;
-/* z[0..n) in place: z = softcap(z)/temperature (softcap 0 = none); then its part sums. */
+/* z[0..n) in place: z = softcap(z)/temperature (softcap 0 = none). */
+PT_V_DECL(void, pt_vhead_transform, (float *z, int64_t n, float softcap, float temperature));
+/* The same, then its part sums. */
 PT_V_DECL(void, pt_vhead_part, (float *z, int64_t n, float softcap, float temperature, pt_head_part *out));
 /* Lowest index of value in z[0..n); n - 1 when it is not there. */
 PT_V_DECL(int32_t, pt_vhead_find, (const float *z, int64_t n, float value));

@@ -70,13 +70,19 @@ static double dequant_seconds(const pt_ctx *ctx)
     return ctx->profile ? ctx->profile->seconds[PT_PROF_DEQUANT] : 0;
 }
 
+pt_status pt_cpu_product(pt_ctx *ctx, const pt_linear_args *a)
+{
+    if (a->x.rows > PT_GEMV_ROWS) return many_rows(ctx, a);
+    if (!ctx->dry) few_rows(a);
+    return PT_OK;
+}
+
 pt_status pt_cpu_linear(pt_ctx *ctx, const pt_linear_args *a)
 {
     PT_RETURN(pt_check_linear(ctx, a));
     if (a->x.rows == 0) return PT_OK;
     double t0 = pt_prof_begin(ctx), d0 = dequant_seconds(ctx);
-    if (a->x.rows > PT_GEMV_ROWS) PT_RETURN(many_rows(ctx, a));
-    else if (!ctx->dry) few_rows(a);
+    PT_RETURN(pt_cpu_product(ctx, a));
     if (pt_view_ok(a->b) && !ctx->dry) add_bias(a);
     note(ctx, t0, d0, 2.0 * (double)a->x.rows * (double)a->w.rows * (double)a->w.cols);
     return PT_OK;

@@ -28,6 +28,10 @@ typedef struct pt_cuda_gemm_args {
 extern "C" {
 #endif
 pt_status pt_cuda_gemm(pt_ctx *ctx, const pt_cuda_gemm_args *a);
+/* linear, with what scratch it takes of ws: what linear and the head share. */
+struct pt_ws;
+struct pt_linear_args;
+pt_status pt_cuda_product(struct pt_ws *ws, const struct pt_linear_args *a);
 #ifdef __cplusplus
 }
 #endif

@@ -1,7 +1,7 @@
 /* The language-model head on the device: kernels/head.h. A chunk of rows at a time: logits [rows, V] in f32 by cuBLASLt (blocks
  * of the vocabulary when w must be dequantised), one kernel for log-softmax, gather and statistics, one that turns the logits
  * into gradients in place (bf16 over the first half of each row with compute bf16), and cuBLASLt again for dx (blocks of
- * columns: one rounding) and dw. Bytes at least of the two kernels, a row: 4V (statistics); 4V + V*e more (gradient). */
+ * columns: one rounding) and dw. Bytes at least of the kernels, a row: 4V (statistics); 4V + V*e more (gradient); 4V + V*e (logits). */
 #include "kernels/cuda/dequant.cuh"
 #include "kernels/cuda/gemm_cuda.h"
 
@@ -124,6 +124,16 @@ __global__ void __launch_bounds__(BLOCK) head_stats_k(head_job j)
         j.zt[m] = t;
         if (j.logp) j.logp[m] = t - lse;
     }
+}
+
+/* j.z = what the softmax sees of raw, which may be j.z itself. */
+template <typename T> __global__ void __launch_bounds__(BLOCK) head_logits_k(head_job j, const T *raw, int64_t ld, int64_t rows)
+{
+    for (int64_t h = blockIdx.y; h < rows; h += gridDim.y)
+        for (int e = 0; e < V; e++) {
+            int64_t i = ((int64_t)blockIdx.x * V + e) * BLOCK + threadIdx.x;
+            if (i < j.vocab) j.z[h * j.ld + i] = transform(j, to_f(raw[h * ld + i]));
+        }
 }
 
 /* Sum of dlogp over the row's m that aim at token t. */
@@ -268,6 +278,32 @@ pt_status chunk(const head_work *k, int64_t h0, int64_t n)
         PT_RETURN(pt_launch(head_grad_k<float>, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
     return products(k, h0, n);
 }
+
+template <typename T> pt_status launch_logits(pt_ctx *ctx, const pt_head_args *a, pt_view raw)
+{
+    head_job j = {};
+    j.z = pt_ptr<float>(a->logits), j.ld = a->logits.ld, j.vocab = (int)a->w.rows, j.temperature = a->temperature, j.softcap = a->softcap;
+    dim3 grid((unsigned)pt_ceil_div(a->w.rows, BLOCK * V), pt_grid_y(raw.rows));
+    return pt_launch(head_logits_k<T>, grid, dim3(BLOCK), 0, pt_stream(ctx), j, (const T *)pt_ptr<T>(raw), raw.ld, raw.rows);
+}
+
+/* All logits of all rows; of f32 the product may write them where they go. */
+pt_status put_logits(pt_ctx *ctx, const pt_head_args *a)
+{
+    pt_view raw = a->logits;
+    pt_buf room = {};
+    pt_ws ws = pt_ws_begin(ctx);
+    if (ctx->act != PT_F32) {
+        raw.type = ctx->act, raw.off = 0, raw.ld = raw.cols, raw.buf = &room;
+        room.bytes = (size_t)(raw.rows * raw.cols) * pt_dtype_get(ctx->act)->bytes;
+        PT_RETURN(pt_take(&ws, &room.base, room.bytes));
+    }
+    pt_linear_args product = {};
+    product.y = raw, product.x = a->x, product.w = a->w;
+    PT_RETURN(pt_cuda_product(&ws, &product));
+    if (ctx->dry || (ctx->act == PT_F32 && a->softcap == 0 && a->temperature == 1)) return PT_OK;
+    return PT_BY_ACT(ctx, launch_logits, ctx, a, raw);
+}
 } // namespace
 
 extern "C" pt_status pt_cuda_head(pt_ctx *ctx, const pt_head_args *a)
@@ -276,6 +312,8 @@ extern "C" pt_status pt_cuda_head(pt_ctx *ctx, const pt_head_args *a)
     PT_RETURN(pt_check_head(ctx, a));
     if (a->w.rows > INT32_MAX / 2) return pt_fail(PT_ESHAPE, "head: a vocabulary of %lld", (long long)a->w.rows);
     if (a->x.rows == 0) return PT_OK;
+    if (pt_view_ok(a->logits)) PT_RETURN(put_logits(ctx, a));
+    if (!pt_head_more(a)) return PT_OK;
     PT_RETURN(work_begin(&k, ctx, a));
     if (ctx->dry) return PT_OK;
     for (int64_t h = 0; h < a->x.rows; h += k.rows) PT_RETURN(chunk(&k, h, a->x.rows - h < k.rows ? a->x.rows - h : k.rows));

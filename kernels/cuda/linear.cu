@@ -176,18 +176,17 @@ template <typename T> pt_status column_sum(pt_ctx *ctx, pt_view out, pt_view x)
 }
 } // namespace
 
-extern "C" pt_status pt_cuda_linear(pt_ctx *ctx, const pt_linear_args *a)
+extern "C" pt_status pt_cuda_product(pt_ws *ws, const pt_linear_args *a)
 {
-    PT_RETURN(pt_check_linear(ctx, a));
+    pt_ctx *ctx = ws->ctx;
     int64_t n = a->x.rows, out = a->w.rows, in = a->w.cols;
     size_t elem = pt_dtype_get(ctx->act)->bytes;
     bool in_place = a->w.type == ctx->act;
     unsigned char *w = NULL, *scratch = NULL;
-    pt_ws ws = pt_ws_begin(ctx);
     if (n > FEW || ctx->dry) { /* a dry run may stand for any smaller call */
-        if (!in_place) PT_RETURN(pt_take(&ws, &w, scratch_elems(out, in, ROW_STEP, in) * elem));
-        PT_RETURN(pt_take(&ws, &scratch, PT_GEMM_SCRATCH));
-        pt_ws_done(&ws);
+        if (!in_place) PT_RETURN(pt_take(ws, &w, scratch_elems(out, in, ROW_STEP, in) * elem));
+        PT_RETURN(pt_take(ws, &scratch, PT_GEMM_SCRATCH));
+        pt_ws_done(ws);
     }
     if (ctx->dry || n == 0 || out == 0) return PT_OK;
     if (n <= FEW) return few_rows(ctx, a);
@@ -204,6 +203,13 @@ extern "C" pt_status pt_cuda_linear(pt_ctx *ctx, const pt_linear_args *a)
         PT_RETURN(pt_cuda_gemm(ctx, &g));
     }
     return pt_view_ok(a->b) ? PT_BY_ACT(ctx, add_bias, ctx, a) : PT_OK;
+}
+
+extern "C" pt_status pt_cuda_linear(pt_ctx *ctx, const pt_linear_args *a)
+{
+    PT_RETURN(pt_check_linear(ctx, a));
+    pt_ws ws = pt_ws_begin(ctx);
+    return pt_cuda_product(&ws, a);
 }
 
 extern "C" pt_status pt_cuda_linear_bwd_x(pt_ctx *ctx, const pt_linear_bwd_x_args *a)

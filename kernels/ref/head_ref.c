@@ -71,6 +71,8 @@ pt_status pt_ref_head(pt_ctx *ctx, const pt_head_args *a)
     PT_TRY(pt_dequant_rows(a->w.type, pt_at(a->w), a->w.rows, a->w.cols, w));
     for (int64_t h = 0; h < a->x.rows; h++) {
         logits(a, w, h, raw, z);
+        for (int64_t v = 0; pt_view_ok(a->logits) && v < a->w.rows; v++) pt_f32_row(a->logits, h)[v] = (float)z[v];
+        if (!pt_head_more(a)) continue;
         double lse = statistics(a, h, z);
         const int32_t *head = rows ? pt_at(a->row_head) : NULL, *target = rows ? pt_at(a->row_target) : NULL;
         for (range[0] = range[1]; range[1] < rows && head[range[1]] == h; range[1]++) {
@@ -82,7 +84,7 @@ pt_status pt_ref_head(pt_ctx *ctx, const pt_head_args *a)
     }
     for (int64_t v = 0; dw && v < a->w.rows; v++)
         for (int64_t c = 0; c < a->w.cols; c++) pt_f32_row(a->dw, v)[c] = (float)(pt_f32_row(a->dw, v)[c] + dw[v * a->w.cols + c]);
-    PT_CHECK(range[1] == rows, PT_ESHAPE, "head: row_head[%lld] is not ascending or not below %lld", (long long)range[1], (long long)a->x.rows);
+    PT_CHECK(range[1] == rows || !pt_head_more(a), PT_ESHAPE, "head: row_head[%lld] is not ascending or not below %lld", (long long)range[1], (long long)a->x.rows);
 done:
     free(w);
     free(raw);

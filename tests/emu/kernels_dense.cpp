@@ -324,16 +324,16 @@ static void test_lora(void **)
 
 /* ---- head ---- */
 typedef struct head_naive {
-    float *logp, *lse, *ent, *dx, *dw;
+    float *logp, *lse, *ent, *dx, *dw, *logits;
 } head_naive;
 static head_naive head_new(int64_t m, int64_t hd, int64_t c, int64_t vocab)
 {
     return {(float *)calloc((size_t)m + 1, 4), (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)hd + 1, 4),
-            (float *)calloc((size_t)(hd * c) + 1, 4), (float *)calloc((size_t)(vocab * c), 4)};
+            (float *)calloc((size_t)(hd * c) + 1, 4), (float *)calloc((size_t)(vocab * c), 4), (float *)calloc((size_t)(hd * vocab) + 1, 4)};
 }
 static void head_free(head_naive *o)
 {
-    free(o->logp), free(o->lse), free(o->ent), free(o->dx), free(o->dw);
+    free(o->logp), free(o->lse), free(o->ent), free(o->dx), free(o->dw), free(o->logits);
 }
 /* The plain program of the same precision: w rounded, f32 sums, dz rounded. dw comes filled. */
 static void naive_head(pt_dtype t, const float *w, pt_view x, pt_view dl, const int32_t *heads, const int32_t *targets, int m,
@@ -347,6 +347,8 @@ static void naive_head(pt_dtype t, const float *w, pt_view x, pt_view dl, const 
             for (int64_t i = 0; i < c; i++) raw[v] += ot_f32(x, h)[i] * w[v * c + i];
             z[v] = (cap > 0 ? cap * tanhf(raw[v] / cap) : raw[v]) / temp;
             top = fmaxf(top, z[v]);
+            float product = ot_round(t, raw[v]);
+            o->logits[h * vocab + v] = (cap > 0 ? cap * tanhf(product / cap) : product) / temp;
         }
         for (int64_t v = 0; v < vocab; v++) sum += expf(z[v] - top);
         o->lse[h] = top + logf(sum);
@@ -376,17 +378,17 @@ static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t voc
     pt_view x = ot_in(t, hd, c, c + 8, 1, 1), W = ot_weight(w, vocab, c, 2, 0.3f), rh = ot_list(heads, m),
            rt = ot_list(targets, m);
     pt_view logp = ot_act(PT_F32, 1, m, m), lse = ot_act(PT_F32, 1, hd, hd), ent = ot_act(PT_F32, 1, hd, hd),
-           top = ot_act(PT_I32, 1, hd, hd);
+           top = ot_act(PT_I32, 1, hd, hd), lg = ot_act(PT_F32, hd, vocab, vocab + 3);
     pt_view dl = ot_in(PT_F32, 1, m, m, 3, 1), dx = back ? ot_act(t, hd, c, c + 8) : ot_none(),
            dw = back > 1 ? ot_in(PT_F32, vocab, c, c, 4, 1) : ot_none();
     float *f = dense(W, t);
     head_naive o = head_new(m, hd, c, vocab);
     for (int64_t i = 0; back > 1 && i < vocab * c; i++) o.dw[i] = ot_f32(dw, i / c)[i % c];
     naive_head(t, f, x, dl, heads, targets, m, hd, c, vocab, softcap, temperature, &o);
-    OT_ON(head, pt_head_args, a.logp = D(logp), a.lse = D(lse), a.entropy = D(ent), a.argmax = D(top), a.dx = D(dx),
+    OT_ON(head, pt_head_args, a.logits = D(lg), a.logp = D(logp), a.lse = D(lse), a.entropy = D(ent), a.argmax = D(top), a.dx = D(dx),
            a.dw = D(dw), a.x = D(x), a.w = D(W), a.row_head = D(rh), a.row_target = D(rt), a.dlogp = D(dl),
            a.temperature = temperature, a.softcap = softcap);
-    ot_result_within("logp", logp, o.logp), ot_result_within("lse", lse, o.lse), ot_result_within("entropy", ent, o.ent);
+    ot_result_within("logits", lg, o.logits), ot_result_within("logp", logp, o.logp), ot_result_within("lse", lse, o.lse), ot_result_within("entropy", ent, o.ent);
     for (int64_t h = 0; (t == PT_F32 || w == PT_BF16) && h < hd; h++) {
         int32_t got = ot_got_i32(top, h);
         assert_int_equal(got, ot_i32(top)[h]);

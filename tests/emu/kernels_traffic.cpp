@@ -149,11 +149,12 @@ static void test_products(void **)
     for (int i = 0; i < HD; i++) heads[i] = i, targets[i] = i * 101 % V;
     x = in(PT_BF16, HD, 8, 1), w = ot_weight(PT_BF16, V, 8, 3, 1);
     pt_view rh = ot_list(heads, HD), rt = ot_list(targets, HD), logp = in(PT_F32, 1, HD, 4), dl = in(PT_F32, 1, HD, 5),
-           dx = in(PT_BF16, HD, 8, 6);
+           dx = in(PT_BF16, HD, 8, 6), logits = in(PT_F32, HD, V, 7);
     TRAFFIC(head, pt_head_args, "head_stats_k", 4.0 * HD * V, 0, a.logp = D(logp), a.x = D(x), a.w = D(w), a.row_head = D(rh),
             a.row_target = D(rt), a.temperature = 1);
     TRAFFIC(head, pt_head_args, "head_grad_k", 6.0 * HD * V, 0, a.dx = D(dx), a.x = D(x), a.w = D(w), a.row_head = D(rh),
             a.row_target = D(rt), a.dlogp = D(dl), a.temperature = 1);
+    TRAFFIC(head, pt_head_args, "head_logits_k", 6.0 * HD * V, 0, a.logits = D(logits), a.x = D(x), a.w = D(w), a.temperature = 1);
     ot_free_all();
 }
 

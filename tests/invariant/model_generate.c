@@ -200,12 +200,12 @@ static void test_refused(void **state)
     bench_close(&b);
 }
 
-/* A model of random weights whose layers from `from` on use a window of 5 (0: none does). */
-static void open_windowed(bench *b, int window, int from)
+/* A model of random weights whose layers from `from` on use a window of 5 (0: none does), and whose logits are capped (0: not). */
+static void open_random(bench *b, int window, int from, float softcap)
 {
     pt_model_config c = {.family = "qwen2", .vocab = 64, .hidden = 32, .ffn = 48, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 8, .rot = 8,
                          .norm_eps = 1e-5f, .rope_theta = 10000, .initializer_range = 0.3, .window = window, .window_from_layer = from,
-                         .bos = -1, .eos = -1, .pad = -1};
+                         .logit_softcap = softcap, .bos = -1, .eos = -1, .pad = -1};
     pt_model_caps caps = {.tokens = 64, .segs = 4, .heads = 64, .rows = 64, .groups = 4, .decode_rows = 1, .decode_len = 48};
     size_t bytes[PT_ROLE_COUNT];
     *b = (bench){.ctx = {.ops = &pt_ops_cpu}};
@@ -216,36 +216,53 @@ static void open_windowed(bench *b, int window, int from)
     OK(pt_model_commit(b->m));
 }
 
+/* What decoding says of the tokens that it chose is what the head says of them as rows; returned: of a token of the prompt. */
+static float decoding_is_scoring(bench *b)
+{
+    pt_gen_result r = {{0}, false, 0};
+    pt_gen_options o = greedy(false);
+    int32_t ids[20], seq[20 + NEW];
+    float logp[20 + NEW];
+    double sum = 0;
+    for (int i = 0; i < 20; i++) ids[i] = 1 + i * 17 % 60;
+    OK(pt_generate(b->m, &(pt_ids){ids, 20, 20}, 1, &o, &r, NULL, NULL));
+    memcpy(seq, ids, sizeof ids);
+    memcpy(seq + 20, r.ids.ids, NEW * sizeof *seq);
+    OK(pt_model_token_logps(b->m, seq, 20 + NEW, PT_SLOT_NONE, logp));
+    for (int i = 0; i < NEW; i++) sum += (double)logp[19 + i];
+    if (!(fabs(sum - (double)r.logp_sum) <= 1e-4 * fabs(sum))) fail_msg("%.6f decoding, %.6f by the forest", (double)r.logp_sum, sum);
+    OK(pt_model_token_logps(b->m, ids, 20, PT_SLOT_NONE, logp));
+    free(r.ids.ids);
+    return logp[18];
+}
+
 /* Decoding takes the window layer by layer from the configuration, the forest from its own tile lists: they must agree, and a window from
  * layer 1 on must be another model than one for all layers or none. */
 static void test_window_from_layer(void **state)
 {
     static const int cases[3][2] = {{5, 1}, {5, 0}, {0, 0}};
-    int32_t ids[20];
     float sums[3];
-    for (int i = 0; i < 20; i++) ids[i] = 1 + i * 17 % 60;
     for (int k = 0; k < 3; k++) {
         bench b;
-        pt_gen_result r = {{0}, false, 0};
-        pt_ids prompt = {ids, 20, 20};
-        pt_gen_options o = greedy(false);
-        int32_t seq[20 + NEW];
-        float logp[20 + NEW];
-        double sum = 0;
-        open_windowed(&b, cases[k][0], cases[k][1]);
-        OK(pt_generate(b.m, &prompt, 1, &o, &r, NULL, NULL));
-        memcpy(seq, ids, sizeof ids);
-        memcpy(seq + 20, r.ids.ids, NEW * sizeof *seq);
-        OK(pt_model_token_logps(b.m, seq, 20 + NEW, PT_SLOT_NONE, logp));
-        for (int i = 0; i < NEW; i++) sum += (double)logp[19 + i];
-        if (!(fabs(sum - (double)r.logp_sum) <= 1e-4 * fabs(sum)))
-            fail_msg("window %d from layer %d: %.6f decoding, %.6f by the forest", cases[k][0], cases[k][1], (double)r.logp_sum, sum);
-        OK(pt_model_token_logps(b.m, ids, 20, PT_SLOT_NONE, logp));
-        sums[k] = logp[18];
-        free(r.ids.ids);
+        open_random(&b, cases[k][0], cases[k][1], 0);
+        sums[k] = decoding_is_scoring(&b);
         bench_close(&b);
     }
     assert_true(fabsf(sums[0] - sums[1]) > 1e-4f && fabsf(sums[0] - sums[2]) > 1e-4f && fabsf(sums[1] - sums[2]) > 1e-4f);
+}
+
+/* Logits are capped alike in training and in decoding; another cap is another model. */
+static void test_softcap(void **state)
+{
+    static const float caps[3] = {0, 30, 1};
+    float logp[3];
+    for (int k = 0; k < 3; k++) {
+        bench b;
+        open_random(&b, 0, 0, caps[k]);
+        logp[k] = decoding_is_scoring(&b);
+        bench_close(&b);
+    }
+    assert_true(fabsf(logp[0] - logp[1]) > 1e-4f && fabsf(logp[1] - logp[2]) > 1e-2f);
 }
 
 int main(void)
@@ -257,7 +274,7 @@ int main(void)
         {"grouping: qwen3", test_grouping, NULL, NULL, (void *)"qwen3"},
         cmocka_unit_test(test_sampling),
         cmocka_unit_test(test_stops_and_sink),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_window_from_layer),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_window_from_layer), cmocka_unit_test(test_softcap),
     };
     make_prompts();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,6 +199,37 @@ static void test_rising(void **state)
     ot_free_all();
 }
 
+/* All logits, alone and beside the rest, which does not change; of few rows and of many. */
+static void test_logits(void **state)
+{
+    static const head_case cases[] = {{1, 32, 33, PT_F32, 1, 0, 1, 0},     {5, 256, 700, PT_Q4_K, 1, 30, 4, 0}, {20, 64, 1100, PT_Q8_0, 0.7f, 0, 1, 2},
+                                      {33, 64, 1025, PT_BF16, 1, 2, 1, 3}, {3, 33, 520, PT_F32, 1.5f, 5, 2, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const head_case *k = &cases[i];
+        pt_head_args got = args_of(k, true), naive = args_of(k, true), want = args_of(k, true), plain = args_of(k, true);
+        got.logits = ot_new(PT_F32, k->hd, k->vocab, k->vocab + k->pad), naive.logits = ot_out(k->hd, k->vocab), want.logits = ot_out(k->hd, k->vocab);
+        ot_ok(pt_ref_head(&ot.ref, &want));
+        ot_ok(naive_head(&ot.ref, &naive));
+        OT_RUN(&ot.cpu, head, &got);
+        OT_RUN(&ot.cpu, head, &plain);
+        ot_within("logits", got.logits, naive.logits, want.logits);
+        assert_true(ot_equal_bits(got.logp, plain.logp));
+        assert_true(ot_equal_bits(got.dx, plain.dx));
+        for (int r = 0; r < 2; r++) {
+            pt_head_args only = {.logits = ot_out(k->hd, k->vocab), .x = got.x, .w = got.w, .temperature = k->temperature, .softcap = k->softcap};
+            if (r) OT_RUN(&ot.cpu, head, &only);
+            else ot_ok(pt_ref_head(&ot.ref, &only));
+            for (int64_t h = 0; h < k->hd; h++) assert_memory_equal(ot_f32(only.logits, h), ot_f32(r ? got.logits : want.logits, h), (size_t)k->vocab * 4);
+        }
+        for (int64_t m = 0; m < got.logp.cols; m++) { /* their log-softmax is logp */
+            int64_t h = ((int32_t *)ot_at(got.row_head))[m];
+            double z = (double)ot_f32(got.logits, h)[((int32_t *)ot_at(got.row_target))[m]] - (double)ot_f32(got.lse, 0)[h];
+            assert_true(fabs(z - (double)ot_f32(got.logp, 0)[m]) <= 1e-4 * (1 + fabs(z)));
+        }
+        ot_free_all();
+    }
+}
+
 static void test_dry_run_and_refusals(void **state)
 {
     size_t last = 0;
@@ -235,7 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_ref),  cmocka_unit_test(test_many_chunks), cmocka_unit_test(test_one_visit_is_two),
         cmocka_unit_test(test_differences), cmocka_unit_test(test_extremes),    cmocka_unit_test(test_rising),
-        cmocka_unit_test(test_dry_run_and_refusals),
+        cmocka_unit_test(test_dry_run_and_refusals), cmocka_unit_test(test_logits),
     };
     return cmocka_run_group_tests(tests, setup, ot_end);
 }

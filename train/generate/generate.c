@@ -148,7 +148,7 @@ static pt_status choose(gen *g, int first, int count)
     pt_model *m = g->m;
     const pt_gen_options *o = g->opt;
     const pt_ops *ops = m->ctx->ops;
-    pt_view ids = pt_trim_vec(m->dec.ids, count), logits = pt_trim(m->dec.logits32, count), seen = PT_NO_VIEW;
+    pt_view ids = pt_trim_vec(m->dec.ids, count), logits = pt_trim(m->dec.logits, count), seen = PT_NO_VIEW;
     PT_RETURN(upload_seen(g, first, count, &seen));
     for (int i = 0; i < count; i++) {
         g->stream[i] = g->seqs[first + i].request;

@@ -335,5 +335,6 @@ pt_status pt_config_check(const pt_model_config *c, const char *where)
         return pt_fail(PT_EFORMAT, "%s: %d rotary features of a head of %d", where, c->rot, c->head_dim);
     if (!(c->norm_eps >= 0) || !(c->rope_theta > 0))
         return pt_fail(PT_EFORMAT, "%s: norm eps %g, rope theta %g", where, (double)c->norm_eps, c->rope_theta);
+    if (!(c->logit_softcap >= 0)) return pt_fail(PT_EFORMAT, "%s: logits capped at %g", where, (double)c->logit_softcap);
     return PT_OK;
 }

@@ -28,23 +28,33 @@ static pt_status carve_logp(pt_model *m)
     return PT_OK;
 }
 
+/* What training and decoding have in common: the logits of hidden states x. */
+static pt_head_args logits_of(const pt_model *m, pt_view x)
+{
+    return (pt_head_args){.x = x, .w = m->head[PT_HEAD_AT_VOCABULARY].w, .temperature = 1, .softcap = m->cfg.logit_softcap};
+}
+
 pt_status pt_head_logp(pt_model *m, pt_view logp, bool backward)
 {
     pt_tables *t = &m->tab;
-    pt_lin *weight = &m->head[PT_HEAD_AT_VOCABULARY];
     int64_t heads = m->live.heads, rows = m->live.rows;
-    pt_head_args a = {.logp = logp,
-                      .lse = pt_trim_vec(t->lse, heads),
-                      .x = pt_trim(t->xf, heads),
-                      .w = weight->w,
-                      .row_head = pt_trim_vec(t->row_head, rows),
-                      .row_target = pt_trim_vec(t->row_target, rows),
-                      .temperature = 1};
+    pt_head_args a = logits_of(m, pt_trim(t->xf, heads));
+    a.logp = logp;
+    a.lse = pt_trim_vec(t->lse, heads);
+    a.row_head = pt_trim_vec(t->row_head, rows);
+    a.row_target = pt_trim_vec(t->row_target, rows);
     if (backward) {
         a.dx = pt_trim(t->dxf, heads);
-        a.dw = weight->dw;
+        a.dw = m->head[PT_HEAD_AT_VOCABULARY].dw;
         a.dlogp = pt_trim_vec(t->dlogp, rows);
     }
+    return m->ctx->ops->head(m->ctx, &a);
+}
+
+pt_status pt_decode_logits(pt_model *m, int rows, pt_view x)
+{
+    pt_head_args a = logits_of(m, x);
+    a.logits = pt_trim(m->dec.logits, rows);
     return m->ctx->ops->head(m->ctx, &a);
 }
 
@@ -195,16 +205,4 @@ pt_status pt_heads_backward(pt_model *m)
         add = true;
     }
     return PT_OK;
-}
-
-/* ---- decoding -------------------------------------------------------------------------------------------------------------- */
-
-/* logits of hf's first rows, as f32. */
-pt_status pt_decode_logits(pt_model *m, int rows, pt_view x)
-{
-    const pt_ops *ops = m->ctx->ops;
-    pt_view logits = pt_trim(m->dec.logits, rows);
-    PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = logits, .x = x, .w = m->head[PT_HEAD_AT_VOCABULARY].w}));
-    if (m->dec.logits32.off == m->dec.logits.off) return PT_OK;
-    return ops->cast(m->ctx, &(pt_cast_args){.y = pt_trim(m->dec.logits32, rows), .x = logits});
 }

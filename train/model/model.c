@@ -157,7 +157,7 @@ static pt_status dry_run(pt_model *m)
     PT_RETURN(pt_decode_step(m, 1, &p));
     one.end = m->caps.decode_rows;
     PT_RETURN(pt_decode_step(m, m->caps.decode_rows, &p));
-    pt_sample_args draw = {.token = m->dec.ids, .logits = m->dec.logits32, .seen = m->dec.seen, .top_p = 1, .repetition_penalty = 1};
+    pt_sample_args draw = {.token = m->dec.ids, .logits = m->dec.logits, .seen = m->dec.seen, .top_p = 1, .repetition_penalty = 1};
     return m->ctx->ops->sample(m->ctx, &draw);
 }
 

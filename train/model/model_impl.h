@@ -53,7 +53,7 @@ typedef struct pt_tables {
 
 typedef struct pt_decode {
     pt_view *k, *v;                 /* [layers]: [B*len, KV] */
-    pt_view logits, logits32;       /* [B,V]; the same view when activations are f32 */
+    pt_view logits;                 /* [B,V] f32 */
     pt_view index, lens, ids, seen; /* i32 tables */
 } pt_decode;
 
@@ -211,7 +211,7 @@ pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, co
                          const pt_pass *p);
 /* The runs of a pass: the batch's own slots or one slot for all. */
 pt_status pt_pass_make(pt_model *m, int slot, bool keep, pt_lora_run *one, pt_pass *out);
-/* heads.c: logits of rows x. decode.c: one step for `rows` sequences: dry at the caps too. */
+/* heads.c: logits of rows x into dec.logits. decode.c: one step for `rows` sequences: dry at the caps too. */
 pt_status pt_decode_logits(pt_model *m, int rows, pt_view x);
 pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p);
 #endif

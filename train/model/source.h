@@ -37,6 +37,7 @@ typedef struct pt_model_config {
     int original_positions;
     int bos, eos, pad; /* -1 = none */
     double initializer_range;
+    float logit_softcap;   /* logits are cap * tanh(logits / cap); 0 = none */
     bool yarn_no_truncate; /* YaRN's ramp between real dimensions instead of whole ones (rope_parameters.truncate: false) */
 } pt_model_config;
 

@@ -34,7 +34,8 @@ static uint64_t numbers_of(uint64_t h, const pt_model_config *c)
                         c->scale_factor, c->low_freq_factor, c->high_freq_factor, c->beta_fast, c->beta_slow, c->attention_factor,
                         c->original_positions, c->initializer_range, c->yarn_no_truncate};
     h = pt_fnv1a(h, c->family, strlen(c->family) + 1);
-    return pt_fnv1a(h, v, sizeof v);
+    h = pt_fnv1a(h, v, sizeof v);
+    return c->logit_softcap != 0 ? pt_fnv1a(h, &c->logit_softcap, sizeof c->logit_softcap) : h; /* younger than checkpoints that hold such digests */
 }
 
 uint64_t pt_source_content(const pt_source *s)
