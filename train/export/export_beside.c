@@ -67,9 +67,9 @@ pt_status pt_export_ids_make(const pt_model *m, const pt_export_options *opt, pt
     int64_t *base = NULL;
     *out = (pt_export_ids){.known = t != NULL, .bos = -1, .pad = -1};
     const char *path = t ? pt_tok_path(t) : NULL;
-    out->own = !t || t == m->src->tok || (path && from_folder(m) && !strcmp(path, pt_source_path(m->src)));
+    out->of_base = !t || t == m->src->tok || (path && from_folder(m) && !strcmp(path, pt_source_path(m->src)));
     if (t) stops = opt->tmpl ? pt_template_stops(opt->tmpl, &n) : pt_tok_stops(t, &n);
-    if (out->own) PT_TRY(base_ends(m, &base, &n_base));
+    if (out->of_base) PT_TRY(base_ends(m, &base, &n_base));
     PT_TRY(pt_alloc0(&out->eos, n + n_base + 1));
     for (size_t i = 0; i < n_base; i++)
         if (base[i] >= 0 && !lists(out->eos, out->n_eos, base[i])) out->eos[out->n_eos++] = base[i];
@@ -93,7 +93,7 @@ void pt_export_ids_free(pt_export_ids *ids)
 static pt_status put_id(const pt_export_ids *ids, pt_hf *c, const char *key, int32_t id)
 {
     if (id >= 0) return pt_hf_set_int(c, key, id);
-    return ids->own ? PT_OK : pt_hf_remove(c, key);
+    return ids->of_base ? PT_OK : pt_hf_remove(c, key);
 }
 
 pt_status pt_export_put_ids(const pt_export_ids *ids, pt_hf *c)
@@ -103,7 +103,7 @@ pt_status pt_export_put_ids(const pt_export_ids *ids, pt_hf *c)
     PT_RETURN(put_id(ids, c, "pad_token_id", ids->pad));
     if (ids->n_eos == 1) return pt_hf_set_int(c, "eos_token_id", ids->eos[0]);
     if (ids->n_eos) return pt_hf_set_ints(c, "eos_token_id", ids->eos, ids->n_eos);
-    return ids->own ? PT_OK : pt_hf_remove(c, "eos_token_id");
+    return ids->of_base ? PT_OK : pt_hf_remove(c, "eos_token_id");
 }
 
 /* The base's sampling settings, and the ids. */
@@ -117,7 +117,7 @@ static pt_status write_generation(const pt_model *m, const char *dir, const pt_e
     PT_TRY(open_base_file(m, name, &base));
     if (!base && !ids->known) goto done;
     PT_TRY(pt_hf_edit(&c, base, name));
-    for (size_t i = 0; !ids->own && i < sizeof other_vocabulary / sizeof *other_vocabulary; i++) PT_TRY(pt_hf_remove(c, other_vocabulary[i]));
+    for (size_t i = 0; !ids->of_base && i < sizeof other_vocabulary / sizeof *other_vocabulary; i++) PT_TRY(pt_hf_remove(c, other_vocabulary[i]));
     PT_TRY(pt_export_put_ids(ids, c));
     PT_TRY(pt_hf_write(c, dir, name));
 done:

@@ -27,11 +27,11 @@ static pt_status put_scaling(arch_writer *a, const pt_model_config *c)
     PT_RETURN(pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.factor"), (float)c->scale_factor));
     if (!yarn) return PT_OK;
     if (c->yarn_no_truncate) return pt_fail(PT_ENOSUP, "YaRN with truncate: false has no keys in GGUF");
-    double own = c->scale_factor <= 1 ? 1 : 0.1 * log(c->scale_factor) + 1;
+    double of_yarn = c->scale_factor <= 1 ? 1 : 0.1 * log(c->scale_factor) + 1;
     PT_RETURN(pt_gguf_put_u32(a->w, key_of(a, "rope.scaling.original_context_length"), (uint32_t)c->original_positions));
     PT_RETURN(pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.yarn_beta_fast"), (float)c->beta_fast));
     PT_RETURN(pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.yarn_beta_slow"), (float)c->beta_slow));
-    return pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.attn_factor"), (float)(c->attention_factor / own));
+    return pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.attn_factor"), (float)(c->attention_factor / of_yarn));
 }
 
 pt_status pt_gguf_put_shape(pt_gguf_writer *w, const pt_model *m)

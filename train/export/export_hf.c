@@ -74,9 +74,9 @@ static pt_status name_freqs(const pt_model *m, pt_model_config *c)
 
 static pt_status put_scaling(pt_hf *c, const pt_model *model)
 {
-    pt_model_config own = model->cfg;
-    const pt_model_config *m = &own;
-    if (m->scaling == PT_ROPE_SCALE_FREQS) PT_RETURN(name_freqs(model, &own));
+    pt_model_config named = model->cfg;
+    const pt_model_config *m = &named;
+    if (m->scaling == PT_ROPE_SCALE_FREQS) PT_RETURN(name_freqs(model, &named));
     switch (m->scaling) {
     case PT_ROPE_SCALE_FREQS:
     case PT_ROPE_SCALE_NONE: return PT_OK;

@@ -40,7 +40,7 @@ pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t, bool 
 pt_status pt_export_tokenizer_bos(const char *dir, const pt_tokenizer *t);
 /* Token ids that the files of a folder agree on. */
 typedef struct pt_export_ids {
-    bool known, own;  /* known: there is a tokenizer; own: it is the base's, whose files may keep what they say besides */
+    bool known, of_base; /* known: there is a tokenizer; of_base: it is the base's, whose files may keep what they say besides */
     int32_t bos, pad; /* -1: the tokenizer has none */
     int64_t *eos;     /* every token that ends an answer: the base's list, then what generation stops at here; owned */
     size_t n_eos;

@@ -90,9 +90,9 @@ static pt_status run_forest(gen *g, const pt_batch *b, int first, int count)
     rc = pt_model_forward(m, g->opt->slot, false);
     m->prefill = NULL;
     if (rc != PT_OK) goto done;
-    pt_view at = pt_trim_vec(m->dec.lens, count), rows = pt_trim(m->tab.hf, count);
+    pt_view at = pt_trim_vec(m->dec.lens, count), rows = pt_trim(m->tab.hidden_at_heads, count);
     PT_TRY(m->ctx->ops->upload(m->ctx, at, b->group_end_head)); /* equal prompts share a head position */
-    PT_TRY(m->ctx->ops->gather(m->ctx, &(pt_gather_args){.y = rows, .x = pt_trim(m->tab.xf, b->n_heads), .index = at}));
+    PT_TRY(m->ctx->ops->gather(m->ctx, &(pt_gather_args){.y = rows, .x = pt_trim(m->tab.normed_at_heads, b->n_heads), .index = at}));
     PT_TRY(pt_decode_logits(m, count, rows));
 done:
     free(index);
@@ -251,7 +251,7 @@ static pt_status step(gen *g)
     PT_RETURN(upload_vec(g, m->dec.index));
     for (int i = 0; i < g->n; i++) g->i32[i] = ++g->seqs[i].len;
     PT_RETURN(upload_vec(g, m->dec.lens));
-    m->live.n_live = g->n;
+    m->loaded.n_live = g->n;
     PT_RETURN(pt_pass_make(m, g->opt->slot, false, &one, &p));
     PT_RETURN(pt_decode_step(m, g->n, &p));
     return choose(g, 0, g->n);
@@ -321,7 +321,7 @@ pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen
         for (int i = 0; i < g.n; i++)
             g.seqs[i] = (gen_seq){.request = order[at + (size_t)i].index, .len = (int32_t)order[at + (size_t)i].n};
         PT_TRY(prefill(&g, 0, g.n));
-        m->live.loaded = m->live.forwarded = false; /* the tables are about to hold decoding state */
+        m->loaded.there = m->loaded.forwarded = false; /* the tables are about to hold decoding state */
         PT_TRY(drop_done(&g));
         while (g.n > 0) {
             PT_TRY(step(&g));
@@ -329,7 +329,7 @@ pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen
         }
     }
 done:
-    m->live.loaded = m->live.forwarded = m->live.kept = false;
+    m->loaded.there = m->loaded.forwarded = m->loaded.kept = false;
     free(order);
     free(g.seqs);
     free(g.i32);

@@ -54,7 +54,7 @@ static int lora_parts(const pt_model *m, int layer, int first, int n, const pt_v
 static pt_lora_args lora_args(const pt_model *m, pt_view x, pt_view dx, int n_parts, const pt_lora_part *parts,
                               const pt_pass *p)
 {
-    bool drop = m->live.train && m->opt.lora.dropout > 0;
+    bool drop = m->loaded.train && m->opt.lora.dropout > 0;
     return (pt_lora_args){.x = x,
                           .dx = dx,
                           .n_parts = n_parts,
@@ -65,7 +65,7 @@ static pt_lora_args lora_args(const pt_model *m, pt_view x, pt_view dx, int n_pa
                           .dropout = drop ? m->opt.lora.dropout : 0,
                           .token_key = drop ? pt_trim_vec(m->tab.token_key, x.rows) : PT_NO_VIEW,
                           .seed = m->opt.seed,
-                          .step = m->live.step};
+                          .step = m->loaded.step};
 }
 
 pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, const pt_pass *p)
@@ -184,8 +184,8 @@ pt_status pt_block_attend(pt_model *m, int layer, const pt_block_state *s)
 
 pt_status pt_block_forward(pt_model *m, int layer, pt_view x, pt_view add, const pt_pass *p, bool stop_at_mlp)
 {
-    pt_block_state s = pt_block_live(m, layer, m->live.n, p->keep);
-    pt_view xn = pt_trim(m->scratch.xn, m->live.n), branch = pt_trim(m->scratch.branch, m->live.n);
+    pt_block_state s = pt_block_live(m, layer, m->loaded.n, p->keep);
+    pt_view xn = pt_trim(m->scratch.xn, m->loaded.n), branch = pt_trim(m->scratch.branch, m->loaded.n);
     pt_rmsnorm_args norm = {.y = xn, .rstd = s.rstd1, .x = x, .w = m->blocks[layer].norm1.w, .eps = m->cfg.norm_eps};
     if (pt_view_ok(add)) {
         norm.add = add;

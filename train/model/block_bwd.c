@@ -7,7 +7,7 @@
 static pt_status mlp_backward(pt_model *m, int layer, const pt_block_state *s, bool have_xn, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
-    int64_t n = m->live.n;
+    int64_t n = m->loaded.n;
     pt_lin *norm = &m->blocks[layer].norm2;
     pt_view act = pt_trim(m->scratch.act, n), dact = pt_trim(m->scratch.dact, n), dres = pt_trim(m->scratch.dres, n);
     pt_view xn = pt_trim(m->scratch.xn, n), dxn = pt_trim(m->scratch.branch, n), gu[2] = {s->g, s->u};
@@ -46,7 +46,7 @@ static pt_status attention_backward(pt_model *m, int layer, const pt_block_state
 {
     const pt_ops *ops = m->ctx->ops;
     const pt_block_weights *b = &m->blocks[layer];
-    int64_t n = m->live.n;
+    int64_t n = m->loaded.n;
     pt_view dq = pt_trim(m->scratch.dq, n), dk = pt_trim(m->scratch.dk, n), dv = pt_trim(m->scratch.dv, n);
     pt_view dout = pt_trim(m->scratch.dout, n), dres = pt_trim(m->scratch.dres, n), dqkv[3] = {dq, dk, dv};
     pt_view xn = pt_trim(m->scratch.xn, n), dxn = pt_trim(m->scratch.branch, n);
@@ -78,7 +78,7 @@ static pt_status attention_backward(pt_model *m, int layer, const pt_block_state
 
 pt_status pt_block_backward(pt_model *m, int layer, const pt_pass *p)
 {
-    pt_block_state s = pt_block_live(m, layer, m->live.n, true);
+    pt_block_state s = pt_block_live(m, layer, m->loaded.n, true);
     bool again = m->inputs != NULL;
     if (again) PT_RETURN(pt_block_forward(m, layer, s.h, PT_NO_VIEW, p, true));
     PT_RETURN(mlp_backward(m, layer, &s, again, p));

@@ -186,9 +186,9 @@ static pt_status read_yarn(pt_model_config *c, json_t *s, const char *where)
     PT_RETURN(get_num(where, s, "beta_slow", 1, &c->beta_slow));
     PT_RETURN(get_num(where, s, "mscale", 0, &mscale));
     PT_RETURN(get_num(where, s, "mscale_all_dim", 0, &all));
-    double own = mscale != 0 && all != 0 ? yarn_mscale(c->scale_factor, mscale) / yarn_mscale(c->scale_factor, all)
+    double by_formula = mscale != 0 && all != 0 ? yarn_mscale(c->scale_factor, mscale) / yarn_mscale(c->scale_factor, all)
                                          : yarn_mscale(c->scale_factor, 1);
-    PT_RETURN(get_num(where, s, "attention_factor", own, &c->attention_factor));
+    PT_RETURN(get_num(where, s, "attention_factor", by_formula, &c->attention_factor));
     c->yarn_no_truncate = json_is_false(trunc);
     return PT_OK;
 }

@@ -41,7 +41,7 @@ pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p)
     const pt_ops *ops = m->ctx->ops;
     pt_tables *t = &m->tab;
     pt_block_state s = pt_block_live(m, 0, rows, false);
-    pt_view hf = pt_trim(t->hf, rows), xf = pt_trim(t->xf, rows);
+    pt_view hidden = pt_trim(t->hidden_at_heads, rows), normed = pt_trim(t->normed_at_heads, rows);
     PT_RETURN(ops->rope_table(m->ctx, &(pt_rope_table_args){.table = pt_trim(t->rope, rows),
                                                             .positions = pt_trim_vec(t->positions, rows),
                                                             .inv_freq = t->inv_freq,
@@ -52,6 +52,6 @@ pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p)
     PT_RETURN(ops->rmsnorm(
         m->ctx,
         &(pt_rmsnorm_args){
-            .y = xf, .x = s.hmid, .add = pt_trim(m->scratch.branch, rows), .h = hf, .w = m->norm.w, .eps = m->cfg.norm_eps}));
-    return pt_decode_logits(m, rows, xf);
+            .y = normed, .x = s.hmid, .add = pt_trim(m->scratch.branch, rows), .h = hidden, .w = m->norm.w, .eps = m->cfg.norm_eps}));
+    return pt_decode_logits(m, rows, normed);
 }

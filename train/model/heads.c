@@ -37,14 +37,14 @@ static pt_head_args logits_of(const pt_model *m, pt_view x)
 pt_status pt_head_logp(pt_model *m, pt_view logp, bool backward)
 {
     pt_tables *t = &m->tab;
-    int64_t heads = m->live.heads, rows = m->live.rows;
-    pt_head_args a = logits_of(m, pt_trim(t->xf, heads));
+    int64_t heads = m->loaded.heads, rows = m->loaded.rows;
+    pt_head_args a = logits_of(m, pt_trim(t->normed_at_heads, heads));
     a.logp = logp;
     a.lse = pt_trim_vec(t->lse, heads);
     a.row_head = pt_trim_vec(t->row_head, rows);
     a.row_target = pt_trim_vec(t->row_target, rows);
     if (backward) {
-        a.dx = pt_trim(t->dxf, heads);
+        a.dx = pt_trim(t->dnormed_at_heads, heads);
         a.dw = m->head[PT_HEAD_AT_VOCABULARY].dw;
         a.dlogp = pt_trim_vec(t->dlogp, rows);
     }
@@ -60,28 +60,28 @@ pt_status pt_decode_logits(pt_model *m, int rows, pt_view x)
 
 static pt_status logp_forward(pt_model *m)
 {
-    return pt_head_logp(m, pt_trim_vec(m->tab.logp, m->live.rows), false);
+    return pt_head_logp(m, pt_trim_vec(m->tab.logp, m->loaded.rows), false);
 }
 
-/* Overwrites what other heads have put into dxf: its row is the first of the list. */
+/* Overwrites what other heads have put into dnormed_at_heads: its row is the first of the list. */
 static pt_status logp_backward(pt_model *m, bool add)
 {
-    return pt_head_logp(m, pt_trim_vec(m->tab.logp, m->live.rows), true);
+    return pt_head_logp(m, pt_trim_vec(m->tab.logp, m->loaded.rows), true);
 }
 
 pt_status pt_model_logp(pt_model *m, const float *dlogp, float *logp)
 {
-    pt_view rows = pt_trim_vec(m->tab.logp, m->live.rows);
+    pt_view rows = pt_trim_vec(m->tab.logp, m->loaded.rows);
     PT_RETURN(pt_head_ready(m, PT_HEAD_AT_VOCABULARY, dlogp != NULL));
     m->ctx->workspace = m->workspace;
-    if (m->live.heads == 0) {
-        m->live.head_done |= dlogp != NULL;
+    if (m->loaded.heads == 0) {
+        m->loaded.head_done |= dlogp != NULL;
         return PT_OK;
     }
-    if (dlogp) PT_RETURN(m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.dlogp, m->live.rows), dlogp));
+    if (dlogp) PT_RETURN(m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.dlogp, m->loaded.rows), dlogp));
     PT_RETURN(pt_head_logp(m, rows, dlogp != NULL));
-    if (dlogp) m->live.head_done = true;
-    return logp && m->live.rows ? m->ctx->ops->download(m->ctx, logp, rows) : PT_OK;
+    if (dlogp) m->loaded.head_done = true;
+    return logp && m->loaded.rows ? m->ctx->ops->download(m->ctx, logp, rows) : PT_OK;
 }
 
 /* ---- values: a linear layer, at answers' ends ------------------------------------------------------------------------------ */
@@ -108,9 +108,9 @@ static pt_status carve_values(pt_model *m)
 static pt_status values_forward(pt_model *m)
 {
     const pt_ops *ops = m->ctx->ops;
-    int64_t heads = m->live.heads;
+    int64_t heads = m->loaded.heads;
     pt_view y = pt_trim(m->tab.values_act, heads);
-    PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = y, .x = pt_trim(m->tab.xf, heads), .w = m->head[PT_HEAD_AT_VALUES].w}));
+    PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = y, .x = pt_trim(m->tab.normed_at_heads, heads), .w = m->head[PT_HEAD_AT_VALUES].w}));
     if (m->ctx->act == PT_F32) return PT_OK;
     return ops->cast(m->ctx, &(pt_cast_args){.y = pt_trim(m->tab.values, heads), .x = y});
 }
@@ -119,10 +119,10 @@ static pt_status values_backward(pt_model *m, bool add)
 {
     const pt_ops *ops = m->ctx->ops;
     const pt_lin *weight = &m->head[PT_HEAD_AT_VALUES];
-    int64_t heads = m->live.heads;
-    pt_view dy = pt_trim(m->tab.dvalues_act, heads), x = pt_trim(m->tab.xf, heads);
+    int64_t heads = m->loaded.heads;
+    pt_view dy = pt_trim(m->tab.dvalues_act, heads), x = pt_trim(m->tab.normed_at_heads, heads);
     if (m->ctx->act != PT_F32) PT_RETURN(ops->cast(m->ctx, &(pt_cast_args){.y = dy, .x = pt_trim(m->tab.dvalues, heads)}));
-    PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = pt_trim(m->tab.dxf, heads), .dy = dy, .w = weight->w, .beta = add ? 1 : 0}));
+    PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = pt_trim(m->tab.dnormed_at_heads, heads), .dy = dy, .w = weight->w, .beta = add ? 1 : 0}));
     return pt_view_ok(weight->dw) ? ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = weight->dw, .dy = dy, .x = x}) : PT_OK;
 }
 
@@ -133,13 +133,13 @@ pt_status pt_model_values(pt_model *m, float *value)
     size_t width = (size_t)pt_model_width(m);
     PT_TRY(pt_head_ready(m, PT_HEAD_AT_VALUES, false));
     m->ctx->workspace = m->workspace;
-    if (m->live.heads == 0) goto done;
+    if (m->loaded.heads == 0) goto done;
     PT_TRY(values_forward(m));
-    PT_TRY(pt_calloc(&all, (size_t)m->live.heads * width, sizeof *all));
-    PT_TRY(m->ctx->ops->download(m->ctx, all, pt_trim(m->tab.values, m->live.heads)));
-    for (int32_t g = 0; g < m->live.groups; g++) {
-        PT_CHECK(m->live.group_head[g] >= 0, PT_EARG, "group %d has no end token to score", g);
-        memcpy(value + (size_t)g * width, all + (size_t)m->live.group_head[g] * width, width * sizeof *value);
+    PT_TRY(pt_calloc(&all, (size_t)m->loaded.heads * width, sizeof *all));
+    PT_TRY(m->ctx->ops->download(m->ctx, all, pt_trim(m->tab.values, m->loaded.heads)));
+    for (int32_t g = 0; g < m->loaded.groups; g++) {
+        PT_CHECK(m->loaded.group_head[g] >= 0, PT_EARG, "group %d has no end token to score", g);
+        memcpy(value + (size_t)g * width, all + (size_t)m->loaded.group_head[g] * width, width * sizeof *value);
     }
 done:
     free(all);
@@ -153,14 +153,14 @@ pt_status pt_model_values_backward(pt_model *m, const float *dvalue)
     size_t width = (size_t)pt_model_width(m);
     PT_TRY(pt_head_ready(m, PT_HEAD_AT_VALUES, true));
     m->ctx->workspace = m->workspace;
-    m->live.head_done = true;
-    if (m->live.heads == 0) goto done;
-    PT_TRY(pt_calloc(&all, (size_t)m->live.heads * width, sizeof *all));
-    for (int32_t g = 0; g < m->live.groups; g++) {
-        PT_CHECK(m->live.group_head[g] >= 0, PT_EARG, "group %d has no end token to score", g);
-        for (size_t k = 0; k < width; k++) all[(size_t)m->live.group_head[g] * width + k] += dvalue[(size_t)g * width + k]; /* equal answers share their end token */
+    m->loaded.head_done = true;
+    if (m->loaded.heads == 0) goto done;
+    PT_TRY(pt_calloc(&all, (size_t)m->loaded.heads * width, sizeof *all));
+    for (int32_t g = 0; g < m->loaded.groups; g++) {
+        PT_CHECK(m->loaded.group_head[g] >= 0, PT_EARG, "group %d has no end token to score", g);
+        for (size_t k = 0; k < width; k++) all[(size_t)m->loaded.group_head[g] * width + k] += dvalue[(size_t)g * width + k]; /* equal answers share their end token */
     }
-    PT_TRY(m->ctx->ops->upload(m->ctx, pt_trim(m->tab.dvalues, m->live.heads), all));
+    PT_TRY(m->ctx->ops->upload(m->ctx, pt_trim(m->tab.dvalues, m->loaded.heads), all));
     PT_TRY(values_backward(m, false));
 done:
     free(all);
@@ -183,9 +183,9 @@ const pt_head *pt_head_at(int kind)
 
 pt_status pt_head_ready(const pt_model *m, int kind, bool backward)
 {
-    if (!m->live.forwarded) return pt_fail(PT_ESTATE, "the head was asked for before a forward pass");
+    if (!m->loaded.forwarded) return pt_fail(PT_ESTATE, "the head was asked for before a forward pass");
     if (!pt_head_on(m->opt.heads, kind)) return pt_fail(PT_ESTATE, "%s", kinds[kind].missing);
-    if (backward && !(m->opt.train && m->live.kept)) return pt_fail(PT_ESTATE, "backward without a forward pass that kept what it needs");
+    if (backward && !(m->opt.train && m->loaded.kept)) return pt_fail(PT_ESTATE, "backward without a forward pass that kept what it needs");
     return PT_OK;
 }
 

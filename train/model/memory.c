@@ -130,11 +130,11 @@ static pt_status carve_tables(pt_model *m)
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->heads, &t->head_token);
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->rows, &t->row_head);
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->rows, &t->row_target);
-    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->hf);
-    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->mf);
-    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->xf);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->rstdf);
-    if (m->opt.train) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->dxf);
+    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->hidden_at_heads);
+    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->branch_at_heads);
+    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->normed_at_heads);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->rstd_at_heads);
+    if (m->opt.train) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->dnormed_at_heads);
     for (int k = 0; k < PT_HEAD_KINDS; k++)
         if (pt_head_on(m->opt.heads, k)) PT_RETURN(pt_head_at(k)->carve(m));
     return PT_OK;

@@ -101,11 +101,11 @@ void pt_model_free(pt_model *m)
     free(m->tdown);
     free(m->dec.k);
     free(m->dec.v);
-    free(m->live.own);
-    free(m->live.group_head);
-    free(m->live.counting);
-    free(m->live.ones);
-    free(m->live.dlogp);
+    free(m->loaded.slot_runs);
+    free(m->loaded.group_head);
+    free(m->loaded.counting);
+    free(m->loaded.ones);
+    free(m->loaded.dlogp);
     free(m);
 }
 
@@ -133,12 +133,12 @@ static pt_status dry_run(pt_model *m)
 {
     pt_lora_run one = {0, m->caps.tokens, 0};
     pt_pass p = {.runs = &one, .n_runs = m->n_modules ? 1 : 0};
-    m->live.n = m->live.n_live = m->caps.tokens;
-    m->live.heads = m->caps.heads;
-    m->live.rows = m->caps.rows;
-    m->live.groups = m->live.records = m->caps.groups;
-    m->live.n_entries = m->caps.group_rows;
-    m->live.train = m->opt.train;
+    m->loaded.n = m->loaded.n_live = m->caps.tokens;
+    m->loaded.heads = m->caps.heads;
+    m->loaded.rows = m->caps.rows;
+    m->loaded.groups = m->loaded.records = m->caps.groups;
+    m->loaded.n_entries = m->caps.group_rows;
+    m->loaded.train = m->opt.train;
     PT_RETURN(m->ctx->ops->rope_table(
         m->ctx,
         &(pt_rope_table_args){.table = m->tab.rope, .positions = m->tab.positions, .inv_freq = m->tab.inv_freq, .mscale = 1}));
@@ -206,7 +206,7 @@ pt_status pt_model_plan(pt_model *m, const pt_model_caps *caps, size_t bytes[PT_
     m->planned = true;
 done:
     m->ctx->dry = false;
-    m->live = (pt_live){.own = m->live.own, .group_head = m->live.group_head};
+    m->loaded = (pt_loaded){.slot_runs = m->loaded.slot_runs, .group_head = m->loaded.group_head};
     return rc;
 }
 
@@ -227,15 +227,15 @@ static pt_status allocate(pt_model *m)
     }
     PT_RETURN(pt_model_carve(m));
     PT_RETURN(make_forests(m));
-    PT_RETURN(pt_calloc(&m->live.own, (size_t)m->caps.segs, sizeof *m->live.own));
-    PT_RETURN(pt_calloc(&m->live.group_head, (size_t)m->caps.groups, sizeof *m->live.group_head));
-    if (m->opt.loss.linear) return pt_calloc(&m->live.dlogp, (size_t)m->caps.rows, sizeof *m->live.dlogp);
+    PT_RETURN(pt_calloc(&m->loaded.slot_runs, (size_t)m->caps.segs, sizeof *m->loaded.slot_runs));
+    PT_RETURN(pt_calloc(&m->loaded.group_head, (size_t)m->caps.groups, sizeof *m->loaded.group_head));
+    if (m->opt.loss.linear) return pt_calloc(&m->loaded.dlogp, (size_t)m->caps.rows, sizeof *m->loaded.dlogp);
     if (!m->opt.loss.width) return PT_OK;
-    PT_RETURN(pt_calloc(&m->live.counting, (size_t)m->caps.groups + 1, sizeof *m->live.counting));
-    PT_RETURN(pt_calloc(&m->live.ones, (size_t)m->caps.groups, sizeof *m->live.ones));
+    PT_RETURN(pt_calloc(&m->loaded.counting, (size_t)m->caps.groups + 1, sizeof *m->loaded.counting));
+    PT_RETURN(pt_calloc(&m->loaded.ones, (size_t)m->caps.groups, sizeof *m->loaded.ones));
     for (int32_t g = 0; g < m->caps.groups; g++) {
-        m->live.counting[g + 1] = g + 1;
-        m->live.ones[g] = 1;
+        m->loaded.counting[g + 1] = g + 1;
+        m->loaded.ones[g] = 1;
     }
     return PT_OK;
 }

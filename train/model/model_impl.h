@@ -41,7 +41,8 @@ typedef struct pt_scratch {
 /* Tables of the batch on the device, and the head's buffers. */
 typedef struct pt_tables {
     pt_view tokens, positions, token_key, head_token, row_head, row_target, dlogp, inv_freq, rope;
-    pt_view hf, mf, xf, rstdf, dxf; /* at head positions */
+    /* [heads, hidden], about the final norm: residual stream and last branch, what the norm gives, its 1/rms, the gradient of what it gives */
+    pt_view hidden_at_heads, branch_at_heads, normed_at_heads, rstd_at_heads, dnormed_at_heads;
     pt_view logp, lse;         /* channels of the heads, with dlogp above */
     pt_view values, dvalues;   /* [heads, width] f32 */
     pt_view values_act, dvalues_act; /* the same as products give and take them; one view with values, dvalues when activations are f32 */
@@ -58,15 +59,15 @@ typedef struct pt_decode {
 } pt_decode;
 
 /* Host side of the loaded batch. */
-typedef struct pt_live {
+typedef struct pt_loaded {
     int32_t n, n_live, heads, rows, groups;
-    pt_lora_run *own; /* runs by the segments' own slots */
-    int32_t n_own, max_slot;
+    pt_lora_run *slot_runs; /* by the segments' slots */
+    int32_t n_slot_runs, max_slot;
     int32_t *group_head; /* [groups] */
     uint64_t step;
     int slot; /* of the last forward */
-    pt_lora_run one;
-    bool loaded, train, forwarded, kept, head_done;
+    pt_lora_run one_run; /* all tokens, when a pass has one slot */
+    bool there, train, forwarded, kept, head_done;
     /* the loss */
     const pt_batch *batch; /* as long as the caller keeps it: until the next is loaded */
     int32_t n_entries, records;
@@ -74,7 +75,7 @@ typedef struct pt_live {
     int32_t *counting; /* [groups + 1] 0, 1, 2 ... */
     float *ones;       /* [groups] */
     float *dlogp;      /* [rows] of a linear objective */
-} pt_live;
+} pt_loaded;
 
 struct pt_model {
     pt_ctx *ctx;
@@ -116,7 +117,7 @@ struct pt_model {
     pt_scratch scratch;
     pt_tables tab;
     pt_decode dec;
-    pt_live live;
+    pt_loaded loaded;
     /* prefill: where forward copies keys and values to */
     struct pt_prefill *prefill;
     pt_status (*grads_done)(void *user, int stage); /* pt_model_on_grads */

@@ -28,13 +28,13 @@ static pt_status load_rows(pt_model *m, const pt_batch *b)
     const pt_ops *ops = m->ctx->ops;
     pt_tables *t = &m->tab;
     int32_t n = b->n_groups;
-    m->live.n_entries = b->group_row_start[n];
-    if (m->live.n_entries > m->caps.group_rows)
-        return pt_fail(PT_ESTATE, "answers of %d rows, planned for %d", m->live.n_entries, m->caps.group_rows);
+    m->loaded.n_entries = b->group_row_start[n];
+    if (m->loaded.n_entries > m->caps.group_rows)
+        return pt_fail(PT_ESTATE, "answers of %d rows, planned for %d", m->loaded.n_entries, m->caps.group_rows);
     PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->group_start, n + 1), b->group_row_start));
-    if (m->live.n_entries == 0) return PT_OK;
-    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->group_rows, m->live.n_entries), b->group_rows));
-    return ops->upload(m->ctx, pt_trim_vec(t->group_weight, m->live.n_entries), b->group_row_weight);
+    if (m->loaded.n_entries == 0) return PT_OK;
+    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->group_rows, m->loaded.n_entries), b->group_rows));
+    return ops->upload(m->ctx, pt_trim_vec(t->group_weight, m->loaded.n_entries), b->group_row_weight);
 }
 
 /* Of values an answer's only row is the head position of its end token. */
@@ -44,10 +44,10 @@ static pt_status load_ends(pt_model *m, const pt_batch *b)
     pt_tables *t = &m->tab;
     int32_t n = b->n_groups;
     for (int32_t g = 0; g < n; g++)
-        if (m->live.group_head[g] < 0) return pt_fail(PT_EARG, "group %d has no end token to score", g);
-    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->end_start, n + 1), m->live.counting));
-    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->end_head, n), m->live.group_head));
-    return ops->upload(m->ctx, pt_trim_vec(t->end_weight, n), m->live.ones);
+        if (m->loaded.group_head[g] < 0) return pt_fail(PT_EARG, "group %d has no end token to score", g);
+    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->end_start, n + 1), m->loaded.counting));
+    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->end_head, n), m->loaded.group_head));
+    return ops->upload(m->ctx, pt_trim_vec(t->end_weight, n), m->loaded.ones);
 }
 
 static pt_status load_columns(pt_model *m, const pt_batch *b)
@@ -70,12 +70,12 @@ static pt_status load_columns(pt_model *m, const pt_batch *b)
 pt_status pt_model_load_loss(pt_model *m, const pt_batch *b)
 {
     const pt_loss_spec *s = &m->opt.loss;
-    if (!m->live.loaded || !s->on) return pt_fail(PT_ESTATE, "the loss of a model that was not planned for one, or without a batch");
-    m->live.has_reference = s->reference_stored;
-    m->live.batch = b;
+    if (!m->loaded.there || !s->on) return pt_fail(PT_ESTATE, "the loss of a model that was not planned for one, or without a batch");
+    m->loaded.has_reference = s->reference_stored;
+    m->loaded.batch = b;
     if (s->by_rows) return b->n_rows ? m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.row_weight, b->n_rows), b->row_weight) : PT_OK;
     PT_RETURN(check_records(m, b));
-    m->live.records = b->n_records;
+    m->loaded.records = b->n_records;
     if (b->n_groups == 0) return PT_OK;
     if (s->logp) PT_RETURN(load_rows(m, b));
     if (s->width) PT_RETURN(load_ends(m, b));
@@ -87,7 +87,7 @@ pt_view pt_column_view(const pt_model *m)
 {
     pt_view v = m->tab.column;
     v.rows = m->opt.loss.n_columns + 1;
-    v.cols = v.ld = m->live.groups;
+    v.cols = v.ld = m->loaded.groups;
     return v;
 }
 
@@ -97,7 +97,7 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
 {
     const pt_loss_spec *s = &m->opt.loss;
     pt_tables *t = &m->tab;
-    pt_live *v = &m->live;
+    pt_loaded *v = &m->loaded;
     pt_group_loss_args a = {.objective = s->objective, .report = t->report, .step = *step};
     memcpy(a.reduce, s->reduce, sizeof a.reduce);
     if (gradient || (s->linear && v->kept)) { /* element 0 keeps the NaN: gradients are only added to */
@@ -132,10 +132,10 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
 /* A linear objective's gradient does not depend on the channel: the host's own arithmetic has it before the head runs. */
 static pt_status known_gradient(pt_model *m, const pt_core_step *step)
 {
-    const pt_batch *b = m->live.batch;
+    const pt_batch *b = m->loaded.batch;
     double report[PT_REPORT_SIZE] = {0};
     int64_t n = b->n_rows;
-    pt_buf d = {(unsigned char *)m->live.dlogp, (size_t)n * sizeof(float), NULL}, w = {(unsigned char *)b->row_weight, (size_t)n * sizeof(float), NULL},
+    pt_buf d = {(unsigned char *)m->loaded.dlogp, (size_t)n * sizeof(float), NULL}, w = {(unsigned char *)b->row_weight, (size_t)n * sizeof(float), NULL},
            r = {(unsigned char *)report, sizeof report, NULL};
     pt_view dv = {.buf = &d, .type = PT_F32, .rows = 1, .cols = n, .ld = n}, wv = dv;
     wv.buf = &w;
@@ -146,7 +146,7 @@ static pt_status known_gradient(pt_model *m, const pt_core_step *step)
                             .step = *step};
     pt_ctx host = {.ops = &pt_ops_ref, .act = PT_F32};
     PT_RETURN(pt_ops_ref.group_loss(&host, &a));
-    return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.dlogp, n), m->live.dlogp);
+    return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.dlogp, n), m->loaded.dlogp);
 }
 
 /* The channels of this batch. A linear objective's gradient is known beforehand: its head goes backward in the same visit. */
@@ -156,7 +156,7 @@ static pt_status channels(pt_model *m, const pt_core_step *step, bool train)
     for (int k = 0; k < PT_HEAD_KINDS; k++)
         if (pt_head_on(m->opt.heads, k)) PT_RETURN(pt_head_ready(m, k, train));
     if (!(train && s->linear)) return pt_heads_forward(m);
-    if (m->live.rows) PT_RETURN(known_gradient(m, step));
+    if (m->loaded.rows) PT_RETURN(known_gradient(m, step));
     return pt_heads_backward(m);
 }
 
@@ -164,10 +164,10 @@ pt_status pt_model_loss(pt_model *m, const pt_core_step *step, bool train)
 {
     const pt_loss_spec *s = &m->opt.loss;
     if (!s->on) return pt_fail(PT_ESTATE, "the loss of a model that was not planned for one");
-    if ((s->reference || s->reference_stored) && !m->live.has_reference) return pt_fail(PT_ESTATE, "a loss without its reference");
+    if ((s->reference || s->reference_stored) && !m->loaded.has_reference) return pt_fail(PT_ESTATE, "a loss without its reference");
     m->ctx->workspace = m->workspace;
-    m->live.head_done |= train;
-    if (m->live.heads == 0 || (!s->by_rows && m->live.records == 0)) return PT_OK;
+    m->loaded.head_done |= train;
+    if (m->loaded.heads == 0 || (!s->by_rows && m->loaded.records == 0)) return PT_OK;
     PT_RETURN(channels(m, step, train));
     bool gradient = train && !s->linear;
     PT_RETURN(pt_loss_run(m, step, gradient));
@@ -179,13 +179,13 @@ pt_status pt_model_keep_reference(pt_model *m)
     if (!m->opt.loss.reference) return pt_fail(PT_ESTATE, "a reference that the objective does not ask for");
     PT_RETURN(pt_head_ready(m, PT_HEAD_AT_VOCABULARY, false));
     m->ctx->workspace = m->workspace;
-    m->live.has_reference = true;
-    return m->live.heads ? pt_head_logp(m, pt_trim_vec(m->tab.reference, m->live.rows), false) : PT_OK;
+    m->loaded.has_reference = true;
+    return m->loaded.heads ? pt_head_logp(m, pt_trim_vec(m->tab.reference, m->loaded.rows), false) : PT_OK;
 }
 
 void pt_model_drops(pt_model *m, bool on)
 {
-    m->live.train = on;
+    m->loaded.train = on;
 }
 
 /* ---- what the host hears ------------------------------------------------------------------------------------------------- */
@@ -211,11 +211,11 @@ pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *va
     const pt_loss_spec *s = &m->opt.loss;
     const pt_tables *t = &m->tab;
     m->ctx->workspace = m->workspace;
-    if (m->live.heads == 0) return PT_OK;
+    if (m->loaded.heads == 0) return PT_OK;
     PT_RETURN(channels(m, NULL, false));
-    if (s->logp && m->live.rows) {
-        PT_RETURN(m->ctx->ops->fetch(m->ctx, logp, pt_trim_vec(t->logp, m->live.rows)));
-        if (s->reference) PT_RETURN(m->ctx->ops->fetch(m->ctx, reference, pt_trim_vec(t->reference, m->live.rows)));
+    if (s->logp && m->loaded.rows) {
+        PT_RETURN(m->ctx->ops->fetch(m->ctx, logp, pt_trim_vec(t->logp, m->loaded.rows)));
+        if (s->reference) PT_RETURN(m->ctx->ops->fetch(m->ctx, reference, pt_trim_vec(t->reference, m->loaded.rows)));
     }
-    return s->width ? m->ctx->ops->fetch(m->ctx, values, pt_trim(t->values, m->live.heads)) : PT_OK;
+    return s->width ? m->ctx->ops->fetch(m->ctx, values, pt_trim(t->values, m->loaded.heads)) : PT_OK;
 }

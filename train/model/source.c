@@ -84,12 +84,12 @@ static void find_prefix(pt_source *s)
 /* The file's tensor under a name of ours; NULL when there is none. */
 static const pt_st_tensor *stored(const pt_source *s, const char *name)
 {
-    char own[512];
+    char in_file[512];
     if (strncmp(name, "model.", 6)) return pt_st_find(s->st, name);
-    if (s->prefix_len + strlen(name) - 6 >= sizeof own) return NULL;
-    memcpy(own, s->prefix, s->prefix_len);
-    memcpy(own + s->prefix_len, name + 6, strlen(name) - 6 + 1);
-    return pt_st_find(s->st, own);
+    if (s->prefix_len + strlen(name) - 6 >= sizeof in_file) return NULL;
+    memcpy(in_file, s->prefix, s->prefix_len);
+    memcpy(in_file + s->prefix_len, name + 6, strlen(name) - 6 + 1);
+    return pt_st_find(s->st, in_file);
 }
 
 static bool same_weights(const pt_st_tensor *a, const pt_st_tensor *b)
@@ -98,7 +98,7 @@ static bool same_weights(const pt_st_tensor *a, const pt_st_tensor *b)
 }
 
 /* Whether embedding and head are one matrix: as config.json says, but for what the file itself shows, as in transformers 5. */
-static void settle_ties(pt_source *s)
+static void decide_ties(pt_source *s)
 {
     const pt_st_tensor *embed = stored(s, "model.embed_tokens.weight"), *head = stored(s, "lm_head.weight");
     if (s->cfg.tied && embed && head && !same_weights(embed, head)) {
@@ -170,7 +170,7 @@ static pt_status open_hf(pt_source *s)
     PT_TRY(pt_config_from_hf(&s->cfg, text, bytes, config));
     PT_TRY(pt_st_open(&s->st, s->path));
     find_prefix(s);
-    settle_ties(s);
+    decide_ties(s);
     PT_TRY(make_entries(s));
     PT_TRY(bind_st(s));
 done:

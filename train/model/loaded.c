@@ -38,20 +38,20 @@ static pt_status check_values(const pt_model *m, const pt_batch *b)
 }
 
 /* Runs of equal slots, the dead tail left out. */
-static void make_runs(pt_live *v, const pt_batch *b)
+static void make_runs(pt_loaded *v, const pt_batch *b)
 {
-    v->n_own = 0;
+    v->n_slot_runs = 0;
     v->max_slot = -1;
     for (int32_t s = 0; s < b->n_segs; s++) {
         pt_lora_run r = {b->seg_start[s], b->seg_start[s + 1], b->seg_slot[s]};
         if (r.begin >= b->n_live) break;
         if (r.slot < 0) continue;
         if (r.slot > v->max_slot) v->max_slot = r.slot;
-        pt_lora_run *last = v->n_own ? &v->own[v->n_own - 1] : NULL;
+        pt_lora_run *last = v->n_slot_runs ? &v->slot_runs[v->n_slot_runs - 1] : NULL;
         if (last && last->slot == r.slot && last->end == r.begin)
             last->end = r.end;
         else
-            v->own[v->n_own++] = r;
+            v->slot_runs[v->n_slot_runs++] = r;
     }
 }
 
@@ -89,10 +89,10 @@ static pt_status upload_all(pt_model *m, const pt_batch *b)
 
 pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, bool train)
 {
-    pt_live *v = &m->live;
+    pt_loaded *v = &m->loaded;
     if (!m->committed) return pt_fail(PT_ESTATE, "a batch before commit");
     if (train && !m->opt.train) return pt_fail(PT_ESTATE, "a training batch on a model that was planned without training");
-    v->loaded = v->forwarded = v->kept = v->head_done = v->has_reference = false;
+    v->there = v->forwarded = v->kept = v->head_done = v->has_reference = false;
     v->records = v->n_entries = 0;
     v->batch = NULL;
     PT_RETURN(check_sizes(m, b));
@@ -112,33 +112,33 @@ pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, boo
         if (h >= b->n_heads) return pt_fail(PT_EARG, "group %d of the batch ends at head position %d of %d", g, h, b->n_heads);
         v->group_head[g] = h;
     }
-    v->loaded = true;
+    v->there = true;
     return PT_OK;
 }
 
 pt_status pt_model_forward(pt_model *m, int slot, bool keep)
 {
     pt_pass p;
-    if (!m->live.loaded) return pt_fail(PT_ESTATE, "forward before a batch was loaded");
+    if (!m->loaded.there) return pt_fail(PT_ESTATE, "forward before a batch was loaded");
     if (keep && !m->opt.train)
         return pt_fail(PT_ESTATE, "this model was planned without training: nothing can be kept for backward");
-    PT_RETURN(pt_pass_make(m, slot, keep, &m->live.one, &p));
+    PT_RETURN(pt_pass_make(m, slot, keep, &m->loaded.one_run, &p));
     m->ctx->workspace = m->workspace;
-    m->live.forwarded = m->live.kept = m->live.head_done = false;
+    m->loaded.forwarded = m->loaded.kept = m->loaded.head_done = false;
     PT_RETURN(pt_decoder_forward(m, &p));
-    m->live.slot = slot;
-    m->live.forwarded = true;
-    m->live.kept = keep;
+    m->loaded.slot = slot;
+    m->loaded.forwarded = true;
+    m->loaded.kept = keep;
     return PT_OK;
 }
 
 pt_status pt_model_backward(pt_model *m)
 {
     pt_pass p;
-    if (!m->live.kept || !m->live.head_done)
+    if (!m->loaded.kept || !m->loaded.head_done)
         return pt_fail(PT_ESTATE, "backward needs a forward pass with keep and the head's gradient, once each");
-    PT_RETURN(pt_pass_make(m, m->live.slot, true, &m->live.one, &p));
+    PT_RETURN(pt_pass_make(m, m->loaded.slot, true, &m->loaded.one_run, &p));
     m->ctx->workspace = m->workspace;
-    m->live.kept = m->live.head_done = false; /* what was kept is used up */
+    m->loaded.kept = m->loaded.head_done = false; /* what was kept is used up */
     return pt_decoder_backward(m, &p);
 }
