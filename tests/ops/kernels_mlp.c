@@ -24,7 +24,7 @@ static void budget(const char *what, int kind, pt_view got, pt_view plain, pt_vi
 {
     char named[40];
     snprintf(named, sizeof named, "%s, kind %d", what, kind);
-    ot_twice(named, ot_error(got, want), ot_error(plain, want), want.rows * want.cols < 64 ? 2.4e-7 : OT_FLOOR);
+    ot_twice(named, ot_error(got, want), ot_error(plain, want), want.rows * want.cols < 64 ? OT_FLOOR_FEW : OT_FLOOR);
 }
 
 static const struct {

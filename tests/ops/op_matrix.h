@@ -279,7 +279,8 @@ static inline double ot_worst(pt_view a, pt_view b)
 }
 /* The rule: at most twice the error of a naive version of the same precision (operands and results rounded to the type, sums in f32), both
  * against ref. `floor` is the result's own rounding, where the naive version happens to be exact. NaN fails. */
-#define OT_FLOOR 6e-8 /* half a unit in the last place of f32 */
+#define OT_FLOOR 6e-8       /* half a unit in the last place of f32 */
+#define OT_FLOOR_FEW 2.4e-7 /* two units: a handful of elements, which it may hit all exactly */
 #define ot_twice(what, error, naive, floor)                                                                                    \
     do {                                                                                                                       \
         double e_ = (error), n_ = (naive), most_ = 2 * n_ + (floor);                                                           \
