@@ -185,10 +185,11 @@ $(BUILD)/$(basename $(1)): $(BUILD)/$(basename $(1)).o $(call libs,$(call test_l
 	$(say) $$@; $(CC) $(STD) $(LDFLAGS) $$^ $(LIBS) $(TESTLIBS) -o $$@
 endef
 $(foreach t,$(TEST_SRC),$(eval $(call test_rule,$(t))))
-# The cases of tests/emu that say nothing of CUDA, on pt_ops_cpu (tests/ops/op_modes.h).
-HOST_CASES := $(patsubst %,$(BUILD)/tests/ops/host_%,kernels_stream kernels_sizes kernels_dense kernels_ranks kernels_sample kernels_attention_gpu)
+# tests/ops/*.cpp: cases for any backend (tests/ops/op_modes.h). Here pt_ops_cpu; emu.mk and gpu.mk build them for CUDA.
+OPS_CASES := $(basename $(notdir $(wildcard tests/ops/*.cpp)))
+HOST_CASES := $(OPS_CASES:%=$(BUILD)/tests/ops/cpu_%)
 TEST_BIN  += $(HOST_CASES)
-$(BUILD)/tests/ops/host_%.o: tests/emu/%.cpp $(FLAGSTAMP) $(LISTS)
+$(BUILD)/tests/ops/cpu_%.o: tests/ops/%.cpp $(FLAGSTAMP) $(LISTS)
 	@mkdir -p $(@D)
 	$(say) $@; $(CXX) -std=c++17 $(filter-out -std=%,$(STD)) $(CFLAGS) $(EMU_WARN) -DOT_MODE=OT_HOST -I$(GEN) $(CPPFLAGS) -MMD -MP -c $< -o $@
 $(HOST_CASES): %: %.o $(call libs,kernels)

@@ -1,14 +1,14 @@
 # The emulated CUDA device: a runtime and the kernels of kernels/cuda, each built three ways, and the tests of tests/emu.
 #   plain  fast; results only                 check  every access of kernels goes to our shadow memory (-fsanitize=thread hooks, no libtsan)
 #   asan   AddressSanitizer and UBSan
-# tests/emu/<layer>_<name>.{c,cpp,cu} is a program per build; .cu holds kernels of its own. Needs no CUDA package.
+# tests/emu/<layer>_<name>.{c,cpp,cu} and tests/ops/*.cpp are a program per build; .cu holds kernels of its own. Needs no CUDA package.
 EMU_CFGS  := plain check asan
 CXX       := $(if $(findstring clang,$(CC)),clang++,g++)
 EMU_STD   := -std=c++17 -fopenmp -fno-math-errno -ffp-contract=off -fno-strict-aliasing -fPIC -fno-exceptions -fno-threadsafe-statics
 EMU_WARN  := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-unknown-pragmas
 EMU_INC   := -Itests/emu/include -Itests/emu
 # Programs that name objectives see their list too.
-EMU_LISTED := kernels/cuda/grouploss.cu.o tests/emu/kernels_stream.o
+EMU_LISTED := kernels/cuda/grouploss.cu.o tests/ops/kernels_stream.o
 $(foreach c,$(EMU_CFGS),$(addprefix $(BUILD)/emu-$(c)/,$(EMU_LISTED))): CPPFLAGS += -I$(GEN)
 $(foreach c,$(EMU_CFGS),$(addprefix $(BUILD)/emu-$(c)/,$(EMU_LISTED))): $(LISTS)
 EMU_opt_plain := -O2 -g1
@@ -21,7 +21,7 @@ EMU_hook  := -fsanitize=thread,bounds,signed-integer-overflow,shift-exponent,int
 EMU_link_asan := -fsanitize=address,undefined
 EMU_RT    := $(wildcard tests/emu/emu_*.cpp)
 EMU_CU    := $(wildcard kernels/cuda/*.cu train/dist/*.cu)
-EMU_TESTS := $(filter-out tests/emu/emu_% tests/emu/abi_%,$(wildcard tests/emu/*.cpp tests/emu/*.cu tests/emu/*.c))
+EMU_TESTS := $(filter-out tests/emu/emu_% tests/emu/abi_%,$(wildcard tests/emu/*.cpp tests/emu/*.cu tests/emu/*.c tests/ops/*.cpp))
 # Kernels: the CUDA language by a force-included header.
 EMU_lang  := -x c++ -DCUDA_EMU -include tests/emu/cuda_emu.h
 
@@ -30,7 +30,7 @@ define emu_rules
 EMU_DIR_$(1) := $(BUILD)/emu-$(1)
 EMU_LIB_$(1) := $(BUILD)/emu-$(1)/libemu.a
 EMU_KLIB_$(1) := $(BUILD)/emu-$(1)/libcuda.a
-EMU_BIN_$(1) := $(patsubst tests/emu/%,$(BUILD)/emu-$(1)/%,$(basename $(EMU_TESTS)))
+EMU_BIN_$(1) := $(addprefix $(BUILD)/emu-$(1)/,$(notdir $(basename $(EMU_TESTS))))
 $(BUILD)/emu-$(1)/rt/%.o: tests/emu/%.cpp $(FLAGSTAMP)
 	@mkdir -p $$(@D)
 	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_WARN) $(EMU_INC) $$(CPPFLAGS) -MMD -MP -c $$< -o $$@
@@ -41,6 +41,9 @@ $(BUILD)/emu-$(1)/%.cu.o: %.cu $(FLAGSTAMP)
 $(BUILD)/emu-$(1)/tests/emu/%.o: tests/emu/%.cpp $(FLAGSTAMP)
 	@mkdir -p $$(@D)
 	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_WARN) $(EMU_INC) $$(CPPFLAGS) -MMD -MP -c $$< -o $$@
+$(BUILD)/emu-$(1)/tests/ops/%.o: tests/ops/%.cpp $(FLAGSTAMP)
+	@mkdir -p $$(@D)
+	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_WARN) $(EMU_INC) $$(CPPFLAGS) -MMD -MP -c $$< -o $$@
 $(BUILD)/emu-$(1)/tests/emu/%.o: tests/emu/%.c $(FLAGSTAMP)
 	@mkdir -p $$(@D)
 	$(say) $$@; $(CC) -std=c17 -fopenmp $(EMU_opt_$(1)) $(WARN) $(EMU_INC) $$(CPPFLAGS) $(LIBCFLAGS) -MMD -MP -c $$< -o $$@
@@ -48,7 +51,7 @@ $(BUILD)/emu-$(1)/libemu.a: $(patsubst tests/emu/%.cpp,$(BUILD)/emu-$(1)/rt/%.o,
 	@rm -f $$@; ar rcs $$@ $$^
 $(BUILD)/emu-$(1)/libcuda.a: $(patsubst %.cu,$(BUILD)/emu-$(1)/%.cu.o,$(EMU_CU))
 	@rm -f $$@; ar rcs $$@ $$^
--include $(wildcard $(BUILD)/emu-$(1)/rt/*.d $(BUILD)/emu-$(1)/kernels/cuda/*.d $(BUILD)/emu-$(1)/train/dist/*.d $(BUILD)/emu-$(1)/tests/emu/*.d)
+-include $(wildcard $(BUILD)/emu-$(1)/rt/*.d $(BUILD)/emu-$(1)/kernels/cuda/*.d $(BUILD)/emu-$(1)/train/dist/*.d $(BUILD)/emu-$(1)/tests/emu/*.d $(BUILD)/emu-$(1)/tests/ops/*.d)
 endef
 $(foreach c,$(EMU_CFGS),$(eval $(call emu_rules,$(c))))
 
@@ -97,7 +100,7 @@ endef
 $(foreach c,$(EMU_CFGS),$(foreach m,fwd rev rand,$(foreach t,$(EMU_NAMES),$(eval $(call emu_run_rule,$(c),$(m),$(t))))))
 # Whole trainers are long, and their own code has its sanitiser runs on the CPU: plain, and one check schedule. Attention: the same. Traffic and
 # large launches mean something in the check build only. make test-full runs everything in every build.
-EMU_LONG  := $(filter loop_% model_% dist_% kernels_attention_gpu,$(EMU_OTHER))
+EMU_LONG  := $(filter loop_% model_% dist_% kernels_trees,$(EMU_OTHER))
 EMU_CHECK_ONLY := $(filter kernels_traffic kernels_large,$(EMU_OTHER))
 EMU_SHORT := $(filter-out $(EMU_LONG) $(EMU_CHECK_ONLY),$(EMU_OTHER))
 EMU_RUNS  := $(foreach t,$(EMU_LONG) $(EMU_SHORT),$(call emu_script,plain,fwd,$(t))) $(foreach t,$(EMU_OTHER),$(call emu_script,check,rand,$(t))) \
@@ -110,8 +113,8 @@ GATE_ENV  := GEN='$(BUILD)/gen' NVCC='$(NVCC)' CXX='$(CXX)' CC='$(CC)'
 $(BUILD)/emu-plain/runs/gate-%.sh: tests/emu/gpu_gate.sh
 	@mkdir -p $(@D); echo "exec env $(GATE_ENV) bash tests/emu/gpu_gate.sh test $(subst -, ,$*)" > $@
 # Programs of the report: those whose traffic is counted (check build), and those that launch every kernel (plain build).
-GPU_COUNTED  := kernels_traffic kernels_dense kernels_sample kernels_attention_gpu
-GPU_LAUNCHED := kernels_stream kernels_sizes kernels_ranks kernels_dense kernels_sample kernels_attention_gpu host_device
+GPU_COUNTED  := kernels_traffic kernels_dense kernels_draws kernels_trees
+GPU_LAUNCHED := kernels_stream kernels_sizes kernels_ranks kernels_dense kernels_draws kernels_trees host_device
 GPU_COUNT_BIN := $(addprefix $(BUILD)/emu-check/,$(GPU_COUNTED)) $(addprefix $(BUILD)/emu-plain/,$(GPU_LAUNCHED))
 GPU_LISTS := GPU_COUNTED='$(GPU_COUNTED)' GPU_LAUNCHED='$(GPU_LAUNCHED)'
 $(BUILD)/emu-check/runs/banks.sh: tests/emu/gpu_report.sh $(GPU_COUNT_BIN)

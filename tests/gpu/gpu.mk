@@ -2,7 +2,7 @@
 # GPU_PLUGIN=emulated runs the same programs on the emulated device: it proves them, its times mean nothing (report beside the programs).
 GPU_PLUGIN ?= cuda
 GPU_DIR   := $(BUILD)/gpu-$(GPU_PLUGIN)
-GPU_TESTS := kernels_stream kernels_sizes kernels_dense kernels_ranks kernels_sample kernels_attention_gpu model_device loop_device
+GPU_TESTS := $(OPS_CASES) model_device loop_device
 GPU_SO    := $(BUILD)/libptrain-$(GPU_PLUGIN).so
 GPU_OUT   := $(if $(filter emulated,$(GPU_PLUGIN)),$(GPU_DIR),build)
 ifeq ($(GPU_PLUGIN),cuda)
@@ -19,6 +19,9 @@ GPU_CXX   := $(CXX) -I$(BUILD)/gen -std=c++17 -fopenmp -O2 -g $(EMU_WARN) $(GPU_
 $(GPU_DIR)/%.o: tests/emu/%.cpp $(FLAGSTAMP) $(LISTS)
 	@mkdir -p $(@D)
 	$(say) $@; $(GPU_CXX) -c $< -o $@
+$(GPU_DIR)/ops/%.o: tests/ops/%.cpp $(FLAGSTAMP) $(LISTS)
+	@mkdir -p $(@D)
+	$(say) $@; $(GPU_CXX) -c $< -o $@
 $(GPU_DIR)/%.o: tests/gpu/%.cpp $(FLAGSTAMP) $(LISTS)
 	@mkdir -p $(@D)
 	$(say) $@; $(GPU_CXX) -c $< -o $@
@@ -32,13 +35,13 @@ comma := ,
 GPU_LINK = $(CXX) -fopenmp -rdynamic -Wl,--undefined=pt_plugin_needs $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
   $(GPU_SO) -Wl,-rpath=$(abspath $(BUILD)) $(GPU_RT) $(LIBS) $(TESTLIBS) -o $@
 define gpu_rule
-$(GPU_DIR)/$(1): $(GPU_DIR)/$(1).o $(GPU_DIR)/gpu_shim.o $(GPU_SO) $(call libs,$(call test_layer,$(1)))
+$(GPU_DIR)/$(1): $(GPU_DIR)/$(if $(filter $(1),$(OPS_CASES)),ops/)$(1).o $(GPU_DIR)/gpu_shim.o $(GPU_SO) $(call libs,$(call test_layer,$(1)))
 	$$(say) $$@; $$(GPU_LINK)
 endef
 $(foreach t,$(GPU_TESTS),$(eval $(call gpu_rule,$(t))))
 $(GPU_DIR)/gpu_bench: $(GPU_DIR)/gpu_bench.o $(GPU_SO) $(call libs,kernels)
 	$(say) $@; $(GPU_LINK)
--include $(wildcard $(GPU_DIR)/*.d)
+-include $(wildcard $(GPU_DIR)/*.d $(GPU_DIR)/ops/*.d)
 
 # $(1) what it is, $(2) programs, $(3) command: only where a device is; the reason otherwise.
 define gpu_when

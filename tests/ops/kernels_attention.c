@@ -1,5 +1,5 @@
 /* Attention: ref against finite differences; cpu with any number of threads; what is refused. Its figures beside ref's and those of plain loops, on every
- * backend: tests/emu/kernels_attention_gpu.cpp. */
+ * backend: tests/ops/kernels_trees.cpp. */
 #include "tests/ops/op_forest.h"
 #include "tests/ops/op_test.h"
 

@@ -159,7 +159,7 @@ static void cpu_draws(void **state)
     pt_threads_set(before);
 }
 
-/* By contract the same everywhere (tests/emu/kernels_sample.cpp: CUDA): the row of a NaN, of +inf or of nothing but -inf gets -1, greedy or drawn,
+/* By contract the same everywhere (tests/ops/kernels_draws.cpp: CUDA): the row of a NaN, of +inf or of nothing but -inf gets -1, greedy or drawn,
  * with a penalty or without; the rows beside it get what they get alone. */
 static void rows_without_a_choice(void **state)
 {

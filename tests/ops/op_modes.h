@@ -10,8 +10,8 @@
  * Modes, one a build of the program (OT_MODE):
  *
  *     mode         backend                                              passes of OT_ON, which must have equal bits
- *     OT_CUDA      the kernels on the emulated device (tests/emu) or    one a thread order (emulated, plain build; the instrumented ones:
- *                  on a real GPU (tests/gpu)                            in the order that they run in)
+ *     OT_CUDA      the kernels on the emulated device (emu.mk) or       one a thread order (emulated, plain build; the instrumented ones:
+ *                  on a real GPU (tests/gpu/gpu.mk)                     in the order that they run in)
  *     OT_HOST      pt_ops_cpu; the whole program once for each          one: which ops have equal bits for any thread count, the programs of
  *                  instruction set that the processor has, on 1, 3, 2   tests/ops say
  *                  threads

@@ -100,5 +100,5 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_decode), cmocka_unit_test(test_sample),
                                        cmocka_unit_test(test_sample_bad)};
-    return ot_main("kernels_sample", tests);
+    return ot_main("kernels_draws", tests);
 }

@@ -402,5 +402,5 @@ int main(void)
         cmocka_unit_test(test_small_chip),   cmocka_unit_test(test_far),         cmocka_unit_test(test_counters),
 #endif
     };
-    return ot_main("kernels_attention_gpu", tests);
+    return ot_main("kernels_trees", tests);
 }
