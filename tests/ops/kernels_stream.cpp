@@ -230,8 +230,9 @@ static pt_view new_report(void)
     ot_put(r);
     return r;
 }
-/* Records of two answers: of no rows and of many, weights of 0, references by rows, by sums and none, more of them than threads, and none. */
-static void record_case(int objective, int records, int refs, bool score)
+/* Records of two answers: of no rows and of many, weights of 0, references by rows, by sums and none, more of them than threads, and none. Of
+ * log-probabilities, or of values of a width; beyond 1 none of these cores looks at them (tests/cli/plant_values.sh has one), but all are carried. */
+static void record_case(int objective, int records, int refs, int width)
 {
     enum { M = 900, MOST = 1300 };
     static int32_t start[MOST + 1], at[MOST + 1];
@@ -240,7 +241,7 @@ static void record_case(int objective, int records, int refs, bool score)
     for (int r = 0; r <= records; r++) at[r] = 2 * r;
     ot_case(PT_F32);
     int64_t nnz = start[groups];
-    const int64_t r = score ? M : 1, c = score ? 1 : M; /* log-probabilities lie in a row, values in a column */
+    const int64_t r = width ? M : 1, c = width ? width : M;
     pt_view v = ot_in(PT_F32, r, c, c, 1, 0.3f), st = ot_list(start, groups + 1), w = ot_in(PT_F32, 1, nnz, nnz, 2, 1), rows = ot_ids(nnz, M, 3),
            rs = ot_list(at, records + 1), col = ot_in(PT_F32, 2, groups, groups, 4, 1), ref = ot_in(PT_F32, 1, refs == 1 ? M : groups, refs == 1 ? M : groups, 5, 0.3f),
            dv = ot_act(PT_F32, r, c, c), report = new_report(), mark = ot_in(PT_F32, 1, 1, 1, 6, 1);
@@ -250,7 +251,7 @@ static void record_case(int objective, int records, int refs, bool score)
         pt_group_loss_args a = {};
         pt_loss_channel given = {D(v), D(dv), D(st), D(rows), D(w)};
         a.objective = objective, a.record_start = D(rs), a.column = D(col), a.report = D(report), a.mark = D(mark);
-        (score ? a.values : a.logp) = given;
+        (width ? a.values : a.logp) = given;
         if (refs == 1) a.reference = D(ref);
         if (refs == 2) a.reference_sum = D(ref);
         a.step.norm = 7, a.step.option[0] = 0.3;
@@ -287,8 +288,9 @@ static void row_case(int objective, int n, int bad, bool gradient)
 }
 static void test_losses(void **)
 {
-    for (int refs = 0; refs < 3; refs++) record_case(OBJ_dpo, 5, refs, false), record_case(OBJ_dpo, 600, refs, false);
-    record_case(OBJ_dpo, 0, 0, false), record_case(OBJ_reward, 5, 0, true), record_case(OBJ_reward, 513, 0, true);
+    for (int refs = 0; refs < 3; refs++) record_case(OBJ_dpo, 5, refs, 0), record_case(OBJ_dpo, 600, refs, 0);
+    record_case(OBJ_dpo, 0, 0, 0), record_case(OBJ_reward, 5, 0, 1), record_case(OBJ_reward, 513, 0, 1);
+    record_case(OBJ_reward, 5, 0, 3), record_case(OBJ_reward, 20, 0, 40);
     for (int o : {(int)OBJ_sft, (int)OBJ_dft, (int)OBJ_pretrain})
         row_case(o, 700, 0, true), row_case(o, 700, 1, true), row_case(o, 513, 2, false), row_case(o, 1, 0, false), row_case(o, 0, 0, true);
 }
