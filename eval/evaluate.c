@@ -108,8 +108,6 @@ done:
 static pt_status measure(const pt_evaluation *e, samples *s, const char *what)
 {
     size_t from = 0;
-    if (e->reward && pt_model_width(e->model) != 1)
-        return pt_fail(PT_EARG, "this model gives %d numbers at an answer's end, and no score to judge by: ptrain score shows them", pt_model_width(e->model));
     while (from < s->n) {
         size_t to = from, tokens = 0;
         while (to < s->n && to - from < 32 && (to == from || tokens + s->list[to].r.ids.n <= (size_t)e->max_tokens - 64)) tokens += s->list[to++].r.ids.n;
@@ -163,10 +161,17 @@ done:
     return rc;
 }
 
+static pt_status check_judge(const pt_evaluation *e)
+{
+    if (!e->reward || pt_model_width(e->model) == 1) return PT_OK;
+    return pt_fail(PT_EARG, "this model gives %d numbers at an answer's end, and no score to judge by: ptrain score shows them", pt_model_width(e->model));
+}
+
 pt_status pt_evaluate_pairs(const pt_evaluation *e, double *logp)
 {
     pt_status rc = PT_OK;
     samples s = {0};
+    PT_TRY(check_judge(e));
     for (size_t i = 0; i < e->questions->n_pairs; i++)
         for (int k = 0; k < 2; k++) {
             const pt_question_pair *p = &e->questions->pairs[i];
@@ -292,6 +297,7 @@ pt_status pt_evaluate(const pt_evaluation *e, pt_report *r, pt_side side, pt_eva
     pt_status rc = PT_OK;
     pt_eval_texts local = {0};
     double *logp = NULL;
+    PT_TRY(check_judge(e));
     if (e->questions->n && !e->reward) PT_TRY(evaluate_questions(e, r, side, texts ? texts : &local));
     if (e->questions->n_pairs) {
         size_t right = 0, n = e->questions->n_pairs;

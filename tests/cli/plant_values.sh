@@ -68,6 +68,8 @@ train full traits.yaml --adapter=none "${short[@]}" && scores "$dir/full" >"$dir
 result "with all weights trained too"
 ! $p export "$dir/one" --to gguf --out "$dir/x.gguf" >"$dir/log" 2>&1 && grep -q 'llama.cpp has no scalar head' "$dir/log" && ! $p chat "$dir/one" >"$dir/log" 2>&1 </dev/null && grep -q 'it scores' "$dir/log"
 result "what it cannot be is refused"
+! $p eval "$dir/one" --test_datasets="[{path: $dir/labelled.jsonl, type: labelled}]" >"$dir/log" 2>&1 && grep -q "gives 5 numbers at an answer's end, and no score to judge by" "$dir/log"
+result "nor is it judged by a score that it has not"
 if [ -e $dst/libptrain-emulated.so ]; then
     train device traits.yaml --device=emulated "${short[@]}" && close device forest loss 1e-4 && close device forest traits/squares 1e-4 &&
         train half traits.yaml --device=emulated --compute=bf16 "${short[@]}" && close half forest loss 3e-2
