@@ -151,7 +151,7 @@ static pt_status choose(gen *g, int first, int count)
     pt_view ids = pt_trim_vec(m->dec.ids, count), logits = pt_trim(m->dec.logits, count), seen = PT_NO_VIEW;
     PT_RETURN(upload_seen(g, first, count, &seen));
     for (int i = 0; i < count; i++) {
-        g->stream[i] = g->seqs[first + i].request;
+        g->stream[i] = o->streams ? o->streams[g->seqs[first + i].request] : g->seqs[first + i].request;
         g->position[i] = g->results[g->seqs[first + i].request].ids.n;
     }
     if (g->logits) PT_RETURN(ops->download(m->ctx, g->logits, logits)); /* before the filters change them */

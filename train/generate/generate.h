@@ -13,6 +13,7 @@ typedef struct pt_gen_options {
     const int32_t *stops;
     size_t n_stops; /* ids that end an answer; not part of the result */
     int slot;       /* adapter slot, PT_SLOT_NONE = base */
+    const uint64_t *streams; /* [n] what each sequence draws from; NULL: its number */
     bool logp;      /* fill logp_sum: the sum of the tokens' log-probabilities under the unfiltered distribution */
 } pt_gen_options;
 typedef struct pt_gen_result {
