@@ -116,17 +116,21 @@ $(eval $(call list_rule,$(OBJECTIVE_LIST),PT_OBJECTIVE_LIST,$(OBJECTIVES),$(adds
 override READERS := messages sharegpt alpaca rolebench text preference mindset tokens $(READERS)
 READER_LIST := $(BUILD)/gen/reader_list.h
 $(eval $(call list_rule,$(READER_LIST),PT_READER_LIST,$(READERS),))
-override METRICS := perplexity rouge_l_f rouge_l_recall canned_rouge_l stopped_share repeated_4grams copied_share nll_own nll_other nll_gap preference_accuracy $(METRICS)
+override METRICS := perplexity rouge_l_f rouge_l_recall canned_rouge_l stopped_share repeated_4grams copied_share nll_own nll_other nll_gap preference_accuracy acc acc_norm acc_bytes acc_tokens \
+  acc_mutual_info gold_probability brier ece unread position_bias order_agreement $(METRICS)
 METRIC_LIST := $(BUILD)/gen/metric_list.h
 $(eval $(call list_rule,$(METRIC_LIST),PT_METRIC_LIST,$(METRICS),))
-LISTS     := $(OBJECTIVE_LIST) $(READER_LIST) $(METRIC_LIST)
+override TASKS := choice statements $(TASKS)
+TASK_LIST := $(BUILD)/gen/task_list.h
+$(eval $(call list_rule,$(TASK_LIST),PT_TASK_LIST,$(TASKS),))
+LISTS     := $(OBJECTIVE_LIST) $(READER_LIST) $(METRIC_LIST) $(TASK_LIST)
 # Of these alone the compiler sees the lists.
-LISTED    := $(addprefix $(BUILD)/,kernels/ref/group_loss_ref.o train/objective/objective.o data/read/data_types.o eval/metric_table.o)
+LISTED    := $(addprefix $(BUILD)/,kernels/ref/group_loss_ref.o train/objective/objective.o data/read/data_types.o eval/metric_table.o eval/task.o)
 $(LISTED): CPPFLAGS += -I$(GEN)
 $(LISTED): $(LISTS)
 # Readers and metrics from elsewhere are compiled with ours.
 PLANTED_data := $(addsuffix .c,$(foreach x,$(READERS),$(if $(findstring /,$(x)),$(x))))
-PLANTED_eval := $(addsuffix .c,$(foreach x,$(METRICS),$(if $(findstring /,$(x)),$(x))))
+PLANTED_eval := $(addsuffix .c,$(foreach x,$(METRICS) $(TASKS),$(if $(findstring /,$(x)),$(x))))
 
 FLAGSTAMP := $(BUILD)/.flags
 FLAGLINE  := $(CC) $(CFLAGS) $(STD) $(CPPFLAGS) $(LDFLAGS)

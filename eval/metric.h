@@ -2,6 +2,9 @@
  * its order. To add one: write its file beside its siblings, add its key to METRICS. */
 #ifndef PT_EVAL_METRIC_H
 #define PT_EVAL_METRIC_H
+#include <jansson.h>
+
+#include "eval/outcome.h"
 #include "eval/report.h"
 #include "eval/scores.h"
 #include "eval/words.h"
@@ -30,9 +33,23 @@ typedef struct pt_metric_kind {
     pt_status (*row)(const pt_metric_row *r, pt_metric_sum *s); /* adds one question; NULL: it is not made of rows */
     double (*value)(const pt_metric_sum *s);                    /* NULL: as above */
     double (*derived)(const pt_measures *m);                    /* of others of the same scope; NULL: it is none */
+    /* Of n choices, those of one item side by side: NAN where none has what it takes; *counted: how many items or choices it is made of. NULL: it
+     * is not made of choices. */
+    double (*choices)(const pt_pick *const *c, size_t n, size_t *counted);
 } pt_metric_kind;
 
 /* In the order of METRICS. */
 int pt_metric_count(void);
 const pt_metric_kind *pt_metric_kind_at(int i);
+int pt_metric_find(const char *key); /* its place, -1 = none */
+
+/* ---- pieces of tables (eval/report.c) ---- */
+/* Adds text cut or padded to `width` columns of a terminal; what would break a line or the terminal becomes '?'. */
+pt_status pt_report_cell(pt_str *out, const char *text, int width);
+/* NAN is "-". */
+pt_status pt_report_value(pt_str *out, pt_metric_form form, double v, int width);
+/* Ratios change by a share of the old value, shares by points, scores by their difference; then "better" or "worse" where the change shows. */
+pt_status pt_report_change(pt_str *out, pt_metric_form form, int better, double before, double after, int width);
+/* A JSON string of any bytes: what is no valid UTF-8 becomes U+FFFD. NULL when out of memory. */
+json_t *pt_report_text(const char *text);
 #endif

@@ -1,4 +1,6 @@
 /* The table of metrics, which the makefile's list makes. */
+#include <string.h>
+
 #include "eval/metric.h"
 
 #include "metric_list.h"
@@ -17,6 +19,13 @@ int pt_metric_count(void)
 const pt_metric_kind *pt_metric_kind_at(int i)
 {
     return kinds[i];
+}
+
+int pt_metric_find(const char *key)
+{
+    for (int i = 0; i < pt_metric_count(); i++)
+        if (!strcmp(kinds[i]->key, key)) return i;
+    return -1;
 }
 
 const char *pt_metric_key(pt_metric m)

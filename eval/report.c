@@ -10,6 +10,7 @@ enum { NAME_WIDTH = 84, ROLE_WIDTH = 22, LABEL_WIDTH = 46 };
 
 void pt_measures_clear(pt_measures *m)
 {
+    *m = (pt_measures){0};
     for (int i = 0; i < PT_METRICS_MOST; i++) m->v[i] = NAN;
 }
 
@@ -64,8 +65,7 @@ static double metric_of(const pt_measures *m, int id)
 
 /* ---- the table ---- */
 
-/* Adds text cut or padded to `width` columns of a terminal; what would break a line or the terminal becomes '?'. */
-static pt_status put_cell(pt_str *out, const char *text, int width)
+pt_status pt_report_cell(pt_str *out, const char *text, int width)
 {
     size_t left = strlen(text);
     int used = 0;
@@ -86,7 +86,7 @@ static pt_status put_cell(pt_str *out, const char *text, int width)
     return pt_str_printf(out, "%*s", width - used, "");
 }
 
-static pt_status put_value(pt_str *out, pt_metric_form form, double v, int width)
+pt_status pt_report_value(pt_str *out, pt_metric_form form, double v, int width)
 {
     if (isnan(v)) return pt_str_printf(out, "%*s", width, "-");
     if (form == PT_FORM_SHARE) return pt_str_printf(out, "%*.1f %%", width - 2, 100 * v);
@@ -94,29 +94,28 @@ static pt_status put_value(pt_str *out, pt_metric_form form, double v, int width
     return pt_str_printf(out, "%*.*f", width, form == PT_FORM_RATIO ? 2 : 3, v);
 }
 
-/* Ratios change by a share of the old value, shares by points, scores by their difference. */
-static pt_status put_change(pt_str *out, const pt_metric_kind *row, double before, double after, int width)
+pt_status pt_report_change(pt_str *out, pt_metric_form form, int better, double before, double after, int width)
 {
     double d = after - before, least = 0.0005;
     pt_status rc;
     if (!isfinite(d)) return pt_str_printf(out, "%*s", width, "-");
-    if (row->form == PT_FORM_RATIO) {
+    if (form == PT_FORM_RATIO) {
         if (before == 0) return pt_str_printf(out, "%*s", width, "-");
         d = 100 * d / before;
         least = 0.05;
         rc = pt_str_printf(out, "%+*.1f %%", width - 2, d);
-    } else if (row->form == PT_FORM_SHARE) {
+    } else if (form == PT_FORM_SHARE) {
         rc = pt_str_printf(out, "%+*.1f pt", width - 3, 100 * d);
     } else {
         rc = pt_str_printf(out, "%+*.3f", width, d);
     }
-    if (rc != PT_OK || !row->better || fabs(d) < least) return rc;
-    return pt_str_puts(out, row->better * d > 0 ? "  better" : "  worse");
+    if (rc != PT_OK || !better || fabs(d) < least) return rc;
+    return pt_str_puts(out, better * d > 0 ? "  better" : "  worse");
 }
 
 static pt_status table_overall(const pt_report *r, const bool shown[2], pt_str *out)
 {
-    PT_RETURN(put_cell(out, "", LABEL_WIDTH));
+    PT_RETURN(pt_report_cell(out, "", LABEL_WIDTH));
     for (int s = 0; s < 2; s++)
         if (shown[s]) PT_RETURN(pt_str_printf(out, "%12s", s == PT_BEFORE ? "before" : "after"));
     PT_RETURN(pt_str_puts(out, shown[0] && shown[1] ? "      change\n" : "\n"));
@@ -125,10 +124,10 @@ static pt_status table_overall(const pt_report *r, const bool shown[2], pt_str *
         double v[2];
         for (int s = 0; s < 2; s++) v[s] = shown[s] ? metric_of(&r->side[s], m) : NAN;
         if (isnan(v[0]) && isnan(v[1])) continue;
-        PT_RETURN(put_cell(out, kind->label, LABEL_WIDTH));
+        PT_RETURN(pt_report_cell(out, kind->label, LABEL_WIDTH));
         for (int s = 0; s < 2; s++)
-            if (shown[s]) PT_RETURN(put_value(out, kind->form, v[s], 12));
-        if (shown[0] && shown[1] && kind->better) PT_RETURN(put_change(out, kind, v[0], v[1], 12));
+            if (shown[s]) PT_RETURN(pt_report_value(out, kind->form, v[s], 12));
+        if (shown[0] && shown[1] && kind->better) PT_RETURN(pt_report_change(out, kind->form, kind->better, v[0], v[1], 12));
         PT_RETURN(pt_str_puts(out, "\n"));
     }
     return PT_OK;
@@ -155,7 +154,7 @@ static pt_status table_roles(const pt_report *r, const bool shown[2], pt_str *ou
     size_t columns = sizeof column / sizeof *column;
     PT_RETURN(pt_str_puts(out, "\n"));
     for (int line = 0; line < 2; line++) {
-        PT_RETURN(put_cell(out, line ? "role" : "", ROLE_WIDTH));
+        PT_RETURN(pt_report_cell(out, line ? "role" : "", ROLE_WIDTH));
         PT_RETURN(pt_str_printf(out, "%5s", line ? "rows" : ""));
         for (size_t c = 0; c < columns; c++)
             if (shown[column[c].side]) {
@@ -167,12 +166,24 @@ static pt_status table_roles(const pt_report *r, const bool shown[2], pt_str *ou
         PT_RETURN(pt_str_puts(out, "\n"));
     }
     for (size_t i = 0; i < r->roles; i++) {
-        PT_RETURN(put_cell(out, r->role[i].role, ROLE_WIDTH));
+        PT_RETURN(pt_report_cell(out, r->role[i].role, ROLE_WIDTH));
         PT_RETURN(pt_str_printf(out, "%5zu", r->role[i].questions));
         for (size_t c = 0; c < columns; c++)
             if (shown[column[c].side])
-                PT_RETURN(put_value(out, pt_metric_kind_at(column[c].m)->form, metric_of(&r->role[i].side[column[c].side], column[c].m),
+                PT_RETURN(pt_report_value(out, pt_metric_kind_at(column[c].m)->form, metric_of(&r->role[i].side[column[c].side], column[c].m),
                                     column[c].width));
+        PT_RETURN(pt_str_puts(out, "\n"));
+    }
+    return PT_OK;
+}
+
+pt_status pt_report_names(const pt_report *r, pt_str *out)
+{
+    for (int s = 0; s < 2; s++) {
+        if (!r->name[s]) continue;
+        PT_RETURN(pt_str_puts(out, s == PT_BEFORE ? "before: " : "after:  "));
+        PT_RETURN(pt_report_cell(out, r->name[s], NAME_WIDTH));
+        while (out->len && out->text[out->len - 1] == ' ') out->text[--out->len] = 0;
         PT_RETURN(pt_str_puts(out, "\n"));
     }
     return PT_OK;
@@ -184,13 +195,7 @@ pt_status pt_report_table(const pt_report *r, pt_str *out)
     PT_RETURN(pt_str_printf(out, "%zu question%s", r->questions, r->questions == 1 ? "" : "s"));
     if (r->roles) PT_RETURN(pt_str_printf(out, ", %zu role%s", r->roles, r->roles == 1 ? "" : "s"));
     PT_RETURN(pt_str_puts(out, "\n"));
-    for (int s = 0; s < 2; s++) {
-        if (!shown[s]) continue;
-        PT_RETURN(pt_str_puts(out, s == PT_BEFORE ? "before: " : "after:  "));
-        PT_RETURN(put_cell(out, r->name[s], NAME_WIDTH));
-        while (out->len && out->text[out->len - 1] == ' ') out->text[--out->len] = 0;
-        PT_RETURN(pt_str_puts(out, "\n"));
-    }
+    PT_RETURN(pt_report_names(r, out));
     PT_RETURN(pt_str_puts(out, "\n"));
     PT_RETURN(table_overall(r, shown, out));
     return r->roles ? table_roles(r, shown, out) : PT_OK;
@@ -198,8 +203,7 @@ pt_status pt_report_table(const pt_report *r, pt_str *out)
 
 /* ---- JSON ---- */
 
-/* A JSON string of any bytes: what is no valid UTF-8 becomes U+FFFD. NULL when out of memory. */
-static json_t *json_text(const char *text)
+json_t *pt_report_text(const char *text)
 {
     pt_str clean = {0};
     json_t *j = NULL;
@@ -234,8 +238,9 @@ static pt_status put_side(json_t *parent, const char *key, const pt_measures *m,
 {
     json_t *o = json_object();
     PT_RETURN(put(parent, key, o));
-    if (with_name) PT_RETURN(put(o, "name", json_text(name)));
-    for (int i = 0; i < pt_metric_count(); i++) PT_RETURN(put(o, pt_metric_kind_at(i)->key, json_number(metric_of(m, i))));
+    if (with_name) PT_RETURN(put(o, "name", pt_report_text(name)));
+    for (int i = 0; i < pt_metric_count(); i++)
+        if (!pt_metric_kind_at(i)->choices) PT_RETURN(put(o, pt_metric_kind_at(i)->key, json_number(metric_of(m, i))));
     return PT_OK;
 }
 
@@ -258,19 +263,19 @@ static pt_status put_roles(json_t *parent, const pt_report *r)
     for (size_t i = 0; i < r->roles; i++) {
         json_t *o = json_object();
         if (json_array_append_new(list, o) != 0) return pt_fail(PT_ENOMEM, "out of memory writing the report");
-        PT_RETURN(put(o, "role", json_text(r->role[i].role)));
+        PT_RETURN(put(o, "role", pt_report_text(r->role[i].role)));
         PT_RETURN(put(o, "questions", json_integer((json_int_t)r->role[i].questions)));
         PT_RETURN(put_sides(o, r, r->role[i].side, false));
-        PT_RETURN(put(o, "canned_answer", r->role[i].canned ? json_text(r->role[i].canned) : json_null()));
+        PT_RETURN(put(o, "canned_answer", r->role[i].canned ? pt_report_text(r->role[i].canned) : json_null()));
     }
     return PT_OK;
 }
 
-pt_status pt_report_json(const pt_report *r, char **out)
+pt_status pt_report_object(const pt_report *r, json_t **out)
 {
     pt_status rc = PT_OK;
     json_t *root = json_object(), *change = NULL;
-    *out = NULL;
+    *out = root;
     PT_CHECK(root, PT_ENOMEM, "out of memory writing the report");
     PT_TRY(put(root, "format", json_string("ptrain-eval")));
     PT_TRY(put(root, "version", json_integer(1)));
@@ -281,15 +286,25 @@ pt_status pt_report_json(const pt_report *r, char **out)
         PT_TRY(put(root, "change", change));
         for (int i = 0; i < pt_metric_count(); i++) {
             double before = metric_of(&r->side[PT_BEFORE], i), after = metric_of(&r->side[PT_AFTER], i);
-            PT_TRY(put(change, pt_metric_kind_at(i)->key, json_number(after - before)));
+            if (!pt_metric_kind_at(i)->choices) PT_TRY(put(change, pt_metric_kind_at(i)->key, json_number(after - before)));
         }
     } else {
         PT_TRY(put(root, "change", json_null()));
     }
     PT_TRY(put_roles(root, r));
-    *out = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
-    PT_CHECK(*out, PT_ENOMEM, "out of memory writing the report");
 done:
-    json_decref(root);
+    if (rc != PT_OK) {
+        json_decref(root);
+        *out = NULL;
+    }
     return rc;
+}
+
+pt_status pt_report_json(const pt_report *r, char **out)
+{
+    json_t *root;
+    PT_RETURN(pt_report_object(r, &root));
+    *out = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
+    json_decref(root);
+    return *out ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing the report");
 }

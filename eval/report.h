@@ -1,6 +1,8 @@
 /* The evaluation report: named metrics before and after training, overall and per role, as a table and as JSON. */
 #ifndef PT_EVAL_REPORT_H
 #define PT_EVAL_REPORT_H
+#include <jansson.h>
+
 #include "base/mem.h"
 
 typedef enum pt_metric {
@@ -22,6 +24,7 @@ const char *pt_metric_key(pt_metric m);
 
 typedef struct pt_measures {
     double v[PT_METRICS_MOST]; /* by place in METRICS; NAN = not measured */
+    size_t n[PT_METRICS_MOST]; /* of tasks: what it is made of */
 } pt_measures;
 void pt_measures_clear(pt_measures *m); /* all NAN */
 
@@ -51,8 +54,12 @@ pt_status pt_report_role_get(pt_report *r, const char *role, pt_report_role **ou
 /* Adds the table to out: a line per measured metric with before, after, change and whether that is better, then a line per
  * role. At most 100 columns; control bytes and broken UTF-8 in names are shown as '?'; no colour. */
 pt_status pt_report_table(const pt_report *r, pt_str *out);
+/* Its lines with the names of both sides alone. */
+pt_status pt_report_names(const pt_report *r, pt_str *out);
 /* Owned JSON text: {"format", "version", "questions", "before": {"name", METRIC: number | null...} | null, "after", "change":
  * {METRIC: after - before | null}, "roles": [{"role", "questions", "before", "after", "canned_answer"}]}. Not finite = null;
  * broken UTF-8 becomes U+FFFD. */
 pt_status pt_report_json(const pt_report *r, char **out);
+/* The same as a value. */
+pt_status pt_report_object(const pt_report *r, json_t **out);
 #endif

@@ -67,8 +67,6 @@ static void test_plan_is_allocation(void **state)
         {"llama", {.lora = {.on = true, .r = 4, .alpha = 8, .frozen_copy = true}, .train = true, .checkpointing = true}, 1},
         {"mistral", {.full = true, .train = true}, 1},
         {"qwen3", {.lora = {.on = true, .r = 3, .alpha = 8}, .heads = PT_HEAD_VALUES, .train = true}, 1},
-        {"llama", {.lora = {.on = true, .r = 3, .alpha = 8}, .heads = PT_HEAD_VALUES, .values = 5, .train = true}, 1},
-        {"qwen3", {.full = true, .heads = PT_HEAD_VOCABULARY | PT_HEAD_VALUES, .values = 7, .train = true}, 1},
         {"qwen2", {.full = true, .train = true, .checkpointing = true}, 1},
     };
     json_t *golden = fixture_json("llama", "golden.json");

@@ -20,7 +20,7 @@ plant() {
     shift
     mkdir -p $dst
     (cd "$src" && find . -name '*.o' -o -name '*.a' | grep -v '^./tests/\|^./emu-[ac]\|^./emu-plain/tests/' | xargs cp -al --parents -t "$OLDPWD/$dst" && cp -p .flags "$OLDPWD/$dst/.flags")
-    find $dst -name group_loss_ref.o -o -name objective.o -o -name metric_table.o -o -name data_types.o -o -name grouploss.cu.o | xargs rm -f
+    find $dst -name group_loss_ref.o -o -name objective.o -o -name metric_table.o -o -name data_types.o -o -name task.o -o -name grouploss.cu.o | xargs rm -f
     [ -e "$src/libptrain-emulated.so" ] && targets+=" $dst/libptrain-emulated.so"
     # shellcheck disable=SC2086
     env -u MAKEFLAGS -u MAKELEVEL -u MAKEOVERRIDES make -s BUILD=$dst "$@" $targets >"$dir/log" 2>&1

@@ -156,7 +156,8 @@ static void test_every_key_returns(void **state)
         {"dataset_prepared_path", "'prep: 1'"}, {"resume_from_checkpoint", "auto"}, {"output_dir", "'#o'"}, {"default_system_message", "\"a\\nb\""},
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
         {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
-        {"dpo_reference", "base"}, {"dataset_dir", "'d i r'"}};
+        {"dpo_reference", "base"}, {"dataset_dir", "'d i r'"},
+        {"evaluations", "[{task: choice, name: 'n: 1', path: a b.jsonl, limit: 3, prompt: \"x\\n{question}\", mutual_info: yes}, {task: statements, path: s}]"}};
     static const char *const left_out[] = {"init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch", "reinit_weights", "use_dft_loss"};
     size_t n, kept = 0;
     const pt_key *k = pt_schema(&n);
@@ -183,10 +184,16 @@ static void test_every_key_returns(void **state)
         bool skip = false;
         for (size_t j = 0; j < 4; j++) skip |= !strcmp(k[i].name, left_out[j]);
         snprintf(line, sizeof line, "\n%s: ", k[i].name);
-        if (!skip && strncmp(a->source.yaml_text, line + 1, strlen(line) - 1) && !strstr(a->source.yaml_text, line) && k[i].kind != PT_KEY_DATASETS && strcmp(k[i].name, "special_tokens"))
+        if (!skip && strncmp(a->source.yaml_text, line + 1, strlen(line) - 1) && !strstr(a->source.yaml_text, line) && k[i].kind != PT_KEY_DATASETS && k[i].kind != PT_KEY_EVALUATIONS && strcmp(k[i].name, "special_tokens"))
             fail_msg("config.yaml leaves out %s:\n%s", k[i].name, a->source.yaml_text);
     }
     assert_string_equal(b->data.cache_dir, "prep: 1");
+    const pt_task_spec *e = b->eval.evaluations;
+    assert_true(b->eval.n_evaluations == 2 && e[0].limit == 3 && e[0].n_options == 2 && !e[1].name);
+    assert_string_equal(e[0].name, "n: 1");
+    assert_string_equal(e[0].path, "a b.jsonl");
+    assert_string_equal(e[0].options[0].value, "x\n{question}");
+    assert_string_equal(e[0].options[1].value, "true");
     assert_int_equal(b->model.n_special_tokens, 2);
     assert_string_equal(b->model.special_tokens[0], "<p a d>");
     assert_string_equal(b->model.special_tokens[1], "'end'");

@@ -12,8 +12,8 @@ typedef struct pt_cli {
     pt_setting settings[128];     /* --key=value that are config keys */
     int n_settings;
     /* options of commands; NULL / negative = not given */
-    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample;
-    int max_new_tokens, top_k;
+    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers;
+    int max_new_tokens, top_k, limit;
     double temperature, top_p, min_p, repetition_penalty;
     bool raw, markdown, base_only, text_only, profile;
     uint64_t seed; bool seed_set;

@@ -69,6 +69,7 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
     case PT_KEY_LIST: return pt_value_list(at, k->name, v, f, field(c, k->offset_n));
     case PT_KEY_DATASETS: break; /* assign_sets */
     case PT_KEY_MODEL: return pt_value_model(file, v, f);
+    case PT_KEY_EVALUATIONS: return pt_value_evaluations(file, v, &c->eval.evaluations, &c->eval.n_evaluations);
     case PT_KEY_TOKENS: return pt_value_tokens(at, k->name, v, &c->model.special_token_names, f, field(c, k->offset_n));
     }
     return pt_fail(PT_EINTERNAL, "key %s has no kind", k->name);
@@ -585,6 +586,7 @@ void pt_config_free(pt_config *c)
         if (!strcmp(k[i].name, "init")) continue;
         if (k[i].kind == PT_KEY_STRING || k[i].kind == PT_KEY_PATH) free(*(char **)f);
         if (k[i].kind == PT_KEY_LIST || k[i].kind == PT_KEY_TOKENS) free_list(*(char ***)f, *(size_t *)field(c, k[i].offset_n));
+        if (k[i].kind == PT_KEY_EVALUATIONS) pt_evaluations_free(c->eval.evaluations, c->eval.n_evaluations);
         if (k[i].kind == PT_KEY_DATASETS) pt_datasets_free(*(pt_dataset_spec **)f, *(size_t *)field(c, k[i].offset_n));
     }
     free_list(c->model.special_token_names, c->model.n_special_tokens);

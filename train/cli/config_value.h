@@ -2,6 +2,7 @@
 #ifndef PT_CLI_CONFIG_VALUE_H
 #define PT_CLI_CONFIG_VALUE_H
 #include "train/cli/schema.h"
+#include "base/entry.h"
 #include "train/cli/yaml.h"
 
 /* Where a value stands, for messages. */
@@ -39,5 +40,8 @@ pt_status pt_value_worded(pt_place at, const pt_key *k, const pt_ynode *n, doubl
 pt_status pt_value_named_sets(pt_place at, const char *dir, const pt_ynode *v, pt_ynode **out);
 pt_status pt_value_datasets(const char *file, const char *key, const pt_ynode *n, pt_dataset_spec **out, size_t *out_n);
 void pt_datasets_free(pt_dataset_spec *d, size_t n);
+/* The list `evaluations`, or one entry; checked against their tasks. */
+pt_status pt_value_evaluations(const char *file, const pt_ynode *n, pt_task_spec **out, size_t *out_n);
+void pt_evaluations_free(pt_task_spec *list, size_t n);
 pt_status pt_value_model(const char *file, const pt_ynode *n, pt_init_config *out);
 #endif

@@ -130,6 +130,8 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
     {"seed", "Run", PT_KEY_U64, OFF(run.seed), 0, "42", 0, 9e18, NULL, "", "Decides shuffling, splits, initialisation, dropout and sampling."},
     {"output_dir", "Run", PT_KEY_PATH, OFF(run.output_dir), 0, "out", NO_BOUND, NULL, "", "The run's folder."},
     {"resume_from_checkpoint", "Run", PT_KEY_PATH, OFF(run.resume_from_checkpoint), 0, NULL, NO_BOUND, NULL, "", "A checkpoint-N folder, or auto (= true: the newest one in output_dir, if any). auto_resume_from_checkpoints: true is auto. false: from the start."},
+    {"evaluations", "Evaluation", PT_KEY_EVALUATIONS, OFF(eval.evaluations), OFF(eval.n_evaluations), NULL, NO_BOUND, NULL, "",
+     "`ptrain eval`: what is measured beside test_datasets, each {task: NAME, path: FILE, name: TEXT, limit: N, ...} with its task's own keys (docs/evaluation.md)."},
     {"eval_questions", "Evaluation", PT_KEY_INT, OFF(eval.questions), 0, "0", 0, 1 << 24, NULL, "", "`ptrain eval`: questions answered (0 = all of test_datasets)."},
     {"eval_max_new_tokens", "Evaluation", PT_KEY_INT, OFF(eval.max_new_tokens), 0, "64", 1, 1 << 16, NULL, "", "`ptrain eval`: tokens of an answer at most."},
     {"eval_temperature", "Evaluation", PT_KEY_NUMBER, OFF(eval.temperature), 0, "0.7", 0, 10, NULL, "", "`ptrain eval`: sampling temperature (0 = greedy)."},
@@ -238,7 +240,7 @@ const char *pt_schema_nearest(const char *name)
 
 static const char *kind_word(const pt_key *k)
 {
-    static const char *const words[] = {"text", "path", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping", ""};
+    static const char *const words[] = {"text", "path", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping", "list of evaluations", ""};
     return words[k->kind];
 }
 
@@ -274,6 +276,7 @@ pt_status pt_schema_help(pt_str *out, const char *name)
     if (k->kind <= PT_KEY_STEPS && k->kind >= PT_KEY_INT && k->min <= k->max) PT_RETURN(pt_str_printf(out, ", from %g to %g", k->min, k->max));
     if (k->aliases[0]) PT_RETURN(pt_str_printf(out, "\n  also: %s", k->aliases));
     PT_RETURN(pt_str_printf(out, "\n  %s\n", k->help));
+    if (k->kind == PT_KEY_EVALUATIONS) return pt_schema_tasks(out, false);
     return k->kind == PT_KEY_DATASETS ? pt_schema_dataset_help(out) : PT_OK;
 }
 
@@ -298,6 +301,9 @@ pt_status pt_schema_markdown(pt_str *out)
         PT_RETURN(pt_str_puts(out, " |\n"));
     }
     PT_RETURN(pt_schema_dataset_markdown(out));
+    PT_RETURN(pt_str_puts(out, "\n## Keys of an evaluation\n\n`name`: as reports call it; `task`; `path`: a file as data sets read it, or a folder of them; `limit`: items at "
+                               "most, spread evenly over groups (0 = all); and its task's own. File formats and metrics: docs/evaluation.md.\n"));
+    PT_RETURN(pt_schema_tasks(out, true));
     const pt_translation *t = pt_schema_translations(&n);
     PT_RETURN(pt_str_puts(out, "\n## Keys of other trainers: what they stand for\n\n| key | values |\n|---|---|\n"));
     for (size_t i = 0; i < n; i++) {

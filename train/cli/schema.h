@@ -9,6 +9,7 @@ typedef enum pt_key_kind {
     PT_KEY_STRING, PT_KEY_PATH, PT_KEY_INT, PT_KEY_U64, PT_KEY_NUMBER, PT_KEY_STEPS, PT_KEY_BOOL, PT_KEY_ENUM, PT_KEY_LIST, /* list of strings; a scalar is a list of one */
     PT_KEY_DATASETS, PT_KEY_MODEL, /* nested */
     PT_KEY_TOKENS, /* special_tokens: a mapping of names to spellings */
+    PT_KEY_EVALUATIONS, /* tasks with keys of their own */
     PT_KEY_OBJECTIVE /* one of train/objective */
 } pt_key_kind;
 
@@ -44,6 +45,9 @@ void pt_config_settings_free(pt_config *c);
 /* "key: value" lines of one key as YAML (config_write.c); nothing for an unset one. */
 pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k);
 /* files: with the files that readers' keys name. */
+pt_status pt_config_put_evaluations(pt_str *out, const char *key, const pt_task_spec *s, size_t n);
+/* What the tasks of `evaluations` are, and their keys. */
+pt_status pt_schema_tasks(pt_str *out, bool markdown);
 pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n, bool files);
 
 typedef struct pt_foreign_key { const char *name; bool refused; const char *why; } pt_foreign_key;

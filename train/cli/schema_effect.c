@@ -89,6 +89,7 @@ static const struct {
     {"ddp_timeout", FREE},
     {"ddp_bucket_cap_mb", RANKS},
     {"seed", SAID | DATA | BASE},
+    {"evaluations", FREE},
     {"eval_questions", FREE}, /* `ptrain eval` runs alone */
     {"eval_max_new_tokens", FREE},
     {"eval_temperature", FREE},

@@ -3,6 +3,7 @@
  * Strings are owned by the config (pt_config_free in train/cli/config.h); NULL = unset. */
 #ifndef PT_LOOP_CONFIG_H
 #define PT_LOOP_CONFIG_H
+#include "base/entry.h"
 #include "data/read/dataset.h"
 #include "train/objective/objective.h"
 
@@ -106,6 +107,7 @@ typedef struct pt_config_ranks {
 /* `ptrain eval`. */
 typedef struct pt_config_eval {
     int questions, max_new_tokens; double temperature; /* eval_questions ... */
+    pt_task_spec *evaluations; size_t n_evaluations;
 } pt_config_eval;
 
 typedef struct pt_setting_value {

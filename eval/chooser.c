@@ -1,0 +1,288 @@
+#include "eval/chooser.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/read/record.h"
+
+enum { LIKELIHOOD, LETTER, WRITTEN };
+enum { CHAT_AUTO, CHAT_YES, CHAT_NO };
+const char *const pt_choose_methods[] = {"likelihood", "letter", "written", NULL};
+const char *const pt_choose_chat[] = {"auto", "true", "false", NULL};
+
+void pt_choose_item_free(pt_choose_item *i)
+{
+    for (int k = 0; i->options && k < i->n; k++) free(i->options[k]);
+    free(i->options);
+    free(i->system);
+    json_decref(i->row);
+    *i = (pt_choose_item){0};
+}
+
+void pt_chooser_free(pt_task *t, pt_chooser *c)
+{
+    for (size_t i = 0; i < t->items; i++) pt_choose_item_free(&c->items[i]);
+    free(c->items);
+    free(c->keep);
+    *c = (pt_chooser){0};
+}
+
+static pt_status check_item(const pt_task *t, const pt_choose_item *x)
+{
+    int most = pt_task_word(t, "method") == LIKELIHOOD ? 1 << 20 : 26;
+    if (x->n < 2) return pt_fail(PT_EFORMAT, "%d option%s: two are wanted at least", x->n, x->n == 1 ? "" : "s");
+    if (x->n > most) return pt_fail(PT_EFORMAT, "%d options: there are letters for 26", x->n);
+    for (int i = 0; i < x->n; i++) {
+        if (!x->options[i][0]) return pt_fail(PT_EFORMAT, "option %d is empty", i + 1);
+        for (int k = 0; k < i; k++)
+            if (!strcmp(x->options[i], x->options[k])) return pt_fail(PT_EFORMAT, "options %d and %d are equal: '%.60s'", k + 1, i + 1, x->options[i]);
+    }
+    return PT_OK;
+}
+
+pt_status pt_chooser_add(pt_task *t, pt_chooser *c, pt_choose_item *item)
+{
+    pt_status rc = check_item(t, item);
+    if (rc == PT_OK) rc = pt_reserve(&c->items, &c->cap, t->items + 1);
+    if (rc == PT_OK) c->items[t->items++] = *item;
+    else pt_choose_item_free(item);
+    return rc;
+}
+
+/* ---- asking ---- */
+
+typedef struct asking {
+    pt_task *t;
+    const pt_chooser *c;
+    const pt_speller *s;
+    pt_requests *q;
+    int method;
+    pt_sampling how;
+    pt_str prompt, system, list;
+} asking;
+
+/* "A. first\nB. second": option (place + shift) mod n at each place. */
+static pt_status list_options(pt_str *out, const pt_choose_item *x, int shift)
+{
+    out->len = 0;
+    for (int place = 0; place < x->n; place++)
+        PT_RETURN(pt_str_printf(out, "%s%c. %s", place ? "\n" : "", 'A' + place, x->options[(place + shift) % x->n]));
+    return PT_OK;
+}
+
+static const char *prompt_of(const pt_task *t)
+{
+    const char *said = pt_task_text(t, "prompt");
+    return said ? said : pt_task_word(t, "method") == LIKELIHOOD ? "{question}" : "{question}\n{options}\nAnswer:";
+}
+
+/* prompt and system of an item, options turned by shift. */
+static pt_status fill(asking *a, const pt_choose_item *x, int shift)
+{
+    const char *system = x->system ? x->system : pt_task_text(a->t, "system");
+    a->prompt.len = a->system.len = 0;
+    if (x->n <= 26) PT_RETURN(list_options(&a->list, x, shift));
+    PT_RETURN(pt_task_fill(&a->prompt, prompt_of(a->t), x->row, x->n <= 26 ? a->list.text : NULL));
+    return system ? pt_task_fill(&a->system, system, x->row, NULL) : PT_OK;
+}
+
+static const char *inner(const char *option)
+{
+    while (*option == ' ') option++;
+    return option;
+}
+
+/* Without a template the system text stands above the prompt. */
+static pt_status one(asking *a, const char *option, int repeat)
+{
+    pt_message turns[2] = {{.speaker = PT_SYSTEM, .text = a->system.text, .bytes = a->system.len},
+                           {.speaker = PT_USER, .text = a->prompt.text, .bytes = a->prompt.len}};
+    const pt_message *from = a->system.len ? turns : turns + 1;
+    size_t n = a->system.len ? 2 : 1;
+    if (a->c->chat)
+        return option ? pt_spell_answer(a->s, a->q, from, n, NULL, inner(option), strlen(inner(option)), PT_END_LEFT_OUT)
+                      : pt_spell_question(a->s, a->q, from, n, &a->how, repeat);
+    pt_status rc = PT_OK;
+    pt_str whole = {0}, text = {0};
+    if (a->system.len) PT_TRY(pt_str_printf(&whole, "%s\n\n", a->system.text));
+    PT_TRY(pt_str_puts(&whole, a->prompt.text));
+    if (option) {
+        PT_TRY(pt_str_printf(&text, "%s%s", pt_task_text(a->t, "delimiter"), option));
+        PT_TRY(pt_spell_continuation(a->s, a->q, whole.text, text.text));
+    } else {
+        PT_TRY(pt_spell_text(a->s, a->q, whole.text, &a->how, repeat));
+    }
+done:
+    pt_str_free(&whole);
+    pt_str_free(&text);
+    return rc;
+}
+
+static pt_status alone(asking *a, const char *option)
+{
+    pt_str text = {0};
+    pt_status rc = pt_str_printf(&text, "%s%s", a->c->chat ? "" : pt_task_text(a->t, "delimiter"), a->c->chat ? inner(option) : option);
+    if (rc == PT_OK) rc = pt_spell_continuation(a->s, a->q, "", text.text);
+    pt_str_free(&text);
+    return rc;
+}
+
+static pt_status ask_item(asking *a, const pt_choose_item *x)
+{
+    int turns = pt_task_flag(a->t, "rotate") ? x->n : 1;
+    int repeats = a->method == WRITTEN ? (int)pt_task_number(a->t, "repeats") : 1;
+    for (int shift = 0; shift < turns; shift++) {
+        PT_RETURN(fill(a, x, shift));
+        for (int r = 0; a->method == WRITTEN && r < repeats; r++) PT_RETURN(one(a, NULL, r));
+        for (int k = 0; a->method != WRITTEN && k < x->n; k++) {
+            char letter[2] = {(char)('A' + (k - shift + x->n) % x->n), 0};
+            PT_RETURN(one(a, a->method == LETTER ? letter : x->options[k], 0));
+        }
+    }
+    for (int k = 0; pt_task_flag(a->t, "mutual_info") && k < x->n; k++) PT_RETURN(alone(a, x->options[k]));
+    return PT_OK;
+}
+
+/* What the entry asks for must be possible together. */
+static pt_status check_how(pt_task *t, pt_chooser *c, const pt_speller *s)
+{
+    int chat = pt_task_word(t, "chat"), method = pt_task_word(t, "method");
+    bool list = strstr(prompt_of(t), "{options}") != NULL;
+    c->chat = chat == CHAT_YES || (chat == CHAT_AUTO && s->tmpl);
+    if (chat == CHAT_YES && !s->tmpl) return pt_task_fail(t, "chat: true, but the model has no chat template that is known here");
+    if (method == LETTER && !list) return pt_task_fail(t, "method: letter wants {options} in the prompt");
+    if (pt_task_flag(t, "rotate") && !list) return pt_task_fail(t, "rotate turns the list of options: the prompt has no {options}");
+    if (pt_task_flag(t, "mutual_info") && method != LIKELIHOOD) return pt_task_fail(t, "mutual_info goes with method: likelihood");
+    if (pt_task_number(t, "repeats") > 1 && (method != WRITTEN || !(pt_task_number(t, "temperature") > 0)))
+        return pt_task_fail(t, "repeats goes with method: written and a temperature above 0: the same answer would come again");
+    return PT_OK;
+}
+
+pt_status pt_chooser_ask(pt_task *t, const pt_speller *s, pt_requests *q)
+{
+    pt_status rc = PT_OK;
+    pt_chooser *c = t->state;
+    size_t *scope = NULL, kept;
+    asking a = {.t = t, .c = c, .s = s, .q = q, .method = pt_task_word(t, "method"),
+                .how = {(int)pt_task_number(t, "max_new_tokens"), (float)pt_task_number(t, "temperature"), 1, t->seed}};
+    PT_TRY(check_how(t, c, s));
+    PT_TRY(pt_alloc0(&scope, t->items));
+    free(c->keep);
+    PT_TRY(pt_alloc0(&c->keep, t->items));
+    for (size_t i = 0; i < t->items; i++) scope[i] = c->items[i].scope;
+    PT_TRY(pt_task_limit(t, scope, c->keep, &kept));
+    for (size_t i = 0; i < t->items; i++) {
+        if (!c->keep[i]) continue;
+        rc = ask_item(&a, &c->items[i]);
+        if (rc != PT_OK) rc = pt_fail_prefix(rc, "%s: item %zu", t->spec->path, i + 1);
+        PT_TRY(rc);
+    }
+done:
+    free(scope);
+    pt_str_free(&a.prompt);
+    pt_str_free(&a.system);
+    pt_str_free(&a.list);
+    return rc;
+}
+
+/* ---- judging ---- */
+
+typedef struct judging {
+    pt_task *t;
+    const pt_reply *next;
+    int method;
+    pt_pick *out;
+    double *real; /* where the next numbers go */
+    int32_t *whole;
+} judging;
+
+static int32_t characters(const char *text)
+{
+    int32_t n = 0;
+    for (; *text; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+static int best(const double *v, int n)
+{
+    int at = 0;
+    for (int i = 1; i < n; i++)
+        if (v[i] > v[at]) at = i;
+    return at;
+}
+
+/* One set of likelihoods. */
+static void judge_measured(judging *j, const pt_choose_item *x, pt_pick *o)
+{
+    const pt_chooser *c = j->t->state;
+    double *logp = j->real;
+    int32_t *chars = j->whole, *bytes = chars + x->n, *tokens = bytes + x->n;
+    j->real += x->n;
+    j->whole += 3 * x->n;
+    for (int k = 0; k < x->n; k++) {
+        const char *text = c->chat ? inner(x->options[k]) : x->options[k];
+        logp[k] = j->next->value;
+        tokens[k] = (j->next++)->tokens;
+        chars[k] = j->method == LETTER ? 1 : characters(text);
+        bytes[k] = j->method == LETTER ? 1 : (int32_t)strlen(text);
+    }
+    o->logp = logp;
+    o->chars = chars;
+    o->bytes = bytes;
+    o->tokens = tokens;
+    o->picked = best(logp, x->n);
+}
+
+static pt_status judge_written(judging *j, const pt_choose_item *x, int shift, pt_pick *o)
+{
+    char **shown;
+    PT_RETURN(pt_alloc0(&shown, x->n));
+    for (int place = 0; place < x->n; place++) shown[place] = x->options[(place + shift) % x->n];
+    int place = pt_choose_read((j->next++)->text, shown, x->n);
+    o->picked = place < 0 ? -1 : (place + shift) % x->n;
+    free(shown);
+    return PT_OK;
+}
+
+static pt_status judge_item(judging *j, const pt_choose_item *x, size_t number)
+{
+    int turns = pt_task_flag(j->t, "rotate") ? x->n : 1;
+    int repeats = j->method == WRITTEN ? (int)pt_task_number(j->t, "repeats") : 1;
+    pt_pick *first = j->out;
+    for (int shift = 0; shift < turns; shift++)
+        for (int r = 0; r < repeats; r++, j->out++) {
+            *j->out = (pt_pick){.item = number, .scope = x->scope, .n = x->n, .gold = x->gold, .shift = shift};
+            if (j->method == WRITTEN) PT_RETURN(judge_written(j, x, shift, j->out));
+            else judge_measured(j, x, j->out);
+        }
+    if (!pt_task_flag(j->t, "mutual_info")) return PT_OK;
+    for (int k = 0; k < x->n; k++) j->real[k] = (j->next++)->value;
+    for (pt_pick *o = first; o < j->out; o++) o->alone = j->real;
+    j->real += x->n;
+    return PT_OK;
+}
+
+pt_status pt_chooser_judge(pt_task *t, const pt_reply *replies, pt_side side)
+{
+    pt_status rc = PT_OK;
+    const pt_chooser *c = t->state;
+    size_t choices = 0, reals = 0, wholes = 0;
+    int repeats = pt_task_word(t, "method") == WRITTEN ? (int)pt_task_number(t, "repeats") : 1;
+    double *numbers = NULL;
+    for (size_t i = 0; i < t->items; i++) {
+        if (!c->keep[i]) continue;
+        size_t n = (size_t)c->items[i].n, sets = (pt_task_flag(t, "rotate") ? n : 1) * (size_t)repeats;
+        choices += sets;
+        reals += (sets + 1) * n;
+        wholes += 3 * sets * n;
+    }
+    PT_TRY(pt_alloc0(&numbers, reals + (wholes + 1) / 2));
+    t->numbers[side] = numbers;
+    PT_TRY(pt_alloc0(&t->choices[side], choices));
+    t->n_choices[side] = choices;
+    judging j = {t, replies, pt_task_word(t, "method"), t->choices[side], numbers, (int32_t *)(numbers + reals)};
+    for (size_t i = 0; i < t->items; i++)
+        if (c->keep[i]) PT_TRY(judge_item(&j, &c->items[i], i));
+done:
+    return rc;
+}

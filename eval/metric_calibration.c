@@ -1,0 +1,66 @@
+/* Whether probabilities mean what they say. An item's probabilities are the softmax of its options' sums of log-probabilities. */
+#include <math.h>
+
+#include "eval/metric.h"
+
+/* p(option k) among the item's options. */
+static double probability(const pt_pick *c, int k)
+{
+    double top = c->logp[0], sum = 0;
+    for (int i = 1; i < c->n; i++) top = fmax(top, c->logp[i]);
+    for (int i = 0; i < c->n; i++) sum += exp(c->logp[i] - top);
+    return exp(c->logp[k] - top) / sum;
+}
+
+/* Mean over items of sum over options of (p - 1[right])^2 (lm-evaluation-harness 0.4.13, brier_score; Brier 1950). */
+static double brier(const pt_pick *const *c, size_t n, size_t *counted)
+{
+    double sum = 0;
+    *counted = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!c[i]->logp) continue;
+        for (int k = 0; k < c[i]->n; k++) {
+            double d = probability(c[i], k) - (k == c[i]->gold);
+            sum += d * d;
+        }
+        ++*counted;
+    }
+    return *counted ? sum / (double)*counted : NAN;
+}
+
+/* Expected calibration error (Guo et al. 2017, eq. 3): confidence is the highest probability; ten bins (m/10, (m+1)/10] of it;
+ * sum over bins of |items in it| / |items| * |share right - mean confidence|. */
+static double ece(const pt_pick *const *c, size_t n, size_t *counted)
+{
+    enum { BINS = 10 };
+    double right[BINS] = {0}, confidence[BINS] = {0}, sum = 0;
+    *counted = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!c[i]->logp) continue;
+        double p = probability(c[i], c[i]->picked);
+        int b = (int)ceil(p * BINS) - 1;
+        b = b < 0 ? 0 : b >= BINS ? BINS - 1 : b;
+        right[b] += c[i]->picked == c[i]->gold;
+        confidence[b] += p;
+        ++*counted;
+    }
+    for (int b = 0; b < BINS; b++) sum += fabs(right[b] - confidence[b]);
+    return *counted ? sum / (double)*counted : NAN;
+}
+
+static double gold_probability(const pt_pick *const *c, size_t n, size_t *counted)
+{
+    double sum = 0;
+    *counted = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (!c[i]->logp) continue;
+        sum += probability(c[i], c[i]->gold);
+        ++*counted;
+    }
+    return *counted ? sum / (double)*counted : NAN;
+}
+
+const pt_metric_kind pt_metric_kind_gold_probability = {.key = "gold_probability", .label = "probability of the right option", .form = PT_FORM_SHARE,
+                                                        .better = 1, .choices = gold_probability};
+const pt_metric_kind pt_metric_kind_brier = {.key = "brier", .label = "Brier score", .form = PT_FORM_SCORE, .better = -1, .choices = brier};
+const pt_metric_kind pt_metric_kind_ece = {.key = "ece", .label = "expected calibration error", .form = PT_FORM_SCORE, .better = -1, .choices = ece};

@@ -1,0 +1,254 @@
+#include "eval/runner.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/batch/loader.h"
+#include "train/generate/generate.h"
+
+enum { TOKENS = 2048, GROUPS = 256, DECODE_ROWS = 16, CHUNK = 4 * DECODE_ROWS, TAIL = 64, COPIED = 16 };
+
+/* A question, once however many ask it. */
+typedef struct item {
+    const pt_request *r;
+    pt_answer_key key;
+    bool known;
+} item;
+
+typedef struct work {
+    pt_runner *runner;
+    item *list; /* in order of their ids */
+    size_t n;
+    const item **some; /* [n] of a batch */
+    size_t left;       /* those that nobody has answered */
+} work;
+
+pt_status pt_runner_needs(const pt_requests *q, pt_model_caps *caps)
+{
+    int64_t tokens = 0, prompt = 0, text = 0;
+    for (size_t i = 0; i < q->n; i++) {
+        const pt_request *r = &q->list[i];
+        if (r->ask == PT_ASK_TEXT) {
+            if (r->n > prompt) prompt = r->n;
+            if (r->n + r->sampling.max_new_tokens + 1 > text) text = r->n + r->sampling.max_new_tokens + 1;
+        } else if (r->to > tokens)
+            tokens = r->to;
+    }
+    if (prompt > tokens) tokens = prompt;
+    if (tokens >= 1 << 24 || text >= 1 << 24) return pt_fail(PT_EARG, "a test record has %lld tokens", (long long)(tokens > text ? tokens : text));
+    int32_t room = tokens + TAIL > TOKENS ? (int32_t)(tokens + 2 * TAIL - 1) / TAIL * TAIL : TOKENS;
+    if (room > caps->tokens) caps->tokens = caps->heads = caps->rows = room;
+    caps->segs = 2 * GROUPS + 2;
+    caps->groups = GROUPS;
+    if (text && !caps->decode_rows) caps->decode_rows = DECODE_ROWS;
+    if (text > caps->decode_len) caps->decode_len = (int32_t)text;
+    return PT_OK;
+}
+
+/* Tokens that a pass has to visit: what stands behind the measured ones says nothing about them. */
+static int32_t visited(const pt_request *r)
+{
+    return r->ask == PT_ASK_TEXT ? r->n : r->to;
+}
+
+static int by_sampling(const pt_sampling *a, const pt_sampling *b)
+{
+    if (a->max_new_tokens != b->max_new_tokens) return a->max_new_tokens < b->max_new_tokens ? -1 : 1;
+    if (a->temperature != b->temperature) return a->temperature < b->temperature ? -1 : 1;
+    if (a->top_p != b->top_p) return a->top_p < b->top_p ? -1 : 1;
+    return a->seed == b->seed ? 0 : a->seed < b->seed ? -1 : 1;
+}
+
+/* What can share a pass stands together, and of that what begins alike. */
+static int by_ids(const void *pa, const void *pb)
+{
+    const item *a = pa, *b = pb;
+    if (a->r->ask != b->r->ask) return a->r->ask < b->r->ask ? -1 : 1;
+    int how = a->r->ask == PT_ASK_TEXT ? by_sampling(&a->r->sampling, &b->r->sampling) : 0;
+    if (how) return how;
+    int32_t na = visited(a->r), nb = visited(b->r);
+    for (int32_t i = 0; i < na && i < nb; i++)
+        if (a->r->ids[i] != b->r->ids[i]) return a->r->ids[i] < b->r->ids[i] ? -1 : 1;
+    if (na != nb) return na < nb ? -1 : 1;
+    if (a->r->from != b->r->from) return a->r->from < b->r->from ? -1 : 1;
+    return memcmp(&a->key, &b->key, sizeof a->key);
+}
+
+static pt_status find_items(work *w, const pt_requests *q)
+{
+    pt_runner *r = w->runner;
+    size_t n = 0;
+    PT_RETURN(pt_alloc0(&w->list, q->n));
+    PT_RETURN(pt_alloc0(&w->some, q->n));
+    for (size_t i = 0; i < q->n; i++) {
+        w->list[i].r = &q->list[i];
+        pt_answers_key(&w->list[i].key, r->identity, w->list[i].r, r->stops, r->n_stops);
+        w->list[i].known = pt_answers_find(r->answers, &w->list[i].key) != NULL;
+    }
+    qsort(w->list, q->n, sizeof *w->list, by_ids);
+    for (size_t i = 0; i < q->n; i++)
+        if (!n || memcmp(&w->list[n - 1].key, &w->list[i].key, sizeof w->list[i].key)) {
+            w->list[n++] = w->list[i];
+            w->left += !w->list[n - 1].known;
+        }
+    w->n = n;
+    r->asked += n;
+    r->known += n - w->left;
+    return PT_OK;
+}
+
+static size_t shared(const pt_request *a, const pt_request *b)
+{
+    int32_t n = visited(a) < visited(b) ? visited(a) : visited(b), i = 0;
+    while (i < n && a->ids[i] == b->ids[i]) i++;
+    return (size_t)i;
+}
+
+/* How many requests from `at` on go into one batch: by tokens after sharing (short shared pieces may be copied), rows and groups. */
+static size_t batch_end(const work *w, size_t at)
+{
+    const pt_model_caps *caps = &w->runner->caps;
+    size_t to = at, tokens = 0, rows = 0;
+    for (; to < w->n && w->list[to].r->ask == w->list[at].r->ask && to - at < (size_t)caps->groups; to++) {
+        const pt_request *r = w->list[to].r;
+        size_t same = to > at ? shared(w->list[to - 1].r, r) : 0;
+        tokens += (size_t)visited(r) - same + (same ? COPIED : 0);
+        rows += (size_t)(r->to - r->from);
+        if (to > at && (tokens + TAIL > (size_t)caps->tokens || rows > (size_t)caps->rows)) break;
+    }
+    return to;
+}
+
+/* What the batch says: a group's log-probability is the sum over its rows. */
+static pt_status take_batch(pt_runner *r, const item *const *some, const pt_batch *b, const float *out)
+{
+    for (int32_t g = 0; g < b->n_groups; g++) {
+        const item *p = some[g];
+        pt_reply reply = {.tokens = p->r->to - p->r->from};
+        if (p->r->ask == PT_ASK_SCORE) reply.value = (double)out[g];
+        for (int32_t k = b->group_row_start[g]; p->r->ask == PT_ASK_LOGP && k < b->group_row_start[g + 1]; k++)
+            reply.value += (double)out[b->group_rows[k]];
+        if (!isfinite(reply.value)) return pt_fail(PT_ENONFINITE, "the log-probability of an answer of %d tokens is not finite", (int)reply.tokens);
+        PT_RETURN(pt_answers_put(r->answers, &p->key, r->identity, p->r->ask, &reply));
+        r->tokens_asked += visited(p->r);
+    }
+    r->tokens_computed += b->n_live;
+    return PT_OK;
+}
+
+static pt_status run_batch(pt_runner *r, const item *const *some, size_t n)
+{
+    pt_status rc = PT_OK;
+    pt_batch b = {0};
+    pt_seq *seqs = NULL;
+    float *out = NULL, *weights = NULL;
+    size_t tokens = 0, used = 0;
+    bool score = some[0]->r->ask == PT_ASK_SCORE;
+    for (size_t i = 0; i < n; i++) tokens += (size_t)visited(some[i]->r);
+    PT_CHECK(!score || pt_model_width(r->model) == 1, PT_EARG,
+             "this model gives %d numbers at an answer's end, and no score to judge by: ptrain score shows them", pt_model_width(r->model));
+    PT_TRY(pt_alloc0(&seqs, n));
+    PT_TRY(pt_alloc0(&weights, tokens));
+    for (size_t i = 0; i < n; i++) {
+        const pt_request *x = some[i]->r;
+        for (int32_t k = x->from; !score && k < x->to; k++) weights[used + (size_t)k] = 1;
+        seqs[i] = (pt_seq){.ids = x->ids, .weight = weights + used, .n = visited(x), .slot = r->slot, .end_index = score ? x->from : -1};
+        used += (size_t)visited(x);
+    }
+    PT_TRY(pt_batch_build(&b, seqs, n, PT_PACKING_FOREST));
+    if (n > 1 && (b.n_tokens > r->caps.tokens || b.n_segs > r->caps.segs)) {
+        PT_TRY(run_batch(r, some, n / 2));
+        PT_TRY(run_batch(r, some + n / 2, n - n / 2));
+        goto done;
+    }
+    PT_CHECK(b.n_tokens <= r->caps.tokens, PT_EARG, "a test record has %d tokens, the model was planned for %d", b.n_live, r->caps.tokens);
+    PT_TRY(pt_model_load_batch(r->model, &b, 0, false));
+    PT_TRY(pt_model_forward(r->model, r->slot, false));
+    PT_TRY(pt_alloc0(&out, b.n_rows > b.n_groups ? b.n_rows : b.n_groups));
+    PT_TRY(score ? pt_model_values(r->model, out) : pt_model_logp(r->model, NULL, out));
+    PT_TRY(take_batch(r, some, &b, out));
+done:
+    pt_batch_free(&b);
+    free(seqs);
+    free(out);
+    free(weights);
+    return rc;
+}
+
+/* Texts to n requests that are sampled alike. Each draws from a stream of its own key: whoever is asked beside it changes nothing. */
+static pt_status run_texts(pt_runner *r, const item *const *some, size_t n)
+{
+    pt_status rc = PT_OK;
+    const pt_sampling *how = &some[0]->r->sampling;
+    pt_ids *prompts = NULL;
+    pt_gen_result *results = NULL;
+    uint64_t *streams = NULL;
+    pt_str text = {0};
+    PT_TRY(pt_alloc0(&prompts, n));
+    PT_TRY(pt_alloc0(&results, n));
+    PT_TRY(pt_alloc0(&streams, n));
+    for (size_t i = 0; i < n; i++) {
+        prompts[i] = (pt_ids){.ids = some[i]->r->ids, .n = (size_t)some[i]->r->n};
+        memcpy(&streams[i], some[i]->key.byte, sizeof streams[i]);
+    }
+    pt_gen_options g = {.max_new_tokens = how->max_new_tokens, .temperature = how->temperature, .top_p = how->top_p, .repetition_penalty = 1,
+                        .seed = how->seed, .stops = r->stops, .n_stops = r->n_stops, .slot = r->slot, .streams = streams};
+    PT_TRY(pt_generate(r->model, prompts, n, &g, results, NULL, NULL));
+    for (size_t i = 0; i < n; i++) {
+        text.len = 0;
+        PT_TRY(pt_str_puts(&text, ""));
+        PT_TRY(pt_tok_decode(r->tok, results[i].ids.ids, results[i].ids.n, true, &text));
+        pt_reply reply = {.text = text.text, .tokens = (int32_t)results[i].ids.n, .stopped = results[i].stopped};
+        PT_TRY(pt_answers_put(r->answers, &some[i]->key, r->identity, PT_ASK_TEXT, &reply));
+    }
+done:
+    for (size_t i = 0; results && i < n; i++) free(results[i].ids.ids);
+    free(prompts);
+    free(results);
+    free(streams);
+    pt_str_free(&text);
+    return rc;
+}
+
+static pt_status run_items(work *w)
+{
+    pt_runner *r = w->runner;
+    size_t done = 0;
+    for (size_t at = 0, to; at < w->n; at = to) {
+        bool text = w->list[at].r->ask == PT_ASK_TEXT;
+        size_t n = 0;
+        to = text ? at + 1 : batch_end(w, at);
+        while (text && to < w->n && to - at < CHUNK && !by_sampling(&w->list[at].r->sampling, &w->list[to].r->sampling)) to++;
+        for (size_t i = at; i < to; i++)
+            if (!w->list[i].known) w->some[n++] = &w->list[i];
+        if (!n) continue;
+        if (r->progress) r->progress(r->user, text ? "answers" : "likelihoods", done, w->left);
+        PT_RETURN(text ? run_texts(r, w->some, n) : run_batch(r, w->some, n));
+        PT_RETURN(pt_answers_flush(r->answers));
+        done += n;
+    }
+    if (r->progress && done) r->progress(r->user, "", done, done);
+    return PT_OK;
+}
+
+pt_status pt_runner_run(pt_runner *r, const pt_requests *q, pt_reply *replies)
+{
+    pt_status rc = PT_OK;
+    work w = {.runner = r};
+    PT_TRY(find_items(&w, q));
+    PT_TRY(run_items(&w));
+    for (size_t i = 0; i < q->n; i++) {
+        pt_answer_key key;
+        pt_answers_key(&key, r->identity, &q->list[i], r->stops, r->n_stops);
+        const pt_reply *x = pt_answers_find(r->answers, &key);
+        PT_CHECK(x, PT_EINTERNAL, "request %zu was not answered", i);
+        replies[i] = *x;
+        replies[i].text = NULL;
+        if (x->text) PT_TRY(pt_strdup(&replies[i].text, x->text));
+    }
+done:
+    free(w.list);
+    free(w.some);
+    return rc;
+}

@@ -1,0 +1,101 @@
+/* Tasks: what an evaluation measures. A task says what it needs to know (requests), and makes outcomes of the answers; metrics are made of
+ * outcomes (eval/metric.h). Each kind is one file, eval/task_NAME.c; the makefile's list TASKS names them.
+ *
+ * To add one: write eval/task_NAME.c beside its siblings, add NAME to TASKS. */
+#ifndef PT_EVAL_TASK_H
+#define PT_EVAL_TASK_H
+#include <jansson.h>
+
+#include "base/entry.h"
+#include "eval/metric.h"
+#include "eval/outcome.h"
+#include "eval/spell.h"
+
+/* A key of a task's own in `evaluations`. Every value is a text; what it may be, the kind says. */
+typedef enum pt_task_value { PT_TASK_TEXT, PT_TASK_FILE, PT_TASK_NUMBER, PT_TASK_FLAG, PT_TASK_WORD } pt_task_value;
+typedef struct pt_task_key {
+    const char *name;
+    pt_task_value kind;
+    const char *fallback;     /* NULL = unset */
+    double min, max;          /* NUMBER */
+    const char *const *words; /* WORD: ends with NULL */
+    const char *help;
+} pt_task_key;
+
+typedef struct pt_task pt_task;
+
+/* A metric as a task shows it. label NULL: as the metric itself says. */
+typedef struct pt_task_metric {
+    const char *key, *label;
+    int better; /* with a label: +1, -1, or 0: neither */
+} pt_task_metric;
+
+typedef struct pt_task_kind {
+    const char *name, *help;
+    const pt_task_key *keys; /* ends with name NULL */
+    const pt_task_metric *metrics; /* shown where they have a value; ends with key NULL */
+    /* The file into t->state; t->scopes by pt_task_scope, t->items. Errors of a row read FILE:LINE: what. */
+    pt_status (*open)(pt_task *t);
+    /* Appends what is to be known, the same of every model. */
+    pt_status (*ask)(pt_task *t, const pt_speller *s, pt_requests *q);
+    /* From the replies to its own requests, in their order, to t->choices[side]. */
+    pt_status (*judge)(pt_task *t, const pt_reply *replies, pt_side side);
+    void (*close)(pt_task *t); /* frees t->state; NULL-safe */
+} pt_task_kind;
+
+struct pt_task {
+    const pt_task_kind *kind;
+    const pt_task_spec *spec;
+    uint64_t seed;
+    void *state;
+    size_t limit;              /* items asked at most; 0 = all */
+    size_t items;              /* that the file holds */
+    char **scopes;             /* names of groups, in order of appearance */
+    size_t n_scopes, scopes_cap;
+    size_t first, asked;       /* its requests among all */
+    pt_pick *choices[2];     /* by side; [n_choices[side]] */
+    size_t n_choices[2];
+    void *numbers[2];          /* what the choices point into */
+    pt_report report;          /* role = scope */
+};
+
+/* By name; NULL: none such. */
+const pt_task_kind *pt_task_find(const char *name);
+/* One of its own keys; NULL: none such, or no kind. */
+const pt_task_key *pt_task_key_of(const pt_task_kind *kind, const char *name);
+int pt_task_count(void);
+const pt_task_kind *pt_task_at(int i);
+
+/* Checks an entry against its kind: every option known, of its kind, within bounds. PT_EARG: FILE:LINE:COLUMN: what. */
+pt_status pt_task_check(const pt_task_spec *spec);
+/* Reads the items. On failure close it all the same. */
+pt_status pt_task_open(pt_task *t, const pt_task_spec *spec, uint64_t seed);
+void pt_task_close(pt_task *t);
+
+/* The metrics of a side from its choices: overall and, where there are several, of each group. n of a measure: what it is made of. */
+pt_status pt_task_measure(pt_task *t, pt_side side);
+/* A table like the report's: a line per metric with before, after, change; then a line per group with the first metrics. */
+pt_status pt_task_table(const pt_task *t, pt_str *out);
+/* {"name", "task", "path", "items", "rows": [{"metric", "scope": group | null, "before": {"value", "n"} | null, "after"}], "confusion"}.
+ * confusion: {side: {right place: {picked place: n, "none": n}}} by the places A, B, ... that the options were shown at, up to 26 options. */
+pt_status pt_task_json(const pt_task *t, json_t **out);
+
+/* ---- for the kinds ---- */
+/* The value of one of the kind's keys, or its default. */
+const char *pt_task_text(const pt_task *t, const char *key);
+double pt_task_number(const pt_task *t, const char *key);
+bool pt_task_flag(const pt_task *t, const char *key);
+int pt_task_word(const pt_task *t, const char *key); /* its number among the words */
+/* PT_EARG at the entry's place in the config. */
+pt_status pt_task_fail(const pt_task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The number of a group, made when it is new. */
+pt_status pt_task_scope(pt_task *t, const char *name, size_t *out);
+/* Every row of the entry's path: a file as data sets read it, or all .jsonl, .json and .csv files of a folder, by name; source is the file's
+ * name without its ending. The row is freed after the call. */
+pt_status pt_task_rows(pt_task *t, pt_status (*row)(pt_task *t, json_t *row, const char *source));
+/* keep[i] = item i is asked, of those at most t->limit: turn by turn one more of each group, spread evenly over it. scope[items]. */
+pt_status pt_task_limit(pt_task *t, const size_t *scope, bool *keep, size_t *kept);
+/* text with {NAME} replaced by the row's field NAME (a text or a number), {options} by `options` (may be NULL). PT_EFORMAT: the row has no such
+ * field. Braces around anything but a name stay. Appended to out. */
+pt_status pt_task_fill(pt_str *out, const char *text, const json_t *row, const char *options);
+#endif

@@ -1,0 +1,118 @@
+/* The list `evaluations`: each entry's own keys are its task's (eval/task.h). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/task.h"
+#include "train/cli/config_value.h"
+
+/* One of the task's own keys, as the text that the task reads. */
+static pt_status own_key(pt_place at, const pt_task_key *k, const char *name, const pt_ynode *v, pt_entry_option *o)
+{
+    bool on;
+    o->line = at.line;
+    o->column = at.column;
+    PT_RETURN(pt_strdup(&o->name, name));
+    if (v->kind != PT_YSCALAR) return pt_place_fail(at, "%s takes one value", name);
+    if (k && k->kind == PT_TASK_FILE) return pt_value_path(at, name, v, &o->value);
+    if (!k || k->kind != PT_TASK_FLAG) return pt_strdup(&o->value, v->text);
+    PT_RETURN(pt_value_bool(at, name, v, &on));
+    return pt_strdup(&o->value, on ? "true" : "false");
+}
+
+static pt_status entry(const char *file, const pt_ynode *n, pt_task_spec *s)
+{
+    pt_place here = {file, n->line, n->column};
+    if (n->kind != PT_YMAP) return pt_place_fail(here, "an evaluation is {task: NAME, path: FILE, ...}");
+    const pt_ynode *task = pt_yaml_get(n, "task");
+    const pt_task_kind *kind = task && task->kind == PT_YSCALAR ? pt_task_find(task->text) : NULL;
+    s->line = strcmp(file, "command line") ? n->line : 0;
+    s->column = n->column;
+    PT_RETURN(pt_strdup(&s->file, file));
+    PT_RETURN(pt_alloc0(&s->options, n->n));
+    for (size_t i = 0; i < n->n; i++) {
+        const char *key = n->keys[i];
+        const pt_ynode *v = n->items[i];
+        pt_place at = {file, n->key_line[i], n->key_column[i]};
+        if (pt_yaml_is_null(v)) continue;
+        if (!strcmp(key, "name")) PT_RETURN(pt_value_string(at, key, v, &s->name));
+        else if (!strcmp(key, "task")) PT_RETURN(pt_value_string(at, key, v, &s->task));
+        else if (!strcmp(key, "path")) PT_RETURN(pt_value_path(at, key, v, &s->path));
+        else if (!strcmp(key, "limit")) PT_RETURN(pt_value_int(at, key, v, 0, 1 << 30, &s->limit));
+        else PT_RETURN(own_key(at, pt_task_key_of(kind, key), key, v, &s->options[s->n_options++]));
+    }
+    return pt_task_check(s);
+}
+
+void pt_evaluations_free(pt_task_spec *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < list[i].n_options; k++) {
+            free(list[i].options[k].name);
+            free(list[i].options[k].value);
+        }
+        free(list[i].options);
+        free(list[i].name);
+        free(list[i].task);
+        free(list[i].path);
+        free(list[i].file);
+    }
+    free(list);
+}
+
+pt_status pt_value_evaluations(const char *file, const pt_ynode *n, pt_task_spec **out, size_t *out_n)
+{
+    size_t count = n->kind == PT_YSEQ ? n->n : 1;
+    pt_task_spec *list;
+    pt_status rc = PT_OK;
+    PT_RETURN(pt_alloc0(&list, count));
+    for (size_t i = 0; i < count && rc == PT_OK; i++) rc = entry(file, n->kind == PT_YSEQ ? n->items[i] : n, &list[i]);
+    for (size_t i = 0; i < count && rc == PT_OK; i++)
+        for (size_t k = 0; k < i && rc == PT_OK; k++)
+            if (list[i].name && list[k].name && !strcmp(list[i].name, list[k].name))
+                rc = pt_place_fail((pt_place){file, list[i].line, list[i].column}, "two evaluations are called %s", list[i].name);
+    if (rc != PT_OK) {
+        pt_evaluations_free(list, count);
+        return rc;
+    }
+    pt_evaluations_free(*out, *out_n);
+    *out = list;
+    *out_n = count;
+    return PT_OK;
+}
+
+pt_status pt_config_put_evaluations(pt_str *out, const char *key, const pt_task_spec *s, size_t n)
+{
+    if (!n) return PT_OK;
+    PT_RETURN(pt_str_printf(out, "%s:\n", key));
+    for (size_t i = 0; i < n; i++) {
+        const char *texts[][2] = {{"task", s[i].task}, {"name", s[i].name}, {"path", s[i].path}};
+        for (size_t k = 0; k < 3; k++) {
+            if (!texts[k][1]) continue;
+            PT_RETURN(pt_str_printf(out, "  %s %s: ", k ? " " : "-", texts[k][0]));
+            PT_RETURN(pt_yaml_quote(out, texts[k][1]));
+            PT_RETURN(pt_str_puts(out, "\n"));
+        }
+        if (s[i].limit) PT_RETURN(pt_str_printf(out, "    limit: %d\n", s[i].limit));
+        for (size_t k = 0; k < s[i].n_options; k++) {
+            PT_RETURN(pt_str_printf(out, "    %s: ", s[i].options[k].name));
+            PT_RETURN(pt_yaml_quote(out, s[i].options[k].value));
+            PT_RETURN(pt_str_puts(out, "\n"));
+        }
+    }
+    return PT_OK;
+}
+
+/* Keys of each task, for help: "  key  what" lines, or rows of a Markdown table. */
+pt_status pt_schema_tasks(pt_str *out, bool markdown)
+{
+    for (int i = 0; i < pt_task_count(); i++) {
+        const pt_task_kind *t = pt_task_at(i);
+        PT_RETURN(pt_str_printf(out, markdown ? "\n#### task: %s\n\n%s\n\n| key | default | |\n| --- | --- | --- |\n" : "\ntask: %s: %s\n", t->name, t->help));
+        for (const pt_task_key *k = t->keys; k->name; k++) {
+            const char *fallback = k->fallback ? k->fallback : "";
+            if (markdown) PT_RETURN(pt_str_printf(out, "| `%s` | %s%s%s | %s |\n", k->name, *fallback ? "`" : "", fallback, *fallback ? "`" : "", k->help));
+            else PT_RETURN(pt_str_printf(out, "  %-16s %s%s%s%s\n", k->name, k->help, *fallback ? " Default: " : "", fallback, *fallback ? "." : ""));
+        }
+    }
+    return PT_OK;
+}
