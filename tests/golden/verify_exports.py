@@ -39,15 +39,14 @@ def main(root):
             for n in ("hf", "hf-of-gguf"):
                 check(f"{family}: transformers loads {n}", load(AutoModelForCausalLM, x(n))(input_ids=ids).logits[0], want)
             if family in ("llama", "qwen3"):
-                for name, labels in (("reward", 1), ("labels", 3)):
-                    full, peft = load(AutoModelForSequenceClassification, x(f"{name}-hf")), x(f"{name}-peft")
-                    assert full.config.num_labels == labels and full.config.pad_token_id not in (None, full.config.eos_token_id)
-                    raw = load(AutoModelForSequenceClassification, base, num_labels=labels)
-                    raw.config.pad_token_id = full.config.pad_token_id
-                    p = PeftModel.from_pretrained(raw, peft)
-                    seqs = [torch.tensor([q[s]]) for q in info["pairs"] for s in ("chosen", "rejected")]
-                    score = lambda m: torch.cat([m(input_ids=s).logits[0] for s in seqs])
-                    check(f"{family}: {name} folder and {name} adapter agree", score(full), score(p))
+                full, peft = load(AutoModelForSequenceClassification, x("reward-hf")), x("reward-peft")
+                assert full.config.num_labels == 1 and full.config.pad_token_id not in (None, full.config.eos_token_id)
+                raw = load(AutoModelForSequenceClassification, base, num_labels=1)
+                raw.config.pad_token_id = full.config.pad_token_id
+                p = PeftModel.from_pretrained(raw, peft)
+                seqs = [torch.tensor([q[s]]) for q in info["pairs"] for s in ("chosen", "rejected")]
+                score = lambda m: torch.cat([m(input_ids=s).logits[0] for s in seqs])
+                check(f"{family}: reward folder and reward adapter agree", score(full), score(p))
         g = gguf.GGUFReader(x("merged.gguf"))
         names = {t.name: t for t in g.tensors}
         w = load_file(os.path.join(x("hf"), "model.safetensors"))
