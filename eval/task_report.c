@@ -5,7 +5,7 @@
 
 #include "eval/task.h"
 
-enum { LABEL_WIDTH = 46, SCOPE_WIDTH = 34, PLACES = 26 };
+enum { LABEL_WIDTH = 46, SCOPE_WIDTH = 34, COLUMN = 18, PLACES = 26 };
 
 static void measure(const pt_pick *const *c, size_t n, pt_measures *m)
 {
@@ -73,19 +73,21 @@ static pt_status table_scopes(const pt_task *t, const bool shown[2], pt_str *out
     int metric[2], n = 0;
     for (const pt_task_metric *x = t->kind->metrics; x->key && n < 2; x++)
         if (measured(&t->report, pt_metric_find(x->key))) metric[n++] = pt_metric_find(x->key);
-    PT_RETURN(pt_report_cell(out, "", SCOPE_WIDTH));
-    PT_RETURN(pt_str_printf(out, "%6s", "items"));
-    for (int k = 0; k < n; k++)
-        for (int s = 0; s < 2; s++)
-            if (shown[s]) PT_RETURN(pt_str_printf(out, "%15s", k && s == !shown[0] ? pt_metric_kind_at(metric[k])->key : s ? "after" : "before"));
-    PT_RETURN(pt_str_puts(out, "\n"));
+    for (int line = 0; line < 2; line++) {
+        PT_RETURN(pt_report_cell(out, "", SCOPE_WIDTH));
+        PT_RETURN(pt_str_printf(out, "%6s", line ? "items" : ""));
+        for (int k = 0; k < n; k++)
+            for (int s = 0; s < 2; s++)
+                if (shown[s]) PT_RETURN(pt_str_printf(out, "%*s", COLUMN, line ? (s ? "after" : "before") : s == !shown[0] ? pt_metric_kind_at(metric[k])->key : ""));
+        PT_RETURN(pt_str_puts(out, "\n"));
+    }
     for (size_t i = 0; i < t->report.roles; i++) {
         const pt_report_role *r = &t->report.role[i];
         PT_RETURN(pt_report_cell(out, r->role[0] ? r->role : "(no group)", SCOPE_WIDTH));
         PT_RETURN(pt_str_printf(out, "%6zu", r->questions));
         for (int k = 0; k < n; k++)
             for (int s = 0; s < 2; s++)
-                if (shown[s]) PT_RETURN(pt_report_value(out, pt_metric_kind_at(metric[k])->form, r->side[s].v[metric[k]], 15));
+                if (shown[s]) PT_RETURN(pt_report_value(out, pt_metric_kind_at(metric[k])->form, r->side[s].v[metric[k]], COLUMN));
         PT_RETURN(pt_str_puts(out, "\n"));
     }
     return PT_OK;
