@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "data/read/record.h"
 
 enum { LIKELIHOOD, LETTER, WRITTEN };
@@ -40,9 +41,32 @@ static pt_status check_item(const pt_task *t, const pt_choose_item *x)
     return PT_OK;
 }
 
+/* Numbers stand for values by a hash of 64 bits: two of them are hardly ever one. */
+static pt_status find_cluster(const pt_task *t, pt_choose_item *x)
+{
+    const char *by = pt_task_text(t, "cluster_by");
+    if (!by) {
+        x->cluster = t->items;
+        return PT_OK;
+    }
+    if (!strcmp(by, "group")) {
+        x->cluster = x->scope;
+        return PT_OK;
+    }
+    const json_t *v = json_object_get(x->row, by);
+    if (!v) return pt_fail(PT_EFORMAT, "the row has no field '%s', which cluster_by names", by);
+    char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_SORT_KEYS);
+    if (!text) return pt_fail(PT_ENOMEM, "out of memory reading an item");
+    x->cluster = 0;
+    for (const char *p = text; *p; p++) x->cluster = pt_hash_mix(x->cluster, (unsigned char)*p);
+    free(text);
+    return PT_OK;
+}
+
 pt_status pt_chooser_add(pt_task *t, pt_chooser *c, pt_choose_item *item)
 {
     pt_status rc = check_item(t, item);
+    if (rc == PT_OK) rc = find_cluster(t, item);
     if (rc == PT_OK) rc = pt_reserve(&c->items, &c->cap, t->items + 1);
     if (rc == PT_OK) c->items[t->items++] = *item;
     else pt_choose_item_free(item);
@@ -251,7 +275,7 @@ static pt_status judge_item(judging *j, const pt_choose_item *x, size_t number)
     pt_pick *first = j->out;
     for (int shift = 0; shift < turns; shift++)
         for (int r = 0; r < repeats; r++, j->out++) {
-            *j->out = (pt_pick){.item = number, .scope = x->scope, .n = x->n, .gold = x->gold, .shift = shift};
+            *j->out = (pt_pick){.item = number, .scope = x->scope, .cluster = x->cluster, .n = x->n, .gold = x->gold, .shift = shift};
             if (j->method == WRITTEN) PT_RETURN(judge_written(j, x, shift, j->out));
             else judge_measured(j, x, j->out);
         }

@@ -5,6 +5,7 @@
 
 typedef struct pt_choose_item {
     size_t scope;
+    uint64_t cluster; /* by pt_chooser_add */
     json_t *row;    /* for the prompt's fields */
     char *system;   /* system text; NULL = none */
     char **options; /* [n] */
@@ -33,6 +34,8 @@ void pt_choose_item_free(pt_choose_item *i);
      .help = "Whether it is asked through the chat template. auto: where the model has one."},                                                      \
     {.name = "delimiter", .kind = PT_TASK_TEXT, .fallback = " ", .help = "Between prompt and option, without a chat template."},                   \
     {.name = "rotate", .kind = PT_TASK_FLAG, .fallback = "false", .help = "Asks with the list in every rotation: measures position bias."},         \
+    {.name = "cluster_by", .kind = PT_TASK_TEXT,                                                                                                     \
+     .help = "The field of the rows whose equal values intervals and tests keep together, such as persona; group: the group. Unset: each item by itself."},   \
     {.name = "mutual_info", .kind = PT_TASK_FLAG, .fallback = "false", .help = "Measures each option behind nothing too, for acc_mutual_info."},    \
     {.name = "max_new_tokens", .kind = PT_TASK_NUMBER, .fallback = "16", .min = 1, .max = 65536, .help = "written: tokens of an answer."},         \
     {.name = "temperature", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 100, .help = "written: 0 = greedy."},                         \

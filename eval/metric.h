@@ -26,6 +26,7 @@ typedef struct pt_metric_sum {
     double sum, weight, rows;
 } pt_metric_sum;
 
+enum { PT_METRIC_SUMS = 16 };
 typedef struct pt_metric_kind {
     const char *key, *label; /* in JSON; in the table */
     pt_metric_form form;
@@ -36,6 +37,12 @@ typedef struct pt_metric_kind {
     /* Of n choices, those of one item side by side: NAN where none has what it takes; *counted: how many items or choices it is made of. NULL: it
      * is not made of choices. */
     double (*choices)(const pt_pick *const *c, size_t n, size_t *counted);
+    /* How it adds up over items, for resampling (eval/noise.h). mean: it is the mean of what each item gives, weighted by *counted. Else, where `sums` is
+     * above 0: of so many sums (PT_METRIC_SUMS at most), to which `add` adds an item's choices, and whose value `of_sums` is. Neither: it does not. */
+    bool mean;
+    int sums;
+    void (*add)(const pt_pick *const *c, size_t n, double *sums);
+    double (*of_sums)(const double *sums);
 } pt_metric_kind;
 
 /* In the order of METRICS. */

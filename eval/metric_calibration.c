@@ -30,22 +30,34 @@ static double brier(const pt_pick *const *c, size_t n, size_t *counted)
 
 /* Expected calibration error (Guo et al. 2017, eq. 3): confidence is the highest probability; ten bins (m/10, (m+1)/10] of it;
  * sum over bins of |items in it| / |items| * |share right - mean confidence|. */
-static double ece(const pt_pick *const *c, size_t n, size_t *counted)
+enum { BINS = 10 };
+
+/* sums: right less confidence of each bin, then items. */
+static void ece_add(const pt_pick *const *c, size_t n, double *sums)
 {
-    enum { BINS = 10 };
-    double right[BINS] = {0}, confidence[BINS] = {0}, sum = 0;
-    *counted = 0;
     for (size_t i = 0; i < n; i++) {
         if (!c[i]->logp) continue;
         double p = probability(c[i], c[i]->picked);
         int b = (int)ceil(p * BINS) - 1;
         b = b < 0 ? 0 : b >= BINS ? BINS - 1 : b;
-        right[b] += c[i]->picked == c[i]->gold;
-        confidence[b] += p;
-        ++*counted;
+        sums[b] += (c[i]->picked == c[i]->gold) - p;
+        sums[BINS]++;
     }
-    for (int b = 0; b < BINS; b++) sum += fabs(right[b] - confidence[b]);
-    return *counted ? sum / (double)*counted : NAN;
+}
+
+static double ece_value(const double *sums)
+{
+    double sum = 0;
+    for (int b = 0; b < BINS; b++) sum += fabs(sums[b]);
+    return sums[BINS] > 0 ? sum / sums[BINS] : NAN;
+}
+
+static double ece(const pt_pick *const *c, size_t n, size_t *counted)
+{
+    double sums[BINS + 1] = {0};
+    ece_add(c, n, sums);
+    *counted = (size_t)sums[BINS];
+    return ece_value(sums);
 }
 
 static double gold_probability(const pt_pick *const *c, size_t n, size_t *counted)
@@ -61,6 +73,7 @@ static double gold_probability(const pt_pick *const *c, size_t n, size_t *counte
 }
 
 const pt_metric_kind pt_metric_kind_gold_probability = {.key = "gold_probability", .label = "probability of the right option", .form = PT_FORM_SHARE,
-                                                        .better = 1, .choices = gold_probability};
-const pt_metric_kind pt_metric_kind_brier = {.key = "brier", .label = "Brier score", .form = PT_FORM_SCORE, .better = -1, .choices = brier};
-const pt_metric_kind pt_metric_kind_ece = {.key = "ece", .label = "expected calibration error", .form = PT_FORM_SCORE, .better = -1, .choices = ece};
+                                                        .better = 1, .choices = gold_probability, .mean = true};
+const pt_metric_kind pt_metric_kind_brier = {.key = "brier", .label = "Brier score", .form = PT_FORM_SCORE, .better = -1, .choices = brier, .mean = true};
+const pt_metric_kind pt_metric_kind_ece = {.key = "ece", .label = "expected calibration error", .form = PT_FORM_SCORE, .better = -1, .choices = ece,
+                                           .sums = BINS + 1, .add = ece_add, .of_sums = ece_value};

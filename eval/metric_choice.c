@@ -76,14 +76,14 @@ static double unread(const pt_pick *const *c, size_t n, size_t *counted)
     return *counted ? (double)none / (double)*counted : NAN;
 }
 
-const pt_metric_kind pt_metric_kind_acc = {.key = "acc", .label = "accuracy", .form = PT_FORM_SHARE, .better = 1, .choices = acc};
+const pt_metric_kind pt_metric_kind_acc = {.key = "acc", .label = "accuracy", .form = PT_FORM_SHARE, .better = 1, .choices = acc, .mean = true};
 const pt_metric_kind pt_metric_kind_acc_norm = {.key = "acc_norm", .label = "accuracy, likelihood by character", .form = PT_FORM_SHARE, .better = 1,
-                                                .choices = acc_norm};
+                                                .choices = acc_norm, .mean = true};
 const pt_metric_kind pt_metric_kind_acc_bytes = {.key = "acc_bytes", .label = "accuracy, likelihood by byte", .form = PT_FORM_SHARE, .better = 1,
-                                                 .choices = acc_bytes};
+                                                 .choices = acc_bytes, .mean = true};
 const pt_metric_kind pt_metric_kind_acc_tokens = {.key = "acc_tokens", .label = "accuracy, likelihood by token", .form = PT_FORM_SHARE, .better = 1,
-                                                  .choices = acc_tokens};
+                                                  .choices = acc_tokens, .mean = true};
 const pt_metric_kind pt_metric_kind_acc_mutual_info = {.key = "acc_mutual_info", .label = "accuracy, against the option alone", .form = PT_FORM_SHARE,
-                                                       .better = 1, .choices = acc_mutual_info};
+                                                       .better = 1, .choices = acc_mutual_info, .mean = true};
 const pt_metric_kind pt_metric_kind_unread = {.key = "parse_failures", .label = "answers that name no option", .form = PT_FORM_SHARE, .better = -1,
-                                              .choices = unread};
+                                              .choices = unread, .mean = true};

@@ -54,4 +54,4 @@ static double order_agreement(const pt_pick *const *c, size_t n, size_t *counted
 const pt_metric_kind pt_metric_kind_position_bias = {.key = "position_bias", .label = "position bias (0 = none)", .form = PT_FORM_SCORE, .better = -1,
                                                      .choices = position_bias};
 const pt_metric_kind pt_metric_kind_order_agreement = {.key = "order_agreement", .label = "same pick in every order", .form = PT_FORM_SHARE, .better = 1,
-                                                       .choices = order_agreement};
+                                                       .choices = order_agreement, .mean = true};

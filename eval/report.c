@@ -11,12 +11,13 @@ enum { NAME_WIDTH = 84, ROLE_WIDTH = 22, LABEL_WIDTH = 46 };
 void pt_measures_clear(pt_measures *m)
 {
     *m = (pt_measures){0};
-    for (int i = 0; i < PT_METRICS_MOST; i++) m->v[i] = NAN;
+    for (int i = 0; i < PT_METRICS_MOST; i++) m->v[i] = m->lo[i] = m->hi[i] = NAN;
 }
 
 void pt_report_init(pt_report *r)
 {
     *r = (pt_report){0};
+    for (int i = 0; i < PT_METRICS_MOST; i++) r->p[i] = NAN;
     pt_measures_clear(&r->side[PT_BEFORE]);
     pt_measures_clear(&r->side[PT_AFTER]);
 }
@@ -51,6 +52,7 @@ pt_status pt_report_role_get(pt_report *r, const char *role, pt_report_role **ou
     PT_RETURN(pt_reserve(&r->role, &r->role_cap, r->roles + 1));
     *out = &r->role[r->roles];
     PT_RETURN(pt_strdup(&(*out)->role, role));
+    for (int i = 0; i < PT_METRICS_MOST; i++) (*out)->p[i] = NAN;
     pt_measures_clear(&(*out)->side[PT_BEFORE]);
     pt_measures_clear(&(*out)->side[PT_AFTER]);
     r->roles++;

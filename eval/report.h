@@ -25,6 +25,7 @@ const char *pt_metric_key(pt_metric m);
 typedef struct pt_measures {
     double v[PT_METRICS_MOST]; /* by place in METRICS; NAN = not measured */
     size_t n[PT_METRICS_MOST]; /* of tasks: what it is made of */
+    double lo[PT_METRICS_MOST], hi[PT_METRICS_MOST]; /* 95 % interval (eval/noise.h); NAN = none */
 } pt_measures;
 void pt_measures_clear(pt_measures *m); /* all NAN */
 
@@ -34,6 +35,7 @@ typedef struct pt_report_role {
     char *role;
     size_t questions;
     pt_measures side[2];
+    double p[PT_METRICS_MOST]; /* of before against after, corrected (eval/noise.h); NAN = not tested */
     char *canned; /* the role's best canned answer, or NULL */
 } pt_report_role;
 
@@ -41,6 +43,7 @@ typedef struct pt_report {
     char *name[2]; /* what was measured, such as a model's path; NULL = this side is missing */
     size_t questions;
     pt_measures side[2];
+    double p[PT_METRICS_MOST]; /* as a role's */
     pt_report_role *role;
     size_t roles, role_cap;
 } pt_report;

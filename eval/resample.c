@@ -37,7 +37,7 @@ pt_status pt_bootstrap(size_t clusters, size_t values, size_t resamples, uint64_
     size_t *drawn = NULL;
     double *one = NULL, *all = NULL; /* [values][resamples] */
     for (size_t v = 0; v < values; v++) out[v] = (pt_interval){NAN, NAN};
-    if (clusters < 2) return PT_OK;
+    if (clusters < 2 || !values) return PT_OK;
     PT_TRY(pt_alloc0(&drawn, clusters));
     PT_TRY(pt_alloc0(&one, values));
     PT_TRY(pt_alloc0(&all, values * resamples));
@@ -76,7 +76,7 @@ pt_status pt_permute(size_t clusters, size_t values, size_t permutations, uint64
     bool exact = clusters < 32 && (size_t)1 << clusters <= permutations;
     size_t ways = exact ? (size_t)1 << clusters : permutations;
     for (size_t v = 0; v < values; v++) p[v] = NAN;
-    if (!clusters) return PT_OK;
+    if (!clusters || !values) return PT_OK;
     PT_TRY(pt_alloc0(&swapped, clusters));
     PT_TRY(pt_alloc0(&seen, 2 * values));
     PT_TRY(pt_alloc0(&now, 2 * values));
@@ -114,12 +114,14 @@ static void value_of_drawn(void *user, const size_t *drawn, size_t n, double *ou
 {
     const adding *x = user;
     size_t width = x->a->width;
-    memset(x->sums, 0, width * sizeof *x->sums);
+    double *sums = x->sums;
+    memset(sums, 0, width * sizeof *sums);
     for (size_t i = 0; i < n; i++) {
         const double *part = x->a->parts + drawn[i] * width;
-        for (size_t k = 0; k < width; k++) x->sums[k] += part[k];
+#pragma omp simd
+        for (size_t k = 0; k < width; k++) sums[k] += part[k];
     }
-    x->a->value(x->a->user, x->sums, out);
+    x->a->value(x->a->user, sums, out);
 }
 
 pt_status pt_bootstrap_added(const pt_added *a, size_t resamples, uint64_t seed, pt_interval *out)
@@ -144,6 +146,7 @@ static void values_swapped(void *user, const uint8_t *swapped, double *out)
     }
     for (size_t i = 0; i < n; i++) {
         const double *more = x->more + x->list[i] * width;
+#pragma omp simd
         for (size_t k = 0; k < width; k++) moved[k] += more[k];
     }
     for (size_t k = 0; k < width; k++) {

@@ -72,11 +72,14 @@ pt_status pt_task_check(const pt_task_spec *spec);
 pt_status pt_task_open(pt_task *t, const pt_task_spec *spec, uint64_t seed);
 void pt_task_close(pt_task *t);
 
-/* The metrics of a side from its choices: overall and, where there are several, of each group. n of a measure: what it is made of. */
+/* The metrics of a side from its choices: overall and, where there are several, of each group. n of a measure: what it is made of. Intervals of the
+ * metrics that the kind shows, and p of the change once both sides have choices (eval/noise.h). */
 pt_status pt_task_measure(pt_task *t, pt_side side);
-/* A table like the report's: a line per metric with before, after, change; then a line per group with the first metrics. */
+/* A table like the report's: a line per metric with before, after, each with half the width of its interval, the change, and a mark where that is more than
+ * noise; then a line per group with the first metrics. */
 pt_status pt_task_table(const pt_task *t, pt_str *out);
-/* {"name", "task", "path", "items", "rows": [{"metric", "scope": group | null, "before": {"value", "n"} | null, "after"}], "confusion"}.
+/* {"name", "task", "path", "items", "rows": [{"metric", "scope": group | null, "before": {"value", "n", "ci": [lo, hi] |
+ * null} | null, "after", "p": corrected | null}], "confusion"}.
  * confusion: {side: {right place: {picked place: n, "none": n}}} by the places A, B, ... that the options were shown at, up to 26 options. */
 pt_status pt_task_json(const pt_task *t, json_t **out);
 

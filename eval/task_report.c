@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/noise.h"
 #include "eval/task.h"
 
-enum { LABEL_WIDTH = 46, SCOPE_WIDTH = 34, COLUMN = 18, PLACES = 26 };
+enum { LABEL_WIDTH = 38, VALUE_WIDTH = 10, HALF_WIDTH = 7, SCOPE_WIDTH = 32, PLACES = 26 };
 
 static void measure(const pt_pick *const *c, size_t n, pt_measures *m)
 {
@@ -21,25 +22,49 @@ static size_t items_of(const pt_pick *const *c, size_t n)
     return items;
 }
 
+/* What the task shows and choices give. */
+static pt_metric_list shown_metrics(const pt_task *t)
+{
+    pt_metric_list list = {.n = 0};
+    for (const pt_task_metric *x = t->kind->metrics; x->key; x++) {
+        int m = pt_metric_find(x->key);
+        if (m >= 0 && pt_metric_kind_at(m)->choices && list.n < PT_METRICS_MOST) list.at[list.n++] = m;
+    }
+    return list;
+}
+
+/* The choices of a group, or of all (scope = n_scopes). */
+static pt_picks picks_of(const pt_task *t, pt_side side, size_t scope, const pt_pick **some)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_choices[side]; i++)
+        if (scope == t->n_scopes || t->choices[side][i].scope == scope) some[n++] = &t->choices[side][i];
+    return (pt_picks){some, n};
+}
+
 pt_status pt_task_measure(pt_task *t, pt_side side)
 {
     pt_status rc = PT_OK;
-    const pt_pick **some = NULL;
-    PT_TRY(pt_alloc0(&some, t->n_choices[side]));
+    const pt_pick **some[2] = {NULL, NULL};
+    const pt_metric_list list = shown_metrics(t);
+    bool both = t->choices[PT_BEFORE] && t->choices[PT_AFTER];
+    for (int s = 0; s < 2; s++) PT_TRY(pt_alloc0(&some[s], t->n_choices[s]));
     for (size_t g = 0; g <= t->n_scopes; g++) { /* the last one is all */
         bool all = g == t->n_scopes;
         pt_report_role *role = NULL;
-        size_t n = 0;
         if (!all && t->n_scopes == 1) continue;
-        for (size_t i = 0; i < t->n_choices[side]; i++)
-            if (all || t->choices[side][i].scope == g) some[n++] = &t->choices[side][i];
         if (!all) PT_TRY(pt_report_role_get(&t->report, t->scopes[g], &role));
-        if (role) role->questions = items_of(some, n);
-        else t->report.questions = items_of(some, n);
-        measure(some, n, role ? &role->side[side] : &t->report.side[side]);
+        const pt_picks picks[2] = {picks_of(t, PT_BEFORE, g, some[0]), picks_of(t, PT_AFTER, g, some[1])};
+        pt_measures *m = role ? &role->side[side] : &t->report.side[side];
+        if (role) role->questions = items_of(picks[side].c, picks[side].n);
+        else t->report.questions = items_of(picks[side].c, picks[side].n);
+        measure(picks[side].c, picks[side].n, m);
+        PT_TRY(pt_noise_side(&list, picks[side], t->seed, m));
+        if (both) PT_TRY(pt_noise_change(&list, picks, t->seed, role ? role->p : t->report.p));
     }
+    if (both) PT_TRY(pt_noise_correct(&list, &t->report));
 done:
-    free(some);
+    for (int s = 0; s < 2; s++) free(some[s]);
     return rc;
 }
 
@@ -50,8 +75,24 @@ static bool measured(const pt_report *r, int metric)
     return !isnan(r->side[PT_BEFORE].v[metric]) || !isnan(r->side[PT_AFTER].v[metric]);
 }
 
+/* A value and half the width of its interval. */
+static pt_status put_value(pt_str *out, pt_metric_form form, const pt_measures *m, int metric)
+{
+    double half = (m->hi[metric] - m->lo[metric]) / 2;
+    PT_RETURN(pt_report_value(out, form, m->v[metric], VALUE_WIDTH));
+    if (isnan(half) || isnan(m->v[metric])) return pt_str_printf(out, "%*s", HALF_WIDTH, "");
+    return pt_str_printf(out, " \xc2\xb1%-*.*f", HALF_WIDTH - 2, form == PT_FORM_SHARE ? 1 : 3, form == PT_FORM_SHARE ? 100 * half : half);
+}
+
+/* What is resampled. */
+static const char *cluster_word(const pt_task *t)
+{
+    return pt_task_key_of(t->kind, "cluster_by") && pt_task_text(t, "cluster_by") ? "cluster" : "item";
+}
+
 static pt_status table_lines(const pt_task *t, const bool shown[2], pt_str *out)
 {
+    bool marked = false, interval = false;
     for (const pt_task_metric *x = t->kind->metrics; x->key; x++) {
         int m = pt_metric_find(x->key);
         if (m < 0) return pt_fail(PT_EINTERNAL, "the task %s shows %s, which is no metric", t->kind->name, x->key);
@@ -59,35 +100,48 @@ static pt_status table_lines(const pt_task *t, const bool shown[2], pt_str *out)
         if (!measured(&t->report, m)) continue;
         PT_RETURN(pt_report_cell(out, x->label ? x->label : k->label, LABEL_WIDTH));
         for (int s = 0; s < 2; s++)
-            if (shown[s]) PT_RETURN(pt_report_value(out, k->form, t->report.side[s].v[m], 12));
+            if (shown[s]) PT_RETURN(put_value(out, k->form, &t->report.side[s], m));
         if (shown[0] && shown[1])
             PT_RETURN(pt_report_change(out, k->form, x->label ? x->better : k->better, t->report.side[0].v[m], t->report.side[1].v[m], 12));
-        PT_RETURN(pt_str_puts(out, "\n"));
+        bool more = t->report.p[m] < PT_NOISE_BELOW;
+        PT_RETURN(pt_str_puts(out, more ? " *\n" : "\n"));
+        marked = marked || more;
+        interval = interval || !isnan(t->report.side[0].lo[m]) || !isnan(t->report.side[1].lo[m]);
     }
+    if (interval) PT_RETURN(pt_str_printf(out, "\xc2\xb1 half of the 95 %% interval, by %s\n", cluster_word(t)));
+    if (marked) PT_RETURN(pt_str_printf(out, "* more than noise: p < 0.05, paired permutation by %s, Holm\n", cluster_word(t)));
     return PT_OK;
 }
 
 /* The first two metrics of each group. */
 static pt_status table_scopes(const pt_task *t, const bool shown[2], pt_str *out)
 {
+    const bool both = shown[0] && shown[1];
+    const int column = both ? 15 : 18;
     int metric[2], n = 0;
     for (const pt_task_metric *x = t->kind->metrics; x->key && n < 2; x++)
         if (measured(&t->report, pt_metric_find(x->key))) metric[n++] = pt_metric_find(x->key);
     for (int line = 0; line < 2; line++) {
         PT_RETURN(pt_report_cell(out, "", SCOPE_WIDTH));
         PT_RETURN(pt_str_printf(out, "%6s", line ? "items" : ""));
-        for (int k = 0; k < n; k++)
-            for (int s = 0; s < 2; s++)
-                if (shown[s]) PT_RETURN(pt_str_printf(out, "%*s", COLUMN, line ? (s ? "after" : "before") : s == !shown[0] ? pt_metric_kind_at(metric[k])->key : ""));
+        for (int k = 0; k < n; k++) {
+            if (!line) PT_RETURN(pt_str_printf(out, "%*s", both ? 2 * column : column, pt_metric_kind_at(metric[k])->key));
+            for (int s = 0; s < 2 && line; s++)
+                if (shown[s]) PT_RETURN(pt_str_printf(out, "%*s", column, s ? "after" : "before"));
+            if (both && k + 1 < n) PT_RETURN(pt_str_puts(out, " "));
+        }
         PT_RETURN(pt_str_puts(out, "\n"));
     }
     for (size_t i = 0; i < t->report.roles; i++) {
         const pt_report_role *r = &t->report.role[i];
         PT_RETURN(pt_report_cell(out, r->role[0] ? r->role : "(no group)", SCOPE_WIDTH));
         PT_RETURN(pt_str_printf(out, "%6zu", r->questions));
-        for (int k = 0; k < n; k++)
+        for (int k = 0; k < n; k++) {
             for (int s = 0; s < 2; s++)
-                if (shown[s]) PT_RETURN(pt_report_value(out, pt_metric_kind_at(metric[k])->form, r->side[s].v[metric[k]], COLUMN));
+                if (shown[s]) PT_RETURN(pt_report_value(out, pt_metric_kind_at(metric[k])->form, r->side[s].v[metric[k]], column));
+            bool more = both && r->p[metric[k]] < PT_NOISE_BELOW;
+            if (more || (both && k + 1 < n)) PT_RETURN(pt_str_puts(out, more ? "*" : " "));
+        }
         PT_RETURN(pt_str_puts(out, "\n"));
     }
     return PT_OK;
@@ -102,7 +156,7 @@ pt_status pt_task_table(const pt_task *t, pt_str *out)
     PT_RETURN(pt_str_puts(out, "\n"));
     PT_RETURN(pt_report_cell(out, title, LABEL_WIDTH));
     for (int s = 0; s < 2; s++)
-        if (shown[s]) PT_RETURN(pt_str_printf(out, "%12s", s == PT_BEFORE ? "before" : "after"));
+        if (shown[s]) PT_RETURN(pt_str_printf(out, "%*s%*s", VALUE_WIDTH, s == PT_BEFORE ? "before" : "after", HALF_WIDTH, ""));
     PT_RETURN(pt_str_puts(out, shown[0] && shown[1] ? "      change\n" : "\n"));
     PT_RETURN(table_lines(t, shown, out));
     return t->report.roles ? table_scopes(t, shown, out) : PT_OK;
@@ -115,7 +169,17 @@ static pt_status put(json_t *object, const char *key, json_t *value)
     return json_object_set_new(object, key, value) == 0 ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing the report");
 }
 
-static pt_status put_row(json_t *rows, const pt_task *t, int metric, const char *scope, const pt_measures side[2])
+static json_t *number(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+static json_t *interval(double lo, double hi)
+{
+    return isfinite(lo) && isfinite(hi) ? json_pack("[f, f]", lo, hi) : json_null();
+}
+
+static pt_status put_row(json_t *rows, const pt_task *t, int metric, const char *scope, const pt_measures side[2], double p)
 {
     static const char *const names[2] = {"before", "after"};
     json_t *o = json_object();
@@ -124,11 +188,12 @@ static pt_status put_row(json_t *rows, const pt_task *t, int metric, const char 
     PT_RETURN(put(o, "scope", scope ? pt_report_text(scope) : json_null()));
     for (int s = 0; s < 2; s++) {
         double v = side[s].v[metric];
-        json_t *pair = t->report.name[s] ? json_pack("{so sI}", "value", isfinite(v) ? json_real(v) : json_null(), "n", (json_int_t)side[s].n[metric])
+        json_t *pair = t->report.name[s] ? json_pack("{so sI so}", "value", number(v), "n", (json_int_t)side[s].n[metric], "ci",
+                                                     interval(side[s].lo[metric], side[s].hi[metric]))
                                          : json_null();
         PT_RETURN(put(o, names[s], pair));
     }
-    return PT_OK;
+    return put(o, "p", number(p));
 }
 
 static pt_status put_confusion(const pt_task *t, json_t *to)
@@ -164,8 +229,11 @@ pt_status pt_task_json(const pt_task *t, json_t **out)
     for (const pt_task_metric *x = t->kind->metrics; x->key; x++) {
         int m = pt_metric_find(x->key);
         if (m < 0 || !measured(&t->report, m)) continue;
-        PT_TRY(put_row(rows, t, m, NULL, t->report.side));
-        for (size_t g = 0; g < t->report.roles; g++) PT_TRY(put_row(rows, t, m, t->report.role[g].role, t->report.role[g].side));
+        PT_TRY(put_row(rows, t, m, NULL, t->report.side, t->report.p[m]));
+        for (size_t g = 0; g < t->report.roles; g++) {
+            const pt_report_role *role = &t->report.role[g];
+            PT_TRY(put_row(rows, t, m, role->role, role->side, role->p[m]));
+        }
     }
     PT_TRY(put_confusion(t, confusion));
 done:

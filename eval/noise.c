@@ -1,0 +1,284 @@
+#include "eval/noise.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "eval/resample.h"
+#include "eval/significance.h"
+
+enum { WORK = 4000000, RESAMPLES_LEAST = 200, PERMUTATIONS_LEAST = 400 };
+
+/* Choices by cluster. */
+typedef struct cluster {
+    uint64_t id;
+    size_t first, n; /* in pick */
+} cluster;
+typedef struct clusters {
+    const pt_pick **pick; /* sorted by cluster, else in their order */
+    size_t picks, n;
+    cluster *of;
+} clusters;
+
+static void clusters_free(clusters *g)
+{
+    free(g->pick);
+    free(g->of);
+    *g = (clusters){0};
+}
+
+static int by_cluster(const void *a, const void *b)
+{
+    const pt_pick *x = *(const pt_pick *const *)a, *y = *(const pt_pick *const *)b;
+    if (x->cluster != y->cluster) return x->cluster < y->cluster ? -1 : 1;
+    return (x > y) - (x < y); /* they lie in one list */
+}
+
+static pt_status clusters_make(clusters *g, pt_picks p)
+{
+    g->picks = p.n;
+    PT_RETURN(pt_alloc0(&g->pick, p.n));
+    PT_RETURN(pt_alloc0(&g->of, p.n));
+    for (size_t i = 0; i < p.n; i++) g->pick[i] = p.c[i];
+    if (p.n) qsort(g->pick, p.n, sizeof *g->pick, by_cluster);
+    for (size_t i = 0; i < p.n; i++) {
+        if (!i || g->pick[i]->cluster != g->pick[i - 1]->cluster) g->of[g->n++] = (cluster){g->pick[i]->cluster, i, 0};
+        g->of[g->n - 1].n++;
+    }
+    return PT_OK;
+}
+
+/* The same clusters in both, some of them empty. */
+static pt_status clusters_pair(clusters side[2])
+{
+    size_t i[2] = {0, 0}, n = 0;
+    cluster *both[2] = {NULL, NULL};
+    for (int s = 0; s < 2; s++)
+        if (pt_alloc0(&both[s], side[0].n + side[1].n) != PT_OK) {
+            free(both[0]);
+            return PT_ENOMEM;
+        }
+    for (; i[0] < side[0].n || i[1] < side[1].n; n++) {
+        bool has[2];
+        for (int s = 0; s < 2; s++)
+            has[s] = i[s] < side[s].n && (i[!s] >= side[!s].n || side[s].of[i[s]].id <= side[!s].of[i[!s]].id);
+        for (int s = 0; s < 2; s++) both[s][n] = has[s] ? side[s].of[i[s]] : (cluster){0};
+        for (int s = 0; s < 2; s++) i[s] += has[s];
+    }
+    for (int s = 0; s < 2; s++) {
+        free(side[s].of);
+        side[s].of = both[s];
+        side[s].n = n;
+    }
+    return PT_OK;
+}
+
+/* ---- what adds up: sums over clusters ---- */
+
+static size_t sums_of(int metric)
+{
+    const pt_metric_kind *k = pt_metric_kind_at(metric);
+    return k->mean ? 2 : (size_t)k->sums;
+}
+
+/* A mean's sum and weight, or a metric's own sums. */
+static void add(int metric, const pt_pick *const *c, size_t n, double *sums)
+{
+    const pt_metric_kind *k = pt_metric_kind_at(metric);
+    size_t counted = 0;
+    if (!k->mean) {
+        k->add(c, n, sums);
+        return;
+    }
+    double v = k->choices(c, n, &counted);
+    if (isnan(v)) return;
+    sums[0] += v * (double)counted;
+    sums[1] += (double)counted;
+}
+
+static size_t width_of(const pt_metric_list *list)
+{
+    size_t width = 0;
+    for (int k = 0; k < list->n; k++) width += sums_of(list->at[k]);
+    return width;
+}
+
+/* parts[clusters][width]: each metric's sums. */
+static pt_status make_parts(const pt_metric_list *list, const clusters *g, double **parts)
+{
+    PT_RETURN(pt_alloc0(parts, g->n * width_of(list)));
+    double *to = *parts;
+    for (size_t i = 0; i < g->n; i++)
+        for (int k = 0; k < list->n; k++) {
+            if (g->of[i].n) add(list->at[k], g->pick + g->of[i].first, g->of[i].n, to);
+            to += sums_of(list->at[k]);
+        }
+    return PT_OK;
+}
+
+static void values(const void *user, const double *sums, double *out)
+{
+    const pt_metric_list *list = user;
+    for (int k = 0; k < list->n; k++) {
+        const pt_metric_kind *kind = pt_metric_kind_at(list->at[k]);
+        out[k] = !kind->mean ? kind->of_sums(sums) : sums[1] > 0 ? sums[0] / sums[1] : NAN;
+        sums += sums_of(list->at[k]);
+    }
+}
+
+static pt_added added(const pt_metric_list *list, const clusters *g, const double *parts)
+{
+    return (pt_added){.clusters = g->n, .width = width_of(list), .values = (size_t)list->n, .parts = parts, .value = values, .user = list};
+}
+
+/* ---- other metrics: of the choices themselves ---- */
+
+typedef struct chosen {
+    const pt_metric_list *list;
+    const clusters *side; /* [2], or one */
+    pt_pick *twin;        /* [picks] the same under other item numbers: what is drawn twice in a row is two items */
+    const pt_pick **some;
+    size_t cap;
+    pt_status rc;
+} chosen;
+
+static void measure(chosen *x, size_t n, double *out)
+{
+    size_t counted;
+    for (int k = 0; k < x->list->n; k++) out[k] = pt_metric_kind_at(x->list->at[k])->choices(x->some, n, &counted);
+}
+
+static void value_of_drawn(void *user, const size_t *drawn, size_t n, double *out)
+{
+    chosen *x = user;
+    const clusters *g = x->side;
+    size_t all = 0, m = 0;
+    bool twin = false;
+    for (size_t i = 0; i < n; i++) all += g->of[drawn[i]].n;
+    if (x->rc == PT_OK) x->rc = pt_reserve(&x->some, &x->cap, all);
+    if (x->rc != PT_OK) return;
+    for (size_t i = 0; i < n; i++) {
+        const cluster *c = &g->of[drawn[i]];
+        twin = i && drawn[i] == drawn[i - 1] && !twin;
+        for (size_t k = c->first; k < c->first + c->n; k++) x->some[m++] = twin ? &x->twin[k] : g->pick[k];
+    }
+    measure(x, m, out);
+}
+
+static void values_swapped(void *user, const uint8_t *swapped, double *out)
+{
+    chosen *x = user;
+    for (int s = 0; s < 2; s++) {
+        size_t m = 0;
+        for (size_t i = 0; i < x->side[0].n; i++) {
+            const clusters *g = &x->side[s ^ swapped[i]];
+            for (size_t k = g->of[i].first; k < g->of[i].first + g->of[i].n; k++) x->some[m++] = g->pick[k];
+        }
+        measure(x, m, out + s * x->list->n);
+    }
+}
+
+static size_t times(size_t picks, size_t least, size_t most)
+{
+    size_t n = picks ? WORK / picks : most;
+    return n < least ? least : n > most ? most : n;
+}
+
+/* ---- both ---- */
+
+/* The listed metrics that add up, or those that do not; only where v (may be NULL) has a value. */
+static pt_metric_list part_of(const pt_metric_list *list, bool adds, const double *v)
+{
+    pt_metric_list out = {.n = 0};
+    for (int k = 0; k < list->n; k++)
+        if ((sums_of(list->at[k]) > 0) == adds && (!v || !isnan(v[list->at[k]]))) out.at[out.n++] = list->at[k];
+    return out;
+}
+
+static pt_status other_intervals(const pt_metric_list *list, const clusters *g, uint64_t seed, pt_interval *ci)
+{
+    pt_status rc = PT_OK;
+    chosen x = {.list = list, .side = g};
+    PT_TRY(pt_alloc0(&x.twin, g->picks));
+    for (size_t i = 0; i < g->picks; i++) {
+        x.twin[i] = *g->pick[i];
+        x.twin[i].item = ~x.twin[i].item;
+    }
+    PT_TRY(pt_bootstrap(g->n, (size_t)list->n, times(g->picks, RESAMPLES_LEAST, PT_RESAMPLES), seed, value_of_drawn, &x, ci));
+    rc = x.rc;
+done:
+    free(x.twin);
+    free(x.some);
+    return rc;
+}
+
+pt_status pt_noise_side(const pt_metric_list *list, pt_picks picks, uint64_t seed, pt_measures *m)
+{
+    pt_status rc = PT_OK;
+    clusters g = {0};
+    double *parts = NULL;
+    pt_interval ci[PT_METRICS_MOST];
+    const pt_metric_list sums = part_of(list, true, m->v), other = part_of(list, false, m->v);
+    PT_TRY(clusters_make(&g, picks));
+    PT_TRY(make_parts(&sums, &g, &parts));
+    const pt_added a = added(&sums, &g, parts);
+    PT_TRY(pt_bootstrap_added(&a, PT_RESAMPLES, seed, ci));
+    if (other.n) PT_TRY(other_intervals(&other, &g, seed, ci + sums.n));
+    for (int k = 0; k < sums.n + other.n; k++) {
+        int at = k < sums.n ? sums.at[k] : other.at[k - sums.n];
+        m->lo[at] = ci[k].lo;
+        m->hi[at] = ci[k].hi;
+    }
+done:
+    free(parts);
+    clusters_free(&g);
+    return rc;
+}
+
+static pt_status other_changes(const pt_metric_list *list, const clusters side[2], uint64_t seed, double *p)
+{
+    chosen x = {.list = list, .side = side};
+    size_t picks = side[0].picks + side[1].picks;
+    PT_RETURN(pt_alloc0(&x.some, picks));
+    pt_status rc = pt_permute(side[0].n, (size_t)list->n, times(picks / 2, PERMUTATIONS_LEAST, PT_PERMUTATIONS), seed, values_swapped, &x, p);
+    free(x.some);
+    return rc;
+}
+
+pt_status pt_noise_change(const pt_metric_list *list, const pt_picks side[2], uint64_t seed, double *p)
+{
+    pt_status rc = PT_OK;
+    clusters g[2] = {{0}};
+    double *parts[2] = {NULL, NULL}, of[PT_METRICS_MOST];
+    const pt_metric_list sums = part_of(list, true, NULL), other = part_of(list, false, NULL);
+    for (int s = 0; s < 2; s++) PT_TRY(clusters_make(&g[s], side[s]));
+    PT_TRY(clusters_pair(g));
+    for (int s = 0; s < 2; s++) PT_TRY(make_parts(&sums, &g[s], &parts[s]));
+    const pt_added a = added(&sums, &g[0], parts[0]);
+    PT_TRY(pt_permute_added(&a, parts[1], PT_PERMUTATIONS, seed, of));
+    if (other.n) PT_TRY(other_changes(&other, g, seed, of + sums.n));
+    for (int k = 0; k < sums.n + other.n; k++) p[k < sums.n ? sums.at[k] : other.at[k - sums.n]] = of[k];
+done:
+    for (int s = 0; s < 2; s++) {
+        free(parts[s]);
+        clusters_free(&g[s]);
+    }
+    return rc;
+}
+
+pt_status pt_noise_correct(const pt_metric_list *list, pt_report *r)
+{
+    pt_status rc = PT_OK;
+    double *p;
+    PT_RETURN(pt_alloc0(&p, (size_t)list->n + r->roles));
+    for (int k = 0; k < list->n; k++) p[k] = r->p[list->at[k]];
+    PT_TRY(pt_holm(p, (size_t)list->n));
+    for (int k = 0; k < list->n; k++) r->p[list->at[k]] = p[k];
+    for (int k = 0; k < list->n; k++) {
+        for (size_t g = 0; g < r->roles; g++) p[g] = r->role[g].p[list->at[k]];
+        PT_TRY(pt_holm(p, r->roles));
+        for (size_t g = 0; g < r->roles; g++) r->role[g].p[list->at[k]] = p[g];
+    }
+done:
+    free(p);
+    return rc;
+}

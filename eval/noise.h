@@ -1,0 +1,33 @@
+/* What of a table is more than noise: intervals of a side's metrics, and p of before against after, by resampling the clusters of choices
+ * (eval/resample.h; pt_pick.cluster). Seeded: the same of the same answers. */
+#ifndef PT_EVAL_NOISE_H
+#define PT_EVAL_NOISE_H
+#include "eval/metric.h"
+
+/* A change of lower p, after the correction, is marked. */
+#define PT_NOISE_BELOW 0.05
+
+/* Metrics of choices by their place in METRICS. */
+typedef struct pt_metric_list {
+    int at[PT_METRICS_MOST], n;
+} pt_metric_list;
+
+typedef struct pt_picks {
+    const pt_pick *const *c; /* those of one item side by side */
+    size_t n;
+} pt_picks;
+
+/* m->lo and m->hi of the listed metrics that have a value: 95 % bootstrap intervals of PT_RESAMPLES resamples. What adds up over items is resampled as sums (fast); any other
+ * metric is computed again of each resample, of which there are fewer where choices are many: 4e6 / n, at least 200. An item that is drawn twice counts as
+ * two items. NAN: fewer than two clusters. PT_ENOMEM. */
+pt_status pt_noise_side(const pt_metric_list *list, pt_picks picks, uint64_t seed, pt_measures *m);
+
+/* p[metric] of the listed ones: clusters of both sides are paired by pt_pick.cluster and change places as wholes, PT_PERMUTATIONS times at most (metrics
+ * that do not add up: 4e6 / n, at least 400); exact for 13 clusters or fewer. A cluster that only one side has changes places with
+ * nothing. NAN where a side has no value. PT_ENOMEM. */
+pt_status pt_noise_change(const pt_metric_list *list, const pt_picks side[2], uint64_t seed, double *p);
+
+/* Holm's correction of a report's p, in place. Its families: the overall values of all listed metrics are one; the groups of each metric are one more for
+ * each (a hundred groups times ten metrics in one family could never be found by 10,000 permutations). PT_ENOMEM. */
+pt_status pt_noise_correct(const pt_metric_list *list, pt_report *r);
+#endif
