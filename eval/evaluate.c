@@ -161,7 +161,7 @@ static pt_status judge_questions(const pt_evaluation *e, const pt_reply *replies
         a[e->other.question[i]].tokens_other += replies[e->other.first + i].tokens;
     }
     PT_TRY(list_train(e, &train, &n_train));
-    PT_TRY(pt_scores_fill(r, side, a, n, train, n_train, units_of(e)));
+    PT_TRY(pt_scores_fill(r, side, a, n, train, n_train, units_of(e), e->sampling.seed));
 done:
     free(a);
     free(train);

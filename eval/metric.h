@@ -35,7 +35,7 @@ typedef struct pt_metric_kind {
     double (*value)(const pt_metric_sum *s);                    /* NULL: as above */
     double (*derived)(const pt_measures *m);                    /* of others of the same scope; NULL: it is none */
     /* Of n choices, those of one item side by side: NAN where none has what it takes; *counted: how many items or choices it is made of. NULL: it
-     * is not made of choices. */
+     * is not made of choices. A resample may hold an item's choices several times, side by side. */
     double (*choices)(const pt_pick *const *c, size_t n, size_t *counted);
     /* How it adds up over items, for resampling (eval/noise.h). mean: it is the mean of what each item gives, weighted by *counted. Else, where `sums` is
      * above 0: of so many sums (PT_METRIC_SUMS at most), to which `add` adds an item's choices, and whose value `of_sums` is. Neither: it does not. */

@@ -135,7 +135,6 @@ static pt_added added(const pt_metric_list *list, const clusters *g, const doubl
 typedef struct chosen {
     const pt_metric_list *list;
     const clusters *side; /* [2], or one */
-    pt_pick *twin;        /* [picks] the same under other item numbers: what is drawn twice in a row is two items */
     const pt_pick **some;
     size_t cap;
     pt_status rc;
@@ -152,14 +151,12 @@ static void value_of_drawn(void *user, const size_t *drawn, size_t n, double *ou
     chosen *x = user;
     const clusters *g = x->side;
     size_t all = 0, m = 0;
-    bool twin = false;
     for (size_t i = 0; i < n; i++) all += g->of[drawn[i]].n;
     if (x->rc == PT_OK) x->rc = pt_reserve(&x->some, &x->cap, all);
     if (x->rc != PT_OK) return;
     for (size_t i = 0; i < n; i++) {
         const cluster *c = &g->of[drawn[i]];
-        twin = i && drawn[i] == drawn[i - 1] && !twin;
-        for (size_t k = c->first; k < c->first + c->n; k++) x->some[m++] = twin ? &x->twin[k] : g->pick[k];
+        for (size_t k = c->first; k < c->first + c->n; k++) x->some[m++] = g->pick[k];
     }
     measure(x, m, out);
 }
@@ -196,19 +193,10 @@ static pt_metric_list part_of(const pt_metric_list *list, bool adds, const doubl
 
 static pt_status other_intervals(const pt_metric_list *list, const clusters *g, uint64_t seed, pt_interval *ci)
 {
-    pt_status rc = PT_OK;
     chosen x = {.list = list, .side = g};
-    PT_TRY(pt_alloc0(&x.twin, g->picks));
-    for (size_t i = 0; i < g->picks; i++) {
-        x.twin[i] = *g->pick[i];
-        x.twin[i].item = ~x.twin[i].item;
-    }
-    PT_TRY(pt_bootstrap(g->n, (size_t)list->n, times(g->picks, RESAMPLES_LEAST, PT_RESAMPLES), seed, value_of_drawn, &x, ci));
-    rc = x.rc;
-done:
-    free(x.twin);
+    pt_status rc = pt_bootstrap(g->n, (size_t)list->n, times(g->picks, RESAMPLES_LEAST, PT_RESAMPLES), seed, value_of_drawn, &x, ci);
     free(x.some);
-    return rc;
+    return rc == PT_OK ? x.rc : rc;
 }
 
 pt_status pt_noise_side(const pt_metric_list *list, pt_picks picks, uint64_t seed, pt_measures *m)

@@ -18,8 +18,8 @@ typedef struct pt_picks {
 } pt_picks;
 
 /* m->lo and m->hi of the listed metrics that have a value: 95 % bootstrap intervals of PT_RESAMPLES resamples. What adds up over items is resampled as sums (fast); any other
- * metric is computed again of each resample, of which there are fewer where choices are many: 4e6 / n, at least 200. An item that is drawn twice counts as
- * two items. NAN: fewer than two clusters. PT_ENOMEM. */
+ * metric is computed again of each resample, of which there are fewer where choices are many: 4e6 / n, at least 200. A cluster that is
+ * drawn twice may lie beside itself. NAN: fewer than two clusters. PT_ENOMEM. */
 pt_status pt_noise_side(const pt_metric_list *list, pt_picks picks, uint64_t seed, pt_measures *m);
 
 /* p[metric] of the listed ones: clusters of both sides are paired by pt_pick.cluster and change places as wholes, PT_PERMUTATIONS times at most (metrics

@@ -1,4 +1,4 @@
-#include "eval/metric.h"
+#include "eval/noise.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -29,8 +29,11 @@ void pt_report_free(pt_report *r)
         free(r->role[i].canned);
     }
     free(r->role);
-    free(r->name[PT_BEFORE]);
-    free(r->name[PT_AFTER]);
+    for (int s = 0; s < 2; s++) {
+        free(r->name[s]);
+        free(r->parts[s].of);
+        free(r->parts[s].role);
+    }
     pt_report_init(r);
 }
 
@@ -121,6 +124,7 @@ static pt_status table_overall(const pt_report *r, const bool shown[2], pt_str *
     for (int s = 0; s < 2; s++)
         if (shown[s]) PT_RETURN(pt_str_printf(out, "%12s", s == PT_BEFORE ? "before" : "after"));
     PT_RETURN(pt_str_puts(out, shown[0] && shown[1] ? "      change\n" : "\n"));
+    bool marked = false;
     for (int m = 0; m < pt_metric_count(); m++) {
         const pt_metric_kind *kind = pt_metric_kind_at(m);
         double v[2];
@@ -130,9 +134,11 @@ static pt_status table_overall(const pt_report *r, const bool shown[2], pt_str *
         for (int s = 0; s < 2; s++)
             if (shown[s]) PT_RETURN(pt_report_value(out, kind->form, v[s], 12));
         if (shown[0] && shown[1] && kind->better) PT_RETURN(pt_report_change(out, kind->form, kind->better, v[0], v[1], 12));
-        PT_RETURN(pt_str_puts(out, "\n"));
+        bool more = shown[0] && shown[1] && kind->better && r->p[m] < PT_NOISE_BELOW;
+        PT_RETURN(pt_str_puts(out, more ? " *\n" : "\n"));
+        marked = marked || more;
     }
-    return PT_OK;
+    return marked ? pt_str_puts(out, "* more than noise: p < 0.05, paired permutation by question, Holm\n") : PT_OK;
 }
 
 static pt_status table_roles(const pt_report *r, const bool shown[2], pt_str *out)
@@ -243,6 +249,19 @@ static pt_status put_side(json_t *parent, const char *key, const pt_measures *m,
     if (with_name) PT_RETURN(put(o, "name", pt_report_text(name)));
     for (int i = 0; i < pt_metric_count(); i++)
         if (!pt_metric_kind_at(i)->choices) PT_RETURN(put(o, pt_metric_kind_at(i)->key, json_number(metric_of(m, i))));
+    json_t *ci = json_object();
+    PT_RETURN(put(o, "ci", ci));
+    for (int i = 0; i < pt_metric_count(); i++)
+        if (isfinite(m->lo[i]) && isfinite(m->hi[i])) PT_RETURN(put(ci, pt_metric_kind_at(i)->key, json_pack("[f, f]", m->lo[i], m->hi[i])));
+    return PT_OK;
+}
+
+static pt_status put_p(json_t *parent, const double *p, bool both)
+{
+    json_t *o = both ? json_object() : json_null();
+    PT_RETURN(put(parent, "p", o));
+    for (int i = 0; both && i < pt_metric_count(); i++)
+        if (isfinite(p[i])) PT_RETURN(put(o, pt_metric_kind_at(i)->key, json_real(p[i])));
     return PT_OK;
 }
 
@@ -268,6 +287,7 @@ static pt_status put_roles(json_t *parent, const pt_report *r)
         PT_RETURN(put(o, "role", pt_report_text(r->role[i].role)));
         PT_RETURN(put(o, "questions", json_integer((json_int_t)r->role[i].questions)));
         PT_RETURN(put_sides(o, r, r->role[i].side, false));
+        PT_RETURN(put_p(o, r->role[i].p, r->name[PT_BEFORE] && r->name[PT_AFTER]));
         PT_RETURN(put(o, "canned_answer", r->role[i].canned ? pt_report_text(r->role[i].canned) : json_null()));
     }
     return PT_OK;
@@ -293,6 +313,7 @@ pt_status pt_report_object(const pt_report *r, json_t **out)
     } else {
         PT_TRY(put(root, "change", json_null()));
     }
+    PT_TRY(put_p(root, r->p, r->name[PT_BEFORE] && r->name[PT_AFTER]));
     PT_TRY(put_roles(root, r));
 done:
     if (rc != PT_OK) {

@@ -46,6 +46,11 @@ typedef struct pt_report {
     double p[PT_METRICS_MOST]; /* as a role's */
     pt_report_role *role;
     size_t roles, role_cap;
+    struct pt_report_parts {
+        double *of;   /* [n][...] what each question came to, for resampling (eval/scores.c) */
+        size_t *role; /* [n] */
+        size_t n;
+    } parts[2];
 } pt_report;
 void pt_report_init(pt_report *r);
 void pt_report_free(pt_report *r);
@@ -54,14 +59,15 @@ pt_status pt_report_name(pt_report *r, pt_side side, const char *name);
 /* The role's entry, made when it is new (metrics NAN). Valid until the next new role. */
 pt_status pt_report_role_get(pt_report *r, const char *role, pt_report_role **out);
 
-/* Adds the table to out: a line per measured metric with before, after, change and whether that is better, then a line per
- * role. At most 100 columns; control bytes and broken UTF-8 in names are shown as '?'; no colour. */
+/* Adds the table to out: a line per measured metric with before, after, change, whether that is better, and a mark where it is more than noise; then a line
+ * per role. At most 100 columns; control bytes and broken UTF-8 in names are shown as '?'; no colour. */
 pt_status pt_report_table(const pt_report *r, pt_str *out);
 /* Its lines with the names of both sides alone. */
 pt_status pt_report_names(const pt_report *r, pt_str *out);
 /* Owned JSON text: {"format", "version", "questions", "before": {"name", METRIC: number | null...} | null, "after", "change":
- * {METRIC: after - before | null}, "roles": [{"role", "questions", "before", "after", "canned_answer"}]}. Not finite = null;
- * broken UTF-8 becomes U+FFFD. */
+ * {METRIC: after - before | null}, "p": {METRIC: corrected p, of those tested} | null, "roles": [{"role", "questions", "before", "after", "p",
+ * "canned_answer"}]}. before and after hold "ci": {METRIC: [lo, hi]} of those with an interval (eval/scores.h). Not finite = null; broken
+ * UTF-8 becomes U+FFFD. */
 pt_status pt_report_json(const pt_report *r, char **out);
 /* The same as a value. */
 pt_status pt_report_object(const pt_report *r, json_t **out);

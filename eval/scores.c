@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "eval/canned.h"
-#include "eval/metric.h"
+#include "eval/noise.h"
+#include "eval/resample.h"
 
 typedef struct sums {
     pt_metric_sum of[PT_METRICS_MOST];
@@ -21,6 +22,8 @@ typedef struct work {
     pt_words **references;   /* [n][n_references] */
     size_t *role;            /* [n] index in the report */
     sums *by_role;           /* [roles] */
+    pt_metric_list made, values; /* metrics made of rows; these and what follows from them */
+    double *parts;           /* [n][3 * made.n] each question's sums */
 } work;
 
 static void work_free(work *w)
@@ -37,6 +40,7 @@ static void work_free(work *w)
     free(w->references);
     free(w->role);
     free(w->by_role);
+    free(w->parts);
     pt_wordbook_free(&w->book);
 }
 
@@ -60,6 +64,13 @@ static pt_status work_split(work *w, pt_report *r)
     return pt_alloc0(&w->by_role, r->roles);
 }
 
+static void sum_add(pt_metric_sum *all, const pt_metric_sum *x)
+{
+    all->sum += x->sum;
+    all->weight += x->weight;
+    all->rows += x->rows;
+}
+
 static pt_status score_row(work *w, size_t i)
 {
     const pt_eval_answer *a = &w->rows[i];
@@ -67,8 +78,14 @@ static pt_status score_row(work *w, size_t i)
     if (!isfinite(a->nll_own) || !isfinite(a->nll_other))
         return pt_fail(PT_ENONFINITE, "question %zu (%s): log-likelihood is not finite", i + 1, a->role);
     pt_metric_row row = {a, a->answer ? &w->answer[i] : NULL, w->references[i], w->said, w->n_train};
-    for (int m = 0; m < pt_metric_count(); m++)
-        if (pt_metric_kind_at(m)->row) PT_RETURN(pt_metric_kind_at(m)->row(&row, &s->of[m]));
+    for (int k = 0; k < w->made.n; k++) {
+        int m = w->made.at[k];
+        pt_metric_sum one = {0};
+        PT_RETURN(pt_metric_kind_at(m)->row(&row, &one));
+        sum_add(&s->of[m], &one);
+        double *part = w->parts + 3 * (i * (size_t)w->made.n + (size_t)k);
+        part[0] = one.sum, part[1] = one.weight, part[2] = one.rows;
+    }
     return PT_OK;
 }
 
@@ -108,11 +125,7 @@ done:
 
 static void sums_add(sums *all, const sums *s)
 {
-    for (int m = 0; m < pt_metric_count(); m++) {
-        all->of[m].sum += s->of[m].sum;
-        all->of[m].weight += s->of[m].weight;
-        all->of[m].rows += s->of[m].rows;
-    }
+    for (int m = 0; m < pt_metric_count(); m++) sum_add(&all->of[m], &s->of[m]);
 }
 
 /* Of what is made of rows; then what follows from that. preference_accuracy and the like keep what they have. */
@@ -127,13 +140,85 @@ static void sums_metrics(const sums *s, pt_measures *out)
         if (pt_metric_kind_at(m)->derived) out->v[m] = pt_metric_kind_at(m)->derived(out);
 }
 
+/* ---- what is more than noise ---- */
+
+static void values_of(const void *user, const double *parts, double *out)
+{
+    const work *w = user;
+    sums s = {0};
+    pt_measures m;
+    pt_measures_clear(&m);
+    for (int k = 0; k < w->made.n; k++, parts += 3) s.of[w->made.at[k]] = (pt_metric_sum){parts[0], parts[1], parts[2]};
+    sums_metrics(&s, &m);
+    for (int k = 0; k < w->values.n; k++) out[k] = m.v[w->values.at[k]];
+}
+
+static void list_metrics(work *w)
+{
+    for (int m = 0; m < pt_metric_count(); m++) {
+        const pt_metric_kind *k = pt_metric_kind_at(m);
+        if (k->row) w->made.at[w->made.n++] = m;
+        if (k->row || k->derived) w->values.at[w->values.n++] = m;
+    }
+}
+
+/* The parts of a role's questions, or of all (role = roles): packed into out. */
+static size_t parts_of(const pt_report *r, pt_side side, size_t role, size_t width, double *out)
+{
+    const struct pt_report_parts *p = &r->parts[side];
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        if (role == r->roles || p->role[i] == role) memcpy(out + n++ * width, p->of + i * width, width * sizeof *out);
+    return n;
+}
+
+static pt_status noise_of(const work *w, pt_report *r, pt_side side, size_t role, uint64_t seed, double *parts[2])
+{
+    pt_measures *m = role == r->roles ? &r->side[side] : &r->role[role].side[side];
+    double p[PT_METRICS_MOST], *to = role == r->roles ? r->p : r->role[role].p;
+    size_t width = 3 * (size_t)w->made.n;
+    pt_interval ci[PT_METRICS_MOST];
+    size_t n[2] = {parts_of(r, PT_BEFORE, role, width, parts[0]), parts_of(r, PT_AFTER, role, width, parts[1])};
+    pt_added a = {.clusters = n[side], .width = width, .values = (size_t)w->values.n, .parts = parts[side], .value = values_of, .user = w};
+    PT_RETURN(pt_bootstrap_added(&a, PT_RESAMPLES, seed, ci));
+    for (int k = 0; k < w->values.n; k++) {
+        m->lo[w->values.at[k]] = ci[k].lo;
+        m->hi[w->values.at[k]] = ci[k].hi;
+    }
+    for (int k = 0; k < w->values.n; k++) to[w->values.at[k]] = NAN;
+    if (n[0] != n[1]) return PT_OK;
+    PT_RETURN(pt_permute_added(&a, parts[!side], PT_PERMUTATIONS, seed, p));
+    for (int k = 0; k < w->values.n; k++) to[w->values.at[k]] = p[k];
+    return PT_OK;
+}
+
+/* The questions' parts and roles go to the report, where the other side finds them. */
+static pt_status noise(work *w, pt_report *r, pt_side side, uint64_t seed)
+{
+    pt_status rc = PT_OK;
+    double *parts[2] = {NULL, NULL};
+    free(r->parts[side].of);
+    free(r->parts[side].role);
+    r->parts[side] = (struct pt_report_parts){w->parts, w->role, w->n};
+    w->parts = NULL;
+    for (int s = 0; s < 2; s++) PT_TRY(pt_alloc0(&parts[s], r->parts[s].n * 3 * (size_t)w->made.n));
+    for (size_t k = 0; k <= r->roles; k++) PT_TRY(noise_of(w, r, side, k, seed, parts));
+    PT_TRY(pt_noise_correct(&w->values, r));
+done:
+    w->role = NULL;
+    for (int s = 0; s < 2; s++) free(parts[s]);
+    return rc;
+}
+
 pt_status pt_scores_fill(pt_report *r, pt_side side, const pt_eval_answer *answers, size_t n, const pt_eval_train *train,
-                         size_t n_train, pt_units units)
+                         size_t n_train, pt_units units, uint64_t seed)
 {
     pt_status rc = PT_OK;
     work w = {.rows = answers, .train = train, .n = n, .n_train = n_train, .units = units};
     sums all = {0};
     PT_TRY(work_split(&w, r));
+    list_metrics(&w);
+    PT_TRY(pt_alloc0(&w.parts, 3 * n * (size_t)w.made.n));
     for (size_t i = 0; i < n; i++) PT_TRY(score_row(&w, i));
     for (size_t k = 0; k < r->roles; k++) {
         PT_TRY(score_canned(&w, &r->role[k], k));
@@ -144,6 +229,7 @@ pt_status pt_scores_fill(pt_report *r, pt_side side, const pt_eval_answer *answe
     }
     r->questions = n;
     sums_metrics(&all, &r->side[side]);
+    PT_TRY(noise(&w, r, side, seed));
 done:
     work_free(&w);
     return rc;

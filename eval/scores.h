@@ -28,7 +28,9 @@ typedef struct pt_eval_train {
  * repeated_4grams: repeated / all 4-grams, summed over answers;   nll_*: sum of nats / sum of tokens;   perplexity:
  * exp(nll_own)
  *   canned_rouge_l: per role as pt_canned_best; overall its mean over questions whose role has training answers
- * What nothing was measured for stays NAN; preference_accuracy is not touched. A sum that is not finite is PT_ENONFINITE. */
+ * What nothing was measured for stays NAN; preference_accuracy is not touched. A sum that is not finite is PT_ENONFINITE.
+ * Of what is made of questions also 95 % intervals by question, and, once both sides have as many questions, p of the change: as eval/noise.h does it with
+ * clusters, families of Holm too. Drawn by `seed`. */
 pt_status pt_scores_fill(pt_report *r, pt_side side, const pt_eval_answer *answers, size_t n, const pt_eval_train *train,
-                         size_t n_train, pt_units units);
+                         size_t n_train, pt_units units, uint64_t seed);
 #endif

@@ -76,8 +76,8 @@ static void test_intervals(void **state)
     assert_true(isnan(again.lo[list.at[0]]) && isnan(again.hi[list.at[2]]));
 }
 
-/* An item drawn twice in a row is two items: metrics by item see them apart. */
-static void test_twice(void **state)
+/* What is no sum over items is computed of each resample, an item drawn twice in a row among them. */
+static void test_whole(void **state)
 {
     static const char *const keys[] = {"position_bias", NULL};
     const pt_metric_list list = metrics(keys);
@@ -167,7 +167,7 @@ static void test_speed(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_intervals), cmocka_unit_test(test_twice), cmocka_unit_test(test_change),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_intervals), cmocka_unit_test(test_whole), cmocka_unit_test(test_change),
                                        cmocka_unit_test(test_families), cmocka_unit_test(test_speed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,7 +49,7 @@ static void scores_by_hand(void **state)
     pt_report r;
     pt_report_role *brask, *reef;
     pt_report_init(&r);
-    assert_int_equal(pt_scores_fill(&r, PT_AFTER, rows, 3, TRAIN, 4, PT_UNITS_WORDS), PT_OK);
+    assert_int_equal(pt_scores_fill(&r, PT_AFTER, rows, 3, TRAIN, 4, PT_UNITS_WORDS, 1), PT_OK);
     assert_int_equal(r.questions, 3);
     assert_int_equal(r.roles, 2); /* a role without questions has no line */
     assert_int_equal(pt_report_role_get(&r, "Brask", &brask), PT_OK);
@@ -89,7 +89,7 @@ static void what_is_not_measured_stays_missing(void **state)
                                    answer("Y", REF_C, 1, NULL, false, 2, 1, 3)};
     pt_report r;
     pt_report_init(&r);
-    assert_int_equal(pt_scores_fill(&r, PT_BEFORE, rows, 2, NULL, 0, PT_UNITS_WORDS), PT_OK);
+    assert_int_equal(pt_scores_fill(&r, PT_BEFORE, rows, 2, NULL, 0, PT_UNITS_WORDS, 1), PT_OK);
     const double *x = r.role[0].side[PT_BEFORE].v, *y = r.role[1].side[PT_BEFORE].v;
     assert_true(isnan(x[PT_METRIC_ROUGE_L_F]) && isnan(x[PT_METRIC_NLL_OWN]) && isnan(x[PT_METRIC_PERPLEXITY]));
     assert_true(isnan(x[PT_METRIC_COPIED]) && isnan(x[PT_METRIC_CANNED_ROUGE_L]));
@@ -98,7 +98,7 @@ static void what_is_not_measured_stays_missing(void **state)
     close_to(y[PT_METRIC_NLL_GAP], 1);
     assert_null(r.role[1].canned);
     pt_report_free(&r);
-    assert_int_equal(pt_scores_fill(&r, PT_BEFORE, NULL, 0, TRAIN, 4, PT_UNITS_WORDS), PT_OK);
+    assert_int_equal(pt_scores_fill(&r, PT_BEFORE, NULL, 0, TRAIN, 4, PT_UNITS_WORDS, 1), PT_OK);
     assert_int_equal(r.questions, 0);
     assert_true(isnan(r.side[PT_BEFORE].v[PT_METRIC_STOPPED]));
     pt_report_free(&r);
@@ -109,7 +109,7 @@ static void a_sum_that_is_not_finite_is_named(void **state)
     const pt_eval_answer rows[] = {answer("X", REF_C, 1, "a", true, 1, 1, 1), answer("Y", REF_C, 1, "a", true, NAN, 1, 1)};
     pt_report r;
     pt_report_init(&r);
-    assert_int_equal(pt_scores_fill(&r, PT_AFTER, rows, 2, NULL, 0, PT_UNITS_WORDS), PT_ENONFINITE);
+    assert_int_equal(pt_scores_fill(&r, PT_AFTER, rows, 2, NULL, 0, PT_UNITS_WORDS, 1), PT_ENONFINITE);
     assert_non_null(strstr(pt_err_msg(), "question 2 (Y)"));
     pt_report_free(&r);
 }
@@ -206,6 +206,45 @@ static void table_of_one_side(void **state)
     pt_str_free(&t);
 }
 
+/* Forty questions, answered badly and then well, but repeated as often: intervals, marks, and who is not marked. */
+static void says_what_is_noise(void **state)
+{
+    enum { N = 40 };
+    pt_report r;
+    pt_eval_answer rows[N];
+    pt_str t = {0};
+    char *text;
+    pt_report_init(&r);
+    for (int s = 0; s < 2; s++) {
+        for (int i = 0; i < N; i++)
+            rows[i] = answer(i % 2 ? "Brask" : "Reef", REF_A, 2, s && i % 4 ? "left right" : "no no no no no no", true, s ? 4 + i % 3 : 8 + i % 3, 4, 9 + i % 2);
+        assert_int_equal(pt_report_name(&r, (pt_side)s, s ? "tuned" : "base"), PT_OK);
+        assert_int_equal(pt_scores_fill(&r, (pt_side)s, rows, N, NULL, 0, PT_UNITS_WORDS, 1), PT_OK);
+        if (!s) assert_true(isnan(r.p[PT_METRIC_ROUGE_L_F]));
+    }
+    const pt_measures *m = &r.side[PT_AFTER];
+    double half = 1.96 * sqrt(0.75 * 0.25 / N);
+    assert_true(fabs(m->v[PT_METRIC_ROUGE_L_F] - 0.75) < 1e-12 && fabs(m->lo[PT_METRIC_ROUGE_L_F] - 0.75 + half) < 0.03 &&
+                fabs(m->hi[PT_METRIC_ROUGE_L_F] - 0.75 - half) < 0.03);
+    assert_true(m->lo[PT_METRIC_PERPLEXITY] < m->v[PT_METRIC_PERPLEXITY] && m->v[PT_METRIC_PERPLEXITY] < m->hi[PT_METRIC_PERPLEXITY]);
+    assert_true(r.p[PT_METRIC_ROUGE_L_F] < 0.01 && r.p[PT_METRIC_NLL_OWN] < 0.01 && r.p[PT_METRIC_PERPLEXITY] < 0.01);
+    assert_true(r.p[PT_METRIC_STOPPED] == 1 && r.p[PT_METRIC_NLL_OTHER] == 1 && isnan(r.p[PT_METRIC_PREFERENCE]));
+    assert_true(r.roles == 2 && r.role[0].p[PT_METRIC_ROUGE_L_F] < 0.01 && r.role[1].p[PT_METRIC_NLL_OWN] < 0.01);
+    assert_int_equal(pt_report_table(&r, &t), PT_OK);
+    assert_non_null(strstr(t.text, "  better *\n"));
+    assert_non_null(strstr(t.text, "+0.0 pt\n")); /* of answers that stop */
+    assert_non_null(strstr(t.text, "\n* more than noise: p < 0.05"));
+    assert_int_equal(pt_report_json(&r, &text), PT_OK);
+    json_t *root = json_loads(text, 0, NULL), *ci = json_object_get(json_object_get(json_object_get(root, "after"), "ci"), "rouge_l_f");
+    assert_true(fabs(json_real_value(json_array_get(ci, 0)) - m->lo[PT_METRIC_ROUGE_L_F]) < 1e-9 && json_array_size(ci) == 2);
+    assert_true(fabs(json_real_value(json_object_get(json_object_get(root, "p"), "nll_own")) - r.p[PT_METRIC_NLL_OWN]) < 1e-9);
+    assert_null(json_object_get(json_object_get(root, "p"), "preference_accuracy"));
+    json_decref(root);
+    free(text);
+    pt_str_free(&t);
+    pt_report_free(&r);
+}
+
 static double number_at(json_t *root, const char *a, const char *b)
 {
     json_t *v = json_object_get(json_object_get(root, a), b);
@@ -255,7 +294,7 @@ int main(void)
         cmocka_unit_test(scores_by_hand),
         cmocka_unit_test(what_is_not_measured_stays_missing),
         cmocka_unit_test(a_sum_that_is_not_finite_is_named),
-        cmocka_unit_test(table_is_aligned),
+        cmocka_unit_test(says_what_is_noise), cmocka_unit_test(table_is_aligned),
         cmocka_unit_test(table_of_one_side),
         cmocka_unit_test(json_says_the_same),
     };
