@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/resample.h"
+
 void pt_evaluation_free(pt_evaluation *e)
 {
     struct pt_eval_asked *all[] = {&e->own, &e->other, &e->texts, &e->pairs};
@@ -168,15 +170,38 @@ done:
     return rc;
 }
 
+static void share(const void *user, const double *sums, double *out)
+{
+    *out = *sums / (double)*(const size_t *)user;
+}
+
+/* Which chosen answers are preferred; interval, and p of the change, by pair. */
+static pt_status judge_pairs(const pt_reply *p, size_t n, pt_report *r, pt_side side, uint64_t seed)
+{
+    struct pt_report_parts *own = &r->pairs[side], *other = &r->pairs[!side];
+    pt_interval ci;
+    double right = 0;
+    free(own->of);
+    *own = (struct pt_report_parts){0};
+    PT_RETURN(pt_alloc0(&own->of, n));
+    own->n = n;
+    for (size_t i = 0; i < n; i++) right += own->of[i] = p[2 * i].value > p[2 * i + 1].value;
+    pt_added a = {.clusters = n, .width = 1, .values = 1, .parts = own->of, .value = share, .user = &own->n};
+    PT_RETURN(pt_bootstrap_added(&a, PT_RESAMPLES, seed, &ci));
+    r->side[side].v[PT_METRIC_PREFERENCE] = right / (double)n;
+    r->side[side].lo[PT_METRIC_PREFERENCE] = ci.lo;
+    r->side[side].hi[PT_METRIC_PREFERENCE] = ci.hi;
+    return other->n == n ? pt_permute_added(&a, other->of, PT_PERMUTATIONS, seed, &r->p[PT_METRIC_PREFERENCE]) : PT_OK;
+}
+
 pt_status pt_evaluate_judge(const pt_evaluation *e, const pt_reply *replies, pt_report *r, pt_side side, pt_eval_texts *texts, double *pairs)
 {
-    size_t right = 0, n = e->pairs.n / 2;
+    size_t n = e->pairs.n / 2;
     const pt_reply *p = replies + e->pairs.first;
     if (e->texts.n) PT_RETURN(judge_questions(e, replies, r, side));
     if (e->texts.n && texts) PT_RETURN(keep_texts(e, replies, texts));
-    for (size_t i = 0; i < n; i++) right += p[2 * i].value > p[2 * i + 1].value;
     for (size_t i = 0; pairs && i < 2 * n; i++) pairs[i] = p[i].value;
-    if (n) r->side[side].v[PT_METRIC_PREFERENCE] = (double)right / (double)n;
+    if (n) PT_RETURN(judge_pairs(p, n, r, side, e->sampling.seed));
     if (n && !r->questions) r->questions = n;
     return PT_OK;
 }

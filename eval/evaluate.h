@@ -31,7 +31,8 @@ void pt_eval_texts_free(pt_eval_texts *t);
 /* Appends its requests. May be called again for another list. */
 pt_status pt_evaluate_ask(pt_evaluation *e, const pt_speller *s, pt_requests *q);
 /* Fills side `side` of r from the replies to all requests: perplexity of the references behind their own profile and behind another role's, generated
- * answers against references, preference accuracy (by the sum of log-probabilities of the answer; by score for a reward model). texts may be
+ * answers against references, preference accuracy (by the sum of log-probabilities of the answer; by score for a reward model), with its interval and the change's p by
+ * pair, a family of its own. texts may be
  * NULL. pairs[2 * questions->n_pairs] (may be NULL): log-probabilities or scores of both sides. */
 pt_status pt_evaluate_judge(const pt_evaluation *e, const pt_reply *replies, pt_report *r, pt_side side, pt_eval_texts *texts, double *pairs);
 #endif

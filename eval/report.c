@@ -33,6 +33,7 @@ void pt_report_free(pt_report *r)
         free(r->name[s]);
         free(r->parts[s].of);
         free(r->parts[s].role);
+        free(r->pairs[s].of);
     }
     pt_report_init(r);
 }
@@ -138,7 +139,7 @@ static pt_status table_overall(const pt_report *r, const bool shown[2], pt_str *
         PT_RETURN(pt_str_puts(out, more ? " *\n" : "\n"));
         marked = marked || more;
     }
-    return marked ? pt_str_puts(out, "* more than noise: p < 0.05, paired permutation by question, Holm\n") : PT_OK;
+    return marked ? pt_str_puts(out, "* more than noise: p < 0.05, paired permutation by question or pair, Holm\n") : PT_OK;
 }
 
 static pt_status table_roles(const pt_report *r, const bool shown[2], pt_str *out)

@@ -50,7 +50,7 @@ typedef struct pt_report {
         double *of;   /* [n][...] what each question came to, for resampling (eval/scores.c) */
         size_t *role; /* [n] */
         size_t n;
-    } parts[2];
+    } parts[2], pairs[2]; /* pairs: 1 = the chosen answer is preferred; no roles */
 } pt_report;
 void pt_report_init(pt_report *r);
 void pt_report_free(pt_report *r);

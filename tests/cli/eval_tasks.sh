@@ -41,9 +41,11 @@ tight() { tr -d ' \n' <"$dir/$1.json"; }
 ev whole "$dir/run"
 [ $? -eq 0 ] && grep -q "^who (choice, 20 items) *before *after *change" "$dir/out" && grep -q "^traits (statements, 30 items)" "$dir/out" && grep -q "^orderly *10 " "$dir/out" && grep -q "^everyday *8 " "$dir/out"
 result "a run's own evaluations: both sides, each group"
-tight whole | grep -q '"tasks":\[{"name":"who","task":"choice","path":"data/samples/eval/choice_en.jsonl","items":20,"rows":\[{"metric":"acc","scope":null,"before":{"value":0\.[0-9]*,"n":20}' &&
+tight whole | grep -q '"tasks":\[{"name":"who","task":"choice","path":"data/samples/eval/choice_en.jsonl","items":20,"rows":\[{"metric":"acc","scope":null,"before":{"value":0\.[0-9]*,"n":20,"ci":\[0\.[0-9]*,0\.[0-9]*\]},"after":{[^}]*},"p":[01]' &&
     tight whole | grep -q '"metric":"acc_mutual_info","scope":"manners"' && tight whole | grep -q '"confusion":{"before":{"[A-D]":{'
-result "the JSON has rows by metric and scope, and who was taken for whom"
+result "the JSON has rows by metric and scope with their intervals and p, and who was taken for whom"
+grep -q "^accuracy  *[0-9.]* % ±[0-9.]*  *[0-9.]* % ±[0-9.]*  *[-+]" "$dir/out" && grep -q "^± half of the 95 % interval, by item$" "$dir/out" && [ "$(wc -L <"$dir/out")" -le 100 ]
+result "the table says how sure its values are, in 100 columns"
 asked=$(sed -n 's/.*note: \([0-9]*\) questions to the model, \([0-9]*\) of them.*: \([0-9]*\) tokens, \([0-9]*\) after.*/\1 \2 \3 \4/p' "$dir/err")
 read -r q known tokens shared <<<"$asked"
 [ "$known" -eq 0 ] && [ $((shared * 2)) -lt "$tokens" ] && [ "$q" -eq "$(wc -l <"$dir/whole.answers")" ]
@@ -85,10 +87,10 @@ task() { # KEYS ROWS...: a config with one task of these rows
 }
 two='{"question": "Is it day?", "options": ["yes", "no"], "answer": "no"}'
 task "task: choice, method: letter, rotate: true" "$two" '{"question": "Is it night?", "options": {"A": "yes", "B": "no"}, "answer": "B"}'
-ev task "$dir/task.yaml" && tight task | grep -q '"metric":"position_bias","scope":null' && tight task | grep -q '"metric":"acc","scope":null,"before":{"value":[0-9.]*,"n":4}' && [ "$(wc -l <"$dir/task.answers")" -eq 16 ]
+ev task "$dir/task.yaml" && tight task | grep -q '"metric":"position_bias","scope":null' && tight task | grep -q '"metric":"acc","scope":null,"before":{"value":[0-9.]*,"n":4,' && [ "$(wc -l <"$dir/task.answers")" -eq 16 ]
 result "letters, in every order: position bias"
 task "task: choice, method: written, temperature: 1.0, repeats: 10, max_new_tokens: 4" "$two"
-ev task "$dir/task.yaml" && tight task | grep -q '"metric":"parse_failures","scope":null,"before":{"value":[0-9.]*,"n":10}' && [ "$(wc -l <"$dir/task.answers")" -eq 20 ] &&
+ev task "$dir/task.yaml" && tight task | grep -q '"metric":"parse_failures","scope":null,"before":{"value":[0-9.]*,"n":10,' && [ "$(wc -l <"$dir/task.answers")" -eq 20 ] &&
     [ "$(sed 's/.*"text": //' "$dir/task.answers" | sort -u | wc -l)" -gt 10 ]
 result "ten sampled repeats of one question are ten answers"
 cp "$dir/task.answers" "$dir/ten.answers" && rm "$dir/task.answers" && task "task: choice, method: written, temperature: 1.0, repeats: 3, max_new_tokens: 4" "$two" '{"question": "Is it dusk?", "options": ["yes", "no"], "answer": 0}' &&
@@ -114,6 +116,7 @@ bad "an answer past the end" "task: choice" '{"question": "Well?", "options": ["
 bad "options of equal text" "task: choice" '{"question": "Well?", "options": ["a", "b", "a"], "answer": 1}' "items.jsonl:2: options 1 and 3 are equal: 'a'"
 bad "one option" "task: choice" '{"question": "Well?", "options": ["a"], "answer": 0}' "items.jsonl:2: 1 option: two are wanted"
 bad "a prompt's field that the row has not" "task: choice, prompt: '{questoin}'" '{"question": "x", "options": ["a", "b"], "answer": 0}' "the prompt wants {questoin}: the row has no such field"
+bad "a field to cluster by that rows have not" "task: choice, cluster_by: persona" "$two" "items.jsonl:1: the row has no field 'persona', which cluster_by names"
 bad "a broken row" "task: choice" '{"question": ' "items.jsonl:2:"
 bad "statements without their answers" "task: statements" "$two" "items.jsonl:1: the row has no answer_matching_behavior"
 bad "an unknown key" "task: choice, metod: letter" "$two" "the task choice does not know metod; its keys: name, task, path, limit, method" 2

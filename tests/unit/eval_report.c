@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <utf8proc.h>
 
+#include "eval/evaluate.h"
 #include "eval/metric.h"
 #include "eval/scores.h"
 
@@ -245,6 +246,30 @@ static void says_what_is_noise(void **state)
     pt_report_free(&r);
 }
 
+/* Pairs: half of them right before, nine of ten after. */
+static void pairs_by_pair(void **state)
+{
+    enum { N = 40 };
+    pt_report r;
+    pt_reply replies[2 * N] = {{0}};
+    const pt_evaluation e = {.pairs = {.n = 2 * N}, .sampling = {.seed = 3}};
+    pt_report_init(&r);
+    for (int s = 0; s < 2; s++) {
+        for (int i = 0; i < N; i++) {
+            bool right = s ? i % 10 > 0 : i % 2 > 0;
+            replies[2 * i].value = right ? -1 : -2;
+            replies[2 * i + 1].value = right ? -2 : -1;
+        }
+        assert_int_equal(pt_evaluate_judge(&e, replies, &r, (pt_side)s, NULL, NULL), PT_OK);
+        double v = r.side[s].v[PT_METRIC_PREFERENCE], half = 1.96 * sqrt(v * (1 - v) / N);
+        close_to(v, s ? 0.9 : 0.5);
+        assert_true(fabs(r.side[s].lo[PT_METRIC_PREFERENCE] - v + half) < 0.04 && fabs(r.side[s].hi[PT_METRIC_PREFERENCE] - v - half) < 0.04);
+        assert_int_equal(isnan(r.p[PT_METRIC_PREFERENCE]), !s);
+    }
+    assert_true(r.p[PT_METRIC_PREFERENCE] < 0.001);
+    pt_report_free(&r);
+}
+
 static double number_at(json_t *root, const char *a, const char *b)
 {
     json_t *v = json_object_get(json_object_get(root, a), b);
@@ -294,7 +319,7 @@ int main(void)
         cmocka_unit_test(scores_by_hand),
         cmocka_unit_test(what_is_not_measured_stays_missing),
         cmocka_unit_test(a_sum_that_is_not_finite_is_named),
-        cmocka_unit_test(says_what_is_noise), cmocka_unit_test(table_is_aligned),
+        cmocka_unit_test(says_what_is_noise), cmocka_unit_test(pairs_by_pair), cmocka_unit_test(table_is_aligned),
         cmocka_unit_test(table_of_one_side),
         cmocka_unit_test(json_says_the_same),
     };
