@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/noise.h"
 #include "eval/resample.h"
 
 void pt_evaluation_free(pt_evaluation *e)
@@ -191,7 +192,9 @@ static pt_status judge_pairs(const pt_reply *p, size_t n, pt_report *r, pt_side 
     r->side[side].v[PT_METRIC_PREFERENCE] = right / (double)n;
     r->side[side].lo[PT_METRIC_PREFERENCE] = ci.lo;
     r->side[side].hi[PT_METRIC_PREFERENCE] = ci.hi;
-    return other->n == n ? pt_permute_added(&a, other->of, PT_PERMUTATIONS, seed, &r->p[PT_METRIC_PREFERENCE]) : PT_OK;
+    if (other->n != n) return PT_OK;
+    PT_RETURN(pt_noise_pairs(own->of, other->of, n, &r->change.wilcoxon[PT_METRIC_PREFERENCE], &r->change.mcnemar[PT_METRIC_PREFERENCE]));
+    return pt_permute_added(&a, other->of, PT_PERMUTATIONS, seed, &r->change.p[PT_METRIC_PREFERENCE]);
 }
 
 pt_status pt_evaluate_judge(const pt_evaluation *e, const pt_reply *replies, pt_report *r, pt_side side, pt_eval_texts *texts, double *pairs)

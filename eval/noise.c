@@ -232,7 +232,49 @@ static pt_status other_changes(const pt_metric_list *list, const clusters side[2
     return rc;
 }
 
-pt_status pt_noise_change(const pt_metric_list *list, const pt_picks side[2], uint64_t seed, double *p)
+pt_status pt_noise_pairs(const double *before, const double *after, size_t n, double *wilcoxon, double *mcnemar)
+{
+    double *d;
+    size_t m = 0, up = 0, down = 0;
+    bool binary = true;
+    pt_wilcoxon w;
+    PT_RETURN(pt_alloc0(&d, n));
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(before[i]) || isnan(after[i])) continue;
+        d[m] = after[i] - before[i];
+        binary = binary && (before[i] == 0 || before[i] == 1) && (after[i] == 0 || after[i] == 1);
+        up += d[m] > 0;
+        down += d[m++] < 0;
+    }
+    pt_status rc = pt_wilcoxon_test(d, m, &w);
+    free(d);
+    *wilcoxon = w.p;
+    *mcnemar = m && binary ? pt_mcnemar(up, down) : NAN;
+    return rc;
+}
+
+/* The tests of pairs of each mean, from the clusters' sums. */
+static pt_status pairs_of(const pt_metric_list *list, double *const parts[2], size_t n, pt_changes *out)
+{
+    pt_status rc = PT_OK;
+    size_t width = width_of(list), first = 0;
+    double *v[2] = {NULL, NULL};
+    for (int s = 0; s < 2; s++) PT_TRY(pt_alloc0(&v[s], n));
+    for (int k = 0; k < list->n; first += sums_of(list->at[k++])) {
+        if (!pt_metric_kind_at(list->at[k])->mean) continue;
+        for (int s = 0; s < 2; s++)
+            for (size_t i = 0; i < n; i++) {
+                const double *sums = parts[s] + i * width + first;
+                v[s][i] = sums[1] > 0 ? sums[0] / sums[1] : NAN;
+            }
+        PT_TRY(pt_noise_pairs(v[0], v[1], n, &out->wilcoxon[list->at[k]], &out->mcnemar[list->at[k]]));
+    }
+done:
+    for (int s = 0; s < 2; s++) free(v[s]);
+    return rc;
+}
+
+pt_status pt_noise_change(const pt_metric_list *list, const pt_picks side[2], uint64_t seed, pt_changes *out)
 {
     pt_status rc = PT_OK;
     clusters g[2] = {{0}};
@@ -244,7 +286,8 @@ pt_status pt_noise_change(const pt_metric_list *list, const pt_picks side[2], ui
     const pt_added a = added(&sums, &g[0], parts[0]);
     PT_TRY(pt_permute_added(&a, parts[1], PT_PERMUTATIONS, seed, of));
     if (other.n) PT_TRY(other_changes(&other, g, seed, of + sums.n));
-    for (int k = 0; k < sums.n + other.n; k++) p[k < sums.n ? sums.at[k] : other.at[k - sums.n]] = of[k];
+    PT_TRY(pairs_of(&sums, parts, g[0].n, out));
+    for (int k = 0; k < sums.n + other.n; k++) out->p[k < sums.n ? sums.at[k] : other.at[k - sums.n]] = of[k];
 done:
     for (int s = 0; s < 2; s++) {
         free(parts[s]);
@@ -258,13 +301,13 @@ pt_status pt_noise_correct(const pt_metric_list *list, pt_report *r)
     pt_status rc = PT_OK;
     double *p;
     PT_RETURN(pt_alloc0(&p, (size_t)list->n + r->roles));
-    for (int k = 0; k < list->n; k++) p[k] = r->p[list->at[k]];
+    for (int k = 0; k < list->n; k++) p[k] = r->change.p[list->at[k]];
     PT_TRY(pt_holm(p, (size_t)list->n));
-    for (int k = 0; k < list->n; k++) r->p[list->at[k]] = p[k];
+    for (int k = 0; k < list->n; k++) r->change.p[list->at[k]] = p[k];
     for (int k = 0; k < list->n; k++) {
-        for (size_t g = 0; g < r->roles; g++) p[g] = r->role[g].p[list->at[k]];
+        for (size_t g = 0; g < r->roles; g++) p[g] = r->role[g].change.p[list->at[k]];
         PT_TRY(pt_holm(p, r->roles));
-        for (size_t g = 0; g < r->roles; g++) r->role[g].p[list->at[k]] = p[g];
+        for (size_t g = 0; g < r->roles; g++) r->role[g].change.p[list->at[k]] = p[g];
     }
 done:
     free(p);

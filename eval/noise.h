@@ -17,17 +17,21 @@ typedef struct pt_picks {
     size_t n;
 } pt_picks;
 
-/* m->lo and m->hi of the listed metrics that have a value: 95 % bootstrap intervals of PT_RESAMPLES resamples. What adds up over items is resampled as sums (fast); any other
- * metric is computed again of each resample, of which there are fewer where choices are many: 4e6 / n, at least 200. A cluster that is
- * drawn twice may lie beside itself. NAN: fewer than two clusters. PT_ENOMEM. */
+/* m->lo and m->hi of the listed metrics that have a value: 95 % bootstrap intervals of PT_RESAMPLES resamples. What adds up over items is resampled
+ * as sums (fast); any other metric is computed again of each resample, of which there are fewer where choices are many: 4e6 / n, at least 200. A
+ * cluster that is drawn twice may lie beside itself. NAN: fewer than two clusters. PT_ENOMEM. */
 pt_status pt_noise_side(const pt_metric_list *list, pt_picks picks, uint64_t seed, pt_measures *m);
 
-/* p[metric] of the listed ones: clusters of both sides are paired by pt_pick.cluster and change places as wholes, PT_PERMUTATIONS times at most (metrics
- * that do not add up: 4e6 / n, at least 400); exact for 13 clusters or fewer. A cluster that only one side has changes places with
- * nothing. NAN where a side has no value. PT_ENOMEM. */
-pt_status pt_noise_change(const pt_metric_list *list, const pt_picks side[2], uint64_t seed, double *p);
+/* out->p of the listed ones: clusters of both sides are paired by pt_pick.cluster and change places as wholes, PT_PERMUTATIONS times at most
+ * (metrics that do not add up: 4e6 / n, at least 400); exact for 13 clusters or fewer. A cluster that only one side has changes places with
+ * nothing. NAN where a side has no value. Of means also pt_noise_pairs by cluster. PT_ENOMEM. */
+pt_status pt_noise_change(const pt_metric_list *list, const pt_picks side[2], uint64_t seed, pt_changes *out);
 
-/* Holm's correction of a report's p, in place. Its families: the overall values of all listed metrics are one; the groups of each metric are one more for
- * each (a hundred groups times ten metrics in one family could never be found by 10,000 permutations). PT_ENOMEM. */
+/* Beside it, of a metric's value in each of n clusters on both sides (NAN: none there; such clusters are left out): Wilcoxon's test of the
+ * differences, and McNemar's where all values are 0 or 1, else NAN. NAN where no cluster is left. PT_ENOMEM. */
+pt_status pt_noise_pairs(const double *before, const double *after, size_t n, double *wilcoxon, double *mcnemar);
+
+/* Holm's correction of a report's p, in place. Its families: the overall values of all listed metrics are one; the groups of each metric are one
+ * more for each (a hundred groups times ten metrics in one family could never be found by 10,000 permutations). PT_ENOMEM. */
 pt_status pt_noise_correct(const pt_metric_list *list, pt_report *r);
 #endif

@@ -14,10 +14,15 @@ void pt_measures_clear(pt_measures *m)
     for (int i = 0; i < PT_METRICS_MOST; i++) m->v[i] = m->lo[i] = m->hi[i] = NAN;
 }
 
+void pt_changes_clear(pt_changes *c)
+{
+    for (int i = 0; i < PT_METRICS_MOST; i++) c->p[i] = c->wilcoxon[i] = c->mcnemar[i] = NAN;
+}
+
 void pt_report_init(pt_report *r)
 {
     *r = (pt_report){0};
-    for (int i = 0; i < PT_METRICS_MOST; i++) r->p[i] = NAN;
+    pt_changes_clear(&r->change);
     pt_measures_clear(&r->side[PT_BEFORE]);
     pt_measures_clear(&r->side[PT_AFTER]);
 }
@@ -56,7 +61,7 @@ pt_status pt_report_role_get(pt_report *r, const char *role, pt_report_role **ou
     PT_RETURN(pt_reserve(&r->role, &r->role_cap, r->roles + 1));
     *out = &r->role[r->roles];
     PT_RETURN(pt_strdup(&(*out)->role, role));
-    for (int i = 0; i < PT_METRICS_MOST; i++) (*out)->p[i] = NAN;
+    pt_changes_clear(&(*out)->change);
     pt_measures_clear(&(*out)->side[PT_BEFORE]);
     pt_measures_clear(&(*out)->side[PT_AFTER]);
     r->roles++;
@@ -135,7 +140,7 @@ static pt_status table_overall(const pt_report *r, const bool shown[2], pt_str *
         for (int s = 0; s < 2; s++)
             if (shown[s]) PT_RETURN(pt_report_value(out, kind->form, v[s], 12));
         if (shown[0] && shown[1] && kind->better) PT_RETURN(pt_report_change(out, kind->form, kind->better, v[0], v[1], 12));
-        bool more = shown[0] && shown[1] && kind->better && r->p[m] < PT_NOISE_BELOW;
+        bool more = shown[0] && shown[1] && kind->better && r->change.p[m] < PT_NOISE_BELOW;
         PT_RETURN(pt_str_puts(out, more ? " *\n" : "\n"));
         marked = marked || more;
     }
@@ -257,12 +262,16 @@ static pt_status put_side(json_t *parent, const char *key, const pt_measures *m,
     return PT_OK;
 }
 
-static pt_status put_p(json_t *parent, const double *p, bool both)
+static pt_status put_tests(json_t *parent, const pt_changes *c, bool both)
 {
-    json_t *o = both ? json_object() : json_null();
-    PT_RETURN(put(parent, "p", o));
-    for (int i = 0; both && i < pt_metric_count(); i++)
-        if (isfinite(p[i])) PT_RETURN(put(o, pt_metric_kind_at(i)->key, json_real(p[i])));
+    static const char *const names[] = {"p", "wilcoxon", "mcnemar"};
+    const double *const tests[] = {c->p, c->wilcoxon, c->mcnemar};
+    for (int t = 0; t < 3; t++) {
+        json_t *o = both ? json_object() : json_null();
+        PT_RETURN(put(parent, names[t], o));
+        for (int i = 0; both && i < pt_metric_count(); i++)
+            if (isfinite(tests[t][i])) PT_RETURN(put(o, pt_metric_kind_at(i)->key, json_real(tests[t][i])));
+    }
     return PT_OK;
 }
 
@@ -288,7 +297,7 @@ static pt_status put_roles(json_t *parent, const pt_report *r)
         PT_RETURN(put(o, "role", pt_report_text(r->role[i].role)));
         PT_RETURN(put(o, "questions", json_integer((json_int_t)r->role[i].questions)));
         PT_RETURN(put_sides(o, r, r->role[i].side, false));
-        PT_RETURN(put_p(o, r->role[i].p, r->name[PT_BEFORE] && r->name[PT_AFTER]));
+        PT_RETURN(put_tests(o, &r->role[i].change, r->name[PT_BEFORE] && r->name[PT_AFTER]));
         PT_RETURN(put(o, "canned_answer", r->role[i].canned ? pt_report_text(r->role[i].canned) : json_null()));
     }
     return PT_OK;
@@ -314,7 +323,7 @@ pt_status pt_report_object(const pt_report *r, json_t **out)
     } else {
         PT_TRY(put(root, "change", json_null()));
     }
-    PT_TRY(put_p(root, r->p, r->name[PT_BEFORE] && r->name[PT_AFTER]));
+    PT_TRY(put_tests(root, &r->change, r->name[PT_BEFORE] && r->name[PT_AFTER]));
     PT_TRY(put_roles(root, r));
 done:
     if (rc != PT_OK) {

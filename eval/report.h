@@ -29,13 +29,20 @@ typedef struct pt_measures {
 } pt_measures;
 void pt_measures_clear(pt_measures *m); /* all NAN */
 
+/* Tests of before against after (eval/noise.h), by place in METRICS; NAN = not tested. */
+typedef struct pt_changes {
+    double p[PT_METRICS_MOST]; /* paired permutation, corrected by Holm */
+    double wilcoxon[PT_METRICS_MOST], mcnemar[PT_METRICS_MOST]; /* as they are; mcnemar: of what is right or wrong */
+} pt_changes;
+void pt_changes_clear(pt_changes *c); /* all NAN */
+
 typedef enum pt_side { PT_BEFORE, PT_AFTER } pt_side;
 
 typedef struct pt_report_role {
     char *role;
     size_t questions;
     pt_measures side[2];
-    double p[PT_METRICS_MOST]; /* of before against after, corrected (eval/noise.h); NAN = not tested */
+    pt_changes change;
     char *canned; /* the role's best canned answer, or NULL */
 } pt_report_role;
 
@@ -43,7 +50,7 @@ typedef struct pt_report {
     char *name[2]; /* what was measured, such as a model's path; NULL = this side is missing */
     size_t questions;
     pt_measures side[2];
-    double p[PT_METRICS_MOST]; /* as a role's */
+    pt_changes change;
     pt_report_role *role;
     size_t roles, role_cap;
     struct pt_report_parts {
@@ -65,8 +72,8 @@ pt_status pt_report_table(const pt_report *r, pt_str *out);
 /* Its lines with the names of both sides alone. */
 pt_status pt_report_names(const pt_report *r, pt_str *out);
 /* Owned JSON text: {"format", "version", "questions", "before": {"name", METRIC: number | null...} | null, "after", "change":
- * {METRIC: after - before | null}, "p": {METRIC: corrected p, of those tested} | null, "roles": [{"role", "questions", "before", "after", "p",
- * "canned_answer"}]}. before and after hold "ci": {METRIC: [lo, hi]} of those with an interval (eval/scores.h). Not finite = null; broken
+ * {METRIC: after - before | null}, "p", "wilcoxon", "mcnemar": {METRIC: p, of those tested} | null, "roles": [{"role", "questions", "before", "after", "p",
+ * "wilcoxon", "mcnemar", "canned_answer"}]}. before and after hold "ci": {METRIC: [lo, hi]} of those with an interval (eval/scores.h). Not finite = null; broken
  * UTF-8 becomes U+FFFD. */
 pt_status pt_report_json(const pt_report *r, char **out);
 /* The same as a value. */

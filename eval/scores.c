@@ -172,10 +172,31 @@ static size_t parts_of(const pt_report *r, pt_side side, size_t role, size_t wid
     return n;
 }
 
+/* The tests of pairs of each metric, from its values of each question. */
+static pt_status pairs_of(const work *w, double *const parts[2], size_t n, pt_changes *to)
+{
+    pt_status rc = PT_OK;
+    double one[PT_METRICS_MOST], *v[2] = {NULL, NULL}; /* [values][n] */
+    for (int s = 0; s < 2; s++) PT_TRY(pt_alloc0(&v[s], n * (size_t)w->values.n));
+    for (int s = 0; s < 2; s++)
+        for (size_t i = 0; i < n; i++) {
+            values_of(w, parts[s] + i * 3 * (size_t)w->made.n, one);
+            for (int k = 0; k < w->values.n; k++) v[s][(size_t)k * n + i] = one[k];
+        }
+    for (int k = 0; k < w->values.n; k++) {
+        int m = w->values.at[k];
+        PT_TRY(pt_noise_pairs(v[0] + (size_t)k * n, v[1] + (size_t)k * n, n, &to->wilcoxon[m], &to->mcnemar[m]));
+    }
+done:
+    for (int s = 0; s < 2; s++) free(v[s]);
+    return rc;
+}
+
 static pt_status noise_of(const work *w, pt_report *r, pt_side side, size_t role, uint64_t seed, double *parts[2])
 {
     pt_measures *m = role == r->roles ? &r->side[side] : &r->role[role].side[side];
-    double p[PT_METRICS_MOST], *to = role == r->roles ? r->p : r->role[role].p;
+    pt_changes *to = role == r->roles ? &r->change : &r->role[role].change;
+    double p[PT_METRICS_MOST];
     size_t width = 3 * (size_t)w->made.n;
     pt_interval ci[PT_METRICS_MOST];
     size_t n[2] = {parts_of(r, PT_BEFORE, role, width, parts[0]), parts_of(r, PT_AFTER, role, width, parts[1])};
@@ -185,11 +206,11 @@ static pt_status noise_of(const work *w, pt_report *r, pt_side side, size_t role
         m->lo[w->values.at[k]] = ci[k].lo;
         m->hi[w->values.at[k]] = ci[k].hi;
     }
-    for (int k = 0; k < w->values.n; k++) to[w->values.at[k]] = NAN;
+    for (int k = 0; k < w->values.n; k++) to->p[w->values.at[k]] = NAN;
     if (n[0] != n[1]) return PT_OK;
     PT_RETURN(pt_permute_added(&a, parts[!side], PT_PERMUTATIONS, seed, p));
-    for (int k = 0; k < w->values.n; k++) to[w->values.at[k]] = p[k];
-    return PT_OK;
+    for (int k = 0; k < w->values.n; k++) to->p[w->values.at[k]] = p[k];
+    return pairs_of(w, parts, n[0], to);
 }
 
 /* The questions' parts and roles go to the report, where the other side finds them. */

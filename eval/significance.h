@@ -17,11 +17,10 @@ typedef struct pt_wilcoxon {
     size_t n;   /* differences other than 0 */
     bool exact; /* p of all 2^n signs; else of the normal distribution */
 } pt_wilcoxon;
-/* Wilcoxon's signed-rank test (1945) of n differences as scipy.stats.wilcoxon with its defaults does it (1.17: zero_method "wilcox", no
- * continuity correction, method "auto"): zeros are left out, equal sizes share their mean rank. Exact for n <= 50 without zeros and equal sizes, and for n
- * <= 13 in any case; else z = (W+ - m(m+1)/4) / sqrt(m(m+1)(2m+1)/24 - sum(t^3 - t)/48), m the differences other than 0, t the sizes
- * of groups of equals. Unlike scipy p is 1, not NAN, where 14 or more differences are all 0. n = 0 and a difference that is no number: NAN.
- * PT_ENOMEM. */
+/* Wilcoxon's signed-rank test (1945) of n differences as scipy.stats.wilcoxon with its defaults does it (1.17: zero_method "wilcox", no continuity
+ * correction, method "auto"): zeros are left out, equal sizes share their mean rank. Exact for n <= 50 without zeros and equal sizes, and for n <=
+ * 13 in any case; else z = (W+ - m(m+1)/4) / sqrt(m(m+1)(2m+1)/24 - sum(t^3 - t)/48), m the differences other than 0, t the sizes of groups of
+ * equals. Unlike scipy p is 1, not NAN, where 14 or more differences are all 0. n = 0 and a difference that is no number: NAN. PT_ENOMEM. */
 pt_status pt_wilcoxon_test(const double *d, size_t n, pt_wilcoxon *out);
 
 /* ---- two samples ---- */

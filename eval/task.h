@@ -79,7 +79,8 @@ pt_status pt_task_measure(pt_task *t, pt_side side);
  * noise; then a line per group with the first metrics. */
 pt_status pt_task_table(const pt_task *t, pt_str *out);
 /* {"name", "task", "path", "items", "rows": [{"metric", "scope": group | null, "before": {"value", "n", "ci": [lo, hi] |
- * null} | null, "after", "p": corrected | null}], "confusion"}.
+ * null} | null, "after", "p": corrected | null,
+ * "wilcoxon": p | null, "mcnemar": p | null}], "confusion"}.
  * confusion: {side: {right place: {picked place: n, "none": n}}} by the places A, B, ... that the options were shown at, up to 26 options. */
 pt_status pt_task_json(const pt_task *t, json_t **out);
 

@@ -60,7 +60,7 @@ pt_status pt_task_measure(pt_task *t, pt_side side)
         else t->report.questions = items_of(picks[side].c, picks[side].n);
         measure(picks[side].c, picks[side].n, m);
         PT_TRY(pt_noise_side(&list, picks[side], t->seed, m));
-        if (both) PT_TRY(pt_noise_change(&list, picks, t->seed, role ? role->p : t->report.p));
+        if (both) PT_TRY(pt_noise_change(&list, picks, t->seed, role ? &role->change : &t->report.change));
     }
     if (both) PT_TRY(pt_noise_correct(&list, &t->report));
 done:
@@ -103,7 +103,7 @@ static pt_status table_lines(const pt_task *t, const bool shown[2], pt_str *out)
             if (shown[s]) PT_RETURN(put_value(out, k->form, &t->report.side[s], m));
         if (shown[0] && shown[1])
             PT_RETURN(pt_report_change(out, k->form, x->label ? x->better : k->better, t->report.side[0].v[m], t->report.side[1].v[m], 12));
-        bool more = t->report.p[m] < PT_NOISE_BELOW;
+        bool more = t->report.change.p[m] < PT_NOISE_BELOW;
         PT_RETURN(pt_str_puts(out, more ? " *\n" : "\n"));
         marked = marked || more;
         interval = interval || !isnan(t->report.side[0].lo[m]) || !isnan(t->report.side[1].lo[m]);
@@ -139,7 +139,7 @@ static pt_status table_scopes(const pt_task *t, const bool shown[2], pt_str *out
         for (int k = 0; k < n; k++) {
             for (int s = 0; s < 2; s++)
                 if (shown[s]) PT_RETURN(pt_report_value(out, pt_metric_kind_at(metric[k])->form, r->side[s].v[metric[k]], column));
-            bool more = both && r->p[metric[k]] < PT_NOISE_BELOW;
+            bool more = both && r->change.p[metric[k]] < PT_NOISE_BELOW;
             if (more || (both && k + 1 < n)) PT_RETURN(pt_str_puts(out, more ? "*" : " "));
         }
         PT_RETURN(pt_str_puts(out, "\n"));
@@ -179,7 +179,7 @@ static json_t *interval(double lo, double hi)
     return isfinite(lo) && isfinite(hi) ? json_pack("[f, f]", lo, hi) : json_null();
 }
 
-static pt_status put_row(json_t *rows, const pt_task *t, int metric, const char *scope, const pt_measures side[2], double p)
+static pt_status put_row(json_t *rows, const pt_task *t, int metric, const char *scope, const pt_measures side[2], const pt_changes *c)
 {
     static const char *const names[2] = {"before", "after"};
     json_t *o = json_object();
@@ -193,7 +193,9 @@ static pt_status put_row(json_t *rows, const pt_task *t, int metric, const char 
                                          : json_null();
         PT_RETURN(put(o, names[s], pair));
     }
-    return put(o, "p", number(p));
+    PT_RETURN(put(o, "p", number(c->p[metric])));
+    PT_RETURN(put(o, "wilcoxon", number(c->wilcoxon[metric])));
+    return put(o, "mcnemar", number(c->mcnemar[metric]));
 }
 
 static pt_status put_confusion(const pt_task *t, json_t *to)
@@ -229,10 +231,10 @@ pt_status pt_task_json(const pt_task *t, json_t **out)
     for (const pt_task_metric *x = t->kind->metrics; x->key; x++) {
         int m = pt_metric_find(x->key);
         if (m < 0 || !measured(&t->report, m)) continue;
-        PT_TRY(put_row(rows, t, m, NULL, t->report.side, t->report.p[m]));
+        PT_TRY(put_row(rows, t, m, NULL, t->report.side, &t->report.change));
         for (size_t g = 0; g < t->report.roles; g++) {
             const pt_report_role *role = &t->report.role[g];
-            PT_TRY(put_row(rows, t, m, role->role, role->side, role->p[m]));
+            PT_TRY(put_row(rows, t, m, role->role, role->side, &role->change));
         }
     }
     PT_TRY(put_confusion(t, confusion));

@@ -97,24 +97,27 @@ static void test_change(void **state)
 {
     static const char *const keys[] = {"acc", "gold_probability", "ece", NULL};
     const pt_metric_list list = metrics(keys);
-    double p[PT_METRICS_MOST], again[PT_METRICS_MOST];
+    pt_changes c, other;
+    double *p = c.p, *again = other.p;
     fill(300, 0.2);
+    pt_changes_clear(&c);
     const pt_picks side[2] = {{all[0], 300}, {all[1], 300}}, same[2] = {{all[0], 300}, {all[0], 300}}, none[2] = {{all[0], 300}, {all[1], 0}};
-    assert_int_equal(pt_noise_change(&list, side, 1, p), PT_OK);
-    assert_int_equal(pt_noise_change(&list, side, 1, again), PT_OK);
+    assert_int_equal(pt_noise_change(&list, side, 1, &c), PT_OK);
+    assert_int_equal(pt_noise_change(&list, side, 1, &other), PT_OK);
     for (int k = 0; k < list.n; k++) assert_true(p[list.at[k]] == again[list.at[k]] && (k == 2 || p[list.at[k]] < 0.01));
-    assert_int_equal(pt_noise_change(&list, same, 1, p), PT_OK);
+    assert_int_equal(pt_noise_change(&list, same, 1, &c), PT_OK);
     for (int k = 0; k < list.n; k++) assert_true(p[list.at[k]] == 1);
-    assert_int_equal(pt_noise_change(&list, none, 1, p), PT_OK);
+    assert_int_equal(pt_noise_change(&list, none, 1, &c), PT_OK);
     for (int k = 0; k < list.n; k++) assert_true(isnan(p[list.at[k]]));
     /* exact: eight items, all of them right on one side only */
     for (int i = 0; i < 8; i++) pick[0][i].picked = 1, pick[1][i].picked = 0;
     const pt_picks eight[2] = {{all[0], 8}, {all[1], 8}};
-    assert_int_equal(pt_noise_change(&list, eight, 1, p), PT_OK);
-    assert_true(p[list.at[0]] == 2.0 / 256);
+    assert_int_equal(pt_noise_change(&list, eight, 1, &c), PT_OK);
+    assert_true(p[list.at[0]] == 2.0 / 256 && fabs(c.mcnemar[list.at[0]] - 2.0 / 256) < 1e-15 && c.wilcoxon[list.at[0]] == 2.0 / 256);
+    assert_true(isnan(c.mcnemar[list.at[1]]) && c.wilcoxon[list.at[1]] > 0 && isnan(c.wilcoxon[list.at[2]]));
     for (int s = 0; s < 2; s++)
         for (int i = 0; i < 8; i++) pick[s][i].cluster = (uint64_t)i / 4; /* two clusters say little */
-    assert_int_equal(pt_noise_change(&list, eight, 1, p), PT_OK);
+    assert_int_equal(pt_noise_change(&list, eight, 1, &c), PT_OK);
     assert_true(p[list.at[0]] == 0.5);
 }
 
@@ -129,13 +132,13 @@ static void test_families(void **state)
     assert_int_equal(pt_report_role_get(&r, "a", &a), PT_OK);
     assert_int_equal(pt_report_role_get(&r, "b", &b), PT_OK);
     a = &r.role[0];
-    r.p[list.at[0]] = 0.02, r.p[list.at[1]] = 0.03;
-    a->p[list.at[0]] = 0.01, b->p[list.at[0]] = 0.04;
-    b->p[list.at[1]] = 0.04; /* a has none there */
+    r.change.p[list.at[0]] = 0.02, r.change.p[list.at[1]] = 0.03;
+    a->change.p[list.at[0]] = 0.01, b->change.p[list.at[0]] = 0.04;
+    b->change.p[list.at[1]] = 0.04; /* a has none there */
     assert_int_equal(pt_noise_correct(&list, &r), PT_OK);
-    assert_true(r.p[list.at[0]] == 0.04 && r.p[list.at[1]] == 0.04);
-    assert_true(a->p[list.at[0]] == 0.02 && b->p[list.at[0]] == 0.04);
-    assert_true(isnan(a->p[list.at[1]]) && b->p[list.at[1]] == 0.04);
+    assert_true(r.change.p[list.at[0]] == 0.04 && r.change.p[list.at[1]] == 0.04);
+    assert_true(a->change.p[list.at[0]] == 0.02 && b->change.p[list.at[0]] == 0.04);
+    assert_true(isnan(a->change.p[list.at[1]]) && b->change.p[list.at[1]] == 0.04);
     pt_report_free(&r);
 }
 
@@ -154,12 +157,13 @@ static void test_speed(void **state)
     const pt_picks side[2] = {{all[0], MOST}, {all[1], MOST}};
     const pt_metric_list list = metrics(keys);
     pt_measures m;
-    double p[PT_METRICS_MOST], start = seconds();
+    pt_changes c;
+    double start = seconds();
     size_t n;
     pt_measures_clear(&m);
     for (int i = 0; i < list.n; i++) m.v[list.at[i]] = pt_metric_kind_at(list.at[i])->choices(all[0], MOST, &n);
     for (int s = 0; s < 2; s++) assert_int_equal(pt_noise_side(&list, side[s], 1, &m), PT_OK);
-    assert_int_equal(pt_noise_change(&list, side, 1, p), PT_OK);
+    assert_int_equal(pt_noise_change(&list, side, 1, &c), PT_OK);
     double each = (seconds() - start) / list.n;
     print_message("# figure intervals and tests of %d metrics, 10,000 items before and after: %.2f s a metric\n", list.n, each);
     if (!getenv("ASAN_OPTIONS")) assert_true(each < 1.5); /* of a busy machine; 0.3 of an idle one */

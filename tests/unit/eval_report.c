@@ -221,16 +221,18 @@ static void says_what_is_noise(void **state)
             rows[i] = answer(i % 2 ? "Brask" : "Reef", REF_A, 2, s && i % 4 ? "left right" : "no no no no no no", true, s ? 4 + i % 3 : 8 + i % 3, 4, 9 + i % 2);
         assert_int_equal(pt_report_name(&r, (pt_side)s, s ? "tuned" : "base"), PT_OK);
         assert_int_equal(pt_scores_fill(&r, (pt_side)s, rows, N, NULL, 0, PT_UNITS_WORDS, 1), PT_OK);
-        if (!s) assert_true(isnan(r.p[PT_METRIC_ROUGE_L_F]));
+        if (!s) assert_true(isnan(r.change.p[PT_METRIC_ROUGE_L_F]));
     }
     const pt_measures *m = &r.side[PT_AFTER];
     double half = 1.96 * sqrt(0.75 * 0.25 / N);
     assert_true(fabs(m->v[PT_METRIC_ROUGE_L_F] - 0.75) < 1e-12 && fabs(m->lo[PT_METRIC_ROUGE_L_F] - 0.75 + half) < 0.03 &&
                 fabs(m->hi[PT_METRIC_ROUGE_L_F] - 0.75 - half) < 0.03);
     assert_true(m->lo[PT_METRIC_PERPLEXITY] < m->v[PT_METRIC_PERPLEXITY] && m->v[PT_METRIC_PERPLEXITY] < m->hi[PT_METRIC_PERPLEXITY]);
-    assert_true(r.p[PT_METRIC_ROUGE_L_F] < 0.01 && r.p[PT_METRIC_NLL_OWN] < 0.01 && r.p[PT_METRIC_PERPLEXITY] < 0.01);
-    assert_true(r.p[PT_METRIC_STOPPED] == 1 && r.p[PT_METRIC_NLL_OTHER] == 1 && isnan(r.p[PT_METRIC_PREFERENCE]));
-    assert_true(r.roles == 2 && r.role[0].p[PT_METRIC_ROUGE_L_F] < 0.01 && r.role[1].p[PT_METRIC_NLL_OWN] < 0.01);
+    assert_true(r.change.p[PT_METRIC_ROUGE_L_F] < 0.01 && r.change.p[PT_METRIC_NLL_OWN] < 0.01 && r.change.p[PT_METRIC_PERPLEXITY] < 0.01);
+    assert_true(r.change.p[PT_METRIC_STOPPED] == 1 && r.change.p[PT_METRIC_NLL_OTHER] == 1 && isnan(r.change.p[PT_METRIC_PREFERENCE]));
+    assert_true(r.roles == 2 && r.role[0].change.p[PT_METRIC_ROUGE_L_F] < 0.01 && r.role[1].change.p[PT_METRIC_NLL_OWN] < 0.01);
+    assert_true(r.change.wilcoxon[PT_METRIC_ROUGE_L_F] < 1e-4 && r.change.wilcoxon[PT_METRIC_STOPPED] == 1 && r.change.mcnemar[PT_METRIC_STOPPED] == 1 &&
+                isnan(r.change.mcnemar[PT_METRIC_NLL_OWN]));
     assert_int_equal(pt_report_table(&r, &t), PT_OK);
     assert_non_null(strstr(t.text, "  better *\n"));
     assert_non_null(strstr(t.text, "+0.0 pt\n")); /* of answers that stop */
@@ -238,7 +240,7 @@ static void says_what_is_noise(void **state)
     assert_int_equal(pt_report_json(&r, &text), PT_OK);
     json_t *root = json_loads(text, 0, NULL), *ci = json_object_get(json_object_get(json_object_get(root, "after"), "ci"), "rouge_l_f");
     assert_true(fabs(json_real_value(json_array_get(ci, 0)) - m->lo[PT_METRIC_ROUGE_L_F]) < 1e-9 && json_array_size(ci) == 2);
-    assert_true(fabs(json_real_value(json_object_get(json_object_get(root, "p"), "nll_own")) - r.p[PT_METRIC_NLL_OWN]) < 1e-9);
+    assert_true(fabs(json_real_value(json_object_get(json_object_get(root, "p"), "nll_own")) - r.change.p[PT_METRIC_NLL_OWN]) < 1e-9);
     assert_null(json_object_get(json_object_get(root, "p"), "preference_accuracy"));
     json_decref(root);
     free(text);
@@ -264,9 +266,10 @@ static void pairs_by_pair(void **state)
         double v = r.side[s].v[PT_METRIC_PREFERENCE], half = 1.96 * sqrt(v * (1 - v) / N);
         close_to(v, s ? 0.9 : 0.5);
         assert_true(fabs(r.side[s].lo[PT_METRIC_PREFERENCE] - v + half) < 0.04 && fabs(r.side[s].hi[PT_METRIC_PREFERENCE] - v - half) < 0.04);
-        assert_int_equal(isnan(r.p[PT_METRIC_PREFERENCE]), !s);
+        assert_int_equal(isnan(r.change.p[PT_METRIC_PREFERENCE]), !s);
     }
-    assert_true(r.p[PT_METRIC_PREFERENCE] < 0.001);
+    assert_true(r.change.p[PT_METRIC_PREFERENCE] < 0.001);
+    close_to(r.change.mcnemar[PT_METRIC_PREFERENCE], 2.0 / 65536); /* sixteen gained, none lost */
     pt_report_free(&r);
 }
 
