@@ -4,7 +4,7 @@
   lm_eval_choice.py FOLDER     (FOLDER: the GGUF base as f32: ptrain export cache/SmolLM2-135M-Instruct.Q4_1.gguf --to hf --type f32 --out FOLDER)
 
 Per file: accuracies as the harness reports them, and per item the log-likelihoods of the options, behind the question and behind nothing. Beside them
-`exact`: the same sums by transformers in f64, a text at a time, since the harness's own (f32, padded batches, f32 sums) are up to 2.4e-4 nats from those.
+`exact`: the same sums by transformers in f64, a text at a time, since the harness's own (f32, padded batches, f32 sums) are up to 2.4e-4 nats from those on sums of -40.
 Written for lm_eval 0.4.13, torch 2.15, transformers 5.24, datasets 5.2."""
 import json, os, sys, tempfile
 
