@@ -75,7 +75,7 @@ static void compare(const char *name)
     }
     print_message("# figure %s: %zu items, log-likelihoods: %.1e of their size from the harness's, %.1e from f64 (%.1e nats)\n", name,
                   t.n_choices[PT_AFTER], relative, worst, nats);
-    assert_true(relative <= 1e-4 && worst <= 1e-4);
+    assert_true(relative <= 1e-4 && worst <= 1e-4 && nats <= 1e-4);
     static const char *const keys[][2] = {{"acc", "acc"}, {"acc_norm", "acc_norm"}, {"acc_bytes", "acc_bytes"}, {"acc_mutual_info", "acc_mutual_info"},
                                           {"brier", "brier_score"}};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
