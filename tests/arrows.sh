@@ -64,6 +64,11 @@ n=$((n + 1))
 types=$(sed -n 's/^override READERS := \(.*\) $(READERS)$/\1/p' Makefile | tr ' ' '|')
 asked=$(grep -rnE "strcmp\(pt_reader_type|strcmp\([^\"]*type[^\"]*\"($types)\"|\bpt_data_type_($types)\b" base kernels data checkpoints train eval --include='*.[ch]' | grep -v '^data/read/')
 if [ -n "$types" ] && [ -z "$asked" ]; then echo "ok $n - no data type is asked for by name outside data/read"; else echo "$asked"; echo "not ok $n - no data type is asked for by name outside data/read"; fi
+# Nor which family a model is of, outside its table.
+n=$((n + 1))
+families=$(sed -n 's/^    {"\([a-z0-9]*\)", "[A-Za-z0-9]*ForCausalLM".*/\1/p' train/model/families.c | paste -sd'|')
+asked=$(grep -rnE "(family|arch)[^;\"]*\"($families)\"" base kernels data checkpoints train eval --include='*.c' --include='*.cu' | grep -v '^train/model/families\.c')
+if [ -n "$families" ] && [ -z "$asked" ]; then echo "ok $n - no family is asked for by name outside its table"; else echo "$asked"; echo "not ok $n - no family is asked for by name outside its table"; fi
 # A key of a data set that code asks for by name is declared by a reader: a wrong name would never be said.
 n=$((n + 1))
 unknown=$(comm -23 <(grep -rhoE '(pt_dataset_(says|value|say)|pt_row_(column|text)|own_number)\([^"]*, "[a-z_]+"' data train eval --include='*.[ch]' | sed 's/.*"\(.*\)"/\1/' | sort -u) \

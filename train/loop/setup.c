@@ -16,7 +16,7 @@
 static pt_status random_source(const pt_config *cfg, pt_source **out)
 {
     const pt_init_config *i = &cfg->model.init;
-    const pt_family *f = pt_family_find(i->family ? i->family : "llama");
+    const pt_family *f = pt_family_find(i->family);
     if (!f) return pt_fail(PT_EARG, "model_config: family %s is not one of %s", i->family, pt_family_names());
     const struct {
         const char *name;

@@ -20,7 +20,7 @@ enum { N_FAMILIES = sizeof families / sizeof *families };
 const pt_family *pt_family_find(const char *name)
 {
     for (int i = 0; i < N_FAMILIES; i++)
-        if (strcmp(families[i].name, name) == 0) return &families[i];
+        if (!name || strcmp(families[i].name, name) == 0) return &families[i];
     return NULL;
 }
 

@@ -26,7 +26,7 @@ typedef struct pt_family {
     int default_head_dim; /* likewise; 0 = hidden / heads */
 } pt_family;
 
-/* NULL when there is none. GGUF's "llama" is also what Mistral is stored as: without a window it reads as family llama (the
+/* name NULL: the first one. NULL when there is none. GGUF's "llama" is also what Mistral is stored as: without a window it reads as family llama (the
  * same arithmetic). */
 const pt_family *pt_family_find(const char *name);
 const pt_family *pt_family_by_gguf(const char *arch, size_t n);
