@@ -1,6 +1,8 @@
 #!/bin/bash
 # Signals while f32 training computes: every one is answered by saving, and the run ends in the bits of one that was never disturbed.
 # SIGNALS: how many SIGTERMs (6; tests/full: 50).
+# Started under nohup the program would ignore SIGHUP, as it should: the test needs it as it is by default.
+[ "$HUP_AS_DEFAULT" ] || HUP_AS_DEFAULT=1 exec env --default-signal=HUP bash "$0" "$@"
 cd "$(dirname "$0")/../.." || exit 2
 ptrain=${PTRAIN:-build/ptrain}
 export OMP_WAIT_POLICY=passive
