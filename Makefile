@@ -120,7 +120,7 @@ override METRICS := perplexity rouge_l_f rouge_l_recall canned_rouge_l stopped_s
   acc_mutual_info gold_probability brier ece unread position_bias order_agreement $(METRICS)
 METRIC_LIST := $(BUILD)/gen/metric_list.h
 $(eval $(call list_rule,$(METRIC_LIST),PT_METRIC_LIST,$(METRICS),))
-override TASKS := choice statements $(TASKS)
+override TASKS := choice statements questionnaire $(TASKS)
 TASK_LIST := $(BUILD)/gen/task_list.h
 $(eval $(call list_rule,$(TASK_LIST),PT_TASK_LIST,$(TASKS),))
 LISTS     := $(OBJECTIVE_LIST) $(READER_LIST) $(METRIC_LIST) $(TASK_LIST)

@@ -116,30 +116,11 @@ static const char *inner(const char *option)
     return option;
 }
 
-/* Without a template the system text stands above the prompt. */
 static pt_status one(asking *a, const char *option, int repeat)
 {
-    pt_message turns[2] = {{.speaker = PT_SYSTEM, .text = a->system.text, .bytes = a->system.len},
-                           {.speaker = PT_USER, .text = a->prompt.text, .bytes = a->prompt.len}};
-    const pt_message *from = a->system.len ? turns : turns + 1;
-    size_t n = a->system.len ? 2 : 1;
-    if (a->c->chat)
-        return option ? pt_spell_answer(a->s, a->q, from, n, NULL, inner(option), strlen(inner(option)), PT_END_LEFT_OUT)
-                      : pt_spell_question(a->s, a->q, from, n, &a->how, repeat);
-    pt_status rc = PT_OK;
-    pt_str whole = {0}, text = {0};
-    if (a->system.len) PT_TRY(pt_str_printf(&whole, "%s\n\n", a->system.text));
-    PT_TRY(pt_str_puts(&whole, a->prompt.text));
-    if (option) {
-        PT_TRY(pt_str_printf(&text, "%s%s", pt_task_text(a->t, "delimiter"), option));
-        PT_TRY(pt_spell_continuation(a->s, a->q, whole.text, text.text));
-    } else {
-        PT_TRY(pt_spell_text(a->s, a->q, whole.text, &a->how, repeat));
-    }
-done:
-    pt_str_free(&whole);
-    pt_str_free(&text);
-    return rc;
+    const pt_asked x = {.chat = a->c->chat, .system = a->system.len ? a->system.text : NULL, .prompt = a->prompt.len ? a->prompt.text : "",
+                        .delimiter = pt_task_text(a->t, "delimiter")};
+    return pt_spell_asked(a->s, a->q, &x, option, &a->how, repeat);
 }
 
 static pt_status alone(asking *a, const char *option)
@@ -167,13 +148,20 @@ static pt_status ask_item(asking *a, const pt_choose_item *x)
     return PT_OK;
 }
 
+pt_status pt_choose_by_chat(const pt_task *t, const pt_speller *s, bool *chat)
+{
+    int said = pt_task_word(t, "chat");
+    *chat = said == CHAT_YES || (said == CHAT_AUTO && s->tmpl);
+    if (said == CHAT_YES && !s->tmpl) return pt_task_fail(t, "chat: true, but the model has no chat template that is known here");
+    return PT_OK;
+}
+
 /* What the entry asks for must be possible together. */
 static pt_status check_how(pt_task *t, pt_chooser *c, const pt_speller *s)
 {
-    int chat = pt_task_word(t, "chat"), method = pt_task_word(t, "method");
+    int method = pt_task_word(t, "method");
     bool list = strstr(prompt_of(t), "{options}") != NULL;
-    c->chat = chat == CHAT_YES || (chat == CHAT_AUTO && s->tmpl);
-    if (chat == CHAT_YES && !s->tmpl) return pt_task_fail(t, "chat: true, but the model has no chat template that is known here");
+    PT_RETURN(pt_choose_by_chat(t, s, &c->chat));
     if (method == LETTER && !list) return pt_task_fail(t, "method: letter wants {options} in the prompt");
     if (pt_task_flag(t, "rotate") && !list) return pt_task_fail(t, "rotate turns the list of options: the prompt has no {options}");
     if (pt_task_flag(t, "mutual_info") && method != LIKELIHOOD) return pt_task_fail(t, "mutual_info goes with method: likelihood");

@@ -41,6 +41,8 @@ void pt_choose_item_free(pt_choose_item *i);
     {.name = "temperature", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 100, .help = "written: 0 = greedy."},                         \
     {.name = "repeats", .kind = PT_TASK_NUMBER, .fallback = "1", .min = 1, .max = 1000, .help = "written: how often each item is asked."}
 extern const char *const pt_choose_methods[], *const pt_choose_chat[];
+/* Whether the entry's key `chat` asks through the template. PT_EARG: there is none. */
+pt_status pt_choose_by_chat(const pt_task *t, const pt_speller *s, bool *chat);
 
 /* pt_task_kind.ask and .judge of a task whose state begins with a pt_chooser.
  * The option's text as it is measured: without a template delimiter + text, the delimiter not counted in its length; through the template the

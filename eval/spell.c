@@ -136,3 +136,31 @@ done:
     free(ids.ids);
     return rc;
 }
+
+pt_status pt_spell_asked(const pt_speller *s, pt_requests *q, const pt_asked *x, const char *answer, const pt_sampling *how, int repeat)
+{
+    const bool system = x->system && *x->system;
+    const pt_message turns[2] = {{.speaker = PT_SYSTEM, .text = x->system, .bytes = system ? strlen(x->system) : 0},
+                                 {.speaker = PT_USER, .text = x->prompt, .bytes = strlen(x->prompt)}};
+    const pt_message *from = system ? turns : turns + 1;
+    const size_t n = system ? 2 : 1;
+    if (x->chat && !answer) return pt_spell_question(s, q, from, n, how, repeat);
+    if (x->chat) {
+        answer += strspn(answer, " ");
+        return pt_spell_answer(s, q, from, n, NULL, answer, strlen(answer), PT_END_LEFT_OUT);
+    }
+    pt_status rc = PT_OK;
+    pt_str whole = {0}, text = {0};
+    if (system) PT_TRY(pt_str_printf(&whole, "%s\n\n", x->system));
+    PT_TRY(pt_str_puts(&whole, x->prompt));
+    if (answer) {
+        PT_TRY(pt_str_printf(&text, "%s%s", x->delimiter, answer));
+        PT_TRY(pt_spell_continuation(s, q, whole.text, text.text));
+    } else {
+        PT_TRY(pt_spell_text(s, q, whole.text, how, repeat));
+    }
+done:
+    pt_str_free(&whole);
+    pt_str_free(&text);
+    return rc;
+}

@@ -26,4 +26,15 @@ pt_status pt_spell_question(const pt_speller *s, pt_requests *q, const pt_messag
 pt_status pt_spell_continuation(const pt_speller *s, pt_requests *q, const char *context, const char *text);
 /* Appends a request: what is generated behind a plain text. */
 pt_status pt_spell_text(const pt_speller *s, pt_requests *q, const char *text, const pt_sampling *how, int repeat);
+
+/* A question as tasks ask it. */
+typedef struct pt_asked {
+    bool chat;                  /* through the template; else the system text stands above the prompt */
+    const char *system;         /* NULL or "": none */
+    const char *prompt;
+    const char *delimiter;      /* without a template: between prompt and answer */
+} pt_asked;
+/* Appends a request: the log-probability of an answer (through the template without spaces before it and the end token behind it); answer NULL: what is
+ * generated. */
+pt_status pt_spell_asked(const pt_speller *s, pt_requests *q, const pt_asked *x, const char *answer, const pt_sampling *how, int repeat);
 #endif

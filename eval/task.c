@@ -165,6 +165,7 @@ void pt_task_close(pt_task *t)
         free(t->numbers[s]);
     }
     free(t->scopes);
+    pt_findings_free(&t->findings);
     pt_report_free(&t->report);
     *t = (pt_task){0};
 }

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "base/entry.h"
+#include "eval/finding.h"
 #include "eval/metric.h"
 #include "eval/outcome.h"
 #include "eval/spell.h"
@@ -38,7 +39,8 @@ typedef struct pt_task_kind {
     pt_status (*open)(pt_task *t);
     /* Appends what is to be known, the same of every model. */
     pt_status (*ask)(pt_task *t, const pt_speller *s, pt_requests *q);
-    /* From the replies to its own requests, in their order, to t->choices[side]. */
+    /* From the replies to its own requests, in their order, to t->choices[side]; or, where no metric of choices is its own, to t->findings and
+     * t->report.questions. */
     pt_status (*judge)(pt_task *t, const pt_reply *replies, pt_side side);
     void (*close)(pt_task *t); /* frees t->state; NULL-safe */
 } pt_task_kind;
@@ -56,6 +58,7 @@ struct pt_task {
     pt_pick *choices[2];     /* by side; [n_choices[side]] */
     size_t n_choices[2];
     void *numbers[2];          /* what the choices point into */
+    pt_findings findings;      /* rows of names of its own */
     pt_report report;          /* role = scope */
 };
 

@@ -6,7 +6,7 @@
 #include "eval/noise.h"
 #include "eval/task.h"
 
-enum { LABEL_WIDTH = 38, VALUE_WIDTH = 10, HALF_WIDTH = 7, SCOPE_WIDTH = 32, PLACES = 26 };
+enum { SCOPE_WIDTH = 32, PLACES = 26 };
 
 static void measure(const pt_pick *const *c, size_t n, pt_measures *m)
 {
@@ -47,6 +47,7 @@ pt_status pt_task_measure(pt_task *t, pt_side side)
     pt_status rc = PT_OK;
     const pt_pick **some[2] = {NULL, NULL};
     const pt_metric_list list = shown_metrics(t);
+    if (!list.n) return PT_OK; /* its rows are findings */
     bool both = t->choices[PT_BEFORE] && t->choices[PT_AFTER];
     for (int s = 0; s < 2; s++) PT_TRY(pt_alloc0(&some[s], t->n_choices[s]));
     for (size_t g = 0; g <= t->n_scopes; g++) { /* the last one is all */
@@ -75,15 +76,6 @@ static bool measured(const pt_report *r, int metric)
     return !isnan(r->side[PT_BEFORE].v[metric]) || !isnan(r->side[PT_AFTER].v[metric]);
 }
 
-/* A value and half the width of its interval. */
-static pt_status put_value(pt_str *out, pt_metric_form form, const pt_measures *m, int metric)
-{
-    double half = (m->hi[metric] - m->lo[metric]) / 2;
-    PT_RETURN(pt_report_value(out, form, m->v[metric], VALUE_WIDTH));
-    if (isnan(half) || isnan(m->v[metric])) return pt_str_printf(out, "%*s", HALF_WIDTH, "");
-    return pt_str_printf(out, " \xc2\xb1%-*.*f", HALF_WIDTH - 2, form == PT_FORM_SHARE ? 1 : 3, form == PT_FORM_SHARE ? 100 * half : half);
-}
-
 /* What is resampled. */
 static const char *cluster_word(const pt_task *t)
 {
@@ -98,9 +90,9 @@ static pt_status table_lines(const pt_task *t, const bool shown[2], pt_str *out)
         if (m < 0) return pt_fail(PT_EINTERNAL, "the task %s shows %s, which is no metric", t->kind->name, x->key);
         const pt_metric_kind *k = pt_metric_kind_at(m);
         if (!measured(&t->report, m)) continue;
-        PT_RETURN(pt_report_cell(out, x->label ? x->label : k->label, LABEL_WIDTH));
+        PT_RETURN(pt_report_cell(out, x->label ? x->label : k->label, PT_LABEL_WIDTH));
         for (int s = 0; s < 2; s++)
-            if (shown[s]) PT_RETURN(put_value(out, k->form, &t->report.side[s], m));
+            if (shown[s]) PT_RETURN(pt_finding_value(out, k->form, t->report.side[s].v[m], t->report.side[s].lo[m], t->report.side[s].hi[m]));
         if (shown[0] && shown[1])
             PT_RETURN(pt_report_change(out, k->form, x->label ? x->better : k->better, t->report.side[0].v[m], t->report.side[1].v[m], 12));
         bool more = t->report.change.p[m] < PT_NOISE_BELOW;
@@ -154,11 +146,12 @@ pt_status pt_task_table(const pt_task *t, pt_str *out)
     snprintf(title, sizeof title, "%s (%s, %zu item%s)", t->spec->name ? t->spec->name : t->kind->name, t->kind->name, t->report.questions,
              t->report.questions == 1 ? "" : "s");
     PT_RETURN(pt_str_puts(out, "\n"));
-    PT_RETURN(pt_report_cell(out, title, LABEL_WIDTH));
+    PT_RETURN(pt_report_cell(out, title, PT_LABEL_WIDTH));
     for (int s = 0; s < 2; s++)
-        if (shown[s]) PT_RETURN(pt_str_printf(out, "%*s%*s", VALUE_WIDTH, s == PT_BEFORE ? "before" : "after", HALF_WIDTH, ""));
+        if (shown[s]) PT_RETURN(pt_str_printf(out, "%*s%*s", PT_VALUE_WIDTH, s == PT_BEFORE ? "before" : "after", PT_HALF_WIDTH, ""));
     PT_RETURN(pt_str_puts(out, shown[0] && shown[1] ? "      change\n" : "\n"));
     PT_RETURN(table_lines(t, shown, out));
+    PT_RETURN(pt_findings_table(&t->findings, shown, t->n_scopes > 1 ? "group (a group's own: by sheet)" : "sheet", out));
     return t->report.roles ? table_scopes(t, shown, out) : PT_OK;
 }
 
@@ -169,33 +162,12 @@ static pt_status put(json_t *object, const char *key, json_t *value)
     return json_object_set_new(object, key, value) == 0 ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing the report");
 }
 
-static json_t *number(double v)
+static pt_status put_row(json_t *rows, const pt_task *t, int metric, char *scope, const pt_measures side[2], const pt_changes *c)
 {
-    return isfinite(v) ? json_real(v) : json_null();
-}
-
-static json_t *interval(double lo, double hi)
-{
-    return isfinite(lo) && isfinite(hi) ? json_pack("[f, f]", lo, hi) : json_null();
-}
-
-static pt_status put_row(json_t *rows, const pt_task *t, int metric, const char *scope, const pt_measures side[2], const pt_changes *c)
-{
-    static const char *const names[2] = {"before", "after"};
-    json_t *o = json_object();
-    if (json_array_append_new(rows, o)) return pt_fail(PT_ENOMEM, "out of memory writing the report");
-    PT_RETURN(put(o, "metric", json_string(pt_metric_kind_at(metric)->key)));
-    PT_RETURN(put(o, "scope", scope ? pt_report_text(scope) : json_null()));
-    for (int s = 0; s < 2; s++) {
-        double v = side[s].v[metric];
-        json_t *pair = t->report.name[s] ? json_pack("{so sI so}", "value", number(v), "n", (json_int_t)side[s].n[metric], "ci",
-                                                     interval(side[s].lo[metric], side[s].hi[metric]))
-                                         : json_null();
-        PT_RETURN(put(o, names[s], pair));
-    }
-    PT_RETURN(put(o, "p", number(c->p[metric])));
-    PT_RETURN(put(o, "wilcoxon", number(c->wilcoxon[metric])));
-    return put(o, "mcnemar", number(c->mcnemar[metric]));
+    const bool shown[2] = {t->report.name[0] != NULL, t->report.name[1] != NULL};
+    pt_finding x = {.metric = (char *)pt_metric_kind_at(metric)->key, .scope = scope, .p = c->p[metric], .wilcoxon = c->wilcoxon[metric], .mcnemar = c->mcnemar[metric]};
+    for (int s = 0; s < 2; s++) x.side[s] = (pt_found){.value = side[s].v[metric], .lo = side[s].lo[metric], .hi = side[s].hi[metric], .n = side[s].n[metric]};
+    return pt_finding_json(&x, shown, rows);
 }
 
 static pt_status put_confusion(const pt_task *t, json_t *to)
@@ -237,6 +209,8 @@ pt_status pt_task_json(const pt_task *t, json_t **out)
             PT_TRY(put_row(rows, t, m, role->role, role->side, &role->change));
         }
     }
+    for (size_t i = 0; i < t->findings.n; i++)
+        PT_TRY(pt_finding_json(&t->findings.list[i], (const bool[2]){t->report.name[0] != NULL, t->report.name[1] != NULL}, rows));
     PT_TRY(put_confusion(t, confusion));
 done:
     json_decref(rows);

@@ -121,7 +121,7 @@ bad "a broken row" "task: choice" '{"question": ' "items.jsonl:2:"
 bad "statements without their answers" "task: statements" "$two" "items.jsonl:1: the row has no answer_matching_behavior"
 bad "an unknown key" "task: choice, metod: letter" "$two" "the task choice does not know metod; its keys: name, task, path, limit, method" 2
 bad "a value that is none" "task: choice, method: guess" "$two" "method takes one of: likelihood, letter, written; not 'guess'" 2
-bad "an unknown task" "task: choise" "$two" "there is no task 'choise'; known: choice, statements" 2
+bad "an unknown task" "task: choise" "$two" "there is no task 'choise'; known: choice, statements, questionnaire" 2
 bad "repeats that say the same" "task: choice, repeats: 3" "$two" "repeats goes with method: written and a temperature above 0" 2
 bad "rotation of what is not shown" "task: choice, rotate: true" "$two" "rotate turns the list of options" 2
 task "task: choice" "$two" && : >"$dir/items.jsonl" && ev task "$dir/task.yaml"

@@ -1,0 +1,128 @@
+#include "eval/finding.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/noise.h"
+
+void pt_findings_free(pt_findings *f)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        free(f->list[i].metric);
+        free(f->list[i].label);
+        free(f->list[i].scope);
+    }
+    free(f->list);
+    *f = (pt_findings){0};
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
+pt_status pt_finding_get(pt_findings *f, const char *metric, const char *label, const char *scope, pt_finding **out)
+{
+    const pt_found none = {.value = NAN, .lo = NAN, .hi = NAN};
+    for (size_t i = 0; i < f->n; i++) {
+        *out = &f->list[i];
+        if (same((*out)->metric, metric) && same((*out)->scope, scope)) return PT_OK;
+    }
+    PT_RETURN(pt_reserve(&f->list, &f->cap, f->n + 1));
+    *out = &f->list[f->n++];
+    **out = (pt_finding){.form = PT_FORM_SCORE, .side = {none, none}, .p = NAN, .wilcoxon = NAN, .mcnemar = NAN};
+    PT_RETURN(pt_strdup(&(*out)->metric, metric));
+    PT_RETURN(pt_strdup(&(*out)->label, label));
+    return scope ? pt_strdup(&(*out)->scope, scope) : PT_OK;
+}
+
+/* ---- the table ---- */
+
+pt_status pt_finding_value(pt_str *out, pt_metric_form form, double value, double lo, double hi)
+{
+    double half = (hi - lo) / 2;
+    PT_RETURN(pt_report_value(out, form, value, PT_VALUE_WIDTH));
+    if (isnan(half) || isnan(value)) return pt_str_printf(out, "%*s", PT_HALF_WIDTH, "");
+    return pt_str_printf(out, " \xc2\xb1%-*.*f", PT_HALF_WIDTH - 2, form == PT_FORM_SHARE ? 1 : 3, form == PT_FORM_SHARE ? 100 * half : half);
+}
+
+static pt_status line(const pt_finding *x, const bool shown[2], pt_str *out)
+{
+    PT_RETURN(pt_report_cell(out, x->label, PT_LABEL_WIDTH));
+    for (int s = 0; s < 2; s++) {
+        const pt_found *v = &x->side[s];
+        if (!shown[s]) continue;
+        if (v->text[0]) PT_RETURN(pt_str_printf(out, "%*s%*s", PT_VALUE_WIDTH, v->text, PT_HALF_WIDTH, ""));
+        else PT_RETURN(pt_finding_value(out, x->form, v->value, v->lo, v->hi));
+    }
+    if (shown[0] && shown[1] && !x->side[0].text[0]) PT_RETURN(pt_report_change(out, x->form, 0, x->side[0].value, x->side[1].value, 12));
+    return pt_str_puts(out, x->p < PT_NOISE_BELOW ? " *\n" : "\n");
+}
+
+static bool says(const pt_finding *x)
+{
+    return !x->detail && (!isnan(x->side[0].value) || !isnan(x->side[1].value) || x->side[0].text[0] || x->side[1].text[0]);
+}
+
+/* The lines of one scope. */
+static pt_status scope_lines(const pt_findings *f, const char *scope, const bool shown[2], pt_str *out)
+{
+    pt_str name = {0};
+    pt_status rc = PT_OK;
+    if (scope) PT_TRY(pt_report_cell(&name, scope, PT_LABEL_WIDTH - 2));
+    while (name.len && name.text[name.len - 1] == ' ') name.text[--name.len] = 0;
+    if (scope) PT_TRY(pt_str_printf(out, "  %s\n", name.text ? name.text : ""));
+    for (size_t i = 0; i < f->n; i++)
+        if (says(&f->list[i]) && same(scope, f->list[i].scope)) PT_TRY(line(&f->list[i], shown, out));
+done:
+    pt_str_free(&name);
+    return rc;
+}
+
+pt_status pt_findings_table(const pt_findings *f, const bool shown[2], const char *cluster, pt_str *out)
+{
+    bool interval = false, marked = false;
+    PT_RETURN(scope_lines(f, NULL, shown, out));
+    for (size_t i = 0; i < f->n; i++) {
+        const pt_finding *x = &f->list[i];
+        bool first = says(x) && x->scope;
+        for (size_t k = 0; k < i && first; k++) first = !says(&f->list[k]) || !same(x->scope, f->list[k].scope);
+        if (first) PT_RETURN(scope_lines(f, x->scope, shown, out));
+        interval = interval || (says(x) && (!isnan(x->side[0].lo) || !isnan(x->side[1].lo)));
+        marked = marked || (says(x) && x->p < PT_NOISE_BELOW);
+    }
+    if (interval) PT_RETURN(pt_str_printf(out, "\xc2\xb1 half of the 95 %% interval, by %s\n", cluster));
+    return marked ? pt_str_printf(out, "* more than noise: p < 0.05, paired permutation by %s, Holm\n", cluster) : PT_OK;
+}
+
+/* ---- JSON ---- */
+
+static pt_status put(json_t *object, const char *key, json_t *value)
+{
+    return json_object_set_new(object, key, value) == 0 ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing the report");
+}
+
+static json_t *number(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
+}
+
+static json_t *side_of(const pt_found *v)
+{
+    json_t *ci = isfinite(v->lo) && isfinite(v->hi) ? json_pack("[f, f]", v->lo, v->hi) : json_null();
+    return json_pack("{so sI so}", "value", v->text[0] ? json_string(v->text) : number(v->value), "n", (json_int_t)v->n, "ci", ci);
+}
+
+pt_status pt_finding_json(const pt_finding *x, const bool shown[2], json_t *rows)
+{
+    json_t *o = json_object();
+    if (json_array_append_new(rows, o)) return pt_fail(PT_ENOMEM, "out of memory writing the report");
+    PT_RETURN(put(o, "metric", pt_report_text(x->metric)));
+    PT_RETURN(put(o, "scope", x->scope ? pt_report_text(x->scope) : json_null()));
+    PT_RETURN(put(o, "before", shown[0] ? side_of(&x->side[0]) : json_null()));
+    PT_RETURN(put(o, "after", shown[1] ? side_of(&x->side[1]) : json_null()));
+    PT_RETURN(put(o, "p", number(x->p)));
+    PT_RETURN(put(o, "wilcoxon", number(x->wilcoxon)));
+    return put(o, "mcnemar", number(x->mcnemar));
+}
