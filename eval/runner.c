@@ -146,8 +146,6 @@ static pt_status run_batch(pt_runner *r, const item *const *some, size_t n)
     size_t tokens = 0, used = 0;
     bool score = some[0]->r->ask == PT_ASK_SCORE;
     for (size_t i = 0; i < n; i++) tokens += (size_t)visited(some[i]->r);
-    PT_CHECK(!score || pt_model_width(r->model) == 1, PT_EARG,
-             "this model gives %d numbers at an answer's end, and no score to judge by: ptrain score shows them", pt_model_width(r->model));
     PT_TRY(pt_alloc0(&seqs, n));
     PT_TRY(pt_alloc0(&weights, tokens));
     for (size_t i = 0; i < n; i++) {

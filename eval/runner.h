@@ -25,6 +25,7 @@ typedef struct pt_runner {
 pt_status pt_runner_needs(const pt_requests *q, pt_model_caps *caps);
 /* Batches are made of all requests, answered before or not, and what is known is then left out of them: who is cut off and begins again gets the
  * same bits, and asks again at most what was in flight.
+ * SCORE requests want a model whose head of values gives one number.
  * replies[q->n], zero-initialised by the caller, freed with pt_replies_free. PT_ENONFINITE names the request whose log-probability is no number. */
 pt_status pt_runner_run(pt_runner *r, const pt_requests *q, pt_reply *replies);
 #endif

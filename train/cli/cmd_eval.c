@@ -133,6 +133,8 @@ static pt_status measure_side(eval_run *e, pt_side side, int slot, const char *n
     if (!e->o.model) PT_TRY(pt_suite_ask(&e->suite, &speller));
     PT_TRY(pt_runner_needs(&e->suite.requests, &caps));
     if (!e->o.model) PT_TRY(pt_open_model_caps(&e->o, &caps));
+    PT_CHECK(!e->o.reward || pt_model_width(e->o.model) == 1, PT_EARG,
+             "this model gives %d numbers at an answer's end, and no score to judge by: ptrain score shows them", pt_model_width(e->o.model));
     PT_TRY(identity(e, slot, &who));
     pt_runner r = {.model = e->o.model, .tok = e->o.base.tok, .slot = slot, .caps = caps, .answers = e->answers, .identity = who.text,
                    .progress = progress, .user = e};
