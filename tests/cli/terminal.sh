@@ -5,6 +5,7 @@ cd "$(dirname "$0")/../.." || exit 2
 ptrain=$(realpath "${PTRAIN:-build/ptrain}")
 export OMP_WAIT_POLICY=passive TERM=xterm LC_ALL=C.UTF-8
 command -v script >/dev/null || { echo "ok 1 - a terminal # SKIP no script(1)"; exit 0; }
+SHELL=$BASH script -qec true /dev/null >/dev/null 2>&1 </dev/null || { echo "ok 1 - a terminal # SKIP no pseudo-terminal can be made here"; exit 0; }
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 tok=$PWD/tests/golden/data/tok_bpe

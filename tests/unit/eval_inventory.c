@@ -203,9 +203,10 @@ static pt_status compare_trait(void *user, json_t *row, int64_t line)
 
 static void test_personallm(void **state)
 {
-    bfi b = {.sheets = json_object()};
+    bfi b = {0};
     (void)state;
     open_shared(&b.v, "questionnaires/BFI.json");
+    b.sheets = json_object();
     if (pt_rows_read(SHARED "personallm_bfi_answers_gpt-4-0613.jsonl", NULL, take_sheet, &b) != PT_OK) fail_msg("%s", pt_err_msg());
     if (pt_rows_read(SHARED "personallm_gpt4_0613_all_scores.csv", NULL, compare_trait, &b) != PT_OK) fail_msg("%s", pt_err_msg());
     assert_int_equal(json_object_size(b.sheets), 320);
