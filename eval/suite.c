@@ -54,7 +54,6 @@ pt_status pt_suite_ask(pt_suite *s, const pt_speller *speller)
         pt_task *t = &s->tasks[i];
         t->first = s->requests.n;
         PT_RETURN(t->kind->ask(t, speller, &s->requests));
-        t->asked = s->requests.n - t->first;
     }
     return PT_OK;
 }

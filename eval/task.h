@@ -54,7 +54,7 @@ struct pt_task {
     size_t items;              /* that the file holds */
     char **scopes;             /* names of groups, in order of appearance */
     size_t n_scopes, scopes_cap;
-    size_t first, asked;       /* its requests among all */
+    size_t first;              /* of its requests among all */
     pt_pick *choices[2];     /* by side; [n_choices[side]] */
     size_t n_choices[2];
     void *numbers[2];          /* what the choices point into */

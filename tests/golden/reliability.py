@@ -1,4 +1,4 @@
-# Golden values for tests/unit/eval_reliability.c: numpy; run with /work/oracle/venv/bin/python. Writes data/reliability.json: lists of cases by name; null =
+# Golden values for tests/unit/eval_reliability.c: numpy. Writes data/reliability.json: lists of cases by name; null =
 # NAN. alpha and the intraclass correlations are pingouin 0.5's formulas (cronbach_alpha with nan_policy "listwise", intraclass_corr), written with numpy; omega
 # is known beforehand: of samples whose correlations are those of one factor exactly, and of an optimiser of its own for those that are not.
 import json

@@ -1,4 +1,4 @@
-# Golden values for tests/unit/eval_significance.c: scipy 1.17.1, numpy; run with /work/oracle/venv/bin/python, PYTHONPATH=/work/lmeval.
+# Golden values for tests/unit/eval_significance.c: scipy 1.17.1, numpy.
 # Writes data/statistics.json: lists of cases by name. null = NAN. Holm and McNemar have no function in scipy: they are written here by their
 # definitions, McNemar on scipy.stats.binomtest and chi2.
 import json

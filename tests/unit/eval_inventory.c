@@ -235,7 +235,7 @@ static pt_status take_item(void *user, json_t *row, int64_t line)
     (void)line;
     snprintf(i->facet, sizeof i->facet, "%s", json_string_value(json_object_get(row, "label_raw")));
     i->domain = json_string_value(json_object_get(row, "label_ocean"))[0];
-    i->key = atoi(json_string_value(json_object_get(row, "key")));
+    i->key = (int)strtol(json_string_value(json_object_get(row, "key")), NULL, 10);
     return PT_OK;
 }
 

@@ -22,6 +22,7 @@ typedef struct eval_run {
     pt_suite suite;
     pt_answers *answers;
     size_t asked, known;
+    uint64_t content;    /* digest of the open base: all its weights are read for it, once */
     int64_t tokens_asked, tokens_computed;
     bool live, is_run;
 } eval_run;
@@ -117,7 +118,7 @@ static pt_status identity(const eval_run *e, int slot, pt_str *out)
         PT_TRY(pt_sha256_file(digest, file));
         digest[16] = 0;
     }
-    PT_TRY(pt_str_printf(out, "model %016llx, adapter %s, template %016llx, %s", (unsigned long long)pt_source_content(e->o.base.source), digest,
+    PT_TRY(pt_str_printf(out, "model %016llx, adapter %s, template %016llx, %s", (unsigned long long)e->content, digest,
                          e->o.base.tmpl ? (unsigned long long)pt_template_fingerprint(e->o.base.tmpl) : 0, e->o.ctx.act == PT_BF16 ? "bf16" : "f32"));
 done:
     free(file);
@@ -132,7 +133,10 @@ static pt_status measure_side(eval_run *e, pt_side side, int slot, const char *n
     pt_speller speller = {e->o.base.tok, e->o.base.tmpl};
     if (!e->o.model) PT_TRY(pt_suite_ask(&e->suite, &speller));
     PT_TRY(pt_runner_needs(&e->suite.requests, &caps));
-    if (!e->o.model) PT_TRY(pt_open_model_caps(&e->o, &caps));
+    if (!e->o.model) {
+        PT_TRY(pt_open_model_caps(&e->o, &caps));
+        e->content = pt_source_content(e->o.base.source);
+    }
     PT_CHECK(!e->o.reward || pt_model_width(e->o.model) == 1, PT_EARG,
              "this model gives %d numbers at an answer's end, and no score to judge by: ptrain score shows them", pt_model_width(e->o.model));
     PT_TRY(identity(e, slot, &who));
