@@ -119,7 +119,7 @@ static const char *inner(const char *option)
 static pt_status one(asking *a, const char *option, int repeat)
 {
     const pt_asked x = {.chat = a->c->chat, .system = a->system.len ? a->system.text : NULL, .prompt = a->prompt.len ? a->prompt.text : "",
-                        .delimiter = pt_task_text(a->t, "delimiter")};
+                        .delimiter = pt_task_text(a->t, "delimiter"), .end = a->c->end};
     return pt_spell_asked(a->s, a->q, &x, option, &a->how, repeat);
 }
 
@@ -208,13 +208,6 @@ typedef struct judging {
     int32_t *whole;
 } judging;
 
-static int32_t characters(const char *text)
-{
-    int32_t n = 0;
-    for (; *text; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
-    return n;
-}
-
 static int best(const double *v, int n)
 {
     int at = 0;
@@ -235,7 +228,7 @@ static void judge_measured(judging *j, const pt_choose_item *x, pt_pick *o)
         const char *text = c->chat ? inner(x->options[k]) : x->options[k];
         logp[k] = j->next->value;
         tokens[k] = (j->next++)->tokens;
-        chars[k] = j->method == LETTER ? 1 : characters(text);
+        chars[k] = j->method == LETTER ? 1 : pt_task_characters(text);
         bytes[k] = j->method == LETTER ? 1 : (int32_t)strlen(text);
     }
     o->logp = logp;

@@ -9,7 +9,7 @@ typedef struct pt_choose_item {
     json_t *row;    /* for the prompt's fields */
     char *system;   /* system text; NULL = none */
     char **options; /* [n] */
-    int n, gold;
+    int n, gold;    /* gold -1: nobody says which is right */
 } pt_choose_item;
 
 typedef struct pt_chooser {
@@ -17,6 +17,7 @@ typedef struct pt_chooser {
     size_t cap; /* n is the task's items */
     bool *keep; /* after asking: which were asked */
     bool chat;  /* asked through the chat template */
+    pt_answer_end end; /* of options measured through it */
 } pt_chooser;
 
 /* Appends an item; what it holds is taken over, even on failure. PT_EFORMAT: fewer than two options, two of equal text, an empty one. */

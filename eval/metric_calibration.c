@@ -18,7 +18,7 @@ static double brier(const pt_pick *const *c, size_t n, size_t *counted)
     double sum = 0;
     *counted = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!c[i]->logp) continue;
+        if (!c[i]->logp || c[i]->gold < 0) continue;
         for (int k = 0; k < c[i]->n; k++) {
             double d = probability(c[i], k) - (k == c[i]->gold);
             sum += d * d;
@@ -36,7 +36,7 @@ enum { BINS = 10 };
 static void ece_add(const pt_pick *const *c, size_t n, double *sums)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!c[i]->logp) continue;
+        if (!c[i]->logp || c[i]->gold < 0) continue;
         double p = probability(c[i], c[i]->picked);
         int b = (int)ceil(p * BINS) - 1;
         b = b < 0 ? 0 : b >= BINS ? BINS - 1 : b;
@@ -65,7 +65,7 @@ static double gold_probability(const pt_pick *const *c, size_t n, size_t *counte
     double sum = 0;
     *counted = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!c[i]->logp) continue;
+        if (!c[i]->logp || c[i]->gold < 0) continue;
         sum += probability(c[i], c[i]->gold);
         ++*counted;
     }

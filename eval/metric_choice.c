@@ -12,7 +12,7 @@ static double share(const pt_pick *const *c, size_t n, size_t *counted, double (
     *counted = 0;
     for (size_t i = 0; i < n; i++) {
         int best = 0;
-        if (!c[i]->logp || isnan(value(c[i], 0))) continue;
+        if (!c[i]->logp || c[i]->gold < 0 || isnan(value(c[i], 0))) continue;
         for (int k = 1; k < c[i]->n; k++)
             if (value(c[i], k) > value(c[i], best)) best = k;
         right += best == c[i]->gold;
@@ -42,9 +42,12 @@ static double less_alone(const pt_pick *c, int k)
 static double acc(const pt_pick *const *c, size_t n, size_t *counted)
 {
     size_t right = 0;
-    for (size_t i = 0; i < n; i++) right += c[i]->picked == c[i]->gold;
-    *counted = n;
-    return n ? (double)right / (double)n : NAN;
+    *counted = 0;
+    for (size_t i = 0; i < n; i++) {
+        right += c[i]->gold >= 0 && c[i]->picked == c[i]->gold;
+        *counted += c[i]->gold >= 0;
+    }
+    return *counted ? (double)right / (double)*counted : NAN;
 }
 static double acc_norm(const pt_pick *const *c, size_t n, size_t *counted)
 {

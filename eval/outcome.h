@@ -9,7 +9,7 @@ typedef struct pt_pick {
     size_t item;       /* its number in the file; several choices are of one item when the options are turned, or asked again */
     size_t scope;      /* its group among the task's */
     uint64_t cluster;  /* what is resampled as one (eval/noise.h): the item, or what `cluster_by` says */
-    int n, gold;       /* options; the right one */
+    int n, gold;       /* options; the right one, -1: nobody says */
     int picked;        /* -1: the answer names none of them */
     int shift;         /* the options were shown turned: option k stood at place (k - shift) mod n */
     const double *logp;  /* [n] sums of log-probabilities; NULL: the answer was written */

@@ -83,9 +83,8 @@ static pt_status add_pair(pt_questions *q, const pt_record *rec)
     return PT_OK;
 }
 
-static pt_status keep(void *user, const pt_record *rec, int64_t line)
+pt_status pt_questions_keep(pt_questions *q, const pt_record *rec)
 {
-    pt_questions *q = user;
     if (rec->kind != PT_RECORD_CHAT) return pt_fail(PT_EARG, "an evaluation needs conversations, not plain text or ids");
     if (rec->n_answers == 2) return add_pair(q, rec);
     size_t n = rec->answers[0].turns.n;
@@ -99,6 +98,11 @@ static pt_status keep(void *user, const pt_record *rec, int64_t line)
         x->n_prompt = n - 1;
     }
     return add_reference(&q->list[q->n - 1], &rec->answers[0].turns.turns[n - 1]);
+}
+
+static pt_status keep(void *user, const pt_record *rec, int64_t line)
+{
+    return pt_questions_keep(user, rec);
 }
 
 pt_status pt_questions_add(pt_questions *q, const pt_dataset_spec *set, bool pairs)

@@ -29,5 +29,7 @@ typedef struct pt_questions {
 /* Appends the rows of one data set. Neighbouring records with the same role and prompt are references of one question. Conversations end in an
  * assistant turn: that is the reference. Sets of plain text or ids hold no questions: PT_EARG. */
 pt_status pt_questions_add(pt_questions *q, const pt_dataset_spec *set, bool pairs);
+/* Appends one record, likewise. */
+pt_status pt_questions_keep(pt_questions *q, const pt_record *rec);
 void pt_questions_free(pt_questions *q);
 #endif

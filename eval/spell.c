@@ -147,7 +147,7 @@ pt_status pt_spell_asked(const pt_speller *s, pt_requests *q, const pt_asked *x,
     if (x->chat && !answer) return pt_spell_question(s, q, from, n, how, repeat);
     if (x->chat) {
         answer += strspn(answer, " ");
-        return pt_spell_answer(s, q, from, n, NULL, answer, strlen(answer), PT_END_LEFT_OUT);
+        return pt_spell_answer(s, q, from, n, NULL, answer, strlen(answer), x->end);
     }
     pt_status rc = PT_OK;
     pt_str whole = {0}, text = {0};

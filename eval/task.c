@@ -114,7 +114,8 @@ const char *pt_task_text(const pt_task *t, const char *key)
 {
     for (size_t i = 0; i < t->spec->n_options; i++)
         if (!strcmp(t->spec->options[i].name, key)) return t->spec->options[i].value;
-    return pt_task_key_of(t->kind, key)->fallback;
+    const pt_task_key *k = pt_task_key_of(t->kind, key);
+    return k ? k->fallback : NULL;
 }
 
 double pt_task_number(const pt_task *t, const char *key)
@@ -131,7 +132,8 @@ bool pt_task_flag(const pt_task *t, const char *key)
 
 int pt_task_word(const pt_task *t, const char *key)
 {
-    return word_at(pt_task_key_of(t->kind, key), pt_task_text(t, key));
+    const pt_task_key *k = pt_task_key_of(t->kind, key);
+    return k ? word_at(k, pt_task_text(t, key)) : 0;
 }
 
 pt_status pt_task_fail(const pt_task *t, const char *fmt, ...)
@@ -183,8 +185,7 @@ pt_status pt_task_scope(pt_task *t, const char *name, size_t *out)
 typedef struct feed {
     pt_task *t;
     pt_status (*row)(pt_task *t, json_t *row, const char *source);
-    const char *path;
-    char source[256];
+    const char *path, *source;
 } feed;
 
 static pt_status give(void *user, json_t *row, int64_t line)
@@ -194,12 +195,24 @@ static pt_status give(void *user, json_t *row, int64_t line)
     return f->row(f->t, row, f->source);
 }
 
-static pt_status read_file(feed *f, const char *path)
+static pt_status read_rows(pt_task *t, const char *path, const char *source)
+{
+    feed f = {.t = t, .row = t->row, .path = path, .source = source};
+    return pt_rows_read(path, NULL, give, &f);
+}
+
+pt_status pt_task_rows(pt_task *t, pt_status (*row)(pt_task *t, json_t *row, const char *source))
+{
+    t->row = row;
+    return pt_task_files(t, read_rows);
+}
+
+static pt_status read_file(pt_task *t, const char *path, pt_status (*file)(pt_task *t, const char *path, const char *source))
 {
     const char *base = pt_path_base(path), *dot = strrchr(base, '.');
-    f->path = path;
-    snprintf(f->source, sizeof f->source, "%.*s", (int)(dot ? dot - base : (long)strlen(base)), base);
-    return pt_rows_read(path, NULL, give, f);
+    char source[256];
+    snprintf(source, sizeof source, "%.*s", (int)(dot ? dot - base : (long)strlen(base)), base);
+    return file(t, path, source);
 }
 
 static int rows_file(const struct dirent *e)
@@ -208,21 +221,20 @@ static int rows_file(const struct dirent *e)
     return dot && (!strcmp(dot, ".jsonl") || !strcmp(dot, ".json") || !strcmp(dot, ".csv"));
 }
 
-pt_status pt_task_rows(pt_task *t, pt_status (*row)(pt_task *t, json_t *row, const char *source))
+pt_status pt_task_files(pt_task *t, pt_status (*file)(pt_task *t, const char *path, const char *source))
 {
     pt_status rc = PT_OK;
-    feed f = {.t = t, .row = row};
     struct dirent **names = NULL;
     char *path = NULL;
     int n = 0;
-    if (!pt_dir_exists(t->spec->path)) return read_file(&f, t->spec->path);
+    if (!pt_dir_exists(t->spec->path)) return read_file(t, t->spec->path, file);
     n = scandir(t->spec->path, &names, rows_file, alphasort);
     PT_CHECK(n > 0, PT_EARG, "%s holds no .jsonl, .json or .csv file", t->spec->path);
     for (int i = 0; i < n; i++) {
         free(path);
         path = NULL;
         PT_TRY(pt_path_join(&path, t->spec->path, names[i]->d_name));
-        PT_TRY(read_file(&f, path));
+        PT_TRY(read_file(t, path, file));
     }
 done:
     for (int i = 0; i < n; i++) free(names[i]);
@@ -278,4 +290,11 @@ pt_status pt_task_fill(pt_str *out, const char *text, const json_t *row, const c
         else return pt_fail(PT_EFORMAT, "the prompt wants {%s}: %s", field, v ? "that is no text" : "the row has no such field");
     }
     return PT_OK;
+}
+
+int32_t pt_task_characters(const char *text)
+{
+    int32_t n = 0;
+    for (; *text; text++) n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
 }

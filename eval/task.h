@@ -42,6 +42,8 @@ typedef struct pt_task_kind {
     /* From the replies to its own requests, in their order, to t->choices[side]; or, where no metric of choices is its own, to t->findings and
      * t->report.questions. */
     pt_status (*judge)(pt_task *t, const pt_reply *replies, pt_side side);
+    /* More for its object in eval.json, beside the rows; NULL: nothing. */
+    pt_status (*json)(const pt_task *t, json_t *o);
     void (*close)(pt_task *t); /* frees t->state; NULL-safe */
 } pt_task_kind;
 
@@ -50,6 +52,7 @@ struct pt_task {
     const pt_task_spec *spec;
     uint64_t seed;
     void *state;
+    pt_status (*row)(pt_task *t, json_t *row, const char *source); /* while rows are read */
     size_t limit;              /* items asked at most; 0 = all */
     size_t items;              /* that the file holds */
     char **scopes;             /* names of groups, in order of appearance */
@@ -88,7 +91,7 @@ pt_status pt_task_table(const pt_task *t, pt_str *out);
 pt_status pt_task_json(const pt_task *t, json_t **out);
 
 /* ---- for the kinds ---- */
-/* The value of one of the kind's keys, or its default. */
+/* The value of one of the kind's keys, or its default; of a key that it has not: NULL, 0, false, the first word. */
 const char *pt_task_text(const pt_task *t, const char *key);
 double pt_task_number(const pt_task *t, const char *key);
 bool pt_task_flag(const pt_task *t, const char *key);
@@ -100,9 +103,13 @@ pt_status pt_task_scope(pt_task *t, const char *name, size_t *out);
 /* Every row of the entry's path: a file as data sets read it, or all .jsonl, .json and .csv files of a folder, by name; source is the file's
  * name without its ending. The row is freed after the call. */
 pt_status pt_task_rows(pt_task *t, pt_status (*row)(pt_task *t, json_t *row, const char *source));
+/* Each file of the entry's path, as above; source as above. */
+pt_status pt_task_files(pt_task *t, pt_status (*file)(pt_task *t, const char *path, const char *source));
 /* keep[i] = item i is asked, of those at most t->limit: turn by turn one more of each group, spread evenly over it. scope[items]. */
 pt_status pt_task_limit(pt_task *t, const size_t *scope, bool *keep, size_t *kept);
 /* text with {NAME} replaced by the row's field NAME (a text or a number), {options} by `options` (may be NULL). PT_EFORMAT: the row has no such
  * field. Braces around anything but a name stay. Appended to out. */
 pt_status pt_task_fill(pt_str *out, const char *text, const json_t *row, const char *options);
+/* Characters (code points) of a UTF-8 text. */
+int32_t pt_task_characters(const char *text);
 #endif

@@ -178,7 +178,7 @@ static pt_status put_confusion(const pt_task *t, json_t *to)
         PT_RETURN(put(to, names[s], matrix));
         for (size_t i = 0; i < t->n_choices[s]; i++) {
             const pt_pick *c = &t->choices[s][i];
-            if (c->n > PLACES) continue;
+            if (c->n > PLACES || c->gold < 0) continue;
             char gold[2] = {(char)('A' + (c->gold - c->shift + c->n) % c->n), 0}, pick[5] = "none";
             if (c->picked >= 0) pick[0] = (char)('A' + (c->picked - c->shift + c->n) % c->n), pick[1] = 0;
             json_t *row = json_object_get(matrix, gold);
@@ -212,6 +212,7 @@ pt_status pt_task_json(const pt_task *t, json_t **out)
     for (size_t i = 0; i < t->findings.n; i++)
         PT_TRY(pt_finding_json(&t->findings.list[i], (const bool[2]){t->report.name[0] != NULL, t->report.name[1] != NULL}, rows));
     PT_TRY(put_confusion(t, confusion));
+    if (t->kind->json) PT_TRY(t->kind->json(t, o));
 done:
     json_decref(rows);
     json_decref(confusion);

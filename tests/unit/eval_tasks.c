@@ -73,6 +73,18 @@ static void test_metrics(void **state)
     near(value("ece", all, 3, &n), ece, 1e-15);
     near(value("gold_probability", all, 3, &n), (q[0] + q[1] + q[2]) / 3, 1e-15);
     assert_int_equal(n, 3);
+    near(value("margin", all, 3, &n), (2 - 0.5 + 0) / 3, 1e-15);
+    near(value("gold_perplexity", all, 3, &n), exp((1.0 + 2 + 4) / 3), 1e-13);
+    near(value("mass", all, 3, &n), (exp(-1) + exp(-3) + exp(-2) + exp(-1.5) + 2 * exp(-4)) / 3, 1e-15);
+    p[2].gold = -1; /* nobody says which is right: the item is judged by nothing */
+    static const char *const judged[] = {"acc", "acc_norm", "brier", "ece", "gold_probability", "margin", "gold_perplexity"};
+    for (size_t i = 0; i < sizeof judged / sizeof *judged; i++) {
+        assert_false(isnan(value(judged[i], all, 3, &n)));
+        if (n != 2) fail_msg("%s counts %zu items, not 2", judged[i], n);
+    }
+    assert_true(!isnan(value("mass", all, 3, &n)) && n == 3);
+    near(value("margin", all, 3, &n), (2 - 0.5) / 2, 1e-15);
+    p[2].gold = 0;
     assert_true(isnan(value("parse_failures", all, 3, &n)) && n == 0); /* nothing was written */
     p[0].logp = NULL;
     p[0].picked = -1;
