@@ -1,5 +1,6 @@
 #include "eval/chooser.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,8 +97,9 @@ static pt_status list_options(pt_str *out, const pt_choose_item *x, int shift)
 
 static const char *prompt_of(const pt_task *t)
 {
-    const char *said = pt_task_text(t, "prompt");
-    return said ? said : pt_task_word(t, "method") == LIKELIHOOD ? "{question}" : "{question}\n{options}\nAnswer:";
+    const char *said = pt_task_text(t, "prompt"), *plain = ((const pt_chooser *)t->state)->plain;
+    if (said) return said;
+    return pt_task_word(t, "method") != LIKELIHOOD ? "{question}\n{options}\nAnswer:" : plain ? plain : "{question}";
 }
 
 /* prompt and system of an item, options turned by shift. */
@@ -216,13 +218,21 @@ static int best(const double *v, int n)
     return at;
 }
 
+static void softmax(const double *logp, int n, double *p)
+{
+    const double top = logp[best(logp, n)];
+    double sum = 0;
+    for (int k = 0; k < n; k++) sum += p[k] = exp(logp[k] - top);
+    for (int k = 0; k < n; k++) p[k] /= sum;
+}
+
 /* One set of likelihoods. */
 static void judge_measured(judging *j, const pt_choose_item *x, pt_pick *o)
 {
     const pt_chooser *c = j->t->state;
-    double *logp = j->real;
+    double *logp = j->real, *p = logp + x->n;
     int32_t *chars = j->whole, *bytes = chars + x->n, *tokens = bytes + x->n;
-    j->real += x->n;
+    j->real += 2 * x->n;
     j->whole += 3 * x->n;
     for (int k = 0; k < x->n; k++) {
         const char *text = c->chat ? inner(x->options[k]) : x->options[k];
@@ -231,7 +241,9 @@ static void judge_measured(judging *j, const pt_choose_item *x, pt_pick *o)
         chars[k] = j->method == LETTER ? 1 : pt_task_characters(text);
         bytes[k] = j->method == LETTER ? 1 : (int32_t)strlen(text);
     }
+    softmax(logp, x->n, p);
     o->logp = logp;
+    o->p = p;
     o->chars = chars;
     o->bytes = bytes;
     o->tokens = tokens;
@@ -278,7 +290,7 @@ pt_status pt_chooser_judge(pt_task *t, const pt_reply *replies, pt_side side)
         if (!c->keep[i]) continue;
         size_t n = (size_t)c->items[i].n, sets = (pt_task_flag(t, "rotate") ? n : 1) * (size_t)repeats;
         choices += sets;
-        reals += (sets + 1) * n;
+        reals += (2 * sets + 1) * n;
         wholes += 3 * sets * n;
     }
     PT_TRY(pt_alloc0(&numbers, reals + (wholes + 1) / 2));

@@ -18,6 +18,7 @@ typedef struct pt_chooser {
     bool *keep; /* after asking: which were asked */
     bool chat;  /* asked through the chat template */
     pt_answer_end end; /* of options measured through it */
+    const char *plain; /* the prompt of method: likelihood where none is said; NULL: {question} */
 } pt_chooser;
 
 /* Appends an item; what it holds is taken over, even on failure. PT_EFORMAT: fewer than two options, two of equal text, an empty one. */

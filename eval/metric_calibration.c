@@ -3,24 +3,15 @@
 
 #include "eval/metric.h"
 
-/* p(option k) among the item's options. */
-static double probability(const pt_pick *c, int k)
-{
-    double top = c->logp[0], sum = 0;
-    for (int i = 1; i < c->n; i++) top = fmax(top, c->logp[i]);
-    for (int i = 0; i < c->n; i++) sum += exp(c->logp[i] - top);
-    return exp(c->logp[k] - top) / sum;
-}
-
 /* Mean over items of sum over options of (p - 1[right])^2 (lm-evaluation-harness 0.4.13, brier_score; Brier 1950). */
 static double brier(const pt_pick *const *c, size_t n, size_t *counted)
 {
     double sum = 0;
     *counted = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!c[i]->logp || c[i]->gold < 0) continue;
+        if (!c[i]->p || c[i]->gold < 0) continue;
         for (int k = 0; k < c[i]->n; k++) {
-            double d = probability(c[i], k) - (k == c[i]->gold);
+            double d = c[i]->p[k] - (k == c[i]->gold);
             sum += d * d;
         }
         ++*counted;
@@ -36,8 +27,8 @@ enum { BINS = 10 };
 static void ece_add(const pt_pick *const *c, size_t n, double *sums)
 {
     for (size_t i = 0; i < n; i++) {
-        if (!c[i]->logp || c[i]->gold < 0) continue;
-        double p = probability(c[i], c[i]->picked);
+        if (!c[i]->p || c[i]->gold < 0) continue;
+        double p = c[i]->p[c[i]->picked];
         int b = (int)ceil(p * BINS) - 1;
         b = b < 0 ? 0 : b >= BINS ? BINS - 1 : b;
         sums[b] += (c[i]->picked == c[i]->gold) - p;
@@ -65,8 +56,8 @@ static double gold_probability(const pt_pick *const *c, size_t n, size_t *counte
     double sum = 0;
     *counted = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!c[i]->logp || c[i]->gold < 0) continue;
-        sum += probability(c[i], c[i]->gold);
+        if (!c[i]->p || c[i]->gold < 0) continue;
+        sum += c[i]->p[c[i]->gold];
         ++*counted;
     }
     return *counted ? sum / (double)*counted : NAN;

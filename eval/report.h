@@ -18,7 +18,7 @@ typedef enum pt_metric {
     PT_METRIC_NLL_GAP,        /* other - own; filled in by the report where both are there */
     PT_METRIC_PREFERENCE      /* share of pairs whose chosen answer is preferred */
 } pt_metric; /* the first of the list METRICS, for code that names them (eval/metric.h) */
-#define PT_METRICS_MOST 48
+#define PT_METRICS_MOST 128
 /* The key in JSON, such as "rouge_l_f". */
 const char *pt_metric_key(pt_metric m);
 

@@ -136,6 +136,25 @@ int pt_task_word(const pt_task *t, const char *key)
     return k ? word_at(k, pt_task_text(t, key)) : 0;
 }
 
+pt_status pt_task_list(const pt_task *t, const char *key, char ***out, size_t *n)
+{
+    const char *text = pt_task_text(t, key), *between = text && strchr(text, '\n') ? "\n" : ",";
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    for (const char *p = text; p && *p;) {
+        const char *end = p + strcspn(p, between), *from = p, *to = end;
+        while (from < to && isspace((unsigned char)*from)) from++;
+        while (to > from && isspace((unsigned char)to[-1])) to--;
+        p = end + (*end != 0);
+        if (to == from) return pt_task_fail(t, "part %zu of %s is empty", *n + 1, key);
+        PT_RETURN(pt_reserve(out, &cap, *n + 1));
+        PT_RETURN(pt_strndup(&(*out)[*n], from, (size_t)(to - from)));
+        ++*n;
+    }
+    return PT_OK;
+}
+
 pt_status pt_task_fail(const pt_task *t, const char *fmt, ...)
 {
     char text[400];

@@ -12,8 +12,9 @@
 #include "eval/outcome.h"
 #include "eval/spell.h"
 
-/* A key of a task's own in `evaluations`. Every value is a text; what it may be, the kind says. */
-typedef enum pt_task_value { PT_TASK_TEXT, PT_TASK_FILE, PT_TASK_NUMBER, PT_TASK_FLAG, PT_TASK_WORD } pt_task_value;
+/* A key of a task's own in `evaluations`. Every value is a text; what it may be, the kind says. A list is a line for each of its parts, "NAME=TEXT" for
+ * those of a mapping; said as one text, it has commas between. */
+typedef enum pt_task_value { PT_TASK_TEXT, PT_TASK_FILE, PT_TASK_NUMBER, PT_TASK_FLAG, PT_TASK_WORD, PT_TASK_LIST } pt_task_value;
 typedef struct pt_task_key {
     const char *name;
     pt_task_value kind;
@@ -44,6 +45,8 @@ typedef struct pt_task_kind {
     pt_status (*judge)(pt_task *t, const pt_reply *replies, pt_side side);
     /* More for its object in eval.json, beside the rows; NULL: nothing. */
     pt_status (*json)(const pt_task *t, json_t *o);
+    /* More for its table, behind the metrics; NULL: nothing. */
+    pt_status (*table)(const pt_task *t, const bool shown[2], pt_str *out);
     void (*close)(pt_task *t); /* frees t->state; NULL-safe */
 } pt_task_kind;
 
@@ -61,6 +64,8 @@ struct pt_task {
     pt_pick *choices[2];     /* by side; [n_choices[side]] */
     size_t n_choices[2];
     void *numbers[2];          /* what the choices point into */
+    char **classes;            /* [n_classes] where all items have the same options: what these are called; the kind's own */
+    size_t n_classes;
     pt_findings findings;      /* rows of names of its own */
     pt_report report;          /* role = scope */
 };
@@ -87,7 +92,8 @@ pt_status pt_task_table(const pt_task *t, pt_str *out);
 /* {"name", "task", "path", "items", "rows": [{"metric", "scope": group | null, "before": {"value", "n", "ci": [lo, hi] |
  * null} | null, "after", "p": corrected | null,
  * "wilcoxon": p | null, "mcnemar": p | null}], "confusion"}.
- * confusion: {side: {right place: {picked place: n, "none": n}}} by the places A, B, ... that the options were shown at, up to 26 options. */
+ * confusion: {side: {right place: {picked place: n, "none": n}}} by the places A, B, ... that the options were shown at, up to 26 options; of classes by
+ * their names, with "classes": {side: [{"class", "support", "picked", "precision", "recall", "f1"}]}. */
 pt_status pt_task_json(const pt_task *t, json_t **out);
 
 /* ---- for the kinds ---- */
@@ -96,6 +102,8 @@ const char *pt_task_text(const pt_task *t, const char *key);
 double pt_task_number(const pt_task *t, const char *key);
 bool pt_task_flag(const pt_task *t, const char *key);
 int pt_task_word(const pt_task *t, const char *key); /* its number among the words */
+/* The parts of a list, without spaces around them; free each, and *out. Unset: none. PT_EARG: an empty part. */
+pt_status pt_task_list(const pt_task *t, const char *key, char ***out, size_t *n);
 /* PT_EARG at the entry's place in the config. */
 pt_status pt_task_fail(const pt_task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The number of a group, made when it is new. */

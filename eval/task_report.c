@@ -8,10 +8,9 @@
 
 enum { SCOPE_WIDTH = 32, PLACES = 26 };
 
-static void measure(const pt_pick *const *c, size_t n, pt_measures *m)
+static void measure(const pt_metric_list *list, pt_picks p, pt_measures *m)
 {
-    for (int i = 0; i < pt_metric_count(); i++)
-        if (pt_metric_kind_at(i)->choices) m->v[i] = pt_metric_kind_at(i)->choices(c, n, &m->n[i]);
+    for (int k = 0; k < list->n; k++) m->v[list->at[k]] = pt_metric_kind_at(list->at[k])->choices(p.c, p.n, &m->n[list->at[k]]);
 }
 
 /* Items among n choices, those of one item side by side. */
@@ -59,7 +58,7 @@ pt_status pt_task_measure(pt_task *t, pt_side side)
         pt_measures *m = role ? &role->side[side] : &t->report.side[side];
         if (role) role->questions = items_of(picks[side].c, picks[side].n);
         else t->report.questions = items_of(picks[side].c, picks[side].n);
-        measure(picks[side].c, picks[side].n, m);
+        measure(&list, picks[side], m);
         PT_TRY(pt_noise_side(&list, picks[side], t->seed, m));
         if (both) PT_TRY(pt_noise_change(&list, picks, t->seed, role ? &role->change : &t->report.change));
     }
@@ -151,6 +150,7 @@ pt_status pt_task_table(const pt_task *t, pt_str *out)
         if (shown[s]) PT_RETURN(pt_str_printf(out, "%*s%*s", PT_VALUE_WIDTH, s == PT_BEFORE ? "before" : "after", PT_HALF_WIDTH, ""));
     PT_RETURN(pt_str_puts(out, shown[0] && shown[1] ? "      change\n" : "\n"));
     PT_RETURN(table_lines(t, shown, out));
+    if (t->kind->table) PT_RETURN(t->kind->table(t, shown, out));
     PT_RETURN(pt_findings_table(&t->findings, shown, t->n_scopes > 1 ? "group (a group's own: by sheet)" : "sheet", out));
     return t->report.roles ? table_scopes(t, shown, out) : PT_OK;
 }
@@ -170,6 +170,17 @@ static pt_status put_row(json_t *rows, const pt_task *t, int metric, char *scope
     return pt_finding_json(&x, shown, rows);
 }
 
+/* What the right option and the picked one are called: classes by name, others by the place where they were shown. */
+static void names_of(const pt_task *t, const pt_pick *c, char place[2][2], const char *name[2])
+{
+    for (int i = 0; i < 2; i++) {
+        const int k = i ? c->picked : c->gold;
+        place[i][0] = (char)('A' + (k - c->shift + c->n) % c->n);
+        place[i][1] = 0;
+        name[i] = k < 0 ? "none" : t->n_classes ? t->classes[k] : place[i];
+    }
+}
+
 static pt_status put_confusion(const pt_task *t, json_t *to)
 {
     static const char *const names[2] = {"before", "after"};
@@ -178,12 +189,13 @@ static pt_status put_confusion(const pt_task *t, json_t *to)
         PT_RETURN(put(to, names[s], matrix));
         for (size_t i = 0; i < t->n_choices[s]; i++) {
             const pt_pick *c = &t->choices[s][i];
-            if (c->n > PLACES || c->gold < 0) continue;
-            char gold[2] = {(char)('A' + (c->gold - c->shift + c->n) % c->n), 0}, pick[5] = "none";
-            if (c->picked >= 0) pick[0] = (char)('A' + (c->picked - c->shift + c->n) % c->n), pick[1] = 0;
-            json_t *row = json_object_get(matrix, gold);
-            if (!row) PT_RETURN(put(matrix, gold, row = json_object()));
-            PT_RETURN(put(row, pick, json_integer(json_integer_value(json_object_get(row, pick)) + 1)));
+            char place[2][2];
+            const char *name[2];
+            if ((c->n > PLACES && !t->n_classes) || c->gold < 0) continue;
+            names_of(t, c, place, name);
+            json_t *row = json_object_get(matrix, name[0]);
+            if (!row) PT_RETURN(put(matrix, name[0], row = json_object()));
+            PT_RETURN(put(row, name[1], json_integer(json_integer_value(json_object_get(row, name[1])) + 1)));
         }
     }
     return PT_OK;

@@ -14,7 +14,7 @@
 enum { MOST = 10000, OPTIONS = 4 };
 static pt_pick pick[2][MOST];
 static const pt_pick *all[2][MOST];
-static double logp[2][MOST][OPTIONS];
+static double logp[2][MOST][OPTIONS], prob[2][MOST][OPTIONS];
 
 static double uniform(uint64_t a, uint64_t b)
 {
@@ -31,7 +31,10 @@ static void fill(size_t n, double more)
             int best = 0;
             for (int k = 1; k < OPTIONS; k++)
                 if (logp[s][i][k] > logp[s][i][best]) best = k;
-            pick[s][i] = (pt_pick){.item = i, .cluster = i, .n = OPTIONS, .gold = 0, .picked = best, .logp = logp[s][i]};
+            double sum = 0;
+            for (int k = 0; k < OPTIONS; k++) sum += prob[s][i][k] = exp(logp[s][i][k]);
+            for (int k = 0; k < OPTIONS; k++) prob[s][i][k] /= sum;
+            pick[s][i] = (pt_pick){.item = i, .cluster = i, .n = OPTIONS, .gold = 0, .picked = best, .logp = logp[s][i], .p = prob[s][i]};
             all[s][i] = &pick[s][i];
         }
 }

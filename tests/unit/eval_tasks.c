@@ -65,7 +65,12 @@ static void test_metrics(void **state)
     near(value("acc_bytes", all, 3, &n), 2.0 / 3, 0);
     near(value("acc_tokens", all, 3, &n), 1.0 / 3, 0);
     near(value("acc_mutual_info", all, 3, &n), 1.0 / 3, 0);
-    double q[3] = {1 / (1 + exp(-2)), 1 / (1 + exp(0.5)), 0.5};
+    const double q[3] = {1 / (1 + exp(-2)), 1 / (1 + exp(0.5)), 0.5};
+    double both[3][2];
+    for (int i = 0; i < 3; i++) {
+        both[i][0] = q[i], both[i][1] = 1 - q[i];
+        p[i].p = both[i];
+    }
     double brier = 0, ece = 0;
     for (int i = 0; i < 3; i++) brier += 2 * (1 - q[i]) * (1 - q[i]) / 3;
     near(value("brier", all, 3, &n), brier, 1e-15);
@@ -86,7 +91,7 @@ static void test_metrics(void **state)
     near(value("margin", all, 3, &n), (2 - 0.5) / 2, 1e-15);
     p[2].gold = 0;
     assert_true(isnan(value("parse_failures", all, 3, &n)) && n == 0); /* nothing was written */
-    p[0].logp = NULL;
+    p[0].logp = p[0].p = NULL;
     p[0].picked = -1;
     near(value("acc", all, 3, &n), 1.0 / 3, 0); /* what names no option is wrong */
     near(value("parse_failures", all, 3, &n), 1, 0);

@@ -5,6 +5,25 @@
 #include "eval/task.h"
 #include "train/cli/config_value.h"
 
+/* A list as its lines, a mapping as lines NAME=TEXT. */
+static pt_status own_list(pt_place at, const char *name, const pt_ynode *v, char **out)
+{
+    pt_status rc = PT_OK;
+    pt_str text = {0};
+    for (size_t i = 0; i < v->n; i++) {
+        const pt_ynode *x = v->items[i];
+        if (x->kind != PT_YSCALAR || strchr(x->text, '\n')) PT_TRY(pt_place_fail(at, "%s takes a list of texts of one line", name));
+        if (v->kind == PT_YMAP) PT_TRY(pt_str_printf(&text, "%s=", v->keys[i]));
+        PT_TRY(pt_str_printf(&text, "%s\n", x->text));
+    }
+    if (!v->n) PT_TRY(pt_place_fail(at, "%s is empty", name));
+    *out = text.text;
+    return PT_OK;
+done:
+    pt_str_free(&text);
+    return rc;
+}
+
 /* One of the task's own keys, as the text that the task reads. */
 static pt_status own_key(pt_place at, const pt_task_key *k, const char *name, const pt_ynode *v, pt_entry_option *o)
 {
@@ -12,6 +31,7 @@ static pt_status own_key(pt_place at, const pt_task_key *k, const char *name, co
     o->line = at.line;
     o->column = at.column;
     PT_RETURN(pt_strdup(&o->name, name));
+    if (k && k->kind == PT_TASK_LIST && v->kind != PT_YSCALAR) return own_list(at, name, v, &o->value);
     if (v->kind != PT_YSCALAR) return pt_place_fail(at, "%s takes one value", name);
     if (k && k->kind == PT_TASK_FILE) return pt_value_path(at, name, v, &o->value);
     if (!k || k->kind != PT_TASK_FLAG) return pt_strdup(&o->value, v->text);

@@ -1,0 +1,10 @@
+/* Where values stand among each other, found once, so that what only asks for their order (ranks, areas under curves) need not sort anew in each of a
+ * thousand resamples. */
+#ifndef PT_EVAL_PLACES_H
+#define PT_EVAL_PLACES_H
+#include "base/mem.h"
+
+/* out[n]: how many different values are below v[i]; equal values (0 and -0 too) have one place. v has no NAN. *places: how many different values.
+ * PT_ENOMEM. */
+pt_status pt_places(const double *v, size_t n, uint32_t *out, uint32_t *places);
+#endif
