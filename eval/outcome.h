@@ -24,4 +24,7 @@ typedef struct pt_pick {
     int positive;          /* 1 + the class whose own figures are wanted; 0: all are alike */
     bool ordered;          /* they stand in an order, from low to high */
 } pt_pick;
+
+/* p[n] = exp(logp) / their sum; n >= 1, logp finite. */
+void pt_softmax(const double *logp, int n, double *p);
 #endif
