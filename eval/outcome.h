@@ -16,7 +16,7 @@ typedef struct pt_pick {
     const double *logp;  /* [n] sums of log-probabilities; NULL: the answer was written */
     const double *p;     /* [n] their softmax */
     const double *alone; /* [n] the same behind nothing; NULL: not asked */
-    const int32_t *chars, *bytes, *tokens; /* [n] of the options as they are measured: characters, UTF-8 bytes, tokens */
+    const int32_t *chars, *bytes, *tokens; /* [n] of the options as they are measured: characters, UTF-8 bytes, tokens; NULL: letters were measured */
 
     /* Classes: every item has the same options. */
     const uint32_t *place; /* [n] where p[k] stands among the p[k] of all picks on both sides (eval/places.h); NULL: they are not, or were written */
