@@ -118,10 +118,12 @@ READER_LIST := $(BUILD)/gen/reader_list.h
 $(eval $(call list_rule,$(READER_LIST),PT_READER_LIST,$(READERS),))
 override METRICS := perplexity rouge_l_f rouge_l_recall canned_rouge_l stopped_share repeated_4grams copied_share nll_own nll_other nll_gap preference_accuracy acc acc_norm acc_bytes acc_tokens \
   acc_mutual_info gold_probability brier ece unread position_bias order_agreement margin gold_perplexity mass \
-  f1_macro f1_micro f1_weighted f1_positive balanced_acc mcc kappa kappa_linear kappa_quadratic alpha_nominal alpha_ordinal auroc auprc $(METRICS)
+  f1_macro f1_micro f1_weighted f1_positive balanced_acc mcc kappa kappa_linear kappa_quadratic alpha_nominal alpha_ordinal auroc auprc \
+  rouge_1_f rouge_1_recall rouge_2_f rouge_2_recall rouge_lsum_f rouge_lsum_recall bleu bleu_1 bleu_2 bleu_3 bleu_4 chrf meteor distinct_1 distinct_2 distinct_3 \
+  self_bleu length length_ratio $(METRICS)
 METRIC_LIST := $(BUILD)/gen/metric_list.h
 $(eval $(call list_rule,$(METRIC_LIST),PT_METRIC_LIST,$(METRICS),))
-override TASKS := choice statements questionnaire preference probability label $(TASKS)
+override TASKS := choice statements questionnaire preference probability label text $(TASKS)
 TASK_LIST := $(BUILD)/gen/task_list.h
 $(eval $(call list_rule,$(TASK_LIST),PT_TASK_LIST,$(TASKS),))
 LISTS     := $(OBJECTIVE_LIST) $(READER_LIST) $(METRIC_LIST) $(TASK_LIST)

@@ -1,5 +1,6 @@
 #include "eval/chooser.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -217,6 +218,14 @@ static int best(const double *v, int n)
     return at;
 }
 
+static void softmax(const double *logp, int n, double *p)
+{
+    const double top = logp[best(logp, n)];
+    double sum = 0;
+    for (int k = 0; k < n; k++) sum += p[k] = exp(logp[k] - top);
+    for (int k = 0; k < n; k++) p[k] /= sum;
+}
+
 /* One set of likelihoods. */
 static void judge_measured(judging *j, const pt_choose_item *x, pt_pick *o)
 {
@@ -229,17 +238,16 @@ static void judge_measured(judging *j, const pt_choose_item *x, pt_pick *o)
         const char *text = c->chat ? inner(x->options[k]) : x->options[k];
         logp[k] = j->next->value;
         tokens[k] = (j->next++)->tokens;
-        chars[k] = pt_task_characters(text);
-        bytes[k] = (int32_t)strlen(text);
+        chars[k] = j->method == LETTER ? 1 : pt_task_characters(text);
+        bytes[k] = j->method == LETTER ? 1 : (int32_t)strlen(text);
     }
-    pt_softmax(logp, x->n, p);
+    softmax(logp, x->n, p);
     o->logp = logp;
     o->p = p;
-    o->picked = best(logp, x->n);
-    if (j->method == LETTER) return; /* letters are all of one length */
     o->chars = chars;
     o->bytes = bytes;
     o->tokens = tokens;
+    o->picked = best(logp, x->n);
 }
 
 static pt_status judge_written(judging *j, const pt_choose_item *x, int shift, pt_pick *o)

@@ -164,7 +164,7 @@ static pt_status judge_questions(const pt_evaluation *e, const pt_reply *replies
         a[e->other.question[i]].tokens_other += replies[e->other.first + i].tokens;
     }
     PT_TRY(list_train(e, &train, &n_train));
-    PT_TRY(pt_scores_fill(r, side, a, n, train, n_train, units_of(e), e->sampling.seed));
+    PT_TRY(pt_scores_fill(r, side, &(pt_scoring){.answers = a, .n = n, .train = train, .n_train = n_train, .units = units_of(e), .seed = e->sampling.seed}));
 done:
     free(a);
     free(train);
@@ -182,8 +182,7 @@ static pt_status judge_pairs(const pt_reply *p, size_t n, pt_report *r, pt_side 
     struct pt_report_parts *own = &r->pairs[side], *other = &r->pairs[!side];
     pt_interval ci;
     double right = 0;
-    free(own->of);
-    *own = (struct pt_report_parts){0};
+    pt_report_parts_free(own);
     PT_RETURN(pt_alloc0(&own->of, n));
     own->n = n;
     for (size_t i = 0; i < n; i++) right += own->of[i] = p[2 * i].value > p[2 * i + 1].value;

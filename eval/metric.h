@@ -12,6 +12,9 @@
 /* How it is written: a ratio changes by a share of the old value, a share by points, a score by its difference. */
 typedef enum pt_metric_form { PT_FORM_RATIO, PT_FORM_SCORE, PT_FORM_SHARE } pt_metric_form;
 
+/* How many sums a metric may be made of. */
+enum { PT_METRIC_SUMS = 20 };
+
 /* One answered question, in words. */
 typedef struct pt_metric_row {
     const pt_eval_answer *answer;
@@ -19,26 +22,29 @@ typedef struct pt_metric_row {
     const pt_words *references; /* [answer->n_references] */
     const pt_words *train;      /* [n_train] training answers of all roles */
     size_t n_train;
+    pt_wordbook *book;          /* that numbers them */
+    pt_units units;
+    int smoothing;              /* of sentences' BLEU (eval/bleu.h) */
+    double self_bleu;           /* against the other answers of its role; NAN: not measured, or there are none */
 } pt_metric_row;
 
-/* What the rows of a scope (a role, all) add up to: by default value = sum / weight, NAN without weight. rows: for whoever counts otherwise. */
-typedef struct pt_metric_sum {
-    double sum, weight, rows;
-} pt_metric_sum;
-
-enum { PT_METRIC_SUMS = 16 };
 typedef struct pt_metric_kind {
     const char *key, *label; /* in JSON; in the table */
     pt_metric_form form;
     int better; /* +1 higher, -1 lower, 0 neither */
-    pt_status (*row)(const pt_metric_row *r, pt_metric_sum *s); /* adds one question; NULL: it is not made of rows */
-    double (*value)(const pt_metric_sum *s);                    /* NULL: as above */
+    bool detail;  /* in eval.json, not in a task's table */
+    bool of_task; /* tasks alone show it; the report of test data does not */
+    /* Adds one question to the scope's sums: two, of which the first by the second is the value, or `sums` of them (below). NULL: it is not made of rows. */
+    pt_status (*row)(const pt_metric_row *r, double *sums);
+    /* Of the answers of a scope together, where it is no sum over them. NAN: of none. */
+    pt_status (*together)(const pt_words *const *said, size_t n, double *value);
     double (*derived)(const pt_measures *m);                    /* of others of the same scope; NULL: it is none */
     /* Of n choices, those of one item side by side: NAN where none has what it takes; *counted: how many items or choices it is made of. NULL: it
      * is not made of choices. A resample may hold an item's choices several times, side by side. */
     double (*choices)(const pt_pick *const *c, size_t n, size_t *counted);
-    /* How it adds up over items, for resampling (eval/noise.h). mean: it is the mean of what each item gives, weighted by *counted. Else, where `sums` is
-     * above 0: of so many sums (PT_METRIC_SUMS at most), to which `add` adds an item's choices, and whose value `of_sums` is. Neither: it does not. */
+    /* How it adds up over items, for resampling (eval/noise.h, eval/tally.h). mean: it is the mean of what each item gives, weighted by *counted. Else, where `sums` is
+     * above 0: of so many sums (PT_METRIC_SUMS at most), to which `add` adds an item's choices (`row` a question), and whose value `of_sums` is. Neither: choices
+     * do not, and a row's are a mean's. */
     bool mean;
     int sums;
     void (*add)(const pt_pick *const *c, size_t n, double *sums);
@@ -49,6 +55,7 @@ typedef struct pt_metric_kind {
 int pt_metric_count(void);
 const pt_metric_kind *pt_metric_kind_at(int i);
 int pt_metric_find(const char *key); /* its place, -1 = none */
+bool pt_metric_of_questions(int i);  /* it is a row of the report of test data */
 
 /* ---- pieces of tables (eval/report.c) ---- */
 /* Adds text cut or padded to `width` columns of a terminal; what would break a line or the terminal becomes '?'. */

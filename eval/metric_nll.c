@@ -3,18 +3,18 @@
 
 #include "eval/metric.h"
 
-static pt_status own_row(const pt_metric_row *r, pt_metric_sum *s)
+static pt_status own_row(const pt_metric_row *r, double *sums)
 {
     if (r->answer->tokens_own <= 0) return PT_OK;
-    s->sum += r->answer->nll_own;
-    s->weight += (double)r->answer->tokens_own;
+    sums[0] += r->answer->nll_own;
+    sums[1] += (double)r->answer->tokens_own;
     return PT_OK;
 }
-static pt_status other_row(const pt_metric_row *r, pt_metric_sum *s)
+static pt_status other_row(const pt_metric_row *r, double *sums)
 {
     if (r->answer->tokens_other <= 0) return PT_OK;
-    s->sum += r->answer->nll_other;
-    s->weight += (double)r->answer->tokens_other;
+    sums[0] += r->answer->nll_other;
+    sums[1] += (double)r->answer->tokens_other;
     return PT_OK;
 }
 static double perplexity(const pt_measures *m)

@@ -28,6 +28,11 @@ int pt_metric_find(const char *key)
     return -1;
 }
 
+bool pt_metric_of_questions(int i)
+{
+    return !kinds[i]->choices && !kinds[i]->of_task;
+}
+
 const char *pt_metric_key(pt_metric m)
 {
     return (int)m < pt_metric_count() ? kinds[m]->key : "?";

@@ -7,11 +7,6 @@
 /* A change of lower p, after the correction, is marked. */
 #define PT_NOISE_BELOW 0.05
 
-/* Metrics of choices by their place in METRICS. */
-typedef struct pt_metric_list {
-    int at[PT_METRICS_MOST], n;
-} pt_metric_list;
-
 typedef struct pt_picks {
     const pt_pick *const *c; /* those of one item side by side */
     size_t n;

@@ -16,7 +16,7 @@ typedef struct pt_pick {
     const double *logp;  /* [n] sums of log-probabilities; NULL: the answer was written */
     const double *p;     /* [n] their softmax */
     const double *alone; /* [n] the same behind nothing; NULL: not asked */
-    const int32_t *chars, *bytes, *tokens; /* [n] of the options as they are measured: characters, UTF-8 bytes, tokens; NULL: letters were measured */
+    const int32_t *chars, *bytes, *tokens; /* [n] of the options as they are measured: characters, UTF-8 bytes, tokens */
 
     /* Classes: every item has the same options. */
     const uint32_t *place; /* [n] where p[k] stands among the p[k] of all picks on both sides (eval/places.h); NULL: they are not, or were written */
@@ -24,7 +24,4 @@ typedef struct pt_pick {
     int positive;          /* 1 + the class whose own figures are wanted; 0: all are alike */
     bool ordered;          /* they stand in an order, from low to high */
 } pt_pick;
-
-/* p[n] = exp(logp) / their sum; n >= 1, logp finite. */
-void pt_softmax(const double *logp, int n, double *p);
 #endif

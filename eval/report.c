@@ -27,6 +27,16 @@ void pt_report_init(pt_report *r)
     pt_measures_clear(&r->side[PT_AFTER]);
 }
 
+void pt_report_parts_free(struct pt_report_parts *p)
+{
+    for (size_t i = 0; p->said && i < p->n; i++) pt_words_free(&p->said[i]);
+    free(p->said);
+    free(p->of);
+    free(p->role);
+    free(p->cluster);
+    *p = (struct pt_report_parts){0};
+}
+
 void pt_report_free(pt_report *r)
 {
     for (size_t i = 0; i < r->roles; i++) {
@@ -36,10 +46,10 @@ void pt_report_free(pt_report *r)
     free(r->role);
     for (int s = 0; s < 2; s++) {
         free(r->name[s]);
-        free(r->parts[s].of);
-        free(r->parts[s].role);
-        free(r->pairs[s].of);
+        pt_report_parts_free(&r->parts[s]);
+        pt_report_parts_free(&r->pairs[s]);
     }
+    pt_wordbook_free(&r->book);
     pt_report_init(r);
 }
 
@@ -254,7 +264,7 @@ static pt_status put_side(json_t *parent, const char *key, const pt_measures *m,
     PT_RETURN(put(parent, key, o));
     if (with_name) PT_RETURN(put(o, "name", pt_report_text(name)));
     for (int i = 0; i < pt_metric_count(); i++)
-        if (!pt_metric_kind_at(i)->choices) PT_RETURN(put(o, pt_metric_kind_at(i)->key, json_number(metric_of(m, i))));
+        if (pt_metric_of_questions(i)) PT_RETURN(put(o, pt_metric_kind_at(i)->key, json_number(metric_of(m, i))));
     json_t *ci = json_object();
     PT_RETURN(put(o, "ci", ci));
     for (int i = 0; i < pt_metric_count(); i++)
@@ -318,7 +328,7 @@ pt_status pt_report_object(const pt_report *r, json_t **out)
         PT_TRY(put(root, "change", change));
         for (int i = 0; i < pt_metric_count(); i++) {
             double before = metric_of(&r->side[PT_BEFORE], i), after = metric_of(&r->side[PT_AFTER], i);
-            if (!pt_metric_kind_at(i)->choices) PT_TRY(put(change, pt_metric_kind_at(i)->key, json_number(after - before)));
+            if (pt_metric_of_questions(i)) PT_TRY(put(change, pt_metric_kind_at(i)->key, json_number(after - before)));
         }
     } else {
         PT_TRY(put(root, "change", json_null()));

@@ -3,7 +3,7 @@
 #define PT_EVAL_REPORT_H
 #include <jansson.h>
 
-#include "base/mem.h"
+#include "eval/words.h"
 
 typedef enum pt_metric {
     PT_METRIC_PERPLEXITY, /* exp(nll_own): of the reference answers behind the role's own profile */
@@ -19,6 +19,10 @@ typedef enum pt_metric {
     PT_METRIC_PREFERENCE      /* share of pairs whose chosen answer is preferred */
 } pt_metric; /* the first of the list METRICS, for code that names them (eval/metric.h) */
 #define PT_METRICS_MOST 128
+/* Metrics by their place in METRICS. */
+typedef struct pt_metric_list {
+    int at[PT_METRICS_MOST], n;
+} pt_metric_list;
 /* The key in JSON, such as "rouge_l_f". */
 const char *pt_metric_key(pt_metric m);
 
@@ -54,13 +58,17 @@ typedef struct pt_report {
     pt_report_role *role;
     size_t roles, role_cap;
     struct pt_report_parts {
-        double *of;   /* [n][...] what each question came to, for resampling (eval/scores.c) */
-        size_t *role; /* [n] */
+        double *of;        /* [n][...] what each question came to, for resampling (eval/tally.h) */
+        size_t *role;      /* [n] */
+        uint64_t *cluster; /* [n] what is resampled as one */
+        pt_words *said;    /* [n] the answers, in numbers of the book */
         size_t n;
-    } parts[2], pairs[2]; /* pairs: 1 = the chosen answer is preferred; no roles */
+    } parts[2], pairs[2]; /* pairs: 1 = the chosen answer is preferred; no more */
+    pt_wordbook book;
 } pt_report;
 void pt_report_init(pt_report *r);
 void pt_report_free(pt_report *r);
+void pt_report_parts_free(struct pt_report_parts *p);
 /* Names a side: it is shown from then on, even with nothing measured. */
 pt_status pt_report_name(pt_report *r, pt_side side, const char *name);
 /* The role's entry, made when it is new (metrics NAN). Valid until the next new role. */

@@ -15,22 +15,35 @@ typedef struct pt_eval_answer {
     int64_t tokens_own; /* how many; 0 = not measured */
     double nll_other;   /* the same under another role's profile */
     int64_t tokens_other;
+    const void *wanted; /* of a task's own metrics: what is wanted beside references */
 } pt_eval_answer;
 
 typedef struct pt_eval_train {
     const char *role, *answer;
 } pt_eval_train;
 
-/* Fills r's side `side`, overall and per role, from n answers; `train` are the training answers of all roles (copies are
- * looked for in all of them, the canned answer of a role among its own). Roles are added in order of appearance;
- * r->questions = n.
+typedef struct pt_scoring {
+    const pt_eval_answer *answers; /* [n] */
+    size_t n;
+    const pt_eval_train *train; /* [n_train] training answers of all roles: copies are looked for in all of them, the canned answer of a role among its own */
+    size_t n_train;
+    pt_units units;
+    uint64_t seed;
+    /* of tasks: */
+    const pt_metric_list *metrics; /* NULL: all of the report of test data */
+    const uint64_t *clusters;      /* [n] what is resampled as one; NULL: each question */
+    int smoothing;                 /* eval/bleu.h */
+    bool one_role;                 /* whatever the answers' roles: the report has no lines of roles */
+} pt_scoring;
+
+/* Fills r's side `side`, overall and per role. Roles are added in order of appearance; r->questions = n.
  *   rouge_l_f, rouge_l_recall: mean over answers of the maximum over references, each of its own;   stopped, copied: share of answers
  * repeated_4grams: repeated / all 4-grams, summed over answers;   nll_*: sum of nats / sum of tokens;   perplexity:
  * exp(nll_own)
  *   canned_rouge_l: per role as pt_canned_best; overall its mean over questions whose role has training answers
  * What nothing was measured for stays NAN; preference_accuracy is not touched. A sum that is not finite is PT_ENONFINITE.
- * Of what is made of questions also 95 % intervals by question, and, once both sides have as many questions, p of the change: as eval/noise.h does it with
- * clusters, families of Holm too. Drawn by `seed`. */
-pt_status pt_scores_fill(pt_report *r, pt_side side, const pt_eval_answer *answers, size_t n, const pt_eval_train *train,
-                         size_t n_train, pt_units units, uint64_t seed);
+ * n of a measure: questions that it is made of.
+ * Of what is made of questions also 95 % intervals by cluster, and, once both sides have the same clusters, p of the change (eval/tally.h), families of Holm
+ * too (eval/noise.h). Drawn by the seed. */
+pt_status pt_scores_fill(pt_report *r, pt_side side, const pt_scoring *s);
 #endif

@@ -79,8 +79,6 @@ const pt_task_kind *pt_task_at(int i);
 
 /* Checks an entry against its kind: every option known, of its kind, within bounds. PT_EARG: FILE:LINE:COLUMN: what. */
 pt_status pt_task_check(const pt_task_spec *spec);
-/* Puts the file s->published of the folder in the place of s->path, where it is there; a note says when it is not. */
-pt_status pt_task_locate(pt_task_spec *s, const char *folder);
 /* Reads the items. On failure close it all the same. */
 pt_status pt_task_open(pt_task *t, const pt_task_spec *spec, uint64_t seed);
 void pt_task_close(pt_task *t);

@@ -88,7 +88,7 @@ static pt_status table_lines(const pt_task *t, const bool shown[2], pt_str *out)
         int m = pt_metric_find(x->key);
         if (m < 0) return pt_fail(PT_EINTERNAL, "the task %s shows %s, which is no metric", t->kind->name, x->key);
         const pt_metric_kind *k = pt_metric_kind_at(m);
-        if (!measured(&t->report, m)) continue;
+        if (k->detail || !measured(&t->report, m)) continue;
         PT_RETURN(pt_report_cell(out, x->label ? x->label : k->label, PT_LABEL_WIDTH));
         for (int s = 0; s < 2; s++)
             if (shown[s]) PT_RETURN(pt_finding_value(out, k->form, t->report.side[s].v[m], t->report.side[s].lo[m], t->report.side[s].hi[m]));

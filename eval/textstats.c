@@ -13,6 +13,7 @@ void pt_ngrams_init(pt_ngrams *g, size_t n)
 void pt_ngrams_free(pt_ngrams *g)
 {
     free(g->gram);
+    free(g->count);
     free(g->slot);
     *g = (pt_ngrams){.n = g->n};
 }
@@ -43,13 +44,31 @@ pt_status pt_ngrams_add(pt_ngrams *g, const pt_words *w)
         if (2 * (g->distinct + 1) > g->slots) PT_RETURN(ngrams_rehash(g));
         size_t s = gram_slot(g, g->slot, g->slots, w->id + i), cells;
         g->total++;
-        if (g->slot[s]) continue;
+        if (g->slot[s]) {
+            g->count[g->slot[s] - 1]++;
+            continue;
+        }
         if (!pt_mul_size(g->distinct + 1, g->n, &cells)) return pt_fail(PT_ENOMEM, "too many n-grams");
         PT_RETURN(pt_reserve(&g->gram, &g->gram_cap, cells));
+        PT_RETURN(pt_reserve(&g->count, &g->count_cap, g->distinct + 1));
         memcpy(g->gram + g->distinct * g->n, w->id + i, g->n * sizeof *w->id);
+        g->count[g->distinct] = 1;
         g->slot[s] = ++g->distinct;
     }
     return PT_OK;
+}
+
+size_t *pt_ngrams_at(pt_ngrams *g, const uint32_t *gram)
+{
+    if (!g->slots) return NULL;
+    size_t s = gram_slot(g, g->slot, g->slots, gram);
+    return g->slot[s] ? &g->count[g->slot[s] - 1] : NULL;
+}
+
+size_t pt_ngrams_count(const pt_ngrams *g, const uint32_t *gram)
+{
+    const size_t *count = pt_ngrams_at((pt_ngrams *)g, gram);
+    return count ? *count : 0;
 }
 
 pt_status pt_ngrams_repeated(const pt_words *w, size_t n, size_t *repeated, size_t *total)
@@ -63,12 +82,12 @@ pt_status pt_ngrams_repeated(const pt_words *w, size_t n, size_t *repeated, size
     return rc;
 }
 
-pt_status pt_distinct_n(const pt_words *w, size_t count, size_t n, double *out)
+pt_status pt_distinct_n(const pt_words *const *w, size_t count, size_t n, double *out)
 {
     pt_status rc = PT_OK;
     pt_ngrams g;
     pt_ngrams_init(&g, n);
-    for (size_t i = 0; i < count; i++) PT_TRY(pt_ngrams_add(&g, &w[i]));
+    for (size_t i = 0; i < count; i++) PT_TRY(pt_ngrams_add(&g, w[i]));
     *out = g.total ? (double)g.distinct / (double)g.total : 0;
 done:
     pt_ngrams_free(&g);

@@ -25,7 +25,7 @@ void pt_wordbook_free(pt_wordbook *b)
     *b = (pt_wordbook){0};
 }
 
-static pt_status words_push(pt_words *w, uint32_t id)
+pt_status pt_words_add(pt_words *w, uint32_t id)
 {
     PT_RETURN(pt_reserve(&w->id, &w->cap, w->n + 1));
     w->id[w->n++] = id;
@@ -48,7 +48,7 @@ static pt_status book_rehash(pt_wordbook *b)
     return PT_OK;
 }
 
-static pt_status book_number(pt_wordbook *b, const char *word, size_t len, uint32_t *id)
+pt_status pt_wordbook_number(pt_wordbook *b, const char *word, size_t len, uint32_t *id)
 {
     if (2 * (b->n + 1) > b->slots) PT_RETURN(book_rehash(b));
     uint64_t h = pt_fnv1a(0xcbf29ce484222325ull, word, len);
@@ -70,6 +70,12 @@ static pt_status book_number(pt_wordbook *b, const char *word, size_t len, uint3
     *id = (uint32_t)b->n;
     b->slot[s] = (uint32_t)++b->n;
     return PT_OK;
+}
+
+const char *pt_wordbook_text(const pt_wordbook *b, uint32_t id, size_t *len)
+{
+    *len = b->entry[id].len;
+    return b->text + b->entry[id].at;
 }
 
 /* The letter or digit [a-z0-9] that starts at s in lower case, and how many bytes it takes; 0 for a separator (one byte).
@@ -103,8 +109,8 @@ static pt_status split_words(pt_wordbook *b, const char *text, pt_words *w)
         if (c) PT_TRY(pt_str_add(&word, &c, 1));
         if ((!c || ends) && word.len) {
             uint32_t id = 0;
-            PT_TRY(book_number(b, word.text, word.len, &id));
-            PT_TRY(words_push(w, id));
+            PT_TRY(pt_wordbook_number(b, word.text, word.len, &id));
+            PT_TRY(pt_words_add(w, id));
             word.len = 0;
         }
         if (!*s) break;
@@ -115,14 +121,13 @@ done:
     return rc;
 }
 
-static bool char_is_space(int32_t c)
+bool pt_char_is_space(int32_t c)
 {
     return (c >= 9 && c <= 13) || (c >= 0x1c && c <= 0x20) || c == 0x85 || c == 0xa0 || c == 0x1680 ||
            (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-/* The code point at s (not at the end) and its bytes; U+FFFD and one byte where the UTF-8 is broken. */
-static int32_t char_next(const char *s, size_t left, size_t *bytes)
+int32_t pt_char_next(const char *s, size_t left, size_t *bytes)
 {
     utf8proc_int32_t c;
     utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)left, &c);
@@ -134,8 +139,8 @@ static pt_status split_chars(const char *text, pt_words *w)
 {
     size_t left = strlen(text), bytes;
     for (; left; text += bytes, left -= bytes) {
-        int32_t c = char_next(text, left, &bytes);
-        if (!char_is_space(c)) PT_RETURN(words_push(w, (uint32_t)c));
+        int32_t c = pt_char_next(text, left, &bytes);
+        if (!pt_char_is_space(c)) PT_RETURN(pt_words_add(w, (uint32_t)c));
     }
     return PT_OK;
 }
@@ -158,7 +163,7 @@ pt_units pt_units_pick(const char *text)
     size_t left = strlen(text), bytes, cjk = 0, words = 0;
     bool inside = false;
     for (; left; text += bytes, left -= bytes) {
-        int32_t c = char_next(text, left, &bytes);
+        int32_t c = pt_char_next(text, left, &bytes);
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         if (letter && !inside) words++;
         inside = letter;

@@ -30,6 +30,15 @@ typedef struct pt_wordbook {
     size_t slots;
 } pt_wordbook;
 void pt_wordbook_free(pt_wordbook *b);
+/* The number of a text, made when it is new. */
+pt_status pt_wordbook_number(pt_wordbook *b, const char *word, size_t len, uint32_t *id);
+/* The text of a number, not ended by a zero; valid until the next new one. */
+const char *pt_wordbook_text(const pt_wordbook *b, uint32_t id, size_t *len);
+pt_status pt_words_add(pt_words *w, uint32_t id);
+
+/* The code point at s (left > 0 bytes) and its bytes; U+FFFD and one byte where the UTF-8 is broken. */
+int32_t pt_char_next(const char *s, size_t left, size_t *bytes);
+bool pt_char_is_space(int32_t c); /* Python's str.isspace */
 
 /* Replaces w's content with text's units. b is used for PT_UNITS_WORDS only and may grow. */
 pt_status pt_words_split(pt_wordbook *b, pt_units units, const char *text, pt_words *w);

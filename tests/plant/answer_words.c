@@ -1,11 +1,11 @@
 /* answer_words: a metric that stands nowhere but here, for tests/cli/plant.sh: words of an answer. */
 #include "eval/metric.h"
 
-static pt_status words_row(const pt_metric_row *r, pt_metric_sum *s)
+static pt_status words_row(const pt_metric_row *r, double *sums)
 {
     if (!r->words) return PT_OK;
-    s->sum += (double)r->words->n;
-    s->weight++;
+    sums[0] += (double)r->words->n;
+    sums[1]++;
     return PT_OK;
 }
 

@@ -50,7 +50,7 @@ static void scores_by_hand(void **state)
     pt_report r;
     pt_report_role *brask, *reef;
     pt_report_init(&r);
-    assert_int_equal(pt_scores_fill(&r, PT_AFTER, rows, 3, TRAIN, 4, PT_UNITS_WORDS, 1), PT_OK);
+    assert_int_equal(pt_scores_fill(&r, PT_AFTER, &(pt_scoring){.answers = rows, .n = 3, .train = TRAIN, .n_train = 4, .seed = 1}), PT_OK);
     assert_int_equal(r.questions, 3);
     assert_int_equal(r.roles, 2); /* a role without questions has no line */
     assert_int_equal(pt_report_role_get(&r, "Brask", &brask), PT_OK);
@@ -90,7 +90,7 @@ static void what_is_not_measured_stays_missing(void **state)
                                    answer("Y", REF_C, 1, NULL, false, 2, 1, 3)};
     pt_report r;
     pt_report_init(&r);
-    assert_int_equal(pt_scores_fill(&r, PT_BEFORE, rows, 2, NULL, 0, PT_UNITS_WORDS, 1), PT_OK);
+    assert_int_equal(pt_scores_fill(&r, PT_BEFORE, &(pt_scoring){.answers = rows, .n = 2, .train = NULL, .n_train = 0, .seed = 1}), PT_OK);
     const double *x = r.role[0].side[PT_BEFORE].v, *y = r.role[1].side[PT_BEFORE].v;
     assert_true(isnan(x[PT_METRIC_ROUGE_L_F]) && isnan(x[PT_METRIC_NLL_OWN]) && isnan(x[PT_METRIC_PERPLEXITY]));
     assert_true(isnan(x[PT_METRIC_COPIED]) && isnan(x[PT_METRIC_CANNED_ROUGE_L]));
@@ -99,7 +99,7 @@ static void what_is_not_measured_stays_missing(void **state)
     close_to(y[PT_METRIC_NLL_GAP], 1);
     assert_null(r.role[1].canned);
     pt_report_free(&r);
-    assert_int_equal(pt_scores_fill(&r, PT_BEFORE, NULL, 0, TRAIN, 4, PT_UNITS_WORDS, 1), PT_OK);
+    assert_int_equal(pt_scores_fill(&r, PT_BEFORE, &(pt_scoring){.answers = NULL, .n = 0, .train = TRAIN, .n_train = 4, .seed = 1}), PT_OK);
     assert_int_equal(r.questions, 0);
     assert_true(isnan(r.side[PT_BEFORE].v[PT_METRIC_STOPPED]));
     pt_report_free(&r);
@@ -110,7 +110,7 @@ static void a_sum_that_is_not_finite_is_named(void **state)
     const pt_eval_answer rows[] = {answer("X", REF_C, 1, "a", true, 1, 1, 1), answer("Y", REF_C, 1, "a", true, NAN, 1, 1)};
     pt_report r;
     pt_report_init(&r);
-    assert_int_equal(pt_scores_fill(&r, PT_AFTER, rows, 2, NULL, 0, PT_UNITS_WORDS, 1), PT_ENONFINITE);
+    assert_int_equal(pt_scores_fill(&r, PT_AFTER, &(pt_scoring){.answers = rows, .n = 2, .train = NULL, .n_train = 0, .seed = 1}), PT_ENONFINITE);
     assert_non_null(strstr(pt_err_msg(), "question 2 (Y)"));
     pt_report_free(&r);
 }
@@ -220,7 +220,7 @@ static void says_what_is_noise(void **state)
         for (int i = 0; i < N; i++)
             rows[i] = answer(i % 2 ? "Brask" : "Reef", REF_A, 2, s && i % 4 ? "left right" : "no no no no no no", true, s ? 4 + i % 3 : 8 + i % 3, 4, 9 + i % 2);
         assert_int_equal(pt_report_name(&r, (pt_side)s, s ? "tuned" : "base"), PT_OK);
-        assert_int_equal(pt_scores_fill(&r, (pt_side)s, rows, N, NULL, 0, PT_UNITS_WORDS, 1), PT_OK);
+        assert_int_equal(pt_scores_fill(&r, (pt_side)s, &(pt_scoring){.answers = rows, .n = N, .train = NULL, .n_train = 0, .seed = 1}), PT_OK);
         if (!s) assert_true(isnan(r.change.p[PT_METRIC_ROUGE_L_F]));
     }
     const pt_measures *m = &r.side[PT_AFTER];
@@ -299,7 +299,7 @@ static void json_says_the_same(void **state)
     assert_true(json_is_null(json_object_get(json_object_get(root, "after"), "preference_accuracy")));
     assert_true(json_is_null(json_object_get(json_object_get(root, "change"), "preference_accuracy")));
     for (int m = 0; m < pt_metric_count(); m++)
-        assert_int_equal(json_object_get(json_object_get(root, "before"), pt_metric_key((pt_metric)m)) != NULL, !pt_metric_kind_at(m)->choices);
+        assert_int_equal(json_object_get(json_object_get(root, "before"), pt_metric_key((pt_metric)m)) != NULL, pt_metric_of_questions(m));
     json_t *roles = json_object_get(root, "roles"), *first = json_array_get(roles, 0);
     assert_int_equal(json_array_size(roles), 4);
     assert_string_equal(json_string_value(json_object_get(first, "role")), "Orla Fenwick");

@@ -1,0 +1,28 @@
+/* Rows (answered questions) in sums, and what of them is more than noise: intervals of a side's values, and p of before against after, by resampling
+ * clusters of rows (eval/resample.h). Seeded: the same of the same rows. */
+#ifndef PT_EVAL_TALLY_H
+#define PT_EVAL_TALLY_H
+#include "eval/report.h"
+#include "eval/resample.h"
+
+typedef struct pt_tally {
+    size_t width, values;                                             /* of a row; made of the sums of rows */
+    void (*value)(const void *user, const double *sums, double *out); /* out[values], NAN: none */
+    const void *user;
+    const struct pt_report_parts *side[2]; /* n = 0: not measured yet */
+} pt_tally;
+
+typedef struct pt_tallied {
+    pt_interval ci;             /* 95 % bootstrap by cluster, PT_RESAMPLES resamples */
+    double p;                   /* paired permutation by cluster; NAN where the other side has not the same clusters */
+    double wilcoxon, mcnemar;   /* of the clusters' values (pt_noise_pairs); NAN likewise */
+} pt_tallied;
+
+enum { PT_TALLY_ALL = -1 };
+/* out[values] of side `side`, over the rows of a scope or all of them. PT_ENOMEM. */
+pt_status pt_tally_noise(const pt_tally *t, pt_side side, int64_t scope, uint64_t seed, pt_tallied *out);
+
+/* The same p for what is made of all answers of a scope together (pt_metric_kind.together), where these are so many words that it is worth the time: fewer
+ * permutations where answers are long, 4e6 / words, at least 200. It has no interval: a resample says answers twice, which is what it measures. */
+pt_status pt_tally_together(const pt_tally *t, int64_t scope, uint64_t seed, pt_status (*value)(const pt_words *const *said, size_t n, double *out), double *p);
+#endif
