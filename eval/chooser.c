@@ -7,10 +7,20 @@
 #include "base/rng.h"
 #include "data/read/record.h"
 
-enum { LIKELIHOOD, LETTER, WRITTEN };
+enum { LIKELIHOOD, LETTER, WRITTEN, SCORE };
 enum { CHAT_AUTO, CHAT_YES, CHAT_NO };
 const char *const pt_choose_methods[] = {"likelihood", "letter", "written", NULL};
+static const char *const all_methods[] = {"likelihood", "letter", "written", "score"};
 const char *const pt_choose_chat[] = {"auto", "true", "false", NULL};
+
+/* Kinds have some of them each. */
+static int method_of(const pt_task *t)
+{
+    const char *said = pt_task_text(t, "method");
+    int m = 0;
+    while (strcmp(said, all_methods[m])) m++;
+    return m;
+}
 
 void pt_choose_item_free(pt_choose_item *i)
 {
@@ -31,9 +41,10 @@ void pt_chooser_free(pt_task *t, pt_chooser *c)
 
 static pt_status check_item(const pt_task *t, const pt_choose_item *x)
 {
-    int most = pt_task_word(t, "method") == LIKELIHOOD ? 1 << 20 : 26;
-    if (x->n < 2) return pt_fail(PT_EFORMAT, "%d option%s: two are wanted at least", x->n, x->n == 1 ? "" : "s");
-    if (x->n > most) return pt_fail(PT_EFORMAT, "%d options: there are letters for 26", x->n);
+    const int method = method_of(t), most = method == LIKELIHOOD || method == SCORE ? 1 << 20 : 26;
+    const bool one = ((const pt_chooser *)t->state)->one;
+    if (x->n < 2 && !one) return pt_fail(PT_EFORMAT, "%d option%s: two are wanted at least", x->n, x->n == 1 ? "" : "s");
+    if (x->n > most && !one) return pt_fail(PT_EFORMAT, "%d options: there are letters for 26", x->n);
     for (int i = 0; i < x->n; i++) {
         if (!x->options[i][0]) return pt_fail(PT_EFORMAT, "option %d is empty", i + 1);
         for (int k = 0; k < i; k++)
@@ -74,6 +85,26 @@ pt_status pt_chooser_add(pt_task *t, pt_chooser *c, pt_choose_item *item)
     return rc;
 }
 
+pt_status pt_choose_item_read(pt_task *t, json_t *row, pt_choose_item *x)
+{
+    const char *by = pt_task_text(t, "group_by"), *system = json_string_value(json_object_get(row, "system"));
+    const json_t *group = json_object_get(row, by);
+    if (system) PT_RETURN(pt_strdup(&x->system, system));
+    x->row = json_incref(row);
+    if (group && !json_is_string(group)) return pt_fail(PT_EFORMAT, "%s is %s, not a text", by, pt_json_kind(group));
+    return pt_task_scope(t, group ? json_string_value(group) : "", &x->scope);
+}
+
+pt_status pt_choose_question(const pt_task *t, json_t *row)
+{
+    static const char *const fields[] = {"text", "input", "sentence"};
+    json_t *text = json_object_get(row, "question");
+    for (size_t i = 0; !json_is_string(text) && i < sizeof fields / sizeof *fields; i++) text = json_object_get(row, fields[i]);
+    if (!json_is_string(text) && pt_task_text(t, "prompt")) return PT_OK;
+    if (!json_is_string(text)) return pt_fail(PT_EFORMAT, "the row has no text (nor question, input, sentence), and the task no prompt with other fields");
+    return json_object_set(row, "question", text) ? pt_fail(PT_ENOMEM, "out of memory reading an item") : PT_OK;
+}
+
 /* ---- asking ---- */
 
 typedef struct asking {
@@ -97,9 +128,12 @@ static pt_status list_options(pt_str *out, const pt_choose_item *x, int shift)
 
 static const char *prompt_of(const pt_task *t)
 {
-    const char *said = pt_task_text(t, "prompt"), *plain = ((const pt_chooser *)t->state)->plain;
+    const pt_chooser *c = t->state;
+    const char *said = pt_task_text(t, "prompt");
+    const int method = method_of(t);
     if (said) return said;
-    return pt_task_word(t, "method") != LIKELIHOOD ? "{question}\n{options}\nAnswer:" : plain ? plain : "{question}";
+    if (method == LETTER || (method == WRITTEN && !c->one)) return "{question}\n{options}\nAnswer:";
+    return c->plain ? c->plain : "{question}";
 }
 
 /* prompt and system of an item, options turned by shift. */
@@ -121,7 +155,7 @@ static const char *inner(const char *option)
 static pt_status one(asking *a, const char *option, int repeat)
 {
     const pt_asked x = {.chat = a->c->chat, .system = a->system.len ? a->system.text : NULL, .prompt = a->prompt.len ? a->prompt.text : "",
-                        .delimiter = pt_task_text(a->t, "delimiter"), .end = a->c->end};
+                        .delimiter = pt_task_text(a->t, "delimiter"), .end = a->c->end, .scored = a->method == SCORE};
     return pt_spell_asked(a->s, a->q, &x, option, &a->how, repeat);
 }
 
@@ -161,7 +195,7 @@ pt_status pt_choose_by_chat(const pt_task *t, const pt_speller *s, bool *chat)
 /* What the entry asks for must be possible together. */
 static pt_status check_how(pt_task *t, pt_chooser *c, const pt_speller *s)
 {
-    int method = pt_task_word(t, "method");
+    int method = method_of(t);
     bool list = strstr(prompt_of(t), "{options}") != NULL;
     PT_RETURN(pt_choose_by_chat(t, s, &c->chat));
     if (method == LETTER && !list) return pt_task_fail(t, "method: letter wants {options} in the prompt");
@@ -177,7 +211,7 @@ pt_status pt_chooser_ask(pt_task *t, const pt_speller *s, pt_requests *q)
     pt_status rc = PT_OK;
     pt_chooser *c = t->state;
     size_t *scope = NULL, kept;
-    asking a = {.t = t, .c = c, .s = s, .q = q, .method = pt_task_word(t, "method"),
+    asking a = {.t = t, .c = c, .s = s, .q = q, .method = method_of(t),
                 .how = {(int)pt_task_number(t, "max_new_tokens"), (float)pt_task_number(t, "temperature"), 1, t->seed}};
     PT_TRY(check_how(t, c, s));
     PT_TRY(pt_alloc0(&scope, t->items));
@@ -284,7 +318,7 @@ pt_status pt_chooser_judge(pt_task *t, const pt_reply *replies, pt_side side)
     pt_status rc = PT_OK;
     const pt_chooser *c = t->state;
     size_t choices = 0, reals = 0, wholes = 0;
-    int repeats = pt_task_word(t, "method") == WRITTEN ? (int)pt_task_number(t, "repeats") : 1;
+    int repeats = method_of(t) == WRITTEN ? (int)pt_task_number(t, "repeats") : 1;
     double *numbers = NULL;
     for (size_t i = 0; i < t->items; i++) {
         if (!c->keep[i]) continue;
@@ -297,7 +331,7 @@ pt_status pt_chooser_judge(pt_task *t, const pt_reply *replies, pt_side side)
     t->numbers[side] = numbers;
     PT_TRY(pt_alloc0(&t->choices[side], choices));
     t->n_choices[side] = choices;
-    judging j = {t, replies, pt_task_word(t, "method"), t->choices[side], numbers, (int32_t *)(numbers + reals)};
+    judging j = {t, replies, method_of(t), t->choices[side], numbers, (int32_t *)(numbers + reals)};
     for (size_t i = 0; i < t->items; i++)
         if (c->keep[i]) PT_TRY(judge_item(&j, &c->items[i], i));
 done:

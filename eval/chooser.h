@@ -18,11 +18,16 @@ typedef struct pt_chooser {
     bool *keep; /* after asking: which were asked */
     bool chat;  /* asked through the chat template */
     pt_answer_end end; /* of options measured through it */
-    const char *plain; /* the prompt of method: likelihood where none is said; NULL: {question} */
+    bool one;   /* options may be any number, and are never listed: they are what an answer is measured by, and no choice */
+    const char *plain; /* the prompt without a list of options, where none is said; NULL: {question} */
 } pt_chooser;
 
 /* Appends an item; what it holds is taken over, even on failure. PT_EFORMAT: fewer than two options, two of equal text, an empty one. */
 pt_status pt_chooser_add(pt_task *t, pt_chooser *c, pt_choose_item *item);
+/* What rows of all kinds have: x->row, x->system, and x->scope by the field that the key group_by names. */
+pt_status pt_choose_item_read(pt_task *t, json_t *row, pt_choose_item *x);
+/* The row's text as its field {question}: it may be called text, input or sentence too. PT_EFORMAT: there is none, nor a prompt of the entry's own. */
+pt_status pt_choose_question(const pt_task *t, json_t *row);
 void pt_chooser_free(pt_task *t, pt_chooser *c);
 void pt_choose_item_free(pt_choose_item *i);
 

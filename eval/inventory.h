@@ -48,6 +48,8 @@ void pt_inventory_free(pt_inventory *v);
  * announces one ("Rating: 4", "my answer is 4", 评分), or the only one that stands in it; a range ("1 to 5", "1-5") and what follows "/" or "out of" is
  * none. Full-width digits too; else the answer is one of the labels. A number outside the range is no answer. */
 double pt_rating_read(const pt_inventory *v, const char *answer);
+/* The same of any number, with a fraction ("7.5", ".5") and thousands ("1,200"); there are no labels. */
+double pt_number_read(const char *answer);
 
 /* ---- sheets: answers[n_items], NAN = missing; so is a 0 where the range has none. asked[n_items] (NULL: all): a short form holds these items. ---- */
 

@@ -18,10 +18,16 @@ typedef struct pt_pick {
     const double *alone; /* [n] the same behind nothing; NULL: not asked */
     const int32_t *chars, *bytes, *tokens; /* [n] of the options as they are measured: characters, UTF-8 bytes, tokens */
 
-    /* Classes: every item has the same options. */
-    const uint32_t *place; /* [n] where p[k] stands among the p[k] of all picks on both sides (eval/places.h); NULL: they are not, or were written */
+    /* Where values stand among those of all picks on both sides (eval/places.h): of classes [n] each p[k], NULL where they were written; of numbers [2]. */
+    const uint32_t *place;
     uint32_t places;       /* more than any place */
+
+    /* Classes: every item has the same options. */
     int positive;          /* 1 + the class whose own figures are wanted; 0: all are alike */
     bool ordered;          /* they stand in an order, from low to high */
+
+    /* Numbers. */
+    const double *number;  /* [2] the row's, and the one given: NAN where none was read; NULL: it is no task of numbers */
+    double width;          /* the highest possible less the lowest; 0: nobody says */
 } pt_pick;
 #endif

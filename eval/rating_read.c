@@ -40,19 +40,36 @@ static const char *over(const char *p, const char *set)
     return p + strspn(p, set);
 }
 
+static bool thousands(const char *p)
+{
+    return *p == ',' && isdigit((unsigned char)p[1]) && isdigit((unsigned char)p[2]) && isdigit((unsigned char)p[3]) && !isdigit((unsigned char)p[4]);
+}
+
+/* The number at p, with thousands set off by commas. */
+static double number_at(const char *p, char **end)
+{
+    const size_t sign = *p == '-', digits = strspn(p + sign, "0123456789");
+    double v = strtod(p, end);
+    if (!digits || digits > 3 || *end != p + sign + digits || !thousands(*end)) return v;
+    for (v = fabs(v); thousands(*end); *end += 4) v = v * 1000 + (double)strtol((char[]){(*end)[1], (*end)[2], (*end)[3], 0}, NULL, 10);
+    if (**end == '.' && isdigit((unsigned char)(*end)[1])) v += strtod(*end, end);
+    return sign ? -v : v;
+}
+
 /* The numbers of a text, as they stand. "-" is a sign where nothing stands before it. */
 static size_t find_numbers(const char *s, number *x)
 {
     size_t n = 0;
     for (const char *p = s; *p && n < FOUND_MOST;) {
         bool word = p > s && (isalnum((unsigned char)p[-1]) || p[-1] == '_');
-        bool sign = *p == '-' && isdigit((unsigned char)p[1]) && (p == s || isspace((unsigned char)p[-1]) || strchr("(:\"", p[-1]));
-        if ((!isdigit((unsigned char)*p) && !sign) || word) {
+        const bool point = *p == '.' && isdigit((unsigned char)p[1]);
+        bool sign = *p == '-' && (isdigit((unsigned char)p[1]) || (p[1] == '.' && isdigit((unsigned char)p[2]))) && (p == s || isspace((unsigned char)p[-1]) || strchr("(:\"", p[-1]));
+        if ((!isdigit((unsigned char)*p) && !sign && !point) || word) {
             p++;
             continue;
         }
         char *end;
-        double v = strtod(p, &end);
+        double v = number_at(p, &end);
         if (end[-1] == '.') end--; /* a full stop */
         if (isalpha((unsigned char)*end)) { /* 4th, 3x */
             while (isalnum((unsigned char)*end)) end++;
@@ -116,7 +133,8 @@ static double label_of(const pt_inventory *v, const char *s)
     return NAN;
 }
 
-static double pick(const pt_inventory *v, const char *s)
+/* NAN: none, or several. */
+static double number_in(const char *s)
 {
     number x[FOUND_MOST];
     const size_t n = find_numbers(s, x);
@@ -130,14 +148,28 @@ static double pick(const pt_inventory *v, const char *s)
             if (!x[k].apart && x[k].value != x[i].value) return NAN;
         one = &x[i];
     }
-    if (!one) return label_of(v, s);
-    return one->value == floor(one->value) && one->value >= v->low && one->value <= v->high ? one->value : NAN;
+    return one ? one->value : NAN;
+}
+
+double pt_number_read(const char *answer)
+{
+    char *s = answer ? plain(answer) : NULL;
+    double got = s ? number_in(s) : NAN;
+    free(s);
+    return got;
+}
+
+static double rating_in(const pt_inventory *v, const char *s)
+{
+    double got = number_in(s);
+    if (isnan(got)) return label_of(v, s);
+    return got == floor(got) && got >= v->low && got <= v->high ? got : NAN;
 }
 
 double pt_rating_read(const pt_inventory *v, const char *answer)
 {
     char *s = answer ? plain(answer) : NULL;
-    double got = s ? pick(v, s) : NAN;
+    double got = s ? rating_in(v, s) : NAN;
     free(s);
     return got;
 }

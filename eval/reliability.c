@@ -161,6 +161,12 @@ static double column_mean(const double *x, size_t n, size_t k, size_t j)
     return sum / (double)whole_rows(x, n, k);
 }
 
+pt_icc pt_icc_of_squares(double B, double W, double J, double E, double n, double k)
+{
+    return (pt_icc){.one = ratio(B - W, B + (k - 1) * W), .two = ratio(B - E, B + (k - 1) * E + k * (J - E) / n), .three = ratio(B - E, B + (k - 1) * E),
+                    .one_k = ratio(B - W, B), .two_k = ratio(B - E, B + (J - E) / n), .three_k = ratio(B - E, B)};
+}
+
 pt_icc pt_icc_of(const double *x, size_t n, size_t k)
 {
     const size_t rows = whole_rows(x, n, k);
@@ -181,8 +187,6 @@ pt_icc pt_icc_of(const double *x, size_t n, size_t k)
             size += v * v;
         }
     }
-    const double B = settled(between, size) / (m - 1), W = settled(within, size) / (m * (w - 1)), J = settled(raters, size) / (w - 1);
-    const double E = settled(rest, size) / ((m - 1) * (w - 1));
-    return (pt_icc){.one = ratio(B - W, B + (w - 1) * W), .two = ratio(B - E, B + (w - 1) * E + w * (J - E) / m), .three = ratio(B - E, B + (w - 1) * E),
-                    .one_k = ratio(B - W, B), .two_k = ratio(B - E, B + (J - E) / m), .three_k = ratio(B - E, B)};
+    return pt_icc_of_squares(settled(between, size) / (m - 1), settled(within, size) / (m * (w - 1)), settled(raters, size) / (w - 1),
+                             settled(rest, size) / ((m - 1) * (w - 1)), m, w);
 }

@@ -144,6 +144,8 @@ pt_status pt_spell_asked(const pt_speller *s, pt_requests *q, const pt_asked *x,
                                  {.speaker = PT_USER, .text = x->prompt, .bytes = strlen(x->prompt)}};
     const pt_message *from = system ? turns : turns + 1;
     const size_t n = system ? 2 : 1;
+    if (x->scored && !x->chat) return pt_fail(PT_EARG, "a score is read at an answer's end, which a chat template marks: the model has none that is known here");
+    if (x->scored) return pt_spell_scored(s, q, from, n, answer + strspn(answer, " "), strlen(answer + strspn(answer, " ")));
     if (x->chat && !answer) return pt_spell_question(s, q, from, n, how, repeat);
     if (x->chat) {
         answer += strspn(answer, " ");

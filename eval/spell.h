@@ -34,8 +34,9 @@ typedef struct pt_asked {
     const char *prompt;
     const char *delimiter;      /* without a template: between prompt and answer */
     pt_answer_end end;          /* through the template */
+    bool scored;                /* of an answer the scalar head's score, which wants a template */
 } pt_asked;
-/* Appends a request: the log-probability of an answer (through the template without spaces before it); answer NULL: what is
+/* Appends a request: the log-probability (or score) of an answer (through the template without spaces before it); answer NULL: what is
  * generated. */
 pt_status pt_spell_asked(const pt_speller *s, pt_requests *q, const pt_asked *x, const char *answer, const pt_sampling *how, int repeat);
 #endif

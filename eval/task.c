@@ -110,6 +110,13 @@ done:
     return rc;
 }
 
+bool pt_task_scores(const pt_task_spec *s)
+{
+    for (size_t i = 0; i < s->n_options; i++)
+        if (!strcmp(s->options[i].name, "method")) return !strcmp(s->options[i].value, "score");
+    return false;
+}
+
 const char *pt_task_text(const pt_task *t, const char *key)
 {
     for (size_t i = 0; i < t->spec->n_options; i++)

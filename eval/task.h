@@ -79,6 +79,8 @@ const pt_task_kind *pt_task_at(int i);
 
 /* Checks an entry against its kind: every option known, of its kind, within bounds. PT_EARG: FILE:LINE:COLUMN: what. */
 pt_status pt_task_check(const pt_task_spec *spec);
+/* Whether the entry asks for a reward model's scores (method: score), not for likelihoods or texts: such a model gives nothing else. */
+bool pt_task_scores(const pt_task_spec *spec);
 /* Reads the items. On failure close it all the same. */
 pt_status pt_task_open(pt_task *t, const pt_task_spec *spec, uint64_t seed);
 void pt_task_close(pt_task *t);

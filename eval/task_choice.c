@@ -92,16 +92,13 @@ static pt_status read_gold(const json_t *v, const json_t *labels, pt_choose_item
 static pt_status read_item(pt_task *t, json_t *row, pt_choose_item *x)
 {
     static const char *const options[] = {"options", "choices", NULL}, *const golds[] = {"answer", "gold", "label", "target", NULL};
-    const char *by = pt_task_text(t, "group_by"), *name, *system = json_string_value(json_object_get(row, "system"));
-    const json_t *v = first_of(row, options, &name), *gold = first_of(row, golds, &name), *labels, *group = json_object_get(row, by);
+    const char *name;
+    const json_t *v = first_of(row, options, &name), *gold = first_of(row, golds, &name), *labels;
     if (!v) return pt_fail(PT_EFORMAT, "the row has no options (nor choices)");
     if (!gold) return pt_fail(PT_EFORMAT, "the row has no answer: which option is right");
     PT_RETURN(read_options(v, x, &labels));
     PT_RETURN(read_gold(gold, labels, x));
-    if (system) PT_RETURN(pt_strdup(&x->system, system));
-    x->row = json_incref(row);
-    if (group && !json_is_string(group)) return pt_fail(PT_EFORMAT, "%s is %s, not a text", by, pt_json_kind(group));
-    return pt_task_scope(t, group ? json_string_value(group) : "", &x->scope);
+    return pt_choose_item_read(t, row, x);
 }
 
 static pt_status add_row(pt_task *t, json_t *row, const char *source)

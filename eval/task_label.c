@@ -131,30 +131,14 @@ static pt_status gold_of(const pt_task *t, const state *s, const json_t *row, in
     return *gold < 0 ? pt_fail(PT_EFORMAT, "label '%.60s' is none of: %s", name, json_string_value(s->list)) : PT_OK;
 }
 
-/* The row with its text as {question}, and the classes as {classes}. */
-static pt_status with_fields(const pt_task *t, const state *s, json_t *row)
-{
-    static const char *const fields[] = {"text", "input", "sentence"};
-    bool bad = json_object_set(row, "classes", s->list) != 0;
-    json_t *text = json_object_get(row, "question");
-    for (size_t i = 0; !json_is_string(text) && i < sizeof fields / sizeof *fields; i++) text = json_object_get(row, fields[i]);
-    if (json_is_string(text)) bad = json_object_set(row, "question", text) || bad;
-    else if (!pt_task_text(t, "prompt")) return pt_fail(PT_EFORMAT, "the row has no text (nor question, input, sentence), and the task no prompt with other fields");
-    return bad ? pt_fail(PT_ENOMEM, "out of memory reading an item") : PT_OK;
-}
-
 static pt_status read_item(pt_task *t, const state *s, json_t *row, pt_choose_item *x)
 {
-    const char *by = pt_task_text(t, "group_by"), *system = json_string_value(json_object_get(row, "system"));
-    const json_t *group = json_object_get(row, by);
     PT_RETURN(gold_of(t, s, row, &x->gold));
-    PT_RETURN(with_fields(t, s, row));
+    PT_RETURN(pt_choose_question(t, row));
+    if (json_object_set(row, "classes", s->list)) return pt_fail(PT_ENOMEM, "out of memory reading an item");
     PT_RETURN(pt_alloc0(&x->options, s->n));
     for (size_t k = 0; k < s->n; k++, x->n++) PT_RETURN(pt_strdup(&x->options[k], s->texts[k]));
-    if (system) PT_RETURN(pt_strdup(&x->system, system));
-    x->row = json_incref(row);
-    if (group && !json_is_string(group)) return pt_fail(PT_EFORMAT, "%s is %s, not a text", by, pt_json_kind(group));
-    return pt_task_scope(t, group ? json_string_value(group) : "", &x->scope);
+    return pt_choose_item_read(t, row, x);
 }
 
 static pt_status add_row(pt_task *t, json_t *row, const char *source)

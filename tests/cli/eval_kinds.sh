@@ -111,4 +111,57 @@ result "no rows"
 "$ptrain" "$dir/task.yaml" --evaluations="[{task: label, path: data/samples/eval/label_en.jsonl, labels: {a: b, cross: d}}]" --output_dir="$dir/kept" >"$dir/out" 2>"$dir/err" && "$ptrain" plan "$dir/kept/config.yaml" >"$dir/out" 2>"$dir/err" &&
     grep -q 'labels: "a=b\\ncross=d\\n"' "$dir/kept/config.yaml"
 result "the run's own config.yaml says the list again"
+
+# ---- value ----
+task "task: value, name: warmth, low: 0, high: 10" data/samples/eval/value_en.jsonl
+ev && has mae mse rmse nmape && lacks parse_failures && grep -q "^warmth (value, 20 items) *before *after" "$dir/out" && grep -q "^absolute error by the scale (NMAPE) *[0-9.]* %" "$dir/out" &&
+    [ "$(wc -l <"$dir/task.answers")" -eq 440 ] && [ "$(wc -L <"$dir/out")" -le 100 ]
+result "numbers of a scale by likelihood"
+task "task: value, name: warmth, low: 0, high: 10, score: expected" data/samples/eval/value_en.jsonl
+cp "$dir/task.answers" "$dir/kept.answers"
+"$ptrain" eval "$dir/task.yaml" --output "$dir/task.json" --answers "$dir/kept.answers" >"$dir/out" 2>"$dir/err" </dev/null && has mae pearson spearman kendall r2 icc1 icc2 icc3 && grep -q "440 questions to the model, 440 of them answered before" "$dir/err"
+result "expected values of the same answers: every correlation, nothing asked again"
+task "task: value, values: [10, 0.25, 9.75, 0]" data/samples/eval/value_en.jsonl
+ev && has mae && [ "$(wc -l <"$dir/task.answers")" -eq 160 ]
+result "listed numbers, some of which begin others: the end of the answer tells"
+task "task: value, values: [0, 5, 10], chat: false" data/samples/eval/value_en.jsonl
+ev && has mae && task "task: value, low: 0, high: 10, chat: false" data/samples/eval/value_en.jsonl && ! ev && grep -q "1 begins 10: without a chat template nothing tells them apart" "$dir/err"
+result "without a template no number may begin another"
+task "task: value, method: written, low: 0, high: 10, max_new_tokens: 4, temperature: 1, repeats: 2" data/samples/eval/value_en.jsonl
+ev && tight | grep -q '"metric":"parse_failures","scope":null,"before":{"value":[01],*[0-9.]*,*"n":40' || tight | grep -q '"metric":"parse_failures","scope":null,"before":{"value":[0-9.]*,"n":40'
+result "written numbers: what gives none is counted"
+tight | grep -q '"metric":"nmape","scope":null,"before":{"value":[0-9.]*,"n":40'
+result "an answer without a number counts in NMAPE"
+good='{"text": "a", "value": 3}'
+bad "no value" "task: value, low: 0, high: 9" '{"text": "b"}' "items.jsonl:2: the row has no value"
+bad "a value that is no number" "task: value, low: 0, high: 9" '{"text": "b", "value": "much"}' "items.jsonl:2: value is 'much', not a number"
+bad "a value of another kind" "task: value, low: 0, high: 9" '{"text": "b", "value": true}' "items.jsonl:2: value is true or false, not a number"
+bad "a value out of the scale" "task: value, low: 0, high: 9" '{"text": "b", "value": 12}' "items.jsonl:2: value 12 lies outside 0 to 9"
+bad "no scale" "task: value" '{"text": "b", "value": 1}' "method: likelihood wants values: [NUMBER, ...], or low and high" 2
+bad "a scale upside down" "task: value, low: 9, high: 0" '{"text": "b", "value": 1}' "low: 9 is not below high: 0" 2
+bad "a scale without end" "task: value, low: 0, high: 5000" '{"text": "b", "value": 1}' "span no scale of 1024 whole numbers at most" 2
+bad "equal numbers" "task: value, values: [1, 2, 1.0]" '{"text": "b", "value": 1}' "values: 1 and 1.0 are equal" 2
+bad "a number that is none" "task: value, values: [1, two]" '{"text": "b", "value": 1}' "values: 'two' is no number" 2
+bad "an expected value of what is written" "task: value, method: written, score: expected" '{"text": "b", "value": 1}' "score: expected goes with method: likelihood" 2
+bad "a score by a model that gives none" "task: value, method: score" '{"text": "b", "value": 1}' "method: score wants a reward model" 2
+
+# ---- scores of a reward model ----
+printf '%s\n' '{"prompt": "hello", "chosen": "good day to you", "rejected": "go away"}' '{"prompt": "who", "chosen": "a friend", "rejected": "none of it"}' >"$dir/pairs.jsonl"
+sed "s#^datasets:.*#datasets: [{path: $dir/pairs.jsonl, type: preference}]\nobjective: reward#; s#^output_dir:.*#output_dir: $dir/reward#" "$dir/run.yaml" >"$dir/reward.yaml"
+"$ptrain" "$dir/reward.yaml" >"$dir/out" 2>"$dir/err"
+printf '%s\n' '{"question": "hello", "response": "good day to you", "value": 9}' '{"question": "hello", "response": "go away", "value": 1}' '{"question": "who", "response": "a friend", "value": "8.5"}' >"$dir/scored.jsonl"
+cp "$dir/reward.yaml" "$dir/task.yaml"
+echo "evaluations: [{task: label, path: data/samples/eval/label_en.jsonl}, {task: value, path: $dir/scored.jsonl, method: score}]" >>"$dir/task.yaml"
+ev && tight | grep -q '"metric":"spearman","scope":null,"before":null,"after":{"value":-*[0-9.]*,"n":3,' && ! tight | grep -q '"task":"label"' && grep -q '"ask": "score"' "$dir/task.answers"
+result "a reward model: numbers by its scores, other tasks left out"
+scored=$(printf '%s\n' '{"messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "go away"}]}' >"$dir/one.jsonl" && "$ptrain" score "$dir/reward" --input "$dir/one.jsonl" 2>"$dir/err" | grep -o '"score":[^,}]*' | cut -d: -f2)
+[ "$scored" ] && sed -n 's/.*"value": \([-0-9.e]*\).*/\1/p' "$dir/task.answers" | awk -v s="$scored" '{ d = $1 - s; if (d * d < 1e-9) found = 1 } END { exit !found }'
+result "they are what ptrain score says"
+sed -i '/^evaluations/d' "$dir/task.yaml" && echo "evaluations: [{task: value, path: $dir/scored.jsonl, method: score, field_value: worth}]" >>"$dir/task.yaml" && ev
+refused "scored.jsonl:1: the row has no worth"
+result "a field of its own that rows have not"
+sed -i 's#^evaluations: \[#&{task: label, path: data/samples/eval/label_en.jsonl}, #' "$dir/task.yaml"
+ev --task label
+refused "a reward model gives scores, no likelihoods of texts: label needs those" 2
+result "a task that a reward model cannot answer"
 echo "1..$n"

@@ -75,19 +75,37 @@ static pt_status load_questions(eval_run *e)
     return e->test.n || e->test.n_pairs ? PT_OK : pt_fail(PT_EARG, "the test data sets hold no question with an answer");
 }
 
+/* Of a reward model the entries that ask for scores come first; *n: how many can be measured. */
+static pt_status choose_entries(eval_run *e, size_t *n)
+{
+    *n = 0;
+    for (size_t i = 0; i < e->n_entries; i++) {
+        const pt_task_spec x = e->entries[i];
+        const bool named = !e->c->task || (x.name && !strcmp(x.name, e->c->task)) || (x.task && !strcmp(x.task, e->c->task));
+        if (!e->o.reward && pt_task_scores(&x) && named)
+            return pt_fail(PT_EARG, "%s:%d:%d: method: score wants a reward model, which gives one", x.file ? x.file : "", x.line, x.column);
+        if (e->o.reward && !pt_task_scores(&x) && e->c->task && named) return pt_fail(PT_EARG, "a reward model gives scores, no likelihoods of texts: %s needs those", e->c->task);
+        if (e->o.reward && !pt_task_scores(&x)) continue;
+        memmove(e->entries + *n + 1, e->entries + *n, (i - *n) * sizeof x);
+        e->entries[(*n)++] = x;
+    }
+    return PT_OK;
+}
+
 /* What is measured: the test data sets unless one task is asked for by name, and the tasks. */
 static pt_status open_suite(eval_run *e)
 {
+    size_t n;
     const pt_config *cfg = e->o.cfg;
     bool data = cfg->data.n_test_datasets && !e->c->task;
     take_entries(e);
     if (!data && !e->n_entries && !e->c->task)
         return pt_fail(PT_EARG, "%s has neither test_datasets nor evaluations: nothing to measure", e->cfg ? e->c->args[0] : e->path);
-    if (e->o.reward && e->c->task) return pt_fail(PT_EARG, "a reward model gives scores, no likelihoods of texts: the tasks need those");
+    PT_RETURN(choose_entries(e, &n));
     if (data) PT_RETURN(load_questions(e));
     e->data = (pt_evaluation){.questions = &e->test, .limit = (size_t)cfg->eval.questions, .train = &e->train, .reward = e->o.reward,
                               .sampling = {cfg->eval.max_new_tokens, (float)cfg->eval.temperature, 1, cfg->run.seed}};
-    return pt_suite_open(&e->suite, data ? &e->data : NULL, e->entries, e->o.reward ? 0 : e->n_entries, e->c->task, e->c->limit, cfg->run.seed);
+    return pt_suite_open(&e->suite, data ? &e->data : NULL, e->entries, n, e->c->task, e->c->limit, cfg->run.seed);
 }
 
 /* Where answers are kept: a model's own folder is left alone. */
