@@ -1,6 +1,5 @@
 #include "eval/chooser.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -252,14 +251,6 @@ static int best(const double *v, int n)
     return at;
 }
 
-static void softmax(const double *logp, int n, double *p)
-{
-    const double top = logp[best(logp, n)];
-    double sum = 0;
-    for (int k = 0; k < n; k++) sum += p[k] = exp(logp[k] - top);
-    for (int k = 0; k < n; k++) p[k] /= sum;
-}
-
 /* One set of likelihoods. */
 static void judge_measured(judging *j, const pt_choose_item *x, pt_pick *o)
 {
@@ -275,7 +266,7 @@ static void judge_measured(judging *j, const pt_choose_item *x, pt_pick *o)
         chars[k] = j->method == LETTER ? 1 : pt_task_characters(text);
         bytes[k] = j->method == LETTER ? 1 : (int32_t)strlen(text);
     }
-    softmax(logp, x->n, p);
+    pt_softmax(logp, x->n, p);
     o->logp = logp;
     o->p = p;
     o->chars = chars;

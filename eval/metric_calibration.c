@@ -3,6 +3,14 @@
 
 #include "eval/metric.h"
 
+void pt_softmax(const double *logp, int n, double *p)
+{
+    double top = logp[0], sum = 0;
+    for (int k = 1; k < n; k++) top = fmax(top, logp[k]);
+    for (int k = 0; k < n; k++) sum += p[k] = exp(logp[k] - top);
+    for (int k = 0; k < n; k++) p[k] /= sum;
+}
+
 /* Mean over items of sum over options of (p - 1[right])^2 (lm-evaluation-harness 0.4.13, brier_score; Brier 1950). */
 static double brier(const pt_pick *const *c, size_t n, size_t *counted)
 {

@@ -30,4 +30,7 @@ typedef struct pt_pick {
     const double *number;  /* [2] the row's, and the one given: NAN where none was read; NULL: it is no task of numbers */
     double width;          /* the highest possible less the lowest; 0: nobody says */
 } pt_pick;
+
+/* p[n] = exp(logp) / their sum; n >= 1, logp finite. */
+void pt_softmax(const double *logp, int n, double *p);
 #endif

@@ -124,10 +124,10 @@ static pt_status judge_preference(pt_task *t, const pt_reply *r, pt_side side)
     size_t kept = 0;
     double *logp;
     for (size_t i = 0; i < t->items; i++) kept += s->keep[i];
-    PT_RETURN(pt_alloc0(&logp, 2 * kept + 3 * kept)); /* then 3 x 2 whole numbers each */
+    PT_RETURN(pt_alloc0(&logp, 4 * kept + 3 * kept)); /* their softmax beside them, then 3 x 2 whole numbers each */
     t->numbers[side] = logp;
     PT_RETURN(pt_alloc0(&t->choices[side], kept));
-    int32_t *whole = (int32_t *)(logp + 2 * kept);
+    int32_t *whole = (int32_t *)(logp + 4 * kept);
     for (size_t i = 0; i < t->items; i++) {
         const pt_question_pair *p = &s->set.pairs[i];
         if (!s->keep[i]) continue;
@@ -139,8 +139,9 @@ static pt_status judge_preference(pt_task *t, const pt_reply *r, pt_side side)
             whole[4 + k] = r[k].tokens;
         }
         t->choices[side][t->n_choices[side]++] = (pt_pick){.item = i, .scope = s->scope[i], .cluster = i, .n = 2, .gold = 0,
-            .picked = logp[0] > logp[1] ? 0 : 1, .logp = logp, .chars = whole, .bytes = whole + 2, .tokens = whole + 4};
-        logp += 2;
+            .picked = logp[0] > logp[1] ? 0 : 1, .logp = logp, .p = logp + 2, .chars = whole, .bytes = whole + 2, .tokens = whole + 4};
+        pt_softmax(logp, 2, logp + 2);
+        logp += 4;
         whole += 6;
         r += 2;
     }

@@ -43,7 +43,8 @@ ev "$dir/run"
 read -r before after _ < <(grep -o '"preference_accuracy":[0-9.][0-9.]*' "$dir/tight" | cut -d: -f2 | tr '\n' ' ')
 [ "$before" ] && [ "$after" ] && [ "$before" != "$after" ] && grep -q '"metric":"acc","scope":null,"before":{"value":'"$before"',"n":24,"ci":\[[^]]*\]},"after":{"value":'"$after"',' "$dir/tight"
 result "the pairs of a task are judged as those of the test data"
-grep -q '^chosen answer preferred .*\*$' "$dir/out" && grep -q '"metric":"margin","scope":null,"before":{"value":-*[0-9.]*,"n":24' "$dir/tight"
+grep -q '^chosen answer preferred .*\*$' "$dir/out" && grep -q '"metric":"margin","scope":null,"before":{"value":-*[0-9.]*,"n":24' "$dir/tight" &&
+    grep -q "^probability of the chosen one of both *[0-9.]* %" "$dir/out"
 result "the table: what changed more than noise; the margin in nats"
 
 task() { # KEYS ROWS...: a config with one task of these rows
