@@ -12,12 +12,12 @@ const char *const pt_choose_methods[] = {"likelihood", "letter", "written", NULL
 static const char *const all_methods[] = {"likelihood", "letter", "written", "score"};
 const char *const pt_choose_chat[] = {"auto", "true", "false", NULL};
 
-/* Kinds have some of them each. */
+/* Kinds have some of them each, or no such key. */
 static int method_of(const pt_task *t)
 {
     const char *said = pt_task_text(t, "method");
     int m = 0;
-    while (strcmp(said, all_methods[m])) m++;
+    while (said && strcmp(said, all_methods[m])) m++;
     return m;
 }
 
