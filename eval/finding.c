@@ -81,20 +81,18 @@ done:
     return rc;
 }
 
-pt_status pt_findings_table(const pt_findings *f, const bool shown[2], const char *cluster, pt_str *out)
+pt_status pt_findings_table(const pt_findings *f, const bool shown[2], pt_table_notes *notes, pt_str *out)
 {
-    bool interval = false, marked = false;
     PT_RETURN(scope_lines(f, NULL, shown, out));
     for (size_t i = 0; i < f->n; i++) {
         const pt_finding *x = &f->list[i];
         bool first = says(x) && x->scope;
         for (size_t k = 0; k < i && first; k++) first = !says(&f->list[k]) || !same(x->scope, f->list[k].scope);
         if (first) PT_RETURN(scope_lines(f, x->scope, shown, out));
-        interval = interval || (says(x) && (!isnan(x->side[0].lo) || !isnan(x->side[1].lo)));
-        marked = marked || (says(x) && x->p < PT_NOISE_BELOW);
+        notes->interval = notes->interval || (says(x) && (!isnan(x->side[0].lo) || !isnan(x->side[1].lo)));
+        notes->marked = notes->marked || (says(x) && x->p < PT_NOISE_BELOW);
     }
-    if (interval) PT_RETURN(pt_str_printf(out, "\xc2\xb1 half of the 95 %% interval, by %s\n", cluster));
-    return marked ? pt_str_printf(out, "* more than noise: p < 0.05, paired permutation by %s, Holm\n", cluster) : PT_OK;
+    return PT_OK;
 }
 
 /* ---- JSON ---- */

@@ -31,8 +31,12 @@ pt_status pt_finding_get(pt_findings *f, const char *metric, const char *label, 
 enum { PT_LABEL_WIDTH = 38, PT_VALUE_WIDTH = 10, PT_HALF_WIDTH = 7 };
 /* A value and half the width of its interval. */
 pt_status pt_finding_value(pt_str *out, pt_metric_form form, double value, double lo, double hi);
-/* A line of each row of all, then of each group its name and its lines. shown: which sides. cluster: what is resampled, for the line below that says so. */
-pt_status pt_findings_table(const pt_findings *f, const bool shown[2], const char *cluster, pt_str *out);
+/* What the lines of a table need to have said below them. */
+typedef struct pt_table_notes {
+    bool interval, marked;
+} pt_table_notes;
+/* A line of each row of all, then of each group its name and its lines. shown: which sides. */
+pt_status pt_findings_table(const pt_findings *f, const bool shown[2], pt_table_notes *notes, pt_str *out);
 /* Appends {"metric", "scope": group | null, "before": {"value": number | text | null, "n", "ci": [lo, hi] | null} | null, "after", "p", "wilcoxon", "mcnemar"}. */
 pt_status pt_finding_json(const pt_finding *x, const bool shown[2], json_t *rows);
 #endif

@@ -2,7 +2,7 @@
  * clusters of rows (eval/resample.h). Seeded: the same of the same rows. */
 #ifndef PT_EVAL_TALLY_H
 #define PT_EVAL_TALLY_H
-#include "eval/report.h"
+#include "eval/finding.h"
 #include "eval/resample.h"
 
 typedef struct pt_tally {
@@ -21,6 +21,16 @@ typedef struct pt_tallied {
 enum { PT_TALLY_ALL = -1 };
 /* out[values] of side `side`, over the rows of a scope or all of them. PT_ENOMEM. */
 pt_status pt_tally_noise(const pt_tally *t, pt_side side, int64_t scope, uint64_t seed, pt_tallied *out);
+
+/* A value's row in a task's table and JSON. */
+typedef struct pt_tally_row {
+    char *metric, *label;
+    pt_metric_form form;
+    bool detail;
+} pt_tally_row;
+/* rows[values] of all, and of each group where there are several (in the JSON alone), with intervals and p; the overall ones are one family of Holm's, the groups of
+ * each value one more. Once for each side. PT_ENOMEM. */
+pt_status pt_tally_find(const pt_tally *t, pt_side side, const pt_tally_row *rows, char *const *scopes, size_t n_scopes, uint64_t seed, pt_findings *f);
 
 /* The same p for what is made of all answers of a scope together (pt_metric_kind.together), where these are so many words that it is worth the time: fewer
  * permutations where answers are long, 4e6 / words, at least 200. It has no interval: a resample says answers twice, which is what it measures. */

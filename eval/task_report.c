@@ -78,12 +78,19 @@ static bool measured(const pt_report *r, int metric)
 /* What is resampled. */
 static const char *cluster_word(const pt_task *t)
 {
+    if (!t->kind->metrics->key) return t->n_scopes > 1 ? "group (a group's own: by sheet)" : "sheet";
     return pt_task_key_of(t->kind, "cluster_by") && pt_task_text(t, "cluster_by") ? "cluster" : "item";
 }
 
-static pt_status table_lines(const pt_task *t, const bool shown[2], pt_str *out)
+static pt_status table_notes(const pt_task *t, const pt_table_notes *notes, pt_str *out)
 {
-    bool marked = false, interval = false;
+    if (notes->interval) PT_RETURN(pt_str_printf(out, "\xc2\xb1 half of the 95 %% interval, by %s\n", cluster_word(t)));
+    if (notes->marked) PT_RETURN(pt_str_printf(out, "* more than noise: p < 0.05, paired permutation by %s, Holm\n", cluster_word(t)));
+    return PT_OK;
+}
+
+static pt_status table_lines(const pt_task *t, const bool shown[2], pt_table_notes *notes, pt_str *out)
+{
     for (const pt_task_metric *x = t->kind->metrics; x->key; x++) {
         int m = pt_metric_find(x->key);
         if (m < 0) return pt_fail(PT_EINTERNAL, "the task %s shows %s, which is no metric", t->kind->name, x->key);
@@ -96,11 +103,9 @@ static pt_status table_lines(const pt_task *t, const bool shown[2], pt_str *out)
             PT_RETURN(pt_report_change(out, k->form, x->label ? x->better : k->better, t->report.side[0].v[m], t->report.side[1].v[m], 12));
         bool more = t->report.change.p[m] < PT_NOISE_BELOW;
         PT_RETURN(pt_str_puts(out, more ? " *\n" : "\n"));
-        marked = marked || more;
-        interval = interval || !isnan(t->report.side[0].lo[m]) || !isnan(t->report.side[1].lo[m]);
+        notes->marked = notes->marked || more;
+        notes->interval = notes->interval || !isnan(t->report.side[0].lo[m]) || !isnan(t->report.side[1].lo[m]);
     }
-    if (interval) PT_RETURN(pt_str_printf(out, "\xc2\xb1 half of the 95 %% interval, by %s\n", cluster_word(t)));
-    if (marked) PT_RETURN(pt_str_printf(out, "* more than noise: p < 0.05, paired permutation by %s, Holm\n", cluster_word(t)));
     return PT_OK;
 }
 
@@ -141,6 +146,7 @@ static pt_status table_scopes(const pt_task *t, const bool shown[2], pt_str *out
 pt_status pt_task_table(const pt_task *t, pt_str *out)
 {
     const bool shown[2] = {t->report.name[0] != NULL, t->report.name[1] != NULL};
+    pt_table_notes notes = {false, false};
     char title[160];
     snprintf(title, sizeof title, "%s (%s, %zu item%s)", t->spec->name ? t->spec->name : t->kind->name, t->kind->name, t->report.questions,
              t->report.questions == 1 ? "" : "s");
@@ -149,9 +155,10 @@ pt_status pt_task_table(const pt_task *t, pt_str *out)
     for (int s = 0; s < 2; s++)
         if (shown[s]) PT_RETURN(pt_str_printf(out, "%*s%*s", PT_VALUE_WIDTH, s == PT_BEFORE ? "before" : "after", PT_HALF_WIDTH, ""));
     PT_RETURN(pt_str_puts(out, shown[0] && shown[1] ? "      change\n" : "\n"));
-    PT_RETURN(table_lines(t, shown, out));
+    PT_RETURN(table_lines(t, shown, &notes, out));
+    PT_RETURN(pt_findings_table(&t->findings, shown, &notes, out));
+    PT_RETURN(table_notes(t, &notes, out));
     if (t->kind->table) PT_RETURN(t->kind->table(t, shown, out));
-    PT_RETURN(pt_findings_table(&t->findings, shown, t->n_scopes > 1 ? "group (a group's own: by sheet)" : "sheet", out));
     return t->report.roles ? table_scopes(t, shown, out) : PT_OK;
 }
 

@@ -2,12 +2,16 @@
  *
  * A row: {"question": TEXT, "references": [TEXT, ...], "system": TEXT, "persona": NAME, "group": TEXT}. Other names that are read: prompt, instruction and input
  * for question; reference, answer, target, generated, response and output for references (a text or a list); role for persona. Rows of RoleBench are such rows. */
+#include <math.h>
 #include <stdlib.h>
 
+#include "eval/lexicon.h"
+#include "eval/tally.h"
 #include "eval/writing.h"
 
 typedef struct state {
     pt_writing writing; /* first: pt_writing_ask finds it there */
+    pt_lexicon *lexicon; /* NULL: none */
 } state;
 
 static pt_status add_row(pt_task *t, json_t *row, const char *source)
@@ -28,13 +32,78 @@ static pt_status open_text(pt_task *t)
     PT_RETURN(pt_alloc0(&s, 1));
     t->state = s;
     PT_RETURN(pt_writing_open(t, &s->writing));
+    if (pt_task_text(t, "lexicon")) PT_RETURN(pt_lexicon_open(&s->lexicon, pt_task_text(t, "lexicon")));
     return pt_task_rows(t, add_row);
 }
 
 static void close_text(pt_task *t)
 {
-    if (t->state) pt_writing_free(t, &((state *)t->state)->writing);
-    free(t->state);
+    state *s = t->state;
+    if (!s) return;
+    pt_writing_free(t, &s->writing);
+    pt_lexicon_free(s->lexicon);
+    free(s);
+}
+
+static pt_status ask_text(pt_task *t, const pt_speller *speller, pt_requests *q)
+{
+    state *s = t->state;
+    PT_RETURN(pt_writing_ask(t, speller, q));
+    return s->lexicon ? pt_lexicon_split(s->lexicon, &t->report.book, s->writing.units) : PT_OK;
+}
+
+/* ---- word lists ---- */
+
+static void shares(const void *user, const double *sums, double *out)
+{
+    const size_t n = *(const size_t *)user;
+    for (size_t k = 0; k < n; k++) out[k] = sums[n] > 0 ? sums[k] / sums[n] : NAN;
+}
+
+static void rows_free(pt_tally_row *rows, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        free(rows[k].metric);
+        free(rows[k].label);
+    }
+    free(rows);
+}
+
+static pt_status find_lists(pt_task *t, state *s, pt_side side)
+{
+    pt_status rc = PT_OK;
+    const pt_lexicon *x = s->lexicon;
+    size_t n = pt_lexicon_count(x), words;
+    pt_tally_row *rows = NULL;
+    struct pt_report_parts *own = s->writing.own;
+    PT_TRY(pt_writing_own(t, &s->writing, side, n + 1));
+    for (size_t i = 0; i < own[side].n; i++) {
+        const pt_words *said = &t->report.parts[side].said[i];
+        double *part = own[side].of + i * (n + 1);
+        part[n] = (double)said->n;
+        for (size_t k = 0; k < n; k++) {
+            PT_TRY(pt_lexicon_find(x, k, &t->report.book, said, &words));
+            part[k] = (double)words;
+        }
+    }
+    PT_TRY(pt_alloc0(&rows, n));
+    for (size_t k = 0; k < n; k++) {
+        rows[k].form = PT_FORM_SHARE;
+        PT_TRY(pt_asprintf(&rows[k].metric, "lexicon.%s", pt_lexicon_name(x, k)));
+        PT_TRY(pt_asprintf(&rows[k].label, "in the list '%s'", pt_lexicon_name(x, k)));
+    }
+    const pt_tally tally = {.width = n + 1, .values = n, .value = shares, .user = &n, .side = {&own[0], &own[1]}};
+    PT_TRY(pt_tally_find(&tally, side, rows, t->scopes, t->n_scopes, t->seed, &t->findings));
+done:
+    if (rows) rows_free(rows, n);
+    return rc;
+}
+
+static pt_status judge_text(pt_task *t, const pt_reply *replies, pt_side side)
+{
+    state *s = t->state;
+    PT_RETURN(pt_writing_judge(t, replies, side));
+    return s->lexicon ? find_lists(t, s, side) : PT_OK;
 }
 
 static const char *const smoothings[] = {"epsilon", "add_one", "none", NULL};
@@ -43,6 +112,8 @@ static const pt_task_key keys[] = {
     {.name = "prompts_only", .kind = PT_TASK_FLAG, .fallback = "false",
      .help = "Rows may be without references: length, repetition and diversity are measured, and the answers dumped."},
     {.name = "training", .kind = PT_TASK_FILE, .help = "Training answers, in rows as those of path: copies of them are counted."},
+    {.name = "lexicon", .kind = PT_TASK_FILE,
+     .help = "A JSON file {NAME: [WORD, ...]}: the share of answers' words that stand in each list. WORD may be several words, or a beginning: happi*."},
     {.name = "bleu_smoothing", .kind = PT_TASK_WORD, .fallback = "epsilon", .words = smoothings,
      .help = "Of BLEU-1 to -4 of single answers, as nltk's method1 (epsilon), method2 (add_one) or method0 (none)."},
     {.name = NULL},
@@ -55,4 +126,4 @@ static const pt_task_metric metrics[] = {{.key = "rouge_l_f"}, {.key = "bleu"}, 
                                          {.key = "repeated_4grams"}, {.key = "copied_share", .label = "answers copied from training", .better = -1}, {.key = "stopped_share"}, {.key = "length"},
                                          {.key = "length_ratio"}, {.key = NULL}};
 const pt_task_kind pt_task_kind_text = {.name = "text", .help = "What a model writes, against references or by itself.", .keys = keys, .metrics = metrics, .open = open_text,
-                                        .ask = pt_writing_ask, .judge = pt_writing_judge, .close = close_text};
+                                        .ask = ask_text, .judge = judge_text, .close = close_text};

@@ -173,3 +173,19 @@ done:
     free(cluster);
     return rc;
 }
+
+pt_status pt_writing_own(pt_task *t, pt_writing *w, pt_side side, size_t width)
+{
+    const struct pt_report_parts *from = &t->report.parts[side];
+    struct pt_report_parts *to = &w->own[side];
+    pt_report_parts_free(to);
+    PT_RETURN(pt_alloc0(&to->of, from->n * width));
+    PT_RETURN(pt_alloc0(&to->role, from->n));
+    PT_RETURN(pt_alloc0(&to->cluster, from->n));
+    to->n = from->n;
+    for (size_t i = 0; i < from->n; i++) {
+        to->role[i] = from->role[i];
+        to->cluster[i] = from->cluster[i];
+    }
+    return PT_OK;
+}

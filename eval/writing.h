@@ -25,6 +25,7 @@ typedef struct pt_writing {
     pt_metric_list list;  /* what is measured */
     pt_units units;
     pt_str dumped[2];     /* by side: its lines */
+    struct pt_report_parts own[2]; /* by side: of rows that the kind makes itself */
 } pt_writing;
 
 /* Keys that both kinds have. */
@@ -64,4 +65,6 @@ pt_status pt_writing_references(json_t *row, const char *const *names, bool requ
 /* pt_task_kind.ask and .judge. */
 pt_status pt_writing_ask(pt_task *t, const pt_speller *s, pt_requests *q);
 pt_status pt_writing_judge(pt_task *t, const pt_reply *replies, pt_side side);
+/* After judging: room for `width` sums of each row of the side, in w->own[side], with the rows' groups and clusters (eval/tally.h). t->report.parts[side] has what they say. */
+pt_status pt_writing_own(pt_task *t, pt_writing *w, pt_side side, size_t width);
 #endif

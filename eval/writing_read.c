@@ -30,7 +30,10 @@ void pt_writing_free(pt_task *t, pt_writing *w)
     free(w->keep);
     json_decref(w->personas);
     json_decref(w->training);
-    for (int s = 0; s < 2; s++) pt_str_free(&w->dumped[s]);
+    for (int s = 0; s < 2; s++) {
+        pt_str_free(&w->dumped[s]);
+        pt_report_parts_free(&w->own[s]);
+    }
     *w = (pt_writing){0};
 }
 

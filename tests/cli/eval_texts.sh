@@ -92,6 +92,11 @@ result "without a template"
 rows "$text, cluster_by: group, units: characters" '{"question": "a?", "references": "yes", "group": "x"}' '{"question": "b?", "references": "no", "group": "x"}' '{"question": "c?", "references": "no", "group": "y"}' && ev && grep -q "interval, by cluster" "$dir/out"
 result "clusters by group, by character"
 
+echo '{"greets": ["yes", "good day", "op*"], "never": ["xylophone"]}' >"$dir/lists.json"
+rows "$text, lexicon: $dir/lists.json" '{"question": "a?", "references": "yes", "group": "x"}' '{"question": "b?", "references": "no", "group": "y"}' && ev && grep -q "^in the list 'never'  *0.0 % ±0.0" "$dir/out" && tight | grep -q '"metric":"lexicon.greets","scope":null' &&
+    tight | grep -q '"metric":"lexicon.never","scope":"y"' && [ "$(grep -c "^± half" "$dir/out")" -eq 1 ]
+result "shares of a user's word lists, by group too"
+
 bad "no question" "$text" '{"references": ["a"]}' "items.jsonl:2: the row has no question"
 bad "no reference" "$text" '{"question": "a?"}' "items.jsonl:2: the row has no references: nothing to compare with"
 bad "references that are none" "$text" '{"question": "a?", "references": []}' "items.jsonl:2: references holds no text: nothing to compare with"
@@ -108,6 +113,8 @@ bad "a dump over something else" "$text, dump: $dir/rows.jsonl" "$good" "rows.js
 rows "$text, training: $dir/train.jsonl" "$good" && printf '{"reference": "a"}\n{"quest": 1}\n' >"$dir/train.jsonl" && ev
 refused "train.jsonl:2: the row has no references"
 result "a training answer that is none"
+echo '{"greets": []}' >"$dir/lists.json"
+bad "an empty word list" "$text, lexicon: $dir/lists.json" "$good" "lists.json: 'greets' is empty"
 rows "$text" && : >"$dir/items.jsonl" && ev
 refused "items.jsonl is empty"
 result "an empty file"
