@@ -66,6 +66,7 @@ PYTHON ?= python3
 bench: ptrain ## speed and memory beside PyTorch + PEFT and llama.cpp where installed (PYTHON=...), and where our time goes
 	@[ -n "$(MODEL)" ] || sh docker/fetch-base.sh cache/SmolLM2-135M-Instruct.Q4_1.gguf
 	@$(PYTHON) tests/bench/bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
+	@$(PYTHON) tests/bench/eval_bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
 
 # Programs of tests/bench use kernels and base only.
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))
