@@ -12,6 +12,7 @@ typedef struct pt_entry_option {
 /* One evaluation of `evaluations`. Strings are owned by whoever made the list. */
 typedef struct pt_task_spec {
     char *name, *task, *path; /* name: as reports call it; NULL = the kind's */
+    char *published;          /* a file below a folder of published sets, measured instead of path where it is there; NULL = none */
     int limit;                /* items at most; 0 = all */
     pt_entry_option *options; /* the task's own keys */
     size_t n_options;

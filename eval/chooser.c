@@ -263,16 +263,17 @@ static void judge_measured(judging *j, const pt_choose_item *x, pt_pick *o)
         const char *text = c->chat ? inner(x->options[k]) : x->options[k];
         logp[k] = j->next->value;
         tokens[k] = (j->next++)->tokens;
-        chars[k] = j->method == LETTER ? 1 : pt_task_characters(text);
-        bytes[k] = j->method == LETTER ? 1 : (int32_t)strlen(text);
+        chars[k] = pt_task_characters(text);
+        bytes[k] = (int32_t)strlen(text);
     }
     pt_softmax(logp, x->n, p);
     o->logp = logp;
     o->p = p;
+    o->picked = best(logp, x->n);
+    if (j->method == LETTER) return; /* letters are all of one length */
     o->chars = chars;
     o->bytes = bytes;
     o->tokens = tokens;
-    o->picked = best(logp, x->n);
 }
 
 static pt_status judge_written(judging *j, const pt_choose_item *x, int shift, pt_pick *o)

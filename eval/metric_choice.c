@@ -23,15 +23,15 @@ static double share(const pt_pick *const *c, size_t n, size_t *counted, double (
 
 static double by_chars(const pt_pick *c, int k)
 {
-    return c->logp[k] / c->chars[k];
+    return c->chars ? c->logp[k] / c->chars[k] : NAN;
 }
 static double by_bytes(const pt_pick *c, int k)
 {
-    return c->logp[k] / c->bytes[k];
+    return c->bytes ? c->logp[k] / c->bytes[k] : NAN;
 }
 static double by_tokens(const pt_pick *c, int k)
 {
-    return c->logp[k] / c->tokens[k];
+    return c->tokens ? c->logp[k] / c->tokens[k] : NAN;
 }
 static double less_alone(const pt_pick *c, int k)
 {

@@ -16,7 +16,7 @@ typedef struct pt_pick {
     const double *logp;  /* [n] sums of log-probabilities; NULL: the answer was written */
     const double *p;     /* [n] their softmax */
     const double *alone; /* [n] the same behind nothing; NULL: not asked */
-    const int32_t *chars, *bytes, *tokens; /* [n] of the options as they are measured: characters, UTF-8 bytes, tokens */
+    const int32_t *chars, *bytes, *tokens; /* [n] of the options as they are measured: characters, UTF-8 bytes, tokens; NULL: letters were measured */
 
     /* Where values stand among those of all picks on both sides (eval/places.h): of classes [n] each p[k], NULL where they were written; of numbers [2]. */
     const uint32_t *place;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "data/read/record.h"
 #include "task_list.h"
 
@@ -70,7 +71,7 @@ static pt_status check_option(const pt_task_spec *s, const pt_task_kind *kind, c
     const pt_task_key *k = pt_task_key_of(kind, o->name);
     char *end;
     if (!k) {
-        PT_TRY(pt_str_printf(&text, "the task %s does not know %s; its keys: name, task, path, limit, ", kind->name, o->name));
+        PT_TRY(pt_str_printf(&text, "the task %s does not know %s; its keys: name, task, path, published, limit, ", kind->name, o->name));
         PT_TRY(list_names(&text, kind->keys, NULL));
     } else if (k->kind == PT_TASK_NUMBER) {
         double v = strtod(o->value, &end);
@@ -115,6 +116,21 @@ bool pt_task_scores(const pt_task_spec *s)
     for (size_t i = 0; i < s->n_options; i++)
         if (!strcmp(s->options[i].name, "method")) return !strcmp(s->options[i].value, "score");
     return false;
+}
+
+pt_status pt_task_locate(pt_task_spec *s, const char *folder)
+{
+    char *path = NULL;
+    if (!s->published) return PT_OK;
+    PT_RETURN(pt_path_join(&path, folder, s->published));
+    if (pt_file_exists(path) || pt_dir_exists(path)) {
+        free(s->path);
+        s->path = path;
+        return PT_OK;
+    }
+    pt_log(PT_LOG_INFO, "%s: %s is not there, %s stands for it (eval_data names the folder of published sets)", s->name ? s->name : s->task, path, s->path);
+    free(path);
+    return PT_OK;
 }
 
 const char *pt_task_text(const pt_task *t, const char *key)

@@ -81,6 +81,8 @@ const pt_task_kind *pt_task_at(int i);
 pt_status pt_task_check(const pt_task_spec *spec);
 /* Whether the entry asks for a reward model's scores (method: score), not for likelihoods or texts: such a model gives nothing else. */
 bool pt_task_scores(const pt_task_spec *spec);
+/* Puts the file s->published of the folder in the place of s->path, where it is there; a note says when it is not. */
+pt_status pt_task_locate(pt_task_spec *s, const char *folder);
 /* Reads the items. On failure close it all the same. */
 pt_status pt_task_open(pt_task *t, const pt_task_spec *spec, uint64_t seed);
 void pt_task_close(pt_task *t);

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "data/read/record.h"
+#include "eval/chooser.h"
 #include "eval/questions.h"
-#include "eval/task.h"
 
 typedef struct state {
     pt_questions set; /* its pairs are the items */

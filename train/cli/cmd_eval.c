@@ -99,6 +99,7 @@ static pt_status open_suite(eval_run *e)
     const pt_config *cfg = e->o.cfg;
     bool data = cfg->data.n_test_datasets && !e->c->task;
     take_entries(e);
+    for (size_t i = 0; i < e->n_entries; i++) PT_RETURN(pt_task_locate(&e->entries[i], cfg->eval.data));
     if (!data && !e->n_entries && !e->c->task)
         return pt_fail(PT_EARG, "%s has neither test_datasets nor evaluations: nothing to measure", e->cfg ? e->c->args[0] : e->path);
     PT_RETURN(choose_entries(e, &n));

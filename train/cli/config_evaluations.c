@@ -57,6 +57,7 @@ static pt_status entry(const char *file, const pt_ynode *n, pt_task_spec *s)
         if (!strcmp(key, "name")) PT_RETURN(pt_value_string(at, key, v, &s->name));
         else if (!strcmp(key, "task")) PT_RETURN(pt_value_string(at, key, v, &s->task));
         else if (!strcmp(key, "path")) PT_RETURN(pt_value_path(at, key, v, &s->path));
+        else if (!strcmp(key, "published")) PT_RETURN(pt_value_string(at, key, v, &s->published));
         else if (!strcmp(key, "limit")) PT_RETURN(pt_value_int(at, key, v, 0, 1 << 30, &s->limit));
         else PT_RETURN(own_key(at, pt_task_key_of(kind, key), key, v, &s->options[s->n_options++]));
     }
@@ -74,6 +75,7 @@ void pt_evaluations_free(pt_task_spec *list, size_t n)
         free(list[i].name);
         free(list[i].task);
         free(list[i].path);
+        free(list[i].published);
         free(list[i].file);
     }
     free(list);
@@ -105,8 +107,8 @@ pt_status pt_config_put_evaluations(pt_str *out, const char *key, const pt_task_
     if (!n) return PT_OK;
     PT_RETURN(pt_str_printf(out, "%s:\n", key));
     for (size_t i = 0; i < n; i++) {
-        const char *texts[][2] = {{"task", s[i].task}, {"name", s[i].name}, {"path", s[i].path}};
-        for (size_t k = 0; k < 3; k++) {
+        const char *texts[][2] = {{"task", s[i].task}, {"name", s[i].name}, {"path", s[i].path}, {"published", s[i].published}};
+        for (size_t k = 0; k < 4; k++) {
             if (!texts[k][1]) continue;
             PT_RETURN(pt_str_printf(out, "  %s %s: ", k ? " " : "-", texts[k][0]));
             PT_RETURN(pt_yaml_quote(out, texts[k][1]));

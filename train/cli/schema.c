@@ -132,6 +132,8 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
     {"resume_from_checkpoint", "Run", PT_KEY_PATH, OFF(run.resume_from_checkpoint), 0, NULL, NO_BOUND, NULL, "", "A checkpoint-N folder, or auto (= true: the newest one in output_dir, if any). auto_resume_from_checkpoints: true is auto. false: from the start."},
     {"evaluations", "Evaluation", PT_KEY_EVALUATIONS, OFF(eval.evaluations), OFF(eval.n_evaluations), NULL, NO_BOUND, NULL, "",
      "`ptrain eval`: what is measured beside test_datasets, each {task: NAME, path: FILE, name: TEXT, limit: N, ...} with its task's own keys (docs/evaluation.md)."},
+    {"eval_data", "Evaluation", PT_KEY_PATH, OFF(eval.data), 0, "data/eval", NO_BOUND, NULL, "",
+     "Folder of published test sets: where the file that an evaluation calls `published` lies in it, it is measured instead of `path`."},
     {"eval_questions", "Evaluation", PT_KEY_INT, OFF(eval.questions), 0, "0", 0, 1 << 24, NULL, "", "`ptrain eval`: questions answered (0 = all of test_datasets)."},
     {"eval_max_new_tokens", "Evaluation", PT_KEY_INT, OFF(eval.max_new_tokens), 0, "64", 1, 1 << 16, NULL, "", "`ptrain eval`: tokens of an answer at most."},
     {"eval_temperature", "Evaluation", PT_KEY_NUMBER, OFF(eval.temperature), 0, "0.7", 0, 10, NULL, "", "`ptrain eval`: sampling temperature (0 = greedy)."},

@@ -90,6 +90,7 @@ static const struct {
     {"ddp_bucket_cap_mb", RANKS},
     {"seed", SAID | DATA | BASE},
     {"evaluations", FREE},
+    {"eval_data", FREE},
     {"eval_questions", FREE}, /* `ptrain eval` runs alone */
     {"eval_max_new_tokens", FREE},
     {"eval_temperature", FREE},
