@@ -21,6 +21,12 @@ static int method_of(const pt_task *t)
     return m;
 }
 
+/* Whether each option is measured behind nothing too. */
+static bool behind_nothing(const pt_task *t)
+{
+    return pt_task_flag(t, "mutual_info") || ((const pt_chooser *)t->state)->alone;
+}
+
 void pt_choose_item_free(pt_choose_item *i)
 {
     for (int k = 0; i->options && k < i->n; k++) free(i->options[k]);
@@ -179,7 +185,7 @@ static pt_status ask_item(asking *a, const pt_choose_item *x)
             PT_RETURN(one(a, a->method == LETTER ? letter : x->options[k], 0));
         }
     }
-    for (int k = 0; pt_task_flag(a->t, "mutual_info") && k < x->n; k++) PT_RETURN(alone(a, x->options[k]));
+    for (int k = 0; behind_nothing(a->t) && k < x->n; k++) PT_RETURN(alone(a, x->options[k]));
     return PT_OK;
 }
 
@@ -298,7 +304,7 @@ static pt_status judge_item(judging *j, const pt_choose_item *x, size_t number)
             if (j->method == WRITTEN) PT_RETURN(judge_written(j, x, shift, j->out));
             else judge_measured(j, x, j->out);
         }
-    if (!pt_task_flag(j->t, "mutual_info")) return PT_OK;
+    if (!behind_nothing(j->t)) return PT_OK;
     for (int k = 0; k < x->n; k++) j->real[k] = (j->next++)->value;
     for (pt_pick *o = first; o < j->out; o++) o->alone = j->real;
     j->real += x->n;

@@ -19,6 +19,7 @@ typedef struct pt_chooser {
     bool chat;  /* asked through the chat template */
     pt_answer_end end; /* of options measured through it */
     bool one;   /* options may be any number, and are never listed: they are what an answer is measured by, and no choice */
+    bool alone; /* each option is measured behind nothing too, as with mutual_info */
     const char *plain; /* the prompt without a list of options, where none is said; NULL: {question} */
 } pt_chooser;
 

@@ -29,6 +29,11 @@ typedef struct pt_pick {
     /* Numbers. */
     const double *number;  /* [2] the row's, and the one given: NAN where none was read; NULL: it is no task of numbers */
     double width;          /* the highest possible less the lowest; 0: nobody says */
+
+    /* Candidates in an order. */
+    const double *gain;    /* [2][n] how relevant each is, 0: not at all; then the same from high to low; NULL: it is no task of orders */
+    const uint32_t *rank;  /* [2][n] how many candidates are placed like it or above it, itself among them; then how many are above it */
+    int cut;               /* the k of hits@k and the like; 0: none is said */
 } pt_pick;
 
 /* p[n] = exp(logp) / their sum; n >= 1, logp finite. */

@@ -28,3 +28,18 @@ pt_status pt_places(const double *v, size_t n, uint32_t *out, uint32_t *places)
     free(x);
     return PT_OK;
 }
+
+pt_status pt_places_from_top(const double *v, size_t n, uint32_t *rank)
+{
+    uint32_t *place = rank, *from = rank + n, *count, places, above = 0;
+    PT_RETURN(pt_places(v, n, place, &places));
+    PT_RETURN(pt_alloc0(&count, n + 1));
+    for (size_t i = 0; i < n; i++) count[place[i]]++;
+    for (uint32_t p = places; p-- > 0;) count[p] = above += count[p]; /* how many stand there or above */
+    for (size_t i = 0; i < n; i++) {
+        from[i] = count[place[i] + 1];
+        place[i] = count[place[i]];
+    }
+    free(count);
+    return PT_OK;
+}

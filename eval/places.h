@@ -7,4 +7,7 @@
 /* out[n]: how many different values are below v[i]; equal values (0 and -0 too) have one place. v has no NAN. *places: how many different values.
  * PT_ENOMEM. */
 pt_status pt_places(const double *v, size_t n, uint32_t *out, uint32_t *places);
+/* From the top: rank[0 ... n) how many values are v[i] or higher, itself among them (scipy's rankdata(-v, "max")); rank[n ... 2n) how many are higher.
+ * PT_ENOMEM. */
+pt_status pt_places_from_top(const double *v, size_t n, uint32_t *rank);
 #endif

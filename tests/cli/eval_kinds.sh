@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `evaluations` of labels: what stands in the table and in eval.json, base beside tuned, each way to ask, bad input by line.
+# `evaluations` of labels, numbers and candidates: what stands in the table and in eval.json, base beside tuned, each way to ask, bad input by line.
 cd "$(dirname "$0")/../.." || exit 2
 ptrain=${PTRAIN:-build/ptrain}
 dir=$(mktemp -d)
@@ -145,6 +145,35 @@ bad "a number that is none" "task: value, values: [1, two]" '{"text": "b", "valu
 bad "an expected value of what is written" "task: value, method: written, score: expected" '{"text": "b", "value": 1}' "score: expected goes with method: likelihood" 2
 bad "a score by a model that gives none" "task: value, method: score" '{"text": "b", "value": 1}' "method: score wants a reward model" 2
 
+# ---- rank ----
+task "task: rank, name: voice, k: 2" data/samples/eval/rank_en.jsonl
+ev && has hits_1 hits_3 hits_k recall_k mrr map ndcg ndcg_k && lacks hits_5 hits_10 && grep -q "^voice (rank, 8 items) *before *after" "$dir/out" && grep -q "^Zib-9  *2 " "$dir/out" &&
+    [ "$(wc -l <"$dir/task.answers")" -eq 64 ] && [ "$(wc -L <"$dir/out")" -le 100 ]
+result "candidates by likelihood: each metric on both sides; hits past the candidates are none"
+first=$(tight)
+task "task: rank, name: voice, k: 2, by: tokens" data/samples/eval/rank_en.jsonl
+ev && has mrr && [ "$(wc -l <"$dir/task.answers")" -eq 64 ] && [ "$(tight)" != "$first" ]
+result "by token: another order of the same answers"
+task "task: rank, by: mutual_info" data/samples/eval/rank_en.jsonl
+ev && has mrr && [ "$(wc -l <"$dir/task.answers")" -eq 128 ]
+result "against the candidate alone"
+rows "task: rank, chat: false" '{"text": "a", "options": ["x", "y", "z"], "relevant": ["z", 0]}' '{"input": "b", "choices": ["x", "y"], "grades": [0, 2.5]}'
+ev && has ndcg map
+result "several relevant ones by place or text, and grades"
+good='{"text": "a", "candidates": ["x", "y"], "relevant": 0}'
+bad "no candidates" "task: rank" '{"text": "b", "relevant": 0}' "items.jsonl:2: the row has no candidates"
+bad "candidates of another kind" "task: rank" '{"text": "b", "candidates": "x", "relevant": 0}' "items.jsonl:2: candidates are a text; a list of texts is wanted"
+bad "one candidate" "task: rank" '{"text": "b", "candidates": ["x"], "relevant": 0}' "items.jsonl:2: 1 option: two are wanted at least"
+bad "equal candidates" "task: rank" '{"text": "b", "candidates": ["x", "y", "x"], "relevant": 0}' "items.jsonl:2: options 1 and 3 are equal: 'x'"
+bad "nothing relevant" "task: rank" '{"text": "b", "candidates": ["x", "y"], "relevant": []}' "items.jsonl:2: no candidate is relevant"
+bad "grades of nothing" "task: rank" '{"text": "b", "candidates": ["x", "y"], "grades": [0, 0]}' "items.jsonl:2: no candidate is relevant"
+bad "neither relevant nor grades" "task: rank" '{"text": "b", "candidates": ["x", "y"]}' "items.jsonl:2: the row has neither relevant nor grades"
+bad "a relevant one that is none" "task: rank" '{"text": "b", "candidates": ["x", "y"], "relevant": "z"}' "items.jsonl:2: relevant 'z' is none of the candidates"
+bad "a place past the end" "task: rank" '{"text": "b", "candidates": ["x", "y"], "relevant": 2}' "items.jsonl:2: relevant 2: there are 2 candidates, counted from 0"
+bad "a grade too few" "task: rank" '{"text": "b", "candidates": ["x", "y"], "grades": [1]}' "items.jsonl:2: grades: a list of 2 numbers is wanted"
+bad "a grade below nothing" "task: rank" '{"text": "b", "candidates": ["x", "y"], "grades": [1, -1]}' "items.jsonl:2: grade 2 is no number of 0 or more"
+bad "no k" "task: rank, k: 0" '{"text": "b", "candidates": ["x", "y"], "relevant": 0}' "k takes a number from 1 to" 2
+
 # ---- scores of a reward model ----
 printf '%s\n' '{"prompt": "hello", "chosen": "good day to you", "rejected": "go away"}' '{"prompt": "who", "chosen": "a friend", "rejected": "none of it"}' >"$dir/pairs.jsonl"
 sed "s#^datasets:.*#datasets: [{path: $dir/pairs.jsonl, type: preference}]\nobjective: reward#; s#^output_dir:.*#output_dir: $dir/reward#" "$dir/run.yaml" >"$dir/reward.yaml"
@@ -160,6 +189,12 @@ result "they are what ptrain score says"
 sed -i '/^evaluations/d' "$dir/task.yaml" && echo "evaluations: [{task: value, path: $dir/scored.jsonl, method: score, field_value: worth}]" >>"$dir/task.yaml" && ev
 refused "scored.jsonl:1: the row has no worth"
 result "a field of its own that rows have not"
+sed -i '/^evaluations/d' "$dir/task.yaml" && echo "evaluations: [{task: rank, path: data/samples/eval/rank_en.jsonl, method: score}]" >>"$dir/task.yaml" && ev &&
+    tight | grep -q '"metric":"mrr","scope":null,"before":null,"after":{"value":0\.[0-9]*,"n":8,' && [ "$(grep -c '"ask": "score"' "$dir/task.answers")" -eq 32 ]
+result "candidates by a reward model's scores"
+sed -i 's/method: score}/method: score, by: tokens}/' "$dir/task.yaml" && ! ev && grep -q "task.yaml:[0-9]*:[0-9]*: by goes with method: likelihood" "$dir/err"
+result "scores by token"
+sed -i 's/, by: tokens}/}/' "$dir/task.yaml"
 sed -i 's#^evaluations: \[#&{task: label, path: data/samples/eval/label_en.jsonl}, #' "$dir/task.yaml"
 ev --task label
 refused "a reward model gives scores, no likelihoods of texts: label needs those" 2
