@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "train/export/export.h"
 
 static char tmp[64];
 static const pt_model_caps caps = {.tokens = 64, .segs = 8, .heads = 64, .rows = 64, .groups = 8};
@@ -278,6 +279,59 @@ static void test_frozen_copy(void **state)
     bench_close(&b);
 }
 
+/* An adapter of another rank on other modules, saved: with what it gives alone. */
+static void make_other(char dir[128], float logp[5])
+{
+    static const char *const targets[] = {"q_proj", "mlp.down_proj"};
+    bench b;
+    const pt_lora_module *list;
+    snprintf(dir, 128, "%s/other", tmp);
+    OK(make(&b, &(pt_model_options){.lora = {.on = true, .r = 5, .alpha = 7, .targets = targets, .n_targets = 2}, .seed = 3}));
+    commit(&b);
+    assert_int_equal(pt_model_lora_modules(b.m, &list), 4);
+    pt_view flat = pt_model_param_view(b.m);
+    float *v = download(&b, flat);
+    for (int64_t i = 0; i < flat.cols; i++) v[i] = (float)((i * 2654435761u >> 8) % 1000) / 2000 - 0.25f;
+    OK(b.ctx.ops->upload(&b.ctx, flat, v));
+    free(v);
+    score(&b, 0, logp);
+    OK(pt_export_peft(b.m, dir, &(pt_export_options){.type = PT_F32}));
+    bench_close(&b);
+}
+
+/* Adapters of unlike shape in one model: each gives what it gives alone, in either order. */
+static void test_guests(void **state)
+{
+    char dir[128];
+    float want[2][5], got[5], base[5];
+    bench b;
+    make_other(dir, want[1]);
+    const char *const start = FIXTURES "/llama/adapter", *const beside[] = {dir, start}, *const alone[] = {start};
+    OK(make(&b, &(pt_model_options){.lora = {.on = true, .start_dir = start, .guests = beside, .n_guests = 2}}));
+    commit(&b);
+    score(&b, 0, want[0]);
+    score(&b, pt_model_guest_slot(b.m, 0), got);
+    assert_memory_equal(got, want[1], sizeof got);
+    score(&b, pt_model_guest_slot(b.m, 1), got);
+    assert_memory_equal(got, want[0], sizeof got);
+    score(&b, PT_SLOT_NONE, base);
+    assert_true(rel_error(base, want[0], 5) > 1e-3 && rel_error(base, want[1], 5) > 1e-3 && rel_error(want[0], want[1], 5) > 1e-3);
+    assert_int_equal(pt_model_token_logps(b.m, (int32_t[]){1, 2}, 2, 3, got), PT_EARG);
+    bench_close(&b);
+    OK(make(&b, &(pt_model_options){.lora = {.on = true, .start_dir = dir, .guests = alone, .n_guests = 1, .frozen_copy = true}}));
+    commit(&b);
+    score(&b, 0, got);
+    assert_memory_equal(got, want[1], sizeof got);
+    score(&b, 1, got);
+    assert_memory_equal(got, want[1], sizeof got);
+    assert_int_equal(pt_model_guest_slot(b.m, 0), 2);
+    score(&b, 2, got);
+    assert_memory_equal(got, want[0], sizeof got);
+    bench_close(&b);
+    expect(make(&b, &(pt_model_options){.lora = {.guests = alone, .n_guests = 1}}), PT_EARG, "without that one");
+    bench_close(&b);
+}
+
 static int make_tmp(void **state)
 {
     snprintf(tmp, sizeof tmp, "/tmp/ptrain-adapters-XXXXXX");
@@ -295,7 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_targets),     cmocka_unit_test(test_options),      cmocka_unit_test(test_fresh),
         cmocka_unit_test(test_full_order),  cmocka_unit_test(test_start_folder), cmocka_unit_test(test_start_refused),
-        cmocka_unit_test(test_frozen_copy),
+        cmocka_unit_test(test_frozen_copy), cmocka_unit_test(test_guests),
     };
     return cmocka_run_group_tests(tests, make_tmp, drop_tmp);
 }

@@ -1,6 +1,6 @@
 /* The adapter bank: which modules have adapters, where their matrices lie, and their first values.
  *
- * Slot 0 is the trained adapter, slot 1 (when asked for) a frozen copy of its start. On disk B's rows of q and k are in Hugging
+ * Slot 0 is the trained adapter, slot 1 (when asked for) a frozen copy of its start; behind them guests (guests.c). On disk B's rows of q and k are in Hugging
  * Face's order; where the base stores Q and K for adjacent rotary pairs (GGUF, arch llama) the rows are reordered on the way in
  * and out, so that one adapter fits both copies of a model. */
 #include <math.h>
@@ -42,46 +42,58 @@ done:
     return rc;
 }
 
-static pt_status add_module(pt_model *m, int layer, pt_module kind)
+static pt_status add_module(pt_model *m, const pt_peft *p, int layer, pt_module kind, pt_lora_module *list, size_t *n)
 {
-    pt_lora_module *x = &m->modules[m->n_modules];
+    pt_lora_module *x = &list[*n];
     bool on;
     int64_t r;
     *x = (pt_lora_module){.layer = layer, .kind = (int)kind};
     snprintf(x->path, sizeof x->path, "model.layers.%d.%s", layer, pt_module_name(kind));
-    PT_RETURN(pt_peft_targets(m->peft, x->path, &on));
+    PT_RETURN(pt_peft_targets(p, x->path, &on));
     if (!on) return PT_OK;
-    PT_RETURN(pt_peft_scale(m->peft, x->path, &r, &x->alpha, &x->scale));
+    PT_RETURN(pt_peft_scale(p, x->path, &r, &x->alpha, &x->scale));
     if (r < 1 || r > 4096) return pt_fail(PT_EFORMAT, "the rank of %s is %lld", x->path, (long long)r);
     x->r = (int)r;
     pt_module_shape(&m->cfg, kind, &x->out, &x->in);
-    m->blocks[layer].rank[kind] = x->r;
-    m->n_modules++;
+    if (x->r > m->blocks[layer].rank[kind]) m->blocks[layer].rank[kind] = x->r;
+    ++*n;
     return PT_OK;
 }
 
 /* Modules outside the blocks that a target names: refused, since their adapter would be lost. */
-static pt_status refuse_outside(const pt_model *m)
+static pt_status refuse_outside(const pt_peft *p)
 {
     static const char *const paths[] = {"lm_head", "model.embed_tokens"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         bool on;
-        PT_RETURN(pt_peft_targets(m->peft, paths[i], &on));
-        if (on && !m->peft->all_linear)
+        PT_RETURN(pt_peft_targets(p, paths[i], &on));
+        if (on && !p->all_linear)
             return pt_fail(PT_ENOSUP, "lora_target_modules: an adapter on %s is not supported", paths[i]);
     }
     return PT_OK;
 }
 
-static pt_status check_saved(pt_model *m)
+static pt_status check_saved(const pt_peft *p, const char *dir)
 {
-    for (size_t i = 0; i < m->peft->modules_to_save.n; i++) {
-        const char *name = m->peft->modules_to_save.names[i];
+    for (size_t i = 0; i < p->modules_to_save.n; i++) {
+        const char *name = p->modules_to_save.names[i];
         if (strcmp(name, "score") != 0 && strcmp(name, "classifier") != 0)
-            return pt_fail(PT_ENOSUP, "%s/adapter_config.json: modules_to_save: %s is not supported (only score)", m->start_dir,
-                           name);
+            return pt_fail(PT_ENOSUP, "%s/adapter_config.json: modules_to_save: %s is not supported (only score)", dir, name);
     }
     return PT_OK;
+}
+
+pt_status pt_lora_list(pt_model *m, const pt_peft *p, const char *dir, pt_lora_module **list, size_t *n)
+{
+    *n = 0;
+    if (dir) PT_RETURN(check_saved(p, dir));
+    PT_RETURN(refuse_outside(p));
+    PT_RETURN(pt_alloc0(list, (size_t)m->cfg.layers * PT_MOD_COUNT));
+    for (int l = 0; l < m->cfg.layers; l++)
+        for (int k = 0; k < PT_MOD_COUNT; k++) PT_RETURN(add_module(m, p, l, (pt_module)k, *list, n));
+    if (*n) return PT_OK;
+    return pt_fail(PT_EARG, "%s%slora_target_modules match no linear layer; there are self_attn.q_proj, k_proj, v_proj, o_proj, mlp.gate_proj, "
+                            "up_proj, down_proj under model.layers.N", dir ? dir : "", dir ? ": " : "");
 }
 
 /* A name of the list that fits nothing is most likely misspelt; PEFT passes over it, so that one list serves several families. */
@@ -102,26 +114,24 @@ pt_status pt_lora_resolve(pt_model *m, const pt_lora_options *o)
     if (o->start_dir) {
         PT_RETURN(pt_strdup(&m->start_dir, o->start_dir));
         PT_RETURN(pt_peft_read(&m->peft, o->start_dir));
-        PT_RETURN(check_saved(m));
     } else
         PT_RETURN(fresh(o, &m->peft));
-    PT_RETURN(refuse_outside(m));
-    PT_RETURN(pt_alloc0(&m->modules, (size_t)m->cfg.layers * PT_MOD_COUNT));
-    for (int l = 0; l < m->cfg.layers; l++)
-        for (int k = 0; k < PT_MOD_COUNT; k++) PT_RETURN(add_module(m, l, (pt_module)k));
-    if (m->n_modules == 0)
-        return pt_fail(
-            PT_EARG,
-            "lora_target_modules match no linear layer; there are self_attn.q_proj, k_proj, v_proj, o_proj, mlp.gate_proj, "
-            "up_proj, down_proj under model.layers.N");
+    PT_RETURN(pt_lora_list(m, m->peft, m->start_dir, &m->modules, &m->n_modules));
     if (!o->start_dir) warn_of_idle(m);
-    m->n_slots = o->frozen_copy ? 2 : 1;
-    return PT_OK;
+    m->n_slots = 1 + o->frozen_copy + (int)o->n_guests;
+    return pt_guests_resolve(m, o);
 }
 
 /* Modules that read the same input: [first, last]. */
 static const int groups[4][2] = {
     {PT_MOD_Q, PT_MOD_V}, {PT_MOD_O, PT_MOD_O}, {PT_MOD_GATE, PT_MOD_UP}, {PT_MOD_DOWN, PT_MOD_DOWN}};
+
+bool pt_lora_same_input(const pt_lora_module *x, const pt_lora_module *y)
+{
+    for (int g = 0; g < 4; g++)
+        if (x->kind >= groups[g][0] && x->kind <= groups[g][1]) return x->layer == y->layer && y->kind >= groups[g][0] && y->kind <= groups[g][1];
+    return false;
+}
 
 static const pt_lora_module *module_of(const pt_model *m, int layer, int kind)
 {
@@ -145,7 +155,7 @@ pt_status pt_lora_add_params(pt_model *m)
         for (int g = 0; g < 4; g++)
             for (int part = 0; part < 2; part++)
                 for (int k = groups[g][0]; k <= groups[g][1]; k++) PT_RETURN(add_part(m, l, k, part == 0));
-    if (m->n_modules) PT_RETURN(pt_alloc0(&m->slot_memory, m->n_modules * (size_t)m->n_slots));
+    if (m->n_modules) PT_RETURN(pt_alloc0(&m->slot_memory, (size_t)m->cfg.layers * PT_MOD_COUNT * (size_t)m->n_slots));
     return PT_OK;
 }
 
@@ -154,7 +164,7 @@ void pt_lora_bind(pt_model *m)
     char name[160];
     for (size_t i = 0; i < m->n_modules; i++) {
         const pt_lora_module *x = &m->modules[i];
-        pt_lora_slot *s = &m->slot_memory[i * (size_t)m->n_slots];
+        pt_lora_slot *s = &m->slot_memory[((size_t)x->layer * PT_MOD_COUNT + (size_t)x->kind) * (size_t)m->n_slots];
         snprintf(name, sizeof name, "%s.lora_A.weight", x->path);
         const pt_param *a = &m->params[pt_param_find(m, name)];
         snprintf(name, sizeof name, "%s.lora_B.weight", x->path);
@@ -165,7 +175,7 @@ void pt_lora_bind(pt_model *m)
                               .db = pt_param_part(m->grad, b),
                               .scale = (float)x->scale,
                               .rank = x->r};
-        if (m->n_slots > 1)
+        if (m->opt.lora.frozen_copy)
             s[1] = (pt_lora_slot){
                 .a = pt_param_part(m->frozen, a), .b = pt_param_part(m->frozen, b), .scale = (float)x->scale, .rank = x->r};
         m->blocks[x->layer].slots[x->kind] = s;
@@ -196,24 +206,26 @@ static pt_status read_start(const pt_st *st, const pt_lora_module *x, pt_peft_pa
     return pt_st_to_f32(t, dst);
 }
 
+pt_status pt_lora_read(const pt_model *m, const pt_st *st, const pt_lora_module *x, const pt_lora_slot *s, float *one, float *two)
+{
+    PT_RETURN(read_start(st, x, PT_PEFT_A, one));
+    PT_RETURN(m->ctx->ops->upload(m->ctx, s->a, one));
+    PT_RETURN(read_start(st, x, PT_PEFT_B, one));
+    pt_lora_permute_b(m, x->kind, one, two, x->out, x->r, true);
+    return m->ctx->ops->upload(m->ctx, s->b, two);
+}
+
 static pt_status load_module(pt_model *m, const pt_lora_module *x, const pt_st *st, float *one, float *two)
 {
     char name[160];
     const pt_lora_slot *s = m->blocks[x->layer].slots[x->kind];
-    if (st) {
-        PT_RETURN(read_start(st, x, PT_PEFT_A, one));
-        PT_RETURN(m->ctx->ops->upload(m->ctx, s->a, one));
-        PT_RETURN(read_start(st, x, PT_PEFT_B, one));
-        pt_lora_permute_b(m, x->kind, one, two, x->out, x->r, true);
-        return m->ctx->ops->upload(m->ctx, s->b, two);
-    }
+    if (st) return pt_lora_read(m, st, x, s, one, two);
     snprintf(name, sizeof name, "%s.lora_A.weight", x->path);
     pt_random_uniform(m->opt.seed, PT_RNG_LORA, name, (float)(1 / sqrt((double)x->in)), x->r * x->in, one);
     return m->ctx->ops->upload(m->ctx, s->a, one); /* B stays zero */
 }
 
-/* Every LoRA matrix in the file must belong to a module that is targeted: else it would be lost silently. */
-static pt_status check_all_used(const pt_model *m, const pt_st *st)
+pt_status pt_lora_all_used(const pt_st *st, const pt_lora_module *list, size_t n)
 {
     for (size_t i = 0; i < st->n_tensors; i++) {
         char *path = NULL;
@@ -222,8 +234,7 @@ static pt_status check_all_used(const pt_model *m, const pt_st *st)
         bool known = false;
         for (int k = 0; k < PT_HEAD_KINDS && part == PT_PEFT_SAVED; k++)
             known = known || (pt_head_at(k)->saved && strcmp(path, pt_head_at(k)->tensor) == 0);
-        for (size_t k = 0; k < m->n_modules && part != PT_PEFT_SAVED; k++)
-            known = known || strcmp(m->modules[k].path, path) == 0;
+        for (size_t k = 0; k < n && part != PT_PEFT_SAVED; k++) known = known || strcmp(list[k].path, path) == 0;
         free(path);
         if (!known)
             return pt_fail(PT_ENOSUP, "%s: tensor %s belongs to no targeted linear layer of this model", st->path,
@@ -252,28 +263,33 @@ done:
     return rc;
 }
 
+size_t pt_lora_most(const pt_lora_module *list, size_t n)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t here = (size_t)(list[i].in > list[i].out ? list[i].in : list[i].out) * (size_t)list[i].r;
+        most = here > most ? here : most;
+    }
+    return most;
+}
+
 pt_status pt_lora_load(pt_model *m)
 {
     pt_status rc = PT_OK;
     pt_st *st = NULL;
     float *one = NULL, *two = NULL;
-    size_t most = 0;
+    const size_t most = pt_lora_most(m->modules, m->n_modules);
     if (m->n_modules == 0) return PT_OK;
-    for (size_t i = 0; i < m->n_modules; i++) {
-        const pt_lora_module *x = &m->modules[i];
-        size_t n = (size_t)(x->in > x->out ? x->in : x->out) * (size_t)x->r;
-        most = n > most ? n : most;
-    }
     PT_TRY(pt_calloc(&one, most, sizeof *one));
     PT_TRY(pt_calloc(&two, most, sizeof *two));
     if (m->start_dir) {
         PT_TRY(pt_peft_open_tensors(m->peft, &st, m->start_dir));
-        PT_TRY(check_all_used(m, st));
+        PT_TRY(pt_lora_all_used(st, m->modules, m->n_modules));
         for (int k = 0; k < PT_HEAD_KINDS; k++)
             if (pt_head_on(m->opt.heads, k) && pt_head_at(k)->saved) PT_TRY(load_head(m, st, k));
     }
     for (size_t i = 0; i < m->n_modules; i++) PT_TRY(load_module(m, &m->modules[i], st, one, two));
-    if (m->n_slots > 1) PT_TRY(m->ctx->ops->cast(m->ctx, &(pt_cast_args){.y = m->frozen, .x = m->flat}));
+    if (m->opt.lora.frozen_copy) PT_TRY(m->ctx->ops->cast(m->ctx, &(pt_cast_args){.y = m->frozen, .x = m->flat}));
 done:
     pt_st_close(st);
     free(one);

@@ -10,11 +10,13 @@ static pt_status carve_params(pt_model *m)
     m->flat = m->grad = m->frozen = PT_NO_VIEW;
     if (m->n_flat) {
         CARVE(PT_ROLE_ADAPTERS, PT_F32, 1, m->n_flat, &m->flat);
-        if (m->n_slots > 1) CARVE(PT_ROLE_ADAPTERS, PT_F32, 1, m->n_flat, &m->frozen);
+        if (m->opt.lora.frozen_copy) CARVE(PT_ROLE_ADAPTERS, PT_F32, 1, m->n_flat, &m->frozen);
         if (m->opt.train) CARVE(PT_ROLE_GRADIENTS, PT_F32, 1, m->n_flat, &m->grad);
     }
+    PT_RETURN(pt_guests_carve(m));
     pt_param_bind(m);
     pt_lora_bind(m);
+    pt_guests_bind(m);
     return PT_OK;
 }
 

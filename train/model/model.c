@@ -13,6 +13,7 @@ static pt_status check_options(const pt_model_options *o, const pt_source *src)
                        "%s: full fine-tuning of a quantised base is not possible: use adapter: qlora, or the plain weights",
                        pt_source_path(src));
     if (o->lora.frozen_copy && !o->lora.on) return pt_fail(PT_EARG, "a frozen copy of an adapter without an adapter");
+    if (o->lora.n_guests && !o->lora.on) return pt_fail(PT_EARG, "adapters beside an adapter without that one");
     return PT_OK;
 }
 
@@ -48,6 +49,7 @@ pt_status pt_model_new(pt_model **out, pt_ctx *ctx, pt_source *src, const pt_mod
     if (!m->opt.heads) m->opt.heads = PT_HEAD_VOCABULARY;
     m->opt.lora.targets = NULL;
     m->opt.lora.start_dir = NULL;
+    m->opt.lora.guests = NULL;
     m->ws_floor = m->ws_last = ctx->workspace_need;
     PT_TRY(pt_alloc0(&m->blocks, m->cfg.layers));
     PT_TRY(pt_alloc0(&m->states, m->cfg.layers));
@@ -87,6 +89,7 @@ void pt_model_free(pt_model *m)
     if (m->weights.base) m->ctx->ops->free(m->ctx, &m->weights);
     for (size_t i = 0; m->bufs && i < m->n_specs; i++)
         if (m->bufs[i].base) m->ctx->ops->free(m->ctx, &m->bufs[i]);
+    pt_guests_free(m);
     pt_peft_free(m->peft);
     free(m->start_dir);
     free(m->bufs);
@@ -255,6 +258,7 @@ pt_status pt_model_commit(pt_model *m)
     if (m->n_flat) PT_RETURN(ops->zero(m->ctx, m->flat));
     PT_RETURN(pt_model_load_weights(m));
     PT_RETURN(pt_lora_load(m));
+    PT_RETURN(pt_guests_load(m));
     return pt_model_zero_grad(m);
 }
 

@@ -25,6 +25,8 @@ typedef struct pt_lora_options {
     size_t n_targets;      /* PEFT's meaning: suffixes / full paths, or ONE regular expression; none = all-linear */
     const char *start_dir; /* PEFT adapter folder to start from: its r, alpha, targets, patterns rule; NULL = fresh */
     bool frozen_copy;      /* keep a frozen copy of the starting adapter in slot 1 (DPO's reference) */
+    const char *const *guests; /* [n_guests] PEFT folders of further adapters of any shape, read only, in the slots behind those: pt_model_guest_slot */
+    size_t n_guests;
 } pt_lora_options;
 
 /* What the loss needs of a model (train/objective declares it). */
@@ -84,6 +86,7 @@ pt_view pt_model_grad_view(const pt_model *m);  /* [1, count] f32 */
 pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, bool train);
 #define PT_SLOT_OWN (-2)  /* each segment's own slot */
 #define PT_SLOT_NONE (-1) /* adapters off */
+int pt_model_guest_slot(const pt_model *m, size_t guest);
 /* Hidden states of the batch up to the final norm at the head positions. keep: keep what backward needs. */
 pt_status pt_model_forward(pt_model *m, int slot, bool keep);
 /* logp[M] (host) of the rows; dlogp[M] (host): when given, the head's backward runs in the same visit (linear objectives). Call

@@ -77,6 +77,16 @@ typedef struct pt_loaded {
     float *dlogp;      /* [rows] of a linear objective */
 } pt_loaded;
 
+/* An adapter beside the first one, with a slot of its own (guests.c). */
+typedef struct pt_guest {
+    char *dir;
+    struct pt_peft *peft;
+    pt_lora_module *modules;
+    size_t n_modules;
+    int64_t *a, *b; /* [n_modules] where A and B lie in flat */
+    pt_view flat;
+} pt_guest;
+
 struct pt_model {
     pt_ctx *ctx;
     pt_source *src;
@@ -96,7 +106,9 @@ struct pt_model {
     pt_lora_module *modules;
     size_t n_modules;
     int n_slots;
-    pt_lora_slot *slot_memory;
+    pt_lora_slot *slot_memory; /* [layers][PT_MOD_COUNT][n_slots] */
+    pt_guest *guests;
+    size_t n_guests;
     struct pt_peft *peft; /* r, alpha, targets, patterns: as given or as the starting adapter states them */
     char *start_dir;
     /* trained parameters */
@@ -173,6 +185,12 @@ pt_status pt_lora_resolve(pt_model *m, const pt_lora_options *o); /* which modul
 pt_status pt_lora_add_params(pt_model *m);
 void pt_lora_bind(pt_model *m);      /* slots' views, after the layout */
 pt_status pt_lora_load(pt_model *m); /* initial or loaded values */
+/* guests.c, likewise; guests_bind after lora_bind */
+pt_status pt_guests_resolve(pt_model *m, const pt_lora_options *o);
+pt_status pt_guests_carve(pt_model *m);
+void pt_guests_bind(pt_model *m);
+pt_status pt_guests_load(pt_model *m);
+void pt_guests_free(pt_model *m);
 
 /* memory.c: carves every view in a fixed order from the arenas (measuring or real). */
 pt_status pt_model_carve(pt_model *m);
