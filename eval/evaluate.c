@@ -193,7 +193,8 @@ static pt_status judge_pairs(const pt_reply *p, size_t n, pt_report *r, pt_side 
     r->side[side].hi[PT_METRIC_PREFERENCE] = ci.hi;
     if (other->n != n) return PT_OK;
     PT_RETURN(pt_noise_pairs(own->of, other->of, n, &r->change.wilcoxon[PT_METRIC_PREFERENCE], &r->change.mcnemar[PT_METRIC_PREFERENCE]));
-    return pt_permute_added(&a, other->of, PT_PERMUTATIONS, seed, &r->change.p[PT_METRIC_PREFERENCE]);
+    PT_RETURN(pt_permute_added(&a, other->of, PT_PERMUTATIONS, seed, &r->change.p[PT_METRIC_PREFERENCE]));
+    return pt_noise_correct(&(pt_metric_list){.at = {PT_METRIC_PREFERENCE}, .n = 1}, r);
 }
 
 pt_status pt_evaluate_judge(const pt_evaluation *e, const pt_reply *replies, pt_report *r, pt_side side, pt_eval_texts *texts, double *pairs)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "eval/noise.h"
+#include "eval/significance.h"
 
 void pt_findings_free(pt_findings *f)
 {
@@ -31,10 +32,52 @@ pt_status pt_finding_get(pt_findings *f, const char *metric, const char *label, 
     }
     PT_RETURN(pt_reserve(&f->list, &f->cap, f->n + 1));
     *out = &f->list[f->n++];
-    **out = (pt_finding){.form = PT_FORM_SCORE, .side = {none, none}, .p = NAN, .wilcoxon = NAN, .mcnemar = NAN};
+    **out = (pt_finding){.form = PT_FORM_SCORE, .side = {none, none}, .p = NAN, .raw = NAN, .wilcoxon = NAN, .mcnemar = NAN};
     PT_RETURN(pt_strdup(&(*out)->metric, metric));
     PT_RETURN(pt_strdup(&(*out)->label, label));
     return scope ? pt_strdup(&(*out)->scope, scope) : PT_OK;
+}
+
+static bool one_family(const pt_finding *a, const pt_finding *b)
+{
+    return a->scope ? b->scope && !strcmp(a->metric, b->metric) : !b->scope && a->detail == b->detail;
+}
+
+pt_status pt_findings_correct_beside(pt_findings *const *f, size_t n)
+{
+    pt_status rc = PT_OK;
+    pt_finding **all = NULL;
+    double *p = NULL;
+    size_t rows = 0;
+    for (size_t i = 0; i < n; i++) rows += f[i]->n;
+    PT_TRY(pt_alloc0(&all, rows));
+    PT_TRY(pt_alloc0(&p, rows));
+    rows = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < f[i]->n; k++) all[rows++] = &f[i]->list[k];
+    for (size_t i = 0; i < rows; i++) {
+        size_t k = 0;
+        pt_finding *first = all[i];
+        for (size_t j = i; first && j < rows; j++)
+            if (all[j] && one_family(first, all[j])) p[k++] = all[j]->raw;
+        PT_TRY(pt_holm(p, k));
+        k = 0;
+        for (size_t j = i; first && j < rows; j++) { /* who has been served leaves the list */
+            if (!all[j] || !one_family(first, all[j])) continue;
+            all[j]->p = p[k++];
+            all[j] = NULL;
+        }
+    }
+done:
+    free(all);
+    free(p);
+    return rc;
+}
+
+pt_status pt_findings_correct(pt_findings *f)
+{
+    for (size_t i = 0; i < f->n; i++) f->list[i].raw = f->list[i].p;
+    return pt_findings_correct_beside(&f, 1);
 }
 
 /* ---- the table ---- */

@@ -17,6 +17,7 @@ typedef struct pt_finding {
     bool detail;          /* in eval.json alone */
     pt_found side[2];
     double p, wilcoxon, mcnemar; /* of the change; NAN: not said */
+    double raw; /* p before Holm's correction */
 } pt_finding;
 
 typedef struct pt_findings {
@@ -26,6 +27,11 @@ typedef struct pt_findings {
 void pt_findings_free(pt_findings *f);
 /* The row of this metric and scope, made (empty) when it is new; valid until the next new one. */
 pt_status pt_finding_get(pt_findings *f, const char *metric, const char *label, const char *scope, pt_finding **out);
+
+/* Holm's correction of p. Families: the rows of all, those of details, and of each metric its groups. */
+pt_status pt_findings_correct(pt_findings *f);
+/* The same anew over n lists that stand side by side, once each is corrected by itself. PT_ENOMEM. */
+pt_status pt_findings_correct_beside(pt_findings *const *f, size_t n);
 
 /* Columns of a task's table. */
 enum { PT_LABEL_WIDTH = 38, PT_VALUE_WIDTH = 10, PT_HALF_WIDTH = 7 };

@@ -296,20 +296,57 @@ done:
     return rc;
 }
 
-pt_status pt_noise_correct(const pt_metric_list *list, pt_report *r)
+/* What a report says of a metric: overall, or of group g. */
+static pt_changes *said(pt_report *r, size_t g)
+{
+    return g < r->roles ? &r->role[g].change : &r->change;
+}
+
+/* A family: the listed metrics of all (one NULL), or metric *one of every group. */
+static pt_status family(const pt_metric_list *list, const int *one, pt_report *const *r, size_t n, double *p)
+{
+    for (int back = 0; back < 2; back++) {
+        size_t k = 0;
+        for (size_t i = 0; i < n; i++)
+            for (size_t m = 0; m < (one ? r[i]->roles : (size_t)list->n); m++, k++) {
+                pt_changes *c = said(r[i], one ? m : r[i]->roles);
+                int at = one ? *one : list->at[m];
+                if (back) c->p[at] = p[k];
+                else p[k] = c->raw[at];
+            }
+        if (!back) PT_RETURN(pt_holm(p, k));
+    }
+    return PT_OK;
+}
+
+/* All families of the listed metrics. */
+static pt_status families(const pt_metric_list *list, pt_report *const *r, size_t n)
 {
     pt_status rc = PT_OK;
     double *p;
-    PT_RETURN(pt_alloc0(&p, (size_t)list->n + r->roles));
-    for (int k = 0; k < list->n; k++) p[k] = r->change.p[list->at[k]];
-    PT_TRY(pt_holm(p, (size_t)list->n));
-    for (int k = 0; k < list->n; k++) r->change.p[list->at[k]] = p[k];
-    for (int k = 0; k < list->n; k++) {
-        for (size_t g = 0; g < r->roles; g++) p[g] = r->role[g].change.p[list->at[k]];
-        PT_TRY(pt_holm(p, r->roles));
-        for (size_t g = 0; g < r->roles; g++) r->role[g].change.p[list->at[k]] = p[g];
-    }
+    size_t most = n * (size_t)list->n;
+    for (size_t i = 0; i < n; i++) most += r[i]->roles;
+    PT_RETURN(pt_alloc0(&p, most));
+    PT_TRY(family(list, NULL, r, n, p));
+    for (int k = 0; k < list->n; k++) PT_TRY(family(list, &list->at[k], r, n, p));
 done:
     free(p);
     return rc;
+}
+
+pt_status pt_noise_correct(const pt_metric_list *list, pt_report *r)
+{
+    for (int k = 0; k < list->n; k++)
+        for (size_t g = 0; g <= r->roles; g++) said(r, g)->raw[list->at[k]] = said(r, g)->p[list->at[k]];
+    return families(list, &r, 1);
+}
+
+pt_status pt_noise_correct_beside(pt_report *const *r, size_t n)
+{
+    const pt_metric_list preference = {.at = {PT_METRIC_PREFERENCE}, .n = 1};
+    pt_metric_list list = {.n = 0};
+    for (int m = 0; m < pt_metric_count(); m++) /* what nobody tested has no p, and is not counted */
+        if (m != PT_METRIC_PREFERENCE) list.at[list.n++] = m;
+    PT_RETURN(families(&list, r, n));
+    return families(&preference, r, n);
 }

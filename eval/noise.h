@@ -29,4 +29,7 @@ pt_status pt_noise_pairs(const double *before, const double *after, size_t n, do
 /* Holm's correction of a report's p, in place. Its families: the overall values of all listed metrics are one; the groups of each metric are one
  * more for each (a hundred groups times ten metrics in one family could never be found by 10,000 permutations). PT_ENOMEM. */
 pt_status pt_noise_correct(const pt_metric_list *list, pt_report *r);
+/* The same anew over n reports that stand side by side, once each is corrected by itself: a family holds what all of them say; preference accuracies are one of
+ * their own. */
+pt_status pt_noise_correct_beside(pt_report *const *r, size_t n);
 #endif

@@ -16,7 +16,7 @@ void pt_measures_clear(pt_measures *m)
 
 void pt_changes_clear(pt_changes *c)
 {
-    for (int i = 0; i < PT_METRICS_MOST; i++) c->p[i] = c->wilcoxon[i] = c->mcnemar[i] = NAN;
+    for (int i = 0; i < PT_METRICS_MOST; i++) c->p[i] = c->raw[i] = c->wilcoxon[i] = c->mcnemar[i] = NAN;
 }
 
 void pt_report_init(pt_report *r)

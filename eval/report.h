@@ -36,6 +36,7 @@ void pt_measures_clear(pt_measures *m); /* all NAN */
 /* Tests of before against after (eval/noise.h), by place in METRICS; NAN = not tested. */
 typedef struct pt_changes {
     double p[PT_METRICS_MOST]; /* paired permutation, corrected by Holm */
+    double raw[PT_METRICS_MOST]; /* before that */
     double wilcoxon[PT_METRICS_MOST], mcnemar[PT_METRICS_MOST]; /* as they are; mcnemar: of what is right or wrong */
 } pt_changes;
 void pt_changes_clear(pt_changes *c); /* all NAN */

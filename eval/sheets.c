@@ -305,36 +305,6 @@ done:
 
 /* ---- all ---- */
 
-/* Holm over the rows that belong together: those of all; the personas of each row. Details are on their own. */
-static pt_status correct(pt_findings *f)
-{
-    pt_status rc = PT_OK;
-    double *p = NULL;
-    bool *done = NULL;
-    PT_TRY(pt_alloc0(&p, f->n));
-    PT_TRY(pt_alloc0(&done, f->n));
-    for (size_t i = 0; i < f->n; i++) {
-        size_t n = 0;
-        if (done[i]) continue;
-        for (int back = 0; back < 2; back++) {
-            n = 0;
-            for (size_t k = i; k < f->n; k++) {
-                const pt_finding *a = &f->list[i], *b = &f->list[k];
-                bool same = a->scope ? b->scope && !strcmp(a->metric, b->metric) : !b->scope && a->detail == b->detail;
-                if (!same) continue;
-                if (back) f->list[k].p = p[n], done[k] = true;
-                else p[n] = b->p;
-                n++;
-            }
-            if (!back) PT_TRY(pt_holm(p, n));
-        }
-    }
-done:
-    free(p);
-    free(done);
-    return rc;
-}
-
 pt_status pt_sheets_find(const pt_sheets *s, pt_side side, pt_findings *out)
 {
     const size_t each = per_persona(s);
@@ -346,5 +316,5 @@ pt_status pt_sheets_find(const pt_sheets *s, pt_side side, pt_findings *out)
     }
     if (s->personas == 1) PT_RETURN(find_type(s, side, 0, each, NULL, out));
     for (size_t p = 0; s->personas > 1 && p < s->personas; p++) PT_RETURN(find_type(s, side, p * each, (p + 1) * each, s->persona[p], out));
-    return s->picked[!side] ? correct(out) : PT_OK;
+    return s->picked[!side] ? pt_findings_correct(out) : PT_OK;
 }

@@ -92,11 +92,10 @@ pt_status pt_suite_table(const pt_suite *s, pt_str *out)
     return PT_OK;
 }
 
-pt_status pt_suite_json(const pt_suite *s, char **out)
+pt_status pt_suite_object(const pt_suite *s, json_t **out)
 {
     pt_status rc = PT_OK;
     json_t *root = NULL, *list = NULL, *task;
-    *out = NULL;
     PT_TRY(pt_report_object(&s->report, &root));
     if (s->n) {
         list = json_array();
@@ -106,9 +105,18 @@ pt_status pt_suite_json(const pt_suite *s, char **out)
         PT_TRY(pt_task_json(&s->tasks[i], &task));
         PT_CHECK(!json_array_append_new(list, task), PT_ENOMEM, "out of memory writing the report");
     }
-    *out = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
-    PT_CHECK(*out, PT_ENOMEM, "out of memory writing the report");
 done:
-    json_decref(root);
+    if (rc != PT_OK) json_decref(root);
+    *out = rc == PT_OK ? root : NULL;
     return rc;
+}
+
+pt_status pt_suite_json(const pt_suite *s, char **out)
+{
+    json_t *root;
+    *out = NULL;
+    PT_RETURN(pt_suite_object(s, &root));
+    *out = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
+    json_decref(root);
+    return *out ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing the report");
 }

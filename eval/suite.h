@@ -28,4 +28,6 @@ pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *
 pt_status pt_suite_table(const pt_suite *s, pt_str *out);
 /* Owned JSON text: the report of the test data sets (eval/report.h), with "tasks": [...] (eval/task.h) where there are tasks. */
 pt_status pt_suite_json(const pt_suite *s, char **out);
+/* The same as a value, owned. */
+pt_status pt_suite_object(const pt_suite *s, json_t **out);
 #endif

@@ -90,6 +90,8 @@ void pt_task_close(pt_task *t);
 /* The metrics of a side from its choices: overall and, where there are several, of each group. n of a measure: what it is made of. Intervals of the
  * metrics that the kind shows, and p of the change once both sides have choices (eval/noise.h). */
 pt_status pt_task_measure(pt_task *t, pt_side side);
+/* Holm over a task's changes that stand side by side in n suites (eval/noise.h). PT_ENOMEM. */
+pt_status pt_task_correct_beside(pt_task *const *t, size_t n);
 /* A table like the report's: a line per metric with before, after, each with half the width of its interval, the change, and a mark where that is more than
  * noise; then a line per group with the first metrics. */
 pt_status pt_task_table(const pt_task *t, pt_str *out);

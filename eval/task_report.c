@@ -68,6 +68,22 @@ done:
     return rc;
 }
 
+pt_status pt_task_correct_beside(pt_task *const *t, size_t n)
+{
+    pt_status rc = PT_OK;
+    pt_report **r = NULL;
+    pt_findings **f = NULL;
+    PT_TRY(pt_alloc0(&r, n));
+    PT_TRY(pt_alloc0(&f, n));
+    for (size_t i = 0; i < n; i++) r[i] = &t[i]->report, f[i] = &t[i]->findings;
+    PT_TRY(pt_noise_correct_beside(r, n));
+    PT_TRY(pt_findings_correct_beside(f, n));
+done:
+    free(r);
+    free(f);
+    return rc;
+}
+
 /* ---- the table ---- */
 
 static bool measured(const pt_report *r, int metric)

@@ -5,7 +5,7 @@
 #include "train/cli/cli.h"
 #include "train/cli/schema.h"
 
-typedef enum opt_kind { OPT_TEXT, OPT_INT, OPT_NUMBER, OPT_U64, OPT_FLAG } opt_kind;
+typedef enum opt_kind { OPT_TEXT, OPT_INT, OPT_NUMBER, OPT_U64, OPT_FLAG, OPT_LIST } opt_kind;
 typedef struct opt { const char *name, *commands; opt_kind kind; size_t offset; double min, max; } opt;
 
 #define OFF(f) offsetof(pt_cli, f)
@@ -13,6 +13,7 @@ typedef struct opt { const char *name, *commands; opt_kind kind; size_t offset; 
 static const opt options[] = {
     {"output", "generate score tokenize eval", OPT_TEXT, OFF(output), 0, 0},
     {"adapter", "chat generate score", OPT_TEXT, OFF(adapter_dir), 0, 0},
+    {"adapter", "eval", OPT_LIST, OFF(adapters), 0, 0},
     {"input", "generate score tokenize", OPT_TEXT, OFF(input), 0, 0},
     {"prompt", "generate", OPT_TEXT, OFF(prompt), 0, 0},
     {"role", "chat generate", OPT_TEXT, OFF(role), 0, 0},
@@ -65,6 +66,13 @@ static pt_status set_option(pt_cli *c, const opt *o, const char *value)
     void *f = (char *)c + o->offset;
     char *end = NULL;
     errno = 0;
+    if (o->kind == OPT_LIST) {
+        pt_cli_list *list = f;
+        if (!*value) return pt_fail(PT_EARG, "--%s is empty", o->name);
+        if (list->n == PT_CLI_MOST) return pt_fail(PT_EARG, "--%s is given more than %d times", o->name, PT_CLI_MOST);
+        list->at[list->n++] = value;
+        return PT_OK;
+    }
     if (o->kind == OPT_TEXT) {
         bool may_be_empty = !strcmp(o->name, "system") || !strcmp(o->name, "prompt");
         if (!*value && !may_be_empty) return pt_fail(PT_EARG, "--%s is empty", o->name); /* a variable of a script that was not set */

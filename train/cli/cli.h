@@ -4,15 +4,23 @@
 #include <stdio.h>
 #include "train/cli/config.h"
 
+/* An option that may be given again. */
+enum { PT_CLI_MOST = 8 };
+typedef struct pt_cli_list {
+    const char *at[PT_CLI_MOST];
+    int n;
+} pt_cli_list;
+
 /* What the command line said. */
 typedef struct pt_cli {
     const char *command;          /* "train", ... */
-    const char *args[8];          /* positional arguments after the command */
+    const char *args[PT_CLI_MOST]; /* positional arguments after the command */
     int n_args;
     pt_setting settings[128];     /* --key=value that are config keys */
     int n_settings;
     /* options of commands; NULL / negative = not given */
     const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers;
+    pt_cli_list adapters; /* of eval */
     int max_new_tokens, top_k, limit;
     double temperature, top_p, min_p, repetition_penalty;
     bool raw, markdown, base_only, text_only, profile;

@@ -1,30 +1,44 @@
-/* eval: base beside tuned on the test data sets and the tasks of `evaluations`. */
+/* eval: base beside tuned, or beside several, on the test data sets and the tasks of `evaluations`. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/log.h"
-#include "eval/suite.h"
+#include "eval/beside.h"
 #include "train/cli/config_value.h"
 #include "train/cli/open.h"
 #include "train/cli/terminal.h"
 #include "train/loop/manifest.h"
 
+/* What is measured beside the base: a RUN, a MODEL, an adapter. */
+typedef struct column {
+    char *path;          /* owned; of an adapter of its own: its base */
+    const char *adapter; /* --adapter; NULL */
+    bool shared;         /* an adapter of the base: a slot of one model */
+    int slot;
+    pt_suite *suite;     /* of e->suites */
+    pt_evaluation data;
+    size_t spelled;      /* for which of the opened models its requests are */
+} column;
+
 typedef struct eval_run {
     pt_cli *c;
-    char *path;          /* what is opened: a RUN's folder or a model */
+    char *path;          /* what is opened first: a RUN's folder or a model */
     pt_config *cfg;      /* of a CONFIG that was named: its evaluations hold, instead of the run's; NULL */
     pt_task_spec *entries; /* [n_entries] owned */
     size_t n_entries;
     pt_opened o;
+    size_t opened;       /* how many so far */
     pt_questions test, train;
-    pt_evaluation data;
-    pt_suite suite;
+    column *columns;     /* [n]; one of them: before and after */
+    pt_suite *suites;
+    size_t n;
     pt_answers *answers;
     size_t asked, known;
-    uint64_t content;    /* digest of the open base: all its weights are read for it, once */
+    uint64_t content;    /* digest of the open base: all its weights are read for it, once; 0: not yet */
     int64_t tokens_asked, tokens_computed;
-    bool live, is_run;
+    bool live, is_run;   /* is_run: what is opened first is one */
+    bool of_config;      /* it is the base of a CONFIG whose run is not there */
 } eval_run;
 
 static void progress(void *user, const char *what, size_t done, size_t of)
@@ -49,8 +63,21 @@ static pt_status find_subject(eval_run *e)
     if (there || pt_dir_exists(e->cfg->run.output_dir)) return pt_strdup(&e->path, e->cfg->run.output_dir);
     if (!e->cfg->eval.n_evaluations || !e->cfg->model.base_model)
         return pt_fail(PT_EARG, "%s does not exist: train first (ptrain %s)", e->cfg->run.output_dir, arg);
-    pt_log(PT_LOG_INFO, "%s is not there: base_model is measured alone", e->cfg->run.output_dir);
+    pt_log(PT_LOG_INFO, "%s is not there: base_model is measured %s", e->cfg->run.output_dir, e->c->n_args > 1 || e->c->adapters.n ? "as the base" : "alone");
+    e->of_config = true;
     return pt_strdup(&e->path, e->cfg->model.base_model);
+}
+
+/* Of the further ones: a config stands for its run. */
+static pt_status find_named(const pt_cli *c, const char *arg, char **path)
+{
+    pt_config *cfg = NULL;
+    if (pt_dir_exists(arg) || pt_source_names_gguf(arg)) return pt_strdup(path, arg);
+    PT_RETURN(pt_config_load(&cfg, arg, c->settings, (size_t)c->n_settings));
+    pt_status rc = pt_dir_exists(cfg->run.output_dir) ? pt_strdup(path, cfg->run.output_dir)
+                                                      : pt_fail(PT_EARG, "%s does not exist: train first (ptrain %s)", cfg->run.output_dir, arg);
+    pt_config_free(cfg);
+    return rc;
 }
 
 /* Takes the entries over: the run's config goes when its base is opened. */
@@ -92,8 +119,8 @@ static pt_status choose_entries(eval_run *e, size_t *n)
     return PT_OK;
 }
 
-/* What is measured: the test data sets unless one task is asked for by name, and the tasks. */
-static pt_status open_suite(eval_run *e)
+/* What is measured: the test data sets unless one task is asked for by name, and the tasks; of each column. */
+static pt_status open_suites(eval_run *e)
 {
     size_t n;
     const pt_config *cfg = e->o.cfg;
@@ -104,9 +131,13 @@ static pt_status open_suite(eval_run *e)
         return pt_fail(PT_EARG, "%s has neither test_datasets nor evaluations: nothing to measure", e->cfg ? e->c->args[0] : e->path);
     PT_RETURN(choose_entries(e, &n));
     if (data) PT_RETURN(load_questions(e));
-    e->data = (pt_evaluation){.questions = &e->test, .limit = (size_t)cfg->eval.questions, .train = &e->train, .reward = e->o.reward,
-                              .sampling = {cfg->eval.max_new_tokens, (float)cfg->eval.temperature, 1, cfg->run.seed}};
-    return pt_suite_open(&e->suite, data ? &e->data : NULL, e->entries, n, e->c->task, e->c->limit, cfg->run.seed);
+    for (size_t i = 0; i < e->n; i++) {
+        column *x = &e->columns[i];
+        x->data = (pt_evaluation){.questions = &e->test, .limit = (size_t)cfg->eval.questions, .train = &e->train, .reward = e->o.reward,
+                                  .sampling = {cfg->eval.max_new_tokens, (float)cfg->eval.temperature, 1, cfg->run.seed}};
+        PT_RETURN(pt_suite_open(x->suite, data ? &x->data : NULL, e->entries, n, e->c->task, e->c->limit, cfg->run.seed));
+    }
+    return PT_OK;
 }
 
 /* Where answers are kept: a model's own folder is left alone. */
@@ -127,81 +158,224 @@ done:
     return rc;
 }
 
+static uint64_t content(eval_run *e)
+{
+    if (!e->content) e->content = pt_source_content(e->o.base.source);
+    return e->content;
+}
+
 /* What gives the answers, in words: weights, adapter, template, compute type. */
-static pt_status identity(const eval_run *e, int slot, pt_str *out)
+static pt_status identity(eval_run *e, const char *adapter, pt_str *out)
 {
     pt_status rc = PT_OK;
     char digest[65] = "none", *file = NULL;
-    if (slot != PT_SLOT_NONE && e->o.adapter) {
-        PT_TRY(pt_path_join(&file, e->o.adapter, "adapter_model.safetensors"));
+    if (adapter) {
+        PT_TRY(pt_path_join(&file, adapter, "adapter_model.safetensors"));
         PT_TRY(pt_sha256_file(digest, file));
         digest[16] = 0;
     }
-    PT_TRY(pt_str_printf(out, "model %016llx, adapter %s, template %016llx, %s", (unsigned long long)e->content, digest,
+    PT_TRY(pt_str_printf(out, "model %016llx, adapter %s, template %016llx, %s", (unsigned long long)content(e), digest,
                          e->o.base.tmpl ? (unsigned long long)pt_template_fingerprint(e->o.base.tmpl) : 0, e->o.ctx.act == PT_BF16 ? "bf16" : "f32"));
 done:
     free(file);
     return rc;
 }
 
-static pt_status measure_side(eval_run *e, pt_side side, int slot, const char *name)
+/* One side of a column. adapter: the folder of what stands in the slot. */
+static pt_status measure_side(eval_run *e, column *x, pt_side side, int slot, const char *adapter, const char *name)
 {
     pt_status rc = PT_OK;
     pt_str who = {0};
     pt_model_caps caps = {0};
     pt_speller speller = {e->o.base.tok, e->o.base.tmpl};
-    if (!e->o.model) PT_TRY(pt_suite_ask(&e->suite, &speller));
-    PT_TRY(pt_runner_needs(&e->suite.requests, &caps));
-    if (!e->o.model) {
-        PT_TRY(pt_open_model_caps(&e->o, &caps));
-        e->content = pt_source_content(e->o.base.source);
-    }
+    if (x->spelled != e->opened) PT_TRY(pt_suite_ask(x->suite, &speller));
+    x->spelled = e->opened;
+    PT_TRY(pt_runner_needs(&x->suite->requests, &caps));
+    if (!e->o.model) PT_TRY(pt_open_model_caps(&e->o, &caps));
     PT_CHECK(!e->o.reward || pt_model_width(e->o.model) == 1, PT_EARG,
              "this model gives %d numbers at an answer's end, and no score to judge by: ptrain score shows them", pt_model_width(e->o.model));
-    PT_TRY(identity(e, slot, &who));
+    PT_TRY(identity(e, adapter, &who));
     pt_runner r = {.model = e->o.model, .tok = e->o.base.tok, .slot = slot, .caps = caps, .answers = e->answers, .identity = who.text,
                    .progress = progress, .user = e};
     if (e->o.base.tmpl) r.stops = pt_template_stops(e->o.base.tmpl, &r.n_stops);
     else r.stops = pt_tok_stops(e->o.base.tok, &r.n_stops);
     if (!e->asked && pt_answers_count(e->answers) && pt_answers_foreign(e->answers, who.text) == pt_answers_count(e->answers))
         pt_log(PT_LOG_INFO, "the answers kept so far are of other models: everything is asked anew");
-    PT_TRY(pt_suite_measure(&e->suite, &r, side, name));
-    e->known += r.known;
-    e->asked += r.asked;
+    PT_TRY(pt_suite_measure(x->suite, &r, side, name));
     e->tokens_asked += r.tokens_asked;
     e->tokens_computed += r.tokens_computed;
+    if (side == PT_BEFORE && x != e->columns) goto done; /* the base once more: nobody is asked */
+    e->known += r.known;
+    e->asked += r.asked;
 done:
     pt_str_free(&who);
     return rc;
 }
 
+static pt_status open_as(eval_run *e, const char *path, const char *adapter, bool base_only)
+{
+    pt_open_close(&e->o);
+    e->c->adapter_dir = adapter;
+    e->c->base_only = base_only;
+    e->opened++;
+    e->content = 0;
+    return pt_open_named(e->c, path, true, &e->o);
+}
+
+static const char *base_name(const eval_run *e)
+{
+    return e->o.cfg->model.init.random ? "random weights" : e->o.cfg->model.base_model;
+}
+
 /* Tuned weights of their own need the base opened anew; an adapter is switched off. */
+static pt_status measure_one(eval_run *e)
+{
+    column *x = e->columns;
+    const char *name = x->adapter ? x->adapter : x->path;
+    if (e->o.reward) return measure_side(e, x, PT_AFTER, 0, e->o.adapter, name);
+    if (e->o.adapter) {
+        PT_RETURN(measure_side(e, x, PT_BEFORE, PT_SLOT_NONE, NULL, base_name(e)));
+        return measure_side(e, x, PT_AFTER, 0, e->o.adapter, name);
+    }
+    if (!e->is_run || e->c->base_only)
+        return measure_side(e, x, e->is_run ? PT_BEFORE : PT_AFTER, PT_SLOT_NONE, NULL, e->is_run ? base_name(e) : name);
+    PT_RETURN(measure_side(e, x, PT_AFTER, PT_SLOT_NONE, NULL, name));
+    PT_RETURN(open_as(e, e->path, NULL, true));
+    if (e->o.cfg->model.init.random) return PT_OK; /* what a random model says is not worth a column */
+    return measure_side(e, x, PT_BEFORE, PT_SLOT_NONE, NULL, base_name(e));
+}
+
+/* ---- several ---- */
+
+static bool same_file(const char *a, const char *b)
+{
+    char *x = a ? realpath(a, NULL) : NULL, *y = b ? realpath(b, NULL) : NULL;
+    bool same = x && y && !strcmp(x, y);
+    free(x);
+    free(y);
+    return same;
+}
+
+/* Whether a column is an adapter of what is open, asked in the same words: the base is loaded once then. */
+static pt_status find_shared(eval_run *e, column *x)
+{
+    pt_status rc = PT_OK;
+    pt_opened o = {0};
+    const pt_config_model *mine = &e->o.cfg->model, *its;
+    if (e->o.reward) return PT_OK;
+    x->shared = x->adapter || same_file(x->path, e->o.adapter);
+    if (x->shared) return PT_OK;
+    e->c->adapter_dir = NULL;
+    e->c->base_only = false;
+    PT_TRY(pt_open_named(e->c, x->path, true, &o));
+    its = &o.cfg->model;
+    if (!o.adapter || o.reward || o.ctx.act != e->o.ctx.act || o.ctx.ops != e->o.ctx.ops) goto done;
+    if (its->tokenizer || mine->tokenizer ? !same_file(its->tokenizer, mine->tokenizer) : false) goto done;
+    if ((o.base.tmpl != NULL) != (e->o.base.tmpl != NULL)) goto done;
+    if (o.base.tmpl && pt_template_fingerprint(o.base.tmpl) != pt_template_fingerprint(e->o.base.tmpl)) goto done;
+    x->shared = same_file(its->base_model, mine->base_model) || pt_source_content(o.base.source) == content(e);
+done:
+    pt_open_close(&o);
+    return rc;
+}
+
+static const char *adapter_of(const column *x)
+{
+    return x->adapter ? x->adapter : x->path;
+}
+
+/* The shared ones into slots: the first as the model's own adapter, the others as its guests. */
+static pt_status take_slots(eval_run *e)
+{
+    int slots = 0;
+    for (size_t i = 0; i < e->n; i++) PT_RETURN(find_shared(e, &e->columns[i]));
+    for (size_t i = 0; i < e->n; i++) {
+        column *x = &e->columns[i];
+        if (!x->shared) continue;
+        x->slot = slots++;
+        if (x->slot) {
+            e->o.guests[e->o.n_guests++] = adapter_of(x);
+            continue;
+        }
+        free(e->o.adapter);
+        e->o.adapter = NULL;
+        PT_RETURN(pt_strdup(&e->o.adapter, adapter_of(x)));
+    }
+    return PT_OK;
+}
+
+/* The base, then what shares its model, then one model after another. */
+static pt_status measure_beside(eval_run *e)
+{
+    bool base = !e->o.reward;
+    if (base && e->is_run && !e->o.adapter) {
+        PT_RETURN(open_as(e, e->path, NULL, true));
+        base = !e->o.cfg->model.init.random;
+    }
+    if (base) {
+        PT_RETURN(take_slots(e));
+        for (size_t i = 0; i < e->n; i++) PT_RETURN(measure_side(e, &e->columns[i], PT_BEFORE, PT_SLOT_NONE, NULL, base_name(e)));
+    }
+    for (size_t i = 0; i < e->n; i++) {
+        column *x = &e->columns[i];
+        if (x->shared) PT_RETURN(measure_side(e, x, PT_AFTER, x->slot, adapter_of(x), adapter_of(x)));
+    }
+    for (size_t i = 0; i < e->n; i++) {
+        column *x = &e->columns[i];
+        if (x->shared) continue;
+        PT_RETURN(open_as(e, x->path, x->adapter, false));
+        if (e->o.reward != x->data.reward)
+            return pt_fail(PT_EARG, "%s %s: they cannot be measured side by side", adapter_of(x), e->o.reward ? "gives scores, the first does not" : "gives no scores, the first does");
+        PT_RETURN(measure_side(e, x, PT_AFTER, e->o.adapter ? 0 : PT_SLOT_NONE, e->o.adapter, adapter_of(x)));
+    }
+    return PT_OK;
+}
+
+static pt_status add_column(eval_run *e, const char *path, const char *adapter)
+{
+    e->columns[e->n].suite = &e->suites[e->n];
+    e->columns[e->n].adapter = adapter;
+    return pt_strdup(&e->columns[e->n++].path, path);
+}
+
+static pt_status find_columns(eval_run *e)
+{
+    pt_status rc = PT_OK;
+    const pt_cli *c = e->c;
+    char *yaml = NULL, *path = NULL;
+    PT_TRY(pt_alloc0(&e->columns, 2 * PT_CLI_MOST));
+    PT_TRY(pt_alloc0(&e->suites, 2 * PT_CLI_MOST));
+    PT_TRY(pt_path_join(&yaml, e->path, "config.yaml"));
+    e->is_run = pt_file_given(yaml) && !e->of_config;
+    PT_CHECK(!c->base_only || (c->n_args == 1 && !c->adapters.n), PT_EARG, "--base measures the base of one run alone");
+    if (e->is_run || (c->n_args == 1 && !c->adapters.n)) PT_TRY(add_column(e, e->path, NULL)); /* else the model is the base */
+    for (int i = 1; i < c->n_args; i++) {
+        PT_TRY(find_named(c, c->args[i], &path));
+        PT_TRY(add_column(e, path, NULL));
+        free(path);
+        path = NULL;
+    }
+    for (int i = 0; i < c->adapters.n; i++) PT_TRY(add_column(e, e->path, c->adapters.at[i]));
+done:
+    free(yaml);
+    free(path);
+    return rc;
+}
+
 static pt_status measure_all(eval_run *e)
 {
-    PT_RETURN(pt_open_named(e->c, e->path, true, &e->o));
-    e->is_run = e->o.is_run;
+    PT_RETURN(find_columns(e));
+    PT_RETURN(open_as(e, e->path, e->is_run || !e->c->adapters.n ? NULL : e->c->adapters.at[0], e->c->base_only));
     PT_RETURN(pt_guard_output(e->c, &e->o, e->c->output));
-    PT_RETURN(open_suite(e));
+    PT_RETURN(open_suites(e));
     PT_RETURN(open_answers(e));
-    const char *base = e->o.cfg->model.init.random ? "random weights" : e->o.cfg->model.base_model;
-    if (e->o.reward) return measure_side(e, PT_AFTER, 0, e->path);
-    if (e->o.adapter) {
-        PT_RETURN(measure_side(e, PT_BEFORE, PT_SLOT_NONE, base));
-        return measure_side(e, PT_AFTER, 0, e->path);
-    }
-    if (!e->is_run || e->c->base_only) return measure_side(e, e->is_run ? PT_BEFORE : PT_AFTER, PT_SLOT_NONE, e->is_run ? base : e->path);
-    PT_RETURN(measure_side(e, PT_AFTER, PT_SLOT_NONE, e->path));
-    pt_open_close(&e->o);
-    e->c->base_only = true;
-    PT_RETURN(pt_open_named(e->c, e->path, true, &e->o));
-    if (e->o.cfg->model.init.random) return PT_OK; /* what a random model says is not worth a column */
-    return measure_side(e, PT_BEFORE, PT_SLOT_NONE, e->o.cfg->model.base_model);
+    return e->n == 1 && !(e->c->n_args > 1) ? measure_one(e) : measure_beside(e);
 }
 
 /* DPO's own measure: does the tuned model raise chosen over rejected, against the base? */
-static void say_implicit(const eval_run *e)
+static void say_implicit(const eval_run *e, size_t at)
 {
-    const double *b = e->suite.pairs[0], *a = e->suite.pairs[1];
+    const double *b = e->suites[at].pairs[0], *a = e->suites[at].pairs[1];
     if (!a || !b) return;
     size_t right = 0, n = e->test.n_pairs;
     double margin = 0;
@@ -210,40 +384,60 @@ static void say_implicit(const eval_run *e)
         right += m > 0;
         margin += m;
     }
-    printf("\nimplicit reward against the base: accuracy %.3f, margin %.3f nats over %zu pairs\n", (double)right / (double)n, margin / (double)n, n);
+    if (e->n > 1) printf("\n(%zu) ", at + 1);
+    else printf("\n");
+    printf("implicit reward against the base: accuracy %.3f, margin %.3f nats over %zu pairs\n", (double)right / (double)n, margin / (double)n, n);
 }
 
 static void say_answers(const eval_run *e)
 {
-    const pt_eval_texts *a = &e->suite.texts[PT_AFTER], *b = &e->suite.texts[PT_BEFORE];
+    const pt_eval_texts *a = &e->suites->texts[PT_AFTER], *b = &e->suites->texts[PT_BEFORE];
     for (size_t i = 0; i < a->n && i < 3; i++) {
         size_t k = i * a->n / (a->n < 3 ? a->n : 3);
         const pt_question *q = &e->test.list[a->index[k]];
         printf("\n%s%s%s\n", q->role ? q->role : "", q->role ? ", asked: " : "", q->prompt[q->n_prompt - 1].text);
         if (k < b->n) printf("  base:  %s\n", b->answer[k]);
-        printf("  tuned: %s\n  ref:   %s\n", a->answer[k], q->references[0]);
+        if (e->n == 1) printf("  tuned: %s\n", a->answer[k]);
+        for (size_t x = 0; x < e->n && e->n > 1; x++) printf("  (%zu):   %s\n", x + 1, e->suites[x].texts[PT_AFTER].answer[k]);
+        printf("  ref:   %s\n", q->references[0]);
     }
+}
+
+/* Tables to the terminal; *json: all of it. */
+static pt_status say_tables(eval_run *e, char **json)
+{
+    pt_status rc = PT_OK;
+    pt_str table = {0};
+    if (e->n == 1) {
+        PT_TRY(pt_suite_table(e->suites, &table));
+        PT_TRY(pt_suite_json(e->suites, json));
+    } else {
+        PT_TRY(pt_beside_correct(e->suites, e->n));
+        PT_TRY(pt_beside_table(e->suites, e->n, &table));
+        PT_TRY(pt_beside_json(e->suites, e->n, json));
+    }
+    fputs(table.text, stdout);
+done:
+    pt_str_free(&table);
+    return rc;
 }
 
 static pt_status finish(eval_run *e)
 {
     pt_status rc = PT_OK;
-    pt_str table = {0};
+    const char *own = e->n == 1 ? "eval.json" : "eval_beside.json";
     char *json = NULL, *path = NULL;
-    PT_TRY(pt_suite_table(&e->suite, &table));
-    fputs(table.text, stdout);
-    say_implicit(e);
+    PT_TRY(say_tables(e, &json));
+    for (size_t i = 0; i < e->n; i++) say_implicit(e, i);
     say_answers(e);
-    PT_TRY(pt_suite_json(&e->suite, &json));
     if (e->c->output) PT_TRY(pt_strdup(&path, e->c->output));
-    else PT_TRY(e->is_run ? pt_path_join(&path, e->path, "eval.json") : pt_strdup(&path, "-")); /* a model's folder is left alone */
-    if (!e->c->output && e->is_run) PT_TRY(pt_manifest_claim(e->path, "eval.json"));
+    else PT_TRY(e->is_run ? pt_path_join(&path, e->path, own) : pt_strdup(&path, "-")); /* a model's folder is left alone */
+    if (!e->c->output && e->is_run) PT_TRY(pt_manifest_claim(e->path, own));
     if (!strcmp(path, "-")) puts(json);
     else PT_TRY(pt_file_write_whole(path, json, strlen(json)));
     pt_log(PT_LOG_INFO, "%zu questions to the model, %zu of them answered before; likelihoods: %lld tokens, %lld after sharing", e->asked, e->known, (long long)e->tokens_asked, (long long)e->tokens_computed);
     if (strcmp(path, "-")) printf("\nwrote %s\n", path);
 done:
-    pt_str_free(&table);
     free(json);
     free(path);
     return rc;
@@ -253,14 +447,19 @@ pt_status pt_cmd_eval(pt_cli *c)
 {
     pt_status rc = PT_OK;
     eval_run e = {.c = c, .live = pt_terminal_is(stderr)};
-    PT_CHECK(c->n_args == 1, PT_EARG, "ptrain eval RUN|MODEL|CONFIG");
+    PT_CHECK(c->n_args >= 1, PT_EARG, "ptrain eval RUN|MODEL|CONFIG ... [--adapter DIR ...]");
     PT_TRY(find_subject(&e));
     PT_CHECK(pt_dir_exists(e.path) || pt_file_exists(e.path), PT_EARG, "%s does not exist: train first (ptrain %s)", e.path, c->args[0]);
     PT_TRY(measure_all(&e));
     PT_TRY(finish(&e));
 done:
-    pt_suite_free(&e.suite);
-    pt_evaluation_free(&e.data);
+    for (size_t i = 0; i < e.n; i++) {
+        pt_suite_free(&e.suites[i]);
+        pt_evaluation_free(&e.columns[i].data);
+        free(e.columns[i].path);
+    }
+    free(e.columns);
+    free(e.suites);
     pt_questions_free(&e.test);
     pt_questions_free(&e.train);
     pt_answers_free(e.answers);

@@ -15,10 +15,10 @@ static const pt_command commands[] = {
      "ptrain pack CONFIG\nReads, tokenises and packs the data sets into one HDF5 file and shows what was kept, cut and dropped.\n"},
     {"inspect", pt_cmd_inspect, PT_ON_STOP_LEAVE, "  ptrain inspect CONFIG             packed samples as text, weights visible (--sample N or N-M)",
      "ptrain inspect CONFIG [--sample N | N-M]\nShows packed samples as text; supervised text stands out.\n"},
-    {"eval", pt_cmd_eval, PT_ON_STOP_LEAVE, "  ptrain eval RUN|MODEL|CONFIG      metrics before and after, as a table and JSON (--task NAME, --limit N)",
-     "ptrain eval RUN|MODEL|CONFIG [--task NAME] [--limit N] [--output FILE] [--answers FILE]\nThe test data sets of a run (perplexity, ROUGE-L, stopping, repetition, copying, "
+    {"eval", pt_cmd_eval, PT_ON_STOP_LEAVE, "  ptrain eval RUN|MODEL|CONFIG ...  metrics before and after, or of several beside a base, as a table and JSON (--task NAME, --limit N)",
+     "ptrain eval RUN|MODEL|CONFIG ... [--adapter DIR ...] [--task NAME] [--limit N] [--output FILE] [--answers FILE]\nThe test data sets of a run (perplexity, ROUGE-L, stopping, repetition, copying, "
      "preference accuracy) and the tasks of `evaluations`, base beside\ntuned. A CONFIG whose run is not there measures its base_model. --task: only the evaluation of that name. --limit: items of each task at most,\n"
-     "spread evenly over groups. Answers of the model stand in RUN/eval_answers.jsonl (--answers: elsewhere): who is cut off goes on there.\n"},
+     "spread evenly over groups. Answers of the model stand in RUN/eval_answers.jsonl (--answers: elsewhere): who is cut off goes on there.\nSeveral (runs, models, adapters by --adapter DIR) get a column each beside the base: that of the first run, or the first itself where it is a model.\nWhat is measured, the first says; its folder gets eval_beside.json.\n"},
     {"chat", pt_cmd_chat, PT_ON_STOP_LEAVE, "  ptrain chat RUN|MODEL             talk to it (--role NAME)",
      "ptrain chat RUN|MODEL [--role NAME] [--system TEXT] [--adapter DIR]\nAn empty line or ctrl-d ends; /reset starts anew.\n"},
     {"generate", pt_cmd_generate, PT_ON_STOP_LEAVE, "  ptrain generate RUN|MODEL         --input F.jsonl | --prompt TEXT [--raw]",

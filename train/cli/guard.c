@@ -50,6 +50,7 @@ static pt_status each_input(const pt_cli *c, const pt_opened *o, pt_status (*loo
 {
     const pt_config *cfg = o ? o->cfg : NULL;
     for (int i = 0; i < c->n_args; i++) PT_RETURN(look(user, c->args[i], "what the command reads"));
+    for (int i = 0; i < c->adapters.n; i++) PT_RETURN(look(user, c->adapters.at[i], "the adapter"));
     PT_RETURN(look(user, c->input, "the input"));
     if (!cfg) return PT_OK;
     PT_RETURN(look(user, cfg->model.base_model, "the base model"));

@@ -173,7 +173,7 @@ pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32
 pt_status pt_open_model_caps(pt_opened *o, const pt_model_caps *caps)
 {
     size_t bytes[PT_ROLE_COUNT];
-    pt_model_options opt = {.lora = {.on = o->adapter != NULL, .start_dir = o->adapter}, .heads = o->reward ? PT_HEAD_VALUES : PT_HEAD_VOCABULARY, .values = o->width, .seed = o->cfg->run.seed};
+    pt_model_options opt = {.lora = {.on = o->adapter != NULL, .start_dir = o->adapter, .guests = o->guests, .n_guests = o->n_guests}, .heads = o->reward ? PT_HEAD_VALUES : PT_HEAD_VOCABULARY, .values = o->width, .seed = o->cfg->run.seed};
     PT_RETURN(pt_model_new(&o->model, &o->ctx, o->base.source, &opt));
     PT_RETURN(pt_model_plan(o->model, caps, bytes));
     return pt_model_commit(o->model);

@@ -15,6 +15,8 @@ typedef struct pt_opened {
     bool is_run, reward; /* reward: values at an answer's end instead of text */
     int width;           /* how many */
     char *adapter;       /* PEFT folder in use, NULL = none */
+    const char *guests[2 * PT_CLI_MOST]; /* adapters beside it, in slots of their own (borrowed) */
+    size_t n_guests;
     char *trained_from;  /* a run of full tuning: the base it began with, NULL = random */
     pt_base base;
     pt_ctx ctx;
