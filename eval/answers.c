@@ -93,7 +93,7 @@ static bool read_line(const json_t *row, pt_answer_key *key, uint64_t *of, pt_re
     if (is_text ? !*text : !json_is_number(value) || !isfinite(json_number_value(value))) return false;
     *of = digest(who);
     *reply = (pt_reply){.value = json_number_value(value), .tokens = (int32_t)json_integer_value(tokens),
-                        .stopped = json_is_true(json_object_get(row, "stopped"))};
+                        .stopped = json_is_true(json_object_get(row, "stopped")), .near = (int32_t)json_integer_value(json_object_get(row, "near"))};
     return true;
 }
 
@@ -218,7 +218,7 @@ static pt_status add_line(pt_answers *a, const pt_answer_key *key, const char *i
                                                  (int)reply->tokens, "stopped", (int)reply->stopped)
                                      : json_pack("{ss ss ss sf si}", "key", hex, "of", identity, "ask", asks[ask], "value", reply->value, "tokens",
                                                  (int)reply->tokens);
-    if (row) line = json_dumps(row, JSON_REAL_PRECISION(17));
+    if (row && (!reply->near || !json_object_set_new(row, "near", json_integer(reply->near)))) line = json_dumps(row, JSON_REAL_PRECISION(17));
     PT_CHECK(line, PT_ENOMEM, "out of memory for an answer's line");
     PT_TRY(pt_str_printf(&a->lines, "%s\n", line));
 done:

@@ -3,7 +3,7 @@
  *
  *     {"key": 32 hex digits, "of": identity, "ask": "logp", "value": -3.25, "tokens": 2}
  *     {"key": ..., "of": ..., "ask": "score", "value": 0.5}
- *     {"key": ..., "of": ..., "ask": "text", "text": "...", "tokens": 12, "stopped": true}
+ *     {"key": ..., "of": ..., "ask": "text", "text": "...", "tokens": 12, "stopped": true}        ("near": N where near ties were counted)
  *
  * key: the first 32 digits of the SHA-256 of the identity (what gives the answers: model, adapter, compute type, judge), of the request's ids and
  * place, and of a text's sampling, stop ids, seed and repeat number. `of` is the identity in a form to read. Values are written with 17 digits: what

@@ -36,6 +36,7 @@ typedef struct pt_reply {
     int32_t tokens; /* LOGP: to - from; TEXT: how many were generated */
     char *text;     /* TEXT: owned */
     bool stopped;   /* TEXT: it ended by itself */
+    int32_t near;   /* TEXT: tokens chosen at a near tie, where that was counted (several ranks) */
 } pt_reply;
 void pt_replies_free(pt_reply *r, size_t n); /* and the list itself */
 #endif

@@ -22,7 +22,7 @@ pt_status pt_suite_open(pt_suite *s, pt_evaluation *data, const pt_task_spec *sp
 void pt_suite_free(pt_suite *s);
 /* Everybody's requests, spelled for one model; again for another. */
 pt_status pt_suite_ask(pt_suite *s, const pt_speller *speller);
-/* Asks them, and judges: one side. name: what was measured. */
+/* Asks them, and judges: one side. name: what was measured. Of several ranks rank 0 alone judges. */
 pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *name);
 /* The tables, one behind the other. */
 pt_status pt_suite_table(const pt_suite *s, pt_str *out);

@@ -1,5 +1,6 @@
 #include "data/pack/pack_order.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,16 +28,24 @@ static int by_ids(const void *pa, const void *pb, void *all)
     return c ? c : (ia > ib) - (ia < ib);
 }
 
-pt_status pt_sequence_order(const pt_sequence *seqs, size_t n, int32_t *order, int32_t *lcp)
+/* Whether order is sorted already; fills lcp as far as it is. */
+static bool in_order(const pt_sequence *seqs, size_t n, const int32_t *order, int32_t *lcp)
 {
-    if (n > INT32_MAX) return pt_fail(PT_ESHAPE, "%zu sequences", n);
-    for (size_t k = 0; k < n; k++) order[k] = (int32_t)k;
-    qsort_r(order, n, sizeof *order, by_ids, (void *)seqs);
     for (size_t k = 0; k < n; k++) {
         lcp[k] = 0;
         if (!k) continue;
         const pt_sequence *a = &seqs[order[k - 1]], *b = &seqs[order[k]];
-        if (a->slot == b->slot) compare_ids(a, b, &lcp[k]);
+        int c = a->slot != b->slot ? (a->slot > b->slot) - (a->slot < b->slot) : compare_ids(a, b, &lcp[k]);
+        if (c > 0 || (c == 0 && order[k - 1] > order[k])) return false;
     }
-    return PT_OK;
+    return true;
+}
+
+pt_status pt_sequence_order(const pt_sequence *seqs, size_t n, int32_t *order, int32_t *lcp)
+{
+    if (n > INT32_MAX) return pt_fail(PT_ESHAPE, "%zu sequences", n);
+    for (size_t k = 0; k < n; k++) order[k] = (int32_t)k;
+    if (in_order(seqs, n, order, lcp)) return PT_OK; /* evaluations come sorted */
+    qsort_r(order, n, sizeof *order, by_ids, (void *)seqs);
+    return in_order(seqs, n, order, lcp) ? PT_OK : pt_fail(PT_EINTERNAL, "sequences did not sort");
 }

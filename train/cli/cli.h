@@ -3,6 +3,7 @@
 #define PT_CLI_CLI_H
 #include <stdio.h>
 #include "train/cli/config.h"
+#include "train/dist/comm.h"
 
 /* An option that may be given again. */
 enum { PT_CLI_MOST = 8 };
@@ -25,6 +26,9 @@ typedef struct pt_cli {
     double temperature, top_p, min_p, repetition_penalty;
     bool raw, markdown, base_only, text_only, profile;
     uint64_t seed; bool seed_set;
+    /* ranks: whether the command runs in several processes, and its group once the first model is opened (its config says how long they wait) */
+    bool ranks;
+    pt_comm *comm;
 } pt_cli;
 
 /* Fills c; PT_EARG with what is wrong. */
@@ -32,6 +36,11 @@ pt_status pt_cli_parse(pt_cli *c, int argc, char **argv);
 /* The config that the one argument names, with the settings; checked: its model and its data are there. */
 pt_status pt_cli_config(pt_cli *c, pt_config **cfg);
 pt_status pt_cli_config_checked(pt_cli *c, pt_config **cfg);
+
+/* The group of the processes that this one was started with (train/cli/env.h); one alone is a group too. */
+pt_status pt_cli_join(const pt_config_ranks *ranks, pt_comm **comm);
+/* A rank that failed goes, and the others must not wait for it. Every rank says what it knows; main says it where abort comes back. */
+pt_status pt_cli_leave(pt_comm *comm, pt_status rc);
 
 /* A command: text to show goes to stdout. One table (commands.c): parsing, help and main use it. */
 typedef enum pt_on_stop { PT_ON_STOP_NOTHING, PT_ON_STOP_SAVE, PT_ON_STOP_LEAVE } pt_on_stop;

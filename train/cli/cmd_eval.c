@@ -8,6 +8,7 @@
 #include "train/cli/config_value.h"
 #include "train/cli/open.h"
 #include "train/cli/terminal.h"
+#include "train/generate/near.h"
 #include "train/loop/manifest.h"
 
 /* What is measured beside the base: a RUN, a MODEL, an adapter. */
@@ -37,6 +38,7 @@ typedef struct eval_run {
     size_t asked, known;
     uint64_t content;    /* digest of the open base: all its weights are read for it, once; 0: not yet */
     int64_t tokens_asked, tokens_computed;
+    size_t near_likelihoods, likelihoods, near_texts, texts; /* eval/runner.h */
     bool live, is_run;   /* is_run: what is opened first is one */
     bool of_config;      /* it is the base of a CONFIG whose run is not there */
 } eval_run;
@@ -145,6 +147,7 @@ static pt_status open_answers(eval_run *e)
 {
     pt_status rc = PT_OK;
     char *path = NULL;
+    if (e->c->comm->rank) return pt_answers_open(&e->answers, NULL); /* one writer */
     if (e->c->answers) {
         PT_TRY(pt_guard_output(e->c, &e->o, e->c->answers));
         PT_TRY(pt_strdup(&path, e->c->answers));
@@ -195,16 +198,21 @@ static pt_status measure_side(eval_run *e, column *x, pt_side side, int slot, co
     PT_CHECK(!e->o.reward || pt_model_width(e->o.model) == 1, PT_EARG,
              "this model gives %d numbers at an answer's end, and no score to judge by: ptrain score shows them", pt_model_width(e->o.model));
     PT_TRY(identity(e, adapter, &who));
-    pt_runner r = {.model = e->o.model, .tok = e->o.base.tok, .slot = slot, .caps = caps, .answers = e->answers, .identity = who.text,
+    pt_runner r = {.model = e->o.model, .tok = e->o.base.tok, .slot = slot, .caps = caps, .answers = e->answers,
+                   .identity = who.text, .comm = e->c->comm,
                    .progress = progress, .user = e};
     if (e->o.base.tmpl) r.stops = pt_template_stops(e->o.base.tmpl, &r.n_stops);
     else r.stops = pt_tok_stops(e->o.base.tok, &r.n_stops);
     if (!e->asked && pt_answers_count(e->answers) && pt_answers_foreign(e->answers, who.text) == pt_answers_count(e->answers))
         pt_log(PT_LOG_INFO, "the answers kept so far are of other models: everything is asked anew");
     PT_TRY(pt_suite_measure(x->suite, &r, side, name));
+    if (side == PT_BEFORE && x != e->columns) goto done; /* the base once more: nobody is asked */
     e->tokens_asked += r.tokens_asked;
     e->tokens_computed += r.tokens_computed;
-    if (side == PT_BEFORE && x != e->columns) goto done; /* the base once more: nobody is asked */
+    e->near_likelihoods += r.near_likelihoods;
+    e->likelihoods += r.likelihoods;
+    e->near_texts += r.near_texts;
+    e->texts += r.texts;
     e->known += r.known;
     e->asked += r.asked;
 done:
@@ -365,7 +373,12 @@ done:
 static pt_status measure_all(eval_run *e)
 {
     PT_RETURN(find_columns(e));
+    e->c->ranks = true;
     PT_RETURN(open_as(e, e->path, e->is_run || !e->c->adapters.n ? NULL : e->c->adapters.at[0], e->c->base_only));
+    if (e->c->comm->rank) {
+        pt_log_set_sink(NULL, NULL);
+        e->live = false;
+    }
     PT_RETURN(pt_guard_output(e->c, &e->o, e->c->output));
     PT_RETURN(open_suites(e));
     PT_RETURN(open_answers(e));
@@ -422,6 +435,14 @@ done:
     return rc;
 }
 
+/* Where several ranks may say something else than one. */
+static void say_near(const eval_run *e)
+{
+    if (e->c->comm->size < 2) return;
+    pt_log(PT_LOG_INFO, "%d ranks; near ties, which rounding may turn: %zu of %zu questions with several answers (two likeliest within %g nat), %zu of %zu texts (a token within %g nat, a draw within %g of a border)",
+           e->c->comm->size, e->near_likelihoods, e->likelihoods, PT_NEAR_GAP, e->near_texts, e->texts, PT_NEAR_GAP, PT_NEAR_BORDER);
+}
+
 static pt_status finish(eval_run *e)
 {
     pt_status rc = PT_OK;
@@ -436,6 +457,7 @@ static pt_status finish(eval_run *e)
     if (!strcmp(path, "-")) puts(json);
     else PT_TRY(pt_file_write_whole(path, json, strlen(json)));
     pt_log(PT_LOG_INFO, "%zu questions to the model, %zu of them answered before; likelihoods: %lld tokens, %lld after sharing", e->asked, e->known, (long long)e->tokens_asked, (long long)e->tokens_computed);
+    say_near(e);
     if (strcmp(path, "-")) printf("\nwrote %s\n", path);
 done:
     free(json);
@@ -451,8 +473,9 @@ pt_status pt_cmd_eval(pt_cli *c)
     PT_TRY(find_subject(&e));
     PT_CHECK(pt_dir_exists(e.path) || pt_file_exists(e.path), PT_EARG, "%s does not exist: train first (ptrain %s)", e.path, c->args[0]);
     PT_TRY(measure_all(&e));
-    PT_TRY(finish(&e));
+    if (!c->comm->rank) PT_TRY(finish(&e));
 done:
+    if (rc != PT_OK && c->comm && c->comm->size > 1) rc = pt_cli_leave(c->comm, rc);
     for (size_t i = 0; i < e.n; i++) {
         pt_suite_free(&e.suites[i]);
         pt_evaluation_free(&e.columns[i].data);
@@ -467,5 +490,7 @@ done:
     pt_config_free(e.cfg);
     pt_evaluations_free(e.entries, e.n_entries);
     free(e.path);
+    if (c->comm) c->comm->close(c->comm);
+    c->comm = NULL;
     return rc;
 }

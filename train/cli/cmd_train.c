@@ -5,7 +5,6 @@
 
 #include "base/log.h"
 #include "train/cli/cli.h"
-#include "train/cli/env.h"
 #include "train/cli/fault.h"
 #include "train/cli/stop.h"
 #include "train/cli/terminal.h"
@@ -23,25 +22,6 @@ pt_status pt_cli_config_checked(pt_cli *c, pt_config **cfg)
     PT_RETURN(pt_cli_config(c, cfg));
     PT_RETURN(pt_config_check_model(*cfg));
     return pt_config_check_data(*cfg);
-}
-
-static pt_status open_comm(const pt_config_ranks *ranks, pt_comm **comm)
-{
-    pt_launch l;
-    *comm = NULL;
-    PT_RETURN(pt_env_launch(&l));
-    l.wait_seconds = ranks->ddp_timeout;
-    if (l.wait_seconds < l.join_seconds) l.join_seconds = l.wait_seconds;
-    if (l.kind == PT_LAUNCH_TCP || l.kind == PT_LAUNCH_FILE) return pt_comm_tcp(&l, comm);
-    return l.kind == PT_LAUNCH_MPI && pt_comm_has_mpi() ? pt_comm_mpi(ranks->ddp_timeout, comm) : pt_comm_self(comm);
-}
-
-/* The others must not wait for this rank. Every rank says what it knows; main says it where abort comes back. */
-static pt_status leave_together(pt_comm *comm, pt_status rc)
-{
-    if (comm->abort_exits) fprintf(stderr, "error: rank %d: %s\n", comm->rank, pt_err_msg());
-    comm->abort(comm, 1);
-    return pt_fail_prefix(rc, "rank %d", comm->rank);
 }
 
 /* A word of a shell command, in quotes where it needs them. */
@@ -140,7 +120,7 @@ pt_status pt_cmd_train(pt_cli *c)
     pt_ui ui;
     pt_train_result result = {0};
     PT_TRY(pt_cli_config_checked(c, &cfg));
-    PT_TRY(open_comm(&cfg->ranks, &comm));
+    PT_TRY(pt_cli_join(&cfg->ranks, &comm));
     pt_ui_init(&ui, comm->rank == 0);
     if (comm->rank) pt_log_set_sink(NULL, NULL);
     pt_train_hooks hooks = {.user = &ui, .comm = comm, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_start = on_start, .on_step = pt_ui_step, .on_eval = pt_ui_eval,
@@ -150,7 +130,7 @@ pt_status pt_cmd_train(pt_cli *c)
     if (rc == PT_OK && comm->rank == 0 && c->profile) say_profile(&result);
     if (rc == PT_OK && comm->rank == 0) say_result(cfg, &result);
     if (rc == PT_ESTOP && comm->rank == 0) say_stopped(c, &result);
-    if (rc != PT_OK && rc != PT_ESTOP && comm->size > 1) rc = leave_together(comm, rc);
+    if (rc != PT_OK && rc != PT_ESTOP && comm->size > 1) rc = pt_cli_leave(comm, rc);
 done:
     if (comm) comm->close(comm);
     pt_config_free(cfg);

@@ -147,6 +147,7 @@ pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o)
         o->adapter = NULL;
         PT_TRY(pt_strdup(&o->adapter, c->adapter_dir));
     }
+    if (c->ranks && !c->comm) PT_TRY(pt_cli_join(&o->cfg->ranks, &c->comm));
     rc = pt_setup_base(o->cfg, NULL, chat, &o->base);
     const char *base = o->cfg->model.base_model;
     if (rc != PT_OK && o->is_run)
@@ -154,7 +155,7 @@ pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o)
                        path);
     PT_TRY(rc);
     PT_TRY(find_reward(c, o));
-    PT_TRY(pt_setup_device(&o->cfg->device, NULL, NULL, NULL, &o->ctx, NULL, NULL));
+    PT_TRY(pt_setup_device(&o->cfg->device, c->comm, NULL, NULL, &o->ctx, NULL, NULL));
 done:
     free(yaml);
     if (rc != PT_OK) pt_open_close(o);

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/rng.h"
 #include "data/batch/loader.h"
+#include "train/generate/near.h"
 #include "train/model/model_impl.h"
 
 /* One sequence in the cache. */
@@ -142,6 +144,16 @@ static pt_status accept(gen *g, gen_seq *s, int32_t id)
     return PT_OK;
 }
 
+static pt_status count_near(gen *g, const float *z, int row, pt_gen_result *r)
+{
+    const pt_gen_options *o = g->opt;
+    float u = pt_rng_unit(pt_rng_words(o->seed, PT_RNG_SAMPLE, g->stream[row], g->position[row]).v[0]);
+    bool near;
+    PT_RETURN(pt_near_tie(z, g->m->cfg.vocab, o->temperature, o->top_p, u, g->i32[row], &near));
+    r->near += near;
+    return PT_OK;
+}
+
 /* Chooses the next token of rows 0..count-1 of the logits for sequences first.. */
 static pt_status choose(gen *g, int first, int count)
 {
@@ -171,9 +183,9 @@ static pt_status choose(gen *g, int first, int count)
         gen_seq *s = &g->seqs[first + i];
         if (g->i32[i] < 0 || g->i32[i] >= m->cfg.vocab)
             return pt_fail(PT_ENONFINITE, "generation: no token could be chosen (NaN in the logits?)");
-        if (g->logits)
-            g->results[s->request].logp_sum +=
-                (float)log_softmax_at(g->logits + (int64_t)i * m->cfg.vocab, m->cfg.vocab, g->i32[i]);
+        const float *z = g->logits ? g->logits + (int64_t)i * m->cfg.vocab : NULL;
+        if (o->logp) g->results[s->request].logp_sum += (float)log_softmax_at(z, m->cfg.vocab, g->i32[i]);
+        if (o->near) PT_RETURN(count_near(g, z, i, &g->results[s->request]));
         PT_RETURN(accept(g, s, g->i32[i]));
     }
     return PT_OK;
@@ -298,7 +310,7 @@ static pt_status gen_alloc(gen *g, size_t longest)
     PT_RETURN(pt_alloc0(&g->position, rows));
     PT_RETURN(pt_alloc0(&g->zeros, longest));
     if (g->opt->repetition_penalty != 1) PT_RETURN(pt_alloc0(&g->seen, rows * len));
-    if (g->opt->logp) PT_RETURN(pt_alloc0(&g->logits, rows * g->m->cfg.vocab));
+    if (g->opt->logp || g->opt->near) PT_RETURN(pt_alloc0(&g->logits, rows * g->m->cfg.vocab));
     return PT_OK;
 }
 

@@ -14,12 +14,14 @@ typedef struct pt_gen_options {
     size_t n_stops; /* ids that end an answer; not part of the result */
     int slot;       /* adapter slot, PT_SLOT_NONE = base */
     const uint64_t *streams; /* [n] what each sequence draws from; NULL: its number */
+    bool near;      /* count near ties (train/generate/near.h); without repetition penalty */
     bool logp;      /* fill logp_sum: the sum of the tokens' log-probabilities under the unfiltered distribution */
 } pt_gen_options;
 typedef struct pt_gen_result {
     pt_ids ids;
     bool stopped;
     float logp_sum;
+    int32_t near; /* tokens that were chosen at a near tie; 0 unless asked for */
 } pt_gen_result; /* stopped: ended by a stop id, not by length (nor by the sink); logp_sum: 0 unless asked for */
 /* Called after every new token of sequence i; NULL = none. Returning false ends that sequence. */
 typedef bool (*pt_gen_sink)(void *user, size_t i, int32_t id);
