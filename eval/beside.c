@@ -8,6 +8,12 @@
 
 enum { LEFT = 40, VALUE = 10, MARK = 2, BLOCK = 4, NAME_WIDTH = 90 };
 
+void pt_beside_number(pt_suite *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < s[i].n; k++) s[i].tasks[k].column = i;
+}
+
 pt_status pt_beside_correct(pt_suite *s, size_t n)
 {
     pt_status rc = PT_OK;
@@ -134,7 +140,7 @@ static pt_status put_data(block *b, pt_str *out)
     PT_RETURN(put_head(b, title, out));
     for (int m = 0; m < pt_metric_count(); m++) {
         cells_of(b, -1, m, NULL, c);
-        if (holds(c, b->to - b->from)) PT_RETURN(put_line(b, pt_metric_kind_at(m)->label, pt_metric_kind_at(m)->form, c, out));
+        if (!pt_metric_kind_at(m)->detail && holds(c, b->to - b->from)) PT_RETURN(put_line(b, pt_metric_kind_at(m)->label, pt_metric_kind_at(m)->form, c, out));
     }
     for (size_t k = 0; k < sizeof by_role / sizeof *by_role; k++) {
         cells_of(b, -1, by_role[k], NULL, c);
@@ -204,12 +210,17 @@ static pt_status put_task(block *b, size_t task, pt_str *out)
         int m = pt_metric_find(x->key);
         if (m < 0) return pt_fail(PT_EINTERNAL, "the task %s shows %s, which is no metric", t->kind->name, x->key);
         cells_of(b, (int)task, m, NULL, c);
-        if (!holds(c, b->to - b->from)) continue;
+        if (pt_metric_kind_at(m)->detail || !holds(c, b->to - b->from)) continue;
         first = first ? first : x;
         PT_RETURN(put_line(b, x->label ? x->label : pt_metric_kind_at(m)->label, pt_metric_kind_at(m)->form, c, out));
     }
     if (first) PT_RETURN(put_roles(b, (int)task, pt_metric_find(first->key), first->label ? first->label : pt_metric_kind_at(pt_metric_find(first->key))->label, out));
-    return put_findings(b, task, out);
+    PT_RETURN(put_findings(b, task, out));
+    for (size_t i = b->from; i < b->to && t->kind->table; i++) {
+        PT_RETURN(pt_str_printf(out, "(%zu)\n", i + 1));
+        PT_RETURN(t->kind->table(&b->s[i].tasks[task], (const bool[2]){false, b->s[i].report.name[PT_AFTER] != NULL}, out));
+    }
+    return PT_OK;
 }
 
 static pt_status put_name(pt_str *out, const char *before, const char *name)

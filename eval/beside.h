@@ -4,6 +4,8 @@
 #define PT_EVAL_BESIDE_H
 #include "eval/suite.h"
 
+/* Tells the tasks which of the n they are of: what they write besides the report goes to files of their own. After opening. */
+void pt_beside_number(pt_suite *s, size_t n);
 /* Corrects p of every change by Holm anew: its families (eval/noise.h) hold what is said of all n. PT_ENOMEM. */
 pt_status pt_beside_correct(pt_suite *s, size_t n);
 /* The names of base and columns; then a table of the test data and of each task: a line per row, with a column for the base and one for each suite, four

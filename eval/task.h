@@ -54,6 +54,7 @@ struct pt_task {
     const pt_task_kind *kind;
     const pt_task_spec *spec;
     uint64_t seed;
+    size_t column;             /* of several side by side (eval/beside.h): its number, from 0 */
     void *state;
     pt_status (*row)(pt_task *t, json_t *row, const char *source); /* while rows are read */
     size_t limit;              /* items asked at most; 0 = all */

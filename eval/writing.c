@@ -131,10 +131,19 @@ static pt_status dump_line(const pt_task *t, const pt_write_item *x, size_t item
     return rc;
 }
 
+/* Of several side by side the second writes FILE-2.jsonl. */
+static pt_status dump_path(const pt_task *t, const char *path, pt_str *out)
+{
+    const char *dot = strrchr(pt_path_base(path), '.'), *end = dot ? dot : path + strlen(path);
+    PT_RETURN(pt_str_add(out, path, (size_t)(end - path)));
+    if (t->column) PT_RETURN(pt_str_printf(out, "-%zu", t->column + 1));
+    return pt_str_puts(out, end);
+}
+
 static pt_status dump(const pt_task *t, pt_writing *w, const pt_reply *replies, pt_side side)
 {
     const char *path = pt_task_text(t, "dump");
-    pt_str both = {0}, *own = &w->dumped[side];
+    pt_str both = {0}, name = {0}, *own = &w->dumped[side];
     if (!path) return PT_OK;
     own->len = 0;
     for (size_t i = 0; i < t->items; i++) {
@@ -145,8 +154,10 @@ static pt_status dump(const pt_task *t, pt_writing *w, const pt_reply *replies, 
     }
     pt_status rc = PT_OK;
     for (int s = 0; rc == PT_OK && s < 2; s++) rc = pt_str_add(&both, w->dumped[s].text ? w->dumped[s].text : "", w->dumped[s].len);
-    if (rc == PT_OK) rc = pt_file_write_whole(path, both.text, both.len);
+    if (rc == PT_OK) rc = dump_path(t, path, &name);
+    if (rc == PT_OK) rc = pt_file_write_whole(name.text, both.text, both.len);
     pt_str_free(&both);
+    pt_str_free(&name);
     return rc;
 }
 

@@ -139,6 +139,7 @@ static pt_status open_suites(eval_run *e)
                                   .sampling = {cfg->eval.max_new_tokens, (float)cfg->eval.temperature, 1, cfg->run.seed}};
         PT_RETURN(pt_suite_open(x->suite, data ? &x->data : NULL, e->entries, n, e->c->task, e->c->limit, cfg->run.seed));
     }
+    pt_beside_number(e->suites, e->n);
     return PT_OK;
 }
 
