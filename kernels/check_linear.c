@@ -112,6 +112,13 @@ pt_status pt_check_head(const pt_ctx *ctx, const pt_head_args *a)
     if (pt_view_ok(a->entropy)) PT_RETURN(pt_check_typed("head", "entropy", a->entropy, PT_F32, 1, hd));
     if (pt_view_ok(a->argmax)) PT_RETURN(pt_check_typed("head", "argmax", a->argmax, PT_I32, 1, hd));
     if (backward) PT_RETURN(pt_check_typed("head", "dlogp", a->dlogp, PT_F32, 1, m));
+    const struct {
+        const char *name;
+        pt_view v;
+    } sums[] = {{"squares", a->squares}, {"kl", a->kl}, {"dentropy", a->dentropy}, {"dsquares", a->dsquares}, {"dkl", a->dkl}};
+    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
+        if (pt_view_ok(sums[i].v)) PT_RETURN(pt_check_typed("head", sums[i].name, sums[i].v, PT_F32, 1, hd));
+    if (pt_head_reference(a)) PT_RETURN(pt_check_typed("head", "xr", a->xr, ctx->act, hd, c));
     if (pt_view_ok(a->dx)) PT_RETURN(pt_check_typed("head", "dx", a->dx, ctx->act, hd, c));
     if (pt_view_ok(a->dw)) PT_RETURN(pt_check_typed("head", "dw", a->dw, PT_F32, v, c));
     if (!(a->temperature > 0)) return pt_fail(PT_EARG, "head: temperature %g is not positive", (double)a->temperature);

@@ -12,43 +12,70 @@
  * - forward alone, and forward with dx: every block's logits use the same memory. dx is gathered as attention gathers its output (online softmax):
  *   dx += exp(z - ref) . w_block, rescaled when a row's maximum outgrows its reference, divided by the sum at the end; the targets'
  *   terms, rows of w, are added then. So logits never leave the cache, and w is read once a chunk.
- * - with dw: a chunk's logits stay (at most CHUNK_BYTES), block by block, and become gradients in place when the sums are known. */
+ * - with dw, or with sums over the vocabulary that need the softmax whole (pt_head_sums): a chunk's logits stay (at most CHUNK_BYTES, the
+ *   reference's among them), block by block, and become gradients in place when the sums are known. */
 enum { CHUNK_BYTES = 48 << 20, MIN_ROWS = 16, MAX_ROWS = 1024, VB = 512 };
 static const float OUTGROWN = 8; /* exp(8) leaves f32 and bf16 room enough */
+
+/* Log-sum-exp of rows that is running: [rows] each. */
+typedef struct running {
+    double *max, *sum, *zsum;
+} running;
 
 typedef struct head_work {
     pt_ctx *ctx;
     const pt_head_args *a;
     pt_operand w;
     int64_t rows, blocks;    /* of a chunk */
-    bool stream, keep;       /* dx as the blocks come; all blocks kept for the backward */
+    bool stream, keep;       /* dx as the blocks come; all blocks kept until the softmax is known */
+    bool sums;               /* pt_head_sums */
     void *scratch;           /* [VB, C] of w when it is not in place */
-    const void *x;           /* [Hd, C] operand */
-    int64_t ldx;
-    float *z;                /* [blocks or 1][rows][VB] */
+    const void *x, *xr;      /* [Hd, C] operands; xr NULL without a reference */
+    int64_t ldx, ldxr;
+    float *z, *zr;           /* [blocks or 1][rows][VB] */
     uint16_t *dz;            /* [rows][VB] bf16 copy for the products of the backward */
     float *ref;              /* [rows] stream: what the exponents of dx are relative to */
     float *word;             /* [threads][C] stream: a row of w */
     float *target_z;         /* [M] */
     int64_t *start;          /* [rows + 1]: rows m of each head row of the chunk */
-    double *max, *sum, *zsum; /* [rows] running */
+    running own, other;      /* other: of the reference */
+    pt_head_soft *soft;      /* [rows] with sums: the softmax, and what the sums are */
+    pt_head_slopes *slopes;
     int32_t *where;
 } head_work;
 
-static int64_t chunk_rows(int64_t hd, int64_t vocab, bool keep)
+/* kept: matrices of logits that stay */
+static int64_t chunk_rows(int64_t hd, int64_t vocab, int kept)
 {
-    int64_t r = keep ? CHUNK_BYTES / 4 / vocab / MIN_ROWS * MIN_ROWS : MAX_ROWS;
+    int64_t r = kept ? CHUNK_BYTES / 4 / kept / vocab / MIN_ROWS * MIN_ROWS : MAX_ROWS;
     r = r < MIN_ROWS ? MIN_ROWS : r > MAX_ROWS ? MAX_ROWS : r;
     return r < hd ? r : hd;
+}
+
+static pt_status take_running(pt_ws *ws, size_t rows, running *r)
+{
+    PT_RETURN(pt_ws_take(ws, &r->max, rows * sizeof *r->max));
+    PT_RETURN(pt_ws_take(ws, &r->sum, rows * sizeof *r->sum));
+    return pt_ws_take(ws, &r->zsum, rows * sizeof *r->zsum);
+}
+
+static pt_status take_sums(pt_ws *ws, size_t rows, head_work *w)
+{
+    if (w->sums) PT_RETURN(pt_ws_take(ws, &w->soft, rows * sizeof *w->soft));
+    if (w->sums) PT_RETURN(pt_ws_take(ws, &w->slopes, rows * sizeof *w->slopes));
+    if (!pt_head_reference(w->a)) return PT_OK;
+    PT_RETURN(pt_operand_act(w->ctx, ws, w->a->xr, &w->xr, &w->ldxr));
+    PT_RETURN(pt_ws_take(ws, &w->zr, rows * VB * (size_t)w->blocks * sizeof *w->zr));
+    return take_running(ws, rows, &w->other);
 }
 
 static pt_status work_begin(pt_ctx *ctx, const pt_head_args *a, head_work *w)
 {
     int64_t m = pt_view_ok(a->row_head) ? a->row_head.cols : 0;
     pt_ws ws = pt_ws_begin(ctx);
-    bool keep = pt_view_ok(a->dw);
-    *w = (head_work){.ctx = ctx, .a = a, .w = pt_operand_plan(ctx, a->w), .rows = chunk_rows(a->x.rows, a->w.rows, keep),
-                     .blocks = (a->w.rows + VB - 1) / VB, .keep = keep, .stream = !keep && pt_view_ok(a->dx)};
+    bool sums = pt_head_sums(a), keep = sums || pt_view_ok(a->dw);
+    *w = (head_work){.ctx = ctx, .a = a, .w = pt_operand_plan(ctx, a->w), .rows = chunk_rows(a->x.rows, a->w.rows, keep + pt_head_reference(a)),
+                     .blocks = (a->w.rows + VB - 1) / VB, .keep = keep, .stream = !keep && pt_view_ok(a->dx), .sums = sums};
     size_t rows = (size_t)w->rows, block = rows * VB, elem = w->w.type == PT_BF16 ? 2 : 4;
     if (!w->w.in_place) PT_RETURN(pt_ws_take(&ws, &w->scratch, VB * (size_t)a->w.cols * elem));
     PT_RETURN(pt_operand_act(ctx, &ws, a->x, &w->x, &w->ldx));
@@ -60,10 +87,9 @@ static pt_status work_begin(pt_ctx *ctx, const pt_head_args *a, head_work *w)
     if ((keep || w->stream) && w->w.type == PT_BF16) PT_RETURN(pt_ws_take(&ws, &w->dz, block * sizeof *w->dz));
     PT_RETURN(pt_ws_take(&ws, &w->target_z, (size_t)m * sizeof *w->target_z));
     PT_RETURN(pt_ws_take(&ws, &w->start, (rows + 1) * sizeof *w->start));
-    PT_RETURN(pt_ws_take(&ws, &w->max, rows * sizeof *w->max));
-    PT_RETURN(pt_ws_take(&ws, &w->sum, rows * sizeof *w->sum));
-    PT_RETURN(pt_ws_take(&ws, &w->zsum, rows * sizeof *w->zsum));
+    PT_RETURN(take_running(&ws, rows, &w->own));
     PT_RETURN(pt_ws_take(&ws, &w->where, rows * sizeof *w->where));
+    PT_RETURN(take_sums(&ws, rows, w));
     pt_ws_done(&ws);
     return PT_OK;
 }
@@ -86,18 +112,24 @@ static pt_status rows_of(head_work *w, int64_t h0, int64_t n, int64_t *at)
     return PT_OK;
 }
 
-/* Takes a block's part sums of head row h (of the chunk) into the running ones, and the targets' logits. */
-static void merge(head_work *w, int64_t h, int64_t v0, int64_t n, const float *z, const pt_head_part *p)
+/* Takes a block's part sums of head row h (of the chunk) into the running ones. */
+static void merge(running *r, int64_t h, bool first, const pt_head_part *p)
 {
-    if (pt_view_ok(w->a->argmax) && (v0 == 0 || p->max > w->max[h])) w->where[h] = (int32_t)v0 + PT_PICK(pt_vhead_find)(z, n, p->max);
-    if (v0 == 0) {
-        w->max[h] = p->max, w->sum[h] = p->sum, w->zsum[h] = p->zsum;
-    } else {
-        double top = p->max > w->max[h] ? p->max : w->max[h], old = exp(w->max[h] - top), new = exp(p->max - top);
-        w->sum[h] = w->sum[h] * old + p->sum * new;
-        w->zsum[h] = w->zsum[h] * old + p->zsum * new;
-        w->max[h] = top;
+    if (first) {
+        r->max[h] = p->max, r->sum[h] = p->sum, r->zsum[h] = p->zsum;
+        return;
     }
+    double top = p->max > r->max[h] ? p->max : r->max[h], old = exp(r->max[h] - top), new = exp(p->max - top);
+    r->sum[h] = r->sum[h] * old + p->sum * new;
+    r->zsum[h] = r->zsum[h] * old + p->zsum * new;
+    r->max[h] = top;
+}
+
+/* The same of the policy: the largest logit's place too, and the targets' logits. */
+static void merge_own(head_work *w, int64_t h, int64_t v0, int64_t n, const float *z, const pt_head_part *p)
+{
+    if (pt_view_ok(w->a->argmax) && (v0 == 0 || p->max > w->own.max[h])) w->where[h] = (int32_t)v0 + PT_PICK(pt_vhead_find)(z, n, p->max);
+    merge(&w->own, h, v0 == 0, p);
     if (w->start[h] == w->start[h + 1]) return;
     const int32_t *target = pt_at(w->a->row_target);
     for (int64_t m = w->start[h]; m < w->start[h + 1]; m++)
@@ -109,12 +141,12 @@ static void put_rows(head_work *w, int64_t h0, int64_t n)
 {
     const pt_head_args *a = w->a;
     for (int64_t h = 0; h < n; h++) {
-        double log_sum = log(w->sum[h]);
-        if (pt_view_ok(a->lse)) pt_f32_at(a->lse)[h0 + h] = (float)(w->max[h] + log_sum);
-        if (pt_view_ok(a->entropy)) pt_f32_at(a->entropy)[h0 + h] = (float)(w->max[h] + log_sum - w->zsum[h] / w->sum[h]);
+        double log_sum = log(w->own.sum[h]);
+        if (pt_view_ok(a->lse)) pt_f32_at(a->lse)[h0 + h] = (float)(w->own.max[h] + log_sum);
+        if (pt_view_ok(a->entropy)) pt_f32_at(a->entropy)[h0 + h] = (float)(w->own.max[h] + log_sum - w->own.zsum[h] / w->own.sum[h]);
         if (pt_view_ok(a->argmax)) ((int32_t *)pt_at(a->argmax))[h0 + h] = w->where[h];
         if (pt_view_ok(a->logp))
-            for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) pt_f32_at(a->logp)[m] = (float)(w->target_z[m] - w->max[h] - log_sum);
+            for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) pt_f32_at(a->logp)[m] = (float)(w->target_z[m] - w->own.max[h] - log_sum);
     }
 }
 
@@ -147,7 +179,7 @@ static double target_grad(const head_work *w, int64_t h, int64_t m, double total
         if (k < m) return 0;
         aimed += pt_f32_at(w->a->dlogp)[k];
     }
-    return aimed - total * exp(w->target_z[m] - w->max[h]) / w->sum[h];
+    return aimed - total * exp(w->target_z[m] - w->own.max[h]) / w->own.sum[h];
 }
 
 /* dx = sum over the row's m of dlogp (d z_target - sum_v p d z_v): scales the gathered sum and adds the targets' rows of w. */
@@ -161,7 +193,7 @@ static void stream_end(head_work *w, int64_t h0, int64_t n)
         float *dx = pt_f32_row(a->dx, h0 + h), *word = w->word + omp_get_thread_num() * a->w.cols;
         double total = 0;
         for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) total += pt_f32_at(a->dlogp)[m];
-        float scale = (float)(-total * exp(w->ref[h] - w->max[h]) / w->sum[h]);
+        float scale = (float)(-total * exp(w->ref[h] - w->own.max[h]) / w->own.sum[h]);
         for (int64_t c = 0; c < a->w.cols; c++) dx[c] *= scale;
         for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) {
             float t = a->softcap > 0 ? w->target_z[m] * a->temperature / a->softcap : 0;
@@ -169,6 +201,63 @@ static void stream_end(head_work *w, int64_t h0, int64_t n)
             PT_PICK(pt_vdequant)(a->w.type, (const uint8_t *)pt_at(a->w) + (size_t)target[m] * row, a->w.cols, word);
             for (int64_t c = 0; c < a->w.cols; c++) dx[c] += g * word[c];
         }
+    }
+}
+
+/* z = x . w_block^T. */
+static pt_status block_logits(head_work *w, const void *x, int64_t ldx, int64_t h0, int64_t n, const void *rows, int64_t now, float *z)
+{
+    const pt_head_args *a = w->a;
+    pt_gemm_args g = {.type = w->w.type, .tb = true, .m = n, .n = now, .k = a->w.cols, .alpha = 1,
+                      .a = (const uint8_t *)x + (size_t)(h0 * ldx) * (w->w.type == PT_BF16 ? 2 : 4), .lda = ldx, .b = rows,
+                      .ldb = w->w.in_place ? a->w.ld : a->w.cols, .c = z, .ldc = VB};
+    return pt_gemm_run(pt_cpu_gemm(w->ctx), &g);
+}
+
+/* The reference's logits of a block: by the same products in the same order as the policy's, so that equal hidden states have equal bits. */
+static pt_status reference_block(head_work *w, int64_t h0, int64_t n, int64_t v0, int64_t now, const void *rows)
+{
+    float *z = w->zr + v0 / VB * w->rows * VB;
+    PT_RETURN(block_logits(w, w->xr, w->ldxr, h0, n, rows, now, z));
+#pragma omp parallel for schedule(static)
+    for (int64_t h = 0; h < n; h++) {
+        pt_head_part p;
+        PT_PICK(pt_vhead_part)(z + h * VB, now, w->a->softcap, w->a->temperature, &p);
+        merge(&w->other, h, v0 == 0, &p);
+    }
+    return PT_OK;
+}
+
+static float slope(pt_view d, int64_t h)
+{
+    return pt_view_ok(d) ? pt_f32_at(d)[h] : 0;
+}
+
+/* A chunk's sums over the vocabulary, from its logits. */
+static void sum_chunk(head_work *w, int64_t h0, int64_t n)
+{
+    const pt_head_args *a = w->a;
+#pragma omp parallel for schedule(static)
+    for (int64_t h = 0; h < n; h++) {
+        double lse = w->own.max[h] + log(w->own.sum[h]), squares = 0, kl = 0;
+        pt_head_soft s = {.max = (float)w->own.max[h], .inv = (float)(1 / w->own.sum[h]), .log_sum = (float)log(w->own.sum[h]), .reverse = a->kl_reverse};
+        if (w->xr) {
+            s.max_r = (float)w->other.max[h];
+            s.inv_r = (float)(1 / w->other.sum[h]);
+            s.shift = (float)(lse - (w->other.max[h] + log(w->other.sum[h])));
+        }
+        for (int64_t b = 0; b < w->blocks; b++) {
+            int64_t at = (b * w->rows + h) * VB, now = a->w.rows - b * VB < VB ? a->w.rows - b * VB : VB;
+            float part[2];
+            PT_PICK(pt_vhead_sums)(w->z + at, w->xr ? w->zr + at : NULL, now, &s, part);
+            squares += part[0];
+            kl += part[1];
+        }
+        if (pt_view_ok(a->squares)) pt_f32_at(a->squares)[h0 + h] = (float)squares;
+        if (pt_view_ok(a->kl)) pt_f32_at(a->kl)[h0 + h] = (float)kl;
+        w->soft[h] = s;
+        w->slopes[h] = (pt_head_slopes){.dentropy = slope(a->dentropy, h0 + h), .dsquares = slope(a->dsquares, h0 + h), .dkl = slope(a->dkl, h0 + h),
+                                        .entropy = (float)(lse - w->own.zsum[h] / w->own.sum[h]), .squares = (float)squares, .kl = (float)kl};
     }
 }
 
@@ -181,14 +270,13 @@ static pt_status forward_chunk(head_work *w, int64_t h0, int64_t n)
         int64_t v0 = b * VB, now = a->w.rows - v0 < VB ? a->w.rows - v0 : VB;
         float *z = w->z + (w->keep ? b * w->rows * VB : 0);
         const void *rows = pt_operand_rows(w->ctx, &w->w, v0, now, w->scratch);
-        pt_gemm_args g = {.type = w->w.type, .tb = true, .m = n, .n = now, .k = a->w.cols, .alpha = 1,
-                          .a = (const uint8_t *)w->x + (size_t)(h0 * w->ldx) * elem, .lda = w->ldx, .b = rows, .ldb = ldw, .c = z, .ldc = VB};
-        PT_RETURN(pt_gemm_run(pt_cpu_gemm(w->ctx), &g));
+        PT_RETURN(block_logits(w, w->x, w->ldx, h0, n, rows, now, z));
+        if (w->xr) PT_RETURN(reference_block(w, h0, n, v0, now, rows));
 #pragma omp parallel for schedule(static)
         for (int64_t h = 0; h < n; h++) {
             pt_head_part p;
             PT_PICK(pt_vhead_part)(z + h * VB, now, a->softcap, a->temperature, &p);
-            merge(w, h, v0, now, z + h * VB, &p);
+            merge_own(w, h, v0, now, z + h * VB, &p);
             if (w->stream) stream_row(w, h0, h, v0, p.max, now, z + h * VB);
         }
         if (!w->stream) continue;
@@ -197,6 +285,7 @@ static pt_status forward_chunk(head_work *w, int64_t h0, int64_t n)
         PT_RETURN(pt_gemm_run(pt_cpu_gemm(w->ctx), &d));
     }
     put_rows(w, h0, n);
+    if (w->sums) sum_chunk(w, h0, n);
     if (w->stream) stream_end(w, h0, n);
     return PT_OK;
 }
@@ -207,7 +296,13 @@ static void grad_row(const head_work *w, int64_t h, int64_t v0, int64_t n, float
     const pt_head_args *a = w->a;
     double total = 0;
     for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) total += pt_f32_at(a->dlogp)[m];
-    PT_PICK(pt_vhead_grad)(z, n, (float)w->max[h], (float)(-total / w->sum[h]), a->softcap, a->temperature);
+    if (w->sums) {
+        pt_head_slopes d = w->slopes[h];
+        d.total = (float)total;
+        PT_PICK(pt_vhead_sums_grad)(z, w->xr ? w->zr + v0 / VB * w->rows * VB + h * VB : NULL, n, &w->soft[h], &d, a->softcap, a->temperature);
+    } else {
+        PT_PICK(pt_vhead_grad)(z, n, (float)w->own.max[h], (float)(-total / w->own.sum[h]), a->softcap, a->temperature);
+    }
     if (w->start[h] == w->start[h + 1]) return;
     const int32_t *target = pt_at(a->row_target);
     for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) {
@@ -268,7 +363,7 @@ static pt_status rest(pt_ctx *ctx, const pt_head_args *a)
         int64_t n = a->x.rows - h < w.rows ? a->x.rows - h : w.rows;
         PT_RETURN(rows_of(&w, h, n, &at));
         PT_RETURN(forward_chunk(&w, h, n));
-        if (w.keep) PT_RETURN(backward_chunk(&w, h, n));
+        if (w.keep && (pt_view_ok(a->dx) || pt_view_ok(a->dw))) PT_RETURN(backward_chunk(&w, h, n));
     }
     return PT_OK;
 }
@@ -281,7 +376,7 @@ pt_status pt_cpu_head(pt_ctx *ctx, const pt_head_args *a)
     if (pt_view_ok(a->logits)) PT_RETURN(put_logits(ctx, a));
     if (pt_head_more(a)) PT_RETURN(rest(ctx, a));
     if (ctx->dry) return PT_OK;
-    int products = (pt_view_ok(a->logits) ? 1 : 0) + (pt_head_more(a) ? 1 : 0) + (pt_view_ok(a->dx) ? 1 : 0) + (pt_view_ok(a->dw) ? 1 : 0);
+    int products = (pt_view_ok(a->logits) ? 1 : 0) + (pt_head_more(a) ? 1 : 0) + (pt_view_ok(a->dx) ? 1 : 0) + (pt_view_ok(a->dw) ? 1 : 0) + (pt_head_reference(a) ? 1 : 0);
     pt_prof_end(ctx, PT_PROF_HEAD, t0, 2.0 * products * (double)a->x.rows * (double)a->w.rows * (double)a->w.cols);
     if (ctx->profile) ctx->profile->seconds[PT_PROF_HEAD] -= ctx->profile->seconds[PT_PROF_DEQUANT] - d0;
     return PT_OK;

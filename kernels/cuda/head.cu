@@ -1,7 +1,9 @@
 /* The language-model head on the device: kernels/head.h. A chunk of rows at a time: logits [rows, V] in f32 by cuBLASLt (blocks
  * of the vocabulary when w must be dequantised), one kernel for log-softmax, gather and statistics, one that turns the logits
  * into gradients in place (bf16 over the first half of each row with compute bf16), and cuBLASLt again for dx (blocks of
- * columns: one rounding) and dw. Bytes at least of the kernels, a row: 4V (statistics); 4V + V*e more (gradient); 4V + V*e (logits). */
+ * columns: one rounding) and dw. Sums over the vocabulary take one kernel more, and the reference's a second matrix of logits and its statistics.
+ * Bytes at least of the kernels, a row: 4V (statistics; sums, 8V with a reference); 4V + V*e more (gradient, 8V + V*e with a reference);
+ * 4V + V*e (logits). */
 #include "kernels/cuda/dequant.cuh"
 #include "kernels/cuda/gemm_cuda.h"
 
@@ -12,10 +14,17 @@ constexpr int BLOCK = 512, V = 4; /* threads of a row, logits that a thread take
 constexpr int64_t CHUNK_BYTES = 256 << 20, MIN_ROWS = 64, MAX_ROWS = 2048; /* of logits */
 constexpr int64_t W_ELEMS = 16 << 20, ROW_STEP = 128, COL_STEP = 256;      /* dequantised w at a time */
 
+enum { ENTROPY, SQUARES, KL, OVER };
+
 struct head_job {
     float *z;     /* [rows, ld] */
     float *stats; /* [rows]: lse */
     float *zt;    /* [M] */
+    const float *zr, *stats_r; /* the reference's logits and lse; NULL without one */
+    float *over;  /* [rows, OVER]: sums over the vocabulary, or NULL */
+    float *squares, *kl;
+    const float *dentropy, *dsquares, *dkl;
+    bool reverse; /* KL(reference||policy) */
     float *logp, *lse, *entropy;
     int32_t *argmax;
     const int32_t *row_head, *row_target;
@@ -145,25 +154,105 @@ PT_DEV float aimed(const head_job &j, int64_t m0, int64_t row, int32_t t)
     return s;
 }
 
+/* exp(-d) - 1 + d = d^2/2 - d^3/6 ... through d^7, of |d| < NEAR: nothing is lost to cancellation. */
+constexpr float NEAR = 0.25f;
+PT_DEV float series(float d)
+{
+    float s = fmaf(-1.0f / 5040, d, 1.0f / 720);
+    s = fmaf(s, d, -1.0f / 120);
+    s = fmaf(s, d, 1.0f / 24);
+    s = fmaf(s, d, -1.0f / 6);
+    s = fmaf(s, d, 0.5f);
+    return s * d * d;
+}
+/* a log(a/b) - a + b of a = exp(d) b: the term of a divergence, which is never negative. */
+PT_DEV float term(float a, float b, float d)
+{
+    return fabsf(d) < NEAR ? a * series(d) : b - a + a * d;
+}
+
+/* A block per row: the sums over the vocabulary, from its logits and the reference's. */
+__global__ void __launch_bounds__(BLOCK) head_sums_k(head_job j)
+{
+    PT_SHARED(float, red, [32]);
+    int64_t h = blockIdx.x, row = j.h0 + h;
+    const float *z = j.z + h * j.ld, *zr = j.zr ? j.zr + h * j.ld : nullptr;
+    float lse = j.stats[h], lse_r = zr ? j.stats_r[h] : 0.0f, entropy = 0, squares = 0, kl = 0;
+    for (int i = (int)threadIdx.x * V; i < j.vocab; i += BLOCK * V) {
+        float v[V], r[V];
+        load4(z + i, j.vocab - i, v);
+        if (zr) load4(zr + i, j.vocab - i, r);
+#pragma unroll
+        for (int e = 0; e < V; e++) {
+            if (i + e >= j.vocab) continue;
+            float t = transform(j, v[e]), lp = t - lse, p = expf(lp);
+            entropy -= p * lp;
+            squares += p * p;
+            if (!zr) continue;
+            float u = transform(j, r[e]), q = expf(u - lse_r), d = (t - u) - (lse - lse_r);
+            kl += j.reverse ? term(q, p, -d) : term(p, q, d);
+        }
+    }
+    entropy = block_sum(entropy, red);
+    squares = block_sum(squares, red);
+    kl = block_sum(kl, red);
+    if (threadIdx.x) return;
+    j.over[h * OVER + ENTROPY] = entropy, j.over[h * OVER + SQUARES] = squares, j.over[h * OVER + KL] = kl;
+    if (j.squares) j.squares[row] = squares;
+    if (j.kl) j.kl[row] = kl;
+}
+
+/* A row's softmax and dL/d of what is made of it. */
+struct slopes {
+    float lse, total, lse_r, entropy, squares, kl, dentropy, dsquares, dkl;
+};
+template <bool SUMS> PT_DEV slopes row_slopes(const head_job &j, int64_t h, int64_t row)
+{
+    slopes s = {};
+    s.lse = j.stats[h];
+    if constexpr (SUMS) {
+        const float *over = j.over + h * OVER;
+        s.entropy = over[ENTROPY], s.squares = over[SQUARES], s.kl = over[KL];
+        if (j.dentropy) s.dentropy = j.dentropy[row];
+        if (j.dsquares) s.dsquares = j.dsquares[row];
+        if (j.zr && j.dkl) s.dkl = j.dkl[row];
+        if (j.zr) s.lse_r = j.stats_r[h];
+    }
+    return s;
+}
+/* dL/dz of a token with logit t, the reference's u, but for the targets' own. */
+template <bool SUMS> PT_DEV float by_logit(const head_job &j, const slopes &s, float t, float u)
+{
+    float lp = t - s.lse, p = expf(lp);
+    if constexpr (!SUMS) return -s.total * p;
+    float g = p * (2 * s.dsquares * (p - s.squares) - s.total - s.dentropy * (lp + s.entropy));
+    if (!j.zr) return g;
+    float q = expf(u - s.lse_r), d = (t - u) - (s.lse - s.lse_r);
+    return g + s.dkl * (!j.reverse ? p * (d - s.kl) : fabsf(d) < NEAR ? p * (d - series(d)) : p - q);
+}
+
 /* dL/d(raw logit) over the logits, type T. A tile of BLOCK*V is read, then written: its bytes lie at or before what is read. */
-template <typename T> __global__ void __launch_bounds__(BLOCK) head_grad_k(head_job j)
+template <typename T, bool SUMS> PT_DEV void row_grad(const head_job &j)
 {
     int64_t h = blockIdx.x, row = j.h0 + h, m0 = first_row(j.row_head, j.m, row);
-    float *z = j.z + h * j.ld, lse = j.stats[h], total = 0;
+    float *z = j.z + h * j.ld;
+    const float *zr = SUMS && j.zr ? j.zr + h * j.ld : nullptr;
+    slopes s = row_slopes<SUMS>(j, h, row);
     T *dz = reinterpret_cast<T *>(z);
-    for (int64_t m = m0; m < j.m && j.row_head[m] == row; m++) total += j.dlogp[m];
+    for (int64_t m = m0; m < j.m && j.row_head[m] == row; m++) s.total += j.dlogp[m];
     float ratio = j.softcap > 0 ? j.temperature / j.softcap : 0.0f, inv = 1.0f / j.temperature;
     for (int i0 = 0; i0 < j.vocab; i0 += BLOCK * V) {
         int i = i0 + (int)threadIdx.x * V;
-        float v[V];
+        float v[V], r[V] = {};
         if (i < j.vocab) load4(z + i, j.vocab - i, v);
+        if (zr && i < j.vocab) load4(zr + i, j.vocab - i, r);
         __syncthreads();
         if (i < j.vocab) {
 #pragma unroll
             for (int e = 0; e < V; e++) {
-                float t = i + e < j.vocab ? transform(j, v[e]) : -INFINITY;
+                float t = i + e < j.vocab ? transform(j, v[e]) : -INFINITY, u = zr && i + e < j.vocab ? transform(j, r[e]) : 0.0f;
                 float slope = j.softcap > 0 ? 1.0f - t * ratio * (t * ratio) : 1.0f;
-                v[e] = i + e < j.vocab ? -total * expf(t - lse) * inv * slope : 0.0f;
+                v[e] = i + e < j.vocab ? by_logit<SUMS>(j, s, t, u) * inv * slope : 0.0f;
             }
             st_vec<V>(dz + i, v);
         }
@@ -175,8 +264,17 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) head_grad_k(head_
         for (int64_t k = m0; k < m; k++) first = first && j.row_target[k] != t;
         if (!first) continue;
         float zt = j.zt[m], slope = j.softcap > 0 ? 1.0f - zt * ratio * (zt * ratio) : 1.0f;
-        dz[t] = from_f<T>((aimed(j, m0, row, t) - total * expf(zt - lse)) * inv * slope);
+        float other = by_logit<SUMS>(j, s, zt, zr ? transform(j, zr[t]) : 0.0f);
+        dz[t] = from_f<T>((aimed(j, m0, row, t) + other) * inv * slope);
     }
+}
+template <typename T> __global__ void __launch_bounds__(BLOCK) head_grad_k(head_job j)
+{
+    row_grad<T, false>(j);
+}
+template <typename T> __global__ void __launch_bounds__(BLOCK) head_sums_grad_k(head_job j)
+{
+    row_grad<T, true>(j);
 }
 
 /* ---- launchers ---- */
@@ -187,6 +285,7 @@ struct head_work {
     size_t elem;
     bool in_place;
     float *z, *stats, *zt;
+    float *zr, *stats_r, *over; /* NULL where nothing asks for them */
     unsigned char *w, *scratch;
 };
 
@@ -196,7 +295,8 @@ pt_status work_begin(head_work *k, pt_ctx *ctx, const pt_head_args *a)
     *k = {};
     k->ctx = ctx, k->a = a, k->elem = pt_dtype_get(ctx->act)->bytes, k->in_place = a->w.type == ctx->act;
     k->ld = (vocab + 31) / 32 * 32;
-    int64_t most = CHUNK_BYTES / 4 / k->ld / MIN_ROWS * MIN_ROWS;
+    bool other = pt_head_reference(a);
+    int64_t most = CHUNK_BYTES / (other ? 8 : 4) / k->ld / MIN_ROWS * MIN_ROWS;
     most = most < MIN_ROWS ? MIN_ROWS : most > MAX_ROWS ? MAX_ROWS : most;
     k->rows = hd < most ? hd : most;
     int64_t cap = W_ELEMS; /* elements of a block of w: rows forward, columns backward */
@@ -207,6 +307,9 @@ pt_status work_begin(head_work *k, pt_ctx *ctx, const pt_head_args *a)
     PT_RETURN(pt_take(&ws, &k->z, (size_t)k->rows * (size_t)k->ld * sizeof(float)));
     PT_RETURN(pt_take(&ws, &k->stats, (size_t)k->rows * sizeof(float)));
     PT_RETURN(pt_take(&ws, &k->zt, (size_t)m * sizeof(float)));
+    if (other) PT_RETURN(pt_take(&ws, &k->zr, (size_t)k->rows * (size_t)k->ld * sizeof(float)));
+    if (other) PT_RETURN(pt_take(&ws, &k->stats_r, (size_t)k->rows * sizeof(float)));
+    if (pt_head_sums(a)) PT_RETURN(pt_take(&ws, &k->over, (size_t)k->rows * OVER * sizeof(float)));
     if (!k->in_place) PT_RETURN(pt_take(&ws, &k->w, elems * k->elem));
     PT_RETURN(pt_take(&ws, &k->scratch, PT_GEMM_SCRATCH));
     pt_ws_done(&ws);
@@ -218,7 +321,8 @@ void *x_row(const head_work *k, pt_view v, int64_t r)
     return pt_ptr<unsigned char>(v) + (size_t)(r * v.ld) * k->elem;
 }
 
-pt_status logits(const head_work *k, int64_t h0, int64_t n)
+/* to = x w^T. */
+pt_status logits(const head_work *k, pt_view x, float *to, int64_t h0, int64_t n)
 {
     const pt_head_args *a = k->a;
     int64_t vocab = a->w.rows, c = a->w.cols, step = W_ELEMS / (c > 0 ? c : 1) / ROW_STEP * ROW_STEP;
@@ -228,9 +332,9 @@ pt_status logits(const head_work *k, int64_t h0, int64_t n)
         int64_t now = vocab - v0 < step ? vocab - v0 : step;
         pt_cuda_gemm_args g = {};
         g.type = k->ctx->act, g.ctype = PT_F32, g.tb = true, g.m = n, g.n = now, g.k = c, g.alpha = 1, g.scratch = k->scratch;
-        g.a = x_row(k, a->x, h0), g.lda = a->x.ld, g.b = k->in_place ? pt_ptr<unsigned char>(a->w) : k->w,
+        g.a = x_row(k, x, h0), g.lda = x.ld, g.b = k->in_place ? pt_ptr<unsigned char>(a->w) : k->w,
         g.ldb = k->in_place ? a->w.ld : c;
-        g.c = k->z + v0, g.ldc = k->ld;
+        g.c = to + v0, g.ldc = k->ld;
         if (!k->in_place) PT_RETURN(pt_cuda_dequant(k->ctx, a->w, v0, now, 0, c, k->ctx->act, k->w, c));
         PT_RETURN(pt_cuda_gemm(k->ctx, &g));
     }
@@ -260,6 +364,16 @@ pt_status products(const head_work *k, int64_t h0, int64_t n)
     return pt_cuda_gemm(k->ctx, &g);
 }
 
+/* The reference's logits and their log-sum-exp, by the products and the kernel of the policy's: equal hidden states have equal bits. */
+pt_status reference(const head_work *k, int64_t h0, int64_t n, head_job *j)
+{
+    head_job r = {};
+    PT_RETURN(logits(k, k->a->xr, k->zr, h0, n));
+    r.z = k->zr, r.stats = k->stats_r, r.ld = j->ld, r.h0 = h0, r.vocab = j->vocab, r.temperature = j->temperature, r.softcap = j->softcap;
+    j->zr = k->zr, j->stats_r = k->stats_r;
+    return pt_launch(head_stats_k, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), r);
+}
+
 pt_status chunk(const head_work *k, int64_t h0, int64_t n)
 {
     const pt_head_args *a = k->a;
@@ -269,13 +383,24 @@ pt_status chunk(const head_work *k, int64_t h0, int64_t n)
     j.row_target = pt_ptr<int32_t>(a->row_target), j.dlogp = pt_ptr<float>(a->dlogp);
     j.ld = k->ld, j.h0 = h0, j.m = j.row_head ? a->row_head.cols : 0, j.vocab = (int)a->w.rows;
     j.temperature = a->temperature, j.softcap = a->softcap;
-    PT_RETURN(logits(k, h0, n));
-    PT_RETURN(pt_launch(head_stats_k, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
+    dim3 grid((unsigned)n), block(BLOCK);
+    PT_RETURN(logits(k, a->x, k->z, h0, n));
+    PT_RETURN(pt_launch(head_stats_k, grid, block, 0, pt_stream(k->ctx), j));
+    if (k->zr) PT_RETURN(reference(k, h0, n, &j));
+    if (k->over) {
+        j.over = k->over, j.squares = pt_ptr<float>(a->squares), j.kl = pt_ptr<float>(a->kl), j.reverse = a->kl_reverse;
+        j.dentropy = pt_ptr<float>(a->dentropy), j.dsquares = pt_ptr<float>(a->dsquares), j.dkl = pt_ptr<float>(a->dkl);
+        PT_RETURN(pt_launch(head_sums_k, grid, block, 0, pt_stream(k->ctx), j));
+    }
     if (!pt_view_ok(a->dx) && !pt_view_ok(a->dw)) return PT_OK;
-    if (k->elem == 2)
-        PT_RETURN(pt_launch(head_grad_k<bf16>, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
+    if (k->over && k->elem == 2)
+        PT_RETURN(pt_launch(head_sums_grad_k<bf16>, grid, block, 0, pt_stream(k->ctx), j));
+    else if (k->over)
+        PT_RETURN(pt_launch(head_sums_grad_k<float>, grid, block, 0, pt_stream(k->ctx), j));
+    else if (k->elem == 2)
+        PT_RETURN(pt_launch(head_grad_k<bf16>, grid, block, 0, pt_stream(k->ctx), j));
     else
-        PT_RETURN(pt_launch(head_grad_k<float>, dim3((unsigned)n), dim3(BLOCK), 0, pt_stream(k->ctx), j));
+        PT_RETURN(pt_launch(head_grad_k<float>, grid, block, 0, pt_stream(k->ctx), j));
     return products(k, h0, n);
 }
 

@@ -154,6 +154,10 @@ static void test_products(void **)
             a.row_target = D(rt), a.temperature = 1);
     TRAFFIC(head, pt_head_args, "head_grad_k", 6.0 * HD * V, 0, a.dx = D(dx), a.x = D(x), a.w = D(w), a.row_head = D(rh),
             a.row_target = D(rt), a.dlogp = D(dl), a.temperature = 1);
+    pt_view xr = in(PT_BF16, HD, 8, 8), kl = in(PT_F32, 1, HD, 9), dkl = in(PT_F32, 1, HD, 10);
+    TRAFFIC(head, pt_head_args, "head_sums_k", 8.0 * HD * V, 0, a.kl = D(kl), a.x = D(x), a.xr = D(xr), a.w = D(w), a.temperature = 1);
+    TRAFFIC(head, pt_head_args, "head_sums_grad_k", 10.0 * HD * V, 0, a.dx = D(dx), a.x = D(x), a.xr = D(xr), a.w = D(w), a.row_head = D(rh),
+            a.row_target = D(rt), a.dlogp = D(dl), a.dkl = D(dkl), a.temperature = 1);
     TRAFFIC(head, pt_head_args, "head_logits_k", 6.0 * HD * V, 0, a.logits = D(logits), a.x = D(x), a.w = D(w), a.temperature = 1);
     ot_free_all();
 }

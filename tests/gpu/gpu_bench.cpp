@@ -364,6 +364,9 @@ void heads(const shapes &z)
          a.row_target = rt, a.temperature = 1);
     TIME("head, forward and backward", head, pt_head_args, 2 * flops, 2 * wb + 4 * zb, a.logp = logp, a.dx = dx, a.x = x,
          a.w = w, a.row_head = rh, a.row_target = rt, a.dlogp = dl, a.temperature = 1);
+    pt_view xr = mat(PT_BF16, z.head_rows, z.c), kl = mat(PT_F32, 1, z.head_rows), dkl = mat(PT_F32, 1, z.head_rows);
+    TIME("head, forward and backward, kl", head, pt_head_args, 3 * flops, 3 * wb + 9 * zb, a.logp = logp, a.kl = kl, a.dx = dx, a.x = x, a.xr = xr,
+         a.w = w, a.row_head = rh, a.row_target = rt, a.dlogp = dl, a.dkl = dkl, a.temperature = 1);
     drop_all();
     pt_view logits = mat(PT_F32, 8, z.vocab), token = mat(PT_I32, 1, 8);
     const uint64_t zero[8] = {0};

@@ -324,22 +324,46 @@ static void test_lora(void **)
 
 /* ---- head ---- */
 typedef struct head_naive {
-    float *logp, *lse, *ent, *dx, *dw, *logits;
+    float *logp, *lse, *ent, *dx, *dw, *logits, *squares, *kl;
 } head_naive;
+/* Sums over the vocabulary: the reference's hidden states and the gradients; which way. */
+typedef struct head_sums {
+    pt_view xr, dentropy, dsquares, dkl;
+    bool on, reverse;
+} head_sums;
 static head_naive head_new(int64_t m, int64_t hd, int64_t c, int64_t vocab)
 {
     return {(float *)calloc((size_t)m + 1, 4), (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)hd + 1, 4),
-            (float *)calloc((size_t)(hd * c) + 1, 4), (float *)calloc((size_t)(vocab * c), 4), (float *)calloc((size_t)(hd * vocab) + 1, 4)};
+            (float *)calloc((size_t)(hd * c) + 1, 4), (float *)calloc((size_t)(vocab * c), 4), (float *)calloc((size_t)(hd * vocab) + 1, 4),
+            (float *)calloc((size_t)hd + 1, 4), (float *)calloc((size_t)hd + 1, 4)};
 }
 static void head_free(head_naive *o)
 {
-    free(o->logp), free(o->lse), free(o->ent), free(o->dx), free(o->dw), free(o->logits);
+    free(o->logp), free(o->lse), free(o->ent), free(o->dx), free(o->dw), free(o->logits), free(o->squares), free(o->kl);
+}
+/* lq: log q of the reference; then the sums of row h. */
+static void naive_sums(const float *w, const head_sums *sums, int64_t h, int64_t c, int64_t vocab, float cap, float temp, const float *z, float *lq, head_naive *o)
+{
+    float top = -INFINITY, sum = 0;
+    for (int64_t v = 0; v < vocab; v++) {
+        float raw = 0;
+        for (int64_t i = 0; i < c; i++) raw += ot_f32(sums->xr, h)[i] * w[v * c + i];
+        lq[v] = (cap > 0 ? cap * tanhf(raw / cap) : raw) / temp;
+        top = fmaxf(top, lq[v]);
+    }
+    for (int64_t v = 0; v < vocab; v++) sum += expf(lq[v] - top);
+    for (int64_t v = 0; v < vocab; v++) {
+        float lp = z[v] - o->lse[h];
+        lq[v] -= top + logf(sum);
+        o->squares[h] += expf(lp) * expf(lp);
+        o->kl[h] += sums->reverse ? expf(lq[v]) * (lq[v] - lp) : expf(lp) * (lp - lq[v]);
+    }
 }
 /* The plain program of the same precision: w rounded, f32 sums, dz rounded. dw comes filled. */
 static void naive_head(pt_dtype t, const float *w, pt_view x, pt_view dl, const int32_t *heads, const int32_t *targets, int m,
-                       int64_t hd, int64_t c, int64_t vocab, float cap, float temp, head_naive *o)
+                       int64_t hd, int64_t c, int64_t vocab, float cap, float temp, const head_sums *sums, head_naive *o)
 {
-    float *z = (float *)malloc((size_t)vocab * 4), *raw = (float *)malloc((size_t)vocab * 4);
+    float *z = (float *)malloc((size_t)vocab * 4), *raw = (float *)malloc((size_t)vocab * 4), *lq = (float *)malloc((size_t)vocab * 4);
     for (int64_t h = 0; h < hd; h++) {
         float top = -INFINITY, sum = 0, mean = 0, total = 0;
         for (int64_t v = 0; v < vocab; v++) {
@@ -354,10 +378,14 @@ static void naive_head(pt_dtype t, const float *w, pt_view x, pt_view dl, const 
         o->lse[h] = top + logf(sum);
         for (int64_t v = 0; v < vocab; v++) mean += expf(z[v] - o->lse[h]) * z[v];
         o->ent[h] = o->lse[h] - mean;
+        if (sums->on) naive_sums(w, sums, h, c, vocab, cap, temp, z, lq, o);
         for (int k = 0; k < m; k++)
             if (heads[k] == h) o->logp[k] = z[targets[k]] - o->lse[h], total += ot_f32(dl, 0)[k];
         for (int64_t v = 0; v < vocab; v++) {
-            float d = -total * expf(z[v] - o->lse[h]), u = cap > 0 ? tanhf(raw[v] / cap) : 0;
+            float lp = z[v] - o->lse[h], p = expf(lp), d = -total * p, u = cap > 0 ? tanhf(raw[v] / cap) : 0;
+            if (sums->on)
+                d += ot_f32(sums->dentropy, 0)[h] * -p * (lp + o->ent[h]) + ot_f32(sums->dsquares, 0)[h] * 2 * p * (p - o->squares[h]) +
+                     ot_f32(sums->dkl, 0)[h] * (sums->reverse ? p - expf(lq[v]) : p * (lp - lq[v] - o->kl[h]));
             for (int k = 0; k < m; k++)
                 if (heads[k] == h && targets[k] == v) d += ot_f32(dl, 0)[k];
             d = ot_round(t, d / temp * (1 - u * u));
@@ -365,9 +393,9 @@ static void naive_head(pt_dtype t, const float *w, pt_view x, pt_view dl, const 
         }
     }
     for (int64_t i = 0; i < hd * c; i++) o->dx[i] = ot_round(t, o->dx[i]);
-    free(z), free(raw);
+    free(z), free(raw), free(lq);
 }
-static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t vocab, float softcap, float temperature, int back)
+static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t vocab, float softcap, float temperature, int back, int sums = 0)
 {
     ot_case(t);
     static int32_t heads[4096], targets[4096];
@@ -381,13 +409,24 @@ static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t voc
            top = ot_act(PT_I32, 1, hd, hd), lg = ot_act(PT_F32, hd, vocab, vocab + 3);
     pt_view dl = ot_in(PT_F32, 1, m, m, 3, 1), dx = back ? ot_act(t, hd, c, c + 8) : ot_none(),
            dw = back > 1 ? ot_in(PT_F32, vocab, c, c, 4, 1) : ot_none();
+    head_sums s = {ot_none(), ot_none(), ot_none(), ot_none(), sums > 0, sums == 2};
+    pt_view squares = sums ? ot_act(PT_F32, 1, hd, hd) : ot_none(), kl = sums ? ot_act(PT_F32, 1, hd, hd) : ot_none();
+    if (sums) {
+        s.xr = ot_in(t, hd, c, c + 8, 5, 0.2f);
+        for (int64_t h = 0; h < hd; h++)
+            for (int64_t i = 0; i < c; i++) ot_f32(s.xr, h)[i] += ot_f32(x, h)[i];
+        ot_put(s.xr);
+        s.dentropy = ot_in(PT_F32, 1, hd, hd, 6, 1), s.dsquares = ot_in(PT_F32, 1, hd, hd, 7, 1), s.dkl = ot_in(PT_F32, 1, hd, hd, 8, 1);
+    }
     float *f = dense(W, t);
     head_naive o = head_new(m, hd, c, vocab);
     for (int64_t i = 0; back > 1 && i < vocab * c; i++) o.dw[i] = ot_f32(dw, i / c)[i % c];
-    naive_head(t, f, x, dl, heads, targets, m, hd, c, vocab, softcap, temperature, &o);
+    naive_head(t, f, x, dl, heads, targets, m, hd, c, vocab, softcap, temperature, &s, &o);
     OT_ON(head, pt_head_args, a.logits = D(lg), a.logp = D(logp), a.lse = D(lse), a.entropy = D(ent), a.argmax = D(top), a.dx = D(dx),
            a.dw = D(dw), a.x = D(x), a.w = D(W), a.row_head = D(rh), a.row_target = D(rt), a.dlogp = D(dl),
-           a.temperature = temperature, a.softcap = softcap);
+           a.temperature = temperature, a.softcap = softcap, a.squares = D(squares), a.kl = D(kl), a.dentropy = D(s.dentropy), a.dsquares = D(s.dsquares),
+           a.dkl = D(s.dkl), a.xr = D(s.xr), a.kl_reverse = s.reverse);
+    if (sums) ot_result_within("squares", squares, o.squares), ot_result_within("kl", kl, o.kl);
     ot_result_within("logits", lg, o.logits), ot_result_within("logp", logp, o.logp), ot_result_within("lse", lse, o.lse), ot_result_within("entropy", ent, o.ent);
     for (int64_t h = 0; (t == PT_F32 || w == PT_BF16) && h < hd; h++) {
         int32_t got = ot_got_i32(top, h);
@@ -398,8 +437,28 @@ static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t voc
     free(f), head_free(&o);
     ot_free_all();
 }
+/* Where the reference is the policy there is no divergence and none of its gradient, to the bit. */
+static void head_same(pt_dtype t, bool reverse)
+{
+    const int64_t hd = 7, vocab = 2500;
+    ot_case(t);
+    pt_view x = ot_in(t, hd, 64, 64, 1, 1), W = ot_weight(PT_Q8_0, vocab, 64, 2, 0.3f), none = ot_list(nullptr, 0), xr = ot_in(t, hd, 64, 64, 1, 1),
+            kl = ot_act(PT_F32, 1, hd, hd), dx = ot_act(t, hd, 64, 64), dkl = ot_in(PT_F32, 1, hd, hd, 3, 1), dl = ot_act(PT_F32, 1, 0, 0);
+    OT_ON(head, pt_head_args, a.kl = D(kl), a.dx = D(dx), a.x = D(x), a.xr = D(xr), a.w = D(W), a.row_head = D(none), a.row_target = D(none), a.dlogp = D(dl),
+          a.dkl = D(dkl), a.kl_reverse = reverse, a.temperature = 1.5f);
+    for (int64_t h = 0; h < hd; h++) {
+        assert_true(ot_got(kl, 0, h) == 0);
+        for (int64_t i = 0; i < 64; i++) assert_true(ot_got(dx, h, i) == 0);
+    }
+    ot_free_all();
+}
 static void test_head(void **)
 {
+    OT_EACH_ACT(t)
+    {
+        head_same(t, false);
+        head_same(t, true);
+    }
     OT_EACH_ACT(t)
     {
         head_case(t, PT_BF16, 13, 40, 3000, 0, 1, 2);
@@ -408,6 +467,10 @@ static void test_head(void **)
         head_case(t, PT_Q4_K, 5, 256, 37, 5, 1, 0);
         head_case(t, PT_F16, 1, 8, 1, 0, 1, 1);
         head_case(t, PT_BF16, 0, 8, 10, 0, 1, 1);
+        head_case(t, PT_BF16, 13, 40, 3000, 0, 1, 2, 1);
+        head_case(t, PT_F32, 9, 33, 257, 30, 0.7f, 2, 2);
+        head_case(t, PT_Q4_K, 8, 256, 37, 5, 1, 1, 1);
+        head_case(t, PT_F32, 8, 16, 2500, 0, 1, 0, 2);
     }
     ot_most_passes = 1;
     if (ot_plain()) head_case(OT_SMALL, PT_BF16, 2100, 8, 37, 0, 1, 2); /* more rows than a chunk */
@@ -440,7 +503,8 @@ static void test_blocks(void **)
     pt_view rh = ot_list(heads, 5), rt = ot_list(targets, 5), logp = ot_act(PT_F32, 1, 5, 5), dl = ot_in(PT_F32, 1, 5, 5, 3, 1),
            dx = ot_act(OT_SMALL, n, in, in);
     head_naive o = head_new(5, n, in, out);
-    naive_head(OT_SMALL, f, x, dl, heads, targets, 5, n, in, out, 0, 30, &o);
+    head_sums none = {ot_none(), ot_none(), ot_none(), ot_none(), false, false};
+    naive_head(OT_SMALL, f, x, dl, heads, targets, 5, n, in, out, 0, 30, &none, &o);
     OT_ON(head, pt_head_args, a.logp = D(logp), a.dx = D(dx), a.x = D(x), a.w = D(w), a.row_head = D(rh), a.row_target = D(rt),
            a.dlogp = D(dl), a.temperature = 30);
     ot_result_within("logp", logp, o.logp), ot_result_within("dx", dx, o.dx);

@@ -1,4 +1,4 @@
-/* The head: ref against finite differences, cpu against ref, one visit against two, many chunks, instruction sets. */
+/* The head: ref against finite differences, cpu against ref, one visit against two, many chunks, instruction sets; sums over the vocabulary. */
 #include "tests/ops/op_test.h"
 
 #include "kernels/check_linear.h"
@@ -53,19 +53,36 @@ static pt_head_args args_of(const head_case *k, bool dw)
     return a;
 }
 
+/* Sums over the vocabulary, one way or the other, and their gradients; the reference is near: hidden states of x and a little more. */
+enum { PLAIN, FROM_POLICY, FROM_REFERENCE };
+static void add_sums(pt_head_args *a, int sums, float far)
+{
+    int64_t hd = a->x.rows, c = a->x.cols;
+    if (sums == PLAIN) return;
+    a->squares = ot_out(1, hd), a->kl = ot_out(1, hd);
+    a->dentropy = ot_rand(1, hd, 6, 1), a->dsquares = ot_rand(1, hd, 7, 1), a->dkl = ot_rand(1, hd, 8, 1);
+    a->xr = ot_rand_ld(hd, c, c + 1, 9, far);
+    for (int64_t h = 0; h < hd; h++)
+        for (int64_t i = 0; i < c; i++) ot_f32(a->xr, h)[i] += ot_f32(a->x, h)[i];
+    a->kl_reverse = sums == FROM_REFERENCE;
+}
+
 static void compare(const pt_head_args *got, const pt_head_args *naive, const pt_head_args *want)
 {
     ot_within("logp", got->logp, naive->logp, want->logp);
     ot_within("lse", got->lse, naive->lse, want->lse);
     ot_within("entropy", got->entropy, naive->entropy, want->entropy);
+    if (pt_view_ok(want->squares)) ot_within("squares", got->squares, naive->squares, want->squares);
+    if (pt_view_ok(want->kl)) ot_within("kl", got->kl, naive->kl, want->kl);
     ot_within("dx", got->dx, naive->dx, want->dx);
     if (pt_view_ok(want->dw)) ot_within("dw", got->dw, naive->dw, want->dw);
 }
 
 /* With dw the logits of a chunk are kept, without it dx is gathered as they come. */
-static void one_way(const head_case *k, bool dw)
+static void one_way(const head_case *k, bool dw, int sums)
 {
     pt_head_args got = args_of(k, dw), naive = args_of(k, dw), want = args_of(k, dw);
+    add_sums(&got, sums, 0.2f), add_sums(&naive, sums, 0.2f), add_sums(&want, sums, 0.2f);
     ot_ok(pt_ref_head(&ot.ref, &want));
     ot_ok(naive_head(&ot.ref, &naive));
     OT_RUN(&ot.cpu, head, &got);
@@ -73,15 +90,21 @@ static void one_way(const head_case *k, bool dw)
     assert_memory_equal(ot_at(got.argmax), ot_at(want.argmax), (size_t)k->hd * 4);
     if (ot.half.ops) { /* twice the error of operands rounded to bf16, sums in double */
         pt_head_args h = args_of(k, dw), low = args_of(k, dw);
+        add_sums(&h, sums, 0.2f), add_sums(&low, sums, 0.2f);
         pt_view w = ot_out(k->vocab, k->c);
         ot_ok(pt_dequant_rows(k->type, ot_at(low.w), k->vocab, k->c, ot_at(w)));
         for (int64_t i = 0; i < k->vocab * k->c; i++) ot_f32(w, 0)[i] = pt_bf16_to_f32(pt_f32_to_bf16(ot_f32(w, 0)[i]));
         for (int64_t i = 0; i < k->hd; i++)
-            for (int64_t c = 0; c < k->c; c++) ot_f32(low.x, i)[c] = pt_bf16_to_f32(pt_f32_to_bf16(ot_f32(low.x, i)[c]));
+            for (int64_t c = 0; c < k->c; c++) {
+                ot_f32(low.x, i)[c] = pt_bf16_to_f32(pt_f32_to_bf16(ot_f32(low.x, i)[c]));
+                if (sums) ot_f32(low.xr, i)[c] = pt_bf16_to_f32(pt_f32_to_bf16(ot_f32(low.xr, i)[c]));
+            }
         low.w = w;
         ot_ok(pt_ref_head(&ot.ref, &low));
         OT_RUN(&ot.half, head, &h);
         ot_within("bf16 logp", h.logp, low.logp, want.logp);
+        if (sums) ot_within("bf16 squares", h.squares, low.squares, want.squares);
+        if (sums) ot_within("bf16 kl", h.kl, low.kl, want.kl);
         ot_within("bf16 dx", h.dx, low.dx, want.dx);
         if (dw) ot_within("bf16 dw", h.dw, low.dw, want.dw);
     }
@@ -89,8 +112,11 @@ static void one_way(const head_case *k, bool dw)
 }
 static void one_case(const head_case *k)
 {
-    one_way(k, true);
-    one_way(k, false);
+    one_way(k, true, PLAIN);
+    one_way(k, false, PLAIN);
+    if (k->hd < 4) return; /* a single sum's error is luck, a naive one's too */
+    one_way(k, true, FROM_POLICY);
+    one_way(k, false, FROM_REFERENCE);
 }
 
 static void test_against_ref(void **state)
@@ -110,7 +136,9 @@ static void test_many_chunks(void **state)
 {
     head_case k = {40, 2, 300000, PT_F32, 1, 0, 1, 0};
     pt_threads_set(3);
-    one_case(&k);
+    one_way(&k, true, PLAIN);
+    one_way(&k, false, PLAIN);
+    one_way(&k, true, FROM_POLICY);
     pt_threads_set(1);
 }
 
@@ -135,28 +163,117 @@ static void test_one_visit_is_two(void **state)
     ot_free_all();
 }
 
+/* What a head says in all: sum of dL/dchannel * channel. */
+static double said(const pt_head_args *a)
+{
+    const pt_view pair[][2] = {{a->logp, a->dlogp}, {a->entropy, a->dentropy}, {a->squares, a->dsquares}, {a->kl, a->dkl}};
+    double sum = 0;
+    for (size_t k = 0; k < sizeof pair / sizeof *pair; k++)
+        for (int64_t m = 0; pt_view_ok(pair[k][1]) && m < pair[k][1].cols; m++) sum += (double)ot_f32(pair[k][0], 0)[m] * ot_f32(pair[k][1], 0)[m];
+    return sum;
+}
+
+/* The reference holds still: where w moves, which is the reference's too, the divergence is left out. */
 static void test_differences(void **state)
 {
     head_case k = {4, 5, 11, PT_F32, 0.8f, 2, 1, 0};
-    pt_head_args a = args_of(&k, true);
-    pt_view dw0 = ot_copy_of(a.dw);
-    ot_ok(pt_ref_head(&ot.ref, &a));
-    pt_head_args f = a;
-    f.dx = f.dw = PT_NO_VIEW;
-    pt_view at[2] = {a.x, a.w}, grad[2] = {a.dx, a.dw};
-    for (int which = 0; which < 2; which++)
-        for (int64_t i = 0; i < at[which].rows * at[which].cols; i++) {
+    for (int round = 0; round < 6; round++) {
+        int which = round % 2, sums = round / 2;
+        pt_head_args a = args_of(&k, true);
+        add_sums(&a, sums, 1);
+        if (which) a.kl = a.dkl = PT_NO_VIEW;
+        pt_view dw0 = ot_copy_of(a.dw);
+        ot_ok(pt_ref_head(&ot.ref, &a));
+        pt_head_args f = a;
+        f.dx = f.dw = PT_NO_VIEW;
+        pt_view at = which ? a.w : a.x, grad = which ? a.dw : a.dx;
+        for (int64_t i = 0; i < at.rows * at.cols; i++) {
             double sum[2] = {0, 0}, step = 1e-2;
-            float *p = ot_f32(at[which], 0) + i, keep = *p;
+            float *p = ot_f32(at, 0) + i, keep = *p;
             for (int side = 0; side < 2; side++) {
                 *p = (float)(keep + (side ? step : -step));
                 ot_ok(pt_ref_head(&ot.ref, &f));
-                for (int64_t m = 0; m < a.logp.cols; m++) sum[side] += (double)ot_f32(a.dlogp, 0)[m] * ot_f32(a.logp, 0)[m];
+                sum[side] = said(&f);
             }
             *p = keep;
-            double got = ot_f32(grad[which], 0)[i] - (which ? ot_f32(dw0, 0)[i] : 0);
-            if (!(fabs((sum[1] - sum[0]) / (2 * step) - got) < 1e-3 * (1 + fabs(got)))) fail_msg("difference %g, gradient %g", (sum[1] - sum[0]) / (2 * step), got);
+            double got = ot_f32(grad, 0)[i] - (which ? ot_f32(dw0, 0)[i] : 0);
+            if (!(fabs((sum[1] - sum[0]) / (2 * step) - got) < 1e-3 * (1 + fabs(got)))) fail_msg("round %d: difference %g, gradient %g", round, (sum[1] - sum[0]) / (2 * step), got);
         }
+        ot_free_all();
+    }
+}
+
+/* Policy and reference the same: no divergence and none of its gradient, to the bit; one token has no entropy; equal logits have the most. */
+static void test_equal(void **state)
+{
+    head_case k = {9, 64, 1100, PT_Q8_0, 0.7f, 5, 1, 0};
+    for (int round = 0; round < 8; round++) {
+        pt_ctx *ctx = round / 2 == 0 ? &ot.ref : round / 2 == 3 ? &ot.half : &ot.cpu;
+        if (!ctx->ops) continue;
+        pt_threads_set(round / 2 == 2 ? 3 : 1);
+        pt_head_args a = args_of(&k, round % 4 < 2);
+        add_sums(&a, 1 + round % 2, 0);
+        pt_view dw0 = pt_view_ok(a.dw) ? ot_copy_of(a.dw) : PT_NO_VIEW;
+        a.dentropy = a.dsquares = PT_NO_VIEW;
+        memset(ot_at(a.dlogp), 0, (size_t)a.dlogp.cols * sizeof(float));
+        if (ctx == &ot.ref) ot_ok(pt_ref_head(ctx, &a));
+        else OT_RUN(ctx, head, &a);
+        for (int64_t h = 0; h < k.hd; h++) {
+            assert_true(ot_f32(a.kl, 0)[h] == 0 && ot_f32(a.squares, 0)[h] > 0);
+            for (int64_t c = 0; c < k.c; c++) assert_true(ot_f32(a.dx, h)[c] == 0);
+        }
+        if (pt_view_ok(a.dw)) assert_true(ot_equal_bits(a.dw, dw0));
+        ot_free_all();
+    }
+    pt_threads_set(1);
+    for (int64_t vocab = 1; vocab < 700; vocab += 599) {
+        head_case flat = {2, 4, vocab, PT_F32, 1, 0, 0, 0};
+        pt_head_args a = args_of(&flat, true);
+        add_sums(&a, FROM_POLICY, 0);
+        memset(ot_at(a.dlogp), 0, (size_t)a.dlogp.cols * sizeof(float));
+        OT_RUN(&ot.cpu, head, &a);
+        for (int64_t h = 0; h < 2; h++) {
+            assert_true(fabs(ot_f32(a.squares, 0)[h] - 1.0 / (double)vocab) < 1e-6 && fabs(ot_f32(a.entropy, 0)[h] - log((double)vocab)) < 1e-5);
+            for (int64_t c = 0; c < 4; c++) assert_true(fabsf(ot_f32(a.dx, h)[c]) < 1e-6f);
+        }
+        ot_free_all();
+    }
+}
+
+/* A divergence of 1e-6 is no rounding error (a naive sum's is as large); one of distributions far apart is finite, and its gradient. */
+static void test_near_and_far(void **state)
+{
+    head_case k = {6, 32, 1500, PT_F32, 1, 0, 1, 0};
+    for (int sums = FROM_POLICY; sums <= FROM_REFERENCE; sums++)
+        for (int far = 0; far < 2; far++) {
+            pt_head_args got = args_of(&k, false), want = args_of(&k, false);
+            add_sums(&got, sums, far ? 300 : 1e-3f), add_sums(&want, sums, far ? 300 : 1e-3f);
+            ot_ok(pt_ref_head(&ot.ref, &want));
+            OT_RUN(&ot.cpu, head, &got);
+            for (int64_t h = 0; h < k.hd; h++) {
+                double kl = ot_f32(want.kl, 0)[h], off = fabs(ot_f32(got.kl, 0)[h] - kl);
+                if (!(off < 1e-2 * kl) || kl == 0 || (far ? kl < 1 : kl > 1e-4)) fail_msg("divergence %g, off by %g", kl, off);
+                for (int64_t c = 0; c < k.c; c++) assert_true(isfinite(ot_f32(got.dx, h)[c]));
+            }
+            ot_free_all();
+        }
+}
+
+/* Outputs alone: the same bits as beside gradients; without them nothing that was there changes. */
+static void test_sums_alone(void **state)
+{
+    head_case k = {70, 32, 20000, PT_Q8_0, 1, 0, 1, 0};
+    pt_head_args all = args_of(&k, true), plain = all;
+    add_sums(&all, FROM_REFERENCE, 0.1f);
+    plain.logp = ot_out(1, all.logp.cols), plain.lse = ot_out(1, k.hd), plain.entropy = ot_out(1, k.hd);
+    plain.dx = plain.dw = PT_NO_VIEW;
+    pt_head_args only = all;
+    only.squares = ot_out(1, k.hd), only.kl = ot_out(1, k.hd), only.dx = only.dw = only.dlogp = only.dentropy = only.dsquares = only.dkl = PT_NO_VIEW;
+    OT_RUN(&ot.cpu, head, &plain);
+    OT_RUN(&ot.cpu, head, &all);
+    OT_RUN(&ot.cpu, head, &only);
+    assert_true(ot_equal_bits(only.squares, all.squares) && ot_equal_bits(only.kl, all.kl));
+    assert_true(ot_equal_bits(plain.logp, all.logp) && ot_equal_bits(plain.entropy, all.entropy) && ot_equal_bits(plain.lse, all.lse));
     ot_free_all();
 }
 
@@ -257,6 +374,16 @@ static void test_dry_run_and_refusals(void **state)
         a.temperature = 1;
         a.dlogp = PT_NO_VIEW;
         assert_int_equal(all[i]->head(ctx, &a), PT_ESHAPE);
+        a = args_of(&k, true);
+        add_sums(&a, FROM_POLICY, 1);
+        a.xr = PT_NO_VIEW; /* a divergence from nothing */
+        assert_int_equal(all[i]->head(ctx, &a), PT_ESHAPE);
+        a.kl = PT_NO_VIEW;
+        assert_int_equal(all[i]->head(ctx, &a), PT_ESHAPE);
+        a.dkl = PT_NO_VIEW;
+        assert_int_equal(all[i]->head(ctx, &a), PT_OK);
+        a.dentropy = ot_out(1, 3);
+        assert_int_equal(all[i]->head(ctx, &a), PT_ESHAPE);
     }
     ot_free_all();
 }
@@ -267,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_against_ref),  cmocka_unit_test(test_many_chunks), cmocka_unit_test(test_one_visit_is_two),
         cmocka_unit_test(test_differences), cmocka_unit_test(test_extremes),    cmocka_unit_test(test_rising),
         cmocka_unit_test(test_dry_run_and_refusals), cmocka_unit_test(test_logits),
+        cmocka_unit_test(test_equal),        cmocka_unit_test(test_near_and_far), cmocka_unit_test(test_sums_alone),
     };
     return cmocka_run_group_tests(tests, setup, ot_end);
 }
