@@ -15,6 +15,19 @@ static pt_status check_channel(const pt_loss_channel *c, int64_t groups, bool by
     return pt_check_typed("group_loss", "weight", c->weight, PT_F32, 1, c->rows.cols);
 }
 
+/* Sums over the vocabulary stand beside log-probabilities. */
+static pt_status check_vocab(const pt_group_loss_args *a, int64_t groups, bool by_rows)
+{
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) {
+        const pt_loss_channel *c = &a->vocab[k];
+        if (!pt_view_ok(c->value)) continue;
+        PT_RETURN(check_channel(c, groups, by_rows));
+        if (c->value.rows != 1 || !pt_view_ok(a->logp.value)) return pt_fail(PT_ESHAPE, "group_loss: a sum over the vocabulary of %lld rows", (long long)c->value.rows);
+        if (by_rows) PT_RETURN(pt_check_typed("group_loss", "rows", c->rows, PT_I32, 1, a->logp.value.cols));
+    }
+    return PT_OK;
+}
+
 pt_status pt_check_group_loss(const pt_group_loss_args *a, bool by_rows)
 {
     int64_t groups = by_rows ? 0 : a->column.cols;
@@ -23,6 +36,7 @@ pt_status pt_check_group_loss(const pt_group_loss_args *a, bool by_rows)
     if (pt_view_ok(a->mark)) PT_RETURN(pt_check_typed("group_loss", "mark", a->mark, PT_F32, 1, 1));
     PT_RETURN(check_channel(&a->logp, groups, by_rows));
     PT_RETURN(check_channel(&a->values, groups, by_rows));
+    PT_RETURN(check_vocab(a, groups, by_rows));
     if (pt_view_ok(a->logp.value) && a->logp.value.rows != 1) return pt_fail(PT_ESHAPE, "group_loss: log-probabilities of %lld rows", (long long)a->logp.value.rows);
     if (pt_view_ok(a->values.value) && (a->values.value.cols < 1 || a->values.value.cols > INT32_MAX)) return pt_fail(PT_ESHAPE, "group_loss: values of width %lld", (long long)a->values.value.cols);
     if (pt_view_ok(a->reference)) PT_RETURN(pt_check_typed("group_loss", "reference", a->reference, PT_F32, 1, a->logp.value.cols));

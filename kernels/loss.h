@@ -1,4 +1,5 @@
-/* The loss of a batch, and its gradient, where its channels are: from log-probabilities of rows and values of heads to dL/d of each, in one launch.
+/* The loss of a batch, and its gradient, where its channels are: from log-probabilities of rows, sums over the vocabulary and
+ * values of heads to dL/d of each, in one launch.
  * The mathematics are the objectives' cores (base/loss_core.h), the same source on every backend.
  *
  * By rows: row m alone is an answer with logp = value[m], reference = reference[m]; its weight is row_weight[m], c_m = row_weight[m] / norm.
@@ -7,24 +8,27 @@
  * reference = the same sum over reference rows, or reference_sum[g]; and value[i] likewise of column i of the values' channel (width 1: the score).
  * Record r is the answers [record_start[r], record_start[r+1]); its weight is column 0 at its first answer, c_r = weight / norm.
  *     loss += c_r L_r;   dvalue[rows[k], i] += weight[k] * c_r dL_r/d(logp, or value[i], of the answer of k)
+ * Sums over the vocabulary (entropy, squares, kl) are of head positions, and rows may share one: a row's is its head's. vocab[k].rows[m] is row m's
+ * head by rows (ascending), and entry k's by records, whose start and weight are those of logp; dvalue[h] sums over all rows of head h.
  * A row or record of weight 0 counts for nothing, whatever its values. Sums are double, in an order that depends on the sizes alone. */
 #ifndef PT_KERNELS_LOSS_H
 #define PT_KERNELS_LOSS_H
 #include "base/loss_core.h"
 #include "kernels/ctx.h"
 
-/* One channel: log-probabilities of rows [1,M] or W values of each head position [M,W], and which of them an answer has. */
+/* One channel: log-probabilities of rows [1,M], a sum over the vocabulary of each head position [1,Hd] or W values of each [Hd,W], and which of them an
+ * answer has. */
 typedef struct pt_loss_channel {
     pt_view value;               /* f32, dense; absent: the channel is not there */
     pt_view dvalue;              /* out, as value, all of it; absent: no gradient is wanted */
-    pt_view start, rows, weight; /* [1,G+1] i32, [1,nnz] i32, [1,nnz] f32; absent by rows */
+    pt_view start, rows, weight; /* [1,G+1] i32, [1,nnz] i32, [1,nnz] f32; absent by rows but for rows [1,M] of vocab */
 } pt_loss_channel;
 
 enum { PT_REPORT_LOSS, PT_REPORT_METRICS, PT_REPORT_SIZE = PT_REPORT_METRICS + PT_CORE_METRICS };
 
 typedef struct pt_group_loss_args {
     int objective;     /* its number in the list of objectives */
-    pt_loss_channel logp, values;
+    pt_loss_channel logp, values, vocab[PT_VOCAB_SUMS];
     pt_view row_weight;   /* [1,M] f32, by rows */
     pt_view reference;    /* [1,M] f32; may be absent */
     pt_view reference_sum; /* [1,G] f32, by records, where reference is absent; may be absent */

@@ -1,5 +1,5 @@
 /* The loss of a batch: kernels/loss.h. One block does all: a batch has thousands of rows, and every step needs the one before.
- * Bytes at least, by rows: 12 a row. */
+ * Bytes at least, by rows: 12 a row; with a sum over the vocabulary 16 more. */
 extern "C" {
 #include "kernels/check_loss.h"
 }
@@ -39,7 +39,7 @@ struct channel {
 };
 
 struct loss_job {
-    channel logp, values;
+    channel logp, values, vocab[PT_VOCAB_SUMS];
     const float *row_weight, *reference, *reference_sum, *column;
     const int32_t *record_start;
     pt_core_answer *answer;
@@ -130,6 +130,10 @@ PT_DEV void load_answer(const loss_job &j, int64_t g)
         if (j.reference) reference = gather(j.logp, g, j.reference, &t);
         else if (j.reference_sum) reference = (double)j.reference_sum[g];
     }
+    double over[PT_VOCAB_SUMS] = {};
+#pragma unroll
+    for (int k = 0; k < PT_VOCAB_SUMS; k++)
+        if (j.vocab[k].value) over[k] = gather(j.vocab[k], g, j.vocab[k].value, &t);
     if (j.values.width == 1) score = gather(j.values, g, j.values.value, &t);
     double *numbers = j.values.width > 1 ? j.numbers + 2 * g * j.values.width : nullptr;
     if (numbers) gather_values(j.values, g, numbers);
@@ -137,6 +141,8 @@ PT_DEV void load_answer(const loss_job &j, int64_t g)
         pt_core_answer *a = &j.answer[g];
         pt_core_values(a, j.values.width, numbers, numbers ? numbers + j.values.width : nullptr);
         a->logp = logp, a->tokens = tokens, a->reference = reference, a->score = score, a->dlogp = a->dscore = 0;
+        a->entropy = over[PT_VOCAB_ENTROPY], a->squares = over[PT_VOCAB_SQUARES], a->kl = over[PT_VOCAB_KL];
+        a->dentropy = a->dsquares = a->dkl = 0;
         for (int k = 0; k < PT_CORE_COLUMNS; k++) a->column[k] = k + 1 < j.columns ? (double)j.column[(k + 1) * j.groups + g] : 0.0;
     }
 }
@@ -171,6 +177,19 @@ PT_DEV void spread(const channel &c, int64_t groups, int32_t *row, int32_t *answ
     }
 }
 
+/* By rows: dvalue[h] = sum of dsum over the rows of head h, which stand together. All threads of the block call. */
+PT_DEV void rows_to_heads(const channel &c, int64_t rows)
+{
+    for (int64_t h = threadIdx.x; h < c.m; h += BLOCK) c.dvalue[h] = 0;
+    __syncthreads();
+    for (int64_t m = threadIdx.x; m < rows; m += BLOCK) {
+        if (m > 0 && c.rows[m - 1] == c.rows[m]) continue;
+        float s = 0;
+        for (int64_t k = m; k < rows && c.rows[k] == c.rows[m]; k++) s += c.dsum[k];
+        c.dvalue[c.rows[m]] = s;
+    }
+}
+
 template <int K> PT_DEV void by_rows(const loss_job &j, double *red)
 {
     sums<K> s;
@@ -178,17 +197,26 @@ template <int K> PT_DEV void by_rows(const loss_job &j, double *red)
     for (int64_t m = threadIdx.x; m < j.logp.m; m += BLOCK) {
         double w = (double)j.row_weight[m];
         float d = 0;
+        pt_core_answer t = {};
         if (w != 0) {
             double metric[core<K>::metrics ? core<K>::metrics : 1] = {};
-            pt_core_answer t = {};
+#pragma unroll
+            for (int k = 0; k < PT_VOCAB_SUMS; k++)
+                if (j.vocab[k].value) *pt_core_sum(&t, k) = (double)j.vocab[k].value[j.vocab[k].rows[m]];
             t.logp = (double)j.logp.value[m], t.tokens = 1, t.reference = j.reference ? (double)j.reference[m] : 0.0;
             double loss = run_core<K>(&j.step, &t, 1, metric);
             sums_add(s, j, w / j.step.norm, loss, metric);
             d = (float)(w * t.dlogp / j.step.norm);
         }
         if (j.logp.dvalue) j.logp.dvalue[m] = d;
+#pragma unroll
+        for (int k = 0; k < PT_VOCAB_SUMS; k++)
+            if (j.vocab[k].dvalue) j.vocab[k].dsum[m] = (float)(w * pt_core_dsum(&t, k) / j.step.norm);
     }
     sums_report(s, j, red);
+    __syncthreads();
+    for (int k = 0; k < PT_VOCAB_SUMS; k++)
+        if (j.vocab[k].dvalue) rows_to_heads(j.vocab[k], j.logp.m);
 }
 
 template <int K> PT_DEV void by_records(const loss_job &j, double *red)
@@ -209,6 +237,9 @@ template <int K> PT_DEV void by_records(const loss_job &j, double *red)
         }
         for (int32_t g = from; g < to; g++) {
             if (j.logp.value) j.logp.dsum[g] = (float)(scale * j.answer[g].dlogp);
+#pragma unroll
+            for (int k = 0; k < PT_VOCAB_SUMS; k++)
+                if (j.vocab[k].dvalue) j.vocab[k].dsum[g] = (float)(scale * pt_core_dsum(&j.answer[g], k));
             for (int i = 0; i < j.values.width; i++) j.values.dsum[(int64_t)g * j.values.width + i] = (float)(scale * j.answer[g].dvalue[i]);
         }
     }
@@ -217,6 +248,10 @@ template <int K> PT_DEV void by_records(const loss_job &j, double *red)
     if (j.logp.dvalue) spread(j.logp, j.groups, row, answer);
     __syncthreads();
     if (j.values.dvalue) spread(j.values, j.groups, row, answer);
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) {
+        __syncthreads();
+        if (j.vocab[k].dvalue) spread(j.vocab[k], j.groups, row, answer);
+    }
 }
 
 template <int K> __global__ void __launch_bounds__(BLOCK) group_loss_k(const loss_job j)
@@ -234,7 +269,7 @@ channel view_channel(const pt_loss_channel *c, float *dsum, int64_t rows, int64_
 
 template <int K> pt_status launch(pt_ctx *ctx, const pt_group_loss_args *a)
 {
-    float *dlogp, *dvalues;
+    float *dlogp, *dvalues, *dvocab[PT_VOCAB_SUMS] = {};
     double *numbers;
     pt_core_answer *answer;
     size_t groups = core<K>::rows ? 0 : (size_t)a->column.cols, width = pt_view_ok(a->values.value) ? (size_t)a->values.value.cols : 1;
@@ -243,12 +278,15 @@ template <int K> pt_status launch(pt_ctx *ctx, const pt_group_loss_args *a)
     PT_RETURN(pt_take(&ws, &answer, groups * sizeof(pt_core_answer)));
     PT_RETURN(pt_take(&ws, &dlogp, groups * sizeof(float)));
     PT_RETURN(pt_take(&ws, &dvalues, groups * width * sizeof(float)));
+    for (int k = 0; k < PT_VOCAB_SUMS; k++)
+        if (pt_view_ok(a->vocab[k].dvalue)) PT_RETURN(pt_take(&ws, &dvocab[k], (core<K>::rows ? (size_t)a->logp.value.cols : groups) * sizeof(float)));
     PT_RETURN(pt_take(&ws, &numbers, (size_t)pt_group_loss_numbers(a) * sizeof(double)));
     pt_ws_done(&ws);
     if (ctx->dry) return PT_OK;
     loss_job j = {};
     j.logp = view_channel(&a->logp, dlogp, a->logp.value.cols, 1);
     j.values = view_channel(&a->values, dvalues, a->values.value.rows, a->values.value.cols);
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) j.vocab[k] = view_channel(&a->vocab[k], dvocab[k], a->vocab[k].value.cols, 1);
     j.row_weight = pt_ptr<float>(a->row_weight), j.reference = pt_ptr<float>(a->reference), j.reference_sum = pt_ptr<float>(a->reference_sum);
     j.column = pt_ptr<float>(a->column), j.record_start = pt_ptr<int32_t>(a->record_start), j.answer = answer, j.numbers = numbers;
     j.report = pt_ptr<double>(a->report), j.mark = pt_ptr<float>(a->mark);

@@ -48,6 +48,23 @@ static void report(const sums *s, const struct core *c, const pt_group_loss_args
     if (pt_view_ok(a->mark) && !isfinite(s->loss)) pt_f32_at(a->mark)[0] = NAN;
 }
 
+/* A row's sums over the vocabulary are those of its head; their gradients go there. */
+static void load_row_sums(const pt_group_loss_args *a, int64_t m, pt_core_answer *t)
+{
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) {
+        const int32_t *head = pt_view_ok(a->vocab[k].value) ? pt_at(a->vocab[k].rows) : NULL;
+        if (head) *pt_core_sum(t, k) = pt_f32_at(a->vocab[k].value)[head[m]];
+    }
+}
+
+static void spread_row_sums(const pt_group_loss_args *a, int64_t m, const pt_core_answer *t, double weight)
+{
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) {
+        const int32_t *head = pt_view_ok(a->vocab[k].dvalue) ? pt_at(a->vocab[k].rows) : NULL;
+        if (head) pt_f32_at(a->vocab[k].dvalue)[head[m]] += (float)(weight * pt_core_dsum(t, k) / a->step.norm);
+    }
+}
+
 static void by_rows(const struct core *c, const pt_group_loss_args *a, sums *s)
 {
     const float *value = pt_f32_at(a->logp.value), *weight = pt_f32_at(a->row_weight);
@@ -56,9 +73,11 @@ static void by_rows(const struct core *c, const pt_group_loss_args *a, sums *s)
         pt_core_answer t = {.logp = value[m], .tokens = 1, .reference = pt_view_ok(a->reference) ? pt_f32_at(a->reference)[m] : 0};
         float d = 0;
         if (w != 0) {
+            load_row_sums(a, m, &t);
             double loss = c->run(&a->step, &t, 1, metric);
             add(s, c, a, w / a->step.norm, loss, metric);
             d = (float)(w * t.dlogp / a->step.norm);
+            spread_row_sums(a, m, &t, w);
         }
         if (pt_view_ok(a->logp.dvalue)) pt_f32_at(a->logp.dvalue)[m] = d;
     }
@@ -95,6 +114,8 @@ static void load_answer(const pt_group_loss_args *a, int64_t g, double *numbers,
         if (pt_view_ok(a->reference)) to->reference = gather(&a->logp, g, pt_f32_at(a->reference), 1, 0, &tokens);
         else if (pt_view_ok(a->reference_sum)) to->reference = pt_f32_at(a->reference_sum)[g];
     }
+    for (int k = 0; k < PT_VOCAB_SUMS; k++)
+        if (pt_view_ok(a->vocab[k].value)) *pt_core_sum(to, k) = gather(&a->vocab[k], g, pt_f32_at(a->vocab[k].value), 1, 0, &tokens);
     if (pt_view_ok(a->values.value)) {
         int64_t width = a->values.value.cols;
         double *value = width == 1 ? &to->score : numbers;
@@ -118,6 +139,8 @@ static void by_records(const struct core *c, const pt_group_loss_args *a, pt_cor
         add(s, c, a, scale, loss, metric);
         for (int i = 0; i < n; i++) {
             if (pt_view_ok(a->logp.dvalue)) spread(&a->logp, start[r] + i, 1, 0, scale * answer[i].dlogp);
+            for (int k = 0; k < PT_VOCAB_SUMS; k++)
+                if (pt_view_ok(a->vocab[k].dvalue)) spread(&a->vocab[k], start[r] + i, 1, 0, scale * pt_core_dsum(&answer[i], k));
             for (int64_t k = 0; pt_view_ok(a->values.dvalue) && k < width; k++) spread(&a->values, start[r] + i, width, k, scale * answer[i].dvalue[k]);
         }
     }
@@ -147,6 +170,8 @@ pt_status pt_host_group_loss(pt_ctx *ctx, const pt_group_loss_args *a, pt_core_a
     if (ctx->dry) return PT_OK;
     if (pt_view_ok(a->logp.dvalue)) PT_RETURN(pt_host_zero(ctx, a->logp.dvalue));
     if (pt_view_ok(a->values.dvalue)) PT_RETURN(pt_host_zero(ctx, a->values.dvalue));
+    for (int k = 0; k < PT_VOCAB_SUMS; k++)
+        if (pt_view_ok(a->vocab[k].dvalue)) PT_RETURN(pt_host_zero(ctx, a->vocab[k].dvalue));
     if (c->by_rows) by_rows(c, a, &s);
     else by_records(c, a, room, numbers, &s);
     report(&s, c, a);

@@ -26,7 +26,7 @@ static void near(double got, double want, double tol)
 static double core(const pt_objective *o, const pt_core_step *s, pt_core_answer *a, int n)
 {
     double loss;
-    for (int i = 0; i < n; i++) a[i].dlogp = a[i].dscore = 0;
+    for (int i = 0; i < n; i++) a[i].dlogp = a[i].dscore = a[i].dentropy = a[i].dsquares = a[i].dkl = 0;
     assert_int_equal(pt_record_loss(pt_objective_index(o), s, a, n, &loss, NULL), PT_OK);
     return loss;
 }
@@ -59,7 +59,7 @@ static double slope_of_value(const pt_objective *o, const pt_core_step *s, const
     return (side[1] - side[0]) / (2 * h);
 }
 
-/* Every objective of the list: dL/dlogp, dL/dscore and dL/dvalue of each answer against central differences. */
+/* Every objective of the list: dL/dlogp, dL/dscore, dL/dvalue and dL/d of sums over the vocabulary, of each answer against central differences. */
 static void test_cores(void **state)
 {
     static const double at[][4] = {{-3, -4, -3.5, -3.9}, {-30, -10, -12, -25}, {-0.4, -2, -0.1, -4}};
@@ -75,7 +75,7 @@ static void test_cores(void **state)
         for (size_t i = 0; i < 3; i++) {
             pt_core_answer a[4] = {{0}};
             for (int j = 0; j < n; j++)
-                a[j] = (pt_core_answer){.logp = at[i][j], .tokens = 2 + j, .reference = at[i][(j + 2) % 4], .score = at[i][3 - j] / 4, .column = {0.5, 0.25}};
+                a[j] = (pt_core_answer){.logp = at[i][j], .tokens = 2 + j, .reference = at[i][(j + 2) % 4], .score = at[i][3 - j] / 4, .entropy = 1.5 + j, .squares = 0.75 - 0.125 * j, .kl = 0.5 * (j + 1), .column = {0.5, 0.25}};
             for (int j = 0; j < n; j++) {
                 for (int v = 0; v < width; v++) value[j][v] = at[i][(j + v) % 4] / (2 + v);
                 pt_core_values(&a[j], width, value[j], dvalue[j]);
@@ -89,6 +89,9 @@ static void test_cores(void **state)
                 double p = fixed ? exp(at[i][j]) : 1, d = slope(o, &s, keep, n, offsetof(pt_core_answer, logp), j);
                 if (fixed) d -= -p * at[i][j]; /* d(-p l)/dl less the part through p */
                 near(a[j].dlogp, d, 1e-7);
+                near(a[j].dentropy, slope(o, &s, keep, n, offsetof(pt_core_answer, entropy), j), 1e-7);
+                near(a[j].dsquares, slope(o, &s, keep, n, offsetof(pt_core_answer, squares), j), 1e-7);
+                near(a[j].dkl, slope(o, &s, keep, n, offsetof(pt_core_answer, kl), j), 1e-7);
                 near(a[j].dscore, slope(o, &s, keep, n, offsetof(pt_core_answer, score), j), 1e-7);
                 for (int v = 0; width > 1 && v < width; v++) near(got[j][v], slope_of_value(o, &s, keep, n, j, v), 1e-7);
             }
@@ -113,6 +116,9 @@ typedef struct fixture {
     float logp[ROWS], dlogp[ROWS], score[GROUPS], dscore[GROUPS], mark;
     double report[PT_REPORT_SIZE];
     bool by_rows_reference, by_sums;
+    float vocab[PT_VOCAB_SUMS][ROWS], dvocab[PT_VOCAB_SUMS][ROWS]; /* of head positions */
+    int32_t head[ROWS], entry_head[ROWS];
+    int n_heads;
     float *values, *dvalues; /* [GROUPS, width], of a width beyond 1 */
     int width;
     int records, n_rows;
@@ -158,9 +164,16 @@ static pt_status run(fixture *f, bool gradient)
     pt_objective_options(f->o, f->options, &f->step);
     a.step = f->step;
     for (int k = 0; k < f->o->n_metrics; k++) a.reduce[k] = (unsigned char)f->o->metrics[k].reduce;
-    if (f->o->channels & PT_CHANNEL_LOGP)
+    if (f->o->channels & PT_CHANNELS_OF_ROWS)
         a.logp = (pt_loss_channel){view(f->logp, PT_F32, 1, f->n_rows), gradient ? view(f->dlogp, PT_F32, 1, f->n_rows) : PT_NO_VIEW,
                                    view(f->start, PT_I32, 1, GROUPS + 1), view(f->rows, PT_I32, 1, ROWS), view(f->weight, PT_F32, 1, ROWS)};
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) {
+        if (!(pt_objective_vocab(f->o) >> k & 1)) continue;
+        a.vocab[k] = a.logp;
+        a.vocab[k].value = view(f->vocab[k], PT_F32, 1, f->n_heads);
+        a.vocab[k].dvalue = gradient ? view(f->dvocab[k], PT_F32, 1, f->n_heads) : PT_NO_VIEW;
+        a.vocab[k].rows = f->o->by_rows ? view(f->head, PT_I32, 1, f->n_rows) : view(f->entry_head, PT_I32, 1, ROWS);
+    }
     if (f->width)
         a.values = (pt_loss_channel){view(f->values, PT_F32, GROUPS, f->width), gradient ? view(f->dvalues, PT_F32, GROUPS, f->width) : PT_NO_VIEW,
                                      view(f->ends, PT_I32, 1, GROUPS + 1), view(f->heads, PT_I32, 1, GROUPS), view(f->ones, PT_F32, 1, GROUPS)};
@@ -268,6 +281,48 @@ static void test_values(void **state)
         tried++;
     }
     if (!tried) print_message("# no objective of this list has several values\n");
+}
+
+/* Whole batches of objectives that take sums over the vocabulary: the list has none but by OBJECTIVES+= (tests/cli/plant_vocab.sh). Every third row has the
+ * head of the row before it, the last head has no row, and rows stand in two answers. */
+static void test_vocab(void **state)
+{
+    int tried = 0;
+    for (size_t i = 0; i < pt_objective_count(); i++) {
+        const pt_objective *o = pt_objective_at(i);
+        fixture f;
+        float got[PT_VOCAB_SUMS][ROWS], size = 0;
+        if (!pt_objective_vocab(o)) continue;
+        setup(&f, o->name, !o->by_rows);
+        int answers = o->answers ? o->answers : 2;
+        f.records = GROUPS / answers;
+        for (int r = 0; r <= f.records; r++) f.record[r] = answers * r;
+        for (int k = 0; k < ROWS; k++) f.head[k] = k - (k + 1) / 3;
+        for (int k = 0; k < ROWS; k++) f.entry_head[k] = f.head[f.rows[k]];
+        f.n_heads = f.head[ROWS - 1] + 2;
+        f.row_weight[5] = f.weight[5] = 0;
+        f.by_rows_reference = o->reference;
+        for (int k = 0; k < ROWS; k++) f.logp[k] = -0.25f * (float)(k % 7) - 0.5f, f.reference[k] = -0.125f * (float)(k % 5) - 1;
+        for (int s = 0; s < PT_VOCAB_SUMS; s++)
+            for (int h = 0; h < f.n_heads; h++) f.vocab[s][h] = 0.125f * (float)((h + 3 * s) % 11) + 0.25f;
+        assert_int_equal(run(&f, true), PT_OK);
+        memcpy(got, f.dvocab, sizeof got);
+        for (int s = 0; s < PT_VOCAB_SUMS; s++)
+            for (int h = 0; pt_objective_vocab(o) >> s & 1 && h < f.n_heads; h++) {
+                float *x = &f.vocab[s][h], keep = *x;
+                *x = keep + 0.015625f;
+                double up = loss_of(&f);
+                *x = keep - 0.015625f;
+                double down = loss_of(&f);
+                *x = keep;
+                near(got[s][h], (up - down) / 0.03125, 2e-5);
+                if (h == f.n_heads - 1) assert_true(got[s][h] == 0);
+                size += fabsf(got[s][h]);
+            }
+        assert_true(size > 0.01f);
+        tried++;
+    }
+    if (!tried) print_message("# no objective of this list takes sums over the vocabulary\n");
 }
 
 static void test_dpo_golden(void **state)
@@ -420,13 +475,15 @@ static void test_declarations(void **state)
         const pt_objective *o = pt_objective_at(i);
         assert_true(o->channels != 0 && o->data && pt_objective_find(o->name) == o && pt_objective_index(o) == (int)i);
         assert_true(o->n_options <= PT_CORE_OPTIONS && o->n_metrics <= PT_CORE_METRICS && o->n_columns <= PT_CORE_COLUMNS);
-        assert_true(!o->linear || (o->by_rows && o->channels == PT_CHANNEL_LOGP && !o->n_stats));
+        assert_true(!o->linear || (o->by_rows && !(o->channels & ~(unsigned)PT_CHANNELS_OF_ROWS) && !o->n_stats));
         assert_true(!o->by_rows || (o->answers == 1 && o->mean == PT_MEAN_ROWS));
         assert_true((o->channels & (PT_CHANNEL_SCORE | PT_CHANNEL_VALUES)) != (PT_CHANNEL_SCORE | PT_CHANNEL_VALUES));
         if (o->channels & PT_CHANNEL_VALUES) {
             const pt_option *w = &o->options[o->width_option];
             assert_true(!o->by_rows && w->kind == PT_OPTION_COUNT && w->fallback && w->min >= 1); /* there is a width before a model is planned */
         }
+        if (o->channels & PT_CHANNEL_KL) assert_true(o->options[o->kl_option].words == pt_kl_words);
+        if (pt_objective_compares(o)) assert_true(o->options[o->reference_option].words == pt_reference_words);
         assert_true((o->n_stats == 0) == (o->stats == NULL) && (o->n_state == 0) == (o->advance == NULL));
         for (int k = 0; k < o->n_options; k++) assert_true(pt_objective_key(o->options[k].key) >= 0 && o->options[k].help && o->options[k].effect);
     }
@@ -450,7 +507,7 @@ int main(void)
         cmocka_unit_test(test_cores),        cmocka_unit_test(test_differences),     cmocka_unit_test(test_dpo_golden),
         cmocka_unit_test(test_reward_golden), cmocka_unit_test(test_dpo_zero_margin), cmocka_unit_test(test_micro_batches),
         cmocka_unit_test(test_weights),      cmocka_unit_test(test_linear),          cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_declarations),  cmocka_unit_test(test_values),
+        cmocka_unit_test(test_declarations),  cmocka_unit_test(test_values), cmocka_unit_test(test_vocab),
     };
     int bad = cmocka_run_group_tests(tests, NULL, NULL);
     return bad + cmocka_run_group_tests(tests, on_cpu, off_cpu);

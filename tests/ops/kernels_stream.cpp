@@ -230,6 +230,30 @@ static pt_view new_report(void)
     ot_put(r);
     return r;
 }
+/* Sums over the vocabulary beside log-probabilities: no core of the list looks at them (tests/cli/plant_vocab.sh has two), but all are carried. */
+typedef struct vocab_views {
+    pt_view value, dvalue, rows;
+} vocab_views;
+static vocab_views vocab_in(int64_t heads, int64_t rows, bool ascending)
+{
+    int32_t *at = (int32_t *)calloc((size_t)rows + 1, sizeof *at);
+    for (int64_t m = 0; m < rows; m++) at[m] = (int32_t)(ascending ? m * heads / (rows + 1) : m * 37 % heads);
+    vocab_views v = {ot_in(PT_F32, 1, heads, heads, 8, 0.3f), ot_act(PT_F32, 1, heads, heads), ot_list(at, rows)};
+    free(at);
+    return v;
+}
+static void give_vocab(pt_group_loss_args *a, const vocab_views *v)
+{
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) {
+        a->vocab[k] = a->logp;
+        a->vocab[k].value = D(v[k].value), a->vocab[k].dvalue = D(v[k].dvalue), a->vocab[k].rows = D(v[k].rows);
+    }
+}
+static void vocab_unread(const vocab_views *v)
+{
+    for (int k = 0; k < PT_VOCAB_SUMS; k++)
+        for (int64_t h = 0; h < v[k].dvalue.cols; h++) assert_true(ot_got(v[k].dvalue, 0, h) == 0);
+}
 /* Records of two answers: of no rows and of many, weights of 0, references by rows, by sums and none, more of them than threads, and none. Of
  * log-probabilities, or of values of a width; beyond 1 none of these cores looks at them (tests/cli/plant_values.sh has one), but all are carried. */
 static void record_case(int objective, int records, int refs, int width)
@@ -246,18 +270,23 @@ static void record_case(int objective, int records, int refs, int width)
            rs = ot_list(at, records + 1), col = ot_in(PT_F32, 2, groups, groups, 4, 1), ref = ot_in(PT_F32, 1, refs == 1 ? M : groups, refs == 1 ? M : groups, 5, 0.3f),
            dv = ot_act(PT_F32, r, c, c), report = new_report(), mark = ot_in(PT_F32, 1, 1, 1, 6, 1);
     if (records > 1) ot_f32(col, 0)[2] = 0, ot_put(col);
+    bool with = !width && refs == 1;
+    vocab_views vocab[PT_VOCAB_SUMS] = {};
+    for (int k = 0; with && k < PT_VOCAB_SUMS; k++) vocab[k] = vocab_in(77 + k, nnz, false);
     OT_PASSES
     {
         pt_group_loss_args a = {};
         pt_loss_channel given = {D(v), D(dv), D(st), D(rows), D(w)};
         a.objective = objective, a.record_start = D(rs), a.column = D(col), a.report = D(report), a.mark = D(mark);
         (width ? a.values : a.logp) = given;
+        if (with) give_vocab(&a, vocab);
         if (refs == 1) a.reference = D(ref);
         if (refs == 2) a.reference_sum = D(ref);
         a.step.norm = 7, a.step.option[0] = 0.3;
         for (int k = 0; k < PT_CORE_METRICS; k++) a.reduce[k] = (unsigned char)(k % 4);
         OT_CALL(group_loss, &a);
     }
+    if (with) vocab_unread(vocab);
     ot_close(dv, 2), ot_close(mark, 0);
     check_report(report, PT_REPORT_SIZE);
     ot_free_all();
@@ -272,9 +301,12 @@ static void row_case(int objective, int n, int bad, bool gradient)
     if (n) ot_f32(v, 0)[0] = NAN; /* of weight 0 */
     if (bad) ot_f32(v, 0)[n - 1] = bad == 1 ? NAN : -INFINITY, ot_f32(w, 0)[n - 1] = 1e-30f;
     ot_put(v), ot_put(w);
+    vocab_views vocab[PT_VOCAB_SUMS] = {};
+    for (int k = 0; gradient && n > 1 && k < PT_VOCAB_SUMS; k++) vocab[k] = vocab_in(n / 2 + k, n, true);
     OT_PASSES
     {
         pt_group_loss_args a = {};
+        if (gradient && n > 1) give_vocab(&a, vocab);
         a.objective = objective, a.logp.value = D(v), a.row_weight = D(w), a.report = D(report), a.step.norm = 10, a.mark = D(mark);
         if (gradient) a.logp.dvalue = D(dv);
         OT_CALL(group_loss, &a);
@@ -282,6 +314,7 @@ static void row_case(int objective, int n, int bad, bool gradient)
     float m;
     memcpy(&m, ot_result(mark), 4);
     assert_true(bad ? isnan(m) : !isnan(m));
+    if (gradient && n > 1) vocab_unread(vocab);
     if (gradient && !bad) ot_close(dv, 2);
     if (!bad) check_report(report, PT_REPORT_SIZE);
     ot_free_all();

@@ -52,7 +52,7 @@ static void say_result(const pt_config *cfg, const pt_train_result *r)
     if (!isnan(r->eval_loss)) printf(", eval loss %.4f", r->eval_loss);
     printf("; peak memory %.2f GiB (planned %.2f)\n", (double)r->peak_rss / 0x1p30, (double)r->planned / 0x1p30);
     printf("saved in %s\n", r->output);
-    if (!(cfg->objective->channels & PT_CHANNEL_LOGP) || cfg->objective->whole_text) return; /* no questions to answer */
+    if (!(cfg->objective->channels & PT_CHANNELS_OF_ROWS) || cfg->objective->whole_text) return; /* no questions to answer */
     printf("next: ");
     if (cfg->data.n_test_datasets) {
         printf("ptrain eval ");

@@ -474,6 +474,8 @@ static pt_status check(pt_config *c, const char *file, bool adapter_said)
     if (c->adapter.kind == PT_ADAPTER_NONE && c->adapter.lora_model_dir) return pt_place_fail(at, "lora_model_dir needs adapter: lora");
     if (c->adapter.kind == PT_ADAPTER_NONE && c->adapter.lora_r_set)
         pt_log(PT_LOG_WARN, "lora_r has no effect without adapter: lora");
+    if (c->adapter.kind == PT_ADAPTER_NONE && c->objective->channels & PT_CHANNEL_KL)
+        return pt_place_fail(at, "objective: %s needs adapter: lora: it takes a divergence over the whole vocabulary, and full tuning has no reference model beside it", c->objective->name);
     if (c->adapter.n_lora_target_modules && c->adapter.lora_target_linear) PT_RETURN(join_targets(c, at));
     if (c->adapter.n_lora_target_modules == 1 && (!strcmp(c->adapter.lora_target_modules[0], "all-linear") || !strcmp(c->adapter.lora_target_modules[0], "all"))) {
         free(c->adapter.lora_target_modules[0]);

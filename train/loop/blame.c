@@ -49,7 +49,7 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
     pt_status rc = PT_OK;
     pt_batch b = {0};
     int width = pt_model_width(r->model);
-    bool rows = r->objective->channels & PT_CHANNEL_LOGP;
+    bool rows = r->objective->channels & PT_CHANNELS_OF_ROWS;
     float *ones = NULL;
     *what = NULL;
     PT_TRY(build(r, rec, width > 0, rows, &b));

@@ -137,6 +137,8 @@ static pt_status alloc_channels(pt_run *r)
     const pt_model_caps *c = &r->plan.caps;
     PT_RETURN(pt_alloc0(&r->logp, c->rows));
     PT_RETURN(pt_alloc0(&r->ref_logp, c->rows));
+    for (int k = 0; k < PT_VOCAB_SUMS; k++)
+        if (pt_objective_vocab(r->objective) >> k & 1) PT_RETURN(pt_alloc0(&r->vocab[k], c->heads));
     return pt_alloc0(&r->values, (int64_t)(c->heads > c->groups ? c->heads : c->groups) * pt_model_width(r->model));
 }
 
@@ -163,6 +165,7 @@ void pt_run_close(pt_run *r)
     if (r->folder_lock) close(r->folder_lock - 1);
     free(r->logp);
     free(r->ref_logp);
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) free(r->vocab[k]);
     free(r->values);
     pt_state_close(r->resume);
     free(r->resume_path);

@@ -33,6 +33,7 @@ typedef struct pt_run {
     double report[PT_REPORT_SIZE];   /* of the step under way, fetched */
     double state[PT_CORE_STATE];     /* the objective's, kept from step to step */
     float *logp, *ref_logp, *values; /* [rows], [rows], [heads, width] of a micro-batch: passes that look at channels themselves */
+    float *vocab[PT_VOCAB_SUMS];     /* [heads] each, of what the objective asks for */
     /* progress */
     int64_t step;  /* steps done */
     int64_t saved; /* step of the last checkpoint, 0 = none */

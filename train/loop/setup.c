@@ -188,7 +188,7 @@ void pt_base_free(pt_base *b)
 pt_reference pt_setup_reference(const pt_config *cfg)
 {
     const pt_objective *o = cfg->objective;
-    if (!o->reference) return PT_REFERENCE_NONE;
+    if (!pt_objective_compares(o)) return PT_REFERENCE_NONE;
     if (cfg->adapter.kind == PT_ADAPTER_NONE) return PT_REFERENCE_STORED;
     /* a fresh adapter adds nothing: where the run starts is the base itself */
     if (!cfg->adapter.lora_model_dir || pt_objective_option(o, o->reference_option, cfg->options) == PT_REFERENCE_AT_BASE) return PT_REFERENCE_BASE;
@@ -199,14 +199,17 @@ static pt_loss_spec loss_spec(const pt_config *cfg)
 {
     const pt_objective *o = cfg->objective;
     pt_reference ref = pt_setup_reference(cfg);
+    bool own = ref == PT_REFERENCE_BASE || ref == PT_REFERENCE_START;
     pt_loss_spec s = {.on = true,
                       .objective = pt_objective_index(o),
                       .answers = o->answers,
                       .by_rows = o->by_rows,
                       .linear = o->linear,
-                      .logp = o->channels & PT_CHANNEL_LOGP,
+                      .logp = o->channels & PT_CHANNELS_OF_ROWS,
+                      .vocab = pt_objective_vocab(o),
+                      .kl_reverse = o->channels & PT_CHANNEL_KL && pt_objective_option(o, o->kl_option, cfg->options) == PT_KL_FROM_REFERENCE,
                       .width = pt_objective_width(o, cfg->options),
-                      .reference = ref == PT_REFERENCE_BASE || ref == PT_REFERENCE_START,
+                      .reference = o->reference && own,
                       .reference_stored = ref == PT_REFERENCE_STORED,
                       .n_columns = o->n_columns,
                       .columns = o->columns};
@@ -289,6 +292,8 @@ pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base,
                        "full tuning of a quantised base is not possible: say adapter: lora, or take the unquantised model");
     if (cfg->adapter.kind == PT_ADAPTER_NONE && cfg->adapter.lora_model_dir)
         return pt_fail(PT_EARG, "lora_model_dir is given, but adapter is none: say adapter: lora");
+    if (cfg->adapter.kind == PT_ADAPTER_NONE && cfg->objective->channels & PT_CHANNEL_KL)
+        return pt_fail(PT_EARG, "objective %s takes a divergence from a reference that full tuning does not keep: say adapter: lora", cfg->objective->name);
     if (cfg->adapter.lora_model_dir) PT_RETURN(check_start(&cfg->adapter, base));
     pt_model_options o = pt_setup_model_options(cfg);
     return pt_model_new(out, ctx, base->source, &o);

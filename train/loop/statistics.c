@@ -5,7 +5,7 @@
 #include "train/loop/run.h"
 
 /* An answer on its way between ranks: these, then the values at its end. */
-enum { LOGP, TOKENS, REFERENCE, COLUMNS, VALUES = COLUMNS + PT_CORE_COLUMNS };
+enum { LOGP, TOKENS, REFERENCE, VOCAB, COLUMNS = VOCAB + PT_VOCAB_SUMS, VALUES = COLUMNS + PT_CORE_COLUMNS };
 
 /* A record: id, weight, answers. */
 typedef struct list {
@@ -26,17 +26,30 @@ double pt_run_sum_rows(const pt_batch *b, int32_t g, const float *value, double 
     return sum;
 }
 
+/* The same of a sum over the vocabulary, which heads have. */
+static double sum_heads(const pt_batch *b, int32_t g, const float *value)
+{
+    double sum = 0;
+    for (int32_t k = b->group_row_start[g]; k < b->group_row_start[g + 1]; k++) {
+        double w = b->group_row_weight[k];
+        if (w != 0) sum += w * value[b->row_head[b->group_rows[k]]];
+    }
+    return sum;
+}
+
 static void put_answer(const pt_run *r, const pt_batch *b, int32_t g, const list *l, double *to)
 {
     const pt_objective *o = r->objective;
     const float *stored = pt_batch_column_get(b, PT_COLUMN_REFERENCE);
     double tokens = 0;
     for (size_t k = 0; k < l->fields; k++) to[k] = 0;
-    if (o->channels & PT_CHANNEL_LOGP) {
+    if (o->channels & PT_CHANNELS_OF_ROWS) {
         to[LOGP] = pt_run_sum_rows(b, g, r->logp, &tokens);
         to[TOKENS] = tokens;
         if (r->reference == PT_REFERENCE_STORED) to[REFERENCE] = stored ? stored[g] : 0;
-        else if (r->reference != PT_REFERENCE_NONE) to[REFERENCE] = pt_run_sum_rows(b, g, r->ref_logp, &tokens);
+        else if (o->reference) to[REFERENCE] = pt_run_sum_rows(b, g, r->ref_logp, &tokens);
+        for (int k = 0; k < PT_VOCAB_SUMS; k++)
+            if (r->vocab[k]) to[VOCAB + k] = sum_heads(b, g, r->vocab[k]);
     }
     for (size_t k = 0; k < l->width && b->group_end_head[g] >= 0; k++) to[VALUES + k] = r->values[(size_t)b->group_end_head[g] * l->width + k];
     for (int k = 0; k < o->n_columns; k++) {
@@ -104,6 +117,7 @@ static int by_id(const void *a, const void *b)
 static void put_core(const double *v, size_t width, pt_core_answer *a)
 {
     *a = (pt_core_answer){.logp = v[LOGP], .tokens = v[TOKENS], .reference = v[REFERENCE], .score = width == 1 ? v[VALUES] : 0};
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) *pt_core_sum(a, k) = v[VOCAB + k];
     for (int k = 0; k < PT_CORE_COLUMNS; k++) a->column[k] = v[COLUMNS + k];
     pt_core_values(a, (int)width, v + VALUES, NULL);
 }
@@ -149,7 +163,7 @@ pt_status pt_run_statistics(pt_run *r, const pt_step *info, uint64_t step, bool 
     for (int i = 0; i < info->n_micro; i++) {
         PT_TRY(pt_run_load_batch(r, &info->micro[i], step, train));
         PT_TRY(pt_model_forward(r->model, PT_SLOT_OWN, false));
-        PT_TRY(pt_model_answers(r->model, r->logp, r->ref_logp, r->values));
+        PT_TRY(pt_model_answers(r->model, r->logp, r->ref_logp, r->vocab, r->values));
         PT_TRY(r->ctx.ops->sync(&r->ctx));
         PT_TRY(add_batch(r, &info->micro[i], &l));
     }

@@ -17,7 +17,7 @@ static int64_t by_option(const pt_model_config *c, int values)
 
 #define CARVE(type, rows, cols, out) PT_RETURN(pt_arena_carve(&m->arena[PT_ROLE_ACTIVATIONS], (type), (rows), (cols), (out)))
 
-/* ---- the vocabulary: log-probabilities of rows ------------------------------------------------------------------------------- */
+/* ---- the vocabulary: log-probabilities of rows, sums over all of it ------------------------------------------------------------------------------- */
 
 static pt_status carve_logp(pt_model *m)
 {
@@ -25,6 +25,11 @@ static pt_status carve_logp(pt_model *m)
     CARVE(PT_F32, 1, m->caps.rows, &t->logp);
     CARVE(PT_F32, 1, m->caps.heads, &t->lse);
     if (m->opt.train) CARVE(PT_F32, 1, m->caps.rows, &t->dlogp);
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) {
+        if (pt_vocab_on(m, k)) CARVE(PT_F32, 1, m->caps.heads, &t->vocab[k]);
+        if (pt_vocab_on(m, k) && m->opt.train) CARVE(PT_F32, 1, m->caps.heads, &t->dvocab[k]);
+    }
+    if (pt_vocab_on(m, PT_VOCAB_KL)) CARVE(m->ctx->act, m->caps.heads, m->cfg.hidden, &t->reference_at_heads);
     return PT_OK;
 }
 
@@ -34,9 +39,9 @@ static pt_head_args logits_of(const pt_model *m, pt_view x)
     return (pt_head_args){.x = x, .w = m->head[PT_HEAD_AT_VOCABULARY].w, .temperature = 1, .softcap = m->cfg.logit_softcap};
 }
 
-pt_status pt_head_logp(pt_model *m, pt_view logp, bool backward)
+static pt_head_args logp_args(const pt_model *m, pt_view logp, bool backward)
 {
-    pt_tables *t = &m->tab;
+    const pt_tables *t = &m->tab;
     int64_t heads = m->loaded.heads, rows = m->loaded.rows;
     pt_head_args a = logits_of(m, pt_trim(t->normed_at_heads, heads));
     a.logp = logp;
@@ -47,6 +52,31 @@ pt_status pt_head_logp(pt_model *m, pt_view logp, bool backward)
         a.dx = pt_trim(t->dnormed_at_heads, heads);
         a.dw = m->head[PT_HEAD_AT_VOCABULARY].dw;
         a.dlogp = pt_trim_vec(t->dlogp, rows);
+    }
+    return a;
+}
+
+pt_status pt_head_logp(pt_model *m, pt_view logp, bool backward)
+{
+    pt_head_args a = logp_args(m, logp, backward);
+    return m->ctx->ops->head(m->ctx, &a);
+}
+
+/* Its channels: log-probabilities, and the sums that the loss takes. */
+static pt_status vocabulary(pt_model *m, bool backward)
+{
+    const pt_tables *t = &m->tab;
+    int64_t heads = m->loaded.heads;
+    pt_head_args a = logp_args(m, pt_trim_vec(t->logp, m->loaded.rows), backward);
+    pt_view *const sum[] = {&a.entropy, &a.squares, &a.kl}, *const slope[] = {&a.dentropy, &a.dsquares, &a.dkl};
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) {
+        if (!pt_vocab_on(m, k)) continue;
+        *sum[k] = pt_trim_vec(t->vocab[k], heads);
+        if (backward) *slope[k] = pt_trim_vec(t->dvocab[k], heads);
+    }
+    if (pt_vocab_on(m, PT_VOCAB_KL)) {
+        a.xr = pt_trim(t->reference_at_heads, heads);
+        a.kl_reverse = m->opt.loss.kl_reverse;
     }
     return m->ctx->ops->head(m->ctx, &a);
 }
@@ -60,13 +90,13 @@ pt_status pt_decode_logits(pt_model *m, int rows, pt_view x)
 
 static pt_status logp_forward(pt_model *m)
 {
-    return pt_head_logp(m, pt_trim_vec(m->tab.logp, m->loaded.rows), false);
+    return vocabulary(m, false);
 }
 
 /* Overwrites what other heads have put into dnormed_at_heads: its row is the first of the list. */
 static pt_status logp_backward(pt_model *m, bool add)
 {
-    return pt_head_logp(m, pt_trim_vec(m->tab.logp, m->loaded.rows), true);
+    return vocabulary(m, true);
 }
 
 pt_status pt_model_logp(pt_model *m, const float *dlogp, float *logp)

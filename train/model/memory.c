@@ -160,6 +160,7 @@ static pt_status carve_loss(pt_model *m)
         CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups + 1, &t->group_start);
         CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, entries, &t->group_rows);
         CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, entries, &t->group_weight);
+        if (s->vocab) CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, entries, &t->group_heads);
     }
     if (!s->width) return PT_OK;
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups + 1, &t->end_start);

@@ -109,6 +109,8 @@ void pt_model_free(pt_model *m)
     free(m->loaded.counting);
     free(m->loaded.ones);
     free(m->loaded.dlogp);
+    free(m->loaded.entry_head);
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) free(m->loaded.dvocab[k]);
     free(m);
 }
 
@@ -232,6 +234,9 @@ static pt_status allocate(pt_model *m)
     PT_RETURN(make_forests(m));
     PT_RETURN(pt_calloc(&m->loaded.slot_runs, (size_t)m->caps.segs, sizeof *m->loaded.slot_runs));
     PT_RETURN(pt_calloc(&m->loaded.group_head, (size_t)m->caps.groups, sizeof *m->loaded.group_head));
+    if (m->opt.loss.on && m->opt.loss.vocab && !m->opt.loss.by_rows) PT_RETURN(pt_calloc(&m->loaded.entry_head, (size_t)m->caps.group_rows, sizeof *m->loaded.entry_head));
+    for (int k = 0; m->opt.loss.linear && k < PT_VOCAB_SUMS; k++)
+        if (pt_vocab_on(m, k)) PT_RETURN(pt_calloc(&m->loaded.dvocab[k], (size_t)m->caps.heads, sizeof *m->loaded.dvocab[k]));
     if (m->opt.loss.linear) return pt_calloc(&m->loaded.dlogp, (size_t)m->caps.rows, sizeof *m->loaded.dlogp);
     if (!m->opt.loss.width) return PT_OK;
     PT_RETURN(pt_calloc(&m->loaded.counting, (size_t)m->caps.groups + 1, sizeof *m->loaded.counting));

@@ -36,6 +36,8 @@ typedef struct pt_loss_spec {
     int answers;   /* of each record, 0 = any number */
     bool by_rows, linear;
     bool logp;                        /* a channel: log-probabilities of rows */
+    unsigned vocab;                   /* beside it, sums over the vocabulary: bit k is PT_VOCAB_ k; the divergence's reference is a pass of this model */
+    bool kl_reverse;                  /* KL(reference||policy) */
     int width;                        /* another: so many values at an answer's end; 0 = none */
     bool reference, reference_stored; /* log-probabilities of a pass of this model, or of the batch's column */
     int n_columns;
@@ -111,7 +113,8 @@ int pt_model_grad_stage(const pt_model *m, const pt_param *p);
 pt_status pt_model_load_loss(pt_model *m, const pt_batch *b);
 /* Whether the next passes over the loaded batch drop features (train of load_batch): a reference never does. */
 void pt_model_drops(pt_model *m, bool on);
-/* The log-probabilities of the forward pass that ran last are the reference of the loaded batch (loss.reference). */
+/* The log-probabilities of the forward pass that ran last are the reference of the loaded batch (loss.reference), its hidden states at head positions
+ * that of the divergence. */
 pt_status pt_model_keep_reference(pt_model *m);
 /* After forward: the channels, the loss and the metrics, which join the report. train: their gradients and the head's backward; a loss that is
  * not finite makes the gradient NaN, so that an update of the same stream moves nothing. */
@@ -119,8 +122,9 @@ pt_status pt_model_loss(pt_model *m, const pt_core_step *step, bool train);
 /* The report (kernels/loss.h) starts anew; is fetched: there when the context has waited next. */
 pt_status pt_model_report_begin(pt_model *m);
 pt_status pt_model_report_fetch(pt_model *m, double report[PT_REPORT_SIZE]);
-/* The channels of the forward pass that ran last, for statistics of a whole step: logp[rows], reference[rows] and values[heads, width], fetched. */
-pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *values);
+/* The channels of the forward pass that ran last, for statistics of a whole step: logp[rows], reference[rows], sums over the vocabulary
+ * [heads] each and values[heads, width], fetched. */
+pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *const vocab[PT_VOCAB_SUMS], float *values);
 
 /* LoRA facts for PEFT export and messages: how many modules have an adapter (0 without LoRA), and *list of them, the model's own. */
 typedef struct pt_lora_module {

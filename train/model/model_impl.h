@@ -44,11 +44,13 @@ typedef struct pt_tables {
     /* [heads, hidden], about the final norm: residual stream and last branch, what the norm gives, its 1/rms, the gradient of what it gives */
     pt_view hidden_at_heads, branch_at_heads, normed_at_heads, rstd_at_heads, dnormed_at_heads;
     pt_view logp, lse;         /* channels of the heads, with dlogp above */
+    pt_view vocab[PT_VOCAB_SUMS], dvocab[PT_VOCAB_SUMS]; /* [1, heads]: sums over the vocabulary */
+    pt_view reference_at_heads; /* [heads, hidden]: normed_at_heads of the reference */
     pt_view values, dvalues;   /* [heads, width] f32 */
     pt_view values_act, dvalues_act; /* the same as products give and take them; one view with values, dvalues when activations are f32 */
     /* the loss (model_loss.c): of rows; of answers by rows and by end tokens; of records; what the host hears */
     pt_view row_weight, reference, reference_sum;
-    pt_view group_start, group_rows, group_weight, end_start, end_head, end_weight;
+    pt_view group_start, group_rows, group_heads, group_weight, end_start, end_head, end_weight;
     pt_view record_start, column, report;
 } pt_tables;
 
@@ -75,6 +77,8 @@ typedef struct pt_loaded {
     int32_t *counting; /* [groups + 1] 0, 1, 2 ... */
     float *ones;       /* [groups] */
     float *dlogp;      /* [rows] of a linear objective */
+    float *dvocab[PT_VOCAB_SUMS]; /* [heads] likewise */
+    int32_t *entry_head; /* [entries] head of each of the answers' rows */
 } pt_loaded;
 
 /* An adapter beside the first one, with a slot of its own (guests.c). */
@@ -219,8 +223,13 @@ pt_status pt_head_ready(const pt_model *m, int kind, bool backward);
 /* All heads of the model, in the order of the list; backward: from the gradients of their channels. */
 pt_status pt_heads_forward(pt_model *m);
 pt_status pt_heads_backward(pt_model *m);
-/* The vocabulary head's log-probabilities into another place than tab.logp; backward: its gradient from tab.dlogp in the same visit. */
+/* The vocabulary head's log-probabilities alone, into another place than tab.logp; backward: their gradient from tab.dlogp in the same visit. */
 pt_status pt_head_logp(pt_model *m, pt_view logp, bool backward);
+/* Whether the loss takes sum k over the vocabulary. */
+static inline bool pt_vocab_on(const pt_model *m, int k)
+{
+    return m->opt.loss.on && m->opt.loss.vocab >> k & 1;
+}
 /* group_loss on the loaded batch and its channels, model_loss.c. */
 pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient);
 pt_view pt_column_view(const pt_model *m); /* [1 + columns, groups of the batch] */

@@ -34,6 +34,10 @@ static pt_status load_rows(pt_model *m, const pt_batch *b)
     PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->group_start, n + 1), b->group_row_start));
     if (m->loaded.n_entries == 0) return PT_OK;
     PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->group_rows, m->loaded.n_entries), b->group_rows));
+    if (m->opt.loss.vocab) { /* sums over the vocabulary are of head positions */
+        for (int32_t k = 0; k < m->loaded.n_entries; k++) m->loaded.entry_head[k] = b->row_head[b->group_rows[k]];
+        PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->group_heads, m->loaded.n_entries), m->loaded.entry_head));
+    }
     return ops->upload(m->ctx, pt_trim_vec(t->group_weight, m->loaded.n_entries), b->group_row_weight);
 }
 
@@ -93,6 +97,20 @@ pt_view pt_column_view(const pt_model *m)
 
 /* ---- the loss ------------------------------------------------------------------------------------------------------------ */
 
+/* Where an answer's log-probabilities are, its sums over the vocabulary are too: at the heads of its rows. */
+static void vocab_channels(const pt_model *m, bool gradient, pt_group_loss_args *a)
+{
+    const pt_tables *t = &m->tab;
+    const pt_loaded *v = &m->loaded;
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) {
+        if (!pt_vocab_on(m, k)) continue;
+        a->vocab[k] = a->logp;
+        a->vocab[k].value = pt_trim_vec(t->vocab[k], v->heads);
+        a->vocab[k].dvalue = gradient ? pt_trim_vec(t->dvocab[k], v->heads) : PT_NO_VIEW;
+        a->vocab[k].rows = m->opt.loss.by_rows ? pt_trim_vec(t->row_head, v->rows) : pt_trim_vec(t->group_heads, v->n_entries);
+    }
+}
+
 pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
 {
     const pt_loss_spec *s = &m->opt.loss;
@@ -110,6 +128,7 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
     }
     if (s->by_rows) {
         a.row_weight = pt_trim_vec(t->row_weight, v->rows);
+        vocab_channels(m, gradient, &a);
         return m->ctx->ops->group_loss(m->ctx, &a);
     }
     if (s->logp) {
@@ -117,6 +136,7 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
         a.logp.rows = pt_trim_vec(t->group_rows, v->n_entries);
         a.logp.weight = pt_trim_vec(t->group_weight, v->n_entries);
         if (s->reference_stored) a.reference_sum = pt_trim_vec(t->reference_sum, v->groups);
+        vocab_channels(m, gradient, &a);
     }
     if (s->width)
         a.values = (pt_loss_channel){.value = pt_trim(t->values, v->heads),
@@ -129,23 +149,35 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
     return m->ctx->ops->group_loss(m->ctx, &a);
 }
 
-/* A linear objective's gradient does not depend on the channel: the host's own arithmetic has it before the head runs. */
+/* n numbers of the host as a view through *b. */
+static pt_view host_view(pt_buf *b, const void *at, pt_dtype type, int64_t n)
+{
+    *b = (pt_buf){(unsigned char *)at, (size_t)n * pt_dtype_get(type)->bytes, NULL};
+    return (pt_view){.buf = b, .type = type, .rows = 1, .cols = n, .ld = n};
+}
+
+/* A linear objective's gradient does not depend on the channels: the host's own arithmetic has it before the head runs. */
 static pt_status known_gradient(pt_model *m, const pt_core_step *step)
 {
     const pt_batch *b = m->loaded.batch;
     double report[PT_REPORT_SIZE] = {0};
-    int64_t n = b->n_rows;
-    pt_buf d = {(unsigned char *)m->loaded.dlogp, (size_t)n * sizeof(float), NULL}, w = {(unsigned char *)b->row_weight, (size_t)n * sizeof(float), NULL},
-           r = {(unsigned char *)report, sizeof report, NULL};
-    pt_view dv = {.buf = &d, .type = PT_F32, .rows = 1, .cols = n, .ld = n}, wv = dv;
-    wv.buf = &w;
+    int64_t n = b->n_rows, heads = b->n_heads;
+    pt_buf d, w, r, at, sum[PT_VOCAB_SUMS];
+    pt_view dv = host_view(&d, m->loaded.dlogp, PT_F32, n);
     pt_group_loss_args a = {.objective = m->opt.loss.objective,
                             .logp = {.value = dv, .dvalue = dv},
-                            .row_weight = wv,
-                            .report = {.buf = &r, .type = PT_F64, .rows = 1, .cols = PT_REPORT_SIZE, .ld = PT_REPORT_SIZE},
+                            .row_weight = host_view(&w, b->row_weight, PT_F32, n),
+                            .report = host_view(&r, report, PT_F64, PT_REPORT_SIZE),
                             .step = *step};
+    for (int k = 0; k < PT_VOCAB_SUMS; k++) {
+        if (!pt_vocab_on(m, k)) continue;
+        dv = host_view(&sum[k], m->loaded.dvocab[k], PT_F32, heads);
+        a.vocab[k] = (pt_loss_channel){.value = dv, .dvalue = dv, .rows = host_view(&at, b->row_head, PT_I32, n)};
+    }
     pt_ctx host = {.ops = &pt_ops_ref, .act = PT_F32};
     PT_RETURN(pt_ops_ref.group_loss(&host, &a));
+    for (int k = 0; k < PT_VOCAB_SUMS; k++)
+        if (pt_vocab_on(m, k)) PT_RETURN(m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.dvocab[k], heads), m->loaded.dvocab[k]));
     return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.dlogp, n), m->loaded.dlogp);
 }
 
@@ -164,7 +196,7 @@ pt_status pt_model_loss(pt_model *m, const pt_core_step *step, bool train)
 {
     const pt_loss_spec *s = &m->opt.loss;
     if (!s->on) return pt_fail(PT_ESTATE, "the loss of a model that was not planned for one");
-    if ((s->reference || s->reference_stored) && !m->loaded.has_reference) return pt_fail(PT_ESTATE, "a loss without its reference");
+    if ((s->reference || s->reference_stored || pt_vocab_on(m, PT_VOCAB_KL)) && !m->loaded.has_reference) return pt_fail(PT_ESTATE, "a loss without its reference");
     m->ctx->workspace = m->workspace;
     m->loaded.head_done |= train;
     if (m->loaded.heads == 0 || (!s->by_rows && m->loaded.records == 0)) return PT_OK;
@@ -176,11 +208,19 @@ pt_status pt_model_loss(pt_model *m, const pt_core_step *step, bool train)
 
 pt_status pt_model_keep_reference(pt_model *m)
 {
-    if (!m->opt.loss.reference) return pt_fail(PT_ESTATE, "a reference that the objective does not ask for");
+    pt_tables *t = &m->tab;
+    if (!m->opt.loss.reference && !pt_vocab_on(m, PT_VOCAB_KL)) return pt_fail(PT_ESTATE, "a reference that the objective does not ask for");
     PT_RETURN(pt_head_ready(m, PT_HEAD_AT_VOCABULARY, false));
     m->ctx->workspace = m->workspace;
     m->loaded.has_reference = true;
-    return m->loaded.heads ? pt_head_logp(m, pt_trim_vec(m->tab.reference, m->loaded.rows), false) : PT_OK;
+    if (m->loaded.heads == 0) return PT_OK;
+    if (m->opt.loss.reference) PT_RETURN(pt_head_logp(m, pt_trim_vec(t->reference, m->loaded.rows), false));
+    if (!pt_vocab_on(m, PT_VOCAB_KL)) return PT_OK;
+    pt_view kept = t->normed_at_heads; /* the next pass writes into the other of the two */
+    t->normed_at_heads = t->reference_at_heads;
+    t->reference_at_heads = kept;
+    m->loaded.forwarded = false;
+    return PT_OK;
 }
 
 void pt_model_drops(pt_model *m, bool on)
@@ -206,7 +246,7 @@ pt_status pt_model_report_fetch(pt_model *m, double report[PT_REPORT_SIZE])
     return m->ctx->ops->fetch(m->ctx, report, m->tab.report);
 }
 
-pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *values)
+pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *const vocab[PT_VOCAB_SUMS], float *values)
 {
     const pt_loss_spec *s = &m->opt.loss;
     const pt_tables *t = &m->tab;
@@ -217,5 +257,7 @@ pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *va
         PT_RETURN(m->ctx->ops->fetch(m->ctx, logp, pt_trim_vec(t->logp, m->loaded.rows)));
         if (s->reference) PT_RETURN(m->ctx->ops->fetch(m->ctx, reference, pt_trim_vec(t->reference, m->loaded.rows)));
     }
+    for (int k = 0; k < PT_VOCAB_SUMS; k++)
+        if (pt_vocab_on(m, k)) PT_RETURN(m->ctx->ops->fetch(m->ctx, vocab[k], pt_trim_vec(t->vocab[k], m->loaded.heads)));
     return s->width ? m->ctx->ops->fetch(m->ctx, values, pt_trim(t->values, m->loaded.heads)) : PT_OK;
 }

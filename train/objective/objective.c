@@ -11,6 +11,7 @@ static const pt_objective *const table[] = {PT_OBJECTIVE_LIST(ENTRY)};
 enum { COUNT = sizeof table / sizeof *table };
 
 const pt_word pt_reference_words[] = {{"start", PT_REFERENCE_AT_START}, {"base", PT_REFERENCE_AT_BASE}, {NULL, 0}};
+const pt_word pt_kl_words[] = {{"policy", PT_KL_FROM_POLICY}, {"reference", PT_KL_FROM_REFERENCE}, {NULL, 0}};
 
 size_t pt_objective_count(void)
 {

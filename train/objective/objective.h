@@ -13,9 +13,19 @@
 #include "base/loss_core.h"
 #include "base/setting.h"
 
-/* What a model is asked for. logp: log-probabilities of the supervised tokens. At the answers' ends, by a head that is trained: score, one number;
- * values, as many as an option says (classes, a vector). Of these two an objective has one. */
-enum { PT_CHANNEL_LOGP = 1, PT_CHANNEL_SCORE = 2, PT_CHANNEL_VALUES = 4 };
+/* What a model is asked for. logp: log-probabilities of the supervised tokens; beside them, where a bit asks for it, sums over the whole vocabulary at
+ * their positions: entropy; squares, the sum of squared probabilities; kl, the divergence from a reference whose hidden states are kept. At the
+ * answers' ends, by a head that is trained: score, one number; values, as many as an option says (classes, a vector). Of these two an objective has
+ * one. PT_CHANNEL_ENTROPY << k is sum k of base/loss_core.h. */
+enum {
+    PT_CHANNEL_LOGP = 1,
+    PT_CHANNEL_SCORE = 2,
+    PT_CHANNEL_VALUES = 4,
+    PT_CHANNEL_ENTROPY = 8,
+    PT_CHANNEL_SQUARES = 16,
+    PT_CHANNEL_KL = 32,
+    PT_CHANNELS_OF_ROWS = PT_CHANNEL_LOGP | PT_CHANNEL_ENTROPY | PT_CHANNEL_SQUARES | PT_CHANNEL_KL, /* any of them: there is logp */
+};
 
 /* What the loss is a mean over: rows (supervised tokens), answers, or records, each by its weight. */
 typedef enum pt_mean { PT_MEAN_ROWS, PT_MEAN_ANSWERS, PT_MEAN_RECORDS } pt_mean;
@@ -64,11 +74,12 @@ typedef struct pt_objective {
     bool by_rows;            /* the core sees supervised tokens one by one; else records */
     int answers;             /* of a record: 1, 2 (the better one first), 0 = any number */
     pt_mean mean;
-    bool linear;     /* dlogp does not depend on logp: the head goes forward and backward in one visit */
+    bool linear;     /* dlogp, dentropy ... depend on no channel: the head goes forward and backward in one visit */
     bool whole_text; /* every token of a record is supervised */
     bool reference;  /* a reference model's log-probabilities are needed */
     int width_option; /* with PT_CHANNEL_VALUES: the count of values, an option of kind PT_OPTION_COUNT */
-    int reference_option; /* with reference: the option whose word is a pt_reference_word */
+    int reference_option; /* with reference or PT_CHANNEL_KL: the option whose word is a pt_reference_word */
+    int kl_option; /* with PT_CHANNEL_KL: the option whose word is a pt_kl_word */
     const char *data;        /* type of a data set that names none */
     /* this one instead of another, by a flag among that one's options */
     const char *variant_of, *variant_key;
@@ -87,6 +98,9 @@ typedef struct pt_objective {
 /* Words of an option that chooses the reference; unset: the run decides. */
 typedef enum pt_reference_word { PT_REFERENCE_AUTO, PT_REFERENCE_AT_START, PT_REFERENCE_AT_BASE } pt_reference_word;
 extern const pt_word pt_reference_words[];
+/* Words of an option that says which way a divergence goes: KL(policy||reference), the default, or KL(reference||policy). */
+typedef enum pt_kl_word { PT_KL_FROM_POLICY = 1, PT_KL_FROM_REFERENCE } pt_kl_word;
+extern const pt_word pt_kl_words[];
 
 /* All objectives, in the order of OBJECTIVES. */
 size_t pt_objective_count(void);
@@ -113,6 +127,16 @@ int pt_objective_width(const pt_objective *o, const pt_option_value *values);
 void pt_objective_options(const pt_objective *o, const pt_option_value *values, pt_core_step *s);
 /* Sets a number by key (tests); PT_EARG when there is no such key. */
 pt_status pt_objective_set(pt_option_value *values, const char *key, double v);
+/* Sums over the vocabulary that o asks for: bit k is PT_VOCAB_ k. */
+static inline unsigned pt_objective_vocab(const pt_objective *o)
+{
+    return o->channels / PT_CHANNEL_ENTROPY % (1u << PT_VOCAB_SUMS);
+}
+/* Whether o needs a reference of any kind: log-probabilities, or hidden states. */
+static inline bool pt_objective_compares(const pt_objective *o)
+{
+    return o->reference || o->channels & PT_CHANNEL_KL;
+}
 /* The normaliser of o's mean in a batch. */
 static inline double pt_objective_norm(const pt_objective *o, double rows, double answers, double records)
 {
