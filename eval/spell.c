@@ -137,6 +137,55 @@ done:
     return rc;
 }
 
+/* The ids of a whole text, and where its own begin and end. */
+static pt_status whole_ids(const pt_speller *s, const pt_message *turns, size_t n, const char *text, pt_ids *ids, size_t *from, size_t *to)
+{
+    pt_status rc = PT_OK;
+    pt_rendered r = {0};
+    *from = 0;
+    if (!turns) {
+        PT_TRY(pt_tok_encode_document(s->tok, text, strlen(text), false, ids, NULL));
+        if (ids->n && ids->ids[0] == pt_tok_bos(s->tok)) *from = 1;
+        *to = ids->n;
+        goto done;
+    }
+    PT_TRY(render(s, turns, n, NULL, text, strlen(text), &r));
+    while (*from < r.ids.n && !(r.weight[*from] > 0)) ++*from;
+    *to = r.n_answers ? (size_t)r.answer_end[r.n_answers - 1] : r.ids.n;
+    *ids = r.ids;
+    r.ids = (pt_ids){0};
+done:
+    pt_rendered_free(&r);
+    return rc;
+}
+
+pt_status pt_spell_beginning(const pt_speller *s, pt_requests *q, const pt_message *turns, size_t n, const char *text, int prefix, const pt_sampling *how,
+                             pt_str *rest, bool *enough)
+{
+    pt_status rc = PT_OK;
+    pt_ids ids = {0};
+    size_t from, to, want = (size_t)how->max_new_tokens;
+    PT_TRY(whole_ids(s, turns, n, text, &ids, &from, &to));
+    from += (size_t)prefix;
+    *enough = from > 0 && from + want <= to;
+    if (!*enough) goto done;
+    PT_TRY(pt_tok_decode(s->tok, ids.ids + from, want, true, rest));
+    ids.n = from;
+    PT_TRY(append(q, &ids, &(pt_request){.ask = PT_ASK_TEXT, .sampling = *how}));
+done:
+    free(ids.ids);
+    return rc;
+}
+
+pt_status pt_spell_length(const pt_speller *s, const char *text, int *tokens)
+{
+    pt_ids ids = {0};
+    pt_status rc = pt_tok_encode_at(s->tok, text, strlen(text), true, PT_TOK_CONTINUE, &ids, NULL);
+    *tokens = ids.n ? (int)ids.n : 1;
+    free(ids.ids);
+    return rc;
+}
+
 pt_status pt_spell_asked(const pt_speller *s, pt_requests *q, const pt_asked *x, const char *answer, const pt_sampling *how, int repeat)
 {
     const bool system = x->system && *x->system;

@@ -27,6 +27,13 @@ pt_status pt_spell_continuation(const pt_speller *s, pt_requests *q, const char 
 /* Appends a request: what is generated behind a plain text. */
 pt_status pt_spell_text(const pt_speller *s, pt_requests *q, const char *text, const pt_sampling *how, int repeat);
 
+/* Appends a request: what is generated behind the first `prefix` tokens of a text (turns NULL: as a document; else of the answer to n turns, behind them), of
+ * how->max_new_tokens tokens. *rest gets what stands there. *enough false, and no request: the text is shorter than both. */
+pt_status pt_spell_beginning(const pt_speller *s, pt_requests *q, const pt_message *turns, size_t n, const char *text, int prefix, const pt_sampling *how,
+                             pt_str *rest, bool *enough);
+/* How many tokens a text has that stands behind another. */
+pt_status pt_spell_length(const pt_speller *s, const char *text, int *tokens);
+
 /* A question as tasks ask it. */
 typedef struct pt_asked {
     bool chat;                  /* through the template; else the system text stands above the prompt */
