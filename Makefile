@@ -120,12 +120,13 @@ override METRICS := perplexity rouge_l_f rouge_l_recall canned_rouge_l stopped_s
   acc_mutual_info gold_probability brier ece unread position_bias order_agreement margin gold_perplexity mass \
   f1_macro f1_micro f1_weighted f1_positive balanced_acc mcc kappa kappa_linear kappa_quadratic alpha_nominal alpha_ordinal auroc auprc \
   rouge_1_f rouge_1_recall rouge_2_f rouge_2_recall rouge_lsum_f rouge_lsum_recall bleu bleu_1 bleu_2 bleu_3 bleu_4 chrf meteor distinct_1 distinct_2 distinct_3 \
-  self_bleu length length_ratio \
+  self_bleu length length_ratio exact_match normal_match contains_match token_f1 pattern_match json_unread json_fields json_whole span_unread span_precision \
+  span_recall span_f1 \
   mae mse rmse r2 nmape pearson spearman kendall icc1 icc2 icc3 \
   hits_1 hits_3 hits_5 hits_10 hits_k recall_k mrr map ndcg ndcg_k $(METRICS)
 METRIC_LIST := $(BUILD)/gen/metric_list.h
 $(eval $(call list_rule,$(METRIC_LIST),PT_METRIC_LIST,$(METRICS),))
-override TASKS := choice statements questionnaire preference probability memorisation label value rank text $(TASKS)
+override TASKS := choice statements questionnaire preference probability memorisation label value rank text match $(TASKS)
 TASK_LIST := $(BUILD)/gen/task_list.h
 $(eval $(call list_rule,$(TASK_LIST),PT_TASK_LIST,$(TASKS),))
 LISTS     := $(OBJECTIVE_LIST) $(READER_LIST) $(METRIC_LIST) $(TASK_LIST)

@@ -28,8 +28,9 @@ typedef struct pt_tally_row {
     pt_metric_form form;
     bool detail;
 } pt_tally_row;
-/* rows[values] of all, and of each group where there are several (in the JSON alone), with intervals and p; the overall ones are one family of Holm's, the groups of
- * each value one more. Once for each side. PT_ENOMEM. */
+void pt_tally_rows_free(pt_tally_row *rows, size_t n); /* their texts, and the list */
+/* rows[values] of all, and of each group where there are several (in the JSON alone), with intervals and p, corrected (pt_findings_correct): f holds no other rows. Once for
+ * each side. PT_ENOMEM. */
 pt_status pt_tally_find(const pt_tally *t, pt_side side, const pt_tally_row *rows, char *const *scopes, size_t n_scopes, uint64_t seed, pt_findings *f);
 
 /* The same p for what is made of all answers of a scope together (pt_metric_kind.together), where these are so many words that it is worth the time: fewer

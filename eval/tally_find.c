@@ -1,9 +1,16 @@
 /* Tallied values as findings: rows that are called by what a task's file holds. */
-#include <math.h>
 #include <stdlib.h>
 
-#include "eval/significance.h"
 #include "eval/tally.h"
+
+void pt_tally_rows_free(pt_tally_row *rows, size_t n)
+{
+    for (size_t k = 0; k < n; k++) {
+        free(rows[k].metric);
+        free(rows[k].label);
+    }
+    free(rows);
+}
 
 typedef struct finder {
     const pt_tally *t;
@@ -41,28 +48,6 @@ static pt_status find_scope(finder *x, int64_t scope, const char *name)
     return PT_OK;
 }
 
-/* One family: the values of one scope, or one value of every group. */
-static pt_status correct(finder *x, size_t value, char *const *scopes, size_t n_scopes, bool groups)
-{
-    size_t n = groups ? n_scopes : x->t->values;
-    double *p;
-    pt_status rc = PT_OK;
-    PT_RETURN(pt_alloc0(&p, n));
-    for (int pass = 0; rc == PT_OK && pass < 2; pass++) {
-        for (size_t i = 0; rc == PT_OK && i < n; i++) {
-            pt_finding *row;
-            const pt_tally_row *r = &x->rows[groups ? value : i];
-            rc = pt_finding_get(x->f, r->metric, r->label, groups ? scopes[i] : NULL, &row);
-            if (rc != PT_OK) break;
-            if (pass) row->p = p[i];
-            else p[i] = row->p;
-        }
-        if (rc == PT_OK && !pass) rc = pt_holm(p, n);
-    }
-    free(p);
-    return rc;
-}
-
 pt_status pt_tally_find(const pt_tally *t, pt_side side, const pt_tally_row *rows, char *const *scopes, size_t n_scopes, uint64_t seed, pt_findings *f)
 {
     pt_status rc = PT_OK;
@@ -72,8 +57,7 @@ pt_status pt_tally_find(const pt_tally *t, pt_side side, const pt_tally_row *row
     PT_TRY(pt_alloc0(&x.got, t->values));
     PT_TRY(find_scope(&x, PT_TALLY_ALL, NULL));
     for (size_t g = 0; n_scopes > 1 && g < n_scopes; g++) PT_TRY(find_scope(&x, (int64_t)g, scopes[g]));
-    PT_TRY(correct(&x, 0, NULL, 0, false));
-    for (size_t k = 0; n_scopes > 1 && k < t->values; k++) PT_TRY(correct(&x, k, scopes, n_scopes, true));
+    PT_TRY(pt_findings_correct(f));
 done:
     free(x.sums);
     free(x.value);

@@ -60,15 +60,6 @@ static void shares(const void *user, const double *sums, double *out)
     for (size_t k = 0; k < n; k++) out[k] = sums[n] > 0 ? sums[k] / sums[n] : NAN;
 }
 
-static void rows_free(pt_tally_row *rows, size_t n)
-{
-    for (size_t k = 0; k < n; k++) {
-        free(rows[k].metric);
-        free(rows[k].label);
-    }
-    free(rows);
-}
-
 static pt_status find_lists(pt_task *t, state *s, pt_side side)
 {
     pt_status rc = PT_OK;
@@ -95,7 +86,7 @@ static pt_status find_lists(pt_task *t, state *s, pt_side side)
     const pt_tally tally = {.width = n + 1, .values = n, .value = shares, .user = &n, .side = {&own[0], &own[1]}};
     PT_TRY(pt_tally_find(&tally, side, rows, t->scopes, t->n_scopes, t->seed, &t->findings));
 done:
-    if (rows) rows_free(rows, n);
+    if (rows) pt_tally_rows_free(rows, n);
     return rc;
 }
 

@@ -185,6 +185,23 @@ done:
     return rc;
 }
 
+pt_status pt_writing_answers(const pt_task *t, const pt_writing *w, const pt_reply *replies, const pt_write_item ***item, const pt_reply ***reply, size_t *n)
+{
+    size_t repeats = (size_t)repeats_of(t);
+    *n = 0;
+    PT_RETURN(pt_alloc0(item, w->asked * repeats));
+    PT_RETURN(pt_alloc0(reply, w->asked * repeats));
+    for (size_t i = 0; i < t->items; i++) {
+        if (!w->keep[i]) continue;
+        replies += replies_of(t, w, i);
+        for (size_t r = 0; r < repeats; r++, ++*n) {
+            (*item)[*n] = &w->items[i];
+            (*reply)[*n] = replies - repeats + r;
+        }
+    }
+    return PT_OK;
+}
+
 pt_status pt_writing_own(pt_task *t, pt_writing *w, pt_side side, size_t width)
 {
     const struct pt_report_parts *from = &t->report.parts[side];

@@ -65,6 +65,8 @@ pt_status pt_writing_references(json_t *row, const char *const *names, bool requ
 /* pt_task_kind.ask and .judge. */
 pt_status pt_writing_ask(pt_task *t, const pt_speller *s, pt_requests *q);
 pt_status pt_writing_judge(pt_task *t, const pt_reply *replies, pt_side side);
+/* Of each row (answer) its item and its reply. Free both lists. */
+pt_status pt_writing_answers(const pt_task *t, const pt_writing *w, const pt_reply *replies, const pt_write_item ***item, const pt_reply ***reply, size_t *n);
 /* After judging: room for `width` sums of each row of the side, in w->own[side], with the rows' groups and clusters (eval/tally.h). t->report.parts[side] has what they say. */
 pt_status pt_writing_own(pt_task *t, pt_writing *w, pt_side side, size_t width);
 #endif

@@ -185,6 +185,7 @@ pt_status pt_writing_references(json_t *row, const char *const *names, bool requ
     const char *name;
     const json_t *v = first_of(row, names, &name), *part;
     size_t cap = 0, i;
+    if (json_is_object(v) && json_is_array(json_object_get(v, "text"))) v = json_object_get(v, "text"); /* SQuAD's */
     if (!v) return required ? pt_fail(PT_EFORMAT, "the row has no %s: nothing to compare with", names[0]) : PT_OK;
     if (!json_is_array(v)) return add_reference(v, name, list, n, &cap);
     json_array_foreach (v, i, part) PT_RETURN(add_reference(part, name, list, n, &cap));

@@ -118,4 +118,28 @@ bad "an empty word list" "$text, lexicon: $dir/lists.json" "$good" "lists.json: 
 rows "$text" && : >"$dir/items.jsonl" && ev
 refused "items.jsonl is empty"
 result "an empty file"
+
+match="task: match, max_new_tokens: 12"
+task "$match, name: exact, dump: $dir/match.jsonl" data/samples/eval/match_en.jsonl
+ev && grep -q "^exact (match, 10 items) *before *after" "$dir/out" && grep -q "^field 'loves' is right  *0.0 % ±0.0" "$dir/out" && grep -q "^card  *2 " "$dir/out" && [ "$(wc -L <"$dir/out")" -le 100 ] &&
+    has normal_match token_f1 exact_match contains_match pattern_match json_fields json_whole json_parse_failures span_f1 span_precision span_recall span_parse_failures field.kind span_f1_macro span.WHO && lacks rouge_l_f length &&
+    tight | grep -q '"metric":"span.WHERE","scope":null,"before":{"value":0.0' && tight | grep -q '"metric":"json_fields","scope":"card","before":{"value":0.0,"n":2,' && tight | grep -q '"metric":"json_fields","scope":"facts","before":{"value":null,"n":0,' && [ "$(wc -l <"$dir/match.jsonl")" -eq 20 ]
+result "match: references, patterns, JSON fields, slots and labels, each by itself"
+# what was answered is known: rows that want just that
+task "$match" data/samples/eval/match_en.jsonl && sed -i 's/match, max/match, metrics: [exact_match], dump: DUMP, max/; s#DUMP#'"$dir/own.jsonl"'#' "$dir/task.yaml" && ev && grep '"side": "before"' "$dir/own.jsonl" |
+    sed 's/^{.*"prompt": \(.*\), "references": .*"answer": \(.*\), "stopped".*/{"question": \1, "references": ["no, never", \2]}/' >"$dir/known.jsonl" && task "$match" "$dir/known.jsonl" && ev &&
+    tight | grep -q '"metric":"exact_match","scope":null,"before":{"value":1.0,"n":10,' && tight | grep -q '"metric":"token_f1","scope":null,"before":{"value":1.0,"n":10,' && tight | grep -q '"metric":"contains_match","scope":null,"before":{"value":1.0,'
+result "a model's own answers as references: all exact"
+task "$match" data/samples/eval/match_zh.jsonl && ev && has normal_match pattern_match json_fields span_f1 "field.住处" "span.名字"
+result "Chinese names of slots and fields"
+rows "$match, pattern: '.'" '{"question": "a?"}' '{"question": "b?", "pattern": "^$"}' && ev && tight | grep -q '"metric":"pattern_match","scope":null,"before":{"value":0.5,"n":2,'
+result "a pattern for all rows, and a row's own"
+rows "$match" '{"question": "a?", "answers": {"text": ["b", "c"], "answer_start": [1, 2]}}' '{"question": "b?", "gold": "c"}' && ev && has token_f1
+result "SQuAD's rows"
+bad "nothing to compare with" "$match" '{"question": "a?"}' "items.jsonl:2: the row has no references (nor pattern, json, labels, slots): nothing to compare with"
+bad "a bad pattern" "$match" '{"question": "a?", "pattern": "[a"}' "items.jsonl:2: pattern '[a' is no regular expression: "
+bad "a bad pattern for all" "$match, pattern: '(a'" '{"question": "a?", "answer": "b"}' "items.jsonl:1: pattern '(a' is no regular expression: "
+bad "labels that are none" "$match" '{"question": "a?", "labels": ["B-X", "E-X"]}' "items.jsonl:2: label 2, 'E-X', is none of O, B-X, I-X"
+bad "no fields" "$match" '{"question": "a?", "json": {}}' "items.jsonl:2: json is empty"
+bad "a slot in a slot" "$match" '{"question": "a?", "slots": {"b": {"c": "d"}}}' "items.jsonl:2: slot 'b' holds an object"
 echo "1..$n"
