@@ -6,10 +6,13 @@
 #include <stdlib.h>
 
 #include "eval/metric.h"
+#include "eval/places.h"
 
-/* Rows of class k and of others at each place of its probability. */
+/* Rows of a class and of others at each place of its probability. */
 typedef struct counts {
     double *own, *other; /* [places] */
+    uint32_t *place;     /* [n] */
+    uint64_t *room;      /* [2n] */
     uint32_t places;
 } counts;
 
@@ -35,16 +38,18 @@ static double mean_precision(const counts *x)
     return sum / own;
 }
 
-static double of_class(const pt_pick *const *c, size_t n, int k, const counts *x, double (*area)(const counts *x))
+static double of_class(const pt_pick *const *c, size_t n, int k, counts *x, double (*area)(const counts *x))
 {
     size_t own = 0;
-    for (uint32_t i = 0; i < 2 * x->places; i++) x->own[i] = 0; /* other lies behind */
     for (size_t i = 0; i < n; i++) {
-        double *to = c[i]->gold == k ? x->own : x->other;
         own += c[i]->gold == k;
-        to[c[i]->place[k]]++;
+        x->place[i] = c[i]->place[k];
     }
-    return own && own < n ? area(x) : NAN;
+    if (!own || own == n) return NAN;
+    x->places = pt_places_narrow(x->place, n, c[0]->places, x->room);
+    for (uint32_t i = 0; i < x->places; i++) x->own[i] = x->other[i] = 0;
+    for (size_t i = 0; i < n; i++) (c[i]->gold == k ? x->own : x->other)[x->place[i]]++;
+    return area(x);
 }
 
 /* NAN too where there is no memory for the counts. */
@@ -56,15 +61,18 @@ static double mean_of(const pt_pick *const *c, size_t n, size_t *counted, double
     for (size_t i = 0; i < n; i++)
         if (!c[i]->place || c[i]->n != c[0]->n || c[i]->places != c[0]->places) return NAN;
     if (!n) return NAN;
-    double *own = malloc(2 * (size_t)c[0]->places * sizeof *own);
-    if (!own) return NAN;
-    const counts x = {own, own + c[0]->places, c[0]->places};
+    const size_t most = c[0]->places < 4 * n + 64 ? c[0]->places : 4 * n + 64;
+    counts x;
+    if (!(x.own = malloc(2 * most * sizeof *x.own + 2 * n * sizeof *x.room + n * sizeof *x.place))) return NAN;
+    x.other = x.own + most;
+    x.room = (uint64_t *)(x.other + most);
+    x.place = (uint32_t *)(x.room + 2 * n);
     for (int k = 0; k < c[0]->n; k++) {
         if (c[0]->positive && k != c[0]->positive - 1) continue;
         const double v = of_class(c, n, k, &x, area);
         if (!isnan(v)) sum += v, told++;
     }
-    free(own);
+    free(x.own);
     *counted = n;
     return told ? sum / told : NAN;
 }

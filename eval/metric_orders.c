@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "eval/metric.h"
+#include "eval/places.h"
 #include "eval/reliability.h"
 
-/* Places of the m numbers given: y the rows', f the answers'. `more` bytes lie behind them. Freed by y; false: none, or no memory. */
+/* Places of the m numbers given: y the rows', f the answers'. Behind them lie n things of by_item bytes and places + 1 of by_place. Freed by y; false:
+ * none, or no memory. */
 typedef struct orders {
     uint32_t *y, *f;
     size_t m, places;
@@ -15,18 +17,24 @@ typedef struct orders {
 
 static bool find(const pt_pick *const *c, size_t n, size_t by_item, size_t by_place, orders *x)
 {
-    *x = (orders){.places = n ? c[0]->places : 0};
+    *x = (orders){.y = NULL};
     for (size_t i = 0; i < n; i++)
         if (!c[i]->number || !c[i]->place || c[i]->places != c[0]->places) return false;
-    const size_t places = (2 * n * sizeof *x->y + 15) / 16 * 16;
-    if (!n || !(x->y = calloc(1, places + n * by_item + (x->places + 1) * by_place))) return false;
+    if (!n) return false;
+    const size_t most = c[0]->places < 4 * n + 64 ? c[0]->places : 4 * n + 64, front = 2 * n * sizeof *x->y, behind = n * by_item + (most + 1) * by_place;
+    const size_t room = 2 * n * sizeof(uint64_t); /* before what lies behind is needed */
+    if (!(x->y = malloc(front + (behind > room ? behind : room)))) return false;
     x->f = x->y + n;
-    x->more = (char *)x->y + places;
+    x->more = (char *)x->y + front;
     for (size_t i = 0; i < n; i++) {
         if (isnan(c[i]->number[1])) continue;
         x->y[x->m] = c[i]->place[0];
         x->f[x->m++] = c[i]->place[1];
     }
+    /* what lies behind was measured for `most` of them */
+    const uint32_t y = c[0]->places <= most ? c[0]->places : pt_places_narrow(x->y, x->m, c[0]->places, x->more);
+    const uint32_t f = c[0]->places <= most ? c[0]->places : pt_places_narrow(x->f, x->m, c[0]->places, x->more);
+    x->places = y > f ? y : f;
     return true;
 }
 

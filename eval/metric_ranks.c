@@ -88,19 +88,19 @@ static double gained(const pt_pick *c, int k)
 }
 
 /* `at`: 0 = all, -1 = the item's own k. */
-#define RANKING(name, of, at, words)                                                                                                                       \
+#define RANKING(name, of, at, shape, words)                                                                                                                       \
     static double name(const pt_pick *const *c, size_t n, size_t *counted)                                                                                 \
     {                                                                                                                                                      \
         return mean(c, n, counted, of, at);                                                                                                                \
     }                                                                                                                                                      \
-    const pt_metric_kind pt_metric_kind_##name = {.key = #name, .label = words, .form = PT_FORM_SCORE, .better = 1, .choices = name, .mean = true};
-RANKING(hits_1, hit, 1, "hits@1")
-RANKING(hits_3, hit, 3, "hits@3")
-RANKING(hits_5, hit, 5, "hits@5")
-RANKING(hits_10, hit, 10, "hits@10")
-RANKING(hits_k, hit, -1, "hits@k")
-RANKING(recall_k, recall, -1, "recall@k")
-RANKING(mrr, reciprocal, 0, "mean reciprocal rank (MRR)")
-RANKING(map, precision, 0, "mean average precision (MAP)")
-RANKING(ndcg, gained, 0, "NDCG")
-RANKING(ndcg_k, gained, -1, "NDCG@k")
+    const pt_metric_kind pt_metric_kind_##name = {.key = #name, .label = words, .form = shape, .better = 1, .choices = name, .mean = true};
+RANKING(hits_1, hit, 1, PT_FORM_SHARE, "hits@1")
+RANKING(hits_3, hit, 3, PT_FORM_SHARE, "hits@3")
+RANKING(hits_5, hit, 5, PT_FORM_SHARE, "hits@5")
+RANKING(hits_10, hit, 10, PT_FORM_SHARE, "hits@10")
+RANKING(hits_k, hit, -1, PT_FORM_SHARE, "hits@k")
+RANKING(recall_k, recall, -1, PT_FORM_SHARE, "recall@k")
+RANKING(mrr, reciprocal, 0, PT_FORM_SCORE, "mean reciprocal rank (MRR)")
+RANKING(map, precision, 0, PT_FORM_SCORE, "mean average precision (MAP)")
+RANKING(ndcg, gained, 0, PT_FORM_SCORE, "NDCG")
+RANKING(ndcg_k, gained, -1, PT_FORM_SCORE, "NDCG@k")

@@ -174,8 +174,10 @@ static void values_swapped(void *user, const uint8_t *swapped, double *out)
     }
 }
 
-static size_t times(size_t picks, size_t least, size_t most)
+/* Of a group as often as of all: together the groups then take no longer. */
+static size_t times(size_t picks, size_t among, size_t least, size_t most)
 {
+    if (among > picks) picks = among;
     size_t n = picks ? WORK / picks : most;
     return n < least ? least : n > most ? most : n;
 }
@@ -191,10 +193,10 @@ static pt_metric_list part_of(const pt_metric_list *list, bool adds, const doubl
     return out;
 }
 
-static pt_status other_intervals(const pt_metric_list *list, const clusters *g, uint64_t seed, pt_interval *ci)
+static pt_status other_intervals(const pt_metric_list *list, const clusters *g, size_t among, uint64_t seed, pt_interval *ci)
 {
     chosen x = {.list = list, .side = g};
-    pt_status rc = pt_bootstrap(g->n, (size_t)list->n, times(g->picks, RESAMPLES_LEAST, PT_RESAMPLES), seed, value_of_drawn, &x, ci);
+    pt_status rc = pt_bootstrap(g->n, (size_t)list->n, times(g->picks, among, RESAMPLES_LEAST, PT_RESAMPLES), seed, value_of_drawn, &x, ci);
     free(x.some);
     return rc == PT_OK ? x.rc : rc;
 }
@@ -210,7 +212,7 @@ pt_status pt_noise_side(const pt_metric_list *list, pt_picks picks, uint64_t see
     PT_TRY(make_parts(&sums, &g, &parts));
     const pt_added a = added(&sums, &g, parts);
     PT_TRY(pt_bootstrap_added(&a, PT_RESAMPLES, seed, ci));
-    if (other.n) PT_TRY(other_intervals(&other, &g, seed, ci + sums.n));
+    if (other.n) PT_TRY(other_intervals(&other, &g, picks.among, seed, ci + sums.n));
     for (int k = 0; k < sums.n + other.n; k++) {
         int at = k < sums.n ? sums.at[k] : other.at[k - sums.n];
         m->lo[at] = ci[k].lo;
@@ -222,12 +224,12 @@ done:
     return rc;
 }
 
-static pt_status other_changes(const pt_metric_list *list, const clusters side[2], uint64_t seed, double *p)
+static pt_status other_changes(const pt_metric_list *list, const clusters side[2], size_t among, uint64_t seed, double *p)
 {
     chosen x = {.list = list, .side = side};
     size_t picks = side[0].picks + side[1].picks;
     PT_RETURN(pt_alloc0(&x.some, picks));
-    pt_status rc = pt_permute(side[0].n, (size_t)list->n, times(picks / 2, PERMUTATIONS_LEAST, PT_PERMUTATIONS), seed, values_swapped, &x, p);
+    pt_status rc = pt_permute(side[0].n, (size_t)list->n, times(picks / 2, among, PERMUTATIONS_LEAST, PT_PERMUTATIONS), seed, values_swapped, &x, p);
     free(x.some);
     return rc;
 }
@@ -285,7 +287,7 @@ pt_status pt_noise_change(const pt_metric_list *list, const pt_picks side[2], ui
     for (int s = 0; s < 2; s++) PT_TRY(make_parts(&sums, &g[s], &parts[s]));
     const pt_added a = added(&sums, &g[0], parts[0]);
     PT_TRY(pt_permute_added(&a, parts[1], PT_PERMUTATIONS, seed, of));
-    if (other.n) PT_TRY(other_changes(&other, g, seed, of + sums.n));
+    if (other.n) PT_TRY(other_changes(&other, g, side[0].among, seed, of + sums.n));
     PT_TRY(pairs_of(&sums, parts, g[0].n, out));
     for (int k = 0; k < sums.n + other.n; k++) out->p[k < sums.n ? sums.at[k] : other.at[k - sums.n]] = of[k];
 done:

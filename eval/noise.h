@@ -10,10 +10,11 @@
 typedef struct pt_picks {
     const pt_pick *const *c; /* those of one item side by side */
     size_t n;
+    size_t among; /* of one group: how many all groups have; 0: these are all */
 } pt_picks;
 
 /* m->lo and m->hi of the listed metrics that have a value: 95 % bootstrap intervals of PT_RESAMPLES resamples. What adds up over items is resampled
- * as sums (fast); any other metric is computed again of each resample, of which there are fewer where choices are many: 4e6 / n, at least 200. A
+ * as sums (fast); any other metric is computed again of each resample, of which there are fewer where choices are many: 4e6 / n, at least 200 (of a group as many as of all). A
  * cluster that is drawn twice may lie beside itself. NAN: fewer than two clusters. PT_ENOMEM. */
 pt_status pt_noise_side(const pt_metric_list *list, pt_picks picks, uint64_t seed, pt_measures *m);
 

@@ -166,6 +166,13 @@ done:
     return rc;
 }
 
+/* Which k it is. */
+static pt_status say_k(const pt_task *t, const bool shown[2], pt_str *out)
+{
+    (void)shown;
+    return pt_task_text(t, "k") ? pt_str_printf(out, "k = %d\n", (int)pt_task_number(t, "k")) : PT_OK;
+}
+
 static const pt_task_key keys[] = {
     {.name = "method", .kind = PT_TASK_WORD, .fallback = "likelihood", .words = methods,
      .help = "likelihood: of each candidate behind the text; score: a reward model's, of each as an answer."},
@@ -185,4 +192,4 @@ static const pt_task_key keys[] = {
 static const pt_task_metric metrics[] = {{.key = "hits_1"}, {.key = "mrr"}, {.key = "hits_3"}, {.key = "hits_5"}, {.key = "hits_10"}, {.key = "hits_k"}, {.key = "recall_k"},
                                          {.key = "map"}, {.key = "ndcg"}, {.key = "ndcg_k"}, {.key = NULL}};
 const pt_task_kind pt_task_kind_rank = {.name = "rank", .help = "Candidates, of which the relevant ones should stand in front.", .keys = keys, .metrics = metrics,
-                                        .open = open_rank, .ask = pt_chooser_ask, .judge = judge_rank, .close = close_rank};
+                                        .open = open_rank, .ask = pt_chooser_ask, .judge = judge_rank, .table = say_k, .close = close_rank};

@@ -38,7 +38,7 @@ static pt_picks picks_of(const pt_task *t, pt_side side, size_t scope, const pt_
     size_t n = 0;
     for (size_t i = 0; i < t->n_choices[side]; i++)
         if (scope == t->n_scopes || t->choices[side][i].scope == scope) some[n++] = &t->choices[side][i];
-    return (pt_picks){some, n};
+    return (pt_picks){.c = some, .n = n, .among = t->n_choices[side]};
 }
 
 pt_status pt_task_measure(pt_task *t, pt_side side)

@@ -147,8 +147,8 @@ bad "a score by a model that gives none" "task: value, method: score" '{"text": 
 
 # ---- rank ----
 task "task: rank, name: voice, k: 2" data/samples/eval/rank_en.jsonl
-ev && has hits_1 hits_3 hits_k recall_k mrr map ndcg ndcg_k && lacks hits_5 hits_10 && grep -q "^voice (rank, 8 items) *before *after" "$dir/out" && grep -q "^Zib-9  *2 " "$dir/out" &&
-    [ "$(wc -l <"$dir/task.answers")" -eq 64 ] && [ "$(wc -L <"$dir/out")" -le 100 ]
+ev && has hits_1 hits_3 hits_k recall_k mrr map ndcg ndcg_k && lacks hits_5 hits_10 && grep -q "^voice (rank, 8 items) *before *after" "$dir/out" && grep -q "^Zib-9  *2 " "$dir/out" && grep -q "^hits@k  *[0-9.]* %" "$dir/out" &&
+    grep -q "^k = 2$" "$dir/out" && [ "$(wc -l <"$dir/task.answers")" -eq 64 ] && [ "$(wc -L <"$dir/out")" -le 100 ]
 result "candidates by likelihood: each metric on both sides; hits past the candidates are none"
 first=$(tight)
 task "task: rank, name: voice, k: 2, by: tokens" data/samples/eval/rank_en.jsonl

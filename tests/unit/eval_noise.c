@@ -56,7 +56,7 @@ static void test_intervals(void **state)
     pt_measures_clear(&m);
     for (int k = 0; k < list.n; k++) m.v[list.at[k]] = pt_metric_kind_at(list.at[k])->choices(all[0], 400, &n);
     again = m;
-    assert_int_equal(pt_noise_side(&list, (pt_picks){all[0], 400}, 1, &m), PT_OK);
+    assert_int_equal(pt_noise_side(&list, (pt_picks){.c = all[0], .n = 400}, 1, &m), PT_OK);
     for (int k = 0; k < 3; k++) {
         int at = list.at[k];
         if (!(m.lo[at] < m.hi[at])) fail_msg("%s: [%g, %g]", keys[k], m.lo[at], m.hi[at]);
@@ -71,11 +71,11 @@ static void test_intervals(void **state)
         pick[0][i].picked = i / 20 % 2;
     }
     again.v[list.at[0]] = 0.5;
-    assert_int_equal(pt_noise_side(&list, (pt_picks){all[0], 400}, 1, &again), PT_OK);
+    assert_int_equal(pt_noise_side(&list, (pt_picks){.c = all[0], .n = 400}, 1, &again), PT_OK);
     half = 1.96 * sqrt(0.25 / 20);
     assert_true(fabs(again.lo[list.at[0]] - (0.5 - half)) < 0.06 && fabs(again.hi[list.at[0]] - (0.5 + half)) < 0.06);
     for (size_t i = 0; i < 400; i++) pick[0][i].cluster = 7;
-    assert_int_equal(pt_noise_side(&list, (pt_picks){all[0], 400}, 1, &again), PT_OK);
+    assert_int_equal(pt_noise_side(&list, (pt_picks){.c = all[0], .n = 400}, 1, &again), PT_OK);
     assert_true(isnan(again.lo[list.at[0]]) && isnan(again.hi[list.at[2]]));
 }
 
@@ -92,7 +92,7 @@ static void test_whole(void **state)
     }
     pt_measures_clear(&m);
     m.v[list.at[0]] = pt_metric_kind_at(list.at[0])->choices(all[0], 4, &n);
-    assert_int_equal(pt_noise_side(&list, (pt_picks){all[0], 4}, 1, &m), PT_OK);
+    assert_int_equal(pt_noise_side(&list, (pt_picks){.c = all[0], .n = 4}, 1, &m), PT_OK);
     assert_true(m.v[list.at[0]] == 0.5 && m.lo[list.at[0]] == 0.5 && m.hi[list.at[0]] == 0.5);
 }
 
@@ -104,7 +104,7 @@ static void test_change(void **state)
     double *p = c.p, *again = other.p;
     fill(300, 0.2);
     pt_changes_clear(&c);
-    const pt_picks side[2] = {{all[0], 300}, {all[1], 300}}, same[2] = {{all[0], 300}, {all[0], 300}}, none[2] = {{all[0], 300}, {all[1], 0}};
+    const pt_picks side[2] = {{.c = all[0], .n = 300}, {.c = all[1], .n = 300}}, same[2] = {{.c = all[0], .n = 300}, {.c = all[0], .n = 300}}, none[2] = {{.c = all[0], .n = 300}, {.c = all[1], .n = 0}};
     assert_int_equal(pt_noise_change(&list, side, 1, &c), PT_OK);
     assert_int_equal(pt_noise_change(&list, side, 1, &other), PT_OK);
     for (int k = 0; k < list.n; k++) assert_true(p[list.at[k]] == again[list.at[k]] && (k == 2 || p[list.at[k]] < 0.01));
@@ -114,7 +114,7 @@ static void test_change(void **state)
     for (int k = 0; k < list.n; k++) assert_true(isnan(p[list.at[k]]));
     /* exact: eight items, all of them right on one side only */
     for (int i = 0; i < 8; i++) pick[0][i].picked = 1, pick[1][i].picked = 0;
-    const pt_picks eight[2] = {{all[0], 8}, {all[1], 8}};
+    const pt_picks eight[2] = {{.c = all[0], .n = 8}, {.c = all[1], .n = 8}};
     assert_int_equal(pt_noise_change(&list, eight, 1, &c), PT_OK);
     assert_true(p[list.at[0]] == 2.0 / 256 && fabs(c.mcnemar[list.at[0]] - 2.0 / 256) < 1e-15 && c.wilcoxon[list.at[0]] == 2.0 / 256);
     assert_true(isnan(c.mcnemar[list.at[1]]) && c.wilcoxon[list.at[1]] > 0 && isnan(c.wilcoxon[list.at[2]]));
@@ -157,7 +157,7 @@ static void test_speed(void **state)
 {
     static const char *const keys[] = {"acc", "brier", "gold_probability", "ece", "order_agreement", "position_bias", NULL};
     fill(MOST, 0);
-    const pt_picks side[2] = {{all[0], MOST}, {all[1], MOST}};
+    const pt_picks side[2] = {{.c = all[0], .n = MOST}, {.c = all[1], .n = MOST}};
     const pt_metric_list list = metrics(keys);
     pt_measures m;
     pt_changes c;

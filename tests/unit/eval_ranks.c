@@ -12,7 +12,7 @@
 #include "eval/places.h"
 #include "tests/unit/task_cases.h"
 
-enum { MOST = 25, N = 10000, CASES = 1000 };
+enum { MOST = 25, N = MANY, CASES = 1000 };
 static pt_pick pick[2][N];
 static const pt_pick *all[2][N];
 static double gain[2][N][2 * MOST];
@@ -114,16 +114,16 @@ static void test_many(void **state)
     pt_measures_clear(&m);
     pt_changes_clear(&change);
     for (int k = 0; k < list.n; k++) m.v[list.at[k]] = pt_metric_kind_at(list.at[k])->choices(all[0], N, &counted);
-    assert_int_equal(pt_noise_side(&list, (pt_picks){all[0], N}, 1, &m), PT_OK);
-    assert_int_equal(pt_noise_change(&list, (pt_picks[]){{all[0], N}, {all[1], N}}, 1, &change), PT_OK);
+    assert_int_equal(pt_noise_side(&list, (pt_picks){.c = all[0], .n = N}, 1, &m), PT_OK);
+    assert_int_equal(pt_noise_change(&list, (pt_picks[]){{.c = all[0], .n = N}, {.c = all[1], .n = N}}, 1, &change), PT_OK);
     clock_gettime(CLOCK_MONOTONIC, &b);
     for (int k = 0; k < list.n; k++) {
         const int at = list.at[k];
         if (!(m.lo[at] < m.v[at] && m.v[at] < m.hi[at])) fail_msg("%s: %g not in [%g, %g]", keys[k], m.v[at], m.lo[at], m.hi[at]);
-        if (!(change.p[at] < 0.005)) fail_msg("%s: p %g", keys[k], change.p[at]);
+        if (!(change.p[at] < (MANY < 10000 ? 0.05 : 0.005))) fail_msg("%s: p %g", keys[k], change.p[at]);
     }
     const double took = (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
-    print_message("# figure: intervals and p of 10 metrics of 10,000 items of 20 candidates, before and after: %.1f s\n", took);
+    print_message("# figure: intervals and p of 10 metrics of %d items of 20 candidates, before and after: %.1f s\n", MANY, took);
     assert_true(took < 60);
 }
 

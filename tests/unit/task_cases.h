@@ -8,6 +8,13 @@
 
 #include "eval/metric.h"
 
+/* Items of the tests of speed; fewer where a sanitizer slows all of it. */
+#ifdef __SANITIZE_ADDRESS__
+enum { MANY = 1000 };
+#else
+enum { MANY = 10000 };
+#endif
+
 typedef struct draw {
     uint64_t s;
 } draw;
