@@ -36,8 +36,7 @@ typedef struct pt_metric_kind {
     bool of_task; /* tasks alone show it; the report of test data does not */
     /* Adds one question to the scope's sums: two, of which the first by the second is the value, or `sums` of them (below). NULL: it is not made of rows. */
     pt_status (*row)(const pt_metric_row *r, double *sums);
-    /* Of the answers of a scope together, where it is no sum over them. NAN: of none. */
-    pt_status (*together)(const pt_words *const *said, size_t n, double *value);
+    int distinct; /* different n-grams by all n-grams of the answers of a scope together, n; 0: it is not that */
     double (*derived)(const pt_measures *m);                    /* of others of the same scope; NULL: it is none */
     /* Of n choices, those of one item side by side: NAN where none has what it takes; *counted: how many items or choices it is made of. NULL: it
      * is not made of choices. A resample may hold an item's choices several times, side by side. */

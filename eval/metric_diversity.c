@@ -2,25 +2,6 @@
 #include <math.h>
 
 #include "eval/metric.h"
-#include "eval/textstats.h"
-
-static pt_status distinct(const pt_words *const *said, size_t n, size_t order, double *value)
-{
-    *value = NAN;
-    return n ? pt_distinct_n(said, n, order, value) : PT_OK;
-}
-static pt_status distinct_1(const pt_words *const *said, size_t n, double *value)
-{
-    return distinct(said, n, 1, value);
-}
-static pt_status distinct_2(const pt_words *const *said, size_t n, double *value)
-{
-    return distinct(said, n, 2, value);
-}
-static pt_status distinct_3(const pt_words *const *said, size_t n, double *value)
-{
-    return distinct(said, n, 3, value);
-}
 
 static pt_status self_row(const pt_metric_row *r, double *sums)
 {
@@ -48,9 +29,9 @@ static pt_status ratio_row(const pt_metric_row *r, double *sums)
 }
 
 const pt_metric_kind pt_metric_kind_distinct_1 = {.key = "distinct_1", .label = "distinct-1: different words / words", .form = PT_FORM_SCORE, .better = 0, .of_task = true,
-                                                  .together = distinct_1};
-const pt_metric_kind pt_metric_kind_distinct_2 = {.key = "distinct_2", .label = "distinct-2", .form = PT_FORM_SCORE, .better = 0, .of_task = true, .together = distinct_2};
-const pt_metric_kind pt_metric_kind_distinct_3 = {.key = "distinct_3", .label = "distinct-3", .form = PT_FORM_SCORE, .better = 0, .detail = true, .of_task = true, .together = distinct_3};
+                                                  .distinct = 1};
+const pt_metric_kind pt_metric_kind_distinct_2 = {.key = "distinct_2", .label = "distinct-2", .form = PT_FORM_SCORE, .better = 0, .of_task = true, .distinct = 2};
+const pt_metric_kind pt_metric_kind_distinct_3 = {.key = "distinct_3", .label = "distinct-3", .form = PT_FORM_SCORE, .better = 0, .detail = true, .of_task = true, .distinct = 3};
 const pt_metric_kind pt_metric_kind_self_bleu = {.key = "self_bleu", .label = "self-BLEU: like other answers", .form = PT_FORM_SCORE, .better = -1, .of_task = true, .row = self_row};
 const pt_metric_kind pt_metric_kind_length = {.key = "length", .label = "words (characters) of an answer", .form = PT_FORM_RATIO, .better = 0, .of_task = true, .row = length_row};
 const pt_metric_kind pt_metric_kind_length_ratio = {.key = "length_ratio", .label = "length by the references'", .form = PT_FORM_SCORE, .better = 0, .detail = true, .of_task = true, .row = ratio_row};

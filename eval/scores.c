@@ -8,6 +8,7 @@
 #include "eval/canned.h"
 #include "eval/noise.h"
 #include "eval/tally.h"
+#include "eval/textstats.h"
 
 /* The canned answer is no sum of parts: it stands beside them. */
 typedef struct canned {
@@ -22,7 +23,7 @@ typedef struct work {
     pt_words **references;   /* [n][n_references] */
     size_t *role;            /* [n] index in the report */
     canned *canned;          /* [roles] */
-    pt_metric_list rows, values, together; /* made of rows; these and what follows from them; made of all answers */
+    pt_metric_list rows, values, distinct; /* made of rows; these and what follows from them; made of all answers together */
     size_t width;            /* of a row's sums */
     double *parts;           /* [n][width] */
     double *self;            /* [n] self-BLEU; NULL: not asked for */
@@ -89,7 +90,7 @@ static void list_metrics(work *w)
         if (k->row) w->rows.at[w->rows.n++] = m;
         if (k->row) w->width += sums_of(m);
         if (k->row || k->derived) w->values.at[w->values.n++] = m;
-        if (k->together) w->together.at[w->together.n++] = m;
+        if (k->distinct) w->distinct.at[w->distinct.n++] = m;
     }
 }
 
@@ -193,8 +194,8 @@ static void values_of(const void *user, const double *sums, double *out)
     for (int k = 0; k < w->values.n; k++) out[k] = m.v[w->values.at[k]];
 }
 
-/* The answers of a role, or of all (role < 0), together. */
-static pt_status together(const work *w, int64_t role, pt_measures *m)
+/* Distinct n-grams of the answers of a role, or of all (role < 0). */
+static pt_status count_distinct(const work *w, int64_t role, pt_measures *m)
 {
     pt_status rc = PT_OK;
     const pt_words **some = NULL;
@@ -202,9 +203,10 @@ static pt_status together(const work *w, int64_t role, pt_measures *m)
     PT_TRY(pt_alloc0(&some, w->n));
     for (size_t i = 0; i < w->n; i++)
         if ((role < 0 || w->role[i] == (size_t)role) && w->s->answers[i].answer) some[n++] = &w->answer[i];
-    for (int k = 0; k < w->together.n; k++) {
-        PT_TRY(pt_metric_kind_at(w->together.at[k])->together(some, n, &m->v[w->together.at[k]]));
-        m->n[w->together.at[k]] = n;
+    for (int k = 0; n && k < w->distinct.n; k++) {
+        int at = w->distinct.at[k];
+        PT_TRY(pt_distinct_n(some, n, (size_t)pt_metric_kind_at(at)->distinct, &m->v[at]));
+        m->n[at] = n;
     }
 done:
     free(some);
@@ -232,7 +234,7 @@ static pt_status fill(const work *w, int64_t role, size_t roles, pt_measures *m)
             if (role < 0 || k == (size_t)role) best.f += w->canned[k].f, best.questions += w->canned[k].questions;
         m->v[PT_METRIC_CANNED_ROUGE_L] = best.questions > 0 ? best.f / best.questions : NAN;
     }
-    return together(w, role, m);
+    return count_distinct(w, role, m);
 }
 
 static pt_status noise_of(const work *w, const pt_tally *t, pt_report *r, pt_side side, int64_t role)
@@ -249,8 +251,8 @@ static pt_status noise_of(const work *w, const pt_tally *t, pt_report *r, pt_sid
         to->wilcoxon[at] = got[k].wilcoxon;
         to->mcnemar[at] = got[k].mcnemar;
     }
-    for (int k = 0; k < w->together.n; k++)
-        PT_RETURN(pt_tally_together(t, role, w->s->seed, pt_metric_kind_at(w->together.at[k])->together, &to->p[w->together.at[k]]));
+    for (int k = 0; k < w->distinct.n; k++)
+        PT_RETURN(pt_tally_distinct(t, role, w->s->seed, (size_t)pt_metric_kind_at(w->distinct.at[k])->distinct, &to->p[w->distinct.at[k]]));
     return PT_OK;
 }
 
@@ -266,7 +268,7 @@ static pt_status noise(work *w, pt_report *r, pt_side side)
     const pt_tally t = {.width = w->width, .values = (size_t)w->values.n, .value = values_of, .user = w, .side = {&r->parts[0], &r->parts[1]}};
     pt_status rc = PT_OK;
     for (int64_t k = PT_TALLY_ALL; rc == PT_OK && k < (int64_t)r->roles; k++) rc = noise_of(w, &t, r, side, k);
-    for (int k = 0; k < w->together.n; k++) tested.at[tested.n++] = w->together.at[k];
+    for (int k = 0; k < w->distinct.n; k++) tested.at[tested.n++] = w->distinct.at[k];
     if (rc == PT_OK) rc = pt_noise_correct(&tested, r);
     w->parts = NULL;
     w->role = NULL;

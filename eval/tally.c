@@ -5,8 +5,9 @@
 #include <string.h>
 
 #include "eval/noise.h"
+#include "eval/textstats.h"
 
-enum { WORK = 4000000, PERMUTATIONS_LEAST = 200 };
+enum { WORK = 400000000, PERMUTATIONS_LEAST = 400 };
 
 /* Rows of a scope by cluster. */
 typedef struct place {
@@ -108,58 +109,77 @@ done:
     return rc;
 }
 
-/* ---- of all answers together ---- */
+/* ---- n-grams of all answers together ---- */
 
+/* Both sides' answers as numbers of their n-grams, by cluster: those of cluster c of side s are gram[s][first[s][c] .. first[s][c + 1]). */
 typedef struct crowd {
-    const pt_tally *t;
-    const places *x; /* [2] */
-    pt_status (*value)(const pt_words *const *said, size_t n, double *out);
-    const pt_words **said; /* room for both sides' */
-    pt_status rc;
+    size_t clusters;
+    uint32_t *gram[2];
+    size_t *first[2];   /* [clusters + 1] */
+    uint32_t *seen, now; /* [different n-grams] the count in which it was met last */
 } crowd;
 
-/* The answers of side s, where swapped clusters are the other side's. */
-static size_t gather(const crowd *c, int s, const uint8_t *swapped)
+/* The numbers of a side's n-grams, which are all in the set. */
+static pt_status number_side(crowd *c, int s, const places *x, const struct pt_report_parts *p, pt_ngrams *all)
 {
-    size_t m = 0;
-    for (int from = 0; from < 2; from++) {
-        const places *x = &c->x[from];
-        size_t cluster = 0;
-        for (size_t i = 0; i < x->n; i++) {
-            if (i && x->at[i].cluster != x->at[i - 1].cluster) cluster++;
-            if ((s ^ swapped[cluster]) == from) c->said[m++] = &c->t->side[from]->said[x->at[i].row];
-        }
+    size_t total = 0, cluster = 0, m = 0;
+    for (size_t i = 0; i < x->n; i++) total += p->said[x->at[i].row].n;
+    PT_RETURN(pt_alloc0(&c->gram[s], total));
+    PT_RETURN(pt_alloc0(&c->first[s], x->clusters + 1));
+    for (size_t i = 0; i < x->n; i++) {
+        const pt_words *w = &p->said[x->at[i].row];
+        if (i && x->at[i].cluster != x->at[i - 1].cluster) c->first[s][++cluster] = m;
+        for (size_t k = 0; k + all->n <= w->n; k++) c->gram[s][m++] = (uint32_t)(pt_ngrams_at(all, w->id + k) - all->count);
     }
-    return m;
+    c->first[s][x->clusters] = m;
+    return PT_OK;
 }
 
 static void values_swapped(void *user, const uint8_t *swapped, double *out)
 {
     crowd *c = user;
     for (int s = 0; s < 2; s++) {
-        out[s] = NAN;
-        if (c->rc == PT_OK) c->rc = c->value(c->said, gather(c, s, swapped), &out[s]);
+        size_t total = 0, different = 0;
+        c->now++;
+        for (size_t i = 0; i < c->clusters; i++) {
+            int from = s ^ swapped[i];
+            for (size_t k = c->first[from][i]; k < c->first[from][i + 1]; k++) {
+                uint32_t *seen = &c->seen[c->gram[from][k]];
+                different += *seen != c->now;
+                *seen = c->now;
+            }
+            total += c->first[from][i + 1] - c->first[from][i];
+        }
+        out[s] = total ? (double)different / (double)total : 0;
     }
 }
 
-pt_status pt_tally_together(const pt_tally *t, int64_t scope, uint64_t seed, pt_status (*value)(const pt_words *const *said, size_t n, double *out), double *p)
+pt_status pt_tally_distinct(const pt_tally *t, int64_t scope, uint64_t seed, size_t n, double *p)
 {
     pt_status rc = PT_OK;
     places x[2] = {{0}};
-    size_t words = 1;
-    crowd c = {.t = t, .x = x, .value = value};
+    pt_ngrams all;
+    crowd c = {0};
     *p = NAN;
+    pt_ngrams_init(&all, n);
     for (int s = 0; s < 2; s++) PT_TRY(places_make(&x[s], t->side[s], scope));
     if (!same_clusters(x)) goto done;
-    PT_TRY(pt_alloc0(&c.said, x[0].n + x[1].n));
     for (int s = 0; s < 2; s++)
-        for (size_t i = 0; i < x[s].n; i++) words += t->side[s]->said[x[s].at[i].row].n;
-    size_t times = WORK / words;
+        for (size_t i = 0; i < x[s].n; i++) PT_TRY(pt_ngrams_add(&all, &t->side[s]->said[x[s].at[i].row]));
+    PT_CHECK(all.distinct < UINT32_MAX, PT_ENOSUP, "more than 4 billion different n-grams");
+    c.clusters = x[0].clusters;
+    for (int s = 0; s < 2; s++) PT_TRY(number_side(&c, s, &x[s], t->side[s], &all));
+    PT_TRY(pt_alloc0(&c.seen, all.distinct));
+    size_t times = WORK / (all.total + 1);
     times = times < PERMUTATIONS_LEAST ? PERMUTATIONS_LEAST : times > PT_PERMUTATIONS ? PT_PERMUTATIONS : times;
-    rc = pt_permute(x[0].clusters, 1, times, seed, values_swapped, &c, p);
-    if (rc == PT_OK) rc = c.rc;
+    PT_TRY(pt_permute(c.clusters, 1, times, seed, values_swapped, &c, p));
 done:
-    for (int s = 0; s < 2; s++) free(x[s].at);
-    free(c.said);
+    for (int s = 0; s < 2; s++) {
+        free(x[s].at);
+        free(c.gram[s]);
+        free(c.first[s]);
+    }
+    free(c.seen);
+    pt_ngrams_free(&all);
     return rc;
 }

@@ -33,7 +33,7 @@ void pt_tally_rows_free(pt_tally_row *rows, size_t n); /* their texts, and the l
  * each side. PT_ENOMEM. */
 pt_status pt_tally_find(const pt_tally *t, pt_side side, const pt_tally_row *rows, char *const *scopes, size_t n_scopes, uint64_t seed, pt_findings *f);
 
-/* The same p for what is made of all answers of a scope together (pt_metric_kind.together), where these are so many words that it is worth the time: fewer
- * permutations where answers are long, 4e6 / words, at least 200. It has no interval: a resample says answers twice, which is what it measures. */
-pt_status pt_tally_together(const pt_tally *t, int64_t scope, uint64_t seed, pt_status (*value)(const pt_words *const *said, size_t n, double *out), double *p);
+/* The same p for different n-grams by all n-grams of the answers of a scope together (t->side[].said); fewer permutations where there are many: 4e8 / n-grams, at least 400. It
+ * has no interval: a resample says answers twice, which is what it measures. */
+pt_status pt_tally_distinct(const pt_tally *t, int64_t scope, uint64_t seed, size_t n, double *p);
 #endif
