@@ -73,7 +73,7 @@ cp "$dir/base/model.safetensors" "$dir/cut/model.safetensors"
 exec 7<>"$dir/rows" # does not wait for a reader
 "$ptrain" score "$dir/cut" --input "$dir/rows" >"$dir/out" 2>"$dir/err" 7>&- &
 pid=$!
-for _ in $(seq 100); do
+for _ in $(seq 2400); do
     ls -l /proc/$pid/fd 2>/dev/null | grep -q "$dir/rows" && break # it has the model, and waits for rows
     sleep 0.05
 done
