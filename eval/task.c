@@ -311,11 +311,59 @@ done:
     return rc;
 }
 
+/* The first of these fields that is a text. */
+static const char *text_among(const json_t *o, const char *const *names)
+{
+    for (; *names; names++)
+        if (json_is_string(json_object_get(o, *names))) return json_string_value(json_object_get(o, *names));
+    return NULL;
+}
+
+static pt_status fill_value(pt_str *out, const json_t *v, const char *between, bool *known);
+
+/* A turn as "WHO: TEXT"; *is false: it is none. */
+static pt_status fill_turn(pt_str *out, const json_t *v, bool *is)
+{
+    static const char *const who[] = {"speaker", "role", "from", "name", NULL}, *const said[] = {"utterance", "content", "value", "text", NULL};
+    const char *name = text_among(v, who), *text = text_among(v, said);
+    *is = name && text;
+    return *is ? pt_str_printf(out, "%s: %s", name, text) : PT_OK;
+}
+
+static pt_status fill_parts(pt_str *out, const json_t *v, const char *between, bool *known)
+{
+    const char *key;
+    const json_t *part;
+    size_t n = 0, i;
+    bool turn = false;
+    json_array_foreach (v, i, part) {
+        if (n++) PT_RETURN(pt_str_puts(out, between));
+        PT_RETURN(fill_turn(out, part, &turn));
+        if (!turn) PT_RETURN(fill_value(out, part, "; ", known));
+    }
+    json_object_foreach ((json_t *)v, key, part) {
+        PT_RETURN(pt_str_printf(out, "%s%s: ", n++ ? between : "", key));
+        PT_RETURN(fill_value(out, part, "; ", known));
+    }
+    return PT_OK;
+}
+
+/* A field as text: profiles and dialogues come as objects and lists too. */
+static pt_status fill_value(pt_str *out, const json_t *v, const char *between, bool *known)
+{
+    if (json_is_string(v)) return pt_str_puts(out, json_string_value(v));
+    if (json_is_integer(v)) return pt_str_printf(out, "%lld", (long long)json_integer_value(v));
+    if (json_is_real(v)) return pt_str_printf(out, "%.10g", json_real_value(v));
+    if (json_is_array(v) || json_is_object(v)) return fill_parts(out, v, between, known);
+    *known = *known && json_is_boolean(v);
+    return json_is_boolean(v) ? pt_str_puts(out, json_is_true(v) ? "true" : "false") : PT_OK;
+}
+
 pt_status pt_task_fill(pt_str *out, const char *text, const json_t *row, const char *options)
 {
     for (const char *p = text; *p;) {
         size_t n = *p == '{' ? strcspn(p + 1, "}") : 0;
-        bool name = n && p[1 + n] == '}';
+        bool name = n && p[1 + n] == '}', known = true;
         for (size_t i = 1; name && i <= n; i++) name = isalnum((unsigned char)p[i]) || p[i] == '_';
         if (!name) {
             PT_RETURN(pt_str_add(out, p++, 1));
@@ -325,11 +373,13 @@ pt_status pt_task_fill(pt_str *out, const char *text, const json_t *row, const c
         snprintf(field, sizeof field, "%.*s", (int)n, p + 1);
         const json_t *v = json_object_get(row, field);
         p += n + 2;
-        if (options && !strcmp(field, "options")) PT_RETURN(pt_str_puts(out, options));
-        else if (json_is_string(v)) PT_RETURN(pt_str_puts(out, json_string_value(v)));
-        else if (json_is_integer(v)) PT_RETURN(pt_str_printf(out, "%lld", (long long)json_integer_value(v)));
-        else if (json_is_real(v)) PT_RETURN(pt_str_printf(out, "%.10g", json_real_value(v)));
-        else return pt_fail(PT_EFORMAT, "the prompt wants {%s}: %s", field, v ? "that is no text" : "the row has no such field");
+        if (options && !strcmp(field, "options")) {
+            PT_RETURN(pt_str_puts(out, options));
+            continue;
+        }
+        if (!v) return pt_fail(PT_EFORMAT, "the prompt wants {%s}: the row has no such field", field);
+        PT_RETURN(fill_value(out, v, "\n", &known));
+        if (!known) return pt_fail(PT_EFORMAT, "the prompt wants {%s}: that is null, or has a null in it", field);
     }
     return PT_OK;
 }

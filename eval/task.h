@@ -122,8 +122,9 @@ pt_status pt_task_rows(pt_task *t, pt_status (*row)(pt_task *t, json_t *row, con
 pt_status pt_task_files(pt_task *t, pt_status (*file)(pt_task *t, const char *path, const char *source));
 /* keep[i] = item i is asked, of those at most t->limit: turn by turn one more of each group, spread evenly over it. scope[items]. */
 pt_status pt_task_limit(pt_task *t, const size_t *scope, bool *keep, size_t *kept);
-/* text with {NAME} replaced by the row's field NAME (a text or a number), {options} by `options` (may be NULL). PT_EFORMAT: the row has no such
- * field. Braces around anything but a name stay. Appended to out. */
+/* text with {NAME} replaced by the row's field NAME, {options} by `options` (may be NULL). A field is a text, a number, or a list or an object of them: a line
+ * each, "KEY: VALUE" of an object's, "WHO: TEXT" of a turn's ({speaker | role | from | name, utterance | content | value | text}); what lies deeper stands
+ * behind semicolons. PT_EFORMAT: the row has no such field, or a null in it. Braces around anything but a name stay. Appended to out. */
 pt_status pt_task_fill(pt_str *out, const char *text, const json_t *row, const char *options);
 /* Characters (code points) of a UTF-8 text. */
 int32_t pt_task_characters(const char *text);

@@ -3,10 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "eval/chooser.h"
 
-static int repeats_of(const pt_task *t)
+int pt_writing_repeats(const pt_task *t)
 {
     return (int)pt_task_number(t, "repeats");
 }
@@ -25,7 +24,7 @@ static pt_status ask_item(const pt_task *t, const pt_writing *w, const pt_spelle
     const pt_sampling how = sampling_of(t);
     const pt_asked a = {.chat = w->chat, .system = x->system, .prompt = x->prompt, .delimiter = " "};
     for (size_t k = 0; w->measured && k < x->n_references; k++) PT_RETURN(pt_spell_asked(s, q, &a, x->references[k], NULL, 0));
-    for (int r = 0; r < repeats_of(t); r++) PT_RETURN(pt_spell_asked(s, q, &a, NULL, &how, r));
+    for (int r = 0; r < pt_writing_repeats(t); r++) PT_RETURN(pt_spell_asked(s, q, &a, NULL, &how, r));
     return PT_OK;
 }
 
@@ -64,9 +63,9 @@ done:
 
 /* ---- judging ---- */
 
-static size_t replies_of(const pt_task *t, const pt_writing *w, size_t item)
+size_t pt_writing_replies(const pt_task *t, const pt_writing *w, size_t item)
 {
-    return (w->measured ? w->items[item].n_references : 0) + (size_t)repeats_of(t);
+    return (w->measured ? w->items[item].n_references : 0) + (size_t)pt_writing_repeats(t);
 }
 
 /* Rows of answers: an item's repeats side by side; the likelihood of its references counts once. */
@@ -80,7 +79,7 @@ static void fill_rows(const pt_task *t, const pt_writing *w, const pt_reply *nex
             a.nll_own -= next->value;
             a.tokens_own += next->tokens;
         }
-        for (int r = 0; r < repeats_of(t); r++, next++) {
+        for (int r = 0; r < pt_writing_repeats(t); r++, next++) {
             a.answer = next->text;
             a.stopped = next->stopped;
             *row++ = a;
@@ -103,69 +102,14 @@ static pt_status list_training(const pt_writing *w, pt_eval_train **out, size_t 
 static void count_items(pt_task *t, const pt_writing *w)
 {
     t->report.questions = w->asked;
-    for (size_t g = 0; g < t->report.roles; g++) t->report.role[g].questions /= (size_t)repeats_of(t);
-}
-
-/* ---- the dump ---- */
-
-static json_t *text_or_null(const char *text)
-{
-    return text ? pt_report_text(text) : json_null();
-}
-
-static pt_status dump_line(const pt_task *t, const pt_write_item *x, size_t item, int repeat, pt_side side, const pt_reply *r, pt_str *out)
-{
-    json_t *o = json_object(), *references = json_array();
-    bool bad = !o || !references;
-    for (size_t k = 0; k < x->n_references; k++) bad = bad || json_array_append_new(references, pt_report_text(x->references[k]));
-    bad = bad || json_object_set_new(o, "side", json_string(side == PT_BEFORE ? "before" : "after")) || json_object_set_new(o, "model", text_or_null(t->report.name[side])) ||
-          json_object_set_new(o, "item", json_integer((json_int_t)item + 1)) || json_object_set_new(o, "repeat", json_integer(repeat)) ||
-          json_object_set_new(o, "group", text_or_null(t->scopes[x->scope])) || json_object_set_new(o, "system", text_or_null(x->system)) ||
-          json_object_set_new(o, "prompt", text_or_null(x->prompt)) || json_object_set(o, "references", references) ||
-          json_object_set_new(o, "answer", text_or_null(r->text)) || json_object_set_new(o, "stopped", json_boolean(r->stopped)) || json_object_set(o, "row", x->row);
-    char *text = bad ? NULL : json_dumps(o, 0);
-    pt_status rc = text ? pt_str_printf(out, "%s\n", text) : pt_fail(PT_ENOMEM, "out of memory writing answers");
-    free(text);
-    json_decref(o);
-    json_decref(references);
-    return rc;
-}
-
-/* Of several side by side the second writes FILE-2.jsonl. */
-static pt_status dump_path(const pt_task *t, const char *path, pt_str *out)
-{
-    const char *dot = strrchr(pt_path_base(path), '.'), *end = dot ? dot : path + strlen(path);
-    PT_RETURN(pt_str_add(out, path, (size_t)(end - path)));
-    if (t->column) PT_RETURN(pt_str_printf(out, "-%zu", t->column + 1));
-    return pt_str_puts(out, end);
-}
-
-static pt_status dump(const pt_task *t, pt_writing *w, const pt_reply *replies, pt_side side)
-{
-    const char *path = pt_task_text(t, "dump");
-    pt_str both = {0}, name = {0}, *own = &w->dumped[side];
-    if (!path) return PT_OK;
-    own->len = 0;
-    for (size_t i = 0; i < t->items; i++) {
-        if (!w->keep[i]) continue;
-        replies += replies_of(t, w, i);
-        for (int r = 0; r < repeats_of(t); r++)
-            PT_RETURN(dump_line(t, &w->items[i], i, r, side, replies - repeats_of(t) + r, own));
-    }
-    pt_status rc = PT_OK;
-    for (int s = 0; rc == PT_OK && s < 2; s++) rc = pt_str_add(&both, w->dumped[s].text ? w->dumped[s].text : "", w->dumped[s].len);
-    if (rc == PT_OK) rc = dump_path(t, path, &name);
-    if (rc == PT_OK) rc = pt_file_write_whole(name.text, both.text, both.len);
-    pt_str_free(&both);
-    pt_str_free(&name);
-    return rc;
+    for (size_t g = 0; g < t->report.roles; g++) t->report.role[g].questions /= (size_t)pt_writing_repeats(t);
 }
 
 pt_status pt_writing_judge(pt_task *t, const pt_reply *replies, pt_side side)
 {
     pt_status rc = PT_OK;
     pt_writing *w = t->state;
-    size_t n = w->asked * (size_t)repeats_of(t), n_train = 0;
+    size_t n = w->asked * (size_t)pt_writing_repeats(t), n_train = 0;
     pt_eval_answer *rows = NULL;
     pt_eval_train *train = NULL;
     uint64_t *cluster = NULL;
@@ -177,7 +121,7 @@ pt_status pt_writing_judge(pt_task *t, const pt_reply *replies, pt_side side)
                           &(pt_scoring){.answers = rows, .n = n, .train = train, .n_train = n_train, .units = w->units, .seed = t->seed, .metrics = &w->list, .clusters = cluster,
                                         .smoothing = pt_task_key_of(t->kind, "bleu_smoothing") ? pt_task_word(t, "bleu_smoothing") : 0, .one_role = t->n_scopes == 1}));
     count_items(t, w);
-    PT_TRY(dump(t, w, replies, side));
+    PT_TRY(pt_writing_dump(t, w, replies, side));
 done:
     free(rows);
     free(train);
@@ -187,13 +131,13 @@ done:
 
 pt_status pt_writing_answers(const pt_task *t, const pt_writing *w, const pt_reply *replies, const pt_write_item ***item, const pt_reply ***reply, size_t *n)
 {
-    size_t repeats = (size_t)repeats_of(t);
+    size_t repeats = (size_t)pt_writing_repeats(t);
     *n = 0;
     PT_RETURN(pt_alloc0(item, w->asked * repeats));
     PT_RETURN(pt_alloc0(reply, w->asked * repeats));
     for (size_t i = 0; i < t->items; i++) {
         if (!w->keep[i]) continue;
-        replies += replies_of(t, w, i);
+        replies += pt_writing_replies(t, w, i);
         for (size_t r = 0; r < repeats; r++, ++*n) {
             (*item)[*n] = &w->items[i];
             (*reply)[*n] = replies - repeats + r;

@@ -47,7 +47,9 @@ typedef struct pt_writing {
     {.name = "units", .kind = PT_TASK_WORD, .fallback = "auto", .words = pt_write_units,                                                             \
      .help = "What is compared: words ([a-z0-9]+ in lower case) or characters. auto: characters where most references are Chinese, Japanese or Korean."}, \
     {.name = "metrics", .kind = PT_TASK_LIST, .help = "Those wanted, by their keys in eval.json: what is tested together is corrected for. Unset: all."},   \
-    {.name = "dump", .kind = PT_TASK_FILE, .help = "A JSON Lines file for the answers with their rows, for outside judges."}
+    {.name = "dump", .kind = PT_TASK_FILE, .help = "A JSON Lines file for the answers with their rows, for outside judges; one that is called .json is one list."}, \
+    {.name = "dump_as", .kind = PT_TASK_TEXT,                                                                                                        \
+     .help = "The dump holds the rows as they are, with the answer in the field of this name: the form that published judges read. Of the tuned model alone."}
 extern const char *const pt_write_chat[], *const pt_write_units[];
 
 /* Reads what the keys name, before the rows. t->state begins with the pt_writing. */
@@ -69,4 +71,12 @@ pt_status pt_writing_judge(pt_task *t, const pt_reply *replies, pt_side side);
 pt_status pt_writing_answers(const pt_task *t, const pt_writing *w, const pt_reply *replies, const pt_write_item ***item, const pt_reply ***reply, size_t *n);
 /* After judging: room for `width` sums of each row of the side, in w->own[side], with the rows' groups and clusters (eval/tally.h). t->report.parts[side] has what they say. */
 pt_status pt_writing_own(pt_task *t, pt_writing *w, pt_side side, size_t width);
+
+/* ---- for its files ---- */
+int pt_writing_repeats(const pt_task *t);
+/* Replies to an asked item's requests. */
+size_t pt_writing_replies(const pt_task *t, const pt_writing *w, size_t item);
+/* The key `dump`: whether it may be written, before anything is asked; and a side's lines, with those of the other. */
+pt_status pt_writing_dump_check(const pt_task *t);
+pt_status pt_writing_dump(const pt_task *t, pt_writing *w, const pt_reply *replies, pt_side side);
 #endif

@@ -11,7 +11,6 @@
 enum { FILE_MOST = 64 << 20 };
 const char *const pt_write_chat[] = {"auto", "true", "false", NULL};
 const char *const pt_write_units[] = {"auto", "words", "characters", NULL};
-static const char dump_begins[] = "{\"side\": \"";
 
 void pt_write_item_free(pt_write_item *x)
 {
@@ -90,27 +89,6 @@ done:
     return rc;
 }
 
-/* What stands there already is replaced only where it is a dump; better said before anything is asked. */
-static pt_status check_dump(const pt_task *t)
-{
-    const char *path = pt_task_text(t, "dump"), *slash = path ? strrchr(path, '/') : NULL;
-    char begin[sizeof dump_begins] = {0};
-    if (!path) return PT_OK;
-    if (slash && slash != path) {
-        char *folder;
-        PT_RETURN(pt_strndup(&folder, path, (size_t)(slash - path)));
-        bool there = pt_dir_exists(folder);
-        free(folder);
-        if (!there) return pt_task_fail(t, "dump: there is no folder for %s", path);
-    }
-    if (!pt_file_given(path)) return PT_OK;
-    FILE *f = fopen(path, "rb");
-    size_t n = f ? fread(begin, 1, sizeof dump_begins - 1, f) : 0;
-    if (f) fclose(f);
-    if (f && (!n || !strcmp(begin, dump_begins))) return PT_OK;
-    return pt_task_fail(t, "dump: %s is there and is no dump of answers: it is left alone", path);
-}
-
 typedef struct training {
     const char *path;
     json_t *answers;
@@ -148,7 +126,7 @@ pt_status pt_writing_open(pt_task *t, pt_writing *w)
 {
     if (pt_task_number(t, "repeats") > 1 && !(pt_task_number(t, "temperature") > 0))
         return pt_task_fail(t, "repeats goes with a temperature above 0: the same answer would come again");
-    PT_RETURN(check_dump(t));
+    PT_RETURN(pt_writing_dump_check(t));
     PT_RETURN(open_personas(t, w));
     PT_RETURN(open_metrics(t, w));
     return open_training(t, w);

@@ -30,7 +30,9 @@ Y
 [ $? -eq 0 ] && "$ptrain" export "$dir/tiny" --to hf --out "$dir/base" >"$dir/out" 2>"$dir/err"
 result "a tiny model"
 suite() { # FILE FOLDER: into ev.json
-    "$ptrain" eval "$1" --limit 4 --base_model="$dir/base" --output_dir="$dir/none" --device=cpu --compute=f32 --eval_data="$2" --output "$dir/ev.json" >"$dir/out" 2>"$dir/err" </dev/null || return 1
+    sed "s,dump: ,dump: $dir/," "$1" >"$dir/suite.yaml"
+    rm -f "$dir"/*_answers.json
+    "$ptrain" eval "$dir/suite.yaml" --limit 4 --base_model="$dir/base" --output_dir="$dir/none" --device=cpu --compute=f32 --eval_data="$2" --output "$dir/ev.json" >"$dir/out" 2>"$dir/err" </dev/null || return 1
     tr -d ' \n' <"$dir/ev.json" >"$dir/tight"
     # whatever is measured has numbers
     grep -q '"after":{"value":-*[0-9]' "$dir/tight" || grep -q '"rouge_l_f":[0-9]' "$dir/tight"
@@ -41,9 +43,10 @@ for file in configs/eval/*.yaml; do
     suite "$file" "$dir/nowhere" && [ "$(grep -c "is not there, .* stands for it" "$dir/err")" -eq "$published" ]
     result "$name on samples"
 done
-shared=../shared/data/eval
 for file in $(grep -l 'published:' configs/eval/*.yaml); do
     name=$(basename "$file" .yaml)
+    shared=../shared/data/eval
+    [ "$name" = rolebench ] && shared=../shared/data/sft
     if [ ! -d $shared ]; then
         n=$((n + 1))
         echo "ok $n - $name on the published sets # SKIP no ../shared"
@@ -52,4 +55,7 @@ for file in $(grep -l 'published:' configs/eval/*.yaml); do
     suite "$file" $shared && ! grep -q "stands for it" "$dir/err" && [ "$(grep -c "\"path\": \"$shared" "$dir/ev.json")" -eq "$(grep -c 'published:' "$file")" ]
     result "$name on the published sets"
 done
+suite configs/eval/charactereval_prompts.yaml "$dir/nowhere" && [ "$(grep -c '"novel_name": "雾港茶楼", "context": ".*", "model_output": "' "$dir/charactereval_answers.json")" -eq 4 ] && head -c 1 "$dir/charactereval_answers.json" | grep -qF '[' &&
+    [ "$(tail -n 1 "$dir/charactereval_answers.json" | tail -c 3)" = "}]" ] && suite configs/eval/characterbench_prompts.yaml "$dir/nowhere" && [ "$(grep -c '"dialogue": \[{.*, "response": "' "$dir/characterbench_answers.json")" -eq 4 ]
+result "answers in the form of published judges: one list of the rows with the answer in them"
 echo "1..$n"
