@@ -322,7 +322,7 @@ static void test_vocab(void **state)
         assert_true(size > 0.01f);
         tried++;
     }
-    if (!tried) print_message("# no objective of this list takes sums over the vocabulary\n");
+    if (!tried) print_message("# none of these takes sums over the vocabulary\n");
 }
 
 static void test_dpo_golden(void **state)

@@ -9,7 +9,7 @@
 enum { pt_weighed_by_rows = 0 };
 enum { PT_WEIGHED_WAY, PT_WEIGHED_REFERENCE, pt_weighed_n_options };
 enum { PT_WEIGHED_MIDDLE, pt_weighed_n_stats };
-enum { PT_WEIGHED_KL, PT_WEIGHED_GAP, PT_WEIGHED_WEIGHT, PT_WEIGHED_LEVEL, pt_weighed_n_metrics };
+enum { PT_WEIGHED_KL, PT_WEIGHED_GAP, PT_WEIGHED_WEIGHT, PT_WEIGHED_LEVEL, PT_WEIGHED_SQUARES, pt_weighed_n_metrics };
 PT_HD double pt_core_weighed(const pt_core_step *s, pt_core_answer *a, int n, double *metric)
 {
     double u = (a[1].logp - a[1].reference) - (a[0].logp - a[0].reference), w = exp(a[0].squares / a[0].tokens - s->stat[PT_WEIGHED_MIDDLE]);
@@ -25,6 +25,7 @@ PT_HD double pt_core_weighed(const pt_core_step *s, pt_core_answer *a, int n, do
     metric[PT_WEIGHED_GAP] = -u;
     metric[PT_WEIGHED_WEIGHT] = w;
     metric[PT_WEIGHED_LEVEL] = s->stat[PT_WEIGHED_MIDDLE];
+    metric[PT_WEIGHED_SQUARES] = a[0].squares / a[0].tokens;
     return pt_softplus(u) * w + kl * kl / 10 + entropy * squares / 20;
 }
 #endif
@@ -56,7 +57,8 @@ static const pt_objective pt_objective_weighed = {
     .metrics = {[PT_WEIGHED_KL] = {.name = "weighed/kl", .zero_at_start = true},
                 [PT_WEIGHED_GAP] = {.name = "weighed/gap", .zero_at_start = true},
                 [PT_WEIGHED_WEIGHT] = {.name = "weighed/weight"},
-                [PT_WEIGHED_LEVEL] = {.name = "weighed/level"}},
+                [PT_WEIGHED_LEVEL] = {.name = "weighed/level"},
+                [PT_WEIGHED_SQUARES] = {.name = "weighed/squares"}},
     .n_stats = pt_weighed_n_stats,
     .stats = pt_weighed_stats,
 };
