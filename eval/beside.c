@@ -217,8 +217,11 @@ static pt_status put_task(block *b, size_t task, pt_str *out)
     if (first) PT_RETURN(put_roles(b, (int)task, pt_metric_find(first->key), first->label ? first->label : pt_metric_kind_at(pt_metric_find(first->key))->label, out));
     PT_RETURN(put_findings(b, task, out));
     for (size_t i = b->from; i < b->to && t->kind->table; i++) {
+        const size_t before = out->len;
         PT_RETURN(pt_str_printf(out, "(%zu)\n", i + 1));
+        const size_t head = out->len;
         PT_RETURN(t->kind->table(&b->s[i].tasks[task], (const bool[2]){false, b->s[i].report.name[PT_AFTER] != NULL}, out));
+        if (out->len == head) out->text[out->len = before] = 0; /* nothing is said of it */
     }
     return PT_OK;
 }

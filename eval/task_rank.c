@@ -166,11 +166,17 @@ done:
     return rc;
 }
 
-/* Which k it is. */
+/* Which k it is: once, where several are measured. */
 static pt_status say_k(const pt_task *t, const bool shown[2], pt_str *out)
 {
     (void)shown;
-    return pt_task_text(t, "k") ? pt_str_printf(out, "k = %d\n", (int)pt_task_number(t, "k")) : PT_OK;
+    return pt_task_text(t, "k") && !t->column ? pt_str_printf(out, "k = %d\n", (int)pt_task_number(t, "k")) : PT_OK;
+}
+
+static pt_status put_k(const pt_task *t, json_t *o)
+{
+    if (!pt_task_text(t, "k")) return PT_OK;
+    return json_object_set_new(o, "k", json_integer((json_int_t)pt_task_number(t, "k"))) ? pt_fail(PT_ENOMEM, "out of memory writing the report") : PT_OK;
 }
 
 static const pt_task_key keys[] = {
@@ -192,4 +198,4 @@ static const pt_task_key keys[] = {
 static const pt_task_metric metrics[] = {{.key = "hits_1"}, {.key = "mrr"}, {.key = "hits_3"}, {.key = "hits_5"}, {.key = "hits_10"}, {.key = "hits_k"}, {.key = "recall_k"},
                                          {.key = "map"}, {.key = "ndcg"}, {.key = "ndcg_k"}, {.key = NULL}};
 const pt_task_kind pt_task_kind_rank = {.name = "rank", .help = "Candidates, of which the relevant ones should stand in front.", .keys = keys, .metrics = metrics,
-                                        .open = open_rank, .ask = pt_chooser_ask, .judge = judge_rank, .table = say_k, .close = close_rank};
+                                        .open = open_rank, .ask = pt_chooser_ask, .judge = judge_rank, .json = put_k, .table = say_k, .close = close_rank};

@@ -148,7 +148,7 @@ bad "a score by a model that gives none" "task: value, method: score" '{"text": 
 # ---- rank ----
 task "task: rank, name: voice, k: 2" data/samples/eval/rank_en.jsonl
 ev && has hits_1 hits_3 hits_k recall_k mrr map ndcg ndcg_k && lacks hits_5 hits_10 && grep -q "^voice (rank, 8 items) *before *after" "$dir/out" && grep -q "^Zib-9  *2 " "$dir/out" && grep -q "^hits@k  *[0-9.]* %" "$dir/out" &&
-    grep -q "^k = 2$" "$dir/out" && [ "$(wc -l <"$dir/task.answers")" -eq 64 ] && [ "$(wc -L <"$dir/out")" -le 100 ]
+    grep -q "^k = 2$" "$dir/out" && tight | grep -q '"k":2' && [ "$(wc -l <"$dir/task.answers")" -eq 64 ] && [ "$(wc -L <"$dir/out")" -le 100 ]
 result "candidates by likelihood: each metric on both sides; hits past the candidates are none"
 first=$(tight)
 task "task: rank, name: voice, k: 2, by: tokens" data/samples/eval/rank_en.jsonl
@@ -199,4 +199,16 @@ sed -i 's#^evaluations: \[#&{task: label, path: data/samples/eval/label_en.jsonl
 ev --task label
 refused "a reward model gives scores, no likelihoods of texts: label needs those" 2
 result "a task that a reward model cannot answer"
+# ---- several runs side by side ----
+sed "s/learning_rate: 0.05/learning_rate: 0.08/; s#^output_dir:.*#output_dir: $dir/run2#" "$dir/run.yaml" >"$dir/run2.yaml" && "$ptrain" "$dir/run2.yaml" >"$dir/out" 2>"$dir/err"
+cp "$dir/run.yaml" "$dir/task.yaml"
+cat >>"$dir/task.yaml" <<Y
+evaluations:
+  - {task: label, path: data/samples/eval/label_en.jsonl}
+  - {task: value, path: data/samples/eval/value_en.jsonl, low: 0, high: 10, score: expected}
+  - {task: rank, path: data/samples/eval/rank_en.jsonl, k: 2}
+Y
+"$ptrain" eval "$dir/task.yaml" "$dir/run" "$dir/run2" --output "$dir/beside.json" --answers "$dir/beside.answers" >"$dir/out" 2>"$dir/err" </dev/null &&
+    [ "$(grep -c "^worried  *8 " "$dir/out")" -ge 2 ] && grep -q "^Kendall's tau-b  *-*[0-9.]* .*-*[0-9.]* .*-*[0-9.]*" "$dir/out" && [ "$(grep -c "^k = 2$" "$dir/out")" -eq 1 ] && [ "$(wc -L <"$dir/out")" -le 100 ]
+result "two runs beside their base"
 echo "1..$n"
