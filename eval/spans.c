@@ -197,9 +197,39 @@ static pt_status slot_lines(const char *answer, pt_units units, pt_spans *out, b
     return PT_OK;
 }
 
-pt_status pt_slots_read(const char *answer, pt_units units, pt_spans *out, bool *read)
+/* Bytes of the comma (of any width) that stands here. */
+static size_t comma(const char *p)
 {
-    json_t *object = pt_json_in_text(answer, '{');
+    if (*p == ',' || *p == ';') return 1;
+    return !strncmp(p, "\xef\xbc\x8c", 3) || !strncmp(p, "\xe3\x80\x81", 3) || !strncmp(p, "\xef\xbc\x9b", 3) ? 3 : 0; /* , ; of full width, enumeration comma */
+}
+
+/* What was wanted as a list and written as one text, "a, b", as a list. A new object. */
+static json_t *split_lists(const json_t *object, const json_t *wanted)
+{
+    json_t *out = json_deep_copy(object), *v;
+    const char *name;
+    json_object_foreach ((json_t *)object, name, v) {
+        json_t *list;
+        if (!out || !json_is_string(v) || !json_is_array(json_object_get(wanted, name)) || !(list = json_array())) continue;
+        for (const char *p = json_string_value(v), *from = p;; p++) {
+            size_t n = *p ? comma(p) : 0;
+            if (*p && !n) continue;
+            if (p > from) json_array_append_new(list, json_stringn(from, (size_t)(p - from)));
+            if (!*p) break;
+            p += n - 1;
+            from = p + 1;
+        }
+        json_object_set_new(out, name, list);
+    }
+    return out;
+}
+
+pt_status pt_slots_read(const char *answer, const json_t *wanted, pt_units units, pt_spans *out, bool *read)
+{
+    json_t *written = pt_json_in_text(answer, '{'), *object = written ? split_lists(written, wanted) : NULL;
+    json_decref(written);
+    if (written && !object) return pt_fail(PT_ENOMEM, "out of memory reading slots");
     *read = object != NULL;
     if (!object) return slot_lines(answer, units, out, read);
     pt_status rc = pt_spans_slots(object, units, out);

@@ -26,8 +26,9 @@ pt_status pt_labels_read(const char *answer, char ***out, size_t *n);
 
 /* {NAME: VALUE | [VALUE, ...], ...}: values in their normal form (eval/squad.h); a value that is null or empty is none. PT_EFORMAT: a value is an object. */
 pt_status pt_spans_slots(const json_t *object, pt_units units, pt_spans *out);
-/* The slots of an answer: of its first JSON object, else of its lines NAME: VALUE or NAME = VALUE; *read: there were any such. */
-pt_status pt_slots_read(const char *answer, pt_units units, pt_spans *out, bool *read);
+/* The slots of an answer: of its first JSON object, else of its lines NAME: VALUE or NAME = VALUE; *read: there were any such. An object's "a, b" is a list where
+ * `wanted` (may be NULL) has a list of that name. */
+pt_status pt_slots_read(const char *answer, const json_t *wanted, pt_units units, pt_spans *out, bool *read);
 
 /* Of sums {found and wanted, found, wanted} of each type: its F1 in each[types] (NAN: of neither), and {precision, recall, F1} as means over the types that have any; NAN: none has. */
 void pt_spans_macro(const double *sums, size_t types, double *each, double macro[3]);

@@ -1,7 +1,7 @@
 /* match: answers that are right or wrong: against references, a pattern, the fields of a JSON object, the labels of a sequence, slots.
  *
  * A row: a question as for `text`, and at least one of {"references": [TEXT, ...], "pattern": REGULAR EXPRESSION, "json": {FIELD: VALUE}, "labels": ["B-X", "I-X", "O"], "slots":
- * {NAME: VALUE | [VALUE, ...]}}. References may be called as for `text`, and `answers` (SQuAD's {"text": [...]} too) or `gold`. */
+ * {NAME: VALUE | [VALUE, ...]}}. Rows of BEYOND DIALOGUE are read as they are. References may be called as for `text`, and `answers` (SQuAD's {"text": [...]} too) or `gold`. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,10 +54,35 @@ static pt_status note_names(state *s, const pt_wanted *w)
     return PT_OK;
 }
 
+/* The text of a conversation's turn of this role; NULL: none. */
+static json_t *turn_of(const json_t *turns, const char *role)
+{
+    json_t *turn, *found = NULL;
+    size_t i;
+    json_array_foreach (turns, i, turn)
+        if (json_is_string(json_object_get(turn, "role")) && !strcmp(json_string_value(json_object_get(turn, "role")), role)) found = json_object_get(turn, "content");
+    return found;
+}
+
+/* BEYOND DIALOGUE's rows (Yu et al. 2024), {"Q": conversation, "A": [TEXT, ...], "type": NAME, "language"}: the names of type NAME are the slots. */
+static pt_status from_alignment(json_t *row)
+{
+    json_t *q = json_object_get(row, "Q"), *a = json_object_get(row, "A"), *type = json_object_get(row, "type"), *said, *system, *slots;
+    if (!json_is_array(q) || !json_is_array(a) || !json_is_string(type) || json_object_get(row, "slots")) return PT_OK;
+    said = turn_of(q, "user");
+    system = turn_of(q, "system");
+    if (!said) return pt_fail(PT_EFORMAT, "Q has no turn of the user");
+    slots = json_pack("{sO}", json_string_value(type), a);
+    bool bad = !slots || json_object_set_new(row, "slots", slots) || json_object_set(row, "question", said) || (system && json_object_set(row, "system", system)) ||
+               (!json_object_get(row, "group") && json_object_set(row, "group", type));
+    return bad ? pt_fail(PT_ENOMEM, "out of memory reading a row") : PT_OK;
+}
+
 static pt_status read_row(pt_task *t, state *s, json_t *row, pt_write_item *x)
 {
     static const char *const keys[] = {"references", "reference", "answer", "answers", "target", "gold", "output", "response", "generated", NULL};
     pt_wanted *w = NULL;
+    PT_RETURN(from_alignment(row));
     PT_RETURN(pt_writing_read(t, &s->writing, row, keys, false, x));
     PT_RETURN(pt_wanted_read(row, pt_task_text(t, "pattern"), &w));
     x->extra = w;

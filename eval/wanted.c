@@ -130,7 +130,7 @@ pt_status pt_wanted_find(const pt_wanted *w, pt_units units, const char *answer,
 {
     char **labels = NULL;
     size_t n = 0;
-    if (w->slots) return pt_slots_read(answer, units, out, read);
+    if (w->slots) return pt_slots_read(answer, w->slot_object, units, out, read);
     pt_status rc = pt_labels_read(answer, &labels, &n);
     *read = n == w->length;
     if (rc == PT_OK) rc = pt_spans_entities(labels, n < w->length ? n : w->length, out);

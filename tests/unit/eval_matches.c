@@ -150,6 +150,10 @@ static void test_slots(void **state)
     assert_true(share("span_f1", row, "{\"name\": \"orla.\", \"likes\": [\"oil\", \"fog\", \"fog\"], \"age\": 40}") == 1);
     assert_true(share("span_recall", row, "Sure! {\"name\": \"Orla\"} is it") == 0.25 && share("span_precision", row, "{\"name\": \"Orla\"}") == 1);
     assert_true(share("span_recall", row, "- name: Orla\n- likes = oil\nage\xef\xbc\x9a 41") == 0.5 && fabs(share("span_precision", row, "name: Orla\nlikes: oil\nage: 41") - 2.0 / 3) < 1e-15);
+    /* a list that is written as one text: commas of any width; a text that is wanted whole stays whole */
+    assert_true(share("span_f1", row, "{\"name\": \"Orla\", \"likes\": \"oil, the fog\", \"age\": 40}") == 1);
+    assert_true(share("span_recall", row, "{\"likes\": \"oil\xef\xbc\x8c\xe9\x9b\xbe\xe3\x80\x81" "fog\"}") == 0.5 && share("span_precision", row, "{\"likes\": \",oil,, tea;\"}") == 0.5);
+    assert_true(share("span_recall", "{\"slots\": {\"who\": \"Orla, Tarn\"}}", "{\"who\": \"Orla, Tarn\"}") == 1);
     assert_true(share("span_parse_failures", row, "I know nothing") == 1 && share("span_f1", row, "I know nothing") == 0);
     assert_true(share("span_f1", row, "{\"name\": {\"first\": \"Orla\"}}") == 0 && share("span_parse_failures", row, "{}") == 0);
 }
