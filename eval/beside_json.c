@@ -19,7 +19,7 @@ static bool two_sided(const json_t *x)
     return json_object_get(x, "before") || json_object_get(x, "after");
 }
 
-static const char *const tests[] = {"change", "p", "wilcoxon", "mcnemar"};
+static const char *const tests[] = {"change", "change_ci", "p", "wilcoxon", "mcnemar"};
 
 /* One suite's own side, with the tests against the base in it. */
 static json_t *column_of(const json_t *x)

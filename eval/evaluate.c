@@ -194,6 +194,10 @@ static pt_status judge_pairs(const pt_reply *p, size_t n, pt_report *r, pt_side 
     if (other->n != n) return PT_OK;
     PT_RETURN(pt_noise_pairs(own->of, other->of, n, &r->change.wilcoxon[PT_METRIC_PREFERENCE], &r->change.mcnemar[PT_METRIC_PREFERENCE]));
     PT_RETURN(pt_permute_added(&a, other->of, PT_PERMUTATIONS, seed, &r->change.p[PT_METRIC_PREFERENCE]));
+    a.parts = r->pairs[PT_BEFORE].of;
+    PT_RETURN(pt_bootstrap_change(&a, r->pairs[PT_AFTER].of, PT_RESAMPLES, seed, &ci));
+    r->change.lo[PT_METRIC_PREFERENCE] = ci.lo;
+    r->change.hi[PT_METRIC_PREFERENCE] = ci.hi;
     return pt_noise_correct(&(pt_metric_list){.at = {PT_METRIC_PREFERENCE}, .n = 1}, r);
 }
 

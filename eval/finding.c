@@ -32,7 +32,7 @@ pt_status pt_finding_get(pt_findings *f, const char *metric, const char *label, 
     }
     PT_RETURN(pt_reserve(&f->list, &f->cap, f->n + 1));
     *out = &f->list[f->n++];
-    **out = (pt_finding){.form = PT_FORM_SCORE, .side = {none, none}, .p = NAN, .raw = NAN, .wilcoxon = NAN, .mcnemar = NAN};
+    **out = (pt_finding){.form = PT_FORM_SCORE, .side = {none, none}, .p = NAN, .raw = NAN, .wilcoxon = NAN, .mcnemar = NAN, .change_lo = NAN, .change_hi = NAN};
     PT_RETURN(pt_strdup(&(*out)->metric, metric));
     PT_RETURN(pt_strdup(&(*out)->label, label));
     return scope ? pt_strdup(&(*out)->scope, scope) : PT_OK;
@@ -150,9 +150,14 @@ static json_t *number(double v)
     return isfinite(v) ? json_real(v) : json_null();
 }
 
+static json_t *interval(double lo, double hi)
+{
+    return isfinite(lo) && isfinite(hi) ? json_pack("[f, f]", lo, hi) : json_null();
+}
+
 static json_t *side_of(const pt_found *v)
 {
-    json_t *ci = isfinite(v->lo) && isfinite(v->hi) ? json_pack("[f, f]", v->lo, v->hi) : json_null();
+    json_t *ci = interval(v->lo, v->hi);
     return json_pack("{so sI so}", "value", v->text[0] ? json_string(v->text) : number(v->value), "n", (json_int_t)v->n, "ci", ci);
 }
 
@@ -166,5 +171,6 @@ pt_status pt_finding_json(const pt_finding *x, const bool shown[2], json_t *rows
     PT_RETURN(put(o, "after", shown[1] ? side_of(&x->side[1]) : json_null()));
     PT_RETURN(put(o, "p", number(x->p)));
     PT_RETURN(put(o, "wilcoxon", number(x->wilcoxon)));
-    return put(o, "mcnemar", number(x->mcnemar));
+    PT_RETURN(put(o, "mcnemar", number(x->mcnemar)));
+    return put(o, "change_ci", interval(x->change_lo, x->change_hi));
 }

@@ -18,6 +18,7 @@ typedef struct pt_finding {
     pt_found side[2];
     double p, wilcoxon, mcnemar; /* of the change; NAN: not said */
     double raw; /* p before Holm's correction */
+    double change_lo, change_hi; /* 95 % interval of after - before; NAN: none */
 } pt_finding;
 
 typedef struct pt_findings {
@@ -43,6 +44,7 @@ typedef struct pt_table_notes {
 } pt_table_notes;
 /* A line of each row of all, then of each group its name and its lines. shown: which sides. */
 pt_status pt_findings_table(const pt_findings *f, const bool shown[2], pt_table_notes *notes, pt_str *out);
-/* Appends {"metric", "scope": group | null, "before": {"value": number | text | null, "n", "ci": [lo, hi] | null} | null, "after", "p", "wilcoxon", "mcnemar"}. */
+/* Appends {"metric", "scope": group | null, "before": {"value": number | text | null, "n", "ci": [lo, hi] | null} | null, "after", "p", "wilcoxon", "mcnemar",
+ * "change_ci": [lo, hi] | null}. */
 pt_status pt_finding_json(const pt_finding *x, const bool shown[2], json_t *rows);
 #endif

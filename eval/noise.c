@@ -281,12 +281,19 @@ pt_status pt_noise_change(const pt_metric_list *list, const pt_picks side[2], ui
     pt_status rc = PT_OK;
     clusters g[2] = {{0}};
     double *parts[2] = {NULL, NULL}, of[PT_METRICS_MOST];
+    pt_interval ci[PT_METRICS_MOST];
     const pt_metric_list sums = part_of(list, true, NULL), other = part_of(list, false, NULL);
     for (int s = 0; s < 2; s++) PT_TRY(clusters_make(&g[s], side[s]));
     PT_TRY(clusters_pair(g));
     for (int s = 0; s < 2; s++) PT_TRY(make_parts(&sums, &g[s], &parts[s]));
     const pt_added a = added(&sums, &g[0], parts[0]);
     PT_TRY(pt_permute_added(&a, parts[1], PT_PERMUTATIONS, seed, of));
+    PT_TRY(pt_bootstrap_change(&a, parts[1], PT_RESAMPLES, seed, ci));
+    for (int k = 0; k < sums.n + other.n; k++) {
+        int at = k < sums.n ? sums.at[k] : other.at[k - sums.n];
+        out->lo[at] = k < sums.n ? ci[k].lo : NAN;
+        out->hi[at] = k < sums.n ? ci[k].hi : NAN;
+    }
     if (other.n) PT_TRY(other_changes(&other, g, side[0].among, seed, of + sums.n));
     PT_TRY(pairs_of(&sums, parts, g[0].n, out));
     for (int k = 0; k < sums.n + other.n; k++) out->p[k < sums.n ? sums.at[k] : other.at[k - sums.n]] = of[k];

@@ -20,7 +20,8 @@ pt_status pt_noise_side(const pt_metric_list *list, pt_picks picks, uint64_t see
 
 /* out->p of the listed ones: clusters of both sides are paired by pt_pick.cluster and change places as wholes, PT_PERMUTATIONS times at most
  * (metrics that do not add up: 4e6 / n, at least 400); exact for 13 clusters or fewer. A cluster that only one side has changes places with
- * nothing. NAN where a side has no value. Of means also pt_noise_pairs by cluster. PT_ENOMEM. */
+ * nothing. NAN where a side has no value. Of what adds up also out->lo and out->hi, the interval of the change (the same clusters of both sides are drawn
+ * together); of means also pt_noise_pairs by cluster. PT_ENOMEM. */
 pt_status pt_noise_change(const pt_metric_list *list, const pt_picks side[2], uint64_t seed, pt_changes *out);
 
 /* Beside it, of a metric's value in each of n clusters on both sides (NAN: none there; such clusters are left out): Wilcoxon's test of the

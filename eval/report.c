@@ -16,7 +16,7 @@ void pt_measures_clear(pt_measures *m)
 
 void pt_changes_clear(pt_changes *c)
 {
-    for (int i = 0; i < PT_METRICS_MOST; i++) c->p[i] = c->raw[i] = c->wilcoxon[i] = c->mcnemar[i] = NAN;
+    for (int i = 0; i < PT_METRICS_MOST; i++) c->p[i] = c->raw[i] = c->lo[i] = c->hi[i] = c->wilcoxon[i] = c->mcnemar[i] = NAN;
 }
 
 void pt_report_init(pt_report *r)
@@ -282,6 +282,10 @@ static pt_status put_tests(json_t *parent, const pt_changes *c, bool both)
         for (int i = 0; both && i < pt_metric_count(); i++)
             if (isfinite(tests[t][i])) PT_RETURN(put(o, pt_metric_kind_at(i)->key, json_real(tests[t][i])));
     }
+    json_t *ci = both ? json_object() : json_null();
+    PT_RETURN(put(parent, "change_ci", ci));
+    for (int i = 0; both && i < pt_metric_count(); i++)
+        if (isfinite(c->lo[i]) && isfinite(c->hi[i])) PT_RETURN(put(ci, pt_metric_kind_at(i)->key, json_pack("[f, f]", c->lo[i], c->hi[i])));
     return PT_OK;
 }
 

@@ -37,6 +37,7 @@ void pt_measures_clear(pt_measures *m); /* all NAN */
 typedef struct pt_changes {
     double p[PT_METRICS_MOST]; /* paired permutation, corrected by Holm */
     double raw[PT_METRICS_MOST]; /* before that */
+    double lo[PT_METRICS_MOST], hi[PT_METRICS_MOST]; /* 95 % interval of after - before */
     double wilcoxon[PT_METRICS_MOST], mcnemar[PT_METRICS_MOST]; /* as they are; mcnemar: of what is right or wrong */
 } pt_changes;
 void pt_changes_clear(pt_changes *c); /* all NAN */
@@ -81,7 +82,7 @@ pt_status pt_report_table(const pt_report *r, pt_str *out);
 /* Its lines with the names of both sides alone. */
 pt_status pt_report_names(const pt_report *r, pt_str *out);
 /* Owned JSON text: {"format", "version", "questions", "before": {"name", METRIC: number | null...} | null, "after", "change":
- * {METRIC: after - before | null}, "p", "wilcoxon", "mcnemar": {METRIC: p, of those tested} | null, "roles": [{"role", "questions", "before", "after", "p",
+ * {METRIC: after - before | null}, "p", "wilcoxon", "mcnemar": {METRIC: p, of those tested} | null, "change_ci": {METRIC: [lo, hi]} | null, "roles": [{"role", "questions", "before", "after", "p",
  * "wilcoxon", "mcnemar", "canned_answer"}]}. before and after hold "ci": {METRIC: [lo, hi]} of those with an interval (eval/scores.h). Not finite = null; broken
  * UTF-8 becomes U+FFFD. */
 pt_status pt_report_json(const pt_report *r, char **out);

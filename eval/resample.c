@@ -133,6 +133,39 @@ pt_status pt_bootstrap_added(const pt_added *a, size_t resamples, uint64_t seed,
     return rc;
 }
 
+typedef struct changing {
+    const pt_added *a;
+    const double *after;
+    double *sums, *values; /* [2][width], [2][values] */
+} changing;
+
+static void change_of_drawn(void *user, const size_t *drawn, size_t n, double *out)
+{
+    const changing *x = user;
+    const size_t width = x->a->width, values = x->a->values;
+    memset(x->sums, 0, 2 * width * sizeof *x->sums);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < width; k++) {
+            x->sums[k] += x->a->parts[drawn[i] * width + k];
+            x->sums[width + k] += x->after[drawn[i] * width + k];
+        }
+    for (size_t s = 0; s < 2; s++) x->a->value(x->a->user, x->sums + s * width, x->values + s * values);
+    for (size_t v = 0; v < values; v++) out[v] = x->values[values + v] - x->values[v];
+}
+
+pt_status pt_bootstrap_change(const pt_added *before, const double *after, size_t resamples, uint64_t seed, pt_interval *out)
+{
+    pt_status rc = PT_OK;
+    changing x = {.a = before, .after = after};
+    PT_TRY(pt_alloc0(&x.sums, 2 * before->width));
+    PT_TRY(pt_alloc0(&x.values, 2 * before->values));
+    PT_TRY(pt_bootstrap(before->clusters, before->values, resamples, seed, change_of_drawn, &x, out));
+done:
+    free(x.sums);
+    free(x.values);
+    return rc;
+}
+
 static void values_swapped(void *user, const uint8_t *swapped, double *out)
 {
     const adding *x = user;

@@ -40,6 +40,9 @@ pt_status pt_bootstrap_added(const pt_added *a, size_t resamples, uint64_t seed,
 /* b: parts of the same clusters on the other side; its clusters, width and values are a's. */
 pt_status pt_permute_added(const pt_added *a, const double *b, size_t permutations, uint64_t seed, double *p);
 
+/* Intervals of the change, value of `after` less value of `before`, where the same clusters of both are drawn together; after: parts of the same clusters. */
+pt_status pt_bootstrap_change(const pt_added *before, const double *after, size_t resamples, uint64_t seed, pt_interval *out);
+
 /* Of differences d[n], one of each cluster: the test of their sum against 0. */
 pt_status pt_permute_mean(const double *d, size_t n, size_t permutations, uint64_t seed, double *p);
 #endif

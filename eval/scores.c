@@ -248,6 +248,8 @@ static pt_status noise_of(const work *w, const pt_tally *t, pt_report *r, pt_sid
         m->lo[at] = got[k].ci.lo;
         m->hi[at] = got[k].ci.hi;
         to->p[at] = got[k].p;
+        to->lo[at] = got[k].change.lo;
+        to->hi[at] = got[k].change.hi;
         to->wilcoxon[at] = got[k].wilcoxon;
         to->mcnemar[at] = got[k].mcnemar;
     }

@@ -140,14 +140,20 @@ static pt_status find_mean(const pt_sheets *s, pt_side side, const measure *m, s
     x->detail = m->detail || (scope && !m->scale); /* how each persona fills in is for eval.json */
     PT_TRY(pt_alloc0(&parts[0], 2 * clusters));
     PT_TRY(pt_alloc0(&parts[1], 2 * clusters));
-    pt_added a = {.clusters = clusters, .width = 2, .values = 1, .parts = parts[0], .value = share};
-    x->side[side].value = add_up(s, side, m, from, to, size, parts[0], &n);
+    const pt_added a = {.clusters = clusters, .width = 2, .values = 1, .parts = parts[side], .value = share};
+    x->side[side].value = add_up(s, side, m, from, to, size, parts[side], &n);
     x->side[side].n = n;
     PT_TRY(pt_bootstrap_added(&a, PT_RESAMPLES, s->seed, &ci));
     x->side[side].lo = ci.lo;
     x->side[side].hi = ci.hi;
     if (!s->picked[!side] || isnan(x->side[side].value) || clusters < 2) goto done;
-    if (!isnan(add_up(s, !side, m, from, to, size, parts[1], &n))) PT_TRY(pt_permute_added(&a, parts[1], PT_PERMUTATIONS, s->seed, &x->p));
+    if (!isnan(add_up(s, !side, m, from, to, size, parts[!side], &n))) {
+        const pt_added before = {.clusters = clusters, .width = 2, .values = 1, .parts = parts[0], .value = share};
+        PT_TRY(pt_permute_added(&before, parts[1], PT_PERMUTATIONS, s->seed, &x->p));
+        PT_TRY(pt_bootstrap_change(&before, parts[1], PT_RESAMPLES, s->seed, &ci));
+        x->change_lo = ci.lo;
+        x->change_hi = ci.hi;
+    }
 done:
     free(parts[0]);
     free(parts[1]);
@@ -245,16 +251,10 @@ done:
     return rc;
 }
 
-/* Beside the people that the instrument was given to. */
-static pt_status find_norm(const pt_sheets *s, pt_side side, const pt_scale *scale, pt_findings *out)
+size_t pt_sheets_scores(const pt_sheets *s, pt_side side, const pt_scale *scale, double *x)
 {
-    static const char *const names[] = {"norm_t", "norm_p", "norm_g"};
-    pt_status rc = PT_OK;
     const size_t each = s->personas > 1 ? per_persona(s) : 1, n = n_sheets(s) / each;
-    double *x = NULL;
     size_t known = 0;
-    if (!scale->norm.n) return PT_OK;
-    PT_TRY(pt_alloc0(&x, n));
     for (size_t i = 0; i < n; i++) {
         double sum = 0;
         size_t have = 0;
@@ -264,6 +264,19 @@ static pt_status find_norm(const pt_sheets *s, pt_side side, const pt_scale *sca
         }
         if (have) x[known++] = sum / (double)have;
     }
+    return known;
+}
+
+/* Beside the people that the instrument was given to. */
+static pt_status find_norm(const pt_sheets *s, pt_side side, const pt_scale *scale, pt_findings *out)
+{
+    static const char *const names[] = {"norm_t", "norm_p", "norm_g"};
+    pt_status rc = PT_OK;
+    double *x = NULL;
+    size_t known;
+    if (!scale->norm.n) return PT_OK;
+    PT_TRY(pt_alloc0(&x, n_sheets(s)));
+    known = pt_sheets_scores(s, side, scale, x);
     const pt_sample people = {scale->norm.n, scale->norm.mean, scale->norm.deviation * scale->norm.deviation};
     const pt_sample mine = pt_sample_of(x, known);
     if (!(mine.variance > 1e-24 * mine.mean * mine.mean)) goto done; /* all alike: nothing to test with */
@@ -316,5 +329,6 @@ pt_status pt_sheets_find(const pt_sheets *s, pt_side side, pt_findings *out)
     }
     if (s->personas == 1) PT_RETURN(find_type(s, side, 0, each, NULL, out));
     for (size_t p = 0; s->personas > 1 && p < s->personas; p++) PT_RETURN(find_type(s, side, p * each, (p + 1) * each, s->persona[p], out));
+    PT_RETURN(pt_sheets_distances(s, side, out));
     return s->picked[!side] ? pt_findings_correct(out) : PT_OK;
 }

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "eval/convergence.h"
+
 static bool chosen(const pt_task_spec *s, const char *only)
 {
     return !only || (s->name && !strcmp(s->name, only)) || (s->task && !strcmp(s->task, only));
@@ -58,6 +61,19 @@ pt_status pt_suite_ask(pt_suite *s, const pt_speller *speller)
     return PT_OK;
 }
 
+/* Scales of questionnaires, each with those of its own and of those before it. */
+static pt_status converge(pt_suite *s, pt_side side)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        PT_RETURN(pt_convergence_find(&s->tasks[i].findings, NULL, NULL, side));
+        for (size_t k = 0; k < i; k++) {
+            const pt_task_spec *other = s->tasks[k].spec;
+            PT_RETURN(pt_convergence_find(&s->tasks[i].findings, &s->tasks[k].findings, other->name ? other->name : pt_path_base(other->path), side));
+        }
+    }
+    return PT_OK;
+}
+
 static pt_status judge(pt_suite *s, const pt_reply *replies, pt_side side, const char *name)
 {
     PT_RETURN(pt_report_name(&s->report, side, name));
@@ -69,7 +85,7 @@ static pt_status judge(pt_suite *s, const pt_reply *replies, pt_side side, const
         PT_RETURN(t->kind->judge(t, replies + t->first, side));
         PT_RETURN(pt_task_measure(t, side));
     }
-    return PT_OK;
+    return converge(s, side);
 }
 
 pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *name)

@@ -94,10 +94,13 @@ pt_status pt_tally_noise(const pt_tally *t, pt_side side, int64_t scope, uint64_
     PT_TRY(pt_alloc0(&ci, t->values));
     pt_added a = {.clusters = x[side].clusters, .width = t->width, .values = t->values, .parts = parts[side], .value = t->value, .user = t->user};
     PT_TRY(pt_bootstrap_added(&a, PT_RESAMPLES, seed, ci));
-    for (size_t k = 0; k < t->values; k++) out[k] = (pt_tallied){ci[k], NAN, NAN, NAN};
+    for (size_t k = 0; k < t->values; k++) out[k] = (pt_tallied){.ci = ci[k], .p = NAN, .change = {NAN, NAN}, .wilcoxon = NAN, .mcnemar = NAN};
     if (!same_clusters(x)) goto done;
     PT_TRY(pt_permute_added(&a, parts[!side], PT_PERMUTATIONS, seed, p));
     for (size_t k = 0; k < t->values; k++) out[k].p = p[k];
+    a.parts = parts[PT_BEFORE];
+    PT_TRY(pt_bootstrap_change(&a, parts[PT_AFTER], PT_RESAMPLES, seed, ci));
+    for (size_t k = 0; k < t->values; k++) out[k].change = ci[k];
     PT_TRY(pairs_of(t, parts, x[0].clusters, out));
 done:
     for (int s = 0; s < 2; s++) {

@@ -15,6 +15,7 @@ typedef struct pt_tally {
 typedef struct pt_tallied {
     pt_interval ci;             /* 95 % bootstrap by cluster, PT_RESAMPLES resamples */
     double p;                   /* paired permutation by cluster; NAN where the other side has not the same clusters */
+    pt_interval change;         /* 95 % bootstrap of after - before, the same clusters drawn together; NAN likewise */
     double wilcoxon, mcnemar;   /* of the clusters' values (pt_noise_pairs); NAN likewise */
 } pt_tallied;
 

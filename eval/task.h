@@ -98,7 +98,7 @@ pt_status pt_task_correct_beside(pt_task *const *t, size_t n);
 pt_status pt_task_table(const pt_task *t, pt_str *out);
 /* {"name", "task", "path", "items", "rows": [{"metric", "scope": group | null, "before": {"value", "n", "ci": [lo, hi] |
  * null} | null, "after", "p": corrected | null,
- * "wilcoxon": p | null, "mcnemar": p | null}], "confusion"}.
+ * "wilcoxon": p | null, "mcnemar": p | null, "change_ci": [lo, hi] | null}], "confusion"}.
  * confusion: {side: {right place: {picked place: n, "none": n}}} by the places A, B, ... that the options were shown at, up to 26 options; of classes by
  * their names, with "classes": {side: [{"class", "support", "picked", "precision", "recall", "f1"}]}. */
 pt_status pt_task_json(const pt_task *t, json_t **out);

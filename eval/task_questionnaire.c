@@ -27,7 +27,8 @@ typedef struct state {
     bool *asked;        /* [items] */
     bool chat;
     pt_sheets sheets;
-    double *numbers[2]; /* by side: picked, then expected */
+    pt_answer_end end;  /* of numbers measured through the template */
+    double *numbers[2]; /* by side: picked, then expected, then the shares of each number */
 } state;
 
 /* ---- opening ---- */
@@ -149,11 +150,9 @@ static pt_status open_prompts(pt_task *t, state *s)
 }
 
 /* What the entry asks for must be possible together. */
-static pt_status check_how(const pt_task *t, const pt_inventory *v)
+static pt_status check_how(const pt_task *t)
 {
     int method = pt_task_word(t, "method");
-    if (method == LIKELIHOOD && (v->low < 0 || v->high > 9))
-        return pt_task_fail(t, "method: likelihood wants answers of one digit: %s takes %d to %d; method: written reads any", v->name, v->low, v->high);
     if (method == WRITTEN && pt_task_word(t, "score")) return pt_task_fail(t, "score: expected goes with method: likelihood");
     if (pt_task_number(t, "repeats") > 1 && (method != WRITTEN || !(pt_task_number(t, "temperature") > 0)))
         return pt_task_fail(t, "repeats goes with method: written and a temperature above 0: the same answer would come again");
@@ -166,7 +165,7 @@ static pt_status open_questionnaire(pt_task *t)
     PT_RETURN(pt_alloc0(&s, 1));
     t->state = s;
     PT_RETURN(pt_inventory_read(&s->inventory, t->spec->path, pt_task_text(t, "item_text")));
-    PT_RETURN(check_how(t, &s->inventory));
+    PT_RETURN(check_how(t));
     PT_RETURN(open_personas(t, s));
     PT_RETURN(open_prompts(t, s));
     t->items = s->inventory.n_items;
@@ -238,6 +237,23 @@ done:
     return rc;
 }
 
+/* Where one number begins another (1, 10), what comes behind it decides: the answer's end, which only a template marks. */
+static pt_status find_end(const pt_task *t, state *s)
+{
+    const pt_inventory *v = &s->inventory;
+    char a[16], b[16];
+    s->end = PT_END_LEFT_OUT;
+    for (int i = v->low; i <= v->high && pt_task_word(t, "method") == LIKELIHOOD; i++)
+        for (int k = v->low; k <= v->high; k++) {
+            snprintf(a, sizeof a, "%d", i);
+            snprintf(b, sizeof b, "%d", k);
+            if (i == k || strncmp(b, a, strlen(a))) continue;
+            if (!s->chat) return pt_task_fail(t, "%s takes %d to %d, and %s begins %s: without a chat template nothing tells them apart; method: written reads any", v->name, v->low, v->high, a, b);
+            s->end = PT_END_MEASURED;
+        }
+    return PT_OK;
+}
+
 /* One item of one sheet. */
 static pt_status ask_item(pt_task *t, const pt_speller *s, pt_requests *q, const pt_asked *x, int repeat)
 {
@@ -262,7 +278,7 @@ static pt_status ask_sheet(pt_task *t, const pt_speller *s, pt_requests *q, size
     for (size_t i = 0; i < st->inventory.n_items; i++) {
         if (!st->asked[i]) continue;
         PT_RETURN(fill(t, st, st->prompts.list[variant].text, i, turned, prompt));
-        const pt_asked x = {.chat = st->chat, .system = st->personas.list[persona].text, .prompt = prompt->text, .delimiter = pt_task_text(t, "delimiter")};
+        const pt_asked x = {.chat = st->chat, .system = st->personas.list[persona].text, .prompt = prompt->text, .delimiter = pt_task_text(t, "delimiter"), .end = st->end};
         PT_RETURN(ask_item(t, s, q, &x, (int)(sheet / sh->turns % sh->repeats)));
     }
     return PT_OK;
@@ -280,6 +296,7 @@ static pt_status ask_questionnaire(pt_task *t, const pt_speller *s, pt_requests 
     pt_str prompt = {0};
     size_t kept;
     PT_TRY(pt_choose_by_chat(t, s, &st->chat));
+    PT_TRY(find_end(t, st));
     PT_TRY(choose_items(t, st, &kept));
     st->sheets = (pt_sheets){.v = &st->inventory, .asked = st->asked, .persona = st->names, .personas = st->personas.n, .variants = st->prompts.n,
                              .repeats = (size_t)pt_task_number(t, "repeats"), .turns = pt_task_flag(t, "reverse_scale") ? 2 : 1,
@@ -293,8 +310,8 @@ done:
 
 /* ---- judging ---- */
 
-/* The likeliest number (of equal ones the lowest) and the expected one. */
-static void weigh(const pt_inventory *v, const pt_reply *r, double *picked, double *expected)
+/* The likeliest number (of equal ones the lowest), the expected one, the share of each. */
+static void weigh(const pt_inventory *v, const pt_reply *r, double *picked, double *expected, double *share)
 {
     const int n = v->high - v->low + 1;
     double sum = 0, mean = 0;
@@ -302,10 +319,11 @@ static void weigh(const pt_inventory *v, const pt_reply *r, double *picked, doub
     for (int k = 1; k < n; k++)
         if (r[k].value > r[best].value) best = k;
     for (int k = 0; k < n; k++) {
-        double p = exp(r[k].value - r[best].value);
-        sum += p;
-        mean += p * (v->low + k);
+        share[k] = exp(r[k].value - r[best].value);
+        sum += share[k];
+        mean += share[k] * (v->low + k);
     }
+    for (int k = 0; k < n; k++) share[k] /= sum;
     *picked = v->low + best;
     *expected = mean / sum;
 }
@@ -315,19 +333,22 @@ static pt_status judge_questionnaire(pt_task *t, const pt_reply *replies, pt_sid
     state *st = t->state;
     const pt_inventory *v = &st->inventory;
     const bool written = pt_task_word(t, "method") == WRITTEN;
-    const size_t sheets = n_sheets(&st->sheets), cells = sheets * v->n_items;
+    const size_t sheets = n_sheets(&st->sheets), cells = sheets * v->n_items, n = (size_t)(v->high - v->low + 1);
     double *x;
     free(st->numbers[side]);
     st->numbers[side] = NULL;
-    PT_RETURN(pt_alloc0(&x, 2 * cells));
+    PT_RETURN(pt_alloc0(&x, (2 + n) * cells));
     st->numbers[side] = x;
     for (size_t c = 0; c < cells; c++) {
         x[c] = x[cells + c] = NAN;
         if (!st->asked[c % v->n_items]) continue;
+        double *share = x + 2 * cells + c * n;
         if (written) x[c] = pt_rating_read(v, replies->text);
-        else weigh(v, replies, &x[c], &x[cells + c]);
-        replies += written ? 1 : v->high - v->low + 1;
+        else weigh(v, replies, &x[c], &x[cells + c], share);
+        if (written && x[c] >= v->low && x[c] <= v->high) share[(int)x[c] - v->low] = 1;
+        replies += written ? 1 : n;
     }
+    st->sheets.shares[side] = x + 2 * cells;
     st->sheets.picked[side] = x;
     st->sheets.expected[side] = written ? NULL : x + cells;
     return pt_sheets_find(&st->sheets, side, &t->findings);

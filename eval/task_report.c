@@ -188,7 +188,7 @@ static pt_status put(json_t *object, const char *key, json_t *value)
 static pt_status put_row(json_t *rows, const pt_task *t, int metric, char *scope, const pt_measures side[2], const pt_changes *c)
 {
     const bool shown[2] = {t->report.name[0] != NULL, t->report.name[1] != NULL};
-    pt_finding x = {.metric = (char *)pt_metric_kind_at(metric)->key, .scope = scope, .p = c->p[metric], .wilcoxon = c->wilcoxon[metric], .mcnemar = c->mcnemar[metric]};
+    pt_finding x = {.metric = (char *)pt_metric_kind_at(metric)->key, .scope = scope, .p = c->p[metric], .change_lo = c->lo[metric], .change_hi = c->hi[metric], .wilcoxon = c->wilcoxon[metric], .mcnemar = c->mcnemar[metric]};
     for (int s = 0; s < 2; s++) x.side[s] = (pt_found){.value = side[s].v[metric], .lo = side[s].lo[metric], .hi = side[s].hi[metric], .n = side[s].n[metric]};
     return pt_finding_json(&x, shown, rows);
 }

@@ -85,6 +85,19 @@ sed "s#path: data/samples/eval/questionnaire_en.jsonl#path: $dir/types.json#" "$
     rows mbti norm_g.E/I | grep -q '"scope":null,"before":{"value":-' && rows mbti norm_p.E/I | grep -q '"scope":null,"before":{"value":[0-9.e-]*,"n":'
 result "letters of a type; scores beside people's"
 
+# eleven numbers, some of several tokens: each a continuation of its own, with its end, which tells 1 from 10
+{ echo '{"questionnaire": "wide", "range": [0, 10]}'; for i in 1 2 3; do echo "{\"item\": \"Number $i.\", \"scale\": \"A\", \"key\": 1}"; done; } >"$dir/wide.jsonl"
+sed '/^evaluations/,$d' "$dir/run.yaml" >"$dir/wide.yaml"
+echo "evaluations: [{task: questionnaire, path: $dir/wide.jsonl, personas: data/samples/roles_en.json, score: expected}]" >>"$dir/wide.yaml"
+"$ptrain" eval "$dir/wide.yaml" --output "$dir/wide.json" --answers "$dir/wide.answers" >"$dir/out" 2>"$dir/err" && [ "$(wc -l <"$dir/wide.answers")" -eq $((personas * 3 * 11 * 2)) ] &&
+    [ "$(grep -o '"tokens": [0-9]*' "$dir/wide.answers" | sort -u | wc -l)" -ge 2 ] && rows wide scale.A | grep -q '"scope":null,"before":{"value":[0-9]*\.[0-9]*,'
+result "numbers above 9 by likelihood"
+ev both "personas: data/samples/roles_en.json, score: expected, name: mini}, {task: questionnaire, name: again, reverse_scale: true, path: data/samples/eval/questionnaire_en.jsonl, personas: data/samples/roles_en.json, score: expected" &&
+    rows both convergent.mini.Care.Care | grep -q "\"scope\":null,\"before\":{\"value\":-*[01]\.[0-9]*,\"n\":$personas,\"ci\":null}" && rows both convergent.Company.Care | grep -q '"after":{"value":-*[01]\.' &&
+    rows both js_change | grep -q '"scope":null,"before":{"value":null,.*"after":{"value":0\.[0-9]*,"n":14,"ci":\[0' && rows both wasserstein_others | grep -q "\"scope\":null,\"before\":{\"value\":0\.[0-9]*,\"n\":$personas," &&
+    grep -q '^Jensen-Shannon distance to before  *-  *0\.[0-9]* ±' "$dir/out" && tight both | grep -q '"metric":"scale.Care","scope":null,"before":[^}]*},"after":[^}]*},"p":[0-9.]*,"wilcoxon":null,"mcnemar":null,"change_ci":\[-*[0-9]'
+result "two questionnaires of the same personas: correlations of their scales, distances, the interval of a change"
+
 bad() { # NAME KEYS TEXT CODE [ROWS...]: refused with this text
     local name=$1 keys=$2 text=$3 code=$4 path=data/samples/eval/questionnaire_en.jsonl
     shift 4
@@ -102,7 +115,7 @@ bad "an item without key" "" "q.jsonl:3: the item has no key: 1, or -1 where who
 bad "labels that do not cover the range" "" "q.jsonl:1: 2 labels for the 5 answers of the range 1 to 5" 1 '{"questionnaire": "q", "range": [1, 5], "labels": ["no", "yes"]}'
 bad "a scale that is none" "" "q.jsonl:1: range [4, 4]" 1 '{"questionnaire": "q", "range": [4, 4]}'
 bad "no items" "" "q.jsonl holds no items" 1 "$head"
-bad "numbers of two digits by likelihood" "" "method: likelihood wants answers of one digit: q takes 0 to 10" 2 '{"questionnaire": "q", "range": [0, 10]}' '{"item": "Yes.", "scale": "A", "key": 1}'
+bad "numbers that begin others, without a template" "chat: false" "q takes 0 to 10, and 1 begins 10: without a chat template nothing tells them apart" 2 '{"questionnaire": "q", "range": [0, 10]}' '{"item": "Yes.", "scale": "A", "key": 1}'
 bad "a prompt that asks nothing" "prompt: 'Well?'" "a prompt has no {item}: 'Well?'" 2
 bad "a scale that cannot be turned" "prompt: '{item}', reverse_scale: true" "reverse_scale turns {options}, or {low} and {high}: the prompt has neither" 2
 bad "a prompt's field that there is not" "prompt: '{item} {name}'" "the prompt wants {name}" 1

@@ -1,11 +1,22 @@
-# Golden values for tests/unit/eval_reliability.c: numpy. Writes data/reliability.json: lists of cases by name; null =
-# NAN. alpha and the intraclass correlations are pingouin 0.5's formulas (cronbach_alpha with nan_policy "listwise", intraclass_corr), written with numpy; omega
-# is known beforehand: of samples whose correlations are those of one factor exactly, and of an optimiser of its own for those that are not.
+# Run as `python -P` (statistics.py beside it is not the library's). Golden values for tests/unit/eval_reliability.c: numpy 2.4, scipy 1.17, pingouin 0.5.5, and psych 2.2.9 of R
+# (Debian 12's r-cran-psych and r-cran-gparotation). Writes data/reliability.json: lists of cases by name; null = NAN.
+#   tables: alpha of pingouin.cronbach_alpha (nan_policy listwise), the six intraclass correlations of pingouin.intraclass_corr. Where pingouin takes no table of
+#     this size, or warns that nothing varies, its formulas written with numpy (`alpha`, `icc`).
+#   omega: known beforehand: of samples whose correlations are those of one factor exactly, and of an optimiser of its own for those that are not.
+#   psych: omega.tot of psych::omega(x, nfactors = 1).
+#   distances: scipy's jensenshannon (base 2) and wasserstein_distance.
 import json
 import math
 import os
+import subprocess
+import tempfile
+import warnings
 
 import numpy as np
+import pandas as pd
+import pingouin as pg
+from scipy.spatial.distance import jensenshannon
+from scipy.stats import wasserstein_distance
 
 R = np.random.default_rng(31)
 
@@ -46,6 +57,29 @@ def icc(x):
             div(msb - msw, msb), div(msb - mse, msb + (msj - mse) / n), div(msb - mse, msb)]
 
 
+def real_alpha(x):
+    """pingouin's own, None where it does not say."""
+    y = x[~np.isnan(x).any(axis=1)]
+    if x.shape[1] < 2 or len(y) < 2 or np.ptp(y.sum(axis=1)) == 0:
+        return None
+    return pg.cronbach_alpha(data=pd.DataFrame(x), nan_policy="listwise")[0]
+
+
+def real_icc(x):
+    y = x[~np.isnan(x).any(axis=1)]
+    n, k = y.shape
+    if n < 2 or k < 2 or np.ptp(y) == 0 or not np.isfinite(icc(x)).all():
+        return None
+    long = pd.DataFrame({"target": np.repeat(np.arange(n), k), "rater": np.tile(np.arange(k), n), "score": y.ravel()})
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)
+            got = pg.intraclass_corr(data=long, targets="target", raters="rater", ratings="score").set_index("Type")["ICC"]
+    except Exception:  # too few numbers
+        return None
+    return [got[name] for name in ("ICC1", "ICC2", "ICC3", "ICC1k", "ICC2k", "ICC3k")]
+
+
 def answers(n, k):
     x = np.clip(np.round(3 + R.normal(size=(n, 1)) * R.uniform(0, 1.2) + R.normal(size=(n, k)) * R.uniform(0.2, 1.2) + R.normal(size=(1, k)) * R.uniform(0, 1)), 1, 5)
     if R.uniform() < 0.3:
@@ -56,14 +90,20 @@ def answers(n, k):
 
 
 def tables():
-    rows = []
+    rows, real = [], [0, 0]
     cases = [answers(int(R.integers(2, 30)), int(R.integers(2, 12))) for _ in range(200)]
     cases += [np.full((5, 3), 3.0), np.full((4, 3), 0.1), np.tile(np.array([[1.0, 2, 3]]), (6, 1)), np.tile(np.array([[1.0], [2], [5]]), (1, 4)),
               np.array([[1.0, 2.0]]), np.array([[1.0], [2.0], [4.0]]), np.array([[1.0, 5.0], [5.0, 1.0], [2.0, 4.0]]), np.full((3, 3), math.nan)]
     for x in cases:
         y = x[~np.isnan(x).any(axis=1)]
         flat = y.size == 0 or np.ptp(y) == 0
-        rows.append([table(x), out(alpha(x)), [out(v) for v in ([math.nan] * 6 if flat else icc(x))]])
+        a, c = real_alpha(x), real_icc(x)
+        real[0] += a is not None
+        real[1] += c is not None
+        a = alpha(x) if a is None else a
+        c = ([math.nan] * 6 if flat else icc(x)) if c is None else c
+        rows.append([table(x), out(a), [out(v) for v in c]])
+    print("pingouin's own: alpha of %d, ICC of %d of %d tables" % (real[0], real[1], len(cases)))
     return rows
 
 
@@ -132,9 +172,48 @@ def omega():
     return rows
 
 
+def psych():
+    """Tables of one factor and some noise: what R's psych says of them."""
+    tables = []
+    while len(tables) < 40:
+        n, k = int(R.integers(25, 90)), int(R.integers(3, 11))
+        l = R.uniform(0.35, 0.85, k)
+        x = R.normal(size=(n, 1)) * l + R.normal(size=(n, k)) * np.sqrt(1 - l ** 2)
+        if R.uniform() < 0.5:
+            x = np.clip(np.round(3 + 1.2 * x), 1, 5)
+        tables.append(np.round(x, 4))
+    with tempfile.TemporaryDirectory() as folder:
+        for i, x in enumerate(tables):
+            np.savetxt("%s/%d.csv" % (folder, i), x, delimiter=",")
+        script = 'suppressMessages(library(psych)); for (i in 0:%d) { x <- as.matrix(read.csv(sprintf("%s/%%d.csv", i), header = FALSE)); o <- suppressMessages(' \
+                 'suppressWarnings(omega(x, nfactors = 1, plot = FALSE))); cat(sprintf("%%.12f\\n", o$omega.tot)) }' % (len(tables) - 1, folder)
+        said = subprocess.run(["Rscript", "-e", script], capture_output=True, text=True, check=True).stdout.split()
+    return [[table(x), float(v)] for x, v in zip(tables, said, strict=True)]
+
+
+def distances():
+    rows = []
+    for i in range(120):
+        n = int(R.integers(2, 12))
+        p, q = R.dirichlet(np.full(n, 0.5)) * R.uniform(0.1, 9), R.dirichlet(np.full(n, 2.0)) * R.uniform(0.1, 9)
+        if i % 4 == 0:
+            p[R.integers(0, n)] = 0
+        if i % 10 == 0:
+            q = p * 3
+        if i % 10 == 1:
+            p, q = np.eye(n)[0], np.eye(n)[n - 1]
+        if not p.sum() or not q.sum():
+            p[0] = q[0] = 1
+        js = jensenshannon(p, q, base=2)  # the root of a rounding below nothing is NaN there
+        rows.append([p.tolist(), q.tolist(), 0.0 if np.isnan(js) else float(js), float(wasserstein_distance(range(n), range(n), p, q))])
+    rows.append([[0.0, 0.0], [1.0, 2.0], None, None])
+    rows.append([[0.5, 0.5], [0.0, 0.0], None, None])
+    return rows
+
+
 here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "reliability.json")
+parts = []
+for name, rows in (("tables", tables()), ("pearson", pearson()), ("omega", omega()), ("psych", psych()), ("distances", distances())):
+    parts.append('"%s": [\n%s\n]' % (name, ",\n".join(json.dumps(row) for row in rows)))
 with open(here, "w") as f:
-    parts = []
-    for name, rows in (("tables", tables()), ("pearson", pearson()), ("omega", omega())):
-        parts.append('"%s": [\n%s\n]' % (name, ",\n".join(json.dumps(row) for row in rows)))
     f.write("{\n" + ",\n".join(parts) + "\n}\n")

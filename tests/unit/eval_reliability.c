@@ -1,4 +1,4 @@
-/* eval/reliability.h against numpy: tests/golden/data/reliability.json, made by tests/golden/reliability.py. */
+/* eval/reliability.h and distance.h against pingouin, R's psych, scipy and numpy: tests/golden/data/reliability.json, made by tests/golden/reliability.py. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "eval/distance.h"
 #include "eval/reliability.h"
 
 static json_t *golden;
@@ -92,6 +93,43 @@ static int load(void **state)
     return golden ? 0 : -1;
 }
 
+/* What R's psych says of tables with noise; its loadings are found by an optimiser that stops early. */
+static void test_psych(void **state)
+{
+    json_t *row, *cases = json_object_get(golden, "psych");
+    size_t i, n, k;
+    double got, worst = 0;
+    (void)state;
+    assert_true(json_array_size(cases) >= 40);
+    json_array_foreach (cases, i, row) {
+        double *x = table(json_array_get(row, 0), &n, &k), want = number(json_array_get(row, 1));
+        assert_int_equal(pt_omega_total(x, n, k, &got), PT_OK);
+        near("psych", i, got, want, 1e-3);
+        worst = fmax(worst, fabs(got - want));
+        free(x);
+    }
+    printf("# figure: omega_total within %.1g of psych's on %zu tables\n", worst, json_array_size(cases));
+}
+
+static void test_distances(void **state)
+{
+    json_t *row, *cases = json_object_get(golden, "distances");
+    size_t i;
+    (void)state;
+    assert_true(json_array_size(cases) >= 120);
+    json_array_foreach (cases, i, row) {
+        double p[2][16];
+        const size_t n = json_array_size(json_array_get(row, 0));
+        for (int s = 0; s < 2; s++)
+            for (size_t k = 0; k < n; k++) p[s][k] = number(json_array_get(json_array_get(row, (size_t)s), k));
+        /* a root: of rounding alone it is 1e-8, where scipy too has no more */
+        double js = pt_jensen_shannon(p[0], p[1], n), want = number(json_array_get(row, 2));
+        near("Jensen-Shannon, squared", i, js * js, want * want, 1e-12);
+        near("Jensen-Shannon", i, js, want, want > 1e-4 ? 1e-9 : 1e-7);
+        near("Wasserstein", i, pt_wasserstein(p[0], p[1], n), number(json_array_get(row, 3)), 1e-9);
+    }
+}
+
 static int unload(void **state)
 {
     (void)state;
@@ -101,6 +139,6 @@ static int unload(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables), cmocka_unit_test(test_pearson), cmocka_unit_test(test_omega)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tables), cmocka_unit_test(test_pearson), cmocka_unit_test(test_omega), cmocka_unit_test(test_psych), cmocka_unit_test(test_distances)};
     return cmocka_run_group_tests_name("eval_reliability", tests, load, unload);
 }
