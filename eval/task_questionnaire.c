@@ -298,9 +298,17 @@ static pt_status ask_questionnaire(pt_task *t, const pt_speller *s, pt_requests 
     PT_TRY(pt_choose_by_chat(t, s, &st->chat));
     PT_TRY(find_end(t, st));
     PT_TRY(choose_items(t, st, &kept));
-    st->sheets = (pt_sheets){.v = &st->inventory, .asked = st->asked, .persona = st->names, .personas = st->personas.n, .variants = st->prompts.n,
-                             .repeats = (size_t)pt_task_number(t, "repeats"), .turns = pt_task_flag(t, "reverse_scale") ? 2 : 1,
-                             .by_expected = pt_task_word(t, "score") == 1, .seed = t->seed};
+    pt_sheets sheets = st->sheets; /* what a side has said stays, whoever is asked next */
+    sheets.v = &st->inventory;
+    sheets.asked = st->asked;
+    sheets.persona = st->names;
+    sheets.personas = st->personas.n;
+    sheets.variants = st->prompts.n;
+    sheets.repeats = (size_t)pt_task_number(t, "repeats");
+    sheets.turns = pt_task_flag(t, "reverse_scale") ? 2 : 1;
+    sheets.by_expected = pt_task_word(t, "score") == 1;
+    sheets.seed = t->seed;
+    st->sheets = sheets;
     t->report.questions = kept;
     for (size_t i = 0; i < n_sheets(&st->sheets); i++) PT_TRY(ask_sheet(t, s, q, i, &prompt));
 done:

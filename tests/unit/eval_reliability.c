@@ -108,7 +108,7 @@ static void test_psych(void **state)
         worst = fmax(worst, fabs(got - want));
         free(x);
     }
-    printf("# figure: omega_total within %.1g of psych's on %zu tables\n", worst, json_array_size(cases));
+    print_message("# figure: omega_total within %.1g of psych's on %zu tables\n", worst, json_array_size(cases));
 }
 
 static void test_distances(void **state)
