@@ -1,7 +1,8 @@
 /* text: what a model writes, against references or by itself.
  *
- * A row: {"question": TEXT, "references": [TEXT, ...], "system": TEXT, "persona": NAME, "group": TEXT}. Other names that are read: prompt, instruction and input
- * for question; reference, answer, target, generated, response and output for references (a text or a list); role for persona. Rows of RoleBench are such rows. */
+ * A row: {"question": TEXT, "references": [TEXT, ...], "system": TEXT, "persona": NAME, "group": TEXT}; or "messages": [{"role", "content"}, ...], a conversation, for question.
+ * Other names that are read: prompt, instruction and input for question; reference, answer, target, generated, response and output for references (a text or a list); role
+ * for persona. Rows of RoleBench are such rows. */
 #include <math.h>
 #include <stdlib.h>
 

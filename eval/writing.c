@@ -23,6 +23,7 @@ static pt_status ask_item(const pt_task *t, const pt_writing *w, const pt_spelle
 {
     const pt_sampling how = sampling_of(t);
     const pt_asked a = {.chat = w->chat, .system = x->system, .prompt = x->prompt, .delimiter = " "};
+    if (x->turns) return pt_writing_ask_turns(t, w, s, x, &how, q);
     for (size_t k = 0; w->measured && k < x->n_references; k++) PT_RETURN(pt_spell_asked(s, q, &a, x->references[k], NULL, 0));
     for (int r = 0; r < pt_writing_repeats(t); r++) PT_RETURN(pt_spell_asked(s, q, &a, NULL, &how, r));
     return PT_OK;
@@ -33,8 +34,10 @@ static void choose_units(const pt_task *t, pt_writing *w)
 {
     size_t chars = 0;
     int said = pt_task_word(t, "units");
-    for (size_t i = 0; i < t->items; i++)
-        chars += pt_units_pick(w->items[i].n_references ? w->items[i].references[0] : w->items[i].prompt) == PT_UNITS_CHARS;
+    for (size_t i = 0; i < t->items; i++) {
+        const pt_write_item *x = &w->items[i];
+        chars += pt_units_pick(x->n_references ? x->references[0] : x->turns ? x->turns[x->n_turns - 1].text : x->prompt) == PT_UNITS_CHARS;
+    }
     w->units = said == 2 || (!said && 2 * chars > t->items) ? PT_UNITS_CHARS : PT_UNITS_WORDS;
 }
 

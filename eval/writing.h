@@ -9,6 +9,8 @@ typedef struct pt_write_item {
     json_t *row;
     const char *persona; /* of the personas' file; NULL: none */
     char *system, *prompt;
+    pt_message *turns;   /* [n_turns] a conversation instead of a prompt, its system text first; texts are the row's and `system`; NULL: none */
+    size_t n_turns;
     char **references;   /* [n_references] */
     size_t n_references;
     const void *extra;   /* the kind's own, passed to pt_eval_answer.wanted; whose it is, the kind says */
@@ -54,7 +56,7 @@ extern const char *const pt_write_chat[], *const pt_write_units[];
 
 /* Reads what the keys name, before the rows. t->state begins with the pt_writing. */
 pt_status pt_writing_open(pt_task *t, pt_writing *w);
-/* A row's item: prompt, system text, persona, group, cluster, and its references by the first of `names` that it has: a text or a list of texts. PT_EFORMAT: what is
+/* A row's item: prompt or conversation, system text, persona, group, cluster, and its references by the first of `names` that it has: a text or a list of texts. PT_EFORMAT: what is
  * missing; no reference where `required`. */
 pt_status pt_writing_read(pt_task *t, pt_writing *w, json_t *row, const char *const *names, bool required, pt_write_item *x);
 /* Appends the item; what it holds is taken over, even on failure. */
@@ -73,6 +75,10 @@ pt_status pt_writing_answers(const pt_task *t, const pt_writing *w, const pt_rep
 pt_status pt_writing_own(pt_task *t, pt_writing *w, pt_side side, size_t width);
 
 /* ---- for its files ---- */
+/* The messages of a row; *last: what the assistant says at their end, which is not asked, or NULL. PT_EFORMAT: a message that is none, nothing to answer. */
+pt_status pt_writing_turns(const json_t *list, pt_write_item *x, const char **last);
+void pt_writing_system(pt_write_item *x); /* x->system before its turns, where they have none */
+pt_status pt_writing_ask_turns(const pt_task *t, const pt_writing *w, const pt_speller *s, const pt_write_item *x, const pt_sampling *how, pt_requests *q);
 int pt_writing_repeats(const pt_task *t);
 /* Replies to an asked item's requests. */
 size_t pt_writing_replies(const pt_task *t, const pt_writing *w, size_t item);

@@ -18,6 +18,7 @@ void pt_write_item_free(pt_write_item *x)
     free(x->references);
     free(x->system);
     free(x->prompt);
+    free(x->turns);
     json_decref(x->row);
     *x = (pt_write_item){0};
 }
@@ -145,28 +146,33 @@ static const json_t *first_of(const json_t *row, const char *const *names, const
     return NULL;
 }
 
-static pt_status add_reference(const json_t *v, const char *name, char ***list, size_t *n, size_t *cap)
+static pt_status add_reference(const char *text, const char *name, char ***list, size_t *n)
 {
-    const char *text = json_string_value(v), *p = text;
-    size_t left = text ? strlen(text) : 0, bytes;
-    if (!text) return pt_fail(PT_EFORMAT, "%s holds %s, not a text", name, pt_json_kind(v));
+    const char *p = text;
+    size_t left = strlen(text), bytes, cap = *n;
     while (left && pt_char_is_space(pt_char_next(p, left, &bytes))) p += bytes, left -= bytes;
     if (!left) return pt_fail(PT_EFORMAT, "%s holds an empty text", name);
-    PT_RETURN(pt_reserve(list, cap, *n + 1));
+    PT_RETURN(pt_reserve(list, &cap, *n + 1));
     PT_RETURN(pt_strdup(&(*list)[*n], text));
     ++*n;
     return PT_OK;
+}
+
+static pt_status add_value(const json_t *v, const char *name, char ***list, size_t *n)
+{
+    if (!json_is_string(v)) return pt_fail(PT_EFORMAT, "%s holds %s, not a text", name, pt_json_kind(v));
+    return add_reference(json_string_value(v), name, list, n);
 }
 
 pt_status pt_writing_references(json_t *row, const char *const *names, bool required, char ***list, size_t *n)
 {
     const char *name;
     const json_t *v = first_of(row, names, &name), *part;
-    size_t cap = 0, i;
+    size_t i;
     if (json_is_object(v) && json_is_array(json_object_get(v, "text"))) v = json_object_get(v, "text"); /* SQuAD's */
     if (!v) return required ? pt_fail(PT_EFORMAT, "the row has no %s: nothing to compare with", names[0]) : PT_OK;
-    if (!json_is_array(v)) return add_reference(v, name, list, n, &cap);
-    json_array_foreach (v, i, part) PT_RETURN(add_reference(part, name, list, n, &cap));
+    if (!json_is_array(v)) return add_value(v, name, list, n);
+    json_array_foreach (v, i, part) PT_RETURN(add_value(part, name, list, n));
     return *n || !required ? PT_OK : pt_fail(PT_EFORMAT, "%s holds no text: nothing to compare with", name);
 }
 
@@ -193,13 +199,17 @@ static pt_status filled(const char *text, const json_t *row, char **out)
     return rc;
 }
 
-static pt_status read_prompt(const pt_task *t, const json_t *row, pt_write_item *x)
+/* *last: what a conversation's assistant says at its end. */
+static pt_status read_prompt(const pt_task *t, const json_t *row, pt_write_item *x, const char **last)
 {
     static const char *const names[] = {"question", "prompt", "instruction", "input", NULL};
     const char *said = pt_task_text(t, "prompt"), *name;
     const json_t *v = first_of(row, names, &name);
+    const json_t *messages = json_object_get(row, "messages");
+    *last = NULL;
     if (said) return filled(said, row, &x->prompt);
-    if (!v) return pt_fail(PT_EFORMAT, "the row has no question (nor prompt, instruction, input)");
+    if (messages) return pt_writing_turns(messages, x, last);
+    if (!v) return pt_fail(PT_EFORMAT, "the row has no question (nor prompt, instruction, input, messages)");
     if (!json_is_string(v)) return pt_fail(PT_EFORMAT, "%s is %s, not a text", name, pt_json_kind(v));
     return pt_strdup(&x->prompt, json_string_value(v));
 }
@@ -243,12 +253,14 @@ static pt_status read_cluster(const pt_task *t, const json_t *row, pt_write_item
 
 pt_status pt_writing_read(pt_task *t, pt_writing *w, json_t *row, const char *const *names, bool required, pt_write_item *x)
 {
-    const char *persona;
+    const char *persona, *last;
     x->row = json_incref(row);
     PT_RETURN(read_persona(t, w, row, x, &persona));
-    PT_RETURN(read_prompt(t, row, x));
+    PT_RETURN(read_prompt(t, row, x, &last));
     PT_RETURN(read_system(t, row, persona, x));
-    PT_RETURN(pt_writing_references(row, names, required, &x->references, &x->n_references));
+    pt_writing_system(x);
+    PT_RETURN(pt_writing_references(row, names, required && !last, &x->references, &x->n_references));
+    if (last && !x->n_references) PT_RETURN(add_reference(last, "the last message", &x->references, &x->n_references));
     PT_RETURN(read_group(t, row, x));
     return read_cluster(t, row, x);
 }

@@ -119,6 +119,20 @@ rows "$text" && : >"$dir/items.jsonl" && ev
 refused "items.jsonl is empty"
 result "an empty file"
 
+talk='{"messages": [{"role": "system", "content": "You are Orla."}, {"role": "user", "content": "Fog?"}, {"role": "assistant", "content": "It lifts."}, {"role": "user", "content": "When?"}, {"role": "assistant", "content": "At noon."}]}'
+rows "$text, dump: $dir/talk.jsonl, metrics: [perplexity, rouge_l_f]" "$talk" '{"messages": [{"from": "human", "value": "Fog?"}], "system": "You are Orla.", "references": ["It lifts.", "Yes."]}' '{"question": "Fog?", "system": "You are Orla.", "references": ["It lifts.", "Yes."]}' &&
+    ev && has perplexity rouge_l_f && head -n 1 "$dir/talk.jsonl" | grep -q '"prompt": null, "references": \["At noon."\], "answer"' && grep -q "note: $((2 * (1 + 1 + 2 + 1))) questions to the model" "$dir/err" &&
+    [ "$(sed -n 's/.*"answer": \(.*\), "row".*/\1/p' "$dir/talk.jsonl" | sed -n 2p)" = "$(sed -n 's/.*"answer": \(.*\), "row".*/\1/p' "$dir/talk.jsonl" | sed -n 3p)" ]
+result "conversations: the last answer is the reference; one question is the same in both forms"
+rows "$text, chat: false" "$talk" && ev
+refused "a conversation (messages) is asked through a chat template" 2
+result "a conversation without a template"
+bad "a message that is none" "$text" '{"messages": [{"role": "user", "content": 3}]}' 'items.jsonl:2: message 1 is no {"role": TEXT, "content": TEXT}'
+bad "a speaker whom nobody knows" "$text" '{"messages": [{"role": "ghost", "content": "boo"}]}' "items.jsonl:2: message 1: nobody is called 'ghost'"
+bad "a conversation of an answer alone" "$text" '{"messages": [{"role": "system", "content": "x"}, {"role": "assistant", "content": "boo"}]}' "items.jsonl:2: messages hold nothing that is to be answered"
+bad "messages that are none" "$text" '{"messages": "hello"}' "items.jsonl:2: messages are a text"
+bad "a conversation without a reference" "$text" '{"messages": [{"role": "user", "content": "boo"}]}' "items.jsonl:2: the row has no references"
+
 match="task: match, max_new_tokens: 12"
 task "$match, name: exact, dump: $dir/match.jsonl" data/samples/eval/match_en.jsonl
 ev && grep -q "^exact (match, 10 items) *before *after" "$dir/out" && grep -q "^field 'loves' is right  *0.0 % ±0.0" "$dir/out" && grep -q "^card  *2 " "$dir/out" && [ "$(wc -L <"$dir/out")" -le 100 ] &&
