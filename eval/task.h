@@ -43,6 +43,7 @@ typedef struct pt_task_kind {
     /* From the replies to its own requests, in their order, to t->choices[side]; or, where no metric of choices is its own, to t->findings and
      * t->report.questions. */
     pt_status (*judge)(pt_task *t, const pt_reply *replies, pt_side side);
+    bool by_sheet; /* what is resampled are sheets, of several groups the groups: the table says so */
     /* More for its object in eval.json, beside the rows; NULL: nothing. */
     pt_status (*json)(const pt_task *t, json_t *o);
     /* More for its table, behind the metrics; NULL: nothing. */

@@ -385,5 +385,5 @@ static const pt_task_key keys[] = {
 };
 static const pt_task_metric metrics[] = {{.key = NULL}}; /* its rows are findings */
 const pt_task_kind pt_task_kind_questionnaire = {.name = "questionnaire", .help = "Statements rated on a scale by personas: scores of the scales and how well they measure.",
-                                                 .keys = keys, .metrics = metrics, .open = open_questionnaire, .ask = ask_questionnaire,
+                                                 .keys = keys, .metrics = metrics, .by_sheet = true, .open = open_questionnaire, .ask = ask_questionnaire,
                                                  .judge = judge_questionnaire, .close = close_questionnaire};

@@ -94,7 +94,7 @@ static bool measured(const pt_report *r, int metric)
 /* What is resampled. */
 static const char *cluster_word(const pt_task *t)
 {
-    if (!t->kind->metrics->key) return t->n_scopes > 1 ? "group (a group's own: by sheet)" : "sheet";
+    if (t->kind->by_sheet) return t->n_scopes > 1 ? "group (a group's own: by sheet)" : "sheet";
     return pt_task_key_of(t->kind, "cluster_by") && pt_task_text(t, "cluster_by") ? "cluster" : "item";
 }
 

@@ -49,7 +49,7 @@ of() { grep -o "\"metric\":\"$1\",\"scope\":$2,\"before\":\(null\|{[^}]*}\),\"af
 task "type: text, prefix_tokens: 8, continuation_tokens: 12" "$dir/texts.jsonl"
 ev && [ "$(of memorised '"5-8x"')" = 1.0 ] && [ "$(of memorised '"1x"')" = 0.0 ] && [ "$(of memorised null)" = 0.5 ] && grep -q "^memorisation (memorisation, 2 items)" "$dir/out"
 result "what was learned is continued word for word, what was not is not"
-grep -q "^  5-8x" "$dir/out" && grep -q "^continued word for word  *100.0 %" "$dir/out" && [ "$(of edit_similarity '"5-8x"')" = 1.0 ] && awk -v x="$(of edit_similarity '"1x"')" -v y="$(of memorised_beginning '"1x"')" 'BEGIN { exit !(x < 0.7 && y < 0.5) }'
+grep -q "^  5-8x" "$dir/out" && grep -q "interval, by item$" "$dir/out" && grep -q "^continued word for word  *100.0 %" "$dir/out" && [ "$(of edit_similarity '"5-8x"')" = 1.0 ] && awk -v x="$(of edit_similarity '"1x"')" -v y="$(of memorised_beginning '"1x"')" 'BEGIN { exit !(x < 0.7 && y < 0.5) }'
 result "by how often a text stands there; how near the rest comes"
 task "type: text, prefix_tokens: 8, continuation_tokens: 4000" "$dir/texts.jsonl"
 ev
