@@ -183,7 +183,7 @@ static void test_stories_text(void **state)
     bench b;
     int32_t bos = 1;
     pt_ids prompt = {&bos, 1, 1};
-    pt_gen_result r = {{0}, false, 0};
+    pt_gen_result r = {.stopped = false};
     const pt_tokenizer *tok;
     pt_str text = {0};
     char *want;
@@ -232,7 +232,7 @@ static void test_tiny_greedy(void **state)
     pt_gen_options o = {.max_new_tokens = 1, .top_p = 1, .repetition_penalty = 1, .slot = PT_SLOT_NONE, .logp = true};
     for (size_t k = 0; k < n; k++) {
         pt_ids prompt = {seq, 2 + k, 16};
-        pt_gen_result r = {{0}, false, 0};
+        pt_gen_result r = {.stopped = false};
         OK(pt_generate(b.m, &prompt, 1, &o, &r, NULL, NULL));
         equal += r.ids.ids[0] == seq[2 + k];
         if (!(fabsf(r.logp_sum - logp[1 + k]) <= 0.003f))

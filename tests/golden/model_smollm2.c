@@ -88,7 +88,7 @@ static void test_tokenizer_and_greedy(void **state)
     json_t *v, *g = golden(), *list = json_object_get(g, "greedy");
     const pt_tokenizer *tok;
     pt_ids prompts[2];
-    pt_gen_result out[2] = {{{0}, false, 0}};
+    pt_gen_result out[2] = {{.stopped = false}};
     int32_t stop = 2;
     open_model(&b, PT_COMPUTE_F32, &(pt_model_options){0});
     OK(pt_source_tokenizer(b.src, &tok));
@@ -171,7 +171,7 @@ static void save_greedy(bench *b, const char *dir, int slot)
     json_array_foreach(json_object_get(g, "greedy"), i, v)
     {
         pt_ids prompt;
-        pt_gen_result r = {{0}, false, 0};
+        pt_gen_result r = {.stopped = false};
         pt_gen_options o = {.max_new_tokens = 64, .top_p = 1, .repetition_penalty = 1, .slot = slot};
         ids_from(json_object_get(v, "prompt_ids"), &prompt);
         OK(pt_generate(b->m, &prompt, 1, &o, &r, NULL, NULL));

@@ -174,7 +174,7 @@ static void test_stops_and_sink(void **state)
 static void test_refused(void **state)
 {
     bench b;
-    pt_gen_result r[N] = {{{0}, false, 0}};
+    pt_gen_result r[N] = {{.stopped = false}};
     open_model(&b, &pt_ops_cpu, "llama", 1, 64, false);
     pt_gen_options o = greedy(false);
     const struct {
@@ -219,7 +219,7 @@ static void open_random(bench *b, int window, int from, float softcap)
 /* What decoding says of the tokens that it chose is what the head says of them as rows; returned: of a token of the prompt. */
 static float decoding_is_scoring(bench *b)
 {
-    pt_gen_result r = {{0}, false, 0};
+    pt_gen_result r = {.stopped = false};
     pt_gen_options o = greedy(false);
     int32_t ids[20], seq[20 + NEW];
     float logp[20 + NEW];

@@ -102,7 +102,7 @@ static void test_generation_plan(void **state)
     size_t bytes[PT_ROLE_COUNT];
     int32_t ids[5] = {1, 9, 8, 7, 6};
     pt_ids prompts[3] = {{ids, 5, 5}, {ids, 3, 5}, {ids, 1, 5}};
-    pt_gen_result r[3] = {{{0}, false, 0}};
+    pt_gen_result r[3] = {{.stopped = false}};
     pt_model_caps caps = {.tokens = 64, .segs = 4, .heads = 8, .rows = 8, .groups = 4, .decode_rows = 2, .decode_len = 24};
     open_counted(&b, "mistral", &(pt_model_options){0});
     OK(pt_model_plan(b.m, &caps, bytes));
@@ -126,7 +126,7 @@ static void test_large_vocabulary(void **state)
     size_t bytes[PT_ROLE_COUNT];
     int32_t ids[2] = {1, 9};
     pt_ids prompt = {ids, 2, 2};
-    pt_gen_result r = {{0}, false, 0};
+    pt_gen_result r = {.stopped = false};
     pt_model_config c = {.family = "llama", .hidden = 16, .layers = 1, .heads = 2, .kv_heads = 1, .head_dim = 8, .rot = 8, .ffn = 16, .vocab = 20000,
                          .norm_eps = 1e-5f, .rope_theta = 1e4, .initializer_range = 0.02, .tied = true, .bos = -1, .eos = -1, .pad = -1};
     pt_model_caps caps = {.tokens = 64, .segs = 4, .heads = 1, .rows = 1, .groups = 1, .decode_rows = 1, .decode_len = 16};
@@ -182,7 +182,7 @@ static void test_wrong_times(void **state)
     assert_int_equal(pt_model_token_logps(b.m, ids, 3, 0, x), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "260"));
     pt_gen_options o = {.max_new_tokens = 1, .top_p = 1, .repetition_penalty = 1};
-    pt_gen_result g = {{0}, false, 0};
+    pt_gen_result g = {.stopped = false};
     assert_int_equal(pt_generate(b.m, &(pt_ids){ids, 1, 1}, 1, &o, &g, NULL, NULL), PT_ESTATE);
     bench_close(&b);
     rows_free(&r);
