@@ -9,7 +9,9 @@
 #include "train/generate/generate.h"
 #include "train/generate/near.h"
 
-enum { TOKENS = 2048, GROUPS = 256, DECODE_ROWS = 16, CHUNK = 4 * DECODE_ROWS, TAIL = 64, COPIED = 16 };
+enum { TOKENS = 2048, GROUPS = 256, TAIL = 64, COPIED = 16 };
+/* Texts that are generated together: each step reads all weights once for all of them, and each has its keys and values in memory. */
+enum { CHUNK = 64, DECODE_LEAST = 16, DECODE_POSITIONS = 8192 };
 
 /* A question, once however many ask it. */
 typedef struct item {
@@ -53,8 +55,11 @@ pt_status pt_runner_needs(const pt_requests *q, pt_model_caps *caps)
     if (room > caps->tokens) caps->tokens = caps->heads = caps->rows = room;
     caps->segs = 2 * GROUPS + 2;
     caps->groups = GROUPS;
-    if (text && !caps->decode_rows) caps->decode_rows = DECODE_ROWS;
     if (text > caps->decode_len) caps->decode_len = (int32_t)text;
+    if (caps->decode_len) {
+        int32_t rows = DECODE_POSITIONS / caps->decode_len;
+        caps->decode_rows = rows < DECODE_LEAST ? DECODE_LEAST : rows > CHUNK ? CHUNK : rows;
+    }
     return PT_OK;
 }
 
