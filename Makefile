@@ -61,7 +61,7 @@ DIR_export := train/export
 DIR_objective := train/objective
 DIR_optim := train/optim
 DIR_loop := train/loop
-DIR_eval := eval
+DIR_eval := eval/stat eval/text eval/ask eval/metric eval/task eval/suite
 DIR_cli := train/cli
 LAYERS := base kernels data checkpoints dist model generate export objective optim eval loop cli
 USES_base := base
@@ -131,7 +131,7 @@ TASK_LIST := $(BUILD)/gen/task_list.h
 $(eval $(call list_rule,$(TASK_LIST),PT_TASK_LIST,$(TASKS),))
 LISTS     := $(OBJECTIVE_LIST) $(READER_LIST) $(METRIC_LIST) $(TASK_LIST)
 # Of these alone the compiler sees the lists.
-LISTED    := $(addprefix $(BUILD)/,kernels/ref/group_loss_ref.o train/objective/objective.o data/read/data_types.o eval/metric_table.o eval/task.o)
+LISTED    := $(addprefix $(BUILD)/,kernels/ref/group_loss_ref.o train/objective/objective.o data/read/data_types.o eval/metric/metric_table.o eval/task/task.o)
 $(LISTED): CPPFLAGS += -I$(GEN)
 $(LISTED): $(LISTS)
 # Readers and metrics from elsewhere are compiled with ours.

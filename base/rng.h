@@ -13,7 +13,7 @@ typedef enum pt_rng_purpose {
     PT_RNG_SAMPLE = 4, /* generation */
     PT_RNG_LORA = 5,   /* adapter initialisation */
     PT_RNG_TEST = 6,
-    PT_RNG_RESAMPLE = 7, /* clusters of a bootstrap (eval/resample.h) */
+    PT_RNG_RESAMPLE = 7, /* clusters of a bootstrap (eval/stat/resample.h) */
     PT_RNG_PERMUTE = 8
 } pt_rng_purpose;
 

@@ -2,8 +2,8 @@
  * The model is not in the repository: PTRAIN_SMOLLM2 names it, else the test skips. */
 #include "tests/golden/model_fixture.h"
 
-#include "eval/runner.h"
-#include "eval/task.h"
+#include "eval/ask/runner.h"
+#include "eval/task/task.h"
 
 static pt_source *source;
 static const pt_tokenizer *tok;

@@ -1,5 +1,5 @@
 /* answer_words: a metric that stands nowhere but here, for tests/cli/plant.sh: words of an answer. */
-#include "eval/metric.h"
+#include "eval/metric/metric.h"
 
 static pt_status words_row(const pt_metric_row *r, double *sums)
 {

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "eval/resample.h"
+#include "eval/stat/resample.h"
 
 enum { CLUSTERS = 40, ROWS = 20, DRAWS = 1000, PERMUTATIONS = 999 };
 

@@ -1,4 +1,4 @@
-/* eval/inventory.h: instruments and what sheets score. Published scores from published answers where ../shared/data/eval is there. */
+/* eval/task/inventory.h: instruments and what sheets score. Published scores from published answers where ../shared/data/eval is there. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "data/read/record.h"
-#include "eval/inventory.h"
+#include "eval/task/inventory.h"
 #include "tests/scratch.h"
 
 #define SHARED "../shared/data/eval/"

@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "eval/classes.h"
-#include "eval/noise.h"
-#include "eval/places.h"
+#include "eval/metric/classes.h"
+#include "eval/metric/noise.h"
+#include "eval/metric/places.h"
 #include "tests/unit/task_cases.h"
 
 enum { K = 7, N = MANY, CASES = 1000 };

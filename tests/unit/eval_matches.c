@@ -1,4 +1,4 @@
-/* eval/squad.h, spans.h and wanted.h: against SQuAD's functions and seqeval (tests/golden/data/matches.json, made by tests/golden/matches.py), and by hand. */
+/* eval/text/squad.h, spans.h and wanted.h: against SQuAD's functions and seqeval (tests/golden/data/matches.json, made by tests/golden/matches.py), and by hand. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
-#include "eval/metric.h"
-#include "eval/squad.h"
-#include "eval/wanted.h"
+#include "eval/metric/metric.h"
+#include "eval/text/squad.h"
+#include "eval/metric/wanted.h"
 
 static json_t *golden;
 

@@ -1,4 +1,4 @@
-/* eval/noise.h: intervals and tests of metrics of choices. */
+/* eval/metric/noise.h: intervals and tests of metrics of choices. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "eval/noise.h"
-#include "eval/task.h"
+#include "eval/metric/noise.h"
+#include "eval/task/task.h"
 
 enum { MOST = 10000, OPTIONS = 4 };
 static pt_pick pick[2][MOST];

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "eval/noise.h"
-#include "eval/places.h"
+#include "eval/metric/noise.h"
+#include "eval/metric/places.h"
 #include "tests/unit/task_cases.h"
 
 enum { MOST = 25, N = MANY, CASES = 1000 };

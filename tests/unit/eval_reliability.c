@@ -1,4 +1,4 @@
-/* eval/reliability.h and distance.h against pingouin, R's psych, scipy and numpy: tests/golden/data/reliability.json, made by tests/golden/reliability.py. */
+/* eval/stat/reliability.h and distance.h against pingouin, R's psych, scipy and numpy: tests/golden/data/reliability.json, made by tests/golden/reliability.py. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,8 +8,8 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "eval/distance.h"
-#include "eval/reliability.h"
+#include "eval/stat/distance.h"
+#include "eval/stat/reliability.h"
 
 static json_t *golden;
 

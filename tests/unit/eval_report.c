@@ -1,4 +1,4 @@
-/* eval/report.h and eval/scores.h: hand-computed metrics, the table's layout, the JSON's content. */
+/* eval/metric/report.h and eval/metric/scores.h: hand-computed metrics, the table's layout, the JSON's content. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,9 +9,9 @@
 #include <jansson.h>
 #include <utf8proc.h>
 
-#include "eval/evaluate.h"
-#include "eval/metric.h"
-#include "eval/scores.h"
+#include "eval/suite/evaluate.h"
+#include "eval/metric/metric.h"
+#include "eval/metric/scores.h"
 
 static const char *const REF_A[] = {"left right go", "left right"};
 static const char *const REF_B[] = {"sail on the wind"};

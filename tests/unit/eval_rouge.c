@@ -1,4 +1,4 @@
-/* eval/words.h and eval/rouge.h against rouge_score 0.1.2: tests/golden/data/rouge.json, made by tests/golden/rouge.py. */
+/* eval/text/words.h and eval/text/rouge.h against rouge_score 0.1.2: tests/golden/data/rouge.json, made by tests/golden/rouge.py. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "eval/rouge.h"
+#include "eval/text/rouge.h"
 
 static json_t *load_cases(void)
 {

@@ -8,7 +8,7 @@
 #include <jansson.h>
 
 #include "base/file.h"
-#include "eval/rouge.h"
+#include "eval/text/rouge.h"
 
 #define DIR "data/samples/"
 

@@ -1,4 +1,4 @@
-/* eval/sheets.h: which sheets stand in which row, on made-up answers. */
+/* eval/task/sheets.h: which sheets stand in which row, on made-up answers. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,10 +8,10 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
-#include "eval/convergence.h"
-#include "eval/distance.h"
-#include "eval/reliability.h"
-#include "eval/sheets.h"
+#include "eval/task/convergence.h"
+#include "eval/stat/distance.h"
+#include "eval/stat/reliability.h"
+#include "eval/task/sheets.h"
 
 enum { NUMBERS = 5, PERSONAS = 5, REPEATS = 2, TURNS = 2, EACH = REPEATS * TURNS, SHEETS = PERSONAS * EACH, ITEMS = 14 };
 

@@ -1,4 +1,4 @@
-/* eval/special.h, significance.h and resample.h against scipy 1.17.1: tests/golden/data/statistics.json, made by tests/golden/statistics.py. */
+/* eval/stat/special.h, significance.h and resample.h against scipy 1.17.1: tests/golden/data/statistics.json, made by tests/golden/statistics.py. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,9 +8,9 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "eval/resample.h"
-#include "eval/significance.h"
-#include "eval/special.h"
+#include "eval/stat/resample.h"
+#include "eval/stat/significance.h"
+#include "eval/stat/special.h"
 
 static json_t *golden;
 

@@ -1,4 +1,4 @@
-/* Rows of answers by cluster (eval/tally.h, eval/scores.h), and word lists (eval/lexicon.h). */
+/* Rows of answers by cluster (eval/metric/tally.h, eval/metric/scores.h), and word lists (eval/text/lexicon.h). */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,9 +8,9 @@
 #include <cmocka.h>
 
 #include "base/file.h"
-#include "eval/lexicon.h"
-#include "eval/metric.h"
-#include "eval/tally.h"
+#include "eval/text/lexicon.h"
+#include "eval/metric/metric.h"
+#include "eval/metric/tally.h"
 #include "tests/scratch.h"
 
 static pt_metric_list list_of(const char *const *keys)

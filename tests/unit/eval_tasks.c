@@ -9,8 +9,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "eval/answers.h"
-#include "eval/chooser.h"
+#include "eval/ask/answers.h"
+#include "eval/task/chooser.h"
 #include "tests/scratch.h"
 
 static void test_read(void **state)

@@ -1,4 +1,4 @@
-/* eval/bleu.h, chrf.h, meteor.h, stem.h and rouge.h against sacrebleu, rouge_score and nltk: tests/golden/data/texts.json, made by tests/golden/texts.py. */
+/* eval/text/bleu.h, chrf.h, meteor.h, stem.h and rouge.h against sacrebleu, rouge_score and nltk: tests/golden/data/texts.json, made by tests/golden/texts.py. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,11 +8,11 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "eval/bleu.h"
-#include "eval/chrf.h"
-#include "eval/meteor.h"
-#include "eval/rouge.h"
-#include "eval/stem.h"
+#include "eval/text/bleu.h"
+#include "eval/text/chrf.h"
+#include "eval/text/meteor.h"
+#include "eval/text/rouge.h"
+#include "eval/text/stem.h"
 
 enum { REFERENCES = 4 };
 static json_t *golden;

@@ -1,4 +1,4 @@
-/* eval/textstats.h and eval/canned.h: counts done by hand, and the time that a real evaluation takes. */
+/* eval/text/textstats.h and eval/metric/canned.h: counts done by hand, and the time that a real evaluation takes. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "eval/canned.h"
-#include "eval/textstats.h"
+#include "eval/metric/canned.h"
+#include "eval/text/textstats.h"
 
 typedef struct texts {
     pt_wordbook book;

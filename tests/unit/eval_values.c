@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "eval/inventory.h"
-#include "eval/noise.h"
-#include "eval/places.h"
+#include "eval/task/inventory.h"
+#include "eval/metric/noise.h"
+#include "eval/metric/places.h"
 #include "tests/unit/task_cases.h"
 
 enum { N = MANY, CASES = 1000 };

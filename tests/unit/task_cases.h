@@ -6,7 +6,7 @@
 
 #include <jansson.h>
 
-#include "eval/metric.h"
+#include "eval/metric/metric.h"
 
 /* Items of the tests of speed; fewer where a sanitizer slows all of it. */
 #ifdef __SANITIZE_ADDRESS__

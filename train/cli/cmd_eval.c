@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "eval/beside.h"
+#include "eval/suite/beside.h"
 #include "train/cli/config_value.h"
 #include "train/cli/open.h"
 #include "train/cli/terminal.h"
@@ -38,7 +38,7 @@ typedef struct eval_run {
     size_t asked, known;
     uint64_t content;    /* digest of the open base: all its weights are read for it, once; 0: not yet */
     int64_t tokens_asked, tokens_computed;
-    size_t near_likelihoods, likelihoods, near_texts, texts; /* eval/runner.h */
+    size_t near_likelihoods, likelihoods, near_texts, texts; /* eval/ask/runner.h */
     bool live, is_run;   /* is_run: what is opened first is one */
     bool of_config;      /* it is the base of a CONFIG whose run is not there */
 } eval_run;

@@ -1,8 +1,8 @@
-/* The list `evaluations`: each entry's own keys are its task's (eval/task.h). */
+/* The list `evaluations`: each entry's own keys are its task's (eval/task/task.h). */
 #include <stdlib.h>
 #include <string.h>
 
-#include "eval/task.h"
+#include "eval/task/task.h"
 #include "train/cli/config_value.h"
 
 /* A list as its lines, a mapping as lines NAME=TEXT. */

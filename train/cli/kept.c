@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "eval/probe.h"
+#include "eval/suite/probe.h"
 #include "train/cli/kept.h"
 
 enum { LEAST_TOKENS = 256, MOST_TOKENS = 2048 };

@@ -1,0 +1,42 @@
+/* What tasks ask of a model, and what it answers. A request is in token ids already: the text that a template or a raw prompt makes of it is
+ * settled when it is asked (eval/ask/spell.h), so that equal ids are equal questions whatever task asks them. */
+#ifndef PT_EVAL_REQUEST_H
+#define PT_EVAL_REQUEST_H
+#include "data/text/tokenizer.h"
+
+typedef enum pt_ask {
+    PT_ASK_LOGP,  /* sum over i in [from, to) of log p(ids[i] | ids[0 .. i-1]), nats */
+    PT_ASK_SCORE, /* of the scalar head at token `from` */
+    PT_ASK_TEXT   /* what is generated behind ids */
+} pt_ask;
+
+/* How a text is generated. temperature 0 = greedy: then nothing else matters but the length. */
+typedef struct pt_sampling {
+    int max_new_tokens;
+    float temperature, top_p; /* top_p 1 = off */
+    uint64_t seed;
+} pt_sampling;
+
+typedef struct pt_request {
+    pt_ask ask;
+    int32_t *ids; /* [n], owned */
+    int32_t n, from, to;
+    pt_sampling sampling; /* TEXT */
+    int repeat;           /* TEXT, sampled: the same question once more has another number, and another answer */
+} pt_request;
+
+typedef struct pt_requests {
+    pt_request *list;
+    size_t n, cap;
+} pt_requests;
+void pt_requests_free(pt_requests *q);
+
+typedef struct pt_reply {
+    double value;   /* LOGP, SCORE */
+    int32_t tokens; /* LOGP: to - from; TEXT: how many were generated */
+    char *text;     /* TEXT: owned */
+    bool stopped;   /* TEXT: it ended by itself */
+    int32_t near;   /* TEXT: tokens chosen at a near tie, where that was counted (several ranks) */
+} pt_reply;
+void pt_replies_free(pt_reply *r, size_t n); /* and the list itself */
+#endif

@@ -1,0 +1,33 @@
+/* All that one `ptrain eval` measures: the test data sets of a run and the tasks of `evaluations`, asked of each side in one pass. */
+#ifndef PT_EVAL_SUITE_H
+#define PT_EVAL_SUITE_H
+#include "eval/suite/evaluate.h"
+#include "eval/ask/runner.h"
+#include "eval/task/task.h"
+
+/* Zero-initialise, pt_suite_free. */
+typedef struct pt_suite {
+    pt_evaluation *data; /* of the test data sets; NULL = none. Borrowed */
+    pt_task *tasks;      /* [n] */
+    size_t n;
+    pt_requests requests;
+    pt_report report;    /* of data; the names of both sides in any case */
+    pt_eval_texts texts[2];
+    double *pairs[2];    /* [2 * n_pairs] */
+} pt_suite;
+
+/* Opens the entries whose name or task is `only` (NULL: all). limit > 0 stands instead of each entry's own. PT_EARG: no entry of that name. The
+ * entries must stay. */
+pt_status pt_suite_open(pt_suite *s, pt_evaluation *data, const pt_task_spec *specs, size_t n, const char *only, int limit, uint64_t seed);
+void pt_suite_free(pt_suite *s);
+/* Everybody's requests, spelled for one model; again for another. */
+pt_status pt_suite_ask(pt_suite *s, const pt_speller *speller);
+/* Asks them, and judges: one side. name: what was measured. Of several ranks rank 0 alone judges. */
+pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *name);
+/* The tables, one behind the other. */
+pt_status pt_suite_table(const pt_suite *s, pt_str *out);
+/* Owned JSON text: the report of the test data sets (eval/metric/report.h), with "tasks": [...] (eval/task/task.h) where there are tasks. */
+pt_status pt_suite_json(const pt_suite *s, char **out);
+/* The same as a value, owned. */
+pt_status pt_suite_object(const pt_suite *s, json_t **out);
+#endif
