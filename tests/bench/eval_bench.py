@@ -112,7 +112,7 @@ def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("ptrain")
     ap.add_argument("model")
-    ap.add_argument("--turns", type=int, default=3)
+    ap.add_argument("--turns", type=int, default=2)
     a = ap.parse_args()
     have = all(importlib.util.find_spec(m) for m in ("torch", "transformers"))
     with tempfile.TemporaryDirectory() as work:
@@ -129,14 +129,14 @@ def main():
         for dtype in ("float32", "bfloat16"):
             compute = "bf16" if dtype == "bfloat16" and bf16 else "f32"
             print("4 personas x %d items x 5 options, transformers %s, ours %s" % (ITEMS, dtype, compute))
-            said = []
+            said, turns = [], a.turns if dtype == "float32" else 1
 
             def likely(k):
                 s, note, _ = ours(a.ptrain, folder, work, items, compute)
                 said[:] = [note]
                 r = run_rival(folder, work, "likelihood", dtype) if have else None
                 return [{"rows_s": 4 * ITEMS / s}, r and {"rows_s": 4 * ITEMS / r["seconds"], "tokens": r["tokens"], "first": r["first"]}]
-            x, y, ratio = in_turns(likely, a.turns)
+            x, y, ratio = in_turns(likely, turns)
             print("    ours: %s%s" % (said[0], "; transformers: %d tokens in rows of %d" % (y["tokens"], y["first"]) if y else ""))
             line("questions a second", x["rows_s"], y and y["rows_s"], "items/s", 8.0, ratio=ratio)
             print("128 answers of 64 tokens, transformers %s, ours %s" % (dtype, compute))
@@ -145,7 +145,7 @@ def main():
                 s, _, answers = ours(a.ptrain, folder, work, texts, compute)
                 r = run_rival(folder, work, "texts", dtype) if have else None
                 return [{"rows_s": sum(x["tokens"] for x in answers) / s}, r and {"rows_s": r["done"] / r["seconds"]}]
-            x, y, ratio = in_turns(written, a.turns)
+            x, y, ratio = in_turns(written, turns)
             line("tokens a second", x["rows_s"], y and y["rows_s"], "tokens/s", 3.0, ratio=ratio)
 
 
