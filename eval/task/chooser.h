@@ -1,4 +1,5 @@
-/* Items with options, of which a model takes one: what `choice` and `statements` share. */
+/* Items with options, of which a model takes one: what the kinds share that measure or read one of several (choice, statements, label, value, rank,
+ * probability). */
 #ifndef PT_EVAL_CHOOSER_H
 #define PT_EVAL_CHOOSER_H
 #include "eval/task/task.h"
@@ -32,7 +33,7 @@ pt_status pt_choose_question(const pt_task *t, json_t *row);
 void pt_chooser_free(pt_task *t, pt_chooser *c);
 void pt_choose_item_free(pt_choose_item *i);
 
-/* Keys that both kinds have. */
+/* Keys of kinds that show their options. */
 #define PT_CHOOSER_KEYS                                                                                                                             \
     {.name = "method", .kind = PT_TASK_WORD, .fallback = "likelihood", .words = pt_choose_methods,                                                   \
      .help = "likelihood: of each option's text; letter: of each option's letter behind a list of them; written: what the model writes is read."},  \

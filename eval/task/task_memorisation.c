@@ -3,7 +3,7 @@
  * often the text stood in the data.
  *
  * The file: the training data itself, of any `type` of data set (texts; conversations, of whose last answer the beginning is shown behind the conversation). Equal
- * texts are one item, counted. Or, without `type`, rows of probes: {"prefix": TEXT, "continuation": TEXT, "count": N, "group": TEXT}, each asked as it is. */
+ * texts (by a hash of 64 bits) are one item, counted. Or, without `type`, rows of probes: {"prefix": TEXT, "continuation": TEXT, "count": N, "group": TEXT}, each asked as it is. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
