@@ -3,7 +3,7 @@
  *     double pt_core_NAME(const pt_core_step *s, pt_core_answer *a, int n, double *metric)
  *
  * a[0 .. n-1] are the answers of one record in the batch's order, or, of an objective by rows, one supervised token (n 1). The core returns the
- * record's loss L and writes dL/dlogp, dL/dscore or dL/dvalue[k] into a[i].dlogp, a[i].dscore or a[i].dvalue[k] (0 before), likewise of entropy, squares and
+ * record's loss L and writes dL/dlogp, dL/dscore or dL/dvalue[k] into a[i].dlogp, a[i].dscore or a[i].dvalue[k] (0 before), likewise of entropy, log_squares and
  * kl, and its metrics into metric[k] (0 before). It knows no weights: the caller multiplies by the record's (the row's) weight over s->norm, and adds up. */
 #ifndef PT_BASE_LOSS_CORE_H
 #define PT_BASE_LOSS_CORE_H
@@ -22,18 +22,18 @@ typedef struct pt_core_step {
 } pt_core_step;
 
 /* Sums over the whole vocabulary at the position that predicts a token (kernels/head.h). */
-enum { PT_VOCAB_ENTROPY, PT_VOCAB_SQUARES, PT_VOCAB_KL, PT_VOCAB_SUMS };
+enum { PT_VOCAB_ENTROPY, PT_VOCAB_LOG_SQUARES, PT_VOCAB_KL, PT_VOCAB_SUMS };
 
 typedef struct pt_core_answer {
     double logp;      /* sum of weight * log-probability over the answer's tokens; of the one row */
     double tokens;    /* sum of those weights: logp / tokens is the mean; 1 of a row */
     double reference; /* logp under the reference model; 0 without one */
-    /* entropy -sum p log p, sum p^2, and divergence from the reference, each summed over the answer's tokens by the weights of logp; 0 where the
+    /* entropy -sum p log p, log sum p^2, and divergence from the reference, each summed over the answer's tokens by the weights of logp; 0 where the
      * objective does not ask for it */
-    double entropy, squares, kl;
+    double entropy, log_squares, kl;
     double score;     /* the number at the answer's end, of a head of width 1 */
     double column[PT_CORE_COLUMNS]; /* the columns that the objective names, in its order; 0 where the data has none */
-    double dlogp, dentropy, dsquares, dkl, dscore;
+    double dlogp, dentropy, dlog_squares, dkl, dscore;
     int width;           /* of the head at the answer's end: classes, a vector; 0 = there is none */
     const double *value; /* [width]; of width 1 it is &score */
     double *dvalue;      /* [width]; of width 1 it is &dscore */
@@ -51,11 +51,11 @@ PT_HD void pt_core_values(pt_core_answer *a, int width, const double *value, dou
 /* Sum k of an answer, and its derivative. */
 PT_HD double *pt_core_sum(pt_core_answer *a, int k)
 {
-    return k == PT_VOCAB_ENTROPY ? &a->entropy : k == PT_VOCAB_SQUARES ? &a->squares : &a->kl;
+    return k == PT_VOCAB_ENTROPY ? &a->entropy : k == PT_VOCAB_LOG_SQUARES ? &a->log_squares : &a->kl;
 }
 PT_HD double pt_core_dsum(const pt_core_answer *a, int k)
 {
-    return k == PT_VOCAB_ENTROPY ? a->dentropy : k == PT_VOCAB_SQUARES ? a->dsquares : a->dkl;
+    return k == PT_VOCAB_ENTROPY ? a->dentropy : k == PT_VOCAB_LOG_SQUARES ? a->dlog_squares : a->dkl;
 }
 
 /* How the metrics of records become one number of a step: the mean by weight, the sum, the largest, the smallest. */

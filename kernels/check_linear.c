@@ -115,7 +115,7 @@ pt_status pt_check_head(const pt_ctx *ctx, const pt_head_args *a)
     const struct {
         const char *name;
         pt_view v;
-    } sums[] = {{"squares", a->squares}, {"kl", a->kl}, {"dentropy", a->dentropy}, {"dsquares", a->dsquares}, {"dkl", a->dkl}};
+    } sums[] = {{"log_squares", a->log_squares}, {"kl", a->kl}, {"dentropy", a->dentropy}, {"dlog_squares", a->dlog_squares}, {"dkl", a->dkl}};
     for (size_t i = 0; i < sizeof sums / sizeof *sums; i++)
         if (pt_view_ok(sums[i].v)) PT_RETURN(pt_check_typed("head", sums[i].name, sums[i].v, PT_F32, 1, hd));
     if (pt_head_reference(a)) PT_RETURN(pt_check_typed("head", "xr", a->xr, ctx->act, hd, c));

@@ -8,7 +8,7 @@
  * reference = the same sum over reference rows, or reference_sum[g]; and value[i] likewise of column i of the values' channel (width 1: the score).
  * Record r is the answers [record_start[r], record_start[r+1]); its weight is column 0 at its first answer, c_r = weight / norm.
  *     loss += c_r L_r;   dvalue[rows[k], i] += weight[k] * c_r dL_r/d(logp, or value[i], of the answer of k)
- * Sums over the vocabulary (entropy, squares, kl) are of head positions, and rows may share one: a row's is its head's. vocab[k].rows[m] is row m's
+ * Sums over the vocabulary (entropy, log_squares, kl) are of head positions, and rows may share one: a row's is its head's. vocab[k].rows[m] is row m's
  * head by rows (ascending), and entry k's by records, whose start and weight are those of logp; dvalue[h] sums over all rows of head h.
  * A row or record of weight 0 counts for nothing, whatever its values. Sums are double, in an order that depends on the sizes alone. */
 #ifndef PT_KERNELS_LOSS_H

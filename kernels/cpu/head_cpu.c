@@ -253,10 +253,10 @@ static void sum_chunk(head_work *w, int64_t h0, int64_t n)
             squares += part[0];
             kl += part[1];
         }
-        if (pt_view_ok(a->squares)) pt_f32_at(a->squares)[h0 + h] = (float)squares;
+        if (pt_view_ok(a->log_squares)) pt_f32_at(a->log_squares)[h0 + h] = (float)log(squares);
         if (pt_view_ok(a->kl)) pt_f32_at(a->kl)[h0 + h] = (float)kl;
         w->soft[h] = s;
-        w->slopes[h] = (pt_head_slopes){.dentropy = slope(a->dentropy, h0 + h), .dsquares = slope(a->dsquares, h0 + h), .dkl = slope(a->dkl, h0 + h),
+        w->slopes[h] = (pt_head_slopes){.dentropy = slope(a->dentropy, h0 + h), .dsquares = (float)(slope(a->dlog_squares, h0 + h) / squares), .dkl = slope(a->dkl, h0 + h),
                                         .entropy = (float)(lse - w->own.zsum[h] / w->own.sum[h]), .squares = (float)squares, .kl = (float)kl};
     }
 }

@@ -141,8 +141,8 @@ PT_DEV void load_answer(const loss_job &j, int64_t g)
         pt_core_answer *a = &j.answer[g];
         pt_core_values(a, j.values.width, numbers, numbers ? numbers + j.values.width : nullptr);
         a->logp = logp, a->tokens = tokens, a->reference = reference, a->score = score, a->dlogp = a->dscore = 0;
-        a->entropy = over[PT_VOCAB_ENTROPY], a->squares = over[PT_VOCAB_SQUARES], a->kl = over[PT_VOCAB_KL];
-        a->dentropy = a->dsquares = a->dkl = 0;
+        a->entropy = over[PT_VOCAB_ENTROPY], a->log_squares = over[PT_VOCAB_LOG_SQUARES], a->kl = over[PT_VOCAB_KL];
+        a->dentropy = a->dlog_squares = a->dkl = 0;
         for (int k = 0; k < PT_CORE_COLUMNS; k++) a->column[k] = k + 1 < j.columns ? (double)j.column[(k + 1) * j.groups + g] : 0.0;
     }
 }

@@ -22,8 +22,8 @@ struct head_job {
     float *zt;    /* [M] */
     const float *zr, *stats_r; /* the reference's logits and lse; NULL without one */
     float *over;  /* [rows, OVER]: sums over the vocabulary, or NULL */
-    float *squares, *kl;
-    const float *dentropy, *dsquares, *dkl;
+    float *log_squares, *kl;
+    const float *dentropy, *dlog_squares, *dkl;
     bool reverse; /* KL(reference||policy) */
     float *logp, *lse, *entropy;
     int32_t *argmax;
@@ -198,7 +198,7 @@ __global__ void __launch_bounds__(BLOCK) head_sums_k(head_job j)
     kl = block_sum(kl, red);
     if (threadIdx.x) return;
     j.over[h * OVER + ENTROPY] = entropy, j.over[h * OVER + SQUARES] = squares, j.over[h * OVER + KL] = kl;
-    if (j.squares) j.squares[row] = squares;
+    if (j.log_squares) j.log_squares[row] = logf(squares);
     if (j.kl) j.kl[row] = kl;
 }
 
@@ -214,7 +214,7 @@ template <bool SUMS> PT_DEV slopes row_slopes(const head_job &j, int64_t h, int6
         const float *over = j.over + h * OVER;
         s.entropy = over[ENTROPY], s.squares = over[SQUARES], s.kl = over[KL];
         if (j.dentropy) s.dentropy = j.dentropy[row];
-        if (j.dsquares) s.dsquares = j.dsquares[row];
+        if (j.dlog_squares) s.dsquares = j.dlog_squares[row] / s.squares;
         if (j.zr && j.dkl) s.dkl = j.dkl[row];
         if (j.zr) s.lse_r = j.stats_r[h];
     }
@@ -388,8 +388,8 @@ pt_status chunk(const head_work *k, int64_t h0, int64_t n)
     PT_RETURN(pt_launch(head_stats_k, grid, block, 0, pt_stream(k->ctx), j));
     if (k->zr) PT_RETURN(reference(k, h0, n, &j));
     if (k->over) {
-        j.over = k->over, j.squares = pt_ptr<float>(a->squares), j.kl = pt_ptr<float>(a->kl), j.reverse = a->kl_reverse;
-        j.dentropy = pt_ptr<float>(a->dentropy), j.dsquares = pt_ptr<float>(a->dsquares), j.dkl = pt_ptr<float>(a->dkl);
+        j.over = k->over, j.log_squares = pt_ptr<float>(a->log_squares), j.kl = pt_ptr<float>(a->kl), j.reverse = a->kl_reverse;
+        j.dentropy = pt_ptr<float>(a->dentropy), j.dlog_squares = pt_ptr<float>(a->dlog_squares), j.dkl = pt_ptr<float>(a->dkl);
         PT_RETURN(pt_launch(head_sums_k, grid, block, 0, pt_stream(k->ctx), j));
     }
     if (!pt_view_ok(a->dx) && !pt_view_ok(a->dw)) return PT_OK;

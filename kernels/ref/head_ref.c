@@ -41,7 +41,7 @@ static over_vocabulary statistics(const pt_head_args *a, int64_t h, const double
     s.entropy = s.lse - mean;
     if (pt_view_ok(a->lse)) pt_f32_at(a->lse)[h] = (float)s.lse;
     if (pt_view_ok(a->entropy)) pt_f32_at(a->entropy)[h] = (float)s.entropy;
-    if (pt_view_ok(a->squares)) pt_f32_at(a->squares)[h] = (float)s.squares;
+    if (pt_view_ok(a->log_squares)) pt_f32_at(a->log_squares)[h] = (float)log(s.squares);
     if (pt_view_ok(a->kl)) pt_f32_at(a->kl)[h] = (float)s.kl;
     if (pt_view_ok(a->argmax)) ((int32_t *)pt_at(a->argmax))[h] = (int32_t)best;
     return s;
@@ -67,7 +67,7 @@ static double slope(pt_view d, int64_t h)
 /* What the sums over the vocabulary add to dL/dz of token v. */
 static double sums_grad(const pt_head_args *a, int64_t h, const over_vocabulary *s, int64_t v, double lp)
 {
-    double p = exp(lp), d = slope(a->dentropy, h) * -p * (lp + s->entropy) + slope(a->dsquares, h) * 2 * p * (p - s->squares);
+    double p = exp(lp), d = slope(a->dentropy, h) * -p * (lp + s->entropy) + slope(a->dlog_squares, h) * 2 * p * (p / s->squares - 1);
     if (!s->lq) return d;
     return d + slope(a->dkl, h) * (a->kl_reverse ? p - exp(s->lq[v]) : p * (lp - s->lq[v] - s->kl));
 }

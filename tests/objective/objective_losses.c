@@ -26,7 +26,7 @@ static void near(double got, double want, double tol)
 static double core(const pt_objective *o, const pt_core_step *s, pt_core_answer *a, int n)
 {
     double loss;
-    for (int i = 0; i < n; i++) a[i].dlogp = a[i].dscore = a[i].dentropy = a[i].dsquares = a[i].dkl = 0;
+    for (int i = 0; i < n; i++) a[i].dlogp = a[i].dscore = a[i].dentropy = a[i].dlog_squares = a[i].dkl = 0;
     assert_int_equal(pt_record_loss(pt_objective_index(o), s, a, n, &loss, NULL), PT_OK);
     return loss;
 }
@@ -75,7 +75,7 @@ static void test_cores(void **state)
         for (size_t i = 0; i < 3; i++) {
             pt_core_answer a[4] = {{0}};
             for (int j = 0; j < n; j++)
-                a[j] = (pt_core_answer){.logp = at[i][j], .tokens = 2 + j, .reference = at[i][(j + 2) % 4], .score = at[i][3 - j] / 4, .entropy = 1.5 + j, .squares = 0.75 - 0.125 * j, .kl = 0.5 * (j + 1), .column = {0.5, 0.25}};
+                a[j] = (pt_core_answer){.logp = at[i][j], .tokens = 2 + j, .reference = at[i][(j + 2) % 4], .score = at[i][3 - j] / 4, .entropy = 1.5 + j, .log_squares = 0.75 - 0.125 * j, .kl = 0.5 * (j + 1), .column = {0.5, 0.25}};
             for (int j = 0; j < n; j++) {
                 for (int v = 0; v < width; v++) value[j][v] = at[i][(j + v) % 4] / (2 + v);
                 pt_core_values(&a[j], width, value[j], dvalue[j]);
@@ -90,7 +90,7 @@ static void test_cores(void **state)
                 if (fixed) d -= -p * at[i][j]; /* d(-p l)/dl less the part through p */
                 near(a[j].dlogp, d, 1e-7);
                 near(a[j].dentropy, slope(o, &s, keep, n, offsetof(pt_core_answer, entropy), j), 1e-7);
-                near(a[j].dsquares, slope(o, &s, keep, n, offsetof(pt_core_answer, squares), j), 1e-7);
+                near(a[j].dlog_squares, slope(o, &s, keep, n, offsetof(pt_core_answer, log_squares), j), 1e-7);
                 near(a[j].dkl, slope(o, &s, keep, n, offsetof(pt_core_answer, kl), j), 1e-7);
                 near(a[j].dscore, slope(o, &s, keep, n, offsetof(pt_core_answer, score), j), 1e-7);
                 for (int v = 0; width > 1 && v < width; v++) near(got[j][v], slope_of_value(o, &s, keep, n, j, v), 1e-7);

@@ -324,11 +324,11 @@ static void test_lora(void **)
 
 /* ---- head ---- */
 typedef struct head_naive {
-    float *logp, *lse, *ent, *dx, *dw, *logits, *squares, *kl;
+    float *logp, *lse, *ent, *dx, *dw, *logits, *log_squares, *kl;
 } head_naive;
 /* Sums over the vocabulary: the reference's hidden states and the gradients; which way. */
 typedef struct head_sums {
-    pt_view xr, dentropy, dsquares, dkl;
+    pt_view xr, dentropy, dlog_squares, dkl;
     bool on, reverse;
 } head_sums;
 static head_naive head_new(int64_t m, int64_t hd, int64_t c, int64_t vocab)
@@ -339,12 +339,12 @@ static head_naive head_new(int64_t m, int64_t hd, int64_t c, int64_t vocab)
 }
 static void head_free(head_naive *o)
 {
-    free(o->logp), free(o->lse), free(o->ent), free(o->dx), free(o->dw), free(o->logits), free(o->squares), free(o->kl);
+    free(o->logp), free(o->lse), free(o->ent), free(o->dx), free(o->dw), free(o->logits), free(o->log_squares), free(o->kl);
 }
 /* lq: log q of the reference; then the sums of row h. */
 static void naive_sums(const float *w, const head_sums *sums, int64_t h, int64_t c, int64_t vocab, float cap, float temp, const float *z, float *lq, head_naive *o)
 {
-    float top = -INFINITY, sum = 0;
+    float top = -INFINITY, sum = 0, squares = 0;
     for (int64_t v = 0; v < vocab; v++) {
         float raw = 0;
         for (int64_t i = 0; i < c; i++) raw += ot_f32(sums->xr, h)[i] * w[v * c + i];
@@ -355,9 +355,10 @@ static void naive_sums(const float *w, const head_sums *sums, int64_t h, int64_t
     for (int64_t v = 0; v < vocab; v++) {
         float lp = z[v] - o->lse[h];
         lq[v] -= top + logf(sum);
-        o->squares[h] += expf(lp) * expf(lp);
+        squares += expf(lp) * expf(lp);
         o->kl[h] += sums->reverse ? expf(lq[v]) * (lq[v] - lp) : expf(lp) * (lp - lq[v]);
     }
+    o->log_squares[h] = logf(squares);
 }
 /* The plain program of the same precision: w rounded, f32 sums, dz rounded. dw comes filled. */
 static void naive_head(pt_dtype t, const float *w, pt_view x, pt_view dl, const int32_t *heads, const int32_t *targets, int m,
@@ -384,7 +385,7 @@ static void naive_head(pt_dtype t, const float *w, pt_view x, pt_view dl, const 
         for (int64_t v = 0; v < vocab; v++) {
             float lp = z[v] - o->lse[h], p = expf(lp), d = -total * p, u = cap > 0 ? tanhf(raw[v] / cap) : 0;
             if (sums->on)
-                d += ot_f32(sums->dentropy, 0)[h] * -p * (lp + o->ent[h]) + ot_f32(sums->dsquares, 0)[h] * 2 * p * (p - o->squares[h]) +
+                d += ot_f32(sums->dentropy, 0)[h] * -p * (lp + o->ent[h]) + ot_f32(sums->dlog_squares, 0)[h] * 2 * p * (p / expf(o->log_squares[h]) - 1) +
                      ot_f32(sums->dkl, 0)[h] * (sums->reverse ? p - expf(lq[v]) : p * (lp - lq[v] - o->kl[h]));
             for (int k = 0; k < m; k++)
                 if (heads[k] == h && targets[k] == v) d += ot_f32(dl, 0)[k];
@@ -410,13 +411,13 @@ static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t voc
     pt_view dl = ot_in(PT_F32, 1, m, m, 3, 1), dx = back ? ot_act(t, hd, c, c + 8) : ot_none(),
            dw = back > 1 ? ot_in(PT_F32, vocab, c, c, 4, 1) : ot_none();
     head_sums s = {ot_none(), ot_none(), ot_none(), ot_none(), sums > 0, sums == 2};
-    pt_view squares = sums ? ot_act(PT_F32, 1, hd, hd) : ot_none(), kl = sums ? ot_act(PT_F32, 1, hd, hd) : ot_none();
+    pt_view log_squares = sums ? ot_act(PT_F32, 1, hd, hd) : ot_none(), kl = sums ? ot_act(PT_F32, 1, hd, hd) : ot_none();
     if (sums) {
         s.xr = ot_in(t, hd, c, c + 8, 5, 0.2f);
         for (int64_t h = 0; h < hd; h++)
             for (int64_t i = 0; i < c; i++) ot_f32(s.xr, h)[i] += ot_f32(x, h)[i];
         ot_put(s.xr);
-        s.dentropy = ot_in(PT_F32, 1, hd, hd, 6, 1), s.dsquares = ot_in(PT_F32, 1, hd, hd, 7, 1), s.dkl = ot_in(PT_F32, 1, hd, hd, 8, 1);
+        s.dentropy = ot_in(PT_F32, 1, hd, hd, 6, 1), s.dlog_squares = ot_in(PT_F32, 1, hd, hd, 7, 1), s.dkl = ot_in(PT_F32, 1, hd, hd, 8, 1);
     }
     float *f = dense(W, t);
     head_naive o = head_new(m, hd, c, vocab);
@@ -424,9 +425,9 @@ static void head_case(pt_dtype t, pt_dtype w, int64_t hd, int64_t c, int64_t voc
     naive_head(t, f, x, dl, heads, targets, m, hd, c, vocab, softcap, temperature, &s, &o);
     OT_ON(head, pt_head_args, a.logits = D(lg), a.logp = D(logp), a.lse = D(lse), a.entropy = D(ent), a.argmax = D(top), a.dx = D(dx),
            a.dw = D(dw), a.x = D(x), a.w = D(W), a.row_head = D(rh), a.row_target = D(rt), a.dlogp = D(dl),
-           a.temperature = temperature, a.softcap = softcap, a.squares = D(squares), a.kl = D(kl), a.dentropy = D(s.dentropy), a.dsquares = D(s.dsquares),
+           a.temperature = temperature, a.softcap = softcap, a.log_squares = D(log_squares), a.kl = D(kl), a.dentropy = D(s.dentropy), a.dlog_squares = D(s.dlog_squares),
            a.dkl = D(s.dkl), a.xr = D(s.xr), a.kl_reverse = s.reverse);
-    if (sums) ot_result_within("squares", squares, o.squares), ot_result_within("kl", kl, o.kl);
+    if (sums) ot_result_within("log_squares", log_squares, o.log_squares), ot_result_within("kl", kl, o.kl);
     ot_result_within("logits", lg, o.logits), ot_result_within("logp", logp, o.logp), ot_result_within("lse", lse, o.lse), ot_result_within("entropy", ent, o.ent);
     for (int64_t h = 0; (t == PT_F32 || w == PT_BF16) && h < hd; h++) {
         int32_t got = ot_got_i32(top, h);

@@ -59,8 +59,8 @@ static void add_sums(pt_head_args *a, int sums, float far)
 {
     int64_t hd = a->x.rows, c = a->x.cols;
     if (sums == PLAIN) return;
-    a->squares = ot_out(1, hd), a->kl = ot_out(1, hd);
-    a->dentropy = ot_rand(1, hd, 6, 1), a->dsquares = ot_rand(1, hd, 7, 1), a->dkl = ot_rand(1, hd, 8, 1);
+    a->log_squares = ot_out(1, hd), a->kl = ot_out(1, hd);
+    a->dentropy = ot_rand(1, hd, 6, 1), a->dlog_squares = ot_rand(1, hd, 7, 1), a->dkl = ot_rand(1, hd, 8, 1);
     a->xr = ot_rand_ld(hd, c, c + 1, 9, far);
     for (int64_t h = 0; h < hd; h++)
         for (int64_t i = 0; i < c; i++) ot_f32(a->xr, h)[i] += ot_f32(a->x, h)[i];
@@ -72,7 +72,7 @@ static void compare(const pt_head_args *got, const pt_head_args *naive, const pt
     ot_within("logp", got->logp, naive->logp, want->logp);
     ot_within("lse", got->lse, naive->lse, want->lse);
     ot_within("entropy", got->entropy, naive->entropy, want->entropy);
-    if (pt_view_ok(want->squares)) ot_within("squares", got->squares, naive->squares, want->squares);
+    if (pt_view_ok(want->log_squares)) ot_within("log_squares", got->log_squares, naive->log_squares, want->log_squares);
     if (pt_view_ok(want->kl)) ot_within("kl", got->kl, naive->kl, want->kl);
     ot_within("dx", got->dx, naive->dx, want->dx);
     if (pt_view_ok(want->dw)) ot_within("dw", got->dw, naive->dw, want->dw);
@@ -103,7 +103,7 @@ static void one_way(const head_case *k, bool dw, int sums)
         ot_ok(pt_ref_head(&ot.ref, &low));
         OT_RUN(&ot.half, head, &h);
         ot_within("bf16 logp", h.logp, low.logp, want.logp);
-        if (sums) ot_within("bf16 squares", h.squares, low.squares, want.squares);
+        if (sums) ot_within("bf16 log_squares", h.log_squares, low.log_squares, want.log_squares);
         if (sums) ot_within("bf16 kl", h.kl, low.kl, want.kl);
         ot_within("bf16 dx", h.dx, low.dx, want.dx);
         if (dw) ot_within("bf16 dw", h.dw, low.dw, want.dw);
@@ -166,7 +166,7 @@ static void test_one_visit_is_two(void **state)
 /* What a head says in all: sum of dL/dchannel * channel. */
 static double said(const pt_head_args *a)
 {
-    const pt_view pair[][2] = {{a->logp, a->dlogp}, {a->entropy, a->dentropy}, {a->squares, a->dsquares}, {a->kl, a->dkl}};
+    const pt_view pair[][2] = {{a->logp, a->dlogp}, {a->entropy, a->dentropy}, {a->log_squares, a->dlog_squares}, {a->kl, a->dkl}};
     double sum = 0;
     for (size_t k = 0; k < sizeof pair / sizeof *pair; k++)
         for (int64_t m = 0; pt_view_ok(pair[k][1]) && m < pair[k][1].cols; m++) sum += (double)ot_f32(pair[k][0], 0)[m] * ot_f32(pair[k][1], 0)[m];
@@ -214,12 +214,12 @@ static void test_equal(void **state)
         pt_head_args a = args_of(&k, round % 4 < 2);
         add_sums(&a, 1 + round % 2, 0);
         pt_view dw0 = pt_view_ok(a.dw) ? ot_copy_of(a.dw) : PT_NO_VIEW;
-        a.dentropy = a.dsquares = PT_NO_VIEW;
+        a.dentropy = a.dlog_squares = PT_NO_VIEW;
         memset(ot_at(a.dlogp), 0, (size_t)a.dlogp.cols * sizeof(float));
         if (ctx == &ot.ref) ot_ok(pt_ref_head(ctx, &a));
         else OT_RUN(ctx, head, &a);
         for (int64_t h = 0; h < k.hd; h++) {
-            assert_true(ot_f32(a.kl, 0)[h] == 0 && ot_f32(a.squares, 0)[h] > 0);
+            assert_true(ot_f32(a.kl, 0)[h] == 0 && ot_f32(a.log_squares, 0)[h] < 0);
             for (int64_t c = 0; c < k.c; c++) assert_true(ot_f32(a.dx, h)[c] == 0);
         }
         if (pt_view_ok(a.dw)) assert_true(ot_equal_bits(a.dw, dw0));
@@ -233,7 +233,7 @@ static void test_equal(void **state)
         memset(ot_at(a.dlogp), 0, (size_t)a.dlogp.cols * sizeof(float));
         OT_RUN(&ot.cpu, head, &a);
         for (int64_t h = 0; h < 2; h++) {
-            assert_true(fabs(ot_f32(a.squares, 0)[h] - 1.0 / (double)vocab) < 1e-6 && fabs(ot_f32(a.entropy, 0)[h] - log((double)vocab)) < 1e-5);
+            assert_true(fabs(ot_f32(a.log_squares, 0)[h] + log((double)vocab)) < 1e-5 && fabs(ot_f32(a.entropy, 0)[h] - log((double)vocab)) < 1e-5);
             for (int64_t c = 0; c < 4; c++) assert_true(fabsf(ot_f32(a.dx, h)[c]) < 1e-6f);
         }
         ot_free_all();
@@ -268,11 +268,11 @@ static void test_sums_alone(void **state)
     plain.logp = ot_out(1, all.logp.cols), plain.lse = ot_out(1, k.hd), plain.entropy = ot_out(1, k.hd);
     plain.dx = plain.dw = PT_NO_VIEW;
     pt_head_args only = all;
-    only.squares = ot_out(1, k.hd), only.kl = ot_out(1, k.hd), only.dx = only.dw = only.dlogp = only.dentropy = only.dsquares = only.dkl = PT_NO_VIEW;
+    only.log_squares = ot_out(1, k.hd), only.kl = ot_out(1, k.hd), only.dx = only.dw = only.dlogp = only.dentropy = only.dlog_squares = only.dkl = PT_NO_VIEW;
     OT_RUN(&ot.cpu, head, &plain);
     OT_RUN(&ot.cpu, head, &all);
     OT_RUN(&ot.cpu, head, &only);
-    assert_true(ot_equal_bits(only.squares, all.squares) && ot_equal_bits(only.kl, all.kl));
+    assert_true(ot_equal_bits(only.log_squares, all.log_squares) && ot_equal_bits(only.kl, all.kl));
     assert_true(ot_equal_bits(plain.logp, all.logp) && ot_equal_bits(plain.entropy, all.entropy) && ot_equal_bits(plain.lse, all.lse));
     ot_free_all();
 }

@@ -1,5 +1,5 @@
 /* drift: an objective that stands nowhere but here, for tests/cli/plant_vocab.sh: tokens, held near the start and kept from becoming sure.
- *   L = -(1 - k) logp + k kl - e entropy + e squares
+ *   L = -(1 - k) logp + k kl - e entropy + e log_squares
  * Linear: no derivative depends on a channel. */
 #ifndef PT_PLANT_DRIFT_CORE_H
 #define PT_PLANT_DRIFT_CORE_H
@@ -15,12 +15,12 @@ PT_HD double pt_core_drift(const pt_core_step *s, pt_core_answer *a, int n, doub
     a->dlogp = k - 1;
     a->dkl = k;
     a->dentropy = -e;
-    a->dsquares = e;
+    a->dlog_squares = e;
     metric[PT_DRIFT_KL] = a->kl;
     metric[PT_DRIFT_ENTROPY] = a->entropy;
-    metric[PT_DRIFT_SQUARES] = a->squares;
+    metric[PT_DRIFT_SQUARES] = a->log_squares;
     metric[PT_DRIFT_NLL] = -a->logp;
-    return (k - 1) * a->logp + k * a->kl + e * (a->squares - a->entropy);
+    return (k - 1) * a->logp + k * a->kl + e * (a->log_squares - a->entropy);
 }
 #endif
 
@@ -28,7 +28,7 @@ PT_HD double pt_core_drift(const pt_core_step *s, pt_core_answer *a, int n, doub
 static const pt_objective pt_objective_drift = {
     .name = "drift",
     .help = "tokens near the start",
-    .channels = PT_CHANNEL_LOGP | PT_CHANNEL_ENTROPY | PT_CHANNEL_SQUARES | PT_CHANNEL_KL,
+    .channels = PT_CHANNEL_LOGP | PT_CHANNEL_ENTROPY | PT_CHANNEL_LOG_SQUARES | PT_CHANNEL_KL,
     .by_rows = true,
     .linear = true,
     .answers = 1,

@@ -1,7 +1,7 @@
 /* weighed: an objective that stands nowhere but here, for tests/cli/plant_vocab.sh: pairs by how sure the model is of them, as WPO weighs them, where sums
  * over the vocabulary are no sums any more.
- *   L = softplus(r - c + (margin of references)) w + (kl_c / tokens)^2 / 10 + entropy_r / tokens * squares_r / tokens / 20
- *   w = exp(squares_c / tokens - middle), middle: the mean of squares / tokens over all chosen answers of the step, held fixed */
+ *   L = softplus(r - c + (margin of references)) w + (kl_c / tokens)^2 / 10 + entropy_r / tokens * log_squares_r / tokens / 20
+ *   w = exp(log_squares_c / tokens - middle), middle: the mean of log_squares / tokens over all chosen answers of the step, held fixed */
 #ifndef PT_PLANT_WEIGHED_CORE_H
 #define PT_PLANT_WEIGHED_CORE_H
 #include "base/loss_core.h"
@@ -12,20 +12,20 @@ enum { PT_WEIGHED_MIDDLE, pt_weighed_n_stats };
 enum { PT_WEIGHED_KL, PT_WEIGHED_GAP, PT_WEIGHED_WEIGHT, PT_WEIGHED_LEVEL, PT_WEIGHED_SQUARES, pt_weighed_n_metrics };
 PT_HD double pt_core_weighed(const pt_core_step *s, pt_core_answer *a, int n, double *metric)
 {
-    double u = (a[1].logp - a[1].reference) - (a[0].logp - a[0].reference), w = exp(a[0].squares / a[0].tokens - s->stat[PT_WEIGHED_MIDDLE]);
-    double kl = a[0].kl / a[0].tokens, entropy = a[1].entropy / a[1].tokens, squares = a[1].squares / a[1].tokens;
+    double u = (a[1].logp - a[1].reference) - (a[0].logp - a[0].reference), w = exp(a[0].log_squares / a[0].tokens - s->stat[PT_WEIGHED_MIDDLE]);
+    double kl = a[0].kl / a[0].tokens, entropy = a[1].entropy / a[1].tokens, squares = a[1].log_squares / a[1].tokens;
     (void)n;
     a[0].dlogp = -pt_sigmoid(u) * w;
     a[1].dlogp = pt_sigmoid(u) * w;
-    a[0].dsquares = pt_softplus(u) * w / a[0].tokens;
+    a[0].dlog_squares = pt_softplus(u) * w / a[0].tokens;
     a[0].dkl = kl / 5 / a[0].tokens;
     a[1].dentropy = squares / 20 / a[1].tokens;
-    a[1].dsquares = entropy / 20 / a[1].tokens;
+    a[1].dlog_squares = entropy / 20 / a[1].tokens;
     metric[PT_WEIGHED_KL] = kl;
     metric[PT_WEIGHED_GAP] = -u;
     metric[PT_WEIGHED_WEIGHT] = w;
     metric[PT_WEIGHED_LEVEL] = s->stat[PT_WEIGHED_MIDDLE];
-    metric[PT_WEIGHED_SQUARES] = a[0].squares / a[0].tokens;
+    metric[PT_WEIGHED_SQUARES] = a[0].log_squares / a[0].tokens;
     return pt_softplus(u) * w + kl * kl / 10 + entropy * squares / 20;
 }
 #endif
@@ -35,7 +35,7 @@ static pt_status pt_weighed_stats(const pt_core_step *s, const pt_step_answers *
 {
     double sum = 0;
     (void)s;
-    for (int64_t i = 0; i < all->n; i++) sum += all->answer[all->start[i]].squares / all->answer[all->start[i]].tokens;
+    for (int64_t i = 0; i < all->n; i++) sum += all->answer[all->start[i]].log_squares / all->answer[all->start[i]].tokens;
     stat[PT_WEIGHED_MIDDLE] = all->n ? sum / (double)all->n : 0;
     return PT_OK;
 }
@@ -43,7 +43,7 @@ static pt_status pt_weighed_stats(const pt_core_step *s, const pt_step_answers *
 static const pt_objective pt_objective_weighed = {
     .name = "weighed",
     .help = "pairs by how sure the model is",
-    .channels = PT_CHANNEL_ENTROPY | PT_CHANNEL_SQUARES | PT_CHANNEL_KL,
+    .channels = PT_CHANNEL_ENTROPY | PT_CHANNEL_LOG_SQUARES | PT_CHANNEL_KL,
     .answers = 2,
     .mean = PT_MEAN_RECORDS,
     .reference = true,

@@ -68,7 +68,7 @@ static pt_status vocabulary(pt_model *m, bool backward)
     const pt_tables *t = &m->tab;
     int64_t heads = m->loaded.heads;
     pt_head_args a = logp_args(m, pt_trim_vec(t->logp, m->loaded.rows), backward);
-    pt_view *const sum[] = {&a.entropy, &a.squares, &a.kl}, *const slope[] = {&a.dentropy, &a.dsquares, &a.dkl};
+    pt_view *const sum[] = {&a.entropy, &a.log_squares, &a.kl}, *const slope[] = {&a.dentropy, &a.dlog_squares, &a.dkl};
     for (int k = 0; k < PT_VOCAB_SUMS; k++) {
         if (!pt_vocab_on(m, k)) continue;
         *sum[k] = pt_trim_vec(t->vocab[k], heads);

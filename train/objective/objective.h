@@ -14,7 +14,7 @@
 #include "base/setting.h"
 
 /* What a model is asked for. logp: log-probabilities of the supervised tokens; beside them, where a bit asks for it, sums over the whole vocabulary at
- * their positions: entropy; squares, the sum of squared probabilities; kl, the divergence from a reference whose hidden states are kept. At the
+ * their positions: entropy; log_squares, the logarithm of the sum of squared probabilities; kl, the divergence from a reference whose hidden states are kept. At the
  * answers' ends, by a head that is trained: score, one number; values, as many as an option says (classes, a vector). Of these two an objective has
  * one. PT_CHANNEL_ENTROPY << k is sum k of base/loss_core.h. */
 enum {
@@ -22,9 +22,9 @@ enum {
     PT_CHANNEL_SCORE = 2,
     PT_CHANNEL_VALUES = 4,
     PT_CHANNEL_ENTROPY = 8,
-    PT_CHANNEL_SQUARES = 16,
+    PT_CHANNEL_LOG_SQUARES = 16,
     PT_CHANNEL_KL = 32,
-    PT_CHANNELS_OF_ROWS = PT_CHANNEL_LOGP | PT_CHANNEL_ENTROPY | PT_CHANNEL_SQUARES | PT_CHANNEL_KL, /* any of them: there is logp */
+    PT_CHANNELS_OF_ROWS = PT_CHANNEL_LOGP | PT_CHANNEL_ENTROPY | PT_CHANNEL_LOG_SQUARES | PT_CHANNEL_KL, /* any of them: there is logp */
 };
 
 /* What the loss is a mean over: rows (supervised tokens), answers, or records, each by its weight. */
