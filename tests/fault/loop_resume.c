@@ -81,6 +81,9 @@ static int child(char **arg)
     if (!strcmp(kind, "sft-rank")) c.adapter.lora_r = 2, c.adapter.lora_dropout = 0.2;
     if (!strcmp(kind, "sft-base")) c.run.seed = 8, c.adapter.lora_dropout = 0.2;
     if (!strcmp(kind, "dpo-full")) c.objective = pt_objective_find("dpo"), c.adapter.kind = PT_ADAPTER_NONE;
+    if (!strcmp(kind, "dpo-sync")) c.reference = (pt_config_reference){.sync = true, .mixup = 0.6, .every = 2};
+    if (!strcmp(kind, "dpo-sync") || !strcmp(kind, "dpo-kept")) c.objective = pt_objective_find("dpo");
+    if (!strcmp(kind, "dpo-kept")) c.reference.precompute = true;
     if (!strcmp(kind, "dpo")) c.objective = pt_objective_find("dpo");
     if (strcmp(arg[3], "no")) c.run.resume_from_checkpoint = arg[3];
     int n = (int)strtol(arg[4] + strcspn(arg[4], "0123456789"), NULL, 10);
@@ -203,6 +206,8 @@ static void stop_and_go_on(const char *kind, const char *weights)
     same_run(whole, parts, weights);
 }
 
+static void expect(const char *kind, const char *out, const char *resume, int code, const char *says);
+
 static void test_stop_sft(void **state)
 {
     stop_and_go_on("sft", "adapter_model.safetensors");
@@ -210,6 +215,26 @@ static void test_stop_sft(void **state)
 static void test_stop_dpo(void **state)
 {
     stop_and_go_on("dpo", "adapter_model.safetensors");
+}
+/* The reference moves, at steps on both sides of the stops; and it is computed beforehand. */
+static void test_stop_dpo_sync(void **state)
+{
+    char whole[128], still[128], path[192];
+    line a[STEPS + 1], b[STEPS + 1];
+    stop_and_go_on("dpo-sync", "adapter_model.safetensors");
+    out_path(whole, "dpo-sync-whole");
+    out_path(still, "dpo-whole");
+    read_metrics(whole, a);
+    read_metrics(still, b);
+    assert_true(a[2].loss == b[2].loss && a[3].loss != b[3].loss);
+    snprintf(path, sizeof path, "%s/checkpoint-15", whole);
+    expect("dpo", whole, path, 1, "was made with sync_ref_model");
+    snprintf(path, sizeof path, "%s/checkpoint-15", still);
+    expect("dpo-sync", still, path, 1, "was made without sync_ref_model");
+}
+static void test_stop_dpo_kept(void **state)
+{
+    stop_and_go_on("dpo-kept", "adapter_model.safetensors");
 }
 static void test_stop_dpo_full(void **state)
 {
@@ -421,6 +446,7 @@ int main(int argc, char **argv)
     if (argc == 7) return child(argv + 2);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stop_sft), cmocka_unit_test(test_stop_dpo), cmocka_unit_test(test_stop_dpo_full),
+        cmocka_unit_test(test_stop_dpo_sync), cmocka_unit_test(test_stop_dpo_kept),
         cmocka_unit_test(test_stop_in_evaluation), cmocka_unit_test(test_kill),     cmocka_unit_test(test_damaged),  cmocka_unit_test(test_differences),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

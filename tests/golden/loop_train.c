@@ -70,7 +70,7 @@ typedef struct golden_case {
     const char *name, *data, *adapter;
     const char *objective;
     pt_reference_word reference;
-    bool full;
+    bool full, precompute;
 } golden_case;
 
 static void run_case(const golden_case *g, pt_packing packing)
@@ -85,6 +85,7 @@ static void run_case(const golden_case *g, pt_packing packing)
     cfg.objective = pt_objective_find(g->objective);
     if (g->reference) MUST(pt_objective_set(cfg.options, "dpo_reference", g->reference));
     MUST(pt_objective_set(cfg.options, "beta", 0.2));
+    cfg.reference.precompute = g->precompute;
     cfg.adapter.kind = g->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
     cfg.adapter.lora_model_dir = (char *)g->adapter;
     cfg.batch.sample_packing = packing;
@@ -101,12 +102,14 @@ static void run_case(const golden_case *g, pt_packing packing)
 }
 
 static const golden_case cases[] = {
-    {"sft_lora", DATA "sft.jsonl", DATA "adapter", "sft", PT_REFERENCE_AUTO, false},
-    {"sft_full", DATA "sft.jsonl", NULL, "sft", PT_REFERENCE_AUTO, true},
-    {"dpo_base", DATA "pairs.jsonl", DATA "adapter", "dpo", PT_REFERENCE_AT_BASE, false},
-    {"dpo_start", DATA "pairs.jsonl", DATA "adapter", "dpo", PT_REFERENCE_AT_START, false},
-    {"dpo_full", DATA "pairs.jsonl", NULL, "dpo", PT_REFERENCE_AUTO, true},
-    {"reward", DATA "pairs.jsonl", DATA "reward_adapter", "reward", PT_REFERENCE_AUTO, false},
+    {"sft_lora", DATA "sft.jsonl", DATA "adapter", "sft", PT_REFERENCE_AUTO, false, false},
+    {"sft_full", DATA "sft.jsonl", NULL, "sft", PT_REFERENCE_AUTO, true, false},
+    {"dpo_base", DATA "pairs.jsonl", DATA "adapter", "dpo", PT_REFERENCE_AT_BASE, false, false},
+    {"dpo_start", DATA "pairs.jsonl", DATA "adapter", "dpo", PT_REFERENCE_AT_START, false, false},
+    {"dpo_full", DATA "pairs.jsonl", NULL, "dpo", PT_REFERENCE_AUTO, true, false},
+    {"reward", DATA "pairs.jsonl", DATA "reward_adapter", "reward", PT_REFERENCE_AUTO, false, false},
+    {"dpo_base", DATA "pairs.jsonl", DATA "adapter", "dpo", PT_REFERENCE_AT_BASE, false, true},
+    {"dpo_start", DATA "pairs.jsonl", DATA "adapter", "dpo", PT_REFERENCE_AT_START, false, true},
 };
 
 #ifndef GOLDEN_ON_DEVICE /* tests/emu has a main of its own */
@@ -122,6 +125,7 @@ int main(void)
         {"sft_lora", test_case, NULL, NULL, (void *)&cases[0]}, {"sft_full", test_case, NULL, NULL, (void *)&cases[1]},
         {"dpo_base", test_case, NULL, NULL, (void *)&cases[2]}, {"dpo_start", test_case, NULL, NULL, (void *)&cases[3]},
         {"dpo_full", test_case, NULL, NULL, (void *)&cases[4]}, {"reward", test_case, NULL, NULL, (void *)&cases[5]},
+        {"dpo_base, computed before", test_case, NULL, NULL, (void *)&cases[6]}, {"dpo_start, computed before", test_case, NULL, NULL, (void *)&cases[7]},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

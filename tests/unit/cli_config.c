@@ -158,7 +158,7 @@ static void test_every_key_returns(void **state)
         {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
         {"dpo_reference", "base"}, {"dataset_dir", "'d i r'"}, {"eval_data", "'e: d'"},
         {"evaluations", "[{task: choice, name: 'n: 1', path: a b.jsonl, limit: 3, prompt: \"x\\n{question}\", mutual_info: yes}, {task: statements, path: s, published: 'p: q'}]"}};
-    static const char *const left_out[] = {"init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch", "reinit_weights", "use_dft_loss"};
+    static const char *const left_out[] = {"init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch", "reinit_weights", "use_dft_loss", "precompute_ref_log_probs", "sync_ref_model"};
     size_t n, kept = 0;
     const pt_key *k = pt_schema(&n);
     pt_str yaml = {0};

@@ -132,10 +132,31 @@ static void test_merges(void **state)
     check_refused(bad, sizeof bad / sizeof *bad);
 }
 
+/* What the reference's keys ask of objective and adapter, said where the config says them. */
+static void test_reference(void **state)
+{
+#define PAIRS "base_model: x.gguf\ndatasets: [{path: a.jsonl, type: preference}]\n"
+    static const refusal bad[] = {
+        {BASE "adapter: lora\nprecompute_ref_log_probs: true\n", ":4:1: precompute_ref_log_probs: true needs an objective with log-probabilities of a reference; sft has none"},
+        {BASE "adapter: lora\nsync_ref_model: true\n", ":4:1: sync_ref_model: true needs an objective with a reference model; sft has none"},
+        {PAIRS "objective: dpo\nsync_ref_model: true\n", ":4:1: sync_ref_model: true needs adapter: lora: full tuning keeps log-probabilities"},
+        {PAIRS "objective: dpo\nadapter: lora\nsync_ref_model: yes\nprecompute_ref_log_probs: true\n", ":5:1: sync_ref_model: true and precompute_ref_log_probs: true exclude each other"},
+        {PAIRS "objective: dpo\nlora_model_dir: d\ndpo_reference: base\nsync_ref_model: true\n", ":6:1: sync_ref_model: true moves a copy of the starting adapter"},
+        {PAIRS "objective: dpo\nref_model_mixup_alpha: 1.5\n", "ref_model_mixup_alpha"}, {PAIRS "objective: dpo\nref_model_sync_steps: 0\n", "ref_model_sync_steps"},
+    };
+    check_refused(bad, sizeof bad / sizeof *bad);
+    pt_config *c = load(PAIRS "objective: dpo\nprecompute_ref_log_probs: true\n");
+    assert_true(c->reference.precompute && !c->reference.sync && c->reference.mixup == 0.6 && c->reference.every == 512);
+    pt_config_free(c);
+    c = load(PAIRS "objective: dpo\nlora_model_dir: d\nsync_ref_model: true\nref_model_mixup_alpha: 1\nref_model_sync_steps: 8\n");
+    assert_true(c->reference.sync && c->reference.mixup == 1 && c->reference.every == 8);
+    pt_config_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_booleans), cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_reference), cmocka_unit_test(test_numbers), cmocka_unit_test(test_booleans), cmocka_unit_test(test_paths),
         cmocka_unit_test(test_shares),  cmocka_unit_test(test_merges),
     };
     return cmocka_run_group_tests(tests, NULL, remove_yaml);

@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "data/read/record.h"
 #include "train/cli/config_value.h"
-#include "train/model/families.h"
 
 enum { MAX_KEYS = 160, MAX_CONFIG_BYTES = 4 << 20 };
 
@@ -144,6 +143,12 @@ static const seen *last_set(const loader *l, const char *key)
     for (int i = 0; i < l->n_seen; i++)
         if (!strcmp(l->seen[i].key->name, key)) last = &l->seen[i];
     return last;
+}
+
+static pt_place place_of(const loader *l, const char *key)
+{
+    const seen *s = last_set(l, key);
+    return s ? s->at : (pt_place){l->file, 0, 0};
 }
 
 /* What a setting says that another is not. One of the file gives way to the command line. */
@@ -403,23 +408,6 @@ static pt_status default_types(const pt_config *c, pt_dataset_spec *d, size_t n)
     return PT_OK;
 }
 
-/* lora_target_linear adds every linear layer to lora_target_modules (axolotl): names among them say nothing more. */
-static pt_status join_targets(pt_config *c, pt_place at)
-{
-    for (size_t i = 0; i < c->adapter.n_lora_target_modules; i++) {
-        bool linear = false;
-        const char *dot = strrchr(c->adapter.lora_target_modules[i], '.'), *name = dot ? dot + 1 : c->adapter.lora_target_modules[i];
-        for (int k = 0; k < PT_MOD_COUNT; k++) linear |= !strcmp(strrchr(pt_module_name((pt_module)k), '.') + 1, name);
-        if (!linear)
-            return pt_place_fail(at, "lora_target_modules: %s is none of the linear layers that lora_target_linear: true adds; keep one of the two keys",
-                                 c->adapter.lora_target_modules[i]);
-    }
-    free_list(c->adapter.lora_target_modules, c->adapter.n_lora_target_modules);
-    c->adapter.lora_target_modules = NULL;
-    c->adapter.n_lora_target_modules = 0;
-    return PT_OK;
-}
-
 /* Rules between keys. */
 static pt_status check_type(const pt_config *c, const char *file, const pt_dataset_spec *d, bool pairs)
 {
@@ -476,7 +464,7 @@ static pt_status check(pt_config *c, const char *file, bool adapter_said)
         pt_log(PT_LOG_WARN, "lora_r has no effect without adapter: lora");
     if (c->adapter.kind == PT_ADAPTER_NONE && c->objective->channels & PT_CHANNEL_KL)
         return pt_place_fail(at, "objective: %s needs adapter: lora: it takes a divergence over the whole vocabulary, and full tuning has no reference model beside it", c->objective->name);
-    if (c->adapter.n_lora_target_modules && c->adapter.lora_target_linear) PT_RETURN(join_targets(c, at));
+    if (c->adapter.n_lora_target_modules && c->adapter.lora_target_linear) PT_RETURN(pt_config_join_targets(c, at));
     if (c->adapter.n_lora_target_modules == 1 && (!strcmp(c->adapter.lora_target_modules[0], "all-linear") || !strcmp(c->adapter.lora_target_modules[0], "all"))) {
         free(c->adapter.lora_target_modules[0]);
         c->adapter.n_lora_target_modules = 0;
@@ -555,6 +543,7 @@ pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *se
     PT_TRY(check_one_of(l, "eval_steps", &l->c->run.eval_steps, "evals_per_epoch", &l->c->run.evals_per_epoch));
     PT_TRY(check_one_of(l, "save_steps", &l->c->run.save_steps, "saves_per_epoch", &l->c->run.saves_per_epoch));
     PT_TRY(check(l->c, path ? path : "command line", last_set(l, "adapter") != NULL));
+    PT_TRY(pt_config_check_reference(l->c, place_of(l, "precompute_ref_log_probs"), place_of(l, "sync_ref_model")));
     PT_TRY(pt_config_yaml(l->c, &yaml));
     l->c->source.yaml_text = yaml.text;
     yaml = (pt_str){0};

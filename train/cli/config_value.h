@@ -43,5 +43,9 @@ void pt_datasets_free(pt_dataset_spec *d, size_t n);
 /* The list `evaluations`, or one entry; checked against their tasks. */
 pt_status pt_value_evaluations(const char *file, const pt_ynode *n, pt_task_spec **out, size_t *out_n);
 void pt_evaluations_free(pt_task_spec *list, size_t n);
+/* config_rules.c: rules between keys. lora_target_linear takes the names of lora_target_modules in. */
+pt_status pt_config_join_targets(pt_config *c, pt_place at);
+/* What precompute_ref_log_probs and sync_ref_model ask of objective and adapter; where the config says each. */
+pt_status pt_config_check_reference(const pt_config *c, pt_place precompute, pt_place sync);
 pt_status pt_value_model(const char *file, const pt_ynode *n, pt_init_config *out);
 #endif

@@ -86,6 +86,14 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
     {"peft_use_rslora", "Adapter", PT_KEY_BOOL, OFF(adapter.peft_use_rslora), 0, "false", NO_BOUND, NULL, "use_rslora", "Rank-stabilised scaling alpha/sqrt(r)."},
     {"lora_model_dir", "Adapter", PT_KEY_PATH, OFF(adapter.lora_model_dir), 0, NULL, NO_BOUND, NULL, "adapter_name_or_path",
      "Start from this PEFT adapter; its rank, alpha, targets and patterns rule."},
+    {"precompute_ref_log_probs", "Reference model", PT_KEY_BOOL, OFF(reference.precompute), 0, "false", NO_BOUND, NULL, "",
+     "The reference's log-probabilities are computed before the first step and kept beside the packed data, for as long as base, starting adapter, multiply "
+     "type and data stay the same: steps run no reference. With adapter: none always."},
+    {"sync_ref_model", "Reference model", PT_KEY_BOOL, OFF(reference.sync), 0, "false", NO_BOUND, NULL, "",
+     "TR-DPO: every ref_model_sync_steps applied steps the reference becomes ref_model_mixup_alpha * policy + (1 - ref_model_mixup_alpha) * reference. The "
+     "reference is a frozen slot beside the trained adapter, and A and B are mixed each; not with adapter: none, nor with precompute_ref_log_probs."},
+    {"ref_model_mixup_alpha", "Reference model", PT_KEY_NUMBER, OFF(reference.mixup), 0, "0.6", 0, 1, NULL, "", "sync_ref_model: the policy's share."},
+    {"ref_model_sync_steps", "Reference model", PT_KEY_INT, OFF(reference.every), 0, "512", 1, 1 << 30, NULL, "", "sync_ref_model: applied steps between two of them."},
     {"batch_rows", "Steps", PT_KEY_INT, OFF(batch.batch_rows), 0, "0", 0, 1 << 24, NULL, "",
      "Exactly this many records a step, over all ranks. 0: from the two numbers below, as axolotl counts."},
     {"micro_batch_size", "Steps", PT_KEY_INT, OFF(batch.micro_batch_size), 0, "1", 1, 1 << 20, NULL, "per_device_train_batch_size",

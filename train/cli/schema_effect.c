@@ -58,6 +58,10 @@ static const struct {
     {"lora_target_modules", LAYOUT},
     {"lora_target_linear", LAYOUT},
     {"peft_use_rslora", SCALE},
+    {"precompute_ref_log_probs", SAID},
+    {"sync_ref_model", SAID}, /* and its slot is in the checkpoint */
+    {"ref_model_mixup_alpha", SAID},
+    {"ref_model_sync_steps", SAID},
     {"batch_rows", SAID},
     {"micro_batch_size", SAID},
     {"gradient_accumulation_steps", SAID},

@@ -25,8 +25,8 @@
     "always done, or not needed here"
 #define BOOKKEEPING \
     "bookkeeping of another trainer"
-#define REFERENCE_SLOT \
-    "the reference is another slot of the same weights; full tuning computes it before step 1 by itself"
+#define REFERENCE_STEPS \
+    "the reference is computed in the run's own micro-batches"
 #define SUPERVISED_ROWS \
     "the head only ever visits supervised rows"
 #define BASE_CONFIG \
@@ -175,7 +175,7 @@ static const pt_foreign_key foreign[] = {
     {"capabilities", false, BOOKKEEPING}, {"env_capabilities", false, BOOKKEEPING}, {"axolotl_config_path", false, BOOKKEEPING},
     {"total_num_tokens", false, BOOKKEEPING}, {"total_supervised_tokens", false, BOOKKEEPING}, {"push_dataset_to_hub", false, BOOKKEEPING},
     {"bnb_config_kwargs", false, BOOKKEEPING}, {"loftq_config", false, BOOKKEEPING}, {"bnb_4bit_*", false, BOOKKEEPING},
-    {"precompute_ref_log_probs", false, REFERENCE_SLOT},
+    {"precompute_ref_batch_size", false, REFERENCE_STEPS},
     {"dpo_use_logits_to_keep", false, SUPERVISED_ROWS},
     {"rope_scaling", true, BASE_CONFIG}, {"overrides_of_model_config", true, BASE_CONFIG}, {"overrides_of_model_kwargs", true, BASE_CONFIG},
     {"use_pose", true, BASE_CONFIG}, {"pose_*", true, BASE_CONFIG}, {"s2_attention", true, BASE_CONFIG}, {"scaling_softmax*", true, BASE_CONFIG},

@@ -151,8 +151,7 @@ static uint64_t layout(const pt_run *r)
     return h;
 }
 
-/* What each adapter's update is multiplied by. */
-static uint64_t scales(const pt_run *r)
+uint64_t pt_run_scales(const pt_run *r)
 {
     const pt_lora_module *list;
     size_t n = pt_model_lora_modules(r->model, &list);
@@ -172,7 +171,7 @@ static pt_status plan_facts(const pt_run *r, pt_facts *f)
     PT_RETURN(pt_facts_add(f, "data", PT_EFFECT_RANKS | PT_EFFECT_DATA, HEX, pt_pack_fingerprint(r->pack)));
     PT_RETURN(pt_facts_add(f, "test data", PT_EFFECT_RANKS, HEX, r->test_pack ? pt_pack_fingerprint(r->test_pack) : 0));
     PT_RETURN(pt_facts_add(f, "layout", PT_EFFECT_RANKS | PT_EFFECT_LAYOUT, HEX, layout(r)));
-    PT_RETURN(pt_facts_add(f, "scales", PT_EFFECT_RANKS | PT_EFFECT_SCALE, HEX, scales(r)));
+    PT_RETURN(pt_facts_add(f, "scales", PT_EFFECT_RANKS | PT_EFFECT_SCALE, HEX, pt_run_scales(r)));
     PT_RETURN(pt_facts_add(f, "steps of the run", SAID, "%lld", (long long)p->data.steps));
     PT_RETURN(pt_facts_add(f, "warm-up steps", SAID, "%lld", (long long)r->schedule.warmup));
     PT_RETURN(pt_facts_add(f, "steps between evaluations", PT_EFFECT_RANKS, "%lld", (long long)p->eval_steps));

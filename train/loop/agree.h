@@ -25,6 +25,9 @@ pt_status pt_run_agree_config(pt_run *r);
 pt_status pt_run_agree_plan(pt_run *r);
 pt_status pt_run_agree_content(pt_run *r);
 
+/* Digest of what each adapter's update is multiplied by. */
+uint64_t pt_run_scales(const pt_run *r);
+
 /* The same into a checkpoint, and out of it: PT_EARG names what does not belong to this run and why; what may differ is logged. */
 pt_status pt_run_put_facts(pt_run *r, pt_state_writer *w);
 pt_status pt_run_check_facts(pt_run *r);

@@ -98,6 +98,14 @@ typedef struct pt_config_device {
     bool gradient_checkpointing;
 } pt_config_device;
 
+/* The model that a loss compares with (setup.c, reference.c, trainer.c). */
+typedef struct pt_config_reference {
+    bool precompute; /* precompute_ref_log_probs */
+    bool sync;       /* sync_ref_model */
+    double mixup;    /* ref_model_mixup_alpha */
+    int every;       /* ref_model_sync_steps: steps that were applied */
+} pt_config_reference;
+
 /* Several processes. 0 = the defaults of train/dist. */
 typedef struct pt_config_ranks {
     int ddp_timeout;             /* seconds */
@@ -135,6 +143,7 @@ typedef struct pt_config {
     pt_config_run run;
     pt_config_device device;
     pt_config_ranks ranks;
+    pt_config_reference reference;
     pt_config_eval eval;
     pt_config_source source;
 } pt_config;

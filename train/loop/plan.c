@@ -202,7 +202,7 @@ pt_status pt_run_make_plan(pt_run *r)
     if (r->train) PT_TRY(add_caps(p, r->train, true));
     if (r->valid) PT_TRY(add_caps(p, r->valid, false));
     if (r->test) PT_TRY(add_caps(p, r->test, false));
-    if (r->reference == PT_REFERENCE_STORED && r->pack) PT_TRY(add_reference_caps(r));
+    if (r->reference_stored && r->pack) PT_TRY(add_reference_caps(r));
     if (r->objective->by_rows) p->caps.group_rows = 0;
     bool share = r->cfg->optim.warmup_steps > 0 && r->cfg->optim.warmup_steps < 1;
     p->warmup = pt_schedule_warmup(share ? -1 : (int64_t)r->cfg->optim.warmup_steps, share ? r->cfg->optim.warmup_steps : r->cfg->optim.warmup_ratio, p->data.steps);

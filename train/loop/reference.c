@@ -1,12 +1,12 @@
-/* adapter: none has no second model: the reference's log-probabilities are computed with the untrained weights before step 1
- * and kept beside the packs, under a key of what decides them. */
+/* precompute_ref_log_probs, and adapter: none, which has no second model: the reference's log-probabilities are computed by the untrained weights
+ * before step 1 and kept beside the packs, under a key of what decides them. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/rng.h"
 #include "base/threads.h"
-#include "train/loop/run.h"
+#include "train/loop/agree.h"
 
 /* Answers of one batch to their places in the pack. */
 static pt_status keep_sums(const pt_run *r, const pt_pack *pack, const pt_batch *b, double *sums)
@@ -21,6 +21,21 @@ static pt_status keep_sums(const pt_run *r, const pt_pack *pack, const pt_batch 
     return PT_OK;
 }
 
+/* Before the first step the trained adapter is the starting one: it needs no copy. */
+static int slot_of(const pt_run *r)
+{
+    return r->reference == PT_REFERENCE_START ? PT_SLOT_OWN : PT_SLOT_NONE;
+}
+
+/* What decides the sums of a pack, whose own fingerprint stands beside it: the base, the multiply type, and of a starting adapter its weights and
+ * what they are multiplied by. */
+static uint64_t key_of(const pt_run *r)
+{
+    uint64_t key = pt_hash_mix(r->base_content, r->ctx.compute);
+    if (r->reference != PT_REFERENCE_START) return key;
+    return pt_hash_mix(pt_hash_mix(key, r->start_content), pt_run_scales(r));
+}
+
 static pt_status run_pass(pt_run *r, const pt_pack *pack, pt_record_set pass, double *sums)
 {
     pt_status rc = PT_OK;
@@ -33,7 +48,7 @@ static pt_status run_pass(pt_run *r, const pt_pack *pack, pt_record_set pass, do
         PT_TRY(pt_loader_step(l, i, &s));
         for (int k = 0; k < s.n_micro; k++) {
             PT_TRY(pt_model_load_batch(r->model, &s.micro[k], 0, false));
-            PT_TRY(pt_model_forward(r->model, PT_SLOT_NONE, false));
+            PT_TRY(pt_model_forward(r->model, slot_of(r), false));
             PT_TRY(pt_model_logp(r->model, NULL, r->logp));
             PT_TRY(keep_sums(r, pack, &s.micro[k], sums));
         }
@@ -50,7 +65,7 @@ static pt_status store_for(pt_run *r, pt_pack *pack, bool validation)
 {
     pt_status rc = PT_OK;
     int64_t n = pt_pack_count_answers(pack), has = 0;
-    uint64_t key = pt_hash_mix(r->base_content, r->ctx.compute);
+    uint64_t key = key_of(r);
     double *sums = NULL;
     float *out = NULL;
     has = pt_pack_has_reference(pack, key);
@@ -83,4 +98,11 @@ pt_status pt_run_store_reference(pt_run *r)
     PT_RETURN(store_for(r, r->pack, r->valid != NULL));
     if (r->test_pack) PT_RETURN(store_for(r, r->test_pack, false));
     return pt_run_open_loaders(r);
+}
+
+pt_status pt_run_sync_reference(pt_run *r)
+{
+    const pt_config_reference *c = &r->cfg->reference;
+    int64_t applied = r->step - r->skipped - r->empty;
+    return c->sync && applied % c->every == 0 ? pt_model_mix_frozen(r->model, (float)c->mixup) : PT_OK;
 }

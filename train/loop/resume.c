@@ -10,6 +10,7 @@
 #include "train/export/export.h"
 
 #define PIECE ((int64_t)1 << 20) /* elements moved at once */
+#define REFERENCE "reference"      /* sync_ref_model: the adapter that the loss compares with */
 
 /* ---- saving ------------------------------------------------------------------------------------------------------------ */
 
@@ -72,6 +73,7 @@ static pt_status write_checkpoint(pt_run *r)
     PT_TRY(put_view(r, &w, "parameters", pt_model_param_view(r->model), piece));
     PT_TRY(put_view(r, &w, "adam_m", pt_optim_m(r->optim), piece));
     PT_TRY(put_view(r, &w, "adam_v", pt_optim_v(r->optim), piece));
+    if (r->cfg->reference.sync) PT_TRY(put_view(r, &w, REFERENCE, pt_model_frozen_view(r->model), piece));
     if (r->cfg->adapter.kind != PT_ADAPTER_NONE) {
         pt_export_options o = export_options(r);
         PT_TRY(pt_export_peft(r->model, w.tmp, &o)); /* so that a checkpoint is an adapter too */
@@ -205,6 +207,9 @@ pt_status pt_run_load(pt_run *r)
     PT_TRY(get_view(r, "parameters", pt_model_param_view(r->model)));
     PT_TRY(get_view(r, "adam_m", pt_optim_m(r->optim)));
     PT_TRY(get_view(r, "adam_v", pt_optim_v(r->optim)));
+    PT_CHECK(pt_state_has(r->resume, REFERENCE) == r->cfg->reference.sync, PT_EARG, "%s was made %s sync_ref_model: go on as it was made, or start anew", r->resume_path,
+             r->cfg->reference.sync ? "without" : "with");
+    if (r->cfg->reference.sync) PT_TRY(get_view(r, REFERENCE, pt_model_frozen_view(r->model)));
     PT_TRY(pt_state_int(r->resume, "applied", &applied));
     PT_TRY(pt_optim_set_applied(r->optim, applied));
     PT_TRY(pt_state_int(r->resume, "skipped", &r->skipped));

@@ -110,6 +110,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     PT_TRY(pt_run_check_folder(cfg));
     r->objective = cfg->objective;
     r->reference = pt_setup_reference(cfg);
+    r->reference_stored = pt_setup_reference_stored(cfg);
     PT_TRY(pt_run_find_resume(r, &wanted));
     PT_TRY(pt_setup_device(&cfg->device, r->comm, r->hooks.ops, r->resume ? &wanted : NULL, &r->ctx, &r->plan.choice, NULL));
     r->ctx_open = true;
@@ -151,7 +152,7 @@ pt_status pt_run_commit(pt_run *r)
     PT_TRY(alloc_channels(r));
     if (r->comm->allreduce_start) PT_TRY(pt_overlap_new(&r->overlap, r->comm, r->model, r->ctx.stream));
     r->committed = true;
-    if (r->reference == PT_REFERENCE_STORED) PT_TRY(pt_run_store_reference(r));
+    if (r->reference_stored) PT_TRY(pt_run_store_reference(r));
     if (r->resume) PT_TRY(pt_run_load(r));
 done:
     return rc;

@@ -24,6 +24,7 @@ typedef struct pt_run {
     pt_model *model;
     const pt_objective *objective;
     pt_reference reference;
+    bool reference_stored;
     pt_optim *optim;
     pt_schedule schedule;
     pt_run_plan plan;
@@ -91,8 +92,11 @@ int pt_run_shown(const pt_objective *o, const double *metric, double *values, co
 pt_status pt_run_blame(pt_run *r, const pt_step_sums *s, char *text, size_t size);
 /* Opens the loaders of the packs (again, when the packs have got references: a loader copies them). */
 pt_status pt_run_open_loaders(pt_run *r);
-/* Reference log-probabilities of all records, kept with the packs (adapter: none). */
+/* Reference log-probabilities of all records, kept with the packs (reference_stored). Before anything is trained or loaded. */
 pt_status pt_run_store_reference(pt_run *r);
+/* sync_ref_model, after a step that was applied: every ref_model_sync_steps of them the reference moves ref_model_mixup_alpha of the way to what is
+ * trained (TRL's SyncRefModelCallback; Gorbatovski et al. 2024, arXiv:2404.09656). */
+pt_status pt_run_sync_reference(pt_run *r);
 
 /* Checkpoints (resume.c). Saves step r->step, rotates, and gives the folder's path (owned; NULL = not wanted). Collective. */
 pt_status pt_run_save(pt_run *r, char **folder);

@@ -189,17 +189,22 @@ pt_reference pt_setup_reference(const pt_config *cfg)
 {
     const pt_objective *o = cfg->objective;
     if (!pt_objective_compares(o)) return PT_REFERENCE_NONE;
-    if (cfg->adapter.kind == PT_ADAPTER_NONE) return PT_REFERENCE_STORED;
+    if (cfg->adapter.kind == PT_ADAPTER_NONE) return PT_REFERENCE_BASE;
+    if (cfg->reference.sync) return PT_REFERENCE_START; /* what moves needs a place of its own */
     /* a fresh adapter adds nothing: where the run starts is the base itself */
     if (!cfg->adapter.lora_model_dir || pt_objective_option(o, o->reference_option, cfg->options) == PT_REFERENCE_AT_BASE) return PT_REFERENCE_BASE;
     return PT_REFERENCE_START;
 }
 
+bool pt_setup_reference_stored(const pt_config *cfg)
+{
+    return cfg->objective->reference && (cfg->adapter.kind == PT_ADAPTER_NONE || cfg->reference.precompute);
+}
+
 static pt_loss_spec loss_spec(const pt_config *cfg)
 {
     const pt_objective *o = cfg->objective;
-    pt_reference ref = pt_setup_reference(cfg);
-    bool own = ref == PT_REFERENCE_BASE || ref == PT_REFERENCE_START;
+    bool stored = pt_setup_reference_stored(cfg);
     pt_loss_spec s = {.on = true,
                       .objective = pt_objective_index(o),
                       .answers = o->answers,
@@ -209,8 +214,8 @@ static pt_loss_spec loss_spec(const pt_config *cfg)
                       .vocab = pt_objective_vocab(o),
                       .kl_reverse = o->channels & PT_CHANNEL_KL && pt_objective_option(o, o->kl_option, cfg->options) == PT_KL_FROM_REFERENCE,
                       .width = pt_objective_width(o, cfg->options),
-                      .reference = o->reference && own,
-                      .reference_stored = ref == PT_REFERENCE_STORED,
+                      .reference = o->reference && !stored,
+                      .reference_stored = stored,
                       .n_columns = o->n_columns,
                       .columns = o->columns};
     for (int k = 0; k < o->n_metrics; k++) s.reduce[k] = (unsigned char)o->metrics[k].reduce;
@@ -234,7 +239,7 @@ pt_model_options pt_setup_model_options(const pt_config *cfg)
                                .rslora = cfg->adapter.peft_use_rslora,
                                .dropout = (float)cfg->adapter.lora_dropout,
                                .start_dir = cfg->adapter.lora_model_dir,
-                               .frozen_copy = pt_setup_reference(cfg) == PT_REFERENCE_START};
+                               .frozen_copy = pt_setup_reference(cfg) == PT_REFERENCE_START && !pt_setup_reference_stored(cfg)};
     if (cfg->adapter.n_lora_target_modules && !cfg->adapter.lora_target_linear) {
         o.lora.targets = (const char *const *)cfg->adapter.lora_target_modules;
         o.lora.n_targets = cfg->adapter.n_lora_target_modules;

@@ -60,8 +60,10 @@ pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base,
 typedef enum pt_reference {
     PT_REFERENCE_NONE,  /* the objective needs none */
     PT_REFERENCE_BASE,  /* the model without adapters */
-    PT_REFERENCE_START, /* the frozen copy of the starting adapter */
-    PT_REFERENCE_STORED /* log-probabilities computed before step 1 (adapter: none) */
+    PT_REFERENCE_START, /* the starting adapter: a frozen copy of it, which sync_ref_model moves; or, where the reference is stored, itself */
 } pt_reference;
 pt_reference pt_setup_reference(const pt_config *cfg);
+/* Whether its log-probabilities are computed before step 1 and kept beside the packs: precompute_ref_log_probs, or adapter: none, where no second
+ * model stands beside the trained one. Steps then run no reference. */
+bool pt_setup_reference_stored(const pt_config *cfg);
 #endif

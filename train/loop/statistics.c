@@ -46,7 +46,7 @@ static void put_answer(const pt_run *r, const pt_batch *b, int32_t g, const list
     if (o->channels & PT_CHANNELS_OF_ROWS) {
         to[LOGP] = pt_run_sum_rows(b, g, r->logp, &tokens);
         to[TOKENS] = tokens;
-        if (r->reference == PT_REFERENCE_STORED) to[REFERENCE] = stored ? stored[g] : 0;
+        if (r->reference_stored) to[REFERENCE] = stored ? stored[g] : 0;
         else if (o->reference) to[REFERENCE] = pt_run_sum_rows(b, g, r->ref_logp, &tokens);
         for (int k = 0; k < PT_VOCAB_SUMS; k++)
             if (r->vocab[k]) to[VOCAB + k] = sum_heads(b, g, r->vocab[k]);

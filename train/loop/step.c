@@ -17,7 +17,7 @@ static int reference_slot(const pt_run *r)
 
 static bool makes_reference(const pt_run *r)
 {
-    return r->reference == PT_REFERENCE_BASE || r->reference == PT_REFERENCE_START;
+    return r->reference != PT_REFERENCE_NONE && !r->reference_stored;
 }
 
 /* Loads a batch, and its reference where this model makes it. The frozen copy never drops features. */

@@ -25,7 +25,7 @@ static pt_status check_first_step(const pt_run *r, const pt_step_sums *s)
 {
     bool fresh = r->reference == PT_REFERENCE_BASE && !r->cfg->adapter.lora_model_dir;
     bool start = r->reference == PT_REFERENCE_START && r->cfg->adapter.lora_dropout == 0;
-    if (r->step > 0 || !(fresh || start) || s->apart == 0 || !s->finite) return PT_OK;
+    if (r->step > 0 || r->reference_stored || !(fresh || start) || s->apart == 0 || !s->finite) return PT_OK;
     return pt_fail(PT_EINTERNAL, "%s: policy and reference differ by %g before the first update: a bug of ptrain", r->objective->name, s->apart);
 }
 
@@ -180,6 +180,7 @@ static pt_status step_and_after(pt_run *r, int64_t first, double started, pt_tra
     int64_t total = r->plan.data.steps;
     PT_RETURN(one_step(r, &s, &rep));
     r->step++;
+    if (!rep.skipped) PT_RETURN(pt_run_sync_reference(r));
     rep.eta = (pt_seconds() - started) / (double)(r->step - first) * (double)(total - r->step);
     if (r->metrics) PT_RETURN(pt_metrics_step(r->metrics, &rep));
     if (r->hooks.on_step) r->hooks.on_step(r->hooks.user, &rep);

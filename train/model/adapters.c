@@ -297,6 +297,17 @@ done:
     return rc;
 }
 
+pt_view pt_model_frozen_view(const pt_model *m)
+{
+    return m->frozen;
+}
+
+pt_status pt_model_mix_frozen(pt_model *m, float share)
+{
+    if (!m->opt.lora.frozen_copy) return pt_fail(PT_ESTATE, "a model without a frozen copy of its adapter");
+    return m->ctx->ops->axpby(m->ctx, &(pt_axpby_args){.y = m->frozen, .x = m->flat, .alpha = share, .beta = 1 - share});
+}
+
 size_t pt_model_lora_modules(const pt_model *m, const pt_lora_module **list)
 {
     *list = m->modules;

@@ -83,6 +83,9 @@ size_t pt_model_params(const pt_model *m, const pt_param **list); /* decayed one
 int64_t pt_model_param_count(const pt_model *m);
 pt_view pt_model_param_view(const pt_model *m); /* [1, count] f32 */
 pt_view pt_model_grad_view(const pt_model *m);  /* [1, count] f32 */
+pt_view pt_model_frozen_view(const pt_model *m); /* lora.frozen_copy: slot 1's, laid out as the trained one; absent without */
+/* frozen = share * trained + (1 - share) * frozen, element by element of A and B (and of a head that is kept beside them). */
+pt_status pt_model_mix_frozen(pt_model *m, float share);
 
 /* Uploads a batch's tables. step keys dropout (train true). */
 pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, bool train);

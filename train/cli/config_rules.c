@@ -1,0 +1,48 @@
+/* Rules between keys of a config. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/cli/config_value.h"
+#include "train/loop/setup.h"
+#include "train/model/families.h"
+
+/* lora_target_linear adds every linear layer to lora_target_modules (axolotl): names among them say nothing more. */
+pt_status pt_config_join_targets(pt_config *c, pt_place at)
+{
+    pt_config_adapter *a = &c->adapter;
+    for (size_t i = 0; i < a->n_lora_target_modules; i++) {
+        bool linear = false;
+        const char *dot = strrchr(a->lora_target_modules[i], '.'), *name = dot ? dot + 1 : a->lora_target_modules[i];
+        for (int k = 0; k < PT_MOD_COUNT; k++) linear |= !strcmp(strrchr(pt_module_name((pt_module)k), '.') + 1, name);
+        if (!linear)
+            return pt_place_fail(at, "lora_target_modules: %s is none of the linear layers that lora_target_linear: true adds; keep one of the two keys",
+                                 a->lora_target_modules[i]);
+    }
+    for (size_t i = 0; i < a->n_lora_target_modules; i++) free(a->lora_target_modules[i]);
+    free(a->lora_target_modules);
+    a->lora_target_modules = NULL;
+    a->n_lora_target_modules = 0;
+    return PT_OK;
+}
+
+/* As TRL's DPOTrainer: what moves cannot be kept. There an adapter has no reference model that could move; here it has a slot. */
+static pt_status check_sync(const pt_config *c, pt_place at)
+{
+    const pt_objective *o = c->objective;
+    if (!pt_objective_compares(o)) return pt_place_fail(at, "sync_ref_model: true needs an objective with a reference model; %s has none", o->name);
+    if (c->adapter.kind == PT_ADAPTER_NONE)
+        return pt_place_fail(at, "sync_ref_model: true needs adapter: lora: full tuning keeps log-probabilities of its reference and no second model that could move");
+    if (c->reference.precompute)
+        return pt_place_fail(at, "sync_ref_model: true and precompute_ref_log_probs: true exclude each other: what was computed before the first step does not move");
+    if (c->adapter.lora_model_dir && pt_objective_option(o, o->reference_option, c->options) == PT_REFERENCE_AT_BASE)
+        return pt_place_fail(at, "sync_ref_model: true moves a copy of the starting adapter; leave out the key that names the base as the reference");
+    return PT_OK;
+}
+
+pt_status pt_config_check_reference(const pt_config *c, pt_place precompute, pt_place sync)
+{
+    if (c->reference.sync) PT_RETURN(check_sync(c, sync));
+    if (c->reference.precompute && !c->objective->reference)
+        return pt_place_fail(precompute, "precompute_ref_log_probs: true needs an objective with log-probabilities of a reference; %s has none", c->objective->name);
+    return PT_OK;
+}
