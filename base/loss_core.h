@@ -11,12 +11,15 @@
 
 #include "base/hd.h"
 
-enum { PT_CORE_OPTIONS = 8, PT_CORE_STATS = 16, PT_CORE_STATE = 8, PT_CORE_COLUMNS = 8, PT_CORE_METRICS = 16 };
+enum { PT_CORE_OPTIONS = 24, PT_CORE_LIST = 24, PT_CORE_STATS = 16, PT_CORE_STATE = 8, PT_CORE_COLUMNS = 8, PT_CORE_METRICS = 16 };
 
 /* The same for all records of an optimiser step. */
 typedef struct pt_core_step {
     double norm;                    /* what the mean is over: the weights of all rows, answers or records of the step */
-    double option[PT_CORE_OPTIONS]; /* the objective's own, in the order of its declaration */
+    double option[PT_CORE_OPTIONS]; /* the objective's own, in the order of its declaration; of a list: how many it has */
+    /* the list option: its numbers in order; or, where it is of words, the weight of the word of value k + 1, 0 where it is not chosen */
+    double list[PT_CORE_LIST];
+    int n_list;
     double stat[PT_CORE_STATS];     /* statistics of the whole step, gathered before any gradient */
     double state[PT_CORE_STATE];    /* kept from step to step */
 } pt_core_step;
@@ -32,7 +35,7 @@ typedef struct pt_core_answer {
      * objective does not ask for it */
     double entropy, log_squares, kl;
     double score;     /* the number at the answer's end, of a head of width 1 */
-    double column[PT_CORE_COLUMNS]; /* the columns that the objective names, in its order; 0 where the data has none */
+    double column[PT_CORE_COLUMNS]; /* the columns that the objective names, in its order, then those that its statistics fill; 0 where there is none */
     double dlogp, dentropy, dlog_squares, dkl, dscore;
     int width;           /* of the head at the answer's end: classes, a vector; 0 = there is none */
     const double *value; /* [width]; of width 1 it is &score */

@@ -20,6 +20,7 @@ typedef struct pt_loader_options {
     int rank, ranks;
     bool reward;                 /* fill group_end_head (the last token of a cut answer); no rows then, but with rows_too: heads are end tokens only */
     bool rows_too;
+    const char *const *given; int n_given; /* names of columns of answers that are 0 until the caller fills them, in each step anew */
     double *dataset_weight; size_t n_dataset_weight; /* per source; NULL = all 1 */
 } pt_loader_options;
 

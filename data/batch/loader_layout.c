@@ -7,13 +7,18 @@
 
 #include "data/batch/loader_data.h"
 
-static void make_columns(pt_loader *l)
+static pt_status make_columns(pt_loader *l)
 {
     const pt_pack *p = l->pack;
     for (; l->n_columns < p->n_columns; l->n_columns++) {
         const pt_pack_column *c = &p->columns[l->n_columns];
         l->columns[l->n_columns] = (pt_lay_column){c->name, c->of_answers, c->value};
     }
+    for (int k = 0; k < l->opt.n_given; k++) {
+        if (l->n_columns == PT_BATCH_COLUMNS) return pt_fail(PT_ESHAPE, "no room for column '%s' in a batch: %d are there", l->opt.given[k], PT_BATCH_COLUMNS);
+        l->columns[l->n_columns++] = (pt_lay_column){l->opt.given[k], true, NULL};
+    }
+    return PT_OK;
 }
 
 static pt_status make_seqs(pt_loader *l)
@@ -80,7 +85,7 @@ static pt_status make_order(pt_loader *l)
 
 pt_status pt_loader_index(pt_loader *l)
 {
-    make_columns(l);
+    PT_RETURN(make_columns(l));
     PT_RETURN(make_seqs(l));
     return l->opt.packing == PT_PACKING_FOREST ? make_order(l) : PT_OK;
 }

@@ -27,7 +27,7 @@ save_steps: 3
 seed: 3
 Y
 { cat "$dir/common.yaml"; echo "datasets: [{path: $dir/pairs.jsonl, type: preference, field_margin: gap, field_weight: w}]"; } >"$dir/pairs.yaml"
-{ cat "$dir/pairs.yaml"; echo "rl: hinge"; } >"$dir/hinge.yaml"
+{ cat "$dir/pairs.yaml"; echo "rl: hinge"; echo "plant_kinds: [square, soft]"; echo "plant_kind_weights: [0.125, 0.75]"; } >"$dir/hinge.yaml"
 { cat "$dir/pairs.yaml"; echo "objective: both"; } >"$dir/both.yaml"
 train one hinge.yaml
 trained=$? first=$(field one loss | head -1) last=$(field one loss | tail -1)
@@ -36,6 +36,20 @@ result "it trains: the loss goes from ${first:0:6} to ${last:0:6}"
 [ "$(field one hinge/pairs | sort -u)" = 8 ] && paste <(field one hinge/worst) <(field one hinge/gap) <(field one hinge/best) | awk '{ if (!($1 < $2 && $2 < $3)) exit 1 }' &&
     [ "$(field one hinge/level | head -1)" = 0 ] && awk -v g="$(field one hinge/gap | head -1)" -v l="$(field one hinge/level | sed -n 2p)" 'BEGIN { d = l - g / 2; exit !(d < 1e-9 && d > -1e-9) }'
 result "its metrics are sums, least, largest and means; its state moves from step to step"
+[ "$(field one hinge/last | sort -u)" = 1 ] && grep -q "^plant_kinds: \[square, soft\]" "$dir/one/config.yaml" && grep -q "^plant_kind_weights: \[0.125, 0.75\]" "$dir/one/config.yaml"
+result "statistics give each answer a number of its own; lists are written as they were read"
+train soft hinge.yaml --plant_kinds=soft --plant_kind_weights=1 && train plain pairs.yaml --rl=hinge && close soft plain loss 1e-12 && ! close one plain loss 1e-3
+result "a list of one word is that word, the default with weight 1; weights count"
+refused() { # WHAT-IT-SAYS SETTINGS...
+    local say=$1
+    shift
+    train no hinge.yaml "$@"
+    [ $? -eq 2 ] && grep -q "$say" "$dir/log" || { echo "not refused: $*" >>"$dir/log"; false; }
+}
+refused "plant_kind_weights has 2 numbers and plant_kinds 1 words" --plant_kinds=soft && refused "plant_kinds names soft twice" "--plant_kinds=[soft, soft]" &&
+    refused "all weights are 0" "--plant_kind_weights=[0, 0]" && refused "it must be one of: soft, square" "--plant_kinds=[soft, hard]" &&
+    refused "hinge_slack is no option of objective: dpo; these have it: hinge" --hinge_slack=0.25 --rl=dpo
+result "lists that do not fit, and options of another objective, are refused by name and place"
 train off hinge.yaml --sample_packing=off && close one off loss 1e-4 && close one off hinge/gap 1e-4 &&
     train whole hinge.yaml --micro_batch_size=8 && close one whole loss 1e-4 && close one whole hinge/worst 1e-4
 result "statistics are of the whole step: layouts and micro-batches say the same"

@@ -474,7 +474,8 @@ static void test_declarations(void **state)
     for (size_t i = 0; i < pt_objective_count(); i++) {
         const pt_objective *o = pt_objective_at(i);
         assert_true(o->channels != 0 && o->data && pt_objective_find(o->name) == o && pt_objective_index(o) == (int)i);
-        assert_true(o->n_options <= PT_CORE_OPTIONS && o->n_metrics <= PT_CORE_METRICS && o->n_columns <= PT_CORE_COLUMNS);
+        assert_true(o->n_options <= PT_CORE_OPTIONS && o->n_metrics <= PT_CORE_METRICS && o->n_columns + o->n_given <= PT_CORE_COLUMNS);
+        assert_true(o->n_given == 0 || o->stats);
         assert_true(!o->linear || (o->by_rows && !(o->channels & ~(unsigned)PT_CHANNELS_OF_ROWS) && !o->n_stats));
         assert_true(!o->by_rows || (o->answers == 1 && o->mean == PT_MEAN_ROWS));
         assert_true((o->channels & (PT_CHANNEL_SCORE | PT_CHANNEL_VALUES)) != (PT_CHANNEL_SCORE | PT_CHANNEL_VALUES));
@@ -485,6 +486,9 @@ static void test_declarations(void **state)
         if (o->channels & PT_CHANNEL_KL) assert_true(o->options[o->kl_option].words == pt_kl_words);
         if (pt_objective_compares(o)) assert_true(o->options[o->reference_option].words == pt_reference_words);
         assert_true((o->n_stats == 0) == (o->stats == NULL) && (o->n_state == 0) == (o->advance == NULL));
+        assert_true(!o->list_weights_option || o->options[o->list_weights_option - 1].kind == PT_OPTION_NUMBERS);
+        for (int k = 0; k < o->n_options; k++) /* a list that the core cannot see would be dead */
+            assert_true(o->options[k].kind < PT_OPTION_WORDS || k == o->list_option - 1 || k == o->list_weights_option - 1);
         for (int k = 0; k < o->n_options; k++) assert_true(pt_objective_key(o->options[k].key) >= 0 && o->options[k].help && o->options[k].effect);
     }
     assert_true(pt_objective_keys(NULL) < PT_OBJECTIVE_KEYS);

@@ -145,6 +145,58 @@ static void test_values_read(void **state)
     pt_config_free(c);
 }
 
+/* Something else than the default. NULL: `others` must say it. */
+static const char *another(const pt_option *o)
+{
+    static char text[64];
+    switch (o->kind) {
+    case PT_OPTION_FLAG: return o->fallback && !strcmp(o->fallback, "true") ? "false" : "true";
+    case PT_OPTION_COUNT: return "2";
+    case PT_OPTION_NUMBER: snprintf(text, sizeof text, "%.17g", o->max >= 1 && o->min <= 0.8125 ? 0.8125 : (o->min + o->max) / 2); return text;
+    case PT_OPTION_WORD:
+    case PT_OPTION_WORDS:
+        for (const pt_word *w = o->words; w->word; w++)
+            if ((!o->takes || o->takes >> w->value & 1) && (!o->fallback || strcmp(w->word, o->fallback))) return w->word;
+        return NULL;
+    case PT_OPTION_NUMBERS: return NULL;
+    }
+    return NULL;
+}
+
+/* Every option of every objective comes back as it was from the effective config of a run of that objective, and no other objective's stands there.
+ * others: whole lines instead: what an option (of a variant, say) needs beside it. */
+static void test_every_option_returns(void **state)
+{
+    static const struct { const char *objective, *key, *yaml; } others[] = {
+        {"", "", NULL},
+    };
+    for (size_t i = 0; i < pt_objective_count(); i++) {
+        const pt_objective *o = pt_objective_at(i);
+        for (int k = 0; k < o->n_options; k++) {
+            char yaml[512], line[128];
+            const char *value = another(&o->options[k]), *more = NULL;
+            for (size_t j = 0; j < sizeof others / sizeof *others; j++)
+                if (!strcmp(others[j].key, o->options[k].key) && !strcmp(others[j].objective, o->name)) more = others[j].yaml;
+            if (!value && !more) fail_msg("say above what %s of %s is set to", o->options[k].key, o->name);
+            snprintf(yaml, sizeof yaml, BASE "objective: %s\n%s%s%s\n", o->variant_of ? o->variant_of : o->name, more ? more : o->options[k].key, more ? "" : ": ", more ? "" : value);
+            pt_config *a = load(yaml), *b = load(a->source.yaml_text);
+            assert_string_equal(a->source.yaml_text, b->source.yaml_text);
+            snprintf(line, sizeof line, "\n%s: ", o->options[k].key);
+            if (!strstr(a->source.yaml_text, line)) fail_msg("config.yaml leaves out %s of %s:\n%s", o->options[k].key, o->name, a->source.yaml_text);
+            int at = pt_objective_key(o->options[k].key);
+            assert_true(a->options[at].set && b->options[at].set && a->options[at].number == b->options[at].number && a->options[at].word == b->options[at].word);
+            const pt_option **keys;
+            size_t n = pt_objective_keys(&keys);
+            for (size_t j = 0; j < n; j++) {
+                snprintf(line, sizeof line, "\n%s: ", keys[j]->key);
+                if (strstr(a->source.yaml_text, line) && !pt_objective_has(a->objective, keys[j]->key)) fail_msg("config.yaml of %s has %s", o->name, keys[j]->key);
+            }
+            pt_config_free(a);
+            pt_config_free(b);
+        }
+    }
+}
+
 /* Every key of the schema, set to something else than its default, comes back from the effective config as it was. */
 static void test_every_key_returns(void **state)
 {
@@ -156,9 +208,9 @@ static void test_every_key_returns(void **state)
         {"dataset_prepared_path", "'prep: 1'"}, {"resume_from_checkpoint", "auto"}, {"output_dir", "'#o'"}, {"default_system_message", "\"a\\nb\""},
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
         {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
-        {"dpo_reference", "base"}, {"dataset_dir", "'d i r'"}, {"eval_data", "'e: d'"},
+        {"dataset_dir", "'d i r'"}, {"eval_data", "'e: d'"},
         {"evaluations", "[{task: choice, name: 'n: 1', path: a b.jsonl, limit: 3, prompt: \"x\\n{question}\", mutual_info: yes}, {task: statements, path: s, published: 'p: q'}]"}};
-    static const char *const left_out[] = {"init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch", "reinit_weights", "use_dft_loss", "precompute_ref_log_probs", "sync_ref_model"};
+    static const char *const left_out[] = {"init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch", "reinit_weights", "precompute_ref_log_probs", "sync_ref_model"};
     size_t n, kept = 0;
     const pt_key *k = pt_schema(&n);
     pt_str yaml = {0};
@@ -166,6 +218,7 @@ static void test_every_key_returns(void **state)
         const char *value = NULL;
         bool skip = false;
         for (size_t j = 0; j < sizeof left_out / sizeof *left_out; j++) skip |= !strcmp(k[i].name, left_out[j]);
+        if (pt_objective_key(k[i].name) >= 0) kept++, skip = true; /* test_every_option_returns */
         if (skip) continue;
         for (size_t j = 0; j < sizeof other / sizeof *other; j++)
             if (!strcmp(k[i].name, other[j][0])) value = other[j][1];
@@ -181,7 +234,7 @@ static void test_every_key_returns(void **state)
     assert_string_equal(a->source.yaml_text, b->source.yaml_text);
     for (size_t i = 0; i < n; i++) { /* and no key is missing there */
         char line[80];
-        bool skip = false;
+        bool skip = pt_objective_key(k[i].name) >= 0;
         for (size_t j = 0; j < 4; j++) skip |= !strcmp(k[i].name, left_out[j]);
         snprintf(line, sizeof line, "\n%s: ", k[i].name);
         if (!skip && strncmp(a->source.yaml_text, line + 1, strlen(line) - 1) && !strstr(a->source.yaml_text, line) && k[i].kind != PT_KEY_DATASETS && k[i].kind != PT_KEY_EVALUATIONS && strcmp(k[i].name, "special_tokens"))
@@ -361,7 +414,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_files), cmocka_unit_test(test_effects), cmocka_unit_test(test_values_read), cmocka_unit_test(test_yaml_reads_back),
-        cmocka_unit_test(test_every_key_returns), cmocka_unit_test(test_one_way_or_the_other),
+        cmocka_unit_test(test_every_key_returns), cmocka_unit_test(test_every_option_returns), cmocka_unit_test(test_one_way_or_the_other),
         cmocka_unit_test(test_short_datasets), cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_command_line_wins), cmocka_unit_test(test_notes), cmocka_unit_test(test_schema_is_sound),
     };

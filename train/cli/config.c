@@ -65,6 +65,8 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
         c->objective = pt_objective_at((size_t)i);
         return PT_OK;
     }
+    case PT_KEY_WORDS: return pt_value_words(at, k, v, f);
+    case PT_KEY_NUMBERS: return pt_value_numbers(at, k, v, f);
     case PT_KEY_LIST: return pt_value_list(at, k->name, v, f, field(c, k->offset_n));
     case PT_KEY_DATASETS: break; /* assign_sets */
     case PT_KEY_MODEL: return pt_value_model(file, v, f);
@@ -366,8 +368,10 @@ static pt_status set_key(loader *l, const char *name, pt_place at, const pt_ynod
         if (!strcmp(k->name, "lora_alpha")) l->c->adapter.lora_alpha_set = true;
         if (!strcmp(k->name, "lora_target_modules")) return pt_value_targets(at, k->name, v, &l->c->adapter.lora_target_modules, &l->c->adapter.n_lora_target_modules);
         if (k->kind == PT_KEY_DATASETS) return assign_sets(l, k, at, v);
-        if (pt_objective_key(k->name) >= 0) *(bool *)field(l->c, k->offset_n) = true;
-        return assign(l->c, k, at.file, at, v);
+        int option = pt_objective_key(k->name);
+        PT_RETURN(assign(l->c, k, at.file, at, v));
+        if (option >= 0) l->c->options[option].set = true, l->c->options[option].line = at.line, l->c->options[option].column = at.column;
+        return PT_OK;
     }
     const pt_foreign_key *f = pt_schema_foreign_find(name);
     if (f && f->refused && !pt_value_is_off(v)) return pt_place_fail(at, "%s is refused: %s", name, f->why);
@@ -428,29 +432,11 @@ static pt_status check_said(const char *file, const pt_dataset_spec *d)
     return rc;
 }
 
-/* Options take their objective's own defaults; one that chooses a variant has an objective to vary. */
-static pt_status check_options(pt_config *c, pt_place at)
-{
-    for (size_t i = 0; i < pt_objective_count(); i++) {
-        const pt_objective *v = pt_objective_at(i);
-        const pt_option_value *on = v->variant_of ? &c->options[pt_objective_key(v->variant_key)] : NULL;
-        if (on && on->set && on->flag && strcmp(c->objective->name, v->variant_of))
-            return pt_place_fail(at, "%s: true needs objective: %s", v->variant_key, v->variant_of);
-    }
-    for (int i = 0; i < c->objective->n_options; i++) {
-        pt_option_value *v = &c->options[pt_objective_key(c->objective->options[i].key)];
-        double x = pt_objective_option(c->objective, i, c->options);
-        if (!v->set) *v = (pt_option_value){.flag = x != 0, .word = (int)x, .number = x};
-    }
-    c->objective = pt_objective_variant(c->objective, c->options);
-    return PT_OK;
-}
-
 static pt_status check(pt_config *c, const char *file, bool adapter_said)
 {
     pt_place at = {file, 0, 0};
     bool pairs = c->objective->answers == 2;
-    PT_RETURN(check_options(c, at));
+    PT_RETURN(pt_config_check_options(c, file));
     if (c->run.max_steps < 0) c->run.max_steps = 0; /* Hugging Face's "not given" */
     if (c->model.init.random && c->model.base_model) return pt_place_fail(at, "init: random and base_model exclude each other");
     if (c->model.init.random && !c->model.init.family) return pt_place_fail(at, "init: random needs model_config with a family and sizes");

@@ -14,6 +14,8 @@ void pt_config_free(pt_config *c);
  * what the hub of Hugging Face has: base_model, tokenizer, lora_model_dir; paths and profiles of data sets. */
 pt_status pt_config_check_model(const pt_config *c);
 pt_status pt_config_check_data(const pt_config *c);
+/* config_options.c: the objective's options and its variant. file: where the config stands. */
+pt_status pt_config_check_options(pt_config *c, const char *file);
 /* The effective config: every key with its value, as YAML that pt_config_load reads back to the same config. */
 pt_status pt_config_yaml(const pt_config *c, pt_str *out);
 #endif

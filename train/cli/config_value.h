@@ -24,6 +24,9 @@ pt_status pt_value_list(pt_place at, const char *key, const pt_ynode *n, char **
 /* lora_target_modules: names, or one regular expression, which must compile; one text with commas is a list of names. Whatever in a list
  * of several is no module name is refused at its place: it would never match. */
 pt_status pt_value_targets(pt_place at, const char *key, const pt_ynode *n, char ***out, size_t *out_n);
+/* Different words of k->choices, one or a list; numbers within k's bounds, one or a list. */
+pt_status pt_value_words(pt_place at, const pt_key *k, const pt_ynode *n, pt_option_value *out);
+pt_status pt_value_numbers(pt_place at, const pt_key *k, const pt_ynode *n, pt_option_value *out);
 /* A mapping of names to texts; null texts are left out. */
 pt_status pt_value_tokens(pt_place at, const char *key, const pt_ynode *n, char ***names, char ***texts, size_t *out_n);
 /* The word itself, letter case apart; or both say true, or both false (yes, on, 1; no, off, 0). */

@@ -17,14 +17,21 @@ static pt_status put_text(pt_str *out, const char *indent, const char *key, cons
 }
 
 /* The shortest spelling that reads back to the same number. */
-static pt_status put_number(pt_str *out, const char *indent, const char *key, double v)
+static pt_status put_plain(pt_str *out, const char *before, double v)
 {
     char text[40];
     for (int digits = 6; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
         if (strtod(text, NULL) == v) break;
     }
-    return pt_str_printf(out, "%s%s: %s\n", indent, key, text);
+    return pt_str_printf(out, "%s%s", before, text);
+}
+
+static pt_status put_number(pt_str *out, const char *indent, const char *key, double v)
+{
+    PT_RETURN(pt_str_printf(out, "%s%s", indent, key));
+    PT_RETURN(put_plain(out, ": ", v));
+    return pt_str_puts(out, "\n");
 }
 
 static pt_status put_names(pt_str *out, const char *before, char *const *names, size_t n)
@@ -136,6 +143,18 @@ static pt_status put_tokens(pt_str *out, const char *key, char *const *names, ch
     return pt_str_puts(out, "}\n");
 }
 
+/* A list of an objective's option; nothing where it is not set and has no default. */
+static pt_status put_option_list(pt_str *out, const pt_key *k, const pt_option_value *v)
+{
+    if (!v->n) return PT_OK;
+    PT_RETURN(pt_str_printf(out, "%s: [", k->name));
+    for (int i = 0; i < v->n; i++) {
+        if (k->kind == PT_KEY_WORDS) PT_RETURN(pt_str_printf(out, "%s%s", i ? ", " : "", pt_objective_word(k->choices, v->words[i])));
+        else PT_RETURN(put_plain(out, i ? ", " : "", v->numbers[i]));
+    }
+    return pt_str_puts(out, "]\n");
+}
+
 pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k)
 {
     const void *f = (const char *)c + k->offset;
@@ -153,6 +172,8 @@ pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k)
             if (ch->value == *(const int *)f) return pt_str_printf(out, "%s: %s\n", k->name, ch->word);
         return PT_OK; /* unset */
     case PT_KEY_OBJECTIVE: return pt_str_printf(out, "%s: %s\n", k->name, c->objective->variant_of ? c->objective->variant_of : c->objective->name);
+    case PT_KEY_WORDS:
+    case PT_KEY_NUMBERS: return put_option_list(out, k, f);
     case PT_KEY_LIST: return put_list(out, k->name, *(char **const *)f, *(const size_t *)count);
     case PT_KEY_DATASETS: return pt_config_put_datasets(out, c, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count, true);
     case PT_KEY_MODEL: return put_model(out, f);
@@ -171,6 +192,8 @@ pt_status pt_config_yaml(const pt_config *c, pt_str *out)
         if (c->adapter.kind == PT_ADAPTER_QLORA && !strcmp(k[i].name, "load_in_4bit")) continue; /* qlora says it */
         if (c->adapter.kind == PT_ADAPTER_NONE && !strncmp(k[i].name, "lora_", 5)) continue; /* they have no effect, and would be warned of */
         if (c->adapter.lora_model_dir && ((!strcmp(k[i].name, "lora_r") && !c->adapter.lora_r_set) || (!strcmp(k[i].name, "lora_alpha") && !c->adapter.lora_alpha_set))) continue;
+        int option = pt_objective_key(k[i].name);
+        if (option >= 0 && (!pt_objective_has(c->objective, k[i].name) || (!k[i].fallback && !c->options[option].set))) continue;
         PT_RETURN(pt_config_put_key(out, c, &k[i]));
     }
     return PT_OK;

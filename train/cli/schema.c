@@ -250,7 +250,7 @@ const char *pt_schema_nearest(const char *name)
 
 static const char *kind_word(const pt_key *k)
 {
-    static const char *const words[] = {"text", "path", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping", "list of evaluations", ""};
+    static const char *const words[] = {"text", "path", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping", "list of evaluations", "a word or a list of them", "list of numbers", ""};
     return words[k->kind];
 }
 
@@ -258,6 +258,7 @@ static pt_status put_kind(pt_str *out, const pt_key *k)
 {
     for (const pt_word *c = k->choices; c && c->word; c++)
         if (c->word[0]) PT_RETURN(pt_str_printf(out, "%s%s", c == k->choices ? "" : " | ", c->word));
+    if (k->kind == PT_KEY_WORDS) return pt_str_printf(out, ", or a list");
     return k->kind == PT_KEY_ENUM || k->kind == PT_KEY_OBJECTIVE ? PT_OK : pt_str_printf(out, "%s%s", k->choices ? " | " : "", kind_word(k));
 }
 

@@ -10,6 +10,7 @@ typedef enum pt_key_kind {
     PT_KEY_DATASETS, PT_KEY_MODEL, /* nested */
     PT_KEY_TOKENS, /* special_tokens: a mapping of names to spellings */
     PT_KEY_EVALUATIONS, /* tasks with keys of their own */
+    PT_KEY_WORDS, PT_KEY_NUMBERS, /* options of objectives that are lists: the whole pt_option_value */
     PT_KEY_OBJECTIVE /* one of train/objective */
 } pt_key_kind;
 
@@ -28,6 +29,8 @@ typedef struct pt_key {
 
 /* Keys of this program, and behind `objective` the options of all objectives. */
 const pt_key *pt_schema(size_t *n);
+/* "dpo, kto": the objectives that have this option. */
+const char *pt_schema_objectives_with(const char *key);
 /* schema_objective.c: the key `objective` and the objectives' options, PT_OBJECTIVE_KEYS + 1 at most; how many. */
 size_t pt_schema_objective(pt_key *to);
 /* Rows of the objectives' other names (rl: dpo), then one that refuses each key's other values; how many of at most 64. */

@@ -52,9 +52,9 @@ static const pt_word *names(void)
 size_t pt_schema_objective(pt_key *to)
 {
     static char help[1024];
-    static const pt_key_kind kinds[] = {[PT_OPTION_NUMBER] = PT_KEY_NUMBER, [PT_OPTION_FLAG] = PT_KEY_BOOL, [PT_OPTION_WORD] = PT_KEY_ENUM, [PT_OPTION_COUNT] = PT_KEY_INT};
+    static const pt_key_kind kinds[] = {[PT_OPTION_NUMBER] = PT_KEY_NUMBER, [PT_OPTION_FLAG] = PT_KEY_BOOL, [PT_OPTION_WORD] = PT_KEY_ENUM, [PT_OPTION_COUNT] = PT_KEY_INT, [PT_OPTION_WORDS] = PT_KEY_WORDS, [PT_OPTION_NUMBERS] = PT_KEY_NUMBERS};
     static const size_t member[] = {[PT_OPTION_NUMBER] = offsetof(pt_option_value, number), [PT_OPTION_FLAG] = offsetof(pt_option_value, flag),
-                                    [PT_OPTION_WORD] = offsetof(pt_option_value, word), [PT_OPTION_COUNT] = offsetof(pt_option_value, word)};
+                                    [PT_OPTION_WORD] = offsetof(pt_option_value, word), [PT_OPTION_COUNT] = offsetof(pt_option_value, word), [PT_OPTION_WORDS] = 0, [PT_OPTION_NUMBERS] = 0};
     const pt_option **options;
     size_t n = pt_objective_keys(&options), at = 0;
     describe(help, sizeof help);
@@ -62,7 +62,7 @@ size_t pt_schema_objective(pt_key *to)
     for (size_t i = 0; i < n; i++) {
         const pt_option *o = options[i];
         size_t value = offsetof(pt_config, options) + i * sizeof(pt_option_value);
-        bool bounds = o->kind == PT_OPTION_NUMBER || o->kind == PT_OPTION_COUNT;
+        bool bounds = o->kind == PT_OPTION_NUMBER || o->kind == PT_OPTION_COUNT || o->kind == PT_OPTION_NUMBERS;
         to[at++] = (pt_key){o->key, "Objective", kinds[o->kind], value + member[o->kind], value + offsetof(pt_option_value, set), o->fallback,
                             bounds ? o->min : 1, bounds ? o->max : 0, o->words, o->aliases ? o->aliases : "", o->help};
     }
@@ -78,6 +78,22 @@ const char *pt_schema_objectives_of(int answers)
         if (o->answers != answers || !o->help) continue;
         put(text, sizeof text, text[0] ? " or " : "");
         put(text, sizeof text, o->name);
+    }
+    return text;
+}
+
+const char *pt_schema_objectives_with(const char *key)
+{
+    static char text[512];
+    text[0] = 0;
+    for (size_t i = 0; i < pt_objective_count(); i++) {
+        const pt_objective *o = pt_objective_at(i), *shown = o->variant_of ? pt_objective_find(o->variant_of) : o;
+        bool there = false;
+        for (size_t j = 0; j < i; j++) /* a variant goes by the name of what it varies, once */
+            there |= pt_objective_has(pt_objective_at(j), key) && (pt_objective_at(j) == shown || (pt_objective_at(j)->variant_of && pt_objective_find(pt_objective_at(j)->variant_of) == shown));
+        if (there || !pt_objective_has(o, key)) continue;
+        put(text, sizeof text, text[0] ? ", " : "");
+        put(text, sizeof text, shown->name);
     }
     return text;
 }

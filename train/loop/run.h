@@ -81,8 +81,13 @@ pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *o
 pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out, bool *stopped);
 /* Loads a batch with what its loss needs; makes its reference where this model does. */
 pt_status pt_run_load_batch(pt_run *r, const pt_batch *b, uint64_t step, bool train);
-/* Statistics of a whole step into core->stat, by one more forward pass over its micro-batches (statistics.c). Collective. */
+/* Statistics of a whole step into core->stat, and into the columns that they fill, by a forward pass over its micro-batches (statistics.c): one more,
+ * but where this rank has a single one, whose pass then is the step's own (pt_run_one_pass). Collective. */
 pt_status pt_run_statistics(pt_run *r, const pt_step *info, uint64_t step, bool train, pt_core_step *core);
+static inline bool pt_run_one_pass(const pt_run *r, const pt_step *info)
+{
+    return r->objective->n_stats && info->n_micro == 1;
+}
 /* Sum over the rows of group g of its weight * value; the sum of the weights in *tokens. */
 double pt_run_sum_rows(const pt_batch *b, int32_t g, const float *value, double *tokens);
 /* The metrics that have a name; how many (PT_FLOW_METRICS at most). */

@@ -216,7 +216,7 @@ static pt_loss_spec loss_spec(const pt_config *cfg)
                       .width = pt_objective_width(o, cfg->options),
                       .reference = o->reference && !stored,
                       .reference_stored = stored,
-                      .n_columns = o->n_columns,
+                      .n_columns = o->n_columns + o->n_given,
                       .columns = o->columns};
     for (int k = 0; k < o->n_metrics; k++) s.reduce[k] = (unsigned char)o->metrics[k].reduce;
     return s;

@@ -125,6 +125,8 @@ pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pa
                            .ranks = comm ? comm->size : 1,
                            .reward = pt_objective_width(cfg->objective, cfg->options) > 0,
                            .rows_too = cfg->objective->channels & PT_CHANNELS_OF_ROWS,
+                           .given = cfg->objective->columns + cfg->objective->n_columns,
+                           .n_given = cfg->objective->n_given,
                            .dataset_weight = train ? weights : NULL,
                            .n_dataset_weight = train ? cfg->data.n_datasets : 0};
     PT_TRY(pt_loader_new(out, pack, &o));

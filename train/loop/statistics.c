@@ -1,6 +1,7 @@
-/* Statistics of a whole step, before any gradient: one more forward pass over its micro-batches gives every answer's values, all ranks share
- * them, and the objective makes what it wants of the list: sums, sorts. */
+/* Statistics of a whole step, before any gradient: a forward pass over its micro-batches gives every answer's values, all ranks share them, and the
+ * objective makes what it wants of the list: sums, sorts, numbers for each answer. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "train/loop/run.h"
 
@@ -74,12 +75,13 @@ static pt_status add_batch(const pt_run *r, const pt_batch *b, list *l)
     return PT_OK;
 }
 
-/* Everyone's numbers one behind the other, by rank. */
-static pt_status share(pt_comm *c, double **v, size_t *n)
+/* Everyone's numbers one behind the other, by rank; this rank's begin at *mine. */
+static pt_status share(pt_comm *c, double **v, size_t *n, size_t *mine)
 {
     pt_status rc = PT_OK;
     double *counts = NULL, *all = NULL;
     size_t before = 0, total = 0;
+    *mine = 0;
     if (c->size == 1) return PT_OK;
     PT_TRY(pt_alloc0(&counts, c->size));
     counts[c->rank] = (double)*n;
@@ -94,6 +96,7 @@ static pt_status share(pt_comm *c, double **v, size_t *n)
     free(*v);
     *v = all;
     *n = total;
+    *mine = before;
     all = NULL;
 done:
     free(counts);
@@ -122,9 +125,15 @@ static void put_core(const double *v, size_t width, pt_core_answer *a)
     pt_core_values(a, (int)width, v + VALUES, NULL);
 }
 
+/* Columns that the statistics fill: [answers] each, in the order of the list. */
+typedef struct filled {
+    float *column[PT_CORE_COLUMNS];
+} filled;
+
 /* The records in the order of their numbers, so that neither layout nor ranks change a sum. */
-static pt_status call(const pt_run *r, const list *l, pt_core_step *core)
+static pt_status call(const pt_run *r, const list *l, pt_core_step *core, filled *out)
 {
+    pt_step_answers all = {.n = (int64_t)l->n};
     pt_status rc = PT_OK;
     place *order = NULL;
     pt_core_answer *answer = NULL;
@@ -135,6 +144,7 @@ static pt_status call(const pt_run *r, const list *l, pt_core_step *core)
     PT_TRY(pt_alloc0(&answer, l->a + 1));
     PT_TRY(pt_alloc0(&start, l->n + 1));
     PT_TRY(pt_alloc0(&weight, l->n + 1));
+    for (int k = 0; k < r->objective->n_given; k++) PT_TRY(pt_alloc0(&all.given[k], l->a + 1));
     for (size_t i = 0; i < l->n; i++) {
         order[i] = (place){l->records + 3 * i, at};
         at += (size_t)l->records[3 * i + 2];
@@ -146,8 +156,15 @@ static pt_status call(const pt_run *r, const list *l, pt_core_step *core)
         for (int64_t k = 0; k < n; k++) put_core(l->answers + l->fields * (order[i].at + (size_t)k), l->width, &answer[start[i] + k]);
         start[i + 1] = start[i] + n;
     }
-    PT_TRY(r->objective->stats(core, &(pt_step_answers){answer, start, weight, (int64_t)l->n}, core->stat));
+    all.answer = answer;
+    all.start = start;
+    all.weight = weight;
+    PT_TRY(r->objective->stats(core, &all, core->stat));
+    for (int k = 0; k < r->objective->n_given; k++)
+        for (size_t i = 0; i < l->n; i++)
+            for (int64_t g = start[i]; g < start[i + 1]; g++) out->column[k][order[i].at + (size_t)(g - start[i])] = all.given[k][g];
 done:
+    for (int k = 0; k < PT_CORE_COLUMNS; k++) free(all.given[k]);
     free(order);
     free(answer);
     free(start);
@@ -155,25 +172,46 @@ done:
     return rc;
 }
 
+/* This rank's part of what was filled, from answer `from` of the list on, into its batches. */
+static pt_status hand_out(pt_run *r, const pt_step *info, const filled *f, size_t from)
+{
+    const pt_objective *o = r->objective;
+    for (int i = 0; i < info->n_micro; i++) {
+        pt_batch *b = &info->micro[i];
+        for (int k = 0; k < o->n_given; k++) {
+            float *to = pt_batch_column_get(b, o->columns[o->n_columns + k]);
+            if (!to) return pt_fail(PT_ESTATE, "a batch without the column %s that its statistics fill", o->columns[o->n_columns + k]);
+            memcpy(to, f->column[k] + from, (size_t)b->n_groups * sizeof *to);
+        }
+        from += (size_t)b->n_groups;
+    }
+    return o->n_given && pt_run_one_pass(r, info) ? pt_model_load_columns(r->model, &info->micro[0]) : PT_OK;
+}
+
 pt_status pt_run_statistics(pt_run *r, const pt_step *info, uint64_t step, bool train, pt_core_step *core)
 {
     pt_status rc = PT_OK;
+    filled f = {{0}};
+    size_t mine;
     list l = {.width = (size_t)pt_model_width(r->model)};
     l.fields = VALUES + l.width;
     for (int i = 0; i < info->n_micro; i++) {
         PT_TRY(pt_run_load_batch(r, &info->micro[i], step, train));
-        PT_TRY(pt_model_forward(r->model, PT_SLOT_OWN, false));
+        PT_TRY(pt_model_forward(r->model, PT_SLOT_OWN, train && pt_run_one_pass(r, info)));
         PT_TRY(pt_model_answers(r->model, r->logp, r->ref_logp, r->vocab, r->values));
         PT_TRY(r->ctx.ops->sync(&r->ctx));
         PT_TRY(add_batch(r, &info->micro[i], &l));
     }
     size_t records = 3 * l.n, answers = l.fields * l.a;
-    PT_TRY(share(r->comm, &l.records, &records));
-    PT_TRY(share(r->comm, &l.answers, &answers));
+    PT_TRY(share(r->comm, &l.records, &records, &mine));
+    PT_TRY(share(r->comm, &l.answers, &answers, &mine));
     l.n = records / 3;
     l.a = answers / l.fields;
-    PT_TRY(call(r, &l, core));
+    for (int k = 0; k < r->objective->n_given; k++) PT_TRY(pt_alloc0(&f.column[k], l.a + 1));
+    PT_TRY(call(r, &l, core, &f));
+    PT_TRY(hand_out(r, info, &f, mine / l.fields));
 done:
+    for (int k = 0; k < PT_CORE_COLUMNS; k++) free(f.column[k]);
     free(l.records);
     free(l.answers);
     return rc;

@@ -33,10 +33,11 @@ pt_status pt_run_load_batch(pt_run *r, const pt_batch *b, uint64_t step, bool tr
     return PT_OK;
 }
 
-static pt_status run_micro(pt_run *r, const pt_batch *b, const pt_core_step *core, uint64_t step, bool train)
+/* forwarded: statistics have run its forward pass. */
+static pt_status run_micro(pt_run *r, const pt_batch *b, const pt_core_step *core, uint64_t step, bool train, bool forwarded)
 {
-    PT_RETURN(pt_run_load_batch(r, b, step, train));
-    PT_RETURN(pt_model_forward(r->model, PT_SLOT_OWN, train));
+    if (!forwarded) PT_RETURN(pt_run_load_batch(r, b, step, train));
+    if (!forwarded) PT_RETURN(pt_model_forward(r->model, PT_SLOT_OWN, train));
     PT_RETURN(pt_model_loss(r->model, core, train));
     return train ? pt_model_backward(r->model) : PT_OK;
 }
@@ -64,7 +65,7 @@ static pt_status run_all(pt_run *r, uint64_t step, bool train, pt_step_sums *s)
     PT_RETURN(pt_model_report_begin(r->model));
     for (int i = 0; i < s->info.n_micro; i++) {
         if (train && r->overlap && i == s->info.n_micro - 1) pt_overlap_begin(r->overlap);
-        PT_RETURN(run_micro(r, &s->info.micro[i], &s->core, step, train));
+        PT_RETURN(run_micro(r, &s->info.micro[i], &s->core, step, train, pt_run_one_pass(r, &s->info)));
     }
     return pt_model_report_fetch(r->model, r->report);
 }

@@ -92,7 +92,7 @@ pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, boo
     pt_loaded *v = &m->loaded;
     if (!m->committed) return pt_fail(PT_ESTATE, "a batch before commit");
     if (train && !m->opt.train) return pt_fail(PT_ESTATE, "a training batch on a model that was planned without training");
-    v->there = v->forwarded = v->kept = v->head_done = v->has_reference = false;
+    v->there = v->forwarded = v->kept = v->head_done = v->has_reference = v->measured = false;
     v->records = v->n_entries = 0;
     v->batch = NULL;
     PT_RETURN(check_sizes(m, b));
@@ -124,7 +124,7 @@ pt_status pt_model_forward(pt_model *m, int slot, bool keep)
         return pt_fail(PT_ESTATE, "this model was planned without training: nothing can be kept for backward");
     PT_RETURN(pt_pass_make(m, slot, keep, &m->loaded.one_run, &p));
     m->ctx->workspace = m->workspace;
-    m->loaded.forwarded = m->loaded.kept = m->loaded.head_done = false;
+    m->loaded.forwarded = m->loaded.kept = m->loaded.head_done = m->loaded.measured = false;
     PT_RETURN(pt_decoder_forward(m, &p));
     m->loaded.slot = slot;
     m->loaded.forwarded = true;

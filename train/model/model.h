@@ -114,6 +114,8 @@ int pt_model_grad_stage(const pt_model *m, const pt_param *p);
 
 /* What the loss takes of the batch that was loaded last; b must stay until the next is loaded. */
 pt_status pt_model_load_loss(pt_model *m, const pt_batch *b);
+/* The columns of that batch anew, where they changed since. */
+pt_status pt_model_load_columns(pt_model *m, const pt_batch *b);
 /* Whether the next passes over the loaded batch drop features (train of load_batch): a reference never does. */
 void pt_model_drops(pt_model *m, bool on);
 /* The log-probabilities of the forward pass that ran last are the reference of the loaded batch (loss.reference), its hidden states at head positions

@@ -70,6 +70,7 @@ typedef struct pt_loaded {
     int slot; /* of the last forward */
     pt_lora_run one_run; /* all tokens, when a pass has one slot */
     bool there, train, forwarded, kept, head_done;
+    bool measured; /* the heads' channels of this forward pass are there */
     /* the loss */
     const pt_batch *batch; /* as long as the caller keeps it: until the next is loaded */
     int32_t n_entries, records;

@@ -87,6 +87,12 @@ pt_status pt_model_load_loss(pt_model *m, const pt_batch *b)
     return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.record_start, b->n_records + 1), b->record_start);
 }
 
+pt_status pt_model_load_columns(pt_model *m, const pt_batch *b)
+{
+    if (!m->loaded.there || m->loaded.batch != b || m->opt.loss.by_rows) return pt_fail(PT_ESTATE, "columns of a batch whose loss is not loaded");
+    return b->n_groups ? load_columns(m, b) : PT_OK;
+}
+
 pt_view pt_column_view(const pt_model *m)
 {
     pt_view v = m->tab.column;
@@ -187,7 +193,10 @@ static pt_status channels(pt_model *m, const pt_core_step *step, bool train)
     const pt_loss_spec *s = &m->opt.loss;
     for (int k = 0; k < PT_HEAD_KINDS; k++)
         if (pt_head_on(m->opt.heads, k)) PT_RETURN(pt_head_ready(m, k, train));
-    if (!(train && s->linear)) return pt_heads_forward(m);
+    if (!(train && s->linear)) {
+        if (!m->loaded.measured) PT_RETURN(pt_heads_forward(m));
+        return m->loaded.measured = true, PT_OK;
+    }
     if (m->loaded.rows) PT_RETURN(known_gradient(m, step));
     return pt_heads_backward(m);
 }
@@ -219,7 +228,7 @@ pt_status pt_model_keep_reference(pt_model *m)
     pt_view kept = t->normed_at_heads; /* the next pass writes into the other of the two */
     t->normed_at_heads = t->reference_at_heads;
     t->reference_at_heads = kept;
-    m->loaded.forwarded = false;
+    m->loaded.forwarded = m->loaded.measured = false;
     return PT_OK;
 }
 

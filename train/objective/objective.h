@@ -30,14 +30,23 @@ enum {
 /* What the loss is a mean over: rows (supervised tokens), answers, or records, each by its weight. */
 typedef enum pt_mean { PT_MEAN_ROWS, PT_MEAN_ANSWERS, PT_MEAN_RECORDS } pt_mean;
 
-/* An option is a config key. Its value is a double in pt_core_step.option: a number, 0 or 1, the word's value, a whole number. */
-typedef enum pt_option_kind { PT_OPTION_NUMBER, PT_OPTION_FLAG, PT_OPTION_WORD, PT_OPTION_COUNT } pt_option_kind;
+/* An option is a config key. Its value is a double in pt_core_step.option: a number, 0 or 1, the word's value, a whole number; of a list, which the core
+ * sees in pt_core_step.list, how many it holds. */
+typedef enum pt_option_kind {
+    PT_OPTION_NUMBER,
+    PT_OPTION_FLAG,
+    PT_OPTION_WORD,
+    PT_OPTION_COUNT,
+    PT_OPTION_WORDS,   /* one word, or a list of different ones */
+    PT_OPTION_NUMBERS, /* a list of numbers */
+} pt_option_kind;
 typedef struct pt_option {
     const char *key;
     pt_option_kind kind;
     const char *fallback; /* the default as text; NULL = unset, which reads as 0 */
     double min, max;      /* numbers, counts */
-    const pt_word *words; /* PT_OPTION_WORD; values from 1 */
+    const pt_word *words; /* PT_OPTION_WORD, PT_OPTION_WORDS; values from 1 */
+    uint32_t takes;       /* which of them this objective has: bit `value`; 0 = all */
     const char *aliases;  /* space-separated, NULL = none */
     unsigned effect;      /* pt_effect */
     const char *help;
@@ -47,6 +56,10 @@ typedef struct pt_option_value {
     bool set, flag;
     int word; /* of a count: it */
     double number;
+    int n; /* of a list: how many */
+    int words[PT_CORE_LIST];
+    double numbers[PT_CORE_LIST];
+    int line, column; /* where it was set; 0 = the command line */
 } pt_option_value;
 
 typedef struct pt_loss_metric {
@@ -66,6 +79,7 @@ typedef struct pt_step_answers {
     const int64_t *start;         /* [n + 1] */
     const float *weight;          /* [n] of the records */
     int64_t n;
+    float *given[PT_CORE_COLUMNS]; /* [start[n]] out: the columns that the statistics fill, by answer; 0 before */
 } pt_step_answers;
 
 typedef struct pt_objective {
@@ -81,10 +95,15 @@ typedef struct pt_objective {
     int reference_option; /* with reference or PT_CHANNEL_KL: the option whose word is a pt_reference_word */
     int kl_option; /* with PT_CHANNEL_KL: the option whose word is a pt_kl_word */
     const char *data;        /* type of a data set that names none */
-    /* this one instead of another, by a flag among that one's options */
-    const char *variant_of, *variant_key;
-    int n_columns, n_options, n_metrics, n_also, n_stats, n_state;
-    const char *columns[PT_CORE_COLUMNS]; /* names of the answers' columns that the core reads (base/batch.h) */
+    /* this one instead of another: by an option of that one or of its own that is a flag that is on, a number above 0, or the word variant_value (in a
+     * list: among them). The first of the list OBJECTIVES whose option says so. */
+    const char *variant_of, *variant_key, *variant_value;
+    int list_option, list_weights_option; /* counted from 1, 0 = none: the option that pt_core_step.list holds; of words: the numbers that are their weights */
+    /* why these options do not go together, and what to do; NULL: they do. s holds their values; pt_objective_said tells what the config set */
+    const char *(*check)(const pt_core_step *s, const pt_option_value *values);
+    int n_columns, n_given, n_options, n_metrics, n_also, n_stats, n_state;
+    /* names of the answers' columns that the core reads (base/batch.h): n_columns of the data, then n_given that `stats` fills */
+    const char *columns[PT_CORE_COLUMNS];
     pt_option options[PT_CORE_OPTIONS];
     pt_loss_metric metrics[PT_CORE_METRICS];
     pt_also also[4];
@@ -101,6 +120,13 @@ extern const pt_word pt_reference_words[];
 /* Words of an option that says which way a divergence goes: KL(policy||reference), the default, or KL(reference||policy). */
 typedef enum pt_kl_word { PT_KL_FROM_POLICY = 1, PT_KL_FROM_REFERENCE } pt_kl_word;
 extern const pt_word pt_kl_words[];
+/* Words of the key `loss_type`, which several objectives share: each takes some of them. */
+enum {
+    PT_LOSS_SIGMOID = 1, PT_LOSS_HINGE, PT_LOSS_IPO, PT_LOSS_ROBUST, PT_LOSS_EXO_PAIR, PT_LOSS_NCA_PAIR, PT_LOSS_BCO_PAIR, PT_LOSS_SPPO_HARD, PT_LOSS_AOT,
+    PT_LOSS_AOT_UNPAIRED, PT_LOSS_APO_ZERO, PT_LOSS_APO_DOWN, PT_LOSS_DISCOPOP, PT_LOSS_SIGMOID_NORM, PT_LOSS_SFT, PT_LOSS_KTO, PT_LOSS_APO_ZERO_UNPAIRED,
+    PT_LOSS_SIMPO, PT_LOSS_ALPHAPO
+};
+extern const pt_word pt_loss_type_words[];
 
 /* All objectives, in the order of OBJECTIVES. */
 size_t pt_objective_count(void);
@@ -116,14 +142,20 @@ const pt_objective *pt_objective_variant(const pt_objective *o, const pt_option_
 
 /* Option keys of all objectives, each once (PT_OBJECTIVE_KEYS at most); the same key of several objectives has one meaning and may have several
  * defaults. values[i] belongs to key i. */
-enum { PT_OBJECTIVE_KEYS = 32 };
+enum { PT_OBJECTIVE_KEYS = 96 };
 size_t pt_objective_keys(const pt_option **keys[]);
 int pt_objective_key(const char *key); /* its number, -1 */
 /* Values as the core reads them: what the config set, else o's own default. */
 double pt_objective_option(const pt_objective *o, int option, const pt_option_value *values);
 /* Numbers that a model gives at an answer's end: 0 without such a channel, 1 of a score. */
 int pt_objective_width(const pt_objective *o, const pt_option_value *values);
-/* All options of o into s. */
+/* Whether the config says something of this key. */
+bool pt_objective_said(const pt_option_value *values, const char *key);
+/* Whether o, as it stands in the config, has this option: its own, or that of what it is a variant of. */
+bool pt_objective_has(const pt_objective *o, const char *key);
+/* The word of a value; "" when there is none. */
+const char *pt_objective_word(const pt_word *words, int value);
+/* All options of o into s, its list too. */
 void pt_objective_options(const pt_objective *o, const pt_option_value *values, pt_core_step *s);
 /* Sets a number by key (tests); PT_EARG when there is no such key. */
 pt_status pt_objective_set(pt_option_value *values, const char *key, double v);
