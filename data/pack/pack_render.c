@@ -10,12 +10,24 @@ static bool several(const pt_record *rec)
     return rec->n_answers > 1;
 }
 
+static float said_weight(const pt_turn *t)
+{
+    return t->weight > PT_WEIGHT_HELD ? t->weight : 0;
+}
+
 static float turn_weight(const pt_packer *pk, const pt_record *rec, const pt_turn *t, size_t i)
 {
     if (!several(rec) && i < rec->n_prompt && !pk->opt->train_on_inputs) return 0;
-    if (!several(rec)) return t->has_weight ? t->weight : pt_speaker_weight(&pk->weights, t->speaker);
+    if (!several(rec)) return t->has_weight ? said_weight(t) : pt_speaker_weight(&pk->weights, t->speaker);
     if (i < rec->n_prompt) return 0;
-    return t->has_weight ? t->weight : pt_speaker_is(t->speaker, PT_ASSISTANT) ? 1 : 0;
+    return t->has_weight ? said_weight(t) : pt_speaker_is(t->speaker, PT_ASSISTANT) ? 1 : 0;
+}
+
+/* Weights as the readers gave them to weights of the loss. */
+static void settle(pt_rendered *r)
+{
+    for (size_t i = 0; i < r->ids.n; i++)
+        if (r->weight[i] <= PT_WEIGHT_HELD) r->weight[i] = 0;
 }
 
 /* What follows the last supervised token (the line break after an end token, a last question, padding) is predicted by nobody
@@ -41,6 +53,7 @@ static pt_status render_answer(pt_packer *pk, const pt_record *rec, size_t k, si
     pt_rendered_clear(&b->text);
     pt_status rc = pt_template_render(pk->opt->tmpl, pk->messages, n, false, &b->text);
     if (rc != PT_OK) return rc == PT_EARG ? PT_EFORMAT : rc; /* a conversation that the template does not take */
+    settle(&b->text);
     trim(&b->text);
     return PT_OK;
 }
@@ -139,9 +152,11 @@ static pt_status render_ids(pt_packer *pk, const pt_record *rec, size_t k)
             return pt_fail(PT_EFORMAT, "id %d at token %zu; the vocabulary has %d", ids->ids[i], i, vocab);
         r->ids.ids[i] = ids->ids[i];
         r->weight[i] = rec->answers[k].label[i];
-        if (i && r->weight[i] > 0) b->end = (int32_t)i;
     }
     r->ids.n = ids->n;
+    settle(r);
+    for (size_t i = 1; i < ids->n; i++)
+        if (r->weight[i] > 0) b->end = (int32_t)i;
     trim(r);
     return PT_OK;
 }

@@ -114,7 +114,7 @@ pt_status pt_read_tools(pt_reader *r, json_t *row)
 
 pt_message pt_turn_message(const pt_turn *t, float w)
 {
-    return (pt_message){.speaker = t->speaker, .text = t->text, .bytes = t->bytes, .weight = w, .thought = t->thought,
+    return (pt_message){.speaker = t->speaker, .text = t->text, .bytes = t->bytes, .weight = w, .spans = w > 0 ? t->spans : NULL, .n_spans = w > 0 ? t->n_spans : 0, .thought = t->thought,
                         .thought_bytes = t->thought_bytes, .calls = t->calls, .call_text = t->call_text, .call_bytes = t->call_bytes, .role = t->role, .is_json = t->is_json};
 }
 
@@ -128,7 +128,7 @@ static bool is_among(const char *name, const char *const *list, size_t n)
 void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, const pt_speaker *who)
 {
     /* weights, and what only ties things together */
-    static const char *const known[] = {"weight", "loss_weight", "train", "training", "loss", "id", "index", "tool_call_id", "train_detail"};
+    static const char *const known[] = {"weight", "loss_weight", "train", "training", "loss", "id", "index", "tool_call_id"};
     static const char *const of_answers[] = {"tool_calls", "function_call", "reasoning_content", "reasoning", "thinking"};
     const char *key;
     json_t *v;

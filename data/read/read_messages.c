@@ -52,13 +52,11 @@ static pt_status message_weight(const pt_reader *r, json_t *m, pt_turn *t)
 {
     const char *named = pt_dataset_says(r->spec, "message_field_training");
     static const char *const numbers[] = {"weight", "loss_weight"}, *const flags[] = {"train", "training", "loss"};
-    if (json_is_array(json_object_get(m, "train_detail")))
-        return pt_fail(PT_ENOSUP,
-                       "'train_detail' (parts of a message by character) is not supported; use 'train' or 'weight' a message");
     for (int i = 0; i < 2 && !named; i++) {
         json_t *v = json_object_get(m, numbers[i]);
         if (!v || json_is_null(v)) continue;
         PT_RETURN(pt_row_number(m, numbers[i], 0, &t->weight));
+        if (t->weight == 0 && pt_speaker_is(t->speaker, PT_ASSISTANT)) t->weight = PT_WEIGHT_HELD; /* it is an answer all the same */
         t->has_weight = true;
         return PT_OK;
     }
@@ -112,9 +110,10 @@ static pt_status add_message(pt_reader *r, json_t *m, pt_turns *t)
     t->turns[t->n - 1].is_json = is_json;
     if (is_json) pt_causes_add(&r->notes, "tool results that are objects are written as JSON", r->line);
     PT_RETURN(pt_read_extras(r, m, name, &t->turns[t->n - 1]));
-    const char *const read[] = {role, text_key, pt_dataset_says(r->spec, "message_field_training")};
+    const char *const read[] = {role, text_key, pt_dataset_says(r->spec, "message_field_training"), pt_dataset_value(r->spec, "message_field_training_detail")};
     pt_note_unread(r, m, read, sizeof read / sizeof *read, who);
-    return message_weight(r, m, &t->turns[t->n - 1]);
+    PT_RETURN(message_weight(r, m, &t->turns[t->n - 1]));
+    return pt_read_detail(r, m, &t->turns[t->n - 1]);
 }
 
 /* {human: q, assistant: a} (ms-swift's shape): every text stands under a speaker. */
@@ -241,6 +240,9 @@ static const pt_data_key conversation_keys[] = {
     {.key = "message_field_content", .kind = PT_DATA_TEXT, .within = "message_property_mappings", .as = "content"},
     {.key = "message_field_training", .kind = PT_DATA_TEXT, .after = "message_property_mappings",
      .help = "A message's own true | false: whether it is trained on. Default: train; weight and loss_weight (numbers) are read too."},
+    {.key = "message_field_training_detail", .kind = PT_DATA_TEXT, .fallback = "train_detail", .after = "message_field_training",
+     .help = "A message's own list of parts that are trained on: {begin_offset, end_offset, train: true | false, weight}, counted in characters, the "
+             "end within; what no part holds is context. Default: train_detail."},
     {.key = "field_system", .kind = PT_DATA_COLUMN, .after = "system_prompt", .help = "Column of the system text. Default: system, system_prompt."},
     {0}};
 const pt_data_key *const pt_keys_of_chats[] = {conversation_keys, pt_keys_of_questions, pt_keys_of_pairs, NULL};

@@ -236,6 +236,7 @@ pt_status pt_reader_run(pt_reader *r)
     r->held = json_array();
     if (!r->columns || !r->held) return pt_fail(PT_ENOMEM, "out of memory");
     PT_RETURN(pt_rows_read(r->spec->path, r->spec, one_row, &c));
+    pt_reader_warn_near(r);
     return pt_reader_judge(r);
 }
 

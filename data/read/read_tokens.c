@@ -1,6 +1,7 @@
 /* text (= completion): one string a row. tokens: ids made elsewhere: input_ids with labels (unshifted, -100 = context) or TRL's
  * completion_mask and assistant_masks, or for pairs prompt_input_ids, chosen_input_ids, rejected_input_ids. What an attention_mask
- * (prompt_attention_mask ...) says is padding is left out, at either end. */
+ * (prompt_attention_mask ...) says is padding is left out, at either end. weights: a number >= 0 an id, the loss weight of what is supervised. */
+#include <math.h>
 #include <string.h>
 
 #include "data/read/record.h"
@@ -99,6 +100,24 @@ static pt_status read_masks(pt_reader *r, json_t *row, size_t n, pt_span span, b
     return PT_OK;
 }
 
+/* What is supervised, each by its weight; without labels and masks the weights say both. */
+static pt_status read_weights(pt_reader *r, json_t *row, pt_span span, bool labelled)
+{
+    float *label = r->rec.answers[0].label;
+    json_t *list;
+    PT_RETURN(list_of(r, row, "weights", json_array_size(json_object_get(row, "input_ids")), &list));
+    for (size_t i = 0; list && i < json_array_size(list); i++) {
+        const json_t *v = json_array_get(list, i);
+        double w = json_number_value(v);
+        if (!json_is_number(v)) return pt_fail(PT_EFORMAT, "element %zu of 'weights' is %s, a number is wanted", i, pt_row_kind(v));
+        if (!isfinite((float)w) || w < 0) return pt_fail(PT_EFORMAT, "element %zu of 'weights' is %g, which is out of range", i, w);
+        if (i < span.from || i >= span.to) continue;
+        float *to = &label[i - span.from];
+        *to = !labelled ? (float)w : *to > 0 && (float)w < PT_WEIGHT_HELD ? PT_WEIGHT_HELD : *to * (float)w;
+    }
+    return PT_OK;
+}
+
 static pt_status read_labels(pt_reader *r, json_t *row, pt_span span)
 {
     pt_record *rec = &r->rec;
@@ -107,8 +126,10 @@ static pt_status read_labels(pt_reader *r, json_t *row, pt_span span)
     bool masks;
     PT_RETURN(list_of(r, row, "labels", n, &list));
     if (!list) {
+        const json_t *weights = json_object_get(row, "weights");
         PT_RETURN(read_masks(r, row, n, span, &masks));
-        return masks ? PT_OK : pt_row_missing(NULL, row, "labels");
+        if (!masks && (!weights || json_is_null(weights))) return pt_row_missing(NULL, row, "labels");
+        return read_weights(r, row, span, masks);
     }
     for (size_t i = span.from; i < span.to; i++) {
         const json_t *v = json_array_get(list, i);
@@ -118,7 +139,7 @@ static pt_status read_labels(pt_reader *r, json_t *row, pt_span span)
             return pt_fail(PT_EFORMAT, "label %zu is neither -100 nor the id %d at its own place (labels are not shifted)", i, id);
         rec->answers[0].label[i - span.from] = x == -100 ? 0 : 1;
     }
-    return PT_OK;
+    return read_weights(r, row, span, true);
 }
 
 /* A pair: the answers supervised, the prompt context. */

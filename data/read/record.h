@@ -7,10 +7,16 @@
  * A text that may be left out (system, instruction, prompt, input) is the same absent, null, empty or of spaces alone. */
 #ifndef PT_DATA_RECORD_H
 #define PT_DATA_RECORD_H
+#include <float.h>
+
 #include "base/batch.h"
 #include "base/json.h"
 #include "data/read/data_key.h"
 #include "data/text/template.h"
+
+/* The weight of a token that an answer holds and nobody is to imitate: context, but to objectives that keep such tokens near a reference. The least
+ * that is above 0: of the weights that a token touches the larger counts. */
+#define PT_WEIGHT_HELD FLT_MIN
 
 typedef enum pt_record_kind { PT_RECORD_CHAT, PT_RECORD_TEXT, PT_RECORD_IDS } pt_record_kind;
 
@@ -18,8 +24,10 @@ typedef struct pt_turn {
     const pt_speaker *speaker;
     const char *text; /* of the JSON row, or owned by the record */
     size_t bytes;
-    float weight; /* when has_weight: said by the row itself (train, weight, loss_weight) */
+    float weight; /* when has_weight: said by the row itself (train, weight, loss_weight, train_detail) */
     bool has_weight;
+    const pt_text_span *spans; /* as in pt_message */
+    size_t n_spans;
     const char *thought; /* as in pt_message */
     size_t thought_bytes;
     const json_t *calls;
@@ -49,7 +57,7 @@ typedef struct pt_answer {
     const char *text; /* TEXT */
     size_t bytes;
     pt_ids ids;   /* IDS */
-    float *label; /* IDS: 1 = supervised */
+    float *label; /* IDS: loss weight, 0 = context */
     size_t label_cap;
     pt_values columns; /* of this answer alone */
 } pt_answer;
@@ -144,6 +152,8 @@ pt_status pt_row_slice(const pt_dataset_spec *spec, int64_t *from, int64_t *to);
 pt_status pt_rows_refuse_parquet(const char *path);
 /* A row that cannot be used (rc and the present message say why): counted and PT_OK, or rc where none may be left out. */
 pt_status pt_reader_bad(pt_reader *r, pt_status rc, int64_t line);
+/* Warns of columns that nobody reads and whose names are one slip away from names that rows have here. */
+void pt_reader_warn_near(const pt_reader *r);
 /* Whether those rows are more than spec->bad_rows allows; a warning names them where they are not. */
 pt_status pt_reader_judge(const pt_reader *r);
 void pt_causes_add(pt_causes *c, const char *text, int64_t line);
@@ -202,6 +212,8 @@ pt_status pt_read_calls(pt_reader *r, json_t *m, const json_t **out);
 void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, const pt_speaker *who);
 /* The row's `tools`: a list of objects, or one spelled as a string. */
 pt_status pt_read_tools(pt_reader *r, json_t *row);
+/* The turn's parts that a message's own list (train_detail) trains on or not, and what follows from it for the turn's weight. */
+pt_status pt_read_detail(pt_reader *r, json_t *m, pt_turn *t);
 /* A turn as the templates take it, with weight w. */
 pt_message pt_turn_message(const pt_turn *t, float w);
 /* Appends messages to t: a list of messages, one message, or rounds ({human: q, assistant: a} or [q, a]). */

@@ -10,6 +10,12 @@
 
 struct json_t;
 
+/* Bytes [from, to) of a message's text, and the loss weight of their tokens. */
+typedef struct pt_text_span {
+    size_t from, to;
+    float weight;
+} pt_text_span;
+
 /* One message of a conversation; everything borrowed. weight: loss weight of this message's tokens (0 = context). What stands
  * beside the text may be absent (zeros). */
 typedef struct pt_message {
@@ -17,6 +23,8 @@ typedef struct pt_message {
     const char *text;
     size_t bytes;
     float weight;
+    const pt_text_span *spans; /* parts of the text with weights of their own, ascending and apart: the text beside them is context; NULL = none */
+    size_t n_spans;
     const char *thought; /* an answer's reasoning; NULL = none was given */
     size_t thought_bytes;
     const struct json_t *calls; /* an answer's tool calls: a list of {name, arguments} or {function: {name, arguments}} */

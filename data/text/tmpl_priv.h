@@ -110,6 +110,8 @@ pt_status pt_tmpl_turn(pt_tmpl_out *o);
 pt_status pt_tmpl_lit(pt_tmpl_out *o, const char *text, float weight, bool answer_end);
 /* A record's text: never a control token. */
 pt_status pt_tmpl_text(pt_tmpl_out *o, const char *s, size_t n, float weight);
+/* A part of a message's own text, with the weights that the message gives it. */
+pt_status pt_tmpl_said(pt_tmpl_out *o, const pt_message *m, const char *s, size_t n);
 pt_status pt_tmpl_control(pt_tmpl_out *o, int32_t id, float weight, bool answer_end);
 /* Encodes what is pending; what follows is encoded apart. */
 pt_status pt_tmpl_cut(pt_tmpl_out *o);

@@ -79,7 +79,7 @@ pt_status pt_tmpl_end(pt_tmpl_out *o, const pt_message *m)
 pt_status pt_tmpl_one(pt_tmpl_out *o, const pt_message *m, pt_part c, const char *before)
 {
     PT_RETURN(pt_tmpl_begin(o, m, before));
-    PT_RETURN(pt_tmpl_text(o, c.s, c.n, m->weight));
+    PT_RETURN(pt_tmpl_said(o, m, c.s, c.n));
     return pt_tmpl_end(o, m);
 }
 
@@ -138,17 +138,16 @@ static pt_status folded(pt_tmpl_out *o, const pt_message *m, size_t n)
         if (t->bos_each) PT_RETURN(pt_tmpl_control(o, pt_tok_bos(t->tok), 0, false));
         PT_RETURN(pt_tmpl_lit(o, of_user->open, 0, false));
         if (i == (size_t)has && sys.s) {
-            float w = has ? m[0].weight : 0;
             if (s->strip && c.n == 0) return pt_fail(PT_EARG, "template %s: the first user message is empty", s->name);
             if (s->strip) { /* the strip reaches the outer ends of both together: not the user text's left end */
                 c.n += (size_t)(c.s - m[i].text);
                 c.s = m[i].text;
             }
             PT_RETURN(pt_tmpl_lit(o, of_system->open, 0, false));
-            PT_RETURN(pt_tmpl_text(o, sys.s, sys.n, w));
+            PT_RETURN(has ? pt_tmpl_said(o, &m[0], sys.s, sys.n) : pt_tmpl_text(o, sys.s, sys.n, 0));
             PT_RETURN(pt_tmpl_lit(o, of_system->close, 0, false));
         }
-        PT_RETURN(pt_tmpl_text(o, c.s, c.n, m[i].weight));
+        PT_RETURN(pt_tmpl_said(o, &m[i], c.s, c.n));
         PT_RETURN(pt_tmpl_lit(o, of_user->close, 0, false));
     }
     return PT_OK;

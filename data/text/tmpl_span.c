@@ -1,6 +1,7 @@
 /* Spans of text with weights into ids with weights. Text between two control tokens is encoded as one string. */
 #include "data/text/tmpl_priv.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,6 +141,26 @@ pt_status pt_tmpl_text(pt_tmpl_out *o, const char *s, size_t n, float weight)
 {
     o->r->control_in_text += pt_tok_count_control(o->t->tok, s, n);
     return add_text(o, s, n, weight);
+}
+
+/* What the template writes out of other fields (thoughts, calls) lies outside the text. */
+pt_status pt_tmpl_said(pt_tmpl_out *o, const pt_message *m, const char *s, size_t n)
+{
+    uintptr_t text = (uintptr_t)m->text, begin = (uintptr_t)s;
+    if (!m->n_spans || begin < text || begin + n > text + m->bytes) return pt_tmpl_text(o, s, n, m->weight);
+    size_t first = (size_t)(begin - text), at = 0;
+    o->r->control_in_text += pt_tok_count_control(o->t->tok, s, n);
+    for (size_t k = 0; k < m->n_spans && at < n; k++) {
+        const pt_text_span *x = &m->spans[k];
+        if (x->to <= first + at) continue;
+        size_t from = x->from > first + at ? x->from - first : at, to = x->to - first;
+        if (from > n) from = n;
+        if (to > n) to = n;
+        PT_RETURN(add_text(o, s + at, from - at, 0));
+        PT_RETURN(add_text(o, s + from, to - from, x->weight));
+        at = to;
+    }
+    return add_text(o, s + at, n - at, 0);
 }
 
 pt_status pt_tmpl_cut(pt_tmpl_out *o)

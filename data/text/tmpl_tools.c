@@ -84,7 +84,7 @@ static pt_status qwen_results(pt_tmpl_out *o, const pt_message *m, size_t n, siz
     PT_RETURN(pt_tmpl_lit(o, "<|im_start|>user", 0, false));
     for (; *i < n && pt_speaker_is(m[*i].speaker, PT_TOOL); ++*i) {
         PT_RETURN(pt_tmpl_lit(o, "\n<tool_response>\n", 0, false));
-        PT_RETURN(pt_tmpl_text(o, m[*i].text, m[*i].bytes, m[*i].weight));
+        PT_RETURN(pt_tmpl_said(o, &m[*i], m[*i].text, m[*i].bytes));
         PT_RETURN(pt_tmpl_lit(o, "\n</tool_response>", 0, false));
     }
     return pt_tmpl_lit(o, "<|im_end|>\n", 0, false);
@@ -94,7 +94,7 @@ static pt_status qwen_results(pt_tmpl_out *o, const pt_message *m, size_t n, siz
 static pt_status qwen_answer(pt_tmpl_out *o, const pt_message *m, pt_part c, const char *before, bool raw)
 {
     PT_RETURN(pt_tmpl_begin(o, m, before));
-    PT_RETURN(pt_tmpl_text(o, c.s, c.n, m->weight));
+    PT_RETURN(pt_tmpl_said(o, m, c.s, c.n));
     PT_RETURN(qwen_calls(o, m, c.n > 0, raw));
     return pt_tmpl_end(o, m);
 }
@@ -178,9 +178,9 @@ static pt_status qwen3_answer(pt_tmpl_out *o, const pt_message *m, bool after_qu
     thought = strip_newlines(thought, true, true);
     PT_RETURN(pt_tmpl_begin(o, m, ""));
     PT_RETURN(pt_tmpl_lit(o, "<think>\n", m->weight, false));
-    PT_RETURN(pt_tmpl_text(o, thought.s, thought.n, m->weight));
+    PT_RETURN(pt_tmpl_said(o, m, thought.s, thought.n));
     PT_RETURN(pt_tmpl_lit(o, "\n</think>\n\n", m->weight, false));
-    PT_RETURN(pt_tmpl_text(o, rest.s, rest.n, m->weight));
+    PT_RETURN(pt_tmpl_said(o, m, rest.s, rest.n));
     PT_RETURN(qwen_calls(o, m, rest.n > 0, true));
     return pt_tmpl_end(o, m);
 }
@@ -221,7 +221,7 @@ static pt_status llama_question(pt_tmpl_out *o, const pt_message *m, const json_
         PT_RETURN(json_text(o, json_array_get(tools, i), 4, 0));
         PT_RETURN(pt_tmpl_lit(o, "\n\n", 0, false));
     }
-    PT_RETURN(pt_tmpl_text(o, c.s, c.n, m->weight));
+    PT_RETURN(pt_tmpl_said(o, m, c.s, c.n));
     return pt_tmpl_end(o, m);
 }
 
@@ -252,13 +252,13 @@ static pt_status llama_result(pt_tmpl_out *o, const pt_message *m)
         PT_RETURN(pt_tmpl_lit(o, m->role, 0, false));
         PT_RETURN(pt_tmpl_lit(o, "<|end_header_id|>\n\n", 0, false));
         pt_part c = pt_tmpl_content(o->t, m);
-        PT_RETURN(pt_tmpl_text(o, c.s, c.n, m->weight));
+        PT_RETURN(pt_tmpl_said(o, m, c.s, c.n));
         return pt_tmpl_end(o, m);
     }
     x.role = NULL;
     PT_RETURN(pt_tmpl_begin(o, &x, ""));
     if (m->is_json) {
-        PT_RETURN(pt_tmpl_text(o, m->text, m->bytes, m->weight));
+        PT_RETURN(pt_tmpl_said(o, m, m->text, m->bytes));
         return pt_tmpl_end(o, m);
     }
     json_t *text = json_stringn(m->text, m->bytes);

@@ -93,7 +93,6 @@ static void test_refused(void **state)
         {SET("type: alpaca_chat.load_camel_ai"), "unknown data set type"},
         {SET("type: alpaca, train_on_eos: all"), "train_on_eos: only turn exists for a data set"},
         {SET("type: messages, chat_template: llama3"), "chat_template: only tokenizer_default exists for a data set"},
-        {SET("type: messages, message_field_training_detail: train_detail"), "message_field_training_detail: parts of a message by character"},
         {SET("type: messages, field_thinking: mind"), "field_thinking: thoughts are read under reasoning_content"},
         {SET("type: sharegpt, conversation: chatml"), "conversation: the template is chat_template's"},
         {SET("type: alpaca, shards: 4"), "shards: split takes a part"},

@@ -81,6 +81,11 @@ static const shown_case cases[] = {
      "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHo<|im_end|>\n"
      "<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n«0.5|Hey<|im_end|>»\n",
      .inputs = false},
+    {"messages",
+     "{\"messages\": [" M("user", "Hi") ",{\"role\":\"assistant\",\"content\":\" Hello you\",\"weight\":0.5,\"train_detail\":["
+     "{\"begin_offset\":1,\"end_offset\":2,\"train\":true},{\"begin_offset\":7,\"end_offset\":8,\"weight\":4}]},"
+     M("user", "Hi") ",{\"role\":\"assistant\",\"content\":\"Ho\",\"weight\":0}]}\n",
+     "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n «0.5|Hell»o«2| you»«0.5|<|im_end|>»\n", .inputs = false},
     {"messages", TALK,
      "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\n«Hello you<|im_end|>»\n<|im_start|>assistant\nHo<|im_end|>\n"
      "<|im_start|>user\n«Bye<|im_end|>»\n",

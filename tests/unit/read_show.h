@@ -22,6 +22,12 @@ static void say_turns(const pt_turns *t, size_t from)
         say("%s%c", i > from ? "|" : "", "SUAT"[pt_speaker_mark(t->turns[i].speaker)]);
         if (t->turns[i].has_weight) say("%g", (double)t->turns[i].weight);
         say(":%.*s", (int)t->turns[i].bytes, t->turns[i].text);
+        for (size_t k = 0; k < t->turns[i].n_spans; k++) {
+            const pt_text_span *x = &t->turns[i].spans[k];
+            say(" [%zu,%zu)", x->from, x->to);
+            if (x->weight == PT_WEIGHT_HELD) say("held");
+            else say("%g", (double)x->weight);
+        }
     }
 }
 
@@ -44,7 +50,12 @@ static pt_status show(void *user, const pt_record *r, int64_t line)
     }
     for (size_t s = 0; r->kind == PT_RECORD_IDS && s < r->n_answers; s++) {
         if (s) say(" < ");
-        for (size_t i = 0; i < r->answers[s].ids.n; i++) say("%s%d%s", i ? " " : "", r->answers[s].ids.ids[i], r->answers[s].label[i] > 0 ? "*" : "");
+        for (size_t i = 0; i < r->answers[s].ids.n; i++) {
+            float w = r->answers[s].label[i];
+            say("%s%d%s", i ? " " : "", r->answers[s].ids.ids[i], w > 0 ? "*" : "");
+            if (w == PT_WEIGHT_HELD) say("held");
+            else if (w > 0 && w != 1) say("%g", (double)w);
+        }
     }
     for (size_t i = 0; i < r->columns.n; i++) say(" %c%g", r->columns.list[i].name[0], (double)r->columns.list[i].value);
     if (line != 1) say(" @%lld", (long long)line);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/near.h"
+
 #define OFF(f) offsetof(pt_config, f)
 #define NO_BOUND 1, 0
 
@@ -197,26 +199,6 @@ const pt_foreign_key *pt_schema_foreign_find(const char *name)
     return best;
 }
 
-/* Levenshtein distance, at most 63 letters a side. */
-static int distance(const char *a, const char *b)
-{
-    int row[64], la = (int)strlen(a), lb = (int)strlen(b);
-    if (la > 63 || lb > 63) return 99;
-    for (int j = 0; j <= lb; j++) row[j] = j;
-    for (int i = 1; i <= la; i++) {
-        int diag = row[0];
-        row[0] = i;
-        for (int j = 1; j <= lb; j++) {
-            int keep = diag + (a[i - 1] != b[j - 1]);
-            diag = row[j];
-            if (row[j] + 1 < keep) keep = row[j] + 1;
-            if (row[j - 1] + 1 < keep) keep = row[j - 1] + 1;
-            row[j] = keep;
-        }
-    }
-    return row[lb];
-}
-
 const char *pt_schema_nearest(const char *name)
 {
     const char *best = NULL;
@@ -224,7 +206,7 @@ const char *pt_schema_nearest(const char *name)
     size_t n_keys;
     const pt_key *keys = pt_schema(&n_keys);
     for (size_t i = 0; i < n_keys; i++) {
-        int d = distance(name, keys[i].name);
+        int d = pt_letters_apart(name, keys[i].name);
         if (d < best_d) best_d = d, best = keys[i].name;
         char word[64];
         for (const char *p = keys[i].aliases; *p;) {
@@ -232,7 +214,7 @@ const char *pt_schema_nearest(const char *name)
             if (n < sizeof word) {
                 memcpy(word, p, n);
                 word[n] = 0;
-                d = distance(name, word);
+                d = pt_letters_apart(name, word);
                 if (d < best_d) best_d = d, best = keys[i].name;
             }
             p += n;
@@ -242,7 +224,7 @@ const char *pt_schema_nearest(const char *name)
     size_t m;
     const pt_translation *t = pt_schema_translations(&m);
     for (size_t i = 0; i < m; i++) {
-        int d = distance(name, t[i].key);
+        int d = pt_letters_apart(name, t[i].key);
         if (d < best_d) best_d = d, best = t[i].key;
     }
     return best;

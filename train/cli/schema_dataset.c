@@ -29,7 +29,6 @@ static const pt_dataset_key plain[] = {
     TAKEN("chat_template", "", "tokenizer_default: the config's chat_template holds for all."),
     TAKEN("field_thinking", "template_thinking_key", "reasoning_content, reasoning or thinking, which are all read; another name is refused."),
     TAKEN("revision", "trust_remote_code preprocess_shards name", "No effect on a file."),
-    REFUSED("message_field_training_detail", "", "parts of a message by character are not weighted here; message_field_training and weight weigh messages"),
     REFUSED("conversation", "", "the template is chat_template's, which holds for all"),
     REFUSED("field_human", "field_model", "roles and message_property_mappings say who is who"),
     REFUSED("shards", "shards_idx", "split takes a part: train[:20%]"),
