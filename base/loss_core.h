@@ -16,6 +16,7 @@ enum { PT_CORE_OPTIONS = 24, PT_CORE_LIST = 24, PT_CORE_STATS = 16, PT_CORE_STAT
 /* The same for all records of an optimiser step. */
 typedef struct pt_core_step {
     double norm;                    /* what the mean is over: the weights of all rows, answers or records of the step */
+    double first_tokens;            /* weights of the tokens of all records' first answers (of pairs: the chosen ones), records' weights in them; 0 = not known */
     double option[PT_CORE_OPTIONS]; /* the objective's own, in the order of its declaration; of a list: how many it has */
     /* the list option: its numbers in order; or, where it is of words, the weight of the word of value k + 1, 0 where it is not chosen */
     double list[PT_CORE_LIST];
@@ -30,6 +31,7 @@ enum { PT_VOCAB_ENTROPY, PT_VOCAB_LOG_SQUARES, PT_VOCAB_KL, PT_VOCAB_SUMS };
 typedef struct pt_core_answer {
     double logp;      /* sum of weight * log-probability over the answer's tokens; of the one row */
     double tokens;    /* sum of those weights: logp / tokens is the mean; 1 of a row */
+    double length;    /* how many tokens these are, whatever their weights; 1 of a row */
     double reference; /* logp under the reference model; 0 without one */
     /* entropy -sum p log p, log sum p^2, and divergence from the reference, each summed over the answer's tokens by the weights of logp; 0 where the
      * objective does not ask for it */

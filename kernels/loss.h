@@ -5,7 +5,7 @@
  * By rows: row m alone is an answer with logp = value[m], reference = reference[m]; its weight is row_weight[m], c_m = row_weight[m] / norm.
  *     loss += c_m L_m;   dvalue[m] = c_m dL_m/dlogp
  * By records: answer g has logp = sum over its entries k in [start[g], start[g+1]) of weight[k] * value[rows[k]], tokens = sum of weight[k],
- * reference = the same sum over reference rows, or reference_sum[g]; and value[i] likewise of column i of the values' channel (width 1: the score).
+ * length = start[g+1] - start[g], reference = the same sum over reference rows, or reference_sum[g]; and value[i] likewise of column i of the values' channel (width 1: the score).
  * Record r is the answers [record_start[r], record_start[r+1]); its weight is column 0 at its first answer, c_r = weight / norm.
  *     loss += c_r L_r;   dvalue[rows[k], i] += weight[k] * c_r dL_r/d(logp, or value[i], of the answer of k)
  * Sums over the vocabulary (entropy, log_squares, kl) are of head positions, and rows may share one: a row's is its head's. vocab[k].rows[m] is row m's

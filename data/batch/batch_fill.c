@@ -204,7 +204,7 @@ static void fill_group_rows(pt_filler *f)
                     float w = q->weight ? q->weight[i] : 1;
                     int32_t row = f->row_of[g->start + i - g->from], at = f->cursor[group]++;
                     b->group_rows[at] = row;
-                    b->group_row_weight[at] = w;
+                    b->group_row_weight[at] = at - b->group_row_start[group] < q->full ? w : w * (1 - q->tail_less);
                     b->row_weight[row] += w * q->record_weight;
                 }
             }

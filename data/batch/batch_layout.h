@@ -27,6 +27,7 @@ typedef struct pt_lay_seq {
     int32_t end; /* token whose hidden state is scored, -1 = not asked */
     /* its group */
     float record_weight;
+    int32_t full; float tail_less; /* its rows past the first `full` weigh tail_less of 1 less in its group */
     int32_t answer;  /* which of its record's; groups of one record are neighbours, its answers in order */
     int64_t record, number; /* numbers of its record and of itself among the values of columns */
 } pt_lay_seq;

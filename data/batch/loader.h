@@ -21,6 +21,7 @@ typedef struct pt_loader_options {
     bool reward;                 /* fill group_end_head (the last token of a cut answer); no rows then, but with rows_too: heads are end tokens only */
     bool rows_too;
     const char *const *given; int n_given; /* names of columns of answers that are 0 until the caller fills them, in each step anew */
+    double tail_less;            /* supervised tokens of an answer past the length of its record's shortest weigh this much of 1 less (group_row_weight alone) */
     double *dataset_weight; size_t n_dataset_weight; /* per source; NULL = all 1 */
 } pt_loader_options;
 
@@ -44,6 +45,7 @@ typedef struct pt_step {
     /* the whole step, all ranks, independent of layout but for tokens (computed ones). rows: supervised tokens, counted a record */
     int64_t records, rows, groups, tokens, unshared_tokens;
     double row_weight, group_weight, record_weight; /* as in pt_batch */
+    double first_weight; /* row_weight of the records' first answers alone */
 } pt_step;
 
 /* Borrows the pack. Reference log-probabilities are those the pack has at this call. batch_rows 0: packing off takes micro_batch_size x

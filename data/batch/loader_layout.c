@@ -61,6 +61,19 @@ done:
     return rc;
 }
 
+/* How far the answers of each record go together: the length of its shortest. */
+static void mark_tails(pt_loader *l)
+{
+    const pt_pack *p = l->pack;
+    for (size_t r = 0; r < p->n_rows && l->opt.tail_less != 0; r++) {
+        size_t from, to;
+        int64_t least = INT32_MAX;
+        pt_loader_answers(l, (int32_t)r, &from, &to);
+        for (size_t s = from; s < to; s++) least = l->seq_rows[s] < least ? l->seq_rows[s] : least;
+        for (size_t s = from; s < to; s++) l->seqs[s].full = (int32_t)least, l->seqs[s].tail_less = (float)l->opt.tail_less;
+    }
+}
+
 /* The global order and a sparse table over its common prefixes, so that any two sequences' is one look-up. */
 static pt_status make_order(pt_loader *l)
 {
@@ -87,6 +100,7 @@ pt_status pt_loader_index(pt_loader *l)
 {
     PT_RETURN(make_columns(l));
     PT_RETURN(make_seqs(l));
+    mark_tails(l);
     return l->opt.packing == PT_PACKING_FOREST ? make_order(l) : PT_OK;
 }
 
@@ -266,6 +280,7 @@ void pt_loader_totals(const pt_loader *l, size_t step, pt_step *out)
         }
         out->groups += (int64_t)(to - from);
         out->record_weight += (double)l->seqs[from].record_weight;
+        out->first_weight += l->seq_weight[from];
         out->group_weight += (double)l->seqs[from].record_weight * (double)(to - from);
     }
     out->records = e->starts[step + 1] - e->starts[step];

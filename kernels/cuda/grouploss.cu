@@ -140,7 +140,7 @@ PT_DEV void load_answer(const loss_job &j, int64_t g)
     if (lane_id() == 0) {
         pt_core_answer *a = &j.answer[g];
         pt_core_values(a, j.values.width, numbers, numbers ? numbers + j.values.width : nullptr);
-        a->logp = logp, a->tokens = tokens, a->reference = reference, a->score = score, a->dlogp = a->dscore = 0;
+        a->logp = logp, a->tokens = tokens, a->length = j.logp.value ? (double)(j.logp.start[g + 1] - j.logp.start[g]) : 0.0, a->reference = reference, a->score = score, a->dlogp = a->dscore = 0;
         a->entropy = over[PT_VOCAB_ENTROPY], a->log_squares = over[PT_VOCAB_LOG_SQUARES], a->kl = over[PT_VOCAB_KL];
         a->dentropy = a->dlog_squares = a->dkl = 0;
         for (int k = 0; k < PT_CORE_COLUMNS; k++) a->column[k] = k + 1 < j.columns ? (double)j.column[(k + 1) * j.groups + g] : 0.0;
@@ -203,7 +203,7 @@ template <int K> PT_DEV void by_rows(const loss_job &j, double *red)
 #pragma unroll
             for (int k = 0; k < PT_VOCAB_SUMS; k++)
                 if (j.vocab[k].value) *pt_core_sum(&t, k) = (double)j.vocab[k].value[j.vocab[k].rows[m]];
-            t.logp = (double)j.logp.value[m], t.tokens = 1, t.reference = j.reference ? (double)j.reference[m] : 0.0;
+            t.logp = (double)j.logp.value[m], t.tokens = t.length = 1, t.reference = j.reference ? (double)j.reference[m] : 0.0;
             double loss = run_core<K>(&j.step, &t, 1, metric);
             sums_add(s, j, w / j.step.norm, loss, metric);
             d = (float)(w * t.dlogp / j.step.norm);

@@ -70,7 +70,7 @@ static void by_rows(const struct core *c, const pt_group_loss_args *a, sums *s)
     const float *value = pt_f32_at(a->logp.value), *weight = pt_f32_at(a->row_weight);
     for (int64_t m = 0; m < a->logp.value.cols; m++) {
         double metric[PT_CORE_METRICS] = {0}, w = weight[m];
-        pt_core_answer t = {.logp = value[m], .tokens = 1, .reference = pt_view_ok(a->reference) ? pt_f32_at(a->reference)[m] : 0};
+        pt_core_answer t = {.logp = value[m], .tokens = 1, .length = 1, .reference = pt_view_ok(a->reference) ? pt_f32_at(a->reference)[m] : 0};
         float d = 0;
         if (w != 0) {
             load_row_sums(a, m, &t);
@@ -111,6 +111,7 @@ static void load_answer(const pt_group_loss_args *a, int64_t g, double *numbers,
     *to = (pt_core_answer){0};
     if (pt_view_ok(a->logp.value)) {
         to->logp = gather(&a->logp, g, pt_f32_at(a->logp.value), 1, 0, &to->tokens);
+        to->length = ((const int32_t *)pt_at(a->logp.start))[g + 1] - ((const int32_t *)pt_at(a->logp.start))[g];
         if (pt_view_ok(a->reference)) to->reference = gather(&a->logp, g, pt_f32_at(a->reference), 1, 0, &tokens);
         else if (pt_view_ok(a->reference_sum)) to->reference = pt_f32_at(a->reference_sum)[g];
     }

@@ -114,9 +114,25 @@ static void check_pack(const pt_pack *p, int fixed)
 
 typedef struct met {
     int records[RECORDS];
-    double row_weight;
+    double row_weight, first_weight;
+    double tail_less; /* what tokens past the shortest answer's length lose */
     int64_t rows;
 } met;
+
+static int32_t length_of(const pt_batch *b, int32_t g)
+{
+    return b->group_row_start[g + 1] - b->group_row_start[g];
+}
+
+/* The weights of a record's answers: 1 as far as the shortest goes. */
+static void check_tails(const pt_batch *b, int32_t r, const met *m)
+{
+    int32_t from = b->record_start[r], to = b->record_start[r + 1], least = length_of(b, from);
+    for (int32_t g = from; g < to; g++) least = length_of(b, g) < least ? length_of(b, g) : least;
+    for (int32_t g = from; g < to; g++)
+        for (int32_t k = 0; k < length_of(b, g); k++)
+            assert_true(b->group_row_weight[b->group_row_start[g] + k] == (k < least ? 1 : 1 - (float)m->tail_less));
+}
 
 static void check_batch(const pt_batch *b, int fixed, met *m)
 {
@@ -127,6 +143,8 @@ static void check_batch(const pt_batch *b, int fixed, met *m)
     for (int32_t r = 0; r < b->n_records; r++) {
         int64_t i = b->group_record[b->record_start[r]];
         m->records[i]++;
+        m->first_weight += (double)(weight[b->record_start[r]] * (float)length_of(b, b->record_start[r]));
+        check_tails(b, r, m);
         assert_int_equal(b->record_start[r + 1] - b->record_start[r], answers_of(i, fixed));
         for (int32_t g = b->record_start[r]; g < b->record_start[r + 1]; g++) {
             int32_t k = g - b->record_start[r], last = b->group_row_start[g + 1] - 1;
@@ -139,14 +157,14 @@ static void check_batch(const pt_batch *b, int fixed, met *m)
     }
 }
 
-static void check_loader(const pt_pack *p, int fixed, pt_packing packing, int ranks)
+static void check_loader(const pt_pack *p, int fixed, pt_packing packing, int ranks, double tail_less)
 {
     int64_t steps = 0;
-    double record_weight = 0, group_weight = 0;
-    met m = {.rows = 0};
+    double record_weight = 0, group_weight = 0, first_weight = 0, row_weight = 0;
+    met m = {.tail_less = tail_less};
     for (int rank = 0; rank < ranks; rank++) {
         pt_loader_options o = {.packing = packing, .answers = fixed, .shuffle = true, .batch_rows = 7, .micro_batch_size = 2, .gradient_accumulation_steps = 2,
-                               .sequence_len = 128, .ranks = ranks, .rank = rank, .epochs = 1, .seed = 3};
+                               .sequence_len = 128, .ranks = ranks, .rank = rank, .epochs = 1, .seed = 3, .tail_less = tail_less};
         pt_loader *l;
         pt_loader_summary sum;
         pt_batch_caps caps;
@@ -164,6 +182,8 @@ static void check_loader(const pt_pack *p, int fixed, pt_packing packing, int ra
             if (rank) continue;
             record_weight += st.record_weight;
             group_weight += st.group_weight;
+            first_weight += st.first_weight;
+            row_weight += st.row_weight;
         }
         pt_loader_free(l);
     }
@@ -174,6 +194,7 @@ static void check_loader(const pt_pack *p, int fixed, pt_packing packing, int ra
         groups += (i % 2 ? 0.5 : 1) * answers_of(i, fixed);
     }
     assert_true(steps == (RECORDS + 6) / 7 && records == record_weight && groups == group_weight && m.rows > 0 && m.row_weight > 0);
+    assert_true(fabs(first_weight - m.first_weight) < 1e-9 && (tail_less != 0 || fabs(row_weight - m.row_weight) < 1e-9));
 }
 
 static void lists(void **state)
@@ -188,7 +209,7 @@ static void lists(void **state)
         assert_int_equal(pt_pack_store_reference(p, 5, reference), PT_OK);
         free(reference);
         for (int packing = PT_PACKING_FOREST; packing <= PT_PACKING_OFF; packing++)
-            for (int ranks = 1; ranks <= 3; ranks += 2) check_loader(p, kinds[c], (pt_packing)packing, ranks);
+            for (int ranks = 1; ranks <= 3; ranks += 2) check_loader(p, kinds[c], (pt_packing)packing, ranks, 0), check_loader(p, kinds[c], (pt_packing)packing, ranks, 0.75);
         pt_pack_free(p);
     }
 }

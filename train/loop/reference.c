@@ -2,6 +2,7 @@
  * before step 1 and kept beside the packs, under a key of what decides them. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "base/rng.h"
@@ -27,11 +28,14 @@ static int slot_of(const pt_run *r)
     return r->reference == PT_REFERENCE_START ? PT_SLOT_OWN : PT_SLOT_NONE;
 }
 
-/* What decides the sums of a pack, whose own fingerprint stands beside it: the base, the multiply type, and of a starting adapter its weights and
- * what they are multiplied by. */
+/* What decides the sums of a pack, whose own fingerprint stands beside it: the base, the multiply type, what tails of answers weigh, and of a
+ * starting adapter its weights and what they are multiplied by. */
 static uint64_t key_of(const pt_run *r)
 {
-    uint64_t key = pt_hash_mix(r->base_content, r->ctx.compute);
+    uint64_t key = pt_hash_mix(r->base_content, r->ctx.compute), bits;
+    double less = pt_objective_tail_less(r->objective, r->cfg->options);
+    memcpy(&bits, &less, sizeof bits);
+    if (less != 0) key = pt_hash_mix(key, bits);
     if (r->reference != PT_REFERENCE_START) return key;
     return pt_hash_mix(pt_hash_mix(key, r->start_content), pt_run_scales(r));
 }

@@ -124,6 +124,7 @@ pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pa
                            .rank = comm ? comm->rank : 0,
                            .ranks = comm ? comm->size : 1,
                            .reward = pt_objective_width(cfg->objective, cfg->options) > 0,
+                           .tail_less = pt_objective_tail_less(cfg->objective, cfg->options),
                            .rows_too = cfg->objective->channels & PT_CHANNELS_OF_ROWS,
                            .given = cfg->objective->columns + cfg->objective->n_columns,
                            .n_given = cfg->objective->n_given,

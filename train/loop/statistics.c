@@ -6,7 +6,7 @@
 #include "train/loop/run.h"
 
 /* An answer on its way between ranks: these, then the values at its end. */
-enum { LOGP, TOKENS, REFERENCE, VOCAB, COLUMNS = VOCAB + PT_VOCAB_SUMS, VALUES = COLUMNS + PT_CORE_COLUMNS };
+enum { LOGP, TOKENS, LENGTH, REFERENCE, VOCAB, COLUMNS = VOCAB + PT_VOCAB_SUMS, VALUES = COLUMNS + PT_CORE_COLUMNS };
 
 /* A record: id, weight, answers. */
 typedef struct list {
@@ -47,6 +47,7 @@ static void put_answer(const pt_run *r, const pt_batch *b, int32_t g, const list
     if (o->channels & PT_CHANNELS_OF_ROWS) {
         to[LOGP] = pt_run_sum_rows(b, g, r->logp, &tokens);
         to[TOKENS] = tokens;
+        to[LENGTH] = b->group_row_start[g + 1] - b->group_row_start[g];
         if (r->reference_stored) to[REFERENCE] = stored ? stored[g] : 0;
         else if (o->reference) to[REFERENCE] = pt_run_sum_rows(b, g, r->ref_logp, &tokens);
         for (int k = 0; k < PT_VOCAB_SUMS; k++)
@@ -119,7 +120,7 @@ static int by_id(const void *a, const void *b)
 /* Statistics ask for no derivatives. */
 static void put_core(const double *v, size_t width, pt_core_answer *a)
 {
-    *a = (pt_core_answer){.logp = v[LOGP], .tokens = v[TOKENS], .reference = v[REFERENCE], .score = width == 1 ? v[VALUES] : 0};
+    *a = (pt_core_answer){.logp = v[LOGP], .tokens = v[TOKENS], .length = v[LENGTH], .reference = v[REFERENCE], .score = width == 1 ? v[VALUES] : 0};
     for (int k = 0; k < PT_VOCAB_SUMS; k++) *pt_core_sum(a, k) = v[VOCAB + k];
     for (int k = 0; k < PT_CORE_COLUMNS; k++) a->column[k] = v[COLUMNS + k];
     pt_core_values(a, (int)width, v + VALUES, NULL);

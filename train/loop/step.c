@@ -46,7 +46,7 @@ static pt_status run_micro(pt_run *r, const pt_batch *b, const pt_core_step *cor
 static void core_of(const pt_run *r, const pt_step *info, pt_core_step *core)
 {
     const pt_objective *o = r->objective;
-    *core = (pt_core_step){.norm = pt_objective_norm(o, info->row_weight, info->group_weight, info->record_weight)};
+    *core = (pt_core_step){.norm = pt_objective_norm(o, info->row_weight, info->group_weight, info->record_weight), .first_tokens = info->first_weight};
     pt_objective_options(o, r->cfg->options, core);
     memcpy(core->state, r->state, sizeof core->state);
 }

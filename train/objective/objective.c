@@ -88,16 +88,25 @@ int pt_objective_key(const char *key)
     return -1;
 }
 
+/* Whether `word` is among space-separated words. */
+static bool among(const char *words, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *w = words; n && w && (w = strstr(w, word)); w += n)
+        if ((w == words || w[-1] == ' ') && (!w[n] || w[n] == ' ')) return true;
+    return false;
+}
+
 static bool chooses(const pt_objective *v, const pt_option *o, const pt_option_value *x)
 {
     switch (o->kind) {
     case PT_OPTION_NUMBER: return x->number > 0;
     case PT_OPTION_FLAG: return x->flag;
     case PT_OPTION_COUNT: return x->word > 0;
-    case PT_OPTION_WORD: return !strcmp(pt_objective_word(o->words, x->word), v->variant_value);
+    case PT_OPTION_WORD: return among(v->variant_value, pt_objective_word(o->words, x->word));
     case PT_OPTION_WORDS:
         for (int i = 0; i < x->n; i++)
-            if (!strcmp(pt_objective_word(o->words, x->words[i]), v->variant_value)) return true;
+            if (among(v->variant_value, pt_objective_word(o->words, x->words[i]))) return true;
         return false;
     case PT_OPTION_NUMBERS: return x->n > 0;
     }
@@ -159,6 +168,11 @@ int pt_objective_width(const pt_objective *o, const pt_option_value *values)
 {
     if (o->channels & PT_CHANNEL_VALUES) return (int)pt_objective_option(o, o->width_option, values);
     return o->channels & PT_CHANNEL_SCORE ? 1 : 0;
+}
+
+double pt_objective_tail_less(const pt_objective *o, const pt_option_value *values)
+{
+    return o->tail_option ? 1 - pt_objective_option(o, o->tail_option - 1, values) : 0;
 }
 
 /* A list of words as their weights by value, of numbers as it is. Unset: the default, which of words is one. */

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/loss_core.h"
 #include "base/setting.h"
+#include "train/objective/loss_types.h"
 
 /* What a model is asked for. logp: log-probabilities of the supervised tokens; beside them, where a bit asks for it, sums over the whole vocabulary at
  * their positions: entropy; log_squares, the logarithm of the sum of squared probabilities; kl, the divergence from a reference whose hidden states are kept. At the
@@ -93,10 +94,11 @@ typedef struct pt_objective {
     bool reference;  /* a reference model's log-probabilities are needed */
     int width_option; /* with PT_CHANNEL_VALUES: the count of values, an option of kind PT_OPTION_COUNT */
     int reference_option; /* with reference or PT_CHANNEL_KL: the option whose word is a pt_reference_word */
+    int tail_option; /* of records of several answers: the number that tokens past their shortest answer's length weigh; from 1, 0 = they weigh as all */
     int kl_option; /* with PT_CHANNEL_KL: the option whose word is a pt_kl_word */
     const char *data;        /* type of a data set that names none */
-    /* this one instead of another: by an option of that one or of its own that is a flag that is on, a number above 0, or the word variant_value (in a
-     * list: among them). The first of the list OBJECTIVES whose option says so. */
+    /* this one instead of another: by an option of that one or of its own that is a flag that is on, a number above 0, or a word of variant_value, one or
+     * several with spaces between (in a list: among them). The first of the list OBJECTIVES whose option says so. */
     const char *variant_of, *variant_key, *variant_value;
     int list_option, list_weights_option; /* counted from 1, 0 = none: the option that pt_core_step.list holds; of words: the numbers that are their weights */
     /* why these options do not go together, and what to do; NULL: they do. s holds their values; pt_objective_said tells what the config set */
@@ -120,13 +122,7 @@ extern const pt_word pt_reference_words[];
 /* Words of an option that says which way a divergence goes: KL(policy||reference), the default, or KL(reference||policy). */
 typedef enum pt_kl_word { PT_KL_FROM_POLICY = 1, PT_KL_FROM_REFERENCE } pt_kl_word;
 extern const pt_word pt_kl_words[];
-/* Words of the key `loss_type`, which several objectives share: each takes some of them. */
-enum {
-    PT_LOSS_SIGMOID = 1, PT_LOSS_HINGE, PT_LOSS_IPO, PT_LOSS_ROBUST, PT_LOSS_EXO_PAIR, PT_LOSS_NCA_PAIR, PT_LOSS_BCO_PAIR, PT_LOSS_SPPO_HARD, PT_LOSS_AOT,
-    PT_LOSS_AOT_UNPAIRED, PT_LOSS_APO_ZERO, PT_LOSS_APO_DOWN, PT_LOSS_DISCOPOP, PT_LOSS_SIGMOID_NORM, PT_LOSS_SFT, PT_LOSS_KTO, PT_LOSS_APO_ZERO_UNPAIRED,
-    PT_LOSS_SIMPO, PT_LOSS_ALPHAPO
-};
-extern const pt_word pt_loss_type_words[];
+extern const pt_word pt_loss_type_words[]; /* of enum PT_LOSS_* */
 
 /* All objectives, in the order of OBJECTIVES. */
 size_t pt_objective_count(void);
@@ -149,6 +145,8 @@ int pt_objective_key(const char *key); /* its number, -1 */
 double pt_objective_option(const pt_objective *o, int option, const pt_option_value *values);
 /* Numbers that a model gives at an answer's end: 0 without such a channel, 1 of a score. */
 int pt_objective_width(const pt_objective *o, const pt_option_value *values);
+/* What tokens past the length of a record's shortest answer lose of their weight, 0 to 1. */
+double pt_objective_tail_less(const pt_objective *o, const pt_option_value *values);
 /* Whether the config says something of this key. */
 bool pt_objective_said(const pt_option_value *values, const char *key);
 /* Whether o, as it stands in the config, has this option: its own, or that of what it is a variant of. */
