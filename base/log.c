@@ -5,6 +5,7 @@
 
 static pt_log_sink log_sink;
 static void *log_user;
+static bool log_paused;
 
 void pt_log_set_sink(pt_log_sink sink, void *user)
 {
@@ -12,9 +13,14 @@ void pt_log_set_sink(pt_log_sink sink, void *user)
     log_user = user;
 }
 
+void pt_log_pause(bool on)
+{
+    log_paused = on;
+}
+
 void pt_log(pt_log_level level, const char *fmt, ...)
 {
-    if (!log_sink) return;
+    if (!log_sink || log_paused) return;
     char text[2048];
     va_list ap;
     va_start(ap, fmt);

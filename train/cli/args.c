@@ -23,6 +23,7 @@ static const opt options[] = {
     {"system", "chat generate", OPT_TEXT, OFF(system), 0, 0},
     {"sample", "inspect", OPT_TEXT, OFF(sample), 0, 0},
     {"task", "eval", OPT_TEXT, OFF(task), 0, 0},
+    {"only", "train plan pack inspect", OPT_TEXT, OFF(only), 0, 0},
     {"answers", "eval", OPT_TEXT, OFF(answers), 0, 0},
     {"limit", "eval", OPT_INT, OFF(limit), 1, 1 << 30},
     {"max-new-tokens", "chat generate", OPT_INT, OFF(max_new_tokens), 1, 1 << 20},

@@ -29,6 +29,9 @@ typedef struct pt_cli {
     /* ranks: whether the command runs in several processes, and its group once the first model is opened (its config says how long they wait) */
     bool ranks;
     pt_comm *comm;
+    const char *only;                /* of a config's stages the one of this name */
+    const struct pt_stages *stages;  /* what the config has, while a command runs over them (stages.h) */
+    int stage;
 } pt_cli;
 
 /* Fills c; PT_EARG with what is wrong. */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/cli/cli.h"
+#include "train/cli/stages.h"
 #include "train/cli/terminal.h"
 #include "train/cli/ui.h"
 #include "train/loop/run.h"
@@ -30,7 +30,7 @@ static void close_packed(packed *p)
     pt_config_free(p->cfg);
 }
 
-pt_status pt_cmd_pack(pt_cli *c)
+static pt_status pack_one(pt_cli *c)
 {
     pt_status rc = PT_OK;
     packed p = {0};
@@ -42,6 +42,11 @@ done:
     close_packed(&p);
     pt_str_free(&text);
     return rc;
+}
+
+pt_status pt_cmd_pack(pt_cli *c)
+{
+    return pt_stages_each(c, pack_one);
 }
 
 /* "7" or "3-9" of --sample; default the first five. */
@@ -58,7 +63,7 @@ static pt_status sample_range(const char *text, int64_t count, int64_t *from, in
     return PT_OK;
 }
 
-pt_status pt_cmd_inspect(pt_cli *c)
+static pt_status inspect_one(pt_cli *c)
 {
     pt_status rc = PT_OK;
     packed p = {0};
@@ -84,4 +89,9 @@ done:
     close_packed(&p);
     pt_str_free(&text);
     return rc;
+}
+
+pt_status pt_cmd_inspect(pt_cli *c)
+{
+    return pt_stages_each(c, inspect_one);
 }

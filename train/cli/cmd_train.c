@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "train/cli/cli.h"
 #include "train/cli/fault.h"
+#include "train/cli/stages.h"
 #include "train/cli/stop.h"
 #include "train/cli/terminal.h"
 #include "train/cli/ui.h"
@@ -14,7 +14,10 @@
 pt_status pt_cli_config(pt_cli *c, pt_config **cfg)
 {
     if (c->n_args != 1) return pt_fail(PT_EARG, "ptrain %s takes one config file; see `ptrain help %s`", c->command, c->command);
-    return pt_config_load(cfg, c->args[0], c->settings, (size_t)c->n_settings);
+    if (!c->stages) return pt_config_load(cfg, c->args[0], c->settings, (size_t)c->n_settings);
+    bool chained = pt_stages_start_there(c->stages, c->stage);
+    pt_stages_say(c->stages, c->stage, chained);
+    return pt_stages_config(c->stages, c->stage, chained, c->stages->resume, cfg);
 }
 
 pt_status pt_cli_config_checked(pt_cli *c, pt_config **cfg)
@@ -37,7 +40,8 @@ static void say_word(const char *text)
     putchar('\'');
 }
 
-static void say_result(const pt_config *cfg, const pt_train_result *r)
+/* last: what can be done with it now is said too. */
+static void say_result(const pt_config *cfg, const pt_train_result *r, bool last)
 {
     char took[32];
     pt_ui_duration(r->seconds, took);
@@ -52,7 +56,7 @@ static void say_result(const pt_config *cfg, const pt_train_result *r)
     if (!isnan(r->eval_loss)) printf(", eval loss %.4f", r->eval_loss);
     printf("; peak memory %.2f GiB (planned %.2f)\n", (double)r->peak_rss / 0x1p30, (double)r->planned / 0x1p30);
     printf("saved in %s\n", r->output);
-    if (!(cfg->objective->channels & PT_CHANNELS_OF_ROWS) || cfg->objective->whole_text) return; /* no questions to answer */
+    if (!last || !(cfg->objective->channels & PT_CHANNELS_OF_ROWS) || cfg->objective->whole_text) return; /* no questions to answer */
     printf("next: ");
     if (cfg->data.n_test_datasets) {
         printf("ptrain eval ");
@@ -99,11 +103,22 @@ static void say_profile(const pt_train_result *r)
            r->gemm_rate > 0 ? 100 * flops / r->seconds / 1e9 / r->gemm_rate : 0, r->gemm_rate);
 }
 
+/* One run of the command; of a file with stages, one stage. */
+typedef struct job {
+    pt_ui ui; /* first: the hooks of ui.h take it */
+    pt_stages *stages; /* NULL: the file has none */
+    pt_stage_state *state;
+    int i;
+    bool writes, anew; /* rank 0; not one that goes on */
+} job;
+
 static void on_start(void *user, const char *folder)
 {
-    (void)user;
+    job *j = user;
     pt_fault_checkpoint(folder);
     pt_stop_set_mode(PT_STOP_SAVES);
+    if (j->stages && j->writes && pt_stages_write_state(j->stages, j->state, j->i, PT_STAGE_BEGUN, j->anew) != PT_OK)
+        pt_log(PT_LOG_WARN, "%s: stage %s would begin anew if the run were stopped now", pt_err_msg(), j->stages->of[j->i].name);
 }
 
 static void on_save(void *user, const char *folder, int64_t step)
@@ -112,32 +127,137 @@ static void on_save(void *user, const char *folder, int64_t step)
     pt_ui_save(user, folder, step);
 }
 
+static pt_status run_job(pt_cli *c, job *j, const pt_config *cfg, pt_comm *comm)
+{
+    bool shows = comm->rank == 0, last = !j->stages || j->i + 1 == j->stages->n;
+    pt_train_result result = {0};
+    pt_ui_init(&j->ui, shows);
+    j->writes = shows;
+    pt_train_hooks hooks = {.user = j, .comm = comm, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_start = on_start, .on_step = pt_ui_step, .on_eval = pt_ui_eval,
+                            .on_save = on_save};
+    pt_status rc = pt_train_run(cfg, &hooks, &result);
+    pt_ui_break(&j->ui);
+    if (rc == PT_OK && shows && c->profile) say_profile(&result);
+    if (rc == PT_OK && shows) say_result(cfg, &result, last);
+    if (rc == PT_ESTOP && shows) say_stopped(c, &result);
+    return rc;
+}
+
+/* ---- stages ----------------------------------------------------------------------------------------------------------- */
+
+/* What can be seen to be wrong before the first stage runs. */
+static pt_status check_stages(const pt_stages *s)
+{
+    pt_status rc = PT_OK;
+    pt_log_pause(true);
+    for (int i = 0; i < s->n && rc == PT_OK; i++) {
+        pt_config *cfg = NULL;
+        rc = pt_stages_config(s, i, false, false, &cfg);
+        if (rc == PT_OK && (s->of[i].from < 0 || i == 0)) rc = pt_config_check_model(cfg);
+        if (rc == PT_OK) rc = pt_config_check_data(cfg);
+        if (rc != PT_OK) pt_fail_prefix(rc, "stage %s", s->of[i].name);
+        pt_config_free(cfg);
+    }
+    pt_log_pause(false);
+    return rc;
+}
+
+/* Rank 0 has read what is done; the others hear it. */
+static pt_status agree_state(pt_comm *comm, pt_stage_state state[PT_STAGES_MOST])
+{
+    int64_t all[PT_STAGES_MOST];
+    for (int i = 0; i < PT_STAGES_MOST; i++) all[i] = comm->rank ? 0 : state[i];
+    PT_RETURN(comm->allreduce_max(comm, all, PT_STAGES_MOST));
+    for (int i = 0; i < PT_STAGES_MOST; i++) state[i] = (pt_stage_state)all[i];
+    return PT_OK;
+}
+
+static pt_status train_stage(pt_cli *c, pt_stages *s, pt_stage_state *state, int i, pt_comm *comm)
+{
+    pt_status rc = PT_OK;
+    pt_config *cfg = NULL;
+    job j = {.stages = s, .state = state, .i = i, .anew = state[i] == PT_STAGE_NEW};
+    bool done = state[i] == PT_STAGE_DONE;
+    if (!pt_stages_start_there(s, i))
+        return pt_fail(PT_EARG, "stage %s begins with what stage %s leaves in %s, and that is not there: run that stage first", s->of[i].name, s->of[s->of[i].from].name,
+                       s->of[s->of[i].from].folder);
+    if (comm->rank == 0) pt_stages_say(s, i, true);
+    if (done) pt_log_pause(true);
+    rc = pt_stages_config(s, i, true, state[i] == PT_STAGE_BEGUN, &cfg);
+    pt_log_pause(false);
+    PT_TRY(rc);
+    if (done) {
+        PT_TRY(pt_stages_same(s, i, cfg));
+        if (comm->rank == 0) printf("done before\n");
+        goto done;
+    }
+    PT_TRY(pt_config_check_model(cfg));
+    PT_TRY(pt_config_check_data(cfg));
+    PT_TRY(run_job(c, &j, cfg, comm));
+    if (comm->rank == 0) PT_TRY(pt_stages_write_state(s, state, i, PT_STAGE_DONE, false));
+    PT_TRY(comm->barrier(comm));
+done:
+    pt_config_free(cfg);
+    return rc;
+}
+
+/* A signal that came when a stage had ended. */
+static pt_status stopped_between(const pt_cli *c, const pt_stages *s, int i, pt_comm *comm)
+{
+    int64_t stop = pt_stop_signal;
+    pt_train_result r = {0};
+    PT_RETURN(comm->allreduce_max(comm, &stop, 1));
+    if (!stop) return PT_OK;
+    snprintf(r.output, sizeof r.output, "%s", s->of[i].folder);
+    if (comm->rank == 0) say_stopped(c, &r);
+    return pt_fail(PT_ESTOP, "stopped after stage %s", s->of[i].name);
+}
+
+static pt_status train_stages(pt_cli *c, pt_stages *s, int only, pt_comm *comm)
+{
+    pt_status rc = PT_OK;
+    pt_stage_state state[PT_STAGES_MOST] = {PT_STAGE_NEW};
+    int lock = 0, to = only < 0 ? s->n : only + 1;
+    if (comm->rank == 0) PT_TRY(pt_dir_make(s->output_dir));
+    if (comm->rank == 0) PT_TRY(pt_folder_take(s->output_dir, &lock));
+    if (comm->rank == 0) PT_TRY(pt_stages_read_state(s, state));
+    PT_TRY(agree_state(comm, state));
+    for (int i = only < 0 ? 0 : only; i < to; i++) {
+        if (!s->resume) state[i] = PT_STAGE_NEW;
+        if (i + 1 == s->n) pt_folder_leave(&lock); /* its run takes the folder */
+        PT_TRY(train_stage(c, s, state, i, comm));
+        if (i + 1 < to) PT_TRY(stopped_between(c, s, i, comm));
+        pt_stop_set_mode(PT_STOP_SOON);
+    }
+done:
+    pt_folder_leave(&lock);
+    return rc;
+}
+
 pt_status pt_cmd_train(pt_cli *c)
 {
     pt_status rc = PT_OK;
     pt_config *cfg = NULL;
     pt_comm *comm = NULL;
-    pt_ui ui;
-    pt_train_result result = {0};
-    PT_TRY(pt_cli_config_checked(c, &cfg));
+    pt_stages s = {0};
+    job j = {0};
+    int only;
+    if (c->n_args == 1) PT_TRY(pt_stages_open(&s, c->args[0], c->settings, (size_t)c->n_settings));
+    PT_TRY(pt_stages_only(&s, c->only, &only));
+    PT_TRY(s.n ? check_stages(&s) : pt_cli_config_checked(c, &cfg));
+    if (s.n) PT_TRY(pt_stages_config(&s, 0, false, false, &cfg)); /* how its ranks wait */
     PT_TRY(pt_cli_join(&cfg->ranks, &comm));
-    pt_ui_init(&ui, comm->rank == 0);
     if (comm->rank) pt_log_set_sink(NULL, NULL);
-    pt_train_hooks hooks = {.user = &ui, .comm = comm, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_start = on_start, .on_step = pt_ui_step, .on_eval = pt_ui_eval,
-                            .on_save = on_save};
-    rc = pt_train_run(cfg, &hooks, &result);
-    pt_ui_break(&ui);
-    if (rc == PT_OK && comm->rank == 0 && c->profile) say_profile(&result);
-    if (rc == PT_OK && comm->rank == 0) say_result(cfg, &result);
-    if (rc == PT_ESTOP && comm->rank == 0) say_stopped(c, &result);
+    rc = s.n ? train_stages(c, &s, only, comm) : run_job(c, &j, cfg, comm);
     if (rc != PT_OK && rc != PT_ESTOP && comm->size > 1) rc = pt_cli_leave(comm, rc);
 done:
     if (comm) comm->close(comm);
     pt_config_free(cfg);
+    pt_stages_free(&s);
     return rc;
 }
 
-pt_status pt_cmd_plan(pt_cli *c)
+static pt_status plan_one(pt_cli *c)
 {
     pt_status rc = PT_OK;
     pt_config *cfg = NULL;
@@ -156,4 +276,9 @@ done:
     pt_str_free(&text);
     pt_config_free(cfg);
     return rc;
+}
+
+pt_status pt_cmd_plan(pt_cli *c)
+{
+    return pt_stages_each(c, plan_one);
 }

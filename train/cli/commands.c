@@ -5,16 +5,17 @@
 
 static const pt_command commands[] = {
     {"train", pt_cmd_train, PT_ON_STOP_SAVE, "  ptrain CONFIG                     train (same as ptrain train CONFIG)",
-     "ptrain CONFIG [--key=value ...]\nPacks the data if it changed, prints the plan, trains, saves into output_dir.\n"
+     "ptrain CONFIG [--key=value ...] [--only NAME]\nPacks the data if it changed, prints the plan, trains, saves into output_dir.\n"
               "Ctrl-C, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU finish the step, save, and say how to go on; the same again ends at once.\n"
               "mpirun kills its ranks a second after a SIGTERM: end its jobs by SIGUSR1, or give --mca odls_base_sigkill_timeout 60.\n"
+              "A config with `stages` runs them one after another (ptrain help stages); --only: the one of that name.\n"
               "--profile shows at the end where the time went, op by op.\n"},
     {"plan", pt_cmd_plan, PT_ON_STOP_LEAVE, "  ptrain plan CONFIG                memory, steps and rows; nothing is run",
-     "ptrain plan CONFIG\nMemory by role, steps, rows a step, before anything is allocated.\n"},
+     "ptrain plan CONFIG [--only NAME]\nMemory by role, steps, rows a step, before anything is allocated.\n"},
     {"pack", pt_cmd_pack, PT_ON_STOP_LEAVE, "  ptrain pack CONFIG                tokenise and pack only",
-     "ptrain pack CONFIG\nReads, tokenises and packs the data sets into one HDF5 file and shows what was kept, cut and dropped.\n"},
+     "ptrain pack CONFIG [--only NAME]\nReads, tokenises and packs the data sets into one HDF5 file and shows what was kept, cut and dropped.\n"},
     {"inspect", pt_cmd_inspect, PT_ON_STOP_LEAVE, "  ptrain inspect CONFIG             packed samples as text, weights visible (--sample N or N-M)",
-     "ptrain inspect CONFIG [--sample N | N-M]\nShows packed samples as text; supervised text stands out.\n"},
+     "ptrain inspect CONFIG [--sample N | N-M] [--only NAME]\nShows packed samples as text; supervised text stands out.\n"},
     {"eval", pt_cmd_eval, PT_ON_STOP_LEAVE, "  ptrain eval RUN|MODEL|CONFIG ...  metrics before and after, or of several beside a base, as a table and JSON (--task NAME, --limit N)",
      "ptrain eval RUN|MODEL|CONFIG ... [--adapter DIR ...] [--task NAME] [--limit N] [--output FILE] [--answers FILE]\nThe test data sets of a run (perplexity, ROUGE-L, stopping, repetition, copying, "
      "preference accuracy) and the tasks of `evaluations`, base beside\ntuned. A CONFIG whose run is not there measures its base_model. --task: only the evaluation of that name. --limit: items of each task at most,\n"

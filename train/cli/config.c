@@ -4,14 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "data/read/record.h"
 #include "train/cli/config_value.h"
 
-enum { MAX_KEYS = 160, MAX_CONFIG_BYTES = 4 << 20 };
+enum { MAX_KEYS = 160 };
 
 /* Which keys were set, where, and under what name: two aliases that disagree are an error. */
 typedef struct seen {
@@ -69,6 +68,7 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
     case PT_KEY_NUMBERS: return pt_value_numbers(at, k, v, f);
     case PT_KEY_LIST: return pt_value_list(at, k->name, v, f, field(c, k->offset_n));
     case PT_KEY_DATASETS: break; /* assign_sets */
+    case PT_KEY_STAGES: return pt_place_fail(at, "stages stand at the top of a config file");
     case PT_KEY_MODEL: return pt_value_model(file, v, f);
     case PT_KEY_EVALUATIONS: return pt_value_evaluations(file, v, &c->eval.evaluations, &c->eval.n_evaluations);
     case PT_KEY_TOKENS: return pt_value_tokens(at, k->name, v, &c->model.special_token_names, f, field(c, k->offset_n));
@@ -503,24 +503,17 @@ static pt_status apply_setting(loader *l, const pt_setting *s)
     return rc;
 }
 
-pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *settings, size_t n_settings)
+pt_status pt_config_of_tree(pt_config **out, const pt_ynode *root, const char *path, const pt_setting *settings, size_t n_settings)
 {
     pt_status rc = PT_OK;
-    char *text = NULL;
-    pt_ynode *root = NULL;
     pt_str yaml = {0};
     loader *l = NULL;
     *out = NULL;
     PT_TRY(pt_alloc0(&l, 1));
     PT_TRY(pt_alloc0(&l->c, 1));
     PT_TRY(set_defaults(l->c));
-    if (!path) PT_TRY(find_dataset_dir(NULL, "command line", settings, n_settings, &l->dataset_dir));
-    if (path) {
-        size_t bytes;
-        PT_CHECK(access(path, F_OK) == 0, PT_EARG, "%s: no such config file", path);
-        PT_TRY(pt_text_read(&text, &bytes, path, MAX_CONFIG_BYTES));
-        PT_TRY(pt_yaml_parse(&root, text, bytes, path));
-        PT_TRY(find_dataset_dir(root, path, settings, n_settings, &l->dataset_dir));
+    PT_TRY(find_dataset_dir(root, path ? path : "command line", settings, n_settings, &l->dataset_dir));
+    if (root) {
         PT_TRY(apply_map(l, root, path));
         PT_TRY(pt_strdup(&l->c->source.config_path, path));
     }
@@ -548,8 +541,6 @@ done:
     }
     free(l);
     pt_str_free(&yaml);
-    pt_yaml_free(root);
-    free(text);
     return rc;
 }
 

@@ -6,7 +6,10 @@
 /* A setting of the command line: key and YAML text of the value. */
 typedef struct pt_setting { const char *key, *value; } pt_setting;
 
-/* path NULL: defaults and settings only. Notes (keys without effect, accepted stand-ins) go to base/log.h. Relative paths inside the file stay as
+struct pt_ynode;
+/* The config that a tree says (NULL: defaults), read from the file of that name. */
+pt_status pt_config_of_tree(pt_config **out, const struct pt_ynode *root, const char *path, const pt_setting *settings, size_t n_settings);
+/* Of a file with `stages` (train/cli/stages.h) that of the last one. path NULL: defaults and settings only. Notes (keys without effect, accepted stand-ins) go to base/log.h. Relative paths inside the file stay as
  * written: they are relative to the working directory, as in axolotl. */
 pt_status pt_config_load(pt_config **out, const char *path, const pt_setting *settings, size_t n_settings);
 void pt_config_free(pt_config *c);

@@ -175,6 +175,7 @@ pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k)
     case PT_KEY_WORDS:
     case PT_KEY_NUMBERS: return put_option_list(out, k, f);
     case PT_KEY_LIST: return put_list(out, k->name, *(char **const *)f, *(const size_t *)count);
+    case PT_KEY_STAGES: return PT_OK; /* each is a config of its own */
     case PT_KEY_DATASETS: return pt_config_put_datasets(out, c, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count, true);
     case PT_KEY_MODEL: return put_model(out, f);
     case PT_KEY_EVALUATIONS: return pt_config_put_evaluations(out, k->name, c->eval.evaluations, c->eval.n_evaluations);

@@ -140,6 +140,12 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
     {"seed", "Run", PT_KEY_U64, OFF(run.seed), 0, "42", 0, 9e18, NULL, "", "Decides shuffling, splits, initialisation, dropout and sampling."},
     {"output_dir", "Run", PT_KEY_PATH, OFF(run.output_dir), 0, "out", NO_BOUND, NULL, "", "The run's folder."},
     {"resume_from_checkpoint", "Run", PT_KEY_PATH, OFF(run.resume_from_checkpoint), 0, NULL, NO_BOUND, NULL, "", "A checkpoint-N folder, or auto (= true: the newest one in output_dir, if any). auto_resume_from_checkpoints: true is auto. false: from the start."},
+    {"stages", "Run", PT_KEY_STAGES, 0, 0, NULL, NO_BOUND, NULL, "",
+     "Several runs in one file, one after another by one command: a list of mappings of config keys, which stand in place of the common ones; beside them "
+     "`name` (its folder; default: its number) and `from` (whose result it begins with: previous (default), base, or the name of an earlier stage). "
+     "A stage goes on with the adapter of the one before (or its weights, where that tuned them all). Each stage runs in output_dir/NAME, the last "
+     "in output_dir itself. resume_from_checkpoint: auto passes over the stages that are done and goes on with the one that was under way; "
+     "`--only NAME` runs, plans, packs or inspects one stage."},
     {"evaluations", "Evaluation", PT_KEY_EVALUATIONS, OFF(eval.evaluations), OFF(eval.n_evaluations), NULL, NO_BOUND, NULL, "",
      "`ptrain eval`: what is measured beside test_datasets, each {task: NAME, path: FILE, name: TEXT, limit: N, ...} with its task's own keys (docs/evaluation.md)."},
     {"eval_data", "Evaluation", PT_KEY_PATH, OFF(eval.data), 0, "data/eval", NO_BOUND, NULL, "",
@@ -232,7 +238,7 @@ const char *pt_schema_nearest(const char *name)
 
 static const char *kind_word(const pt_key *k)
 {
-    static const char *const words[] = {"text", "path", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping", "list of evaluations", "a word or a list of them", "list of numbers", ""};
+    static const char *const words[] = {"text", "path", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping", "list of evaluations", "a word or a list of them", "list of numbers", "", "list of mappings"};
     return words[k->kind];
 }
 

@@ -11,7 +11,8 @@ typedef enum pt_key_kind {
     PT_KEY_TOKENS, /* special_tokens: a mapping of names to spellings */
     PT_KEY_EVALUATIONS, /* tasks with keys of their own */
     PT_KEY_WORDS, PT_KEY_NUMBERS, /* options of objectives that are lists: the whole pt_option_value */
-    PT_KEY_OBJECTIVE /* one of train/objective */
+    PT_KEY_OBJECTIVE, /* one of train/objective */
+    PT_KEY_STAGES /* a list of configs (train/cli/stages.h) */
 } pt_key_kind;
 
 struct pt_translation;

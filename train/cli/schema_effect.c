@@ -93,6 +93,7 @@ static const struct {
     {"ddp_timeout", FREE},
     {"ddp_bucket_cap_mb", RANKS},
     {"seed", SAID | DATA | BASE},
+    {"stages", FREE}, /* each is a config of its own */
     {"evaluations", FREE},
     {"eval_data", FREE},
     {"eval_questions", FREE}, /* `ptrain eval` runs alone */

@@ -397,6 +397,17 @@ pt_status pt_yaml_put(pt_ynode *map, const char *key, const char *text)
     return pt_strdup(&map->items[i]->text, text);
 }
 
+pt_status pt_yaml_take(pt_ynode *map, const pt_ynode *from, size_t i)
+{
+    pt_yaml_drop(map, from->keys[i]);
+    PT_RETURN(grow(map, true));
+    size_t at = map->n - 1;
+    map->key_line[at] = from->key_line[i];
+    map->key_column[at] = from->key_column[i];
+    PT_RETURN(pt_strdup(&map->keys[at], from->keys[i]));
+    return pt_yaml_copy(&map->items[at], from->items[i]);
+}
+
 bool pt_yaml_is_null(const pt_ynode *n)
 {
     if (n->kind != PT_YSCALAR || n->quoted) return false;

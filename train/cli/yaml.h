@@ -24,6 +24,7 @@ void pt_yaml_free(pt_ynode *n);
 /* Changes of a tree: the value of a key (NULL = none); a text under it in place of what is there; the key and its value away. */
 pt_ynode *pt_yaml_get(const pt_ynode *map, const char *key);
 pt_status pt_yaml_put(pt_ynode *map, const char *key, const char *text);
+pt_status pt_yaml_take(pt_ynode *map, const pt_ynode *from, size_t i); /* entry i of another mapping, in place of what is there under its key */
 pt_status pt_yaml_copy(pt_ynode **out, const pt_ynode *n);
 void pt_yaml_drop(pt_ynode *map, const char *key);
 /* "~", "null", "" unquoted. */

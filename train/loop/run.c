@@ -163,7 +163,7 @@ void pt_run_close(pt_run *r)
     if (r->device_comm) r->device_comm->close(r->device_comm); /* first: its kernels may wait for ranks that are gone */
     pt_overlap_free(r->overlap);
     pt_metrics_close(r->metrics);
-    if (r->folder_lock) close(r->folder_lock - 1);
+    pt_folder_leave(&r->folder_lock);
     free(r->logp);
     free(r->ref_logp);
     for (int k = 0; k < PT_VOCAB_SUMS; k++) free(r->vocab[k]);

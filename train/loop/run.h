@@ -121,6 +121,10 @@ pt_status pt_run_try_result(pt_run *r);
 /* Writes the result; where that fails the last step's checkpoint is saved, and the error says how to go on. Rank 0. */
 pt_status pt_run_finish(pt_run *r);
 
+/* Takes a folder for this process: PT_ESTATE when another one holds it. *lock is 0 where its file system knows no locks (announced); leave gives it back. */
+pt_status pt_folder_take(const char *dir, int *lock);
+void pt_folder_leave(int *lock);
+
 /* PT_EARG without an output folder, or where it is the folder of what the run starts from. */
 pt_status pt_run_check_folder(const pt_config *cfg);
 #endif

@@ -142,13 +142,12 @@ static pt_status write_text(const char *dir, const char *name, const char *text)
     return rc;
 }
 
-/* Held until the run ends, however it ends. Where the file system knows no such locks nothing is held (announced). */
-static pt_status lock_folder(pt_run *r, const char *dir)
+pt_status pt_folder_take(const char *dir, int *lock)
 {
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return pt_fail(PT_EIO, "cannot open folder %s: %s", dir, strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        r->folder_lock = fd + 1;
+        *lock = fd + 1;
         return PT_OK;
     }
     int why = errno;
@@ -160,6 +159,12 @@ static pt_status lock_folder(pt_run *r, const char *dir)
     return pt_fail(PT_ESTATE, "another run is writing into output_dir %s: wait for its end, or give this one another output_dir", dir);
 }
 
+void pt_folder_leave(int *lock)
+{
+    if (*lock) close(*lock - 1);
+    *lock = 0;
+}
+
 pt_status pt_run_prepare_folder(pt_run *r)
 {
     pt_status rc = PT_OK;
@@ -167,7 +172,7 @@ pt_status pt_run_prepare_folder(pt_run *r)
     char *profiles = NULL;
     int left = 0;
     PT_TRY(pt_dir_make(dir));
-    PT_TRY(lock_folder(r, dir));
+    PT_TRY(pt_folder_take(dir, &r->folder_lock)); /* until the run ends, however it ends */
     PT_TRY(pt_state_clean(dir, &left));
     if (left) pt_log(PT_LOG_INFO, "%d unfinished file%s of a process that was killed removed", left, left == 1 ? "" : "s");
     if (!r->resume_path) PT_TRY(remove_earlier(dir));
