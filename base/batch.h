@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { PT_BATCH_COLUMNS = 12, PT_COLUMN_NAME = 24 };
+enum { PT_BATCH_COLUMNS = 40, PT_COLUMN_NAME = 24 };
 typedef struct pt_batch_column {
     char name[PT_COLUMN_NAME];
     float *value; /* [G] */
@@ -53,6 +53,9 @@ typedef struct pt_batch {
     int32_t *group_rows;       /* [group_row_start[G]] row indices */
     float *group_row_weight;   /* same length: this group's own weight of the row (1 = counts) */
     int32_t *group_end_head;   /* [G] index into head_token of the answer's end token (reward score), -1 when not asked */
+    /* the head positions whose mean an answer's values are, where more than its end token is asked for; NULL: the end token alone */
+    int32_t *group_pool_start; /* [G+1] */
+    int32_t *group_pool_head;  /* [group_pool_start[G]] indices into head_token */
     int64_t *group_record;     /* [G] record number in the pack (names the sample in errors) */
     int32_t n_columns;
     pt_batch_column columns[PT_BATCH_COLUMNS];

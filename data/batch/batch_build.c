@@ -8,6 +8,7 @@ static pt_status check_seq(const pt_seq *q, size_t at)
 {
     if (q->n < 1) return pt_fail(PT_EARG, "sequence %zu has %d tokens", at, q->n);
     if (q->end_index >= q->n) return pt_fail(PT_EARG, "sequence %zu: end token %d of %d", at, q->end_index, q->n);
+    if (q->pool < 0 || (q->pool && q->pool > q->end_index)) return pt_fail(PT_EARG, "sequence %zu: %d tokens before token %d", at, q->pool, q->end_index);
     for (int32_t i = 0; i < q->n; i++) {
         if (q->ids[i] < 0) return pt_fail(PT_EARG, "sequence %zu: id %d at token %d", at, q->ids[i], i);
         if (q->weight && !(q->weight[i] >= 0 && isfinite(q->weight[i])))
@@ -55,6 +56,7 @@ pt_status pt_batch_build(pt_batch *out, const pt_seq *seqs, size_t n, pt_packing
                               .n = seqs[k].n,
                               .slot = seqs[k].slot,
                               .end = seqs[k].end_index < 0 ? -1 : seqs[k].end_index,
+                              .pool = seqs[k].pool,
                               .record_weight = 1,
                               .record = (int64_t)k,
                               .number = (int64_t)k};

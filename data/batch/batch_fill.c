@@ -17,6 +17,7 @@ typedef struct pt_filler {
     int32_t *head_of;      /* [N] head at this token, -1 */
     int32_t *child, *next; /* [S] first child, next sibling */
     int32_t *cursor;       /* [G] next free slot of a group's row list */
+    int32_t *pooled;       /* [G] likewise of its scored tokens */
 } pt_filler;
 
 static pt_status allocate(pt_filler *f)
@@ -51,6 +52,12 @@ static pt_status allocate(pt_filler *f)
     PT_RETURN(pt_alloc0(&f->head_of, N));
     PT_RETURN(pt_alloc0(&f->child, S));
     PT_RETURN(pt_alloc0(&f->next, S));
+    for (size_t k = 0; k < f->n && !b->group_pool_start; k++) {
+        if (!f->seqs[k]->pool) continue;
+        PT_RETURN(pt_alloc0(&b->group_pool_start, G + 1));
+        PT_RETURN(pt_alloc0(&b->group_pool_head, l->ends));
+        PT_RETURN(pt_alloc0(&f->pooled, G));
+    }
     return pt_alloc0(&f->cursor, G);
 }
 
@@ -96,6 +103,17 @@ static void fill_stream(pt_filler *f)
     }
 }
 
+/* The tokens of a segment that a sequence wants scored: none where the first is behind the last. */
+static int32_t first_scored(const pt_lay_seq *q, const pt_lay_seg *g)
+{
+    int32_t from = q->end - q->pool;
+    return from > g->from ? from : g->from;
+}
+static int32_t last_scored(const pt_lay_seq *q, const pt_lay_seg *g)
+{
+    return q->end < g->to ? q->end : g->to - 1;
+}
+
 static void fill_marks(pt_filler *f)
 {
     for (int32_t s = (int32_t)f->l->n_segs - 1; s >= 0; s--) {
@@ -108,7 +126,7 @@ static void fill_marks(pt_filler *f)
                         z = q->runs[r].to < g->to ? q->runs[r].to : g->to;
                 for (int32_t i = a; i < z; i++) f->mark[g->start + i - g->from] |= 1;
             }
-            if (q->end >= g->from && q->end < g->to) f->mark[g->start + q->end - g->from] |= 2;
+            for (int32_t i = first_scored(q, g); i <= last_scored(q, g); i++) f->mark[g->start + i - g->from] |= 2;
         }
     }
     for (int32_t s = (int32_t)f->l->n_segs - 1; s >= 0; s--) {
@@ -179,6 +197,11 @@ static void fill_groups(pt_filler *f)
         b->group_record[g] = q->record;
         b->record_start[g] = q->answer; /* until the groups are in order */
         b->group_end_head[g] = -1;
+        if (b->group_pool_start) b->group_pool_start[g + 1] = q->end >= 0 ? q->pool + 1 : 0;
+    }
+    for (int32_t g = 0; b->group_pool_start && g < b->n_groups; g++) {
+        f->pooled[g] = b->group_pool_start[g];
+        b->group_pool_start[g + 1] += b->group_pool_start[g];
     }
     for (int32_t g = 0; g < b->n_groups; g++) {
         b->group_row_start[g + 1] += b->group_row_start[g];
@@ -209,6 +232,8 @@ static void fill_group_rows(pt_filler *f)
                 }
             }
             if (q->end >= g->from && q->end < g->to) b->group_end_head[group] = f->head_of[g->start + q->end - g->from];
+            for (int32_t i = first_scored(q, g); b->group_pool_start && i <= last_scored(q, g); i++)
+                b->group_pool_head[f->pooled[group]++] = f->head_of[g->start + i - g->from];
         }
     }
 }
@@ -237,6 +262,7 @@ done:
     free(f.child);
     free(f.next);
     free(f.cursor);
+    free(f.pooled);
     if (rc != PT_OK) pt_batch_free(out);
     return rc;
 }
@@ -245,7 +271,8 @@ void pt_batch_free(pt_batch *b)
 {
     void *all[] = {b->tokens,          b->positions,  b->token_key,        b->seg_start,      b->seg_parent,   b->seg_end,
                    b->seg_slot,        b->head_token,       b->row_head,       b->row_target,   b->row_weight,
-                   b->group_row_start, b->group_rows, b->group_row_weight, b->group_end_head, b->group_record, b->record_start};
+                   b->group_row_start, b->group_rows, b->group_row_weight, b->group_end_head, b->group_record, b->record_start,
+                   b->group_pool_start, b->group_pool_head};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     for (int32_t i = 0; i < b->n_columns; i++) free(b->columns[i].value);
     *b = (pt_batch){0};

@@ -24,7 +24,8 @@ typedef struct pt_lay_seq {
     const float *weight; /* NULL: 1 in every run */
     const pt_token_run *runs;  /* ascending, disjoint */
     int32_t n_runs, n, slot;
-    int32_t end; /* token whose hidden state is scored, -1 = not asked */
+    int32_t end;  /* token whose hidden state is scored, -1 = not asked */
+    int32_t pool; /* so many tokens before it are scored too, for a mean; 0 = it alone */
     /* its group */
     float record_weight;
     int32_t full; float tail_less; /* its rows past the first `full` weigh tail_less of 1 less in its group */
@@ -56,7 +57,7 @@ typedef struct pt_lay {
     pt_token_run *runs;
     size_t runs_cap;
     int64_t tokens;                  /* without the dead tail */
-    int64_t rows, heads, group_rows; /* heads counts every asked end as one more: an upper bound when rows and ends mix */
+    int64_t rows, heads, group_rows, ends; /* ends: tokens that are scored, an answer's each once; heads counts every asked end as one more: an upper bound when rows and ends mix */
 } pt_lay;
 
 /* The shape of n sorted sequences; share = false: one root segment each (lcp unused). count_rows = false stops at segments and

@@ -106,7 +106,7 @@ pt_status pt_lay_shape(pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *
 {
     size_t depth = 0;
     l->n_segs = 0;
-    l->tokens = l->rows = l->heads = l->group_rows = 0;
+    l->tokens = l->rows = l->heads = l->group_rows = l->ends = 0;
     if (n > INT32_MAX) return pt_fail(PT_ESHAPE, "%zu sequences in one batch", n);
     if (share && n) PT_RETURN(push(l, &depth, 0, (int32_t)n, 0, -1));
     while (depth) PT_RETURN(split(l, seqs, lcp, l->stack[--depth], &depth));
@@ -114,9 +114,12 @@ pt_status pt_lay_shape(pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *
     if (!count_rows) return PT_OK;
     for (size_t s = 0; s < l->n_segs; s++) PT_RETURN(count_seg(l, seqs, s));
     for (size_t k = 0; k < n; k++) {
-        l->heads += seqs[k]->end >= 0;
+        l->ends += seqs[k]->end >= 0 ? seqs[k]->pool + 1 : 0;
         for (int32_t i = 0; i < seqs[k]->n_runs; i++) l->group_rows += seqs[k]->runs[i].to - seqs[k]->runs[i].from;
     }
+    l->heads += l->ends;
+    if (l->heads > l->tokens) l->heads = l->tokens;
+    if (l->ends > INT32_MAX) return pt_fail(PT_ESHAPE, "more than 2^31 scored tokens in one batch");
     if (l->group_rows > INT32_MAX) return pt_fail(PT_ESHAPE, "more than 2^31 supervised tokens in one batch");
     return PT_OK;
 }

@@ -22,12 +22,13 @@ typedef struct pt_loader_options {
     bool rows_too;
     const char *const *given; int n_given; /* names of columns of answers that are 0 until the caller fills them, in each step anew */
     double tail_less;            /* supervised tokens of an answer past the length of its record's shortest weigh this much of 1 less (group_row_weight alone) */
+    bool mean_of_tokens;         /* with reward: what is scored is the mean over all tokens up to there */
     double *dataset_weight; size_t n_dataset_weight; /* per source; NULL = all 1 */
 } pt_loader_options;
 
 /* Maxima over every step of the run and every rank, found by laying all steps out without tokens (in pt_loader_new). */
 typedef struct pt_batch_caps {
-    int32_t tokens, segs, heads, rows, groups, group_rows;
+    int32_t tokens, segs, heads, rows, groups, group_rows, ends;
     int32_t micro_batches;       /* most in one step on one rank */
 } pt_batch_caps;
 
@@ -59,8 +60,8 @@ pt_status pt_loader_caps(const pt_loader *l, pt_batch_caps *caps);
 pt_status pt_loader_step(pt_loader *l, int64_t index, pt_step *out);
 /* Lays out given token sequences as one batch (tests, eval, reference passes): sequences sharing beginnings share segments in forest mode. Group g
  * is sequence g; the step_* sums are this batch's. weight NULL: every token but the first counts 1; weight[0] is never a row; weights are finite and
- * not negative. end_index: token whose hidden state is asked for in group_end_head, -1 = none. Ids, n >= 1 and weights are checked (PT_EARG). */
-typedef struct pt_seq { const int32_t *ids; const float *weight; int32_t n; int32_t slot; int32_t end_index; } pt_seq;
+ * not negative. end_index: token whose hidden state is asked for in group_end_head, -1 = none; pool: so many before it are asked for too, for a mean. Ids, n >= 1 and weights are checked (PT_EARG). */
+typedef struct pt_seq { const int32_t *ids; const float *weight; int32_t n; int32_t slot; int32_t end_index; int32_t pool; } pt_seq;
 pt_status pt_batch_build(pt_batch *out, const pt_seq *seqs, size_t n, pt_packing packing);
 void pt_batch_free(pt_batch *b);
 #endif

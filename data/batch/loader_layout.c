@@ -34,13 +34,15 @@ static pt_status make_seqs(pt_loader *l)
         size_t before = n;
         const float *w = p->weight + p->seq_start[s];
         int32_t len = pt_pack_seq_len(p, s);
+        int32_t end = l->opt.reward ? pt_pack_scored_at(p->end[s], len) : -1;
         while ((size_t)p->record_start[r + 1] <= s) r++;
         if (!l->opt.reward || l->opt.rows_too) PT_TRY(pt_lay_runs(w, len, &l->runs, &cap, &n));
         l->seqs[s] = (pt_lay_seq){.ids = p->ids + p->seq_start[s],
                                   .weight = w,
                                   .n_runs = (int32_t)(n - before),
                                   .n = len,
-                                  .end = l->opt.reward ? pt_pack_scored_at(p->end[s], len) : -1,
+                                  .end = end,
+                                  .pool = l->opt.mean_of_tokens && end > 0 ? end : 0,
                                   .answer = (int32_t)(s - (size_t)p->record_start[r]),
                                   .record_weight = weight[r],
                                   .record = (int64_t)r,

@@ -95,6 +95,7 @@ static pt_status survey(pt_loader *l, size_t step, int64_t *prefixes)
             raise_to(&l->caps.rows, l->lay.rows);
             raise_to(&l->caps.groups, (int64_t)l->n_places);
             raise_to(&l->caps.group_rows, l->lay.group_rows);
+            raise_to(&l->caps.ends, l->lay.ends);
             l->summary.computed_tokens += l->lay.tokens;
         }
         raise_to(&l->caps.micro_batches, micro);

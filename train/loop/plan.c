@@ -54,6 +54,7 @@ static pt_status add_caps(pt_run_plan *p, const pt_loader *l, bool train)
     p->caps.rows = larger(p->caps.rows, c.rows);
     p->caps.groups = larger(p->caps.groups, c.groups);
     p->caps.group_rows = larger(p->caps.group_rows, c.group_rows);
+    p->caps.ends = larger(p->caps.ends, c.ends);
     if (c.micro_batches > p->any_micro) p->any_micro = c.micro_batches;
     if (train) p->micro_batches = c.micro_batches;
     return PT_OK;
@@ -70,7 +71,7 @@ static pt_status full_caps(pt_run *r)
     if (tokens > INT32_MAX)
         return pt_fail(PT_EARG, "micro_batch_size %d x sequence_len %d are more tokens than one micro-batch can have", c->batch.micro_batch_size, c->data.sequence_len);
     int32_t n = (int32_t)tokens, few = n / 16 > 2 ? n / 16 : 2; /* records of 16 tokens: more change the plan by little */
-    p->caps = (pt_model_caps){.tokens = n, .segs = few, .heads = n, .rows = n, .groups = few, .group_rows = n};
+    p->caps = (pt_model_caps){.tokens = n, .segs = few, .heads = n, .rows = n, .groups = few, .group_rows = n, .ends = n};
     p->micro_batches = p->any_micro = c->batch.batch_rows > 0 ? (int)((c->batch.batch_rows + records - 1) / records) : c->batch.gradient_accumulation_steps;
     p->data.steps = c->run.max_steps;
     return PT_OK;

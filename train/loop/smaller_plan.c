@@ -23,6 +23,7 @@ static pt_status bytes_with(pt_run *r, pt_model *m, int32_t tokens, size_t *byte
     less.rows = scaled(c->rows, tokens, c->tokens);
     less.groups = scaled(c->groups, tokens, c->tokens);
     less.group_rows = scaled(c->group_rows, tokens, c->tokens);
+    less.ends = scaled(c->ends, tokens, c->tokens);
     PT_RETURN(pt_model_plan(m, &less, role));
     *bytes = pt_optim_bytes(r->optim);
     for (int i = 0; i < PT_ROLE_COUNT; i++) *bytes += role[i];

@@ -24,7 +24,7 @@ static pt_status carve_logp(pt_model *m)
     pt_tables *t = &m->tab;
     CARVE(PT_F32, 1, m->caps.rows, &t->logp);
     CARVE(PT_F32, 1, m->caps.heads, &t->lse);
-    if (m->opt.train) CARVE(PT_F32, 1, m->caps.rows, &t->dlogp);
+    if (m->opt.train && !m->opt.loss.logp_still) CARVE(PT_F32, 1, m->caps.rows, &t->dlogp);
     for (int k = 0; k < PT_VOCAB_SUMS; k++) {
         if (pt_vocab_on(m, k)) CARVE(PT_F32, 1, m->caps.heads, &t->vocab[k]);
         if (pt_vocab_on(m, k) && m->opt.train) CARVE(PT_F32, 1, m->caps.heads, &t->dvocab[k]);
@@ -156,6 +156,11 @@ static pt_status values_backward(pt_model *m, bool add)
     return pt_view_ok(weight->dw) ? ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = weight->dw, .dy = dy, .x = x}) : PT_OK;
 }
 
+static pt_status check_end(const pt_model *m, int32_t g)
+{
+    return m->loaded.end_start[g] < m->loaded.end_start[g + 1] ? PT_OK : pt_fail(PT_EARG, "group %d has no end token to score", g);
+}
+
 pt_status pt_model_values(pt_model *m, float *value)
 {
     pt_status rc = PT_OK;
@@ -168,8 +173,13 @@ pt_status pt_model_values(pt_model *m, float *value)
     PT_TRY(pt_calloc(&all, (size_t)m->loaded.heads * width, sizeof *all));
     PT_TRY(m->ctx->ops->download(m->ctx, all, pt_trim(m->tab.values, m->loaded.heads)));
     for (int32_t g = 0; g < m->loaded.groups; g++) {
-        PT_CHECK(m->loaded.group_head[g] >= 0, PT_EARG, "group %d has no end token to score", g);
-        memcpy(value + (size_t)g * width, all + (size_t)m->loaded.group_head[g] * width, width * sizeof *value);
+        PT_TRY(check_end(m, g));
+        for (size_t k = 0; k < width; k++) {
+            double sum = 0;
+            for (int32_t e = m->loaded.end_start[g]; e < m->loaded.end_start[g + 1]; e++)
+                sum += (double)m->loaded.end_weight[e] * (double)all[(size_t)m->loaded.end_head[e] * width + k];
+            value[(size_t)g * width + k] = (float)sum;
+        }
     }
 done:
     free(all);
@@ -187,8 +197,9 @@ pt_status pt_model_values_backward(pt_model *m, const float *dvalue)
     if (m->loaded.heads == 0) goto done;
     PT_TRY(pt_calloc(&all, (size_t)m->loaded.heads * width, sizeof *all));
     for (int32_t g = 0; g < m->loaded.groups; g++) {
-        PT_CHECK(m->loaded.group_head[g] >= 0, PT_EARG, "group %d has no end token to score", g);
-        for (size_t k = 0; k < width; k++) all[(size_t)m->loaded.group_head[g] * width + k] += dvalue[(size_t)g * width + k]; /* equal answers share their end token */
+        PT_TRY(check_end(m, g));
+        for (int32_t e = m->loaded.end_start[g]; e < m->loaded.end_start[g + 1]; e++) /* equal answers share their end token */
+            for (size_t k = 0; k < width; k++) all[(size_t)m->loaded.end_head[e] * width + k] += m->loaded.end_weight[e] * dvalue[(size_t)g * width + k];
     }
     PT_TRY(m->ctx->ops->upload(m->ctx, pt_trim(m->tab.dvalues, m->loaded.heads), all));
     PT_TRY(values_backward(m, false));
@@ -230,7 +241,7 @@ pt_status pt_heads_backward(pt_model *m)
 {
     bool add = false;
     for (int k = 0; k < PT_HEAD_KINDS; k++) {
-        if (!pt_head_on(m->opt.heads, k)) continue;
+        if (!pt_head_on(m->opt.heads, k) || (k == PT_HEAD_AT_VOCABULARY && m->opt.loss.logp_still)) continue;
         PT_RETURN(kinds[k].backward(m, add));
         add = true;
     }

@@ -87,6 +87,27 @@ static pt_status upload_all(pt_model *m, const pt_batch *b)
                                                                  .mscale = m->mscale});
 }
 
+/* The head positions that make each answer's values. */
+static pt_status find_ends(pt_model *m, const pt_batch *b)
+{
+    pt_loaded *v = &m->loaded;
+    v->n_ends = 0;
+    for (int32_t g = 0; g < b->n_groups; g++) {
+        int32_t end = b->group_end_head ? b->group_end_head[g] : -1, from = b->group_pool_start ? b->group_pool_start[g] : 0,
+                n = b->group_pool_start ? b->group_pool_start[g + 1] - from : end >= 0;
+        v->end_start[g] = v->n_ends;
+        if (n < 0 || n > m->caps.ends - v->n_ends) return pt_fail(PT_ESTATE, "answers of more than the %d tokens that were planned to be scored", m->caps.ends);
+        for (int32_t k = 0; k < n; k++) {
+            int32_t h = b->group_pool_start ? b->group_pool_head[from + k] : end;
+            if (h < 0 || h >= b->n_heads) return pt_fail(PT_EARG, "group %d of the batch ends at head position %d of %d", g, h, b->n_heads);
+            v->end_head[v->n_ends] = h;
+            v->end_weight[v->n_ends++] = 1 / (float)n;
+        }
+    }
+    v->end_start[b->n_groups] = v->n_ends;
+    return PT_OK;
+}
+
 pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, bool train)
 {
     pt_loaded *v = &m->loaded;
@@ -107,11 +128,7 @@ pt_status pt_model_load_batch(pt_model *m, const pt_batch *b, uint64_t step, boo
     v->step = step;
     v->train = train;
     make_runs(v, b);
-    for (int32_t g = 0; g < b->n_groups; g++) {
-        int32_t h = b->group_end_head ? b->group_end_head[g] : -1;
-        if (h >= b->n_heads) return pt_fail(PT_EARG, "group %d of the batch ends at head position %d of %d", g, h, b->n_heads);
-        v->group_head[g] = h;
-    }
+    PT_RETURN(find_ends(m, b));
     v->there = true;
     return PT_OK;
 }

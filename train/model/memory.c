@@ -164,8 +164,8 @@ static pt_status carve_loss(pt_model *m)
     }
     if (!s->width) return PT_OK;
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups + 1, &t->end_start);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, groups, &t->end_head);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, groups, &t->end_weight);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, m->caps.ends, &t->end_head);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, m->caps.ends, &t->end_weight);
     return PT_OK;
 }
 

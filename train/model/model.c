@@ -105,9 +105,9 @@ void pt_model_free(pt_model *m)
     free(m->dec.k);
     free(m->dec.v);
     free(m->loaded.slot_runs);
-    free(m->loaded.group_head);
-    free(m->loaded.counting);
-    free(m->loaded.ones);
+    free(m->loaded.end_start);
+    free(m->loaded.end_head);
+    free(m->loaded.end_weight);
     free(m->loaded.dlogp);
     free(m->loaded.entry_head);
     for (int k = 0; k < PT_VOCAB_SUMS; k++) free(m->loaded.dvocab[k]);
@@ -143,6 +143,7 @@ static pt_status dry_run(pt_model *m)
     m->loaded.rows = m->caps.rows;
     m->loaded.groups = m->loaded.records = m->caps.groups;
     m->loaded.n_entries = m->caps.group_rows;
+    m->loaded.n_ends = m->caps.ends;
     m->loaded.train = m->opt.train;
     PT_RETURN(m->ctx->ops->rope_table(
         m->ctx,
@@ -169,7 +170,7 @@ static pt_status dry_run(pt_model *m)
 static pt_status set_caps(pt_model *m, const pt_model_caps *caps)
 {
     pt_model_caps c = *caps;
-    if (c.tokens < 0 || c.segs < 0 || c.heads < 0 || c.rows < 0 || c.groups < 0 || c.group_rows < 0 || c.decode_rows < 0 || c.decode_len < 0 ||
+    if (c.tokens < 0 || c.segs < 0 || c.heads < 0 || c.rows < 0 || c.groups < 0 || c.group_rows < 0 || c.ends < 0 || c.decode_rows < 0 || c.decode_len < 0 ||
         c.tokens > INT32_MAX - 64 || c.segs > INT32_MAX - 2 || c.decode_rows > 1 << 20 ||
         (int64_t)c.decode_rows * c.decode_len > INT32_MAX)
         return pt_fail(PT_EARG, "a plan for %d tokens, %d segments, %d x %d cache positions", c.tokens, c.segs, c.decode_rows,
@@ -182,6 +183,7 @@ static pt_status set_caps(pt_model *m, const pt_model_caps *caps)
     c.segs = (c.segs > 2 * c.decode_rows ? c.segs : 2 * c.decode_rows) + 1;
     if (c.heads < least) c.heads = least;
     if (c.groups < least) c.groups = least;
+    if (c.ends < c.groups) c.ends = c.groups;
     m->caps = c;
     return PT_OK;
 }
@@ -211,7 +213,7 @@ pt_status pt_model_plan(pt_model *m, const pt_model_caps *caps, size_t bytes[PT_
     m->planned = true;
 done:
     m->ctx->dry = false;
-    m->loaded = (pt_loaded){.slot_runs = m->loaded.slot_runs, .group_head = m->loaded.group_head};
+    m->loaded = (pt_loaded){.slot_runs = m->loaded.slot_runs, .end_start = m->loaded.end_start, .end_head = m->loaded.end_head, .end_weight = m->loaded.end_weight};
     return rc;
 }
 
@@ -233,19 +235,13 @@ static pt_status allocate(pt_model *m)
     PT_RETURN(pt_model_carve(m));
     PT_RETURN(make_forests(m));
     PT_RETURN(pt_calloc(&m->loaded.slot_runs, (size_t)m->caps.segs, sizeof *m->loaded.slot_runs));
-    PT_RETURN(pt_calloc(&m->loaded.group_head, (size_t)m->caps.groups, sizeof *m->loaded.group_head));
+    PT_RETURN(pt_alloc0(&m->loaded.end_start, m->caps.groups + 1));
+    PT_RETURN(pt_alloc0(&m->loaded.end_head, m->caps.ends));
+    PT_RETURN(pt_alloc0(&m->loaded.end_weight, m->caps.ends));
     if (m->opt.loss.on && m->opt.loss.vocab && !m->opt.loss.by_rows) PT_RETURN(pt_calloc(&m->loaded.entry_head, (size_t)m->caps.group_rows, sizeof *m->loaded.entry_head));
     for (int k = 0; m->opt.loss.linear && k < PT_VOCAB_SUMS; k++)
         if (pt_vocab_on(m, k)) PT_RETURN(pt_calloc(&m->loaded.dvocab[k], (size_t)m->caps.heads, sizeof *m->loaded.dvocab[k]));
-    if (m->opt.loss.linear) return pt_calloc(&m->loaded.dlogp, (size_t)m->caps.rows, sizeof *m->loaded.dlogp);
-    if (!m->opt.loss.width) return PT_OK;
-    PT_RETURN(pt_calloc(&m->loaded.counting, (size_t)m->caps.groups + 1, sizeof *m->loaded.counting));
-    PT_RETURN(pt_calloc(&m->loaded.ones, (size_t)m->caps.groups, sizeof *m->loaded.ones));
-    for (int32_t g = 0; g < m->caps.groups; g++) {
-        m->loaded.counting[g + 1] = g + 1;
-        m->loaded.ones[g] = 1;
-    }
-    return PT_OK;
+    return m->opt.loss.linear ? pt_calloc(&m->loaded.dlogp, (size_t)m->caps.rows, sizeof *m->loaded.dlogp) : PT_OK;
 }
 
 pt_status pt_model_commit(pt_model *m)

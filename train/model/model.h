@@ -35,7 +35,7 @@ typedef struct pt_loss_spec {
     int objective; /* its number for kernels/loss.h */
     int answers;   /* of each record, 0 = any number */
     bool by_rows, linear;
-    bool logp;                        /* a channel: log-probabilities of rows */
+    bool logp, logp_still;            /* a channel: log-probabilities of rows; still: its gradient is 0 */
     unsigned vocab;                   /* beside it, sums over the vocabulary: bit k is PT_VOCAB_ k; the divergence's reference is a pass of this model */
     bool kl_reverse;                  /* KL(reference||policy) */
     int width;                        /* another: so many values at an answer's end; 0 = none */
@@ -61,6 +61,7 @@ typedef struct pt_model_caps {
     int32_t tokens, segs, heads, rows, groups; /* one micro-batch (pt_loader_caps) */
     int32_t decode_rows, decode_len;           /* generation: sequences at once and positions each; 0 = no generation */
     int32_t group_rows; /* entries of the answers' row lists, for a loss by records */
+    int32_t ends;       /* tokens whose values make the answers'; fewer than groups: one each */
 } pt_model_caps;
 
 pt_status pt_model_new(pt_model **out, pt_ctx *ctx, pt_source *src, const pt_model_options *opt);
@@ -97,7 +98,7 @@ pt_status pt_model_forward(pt_model *m, int slot, bool keep);
 /* logp[M] (host) of the rows; dlogp[M] (host): when given, the head's backward runs in the same visit (linear objectives). Call
  * after forward. */
 pt_status pt_model_logp(pt_model *m, const float *dlogp, float *logp);
-/* The head of values: value[G, width] (host) at group_end_head; and its backward from dvalue[G, width]. */
+/* The head of values: value[G, width] (host) at group_end_head, or the mean over group_pool_head; and its backward from dvalue[G, width]. */
 int pt_model_width(const pt_model *m); /* 0 without it */
 pt_status pt_model_values(pt_model *m, float *value);
 pt_status pt_model_values_backward(pt_model *m, const float *dvalue);

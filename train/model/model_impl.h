@@ -65,7 +65,10 @@ typedef struct pt_loaded {
     int32_t n, n_live, heads, rows, groups;
     pt_lora_run *slot_runs; /* by the segments' slots */
     int32_t n_slot_runs, max_slot;
-    int32_t *group_head; /* [groups] */
+    /* the head positions that make an answer's values, and what each counts: its end token, or all that its mean is over */
+    int32_t *end_start, *end_head; /* [groups + 1], [ends] */
+    float *end_weight;             /* [ends] */
+    int32_t n_ends;
     uint64_t step;
     int slot; /* of the last forward */
     pt_lora_run one_run; /* all tokens, when a pass has one slot */
@@ -75,8 +78,6 @@ typedef struct pt_loaded {
     const pt_batch *batch; /* as long as the caller keeps it: until the next is loaded */
     int32_t n_entries, records;
     bool has_reference;
-    int32_t *counting; /* [groups + 1] 0, 1, 2 ... */
-    float *ones;       /* [groups] */
     float *dlogp;      /* [rows] of a linear objective */
     float *dvocab[PT_VOCAB_SUMS]; /* [heads] likewise */
     int32_t *entry_head; /* [entries] head of each of the answers' rows */

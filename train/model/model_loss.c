@@ -41,17 +41,17 @@ static pt_status load_rows(pt_model *m, const pt_batch *b)
     return ops->upload(m->ctx, pt_trim_vec(t->group_weight, m->loaded.n_entries), b->group_row_weight);
 }
 
-/* Of values an answer's only row is the head position of its end token. */
+/* Of values an answer's rows are head positions: that of its end token, or those that its mean is over. */
 static pt_status load_ends(pt_model *m, const pt_batch *b)
 {
     const pt_ops *ops = m->ctx->ops;
     pt_tables *t = &m->tab;
     int32_t n = b->n_groups;
     for (int32_t g = 0; g < n; g++)
-        if (m->loaded.group_head[g] < 0) return pt_fail(PT_EARG, "group %d has no end token to score", g);
-    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->end_start, n + 1), m->loaded.counting));
-    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->end_head, n), m->loaded.group_head));
-    return ops->upload(m->ctx, pt_trim_vec(t->end_weight, n), m->loaded.ones);
+        if (m->loaded.end_start[g] == m->loaded.end_start[g + 1]) return pt_fail(PT_EARG, "group %d has no end token to score", g);
+    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->end_start, n + 1), m->loaded.end_start));
+    PT_RETURN(ops->upload(m->ctx, pt_trim_vec(t->end_head, m->loaded.n_ends), m->loaded.end_head));
+    return ops->upload(m->ctx, pt_trim_vec(t->end_weight, m->loaded.n_ends), m->loaded.end_weight);
 }
 
 static pt_status load_columns(pt_model *m, const pt_batch *b)
@@ -129,7 +129,7 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
         a.mark.ld = 1;
     }
     if (s->logp) {
-        a.logp = (pt_loss_channel){.value = pt_trim_vec(t->logp, v->rows), .dvalue = gradient ? pt_trim_vec(t->dlogp, v->rows) : PT_NO_VIEW};
+        a.logp = (pt_loss_channel){.value = pt_trim_vec(t->logp, v->rows), .dvalue = gradient && !s->logp_still ? pt_trim_vec(t->dlogp, v->rows) : PT_NO_VIEW};
         if (s->reference) a.reference = pt_trim_vec(t->reference, v->rows);
     }
     if (s->by_rows) {
@@ -148,8 +148,8 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
         a.values = (pt_loss_channel){.value = pt_trim(t->values, v->heads),
                                      .dvalue = gradient ? pt_trim(t->dvalues, v->heads) : PT_NO_VIEW,
                                      .start = pt_trim_vec(t->end_start, v->groups + 1),
-                                     .rows = pt_trim_vec(t->end_head, v->groups),
-                                     .weight = pt_trim_vec(t->end_weight, v->groups)};
+                                     .rows = pt_trim_vec(t->end_head, v->n_ends),
+                                     .weight = pt_trim_vec(t->end_weight, v->n_ends)};
     a.column = pt_column_view(m);
     a.record_start = pt_trim_vec(t->record_start, v->records + 1);
     return m->ctx->ops->group_loss(m->ctx, &a);
