@@ -11,7 +11,7 @@
 
 #include "base/hd.h"
 
-enum { PT_CORE_OPTIONS = 24, PT_CORE_LIST = 24, PT_CORE_STATS = 16, PT_CORE_STATE = 8, PT_CORE_COLUMNS = 8, PT_CORE_METRICS = 16 };
+enum { PT_CORE_OPTIONS = 24, PT_CORE_LIST = 24, PT_CORE_STATS = 16, PT_CORE_STATE = 8, PT_CORE_COLUMNS = 33, PT_CORE_METRICS = 52 };
 
 /* The same for all records of an optimiser step. */
 typedef struct pt_core_step {

@@ -273,6 +273,16 @@ pt_status pt_hf_set_ints(pt_hf *c, const char *key, const int64_t *v, size_t n)
     return put(c, key, list);
 }
 
+pt_status pt_hf_set_member(pt_hf *c, const char *key, const char *name, int64_t v)
+{
+    json_t *at = json_object_get(c->root, key);
+    if (!json_is_object(at)) {
+        PT_RETURN(put(c, key, json_object()));
+        at = json_object_get(c->root, key);
+    }
+    return json_object_set_new(at, name, json_integer(v)) ? pt_fail(PT_EFORMAT, "%s of %s: '%s' is no valid UTF-8, or memory is out", key, c->path, name) : PT_OK;
+}
+
 pt_status pt_hf_remove(pt_hf *c, const char *key)
 {
     json_t *at = c->root;

@@ -30,6 +30,7 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
         (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs, o->pretrain, o->sequence_len,
         (int)o->excess, o->train_on_inputs));
     if (o->min_tokens || o->distinct) PT_RETURN(pt_str_printf(key, "min_tokens %d distinct %d\n", o->min_tokens, o->distinct));
+    if (o->end_token) PT_RETURN(pt_str_printf(key, "scored at %d\n", o->end_token - 1));
     if (o->max_samples) PT_RETURN(pt_str_printf(key, "max_samples %lld\n", (long long)o->max_samples));
     for (size_t i = 0; i < o->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "train %s\n", o->roles_to_train[i]));
     PT_RETURN(pt_str_printf(key, "val_set_size %.17g\n", o->val_set_size));
@@ -75,7 +76,8 @@ static pt_status check_options(const pt_dataset_spec *sets, size_t n, const pt_p
 static pt_status check_set(const pt_packer *pk, const pt_dataset_spec *s, long long rows, size_t kept)
 {
     const pt_pack_report *r = pk->report;
-    bool ends = !pt_data_type_find(s->type)->plain;
+    const pt_data_type *type = pt_data_type_find(s->type);
+    bool ends = !type->plain && !type->judged;
     if (!kept)
         return pt_fail(PT_EARG, "%s: nothing to train on: none of %lld rows is left%s%s", s->path, rows,
                        r->n_dropped ? "; most recent reason: " : "", r->n_dropped ? r->dropped[r->n_dropped - 1].reason : "");

@@ -219,6 +219,17 @@ static bool all_equal(const pt_packer *pk, size_t n)
     return true;
 }
 
+/* Scored at the last token of this id. */
+static pt_status find_end_token(const pt_pack_options *o, pt_built *b)
+{
+    const pt_rendered *r = &b->text;
+    size_t i = r->ids.n;
+    while (i && r->ids.ids[i - 1] != o->end_token - 1) i--;
+    if (!i) return pt_fail(PT_EFORMAT, "the text has no pooling_token%s", b->cut ? " within sequence_len" : "");
+    b->end = (int32_t)i - 1;
+    return PT_OK;
+}
+
 pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
 {
     const pt_pack_options *o = pk->opt;
@@ -243,6 +254,7 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
         pk->report->control_in_text += (long long)pk->built[k].text.control_in_text;
         for (int i = 0; i < PT_NOTES; i++) pk->report->noted[i] += (long long)pk->built[k].text.noted[i];
         PT_RETURN(finish(&pk->built[k], pieces ? SIZE_MAX : (size_t)o->sequence_len, rec->kind == PT_RECORD_TEXT, drop));
+        if (o->end_token) PT_RETURN(find_end_token(o, &pk->built[k]));
     }
     if (!*drop && several(rec) && all_equal(pk, rec->n_answers))
         *drop = rec->n_answers == 2 ? "chosen and rejected are equal" : "all answers are equal";

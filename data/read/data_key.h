@@ -5,9 +5,9 @@
 #include "base/err.h"
 #include "data/read/dataset.h"
 
-/* COLUMN: a text that names a column of the rows ("" = they have none); TEXT: any other; WORD: one of a list; FILE: a path, whose content counts and
+/* COLUMN: a text that names a column of the rows ("" = they have none); LIST: names, a line each in the text; TEXT: any other; WORD: one of a list; FILE: a path, whose content counts and
  * not its name; FLAG: "true" or "false". */
-typedef enum pt_data_key_kind { PT_DATA_COLUMN, PT_DATA_TEXT, PT_DATA_WORD, PT_DATA_FILE, PT_DATA_FLAG } pt_data_key_kind;
+typedef enum pt_data_key_kind { PT_DATA_COLUMN, PT_DATA_TEXT, PT_DATA_WORD, PT_DATA_FILE, PT_DATA_FLAG, PT_DATA_LIST } pt_data_key_kind;
 
 typedef struct pt_data_key {
     const char *key; /* one name, one meaning: tables of several types may hold the same */
@@ -29,6 +29,9 @@ const pt_data_key *pt_data_key_declared(size_t i);
 const pt_data_key *pt_data_key_find(const char *key);
 /* What a data set says, else the key's fallback; NULL when there is neither. */
 const char *pt_dataset_value(const pt_dataset_spec *s, const char *key);
+/* The names that `labels` of a data set lists, in their order: *names [*n] on the heap, NULL = it lists none. */
+pt_status pt_dataset_labels(const pt_dataset_spec *s, char ***names, size_t *n);
+void pt_dataset_labels_free(char **names, size_t n);
 /* PT_EARG "KEY is 'a' or 'b', not 'c'" for a word that is not in the list. */
 pt_status pt_data_key_check(const pt_data_key *k, const char *text);
 /* The keys that a type has, as they are said: pt_data_key_check of each; the one at fault in *which (may be NULL). */

@@ -245,7 +245,7 @@ static const pt_data_key conversation_keys[] = {
              "end within; what no part holds is context. Default: train_detail."},
     {.key = "field_system", .kind = PT_DATA_COLUMN, .after = "system_prompt", .help = "Column of the system text. Default: system, system_prompt."},
     {0}};
-const pt_data_key *const pt_keys_of_chats[] = {conversation_keys, pt_keys_of_questions, pt_keys_of_pairs, NULL};
+const pt_data_key *const pt_keys_of_chats[] = {conversation_keys, pt_keys_of_questions, pt_keys_of_pairs, pt_keys_of_labels, NULL};
 
 const pt_data_type pt_data_type_messages = {
     .name = "messages", .also = "chat_template chat_template.* openai", .shown = "messages (= chat_template)", .sft = pt_read_messages,

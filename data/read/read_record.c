@@ -179,6 +179,18 @@ static pt_status own_number(pt_reader *r, json_t *row, const char *said, double 
     return pt_row_value(row, key, least, column, &r->rec.columns);
 }
 
+/* The head that a pair is about: a name among `labels`, whose place counts from 1, or that number. */
+static pt_status own_head(pt_reader *r, json_t *row)
+{
+    const char *key = pt_dataset_says(r->spec, "field_head");
+    json_t *v = key && *key ? pt_row_take(r, row, key) : NULL;
+    if (!pt_row_says(v)) return PT_OK;
+    if (!json_is_string(v)) return pt_row_value(row, key, 0, "head", &r->rec.columns);
+    int at = pt_label_find(r->spec, json_string_value(v), NULL);
+    if (at < 0) return pt_fail(PT_EFORMAT, "'%s' is '%.60s', which is none of the names that labels lists", key, json_string_value(v));
+    return pt_values_put(&r->rec.columns, "head", (float)(at + 1));
+}
+
 static pt_status read_row(pt_row_ctx *c, json_t *row)
 {
     pt_reader *r = c->r;
@@ -189,6 +201,7 @@ static pt_status read_row(pt_row_ctx *c, json_t *row)
             json_object_set_new(r->columns, key, json_false());
     PT_RETURN(own_number(r, row, "field_weight", 0, PT_COLUMN_WEIGHT));
     if (r->pairs) PT_RETURN(own_number(r, row, "field_margin", -1e30, PT_COLUMN_MARGIN));
+    if (r->pairs) PT_RETURN(own_head(r, row));
     PT_RETURN(pt_read_tools(r, row));
     return c->read(r, row);
 }

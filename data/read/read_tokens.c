@@ -176,12 +176,12 @@ pt_status pt_read_tokens(pt_reader *r, json_t *row)
     return r->sink(r->user, rec, r->line);
 }
 
-static const pt_data_key text_keys[] = {{.key = "field_text", .aliases = "field text_column", .kind = PT_DATA_COLUMN, .fallback = "text",
+const pt_data_key pt_keys_of_texts[] = {{.key = "field_text", .aliases = "field text_column", .kind = PT_DATA_COLUMN, .fallback = "text",
                                           .after = "field_margin", .help = "text: its column. Default: text."},
                                          {0}};
 
 const pt_data_type pt_data_type_text = {
     .name = "text", .also = "completion pretrain", .shown = "text (= completion)", .sft = pt_read_text, .plain = true, .lines = true,
-    .keys = (const pt_data_key *const[]){text_keys, NULL}};
+    .keys = (const pt_data_key *const[]){pt_keys_of_texts, NULL}};
 const pt_data_type pt_data_type_tokens = {
     .name = "tokens", .shown = "tokens (= empty type)", .sft = pt_read_tokens, .pairs = pt_read_tokens, .plain = true, .ids = true};

@@ -122,6 +122,7 @@ typedef struct pt_data_type {
     pt_status (*pairs)(pt_reader *r, json_t *row); /* into a record of two */
     pt_status (*open)(pt_reader *r);               /* before the first row; may be NULL */
     const char *list;  /* the column that holds a conversation, where a row says it in the words of this type */
+    bool judged;       /* rows have labels: nothing is written, so that no answer's end is learnt, and plain texts need no chat template */
     bool plain;        /* texts or ids as they stand: no chat template, no end of an answer */
     bool ids;          /* no tokenizer is needed */
     bool instructions; /* questions and answers that an instruction template can write, where the model has no chat template */
@@ -161,8 +162,12 @@ void pt_causes_add(pt_causes *c, const char *text, int64_t line);
 void pt_text_fit(char *out, size_t size, const char *text);
 
 /* ---- for the readers ---- */
+/* The names of the labels, and the column of a row's; where a row's criterion is one of them (field_head). */
+extern const pt_data_key pt_keys_of_labels[];
+/* The place of a name among the names of `labels`; -1. *n (may be NULL): how many there are. */
+int pt_label_find(const pt_dataset_spec *s, const char *name, size_t *n);
 /* Keys of rows of any type; of conversations with questions and answers, and pairs of them: what reads one of these shapes reads the others too. */
-extern const pt_data_key pt_keys_of_rows[], pt_keys_of_questions[], pt_keys_of_pairs[];
+extern const pt_data_key pt_keys_of_rows[], pt_keys_of_texts[], pt_keys_of_questions[], pt_keys_of_pairs[];
 extern const pt_data_key *const pt_keys_of_chats[];
 /* A record of one empty answer. */
 pt_status pt_record_clear(pt_record *rec);

@@ -168,7 +168,12 @@ static const char *another(const pt_option *o)
 static void test_every_option_returns(void **state)
 {
     static const struct { const char *objective, *key, *yaml; } others[] = {
-        {"", "", NULL},
+        {"charm", "adaptive_margin_scale", "adaptive_margin: ld\nadaptive_margin_scale: 0.5"}, {"charm", "adaptive_margin_max", "adaptive_margin: ld\nadaptive_margin_max: 0.5"},
+        {"charm_ratio", "adaptive_margin_scale", "adaptive_margin: pr\nadaptive_margin_scale: 0.5"},
+        {"charm_ratio", "adaptive_margin_max", "adaptive_margin: pr\nadaptive_margin_max: 0.5"}, {"charm_ratio", "dpo_reference", "adaptive_margin: pr\ndpo_reference: base"},
+        {"reward_heads", "reward_head_weights", "num_labels: 2\nreward_head_weights: [0.5, 2]"}, {"classify", "class_weights", "num_labels: 2\nclass_weights: [0.5, 2]"},
+        {"multilabel", "class_weights", "problem_type: multi_label_classification\nclass_weights: [0.5, 2]"},
+        {"regress", "class_weights", "num_labels: 2\nclass_weights: [0.5, 2]"},
     };
     for (size_t i = 0; i < pt_objective_count(); i++) {
         const pt_objective *o = pt_objective_at(i);
@@ -208,7 +213,7 @@ static void test_every_key_returns(void **state)
         {"dataset_prepared_path", "'prep: 1'"}, {"resume_from_checkpoint", "auto"}, {"output_dir", "'#o'"}, {"default_system_message", "\"a\\nb\""},
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
         {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
-        {"dataset_dir", "'d i r'"}, {"eval_data", "'e: d'"},
+        {"dataset_dir", "'d i r'"}, {"pooling_token", "'<p a d>'"}, {"eval_data", "'e: d'"},
         {"evaluations", "[{task: choice, name: 'n: 1', path: a b.jsonl, limit: 3, prompt: \"x\\n{question}\", mutual_info: yes}, {task: statements, path: s, published: 'p: q'}]"}};
     static const char *const left_out[] = {"stages", "init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch", "reinit_weights", "precompute_ref_log_probs", "sync_ref_model"};
     size_t n, kept = 0;

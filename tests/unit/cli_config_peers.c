@@ -137,7 +137,7 @@ static void test_axolotl(void **state)
         {BASE "lr_scheduler_kwargs: {num_cycles: 2}\n", ":3:23: lr_scheduler_kwargs knows min_lr_rate (of cosine_with_min_lr), not num_cycles"},
         {"base_model: x\nobjective: sft\npretraining_dataset: a\n", "disagrees with objective: sft on line 2"},
         {"pretraining_dataset: [{path: a, skip: 100}]\n", ":1:39: pretraining_dataset: skip is refused: split takes a part"},
-        {BASE "num_labels: 2\n", "num_labels: 2: a reward model has one label here"}, {BASE "relora: true\n", "relora is refused: this adapter method does not exist here"},
+        {BASE "num_labels: 2\n", ":3:1: num_labels is no option of objective: sft; these have it: reward, "}, {BASE "relora: true\n", "relora is refused: this adapter method does not exist here"},
         {BASE "qat: {weight_dtype: int4}\n", "qat is refused"}, {BASE "lora_modules_to_save: [lm_head]\n", "lora_modules_to_save is refused"},
     };
     check_refused(bad, sizeof bad / sizeof *bad);

@@ -13,6 +13,7 @@ pt_status pt_cmd_export(pt_cli *c)
     pt_opened o = {0};
     size_t k = 0;
     pt_guard guard = {0};
+    char **names = NULL;
     pt_export_options opt = {.type = PT_DTYPE_COUNT};
     PT_CHECK(c->n_args == 1 && c->to && c->out, PT_EARG, "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]");
     while (k < 4 && strcmp(kinds[k].name, c->to)) k++;
@@ -25,6 +26,9 @@ pt_status pt_cmd_export(pt_cli *c)
     opt.tok = o.base.tok;
     opt.tmpl = o.base.tmpl;
     opt.base_name = o.cfg->model.base_model;
+    PT_TRY(pt_setup_labels(o.cfg, &names, &opt.n_labels));
+    opt.labels = names;
+    if (o.is_run) opt.problem_type = o.cfg->objective->problem_type;
     PT_TRY(pt_guard_export(c, &o, c->out, &guard));
     bool tuned = o.is_run || o.adapter, merged = !strcmp(c->to, "gguf") || !strcmp(c->to, "hf");
     if (tuned && merged) {
@@ -37,6 +41,7 @@ pt_status pt_cmd_export(pt_cli *c)
     printf("wrote %s\n", c->out);
 done:
     pt_guard_close(&guard);
+    pt_dataset_labels_free(names, opt.n_labels);
     pt_open_close(&o);
     return rc;
 }

@@ -6,6 +6,30 @@
 #include "data/read/record.h"
 #include "train/cli/config_value.h"
 
+/* A list of names as text, a line each. */
+static pt_status names_of(pt_place at, const char *key, const pt_ynode *v, char **text)
+{
+    pt_status rc = PT_OK;
+    char **list = NULL;
+    size_t n = 0;
+    pt_str all = {0};
+    PT_TRY(pt_value_list(at, key, v, &list, &n));
+    PT_TRY(pt_str_puts(&all, ""));
+    for (size_t i = 0; i < n; i++) {
+        if (!list[i][0] || strchr(list[i], '\n')) PT_TRY(pt_place_fail(at, "%s: name %zu is empty or has a line break", key, i + 1));
+        for (size_t k = 0; k < i; k++)
+            if (!strcmp(list[k], list[i])) PT_TRY(pt_place_fail(at, "%s names '%s' twice", key, list[i]));
+        PT_TRY(pt_str_printf(&all, "%s%s", i ? "\n" : "", list[i]));
+    }
+    *text = all.text;
+    all = (pt_str){0};
+done:
+    pt_str_free(&all);
+    for (size_t i = 0; i < n; i++) free(list[i]);
+    free(list);
+    return rc;
+}
+
 /* The value of a reader's key. `key`: as the config spells it. */
 static pt_status say(pt_place at, const char *key, const pt_data_key *k, const pt_ynode *v, pt_dataset_spec *d)
 {
@@ -14,6 +38,8 @@ static pt_status say(pt_place at, const char *key, const pt_data_key *k, const p
     pt_status rc = PT_OK;
     if (k->kind == PT_DATA_FLAG) {
         PT_TRY(pt_value_bool(at, key, v, &flag));
+    } else if (k->kind == PT_DATA_LIST) {
+        PT_TRY(names_of(at, key, v, &text));
     } else {
         PT_TRY((k->kind == PT_DATA_FILE ? pt_value_path : pt_value_string)(at, key, v, &text));
     }

@@ -139,12 +139,21 @@ static void fill(pt_config *c, const pt_objective *o)
     }
 }
 
+/* A key of one objective alone, with its variants. */
+static bool of_one(const char *key)
+{
+    int n = 0;
+    for (size_t i = 0; i < pt_objective_count(); i++) n += !pt_objective_at(i)->variant_of && pt_objective_has(pt_objective_at(i), key);
+    return n < 2;
+}
+
 pt_status pt_config_check_options(pt_config *c, const char *file)
 {
     pt_core_step s = {0};
+    PT_RETURN(pt_config_labels(c, file));
     for (size_t i = 0; i < pt_objective_count(); i++) {
         const pt_objective *v = pt_objective_at(i), *base = v->variant_of ? pt_objective_find(v->variant_of) : NULL;
-        if (base && base != c->objective && pt_objective_variant(base, c->options) == v && !pt_objective_has(c->objective, v->variant_key))
+        if (base && base != c->objective && of_one(v->variant_key) && pt_objective_variant(base, c->options) == v && !pt_objective_has(c->objective, v->variant_key))
             return pt_place_fail(said_at(&c->options[pt_objective_key(v->variant_key)], file), "%s%s%s needs objective: %s", v->variant_key, v->variant_value ? ": " : "", v->variant_value ? v->variant_value : "", v->variant_of);
     }
     fill(c, c->objective);

@@ -51,4 +51,6 @@ pt_status pt_config_join_targets(pt_config *c, pt_place at);
 /* What precompute_ref_log_probs and sync_ref_model ask of objective and adapter; where the config says each. */
 pt_status pt_config_check_reference(const pt_config *c, pt_place precompute, pt_place sync);
 pt_status pt_value_model(const char *file, const pt_ynode *n, pt_init_config *out);
+/* Width options of the objective from `labels` of the data sets (config_labels.c). */
+pt_status pt_config_labels(pt_config *c, const char *file);
 #endif

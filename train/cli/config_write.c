@@ -44,8 +44,24 @@ static pt_status put_names(pt_str *out, const char *before, char *const *names, 
     return pt_str_puts(out, "]\n");
 }
 
+static pt_status put_lines(pt_str *out, const char *indent, const char *name, const char *text)
+{
+    PT_RETURN(pt_str_printf(out, "%s%s: [", indent, name));
+    for (const char *p = text, *end; *p; p = *end ? end + 1 : end) {
+        char *one;
+        end = p + strcspn(p, "\n");
+        PT_RETURN(pt_strndup(&one, p, (size_t)(end - p)));
+        pt_status rc = p > text ? pt_str_puts(out, ", ") : PT_OK;
+        if (rc == PT_OK) rc = pt_yaml_quote(out, one);
+        free(one);
+        PT_RETURN(rc);
+    }
+    return pt_str_puts(out, "]\n");
+}
+
 static pt_status put_one(pt_str *out, const char *indent, const char *name, const pt_data_key *k, const char *text)
 {
+    if (k->kind == PT_DATA_LIST) return put_lines(out, indent, name, text);
     return k->kind == PT_DATA_FLAG ? pt_str_printf(out, "%s%s: %s\n", indent, name, text) : put_text(out, indent, name, text);
 }
 

@@ -45,6 +45,7 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "The same for evaluation: `ptrain eval` and, without val_set_size, the eval loss."},
     {"dataset_dir", "Data", PT_KEY_PATH, OFF(data.dataset_dir), 0, "data", NO_BOUND, NULL, "", "Folder of dataset_info.json, where datasets are given by name."},
     {"max_samples", "Data", PT_KEY_INT, OFF(data.max_samples), 0, "0", 0, 1 << 30, NULL, "", "Rows read of each data set, from its beginning; 0: all."},
+    {"pooling_token", "Data", PT_KEY_STRING, OFF(data.pooling_token), 0, NULL, NO_BOUND, NULL, "", "With pooling: token, the token that the head reads: of several in a text the last."},
     {"min_sample_len", "Data", PT_KEY_INT, OFF(data.min_sample_len), 0, "0", 0, 1 << 20, NULL, "", "Records of fewer tokens are dropped and counted; 0: none."},
     {"dataset_exact_deduplication", "Data", PT_KEY_BOOL, OFF(data.dataset_exact_deduplication), 0, "false", NO_BOUND, NULL, "",
      "A record with the same tokens and weights as an earlier one of any data set is dropped and counted."},

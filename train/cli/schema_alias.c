@@ -21,7 +21,7 @@ static const pt_translation plain[] = { /* behind those that the objectives decl
     {"use_adam_mini", "true", "optimizer", STAND_IN, NULL}, {"use_galore", "true", "optimizer", STAND_IN, NULL},
     {"use_apollo", "true", "optimizer", STAND_IN, NULL}, {"use_badam", "true", "optimizer", STAND_IN, NULL},
     {"gptq", "true", "load_in_4bit", "true", NULL}, {"gptq", "false", NULL, NULL, NULL},
-    {"num_labels", "1", NULL, NULL, NULL}, {"num_labels", "*", NULL, NULL, "a reward model has one label here"},
+    {"num_labels", "1", NULL, NULL, NULL}, /* a reward model has one */
     {"pref_loss", "sigmoid", NULL, NULL, NULL}, {"pref_loss", "*", NULL, NULL, SIGMOID},
     {"init_lora_weights", "true", NULL, NULL, NULL}, {"init_lora_weights", "*", NULL, NULL, "adapters begin as PEFT's default: A random, B zero"},
     {"peft_init_lora_weights", "true", NULL, NULL, NULL}, {"peft_init_lora_weights", "*", NULL, NULL, "adapters begin as PEFT's default: A random, B zero"},

@@ -34,7 +34,7 @@ static const pt_dataset_key plain[] = {
     REFUSED("shards", "shards_idx", "split takes a part: train[:20%]"),
     REFUSED("format", "no_input_format system_format prompt_format chosen_format rejected_format completion_format", FORMAT),
     REFUSED("input_format", "input_transform", FORMAT),
-    REFUSED("kto_tag", "field_label", "single judged answers (KTO) are not trained on here"),
+    REFUSED("kto_tag", "", "single judged answers (KTO) are not trained on here"),
     REFUSED("images", "videos audios", MEDIA),
 };
 

@@ -33,6 +33,7 @@ static const struct {
     {"test_datasets", RANKS},
     {"dataset_dir", FREE}, /* datasets say what the names stand for */
     {"max_samples", DATA},
+    {"pooling_token", DATA},
     {"min_sample_len", DATA},
     {"dataset_exact_deduplication", DATA},
     {"reinit_weights", BASE},

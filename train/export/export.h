@@ -13,6 +13,8 @@ typedef struct pt_export_options {
     const pt_template *tmpl; /* the template that was trained; written into the files; may be NULL */
     const pt_tokenizer *tok;
     const char *base_name; /* base_model_name_or_path in adapter_config.json */
+    char *const *labels; size_t n_labels; /* hf: names of a classifier's labels; none, or another number than it has: LABEL_0 ... */
+    const char *problem_type; /* hf: transformers' word for what they are; NULL = said nowhere */
     uint64_t *trial;       /* hf, peft. Not NULL: everything is done but the weights' data, which are counted here (bytes) and not
                               written: what would fail fails, and the files beside the weights appear */
 } pt_export_options;

@@ -143,19 +143,21 @@ static pt_status put_shape(pt_hf *c, const pt_model *m)
 }
 
 /* transformers counts the labels by these, of a base of other labels by that one's. */
-static pt_status put_labels(pt_hf *c, int n)
+static pt_status put_labels(pt_hf *c, int n, const pt_export_options *opt)
 {
-    char key[32], name[24];
-    if (n > 1) {
+    char key[32], number[24];
+    bool named = opt->n_labels == (size_t)n;
+    if (opt->problem_type) PT_RETURN(pt_hf_set_text(c, "problem_type", opt->problem_type));
+    if (n > 1 || named) {
         PT_RETURN(pt_hf_remove(c, "id2label"));
         PT_RETURN(pt_hf_remove(c, "label2id"));
     }
     for (int i = 0; i < n; i++) {
         snprintf(key, sizeof key, "id2label.%d", i);
-        snprintf(name, sizeof name, "LABEL_%d", i);
+        snprintf(number, sizeof number, "LABEL_%d", i);
+        const char *name = named ? opt->labels[i] : number;
         PT_RETURN(pt_hf_set_text(c, key, name));
-        snprintf(key, sizeof key, "label2id.LABEL_%d", i);
-        PT_RETURN(pt_hf_set_int(c, key, i));
+        PT_RETURN(pt_hf_set_member(c, "label2id", name, i));
     }
     return PT_OK;
 }
@@ -178,7 +180,7 @@ static pt_status write_config(pt_model *m, const char *dir, const pt_export_opti
     PT_TRY(pt_hf_remove(c, "dtype")); /* transformers 5's spelling, which would win */
     PT_TRY(pt_export_ids_make(m, opt, &ids));
     PT_TRY(pt_export_put_ids(&ids, c));
-    if (!(m->opt.heads & PT_HEAD_VOCABULARY)) PT_TRY(put_labels(c, pt_model_width(m)));
+    if (!(m->opt.heads & PT_HEAD_VOCABULARY)) PT_TRY(put_labels(c, pt_model_width(m), opt));
     PT_TRY(pt_hf_write(c, dir, "config.json"));
 done:
     pt_export_ids_free(&ids);

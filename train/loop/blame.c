@@ -27,10 +27,12 @@ static pt_status build(const pt_run *r, const pt_packed *rec, bool score, bool r
     pt_seq *seqs = NULL;
     float *none = NULL;
     int32_t longest = 0;
+    bool mean = pt_objective_pooling(r->objective, r->cfg->options) == PT_POOL_MEAN;
     PT_TRY(pt_alloc0(&seqs, rec->n_answers));
     for (int32_t k = 0; k < rec->n_answers; k++) {
         pt_packed_answer a = pt_pack_answer(r->pack, rec, k);
-        seqs[k] = (pt_seq){a.ids, a.weight, a.n, 0, score ? pt_pack_scored_at(a.end, a.n) : -1};
+        int32_t end = score ? pt_pack_scored_at(a.end, a.n) : -1;
+        seqs[k] = (pt_seq){a.ids, a.weight, a.n, 0, end, mean && end > 0 ? end : 0};
         longest = a.n > longest ? a.n : longest;
     }
     if (!rows) PT_TRY(pt_alloc0(&none, longest));
@@ -49,7 +51,7 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
     pt_status rc = PT_OK;
     pt_batch b = {0};
     int width = pt_model_width(r->model);
-    bool rows = r->objective->channels & PT_CHANNELS_OF_ROWS;
+    bool rows = r->objective->channels & PT_CHANNELS_OF_ROWS, moved = rows && !(r->objective->still & PT_CHANNEL_LOGP);
     float *ones = NULL;
     *what = NULL;
     PT_TRY(build(r, rec, width > 0, rows, &b));
@@ -62,11 +64,11 @@ static pt_status try_record(pt_run *r, const pt_packed *rec, uint64_t step, cons
     for (int64_t k = 0; k < values; k++)
         if (!isfinite(r->values[k])) *what = "score";
     for (int32_t m = 0; rows && m < b.n_rows; m++) ones[m] = -1;
-    if (rows) PT_TRY(pt_model_logp(r->model, ones, r->logp));
+    if (rows) PT_TRY(pt_model_logp(r->model, moved ? ones : NULL, r->logp));
     for (int32_t m = 0; rows && m < b.n_rows; m++)
         if (!isfinite(r->logp[m])) *what = "log-probabilities";
-    for (int64_t k = 0; !rows && k < values; k++) ones[k] = 1;
-    if (!rows) PT_TRY(pt_model_values_backward(r->model, ones)); /* of two heads the vocabulary's gradient is taken */
+    for (int64_t k = 0; !moved && k < values; k++) ones[k] = 1;
+    if (!moved) PT_TRY(pt_model_values_backward(r->model, ones)); /* of two heads the vocabulary's gradient is taken */
     if (*what) goto done;
     PT_TRY(pt_model_backward(r->model));
     PT_TRY(bad_tensor(r, what));

@@ -42,6 +42,7 @@ typedef struct pt_config_data {
     char *cache_dir;             /* dataset_prepared_path: packs; default: output_dir/cache */
     double bad_rows;             /* share of unusable rows that a data set may have; in each of them too */
     int max_samples;             /* rows read of each set; 0 = all */
+    char *pooling_token;         /* what the head of values reads, with pooling: token */
     int min_sample_len;          /* tokens that a record needs; 0 = none */
     bool dataset_exact_deduplication, train_on_inputs;
     char **roles_to_train; size_t n_roles_to_train;

@@ -57,7 +57,10 @@ static pt_export_options export_options(const pt_run *r)
     return (pt_export_options){.type = PT_DTYPE_COUNT,
                                .tmpl = r->base.tmpl,
                                .tok = r->base.tok,
-                               .base_name = r->cfg->model.base_model ? r->cfg->model.base_model : ""};
+                               .base_name = r->cfg->model.base_model ? r->cfg->model.base_model : "",
+                               .labels = r->labels,
+                               .n_labels = r->n_labels,
+                               .problem_type = r->objective->problem_type};
 }
 
 static pt_status write_checkpoint(pt_run *r)

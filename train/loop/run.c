@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "data/read/data_key.h"
 #include "kernels/plugin.h"
 #include "train/dist/nccl.h"
 #include "train/loop/agree.h"
@@ -116,6 +117,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     r->ctx_open = true;
     r->ctx.profile = &r->profile;
     PT_TRY(open_device_comm(r));
+    PT_TRY(pt_setup_labels(cfg, &r->labels, &r->n_labels));
     PT_TRY(pt_setup_base(cfg, NULL, false, &r->base));
     if (!r->hooks.no_data) {
         PT_TRY(pt_setup_packs(cfg, r->comm, &r->base, &r->pack, &r->test_pack, &r->plan.pack, &r->plan.test));
@@ -179,6 +181,7 @@ void pt_run_close(pt_run *r)
     pt_pack_free(r->pack);
     pt_pack_free(r->test_pack);
     pt_base_free(&r->base);
+    pt_dataset_labels_free(r->labels, r->n_labels);
     if (r->ctx_open) pt_setup_device_close(&r->ctx);
     if (r->self_comm) r->self_comm->close(r->self_comm);
     *r = (pt_run){0};

@@ -44,6 +44,7 @@ typedef struct pt_run {
     pt_metrics *metrics; /* rank 0 */
     struct pt_overlap *overlap; /* where comm has allreduce_start (overlap.h) */
     uint64_t base_content, start_content; /* digests of base_model's and lora_model_dir's weights (agree.h) */
+    char **labels; size_t n_labels; /* their names, where a head of values has some */
     int folder_lock;            /* rank 0: descriptor + 1 of output_dir, which no other run may write into; 0 = not held */
 } pt_run;
 
@@ -91,7 +92,7 @@ static inline bool pt_run_one_pass(const pt_run *r, const pt_step *info)
 /* Sum over the rows of group g of its weight * value; the sum of the weights in *tokens. */
 double pt_run_sum_rows(const pt_batch *b, int32_t g, const float *value, double *tokens);
 /* The metrics that have a name; how many (PT_FLOW_METRICS at most). */
-int pt_run_shown(const pt_objective *o, const double *metric, double *values, const char **names);
+int pt_run_shown(const pt_objective *o, int width, const double *metric, double *values, const char **names);
 /* Names what was not finite in a step: tensor and sample. Runs the step's records again one by one, since within a stream one
  * bad token can spoil others through masked products. Collective; the gradient vector is overwritten. */
 pt_status pt_run_blame(pt_run *r, const pt_step_sums *s, char *text, size_t size);

@@ -60,9 +60,9 @@ static bool ids_only(const pt_data_type *t)
 {
     return t->ids;
 }
-static bool plain_only(const pt_data_type *t)
+static bool texts_only(const pt_data_type *t)
 {
-    return t->plain;
+    return t->plain || t->judged;
 }
 static bool instructions_only(const pt_data_type *t)
 {
@@ -107,7 +107,7 @@ static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
 {
     static const char fallback[] = "tokenizer_default_fallback_";
     const char *name = cfg->model.chat_template ? cfg->model.chat_template : "tokenizer_default";
-    need |= cfg->data.n_datasets > 0 && !all_of(&cfg->data, plain_only);
+    need |= cfg->data.n_datasets > 0 && !all_of(&cfg->data, texts_only);
     if (!b->tok)
         return need ? pt_fail(PT_EARG, "this model has no tokenizer: set `tokenizer:` to a folder or a tokenizer.json") : PT_OK;
     if (need && !strcmp(name, "tokenizer_default") && !pt_tok_chat_template(b->tok) && cfg->data.n_datasets && all_of(&cfg->data, instructions_only)) {
@@ -211,6 +211,7 @@ static pt_loss_spec loss_spec(const pt_config *cfg)
                       .by_rows = o->by_rows,
                       .linear = o->linear,
                       .logp = o->channels & PT_CHANNELS_OF_ROWS,
+                      .logp_still = o->still & PT_CHANNEL_LOGP,
                       .vocab = pt_objective_vocab(o),
                       .kl_reverse = o->channels & PT_CHANNEL_KL && pt_objective_option(o, o->kl_option, cfg->options) == PT_KL_FROM_REFERENCE,
                       .width = pt_objective_width(o, cfg->options),

@@ -39,6 +39,10 @@ typedef struct pt_base {
 pt_status pt_setup_base(const pt_config *cfg, const char *path, bool need_template, pt_base *out);
 void pt_base_free(pt_base *b);
 
+/* The names of the labels: those of the first data set that lists any, on the heap (pt_dataset_labels_free); *names NULL = none does. */
+pt_status pt_setup_labels(const pt_config *cfg, char ***names, size_t *n);
+/* The id of pooling_token: PT_EARG where it is no token of the model. */
+pt_status pt_setup_pooling_token(const pt_config *cfg, const pt_tokenizer *tok, int32_t *id);
 /* Training and test packs; *test NULL without test_datasets. Rank 0 packs, the others open what it made. */
 pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test,
                          pt_pack_report *report, pt_pack_report *test_report);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "data/read/data_key.h"
 #include "train/loop/setup.h"
 
 static bool wants_pairs(const pt_config *cfg)
@@ -10,14 +11,30 @@ static bool wants_pairs(const pt_config *cfg)
     return cfg->objective->answers == 2;
 }
 
+pt_status pt_setup_pooling_token(const pt_config *cfg, const pt_tokenizer *tok, int32_t *id)
+{
+    const char *text = cfg->data.pooling_token;
+    pt_status rc = PT_OK;
+    *id = -1;
+    PT_CHECK(tok, PT_EARG, "pooling: token wants a tokenizer");
+    PT_CHECK(text, PT_EARG, "pooling: token wants pooling_token: the token that the head reads");
+    *id = pt_tok_find(tok, text);
+    PT_CHECK(*id >= 0, PT_EARG, "pooling_token: '%s' is no token of this model", text);
+done:
+    return rc;
+}
+
 static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test, const char *cache, pt_pack **out,
                             pt_pack_report *report)
 {
+    int32_t read_at = -1;
+    if (pt_objective_pooling(cfg->objective, cfg->options) == PT_POOL_TOKEN) PT_RETURN(pt_setup_pooling_token(cfg, base->tok, &read_at));
     pt_pack_options o = {.tok = base->tok,
                          .vocab = pt_source_config(base->source)->vocab,
                          .tmpl = base->tmpl,
                          .pairs = wants_pairs(cfg),
                          .pretrain = cfg->objective->whole_text,
+                         .end_token = read_at + 1,
                          .sequence_len = cfg->data.sequence_len,
                          .excess = cfg->data.excess_length_strategy,
                          .train_on_inputs = cfg->data.train_on_inputs,
@@ -71,6 +88,35 @@ static pt_status check_ids(const pt_base *base, const pt_pack *pack)
     return PT_OK;
 }
 
+/* Every answer's columns, as the objective reads them: what it cannot be trained on is told by line. */
+static pt_status check_columns(const pt_config *cfg, const pt_pack *pack)
+{
+    const pt_objective *o = cfg->objective;
+    int width = pt_objective_width(o, cfg->options);
+    for (int64_t i = 0; o->fits && i < pt_pack_count(pack); i++) {
+        pt_packed rec;
+        PT_RETURN(pt_pack_get(pack, i, &rec));
+        for (int32_t k = 0; k < rec.n_answers; k++) {
+            double column[PT_CORE_COLUMNS] = {0};
+            for (int c = 0; c < o->n_columns; c++) column[c] = (double)pt_pack_value(pack, o->columns[c], &rec, k);
+            const char *wrong = o->fits(column, width, rec.n_answers);
+            if (!wrong) continue;
+            const char *count = o->channels & PT_CHANNEL_VALUES ? o->options[o->width_option].key : NULL;
+            return count ? pt_fail(PT_EARG, "%s:%lld: %s (objective %s, %s: %d)", pt_pack_source(pack, rec.source), (long long)rec.line, wrong, o->name, count, width)
+                         : pt_fail(PT_EARG, "%s:%lld: %s (objective %s)", pt_pack_source(pack, rec.source), (long long)rec.line, wrong, o->name);
+        }
+    }
+    return PT_OK;
+}
+
+pt_status pt_setup_labels(const pt_config *cfg, char ***names, size_t *n)
+{
+    *names = NULL;
+    *n = 0;
+    for (size_t i = 0; i < cfg->data.n_datasets && !*n; i++) PT_RETURN(pt_dataset_labels(&cfg->data.datasets[i], names, n));
+    return PT_OK;
+}
+
 pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test,
                          pt_pack_report *report, pt_pack_report *test_report)
 {
@@ -87,9 +133,11 @@ pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *bas
     PT_TRY(pt_dir_make(cache));
     PT_TRY(build_in_turn(cfg, comm, base, false, cache, train, report));
     PT_TRY(check_ids(base, *train));
+    PT_TRY(check_columns(cfg, *train));
     if (cfg->data.n_test_datasets) {
         PT_TRY(build_in_turn(cfg, comm, base, true, cache, test, test_report));
         PT_TRY(check_ids(base, *test));
+        PT_TRY(check_columns(cfg, *test));
     }
 done:
     free(cache);
@@ -128,6 +176,7 @@ pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pa
                            .rows_too = cfg->objective->channels & PT_CHANNELS_OF_ROWS,
                            .given = cfg->objective->columns + cfg->objective->n_columns,
                            .n_given = cfg->objective->n_given,
+                           .mean_of_tokens = pt_objective_pooling(cfg->objective, cfg->options) == PT_POOL_MEAN,
                            .dataset_weight = train ? weights : NULL,
                            .n_dataset_weight = train ? cfg->data.n_datasets : 0};
     PT_TRY(pt_loader_new(out, pack, &o));

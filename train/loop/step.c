@@ -208,18 +208,19 @@ pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_repo
     out->loss /= total;
     for (int k = 0; k < o->n_metrics; k++)
         if (o->metrics[k].reduce == PT_REDUCE_MEAN) metric[k] /= total;
-    out->n_metrics = pt_run_shown(o, metric, out->metric, out->metric_name);
+    out->n_metrics = pt_run_shown(o, pt_model_width(r->model), metric, out->metric, out->metric_name);
     out->seconds = pt_seconds() - start;
     return PT_OK;
 }
 
-int pt_run_shown(const pt_objective *o, const double *metric, double *values, const char **names)
+int pt_run_shown(const pt_objective *o, int width, const double *metric, double *values, const char **names)
 {
     int n = 0;
     for (int k = 0; k < o->n_metrics && n < PT_FLOW_METRICS; k++) {
-        if (!o->metrics[k].name) continue;
+        double v = o->metrics[k].derive ? o->metrics[k].derive(metric, width) : metric[k];
+        if (!o->metrics[k].name || (o->metrics[k].derive && isnan(v))) continue;
         names[n] = o->metrics[k].name;
-        values[n++] = metric[k];
+        values[n++] = v;
     }
     return n;
 }

@@ -33,6 +33,9 @@ const pt_word pt_loss_type_words[] = {{"sigmoid", PT_LOSS_SIGMOID},
                                       {NULL, 0}};
 const pt_word pt_kl_words[] = {{"policy", PT_KL_FROM_POLICY}, {"reference", PT_KL_FROM_REFERENCE}, {NULL, 0}};
 
+const pt_word pt_pooling_words[] = {{"last", PT_POOL_LAST}, {"mean", PT_POOL_MEAN}, {"token", PT_POOL_TOKEN}, {NULL, 0}};
+const pt_word pt_problem_words[] = {{"single_label_classification", 1}, {"multi_label_classification", 2}, {NULL, 0}};
+
 size_t pt_objective_count(void)
 {
     return COUNT;
@@ -189,6 +192,12 @@ static void put_list(const pt_objective *o, const pt_option_value *values, pt_co
     }
     for (const pt_word *x = p->words; !v->set && p->fallback && x && x->word; x++)
         if (!strcmp(x->word, p->fallback)) s->list[x->value - 1] = 1;
+}
+
+pt_pooling_word pt_objective_pooling(const pt_objective *o, const pt_option_value *values)
+{
+    int word = o->pooling_option ? (int)pt_objective_option(o, o->pooling_option - 1, values) : 0;
+    return word ? (pt_pooling_word)word : PT_POOL_LAST;
 }
 
 void pt_objective_options(const pt_objective *o, const pt_option_value *values, pt_core_step *s)

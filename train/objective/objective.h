@@ -66,6 +66,7 @@ typedef struct pt_option_value {
 typedef struct pt_loss_metric {
     const char *name; /* in metrics.jsonl; NULL = not shown */
     pt_reduce reduce;
+    double (*derive)(const double *metric, int width); /* made of the others when they are brought together; NAN = nothing to show */
     bool zero_at_start; /* must be exactly 0 in the first step, where policy and reference are the same weights */
 } pt_loss_metric;
 
@@ -89,10 +90,13 @@ typedef struct pt_objective {
     bool by_rows;            /* the core sees supervised tokens one by one; else records */
     int answers;             /* of a record: 1, 2 (the better one first), 0 = any number */
     pt_mean mean;
+    unsigned still;  /* PT_CHANNEL_LOGP: log-probabilities are read, and their gradient is 0: the vocabulary's head does not go backward */
     bool linear;     /* dlogp, dentropy ... depend on no channel: the head goes forward and backward in one visit */
     bool whole_text; /* every token of a record is supervised */
     bool reference;  /* a reference model's log-probabilities are needed */
     int width_option; /* with PT_CHANNEL_VALUES: the count of values, an option of kind PT_OPTION_COUNT */
+    int pooling_option; /* 1 + the option whose word is a pt_pooling_word; 0 = the end token */
+    const char *problem_type; /* of values: transformers' word for what they are; NULL = it has none */
     int reference_option; /* with reference or PT_CHANNEL_KL: the option whose word is a pt_reference_word */
     int tail_option; /* of records of several answers: the number that tokens past their shortest answer's length weigh; from 1, 0 = they weigh as all */
     int kl_option; /* with PT_CHANNEL_KL: the option whose word is a pt_kl_word */
@@ -109,6 +113,8 @@ typedef struct pt_objective {
     pt_option options[PT_CORE_OPTIONS];
     pt_loss_metric metrics[PT_CORE_METRICS];
     pt_also also[4];
+    /* What is wrong with an answer's columns (in the order of `columns`), and what to do; NULL = nothing. Asked of every answer before training. */
+    const char *(*fits)(const double *column, int width, int answers);
     /* n_stats > 0: statistics of the whole step (sums, sorts), from the answers of all micro-batches and ranks, before any gradient; s holds the
      * options and the state. Costs one more forward pass a micro-batch. */
     pt_status (*stats)(const pt_core_step *s, const pt_step_answers *all, double *stat);
@@ -123,6 +129,26 @@ extern const pt_word pt_reference_words[];
 typedef enum pt_kl_word { PT_KL_FROM_POLICY = 1, PT_KL_FROM_REFERENCE } pt_kl_word;
 extern const pt_word pt_kl_words[];
 extern const pt_word pt_loss_type_words[]; /* of enum PT_LOSS_* */
+
+/* Words of an option that says where a head of values reads an answer: its end token (the default), the mean over all tokens up to there, or the last
+ * token of the spelling that the config's pooling_token names. */
+typedef enum pt_pooling_word { PT_POOL_LAST = 1, PT_POOL_MEAN, PT_POOL_TOKEN } pt_pooling_word;
+extern const pt_word pt_pooling_words[];
+#define PT_OPTION_POOLING                                                                                                                            \
+    {                                                                                                                                                \
+        "pooling", PT_OPTION_WORD, "last", .words = pt_pooling_words, .effect = PT_EFFECT_SAID,                                                    \
+        .help = "classify, ordinal, regress, reward: where the head reads a text. last: its last token (an answer's end token); mean: the mean over " \
+                "its tokens; token: the last token that pooling_token spells. transformers' classes know last."                                      \
+    }
+#define PT_OPTION_NUM_LABELS(otherwise)                                                                                                              \
+    {                                                                                                                                                \
+        "num_labels", PT_OPTION_COUNT, otherwise, 1, 4096, .aliases = "num_classes", .effect = PT_EFFECT_SAID,                                      \
+        .help = "classify, ordinal, regress: how many classes, levels or numbers a text has; reward: so many scores (criteria, personas) instead of " \
+                "one, and field_head of the data set names the column that says which a pair is about. Default: as many as `labels` of the data "    \
+                "sets names."                                                                                                                        \
+    }
+/* transformers' words for what a classifier learns. */
+extern const pt_word pt_problem_words[];
 
 /* All objectives, in the order of OBJECTIVES. */
 size_t pt_objective_count(void);
@@ -153,6 +179,8 @@ bool pt_objective_said(const pt_option_value *values, const char *key);
 bool pt_objective_has(const pt_objective *o, const char *key);
 /* The word of a value; "" when there is none. */
 const char *pt_objective_word(const pt_word *words, int value);
+/* Where the values are read; PT_POOL_LAST of an objective that does not say. */
+pt_pooling_word pt_objective_pooling(const pt_objective *o, const pt_option_value *values);
 /* All options of o into s, its list too. */
 void pt_objective_options(const pt_objective *o, const pt_option_value *values, pt_core_step *s);
 /* Sets a number by key (tests); PT_EARG when there is no such key. */
