@@ -13,22 +13,17 @@ namespace
 {
 constexpr int BLOCK = 512;
 
-#define ID(name) CORE_##name,
-enum { PT_OBJECTIVE_LIST(ID) CORES };
-template <int K> struct core;
-#define CORE(name)                                                   \
-    template <> struct core<CORE_##name> {                           \
-        static constexpr bool rows = pt_##name##_by_rows != 0;       \
-        static constexpr int metrics = pt_##name##_n_metrics;        \
+/* A kernel bears its objective's name, and so do its budgets. */
+#define CORE(name)                                                                                  \
+    struct name##_core {                                                                            \
+        static constexpr bool rows = pt_##name##_by_rows != 0;                                      \
+        static constexpr int metrics = pt_##name##_n_metrics;                                       \
+        static __device__ double run(const pt_core_step *s, pt_core_answer *a, int n, double *metric)   \
+        {                                                                                           \
+            return pt_core_##name(s, a, n, metric);                                                 \
+        }                                                                                           \
     };
 PT_OBJECTIVE_LIST(CORE)
-template <int K> PT_DEV double run_core(const pt_core_step *s, pt_core_answer *a, int n, double *metric)
-{
-#define RUN(name) \
-    if constexpr (K == CORE_##name) return pt_core_##name(s, a, n, metric);
-    PT_OBJECTIVE_LIST(RUN)
-    return 0;
-}
 
 struct channel {
     const float *value, *weight;
@@ -65,24 +60,24 @@ PT_DEV double together(double a, double b, int reduce)
 }
 
 /* What a thread has so far. */
-template <int K> struct sums {
-    double loss, metric[core<K>::metrics ? core<K>::metrics : 1];
+template <typename K> struct sums {
+    double loss, metric[K::metrics ? K::metrics : 1];
 };
-template <int K> PT_DEV void sums_begin(sums<K> &s, const loss_job &j)
+template <typename K> PT_DEV void sums_begin(sums<K> &s, const loss_job &j)
 {
     s.loss = 0;
 #pragma unroll
-    for (int k = 0; k < core<K>::metrics; k++)
+    for (int k = 0; k < K::metrics; k++)
         s.metric[k] = j.reduce[k] <= PT_REDUCE_SUM ? 0.0 : j.reduce[k] == PT_REDUCE_MAX ? -(double)INFINITY : (double)INFINITY;
 }
-template <int K> PT_DEV void sums_add(sums<K> &s, const loss_job &j, double scale, double loss, const double *m)
+template <typename K> PT_DEV void sums_add(sums<K> &s, const loss_job &j, double scale, double loss, const double *m)
 {
     s.loss += scale * loss;
 #pragma unroll
-    for (int k = 0; k < core<K>::metrics; k++)
+    for (int k = 0; k < K::metrics; k++)
         s.metric[k] = together(s.metric[k], j.reduce[k] == PT_REDUCE_MEAN ? scale * m[k] : m[k], j.reduce[k]);
 }
-template <int K> PT_DEV void sums_report(const sums<K> &s, const loss_job &j, double *red)
+template <typename K> PT_DEV void sums_report(const sums<K> &s, const loss_job &j, double *red)
 {
     double total = block_sum(s.loss, red);
     if (threadIdx.x == 0) {
@@ -90,7 +85,7 @@ template <int K> PT_DEV void sums_report(const sums<K> &s, const loss_job &j, do
         if (j.mark && !isfinite(total)) j.mark[0] = __uint_as_float(0x7fc00000u);
     }
 #pragma unroll
-    for (int k = 0; k < core<K>::metrics; k++) {
+    for (int k = 0; k < K::metrics; k++) {
         double v = block_reduce(s.metric[k], j.reduce[k], red);
         if (threadIdx.x == 0) j.report[PT_REPORT_METRICS + k] = together(j.report[PT_REPORT_METRICS + k], v, j.reduce[k]);
     }
@@ -190,7 +185,7 @@ PT_DEV void rows_to_heads(const channel &c, int64_t rows)
     }
 }
 
-template <int K> PT_DEV void by_rows(const loss_job &j, double *red)
+template <typename K> PT_DEV void by_rows(const loss_job &j, double *red)
 {
     sums<K> s;
     sums_begin(s, j);
@@ -199,12 +194,12 @@ template <int K> PT_DEV void by_rows(const loss_job &j, double *red)
         float d = 0;
         pt_core_answer t = {};
         if (w != 0) {
-            double metric[core<K>::metrics ? core<K>::metrics : 1] = {};
+            double metric[K::metrics ? K::metrics : 1] = {};
 #pragma unroll
             for (int k = 0; k < PT_VOCAB_SUMS; k++)
                 if (j.vocab[k].value) *pt_core_sum(&t, k) = (double)j.vocab[k].value[j.vocab[k].rows[m]];
             t.logp = (double)j.logp.value[m], t.tokens = t.length = 1, t.reference = j.reference ? (double)j.reference[m] : 0.0;
-            double loss = run_core<K>(&j.step, &t, 1, metric);
+            double loss = K::run(&j.step, &t, 1, metric);
             sums_add(s, j, w / j.step.norm, loss, metric);
             d = (float)(w * t.dlogp / j.step.norm);
         }
@@ -219,7 +214,7 @@ template <int K> PT_DEV void by_rows(const loss_job &j, double *red)
         if (j.vocab[k].dvalue) rows_to_heads(j.vocab[k], j.logp.m);
 }
 
-template <int K> PT_DEV void by_records(const loss_job &j, double *red)
+template <typename K> PT_DEV void by_records(const loss_job &j, double *red)
 {
     PT_SHARED(int32_t, row, [BLOCK]);
     PT_SHARED(int32_t, answer, [BLOCK]);
@@ -231,8 +226,8 @@ template <int K> PT_DEV void by_records(const loss_job &j, double *red)
         int32_t from = j.record_start[r], to = j.record_start[r + 1];
         double w = (double)j.column[from], scale = 1.0 / j.step.norm * w;
         if (w != 0) {
-            double metric[core<K>::metrics ? core<K>::metrics : 1] = {};
-            double loss = run_core<K>(&j.step, j.answer + from, to - from, metric);
+            double metric[K::metrics ? K::metrics : 1] = {};
+            double loss = K::run(&j.step, j.answer + from, to - from, metric);
             sums_add(s, j, scale, loss, metric);
         }
         for (int32_t g = from; g < to; g++) {
@@ -254,10 +249,10 @@ template <int K> PT_DEV void by_records(const loss_job &j, double *red)
     }
 }
 
-template <int K> __global__ void __launch_bounds__(BLOCK) group_loss_k(const loss_job j)
+template <typename K> __global__ void __launch_bounds__(BLOCK) group_loss_k(const __grid_constant__ loss_job j)
 {
     PT_SHARED(double, red, [32]);
-    if constexpr (core<K>::rows) by_rows<K>(j, red);
+    if constexpr (K::rows) by_rows<K>(j, red);
     else by_records<K>(j, red);
 }
 
@@ -267,19 +262,19 @@ channel view_channel(const pt_loss_channel *c, float *dsum, int64_t rows, int64_
             rows, pt_view_ok(c->value) ? (int)width : 0};
 }
 
-template <int K> pt_status launch(pt_ctx *ctx, const pt_group_loss_args *a)
+template <typename K> pt_status launch(pt_ctx *ctx, const pt_group_loss_args *a)
 {
     float *dlogp, *dvalues, *dvocab[PT_VOCAB_SUMS] = {};
     double *numbers;
     pt_core_answer *answer;
-    size_t groups = core<K>::rows ? 0 : (size_t)a->column.cols, width = pt_view_ok(a->values.value) ? (size_t)a->values.value.cols : 1;
+    size_t groups = K::rows ? 0 : (size_t)a->column.cols, width = pt_view_ok(a->values.value) ? (size_t)a->values.value.cols : 1;
     pt_ws ws = pt_ws_begin(ctx);
-    PT_RETURN(pt_check_group_loss(a, core<K>::rows));
+    PT_RETURN(pt_check_group_loss(a, K::rows));
     PT_RETURN(pt_take(&ws, &answer, groups * sizeof(pt_core_answer)));
     PT_RETURN(pt_take(&ws, &dlogp, groups * sizeof(float)));
     PT_RETURN(pt_take(&ws, &dvalues, groups * width * sizeof(float)));
     for (int k = 0; k < PT_VOCAB_SUMS; k++)
-        if (pt_view_ok(a->vocab[k].dvalue)) PT_RETURN(pt_take(&ws, &dvocab[k], (core<K>::rows ? (size_t)a->logp.value.cols : groups) * sizeof(float)));
+        if (pt_view_ok(a->vocab[k].dvalue)) PT_RETURN(pt_take(&ws, &dvocab[k], (K::rows ? (size_t)a->logp.value.cols : groups) * sizeof(float)));
     PT_RETURN(pt_take(&ws, &numbers, (size_t)pt_group_loss_numbers(a) * sizeof(double)));
     pt_ws_done(&ws);
     if (ctx->dry) return PT_OK;
@@ -290,7 +285,7 @@ template <int K> pt_status launch(pt_ctx *ctx, const pt_group_loss_args *a)
     j.row_weight = pt_ptr<float>(a->row_weight), j.reference = pt_ptr<float>(a->reference), j.reference_sum = pt_ptr<float>(a->reference_sum);
     j.column = pt_ptr<float>(a->column), j.record_start = pt_ptr<int32_t>(a->record_start), j.answer = answer, j.numbers = numbers;
     j.report = pt_ptr<double>(a->report), j.mark = pt_ptr<float>(a->mark);
-    j.groups = (int64_t)groups, j.records = core<K>::rows ? 0 : a->record_start.cols - 1, j.columns = a->column.rows, j.step = a->step;
+    j.groups = (int64_t)groups, j.records = K::rows ? 0 : a->record_start.cols - 1, j.columns = a->column.rows, j.step = a->step;
     for (int k = 0; k < PT_CORE_METRICS; k++) j.reduce[k] = a->reduce[k];
     return pt_launch(group_loss_k<K>, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), j);
 }
@@ -298,8 +293,9 @@ template <int K> pt_status launch(pt_ctx *ctx, const pt_group_loss_args *a)
 
 extern "C" pt_status pt_cuda_group_loss(pt_ctx *ctx, const pt_group_loss_args *a)
 {
+    int k = 0;
 #define CASE(name) \
-    if (a->objective == CORE_##name) return launch<CORE_##name>(ctx, a);
+    if (a->objective == k++) return launch<name##_core>(ctx, a);
     PT_OBJECTIVE_LIST(CASE)
     return pt_fail(PT_EARG, "group_loss: objective %d", a->objective);
 }
