@@ -13,6 +13,7 @@ typedef struct pt_pack_options {
     const pt_template *tmpl;      /* may be NULL for text and tokens */
     int32_t vocab;                /* ids of type tokens lie below it (rows of the model: more than the tokenizer has when padded); 0: the tokenizer's size; no tokenizer: any */
     bool pairs;                   /* dpo, reward: preference records are wanted; else sft records */
+    bool criterion;               /* with pairs: of three answers, the third a criterion */
     bool pretrain;                /* text is split into pieces of sequence_len, never dropped */
     int32_t end_token;            /* 1 + the id that an answer is scored at, where it stands last; 0: the answer's own end */
     int sequence_len;
@@ -54,7 +55,7 @@ pt_status pt_pack_report_drops(const pt_pack_report *r, pt_str *out);
 /* One record: a list of answers, each a sequence. */
 typedef struct pt_packed {
     int64_t record, first;   /* its number in the pack; that of its first answer: they lie together */
-    int32_t n_answers;       /* >= 1; pairs: prompt ++ chosen, prompt ++ rejected */
+    int32_t n_answers;       /* >= 1; pairs: prompt ++ chosen, prompt ++ rejected, and where one is wanted prompt ++ criterion */
     int32_t prefix_len;      /* several answers: tokens that all share; one: tokens before the first supervised one */
     uint64_t prefix_id;      /* equal for records whose prefix before the first supervised token begins alike (role profile): draws sharing groups */
     int32_t role;            /* index into pt_pack_role, -1 none */

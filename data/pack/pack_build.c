@@ -27,7 +27,7 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
         key,
         "schema 1 render %d\ntokenizer %016llx\ntemplate %016llx\npairs %d pretrain %d sequence_len %d excess %d inputs %d\n",
         PT_PACK_RENDER, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
-        (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs, o->pretrain, o->sequence_len,
+        (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs + o->criterion, o->pretrain, o->sequence_len,
         (int)o->excess, o->train_on_inputs));
     if (o->min_tokens || o->distinct) PT_RETURN(pt_str_printf(key, "min_tokens %d distinct %d\n", o->min_tokens, o->distinct));
     if (o->end_token) PT_RETURN(pt_str_printf(key, "scored at %d\n", o->end_token - 1));
@@ -94,7 +94,7 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n,
     pt_status rc = PT_OK;
     pt_reader r = {0};
     for (size_t i = 0; i < n; i++) {
-        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .max_rows = pk->opt->max_samples, .sink = pt_pack_add, .user = pk};
+        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .criterion = pk->opt->criterion, .max_rows = pk->opt->max_samples, .sink = pt_pack_add, .user = pk};
         size_t before = pk->pack->n_rows;
         pk->spec = &sets[i];
         pk->source = (int32_t)i;

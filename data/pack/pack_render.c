@@ -256,7 +256,7 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
         PT_RETURN(finish(&pk->built[k], pieces ? SIZE_MAX : (size_t)o->sequence_len, rec->kind == PT_RECORD_TEXT, drop));
         if (o->end_token) PT_RETURN(find_end_token(o, &pk->built[k]));
     }
-    if (!*drop && several(rec) && all_equal(pk, rec->n_answers))
-        *drop = rec->n_answers == 2 ? "chosen and rejected are equal" : "all answers are equal";
+    if (!*drop && several(rec) && all_equal(pk, o->pairs ? 2 : rec->n_answers)) /* a criterion may be like one of a pair */
+        *drop = o->pairs || rec->n_answers == 2 ? "chosen and rejected are equal" : "all answers are equal";
     return PT_OK;
 }

@@ -136,6 +136,7 @@ pt_status pt_read_mindset(pt_reader *r, json_t *row)
     json_t *out = pt_row_column(r, row, "field_output", names, NULL);
     if (json_array_size(out) != 2 || !json_is_string(json_array_get(out, 0)) || !json_is_string(json_array_get(out, 1)))
         return pt_fail(PT_EFORMAT, "'output' is not [chosen, rejected]");
+    if (r->criterion) return pt_fail(PT_EFORMAT, "a row of [chosen, rejected] holds no criterion: say chosen, rejected and criterion");
     PT_RETURN(pt_record_answers(rec, 2));
     for (int i = 0; i < 2; i++) {
         json_t *a = json_array_get(out, (size_t)i);

@@ -8,10 +8,12 @@
  *     is an answer of the row (a copy of the conversation for sft).
  *   - Two bare texts without any prompt are taken as they stand, without a template; what they begin with alike is the prompt.
  * chosen may stand as the end of `messages` with rejected_response beside it (ms-swift). margin and weight are read when the config names
- * them (field_margin, field_weight). */
+ * them (field_margin, field_weight). `criterion`, where one is wanted, is a third answer behind the same prompt: a text, or a conversation of which
+ * the last message counts. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "data/read/record.h"
 
 /* What stands beside the texts. */
@@ -260,6 +262,40 @@ static pt_status find_sides(pt_reader *r, json_t *row, json_t *v[2])
     return PT_OK;
 }
 
+/* The criterion's last message, into answer 2; its prompt is put before it when the others have theirs. A row's that nobody asked for is passed over. */
+static pt_status read_criterion(pt_reader *r, json_t *row)
+{
+    static const char *const names[] = {"criterion", NULL};
+    const char *named = pt_dataset_says(r->spec, "field_criterion");
+    pt_turns *t = &r->rec.answers[2].turns;
+    if (!r->criterion) {
+        if (r->passed_over || !pt_row_says(json_object_get(row, named ? named : names[0]))) return PT_OK;
+        r->passed_over = true;
+        pt_log(PT_LOG_WARN, "%s:%lld: the criterion answers are not read: this objective compares two answers, and no third", r->spec->path, (long long)r->line);
+        return PT_OK;
+    }
+    json_t *v = pt_row_column(r, row, "field_criterion", names, NULL), *there = json_object_get(row, named ? named : names[0]);
+    if (!v) return there ? pt_fail(PT_EFORMAT, "'criterion': empty answer") : pt_row_missing(NULL, row, named ? named : names[0]);
+    PT_RETURN(pt_row_messages(r, v, &v));
+    pt_status rc = add_side(r, v, t);
+    if (rc != PT_OK) return pt_fail_prefix(rc, "'criterion'");
+    t->turns[0] = t->turns[t->n - 1];
+    t->n = 1;
+    return PT_OK;
+}
+
+/* Behind the same prompt as the two others; a text as they are. */
+static pt_status place_criterion(pt_reader *r)
+{
+    pt_record *rec = &r->rec;
+    pt_answer *a = &rec->answers[2];
+    if (!r->criterion) return PT_OK;
+    if (rec->kind == PT_RECORD_CHAT) return put_before(&a->turns, &rec->answers[0].turns, rec->n_prompt);
+    a->text = a->turns.turns[0].text;
+    a->bytes = a->turns.turns[0].bytes;
+    return PT_OK;
+}
+
 pt_status pt_read_preference(pt_reader *r, json_t *row)
 {
     pt_record *rec = &r->rec;
@@ -271,11 +307,12 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
         json_is_string(json_array_get(both, 0)))
         return pt_read_mindset(r, row);
     PT_RETURN(find_sides(r, row, v));
-    PT_RETURN(pt_record_answers(rec, 2));
+    PT_RETURN(pt_record_answers(rec, r->criterion ? 3 : 2));
     for (int i = 0; i < 2; i++) {
         pt_status rc = add_side(r, v[i], &rec->answers[i].turns);
         if (rc != PT_OK) return pt_fail_prefix(rc, "'%s'", i ? "rejected" : "chosen");
     }
+    PT_RETURN(read_criterion(r, row));
     bool whole[2] = {is_whole(&rec->answers[0].turns), is_whole(&rec->answers[1].turns)};
     PT_RETURN(read_prompt(r, row, !whole[0] && !whole[1], &asked));
     if (whole[0] && whole[1])
@@ -290,6 +327,7 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
         PT_RETURN(pt_read_system(r, row, &rec->answers[0].turns, &none));
         PT_RETURN(pt_read_system(r, row, &rec->answers[1].turns, &rec->n_prompt));
     }
+    PT_RETURN(place_criterion(r));
     return r->sink(r->user, rec, r->line);
 }
 
@@ -297,6 +335,7 @@ const pt_data_key pt_keys_of_pairs[] = {
     {.key = "field_chosen", .kind = PT_DATA_COLUMN, .after = "field_history",
      .help = "Column of the better answer. Default: chosen, chosen_messages, chosen_response."},
     {.key = "field_rejected", .kind = PT_DATA_COLUMN, .help = "Column of the worse one. Default: rejected, rejected_messages, rejected_response."},
+    {.key = "field_criterion", .kind = PT_DATA_COLUMN, .help = "idl: column of the answer that the better one must not fall below. Default: criterion."},
     {0}};
 
 const pt_data_type pt_data_type_preference = {

@@ -1,5 +1,5 @@
 /* text (= completion): one string a row. tokens: ids made elsewhere: input_ids with labels (unshifted, -100 = context) or TRL's
- * completion_mask and assistant_masks, or for pairs prompt_input_ids, chosen_input_ids, rejected_input_ids. What an attention_mask
+ * completion_mask and assistant_masks, or for pairs prompt_input_ids, chosen_input_ids, rejected_input_ids (and criterion_input_ids). What an attention_mask
  * (prompt_attention_mask ...) says is padding is left out, at either end. weights: a number >= 0 an id, the loss weight of what is supervised. */
 #include <math.h>
 #include <string.h>
@@ -145,11 +145,12 @@ static pt_status read_labels(pt_reader *r, json_t *row, pt_span span)
 /* A pair: the answers supervised, the prompt context. */
 static pt_status read_pair(pt_reader *r, json_t *row)
 {
-    static const char *const keys[][2] = {{"chosen_input_ids", "chosen_attention_mask"}, {"rejected_input_ids", "rejected_attention_mask"}};
+    static const char *const keys[][2] = {{"chosen_input_ids", "chosen_attention_mask"}, {"rejected_input_ids", "rejected_attention_mask"}, {"criterion_input_ids", "criterion_attention_mask"}};
+    const size_t n = r->criterion ? 3 : 2;
     pt_record *rec = &r->rec;
     pt_span span;
-    PT_RETURN(pt_record_answers(rec, 2));
-    for (int i = 0; i < 2; i++) {
+    PT_RETURN(pt_record_answers(rec, n));
+    for (size_t i = 0; i < n; i++) {
         PT_RETURN(add_ids(r, row, "prompt_input_ids", "prompt_attention_mask", &rec->answers[i].ids, &span));
         size_t prompt = rec->answers[i].ids.n;
         PT_RETURN(add_ids(r, row, keys[i][0], keys[i][1], &rec->answers[i].ids, &span));

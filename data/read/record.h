@@ -65,7 +65,7 @@ typedef struct pt_answer {
 /* Zero-initialise; reused from row to row (pt_record_clear), freed once (pt_record_free). Valid inside the sink only. */
 typedef struct pt_record {
     pt_record_kind kind;
-    pt_answer *answers; /* of one question, where there are several; pairs: chosen, rejected */
+    pt_answer *answers; /* of one question, where there are several; pairs: chosen, rejected, and a criterion where one is wanted */
     size_t n_answers, answers_cap;
     size_t n_prompt;      /* CHAT: leading turns that are only asked with: the same of every answer, and of prompt + completion */
     pt_values columns;    /* of the row: weight, margin, and what a reader adds by pt_values_put */
@@ -92,6 +92,8 @@ typedef struct pt_causes {
 typedef struct pt_reader {
     const pt_dataset_spec *spec;
     bool pairs;       /* preference records are wanted */
+    bool criterion;   /* with pairs: and a third answer, the criterion, in each */
+    bool passed_over; /* a criterion that nobody asked for was warned of, or is not to be */
     json_t *profiles; /* rolebench: {role: text}, owned */
     pt_record rec;
     /* PT_EFORMAT or PT_ENOSUP: the record cannot be used; its row counts as bad. */
@@ -119,7 +121,7 @@ typedef struct pt_data_type {
     const char *also;  /* other trainers' names, space-separated; a '*' at the end stands for any rest. NULL = none */
     const char *shown; /* in the list of types, where more than the name is to be said */
     pt_status (*sft)(pt_reader *r, json_t *row);   /* a row into a record of one answer; NULL: it gives none */
-    pt_status (*pairs)(pt_reader *r, json_t *row); /* into a record of two */
+    pt_status (*pairs)(pt_reader *r, json_t *row); /* into a record of two; of three where r->criterion asks for it */
     pt_status (*open)(pt_reader *r);               /* before the first row; may be NULL */
     const char *list;  /* the column that holds a conversation, where a row says it in the words of this type */
     bool judged;       /* rows have labels: nothing is written, so that no answer's end is learnt, and plain texts need no chat template */

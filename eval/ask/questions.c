@@ -107,7 +107,7 @@ static pt_status keep(void *user, const pt_record *rec, int64_t line)
 
 pt_status pt_questions_add(pt_questions *q, const pt_dataset_spec *set, bool pairs)
 {
-    pt_reader r = {.spec = set, .pairs = pairs, .sink = keep, .user = q};
+    pt_reader r = {.spec = set, .pairs = pairs, .passed_over = true, .sink = keep, .user = q};
     pt_status rc = pt_reader_run(&r);
     pt_reader_free(&r);
     return rc;

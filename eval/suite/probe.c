@@ -115,7 +115,7 @@ pt_status pt_probe_read(pt_probe *p, const pt_dataset_spec *sets, size_t n_sets,
     for (size_t i = 0, done = 0; i < n_sets; i++) {
         if (!file_set(&sets[i])) continue;
         c.most = most * ++done / there;
-        pt_reader r = {.spec = &sets[i], .pairs = pairs, .sink = keep, .user = &c};
+        pt_reader r = {.spec = &sets[i], .pairs = pairs, .passed_over = true, .sink = keep, .user = &c};
         rc = p->rows < MOST_ROWS && p->tokens < c.most ? pt_reader_run(&r) : PT_OK;
         pt_reader_free(&r);
         if (rc == PT_ENOMEM) goto done;

@@ -1,5 +1,5 @@
 /* Ten optimiser steps against PyTorch, PEFT and TRL's formulas: losses within 1e-5, norms of gradients within 1e-4
- * (tests/golden/train.py). */
+ * (tests/golden/train.py, train_idl.py). */
 #include "tests/invariant/loop_fixture.h"
 
 #include <jansson.h>
@@ -85,6 +85,7 @@ static void run_case(const golden_case *g, pt_packing packing)
     cfg.objective = pt_objective_find(g->objective);
     if (g->reference) MUST(pt_objective_set(cfg.options, "dpo_reference", g->reference));
     MUST(pt_objective_set(cfg.options, "beta", 0.2));
+    MUST(pt_objective_set(cfg.options, "criterion_weight", 1.5));
     cfg.reference.precompute = g->precompute;
     cfg.adapter.kind = g->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
     cfg.adapter.lora_model_dir = (char *)g->adapter;
@@ -113,6 +114,8 @@ static const golden_case cases[] = {
 };
 
 #ifndef GOLDEN_ON_DEVICE /* tests/emu has a main of its own */
+/* tests/golden/train_idl.py; on a device: tests/cli/criterion.sh */
+static const golden_case idl = {"idl", DATA "triples.jsonl", DATA "adapter", "idl", PT_REFERENCE_AT_START, false, false};
 static void test_case(void **state)
 {
     run_case(*state, PT_PACKING_FOREST);
@@ -126,6 +129,7 @@ int main(void)
         {"dpo_base", test_case, NULL, NULL, (void *)&cases[2]}, {"dpo_start", test_case, NULL, NULL, (void *)&cases[3]},
         {"dpo_full", test_case, NULL, NULL, (void *)&cases[4]}, {"reward", test_case, NULL, NULL, (void *)&cases[5]},
         {"dpo_base, computed before", test_case, NULL, NULL, (void *)&cases[6]}, {"dpo_start, computed before", test_case, NULL, NULL, (void *)&cases[7]},
+        {"idl", test_case, NULL, NULL, (void *)&idl},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,42 @@ static void shapes_of_pairs(void **state)
     read_all(pairs, sizeof pairs / sizeof *pairs, true);
 }
 
+/* Pairs with a criterion behind the same prompt. */
+static const shape triples[] = {
+    {"preference", "{\"prompt\": \"q\", \"chosen\": \"c\", \"rejected\": \"r\", \"criterion\": \"k\"}", "U:q => A:c < A:r ~ A:k", {0}},
+    {"preference", "{\"prompt\": [" S("s") "," U("q") "], " CHOSEN(A("c")) "," REJECTED(A("r")) ", \"criterion\": [" A("k") "]}", "S:s|U:q => A:c < A:r ~ A:k", {0}},
+    {"preference", "{" CHOSEN(U("q") "," A("c")) "," REJECTED(U("q") "," A("r")) ", \"criterion\": [" U("other") "," A("k") "], \"system\": \"s\"}",
+     "S:s|U:q => A:c < A:r ~ A:k", {0}},
+    {"preference", "{\"chosen\": \"once c\", \"rejected\": \"once r\", \"criterion\": \"once k\"}", "text:once c < once r ~ once k", {0}},
+    {"preference", "{\"prompt\": \"q\", \"chosen\": \"c\", \"rejected\": \"r\", \"mine\": \"k\"}", "U:q => A:c < A:r ~ A:k", {.said = (pt_dataset_said[]){SAID("field_criterion", "mine"), {.key = NULL}}}},
+    {"preference", "{\"prompt\": \"q\", \"chosen\": \"c\", \"rejected\": \"r\"}", "!no field 'criterion'", {0}},
+    {"preference", "{\"prompt\": \"q\", \"chosen\": \"c\", \"rejected\": \"r\", \"criterion\": \" \"}", "!'criterion': empty answer", {0}},
+    {"preference", "{\"prompt\": \"q\", \"chosen\": \"c\", \"rejected\": \"r\", \"criterion\": [" U("k") "]}", "!'criterion': the last message is not the assistant's", {0}},
+    {"preference", "{\"prompt\": \"q\", \"chosen\": \"c\", \"rejected\": \"r\", \"criterion\": 3}", "!'criterion'", {0}},
+    {"mindset", "{\"instruction\": \"q\", \"output\": [\"c\", \"r\"], \"criterion\": \"k\"}", "!holds no criterion", {0}},
+    {"tokens", "{\"prompt_input_ids\": [5], \"chosen_input_ids\": [6], \"rejected_input_ids\": [7], \"criterion_input_ids\": [8, 9]}", "5 6* < 5 7* ~ 5 8* 9*", {0}},
+    {"tokens", "{\"prompt_input_ids\": [5], \"chosen_input_ids\": [6], \"rejected_input_ids\": [7]}", "!criterion_input_ids", {0}},
+};
+
+static int passed_over;
+static void count_warnings(void *user, pt_log_level level, const char *text)
+{
+    passed_over += level == PT_LOG_WARN && strstr(text, "criterion answers are not read") != NULL;
+}
+
+static void shapes_with_criterion(void **state)
+{
+    with_criterion = true;
+    read_all(triples, sizeof triples / sizeof *triples, true);
+    with_criterion = false;
+    static const char two[] = "{\"prompt\": \"q\", \"chosen\": \"c\", \"rejected\": \"r\", \"criterion\": \"k\"}\n{\"prompt\": \"q\", \"chosen\": \"d\", \"rejected\": \"r\", \"criterion\": \"k\"}\n";
+    pt_log_set_sink(count_warnings, NULL);
+    assert_int_equal(read_bytes(two, sizeof two - 1, (pt_dataset_spec){.type = "preference"}, true), PT_OK);
+    pt_log_set_sink(NULL, NULL);
+    assert_string_equal(out_text, "U:q => A:c < A:r // U:q => A:d < A:r @2");
+    assert_int_equal(passed_over, 1);
+}
+
 static void shapes_of_sft(void **state)
 {
     read_all(sft, sizeof sft / sizeof *sft, false);
@@ -368,7 +404,7 @@ static void misspelt_columns(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(misspelt_columns), cmocka_unit_test(shapes_of_pairs), cmocka_unit_test(shapes_of_sft), cmocka_unit_test(padded_pairs),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(misspelt_columns), cmocka_unit_test(shapes_of_pairs), cmocka_unit_test(shapes_with_criterion), cmocka_unit_test(shapes_of_sft), cmocka_unit_test(padded_pairs),
                                        cmocka_unit_test(named_speakers),  cmocka_unit_test(bad_rows_within), cmocka_unit_test(bad_rows_beyond),
                                        cmocka_unit_test(parts_of_a_file),
                                        cmocka_unit_test(shared_files)};

@@ -1,10 +1,11 @@
-/* Readers' records as one line of text, for tests of the readers: speaker:text|..., pairs "prompt => chosen < rejected". */
+/* Readers' records as one line of text, for tests of the readers: speaker:text|..., pairs "prompt => chosen < rejected", and "~ criterion" behind them. */
 #ifndef PT_TESTS_READ_SHOW_H
 #define PT_TESTS_READ_SHOW_H
 #include "data_fixture.h"
 #include "data/read/record.h"
 
 static char out_text[4096];
+static bool with_criterion; /* pairs are read with one */
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *fmt, ...)
@@ -37,19 +38,19 @@ static pt_status show(void *user, const pt_record *r, int64_t line)
     if (out_text[0]) say(" // ");
     if (r->role) say("[%s] ", r->role);
     if (r->kind == PT_RECORD_TEXT) say("text:%.*s", (int)r->answers[0].bytes, r->answers[0].text);
-    if (r->kind == PT_RECORD_TEXT && r->n_answers == 2) say(" < %.*s", (int)r->answers[1].bytes, r->answers[1].text);
+    for (size_t s = 1; r->kind == PT_RECORD_TEXT && s < r->n_answers; s++) say(" %c %.*s", s > 1 ? '~' : '<', (int)r->answers[s].bytes, r->answers[s].text);
     if (r->kind == PT_RECORD_CHAT) {
         pt_turns prompt = r->answers[0].turns;
-        if (r->n_answers == 2) prompt.n = r->n_prompt;
+        if (r->n_answers > 1) prompt.n = r->n_prompt;
         say_turns(&prompt, 0);
         if (r->n_answers == 1 && r->n_prompt) say(" (asked %zu)", r->n_prompt);
-        for (size_t s = 0; r->n_answers == 2 && s < 2; s++) {
-            say(s ? " < " : " => ");
+        for (size_t s = 0; r->n_answers > 1 && s < r->n_answers; s++) {
+            say(s > 1 ? " ~ " : s ? " < " : " => ");
             say_turns(&r->answers[s].turns, r->n_prompt);
         }
     }
     for (size_t s = 0; r->kind == PT_RECORD_IDS && s < r->n_answers; s++) {
-        if (s) say(" < ");
+        if (s) say(s > 1 ? " ~ " : " < ");
         for (size_t i = 0; i < r->answers[s].ids.n; i++) {
             float w = r->answers[s].label[i];
             say("%s%d%s", i ? " " : "", r->answers[s].ids.ids[i], w > 0 ? "*" : "");
@@ -65,7 +66,7 @@ static pt_status show(void *user, const pt_record *r, int64_t line)
 static inline pt_status read_file(const char *path, pt_dataset_spec spec, bool pairs)
 {
     spec.path = (char *)path;
-    pt_reader r = {.spec = &spec, .pairs = pairs, .sink = show};
+    pt_reader r = {.spec = &spec, .pairs = pairs, .criterion = with_criterion, .sink = show};
     out_text[0] = 0;
     pt_status rc = pt_reader_run(&r);
     pt_reader_free(&r);

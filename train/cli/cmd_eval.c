@@ -95,7 +95,7 @@ static void take_entries(eval_run *e)
 static pt_status load_questions(eval_run *e)
 {
     const pt_config *cfg = e->o.cfg;
-    bool pairs = cfg->objective->answers == 2;
+    bool pairs = pt_objective_pairs(cfg->objective);
     for (size_t i = 0; i < cfg->data.n_test_datasets; i++)
         PT_RETURN(pt_questions_add(&e->test, &cfg->data.test_datasets[i], pairs && pt_reader_gives(cfg->data.test_datasets[i].type, true)));
     for (size_t i = 0; i < cfg->data.n_datasets && !pairs; i++)

@@ -435,7 +435,7 @@ static pt_status check_said(const char *file, const pt_dataset_spec *d)
 static pt_status check(pt_config *c, const char *file, bool adapter_said)
 {
     pt_place at = {file, 0, 0};
-    bool pairs = c->objective->answers == 2;
+    bool pairs = pt_objective_pairs(c->objective);
     PT_RETURN(pt_config_check_options(c, file));
     if (c->run.max_steps < 0) c->run.max_steps = 0; /* Hugging Face's "not given" */
     if (c->model.init.random && c->model.base_model) return pt_place_fail(at, "init: random and base_model exclude each other");

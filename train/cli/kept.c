@@ -37,7 +37,7 @@ static pt_status read_rows(judge *j)
     double tokens = host ? pass_flops / flops : MOST_TOKENS;
     if (o->reward || (host && flops * LEAST_TOKENS > too_slow)) return PT_OK;
     size_t most = tokens < LEAST_TOKENS ? LEAST_TOKENS : tokens > MOST_TOKENS ? MOST_TOKENS : (size_t)tokens;
-    PT_RETURN(pt_probe_read(&j->probe, cfg->data.datasets, cfg->data.n_datasets, cfg->objective->answers == 2, o->base.tok, o->base.tmpl, most));
+    PT_RETURN(pt_probe_read(&j->probe, cfg->data.datasets, cfg->data.n_datasets, pt_objective_pairs(cfg->objective), o->base.tok, o->base.tmpl, most));
     for (int i = 0; i < 3 && j->probe.n; i++) {
         PT_RETURN(pt_alloc0(&j->sums[i].sum, j->probe.n));
         PT_RETURN(pt_alloc0(&j->sums[i].all, j->probe.n));

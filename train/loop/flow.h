@@ -7,7 +7,7 @@
 #include "kernels/profile.h"
 #include "train/loop/setup.h"
 
-#define PT_FLOW_METRICS 8
+#define PT_FLOW_METRICS 16
 
 typedef struct pt_run_plan {
     /* memory, bytes */

@@ -6,11 +6,6 @@
 #include "data/read/data_key.h"
 #include "train/loop/setup.h"
 
-static bool wants_pairs(const pt_config *cfg)
-{
-    return cfg->objective->answers == 2;
-}
-
 pt_status pt_setup_pooling_token(const pt_config *cfg, const pt_tokenizer *tok, int32_t *id)
 {
     const char *text = cfg->data.pooling_token;
@@ -32,7 +27,8 @@ static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test
     pt_pack_options o = {.tok = base->tok,
                          .vocab = pt_source_config(base->source)->vocab,
                          .tmpl = base->tmpl,
-                         .pairs = wants_pairs(cfg),
+                         .pairs = pt_objective_pairs(cfg->objective),
+                         .criterion = cfg->objective->answers == 3,
                          .pretrain = cfg->objective->whole_text,
                          .end_token = read_at + 1,
                          .sequence_len = cfg->data.sequence_len,

@@ -88,7 +88,7 @@ typedef struct pt_objective {
     const char *name, *help; /* help NULL: not a value of the key `objective` itself */
     unsigned channels;       /* PT_CHANNEL_*, one or several */
     bool by_rows;            /* the core sees supervised tokens one by one; else records */
-    int answers;             /* of a record: 1, 2 (the better one first), 0 = any number */
+    int answers;             /* of a record: 1, 2 (the better one first), 3 (and a criterion behind them), 0 = any number */
     pt_mean mean;
     unsigned still;  /* PT_CHANNEL_LOGP: log-probabilities are read, and their gradient is 0: the vocabulary's head does not go backward */
     bool linear;     /* dlogp, dentropy ... depend on no channel: the head goes forward and backward in one visit */
@@ -194,6 +194,11 @@ static inline unsigned pt_objective_vocab(const pt_objective *o)
 static inline bool pt_objective_compares(const pt_objective *o)
 {
     return o->reference || o->channels & PT_CHANNEL_KL;
+}
+/* Whether its records are pairs of answers, with a criterion or without. */
+static inline bool pt_objective_pairs(const pt_objective *o)
+{
+    return o->answers == 2 || o->answers == 3;
 }
 /* The normaliser of o's mean in a batch. */
 static inline double pt_objective_norm(const pt_objective *o, double rows, double answers, double records)
