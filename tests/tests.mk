@@ -54,6 +54,7 @@ install: ptrain ## copy the program, and the GPU plugin where it was built, to P
 
 docs: ptrain ## docs/config.md from the schema table
 	@build/ptrain help --markdown > docs/config.md.new && mv docs/config.md.new docs/config.md
+	@build/ptrain help objective --markdown | bash tests/tools/objectives_md.sh > docs/objectives.md.new && mv docs/objectives.md.new docs/objectives.md
 
 fmt: ## format the lines of C sources that differ from HEAD (git-clang-format)
 	@command -v git-clang-format >/dev/null || { echo "error: git-clang-format is missing: install clang-format"; exit 1; }
@@ -67,6 +68,7 @@ bench: ptrain ## speed and memory beside PyTorch + PEFT and llama.cpp where inst
 	@[ -n "$(MODEL)" ] || sh docker/fetch-base.sh cache/SmolLM2-135M-Instruct.Q4_1.gguf
 	@$(PYTHON) tests/bench/bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
 	@$(PYTHON) tests/bench/eval_bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
+	@$(PYTHON) tests/bench/dpo_bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf) --losses
 
 # Programs of tests/bench use kernels and base only.
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c))

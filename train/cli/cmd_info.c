@@ -80,7 +80,9 @@ pt_status pt_cmd_help(pt_cli *c)
 {
     pt_status rc = PT_OK;
     pt_str text = {0};
-    if (c->markdown) {
+    if (c->markdown && c->n_args && !strcmp(c->args[0], "objective")) {
+        PT_TRY(pt_schema_objectives_page(&text));
+    } else if (c->markdown) {
         PT_TRY(pt_schema_markdown(&text));
     } else if (!c->n_args) {
         size_t n;

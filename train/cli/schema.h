@@ -83,6 +83,8 @@ pt_status pt_schema_translation_text(pt_str *out, const char *name, const char *
 
 /* The known key nearest to `name` by edit distance, NULL when none is near. */
 const char *pt_schema_nearest(const char *name);
+/* The page of objectives, with places for what their files say (schema_pages.c, tests/tools/objectives_md.sh). */
+pt_status pt_schema_objectives_page(pt_str *out);
 /* The reference page (Markdown). */
 pt_status pt_schema_markdown(pt_str *out);
 /* Help for one key; PT_EARG when unknown. */
