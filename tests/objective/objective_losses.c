@@ -72,6 +72,7 @@ static void test_cores(void **state)
         double value[4][MOST_VALUES], dvalue[4][MOST_VALUES] = {{0}};
         assert_true(width <= MOST_VALUES);
         bool fixed = !strcmp(o->name, "dft"); /* its probability is held fixed */
+        if (!strcmp(o->name, "wpo")) continue; /* so is its weight: tests/objective/objective_pairs.c compares with TRL's */
         for (size_t i = 0; i < 3; i++) {
             pt_core_answer a[4] = {{0}};
             for (int j = 0; j < n; j++)
@@ -99,7 +100,9 @@ static void test_cores(void **state)
         }
     }
     const pt_objective *dpo = pt_objective_find("dpo");
-    pt_core_step s = {.norm = 1, .option = {0.1}};
+    pt_core_step s = {.norm = 1};
+    pt_option_value unset[PT_OBJECTIVE_KEYS] = {{0}};
+    pt_objective_options(dpo, unset, &s);
     pt_core_answer same[2] = {{0}}, far[2] = {{.logp = -1e6}, {.logp = 0}};
     near(core(dpo, &s, same, 2), log(2), 1e-15);
     s.option[0] = 1;
@@ -293,7 +296,7 @@ static void test_vocab(void **state)
         const pt_objective *o = pt_objective_at(i);
         fixture f;
         float got[PT_VOCAB_SUMS][ROWS], size = 0;
-        if (!pt_objective_vocab(o)) continue;
+        if (!pt_objective_vocab(o) || !strcmp(o->name, "wpo")) continue;
         setup(&f, o->name, !o->by_rows);
         int answers = o->answers ? o->answers : 2;
         f.records = GROUPS / answers;

@@ -147,6 +147,22 @@ static bool of_one(const char *key)
     return n < 2;
 }
 
+/* Where the config says the first option that a refusal names; the file, where it says none of them. */
+static pt_place blamed(const pt_config *c, const char *file, const char *why)
+{
+    const pt_objective *o = c->objective;
+    const char *first = NULL;
+    pt_place at = {file, 0, 0};
+    for (int i = 0; i < o->n_options; i++) {
+        const pt_option_value *v = &c->options[pt_objective_key(o->options[i].key)];
+        const char *named = strstr(why, o->options[i].key);
+        if (!v->set || !named || (first && named > first)) continue;
+        first = named;
+        at = said_at(v, file);
+    }
+    return at;
+}
+
 pt_status pt_config_check_options(pt_config *c, const char *file)
 {
     pt_core_step s = {0};
@@ -164,5 +180,5 @@ pt_status pt_config_check_options(pt_config *c, const char *file)
     PT_RETURN(check_weights(c, file));
     pt_objective_options(c->objective, c->options, &s);
     const char *why = c->objective->check ? c->objective->check(&s, c->options) : NULL;
-    return why ? pt_place_fail((pt_place){file, 0, 0}, "%s", why) : PT_OK;
+    return why ? pt_place_fail(blamed(c, file, why), "%s", why) : PT_OK;
 }

@@ -6,7 +6,7 @@
 #define EOT "the end token of every supervised turn is supervised (turn); nothing else exists here"
 #define STRATEGY "strategies are no, steps, epoch"
 #define STAND_IN "adamw, which it comes near in less memory; said as a warning"
-#define SIGMOID "of DPO's losses only sigmoid exists here"
+#define PREF "of LLaMA-Factory's losses dpo has sigmoid, hinge and ipo"
 
 static const pt_translation plain[] = { /* behind those that the objectives declare */
     {"finetuning_type", "lora", "adapter", "lora", NULL}, {"finetuning_type", "full", "adapter", "none", NULL},
@@ -22,7 +22,8 @@ static const pt_translation plain[] = { /* behind those that the objectives decl
     {"use_apollo", "true", "optimizer", STAND_IN, NULL}, {"use_badam", "true", "optimizer", STAND_IN, NULL},
     {"gptq", "true", "load_in_4bit", "true", NULL}, {"gptq", "false", NULL, NULL, NULL},
     {"num_labels", "1", NULL, NULL, NULL}, /* a reward model has one */
-    {"pref_loss", "sigmoid", NULL, NULL, NULL}, {"pref_loss", "*", NULL, NULL, SIGMOID},
+    {"pref_loss", "sigmoid", "loss_type", "sigmoid", NULL}, {"pref_loss", "hinge", "loss_type", "hinge", NULL}, {"pref_loss", "ipo", "loss_type", "ipo", NULL},
+    {"pref_loss", "*", NULL, NULL, PREF}, {"dpo_norm_loss", "true", "loss_type", "sigmoid_norm", NULL}, {"dpo_norm_loss", "false", NULL, NULL, NULL},
     {"init_lora_weights", "true", NULL, NULL, NULL}, {"init_lora_weights", "*", NULL, NULL, "adapters begin as PEFT's default: A random, B zero"},
     {"peft_init_lora_weights", "true", NULL, NULL, NULL}, {"peft_init_lora_weights", "*", NULL, NULL, "adapters begin as PEFT's default: A random, B zero"},
     {"curriculum_sampling", "true", "shuffle_merged_datasets", "false", NULL}, {"curriculum_sampling", "false", NULL, NULL, NULL},
@@ -40,8 +41,6 @@ static const pt_translation plain[] = { /* behind those that the objectives decl
     {"auto_resume_from_checkpoints", "*", NULL, NULL, "auto_resume_from_checkpoints takes true or false"},
     {"train_on_eos", "turn", NULL, NULL, NULL}, {"train_on_eos", "*", NULL, NULL, EOT},
     {"train_on_eot", "turn", NULL, NULL, NULL}, {"train_on_eot", "*", NULL, NULL, EOT},
-    {"dpo_loss_type", "sigmoid", NULL, NULL, NULL}, {"dpo_loss_type", "*", NULL, NULL, SIGMOID},
-    {"loss_type", "sigmoid", NULL, NULL, NULL}, {"loss_type", "*", NULL, NULL, SIGMOID},
     {"eval_strategy", "no", "eval_steps", "0", NULL}, {"eval_strategy", "no", "evals_per_epoch", "0", NULL},
     {"eval_strategy", "steps", NULL, NULL, NULL}, {"eval_strategy", "epoch", "evals_per_epoch", "1", NULL},
     {"eval_strategy", "*", NULL, NULL, STRATEGY},

@@ -58,7 +58,7 @@
 #define NO_LOSS \
     "this loss does not exist here"
 #define NO_OBJECTIVE \
-    "this objective or variant does not exist here; objectives are sft, pretrain, dpo (sigmoid) and reward"
+    "this objective or variant does not exist here; see objective"
 #define AS_DATASETS \
     "give the files as datasets with type: text and objective: pretrain"
 #define DATA_AS_IT_IS \
@@ -201,8 +201,7 @@ static const pt_foreign_key foreign[] = {
     {"neftune_noise_alpha", true, NO_NOISE}, {"noisy_embedding_alpha", true, NO_NOISE},
     {"use_eaft", true, NO_LOSS}, {"eaft_*", true, NO_LOSS},
     {"orpo_alpha", true, NO_OBJECTIVE}, {"simpo_gamma", true, NO_OBJECTIVE}, {"cpo_alpha", true, NO_OBJECTIVE}, {"kto_*", true, NO_OBJECTIVE},
-    {"rpo_alpha", true, NO_OBJECTIVE}, {"dpo_norm_loss", true, NO_OBJECTIVE}, {"dpo_label_smoothing", true, NO_OBJECTIVE},
-    {"dpo_use_weighting", true, NO_OBJECTIVE}, {"dpo_loss_weights", true, NO_OBJECTIVE}, {"pref_ftx", true, NO_OBJECTIVE},
+    {"pref_ftx", true, NO_OBJECTIVE},
     {"trl", true, NO_OBJECTIVE}, {"trainer_cls", true, NO_OBJECTIVE}, {"vllm", true, NO_OBJECTIVE}, {"ebft", true, NO_OBJECTIVE}, {"rl_coef", true, NO_OBJECTIVE},
     {"process_reward_model", true, NO_OBJECTIVE}, 
     {"grokfast_*", true, NO_OBJECTIVE}, {"kd_*", true, NO_OBJECTIVE}, {"diffusion*", true, NO_OBJECTIVE}, {"nemo_gym_*", true, NO_OBJECTIVE},
