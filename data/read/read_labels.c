@@ -1,5 +1,5 @@
-/* labels: a text and what it is: {"text": TEXT, "label": LABEL}. Instead of a text a row may have a conversation as messages and sharegpt have it, or
- * question and answer as alpaca has them; what is judged ends with its last message.
+/* labels: a text and what it is: {"text": TEXT, "label": LABEL}. Instead of a text a row may have ready ids (input_ids), a conversation as messages and
+ * sharegpt have it, or question and answer as alpaca has them; what is judged ends with its last message.
  *
  * LABEL is one of
  *   - a class: its name among `labels` of the data set, or its number, counted from 0;
@@ -223,6 +223,10 @@ static pt_status read_labels(pt_reader *r, json_t *row)
         rec->kind = PT_RECORD_TEXT;
         pt_row_take(r, row, field);
         PT_RETURN(pt_row_string(row, field, true, &a->text, &a->bytes));
+        return r->sink(r->user, rec, r->line);
+    }
+    if (json_object_get(row, "input_ids")) {
+        PT_RETURN(pt_read_ids(r, row));
         return r->sink(r->user, rec, r->line);
     }
     PT_RETURN(read_turns(r, row, &a->turns));

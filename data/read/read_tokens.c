@@ -80,6 +80,18 @@ static pt_status add_ids(pt_reader *r, json_t *row, const char *key, const char 
     return PT_OK;
 }
 
+pt_status pt_read_ids(pt_reader *r, json_t *row)
+{
+    pt_answer *a = &r->rec.answers[0];
+    pt_span span;
+    r->rec.kind = PT_RECORD_IDS;
+    PT_RETURN(add_ids(r, row, "input_ids", "attention_mask", &a->ids, &span));
+    if (!a->ids.n) return pt_fail(PT_EFORMAT, "'input_ids' is empty");
+    PT_RETURN(pt_reserve(&a->label, &a->label_cap, a->ids.n));
+    for (size_t k = 0; k < a->ids.n; k++) a->label[k] = 1;
+    return PT_OK;
+}
+
 /* TRL's masks instead of labels: what all of them mark. */
 static pt_status read_masks(pt_reader *r, json_t *row, size_t n, pt_span span, bool *any)
 {

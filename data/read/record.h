@@ -124,7 +124,7 @@ typedef struct pt_data_type {
     pt_status (*pairs)(pt_reader *r, json_t *row); /* into a record of two; of three where r->criterion asks for it */
     pt_status (*open)(pt_reader *r);               /* before the first row; may be NULL */
     const char *list;  /* the column that holds a conversation, where a row says it in the words of this type */
-    bool judged;       /* rows have labels: nothing is written, so that no answer's end is learnt, and plain texts need no chat template */
+    bool judged;       /* rows have labels: nothing is written, so that no answer's end is learnt; plain texts need no chat template, ids no tokenizer */
     bool plain;        /* texts or ids as they stand: no chat template, no end of an answer */
     bool ids;          /* no tokenizer is needed */
     bool instructions; /* questions and answers that an instruction template can write, where the model has no chat template */
@@ -236,6 +236,9 @@ pt_status pt_read_question(pt_reader *r, json_t *row, pt_turns *t);
 json_t *pt_read_output(pt_reader *r, json_t *row);
 /* Texts of "\n\nHuman: ...\n\nAssistant: ..." as turns; *is = false when the text is not of that kind. */
 pt_status pt_read_hh(const char *text, size_t bytes, pt_turns *t, bool *is);
+
+/* The row's input_ids, all supervised, as its answer. */
+pt_status pt_read_ids(pt_reader *r, json_t *row);
 
 pt_status pt_read_messages(pt_reader *r, json_t *row);
 pt_status pt_read_alpaca(pt_reader *r, json_t *row);

@@ -1,5 +1,5 @@
 /* Ten optimiser steps against PyTorch, PEFT and TRL's formulas: losses within 1e-5, norms of gradients within 1e-4
- * (tests/golden/train.py, train_idl.py). */
+ * (tests/golden/train.py, train_idl.py); heads of values against transformers' classifiers under PEFT (train_heads.py). */
 #include "tests/invariant/loop_fixture.h"
 
 #include <jansson.h>
@@ -47,10 +47,23 @@ static void compare_bf16(const char *name, const curve *c, json_t *loss, json_t 
     json_decref(all);
 }
 
+static const char *figures = DATA "losses.json", *type = "tokens", *options = ""; /* "KEY=NUMBER ..." */
+
+static void set_options(pt_config *cfg)
+{
+    char text[128], *rest = text, *one;
+    snprintf(text, sizeof text, "%s", options);
+    while ((one = strtok_r(rest, " ", &rest))) {
+        char *equal = strchr(one, '=');
+        *equal = 0;
+        MUST(pt_objective_set(cfg->options, one, strtod(equal + 1, NULL)));
+    }
+}
+
 static void compare(const char *name, const curve *c)
 {
     json_error_t e;
-    json_t *all = json_load_file(DATA "losses.json", 0, &e), *run = json_object_get(all, name);
+    json_t *all = json_load_file(figures, 0, &e), *run = json_object_get(all, name);
     assert_non_null(run);
     json_t *loss = json_object_get(run, "loss"), *norm = json_object_get(run, "grad_norm");
     assert_int_equal(json_array_size(loss), 10);
@@ -86,6 +99,8 @@ static void run_case(const golden_case *g, pt_packing packing)
     if (g->reference) MUST(pt_objective_set(cfg.options, "dpo_reference", g->reference));
     MUST(pt_objective_set(cfg.options, "beta", 0.2));
     MUST(pt_objective_set(cfg.options, "criterion_weight", 1.5));
+    set_options(&cfg);
+    spec.type = (char *)type;
     cfg.reference.precompute = g->precompute;
     cfg.adapter.kind = g->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
     cfg.adapter.lora_model_dir = (char *)g->adapter;
@@ -116,6 +131,31 @@ static const golden_case cases[] = {
 #ifndef GOLDEN_ON_DEVICE /* tests/emu has a main of its own */
 /* tests/golden/train_idl.py; on a device: tests/cli/criterion.sh */
 static const golden_case idl = {"idl", DATA "triples.jsonl", DATA "adapter", "idl", PT_REFERENCE_AT_START, false, false};
+/* tests/golden/train_heads.py; on a device: tests/cli/heads.sh */
+#define HEADS DATA "heads/"
+static const struct {
+    golden_case is;
+    const char *type, *options;
+} heads[] = {
+    {{"classes", HEADS "classes.jsonl", HEADS "classes_adapter", "classify", PT_REFERENCE_AUTO, false, false}, "labels", "num_labels=3"},
+    {{"many", HEADS "many.jsonl", HEADS "many_adapter", "multilabel", PT_REFERENCE_AUTO, false, false}, "labels", "num_labels=4"},
+    {{"numbers", HEADS "numbers.jsonl", HEADS "numbers_adapter", "regress", PT_REFERENCE_AUTO, false, false}, "labels", "num_labels=2"},
+    {{"mean", HEADS "classes.jsonl", HEADS "mean_adapter", "classify", PT_REFERENCE_AUTO, false, false}, "labels", "num_labels=3 pooling=2"},
+    {{"margin", HEADS "pairs.jsonl", HEADS "pairs_adapter", "reward", PT_REFERENCE_AUTO, false, false}, "tokens", "center_rewards_coefficient=0.02"},
+    {{"charm", DATA "pairs.jsonl", HEADS "pairs_adapter", "charm", PT_REFERENCE_AUTO, false, false}, "tokens", "adaptive_margin_scale=2 adaptive_margin_max=5"},
+    {{"charm_ratio", DATA "pairs.jsonl", HEADS "pairs_adapter", "charm_ratio", PT_REFERENCE_AT_BASE, false, false}, "tokens", "adaptive_margin_scale=2 adaptive_margin_max=5"},
+};
+static void test_heads(void **state)
+{
+    figures = HEADS "losses.json";
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        type = heads[i].type;
+        options = heads[i].options;
+        run_case(&heads[i].is, PT_PACKING_FOREST);
+        run_case(&heads[i].is, PT_PACKING_OFF);
+    }
+}
+
 static void test_case(void **state)
 {
     run_case(*state, PT_PACKING_FOREST);
@@ -129,7 +169,7 @@ int main(void)
         {"dpo_base", test_case, NULL, NULL, (void *)&cases[2]}, {"dpo_start", test_case, NULL, NULL, (void *)&cases[3]},
         {"dpo_full", test_case, NULL, NULL, (void *)&cases[4]}, {"reward", test_case, NULL, NULL, (void *)&cases[5]},
         {"dpo_base, computed before", test_case, NULL, NULL, (void *)&cases[6]}, {"dpo_start, computed before", test_case, NULL, NULL, (void *)&cases[7]},
-        {"idl", test_case, NULL, NULL, (void *)&idl},
+        {"idl", test_case, NULL, NULL, (void *)&idl}, cmocka_unit_test(test_heads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

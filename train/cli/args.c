@@ -12,8 +12,9 @@ typedef struct opt { const char *name, *commands; opt_kind kind; size_t offset; 
 /* commands: those that the option changes; refused elsewhere, so that it is never taken without effect. */
 static const opt options[] = {
     {"output", "generate score tokenize eval", OPT_TEXT, OFF(output), 0, 0},
-    {"adapter", "chat generate score", OPT_TEXT, OFF(adapter_dir), 0, 0},
-    {"adapter", "eval", OPT_LIST, OFF(adapters), 0, 0},
+    {"adapter", "chat generate", OPT_TEXT, OFF(adapter_dir), 0, 0},
+    {"adapter", "score eval", OPT_LIST, OFF(adapters), 0, 0},
+    {"ensemble", "score", OPT_TEXT, OFF(ensemble), 0, 0},
     {"input", "generate score tokenize", OPT_TEXT, OFF(input), 0, 0},
     {"prompt", "generate", OPT_TEXT, OFF(prompt), 0, 0},
     {"role", "chat generate", OPT_TEXT, OFF(role), 0, 0},

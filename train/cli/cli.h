@@ -20,8 +20,8 @@ typedef struct pt_cli {
     pt_setting settings[128];     /* --key=value that are config keys */
     int n_settings;
     /* options of commands; NULL / negative = not given */
-    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers;
-    pt_cli_list adapters; /* of eval */
+    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble;
+    pt_cli_list adapters; /* of eval, score */
     int max_new_tokens, top_k, limit;
     double temperature, top_p, min_p, repetition_penalty;
     bool raw, markdown, base_only, text_only, profile;

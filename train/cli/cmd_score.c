@@ -54,6 +54,13 @@ done:
     return rc;
 }
 
+/* A text or conversation as type labels trains it: what is judged ends with its last turn. */
+static bool judged(const pt_opened *o)
+{
+    const pt_data_type *t = o->is_run && o->reward && o->cfg->data.n_datasets ? pt_data_type_find(o->cfg->data.datasets[0].type) : NULL;
+    return t && t->judged;
+}
+
 /* A conversation as it is trained: the assistant's turns are encoded apart from their prompts, and what is scored ends in the end token of
  * the last answer. */
 static pt_status ids_of_messages(const pt_opened *o, const pt_rows *r, scored *x)
@@ -64,9 +71,10 @@ static pt_status ids_of_messages(const pt_opened *o, const pt_rows *r, scored *x
     PT_TRY(pt_chat_read(r, x->row, &chat));
     pt_message *m = chat.m;
     size_t n = chat.n;
-    bool waits = !pt_speaker_is(m[n - 1].speaker, PT_ASSISTANT);
-    for (size_t i = 0; i < n; i++) m[i].weight = pt_speaker_is(m[i].speaker, PT_ASSISTANT) && (!o->reward || i == n - 1);
+    bool last = judged(o), waits = !last && !pt_speaker_is(m[n - 1].speaker, PT_ASSISTANT);
+    for (size_t i = 0; i < n; i++) m[i].weight = last ? i == n - 1 : pt_speaker_is(m[i].speaker, PT_ASSISTANT) && (!o->reward || i == n - 1);
     PT_TRY(pt_template_render(o->base.tmpl, m, n, waits, &out));
+    while (last && out.ids.n > 1 && !(out.weight[out.ids.n - 1] > 0)) out.ids.n--;
     x->end = !waits && out.n_answers ? out.answer_end[out.n_answers - 1] : (int32_t)out.ids.n - 1;
     if (x->end < 0 || (size_t)x->end >= out.ids.n) x->end = (int32_t)out.ids.n - 1;
     x->ids = out.ids;
@@ -87,7 +95,8 @@ static pt_status ids_of_row(const pt_opened *o, const pt_rows *r, scored *x)
     }
     if (!o->base.tok) return pt_rows_fail(r, "this model has no tokenizer: give input_ids");
     if (json_is_string(text)) {
-        PT_RETURN(pt_tok_encode_document(o->base.tok, json_string_value(text), json_string_length(text), false, &x->ids, NULL));
+        PT_RETURN(pt_tok_encode_document(o->base.tok, json_string_value(text), json_string_length(text), judged(o), &x->ids, NULL));
+        if (judged(o)) return x->end = (int32_t)x->ids.n - 1, PT_OK;
         return find_end(o, &x->ids, &x->end);
     }
     if (!messages) return pt_rows_fail(r, "a row has input_ids, messages or text");
@@ -130,23 +139,23 @@ static pt_status put_values(json_t *row, const float *value, int width)
 }
 
 /* A reward model reads its score at the answer's end token, as in training: what stands behind it is left out. */
-static pt_status set_reward(pt_opened *o, const scored *x)
+static pt_status values_of(pt_opened *o, const scored *x, int32_t token, float *value)
 {
     pt_status rc = PT_OK;
     pt_batch b = {0};
-    float *value = NULL;
-    int width = pt_model_width(o->model);
-    pt_seq seq = {.ids = x->ids.ids, .n = x->end + 1, .end_index = x->end};
-    PT_TRY(pt_alloc0(&value, width));
+    pt_pooling_word pooling = o->is_run ? pt_objective_pooling(o->cfg->objective, o->cfg->options) : PT_POOL_LAST;
+    int32_t end = x->end;
+    if (pooling == PT_POOL_TOKEN) {
+        while (end >= 0 && x->ids.ids[end] != token) end--;
+        PT_CHECK(end >= 0, PT_EARG, "a row without '%s', which this model reads", o->cfg->data.pooling_token);
+    }
+    pt_seq seq = {.ids = x->ids.ids, .n = end + 1, .end_index = end, .pool = pooling == PT_POOL_MEAN ? end : 0};
     PT_TRY(pt_batch_build(&b, &seq, 1, PT_PACKING_OFF));
     PT_TRY(pt_model_load_batch(o->model, &b, 0, false));
     PT_TRY(pt_model_forward(o->model, PT_SLOT_OWN, false));
     PT_TRY(pt_model_values(o->model, value));
-    PT_TRY(put_values(x->row, value, width));
-    json_object_set_new(x->row, "tokens", json_integer((json_int_t)seq.n));
 done:
     pt_batch_free(&b);
-    free(value);
     return rc;
 }
 
@@ -176,42 +185,162 @@ done:
     return rc;
 }
 
-pt_status pt_cmd_score(pt_cli *c)
+/* ---- one model, or several that score together ---------------------------------------------------------------------------------- */
+
+enum { MEAN, MINIMUM };
+typedef struct ensemble {
+    const char *path[2 * PT_CLI_MOST], *adapter[2 * PT_CLI_MOST]; /* [n] */
+    int n, how, width;
+    float *value[2 * PT_CLI_MOST]; /* [n]: [rows][width] */
+    scored *list; /* the rows, by the tokenizer of the model that was opened last */
+    size_t rows;
+    char **labels; size_t n_labels; /* of the first */
+    const char *problem;
+} ensemble;
+
+static void free_rows(scored *list, size_t n)
 {
-    pt_status rc = PT_OK;
-    pt_opened o = {0};
-    pt_sink sink = {0};
-    scored *list = NULL;
-    float *logp = NULL;
-    size_t n = 0, longest = 0;
-    PT_CHECK(c->n_args == 1 && c->input, PT_EARG, "ptrain score RUN|MODEL [--adapter DIR] --input F.jsonl");
-    PT_TRY(pt_open_named(c, c->args[0], false, &o));
-    PT_TRY(pt_guard_output(c, &o, c->output));
-    PT_TRY(read_all(c, &o, &list, &n, &longest));
-    PT_CHECK(n, PT_EARG, "%s holds no rows", c->input);
-    PT_CHECK(longest < 1 << 22, PT_EARG, "a sequence of %zu tokens", longest);
-    PT_TRY(pt_open_model(&o, (int32_t)longest, 0, 0));
-    PT_TRY(pt_alloc0(&logp, longest));
-    PT_TRY(pt_sink_open(&sink, c->output));
-    for (size_t i = 0; i < n; i++) {
-        if (o.reward) {
-            PT_TRY(set_reward(&o, &list[i]));
-        } else {
-            PT_TRY(pt_model_token_logps(o.model, list[i].ids.ids, (int32_t)list[i].ids.n, o.adapter ? 0 : PT_SLOT_NONE, logp));
-            PT_TRY(set_logprobs(list[i].row, logp, list[i].ids.n));
-        }
-        PT_TRY(pt_sink_row(&sink, list[i].row));
-    }
-    PT_TRY(pt_sink_commit(&sink));
-done:
     for (size_t i = 0; i < n; i++) {
         json_decref(list[i].row);
         free(list[i].ids.ids);
     }
     free(list);
+}
+
+/* Runs, or one run or model with several adapters. */
+static pt_status find_members(pt_cli *c, ensemble *e)
+{
+    const char *how = c->ensemble;
+    if (c->n_args < 1 || !c->input) return pt_fail(PT_EARG, "ptrain score RUN|MODEL ... [--adapter DIR ...] --input F.jsonl");
+    if (c->n_args > 1 && c->adapters.n) return pt_fail(PT_EARG, "several runs, or one with several adapters: not both");
+    if (how && strcmp(how, "mean") && strcmp(how, "minimum")) return pt_fail(PT_EARG, "--ensemble is mean or minimum, not '%s'", how);
+    e->how = how && !strcmp(how, "minimum") ? MINIMUM : MEAN;
+    e->n = c->adapters.n ? c->adapters.n : c->n_args;
+    if (how && e->n < 2) return pt_fail(PT_EARG, "--ensemble takes several runs or adapters");
+    for (int k = 0; k < e->n; k++) {
+        e->path[k] = c->args[c->adapters.n ? 0 : k];
+        e->adapter[k] = c->adapters.n ? c->adapters.at[k] : NULL;
+    }
+    return PT_OK;
+}
+
+static pt_status score_rows(ensemble *e, int k, pt_opened *o, pt_sink *sink, float *logp)
+{
+    pt_status rc = PT_OK;
+    int32_t token = -1;
+    bool reads_token = o->is_run && o->reward && pt_objective_pooling(o->cfg->objective, o->cfg->options) == PT_POOL_TOKEN;
+    if (reads_token) PT_RETURN(pt_setup_pooling_token(o->cfg, o->base.tok, &token));
+    if (o->reward) PT_RETURN(pt_alloc0(&e->value[k], e->rows * (size_t)e->width));
+    for (size_t i = 0; i < e->rows; i++) {
+        scored *x = &e->list[i];
+        if (o->reward) {
+            rc = values_of(o, x, token, e->value[k] + i * (size_t)e->width);
+            if (rc != PT_OK) return pt_fail_prefix(rc, "row %zu", i + 1);
+            json_object_set_new(x->row, "tokens", json_integer((json_int_t)x->end + 1));
+            continue;
+        }
+        PT_RETURN(pt_model_token_logps(o->model, x->ids.ids, (int32_t)x->ids.n, o->adapter ? 0 : PT_SLOT_NONE, logp));
+        PT_RETURN(set_logprobs(x->row, logp, x->ids.n));
+        PT_RETURN(pt_sink_row(sink, x->row));
+    }
+    return rc;
+}
+
+/* What member k says of every row. */
+static pt_status score_member(pt_cli *c, ensemble *e, int k, pt_sink *sink)
+{
+    pt_status rc = PT_OK;
+    pt_opened o = {0};
+    float *logp = NULL;
+    size_t longest = 0;
+    c->adapter_dir = e->adapter[k];
+    PT_TRY(pt_open_named(c, e->path[k], false, &o));
+    if (k == 0) PT_TRY(pt_guard_output(c, &o, c->output));
+    PT_CHECK(o.reward || e->n == 1, PT_EARG, "%s gives no scores: an ensemble is of reward models or classifiers", e->adapter[k] ? e->adapter[k] : e->path[k]);
+    free_rows(e->list, e->rows);
+    e->list = NULL;
+    e->rows = 0;
+    PT_TRY(read_all(c, &o, &e->list, &e->rows, &longest));
+    PT_CHECK(e->rows, PT_EARG, "%s holds no rows", c->input);
+    PT_CHECK(longest < 1 << 22, PT_EARG, "a sequence of %zu tokens", longest);
+    PT_TRY(pt_open_model(&o, (int32_t)longest, 0, 0));
+    int width = o.reward ? pt_model_width(o.model) : 0;
+    PT_CHECK(!k || width == e->width, PT_EARG, "%s gives %d numbers a row, and %s gives %d", e->path[k], width, e->path[0], e->width);
+    e->width = width;
+    if (!k && o.is_run && o.reward) {
+        PT_TRY(pt_setup_labels(o.cfg, &e->labels, &e->n_labels));
+        e->problem = o.cfg->objective->problem_type;
+    }
+    PT_TRY(pt_alloc0(&logp, longest));
+    if (k == 0) PT_TRY(pt_sink_open(sink, c->output));
+    PT_TRY(score_rows(e, k, &o, sink, logp));
+done:
     free(logp);
-    pt_sink_close(&sink);
     pt_open_close(&o);
+    c->adapter_dir = NULL;
+    return rc;
+}
+
+/* The names that a classifier's numbers say. */
+static void put_predicted(const ensemble *e, json_t *row, const float *v)
+{
+    bool one = e->problem && !strcmp(e->problem, "single_label_classification"), many = e->problem && !strcmp(e->problem, "multi_label_classification");
+    if (!(one || many) || e->n_labels != (size_t)e->width) return;
+    json_t *list = many ? json_array() : NULL;
+    int best = 0;
+    for (int k = 0; k < e->width; k++) {
+        if (v[k] > v[best]) best = k;
+        if (many && v[k] > 0) json_array_append_new(list, json_string(e->labels[k]));
+    }
+    json_object_set_new(row, "predicted", many ? list : json_string(e->labels[best]));
+}
+
+static pt_status put_scores(ensemble *e, pt_sink *sink)
+{
+    pt_status rc = PT_OK;
+    float *v = NULL;
+    size_t width = (size_t)e->width;
+    PT_TRY(pt_alloc0(&v, width));
+    for (size_t i = 0; i < e->rows; i++) {
+        json_t *row = e->list[i].row, *each = e->n > 1 ? json_array() : NULL;
+        for (size_t j = 0; j < width; j++) {
+            double sum = 0, least = INFINITY;
+            for (int k = 0; k < e->n; k++) {
+                double x = (double)e->value[k][i * width + j];
+                sum += x;
+                least = x < least ? x : least;
+            }
+            v[j] = (float)(e->n == 1 ? sum : e->how == MINIMUM ? least : sum / e->n);
+        }
+        for (int k = 0; each && k < e->n; k++) {
+            json_t *one = width > 1 ? json_array() : NULL;
+            for (size_t j = 0; one && j < width; j++) json_array_append_new(one, json_real((double)e->value[k][i * width + j]));
+            json_array_append_new(each, one ? one : json_real((double)e->value[k][i]));
+        }
+        if (each) json_object_set_new(row, "each", each);
+        PT_TRY(put_values(row, v, e->width));
+        put_predicted(e, row, v);
+        PT_TRY(pt_sink_row(sink, row));
+    }
+done:
+    free(v);
+    return rc;
+}
+
+pt_status pt_cmd_score(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    pt_sink sink = {0};
+    ensemble e = {0};
+    PT_TRY(find_members(c, &e));
+    for (int k = 0; k < e.n; k++) PT_TRY(score_member(c, &e, k, &sink));
+    if (e.width) PT_TRY(put_scores(&e, &sink));
+    PT_TRY(pt_sink_commit(&sink));
+done:
+    free_rows(e.list, e.rows);
+    for (int k = 0; k < e.n; k++) free(e.value[k]);
+    pt_dataset_labels_free(e.labels, e.n_labels);
+    pt_sink_close(&sink);
     return rc;
 }
 

@@ -26,8 +26,8 @@ static const pt_command commands[] = {
      "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]\nRows: {\"messages\": [...]} or {\"prompt\": TEXT}; a last\nassistant message is continued, and response holds what is new. "
                  "Out: the row with response and finish_reason (stop | length).\n"},
     {"score", pt_cmd_score, PT_ON_STOP_LEAVE, "  ptrain score RUN|MODEL            --input F.jsonl: log-probabilities",
-     "ptrain score RUN|MODEL [--adapter DIR] --input F.jsonl\nRows of input_ids, messages or text; out: logprobs of tokens 2..n, nll, tokens.\n"
-               "A reward model gives a score, read at the answer's end token: white space and padding behind it are left out.\n"},
+     "ptrain score RUN|MODEL ... [--adapter DIR ...] [--ensemble mean|minimum] --input F.jsonl\nRows of input_ids, messages or text; out: logprobs of tokens 2..n, nll, tokens.\n"
+               "A reward model gives a score, read at the answer's end token: white space and padding behind it are left out.\nA classifier gives scores, and what they say: predicted. Several runs, or one with several adapters, score together (mean by default): each\nsays what each gave.\n"},
     {"tokenize", pt_cmd_tokenize, PT_ON_STOP_LEAVE, "  ptrain tokenize MODEL|tokenizer.json   --input F.jsonl",
      "ptrain tokenize MODEL|tokenizer.json --input F.jsonl\nRows of text; out: input_ids. Added tokens are recognised; no BOS is added.\n"},
     {"export", pt_cmd_export, PT_ON_STOP_LEAVE, "  ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]",

@@ -168,6 +168,7 @@ pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32
     pt_model_caps caps = {.tokens = tokens, .segs = 2 * decode_rows + 4, .decode_rows = decode_rows, .decode_len = decode_len};
     caps.heads = caps.rows = decode_rows ? 2 * decode_rows + 2 : tokens;
     caps.groups = decode_rows + 2;
+    if (o->width) caps.ends = tokens; /* a mean is over all */
     return pt_open_model_caps(o, &caps);
 }
 

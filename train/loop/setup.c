@@ -58,7 +58,7 @@ static pt_status random_source(const pt_config *cfg, pt_source **out)
 
 static bool ids_only(const pt_data_type *t)
 {
-    return t->ids;
+    return t->ids || t->judged;
 }
 static bool texts_only(const pt_data_type *t)
 {
