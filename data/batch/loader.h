@@ -10,6 +10,7 @@ typedef struct pt_loader pt_loader;
 typedef struct pt_loader_options {
     pt_packing packing;
     int answers;                 /* that each record must have: 1, 2 (pairs) ...; 0 = any number */
+    int source;                  /* the records of this data set alone, from 1; 0 = of all */
     bool validation;             /* the validation records, one pass, in file order */
     bool shuffle;
     int share_group;             /* records of equal prefix drawn together, at most this many (1 = none) */

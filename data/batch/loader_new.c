@@ -45,7 +45,7 @@ static pt_status make_pool(pt_loader *l)
         l->set_weight[s] = l->opt.dataset_weight && !l->opt.validation ? l->opt.dataset_weight[s] : 1;
     l->opt.dataset_weight = NULL; /* the caller's */
     for (size_t i = 0; i < p->n_rows; i++)
-        if (p->rows[i].validation == l->opt.validation) l->pool[l->n_pool++] = (int32_t)i;
+        if (p->rows[i].validation == l->opt.validation && (!l->opt.source || p->rows[i].source == l->opt.source - 1)) l->pool[l->n_pool++] = (int32_t)i;
     if (!l->n_pool)
         return pt_fail(PT_EARG, "pack %s has no %s records", p->path ? p->path : "",
                        l->opt.validation ? "validation" : "training");

@@ -1,6 +1,7 @@
 /* What is said of a data set's readers' keys. */
 #include "data/read/dataset.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,9 +47,37 @@ pt_status pt_dataset_say(pt_dataset_spec *s, const char *key, const char *text, 
     return PT_OK;
 }
 
+/* Without regard to other sets. */
+static void plain_name(const pt_dataset_spec *s, char out[PT_DATASET_NAME])
+{
+    const char *text = s->name ? s->name : s->path ? s->path : "";
+    const char *slash = s->name ? NULL : strrchr(text, '/');
+    size_t n = 0;
+    if (slash) text = slash + 1;
+    for (; *text && n + 4 < PT_DATASET_NAME && (s->name || *text != '.'); text++) {
+        bool keep = (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') || *text == '.' || *text == '-';
+        out[n++] = keep ? *text : '_';
+    }
+    if (!n) out[n++] = '_';
+    out[n] = 0;
+}
+
+void pt_dataset_name(const pt_dataset_spec *sets, size_t n, size_t i, char out[PT_DATASET_NAME])
+{
+    int same = 1;
+    char other[PT_DATASET_NAME];
+    plain_name(&sets[i], out);
+    for (size_t k = 0; k < i && k < n; k++) {
+        plain_name(&sets[k], other);
+        same += !strcmp(out, other);
+    }
+    size_t at = strlen(out);
+    if (same > 1) snprintf(out + at, PT_DATASET_NAME - at, "-%d", same);
+}
+
 void pt_dataset_clear(pt_dataset_spec *s)
 {
-    char *texts[] = {s->format, s->path, s->type, s->split, s->system_prompt};
+    char *texts[] = {s->name, s->format, s->path, s->type, s->split, s->system_prompt};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++) free(texts[k]);
     for (pt_dataset_said *x = s->said; x && x->key; x++) {
         free(x->key);

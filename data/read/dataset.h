@@ -19,6 +19,7 @@ typedef struct pt_dataset_said {
 /* One entry of `datasets:`. Types: messages (= chat_template), sharegpt, alpaca, rolebench, text (= completion), preference, mindset, tokens (= ""). */
 typedef struct pt_dataset_spec {
     char *path, *type, *split;
+    char *name;                /* what reports call it; NULL: as its file (pt_dataset_name) */
     char *format;              /* ds_type: json, csv or text; NULL: as the name says */
     double weight;             /* share of its records drawn an epoch: 1 = each once, 0.5 = half (seeded), 2 = each twice */
     pt_dataset_said *said;     /* the readers' keys, ended by a key NULL; NULL = none */
@@ -34,6 +35,10 @@ typedef struct pt_dataset_spec {
 const char *pt_dataset_says(const pt_dataset_spec *s, const char *key);
 /* Says it (copies, on the heap), instead of what was said before. */
 pt_status pt_dataset_say(pt_dataset_spec *s, const char *key, const char *text, int line, int column);
+/* What reports call set i of n: its name, else its file's without what stands behind the first dot; letters, digits, ".", "-" and "_" are kept, others become
+ * "_"; a later set of a name that is taken gets "-2", "-3" ... */
+enum { PT_DATASET_NAME = 48 };
+void pt_dataset_name(const pt_dataset_spec *sets, size_t n, size_t i, char out[PT_DATASET_NAME]);
 /* Frees all that s holds; for one whose strings are on the heap. */
 void pt_dataset_clear(pt_dataset_spec *s);
 #endif

@@ -26,6 +26,8 @@ void pt_questions_free(pt_questions *q)
         for (int s = 0; s < 2; s++) free_messages(q->pairs[i].side[s], q->pairs[i].n[s]);
     free(q->list);
     free(q->pairs);
+    for (size_t i = 0; i < q->n_sets; i++) free(q->sets[i]);
+    free(q->sets);
     *q = (pt_questions){0};
 }
 
@@ -75,7 +77,7 @@ static pt_status add_pair(pt_questions *q, const pt_record *rec)
 {
     PT_RETURN(pt_reserve(&q->pairs, &q->pair_cap, q->n_pairs + 1));
     pt_question_pair *p = &q->pairs[q->n_pairs++];
-    *p = (pt_question_pair){.n_prompt = rec->n_prompt};
+    *p = (pt_question_pair){.n_prompt = rec->n_prompt, .set = q->n_sets ? q->n_sets - 1 : 0};
     for (int s = 0; s < 2; s++) {
         PT_RETURN(copy_turns(rec, s, rec->answers[s].turns.n, &p->side[s]));
         p->n[s] = rec->answers[s].turns.n;
@@ -103,6 +105,14 @@ pt_status pt_questions_keep(pt_questions *q, const pt_record *rec)
 static pt_status keep(void *user, const pt_record *rec, int64_t line)
 {
     return pt_questions_keep(user, rec);
+}
+
+pt_status pt_questions_set(pt_questions *q, const char *name)
+{
+    PT_RETURN(pt_reserve(&q->sets, &q->set_cap, q->n_sets + 1));
+    PT_RETURN(pt_strdup(&q->sets[q->n_sets], name));
+    q->n_sets++;
+    return PT_OK;
 }
 
 pt_status pt_questions_add(pt_questions *q, const pt_dataset_spec *set, bool pairs)

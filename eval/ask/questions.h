@@ -17,6 +17,7 @@ typedef struct pt_question_pair {
     pt_message *side[2];
     size_t n[2];
     size_t n_prompt;
+    size_t set; /* of pt_questions.sets */
 } pt_question_pair;
 
 typedef struct pt_questions {
@@ -24,11 +25,15 @@ typedef struct pt_questions {
     size_t n, cap;
     pt_question_pair *pairs;
     size_t n_pairs, pair_cap;
+    char **sets; /* [n_sets] names of data sets that pairs stand in */
+    size_t n_sets, set_cap;
 } pt_questions;
 
 /* Appends the rows of one data set. Neighbouring records with the same role and prompt are references of one question. Conversations end in an
  * assistant turn: that is the reference. Sets of plain text or ids hold no questions: PT_EARG. */
 pt_status pt_questions_add(pt_questions *q, const pt_dataset_spec *set, bool pairs);
+/* Pairs that are appended from now on stand in a set of this name. */
+pt_status pt_questions_set(pt_questions *q, const char *name);
 /* Appends one record, likewise. */
 pt_status pt_questions_keep(pt_questions *q, const pt_record *rec);
 void pt_questions_free(pt_questions *q);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "eval/metric/noise.h"
+#include "eval/suite/pair_sets.h"
 
 enum { LEFT = 40, VALUE = 10, MARK = 2, BLOCK = 4, NAME_WIDTH = 90 };
 
@@ -247,5 +248,6 @@ pt_status pt_beside_table(const pt_suite *s, size_t n, pt_str *out)
         PT_RETURN(put_data(&b, out));
         for (size_t k = 0; k < s->n; k++) PT_RETURN(put_task(&b, k, out));
     }
+    PT_RETURN(pt_pair_sets_table(s, n, out));
     return b.marked ? pt_str_puts(out, "* differs from the base by more than noise: p < 0.05, paired permutation, Holm over all columns\n") : PT_OK;
 }

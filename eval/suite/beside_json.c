@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "eval/suite/beside.h"
+#include "eval/suite/pair_sets.h"
 
 static pt_status put(json_t *object, const char *key, json_t *value)
 {
@@ -151,12 +152,14 @@ done:
 pt_status pt_beside_json(const pt_suite *s, size_t n, char **out)
 {
     pt_status rc = PT_OK;
-    json_t **x = NULL, *root = json_object();
+    json_t **x = NULL, *root = json_object(), *pairs;
     *out = NULL;
     PT_TRY(pt_alloc0(&x, n));
     for (size_t i = 0; i < n; i++) PT_TRY(pt_suite_object(&s[i], &x[i]));
     PT_TRY(merge(x, n, root));
     PT_TRY(put(root, "format", json_string("ptrain-eval-beside")));
+    PT_TRY(pt_pair_sets_object(s, n, &pairs));
+    if (pairs) PT_TRY(put(root, "pairs", pairs));
     *out = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
     PT_CHECK(*out, PT_ENOMEM, "out of memory writing the report");
 done:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "eval/suite/pair_sets.h"
 #include "eval/task/convergence.h"
 
 static bool chosen(const pt_task_spec *s, const char *only)
@@ -104,6 +105,7 @@ pt_status pt_suite_table(const pt_suite *s, pt_str *out)
 {
     if (s->data) PT_RETURN(pt_report_table(&s->report, out));
     else PT_RETURN(pt_report_names(&s->report, out));
+    PT_RETURN(pt_pair_sets_table(s, 1, out));
     for (size_t i = 0; i < s->n; i++) PT_RETURN(pt_task_table(&s->tasks[i], out));
     return PT_OK;
 }
@@ -129,9 +131,15 @@ done:
 
 pt_status pt_suite_json(const pt_suite *s, char **out)
 {
-    json_t *root;
+    json_t *root, *pairs;
     *out = NULL;
     PT_RETURN(pt_suite_object(s, &root));
+    pt_status rc = pt_pair_sets_object(s, 1, &pairs);
+    if (rc == PT_OK && pairs && json_object_set_new(root, "pairs", pairs)) rc = pt_fail(PT_ENOMEM, "out of memory writing the report");
+    if (rc != PT_OK) {
+        json_decref(root);
+        return rc;
+    }
     *out = json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(10));
     json_decref(root);
     return *out ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing the report");

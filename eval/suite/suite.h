@@ -14,6 +14,8 @@ typedef struct pt_suite {
     pt_report report;    /* of data; the names of both sides in any case */
     pt_eval_texts texts[2];
     double *pairs[2];    /* [2 * n_pairs] */
+    const char *const *own_sets; /* [n_own_sets] test sets that are made for what is measured, by name (eval/suite/pair_sets.h). Borrowed */
+    size_t n_own_sets;
 } pt_suite;
 
 /* Opens the entries whose name or task is `only` (NULL: all). limit > 0 stands instead of each entry's own. PT_EARG: no entry of that name. The
@@ -26,7 +28,7 @@ pt_status pt_suite_ask(pt_suite *s, const pt_speller *speller);
 pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *name);
 /* The tables, one behind the other. */
 pt_status pt_suite_table(const pt_suite *s, pt_str *out);
-/* Owned JSON text: the report of the test data sets (eval/metric/report.h), with "tasks": [...] (eval/task/task.h) where there are tasks. */
+/* Owned JSON text: the report of the test data sets (eval/metric/report.h), with "tasks": [...] (eval/task/task.h) where there are tasks and "pairs" (eval/suite/pair_sets.h) where there are pairs. */
 pt_status pt_suite_json(const pt_suite *s, char **out);
 /* The same as a value, owned. */
 pt_status pt_suite_object(const pt_suite *s, json_t **out);

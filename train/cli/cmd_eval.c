@@ -11,6 +11,8 @@
 #include "train/generate/near.h"
 #include "train/loop/manifest.h"
 
+enum { PT_OWN_SETS = 65 };
+
 /* What is measured beside the base: a RUN, a MODEL, an adapter. */
 typedef struct column {
     char *path;          /* owned; of an adapter of its own: its base */
@@ -18,6 +20,8 @@ typedef struct column {
     bool shared;         /* an adapter of the base: a slot of one model */
     int slot;
     pt_suite *suite;     /* of e->suites */
+    char *own[PT_OWN_SETS]; /* [n_own] test sets that were made for it, by name; owned */
+    size_t n_own;
     pt_evaluation data;
     size_t spelled;      /* for which of the opened models its requests are */
 } column;
@@ -96,8 +100,13 @@ static pt_status load_questions(eval_run *e)
 {
     const pt_config *cfg = e->o.cfg;
     bool pairs = pt_objective_pairs(cfg->objective);
-    for (size_t i = 0; i < cfg->data.n_test_datasets; i++)
-        PT_RETURN(pt_questions_add(&e->test, &cfg->data.test_datasets[i], pairs && pt_reader_gives(cfg->data.test_datasets[i].type, true)));
+    for (size_t i = 0; i < cfg->data.n_test_datasets; i++) {
+        const bool gives = pairs && pt_reader_gives(cfg->data.test_datasets[i].type, true);
+        char name[PT_DATASET_NAME];
+        pt_dataset_name(cfg->data.test_datasets, cfg->data.n_test_datasets, i, name);
+        if (gives) PT_RETURN(pt_questions_set(&e->test, name));
+        PT_RETURN(pt_questions_add(&e->test, &cfg->data.test_datasets[i], gives));
+    }
     for (size_t i = 0; i < cfg->data.n_datasets && !pairs; i++)
         if (!pt_data_type_find(cfg->data.datasets[i].type)->plain)
             PT_RETURN(pt_questions_add(&e->train, &cfg->data.datasets[i], false));
@@ -347,6 +356,39 @@ static pt_status add_column(eval_run *e, const char *path, const char *adapter)
     return pt_strdup(&e->columns[e->n++].path, path);
 }
 
+static pt_status add_own(column *x, const pt_dataset_spec *sets, size_t i)
+{
+    char name[PT_DATASET_NAME];
+    if (x->n_own == PT_OWN_SETS) return PT_OK;
+    pt_dataset_name(&sets[i], 1, 0, name);
+    PT_RETURN(pt_strdup(&x->own[x->n_own], name));
+    x->suite->own_sets = (const char *const *)x->own;
+    x->suite->n_own_sets = ++x->n_own;
+    return PT_OK;
+}
+
+/* A column's own test sets: those that bear its folder's name, or a name that its run gave to training data. */
+static pt_status find_own(column *x)
+{
+    pt_status rc = PT_OK;
+    const char *dir = x->adapter ? x->adapter : x->path;
+    char *yaml = NULL;
+    pt_config *cfg = NULL;
+    pt_dataset_spec folder = {.name = (char *)pt_path_base(dir)};
+    PT_TRY(pt_path_join(&yaml, dir, "config.yaml"));
+    PT_TRY(add_own(x, &folder, 0));
+    if (!pt_file_given(yaml) || pt_config_load(&cfg, yaml, NULL, 0) != PT_OK) {
+        pt_err_clear(); /* a model of others */
+        goto done;
+    }
+    for (size_t i = 0; i < cfg->data.n_datasets; i++)
+        if (cfg->data.datasets[i].name) PT_TRY(add_own(x, cfg->data.datasets, i));
+done:
+    pt_config_free(cfg);
+    free(yaml);
+    return rc;
+}
+
 static pt_status find_columns(eval_run *e)
 {
     pt_status rc = PT_OK;
@@ -365,6 +407,7 @@ static pt_status find_columns(eval_run *e)
         path = NULL;
     }
     for (int i = 0; i < c->adapters.n; i++) PT_TRY(add_column(e, e->path, c->adapters.at[i]));
+    for (size_t i = 0; i < e->n; i++) PT_TRY(find_own(&e->columns[i]));
 done:
     free(yaml);
     free(path);
@@ -481,6 +524,7 @@ done:
         pt_suite_free(&e.suites[i]);
         pt_evaluation_free(&e.columns[i].data);
         free(e.columns[i].path);
+        for (size_t k = 0; k < e.columns[i].n_own; k++) free(e.columns[i].own[k]);
     }
     free(e.columns);
     free(e.suites);

@@ -245,7 +245,7 @@ done:
 static pt_status dataset_key(const char *file, const char *key, pt_place at, const pt_ynode *v, pt_dataset_spec *d)
 {
     struct { const char *name; char **field; } texts[] = {
-        {"path", &d->path}, {"type", &d->type}, {"split", &d->split}, {"system_prompt", &d->system_prompt}};
+        {"path", &d->path}, {"name", &d->name}, {"type", &d->type}, {"split", &d->split}, {"system_prompt", &d->system_prompt}};
     const pt_dataset_key *k = pt_schema_dataset_find(key);
     if (!k && pt_value_is_off(v)) return PT_OK;
     if (!k) return pt_place_fail(at, "a data set does not know %s; `ptrain help datasets` lists its keys", key);

@@ -109,6 +109,7 @@ pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *ke
     PT_RETURN(pt_str_printf(out, "%s:\n", key));
     for (size_t i = 0; i < n; i++) {
         PT_RETURN(put_text(out, "  - ", "path", d[i].path));
+        PT_RETURN(put_text(out, "    ", "name", d[i].name));
         PT_RETURN(put_text(out, "    ", "type", d[i].type));
         PT_RETURN(put_text(out, "    ", "ds_type", d[i].format));
         PT_RETURN(put_text(out, "    ", "split", d[i].split));

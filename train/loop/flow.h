@@ -63,10 +63,11 @@ typedef struct pt_step_report {
 } pt_step_report;
 
 typedef struct pt_eval_report {
-    const char *set;    /* "validation", "test" */
-    const char *prefix; /* of the names in metrics: "eval", or "test" for a test set beside a validation split */
+    const char *set;    /* "validation", "test"; of one of several test sets its name */
+    const char *prefix; /* of the names in metrics: "eval", or "test" for a test set beside a validation split; of one of several "eval_NAME" */
     int64_t step;       /* 0 = before training */
     double loss, seconds;
+    double weight; /* what the loss and the means are means over */
     int64_t records;
     int n_metrics;
     const char *metric_name[PT_FLOW_METRICS];

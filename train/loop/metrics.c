@@ -44,7 +44,7 @@ pt_status pt_metrics_step_line(const pt_step_report *r, pt_str *out)
 
 pt_status pt_metrics_eval_line(const pt_eval_report *r, pt_str *out)
 {
-    char key[64];
+    char key[160];
     PT_RETURN(pt_str_printf(out, "{\"step\": %lld", (long long)r->step));
     snprintf(key, sizeof key, "%s_loss", r->prefix);
     PT_RETURN(add_number(out, key, r->loss));
@@ -59,7 +59,7 @@ pt_status pt_metrics_eval_line(const pt_eval_report *r, pt_str *out)
 
 static bool is_eval_of(const json_t *line, const char *prefix)
 {
-    char key[64];
+    char key[160];
     if (!prefix) return false;
     snprintf(key, sizeof key, "%s_loss", prefix);
     return json_object_get(line, key) != NULL;
@@ -156,7 +156,7 @@ pt_status pt_metrics_step(pt_metrics *m, const pt_step_report *r)
     PT_RETURN(pt_tb_scalar(&m->tb, r->step, "train/learning_rate", r->lr));
     PT_RETURN(pt_tb_scalar(&m->tb, r->step, "train/tokens_per_second", r->tokens_per_second));
     for (int i = 0; i < r->n_metrics; i++) {
-        char tag[96];
+        char tag[192];
         snprintf(tag, sizeof tag, "train/%s", r->metric_name[i]);
         PT_RETURN(pt_tb_scalar(&m->tb, r->step, tag, r->metric[i]));
     }
@@ -165,7 +165,7 @@ pt_status pt_metrics_step(pt_metrics *m, const pt_step_report *r)
 
 pt_status pt_metrics_eval(pt_metrics *m, const pt_eval_report *r)
 {
-    char tag[96];
+    char tag[192];
     m->line.len = 0;
     PT_RETURN(pt_metrics_eval_line(r, &m->line));
     PT_RETURN(write_line(m));

@@ -202,7 +202,8 @@ pt_status pt_run_make_plan(pt_run *r)
     else PT_TRY(pt_loader_summary_get(r->train, &p->data));
     if (r->train) PT_TRY(add_caps(p, r->train, true));
     if (r->valid) PT_TRY(add_caps(p, r->valid, false));
-    if (r->test) PT_TRY(add_caps(p, r->test, false));
+    if (r->test) PT_TRY(add_caps(p, r->test, false)); /* the pass that keeps references, too */
+    for (size_t i = 0; i < r->n_sets; i++) PT_TRY(add_caps(p, r->sets[i].loader, false));
     if (r->reference_stored && r->pack) PT_TRY(add_reference_caps(r));
     if (r->objective->by_rows) p->caps.group_rows = 0;
     bool share = r->cfg->optim.warmup_steps > 0 && r->cfg->optim.warmup_steps < 1;

@@ -2,6 +2,7 @@
 #include "train/loop/run.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,30 @@
 #include "train/dist/nccl.h"
 #include "train/loop/agree.h"
 #include "train/loop/overlap.h"
+
+static void close_sets(pt_run *r)
+{
+    for (size_t i = 0; i < r->n_sets; i++) pt_loader_free(r->sets[i].loader);
+    free(r->sets);
+    r->sets = NULL;
+    r->n_sets = 0;
+}
+
+/* Several test sets are measured apart. */
+static pt_status open_sets(pt_run *r)
+{
+    const pt_config_data *d = &r->cfg->data;
+    close_sets(r);
+    if (d->n_test_datasets < 2) return PT_OK;
+    PT_RETURN(pt_alloc0(&r->sets, d->n_test_datasets));
+    for (size_t i = 0; i < d->n_test_datasets; i++) {
+        pt_test_set *s = &r->sets[r->n_sets++];
+        pt_dataset_name(d->test_datasets, d->n_test_datasets, i, s->name);
+        snprintf(s->prefix, sizeof s->prefix, "%s_%s", r->valid ? "test" : "eval", s->name);
+        PT_RETURN(pt_setup_loader_of(r->cfg, r->comm, r->test_pack, PT_RECORDS_ALL, (int)i + 1, &s->loader));
+    }
+    return PT_OK;
+}
 
 pt_status pt_run_open_loaders(pt_run *r)
 {
@@ -25,8 +50,9 @@ pt_status pt_run_open_loaders(pt_run *r)
     if (s.steps <= 0) return pt_fail(PT_EARG, "this run has no step: %lld records of training data", (long long)s.records);
     if (r->plan.pack.validation_records > 0)
         PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->pack, PT_RECORDS_VALIDATION, &r->valid));
-    if (r->test_pack) PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->test_pack, PT_RECORDS_ALL, &r->test));
-    return PT_OK;
+    if (!r->test_pack) return PT_OK;
+    PT_RETURN(pt_setup_loader(r->cfg, r->comm, r->test_pack, PT_RECORDS_ALL, &r->test));
+    return open_sets(r);
 }
 
 /* LoRA+ (Hayou et al. 2024, arXiv:2402.12354): B learns at loraplus_lr_ratio times the rate of the rest. Neighbours of one rate are one range. */
@@ -178,6 +204,7 @@ void pt_run_close(pt_run *r)
     pt_loader_free(r->train);
     pt_loader_free(r->valid);
     pt_loader_free(r->test);
+    close_sets(r);
     pt_pack_free(r->pack);
     pt_pack_free(r->test_pack);
     pt_base_free(&r->base);

@@ -11,6 +11,12 @@
 
 enum { PT_PENDING_VALIDATION = 1, PT_PENDING_TEST = 2 };
 
+/* One of several test sets. */
+typedef struct pt_test_set {
+    char name[PT_DATASET_NAME], prefix[PT_DATASET_NAME + 8]; /* of its metrics: "eval_NAME" */
+    pt_loader *loader;
+} pt_test_set;
+
 typedef struct pt_run {
     const pt_config *cfg;
     pt_train_hooks hooks;
@@ -20,7 +26,9 @@ typedef struct pt_run {
     pt_profile profile;
     pt_base base;
     pt_pack *pack, *test_pack;
-    pt_loader *train, *valid, *test;
+    pt_loader *train, *valid, *test; /* test: all sets together */
+    pt_test_set *sets;               /* [n_sets] where there are several */
+    size_t n_sets;
     pt_model *model;
     const pt_objective *objective;
     pt_reference reference;
@@ -80,6 +88,8 @@ pt_status pt_run_sum_report(pt_run *r, pt_step_sums *out);
 pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *out);
 /* Weighted mean over all steps of an evaluation loader. *stopped: some rank was asked to stop, and out says nothing. */
 pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out, bool *stopped);
+/* The reports of n sets as that of all their records. */
+void pt_run_join_reports(const pt_objective *o, const pt_eval_report *each, size_t n, pt_eval_report *out);
 /* Loads a batch with what its loss needs; makes its reference where this model does. */
 pt_status pt_run_load_batch(pt_run *r, const pt_batch *b, uint64_t step, bool train);
 /* Statistics of a whole step into core->stat, and into the columns that they fill, by a forward pass over its micro-batches (statistics.c): one more,

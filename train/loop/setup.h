@@ -53,6 +53,8 @@ typedef enum pt_record_set {
     PT_RECORDS_VALIDATION, /* the validation records, each once, in file order */
 } pt_record_set;
 pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pack, pt_record_set pass, pt_loader **out);
+/* The same of one data set of the pack, from 1; 0 = of all. */
+pt_status pt_setup_loader_of(const pt_config *cfg, pt_comm *comm, const pt_pack *pack, pt_record_set pass, int source, pt_loader **out);
 
 /* Options of pt_model_new; `targets` of it borrow from cfg. */
 pt_model_options pt_setup_model_options(const pt_config *cfg);

@@ -147,6 +147,11 @@ done:
 
 pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pack, pt_record_set pass, pt_loader **out)
 {
+    return pt_setup_loader_of(cfg, comm, pack, pass, 0, out);
+}
+
+pt_status pt_setup_loader_of(const pt_config *cfg, pt_comm *comm, const pt_pack *pack, pt_record_set pass, int source, pt_loader **out)
+{
     pt_status rc = PT_OK;
     double *weights = NULL;
     bool train = pass == PT_RECORDS_TRAIN;
@@ -155,6 +160,7 @@ pt_status pt_setup_loader(const pt_config *cfg, pt_comm *comm, const pt_pack *pa
     for (size_t i = 0; i < cfg->data.n_datasets; i++) weights[i] = cfg->data.datasets[i].weight > 0 ? cfg->data.datasets[i].weight : 1;
     pt_loader_options o = {.packing = cfg->batch.sample_packing,
                            .answers = cfg->objective->answers,
+                           .source = source,
                            .validation = pass == PT_RECORDS_VALIDATION,
                            .shuffle = train && cfg->batch.shuffle_merged_datasets,
                            .share_group = cfg->batch.share_group,

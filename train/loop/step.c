@@ -206,11 +206,38 @@ pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_repo
     }
     if (!(total > 0)) return pt_fail(PT_EARG, "the %s set has nothing to evaluate", set);
     out->loss /= total;
+    out->weight = total;
     for (int k = 0; k < o->n_metrics; k++)
         if (o->metrics[k].reduce == PT_REDUCE_MEAN) metric[k] /= total;
     out->n_metrics = pt_run_shown(o, pt_model_width(r->model), metric, out->metric, out->metric_name);
     out->seconds = pt_seconds() - start;
     return PT_OK;
+}
+
+void pt_run_join_reports(const pt_objective *o, const pt_eval_report *each, size_t n, pt_eval_report *out)
+{
+    int at = 0;
+    *out = (pt_eval_report){.step = each[0].step};
+    for (size_t i = 0; i < n; i++) {
+        out->loss += each[i].weight * each[i].loss;
+        out->weight += each[i].weight;
+        out->records += each[i].records;
+        out->seconds += each[i].seconds;
+    }
+    out->loss /= out->weight;
+    for (int k = 0; k < o->n_metrics && at < each[0].n_metrics; k++) {
+        double sum = 0, x;
+        if (!o->metrics[k].name) continue;
+        for (size_t i = 0; i < n; i++) {
+            x = each[i].metric[at];
+            if (o->metrics[k].reduce == PT_REDUCE_MEAN) sum += each[i].weight / out->weight * x;
+            else if (o->metrics[k].reduce == PT_REDUCE_SUM) sum += x;
+            else if (!i || (o->metrics[k].reduce == PT_REDUCE_MAX ? !(x <= sum) : !(x >= sum))) sum = x;
+        }
+        out->metric_name[at] = o->metrics[k].name;
+        out->metric[at++] = sum;
+    }
+    out->n_metrics = at;
 }
 
 int pt_run_shown(const pt_objective *o, int width, const double *metric, double *values, const char **names)

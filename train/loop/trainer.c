@@ -109,19 +109,44 @@ static const char *prefix_of(const pt_run *r, unsigned set)
     return set == PT_PENDING_TEST && r->valid ? "test" : "eval";
 }
 
+static pt_status tell_report(pt_run *r, const pt_eval_report *e)
+{
+    if (r->metrics) PT_RETURN(pt_metrics_eval(r->metrics, e));
+    if (r->hooks.on_eval) r->hooks.on_eval(r->hooks.user, e);
+    return PT_OK;
+}
+
+/* Each of several test sets, then all of them together. Nothing is told before the last is measured: a stop between them begins them anew. */
+static pt_status measure_sets(pt_run *r, pt_eval_report *all, bool *stopped)
+{
+    pt_status rc = PT_OK;
+    pt_eval_report *each = NULL;
+    PT_TRY(pt_alloc0(&each, r->n_sets));
+    for (size_t i = 0; i < r->n_sets && !*stopped; i++) {
+        PT_TRY(pt_run_evaluate(r, r->sets[i].loader, r->sets[i].name, &each[i], stopped));
+        each[i].prefix = r->sets[i].prefix;
+    }
+    if (*stopped) goto done;
+    for (size_t i = 0; i < r->n_sets; i++) PT_TRY(tell_report(r, &each[i]));
+    pt_run_join_reports(r->objective, each, r->n_sets, all);
+    all->set = "test";
+done:
+    free(each);
+    return rc;
+}
+
 static pt_status evaluate_set(pt_run *r, unsigned set, bool *stopped)
 {
     bool test = set == PT_PENDING_TEST;
     pt_eval_report e;
     if (*stopped || !(r->pending & set)) return PT_OK;
-    PT_RETURN(pt_run_evaluate(r, test ? r->test : r->valid, test ? "test" : "validation", &e, stopped));
+    if (test && r->n_sets) PT_RETURN(measure_sets(r, &e, stopped));
+    else PT_RETURN(pt_run_evaluate(r, test ? r->test : r->valid, test ? "test" : "validation", &e, stopped));
     if (*stopped) return PT_OK;
     r->pending &= ~set;
     e.prefix = prefix_of(r, set);
     r->last_eval = e.loss;
-    if (r->metrics) PT_RETURN(pt_metrics_eval(r->metrics, &e));
-    if (r->hooks.on_eval) r->hooks.on_eval(r->hooks.user, &e);
-    return PT_OK;
+    return tell_report(r, &e);
 }
 
 /* What is pending; *stopped: a stop came first. */
