@@ -101,7 +101,7 @@ libs       = $(foreach u,$(USES_$(1)),$(call lib,$(u)))
 ALL_OBJ   := $(foreach l,$(LAYERS),$(call obj_of,$(l))) $(BUILD)/train/cli/main.o
 # ---- lists: what a file beside its siblings adds to. make makes a header of each, which few files include; `make OBJECTIVES+=tests/plant/hinge` adds
 # one from elsewhere (a path without its ending), and compiles those few again. --------------------------------------------------------------------
-override OBJECTIVES := sft dft pretrain dpo aot wpo idl reward charm charm_ratio reward_heads plackett_luce classify multilabel ordinal regress $(OBJECTIVES)
+override OBJECTIVES := sft dft pretrain dpo aot wpo kto kto_apo bco orpo cpo idl reward charm charm_ratio reward_heads plackett_luce classify multilabel ordinal regress $(OBJECTIVES)
 GEN        = $(BUILD)/gen
 OBJECTIVE_LIST := $(BUILD)/gen/objective_list.h
 in_folder  = $(foreach x,$(2),$(if $(findstring /,$(x)),$(x),$(1)/$(x)))
@@ -113,7 +113,7 @@ $(1): FORCE
 	  if cmp -s $$@.new $$@; then rm $$@.new; else mv $$@.new $$@; fi
 endef
 $(eval $(call list_rule,$(OBJECTIVE_LIST),PT_OBJECTIVE_LIST,$(OBJECTIVES),$(addsuffix _core.h,$(call in_folder,train/objective,$(OBJECTIVES)))))
-override READERS := messages sharegpt alpaca rolebench text preference mindset tokens labels rated $(READERS)
+override READERS := messages sharegpt alpaca rolebench text preference mindset unpaired tokens labels rated $(READERS)
 READER_LIST := $(BUILD)/gen/reader_list.h
 $(eval $(call list_rule,$(READER_LIST),PT_READER_LIST,$(READERS),))
 override METRICS := perplexity rouge_l_f rouge_l_recall canned_rouge_l stopped_share repeated_4grams copied_share nll_own nll_other nll_gap preference_accuracy acc acc_norm acc_bytes acc_tokens \

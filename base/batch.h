@@ -27,9 +27,10 @@ typedef struct pt_batch_column {
 } pt_batch_column;
 
 /* Names that the readers and the packer give; a column is there when a record says something in it. weight: of the record (always there).
- * margin: of a pair. reference: log-probability of the answer under the reference model, where it was computed before training. */
+ * margin: of a pair. label: of a record of one answer, 1 = desirable, 0 = not. reference: log-probability of the answer under the reference model, where it was computed before training. */
 #define PT_COLUMN_WEIGHT "weight"
 #define PT_COLUMN_MARGIN "margin"
+#define PT_COLUMN_LABEL "label"
 #define PT_COLUMN_REFERENCE "reference"
 
 typedef struct pt_batch {
@@ -66,6 +67,13 @@ typedef struct pt_batch {
     double step_group_weight, step_record_weight; /* sums of the records' weights over answers and over records */
     int64_t step_rows, step_records;
 } pt_batch;
+
+/* Answers that a step's layout adds behind a record's own, for losses that look at more than the data says.
+ * MISMATCHED: one, the record's prompt with the completion of the record before it in the order in which the step draws them (of the first: of the last),
+ * cut to sequence_len. Of records of one answer; it lies in the same forest, and depends on what decides the step alone: not on micro-batches, packing
+ * or ranks. A step of one record, as the last of an epoch may be, takes the record that is drawn before it.
+ * WHOLE: one, the record's first answer again, with every token but the first supervised by weight 1. */
+typedef enum pt_extra { PT_EXTRA_NONE, PT_EXTRA_MISMATCHED, PT_EXTRA_WHOLE } pt_extra;
 
 /* What a column holds of a record that says nothing. */
 static inline float pt_column_otherwise(const char *name)

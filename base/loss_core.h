@@ -17,6 +17,9 @@ enum { PT_CORE_OPTIONS = 24, PT_CORE_LIST = 24, PT_CORE_STATS = 16, PT_CORE_STAT
 typedef struct pt_core_step {
     double norm;                    /* what the mean is over: the weights of all rows, answers or records of the step */
     double first_tokens;            /* weights of the tokens of all records' first answers (of pairs: the chosen ones), records' weights in them; 0 = not known */
+    double extra_tokens;            /* the same of the answers that the loader adds, where they are whole conversations (base/batch.h) */
+    double column_mean[PT_CORE_COLUMNS]; /* mean over the records by weight of column i at the first answer; 0 = not known */
+    int training;                   /* 0: an evaluation, which leaves no state behind */
     double option[PT_CORE_OPTIONS]; /* the objective's own, in the order of its declaration; of a list: how many it has */
     /* the list option: its numbers in order; or, where it is of words, the weight of the word of value k + 1, 0 where it is not chosen */
     double list[PT_CORE_LIST];

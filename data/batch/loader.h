@@ -11,6 +11,7 @@ typedef struct pt_loader_options {
     pt_packing packing;
     int answers;                 /* that each record must have: 1, 2 (pairs) ...; 0 = any number */
     int source;                  /* the records of this data set alone, from 1; 0 = of all */
+    pt_extra extra;              /* not with answers 0 */
     bool validation;             /* the validation records, one pass, in file order */
     bool shuffle;
     int share_group;             /* records of equal prefix drawn together, at most this many (1 = none) */
@@ -48,6 +49,10 @@ typedef struct pt_step {
     int64_t records, rows, groups, tokens, unshared_tokens;
     double row_weight, group_weight, record_weight; /* as in pt_batch */
     double first_weight; /* row_weight of the records' first answers alone */
+    double extra_weight; /* the same of added answers (WHOLE alone) */
+    /* of each column its sum over the records at the first answer, by the records' weights */
+    struct { const char *name; double sum; } columns[PT_BATCH_COLUMNS];
+    int n_columns;
 } pt_step;
 
 /* Borrows the pack. Reference log-probabilities are those the pack has at this call. batch_rows 0: packing off takes micro_batch_size x

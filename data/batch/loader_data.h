@@ -39,14 +39,24 @@ struct pt_loader {
     double *set_weight; /* [sources] */
     pt_lay_column columns[PT_BATCH_COLUMNS]; /* of the pack, as they are when the loader is made */
     size_t n_columns;
-    pt_lay_seq *seqs;   /* [S] answers of the pack */
+    pt_lay_seq *own;    /* [S] answers of the pack */
     pt_token_run *runs;
     int64_t *seq_rows;  /* [S] supervised tokens */
     double *seq_weight; /* [S] sum of their weights x record weight */
-    int32_t *pos;       /* [S] place in the lexicographic order (forest) */
-    int32_t *by_pos;    /* [S] its inverse */
-    int32_t **least;    /* sparse table: least[k][i] = min lcp[i .. i + 2^k) */
+    /* what is laid out: `own`, or, where answers are added, those of the step that was gathered last (pt_loader_gather) */
+    const pt_lay_seq *seqs;
+    size_t n_seqs;
+    int32_t *pos;    /* [n_seqs] place in the lexicographic order (forest) */
+    int32_t *by_pos; /* [n_seqs] its inverse */
+    int32_t **least; /* sparse table: least[k][i] = min lcp[i .. i + 2^k) */
     int levels;
+    struct pt_gathered {
+        pt_lay_seq *seqs;   /* the answers of the step's records in the order of its draws, each record's own before those that are added */
+        int32_t *ids;       /* of the added ones */
+        float *weight;
+        pt_token_run *runs;
+        size_t seqs_cap, ids_cap, weight_cap, runs_cap;
+    } gathered;
     int32_t *pool; /* records that are drawn, in file order */
     size_t n_pool;
     int64_t *first_step; /* [epochs + 1] steps before each epoch */
@@ -56,7 +66,7 @@ struct pt_loader {
     pt_batch_caps caps;
     pt_epoch epoch;
     /* work space of one layout */
-    int32_t *recs;
+    int32_t *recs; /* records; where answers are added: draws of the step */
     size_t recs_cap;
     pt_place *places; /* [n_places] of the micro-batch that was cut last */
     size_t n_places;
@@ -75,17 +85,32 @@ struct pt_loader {
     pt_slot ready, given; /* prepared (or being prepared); handed out */
 };
 
-/* The answers of a record: sequences [*from, *to). */
+/* The answers of a record: sequences [*from, *to) of `own`. */
 static inline void pt_loader_answers(const pt_loader *l, int32_t record, size_t *from, size_t *to)
 {
     *from = (size_t)l->pack->record_start[record];
     *to = (size_t)l->pack->record_start[record + 1];
 }
+/* Those that are laid out of l->recs[i]: [*from, *to) of `seqs`. */
+static inline void pt_loader_laid(const pt_loader *l, size_t i, size_t *from, size_t *to)
+{
+    size_t each = (size_t)l->opt.answers + 1;
+    if (!l->opt.extra) {
+        pt_loader_answers(l, l->recs[i], from, to);
+        return;
+    }
+    *from = (size_t)l->recs[i] * each;
+    *to = *from + each;
+}
 
 /* loader_order.c: makes l->epoch that of epoch e. */
 pt_status pt_loader_epoch(pt_loader *l, int64_t e);
 /* loader_layout.c */
-pt_status pt_loader_index(pt_loader *l); /* runs, global order, sparse table */
+pt_status pt_loader_index(pt_loader *l); /* runs; order and sparse table of all answers, where none are added */
+pt_status pt_loader_order(pt_loader *l); /* order and sparse table of l->seqs (forest) */
+void pt_loader_order_free(pt_loader *l);
+/* loader_extra.c: the answers of step s of l->epoch, with those that are added, into l->seqs; their order. */
+pt_status pt_loader_gather(pt_loader *l, size_t s);
 /* Puts the records of step s of l->epoch into l->recs in layout order; *n = how many. */
 pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n);
 /* Records [*from, *to) of l->recs belong to `rank`. */

@@ -27,7 +27,7 @@ static pt_status make_seqs(pt_loader *l)
     const pt_pack *p = l->pack;
     const float *weight = pt_pack_column_find(p, PT_COLUMN_WEIGHT)->value;
     size_t cap = 0, n = 0;
-    PT_TRY(pt_alloc0(&l->seqs, p->n_seqs));
+    PT_TRY(pt_alloc0(&l->own, p->n_seqs));
     PT_TRY(pt_alloc0(&l->seq_rows, p->n_seqs));
     PT_TRY(pt_alloc0(&l->seq_weight, p->n_seqs));
     for (size_t s = 0, r = 0; s < p->n_seqs; s++) {
@@ -37,7 +37,7 @@ static pt_status make_seqs(pt_loader *l)
         int32_t end = l->opt.reward ? pt_pack_scored_at(p->end[s], len) : -1;
         while ((size_t)p->record_start[r + 1] <= s) r++;
         if (!l->opt.reward || l->opt.rows_too) PT_TRY(pt_lay_runs(w, len, &l->runs, &cap, &n));
-        l->seqs[s] = (pt_lay_seq){.ids = p->ids + p->seq_start[s],
+        l->own[s] = (pt_lay_seq){.ids = p->ids + p->seq_start[s],
                                   .weight = w,
                                   .n_runs = (int32_t)(n - before),
                                   .n = len,
@@ -50,7 +50,7 @@ static pt_status make_seqs(pt_loader *l)
     }
     n = 0;
     for (size_t s = 0; s < p->n_seqs; s++) {
-        pt_lay_seq *q = &l->seqs[s];
+        pt_lay_seq *q = &l->own[s];
         q->runs = l->runs + n;
         n += (size_t)q->n_runs;
         for (int32_t r = 0; r < q->n_runs; r++) {
@@ -72,14 +72,27 @@ static void mark_tails(pt_loader *l)
         int64_t least = INT32_MAX;
         pt_loader_answers(l, (int32_t)r, &from, &to);
         for (size_t s = from; s < to; s++) least = l->seq_rows[s] < least ? l->seq_rows[s] : least;
-        for (size_t s = from; s < to; s++) l->seqs[s].full = (int32_t)least, l->seqs[s].tail_less = (float)l->opt.tail_less;
+        for (size_t s = from; s < to; s++) l->own[s].full = (int32_t)least, l->own[s].tail_less = (float)l->opt.tail_less;
     }
 }
 
-/* The global order and a sparse table over its common prefixes, so that any two sequences' is one look-up. */
-static pt_status make_order(pt_loader *l)
+void pt_loader_order_free(pt_loader *l)
 {
-    size_t n = l->pack->n_seqs;
+    for (int k = 0; l->least && k < l->levels; k++) free(l->least[k]);
+    free(l->least);
+    free(l->pos);
+    free(l->by_pos);
+    l->least = NULL;
+    l->pos = l->by_pos = NULL;
+    l->levels = 0;
+}
+
+/* The order of all sequences and a sparse table over its common prefixes, so that any two sequences' is one look-up. */
+pt_status pt_loader_order(pt_loader *l)
+{
+    size_t n = l->n_seqs;
+    pt_loader_order_free(l);
+    if (l->opt.packing != PT_PACKING_FOREST) return PT_OK;
     PT_RETURN(pt_alloc0(&l->pos, n));
     PT_RETURN(pt_alloc0(&l->by_pos, n));
     while ((size_t)1 << l->levels <= n) l->levels++;
@@ -103,7 +116,10 @@ pt_status pt_loader_index(pt_loader *l)
     PT_RETURN(make_columns(l));
     PT_RETURN(make_seqs(l));
     mark_tails(l);
-    return l->opt.packing == PT_PACKING_FOREST ? make_order(l) : PT_OK;
+    if (l->opt.extra) return PT_OK;
+    l->seqs = l->own;
+    l->n_seqs = l->pack->n_seqs;
+    return pt_loader_order(l);
 }
 
 /* Tokens that the sequences at places a <= b share. */
@@ -118,7 +134,9 @@ static int32_t common(const pt_loader *l, int32_t a, int32_t b)
 /* The first answer of l->recs[i]. */
 static size_t first(const pt_loader *l, size_t i)
 {
-    return (size_t)l->pack->record_start[l->recs[i]];
+    size_t from, to;
+    pt_loader_laid(l, i, &from, &to);
+    return from;
 }
 
 typedef struct pt_layout_key {
@@ -138,7 +156,8 @@ pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n)
     size_t from = (size_t)e->starts[s];
     *n = (size_t)e->starts[s + 1] - from;
     PT_RETURN(pt_reserve(&l->recs, &l->recs_cap, *n));
-    for (size_t i = 0; i < *n; i++) l->recs[i] = e->draws[from + i].record;
+    for (size_t i = 0; i < *n; i++) l->recs[i] = l->opt.extra ? (int32_t)i : e->draws[from + i].record;
+    if (l->opt.extra) PT_RETURN(pt_loader_gather(l, s));
     if (l->opt.packing != PT_PACKING_FOREST) return PT_OK;
     pt_layout_key *keys;
     PT_RETURN(pt_alloc0(&keys, *n));
@@ -153,9 +172,9 @@ pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n)
 static int64_t cost(const pt_loader *l, size_t i)
 {
     size_t s, to;
-    pt_loader_answers(l, l->recs[i], &s, &to);
+    pt_loader_laid(l, i, &s, &to);
     int64_t n = l->seqs[s].n;
-    for (size_t k = s + 1; k < to; k++) n += l->seqs[k].n - l->pack->rows[l->recs[i]].prefix_len;
+    for (size_t k = s + 1; k < to; k++) n += l->seqs[k].n - l->pack->rows[l->seqs[s].record].prefix_len;
     if (l->opt.packing == PT_PACKING_FOREST && i) n -= common(l, l->pos[first(l, i - 1)], l->pos[s]);
     return n;
 }
@@ -221,7 +240,7 @@ static pt_status cut_forest(pt_loader *l, size_t from, size_t to, int64_t most, 
     int64_t bound = 0;
     size_t n = 0, s, end;
     for (*stop = from; *stop < to; (*stop)++) {
-        pt_loader_answers(l, l->recs[*stop], &s, &end);
+        pt_loader_laid(l, *stop, &s, &end);
         PT_RETURN(pt_reserve(&l->places, &l->places_cap, n + (end - s)));
         PT_RETURN(pt_reserve(&l->taken, &l->taken_cap, end - s));
         for (size_t k = s; k < end; k++, n++) l->taken[k - s] = insert(l, n, (pt_place){l->pos[k], (int32_t)n});
@@ -243,7 +262,7 @@ pt_status pt_loader_cut(pt_loader *l, size_t from, size_t to, size_t *stop)
     if (l->opt.packing == PT_PACKING_FOREST) return cut_forest(l, from, to, most, stop);
     size_t n = 0, s, end;
     for (*stop = from; *stop < to; (*stop)++) {
-        pt_loader_answers(l, l->recs[*stop], &s, &end);
+        pt_loader_laid(l, *stop, &s, &end);
         int64_t more = unshared_tokens(l, s, end);
         if (l->opt.packing == PT_PACKING_OFF ? *stop - from == (size_t)l->opt.micro_batch_size
                                              : *stop > from && have + more > most)
@@ -275,15 +294,24 @@ void pt_loader_totals(const pt_loader *l, size_t step, pt_step *out)
     for (int64_t i = e->starts[step]; i < e->starts[step + 1]; i++) {
         size_t from, to;
         pt_loader_answers(l, e->draws[i].record, &from, &to);
+        double weight = (double)l->own[from].record_weight;
         for (size_t s = from; s < to; s++) {
             out->rows += l->seq_rows[s];
             out->row_weight += l->seq_weight[s];
-            out->unshared_tokens += l->seqs[s].n;
+            out->unshared_tokens += l->own[s].n;
         }
-        out->groups += (int64_t)(to - from);
-        out->record_weight += (double)l->seqs[from].record_weight;
+        if (l->opt.extra) out->unshared_tokens += l->own[from].n; /* of another's completion: about as many */
+        if (l->opt.extra == PT_EXTRA_WHOLE) out->extra_weight += weight * (double)(l->own[from].n - 1);
         out->first_weight += l->seq_weight[from];
-        out->group_weight += (double)l->seqs[from].record_weight * (double)(to - from);
+        out->groups += (int64_t)(to - from);
+        out->record_weight += weight;
+        out->group_weight += weight * (double)(to - from);
+        for (size_t k = 0; k < l->n_columns; k++) {
+            const pt_lay_column *c = &l->columns[k];
+            out->columns[k].sum += weight * (double)(c->value ? c->value[c->of_answers ? from : (size_t)e->draws[i].record] : pt_column_otherwise(c->name));
+        }
     }
+    out->n_columns = (int)l->n_columns;
+    for (size_t k = 0; k < l->n_columns; k++) out->columns[k].name = l->columns[k].name;
     out->records = e->starts[step + 1] - e->starts[step];
 }

@@ -26,6 +26,9 @@ static pt_status check_options(const pt_pack *p, const pt_loader_options *o)
         return pt_fail(PT_EARG, "batch_rows, share_group or max_steps is negative");
     if (o->ranks < 1 || o->rank < 0 || o->rank >= o->ranks) return pt_fail(PT_EARG, "rank %d of %d", o->rank, o->ranks);
     PT_RETURN(check_answers(p, o->answers));
+    if (o->extra && (o->answers < 1 || (o->extra == PT_EXTRA_MISMATCHED && o->answers != 1)))
+        return pt_fail(PT_EARG, "answers are added to records of %d", o->answers);
+    if (o->extra && o->reward) return pt_fail(PT_EARG, "answers are added, and their ends are scored");
     if (!o->validation && !o->max_steps && !(o->epochs > 0 && o->epochs < 1e9))
         return pt_fail(PT_EARG, "num_epochs is %g", o->epochs);
     if (o->dataset_weight && !o->validation && o->n_dataset_weight != p->n_sources)
@@ -63,11 +66,12 @@ static int by_u64(const void *pa, const void *pb)
     return (*a > *b) - (*a < *b);
 }
 
-static pt_status count_prefixes(const pt_loader *l, size_t n, int64_t *out)
+static pt_status count_prefixes(const pt_loader *l, size_t step, size_t n, int64_t *out)
 {
     uint64_t *ids;
+    size_t from = (size_t)l->epoch.starts[step];
     PT_RETURN(pt_alloc0(&ids, n));
-    for (size_t i = 0; i < n; i++) ids[i] = l->pack->rows[l->recs[i]].prefix_id;
+    for (size_t i = 0; i < n; i++) ids[i] = l->pack->rows[l->epoch.draws[from + i].record].prefix_id;
     qsort(ids, n, sizeof *ids, by_u64);
     for (size_t i = 0; i < n; i++) *out += !i || ids[i] != ids[i - 1];
     free(ids);
@@ -81,7 +85,7 @@ static pt_status survey(pt_loader *l, size_t step, int64_t *prefixes)
     size_t n;
     pt_loader_totals(l, step, &total);
     PT_RETURN(pt_loader_records(l, step, &n));
-    PT_RETURN(count_prefixes(l, n, prefixes));
+    PT_RETURN(count_prefixes(l, step, n, prefixes));
     for (int rank = 0; rank < l->opt.ranks; rank++) {
         size_t from, to, stop;
         int32_t micro = 0;
@@ -149,6 +153,8 @@ pt_status pt_loader_new(pt_loader **out, const pt_pack *pack, const pt_loader_op
     PT_TRY(make_pool(l));
     PT_TRY(pt_loader_index(l));
     PT_TRY(survey_run(l));
+    PT_CHECK(opt->extra != PT_EXTRA_MISMATCHED || opt->validation || l->summary.records > l->n_steps, PT_EARG,
+             "every step has one record, and this objective compares each with another record of its step: batch_rows: 2 or more (or a larger micro_batch_size)");
 done:
     if (rc == PT_OK)
         *out = l;
@@ -169,10 +175,10 @@ void pt_loader_free(pt_loader *l)
     pt_loader_stop(l);
     free_slot(&l->ready);
     free_slot(&l->given);
-    for (int k = 0; l->least && k < l->levels; k++) free(l->least[k]);
-    void *all[] = {l->set_weight, l->seqs,   l->runs,   l->seq_rows,   l->seq_weight,  l->pos,
-                   l->by_pos,     l->least,  l->pool,   l->first_step, l->epoch.draws, l->epoch.starts,
-                   l->recs,       l->places, l->sorted, l->lcp,        l->order,       l->local, l->taken};
+    pt_loader_order_free(l);
+    void *all[] = {l->set_weight,    l->own,   l->runs,   l->seq_rows, l->seq_weight, l->gathered.seqs, l->gathered.ids, l->gathered.weight,
+                   l->gathered.runs, l->pool,  l->first_step, l->epoch.draws, l->epoch.starts, l->recs, l->places,       l->sorted,
+                   l->lcp,           l->order, l->local,  l->taken};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
     pt_lay_free(&l->lay);
     free(l);

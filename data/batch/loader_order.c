@@ -128,8 +128,8 @@ static int64_t record_tokens(const pt_loader *l, int32_t record)
     size_t from, to;
     int64_t n = 0;
     pt_loader_answers(l, record, &from, &to);
-    for (size_t s = from; s < to; s++) n += l->seqs[s].n;
-    return n;
+    for (size_t s = from; s < to; s++) n += l->own[s].n;
+    return l->opt.extra == PT_EXTRA_MISMATCHED ? 2 * n : n; /* the other's completion is about as long */
 }
 
 static pt_status put_start(pt_epoch *e, size_t at)

@@ -14,6 +14,7 @@ typedef struct pt_pack_options {
     int32_t vocab;                /* ids of type tokens lie below it (rows of the model: more than the tokenizer has when padded); 0: the tokenizer's size; no tokenizer: any */
     bool pairs;                   /* dpo, reward: preference records are wanted; else sft records */
     bool criterion;               /* with pairs: of three answers, the third a criterion */
+    bool verdicts;                /* answers with labels are wanted (data/read/record.h): a pair becomes two records, the chosen one's label 1, the other's 0 */
     bool pretrain;                /* text is split into pieces of sequence_len, never dropped */
     int32_t end_token;            /* 1 + the id that an answer is scored at, where it stands last; 0: the answer's own end */
     int sequence_len;

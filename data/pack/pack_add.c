@@ -230,6 +230,20 @@ static pt_status met_before(pt_packer *pk, const pt_record *rec, bool *there)
     return PT_OK;
 }
 
+/* The answers of a pair as records of their own; the first is the desirable one. */
+static pt_status add_apart(pt_packer *pk, const pt_record *rec, int64_t line)
+{
+    for (size_t k = 0; k < rec->n_answers; k++) {
+        const pt_built *b = &pk->built[k];
+        pt_record one = *rec;
+        one.answers = rec->answers + k;
+        one.n_answers = 1;
+        PT_RETURN(pt_values_put(&one.columns, PT_COLUMN_LABEL, k == 0));
+        PT_RETURN(add_row(pk, &one, line, b->text.ids.ids, b->text.weight, b->text.ids.n, b->end));
+    }
+    return PT_OK;
+}
+
 pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
 {
     pt_packer *pk = packer;
@@ -247,7 +261,8 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     if (pk->opt->pretrain && rec->kind != PT_RECORD_CHAT) return add_pieces(pk, rec, line);
     const pt_built *b = pk->built;
     bool cut = false;
-    PT_RETURN(add_row(pk, rec, line, b->text.ids.ids, b->text.weight, b->text.ids.n, b->end));
+    if (pk->opt->verdicts && rec->n_answers > 1) PT_RETURN(add_apart(pk, rec, line));
+    else PT_RETURN(add_row(pk, rec, line, b->text.ids.ids, b->text.weight, b->text.ids.n, b->end));
     for (size_t k = 0; k < rec->n_answers; k++) {
         count(pk, b[k].text.weight, b[k].text.ids.n, b[k].ends);
         cut = cut || b[k].cut;

@@ -29,6 +29,7 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
         PT_PACK_RENDER, (unsigned long long)(o->tok ? pt_tok_fingerprint(o->tok) : 0),
         (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs + o->criterion, o->pretrain, o->sequence_len,
         (int)o->excess, o->train_on_inputs));
+    if (o->verdicts) PT_RETURN(pt_str_puts(key, "labels\n"));
     if (o->min_tokens || o->distinct) PT_RETURN(pt_str_printf(key, "min_tokens %d distinct %d\n", o->min_tokens, o->distinct));
     if (o->end_token) PT_RETURN(pt_str_printf(key, "scored at %d\n", o->end_token - 1));
     if (o->max_samples) PT_RETURN(pt_str_printf(key, "max_samples %lld\n", (long long)o->max_samples));
@@ -94,7 +95,7 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n,
     pt_status rc = PT_OK;
     pt_reader r = {0};
     for (size_t i = 0; i < n; i++) {
-        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .criterion = pk->opt->criterion, .max_rows = pk->opt->max_samples, .sink = pt_pack_add, .user = pk};
+        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .criterion = pk->opt->criterion, .verdicts = pk->opt->verdicts, .max_rows = pk->opt->max_samples, .sink = pt_pack_add, .user = pk};
         size_t before = pk->pack->n_rows;
         pk->spec = &sets[i];
         pk->source = (int32_t)i;

@@ -17,7 +17,7 @@ static float said_weight(const pt_turn *t)
 
 static float turn_weight(const pt_packer *pk, const pt_record *rec, const pt_turn *t, size_t i)
 {
-    if (!several(rec) && i < rec->n_prompt && !pk->opt->train_on_inputs) return 0;
+    if (!several(rec) && i < rec->n_prompt && (pk->opt->verdicts || !pk->opt->train_on_inputs)) return 0;
     if (!several(rec)) return t->has_weight ? said_weight(t) : pt_speaker_weight(&pk->weights, t->speaker);
     if (i < rec->n_prompt) return 0;
     return t->has_weight ? said_weight(t) : pt_speaker_is(t->speaker, PT_ASSISTANT) ? 1 : 0;

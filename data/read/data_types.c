@@ -60,6 +60,12 @@ bool pt_reader_gives(const char *type, bool pairs)
     return t && (pairs ? t->pairs : t->sft) != NULL;
 }
 
+bool pt_reader_verdicts(const char *type)
+{
+    const pt_data_type *t = pt_data_type_find(type);
+    return t && t->verdicts != NULL;
+}
+
 const char *pt_reader_types(void)
 {
     static char text[512];

@@ -167,7 +167,8 @@ const pt_data_type pt_data_type_alpaca = {
             "alpaca_w_system alpaca_w_system.* gpteacher gpteacher:* oasst prompt_completion",
     .sft = pt_read_alpaca,
     .pairs = pt_read_preference,
+    .verdicts = pt_read_unpaired,
     .instructions = true,
     .keys = pt_keys_of_chats};
 
-const pt_data_type pt_data_type_mindset = {.name = "mindset", .pairs = pt_read_mindset, .keys = pt_keys_of_chats};
+const pt_data_type pt_data_type_mindset = {.name = "mindset", .pairs = pt_read_mindset, .verdicts = pt_read_mindset, .keys = pt_keys_of_chats};

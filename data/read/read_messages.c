@@ -245,11 +245,11 @@ static const pt_data_key conversation_keys[] = {
              "end within; what no part holds is context. Default: train_detail."},
     {.key = "field_system", .kind = PT_DATA_COLUMN, .after = "system_prompt", .help = "Column of the system text. Default: system, system_prompt."},
     {0}};
-const pt_data_key *const pt_keys_of_chats[] = {conversation_keys, pt_keys_of_questions, pt_keys_of_pairs, pt_keys_of_labels, NULL};
+const pt_data_key *const pt_keys_of_chats[] = {conversation_keys, pt_keys_of_questions, pt_keys_of_pairs, pt_keys_of_verdicts, NULL};
 
 const pt_data_type pt_data_type_messages = {
     .name = "messages", .also = "chat_template chat_template.* openai", .shown = "messages (= chat_template)", .sft = pt_read_messages,
-    .pairs = pt_read_preference, .list = "messages", .keys = pt_keys_of_chats};
+    .pairs = pt_read_preference, .verdicts = pt_read_unpaired, .list = "messages", .keys = pt_keys_of_chats};
 const pt_data_type pt_data_type_sharegpt = {
-    .name = "sharegpt", .also = "sharegpt.load sharegpt.load_role sharegpt:chat", .sft = pt_read_messages, .pairs = pt_read_preference,
+    .name = "sharegpt", .also = "sharegpt.load sharegpt.load_role sharegpt:chat", .sft = pt_read_messages, .pairs = pt_read_preference, .verdicts = pt_read_unpaired,
     .list = "conversations", .keys = pt_keys_of_chats};

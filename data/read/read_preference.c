@@ -344,4 +344,5 @@ const pt_data_type pt_data_type_preference = {
             "llama3.argilla llama3.argilla_chat llama3.icr llama3.intel llama3.prompt_pairs llama3.ultra bradley_terry.chat_template "
             "bradley_terry.llama3 user_defined.default",
     .pairs = pt_read_preference,
+    .verdicts = pt_read_unpaired,
     .keys = pt_keys_of_chats};

@@ -225,12 +225,17 @@ static pt_status check_type(const pt_reader *r, const pt_data_type *t)
 {
     const pt_dataset_spec *s = r->spec;
     if (!t) return pt_fail(PT_EARG, "%s: no data type '%s'; there are %s", s->path, s->type ? s->type : "", pt_reader_types());
+    if (r->verdicts && !t->verdicts)
+        return pt_fail(PT_EARG, "%s: type %s has no labels; this objective takes unpaired (or preference, messages, sharegpt, alpaca with a label, or with "
+                                "chosen and rejected), tokens",
+                       s->path, t->name);
     if (r->pairs && !t->pairs)
         return pt_fail(PT_EARG, "%s: type %s has no pairs; this objective takes preference (or messages, sharegpt, alpaca with chosen and "
                                 "rejected), mindset, tokens",
                        s->path, t->name);
-    if (!r->pairs && !t->sft)
-        return pt_fail(PT_EARG, "%s: type %s holds pairs; it goes with an objective of pairs", s->path, t->name);
+    if (!r->verdicts && !r->pairs && !t->sft)
+        return pt_fail(PT_EARG, "%s: type %s holds %s", s->path, t->name,
+                       t->pairs ? "pairs; it goes with an objective of pairs" : "answers with labels; it goes with an objective of those");
     pt_status rc = pt_data_keys_check(t, s, NULL);
     return rc == PT_OK ? rc : pt_fail_prefix(rc, "%s", s->path);
 }
@@ -240,7 +245,7 @@ pt_status pt_reader_run(pt_reader *r)
     const pt_data_type *t = pt_data_type_find(r->spec->type);
     PT_RETURN(check_type(r, t));
     if (t->open) PT_RETURN(t->open(r));
-    pt_row_ctx c = {r, r->pairs ? t->pairs : t->sft};
+    pt_row_ctx c = {r, r->verdicts ? t->verdicts : r->pairs ? t->pairs : t->sft};
     r->rows = r->seen = 0;
     PT_RETURN(pt_row_slice(r->spec, &r->from, &r->to));
     json_decref(r->columns);

@@ -179,12 +179,13 @@ pt_status pt_read_tokens(pt_reader *r, json_t *row)
     pt_record *rec = &r->rec;
     pt_span span;
     rec->kind = PT_RECORD_IDS;
-    if (r->pairs) {
+    if (r->pairs || (r->verdicts && json_object_get(row, "chosen_input_ids"))) {
         PT_RETURN(read_pair(r, row));
     } else {
         PT_RETURN(add_ids(r, row, "input_ids", "attention_mask", &rec->answers[0].ids, &span));
         PT_RETURN(pt_reserve(&rec->answers[0].label, &rec->answers[0].label_cap, rec->answers[0].ids.n));
         PT_RETURN(read_labels(r, row, span));
+        if (r->verdicts) PT_RETURN(pt_read_verdict(r, row));
     }
     return r->sink(r->user, rec, r->line);
 }
@@ -197,4 +198,4 @@ const pt_data_type pt_data_type_text = {
     .name = "text", .also = "completion pretrain", .shown = "text (= completion)", .sft = pt_read_text, .plain = true, .lines = true,
     .keys = (const pt_data_key *const[]){pt_keys_of_texts, NULL}};
 const pt_data_type pt_data_type_tokens = {
-    .name = "tokens", .shown = "tokens (= empty type)", .sft = pt_read_tokens, .pairs = pt_read_tokens, .plain = true, .ids = true};
+    .name = "tokens", .shown = "tokens (= empty type)", .sft = pt_read_tokens, .pairs = pt_read_tokens, .verdicts = pt_read_tokens, .plain = true, .ids = true};

@@ -94,6 +94,7 @@ typedef struct pt_reader {
     bool pairs;       /* preference records are wanted */
     bool criterion;   /* with pairs: and a third answer, the criterion, in each */
     bool passed_over; /* a criterion that nobody asked for was warned of, or is not to be */
+    bool verdicts;    /* records of one answer with a label are wanted, or preference records, whose answers are taken apart (data/pack) */
     json_t *profiles; /* rolebench: {role: text}, owned */
     pt_record rec;
     /* PT_EFORMAT or PT_ENOSUP: the record cannot be used; its row counts as bad. */
@@ -122,6 +123,7 @@ typedef struct pt_data_type {
     const char *shown; /* in the list of types, where more than the name is to be said */
     pt_status (*sft)(pt_reader *r, json_t *row);   /* a row into a record of one answer; NULL: it gives none */
     pt_status (*pairs)(pt_reader *r, json_t *row); /* into a record of two; of three where r->criterion asks for it */
+    pt_status (*verdicts)(pt_reader *r, json_t *row); /* into a record of one answer with the column PT_COLUMN_LABEL, or of two, the better one first */
     pt_status (*open)(pt_reader *r);               /* before the first row; may be NULL */
     const char *list;  /* the column that holds a conversation, where a row says it in the words of this type */
     bool judged;       /* rows have labels: nothing is written, so that no answer's end is learnt; plain texts need no chat template, ids no tokenizer */
@@ -144,6 +146,8 @@ const pt_data_type *pt_data_type_of_texts(void);
 const char *pt_reader_type(const char *type);
 /* Whether a type gives pairs, or records for sft. */
 bool pt_reader_gives(const char *type, bool pairs);
+/* Whether it gives answers with labels. */
+bool pt_reader_verdicts(const char *type);
 /* "messages, sharegpt, ..." */
 const char *pt_reader_types(void);
 /* Every row of a file; the row is freed after the call. line is the row's first line. row NULL: what stands there is no object, pt_err_msg()
@@ -169,7 +173,7 @@ extern const pt_data_key pt_keys_of_labels[];
 /* The place of a name among the names of `labels`; -1. *n (may be NULL): how many there are. */
 int pt_label_find(const pt_dataset_spec *s, const char *name, size_t *n);
 /* Keys of rows of any type; of conversations with questions and answers, and pairs of them: what reads one of these shapes reads the others too. */
-extern const pt_data_key pt_keys_of_rows[], pt_keys_of_texts[], pt_keys_of_questions[], pt_keys_of_pairs[];
+extern const pt_data_key pt_keys_of_rows[], pt_keys_of_texts[], pt_keys_of_questions[], pt_keys_of_pairs[], pt_keys_of_verdicts[];
 extern const pt_data_key *const pt_keys_of_chats[];
 /* A record of one empty answer. */
 pt_status pt_record_clear(pt_record *rec);
@@ -246,6 +250,9 @@ pt_status pt_read_mindset(pt_reader *r, json_t *row);
 pt_status pt_read_rolebench(pt_reader *r, json_t *row);
 pt_status pt_read_rolebench_open(pt_reader *r);
 pt_status pt_read_preference(pt_reader *r, json_t *row);
+pt_status pt_read_unpaired(pt_reader *r, json_t *row);
+/* The row's label as its column PT_COLUMN_LABEL. */
+pt_status pt_read_verdict(pt_reader *r, json_t *row);
 pt_status pt_read_text(pt_reader *r, json_t *row);
 pt_status pt_read_tokens(pt_reader *r, json_t *row);
 #endif

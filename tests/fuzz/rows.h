@@ -59,7 +59,7 @@ static inline void rows_options(pt_dataset_spec *spec, fuzz_part o)
     /* the bit of `how` that says each */
     static const struct { const char *key, *text; unsigned bit; } words[] = {
         {"field_system", "s", 1}, {"field_prompt", "q", 1}, {"field_input", "i", 1}, {"field_output", "o", 1}, {"field_history", "h", 1},
-        {"field_chosen", "c", 1}, {"field_rejected", "r", 1}, {"field_criterion", "k", 1}, {"field_weight", "weight", 2}, {"field_margin", "margin", 2},
+        {"field_chosen", "c", 1}, {"field_rejected", "r", 1}, {"field_criterion", "k", 1}, {"field_label", "l", 1}, {"field_weight", "weight", 2}, {"field_margin", "margin", 2},
         {"message_field_role", "from", 4}, {"message_field_content", "value", 4}, {"message_field_training", "train", 4}, {"field_messages", "dialog", 4},
         {"field_text", "content", 16}};
     static char *speakers[] = {"bot", "npc"};
@@ -92,7 +92,8 @@ static inline int rows_run(const char *type, const char *format, const uint8_t *
         free(tmpl);
     }
     bool pairs = pt_reader_gives(type, true) && (fuzz_choice(part[1], 5, 2) || !pt_reader_gives(type, false));
-    pt_reader r = {.spec = &spec, .pairs = pairs, .criterion = pairs && fuzz_choice(part[1], 7, 2), .sink = rows_take, .max_rows = fuzz_choice(part[1], 6, 3)};
+    bool labels = pt_reader_verdicts(type) && !pt_reader_gives(type, true) && !pt_reader_gives(type, false);
+    pt_reader r = {.spec = &spec, .pairs = pairs, .verdicts = labels, .criterion = pairs && fuzz_choice(part[1], 7, 2), .sink = rows_take, .max_rows = fuzz_choice(part[1], 6, 3)};
     fuzz_clean(pt_reader_run(&r));
     fuzz_clean(pt_reader_said(&r, &said));
     pt_str_free(&said);

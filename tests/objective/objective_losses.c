@@ -221,6 +221,8 @@ static void differences(const char *name, bool share)
     }
     f.by_rows_reference = f.o->reference;
     if (f.o->reference) assert_int_equal(pt_objective_set(f.options, "beta", 0.3), PT_OK);
+    if (f.o->verdicts)
+        for (int g = 0; g < GROUPS; g++) f.column[GROUPS + g] = g % 4 < 2;
     assert_int_equal(run(&f, true), PT_OK);
     bool scores = f.o->channels & PT_CHANNEL_SCORE;
     float *x = scores ? f.score : f.logp, d[ROWS], size = 0;
@@ -244,6 +246,11 @@ static void test_differences(void **state)
     differences("pretrain", false);
     differences("dpo", false);
     differences("dpo", true);
+    differences("kto", true);
+    differences("bco", true);
+    differences("orpo", true);
+    differences("cpo", true);
+    differences("kto_apo", true);
     differences("reward", false);
 }
 

@@ -31,7 +31,7 @@ static void test_bad_files(void **state)
         {BASE "peft_use_dora: true\n", "peft_use_dora is refused: this adapter method does not exist here"},
         {BASE "gradient_checkpointing: maybe\n", "gradient_checkpointing takes true or false, not 'maybe'"},
         {BASE "optimizer: lion_8bit\n", "optimizer 'lion_8bit' does not exist here"},
-        {BASE "rl: kto\n", "rl: kto: rl takes dpo here"},
+        {BASE "rl: grpo\n", "rl: grpo: rl takes dpo, kto, bco, orpo, cpo here"},
         {BASE "lora_r: 4\nlora_rank: 8\n", "lora_rank: 8 disagrees with lora_r: 4 on line 3"},
         {BASE "bf16: true\ncompute: f32\n", "disagrees with"},
         {BASE "lora_r: 4\nlora_r: 4\n", ":4:1: lora_r stands twice (first on line 3)"},
@@ -74,7 +74,7 @@ static void test_bad_files(void **state)
         {"base_model: ${HOME\n", ":1:1: base_model: '${' is the beginning of a variable"},
         {BASE "relora: true\n", "relora is refused: this adapter method"},
         {"base_model: x\nobjective: dpo\ndatasets: [{path: a, type: rolebench}]\n", "objective dpo needs pairs"},
-        {"base_model: x\ndatasets: [{path: a, type: mindset}]\n", "type mindset holds pairs; they need objective: dpo or reward"},
+        {"base_model: x\ndatasets: [{path: a, type: mindset}]\n", "type mindset holds pairs; they need objective: dpo or orpo or cpo or reward"},
         {BASE "init: random\n", "init: random and base_model exclude each other"},
         {"init: random\n", "init: random needs model_config"},
         {"init: zeros\n", "init takes random"},
@@ -175,6 +175,7 @@ static void test_every_option_returns(void **state)
         {"multilabel", "class_weights", "problem_type: multi_label_classification\nclass_weights: [0.5, 2]"},
         {"regress", "class_weights", "num_labels: 2\nclass_weights: [0.5, 2]"},
         {"", "label_smoothing", "loss_type: robust\nlabel_smoothing: 0.25"}, {"", "loss_weights", "loss_type: [sigmoid, ipo]\nloss_weights: [0.5, 2]"},
+        {"cpo", "label_smoothing", "label_smoothing: 0.25"}, {"cpo", "simpo_gamma", "loss_type: simpo\nsimpo_gamma: 0.75"},
     };
     for (size_t i = 0; i < pt_objective_count(); i++) {
         const pt_objective *o = pt_objective_at(i);

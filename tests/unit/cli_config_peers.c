@@ -50,7 +50,7 @@ static void test_factory(void **state)
     pt_config_free(c);
     static const refusal bad[] = {
         {BASE "finetuning_type: freeze\n", "finetuning_type: freeze: finetuning types here are full and lora"},
-        {BASE "stage: kto\n", "stage: kto: stage takes sft, pt, dpo, rm here"}, {BASE "stage: ppo\n", "stage: ppo: stage takes sft"},
+        {BASE "stage: grpo\n", "stage: grpo: stage takes sft, pt, dpo, kto, rm here"}, {BASE "stage: ppo\n", "stage: ppo: stage takes sft"},
         {BASE "quantization_bit: 2\n", "quantization_bit: 2: the base stays in its stored type: give a quantised GGUF"},
         {BASE "use_muon: true\n", "use_muon is refused: this optimiser does not exist here"}, {BASE "pref_loss: simpo\n", "pref_loss: simpo: of LLaMA-Factory's losses dpo has sigmoid, hinge and ipo"},
         {BASE "peft_config:\n  name: lora\n  r: many\n", ":5:3: lora_r takes a number, not 'many'"}, {BASE "peft_config: {name: freeze}\n", "finetuning_type: freeze"},

@@ -99,7 +99,6 @@ static void test_refused(void **state)
         {SET("type: {field_instruction: q, format: '### Q: {instruction}'}"), "format: text around the columns is the chat template's"},
         {SET("type: {shape: round}"), "a user-defined type knows field_... and system_prompt, not shape"},
         {SET("columns: {prompt: q, images: i}"), "images: only text is trained on"},
-        {SET("columns: {kto_tag: label}"), "kto_tag: single judged answers (KTO)"},
         {SET("columns: {answer: a}"), "columns knows prompt, query, response"},
         {SET("tags: {boss_tag: b}"), "tags knows role_tag"},
         {SET("roles: {narrator: [x]}"), "roles knows system, user, assistant and tool, not narrator"},

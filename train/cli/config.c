@@ -412,30 +412,9 @@ static pt_status default_types(const pt_config *c, pt_dataset_spec *d, size_t n)
     return PT_OK;
 }
 
-/* Rules between keys. */
-static pt_status check_type(const pt_config *c, const char *file, const pt_dataset_spec *d, bool pairs)
-{
-    if (pt_reader_gives(d->type, pairs)) return PT_OK;
-    pt_place at = {file, d->line, d->column};
-    if (!pairs) return pt_place_fail(at, "type %s holds pairs; they need objective: %s", d->type, pt_schema_objectives_of(2));
-    return pt_place_fail(at, "objective %s needs pairs (type preference, mindset or tokens, or chosen and rejected in messages, sharegpt or alpaca), not "
-                             "type %s", c->objective->name, d->type);
-}
-
-/* What a set says to its reader, where it says it. */
-static pt_status check_said(const char *file, const pt_dataset_spec *d)
-{
-    const pt_dataset_said *x;
-    const pt_data_type *type = pt_data_type_find(d->type);
-    pt_status rc = type ? pt_data_keys_check(type, d, &x) : PT_OK;
-    if (rc == PT_EARG) return pt_place_fail((pt_place){file, x->line, x->column}, "%s", pt_err_msg());
-    return rc;
-}
-
 static pt_status check(pt_config *c, const char *file, bool adapter_said)
 {
     pt_place at = {file, 0, 0};
-    bool pairs = pt_objective_pairs(c->objective);
     PT_RETURN(pt_config_check_options(c, file));
     if (c->run.max_steps < 0) c->run.max_steps = 0; /* Hugging Face's "not given" */
     if (c->model.init.random && c->model.base_model) return pt_place_fail(at, "init: random and base_model exclude each other");
@@ -462,8 +441,7 @@ static pt_status check(pt_config *c, const char *file, bool adapter_said)
         pt_dataset_spec *d = test ? c->data.test_datasets : c->data.datasets;
         for (size_t i = 0; i < (test ? c->data.n_test_datasets : c->data.n_datasets); i++) {
             if (d[i].bad_rows < 0) d[i].bad_rows = c->data.bad_rows;
-            if (!test) PT_RETURN(check_type(c, file, &d[i], pairs));
-            PT_RETURN(check_said(file, &d[i]));
+            PT_RETURN(pt_config_check_dataset(c, file, &d[i], !test));
         }
     }
     return PT_OK;

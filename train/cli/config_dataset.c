@@ -150,14 +150,15 @@ static pt_status put_tag(pt_place at, const char *key, const pt_ynode *v, pt_dat
 static pt_status put_column(pt_place at, const char *key, const pt_ynode *v, pt_dataset_spec *d)
 {
     static const char *names[][2] = {{"prompt", "field_prompt"}, {"query", "field_input"}, {"response", "field_output"}, {"history", "field_history"},
-                                     {"messages", "field_messages"}, {"system", "field_system"}, {"chosen", "field_chosen"}, {"rejected", "field_rejected"}};
+                                     {"messages", "field_messages"}, {"system", "field_system"}, {"chosen", "field_chosen"}, {"rejected", "field_rejected"},
+                                     {"kto_tag", "field_label"}};
     bool found;
     pt_status rc = say_as(at, key, v, names, sizeof names / sizeof *names, d, &found);
     if (found) return rc;
     if (!strcmp(key, "tools") && v->kind == PT_YSCALAR && !strcmp(v->text, "tools")) return PT_OK;
     const pt_dataset_key *k = pt_schema_dataset_find(key);
     if (k && k->refused) return pt_place_fail(at, "%s: %s", key, k->refused);
-    return pt_place_fail(at, "columns knows prompt, query, response, history, messages, system, chosen, rejected and tools, not %s", key);
+    return pt_place_fail(at, "columns knows prompt, query, response, history, messages, system, chosen, rejected, kto_tag and tools, not %s", key);
 }
 
 /* What columns does not name is not read (LLaMA-Factory). */
@@ -184,10 +185,10 @@ static bool bare_format(const char *text)
     return false;
 }
 
-/* type: {field_...: NAME}: axolotl's user-defined type, for sft or for pairs. */
+/* type: {field_...: NAME}: axolotl's user-defined type, for sft, for pairs or for judged answers. */
 static pt_status user_type(const char *file, const pt_ynode *n, pt_dataset_spec *d)
 {
-    bool pairs = false;
+    bool pairs = false, labels = false;
     for (size_t i = 0; i < n->n; i++) {
         const char *key = n->keys[i];
         pt_place at = {file, n->key_line[i], n->key_column[i]};
@@ -195,6 +196,7 @@ static pt_status user_type(const char *file, const pt_ynode *n, pt_dataset_spec 
         size_t len = strlen(key);
         if (pt_yaml_is_null(v)) continue;
         pairs |= !strcmp(key, "field_chosen") || !strcmp(key, "field_rejected");
+        labels |= !strcmp(key, "field_label");
         if (len >= 6 && !strcmp(key + len - 6, "format") && v->kind == PT_YSCALAR && bare_format(v->text)) continue;
         if (strncmp(key, "field_", 6) && strcmp(key, "system_prompt") && (len < 6 || strcmp(key + len - 6, "format")))
             return pt_place_fail(at, "type: a user-defined type knows field_... and system_prompt, not %s", key);
@@ -202,7 +204,7 @@ static pt_status user_type(const char *file, const pt_ynode *n, pt_dataset_spec 
     }
     free(d->type);
     d->type = NULL;
-    return pt_strdup(&d->type, pairs ? "preference" : "alpaca");
+    return pt_strdup(&d->type, pairs ? "preference" : labels ? "unpaired" : "alpaca");
 }
 
 static pt_status word_only(pt_place at, const char *key, const pt_ynode *v, const char *word, const char *why)
@@ -347,4 +349,37 @@ pt_status pt_value_datasets(const char *file, const char *key, const pt_ynode *n
     *out = list;
     *out_n = count;
     return PT_OK;
+}
+
+/* ---- rules ------------------------------------------------------------------------------------------------------------ */
+
+static pt_status check_type(const pt_config *c, const char *file, const pt_dataset_spec *d)
+{
+    bool labels = c->objective->verdicts, pairs = pt_objective_pairs(c->objective);
+    if (labels ? pt_reader_verdicts(d->type) : pt_reader_gives(d->type, pairs)) return PT_OK;
+    pt_place at = {file, d->line, d->column};
+    if (labels)
+        return pt_place_fail(at, "objective %s needs answers with labels (type unpaired, or a label or chosen and rejected in preference, messages, sharegpt or "
+                                 "alpaca; tokens), not type %s", c->objective->name, d->type);
+    if (!pairs && pt_reader_verdicts(d->type) && !pt_reader_gives(d->type, true))
+        return pt_place_fail(at, "type %s holds answers with labels; they need objective: %s", d->type, pt_schema_objectives_verdicts());
+    if (!pairs) return pt_place_fail(at, "type %s holds pairs; they need objective: %s", d->type, pt_schema_objectives_of(2));
+    return pt_place_fail(at, "objective %s needs pairs (type preference, mindset or tokens, or chosen and rejected in messages, sharegpt or alpaca), not "
+                             "type %s", c->objective->name, d->type);
+}
+
+/* What a set says to its reader, where it says it. */
+static pt_status check_said(const char *file, const pt_dataset_spec *d)
+{
+    const pt_dataset_said *x;
+    const pt_data_type *type = pt_data_type_find(d->type);
+    pt_status rc = type ? pt_data_keys_check(type, d, &x) : PT_OK;
+    if (rc == PT_EARG) return pt_place_fail((pt_place){file, x->line, x->column}, "%s", pt_err_msg());
+    return rc;
+}
+
+pt_status pt_config_check_dataset(const pt_config *c, const char *file, const pt_dataset_spec *d, bool train)
+{
+    if (train) PT_RETURN(check_type(c, file, d));
+    return check_said(file, d);
 }

@@ -43,6 +43,8 @@ pt_status pt_value_worded(pt_place at, const pt_key *k, const pt_ynode *n, doubl
 pt_status pt_value_named_sets(pt_place at, const char *dir, const pt_ynode *v, pt_ynode **out);
 pt_status pt_value_datasets(const char *file, const char *key, const pt_ynode *n, pt_dataset_spec **out, size_t *out_n);
 void pt_datasets_free(pt_dataset_spec *d, size_t n);
+/* PT_EARG, by its place: a type that does not give what the objective wants (train: it is learnt from); what its reader does not take. */
+pt_status pt_config_check_dataset(const pt_config *c, const char *file, const pt_dataset_spec *d, bool train);
 /* The list `evaluations`, or one entry; checked against their tasks. */
 pt_status pt_value_evaluations(const char *file, const pt_ynode *n, pt_task_spec **out, size_t *out_n);
 void pt_evaluations_free(pt_task_spec *list, size_t n);

@@ -38,6 +38,8 @@ size_t pt_schema_objective(pt_key *to);
 size_t pt_schema_objective_translations(struct pt_translation *to);
 /* "dpo or reward": the objectives whose records hold that many answers. */
 const char *pt_schema_objectives_of(int answers);
+/* Of those whose answers have labels. */
+const char *pt_schema_objectives_verdicts(void);
 /* By name or alias. */
 const pt_key *pt_schema_find(const char *name);
 

@@ -21,7 +21,7 @@ static const pt_dataset_key plain[] = {
     TAKEN("roles_to_train", "", "Instead of the config's roles_to_train."),
     TAKEN("drop_system_message", "", "Leaves out the rows' system texts."),
     TAKEN("system_prompt", "", "System text of rows without one."),
-    TAKEN("columns", "", "LLaMA-Factory's names for these: prompt, query, response, history, messages, system, chosen, rejected. Columns that it does not name are not read."),
+    TAKEN("columns", "", "LLaMA-Factory's names for these: prompt, query, response, history, messages, system, chosen, rejected, kto_tag. Columns that it does not name are not read."),
     TAKEN("data_files", "", "The file, where path is json or a folder."),
     TAKEN("ds_type", "", "json, csv, tsv or text: what the file is. Default: as its name says (.csv, .tsv, .txt, each also .gz; else JSON)."),
     TAKEN("ranking", "", "No effect: the objective decides."),
@@ -35,7 +35,6 @@ static const pt_dataset_key plain[] = {
     REFUSED("shards", "shards_idx", "split takes a part: train[:20%]"),
     REFUSED("format", "no_input_format system_format prompt_format chosen_format rejected_format completion_format", FORMAT),
     REFUSED("input_format", "input_transform", FORMAT),
-    REFUSED("kto_tag", "", "single judged answers (KTO) are not trained on here"),
     REFUSED("images", "videos audios", MEDIA),
 };
 

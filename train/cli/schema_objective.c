@@ -69,15 +69,14 @@ size_t pt_schema_objective(pt_key *to)
     return at;
 }
 
-const char *pt_schema_objectives_of(int answers)
+static const char *names_of(char *text, size_t size, int answers, bool verdicts)
 {
-    static char text[256];
     text[0] = 0;
     for (size_t i = 0; i < pt_objective_count(); i++) {
         const pt_objective *o = pt_objective_at(i);
-        if (o->answers != answers || !o->help) continue;
-        put(text, sizeof text, text[0] ? " or " : "");
-        put(text, sizeof text, o->name);
+        if (o->answers != answers || o->verdicts != verdicts || !o->help) continue;
+        put(text, size, text[0] ? " or " : "");
+        put(text, size, o->name);
     }
     return text;
 }
@@ -96,6 +95,18 @@ const char *pt_schema_objectives_with(const char *key)
         put(text, sizeof text, shown->name);
     }
     return text;
+}
+
+const char *pt_schema_objectives_of(int answers)
+{
+    static char text[256];
+    return names_of(text, sizeof text, answers, false);
+}
+
+const char *pt_schema_objectives_verdicts(void)
+{
+    static char text[256];
+    return names_of(text, sizeof text, 1, true);
 }
 
 /* ---- other trainers' names -------------------------------------------------------------------------------------------- */

@@ -66,7 +66,8 @@ static pt_status full_caps(pt_run *r)
     pt_run_plan *p = &r->plan;
     const pt_config *c = r->cfg;
     int64_t records = c->batch.batch_rows > 0 && c->batch.batch_rows < c->batch.micro_batch_size ? c->batch.batch_rows : c->batch.micro_batch_size;
-    if (records < r->objective->answers) records = r->objective->answers; /* a record's answers lie in one micro-batch */
+    int each = r->objective->answers + (r->objective->extra ? 1 : 0);
+    if (records < each) records = each; /* a record's answers lie in one micro-batch */
     int64_t tokens = (records * c->data.sequence_len + 63) / 64 * 64; /* as the loader's streams end */
     if (tokens > INT32_MAX)
         return pt_fail(PT_EARG, "micro_batch_size %d x sequence_len %d are more tokens than one micro-batch can have", c->batch.micro_batch_size, c->data.sequence_len);

@@ -207,7 +207,7 @@ static pt_loss_spec loss_spec(const pt_config *cfg)
     bool stored = pt_setup_reference_stored(cfg);
     pt_loss_spec s = {.on = true,
                       .objective = pt_objective_index(o),
-                      .answers = o->answers,
+                      .answers = o->extra ? o->answers + 1 : o->answers,
                       .by_rows = o->by_rows,
                       .linear = o->linear,
                       .logp = o->channels & PT_CHANNELS_OF_ROWS,
@@ -300,6 +300,9 @@ pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base,
         return pt_fail(PT_EARG, "lora_model_dir is given, but adapter is none: say adapter: lora");
     if (cfg->adapter.kind == PT_ADAPTER_NONE && cfg->objective->channels & PT_CHANNEL_KL)
         return pt_fail(PT_EARG, "objective %s takes a divergence from a reference that full tuning does not keep: say adapter: lora", cfg->objective->name);
+    if (cfg->objective->extra && pt_setup_reference_stored(cfg))
+        return pt_fail(PT_EARG, "objective %s compares answers that the data does not hold with a reference, and one that is kept beforehand (adapter: none, precompute_ref_log_probs) has those "
+                                "of the data alone: say adapter: lora without precompute_ref_log_probs", cfg->objective->name);
     if (cfg->adapter.lora_model_dir) PT_RETURN(check_start(&cfg->adapter, base));
     pt_model_options o = pt_setup_model_options(cfg);
     return pt_model_new(out, ctx, base->source, &o);

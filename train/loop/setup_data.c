@@ -29,6 +29,7 @@ static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test
                          .tmpl = base->tmpl,
                          .pairs = pt_objective_pairs(cfg->objective),
                          .criterion = cfg->objective->answers == 3,
+                         .verdicts = cfg->objective->verdicts,
                          .pretrain = cfg->objective->whole_text,
                          .end_token = read_at + 1,
                          .sequence_len = cfg->data.sequence_len,
@@ -113,6 +114,20 @@ pt_status pt_setup_labels(const pt_config *cfg, char ***names, size_t *n)
     return PT_OK;
 }
 
+/* Where answers are desirable or not, one kind alone says nothing of the border between them. */
+static pt_status check_verdicts(const pt_config *cfg, const pt_pack *pack)
+{
+    int64_t n[2] = {0};
+    for (int64_t i = 0; cfg->objective->verdicts && i < pt_pack_count(pack); i++) {
+        pt_packed rec;
+        PT_RETURN(pt_pack_get(pack, i, &rec));
+        if (!rec.validation) n[pt_pack_value(pack, PT_COLUMN_LABEL, &rec, 0) != 0]++;
+    }
+    if (!cfg->objective->verdicts || (n[0] && n[1])) return PT_OK;
+    return pt_fail(PT_EARG, "%s: the label of all %lld training records is %s: objective %s needs %sdesirable answers (label: %s) too",
+                   pt_pack_source(pack, 0), (long long)(n[0] + n[1]), n[0] ? "false" : "true", cfg->objective->name, n[0] ? "" : "un", n[0] ? "true" : "false");
+}
+
 pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test,
                          pt_pack_report *report, pt_pack_report *test_report)
 {
@@ -130,6 +145,7 @@ pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *bas
     PT_TRY(build_in_turn(cfg, comm, base, false, cache, train, report));
     PT_TRY(check_ids(base, *train));
     PT_TRY(check_columns(cfg, *train));
+    PT_TRY(check_verdicts(cfg, *train));
     if (cfg->data.n_test_datasets) {
         PT_TRY(build_in_turn(cfg, comm, base, true, cache, test, test_report));
         PT_TRY(check_ids(base, *test));
@@ -161,6 +177,7 @@ pt_status pt_setup_loader_of(const pt_config *cfg, pt_comm *comm, const pt_pack 
     pt_loader_options o = {.packing = cfg->batch.sample_packing,
                            .answers = cfg->objective->answers,
                            .source = source,
+                           .extra = cfg->objective->extra,
                            .validation = pass == PT_RECORDS_VALIDATION,
                            .shuffle = train && cfg->batch.shuffle_merged_datasets,
                            .share_group = cfg->batch.share_group,

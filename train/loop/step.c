@@ -46,8 +46,12 @@ static pt_status run_micro(pt_run *r, const pt_batch *b, const pt_core_step *cor
 static void core_of(const pt_run *r, const pt_step *info, pt_core_step *core)
 {
     const pt_objective *o = r->objective;
-    *core = (pt_core_step){.norm = pt_objective_norm(o, info->row_weight, info->group_weight, info->record_weight), .first_tokens = info->first_weight};
+    *core = (pt_core_step){.norm = pt_objective_norm(o, info->row_weight, info->group_weight, info->record_weight), .first_tokens = info->first_weight,
+                           .extra_tokens = info->extra_weight};
     pt_objective_options(o, r->cfg->options, core);
+    for (int i = 0; i < info->n_columns; i++)
+        for (int k = 0; k < o->n_columns && info->record_weight > 0; k++)
+            if (!strcmp(info->columns[i].name, o->columns[k])) core->column_mean[k] = info->columns[i].sum / info->record_weight;
     memcpy(core->state, r->state, sizeof core->state);
 }
 
@@ -56,6 +60,7 @@ static void core_of(const pt_run *r, const pt_step *info, pt_core_step *core)
 static pt_status run_all(pt_run *r, uint64_t step, bool train, pt_step_sums *s)
 {
     core_of(r, &s->info, &s->core);
+    s->core.training = train;
     s->empty = !(s->core.norm > 0);
     if (s->empty) {
         memset(r->report, 0, sizeof r->report);

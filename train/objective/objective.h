@@ -89,6 +89,8 @@ typedef struct pt_objective {
     unsigned channels;       /* PT_CHANNEL_*, one or several */
     bool by_rows;            /* the core sees supervised tokens one by one; else records */
     int answers;             /* of a record: 1, 2 (the better one first), 3 (and a criterion behind them), 0 = any number */
+    pt_extra extra;          /* one more answer behind them, which the loader makes (base/batch.h) */
+    bool verdicts;           /* records of one answer that is desirable or not, as their column PT_COLUMN_LABEL says; both kinds must be there */
     pt_mean mean;
     unsigned still;  /* PT_CHANNEL_LOGP: log-probabilities are read, and their gradient is 0: the vocabulary's head does not go backward */
     bool linear;     /* dlogp, dentropy ... depend on no channel: the head goes forward and backward in one visit */
