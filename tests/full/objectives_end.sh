@@ -5,7 +5,7 @@
 #   OBJECTIVES_ONLY="dpo kto"   some of them     OBJECTIVES_KEEP=DIR   keeps the runs
 cd "$(dirname "$0")/../.." || exit 2
 ptrain=${PTRAIN:-build/ptrain}
-base=cache/SmolLM2-135M-Instruct.Q4_1.gguf
+base=${OBJECTIVES_BASE:-cache/SmolLM2-135M-Instruct.Q4_1.gguf}
 pairs=../shared/data/pref/machine_mindset_dpo_energy_i_e.jsonl
 [ -e "$pairs" ] || pairs=/work/shared/data/pref/machine_mindset_dpo_energy_i_e.jsonl
 [ -e "$base" ] && [ -e "$pairs" ] || { echo "ok 1 - objectives end to end # SKIP no $base or no data"; exit 0; }
@@ -31,7 +31,7 @@ result "600 pairs to train on, 100 held out, no prompt in both"
 sed -E "s/.*\"chosen\": ($text), \"rejected\": ($text).*/\1\x01\3/" "$dir/held.jsonl" | awk -F '\x01' '{ n++; w += length($1) > length($2) } END { printf "# longer wins: %.2f of the held-out pairs\n", w / n }'
 cat >"$dir/common.yaml" <<Y
 base_model: $base
-adapter: qlora
+adapter: lora
 lora_r: 16
 lora_alpha: 32
 lora_target_linear: true
@@ -65,6 +65,6 @@ train() { # NAME STEPS RATE MORE...
     result "$name: held-out accuracy of at least 0.9"
     ask "$name"
 }
-train dpo 75 2e-4
+train dpo 50 2e-4
 train kto 150 2e-4
 train orpo 75 4e-4
