@@ -33,6 +33,12 @@ typedef struct pt_batch_column {
 #define PT_COLUMN_LABEL "label"
 #define PT_COLUMN_REFERENCE "reference"
 
+/* Columns of rows: one number of each supervised prediction, for objectives by rows that name them. imitate: which share of its loss the data is to be
+ * imitated by, 0 to 1 (the loss weight that the data gives; the row's own weight is then 1). teacher: the probability that a teacher gives the row's
+ * target; 0 = the row is the data's own. A position has a row for every target that its teacher names, beside the data's own. */
+#define PT_COLUMN_IMITATE "imitate"
+#define PT_COLUMN_TEACHER "teacher"
+
 typedef struct pt_batch {
     int32_t n_tokens, n_live;  /* N with and without the dead tail */
     int32_t *tokens;           /* [N] ids; 0 in the tail */
@@ -49,6 +55,8 @@ typedef struct pt_batch {
     int32_t *row_head;         /* [M] ascending */
     int32_t *row_target;       /* [M] */
     float *row_weight;         /* [M] copies counted in: the weight of one record's row, summed over records sharing it */
+    float *row_imitate;        /* [M] the column imitate: of records that share a row the mean by weight; NULL where the pack has none */
+    float *row_teacher;        /* [M] the column teacher, of rows that stand in no group where it is not 0; NULL where the pack has none */
     int32_t n_groups;
     int32_t *group_row_start;  /* [G+1] */
     int32_t *group_rows;       /* [group_row_start[G]] row indices */
@@ -86,6 +94,12 @@ static inline int pt_column_named(const char *name)
 {
     size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
     return name[0] >= 'a' && name[0] <= 'z' && !name[n] && n < PT_COLUMN_NAME;
+}
+
+/* A column of rows, values [M]; NULL when the batch has none of that name. */
+static inline const float *pt_batch_row_column(const pt_batch *b, const char *name)
+{
+    return !strcmp(name, PT_COLUMN_IMITATE) ? b->row_imitate : !strcmp(name, PT_COLUMN_TEACHER) ? b->row_teacher : NULL;
 }
 
 /* A column's values [G], NULL when the batch has none of that name. */

@@ -11,7 +11,7 @@
 
 #include "base/hd.h"
 
-enum { PT_CORE_OPTIONS = 24, PT_CORE_LIST = 24, PT_CORE_STATS = 16, PT_CORE_STATE = 8, PT_CORE_COLUMNS = 33, PT_CORE_METRICS = 52 };
+enum { PT_CORE_OPTIONS = 24, PT_CORE_LIST = 24, PT_CORE_STATS = 16, PT_CORE_STATE = 8, PT_CORE_COLUMNS = 33, PT_CORE_ROW_COLUMNS = 2, PT_CORE_METRICS = 52 };
 
 /* The same for all records of an optimiser step. */
 typedef struct pt_core_step {
@@ -40,7 +40,7 @@ typedef struct pt_core_answer {
      * objective does not ask for it */
     double entropy, log_squares, kl;
     double score;     /* the number at the answer's end, of a head of width 1 */
-    double column[PT_CORE_COLUMNS]; /* the columns that the objective names, in its order, then those that its statistics fill; 0 where there is none */
+    double column[PT_CORE_COLUMNS]; /* the columns that the objective names, of answers or of rows, in its order, then those that its statistics fill; 0 where there is none */
     double dlogp, dentropy, dlog_squares, dkl, dscore;
     int width;           /* of the head at the answer's end: classes, a vector; 0 = there is none */
     const double *value; /* [width]; of width 1 it is &score */

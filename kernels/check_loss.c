@@ -42,6 +42,8 @@ pt_status pt_check_group_loss(const pt_group_loss_args *a, bool by_rows)
     if (pt_view_ok(a->reference)) PT_RETURN(pt_check_typed("group_loss", "reference", a->reference, PT_F32, 1, a->logp.value.cols));
     if (by_rows) {
         if (!pt_view_ok(a->logp.value)) return pt_fail(PT_ESHAPE, "group_loss: by rows, without log-probabilities");
+        for (int k = 0; k < PT_CORE_ROW_COLUMNS; k++)
+            if (pt_view_ok(a->row_column[k])) PT_RETURN(pt_check_typed("group_loss", "row_column", a->row_column[k], PT_F32, 1, a->logp.value.cols));
         return pt_check_typed("group_loss", "row_weight", a->row_weight, PT_F32, 1, a->logp.value.cols);
     }
     if (!pt_view_ok(a->logp.value) && !pt_view_ok(a->values.value)) return pt_fail(PT_ESHAPE, "group_loss: no channel");

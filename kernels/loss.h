@@ -2,7 +2,8 @@
  * values of heads to dL/d of each, in one launch.
  * The mathematics are the objectives' cores (base/loss_core.h), the same source on every backend.
  *
- * By rows: row m alone is an answer with logp = value[m], reference = reference[m]; its weight is row_weight[m], c_m = row_weight[m] / norm.
+ * By rows: row m alone is an answer with logp = value[m], reference = reference[m]; its weight is row_weight[m], c_m = row_weight[m] / norm; column k is
+ * row_column[k][m].
  *     loss += c_m L_m;   dvalue[m] = c_m dL_m/dlogp
  * By records: answer g has logp = sum over its entries k in [start[g], start[g+1]) of weight[k] * value[rows[k]], tokens = sum of weight[k],
  * length = start[g+1] - start[g], reference = the same sum over reference rows, or reference_sum[g]; and value[i] likewise of column i of the values' channel (width 1: the score).
@@ -30,6 +31,7 @@ typedef struct pt_group_loss_args {
     int objective;     /* its number in the list of objectives */
     pt_loss_channel logp, values, vocab[PT_VOCAB_SUMS];
     pt_view row_weight;   /* [1,M] f32, by rows */
+    pt_view row_column[PT_CORE_ROW_COLUMNS]; /* [1,M] f32, by rows, in the objective's order; absent: 0 */
     pt_view reference;    /* [1,M] f32; may be absent */
     pt_view reference_sum; /* [1,G] f32, by records, where reference is absent; may be absent */
     pt_view record_start; /* [1,R+1] i32 */

@@ -41,6 +41,8 @@ static pt_status allocate(pt_filler *f)
     PT_RETURN(pt_alloc0(&b->row_head, M));
     PT_RETURN(pt_alloc0(&b->row_target, M));
     PT_RETURN(pt_alloc0(&b->row_weight, M));
+    if (f->seqs[0]->imitate) PT_RETURN(pt_alloc0(&b->row_imitate, M));
+    if (f->seqs[0]->teacher_start) PT_RETURN(pt_alloc0(&b->row_teacher, M));
     PT_RETURN(pt_alloc0(&b->group_row_start, G + 1));
     PT_RETURN(pt_alloc0(&b->group_rows, l->group_rows));
     PT_RETURN(pt_alloc0(&b->group_row_weight, l->group_rows));
@@ -145,6 +147,22 @@ static void put_row(pt_filler *f, int32_t token, int32_t head)
     f->row_of[token] = b->n_rows++;
 }
 
+/* What teachers say of token i, which the head predicts: a row each, of every sequence for itself. */
+static void put_targets(pt_filler *f, const pt_lay_seg *g, int32_t i, int32_t head)
+{
+    pt_batch *b = f->b;
+    for (int32_t k = g->lo; k < g->hi; k++) {
+        const pt_lay_seq *q = f->seqs[k];
+        if (!q->teacher_start || i >= q->n || !(q->weight[i] > 0)) continue;
+        for (int64_t t = q->teacher_start[i]; t < q->teacher_start[i + 1]; t++) {
+            b->row_head[b->n_rows] = head;
+            b->row_target[b->n_rows] = q->teacher_id[t];
+            b->row_weight[b->n_rows] = q->weight[i] * q->record_weight;
+            b->row_teacher[b->n_rows++] = q->teacher_p[t];
+        }
+    }
+}
+
 /* Heads in stream order, and their rows: the next token of the segment, or the first tokens of its children (equal ones are one
  * row). */
 static void fill_rows(pt_filler *f)
@@ -165,6 +183,7 @@ static void fill_rows(pt_filler *f)
                     put_row(f, first, head);
             }
             if (b->n_rows == before && !(f->mark[t] & 2)) continue;
+            if (b->row_teacher) put_targets(f, &f->l->segs[s], f->l->segs[s].from + t - b->seg_start[s] + 1, head);
             f->head_of[t] = head;
             b->head_token[b->n_heads++] = t;
         }
@@ -229,6 +248,7 @@ static void fill_group_rows(pt_filler *f)
                     b->group_rows[at] = row;
                     b->group_row_weight[at] = at - b->group_row_start[group] < q->full ? w : w * (1 - q->tail_less);
                     b->row_weight[row] += w * q->record_weight;
+                    if (b->row_imitate) b->row_imitate[row] += q->imitate[i] * (w * q->record_weight);
                 }
             }
             if (q->end >= g->from && q->end < g->to) b->group_end_head[group] = f->head_of[g->start + q->end - g->from];
@@ -236,6 +256,13 @@ static void fill_group_rows(pt_filler *f)
                 b->group_pool_head[f->pooled[group]++] = f->head_of[g->start + i - g->from];
         }
     }
+}
+
+/* Sums by weight to means by weight. */
+static void mean_imitate(pt_batch *b)
+{
+    for (int32_t m = 0; b->row_imitate && m < b->n_rows; m++)
+        if (b->row_weight[m] > 0) b->row_imitate[m] = fminf(1, b->row_imitate[m] / b->row_weight[m]);
 }
 
 pt_status pt_lay_fill(pt_batch *out, const pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *order, size_t n,
@@ -255,6 +282,7 @@ pt_status pt_lay_fill(pt_batch *out, const pt_lay *l, const pt_lay_seq *const *s
              (long long)l->heads);
     fill_groups(&f);
     fill_group_rows(&f);
+    mean_imitate(out);
 done:
     free(f.mark);
     free(f.row_of);
@@ -270,7 +298,7 @@ done:
 void pt_batch_free(pt_batch *b)
 {
     void *all[] = {b->tokens,          b->positions,  b->token_key,        b->seg_start,      b->seg_parent,   b->seg_end,
-                   b->seg_slot,        b->head_token,       b->row_head,       b->row_target,   b->row_weight,
+                   b->seg_slot,        b->head_token,       b->row_head,       b->row_target,   b->row_weight, b->row_imitate, b->row_teacher,
                    b->group_row_start, b->group_rows, b->group_row_weight, b->group_end_head, b->group_record, b->record_start,
                    b->group_pool_start, b->group_pool_head};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);

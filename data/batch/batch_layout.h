@@ -23,6 +23,11 @@ typedef struct pt_lay_seq {
     const int32_t *ids;
     const float *weight; /* NULL: 1 in every run */
     const pt_token_run *runs;  /* ascending, disjoint */
+    const float *imitate;         /* as in pt_packed_answer */
+    const int64_t *teacher_start;
+    const int32_t *teacher_id;
+    const float *teacher_p;
+    int64_t n_targets; /* of the teacher, over all runs: a row each, beside the tokens' own */
     int32_t n_runs, n, slot;
     int32_t end;  /* token whose hidden state is scored, -1 = not asked */
     int32_t pool; /* so many tokens before it are scored too, for a mean; 0 = it alone */

@@ -115,6 +115,7 @@ pt_status pt_lay_shape(pt_lay *l, const pt_lay_seq *const *seqs, const int32_t *
     for (size_t s = 0; s < l->n_segs; s++) PT_RETURN(count_seg(l, seqs, s));
     for (size_t k = 0; k < n; k++) {
         l->ends += seqs[k]->end >= 0 ? seqs[k]->pool + 1 : 0;
+        l->rows += seqs[k]->n_targets;
         for (int32_t i = 0; i < seqs[k]->n_runs; i++) l->group_rows += seqs[k]->runs[i].to - seqs[k]->runs[i].from;
     }
     l->heads += l->ends;

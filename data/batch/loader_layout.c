@@ -39,6 +39,10 @@ static pt_status make_seqs(pt_loader *l)
         if (!l->opt.reward || l->opt.rows_too) PT_TRY(pt_lay_runs(w, len, &l->runs, &cap, &n));
         l->own[s] = (pt_lay_seq){.ids = p->ids + p->seq_start[s],
                                   .weight = w,
+                                  .imitate = p->imitate ? p->imitate + p->seq_start[s] : NULL,
+                                  .teacher_start = p->teacher.n_tokens ? p->teacher.start + p->seq_start[s] : NULL,
+                                  .teacher_id = p->teacher.id,
+                                  .teacher_p = p->teacher.p,
                                   .n_runs = (int32_t)(n - before),
                                   .n = len,
                                   .end = end,
@@ -55,6 +59,7 @@ static pt_status make_seqs(pt_loader *l)
         n += (size_t)q->n_runs;
         for (int32_t r = 0; r < q->n_runs; r++) {
             l->seq_rows[s] += q->runs[r].to - q->runs[r].from;
+            if (q->teacher_start) q->n_targets += q->teacher_start[q->runs[r].to] - q->teacher_start[q->runs[r].from];
             for (int32_t i = q->runs[r].from; i < q->runs[r].to; i++)
                 l->seq_weight[s] += (double)(q->weight[i] * q->record_weight);
         }

@@ -15,6 +15,8 @@ typedef struct pt_pack_options {
     bool pairs;                   /* dpo, reward: preference records are wanted; else sft records */
     bool criterion;               /* with pairs: of three answers, the third a criterion */
     bool verdicts;                /* answers with labels are wanted (data/read/record.h): a pair becomes two records, the chosen one's label 1, the other's 0 */
+    bool imitate;                 /* loss weights say which share of a token is imitated, 0 to 1: the column imitate; each such token weighs 1 */
+    bool teacher;                 /* rows bring a teacher's log-probabilities (type tokens) */
     bool pretrain;                /* text is split into pieces of sequence_len, never dropped */
     int32_t end_token;            /* 1 + the id that an answer is scored at, where it stands last; 0: the answer's own end */
     int sequence_len;
@@ -67,6 +69,10 @@ typedef struct pt_packed {
 typedef struct pt_packed_answer {
     const int32_t *ids;
     const float *weight;
+    const float *imitate;         /* NULL where the pack has none */
+    const int64_t *teacher_start; /* [n + 1] into teacher_id and teacher_p: what a teacher says of each token; NULL where the pack has none */
+    const int32_t *teacher_id;
+    const float *teacher_p;
     int32_t n;
     int32_t end;             /* index of the answer's end token, -1 = cut off: see pt_pack_scored_at */
 } pt_packed_answer;

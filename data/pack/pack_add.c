@@ -5,14 +5,21 @@
 #include "base/file.h"
 #include "data/pack/pack_data.h"
 
-pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n, int32_t end)
+pt_status pt_pack_put(pt_pack *p, const pt_built *b, size_t from, size_t n, int32_t end)
 {
+    const pt_targets *t = b->teacher;
     PT_RETURN(pt_reserve(&p->ids, &p->ids_cap, p->n_tokens + n));
     PT_RETURN(pt_reserve(&p->weight, &p->weight_cap, p->n_tokens + n));
     PT_RETURN(pt_reserve(&p->seq_start, &p->seq_cap, p->n_seqs + 2));
     PT_RETURN(pt_reserve(&p->end, &p->end_cap, p->n_seqs + 1));
-    memcpy(p->ids + p->n_tokens, ids, n * sizeof *ids);
-    memcpy(p->weight + p->n_tokens, weight, n * sizeof *weight);
+    if (b->imitate) PT_RETURN(pt_reserve(&p->imitate, &p->imitate_cap, p->n_tokens + n));
+    memcpy(p->ids + p->n_tokens, b->text.ids.ids + from, n * sizeof *p->ids);
+    memcpy(p->weight + p->n_tokens, b->text.weight + from, n * sizeof *p->weight);
+    if (b->imitate) memcpy(p->imitate + p->n_tokens, b->imitate + from, n * sizeof *p->imitate);
+    for (size_t i = from; t && i < from + n; i++) {
+        bool on = p->weight[p->n_tokens + i - from] > 0;
+        PT_RETURN(pt_targets_add(&p->teacher, t->id + t->start[i], t->p + t->start[i], on ? (size_t)(t->start[i + 1] - t->start[i]) : 0));
+    }
     p->n_tokens += n;
     p->end[p->n_seqs] = end;
     p->seq_start[++p->n_seqs] = (int64_t)p->n_tokens;
@@ -135,21 +142,22 @@ static int32_t shared(const pt_built *b, size_t n)
     return (int32_t)same;
 }
 
-/* The record that was built; its first answer are these ids (a piece of them in pretraining). */
-static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, const int32_t *ids, const float *weight, size_t n,
-                         int32_t end)
+/* The record that was built; its first answer are n tokens of b from this one on (a piece of all in pretraining). */
+static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, const pt_built *b, size_t from, size_t n, int32_t end)
 {
     pt_pack *p = pk->pack;
+    const int32_t *ids = b->text.ids.ids + from;
+    const float *weight = b->text.weight + from;
     PT_RETURN(pt_reserve(&p->rows, &p->rows_cap, p->n_rows + 1));
     PT_RETURN(pt_reserve(&p->record_start, &p->record_cap, p->n_rows + 2));
     pt_pack_row row = {.source = pk->source, .line = line};
     row.prefix_len = rec->n_answers > 1 ? shared(pk->built, rec->n_answers) : (int32_t)first_supervised(weight, n);
     PT_RETURN(role_index(p, rec->role, &row.role));
     PT_RETURN(pt_pack_columns_add(p, rec));
-    PT_RETURN(pt_pack_put(p, ids, weight, n, end));
+    PT_RETURN(pt_pack_put(p, b, from, n, end));
     for (size_t k = 1; k < rec->n_answers; k++) {
         const pt_built *z = &pk->built[k];
-        PT_RETURN(pt_pack_put(p, z->text.ids.ids, z->text.weight, z->text.ids.n, z->end));
+        PT_RETURN(pt_pack_put(p, z, 0, z->text.ids.n, z->end));
     }
     identify(rec, ids, weight, n, &row);
     p->rows[p->n_rows++] = row;
@@ -170,7 +178,7 @@ static pt_status add_pieces(pt_packer *pk, const pt_record *rec, int64_t line)
         w[0] = 0;
         if (first_supervised(w, take) < take) {
             bool last = at + take == n;
-            PT_RETURN(add_row(pk, rec, line, b->text.ids.ids + at, w, take, last && b->end >= 0 ? b->end - (int32_t)at : -1));
+            PT_RETURN(add_row(pk, rec, line, b, at, take, last && b->end >= 0 ? b->end - (int32_t)at : -1));
             count(pk, w, take, last ? b->ends : 0);
         }
         if (at + take == n) return PT_OK;
@@ -201,6 +209,13 @@ static uint64_t hash_values(uint64_t h, const pt_values *v)
     return h;
 }
 
+static uint64_t hash_teacher(uint64_t h, const pt_targets *t, size_t n)
+{
+    size_t all = (size_t)t->start[n];
+    h = pt_fnv1a(h, t->start, (n + 1) * sizeof *t->start);
+    return pt_fnv1a(pt_fnv1a(h, t->id, all * sizeof *t->id), t->p, all * sizeof *t->p);
+}
+
 /* Whether a record with the same ids, weights and columns was met before; remembers it otherwise. */
 static pt_status met_before(pt_packer *pk, const pt_record *rec, bool *there)
 {
@@ -213,6 +228,8 @@ static pt_status met_before(pt_packer *pk, const pt_record *rec, bool *there)
             h[k] = pt_fnv1a(h[k], &n, sizeof n);
             h[k] = pt_fnv1a(h[k], t->ids.ids, t->ids.n * sizeof *t->ids.ids);
             h[k] = pt_fnv1a(h[k], t->weight, t->ids.n * sizeof *t->weight);
+            if (pk->opt->imitate) h[k] = pt_fnv1a(h[k], pk->built[s].imitate, t->ids.n * sizeof(float));
+            if (pk->built[s].teacher) h[k] = hash_teacher(h[k], pk->built[s].teacher, t->ids.n);
             h[k] = hash_values(h[k], &rec->answers[s].columns);
         }
     }
@@ -239,7 +256,7 @@ static pt_status add_apart(pt_packer *pk, const pt_record *rec, int64_t line)
         one.answers = rec->answers + k;
         one.n_answers = 1;
         PT_RETURN(pt_values_put(&one.columns, PT_COLUMN_LABEL, k == 0));
-        PT_RETURN(add_row(pk, &one, line, b->text.ids.ids, b->text.weight, b->text.ids.n, b->end));
+        PT_RETURN(add_row(pk, &one, line, b, 0, b->text.ids.n, b->end));
     }
     return PT_OK;
 }
@@ -262,7 +279,7 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     const pt_built *b = pk->built;
     bool cut = false;
     if (pk->opt->verdicts && rec->n_answers > 1) PT_RETURN(add_apart(pk, rec, line));
-    else PT_RETURN(add_row(pk, rec, line, b->text.ids.ids, b->text.weight, b->text.ids.n, b->end));
+    else PT_RETURN(add_row(pk, rec, line, b, 0, b->text.ids.n, b->end));
     for (size_t k = 0; k < rec->n_answers; k++) {
         count(pk, b[k].text.weight, b[k].text.ids.n, b[k].ends);
         cut = cut || b[k].cut;

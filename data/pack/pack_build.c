@@ -33,6 +33,7 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
     if (o->min_tokens || o->distinct) PT_RETURN(pt_str_printf(key, "min_tokens %d distinct %d\n", o->min_tokens, o->distinct));
     if (o->end_token) PT_RETURN(pt_str_printf(key, "scored at %d\n", o->end_token - 1));
     if (o->max_samples) PT_RETURN(pt_str_printf(key, "max_samples %lld\n", (long long)o->max_samples));
+    if (o->imitate || o->teacher) PT_RETURN(pt_str_printf(key, "imitate %d teacher %d\n", o->imitate, o->teacher));
     for (size_t i = 0; i < o->n_roles_to_train; i++) PT_RETURN(pt_str_printf(key, "train %s\n", o->roles_to_train[i]));
     PT_RETURN(pt_str_printf(key, "val_set_size %.17g\n", o->val_set_size));
     if (o->val_set_size > 0) PT_RETURN(pt_str_printf(key, "by %d seed %llu\n", (int)o->val_split_by, (unsigned long long)o->seed));
@@ -95,7 +96,7 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n,
     pt_status rc = PT_OK;
     pt_reader r = {0};
     for (size_t i = 0; i < n; i++) {
-        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .criterion = pk->opt->criterion, .verdicts = pk->opt->verdicts, .max_rows = pk->opt->max_samples, .sink = pt_pack_add, .user = pk};
+        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .criterion = pk->opt->criterion, .verdicts = pk->opt->verdicts, .teacher = pk->opt->teacher, .max_rows = pk->opt->max_samples, .sink = pt_pack_add, .user = pk};
         size_t before = pk->pack->n_rows;
         pk->spec = &sets[i];
         pk->source = (int32_t)i;
@@ -116,7 +117,10 @@ done:
 
 void pt_packer_free(pt_packer *pk)
 {
-    for (size_t k = 0; k < pk->built_cap; k++) pt_rendered_free(&pk->built[k].text);
+    for (size_t k = 0; k < pk->built_cap; k++) {
+        pt_rendered_free(&pk->built[k].text);
+        free(pk->built[k].imitate);
+    }
     free(pk->built);
     free(pk->messages);
     free(pk->known);

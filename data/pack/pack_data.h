@@ -31,6 +31,9 @@ struct pt_pack {
     int32_t *ids;
     float *weight;
     size_t ids_cap, weight_cap, n_tokens;
+    float *imitate; /* [tokens] 0 to 1; NULL: the objective does not ask */
+    size_t imitate_cap;
+    pt_targets teacher; /* of all tokens; n_tokens 0: the objective does not ask */
     int64_t *seq_start; /* [answers + 1] tokens */
     int32_t *end;       /* [answers] index of the end token, -1 = cut or none */
     size_t seq_cap, end_cap, n_seqs;
@@ -69,6 +72,9 @@ void pt_pack_columns_free(pt_pack *p);
 /* One sequence on its way into the pack. */
 typedef struct pt_built {
     pt_rendered text; /* ids and weights */
+    float *imitate;   /* [ids] where opt->imitate */
+    size_t imitate_cap;
+    const pt_targets *teacher; /* of the ids, at least; NULL = none */
     int32_t end;      /* index of the last answer's end token, -1 = cut or none */
     int32_t ends;     /* supervised end tokens */
     bool cut;
@@ -96,8 +102,8 @@ void pt_packer_free(pt_packer *pk);
 pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop);
 /* Sink of the readers: renders, counts, appends. */
 pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line);
-/* Appends one sequence. */
-pt_status pt_pack_put(pt_pack *p, const int32_t *ids, const float *weight, size_t n, int32_t end);
+/* Appends one sequence: n tokens of b from this one on. */
+pt_status pt_pack_put(pt_pack *p, const pt_built *b, size_t from, size_t n, int32_t end);
 /* Chooses the validation records. */
 pt_status pt_pack_split(pt_pack *p, double val_set_size, pt_val_split by, uint64_t seed);
 /* n records dropped for a reason at these lines of a file (as many as are known). */

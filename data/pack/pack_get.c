@@ -20,6 +20,8 @@ void pt_pack_free(pt_pack *p)
     free(p->sources);
     free(p->ids);
     free(p->weight);
+    free(p->imitate);
+    pt_targets_free(&p->teacher);
     free(p->seq_start);
     free(p->end);
     free(p->record_start);
@@ -93,7 +95,14 @@ pt_status pt_pack_get(const pt_pack *p, int64_t i, pt_packed *out)
 pt_packed_answer pt_pack_answer(const pt_pack *p, const pt_packed *rec, int32_t k)
 {
     size_t s = (size_t)rec->first + (size_t)k;
-    return (pt_packed_answer){p->ids + p->seq_start[s], p->weight + p->seq_start[s], pt_pack_seq_len(p, s), p->end[s]};
+    return (pt_packed_answer){.ids = p->ids + p->seq_start[s],
+                              .weight = p->weight + p->seq_start[s],
+                              .imitate = p->imitate ? p->imitate + p->seq_start[s] : NULL,
+                              .teacher_start = p->teacher.n_tokens ? p->teacher.start + p->seq_start[s] : NULL,
+                              .teacher_id = p->teacher.id,
+                              .teacher_p = p->teacher.p,
+                              .n = pt_pack_seq_len(p, s),
+                              .end = p->end[s]};
 }
 
 float pt_pack_value(const pt_pack *p, const char *column, const pt_packed *rec, int32_t k)

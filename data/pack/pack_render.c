@@ -10,24 +10,32 @@ static bool several(const pt_record *rec)
     return rec->n_answers > 1;
 }
 
-static float said_weight(const pt_turn *t)
+static float said_weight(const pt_packer *pk, const pt_turn *t)
 {
-    return t->weight > PT_WEIGHT_HELD ? t->weight : 0;
+    return t->weight > PT_WEIGHT_HELD || pk->opt->imitate ? t->weight : 0;
 }
 
 static float turn_weight(const pt_packer *pk, const pt_record *rec, const pt_turn *t, size_t i)
 {
     if (!several(rec) && i < rec->n_prompt && (pk->opt->verdicts || !pk->opt->train_on_inputs)) return 0;
-    if (!several(rec)) return t->has_weight ? said_weight(t) : pt_speaker_weight(&pk->weights, t->speaker);
+    if (!several(rec)) return t->has_weight ? said_weight(pk, t) : pt_speaker_weight(&pk->weights, t->speaker);
     if (i < rec->n_prompt) return 0;
-    return t->has_weight ? said_weight(t) : pt_speaker_is(t->speaker, PT_ASSISTANT) ? 1 : 0;
+    return t->has_weight ? said_weight(pk, t) : pt_speaker_is(t->speaker, PT_ASSISTANT) ? 1 : 0;
 }
 
-/* Weights as the readers gave them to weights of the loss. */
-static void settle(pt_rendered *r)
+/* Weights as the readers gave them to weights of the loss; or to shares of tokens that weigh 1. */
+static pt_status settle(const pt_packer *pk, pt_built *b)
 {
-    for (size_t i = 0; i < r->ids.n; i++)
-        if (r->weight[i] <= PT_WEIGHT_HELD) r->weight[i] = 0;
+    pt_rendered *r = &b->text;
+    if (pk->opt->imitate) PT_RETURN(pt_reserve(&b->imitate, &b->imitate_cap, r->ids.n));
+    for (size_t i = 0; i < r->ids.n; i++) {
+        float w = r->weight[i], share = w > PT_WEIGHT_HELD ? w : 0;
+        r->weight[i] = pk->opt->imitate ? w > 0 : share;
+        if (!pk->opt->imitate) continue;
+        if (share > 1) return pt_fail(PT_EFORMAT, "a token of weight %g; this objective takes weights from 0 to 1, the share that is imitated", (double)share);
+        b->imitate[i] = share;
+    }
+    return PT_OK;
 }
 
 /* What follows the last supervised token (the line break after an end token, a last question, padding) is predicted by nobody
@@ -53,7 +61,7 @@ static pt_status render_answer(pt_packer *pk, const pt_record *rec, size_t k, si
     pt_rendered_clear(&b->text);
     pt_status rc = pt_template_render(pk->opt->tmpl, pk->messages, n, false, &b->text);
     if (rc != PT_OK) return rc == PT_EARG ? PT_EFORMAT : rc; /* a conversation that the template does not take */
-    settle(&b->text);
+    PT_RETURN(settle(pk, b));
     trim(&b->text);
     return PT_OK;
 }
@@ -124,7 +132,8 @@ static pt_status render_text(pt_packer *pk, const pt_record *rec, size_t k)
         b->end = (int32_t)r->ids.n - 1;
         b->ends = 1;
     }
-    return put_weights(r, 1);
+    PT_RETURN(put_weights(r, 1));
+    return settle(pk, b);
 }
 
 /* Texts that are compared: what all begin with alike is asked, the rest answered. */
@@ -136,6 +145,16 @@ static void unsupervise_prefix(pt_packer *pk, size_t n)
             if (i >= pk->built[k].text.ids.n || pk->built[k].text.ids.ids[i] != first->ids[i]) return;
         for (size_t k = 0; k < n; k++) pk->built[k].text.weight[i] = 0;
     }
+}
+
+static pt_status take_teacher(const pt_answer *a, int32_t vocab, pt_built *b)
+{
+    const pt_targets *t = &a->teacher;
+    if (t->n_tokens != a->ids.n) return pt_fail(PT_EFORMAT, "a record without a teacher's log-probabilities");
+    for (int64_t i = 0; i < t->start[t->n_tokens]; i++)
+        if (t->id[i] >= vocab) return pt_fail(PT_EFORMAT, "a teacher's id %d; the vocabulary has %d", t->id[i], vocab);
+    b->teacher = t;
+    return PT_OK;
 }
 
 static pt_status render_ids(pt_packer *pk, const pt_record *rec, size_t k)
@@ -153,8 +172,9 @@ static pt_status render_ids(pt_packer *pk, const pt_record *rec, size_t k)
         r->ids.ids[i] = ids->ids[i];
         r->weight[i] = rec->answers[k].label[i];
     }
+    if (pk->opt->teacher) PT_RETURN(take_teacher(&rec->answers[k], vocab, b));
     r->ids.n = ids->n;
-    settle(r);
+    PT_RETURN(settle(pk, b));
     for (size_t i = 1; i < ids->n; i++)
         if (r->weight[i] > 0) b->end = (int32_t)i;
     trim(r);
@@ -240,6 +260,7 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
         pk->built[k].end = -1;
         pk->built[k].ends = 0;
         pk->built[k].cut = false;
+        pk->built[k].teacher = NULL;
     }
     PT_RETURN(render_all(pk, rec));
     int64_t over = excess(pk, rec);

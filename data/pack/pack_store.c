@@ -16,6 +16,10 @@
  *                                               text} or null, report {...}
  *   /tokens                   int32     T       ids, >= 0
  *   /weights                  float32   T       loss weight of predicting the token, >= 0; 0 = context
+ *   /imitate                  float32   T       where the objective asks: share of the token that is imitated, 0 to 1
+ *   /teacher_start            int64     T + 1   where the objective asks: 0, not descending, K
+ *   /teacher_id               int32     K       what a teacher says of the token: ids, >= 0
+ *   /teacher_p                float32   K       and their probabilities, above 0, up to 1
  *   /seq_start                int64     S + 1   0, ascending, T
  *   /end                      int32     S       index of the answer's end token in its sequence, -1 = cut off
  *   /record_start             int64     R + 1   0, ascending, S
@@ -88,6 +92,14 @@ static uint64_t meta_hex(const json_t *meta, const char *key)
     return s ? strtoull(s, NULL, 16) : 0;
 }
 
+static pt_status write_teacher(const pt_targets *t, pt_h5 *file)
+{
+    size_t n = (size_t)t->start[t->n_tokens];
+    PT_RETURN(pt_h5_write(file, "teacher_start", PT_H5_I64, t->start, t->n_tokens + 1));
+    PT_RETURN(pt_h5_write(file, "teacher_id", PT_H5_I32, t->id, n));
+    return pt_h5_write(file, "teacher_p", PT_H5_F32, t->p, n);
+}
+
 static pt_status write_all(const pt_pack *p, pt_h5 *file)
 {
     pt_status rc = PT_OK;
@@ -100,6 +112,8 @@ static pt_status write_all(const pt_pack *p, pt_h5 *file)
     PT_TRY(pt_h5_write(file, "meta", PT_H5_U8, meta, strlen(meta)));
     PT_TRY(pt_h5_write(file, "tokens", PT_H5_I32, p->ids, p->n_tokens));
     PT_TRY(pt_h5_write(file, "weights", PT_H5_F32, p->weight, p->n_tokens));
+    if (p->imitate) PT_TRY(pt_h5_write(file, "imitate", PT_H5_F32, p->imitate, p->n_tokens));
+    if (p->teacher.n_tokens) PT_TRY(write_teacher(&p->teacher, file));
     PT_TRY(pt_h5_write(file, "seq_start", PT_H5_I64, p->seq_start, p->n_seqs + 1));
     PT_TRY(pt_h5_write(file, "end", PT_H5_I32, p->end, p->n_seqs));
     PT_TRY(pt_h5_write(file, "record_start", PT_H5_I64, p->record_start, p->n_rows + 1));
@@ -194,6 +208,41 @@ static pt_status read_columns(pt_pack *p, pt_h5 *file)
     return pt_pack_column_find(p, PT_COLUMN_WEIGHT) ? PT_OK : pt_fail(PT_EFORMAT, "no data set '" PT_COLUMN_WEIGHT "'");
 }
 
+/* What only some objectives ask for. */
+static pt_status read_marks(pt_pack *p, pt_h5 *file)
+{
+    const char *name;
+    pt_h5_type type;
+    bool imitate = false, teacher = false;
+    pt_targets *t = &p->teacher;
+    size_t n;
+    for (size_t i = 0; (name = pt_h5_name(file, i, &type)); i++) {
+        imitate = imitate || !strcmp(name, "imitate");
+        teacher = teacher || !strcmp(name, "teacher_start");
+    }
+    if (imitate) {
+        PT_RETURN(pt_alloc0(&p->imitate, p->n_tokens));
+        PT_RETURN(pt_h5_read(file, "imitate", PT_H5_F32, p->imitate, p->n_tokens));
+    }
+    for (size_t i = 0; imitate && i < p->n_tokens; i++)
+        if (!(p->imitate[i] >= 0 && p->imitate[i] <= 1)) return pt_fail(PT_EFORMAT, "imitate %g at token %zu", (double)p->imitate[i], i);
+    if (!teacher) return PT_OK;
+    PT_RETURN(pt_alloc0(&t->start, p->n_tokens + 1));
+    PT_RETURN(pt_h5_read(file, "teacher_start", PT_H5_I64, t->start, p->n_tokens + 1));
+    PT_RETURN(pt_h5_count(file, "teacher_id", PT_H5_I32, &n));
+    PT_RETURN(pt_alloc0(&t->id, n + 1));
+    PT_RETURN(pt_alloc0(&t->p, n + 1));
+    PT_RETURN(pt_h5_read(file, "teacher_id", PT_H5_I32, t->id, n));
+    PT_RETURN(pt_h5_read(file, "teacher_p", PT_H5_F32, t->p, n));
+    t->n_tokens = p->n_tokens;
+    if (t->start[0] != 0 || t->start[p->n_tokens] != (int64_t)n) return pt_fail(PT_EFORMAT, "teacher_start does not span what it cuts");
+    for (size_t i = 0; i < p->n_tokens; i++)
+        if (t->start[i + 1] < t->start[i]) return pt_fail(PT_EFORMAT, "teacher_start is descending at %zu", i);
+    for (size_t i = 0; i < n; i++)
+        if (t->id[i] < 0 || !(t->p[i] > 0 && t->p[i] <= 1.0001f)) return pt_fail(PT_EFORMAT, "a teacher's id %d of probability %g", t->id[i], (double)t->p[i]);
+    return PT_OK;
+}
+
 /* start[n + 1] cuts all of what into parts that are not empty. */
 static pt_status check_starts(const int64_t *start, size_t n, size_t all, const char *name)
 {
@@ -272,6 +321,7 @@ static pt_status read_all(pt_pack *p, pt_h5 *file)
     PT_RETURN(pt_h5_read(file, "tokens", PT_H5_I32, p->ids, p->n_tokens));
     PT_RETURN(pt_h5_read(file, "weights", PT_H5_F32, p->weight, p->n_tokens));
     PT_RETURN(pt_h5_read(file, "end", PT_H5_I32, p->end, p->n_seqs));
+    PT_RETURN(read_marks(p, file));
     PT_RETURN(read_rows(p, file));
     PT_RETURN(read_columns(p, file));
     PT_RETURN(check_starts(p->seq_start, p->n_seqs, p->n_tokens, "seq_start"));

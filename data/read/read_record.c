@@ -8,7 +8,7 @@
 
 static void empty(pt_answer *a)
 {
-    a->turns.n = a->ids.n = a->bytes = a->columns.n = 0;
+    a->turns.n = a->ids.n = a->bytes = a->columns.n = a->teacher.n_tokens = 0;
     a->text = NULL;
 }
 
@@ -43,6 +43,7 @@ void pt_record_free(pt_record *rec)
         free(rec->answers[i].turns.turns);
         free(rec->answers[i].ids.ids);
         free(rec->answers[i].label);
+        pt_targets_free(&rec->answers[i].teacher);
     }
     free(rec->answers);
     *rec = (pt_record){0};
@@ -236,6 +237,10 @@ static pt_status check_type(const pt_reader *r, const pt_data_type *t)
     if (!r->verdicts && !r->pairs && !t->sft)
         return pt_fail(PT_EARG, "%s: type %s holds %s", s->path, t->name,
                        t->pairs ? "pairs; it goes with an objective of pairs" : "answers with labels; it goes with an objective of those");
+    if (r->teacher && !t->ids)
+        return pt_fail(PT_EARG, "%s: this objective learns from a teacher's log-probabilities, which stand beside token ids: type tokens with prompt_logprobs, or "
+                                "target_token_ids and target_logprobs; not type %s",
+                       s->path, t->name);
     pt_status rc = pt_data_keys_check(t, s, NULL);
     return rc == PT_OK ? rc : pt_fail_prefix(rc, "%s", s->path);
 }

@@ -186,6 +186,7 @@ pt_status pt_read_tokens(pt_reader *r, json_t *row)
         PT_RETURN(pt_reserve(&rec->answers[0].label, &rec->answers[0].label_cap, rec->answers[0].ids.n));
         PT_RETURN(read_labels(r, row, span));
         if (r->verdicts) PT_RETURN(pt_read_verdict(r, row));
+        if (r->teacher) PT_RETURN(pt_read_teacher(r, row, span.from, span.to));
     }
     return r->sink(r->user, rec, r->line);
 }

@@ -51,6 +51,18 @@ typedef struct pt_values {
     size_t n;
 } pt_values;
 
+/* What a teacher says of the tokens of a sequence: of token t the ids id[start[t] .. start[t+1]) and their probabilities, which sum to 1. */
+typedef struct pt_targets {
+    int64_t *start; /* [tokens + 1] */
+    int32_t *id;
+    float *p;
+    size_t start_cap, id_cap, p_cap;
+    size_t n_tokens; /* 0: nothing is said */
+} pt_targets;
+void pt_targets_free(pt_targets *t);
+/* Appends what is said of the next token: nothing, where n is 0. */
+pt_status pt_targets_add(pt_targets *t, const int32_t *id, const float *p, size_t n);
+
 /* One answer with what it answers. */
 typedef struct pt_answer {
     pt_turns turns; /* CHAT: the whole conversation: prompt ++ answer */
@@ -59,6 +71,7 @@ typedef struct pt_answer {
     pt_ids ids;   /* IDS */
     float *label; /* IDS: loss weight, 0 = context */
     size_t label_cap;
+    pt_targets teacher; /* IDS, where the reader was asked for it */
     pt_values columns; /* of this answer alone */
 } pt_answer;
 
@@ -95,6 +108,7 @@ typedef struct pt_reader {
     bool criterion;   /* with pairs: and a third answer, the criterion, in each */
     bool passed_over; /* a criterion that nobody asked for was warned of, or is not to be */
     bool verdicts;    /* records of one answer with a label are wanted, or preference records, whose answers are taken apart (data/pack) */
+    bool teacher;     /* so are a teacher's log-probabilities */
     json_t *profiles; /* rolebench: {role: text}, owned */
     pt_record rec;
     /* PT_EFORMAT or PT_ENOSUP: the record cannot be used; its row counts as bad. */
@@ -243,6 +257,8 @@ pt_status pt_read_hh(const char *text, size_t bytes, pt_turns *t, bool *is);
 
 /* The row's input_ids, all supervised, as its answer. */
 pt_status pt_read_ids(pt_reader *r, json_t *row);
+/* Of an answer of ids, which are elements [from, to) of the row's lists: what a teacher says of every supervised token. */
+pt_status pt_read_teacher(pt_reader *r, json_t *row, size_t from, size_t to);
 
 pt_status pt_read_messages(pt_reader *r, json_t *row);
 pt_status pt_read_alpaca(pt_reader *r, json_t *row);

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/near.h"
+#include "base/letters.h"
 #include "data/read/record.h"
 
 /* Names that some reader takes a column or a list by. */

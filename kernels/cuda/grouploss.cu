@@ -35,6 +35,7 @@ struct channel {
 
 struct loss_job {
     channel logp, values, vocab[PT_VOCAB_SUMS];
+    const float *row_column[PT_CORE_ROW_COLUMNS];
     const float *row_weight, *reference, *reference_sum, *column;
     const int32_t *record_start;
     pt_core_answer *answer;
@@ -198,6 +199,9 @@ template <typename K> PT_DEV void by_rows(const loss_job &j, double *red)
 #pragma unroll
             for (int k = 0; k < PT_VOCAB_SUMS; k++)
                 if (j.vocab[k].value) *pt_core_sum(&t, k) = (double)j.vocab[k].value[j.vocab[k].rows[m]];
+#pragma unroll
+            for (int k = 0; k < PT_CORE_ROW_COLUMNS; k++)
+                if (j.row_column[k]) t.column[k] = (double)j.row_column[k][m];
             t.logp = (double)j.logp.value[m], t.tokens = t.length = 1, t.reference = j.reference ? (double)j.reference[m] : 0.0;
             double loss = K::run(&j.step, &t, 1, metric);
             sums_add(s, j, w / j.step.norm, loss, metric);
@@ -282,6 +286,7 @@ template <typename K> pt_status launch(pt_ctx *ctx, const pt_group_loss_args *a)
     j.logp = view_channel(&a->logp, dlogp, a->logp.value.cols, 1);
     j.values = view_channel(&a->values, dvalues, a->values.value.rows, a->values.value.cols);
     for (int k = 0; k < PT_VOCAB_SUMS; k++) j.vocab[k] = view_channel(&a->vocab[k], dvocab[k], a->vocab[k].value.cols, 1);
+    for (int k = 0; k < PT_CORE_ROW_COLUMNS; k++) j.row_column[k] = pt_ptr<float>(a->row_column[k]);
     j.row_weight = pt_ptr<float>(a->row_weight), j.reference = pt_ptr<float>(a->reference), j.reference_sum = pt_ptr<float>(a->reference_sum);
     j.column = pt_ptr<float>(a->column), j.record_start = pt_ptr<int32_t>(a->record_start), j.answer = answer, j.numbers = numbers;
     j.report = pt_ptr<double>(a->report), j.mark = pt_ptr<float>(a->mark);

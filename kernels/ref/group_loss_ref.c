@@ -74,6 +74,8 @@ static void by_rows(const struct core *c, const pt_group_loss_args *a, sums *s)
         float d = 0;
         if (w != 0) {
             load_row_sums(a, m, &t);
+            for (int k = 0; k < PT_CORE_ROW_COLUMNS; k++)
+                if (pt_view_ok(a->row_column[k])) t.column[k] = pt_f32_at(a->row_column[k])[m];
             double loss = c->run(&a->step, &t, 1, metric);
             add(s, c, a, w / a->step.norm, loss, metric);
             d = (float)(w * t.dlogp / a->step.norm);

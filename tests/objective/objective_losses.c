@@ -116,7 +116,7 @@ static void test_cores(void **state)
 typedef struct fixture {
     const pt_objective *o;
     int32_t start[GROUPS + 1], rows[ROWS], ends[GROUPS + 1], heads[GROUPS], record[GROUPS + 1];
-    float row_weight[ROWS], weight[ROWS], ones[GROUPS], column[(1 + PT_CORE_COLUMNS) * GROUPS], reference[ROWS], sums[GROUPS];
+    float row_column[PT_CORE_ROW_COLUMNS][ROWS], row_weight[ROWS], weight[ROWS], ones[GROUPS], column[(1 + PT_CORE_COLUMNS) * GROUPS], reference[ROWS], sums[GROUPS];
     float logp[ROWS], dlogp[ROWS], score[GROUPS], dscore[GROUPS], mark;
     double report[PT_REPORT_SIZE];
     bool by_rows_reference, by_sums;
@@ -139,6 +139,7 @@ static void setup(fixture *f, const char *name, bool share)
     for (int k = 0; k < ROWS; k++) {
         f->rows[k] = share && k / PER % 2 == 1 && k % PER == 0 ? k - PER : k;
         f->row_weight[k] = 1 + (float)(k % 3);
+        for (int c = 0; c < PT_CORE_ROW_COLUMNS; c++) f->row_column[c][k] = (float)((k + c) % 5) / 4;
         f->weight[k] = 1;
     }
     for (int g = 0; g < GROUPS; g++) f->column[g] = f->ones[g] = 1, f->heads[g] = g;
@@ -185,6 +186,7 @@ static pt_status run(fixture *f, bool gradient)
         a.values = (pt_loss_channel){view(f->score, PT_F32, GROUPS, 1), gradient ? view(f->dscore, PT_F32, GROUPS, 1) : PT_NO_VIEW,
                                     view(f->ends, PT_I32, 1, GROUPS + 1), view(f->heads, PT_I32, 1, GROUPS), view(f->ones, PT_F32, 1, GROUPS)};
     a.row_weight = view(f->row_weight, PT_F32, 1, f->n_rows);
+    for (int k = 0; f->o->by_rows && k < f->o->n_columns; k++) a.row_column[k] = view(f->row_column[k], PT_F32, 1, f->n_rows);
     if (f->by_rows_reference) a.reference = view(f->reference, PT_F32, 1, ROWS);
     if (f->by_sums) a.reference_sum = view(f->sums, PT_F32, 1, GROUPS);
     a.column = view(f->column, PT_F32, 1 + f->o->n_columns, GROUPS);
@@ -244,6 +246,8 @@ static void test_differences(void **state)
 {
     differences("sft", false);
     differences("pretrain", false);
+    differences("kd", false);
+    differences("kl_sft", false);
     differences("dpo", false);
     differences("dpo", true);
     differences("kto", true);
@@ -313,6 +317,9 @@ static void test_vocab(void **state)
         f.n_heads = f.head[ROWS - 1] + 2;
         f.row_weight[5] = f.weight[5] = 0;
         f.by_rows_reference = o->reference;
+        for (int k = 0; k < o->n_options; k++) /* what is no part of the loss unless it is asked for */
+            if (o->options[k].kind == PT_OPTION_NUMBER && o->options[k].max >= 1 && !(o->options[k].min > 0) && o->options[k].fallback && !strcmp(o->options[k].fallback, "0"))
+                assert_int_equal(pt_objective_set(f.options, o->options[k].key, 0.5), PT_OK);
         for (int k = 0; k < ROWS; k++) f.logp[k] = -0.25f * (float)(k % 7) - 0.5f, f.reference[k] = -0.125f * (float)(k % 5) - 1;
         for (int s = 0; s < PT_VOCAB_SUMS; s++)
             for (int h = 0; h < f.n_heads; h++) f.vocab[s][h] = 0.125f * (float)((h + 3 * s) % 11) + 0.25f;

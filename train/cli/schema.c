@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/near.h"
+#include "base/letters.h"
 
 #define OFF(f) offsetof(pt_config, f)
 #define NO_BOUND 1, 0

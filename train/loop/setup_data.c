@@ -32,6 +32,8 @@ static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test
                          .verdicts = cfg->objective->verdicts,
                          .pretrain = cfg->objective->whole_text,
                          .end_token = read_at + 1,
+                         .imitate = pt_objective_reads(cfg->objective, PT_COLUMN_IMITATE),
+                         .teacher = pt_objective_reads(cfg->objective, PT_COLUMN_TEACHER),
                          .sequence_len = cfg->data.sequence_len,
                          .excess = cfg->data.excess_length_strategy,
                          .train_on_inputs = cfg->data.train_on_inputs,
@@ -80,6 +82,10 @@ static pt_status check_ids(const pt_base *base, const pt_pack *pack)
                     return pt_fail(
                         PT_EARG, "%s:%lld: token id %d, and the model's vocabulary ends at %d: the data was made for another model",
                         pt_pack_source(pack, rec.source), (long long)rec.line, (int)a.ids[t], (int)vocab - 1);
+            for (int64_t t = a.teacher_start ? a.teacher_start[0] : 0; a.teacher_start && t < a.teacher_start[a.n]; t++)
+                if (a.teacher_id[t] >= vocab)
+                    return pt_fail(PT_EARG, "%s:%lld: a teacher's token id %d, and the model's vocabulary ends at %d: the teacher has another vocabulary",
+                                   pt_pack_source(pack, rec.source), (long long)rec.line, (int)a.teacher_id[t], (int)vocab - 1);
         }
     }
     return PT_OK;

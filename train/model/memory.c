@@ -152,6 +152,7 @@ static pt_status carve_loss(pt_model *m)
     CARVE(PT_ROLE_ACTIVATIONS, PT_F64, 1, PT_REPORT_SIZE, &t->report);
     if (s->reference) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, rows, &t->reference);
     if (s->by_rows) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, rows, &t->row_weight);
+    for (int k = 0; s->by_rows && k < s->n_columns; k++) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, rows, &t->row_column[k]);
     if (s->by_rows) return PT_OK;
     if (s->reference_stored) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, groups, &t->reference_sum);
     CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1 + s->n_columns, groups, &t->column);

@@ -41,7 +41,7 @@ typedef struct pt_loss_spec {
     int width;                        /* another: so many values at an answer's end; 0 = none */
     bool reference, reference_stored; /* log-probabilities of a pass of this model, or of the batch's column */
     int n_columns;
-    const char *const *columns; /* of the batch; must stay */
+    const char *const *columns; /* of the batch, of answers or of rows; must stay */
     unsigned char reduce[PT_CORE_METRICS];
 } pt_loss_spec;
 

@@ -49,7 +49,7 @@ typedef struct pt_tables {
     pt_view values, dvalues;   /* [heads, width] f32 */
     pt_view values_act, dvalues_act; /* the same as products give and take them; one view with values, dvalues when activations are f32 */
     /* the loss (model_loss.c): of rows; of answers by rows and by end tokens; of records; what the host hears */
-    pt_view row_weight, reference, reference_sum;
+    pt_view row_weight, row_column[PT_CORE_ROW_COLUMNS], reference, reference_sum;
     pt_view group_start, group_rows, group_heads, group_weight, end_start, end_head, end_weight;
     pt_view record_start, column, report;
 } pt_tables;

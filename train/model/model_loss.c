@@ -71,13 +71,26 @@ static pt_status load_columns(pt_model *m, const pt_batch *b)
     return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.reference_sum, n), ref);
 }
 
+/* Of rows: their weights and columns. */
+static pt_status load_row_columns(pt_model *m, const pt_batch *b)
+{
+    const pt_loss_spec *s = &m->opt.loss;
+    if (b->n_rows == 0) return PT_OK;
+    for (int k = 0; k < s->n_columns; k++) {
+        const float *v = pt_batch_row_column(b, s->columns[k]);
+        if (!v) return pt_fail(PT_ESHAPE, "a batch without the column '%s' of rows", s->columns[k]);
+        PT_RETURN(m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.row_column[k], b->n_rows), v));
+    }
+    return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.row_weight, b->n_rows), b->row_weight);
+}
+
 pt_status pt_model_load_loss(pt_model *m, const pt_batch *b)
 {
     const pt_loss_spec *s = &m->opt.loss;
     if (!m->loaded.there || !s->on) return pt_fail(PT_ESTATE, "the loss of a model that was not planned for one, or without a batch");
     m->loaded.has_reference = s->reference_stored;
     m->loaded.batch = b;
-    if (s->by_rows) return b->n_rows ? m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.row_weight, b->n_rows), b->row_weight) : PT_OK;
+    if (s->by_rows) return load_row_columns(m, b);
     PT_RETURN(check_records(m, b));
     m->loaded.records = b->n_records;
     if (b->n_groups == 0) return PT_OK;
@@ -134,6 +147,7 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
     }
     if (s->by_rows) {
         a.row_weight = pt_trim_vec(t->row_weight, v->rows);
+        for (int k = 0; k < s->n_columns; k++) a.row_column[k] = pt_trim_vec(t->row_column[k], v->rows);
         vocab_channels(m, gradient, &a);
         return m->ctx->ops->group_loss(m->ctx, &a);
     }
@@ -168,7 +182,7 @@ static pt_status known_gradient(pt_model *m, const pt_core_step *step)
     const pt_batch *b = m->loaded.batch;
     double report[PT_REPORT_SIZE] = {0};
     int64_t n = b->n_rows, heads = b->n_heads;
-    pt_buf d, w, r, at, sum[PT_VOCAB_SUMS];
+    pt_buf d, w, r, at, sum[PT_VOCAB_SUMS], column[PT_CORE_ROW_COLUMNS];
     pt_view dv = host_view(&d, m->loaded.dlogp, PT_F32, n);
     pt_group_loss_args a = {.objective = m->opt.loss.objective,
                             .logp = {.value = dv, .dvalue = dv},
@@ -180,6 +194,8 @@ static pt_status known_gradient(pt_model *m, const pt_core_step *step)
         dv = host_view(&sum[k], m->loaded.dvocab[k], PT_F32, heads);
         a.vocab[k] = (pt_loss_channel){.value = dv, .dvalue = dv, .rows = host_view(&at, b->row_head, PT_I32, n)};
     }
+    for (int k = 0; k < m->opt.loss.n_columns; k++)
+        a.row_column[k] = host_view(&column[k], pt_batch_row_column(b, m->opt.loss.columns[k]), PT_F32, n);
     pt_ctx host = {.ops = &pt_ops_ref, .act = PT_F32};
     PT_RETURN(pt_ops_ref.group_loss(&host, &a));
     for (int k = 0; k < PT_VOCAB_SUMS; k++)

@@ -110,7 +110,8 @@ typedef struct pt_objective {
     /* why these options do not go together, and what to do; NULL: they do. s holds their values; pt_objective_said tells what the config set */
     const char *(*check)(const pt_core_step *s, const pt_option_value *values);
     int n_columns, n_given, n_options, n_metrics, n_also, n_stats, n_state;
-    /* names of the answers' columns that the core reads (base/batch.h): n_columns of the data, then n_given that `stats` fills */
+    /* names of the answers' columns that the core reads (base/batch.h): n_columns of the data, then n_given that `stats` fills; by rows of columns of
+     * rows, PT_CORE_ROW_COLUMNS at most */
     const char *columns[PT_CORE_COLUMNS];
     pt_option options[PT_CORE_OPTIONS];
     pt_loss_metric metrics[PT_CORE_METRICS];
@@ -201,6 +202,13 @@ static inline bool pt_objective_compares(const pt_objective *o)
 static inline bool pt_objective_pairs(const pt_objective *o)
 {
     return o->answers == 2 || o->answers == 3;
+}
+/* Whether o, by rows, reads this column of rows: the data then gives it. */
+static inline bool pt_objective_reads(const pt_objective *o, const char *column)
+{
+    for (int k = 0; k < o->n_columns && o->by_rows; k++)
+        if (!strcmp(o->columns[k], column)) return true;
+    return false;
 }
 /* The normaliser of o's mean in a batch. */
 static inline double pt_objective_norm(const pt_objective *o, double rows, double answers, double records)

@@ -1,4 +1,4 @@
-#include "base/near.h"
+#include "base/letters.h"
 
 #include <string.h>
 
