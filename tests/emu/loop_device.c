@@ -357,6 +357,14 @@ static void test_golden(void **state)
     run_case(g, PT_PACKING_FOREST);
 }
 
+/* Weights of tokens, divergences and a teacher's rows: the loss of rows and their columns on the device. */
+static void test_tokens(void **state)
+{
+    backend = pt_cuda_ops();
+    compute = PT_COMPUTE_KIND_F32;
+    run_by_tokens(1);
+}
+
 static int set_up(void **state)
 {
     temp_folder(work);
@@ -375,12 +383,13 @@ int main(int argc, char **argv)
 {
     if (argc == 5 && strcmp(argv[1], "fail") == 0) return failing_child(argv + 2);
     if (readlink("/proc/self/exe", self, sizeof self - 1) <= 0) return 2;
-    static struct CMUnitTest list[17] = {cmocka_unit_test(test_counts),       cmocka_unit_test(test_resume),
+    static struct CMUnitTest list[18] = {cmocka_unit_test(test_counts),       cmocka_unit_test(test_resume),
                                          cmocka_unit_test(test_no_device),    cmocka_unit_test(test_old_chip),
                                          cmocka_unit_test(test_small_memory), cmocka_unit_test(test_failure)};
     size_t n = plain() ? 6 : 4;
     if (asan()) list[1] = list[2], list[2] = list[3], n = 3;
     for (size_t i = 0; plain() && i < sizeof cases / sizeof *cases; i++)
         list[n++] = (struct CMUnitTest){cases[i].name, test_golden, NULL, NULL, (void *)(uintptr_t)&cases[i]};
+    if (plain()) list[n++] = (struct CMUnitTest)cmocka_unit_test(test_tokens);
     return _cmocka_run_group_tests("training on a device", list, n, set_up, tear_down);
 }

@@ -1,5 +1,6 @@
 /* Ten optimiser steps against PyTorch, PEFT and TRL's formulas: losses within 1e-5, norms of gradients within 1e-4
- * (tests/golden/train.py, train_idl.py); heads of values against transformers' classifiers under PEFT (train_heads.py). */
+ * (tests/golden/train.py, train_idl.py); heads of values against transformers' classifiers under PEFT (train_heads.py);
+ * objectives by tokens (token_train.py). */
 #include "tests/invariant/loop_fixture.h"
 
 #include <jansson.h>
@@ -100,6 +101,7 @@ static void run_case(const golden_case *g, pt_packing packing)
     MUST(pt_objective_set(cfg.options, "beta", 0.2));
     MUST(pt_objective_set(cfg.options, "criterion_weight", 1.5));
     set_options(&cfg);
+    cfg.objective = pt_objective_variant(cfg.objective, cfg.options);
     spec.type = (char *)type;
     cfg.reference.precompute = g->precompute;
     cfg.adapter.kind = g->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
@@ -127,6 +129,35 @@ static const golden_case cases[] = {
     {"dpo_base", DATA "pairs.jsonl", DATA "adapter", "dpo", PT_REFERENCE_AT_BASE, false, true},
     {"dpo_start", DATA "pairs.jsonl", DATA "adapter", "dpo", PT_REFERENCE_AT_START, false, true},
 };
+
+/* Objectives by tokens, whose rows share prompts and the beginnings of answers, each with weights of its own. kl_direction: 1 from the policy, 2 from the
+ * reference; kl_reference=2: the base. */
+static const struct {
+    golden_case is;
+    const char *options;
+} by_tokens[] = {
+    {{"weights", DATA "tokens.jsonl", DATA "adapter", "sft", PT_REFERENCE_AUTO, false, false}, ""},
+    {{"weights_full", DATA "tokens.jsonl", NULL, "sft", PT_REFERENCE_AUTO, true, false}, ""},
+    {{"dft", DATA "tokens_plain.jsonl", DATA "adapter", "sft", PT_REFERENCE_AUTO, false, false}, "use_dft_loss=1"},
+    {{"kl_coef", DATA "tokens.jsonl", DATA "adapter", "sft", PT_REFERENCE_AUTO, false, false}, "kl_coef=0.5"},
+    {{"kl_coef_base", DATA "tokens.jsonl", DATA "adapter", "sft", PT_REFERENCE_AUTO, false, false}, "kl_coef=0.5 kl_direction=2 kl_reference=2"},
+    {{"kl_sft", DATA "tokens.jsonl", DATA "adapter", "kl_sft", PT_REFERENCE_AUTO, false, false}, "kl_coef=2"},
+    {{"kl_sft_base", DATA "tokens.jsonl", DATA "adapter", "kl_sft", PT_REFERENCE_AUTO, false, false}, "kl_coef=2 kl_direction=1 kl_reference=2"},
+    {{"kd", DATA "tokens.jsonl", DATA "adapter", "kd", PT_REFERENCE_AUTO, false, false}, ""},
+    {{"kd_ce", DATA "tokens.jsonl", NULL, "kd", PT_REFERENCE_AUTO, true, false}, "kd_alpha=0.7 kd_ce_alpha=0.3"},
+};
+
+/* packings: how many of forest and off. */
+static void run_by_tokens(int packings)
+{
+    figures = DATA "tokens_losses.json";
+    type = "tokens";
+    for (size_t i = 0; i < sizeof by_tokens / sizeof *by_tokens; i++) {
+        options = by_tokens[i].options;
+        run_case(&by_tokens[i].is, PT_PACKING_FOREST);
+        if (packings > 1) run_case(&by_tokens[i].is, PT_PACKING_OFF);
+    }
+}
 
 #ifndef GOLDEN_ON_DEVICE /* tests/emu has a main of its own */
 /* tests/golden/train_idl.py; on a device: tests/cli/criterion.sh */
@@ -156,6 +187,11 @@ static void test_heads(void **state)
     }
 }
 
+static void test_tokens(void **state)
+{
+    run_by_tokens(2);
+}
+
 static void test_case(void **state)
 {
     run_case(*state, PT_PACKING_FOREST);
@@ -169,7 +205,7 @@ int main(void)
         {"dpo_base", test_case, NULL, NULL, (void *)&cases[2]}, {"dpo_start", test_case, NULL, NULL, (void *)&cases[3]},
         {"dpo_full", test_case, NULL, NULL, (void *)&cases[4]}, {"reward", test_case, NULL, NULL, (void *)&cases[5]},
         {"dpo_base, computed before", test_case, NULL, NULL, (void *)&cases[6]}, {"dpo_start, computed before", test_case, NULL, NULL, (void *)&cases[7]},
-        {"idl", test_case, NULL, NULL, (void *)&idl}, cmocka_unit_test(test_heads),
+        {"idl", test_case, NULL, NULL, (void *)&idl}, cmocka_unit_test(test_heads), cmocka_unit_test(test_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,6 +32,21 @@ static const layout layouts[] = {
 
 static char work[64], rows_file[2][128];
 
+/* The family "golden": the model, the adapter and the rows of tokens of tests/golden, weights and a teacher beside them; the reference is the base. */
+#define GOLDEN "tests/golden/data/train/"
+static void golden(pt_config *c, pt_dataset_spec *spec)
+{
+    static const struct {
+        const char *key;
+        double value;
+    } set[] = {{"kl_coef", 0.5}, {"kl_reference", PT_REFERENCE_AT_BASE}, {"kd_ce_alpha", 0.3}};
+    spec->path = (char *)GOLDEN "tokens.jsonl";
+    c->model.init.random = false;
+    c->model.base_model = (char *)GOLDEN "model";
+    if (c->adapter.kind == PT_ADAPTER_LORA) c->adapter.lora_model_dir = (char *)GOLDEN "adapter";
+    for (size_t i = 0; i < sizeof set / sizeof *set; i++) MUST(pt_objective_set(c->options, set[i].key, set[i].value));
+}
+
 static pt_config config_of(const shape *s, const layout *l, pt_dataset_spec *spec, char *out)
 {
     bool pairs = pt_objective_find(s->objective)->answers == 2;
@@ -39,6 +54,7 @@ static pt_config config_of(const shape *s, const layout *l, pt_dataset_spec *spe
     c.objective = pt_objective_find(s->objective);
     c.adapter.kind = s->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
     c.model.init.family = (char *)s->family;
+    if (!strcmp(s->family, "golden")) golden(&c, spec);
     c.model.init.sliding_window = s->window ? 13 : 0;
     c.adapter.lora_dropout = s->dropout ? 0.3 : 0;
     c.batch.shuffle_merged_datasets = s->shuffle;
@@ -107,6 +123,16 @@ static void test_sft(void **state)
     all_layouts(&(shape){"sft", true, false, false, true, "qwen3"});
 }
 
+/* Weights of a shared token and its share to imitate differ from copy to copy; a position has several targets by its teacher. */
+static void test_tokens(void **state)
+{
+    all_layouts(&(shape){"sft", false, false, false, true, "golden"});
+    all_layouts(&(shape){"sft_kl", false, false, false, true, "golden"});
+    all_layouts(&(shape){"kl_sft", false, false, false, true, "golden"});
+    all_layouts(&(shape){"kd", false, false, false, false, "golden"});
+    all_layouts(&(shape){"kd", true, false, false, true, "golden"});
+}
+
 static void test_dpo(void **state)
 {
     all_layouts(&(shape){"dpo", false, false, false, true, "llama"});
@@ -147,6 +173,8 @@ static const shape rank_shapes[] = {
     {"sft", false, false, true, true, "llama"},
     {"dpo", false, true, false, true, "mistral"},
     {"reward", true, false, false, true, "llama"},
+    {"kl_sft", false, false, false, true, "golden"},
+    {"kd", false, false, false, true, "golden"},
 };
 #define N_RANK_SHAPES (int)(sizeof rank_shapes / sizeof *rank_shapes)
 
@@ -248,7 +276,7 @@ int main(int argc, char **argv)
         return as_rank();
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sft),           cmocka_unit_test(test_dpo),
+        cmocka_unit_test(test_tokens),        cmocka_unit_test(test_sft),           cmocka_unit_test(test_dpo),
         cmocka_unit_test(test_reward),        cmocka_unit_test(test_dropout_matters),
         cmocka_unit_test(test_order_matters), cmocka_unit_test(test_ranks),
     };

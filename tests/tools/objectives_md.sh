@@ -10,7 +10,7 @@ while IFS= read -r line; do
         echo '```' ;;
     "@configs "*)
         configs=$(grep -lE "(^|[ {,])${line#@configs }([ ,}]|$)" configs/*.yaml configs/recipes/*.yaml | sed 's|.*|[&](../&)|' | paste -sd, | sed 's/,/, /g')
-        [ -n "$configs" ] && echo "Used in $configs." ;;
+        [ -z "$configs" ] || echo "Used in $configs." ;;
     *) printf '%s\n' "$line" ;;
     esac
 done
