@@ -66,11 +66,14 @@ typedef struct pt_rendered {
 void pt_rendered_free(pt_rendered *r);
 void pt_rendered_clear(pt_rendered *r);
 
-/* By name: chatml, llama2, llama3, mistral, zephyr, qwen, smollm, vicuna, alpaca, plain; or "tokenizer_default": recognised
- * from the model's exact template text (known digests, and what pt_template_jinja writes), refused by name otherwise. Refused (PT_ENOSUP) when its control tokens
- * are not single ids here. default_system: replaces the template's own default system prompt; NULL keeps it; "" renders none
- * where the template allows it. */
+/* By name: chatml, llama2, llama3, mistral, zephyr, qwen, smollm, vicuna, alpaca, plain; or "tokenizer_default": pt_template_open_own of the model's own
+ * text, without a date. Refused (PT_ENOSUP) when its control tokens are not single ids here. default_system: replaces the template's own default system
+ * prompt; NULL keeps it; "" renders none where the template allows it. */
 pt_status pt_template_open(pt_template **out, const char *name, const pt_tokenizer *tok, const char *default_system);
+/* By a Jinja text (NULL: the model's own). One of the known texts (digests, and what pt_template_jinja writes) is the named template that says the same;
+ * any other is run as it stands (data/text/jinja.h): the text and the refusals of transformers' apply_chat_template. date: YYYY-MM-DD for a
+ * template that asks for it; NULL: such a template is refused where it asks. */
+pt_status pt_template_open_own(pt_template **out, const char *text, const pt_tokenizer *tok, const char *default_system, const char *date);
 void pt_template_free(pt_template *t);
 const char *pt_template_name(const pt_template *t);
 /* The list of names, NULL-terminated. */

@@ -7,6 +7,8 @@
 #include <jansson.h>
 
 #include "base/file.h"
+#include "base/json.h"
+#include "data/text/jinja.h"
 #include "data/text/template.h"
 
 #define PT_TMPL_EOS "\x01"
@@ -16,7 +18,8 @@ typedef enum pt_tmpl_kind {
     PT_TMPL_FOLDED, /* [INST]: user and assistant alternate, the system text goes into the first user turn */
     PT_TMPL_QWEN25, /* turns, tool results inside user turns */
     PT_TMPL_QWEN3,  /* the same with <think> blocks (rendered without thinking) */
-    PT_TMPL_LLAMA31 /* turns behind a system turn with dates */
+    PT_TMPL_LLAMA31, /* turns behind a system turn with dates */
+    PT_TMPL_OWN      /* none of ours: the model's own text is run */
 } pt_tmpl_kind;
 
 typedef enum pt_tmpl_bos { PT_BOS_NEVER, PT_BOS_ONCE, PT_BOS_EACH_USER, PT_BOS_AS_TOKENIZER } pt_tmpl_bos;
@@ -46,12 +49,16 @@ struct pt_template {
     int32_t *stops;
     size_t n_stops, cap_stops;
     bool bos_once, bos_each;
+    pt_jinja *program; /* of `jinja`, where the style is PT_TMPL_OWN */
+    pt_jinja_date date;
 };
 
 /* tmpl_styles.c */
 const pt_tmpl_style *pt_tmpl_by_name(const char *name);
 /* A speaker's tags: under its own name, else those of the one whose part it plays; NULL: the template does not know it. */
 const pt_tmpl_tags *pt_tmpl_tags_of(const pt_tmpl_style *s, const pt_speaker *who);
+/* What stands in the place of a style where the model's own template is run. */
+extern const pt_tmpl_style pt_tmpl_own_style;
 /* By the digest of a template's text, NULL when it is not known. */
 const pt_tmpl_style *pt_tmpl_by_text(const char *text);
 /* The styles one after the other: the first for NULL, NULL after the last. */
@@ -112,6 +119,8 @@ pt_status pt_tmpl_lit(pt_tmpl_out *o, const char *text, float weight, bool answe
 pt_status pt_tmpl_text(pt_tmpl_out *o, const char *s, size_t n, float weight);
 /* A part of a message's own text, with the weights that the message gives it. */
 pt_status pt_tmpl_said(pt_tmpl_out *o, const pt_message *m, const char *s, size_t n);
+/* The template's own text without control tokens. */
+pt_status pt_tmpl_plain(pt_tmpl_out *o, const char *s, size_t n, float weight);
 pt_status pt_tmpl_control(pt_tmpl_out *o, int32_t id, float weight, bool answer_end);
 /* Encodes what is pending; what follows is encoded apart. */
 pt_status pt_tmpl_cut(pt_tmpl_out *o);
@@ -141,4 +150,7 @@ pt_status pt_tmpl_default_system(pt_tmpl_out *o, const pt_message *m, size_t n);
 pt_status pt_tmpl_qwen25(pt_tmpl_out *o, const pt_message *m, size_t n);
 pt_status pt_tmpl_qwen3(pt_tmpl_out *o, const pt_message *m, size_t n);
 pt_status pt_tmpl_llama31(pt_tmpl_out *o, const pt_message *m, size_t n);
+
+/* ---- tmpl_own.c: the model's own template ---- */
+pt_status pt_tmpl_own(pt_tmpl_out *o, const pt_message *m, size_t n, bool generation);
 #endif

@@ -1,6 +1,7 @@
 /* Opening a chat template and rendering conversations with it. */
 #include "data/text/tmpl_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,10 +160,11 @@ static pt_status check(const pt_template *t, const pt_message *m, size_t n, bool
     if (n == 0) return pt_fail(PT_EARG, "template %s: a conversation without messages", s->name);
     for (size_t i = 0; i < n; i++) {
         size_t bad = m[i].bytes ? pt_utf8_check(m[i].text, m[i].bytes) : 0;
-        if (!pt_tmpl_tags_of(s, m[i].speaker)) {
+        if (!t->program && !pt_tmpl_tags_of(s, m[i].speaker)) {
             return pt_fail(PT_EARG, "template %s: message %zu: it has no %s role", s->name, i + 1, m[i].speaker ? m[i].speaker->name : "such");
         }
         if (bad != m[i].bytes) return pt_fail(PT_EFORMAT, "message %zu is not valid UTF-8 at byte %zu", i + 1, bad);
+        if (!m[i].speaker) return pt_fail(PT_EARG, "message %zu is nobody's", i + 1);
         if (pt_speaker_is(m[i].speaker, PT_SYSTEM) && i && !s->system_anywhere) {
             return pt_fail(PT_EARG, "template %s: message %zu is the system's; it must be the first", s->name, i + 1);
         }
@@ -184,6 +186,11 @@ pt_status pt_template_render(const pt_template *t, const pt_message *m, size_t n
     pt_tmpl_out o = {.t = t, .r = out, .where = PT_TOK_START};
     PT_TRY(check(t, m, n, generation));
     if (generation && pt_speaker_is(m[n - 1].speaker, PT_ASSISTANT)) o.unfinished = &m[n - 1];
+    if (t->program) {
+        PT_TRY(pt_tmpl_own(&o, m, n, generation));
+        PT_TRY(pt_tmpl_flush(&o));
+        goto done;
+    }
     if (t->bos_once) PT_TRY(pt_tmpl_control(&o, pt_tok_bos(t->tok), 0, false));
     PT_TRY(body[t->style->kind](&o, m, n));
     if (generation && !o.unfinished) {
@@ -207,12 +214,25 @@ static pt_status add_stop(pt_template *t, int32_t id)
     return PT_OK;
 }
 
+/* The token that closes an answer of the model's own template, by one that is rendered; it may refuse to. */
+static pt_status probe_end(pt_template *t)
+{
+    pt_message m[2] = {{.speaker = PT_USER, .text = "a", .bytes = 1}, {.speaker = PT_ASSISTANT, .text = "b", .bytes = 1, .weight = 1}};
+    pt_rendered r = {0};
+    pt_status rc = pt_template_render(t, m, 2, false, &r);
+    rc = rc != PT_OK ? pt_err_forgive(rc) : r.n_answers ? add_stop(t, r.ids.ids[r.answer_end[0]]) : PT_OK;
+    pt_rendered_free(&r);
+    return rc;
+}
+
 /* The token that closes an answer, then what the tokenizer states. */
 static pt_status find_stops(pt_template *t)
 {
-    const char *close = pt_tmpl_tags_of(t->style, PT_ASSISTANT)->close;
+    const pt_tmpl_tags *tags = pt_tmpl_tags_of(t->style, PT_ASSISTANT);
+    const char *close = tags ? tags->close : PT_TMPL_EOS;
     size_t n, at, end;
     const int32_t *more = pt_tok_stops(t->tok, &n);
+    if (t->program) PT_RETURN(probe_end(t));
     if (!strchr(close, PT_TMPL_EOS[0])) PT_RETURN(add_stop(t, pt_tok_next_control(t->tok, close, strlen(close), 0, &at, &end)));
     PT_RETURN(add_stop(t, pt_tok_eos(t->tok)));
     for (size_t i = 0; i < n; i++) PT_RETURN(add_stop(t, more[i]));
@@ -247,36 +267,77 @@ void pt_tmpl_place_bos(pt_template *t)
     t->bos_each = t->style->bos == PT_BOS_EACH_USER;
 }
 
+/* Of the style that t has: by its own text (known->base) where that is what it was recognised from. */
+static pt_status open_style(pt_template *t, const pt_tmpl_known *known, bool by_text, const char *default_system)
+{
+    pt_status rc = PT_OK;
+    bool ours = by_text && known->replaced;
+    const char *sys = default_system ? default_system : ours ? known->system : t->style->default_system;
+    PT_TRY(check_controls(t));
+    pt_tmpl_place_bos(t);
+    if (sys && sys[0]) PT_TRY(pt_strdup(&t->system, sys));
+    if (sys) PT_CHECK(pt_utf8_check(sys, strlen(sys)) == strlen(sys), PT_EFORMAT, "the default system message is not UTF-8");
+    PT_TRY(find_stops(t));
+    PT_TRY(pt_tmpl_write_jinja(&t->jinja, t, known->style == t->style ? known->base : NULL, ours || default_system));
+done:
+    return rc;
+}
+
 pt_status pt_template_open(pt_template **out, const char *name, const pt_tokenizer *tok, const char *default_system)
 {
     pt_status rc = PT_OK;
     pt_template *t = NULL;
     pt_tmpl_known known = {0};
-    const char *own = pt_tok_chat_template(tok), *sys;
+    *out = NULL;
+    if (!strcmp(name, "tokenizer_default")) return pt_template_open_own(out, NULL, tok, default_system, NULL);
+    PT_TRY(pt_alloc0(&t, 1));
+    t->tok = tok;
+    if (pt_tok_chat_template(tok)) PT_TRY(pt_tmpl_recognise(pt_tok_chat_template(tok), tok, &known));
+    t->style = pt_tmpl_by_name(name);
+    PT_CHECK(t->style, PT_EARG, "unknown chat_template '%s'", name);
+    PT_TRY(open_style(t, &known, false, default_system));
+    *out = t;
+    t = NULL;
+done:
+    pt_tmpl_known_free(&known);
+    pt_template_free(t);
+    return rc;
+}
+
+/* YYYY-MM-DD */
+static pt_status read_date(const char *s, pt_jinja_date *d)
+{
+    char rest;
+    *d = (pt_jinja_date){0};
+    if (!s) return PT_OK;
+    if (strlen(s) == 10 && sscanf(s, "%4d-%2d-%2d%c", &d->year, &d->month, &d->day, &rest) == 3 && d->year >= 1000 && d->month >= 1 && d->month <= 12 && d->day >= 1 && d->day <= 31)
+        return PT_OK;
+    return pt_fail(PT_EARG, "chat_template_date: '%.40s' is no date of the form YYYY-MM-DD", s);
+}
+
+pt_status pt_template_open_own(pt_template **out, const char *text, const pt_tokenizer *tok, const char *default_system, const char *date)
+{
+    pt_status rc = PT_OK;
+    pt_template *t = NULL;
+    pt_tmpl_known known = {0};
     *out = NULL;
     PT_TRY(pt_alloc0(&t, 1));
     t->tok = tok;
-    if (own) PT_TRY(pt_tmpl_recognise(own, tok, &known));
-    bool by_default = strcmp(name, "tokenizer_default") == 0;
-    if (by_default) {
-        PT_CHECK(own, PT_ENOSUP, "chat_template tokenizer_default: the model has no chat template; name one");
-        t->style = known.style;
-        PT_CHECK(t->style, PT_ENOSUP,
-                 "chat_template tokenizer_default: the model's template '%.40s...' is not one of the known texts; "
-                 "name one of those in the manual",
-                 own);
+    if (!text) text = pt_tok_chat_template(tok);
+    PT_CHECK(text, PT_ENOSUP, "chat_template tokenizer_default: the model has no chat template; name one");
+    PT_TRY(read_date(date, &t->date));
+    PT_TRY(pt_tmpl_recognise(text, tok, &known));
+    t->style = known.style;
+    if (t->style) {
+        PT_TRY(open_style(t, &known, true, default_system));
     } else {
-        t->style = pt_tmpl_by_name(name);
-        PT_CHECK(t->style, PT_EARG, "unknown chat_template '%s'", name);
+        t->style = &pt_tmpl_own_style;
+        PT_CHECK(!default_system || default_system[0], PT_ENOSUP, "default_system_message: '' is known of named templates alone; the model's own says what stands without one");
+        if (default_system) PT_TRY(pt_strdup(&t->system, default_system));
+        PT_TRY(pt_tmpl_write_jinja(&t->jinja, t, text, default_system));
+        PT_TRY(pt_jinja_parse(&t->program, t->jinja, strlen(t->jinja)));
+        PT_TRY(find_stops(t));
     }
-    PT_TRY(check_controls(t));
-    pt_tmpl_place_bos(t);
-    bool ours = by_default && known.replaced;
-    sys = default_system ? default_system : ours ? known.system : t->style->default_system;
-    if (sys && sys[0]) PT_TRY(pt_strdup(&t->system, sys));
-    if (sys) PT_CHECK(pt_utf8_check(sys, strlen(sys)) == strlen(sys), PT_EFORMAT, "the default system message is not UTF-8");
-    PT_TRY(find_stops(t));
-    PT_TRY(pt_tmpl_write_jinja(&t->jinja, t, known.style == t->style ? known.base : NULL, ours || default_system));
     *out = t;
     t = NULL;
 done:
@@ -288,6 +349,7 @@ done:
 void pt_template_free(pt_template *t)
 {
     if (!t) return;
+    pt_jinja_free(t->program);
     free(t->system);
     free(t->jinja);
     free(t->stops);
@@ -315,6 +377,8 @@ uint64_t pt_template_fingerprint(const pt_template *t)
     uint64_t h = pt_fnv1a(PT_FNV_START, t->style->name, strlen(t->style->name) + 1);
     const char *sys = t->system ? t->system : "";
     h = pt_fnv1a(h, sys, strlen(sys) + 1);
+    if (t->program) h = pt_fnv1a(h, t->jinja, strlen(t->jinja) + 1);
+    if (t->program && pt_jinja_asks_date(t->program)) h = pt_fnv1a(h, &t->date, sizeof t->date);
     uint64_t tok = pt_tok_fingerprint(t->tok);
     int64_t ids[4] = {pt_tok_bos(t->tok), pt_tok_eos(t->tok), t->bos_once, t->bos_each};
     return pt_fnv1a(pt_fnv1a(h, &tok, sizeof tok), ids, sizeof ids);

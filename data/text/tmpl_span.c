@@ -137,6 +137,11 @@ pt_status pt_tmpl_lit(pt_tmpl_out *o, const char *text, float weight, bool answe
     return lit_part(o, eos + 1, strlen(eos + 1), answer_end ? 0 : weight, false);
 }
 
+pt_status pt_tmpl_plain(pt_tmpl_out *o, const char *s, size_t n, float weight)
+{
+    return add_text(o, s, n, weight);
+}
+
 pt_status pt_tmpl_text(pt_tmpl_out *o, const char *s, size_t n, float weight)
 {
     o->r->control_in_text += pt_tok_count_control(o->t->tok, s, n);

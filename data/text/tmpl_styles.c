@@ -11,6 +11,8 @@
 #define EOT "<|eot_id|>"
 #define LLAMA3_CONTROLS "<|begin_of_text|> <|start_header_id|> <|end_header_id|> <|eot_id|>"
 
+const pt_tmpl_style pt_tmpl_own_style = {.name = "tokenizer_default", .kind = PT_TMPL_OWN, .bos = PT_BOS_NEVER, .system_anywhere = true, .tags = TAGS({NULL, NULL, NULL}), .lead = "", .controls = ""};
+
 static const pt_tmpl_style styles[] = {
     {"chatml", PT_TMPL_TURNS, PT_BOS_NEVER, false, true, CHATML, "", NULL, "<|im_start|> <|im_end|>"},
     {"llama2",

@@ -39,6 +39,8 @@ static const struct {
     {"reinit_weights", BASE},
     {"loraplus_lr_ratio", SAID},
     {"chat_template", DATA},
+    {"chat_template_jinja", DATA},
+    {"chat_template_date", DATA},
     {"default_system_message", DATA},
     {"train_on_inputs", DATA},
     {"roles_to_train", DATA},

@@ -66,7 +66,7 @@
 #define FIXED_VOCABULARY \
     "the vocabulary cannot be changed"
 #define NAMED_TEMPLATES \
-    "templates are the named ones (chat_template); they know their end of turn"
+    "a template knows its end of turn; what it takes beside the messages is unset here"
 #define PLUGINS \
     "plugins are Python; Liger's and cut cross-entropy's kernels are built in, remove the line"
 #define NO_UPLOAD \
@@ -215,7 +215,7 @@ static const pt_foreign_key foreign[] = {
     {"eval_sequence_len", true, DATA_AS_IT_IS},
     {"resize_token_embeddings_to_32x", true, FIXED_VOCABULARY}, {"shrink_embeddings", true, FIXED_VOCABULARY}, 
     {"tokens", true, FIXED_VOCABULARY}, {"added_tokens_overrides", true, FIXED_VOCABULARY}, {"additional_special_tokens", true, FIXED_VOCABULARY},
-    {"eot_tokens", true, NAMED_TEMPLATES}, {"chat_template_jinja", true, NAMED_TEMPLATES}, {"chat_template_kwargs", true, NAMED_TEMPLATES},
+    {"eot_tokens", true, NAMED_TEMPLATES}, {"chat_template_kwargs", true, NAMED_TEMPLATES},
     
     {"hub_*", false, NO_UPLOAD}, {"push_to_hub", false, NO_UPLOAD},
     {"batch_size", true, BATCH_KEYS}, {"auto_find_batch_size", true, BATCH_KEYS},

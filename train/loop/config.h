@@ -28,7 +28,7 @@ typedef struct pt_config_model {
     bool reinit_weights;         /* base_model's shape and tokenizer, random weights */
     pt_init_config init;         /* model_config */
     bool quantised_wanted;       /* load_in_4bit: true, or adapter: qlora: the base must be a quantised one */
-    char *chat_template, *default_system_message;
+    char *chat_template, *chat_template_jinja, *chat_template_date, *default_system_message;
     char **special_tokens;       /* spellings that must be in the vocabulary already: refused otherwise */
     size_t n_special_tokens;
     char **special_token_names;  /* [n_special_tokens]: pad_token ... */

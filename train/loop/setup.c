@@ -11,6 +11,8 @@
 #include "checkpoints/peft.h"
 #include "train/model/families.h"
 
+#define MAX_TEMPLATE ((size_t)1 << 20)
+
 /* ---- the base -------------------------------------------------------------------------------------------------------- */
 
 static pt_status random_source(const pt_config *cfg, pt_source **out)
@@ -103,6 +105,25 @@ static pt_status open_tokenizer(const pt_config *cfg, pt_base *b)
     return rc;
 }
 
+/* By its name; or the text of chat_template_jinja; or the model's own. */
+static pt_status template_by(const pt_config_model *model, const char *name, pt_base *b)
+{
+    pt_status rc = PT_OK;
+    char *text = NULL;
+    const char *said = model->chat_template_jinja;
+    bool own = !strcmp(name, "tokenizer_default"), jinja = !strcmp(name, "jinja");
+    PT_CHECK(!jinja || said, PT_EARG, "chat_template: jinja needs chat_template_jinja: the file of the template");
+    PT_CHECK(!said || own || jinja, PT_EARG, "chat_template: %s and chat_template_jinja are two templates: leave one out", name);
+    if (said && !strstr(said, "{{") && !strstr(said, "{%")) PT_TRY(pt_text_read(&text, NULL, said, MAX_TEMPLATE));
+    if (own || jinja)
+        PT_TRY(pt_template_open_own(&b->tmpl, text ? text : said, b->tok, model->default_system_message, model->chat_template_date));
+    else
+        PT_TRY(pt_template_open(&b->tmpl, name, b->tok, model->default_system_message));
+done:
+    free(text);
+    return rc;
+}
+
 static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
 {
     static const char fallback[] = "tokenizer_default_fallback_";
@@ -110,15 +131,15 @@ static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
     need |= cfg->data.n_datasets > 0 && !all_of(&cfg->data, texts_only);
     if (!b->tok)
         return need ? pt_fail(PT_EARG, "this model has no tokenizer: set `tokenizer:` to a folder or a tokenizer.json") : PT_OK;
-    if (need && !strcmp(name, "tokenizer_default") && !pt_tok_chat_template(b->tok) && cfg->data.n_datasets && all_of(&cfg->data, instructions_only)) {
+    if (need && !strcmp(name, "tokenizer_default") && !pt_tok_chat_template(b->tok) && !cfg->model.chat_template_jinja && cfg->data.n_datasets && all_of(&cfg->data, instructions_only)) {
         pt_log(PT_LOG_WARN, "the model has no chat template: its instructions are written as chat_template: alpaca does");
         name = "alpaca";
     }
     if (!strncmp(name, fallback, sizeof fallback - 1)) /* axolotl's: the tokenizer's own, else that of this name */
         name = pt_tok_chat_template(b->tok) ? "tokenizer_default" : name + sizeof fallback - 1;
-    if (need) return pt_template_open(&b->tmpl, name, b->tok, cfg->model.default_system_message);
-    pt_status rc = pt_template_open(&b->tmpl, name, b->tok, cfg->model.default_system_message);
-    if (rc != PT_OK) b->tmpl = NULL;
+    pt_status rc = template_by(&cfg->model, name, b);
+    if (rc == PT_OK || need) return rc;
+    b->tmpl = NULL;
     return pt_err_forgive(rc);
 }
 
