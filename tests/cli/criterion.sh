@@ -82,4 +82,8 @@ result "inspect shows the three answers"
 result "eval judges its pairs"
 "$p" export "$dir/forest" --to hf --type f16 --out "$dir/out" >"$dir/log" 2>&1 && grep -q "^loss on .* rows of the run.s data" "$dir/log"
 result "an export measures what it kept on its pairs"
+train hinge --loss_type=hinge && ! close forest hinge loss 1e-4 && train tails --ld_alpha=0.25 && ! close forest tails logps/criterion 1e-4
+result "dpo's other losses under the criterion"
+for x in loss_type=aot use_weighting=true; do ! train no "--$x" && grep -q "command line: idl has no ${x%%=*}" "$dir/log" || { echo "# $x"; false; } || break; done
+result "but not those that a criterion does not go with"
 echo "1..$n"

@@ -3,6 +3,7 @@
 #include "tests/invariant/loop_fixture.h"
 
 #include "base/log.h"
+#include "train/objective/loss_types.h"
 
 static char work[64], rows_file[128], out_dir[3][128];
 
@@ -202,6 +203,49 @@ static void test_whole(void **state)
     if (!(fabs(seen.loss[3] - still) <= 1e-6 * still)) fail_msg("a frozen copy of a fresh adapter is the base: %.9g, %.9g", seen.loss[3], still);
 }
 
+/* ---- a drift that stays low ------------------------------------------------------------------------------------------------- */
+
+static int drifts, low, lowest_run;
+static void count_drift(void *user, const pt_step_report *r)
+{
+    for (int i = 0; i < r->n_metrics; i++) {
+        if (strcmp(r->metric_name[i], "drift/chosen_per_token")) continue;
+        drifts++;
+        low = r->metric[i] < -0.1 ? low + 1 : 0;
+        lowest_run = low > lowest_run ? low : lowest_run;
+    }
+}
+
+/* Warned of once, after 20 steps in a row below -0.1 nat a token, not before; a run stopped in between counts on. */
+static void fall(double rate, int steps, bool warned)
+{
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, 0);
+    pt_train_hooks hooks = {.on_step = count_drift};
+    MUST(pt_objective_set(c.options, "loss_type", PT_LOSS_APO_DOWN)); /* moves both answers down */
+    c.optim.learning_rate = rate;
+    c.optim.lr_scheduler = PT_SCHED_CONSTANT;
+    c.run.num_epochs = 100;
+    c.run.max_steps = steps;
+    drifts = low = lowest_run = 0;
+    pt_str_free(&log_text);
+    MUST(pt_train_run(&c, &hooks, NULL));
+    assert_int_equal(drifts, steps);
+    assert_true((lowest_run >= 20) == warned);
+    const char *at = log_text.text ? strstr(log_text.text, "drift/chosen_per_token was below -0.1 in 20 steps in a row") : NULL;
+    if ((at != NULL) != warned) fail_msg("rate %g, %d steps: %s", rate, steps, warned ? "not said" : "said");
+    if (at) assert_null(strstr(at + 1, "drift/chosen_per_token was"));
+}
+
+static void test_fallen(void **state)
+{
+    pt_log_set_sink(keep_log, NULL);
+    fall(0.05, 60, true);
+    fall(1e-5, 40, false);
+    fall(0.05, 19, false); /* not yet for long */
+    pt_log_set_sink(NULL, NULL);
+}
+
 static int set_up(void **state)
 {
     temp_folder(work);
@@ -218,6 +262,6 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept), cmocka_unit_test(test_not_theirs), cmocka_unit_test(test_mix), cmocka_unit_test(test_whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kept), cmocka_unit_test(test_not_theirs), cmocka_unit_test(test_mix), cmocka_unit_test(test_whole), cmocka_unit_test(test_fallen)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "kernels/ops.h"
+#include "train/objective/loss_types.h"
 #include "train/objective/objective.h"
 
 typedef long double real;
@@ -30,6 +31,7 @@ static void check(double beta, double lambda, const double logp[3], const double
     assert_int_equal(pt_objective_set(values, "beta", beta), PT_OK);
     assert_int_equal(pt_objective_set(values, "criterion_weight", lambda), PT_OK);
     pt_objective_options(idl, values, &s);
+    s.list[PT_LOSS_SIGMOID - 1] = 1;
     for (int i = 0; i < 3; i++) a[i] = (pt_core_answer){.logp = logp[i], .reference = reference[i], .tokens = 1 + i};
     assert_int_equal(pt_record_loss(pt_objective_index(idl), &s, a, 3, &loss, metric), PT_OK);
     real d[3];
@@ -41,7 +43,7 @@ static void check(double beta, double lambda, const double logp[3], const double
     near("chosen", a[0].dlogp, -beta * (q + down), beta * size * (1 + lambda));
     near("rejected", a[1].dlogp, beta * q, beta * size);
     near("criterion", a[2].dlogp, beta * down, 1);
-    near("margin", metric[3], u, size);
+    near("margin", metric[2], u, size);
 }
 
 static double some(uint64_t i, int k, double size)
@@ -65,7 +67,10 @@ static void test_limits(void **state)
     const double far[][3] = {{-1e4, 0, 0}, {0, -1e4, 0}, {0, 0, -1e4}, {-1e4, 0, 1e4}, {-3, -3, -3}, {-1, -2, -1}, {-1, -1, -2}};
     for (size_t i = 0; i < sizeof far / sizeof *far; i++)
         for (int k = 0; k < 3; k++) check(k == 0 ? 1 : k == 1 ? 1e-6 : 1e3, 1, far[i], zero);
-    pt_core_step s = {.norm = 1, .option = {1, 0, 1}};
+    pt_core_step s = {.norm = 1};
+    pt_option_value values[PT_OBJECTIVE_KEYS] = {{0}};
+    assert_int_equal(pt_objective_set(values, "beta", 1), PT_OK);
+    pt_objective_options(idl, values, &s);
     double loss;
     for (int i = 0; i < 3; i++) { /* what is no number is none in the loss, whichever answer has it */
         pt_core_answer a[3] = {{.logp = -1}, {.logp = -2}, {.logp = -3}};

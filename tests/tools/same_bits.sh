@@ -37,6 +37,8 @@ bad=0
 # The numbers of a run: parameters and moments of its checkpoints, and its result.
 numbers() { for f in "$1"/checkpoint-*/*.bin "$1"/checkpoint-*/state.bin "$1"/checkpoint-*/parameters* "$1"/checkpoint-*/adam_*; do [ -f "$f" ] && sha256sum <"$f"; done
     for f in "$1"/*.safetensors; do [ -f "$f" ] && { n=$(od -An -t u8 -N 8 "$f"); tail -c +$((n + 9)) "$f" | sha256sum; }; done; }
+# Fields of a metrics.jsonl, a line each, that OLD has too: a build may report more.
+known() { awk -F': *' -v old="$1" 'BEGIN { while ((getline line < old) > 0) { n = split(line, x, /[,{}]/); for (i = 1; i <= n; i++) { split(x[i], y, ": *"); has[y[1]] = 1 } } } !/": / || $1 in has'; }
 run() { # NAME RANKS YAML
     local name=$1 ranks=$2 which mpi=()
     [ "$ranks" = 1 ] || mpi=(mpirun --allow-run-as-root --oversubscribe -n "$ranks")
@@ -46,7 +48,7 @@ output_dir: $dir/$name.$which" >"$dir/$name.$which.yaml"
         "${mpi[@]}" "${!which}" "$dir/$name.$which.yaml" >"$dir/$which.log" 2>&1 || { echo "FAILED $name: $which: $(tail -n 2 "$dir/$which.log")"; bad=1; return; }
     done
     [ -n "$(numbers "$dir/$name.old")" ] && [ "$(numbers "$dir/$name.old")" = "$(numbers "$dir/$name.new")" ] || { echo "DIFFERS $name: weights or moments"; bad=1; return; }
-    far=$(paste <(tr ',{}' '\n\n\n' <"$dir/$name.old/metrics.jsonl") <(tr ',{}' '\n\n\n' <"$dir/$name.new/metrics.jsonl") | awk -F'\t' '
+    far=$(paste <(tr ',{}' '\n\n\n' <"$dir/$name.old/metrics.jsonl") <(tr ',{}' '\n\n\n' <"$dir/$name.new/metrics.jsonl" | known "$dir/$name.old/metrics.jsonl") | awk -F'\t' '
         { split($1, a, ": *"); split($2, b, ": *") }
         a[1] ~ /seconds|tokens_per|eta|peak|time|rss|share/ { next }
         a[1] != b[1] { print $1 " | " $2; exit }

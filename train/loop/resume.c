@@ -46,6 +46,7 @@ static pt_status put_scalars(pt_run *r, pt_state_writer *w)
                 {"compute", c->compute}, {"threads", c->threads}, {"ranks", c->ranks}};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_state_put_int(w, ints[i].name, ints[i].v));
     if (r->empty) PT_RETURN(pt_state_put_int(w, "empty", r->empty));
+    if (r->fallen_in_row) PT_RETURN(pt_state_put_int(w, "fallen_in_row", r->fallen_in_row));
     for (int i = 0; i < r->objective->n_state; i++) PT_RETURN(pt_state_put_num(w, state_name(i, name), r->state[i]));
     PT_RETURN(pt_state_put_text(w, "isa", c->isa));
     PT_RETURN(pt_state_put_text(w, "device", r->ctx.ops->name));
@@ -219,6 +220,7 @@ pt_status pt_run_load(pt_run *r)
     if (pt_state_has(r->resume, "empty")) PT_TRY(pt_state_int(r->resume, "empty", &r->empty));
     PT_TRY(pt_state_int(r->resume, "bad_in_row", &r->bad_in_row));
     if (pt_state_has(r->resume, "high_in_row")) PT_TRY(pt_state_int(r->resume, "high_in_row", &r->high_in_row));
+    if (pt_state_has(r->resume, "fallen_in_row")) PT_TRY(pt_state_int(r->resume, "fallen_in_row", &r->fallen_in_row));
     if (pt_state_has(r->resume, "pending")) PT_TRY(pt_state_int(r->resume, "pending", &pending));
     r->pending = (unsigned)pending & ((r->valid ? PT_PENDING_VALIDATION : 0) | (r->test ? PT_PENDING_TEST : 0));
     r->step = r->saved = pt_state_step(r->resume);

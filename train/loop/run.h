@@ -47,6 +47,7 @@ typedef struct pt_run {
     int64_t step;  /* steps done */
     int64_t saved; /* step of the last checkpoint, 0 = none */
     int64_t skipped, empty, bad_in_row, high_in_row; /* not finite; without weight; with the loss above loss_watchdog_threshold */
+    int64_t fallen_in_row; /* steps that a drift stayed low; -1 = that was said (fallen.c) */
     unsigned pending; /* evaluations due after `step` and not done yet: a stop came between (PT_PENDING_...) */
     double last_loss, last_eval;
     pt_metrics *metrics; /* rank 0 */
@@ -103,6 +104,8 @@ static inline bool pt_run_one_pass(const pt_run *r, const pt_step *info)
 double pt_run_sum_rows(const pt_batch *b, int32_t g, const float *value, double *tokens);
 /* The metrics that have a name; how many (PT_FLOW_METRICS at most). */
 int pt_run_shown(const pt_objective *o, int width, const double *metric, double *values, const char **names);
+/* After an applied step: warns once when a drift that the objective watches has stayed low (fallen.c). */
+void pt_run_watch_drift(pt_run *r, const double *metric);
 /* Names what was not finite in a step: tensor and sample. Runs the step's records again one by one, since within a stream one
  * bad token can spoil others through masked products. Collective; the gradient vector is overwritten. */
 pt_status pt_run_blame(pt_run *r, const pt_step_sums *s, char *text, size_t size);

@@ -205,6 +205,7 @@ static pt_status step_and_after(pt_run *r, int64_t first, double started, pt_tra
     int64_t total = r->plan.data.steps;
     PT_RETURN(one_step(r, &s, &rep));
     r->step++;
+    if (!rep.skipped) pt_run_watch_drift(r, s.metrics);
     if (!rep.skipped) PT_RETURN(pt_run_sync_reference(r));
     rep.eta = (pt_seconds() - started) / (double)(r->step - first) * (double)(total - r->step);
     if (r->metrics) PT_RETURN(pt_metrics_step(r->metrics, &rep));

@@ -68,6 +68,7 @@ typedef struct pt_loss_metric {
     pt_reduce reduce;
     double (*derive)(const double *metric, int width); /* made of the others when they are brought together; NAN = nothing to show */
     bool zero_at_start; /* must be exactly 0 in the first step, where policy and reference are the same weights */
+    const char *fallen; /* a drift from 0 in nats: what it means that it stays low, which the run says once (train/loop/fallen.c); NULL = it may */
 } pt_loss_metric;
 
 /* "rl: dpo" of another trainer chooses this objective. */

@@ -52,6 +52,8 @@ enum {
     PT_PAIR_LOGP_CHOSEN,
     PT_PAIR_LOGP_REJECTED,
     PT_PAIR_APART,
+    PT_PAIR_DRIFT,
+    PT_PAIR_DRIFT_OF_TOKEN,
     pt_pair_n_metrics
 };
 /* Values of f_divergence_type. */
@@ -199,7 +201,7 @@ PT_HD double pt_pair_one(int loss, const pt_pair *p, double *dc, double *dr)
     return value;
 }
 
-/* What is shown of a pair, named and computed as TRL's. */
+/* What is shown of a pair, named and computed as TRL's; and how far the chosen answer has gone from the reference, in nats and in nats a token. */
 PT_HD void pt_pair_metrics(const pt_core_step *s, const pt_core_answer *a, double *metric)
 {
     double beta = s->option[PT_PAIR_BETA], chosen = beta * (a[0].logp - a[0].reference), rejected = beta * (a[1].logp - a[1].reference);
@@ -210,6 +212,8 @@ PT_HD void pt_pair_metrics(const pt_core_step *s, const pt_core_answer *a, doubl
     metric[PT_PAIR_LOGP_CHOSEN] = a[0].logp;
     metric[PT_PAIR_LOGP_REJECTED] = a[1].logp;
     metric[PT_PAIR_APART] = fabs(chosen - rejected);
+    metric[PT_PAIR_DRIFT] = a[0].logp - a[0].reference;
+    metric[PT_PAIR_DRIFT_OF_TOKEN] = a[0].tokens > 0 ? metric[PT_PAIR_DRIFT] / a[0].tokens : 0;
 }
 
 /* All chosen losses of one pair by their weights: the loss; dL/dlogp of both answers; metrics. */

@@ -53,8 +53,8 @@ static const char *pt_pair_check(const pt_core_step *s, const pt_option_value *v
     return NULL;
 }
 
-#define PT_PAIR_OPTIONS                                                                                                                              \
-    {[PT_PAIR_BETA] = {"beta", PT_OPTION_NUMBER, "0.1", 1e-6, 1e3, .aliases = "dpo_beta rl_beta pref_beta", .effect = PT_EFFECT_SAID,               \
+#define PT_PAIR_OPTION_ROWS                                                                                                                              \
+    [PT_PAIR_BETA] = {"beta", PT_OPTION_NUMBER, "0.1", 1e-6, 1e3, .aliases = "dpo_beta rl_beta pref_beta", .effect = PT_EFFECT_SAID,               \
                        .help = "DPO's beta: how dear it is to leave the reference."},                                                               \
      [PT_PAIR_REFERENCE] = {"dpo_reference", PT_OPTION_WORD, NULL, .words = pt_reference_words, .effect = PT_EFFECT_SAID,                            \
                             .help = "start: a frozen copy of the starting adapter (default with lora_model_dir); base: the model without "           \
@@ -79,20 +79,22 @@ static const char *pt_pair_check(const pt_core_step *s, const pt_option_value *v
                      .help = "dpo: what tokens past the shorter answer's length weigh in an answer's log-probability (LD-DPO); 1: as all."},         \
      [PT_PAIR_RPO] = {"rpo_alpha", PT_OPTION_NUMBER, "0", 0, 1e6, .effect = PT_EFFECT_SAID, .help = "dpo: A stands for loss_type: [sigmoid, sft] with loss_weights: [1, A]."}, \
      [PT_PAIR_WEIGHTING] = {"use_weighting", PT_OPTION_FLAG, "false", .aliases = "dpo_use_weighting", .effect = PT_EFFECT_SAID,                      \
-                            .help = "dpo: a pair counts by how likely the policy itself finds its answers (WPO)."}}
+                            .help = "dpo: a pair counts by how likely the policy itself finds its answers (WPO)."}
 
-#define PT_PAIR_METRICS                                                                                                                             \
-    {[PT_PAIR_CHOSEN] = {.name = "rewards/chosen"},                                                                                                 \
+#define PT_PAIR_METRIC_ROWS                                                                                                                             \
+    [PT_PAIR_CHOSEN] = {.name = "rewards/chosen"},                                                                                                 \
      [PT_PAIR_REJECTED] = {.name = "rewards/rejected"},                                                                                             \
      [PT_PAIR_REWARD_MARGIN] = {.name = "rewards/margins"},                                                                                         \
      [PT_PAIR_ACCURACY] = {.name = "rewards/accuracies"},                                                                                           \
      [PT_PAIR_LOGP_CHOSEN] = {.name = "logps/chosen"},                                                                                              \
      [PT_PAIR_LOGP_REJECTED] = {.name = "logps/rejected"},                                                                                          \
-     [PT_PAIR_APART] = {.reduce = PT_REDUCE_MAX, .zero_at_start = true}}
+     [PT_PAIR_APART] = {.reduce = PT_REDUCE_MAX, .zero_at_start = true}, \
+     [PT_PAIR_DRIFT] = {.name = "drift/chosen"}, \
+     [PT_PAIR_DRIFT_OF_TOKEN] = {.name = "drift/chosen_per_token", .fallen = "the chosen answers grow unlikely: a lower learning_rate, a larger beta or an sft loss beside (rpo_alpha) hold them"}
 
 #define PT_PAIR_DECLARATION                                                                                                                         \
     .answers = 2, .mean = PT_MEAN_RECORDS, .reference = true, .reference_option = PT_PAIR_REFERENCE, .data = "preference",                           \
-    .n_options = pt_pair_n_options, .options = PT_PAIR_OPTIONS,        \
+    .n_options = pt_pair_n_options, .options = {PT_PAIR_OPTION_ROWS},        \
     .list_option = PT_PAIR_LOSS + 1, .list_weights_option = PT_PAIR_WEIGHTS + 1, .tail_option = PT_PAIR_LD + 1, .check = pt_pair_check,              \
-    .n_metrics = pt_pair_n_metrics, .metrics = PT_PAIR_METRICS
+    .n_metrics = pt_pair_n_metrics, .metrics = {PT_PAIR_METRIC_ROWS}
 #endif
