@@ -69,7 +69,7 @@ result "the run's own config.yaml goes on from a checkpoint with the same bits"
 $p export "$dir/one" --to hf --out "$dir/hf" >"$dir/log" 2>&1 && tr -d ' \n' <"$dir/hf/config.json" >"$dir/log" && grep -q '"id2label":{"0":"sun","1":"moon","2":"rain"}' "$dir/log" &&
     grep -q '"label2id":{"sun":0,"moon":1,"rain":2}' "$dir/log" && grep -q '"problem_type":"single_label_classification"' "$dir/log" && grep -q ForSequenceClassification "$dir/log"
 result "the exported folder has the names and the kind of problem"
-scores() { sed 's/.*"scores": *\[\([^]]*\)\].*/\1/; s/,//g' "$1"; }
+scores() { sed 's/.*"scores": *\[\([^]]*\)\].*/\1/; s/,/ /g' "$1"; }
 tr -d ' \n' <"$dir/one/adapter_config.json" | grep -q '"modules_to_save":\["score"\].*SEQ_CLS' && sed 's/^{"text": \("[^"]*"\).*/{"text": \1}/' "$dir/kinds.jsonl" >"$dir/texts.jsonl" && $p score "$dir/one" --input "$dir/texts.jsonl" 2>>"$dir/log" | cut -c1-20 >"$dir/x" && [ -s "$dir/x" ]
 result "the adapter is one of PEFT's SEQ_CLS"
 train full "${classes[@]}" --adapter=none && tr -d ' \n' <"$dir/full/config.json" | grep -q '"problem_type":"single_label_classification","id2label":{"0":"sun"'
@@ -136,6 +136,10 @@ result "what does not score together is refused"
 $p score "$dir/mean" --input "$dir/texts.jsonl" >"$dir/s1" 2>"$dir/log" && $p score "$dir/token" --input "$dir/token.jsonl" >"$dir/s2" 2>"$dir/log" && [ "$(grep -c '"scores"' "$dir/s1")" = 36 ] && [ "$(grep -c '"scores"' "$dir/s2")" = 36 ] &&
     ! $p score "$dir/token" --input "$dir/texts.jsonl" >"$dir/log" 2>&1 && grep -q "row 1: a row without '<|im_start|>'" "$dir/log"
 result "means and named tokens are read when scoring too; a text without the token is refused"
+$p export "$dir/mean" --to hf --type f32 --out "$dir/mean.hf" >"$dir/log" 2>&1 && grep -q "this folder is right for ptrain alone" "$dir/log" && $p tokenize tests/golden/data/tok_bpe --input "$dir/texts.jsonl" 2>"$dir/log" | sed 's/.*\("input_ids".*\)/{\1/' >"$dir/ids.jsonl" &&
+    $p score "$dir/mean" --input "$dir/ids.jsonl" >"$dir/s1" 2>"$dir/log" && $p score "$dir/mean.hf" --compute=f32 --input "$dir/ids.jsonl" >"$dir/s3" 2>"$dir/log" && [ "$(wc -l <"$dir/s3")" = 36 ] &&
+    paste <(scores "$dir/s1") <(scores "$dir/s3") | awk '{ for (k = 1; k <= 3; k++) { split($0, v, /[ \t,]+/); d = v[k] - v[k + 3]; if (d > 1e-4 || d < -1e-4) exit 1 } }'
+result "an exported folder says that it reads the mean, and is read so"
 # Bad input, by line.
 refuse() { # TEXT ROW OPTIONS...: a file of two good rows and this one
     local want=$1 row=$2

@@ -28,7 +28,11 @@ pt_status pt_cmd_export(pt_cli *c)
     opt.base_name = o.cfg->model.base_model;
     PT_TRY(pt_setup_labels(o.cfg, &names, &opt.n_labels));
     opt.labels = names;
-    if (o.is_run) opt.problem_type = o.cfg->objective->problem_type;
+    if (o.is_run) {
+        opt.problem_type = o.cfg->objective->problem_type;
+        opt.pooling = pt_setup_pooling(o.cfg);
+        opt.pooling_token = opt.pooling ? o.cfg->data.pooling_token : NULL;
+    }
     PT_TRY(pt_guard_export(c, &o, c->out, &guard));
     bool tuned = o.is_run || o.adapter, merged = !strcmp(c->to, "gguf") || !strcmp(c->to, "hf");
     if (tuned && merged) {

@@ -143,13 +143,12 @@ static pt_status values_of(pt_opened *o, const scored *x, int32_t token, float *
 {
     pt_status rc = PT_OK;
     pt_batch b = {0};
-    pt_pooling_word pooling = o->is_run ? pt_objective_pooling(o->cfg->objective, o->cfg->options) : PT_POOL_LAST;
     int32_t end = x->end;
-    if (pooling == PT_POOL_TOKEN) {
+    if (o->pooling == PT_POOL_TOKEN) {
         while (end >= 0 && x->ids.ids[end] != token) end--;
         PT_CHECK(end >= 0, PT_EARG, "a row without '%s', which this model reads", o->cfg->data.pooling_token);
     }
-    pt_seq seq = {.ids = x->ids.ids, .n = end + 1, .end_index = end, .pool = pooling == PT_POOL_MEAN ? end : 0};
+    pt_seq seq = {.ids = x->ids.ids, .n = end + 1, .end_index = end, .pool = o->pooling == PT_POOL_MEAN ? end : 0};
     PT_TRY(pt_batch_build(&b, &seq, 1, PT_PACKING_OFF));
     PT_TRY(pt_model_load_batch(o->model, &b, 0, false));
     PT_TRY(pt_model_forward(o->model, PT_SLOT_OWN, false));
@@ -228,8 +227,7 @@ static pt_status score_rows(ensemble *e, int k, pt_opened *o, pt_sink *sink, flo
 {
     pt_status rc = PT_OK;
     int32_t token = -1;
-    bool reads_token = o->is_run && o->reward && pt_objective_pooling(o->cfg->objective, o->cfg->options) == PT_POOL_TOKEN;
-    if (reads_token) PT_RETURN(pt_setup_pooling_token(o->cfg, o->base.tok, &token));
+    if (o->reward && o->pooling == PT_POOL_TOKEN) PT_RETURN(pt_setup_pooling_token(o->cfg, o->base.tok, &token));
     if (o->reward) PT_RETURN(pt_alloc0(&e->value[k], e->rows * (size_t)e->width));
     for (size_t i = 0; i < e->rows; i++) {
         scored *x = &e->list[i];

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "checkpoints/hf.h"
 #include "checkpoints/peft.h"
+#include "train/export/export.h"
 
 /* The tokenizer that full tuning saved beside its weights is the one it was trained with, wherever the one it was taken from is now; a GGUF
  * base's that has no file form stays where it was. */
@@ -36,6 +38,7 @@ static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
     o->is_run = true;
     o->width = c->base_only ? 0 : pt_objective_width(o->cfg->objective, o->cfg->options);
     o->reward = o->width > 0;
+    o->pooling = pt_objective_pooling(o->cfg->objective, o->cfg->options);
     if (pt_file_given(adapter)) {
         if (!c->base_only) PT_TRY(pt_strdup(&o->adapter, path));
     } else if (!c->base_only) {
@@ -113,6 +116,23 @@ done:
     return rc;
 }
 
+/* Where a folder that we exported reads, if not at the last token. */
+static pt_status pooling_of_folder(pt_opened *o)
+{
+    pt_status rc = PT_OK;
+    pt_hf *c = NULL;
+    const char *word = NULL, *token = NULL;
+    PT_TRY(pt_hf_open(&c, pt_source_path(o->base.source), "config.json"));
+    PT_TRY(pt_hf_text(c, PT_HF_POOLING, PT_HF_OPTIONAL, &word));
+    PT_TRY(pt_hf_text(c, PT_HF_POOLING_TOKEN, PT_HF_OPTIONAL, &token));
+    for (const pt_word *w = pt_pooling_words; word && w->word; w++)
+        if (!strcmp(w->word, word)) o->pooling = (pt_pooling_word)w->value;
+    if (token && !o->cfg->data.pooling_token) PT_TRY(pt_strdup(&o->cfg->data.pooling_token, token));
+done:
+    pt_hf_close(c);
+    return rc;
+}
+
 /* A classifier scores, whether a folder of ours or someone else's, or an adapter on any base. */
 static pt_status find_reward(const pt_cli *c, pt_opened *o)
 {
@@ -123,6 +143,7 @@ static pt_status find_reward(const pt_cli *c, pt_opened *o)
         PT_TRY(pt_source_tensor_get(o->base.source, "score.weight", 0, 0, &t));
         o->reward = true;
         o->width = (int)t.rows;
+        if (!pt_source_is_gguf(o->base.source)) PT_TRY(pooling_of_folder(o));
     }
     if (!c->adapter_dir) goto done;
     PT_TRY(pt_peft_read(&p, c->adapter_dir));

@@ -14,6 +14,7 @@ typedef struct pt_opened {
     pt_config *cfg;      /* the run's, or defaults around the model */
     bool is_run, reward; /* reward: values at an answer's end instead of text */
     int width;           /* how many */
+    pt_pooling_word pooling; /* where they are read; of a named token cfg->data.pooling_token says which */
     char *adapter;       /* PEFT folder in use, NULL = none */
     const char *guests[2 * PT_CLI_MOST]; /* adapters beside it, in slots of their own (borrowed) */
     size_t n_guests;

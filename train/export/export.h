@@ -5,6 +5,10 @@
 #include "data/text/template.h"
 #include "train/model/model.h"
 
+/* Keys of config.json where a classifier does not read the last token. */
+#define PT_HF_POOLING "ptrain_pooling"
+#define PT_HF_POOLING_TOKEN "ptrain_pooling_token"
+
 typedef struct pt_export_options {
     pt_dtype type; /* stored type of matrices: f32, f16, bf16; gguf also q8_0, q4_0...; PT_DTYPE_COUNT, gguf: as the base stores them, but
                       what an adapter changed in fewer than 8 bits is q8_0; hf: f32 for a base whose matrices are all f32, or where bf16
@@ -14,6 +18,7 @@ typedef struct pt_export_options {
     const pt_tokenizer *tok;
     const char *base_name; /* base_model_name_or_path in adapter_config.json */
     char *const *labels; size_t n_labels; /* hf: names of a classifier's labels; none, or another number than it has: LABEL_0 ... */
+    const char *pooling, *pooling_token; /* hf: where the head reads, if not at the last token: "mean", or "token" and which; kept under names of ours */
     const char *problem_type; /* hf: transformers' word for what they are; NULL = said nowhere */
     uint64_t *trial;       /* hf, peft. Not NULL: everything is done but the weights' data, which are counted here (bytes) and not
                               written: what would fail fails, and the files beside the weights appear */

@@ -147,6 +147,13 @@ static pt_status put_labels(pt_hf *c, int n, const pt_export_options *opt)
 {
     char key[32], number[24];
     bool named = opt->n_labels == (size_t)n;
+    PT_RETURN(pt_hf_remove(c, PT_HF_POOLING));
+    PT_RETURN(pt_hf_remove(c, PT_HF_POOLING_TOKEN));
+    if (opt->pooling) {
+        PT_RETURN(pt_hf_set_text(c, PT_HF_POOLING, opt->pooling));
+        if (opt->pooling_token) PT_RETURN(pt_hf_set_text(c, PT_HF_POOLING_TOKEN, opt->pooling_token));
+        if (!opt->trial) pt_log(PT_LOG_WARN, "pooling: %s: transformers' classifiers read the last token, so that this folder is right for ptrain alone", opt->pooling);
+    }
     if (opt->problem_type) PT_RETURN(pt_hf_set_text(c, "problem_type", opt->problem_type));
     if (n > 1 || named) {
         PT_RETURN(pt_hf_remove(c, "id2label"));

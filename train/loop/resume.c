@@ -61,7 +61,9 @@ static pt_export_options export_options(const pt_run *r)
                                .base_name = r->cfg->model.base_model ? r->cfg->model.base_model : "",
                                .labels = r->labels,
                                .n_labels = r->n_labels,
-                               .problem_type = r->objective->problem_type};
+                               .problem_type = r->objective->problem_type,
+                               .pooling = pt_setup_pooling(r->cfg),
+                               .pooling_token = pt_setup_pooling(r->cfg) ? r->cfg->data.pooling_token : NULL};
 }
 
 static pt_status write_checkpoint(pt_run *r)

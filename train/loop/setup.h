@@ -41,6 +41,8 @@ void pt_base_free(pt_base *b);
 
 /* The names of the labels: those of the first data set that lists any, on the heap (pt_dataset_labels_free); *names NULL = none does. */
 pt_status pt_setup_labels(const pt_config *cfg, char ***names, size_t *n);
+/* The word of the config's pooling, for files: NULL = the last token. */
+const char *pt_setup_pooling(const pt_config *cfg);
 /* The id of pooling_token: PT_EARG where it is no token of the model. */
 pt_status pt_setup_pooling_token(const pt_config *cfg, const pt_tokenizer *tok, int32_t *id);
 /* Training and test packs; *test NULL without test_datasets. Rank 0 packs, the others open what it made. */

@@ -6,6 +6,12 @@
 #include "data/read/data_key.h"
 #include "train/loop/setup.h"
 
+const char *pt_setup_pooling(const pt_config *cfg)
+{
+    pt_pooling_word word = pt_objective_pooling(cfg->objective, cfg->options);
+    return word == PT_POOL_LAST ? NULL : pt_objective_word(pt_pooling_words, (int)word);
+}
+
 pt_status pt_setup_pooling_token(const pt_config *cfg, const pt_tokenizer *tok, int32_t *id)
 {
     const char *text = cfg->data.pooling_token;

@@ -38,6 +38,16 @@ static double sum_heads(const pt_batch *b, int32_t g, const float *value)
     return sum;
 }
 
+/* A value at an answer's end, or the mean over its tokens. */
+static double value_of(const pt_batch *b, int32_t g, const float *value, size_t width)
+{
+    int32_t from = b->group_pool_start ? b->group_pool_start[g] : 0, n = b->group_pool_start ? b->group_pool_start[g + 1] - from : 0;
+    double sum = 0;
+    if (!b->group_pool_start) return b->group_end_head[g] >= 0 ? value[(size_t)b->group_end_head[g] * width] : 0;
+    for (int32_t k = 0; k < n; k++) sum += (double)(1 / (float)n) * value[(size_t)b->group_pool_head[from + k] * width];
+    return sum;
+}
+
 static void put_answer(const pt_run *r, const pt_batch *b, int32_t g, const list *l, double *to)
 {
     const pt_objective *o = r->objective;
@@ -53,7 +63,7 @@ static void put_answer(const pt_run *r, const pt_batch *b, int32_t g, const list
         for (int k = 0; k < PT_VOCAB_SUMS; k++)
             if (r->vocab[k]) to[VOCAB + k] = sum_heads(b, g, r->vocab[k]);
     }
-    for (size_t k = 0; k < l->width && b->group_end_head[g] >= 0; k++) to[VALUES + k] = r->values[(size_t)b->group_end_head[g] * l->width + k];
+    for (size_t k = 0; k < l->width; k++) to[VALUES + k] = value_of(b, g, r->values + k, l->width);
     for (int k = 0; k < o->n_columns; k++) {
         const float *v = pt_batch_column_get(b, o->columns[k]);
         to[COLUMNS + k] = v ? v[g] : 0;
