@@ -17,7 +17,18 @@ static inline void rows_check_turns(const pt_turns *t)
         if (u->thought) fuzz_touch(u->thought, u->thought_bytes);
         if (u->role) fuzz_touch(u->role, strlen(u->role) + 1);
         if (u->has_weight) fuzz_assert(u->weight >= 0 && u->weight < 1e38f);
+        for (size_t k = 0; k < u->n_spans; k++) fuzz_assert(u->spans[k].from <= u->spans[k].to && u->spans[k].to <= u->bytes && u->spans[k].weight > 0 && (!k || u->spans[k].from >= u->spans[k - 1].to));
         (void)pt_turn_message(u, 1);
+    }
+}
+
+static inline void rows_check_teacher(const pt_targets *t, size_t tokens)
+{
+    fuzz_assert(!t->n_tokens || (t->n_tokens == tokens && t->start[0] == 0));
+    for (size_t i = 0; i < t->n_tokens; i++) {
+        double sum = 0;
+        for (int64_t k = t->start[i]; k < t->start[i + 1]; k++) sum += t->p[k];
+        fuzz_assert(t->start[i + 1] == t->start[i] || (sum > 0.999 && sum < 1.001));
     }
 }
 
@@ -31,7 +42,8 @@ static inline pt_status rows_take(void *user, const pt_record *r, int64_t line)
         rows_check_turns(&r->answers[s].turns);
         fuzz_assert(r->kind != PT_RECORD_CHAT || (r->answers[s].turns.n && r->n_prompt <= r->answers[s].turns.n));
         if (r->kind == PT_RECORD_TEXT) fuzz_touch(r->answers[s].text, r->answers[s].bytes);
-        for (size_t i = 0; i < r->answers[s].ids.n; i++) fuzz_assert(r->answers[s].ids.ids[i] >= 0 && r->answers[s].label[i] >= 0 && r->answers[s].label[i] <= 1);
+        for (size_t i = 0; i < r->answers[s].ids.n; i++) fuzz_assert(r->answers[s].ids.ids[i] >= 0 && r->answers[s].label[i] >= 0 && r->answers[s].label[i] < 1e38f);
+        rows_check_teacher(&r->answers[s].teacher, r->answers[s].ids.n);
     }
     return PT_OK;
 }
@@ -93,7 +105,7 @@ static inline int rows_run(const char *type, const char *format, const uint8_t *
     }
     bool pairs = pt_reader_gives(type, true) && (fuzz_choice(part[1], 5, 2) || !pt_reader_gives(type, false));
     bool labels = pt_reader_verdicts(type) && !pt_reader_gives(type, true) && !pt_reader_gives(type, false);
-    pt_reader r = {.spec = &spec, .pairs = pairs, .verdicts = labels, .criterion = pairs && fuzz_choice(part[1], 7, 2), .sink = rows_take, .max_rows = fuzz_choice(part[1], 6, 3)};
+    pt_reader r = {.spec = &spec, .pairs = pairs, .verdicts = labels, .criterion = pairs && fuzz_choice(part[1], 7, 2), .teacher = !strcmp(type, "tokens") && !pairs && fuzz_choice(part[1], 8, 2), .sink = rows_take, .max_rows = fuzz_choice(part[1], 6, 3)};
     fuzz_clean(pt_reader_run(&r));
     fuzz_clean(pt_reader_said(&r, &said));
     pt_str_free(&said);
