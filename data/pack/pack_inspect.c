@@ -1,5 +1,5 @@
 /* A sample as text with its weights visible. Colour: supervised green, context blue, control tokens dim. Without: supervised
- * text stands in « », with the weight when it is not 1: «0.5|text». */
+ * text stands in « », with the weight (or the share to imitate) when it is not 1: «0.5|text». */
 #include <string.h>
 
 #include "base/visible.h"
@@ -10,19 +10,20 @@
 #define DIM "\033[2m"
 #define RESET "\033[0m"
 
+/* weight below 0: context */
 static pt_status begin(pt_str *out, bool colour, float weight, bool control)
 {
     if (colour)
-        PT_RETURN(pt_str_printf(out, "%s%s", weight > 0 ? SUPERVISED : CONTEXT, control ? DIM : ""));
-    else if (weight > 0)
+        PT_RETURN(pt_str_printf(out, "%s%s", weight >= 0 ? SUPERVISED : CONTEXT, control ? DIM : ""));
+    else if (weight >= 0)
         PT_RETURN(pt_str_puts(out, "«"));
-    if (weight > 0 && weight != 1) PT_RETURN(pt_str_printf(out, "%g|", (double)weight));
+    if (weight >= 0 && weight != 1) PT_RETURN(pt_str_printf(out, "%g|", (double)weight));
     return PT_OK;
 }
 
 static pt_status finish(pt_str *out, bool colour, float weight)
 {
-    return pt_str_puts(out, colour ? RESET : weight > 0 ? "»" : "");
+    return pt_str_puts(out, colour ? RESET : weight >= 0 ? "»" : "");
 }
 
 static pt_status add(pt_str *out, bool colour, const char *text, size_t n)
@@ -30,28 +31,35 @@ static pt_status add(pt_str *out, bool colour, const char *text, size_t n)
     return colour ? pt_str_visible(out, text, n) : pt_str_add(out, text, n);
 }
 
-/* Ids are decoded as one stream, so that characters of several tokens come out whole; marks stand where the weight changes. */
-static pt_status show(const pt_tokenizer *tok, const int32_t *ids, const float *weight, int32_t n, bool colour, pt_str *out)
+/* What a token is marked with: its weight, or the share that is imitated; below 0 where it is context. */
+static float mark(const pt_packed_answer *a, int32_t i)
 {
+    return a->weight[i] > 0 ? a->imitate ? a->imitate[i] : a->weight[i] : -1;
+}
+
+/* Ids are decoded as one stream, so that characters of several tokens come out whole; marks stand where the weight changes. */
+static pt_status show(const pt_tokenizer *tok, const pt_packed_answer *a, bool colour, pt_str *out)
+{
+    const int32_t *ids = a->ids, n = a->n;
     pt_status rc = PT_OK;
     pt_tok_stream stream = {.started = true};
     pt_str run = {0}; /* text between two marks */
     bool dim = false;
     for (int32_t i = 0; i < n; i++) {
         bool control = colour && pt_tok_is_control(tok, ids[i]);
-        if (!i || weight[i] != weight[i - 1] || control != dim) {
+        if (!i || mark(a, i) != mark(a, i - 1) || control != dim) {
             PT_TRY(pt_tok_stream_end(&stream, &run));
             PT_TRY(add(out, colour, run.text, run.len));
             run.len = 0;
-            if (i) PT_TRY(finish(out, colour, weight[i - 1]));
-            PT_TRY(begin(out, colour, weight[i], control));
+            if (i) PT_TRY(finish(out, colour, mark(a, i - 1)));
+            PT_TRY(begin(out, colour, mark(a, i), control));
         }
         dim = control;
         PT_TRY(pt_tok_stream_next(tok, &stream, ids[i], false, &run));
     }
     PT_TRY(pt_tok_stream_end(&stream, &run));
     PT_TRY(add(out, colour, run.text, run.len));
-    if (n) PT_TRY(finish(out, colour, weight[n - 1]));
+    if (n) PT_TRY(finish(out, colour, mark(a, n - 1)));
     PT_TRY(pt_str_puts(out, "\n"));
 done:
     pt_str_free(&stream.held);
@@ -95,7 +103,7 @@ pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, 
         if (r.n_answers > 2) PT_RETURN(pt_str_printf(out, "\n--- answer %d of %d", k + 1, r.n_answers));
         PT_RETURN(show_columns(p, &r, k, out));
         PT_RETURN(pt_str_printf(out, "  %d tokens, %d supervised%s\n", a.n, supervised(a.weight, a.n), a.end < 0 ? ", no end token" : ""));
-        PT_RETURN(show(tok, a.ids, a.weight, a.n, colour, out));
+        PT_RETURN(show(tok, &a, colour, out));
     }
     return PT_OK;
 }

@@ -50,13 +50,15 @@ objective: $3
 Y
 }
 for i in $(seq 1 24); do
-    echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $((i % 5))\"}, {\"role\": \"assistant\", \"content\": \"good day $((i * 7 % 11)) of $i\", \"train_detail\": [{\"begin_offset\": 0, \"end_offset\": 3, \"weight\": 0.25}, {\"begin_offset\": 5, \"end_offset\": 30, \"train\": true}]}], \"weigths\": 1}"
+    echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $((i % 5))\"}, {\"role\": \"assistant\", \"content\": \"good day $((i * 7 % 11)) of $i\", \"train_detail\": [{\"begin_offset\": 0, \"end_offset\": 3, \"weight\": 0.25}, {\"begin_offset\": 5, \"end_offset\": 7, \"train\": false}, {\"begin_offset\": 9, \"end_offset\": 30, \"train\": true}]}], \"weigths\": 1}"
 done >"$dir/talks.jsonl"
 
 config talks.jsonl messages kl_sft
-train star && [ "$(field star kl | head -1)" = 0 ] && [ "$(field star kl | tail -1)" != 0 ] && [ "$(field star imitated | head -1 | cut -c1-3)" = 0.8 ]
-result "kl_sft: the divergence is exactly 0 before the first update, and parts of a message are imitated by their weight"
-grep -c "the column 'weigths' is not read; 'weights' is a name that rows have here" "$dir/log" | grep -qx 1
+train star && [ "$(field star kl | head -1)" = 0 ] && [ "$(field star kl | tail -1)" != 0 ] && awk -v x="$(field star imitated | head -1)" 'BEGIN { exit !(x > 0.4 && x < 0.9) }'
+result "kl_sft: the divergence is exactly 0 before the first update; parts of a message are imitated by their weight"
+"$ptrain" inspect "$dir/c.yaml" --output_dir="$dir/star" --sample 0 >"$dir/log" 2>&1 && grep -qF '«0.25|good»«0| day»' "$dir/log"
+result "inspect shows the shares, 0 within an answer too"
+train star2 && grep -c "the column 'weigths' is not read; 'weights' is a name that rows have here" "$dir/log" | grep -qx 1
 result "a misspelt column is named once"
 train mild --kl_coef=0 && train strict --kl_coef=20 && awk -v a="$(field mild kl | tail -1)" -v b="$(field strict kl | tail -1)" 'BEGIN { exit !(b < a) }'
 result "the dearer, the nearer"
