@@ -1,5 +1,7 @@
 /* kd: distillation from a teacher's log-probabilities in the data, forward KL over the k tokens that it names, with q made to sum to 1 over them.
  *   L = sum_m w_m [ kd_alpha sum_k q_mk (log q_mk - logp_mk) - kd_ce_alpha logp_m ] / W,   W the sum of w over the supervised tokens, as in sft
+ * The data, type tokens: beside input_ids, labels (and weights) prompt_logprobs (vLLM's, an object {ID: {logprob: x}} an id) or target_token_ids and
+ * target_logprobs (lists an id), each at the place of the id that is predicted, null where nothing is trained on.
  * Hinton et al. 2015 (arXiv:1503.02531) at temperature 1; the shape and the names are axolotl's plugin kd. Each q_mk is a row of its own beside the
  * token's: the core sees one or the other. Linear. */
 #ifndef PT_OBJECTIVE_KD_CORE_H

@@ -1,5 +1,7 @@
 /* kl_sft, STAR-style: each token is imitated by the share w that the data gives it, 0 to 1, and held near the reference by the rest.
  *   L = sum_m [ -w_m logp_m + lambda (1 - w_m) KL_m ] / M,   M the number of tokens (each by its record's weight) of the whole optimiser step
+ * w is the loss weight that the data gives: weights beside input_ids, weight of a message, train_detail's parts. Within an answer a weight of 0 (a part's
+ * train: false) holds a token; what is no answer (labels -100, train: false of a message, text that no part names) is context.
  * KL_m over the whole vocabulary at the position that predicts token m, KL(reference||policy) or KL(policy||reference). The interpolation of cross
  * entropy and divergence by a guard's score of the answer so far is that of STAR-DSS (Shape it Up, arXiv:2505.17196); its lambda and direction were not
  * found: lambda is kl_coef, 1 by default, the direction an option. Linear: no derivative depends on a channel. */
