@@ -107,6 +107,16 @@ static pt_status keep(void *user, const pt_record *rec, int64_t line)
     return pt_questions_keep(user, rec);
 }
 
+/* Of judged answers the desirable ones are what an answer is to be like. */
+static pt_status keep_desirable(void *user, const pt_record *rec, int64_t line)
+{
+    pt_record one = *rec;
+    bool good = true;
+    one.n_answers = 1;
+    for (size_t i = 0; i < rec->columns.n; i++) good = good && (strcmp(rec->columns.list[i].name, PT_COLUMN_LABEL) || rec->columns.list[i].value > 0);
+    return good ? pt_questions_keep(user, &one) : PT_OK;
+}
+
 pt_status pt_questions_set(pt_questions *q, const char *name)
 {
     PT_RETURN(pt_reserve(&q->sets, &q->set_cap, q->n_sets + 1));
@@ -117,7 +127,8 @@ pt_status pt_questions_set(pt_questions *q, const char *name)
 
 pt_status pt_questions_add(pt_questions *q, const pt_dataset_spec *set, bool pairs)
 {
-    pt_reader r = {.spec = set, .pairs = pairs, .passed_over = true, .sink = keep, .user = q};
+    bool verdicts = !pairs && !pt_reader_gives(set->type, false) && pt_reader_verdicts(set->type);
+    pt_reader r = {.spec = set, .pairs = pairs, .verdicts = verdicts, .passed_over = true, .sink = verdicts ? keep_desirable : keep, .user = q};
     pt_status rc = pt_reader_run(&r);
     pt_reader_free(&r);
     return rc;

@@ -69,6 +69,10 @@ apart() { # FIELD: of kto and apo_zero_unpaired, which holds answers against the
 }
 train apo kto.yaml "${short[@]}" --loss_type=apo_zero_unpaired && ! grep -q '"kl"' "$dir/apo/metrics.jsonl" && apart loss
 result "loss_type: apo_zero_unpaired looks at no mismatched answers"
+head -12 "$dir/judged.jsonl" >"$dir/test.jsonl" && head -6 "$dir/pairs.jsonl" >"$dir/test_pairs.jsonl"
+train asked kto.yaml "${short[@]}" --max_steps=2 --eval_steps=0 --test_datasets="[{path: $dir/test.jsonl, type: unpaired}, {path: $dir/test_pairs.jsonl, type: preference}]" &&
+    $p eval "$dir/asked" --limit=4 >"$dir/log" 2>&1 && grep -q "accuracy .* over 6 pairs" "$dir/log" && grep -q perplexity "$dir/log"
+result "ptrain eval of a kto run: desirable answers are references, pairs are judged"
 refused() { # TEXT MORE...: kto is refused with code 2 or 1 and this text
     local text=$1
     shift

@@ -49,7 +49,7 @@ static void golden(pt_config *c, pt_dataset_spec *spec)
 
 static pt_config config_of(const shape *s, const layout *l, pt_dataset_spec *spec, char *out)
 {
-    bool pairs = pt_objective_find(s->objective)->answers == 2;
+    bool pairs = pt_objective_find(s->objective)->answers == 2 || pt_objective_find(s->objective)->verdicts; /* of which these take the answers apart */
     pt_config c = small_config(spec, rows_file[pairs], out);
     c.objective = pt_objective_find(s->objective);
     c.adapter.kind = s->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
@@ -145,6 +145,21 @@ static void test_reward(void **state)
     all_layouts(&(shape){"reward", true, true, false, true, "mistral"});
 }
 
+/* With answers that the loader adds, statistics of the step, and sums of tokens over it. */
+static void test_judged(void **state)
+{
+    all_layouts(&(shape){"kto", false, false, false, true, "llama"});
+    all_layouts(&(shape){"kto", false, true, true, true, "mistral"});
+    all_layouts(&(shape){"bco", true, false, false, true, "qwen3"});
+}
+
+static void test_no_reference(void **state)
+{
+    all_layouts(&(shape){"orpo", false, false, false, true, "llama"});
+    all_layouts(&(shape){"orpo", true, true, false, true, "mistral"});
+    all_layouts(&(shape){"cpo", true, false, false, false, "llama"});
+}
+
 /* Dropout does something, and depends on the step: else the cases above with dropout would say nothing. */
 static void test_dropout_matters(void **state)
 {
@@ -175,6 +190,9 @@ static const shape rank_shapes[] = {
     {"reward", true, false, false, true, "llama"},
     {"kl_sft", false, false, false, true, "golden"},
     {"kd", false, false, false, true, "golden"},
+    {"kto", false, false, true, true, "llama"},
+    {"bco", false, false, false, true, "llama"},
+    {"orpo", true, false, false, true, "llama"},
 };
 #define N_RANK_SHAPES (int)(sizeof rank_shapes / sizeof *rank_shapes)
 
@@ -277,7 +295,8 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tokens),        cmocka_unit_test(test_sft),           cmocka_unit_test(test_dpo),
-        cmocka_unit_test(test_reward),        cmocka_unit_test(test_dropout_matters),
+        cmocka_unit_test(test_reward),        cmocka_unit_test(test_judged),        cmocka_unit_test(test_no_reference),
+        cmocka_unit_test(test_dropout_matters),
         cmocka_unit_test(test_order_matters), cmocka_unit_test(test_ranks),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

@@ -101,14 +101,15 @@ static pt_status load_questions(eval_run *e)
     const pt_config *cfg = e->o.cfg;
     bool pairs = pt_objective_pairs(cfg->objective);
     for (size_t i = 0; i < cfg->data.n_test_datasets; i++) {
-        const bool gives = pairs && pt_reader_gives(cfg->data.test_datasets[i].type, true);
+        const char *type = cfg->data.test_datasets[i].type;
+        const bool gives = pt_reader_gives(type, true) && (pairs || !pt_reader_gives(type, false)); /* what holds nothing but pairs is judged as such */
         char name[PT_DATASET_NAME];
         pt_dataset_name(cfg->data.test_datasets, cfg->data.n_test_datasets, i, name);
         if (gives) PT_RETURN(pt_questions_set(&e->test, name));
         PT_RETURN(pt_questions_add(&e->test, &cfg->data.test_datasets[i], gives));
     }
     for (size_t i = 0; i < cfg->data.n_datasets && !pairs; i++)
-        if (!pt_data_type_find(cfg->data.datasets[i].type)->plain)
+        if (!pt_data_type_find(cfg->data.datasets[i].type)->plain && (pt_reader_gives(cfg->data.datasets[i].type, false) || !pt_reader_gives(cfg->data.datasets[i].type, true)))
             PT_RETURN(pt_questions_add(&e->train, &cfg->data.datasets[i], false));
     return e->test.n || e->test.n_pairs ? PT_OK : pt_fail(PT_EARG, "the test data sets hold no question with an answer");
 }

@@ -16,16 +16,19 @@ PT_HD bool pt_judged_good(const pt_core_answer *a)
 }
 PT_HD double pt_judged_weight(const pt_core_step *s, const pt_core_answer *a)
 {
-    return s->option[pt_judged_good(a) ? PT_JUDGED_DESIRABLE : PT_JUDGED_UNDESIRABLE];
+    return pt_judged_good(a) ? s->option[PT_JUDGED_DESIRABLE] : s->option[PT_JUDGED_UNDESIRABLE];
 }
 /* reward: beta (logp - reference), or what stands for it. */
 PT_HD void pt_judged_metrics(const pt_core_step *s, const pt_core_answer *a, double reward, double *metric)
 {
     bool good = pt_judged_good(a);
     double share = good ? s->column_mean[PT_JUDGED_LABEL] : 1 - s->column_mean[PT_JUDGED_LABEL], one = share > 0 ? 1 / share : 0;
-    metric[good ? PT_JUDGED_CHOSEN : PT_JUDGED_REJECTED] = one * reward;
+    /* each by its own place: a place that is chosen would put the list on a device's stack */
+    metric[PT_JUDGED_CHOSEN] = good ? one * reward : 0;
+    metric[PT_JUDGED_REJECTED] = good ? 0 : one * reward;
     metric[PT_JUDGED_MARGIN] = good ? one * reward : -one * reward;
-    metric[good ? PT_JUDGED_LOGP_CHOSEN : PT_JUDGED_LOGP_REJECTED] = one * a[0].logp;
+    metric[PT_JUDGED_LOGP_CHOSEN] = good ? one * a[0].logp : 0;
+    metric[PT_JUDGED_LOGP_REJECTED] = good ? 0 : one * a[0].logp;
     metric[PT_JUDGED_APART] = fabs(a[0].logp - a[0].reference);
 }
 #endif
