@@ -253,7 +253,8 @@ template <typename K> PT_DEV void by_records(const loss_job &j, double *red)
     }
 }
 
-template <typename K> __global__ void __launch_bounds__(BLOCK) group_loss_k(const __grid_constant__ loss_job j)
+/* It is alone on its processor: all registers are its own. */
+template <typename K> __global__ void __launch_bounds__(BLOCK, 1) group_loss_k(const __grid_constant__ loss_job j)
 {
     PT_SHARED(double, red, [32]);
     if constexpr (K::rows) by_rows<K>(j, red);

@@ -21,18 +21,18 @@ PT_HD double pt_aot_smooth(double e, double v, double *dv)
 
 PT_HD double pt_core_aot(const pt_core_step *s, pt_core_answer *a, int n, double *metric)
 {
-    double loss = pt_pair_core(s, a, metric), beta = s->option[PT_PAIR_BETA], e = s->option[PT_PAIR_SMOOTHING], d;
-    double pairs = s->list[PT_LOSS_AOT - 1], answers = s->list[PT_LOSS_AOT_UNPAIRED - 1];
-    if (pairs != 0) {
-        loss += pairs * pt_aot_smooth(e, beta * (a[0].logp - a[1].logp - a[0].column[pt_pair_n_columns + PT_AOT_OF_PAIRS]), &d);
-        a[0].dlogp += pairs * beta * d;
-        a[1].dlogp -= pairs * beta * d;
-    }
-    if (answers != 0) { /* the value stands at the chosen answer, the derivative at both */
-        loss += answers * pt_aot_smooth(e, beta * (a[0].logp - a[0].reference - a[0].column[pt_pair_n_columns + PT_AOT_OF_ANSWERS]), &d);
-        a[0].dlogp += answers * beta * d;
-        pt_aot_smooth(e, beta * (a[1].column[pt_pair_n_columns + PT_AOT_OF_ANSWERS] - (a[1].logp - a[1].reference)), &d);
-        a[1].dlogp -= answers * beta * d;
+    double loss = pt_pair_core(s, a, metric), beta = s->option[PT_PAIR_BETA];
+    const double *chosen = a[0].column + pt_pair_n_columns, *rejected = a[1].column + pt_pair_n_columns;
+    PT_ONE_BY_ONE
+    for (int i = 0; i < 3; i++) { /* the pair; of answers, whose value stands at the chosen one: it, and the rejected one */
+        double w = s->list[(i ? PT_LOSS_AOT_UNPAIRED : PT_LOSS_AOT) - 1], d, value;
+        if (w == 0) continue;
+        double x = i == 2 ? rejected[PT_AOT_OF_ANSWERS] : i == 1 ? a[0].logp - a[0].reference : a[0].logp - a[1].logp;
+        double y = i == 2 ? a[1].logp - a[1].reference : i == 1 ? chosen[PT_AOT_OF_ANSWERS] : chosen[PT_AOT_OF_PAIRS];
+        value = pt_aot_smooth(s->option[PT_PAIR_SMOOTHING], beta * (x - y), &d);
+        if (i < 2) loss += w * value;
+        if (i < 2) a[0].dlogp += w * beta * d;
+        if (i != 1) a[1].dlogp -= w * beta * d;
     }
     return loss;
 }

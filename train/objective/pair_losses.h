@@ -1,28 +1,5 @@
 /* Losses of preference pairs against a reference, for the objectives that are DPO or kin of it: names, formulas and defaults of TRL 1.16's DPOTrainer.
- *
- * c, r: log-probability of the chosen and the rejected answer less the reference's; N_c, N_r: their tokens. S, sigma: log sigmoid, sigmoid.
- * Scores f'(e^c), f'(e^r) of an f-divergence (Wang et al. 2024, arXiv:2309.16240), here h_c, h_r; d = beta (h_c - h_r); m: the margin.
- *   reverse_kl        h = c                       (Rafailov et al. 2023, arXiv:2305.18290)
- *   forward_kl        h = 1 - e^-c
- *   js_divergence     h = log 2 + S(c)
- *   alpha_divergence  h = (e^min((a - 1) c, 80) - 1) / (a - 1); c where |a - 1| < 1e-6
- * Of the difference:
- *   sigmoid           -S(d - m)                   arXiv:2305.18290 eq. 7; m: Touvron et al. 2023 (arXiv:2307.09288) eq. 2, Amini et al. 2024 (arXiv:2402.10571)
- *   sigmoid_norm      -S(beta (h_c / N_c - h_r / N_r) - m)
- *   hinge             max(0, 1 - (d - m))         Zhao et al. 2023 (arXiv:2305.10425)
- *   robust            (-(1 - e) S(d - m) + e S(m - d)) / (1 - 2 e), e: label_smoothing     Chowdhury et al. 2024 (arXiv:2403.00409)
- *   ipo               (h_c / N_c - h_r / N_r - 1 / (2 beta))^2                             Azar et al. 2023 (arXiv:2310.12036) eq. 17
- *   exo_pair          sigma(d) (S(d) - log(1 - e)) + sigma(-d) (S(-d) - log e)             Ji et al. 2024 (arXiv:2402.00856) eq. 16
- *   discopop          -S(d) (1 - w) + e^-d w, w = sigma(d / tau)                           Lu et al. 2024 (arXiv:2406.08414) eq. 5
- * Of each answer apart (reverse_kl alone):
- *   nca_pair          -S(beta c) - S(-beta c) / 2 - S(-beta r) / 2                         Chen et al. 2024 (arXiv:2402.05369)
- *   bco_pair          -S(beta c) - S(-beta r)                                              Jung et al. 2024 (arXiv:2404.04656), without its shift
- *   sppo_hard         (c - 1 / (2 beta))^2 + (r + 1 / (2 beta))^2                          Wu et al. 2024 (arXiv:2405.00675) eq. 4.7
- *   apo_zero          1 - sigma(beta c) + sigma(beta r)                                    D'Oosterlinck et al. 2024 (arXiv:2408.06266) eq. 7
- *   apo_down          sigma(beta c) + 1 - sigma(beta (c - r))                              eq. 8
- *   sft               -(sum of chosen log-probabilities) / (chosen tokens), both of the whole step (TRL: of a micro-batch)
- * Several losses add up by their weights. Where a formula overflows (discopop far below 0: 0 * inf; forward_kl) the loss is not finite, and the
- * step is skipped and counted. */
+ * The formulas and their sources stand in dpo_core.h. */
 #ifndef PT_OBJECTIVE_PAIR_LOSSES_H
 #define PT_OBJECTIVE_PAIR_LOSSES_H
 #include "base/loss_core.h"
@@ -59,15 +36,6 @@ enum {
 /* Values of f_divergence_type. */
 enum { PT_PAIR_REVERSE_KL = 1, PT_PAIR_FORWARD_KL, PT_PAIR_JS, PT_PAIR_ALPHA_DIVERGENCE };
 
-/* One pair: what its losses are made of. */
-typedef struct pt_pair {
-    double beta, smooth, tau, margin;
-    double c, r;             /* less the reference's */
-    double hc, hr, dhc, dhr; /* scores, and their derivatives by c and r */
-    double nc, nr;
-    double logp, share; /* of the chosen answer; dL/dlogp of sft, negated */
-} pt_pair;
-
 /* A score of log-ratio x, and its derivative. */
 PT_HD double pt_pair_score(const pt_core_step *s, double x, double *d)
 {
@@ -91,50 +59,68 @@ PT_HD double pt_pair_score(const pt_core_step *s, double x, double *d)
     return (*d - 1) / a;
 }
 
-PT_HD pt_pair pt_pair_of(const pt_core_step *s, const pt_core_answer *a)
+PT_HD double pt_pair_tokens(const pt_core_answer *a)
 {
-    pt_pair p;
-    p.beta = s->option[PT_PAIR_BETA], p.smooth = s->option[PT_PAIR_SMOOTHING], p.tau = s->option[PT_PAIR_TAU];
-    p.margin = s->option[PT_PAIR_MARGIN] + a[0].column[PT_PAIR_COL_MARGIN];
-    p.c = a[0].logp - a[0].reference, p.r = a[1].logp - a[1].reference;
-    p.hc = pt_pair_score(s, p.c, &p.dhc), p.hr = pt_pair_score(s, p.r, &p.dhr);
-    p.nc = a[0].length > 1 ? a[0].length : 1, p.nr = a[1].length > 1 ? a[1].length : 1;
-    p.logp = a[0].logp;
-    /* the caller multiplies by weight / norm; of a record alone, its own mean */
-    p.share = s->first_tokens > 0 ? s->norm / s->first_tokens : a[0].tokens > 0 ? 1 / a[0].tokens : 0;
-    return p;
+    return a->length > 1 ? a->length : 1;
+}
+PT_HD double pt_pair_margin(const pt_core_step *s, const pt_core_answer *a)
+{
+    return s->option[PT_PAIR_MARGIN] + a[0].column[PT_PAIR_COL_MARGIN];
+}
+/* What a chosen token's log-probability counts in sft: the caller multiplies by weight / norm. Of a record alone, its own mean. */
+PT_HD double pt_pair_share(const pt_core_step *s, const pt_core_answer *a)
+{
+    return s->first_tokens > 0 ? s->norm / s->first_tokens : a[0].tokens > 0 ? 1 / a[0].tokens : 0;
 }
 
 /* Losses of one number u: value, and dL/du in *du. */
-PT_HD double pt_pair_of_difference(int loss, const pt_pair *p, double u, double *du)
+PT_HD double pt_pair_of_number(int loss, const pt_core_step *s, double u, double *du)
 {
-    double e = p->smooth;
+    double e = s->option[PT_PAIR_SMOOTHING], above = pt_sigmoid(u), below = pt_sigmoid(-u), lost = pt_softplus(-u);
     if (loss == PT_LOSS_HINGE) {
-        *du = u < 1 ? -1 : 0;
-        return u < 1 ? 1 - u : 0;
+        *du = u >= 1 ? 0 : -1;
+        return u >= 1 ? 0 : 1 - u; /* what is no number stays none */
     }
     if (loss == PT_LOSS_ROBUST) {
-        *du = (-(1 - e) * pt_sigmoid(-u) - e * pt_sigmoid(u)) / (1 - 2 * e);
-        return ((1 - e) * pt_softplus(-u) - e * pt_softplus(u)) / (1 - 2 * e);
+        *du = (-(1 - e) * below - e * above) / (1 - 2 * e);
+        return ((1 - e) * lost - e * pt_softplus(u)) / (1 - 2 * e);
     }
     if (loss == PT_LOSS_EXO_PAIR) {
-        double q = pt_sigmoid(u), o = pt_sigmoid(-u), above = -pt_softplus(-u) - log1p(-e), below = -pt_softplus(u) - log(e);
-        *du = q * o * (above - below);
-        return q * above + o * below;
+        double more = -lost - log1p(-e), less = -pt_softplus(u) - log(e);
+        *du = above * below * (more - less);
+        return above * more + below * less;
     }
     if (loss == PT_LOSS_DISCOPOP) {
-        double w = pt_sigmoid(u / p->tau), dw = w * pt_sigmoid(-u / p->tau) / p->tau, far = exp(-u), near = pt_softplus(-u);
-        *du = -pt_sigmoid(-u) * (1 - w) - far * w + dw * (far - near);
-        return near * (1 - w) + far * w;
+        double tau = s->option[PT_PAIR_TAU], w = pt_sigmoid(u / tau), dw = w * pt_sigmoid(-u / tau) / tau, far = exp(-u);
+        *du = -below * (1 - w) - far * w + dw * (far - lost);
+        return lost * (1 - w) + far * w;
     }
-    *du = -pt_sigmoid(-u);
-    return pt_softplus(-u);
+    *du = -below;
+    return lost;
+}
+
+/* Losses of the difference of scores, which are means over tokens in two of them; dL/dc and dL/dr are added. */
+PT_HD double pt_pair_of_difference(int loss, const pt_core_step *s, const pt_core_answer *a, double *dc, double *dr)
+{
+    int mean = loss == PT_LOSS_IPO || loss == PT_LOSS_SIGMOID_NORM, margin = loss != PT_LOSS_EXO_PAIR && loss != PT_LOSS_DISCOPOP;
+    double beta = s->option[PT_PAIR_BETA], nc = mean ? pt_pair_tokens(&a[0]) : 1, nr = mean ? pt_pair_tokens(&a[1]) : 1, dhc, dhr, du, value;
+    double hc = pt_pair_score(s, a[0].logp - a[0].reference, &dhc) / nc, hr = pt_pair_score(s, a[1].logp - a[1].reference, &dhr) / nr;
+    if (loss == PT_LOSS_IPO) {
+        double off = hc - hr - 1 / (2 * beta);
+        value = off * off, du = 2 * off;
+    } else {
+        value = pt_pair_of_number(loss, s, beta * hc - beta * hr - (margin ? pt_pair_margin(s, a) : 0), &du);
+        du *= beta;
+    }
+    *dc += du / nc * dhc;
+    *dr -= du / nr * dhr;
+    return value;
 }
 
 /* Losses of each answer apart: dL/dc and dL/dr are added. */
-PT_HD double pt_pair_of_answers(int loss, const pt_pair *p, double *dc, double *dr)
+PT_HD double pt_pair_of_answers(int loss, double b, double c, double r, double *dc, double *dr)
 {
-    double b = p->beta, x = b * p->c, y = b * p->r, up = pt_sigmoid(x), down = pt_sigmoid(-x), worse = pt_sigmoid(y);
+    double x = b * c, y = b * r, up = pt_sigmoid(x), down = pt_sigmoid(-x), worse = pt_sigmoid(y);
     if (loss == PT_LOSS_NCA_PAIR) {
         *dc += b * (0.5 * up - down);
         *dr += b * 0.5 * worse;
@@ -146,7 +132,7 @@ PT_HD double pt_pair_of_answers(int loss, const pt_pair *p, double *dc, double *
         return pt_softplus(-x) + pt_softplus(y);
     }
     if (loss == PT_LOSS_SPPO_HARD) {
-        double won = p->c - 0.5 / b, lost = p->r + 0.5 / b;
+        double won = c - 0.5 / b, lost = r + 0.5 / b;
         *dc += 2 * won;
         *dr += 2 * lost;
         return won * won + lost * lost;
@@ -156,49 +142,28 @@ PT_HD double pt_pair_of_answers(int loss, const pt_pair *p, double *dc, double *
         *dr += b * worse * pt_sigmoid(-y);
         return down + worse;
     }
-    double gap = b * (p->c - p->r), slope = b * pt_sigmoid(gap) * pt_sigmoid(-gap); /* apo_down */
+    double gap = b * (c - r), slope = b * pt_sigmoid(gap) * pt_sigmoid(-gap); /* apo_down */
     *dc += b * up * down - slope;
     *dr += slope;
     return up + pt_sigmoid(-gap);
 }
 
-/* One loss of one pair; dL/dc and dL/dr are added. */
-PT_HD double pt_pair_one(int loss, const pt_pair *p, double *dc, double *dr)
+/* One loss of one pair; dL/dc and dL/dr are added. Those of aot_core.h are 0 here. */
+PT_HD double pt_pair_one(int loss, const pt_core_step *s, const pt_core_answer *a, double *dc, double *dr)
 {
-    double du, value;
     switch (loss) {
     case PT_LOSS_SFT:
-        *dc -= p->share;
-        return -p->logp * p->share;
-    case PT_LOSS_IPO:
-    case PT_LOSS_SIGMOID_NORM: {
-        double gap = p->hc / p->nc - p->hr / p->nr, off = gap - 1 / (2 * p->beta);
-        value = loss == PT_LOSS_IPO ? off * off : pt_pair_of_difference(loss, p, p->beta * gap - p->margin, &du);
-        du = loss == PT_LOSS_IPO ? 2 * off : p->beta * du;
-        *dc += du / p->nc * p->dhc;
-        *dr -= du / p->nr * p->dhr;
-        return value;
-    }
-    case PT_LOSS_SIGMOID:
-    case PT_LOSS_HINGE:
-    case PT_LOSS_ROBUST:
-        value = pt_pair_of_difference(loss, p, p->beta * p->hc - p->beta * p->hr - p->margin, &du);
-        break;
-    case PT_LOSS_EXO_PAIR:
-    case PT_LOSS_DISCOPOP:
-        value = pt_pair_of_difference(loss, p, p->beta * p->hc - p->beta * p->hr, &du);
-        break;
+        *dc -= pt_pair_share(s, a);
+        return -a[0].logp * pt_pair_share(s, a);
     case PT_LOSS_NCA_PAIR:
     case PT_LOSS_BCO_PAIR:
     case PT_LOSS_SPPO_HARD:
     case PT_LOSS_APO_ZERO:
-    case PT_LOSS_APO_DOWN:
-        return pt_pair_of_answers(loss, p, dc, dr);
-    default: return 0;
+    case PT_LOSS_APO_DOWN: return pt_pair_of_answers(loss, s->option[PT_PAIR_BETA], a[0].logp - a[0].reference, a[1].logp - a[1].reference, dc, dr);
+    case PT_LOSS_AOT:
+    case PT_LOSS_AOT_UNPAIRED: return 0;
+    default: return pt_pair_of_difference(loss, s, a, dc, dr);
     }
-    *dc += p->beta * du * p->dhc;
-    *dr -= p->beta * du * p->dhr;
-    return value;
 }
 
 /* What is shown of a pair, named and computed as TRL's; and how far the chosen answer has gone from the reference, in nats and in nats a token. */
@@ -219,13 +184,13 @@ PT_HD void pt_pair_metrics(const pt_core_step *s, const pt_core_answer *a, doubl
 /* All chosen losses of one pair by their weights: the loss; dL/dlogp of both answers; metrics. */
 PT_HD double pt_pair_core(const pt_core_step *s, pt_core_answer *a, double *metric)
 {
-    pt_pair p = pt_pair_of(s, a);
     double sum = 0, rpo = s->list[PT_LOSS_SFT - 1] != 0 ? 0 : s->option[PT_PAIR_RPO];
     a[0].dlogp = a[1].dlogp = 0;
+    PT_ONE_BY_ONE
     for (int k = PT_LOSS_SIGMOID; k <= PT_LOSS_SFT; k++) {
         double w = k == PT_LOSS_SFT && rpo != 0 ? rpo : s->list[k - 1], dc = 0, dr = 0;
         if (w == 0) continue;
-        sum += w * pt_pair_one(k, &p, &dc, &dr);
+        sum += w * pt_pair_one(k, s, a, &dc, &dr);
         a[0].dlogp += w * dc;
         a[1].dlogp += w * dr;
     }
