@@ -166,7 +166,8 @@ static bool golden(const char *name, const char *text, json_t *vars, const char 
     return same;
 }
 
-/* Why: Hammer's golden was made from a list of tools where transformers hands over none; Jamba's and Functionary's from another JSON spelling. */
+/* Why: Hammer prints a list of tools as it is (Python writes its repr, the golden holds JSON); Jamba asks whether add_generation_prompt is there at all (transformers
+ * always gives it, the golden's data do not); Functionary adds texts to what |safe made (Python escapes them, the golden does not). */
 static void test_goldens(void **state)
 {
     static const char *const other[] = {"MadeAgents/Hammer2.1", "ai21labs/AI21-Jamba-Large-1.6", "meetkai-functionary-medium-v3.1.jinja tool_use"};

@@ -22,7 +22,7 @@ static pt_template *own_template(const char *text, const pt_tokenizer *tok)
 
 static void same(const char *name, size_t k, const pt_rendered *a, const pt_rendered *b)
 {
-    if (a->ids.n != b->ids.n || memcmp(a->ids.ids, b->ids.ids, a->ids.n * sizeof *a->ids.ids)) fail_msg("%s, conversation %zu: other ids (%zu, %zu)", name, k, a->ids.n, b->ids.n);
+    if (a->ids.n != b->ids.n || (a->ids.n && memcmp(a->ids.ids, b->ids.ids, a->ids.n * sizeof *a->ids.ids))) fail_msg("%s, conversation %zu: other ids (%zu, %zu)", name, k, a->ids.n, b->ids.n);
     for (size_t i = 0; i < a->ids.n; i++)
         if (memcmp(&a->weight[i], &b->weight[i], sizeof *a->weight)) fail_msg("%s, conversation %zu: token %zu of %zu has weight %g, not %g", name, k, i, a->ids.n, (double)b->weight[i], (double)a->weight[i]);
     assert_int_equal(a->n_answers, b->n_answers);
@@ -177,7 +177,7 @@ static void test_planted(void **state)
             for (size_t i = 0; i < n + 2; i++) {
                 const char *token = i < n ? more[i] : i == n ? "<|im_end|>" : "<|eot_id|>";
                 if (!controls(t, tok, at, token, &with, &in_text)) fail_msg("%s: field %d, %s: %s", g.gl_pathv[f], at, token, pt_err_msg());
-                if (with.n != plain.n || memcmp(with.ids, plain.ids, with.n * sizeof *with.ids)) fail_msg("%s: %s in field %d is a control token", g.gl_pathv[f], token, at);
+                if (with.n != plain.n || (with.n && memcmp(with.ids, plain.ids, with.n * sizeof *with.ids))) fail_msg("%s: %s in field %d is a control token", g.gl_pathv[f], token, at);
                 planted++;
                 met += in_text > in_plain;
             }
