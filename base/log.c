@@ -5,7 +5,7 @@
 
 static pt_log_sink log_sink;
 static void *log_user;
-static bool log_paused;
+static int log_paused;
 
 void pt_log_set_sink(pt_log_sink sink, void *user)
 {
@@ -15,7 +15,7 @@ void pt_log_set_sink(pt_log_sink sink, void *user)
 
 void pt_log_pause(bool on)
 {
-    log_paused = on;
+    log_paused += on ? 1 : -1;
 }
 
 void pt_log(pt_log_level level, const char *fmt, ...)

@@ -184,7 +184,7 @@ static pt_status train_stage(pt_cli *c, pt_stages *s, pt_stage_state *state, int
     if (comm->rank == 0) pt_stages_say(s, i, true);
     if (done) pt_log_pause(true);
     rc = pt_stages_config(s, i, true, state[i] == PT_STAGE_BEGUN, &cfg);
-    pt_log_pause(false);
+    if (done) pt_log_pause(false);
     PT_TRY(rc);
     if (done) {
         PT_TRY(pt_stages_same(s, i, cfg));
