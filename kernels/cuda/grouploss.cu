@@ -40,6 +40,7 @@ struct loss_job {
     const int32_t *record_start;
     pt_core_answer *answer;
     double *numbers; /* [groups][2 width]: values and derivatives wider than a score */
+    double *metric;  /* [records][metrics], where there are many */
     double *report;
     float *mark;
     int64_t groups, records, columns;
@@ -60,22 +61,25 @@ PT_DEV double together(double a, double b, int reduce)
     return reduce == PT_REDUCE_MAX ? (b <= a ? a : b) : (b >= a ? a : b);
 }
 
+/* Metrics that a thread has no registers for: those of records lie in memory, and are brought together when all are there. */
+template <typename K> constexpr bool many = K::metrics > 16;
+
 /* What a thread has so far. */
 template <typename K> struct sums {
-    double loss, metric[K::metrics ? K::metrics : 1];
+    double loss, metric[K::metrics && !many<K> ? K::metrics : 1];
 };
 template <typename K> PT_DEV void sums_begin(sums<K> &s, const loss_job &j)
 {
     s.loss = 0;
 #pragma unroll
-    for (int k = 0; k < K::metrics; k++)
+    for (int k = 0; k < (many<K> ? 0 : K::metrics); k++)
         s.metric[k] = j.reduce[k] <= PT_REDUCE_SUM ? 0.0 : j.reduce[k] == PT_REDUCE_MAX ? -(double)INFINITY : (double)INFINITY;
 }
 template <typename K> PT_DEV void sums_add(sums<K> &s, const loss_job &j, double scale, double loss, const double *m)
 {
     s.loss += scale * loss;
 #pragma unroll
-    for (int k = 0; k < K::metrics; k++)
+    for (int k = 0; k < (many<K> ? 0 : K::metrics); k++)
         s.metric[k] = together(s.metric[k], j.reduce[k] == PT_REDUCE_MEAN ? scale * m[k] : m[k], j.reduce[k]);
 }
 template <typename K> PT_DEV void sums_report(const sums<K> &s, const loss_job &j, double *red)
@@ -86,7 +90,7 @@ template <typename K> PT_DEV void sums_report(const sums<K> &s, const loss_job &
         if (j.mark && !isfinite(total)) j.mark[0] = __uint_as_float(0x7fc00000u);
     }
 #pragma unroll
-    for (int k = 0; k < K::metrics; k++) {
+    for (int k = 0; k < (many<K> ? 0 : K::metrics); k++) {
         double v = block_reduce(s.metric[k], j.reduce[k], red);
         if (threadIdx.x == 0) j.report[PT_REPORT_METRICS + k] = together(j.report[PT_REPORT_METRICS + k], v, j.reduce[k]);
     }
@@ -218,6 +222,23 @@ template <typename K> PT_DEV void by_rows(const loss_job &j, double *red)
         if (j.vocab[k].dvalue) rows_to_heads(j.vocab[k], j.logp.m);
 }
 
+/* All threads of the block call. */
+template <typename K> PT_DEV void report_many(const loss_job &j, double *red)
+{
+    __syncthreads();
+    PT_ONE_BY_ONE
+    for (int k = 0; k < K::metrics; k++) {
+        int reduce = j.reduce[k];
+        double v = reduce <= PT_REDUCE_SUM ? 0.0 : reduce == PT_REDUCE_MAX ? -(double)INFINITY : (double)INFINITY;
+        for (int64_t r = threadIdx.x; r < j.records; r += BLOCK) {
+            double w = (double)j.column[j.record_start[r]], scale = 1.0 / j.step.norm * w, x = j.metric[r * K::metrics + k];
+            if (w != 0) v = together(v, reduce == PT_REDUCE_MEAN ? scale * x : x, reduce);
+        }
+        v = block_reduce(v, reduce, red);
+        if (threadIdx.x == 0) j.report[PT_REPORT_METRICS + k] = together(j.report[PT_REPORT_METRICS + k], v, reduce);
+    }
+}
+
 template <typename K> PT_DEV void by_records(const loss_job &j, double *red)
 {
     PT_SHARED(int32_t, row, [BLOCK]);
@@ -230,9 +251,16 @@ template <typename K> PT_DEV void by_records(const loss_job &j, double *red)
         int32_t from = j.record_start[r], to = j.record_start[r + 1];
         double w = (double)j.column[from], scale = 1.0 / j.step.norm * w;
         if (w != 0) {
-            double metric[K::metrics ? K::metrics : 1] = {};
-            double loss = K::run(&j.step, j.answer + from, to - from, metric);
-            sums_add(s, j, scale, loss, metric);
+            if constexpr (many<K>) {
+                double *metric = j.metric + r * K::metrics;
+                PT_ONE_BY_ONE
+                for (int k = 0; k < K::metrics; k++) metric[k] = 0;
+                s.loss += scale * K::run(&j.step, j.answer + from, to - from, metric);
+            } else {
+                double metric[K::metrics ? K::metrics : 1] = {};
+                double loss = K::run(&j.step, j.answer + from, to - from, metric);
+                sums_add(s, j, scale, loss, metric);
+            }
         }
         for (int32_t g = from; g < to; g++) {
             if (j.logp.value) j.logp.dsum[g] = (float)(scale * j.answer[g].dlogp);
@@ -243,6 +271,7 @@ template <typename K> PT_DEV void by_records(const loss_job &j, double *red)
         }
     }
     sums_report(s, j, red);
+    if constexpr (many<K>) report_many<K>(j, red);
     __syncthreads();
     if (j.logp.dvalue) spread(j.logp, j.groups, row, answer);
     __syncthreads();
@@ -270,7 +299,7 @@ channel view_channel(const pt_loss_channel *c, float *dsum, int64_t rows, int64_
 template <typename K> pt_status launch(pt_ctx *ctx, const pt_group_loss_args *a)
 {
     float *dlogp, *dvalues, *dvocab[PT_VOCAB_SUMS] = {};
-    double *numbers;
+    double *numbers, *metric = NULL;
     pt_core_answer *answer;
     size_t groups = K::rows ? 0 : (size_t)a->column.cols, width = pt_view_ok(a->values.value) ? (size_t)a->values.value.cols : 1;
     pt_ws ws = pt_ws_begin(ctx);
@@ -281,9 +310,11 @@ template <typename K> pt_status launch(pt_ctx *ctx, const pt_group_loss_args *a)
     for (int k = 0; k < PT_VOCAB_SUMS; k++)
         if (pt_view_ok(a->vocab[k].dvalue)) PT_RETURN(pt_take(&ws, &dvocab[k], (K::rows ? (size_t)a->logp.value.cols : groups) * sizeof(float)));
     PT_RETURN(pt_take(&ws, &numbers, (size_t)pt_group_loss_numbers(a) * sizeof(double)));
+    if (many<K>) PT_RETURN(pt_take(&ws, &metric, groups * K::metrics * sizeof(double)));
     pt_ws_done(&ws);
     if (ctx->dry) return PT_OK;
     loss_job j = {};
+    j.metric = metric;
     j.logp = view_channel(&a->logp, dlogp, a->logp.value.cols, 1);
     j.values = view_channel(&a->values, dvalues, a->values.value.rows, a->values.value.cols);
     for (int k = 0; k < PT_VOCAB_SUMS; k++) j.vocab[k] = view_channel(&a->vocab[k], dvocab[k], a->vocab[k].value.cols, 1);
