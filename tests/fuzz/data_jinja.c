@@ -48,4 +48,5 @@ FUZZ_HARNESS(const uint8_t *bytes, size_t n)
     pt_jinja_out_free(&b);
     pt_jinja_free(t);
     json_decref(given);
+    return 0;
 }

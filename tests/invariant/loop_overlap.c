@@ -149,7 +149,7 @@ static void one(const shape *s, size_t bucket)
         int32_t ids[9] = {3, 4, 5, 6, 7, 8, 9, 10, 2};
         float weight[9] = {0};
         weight[7] = weight[8] = !strcmp(s->objective, "reward") ? 0 : (float)rows;
-        pt_seq seq = {ids, weight, 9, 0, !strcmp(s->objective, "reward") && rows ? 8 : -1};
+        pt_seq seq = {.ids = ids, .weight = weight, .n = 9, .end_index = !strcmp(s->objective, "reward") && rows ? 8 : -1};
         MUST(pt_batch_build(&b, &seq, 1, PT_PACKING_FOREST));
         assert_int_equal(b.n_heads > 0, rows);
         idle.n = 0;
