@@ -23,17 +23,25 @@ static float turn_weight(const pt_packer *pk, const pt_record *rec, const pt_tur
     return t->has_weight ? said_weight(pk, t) : pt_speaker_is(t->speaker, PT_ASSISTANT) ? 1 : 0;
 }
 
+/* Whether answer k is to be imitated at all: of judged answers the desirable ones, and of a pair the better. */
+static bool wanted(const pt_packer *pk, const pt_record *rec, size_t k)
+{
+    if (!pk->opt->verdicts) return true;
+    return several(rec) ? k == 0 : pt_values_get(&rec->columns, PT_COLUMN_LABEL) > 0.5f;
+}
+
 /* Weights as the readers gave them to weights of the loss; or to shares of tokens that weigh 1. */
-static pt_status settle(const pt_packer *pk, pt_built *b)
+static pt_status settle(const pt_packer *pk, const pt_record *rec, size_t k, pt_built *b)
 {
     pt_rendered *r = &b->text;
+    bool imitated = wanted(pk, rec, k);
     if (pk->opt->imitate) PT_RETURN(pt_reserve(&b->imitate, &b->imitate_cap, r->ids.n));
     for (size_t i = 0; i < r->ids.n; i++) {
         float w = r->weight[i], share = w > PT_WEIGHT_HELD ? w : 0;
         r->weight[i] = pk->opt->imitate ? w > 0 : share;
         if (!pk->opt->imitate) continue;
         if (share > 1) return pt_fail(PT_EFORMAT, "a token of weight %g; this objective takes weights from 0 to 1, the share that is imitated", (double)share);
-        b->imitate[i] = share;
+        b->imitate[i] = imitated ? share : 0;
     }
     return PT_OK;
 }
@@ -61,7 +69,7 @@ static pt_status render_answer(pt_packer *pk, const pt_record *rec, size_t k, si
     pt_rendered_clear(&b->text);
     pt_status rc = pt_template_render(pk->opt->tmpl, pk->messages, n, false, &b->text);
     if (rc != PT_OK) return rc == PT_EARG ? PT_EFORMAT : rc; /* a conversation that the template does not take */
-    PT_RETURN(settle(pk, b));
+    PT_RETURN(settle(pk, rec, k, b));
     trim(&b->text);
     return PT_OK;
 }
@@ -133,7 +141,7 @@ static pt_status render_text(pt_packer *pk, const pt_record *rec, size_t k)
         b->ends = 1;
     }
     PT_RETURN(put_weights(r, 1));
-    return settle(pk, b);
+    return settle(pk, rec, k, b);
 }
 
 /* Texts that are compared: what all begin with alike is asked, the rest answered. */
@@ -174,7 +182,7 @@ static pt_status render_ids(pt_packer *pk, const pt_record *rec, size_t k)
     }
     if (pk->opt->teacher) PT_RETURN(take_teacher(&rec->answers[k], vocab, b));
     r->ids.n = ids->n;
-    PT_RETURN(settle(pk, b));
+    PT_RETURN(settle(pk, rec, k, b));
     for (size_t i = 1; i < ids->n; i++)
         if (r->weight[i] > 0) b->end = (int32_t)i;
     trim(r);

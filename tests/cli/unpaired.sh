@@ -28,21 +28,21 @@ save_steps: 4
 val_set_size: 0
 seed: 3
 Y
-for o in kto bco; do { cat "$dir/common.yaml"; echo "datasets: [{path: $dir/judged.jsonl, type: unpaired}]"; echo "objective: $o"; } >"$dir/$o.yaml"; done
+for o in kto bco unlikelihood; do { cat "$dir/common.yaml"; echo "datasets: [{path: $dir/judged.jsonl, type: unpaired}]"; echo "objective: $o"; } >"$dir/$o.yaml"; done
 for o in orpo cpo; do { cat "$dir/common.yaml"; echo "datasets: [{path: $dir/pairs.jsonl, type: preference}]"; echo "objective: $o"; } >"$dir/$o.yaml"; done
 short=(--save_steps=0)
 moved() { # RUN FIELD: a figure of the step is no constant
     [ "$(field "$1" "$2" | sort -u | wc -l)" -gt 2 ]
 }
-declare -A of=([kto]=kl [bco]=rewards/shift [orpo]=nll_loss [cpo]=nll_loss)
-for o in kto bco orpo cpo; do
-    train $o $o.yaml && moved $o loss && moved $o ${of[$o]} && moved $o rewards/chosen && moved $o rewards/margins
+declare -A of=([kto]=kl [bco]=rewards/shift [orpo]=nll_loss [cpo]=nll_loss [unlikelihood]=unlikelihood) and=([kto]=rewards/margins [bco]=rewards/margins [orpo]=rewards/margins [cpo]=rewards/margins [unlikelihood]=nll)
+for o in kto bco orpo cpo unlikelihood; do
+    train $o $o.yaml && moved $o loss && moved $o ${of[$o]} && moved $o ${and[$o]} && { [ $o = unlikelihood ] || moved $o rewards/chosen; }
     result "$o trains, and says its metrics"
     train $o-off $o.yaml "${short[@]}" --sample_packing=off --micro_batch_size=3 && close $o $o-off loss 1e-4 && close $o $o-off ${of[$o]} 1e-4 && close $o $o-off grad_norm 1e-3 &&
-        train $o-small $o.yaml "${short[@]}" --micro_batch_size=1 && close $o $o-small loss 1e-4 && close $o $o-small ${of[$o]} 1e-4 && close $o $o-small rewards/margins 1e-4
+        train $o-small $o.yaml "${short[@]}" --micro_batch_size=1 && close $o $o-small loss 1e-4 && close $o $o-small ${of[$o]} 1e-4 && close $o $o-small ${and[$o]} 1e-4
     result "$o: layouts and micro-batches say the same"
     if command -v mpirun >/dev/null; then
-        ranks=2 train $o-two $o.yaml "${short[@]}" && close $o $o-two loss 1e-4 && close $o $o-two ${of[$o]} 1e-4 && close $o $o-two rewards/chosen 1e-4
+        ranks=2 train $o-two $o.yaml "${short[@]}" && close $o $o-two loss 1e-4 && close $o $o-two ${of[$o]} 1e-4 && close $o $o-two ${and[$o]} 1e-4
         result "$o: two ranks say the same"
     else
         n=$((n + 1)); echo "ok $n - $o: two ranks # SKIP no mpirun"
@@ -60,6 +60,10 @@ for o in kto bco orpo cpo; do
 done
 [ "$(field kto rewards/margins | head -1)" = 0 ] && [ "$(field kto kl | head -1)" = 0 ] && field kto loss | awk 'NR == 1 { exit !($1 > 0.4999999 && $1 < 0.5000001) }' && [ "$(field bco rewards/shift | head -1)" = 0 ]
 result "where nothing has moved the margin, the divergence and the shift are 0 exactly"
+$ptrain inspect "$dir/unlikelihood.yaml" --output_dir="$dir/look" >"$dir/log" 2>&1 && grep -q "«0|" "$dir/log"
+result "inspect shows that undesirable answers are shunned: their share is 0"
+train tame unlikelihood.yaml "${short[@]}" --unlikelihood_alpha=0 --max_steps=8 && awk -v a="$(field unlikelihood unlikelihood | tail -1)" -v b="$(field tame unlikelihood | tail -1)" 'BEGIN { exit !(a < b - 1e-4) }'
+result "with unlikelihood_alpha undesirable answers become less likely than without"
 train split kto.yaml "${short[@]}" --datasets="[{path: $dir/pairs.jsonl}]" --max_steps=3 && grep -q '"records": 10' "$dir/split/metrics.jsonl" && grep -q "records kept *48" "$dir/log"
 result "pairs are taken apart: two records each"
 train seen kto.yaml "${short[@]}" --val_set_size=0.25 --eval_steps=3 --max_steps=6 && grep -q eval_kl "$dir/seen/metrics.jsonl"

@@ -1,6 +1,6 @@
 """Golden numbers of objectives by tokens in float64: writes tests/golden/data/token_losses.inc (C initialisers).
 
-Versions: torch 2.15.0. dft is the expression of TRL 1.16.0's SFTTrainer (loss_type "dft"); kl_coef, kl_sft and kd are the equations of
+Versions: torch 2.15.0. dft is the expression of TRL 1.16.0's SFTTrainer (loss_type "dft"); kl_coef, kl_sft, kd and unlikelihood are the equations of
 train/objective/*_core.h from logits, differentiated by autograd. Random logits, a flat one, equal ones of policy and reference, and logits up to 1e4.
 Run: python -P tests/golden/token_losses.py
 """
@@ -46,6 +46,8 @@ for way in range(2):
     emit(f"kl_sft_{way}", torch.stack(of(-w * a + 1.7 * (1 - w) * d, [a, d])))
 a = logp.clone().requires_grad_()
 emit("dft", torch.stack(of(-a * a.exp().detach(), [a])))
+rest = lambda x: (1 - x.exp()).clamp(min=1e-5).log()  # Welleck et al. 2019
+emit("unlikelihood", torch.stack(of(-w * a - 0.6 * (1 - w) * rest(a), [a])))
 
 t = lp.gather(-1, named)
 emit("kd_logp", t)

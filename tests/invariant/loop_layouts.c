@@ -151,6 +151,8 @@ static void test_judged(void **state)
     all_layouts(&(shape){"kto", false, false, false, true, "llama"});
     all_layouts(&(shape){"kto", false, true, true, true, "mistral"});
     all_layouts(&(shape){"bco", true, false, false, true, "qwen3"});
+    all_layouts(&(shape){"unlikelihood", false, false, false, true, "llama"});
+    all_layouts(&(shape){"unlikelihood", true, true, false, true, "mistral"});
 }
 
 static void test_no_reference(void **state)
@@ -192,6 +194,7 @@ static const shape rank_shapes[] = {
     {"kd", false, false, false, true, "golden"},
     {"kto", false, false, true, true, "llama"},
     {"bco", false, false, false, true, "llama"},
+    {"unlikelihood", false, false, false, true, "llama"},
     {"orpo", true, false, false, true, "llama"},
 };
 #define N_RANK_SHAPES (int)(sizeof rank_shapes / sizeof *rank_shapes)

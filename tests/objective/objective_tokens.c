@@ -50,8 +50,9 @@ static void tokens(const char *name, const set *s, const double *kl, const doubl
 
 static void test_tokens(void **state)
 {
-    static const set coef[] = {{"kl_coef", 0.37}, {NULL, 0}}, lambda[] = {{"kl_coef", 1.7}, {NULL, 0}};
+    static const set coef[] = {{"kl_coef", 0.37}, {NULL, 0}}, lambda[] = {{"kl_coef", 1.7}, {NULL, 0}}, shun[] = {{"unlikelihood_alpha", 0.6}, {NULL, 0}};
     tokens("dft", NULL, NULL, dft);
+    tokens("unlikelihood", shun, NULL, unlikelihood);
     tokens("sft_kl", coef, token_kl, kl_coef_0);
     tokens("sft_kl", coef, token_kl + TOKENS, kl_coef_1);
     tokens("kl_sft", lambda, token_kl, kl_sft_0);
@@ -98,6 +99,17 @@ static void test_limits(void **state)
     a = (pt_core_answer){.logp = -1e4, .kl = 0, .column = {0}};
     assert_int_equal(pt_record_loss(pt_objective_index(star), &step, &a, 1, &loss, NULL), PT_OK);
     assert_true(loss == 0);
+    const pt_objective *shun = pt_objective_find("unlikelihood"); /* what the model is sure of: finite, and no slope */
+    step = step_of(shun, NULL);
+    a = (pt_core_answer){.logp = 0, .column = {0}};
+    assert_int_equal(pt_record_loss(pt_objective_index(shun), &step, &a, 1, &loss, NULL), PT_OK);
+    assert_true(loss == -log(1e-5) && a.dlogp == 0);
+    a = (pt_core_answer){.logp = -1e4, .column = {0}};
+    assert_int_equal(pt_record_loss(pt_objective_index(shun), &step, &a, 1, &loss, NULL), PT_OK);
+    assert_true(loss == 0 && a.dlogp == 0);
+    a = (pt_core_answer){.logp = NAN, .column = {0}};
+    assert_int_equal(pt_record_loss(pt_objective_index(shun), &step, &a, 1, &loss, NULL), PT_OK);
+    assert_true(isnan(loss));
 }
 
 int main(void)
