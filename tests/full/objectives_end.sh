@@ -7,7 +7,6 @@ cd "$(dirname "$0")/../.." || exit 2
 ptrain=${PTRAIN:-build/ptrain}
 base=${OBJECTIVES_BASE:-cache/SmolLM2-135M-Instruct.Q4_1.gguf}
 pairs=../shared/data/pref/machine_mindset_dpo_energy_i_e.jsonl
-[ -e "$pairs" ] || pairs=/work/shared/data/pref/machine_mindset_dpo_energy_i_e.jsonl
 [ -e "$base" ] && [ -e "$pairs" ] || { echo "ok 1 - objectives end to end # SKIP no $base or no data"; exit 0; }
 dir=${OBJECTIVES_KEEP:-$(mktemp -d)}
 mkdir -p "$dir"
