@@ -245,9 +245,8 @@ const pt_data_key pt_keys_of_labels[] = {
              "reward model are named so too."},
     {.key = "field_head", .kind = PT_DATA_COLUMN,
      .help = "Column of the head that a pair is about (reward with num_labels): a name of `labels`, or a number from 1. A pair that says none is about all."},
-    {.key = "field_label", .kind = PT_DATA_COLUMN, .help = "labels: column of a row's label. Default: label, labels."},
     {0}};
 
 const pt_data_type pt_data_type_labels = {
     .name = "labels", .also = "classification text_classification", .sft = read_labels, .judged = true, .list = "messages",
-    .keys = (const pt_data_key *const[]){pt_keys_of_texts, pt_keys_of_labels, NULL}};
+    .keys = (const pt_data_key *const[]){pt_keys_of_texts, pt_keys_of_verdicts, pt_keys_of_labels, NULL}};

@@ -166,11 +166,14 @@ static pt_place blamed(const pt_config *c, const char *file, const char *why)
 pt_status pt_config_check_options(pt_config *c, const char *file)
 {
     pt_core_step s = {0};
+    const pt_option **keys;
+    pt_objective_keys(&keys);
     PT_RETURN(pt_config_labels(c, file));
     for (size_t i = 0; i < pt_objective_count(); i++) {
         const pt_objective *v = pt_objective_at(i), *base = v->variant_of ? pt_objective_find(v->variant_of) : NULL;
+        const char *chooser = v->variant_value ? v->variant_value : base && keys[pt_objective_key(v->variant_key)]->kind == PT_OPTION_FLAG ? "true" : NULL;
         if (base && base != c->objective && of_one(v->variant_key) && pt_objective_variant(base, c->options) == v && !pt_objective_has(c->objective, v->variant_key))
-            return pt_place_fail(said_at(&c->options[pt_objective_key(v->variant_key)], file), "%s%s%s needs objective: %s", v->variant_key, v->variant_value ? ": " : "", v->variant_value ? v->variant_value : "", v->variant_of);
+            return pt_place_fail(said_at(&c->options[pt_objective_key(v->variant_key)], file), "%s%s%s needs objective: %s", v->variant_key, chooser ? ": " : "", chooser ? chooser : "", v->variant_of);
     }
     fill(c, c->objective);
     c->objective = pt_objective_variant(c->objective, c->options);
