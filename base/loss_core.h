@@ -68,6 +68,12 @@ PT_HD double pt_core_dsum(const pt_core_answer *a, int k)
 
 /* How the metrics of records become one number of a step: the mean by weight, the sum, the largest, the smallest. */
 typedef enum pt_reduce { PT_REDUCE_MEAN, PT_REDUCE_SUM, PT_REDUCE_MAX, PT_REDUCE_MIN } pt_reduce;
+/* Two parts of such a number as one; the parts of a mean bear their share of the weights already. */
+PT_HD double pt_reduced(double a, double b, int reduce)
+{
+    if (reduce <= PT_REDUCE_SUM) return a + b;
+    return reduce == PT_REDUCE_MAX ? (b <= a ? a : b) : (b >= a ? a : b);
+}
 
 /* log(1 + e^x) without overflow. */
 PT_HD double pt_softplus(double x)

@@ -55,12 +55,6 @@ PT_DEV double block_reduce(double v, int reduce, double *red)
     return reduce == PT_REDUCE_MAX ? block_max(v, red) : -block_max(-v, red);
 }
 
-PT_DEV double together(double a, double b, int reduce)
-{
-    if (reduce <= PT_REDUCE_SUM) return a + b;
-    return reduce == PT_REDUCE_MAX ? (b <= a ? a : b) : (b >= a ? a : b);
-}
-
 /* Metrics that a thread has no registers for: those of records lie in memory, and are brought together when all are there. */
 template <typename K> constexpr bool many = K::metrics > 16;
 
@@ -80,7 +74,7 @@ template <typename K> PT_DEV void sums_add(sums<K> &s, const loss_job &j, double
     s.loss += scale * loss;
 #pragma unroll
     for (int k = 0; k < (many<K> ? 0 : K::metrics); k++)
-        s.metric[k] = together(s.metric[k], j.reduce[k] == PT_REDUCE_MEAN ? scale * m[k] : m[k], j.reduce[k]);
+        s.metric[k] = pt_reduced(s.metric[k], j.reduce[k] == PT_REDUCE_MEAN ? scale * m[k] : m[k], j.reduce[k]);
 }
 template <typename K> PT_DEV void sums_report(const sums<K> &s, const loss_job &j, double *red)
 {
@@ -92,7 +86,7 @@ template <typename K> PT_DEV void sums_report(const sums<K> &s, const loss_job &
 #pragma unroll
     for (int k = 0; k < (many<K> ? 0 : K::metrics); k++) {
         double v = block_reduce(s.metric[k], j.reduce[k], red);
-        if (threadIdx.x == 0) j.report[PT_REPORT_METRICS + k] = together(j.report[PT_REPORT_METRICS + k], v, j.reduce[k]);
+        if (threadIdx.x == 0) j.report[PT_REPORT_METRICS + k] = pt_reduced(j.report[PT_REPORT_METRICS + k], v, j.reduce[k]);
     }
 }
 
@@ -232,10 +226,10 @@ template <typename K> PT_DEV void report_many(const loss_job &j, double *red)
         double v = reduce <= PT_REDUCE_SUM ? 0.0 : reduce == PT_REDUCE_MAX ? -(double)INFINITY : (double)INFINITY;
         for (int64_t r = threadIdx.x; r < j.records; r += BLOCK) {
             double w = (double)j.column[j.record_start[r]], scale = 1.0 / j.step.norm * w, x = j.metric[r * K::metrics + k];
-            if (w != 0) v = together(v, reduce == PT_REDUCE_MEAN ? scale * x : x, reduce);
+            if (w != 0) v = pt_reduced(v, reduce == PT_REDUCE_MEAN ? scale * x : x, reduce);
         }
         v = block_reduce(v, reduce, red);
-        if (threadIdx.x == 0) j.report[PT_REPORT_METRICS + k] = together(j.report[PT_REPORT_METRICS + k], v, reduce);
+        if (threadIdx.x == 0) j.report[PT_REPORT_METRICS + k] = pt_reduced(j.report[PT_REPORT_METRICS + k], v, reduce);
     }
 }
 

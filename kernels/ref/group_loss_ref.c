@@ -27,10 +27,8 @@ static void add(sums *s, const struct core *c, const pt_group_loss_args *a, doub
 {
     s->loss += scale * loss;
     for (int k = 0; k < c->n_metrics; k++) {
-        double v = metric[k], *to = &s->metric[k];
-        if (a->reduce[k] == PT_REDUCE_MEAN) *to += scale * v;
-        else if (a->reduce[k] == PT_REDUCE_SUM) *to += v;
-        else if (!s->any || (a->reduce[k] == PT_REDUCE_MAX ? !(v <= *to) : !(v >= *to))) *to = v;
+        double v = a->reduce[k] == PT_REDUCE_MEAN ? scale * metric[k] : metric[k];
+        s->metric[k] = s->any ? pt_reduced(s->metric[k], v, a->reduce[k]) : v;
     }
     s->any = true;
 }
@@ -41,9 +39,8 @@ static void report(const sums *s, const struct core *c, const pt_group_loss_args
     if (!s->any) return;
     r[PT_REPORT_LOSS] += s->loss;
     for (int k = 0; k < c->n_metrics; k++) {
-        double v = s->metric[k], *to = &r[PT_REPORT_METRICS + k];
-        if (a->reduce[k] <= PT_REDUCE_SUM) *to += v;
-        else if (a->reduce[k] == PT_REDUCE_MAX ? !(v <= *to) : !(v >= *to)) *to = v;
+        double *to = &r[PT_REPORT_METRICS + k];
+        *to = pt_reduced(*to, s->metric[k], a->reduce[k]);
     }
     if (pt_view_ok(a->mark) && !isfinite(s->loss)) pt_f32_at(a->mark)[0] = NAN;
 }

@@ -167,4 +167,18 @@ result "and lists without an order"
     ! train bad "${reward[@]}" --adaptive_margin_scale=2 && grep -q 'adaptive_margin_scale has no effect without adaptive_margin' "$dir/log" && ! train bad --objective=sft --datasets="[{path: $dir/many.jsonl, type: messages}]" --class_weights='[1]' && grep -q 'class_weights is no option of objective: sft' "$dir/log" &&
     ! train bad --objective=classify --num_labels=3 --datasets="[{path: $dir/many.jsonl, type: messages}]" && grep -q 'many.jsonl:1: ' "$dir/log"
 result "options that do not go together are refused"
+# macro F1 and the correlation of several test sets together are those of all their records, as one file of them has it, also where a set alone has none.
+grep '"sun"' "$dir/kinds.jsonl" >"$dir/few.jsonl"
+grep -v '"sun"' "$dir/kinds.jsonl" >"$dir/more.jsonl"
+cat "$dir/few.jsonl" "$dir/more.jsonl" >"$dir/both.jsonl"
+for i in $(seq 0 11); do
+    echo "{\"text\": \"the ${kinds[$((i % 3))]} and $((i * 7 % 10))\", \"label\": 2}" >>"$dir/level.jsonl"
+    echo "{\"text\": \"the ${kinds[$((i % 3))]} and $((i * 7 % 10))\", \"label\": $((i % 3)).5}" >>"$dir/slope.jsonl"
+done
+cat "$dir/level.jsonl" "$dir/slope.jsonl" >"$dir/levels.jsonl"
+train apart "${classes[@]}" --learning_rate=0.001 --eval_steps=2 --test_datasets="[{path: $dir/few.jsonl, $names}, {path: $dir/more.jsonl, $names}]" && train whole "${classes[@]}" --learning_rate=0.001 --eval_steps=2 --test_datasets="[{path: $dir/both.jsonl, $names}]" &&
+    close apart whole eval_macro_f1 1e-6 && close apart whole eval_accuracy 1e-6 &&
+    r=(--objective=regress --num_labels=1 --eval_steps=2 --datasets="[{path: $dir/slope.jsonl}]") && train apart "${r[@]}" --test_datasets="[{path: $dir/level.jsonl}, {path: $dir/slope.jsonl}]" && train whole "${r[@]}" --test_datasets="[{path: $dir/levels.jsonl}]" &&
+    close apart whole eval_pearson 1e-4 && close apart whole eval_mse 1e-5 && ! grep -q eval_level_pearson "$dir/apart/metrics.jsonl" && grep -q eval_slope_pearson "$dir/apart/metrics.jsonl"
+result "macro F1 and the correlation of several test sets are made of all their records"
 echo "1..$n"

@@ -67,7 +67,6 @@ typedef struct pt_eval_report {
     const char *prefix; /* of the names in metrics: "eval", or "test" for a test set beside a validation split; of one of several "eval_NAME" */
     int64_t step;       /* 0 = before training */
     double loss, seconds;
-    double weight; /* what the loss and the means are means over */
     int64_t records;
     int n_metrics;
     const char *metric_name[PT_FLOW_METRICS];

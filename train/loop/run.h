@@ -68,6 +68,12 @@ typedef struct pt_step_sums {
     pt_step info;     /* of the loader */
 } pt_step_sums;
 
+/* What an evaluation has summed over steps: the loss and the objective's own metrics, means times weight. */
+typedef struct pt_eval_sums {
+    double loss, weight, metric[PT_CORE_METRICS], seconds;
+    int64_t records;
+} pt_eval_sums;
+
 /* Everything up to the plan: nothing of the model is allocated yet. The struct must stay where it is until pt_run_close. */
 pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hooks);
 /* Allocates what was planned, loads weights, computes a stored reference. */
@@ -89,8 +95,9 @@ pt_status pt_run_sum_report(pt_run *r, pt_step_sums *out);
 pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *out);
 /* Weighted mean over all steps of an evaluation loader. *stopped: some rank was asked to stop, and out says nothing. */
 pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out, bool *stopped);
-/* The reports of n sets as that of all their records. */
-void pt_run_join_reports(const pt_objective *o, const pt_eval_report *each, size_t n, pt_eval_report *out);
+/* The same of one set or of several: sums, and the report of all that were summed. out->set and step stay the caller's. */
+pt_status pt_run_sum_set(pt_run *r, pt_loader *l, const char *set, pt_eval_sums *out, bool *stopped);
+void pt_run_report_sets(const pt_objective *o, int width, const pt_eval_sums *each, size_t n, pt_eval_report *out);
 /* Loads a batch with what its loss needs; makes its reference where this model does. */
 pt_status pt_run_load_batch(pt_run *r, const pt_batch *b, uint64_t step, bool train);
 /* Statistics of a whole step into core->stat, and into the columns that they fill, by a forward pass over its micro-batches (statistics.c): one more,

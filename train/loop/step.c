@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/threads.h"
 #include "train/loop/overlap.h"
 #include "train/loop/run.h"
 
@@ -174,85 +173,4 @@ pt_status pt_run_measure(pt_run *r, pt_loader *l, int64_t index, pt_step_sums *o
     PT_RETURN(run_all(r, (uint64_t)index, false, out));
     PT_RETURN(r->ctx.ops->sync(&r->ctx));
     return pt_run_sum_report(r, out);
-}
-
-/* Brings the metrics of a step together with those of the steps before. */
-static void join(const pt_objective *o, double w, const pt_step_sums *s, bool first, double *metric)
-{
-    for (int k = 0; k < o->n_metrics; k++) {
-        double x = s->metrics[k], *to = &metric[k];
-        if (o->metrics[k].reduce == PT_REDUCE_MEAN) *to += w * x;
-        else if (o->metrics[k].reduce == PT_REDUCE_SUM) *to += x;
-        else if (first || (o->metrics[k].reduce == PT_REDUCE_MAX ? !(x <= *to) : !(x >= *to))) *to = x;
-    }
-}
-
-pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out, bool *stopped)
-{
-    pt_loader_summary sum;
-    double start = pt_seconds(), total = 0, metric[PT_CORE_METRICS] = {0};
-    const pt_objective *o = r->objective;
-    bool first = true;
-    *out = (pt_eval_report){.set = set, .step = r->step};
-    *stopped = false;
-    PT_RETURN(pt_loader_summary_get(l, &sum));
-    for (int64_t i = 0; i < sum.steps; i++) {
-        pt_step_sums s;
-        PT_RETURN(pt_run_measure(r, l, i, &s));
-        *stopped = s.stop && i + 1 < sum.steps;
-        if (*stopped) return PT_OK;
-        out->records += s.info.records;
-        if (s.empty) continue;
-        double w = s.core.norm;
-        out->loss += w * s.loss;
-        join(o, w, &s, first, metric);
-        first = false;
-        total += w;
-    }
-    if (!(total > 0)) return pt_fail(PT_EARG, "the %s set has nothing to evaluate", set);
-    out->loss /= total;
-    out->weight = total;
-    for (int k = 0; k < o->n_metrics; k++)
-        if (o->metrics[k].reduce == PT_REDUCE_MEAN) metric[k] /= total;
-    out->n_metrics = pt_run_shown(o, pt_model_width(r->model), metric, out->metric, out->metric_name);
-    out->seconds = pt_seconds() - start;
-    return PT_OK;
-}
-
-void pt_run_join_reports(const pt_objective *o, const pt_eval_report *each, size_t n, pt_eval_report *out)
-{
-    int at = 0;
-    *out = (pt_eval_report){.step = each[0].step};
-    for (size_t i = 0; i < n; i++) {
-        out->loss += each[i].weight * each[i].loss;
-        out->weight += each[i].weight;
-        out->records += each[i].records;
-        out->seconds += each[i].seconds;
-    }
-    out->loss /= out->weight;
-    for (int k = 0; k < o->n_metrics && at < each[0].n_metrics; k++) {
-        double sum = 0, x;
-        if (!o->metrics[k].name) continue;
-        for (size_t i = 0; i < n; i++) {
-            x = each[i].metric[at];
-            if (o->metrics[k].reduce == PT_REDUCE_MEAN) sum += each[i].weight / out->weight * x;
-            else if (o->metrics[k].reduce == PT_REDUCE_SUM) sum += x;
-            else if (!i || (o->metrics[k].reduce == PT_REDUCE_MAX ? !(x <= sum) : !(x >= sum))) sum = x;
-        }
-        out->metric_name[at] = o->metrics[k].name;
-        out->metric[at++] = sum;
-    }
-    out->n_metrics = at;
-}
-
-int pt_run_shown(const pt_objective *o, int width, const double *metric, double *values, const char **names)
-{
-    int n = 0;
-    for (int k = 0; k < o->n_metrics && n < PT_FLOW_METRICS; k++) {
-        double v = o->metrics[k].derive ? o->metrics[k].derive(metric, width) : metric[k];
-        if (!o->metrics[k].name || (o->metrics[k].derive && isnan(v))) continue;
-        names[n] = o->metrics[k].name;
-        values[n++] = v;
-    }
-    return n;
 }

@@ -120,16 +120,18 @@ static pt_status tell_report(pt_run *r, const pt_eval_report *e)
 static pt_status measure_sets(pt_run *r, pt_eval_report *all, bool *stopped)
 {
     pt_status rc = PT_OK;
-    pt_eval_report *each = NULL;
+    pt_eval_sums *each = NULL;
+    int width = pt_model_width(r->model);
     PT_TRY(pt_alloc0(&each, r->n_sets));
-    for (size_t i = 0; i < r->n_sets && !*stopped; i++) {
-        PT_TRY(pt_run_evaluate(r, r->sets[i].loader, r->sets[i].name, &each[i], stopped));
-        each[i].prefix = r->sets[i].prefix;
-    }
+    for (size_t i = 0; i < r->n_sets && !*stopped; i++) PT_TRY(pt_run_sum_set(r, r->sets[i].loader, r->sets[i].name, &each[i], stopped));
     if (*stopped) goto done;
-    for (size_t i = 0; i < r->n_sets; i++) PT_TRY(tell_report(r, &each[i]));
-    pt_run_join_reports(r->objective, each, r->n_sets, all);
-    all->set = "test";
+    for (size_t i = 0; i < r->n_sets; i++) {
+        pt_eval_report one = {.set = r->sets[i].name, .prefix = r->sets[i].prefix, .step = r->step};
+        pt_run_report_sets(r->objective, width, &each[i], 1, &one);
+        PT_TRY(tell_report(r, &one));
+    }
+    *all = (pt_eval_report){.set = "test", .step = r->step};
+    pt_run_report_sets(r->objective, width, each, r->n_sets, all);
 done:
     free(each);
     return rc;
