@@ -30,7 +30,28 @@ static const layout layouts[] = {
 };
 #define N_LAYOUTS (int)(sizeof layouts / sizeof *layouts)
 
-static char work[64], rows_file[2][128];
+enum { ROWS, PAIRS, LABELLED, LISTS, FILES };
+static char work[64], rows_file[FILES][128];
+
+/* Which file an objective takes; judged answers are taken apart out of pairs. */
+static int file_of(const pt_objective *o)
+{
+    if (!strcmp(o->data, "labels")) return LABELLED;
+    if (!strcmp(o->data, "rated")) return LISTS;
+    return o->answers == 2 || o->verdicts ? PAIRS : ROWS;
+}
+
+/* The types that have no rows of ids, or a label beside them; heads of three values. */
+static void heads(pt_config *c, pt_dataset_spec *spec, int file)
+{
+    if (file == LABELLED) spec->type = (char *)"labels";
+    if (file == LABELLED) MUST(pt_objective_set(c->options, "num_labels", 3));
+    if (file != LISTS) return;
+    spec->type = (char *)"rated";
+    c->model.tokenizer = (char *)"tests/golden/data/tok_bpe";
+    c->model.chat_template = (char *)"chatml";
+    c->model.init.vocab_size = 772;
+}
 
 /* The family "golden": the model, the adapter and the rows of tokens of tests/golden, weights and a teacher beside them; the reference is the base. */
 #define GOLDEN "tests/golden/data/train/"
@@ -49,9 +70,10 @@ static void golden(pt_config *c, pt_dataset_spec *spec)
 
 static pt_config config_of(const shape *s, const layout *l, pt_dataset_spec *spec, char *out)
 {
-    bool pairs = pt_objective_find(s->objective)->answers == 2 || pt_objective_find(s->objective)->verdicts; /* of which these take the answers apart */
-    pt_config c = small_config(spec, rows_file[pairs], out);
-    c.objective = pt_objective_find(s->objective);
+    const pt_objective *o = pt_objective_find(s->objective);
+    pt_config c = small_config(spec, rows_file[file_of(o)], out);
+    c.objective = o;
+    heads(&c, spec, file_of(o));
     c.adapter.kind = s->full ? PT_ADAPTER_NONE : PT_ADAPTER_LORA;
     c.model.init.family = (char *)s->family;
     if (!strcmp(s->family, "golden")) golden(&c, spec);
@@ -143,6 +165,15 @@ static void test_reward(void **state)
 {
     all_layouts(&(shape){"reward", false, false, false, true, "qwen2"});
     all_layouts(&(shape){"reward", true, true, false, true, "mistral"});
+}
+
+static void test_heads(void **state)
+{
+    all_layouts(&(shape){"classify", false, false, false, true, "llama"});
+    all_layouts(&(shape){"classify", true, true, false, true, "mistral"});
+    all_layouts(&(shape){"ordinal", false, false, false, true, "qwen2"});
+    all_layouts(&(shape){"plackett_luce", false, false, false, true, "llama"});
+    all_layouts(&(shape){"plackett_luce", true, true, false, true, "mistral"});
 }
 
 /* With answers that the loader adds, statistics of the step, and sums of tokens over it. */
@@ -275,13 +306,52 @@ static void test_ranks(void **state)
     }
 }
 
+static void name_files(void)
+{
+    for (int i = 0; i < FILES; i++) snprintf(rows_file[i], sizeof rows_file[i], "%s/rows-%d.jsonl", work, i);
+}
+
+/* Sequences with a class each; two profiles stand before them. */
+static void write_labelled(const char *path, int n)
+{
+    FILE *f = fopen(path, "w");
+    uint64_t rng = 500;
+    assert_non_null(f);
+    for (int r = 0; r < n; r++) {
+        int ids[48], len = 0;
+        for (int i = 0; i < 20; i++) ids[len++] = 3 + (r % 2 * 7 + i * i) % 90;
+        for (int i = 0, more = 2 + (int)random_below(&rng, 9); i < more; i++) ids[len++] = i < r % 3 ? 10 + i : 3 + (int)random_below(&rng, 93);
+        fprintf(f, "{");
+        put_ids(f, "input_ids", ids, len, false);
+        fprintf(f, "\"label\": %d}\n", (int)random_below(&rng, 3));
+    }
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Two to four answers a question, six questions. */
+static void write_lists(const char *path, int n)
+{
+    static const char *const words[] = {"sun", "moon", "rain", "river", "stone"};
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    for (int r = 0; r < n; r++) {
+        fprintf(f, "{\"prompt\": \"which of them is it, the %s or what stands behind the %s?\", \"answers\": [", words[r % 2], words[r % 3]);
+        for (int k = 0; k < 2 + r % 3; k++) fprintf(f, "%s\"the %s %d\"", k ? ", " : "", words[(r + k) % 5], r % 7);
+        fprintf(f, "], \"ratings\": [");
+        for (int k = 0; k < 2 + r % 3; k++) fprintf(f, "%s%d", k ? ", " : "", (r + 2 * k) % 5);
+        fprintf(f, "]}\n");
+    }
+    assert_int_equal(fclose(f), 0);
+}
+
 static int make_files(void **state)
 {
     temp_folder(work);
-    for (int i = 0; i < 2; i++) {
-        snprintf(rows_file[i], sizeof rows_file[i], "%s/rows-%d.jsonl", work, i);
-        write_rows(rows_file[i], 40, i == 1);
-    }
+    name_files();
+    write_rows(rows_file[ROWS], 40, false);
+    write_rows(rows_file[PAIRS], 40, true);
+    write_labelled(rows_file[LABELLED], 40);
+    write_lists(rows_file[LISTS], 40);
     return 0;
 }
 static int remove_files(void **state)
@@ -293,12 +363,12 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strlen(argv[2]) < sizeof work) {
         memcpy(work, argv[2], strlen(argv[2]) + 1);
-        for (int i = 0; i < 2; i++) snprintf(rows_file[i], sizeof rows_file[i], "%s/rows-%d.jsonl", work, i);
+        name_files();
         return as_rank();
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tokens),        cmocka_unit_test(test_sft),           cmocka_unit_test(test_dpo),
-        cmocka_unit_test(test_reward),        cmocka_unit_test(test_judged),        cmocka_unit_test(test_no_reference),
+        cmocka_unit_test(test_reward),        cmocka_unit_test(test_heads),         cmocka_unit_test(test_judged),        cmocka_unit_test(test_no_reference),
         cmocka_unit_test(test_dropout_matters),
         cmocka_unit_test(test_order_matters), cmocka_unit_test(test_ranks),
     };
