@@ -107,7 +107,7 @@ pt_status pt_feed_more(pt_feed *f, const char *from)
     return inflate_some(f);
 }
 
-pt_status pt_feed_open(pt_feed *f, const char *path)
+pt_status pt_feed_open(pt_feed *f, const char *path, bool binary)
 {
     pt_status rc = PT_OK;
     *f = (pt_feed){.path = path};
@@ -125,8 +125,8 @@ pt_status pt_feed_open(pt_feed *f, const char *path)
         PT_TRY(inflate_some(f));
     }
     PT_CHECK(f->at < f->end, PT_EFORMAT, "%s is empty", path);
-    PT_TRY(check_content(f));
-    if (f->end - f->at >= 3 && !memcmp(f->at, "\xef\xbb\xbf", 3)) f->at += 3;
+    if (!binary) PT_TRY(check_content(f));
+    if (!binary && f->end - f->at >= 3 && !memcmp(f->at, "\xef\xbb\xbf", 3)) f->at += 3;
 done:
     if (rc != PT_OK) pt_feed_close(f);
     return rc;

@@ -20,8 +20,8 @@ typedef struct pt_feed {
 } pt_feed;
 
 /* PT_EARG, PT_EIO: no such file; PT_ENOSUP: a format that must be converted; PT_EFORMAT: UTF-16, Git LFS, empty, broken gzip. `at` stands behind a
- * byte order mark. */
-pt_status pt_feed_open(pt_feed *f, const char *path);
+ * byte order mark. binary: what the file holds is the type's own affair (pt_data_type.binary): nothing is refused by its first bytes or passed over. */
+pt_status pt_feed_open(pt_feed *f, const char *path, bool binary);
 /* Adds text behind end and forgets what stands before `from` (in [at, end]); `at` is then where `from` was. Pointers into the old window are
  * void. Nothing happens without `more`. PT_EFORMAT: broken gzip, or a row past the window's limit. */
 pt_status pt_feed_more(pt_feed *f, const char *from);
@@ -34,6 +34,8 @@ typedef struct pt_row_sink {
 } pt_row_sink;
 /* Gives a row (taken over) or, with row NULL, the message of why there is none; an error that names no place gets the row's. */
 pt_status pt_row_give(const pt_row_sink *sink, const char *path, json_t *row, int64_t line);
+/* A file whose rows stand as its name says (or spec->format): what is read where a type has no `rows` of its own, which may call it too. */
+pt_status pt_rows_by_name(pt_feed *f, const pt_dataset_spec *spec, const pt_row_sink *sink);
 /* CSV or TSV (RFC 4180: quotes, line ends within quotes, a header): an object of strings a record. */
 pt_status pt_rows_csv(pt_feed *f, char separator, const pt_row_sink *sink);
 /* A row a line, {key: line}; blank lines are none. */

@@ -20,19 +20,25 @@ pt_status pt_record_answers(pt_record *rec, size_t n)
     return PT_OK;
 }
 
+pt_status pt_record_next(pt_record *rec)
+{
+    rec->n_prompt = 0;
+    rec->role = NULL;
+    rec->kind = PT_RECORD_CHAT;
+    return pt_record_answers(rec, 1);
+}
+
 static void forget(pt_record *rec)
 {
     for (size_t i = 0; i < rec->n_owned; i++) free(rec->owned[i]);
-    rec->n_owned = rec->n_prompt = rec->columns.n = 0;
-    rec->role = NULL;
+    rec->n_owned = rec->columns.n = 0;
     rec->tools = NULL;
-    rec->kind = PT_RECORD_CHAT;
 }
 
 pt_status pt_record_clear(pt_record *rec)
 {
     forget(rec);
-    return pt_record_answers(rec, 1);
+    return pt_record_next(rec);
 }
 
 void pt_record_free(pt_record *rec)

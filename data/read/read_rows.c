@@ -288,25 +288,26 @@ static const char *format_of(const pt_feed *f, const pt_dataset_spec *spec)
     return called(f->path, ".txt") && !holds_json(f) ? "text" : "json";
 }
 
+pt_status pt_rows_by_name(pt_feed *f, const pt_dataset_spec *spec, const pt_row_sink *sink)
+{
+    const char *format = format_of(f, spec);
+    const pt_data_type *type = spec ? pt_data_type_find(spec->type) : NULL;
+    if (!strcmp(format, "csv") || !strcmp(format, "tsv")) return pt_rows_csv(f, *format == 't' ? '\t' : ',', sink);
+    if (!strcmp(format, "text")) {
+        if (type && type->lines) return pt_rows_text(f, pt_dataset_value(spec, "field_text"), sink);
+        return pt_fail(PT_EARG, "%s is plain text, which the type text reads (a record a line), not type %s", f->path, type ? type->name : "-");
+    }
+    pt_scan s = {{f->path, f->at, f->end, f->at, 1, PT_JSON_NUL}, f, sink, spec};
+    return scan_json(&s);
+}
+
 pt_status pt_rows_read(const char *path, const pt_dataset_spec *spec, pt_status (*row)(void *user, json_t *row, int64_t line), void *user)
 {
-    pt_status rc = PT_OK;
-    pt_feed f = {0};
-    pt_row_sink sink = {row, user};
-    PT_TRY(pt_feed_open(&f, path));
-    const char *format = format_of(&f, spec);
     const pt_data_type *type = spec ? pt_data_type_find(spec->type) : NULL;
-    if (!strcmp(format, "csv") || !strcmp(format, "tsv")) {
-        PT_TRY(pt_rows_csv(&f, *format == 't' ? '\t' : ',', &sink));
-    } else if (!strcmp(format, "text")) {
-        PT_CHECK(type && type->lines, PT_EARG, "%s is plain text, which the type text reads (a record a line), not type %s", path,
-                 type ? type->name : "-");
-        PT_TRY(pt_rows_text(&f, pt_dataset_value(spec, "field_text"), &sink));
-    } else {
-        pt_scan s = {{path, f.at, f.end, f.at, 1, PT_JSON_NUL}, &f, &sink, spec};
-        PT_TRY(scan_json(&s));
-    }
-done:
+    pt_row_sink sink = {row, user};
+    pt_feed f = {0};
+    pt_status rc = pt_feed_open(&f, path, type && type->binary);
+    if (rc == PT_OK) rc = type && type->rows ? type->rows(&f, spec, &sink) : pt_rows_by_name(&f, spec, &sink);
     pt_feed_close(&f);
     return rc == PT_ESTOP ? PT_OK : rc; /* enough rows */
 }

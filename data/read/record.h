@@ -18,6 +18,9 @@
  * that is above 0: of the weights that a token touches the larger counts. */
 #define PT_WEIGHT_HELD FLT_MIN
 
+struct pt_feed;
+struct pt_row_sink;
+
 typedef enum pt_record_kind { PT_RECORD_CHAT, PT_RECORD_TEXT, PT_RECORD_IDS } pt_record_kind;
 
 typedef struct pt_turn {
@@ -145,6 +148,9 @@ typedef struct pt_data_type {
     bool ids;          /* no tokenizer is needed */
     bool instructions; /* questions and answers that an instruction template can write, where the model has no chat template */
     bool lines;        /* reads files of plain text, a record a line */
+    /* The file is no list of rows: makes them of its bytes (data/read/read_feed.h) and gives them by pt_row_give. NULL: the file's name says its form. */
+    pt_status (*rows)(struct pt_feed *f, const pt_dataset_spec *spec, const struct pt_row_sink *sink);
+    bool binary;       /* such a file need not be text, and is a map whole */
     /* Rows name roles: the system text of each that the reader knows, and of those in roles[n], into {role: text}, which a run keeps; NULL: no roles. */
     pt_status (*profiles)(const pt_reader *r, char *const *roles, size_t n, json_t *out);
     const pt_data_key *const *keys; /* tables, each ended by a key NULL, of what a config says to this type alone; ended by NULL. NULL = nothing */
@@ -191,6 +197,8 @@ extern const pt_data_key pt_keys_of_rows[], pt_keys_of_texts[], pt_keys_of_quest
 extern const pt_data_key *const pt_keys_of_chats[];
 /* A record of one empty answer. */
 pt_status pt_record_clear(pt_record *rec);
+/* The same for the next record of the present row, which keeps what the row said of all of them: its columns and tools, and what rec owns. */
+pt_status pt_record_next(pt_record *rec);
 /* n empty answers instead of those that are there; before anything points into them. */
 pt_status pt_record_answers(pt_record *rec, size_t n);
 void pt_record_free(pt_record *rec);
