@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """DPO beside TRL's DPOTrainer, as ratios of one run on one machine.
 
-  dpo_bench.py PTRAIN MODEL.gguf [--steps N] [--turns N] [--losses] [--small]
+  dpo_bench.py PTRAIN MODEL.gguf [--steps N] [--turns N] [--parts one,half,each,losses]
 
 Pairs of answers of 60 tokens: 8 a step behind ONE prompt of 300 tokens, and each behind a prompt of its own. The rival runs as its users run it: DPOTrainer with
 its own defaults (gradient checkpointing on; then off), a PEFT adapter r = 16 on all linear layers, 8 pairs a batch, f32; then bf16. The GGUF base is exported as an
-f32 Hugging Face folder that both load. --losses: the rate of every other loss_type over sigmoid's, ours alone, behind the one prompt.
+f32 Hugging Face folder that both load. Parts: one (prompt, f32), half (the same in bf16), each (a prompt a pair), losses (the rate of every other loss_type
+over sigmoid's, ours alone, behind the one prompt).
 Written for trl 1.16, torch 2.15, transformers 5.23, peft 0.21.
 """
 import argparse, importlib.util, json, os, resource, statistics, subprocess, sys, tempfile, time
@@ -124,8 +125,7 @@ def main():
     ap.add_argument("model")
     ap.add_argument("--steps", type=int, default=3)
     ap.add_argument("--turns", type=int, default=3)
-    ap.add_argument("--losses", action="store_true", help="every other loss_type too")
-    ap.add_argument("--small", action="store_true", help="one prompt, f32 alone")
+    ap.add_argument("--parts", default="one,half,each", help="of one, half, each, losses")
     a = ap.parse_args()
     missing = [m for m in ("torch", "transformers", "peft", "trl", "datasets") if not importlib.util.find_spec(m)]
     if missing:
@@ -137,15 +137,18 @@ def main():
         tok = tokenizer(folder)
         one, each = os.path.join(work, "one.jsonl"), os.path.join(work, "each.jsonl")
         write_rows(one, pairs(tok, 8 * (a.steps + 1), True))
-        print("8 pairs of answers of %d tokens behind one prompt of %d tokens, f32" % (ANSWER, PROMPT), flush=True)
-        beside(a, folder, one, work, "one", "f32", "float32", 10)
-        if not a.small:
-            print("the same, bf16", flush=True)
+        parts = a.parts.split(",")
+        if "one" in parts:
+            print("8 pairs of answers of %d tokens behind one prompt of %d tokens, f32" % (ANSWER, PROMPT), flush=True)
+            beside(a, folder, one, work, "one", "f32", "float32", 10)
+        if "half" in parts:
+            print("8 pairs of answers of %d tokens behind one prompt of %d tokens, bf16" % (ANSWER, PROMPT), flush=True)
             beside(a, folder, one, work, "one-half", "bf16", "bfloat16", 8)
+        if "each" in parts:
             write_rows(each, pairs(tok, 8 * (a.steps + 1), False))
             print("one pair a prompt, f32", flush=True)
             beside(a, folder, each, work, "each", "f32", "float32", 3)
-        if a.losses:
+        if "losses" in parts:
             losses(a, folder, one, work)
 
 
