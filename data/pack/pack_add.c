@@ -160,6 +160,7 @@ static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, cons
         PT_RETURN(pt_pack_put(p, z, 0, z->text.ids.n, z->end));
     }
     identify(rec, ids, weight, n, &row);
+    if (rec->scene) row.scene = row.prompt_id = row.context_id = rec->scene;
     p->rows[p->n_rows++] = row;
     p->record_start[p->n_rows] = (int64_t)p->n_seqs;
     pk->report->records_kept++;

@@ -50,12 +50,21 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
     return PT_OK;
 }
 
-/* Weights of turns that say none themselves: of the set's roles_to_train, else the config's. */
+/* Weights of turns that say none themselves: of the set's roles_to_train, else the config's. Where rows name people, a name in the set's that no speaker has
+ * is one of theirs: its view is taken, in which it is the assistant. */
 static pt_status speaker_weights(const pt_dataset_spec *s, const pt_pack_options *o, pt_speaker_weights *w)
 {
     bool own = s->n_roles_to_train > 0;
-    return pt_speakers_trained(w, own ? (const char *const *)s->roles_to_train : o->roles_to_train, own ? s->n_roles_to_train : o->n_roles_to_train,
-                               o->train_on_inputs ? 1 : 0);
+    const char *const *said = own ? (const char *const *)s->roles_to_train : o->roles_to_train;
+    const pt_data_type *type = pt_data_type_find(s->type);
+    size_t n = own ? s->n_roles_to_train : o->n_roles_to_train;
+    const char **names;
+    if (!own || !type || !pt_data_type_people(type)) return pt_speakers_trained(w, said, n, o->train_on_inputs ? 1 : 0);
+    PT_RETURN(pt_alloc0(&names, n));
+    for (size_t i = 0; i < n; i++) names[i] = pt_speaker_find(said[i]) ? said[i] : PT_ASSISTANT->name;
+    pt_status rc = pt_speakers_trained(w, names, n, o->train_on_inputs ? 1 : 0);
+    free(names);
+    return rc;
 }
 
 static pt_status check_options(const pt_dataset_spec *sets, size_t n, const pt_pack_options *o)

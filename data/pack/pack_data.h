@@ -12,7 +12,8 @@
 typedef struct pt_pack_row {
     int32_t prefix_len, role, source;
     uint64_t prefix_id;
-    uint64_t prompt_id, context_id, system_id; /* for the split alone, not kept: what was asked first; all before the last answer; the system text */
+    uint64_t prompt_id, context_id, system_id, scene; /* for the split alone, not kept: what was asked first; all before the last answer; the system text; of
+                                                       * points of view of one conversation, which stay together; 0 = none */
     int64_t line;
     uint8_t validation;
 } pt_pack_row;

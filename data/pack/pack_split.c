@@ -1,5 +1,6 @@
 /* Which records are for validation: whole units of them (a prompt, a record, a role) in an order that the seed decides.
  *
+ * Points of view of one conversation share its text: they are one record and one prompt here.
  * Without a wish (PT_SPLIT_AUTO) the units are prompts: the turns before the first answer to the user. A prompt that more records begin
  * with than validation is to have, and that they do not share to their last answer, is none: dialogues merely begin alike, and each
  * is a unit of its own with those that share everything before its last answer. */
@@ -95,7 +96,7 @@ static pt_status name_units(split *s, pt_val_split by)
         const pt_pack_row *r = &p->rows[i];
         uint64_t role = by == PT_SPLIT_ROLE ? role_of(r) : 0;
         without += by == PT_SPLIT_ROLE && !role;
-        s->rows[i] = (split_row){by == PT_SPLIT_RECORD ? pt_hash_mix(2, i) : by == PT_SPLIT_ROLE ? role : r->prompt_id, (uint32_t)i};
+        s->rows[i] = (split_row){by == PT_SPLIT_RECORD ? (r->scene ? r->scene : pt_hash_mix(2, i)) : by == PT_SPLIT_ROLE ? role : r->prompt_id, (uint32_t)i};
     }
     if (without)
         return pt_fail(PT_EARG, "val_split_by: role, but %zu of %zu records have neither a role nor a system text; val_split_by: record or prompt",

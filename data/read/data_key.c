@@ -86,6 +86,7 @@ pt_status pt_data_key_check(const pt_data_key *k, const char *text)
     static const char *const flags[] = {"true", "false", NULL};
     const char *const *words = k->kind == PT_DATA_FLAG ? flags : k->kind == PT_DATA_WORD ? k->words : NULL, *const *w = words;
     char known[200] = "";
+    if (k->check) return k->check(text);
     for (; w && *w; w++) {
         size_t n = strlen(known);
         if (!strcmp(*w, text)) return PT_OK;
@@ -94,11 +95,20 @@ pt_status pt_data_key_check(const pt_data_key *k, const char *text)
     return words ? pt_fail(PT_EARG, "%s is %s, not '%s'", k->key, known, text) : PT_OK;
 }
 
+/* A key of points of view, said of a type that has none. */
+static pt_status check_people(const pt_data_type *t, const char *key)
+{
+    for (const pt_data_key *k = pt_keys_of_scenes; k->key && !pt_data_type_people(t); k++)
+        if (!strcmp(k->key, key)) return pt_fail(PT_EARG, "%s goes with types whose rows name their speakers (messages, sharegpt ...), not with type %s", key, t->name);
+    return PT_OK;
+}
+
 pt_status pt_data_keys_check(const pt_data_type *t, const pt_dataset_spec *s, const pt_dataset_said **which)
 {
     for (const pt_dataset_said *x = s->said; x && x->key; x++) {
         if (!x->text) continue;
         if (which) *which = x;
+        PT_RETURN(check_people(t, x->key));
         for (const pt_data_key *const *table = t->keys; table && *table; table++)
             for (const pt_data_key *k = *table; k->key; k++)
                 if (!strcmp(k->key, x->key)) PT_RETURN(pt_data_key_check(k, x->text));

@@ -16,6 +16,7 @@ typedef struct pt_data_key {
     pt_data_key_kind kind;
     const char *fallback;     /* what holds where a data set says nothing; NULL = nothing */
     const char *const *words; /* PT_DATA_WORD: ended by NULL */
+    pt_status (*check)(const char *text); /* PT_EARG for what it cannot be; NULL: any text */
     const char *after;        /* the help lists it behind this key; NULL: behind the one that is declared before it */
     const char *within, *as;  /* also the member `as` of this key's mapping, which is how a config is written; NULL = a key alone */
 } pt_data_key;

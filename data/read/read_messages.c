@@ -73,19 +73,18 @@ static pt_status message_weight(const pt_reader *r, json_t *m, pt_turn *t)
     return PT_OK;
 }
 
-static pt_status speaker(const pt_reader *r, const char *name, const pt_speaker **who)
+static pt_status speaker(pt_reader *r, json_t *m, const char *name, const pt_speaker **who)
 {
     const pt_dataset_spec *s = r->spec;
-    for (size_t i = 0; i < s->n_roles; i++) {
-        if (strcmp(s->role_names[i], name)) continue;
-        *who = s->role_is[i];
-        return PT_OK;
-    }
-    if ((*who = pt_speaker_find(name))) return PT_OK;
+    size_t i = 0;
+    while (i < s->n_roles && strcmp(s->role_names[i], name)) i++;
+    *who = i < s->n_roles ? s->role_is[i] : pt_speaker_find(name);
+    if (r->views) return pt_read_person(r, m, name, who);
+    if (*who) return PT_OK;
     char known[160];
     pt_speaker_names(known, sizeof known, ", ");
-    return pt_fail(PT_EFORMAT, "speaker '%.60s' is unknown (%s, human, gpt ...); roles: {assistant: [NAME]} of the data "
-                               "set says who is who",
+    return pt_fail(PT_EFORMAT, "speaker '%.60s' is unknown (%s, human, gpt ...); roles: {assistant: [NAME]} of the data set says who is who, and view_of: each takes "
+                               "everybody's point of view",
                    name, known);
 }
 
@@ -102,7 +101,7 @@ static pt_status add_message(pt_reader *r, json_t *m, pt_turns *t)
         if (!json_object_get(m, text_key) && json_object_get(m, value ? "content" : "value")) text_key = value ? "content" : "value";
     }
     PT_RETURN(pt_row_string(m, role, true, &name, &n));
-    PT_RETURN(speaker(r, name, &who));
+    PT_RETURN(speaker(r, m, name, &who));
     if (pt_speaker_is(who, PT_SYSTEM) && json_is_null(json_object_get(m, text_key))) return pt_record_turn(t, who, "", 0);
     PT_RETURN(message_text(r, m, text_key, &text, &bytes, &is_json));
     if (is_json && !pt_speaker_is(who, PT_TOOL)) return pt_fail(PT_EFORMAT, "field '%s' is an object, a string is wanted", text_key);
@@ -110,7 +109,8 @@ static pt_status add_message(pt_reader *r, json_t *m, pt_turns *t)
     t->turns[t->n - 1].is_json = is_json;
     if (is_json) pt_causes_add(&r->notes, "tool results that are objects are written as JSON", r->line);
     PT_RETURN(pt_read_extras(r, m, name, &t->turns[t->n - 1]));
-    const char *const read[] = {role, text_key, pt_dataset_says(r->spec, "message_field_training"), pt_dataset_value(r->spec, "message_field_training_detail")};
+    const char *const read[] = {role, text_key, pt_dataset_says(r->spec, "message_field_training"), pt_dataset_value(r->spec, "message_field_training_detail"),
+                                r->views ? "name" : NULL};
     pt_note_unread(r, m, read, sizeof read / sizeof *read, who);
     PT_RETURN(message_weight(r, m, &t->turns[t->n - 1]));
     return pt_read_detail(r, m, &t->turns[t->n - 1]);
@@ -227,6 +227,7 @@ pt_status pt_read_messages(pt_reader *r, json_t *row)
     if (!want) want = pt_data_type_find(r->spec->type)->list;
     if (!want) want = "messages"; /* read for a type that has no list of its own */
     if (!list) return pt_row_missing(r, row, want);
+    if (r->views) return pt_read_views(r, row, list);
     PT_RETURN(pt_read_turns(r, list, t));
     if (!t->n) return pt_fail(PT_EFORMAT, "the list holds no messages");
     PT_RETURN(pt_read_system(r, row, t, NULL));
@@ -246,10 +247,11 @@ static const pt_data_key conversation_keys[] = {
     {.key = "field_system", .kind = PT_DATA_COLUMN, .after = "system_prompt", .help = "Column of the system text. Default: system, system_prompt."},
     {0}};
 const pt_data_key *const pt_keys_of_chats[] = {conversation_keys, pt_keys_of_questions, pt_keys_of_pairs, pt_keys_of_verdicts, NULL};
+static const pt_data_key *const keys_of_conversations[] = {conversation_keys, pt_keys_of_questions, pt_keys_of_pairs, pt_keys_of_verdicts, pt_keys_of_people, pt_keys_of_scenes, NULL};
 
 const pt_data_type pt_data_type_messages = {
     .name = "messages", .also = "chat_template chat_template.* openai", .shown = "messages (= chat_template)", .sft = pt_read_messages,
-    .pairs = pt_read_preference, .verdicts = pt_read_unpaired, .list = "messages", .keys = pt_keys_of_chats};
+    .pairs = pt_read_preference, .verdicts = pt_read_unpaired, .open = pt_read_views_open, .profiles = pt_scenes_profiles, .list = "messages", .keys = keys_of_conversations};
 const pt_data_type pt_data_type_sharegpt = {
     .name = "sharegpt", .also = "sharegpt.load sharegpt.load_role sharegpt:chat", .sft = pt_read_messages, .pairs = pt_read_preference, .verdicts = pt_read_unpaired,
-    .list = "conversations", .keys = pt_keys_of_chats};
+    .open = pt_read_views_open, .profiles = pt_scenes_profiles, .list = "conversations", .keys = keys_of_conversations};

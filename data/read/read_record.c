@@ -24,6 +24,7 @@ pt_status pt_record_next(pt_record *rec)
 {
     rec->n_prompt = 0;
     rec->role = NULL;
+    rec->scene = 0;
     rec->kind = PT_RECORD_CHAT;
     return pt_record_answers(rec, 1);
 }
@@ -255,6 +256,7 @@ pt_status pt_reader_run(pt_reader *r)
 {
     const pt_data_type *t = pt_data_type_find(r->spec->type);
     PT_RETURN(check_type(r, t));
+    if (pt_data_type_people(t)) PT_RETURN(pt_scenes_open(r));
     if (t->open) PT_RETURN(t->open(r));
     pt_row_ctx c = {r, r->verdicts ? t->verdicts : r->pairs ? t->pairs : t->sft};
     r->rows = r->seen = 0;
@@ -266,7 +268,8 @@ pt_status pt_reader_run(pt_reader *r)
     if (!r->columns || !r->held) return pt_fail(PT_ENOMEM, "out of memory");
     PT_RETURN(pt_rows_read(r->spec->path, r->spec, one_row, &c));
     pt_reader_warn_near(r);
-    return pt_reader_judge(r);
+    PT_RETURN(pt_reader_judge(r));
+    return pt_data_type_people(t) ? pt_scenes_judge(r) : PT_OK;
 }
 
 void pt_reader_free(pt_reader *r)
@@ -274,7 +277,9 @@ void pt_reader_free(pt_reader *r)
     json_decref(r->profiles);
     json_decref(r->columns);
     json_decref(r->held);
-    r->profiles = r->columns = r->held = NULL;
+    json_decref(r->met);
+    r->profiles = r->columns = r->held = r->met = NULL;
+    pt_scene_free(&r->scene);
     free(r->prompt.turns);
     r->prompt = (pt_turns){0};
     pt_record_free(&r->rec);

@@ -5,19 +5,17 @@
 
 #include "data/read/record.h"
 
+static const char *template_of(const pt_dataset_spec *s)
+{
+    const char *said = pt_dataset_says(s, "system_template");
+    return said ? said : "{profile}";
+}
+
 pt_status pt_read_rolebench_open(pt_reader *r)
 {
-    pt_status rc = PT_OK;
-    const char *file = pt_dataset_says(r->spec, "profiles");
-    if (!file) {
-        PT_CHECK(!strstr(pt_dataset_value(r->spec, "system_template"), "{profile}"), PT_EARG,
-                 "%s: type rolebench needs 'profiles: FILE' ({role: text}), or a system_template without {profile}", r->spec->path);
-        return PT_OK;
-    }
-    PT_TRY(pt_json_load(&r->profiles, file, (size_t)1 << 30, PT_JSON_OBJECT));
-    PT_CHECK(json_object_size(r->profiles), PT_EFORMAT, "%s: an object {role: text} is wanted", file);
-done:
-    return rc;
+    if (!pt_dataset_says(r->spec, "profiles") && strstr(template_of(r->spec), "{profile}"))
+        return pt_fail(PT_EARG, "%s: type rolebench needs 'profiles: FILE' ({role: text}), or a system_template without {profile}", r->spec->path);
+    return pt_profiles_load(r);
 }
 
 /* The system text of a role: the template with {role} and {profile} filled in; owned by the caller. */
@@ -91,7 +89,7 @@ pt_status pt_read_rolebench(pt_reader *r, json_t *row)
     for (i = 0; i < 3; i++) pt_row_take(r, row, used[i]);
     pt_text_strip(&question, &n_question);
     PT_RETURN(find_role(r, raw, n_raw, &role, &profile));
-    PT_RETURN(system_text(pt_dataset_value(r->spec, "system_template"), role, profile, &system));
+    PT_RETURN(system_text(template_of(r->spec), role, profile, &system));
     PT_RETURN(pt_record_own(&r->rec, system));
     r->rec.role = role;
     if (json_is_string(answers)) return give_answer(r, answers, system, question, n_question);
@@ -108,7 +106,7 @@ pt_status pt_read_rolebench(pt_reader *r, json_t *row)
 /* All roles of the profiles file, so that `chat --role` knows those never trained too, and those that rows named. */
 static pt_status keep_profiles(const pt_reader *r, char *const *roles, size_t n, json_t *out)
 {
-    const char *role, *tmpl = pt_dataset_value(r->spec, "system_template");
+    const char *role, *tmpl = template_of(r->spec);
     json_t *v;
     char *text;
     json_object_foreach(r->profiles, role, v)
@@ -130,11 +128,9 @@ static pt_status keep_profiles(const pt_reader *r, char *const *roles, size_t n,
 }
 
 static const pt_data_key keys[] = {
-    {.key = "profiles", .kind = PT_DATA_FILE, .after = "field_margin", .help = "rolebench: FILE of {role: text}."},
-    {.key = "references", .kind = PT_DATA_WORD, .fallback = "first", .words = (const char *const[]){"first", "all", NULL},
+    {.key = "references", .kind = PT_DATA_WORD, .after = "profiles", .fallback = "first", .words = (const char *const[]){"first", "all", NULL},
      .help = "rolebench: first (default) or all answers of a row."},
-    {.key = "system_template", .kind = PT_DATA_TEXT, .fallback = "{profile}", .help = "rolebench: text with {role} and {profile}. Default: {profile}."},
     {0}};
 
 const pt_data_type pt_data_type_rolebench = {.name = "rolebench", .sft = pt_read_rolebench, .open = pt_read_rolebench_open, .profiles = keep_profiles,
-                                             .keys = (const pt_data_key *const[]){keys, NULL}};
+                                             .keys = (const pt_data_key *const[]){pt_keys_of_people, keys, NULL}};

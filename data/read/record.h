@@ -12,6 +12,7 @@
 #include "base/batch.h"
 #include "base/json.h"
 #include "data/read/data_key.h"
+#include "data/read/scene.h"
 #include "data/text/template.h"
 
 /* The weight of a token that an answer holds and nobody is to imitate: context, but to objectives that keep such tokens near a reference. The least
@@ -85,7 +86,8 @@ typedef struct pt_record {
     size_t n_answers, answers_cap;
     size_t n_prompt;      /* CHAT: leading turns that are only asked with: the same of every answer, and of prompt + completion */
     pt_values columns;    /* of the row: weight, margin, and what a reader adds by pt_values_put */
-    const char *role;     /* rolebench, else NULL */
+    const char *role;     /* whose answers they are, where the rows name people: rolebench, scenes; else NULL */
+    uint64_t scene;       /* the same of all points of view of one conversation, which share its text; 0 = there is one alone */
     const json_t *tools;  /* CHAT: the list of tools that the row offers, or NULL */
     char **owned;
     size_t n_owned, owned_cap;
@@ -112,7 +114,10 @@ typedef struct pt_reader {
     bool passed_over; /* a criterion that nobody asked for was warned of, or is not to be */
     bool verdicts;    /* records of one answer with a label are wanted, or preference records, whose answers are taken apart (data/pack) */
     bool teacher;     /* so are a teacher's log-probabilities */
-    json_t *profiles; /* rolebench: {role: text}, owned */
+    json_t *profiles; /* {role: text} of the file `profiles`, owned */
+    bool views;       /* the data set asks for points of view of named people */
+    pt_scene scene;   /* for readers of conversations of named people */
+    json_t *met;      /* of those: {name: the system text that a run keeps, or null} */
     pt_record rec;
     /* PT_EFORMAT or PT_ENOSUP: the record cannot be used; its row counts as bad. */
     pt_status (*sink)(void *user, const pt_record *rec, int64_t line);
@@ -249,6 +254,11 @@ pt_status pt_read_tools(pt_reader *r, json_t *row);
 pt_status pt_read_detail(pt_reader *r, json_t *m, pt_turn *t);
 /* A turn as the templates take it, with weight w. */
 pt_message pt_turn_message(const pt_turn *t, float w);
+/* For messages where the data set asks for points of view: whoever says one by name; *who is what `role` is by the table or by `roles`, or NULL. */
+pt_status pt_read_person(pt_reader *r, json_t *m, const char *role, const pt_speaker **who);
+/* A list of messages into a record each point of view; before the first row: PT_EARG where it cannot be. */
+pt_status pt_read_views(pt_reader *r, json_t *row, json_t *list);
+pt_status pt_read_views_open(pt_reader *r);
 /* Appends messages to t: a list of messages, one message, or rounds ({human: q, assistant: a} or [q, a]). */
 pt_status pt_read_turns(pt_reader *r, json_t *list, pt_turns *t);
 /* The conversation's list among a row's columns, NULL when there is none. */

@@ -64,6 +64,21 @@ static inline const char *rows_put(fuzz_part file)
     return path;
 }
 
+static bool rows_views; /* points of view are asked for */
+
+/* What a data set says of them: profiles and a template as of rolebench are the third and fourth part. */
+static inline void rows_ask_views(pt_dataset_spec *spec, fuzz_part o)
+{
+    static const char *const of[] = {"each", "Ann", "Ann\nuser", NULL}, *const names[] = {NULL, "always", "never"}, *const thoughts[] = {NULL, "own", "strip"},
+                      *const history[] = {NULL, "last 1", "last 2 s", "s"};
+    static char *roles[] = {"Ben", "user"};
+    const struct { const char *key, *text; } said[] = {
+        {"view_of", of[fuzz_choice(o, 9, 4)]}, {"speaker_names", names[fuzz_choice(o, 10, 3)]}, {"thoughts", thoughts[fuzz_choice(o, 11, 3)]}, {"history", history[fuzz_choice(o, 12, 4)]}};
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        if (said[i].text) fuzz_clean(pt_dataset_say(spec, said[i].key, said[i].text, 0, 0));
+    if (!said[0].text) spec->roles_to_train = roles, spec->n_roles_to_train = 2;
+}
+
 /* Fills spec by the options; texts of it stand for good. */
 static inline void rows_options(pt_dataset_spec *spec, fuzz_part o)
 {
@@ -86,6 +101,7 @@ static inline void rows_options(pt_dataset_spec *spec, fuzz_part o)
     if (how & 16) spec->system_prompt = "Be kind.";
     spec->drop_system = fuzz_choice(o, 3, 2);
     if (fuzz_choice(o, 4, 2)) fuzz_clean(pt_dataset_say(spec, "references", "all", 0, 0));
+    if (rows_views) rows_ask_views(spec, o);
 }
 
 static inline int rows_run(const char *type, const char *format, const uint8_t *bytes, size_t n)
@@ -95,7 +111,7 @@ static inline int rows_run(const char *type, const char *format, const uint8_t *
     size_t parts = fuzz_split(bytes, n, part, 4);
     pt_dataset_spec spec = {.type = (char *)type, .format = (char *)format, .path = (char *)rows_put(part[0])};
     rows_options(&spec, part[1]);
-    if (!strcmp(type, "rolebench")) {
+    if (!strcmp(type, "rolebench") || rows_views) {
         static const char usual[] = "{\"Ahab\": \"A captain.\", \"Bob\": \"B\"}";
         const char *file = parts > 2 && part[2].n ? fuzz_put("profiles", part[2].at, part[2].n) : fuzz_put("profiles", usual, sizeof usual - 1);
         char *tmpl = parts > 3 ? fuzz_text(part[3]) : NULL;
@@ -103,7 +119,7 @@ static inline int rows_run(const char *type, const char *format, const uint8_t *
         if (tmpl) fuzz_clean(pt_dataset_say(&spec, "system_template", tmpl, 0, 0));
         free(tmpl);
     }
-    bool pairs = pt_reader_gives(type, true) && (fuzz_choice(part[1], 5, 2) || !pt_reader_gives(type, false));
+    bool pairs = !rows_views && pt_reader_gives(type, true) && (fuzz_choice(part[1], 5, 2) || !pt_reader_gives(type, false));
     bool labels = pt_reader_verdicts(type) && !pt_reader_gives(type, true) && !pt_reader_gives(type, false);
     pt_reader r = {.spec = &spec, .pairs = pairs, .verdicts = labels, .criterion = pairs && fuzz_choice(part[1], 7, 2), .teacher = !strcmp(type, "tokens") && !pairs && fuzz_choice(part[1], 8, 2), .sink = rows_take, .max_rows = fuzz_choice(part[1], 6, 3)};
     fuzz_clean(pt_reader_run(&r));

@@ -441,6 +441,7 @@ static pt_status check(pt_config *c, const char *file, bool adapter_said)
         pt_dataset_spec *d = test ? c->data.test_datasets : c->data.datasets;
         for (size_t i = 0; i < (test ? c->data.n_test_datasets : c->data.n_datasets); i++) {
             if (d[i].bad_rows < 0) d[i].bad_rows = c->data.bad_rows;
+            PT_RETURN(pt_config_name_people(c, &d[i]));
             PT_RETURN(pt_config_check_dataset(c, file, &d[i], !test));
         }
     }

@@ -378,6 +378,20 @@ static pt_status check_said(const char *file, const pt_dataset_spec *d)
     return rc;
 }
 
+pt_status pt_config_name_people(const pt_config *c, pt_dataset_spec *d)
+{
+    const pt_data_type *type = pt_data_type_find(d->type);
+    bool names = false;
+    for (size_t i = 0; i < c->data.n_roles_to_train; i++) names = names || !pt_speaker_find(c->data.roles_to_train[i]);
+    if (!names || d->n_roles_to_train || !type || !pt_data_type_people(type)) return PT_OK;
+    PT_RETURN(pt_alloc0(&d->roles_to_train, c->data.n_roles_to_train));
+    for (size_t i = 0; i < c->data.n_roles_to_train; i++) {
+        PT_RETURN(pt_strdup(&d->roles_to_train[i], c->data.roles_to_train[i]));
+        d->n_roles_to_train++;
+    }
+    return PT_OK;
+}
+
 pt_status pt_config_check_dataset(const pt_config *c, const char *file, const pt_dataset_spec *d, bool train)
 {
     if (train) PT_RETURN(check_type(c, file, d));

@@ -43,6 +43,8 @@ pt_status pt_value_worded(pt_place at, const pt_key *k, const pt_ynode *n, doubl
 pt_status pt_value_named_sets(pt_place at, const char *dir, const pt_ynode *v, pt_ynode **out);
 pt_status pt_value_datasets(const char *file, const char *key, const pt_ynode *n, pt_dataset_spec **out, size_t *out_n);
 void pt_datasets_free(pt_dataset_spec *d, size_t n);
+/* The config's roles_to_train, where they name people, to a set whose rows do and that says none. */
+pt_status pt_config_name_people(const pt_config *c, pt_dataset_spec *d);
 /* PT_EARG, by its place: a type that does not give what the objective wants (train: it is learnt from); what its reader does not take. */
 pt_status pt_config_check_dataset(const pt_config *c, const char *file, const pt_dataset_spec *d, bool train);
 /* The list `evaluations`, or one entry; checked against their tasks. */

@@ -59,7 +59,7 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "Replaces the template's own default system prompt. Unset keeps it."},
     {"train_on_inputs", "Data", PT_KEY_BOOL, OFF(data.train_on_inputs), 0, "false", NO_BOUND, NULL, "train_on_input", "Loss on every turn instead of on the answers."},
     {"roles_to_train", "Data", PT_KEY_LIST, OFF(data.roles_to_train), OFF(data.n_roles_to_train), NULL, NO_BOUND, NULL, "",
-     "Whose turns carry loss: assistant (default), user, system, tool."},
+     "Whose turns carry loss: assistant (default), user, system, tool; names of people: as train_on_speakers of a data set."},
     {"sequence_len", "Data", PT_KEY_INT, OFF(data.sequence_len), 0, "2048", 8, 1 << 20, NULL, "max_length cutoff_len max_seq_length", "Longest record in tokens."},
     {"excess_length_strategy", "Data", PT_KEY_ENUM, OFF(data.excess_length_strategy), 0, "drop", NO_BOUND, excesses, "",
      "A record that is too long loses old turns whole first; then drop it, truncate its end, or raise an error."},
