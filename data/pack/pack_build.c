@@ -1,4 +1,5 @@
 /* pt_pack_build: decides what a pack is made from, reuses the file of that name, or makes it. */
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,27 @@ static pt_status add_source(pt_str *key, json_t *sources, const char *path, cons
     if (!type) return PT_OK;
     json_t *j = json_pack("{s:s, s:s, s:I, s:s}", "path", path, "type", type, "bytes", (json_int_t)st.st_size, "sha256", sha);
     return j && !json_array_append_new(sources, j) ? PT_OK : pt_fail(PT_ENOMEM, "out of memory (or '%s' is no UTF-8)", path);
+}
+
+/* A file that a key names, or a folder: the files in it by their names, hidden ones left out. */
+static pt_status add_named(pt_str *key, const char *path)
+{
+    struct dirent **names = NULL;
+    struct stat st;
+    pt_status rc = PT_OK;
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) return add_source(key, NULL, path, NULL);
+    int n = scandir(path, &names, NULL, alphasort);
+    for (int i = 0; i < n; i++) {
+        char *file = NULL;
+        if (rc == PT_OK && names[i]->d_name[0] != '.') {
+            rc = pt_path_join(&file, path, names[i]->d_name);
+            if (rc == PT_OK) rc = add_source(key, NULL, file, NULL);
+        }
+        free(file);
+        free(names[i]);
+    }
+    free(names);
+    return rc;
 }
 
 /* Everything that decides the content, as text. The file's own format does not: a checkpoint goes on with a pack that was made again in a newer
@@ -44,7 +66,7 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
         PT_RETURN(add_source(key, sources, s->path, type ? type : "-"));
         for (size_t k = 0; k < pt_data_key_count(); k++) {
             const char *file = pt_data_key_at(k)->kind == PT_DATA_FILE ? pt_dataset_says(s, pt_data_key_at(k)->key) : NULL;
-            if (file) PT_RETURN(add_source(key, NULL, file, NULL));
+            if (file) PT_RETURN(add_named(key, file));
         }
     }
     return PT_OK;

@@ -162,7 +162,7 @@ static pt_status put_lore(pt_str *s, const lore *list, size_t n, bool after)
     return PT_OK;
 }
 
-pt_status pt_card_profile(const pt_card *c, bool with_lore, bool scenario, char **out, size_t *waiting)
+pt_status pt_card_profile(const pt_card *c, bool with_lore, char **out, size_t *waiting)
 {
     pt_status rc = PT_OK;
     pt_str s = {0};
@@ -176,10 +176,11 @@ pt_status pt_card_profile(const pt_card *c, bool with_lore, bool scenario, char 
     if (!with_lore) n = 0;
     qsort(list, n, sizeof *list, by_order);
     PT_TRY(pt_str_puts(&s, ""));
+    PT_TRY(put_line(&s, "", c->system_prompt));
     PT_TRY(put_lore(&s, list, n, false));
     PT_TRY(put_line(&s, "", c->description));
     PT_TRY(put_line(&s, "{{char}}'s personality: ", c->personality));
-    if (scenario) PT_TRY(put_line(&s, "Scenario: ", c->scenario));
+    PT_TRY(put_line(&s, "Scenario: ", c->scenario));
     PT_TRY(put_lore(&s, list, n, true));
     if (waiting) *waiting = wait;
     *out = s.text;

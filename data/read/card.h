@@ -7,6 +7,7 @@
 #ifndef PT_DATA_CARD_H
 #define PT_DATA_CARD_H
 #include "base/json.h"
+#include "data/read/data_key.h"
 
 /* A card of more JSON text than this is refused. */
 #define PT_CARD_MOST ((size_t)64 << 20)
@@ -33,8 +34,21 @@ bool pt_card_packed(const void *bytes, size_t n);
 pt_status pt_card_unpack(const char *path, const void *bytes, size_t n, json_t **out);
 /* The card in a file of any of the three forms. PT_EARG, PT_EIO: no such file. */
 pt_status pt_card_load(const char *path, json_t **out);
-/* Who the character is, on the heap, macros as they stand: description, "{{char}}'s personality: ..." and, with `lore`, the entries of its book that are always in the prompt
- * (constant and enabled, by insertion_order, those of before_char before), joined by line breaks; "" when nothing is said. scenario, where it is wanted too, behind it.
- * *waiting (may be NULL): how many entries wait for a word of the chat and are not in it. */
-pt_status pt_card_profile(const pt_card *c, bool lore, bool scenario, char **out, size_t *waiting);
+/* Who the character is, on the heap, macros as they stand: system_prompt, description, "{{char}}'s personality: ...", "Scenario: ...", a line each as SillyTavern's default
+ * story string has them, and, with `lore`, the entries of its book that are always in the prompt (constant and enabled, by insertion_order): those of before_char before the
+ * description, others at the end. "" when nothing is said. *waiting (may be NULL): how many entries wait for a word of the chat and are not in it. */
+pt_status pt_card_profile(const pt_card *c, bool lore, char **out, size_t *waiting);
+
+/* ---- for the readers ---- */
+struct pt_reader;
+/* greeting, user_name, character_book. */
+extern const pt_data_key pt_keys_of_cards[];
+/* Whether character_book: constant holds for a data set. */
+bool pt_card_lore(const struct pt_reader *r);
+/* A card's texts for a record of the present row, macros filled in: *profile is pt_card_profile's; *fields an object of all texts of the card for templates, but for
+ * system_prompt, which the profile has. Both stand until the row is done. */
+pt_status pt_card_cast(struct pt_reader *r, const pt_card *c, const char *user, const char **profile, json_t **fields);
+/* What a data set's `profiles` names into r->profiles, {name: text}: such a JSON file as it stands; of a card, or of each card of a folder, pt_card_profile with its macros filled in
+ * (the user is user_name, else User), under its name and its nickname; r->cards is {name: card} of them then. PT_EFORMAT: what is wrong, by path. */
+pt_status pt_profiles_read(struct pt_reader *r, const char *path);
 #endif

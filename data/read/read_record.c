@@ -278,7 +278,8 @@ void pt_reader_free(pt_reader *r)
     json_decref(r->columns);
     json_decref(r->held);
     json_decref(r->met);
-    r->profiles = r->columns = r->held = r->met = NULL;
+    json_decref(r->cards);
+    r->cards = r->profiles = r->columns = r->held = r->met = NULL;
     pt_scene_free(&r->scene);
     free(r->prompt.turns);
     r->prompt = (pt_turns){0};

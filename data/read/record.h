@@ -116,6 +116,7 @@ typedef struct pt_reader {
     bool teacher;     /* so are a teacher's log-probabilities */
     json_t *profiles; /* {role: text} of the file `profiles`, owned */
     bool views;       /* the data set asks for points of view of named people */
+    json_t *cards;    /* {name: card} of profiles that are character cards, owned; NULL: none are (card.h) */
     pt_scene scene;   /* for readers of conversations of named people */
     json_t *met;      /* of those: {name: the system text that a run keeps, or null} */
     pt_record rec;

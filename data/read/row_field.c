@@ -193,6 +193,8 @@ pt_status pt_row_hint(const pt_reader *r, json_t *row, pt_str *out)
     if (ask && texts(json_object_get(row, "output"))) return pt_str_puts(out, "type: mindset (objective dpo or reward)");
     if (has(row, "role") && ask && has(row, "generated")) return pt_str_puts(out, "type: rolebench, profiles: FILE");
     if (has(row, "input_ids")) return pt_str_puts(out, "type: tokens");
+    if (has(row, "mes_example") || (has(row, "spec") && has(row, "data"))) return pt_str_puts(out, "type: card");
+    if (has(row, "character_name") || (has(row, "mes") && json_is_boolean(json_object_get(row, "is_user")))) return pt_str_puts(out, "type: sillytavern");
     PT_RETURN(hint_list(row, out));
     if (out->len) return PT_OK;
     if (ask && first_of(row, answers)) return pt_str_puts(out, "type: alpaca");

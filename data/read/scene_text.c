@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/read/card.h"
 #include "data/read/record.h"
 
 /* ---- thoughts ----------------------------------------------------------------------------------------------------- */
@@ -55,8 +56,8 @@ pt_status pt_profiles_load(pt_reader *r)
 {
     const char *file = pt_dataset_says(r->spec, "profiles");
     if (!file || r->profiles) return PT_OK;
-    PT_RETURN(pt_json_load(&r->profiles, file, (size_t)1 << 30, PT_JSON_OBJECT));
-    return json_object_size(r->profiles) ? PT_OK : pt_fail(PT_EFORMAT, "%s: an object {role: text} is wanted", file);
+    PT_RETURN(pt_profiles_read(r, file));
+    return json_object_size(r->profiles) ? PT_OK : pt_fail(PT_EFORMAT, "%s: an object {role: text} is wanted, a character card, or a folder of cards", file);
 }
 
 /* The data set's own, else the scene's; "" where there is none. */
