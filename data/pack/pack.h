@@ -32,11 +32,22 @@ typedef struct pt_pack_options {
     bool distinct;                /* so is a record whose tokens and weights an earlier one had */
 } pt_pack_options;
 
+/* Why a record that nothing is wrong with is left out, and the one cause of a bad row that others ask for. */
+#define PT_DROP_LONG "longer than sequence_len"
+#define PT_DROP_CUT_UNSUPERVISED "nothing supervised within sequence_len"
+#define PT_DROP_UNSUPERVISED "no supervised token"
+#define PT_DROP_EQUAL_PAIR "chosen and rejected are equal"
+#define PT_DROP_SHORT "fewer tokens than min_sample_len"
+#define PT_DROP_AGAIN "the same as an earlier record"
+#define PT_DROP_WEIGHTLESS "weight is 0"
+
 /* The table shown after packing. Reasons for dropping are counted by name. */
 typedef struct pt_pack_report {
     bool reused;                  /* the cache was good */
     long long rows_read, records_kept, records_cut, records_dropped, validation_records;
     long long tokens, supervised_tokens, end_tokens, shared_tokens_saved, prefixes, control_in_text, longest;
+    long long turns_cut;          /* records_cut that lost old turns */
+    char turns_cut_where[120];    /* "a.jsonl:3, 17 ..." */
     long long noted[PT_NOTES];    /* what the template left out of the records kept or dropped */
     struct { char reason[200]; char where[120]; long long n; } dropped[24]; /* where: "a.jsonl:3, 17, b.jsonl:4 ..." */
     int n_dropped;

@@ -268,24 +268,27 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     const char *drop;
     bool again = false;
     PT_RETURN(pt_pack_render(pk, rec, &drop));
-    if (!drop && pk->built[0].text.ids.n < (size_t)pk->opt->min_tokens) drop = "fewer tokens than min_sample_len";
+    if (!drop && pk->built[0].text.ids.n < (size_t)pk->opt->min_tokens) drop = PT_DROP_SHORT;
     if (!drop && pk->opt->distinct) PT_RETURN(met_before(pk, rec, &again));
-    if (again) drop = "the same as an earlier record";
-    if (!drop && pt_values_get(&rec->columns, PT_COLUMN_WEIGHT) == 0) drop = "weight is 0";
+    if (again) drop = PT_DROP_AGAIN;
+    if (!drop && pt_values_get(&rec->columns, PT_COLUMN_WEIGHT) == 0) drop = PT_DROP_WEIGHTLESS;
     if (drop) {
         pt_pack_count_drop(pk->report, drop, 1, pk->spec->path, &line, 1);
         return PT_OK;
     }
     if (pk->opt->pretrain && rec->kind != PT_RECORD_CHAT) return add_pieces(pk, rec, line);
     const pt_built *b = pk->built;
-    bool cut = false;
+    bool cut = false, turns_cut = false;
     if (pk->opt->verdicts && rec->n_answers > 1) PT_RETURN(add_apart(pk, rec, line));
     else PT_RETURN(add_row(pk, rec, line, b, 0, b->text.ids.n, b->end));
     for (size_t k = 0; k < rec->n_answers; k++) {
         count(pk, b[k].text.weight, b[k].text.ids.n, b[k].ends);
         cut = cut || b[k].cut;
+        turns_cut = turns_cut || b[k].turns_cut;
     }
     pk->report->records_cut += cut;
+    pk->report->turns_cut += turns_cut;
+    if (turns_cut) pt_pack_put_place(pk->report->turns_cut_where, sizeof pk->report->turns_cut_where, pk->spec->path, line);
     return PT_OK;
 }
 

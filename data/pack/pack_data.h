@@ -78,7 +78,7 @@ typedef struct pt_built {
     const pt_targets *teacher; /* of the ids, at least; NULL = none */
     int32_t end;      /* index of the last answer's end token, -1 = cut or none */
     int32_t ends;     /* supervised end tokens */
-    bool cut;
+    bool cut, turns_cut; /* at all; of old turns */
 } pt_built;
 
 typedef struct pt_packer {
@@ -109,6 +109,8 @@ pt_status pt_pack_put(pt_pack *p, const pt_built *b, size_t from, size_t n, int3
 pt_status pt_pack_split(pt_pack *p, double val_set_size, pt_val_split by, uint64_t seed);
 /* n records dropped for a reason at these lines of a file (as many as are known). */
 void pt_pack_count_drop(pt_pack_report *r, const char *reason, long long n, const char *path, const int64_t *lines, int n_lines);
+/* One more place ("a.jsonl:3") for a list of them, as far as it has room. */
+void pt_pack_put_place(char *where, size_t size, const char *path, int64_t line);
 /* What the reader of one data set counted and noted, into the report. */
 pt_status pt_pack_report_set(pt_pack_report *r, const pt_reader *reader);
 /* Sum over all records of what one forest would save, and the number of distinct prefixes. */

@@ -113,7 +113,7 @@ static pt_status render_chat(pt_packer *pk, const pt_record *rec)
         to = next;
         for (size_t k = 0; k < rec->n_answers; k++) {
             PT_RETURN(render_answer(pk, rec, k, first, to));
-            pk->built[k].cut = true;
+            pk->built[k].cut = pk->built[k].turns_cut = true;
         }
     }
     return PT_OK;
@@ -219,8 +219,8 @@ static pt_status finish(pt_built *b, size_t most, bool text, const char **drop)
     if (b->end >= (int32_t)r->ids.n) b->end = -1, b->ends = 0;
     size_t n = 0;
     for (size_t i = 1; i < r->ids.n; i++) n += r->weight[i] > 0;
-    if (!n && !b->cut && !text) return pt_fail(PT_EFORMAT, "no supervised token");
-    if (!n) *drop = b->cut ? "nothing supervised within sequence_len" : "empty text";
+    if (!n && !b->cut && !text) return pt_fail(PT_EFORMAT, PT_DROP_UNSUPERVISED);
+    if (!n) *drop = b->cut ? PT_DROP_CUT_UNSUPERVISED : "empty text";
     return PT_OK;
 }
 
@@ -267,7 +267,7 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
     for (size_t k = 0; k < rec->n_answers; k++) {
         pk->built[k].end = -1;
         pk->built[k].ends = 0;
-        pk->built[k].cut = false;
+        pk->built[k].cut = pk->built[k].turns_cut = false;
         pk->built[k].teacher = NULL;
     }
     PT_RETURN(render_all(pk, rec));
@@ -276,7 +276,7 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
         return pt_fail(PT_EARG, "%lld tokens; sequence_len is %d (excess_length_strategy: raise)",
                        (long long)over + o->sequence_len, o->sequence_len);
     if (over > 0 && !pieces && o->excess == PT_EXCESS_DROP) {
-        *drop = "longer than sequence_len";
+        *drop = PT_DROP_LONG;
         return PT_OK;
     }
     for (size_t k = 0; k < rec->n_answers; k++) {
@@ -286,6 +286,6 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
         if (o->end_token) PT_RETURN(find_end_token(o, &pk->built[k]));
     }
     if (!*drop && several(rec) && all_equal(pk, o->pairs ? 2 : rec->n_answers)) /* a criterion may be like one of a pair */
-        *drop = o->pairs || rec->n_answers == 2 ? "chosen and rejected are equal" : "all answers are equal";
+        *drop = o->pairs || rec->n_answers == 2 ? PT_DROP_EQUAL_PAIR : "all answers are equal";
     return PT_OK;
 }

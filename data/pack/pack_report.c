@@ -11,6 +11,7 @@ static const struct {
 } figures[] = {{"rows_read", "rows read", offsetof(pt_pack_report, rows_read)},
                {"records_kept", "records kept", offsetof(pt_pack_report, records_kept)},
                {"records_cut", "  of them cut to sequence_len", offsetof(pt_pack_report, records_cut)},
+               {"turns_cut", NULL, offsetof(pt_pack_report, turns_cut)},
                {"validation_records", "  of them for validation", offsetof(pt_pack_report, validation_records)},
                {"records_dropped", "records dropped", offsetof(pt_pack_report, records_dropped)},
                {"tokens", "tokens", offsetof(pt_pack_report, tokens)},
@@ -34,12 +35,29 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
+void pt_pack_put_place(char *where, size_t size, const char *path, int64_t line)
+{
+    char file[64], place[96];
+    pt_text_fit(file, sizeof file, base_name(path));
+    size_t at = strlen(where), n_file = strlen(file), len;
+    const char *colon = strrchr(where, ':');
+    bool same = colon && (size_t)(colon - where) >= n_file && !strncmp(colon - n_file, file, n_file); /* the file named last */
+    if (same)
+        snprintf(place, sizeof place, ", %lld", (long long)line);
+    else
+        snprintf(place, sizeof place, "%s%s:%lld", at ? ", " : "", file, (long long)line);
+    len = strlen(place);
+    if (at + len + 5 < size)
+        memcpy(where + at, place, len + 1);
+    else if (at < 4 || strcmp(where + at - 4, " ...") != 0)
+        memcpy(where + at, " ...", 5);
+}
+
 void pt_pack_count_drop(pt_pack_report *r, const char *reason, long long n, const char *path, const int64_t *lines, int n_lines)
 {
     int most = (int)(sizeof r->dropped / sizeof *r->dropped), i = 0;
-    char name[sizeof r->dropped->reason], file[64];
+    char name[sizeof r->dropped->reason];
     pt_text_fit(name, sizeof name, reason);
-    pt_text_fit(file, sizeof file, base_name(path));
     while (i < r->n_dropped && strcmp(r->dropped[i].reason, name)) i++;
     r->records_dropped += n;
     if (i == most) i--;
@@ -47,22 +65,7 @@ void pt_pack_count_drop(pt_pack_report *r, const char *reason, long long n, cons
         r->n_dropped++;
         memcpy(r->dropped[i].reason, name, sizeof name);
     }
-    for (int k = 0; k < n_lines; k++) {
-        char *where = r->dropped[i].where, place[96];
-        size_t at = strlen(where), len;
-        const char *colon = strrchr(where, ':');
-        size_t n_file = strlen(file);
-        bool same = colon && (size_t)(colon - where) >= n_file && !strncmp(colon - n_file, file, n_file); /* the file named last */
-        if (same)
-            snprintf(place, sizeof place, ", %lld", (long long)lines[k]);
-        else
-            snprintf(place, sizeof place, "%s%s:%lld", at ? ", " : "", file, (long long)lines[k]);
-        len = strlen(place);
-        if (at + len + 5 < sizeof r->dropped->where)
-            memcpy(where + at, place, len + 1);
-        else if (at < 4 || strcmp(where + at - 4, " ...") != 0)
-            memcpy(where + at, " ...", 5);
-    }
+    for (int k = 0; k < n_lines; k++) pt_pack_put_place(r->dropped[i].where, sizeof r->dropped[i].where, path, lines[k]);
     r->dropped[i].n += n;
 }
 
@@ -102,7 +105,7 @@ pt_status pt_pack_report_drops(const pt_pack_report *r, pt_str *out)
 pt_status pt_pack_report_text(const pt_pack_report *r, pt_str *out)
 {
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
-        if (!strcmp(figures[i].key, "control_in_text") && !r->control_in_text) continue;
+        if (!figures[i].label || (!strcmp(figures[i].key, "control_in_text") && !r->control_in_text)) continue;
         PT_RETURN(pt_str_printf(out, "%-32s %12lld", figures[i].label, figure(r, i)));
         if (!strcmp(figures[i].key, "shared_tokens_saved") && r->tokens > 0)
             PT_RETURN(pt_str_printf(out, "  (%.0f %%; what one forest of all records would save)",
@@ -129,6 +132,7 @@ json_t *pt_pack_report_json(const pt_pack_report *r)
     for (int k = 0; k < PT_NOTES; k++) json_array_append_new(noted, json_integer(r->noted[k]));
     json_object_set_new(j, "noted", noted);
     json_object_set_new(j, "said", json_string(r->said));
+    json_object_set_new(j, "turns_cut_where", json_string(r->turns_cut_where));
     return j;
 }
 
@@ -159,4 +163,5 @@ void pt_pack_report_from(pt_pack_report *r, const json_t *j)
         r->n_dropped++;
     }
     text_from(r->said, sizeof r->said, j, "said");
+    text_from(r->turns_cut_where, sizeof r->turns_cut_where, j, "turns_cut_where");
 }
