@@ -1,9 +1,9 @@
 /* Which records are for validation: whole units of them (a prompt, a record, a role) in an order that the seed decides.
  *
  * Points of view of one conversation share its text: they are one record and one prompt here.
- * Without a wish (PT_SPLIT_AUTO) the units are prompts: the turns before the first answer to the user. A prompt that more records begin
- * with than validation is to have, and that they do not share to their last answer, is none: dialogues merely begin alike, and each
- * is a unit of its own with those that share everything before its last answer. */
+ * By default the units are prompts: the turns before the first answer to the user. A prompt that more records begin with than
+ * validation is to have, and that they do not share to their last answer, is none: dialogues merely begin alike, and each
+ * is a unit of its own with those that share everything before its last answer. Where all records are one unit even so, they go one by one. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +91,7 @@ static pt_status name_units(split *s, pt_val_split by)
 {
     const pt_pack *p = s->p;
     size_t without = 0;
-    PT_RETURN(pt_alloc0(&s->rows, p->n_rows + 1));
+    if (!s->rows) PT_RETURN(pt_alloc0(&s->rows, p->n_rows + 1));
     for (size_t i = 0; i < p->n_rows; i++) {
         const pt_pack_row *r = &p->rows[i];
         uint64_t role = by == PT_SPLIT_ROLE ? role_of(r) : 0;
@@ -102,18 +102,19 @@ static pt_status name_units(split *s, pt_val_split by)
         return pt_fail(PT_EARG, "val_split_by: role, but %zu of %zu records have neither a role nor a system text; val_split_by: record or prompt",
                        without, p->n_rows);
     qsort(s->rows, p->n_rows, sizeof *s->rows, by_unit);
-    for (size_t i = 0, end; by == PT_SPLIT_AUTO && i < p->n_rows; i = end) {
+    for (size_t i = 0, end; by == PT_SPLIT_PROMPT && i < p->n_rows; i = end) {
         for (end = i; end < p->n_rows && s->rows[end].unit == p->rows[s->rows[i].row].prompt_id;) end++;
         if (end - i <= s->want) continue;
         for (size_t k = i; k < end; k++) s->rows[k].unit = p->rows[s->rows[k].row].context_id;
     }
-    if (by == PT_SPLIT_AUTO) qsort(s->rows, p->n_rows, sizeof *s->rows, by_unit);
+    if (by == PT_SPLIT_PROMPT) qsort(s->rows, p->n_rows, sizeof *s->rows, by_unit);
     return PT_OK;
 }
 
 static pt_status make_units(split *s, uint64_t seed)
 {
-    PT_RETURN(pt_alloc0(&s->units, s->p->n_rows + 1));
+    if (!s->units) PT_RETURN(pt_alloc0(&s->units, s->p->n_rows + 1));
+    s->n_units = 0;
     for (size_t i = 0; i < s->p->n_rows; i++) {
         uint64_t id = s->rows[i].unit;
         if (!i || id != s->rows[i - 1].unit) s->units[s->n_units++] = (split_unit){pt_hash_mix(seed, id), id, i, 0};
@@ -195,7 +196,7 @@ static void split_free(split *s)
 
 pt_status pt_pack_split(pt_pack *p, double val_set_size, pt_val_split by, uint64_t seed)
 {
-    static const char *const units[] = {[PT_SPLIT_AUTO] = "prompt", [PT_SPLIT_RECORD] = "record", [PT_SPLIT_PROMPT] = "prompt", [PT_SPLIT_ROLE] = "role"};
+    static const char *const units[] = {[PT_SPLIT_PROMPT] = "prompt", [PT_SPLIT_RECORD] = "record", [PT_SPLIT_ROLE] = "role"};
     pt_status rc = PT_OK;
     split s = {.p = p};
     size_t have;
@@ -207,6 +208,13 @@ pt_status pt_pack_split(pt_pack *p, double val_set_size, pt_val_split by, uint64
     PT_TRY(find_roles(&s));
     PT_TRY(name_units(&s, by));
     PT_TRY(make_units(&s, seed));
+    if (by == PT_SPLIT_PROMPT && s.n_units == 1 && s.want < p->n_rows) {
+        by = PT_SPLIT_RECORD;
+        PT_TRY(name_units(&s, by));
+        PT_TRY(make_units(&s, seed));
+        if (s.n_units > 1)
+            pt_log(PT_LOG_WARN, "all %zu records answer one prompt: validation takes single records, as with val_split_by: record, so that its prompt is trained on too", p->n_rows);
+    }
     have = take(&s, by != PT_SPLIT_ROLE);
     if (!have) have = take(&s, false);
     if (!have && s.n_units) have = take_smallest(&s);

@@ -6,8 +6,8 @@
 #include "data/text/speaker.h"
 
 typedef enum pt_packing { PT_PACKING_FOREST, PT_PACKING_PLAIN, PT_PACKING_OFF } pt_packing;
-/* What goes to validation as a whole: by default (AUTO) a prompt, where prompts are real (data/pack/pack_split.c). */
-typedef enum pt_val_split { PT_SPLIT_AUTO, PT_SPLIT_RECORD, PT_SPLIT_PROMPT, PT_SPLIT_ROLE } pt_val_split;
+/* What goes to validation as a whole: by default a prompt, where prompts are real (data/pack/pack_split.c). Digests of packs hold these numbers. */
+typedef enum pt_val_split { PT_SPLIT_PROMPT = 0, PT_SPLIT_RECORD = 1, PT_SPLIT_ROLE = 3 } pt_val_split;
 typedef enum pt_excess { PT_EXCESS_DROP, PT_EXCESS_TRUNCATE, PT_EXCESS_RAISE } pt_excess;
 
 /* A key of a reader (data/read/data_key.h) and what the config says of it. */

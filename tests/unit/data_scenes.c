@@ -356,7 +356,7 @@ static pt_pack *pack_of(const char *text, pt_dataset_said *said, pt_pack_options
 /* All points of view of one conversation stand on one side, by prompt and by record, though all open alike. */
 static void one_side(void **state)
 {
-    static const pt_val_split by[] = {PT_SPLIT_AUTO, PT_SPLIT_PROMPT, PT_SPLIT_RECORD};
+    static const pt_val_split by[] = {PT_SPLIT_PROMPT, PT_SPLIT_RECORD};
     pt_str text = {0};
     pt_pack_report report;
     for (int i = 0; i < 20; i++)

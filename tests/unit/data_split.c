@@ -80,7 +80,7 @@ static pt_status build(pt_pack **p, const conv *c, int rows, const conv *more, i
 
 static const conv greeting = {{"a Welcome, traveller %d!", "u q%d", "a a%d"}, NULL}, same_greeting = {{"s Be Mira.", "a Hello!", "u q%d", "a a%d"}, NULL},
                   hi = {{"s Be Mira.", "u Hi", "a Hello!", "u and %d?", "a a%d"}, NULL}, lines = {{"s Be Mira.", "a line %d"}, NULL},
-                  blank = {{"u  ", "a text %d"}, NULL}, pairs = {{"u q%m", "a a%d"}, NULL}, one = {{"u Tell a joke", "a joke %d"}, NULL},
+                  blank = {{"u  ", "a text %d"}, NULL}, pairs = {{"u q%m", "a a%d"}, NULL}, one = {{"u Tell a joke", "a joke %d"}, NULL}, same = {{"u Tell a joke", "a no"}, NULL},
                   two = {{"u q%o", "a a%d"}, NULL}, windows = {{"u q%m", "a a", "u more %o", "a b%d"}, NULL};
 
 static void sizes(void **state)
@@ -92,20 +92,26 @@ static void sizes(void **state)
         pt_val_split by;
         long long want; /* -1: refused */
         const char *says;
-    } t[] = {{&greeting, 20, 0.1, PT_SPLIT_AUTO, 2, NULL},
-             {&same_greeting, 20, 0.1, PT_SPLIT_AUTO, 2, NULL},
-             {&hi, 20, 0.1, PT_SPLIT_AUTO, 2, NULL},
-             {&hi, 20, 5, PT_SPLIT_AUTO, 5, NULL},
-             {&lines, 20, 0.1, PT_SPLIT_AUTO, 2, NULL},
-             {&blank, 20, 3, PT_SPLIT_AUTO, 3, NULL},
-             {&pairs, 20, 0.1, PT_SPLIT_AUTO, 2, NULL},
-             {&one, 20, 0.1, PT_SPLIT_AUTO, -1, "val_split_by: record"},
+    } t[] = {{&greeting, 20, 0.1, PT_SPLIT_PROMPT, 2, NULL},
+             {&same_greeting, 20, 0.1, PT_SPLIT_PROMPT, 2, NULL},
+             {&hi, 20, 0.1, PT_SPLIT_PROMPT, 2, NULL},
+             {&hi, 20, 5, PT_SPLIT_PROMPT, 5, NULL},
+             {&lines, 20, 0.1, PT_SPLIT_PROMPT, 2, NULL},
+             {&blank, 20, 3, PT_SPLIT_PROMPT, 3, NULL},
+             {&pairs, 20, 0.1, PT_SPLIT_PROMPT, 2, NULL},
+             {&one, 20, 0.1, PT_SPLIT_PROMPT, 2, "all 20 records answer one prompt"},
+             {&same, 20, 0.1, PT_SPLIT_PROMPT, 2, "all 20 records answer one prompt"},
+             {&same, 2, 0.1, PT_SPLIT_PROMPT, 1, "all 2 records answer one prompt"},
+             {&greeting, 2, 0.1, PT_SPLIT_PROMPT, 1, NULL},
+             {&same, 20, 0.1, PT_SPLIT_RECORD, 2, NULL},
+             {&greeting, 1, 0.1, PT_SPLIT_PROMPT, -1, "nothing is left to train on"},
+             {&hi, 20, 0.1, PT_SPLIT_ROLE, -1, "takes all 20 records"},
              {&one, 20, 0.1, PT_SPLIT_RECORD, 2, NULL},
-             {&hi, 20, 0.1, PT_SPLIT_PROMPT, -1, "test_datasets"},
-             {&two, 20, 0.1, PT_SPLIT_AUTO, 10, "2 were asked for: they go by prompt, of which there are 2; val_split_by: record"},
+             {&hi, 20, 30, PT_SPLIT_PROMPT, -1, "test_datasets"},
+             {&two, 20, 0.1, PT_SPLIT_PROMPT, 10, "2 were asked for: they go by prompt, of which there are 2; val_split_by: record"},
              {&two, 20, 0.1, PT_SPLIT_RECORD, 2, NULL},
              {&pairs, 20, 0.1, PT_SPLIT_ROLE, -1, "20 of 20 records have neither a role nor a system text"},
-             {&hi, 20, 30, PT_SPLIT_AUTO, -1, "nothing is left to train on"}};
+             {&hi, 20, 30, PT_SPLIT_PROMPT, -1, "nothing is left to train on"}};
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         pt_pack *p;
         pt_pack_report r;
@@ -130,7 +136,7 @@ static void together(void **state)
             pt_pack *p;
             pt_pack_report r;
             pt_packed a, b;
-            if (build(&p, c[k], 40, NULL, 0, size, PT_SPLIT_AUTO, &r) != PT_OK) fail_msg("%s", pt_err_msg());
+            if (build(&p, c[k], 40, NULL, 0, size, PT_SPLIT_PROMPT, &r) != PT_OK) fail_msg("%s", pt_err_msg());
             assert_true(r.validation_records <= (long long)size && r.validation_records >= (long long)size - 1);
             for (int i = 0; i < 40; i += 2) {
                 assert_int_equal(pt_pack_get(p, i, &a), PT_OK);
@@ -190,7 +196,7 @@ static void roles(void **state)
                       rare_system = {{"s Be rare.", "u q", "a a"}, NULL};
     pt_pack *p;
     pt_pack_report r;
-    assert_int_equal(build(&p, &many, 10, rare, 2, 8, PT_SPLIT_AUTO, &r), PT_OK);
+    assert_int_equal(build(&p, &many, 10, rare, 2, 8, PT_SPLIT_PROMPT, &r), PT_OK);
     assert_int_equal(r.validation_records, 8);
     assert_int_equal(in_validation(p, 10, 12), 0);
     assert_non_null(strstr(said, "validation has no record of 2 of 3 roles"));
@@ -199,7 +205,7 @@ static void roles(void **state)
     assert_int_equal(in_validation(p, 10, 11), 0);
     assert_int_equal(r.validation_records, 8); /* one of each system text stays too */
     pt_pack_free(p);
-    assert_int_equal(build(&p, &alone, 10, NULL, 0, 3, PT_SPLIT_AUTO, &r), PT_OK);
+    assert_int_equal(build(&p, &alone, 10, NULL, 0, 3, PT_SPLIT_PROMPT, &r), PT_OK);
     assert_int_equal(r.validation_records, 3);
     assert_non_null(strstr(said, "3 of 10 roles have all their records in validation"));
     pt_pack_free(p);
