@@ -9,6 +9,7 @@ data/text: data/text base
 data/read: data/read data/text base
 data/pack: data/pack data/read data/text base
 data/batch: data/batch data/pack data/read data/text base
+data/audit: data/audit data/pack data/read data/text base
 checkpoints: checkpoints base
 train/dist: train/dist base
 train/model: train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
@@ -22,8 +23,8 @@ eval/ask: eval/ask train/generate train/model kernels data/batch data/pack data/
 eval/metric: eval/metric eval/text eval/stat base
 eval/task: eval/task eval/metric eval/ask eval/text eval/stat data/read data/text base
 eval/suite: eval/suite eval/task eval/metric eval/ask eval/text eval/stat train/generate train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
-train/loop: train/loop eval/suite eval/task eval/metric eval/ask eval/text eval/stat train/export train/generate train/objective train/optim train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
-train/cli: train/cli train/loop eval/suite eval/task eval/metric eval/ask eval/text eval/stat train/export train/generate train/objective train/optim train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
+train/loop: train/loop eval/suite eval/task eval/metric eval/ask eval/text eval/stat train/export train/generate train/objective train/optim train/model kernels data/batch data/audit data/pack data/read data/text checkpoints train/dist base
+train/cli: train/cli train/loop eval/suite eval/task eval/metric eval/ask eval/text eval/stat train/export train/generate train/objective train/optim train/model kernels data/batch data/audit data/pack data/read data/text checkpoints train/dist base
 '
 check_tree() { # prints the offending lines
     (cd "$1" && grep -rnE '^ *# *include *"' . --include='*.[ch]' --include='*.cu' --include='*.cuh') | awk -v rules="$rules" '

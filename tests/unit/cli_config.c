@@ -218,7 +218,7 @@ static void test_every_key_returns(void **state)
         {"chat_template", "chatml"}, {"chat_template_jinja", "'a: b.jinja'"}, {"chat_template_date", "'2025-07-10'"}, {"optimizer", "adamw"}, {"special_tokens", "{pad_token: '<p a d>', eos_token: \"'end'\"}"},
         {"dataset_prepared_path", "'prep: 1'"}, {"resume_from_checkpoint", "auto"}, {"output_dir", "'#o'"}, {"default_system_message", "\"a\\nb\""},
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
-        {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
+        {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"audit", "strict"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
         {"dataset_dir", "'d i r'"}, {"pooling_token", "'<p a d>'"}, {"eval_data", "'e: d'"},
         {"evaluations", "[{task: choice, name: 'n: 1', path: a b.jsonl, limit: 3, prompt: \"x\\n{question}\", mutual_info: yes}, {task: statements, path: s, published: 'p: q'}]"}};
     static const char *const left_out[] = {"stages", "init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch", "reinit_weights", "precompute_ref_log_probs", "sync_ref_model"};

@@ -59,6 +59,7 @@ pt_status pt_cmd_train(pt_cli *c);
 pt_status pt_cmd_plan(pt_cli *c);
 pt_status pt_cmd_pack(pt_cli *c);
 pt_status pt_cmd_inspect(pt_cli *c);
+pt_status pt_cmd_audit(pt_cli *c);
 pt_status pt_cmd_eval(pt_cli *c);
 pt_status pt_cmd_chat(pt_cli *c);
 pt_status pt_cmd_generate(pt_cli *c);

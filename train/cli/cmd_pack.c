@@ -1,7 +1,8 @@
-/* pack, inspect: the data alone. No device is opened, nothing is measured. */
+/* pack, inspect, audit: the data alone. No device is opened, nothing is measured. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "train/cli/stages.h"
 #include "train/cli/terminal.h"
 #include "train/cli/ui.h"
@@ -30,15 +31,26 @@ static void close_packed(packed *p)
     pt_config_free(p->cfg);
 }
 
+static pt_status look(const packed *p, int64_t most, pt_audit **out)
+{
+    return pt_setup_audit(p->cfg, &p->base, p->pack, p->test, &p->report, &p->test_report, most, out);
+}
+
 static pt_status pack_one(pt_cli *c)
 {
     pt_status rc = PT_OK;
+    pt_audit *a = NULL;
     packed p = {0};
     pt_str text = {0};
     PT_TRY(open_packed(c, &p));
     PT_TRY(pt_pack_report_text(&p.report, &text));
     printf("%s%s\n", text.text, pt_pack_path(p.pack));
+    if (p.cfg->data.audit != PT_AUDIT_MODE_OFF) {
+        PT_TRY(look(&p, PT_AUDIT_ROWS, &a));
+        PT_TRY(pt_setup_audit_judge(p.cfg, a));
+    }
 done:
+    pt_audit_free(a);
     close_packed(&p);
     pt_str_free(&text);
     return rc;
@@ -63,6 +75,24 @@ static pt_status sample_range(const char *text, int64_t count, int64_t *from, in
     return PT_OK;
 }
 
+static pt_status show_samples(const packed *p, int64_t from, int64_t to)
+{
+    pt_status rc = PT_OK;
+    pt_str text = {0};
+    bool colour = pt_ui_colour();
+    PT_CHECK(p->base.tok, PT_EARG, "the base has no tokenizer: its samples cannot be shown as text");
+    for (int64_t i = from; i <= to; i++) {
+        pt_str_free(&text);
+        PT_TRY(pt_pack_inspect(p->pack, p->base.tok, i, colour, &text));
+        if (colour) pt_terminal_raw(stdout, text.text);
+        else fwrite(text.text, 1, text.len, stdout); /* texts hold NUL characters too */
+        putchar('\n');
+    }
+done:
+    pt_str_free(&text);
+    return rc;
+}
+
 static pt_status inspect_one(pt_cli *c)
 {
     pt_status rc = PT_OK;
@@ -70,18 +100,9 @@ static pt_status inspect_one(pt_cli *c)
     pt_str text = {0};
     int64_t from, to;
     PT_TRY(open_packed(c, &p));
-    PT_CHECK(p.base.tok, PT_EARG, "the base has no tokenizer: its samples cannot be shown as text");
     PT_TRY(sample_range(c->sample, pt_pack_count(p.pack), &from, &to));
-    for (int64_t i = from; i <= to; i++) {
-        pt_str_free(&text);
-        bool colour = pt_ui_colour();
-        PT_TRY(pt_pack_inspect(p.pack, p.base.tok, i, colour, &text));
-        if (colour) pt_terminal_raw(stdout, text.text);
-        else fwrite(text.text, 1, text.len, stdout); /* texts hold NUL characters too */
-        putchar('\n');
-    }
+    PT_TRY(show_samples(&p, from, to));
     if (p.report.n_dropped) { /* what no sample shows */
-        pt_str_free(&text);
         PT_TRY(pt_pack_report_drops(&p.report, &text));
         printf("left out: %lld records\n%s", p.report.records_dropped, text.text);
     }
@@ -94,4 +115,51 @@ done:
 pt_status pt_cmd_inspect(pt_cli *c)
 {
     return pt_stages_each(c, inspect_one);
+}
+
+/* ---- audit ---- */
+
+static pt_status judge(const pt_config *cfg, const pt_audit *a)
+{
+    pt_status rc = PT_OK;
+    pt_str names = {0};
+    int errors = pt_audit_count(a, PT_AUDIT_ERROR), warnings = pt_audit_count(a, PT_AUDIT_WARNING);
+    bool strict = cfg->data.audit == PT_AUDIT_MODE_STRICT;
+    PT_TRY(pt_audit_names(a, strict ? PT_AUDIT_WARNING : PT_AUDIT_ERROR, &names));
+    PT_CHECK(!names.len, PT_EFORMAT, "the audit found %d kind%s of error%s%s: %s", errors, errors == 1 ? "" : "s", strict && warnings ? ", and warnings" : "",
+             strict ? " (audit: strict)" : "", names.text);
+done:
+    pt_str_free(&names);
+    return rc;
+}
+
+static pt_status audit_one(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    packed p = {0};
+    pt_audit *a = NULL;
+    pt_str text = {0};
+    char *json = NULL;
+    PT_CHECK(!c->output || !c->stages || c->only, PT_EARG, "--output takes one stage: say which with --only NAME");
+    PT_TRY(open_packed(c, &p));
+    PT_TRY(look(&p, 0, &a));
+    if (p.base.tok) PT_TRY(show_samples(&p, 0, pt_pack_count(p.pack) < 2 ? pt_pack_count(p.pack) - 1 : 1));
+    PT_TRY(pt_audit_text(a, &text));
+    fwrite(text.text, 1, text.len, stdout);
+    if (c->output) {
+        PT_TRY(pt_audit_json(a, &json));
+        PT_TRY(pt_file_write_whole(c->output, json, strlen(json)));
+    }
+    rc = judge(p.cfg, a);
+done:
+    free(json);
+    pt_str_free(&text);
+    pt_audit_free(a);
+    close_packed(&p);
+    return rc;
+}
+
+pt_status pt_cmd_audit(pt_cli *c)
+{
+    return pt_stages_each(c, audit_one);
 }

@@ -16,6 +16,11 @@ static const pt_command commands[] = {
      "ptrain pack CONFIG [--only NAME]\nReads, tokenises and packs the data sets into one HDF5 file and shows what was kept, cut and dropped.\n"},
     {"inspect", pt_cmd_inspect, PT_ON_STOP_LEAVE, "  ptrain inspect CONFIG             packed samples as text, weights visible (--sample N or N-M)",
      "ptrain inspect CONFIG [--sample N | N-M] [--only NAME]\nShows packed samples as text; supervised text stands out.\n"},
+    {"audit", pt_cmd_audit, PT_ON_STOP_LEAVE, "  ptrain audit CONFIG               what is wrong or odd with the data, by line; exit code 1 where something is (--output FILE: JSON)",
+     "ptrain audit CONFIG [--output FILE] [--only NAME]\nShows the first two packed samples, then what is odd with the data by kind, with the first places and what to do: answers without an end, empty masks,\n"
+     "cut records, duplicates and near duplicates, test rows in training, answers that leave their part, personal data, broken characters ...\n"
+     "An error is what makes the run or its evaluation wrong, a warning what was most likely not meant, a note what is worth knowing.\n"
+     "Exit code 1: an error; with --audit=strict a warning too. --output: all of it as JSON.\n"},
     {"eval", pt_cmd_eval, PT_ON_STOP_LEAVE, "  ptrain eval RUN|MODEL|CONFIG ...  metrics before and after, or of several beside a base, as a table and JSON (--task NAME, --limit N)",
      "ptrain eval RUN|MODEL|CONFIG ... [--adapter DIR ...] [--task NAME] [--limit N] [--output FILE] [--answers FILE]\nThe test data sets of a run (perplexity, ROUGE-L, stopping, repetition, copying, "
      "preference accuracy) and the tasks of `evaluations`, base beside\ntuned. A CONFIG whose run is not there measures its base_model. --task: only the evaluation of that name. --limit: items of each task at most,\n"

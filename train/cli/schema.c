@@ -14,7 +14,8 @@ static const pt_word schedules[] = {{"constant", PT_SCHED_CONSTANT}, {"linear", 
                                       {"constant_with_warmup", PT_SCHED_CONSTANT}, {"cosine_with_min_lr", PT_SCHED_COSINE}, {NULL, 0}};
 static const pt_word packings[] = {{"forest", PT_PACKING_FOREST}, {"plain", PT_PACKING_PLAIN}, {"off", PT_PACKING_OFF}, {"true", PT_PACKING_FOREST},
                                      {"false", PT_PACKING_OFF}, {NULL, 0}};
-static const pt_word splits[] = {{"auto", PT_SPLIT_AUTO}, {"record", PT_SPLIT_RECORD}, {"prompt", PT_SPLIT_PROMPT}, {"role", PT_SPLIT_ROLE}, {NULL, 0}};
+static const pt_word splits[] = {{"prompt", PT_SPLIT_PROMPT}, {"record", PT_SPLIT_RECORD}, {"role", PT_SPLIT_ROLE}, {"auto", PT_SPLIT_PROMPT}, {NULL, 0}};
+static const pt_word audits[] = {{"warn", PT_AUDIT_MODE_WARN}, {"strict", PT_AUDIT_MODE_STRICT}, {"off", PT_AUDIT_MODE_OFF}, {"false", PT_AUDIT_MODE_OFF}, {NULL, 0}};
 static const pt_word excesses[] = {{"drop", PT_EXCESS_DROP}, {"truncate", PT_EXCESS_TRUNCATE}, {"raise", PT_EXCESS_RAISE}, {NULL, 0}};
 static const pt_word devices[] = {{"auto", PT_DEVICE_AUTO}, {"cpu", PT_DEVICE_CPU}, {"cuda", PT_DEVICE_CUDA}, {"emulated", PT_DEVICE_EMULATED}, {NULL, 0}};
 static const pt_word computes[] = {{"auto", PT_COMPUTE_AUTO}, {"f32", PT_COMPUTE_KIND_F32}, {"bf16", PT_COMPUTE_KIND_BF16}, {NULL, 0}};
@@ -76,10 +77,13 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "{pad_token: TEXT, ...}: each text must be in the vocabulary already, which cannot grow here; nothing else follows from it."},
     {"val_set_size", "Data", PT_KEY_NUMBER, OFF(data.val_set_size), 0, "0", 0, 1e9, NULL, "val_size",
      "Validation records: below 1 a share, else a count. What stays on one side: val_split_by."},
-    {"val_split_by", "Data", PT_KEY_ENUM, OFF(data.val_split_by), 0, "auto", NO_BOUND, splits, "",
-     "What goes to validation as a whole: a record, a prompt (all rows that begin with the same question), a role (or system text). auto: a prompt, "
-     "but dialogues that merely begin alike (more of them than validation is to have, and they differ before the last answer) go one by one. A "
-     "role's only records stay in training where others can go."},
+    {"val_split_by", "Data", PT_KEY_ENUM, OFF(data.val_split_by), 0, "prompt", NO_BOUND, splits, "",
+     "What goes to validation as a whole: a prompt (= auto: all rows that begin with the same question), a record, a role (or system text). Of prompts, "
+     "dialogues that merely begin alike (more of them than validation is to have, and they differ before the last answer) go one by one, and so do "
+     "records that all answer one prompt. A role's only records stay in training where others can go."},
+    {"audit", "Data", PT_KEY_ENUM, OFF(data.audit), 0, "warn", NO_BOUND, audits, "",
+     "What training and `ptrain pack` do about what the audit finds in the data (`ptrain audit CONFIG` shows all of it): warn says what is wrong in a few lines; strict refuses to train "
+     "where there is an error or a warning; off does not look. They read the texts of the first 20,000 rows of each data set, `ptrain audit` of all. A run keeps what was found in audit.json."},
     {"adapter", "Adapter", PT_KEY_ENUM, OFF(adapter.kind), 0, "none", NO_BOUND, adapters, "",
      "lora, qlora (lora on a quantised base), none (every weight is tuned; not on a quantised base)."},
     {"load_in_4bit", "Adapter", PT_KEY_BOOL, OFF(model.quantised_wanted), 0, "false", NO_BOUND, NULL, "",

@@ -53,6 +53,7 @@ static const struct {
     {"val_set_size", DATA},
     {"val_split_by", DATA},
     {"bad_rows", DATA},
+    {"audit", RANKS}, /* a run that goes on was looked at when it began */
     {"adapter", LAYOUT},
     {"load_in_4bit", FREE}, /* a check of the base, which has its own digest */
     {"lora_r", LAYOUT | SCALE},

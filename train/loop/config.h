@@ -4,6 +4,7 @@
 #ifndef PT_LOOP_CONFIG_H
 #define PT_LOOP_CONFIG_H
 #include "base/entry.h"
+#include "data/audit/audit.h"
 #include "data/read/dataset.h"
 #include "train/objective/objective.h"
 
@@ -50,6 +51,7 @@ typedef struct pt_config_data {
     pt_excess excess_length_strategy;
     pt_val_split val_split_by;
     double val_set_size;
+    pt_audit_mode audit;
 } pt_config_data;
 
 /* What is trained of the model (setup.c). */

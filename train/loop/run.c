@@ -192,6 +192,7 @@ void pt_run_close(pt_run *r)
     pt_overlap_free(r->overlap);
     pt_metrics_close(r->metrics);
     pt_folder_leave(&r->folder_lock);
+    free(r->audit);
     free(r->logp);
     free(r->ref_logp);
     for (int k = 0; k < PT_VOCAB_SUMS; k++) free(r->vocab[k]);

@@ -54,6 +54,7 @@ typedef struct pt_run {
     struct pt_overlap *overlap; /* where comm has allreduce_start (overlap.h) */
     uint64_t base_content, start_content; /* digests of base_model's and lora_model_dir's weights (agree.h) */
     char **labels; size_t n_labels; /* their names, where a head of values has some */
+    char *audit;                /* rank 0: what the audit found, as JSON; NULL: nobody looked */
     int folder_lock;            /* rank 0: descriptor + 1 of output_dir, which no other run may write into; 0 = not held */
 } pt_run;
 
@@ -76,6 +77,8 @@ typedef struct pt_eval_sums {
 
 /* Everything up to the plan: nothing of the model is allocated yet. The struct must stay where it is until pt_run_close. */
 pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hooks);
+/* Looks at the data as `audit` of the config wants. PT_EFORMAT: it refuses. Collective. */
+pt_status pt_run_audit(pt_run *r);
 /* Allocates what was planned, loads weights, computes a stored reference. */
 pt_status pt_run_commit(pt_run *r);
 void pt_run_close(pt_run *r);
@@ -132,7 +135,7 @@ pt_status pt_run_find_resume(pt_run *r, pt_choice *choice);
 /* Checks that the checkpoint belongs to this run (names what differs), and loads it: parameters, moments, counters. */
 pt_status pt_run_load(pt_run *r);
 /* The output folder: takes it for this run alone (PT_ESTATE when another run holds it; pt_run_close gives it back), removes an
- * earlier run's files (not when resuming), writes config.yaml and profiles.json. Rank 0. */
+ * earlier run's files (not when resuming), writes config.yaml, profiles.json and audit.json. Rank 0. */
 pt_status pt_run_prepare_folder(pt_run *r);
 /* The result: adapter or model files. Rank 0. trial: as in pt_export_options. */
 pt_status pt_run_export(pt_run *r, const char *dir, uint64_t *trial);

@@ -19,6 +19,7 @@ static const struct {
 } written[] = {{"metrics.jsonl", BY_EVERY_RUN},
                {"config.yaml", BY_EVERY_RUN},
                {"profiles.json", BY_EVERY_RUN},
+               {"audit.json", BY_EVERY_RUN},
                {"adapter_model.safetensors", BY_LORA},
                {"adapter_config.json", BY_LORA},
                {"model.safetensors", BY_FULL},
@@ -111,6 +112,7 @@ static pt_status claim_files(const pt_run *r, bool profiles)
         if ((when == BY_LORA || when == BY_FULL) && (when == BY_LORA) != (r->cfg->adapter.kind != PT_ADAPTER_NONE)) continue;
         if (when == WITH_TOKENIZER && !words) continue;
         if (!strcmp(written[i].name, "profiles.json") && !profiles) continue;
+        if (!strcmp(written[i].name, "audit.json") && !r->audit) continue;
         if (!strcmp(written[i].name, "config.yaml") && !r->cfg->source.yaml_text) continue;
         PT_RETURN(adopt ? pt_manifest_add(dir, written[i].name) : pt_manifest_claim(dir, written[i].name));
     }
@@ -181,6 +183,7 @@ pt_status pt_run_prepare_folder(pt_run *r)
     PT_TRY(claim_files(r, profiles != NULL));
     if (r->cfg->source.yaml_text) PT_TRY(write_text(dir, "config.yaml", r->cfg->source.yaml_text));
     if (profiles) PT_TRY(write_text(dir, "profiles.json", profiles));
+    if (r->audit) PT_TRY(write_text(dir, "audit.json", r->audit));
 done:
     free(profiles);
     return rc;

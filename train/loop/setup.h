@@ -49,6 +49,14 @@ pt_status pt_setup_pooling_token(const pt_config *cfg, const pt_tokenizer *tok, 
 pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *base, pt_pack **train, pt_pack **test,
                          pt_pack_report *report, pt_pack_report *test_report);
 
+/* What the packs of this config are made with; cache: their folder. */
+pt_status pt_setup_pack_options(const pt_config *cfg, const pt_base *base, bool test, const char *cache, pt_pack_options *out);
+/* What is odd in them (data/audit/audit.h); test NULL: there is none. most: rows of each set whose texts are read, 0 = all. */
+pt_status pt_setup_audit(const pt_config *cfg, const pt_base *base, const pt_pack *train, const pt_pack *test, const pt_pack_report *report, const pt_pack_report *test_report,
+                         int64_t most, pt_audit **out);
+/* Says what is wrong, in a few lines (base/log.h). PT_EFORMAT with audit: strict, where there is an error or a warning. */
+pt_status pt_setup_audit_judge(const pt_config *cfg, const pt_audit *a);
+
 typedef enum pt_record_set {
     PT_RECORDS_TRAIN,      /* the run's steps */
     PT_RECORDS_ALL,        /* the training records of a pack, each once, in file order (reference pass, test packs) */

@@ -25,33 +25,40 @@ done:
     return rc;
 }
 
-static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test, const char *cache, pt_pack **out,
-                            pt_pack_report *report)
+pt_status pt_setup_pack_options(const pt_config *cfg, const pt_base *base, bool test, const char *cache, pt_pack_options *out)
 {
     int32_t read_at = -1;
     if (pt_objective_pooling(cfg->objective, cfg->options) == PT_POOL_TOKEN) PT_RETURN(pt_setup_pooling_token(cfg, base->tok, &read_at));
-    pt_pack_options o = {.tok = base->tok,
-                         .vocab = pt_source_config(base->source)->vocab,
-                         .tmpl = base->tmpl,
-                         .pairs = pt_objective_pairs(cfg->objective),
-                         .criterion = cfg->objective->answers == 3,
-                         .verdicts = cfg->objective->verdicts,
-                         .pretrain = cfg->objective->whole_text,
-                         .end_token = read_at + 1,
-                         .imitate = pt_objective_reads(cfg->objective, PT_COLUMN_IMITATE),
-                         .teacher = pt_objective_reads(cfg->objective, PT_COLUMN_TEACHER),
-                         .sequence_len = cfg->data.sequence_len,
-                         .excess = cfg->data.excess_length_strategy,
-                         .train_on_inputs = cfg->data.train_on_inputs,
-                         .roles_to_train = (const char *const *)cfg->data.roles_to_train,
-                         .n_roles_to_train = cfg->data.n_roles_to_train,
-                         .cache_dir = cache,
-                         .val_set_size = test ? 0 : cfg->data.val_set_size,
-                         .val_split_by = cfg->data.val_split_by,
-                         .seed = cfg->run.seed,
-                         .max_samples = cfg->data.max_samples,
-                         .min_tokens = cfg->data.min_sample_len,
-                         .distinct = cfg->data.dataset_exact_deduplication};
+    *out = (pt_pack_options){.tok = base->tok,
+                             .vocab = pt_source_config(base->source)->vocab,
+                             .tmpl = base->tmpl,
+                             .pairs = pt_objective_pairs(cfg->objective),
+                             .criterion = cfg->objective->answers == 3,
+                             .verdicts = cfg->objective->verdicts,
+                             .pretrain = cfg->objective->whole_text,
+                             .end_token = read_at + 1,
+                             .imitate = pt_objective_reads(cfg->objective, PT_COLUMN_IMITATE),
+                             .teacher = pt_objective_reads(cfg->objective, PT_COLUMN_TEACHER),
+                             .sequence_len = cfg->data.sequence_len,
+                             .excess = cfg->data.excess_length_strategy,
+                             .train_on_inputs = cfg->data.train_on_inputs,
+                             .roles_to_train = (const char *const *)cfg->data.roles_to_train,
+                             .n_roles_to_train = cfg->data.n_roles_to_train,
+                             .cache_dir = cache,
+                             .val_set_size = test ? 0 : cfg->data.val_set_size,
+                             .val_split_by = cfg->data.val_split_by,
+                             .seed = cfg->run.seed,
+                             .max_samples = cfg->data.max_samples,
+                             .min_tokens = cfg->data.min_sample_len,
+                             .distinct = cfg->data.dataset_exact_deduplication};
+    return PT_OK;
+}
+
+static pt_status build_pack(const pt_config *cfg, const pt_base *base, bool test, const char *cache, pt_pack **out,
+                            pt_pack_report *report)
+{
+    pt_pack_options o;
+    PT_RETURN(pt_setup_pack_options(cfg, base, test, cache, &o));
     return pt_pack_build(out, test ? cfg->data.test_datasets : cfg->data.datasets, test ? cfg->data.n_test_datasets : cfg->data.n_datasets, &o,
                          report);
 }

@@ -309,6 +309,7 @@ pt_status pt_train_run(const pt_config *cfg, const pt_train_hooks *hooks, pt_tra
     if (r.resume_path) set_output(&res, r.resume_path); /* a stop before the first step leaves it at that */
     PT_TRY(announce_plan(&r));
     PT_TRY(check_fits(&r));
+    PT_TRY(pt_run_audit(&r));
     PT_TRY(pt_run_commit(&r));
     PT_TRY(start_files(&r));
     if (r.hooks.on_start) r.hooks.on_start(r.hooks.user, r.resume_path);
