@@ -39,7 +39,7 @@ LDFLAGS   += -fsanitize=fuzzer
 endif
 
 # ---- libraries: name, pkg-config module, Debian package -------------------------------------------------------------
-PKGS      := yaml-0.1:libyaml-dev hdf5-serial:libhdf5-dev jansson:libjansson-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev zlib:zlib1g-dev
+PKGS      := yaml-0.1:libyaml-dev hdf5-serial:libhdf5-dev jansson:libjansson-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev zlib:zlib1g-dev libzstd:libzstd-dev
 ifeq ($(WITH_MPI),1)
 PKGS      += ompi-c:libopenmpi-dev
 endif

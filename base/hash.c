@@ -1,5 +1,6 @@
 /* The digests of base/file.h. SHA-256: FIPS 180-4. HMAC: RFC 2104. */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/file.h"
 
@@ -77,16 +78,21 @@ void pt_sha256_end(pt_sha256 *s, unsigned char out[32])
     for (int i = 0; i < 32; i++) out[i] = (unsigned char)(s->h[i / 4] >> (24 - 8 * (i % 4)));
 }
 
+static void end_hex(pt_sha256 *s, char out[65])
+{
+    unsigned char raw[32];
+    static const char hex[] = "0123456789abcdef";
+    pt_sha256_end(s, raw);
+    for (int i = 0; i < 64; i++) out[i] = hex[(raw[i / 2] >> (i % 2 ? 0 : 4)) & 15];
+    out[64] = 0;
+}
+
 void pt_sha256_hex(char out[65], const void *data, size_t bytes)
 {
     pt_sha256 s;
-    unsigned char raw[32];
-    static const char hex[] = "0123456789abcdef";
     pt_sha256_start(&s);
     pt_sha256_add(&s, data, bytes);
-    pt_sha256_end(&s, raw);
-    for (int i = 0; i < 64; i++) out[i] = hex[(raw[i / 2] >> (i % 2 ? 0 : 4)) & 15];
-    out[64] = 0;
+    end_hex(&s, out);
 }
 
 void pt_hmac_start(pt_hmac *m, const void *key, size_t bytes)
@@ -121,9 +127,17 @@ void pt_hmac_end(pt_hmac *m, unsigned char out[32])
 
 pt_status pt_sha256_file(char out[65], const char *path)
 {
+    enum { PIECE = 4 << 20 };
     pt_map m;
+    pt_sha256 s;
     PT_RETURN(pt_map_open(&m, path));
-    pt_sha256_hex(out, m.data, m.bytes);
+    pt_sha256_start(&s);
+    for (size_t at = 0; at < m.bytes; at += PIECE) { /* a large file takes no more memory than a piece */
+        size_t n = m.bytes - at < PIECE ? m.bytes - at : PIECE;
+        pt_sha256_add(&s, m.data + at, n);
+        if (n == PIECE) (void)madvise(m.data + at, n, MADV_DONTNEED);
+    }
+    end_hex(&s, out);
     pt_map_close(&m);
     return PT_OK;
 }

@@ -25,7 +25,7 @@ typedef struct pt_loader_options {
     const char *const *given; int n_given; /* names of columns of answers that are 0 until the caller fills them, in each step anew */
     double tail_less;            /* supervised tokens of an answer past the length of its record's shortest weigh this much of 1 less (group_row_weight alone) */
     bool mean_of_tokens;         /* with reward: what is scored is the mean over all tokens up to there */
-    double *dataset_weight; size_t n_dataset_weight; /* per source; NULL = all 1 */
+    double *dataset_weight; size_t n_dataset_weight; /* per data set; NULL = all 1 */
 } pt_loader_options;
 
 /* Maxima over every step of the run and every rank, found by laying all steps out without tokens (in pt_loader_new). */

@@ -36,7 +36,7 @@ typedef struct pt_slot {
 struct pt_loader {
     const pt_pack *pack;
     pt_loader_options opt;
-    double *set_weight; /* [sources] */
+    double *set_weight; /* [data sets] */
     pt_lay_column columns[PT_BATCH_COLUMNS]; /* of the pack, as they are when the loader is made */
     size_t n_columns;
     pt_lay_seq *own;    /* [S] answers of the pack */

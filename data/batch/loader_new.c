@@ -31,8 +31,8 @@ static pt_status check_options(const pt_pack *p, const pt_loader_options *o)
     if (o->extra && o->reward) return pt_fail(PT_EARG, "answers are added, and their ends are scored");
     if (!o->validation && !o->max_steps && !(o->epochs > 0 && o->epochs < 1e9))
         return pt_fail(PT_EARG, "num_epochs is %g", o->epochs);
-    if (o->dataset_weight && !o->validation && o->n_dataset_weight != p->n_sources)
-        return pt_fail(PT_EARG, "%zu weights for %zu data sets", o->n_dataset_weight, p->n_sources);
+    if (o->dataset_weight && !o->validation && o->n_dataset_weight != p->n_sets)
+        return pt_fail(PT_EARG, "%zu weights for %zu data sets", o->n_dataset_weight, p->n_sets);
     for (size_t s = 0; o->dataset_weight && s < o->n_dataset_weight; s++)
         if (!(o->dataset_weight[s] >= 0 && o->dataset_weight[s] <= 1e6))
             return pt_fail(PT_EARG, "weight of data set %zu is %g", s + 1, o->dataset_weight[s]);
@@ -43,12 +43,12 @@ static pt_status make_pool(pt_loader *l)
 {
     const pt_pack *p = l->pack;
     PT_RETURN(pt_alloc0(&l->pool, p->n_rows));
-    PT_RETURN(pt_alloc0(&l->set_weight, p->n_sources));
-    for (size_t s = 0; s < p->n_sources; s++)
+    PT_RETURN(pt_alloc0(&l->set_weight, p->n_sets));
+    for (size_t s = 0; s < p->n_sets; s++)
         l->set_weight[s] = l->opt.dataset_weight && !l->opt.validation ? l->opt.dataset_weight[s] : 1;
     l->opt.dataset_weight = NULL; /* the caller's */
     for (size_t i = 0; i < p->n_rows; i++)
-        if (p->rows[i].validation == l->opt.validation && (!l->opt.source || p->rows[i].source == l->opt.source - 1)) l->pool[l->n_pool++] = (int32_t)i;
+        if (p->rows[i].validation == l->opt.validation && (!l->opt.source || p->set_of[p->rows[i].source] == l->opt.source - 1)) l->pool[l->n_pool++] = (int32_t)i;
     if (!l->n_pool)
         return pt_fail(PT_EARG, "pack %s has no %s records", p->path ? p->path : "",
                        l->opt.validation ? "validation" : "training");

@@ -49,14 +49,14 @@ static pt_status put_draw(pt_epoch *e, int32_t record)
     return PT_OK;
 }
 
-/* Records of source s that are drawn once more this epoch because its weight has a fraction: always the same number, other ones
+/* Records of a data set that are drawn once more this epoch because its weight has a fraction: always the same number, other ones
  * each epoch. */
-static pt_status pick_fraction(const pt_loader *l, int64_t e, int32_t source, double fraction, uint8_t *extra)
+static pt_status pick_fraction(const pt_loader *l, int64_t e, int32_t set, double fraction, uint8_t *extra)
 {
     pt_draw *all = NULL;
     size_t n = 0, cap = 0;
     for (size_t i = 0; i < l->n_pool; i++) {
-        if (l->pack->rows[l->pool[i]].source != source) continue;
+        if (l->pack->set_of[l->pack->rows[l->pool[i]].source] != set) continue;
         pt_status rc = pt_reserve(&all, &cap, n + 1);
         if (rc != PT_OK) {
             free(all);
@@ -78,12 +78,12 @@ static pt_status draw_all(pt_loader *l, int64_t number)
     uint8_t *extra = NULL;
     e->n_draws = 0;
     PT_TRY(pt_alloc0(&extra, l->n_pool));
-    for (size_t s = 0; s < l->pack->n_sources; s++) {
+    for (size_t s = 0; s < l->pack->n_sets; s++) {
         double fraction = l->set_weight[s] - floor(l->set_weight[s]);
         if (fraction > 0) PT_TRY(pick_fraction(l, number, (int32_t)s, fraction, extra));
     }
     for (size_t i = 0; i < l->n_pool; i++) {
-        int64_t times = (int64_t)l->set_weight[l->pack->rows[l->pool[i]].source] + extra[i];
+        int64_t times = (int64_t)l->set_weight[l->pack->set_of[l->pack->rows[l->pool[i]].source]] + extra[i];
         PT_CHECK((int64_t)e->n_draws + times <= INT32_MAX, PT_EARG,
                  "an epoch of more than 2^31 records (weights of the data sets)");
         for (int64_t k = 0; k < times; k++) PT_TRY(put_draw(e, l->pool[i]));

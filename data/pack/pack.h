@@ -74,7 +74,7 @@ typedef struct pt_packed {
     uint64_t prefix_id;      /* equal for records whose prefix before the first supervised token begins alike (role profile): draws sharing groups */
     int32_t role;            /* index into pt_pack_role, -1 none */
     bool validation;
-    int32_t source; int64_t line; /* which file and line it came from */
+    int32_t source; int64_t line; /* which file and line it came from; pt_pack_set says whose file it is */
 } pt_packed;
 /* An answer's sequence, borrowed from the pack. */
 typedef struct pt_packed_answer {
@@ -105,6 +105,9 @@ pt_packed_answer pt_pack_answer(const pt_pack *p, const pt_packed *rec, int32_t 
 float pt_pack_value(const pt_pack *p, const char *column, const pt_packed *rec, int32_t k);
 const char *pt_pack_role(const pt_pack *p, int32_t role);
 const char *pt_pack_source(const pt_pack *p, int32_t source);
+/* The data set that a file belongs to, and how many sets there are. */
+int32_t pt_pack_set(const pt_pack *p, int32_t source);
+size_t pt_pack_sets(const pt_pack *p);
 /* {role: system text} of the rolebench sets (profiles put through their system_template; every role of the profiles file) as JSON text
  * (owned), NULL when there were none. */
 pt_status pt_pack_profiles(const pt_pack *p, char **json);

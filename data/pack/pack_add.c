@@ -150,7 +150,7 @@ static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, cons
     const float *weight = b->text.weight + from;
     PT_RETURN(pt_reserve(&p->rows, &p->rows_cap, p->n_rows + 1));
     PT_RETURN(pt_reserve(&p->record_start, &p->record_cap, p->n_rows + 2));
-    pt_pack_row row = {.source = pk->source, .line = line};
+    pt_pack_row row = {.source = pk->source + (int32_t)pk->reader->file, .line = line};
     row.prefix_len = rec->n_answers > 1 ? shared(pk->built, rec->n_answers) : (int32_t)first_supervised(weight, n);
     PT_RETURN(role_index(p, rec->role, &row.role));
     PT_RETURN(pt_pack_columns_add(p, rec));
@@ -273,7 +273,7 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     if (again) drop = PT_DROP_AGAIN;
     if (!drop && pt_values_get(&rec->columns, PT_COLUMN_WEIGHT) == 0) drop = PT_DROP_WEIGHTLESS;
     if (drop) {
-        pt_pack_count_drop(pk->report, drop, 1, pk->spec->path, &line, 1);
+        pt_pack_count_drop(pk->report, drop, 1, pt_reader_path(pk->reader), &line, 1);
         return PT_OK;
     }
     if (pk->opt->pretrain && rec->kind != PT_RECORD_CHAT) return add_pieces(pk, rec, line);

@@ -8,15 +8,17 @@
 #include "base/log.h"
 #include "data/pack/pack_data.h"
 
-static pt_status add_source(pt_str *key, json_t *sources, const char *path, const char *type)
+/* set: of a data file; below 0: a file that a key names. */
+static pt_status add_source(pt_str *key, json_t *sources, const char *path, const char *type, int set)
 {
     struct stat st;
     char sha[65];
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) return PT_OK; /* the reader says what is wrong with it */
     PT_RETURN(pt_sha256_file(sha, path));
     PT_RETURN(pt_str_printf(key, "file %lld %s\n", (long long)st.st_size, sha)); /* what is in it: it may move */
-    if (!type) return PT_OK;
+    if (set < 0) return PT_OK;
     json_t *j = json_pack("{s:s, s:s, s:I, s:s}", "path", path, "type", type, "bytes", (json_int_t)st.st_size, "sha256", sha);
+    if (j && json_array_size(sources) != (size_t)set && json_object_set_new(j, "set", json_integer(set))) j = (json_decref(j), NULL);
     return j && !json_array_append_new(sources, j) ? PT_OK : pt_fail(PT_ENOMEM, "out of memory (or '%s' is no UTF-8)", path);
 }
 
@@ -26,13 +28,13 @@ static pt_status add_named(pt_str *key, const char *path)
     struct dirent **names = NULL;
     struct stat st;
     pt_status rc = PT_OK;
-    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) return add_source(key, NULL, path, NULL);
+    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) return add_source(key, NULL, path, NULL, -1);
     int n = scandir(path, &names, NULL, alphasort);
     for (int i = 0; i < n; i++) {
         char *file = NULL;
         if (rc == PT_OK && names[i]->d_name[0] != '.') {
             rc = pt_path_join(&file, path, names[i]->d_name);
-            if (rc == PT_OK) rc = add_source(key, NULL, file, NULL);
+            if (rc == PT_OK) rc = add_source(key, NULL, file, NULL, -1);
         }
         free(file);
         free(names[i]);
@@ -43,7 +45,7 @@ static pt_status add_named(pt_str *key, const char *path)
 
 /* Everything that decides the content, as text. The file's own format does not: a checkpoint goes on with a pack that was made again in a newer
  * one ("schema 1" is the text's own). */
-static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_options *o, pt_str *key, json_t *sources)
+static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_paths *files, const pt_pack_options *o, pt_str *key, json_t *sources)
 {
     PT_RETURN(pt_str_printf(
         key,
@@ -63,7 +65,7 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_pack_o
         const pt_dataset_spec *s = &sets[i];
         const char *type = pt_reader_type(s->type);
         PT_RETURN(pt_dataset_digest_text(s, type, key));
-        PT_RETURN(add_source(key, sources, s->path, type ? type : "-"));
+        for (size_t k = 0; k < files[i].n; k++) PT_RETURN(add_source(key, sources, files[i].list[k], type ? type : "-", (int)i));
         for (size_t k = 0; k < pt_data_key_count(); k++) {
             const char *file = pt_data_key_at(k)->kind == PT_DATA_FILE ? pt_dataset_says(s, pt_data_key_at(k)->key) : NULL;
             if (file) PT_RETURN(add_named(key, file));
@@ -122,15 +124,17 @@ static pt_status check_set(const pt_packer *pk, const pt_dataset_spec *s, long l
     return PT_OK;
 }
 
-static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, size_t n, json_t *profiles)
+static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, const pt_paths *files, size_t n, json_t *profiles)
 {
     pt_status rc = PT_OK;
     pt_reader r = {0};
+    pk->reader = &r;
     for (size_t i = 0; i < n; i++) {
-        r = (pt_reader){.spec = &sets[i], .pairs = pk->opt->pairs, .criterion = pk->opt->criterion, .verdicts = pk->opt->verdicts, .teacher = pk->opt->teacher, .max_rows = pk->opt->max_samples, .sink = pt_pack_add, .user = pk};
+        r = (pt_reader){.spec = &sets[i], .files = &files[i], .pairs = pk->opt->pairs, .criterion = pk->opt->criterion, .verdicts = pk->opt->verdicts, .teacher = pk->opt->teacher, .max_rows = pk->opt->max_samples, .sink = pt_pack_add, .user = pk};
         size_t before = pk->pack->n_rows;
         pk->spec = &sets[i];
-        pk->source = (int32_t)i;
+        pk->source = (int32_t)pk->pack->n_sources;
+        for (size_t k = 0; k < files[i].n; k++) PT_TRY(pt_pack_source_add(pk->pack, files[i].list[k], (int32_t)i));
         pk->set_ends = 0;
         PT_TRY(speaker_weights(&sets[i], pk->opt, &pk->weights));
         PT_TRY(pt_reader_run(&r));
@@ -174,20 +178,16 @@ static pt_status make_meta(pt_pack *p, const char *key, json_t *sources, json_t 
 }
 
 /* Where the rows came from, for messages: a pack that is used again may have been made when the files lay elsewhere. */
-static pt_status name_sources(pt_pack *p, const pt_dataset_spec *sets, size_t n)
+static pt_status name_sources(pt_pack *p, const pt_paths *files, size_t n)
 {
-    PT_RETURN(pt_reserve(&p->sources, &p->sources_cap, n));
-    for (size_t i = 0; i < n; i++) {
-        char *path;
-        PT_RETURN(pt_strdup(&path, sets[i].path));
-        if (i < p->n_sources) free(p->sources[i]);
-        else p->n_sources++;
-        p->sources[i] = path;
-    }
+    for (size_t i = 0; i < p->n_sources; i++) free(p->sources[i]);
+    p->n_sources = p->n_sets = 0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < files[i].n; k++) PT_RETURN(pt_pack_source_add(p, files[i].list[k], (int32_t)i));
     return PT_OK;
 }
 
-static pt_status make_pack(pt_pack **out, const char *path, const char *key, json_t *sources, const pt_dataset_spec *sets,
+static pt_status make_pack(pt_pack **out, const char *path, const char *key, json_t *sources, const pt_dataset_spec *sets, const pt_paths *files,
                            size_t n, const pt_pack_options *o, pt_pack_report *report)
 {
     pt_status rc = PT_OK;
@@ -200,8 +200,7 @@ static pt_status make_pack(pt_pack **out, const char *path, const char *key, jso
     PT_TRY(pt_reserve(&p->seq_start, &p->seq_cap, 1));
     PT_TRY(pt_reserve(&p->record_start, &p->record_cap, 1));
     pk.pack = p;
-    PT_TRY(pack_sets(&pk, sets, n, profiles));
-    PT_TRY(name_sources(p, sets, n));
+    PT_TRY(pack_sets(&pk, sets, files, n, profiles));
     PT_TRY(pt_pack_split(p, o->val_set_size, o->val_split_by, o->seed));
     PT_TRY(pt_pack_count_sharing(p, report));
     PT_TRY(make_meta(p, key, sources, profiles, o, report));
@@ -237,27 +236,32 @@ pt_status pt_pack_build(pt_pack **out, const pt_dataset_spec *sets, size_t n_set
     pt_status rc = PT_OK;
     pt_str key = {0};
     char *path = NULL, name[32];
+    pt_paths *files = NULL;
     json_t *sources = json_array();
     *out = NULL;
     *report = (pt_pack_report){0};
     PT_CHECK(sources, PT_ENOMEM, "out of memory");
     PT_TRY(check_options(sets, n_sets, opt));
-    PT_TRY(make_key(sets, n_sets, opt, &key, sources));
+    PT_TRY(pt_alloc0(&files, n_sets));
+    for (size_t i = 0; i < n_sets; i++) PT_TRY(pt_paths_of(&sets[i], &files[i]));
+    PT_TRY(make_key(sets, n_sets, files, opt, &key, sources));
     snprintf(name, sizeof name, "pack-%016llx.h5", (unsigned long long)pt_fnv1a(PT_FNV_START, key.text, key.len));
     PT_TRY(pt_path_join(&path, opt->cache_dir, name));
     *out = reuse(path, key.text);
     if (*out) {
-        PT_TRY(name_sources(*out, sets, n_sets));
+        PT_TRY(name_sources(*out, files, n_sets));
         pt_pack_report_from(report, json_object_get((*out)->meta, "report"));
         report->reused = true;
     } else {
-        PT_TRY(make_pack(out, path, key.text, sources, sets, n_sets, opt, report));
+        PT_TRY(make_pack(out, path, key.text, sources, sets, files, n_sets, opt, report));
     }
 done:
     if (rc != PT_OK) {
         pt_pack_free(*out);
         *out = NULL;
     }
+    for (size_t i = 0; files && i < n_sets; i++) pt_paths_free(&files[i]);
+    free(files);
     free(path);
     json_decref(sources);
     pt_str_free(&key);

@@ -43,8 +43,10 @@ struct pt_pack {
     size_t record_cap, rows_cap, n_rows;
     pt_pack_column columns[PT_BATCH_COLUMNS];
     size_t n_columns;
-    char **roles, **sources;
+    char **roles, **sources; /* sources: files */
     size_t roles_cap, n_roles, sources_cap, n_sources;
+    int32_t *set_of; /* [sources] the data set of each */
+    size_t set_of_cap, n_sets;
     json_t *meta;  /* made_from, sources, roles, profiles, report */
     uint64_t ref_key; /* of what the column PT_COLUMN_REFERENCE holds */
     bool has_ref;     /* it was stored or loaded */
@@ -91,7 +93,8 @@ typedef struct pt_packer {
     size_t built_cap;
     pt_message *messages;
     size_t messages_cap;
-    int32_t source;
+    const pt_reader *reader; /* of the present set */
+    int32_t source;          /* its first file */
     struct { uint64_t a, b; } *known; /* [known_cap] records met, for opt->distinct: an open table of 128-bit hashes, 0 = free */
     size_t known_cap, n_known;
     long long set_ends; /* supervised end tokens of the present data set */
@@ -107,6 +110,8 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line);
 pt_status pt_pack_put(pt_pack *p, const pt_built *b, size_t from, size_t n, int32_t end);
 /* Chooses the validation records. */
 pt_status pt_pack_split(pt_pack *p, double val_set_size, pt_val_split by, uint64_t seed);
+/* Adds a source. */
+pt_status pt_pack_source_add(pt_pack *p, const char *path, int32_t set);
 /* n records dropped for a reason at these lines of a file (as many as are known). */
 void pt_pack_count_drop(pt_pack_report *r, const char *reason, long long n, const char *path, const int64_t *lines, int n_lines);
 /* One more place ("a.jsonl:3") for a list of them, as far as it has room. */

@@ -18,6 +18,7 @@ void pt_pack_free(pt_pack *p)
     for (size_t i = 0; i < p->n_sources; i++) free(p->sources[i]);
     free(p->roles);
     free(p->sources);
+    free(p->set_of);
     free(p->ids);
     free(p->weight);
     free(p->imitate);
@@ -119,6 +120,26 @@ const char *pt_pack_role(const pt_pack *p, int32_t role)
 const char *pt_pack_source(const pt_pack *p, int32_t source)
 {
     return source >= 0 && source < (int32_t)p->n_sources ? p->sources[source] : NULL;
+}
+
+int32_t pt_pack_set(const pt_pack *p, int32_t source)
+{
+    return p->set_of[source];
+}
+
+size_t pt_pack_sets(const pt_pack *p)
+{
+    return p->n_sets;
+}
+
+pt_status pt_pack_source_add(pt_pack *p, const char *path, int32_t set)
+{
+    PT_RETURN(pt_reserve(&p->sources, &p->sources_cap, p->n_sources + 1));
+    PT_RETURN(pt_reserve(&p->set_of, &p->set_of_cap, p->n_sources + 1));
+    PT_RETURN(pt_strdup(&p->sources[p->n_sources], path));
+    p->set_of[p->n_sources++] = set;
+    if ((size_t)set >= p->n_sets) p->n_sets = (size_t)set + 1;
+    return PT_OK;
 }
 
 pt_status pt_pack_profiles(const pt_pack *p, char **json)

@@ -32,7 +32,7 @@ static long long figure(const pt_pack_report *r, size_t i)
 static const char *base_name(const char *path)
 {
     const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
+    return slash && slash[1] ? slash + 1 : path; /* a folder's stays whole */
 }
 
 void pt_pack_put_place(char *where, size_t size, const char *path, int64_t line)
@@ -76,9 +76,17 @@ pt_status pt_pack_report_set(pt_pack_report *r, const pt_reader *reader)
     const char *type = pt_reader_type(reader->spec->type);
     for (int i = 0; i < reader->bad.n; i++) {
         const struct pt_cause *c = &reader->bad.list[i];
-        pt_pack_count_drop(r, c->text, c->n, reader->spec->path, c->line, c->n < PT_CAUSE_LINES ? (int)c->n : PT_CAUSE_LINES);
+        long long left = c->n;
+        for (int k = 0, same; left && k < PT_CAUSE_LINES && k < c->n; k += same) { /* lines of one file together */
+            for (same = 1; k + same < PT_CAUSE_LINES && k + same < c->n && c->file[k + same] == c->file[k];) same++;
+            bool last = k + same >= PT_CAUSE_LINES || k + same >= c->n;
+            pt_pack_count_drop(r, c->text, last ? left : same, reader->files->list[c->file[k]], c->line + k, same);
+            left -= same;
+        }
     }
-    PT_TRY(pt_str_printf(&text, "%s  %s (%s): ", r->said, base_name(reader->spec->path), type));
+    char several[32] = "";
+    if (reader->files->n > 1) snprintf(several, sizeof several, ", %zu files", reader->files->n);
+    PT_TRY(pt_str_printf(&text, "%s  %s (%s%s): ", r->said, base_name(reader->spec->path), type, several));
     PT_TRY(pt_reader_said(reader, &text));
     PT_TRY(pt_str_puts(&text, "\n"));
     for (int i = 0; i < reader->notes.n; i++) {

@@ -12,7 +12,8 @@
  *   data set                  type      length  what
  *   ------------------------  --------  ------  -------------------------------------------------------------------------------
  *   /meta                     uint8             JSON text: made_from (everything that decides the content), tokenizer, template,
- *                                               sources [{path, type, bytes, sha256}], roles [name], profiles {role: system
+ *                                               sources [{path, type, bytes, sha256, set: the data set, where that is not the
+ *                                               entry's own number}], roles [name], profiles {role: system
  *                                               text} or null, report {...}
  *   /tokens                   int32     T       ids, >= 0
  *   /weights                  float32   T       loss weight of predicting the token, >= 0; 0 = context
@@ -143,18 +144,36 @@ done:
     return rc;
 }
 
-static pt_status read_names(const json_t *list, const char *what, const char *key, char ***names, size_t *cap, size_t *n)
+static pt_status read_names(const json_t *list, const char *what, char ***names, size_t *cap, size_t *n)
 {
     size_t i;
     json_t *v;
     if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "meta: no list '%s'", what);
     json_array_foreach(list, i, v)
     {
-        const char *s = json_string_value(key ? json_object_get(v, key) : v);
+        const char *s = json_string_value(v);
         if (!s) return pt_fail(PT_EFORMAT, "meta: entry %zu of '%s' is no name", i, what);
         PT_RETURN(pt_reserve(names, cap, *n + 1));
         PT_RETURN(pt_strdup(&(*names)[*n], s));
         (*n)++;
+    }
+    return PT_OK;
+}
+
+/* A file belongs to the data set of its own number where it says none. */
+static pt_status read_sources(pt_pack *p, const json_t *list)
+{
+    size_t i;
+    json_t *v;
+    if (!json_is_array(list)) return pt_fail(PT_EFORMAT, "meta: no list 'sources'");
+    json_array_foreach(list, i, v)
+    {
+        const char *path = json_string_value(json_object_get(v, "path"));
+        const json_t *set = json_object_get(v, "set");
+        if (!path) return pt_fail(PT_EFORMAT, "meta: entry %zu of 'sources' is no name", i);
+        if (set && (!json_is_integer(set) || json_integer_value(set) < 0 || json_integer_value(set) > (json_int_t)i))
+            return pt_fail(PT_EFORMAT, "meta: entry %zu of 'sources' is of no data set", i);
+        PT_RETURN(pt_pack_source_add(p, path, set ? (int32_t)json_integer_value(set) : (int32_t)i));
     }
     return PT_OK;
 }
@@ -169,8 +188,8 @@ static pt_status read_meta(pt_pack *p, pt_h5 *file)
     PT_TRY(pt_h5_read(file, "meta", PT_H5_U8, text, n));
     PT_TRY(pt_json_parse(&p->meta, text, n, "meta", PT_JSON_OBJECT | PT_JSON_OWN));
     PT_CHECK(json_is_string(json_object_get(p->meta, "made_from")), PT_EFORMAT, "meta: no 'made_from'");
-    PT_TRY(read_names(json_object_get(p->meta, "roles"), "roles", NULL, &p->roles, &p->roles_cap, &p->n_roles));
-    PT_TRY(read_names(json_object_get(p->meta, "sources"), "sources", "path", &p->sources, &p->sources_cap, &p->n_sources));
+    PT_TRY(read_names(json_object_get(p->meta, "roles"), "roles", &p->roles, &p->roles_cap, &p->n_roles));
+    PT_TRY(read_sources(p, json_object_get(p->meta, "sources")));
 done:
     free(text);
     return rc;

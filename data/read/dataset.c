@@ -51,10 +51,15 @@ pt_status pt_dataset_say(pt_dataset_spec *s, const char *key, const char *text, 
 static void plain_name(const pt_dataset_spec *s, char out[PT_DATASET_NAME])
 {
     const char *text = s->name ? s->name : s->path ? s->path : "";
-    const char *slash = s->name ? NULL : strrchr(text, '/');
+    const char *end = text + strlen(text), *part = text;
     size_t n = 0;
-    if (slash) text = slash + 1;
-    for (; *text && n + 4 < PT_DATASET_NAME && (s->name || *text != '.'); text++) {
+    for (bool again = !s->name; again;) { /* the last name that is no pattern */
+        while (end > text && end[-1] == '/') end--;
+        for (part = end; part > text && part[-1] != '/';) part--;
+        again = part > text && strcspn(part, "*?[") < (size_t)(end - part);
+        if (again) end = part;
+    }
+    for (text = part; text < end && n + 4 < PT_DATASET_NAME && (s->name || *text != '.'); text++) {
         bool keep = (*text >= '0' && *text <= '9') || (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z') || *text == '.' || *text == '-';
         out[n++] = keep ? *text : '_';
     }
@@ -85,6 +90,8 @@ void pt_dataset_clear(pt_dataset_spec *s)
     }
     for (size_t k = 0; k < s->n_roles; k++) free(s->role_names[k]);
     for (size_t k = 0; k < s->n_roles_to_train; k++) free(s->roles_to_train[k]);
+    for (size_t k = 0; k < s->n_also; k++) free(s->also[k]);
+    free(s->also);
     free(s->said);
     free(s->role_names);
     free(s->role_is);

@@ -19,6 +19,7 @@ typedef struct pt_dataset_said {
 /* One entry of `datasets:`. Types: messages (= chat_template), sharegpt, alpaca, rolebench, text (= completion), preference, mindset, tokens (= ""). */
 typedef struct pt_dataset_spec {
     char *path, *type, *split;
+    char **also; size_t n_also; /* further paths, read behind `path`; each a file, a folder or a pattern (data/read/read_paths.h) */
     char *name;                /* what reports call it; NULL: as its file (pt_dataset_name) */
     char *format;              /* ds_type: json, csv or text; NULL: as the name says */
     double weight;             /* share of its records drawn an epoch: 1 = each once, 0.5 = half (seeded), 2 = each twice */

@@ -1,7 +1,8 @@
 /* CSV, TSV and plain text to rows.
  *
  * CSV as RFC 4180 and Python's csv module have it: fields in quotes may hold separators, line ends and doubled quotes; the first record names
- * the columns; an empty line is none. A file called .csv whose header has no comma is separated by what the header has: ';' or a tab. */
+ * the columns; an empty line is none. A file called .csv whose header has no comma is separated by what the header has: ';' or a tab; `delimiter` says
+ * another. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,10 +39,12 @@ static pt_status parse(csv *c, const char *p, const char **next, bool *open)
     for (;;) {
         if (p < end && *p == '"') {
             *open = true;
-            for (p++; p < end; p++) {
-                if (*p != '"') PT_RETURN(pt_str_add(&c->text, p, 1));
-                else if (p + 1 < end && p[1] == '"') PT_RETURN(pt_str_add(&c->text, p++, 1));
-                else break;
+            for (p++; p < end; p += 2) { /* up to a quote that is not doubled; of a doubled one the first is the text's */
+                const char *quote = memchr(p, '"', (size_t)(end - p));
+                bool doubled = quote && quote + 1 < end && quote[1] == '"';
+                PT_RETURN(pt_str_add(&c->text, p, (size_t)((quote ? quote : end) - p) + doubled));
+                p = quote ? quote : end;
+                if (!doubled) break;
             }
             if (p == end || (p + 1 == end && c->f->more)) return PT_OK;
             *open = false;
@@ -78,12 +81,22 @@ static pt_status next_record(csv *c, bool *got, bool *broken, int64_t *line)
         if (next || !f->more) break;
         PT_RETURN(pt_feed_more(f, f->at));
     }
+    pt_feed_leave(f, f->at);
     *got = true;
     *line = c->line;
     if (!next) next = f->end;
     for (const char *p = f->at; (p = memchr(p, '\n', (size_t)(next - p))) != NULL; p++) c->line++;
     f->at = next;
     return PT_OK;
+}
+
+pt_status pt_csv_separator(const pt_dataset_spec *spec, const char *format, char *out)
+{
+    const char *said = spec ? pt_dataset_says(spec, "delimiter") : NULL;
+    bool tab = said ? !strcmp(said, "tab") || !strcmp(said, "\\t") : *format == 't';
+    *out = tab ? '\t' : said ? said[0] : 0;
+    if (!said || tab || (said[0] && !said[1] && !strchr("\"\r\n", said[0]))) return PT_OK;
+    return pt_fail(PT_EARG, "delimiter is one character or tab, not '%.20s'", said);
 }
 
 static char find_separator(const pt_feed *f)
@@ -146,7 +159,7 @@ static json_t *record_row(csv *c, const json_t *names, bool broken, int64_t line
 pt_status pt_rows_csv(pt_feed *f, char separator, const pt_row_sink *sink)
 {
     pt_status rc = PT_OK;
-    csv c = {.f = f, .separator = separator == ',' ? find_separator(f) : separator, .line = 1};
+    csv c = {.f = f, .separator = separator ? separator : find_separator(f), .line = 1};
     json_t *names = json_array();
     bool got, broken;
     int64_t line;
@@ -170,6 +183,7 @@ pt_status pt_rows_text(pt_feed *f, const char *key, const pt_row_sink *sink)
     for (int64_t line = 1;; line++) {
         const char *nl;
         while (!(nl = memchr(f->at, '\n', (size_t)(f->end - f->at))) && f->more) PT_RETURN(pt_feed_more(f, f->at));
+        pt_feed_leave(f, f->at);
         const char *end = nl ? nl : f->end, *text = f->at;
         size_t n = (size_t)(end - text);
         while (n && text[n - 1] == '\r') n--;

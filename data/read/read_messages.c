@@ -32,7 +32,11 @@ static pt_status message_text(pt_reader *r, json_t *m, const char *key, const ch
     {
         const char *kind, *piece;
         size_t n;
-        PT_CHECK(json_is_object(part), PT_EFORMAT, "part %zu of '%s' is not an object", i + 1, key);
+        if (json_is_string(part)) { /* a part of text alone */
+            PT_TRY(pt_str_add(&all, json_string_value(part), json_string_length(part)));
+            continue;
+        }
+        PT_CHECK(json_is_object(part), PT_EFORMAT, "part %zu of '%s' is neither an object nor a string", i + 1, key);
         PT_TRY(pt_row_string(part, "type", false, &kind, &n));
         PT_CHECK(!kind || !strcmp(kind, "text"), PT_ENOSUP, "a message part of type '%s'; only text is trained on", kind);
         PT_TRY(pt_row_string(part, json_object_get(part, "text") ? "text" : "value", true, &piece, &n));

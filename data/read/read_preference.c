@@ -271,7 +271,7 @@ static pt_status read_criterion(pt_reader *r, json_t *row)
     if (!r->criterion) {
         if (r->passed_over || !pt_row_says(json_object_get(row, named ? named : names[0]))) return PT_OK;
         r->passed_over = true;
-        pt_log(PT_LOG_WARN, "%s:%lld: the criterion answers are not read: this objective compares two answers, and no third", r->spec->path, (long long)r->line);
+        pt_log(PT_LOG_WARN, "%s:%lld: the criterion answers are not read: this objective compares two answers, and no third", pt_reader_path(r), (long long)r->line);
         return PT_OK;
     }
     json_t *v = pt_row_column(r, row, "field_criterion", names, NULL), *there = json_object_get(row, named ? named : names[0]);

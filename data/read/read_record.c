@@ -177,6 +177,8 @@ const pt_data_key pt_keys_of_rows[] = {
     {.key = "field_weight", .kind = PT_DATA_COLUMN, .after = "columns",
      .help = "Column of a row's loss weight: the loss is the mean by weight, of pairs too. Without this key no column is taken for one."},
     {.key = "field_margin", .kind = PT_DATA_COLUMN, .help = "Column of a pair's margin (reward). Without this key no column is taken for one."},
+    {.key = "delimiter", .kind = PT_DATA_TEXT, .after = "ds_type",
+     .help = "What separates the fields of a CSV file: one character, or tab. Default: a comma; where the header has none, ';' or a tab."},
     {0}};
 
 static pt_status own_number(pt_reader *r, json_t *row, const char *said, double least, const char *column)
@@ -252,21 +254,41 @@ static pt_status check_type(const pt_reader *r, const pt_data_type *t)
     return rc == PT_OK ? rc : pt_fail_prefix(rc, "%s", s->path);
 }
 
+const char *pt_reader_path(const pt_reader *r)
+{
+    return r->files && r->file < r->files->n ? r->files->list[r->file] : r->spec->path;
+}
+
+/* All files, until there are enough rows. */
+static pt_status read_files(pt_reader *r, pt_row_ctx *c)
+{
+    for (r->file = 0; r->file < r->files->n; r->file++) {
+        r->bad.file = r->notes.file = r->file;
+        PT_RETURN(pt_rows_read(r->files->list[r->file], r->spec, one_row, c));
+        if (r->file + 1 == r->files->n || (r->max_rows && r->rows >= r->max_rows) || r->seen >= r->to) return PT_OK;
+    }
+    return PT_OK;
+}
+
 pt_status pt_reader_run(pt_reader *r)
 {
     const pt_data_type *t = pt_data_type_find(r->spec->type);
     PT_RETURN(check_type(r, t));
+    if (!r->files) {
+        PT_RETURN(pt_paths_of(r->spec, &r->found));
+        r->files = &r->found;
+    }
     if (pt_data_type_people(t)) PT_RETURN(pt_scenes_open(r));
     if (t->open) PT_RETURN(t->open(r));
     pt_row_ctx c = {r, r->verdicts ? t->verdicts : r->pairs ? t->pairs : t->sft};
     r->rows = r->seen = 0;
-    PT_RETURN(pt_row_slice(r->spec, &r->from, &r->to));
+    PT_RETURN(pt_row_slice(r->spec, r->files, &r->from, &r->to));
     json_decref(r->columns);
     json_decref(r->held);
     r->columns = json_object();
     r->held = json_array();
     if (!r->columns || !r->held) return pt_fail(PT_ENOMEM, "out of memory");
-    PT_RETURN(pt_rows_read(r->spec->path, r->spec, one_row, &c));
+    PT_RETURN(read_files(r, &c));
     pt_reader_warn_near(r);
     PT_RETURN(pt_reader_judge(r));
     return pt_data_type_people(t) ? pt_scenes_judge(r) : PT_OK;
@@ -281,6 +303,8 @@ void pt_reader_free(pt_reader *r)
     json_decref(r->cards);
     r->cards = r->profiles = r->columns = r->held = r->met = NULL;
     pt_scene_free(&r->scene);
+    if (r->files == &r->found) r->files = NULL;
+    pt_paths_free(&r->found);
     free(r->prompt.turns);
     r->prompt = (pt_turns){0};
     pt_record_free(&r->rec);

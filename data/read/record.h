@@ -2,8 +2,8 @@
  * (data/read/read_*.c).
  *
  * Files are JSON Lines, one JSON list, JSON objects one behind the other or one that holds the list ({"data": [...]}); CSV, TSV and plain text
- * (a record a line) by their names; each also packed by gzip. Rows are made one at a time from a map or a window, so that a file never
- * has to fit in memory. Errors read "FILE:LINE: what". Parquet, zstd, folders and patterns are refused with what to do instead.
+ * (a record a line) by their names; each also packed by gzip or zstd. A data set may be several of them (read_paths.h). Rows are made one at a time from a
+ * map or a window, so that a file never has to fit in memory. Errors read "FILE:LINE: what". Parquet is refused with what to do instead.
  * A text that may be left out (system, instruction, prompt, input) is the same absent, null, empty or of spaces alone. */
 #ifndef PT_DATA_RECORD_H
 #define PT_DATA_RECORD_H
@@ -12,6 +12,7 @@
 #include "base/batch.h"
 #include "base/json.h"
 #include "data/read/data_key.h"
+#include "data/read/read_paths.h"
 #include "data/read/scene.h"
 #include "data/text/template.h"
 
@@ -102,9 +103,11 @@ typedef struct pt_causes {
         char text[200], key[120];
         long long n;
         int64_t line[PT_CAUSE_LINES]; /* the first ones */
+        size_t file[PT_CAUSE_LINES];  /* the place of the file of each among the data set's */
     } list[PT_CAUSES];
     int n;
     long long total;
+    size_t file; /* of what is added next */
 } pt_causes;
 
 typedef struct pt_reader {
@@ -123,6 +126,9 @@ typedef struct pt_reader {
     /* PT_EFORMAT or PT_ENOSUP: the record cannot be used; its row counts as bad. */
     pt_status (*sink)(void *user, const pt_record *rec, int64_t line);
     void *user;
+    const pt_paths *files;          /* the data set's; NULL: found by pt_reader_run, which keeps them in `found` */
+    pt_paths found;
+    size_t file;                    /* the present one's place among them */
     int64_t rows, line, max_rows;   /* rows read; line of the present one; reading stops after max_rows (0 = none) */
     int64_t seen, from, to; /* rows met; those from..to - 1 are read */
     pt_causes bad, notes; /* rows left out; rows read in a way worth saying */
@@ -131,7 +137,9 @@ typedef struct pt_reader {
     pt_turns prompt;      /* preference: the prompt's own turns */
 } pt_reader;
 
-/* Reads every row of r->spec->path into records for r->sink. PT_EARG: unknown type, a type that does not give what is wanted, a
+/* The file that is read, or was last; before any the data set's path. */
+const char *pt_reader_path(const pt_reader *r);
+/* Reads every row of the data set's files into records for r->sink. PT_EARG: unknown type, a type that does not give what is wanted, a
  * missing file; PT_EFORMAT: more unusable rows than spec->bad_rows allows. Those within it are counted in r->bad, and warned of. */
 pt_status pt_reader_run(pt_reader *r);
 void pt_reader_free(pt_reader *r);
@@ -157,6 +165,7 @@ typedef struct pt_data_type {
     /* The file is no list of rows: makes them of its bytes (data/read/read_feed.h) and gives them by pt_row_give. NULL: the file's name says its form. */
     pt_status (*rows)(struct pt_feed *f, const pt_dataset_spec *spec, const struct pt_row_sink *sink);
     bool binary;       /* such a file need not be text, and is a map whole */
+    const char *endings; /* of its files' names in a folder, space-separated; NULL: as data files of rows end (read_paths.h) */
     /* Rows name roles: the system text of each that the reader knows, and of those in roles[n], into {role: text}, which a run keeps; NULL: no roles. */
     pt_status (*profiles)(const pt_reader *r, char *const *roles, size_t n, json_t *out);
     const pt_data_key *const *keys; /* tables, each ended by a key NULL, of what a config says to this type alone; ended by NULL. NULL = nothing */
@@ -179,9 +188,9 @@ const char *pt_reader_types(void);
 /* Every row of a file; the row is freed after the call. line is the row's first line. row NULL: what stands there is no object, pt_err_msg()
  * says why; PT_OK goes on behind it, PT_ESTOP ends the reading in good order. spec (may be NULL): what its names say about the file. */
 pt_status pt_rows_read(const char *path, const pt_dataset_spec *spec, pt_status (*row)(void *user, json_t *row, int64_t line), void *user);
-/* The rows [from, to) that a split names, of a file that is read for it where it must be counted; PT_EARG for what is no part of train. */
-pt_status pt_row_slice(const pt_dataset_spec *spec, int64_t *from, int64_t *to);
-/* PT_ENOSUP with the command that converts this Parquet file. */
+/* The rows [from, to) that a split names, counted over all files, which are read for it where they must be; PT_EARG for what is no part of train. */
+pt_status pt_row_slice(const pt_dataset_spec *spec, const pt_paths *files, int64_t *from, int64_t *to);
+/* PT_ENOSUP with the command that converts this file or folder of Parquet or Arrow. */
 pt_status pt_rows_refuse_parquet(const char *path);
 /* A row that cannot be used (rc and the present message say why): counted and PT_OK, or rc where none may be left out. */
 pt_status pt_reader_bad(pt_reader *r, pt_status rc, int64_t line);

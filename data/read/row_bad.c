@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "data/read/record.h"
 
@@ -46,17 +47,31 @@ void pt_causes_add(pt_causes *c, const char *text, int64_t line)
         memcpy(x->key, key, sizeof key);
         pt_text_fit(x->text, sizeof x->text, last ? "other causes" : text);
     }
-    if (x->n < PT_CAUSE_LINES) x->line[x->n] = line;
+    if (x->n < PT_CAUSE_LINES) {
+        x->line[x->n] = line;
+        x->file[x->n] = c->file;
+    }
     x->n++;
     c->total++;
 }
 
-static pt_status put_causes(const pt_causes *c, pt_str *out)
+/* "(line 3, 7)"; of several files "(a.jsonl:3, 7, b.jsonl:1)". */
+static pt_status put_lines(const struct pt_cause *x, const pt_paths *files, pt_str *out)
+{
+    for (int k = 0; k < x->n && k < PT_CAUSE_LINES; k++) {
+        bool named = files->n > 1 && (!k || x->file[k] != x->file[k - 1]);
+        PT_RETURN(pt_str_printf(out, "%s%s%s%lld", k ? ", " : files->n > 1 ? "" : "line ", named ? pt_path_base(files->list[x->file[k]]) : "", named ? ":" : "",
+                                (long long)x->line[k]));
+    }
+    return PT_OK;
+}
+
+static pt_status put_causes(const pt_causes *c, const pt_paths *files, pt_str *out)
 {
     for (int i = 0; i < c->n && i < 4; i++) {
         const struct pt_cause *x = &c->list[i];
-        PT_RETURN(pt_str_printf(out, "%s%lld x %s (line", i ? "; " : "", x->n, x->text));
-        for (int k = 0; k < x->n && k < PT_CAUSE_LINES; k++) PT_RETURN(pt_str_printf(out, "%s %lld", k ? "," : "", (long long)x->line[k]));
+        PT_RETURN(pt_str_printf(out, "%s%lld x %s (", i ? "; " : "", x->n, x->text));
+        PT_RETURN(put_lines(x, files, out));
         PT_RETURN(pt_str_puts(out, x->n > PT_CAUSE_LINES ? " ...)" : ")"));
     }
     return c->n > 4 ? pt_str_puts(out, "; ...") : PT_OK;
@@ -66,9 +81,9 @@ static pt_status put_causes(const pt_causes *c, pt_str *out)
 pt_status pt_reader_bad(pt_reader *r, pt_status rc, int64_t line)
 {
     if (r->spec->bad_rows <= 0) return rc;
-    const char *text = pt_err_msg();
-    size_t n = strlen(r->spec->path);
-    if (!strncmp(text, r->spec->path, n) && text[n] == ':') {
+    const char *text = pt_err_msg(), *path = pt_reader_path(r);
+    size_t n = strlen(path);
+    if (!strncmp(text, path, n) && text[n] == ':') {
         text += n + 1 + strspn(text + n + 1, "0123456789:");
         text += *text == ' ';
     }
@@ -84,7 +99,7 @@ pt_status pt_reader_judge(const pt_reader *r)
     const pt_dataset_spec *s = r->spec;
     pt_str all = {0};
     if (!c->total) return PT_OK;
-    pt_status rc = put_causes(c, &all);
+    pt_status rc = put_causes(c, r->files, &all);
     if (rc != PT_OK) {
         pt_str_free(&all);
         return rc;
@@ -94,7 +109,7 @@ pt_status pt_reader_judge(const pt_reader *r)
         rc = pt_fail(PT_EFORMAT,
                      "%s:%lld: %s. In all %lld of %lld rows cannot be used: %s. bad_rows: %g lets %.0f of them be left out; bad_rows: drop "
                      "leaves out every one",
-                     s->path, (long long)c->list[0].line[0], c->list[0].text, c->total, (long long)r->rows, all.text, s->bad_rows, allowed);
+                     r->files->list[c->list[0].file[0]], (long long)c->list[0].line[0], c->list[0].text, c->total, (long long)r->rows, all.text, s->bad_rows, allowed);
     else
         pt_log(PT_LOG_WARN, "%s: %lld of %lld rows cannot be used and are left out: %s", s->path, c->total, (long long)r->rows, all.text);
     pt_str_free(&all);

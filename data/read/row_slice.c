@@ -37,19 +37,21 @@ static int64_t place(pt_edge e, int64_t total)
     return at < 0 ? 0 : (int64_t)at;
 }
 
-pt_status pt_row_slice(const pt_dataset_spec *spec, int64_t *from, int64_t *to)
+pt_status pt_row_slice(const pt_dataset_spec *spec, const pt_paths *files, int64_t *from, int64_t *to)
 {
     const char *path = spec->path, *split = spec->split;
     pt_edge a = {0}, b = {0};
     int64_t total = 0;
     *from = 0;
     *to = INT64_MAX;
-    if (!split || !*split || !strcmp(split, "train")) return PT_OK;
-    const char *p = split + 6;
-    bool good = !strncmp(split, "train[", 6) && edge(&p, &a) && *p == ':' && (p++, edge(&p, &b)) && !strcmp(p, "]");
+    size_t word = split ? strcspn(split, "[") : 0; /* of a folder the files said which split they are of */
+    if (!split || !*split || (!split[word] && (files->split || !strcmp(split, "train")))) return PT_OK;
+    const char *p = split + word + (split[word] == '[');
+    bool good = split[word] && (files->split || !strncmp(split, "train[", 6)) && edge(&p, &a) && *p == ':' && (p++, edge(&p, &b)) && !strcmp(p, "]");
     if (!good)
         return pt_fail(PT_EARG, "%s: split '%s' of a file; a file is one split, 'train', or a part of it: train[:20%%], train[100:500]", path, split);
-    if (a.percent || b.percent || a.n < 0 || b.n < 0) PT_RETURN(pt_rows_read(path, spec, count_row, &total));
+    bool counted = a.percent || b.percent || a.n < 0 || b.n < 0;
+    for (size_t i = 0; counted && i < files->n; i++) PT_RETURN(pt_rows_read(files->list[i], spec, count_row, &total));
     if (a.given) *from = place(a, total);
     if (b.given) *to = place(b, total);
     return *from < *to ? PT_OK : pt_fail(PT_EARG, "%s: split '%s' holds no rows", path, split);

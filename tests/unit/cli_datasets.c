@@ -84,6 +84,25 @@ static void test_data_files(void **state)
     c = load(BASE "datasets: [{data_files: a.jsonl, path: build, type: alpaca}]\n");
     assert_string_equal(c->data.datasets[0].path, "build/a.jsonl");
     pt_config_free(c);
+    static const char *const several[] = {BASE "datasets: [{path: [a, b], type: alpaca}]\n", BASE "datasets: [{path: json, data_files: [a, b], type: alpaca}]\n"};
+    for (int k = 0; k < 2; k++) {
+        c = load(several[k]);
+        for (int again = 0; again < 2; again++) {
+            const pt_dataset_spec *d = c->data.datasets;
+            assert_string_equal(d->path, "a");
+            assert_int_equal(d->n_also, 1);
+            assert_string_equal(d->also[0], "b");
+            pt_str text = {0};
+            assert_int_equal(pt_config_yaml(c, &text), PT_OK);
+            pt_config_free(c);
+            c = load(text.text);
+            pt_str_free(&text);
+        }
+        pt_config_free(c);
+    }
+    c = load(BASE "datasets: [{path: a, type: alpaca}]\ntest_datasets: []\n");
+    assert_int_equal(c->data.n_test_datasets, 0);
+    pt_config_free(c);
 }
 
 static void test_refused(void **state)
@@ -110,7 +129,8 @@ static void test_refused(void **state)
         {SET("type: alpaca, view_of: Ann"), "view_of goes with types whose rows name their speakers"},
         {SET("bad_rows: some"), "bad_rows takes a number"},
         {"bad_rows: 1.5\n" SET("type: alpaca"), "bad_rows is 1.5; it must lie from 0 to 1"},
-        {BASE "datasets: [{path: json, data_files: [a, b]}]\n", "data_files names 2 files"},
+        {BASE "datasets: [{path: json, data_files: [a, '']}]\n", "data_files: path 2 is empty"},
+        {BASE "datasets: [{path: {a: b}}]\n", "path takes a path, or a list of paths"},
         {PAIRS("type: completion"), "objective dpo needs pairs"},
     };
     check_refused(cases, sizeof cases / sizeof *cases);

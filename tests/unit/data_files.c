@@ -1,6 +1,7 @@
-/* Data files as people have them: JSON in every shape, CSV, TSV, plain text, gzip; byte order marks, Git LFS, UTF-16; what is broken is
- * named by file and line. Every text is read plain and packed. */
+/* Data files as people have them: JSON in every shape, CSV, TSV, plain text, gzip, zstd; byte order marks, Git LFS, UTF-16; what is broken is
+ * named by file and line. Every text is read plain and packed in both ways. */
 #include <zlib.h>
+#include <zstd.h>
 
 #include "data/read/record.h"
 #include "data_fixture.h"
@@ -38,8 +39,27 @@ static pt_status read_file(const char *path, const char *type)
     return pt_rows_read(path, &spec, take, NULL);
 }
 
+static void pack_zstd(const char *path, const char *text, size_t n)
+{
+    size_t cap = ZSTD_compressBound(n);
+    char *out = malloc(cap);
+    ZSTD_CCtx *z = ZSTD_createCCtx();
+    assert_true(out && z);
+    ZSTD_CCtx_setParameter(z, ZSTD_c_checksumFlag, 1);
+    size_t bytes = ZSTD_compress2(z, out, cap, text, n);
+    assert_false(ZSTD_isError(bytes));
+    assert_int_equal(pt_file_write_whole(path, out, bytes), PT_OK);
+    ZSTD_freeCCtx(z);
+    free(out);
+}
+
+/* By the name. */
 static void pack(const char *path, const char *text, size_t n)
 {
+    if (!strcmp(path + strlen(path) - 4, ".zst")) {
+        pack_zstd(path, text, n);
+        return;
+    }
     gzFile g = gzopen(path, "wb");
     assert_non_null(g);
     assert_int_equal(gzwrite(g, text, (unsigned)n), n);
@@ -95,6 +115,32 @@ static const file_case cases[] = {
     {"a.jsonl", "text", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "!is a pointer of Git LFS"},
     {"a.jsonl", "text", "", "!is empty"},
     {"a.jsonl", "text", " \n\n", "!is empty"},
+    /* one object: a table by columns, pandas' way of it, rows by name */
+    {"a.json", "text", "{\"q\": [\"x\", \"y\"],\n \"n\": [1, 2]}", "1 {\"n\":1,\"q\":\"x\"}\n1 {\"n\":2,\"q\":\"y\"}\n"},
+    {"a.json", "alpaca", "{\"instruction\": [\"x\",\n\"y\"], \"output\": [\"a\", \"b\"]}", "1 {\"instruction\":\"x\",\"output\":\"a\"}\n2 {\"instruction\":\"y\",\"output\":\"b\"}\n"},
+    {"a.json", "text", "{\"q\": {\"0\": \"x\", \"7\": \"y\"}, \"a\\u0062\": {\"0\": [1], \"7\": null}}", "1 {\"ab\":[1],\"q\":\"x\"}\n1 {\"ab\":null,\"q\":\"y\"}\n"},
+    {"a.json", "text", "{\"q\": [\"x\", \"y\"], \"n\": [1]}", "1 {\"n\":[1],\"q\":[\"x\",\"y\"]}\n"},
+    {"a.json", "text", "{\"q\": [\"x\", \"y\"], \"n\": [1, 2,]}", "!broken JSON"},
+    {"a.json", "tokens", "{\"ids\": [1, 2], \"labels\": [1, 2]}", "1 {\"ids\":[1,2],\"labels\":[1,2]}\n"},
+    {"a.json", "preference", "{\"chosen\": [{\"role\":\"user\",\"content\":\"a\"}], \"rejected\": [{\"role\":\"user\",\"content\":\"a\"}]}",
+     "1 {\"chosen\":[{\"content\":\"a\",\"role\":\"user\"}],\"rejected\":[{\"content\":\"a\",\"role\":\"user\"}]}\n"},
+    {"a.json", "text", "{\"r1\": {\"q\": \"x\"},\n\"r2\":\n{\"q\": \"y\"}}", "1 {\"_id\":\"r1\",\"q\":\"x\"}\n3 {\"_id\":\"r2\",\"q\":\"y\"}\n"},
+    {"a.json", "text", "{\"r1\": {\"_id\": 1}, \"r2\": {\"_id\": 2}}", "1 {\"_id\":1}\n1 {\"_id\":2}\n"},
+    {"a.json", "text", "{\"r1\": {\"q\": \"x\"}, \"r2\": {\"p\": \"y\"}}", "1 {\"r1\":{\"q\":\"x\"},\"r2\":{\"p\":\"y\"}}\n"},
+    {"a.json", "text", "{\"a\": {\"role\": \"user\", \"content\": \"x\"}, \"b\": {\"role\": \"user\", \"content\": \"y\"}}",
+     "1 {\"a\":{\"content\":\"x\",\"role\":\"user\"},\"b\":{\"content\":\"y\",\"role\":\"user\"}}\n"},
+    /* a list of messages is a row, where the type reads conversations */
+    {"a.jsonl", "messages", "[{\"role\":\"user\",\"content\":\"a\"}]\n{\n[{\"role\":\"user\",\"content\":\"b\"}]\n",
+     "1 {\"messages\":[{\"content\":\"a\",\"role\":\"user\"}]}\n2 a.jsonl:2:2: broken JSON: the text is cut off\n3 {\"messages\":[{\"content\":\"b\",\"role\":\"user\"}]}\n"},
+    {"a.json", "sharegpt", "[{\"from\":\"human\",\n\"value\":\"a\"}]\n", "1 {\"conversations\":[{\"from\":\"human\",\"value\":\"a\"}]}\n"},
+    {"a.json", "messages", "[[{\"role\":\"user\",\"content\":\"a\"}],\n[{\"role\":\"user\",\"content\":\"b\"}]]",
+     "1 {\"messages\":[{\"content\":\"a\",\"role\":\"user\"}]}\n2 {\"messages\":[{\"content\":\"b\",\"role\":\"user\"}]}\n"},
+    {"a.jsonl", "text", "[{\"role\":\"user\",\"content\":\"a\"}]\n", "1 {\"content\":\"a\",\"role\":\"user\"}\n"},
+    /* tables of text */
+    {"a.csv", "alpaca", "q,a\n", ""},
+    {"a.csv", "alpaca", "q,a\nx \"y\" z,\"b\"c\n", "2 {\"a\":\"bc\",\"q\":\"x \\\"y\\\" z\"}\n"},
+    {"a.csv", "alpaca", BOM "\"q\",\"a\"\r\nx,y\r\n", "2 {\"a\":\"y\",\"q\":\"x\"}\n"},
+    {"a.jsonl", "text", "ARROW1\nx", "!python3 tools/parquet_to_jsonl.py"},
 };
 
 static void check(const file_case *c, const char *path, pt_status rc)
@@ -118,21 +164,24 @@ static void every_shape(void **state)
         assert_int_equal(pt_file_write_whole(path, c->text, n), PT_OK);
         check(c, path, read_file(path, c->type));
         if (strstr(c->want, "Git LFS")) continue; /* packed, it is a file of three lines */
-        snprintf(path, sizeof path, "%s/%s.gz", dir, c->name);
-        pack(path, c->text, n);
-        file_case z = *c;
-        char want[512];
-        if (c->want[0] != '!') { /* messages name the packed file */
-            char *w = want;
-            for (const char *p = c->want; *p; p++) {
-                *w++ = *p;
-                size_t k = strlen(c->name);
-                if (p + 1 >= c->want + k && !strncmp(p + 1 - k, c->name, k) && p[1] == ':') w += sprintf(w, ".gz");
+        for (int packed = 0; packed < 2; packed++) {
+            const char *ending = packed ? ".zst" : ".gz";
+            snprintf(path, sizeof path, "%s/%s%s", dir, c->name, ending);
+            pack(path, c->text, n);
+            file_case z = *c;
+            char want[512];
+            if (c->want[0] != '!') { /* messages name the packed file */
+                char *w = want;
+                for (const char *p = c->want; *p; p++) {
+                    *w++ = *p;
+                    size_t k = strlen(c->name);
+                    if (p + 1 >= c->want + k && !strncmp(p + 1 - k, c->name, k) && p[1] == ':') w += sprintf(w, "%s", ending);
+                }
+                *w = 0;
+                z.want = want;
             }
-            *w = 0;
-            z.want = want;
+            check(&z, path, read_file(path, c->type));
         }
-        check(&z, path, read_file(path, c->type));
     }
     pt_str_free(&got);
 }
@@ -149,70 +198,127 @@ static pt_status count(void *user, json_t *row, int64_t line)
     return PT_OK;
 }
 
-/* 40,000 rows and one of 3 MiB through the window, in each format; two packed parts one behind the other; then damage. */
+/* 40,000 rows and one of 3 MiB; k: lines, a list, CSV, text. */
+static size_t long_text(char *text, int k, size_t big)
+{
+    const char *open = k < 2 ? "{\"text\":\"" : "", *close = k < 2 ? "\"}" : "";
+    size_t n = (size_t)sprintf(text, "%s", k == 1 ? "[" : k == 2 ? "text\n" : "");
+    for (int i = 0; i < 40000; i++) {
+        n += (size_t)sprintf(text + n, "%s%s", i && k == 1 ? ",\n" : "", open);
+        size_t len = i == 20000 ? big : (size_t)(i % 37 + 1);
+        memset(text + n, 'a' + i % 26, len);
+        n += len;
+        n += (size_t)sprintf(text + n, "%s%s", close, k == 1 ? "" : "\n");
+    }
+    return n + (size_t)sprintf(text + n, "%s", k == 1 ? "]" : "");
+}
+
+/* The file without its end, with a wrong check sum; twice, with zeros or something else behind it. */
+static void damaged(const char *path, int head, const char *kind, bool twice)
+{
+    pt_dataset_spec spec = {.path = (char *)path, .type = "text"};
+    char *file, want[64];
+    size_t bytes;
+    bool zstd = *kind == 'z';
+    assert_int_equal(pt_file_read(&file, &bytes, path, 1 << 30), PT_OK);
+    size_t sum = bytes - (zstd ? 2 : 5);
+    assert_int_equal(pt_file_write_whole(path, file, bytes * 2 / 3), PT_OK);
+    rows_seen = 0;
+    assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_EFORMAT);
+    snprintf(want, sizeof want, "the %s data is cut off behind ", kind);
+    assert_non_null(strstr(pt_err_msg(), want));
+    file[sum] ^= 1;
+    assert_int_equal(pt_file_write_whole(path, file, bytes), PT_OK);
+    rows_seen = 0;
+    assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_EFORMAT);
+    snprintf(want, sizeof want, "broken %s data at byte ", kind);
+    if (!strstr(pt_err_msg(), want)) fail_msg("%s", pt_err_msg());
+    file[sum] ^= 1;
+    if (twice) {
+        size_t zeros = zstd ? 0 : 512;
+        char *both = calloc(1, bytes * 2 + 512);
+        assert_non_null(both);
+        memcpy(both, file, bytes);
+        memcpy(both + bytes, file, bytes);
+        assert_int_equal(pt_file_write_whole(path, both, bytes * 2 + zeros), PT_OK);
+        rows_seen = 0;
+        assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_OK);
+        assert_int_equal(rows_seen, 80000);
+        both[bytes * 2 + (zstd ? 0 : 500)] = 'x';
+        assert_int_equal(pt_file_write_whole(path, both, bytes * 2 + 512), PT_OK);
+        rows_seen = 0;
+        assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_EFORMAT);
+        snprintf(want, sizeof want, "not %s stands behind the packed text, at byte ", kind);
+        if (!strstr(pt_err_msg(), want)) fail_msg("%s", pt_err_msg());
+        free(both);
+    }
+    free(file);
+}
+
+/* In each format through the window; then damage. */
 static void long_files(void **state)
 {
-    static const char *const names[] = {"l.jsonl.gz", "l.json.gz", "l.csv.gz", "l.txt.gz"};
+    static const char *const names[] = {"l.jsonl", "l.json", "l.csv", "l.txt"};
     size_t big = 3 << 20, most = (size_t)40000 * 64 + big + 200;
     char *text = malloc(most), path[128];
     assert_non_null(text);
-    for (int k = 0; k < 4; k++) {
-        const char *open = k < 2 ? "{\"text\":\"" : "", *close = k < 2 ? "\"}" : "";
-        size_t n = (size_t)sprintf(text, "%s", k == 1 ? "[" : k == 2 ? "text\n" : "");
-        for (int i = 0; i < 40000; i++) {
-            n += (size_t)sprintf(text + n, "%s%s", i && k == 1 ? ",\n" : "", open);
-            size_t len = i == 20000 ? big : (size_t)(i % 37 + 1);
-            memset(text + n, 'a' + i % 26, len);
-            n += len;
-            n += (size_t)sprintf(text + n, "%s%s", close, k == 1 ? "" : "\n");
-        }
-        n += (size_t)sprintf(text + n, "%s", k == 1 ? "]" : "");
-        snprintf(path, sizeof path, "%s/%s", dir, names[k]);
+    for (int k = 0; k < 8; k++) {
+        const char *kind = k < 4 ? "gzip" : "zstd";
+        size_t n = long_text(text, k % 4, big);
+        snprintf(path, sizeof path, "%s/%s%s", dir, names[k % 4], k < 4 ? ".gz" : ".zst");
         pack(path, text, n);
         pt_dataset_spec spec = {.path = path, .type = "text"};
-        int head = k == 2;
+        int head = k % 4 == 2;
         rows_seen = bytes_seen = 0;
-        if (pt_rows_read(path, &spec, count, &head) != PT_OK) fail_msg("%s: %s", names[k], pt_err_msg());
+        if (pt_rows_read(path, &spec, count, &head) != PT_OK) fail_msg("%s: %s", path, pt_err_msg());
         int64_t want = (int64_t)big;
         for (int i = 0; i < 40000; i++) want += i == 20000 ? 0 : i % 37 + 1;
         assert_int_equal(rows_seen, 40000);
         assert_int_equal(bytes_seen, want);
-        char *file;
-        size_t bytes;
-        assert_int_equal(pt_file_read(&file, &bytes, path, 1 << 30), PT_OK);
-        assert_int_equal(pt_file_write_whole(path, file, bytes * 2 / 3), PT_OK);
-        rows_seen = 0;
-        assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_EFORMAT);
-        assert_non_null(strstr(pt_err_msg(), "the gzip data is cut off"));
-        file[bytes - 5] ^= 1; /* the check sum */
-        assert_int_equal(pt_file_write_whole(path, file, bytes), PT_OK);
-        rows_seen = 0;
-        assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_EFORMAT);
-        assert_non_null(strstr(pt_err_msg(), "broken gzip data"));
-        file[bytes - 5] ^= 1;
-        if (k == 0) { /* gzip a >> z; gzip b >> z, and zeros behind it */
-            char *twice = calloc(1, bytes * 2 + 512);
-            assert_non_null(twice);
-            memcpy(twice, file, bytes);
-            memcpy(twice + bytes, file, bytes);
-            assert_int_equal(pt_file_write_whole(path, twice, bytes * 2 + 512), PT_OK);
-            rows_seen = 0;
-            assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_OK);
-            assert_int_equal(rows_seen, 80000);
-            twice[bytes * 2 + 500] = 'x';
-            assert_int_equal(pt_file_write_whole(path, twice, bytes * 2 + 512), PT_OK);
-            rows_seen = 0;
-            assert_int_equal(pt_rows_read(path, &spec, count, &head), PT_EFORMAT);
-            assert_non_null(strstr(pt_err_msg(), "not gzip stands behind"));
-            free(twice);
-        }
-        free(file);
+        damaged(path, head, kind, k % 4 == 0);
+    }
+    free(text);
+}
+
+static pt_status first_row(void *user, json_t *row, int64_t line)
+{
+    return PT_ESTOP;
+}
+
+/* Windows that a frame asks for: up to zstd's own limit they are read. A frame of blanks that is no row costs no memory. */
+static void windows(void **state)
+{
+    char path[128];
+    size_t n = (size_t)64 << 20;
+    char *text = malloc(n);
+    assert_non_null(text);
+    memset(text, ' ', n);
+    memcpy(text + n - 12, "{\"text\":\"a\"}", 12);
+    snprintf(path, sizeof path, "%s/bomb.jsonl.zst", dir);
+    for (int log = 27; log <= 28; log++) {
+        size_t cap = ZSTD_compressBound(n);
+        char *out = malloc(cap);
+        ZSTD_CCtx *z = ZSTD_createCCtx();
+        assert_true(out && z);
+        ZSTD_CCtx_setParameter(z, ZSTD_c_windowLog, log);
+        ZSTD_CCtx_setParameter(z, ZSTD_c_contentSizeFlag, 0);
+        ZSTD_inBuffer in = {.src = text, .size = n};
+        ZSTD_outBuffer o = {.dst = out, .size = cap};
+        while (ZSTD_compressStream2(z, &o, &in, ZSTD_e_continue), in.pos < in.size) {}
+        while (ZSTD_compressStream2(z, &o, &in, ZSTD_e_end)) {}
+        assert_int_equal(pt_file_write_whole(path, out, o.pos), PT_OK);
+        pt_dataset_spec spec = {.path = path, .type = "text"};
+        pt_status rc = pt_rows_read(path, &spec, first_row, NULL);
+        if (log == 27 && rc != PT_OK) fail_msg("%s", pt_err_msg());
+        if (log == 28 && (rc != PT_ENOSUP || !strstr(pt_err_msg(), "zstd -d --long=31"))) fail_msg("%s", pt_err_msg());
+        ZSTD_freeCCtx(z);
+        free(out);
     }
     free(text);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_shape), cmocka_unit_test(long_files)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_shape), cmocka_unit_test(long_files), cmocka_unit_test(windows)};
     return cmocka_run_group_tests_name("data_files", tests, setup, teardown);
 }

@@ -77,8 +77,7 @@ static pt_pack *make_pack(int fixed)
         }
     assert_int_equal(report.records_kept, RECORDS);
     assert_int_equal(report.records_dropped, RECORDS);
-    assert_int_equal(pt_reserve(&p->sources, &p->sources_cap, 1), PT_OK);
-    assert_int_equal(pt_strdup(&p->sources[p->n_sources++], spec.path), PT_OK);
+    assert_int_equal(pt_pack_source_add(p, spec.path, 0), PT_OK);
     p->meta = json_pack("{s:s, s:[], s:[{s:s}]}", "made_from", "x", "roles", "sources", "path", spec.path);
     snprintf(path, sizeof path, "%s/lists-%d.h5", dir, fixed);
     assert_int_equal(pt_pack_write(p, path), PT_OK);

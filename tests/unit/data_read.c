@@ -313,9 +313,9 @@ static const file_case files[] = {
     {F("[{\"text\":\"a\"}] 3"), NULL, "text after the end of the list"},
     {F("[["), NULL, "broken JSON"},
     {F("{\"text\":\"a\"}\n\"b\"\n"), NULL, "rows.jsonl:2"},
-    {F("PAR1\0\0\0\0PAR1"), NULL, "pandas.read_parquet("},
+    {F("PAR1\0\0\0\0PAR1"), NULL, "tools/parquet_to_jsonl.py"},
     {F("\x1f\x8b\x08\0"), NULL, "the gzip data is cut off"},
-    {F("\x28\xb5\x2f\xfd\0"), NULL, "zstd -d"},
+    {F("\x28\xb5\x2f\xfd\0"), NULL, "the zstd data is cut off"},
     {F("\xff\xfe{\0}\0"), NULL, "iconv"},
     {F("\0\0\0\0\0\0"), NULL, "rows.jsonl:1"},
 };
@@ -334,10 +334,13 @@ static void whole_files(void **state)
         }
     }
     const pt_dataset_spec text = {.type = "text"};
-    assert_int_equal(read_file(dir, text, false), PT_EARG);
+    char empty[128];
+    snprintf(empty, sizeof empty, "%s/empty", dir);
+    assert_int_equal(pt_dir_make(empty), PT_OK);
+    assert_int_equal(read_file(empty, text, false), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "is a folder"));
-    assert_int_equal(read_file("/tmp/*.jsonl", text, false), PT_EARG);
-    assert_non_null(strstr(pt_err_msg(), "patterns are not read"));
+    assert_int_equal(read_file("/tmp/ptrain-no*thing.jsonl", text, false), PT_EIO);
+    assert_non_null(strstr(pt_err_msg(), "no file matches"));
     assert_int_equal(read_file("/tmp/ptrain-nothing.jsonl", text, false), PT_EIO);
     assert_non_null(strstr(pt_err_msg(), "cannot open data file /tmp/ptrain-nothing.jsonl"));
 }

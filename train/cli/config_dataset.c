@@ -221,26 +221,45 @@ static pt_status thinking(pt_place at, const char *key, const pt_ynode *v)
     return pt_place_fail(at, "%s: thoughts are read under reasoning_content, reasoning and thinking; no other name", key);
 }
 
-/* The file among data_files; path is the loader's name ("json") or their folder. */
+/* One path, or a list of them, which are read one behind the other; dir: what they stand in, or NULL. */
+static pt_status paths(pt_place at, const char *key, const pt_ynode *v, const char *dir, pt_dataset_spec *d)
+{
+    pt_status rc = PT_OK;
+    char *path = NULL, *joined;
+    pt_ynode *const *items = v->kind == PT_YSEQ ? v->items : (pt_ynode *const *)&v;
+    size_t n = v->kind == PT_YSEQ ? v->n : 1;
+    if (!n || v->kind == PT_YMAP) return pt_place_fail(at, "%s takes a path, or a list of paths", key);
+    for (size_t i = 0; i < d->n_also; i++) free(d->also[i]);
+    d->n_also = 0;
+    PT_RETURN(pt_reserve(&d->also, &d->n_also, n));
+    d->n_also = 0;
+    for (size_t i = 0; i < n; i++) {
+        PT_TRY(pt_value_path(at, key, items[i], &path));
+        if (!path || !path[0]) PT_TRY(pt_place_fail(at, "%s: path %zu is empty", key, i + 1));
+        if (dir && path[0] != '/') {
+            PT_TRY(pt_path_join(&joined, dir, path));
+            free(path);
+            path = joined;
+        }
+        if (!i) free(d->path), d->path = path;
+        else d->also[d->n_also++] = path;
+        path = NULL;
+    }
+done:
+    free(path);
+    return rc;
+}
+
+/* The files among data_files; path is the loader's name ("json") or their folder. */
 static pt_status data_files(pt_place at, const pt_ynode *v, pt_dataset_spec *d)
 {
     pt_status rc = PT_OK;
-    char **list = NULL, *joined = NULL;
-    size_t n = 0;
-    PT_TRY(pt_value_list(at, "data_files", v, &list, &n));
-    PT_CHECK(n == 1, PT_EARG, "%s:%d:%d: data_files names %zu files; name each as a data set of its own", at.file, at.line, at.column, n);
+    char *dir = d->path && pt_dir_exists(d->path) ? d->path : NULL;
     if (d->path && (!strcmp(d->path, "csv") || !strcmp(d->path, "text"))) PT_TRY(pt_strdup(&d->format, d->path)); /* the Hub's loaders by name */
-    if (d->path && pt_dir_exists(d->path) && list[0][0] != '/') {
-        PT_TRY(pt_path_join(&joined, d->path, list[0]));
-        free(list[0]);
-        list[0] = joined;
-    }
-    free(d->path);
-    d->path = list[0];
-    list[0] = NULL;
+    if (dir) d->path = NULL;
+    rc = paths(at, "data_files", v, dir, d);
+    free(dir);
 done:
-    for (size_t i = 0; i < n; i++) free(list[i]);
-    free(list);
     return rc;
 }
 
@@ -257,8 +276,7 @@ static pt_status dataset_key(const char *file, const char *key, pt_place at, con
     if (!strcmp(k->name, "type") && v->kind == PT_YMAP) return user_type(file, v, d);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (!strcmp(k->name, texts[i].name)) {
-            bool path = texts[i].field == &d->path;
-            return (path ? pt_value_path : pt_value_string)(at, key, v, texts[i].field);
+            return texts[i].field == &d->path ? paths(at, key, v, NULL, d) : pt_value_string(at, key, v, texts[i].field);
         }
     if (!strcmp(key, "weight")) return pt_value_number(at, key, v, 1e-6, 1000, &d->weight);
     if (!strcmp(key, "bad_rows")) return pt_value_worded(at, pt_schema_find(key), v, &d->bad_rows);
@@ -307,7 +325,7 @@ static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d
     d->bad_rows = -1; /* the config's */
     d->line = strcmp(file, "command line") ? n->line : 0; /* a place in the file, or none */
     d->column = n->column;
-    if (n->kind == PT_YSEQ || pt_yaml_is_null(n)) return pt_place_fail(at, "a data set is {path: FILE, type: TYPE}");
+    if (n->kind == PT_YSEQ || pt_yaml_is_null(n)) return pt_place_fail(at, "a data set is {path: FILE, type: TYPE}; several files of one: {path: [FILE, FILE]}");
     if (n->kind == PT_YSCALAR) PT_RETURN(pt_value_path(at, "path", n, &d->path));
     for (size_t i = 0; n->kind == PT_YMAP && i < n->n; i++) {
         pt_place here = {file, n->key_line[i], n->key_column[i]};
@@ -340,13 +358,13 @@ pt_status pt_value_datasets(const char *file, const char *key, const pt_ynode *n
     PT_RETURN(pt_alloc0(&list, count));
     pt_status rc = PT_OK;
     for (size_t i = 0; i < count && rc == PT_OK; i++) rc = dataset(file, n->kind == PT_YSEQ ? n->items[i] : n, &list[i]);
-    if (rc == PT_OK && !count) rc = pt_place_fail((pt_place){file, n->line, n->column}, "%s is an empty list", key);
     if (rc != PT_OK) {
         pt_datasets_free(list, count);
         return rc;
     }
     pt_datasets_free(*out, *out_n);
-    *out = list;
+    if (!count) free(list); /* an empty list says that there are none */
+    *out = count ? list : NULL;
     *out_n = count;
     return PT_OK;
 }

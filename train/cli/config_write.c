@@ -103,12 +103,25 @@ static pt_status put_dataset_rest(pt_str *out, const pt_config *c, const pt_data
     return d->bad_rows == c->data.bad_rows ? PT_OK : put_number(out, "    ", "bad_rows", d->bad_rows);
 }
 
+/* One, or the list of them. */
+static pt_status put_paths(pt_str *out, const pt_dataset_spec *d)
+{
+    if (!d->n_also) return put_text(out, "  - ", "path", d->path);
+    PT_RETURN(pt_str_puts(out, "  - path: ["));
+    PT_RETURN(pt_yaml_quote(out, d->path));
+    for (size_t i = 0; i < d->n_also; i++) {
+        PT_RETURN(pt_str_puts(out, ", "));
+        PT_RETURN(pt_yaml_quote(out, d->also[i]));
+    }
+    return pt_str_puts(out, "]\n");
+}
+
 pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n, bool files)
 {
     if (!n) return PT_OK;
     PT_RETURN(pt_str_printf(out, "%s:\n", key));
     for (size_t i = 0; i < n; i++) {
-        PT_RETURN(put_text(out, "  - ", "path", d[i].path));
+        PT_RETURN(put_paths(out, &d[i]));
         PT_RETURN(put_text(out, "    ", "name", d[i].name));
         PT_RETURN(put_text(out, "    ", "type", d[i].type));
         PT_RETURN(put_text(out, "    ", "ds_type", d[i].format));

@@ -13,6 +13,7 @@
 #include "checkpoints/safetensors.h"
 #include "checkpoints/seal.h"
 #include "data/read/data_key.h"
+#include "data/read/read_paths.h"
 #include "train/cli/open.h"
 
 /* What an export may leave in a folder, and what readers would take in place of it or together with it. */
@@ -45,6 +46,18 @@ static pt_status look_key(const pt_dataset_spec *d, const pt_data_key *k, pt_sta
     return k->kind == PT_DATA_FILE ? look(user, pt_dataset_says(d, k->key), what) : PT_OK;
 }
 
+/* A data set's files, where they can be found: reading them says what is wrong. */
+static pt_status look_files(const pt_dataset_spec *d, pt_status (*look)(void *, const char *, const char *), void *user)
+{
+    pt_paths files;
+    pt_status rc = look(user, d->path, "a data set");
+    if (rc != PT_OK) return rc;
+    if (pt_paths_of(d, &files) != PT_OK) return pt_err_forgive(PT_EIO);
+    for (size_t i = 0; i < files.n && rc == PT_OK; i++) rc = look(user, files.list[i], "a data set");
+    pt_paths_free(&files);
+    return rc;
+}
+
 /* Every file and folder that the command reads, with a word for it. */
 static pt_status each_input(const pt_cli *c, const pt_opened *o, pt_status (*look)(void *, const char *, const char *), void *user)
 {
@@ -61,7 +74,7 @@ static pt_status each_input(const pt_cli *c, const pt_opened *o, pt_status (*loo
     for (int k = 0; k < 2; k++) {
         const pt_dataset_spec *d = k ? cfg->data.test_datasets : cfg->data.datasets;
         for (size_t i = 0; i < (k ? cfg->data.n_test_datasets : cfg->data.n_datasets); i++) {
-            PT_RETURN(look(user, d[i].path, "a data set"));
+            PT_RETURN(look_files(&d[i], look, user));
             for (size_t f = 0; f < pt_data_key_count(); f++) PT_RETURN(look_key(&d[i], pt_data_key_at(f), look, user));
         }
     }

@@ -10,9 +10,9 @@
 #define REFUSED(key, others, why) {.name = key, .aliases = others, .help = "", .refused = why}
 
 static const pt_dataset_key plain[] = {
-    TAKEN("path", "file_name", "The file: JSON Lines, a JSON list, JSON objects, one object that holds the list; CSV, TSV, text (type text: a record a line) by their names; each also .gz. A leading ~ and ${NAME} are expanded."),
+    TAKEN("path", "file_name", "The file: JSON Lines, a JSON list, JSON objects, one object that holds the list; CSV, TSV, text (type text: a record a line) by their names; each also .gz or .zst. Or several, read one behind the other: a list, a pattern (data/*.jsonl, data/**/*.jsonl), a folder (its .jsonl, .json, .csv, .tsv files; where their names say train, validation or test, those of the split). A leading ~ and ${NAME} are expanded."),
     TAKEN("type", "formatting", "The shape of its rows. A mapping {field_...: NAME} is axolotl's user-defined type."),
-    TAKEN("split", "", "train, or a part of it: train[:20%], train[100:500]."),
+    TAKEN("split", "", "train, or a part of it: train[:20%], train[100:500], counted over all files. Of a folder also validation or test, where its files' names say so."),
     TAKEN("weight", "", "Share of its records drawn an epoch: 0.5 = half of them, 2 = each twice."),
     TAKEN("bad_rows", "", "Instead of the config's bad_rows."),
     TAKEN("message_property_mappings", "", "{role: NAME, content: NAME}. Default: role and content, or from and value. Also: message_field_role, message_field_content."),
@@ -22,8 +22,8 @@ static const pt_dataset_key plain[] = {
     TAKEN("drop_system_message", "", "Leaves out the rows' system texts."),
     TAKEN("system_prompt", "", "System text of rows without one."),
     TAKEN("columns", "", "LLaMA-Factory's names for these: prompt, query, response, history, messages, system, chosen, rejected, kto_tag. Columns that it does not name are not read."),
-    TAKEN("data_files", "", "The file, where path is json or a folder."),
-    TAKEN("ds_type", "", "json, csv, tsv or text: what the file is. Default: as its name says (.csv, .tsv, .txt, each also .gz; else JSON)."),
+    TAKEN("data_files", "", "The file or files, where path is json or a folder."),
+    TAKEN("ds_type", "", "json, csv, tsv or text: what the file is. Default: as its name says (.csv, .tsv, .txt, each also .gz or .zst; else JSON)."),
     TAKEN("ranking", "", "No effect: the objective decides."),
     TAKEN("train_on_eos", "train_on_eot", "turn."),
     TAKEN("chat_template", "", "tokenizer_default: the config's chat_template holds for all."),
