@@ -10,6 +10,8 @@
  *   - a scene that opens with the view's own line opens with that turn; what follows the view's last line is left out;
  *   - the system text is system_template filled in ({char} {user} {others} {profile} {setting} {system}, any field of the row), without a template what
  *     there is of {system}, {profile} and {setting}, joined by blank lines. A profile of the data set's `profiles` counts before the scene's own;
+ *   - macros (data/read/macro.h) in texts: {{user}} is the human's part, else the only other one who speaks, else `user_name`; {{char}} in others' lines is their speaker, else
+ *     the view;
  *   - only the view's own lines are trained on, by their weights; the record's role is the view's name.
  * Whose views are taken: view_of, else train_on_speakers, else the `main` people, else everybody but `user` ones; of those each who says something. */
 #ifndef PT_DATA_SCENE_H

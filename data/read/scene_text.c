@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "data/read/card.h"
-#include "data/read/record.h"
+#include "data/read/macro.h"
 
 /* ---- thoughts ----------------------------------------------------------------------------------------------------- */
 
@@ -204,26 +204,40 @@ done:
     return rc;
 }
 
-/* What a run keeps of a person: the template filled in, where it names nothing of a scene; else the profile. */
+/* The template filled in, where it names nothing of a scene; else the profile. */
+static pt_status fill_alone(const pt_dataset_spec *spec, const char *name, const char *profile, pt_str *out)
+{
+    const char *tmpl = pt_dataset_says(spec, "system_template");
+    const pt_str none = {0};
+    json_t *fields = NULL;
+    PT_RETURN(fields_of(NULL, name, profile, &none, &fields));
+    pt_status rc = tmpl ? fill(fields, tmpl, out) : PT_OK;
+    json_decref(fields);
+    if (rc == PT_EFORMAT) {
+        rc = pt_err_forgive(rc);
+        out->len = 0;
+    }
+    return rc == PT_OK && !out->len ? add_part(out, profile, strlen(profile)) : rc;
+}
+
+/* What a run keeps of a person. The user of a chat to come has no name yet. */
 static pt_status alone(const pt_dataset_spec *spec, const char *name, const char *profile, json_t *out)
 {
     pt_status rc = PT_OK;
-    pt_str text = {0}, none = {0};
-    json_t *fields = NULL;
-    const char *tmpl = pt_dataset_says(spec, "system_template");
-    PT_TRY(fields_of(NULL, name, profile, &none, &fields));
-    rc = tmpl ? fill(fields, tmpl, &text) : PT_OK;
+    pt_str text = {0}, filled = {0};
+    pt_macros m = {.who = name, .user = "User", .original = spec->system_prompt};
+    PT_TRY(fill_alone(spec, name, profile, &text));
+    rc = text.len ? pt_macros_fill(&m, text.text, text.len, &filled) : PT_OK;
     if (rc == PT_EFORMAT) {
         PT_TRY(pt_err_forgive(rc));
-        text.len = 0;
+        filled.len = 0;
     }
     PT_TRY(rc);
-    if (!text.len) PT_TRY(add_part(&text, profile, strlen(profile)));
-    if (text.len) PT_TRY(put(out, name, &text));
+    if (filled.len) PT_TRY(put(out, name, &filled));
     else PT_CHECK(!json_object_set_new(out, name, json_false()), PT_ENOMEM, "out of memory"); /* nothing is to be kept */
 done:
+    pt_str_free(&filled);
     pt_str_free(&text);
-    json_decref(fields);
     return rc;
 }
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "data/read/record.h"
+#include "data/read/macro.h"
 
 /* A line as one view has it. */
 typedef struct piece {
@@ -19,6 +19,7 @@ typedef struct view {
     pt_reader *r;
     const pt_scene *s;
     const char *name; /* whose */
+    const char *user; /* who {{user}} is; NULL = nobody is */
     bool names, own_thoughts, others_thoughts; /* names before others' lines; [..] stay */
     piece *list;
     size_t n, cap;
@@ -58,6 +59,20 @@ static pt_status view_open(view *v, pt_reader *r, const pt_scene *s)
     return PT_OK;
 }
 
+/* The human's part, else the only other one who speaks, else whom the data set names. */
+static const char *user_of(const view *v)
+{
+    for (size_t i = 0; i < v->s->n_people; i++)
+        if (v->s->people[i].user && strcmp(v->s->people[i].name, v->name) != 0) return v->s->people[i].name;
+    return v->n_cast == 2 ? v->cast[!strcmp(v->cast[0], v->name)] : pt_dataset_says(v->r->spec, "user_name");
+}
+
+static void look_from(view *v, const char *name)
+{
+    v->name = name;
+    v->user = user_of(v);
+}
+
 /* ---- one view's lines ---------------------------------------------------------------------------------------------- */
 
 static bool is_own(const view *v, const pt_scene_line *l)
@@ -70,7 +85,10 @@ static pt_status add_piece(view *v, const pt_scene_line *l)
     bool own = is_own(v, l), people = !l->as && l->name;
     piece p = {.who = own ? PT_ASSISTANT : l->as ? l->as : PT_USER, .name = !own && people && v->names ? l->name : NULL, .text = l->text, .bytes = l->bytes};
     if (own) p.weight = l->weight, p.has_weight = l->has_weight;
+    const pt_scene_person *by = people && !own ? pt_scene_person_find(v->s, l->name) : NULL;
+    const char *who = people && !own && !(by && by->user) ? l->name : v->name; /* in what the user says {{char}} is whom it is said to */
     if (people && !(own ? v->own_thoughts : v->others_thoughts)) PT_RETURN(pt_scene_without_thoughts(v->r, &p.text, &p.bytes));
+    PT_RETURN(pt_text_macros(v->r, p.text, p.bytes, who, v->user, &p.text, &p.bytes));
     pt_text_strip(&p.text, &p.bytes);
     if (!p.bytes) return PT_OK;
     PT_RETURN(pt_reserve(&v->list, &v->cap, v->n + 1));
@@ -169,6 +187,15 @@ static bool cut_history(pt_turns *t, long last)
     return true;
 }
 
+static pt_status put_first(pt_turns *t, const char *text, size_t n)
+{
+    PT_RETURN(pt_record_turn(t, PT_SYSTEM, text, n));
+    pt_turn first = t->turns[t->n - 1];
+    memmove(t->turns + 1, t->turns, (t->n - 1) * sizeof *t->turns);
+    t->turns[0] = first;
+    return PT_OK;
+}
+
 /* The view's conversation into an answer's turns, which are empty; none where the view says nothing. last: as in add_pieces. */
 static pt_status add_turns(view *v, pt_turns *t, const pt_scene_line *last)
 {
@@ -185,12 +212,11 @@ static pt_status add_turns(view *v, pt_turns *t, const pt_scene_line *last)
     bool cut = cut_history(t, keep);
     PT_RETURN(pt_scene_system(v->r, v->s, v->name, cut || keep < 0, &system));
     if (system) {
-        size_t n = strlen(system);
+        const char *text;
+        size_t n;
         PT_RETURN(pt_record_own(&v->r->rec, system));
-        PT_RETURN(pt_record_turn(t, PT_SYSTEM, system, n));
-        pt_turn first = t->turns[t->n - 1];
-        memmove(t->turns + 1, t->turns, (t->n - 1) * sizeof *t->turns);
-        t->turns[0] = first;
+        PT_RETURN(pt_text_macros(v->r, system, strlen(system), v->name, v->user, &text, &n));
+        if (n) PT_RETURN(put_first(t, text, n));
     }
     if (pt_dataset_says(v->r->spec, "system_template")) return PT_OK;
     return pt_read_system(v->r, (json_t *)v->s->row, t, NULL);
@@ -251,8 +277,8 @@ static pt_status give_views(view *v)
     for (size_t i = 0; i < v->n_cast; i++) taken += is_taken(v, v->cast[i]);
     uint64_t mark = taken > 1 ? mark_of(v->s) : 0;
     for (size_t i = 0; i < v->n_cast; i++) {
-        v->name = v->cast[i];
-        if (!is_taken(v, v->name)) continue;
+        if (!is_taken(v, v->cast[i])) continue;
+        look_from(v, v->cast[i]);
         PT_RETURN(pt_record_next(&r->rec));
         PT_RETURN(add_turns(v, &r->rec.answers[0].turns, NULL));
         if (!r->rec.answers[0].turns.n) continue;
@@ -280,8 +306,8 @@ static pt_status give_pair(view *v, const char *other, size_t bytes)
     pt_record *rec = &r->rec;
     pt_scene_line last = v->s->lines[v->s->n - 1];
     if (r->criterion) return pt_fail(PT_EFORMAT, "a scene holds no criterion");
-    v->name = last.name;
-    if (!is_taken(v, v->name)) return PT_OK;
+    if (!is_taken(v, last.name)) return PT_OK;
+    look_from(v, last.name);
     if (pt_text_blank(last.text, last.bytes) || pt_text_blank(other, bytes)) return pt_fail(PT_EFORMAT, "empty answer");
     PT_RETURN(pt_record_next(&r->rec));
     PT_RETURN(pt_record_answers(rec, 2));

@@ -90,6 +90,7 @@ static void check(const scene_case *c, size_t i, pt_dataset_spec spec, const cha
 }
 
 #define THREE {"Ann: a1", "Ben: b1", "Cal: c1", "Ann: a2", "Ben: b2"}
+#define THREE_WITH(last) {"Ann: a1", "Ben: b1", "Cal: c1", last}
 #define TWO {"Ann: a1", "Ben: b1", "Ann: a2", "Ben: b2", "Ann: a3"}
 
 static const scene_case views[] = {
@@ -142,6 +143,12 @@ static const scene_case texts[] = {
      .want = "[Ben] S:{Ben} Ben|Ann|Ann, Cal|A smith.|Night.|Be brief.|the quay|U:Ann: a1|A:b1"},
     {.lines = {"Ann: a1", "Ben: b1"}, .said = SET(SAID("view_of", "Ben"), SAID("system_template", "You are {char}, with {user}.{profile}")),
      .want = "[Ben] S:You are Ben, with Ann.|U:a1|A:b1"},
+    /* macros */
+    {.people = {"*Ben=Friend of {{user}}.", "-Ann"}, .lines = {"Ann: Hi {{char}}", "Cal: I am {{char}}", "Ben: {{char}} to {{user}}"},
+     .want = "[Ben] S:Friend of Ann.|U:Ann: Hi Ben\n\nCal: I am Cal|A:Ben to Ann"},
+    {.lines = {"Ann: Hi {{user}}", "Ben: I, {{user}}"}, .want = "[Ann] A:Hi Ben // [Ben] U:Hi Ann|A:I, Ann"},
+    {.lines = THREE_WITH("Ben: {{user}}"), .said = SET(SAID("view_of", "Ben")), .want = "! the macro '{{user}}' has no value here: nobody is named as the user (user_name: NAME names one)"},
+    {.lines = THREE_WITH("Ben: {{user}}"), .said = SET(SAID("view_of", "Ben"), SAID("user_name", "Dan")), .want = "[Ben] U:Ann: a1|A:b1|U:Cal: c1|A:Dan"},
     /* a summary stands behind the system text where turns were cut, or always */
     {.lines = TWO, .said = SET(SAID("view_of", "Ann"), SAID("history", "last 1")), .want = "[Ann] U:b2|A:a3"},
     {.lines = TWO, .said = SET(SAID("view_of", "Ann"), SAID("history", "last 2")), .want = "[Ann] U:b2|A:a3"},
