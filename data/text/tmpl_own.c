@@ -165,9 +165,7 @@ static bool next_control(const own *x, size_t *from, size_t to, int32_t *id, siz
         if (is_template(f, f->runs[i].origin)) {
             while (i + 1 < f->n_runs && is_template(f, f->runs[i + 1].origin)) stop = f->runs[++i].to;
             if (*from > a) a = *from < stop ? *from : stop;
-            if (a < stop && (*id = pt_tok_next_control(x->t->tok, f->text + a, stop - a, 0, at, end)) >= 0 && a + *at < to) {
-                *at += a;
-                *end += a;
+            if (a < stop && (*id = pt_tok_control_within(x->t->tok, f->text, f->n, a, stop, at, end)) >= 0 && *at < to) {
                 *from = *end;
                 return true;
             }
@@ -363,7 +361,6 @@ static pt_status control(own *x, int32_t id, size_t at)
 {
     float weight = 0;
     bool end = false;
-    if (pt_tok_strips(x->t->tok, id)) return pt_fail(PT_ENOSUP, "the model's template writes '%s', which swallows spaces here", pt_tok_piece(x->t->tok, id));
     for (size_t i = 0; i < x->n_regions; i++) {
         const region *r = &x->regions[i];
         if (r->from <= at && at < r->to) weight = r->weight;

@@ -51,6 +51,7 @@ struct pt_template {
     bool bos_once, bos_each;
     pt_jinja *program; /* of `jinja`, where the style is PT_TMPL_OWN */
     pt_jinja_date date;
+    bool strips; /* a control token of the tokenizer swallows white space beside it */
 };
 
 /* tmpl_styles.c */
@@ -107,6 +108,7 @@ typedef struct pt_tmpl_out {
     size_t *turns; /* offsets in the pending text where messages begin */
     size_t n_turns, cap_turns;
     pt_tok_where where;
+    bool swallow; /* white space that follows belongs to the last control token */
     const pt_message *unfinished; /* the last answer, when it is to be continued: it has no end */
 } pt_tmpl_out;
 void pt_tmpl_out_free(pt_tmpl_out *o);

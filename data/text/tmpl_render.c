@@ -251,7 +251,7 @@ static pt_status check_controls(const pt_template *t)
         if (id < 0 || pt_tok_next_control(t->tok, name, n, 0, &at, &end) != id) {
             return pt_fail(PT_ENOSUP, "template %s: '%s' is not a control token of this vocabulary", s->name, name);
         }
-        if (pt_tok_strips(t->tok, id)) return pt_fail(PT_ENOSUP, "template %s: '%s' swallows spaces here", s->name, name);
+        if (pt_tok_strips(t->tok, id) & PT_TOK_WORD) return pt_fail(PT_ENOSUP, "template %s: '%s' is one only where it stands alone (single_word)", s->name, name);
         p += n + (p[n] == ' ');
     }
     bool eos = strchr(pt_tmpl_tags_of(s, PT_ASSISTANT)->close, PT_TMPL_EOS[0]) != NULL;
@@ -275,6 +275,7 @@ static pt_status open_style(pt_template *t, const pt_tmpl_known *known, bool by_
     const char *sys = default_system ? default_system : ours ? known->system : t->style->default_system;
     PT_TRY(check_controls(t));
     pt_tmpl_place_bos(t);
+    t->strips = pt_tok_strips(t->tok, -1) != 0;
     if (sys && sys[0]) PT_TRY(pt_strdup(&t->system, sys));
     if (sys) PT_CHECK(pt_utf8_check(sys, strlen(sys)) == strlen(sys), PT_EFORMAT, "the default system message is not UTF-8");
     PT_TRY(find_stops(t));
@@ -336,6 +337,7 @@ pt_status pt_template_open_own(pt_template **out, const char *text, const pt_tok
         if (default_system) PT_TRY(pt_strdup(&t->system, default_system));
         PT_TRY(pt_tmpl_write_jinja(&t->jinja, t, text, default_system));
         PT_TRY(pt_jinja_parse(&t->program, t->jinja, strlen(t->jinja)));
+        t->strips = pt_tok_strips(tok, -1) != 0;
         PT_TRY(find_stops(t));
     }
     *out = t;

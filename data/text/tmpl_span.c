@@ -1,5 +1,6 @@
 /* Spans of text with weights into ids with weights. Text between two control tokens is encoded as one string. */
 #include "data/text/tmpl_priv.h"
+#include "data/text/tok_utf8.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -33,9 +34,27 @@ pt_status pt_tmpl_turn(pt_tmpl_out *o)
     return PT_OK;
 }
 
+/* White space at the end of what is pending belongs to the control token that follows. */
+static void swallow_before(pt_tmpl_out *o)
+{
+    while (o->text.len) {
+        size_t at = o->text.len, len;
+        do at--;
+        while (at && ((unsigned char)o->text.text[at] & 0xC0) == 0x80);
+        if (!pt_utf8_is_space(pt_utf8_get(o->text.text + at, &len))) break;
+        o->text.len = at;
+    }
+    while (o->n_spans && o->spans[o->n_spans - 1].from >= o->text.len) o->n_spans--;
+    for (size_t k = 0; k < o->n_turns; k++)
+        if (o->turns[k] > o->text.len) o->turns[k] = o->text.len;
+}
+
 static pt_status add_text(pt_tmpl_out *o, const char *s, size_t n, float weight)
 {
+    size_t len;
+    while (o->swallow && n && pt_utf8_is_space(pt_utf8_get(s, &len))) s += len, n -= len;
     if (n == 0) return PT_OK;
+    o->swallow = false;
     if (o->n_spans == 0 || o->spans[o->n_spans - 1].weight != weight) {
         PT_RETURN(pt_reserve(&o->spans, &o->cap_spans, o->n_spans + 1));
         o->spans[o->n_spans++] = (pt_tmpl_span){o->text.len, weight};
@@ -104,6 +123,9 @@ done:
 pt_status pt_tmpl_control(pt_tmpl_out *o, int32_t id, float weight, bool answer_end)
 {
     pt_rendered *r = o->r;
+    unsigned does = o->t->strips ? pt_tok_strips(o->t->tok, id) : 0;
+    if (does & PT_TOK_LEFT) swallow_before(o);
+    o->swallow = does & PT_TOK_RIGHT;
     PT_RETURN(flush(o));
     PT_RETURN(pt_ids_add(&r->ids, id));
     PT_RETURN(push_weights(r, r->ids.n - 1, weight));

@@ -89,13 +89,14 @@ static bool stands_alone(const char *s, size_t n, size_t at, size_t end)
     return end == n || !is_word(pt_utf8_get(s + end, &len));
 }
 
-const pt_tok_added *pt_tok_next_added(const pt_tokenizer *t, const pt_tok_matcher *m, const char *s, size_t n, size_t from,
-                                      bool specials, size_t *at, size_t *end)
+/* The next one in [from, to) of a text of n bytes. */
+static const pt_tok_added *next_within(const pt_tokenizer *t, const pt_tok_matcher *m, const char *s, size_t n, size_t from, size_t to,
+                                       bool specials, size_t *at, size_t *end)
 {
     if (m->n == 0) return NULL;
-    for (size_t i = from; i < n;) {
+    for (size_t i = from; i < to;) {
         unsigned lead = (unsigned char)s[i];
-        const pt_tok_added *a = m->first[lead] == m->first[lead + 1] ? NULL : find_at(t, m, s + i, n - i);
+        const pt_tok_added *a = m->first[lead] == m->first[lead + 1] ? NULL : find_at(t, m, s + i, to - i);
         if (!a) {
             i++;
             continue;
@@ -113,11 +114,17 @@ const pt_tok_added *pt_tok_next_added(const pt_tokenizer *t, const pt_tok_matche
             if (!pt_utf8_is_space(cp)) break;
             *at = b;
         }
-        while (a->rstrip && stop < n && pt_utf8_is_space(pt_utf8_get(s + stop, &len))) stop += len;
+        while (a->rstrip && stop < to && pt_utf8_is_space(pt_utf8_get(s + stop, &len))) stop += len;
         *end = stop;
         return a;
     }
     return NULL;
+}
+
+const pt_tok_added *pt_tok_next_added(const pt_tokenizer *t, const pt_tok_matcher *m, const char *s, size_t n, size_t from,
+                                      bool specials, size_t *at, size_t *end)
+{
+    return next_within(t, m, s, n, from, n, specials, at, end);
 }
 
 size_t pt_tok_count_control(const pt_tokenizer *t, const char *text, size_t bytes)
@@ -132,22 +139,28 @@ size_t pt_tok_count_control(const pt_tokenizer *t, const char *text, size_t byte
     return count;
 }
 
-int32_t pt_tok_next_control(const pt_tokenizer *t, const char *s, size_t n, size_t from, size_t *at, size_t *end)
+int32_t pt_tok_control_within(const pt_tokenizer *t, const char *s, size_t n, size_t from, size_t to, size_t *at, size_t *end)
 {
     const pt_tok_added *a;
-    for (; (a = pt_tok_next_added(t, &t->added[0], s, n, from, true, at, end)) != NULL; from = *end) {
+    for (; (a = next_within(t, &t->added[0], s, n, from, to, true, at, end)) != NULL; from = *end) {
         if (a->special) return a->id;
     }
     return -1;
 }
 
-bool pt_tok_strips(const pt_tokenizer *t, int32_t id)
+int32_t pt_tok_next_control(const pt_tokenizer *t, const char *s, size_t n, size_t from, size_t *at, size_t *end)
 {
+    return pt_tok_control_within(t, s, n, from, n, at, end);
+}
+
+unsigned pt_tok_strips(const pt_tokenizer *t, int32_t id)
+{
+    unsigned does = 0;
     for (int k = 0; k < 2; k++) {
         for (size_t i = 0; i < t->added[k].n; i++) {
             const pt_tok_added *a = &t->added[k].list[i];
-            if (a->id == id && (a->lstrip || a->rstrip)) return true;
+            if (a->special && (id < 0 || a->id == id)) does |= (a->lstrip ? PT_TOK_LEFT : 0u) | (a->rstrip ? PT_TOK_RIGHT : 0u) | (a->single_word ? PT_TOK_WORD : 0u);
         }
     }
-    return false;
+    return does;
 }

@@ -72,8 +72,12 @@ pt_status pt_tok_encode_document(const pt_tokenizer *t, const char *text, size_t
 size_t pt_tok_count_control(const pt_tokenizer *t, const char *text, size_t bytes);
 /* The next control token spelled in s at or after from: its id and where it stands; -1 when there is none. */
 int32_t pt_tok_next_control(const pt_tokenizer *t, const char *s, size_t n, size_t from, size_t *at, size_t *end);
-/* True for an added token that swallows white space beside it (lstrip, rstrip). */
-bool pt_tok_strips(const pt_tokenizer *t, int32_t id);
+/* The same of what lies within [from, to): what stands around it decides alone whether a token that wants to (single_word) stands alone. */
+int32_t pt_tok_control_within(const pt_tokenizer *t, const char *s, size_t n, size_t from, size_t to, size_t *at, size_t *end);
+/* What an added token does to what stands beside it: swallows white space before (lstrip) or behind it (rstrip), is one only where no word touches it
+ * (single_word). id -1: what any of them does. */
+enum { PT_TOK_LEFT = 1, PT_TOK_RIGHT = 2, PT_TOK_WORD = 4 };
+unsigned pt_tok_strips(const pt_tokenizer *t, int32_t id);
 static inline pt_status pt_ids_add(pt_ids *l, int32_t id)
 {
     PT_RETURN(pt_reserve(&l->ids, &l->cap, l->n + 1));
