@@ -9,7 +9,7 @@ typedef struct pt_loader pt_loader;
 
 typedef struct pt_loader_options {
     pt_packing packing;
-    int answers;                 /* that each record must have: 1, 2 (pairs) ...; 0 = any number */
+    int answers;                 /* that each record must have: 1 (also in several parts: data/pack/pack.h), 2 (pairs) ...; 0 = any number */
     int source;                  /* the records of this data set alone, from 1; 0 = of all */
     pt_extra extra;              /* not with answers 0 */
     bool validation;             /* the validation records, one pass, in file order */

@@ -66,7 +66,7 @@ struct pt_loader {
     pt_batch_caps caps;
     pt_epoch epoch;
     /* work space of one layout */
-    int32_t *recs; /* records; where answers are added: draws of the step */
+    int32_t *recs; /* records; where answers are added: draws of the step; of a pack of parts: answers, which need not lie together */
     size_t recs_cap;
     pt_place *places; /* [n_places] of the micro-batch that was cut last */
     size_t n_places;
@@ -95,6 +95,11 @@ static inline void pt_loader_answers(const pt_loader *l, int32_t record, size_t 
 static inline void pt_loader_laid(const pt_loader *l, size_t i, size_t *from, size_t *to)
 {
     size_t each = (size_t)l->opt.answers + 1;
+    if (l->pack->parts && !l->opt.extra) {
+        *from = (size_t)l->recs[i];
+        *to = *from + 1;
+        return;
+    }
     if (!l->opt.extra) {
         pt_loader_answers(l, l->recs[i], from, to);
         return;
@@ -111,7 +116,7 @@ pt_status pt_loader_order(pt_loader *l); /* order and sparse table of l->seqs (f
 void pt_loader_order_free(pt_loader *l);
 /* loader_extra.c: the answers of step s of l->epoch, with those that are added, into l->seqs; their order. */
 pt_status pt_loader_gather(pt_loader *l, size_t s);
-/* Puts the records of step s of l->epoch into l->recs in layout order; *n = how many. */
+/* Puts the records of step s of l->epoch (of a pack of parts: their parts) into l->recs in layout order; *n = how many. */
 pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n);
 /* Records [*from, *to) of l->recs belong to `rank`. */
 void pt_loader_share(const pt_loader *l, size_t n, int rank, size_t *from, size_t *to);

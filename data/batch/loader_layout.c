@@ -47,7 +47,7 @@ static pt_status make_seqs(pt_loader *l)
                                   .n = len,
                                   .end = end,
                                   .pool = l->opt.mean_of_tokens && end > 0 ? end : 0,
-                                  .answer = (int32_t)(s - (size_t)p->record_start[r]),
+                                  .answer = p->parts ? 0 : (int32_t)(s - (size_t)p->record_start[r]),
                                   .record_weight = weight[r],
                                   .record = (int64_t)r,
                                   .number = (int64_t)s};
@@ -155,6 +155,19 @@ static int by_pos(const void *pa, const void *pb)
     return (a->at > b->at) - (a->at < b->at);
 }
 
+/* The parts of the records of draws [from, from + records). */
+static pt_status list_parts(pt_loader *l, size_t from, size_t records, size_t *n)
+{
+    *n = 0;
+    for (size_t i = 0; i < records; i++) {
+        size_t s, to;
+        pt_loader_answers(l, l->epoch.draws[from + i].record, &s, &to);
+        PT_RETURN(pt_reserve(&l->recs, &l->recs_cap, *n + (to - s)));
+        while (s < to) l->recs[(*n)++] = (int32_t)s++;
+    }
+    return PT_OK;
+}
+
 pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n)
 {
     const pt_epoch *e = &l->epoch;
@@ -162,6 +175,7 @@ pt_status pt_loader_records(pt_loader *l, size_t s, size_t *n)
     *n = (size_t)e->starts[s + 1] - from;
     PT_RETURN(pt_reserve(&l->recs, &l->recs_cap, *n));
     for (size_t i = 0; i < *n; i++) l->recs[i] = l->opt.extra ? (int32_t)i : e->draws[from + i].record;
+    if (l->pack->parts && !l->opt.extra) PT_RETURN(list_parts(l, from, *n, n));
     if (l->opt.extra) PT_RETURN(pt_loader_gather(l, s));
     if (l->opt.packing != PT_PACKING_FOREST) return PT_OK;
     pt_layout_key *keys;

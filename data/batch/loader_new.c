@@ -5,12 +5,13 @@
 
 #include "data/batch/loader_data.h"
 
-static pt_status check_answers(const pt_pack *p, int answers)
+static pt_status check_answers(const pt_pack *p, const pt_loader_options *o)
 {
     int32_t least, most;
+    int answers = o->answers;
     char holds[64];
     pt_pack_answers(p, &least, &most);
-    if (!answers || (least == answers && most == answers)) return PT_OK;
+    if (!answers || (p->parts && answers == 1 && !o->extra && !o->reward) || (least == answers && most == answers)) return PT_OK;
     pt_pack_holds(p, holds);
     if (answers <= 2) return pt_fail(PT_EARG, "pack %s holds %s, this objective wants %s", p->path ? p->path : "", holds, answers == 2 ? "pairs" : "sequences");
     return pt_fail(PT_EARG, "pack %s holds %s, this objective wants records of %d answers", p->path ? p->path : "", holds, answers);
@@ -25,7 +26,7 @@ static pt_status check_options(const pt_pack *p, const pt_loader_options *o)
     if (o->batch_rows < 0 || o->share_group < 0 || o->max_steps < 0)
         return pt_fail(PT_EARG, "batch_rows, share_group or max_steps is negative");
     if (o->ranks < 1 || o->rank < 0 || o->rank >= o->ranks) return pt_fail(PT_EARG, "rank %d of %d", o->rank, o->ranks);
-    PT_RETURN(check_answers(p, o->answers));
+    PT_RETURN(check_answers(p, o));
     if (o->extra && (o->answers < 1 || (o->extra == PT_EXTRA_MISMATCHED && o->answers != 1)))
         return pt_fail(PT_EARG, "answers are added to records of %d", o->answers);
     if (o->extra && o->reward) return pt_fail(PT_EARG, "answers are added, and their ends are scored");
@@ -66,10 +67,10 @@ static int by_u64(const void *pa, const void *pb)
     return (*a > *b) - (*a < *b);
 }
 
-static pt_status count_prefixes(const pt_loader *l, size_t step, size_t n, int64_t *out)
+static pt_status count_prefixes(const pt_loader *l, size_t step, int64_t *out)
 {
     uint64_t *ids;
-    size_t from = (size_t)l->epoch.starts[step];
+    size_t from = (size_t)l->epoch.starts[step], n = (size_t)l->epoch.starts[step + 1] - from;
     PT_RETURN(pt_alloc0(&ids, n));
     for (size_t i = 0; i < n; i++) ids[i] = l->pack->rows[l->epoch.draws[from + i].record].prefix_id;
     qsort(ids, n, sizeof *ids, by_u64);
@@ -85,7 +86,7 @@ static pt_status survey(pt_loader *l, size_t step, int64_t *prefixes)
     size_t n;
     pt_loader_totals(l, step, &total);
     PT_RETURN(pt_loader_records(l, step, &n));
-    PT_RETURN(count_prefixes(l, step, n, prefixes));
+    PT_RETURN(count_prefixes(l, step, prefixes));
     for (int rank = 0; rank < l->opt.ranks; rank++) {
         size_t from, to, stop;
         int32_t micro = 0;

@@ -17,6 +17,7 @@ typedef struct pt_pack_options {
     bool verdicts;                /* answers with labels are wanted (data/read/record.h): a pair becomes two records, the chosen one's label 1, the other's 0 */
     bool imitate;                 /* loss weights say which share of a token is imitated, 0 to 1: the column imitate; each such token weighs 1 */
     bool teacher;                 /* rows bring a teacher's log-probabilities (type tokens) */
+    bool parts;                   /* tokens are learnt one by one: an answer that a conversation writes otherwise later may stand in a sequence of its own */
     bool pretrain;                /* text is split into pieces of sequence_len, never dropped */
     int32_t end_token;            /* 1 + the id that an answer is scored at, where it stands last; 0: the answer's own end */
     int sequence_len;
@@ -69,8 +70,9 @@ pt_status pt_pack_report_drops(const pt_pack_report *r, pt_str *out);
 /* One record: a list of answers, each a sequence. */
 typedef struct pt_packed {
     int64_t record, first;   /* its number in the pack; that of its first answer: they lie together */
-    int32_t n_answers;       /* >= 1; pairs: prompt ++ chosen, prompt ++ rejected, and where one is wanted prompt ++ criterion */
-    int32_t prefix_len;      /* several answers: tokens that all share; one: tokens before the first supervised one */
+    int32_t n_answers;       /* >= 1; pairs: prompt ++ chosen, prompt ++ rejected, and where one is wanted prompt ++ criterion; with opt.parts: the
+                              * sequences of one conversation, of which each supervised token stands in one; nothing asks them to lie together */
+    int32_t prefix_len;      /* several sequences: tokens that all share; one: tokens before the first supervised one */
     uint64_t prefix_id;      /* equal for records whose prefix before the first supervised token begins alike (role profile): draws sharing groups */
     int32_t role;            /* index into pt_pack_role, -1 none */
     bool validation;

@@ -142,8 +142,8 @@ static int32_t shared(const pt_built *b, size_t n)
     return (int32_t)same;
 }
 
-/* The record that was built; its first answer are n tokens of b from this one on (a piece of all in pretraining). */
-static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, const pt_built *b, size_t from, size_t n, int32_t end)
+/* The record that was built, of so many sequences; the first are n tokens of b from this one on (a piece of all in pretraining). */
+static pt_status add_row(pt_packer *pk, const pt_record *rec, size_t seqs, int64_t line, const pt_built *b, size_t from, size_t n, int32_t end)
 {
     pt_pack *p = pk->pack;
     const int32_t *ids = b->text.ids.ids + from;
@@ -151,11 +151,11 @@ static pt_status add_row(pt_packer *pk, const pt_record *rec, int64_t line, cons
     PT_RETURN(pt_reserve(&p->rows, &p->rows_cap, p->n_rows + 1));
     PT_RETURN(pt_reserve(&p->record_start, &p->record_cap, p->n_rows + 2));
     pt_pack_row row = {.source = pk->source + (int32_t)pk->reader->file, .line = line};
-    row.prefix_len = rec->n_answers > 1 ? shared(pk->built, rec->n_answers) : (int32_t)first_supervised(weight, n);
+    row.prefix_len = seqs > 1 ? shared(pk->built, seqs) : (int32_t)first_supervised(weight, n);
     PT_RETURN(role_index(p, rec->role, &row.role));
-    PT_RETURN(pt_pack_columns_add(p, rec));
+    PT_RETURN(pt_pack_columns_add(p, rec, seqs));
     PT_RETURN(pt_pack_put(p, b, from, n, end));
-    for (size_t k = 1; k < rec->n_answers; k++) {
+    for (size_t k = 1; k < seqs; k++) {
         const pt_built *z = &pk->built[k];
         PT_RETURN(pt_pack_put(p, z, 0, z->text.ids.n, z->end));
     }
@@ -179,7 +179,7 @@ static pt_status add_pieces(pt_packer *pk, const pt_record *rec, int64_t line)
         w[0] = 0;
         if (first_supervised(w, take) < take) {
             bool last = at + take == n;
-            PT_RETURN(add_row(pk, rec, line, b, at, take, last && b->end >= 0 ? b->end - (int32_t)at : -1));
+            PT_RETURN(add_row(pk, rec, 1, line, b, at, take, last && b->end >= 0 ? b->end - (int32_t)at : -1));
             count(pk, w, take, last ? b->ends : 0);
         }
         if (at + take == n) return PT_OK;
@@ -223,7 +223,7 @@ static pt_status met_before(pt_packer *pk, const pt_record *rec, bool *there)
     uint64_t h[2] = {PT_FNV_START, ~PT_FNV_START};
     for (int k = 0; k < 2; k++) {
         h[k] = hash_values(h[k], &rec->columns);
-        for (size_t s = 0; s < rec->n_answers; s++) {
+        for (size_t s = 0; s < pk->n_built; s++) {
             const pt_rendered *t = &pk->built[s].text;
             uint64_t n = t->ids.n;
             h[k] = pt_fnv1a(h[k], &n, sizeof n);
@@ -231,7 +231,7 @@ static pt_status met_before(pt_packer *pk, const pt_record *rec, bool *there)
             h[k] = pt_fnv1a(h[k], t->weight, t->ids.n * sizeof *t->weight);
             if (pk->opt->imitate) h[k] = pt_fnv1a(h[k], pk->built[s].imitate, t->ids.n * sizeof(float));
             if (pk->built[s].teacher) h[k] = hash_teacher(h[k], pk->built[s].teacher, t->ids.n);
-            h[k] = hash_values(h[k], &rec->answers[s].columns);
+            h[k] = hash_values(h[k], &rec->answers[s < rec->n_answers ? s : 0].columns);
         }
     }
     if (2 * (pk->n_known + 1) > pk->known_cap) {
@@ -257,7 +257,7 @@ static pt_status add_apart(pt_packer *pk, const pt_record *rec, int64_t line)
         one.answers = rec->answers + k;
         one.n_answers = 1;
         PT_RETURN(pt_values_put(&one.columns, PT_COLUMN_LABEL, k == 0));
-        PT_RETURN(add_row(pk, &one, line, b, 0, b->text.ids.n, b->end));
+        PT_RETURN(add_row(pk, &one, 1, line, b, 0, b->text.ids.n, b->end));
     }
     return PT_OK;
 }
@@ -268,7 +268,7 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     const char *drop;
     bool again = false;
     PT_RETURN(pt_pack_render(pk, rec, &drop));
-    if (!drop && pk->built[0].text.ids.n < (size_t)pk->opt->min_tokens) drop = PT_DROP_SHORT;
+    if (!drop && pk->built[rec->n_answers > 1 ? 0 : pk->n_built - 1].text.ids.n < (size_t)pk->opt->min_tokens) drop = PT_DROP_SHORT;
     if (!drop && pk->opt->distinct) PT_RETURN(met_before(pk, rec, &again));
     if (again) drop = PT_DROP_AGAIN;
     if (!drop && pt_values_get(&rec->columns, PT_COLUMN_WEIGHT) == 0) drop = PT_DROP_WEIGHTLESS;
@@ -279,9 +279,10 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     if (pk->opt->pretrain && rec->kind != PT_RECORD_CHAT) return add_pieces(pk, rec, line);
     const pt_built *b = pk->built;
     bool cut = false, turns_cut = false;
+    if (rec->n_answers > 1) pk->pack->parts = false; /* answers beside each other are no parts */
     if (pk->opt->verdicts && rec->n_answers > 1) PT_RETURN(add_apart(pk, rec, line));
-    else PT_RETURN(add_row(pk, rec, line, b, 0, b->text.ids.n, b->end));
-    for (size_t k = 0; k < rec->n_answers; k++) {
+    else PT_RETURN(add_row(pk, rec, pk->n_built, line, b, 0, b->text.ids.n, b->end));
+    for (size_t k = 0; k < pk->n_built; k++) {
         count(pk, b[k].text.weight, b[k].text.ids.n, b[k].ends);
         cut = cut || b[k].cut;
         turns_cut = turns_cut || b[k].turns_cut;

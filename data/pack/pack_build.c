@@ -54,6 +54,7 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_paths 
         (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs + o->criterion, o->pretrain, o->sequence_len,
         (int)o->excess, o->train_on_inputs));
     if (o->verdicts) PT_RETURN(pt_str_puts(key, "labels\n"));
+    if (o->tmpl && pt_template_rewrites(o->tmpl)) PT_RETURN(pt_str_printf(key, "answers as said, parts %d\n", o->parts)); /* other templates: as ever */
     if (o->min_tokens || o->distinct) PT_RETURN(pt_str_printf(key, "min_tokens %d distinct %d\n", o->min_tokens, o->distinct));
     if (o->end_token) PT_RETURN(pt_str_printf(key, "scored at %d\n", o->end_token - 1));
     if (o->max_samples) PT_RETURN(pt_str_printf(key, "max_samples %lld\n", (long long)o->max_samples));
@@ -124,6 +125,12 @@ static pt_status check_set(const pt_packer *pk, const pt_dataset_spec *s, long l
     return PT_OK;
 }
 
+static pt_thinking thinking_of(const pt_dataset_spec *s)
+{
+    const char *word = pt_dataset_value(s, "thinking");
+    return !word || !strcmp(word, "keep") ? PT_THINKING_KEEP : !strcmp(word, "strip") ? PT_THINKING_STRIP : PT_THINKING_MASK;
+}
+
 static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, const pt_paths *files, size_t n, json_t *profiles)
 {
     pt_status rc = PT_OK;
@@ -136,6 +143,7 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, const pt_
         pk->source = (int32_t)pk->pack->n_sources;
         for (size_t k = 0; k < files[i].n; k++) PT_TRY(pt_pack_source_add(pk->pack, files[i].list[k], (int32_t)i));
         pk->set_ends = 0;
+        pk->thinking = thinking_of(&sets[i]);
         PT_TRY(speaker_weights(&sets[i], pk->opt, &pk->weights));
         PT_TRY(pt_reader_run(&r));
         pk->report->rows_read += r.rows;
@@ -158,6 +166,8 @@ void pt_packer_free(pt_packer *pk)
     }
     free(pk->built);
     free(pk->messages);
+    free(pk->until);
+    free(pk->spans.list);
     free(pk->known);
     free(pk->weights.list);
 }
@@ -171,7 +181,7 @@ static pt_status make_meta(pt_pack *p, const char *key, json_t *sources, json_t 
     json_t *roles = json_array();
     int bad = !roles;
     for (size_t i = 0; i < p->n_roles && !bad; i++) bad = json_array_append_new(roles, json_string(p->roles[i]));
-    p->meta = json_pack("{s:s, s:s, s:s, s:O, s:o, s:O, s:o}", "made_from", key, "tokenizer", tok, "template", tmpl, "sources",
+    p->meta = json_pack("{s:s, s:b, s:s, s:s, s:O, s:o, s:O, s:o}", "made_from", key, "parts", p->parts, "tokenizer", tok, "template", tmpl, "sources",
                         sources, "roles", roles, "profiles", json_object_size(profiles) ? profiles : json_null(), "report",
                         pt_pack_report_json(r));
     return p->meta && !bad ? PT_OK : pt_fail(PT_ENOMEM, "out of memory, or a name that is no UTF-8");
@@ -197,6 +207,7 @@ static pt_status make_pack(pt_pack **out, const char *path, const char *key, jso
     PT_CHECK(profiles, PT_ENOMEM, "out of memory");
     PT_TRY(pt_alloc0(&p, 1));
     p->fingerprint = pt_fnv1a(PT_FNV_START, key, strlen(key));
+    p->parts = o->parts;
     PT_TRY(pt_reserve(&p->seq_start, &p->seq_cap, 1));
     PT_TRY(pt_reserve(&p->record_start, &p->record_cap, 1));
     pk.pack = p;

@@ -49,7 +49,7 @@ static void put_values(pt_pack *p, const pt_values *v, size_t at)
     for (size_t i = 0; i < v->n; i++) pt_pack_column_find(p, v->list[i].name)->value[at] = v->list[i].value;
 }
 
-pt_status pt_pack_columns_add(pt_pack *p, const pt_record *rec)
+pt_status pt_pack_columns_add(pt_pack *p, const pt_record *rec, size_t n)
 {
     pt_pack_column *weight;
     PT_RETURN(pt_pack_column_make(p, PT_COLUMN_WEIGHT, false, &weight));
@@ -57,10 +57,10 @@ pt_status pt_pack_columns_add(pt_pack *p, const pt_record *rec)
     for (size_t k = 0; k < rec->n_answers; k++) PT_RETURN(make_all(p, &rec->answers[k].columns, true));
     for (size_t i = 0; i < p->n_columns; i++) {
         size_t from = p->columns[i].of_answers ? p->n_seqs : p->n_rows;
-        PT_RETURN(extend(&p->columns[i], from, from + (p->columns[i].of_answers ? rec->n_answers : 1)));
+        PT_RETURN(extend(&p->columns[i], from, from + (p->columns[i].of_answers ? n : 1)));
     }
     put_values(p, &rec->columns, p->n_rows);
-    for (size_t k = 0; k < rec->n_answers; k++) put_values(p, &rec->answers[k].columns, p->n_seqs + k);
+    for (size_t k = 0; k < n; k++) put_values(p, &rec->answers[k < rec->n_answers ? k : 0].columns, p->n_seqs + k);
     return PT_OK;
 }
 

@@ -48,6 +48,7 @@ struct pt_pack {
     int32_t *set_of; /* [sources] the data set of each */
     size_t set_of_cap, n_sets;
     json_t *meta;  /* made_from, sources, roles, profiles, report */
+    bool parts;    /* a record's sequences are parts of one conversation (opt.parts, and no record of several answers); in meta too */
     uint64_t ref_key; /* of what the column PT_COLUMN_REFERENCE holds */
     bool has_ref;     /* it was stored or loaded */
 };
@@ -68,8 +69,8 @@ const pt_pack_column *pt_pack_column_find(const pt_pack *p, const char *name);
 /* The column of this name, made where there is none: every record or answer that is there says nothing in it. PT_EFORMAT: it is one of answers,
  * and this one of records, or the other way; too many; no name of a column. */
 pt_status pt_pack_column_make(pt_pack *p, const char *name, bool of_answers, pt_pack_column **out);
-/* What the record that is added next says. */
-pt_status pt_pack_columns_add(pt_pack *p, const pt_record *rec);
+/* What the record that is added next, of n sequences, says. */
+pt_status pt_pack_columns_add(pt_pack *p, const pt_record *rec, size_t n);
 void pt_pack_columns_free(pt_pack *p);
 
 /* One sequence on its way into the pack. */
@@ -89,19 +90,23 @@ typedef struct pt_packer {
     pt_pack *pack;
     pt_pack_report *report;
     pt_speaker_weights weights; /* of turns that say none themselves */
-    pt_built *built; /* [answers of the record] */
-    size_t built_cap;
+    pt_built *built; /* [n_built] of the record: its answers, or with opt->parts the parts of its one */
+    size_t built_cap, n_built;
     pt_message *messages;
     size_t messages_cap;
     const pt_reader *reader; /* of the present set */
     int32_t source;          /* its first file */
+    size_t *until; /* [turns] as of pt_template_split */
+    size_t until_cap;
+    pt_thinking thinking; /* of the present data set */
+    pt_span_room spans;
     struct { uint64_t a, b; } *known; /* [known_cap] records met, for opt->distinct: an open table of 128-bit hashes, 0 = free */
     size_t known_cap, n_known;
     long long set_ends; /* supervised end tokens of the present data set */
 } pt_packer;
 void pt_packer_free(pt_packer *pk);
 
-/* Renders one record into pk->built, an answer each, cut to sequence_len. *drop = NULL, or why it must be dropped though nothing
+/* Renders one record into pk->built, an answer or part each, cut to sequence_len. *drop = NULL, or why it must be dropped though nothing
  * is wrong with it. PT_EFORMAT: it cannot be used. */
 pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop);
 /* Sink of the readers: renders, counts, appends. */

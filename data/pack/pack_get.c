@@ -68,8 +68,8 @@ void pt_pack_holds(const pt_pack *p, char text[64])
 {
     int32_t least, most;
     pt_pack_answers(p, &least, &most);
-    if (least == most && most <= 2)
-        snprintf(text, 64, "%s", most == 2 ? "pairs" : "sequences");
+    if (p->parts || (least == most && most <= 2))
+        snprintf(text, 64, "%s", !p->parts && most == 2 ? "pairs" : "sequences");
     else if (least == most)
         snprintf(text, 64, "records of %d answers", most);
     else

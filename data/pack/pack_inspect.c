@@ -99,8 +99,9 @@ pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, 
     PT_RETURN(show_columns(p, &r, -1, out));
     for (int32_t k = 0; k < r.n_answers; k++) {
         pt_packed_answer a = pt_pack_answer(p, &r, k);
-        if (r.n_answers == 2) PT_RETURN(pt_str_printf(out, "\n--- %s", k ? "rejected" : "chosen"));
-        if (r.n_answers > 2) PT_RETURN(pt_str_printf(out, "\n--- answer %d of %d", k + 1, r.n_answers));
+        if (p->parts && r.n_answers > 1) PT_RETURN(pt_str_printf(out, "\n--- part %d of %d", k + 1, r.n_answers));
+        else if (r.n_answers == 2) PT_RETURN(pt_str_printf(out, "\n--- %s", k ? "rejected" : "chosen"));
+        else if (r.n_answers > 2) PT_RETURN(pt_str_printf(out, "\n--- answer %d of %d", k + 1, r.n_answers));
         PT_RETURN(show_columns(p, &r, k, out));
         PT_RETURN(pt_str_printf(out, "  %d tokens, %d supervised%s\n", a.n, supervised(a.weight, a.n), a.end < 0 ? ", no end token" : ""));
         PT_RETURN(show(tok, &a, colour, out));

@@ -53,70 +53,133 @@ static void trim(pt_rendered *r)
     while (r->ids.n > 1 && !(r->weight[r->ids.n - 1] > 0)) r->ids.n--;
 }
 
-/* Renders one answer without its turns [from, to). */
-static pt_status render_answer(pt_packer *pk, const pt_record *rec, size_t k, size_t from, size_t to)
+/* What is rendered of an answer: its first `until` turns without [from, to); of a part, what is trained there alone. */
+typedef struct pt_view {
+    size_t answer, from, to, until;
+    bool part;
+} pt_view;
+
+/* The messages of a view into pk->messages. */
+static pt_status gather(pt_packer *pk, const pt_record *rec, const pt_view *v, size_t *n)
 {
-    const pt_turns *t = &rec->answers[k].turns;
-    pt_built *b = &pk->built[k];
-    size_t n = 0;
+    const pt_turns *t = &rec->answers[v->answer].turns;
+    *n = 0;
     PT_RETURN(pt_reserve(&pk->messages, &pk->messages_cap, t->n));
-    for (size_t i = 0; i < t->n; i++) {
-        if (i >= from && i < to) continue;
+    for (size_t i = 0; i < v->until; i++) {
+        if (i >= v->from && i < v->to) continue;
         const pt_turn *u = &t->turns[i];
-        pk->messages[n++] = pt_turn_message(u, turn_weight(pk, rec, u, i));
+        pk->messages[(*n)++] = pt_turn_message(u, v->part && pk->until[i] != v->until ? 0 : turn_weight(pk, rec, u, i));
     }
-    if (n) pk->messages[0].tools = rec->tools;
+    if (*n) pk->messages[0].tools = rec->tools;
+    PT_RETURN(pt_template_think(pk->opt->tmpl, pk->thinking, pk->messages, *n, &pk->spans));
+    for (size_t i = 0; pk->thinking == PT_THINKING_STRIP && i < *n; i++) {
+        const pt_message *m = &pk->messages[i];
+        if (m->weight > 0 && pt_speaker_is(m->speaker, PT_ASSISTANT) && !m->calls && pt_text_blank(m->text, m->bytes))
+            return pt_fail(PT_EFORMAT, "an answer that is a thought alone (thinking: strip)");
+    }
+    return PT_OK;
+}
+
+static pt_status render_view(pt_packer *pk, const pt_record *rec, const pt_view *v, pt_built *b)
+{
+    size_t n;
+    PT_RETURN(gather(pk, rec, v, &n));
     pt_rendered_clear(&b->text);
     pt_status rc = pt_template_render(pk->opt->tmpl, pk->messages, n, false, &b->text);
     if (rc != PT_OK) return rc == PT_EARG ? PT_EFORMAT : rc; /* a conversation that the template does not take */
-    PT_RETURN(settle(pk, rec, k, b));
+    PT_RETURN(settle(pk, rec, v->answer, b));
     trim(&b->text);
     return PT_OK;
 }
 
-/* Tokens by which the longest answer passes sequence_len. */
-static int64_t excess(const pt_packer *pk, const pt_record *rec)
+static pt_status begin_built(pt_packer *pk, size_t n)
+{
+    PT_RETURN(pt_reserve(&pk->built, &pk->built_cap, n));
+    for (size_t k = pk->n_built; k < n; k++) {
+        pk->built[k].end = -1;
+        pk->built[k].ends = 0;
+        pk->built[k].cut = pk->built[k].turns_cut = false;
+        pk->built[k].teacher = NULL;
+    }
+    pk->n_built = n;
+    return PT_OK;
+}
+
+/* Tokens by which the longest sequence from number `first` on passes sequence_len. */
+static int64_t excess(const pt_packer *pk, size_t first)
 {
     size_t n = 0;
-    for (size_t k = 0; k < rec->n_answers; k++)
+    for (size_t k = first; k < pk->n_built; k++)
         if (pk->built[k].text.ids.n > n) n = pk->built[k].text.ids.n;
     return (int64_t)n - pk->opt->sequence_len;
 }
 
 /* The next user turn after `at` among the turns that may go; 0 when there is none. */
-static size_t next_unit(const pt_record *rec, size_t at)
+static size_t next_unit(const pt_record *rec, const pt_view *v, size_t at)
 {
     const pt_turns *t = &rec->answers[0].turns;
-    size_t limit = several(rec) ? rec->n_prompt : t->n;
+    size_t limit = several(rec) ? rec->n_prompt : v->until;
     for (size_t i = at + 1; i < limit; i++)
         if (pt_speaker_is(t->turns[i].speaker, PT_USER)) return i;
     return 0;
 }
 
-static pt_status render_chat(pt_packer *pk, const pt_record *rec)
+/* Leaves old turns out of what was built from number `lo` on (all answers, or one part) until it fits. */
+static pt_status shorten(pt_packer *pk, const pt_record *rec, size_t lo, pt_view v)
 {
     const pt_turns *t = &rec->answers[0].turns;
-    size_t first = 0, to;
-    if (!pk->opt->tmpl) return pt_fail(PT_EARG, "conversations need a chat template");
-    for (size_t k = 0; k < rec->n_answers; k++) PT_RETURN(render_answer(pk, rec, k, 0, 0));
-    while (first < t->n && pt_speaker_is(t->turns[first].speaker, PT_SYSTEM)) first++;
-    to = first;
-    while (excess(pk, rec) > 0) {
-        size_t next = next_unit(rec, to);
+    size_t first = 0;
+    while (first < v.until && pt_speaker_is(t->turns[first].speaker, PT_SYSTEM)) first++;
+    v.from = v.to = first;
+    while (excess(pk, lo) > 0) {
+        size_t next = next_unit(rec, &v, v.to);
         if (!next) return PT_OK;
-        const pt_rendered *r = &pk->built[0].text;
-        if (to == first &&
-            r->n_turns == t->n) { /* the first rendering says where each turn begins: leap to the first cut that may fit */
+        const pt_rendered *r = &pk->built[lo].text;
+        if (v.to == first &&
+            r->n_turns == v.until) { /* the first rendering says where each turn begins: leap to the first cut that may fit */
             size_t later;
-            while (r->turn_start[next] - r->turn_start[first] < excess(pk, rec) && (later = next_unit(rec, next))) next = later;
+            while (r->turn_start[next] - r->turn_start[first] < excess(pk, lo) && (later = next_unit(rec, &v, next))) next = later;
         }
-        to = next;
-        for (size_t k = 0; k < rec->n_answers; k++) {
-            PT_RETURN(render_answer(pk, rec, k, first, to));
+        v.to = next;
+        for (size_t k = lo; k < pk->n_built; k++) {
+            if (!v.part) v.answer = k, v.until = rec->answers[k].turns.n;
+            PT_RETURN(render_view(pk, rec, &v, &pk->built[k]));
             pk->built[k].cut = pk->built[k].turns_cut = true;
         }
     }
     return PT_OK;
+}
+
+/* The template writes answers otherwise once others follow: each is trained in the beginning of the conversation that holds it as the model says
+ * it. Old turns go from each part by itself. */
+static pt_status render_parts(pt_packer *pk, const pt_record *rec)
+{
+    size_t all = rec->answers[0].turns.n, n;
+    PT_RETURN(gather(pk, rec, &(pt_view){.until = all}, &n));
+    PT_RETURN(pt_reserve(&pk->until, &pk->until_cap, all));
+    PT_RETURN(pt_template_split(pk->opt->tmpl, pk->messages, n, pk->until));
+    pk->n_built = 0;
+    for (size_t u = 1; u <= all; u++) {
+        bool any = false;
+        for (size_t i = 0; i < u; i++) any = any || pk->until[i] == u;
+        if (!any) continue;
+        pt_view v = {.until = u, .part = true};
+        PT_RETURN(begin_built(pk, pk->n_built + 1));
+        PT_RETURN(render_view(pk, rec, &v, &pk->built[pk->n_built - 1]));
+        PT_RETURN(shorten(pk, rec, pk->n_built - 1, v));
+    }
+    return PT_OK;
+}
+
+static pt_status render_chat(pt_packer *pk, const pt_record *rec)
+{
+    if (!pk->opt->tmpl) return pt_fail(PT_EARG, "conversations need a chat template");
+    for (size_t k = 0; k < rec->n_answers; k++) {
+        pt_status rc = render_view(pk, rec, &(pt_view){.answer = k, .until = rec->answers[k].turns.n}, &pk->built[k]);
+        if (pk->opt->parts && !several(rec) && pk->built[k].text.rewrites) return render_parts(pk, rec);
+        PT_RETURN(rc);
+    }
+    return shorten(pk, rec, 0, (pt_view){.until = rec->answers[0].turns.n});
 }
 
 static pt_status put_weights(pt_rendered *r, float weight)
@@ -195,7 +258,8 @@ static pt_status check_answers(const pt_packer *pk, const pt_record *rec)
     const pt_turns *t = &rec->answers[0].turns; /* the readers of several see to theirs */
     for (size_t i = 0; !several(rec) && i < t->n; i++) {
         const pt_turn *u = &t->turns[i];
-        if (pt_speaker_is(u->speaker, PT_ASSISTANT) && !u->calls && !u->thought_bytes && turn_weight(pk, rec, u, i) > 0 && pt_text_blank(u->text, u->bytes))
+        bool thinks = u->thought_bytes && pk->thinking == PT_THINKING_KEEP;
+        if (pt_speaker_is(u->speaker, PT_ASSISTANT) && !u->calls && !thinks && turn_weight(pk, rec, u, i) > 0 && pt_text_blank(u->text, u->bytes))
             return pt_fail(PT_EFORMAT, "empty answer (message %zu)", i + 1);
     }
     return PT_OK;
@@ -258,20 +322,34 @@ static pt_status find_end_token(const pt_pack_options *o, pt_built *b)
     return PT_OK;
 }
 
+/* Parts repeat what stands before them: the last one, which holds the most, counts; what it leaves out of earlier answers has a part of its own. */
+static void count_notes(pt_packer *pk, const pt_record *rec)
+{
+    bool parts = pk->n_built > rec->n_answers;
+    for (size_t k = parts ? pk->n_built - 1 : 0; k < pk->n_built; k++) {
+        const pt_rendered *r = &pk->built[k].text;
+        pk->report->control_in_text += (long long)r->control_in_text;
+        for (int i = 0; i < PT_NOTES; i++) pk->report->noted[i] += parts && i == PT_NOTE_OLD_THOUGHT ? 0 : (long long)r->noted[i];
+    }
+}
+
+/* A part of which nothing is left; its memory is used again. */
+static void leave_out(pt_packer *pk, size_t k)
+{
+    pt_built gone = pk->built[k];
+    memmove(pk->built + k, pk->built + k + 1, (pk->n_built - k - 1) * sizeof gone);
+    pk->built[--pk->n_built] = gone;
+}
+
 pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
 {
     const pt_pack_options *o = pk->opt;
     bool pieces = o->pretrain && rec->kind != PT_RECORD_CHAT;
     *drop = NULL;
-    PT_RETURN(pt_reserve(&pk->built, &pk->built_cap, rec->n_answers));
-    for (size_t k = 0; k < rec->n_answers; k++) {
-        pk->built[k].end = -1;
-        pk->built[k].ends = 0;
-        pk->built[k].cut = pk->built[k].turns_cut = false;
-        pk->built[k].teacher = NULL;
-    }
+    pk->n_built = 0;
+    PT_RETURN(begin_built(pk, rec->n_answers));
     PT_RETURN(render_all(pk, rec));
-    int64_t over = excess(pk, rec);
+    int64_t over = excess(pk, 0);
     if (over > 0 && !pieces && o->excess == PT_EXCESS_RAISE)
         return pt_fail(PT_EARG, "%lld tokens; sequence_len is %d (excess_length_strategy: raise)",
                        (long long)over + o->sequence_len, o->sequence_len);
@@ -279,11 +357,17 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
         *drop = PT_DROP_LONG;
         return PT_OK;
     }
-    for (size_t k = 0; k < rec->n_answers; k++) {
-        pk->report->control_in_text += (long long)pk->built[k].text.control_in_text;
-        for (int i = 0; i < PT_NOTES; i++) pk->report->noted[i] += (long long)pk->built[k].text.noted[i];
-        PT_RETURN(finish(&pk->built[k], pieces ? SIZE_MAX : (size_t)o->sequence_len, rec->kind == PT_RECORD_TEXT, drop));
+    count_notes(pk, rec);
+    for (size_t k = 0; k < pk->n_built;) {
+        const char *why = NULL;
+        PT_RETURN(finish(&pk->built[k], pieces ? SIZE_MAX : (size_t)o->sequence_len, rec->kind == PT_RECORD_TEXT, &why));
         if (o->end_token) PT_RETURN(find_end_token(o, &pk->built[k]));
+        if (why && !several(rec) && pk->n_built > 1) {
+            leave_out(pk, k);
+            continue;
+        }
+        if (why) *drop = why;
+        k++;
     }
     if (!*drop && several(rec) && all_equal(pk, o->pairs ? 2 : rec->n_answers)) /* a criterion may be like one of a pair */
         *drop = o->pairs || rec->n_answers == 2 ? PT_DROP_EQUAL_PAIR : "all answers are equal";

@@ -1,7 +1,7 @@
 /* A pack as a file: an HDF5 file (h5dump reads it) inside the container of pack_file.c. A pack is written once and never changed.
  *
  * T tokens, S answers, R records. Record r is the answers [record_start[r], record_start[r + 1]), in the order that objectives ask for
- * (of a pair: the chosen one first); answer s is the tokens [seq_start[s], seq_start[s + 1]).
+ * (of a pair: the chosen one first; where meta.parts is true, parts of one conversation); answer s is the tokens [seq_start[s], seq_start[s + 1]).
  *
  *   attributes of /           type      what
  *   ------------------------  --------  ---------------------------------------------------------------------------------------
@@ -11,7 +11,7 @@
  *
  *   data set                  type      length  what
  *   ------------------------  --------  ------  -------------------------------------------------------------------------------
- *   /meta                     uint8             JSON text: made_from (everything that decides the content), tokenizer, template,
+ *   /meta                     uint8             JSON text: made_from (everything that decides the content), parts, tokenizer, template,
  *                                               sources [{path, type, bytes, sha256, set: the data set, where that is not the
  *                                               entry's own number}], roles [name], profiles {role: system
  *                                               text} or null, report {...}
@@ -188,6 +188,7 @@ static pt_status read_meta(pt_pack *p, pt_h5 *file)
     PT_TRY(pt_h5_read(file, "meta", PT_H5_U8, text, n));
     PT_TRY(pt_json_parse(&p->meta, text, n, "meta", PT_JSON_OBJECT | PT_JSON_OWN));
     PT_CHECK(json_is_string(json_object_get(p->meta, "made_from")), PT_EFORMAT, "meta: no 'made_from'");
+    p->parts = json_is_true(json_object_get(p->meta, "parts"));
     PT_TRY(read_names(json_object_get(p->meta, "roles"), "roles", &p->roles, &p->roles_cap, &p->n_roles));
     PT_TRY(read_sources(p, json_object_get(p->meta, "sources")));
 done:

@@ -239,6 +239,8 @@ pt_status pt_read_messages(pt_reader *r, json_t *row)
     return r->sink(r->user, &r->rec, r->line);
 }
 
+static const char *const thinking_words[] = {"keep", "strip", "mask", NULL};
+
 static const pt_data_key conversation_keys[] = {
     {.key = "field_messages", .kind = PT_DATA_COLUMN, .after = "bad_rows", .help = "Column of the conversation. Default: messages, conversations, conversation."},
     {.key = "message_field_role", .kind = PT_DATA_TEXT, .within = "message_property_mappings", .as = "role"},
@@ -248,6 +250,9 @@ static const pt_data_key conversation_keys[] = {
     {.key = "message_field_training_detail", .kind = PT_DATA_TEXT, .fallback = "train_detail", .after = "message_field_training",
      .help = "A message's own list of parts that are trained on: {begin_offset, end_offset, train: true | false, weight}, counted in characters, the "
              "end within; what no part holds is context. Default: train_detail."},
+    {.key = "thinking", .kind = PT_DATA_WORD, .fallback = "keep", .words = thinking_words, .after = "message_field_training_detail",
+     .help = "Thoughts of answers (reasoning_content, or a think block at the head of the text). keep: as the template writes them, and trained on; "
+             "strip: left out; mask: written, and context. Default: keep."},
     {.key = "field_system", .kind = PT_DATA_COLUMN, .after = "system_prompt", .help = "Column of the system text. Default: system, system_prompt."},
     {0}};
 const pt_data_key *const pt_keys_of_chats[] = {conversation_keys, pt_keys_of_questions, pt_keys_of_pairs, pt_keys_of_verdicts, NULL};

@@ -33,6 +33,7 @@ typedef struct pt_message {
     const struct json_t *tools; /* of the first message alone: the list of tools that the conversation offers */
     const char *role;           /* a tool result's own role name (ipython, function); NULL = tool */
     bool is_json;               /* a tool result that was given as an object or list: text is its JSON */
+    bool thought_masked;        /* the thought, and what the template writes around it, is context whatever the message weighs */
 } pt_message;
 
 /* What a rendering left out or wrote otherwise, counted in messages (PT_NOTE_TOOLS: conversations). */
@@ -62,6 +63,7 @@ typedef struct pt_rendered {
     size_t n_answers, answer_cap;
     size_t control_in_text; /* control-token spellings met inside a user's text, kept as text */
     size_t noted[PT_NOTES];
+    bool rewrites; /* a supervised answer stands here otherwise than where it was the last (pt_template_split), set in a refusal too */
 } pt_rendered;
 void pt_rendered_free(pt_rendered *r);
 void pt_rendered_clear(pt_rendered *r);
@@ -87,6 +89,23 @@ const char *const *pt_template_names(void);
  * wrong for an order of turns that the template cannot express; PT_EFORMAT for tool calls that it cannot write in a message that
  * says nothing else. */
 pt_status pt_template_render(const pt_template *t, const pt_message *m, size_t n, bool generation, pt_rendered *out);
+/* Some templates write an answer otherwise once others follow: thoughts are left out, an empty one too, the end token is another. Each supervised
+ * message is then trained in the rendering of the conversation's first until[i] messages, where it stands as the model says it; messages that one rendering
+ * holds so share its number, and of weight 0 it is 0. until has n elements; n everywhere: the rendering of all serves. Errors as of pt_template_render. */
+pt_status pt_template_split(const pt_template *t, const pt_message *m, size_t n, size_t *until);
+
+/* Whether t may be such a template. */
+bool pt_template_rewrites(const pt_template *t);
+
+/* Thoughts of answers, given beside the text or as <think>...</think> at its head: as the template writes them; left out; written, and context. */
+typedef enum pt_thinking { PT_THINKING_KEEP, PT_THINKING_STRIP, PT_THINKING_MASK } pt_thinking;
+/* Room for the parts of texts that pt_template_think makes; zero-initialise, free `list`. */
+typedef struct pt_span_room {
+    pt_text_span *list;
+    size_t cap;
+} pt_span_room;
+/* Makes the messages such; their spans then lie in `room` until its next use. */
+pt_status pt_template_think(const pt_template *t, pt_thinking how, pt_message *m, size_t n, pt_span_room *room);
 /* Ids that end an answer when generating (end of turn, eos, ...): borrowed, n in *n. */
 const int32_t *pt_template_stops(const pt_template *t, size_t *n);
 /* The Jinja text that says the same, for export into GGUF / tokenizer_config.json (the model's own text when it was

@@ -5,141 +5,17 @@
  *     the mark, that token too;
  *   - else the conversation is rendered up to the answer with the generation prompt (G), and up to and with the answer (P). What G and the whole text F
  *     begin with alike is the prompt, and P must be a beginning of F: the answer lies between. A template that writes earlier turns otherwise once others
- *     follow (thoughts left out) fails that for all but the last answer, and such a record is refused.
+ *     follow (thoughts left out, another end token) fails that for all but the last answer: such a conversation is refused as a whole, and
+ *     pt_tmpl_own_split says which of its beginnings to render instead.
  * Behind an answer's end token (the first token behind its last word that ends answers, else the last control token of its turn) nothing is an answer. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/text/jinja.h"
-#include "data/text/tmpl_priv.h"
-
-typedef struct region {
-    size_t from, to; /* bytes of the output */
-    float weight;
-    size_t message;
-    size_t end, end_to; /* the end token's bytes; end == end_to: it has none */
-    bool cut;           /* what stands before is encoded apart */
-} region;
-
-typedef struct own {
-    const pt_template *t;
-    pt_tmpl_out *o;
-    const pt_message *m;
-    size_t n;
-    json_t *messages;
-    pt_jinja_out f; /* the whole */
-    size_t to;      /* of f.text, what counts */
-    region *regions;
-    size_t n_regions, cap_regions;
-    struct seen {
-        size_t from, to; /* of all that came from a message; to == 0: nothing */
-        bool thought, calls;
-    } *seen;
-} own;
-
-static void put(json_t *o, const char *key, json_t *v)
-{
-    json_object_set_new(o, key, v); /* a NULL is left out, and found by the count of keys below */
-}
-
-static pt_status message_json(const pt_message *m, json_t **out)
-{
-    json_t *o = json_object(), *content = NULL;
-    const char *role = m->speaker->like ? m->speaker->like->name : m->speaker->name;
-    *out = o;
-    if (pt_speaker_is(m->speaker, PT_TOOL) && m->role) role = m->role;
-    if (m->is_json) PT_RETURN(pt_json_parse(&content, m->text, m->bytes, "a tool's result", PT_JSON_NUL));
-    if (!content) content = json_stringn(m->bytes ? m->text : "", m->bytes);
-    if (m->thought) put(o, "thinking", json_stringn(m->thought, m->thought_bytes)); /* gpt-oss asks for this name */
-    put(o, "role", json_string(role));
-    put(o, "content", content);
-    if (m->thought) put(o, "reasoning_content", json_stringn(m->thought, m->thought_bytes));
-    if (m->calls) put(o, "tool_calls", json_incref((json_t *)m->calls));
-    size_t want = m->thought ? 4 : 2;
-    want += m->calls != NULL;
-    return json_object_size(o) == want ? PT_OK : pt_fail(PT_EFORMAT, "a message that is not UTF-8, or no memory for it");
-}
-
-static void put_token(const pt_tokenizer *tok, json_t *o, const char *name, int32_t id)
-{
-    const char *text = id >= 0 ? pt_tok_piece(tok, id) : NULL;
-    if (text) put(o, name, json_string(text));
-}
-
-/* The first n messages, with the generation prompt or without. */
-static pt_status render(const own *x, size_t n, bool prompt, pt_jinja_out *out)
-{
-    pt_status rc = PT_OK;
-    const pt_tokenizer *tok = x->t->tok;
-    json_t *mine = json_object(), *given = json_object(), *some = json_array();
-    for (size_t i = 0; i < n; i++) json_array_append(some, json_array_get(x->messages, i));
-    put(mine, "add_generation_prompt", json_boolean(prompt));
-    put_token(tok, mine, "bos_token", pt_tok_bos(tok));
-    put_token(tok, mine, "eos_token", pt_tok_eos(tok));
-    put_token(tok, mine, "pad_token", pt_tok_pad(tok));
-    put_token(tok, mine, "unk_token", pt_tok_unk(tok));
-    put(given, "messages", some);
-    put(given, "tools", x->m[0].tools ? json_incref((json_t *)x->m[0].tools) : json_null());
-    put(given, "documents", json_null());
-    PT_CHECK(json_object_size(given) == 3 && json_array_size(some) == n, PT_ENOMEM, "out of memory");
-    PT_TRY(pt_jinja_render(x->t->program, &(pt_jinja_input){.own = mine, .given = given, .now = x->t->date}, out));
-done:
-    json_decref(mine);
-    json_decref(given);
-    return rc;
-}
-
-/* ---- what a byte is ---- */
-
-/* The field of a message that an origin lies in: "content", "role" ...; NULL for what is of none. */
-static const char *field(const pt_jinja_out *f, uint32_t origin)
-{
-    for (uint32_t up; origin && f->origins[origin].message >= 0; origin = up) {
-        up = f->origins[origin].parent;
-        if (!f->origins[up].key && !f->origins[f->origins[up].parent].parent) return f->origins[origin].key;
-    }
-    return NULL;
-}
-
-/* Roles come from a fixed list: they count as the template's words, of which some make control tokens (<|role|>). */
-static bool is_template(const pt_jinja_out *f, uint32_t origin)
-{
-    const char *name = field(f, origin);
-    return !origin || (name && !strcmp(name, "role"));
-}
-
-static pt_status look(own *x)
-{
-    bool tools = false;
-    PT_RETURN(pt_alloc0(&x->seen, x->n));
-    for (size_t i = 0, from = 0; i < x->f.n_runs; from = x->f.runs[i++].to) {
-        uint32_t origin = x->f.runs[i].origin;
-        const char *name = field(&x->f, origin);
-        if (is_template(&x->f, origin)) continue;
-        int32_t k = x->f.origins[origin].message;
-        tools = tools || k < 0;
-        if (k < 0 || (size_t)k >= x->n || !name) continue;
-        struct seen *s = &x->seen[k];
-        if (!s->to) s->from = from;
-        s->to = x->f.runs[i].to;
-        s->thought = s->thought || !strcmp(name, "reasoning_content") || !strcmp(name, "thinking");
-        s->calls = s->calls || !strcmp(name, "tool_calls");
-    }
-    size_t *noted = x->o->r->noted;
-    noted[PT_NOTE_TOOLS] += x->m[0].tools && !tools;
-    for (size_t i = 0; i < x->n; i++) {
-        const pt_message *m = &x->m[i];
-        noted[PT_NOTE_THOUGHT] += m->thought_bytes && !x->seen[i].thought;
-        noted[PT_NOTE_CALLS] += m->calls && !x->seen[i].calls;
-        if (m->weight > 0 && (m->bytes || m->calls) && !x->seen[i].to && m != x->o->unfinished)
-            return pt_fail(PT_EFORMAT, "the model's template leaves message %zu out", i + 1);
-    }
-    return PT_OK;
-}
+#include "data/text/tmpl_own_priv.h"
 
 /* ---- regions ---- */
 
-static pt_status add_region(own *x, region r)
+static pt_status add_region(pt_own *x, pt_own_region r)
 {
     PT_RETURN(pt_reserve(&x->regions, &x->cap_regions, x->n_regions + 1));
     x->regions[x->n_regions++] = r;
@@ -156,14 +32,14 @@ static bool is_stop(const pt_tokenizer *tok, int32_t id)
 }
 
 /* The control tokens that the template wrote in [from, to), one after the other: false behind the last. */
-static bool next_control(const own *x, size_t *from, size_t to, int32_t *id, size_t *at, size_t *end)
+static bool next_control(const pt_own *x, size_t *from, size_t to, int32_t *id, size_t *at, size_t *end)
 {
     const pt_jinja_out *f = &x->f;
     size_t begin = 0;
     for (size_t i = 0; i < f->n_runs && begin < to; i++) {
         size_t stop = f->runs[i].to, a = begin;
-        if (is_template(f, f->runs[i].origin)) {
-            while (i + 1 < f->n_runs && is_template(f, f->runs[i + 1].origin)) stop = f->runs[++i].to;
+        if (pt_own_is_template(f, f->runs[i].origin)) {
+            while (i + 1 < f->n_runs && pt_own_is_template(f, f->runs[i + 1].origin)) stop = f->runs[++i].to;
             if (*from > a) a = *from < stop ? *from : stop;
             if (a < stop && (*id = pt_tok_control_within(x->t->tok, f->text, f->n, a, stop, at, end)) >= 0 && *at < to) {
                 *from = *end;
@@ -175,18 +51,29 @@ static bool next_control(const own *x, size_t *from, size_t to, int32_t *id, siz
     return false;
 }
 
-/* Finds the token that ends the turn of a region. */
-static void find_end(const own *x, region *r, size_t to)
+/* Where the last words of message k before `to` end; 0 = there are none. A name that a call gave may be said again behind it. */
+static size_t last_words(const pt_own *x, size_t k, size_t to)
 {
-    const struct seen *s = &x->seen[r->message];
-    size_t from = s->to > r->from ? s->to : r->from, at, end;
+    const pt_jinja_out *f = &x->f;
+    size_t last = 0;
+    for (size_t i = 0, from = 0; i < f->n_runs && from < to; from = f->runs[i++].to)
+        if (!pt_own_is_template(f, f->runs[i].origin) && f->origins[f->runs[i].origin].message == (int32_t)k) last = f->runs[i].to < to ? f->runs[i].to : to;
+    return last;
+}
+
+/* Finds the token that ends the turn of a region; whether it is one that ends answers. */
+static bool find_end(const pt_own *x, pt_own_region *r, size_t to)
+{
+    size_t from = last_words(x, r->message, to), at, end;
     int32_t id;
+    if (from < r->from) from = r->from;
     r->end = r->end_to = 0;
     while (next_control(x, &from, to, &id, &at, &end)) {
         r->end = at;
         r->end_to = end;
-        if (is_stop(x->t->tok, id)) return;
+        if (is_stop(x->t->tok, id)) return true;
     }
+    return false;
 }
 
 static size_t alike(const char *a, size_t n, const char *b, size_t m)
@@ -197,16 +84,45 @@ static size_t alike(const char *a, size_t n, const char *b, size_t m)
     return i;
 }
 
-/* Where message k's answer begins in the whole: behind what the prompt for it and the whole begin with alike. */
-static pt_status begin_of(const own *x, size_t k, size_t *from)
+/* A greeting, where the template writes no conversation of nothing: it begins behind what the template asks with elsewhere. */
+static pt_status begin_of_greeting(const pt_own *x, size_t *from)
 {
+    const pt_message question = {.speaker = PT_USER, .text = "a", .bytes = 1};
     pt_status rc = PT_OK;
     pt_jinja_out g = {0}, p = {0};
-    PT_TRY(render(x, k, true, &g));
+    pt_own y;
+    PT_TRY(pt_own_open(&y, x->t, NULL, &question, 1));
+    PT_TRY(pt_own_render(&y, 1, true, &g));
+    PT_TRY(pt_own_render(&y, 1, false, &p));
+    size_t n = g.n > p.n && !memcmp(g.text, p.text, p.n) ? g.n - p.n : 0;
+    *from = 0;
+    for (size_t at = 0; n && at + n <= x->seen[0].from; at++)
+        if (!memcmp(x->f.text + at, g.text + p.n, n)) *from = at + n;
+    PT_CHECK(*from, PT_ENOSUP, "the model's template asks for no answer before message 1: where it begins is not known; name a template (chat_template)");
+done:
+    pt_own_close(&y);
+    pt_jinja_out_free(&g);
+    pt_jinja_out_free(&p);
+    return rc;
+}
+
+/* Where message k's answer begins in the whole: behind what the prompt for it and the whole begin with alike. */
+static pt_status begin_of(const pt_own *x, size_t k, size_t *from)
+{
+    pt_jinja_out g = {0}, p = {0};
+    pt_status rc = pt_own_render(x, k, true, &g);
+    if (rc != PT_OK && !k) {
+        pt_jinja_out_free(&g);
+        PT_RETURN(pt_err_forgive(rc));
+        return begin_of_greeting(x, from);
+    }
+    PT_TRY(rc);
     *from = alike(g.text, g.n, x->f.text, x->f.n);
     if (*from == g.n) goto done;
-    PT_TRY(render(x, k, false, &p)); /* the prompt says more than stands in the whole (<think>): the turns before must be the same */
-    PT_CHECK(p.n <= *from && !memcmp(p.text, x->f.text, p.n), PT_ENOSUP,
+    PT_TRY(pt_own_render(x, k, false, &p)); /* the prompt says more than stands in the whole (<think>): the turns before must be the same */
+    bool same = p.n <= *from && !memcmp(p.text, x->f.text, p.n);
+    x->o->r->rewrites = x->o->r->rewrites || !same;
+    PT_CHECK(same, PT_ENOSUP,
              "the model's template writes the turns before message %zu otherwise once it follows (at byte %zu): what of it is the answer is not known; name a template "
              "(chat_template), or train on the last answer alone",
              k + 1, *from);
@@ -216,21 +132,33 @@ done:
     return rc;
 }
 
-static pt_status answer(own *x, size_t k)
+/* Whether the whole says answer k as p does, the rendering of the conversation up to and with it: all of p stands there, or what reaches to the
+ * answer's end token. r, with its message and beginning, gets its end. */
+static bool kept(const pt_own *x, const pt_jinja_out *p, pt_own_region *r)
+{
+    const struct pt_own_seen *s = &x->seen[r->message];
+    r->to = alike(p->text, p->n, x->f.text, x->f.n);
+    bool stops = find_end(x, r, r->to);
+    return r->to == p->n || (stops && s->to && s->to <= r->end);
+}
+
+static pt_status answer(pt_own *x, size_t k)
 {
     pt_status rc = PT_OK;
     pt_jinja_out p = {0};
-    region r = {.to = x->to, .weight = x->m[k].weight, .message = k, .cut = true};
+    pt_own_region r = {.to = x->to, .weight = x->m[k].weight, .message = k, .cut = true};
     PT_TRY(begin_of(x, k, &r.from));
-    if (k + 1 < x->n) {
-        PT_TRY(render(x, k + 1, false, &p));
-        r.to = alike(p.text, p.n, x->f.text, x->f.n);
-        PT_CHECK(r.to == p.n, PT_ENOSUP,
+    if (k + 1 == x->n)
+        find_end(x, &r, r.to);
+    else {
+        PT_TRY(pt_own_render(x, k + 1, false, &p));
+        bool same = kept(x, &p, &r);
+        x->o->r->rewrites = x->o->r->rewrites || !same;
+        PT_CHECK(same, PT_ENOSUP,
                  "the model's template writes message %zu otherwise once message %zu follows (at byte %zu): only the last answer of a conversation can be trained on with it; "
                  "name a template (chat_template), or train on the last answer alone",
                  k + 1, k + 2, r.to);
     }
-    find_end(x, &r, r.to);
     if (r.end_to) r.to = r.end_to;
     PT_TRY(add_region(x, r));
 done:
@@ -239,10 +167,10 @@ done:
 }
 
 /* A turn of somebody else: its words, and the control token that follows them at once. */
-static pt_status words(own *x, size_t k)
+static pt_status words(pt_own *x, size_t k)
 {
-    const struct seen *s = &x->seen[k];
-    region r = {.from = s->from, .to = s->to, .weight = x->m[k].weight, .message = k};
+    const struct pt_own_seen *s = &x->seen[k];
+    pt_own_region r = {.from = s->from, .to = s->to, .weight = x->m[k].weight, .message = k};
     size_t from = s->to;
     int32_t id;
     if (!s->to) return PT_OK;
@@ -254,7 +182,7 @@ static pt_status words(own *x, size_t k)
 }
 
 /* The i-th block belongs to the i-th answer; where there are not as many, to the message whose words stand in it. */
-static pt_status block_owner(const own *x, size_t i, size_t *k)
+static pt_status block_owner(const pt_own *x, size_t i, size_t *k)
 {
     const pt_jinja_block *b = &x->f.blocks[i];
     size_t answers = 0, nth = 0;
@@ -272,15 +200,28 @@ static pt_status block_owner(const own *x, size_t i, size_t *k)
     return pt_fail(PT_ENOSUP, "the model's template marks %zu answers of %zu, and mark %zu holds no message's words", x->f.n_blocks, answers, i + 1);
 }
 
-static pt_status marked(own *x)
+/* A mark says where an answer is, not that it stands as the model said it. */
+static pt_status check_kept(pt_own *x, size_t k)
+{
+    pt_jinja_out p = {0};
+    pt_own_region r = {.message = k};
+    if (k + 1 == x->n || x->o->r->rewrites) return PT_OK;
+    pt_status rc = pt_own_render(x, k + 1, false, &p);
+    if (rc == PT_OK) x->o->r->rewrites = !kept(x, &p, &r);
+    pt_jinja_out_free(&p);
+    return rc;
+}
+
+static pt_status marked(pt_own *x)
 {
     if (x->f.hidden_blocks) return pt_fail(PT_ENOSUP, "the model's template marks answers ({%% generation %%}) inside a macro or a captured text");
     for (size_t i = 0; i < x->f.n_blocks; i++) {
         const pt_jinja_block *b = &x->f.blocks[i];
-        region r = {.from = b->from, .to = b->to, .cut = true};
+        pt_own_region r = {.from = b->from, .to = b->to, .cut = true};
         PT_RETURN(block_owner(x, i, &r.message));
         r.weight = x->m[r.message].weight;
         if (!(r.weight > 0) || b->from == b->to) continue;
+        PT_RETURN(check_kept(x, r.message));
         find_end(x, &r, b->to);
         if (!r.end_to) { /* the contract's rule: the end token behind the mark */
             size_t from = b->to;
@@ -293,13 +234,25 @@ static pt_status marked(own *x)
     return PT_OK;
 }
 
+/* A thought that is context: from the answer's beginning, or where words of it stand before the thought, from there; to its next words, or its end. */
+static void hush(pt_own *x, pt_own_region *r)
+{
+    const pt_jinja_out *f = &x->f;
+    const struct pt_own_seen *s = &x->seen[r->message];
+    if (!x->m[r->message].thought_masked || !s->thought) return;
+    r->quiet = s->from < s->thought_from ? s->thought_from : r->from;
+    r->quiet_to = r->end_to ? r->end : r->to;
+    for (size_t i = 0, from = 0; i < f->n_runs; from = f->runs[i++].to)
+        if (from >= s->thought && from < r->quiet_to && !pt_own_is_template(f, f->runs[i].origin) && f->origins[f->runs[i].origin].message == (int32_t)r->message) r->quiet_to = from;
+}
+
 static int by_place(const void *a, const void *b)
 {
-    const region *x = a, *y = b;
+    const pt_own_region *x = a, *y = b;
     return (x->from > y->from) - (x->from < y->from);
 }
 
-static pt_status find_regions(own *x)
+static pt_status find_regions(pt_own *x)
 {
     bool marks = pt_jinja_marks_answers(x->t->program), any = false;
     for (size_t k = 0; k < x->n; k++) {
@@ -312,6 +265,7 @@ static pt_status find_regions(own *x)
             PT_RETURN(answer(x, k));
     }
     if (marks && any) PT_RETURN(marked(x));
+    for (size_t i = 0; i < x->n_regions; i++) hush(x, &x->regions[i]);
     if (x->n_regions) qsort(x->regions, x->n_regions, sizeof *x->regions, by_place);
     for (size_t i = 1; i < x->n_regions; i++)
         if (x->regions[i].from < x->regions[i - 1].to) return pt_fail(PT_ENOSUP, "the model's template writes messages %zu and %zu into each other", x->regions[i - 1].message + 1, x->regions[i].message + 1);
@@ -319,10 +273,10 @@ static pt_status find_regions(own *x)
 }
 
 /* An answer that is to be continued: the text ends with its last word, and is encoded apart from its prompt. */
-static pt_status unfinished(own *x)
+static pt_status unfinished(pt_own *x)
 {
     size_t k = x->n - 1;
-    region r = {.weight = x->m[k].weight, .message = k, .cut = true};
+    pt_own_region r = {.weight = x->m[k].weight, .message = k, .cut = true};
     x->to = x->seen[k].to;
     PT_RETURN(begin_of(x, k, &r.from));
     if (!x->m[k].bytes || x->to < r.from) x->to = r.from;
@@ -332,8 +286,13 @@ static pt_status unfinished(own *x)
 
 /* ---- spans ---- */
 
+static float weight_at(const pt_own_region *r, size_t at)
+{
+    return at >= r->quiet && at < r->quiet_to ? 0 : r->weight;
+}
+
 /* Text [from, to) that holds no control token of the template's, cut where weights change. */
-static pt_status text(own *x, size_t from, size_t to, bool given)
+static pt_status text(pt_own *x, size_t from, size_t to, bool given)
 {
     for (size_t i = 0; i < x->n_regions; i++)
         if (x->regions[i].cut && x->regions[i].from == from) PT_RETURN(pt_tmpl_cut(x->o));
@@ -341,10 +300,11 @@ static pt_status text(own *x, size_t from, size_t to, bool given)
         size_t stop = to;
         float weight = 0;
         for (size_t i = 0; i < x->n_regions; i++) {
-            const region *r = &x->regions[i];
-            if (r->from <= from && from < r->to) weight = r->weight;
-            if (r->from > from && r->from < stop) stop = r->from;
-            if (r->to > from && r->to < stop) stop = r->to;
+            const pt_own_region *r = &x->regions[i];
+            if (r->from <= from && from < r->to) weight = weight_at(r, from);
+            const size_t edges[] = {r->from, r->to, r->quiet, r->quiet_to};
+            for (size_t k = 0; k < 4; k++)
+                if (edges[k] > from && edges[k] < stop) stop = edges[k];
         }
         if (given)
             PT_RETURN(pt_tmpl_text(x->o, x->f.text + from, stop - from, weight));
@@ -357,20 +317,20 @@ static pt_status text(own *x, size_t from, size_t to, bool given)
     return PT_OK;
 }
 
-static pt_status control(own *x, int32_t id, size_t at)
+static pt_status control(pt_own *x, int32_t id, size_t at)
 {
     float weight = 0;
     bool end = false;
     for (size_t i = 0; i < x->n_regions; i++) {
-        const region *r = &x->regions[i];
-        if (r->from <= at && at < r->to) weight = r->weight;
+        const pt_own_region *r = &x->regions[i];
+        if (r->from <= at && at < r->to) weight = weight_at(r, at);
         if (r->end_to && r->end == at) end = true;
     }
     return pt_tmpl_control(x->o, id, weight, end);
 }
 
 /* Where in message k's text the words [from, to) stand that its parts' weights count by. */
-static pt_status place_in(const own *x, size_t k, size_t from, size_t to, const char **at)
+static pt_status place_in(const pt_own *x, size_t k, size_t from, size_t to, const char **at)
 {
     const pt_message *m = &x->m[k];
     const char *s = x->f.text + from;
@@ -382,9 +342,9 @@ static pt_status place_in(const own *x, size_t k, size_t from, size_t to, const 
 }
 
 /* What somebody else wrote: a run of one origin. */
-static pt_status given(own *x, size_t from, size_t to, uint32_t origin)
+static pt_status given(pt_own *x, size_t from, size_t to, uint32_t origin)
 {
-    const char *name = field(&x->f, origin), *at;
+    const char *name = pt_own_field(&x->f, origin), *at;
     int32_t k = x->f.origins[origin].message;
     bool parts = k >= 0 && (size_t)k < x->n && x->m[k].n_spans && name && !strcmp(name, "content"), inside = false;
     for (size_t i = 0; parts && i < x->n_regions; i++) inside = inside || (x->regions[i].message == (size_t)k && x->regions[i].from <= from && to <= x->regions[i].to);
@@ -394,13 +354,13 @@ static pt_status given(own *x, size_t from, size_t to, uint32_t origin)
     return pt_tmpl_said(x->o, &x->m[k], at, to - from);
 }
 
-static pt_status emit(own *x)
+static pt_status emit(pt_own *x)
 {
     const pt_jinja_out *f = &x->f;
     size_t from = 0;
     for (size_t i = 0; i < f->n_runs && from < x->to; i++) {
-        bool mine = is_template(f, f->runs[i].origin);
-        while (mine && i + 1 < f->n_runs && is_template(f, f->runs[i + 1].origin)) i++;
+        bool mine = pt_own_is_template(f, f->runs[i].origin);
+        while (mine && i + 1 < f->n_runs && pt_own_is_template(f, f->runs[i + 1].origin)) i++;
         size_t to = f->runs[i].to < x->to ? f->runs[i].to : x->to, at, end, cursor = from;
         int32_t id;
         while (mine && next_control(x, &cursor, to, &id, &at, &end)) {
@@ -417,25 +377,68 @@ static pt_status emit(own *x)
 pt_status pt_tmpl_own(pt_tmpl_out *o, const pt_message *m, size_t n, bool generation)
 {
     pt_status rc = PT_OK;
-    own x = {.t = o->t, .o = o, .m = m, .n = n, .messages = json_array()};
-    for (size_t i = 0; i < n; i++) {
-        json_t *one = NULL;
-        rc = message_json(&m[i], &one);
-        if (json_array_append_new(x.messages, one) && rc == PT_OK) rc = pt_fail(PT_ENOMEM, "out of memory");
-        if (rc != PT_OK) goto done;
-    }
-    PT_TRY(render(&x, n, generation && !o->unfinished, &x.f));
+    pt_own x;
+    PT_TRY(pt_own_open(&x, o->t, o, m, n));
+    PT_TRY(pt_own_render(&x, n, generation && !o->unfinished, &x.f));
     x.to = x.f.n;
-    PT_TRY(look(&x));
+    PT_TRY(pt_own_see(&x));
+    PT_TRY(pt_own_note(&x));
     if (o->unfinished)
         PT_TRY(unfinished(&x));
     else
         PT_TRY(find_regions(&x));
     PT_TRY(emit(&x));
 done:
-    pt_jinja_out_free(&x.f);
-    json_decref(x.messages);
-    free(x.regions);
-    free(x.seen);
+    pt_own_close(&x);
     return rc;
+}
+
+/* From the last message back: what a rendering says as it should stays in it; what it does not begins a shorter one. */
+pt_status pt_tmpl_own_split(const pt_template *t, const pt_message *m, size_t n, size_t *until)
+{
+    pt_status rc = PT_OK;
+    pt_jinja_out p = {0};
+    pt_own x;
+    PT_TRY(pt_own_open(&x, t, NULL, m, n));
+    PT_TRY(pt_own_render(&x, n, false, &x.f));
+    PT_TRY(pt_own_see(&x));
+    for (size_t k = n; k-- > 0;) {
+        pt_own_region r = {.message = k};
+        until[k] = 0;
+        if (!(m[k].weight > 0)) continue;
+        until[k] = x.n;
+        if (!pt_speaker_is(m[k].speaker, PT_ASSISTANT) || k + 1 == x.n) continue;
+        PT_TRY(pt_own_render(&x, k + 1, false, &p));
+        if (kept(&x, &p, &r)) continue;
+        pt_jinja_out_free(&x.f);
+        x.f = p;
+        p = (pt_jinja_out){0};
+        until[k] = x.n = k + 1;
+        PT_TRY(pt_own_see(&x));
+    }
+done:
+    pt_jinja_out_free(&p);
+    pt_own_close(&x);
+    return rc;
+}
+
+pt_status pt_tmpl_own_thoughts(pt_template *t)
+{
+    static const char spelled[] = "<think>\nwhy\n</think>\n\nb";
+    pt_message m[2] = {{.speaker = PT_USER, .text = "a", .bytes = 1}, {.speaker = PT_ASSISTANT, .text = "b", .bytes = 1, .thought = "why", .thought_bytes = 3}};
+    pt_status rc = PT_OK;
+    pt_own x;
+    t->thoughts = PT_THOUGHTS_TEXT;
+    PT_TRY(pt_own_open(&x, t, NULL, m, 2));
+    PT_TRY(pt_own_render(&x, 2, false, &x.f));
+    PT_TRY(pt_own_see(&x));
+    if (x.seen[1].thought) t->thoughts = PT_THOUGHTS_FIELD;
+    pt_own_close(&x);
+    m[1] = (pt_message){.speaker = PT_ASSISTANT, .text = spelled, .bytes = sizeof spelled - 1};
+    PT_TRY(pt_own_open(&x, t, NULL, m, 2));
+    PT_TRY(pt_own_render(&x, 2, false, &x.f));
+    if (t->thoughts == PT_THOUGHTS_TEXT && !strstr(x.f.text, "why")) t->thoughts = PT_THOUGHTS_DROPPED;
+done:
+    pt_own_close(&x);
+    return rc == PT_ENOMEM ? rc : pt_err_forgive(rc);
 }

@@ -41,6 +41,10 @@ typedef struct pt_tmpl_style {
     const char *controls; /* spellings that must be control tokens of the vocabulary, separated by blanks */
 } pt_tmpl_style;
 
+/* What the template does with thoughts: it has a place for those given beside the text; it knows none, and a text with <think> in it stands as it is; it
+ * leaves out what stands before </think>. */
+typedef enum pt_tmpl_thoughts { PT_THOUGHTS_TEXT, PT_THOUGHTS_FIELD, PT_THOUGHTS_DROPPED } pt_tmpl_thoughts;
+
 struct pt_template {
     const pt_tmpl_style *style;
     const pt_tokenizer *tok;
@@ -51,6 +55,7 @@ struct pt_template {
     bool bos_once, bos_each;
     pt_jinja *program; /* of `jinja`, where the style is PT_TMPL_OWN */
     pt_jinja_date date;
+    pt_tmpl_thoughts thoughts;
     bool strips; /* a control token of the tokenizer swallows white space beside it */
 };
 
@@ -152,7 +157,13 @@ pt_status pt_tmpl_default_system(pt_tmpl_out *o, const pt_message *m, size_t n);
 pt_status pt_tmpl_qwen25(pt_tmpl_out *o, const pt_message *m, size_t n);
 pt_status pt_tmpl_qwen3(pt_tmpl_out *o, const pt_message *m, size_t n);
 pt_status pt_tmpl_llama31(pt_tmpl_out *o, const pt_message *m, size_t n);
+/* Whether Qwen 3's rendering of n messages says answer k as that of the first k + 1 does. */
+bool pt_tmpl_qwen3_keeps(const pt_message *m, size_t n, size_t k);
 
 /* ---- tmpl_own.c: the model's own template ---- */
 pt_status pt_tmpl_own(pt_tmpl_out *o, const pt_message *m, size_t n, bool generation);
+/* pt_template_split of it. */
+pt_status pt_tmpl_own_split(const pt_template *t, const pt_message *m, size_t n, size_t *until);
+/* What it does with thoughts, by renderings of two answers; TEXT where it refuses them. */
+pt_status pt_tmpl_own_thoughts(pt_template *t);
 #endif

@@ -19,6 +19,7 @@ void pt_rendered_free(pt_rendered *r)
 void pt_rendered_clear(pt_rendered *r)
 {
     r->ids.n = r->n_turns = r->n_answers = r->control_in_text = 0;
+    r->rewrites = false;
     memset(r->noted, 0, sizeof r->noted);
 }
 
@@ -276,6 +277,7 @@ static pt_status open_style(pt_template *t, const pt_tmpl_known *known, bool by_
     PT_TRY(check_controls(t));
     pt_tmpl_place_bos(t);
     t->strips = pt_tok_strips(t->tok, -1) != 0;
+    t->thoughts = t->style->kind == PT_TMPL_QWEN3 ? PT_THOUGHTS_FIELD : PT_THOUGHTS_TEXT;
     if (sys && sys[0]) PT_TRY(pt_strdup(&t->system, sys));
     if (sys) PT_CHECK(pt_utf8_check(sys, strlen(sys)) == strlen(sys), PT_EFORMAT, "the default system message is not UTF-8");
     PT_TRY(find_stops(t));
@@ -338,6 +340,7 @@ pt_status pt_template_open_own(pt_template **out, const char *text, const pt_tok
         PT_TRY(pt_tmpl_write_jinja(&t->jinja, t, text, default_system));
         PT_TRY(pt_jinja_parse(&t->program, t->jinja, strlen(t->jinja)));
         t->strips = pt_tok_strips(tok, -1) != 0;
+        PT_TRY(pt_tmpl_own_thoughts(t));
         PT_TRY(find_stops(t));
     }
     *out = t;

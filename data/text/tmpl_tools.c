@@ -176,31 +176,46 @@ static pt_status qwen3_answer(pt_tmpl_out *o, const pt_message *m, bool after_qu
     /* the empty thought is the prompt's, as with enable_thinking=False */
     if (!thinks) return qwen_answer(o, m, rest, PT_TMPL_NO_THOUGHT, true);
     thought = strip_newlines(thought, true, true);
+    float weight = m->thought_masked ? 0 : m->weight;
     PT_RETURN(pt_tmpl_begin(o, m, ""));
-    PT_RETURN(pt_tmpl_lit(o, "<think>\n", m->weight, false));
-    PT_RETURN(pt_tmpl_said(o, m, thought.s, thought.n));
-    PT_RETURN(pt_tmpl_lit(o, "\n</think>\n\n", m->weight, false));
+    PT_RETURN(pt_tmpl_lit(o, "<think>\n", weight, false));
+    PT_RETURN(m->thought_masked ? pt_tmpl_text(o, thought.s, thought.n, 0) : pt_tmpl_said(o, m, thought.s, thought.n));
+    PT_RETURN(pt_tmpl_lit(o, "\n</think>\n\n", weight, false));
     PT_RETURN(pt_tmpl_said(o, m, rest.s, rest.n));
     PT_RETURN(qwen_calls(o, m, rest.n > 0, true));
     return pt_tmpl_end(o, m);
 }
 
+/* The last question; without one the last message. */
+static size_t last_query(const pt_message *m, size_t n)
+{
+    for (size_t i = n; i-- > 0;)
+        if (pt_speaker_is(m[i].speaker, PT_USER) && !is_tool_text(&m[i])) return i;
+    return n ? n - 1 : 0;
+}
+
+/* As the last one, an answer to a question has a thought, an empty one if need be; others keep theirs while no question follows. */
+bool pt_tmpl_qwen3_keeps(const pt_message *m, size_t n, size_t k)
+{
+    pt_part thought, rest;
+    size_t asked = last_query(m, k + 1);
+    if (k + 1 == n || asked == k) return true;
+    split_thought(&m[k], &thought, &rest);
+    return asked == last_query(m, n) && thought.n > 0;
+}
+
 pt_status pt_tmpl_qwen3(pt_tmpl_out *o, const pt_message *m, size_t n)
 {
-    size_t query = n ? n - 1 : 0, at;
-    for (size_t i = n; i-- > 0;) {
-        if (pt_speaker_is(m[i].speaker, PT_USER) && !is_tool_text(&m[i])) {
-            query = i;
-            break;
-        }
-    }
+    size_t query = last_query(m, n), at;
     PT_RETURN(qwen_system(o, m, n, &at));
     while (at < n) {
         if (pt_speaker_is(m[at].speaker, PT_TOOL)) {
             PT_RETURN(qwen_results(o, m, n, &at));
             continue;
         }
-        if (pt_speaker_is(m[at].speaker, PT_ASSISTANT))
+        bool answer = pt_speaker_is(m[at].speaker, PT_ASSISTANT);
+        o->r->rewrites = o->r->rewrites || (answer && m[at].weight > 0 && !pt_tmpl_qwen3_keeps(m, n, at));
+        if (answer)
             PT_RETURN(qwen3_answer(o, &m[at], at > query, at + 1 == n));
         else
             PT_RETURN(pt_tmpl_one(o, &m[at], pt_tmpl_content(o->t, &m[at]), ""));

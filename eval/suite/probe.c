@@ -60,7 +60,13 @@ static pt_status render_chat(collector *c, const pt_record *rec, int side)
     PT_RETURN(pt_reserve(&c->m, &c->m_cap, t->n));
     for (size_t i = 0; i < t->n; i++) c->m[i] = pt_turn_message(&t->turns[i], turn_weight(rec, i, &t->turns[i]));
     if (t->n) c->m[0].tools = rec->tools;
-    return pt_template_render(c->tmpl, c->m, t->n, false, &c->r);
+    size_t n = t->n;
+    pt_status rc = pt_template_render(c->tmpl, c->m, n, false, &c->r);
+    if (rc == PT_OK || !c->r.rewrites) return rc;
+    while (n > 1 && !(c->m[n - 1].weight > 0)) n--; /* earlier answers are written otherwise: the last one is looked at */
+    for (size_t i = 0; i + 1 < n; i++) c->m[i].weight = 0;
+    pt_rendered_clear(&c->r);
+    return pt_template_render(c->tmpl, c->m, n, false, &c->r);
 }
 
 static pt_status render_plain(collector *c, const pt_record *rec, int side)

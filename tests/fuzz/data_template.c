@@ -9,6 +9,8 @@ typedef struct job {
     const pt_tokenizer *tok;
     bool generation;
     unsigned pattern; /* of weights */
+    pt_thinking thinking;
+    pt_span_room room;
     pt_rendered out;
 } job;
 
@@ -26,6 +28,22 @@ static void check(const job *k)
     pt_str_free(&text);
 }
 
+/* Where each supervised message is rendered: behind it, and the last of them as itself. */
+static void split(job *k, const pt_message *m, size_t n)
+{
+    size_t until[64];
+    pt_rendered r = {0};
+    pt_status rc = pt_template_split(k->t, m, n, until);
+    fuzz_clean(rc);
+    for (size_t i = 0; rc == PT_OK && i < n; i++) fuzz_assert(m[i].weight > 0 ? until[i] > i && until[i] <= n : !until[i]);
+    for (size_t i = 0; rc == PT_OK && i < n; i++)
+        if (until[i]) {
+            pt_rendered_clear(&r);
+            fuzz_clean(pt_template_render(k->t, m, until[i], false, &r));
+        }
+    pt_rendered_free(&r);
+}
+
 static pt_status take(void *user, const pt_record *rec, int64_t line)
 {
     job *k = user;
@@ -36,9 +54,11 @@ static pt_status take(void *user, const pt_record *rec, int64_t line)
         m[i] = pt_turn_message(u, u->has_weight ? u->weight : pt_speaker_is(u->speaker, PT_ASSISTANT) ? (float)(k->pattern >> i % 3 & 1) : 0);
     }
     if (n) m[0].tools = rec->tools;
+    fuzz_clean(pt_template_think(k->t, k->thinking, m, n, &k->room));
     pt_rendered_clear(&k->out);
     pt_status rc = pt_template_render(k->t, m, n, k->generation, &k->out);
     fuzz_clean(rc);
+    if (!k->generation && n) split(k, m, n);
     if (rc != PT_OK) return PT_OK;
     fuzz_accepted++;
     check(k);
@@ -90,7 +110,7 @@ FUZZ_HARNESS(const uint8_t *bytes, size_t n)
     size_t parts = fuzz_split(bytes, n, part, 4);
     unsigned which = fuzz_choice(part[1], 0, TOKS), style = fuzz_choice(part[1], 1, (unsigned)n_styles);
     char *system = parts > 2 ? fuzz_text(part[2]) : NULL, *jinja = parts > 3 ? fuzz_text(part[3]) : NULL;
-    job k = {.t = styles[which][style], .tok = toks[which], .generation = fuzz_choice(part[1], 2, 2), .pattern = 7 - fuzz_choice(part[1], 3, 8)};
+    job k = {.t = styles[which][style], .tok = toks[which], .generation = fuzz_choice(part[1], 2, 2), .pattern = 7 - fuzz_choice(part[1], 3, 8), .thinking = (pt_thinking)fuzz_choice(part[1], 4, 3)};
     if (jinja) {
         k.t = opened = recognise(toks[which], jinja, system, &own);
         k.tok = own;
@@ -105,6 +125,7 @@ FUZZ_HARNESS(const uint8_t *bytes, size_t n)
         pt_reader_free(&r);
     }
     pt_rendered_free(&k.out);
+    free(k.room.list);
     pt_template_free(opened);
     pt_tok_free(own);
     free(system);

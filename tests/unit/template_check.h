@@ -16,7 +16,7 @@
 #include "data/text/template.h"
 
 #define DATA "tests/golden/data/"
-#define MAX_TURNS 16
+#define MAX_TURNS 24
 
 static inline json_t *load(const char *path)
 {

@@ -73,7 +73,13 @@ static pt_status ids_of_messages(const pt_opened *o, const pt_rows *r, scored *x
     size_t n = chat.n;
     bool last = judged(o), waits = !last && !pt_speaker_is(m[n - 1].speaker, PT_ASSISTANT);
     for (size_t i = 0; i < n; i++) m[i].weight = last ? i == n - 1 : pt_speaker_is(m[i].speaker, PT_ASSISTANT) && (!o->reward || i == n - 1);
-    PT_TRY(pt_template_render(o->base.tmpl, m, n, waits, &out));
+    rc = pt_template_render(o->base.tmpl, m, n, waits, &out);
+    if (rc != PT_OK && out.rewrites) { /* earlier answers are not as they were said: context, encoded with what stands before them */
+        for (size_t i = 0; i + 1 < n; i++) m[i].weight = 0;
+        pt_rendered_clear(&out);
+        rc = pt_template_render(o->base.tmpl, m, n, waits, &out);
+    }
+    PT_TRY(rc);
     while (last && out.ids.n > 1 && !(out.weight[out.ids.n - 1] > 0)) out.ids.n--;
     x->end = !waits && out.n_answers ? out.answer_end[out.n_answers - 1] : (int32_t)out.ids.n - 1;
     if (x->end < 0 || (size_t)x->end >= out.ids.n) x->end = (int32_t)out.ids.n - 1;

@@ -35,6 +35,7 @@ pt_status pt_setup_pack_options(const pt_config *cfg, const pt_base *base, bool 
                              .pairs = pt_objective_pairs(cfg->objective),
                              .criterion = cfg->objective->answers == 3,
                              .verdicts = cfg->objective->verdicts,
+                             .parts = cfg->objective->by_rows && cfg->objective->answers == 1 && !cfg->objective->extra && !cfg->objective->verdicts,
                              .pretrain = cfg->objective->whole_text,
                              .end_token = read_at + 1,
                              .imitate = pt_objective_reads(cfg->objective, PT_COLUMN_IMITATE),
