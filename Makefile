@@ -101,7 +101,7 @@ libs       = $(foreach u,$(USES_$(1)),$(call lib,$(u)))
 ALL_OBJ   := $(foreach l,$(LAYERS),$(call obj_of,$(l))) $(BUILD)/train/cli/main.o
 # ---- lists: what a file beside its siblings adds to. make makes a header of each, which few files include; `make OBJECTIVES+=tests/plant/hinge` adds
 # one from elsewhere (a path without its ending), and compiles those few again. --------------------------------------------------------------------
-override OBJECTIVES := sft dft pretrain dpo aot wpo kto kto_apo bco orpo cpo idl reward charm charm_ratio reward_heads plackett_luce classify multilabel ordinal regress kl_sft sft_kl kd unlikelihood $(OBJECTIVES)
+override OBJECTIVES := sft dft pretrain dpo aot wpo dpo_kl kto kto_apo bco orpo cpo idl reward charm charm_ratio reward_heads plackett_luce classify multilabel ordinal regress kl_sft sft_kl kd unlikelihood $(OBJECTIVES)
 GEN        = $(BUILD)/gen
 OBJECTIVE_LIST := $(BUILD)/gen/objective_list.h
 in_folder  = $(foreach x,$(2),$(if $(findstring /,$(x)),$(x),$(1)/$(x)))

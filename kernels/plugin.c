@@ -105,10 +105,18 @@ static pt_status find_driver(void)
     return PT_OK;
 }
 
+/* One that stayed behind when the program was built again would compute other objectives under the same numbers. */
+static bool fits(const pt_made_for *m)
+{
+    const pt_made_for *p = &pt_made_for_program;
+    return m && m->ops == p->ops && m->loss == p->loss && m->step == p->step && m->answer == p->answer && !strcmp(m->objectives, p->objectives);
+}
+
 static pt_status load(pt_plugin which, opened *p)
 {
     char path[4096];
     const pt_ops *(*table)(void) = NULL;
+    const pt_made_for *(*made_for)(void) = NULL;
     if (!find_file(file_names[which], path, sizeof path))
         return pt_fail(PT_ENOSUP, "%s is not beside the program: %s", file_names[which], how[which]);
     if (which == PT_PLUGIN_CUDA) PT_RETURN(find_driver());
@@ -117,9 +125,14 @@ static pt_status load(pt_plugin which, opened *p)
     if (!handle) return pt_fail(PT_ENOSUP, "%s", dlerror());
     *(void **)&table = dlsym(handle, "pt_cuda_ops");
     *(void **)&p->why_not = dlsym(handle, "pt_cuda_why_not");
+    *(void **)&made_for = dlsym(handle, "pt_cuda_made_for");
     if (!table || !p->why_not) {
         dlclose(handle);
         return pt_fail(PT_ENOSUP, "%s is no plugin of ptrain", path);
+    }
+    if (!fits(made_for ? made_for() : NULL)) {
+        dlclose(handle);
+        return pt_fail(PT_ENOSUP, "%s was built with another program: %s", path, how[which]);
     }
     p->ops = table();
     p->handle = handle;

@@ -5,6 +5,7 @@
  *
  *   const pt_ops *pt_cuda_ops(void)        the op table
  *   const char *pt_cuda_why_not(void)      NULL when a usable device is there, else why not
+ *   const pt_made_for *pt_cuda_made_for(void)   what it shares with the program it was built with: another program refuses it
  *   pt_nccl_open (train/dist/nccl.h)       the communicator of its device
  *
  * and holds no copy of base/ or of the C files of kernels/: those symbols resolve to the program's, which is linked with -rdynamic and keeps every

@@ -330,3 +330,9 @@ extern "C" pt_status pt_cuda_group_loss(pt_ctx *ctx, const pt_group_loss_args *a
     PT_OBJECTIVE_LIST(CASE)
     return pt_fail(PT_EARG, "group_loss: objective %d", a->objective);
 }
+
+extern "C" const pt_made_for *pt_cuda_made_for(void)
+{
+    static const pt_made_for made_for = PT_MADE_FOR;
+    return &made_for;
+}

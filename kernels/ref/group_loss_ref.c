@@ -191,3 +191,5 @@ done:
     free(numbers);
     return rc;
 }
+
+const pt_made_for pt_made_for_program = PT_MADE_FOR;

@@ -49,7 +49,7 @@ seed: 3
 Y
 # ten of the kinds that differ in what they ask of a step: columns of sorted steps, the tokens of the chosen answers, sums over the vocabulary, tails
 kinds=("aot --loss_type=aot --label_smoothing=0.1" "both --loss_type=[aot,aot_unpaired,sft] --loss_weights=[1,0.5,0.1]" "mpo --loss_type=[sigmoid,bco_pair,sft] --loss_weights=[0.8,0.2,1]"
-    "wpo --use_weighting=true --loss_type=ipo" "ld --ld_alpha=0.5 --loss_type=sigmoid_norm" "margin --dpo_margin=0.3 --loss_type=hinge --beta=0.5")
+    "wpo --use_weighting=true --loss_type=ipo" "ld --ld_alpha=0.5 --loss_type=sigmoid_norm" "margin --dpo_margin=0.3 --loss_type=hinge --beta=0.5" "kl --log_kl=true")
 for k in "${kinds[@]}"; do
     set -- $k
     name=$1
@@ -71,6 +71,9 @@ for k in "${kinds[@]}"; do
         n=$((n + 1)); echo "ok $n - $name: the device # SKIP no libptrain-emulated.so beside the program (make emulated)"
     fi
 done
+train plain && close kl plain loss 1e-6 && close kl plain grad_norm 1e-5 && close kl kl-off kl/chosen 1e-4 && close kl kl-off kl/rejected 1e-4 && [ "$(field kl kl/chosen | head -1)" = 0 ] && awk -v k="$(field kl kl/chosen | tail -1)" 'BEGIN { exit !(k > 1e-4) }' &&
+    ! train bad --log_kl=true --precompute_ref_log_probs=true && grep -q "keeps log-probabilities" "$dir/log" && ! train bad --log_kl=true --loss_type=aot && grep -q "log_kl is no option" "$dir/log"
+result "log_kl measures the divergence from the reference and trains nothing"
 train one --loss_type=aot --save_steps=2 && cp -r "$dir/one" "$dir/again" && rm -rf "$dir/again/checkpoint-4" && train again --loss_type=aot --save_steps=2 --resume_from_checkpoint="$dir/again/checkpoint-2" &&
     cmp -s "$dir/one/adapter_model.safetensors" "$dir/again/adapter_model.safetensors"
 result "aot: a resumed run has the same bits"

@@ -307,7 +307,7 @@ static void test_vocab(void **state)
         const pt_objective *o = pt_objective_at(i);
         fixture f;
         float got[PT_VOCAB_SUMS][ROWS], size = 0;
-        if (!pt_objective_vocab(o) || !strcmp(o->name, "wpo")) continue;
+        if (!pt_objective_vocab(o) || !strcmp(o->name, "wpo") || !strcmp(o->name, "dpo_kl")) continue; /* a weight held fixed; a sum that is measured alone */
         setup(&f, o->name, !o->by_rows);
         int answers = o->answers ? o->answers : 2;
         f.records = GROUPS / answers;

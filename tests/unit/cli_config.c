@@ -175,6 +175,7 @@ static void test_every_option_returns(void **state)
         {"regress", "class_weights", "num_labels: 2\nclass_weights: [0.5, 2]"},
         {"", "label_smoothing", "loss_type: robust\nlabel_smoothing: 0.25"}, {"", "loss_weights", "loss_type: [sigmoid, ipo]\nloss_weights: [0.5, 2]"},
         {"idl", "use_weighting", "use_weighting: false"}, {"cpo", "label_smoothing", "label_smoothing: 0.25"}, {"cpo", "simpo_gamma", "loss_type: simpo\nsimpo_gamma: 0.75"},
+        {"dpo_kl", "log_kl", "adapter: lora\nlora_target_linear: true\nlog_kl: true"}, {"dpo_kl", "kl_direction", "adapter: lora\nlora_target_linear: true\nlog_kl: true\nkl_direction: reference"},
 #define KL(o, key, value) {o, key, "adapter: lora\nlora_target_linear: true\nkl_coef: 0.5\n" value}
         KL("sft", "kl_coef", ""), KL("sft", "kl_direction", "kl_direction: reference"), KL("sft", "kl_reference", "kl_reference: base"),
         KL("sft_kl", "kl_coef", ""), KL("sft_kl", "kl_direction", "kl_direction: reference"), KL("sft_kl", "kl_reference", "kl_reference: base"),

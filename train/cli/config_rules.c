@@ -44,5 +44,7 @@ pt_status pt_config_check_reference(const pt_config *c, pt_place precompute, pt_
     if (c->reference.sync) PT_RETURN(check_sync(c, sync));
     if (c->reference.precompute && !c->objective->reference)
         return pt_place_fail(precompute, "precompute_ref_log_probs: true needs an objective with log-probabilities of a reference; %s has none", c->objective->name);
+    if (c->reference.precompute && c->objective->channels & PT_CHANNEL_KL)
+        return pt_place_fail(precompute, "precompute_ref_log_probs: true keeps log-probabilities, and %s (log_kl) measures over the whole vocabulary; leave one of them out", c->objective->name);
     return PT_OK;
 }

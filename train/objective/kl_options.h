@@ -7,7 +7,7 @@
              "kl_sft: how dear the part of a token is that is not imitated (default 1). Needs an adapter."}
 #define PT_OPTION_KL_DIRECTION(otherwise)                                                                                              \
     {.key = "kl_direction", .kind = PT_OPTION_WORD, .fallback = otherwise, .words = pt_kl_words, .effect = PT_EFFECT_SAID,              \
-     .help = "With kl_coef: policy is sum p log(p/q) with p the policy's probabilities and q the reference's, the default of sft; reference is " \
+     .help = "With kl_coef or log_kl: policy is sum p log(p/q) with p the policy's probabilities and q the reference's, the default of sft and dpo; reference is " \
              "sum q log(q/p), the default of kl_sft."}
 #define PT_OPTION_KL_REFERENCE                                                                                                      \
     {.key = "kl_reference", .kind = PT_OPTION_WORD, .fallback = NULL, .words = pt_reference_words, .effect = PT_EFFECT_SAID,         \

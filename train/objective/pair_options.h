@@ -92,9 +92,10 @@ static const char *pt_pair_check(const pt_core_step *s, const pt_option_value *v
      [PT_PAIR_DRIFT] = {.name = "drift/chosen"}, \
      [PT_PAIR_DRIFT_OF_TOKEN] = {.name = "drift/chosen_per_token", .fallen = "the chosen answers grow unlikely: a lower learning_rate, a larger beta or an sft loss beside (rpo_alpha) hold them"}
 
-#define PT_PAIR_DECLARATION                                                                                                                         \
+#define PT_PAIR_ANSWERS                                                                                                                             \
     .answers = 2, .mean = PT_MEAN_RECORDS, .reference = true, .reference_option = PT_PAIR_REFERENCE, .data = "preference",                           \
-    .n_options = pt_pair_n_options, .options = {PT_PAIR_OPTION_ROWS},        \
-    .list_option = PT_PAIR_LOSS + 1, .list_weights_option = PT_PAIR_WEIGHTS + 1, .tail_option = PT_PAIR_LD + 1, .check = pt_pair_check,              \
+    .list_option = PT_PAIR_LOSS + 1, .list_weights_option = PT_PAIR_WEIGHTS + 1, .tail_option = PT_PAIR_LD + 1, .check = pt_pair_check
+#define PT_PAIR_DECLARATION                                                                                                                         \
+    PT_PAIR_ANSWERS, .n_options = pt_pair_n_options, .options = {PT_PAIR_OPTION_ROWS},                                                               \
     .n_metrics = pt_pair_n_metrics, .metrics = {PT_PAIR_METRIC_ROWS}
 #endif
