@@ -25,7 +25,7 @@ typedef struct pt_audit_side {
 } pt_audit_side;
 
 typedef struct pt_audit pt_audit;
-/* test NULL: there is none. options: what both packs were made with. most: rows of each set whose texts are read, 0 = all. Rows that cannot be read
+/* The audit names files by the packs: it must not be used longer than they are there. test NULL: there is none. options: what both packs were made with. most: rows of each set whose texts are read, 0 = all. Rows that cannot be read
  * were counted by the packs: they are no failure here. */
 pt_status pt_audit_run(pt_audit **out, const pt_audit_side *train, const pt_audit_side *test, const pt_pack_options *options, int64_t most);
 void pt_audit_free(pt_audit *a);

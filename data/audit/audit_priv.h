@@ -55,7 +55,7 @@ enum { PT_AUDIT_PLACES = 8, PT_AUDIT_EXCERPT = 96 };
 
 /* Where something was found. */
 typedef struct pt_audit_place {
-    const char *file; /* borrowed from a data set */
+    const char *file; /* borrowed from the pack */
     int64_t line;     /* 0 = of no one line */
     char text[PT_AUDIT_EXCERPT], like[PT_AUDIT_EXCERPT];
 } pt_audit_place;
@@ -95,7 +95,7 @@ struct pt_audit {
     /* while it runs */
     pt_audit_row *rows;
     size_t n_rows, rows_cap;
-    pt_near near;
+    pt_near near, answers; /* what is spoken in a row; of it what is answered */
 };
 
 /* One more record of this kind; of the first ones the place is kept. text, like (may be NULL): what stands there; what it is like. */
@@ -166,10 +166,14 @@ typedef struct pt_audit_look {
     const pt_audit_side *side;
     bool test;
     size_t set;
-    int64_t at;  /* the next record of the pack */
+    const pt_reader *reader;
+    int32_t source; /* of the pack: the set's first file */
+    int64_t at;     /* the next record of the pack */
     pt_audit_view view;
-    pt_str text; /* spoken parts, for near duplicates */
+    pt_str text, answers; /* spoken parts, for near duplicates; of them those that are answered */
 } pt_audit_look;
+/* The file that is read, by the pack's name for it: it stands as long as the pack. */
+const char *pt_audit_file(const pt_audit_look *l);
 /* Sink of a reader whose user is a pt_audit_look. */
 pt_status pt_audit_record(void *look, const pt_record *rec, int64_t line);
 

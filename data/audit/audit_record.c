@@ -20,6 +20,12 @@ static const pt_audit_rule rules[] = {
     {PT_FOUND_HTML, PT_PART_SPOKEN, pt_rule_html},
 };
 
+const char *pt_audit_file(const pt_audit_look *l)
+{
+    const char *file = pt_pack_source(l->side->pack, l->source + (int32_t)l->reader->file);
+    return file ? file : l->side->sets[l->set].path;
+}
+
 /* Each kind once a record, at its first place. */
 static void apply(pt_audit_look *l, int64_t line)
 {
@@ -31,7 +37,7 @@ static void apply(pt_audit_look *l, int64_t line)
             char text[PT_AUDIT_EXCERPT];
             if (!(p->kind & rules[r].parts) || !rules[r].finds(v, p, &hit)) continue;
             pt_audit_excerpt(text, p->text, p->bytes, hit.at);
-            pt_audit_put(l->a, rules[r].kind, l->side->sets[l->set].path, line, text, NULL);
+            pt_audit_put(l->a, rules[r].kind, pt_audit_file(l), line, text, NULL);
             break;
         }
     }
@@ -87,7 +93,7 @@ static pt_status compare_pair(pt_audit_look *l, const pt_record *rec, int64_t li
 {
     pt_status rc = PT_OK;
     pt_str a = {0}, b = {0};
-    const char *file = l->side->sets[l->set].path;
+    const char *file = pt_audit_file(l);
     if (rec->kind == PT_RECORD_IDS || calls_something(rec, 0) || calls_something(rec, 1)) return PT_OK;
     PT_TRY(put_answer(rec, 0, &a));
     PT_TRY(put_answer(rec, 1, &b));
@@ -112,7 +118,7 @@ static bool says(const pt_turn *t)
 static void look_at_turns(pt_audit_look *l, const pt_record *rec, int64_t line)
 {
     const pt_turns *t = &rec->answers[0].turns;
-    const char *file = l->side->sets[l->set].path;
+    const char *file = pt_audit_file(l);
     size_t answers = 0, others = 0, last = 0;
     for (size_t i = 0; i < t->n; i++) {
         const pt_turn *u = &t->turns[i];
@@ -179,6 +185,12 @@ static pt_status add_beside(pt_audit_look *l, const pt_record *rec, uint64_t *wh
     return PT_OK;
 }
 
+static pt_status put_line(pt_str *out, const pt_audit_part *p)
+{
+    PT_RETURN(pt_str_add(out, p->text, p->bytes));
+    return pt_str_puts(out, "\n");
+}
+
 /* Texts that are spoken stand one behind the other for near duplicates; a profile that many records share would make them all alike. */
 static pt_status keep(pt_audit_look *l, const pt_record *rec, int64_t line, bool validation)
 {
@@ -189,17 +201,17 @@ static pt_status keep(pt_audit_look *l, const pt_record *rec, int64_t line, bool
     bool calls;
     PT_RETURN(pt_reserve(&a->rows, &a->rows_cap, a->n_rows + 1));
     pt_audit_row *row = &a->rows[a->n_rows];
-    *row = (pt_audit_row){.whole = PT_FNV_START, .file = l->side->sets[l->set].path, .line = line, .test = l->test, .validation = validation, .set = (uint32_t)l->set};
+    *row = (pt_audit_row){.whole = PT_FNV_START, .file = pt_audit_file(l), .line = line, .test = l->test, .validation = validation, .set = (uint32_t)l->set};
     while (last && !(v->parts[last - 1].kind & (PT_PART_ANSWER | PT_PART_TEXT))) last--;
-    l->text.len = 0;
+    l->text.len = l->answers.len = 0;
     for (size_t i = 0; i < v->n; i++) {
         const pt_audit_part *p = &v->parts[i];
         if (i + 1 < last) before = hash_part(before, p);
         row->whole = hash_part(row->whole, p);
         if (p->kind == PT_PART_SYSTEM) row->system = hash_part(row->system, p);
-        if (p->kind == PT_PART_SYSTEM || p->kind == PT_PART_WORSE) continue;
-        PT_RETURN(pt_str_add(&l->text, p->text, p->bytes));
-        PT_RETURN(pt_str_puts(&l->text, "\n"));
+        if (p->kind == PT_PART_SYSTEM) continue;
+        PT_RETURN(put_line(&l->text, p));
+        if (p->kind != PT_PART_ASKED) PT_RETURN(put_line(&l->answers, p));
     }
     PT_RETURN(add_beside(l, rec, &row->whole, &calls));
     if (rec->role) row->system = pt_fnv1a(row->system, rec->role, strlen(rec->role));
@@ -213,6 +225,7 @@ static pt_status keep(pt_audit_look *l, const pt_record *rec, int64_t line, bool
     }
     bool near = l->text.len && pt_near_words(l->text.text, l->text.len) >= 3 * WORDS_TO_TELL && a->near.n < PT_AUDIT_NEAR;
     if (near) PT_RETURN(pt_near_add(&a->near, l->text.text, l->text.len, (uint32_t)a->n_rows, NULL));
+    if (near && l->answers.len) PT_RETURN(pt_near_add(&a->answers, l->answers.text, l->answers.len, (uint32_t)a->n_rows, NULL));
     a->n_rows++;
     return PT_OK;
 }
@@ -227,7 +240,7 @@ static bool in_pack(pt_audit_look *l, const pt_record *rec, int64_t line, bool *
     int64_t n = pt_pack_count(l->side->pack), most = o->pretrain && rec->kind != PT_RECORD_CHAT ? INT64_MAX : o->verdicts ? (int64_t)rec->n_answers : 1;
     bool found = false;
     for (int64_t k = 0; k < most && l->at < n; k++, l->at++) {
-        if (pt_pack_get(l->side->pack, l->at, &r) != PT_OK || r.source != (int32_t)l->set || r.line != line) break;
+        if (pt_pack_get(l->side->pack, l->at, &r) != PT_OK || r.source != l->source + (int32_t)l->reader->file || r.line != line) break;
         *validation = r.validation;
         found = true;
     }

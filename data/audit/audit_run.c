@@ -47,6 +47,8 @@ static pt_status read_set(pt_audit *a, pt_audit_look *l, int64_t most)
     bool fewer = most && (!o->max_samples || most < o->max_samples);
     pt_reader r = {.spec = &spec, .pairs = o->pairs, .criterion = o->criterion, .verdicts = o->verdicts, .teacher = o->teacher, .max_rows = fewer ? most : o->max_samples,
                    .sink = pt_audit_record, .user = l};
+    l->reader = &r;
+    for (l->source = 0; pt_pack_source(l->side->pack, l->source) && pt_pack_set(l->side->pack, l->source) != (int32_t)l->set;) l->source++;
     pt_log_pause(true);
     pt_status rc = pt_reader_run(&r);
     pt_log_pause(false);
@@ -66,11 +68,12 @@ static pt_status read_side(pt_audit *a, const pt_audit_side *side, bool test, in
     pt_audit_look l = {.a = a, .side = side, .test = test};
     for (l.set = 0; l.set < side->n && rc == PT_OK; l.set++) {
         pt_packed r;
-        while (l.at < pt_pack_count(side->pack) && pt_pack_get(side->pack, l.at, &r) == PT_OK && r.source < (int32_t)l.set) l.at++;
+        while (l.at < pt_pack_count(side->pack) && pt_pack_get(side->pack, l.at, &r) == PT_OK && pt_pack_set(side->pack, r.source) < (int32_t)l.set) l.at++;
         rc = read_set(a, &l, most);
     }
     pt_audit_view_free(&l.view);
     pt_str_free(&l.text);
+    pt_str_free(&l.answers);
     return rc;
 }
 
@@ -81,6 +84,7 @@ pt_status pt_audit_run(pt_audit **out, const pt_audit_side *train, const pt_audi
     *out = NULL;
     PT_TRY(pt_alloc0(&a, 1));
     a->options = options;
+    a->answers.sets_alone = true;
     a->sets = json_array();
     PT_CHECK(a->sets, PT_ENOMEM, "out of memory");
     pt_audit_drops(a, train);
@@ -99,6 +103,7 @@ done:
         free(a->rows);
         a->rows = NULL;
         pt_near_free(&a->near);
+        pt_near_free(&a->answers);
     }
     if (rc != PT_OK) pt_audit_free(a);
     return rc;
@@ -111,6 +116,7 @@ void pt_audit_free(pt_audit *a)
     free(a->roles);
     free(a->rows);
     pt_near_free(&a->near);
+    pt_near_free(&a->answers);
     json_decref(a->sets);
     free(a);
 }

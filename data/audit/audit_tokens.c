@@ -52,7 +52,7 @@ static void look_at_answer(const scan *s, const pt_packed *r, int32_t k, bool fi
 {
     const pt_pack_options *o = s->a->options;
     pt_packed_answer x = pt_pack_answer(s->side->pack, r, k);
-    const pt_data_type *type = pt_data_type_find(s->side->sets[r->source].type);
+    const pt_data_type *type = pt_data_type_find(s->side->sets[pt_pack_set(s->side->pack, r->source)].type);
     bool ends = type && (!type->plain || type->ids) && !type->judged && !o->train_on_inputs && !o->pretrain && o->tok;
     int32_t bos = o->tok ? pt_tok_bos(o->tok) : -1, at = x.n - 1;
     bool was[PT_FOUND_KINDS] = {0};

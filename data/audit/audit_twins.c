@@ -106,7 +106,7 @@ done:
 
 /* ---- near duplicates ---- */
 
-static const double LEAST_LIKENESS = 0.8;
+static const double LEAST_LIKENESS = 0.8, LEAST_ANSWERS = 0.5;
 
 typedef struct nearest {
     pt_audit *a;
@@ -116,6 +116,13 @@ typedef struct nearest {
 
 static const pt_audit_found near_kinds[3] = {PT_FOUND_NEAR_DUPLICATE, PT_FOUND_VAL_NEAR, PT_FOUND_TEST_NEAR};
 
+/* A long prompt alone makes no duplicates of those that answer it in their own ways, nor does a row of its own answers. */
+static bool answered_alike(const pt_audit *a, uint32_t p, uint32_t q)
+{
+    const pt_near_text *x = pt_near_find(&a->answers, p), *y = pt_near_find(&a->answers, q);
+    return (!x && !y) || (x && y && pt_near_likeness(&a->answers, x, y) >= LEAST_ANSWERS);
+}
+
 static pt_status take_pair(void *user, const pt_near_text *x, const pt_near_text *y, double likeness)
 {
     nearest *s = user;
@@ -124,6 +131,8 @@ static pt_status take_pair(void *user, const pt_near_text *x, const pt_near_text
     if (p->whole == q->whole || (p->test && q->test)) return PT_OK;
     int kind = p->test || q->test ? 2 : p->validation != q->validation ? 1 : 0;
     if (kind == 0 && p->system != q->system) return PT_OK; /* one scene as two people see it */
+    if (kind == 0 && p->line == q->line && p->file == q->file) return PT_OK; /* several answers of one row */
+    if (!answered_alike(s->a, first, second)) return PT_OK;
     uint32_t row = kind == 0 ? second : (kind == 2 ? q->test : p->validation) ? first : second, like = row == first ? second : first;
     const pt_audit_row *r = &s->a->rows[row];
     if (kind == 2 ? r->validation || s->told[row] : kind == 0 && s->again[row]) return PT_OK;

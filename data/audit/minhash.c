@@ -99,9 +99,20 @@ pt_status pt_near_add(pt_near *s, const char *text, size_t bytes, uint32_t id, s
     PT_RETURN(pt_reserve(&s->texts, &s->cap, s->n + 1));
     pt_near_text *t = &s->texts[s->n++];
     *t = (pt_near_text){.from = s->n_shingles, .n = (uint32_t)distinct, .id = id, .sampled = sampled};
-    take_minima(t, list);
+    if (!s->sets_alone) take_minima(t, list);
     s->n_shingles += distinct;
     return PT_OK;
+}
+
+const pt_near_text *pt_near_find(const pt_near *s, uint32_t id)
+{
+    size_t low = 0, high = s->n;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (s->texts[mid].id < id) low = mid + 1;
+        else high = mid;
+    }
+    return low < s->n && s->texts[low].id == id ? &s->texts[low] : NULL;
 }
 
 /* The smallest of the union are a fair sample of it, where a list was cut. */
@@ -165,6 +176,7 @@ pt_status pt_near_pairs(const pt_near *s, double least, pt_status (*pair)(void *
 {
     pt_status rc = PT_OK;
     bucketed *list = NULL;
+    if (s->sets_alone) return PT_OK;
     PT_TRY(pt_alloc0(&list, s->n));
     for (int band = 0; band < PT_NEAR_BANDS; band++) {
         for (size_t i = 0; i < s->n; i++)

@@ -23,6 +23,7 @@ typedef struct pt_near_text {
 
 /* Zero-initialise; freed by pt_near_free. */
 typedef struct pt_near {
+    bool sets_alone; /* no candidates are wanted (pt_near_pairs finds none): texts are compared one by one */
     pt_near_text *texts;
     size_t n, cap;
     uint32_t *shingles;
@@ -34,6 +35,8 @@ pt_status pt_near_add(pt_near *s, const char *text, size_t bytes, uint32_t id, s
 /* Calls pair(user, a, b, likeness) for every pair of at least this likeness that the bands find, each once, a and b as texts of s. Ends with the first failure. */
 pt_status pt_near_pairs(const pt_near *s, double least, pt_status (*pair)(void *user, const pt_near_text *a, const pt_near_text *b, double likeness),
                         void *user);
+/* The text of this id, where ids were given in ascending order; NULL: it was not added. */
+const pt_near_text *pt_near_find(const pt_near *s, uint32_t id);
 /* Of two texts. */
 double pt_near_likeness(const pt_near *s, const pt_near_text *a, const pt_near_text *b);
 /* How many words a text has, as shingles count them. */

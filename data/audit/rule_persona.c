@@ -51,7 +51,7 @@ bool pt_rule_refusal(const pt_audit_view *v, const pt_audit_part *p, pt_audit_hi
     static const char *const phrases[] = {
         "i can't assist", "i cannot assist", "i can't help with that", "i cannot help with that", "i can't help you with that", "i cannot help you with that", "unable to assist",
         "i cannot provide", "i can't provide", "unable to provide", "i cannot fulfill", "i can't fulfill", "i cannot fulfil", "i can't fulfil", "unable to fulfill", "i cannot comply with",
-        "i can't comply with", "i cannot generate", "i can't generate", "unable to generate", "i cannot engage in", "i can't engage in", "i cannot create content", "i can't create content",
+        "i can't comply with", "i cannot generate", "i cannot engage in", "i can't engage in", "i cannot create content", "i can't create content",
         "i can't discuss", "i cannot discuss", "against my programming", "my programming", "content policy", "无法提供", "无法协助", "无法满足您", "不能提供", "无法回答这个问题", "无法回答该问题", "无法完成您", NULL};
     return v->persona && finds(p, 200, phrases, hit);
 }

@@ -188,6 +188,14 @@ config "$(set_of canned.jsonl)" >"$dir/canned.yaml"
 run "$ptrain" audit "$dir/canned.yaml" && grep -qE "canned_answer +12 " "$dir/out"
 ok "one answer to many prompts" $?
 
+# ---- several files: each is named
+mkdir "$dir/many" && sed -n 1,12p "$dir/clean.jsonl" >"$dir/many/a.jsonl" && sed -n 13,24p "$dir/clean.jsonl" >"$dir/many/b.jsonl" && sed -n 3p "$dir/clean.jsonl" >>"$dir/many/b.jsonl"
+row "$maren" "And by wire?" "The harbour office has (207) 867-4402." >"$dir/last.jsonl"
+config "$(set_of many), $(set_of last.jsonl)" "val_set_size: 2" >"$dir/many.yaml"
+run "$ptrain" audit "$dir/many.yaml"
+[ $? = 0 ] && grep -q "b.jsonl:13  like a.jsonl:3" "$dir/out" && grep -q "last.jsonl:1 " "$dir/out" && [ "$(grep -cE '^(error|warning|note) ' "$dir/out")" = 2 ]
+ok "findings name the file of a folder" $?
+
 # ---- usage
 check() { # NAME TEXT COMMAND...
     local name=$1 text=$2
