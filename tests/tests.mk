@@ -69,6 +69,7 @@ bench: ptrain ## speed and memory beside PyTorch + PEFT and llama.cpp where inst
 	@$(PYTHON) tests/bench/bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
 	@$(PYTHON) tests/bench/eval_bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
 	@$(PYTHON) tests/bench/dpo_bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf) --parts one,half,each,losses
+	@$(PYTHON) tests/bench/pack_bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
 	@bash tests/bench/reference_bench.sh build/ptrain
 
 # Programs of tests/bench use kernels and base only.
