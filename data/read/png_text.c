@@ -72,7 +72,8 @@ static pt_status read_text(const char *path, const chunk *c, size_t key, char **
         p += 2;
         for (int i = 0; i < 2; i++) {
             p = memchr(p, 0, (size_t)(end - p));
-            if (!p++) return broken(path, c, "ends before its text");
+            if (!p) return broken(path, c, "ends before its text");
+            p++;
         }
     }
     if (!packed) {

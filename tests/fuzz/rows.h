@@ -101,6 +101,7 @@ static inline void rows_options(pt_dataset_spec *spec, fuzz_part o)
     if (how & 16) spec->system_prompt = "Be kind.";
     spec->drop_system = fuzz_choice(o, 3, 2);
     if (fuzz_choice(o, 4, 2)) fuzz_clean(pt_dataset_say(spec, "references", "all", 0, 0));
+    if (fuzz_choice(o, 13, 3)) fuzz_clean(pt_dataset_say(spec, "greeting", fuzz_choice(o, 13, 3) == 1 ? "train" : "drop", 0, 0));
     if (rows_views) rows_ask_views(spec, o);
 }
 
@@ -111,12 +112,14 @@ static inline int rows_run(const char *type, const char *format, const uint8_t *
     size_t parts = fuzz_split(bytes, n, part, 4);
     pt_dataset_spec spec = {.type = (char *)type, .format = (char *)format, .path = (char *)rows_put(part[0])};
     rows_options(&spec, part[1]);
-    if (!strcmp(type, "rolebench") || rows_views) {
+    if (!strcmp(type, "rolebench") || !strcmp(type, "sillytavern") || rows_views) {
         static const char usual[] = "{\"Ahab\": \"A captain.\", \"Bob\": \"B\"}";
         const char *file = parts > 2 && part[2].n ? fuzz_put("profiles", part[2].at, part[2].n) : fuzz_put("profiles", usual, sizeof usual - 1);
         char *tmpl = parts > 3 ? fuzz_text(part[3]) : NULL;
         fuzz_clean(pt_dataset_say(&spec, "profiles", file, 0, 0));
-        if (tmpl) fuzz_clean(pt_dataset_say(&spec, "system_template", tmpl, 0, 0));
+        json_t *text = tmpl ? json_string(tmpl) : NULL; /* a config is UTF-8 */
+        if (text) fuzz_clean(pt_dataset_say(&spec, "system_template", tmpl, 0, 0));
+        json_decref(text);
         free(tmpl);
     }
     bool pairs = !rows_views && pt_reader_gives(type, true) && (fuzz_choice(part[1], 5, 2) || !pt_reader_gives(type, false));
