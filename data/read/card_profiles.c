@@ -79,7 +79,7 @@ static pt_status begin_cards(pt_reader *r)
 /* A name that a card may have. */
 static int is_wanted(const struct dirent *e)
 {
-    static const char *const ends[] = {".json", ".png", ".charx"};
+    static const char *const ends[] = {".json", ".png", ".apng", ".charx"};
     size_t n = strlen(e->d_name);
     for (size_t i = 0; i < sizeof ends / sizeof *ends && e->d_name[0] != '.'; i++)
         if (n > strlen(ends[i]) && !strcasecmp(e->d_name + n - strlen(ends[i]), ends[i])) return 1;

@@ -198,5 +198,5 @@ const pt_data_key pt_keys_of_cards[] = {
      .help = "Entries of a card's book: constant (default: those that are always in the prompt are part of the profile; those that wait for a word are not), drop."},
     {0}};
 
-const pt_data_type pt_data_type_card = {.name = "card", .also = "chara_card_v2 chara_card_v3 charx", .sft = read_card, .open = pt_scenes_open, .rows = card_rows, .binary = true, .endings = ".png .charx .json .jsonl", .profiles = pt_scenes_profiles,
+const pt_data_type pt_data_type_card = {.name = "card", .also = "chara_card_v2 chara_card_v3 charx", .sft = read_card, .open = pt_scenes_open, .rows = card_rows, .binary = true, .endings = ".png .apng .charx .json .jsonl", .profiles = pt_scenes_profiles,
                                         .keys = (const pt_data_key *const[]){pt_keys_of_cards, pt_keys_of_scenes, pt_keys_of_people, NULL}};

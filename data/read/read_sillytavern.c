@@ -280,6 +280,6 @@ static pt_status read_chat(pt_reader *r, json_t *row)
     return !s->n || c.paired ? PT_OK : pt_read_scene(r, s);
 }
 
-const pt_data_type pt_data_type_sillytavern = {.name = "sillytavern", .also = "silly_tavern", .sft = read_chat, .pairs = read_chat, .verdicts = read_chat, .open = pt_scenes_open, .rows = chat_rows,
+const pt_data_type pt_data_type_sillytavern = {.name = "sillytavern", .also = "silly_tavern", .sft = read_chat, .pairs = read_chat, .verdicts = read_chat, .open = pt_scenes_open, .rows = chat_rows, .endings = ".jsonl",
                                                .profiles = pt_scenes_profiles,
                                                .keys = (const pt_data_key *const[]){pt_keys_of_cards, pt_keys_of_scenes, pt_keys_of_people, NULL}};

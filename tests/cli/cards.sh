@@ -51,8 +51,21 @@ ok "swipes as pairs" $?
 run "$ptrain" pack "$dir/c.yaml" && says 'hidden messages (is_system) are left out' && says 'extra.reasoning of messages is not in what is trained on'
 ok "what a chat holds and nobody reads is counted" $?
 
-# a pack follows the cards in a folder of profiles
 mkdir "$dir/cards"
+cp $data/ann.png $data/ann_v3.png $data/ben.json $data/ann.charx "$dir/cards"
+config "$dir/cards" card
+run "$ptrain" pack "$dir/c.yaml" && says 'cards without an example dialogue give no record' && says 'character_book: entries that wait for a word'
+ok "a folder of cards; one gives nothing and says why" $?
+cp $data/plain.png "$dir/cards/broken.png"
+run "$ptrain" pack "$dir/c.yaml"
+[ $? = 1 ] && grep -q "broken.png.*is a PNG image without a character card" "$dir/err"
+ok "a picture without a card is refused by name" $?
+run "$ptrain" pack "$dir/c.yaml" --bad_rows=0.5 && grep -q 'rows cannot be used' "$dir/err"
+ok "or left out and counted" $?
+
+# a pack follows the cards in a folder of profiles
+rm "$dir"/cards/*
+mkdir -p "$dir/cards"
 cp $data/ben.json "$dir/cards"
 echo '{"role": "Ben", "question": "Who are you?", "generated": ["Ben."]}' >"$dir/roles.jsonl"
 config "$dir/roles.jsonl" rolebench ", profiles: $dir/cards"
