@@ -169,7 +169,7 @@ static pt_status hint_list(json_t *row, pt_str *out)
         else if (strcmp(text, "content") && strcmp(text, "value"))
             PT_RETURN(pt_str_printf(out, ", message_property_mappings: {content: %s}", text));
         if (!pt_speaker_find(json_string_value(json_object_get(m, role))))
-            PT_RETURN(pt_str_puts(out, ", roles: {user: [NAMES], assistant: [NAMES]}"));
+            PT_RETURN(pt_str_puts(out, ", roles: {user: [NAMES], assistant: [NAMES]} or view_of: each"));
         return PT_OK;
     }
     return PT_OK;

@@ -140,7 +140,7 @@ pt_status pt_scenes_judge(const pt_reader *r)
 {
     const pt_dataset_spec *s = r->spec;
     const char *of = pt_dataset_says(s, "view_of");
-    if (r->max_rows || !r->rows) return PT_OK; /* the first rows need not name all */
+    if (r->max_rows || !r->rows || r->from || r->to != INT64_MAX) return PT_OK; /* some of the rows need not name all */
     PT_RETURN(judge_list(r, "view_of"));
     PT_RETURN(judge_list(r, "train_on_speakers"));
     for (size_t i = 0; i < s->n_roles_to_train; i++) {

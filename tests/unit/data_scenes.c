@@ -259,6 +259,9 @@ static void refused(void **state)
     pt_dataset_spec s = {.type = "messages", .said = SET(SAID("view_of", "each"))};
     assert_int_equal(read_bytes(TWO_ROWS, strlen(TWO_ROWS), s, true), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "pairs and judged answers are read as they stand"));
+    pt_dataset_spec part = {.type = "messages", .split = "train[1:]", .said = SET(SAID("view_of", "Ben"))}; /* a part of the rows need not name all */
+    assert_int_equal(read_bytes(TWO_ROWS, strlen(TWO_ROWS), part, false), PT_OK);
+    assert_string_equal(out_text, "");
 }
 
 /* What a run keeps of people, for `chat --role`. */

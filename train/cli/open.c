@@ -225,7 +225,7 @@ pt_status pt_open_profile(const pt_opened *o, const char *role, const char **tex
         if (pt_str_printf(&known, "%s%s", known.len ? ", " : "", name) != PT_OK) break;
     }
     pt_status rc = o->profiles ? pt_fail(PT_EARG, "no role '%s' in this run; roles: %s", role, known.text ? known.text : "none")
-                               : pt_fail(PT_EARG, "--role needs a run trained on rolebench data (profiles.json in its folder); use --system TEXT");
+                               : pt_fail(PT_EARG, "--role needs a run whose data names roles (profiles.json in its folder); use --system TEXT");
     pt_str_free(&known);
     return rc;
 }
