@@ -11,7 +11,7 @@ typedef struct opt { const char *name, *commands; opt_kind kind; size_t offset; 
 #define OFF(f) offsetof(pt_cli, f)
 /* commands: those that the option changes; refused elsewhere, so that it is never taken without effect. */
 static const opt options[] = {
-    {"output", "generate score tokenize eval audit", OPT_TEXT, OFF(output), 0, 0},
+    {"output", "generate score tokenize eval report audit", OPT_TEXT, OFF(output), 0, 0},
     {"adapter", "chat generate", OPT_TEXT, OFF(adapter_dir), 0, 0},
     {"adapter", "score eval", OPT_LIST, OFF(adapters), 0, 0},
     {"ensemble", "score", OPT_TEXT, OFF(ensemble), 0, 0},
@@ -26,6 +26,8 @@ static const opt options[] = {
     {"task", "eval", OPT_TEXT, OFF(task), 0, 0},
     {"only", "train plan pack inspect audit", OPT_TEXT, OFF(only), 0, 0},
     {"answers", "eval", OPT_TEXT, OFF(answers), 0, 0},
+    {"format", "report", OPT_TEXT, OFF(format), 0, 0},
+    {"rows", "report", OPT_INT, OFF(rows), 1, 1 << 30},
     {"limit", "eval", OPT_INT, OFF(limit), 1, 1 << 30},
     {"max-new-tokens", "chat generate", OPT_INT, OFF(max_new_tokens), 1, 1 << 20},
     {"top-k", "chat generate", OPT_INT, OFF(top_k), 0, 1 << 24},

@@ -20,9 +20,9 @@ typedef struct pt_cli {
     pt_setting settings[128];     /* --key=value that are config keys */
     int n_settings;
     /* options of commands; NULL / negative = not given */
-    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble;
+    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble, *format;
     pt_cli_list adapters; /* of eval, score */
-    int max_new_tokens, top_k, limit;
+    int max_new_tokens, top_k, limit, rows;
     double temperature, top_p, min_p, repetition_penalty;
     bool raw, markdown, base_only, text_only, profile;
     uint64_t seed; bool seed_set;
@@ -69,5 +69,8 @@ pt_status pt_cmd_export(pt_cli *c);
 pt_status pt_cmd_version(pt_cli *c);
 pt_status pt_cmd_doctor(pt_cli *c);
 pt_status pt_cmd_help(pt_cli *c);
+pt_status pt_cmd_report(pt_cli *c);
+/* The page of one run into its own folder; rows as in pt_page_options, 0 = the default; *path is owned. */
+pt_status pt_report_of_run(const char *dir, int rows, char **path);
 
 #endif

@@ -492,7 +492,7 @@ static pt_status finish(eval_run *e)
 {
     pt_status rc = PT_OK;
     const char *own = e->n == 1 ? "eval.json" : "eval_beside.json";
-    char *json = NULL, *path = NULL;
+    char *json = NULL, *path = NULL, *page = NULL;
     PT_TRY(say_tables(e, &json));
     for (size_t i = 0; i < e->n; i++) say_implicit(e, i);
     say_answers(e);
@@ -504,9 +504,12 @@ static pt_status finish(eval_run *e)
     pt_log(PT_LOG_INFO, "%zu questions to the model, %zu of them answered before; likelihoods: %lld tokens, %lld after sharing", e->asked, e->known, (long long)e->tokens_asked, (long long)e->tokens_computed);
     say_near(e);
     if (strcmp(path, "-")) printf("\nwrote %s\n", path);
+    if (e->is_run) PT_TRY(pt_report_of_run(e->path, 0, &page));
+    if (page) printf("report: %s\n", page);
 done:
     free(json);
     free(path);
+    free(page);
     return rc;
 }
 

@@ -40,6 +40,15 @@ static void say_word(const char *text)
     putchar('\'');
 }
 
+/* A report that cannot be made says why, and is no failure of the run. */
+static void say_report(const char *dir)
+{
+    char *page;
+    if (pt_report_of_run(dir, 0, &page) == PT_OK) printf("report: %s\n", page);
+    else pt_log(PT_LOG_WARN, "no report of %s: %s", dir, pt_err_msg());
+    free(page);
+}
+
 /* last: what can be done with it now is said too. */
 static void say_result(const pt_config *cfg, const pt_train_result *r, bool last)
 {
@@ -56,6 +65,7 @@ static void say_result(const pt_config *cfg, const pt_train_result *r, bool last
     if (!isnan(r->eval_loss)) printf(", eval loss %.4f", r->eval_loss);
     printf("; peak memory %.2f GiB (planned %.2f)\n", (double)r->peak_rss / 0x1p30, (double)r->planned / 0x1p30);
     printf("saved in %s\n", r->output);
+    say_report(r->output);
     if (!last || !(cfg->objective->channels & PT_CHANNELS_OF_ROWS) || cfg->objective->whole_text) return; /* no questions to answer */
     printf("next: ");
     if (cfg->data.n_test_datasets) {

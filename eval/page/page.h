@@ -1,0 +1,35 @@
+/* Pages about runs: what was trained and what came of it, as one HTML file, as Markdown or as JSON.
+ *
+ * pt_page_build makes a document of what the folders hold, which is the JSON form; the other forms are written from it. The same files give the same
+ * bytes: no clock, no locale, no order of a folder's entries.
+ *
+ *   {"format": "ptrain-report", "version": 1, "title", "runs": [NAME], "sections": [{"title", "blocks": [BLOCK]}]}
+ *
+ * A BLOCK has a "kind" and a "title":
+ *   note    "text"
+ *   text    "text": as it stands; folded away in HTML
+ *   table   "columns": [NAME], "numbers": [whether a column's cells are numbers], "rows": [[TEXT]], "left_out": rows past the limit
+ *   chart   "x": NAME, "series": [{"name", "marks": whether its points are marked, "points": [[x, y | null]]}]; null: a gap
+ *   bars    "low", "high", "series": [NAME], "rows": [{"name", "values": [null | {"value", "lo", "hi"}]}]
+ *   radar   "low", "high", "axes": [NAME], "series": [{"name", "values": [NUMBER | null]}]
+ *   matrix  "rows": [NAME], "columns": [NAME], "counts": [[N]]
+ * Texts are UTF-8 but otherwise as data, models and configs say them; whoever writes them makes them harmless (page_text.c). */
+#ifndef PT_EVAL_PAGE_H
+#define PT_EVAL_PAGE_H
+#include <jansson.h>
+
+#include "base/mem.h"
+
+enum { PT_PAGE_RUNS = 8, PT_PAGE_POINTS = 1000 };
+
+typedef struct pt_page_options {
+    int rows; /* of a table, and of groups beside each other; the rest is counted */
+} pt_page_options;
+
+/* Of the folders of n runs, 1 to PT_PAGE_RUNS. What is not there is left out, and said. PT_EIO: no such folder; PT_EFORMAT: a file of it that is broken. */
+pt_status pt_page_build(const char *const *dirs, size_t n, const pt_page_options *o, json_t **out);
+/* A file that needs nothing else: well-formed XML and HTML 5, no script, no outside resource; light and dark. Appended. */
+pt_status pt_page_html(const json_t *page, pt_str *out);
+/* GitHub's Markdown. Appended. */
+pt_status pt_page_markdown(const json_t *page, pt_str *out);
+#endif

@@ -1,0 +1,124 @@
+/* The document that a page is written from. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "eval/page/page_priv.h"
+
+pt_status pt_page_put(json_t *o, const char *key, json_t *v)
+{
+    return json_object_set_new(o, key, v) == 0 ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing a report");
+}
+
+pt_status pt_page_push(json_t *list, json_t *v)
+{
+    return json_array_append_new(list, v) == 0 ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing a report");
+}
+
+pt_status pt_page_section(json_t *page, const char *title, json_t **section)
+{
+    *section = json_object();
+    PT_RETURN(pt_page_push(json_object_get(page, "sections"), *section));
+    PT_RETURN(pt_page_put(*section, "title", json_string(title)));
+    return pt_page_put(*section, "blocks", json_array());
+}
+
+pt_status pt_page_block(json_t *section, const char *kind, const char *title, json_t **block)
+{
+    *block = json_object();
+    PT_RETURN(pt_page_push(json_object_get(section, "blocks"), *block));
+    PT_RETURN(pt_page_put(*block, "kind", json_string(kind)));
+    return pt_page_put(*block, "title", json_string(title));
+}
+
+pt_status pt_page_note(json_t *section, const char *text)
+{
+    json_t *note;
+    PT_RETURN(pt_page_block(section, "note", "", &note));
+    return pt_page_put(note, "text", json_string(text));
+}
+
+pt_status pt_page_columns(json_t *table, size_t n, const char *const *names, const char *numbers)
+{
+    json_t *columns = json_array(), *is = json_array();
+    PT_RETURN(pt_page_put(table, "columns", columns));
+    PT_RETURN(pt_page_put(table, "numbers", is));
+    for (size_t i = 0; i < n; i++) {
+        PT_RETURN(pt_page_push(columns, json_string(names[i])));
+        PT_RETURN(pt_page_push(is, json_boolean(numbers[i] == 'n')));
+    }
+    return pt_page_put(table, "rows", json_array());
+}
+
+void pt_page_number(char out[32], double v)
+{
+    double size = fabs(v);
+    if (!isfinite(v)) snprintf(out, 32, "-");
+    else if (v == floor(v) && size < 1e15) snprintf(out, 32, "%.0f", v);
+    else if (size >= 1e6 || size < 1e-4) snprintf(out, 32, "%.3e", v);
+    else snprintf(out, 32, "%.*f", size >= 1000 ? 1 : size >= 10 ? 2 : size >= 0.01 ? 4 : 6, v);
+}
+
+double pt_page_value(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+    return json_is_number(v) ? json_number_value(v) : NAN;
+}
+
+const char *pt_page_string(const json_t *o, const char *key)
+{
+    const char *s = json_string_value(json_object_get(o, key));
+    return s ? s : "";
+}
+
+/* Names that tell the runs apart: the last part of each folder's path, with more of it where two are the same. */
+static pt_status name_runs(const char *const *dirs, pt_page_run *runs, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t end = strlen(dirs[i]), from, parts = 1;
+        while (end > 1 && dirs[i][end - 1] == '/') end--;
+        for (bool again = true; again; parts++) {
+            size_t left = parts;
+            for (from = end; from && (dirs[i][from - 1] != '/' || --left);) from--;
+            again = false;
+            for (size_t k = 0; k < n && from; k++) {
+                size_t more = strlen(dirs[k]);
+                while (more > 1 && dirs[k][more - 1] == '/') more--;
+                again = again || (k != i && more >= end - from && !memcmp(dirs[k] + more - (end - from), dirs[i] + from, end - from) &&
+                                  (more == end - from || dirs[k][more - (end - from) - 1] == '/'));
+            }
+        }
+        PT_RETURN(pt_strndup(&runs[i].name, dirs[i] + from, end - from));
+    }
+    return PT_OK;
+}
+
+pt_status pt_page_build(const char *const *dirs, size_t n, const pt_page_options *o, json_t **out)
+{
+    pt_status rc = PT_OK;
+    pt_page_run runs[PT_PAGE_RUNS] = {{0}};
+    pt_str title = {0};
+    json_t *page = json_object(), *names = json_array();
+    *out = NULL;
+    PT_CHECK(n >= 1 && n <= PT_PAGE_RUNS, PT_EARG, "a report is of 1 to %d runs, not of %zu", PT_PAGE_RUNS, n);
+    for (size_t i = 0; i < n; i++) PT_TRY(pt_page_run_open(&runs[i], dirs[i]));
+    PT_TRY(name_runs(dirs, runs, n));
+    for (size_t i = 0; i < n; i++) PT_TRY(pt_str_printf(&title, "%s%s", i ? ", " : "", runs[i].name));
+    PT_TRY(pt_page_put(page, "format", json_string("ptrain-report")));
+    PT_TRY(pt_page_put(page, "version", json_integer(1)));
+    PT_TRY(pt_page_put(page, "title", pt_page_text(title.text, title.len)));
+    for (size_t i = 0; i < n; i++) PT_TRY(pt_page_push(names, pt_page_text(runs[i].name, strlen(runs[i].name))));
+    PT_TRY(pt_page_put(page, "runs", json_incref(names)));
+    PT_TRY(pt_page_put(page, "sections", json_array()));
+    PT_TRY(pt_page_about(page, runs, n));
+    PT_TRY(pt_page_curves(page, runs, n));
+    PT_TRY(pt_page_measures(page, runs, n, o));
+    *out = json_incref(page);
+done:
+    for (size_t i = 0; i < n && i < PT_PAGE_RUNS; i++) pt_page_run_close(&runs[i]);
+    pt_str_free(&title);
+    json_decref(names);
+    json_decref(page);
+    return rc;
+}

@@ -1,0 +1,61 @@
+/* Inside of pages; included by eval/page/page_*.c only. */
+#ifndef PT_EVAL_PAGE_PRIV_H
+#define PT_EVAL_PAGE_PRIV_H
+#include "base/json.h"
+#include "eval/page/page.h"
+
+/* ---- page_text.c: texts of others, made harmless (base/visible.h: control characters, what turns the direction of writing and what is no UTF-8 are
+ * shown as escapes) ---- */
+/* For HTML's text and quoted attributes: markup as entities. Appended, as the next. */
+pt_status pt_page_escape(pt_str *out, const char *text, size_t n);
+/* For Markdown: one line, no markup, no link. */
+pt_status pt_page_plain(pt_str *out, const char *text, size_t n);
+/* A text from outside as a string that is UTF-8; NULL: out of memory. */
+json_t *pt_page_text(const char *text, size_t n);
+
+/* ---- page_doc.c: parts of a document ---- */
+/* A section that is appended to the page; borrowed. */
+pt_status pt_page_section(json_t *page, const char *title, json_t **section);
+/* A block that is appended to a section; borrowed. */
+pt_status pt_page_block(json_t *section, const char *kind, const char *title, json_t **block);
+pt_status pt_page_note(json_t *section, const char *text);
+/* o[key] = v, list + v; take v over, which may be NULL: out of memory. */
+pt_status pt_page_put(json_t *o, const char *key, json_t *v);
+pt_status pt_page_push(json_t *list, json_t *v);
+/* A table's columns: numbers[i] is 'n' where column i holds numbers. */
+pt_status pt_page_columns(json_t *table, size_t n, const char *const *names, const char *numbers);
+/* A number as tables show it: six digits at most, "-" for what is none. */
+void pt_page_number(char out[32], double v);
+/* A member as a number; NAN: there is none. */
+double pt_page_value(const json_t *o, const char *key);
+const char *pt_page_string(const json_t *o, const char *key);
+
+/* ---- the sections ---- */
+typedef struct pt_page_run {
+    const char *dir;
+    char *name;    /* the folder's last part; in front of it as much as tells the runs apart */
+    char *config;  /* config.yaml, NULL = none */
+    json_t *eval;  /* eval.json, NULL = none */
+    struct pt_page_curve { /* a number of metrics.jsonl */
+        char *key;
+        double *x, *y;
+        size_t n, x_cap, y_cap;
+    } *curves;
+    size_t n_curves, curves_cap;
+} pt_page_run;
+pt_status pt_page_run_open(pt_page_run *r, const char *dir);
+void pt_page_run_close(pt_page_run *r);
+const struct pt_page_curve *pt_page_curve_find(const pt_page_run *r, const char *key);
+
+pt_status pt_page_about(json_t *page, const pt_page_run *runs, size_t n);
+pt_status pt_page_curves(json_t *page, const pt_page_run *runs, size_t n);
+pt_status pt_page_measures(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o);
+
+/* ---- HTML's drawings ---- */
+pt_status pt_page_chart(pt_str *out, const json_t *block);
+pt_status pt_page_bars(pt_str *out, const json_t *block);
+pt_status pt_page_radar(pt_str *out, const json_t *block);
+/* Which line belongs to whom: names with a piece of line each. */
+pt_status pt_page_legend(pt_str *out, const json_t *names);
+extern const char pt_page_style[];
+#endif
