@@ -43,12 +43,35 @@ typedef enum pt_note {
     PT_NOTE_CALLS,       /* tool calls: the template has no place for them */
     PT_NOTE_CALL_TEXT,   /* text beside a tool call, which the template leaves out */
     PT_NOTE_TOOLS,       /* a list of tools: the template has no place for it */
+    PT_NOTE_SYSTEM,      /* a system text that the model's own template leaves out */
+    PT_NOTE_FOLDED,      /* a system text that was put into the user's turn, where the template refuses it */
+    PT_NOTE_JOINED,      /* a turn that was joined to the one before, which is the same speaker's */
+    PT_NOTE_GREETING,    /* an answer before any question, which a question was put before */
     PT_NOTES
 } pt_note;
 /* "thoughts the template has no place for" ... */
 const char *pt_note_text(pt_note n);
 
 typedef struct pt_template pt_template;
+
+/* What is done with a conversation that a template refuses, in training and in prompts alike. What a template takes is not touched unless it is said.
+ * A named template refuses what its style does; the model's own is asked when it is opened. */
+typedef enum pt_system_role {
+    PT_SYSTEM_AUTO, /* a system text that the template refuses is put into the user turn behind it, a blank line between */
+    PT_SYSTEM_FOLD, /* every system text is */
+    PT_SYSTEM_KEEP  /* none is: the template may refuse the conversation */
+} pt_system_role;
+typedef enum pt_alternate {
+    PT_ALTERNATE_AUTO, /* messages of one speaker one behind the other become one, a blank line between, where the template refuses such an order; an
+                        * answer before any question gets a question put before it, where the template refuses that */
+    PT_ALTERNATE_JOIN, /* they become one under every template */
+    PT_ALTERNATE_REFUSE /* the template may refuse the conversation */
+} pt_alternate;
+typedef struct pt_template_policy {
+    pt_system_role system_role;
+    pt_alternate alternate;
+    const char *greeting_prompt; /* the question before a greeting; NULL = empty. Copied */
+} pt_template_policy;
 
 /* Ids with weights. weight[i] is the loss weight of PREDICTING ids[i] (0 = context). turn_start lists the index of the first
  * token of every message that was rendered (for cutting old turns whole); answer_end[i] is the index of the end-of-turn token
@@ -68,7 +91,7 @@ typedef struct pt_rendered {
 void pt_rendered_free(pt_rendered *r);
 void pt_rendered_clear(pt_rendered *r);
 
-/* By name: chatml, llama2, llama3, mistral, zephyr, qwen, smollm, vicuna, alpaca, plain; or "tokenizer_default": pt_template_open_own of the model's own
+/* By a name of pt_template_names, or another name that its style has; or "tokenizer_default": pt_template_open_own of the model's own
  * text, without a date. Refused (PT_ENOSUP) when its control tokens are not single ids here. default_system: replaces the template's own default system
  * prompt; NULL keeps it; "" renders none where the template allows it. */
 pt_status pt_template_open(pt_template **out, const char *name, const pt_tokenizer *tok, const char *default_system);
@@ -77,6 +100,8 @@ pt_status pt_template_open(pt_template **out, const char *name, const pt_tokeniz
  * template that asks for it; NULL: such a template is refused where it asks. */
 pt_status pt_template_open_own(pt_template **out, const char *text, const pt_tokenizer *tok, const char *default_system, const char *date);
 void pt_template_free(pt_template *t);
+/* Without it: AUTO, AUTO, an empty question. */
+pt_status pt_template_set_policy(pt_template *t, const pt_template_policy *p);
 const char *pt_template_name(const pt_template *t);
 /* The list of names, NULL-terminated. */
 const char *const *pt_template_names(void);
@@ -84,9 +109,9 @@ const char *const *pt_template_names(void);
 /* Renders a conversation (appending to a cleared `out`). generation: end where the answer begins: with the generation prompt, or,
  * where the last message is the assistant's, behind its text as far as it stands (it is to be continued; it is encoded as the
  * beginning of an answer is). A supervised (weight > 0), uncut assistant turn's end-of-turn token is supervised too, with the
- * turn's weight. A template without a system role folds the system text into the first user turn. Thoughts, tool calls, tools and
+ * turn's weight. A template without a system role folds the system text into the first user turn (pt_template_policy). Thoughts, tool calls, tools and
  * tool results stand as the model's own template writes them; what it has no place for is counted in noted. PT_EARG with what is
- * wrong for an order of turns that the template cannot express; PT_EFORMAT for tool calls that it cannot write in a message that
+ * wrong for an order of turns that the template cannot express and the policies do not mend; PT_EFORMAT for tool calls that it cannot write in a message that
  * says nothing else. */
 pt_status pt_template_render(const pt_template *t, const pt_message *m, size_t n, bool generation, pt_rendered *out);
 /* Some templates write an answer otherwise once others follow: thoughts are left out, an empty one too, the end token is another. Each supervised

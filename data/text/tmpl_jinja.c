@@ -69,26 +69,41 @@ static pt_status prompt(pt_str *o, const pt_tmpl_style *s)
     return pt_str_puts(o, " }}{% endif %}");
 }
 
+/* What stands before everything. */
+static pt_status write_head(pt_str *o, const pt_template *t)
+{
+    bool first = true;
+    if (t->bos_once) PT_RETURN(pt_str_puts(o, "{{ bos_token }}"));
+    if (!t->style->head) return PT_OK;
+    PT_RETURN(pt_str_puts(o, "{{ "));
+    PT_RETURN(expr(o, t->style->head, &first));
+    return pt_str_puts(o, " }}");
+}
+
 static pt_status write_turns(pt_str *o, const pt_template *t)
 {
     const pt_tmpl_style *s = t->style;
-    const char *what = s->strip ? "message['content'] | trim" : "message['content']";
-    if (t->bos_once) PT_RETURN(pt_str_puts(o, "{{ bos_token }}"));
+    PT_RETURN(write_head(o, t));
     if (t->system) {
         pt_str sys = {0};
         pt_status rc = quoted(&sys, t->system);
-        if (rc == PT_OK && s->strip) rc = pt_str_puts(&sys, " | trim");
+        if (rc == PT_OK && s->strip && !s->keep_system) rc = pt_str_puts(&sys, " | trim");
         if (rc == PT_OK) rc = pt_str_puts(o, "{% if messages[0]['role'] != 'system' %}");
         if (rc == PT_OK) rc = turn(o, s, pt_tmpl_tags_of(s, PT_SYSTEM), sys.text);
         if (rc == PT_OK) rc = pt_str_puts(o, "{% endif %}");
         pt_str_free(&sys);
         PT_RETURN(rc);
     }
+    if (s->alternate) PT_RETURN(pt_str_puts(o, "{% set first = 1 if messages[0]['role'] == 'system' else 0 %}"));
     PT_RETURN(pt_str_puts(o, "{% for message in messages %}"));
+    if (s->alternate)
+        PT_RETURN(pt_str_puts(o, "{% if loop.index0 >= first and (message['role'] == 'user') != ((loop.index0 - first) % 2 == 0) %}"
+                                 "{{ raise_exception('" ALTERNATE "') }}{% endif %}"));
     bool some = false;
     for (const pt_tmpl_tags *tags = s->tags; tags->speaker; tags++) {
         PT_RETURN(pt_str_printf(o, "{%% %s message['role'] == '%s' %%}", some ? "elif" : "if", tags->speaker));
-        PT_RETURN(turn(o, s, tags, what));
+        bool strip = s->strip && !(s->keep_system && tags == pt_tmpl_tags_of(s, PT_SYSTEM));
+        PT_RETURN(turn(o, s, tags, strip ? "message['content'] | trim" : "message['content']"));
         some = true;
     }
     PT_RETURN(pt_str_puts(o, "{% endif %}{% endfor %}"));
@@ -98,10 +113,10 @@ static pt_status write_turns(pt_str *o, const pt_template *t)
 static pt_status write_folded(pt_str *o, const pt_template *t)
 {
     const pt_tmpl_style *s = t->style;
-    const char *what = s->strip ? "content | trim" : "content";
+    const char *what = s->strip && !s->keep_system ? "content | trim" : "content", *said = s->keep_system ? "message['content'] | trim" : "message['content']";
     const pt_tmpl_tags *of_system = pt_tmpl_tags_of(s, PT_SYSTEM);
     bool first = true;
-    if (t->bos_once) PT_RETURN(pt_str_puts(o, "{{ bos_token }}"));
+    PT_RETURN(write_head(o, t));
     PT_RETURN(pt_str_puts(o, "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}"
                              "{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}"
                              "{% set system_message = "));
@@ -114,13 +129,13 @@ static pt_status write_folded(pt_str *o, const pt_template *t)
     PT_RETURN(pt_str_puts(o, first ? "system_message" : " + system_message"));
     first = false;
     PT_RETURN(expr(o, of_system->close, &first));
-    PT_RETURN(pt_str_puts(o, " + message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}"
-                             "{% if message['role'] == 'user' %}"));
+    PT_RETURN(pt_str_printf(o, " + %s %%}{%% else %%}{%% set content = %s %%}{%% endif %%}{%% if message['role'] == 'user' %%}", said, said));
     if (t->bos_each) PT_RETURN(pt_str_puts(o, "{{ bos_token }}"));
     PT_RETURN(turn(o, s, pt_tmpl_tags_of(s, PT_USER), what));
     PT_RETURN(pt_str_puts(o, "{% elif message['role'] == 'assistant' %}"));
     PT_RETURN(turn(o, s, pt_tmpl_tags_of(s, PT_ASSISTANT), what));
-    return pt_str_puts(o, "{% endif %}{% endfor %}");
+    PT_RETURN(pt_str_puts(o, "{% endif %}{% endfor %}"));
+    return prompt(o, s);
 }
 
 /* chatml turns with Qwen 2.5's places for tools, calls and a run of results in one user turn. */
@@ -164,9 +179,10 @@ static pt_status write_prefixed(pt_str *o, const pt_template *t, const char *own
 {
     if (t->style->kind == PT_TMPL_QWEN3) PT_RETURN(pt_str_puts(o, PT_TMPL_NO_THINK));
     if (t->system) {
-        PT_RETURN(pt_str_puts(o, PT_TMPL_SYSTEM_BEFORE));
+        bool fold = t->style->kind == PT_TMPL_OWN && !t->takes.system;
+        PT_RETURN(pt_str_puts(o, fold ? PT_TMPL_FOLD_BEFORE : PT_TMPL_SYSTEM_BEFORE));
         PT_RETURN(quoted(o, t->system));
-        PT_RETURN(pt_str_puts(o, PT_TMPL_SYSTEM_BEHIND));
+        PT_RETURN(pt_str_puts(o, fold ? PT_TMPL_FOLD_BEHIND : PT_TMPL_SYSTEM_BEHIND));
     }
     return pt_str_puts(o, own);
 }

@@ -125,6 +125,7 @@ pt_status pt_own_note(pt_own *x)
     size_t *noted = x->o->r->noted;
     pt_note thought = x->t->thoughts == PT_THOUGHTS_FIELD ? PT_NOTE_OLD_THOUGHT : PT_NOTE_THOUGHT;
     noted[PT_NOTE_TOOLS] += x->m[0].tools && !x->tools_seen;
+    noted[PT_NOTE_SYSTEM] += pt_speaker_is(x->m[0].speaker, PT_SYSTEM) && x->m[0].bytes && !x->seen[0].to;
     for (size_t i = 0; i < x->n; i++) {
         const pt_message *m = &x->m[i];
         noted[thought] += m->thought_bytes && !x->seen[i].thought;

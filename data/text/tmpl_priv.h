@@ -31,10 +31,16 @@ typedef struct pt_tmpl_tags {
 
 typedef struct pt_tmpl_style {
     const char *name;
+    const char *also; /* other names, separated by blanks; NULL = none */
     pt_tmpl_kind kind;
     pt_tmpl_bos bos;
     bool strip;                     /* outer white space of every content is dropped */
+    bool keep_system;               /* but of the system text: what it is put before is stripped by itself */
     bool system_anywhere;           /* a system message may stand after the first */
+    bool no_system;                 /* the model's own text refuses a system role */
+    bool alternate;                 /* user and assistant take turns, beginning with the user */
+    bool next_ends;                 /* an answer ends with the token that opens the turn behind it (the user's behind the last) */
+    const char *head;               /* behind BOS, before everything; NULL = nothing */
     const pt_tmpl_tags *tags;       /* of the speakers that it knows, ended by a name NULL; user and assistant are among them */
     const char *lead;               /* between the generation prompt and the answer: belongs to the answer */
     const char *default_system;
@@ -45,6 +51,14 @@ typedef struct pt_tmpl_style {
  * leaves out what stands before </think>. */
 typedef enum pt_tmpl_thoughts { PT_THOUGHTS_TEXT, PT_THOUGHTS_FIELD, PT_THOUGHTS_DROPPED } pt_tmpl_thoughts;
 
+/* What a template takes as it is given. */
+typedef struct pt_tmpl_takes {
+    bool system;   /* a first system message */
+    bool late;     /* one behind others */
+    bool runs;     /* messages of one speaker one behind the other */
+    bool greeting; /* an answer before any question */
+} pt_tmpl_takes;
+
 struct pt_template {
     const pt_tmpl_style *style;
     const pt_tokenizer *tok;
@@ -53,6 +67,8 @@ struct pt_template {
     int32_t *stops;
     size_t n_stops, cap_stops;
     bool bos_once, bos_each;
+    pt_tmpl_takes takes;
+    pt_template_policy policy; /* its text is owned */
     pt_jinja *program; /* of `jinja`, where the style is PT_TMPL_OWN */
     pt_jinja_date date;
     pt_tmpl_thoughts thoughts;
@@ -72,10 +88,17 @@ const pt_tmpl_style *pt_tmpl_each(const pt_tmpl_style *s);
 /* Whether BOS stands once, or before each user turn, with this style and tokenizer. */
 void pt_tmpl_place_bos(pt_template *t);
 
-/* What pt_tmpl_write_jinja puts before a model's own text, and pt_template_jinja_scored around one. */
+/* What pt_tmpl_write_jinja puts before a model's own text (FOLD: one that refuses a system role), and pt_template_jinja_scored around one. */
 #define PT_TMPL_NO_THINK "{%- set enable_thinking = false %}"
 #define PT_TMPL_SYSTEM_BEFORE "{% if messages[0]['role'] != 'system' %}{% set messages = [{'role': 'system', 'content': "
 #define PT_TMPL_SYSTEM_BEHIND "}] + messages %}{% endif %}"
+#define PT_TMPL_FOLD_BEFORE                                                                                                            \
+    "{% if messages[0]['role'] == 'system' %}{% set ptrain_said = messages[0]['content'] %}{% set messages = messages[1:] %}"           \
+    "{% else %}{% set ptrain_said = "
+#define PT_TMPL_FOLD_BEHIND                                                                                                            \
+    " %}{% endif %}{% if messages and messages[0]['role'] == 'user' %}{% set messages = [{'role': 'user', 'content': "                  \
+    "ptrain_said + '\\n\\n' + messages[0]['content']}] + messages[1:] %}{% else %}"                                                      \
+    "{% set messages = [{'role': 'user', 'content': ptrain_said}] + messages %}{% endif %}"
 #define PT_TMPL_SCORED_BEFORE "{%- set ptrain_text %}"
 #define PT_TMPL_SCORED_BEHIND "{%- endset %}{{ ptrain_text if add_generation_prompt else ptrain_text.rstrip() }}"
 
@@ -115,6 +138,8 @@ typedef struct pt_tmpl_out {
     pt_tok_where where;
     bool swallow; /* white space that follows belongs to the last control token */
     const pt_message *unfinished; /* the last answer, when it is to be continued: it has no end */
+    const char *system; /* the template's own, for a conversation that brings none; NULL = nothing */
+    float owed; /* weight of the token that opens the next turn, which ends an answer (next_ends) */
 } pt_tmpl_out;
 void pt_tmpl_out_free(pt_tmpl_out *o);
 /* A message begins here. */
@@ -143,6 +168,28 @@ pt_status pt_tmpl_begin(pt_tmpl_out *o, const pt_message *m, const char *before)
 pt_status pt_tmpl_end(pt_tmpl_out *o, const pt_message *m);
 /* The template's own system turn, where the conversation brings none. */
 pt_status pt_tmpl_default_system(pt_tmpl_out *o, const pt_message *m, size_t n);
+
+/* ---- tmpl_policy.c: what a template does not take, put otherwise ---- */
+/* m[n] are rendered: the conversation as it was given, or its own. Zero-initialise; free. */
+typedef struct pt_tmpl_taken {
+    const pt_message *m;
+    size_t n;
+    pt_message *own;
+    struct pt_tmpl_put { /* beside each of own: a text that was joined */
+        pt_str text;
+        pt_text_span *spans;
+        size_t n_spans, cap_spans;
+        bool parts; /* spans count */
+        bool folded; /* it is a system text so far */
+    } *put;
+    size_t *at; /* [given messages] where each went */
+    size_t cap, cap_put, cap_at;
+} pt_tmpl_taken;
+void pt_tmpl_taken_free(pt_tmpl_taken *k);
+/* By t's policy; what was done is counted in r. */
+pt_status pt_tmpl_take(const pt_template *t, const pt_message *m, size_t n, pt_rendered *r, pt_tmpl_taken *k);
+/* Fills t->takes by asking the model's own template. */
+pt_status pt_tmpl_probe(pt_template *t);
 
 /* ---- tmpl_tools.c: templates with a place for tools and thoughts ---- */
 /* What Qwen's templates say before and behind the list of tools. */

@@ -27,7 +27,8 @@ const char *pt_note_text(pt_note n)
 {
     static const char *const texts[PT_NOTES] = {
         "thoughts the template has no place for", "thoughts of earlier answers left out", "tool calls the template cannot write",
-        "texts beside tool calls left out", "lists of tools the template cannot write"};
+        "texts beside tool calls left out", "lists of tools the template cannot write", "system texts the template leaves out",
+        "system texts put into the user's turn", "turns joined to the same speaker's before", "greetings with a question put before"};
     return texts[n];
 }
 
@@ -35,7 +36,7 @@ pt_part pt_tmpl_content(const pt_template *t, const pt_message *m)
 {
     pt_part c = {m->text, m->bytes};
     if (m->calls && !m->bytes && t->style->kind <= PT_TMPL_FOLDED) c = (pt_part){m->call_text, m->call_bytes};
-    if (t->style->strip) pt_utf8_strip(&c.s, &c.n);
+    if (t->style->strip && !(t->style->keep_system && pt_speaker_is(m->speaker, PT_SYSTEM))) pt_utf8_strip(&c.s, &c.n);
     return c;
 }
 
@@ -46,13 +47,13 @@ static bool close_is_end(const char *close)
 }
 
 /* The tag of a tool result under the role name that its row uses, as templates write it that print the role itself. */
-static pt_status tool_open(pt_tmpl_out *o, const pt_message *m, const char *open)
+static pt_status tool_open(pt_tmpl_out *o, const pt_message *m, const char *open, float end)
 {
     const char *at = m->role ? strstr(open, "tool") : NULL;
     pt_str tag = {0};
-    if (!at) return pt_tmpl_lit(o, open, 0, false);
+    if (!at) return pt_tmpl_lit(o, open, end, end > 0);
     pt_status rc = pt_str_printf(&tag, "%.*s%s%s", (int)(at - open), open, m->role, at + 4);
-    if (rc == PT_OK) rc = pt_tmpl_lit(o, tag.text, 0, false);
+    if (rc == PT_OK) rc = pt_tmpl_lit(o, tag.text, end, end > 0);
     pt_str_free(&tag);
     return rc;
 }
@@ -62,8 +63,10 @@ pt_status pt_tmpl_begin(pt_tmpl_out *o, const pt_message *m, const char *before)
     const pt_tmpl_style *s = o->t->style;
     PT_RETURN(pt_tmpl_turn(o));
     const char *open = pt_tmpl_tags_of(s, m->speaker)->open;
-    if (pt_speaker_is(m->speaker, PT_TOOL)) return tool_open(o, m, open);
-    PT_RETURN(pt_tmpl_lit(o, open, 0, false));
+    float end = pt_speaker_is(m->speaker, PT_ASSISTANT) ? 0 : o->owed; /* no answer ends another */
+    o->owed = 0;
+    if (pt_speaker_is(m->speaker, PT_TOOL)) return tool_open(o, m, open, end);
+    PT_RETURN(pt_tmpl_lit(o, open, end, end > 0));
     PT_RETURN(pt_tmpl_lit(o, before, 0, false));
     if (!pt_speaker_is(m->speaker, PT_ASSISTANT)) return PT_OK;
     if (m->weight > 0 || m == o->unfinished) PT_RETURN(pt_tmpl_cut(o));
@@ -74,6 +77,7 @@ pt_status pt_tmpl_end(pt_tmpl_out *o, const pt_message *m)
 {
     const char *close = pt_tmpl_tags_of(o->t->style, m->speaker)->close;
     if (m == o->unfinished) return PT_OK;
+    if (o->t->style->next_ends && pt_speaker_is(m->speaker, PT_ASSISTANT)) o->owed = m->weight;
     bool ends = pt_speaker_is(m->speaker, PT_ASSISTANT) || close_is_end(close);
     return pt_tmpl_lit(o, close, ends ? m->weight : 0, ends);
 }
@@ -87,8 +91,8 @@ pt_status pt_tmpl_one(pt_tmpl_out *o, const pt_message *m, pt_part c, const char
 
 pt_status pt_tmpl_default_system(pt_tmpl_out *o, const pt_message *m, size_t n)
 {
-    if (!o->t->system || (n && pt_speaker_is(m[0].speaker, PT_SYSTEM))) return PT_OK;
-    pt_message sys = {.speaker = PT_SYSTEM, .text = o->t->system, .bytes = strlen(o->t->system)};
+    if (!o->system || (n && pt_speaker_is(m[0].speaker, PT_SYSTEM))) return PT_OK;
+    pt_message sys = {.speaker = PT_SYSTEM, .text = o->system, .bytes = strlen(o->system)};
     return pt_tmpl_one(o, &sys, pt_tmpl_content(o->t, &sys), "");
 }
 
@@ -116,21 +120,61 @@ static pt_status turns(pt_tmpl_out *o, const pt_message *m, size_t n)
     return PT_OK;
 }
 
-/* [INST] templates. Every user turn holds the prompt of the answer after it. */
+/* What stands in the first user turn: opening, system text, closing, the user's. */
+enum { OPENING, SYSTEM_TEXT, CLOSING, USER_TEXT, FIRST_PARTS };
+
+/* The strip of all of it together. */
+static void strip_ends(pt_part p[FIRST_PARTS])
+{
+    for (int i = 0; i < FIRST_PARTS; i++) {
+        pt_part bare = p[i];
+        pt_utf8_strip(&bare.s, &bare.n);
+        p[i] = (pt_part){bare.n ? bare.s : p[i].s, bare.n ? p[i].n - (size_t)(bare.s - p[i].s) : 0};
+        if (bare.n) break;
+    }
+    for (int i = FIRST_PARTS; i-- > 0;) {
+        pt_part bare = p[i];
+        pt_utf8_strip(&bare.s, &bare.n);
+        p[i].n = bare.n ? (size_t)(bare.s + bare.n - p[i].s) : 0;
+        if (bare.n) break;
+    }
+}
+
+static pt_status lit_part(pt_tmpl_out *o, pt_part p)
+{
+    char *text = NULL;
+    PT_RETURN(pt_strndup(&text, p.s, p.n));
+    pt_status rc = pt_tmpl_lit(o, text, 0, false);
+    free(text);
+    return rc;
+}
+
+/* The system text, m[0]'s or the template's own, in front of the first user message. */
+static pt_status first_user(pt_tmpl_out *o, const pt_message *m, pt_part sys, bool has)
+{
+    const pt_tmpl_style *s = o->t->style;
+    const pt_tmpl_tags *tags = pt_tmpl_tags_of(s, PT_SYSTEM);
+    const pt_message *user = m + has;
+    pt_part p[FIRST_PARTS] = {{tags->open, strlen(tags->open)}, sys, {tags->close, strlen(tags->close)}, {user->text, user->bytes}};
+    if (s->keep_system || !s->strip)
+        p[USER_TEXT] = pt_tmpl_content(o->t, user);
+    else
+        strip_ends(p);
+    PT_RETURN(lit_part(o, p[OPENING]));
+    PT_RETURN(has ? pt_tmpl_said(o, &m[0], p[SYSTEM_TEXT].s, p[SYSTEM_TEXT].n) : pt_tmpl_text(o, p[SYSTEM_TEXT].s, p[SYSTEM_TEXT].n, 0));
+    PT_RETURN(lit_part(o, p[CLOSING]));
+    return pt_tmpl_said(o, user, p[USER_TEXT].s, p[USER_TEXT].n);
+}
+
+/* Templates with the system text in the first user turn. With [INST] every user turn holds the prompt of the answer after it. */
 static pt_status folded(pt_tmpl_out *o, const pt_message *m, size_t n)
 {
     const pt_template *t = o->t;
-    const pt_tmpl_style *s = t->style;
-    const pt_tmpl_tags *of_system = pt_tmpl_tags_of(s, PT_SYSTEM), *of_user = pt_tmpl_tags_of(s, PT_USER);
+    const pt_tmpl_tags *of_user = pt_tmpl_tags_of(t->style, PT_USER);
     bool has = n && pt_speaker_is(m[0].speaker, PT_SYSTEM);
-    pt_part sys = {has ? m[0].text : t->system, has ? m[0].bytes : t->system ? strlen(t->system) : 0};
+    pt_part sys = {has ? m[0].text : o->system, has ? m[0].bytes : o->system ? strlen(o->system) : 0};
     PT_RETURN(note_extras(o, m, n));
     for (size_t i = has; i < n; i++) {
-        if (pt_speaker_is(m[i].speaker, PT_USER) != ((i - has) % 2 == 0)) {
-            return pt_fail(PT_EARG,
-                           "template %s: message %zu is the %s's; user and assistant must take turns, beginning with the user",
-                           s->name, i + 1, m[i].speaker->name);
-        }
         pt_part c = pt_tmpl_content(t, &m[i]);
         if (pt_speaker_is(m[i].speaker, PT_ASSISTANT)) {
             PT_RETURN(pt_tmpl_one(o, &m[i], c, ""));
@@ -139,37 +183,41 @@ static pt_status folded(pt_tmpl_out *o, const pt_message *m, size_t n)
         PT_RETURN(pt_tmpl_turn(o));
         if (t->bos_each) PT_RETURN(pt_tmpl_control(o, pt_tok_bos(t->tok), 0, false));
         PT_RETURN(pt_tmpl_lit(o, of_user->open, 0, false));
-        if (i == (size_t)has && sys.s) {
-            if (s->strip && c.n == 0) return pt_fail(PT_EARG, "template %s: the first user message is empty", s->name);
-            if (s->strip) { /* the strip reaches the outer ends of both together: not the user text's left end */
-                c.n += (size_t)(c.s - m[i].text);
-                c.s = m[i].text;
-            }
-            PT_RETURN(pt_tmpl_lit(o, of_system->open, 0, false));
-            PT_RETURN(has ? pt_tmpl_said(o, &m[0], sys.s, sys.n) : pt_tmpl_text(o, sys.s, sys.n, 0));
-            PT_RETURN(pt_tmpl_lit(o, of_system->close, 0, false));
-        }
-        PT_RETURN(pt_tmpl_said(o, &m[i], c.s, c.n));
-        PT_RETURN(pt_tmpl_lit(o, of_user->close, 0, false));
+        PT_RETURN(i == (size_t)has && sys.s ? first_user(o, m, sys, has) : pt_tmpl_said(o, &m[i], c.s, c.n));
+        bool ends = close_is_end(of_user->close);
+        PT_RETURN(pt_tmpl_lit(o, of_user->close, ends ? m[i].weight : 0, ends));
     }
     return PT_OK;
 }
 
-static pt_status check(const pt_template *t, const pt_message *m, size_t n, bool generation)
+/* Each message by itself. */
+static pt_status check(const pt_template *t, const pt_message *m, size_t n)
 {
-    const pt_tmpl_style *s = t->style;
-    if (n == 0) return pt_fail(PT_EARG, "template %s: a conversation without messages", s->name);
+    if (n == 0) return pt_fail(PT_EARG, "template %s: a conversation without messages", t->style->name);
     for (size_t i = 0; i < n; i++) {
         size_t bad = m[i].bytes ? pt_utf8_check(m[i].text, m[i].bytes) : 0;
-        if (!t->program && !pt_tmpl_tags_of(s, m[i].speaker)) {
-            return pt_fail(PT_EARG, "template %s: message %zu: it has no %s role", s->name, i + 1, m[i].speaker ? m[i].speaker->name : "such");
+        if (!t->program && !pt_tmpl_tags_of(t->style, m[i].speaker)) {
+            return pt_fail(PT_EARG, "template %s: message %zu: it has no %s role", t->style->name, i + 1, m[i].speaker ? m[i].speaker->name : "such");
         }
         if (bad != m[i].bytes) return pt_fail(PT_EFORMAT, "message %zu is not valid UTF-8 at byte %zu", i + 1, bad);
         if (!m[i].speaker) return pt_fail(PT_EARG, "message %zu is nobody's", i + 1);
-        if (pt_speaker_is(m[i].speaker, PT_SYSTEM) && i && !s->system_anywhere) {
-            return pt_fail(PT_EARG, "template %s: message %zu is the system's; it must be the first", s->name, i + 1);
-        }
         if (!(m[i].weight >= 0)) return pt_fail(PT_EARG, "message %zu has weight %g", i + 1, (double)m[i].weight);
+    }
+    return PT_OK;
+}
+
+/* Their order. */
+static pt_status check_order(const pt_template *t, const pt_message *m, size_t n, bool generation)
+{
+    const pt_tmpl_style *s = t->style;
+    size_t has = pt_speaker_is(m[0].speaker, PT_SYSTEM);
+    if (has && s->no_system && t->policy.system_role == PT_SYSTEM_KEEP)
+        return pt_fail(PT_EARG, "template %s has no system role (system_role: fold puts its text into the user's turn)", s->name);
+    for (size_t i = 0; i < n; i++) {
+        if (pt_speaker_is(m[i].speaker, PT_SYSTEM) && i && !s->system_anywhere)
+            return pt_fail(PT_EARG, "template %s: message %zu is the system's; it must be the first", s->name, i + 1);
+        if (s->alternate && i >= has && pt_speaker_is(m[i].speaker, PT_USER) != ((i - has) % 2 == 0))
+            return pt_fail(PT_EARG, "template %s: message %zu is the %s's; user and assistant must take turns, beginning with the user", s->name, i + 1, m[i].speaker->name);
     }
     const pt_message *last = &m[n - 1];
     if (generation && pt_speaker_is(last->speaker, PT_ASSISTANT) && last->calls)
@@ -179,28 +227,46 @@ static pt_status check(const pt_template *t, const pt_message *m, size_t n, bool
     return PT_OK;
 }
 
+/* The token that opens a user turn and ends the last answer. */
+static pt_status pay(pt_tmpl_out *o)
+{
+    const char *open = pt_tmpl_tags_of(o->t->style, PT_USER)->open;
+    size_t at, end;
+    if (!(o->owed > 0)) return PT_OK;
+    return pt_tmpl_control(o, pt_tok_next_control(o->t->tok, open, strlen(open), 0, &at, &end), o->owed, true);
+}
+
+/* A named template. */
+static pt_status styled(pt_tmpl_out *o, const pt_message *m, size_t n, bool generation)
+{
+    static pt_status (*const body[])(pt_tmpl_out *, const pt_message *, size_t) = {turns, folded, pt_tmpl_qwen25, pt_tmpl_qwen3, pt_tmpl_llama31};
+    const pt_template *t = o->t;
+    if (t->bos_once) PT_RETURN(pt_tmpl_control(o, pt_tok_bos(t->tok), 0, false));
+    if (t->style->head) PT_RETURN(pt_tmpl_lit(o, t->style->head, 0, false));
+    PT_RETURN(body[t->style->kind](o, m, n));
+    if (!generation) return pay(o);
+    if (o->unfinished) return PT_OK;
+    PT_RETURN(pt_tmpl_lit(o, pt_tmpl_tags_of(t->style, PT_ASSISTANT)->open, 0, false));
+    return t->style->kind == PT_TMPL_QWEN3 ? pt_tmpl_lit(o, PT_TMPL_NO_THOUGHT, 0, false) : PT_OK;
+}
+
 pt_status pt_template_render(const pt_template *t, const pt_message *m, size_t n, bool generation, pt_rendered *out)
 {
-    static pt_status (*const body[])(pt_tmpl_out *, const pt_message *, size_t) = {turns, folded, pt_tmpl_qwen25, pt_tmpl_qwen3,
-                                                                                        pt_tmpl_llama31};
     pt_status rc = PT_OK;
     pt_tmpl_out o = {.t = t, .r = out, .where = PT_TOK_START};
-    PT_TRY(check(t, m, n, generation));
-    if (generation && pt_speaker_is(m[n - 1].speaker, PT_ASSISTANT)) o.unfinished = &m[n - 1];
-    if (t->program) {
-        PT_TRY(pt_tmpl_own(&o, m, n, generation));
-        PT_TRY(pt_tmpl_flush(&o));
-        goto done;
-    }
-    if (t->bos_once) PT_TRY(pt_tmpl_control(&o, pt_tok_bos(t->tok), 0, false));
-    PT_TRY(body[t->style->kind](&o, m, n));
-    if (generation && !o.unfinished) {
-        PT_TRY(pt_tmpl_lit(&o, pt_tmpl_tags_of(t->style, PT_ASSISTANT)->open, 0, false));
-        if (t->style->kind == PT_TMPL_QWEN3) PT_TRY(pt_tmpl_lit(&o, PT_TMPL_NO_THOUGHT, 0, false));
-    }
+    pt_tmpl_taken k = {0};
+    PT_TRY(check(t, m, n));
+    PT_TRY(pt_tmpl_take(t, m, n, out, &k));
+    PT_TRY(check_order(t, k.m, k.n, generation));
+    bool said = pt_speaker_is(m[0].speaker, PT_SYSTEM) && !pt_speaker_is(k.m[0].speaker, PT_SYSTEM); /* it was folded: the default stays out */
+    o.system = said ? NULL : t->system;
+    if (generation && pt_speaker_is(k.m[k.n - 1].speaker, PT_ASSISTANT)) o.unfinished = &k.m[k.n - 1];
+    PT_TRY(t->program ? pt_tmpl_own(&o, k.m, k.n, generation) : styled(&o, k.m, k.n, generation));
     PT_TRY(pt_tmpl_flush(&o));
+    if (k.own) out->n_turns = 0; /* they are not the given ones */
 done:
     pt_tmpl_out_free(&o);
+    pt_tmpl_taken_free(&k);
     return rc;
 }
 
@@ -235,9 +301,23 @@ static pt_status find_stops(pt_template *t)
     const int32_t *more = pt_tok_stops(t->tok, &n);
     if (t->program) PT_RETURN(probe_end(t));
     if (!strchr(close, PT_TMPL_EOS[0])) PT_RETURN(add_stop(t, pt_tok_next_control(t->tok, close, strlen(close), 0, &at, &end)));
+    for (tags = t->style->tags; t->style->next_ends && tags->speaker; tags++) /* whoever may speak next but the system */
+        if (strcmp(tags->speaker, PT_SYSTEM->name) && strcmp(tags->speaker, PT_ASSISTANT->name))
+            PT_RETURN(add_stop(t, pt_tok_next_control(t->tok, tags->open, strlen(tags->open), 0, &at, &end)));
     PT_RETURN(add_stop(t, pt_tok_eos(t->tok)));
     for (size_t i = 0; i < n; i++) PT_RETURN(add_stop(t, more[i]));
     return PT_OK;
+}
+
+/* Whether a spelling is one token in every text: added to the vocabulary and not special (DeepSeek's roles), so that the encoder finds it wherever it
+ * stands. */
+static pt_status always_one(const pt_tokenizer *tok, const char *name, int32_t id, bool *yes)
+{
+    pt_ids ids = {0};
+    pt_status rc = pt_tok_encode_at(tok, name, strlen(name), false, PT_TOK_AFTER_CONTROL, &ids, NULL);
+    *yes = rc == PT_OK && ids.n == 1 && ids.ids[0] == id;
+    free(ids.ids);
+    return rc;
 }
 
 static pt_status check_controls(const pt_template *t)
@@ -249,7 +329,9 @@ static pt_status check_controls(const pt_template *t)
         memcpy(name, p, n);
         name[n] = 0;
         int32_t id = pt_tok_find(t->tok, name);
-        if (id < 0 || pt_tok_next_control(t->tok, name, n, 0, &at, &end) != id) {
+        bool fits = id >= 0 && pt_tok_next_control(t->tok, name, n, 0, &at, &end) == id;
+        if (id >= 0 && !fits && !s->next_ends) PT_RETURN(always_one(t->tok, name, id, &fits));
+        if (!fits) {
             return pt_fail(PT_ENOSUP, "template %s: '%s' is not a control token of this vocabulary", s->name, name);
         }
         if (pt_tok_strips(t->tok, id) & PT_TOK_WORD) return pt_fail(PT_ENOSUP, "template %s: '%s' is one only where it stands alone (single_word)", s->name, name);
@@ -273,11 +355,13 @@ static pt_status open_style(pt_template *t, const pt_tmpl_known *known, bool by_
 {
     pt_status rc = PT_OK;
     bool ours = by_text && known->replaced;
-    const char *sys = default_system ? default_system : ours ? known->system : t->style->default_system;
+    const pt_tmpl_style *s = t->style;
+    const char *sys = default_system ? default_system : ours ? known->system : s->default_system;
     PT_TRY(check_controls(t));
     pt_tmpl_place_bos(t);
     t->strips = pt_tok_strips(t->tok, -1) != 0;
     t->thoughts = t->style->kind == PT_TMPL_QWEN3 ? PT_THOUGHTS_FIELD : PT_THOUGHTS_TEXT;
+    t->takes = (pt_tmpl_takes){.system = true, .late = s->system_anywhere, .runs = !s->alternate, .greeting = !s->alternate};
     if (sys && sys[0]) PT_TRY(pt_strdup(&t->system, sys));
     if (sys) PT_CHECK(pt_utf8_check(sys, strlen(sys)) == strlen(sys), PT_EFORMAT, "the default system message is not UTF-8");
     PT_TRY(find_stops(t));
@@ -307,6 +391,26 @@ done:
     return rc;
 }
 
+/* The text is run as it stands, behind what puts another default system text into it. */
+static pt_status open_program(pt_template *t, const char *text, const char *default_system)
+{
+    t->style = &pt_tmpl_own_style;
+    if (default_system && !default_system[0]) return pt_fail(PT_ENOSUP, "default_system_message: '' is known of named templates alone; the model's own says what stands without one");
+    t->strips = pt_tok_strips(t->tok, -1) != 0;
+    PT_RETURN(pt_jinja_parse(&t->program, text, strlen(text)));
+    PT_RETURN(pt_tmpl_probe(t)); /* whether it has a system role, before a text for it is written */
+    if (default_system) PT_RETURN(pt_strdup(&t->system, default_system));
+    PT_RETURN(pt_tmpl_write_jinja(&t->jinja, t, text, default_system));
+    if (default_system) {
+        pt_jinja_free(t->program);
+        t->program = NULL;
+        PT_RETURN(pt_jinja_parse(&t->program, t->jinja, strlen(t->jinja)));
+        PT_RETURN(pt_tmpl_probe(t));
+    }
+    PT_RETURN(pt_tmpl_own_thoughts(t));
+    return find_stops(t);
+}
+
 /* YYYY-MM-DD */
 static pt_status read_date(const char *s, pt_jinja_date *d)
 {
@@ -331,18 +435,10 @@ pt_status pt_template_open_own(pt_template **out, const char *text, const pt_tok
     PT_TRY(read_date(date, &t->date));
     PT_TRY(pt_tmpl_recognise(text, tok, &known));
     t->style = known.style;
-    if (t->style) {
+    if (t->style)
         PT_TRY(open_style(t, &known, true, default_system));
-    } else {
-        t->style = &pt_tmpl_own_style;
-        PT_CHECK(!default_system || default_system[0], PT_ENOSUP, "default_system_message: '' is known of named templates alone; the model's own says what stands without one");
-        if (default_system) PT_TRY(pt_strdup(&t->system, default_system));
-        PT_TRY(pt_tmpl_write_jinja(&t->jinja, t, text, default_system));
-        PT_TRY(pt_jinja_parse(&t->program, t->jinja, strlen(t->jinja)));
-        t->strips = pt_tok_strips(tok, -1) != 0;
-        PT_TRY(pt_tmpl_own_thoughts(t));
-        PT_TRY(find_stops(t));
-    }
+    else
+        PT_TRY(open_program(t, text, default_system));
     *out = t;
     t = NULL;
 done:
@@ -355,6 +451,7 @@ void pt_template_free(pt_template *t)
 {
     if (!t) return;
     pt_jinja_free(t->program);
+    free((char *)t->policy.greeting_prompt);
     free(t->system);
     free(t->jinja);
     free(t->stops);
@@ -384,6 +481,12 @@ uint64_t pt_template_fingerprint(const pt_template *t)
     h = pt_fnv1a(h, sys, strlen(sys) + 1);
     if (t->program) h = pt_fnv1a(h, t->jinja, strlen(t->jinja) + 1);
     if (t->program && pt_jinja_asks_date(t->program)) h = pt_fnv1a(h, &t->date, sizeof t->date);
+    const pt_template_policy *p = &t->policy;
+    const char *greeting = p->greeting_prompt ? p->greeting_prompt : "";
+    int said[2] = {p->system_role, p->alternate};
+    if (!t->takes.system || !t->takes.late || !t->takes.runs || !t->takes.greeting) h = pt_fnv1a(h, "taken", 5); /* once refused, rows are records now */
+    if (said[0] || said[1]) h = pt_fnv1a(h, said, sizeof said);
+    if (greeting[0]) h = pt_fnv1a(h, greeting, strlen(greeting) + 1);
     uint64_t tok = pt_tok_fingerprint(t->tok);
     int64_t ids[4] = {pt_tok_bos(t->tok), pt_tok_eos(t->tok), t->bos_once, t->bos_each};
     return pt_fnv1a(pt_fnv1a(h, &tok, sizeof tok), ids, sizeof ids);

@@ -59,7 +59,7 @@ static pt_status qwen_calls(pt_tmpl_out *o, const pt_message *m, bool text, bool
 /* The system turn: the conversation's own or the template's, and the list of tools. *from = the first message behind it. */
 static pt_status qwen_system(pt_tmpl_out *o, const pt_message *m, size_t n, size_t *from)
 {
-    const char *own = o->t->system;
+    const char *own = o->system;
     bool has = n && pt_speaker_is(m[0].speaker, PT_SYSTEM);
     *from = 0;
     if (!n || !m[0].tools) return pt_tmpl_default_system(o, m, n);
@@ -288,7 +288,7 @@ pt_status pt_tmpl_llama31(pt_tmpl_out *o, const pt_message *m, size_t n)
     const pt_template *t = o->t;
     size_t has = n && pt_speaker_is(m[0].speaker, PT_SYSTEM);
     const json_t *tools = n ? m[0].tools : NULL;
-    pt_message sys = {.speaker = PT_SYSTEM, .text = t->system ? t->system : "", .bytes = t->system ? strlen(t->system) : 0};
+    pt_message sys = {.speaker = PT_SYSTEM, .text = o->system ? o->system : "", .bytes = o->system ? strlen(o->system) : 0};
     if (has) sys = m[0];
     PT_RETURN(pt_tmpl_one(o, &sys, pt_tmpl_content(t, &sys), tools ? "Environment: ipython\n" DATES : DATES));
     if (tools && (has == n || !pt_speaker_is(m[has].speaker, PT_USER)))

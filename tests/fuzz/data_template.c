@@ -66,14 +66,14 @@ static pt_status take(void *user, const pt_record *rec, int64_t line)
 }
 
 /* The golden tokenizers and every template that they can speak, opened once. */
-enum { TOKS = 2, STYLES = 16 };
+enum { TOKS = 3, STYLES = 32 };
 static pt_tokenizer *toks[TOKS];
 static pt_template *styles[TOKS][STYLES];
 static size_t n_styles;
 
 static void prepare(void)
 {
-    static const char *const paths[TOKS] = {"tests/golden/data/tok_bpe", "tests/golden/data/tok_spm"};
+    static const char *const paths[TOKS] = {"tests/golden/data/tok_bpe", "tests/golden/data/tok_spm", "tests/golden/data/tok_named"};
     const char *const *names = pt_template_names();
     while (names[n_styles]) n_styles++;
     fuzz_assert(n_styles <= STYLES);

@@ -163,12 +163,13 @@ static void test_llamacpp(void **state)
     pt_tok_free(t);
 }
 
-static void test_templates(void **state)
+/* Styles by vocabulary against the rows of a golden; how many. */
+static size_t real_styles(const json_t *vocabularies, const json_t *convs)
 {
-    json_t *g = load(DATA "template_real.json"), *g20 = load(DATA "template_golden.json"), *styles, *rows;
+    json_t *styles, *rows;
     const char *vocab, *style;
     size_t seen = 0;
-    json_object_foreach(g, vocab, styles)
+    json_object_foreach((json_t *)vocabularies, vocab, styles)
     {
         pt_tokenizer *t = open_shared(vocab, NULL), *other = NULL;
         json_object_foreach(styles, style, rows)
@@ -176,17 +177,24 @@ static void test_templates(void **state)
             bool llama31 = strcmp(style, "llama3.1") == 0, by_text = llama31 || strcmp(style, "qwen3") == 0;
             if (llama31) other = open_shared(vocab, LLAMA31);
             if (!t || (llama31 && !other)) continue;
-            check_style(by_text ? "tokenizer_default" : style, rows, json_object_get(g20, "conversations"),
-                        llama31 ? other : t);
+            check_style(by_text ? "tokenizer_default" : style, rows, convs, llama31 ? other : t);
             seen++;
         }
         pt_tok_free(other);
         pt_tok_free(t);
     }
+    return seen;
+}
+
+static void test_templates(void **state)
+{
+    json_t *g = load(DATA "template_real.json"), *g20 = load(DATA "template_golden.json"), *named = load(DATA "template_named.json");
+    size_t seen = real_styles(g, json_object_get(g20, "conversations")), more = real_styles(json_object_get(named, "real"), json_object_get(named, "conversations"));
     json_decref(g);
     json_decref(g20);
-    if (seen == 0) skip();
-    printf("# figure chat templates with real vocabularies: %zu styles equal transformers on 20 conversations\n", seen);
+    json_decref(named);
+    if (seen + more == 0) skip();
+    printf("# figure chat templates with real vocabularies: %zu styles equal transformers on 20 conversations, %zu on 40\n", seen, more);
 }
 
 /* Texts of real models are known by their digest, others are refused. */
@@ -201,6 +209,7 @@ static void test_known_texts(void **state)
         {"HuggingFaceH4/zephyr-7b-beta (add_generation_prompt=true)", "zephyr", "tok_spm"},
         {"TheBloke/Mistral-7B-Instruct-v0.1-GPTQ", "mistral-v0.1", "tok_spm"},
         {"mistralai/Mixtral-8x7B-Instruct-v0.1", "mistral", "tok_spm"},
+        {"deepseek-ai/deepseek-llm-7b-chat", "deepseek", "tok_spm"},
         {"openchat/openchat-3.5-0106", "tokenizer_default", "tok_spm"},
         {"Qwen/Qwen1.5-72B-Chat", "tokenizer_default", "tok_bpe"}, /* looks like ChatML, leaves the last turn open: runs as its own text */
         {"HuggingFaceTB/SmolLM3-3B", "tokenizer_default", "tok_bpe"},

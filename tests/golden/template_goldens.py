@@ -235,4 +235,5 @@ def main():
                                    for k, v in real_vocabularies(own).items()) + "\n}\n")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -93,6 +93,10 @@ def qwen3_later():
     return t
 
 
+MISTRAL_V3_TEKKEN = ("{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles "
+                     "must alternate user/assistant/user/assistant/...') }}{% endif %}{% if message['role'] == 'user' %}{{ '[INST]' + message['content'] + '[/INST]' }}"
+                     "{% elif message['role'] == 'assistant' %}{{ message['content'] + eos_token}}{% else %}{{ raise_exception('Only user and assistant roles are "
+                     "supported!') }}{% endif %}{% endfor %}")
 MISTRAL_SYSTEM = """{%- if messages[0]['role'] == 'system' %}
     {%- set system_message = messages[0]['content'] %}
     {%- set loop_messages = messages[1:] %}
@@ -118,6 +122,9 @@ MISTRAL_SYSTEM = """{%- if messages[0]['role'] == 'system' %}
     {%- endif %}
 {%- endfor %}
 """
+CPP = {x["name"]: x["template"] for x in json.load(open(SHARED + "chat_templates/llamacpp_chat_cases.json"))["cases"]}
+GEMMA = "{{ bos_token }}" + CPP["google/gemma-7b-it"]
+DEEPSEEK = CPP["DeepSeek-V2"]
 SMOLLM = default_system("You are a helpful AI assistant named SmolLM, trained by Hugging Face")
 ZEPHYR = HF["HuggingFaceH4/zephyr-7b-beta (add_generation_prompt=true)"]
 
@@ -150,6 +157,14 @@ def variants():
         ("zephyr", ZEPHYR.replace("'  +", "' +"), "the same, single blank"),
         ("zephyr", ZEPHYR.replace("'  +", "' +").replace("\n'", "\\n'"), "the same, single blank, escaped"),
         ("llama2", HF["llama"], "Llama 2, the library's default"),
+        ("gemma", GEMMA, "Gemma and Gemma 2"),
+        ("gemma", GEMMA.replace("\\n", "\n"), "Gemma and Gemma 2, line ends as they are"),
+        ("deepseek", DEEPSEEK, "DeepSeek LLM and V2"),
+        ("deepseek", DEEPSEEK.replace("\n", "\\n"), "DeepSeek LLM and V2, line ends escaped"),
+        ("command_r", CPP["CohereForAI/c4ai-command-r-plus"], "Command R+"),
+        ("chatml_bos", "{{ bos_token }}" + HF["_base"], "ChatML behind BOS"),
+        ("chatml_bos", "{{ bos_token }}" + HF["_base"].replace("\n", "\\n"), "ChatML behind BOS, line ends escaped"),
+        ("mistral_v3_tekken", MISTRAL_V3_TEKKEN, "Mistral v3 tekken, as axolotl writes it"),
     ]
     out += [("llama2", llama2(b, g), "Llama 2 Chat") for b in (True, False) for g in (" ", "  ")]
     return out

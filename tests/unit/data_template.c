@@ -96,7 +96,7 @@ static void test_names(void **state)
 {
     const char *const *names = pt_template_names();
     size_t n = 0;
-    pt_tokenizer *bpe = tokenizer("tok_bpe"), *spm = tokenizer("tok_spm");
+    pt_tokenizer *bpe = tokenizer("tok_named"), *spm = tokenizer("tok_spm");
     pt_template *t;
     for (; names[n]; n++) {
         pt_status a = pt_template_open(&t, names[n], bpe, NULL);
@@ -108,7 +108,7 @@ static void test_names(void **state)
         else
             assert_true(a == PT_OK || b == PT_OK);
     }
-    assert_int_equal(n, 11);
+    assert_int_equal(n, 27);
     assert_int_equal(pt_template_open(&t, "chatml", spm, NULL), PT_ENOSUP);
     assert_non_null(strstr(pt_err_msg(), "<|im_start|>"));
     assert_int_equal(pt_template_open(&t, "nonsense", spm, NULL), PT_EARG);
@@ -130,18 +130,21 @@ static void test_refusals(void **state)
     const pt_message two_users[] = {MSG(PT_USER, "a"), MSG(PT_USER, "b")}, answer_first[] = {MSG(PT_ASSISTANT, "a")};
     const pt_message late_system[] = {MSG(PT_USER, "a"), MSG(PT_SYSTEM, "b")}, tool[] = {MSG(PT_TOOL, "a")};
     const pt_message broken[] = {MSG(PT_USER, "ab\xC3")};
-    const pt_message negative[] = {{.speaker = PT_USER, .text = "a", .bytes = 1, .weight = -1}}, empty_user[] = {MSG(PT_SYSTEM, "s"), MSG(PT_USER, " ")};
+    const pt_message negative[] = {{.speaker = PT_USER, .text = "a", .bytes = 1, .weight = -1}};
     const struct {
         const pt_template *t;
         const pt_message *m;
         size_t n;
         bool generation;
         pt_status rc;
-    } c[] = {{llama2, two_users, 2, false, PT_EARG},   {llama2, answer_first, 1, false, PT_EARG},
+    } c[] = {{llama2, two_users, 2, false, PT_EARG},   {llama2, answer_first, 1, false, PT_EARG}, /* by their policy */
              {vicuna, late_system, 2, false, PT_EARG}, {llama2, tool, 1, false, PT_EARG},
              {vicuna, tool, 1, false, PT_EARG},        {chatml, broken, 1, false, PT_EFORMAT},
              {chatml, broken, 0, false, PT_EARG},
-             {chatml, negative, 1, false, PT_EARG},    {llama2, empty_user, 2, false, PT_EARG}};
+             {chatml, negative, 1, false, PT_EARG}};
+    const pt_template_policy strict = {.system_role = PT_SYSTEM_KEEP, .alternate = PT_ALTERNATE_REFUSE};
+    assert_int_equal(pt_template_set_policy(llama2, &strict), PT_OK);
+    assert_int_equal(pt_template_set_policy(vicuna, &strict), PT_OK);
     for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
         pt_rendered_clear(&r);
         assert_int_equal(pt_template_render(c[i].t, c[i].m, c[i].n, c[i].generation, &r), c[i].rc);
@@ -231,8 +234,8 @@ static void test_own_text(void **state)
     static const char *const systems[] = {NULL, "", "Be 'brief' \\ {{ x }}\n'\r\n \xc3\xa9"};
     const char *const *names = pt_template_names();
     int n = 0;
-    for (int k = 0; k < 2; k++) {
-        const char *tok_name = k ? "tok_spm" : "tok_bpe";
+    for (int k = 0; k < 3; k++) {
+        const char *tok_name = k == 2 ? "tok_named" : k ? "tok_spm" : "tok_bpe";
         pt_tokenizer *tok = tokenizer(tok_name);
         for (size_t i = 0; names[i]; i++)
             for (size_t s = 0; s < 3; s++) {
@@ -248,7 +251,7 @@ static void test_own_text(void **state)
             }
         pt_tok_free(tok);
     }
-    assert_true(n >= 36);
+    assert_true(n >= 100);
 }
 
 int main(void)

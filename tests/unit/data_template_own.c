@@ -42,11 +42,12 @@ static void test_named(void **state)
     const json_t *convs = json_object_get(g, "conversations");
     const char *const *names = pt_template_names();
     size_t took = 0;
-    for (int k = 0; k < 2; k++) {
-        pt_tokenizer *tok = tokenizer(k ? "tok_spm" : "tok_bpe");
+    for (int k = 0; k < 3; k++) {
+        pt_tokenizer *tok = tokenizer(k == 2 ? "tok_named" : k ? "tok_spm" : "tok_bpe");
         for (size_t i = 0; names[i]; i++) {
             pt_template *named;
             char *text;
+            if (!strcmp(names[i], "glm4")) continue; /* where its answers end, its text does not say */
             if (pt_template_open(&named, names[i], tok, NULL) != PT_OK) continue;
             assert_int_equal(pt_asprintf(&text, "{# no known text #}%s", pt_template_jinja(named)), PT_OK);
             pt_template *own = own_template(text, tok);

@@ -16,6 +16,8 @@ static const pt_word packings[] = {{"forest", PT_PACKING_FOREST}, {"plain", PT_P
                                      {"false", PT_PACKING_OFF}, {NULL, 0}};
 static const pt_word splits[] = {{"prompt", PT_SPLIT_PROMPT}, {"record", PT_SPLIT_RECORD}, {"role", PT_SPLIT_ROLE}, {"auto", PT_SPLIT_PROMPT}, {NULL, 0}};
 static const pt_word audits[] = {{"warn", PT_AUDIT_MODE_WARN}, {"strict", PT_AUDIT_MODE_STRICT}, {"off", PT_AUDIT_MODE_OFF}, {"false", PT_AUDIT_MODE_OFF}, {NULL, 0}};
+static const pt_word system_roles[] = {{"auto", PT_SYSTEM_AUTO}, {"fold", PT_SYSTEM_FOLD}, {"keep", PT_SYSTEM_KEEP}, {NULL, 0}};
+static const pt_word alternates[] = {{"auto", PT_ALTERNATE_AUTO}, {"join", PT_ALTERNATE_JOIN}, {"refuse", PT_ALTERNATE_REFUSE}, {NULL, 0}};
 static const pt_word excesses[] = {{"drop", PT_EXCESS_DROP}, {"truncate", PT_EXCESS_TRUNCATE}, {"raise", PT_EXCESS_RAISE}, {NULL, 0}};
 static const pt_word devices[] = {{"auto", PT_DEVICE_AUTO}, {"cpu", PT_DEVICE_CPU}, {"cuda", PT_DEVICE_CUDA}, {"emulated", PT_DEVICE_EMULATED}, {NULL, 0}};
 static const pt_word computes[] = {{"auto", PT_COMPUTE_AUTO}, {"f32", PT_COMPUTE_KIND_F32}, {"bf16", PT_COMPUTE_KIND_BF16}, {NULL, 0}};
@@ -51,13 +53,22 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
     {"dataset_exact_deduplication", "Data", PT_KEY_BOOL, OFF(data.dataset_exact_deduplication), 0, "false", NO_BOUND, NULL, "",
      "A record with the same tokens and weights as an earlier one of any data set is dropped and counted."},
     {"chat_template", "Data", PT_KEY_STRING, OFF(model.chat_template), 0, "tokenizer_default", NO_BOUND, NULL, "template",
-     "tokenizer_default (the model's own), jinja (chat_template_jinja's), or chatml, llama2, llama3, mistral, zephyr, qwen, smollm, vicuna, alpaca, plain."},
+     "tokenizer_default (the model's own), jinja (chat_template_jinja's), or a name: chatml, chatml_bos, chatml_no_newline, llama2, llama3, mistral, mistral_v3, "
+     "mistral_v3_tekken, mistral_v7_tekken, zephyr, qwen, qwen2, smollm, vicuna, alpaca, plain, gemma, gemma3, metharme, phi3, phi4, glm4, deepseek, deepseek_v2, deepseek_v3, "
+     "command_r. Other trainers' names for these are known (gemma2, phi_35, cohere ...)."},
     {"chat_template_jinja", "Data", PT_KEY_STRING, OFF(model.chat_template_jinja), 0, NULL, NO_BOUND, NULL, "",
      "A file with a Jinja template (or the template itself), used in place of the model's own and saved with what was trained."},
     {"chat_template_date", "Data", PT_KEY_STRING, OFF(model.chat_template_date), 0, NULL, NO_BOUND, NULL, "",
      "YYYY-MM-DD: the date that a template gets which asks for it (strftime_now). Unset: such a template is refused where it asks."},
     {"default_system_message", "Data", PT_KEY_STRING, OFF(model.default_system_message), 0, NULL, NO_BOUND, NULL, "default_system",
      "Replaces the template's own default system prompt. Unset keeps it."},
+    {"system_role", "Data", PT_KEY_ENUM, OFF(model.system_role), 0, "auto", NO_BOUND, system_roles, "",
+     "System texts. auto: one that the template refuses goes into the user turn behind it, a blank line between; fold: every one does; keep: none, and the template may refuse the row."},
+    {"alternate_roles", "Data", PT_KEY_ENUM, OFF(model.alternate_roles), 0, "auto", NO_BOUND, alternates, "",
+     "Messages of one speaker in a row, and answers before any question (greetings). auto: where the template refuses them, the former become one, a blank line between, and the latter "
+     "get greeting_prompt before them; join: such messages become one under every template; refuse: the row is refused where the template refuses it."},
+    {"greeting_prompt", "Data", PT_KEY_STRING, OFF(model.greeting_prompt), 0, NULL, NO_BOUND, NULL, "",
+     "The user's turn before a greeting where the template wants one (alternate_roles). Unset: an empty one."},
     {"train_on_inputs", "Data", PT_KEY_BOOL, OFF(data.train_on_inputs), 0, "false", NO_BOUND, NULL, "train_on_input", "Loss on every turn instead of on the answers."},
     {"roles_to_train", "Data", PT_KEY_LIST, OFF(data.roles_to_train), OFF(data.n_roles_to_train), NULL, NO_BOUND, NULL, "",
      "Whose turns carry loss: assistant (default), user, system, tool; names of people: as train_on_speakers of a data set."},

@@ -6,6 +6,7 @@
 #include "base/entry.h"
 #include "data/audit/audit.h"
 #include "data/read/dataset.h"
+#include "data/text/template.h"
 #include "train/objective/objective.h"
 
 typedef enum pt_adapter_kind { PT_ADAPTER_NONE, PT_ADAPTER_LORA, PT_ADAPTER_QLORA } pt_adapter_kind;
@@ -30,6 +31,9 @@ typedef struct pt_config_model {
     pt_init_config init;         /* model_config */
     bool quantised_wanted;       /* load_in_4bit: true, or adapter: qlora: the base must be a quantised one */
     char *chat_template, *chat_template_jinja, *chat_template_date, *default_system_message;
+    pt_system_role system_role;  /* what is done with a conversation that the template refuses */
+    pt_alternate alternate_roles;
+    char *greeting_prompt;
     char **special_tokens;       /* spellings that must be in the vocabulary already: refused otherwise */
     size_t n_special_tokens;
     char **special_token_names;  /* [n_special_tokens]: pad_token ... */

@@ -119,6 +119,8 @@ static pt_status template_by(const pt_config_model *model, const char *name, pt_
         PT_TRY(pt_template_open_own(&b->tmpl, text ? text : said, b->tok, model->default_system_message, model->chat_template_date));
     else
         PT_TRY(pt_template_open(&b->tmpl, name, b->tok, model->default_system_message));
+    pt_template_policy policy = {.system_role = model->system_role, .alternate = model->alternate_roles, .greeting_prompt = model->greeting_prompt};
+    PT_TRY(pt_template_set_policy(b->tmpl, &policy));
 done:
     free(text);
     return rc;
