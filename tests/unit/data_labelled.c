@@ -92,7 +92,7 @@ static const shape shapes[] = {
     {"rated", "{\"prompt\": \"q\", \"answers\": [\"a\", \"b\"], \"ratings\": [1, null]}", "!the rating of answer 2 is null", {0}},
     {"rated", "{\"prompt\": \"q\", \"answers\": [\"a\", \"b\"]}", "!the rating of answer 1 is nothing", {0}},
     {"rated", "{\"prompt\": \"q\", \"answers\": [\"a\", \"b\"], \"ratings\": [2, 2]}", "!the same rating", {0}},
-    {"rated", "{\"answers\": [\"a\", \"b\"], \"ratings\": [1, 2]}", "!no field 'prompt'", {0}},
+    {"rated", "{\"answers\": [\"a\", \"b\"], \"ratings\": [1, 2], \"id\": 7}", "!no field 'prompt'", {0}},
 };
 
 static void test_shapes(void **state)

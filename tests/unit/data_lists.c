@@ -62,7 +62,8 @@ static pt_pack *make_pack(int fixed)
     static const pt_dataset_spec spec = {.path = "lists.jsonl", .type = "tokens"};
     pt_pack_report report = {0};
     pt_pack_options o = {.sequence_len = 128, .excess = PT_EXCESS_TRUNCATE, .distinct = true};
-    pt_packer pk = {.opt = &o, .spec = &spec, .report = &report};
+    const pt_reader reader = {.spec = &spec};
+    pt_packer pk = {.opt = &o, .spec = &spec, .report = &report, .reader = &reader};
     pt_record rec = {0};
     pt_pack *p;
     char path[128];
