@@ -280,6 +280,28 @@ static void long_files(void **state)
     free(text);
 }
 
+/* delimiter: one character, or tab. */
+static void delimiters(void **state)
+{
+    static const struct { const char *said, *text, *want; } files[] = {
+        {"|", "q|a\nx, y|z\n", "2 {\"a\":\"z\",\"q\":\"x, y\"}\n"}, {";", "q, r;a\nx;z\n", "2 {\"a\":\"z\",\"q, r\":\"x\"}\n"},
+        {"tab", "q,\ta\nx\tz\n", "2 {\"a\":\"z\",\"q,\":\"x\"}\n"},  {"||", "q||a\n", "!delimiter is one character or tab"}, {"\"", "q\n", "!delimiter is one"}};
+    char path[128];
+    snprintf(path, sizeof path, "%s/d.csv", dir);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        pt_dataset_spec spec = {.path = path, .type = "text"};
+        assert_int_equal(pt_dataset_say(&spec, "delimiter", files[i].said, 0, 0), PT_OK);
+        assert_int_equal(pt_file_write_whole(path, files[i].text, strlen(files[i].text)), PT_OK);
+        got.len = 0;
+        assert_int_equal(pt_str_puts(&got, ""), PT_OK);
+        pt_status rc = pt_rows_read(path, &spec, take, NULL);
+        bool good = files[i].want[0] == '!' ? rc == PT_EARG && strstr(pt_err_msg(), files[i].want + 1) : rc == PT_OK && !strcmp(got.text, files[i].want);
+        if (!good) fail_msg("%s: %s %s", files[i].said, got.text, pt_err_msg());
+        pt_dataset_clear(&(pt_dataset_spec){.said = spec.said});
+    }
+    pt_str_free(&got);
+}
+
 static pt_status first_row(void *user, json_t *row, int64_t line)
 {
     return PT_ESTOP;
@@ -319,6 +341,6 @@ static void windows(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_shape), cmocka_unit_test(long_files), cmocka_unit_test(windows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_shape), cmocka_unit_test(long_files), cmocka_unit_test(windows), cmocka_unit_test(delimiters)};
     return cmocka_run_group_tests_name("data_files", tests, setup, teardown);
 }

@@ -57,6 +57,7 @@ static const good_row good[] = {
      "S:s|U:q|A:r|U:i\nx|A:o",
      {0}},
     {"alpaca", 0, "{\"instruction\":\"i\",\"input\":\" \\n\",\"output\":\"o\",\"system\":\"\"}", "U:i|A:o", {0}},
+    {"messages", 0, "{\"messages\":[{\"role\":\"user\",\"content\":[\"h\",{\"type\":\"text\",\"text\":\"i\"}]},{\"role\":\"assistant\",\"content\":[\"a\"]}]}", "U:hi|A:a", {0}},
     {"alpaca", 0, "{\"instruction\":\"\",\"input\":\"x\",\"output\":\"o\"}", "U:x|A:o", {0}},
     {"mindset", 1, "{\"instruction\":\"i\",\"input\":\" \",\"output\":[\"c\",\"r\"]}", "U:i => A:c < A:r", {0}},
     {"rolebench",
