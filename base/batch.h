@@ -31,6 +31,7 @@ typedef struct pt_batch_column {
 #define PT_COLUMN_WEIGHT "weight"
 #define PT_COLUMN_MARGIN "margin"
 #define PT_COLUMN_LABEL "label"
+#define PT_COLUMN_REPLICATE "replicate" /* how many times a record is drawn an epoch; 0 says nothing: once */
 #define PT_COLUMN_REFERENCE "reference"
 
 /* Columns of rows: one number of each supervised prediction, for objectives by rows that name them. imitate: which share of its loss the data is to be

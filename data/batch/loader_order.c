@@ -76,6 +76,7 @@ static pt_status draw_all(pt_loader *l, int64_t number)
     pt_status rc = PT_OK;
     pt_epoch *e = &l->epoch;
     uint8_t *extra = NULL;
+    const pt_pack_column *copies = l->opt.validation ? NULL : pt_pack_column_find(l->pack, PT_COLUMN_REPLICATE);
     e->n_draws = 0;
     PT_TRY(pt_alloc0(&extra, l->n_pool));
     for (size_t s = 0; s < l->pack->n_sets; s++) {
@@ -84,6 +85,7 @@ static pt_status draw_all(pt_loader *l, int64_t number)
     }
     for (size_t i = 0; i < l->n_pool; i++) {
         int64_t times = (int64_t)l->set_weight[l->pack->set_of[l->pack->rows[l->pool[i]].source]] + extra[i];
+        if (copies && copies->value[l->pool[i]] > 1) times *= (int64_t)copies->value[l->pool[i]];
         PT_CHECK((int64_t)e->n_draws + times <= INT32_MAX, PT_EARG,
                  "an epoch of more than 2^31 records (weights of the data sets)");
         for (int64_t k = 0; k < times; k++) PT_TRY(put_draw(e, l->pool[i]));

@@ -6,7 +6,7 @@
 #include "data/read/record.h"
 
 #define PT_PACK_SCHEMA 2 /* of the file */
-#define PT_PACK_RENDER 7 /* raised when the same rows give other records: old packs are then made again */
+#define PT_PACK_RENDER 8 /* raised when the same rows give other records: old packs are then made again */
 
 /* What a record is, besides its answers and columns. */
 typedef struct pt_pack_row {

@@ -87,6 +87,10 @@ pt_status pt_data_key_check(const pt_data_key *k, const char *text)
     const char *const *words = k->kind == PT_DATA_FLAG ? flags : k->kind == PT_DATA_WORD ? k->words : NULL, *const *w = words;
     char known[200] = "";
     if (k->check) return k->check(text);
+    if (k->kind == PT_DATA_TEMPLATE) {
+        pt_status rc = pt_row_template_check(text);
+        return rc == PT_OK ? rc : pt_fail_prefix(rc, "%s", k->key);
+    }
     for (; w && *w; w++) {
         size_t n = strlen(known);
         if (!strcmp(*w, text)) return PT_OK;
@@ -106,12 +110,17 @@ static pt_status check_people(const pt_data_type *t, const char *key)
 pt_status pt_data_keys_check(const pt_data_type *t, const pt_dataset_spec *s, const pt_dataset_said **which)
 {
     for (const pt_dataset_said *x = s->said; x && x->key; x++) {
+        const pt_data_key *is = NULL, *any = pt_data_key_find(x->key);
         if (!x->text) continue;
         if (which) *which = x;
         PT_RETURN(check_people(t, x->key));
         for (const pt_data_key *const *table = t->keys; table && *table; table++)
             for (const pt_data_key *k = *table; k->key; k++)
-                if (!strcmp(k->key, x->key)) PT_RETURN(pt_data_key_check(k, x->text));
+                if (!strcmp(k->key, x->key)) is = k;
+        for (const pt_data_key *k = pt_keys_of_templates; k->key && pt_data_type_people(t); k++) /* who has people makes their system texts */
+            if (!strcmp(k->key, x->key)) is = k;
+        if (is) PT_RETURN(pt_data_key_check(is, x->text));
+        else if (any && any->kind == PT_DATA_TEMPLATE) return pt_fail(PT_EARG, "%s is no key of type %s, whose rows it would not change", x->key, t->name);
     }
     return PT_OK;
 }

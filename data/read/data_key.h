@@ -5,9 +5,9 @@
 #include "base/err.h"
 #include "data/read/dataset.h"
 
-/* COLUMN: a text that names a column of the rows ("" = they have none); LIST: names, a line each in the text; TEXT: any other; WORD: one of a list; FILE: a path, whose content counts and
+/* COLUMN: a text that names a column of the rows, or a field by its path ("" = they have none); LIST: names, a line each in the text; TEXT: any other; TEMPLATE: a text with fields of the row in it (data/read/row_format.h); WORD: one of a list; FILE: a path, whose content counts and
  * not its name; FLAG: "true" or "false". */
-typedef enum pt_data_key_kind { PT_DATA_COLUMN, PT_DATA_TEXT, PT_DATA_WORD, PT_DATA_FILE, PT_DATA_FLAG, PT_DATA_LIST } pt_data_key_kind;
+typedef enum pt_data_key_kind { PT_DATA_COLUMN, PT_DATA_TEXT, PT_DATA_TEMPLATE, PT_DATA_WORD, PT_DATA_FILE, PT_DATA_FLAG, PT_DATA_LIST } pt_data_key_kind;
 
 typedef struct pt_data_key {
     const char *key; /* one name, one meaning: tables of several types may hold the same */
@@ -35,7 +35,7 @@ pt_status pt_dataset_labels(const pt_dataset_spec *s, char ***names, size_t *n);
 void pt_dataset_labels_free(char **names, size_t n);
 /* PT_EARG "KEY is 'a' or 'b', not 'c'" for a word that is not in the list. */
 pt_status pt_data_key_check(const pt_data_key *k, const char *text);
-/* The keys that a type has, as they are said: pt_data_key_check of each; the one at fault in *which (may be NULL). */
+/* The keys that a type has, as they are said: pt_data_key_check of each, and a template that it does not have; the one at fault in *which (may be NULL). */
 struct pt_data_type;
 pt_status pt_data_keys_check(const struct pt_data_type *t, const pt_dataset_spec *s, const pt_dataset_said **which);
 /* Everything that a data set says about its rows, as the text that a pack's digest is made of; of its files' content nothing. type: the reader's own

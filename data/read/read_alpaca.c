@@ -28,6 +28,7 @@ static pt_status add_history(pt_reader *r, json_t *row, pt_turns *t)
 {
     static const char *const names[] = {"history", NULL};
     const char *key;
+    if (pt_dataset_says(r->spec, "prompt_template") && !pt_dataset_says(r->spec, "field_history")) return PT_OK; /* it stands in the template where it is wanted */
     json_t *list = pt_row_column(r, row, "field_history", names, &key);
     if (!list) return PT_OK;
     if (!json_is_array(list) && !pt_dataset_says(r->spec, "field_history")) {
@@ -41,12 +42,14 @@ static pt_status add_history(pt_reader *r, json_t *row, pt_turns *t)
 
 pt_status pt_read_question(pt_reader *r, json_t *row, pt_turns *t)
 {
-    static const char *const inputs[] = {"input", NULL};
+    static const char *const inputs[] = {"input", NULL}, *const contexts[] = {"context", NULL}; /* of instruction, context, response (dolly) */
     const char *first, *second, *key = NULL;
     size_t n_first, n_second;
+    PT_RETURN(add_history(r, row, t));
+    PT_RETURN(pt_row_filled(r, row, "prompt_template", &first, &n_first));
+    if (first) return pt_record_turn(t, PT_USER, first, n_first);
     json_t *asked = pt_row_column(r, row, "field_prompt", asks, &key);
     PT_RETURN(check_question(r, row, key));
-    PT_RETURN(add_history(r, row, t));
     if (asked && !json_is_string(asked)) {
         pt_status rc = pt_read_turns(r, asked, t);
         return rc == PT_OK ? rc : pt_fail_prefix(rc, "'%s'", key);
@@ -54,6 +57,8 @@ pt_status pt_read_question(pt_reader *r, json_t *row, pt_turns *t)
     first = json_string_value(asked);
     n_first = json_string_length(asked);
     PT_RETURN(pt_row_text(r, row, "field_input", inputs, &second, &n_second));
+    if (!second && key && !strcmp(key, "instruction") && !pt_dataset_says(r->spec, "field_input") && json_is_string(json_object_get(row, "response")))
+        PT_RETURN(pt_row_text(r, row, "field_input", contexts, &second, &n_second));
     if (!first && !second) return t->n ? pt_record_turn(t, PT_USER, "", 0) : PT_OK;
     if (!second) return pt_record_turn(t, PT_USER, first, n_first);
     if (!first) return pt_record_turn(t, PT_USER, second, n_second);
@@ -99,7 +104,8 @@ static pt_status unfold(pt_reader *r, json_t *row, json_t **answer)
 static bool has_question(const pt_reader *r, json_t *row)
 {
     const char *named = pt_dataset_says(r->spec, "field_prompt");
-    if (named) return !*named || json_object_get(row, named);
+    if (pt_dataset_says(r->spec, "prompt_template")) return true;
+    if (named) return !*named || pt_row_path(row, named);
     for (size_t i = 0; asks[i]; i++)
         if (json_object_get(row, asks[i])) return true;
     return json_object_get(row, "input") != NULL;
@@ -109,22 +115,27 @@ pt_status pt_read_alpaca(pt_reader *r, json_t *row)
 {
     pt_turns *t = &r->rec.answers[0].turns;
     const char *named = pt_dataset_says(r->spec, "field_output"), *ask = pt_dataset_says(r->spec, "field_prompt");
-    json_t *answer = pt_read_output(r, row);
-    if (!answer && !named && pt_read_list(r, row)) return pt_read_messages(r, row);
-    if (!answer || json_is_null(answer)) return pt_row_missing(r, row, named ? named : "output");
-    PT_RETURN(unfold(r, row, &answer));
+    const char *made;
+    size_t n_made;
+    PT_RETURN(pt_row_filled(r, row, "answer_template", &made, &n_made));
+    json_t *answer = made ? NULL : pt_read_output(r, row);
+    if (!answer && !made && !named && (pt_read_list(r, row) || pt_read_other_list(r, row))) return pt_read_messages(r, row);
+    if (!made && (!answer || json_is_null(answer))) return pt_row_missing(r, row, named ? named : "output");
+    if (!made) PT_RETURN(unfold(r, row, &answer));
     PT_RETURN(pt_read_question(r, row, t));
     if (!t->n && !has_question(r, row)) return pt_row_missing(r, row, ask ? ask : "instruction");
     if (!t->n) PT_RETURN(pt_record_turn(t, PT_USER, "", 0));
     size_t asked = t->n;
-    if (json_is_string(answer)) {
+    if (made) {
+        PT_RETURN(pt_record_turn(t, PT_ASSISTANT, made, n_made));
+    } else if (json_is_string(answer)) {
         PT_RETURN(pt_record_turn(t, PT_ASSISTANT, json_string_value(answer), json_string_length(answer)));
     } else {
         PT_RETURN(pt_read_turns(r, answer, t));
         if (t->n == asked) return pt_fail(PT_EFORMAT, "the answer holds no messages");
     }
-    const json_t *prompt = pt_row_column(r, row, "field_prompt", asks, NULL);
-    if (!json_is_string(answer) || (prompt && !json_is_string(prompt))) r->rec.n_prompt = asked;
+    const json_t *prompt = pt_dataset_says(r->spec, "prompt_template") ? NULL : pt_row_column(r, row, "field_prompt", asks, NULL);
+    if ((answer && !json_is_string(answer)) || (prompt && !json_is_string(prompt))) r->rec.n_prompt = asked;
     PT_RETURN(pt_read_system(r, row, t, &r->rec.n_prompt));
     return r->sink(r->user, &r->rec, r->line);
 }
@@ -154,10 +165,12 @@ pt_status pt_read_mindset(pt_reader *r, json_t *row)
 const pt_data_key pt_keys_of_questions[] = {
     {.key = "field_prompt", .aliases = "field_instruction field_question", .kind = PT_DATA_COLUMN, .after = "field_system",
      .help = "Column of the question. Default: instruction, prompt, query, question."},
-    {.key = "field_input", .kind = PT_DATA_COLUMN, .help = "Column that follows the question on a line of its own. Default: input."},
+    {.key = "field_input", .kind = PT_DATA_COLUMN, .help = "Column that follows the question on a line of its own. Default: input; context beside instruction and response."},
     {.key = "field_output", .aliases = "field_completion field_response", .kind = PT_DATA_COLUMN,
      .help = "Column of the answer. Default: output, response, completion, answer."},
-    {.key = "field_history", .kind = PT_DATA_COLUMN, .help = "Column of earlier rounds [[question, answer], ...]. Default: history."},
+    {.key = "field_history", .kind = PT_DATA_COLUMN, .help = "Column of earlier rounds [[question, answer], ...]. Default: history; with prompt_template none."},
+    {.key = "prompt_template", .kind = PT_DATA_TEMPLATE, .help = "The question as a text with fields of the row in it, as in system_template, instead of a column."},
+    {.key = "answer_template", .kind = PT_DATA_TEMPLATE, .help = "The answer in the same way; not of pairs."},
     {0}};
 
 /* Names that fix a template too (alpaca_chat) are taken for the shape alone: the template is the config's. */

@@ -69,7 +69,7 @@ static pt_status read_parts(json_t *v, pt_turn *t, pt_text_span *list)
 pt_status pt_read_detail(pt_reader *r, json_t *m, pt_turn *t)
 {
     const char *key = pt_dataset_value(r->spec, "message_field_training_detail");
-    json_t *v = json_object_get(m, key);
+    json_t *v = pt_row_path(m, key);
     pt_text_span *list;
     if (!v || json_is_null(v)) return PT_OK;
     if (!json_is_array(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a list is wanted", key, pt_row_kind(v));

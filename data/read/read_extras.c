@@ -90,6 +90,39 @@ pt_status pt_read_extras(pt_reader *r, json_t *m, const char *role, pt_turn *t)
     return read_thought(m, t);
 }
 
+/* The message with its text as `content` and its tag as `tag`. */
+static json_t *fields_of(json_t *m, json_t *tag, const pt_turn *t)
+{
+    json_t *f = json_copy(m);
+    bool bad = !f || json_object_set_new(f, "content", json_stringn_nocheck(t->text, t->bytes)) || (tag && json_object_set(f, "tag", tag));
+    if (!bad) return f;
+    json_decref(f);
+    return NULL;
+}
+
+pt_status pt_read_tagged(pt_reader *r, json_t *m, pt_turn *t)
+{
+    const char *key = pt_dataset_says(r->spec, "message_field_tag"), *tmpl = pt_dataset_says(r->spec, "turn_template");
+    json_t *tag = key ? pt_row_path(m, key) : NULL, *fields;
+    pt_status rc = PT_OK;
+    pt_str out = {0};
+    if (key ? !pt_row_says(tag) : !tmpl || pt_speaker_is(t->speaker, PT_SYSTEM)) return PT_OK;
+    if (t->is_json || t->call_text) return PT_OK; /* written by the chat template alone */
+    if (pt_row_says(pt_row_path(m, pt_dataset_value(r->spec, "message_field_training_detail"))))
+        return pt_fail(PT_EFORMAT, "a message with parts (train_detail) whose characters are counted without its tag");
+    fields = fields_of(m, tag, t);
+    PT_CHECK(fields, PT_ENOMEM, "out of memory: a message's tag");
+    PT_TRY(pt_row_format(fields, tmpl ? tmpl : "[{tag}] {content}", &out));
+    json_decref(fields);
+    t->text = out.text;
+    t->bytes = out.len;
+    return pt_record_own(&r->rec, out.text); /* which frees it when it fails */
+done:
+    json_decref(fields);
+    pt_str_free(&out);
+    return pt_fail_prefix(rc, "turn_template");
+}
+
 /* A list of objects: what other columns of this name hold is not ours. */
 static bool are_tools(const json_t *v)
 {
@@ -100,13 +133,34 @@ static bool are_tools(const json_t *v)
     return json_array_size(v) > 0;
 }
 
+/* OpenAI's older list `functions` as tools. */
+static pt_status functions(pt_reader *r, json_t *row, json_t **out, const char **key)
+{
+    json_t *list = json_object_get(row, "functions"), *tools, *f;
+    size_t i;
+    if (!are_tools(list) || !json_is_string(json_object_get(json_array_get(list, 0), "name"))) return PT_OK;
+    *out = tools = json_array();
+    *key = "functions";
+    json_array_foreach(list, i, f)
+        if (json_array_append_new(tools, json_pack("{s:s, s:O}", "type", "function", "function", f))) break;
+    bool whole = json_array_size(tools) == json_array_size(list);
+    if (!whole) json_decref(tools);
+    return hold(r, whole ? tools : NULL);
+}
+
 pt_status pt_read_tools(pt_reader *r, json_t *row)
 {
+    const char *named = pt_dataset_says(r->spec, "field_tools"), *key = named ? named : "tools";
     json_t *v;
-    PT_RETURN(pt_row_list(r, json_object_get(row, "tools"), &v));
+    v = pt_row_path(row, key);
+    if (!named && !v) v = pt_row_path(row, key = "input.tools"); /* OpenAI's pairs */
+    PT_RETURN(pt_row_list(r, v, &v));
+    if (!named && !v) PT_RETURN(functions(r, row, &v, &key));
     r->rec.tools = are_tools(v) ? v : NULL;
     if (r->rec.tools)
-        pt_row_take(r, row, "tools");
+        pt_row_take(r, row, key);
+    else if (named && pt_row_says(v) && !(json_is_string(v) && !strcmp(json_string_value(v), "[]")))
+        return pt_fail(PT_EFORMAT, "'%s' is no list of tools", key);
     else if (pt_row_says(v) && !(json_is_string(v) && !strcmp(json_string_value(v), "[]")))
         pt_causes_add(&r->notes, "the column 'tools' is no list of tools: it is not read", r->line);
     return PT_OK;
@@ -118,17 +172,19 @@ pt_message pt_turn_message(const pt_turn *t, float w)
                         .thought_bytes = t->thought_bytes, .calls = t->calls, .call_text = t->call_text, .call_bytes = t->call_bytes, .role = t->role, .is_json = t->is_json};
 }
 
+/* Whether a name is one of the list, or what a path of the list begins with. */
 static bool is_among(const char *name, const char *const *list, size_t n)
 {
+    size_t len = strlen(name);
     for (size_t i = 0; i < n; i++)
-        if (list[i] && !strcmp(name, list[i])) return true;
+        if (list[i] && !strncmp(name, list[i], len) && (!list[i][len] || list[i][len] == '.')) return true;
     return false;
 }
 
 void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, const pt_speaker *who)
 {
     /* weights, and what only ties things together */
-    static const char *const known[] = {"weight", "loss_weight", "train", "training", "loss", "id", "index", "tool_call_id"};
+    static const char *const known[] = {"weight", "loss_weight", "loss_scale", "train", "training", "loss", "id", "index", "tool_call_id"};
     static const char *const of_answers[] = {"tool_calls", "function_call", "reasoning_content", "reasoning", "thinking"};
     const char *key;
     json_t *v;

@@ -170,7 +170,7 @@ static json_t *find_label(pt_reader *r, json_t *row, const char **key)
     static const char *const names[] = {"label", "labels", NULL};
     const char *named[] = {pt_dataset_says(r->spec, "field_label"), NULL};
     for (const char *const *p = named[0] ? named : names; *p; p++) {
-        json_t *v = json_object_get(row, *p);
+        json_t *v = pt_row_path(row, *p);
         *key = *p;
         if (v && !json_is_null(v) && !(json_is_string(v) && !pt_row_says(v))) return pt_row_take(r, row, *p);
     }
@@ -184,7 +184,7 @@ static pt_status read_label(pt_reader *r, json_t *row)
     json_t *v = find_label(r, row, &key), *list = v;
     size_t given = 1;
     double x;
-    if (!v) return json_object_get(row, key) ? pt_fail(PT_EFORMAT, "'%s' is empty: the row has no label", key) : pt_row_missing(NULL, row, key);
+    if (!v) return pt_row_path(row, key) ? pt_fail(PT_EFORMAT, "'%s' is empty: the row has no label", key) : pt_row_missing(NULL, row, key);
     if (json_is_string(v)) PT_RETURN(pt_row_list(r, v, &list));
     if (json_is_array(list)) {
         bool names = !json_array_size(list) || json_is_string(json_array_get(list, 0));
@@ -201,13 +201,17 @@ static pt_status read_label(pt_reader *r, json_t *row)
 /* The conversation, where there is one. */
 static pt_status read_turns(pt_reader *r, json_t *row, pt_turns *t)
 {
-    json_t *list = pt_read_list(r, row), *answer;
+    json_t *list = pt_row_templates(r) ? NULL : pt_read_list(r, row), *answer;
+    const char *made;
+    size_t n_made;
     if (list) {
         PT_RETURN(pt_read_turns(r, list, t));
         if (!t->n) return pt_fail(PT_EFORMAT, "the list holds no messages");
         return PT_OK;
     }
     PT_RETURN(pt_read_question(r, row, t));
+    PT_RETURN(pt_row_filled(r, row, "answer_template", &made, &n_made));
+    if (made) return pt_record_turn(t, PT_ASSISTANT, made, n_made);
     answer = t->n ? pt_read_output(r, row) : NULL;
     if (json_is_string(answer)) return pt_record_turn(t, PT_ASSISTANT, json_string_value(answer), json_string_length(answer));
     return PT_OK;
@@ -219,18 +223,23 @@ static pt_status read_labels(pt_reader *r, json_t *row)
     pt_answer *a = &rec->answers[0];
     const char *field = pt_dataset_value(r->spec, "field_text");
     PT_RETURN(read_label(r, row));
-    if (pt_row_says(json_object_get(row, field))) {
+    PT_RETURN(pt_row_filled(r, row, "text_template", &a->text, &a->bytes));
+    if (a->text) {
+        rec->kind = PT_RECORD_TEXT;
+        return r->sink(r->user, rec, r->line);
+    }
+    if (!pt_row_templates(r) && pt_row_says(pt_row_path(row, field))) {
         rec->kind = PT_RECORD_TEXT;
         pt_row_take(r, row, field);
         PT_RETURN(pt_row_string(row, field, true, &a->text, &a->bytes));
         return r->sink(r->user, rec, r->line);
     }
-    if (json_object_get(row, "input_ids")) {
+    if (!pt_row_templates(r) && json_object_get(row, "input_ids")) {
         PT_RETURN(pt_read_ids(r, row));
         return r->sink(r->user, rec, r->line);
     }
     PT_RETURN(read_turns(r, row, &a->turns));
-    if (!a->turns.n) return json_object_get(row, field) ? pt_fail(PT_EFORMAT, "'%s' is empty", field) : pt_row_missing(NULL, row, field);
+    if (!a->turns.n) return pt_row_path(row, field) ? pt_fail(PT_EFORMAT, "'%s' is empty", field) : pt_row_missing(NULL, row, field);
     PT_RETURN(pt_read_system(r, row, &a->turns, NULL));
     for (size_t i = 0; i < a->turns.n; i++) { /* the last turn's end is where the head reads */
         a->turns.turns[i].has_weight = true;
@@ -249,4 +258,4 @@ const pt_data_key pt_keys_of_labels[] = {
 
 const pt_data_type pt_data_type_labels = {
     .name = "labels", .also = "classification text_classification", .sft = read_labels, .judged = true, .list = "messages",
-    .keys = (const pt_data_key *const[]){pt_keys_of_texts, pt_keys_of_verdicts, pt_keys_of_labels, NULL}};
+    .keys = (const pt_data_key *const[]){pt_keys_of_texts, pt_keys_of_verdicts, pt_keys_of_labels, pt_keys_of_templates, pt_keys_of_questions, NULL}};

@@ -87,6 +87,7 @@ static pt_status read_prompt(pt_reader *r, json_t *row, bool needed, pt_asked *a
     *asked = PT_ASKED_TEXT;
     const char *named = pt_dataset_says(r->spec, "field_prompt"), *listed = pt_dataset_says(r->spec, "field_messages"),
                *input = pt_dataset_says(r->spec, "field_input"), *history = pt_dataset_says(r->spec, "field_history");
+    if (pt_dataset_says(r->spec, "prompt_template")) return pt_read_question(r, row, t);
     json_t *v = listed && !named ? NULL : pt_row_column(r, row, "field_prompt", names, &key);
     bool more = (input && *input) || (history && *history);
     if (!more) PT_RETURN(pt_row_messages(r, v, &v));
@@ -96,7 +97,13 @@ static pt_status read_prompt(pt_reader *r, json_t *row, bool needed, pt_asked *a
         *asked = PT_ASKED_HH;
         return PT_OK;
     }
-    if (!v && !named) {
+    json_t *openai = named || listed ? NULL : pt_row_path(row, "input.messages");
+    if (!v && json_is_array(openai)) {
+        pt_row_take(r, row, "input");
+        v = openai;
+        key = "input.messages";
+        *asked = PT_ASKED_LIST;
+    } else if (!v && !named) {
         PT_RETURN(pt_row_list(r, pt_read_list(r, row), &v));
         key = "the conversation";
         if (json_is_string(v) && listed) /* axolotl: a text is the user's */
@@ -159,7 +166,8 @@ static pt_status both_whole(pt_reader *r, pt_asked asked)
     }
     size_t most = a->n < b->n ? a->n : b->n;
     while (same + 1 < most && same_turn(&a->turns[same], &b->turns[same])) same++;
-    if (same <= systems(a)) return pt_fail(PT_EFORMAT, "chosen and rejected begin with different messages");
+    if (same <= systems(a)) return pt_fail(PT_EFORMAT, "chosen and rejected begin with different messages: they are two conversations, not two answers to one question; each alone, judged good or bad, "
+                                               "is what the objectives kto, bco and unlikelihood learn from");
     rec->n_prompt = same;
     return PT_OK;
 }
@@ -243,15 +251,16 @@ static pt_status both_answers(pt_reader *r, pt_asked asked, json_t *const v[2])
 /* The two sides' values; ms-swift's chosen is the conversation itself. */
 static pt_status find_sides(pt_reader *r, json_t *row, json_t *v[2])
 {
-    static const char *const chosen[] = {"chosen", "chosen_messages", "chosen_response", NULL},
-                             *const rejected[] = {"rejected", "rejected_messages", "rejected_response", NULL};
+    static const char *const chosen[] = {"chosen", "chosen_messages", "chosen_response", "preferred_output", NULL},
+                             *const rejected[] = {"rejected", "rejected_messages", "rejected_response", "non_preferred_output", NULL};
     const char *named[2] = {pt_dataset_says(r->spec, "field_chosen"), pt_dataset_says(r->spec, "field_rejected")}, *key = NULL;
     v[0] = pt_row_column(r, row, "field_chosen", chosen, NULL);
     v[1] = pt_row_column(r, row, "field_rejected", rejected, &key);
     if (!v[0] && !named[0] && v[1] && strcmp(key, "rejected") != 0) v[0] = pt_read_list(r, row);
+    if (!v[0] && !named[0] && v[1] && !strcmp(key, "rejected_response")) v[0] = pt_read_output(r, row); /* ms-swift's query, response */
     for (int i = 0; i < 2; i++) {
         const char *name = named[i] ? named[i] : i ? "rejected" : "chosen";
-        json_t *there = json_object_get(row, name);
+        json_t *there = pt_row_path(row, name);
         if (v[i]) continue;
         if (!there) return pt_row_missing(r, row, name);
         return json_is_null(there) ? pt_fail(PT_EFORMAT, "field '%s' is null", name) : pt_fail(PT_EFORMAT, "'%s': empty answer", name);
@@ -269,12 +278,12 @@ static pt_status read_criterion(pt_reader *r, json_t *row)
     const char *named = pt_dataset_says(r->spec, "field_criterion");
     pt_turns *t = &r->rec.answers[2].turns;
     if (!r->criterion) {
-        if (r->passed_over || !pt_row_says(json_object_get(row, named ? named : names[0]))) return PT_OK;
+        if (r->passed_over || !pt_row_says(pt_row_path(row, named ? named : names[0]))) return PT_OK;
         r->passed_over = true;
         pt_log(PT_LOG_WARN, "%s:%lld: the criterion answers are not read: this objective compares two answers, and no third", pt_reader_path(r), (long long)r->line);
         return PT_OK;
     }
-    json_t *v = pt_row_column(r, row, "field_criterion", names, NULL), *there = json_object_get(row, named ? named : names[0]);
+    json_t *v = pt_row_column(r, row, "field_criterion", names, NULL), *there = pt_row_path(row, named ? named : names[0]);
     if (!v) return there ? pt_fail(PT_EFORMAT, "'criterion': empty answer") : pt_row_missing(NULL, row, named ? named : names[0]);
     PT_RETURN(pt_row_messages(r, v, &v));
     pt_status rc = add_side(r, v, t);
@@ -302,7 +311,7 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
     json_t *v[2];
     pt_asked asked;
     const char *named = pt_dataset_says(r->spec, "field_output");
-    json_t *both = json_object_get(row, named ? named : "output");
+    json_t *both = pt_row_path(row, named ? named : "output");
     if (!json_object_get(row, "chosen") && !pt_dataset_says(r->spec, "field_chosen") && json_array_size(both) == 2 &&
         json_is_string(json_array_get(both, 0)))
         return pt_read_mindset(r, row);
@@ -333,8 +342,8 @@ pt_status pt_read_preference(pt_reader *r, json_t *row)
 
 const pt_data_key pt_keys_of_pairs[] = {
     {.key = "field_chosen", .kind = PT_DATA_COLUMN, .after = "field_history",
-     .help = "Column of the better answer. Default: chosen, chosen_messages, chosen_response."},
-    {.key = "field_rejected", .kind = PT_DATA_COLUMN, .help = "Column of the worse one. Default: rejected, rejected_messages, rejected_response."},
+     .help = "Column of the better answer. Default: chosen, chosen_messages, chosen_response, preferred_output."},
+    {.key = "field_rejected", .kind = PT_DATA_COLUMN, .help = "Column of the worse one. Default: rejected, rejected_messages, rejected_response, non_preferred_output."},
     {.key = "field_criterion", .kind = PT_DATA_COLUMN, .help = "idl: column of the answer that the better one must not fall below. Default: criterion."},
     {0}};
 
@@ -342,7 +351,7 @@ const pt_data_type pt_data_type_preference = {
     .name = "preference",
     .also = "chatml chatml.default chatml.argilla chatml.argilla_chat chatml.icr chatml.intel chatml.prompt_pairs chatml.ultra llama3 llama3.default "
             "llama3.argilla llama3.argilla_chat llama3.icr llama3.intel llama3.prompt_pairs llama3.ultra bradley_terry.chat_template "
-            "bradley_terry.llama3 user_defined.default",
+            "bradley_terry.llama3 user_defined.default orpo.chat_template passthrough",
     .pairs = pt_read_preference,
     .verdicts = pt_read_unpaired,
     .keys = pt_keys_of_chats};

@@ -1,5 +1,5 @@
 /* rated: several answers to one question, each with a rating: {"prompt": TEXT, "answers": [TEXT, ...], "ratings": [NUMBER, ...]}. The question may stand
- * as messages or as alpaca has it; an answer is a text, one message or {"response" | "text" | "content": TEXT, "rating" | "score": NUMBER}. Instead of
+ * as messages or as alpaca has it; an answer is a text, one message or {"response" | "text" | "content": TEXT, "rating" | "score": NUMBER | "rank": PLACE}. Instead of
  * ratings "ranking" may give each answer its place, 1 the best. A column `rating` of each answer, larger is better, and `rated`, 1. */
 #include <math.h>
 #include <string.h>
@@ -15,12 +15,13 @@ static json_t *first_of(json_t *row, const char *const *names)
     return NULL;
 }
 
-/* An answer's text, and the rating that stands in it (NULL: none). */
-static pt_status open_answer(json_t *v, size_t k, json_t **text, json_t **rating)
+/* An answer's text, and the rating or the place that stands in it (NULL: none). */
+static pt_status open_answer(json_t *v, size_t k, json_t **text, json_t **rating, bool *place)
 {
-    static const char *const texts[] = {"response", "text", "content", "answer", "output", NULL}, *const numbers[] = {"rating", "score", "overall_score", NULL};
+    static const char *const texts[] = {"response", "text", "content", "answer", "output", NULL}, *const numbers[] = {"rating", "score", "overall_score", NULL}, *const places[] = {"rank", NULL};
     *text = json_is_object(v) ? first_of(v, texts) : v;
     *rating = json_is_object(v) ? first_of(v, numbers) : NULL;
+    *place = json_is_object(v) && !*rating && (*rating = first_of(v, places));
     if (!json_is_string(*text)) return pt_fail(PT_EFORMAT, "answer %zu is %s, not a text", k + 1, pt_row_kind(*text));
     if (!pt_row_says(*text)) return pt_fail(PT_EFORMAT, "empty answer: answer %zu", k + 1);
     return PT_OK;
@@ -28,7 +29,7 @@ static pt_status open_answer(json_t *v, size_t k, json_t **text, json_t **rating
 
 static pt_status ask(pt_reader *r, json_t *row, pt_turns *t)
 {
-    json_t *list = pt_read_list(r, row);
+    json_t *list = pt_dataset_says(r->spec, "prompt_template") ? NULL : pt_read_list(r, row);
     if (list) PT_RETURN(pt_read_turns(r, list, t));
     else PT_RETURN(pt_read_question(r, row, t));
     if (!t->n) return pt_row_missing(NULL, row, "prompt");
@@ -46,6 +47,7 @@ static pt_status find_lists(pt_reader *r, json_t *row, lists *l)
     static const char *const answers[] = {"answers", "responses", "completions", NULL}, *const ratings[] = {"ratings", "scores", NULL}, *const places[] = {"ranking", "ranks", NULL};
     const char *key = "answers";
     *l = (lists){.name = "ratings"};
+    if (pt_dataset_says(r->spec, "answer_template")) return pt_fail(PT_EARG, "answer_template makes one answer; the answers of type rated are a list (field_answers)");
     l->answers = pt_row_column(r, row, "field_answers", answers, &key);
     if (!l->answers) return pt_row_missing(NULL, row, key);
     PT_RETURN(pt_row_list(r, l->answers, &l->answers));
@@ -74,10 +76,11 @@ static pt_status read_rated(pt_reader *r, json_t *row)
     for (size_t k = 0; k < n; k++) {
         pt_answer *a = &rec->answers[k];
         json_t *text, *own, *v;
-        PT_RETURN(open_answer(json_array_get(l.answers, k), k, &text, &own));
+        bool place;
+        PT_RETURN(open_answer(json_array_get(l.answers, k), k, &text, &own, &place));
         v = l.ratings ? json_array_get(l.ratings, k) : own;
         if (!json_is_number(v)) return pt_fail(PT_EFORMAT, "the rating of answer %zu is %s, not a number", k + 1, pt_row_kind(v));
-        float rating = (float)json_number_value(v) * (l.places ? -1 : 1);
+        float rating = (float)json_number_value(v) * ((l.ratings ? l.places : place) ? -1 : 1);
         least = rating < least ? rating : least;
         most = rating > most ? rating : most;
         PT_RETURN(pt_values_put(&a->columns, "rating", rating));
@@ -97,4 +100,5 @@ static const pt_data_key rated_keys[] = {
     {.key = "field_ranking", .kind = PT_DATA_COLUMN, .help = "rated: column of their places instead, 1 the best. Default: ranking, ranks."},
     {0}};
 const pt_data_type pt_data_type_rated = {
-    .name = "rated", .also = "ranked_answers", .sft = read_rated, .instructions = true, .keys = (const pt_data_key *const[]){rated_keys, NULL}};
+    .name = "rated", .also = "ranked_answers", .sft = read_rated, .instructions = true,
+    .fits = "prompt|instruction|question|query|messages answers|responses|completions ratings|scores|ranking|ranks", .fits_with = " (objective plackett_luce)", .keys = (const pt_data_key *const[]){rated_keys, pt_keys_of_templates, pt_keys_of_questions, NULL}};

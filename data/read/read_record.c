@@ -109,7 +109,7 @@ const char *pt_row_kind(const json_t *v)
 
 pt_status pt_row_string(json_t *row, const char *key, bool required, const char **text, size_t *bytes)
 {
-    json_t *v = json_object_get(row, key);
+    json_t *v = pt_row_path(row, key);
     *text = NULL;
     *bytes = 0;
     if (!v || (json_is_null(v) && !required)) return required ? pt_row_missing(NULL, row, key) : PT_OK;
@@ -122,7 +122,7 @@ pt_status pt_row_string(json_t *row, const char *key, bool required, const char 
 
 pt_status pt_row_number(json_t *row, const char *key, double least, float *out)
 {
-    json_t *v = json_object_get(row, key);
+    json_t *v = pt_row_path(row, key);
     if (!v || json_is_null(v)) return PT_OK;
     if (!json_is_number(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a number is wanted", key, pt_row_kind(v));
     double x = json_number_value(v);
@@ -133,7 +133,7 @@ pt_status pt_row_number(json_t *row, const char *key, double least, float *out)
 
 pt_status pt_row_value(json_t *row, const char *key, double least, const char *column, pt_values *out)
 {
-    const json_t *v = json_object_get(row, key);
+    const json_t *v = pt_row_path(row, key);
     float x = 0;
     if (!v || json_is_null(v)) return PT_OK;
     PT_RETURN(pt_row_number(row, key, least, &x));
@@ -176,6 +176,8 @@ typedef struct pt_row_ctx {
 const pt_data_key pt_keys_of_rows[] = {
     {.key = "field_weight", .kind = PT_DATA_COLUMN, .after = "columns",
      .help = "Column of a row's loss weight: the loss is the mean by weight, of pairs too. Without this key no column is taken for one."},
+    {.key = "field_replicate", .kind = PT_DATA_COLUMN,
+     .help = "Column that says how many times a row's records are drawn an epoch (0 to 1000; 0: the row is left out), times the data set's weight. Validation draws each once."},
     {.key = "field_margin", .kind = PT_DATA_COLUMN, .help = "Column of a pair's margin (reward). Without this key no column is taken for one."},
     {.key = "delimiter", .kind = PT_DATA_TEXT, .after = "ds_type",
      .help = "What separates the fields of a CSV file: one character, or tab. Default: a comma; where the header has none, ';' or a tab."},
@@ -187,6 +189,20 @@ static pt_status own_number(pt_reader *r, json_t *row, const char *said, double 
     if (!key || !*key) return PT_OK;
     pt_row_take(r, row, key);
     return pt_row_value(row, key, least, column, &r->rec.columns);
+}
+
+/* How many times the row's records are drawn; *none: not at all. A table spells the number as text. */
+static pt_status own_copies(pt_reader *r, json_t *row, bool *none)
+{
+    const char *key = pt_dataset_says(r->spec, "field_replicate");
+    const json_t *v = key && *key ? pt_row_take(r, row, key) : NULL;
+    char *end = NULL;
+    *none = false;
+    if (!pt_row_says(v)) return PT_OK;
+    double n = json_is_string(v) ? strtod(json_string_value(v), &end) : json_is_number(v) ? json_number_value(v) : -1;
+    if (!(n >= 0 && n <= 1000 && n == floor(n)) || (end && *end)) return pt_fail(PT_EFORMAT, "'%s' is no whole number from 0 to 1000", key);
+    *none = n == 0;
+    return pt_values_put(&r->rec.columns, PT_COLUMN_REPLICATE, (float)n);
 }
 
 /* The head that a pair is about: a name among `labels`, whose place counts from 1, or that number. */
@@ -209,6 +225,9 @@ static pt_status read_row(pt_row_ctx *c, json_t *row)
     json_object_foreach(row, key, v)
         if (pt_row_says(v) && !json_object_get(r->columns, key) && json_object_size(r->columns) < 64)
             json_object_set_new(r->columns, key, json_false());
+    bool none;
+    PT_RETURN(own_copies(r, row, &none));
+    if (none) return pt_causes_add(&r->notes, "rows that are to count 0 times are left out", r->line), PT_OK;
     PT_RETURN(own_number(r, row, "field_weight", 0, PT_COLUMN_WEIGHT));
     if (r->pairs) PT_RETURN(own_number(r, row, "field_margin", -1e30, PT_COLUMN_MARGIN));
     if (r->pairs) PT_RETURN(own_head(r, row));
@@ -227,6 +246,7 @@ static pt_status one_row(void *user, json_t *row, int64_t line)
     r->line = line;
     r->rows++;
     pt_status rc = row ? read_row(c, row) : PT_EFORMAT;
+    if (rc == PT_EFORMAT && row) pt_row_hint_add(r, row);
     if (rc == PT_EFORMAT || rc == PT_ENOSUP) rc = pt_reader_bad(r, rc, line);
     return rc == PT_OK && r->rows == r->max_rows ? PT_ESTOP : rc; /* pt_rows_read ends there */
 }
@@ -234,7 +254,8 @@ static pt_status one_row(void *user, json_t *row, int64_t line)
 static pt_status check_type(const pt_reader *r, const pt_data_type *t)
 {
     const pt_dataset_spec *s = r->spec;
-    if (!t) return pt_fail(PT_EARG, "%s: no data type '%s'; there are %s", s->path, s->type ? s->type : "", pt_reader_types());
+    const char *advice = t ? NULL : pt_reader_type_advice(s->type);
+    if (!t) return pt_fail(PT_EARG, "%s: no data type '%s'; %s%s", s->path, s->type ? s->type : "", advice ? "write " : "there are ", advice ? advice : pt_reader_types());
     if (r->verdicts && !t->verdicts)
         return pt_fail(PT_EARG, "%s: type %s has no labels; this objective takes unpaired (or preference, messages, sharegpt, alpaca with a label, or with "
                                 "chosen and rejected), tokens",
@@ -246,6 +267,8 @@ static pt_status check_type(const pt_reader *r, const pt_data_type *t)
     if (!r->verdicts && !r->pairs && !t->sft)
         return pt_fail(PT_EARG, "%s: type %s holds %s", s->path, t->name,
                        t->pairs ? "pairs; it goes with an objective of pairs" : "answers with labels; it goes with an objective of those");
+    if (r->pairs && pt_dataset_says(s, "answer_template"))
+        return pt_fail(PT_EARG, "%s: answer_template makes one answer; this objective takes pairs (field_chosen, field_rejected)", s->path);
     if (r->teacher && !t->ids)
         return pt_fail(PT_EARG, "%s: this objective learns from a teacher's log-probabilities, which stand beside token ids: type tokens with prompt_logprobs, or "
                                 "target_token_ids and target_logprobs; not type %s",

@@ -7,8 +7,8 @@
 
 static const char *template_of(const pt_dataset_spec *s)
 {
-    const char *said = pt_dataset_says(s, "system_template");
-    return said ? said : "{profile}";
+    const char *text = pt_dataset_says(s, "system_template");
+    return text && *text ? text : "{profile}";
 }
 
 pt_status pt_read_rolebench_open(pt_reader *r)
@@ -18,31 +18,33 @@ pt_status pt_read_rolebench_open(pt_reader *r)
     return pt_profiles_load(r);
 }
 
-/* The system text of a role: the template with {role} and {profile} filled in; owned by the caller. */
-static pt_status system_text(const char *tmpl, const char *role, const char *profile, char **out)
+/* The system text of a role: the template with {role}, {profile} and the row's other fields (row may be NULL); owned by the caller. */
+static pt_status system_text(const char *tmpl, json_t *row, const char *role, const char *profile, char **out)
 {
     pt_status rc = PT_OK;
     pt_str s = {0};
-    const char *p = *tmpl ? tmpl : "{profile}";
-    PT_TRY(pt_str_puts(&s, ""));
-    while (*p) {
-        const char *fill = NULL;
-        size_t skip = 0, n;
-        if (!strncmp(p, "{role}", 6))
-            fill = role, skip = 6;
-        else if (!strncmp(p, "{profile}", 9))
-            fill = profile, skip = 9;
-        n = fill ? strlen(fill) : 1;
-        const char *piece = fill ? fill : p;
-        if (fill) pt_text_strip(&piece, &n);
-        PT_TRY(pt_str_add(&s, piece, n));
-        p += fill ? skip : 1;
-    }
+    size_t n_role = strlen(role), n_profile = strlen(profile);
+    json_t *fields = row ? json_copy(row) : json_object();
+    pt_text_strip(&role, &n_role);
+    pt_text_strip(&profile, &n_profile);
+    PT_CHECK(fields && !json_object_set_new(fields, "role", json_stringn(role, n_role)) && !json_object_set_new(fields, "profile", json_stringn(profile, n_profile)), PT_ENOMEM,
+             "out of memory: a system text");
+    PT_TRY(pt_row_format(fields, tmpl, &s));
     *out = s.text;
-    return PT_OK;
+    s = (pt_str){0};
 done:
+    json_decref(fields);
     pt_str_free(&s);
-    return rc;
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "system_template");
+}
+
+/* Whether a template has fields of the row: then the system text of a role is another in each. */
+static bool of_rows(const char *tmpl)
+{
+    char name[64];
+    while (pt_row_template_field(&tmpl, name, sizeof name))
+        if (strcmp(name, "role") && strcmp(name, "profile")) return true;
+    return false;
 }
 
 /* The role as the profiles file spells it: exact, or without outer spaces. */
@@ -89,7 +91,7 @@ pt_status pt_read_rolebench(pt_reader *r, json_t *row)
     for (i = 0; i < 3; i++) pt_row_take(r, row, used[i]);
     pt_text_strip(&question, &n_question);
     PT_RETURN(find_role(r, raw, n_raw, &role, &profile));
-    PT_RETURN(system_text(template_of(r->spec), role, profile, &system));
+    PT_RETURN(system_text(template_of(r->spec), row, role, profile, &system));
     PT_RETURN(pt_record_own(&r->rec, system));
     r->rec.role = role;
     if (json_is_string(answers)) return give_answer(r, answers, system, question, n_question);
@@ -109,17 +111,18 @@ static pt_status keep_profiles(const pt_reader *r, char *const *roles, size_t n,
     const char *role, *tmpl = template_of(r->spec);
     json_t *v;
     char *text;
+    if (of_rows(tmpl)) return PT_OK;
     json_object_foreach(r->profiles, role, v)
     {
         if (!json_is_string(v)) continue; /* nobody's: a row of that role would have been refused */
-        PT_RETURN(system_text(tmpl, role, json_string_value(v), &text));
+        PT_RETURN(system_text(tmpl, NULL, role, json_string_value(v), &text));
         int bad = json_object_set_new(out, role, json_string(text));
         free(text);
         if (bad) return pt_fail(PT_ENOMEM, "out of memory");
     }
     for (size_t i = 0; i < n; i++) {
         if (json_object_get(out, roles[i])) continue;
-        PT_RETURN(system_text(tmpl, roles[i], "", &text));
+        PT_RETURN(system_text(tmpl, NULL, roles[i], "", &text));
         int bad = json_object_set_new(out, roles[i], json_string(text));
         free(text);
         if (bad) return pt_fail(PT_ENOMEM, "out of memory");
@@ -132,5 +135,5 @@ static const pt_data_key keys[] = {
      .help = "rolebench: first (default) or all answers of a row."},
     {0}};
 
-const pt_data_type pt_data_type_rolebench = {.name = "rolebench", .sft = pt_read_rolebench, .open = pt_read_rolebench_open, .profiles = keep_profiles,
-                                             .keys = (const pt_data_key *const[]){pt_keys_of_people, keys, NULL}};
+const pt_data_type pt_data_type_rolebench = {.name = "rolebench", .sft = pt_read_rolebench, .open = pt_read_rolebench_open, .fits = "role question generated", .fits_with = ", profiles: FILE", .profiles = keep_profiles,
+                                             .keys = (const pt_data_key *const[]){pt_keys_of_people, keys, pt_keys_of_templates, NULL}};

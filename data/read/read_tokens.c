@@ -11,6 +11,8 @@ pt_status pt_read_text(pt_reader *r, json_t *row)
     pt_record *rec = &r->rec;
     const char *key = pt_dataset_value(r->spec, "field_text");
     rec->kind = PT_RECORD_TEXT;
+    PT_RETURN(pt_row_filled(r, row, "text_template", &rec->answers[0].text, &rec->answers[0].bytes));
+    if (rec->answers[0].text) return r->sink(r->user, rec, r->line);
     if (!pt_row_take(r, row, key)) return pt_row_missing(r, row, key);
     PT_RETURN(pt_row_string(row, key, true, &rec->answers[0].text, &rec->answers[0].bytes));
     return r->sink(r->user, rec, r->line);
@@ -193,10 +195,11 @@ pt_status pt_read_tokens(pt_reader *r, json_t *row)
 
 const pt_data_key pt_keys_of_texts[] = {{.key = "field_text", .aliases = "field text_column", .kind = PT_DATA_COLUMN, .fallback = "text",
                                           .after = "field_margin", .help = "text: its column. Default: text."},
+                                         {.key = "text_template", .kind = PT_DATA_TEMPLATE, .help = "text, labels: the text of fields of the row, as in system_template, instead of a column."},
                                          {0}};
 
 const pt_data_type pt_data_type_text = {
     .name = "text", .also = "completion pretrain", .shown = "text (= completion)", .sft = pt_read_text, .plain = true, .lines = true,
     .keys = (const pt_data_key *const[]){pt_keys_of_texts, NULL}};
 const pt_data_type pt_data_type_tokens = {
-    .name = "tokens", .shown = "tokens (= empty type)", .sft = pt_read_tokens, .pairs = pt_read_tokens, .verdicts = pt_read_tokens, .plain = true, .ids = true};
+    .name = "tokens", .fits = "input_ids|chosen_input_ids", .shown = "tokens (= empty type)", .sft = pt_read_tokens, .pairs = pt_read_tokens, .verdicts = pt_read_tokens, .plain = true, .ids = true};

@@ -30,12 +30,13 @@ pt_status pt_read_verdict(pt_reader *r, json_t *row)
 static bool is_pair(const pt_reader *r, json_t *row)
 {
     const char *named = pt_dataset_says(r->spec, "field_rejected");
-    static const char *const names[] = {"rejected", "rejected_messages", "rejected_response", NULL};
+    static const char *const names[] = {"rejected", "rejected_messages", "rejected_response", "non_preferred_output", NULL};
     if (named) return true;
     for (size_t i = 0; names[i]; i++)
         if (json_object_get(row, names[i])) return true;
     named = pt_dataset_says(r->spec, "field_output");
-    return json_array_size(json_object_get(row, named ? named : "output")) == 2 && json_is_string(json_array_get(json_object_get(row, named ? named : "output"), 0));
+    const json_t *both = pt_row_path(row, named ? named : "output");
+    return json_array_size(both) == 2 && json_is_string(json_array_get(both, 0));
 }
 
 /* The record that was read, its completion told from what it answers. */

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "data/read/data_key.h"
 #include "data/read/read_paths.h"
+#include "data/read/row_format.h"
 #include "data/read/scene.h"
 #include "data/text/template.h"
 
@@ -157,6 +158,8 @@ typedef struct pt_data_type {
     pt_status (*verdicts)(pt_reader *r, json_t *row); /* into a record of one answer with the column PT_COLUMN_LABEL, or of two, the better one first */
     pt_status (*open)(pt_reader *r);               /* before the first row; may be NULL */
     const char *list;  /* the column that holds a conversation, where a row says it in the words of this type */
+    const char *fits;  /* columns that tell its rows from others', space-separated, other names of one with '|' between; NULL: none do. Rows of another type are told so */
+    const char *fits_with; /* what else a data set of such rows says (", profiles: FILE"); NULL = nothing */
     bool judged;       /* rows have labels: nothing is written, so that no answer's end is learnt; plain texts need no chat template, ids no tokenizer */
     bool plain;        /* texts or ids as they stand: no chat template, no end of an answer */
     bool ids;          /* no tokenizer is needed */
@@ -177,6 +180,8 @@ size_t pt_data_type_count(void);
 const pt_data_type *pt_data_type_at(size_t i);
 /* The type whose rows are texts alone. */
 const pt_data_type *pt_data_type_of_texts(void);
+/* What to write instead of another trainer's name that no type has; NULL when nothing is known of it. */
+const char *pt_reader_type_advice(const char *type);
 /* Its name, NULL when there is none such. */
 const char *pt_reader_type(const char *type);
 /* Whether a type gives pairs, or records for sft. */
@@ -208,7 +213,7 @@ extern const pt_data_key pt_keys_of_labels[];
 /* The place of a name among the names of `labels`; -1. *n (may be NULL): how many there are. */
 int pt_label_find(const pt_dataset_spec *s, const char *name, size_t *n);
 /* Keys of rows of any type; of conversations with questions and answers, and pairs of them: what reads one of these shapes reads the others too. */
-extern const pt_data_key pt_keys_of_rows[], pt_keys_of_texts[], pt_keys_of_questions[], pt_keys_of_pairs[], pt_keys_of_verdicts[];
+extern const pt_data_key pt_keys_of_rows[], pt_keys_of_templates[], pt_keys_of_texts[], pt_keys_of_questions[], pt_keys_of_pairs[], pt_keys_of_verdicts[];
 extern const pt_data_key *const pt_keys_of_chats[];
 /* A record of one empty answer. */
 pt_status pt_record_clear(pt_record *rec);
@@ -236,15 +241,21 @@ pt_status pt_row_value(json_t *row, const char *key, double least, const char *c
 pt_status pt_row_missing(const pt_reader *r, json_t *row, const char *key);
 /* The type and keys of a data set that would fit this row, as text; nothing when no shape is known. */
 pt_status pt_row_hint(const pt_reader *r, json_t *row, pt_str *out);
+/* Puts that behind the present message, where it names another type than the data set has. */
+void pt_row_hint_add(const pt_reader *r, json_t *row);
 /* Whether a value says something: not absent, null, "", spaces, [] or {}. */
 bool pt_row_says(const json_t *v);
 /* The value of a column: of the name that the config gives it by the key `said`, else of the first of `names` (ends with NULL) that says something;
  * NULL when none does. *key (may be NULL) is its name. */
 json_t *pt_row_column(pt_reader *r, json_t *row, const char *said, const char *const *names, const char **key);
-/* The field `key` as a value that was read. */
+/* The field `key`, or the one that it is the path of, as a value that was read. */
 json_t *pt_row_take(pt_reader *r, json_t *row, const char *key);
 /* The same as a text; PT_EFORMAT when it is another kind of value. *text = NULL when nothing says anything. */
 pt_status pt_row_text(pt_reader *r, json_t *row, const char *said, const char *const *names, const char **text, size_t *bytes);
+/* The template that the data set says by the key `said` (a TEMPLATE), filled with the row's fields; *text = NULL when it says none. */
+pt_status pt_row_filled(pt_reader *r, json_t *row, const char *said, const char **text, size_t *bytes);
+/* The key by which the data set makes questions or answers of fields; NULL when it says none. */
+const char *pt_row_templates(const pt_reader *r);
 /* A list that a row spells as a string ("[{...}]") is parsed; every other value is given as it is. PT_ENOMEM alone. */
 pt_status pt_row_list(pt_reader *r, json_t *v, json_t **out);
 /* A text that spells a list of messages, as CSV and other tables hold them, as that list; every other value as it is. */
@@ -262,6 +273,8 @@ void pt_note_unread(pt_reader *r, json_t *m, const char *const *read, size_t n, 
 pt_status pt_read_tools(pt_reader *r, json_t *row);
 /* The turn's parts that a message's own list (train_detail) trains on or not, and what follows from it for the turn's weight. */
 pt_status pt_read_detail(pt_reader *r, json_t *m, pt_turn *t);
+/* The turn's text with the message's tag (message_field_tag), or as turn_template writes it. */
+pt_status pt_read_tagged(pt_reader *r, json_t *m, pt_turn *t);
 /* A turn as the templates take it, with weight w. */
 pt_message pt_turn_message(const pt_turn *t, float w);
 /* For messages where the data set asks for points of view: whoever says one by name; *who is what `role` is by the table or by `roles`, or NULL. */
@@ -273,6 +286,8 @@ pt_status pt_read_views_open(pt_reader *r);
 pt_status pt_read_turns(pt_reader *r, json_t *list, pt_turns *t);
 /* The conversation's list among a row's columns, NULL when there is none. */
 json_t *pt_read_list(pt_reader *r, json_t *row);
+/* The same under other names that data sets give it (items, dialog ...), where it is one of known speakers. */
+json_t *pt_read_other_list(pt_reader *r, json_t *row);
 /* The row's column `system` before turns that have no system message of their own. */
 pt_status pt_read_system(pt_reader *r, json_t *row, pt_turns *t, size_t *n_prompt);
 /* Turns before the answer without the system text: history, then instruction (prompt, query, question) and input joined by a line

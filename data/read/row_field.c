@@ -1,5 +1,5 @@
 /* Columns of rows: which one holds what, which were read, what a row that fits nothing would fit. */
-#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "data/read/record.h"
@@ -20,8 +20,15 @@ bool pt_row_says(const json_t *v)
 
 json_t *pt_row_take(pt_reader *r, json_t *row, const char *key)
 {
-    json_t *v = json_object_get(row, key);
-    if (v && r->columns) json_object_set_new(r->columns, key, json_true()); /* a table for people: without memory it is shorter */
+    json_t *v = pt_row_path(row, key);
+    char name[64];
+    if (!v || !r->columns) return v;
+    if (json_object_get(row, key)) {
+        json_object_set_new(r->columns, key, json_true()); /* a table for people: without memory it is shorter */
+    } else if (pt_row_path_first(row, key) < sizeof name) {
+        snprintf(name, sizeof name, "%.*s", (int)pt_row_path_first(row, key), key);
+        json_object_set_new(r->columns, name, json_true());
+    }
     return v;
 }
 
@@ -30,7 +37,7 @@ json_t *pt_row_column(pt_reader *r, json_t *row, const char *said, const char *c
     const char *named[] = {pt_dataset_says(r->spec, said), NULL};
     if (named[0]) names = named;
     for (; *names; names++) {
-        if (!pt_row_says(json_object_get(row, *names))) continue;
+        if (!pt_row_says(pt_row_path(row, *names))) continue;
         if (key) *key = *names;
         return pt_row_take(r, row, *names);
     }
@@ -92,12 +99,14 @@ static pt_status names_of(json_t *row, pt_str *out)
 pt_status pt_row_missing(const pt_reader *r, json_t *row, const char *key)
 {
     pt_status rc = PT_OK;
-    pt_str names = {0}, hint = {0};
+    pt_str names = {0}, hint = {0}, said = {0};
     PT_TRY(names_of(row, &names));
+    PT_TRY(pt_row_path_said(row, key, &said));
     if (r) PT_TRY(pt_row_hint(r, row, &hint));
-    rc = pt_fail(PT_EFORMAT, "no field '%s'; the row has %s%s%s", key, names.len ? names.text : "no fields",
+    rc = pt_fail(PT_EFORMAT, "no field '%s'%s%s; the row has %s%s%s", key, said.len ? ": " : "", said.len ? said.text : "", names.len ? names.text : "no fields",
                  hint.len ? "; this shape is read with " : "", hint.len ? hint.text : "");
 done:
+    pt_str_free(&said);
     pt_str_free(&hint);
     pt_str_free(&names);
     return rc;
@@ -129,79 +138,5 @@ pt_status pt_reader_said(const pt_reader *r, pt_str *out)
             n++;
         }
     }
-    return PT_OK;
-}
-
-/* ---- what would fit ---------------------------------------------------------------------------------------------- */
-
-static bool has(const json_t *row, const char *key)
-{
-    return pt_row_says(json_object_get(row, key));
-}
-
-static const char *first_of(const json_t *row, const char *const *names)
-{
-    for (; *names; names++)
-        if (has(row, *names)) return *names;
-    return NULL;
-}
-
-static bool texts(const json_t *list)
-{
-    return json_array_size(list) == 2 && json_is_string(json_array_get(list, 0)) && json_is_string(json_array_get(list, 1));
-}
-
-/* A column that is a list of objects with a speaker and a text. */
-static pt_status hint_list(json_t *row, pt_str *out)
-{
-    static const char *const who[] = {"role", "from", "speaker", "name", "character", "user", NULL},
-                             *const said[] = {"content", "value", "text", "message", "utterance", NULL};
-    const char *k;
-    json_t *v;
-    json_object_foreach(row, k, v)
-    {
-        const json_t *m = json_array_get(v, 0);
-        const char *role = first_of(m, who), *text = first_of(m, said);
-        if (!role || !text || !json_is_string(json_object_get(m, role)) || !json_is_string(json_object_get(m, text))) continue;
-        PT_RETURN(pt_str_printf(out, "type: messages, field_messages: %.60s", k));
-        if (strcmp(role, "role") && strcmp(role, "from"))
-            PT_RETURN(pt_str_printf(out, ", message_property_mappings: {role: %s, content: %s}", role, text));
-        else if (strcmp(text, "content") && strcmp(text, "value"))
-            PT_RETURN(pt_str_printf(out, ", message_property_mappings: {content: %s}", text));
-        if (!pt_speaker_find(json_string_value(json_object_get(m, role))))
-            PT_RETURN(pt_str_puts(out, ", roles: {user: [NAMES], assistant: [NAMES]} or view_of: each"));
-        return PT_OK;
-    }
-    return PT_OK;
-}
-
-pt_status pt_row_hint(const pt_reader *r, json_t *row, pt_str *out)
-{
-    static const char *const asks[] = {"instruction", "prompt", "query", "question", "INSTRUCTION", NULL},
-                             *const answers[] = {"output", "response", "completion", "answer", "RESPONSE", NULL};
-    static const char *const sides[][2] = {{"response_j", "response_k"}, {"response_0", "response_1"}, {"answer_a", "answer_b"},
-                                           {"preferred", "dispreferred"}, {"win", "lose"}, {"accepted", "declined"}};
-    const char *ask = first_of(row, asks), *only = NULL, *k;
-    json_t *v;
-    size_t n = 0;
-    for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
-        if (ask && has(row, sides[i][0]) && has(row, sides[i][1]))
-            return pt_str_printf(out, "type: preference, field_prompt: %s, field_chosen: %s, field_rejected: %s (objective dpo or reward)", ask,
-                                 sides[i][0], sides[i][1]);
-    if ((has(row, "chosen") || has(row, "chosen_messages") || has(row, "chosen_response")) && !r->pairs)
-        return pt_str_puts(out, "type: preference (objective dpo or reward)");
-    if (ask && texts(json_object_get(row, "output"))) return pt_str_puts(out, "type: mindset (objective dpo or reward)");
-    if (has(row, "role") && ask && has(row, "generated")) return pt_str_puts(out, "type: rolebench, profiles: FILE");
-    if (has(row, "input_ids")) return pt_str_puts(out, "type: tokens");
-    if (has(row, "mes_example") || (has(row, "spec") && has(row, "data"))) return pt_str_puts(out, "type: card");
-    if (has(row, "character_name") || (has(row, "mes") && json_is_boolean(json_object_get(row, "is_user")))) return pt_str_puts(out, "type: sillytavern");
-    PT_RETURN(hint_list(row, out));
-    if (out->len) return PT_OK;
-    if (ask && first_of(row, answers)) return pt_str_puts(out, "type: alpaca");
-    json_object_foreach(row, k, v)
-        if (json_is_string(v)) only = k, n++;
-    if (has(row, "text")) return pt_str_puts(out, "type: text");
-    if (n == 1) return pt_str_printf(out, "type: text, field_text: %.60s", only);
-    if (ask) return pt_str_printf(out, "type: alpaca, field_prompt: %s, field_output: NAME", ask);
     return PT_OK;
 }

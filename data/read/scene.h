@@ -65,7 +65,7 @@ pt_status pt_read_scene(struct pt_reader *r, const pt_scene *s);
 pt_status pt_read_scene_pair(struct pt_reader *r, const pt_scene *s, const char *other, size_t bytes);
 
 /* ---- keys ---- */
-/* view_of, train_on_speakers, history, speaker_names, thoughts: what types with scenes list; profiles and system_template, which they list too. */
+/* view_of, train_on_speakers, history, speaker_names, thoughts: what types with scenes list; profiles, which they list too. system_template (pt_keys_of_templates) is theirs as well. */
 extern const pt_data_key pt_keys_of_scenes[], pt_keys_of_people[];
 /* Whether a type's rows may be scenes. */
 bool pt_data_type_people(const struct pt_data_type *t);

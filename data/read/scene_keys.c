@@ -77,9 +77,6 @@ static pt_status check_views(const char *text)
 
 const pt_data_key pt_keys_of_people[] = {
     {.key = "profiles", .aliases = "card cards", .kind = PT_DATA_FILE, .after = "field_margin", .help = "The profiles of roles (rolebench) and of named people, for system texts: FILE of {name: text}, a character card (JSON, PNG, CHARX), or a folder of cards."},
-    {.key = "system_template", .kind = PT_DATA_TEXT,
-     .help = "The system text. rolebench: text with {role} and {profile}; default: {profile}. Named people: text with {char} {user} {others} {profile} {setting} {system} and fields of "
-             "the row; default: what there is of {system}, {profile} and {setting}."},
     {0}};
 
 const pt_data_key pt_keys_of_scenes[] = {

@@ -145,29 +145,10 @@ static pt_status plain_text(const pt_scene *s, const char *profile, const pt_str
     return PT_OK;
 }
 
-/* tmpl with {NAME} as the field of that name; "{{" and "}}" are braces. */
-static pt_status fill(const json_t *fields, const char *tmpl, pt_str *out)
+static pt_status fill(json_t *fields, const char *tmpl, pt_str *out)
 {
-    for (const char *p = tmpl; *p;) {
-        size_t n = strcspn(p, "{}");
-        PT_RETURN(pt_str_add(out, p, n));
-        p += n;
-        if (*p && p[1] == *p) {
-            PT_RETURN(pt_str_add(out, p, 1));
-            p += 2;
-        } else if (*p) {
-            char name[64];
-            n = strcspn(p, "}");
-            if (*p == '}' || !p[n] || n > sizeof name) return pt_fail(PT_EFORMAT, "system_template: a brace that is not closed ('{{' is a brace)");
-            memcpy(name, p + 1, n - 1);
-            name[n - 1] = 0;
-            const json_t *v = json_object_get(fields, name);
-            if (!json_is_string(v)) return pt_fail(PT_EFORMAT, "system_template: {%s} is %s; a field that holds a text is wanted", name, v ? pt_row_kind(v) : "no field of the row");
-            PT_RETURN(pt_str_add(out, json_string_value(v), json_string_length(v)));
-            p += n + 1;
-        }
-    }
-    return PT_OK;
+    pt_status rc = pt_row_format(fields, tmpl, out);
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "system_template");
 }
 
 /* Appends the summary of what came before. */
