@@ -1,4 +1,5 @@
 /* One entry of datasets: a YAML mapping into a pt_dataset_spec. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,11 +152,10 @@ static pt_status put_column(pt_place at, const char *key, const pt_ynode *v, pt_
 {
     static const char *names[][2] = {{"prompt", "field_prompt"}, {"query", "field_input"}, {"response", "field_output"}, {"history", "field_history"},
                                      {"messages", "field_messages"}, {"system", "field_system"}, {"chosen", "field_chosen"}, {"rejected", "field_rejected"},
-                                     {"kto_tag", "field_label"}};
+                                     {"kto_tag", "field_label"}, {"tools", "field_tools"}};
     bool found;
     pt_status rc = say_as(at, key, v, names, sizeof names / sizeof *names, d, &found);
     if (found) return rc;
-    if (!strcmp(key, "tools") && v->kind == PT_YSCALAR && !strcmp(v->text, "tools")) return PT_OK;
     const pt_dataset_key *k = pt_schema_dataset_find(key);
     if (k && k->refused) return pt_place_fail(at, "%s: %s", key, k->refused);
     return pt_place_fail(at, "columns knows prompt, query, response, history, messages, system, chosen, rejected, kto_tag and tools, not %s", key);
@@ -317,10 +317,37 @@ static pt_status take_format(const char *file, const pt_ynode *n, const char *pa
     return PT_OK;
 }
 
+/* num_samples: the first rows of the file. */
+static pt_status first_rows(pt_place at, const pt_ynode *v, pt_dataset_spec *d)
+{
+    int n = 0;
+    if (!v || pt_value_is_off(v)) return PT_OK;
+    PT_RETURN(pt_value_int(at, "num_samples", v, 1, INT_MAX, &n));
+    if (d->split && strcmp(d->split, "train")) return pt_place_fail(at, "num_samples and split: %s: one of them; split: train[:%d] takes the first %d rows", d->split, n, n);
+    free(d->split);
+    d->split = NULL;
+    return pt_asprintf(&d->split, "train[:%d]", n);
+}
+
+/* A folder of LLaMA-Factory's is many sets: which one must be said. A data set that was saved to disk has a file of that name too, and a state.json. */
+static pt_status not_many(pt_place at, const char *path)
+{
+    pt_status rc = PT_OK;
+    char *info = NULL, *state = NULL;
+    if (!pt_dir_exists(path)) return PT_OK;
+    PT_TRY(pt_path_join(&info, path, "dataset_info.json"));
+    PT_TRY(pt_path_join(&state, path, "state.json"));
+    if (pt_file_exists(info) && !pt_file_exists(state)) rc = pt_place_fail(at, "%s holds a dataset_info.json: dataset: NAME says which of its sets is meant", path);
+done:
+    free(info);
+    free(state);
+    return rc;
+}
+
 static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d)
 {
     pt_place at = {file, n->line, n->column};
-    const pt_ynode *files = NULL;
+    const pt_ynode *files = NULL, *rows = NULL;
     d->weight = 1;
     d->bad_rows = -1; /* the config's */
     d->line = strcmp(file, "command line") ? n->line : 0; /* a place in the file, or none */
@@ -333,16 +360,21 @@ static pt_status dataset(const char *file, const pt_ynode *n, pt_dataset_spec *d
             if (!strcmp(n->keys[i], "type")) PT_RETURN(pt_strdup(&d->type, ""));
         } else if (!strcmp(n->keys[i], "data_files")) {
             files = n->items[i];
+        } else if (!strcmp(n->keys[i], "num_samples")) {
+            rows = n->items[i];
         } else {
             PT_RETURN(dataset_key(file, n->keys[i], here, n->items[i], d));
         }
     }
     if (files) PT_RETURN(data_files(at, files, d));
+    PT_RETURN(first_rows(at, rows, d));
     if (!d->path || !d->path[0]) return pt_place_fail(at, "this data set has no path");
+    PT_RETURN(not_many(at, d->path));
     if (n->kind == PT_YMAP) PT_RETURN(take_format(file, n, d->path, d));
     if (!d->type) return PT_OK; /* by the objective */
     if (pt_reader_type(d->type)) return PT_OK;
-    return pt_place_fail(at, "unknown data set type '%s'; known: %s", d->type, pt_reader_types());
+    const char *advice = pt_reader_type_advice(d->type);
+    return pt_place_fail(at, "unknown data set type '%s'; %s: %s", d->type, advice ? "its rows are read with" : "known", advice ? advice : pt_reader_types());
 }
 
 void pt_datasets_free(pt_dataset_spec *d, size_t n)

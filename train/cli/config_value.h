@@ -38,8 +38,9 @@ bool pt_value_is_off(const pt_ynode *n);
 
 /* A number, or a word of k->choices that stands for one. */
 pt_status pt_value_worded(pt_place at, const pt_key *k, const pt_ynode *n, double *out);
-/* Texts alone in datasets, as a list of data sets: each text, or what dir/dataset_info.json says of its names (LLaMA-Factory's; several after
- * commas). *out NULL: there is a mapping, v holds as it is. */
+/* Names in datasets, as a list of data sets: each text, or what dir/dataset_info.json says of its names (LLaMA-Factory's; several after
+ * commas); {path: FOLDER, dataset: NAMES, ...}: what that folder's says, with the mapping's other keys in place of the entry's. *out NULL: there are none, v holds
+ * as it is. */
 pt_status pt_value_named_sets(pt_place at, const char *dir, const pt_ynode *v, pt_ynode **out);
 pt_status pt_value_datasets(const char *file, const char *key, const pt_ynode *n, pt_dataset_spec **out, size_t *out_n);
 void pt_datasets_free(pt_dataset_spec *d, size_t n);

@@ -3,7 +3,7 @@
 
 #include "train/cli/schema.h"
 
-#define FORMAT "text around the columns is the chat template's here"
+#define FORMAT "text around the columns is the chat template's here; prompt_template and system_template write such text into the question and the system text"
 #define MEDIA "only text is trained on"
 
 #define TAKEN(key, others, says) {.name = key, .aliases = others, .help = says}
@@ -11,8 +11,10 @@
 
 static const pt_dataset_key plain[] = {
     TAKEN("path", "file_name", "The file: JSON Lines, a JSON list, JSON objects, one object that holds the list; CSV, TSV, text (type text: a record a line) by their names; each also .gz or .zst. Or several, read one behind the other: a list, a pattern (data/*.jsonl, data/**/*.jsonl), a folder (its .jsonl, .json, .csv, .tsv files; where their names say train, validation or test, those of the split). A leading ~ and ${NAME} are expanded."),
+    TAKEN("dataset", "", "Names of LLaMA-Factory's dataset_info.json in the folder that path says (else in dataset_dir): one, several after commas, or a list. Its files, formats, columns and tags hold; other keys here stand in place of its."),
     TAKEN("type", "formatting", "The shape of its rows. A mapping {field_...: NAME} is axolotl's user-defined type."),
     TAKEN("split", "", "train, or a part of it: train[:20%], train[100:500], counted over all files. Of a folder also validation or test, where its files' names say so."),
+    TAKEN("num_samples", "", "The first N rows: split: train[:N]. (LLaMA-Factory draws them by chance.)"),
     TAKEN("weight", "", "Share of its records drawn an epoch: 0.5 = half of them, 2 = each twice."),
     TAKEN("bad_rows", "", "Instead of the config's bad_rows."),
     TAKEN("message_property_mappings", "", "{role: NAME, content: NAME}. Default: role and content, or from and value. Also: message_field_role, message_field_content."),
@@ -21,7 +23,7 @@ static const pt_dataset_key plain[] = {
     TAKEN("roles_to_train", "", "Instead of the config's roles_to_train."),
     TAKEN("drop_system_message", "", "Leaves out the rows' system texts."),
     TAKEN("system_prompt", "", "System text of rows without one."),
-    TAKEN("columns", "", "LLaMA-Factory's names for these: prompt, query, response, history, messages, system, chosen, rejected, kto_tag. Columns that it does not name are not read."),
+    TAKEN("columns", "", "LLaMA-Factory's names for these: prompt, query, response, history, messages, system, chosen, rejected, kto_tag, tools. Columns that it does not name are not read."),
     TAKEN("data_files", "", "The file or files, where path is json or a folder."),
     TAKEN("ds_type", "", "json, csv, tsv or text: what the file is. Default: as its name says (.csv, .tsv, .txt, each also .gz or .zst; else JSON)."),
     TAKEN("ranking", "", "No effect: the objective decides."),
@@ -86,7 +88,7 @@ const pt_dataset_key *pt_schema_dataset_find(const char *name)
 
 pt_status pt_schema_dataset_help(pt_str *out)
 {
-    PT_RETURN(pt_str_puts(out, "  keys of a data set:\n"));
+    PT_RETURN(pt_str_puts(out, "  keys of a data set (a key that names a column takes a path too: data.turns, answers.0.text):\n"));
     collect();
     for (size_t i = 0; i < n_keys; i++)
         if (keys[i].help) PT_RETURN(pt_str_printf(out, "    %-30s %s%s\n", keys[i].name, keys[i].refused ? "refused: " : keys[i].help, keys[i].refused ? keys[i].refused : ""));
@@ -98,7 +100,7 @@ pt_status pt_schema_dataset_markdown(pt_str *out)
     collect();
     for (int refused = 0; refused < 2; refused++) {
         PT_RETURN(pt_str_puts(out, refused ? "\n## Keys of a data set: refused\n\n| key | why |\n|---|---|\n"
-                                           : "\n## Keys of a data set\n\nOf each entry of datasets and test_datasets.\n\n| key | meaning |\n|---|---|\n"));
+                                           : "\n## Keys of a data set\n\nOf each entry of datasets and test_datasets. A key that names a column takes a path too (data.turns, answers.0.text); see [data.md](data.md).\n\n| key | meaning |\n|---|---|\n"));
         for (size_t i = 0; i < n_keys; i++) {
             const pt_dataset_key *k = &keys[i];
             if (!k->help || (k->refused != NULL) != (refused == 1)) continue;
