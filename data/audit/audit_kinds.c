@@ -38,7 +38,7 @@ static const pt_audit_kind kinds[PT_FOUND_KINDS] = {
     [PT_FOUND_PHONE] = {"phone", WARNING, "hold what looks like a telephone number", "take it out, unless it is invented"},
     [PT_FOUND_MOJIBAKE] = {"mojibake", WARNING, "hold characters that were read in the wrong encoding", "read the source anew as what it is"},
     [PT_FOUND_HTML] = {"html", NOTE, "hold HTML entities or tags in plain talk", "unescape the source"},
-    [PT_FOUND_OTHER_SCRIPT] = {"other_script", NOTE, "are answered in another script than nearly all of their data set", "are they meant to be there?"},
+    [PT_FOUND_OTHER_SCRIPT] = {"other_script", NOTE, "are answered in another script than nearly all of their data set, unasked", "are they meant to be there?"},
     [PT_FOUND_CANNED_ANSWER] = {"canned_answer", NOTE, "give an answer that ten or more different prompts get", "keep a few of them: such an answer is learnt first"},
     [PT_FOUND_UNANSWERED] = {"unanswered", NOTE, "end with a turn that nobody answers: it is left out", "nothing, where the answer was meant to be missing"},
 };

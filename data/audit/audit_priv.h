@@ -73,6 +73,8 @@ typedef struct pt_audit_row {
     const char *file;
     int64_t line;
     uint8_t test, validation, script;
+    bool asked_so;    /* what is asked explains the answer's script: it is written in it too, or asks for a language or for code */
+    uint32_t scripts; /* those that stand in the answer: pt_script_text */
     uint32_t set;
 } pt_audit_row;
 
@@ -129,6 +131,7 @@ typedef struct pt_audit_view {
     bool persona;   /* somebody is to be played, who is no assistant and no machine as far as the record says */
     bool asks_talk; /* the task is to write what people say to each other */
     bool asks_markup; /* it is about HTML or program text */
+    bool asks_language; /* it asks for another language, or for code */
     const char *user_names[8]; /* of named people whose part is the user's */
     int n_user_names;
     const pt_tokenizer *tok;

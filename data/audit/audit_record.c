@@ -218,7 +218,11 @@ static pt_status keep(pt_audit_look *l, const pt_record *rec, int64_t line, bool
     if (!v->n) row->whole = 0;
     if (last) {
         const pt_audit_part *answer = &v->parts[last - 1];
-        row->script = (uint8_t)pt_script_text(answer->text, answer->bytes);
+        row->script = (uint8_t)pt_script_text(answer->text, answer->bytes, &row->scripts);
+        unsigned asked = 0;
+        for (size_t i = 0; i < last; i++)
+            if (v->parts[i].kind == PT_PART_ASKED) (void)pt_script_text(v->parts[i].text, v->parts[i].bytes, &asked);
+        row->asked_so = v->asks_language || calls || (asked >> row->script & 1);
         if (last > 1) row->prompt = rec->role ? pt_fnv1a(before, rec->role, strlen(rec->role)) : before;
         if (answer->kind == PT_PART_ANSWER && !calls && pt_near_words(answer->text, answer->bytes) >= WORDS_TO_TELL) row->answer = hash_part(PT_FNV_START, answer);
         a->scripts[row->script] += !l->test;

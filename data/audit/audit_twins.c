@@ -207,7 +207,7 @@ static void find_scripts(pt_audit *a)
         if (a->rows[from].test || to - from < SCRIPT_ROWS || (double)n[best] < 0.95 * (double)(to - from - n[PT_SCRIPT_NONE])) continue;
         for (size_t i = from; i < to; i++) {
             const pt_audit_row *r = &a->rows[i];
-            if (r->script != PT_SCRIPT_NONE && r->script != best) pt_audit_put(a, PT_FOUND_OTHER_SCRIPT, r->file, r->line, pt_script_name((pt_script)r->script), NULL);
+            if (r->script != PT_SCRIPT_NONE && !(r->scripts >> best & 1) && !r->asked_so) pt_audit_put(a, PT_FOUND_OTHER_SCRIPT, r->file, r->line, pt_script_name((pt_script)r->script), NULL);
         }
     }
 }

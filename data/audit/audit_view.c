@@ -41,11 +41,15 @@ static void judge(pt_audit_view *v, const char *role)
     static const char *const talk[] = {"dialogue", "dialog", "dialogues", "conversation", "conversations", "script", "interview", "transcript", "screenplay", "chat log", "scene",
                                        "对话", "访谈", "采访", "剧本", "聊天记录", "台词", NULL};
     static const char *const markup[] = {"html", "xml", "css", "php", "javascript", "```", "<html", "<div", "<p>", "<body", "web page", "webpage", "code", "网页", "代码", NULL};
+    static const char *const languages[] = {"translate", "translation", "language", "chinese", "english", "french", "german", "spanish", "italian", "japanese", "korean", "hindi", "marathi", "arabic",
+                                            "russian", "latin", "code", "function", "翻译", "译成", "英文", "英语", "法语", "西班牙语", "德语", "日语", "韩语", "俄语", "中文", "汉语", "外语", "代码", "函数",
+                                            "程序", "编程", "用户名", "密码", "网址", NULL};
     size_t at, len;
     bool system = false, machine = false;
     for (size_t i = 0; i < v->n; i++) {
         const pt_audit_part *p = &v->parts[i];
         if (p->kind & (PT_PART_ASKED | PT_PART_SYSTEM)) v->asks_talk = v->asks_talk || pt_phrase_find(p->text, p->bytes, talk, &at, &len);
+        if (p->kind & (PT_PART_ASKED | PT_PART_SYSTEM)) v->asks_language = v->asks_language || pt_phrase_find(p->text, p->bytes, languages, &at, &len);
         v->asks_markup = v->asks_markup || pt_phrase_find(p->text, p->bytes, markup, &at, &len);
         if (p->kind != PT_PART_SYSTEM) continue;
         system = true;
@@ -58,7 +62,7 @@ pt_status pt_audit_view_fill(pt_audit_view *v, const pt_record *rec, bool verdic
 {
     v->n = 0;
     v->n_user_names = 0;
-    v->persona = v->asks_talk = v->asks_markup = false;
+    v->persona = v->asks_talk = v->asks_markup = v->asks_language = false;
     v->tok = tok;
     bool worse = verdicts && rec->n_answers == 1 && pt_values_get(&rec->columns, PT_COLUMN_LABEL) <= 0.5f;
     for (size_t k = 0; k < rec->n_answers; k++) {

@@ -44,9 +44,9 @@ bool pt_script_unspaced(uint32_t c)
     return s == PT_SCRIPT_HAN || s == PT_SCRIPT_KANA || s == PT_SCRIPT_SOUTHEAST;
 }
 
-pt_script pt_script_text(const char *text, size_t bytes)
+pt_script pt_script_text(const char *text, size_t bytes, unsigned *some)
 {
-    size_t n[PT_SCRIPTS] = {0}, best = PT_SCRIPT_NONE;
+    size_t n[PT_SCRIPTS] = {0}, best = PT_SCRIPT_NONE, all = 0;
     for (size_t at = 0, len; at < bytes; at += len) {
         uint32_t c = pt_utf8_get(text + at, &len);
         n[pt_script_of(c)] += pt_script_unspaced(c) ? 3 : 1;
@@ -56,6 +56,7 @@ pt_script pt_script_text(const char *text, size_t bytes)
     }
     n[PT_SCRIPT_NONE] = 0;
     for (size_t s = 1; s < PT_SCRIPTS; s++)
-        if (n[s] > n[best]) best = s;
+        if (all += n[s], n[s] > n[best]) best = s;
+    for (size_t s = 1; s < PT_SCRIPTS && some; s++) *some |= (unsigned)(n[s] && 10 * n[s] >= all) << s;
     return (pt_script)best;
 }

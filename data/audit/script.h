@@ -26,6 +26,7 @@ const char *pt_script_name(pt_script s);
 pt_script pt_script_of(uint32_t c);
 /* Whether words of its script are not parted by spaces: each such character is a word. */
 bool pt_script_unspaced(uint32_t c);
-/* What most letters of a text (valid UTF-8) belong to, where a character of a script without spaces counts as three; PT_SCRIPT_NONE without letters. */
-pt_script pt_script_text(const char *text, size_t bytes);
+/* What most letters of a text (valid UTF-8) belong to, where a character of a script without spaces counts as three; PT_SCRIPT_NONE without letters.
+ * *some (may be NULL): a bit, 1 << script, for each that a tenth of the letters belong to. */
+pt_script pt_script_text(const char *text, size_t bytes, unsigned *some);
 #endif

@@ -37,7 +37,7 @@ FUZZ_HARNESS(const uint8_t *bytes, size_t n)
     fuzz_clean(pt_audit_view_fill(&v, &rec, false, NULL));
     for (size_t i = 0; i < v.n; i++) {
         const pt_audit_part *p = &v.parts[i];
-        (void)pt_script_text(p->text, p->bytes);
+        (void)pt_script_text(p->text, p->bytes, NULL);
         for (size_t r = 0; r < sizeof rules / sizeof *rules; r++) {
             pt_audit_hit hit = {0};
             char text[PT_AUDIT_EXCERPT];
