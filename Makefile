@@ -113,7 +113,7 @@ $(1): FORCE
 	  if cmp -s $$@.new $$@; then rm $$@.new; else mv $$@.new $$@; fi
 endef
 $(eval $(call list_rule,$(OBJECTIVE_LIST),PT_OBJECTIVE_LIST,$(OBJECTIVES),$(addsuffix _core.h,$(call in_folder,train/objective,$(OBJECTIVES)))))
-override READERS := messages sharegpt alpaca rolebench text preference mindset unpaired tokens labels rated card sillytavern $(READERS)
+override READERS := messages sharegpt alpaca rolebench text preference mindset unpaired tokens labels rated card sillytavern chatharuhi characterglm characterbench characterchat characterbox charactereval character_llm coser convai2 beyond_dialogue lamp $(READERS)
 READER_LIST := $(BUILD)/gen/reader_list.h
 $(eval $(call list_rule,$(READER_LIST),PT_READER_LIST,$(READERS),))
 override METRICS := perplexity rouge_l_f rouge_l_recall canned_rouge_l stopped_share repeated_4grams copied_share nll_own nll_other nll_gap preference_accuracy acc acc_norm acc_bytes acc_tokens \

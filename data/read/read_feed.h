@@ -35,6 +35,10 @@ typedef struct pt_row_sink {
 pt_status pt_row_give(const pt_row_sink *sink, const char *path, json_t *row, int64_t line);
 /* A file whose rows stand as its name says (or spec->format): what is read where a type has no `rows` of its own, which may call it too. */
 pt_status pt_rows_by_name(pt_feed *f, const pt_dataset_spec *spec, const pt_row_sink *sink);
+/* A file that is one JSON object, which its type takes apart itself; *out = NULL for any other file. All of it is in [at, end) then. */
+pt_status pt_feed_object(pt_feed *f, json_t **out);
+/* Where `mark` stands next at or behind *at, which moves behind it as *line moves to its line; both stay where it stands nowhere. */
+void pt_feed_find(const pt_feed *f, const char *mark, const char **at, int64_t *line);
 /* What separates the fields of a CSV or TSV file: as the data set says; 0: as the header does. */
 pt_status pt_csv_separator(const pt_dataset_spec *spec, const char *format, char *out);
 /* CSV or TSV (RFC 4180: quotes, line ends within quotes, a header): an object of strings a record. separator 0: ',' or what the header has. */

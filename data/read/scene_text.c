@@ -4,6 +4,7 @@
 
 #include "data/read/card.h"
 #include "data/read/macro.h"
+#include "data/read/people.h"
 
 /* ---- thoughts ----------------------------------------------------------------------------------------------------- */
 
@@ -57,7 +58,8 @@ pt_status pt_profiles_load(pt_reader *r)
     const char *file = pt_dataset_says(r->spec, "profiles");
     if (!file || r->profiles) return PT_OK;
     PT_RETURN(pt_profiles_read(r, file));
-    return json_object_size(r->profiles) ? PT_OK : pt_fail(PT_EFORMAT, "%s: an object {role: text} is wanted, a character card, or a folder of cards", file);
+    if (!json_object_size(r->profiles)) return pt_fail(PT_EFORMAT, "%s: an object {role: text} is wanted, a character card, or a folder of cards", file);
+    return pt_profiles_plain(r->profiles);
 }
 
 /* The data set's own, else the scene's; "" where there is none. */

@@ -39,7 +39,7 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "List of {path, type, ...}, or of paths, or LLaMA-Factory's names (dataset: identity,alpaca_en_demo), which are looked up in dataset_info.json of "
      "dataset_dir; the keys stand under \"Keys of a data set\". Without type: messages, text for pretrain, preference for dpo and reward. Types: messages (= chat_template), sharegpt, alpaca (questions and answers: "
      "instruction or prompt or query or question, with output or response or completion or answer), rolebench, text (= completion), preference (also as "
-     "messages, sharegpt or alpaca with chosen and rejected), mindset, tokens. axolotl's names for these shapes (alpaca:chat, chatml.intel, "
+     "messages, sharegpt or alpaca with chosen and rejected), mindset, tokens; personas and conversations of people (coser, convai2, characterglm ...): docs/data.md. axolotl's names for these shapes (alpaca:chat, chatml.intel, "
      "llama3.ultra, bradley_terry.chat_template ...) are taken for the shape alone."},
     {"bad_rows", "Data", PT_KEY_NUMBER, OFF(data.bad_rows), 0, "0.01", 0, 1, bad_rows, "",
      "Rows that cannot be used (a missing field, a wrong type, broken JSON, an empty answer, nothing supervised): up to this share of a "

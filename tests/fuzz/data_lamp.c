@@ -1,0 +1,8 @@
+/* Rows of type lamp. */
+/* fuzz: -dict=tests/fuzz/dict/people.dict */
+#include "tests/fuzz/rows.h"
+
+FUZZ_HARNESS(const uint8_t *bytes, size_t n)
+{
+    return rows_run("lamp", "json", bytes, n);
+}
