@@ -1,5 +1,5 @@
 /* Data sets of conversations between people whose rows differ in their names alone: one reader over a table of shapes (read_people.c), which makes
- * a scene of a row (data/read/scene.h). A path is a field, or "a.b": the member b of the field a. */
+ * a scene of a row (data/read/scene.h). Paths are those of data/read/row_format.h. */
 #ifndef PT_DATA_PEOPLE_H
 #define PT_DATA_PEOPLE_H
 #include "data/read/record.h"

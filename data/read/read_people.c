@@ -109,23 +109,10 @@ static bool among(const char *const *names, const char *name)
     return false;
 }
 
-/* The value at a path, as one that was read. */
-static json_t *take(pt_reader *r, json_t *row, const char *path)
-{
-    char name[64];
-    const char *dot = strchr(path, '.');
-    json_t *v = json_object_get(row, path);
-    if (v || !dot || (size_t)(dot - path) >= sizeof name) return pt_row_take(r, row, path);
-    memcpy(name, path, (size_t)(dot - path));
-    name[dot - path] = 0;
-    v = pt_row_take(r, row, name);
-    return json_object_get(v, dot + 1);
-}
-
 /* A text at a path, NULL where nothing is said. */
 static pt_status text_at(pt_reader *r, json_t *row, const char *path, const char **text, size_t *bytes)
 {
-    json_t *v = path && *path ? take(r, row, path) : NULL;
+    json_t *v = path && *path ? pt_row_take(r, row, path) : NULL;
     *text = NULL;
     *bytes = 0;
     if (v && !json_is_null(v) && !json_is_string(v)) return pt_fail(PT_EFORMAT, "field '%s' is %s, a string is wanted", path, pt_row_kind(v));
@@ -138,7 +125,7 @@ static pt_status text_at(pt_reader *r, json_t *row, const char *path, const char
 static pt_status profile(pt_reader *r, json_t *row, const pt_people_shape *s, const char *path, const char *name, const char **out)
 {
     *out = NULL;
-    if (path) return pt_profile_text(r, take(r, row, path), out);
+    if (path) return pt_profile_text(r, pt_row_take(r, row, path), out);
     return s->profile_of ? s->profile_of(r, row, name, out) : PT_OK;
 }
 
@@ -184,7 +171,7 @@ static pt_status set_place(pt_reader *r, json_t *row, const pt_people_shape *s, 
 {
     pt_status rc = PT_OK;
     pt_str all = {0};
-    for (const char *const *path = s->setting; path && *path; path++) PT_TRY(pt_profile_add(&all, take(r, row, *path), "\n"));
+    for (const char *const *path = s->setting; path && *path; path++) PT_TRY(pt_profile_add(&all, pt_row_take(r, row, *path), "\n"));
     for (size_t i = 0; i < c->n_people; i++) {
         const pt_scene_person *p = &c->people[i];
         if (p->user && p->profile) PT_TRY(pt_str_printf(&all, "%s%s: %s", all.len ? "\n" : "", p->name, p->profile));
@@ -299,7 +286,7 @@ static const char *response_of(const pt_reader *r, const pt_people_shape *s)
 static pt_status scene_of(pt_reader *r, json_t *row, json_t **out)
 {
     const char *path = pt_dataset_says(r->spec, "field_scene");
-    *out = path && *path ? take(r, row, path) : row;
+    *out = path && *path ? pt_row_take(r, row, path) : row;
     if (!*out) return pt_row_missing(r, row, path);
     return json_is_object(*out) && !pt_json_odd(*out) ? PT_OK : pt_fail(PT_EFORMAT, "field '%s' is %s, an object is wanted", path, pt_row_kind(*out));
 }
