@@ -60,4 +60,4 @@ static pt_status read_row(pt_reader *r, json_t *row)
     return r->sink(r->user, &r->rec, r->line);
 }
 
-const pt_data_type pt_data_type_beyond_dialogue = {.name = "beyond_dialogue", .sft = read_row, .columns = (const char *const[]){"Q", "A", NULL}};
+const pt_data_type pt_data_type_beyond_dialogue = {.name = "beyond_dialogue", .sft = read_row, .fits = "Q A"};

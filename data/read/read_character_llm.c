@@ -97,5 +97,5 @@ static pt_status read_row(pt_reader *r, json_t *row)
     return pt_read_scene(r, c);
 }
 
-const pt_data_type pt_data_type_character_llm = {.name = "character_llm", .sft = read_row, .profiles = pt_scenes_profiles, .columns = (const char *const[]){"character", "content", NULL},
+const pt_data_type pt_data_type_character_llm = {.name = "character_llm", .sft = read_row, .profiles = pt_scenes_profiles, .fits = "character content",
                                                  .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};

@@ -120,5 +120,5 @@ static pt_status rows(pt_feed *f, const pt_dataset_spec *spec, const pt_row_sink
     return rc;
 }
 
-const pt_data_type pt_data_type_coser = {.name = "coser", .sft = read_row, .profiles = pt_scenes_profiles, .rows = rows, .columns = NAMES("key_characters", "dialogues"),
+const pt_data_type pt_data_type_coser = {.name = "coser", .sft = read_row, .profiles = pt_scenes_profiles, .rows = rows, .fits = "key_characters dialogues",
                                          .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};

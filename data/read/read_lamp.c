@@ -113,5 +113,5 @@ static const pt_data_key keys[] = {
      .help = "lamp: how many items of a profile stand in the system text: all (default) or the first N."},
     {0}};
 
-const pt_data_type pt_data_type_lamp = {.name = "lamp", .sft = read_row, .open = load_outputs, .columns = (const char *const[]){"id", "input", "profile", NULL},
+const pt_data_type pt_data_type_lamp = {.name = "lamp", .sft = read_row, .open = load_outputs, .fits = "id input profile",
                                         .keys = (const pt_data_key *const[]){keys, NULL}};

@@ -43,8 +43,8 @@ static bool is_column(const pt_dataset_spec *s, const member *m)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (is_key(m, names[i])) return true;
     const pt_data_type *type = s ? pt_data_type_find(s->type) : NULL;
-    for (const char *const *c = type ? type->columns : NULL; c && *c; c++)
-        if (is_key(m, *c)) return true;
+    for (const char *p = type ? type->fits : NULL; p && *p; p += strcspn(p, " |"), p += *p != 0)
+        if (strcspn(p, " |") == m->key_bytes && !memcmp(p, m->key, m->key_bytes)) return true;
     for (const pt_dataset_said *x = s ? s->said : NULL; x && x->key; x++) {
         const pt_data_key *k = pt_data_key_find(x->key);
         if (!k || k->kind != PT_DATA_COLUMN || !x->text) continue;

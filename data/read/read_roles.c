@@ -114,16 +114,16 @@ static const pt_data_key response_keys[] = {
     {0}};
 
 const pt_data_type pt_data_type_chatharuhi = {
-    .name = "chatharuhi", .sft = read_row, .profiles = pt_scenes_profiles, .columns = NAMES("dialogue", "source"), .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};
+    .name = "chatharuhi", .sft = read_row, .profiles = pt_scenes_profiles, .fits = "dialogue source", .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};
 const pt_data_type pt_data_type_characterglm = {
-    .name = "characterglm", .sft = read_row, .profiles = pt_scenes_profiles, .rows = rows_of_cards, .columns = NAMES("bot_name", "bot_info"), .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};
+    .name = "characterglm", .sft = read_row, .profiles = pt_scenes_profiles, .rows = rows_of_cards, .fits = "bot_name bot_info", .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};
 const pt_data_type pt_data_type_characterbench = {
-    .name = "characterbench", .sft = read_row, .profiles = pt_scenes_profiles, .columns = NAMES("character_name", "character_profile", "dialogue"),
+    .name = "characterbench", .sft = read_row, .profiles = pt_scenes_profiles, .fits = "character_name character_profile dialogue",
     .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, bench_keys, response_keys, NULL}};
 const pt_data_type pt_data_type_characterchat = {
-    .name = "characterchat", .sft = read_row, .profiles = pt_scenes_profiles, .columns = NAMES("dial", "supporter_info", "seeker_info"), .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};
+    .name = "characterchat", .sft = read_row, .profiles = pt_scenes_profiles, .fits = "dial supporter_info seeker_info", .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};
 const pt_data_type pt_data_type_characterbox = {
-    .name = "characterbox", .sft = read_scenes, .profiles = pt_scenes_profiles, .columns = NAMES("actions", "characters"), .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};
+    .name = "characterbox", .sft = read_scenes, .profiles = pt_scenes_profiles, .fits = "actions characters", .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};
 const pt_data_type pt_data_type_charactereval = {
-    .name = "charactereval", .sft = read_row, .profiles = pt_scenes_profiles, .columns = NAMES("role", "novel_name", "context"),
+    .name = "charactereval", .sft = read_row, .profiles = pt_scenes_profiles, .fits = "role novel_name context",
     .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, response_keys, NULL}};

@@ -157,7 +157,6 @@ typedef struct pt_data_type {
     pt_status (*pairs)(pt_reader *r, json_t *row); /* into a record of two; of three where r->criterion asks for it */
     pt_status (*verdicts)(pt_reader *r, json_t *row); /* into a record of one answer with the column PT_COLUMN_LABEL, or of two, the better one first */
     pt_status (*open)(pt_reader *r);               /* before the first row; may be NULL */
-    const char *const *columns; /* that its rows have, and those of no other type, ended by NULL: the type that a row of another one is; NULL = none */
     const char *list;  /* the column that holds a conversation, where a row says it in the words of this type */
     const char *fits;  /* columns that tell its rows from others', space-separated, other names of one with '|' between; NULL: none do. Rows of another type are told so */
     const char *fits_with; /* what else a data set of such rows says (", profiles: FILE"); NULL = nothing */

@@ -72,21 +72,8 @@ static bool rated_answers(const json_t *row)
     return json_is_object(one) && first_of(one, texts) && first_of(one, marks);
 }
 
-/* The type whose own columns the row has; NULL when there is none. */
-static const char *type_of(const json_t *row)
-{
-    for (size_t i = 0; i < pt_data_type_count(); i++) {
-        const char *const *c = pt_data_type_at(i)->columns;
-        while (c && *c && json_object_get(row, *c)) c++;
-        if (c && !*c) return pt_data_type_at(i)->name;
-    }
-    return NULL;
-}
-
 pt_status pt_row_hint(const pt_reader *r, json_t *row, pt_str *out)
 {
-    const char *type_by_columns = type_of(row);
-    if (type_by_columns) return pt_str_printf(out, "type: %s", type_by_columns);
     if (has(row, "trait") && has(row, "questions")) /* OpenCharacter's constitutions */
         return pt_str_puts(out, "no type: a trait and questions without answers, which `ptrain generate` can write (docs/data.md)");
     static const char *const asks[] = {"instruction", "prompt", "query", "question", "INSTRUCTION", NULL},
