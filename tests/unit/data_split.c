@@ -73,6 +73,7 @@ static pt_status build(pt_pack **p, const conv *c, int rows, const conv *more, i
     for (int i = 0; i < n_more; i++) put_row(f, &more[i], rows + i);
     assert_int_equal(fclose(f), 0);
     pt_dataset_spec set = {.path = path, .type = c->role ? "rolebench" : "messages", .weight = 1, SAYS(SAID("system_template", "You are {role}."))};
+    if (!c->role) set.said = NULL; /* messages have no field of that name */
     pt_pack_options o = {.tok = tok, .tmpl = chatml, .sequence_len = 512, .cache_dir = dir, .val_set_size = size, .val_split_by = by, .seed = 3};
     said[0] = 0;
     return pt_pack_build(p, &set, 1, &o, r);
