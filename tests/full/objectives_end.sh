@@ -64,6 +64,6 @@ train() { # NAME STEPS RATE MORE...
     result "$name: held-out accuracy of at least 0.9"
     ask "$name"
 }
-train dpo 50 2e-4
-train kto 150 2e-4
-train orpo 75 4e-4
+train dpo 30 2e-4
+train kto 60 5e-4
+train orpo 40 5e-4
