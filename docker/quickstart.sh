@@ -37,4 +37,4 @@ rm -f "$run/rolellm-lora.gguf"
 stage export build/ptrain export "$run" --to gguf-lora --out "$run/rolellm-lora.gguf"
 stage answers answers
 printf '\n%s%-10s %7d s\n' "$stages" "all" "$(($(date +%s) - begin))"
-printf '\nLook at it:   %s/report.html\nTalk to it:   build/ptrain chat %s --role "Sergeant Brask"\nServe it:     llama-cli -m %s --lora %s\n' "$run" "$base" "$run/rolellm-lora.gguf"
+printf '\nLook at it:   %s/report.html\nTalk to it:   build/ptrain chat %s --role "Sergeant Brask"\nServe it:     llama-cli -m %s --lora %s\n' "$run" "$run" "$base" "$run/rolellm-lora.gguf"

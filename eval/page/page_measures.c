@@ -234,14 +234,18 @@ static pt_status matrix(json_t *section, const char *title, const json_t *counts
     PT_RETURN(pt_page_put(block, "counts", table = json_array()));
     json_object_foreach((json_t *)counts, key, row)
     {
+        bool given = false;
+        json_object_foreach((json_t *)counts, of, v) given = given || json_object_get(v, key);
         PT_RETURN(pt_page_push(rows, json_string(key)));
+        if (given) PT_RETURN(pt_page_push(columns, json_string(key))); /* in the order of the rows, so that what is right stands on the diagonal */
+    }
+    json_object_foreach((json_t *)counts, key, row)
         json_object_foreach(row, of, v)
         {
             size_t k = 0;
             while (k < json_array_size(columns) && strcmp(json_string_value(json_array_get(columns, k)), of)) k++;
             if (k == json_array_size(columns)) PT_RETURN(pt_page_push(columns, json_string(of)));
         }
-    }
     json_object_foreach((json_t *)counts, key, row)
     {
         json_t *line = json_array();
