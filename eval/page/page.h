@@ -23,10 +23,11 @@
 enum { PT_PAGE_RUNS = 8, PT_PAGE_POINTS = 1000 };
 
 typedef struct pt_page_options {
-    int rows; /* of a table, and of groups beside each other; the rest is counted */
+    int rows; /* of a table, and of groups beside each other; the rest is counted. 0: 200 */
 } pt_page_options;
 
-/* Of the folders of n runs, 1 to PT_PAGE_RUNS. What is not there is left out, and said. PT_EIO: no such folder; PT_EFORMAT: a file of it that is broken. */
+/* Of the folders of n runs, 1 to PT_PAGE_RUNS. What is not there is left out, and said. PT_EIO: no such folder; PT_EARG: one that holds no run, or too
+ * many; PT_EFORMAT: a file of it that is broken. */
 pt_status pt_page_build(const char *const *dirs, size_t n, const pt_page_options *o, json_t **out);
 /* A file that needs nothing else: well-formed XML and HTML 5, no script, no outside resource; light and dark. Appended. */
 pt_status pt_page_html(const json_t *page, pt_str *out);

@@ -7,11 +7,6 @@
 
 enum { WIDE = 1000, HIGH = 300, MOST_AXES = 40 };
 
-static pt_status text_of(pt_str *out, const json_t *s)
-{
-    return pt_page_escape(out, json_string_value(s) ? json_string_value(s) : "", json_string_length(s));
-}
-
 pt_status pt_page_legend(pt_str *out, const json_t *names)
 {
     json_t *name;
@@ -20,7 +15,7 @@ pt_status pt_page_legend(pt_str *out, const json_t *names)
     json_array_foreach((json_t *)names, i, name)
     {
         PT_RETURN(pt_str_printf(out, "<li><svg viewBox=\"0 0 32 8\" aria-hidden=\"true\"><path class=\"s%zu\" d=\"M1 4H31\"/></svg> ", i % 9));
-        PT_RETURN(text_of(out, name));
+        PT_RETURN(pt_page_said(out, name));
         PT_RETURN(pt_str_puts(out, "</li>"));
     }
     return pt_str_puts(out, "</ul>\n");
@@ -95,7 +90,7 @@ pt_status pt_page_chart(pt_str *out, const json_t *block)
     pt_page_number(text[4], x.high);
     PT_TRY(pt_str_printf(out, "<div class=\"plot\"><div class=\"ys\"><span>%s</span><span>%s</span><span>%s</span></div><svg viewBox=\"-5 -5 %d %d\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"",
                          text[0], text[1], text[2], WIDE + 10, HIGH + 10));
-    PT_TRY(text_of(out, json_object_get(block, "title")));
+    PT_TRY(pt_page_said(out, json_object_get(block, "title")));
     PT_TRY(pt_str_printf(out, "\"><path class=\"grid\" d=\"M0 %dH%d\"/>", HIGH / 2, WIDE));
     json_array_foreach((json_t *)series, i, s)
     {
@@ -133,14 +128,14 @@ pt_status pt_page_bars(pt_str *out, const json_t *block)
     json_array_foreach(json_object_get(block, "series"), i, name)
     {
         PT_RETURN(pt_str_printf(out, "<li>%zu ", i + 1));
-        PT_RETURN(text_of(out, name));
+        PT_RETURN(pt_page_said(out, name));
         PT_RETURN(pt_str_puts(out, "</li>"));
     }
     PT_RETURN(pt_str_puts(out, "</ul>\n<div class=\"bars\">"));
     json_array_foreach(json_object_get(block, "rows"), i, row)
     {
         PT_RETURN(pt_str_puts(out, "<div class=\"name\">"));
-        PT_RETURN(text_of(out, json_object_get(row, "name")));
+        PT_RETURN(pt_page_said(out, json_object_get(row, "name")));
         PT_RETURN(pt_str_puts(out, "</div><div>"));
         json_array_foreach(json_object_get(row, "values"), k, v) PT_RETURN(lane(out, k, v, &r));
         PT_RETURN(pt_str_puts(out, "</div>\n"));
@@ -208,7 +203,7 @@ pt_status pt_page_radar(pt_str *out, const json_t *block)
     json_array_foreach((json_t *)axes, i, v)
     {
         PT_TRY(pt_str_puts(out, "<li>"));
-        PT_TRY(text_of(out, v));
+        PT_TRY(pt_page_said(out, v));
         PT_TRY(pt_str_puts(out, "</li>"));
     }
     PT_TRY(pt_str_printf(out, "</ol><p class=\"note\">Centre %s, outer line %s.</p>\n", low, high));

@@ -4,22 +4,17 @@
 
 #include "eval/page/page_priv.h"
 
-static pt_status text_of(pt_str *out, const json_t *s)
-{
-    return pt_page_escape(out, json_string_value(s) ? json_string_value(s) : "", json_string_length(s));
-}
-
 static pt_status within(pt_str *out, const char *before, const json_t *s, const char *behind)
 {
     PT_RETURN(pt_str_puts(out, before));
-    PT_RETURN(text_of(out, s));
+    PT_RETURN(pt_page_said(out, s));
     return pt_str_puts(out, behind);
 }
 
 static pt_status left_out(pt_str *out, const json_t *block)
 {
     const json_t *n = json_object_get(block, "left_out");
-    return n ? pt_str_printf(out, "<p class=\"note\">%lld more rows are left out (report_rows).</p>\n", (long long)json_integer_value(n)) : PT_OK;
+    return n ? pt_str_printf(out, "<p class=\"note\">%lld more rows are left out (ptrain report --rows).</p>\n", (long long)json_integer_value(n)) : PT_OK;
 }
 
 static pt_status put_table(pt_str *out, const json_t *block)

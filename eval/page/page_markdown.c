@@ -143,7 +143,7 @@ static pt_status put_block(pt_str *out, const json_t *b)
     else if (!strcmp(kind, "radar")) PT_RETURN(put_radar(out, b));
     else if (!strcmp(kind, "matrix")) PT_RETURN(put_grid(out, json_object_get(b, "columns"), json_object_get(b, "rows"), of_matrix, b));
     else return pt_fail(PT_EINTERNAL, "a report has a block of kind '%s', which Markdown does not know", kind);
-    return left ? pt_str_printf(out, "\n%lld more rows are left out (report_rows).\n", (long long)json_integer_value(left)) : PT_OK;
+    return left ? pt_str_printf(out, "\n%lld more rows are left out (ptrain report --rows).\n", (long long)json_integer_value(left)) : PT_OK;
 }
 
 pt_status pt_page_markdown(const json_t *page, pt_str *out)

@@ -8,6 +8,8 @@
  * shown as escapes) ---- */
 /* For HTML's text and quoted attributes: markup as entities. Appended, as the next. */
 pt_status pt_page_escape(pt_str *out, const char *text, size_t n);
+/* The same of a document's text; what is none adds nothing. */
+pt_status pt_page_said(pt_str *out, const json_t *text);
 /* For Markdown: one line, no markup, no link. */
 pt_status pt_page_plain(pt_str *out, const char *text, size_t n);
 /* A text from outside as a string that is UTF-8; NULL: out of memory. */

@@ -59,3 +59,8 @@ pt_status pt_page_plain(pt_str *out, const char *text, size_t n)
 {
     return made_harmless(out, text, n, plain);
 }
+
+pt_status pt_page_said(pt_str *out, const json_t *text)
+{
+    return pt_page_escape(out, json_string_value(text) ? json_string_value(text) : "", json_string_length(text));
+}

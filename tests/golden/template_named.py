@@ -5,7 +5,7 @@ The reference of each is the text of a model that uses it, or the same said shor
 system role gets the system text in the first user message, a blank line between, as ptrain does it.
 
 Makes the vocabulary tests/golden/data/tok_named (tok_bpe with the control tokens of these templates) and writes template_named.json.
-transformers 5.24.0, tokenizers 0.23.2. From the repository's root: /work/oracle/venv/bin/python tests/golden/template_named.py JINJA.json, where JINJA.json
+transformers 5.24.0, tokenizers 0.23.2. From the repository's root: python3 tests/golden/template_named.py JINJA.json, where JINJA.json
 holds {name: Jinja text of ptrain}; without it the texts of template_named.json are kept.
 """
 import gzip
