@@ -289,7 +289,7 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     }
     pk->report->records_cut += cut;
     pk->report->turns_cut += turns_cut;
-    if (turns_cut) pt_pack_put_place(pk->report->turns_cut_where, sizeof pk->report->turns_cut_where, pk->spec->path, line);
+    if (turns_cut) pt_pack_put_place(pk->report->turns_cut_where, sizeof pk->report->turns_cut_where, pt_reader_path(pk->reader), line);
     return PT_OK;
 }
 
