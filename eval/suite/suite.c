@@ -75,6 +75,8 @@ static pt_status converge(pt_suite *s, pt_side side)
     return PT_OK;
 }
 
+static const pt_voices nobody;
+
 static pt_status judge(pt_suite *s, const pt_reply *replies, pt_side side, const char *name)
 {
     PT_RETURN(pt_report_name(&s->report, side, name));
@@ -83,6 +85,7 @@ static pt_status judge(pt_suite *s, const pt_reply *replies, pt_side side, const
     for (size_t i = 0; i < s->n; i++) {
         pt_task *t = &s->tasks[i];
         PT_RETURN(pt_report_name(&t->report, side, name));
+        if (t->kind->talk) PT_RETURN(t->kind->talk(t, replies + t->first, s->voices ? s->voices : &nobody, side));
         PT_RETURN(t->kind->judge(t, replies + t->first, side));
         PT_RETURN(pt_task_measure(t, side));
     }

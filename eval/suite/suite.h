@@ -16,6 +16,7 @@ typedef struct pt_suite {
     double *pairs[2];    /* [2 * n_pairs] */
     const char *const *own_sets; /* [n_own_sets] test sets that are made for what is measured, by name (eval/suite/pair_sets.h). Borrowed */
     size_t n_own_sets;
+    const pt_voices *voices; /* whom tasks may speak to; NULL = nobody. Borrowed */
 } pt_suite;
 
 /* Opens the entries whose name or task is `only` (NULL: all). limit > 0 stands instead of each entry's own. PT_EARG: no entry of that name. The

@@ -11,6 +11,7 @@
 #include "eval/metric/metric.h"
 #include "eval/metric/outcome.h"
 #include "eval/ask/spell.h"
+#include "eval/ask/voice.h"
 
 /* A key of a task's own in `evaluations`. Every value is a text; what it may be, the kind says. A list is a line for each of its parts, "NAME=TEXT" for
  * those of a mapping; said as one text, it has commas between. */
@@ -40,6 +41,9 @@ typedef struct pt_task_kind {
     pt_status (*open)(pt_task *t);
     /* Appends what is to be known, the same of every model. */
     pt_status (*ask)(pt_task *t, const pt_speller *s, pt_requests *q);
+    /* Between the replies to its own requests and judge: what goes on from them, with voices by name (`self` is the side that is measured). Whatever it
+     * learns it keeps in t->state until judge. NULL: nothing goes on. Rank 0 alone. */
+    pt_status (*talk)(pt_task *t, const pt_reply *replies, const pt_voices *voices, pt_side side);
     /* From the replies to its own requests, in their order, to t->choices[side]; or, where no metric of choices is its own, to t->findings and
      * t->report.questions. */
     pt_status (*judge)(pt_task *t, const pt_reply *replies, pt_side side);
