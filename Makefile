@@ -39,7 +39,7 @@ LDFLAGS   += -fsanitize=fuzzer
 endif
 
 # ---- libraries: name, pkg-config module, Debian package -------------------------------------------------------------
-PKGS      := yaml-0.1:libyaml-dev hdf5-serial:libhdf5-dev jansson:libjansson-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev zlib:zlib1g-dev libzstd:libzstd-dev
+PKGS      := yaml-0.1:libyaml-dev hdf5-serial:libhdf5-dev jansson:libjansson-dev libpcre2-8:libpcre2-dev libutf8proc:libutf8proc-dev zlib:zlib1g-dev libzstd:libzstd-dev libcurl:libcurl4-openssl-dev
 ifeq ($(WITH_MPI),1)
 PKGS      += ompi-c:libopenmpi-dev
 endif
@@ -61,7 +61,7 @@ DIR_export := train/export
 DIR_objective := train/objective
 DIR_optim := train/optim
 DIR_loop := train/loop
-DIR_eval := eval/stat eval/text eval/page eval/ask eval/metric eval/task eval/suite
+DIR_eval := eval/stat eval/text eval/page eval/ask eval/http eval/metric eval/task eval/suite
 DIR_cli := train/cli
 LAYERS := base kernels data checkpoints dist model generate export objective optim eval loop cli
 USES_base := base
