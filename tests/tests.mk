@@ -6,6 +6,12 @@ $(FORCE_SO): tests/force/shim.c $(FLAGSTAMP)
 	@mkdir -p $(@D)
 	$(say) $@; $(CC) -std=c17 -O2 -g $(WARN) -D_GNU_SOURCE -shared -fPIC $< -ldl -o $@
 tests: $(FORCE_SO)
+# A server that answers chats as real, broken and hostile ones do (tests/stub).
+CHAT_STUB := $(BUILD)/chat_stub
+$(CHAT_STUB): tests/stub/chat_stub.c $(FLAGSTAMP)
+	@mkdir -p $(@D)
+	$(say) $@; $(CC) -std=c17 -O1 -g $(WARN) -D_GNU_SOURCE $< $(call pc,cflags,jansson) $(call pc,libs,jansson) -lpthread -o $@
+tests: $(CHAT_STUB)
 # The long ones: `make test-full` runs them too.
 SLOW      := $(wildcard tests/full/*.sh) tests/image/image_check.sh
 # Run again under AddressSanitizer and UndefinedBehaviorSanitizer.
