@@ -18,6 +18,11 @@ SLOW      := $(wildcard tests/full/*.sh) tests/image/image_check.sh
 ASAN_KINDS := unit fuzz fault ops
 asan_bins  = $(patsubst %.c,$(1)/%,$(foreach k,$(ASAN_KINDS),$(wildcard tests/$(k)/*.c)))
 
+# Programs that wait for clocks, processes and sockets take turns, as scripts do; the others share the cores.
+ALONE     := tests/fault/ tests/dist/
+alone      = $(foreach t,$(1),$(if $(strip $(foreach a,$(ALONE),$(findstring $(a),$(t)))),$(t)))
+together   = $(filter-out $(call alone,$(1)),$(1))
+
 # Tests on the quickstart's model run where it has been fetched.
 SMOLLM2   := $(if $(wildcard cache/SmolLM2-135M-Instruct.Q4_1.gguf),PTRAIN_SMOLLM2="$$(realpath cache/SmolLM2-135M-Instruct.Q4_1.gguf)")
 
@@ -28,15 +33,16 @@ test: setup ## set-up, then every test that needs no GPU; ends with "N passed, M
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
 	@$(MAKE) --no-print-directory -j$(NPROC) emu-tests $(BUILD)/.emulated-symbols
 	@PTRAIN="$$(realpath $(BUILD)/ptrain)" $(SMOLLM2) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
-	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(call asan_bins,build/asan) -j $(NPROC) $(EMU_RUNS)
+	  bash tests/run.sh $(SCRIPTS) $(call alone,$(TEST_BIN) $(call asan_bins,build/asan)) -j $(NPROC) $(call together,$(TEST_BIN) $(call asan_bins,build/asan)) $(EMU_RUNS)
 
+TESTS_FULL = $(TEST_BIN) $(call asan_bins,build/asan) $(patsubst $(BUILD)/%,build/clang/%,$(TEST_BIN))
 test-full: setup ## the tests, the slow ones, and the clang build
 	@$(MAKE) --no-print-directory -j$(NPROC) tests
 	@$(MAKE) --no-print-directory -j$(NPROC) CC=clang BUILD=build/clang tests
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
 	@$(MAKE) --no-print-directory -j$(NPROC) $(EMU_RUNS_FULL) $(BUILD)/.emulated-symbols
 	@PTRAIN="$$(realpath $(BUILD)/ptrain)" LSAN_OPTIONS=suppressions=tests/lsan.supp \
-	  bash tests/run.sh $(TEST_BIN) $(SCRIPTS) $(SLOW) $(call asan_bins,build/asan) $(patsubst $(BUILD)/%,build/clang/%,$(TEST_BIN)) -j $(NPROC) $(EMU_RUNS_FULL)
+	  bash tests/run.sh $(SCRIPTS) $(SLOW) $(call alone,$(TESTS_FULL)) -j $(NPROC) $(call together,$(TESTS_FULL)) $(EMU_RUNS_FULL)
 
 .PHONY: asan-tests
 asan-tests: $(call asan_bins,$(BUILD))

@@ -60,7 +60,7 @@ def run_ours(ptrain, folder, rows_file, work, steps, name, compute="f32", extra=
         sys.exit("ptrain failed: " + open(said).read()[-2000:])
     lines = [json.loads(x) for x in open(os.path.join(out, "metrics.jsonl"))]
     seconds = [x["seconds"] for x in lines if "loss" in x][1:]
-    return {"rows_s": 8 / statistics.median(seconds), "gib": usage.ru_maxrss / 2**20}
+    return {"rows_s": 8 / statistics.median(seconds), "best": 8 / min(seconds), "gib": usage.ru_maxrss / 2**20}
 
 
 def rival(folder, rows_file, steps, checkpointing, dtype):
@@ -110,17 +110,15 @@ def beside(a, folder, rows_file, work, name, compute, dtype, need):
 
 
 def losses(a, folder, rows_file, work):
-    """Each over the mean of sigmoid's rates before and behind its five."""
-    def rate(loss):
-        return run_ours(a.ptrain, folder, rows_file, work, a.steps, "loss", extra=["--loss_type=" + loss] + EXTRA.get(loss, []))["rows_s"]
-    print("every other loss over sigmoid, f32, %d steps" % a.steps, flush=True)
-    before = rate("sigmoid")
-    for k in range(0, len(LOSSES), 5):
-        got = [(loss, rate(loss)) for loss in LOSSES[k : k + 5]]
-        behind = rate("sigmoid")
-        for loss, r in got:
-            line(loss, r, (before + behind) / 2, "pairs/s", 0.95)
-        before = behind
+    """By each one's fastest step of all turns: what else the machine does only adds time, and the work of every step is the same."""
+    best = {}
+    print("every other loss over sigmoid, f32, the fastest of %d steps in %d turns" % (a.steps, a.turns), flush=True)
+    for _ in range(a.turns):
+        for loss in ("sigmoid",) + LOSSES:
+            got = run_ours(a.ptrain, folder, rows_file, work, a.steps, "loss", extra=["--loss_type=" + loss] + EXTRA.get(loss, []))["best"]
+            best[loss] = max(got, best.get(loss, 0))
+    for loss in LOSSES:
+        line(loss, best[loss], best["sigmoid"], "pairs/s", 0.95)
 
 
 def main():
