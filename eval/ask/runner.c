@@ -38,18 +38,9 @@ typedef struct work {
     size_t left;       /* those that nobody has answered */
 } work;
 
-pt_status pt_runner_needs(const pt_requests *q, pt_model_caps *caps)
+/* tokens: of a pass; text: positions of one that is written, 0: none is. */
+static pt_status make_room(int64_t tokens, int64_t text, pt_model_caps *caps)
 {
-    int64_t tokens = 0, prompt = 0, text = 0;
-    for (size_t i = 0; i < q->n; i++) {
-        const pt_request *r = &q->list[i];
-        if (r->ask == PT_ASK_TEXT) {
-            if (r->n > prompt) prompt = r->n;
-            if (r->n + r->sampling.max_new_tokens + 1 > text) text = r->n + r->sampling.max_new_tokens + 1;
-        } else if (r->to > tokens)
-            tokens = r->to;
-    }
-    if (prompt > tokens) tokens = prompt;
     if (tokens >= 1 << 24 || text >= 1 << 24) return pt_fail(PT_EARG, "a test record has %lld tokens", (long long)(tokens > text ? tokens : text));
     int32_t room = tokens + TAIL > TOKENS ? (int32_t)(tokens + 2 * TAIL - 1) / TAIL * TAIL : TOKENS;
     if (room > caps->tokens) caps->tokens = caps->heads = caps->rows = room;
@@ -61,6 +52,25 @@ pt_status pt_runner_needs(const pt_requests *q, pt_model_caps *caps)
         caps->decode_rows = rows < DECODE_LEAST ? DECODE_LEAST : rows > CHUNK ? CHUNK : rows;
     }
     return PT_OK;
+}
+
+pt_status pt_runner_reserve(int64_t context, bool text, pt_model_caps *caps)
+{
+    return make_room(context, text ? context + 1 : 0, caps);
+}
+
+pt_status pt_runner_needs(const pt_requests *q, pt_model_caps *caps)
+{
+    int64_t tokens = 0, prompt = 0, text = 0;
+    for (size_t i = 0; i < q->n; i++) {
+        const pt_request *r = &q->list[i];
+        if (r->ask == PT_ASK_TEXT) {
+            if (r->n > prompt) prompt = r->n;
+            if (r->n + r->sampling.max_new_tokens + 1 > text) text = r->n + r->sampling.max_new_tokens + 1;
+        } else if (r->to > tokens)
+            tokens = r->to;
+    }
+    return make_room(prompt > tokens ? prompt : tokens, text, caps);
 }
 
 /* Tokens that a pass has to visit: what stands behind the measured ones says nothing about them. */

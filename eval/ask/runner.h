@@ -30,6 +30,8 @@ typedef struct pt_runner {
 /* What the model must be planned for, added to caps (zero-initialised, or of other requests): PT_EARG past 2^24 tokens. Texts go 16 to 64 together, as many as
  * 8,192 positions of the longest one hold. */
 pt_status pt_runner_needs(const pt_requests *q, pt_model_caps *caps);
+/* Room in caps for conversations of up to `context` tokens that are known later only; text: their answers, which count, are written. */
+pt_status pt_runner_reserve(int64_t context, bool text, pt_model_caps *caps);
 /* Batches are made of all requests, answered before or not, and what is known is then left out of them: who is cut off and begins again gets the
  * same bits, and asks again at most what was in flight.
  * SCORE requests want a model whose head of values gives one number.

@@ -12,6 +12,31 @@ static bool chosen(const pt_task_spec *s, const char *only)
     return !only || (s->name && !strcmp(s->name, only)) || (s->task && !strcmp(s->task, only));
 }
 
+/* Chosen itself, or what a chosen one is about. */
+static bool wanted(const pt_task_spec *specs, size_t n, size_t at, const char *only)
+{
+    bool yes = chosen(&specs[at], only);
+    for (size_t i = 0; i < n && !yes && specs[at].name; i++) {
+        const pt_entry_option *of = pt_task_source_of(&specs[i]);
+        yes = of && chosen(&specs[i], only) && !strcmp(of->value, specs[at].name);
+    }
+    return yes;
+}
+
+/* What the entry is about, among those that are open. */
+static pt_status find_source(const pt_suite *s, const pt_task_spec *spec, const pt_task **source)
+{
+    const pt_entry_option *of = pt_task_source_of(spec);
+    for (size_t i = 0; i < s->n; i++) {
+        const pt_task *t = &s->tasks[i];
+        if (!t->spec->name || strcmp(t->spec->name, of->value)) continue;
+        if (!t->kind || !t->kind->transcripts) return pt_entry_fail(spec->file, of->line, of->column, "%s: %s is no dialogue: it has no transcripts", of->name, of->value);
+        *source = t;
+        return PT_OK;
+    }
+    return pt_entry_fail(spec->file, of->line, of->column, "%s: no evaluation is called '%s' (a dialogue's `name`)", of->name, of->value);
+}
+
 static pt_status no_entry(const pt_task_spec *specs, size_t n, const char *only)
 {
     pt_str known = {0};
@@ -28,13 +53,26 @@ pt_status pt_suite_open(pt_suite *s, pt_evaluation *data, const pt_task_spec *sp
     s->data = data;
     pt_report_init(&s->report);
     PT_RETURN(pt_alloc0(&s->tasks, n));
-    for (size_t i = 0; i < n; i++) {
-        if (!chosen(&specs[i], only)) continue;
-        pt_status rc = pt_task_open(&s->tasks[s->n++], &specs[i], seed);
-        if (rc != PT_OK) return rc;
-        if (limit > 0) s->tasks[s->n - 1].limit = (size_t)limit;
-    }
-    return only && !s->n ? no_entry(specs, n, only) : PT_OK;
+    for (size_t i = 0; i < n; i++)
+        if (wanted(specs, n, i, only)) s->tasks[s->n++].spec = &specs[i];
+    if (only && !s->n) return no_entry(specs, n, only);
+    for (int behind = 0; behind < 2; behind++) /* those that others come after first */
+        for (size_t i = 0; i < s->n; i++) {
+            pt_task *t = &s->tasks[i];
+            const pt_task *source = NULL;
+            if ((pt_task_source_of(t->spec) != NULL) != behind) continue;
+            if (behind) PT_RETURN(find_source(s, t->spec, &source));
+            PT_RETURN(pt_task_open_behind(t, t->spec, seed, source));
+            if (limit > 0) t->limit = (size_t)limit;
+        }
+    return PT_OK;
+}
+
+pt_status pt_suite_meet(const pt_suite *s, pt_meetings *m)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (s->tasks[i].kind->meet) PT_RETURN(s->tasks[i].kind->meet(&s->tasks[i], m));
+    return PT_OK;
 }
 
 void pt_suite_free(pt_suite *s)
@@ -53,11 +91,12 @@ void pt_suite_free(pt_suite *s)
 pt_status pt_suite_ask(pt_suite *s, const pt_speller *speller)
 {
     pt_requests_free(&s->requests);
+    s->speller = *speller;
     if (s->data) PT_RETURN(pt_evaluate_ask(s->data, speller, &s->requests));
     for (size_t i = 0; i < s->n; i++) {
         pt_task *t = &s->tasks[i];
         t->first = s->requests.n;
-        PT_RETURN(t->kind->ask(t, speller, &s->requests));
+        if (!t->source) PT_RETURN(t->kind->ask(t, speller, &s->requests));
     }
     return PT_OK;
 }
@@ -77,18 +116,51 @@ static pt_status converge(pt_suite *s, pt_side side)
 
 static const pt_voices nobody;
 
-static pt_status judge(pt_suite *s, const pt_reply *replies, pt_side side, const char *name)
+static pt_status judge_task(pt_suite *s, pt_task *t, const pt_reply *replies, pt_side side, const char *name)
+{
+    PT_RETURN(pt_report_name(&t->report, side, name));
+    if (t->kind->talk) PT_RETURN(t->kind->talk(t, replies, s->voices ? s->voices : &nobody, side));
+    PT_RETURN(t->kind->judge(t, replies, side));
+    return pt_task_measure(t, side);
+}
+
+/* What is asked about transcripts, or after them, is known now. */
+static pt_status judge_behind(pt_suite *s, pt_server *server, pt_side side, const char *name)
+{
+    pt_status rc = PT_OK;
+    pt_requests q = {0};
+    pt_reply *replies = NULL;
+    const pt_model_caps *caps = &server->runners[0]->caps;
+    for (size_t i = 0; i < s->n; i++) {
+        pt_task *t = &s->tasks[i];
+        if (!t->source) continue;
+        t->side = side;
+        t->first = q.n;
+        PT_TRY(t->kind->ask(t, &s->speller, &q));
+        for (size_t k = t->first; k < q.n; k++) {
+            const pt_request *r = &q.list[k];
+            const long long has = r->ask == PT_ASK_TEXT ? (long long)r->n + r->sampling.max_new_tokens + 1 : r->to, room = r->ask == PT_ASK_TEXT ? caps->decode_len : caps->tokens;
+            if (has > room) PT_TRY(pt_task_fail(t, "behind a transcript a question has %lld tokens, and %lld are planned for: `context` says how long it may become", has, room));
+        }
+    }
+    PT_TRY(pt_alloc0(&replies, q.n));
+    if (q.n) PT_TRY(pt_server_run(server, 0, &q, replies));
+    for (size_t i = 0; i < s->n; i++)
+        if (s->tasks[i].source) PT_TRY(judge_task(s, &s->tasks[i], replies + s->tasks[i].first, side, name));
+done:
+    pt_replies_free(replies, q.n);
+    pt_requests_free(&q);
+    return rc;
+}
+
+static pt_status judge(pt_suite *s, pt_server *server, const pt_reply *replies, pt_side side, const char *name)
 {
     PT_RETURN(pt_report_name(&s->report, side, name));
     if (s->data && s->data->pairs.n) PT_RETURN(pt_alloc0(&s->pairs[side], s->data->pairs.n));
     if (s->data) PT_RETURN(pt_evaluate_judge(s->data, replies, &s->report, side, &s->texts[side], s->pairs[side]));
-    for (size_t i = 0; i < s->n; i++) {
-        pt_task *t = &s->tasks[i];
-        PT_RETURN(pt_report_name(&t->report, side, name));
-        if (t->kind->talk) PT_RETURN(t->kind->talk(t, replies + t->first, s->voices ? s->voices : &nobody, side));
-        PT_RETURN(t->kind->judge(t, replies + t->first, side));
-        PT_RETURN(pt_task_measure(t, side));
-    }
+    for (size_t i = 0; i < s->n; i++)
+        if (!s->tasks[i].source) PT_RETURN(judge_task(s, &s->tasks[i], replies + s->tasks[i].first, side, name));
+    PT_RETURN(judge_behind(s, server, side, name));
     return converge(s, side);
 }
 
@@ -96,10 +168,19 @@ pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *
 {
     pt_status rc = PT_OK;
     pt_reply *replies = NULL;
+    pt_server alone = {.comm = r->comm}, *server = s->server ? s->server : &alone;
+    size_t number;
+    if (!s->server) PT_TRY(pt_server_add(&alone, r, &number));
     PT_TRY(pt_alloc0(&replies, s->requests.n));
     PT_TRY(pt_runner_run(r, &s->requests, replies));
-    if (!r->comm || !r->comm->rank) PT_TRY(judge(s, replies, side, name));
+    if (r->comm && r->comm->rank) {
+        PT_TRY(pt_server_serve(server));
+        goto done;
+    }
+    PT_TRY(judge(s, server, replies, side, name));
+    PT_TRY(pt_server_end(server));
 done:
+    pt_server_free(&alone);
     pt_replies_free(replies, s->requests.n);
     return rc;
 }

@@ -2,7 +2,7 @@
 #ifndef PT_EVAL_SUITE_H
 #define PT_EVAL_SUITE_H
 #include "eval/suite/evaluate.h"
-#include "eval/ask/runner.h"
+#include "eval/ask/server.h"
 #include "eval/task/task.h"
 
 /* Zero-initialise, pt_suite_free. */
@@ -17,15 +17,20 @@ typedef struct pt_suite {
     const char *const *own_sets; /* [n_own_sets] test sets that are made for what is measured, by name (eval/suite/pair_sets.h). Borrowed */
     size_t n_own_sets;
     const pt_voices *voices; /* whom tasks may speak to; NULL = nobody. Borrowed */
+    pt_server *server;       /* the models behind them: number 0 is what is measured; NULL = that alone. Borrowed */
+    pt_speller speller;      /* of the last asking */
 } pt_suite;
 
 /* Opens the entries whose name or task is `only` (NULL: all). limit > 0 stands instead of each entry's own. PT_EARG: no entry of that name. The
  * entries must stay. */
 pt_status pt_suite_open(pt_suite *s, pt_evaluation *data, const pt_task_spec *specs, size_t n, const char *only, int limit, uint64_t seed);
 void pt_suite_free(pt_suite *s);
+/* Whom the tasks will speak to (eval/task/task.h). */
+pt_status pt_suite_meet(const pt_suite *s, pt_meetings *m);
 /* Everybody's requests, spelled for one model; again for another. */
 pt_status pt_suite_ask(pt_suite *s, const pt_speller *speller);
-/* Asks them, and judges: one side. name: what was measured. Of several ranks rank 0 alone judges. */
+/* Asks them, and judges: one side. name: what was measured. Of several ranks rank 0 alone judges, and speaks; the others compute for it meanwhile. Tasks about
+ * transcripts, or after them, are asked then, in a second pass. A voice that has reached a limit of its own ends nothing: its talks have failed by name. */
 pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *name);
 /* The tables, one behind the other. */
 pt_status pt_suite_table(const pt_suite *s, pt_str *out);

@@ -38,56 +38,7 @@ const pt_task_kind *pt_task_find(const char *name)
 
 const pt_task_key *pt_task_key_of(const pt_task_kind *kind, const char *name)
 {
-    for (const pt_task_key *k = kind ? kind->keys : NULL; k && k->name; k++)
-        if (!strcmp(k->name, name)) return k;
-    return NULL;
-}
-
-static int word_at(const pt_task_key *k, const char *value)
-{
-    for (int i = 0; k->words[i]; i++)
-        if (!strcmp(k->words[i], value)) return i;
-    return -1;
-}
-
-static pt_status place_fail(const pt_task_spec *s, int line, int column, const char *text)
-{
-    if (!s->file || !line) return pt_fail(PT_EARG, "%s", text);
-    return pt_fail(PT_EARG, "%s:%d:%d: %s", s->file, line, column, text);
-}
-
-/* names of keys or words, "a, b, c" */
-static pt_status list_names(pt_str *out, const pt_task_key *keys, const char *const *words)
-{
-    for (int i = 0; words ? words[i] != NULL : keys && keys[i].name; i++)
-        PT_RETURN(pt_str_printf(out, "%s%s", i ? ", " : "", words ? words[i] : keys[i].name));
-    return PT_OK;
-}
-
-static pt_status check_option(const pt_task_spec *s, const pt_task_kind *kind, const pt_entry_option *o)
-{
-    pt_status rc = PT_OK;
-    pt_str text = {0};
-    const pt_task_key *k = pt_task_key_of(kind, o->name);
-    char *end;
-    if (!k) {
-        PT_TRY(pt_str_printf(&text, "the task %s does not know %s; its keys: name, task, path, published, limit, ", kind->name, o->name));
-        PT_TRY(list_names(&text, kind->keys, NULL));
-    } else if (k->kind == PT_TASK_NUMBER) {
-        double v = strtod(o->value, &end);
-        if (end == o->value || *end || !(v >= k->min && v <= k->max))
-            PT_TRY(pt_str_printf(&text, "%s takes a number from %g to %g, not '%s'", k->name, k->min, k->max, o->value));
-    } else if (k->kind == PT_TASK_FLAG) {
-        if (strcmp(o->value, "true") && strcmp(o->value, "false")) PT_TRY(pt_str_printf(&text, "%s takes true or false, not '%s'", k->name, o->value));
-    } else if (k->kind == PT_TASK_WORD && word_at(k, o->value) < 0) {
-        PT_TRY(pt_str_printf(&text, "%s takes one of: ", k->name));
-        PT_TRY(list_names(&text, NULL, k->words));
-        PT_TRY(pt_str_printf(&text, "; not '%s'", o->value));
-    }
-    if (text.len) rc = place_fail(s, o->line, o->column, text.text);
-done:
-    pt_str_free(&text);
-    return rc;
+    return pt_entry_key_of(kind ? kind->keys : NULL, name);
 }
 
 pt_status pt_task_check(const pt_task_spec *s)
@@ -98,14 +49,15 @@ pt_status pt_task_check(const pt_task_spec *s)
     if (!kind) {
         PT_TRY(pt_str_printf(&text, s->task ? "there is no task '%s'; known: " : "an evaluation needs task: one of ", s->task));
         for (int i = 0; i < pt_task_count(); i++) PT_TRY(pt_str_printf(&text, "%s%s", i ? ", " : "", kinds[i]->name));
-    } else if (!s->path || !*s->path) {
+    } else if ((!s->path || !*s->path) && !(pt_task_key_of(kind, "of") && pt_task_source_of(s))) {
         PT_TRY(pt_str_printf(&text, "the task %s needs a path", s->task));
     }
     if (text.len) {
-        rc = place_fail(s, s->line, s->column, text.text);
+        rc = pt_entry_fail(s->file, s->line, s->column, "%s", text.text);
         goto done;
     }
-    for (size_t i = 0; i < s->n_options; i++) PT_TRY(check_option(s, kind, &s->options[i]));
+    PT_TRY(pt_str_printf(&text, "the task %s", kind->name));
+    for (size_t i = 0; i < s->n_options; i++) PT_TRY(pt_entry_check(kind->keys, &s->options[i], s->file, text.text, "name, task, path, published, limit, "));
 done:
     pt_str_free(&text);
     return rc;
@@ -135,28 +87,22 @@ pt_status pt_task_locate(pt_task_spec *s, const char *folder)
 
 const char *pt_task_text(const pt_task *t, const char *key)
 {
-    for (size_t i = 0; i < t->spec->n_options; i++)
-        if (!strcmp(t->spec->options[i].name, key)) return t->spec->options[i].value;
-    const pt_task_key *k = pt_task_key_of(t->kind, key);
-    return k ? k->fallback : NULL;
+    return pt_entry_text(t->spec->options, t->spec->n_options, t->kind->keys, key);
 }
 
 double pt_task_number(const pt_task *t, const char *key)
 {
-    const char *text = pt_task_text(t, key);
-    return text ? strtod(text, NULL) : 0;
+    return pt_entry_number(t->spec->options, t->spec->n_options, t->kind->keys, key);
 }
 
 bool pt_task_flag(const pt_task *t, const char *key)
 {
-    const char *text = pt_task_text(t, key);
-    return text && !strcmp(text, "true");
+    return pt_entry_flag(t->spec->options, t->spec->n_options, t->kind->keys, key);
 }
 
 int pt_task_word(const pt_task *t, const char *key)
 {
-    const pt_task_key *k = pt_task_key_of(t->kind, key);
-    return k ? word_at(k, pt_task_text(t, key)) : 0;
+    return pt_entry_word(t->spec->options, t->spec->n_options, t->kind->keys, key);
 }
 
 pt_status pt_task_list(const pt_task *t, const char *key, char ***out, size_t *n)
@@ -185,18 +131,58 @@ pt_status pt_task_fail(const pt_task *t, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    return place_fail(t->spec, t->spec->line, t->spec->column, text);
+    return pt_entry_fail(t->spec->file, t->spec->line, t->spec->column, "%s", text);
 }
 
 /* ---- items ---- */
 
-pt_status pt_task_open(pt_task *t, const pt_task_spec *spec, uint64_t seed)
+pt_status pt_task_open_behind(pt_task *t, const pt_task_spec *spec, uint64_t seed, const pt_task *source)
 {
     PT_RETURN(pt_task_check(spec));
-    *t = (pt_task){.kind = pt_task_find(spec->task), .spec = spec, .seed = seed, .limit = (size_t)spec->limit};
+    *t = (pt_task){.kind = pt_task_find(spec->task), .spec = spec, .seed = seed, .limit = (size_t)spec->limit, .source = source};
     pt_report_init(&t->report);
     PT_RETURN(t->kind->open(t));
     return t->items ? PT_OK : pt_task_fail(t, "%s holds no items", spec->path);
+}
+
+pt_status pt_task_open(pt_task *t, const pt_task_spec *spec, uint64_t seed)
+{
+    return pt_task_open_behind(t, spec, seed, NULL);
+}
+
+const pt_entry_option *pt_task_source_of(const pt_task_spec *spec)
+{
+    const pt_entry_option *of = pt_entry_said(spec->options, spec->n_options, "of");
+    return of ? of : pt_entry_said(spec->options, spec->n_options, "after");
+}
+
+/* ---- others ---- */
+
+void pt_meetings_free(pt_meetings *m)
+{
+    for (size_t i = 0; i < m->n; i++) free(m->list[i].name);
+    free(m->list);
+    *m = (pt_meetings){0};
+}
+
+pt_status pt_meet(const pt_task *t, pt_meetings *m, const char *name, int64_t context, unsigned what)
+{
+    size_t i = 0;
+    while (i < m->n && strcmp(m->list[i].name, name)) i++;
+    if (i == m->n) {
+        PT_RETURN(pt_reserve(&m->list, &m->cap, m->n + 1));
+        m->list[i] = (pt_meeting){.by = t->spec};
+        PT_RETURN(pt_strdup(&m->list[i].name, name));
+        m->n++;
+    }
+    m->list[i].what |= what;
+    if (context > m->list[i].context) m->list[i].context = context;
+    return PT_OK;
+}
+
+pt_status pt_task_transcripts(const pt_task *t, pt_side side, const pt_transcript **list, size_t *n)
+{
+    return t->source->kind->transcripts(t->source, side, list, n);
 }
 
 void pt_task_close(pt_task *t)

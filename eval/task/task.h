@@ -13,17 +13,8 @@
 #include "eval/ask/spell.h"
 #include "eval/ask/voice.h"
 
-/* A key of a task's own in `evaluations`. Every value is a text; what it may be, the kind says. A list is a line for each of its parts, "NAME=TEXT" for
- * those of a mapping; said as one text, it has commas between. */
-typedef enum pt_task_value { PT_TASK_TEXT, PT_TASK_FILE, PT_TASK_NUMBER, PT_TASK_FLAG, PT_TASK_WORD, PT_TASK_LIST } pt_task_value;
-typedef struct pt_task_key {
-    const char *name;
-    pt_task_value kind;
-    const char *fallback;     /* NULL = unset */
-    double min, max;          /* NUMBER */
-    const char *const *words; /* WORD: ends with NULL */
-    const char *help;
-} pt_task_key;
+/* A key of a task's own in `evaluations` (base/entry.h). */
+typedef pt_entry_key pt_task_key;
 
 typedef struct pt_task pt_task;
 
@@ -33,6 +24,22 @@ typedef struct pt_task_metric {
     int better; /* with a label: +1, -1, or 0: neither */
 } pt_task_metric;
 
+/* Whom tasks will speak to, before anything is asked: who is opened, and for how much, follows from it. */
+typedef enum pt_meet_for { PT_MEET_TEXT = 1, PT_MEET_SCORE = 2, PT_MEET_LIKELIHOOD = 4 } pt_meet_for;
+typedef struct pt_meeting {
+    char *name;              /* of the voice; owned */
+    int64_t context;         /* tokens of a whole conversation, with its answer, at most */
+    unsigned what;           /* pt_meet_for, or'ed */
+    const pt_task_spec *by;  /* the first entry that names it */
+} pt_meeting;
+typedef struct pt_meetings {
+    pt_meeting *list;
+    size_t n, cap;
+} pt_meetings;
+void pt_meetings_free(pt_meetings *m);
+
+typedef struct pt_transcript pt_transcript; /* eval/task/transcript.h */
+
 typedef struct pt_task_kind {
     const char *name, *help;
     const pt_task_key *keys; /* ends with name NULL */
@@ -41,9 +48,13 @@ typedef struct pt_task_kind {
     pt_status (*open)(pt_task *t);
     /* Appends what is to be known, the same of every model. */
     pt_status (*ask)(pt_task *t, const pt_speller *s, pt_requests *q);
+    /* For each voice that it will speak to: pt_meet. NULL: to nobody. */
+    pt_status (*meet)(const pt_task *t, pt_meetings *m);
     /* Between the replies to its own requests and judge: what goes on from them, with voices by name (`self` is the side that is measured). Whatever it
      * learns it keeps in t->state until judge. NULL: nothing goes on. Rank 0 alone. */
     pt_status (*talk)(pt_task *t, const pt_reply *replies, const pt_voices *voices, pt_side side);
+    /* The conversations of a side, once talk has run: others name the task as what they are about (`of`) or come after (`after`). NULL: it has none. */
+    pt_status (*transcripts)(const pt_task *t, pt_side side, const pt_transcript **list, size_t *n);
     /* From the replies to its own requests, in their order, to t->choices[side]; or, where no metric of choices is its own, to t->findings and
      * t->report.questions. */
     pt_status (*judge)(pt_task *t, const pt_reply *replies, pt_side side);
@@ -59,6 +70,9 @@ struct pt_task {
     const pt_task_kind *kind;
     const pt_task_spec *spec;
     uint64_t seed;
+    const struct pt_task *source; /* whose transcripts it is about, or comes after: what its key `of` or `after` names; NULL: none. Then ask is called again for each
+                                     side, once they are there */
+    pt_side side;              /* of that asking */
     size_t column;             /* of several side by side (eval/suite/beside.h): its number, from 0 */
     void *state;
     pt_status (*row)(pt_task *t, json_t *row, const char *source); /* while rows are read */
@@ -89,8 +103,11 @@ pt_status pt_task_check(const pt_task_spec *spec);
 bool pt_task_scores(const pt_task_spec *spec);
 /* Puts the file s->published of the folder in the place of s->path, where it is there; a note says when it is not. */
 pt_status pt_task_locate(pt_task_spec *s, const char *folder);
-/* Reads the items. On failure close it all the same. */
+/* Reads the items. On failure close it all the same. source: an opened task with transcripts, or NULL; it stays. */
 pt_status pt_task_open(pt_task *t, const pt_task_spec *spec, uint64_t seed);
+pt_status pt_task_open_behind(pt_task *t, const pt_task_spec *spec, uint64_t seed, const pt_task *source);
+/* The option `of` or `after` of an entry, which names another one; NULL: neither. */
+const pt_entry_option *pt_task_source_of(const pt_task_spec *spec);
 void pt_task_close(pt_task *t);
 
 /* The metrics of a side from its choices: overall and, where there are several, of each group. n of a measure: what it is made of. Intervals of the
@@ -116,6 +133,10 @@ bool pt_task_flag(const pt_task *t, const char *key);
 int pt_task_word(const pt_task *t, const char *key); /* its number among the words */
 /* The parts of a list, without spaces around them; free each, and *out. Unset: none. PT_EARG: an empty part. */
 pt_status pt_task_list(const pt_task *t, const char *key, char ***out, size_t *n);
+/* Says that it will speak to `name`, for pt_task_kind.meet. */
+pt_status pt_meet(const pt_task *t, pt_meetings *m, const char *name, int64_t context, unsigned what);
+/* The transcripts of t->source. */
+pt_status pt_task_transcripts(const pt_task *t, pt_side side, const pt_transcript **list, size_t *n);
 /* PT_EARG at the entry's place in the config. */
 pt_status pt_task_fail(const pt_task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The number of a group, made when it is new. */

@@ -221,7 +221,8 @@ static void test_every_key_returns(void **state)
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
         {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"audit", "strict"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
         {"dataset_dir", "'d i r'"}, {"pooling_token", "'<p a d>'"}, {"eval_data", "'e: d'"},
-        {"evaluations", "[{task: choice, name: 'n: 1', path: a b.jsonl, limit: 3, prompt: \"x\\n{question}\", mutual_info: yes}, {task: statements, path: s, published: 'p: q'}]"}};
+        {"evaluations", "[{task: choice, name: 'n: 1', path: a b.jsonl, limit: 3, prompt: \"x\\n{question}\", mutual_info: yes}, {task: statements, path: s, published: 'p: q'}]"},
+        {"models", "[{name: 'a: b', path: m.gguf, adapter: x y}, {name: c, adapter: d}]"}};
     static const char *const left_out[] = {"stages", "init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch", "reinit_weights", "precompute_ref_log_probs", "sync_ref_model"};
     size_t n, kept = 0;
     const pt_key *k = pt_schema(&n);
@@ -249,11 +250,15 @@ static void test_every_key_returns(void **state)
         bool skip = pt_objective_key(k[i].name) >= 0;
         for (size_t j = 0; j < 5; j++) skip |= !strcmp(k[i].name, left_out[j]);
         snprintf(line, sizeof line, "\n%s: ", k[i].name);
-        if (!skip && strncmp(a->source.yaml_text, line + 1, strlen(line) - 1) && !strstr(a->source.yaml_text, line) && k[i].kind != PT_KEY_DATASETS && k[i].kind != PT_KEY_EVALUATIONS && strcmp(k[i].name, "special_tokens"))
+        if (!skip && strncmp(a->source.yaml_text, line + 1, strlen(line) - 1) && !strstr(a->source.yaml_text, line) && k[i].kind != PT_KEY_DATASETS && k[i].kind != PT_KEY_EVALUATIONS && k[i].kind != PT_KEY_MODELS && strcmp(k[i].name, "special_tokens"))
             fail_msg("config.yaml leaves out %s:\n%s", k[i].name, a->source.yaml_text);
     }
     assert_string_equal(b->data.cache_dir, "prep: 1");
     const pt_task_spec *e = b->eval.evaluations;
+    const pt_voice_spec *v = b->eval.models;
+    assert_true(b->eval.n_models == 2 && v[0].n_options == 2 && v[1].n_options == 1);
+    assert_string_equal(v[0].name, "a: b");
+    assert_string_equal(v[0].options[1].value, "x y");
     assert_true(b->eval.n_evaluations == 2 && e[0].limit == 3 && e[0].n_options == 2 && !e[1].name);
     assert_string_equal(e[0].name, "n: 1");
     assert_string_equal(e[0].path, "a b.jsonl");

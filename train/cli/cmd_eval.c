@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "eval/suite/beside.h"
 #include "train/cli/config_value.h"
-#include "train/cli/open.h"
+#include "train/cli/eval_models.h"
 #include "train/cli/terminal.h"
 #include "train/generate/near.h"
 #include "train/loop/manifest.h"
@@ -32,6 +32,10 @@ typedef struct eval_run {
     pt_config *cfg;      /* of a CONFIG that was named: its evaluations hold, instead of the run's; NULL */
     pt_task_spec *entries; /* [n_entries] owned */
     size_t n_entries;
+    pt_voice_spec *named;  /* [n_named] of `models`; owned */
+    size_t n_named;
+    pt_eval_models models; /* whom tasks speak to */
+    bool is_base;          /* what is open holds the base's weights */
     pt_opened o;
     size_t opened;       /* how many so far */
     pt_questions test, train;
@@ -94,6 +98,10 @@ static void take_entries(eval_run *e)
     e->n_entries = from->eval.n_evaluations;
     from->eval.evaluations = NULL;
     from->eval.n_evaluations = 0;
+    e->named = from->eval.models;
+    e->n_named = from->eval.n_models;
+    from->eval.models = NULL;
+    from->eval.n_models = 0;
 }
 
 static pt_status load_questions(eval_run *e)
@@ -178,21 +186,23 @@ static uint64_t content(eval_run *e)
     return e->content;
 }
 
-/* What gives the answers, in words: weights, adapter, template, compute type. */
-static pt_status identity(eval_run *e, const char *adapter, pt_str *out)
+static pt_status open_models(eval_run *e)
 {
-    pt_status rc = PT_OK;
-    char digest[65] = "none", *file = NULL;
-    if (adapter) {
-        PT_TRY(pt_path_join(&file, adapter, "adapter_model.safetensors"));
-        PT_TRY(pt_sha256_file(digest, file));
-        digest[16] = 0;
-    }
-    PT_TRY(pt_str_printf(out, "model %016llx, adapter %s, template %016llx, %s", (unsigned long long)content(e), digest,
-                         e->o.base.tmpl ? (unsigned long long)pt_template_fingerprint(e->o.base.tmpl) : 0, e->o.ctx.act == PT_BF16 ? "bf16" : "f32"));
-done:
-    free(file);
-    return rc;
+    e->models = (pt_eval_models){.c = e->c, .specs = e->named, .n = e->n_named, .answers = e->answers, .base = e->path, .base_of_run = e->is_run,
+                                 .progress = progress, .user = e};
+    return pt_eval_models_begin(&e->models, e->suites);
+}
+
+static void count(eval_run *e, const pt_runner *r)
+{
+    e->tokens_asked += r->tokens_asked;
+    e->tokens_computed += r->tokens_computed;
+    e->near_likelihoods += r->near_likelihoods;
+    e->likelihoods += r->likelihoods;
+    e->near_texts += r->near_texts;
+    e->texts += r->texts;
+    e->known += r->known;
+    e->asked += r->asked;
 }
 
 /* One side of a column. adapter: the folder of what stands in the slot. */
@@ -205,28 +215,26 @@ static pt_status measure_side(eval_run *e, column *x, pt_side side, int slot, co
     if (x->spelled != e->opened) PT_TRY(pt_suite_ask(x->suite, &speller));
     x->spelled = e->opened;
     PT_TRY(pt_runner_needs(&x->suite->requests, &caps));
+    PT_TRY(pt_eval_models_plan(&e->models, &e->o, e->is_base, !e->o.model, &caps));
     if (!e->o.model) PT_TRY(pt_open_model_caps(&e->o, &caps));
     PT_CHECK(!e->o.reward || pt_model_width(e->o.model) == 1, PT_EARG,
              "this model gives %d numbers at an answer's end, and no score to judge by: ptrain score shows them", pt_model_width(e->o.model));
-    PT_TRY(identity(e, adapter, &who));
-    pt_runner r = {.model = e->o.model, .tok = e->o.base.tok, .slot = slot, .caps = caps, .answers = e->answers,
-                   .identity = who.text, .comm = e->c->comm,
-                   .progress = progress, .user = e};
-    if (e->o.base.tmpl) r.stops = pt_template_stops(e->o.base.tmpl, &r.n_stops);
-    else r.stops = pt_tok_stops(e->o.base.tok, &r.n_stops);
+    PT_TRY(pt_eval_identity(&e->o, content(e), adapter, &who));
+    pt_runner r = pt_eval_runner(&e->o, slot, &caps, e->answers, who.text, e->c->comm);
+    r.progress = progress;
+    r.user = e;
     if (!e->asked && pt_answers_count(e->answers) && pt_answers_foreign(e->answers, who.text) == pt_answers_count(e->answers))
         pt_log(PT_LOG_INFO, "the answers kept so far are of other models: everything is asked anew");
+    PT_TRY(pt_eval_models_speak(&e->models, &e->o, e->is_base, &r, content(e)));
+    x->suite->voices = &e->models.voices;
+    x->suite->server = &e->models.server;
     PT_TRY(pt_suite_measure(x->suite, &r, side, name));
     if (side == PT_BEFORE && x != e->columns) goto done; /* the base once more: nobody is asked */
-    e->tokens_asked += r.tokens_asked;
-    e->tokens_computed += r.tokens_computed;
-    e->near_likelihoods += r.near_likelihoods;
-    e->likelihoods += r.likelihoods;
-    e->near_texts += r.near_texts;
-    e->texts += r.texts;
-    e->known += r.known;
-    e->asked += r.asked;
+    for (size_t i = 0; i < e->models.server.n; i++) count(e, e->models.server.runners[i]);
 done:
+    x->suite->voices = NULL;
+    x->suite->server = NULL;
+    pt_eval_models_hush(&e->models);
     pt_str_free(&who);
     return rc;
 }
@@ -251,6 +259,7 @@ static pt_status measure_one(eval_run *e)
 {
     column *x = e->columns;
     const char *name = x->adapter ? x->adapter : x->path;
+    e->is_base = !e->o.reward && (e->o.adapter || !e->is_run || e->c->base_only);
     if (e->o.reward) return measure_side(e, x, PT_AFTER, 0, e->o.adapter, name);
     if (e->o.adapter) {
         PT_RETURN(measure_side(e, x, PT_BEFORE, PT_SLOT_NONE, NULL, base_name(e)));
@@ -261,6 +270,7 @@ static pt_status measure_one(eval_run *e)
     PT_RETURN(measure_side(e, x, PT_AFTER, PT_SLOT_NONE, NULL, name));
     PT_RETURN(open_as(e, e->path, NULL, true));
     if (e->o.cfg->model.init.random) return PT_OK; /* what a random model says is not worth a column */
+    e->is_base = true;
     return measure_side(e, x, PT_BEFORE, PT_SLOT_NONE, NULL, base_name(e));
 }
 
@@ -332,6 +342,7 @@ static pt_status measure_beside(eval_run *e)
         base = !e->o.cfg->model.init.random;
     }
     if (base) {
+        e->is_base = true;
         PT_RETURN(take_slots(e));
         for (size_t i = 0; i < e->n; i++) PT_RETURN(measure_side(e, &e->columns[i], PT_BEFORE, PT_SLOT_NONE, NULL, base_name(e)));
     }
@@ -342,6 +353,7 @@ static pt_status measure_beside(eval_run *e)
     for (size_t i = 0; i < e->n; i++) {
         column *x = &e->columns[i];
         if (x->shared) continue;
+        e->is_base = false;
         PT_RETURN(open_as(e, x->path, x->adapter, false));
         if (e->o.reward != x->data.reward)
             return pt_fail(PT_EARG, "%s %s: they cannot be measured side by side", adapter_of(x), e->o.reward ? "gives scores, the first does not" : "gives no scores, the first does");
@@ -427,6 +439,7 @@ static pt_status measure_all(eval_run *e)
     PT_RETURN(pt_guard_output(e->c, &e->o, e->c->output));
     PT_RETURN(open_suites(e));
     PT_RETURN(open_answers(e));
+    PT_RETURN(open_models(e));
     return e->n == 1 && !(e->c->n_args > 1) ? measure_one(e) : measure_beside(e);
 }
 
@@ -522,6 +535,7 @@ pt_status pt_cmd_eval(pt_cli *c)
     PT_CHECK(pt_dir_exists(e.path) || pt_file_exists(e.path), PT_EARG, "%s does not exist: train first (ptrain %s)", e.path, c->args[0]);
     PT_TRY(measure_all(&e));
     if (!c->comm->rank) PT_TRY(finish(&e));
+    PT_TRY(pt_eval_models_limit(&e.models));
 done:
     if (rc != PT_OK && c->comm && c->comm->size > 1) rc = pt_cli_leave(c->comm, rc);
     for (size_t i = 0; i < e.n; i++) {
@@ -534,9 +548,11 @@ done:
     free(e.suites);
     pt_questions_free(&e.test);
     pt_questions_free(&e.train);
+    pt_eval_models_free(&e.models);
     pt_answers_free(e.answers);
     pt_open_close(&e.o);
     pt_config_free(e.cfg);
+    pt_models_free(e.named, e.n_named);
     pt_evaluations_free(e.entries, e.n_entries);
     free(e.path);
     if (c->comm) c->comm->close(c->comm);

@@ -71,6 +71,7 @@ static pt_status assign(pt_config *c, const pt_key *k, const char *file, pt_plac
     case PT_KEY_STAGES: return pt_place_fail(at, "stages stand at the top of a config file");
     case PT_KEY_MODEL: return pt_value_model(file, v, f);
     case PT_KEY_EVALUATIONS: return pt_value_evaluations(file, v, &c->eval.evaluations, &c->eval.n_evaluations);
+    case PT_KEY_MODELS: return pt_value_models(file, v, &c->eval.models, &c->eval.n_models);
     case PT_KEY_TOKENS: return pt_value_tokens(at, k->name, v, &c->model.special_token_names, f, field(c, k->offset_n));
     }
     return pt_fail(PT_EINTERNAL, "key %s has no kind", k->name);
@@ -534,6 +535,7 @@ void pt_config_free(pt_config *c)
         if (k[i].kind == PT_KEY_STRING || k[i].kind == PT_KEY_PATH) free(*(char **)f);
         if (k[i].kind == PT_KEY_LIST || k[i].kind == PT_KEY_TOKENS) free_list(*(char ***)f, *(size_t *)field(c, k[i].offset_n));
         if (k[i].kind == PT_KEY_EVALUATIONS) pt_evaluations_free(c->eval.evaluations, c->eval.n_evaluations);
+        if (k[i].kind == PT_KEY_MODELS) pt_models_free(c->eval.models, c->eval.n_models);
         if (k[i].kind == PT_KEY_DATASETS) pt_datasets_free(*(pt_dataset_spec **)f, *(size_t *)field(c, k[i].offset_n));
     }
     free_list(c->model.special_token_names, c->model.n_special_tokens);

@@ -51,6 +51,9 @@ pt_status pt_config_check_dataset(const pt_config *c, const char *file, const pt
 /* The list `evaluations`, or one entry; checked against their tasks. */
 pt_status pt_value_evaluations(const char *file, const pt_ynode *n, pt_task_spec **out, size_t *out_n);
 void pt_evaluations_free(pt_task_spec *list, size_t n);
+/* The list `models`, or one entry. */
+pt_status pt_value_models(const char *file, const pt_ynode *n, pt_voice_spec **out, size_t *out_n);
+void pt_models_free(pt_voice_spec *list, size_t n);
 /* config_rules.c: rules between keys. lora_target_linear takes the names of lora_target_modules in. */
 pt_status pt_config_join_targets(pt_config *c, pt_place at);
 /* What precompute_ref_log_probs and sync_ref_model ask of objective and adapter; where the config says each. */

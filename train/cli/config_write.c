@@ -209,6 +209,7 @@ pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k)
     case PT_KEY_DATASETS: return pt_config_put_datasets(out, c, k->name, *(pt_dataset_spec *const *)f, *(const size_t *)count, true);
     case PT_KEY_MODEL: return put_model(out, f);
     case PT_KEY_EVALUATIONS: return pt_config_put_evaluations(out, k->name, c->eval.evaluations, c->eval.n_evaluations);
+    case PT_KEY_MODELS: return pt_config_put_models(out, k->name, c->eval.models, c->eval.n_models);
     case PT_KEY_TOKENS: return put_tokens(out, k->name, c->model.special_token_names, *(char **const *)f, *(const size_t *)count);
     }
     return PT_OK;

@@ -195,11 +195,17 @@ pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32
 
 pt_status pt_open_model_caps(pt_opened *o, const pt_model_caps *caps)
 {
-    size_t bytes[PT_ROLE_COUNT];
-    pt_model_options opt = {.lora = {.on = o->adapter != NULL, .start_dir = o->adapter, .guests = o->guests, .n_guests = o->n_guests}, .heads = o->reward ? PT_HEAD_VALUES : PT_HEAD_VOCABULARY, .values = o->width, .seed = o->cfg->run.seed};
+    const size_t first = !o->adapter && o->n_guests; /* without an adapter of its own the first guest stands in its slot */
+    pt_model_options opt = {.lora = {.on = o->adapter || first, .start_dir = first ? o->guests[0] : o->adapter, .guests = o->guests + first, .n_guests = o->n_guests - first}, .heads = o->reward ? PT_HEAD_VALUES : PT_HEAD_VOCABULARY, .values = o->width, .seed = o->cfg->run.seed};
     PT_RETURN(pt_model_new(&o->model, &o->ctx, o->base.source, &opt));
-    PT_RETURN(pt_model_plan(o->model, caps, bytes));
+    PT_RETURN(pt_model_plan(o->model, caps, o->planned));
     return pt_model_commit(o->model);
+}
+
+int pt_open_slot(const pt_opened *o, size_t guest)
+{
+    const bool first = !o->adapter;
+    return first && !guest ? 0 : pt_model_guest_slot(o->model, guest - first);
 }
 
 void pt_open_close(pt_opened *o)

@@ -10,14 +10,16 @@
 #include "train/loop/setup.h"
 #include "train/generate/generate.h"
 
+enum { PT_OPEN_GUESTS = 32 };
 typedef struct pt_opened {
     pt_config *cfg;      /* the run's, or defaults around the model */
     bool is_run, reward; /* reward: values at an answer's end instead of text */
     int width;           /* how many */
     pt_pooling_word pooling; /* where they are read; of a named token cfg->data.pooling_token says which */
     char *adapter;       /* PEFT folder in use, NULL = none */
-    const char *guests[2 * PT_CLI_MOST]; /* adapters beside it, in slots of their own (borrowed) */
+    const char *guests[2 * PT_CLI_MOST + PT_OPEN_GUESTS]; /* adapters beside it, in slots of their own (borrowed) */
     size_t n_guests;
+    size_t planned[PT_ROLE_COUNT]; /* bytes, once the model is open */
     char *trained_from;  /* a run of full tuning: the base it began with, NULL = random */
     pt_base base;
     pt_ctx ctx;
@@ -30,6 +32,8 @@ pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o);
 /* The model for generation: decode_rows sequences of decode_len positions; or for scoring (decode_rows 0): `tokens` at once. */
 pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32_t decode_len);
 pt_status pt_open_model_caps(pt_opened *o, const pt_model_caps *caps);
+/* The adapter slot of a guest. */
+int pt_open_slot(const pt_opened *o, size_t guest);
 void pt_open_close(pt_opened *o);
 /* The profile of a role; PT_EARG names the known ones. */
 pt_status pt_open_profile(const pt_opened *o, const char *role, const char **text);

@@ -168,6 +168,8 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "`--only NAME` runs, plans, packs or inspects one stage."},
     {"evaluations", "Evaluation", PT_KEY_EVALUATIONS, OFF(eval.evaluations), OFF(eval.n_evaluations), NULL, NO_BOUND, NULL, "",
      "`ptrain eval`: what is measured beside test_datasets, each {task: NAME, path: FILE, name: TEXT, limit: N, ...} with its task's own keys (docs/evaluation.md)."},
+    {"models", "Evaluation", PT_KEY_MODELS, OFF(eval.models), OFF(eval.n_models), NULL, NO_BOUND, NULL, "",
+     "`ptrain eval`: whom tasks of `evaluations` speak to by name, each {name: NAME, path: MODEL_OR_RUN, adapter: FOLDER}: another model in memory, or an adapter of the base in a slot of it."},
     {"eval_data", "Evaluation", PT_KEY_PATH, OFF(eval.data), 0, "data/eval", NO_BOUND, NULL, "",
      "Folder of published test sets: where the file that an evaluation calls `published` lies in it, it is measured instead of `path`."},
     {"eval_questions", "Evaluation", PT_KEY_INT, OFF(eval.questions), 0, "0", 0, 1 << 24, NULL, "", "`ptrain eval`: questions answered (0 = all of test_datasets)."},
@@ -258,7 +260,7 @@ const char *pt_schema_nearest(const char *name)
 
 static const char *kind_word(const pt_key *k)
 {
-    static const char *const words[] = {"text", "path", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping", "list of evaluations", "a word or a list of them", "list of numbers", "", "list of mappings"};
+    static const char *const words[] = {"text", "path", "integer", "integer", "number", "integer or a share below 1", "true | false", "", "list", "list of data sets", "mapping", "mapping", "list of evaluations", "a word or a list of them", "list of numbers", "", "list of models", "list of mappings"};
     return words[k->kind];
 }
 
@@ -296,6 +298,7 @@ pt_status pt_schema_help(pt_str *out, const char *name)
     if (k->aliases[0]) PT_RETURN(pt_str_printf(out, "\n  also: %s", k->aliases));
     PT_RETURN(pt_str_printf(out, "\n  %s\n", k->help));
     if (k->kind == PT_KEY_EVALUATIONS) return pt_schema_tasks(out, false);
+    if (k->kind == PT_KEY_MODELS) return pt_schema_models(out, false);
     return k->kind == PT_KEY_DATASETS ? pt_schema_dataset_help(out) : PT_OK;
 }
 
@@ -323,6 +326,8 @@ pt_status pt_schema_markdown(pt_str *out)
     PT_RETURN(pt_str_puts(out, "\n## Keys of an evaluation\n\n`name`: as reports call it; `task`; `path`: a file as data sets read it, or a folder of them; `limit`: items at "
                                "most, spread evenly over groups (0 = all); and its task's own. File formats and metrics: docs/evaluation.md.\n"));
     PT_RETURN(pt_schema_tasks(out, true));
+    PT_RETURN(pt_str_puts(out, "\n## Keys of a model that others talk to\n\nAn entry of `models`. `self` (what is measured) and `base` (what it was tuned from) need none.\n"));
+    PT_RETURN(pt_schema_models(out, true));
     const pt_translation *t = pt_schema_translations(&n);
     PT_RETURN(pt_str_puts(out, "\n## Keys of other trainers: what they stand for\n\n| key | values |\n|---|---|\n"));
     for (size_t i = 0; i < n; i++) {

@@ -12,6 +12,7 @@ typedef enum pt_key_kind {
     PT_KEY_EVALUATIONS, /* tasks with keys of their own */
     PT_KEY_WORDS, PT_KEY_NUMBERS, /* options of objectives that are lists: the whole pt_option_value */
     PT_KEY_OBJECTIVE, /* one of train/objective */
+    PT_KEY_MODELS, /* whom tasks speak to, with keys of their own */
     PT_KEY_STAGES /* a list of configs (train/cli/stages.h) */
 } pt_key_kind;
 
@@ -52,6 +53,9 @@ void pt_config_settings_free(pt_config *c);
 pt_status pt_config_put_key(pt_str *out, const pt_config *c, const pt_key *k);
 /* files: with the files that readers' keys name. */
 pt_status pt_config_put_evaluations(pt_str *out, const char *key, const pt_task_spec *s, size_t n);
+pt_status pt_config_put_models(pt_str *out, const char *key, const pt_voice_spec *s, size_t n);
+/* The keys of an entry of `models`. */
+pt_status pt_schema_models(pt_str *out, bool markdown);
 /* What the tasks of `evaluations` are, and their keys. */
 pt_status pt_schema_tasks(pt_str *out, bool markdown);
 pt_status pt_config_put_datasets(pt_str *out, const pt_config *c, const char *key, const pt_dataset_spec *d, size_t n, bool files);

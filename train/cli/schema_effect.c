@@ -102,6 +102,7 @@ static const struct {
     {"seed", SAID | DATA | BASE},
     {"stages", FREE}, /* each is a config of its own */
     {"evaluations", FREE},
+    {"models", FREE},
     {"eval_data", FREE},
     {"eval_questions", FREE}, /* `ptrain eval` runs alone */
     {"eval_max_new_tokens", FREE},

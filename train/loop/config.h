@@ -124,6 +124,7 @@ typedef struct pt_config_eval {
     int questions, max_new_tokens; double temperature; /* eval_questions ... */
     char *data; /* eval_data */
     pt_task_spec *evaluations; size_t n_evaluations;
+    pt_voice_spec *models; size_t n_models;
 } pt_config_eval;
 
 typedef struct pt_setting_value {

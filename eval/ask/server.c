@@ -1,0 +1,126 @@
+#include "eval/ask/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A request on its way; its ids follow. */
+typedef struct wire {
+    uint64_t seed;
+    float temperature, top_p;
+    int32_t ask, n, from, to, max_new_tokens, repeat;
+} wire;
+
+typedef struct order {
+    int64_t number; /* of the runner; END: no more */
+    uint64_t requests, bytes;
+} order;
+enum { END = -1 };
+
+pt_status pt_server_add(pt_server *s, pt_runner *r, size_t *number)
+{
+    PT_RETURN(pt_reserve(&s->runners, &s->cap, s->n + 1));
+    *number = s->n;
+    s->runners[s->n++] = r;
+    return PT_OK;
+}
+
+void pt_server_free(pt_server *s)
+{
+    free(s->runners);
+    *s = (pt_server){0};
+}
+
+static bool several(const pt_server *s)
+{
+    return s->comm && s->comm->size > 1;
+}
+
+static pt_status pack(const pt_requests *q, pt_str *out)
+{
+    for (size_t i = 0; i < q->n; i++) {
+        const pt_request *r = &q->list[i];
+        wire x;
+        memset(&x, 0, sizeof x);
+        x = (wire){.seed = r->sampling.seed, .temperature = r->sampling.temperature, .top_p = r->sampling.top_p, .ask = r->ask, .n = r->n,
+                   .from = r->from, .to = r->to, .max_new_tokens = r->sampling.max_new_tokens, .repeat = r->repeat};
+        PT_RETURN(pt_str_add(out, (const char *)&x, sizeof x));
+        PT_RETURN(pt_str_add(out, (const char *)r->ids, (size_t)r->n * sizeof *r->ids));
+    }
+    return PT_OK;
+}
+
+static pt_status unpack_one(pt_request *r, const char **at, size_t *left)
+{
+    wire x;
+    if (*left < sizeof x) return pt_fail(PT_EIO, "what rank 0 asks did not come whole");
+    memcpy(&x, *at, sizeof x);
+    *at += sizeof x;
+    *left -= sizeof x;
+    if (x.n < 0 || *left / sizeof *r->ids < (size_t)x.n) return pt_fail(PT_EIO, "what rank 0 asks did not come whole");
+    *r = (pt_request){.ask = (pt_ask)x.ask, .n = x.n, .from = x.from, .to = x.to, .repeat = x.repeat,
+                      .sampling = {x.max_new_tokens, x.temperature, x.top_p, x.seed}};
+    PT_RETURN(pt_alloc0(&r->ids, r->n));
+    memcpy(r->ids, *at, (size_t)x.n * sizeof *r->ids);
+    *at += (size_t)x.n * sizeof *r->ids;
+    *left -= (size_t)x.n * sizeof *r->ids;
+    return PT_OK;
+}
+
+static pt_status unpack(pt_requests *q, size_t n, const char *at, size_t bytes)
+{
+    PT_RETURN(pt_reserve(&q->list, &q->cap, n));
+    for (; q->n < n; q->n++) PT_RETURN(unpack_one(&q->list[q->n], &at, &bytes));
+    return PT_OK;
+}
+
+pt_status pt_server_run(pt_server *s, size_t number, const pt_requests *q, pt_reply *replies)
+{
+    pt_status rc = PT_OK;
+    pt_str text = {0};
+    if (several(s)) {
+        PT_TRY(pack(q, &text));
+        order o = {(int64_t)number, q->n, text.len};
+        PT_TRY(s->comm->broadcast(s->comm, &o, sizeof o, 0));
+        PT_TRY(s->comm->broadcast(s->comm, text.text, text.len, 0));
+    }
+    PT_TRY(pt_runner_run(s->runners[number], q, replies));
+done:
+    pt_str_free(&text);
+    return rc;
+}
+
+static pt_status serve_one(pt_server *s, const order *o)
+{
+    pt_status rc = PT_OK;
+    pt_requests q = {0};
+    pt_reply *none = NULL;
+    char *text = NULL;
+    size_t cap = 0;
+    PT_CHECK(o->number < (int64_t)s->n, PT_EARG, "rank 0 asks model %lld, and there are %zu here: the ranks were started with different settings", (long long)o->number, s->n);
+    PT_TRY(pt_reserve(&text, &cap, (size_t)o->bytes + 1));
+    PT_TRY(s->comm->broadcast(s->comm, text, (size_t)o->bytes, 0));
+    PT_TRY(unpack(&q, (size_t)o->requests, text, (size_t)o->bytes));
+    PT_TRY(pt_alloc0(&none, q.n));
+    PT_TRY(pt_runner_run(s->runners[o->number], &q, none));
+done:
+    free(none);
+    free(text);
+    pt_requests_free(&q);
+    return rc;
+}
+
+pt_status pt_server_serve(pt_server *s)
+{
+    for (order o = {0}; several(s);) {
+        PT_RETURN(s->comm->broadcast(s->comm, &o, sizeof o, 0));
+        if (o.number < 0) break;
+        PT_RETURN(serve_one(s, &o));
+    }
+    return PT_OK;
+}
+
+pt_status pt_server_end(pt_server *s)
+{
+    order o = {END, 0, 0};
+    return several(s) ? s->comm->broadcast(s->comm, &o, sizeof o, 0) : PT_OK;
+}

@@ -1,0 +1,56 @@
+/* Whom the tasks of an evaluation speak to (`models`): the measured model itself, what it was tuned from, adapters of that in slots of one model, other models opened
+ * beside it. Those alone that a task names are opened. */
+#ifndef PT_CLI_EVAL_MODELS_H
+#define PT_CLI_EVAL_MODELS_H
+#include "eval/ask/voice_local.h"
+#include "eval/suite/suite.h"
+#include "train/cli/open.h"
+
+/* A model that is opened beside the measured one. */
+typedef struct pt_beside_model {
+    const pt_voice_spec *spec; /* NULL: the base itself, which is another model than the one that is measured */
+    pt_opened o;
+    pt_model_caps caps;
+    uint64_t content;
+} pt_beside_model;
+
+/* Zero-initialise; the first part is the caller's, and stays. */
+typedef struct pt_eval_models {
+    pt_cli *c;
+    const pt_voice_spec *specs; /* [n] of the config */
+    size_t n;
+    pt_answers *answers;
+    const char *base;           /* what is measured, or what it is tuned from: a path for pt_open_named */
+    bool base_of_run;           /* base is a run, whose base is meant */
+    void (*progress)(void *user, const char *what, size_t done, size_t of);
+    void *user;
+
+    pt_meetings meetings;       /* whom tasks name */
+    pt_beside_model *beside;    /* [n_beside] of n + 1, which stay where they are */
+    size_t n_beside;
+    size_t guest[PT_OPEN_GUESTS]; /* of adapters of the base, in the order of specs: which guest of the model that holds the base it is */
+    pt_voices voices;           /* of the side that is measured; remote ones stay */
+    pt_server server;
+    pt_runner *runners;         /* [server.n - 1] behind the measured one's */
+    char *limit;                /* of a voice, in words; owned; NULL: none was reached */
+    char **names;               /* [server.n - 1] their identities */
+} pt_eval_models;
+
+/* Whom the suite's tasks name; PT_EARG at an entry's place for a name that there is none of. */
+pt_status pt_eval_models_begin(pt_eval_models *m, const pt_suite *s);
+/* Before the measured model is planned: its room for what it is asked as itself and, where it holds the base's weights, as the base; fresh: adapters of the base become
+ * guests of it. */
+pt_status pt_eval_models_plan(pt_eval_models *m, pt_opened *o, bool is_base, bool fresh, pt_model_caps *caps);
+/* The voices of one side and what answers for them: `self` is r, of o, whose content that is. Opens what is not open yet, and says what memory it takes. */
+pt_status pt_eval_models_speak(pt_eval_models *m, pt_opened *o, bool is_base, pt_runner *r, uint64_t content);
+/* After a side. */
+void pt_eval_models_hush(pt_eval_models *m);
+/* PT_ESTATE names a voice that has reached a limit of the config. */
+pt_status pt_eval_models_limit(const pt_eval_models *m);
+void pt_eval_models_free(pt_eval_models *m);
+
+/* What gives the answers, in words: weights, adapter (a folder; NULL: none), template, compute type. content: pt_source_content. */
+pt_status pt_eval_identity(const pt_opened *o, uint64_t content, const char *adapter, pt_str *out);
+/* Who asks an opened model. */
+pt_runner pt_eval_runner(const pt_opened *o, int slot, const pt_model_caps *caps, pt_answers *answers, const char *identity, pt_comm *comm);
+#endif
