@@ -74,16 +74,25 @@ static int32_t supervised(const float *weight, int32_t n)
     return k;
 }
 
-/* What the columns of the record (k = -1), or of its answer k, say beside what they would anyway. */
+/* What the columns of the record (k = -1), or of its answer k, say: 0 is said too, a label of 0 is one. */
 static pt_status show_columns(const pt_pack *p, const pt_packed *r, int32_t k, pt_str *out)
 {
     for (size_t i = 0; i < p->n_columns; i++) {
         const pt_pack_column *c = &p->columns[i];
         float v = c->value[c->of_answers ? r->first + (k < 0 ? 0 : k) : r->record];
-        if (c->of_answers == (k >= 0) && v != pt_column_otherwise(c->name) && strcmp(c->name, PT_COLUMN_WEIGHT))
+        bool silent = !strcmp(c->name, PT_COLUMN_WEIGHT) || (!strcmp(c->name, PT_COLUMN_REPLICATE) && v == 0);
+        if (c->of_answers == (k >= 0) && !silent)
             PT_RETURN(pt_str_printf(out, "  %s %g", c->name, (double)v));
     }
     return PT_OK;
+}
+
+/* Answers with ratings of their own are no pair, be there two. */
+static bool rates_answers(const pt_pack *p)
+{
+    bool rates = false;
+    for (size_t i = 0; i < p->n_columns; i++) rates = rates || (p->columns[i].of_answers && strcmp(p->columns[i].name, PT_COLUMN_REFERENCE));
+    return rates;
 }
 
 pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, bool colour, pt_str *out)
@@ -100,8 +109,8 @@ pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, 
     for (int32_t k = 0; k < r.n_answers; k++) {
         pt_packed_answer a = pt_pack_answer(p, &r, k);
         if (p->parts && r.n_answers > 1) PT_RETURN(pt_str_printf(out, "\n--- part %d of %d", k + 1, r.n_answers));
-        else if (r.n_answers == 2) PT_RETURN(pt_str_printf(out, "\n--- %s", k ? "rejected" : "chosen"));
-        else if (r.n_answers > 2) PT_RETURN(pt_str_printf(out, "\n--- answer %d of %d", k + 1, r.n_answers));
+        else if (r.n_answers == 2 && !rates_answers(p)) PT_RETURN(pt_str_printf(out, "\n--- %s", k ? "rejected" : "chosen"));
+        else if (r.n_answers > 1) PT_RETURN(pt_str_printf(out, "\n--- answer %d of %d", k + 1, r.n_answers));
         PT_RETURN(show_columns(p, &r, k, out));
         PT_RETURN(pt_str_printf(out, "  %d tokens, %d supervised%s\n", a.n, supervised(a.weight, a.n), a.end < 0 ? ", no end token" : ""));
         PT_RETURN(show(tok, &a, colour, out));

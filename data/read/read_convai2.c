@@ -191,5 +191,5 @@ static pt_status read_row(pt_reader *r, json_t *row)
 }
 
 const pt_data_type pt_data_type_convai2 = {.name = "convai2", .also = "personachat", .sft = read_row, .profiles = pt_scenes_profiles, .rows = rows,
-                                           .fits = "personality candidates",
+                                           .fits = "personality candidates|utterances",
                                            .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};

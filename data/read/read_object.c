@@ -205,6 +205,7 @@ static bool is_table(const pt_scan *s, const char *p, const char *end, const sha
         if (by_number) continue;
         if (count_values(&m) != *rows || speaks(s->spec, first, m.value + m.value_bytes, 6)) return false;
         if (is_key(&m, "input_ids") && *first != '[') return false; /* ids of one row */
+        if (*rows == 1 && *first == '{' && o->column) return false;   /* a row's own list of one object (PersonaChat's utterances) */
         texts = texts || *first == '"';
     }
     return texts || by_number;

@@ -14,7 +14,7 @@
 const pt_speaker pt_speakers[] = {
     [PT_SPEAKER_SYSTEM] = {.name = "system", .also = ALSO("developer")},
     [PT_SPEAKER_USER] = {.name = "user", .also = ALSO("human", "prompter")},
-    [PT_SPEAKER_ASSISTANT] = {.name = "assistant", .also = ALSO("gpt", "bot", "model", "chatgpt", "ai", "function_call", "tool_call"), .trained = true},
+    [PT_SPEAKER_ASSISTANT] = {.name = "assistant", .also = ALSO("gpt", "bot", "model", "chatgpt", "bing", "bard", "ai", "function_call", "tool_call"), .trained = true},
     [PT_SPEAKER_TOOL] = {.name = "tool", .also = ALSO("observation", "function", "tool_response", "ipython")},
 };
 enum { SPEAKERS = sizeof pt_speakers / sizeof *pt_speakers };

@@ -120,6 +120,8 @@ static const file_case cases[] = {
     {"a.json", "alpaca", "{\"instruction\": [\"x\",\n\"y\"], \"output\": [\"a\", \"b\"]}", "1 {\"instruction\":\"x\",\"output\":\"a\"}\n2 {\"instruction\":\"y\",\"output\":\"b\"}\n"},
     {"a.json", "text", "{\"q\": {\"0\": \"x\", \"7\": \"y\"}, \"a\\u0062\": {\"0\": [1], \"7\": null}}", "1 {\"ab\":[1],\"q\":\"x\"}\n1 {\"ab\":null,\"q\":\"y\"}\n"},
     {"a.json", "text", "{\"q\": [\"x\", \"y\"], \"n\": [1]}", "1 {\"n\":[1],\"q\":[\"x\",\"y\"]}\n"},
+    {"a.json", "text", "{\"q\": [\"x\"], \"history\": [{\"a\": 1}]}", "1 {\"history\":[{\"a\":1}],\"q\":[\"x\"]}\n"},
+    {"a.json", "text", "{\"q\": [\"x\"], \"n\": [1]}", "1 {\"n\":1,\"q\":\"x\"}\n"},
     {"a.json", "text", "{\"q\": [\"x\", \"y\"], \"n\": [1, 2,]}", "!broken JSON"},
     {"a.json", "tokens", "{\"ids\": [1, 2], \"labels\": [1, 2]}", "1 {\"ids\":[1,2],\"labels\":[1,2]}\n"},
     {"a.json", "preference", "{\"chosen\": [{\"role\":\"user\",\"content\":\"a\"}], \"rejected\": [{\"role\":\"user\",\"content\":\"a\"}]}",
