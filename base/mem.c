@@ -38,9 +38,15 @@ pt_status pt_grow(void *ptr_ptr, size_t *cap, size_t need, size_t size)
     while (n < need && n <= SIZE_MAX / 2) n *= 2;
     size_t bytes;
     if (n < need || !pt_mul_size(n, size, &bytes)) return pt_fail(PT_ENOMEM, "%zu elements of %zu bytes overflow", need, size);
-    void *p = realloc(*ptr, bytes);
+    enum { LARGE = 32 << 20 }; /* from here on the system's zero pages: what is not used yet takes no memory */
+    void *p = bytes >= LARGE ? calloc(1, bytes) : realloc(*ptr, bytes);
     if (!p) return pt_fail(PT_ENOMEM, "out of memory: %zu bytes", bytes);
-    memset((char *)p + *cap * size, 0, bytes - *cap * size);
+    if (bytes < LARGE) {
+        memset((char *)p + *cap * size, 0, bytes - *cap * size);
+    } else {
+        if (*cap) memcpy(p, *ptr, *cap * size);
+        free(*ptr);
+    }
     *ptr = p;
     *cap = n;
     return PT_OK;

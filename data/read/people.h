@@ -15,8 +15,9 @@ typedef struct pt_people_one {
 typedef struct pt_people_shape {
     const char *type;                /* whose rows these are */
     const char *lines;               /* path of the list of lines, or of one text with a line "name: text" each; NULL: there are none */
-    const char *name, *text;         /* fields of a line */
+    const char *name, *text;         /* fields of a line; NULL: a line is a text "name: text" */
     const char *action;              /* field of what is done meanwhile: "(action) text"; NULL = none */
+    const char *question;            /* path of what one[1] says before everything; NULL = nothing. Rows of such a shape may be without lines */
     const char *greeting, *response; /* paths of the first and the last thing that one[0] says; NULL = none */
     pt_people_one one[2];
     const char *cast;                /* path of a list of people with a name each; NULL: whoever says a line */

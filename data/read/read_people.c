@@ -275,6 +275,29 @@ static pt_status read_text(pt_reader *r, json_t *row, const char *text, size_t b
     return PT_OK;
 }
 
+/* A list of texts "name: text"; one without a name is nobody's. */
+static pt_status read_texts(pt_reader *r, json_t *row, json_t *list, const pt_people_shape *s, pt_scene *c, const char *const one[2])
+{
+    size_t i, n, colon;
+    json_t *m;
+    json_array_foreach(list, i, m)
+    {
+        const char *text = json_string_value(m), *name = NULL;
+        size_t left = json_string_length(m);
+        pt_str copy = {0};
+        if (!text) return pt_fail(PT_EFORMAT, "line %zu of '%s' is %s, a text is wanted", i + 1, s->lines, pt_row_kind(m));
+        if (split_name(text, left, &n, &colon)) {
+            PT_RETURN(pt_str_add(&copy, text, n));
+            PT_RETURN(pt_row_keep(r, &copy, &name));
+            text += n + colon;
+            left -= n + colon;
+        }
+        pt_text_strip(&text, &left);
+        PT_RETURN(name ? add_line(r, row, s, c, one, name, text, left) : pt_scene_line_add(c, NULL, text, left));
+    }
+    return PT_OK;
+}
+
 /* What the config gives as the place of the answer, else the shape's. */
 static const char *response_of(const pt_reader *r, const pt_people_shape *s)
 {
@@ -297,10 +320,11 @@ static pt_status lines_of(pt_reader *r, json_t *row, const pt_people_shape *s, j
     *out = NULL;
     if (!s->lines) return PT_OK;
     json_t *v = pt_row_take(r, row, s->lines);
+    if (s->question && (!v || json_is_null(v))) return PT_OK;
     if (!v) return pt_row_missing(r, row, s->lines);
     PT_RETURN(pt_row_list(r, v, out));
-    bool fits = s->name ? json_is_array(*out) : json_is_string(*out);
-    return fits ? PT_OK : pt_fail(PT_EFORMAT, "field '%s' is %s, %s is wanted", s->lines, pt_row_kind(*out), s->name ? "a list of lines" : "a text of lines");
+    bool list = s->name || s->question, fits = list ? json_is_array(*out) : json_is_string(*out);
+    return fits ? PT_OK : pt_fail(PT_EFORMAT, "field '%s' is %s, %s is wanted", s->lines, pt_row_kind(*out), list ? "a list of lines" : "a text of lines");
 }
 
 pt_status pt_read_people(pt_reader *r, json_t *row, const pt_people_shape *s)
@@ -315,9 +339,11 @@ pt_status pt_read_people(pt_reader *r, json_t *row, const pt_people_shape *s)
     PT_RETURN(meet_two(r, in, s, c, one));
     PT_RETURN(meet_cast(r, in, s, c));
     PT_RETURN(set_place(r, in, s, c));
+    PT_RETURN(text_at(r, in, s->question, &text, &n));
+    if (text) PT_RETURN(add_line(r, in, s, c, one, one[1], text, n));
     PT_RETURN(text_at(r, in, s->greeting, &text, &n));
     if (text) PT_RETURN(pt_scene_line_add(c, one[0], text, n));
-    if (json_is_array(lines)) PT_RETURN(read_list(r, in, lines, s, c, one));
+    if (json_is_array(lines)) PT_RETURN(s->name ? read_list(r, in, lines, s, c, one) : read_texts(r, in, lines, s, c, one));
     if (json_is_string(lines)) PT_RETURN(read_text(r, in, json_string_value(lines), json_string_length(lines), s, c, one));
     PT_RETURN(text_at(r, in, response_of(r, s), &text, &n));
     if (text) PT_RETURN(pt_scene_line_add(c, one[0], text, n));

@@ -42,6 +42,11 @@ static const pt_people_shape shapes[] = {
     {.type = "charactereval", .lines = "context", .response = "model_output", .one = {{.name = "role", .main = true}}},
 };
 
+/* ChatHaruhi's file of all characters, Haruhi-54K: a question, its answer, and what was said behind it. */
+static const pt_people_shape haruhi_54k = {
+    .lines = "more_dialogues", .question = "user_question", .greeting = "agent_response", .nobody = NAMES("旁白", "", "scene", "'''Scene'''"),
+    .one = {{.name = "agent_role", .main = true}, {.word = "user", .name = "user_role", .user = true}}};
+
 static const pt_people_shape *shape_of(const pt_reader *r)
 {
     const char *type = pt_data_type_find(r->spec->type)->name;
@@ -53,6 +58,11 @@ static const pt_people_shape *shape_of(const pt_reader *r)
 static pt_status read_row(pt_reader *r, json_t *row)
 {
     return pt_read_people(r, row, shape_of(r));
+}
+
+static pt_status read_haruhi(pt_reader *r, json_t *row)
+{
+    return json_object_get(row, "agent_response") && !json_object_get(row, "dialogue") ? pt_read_people(r, row, &haruhi_54k) : read_row(r, row);
 }
 
 /* A book of scenes, or a scene. */
@@ -114,7 +124,7 @@ static const pt_data_key response_keys[] = {
     {0}};
 
 const pt_data_type pt_data_type_chatharuhi = {
-    .name = "chatharuhi", .sft = read_row, .profiles = pt_scenes_profiles, .fits = "dialogue source", .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};
+    .name = "chatharuhi", .sft = read_haruhi, .profiles = pt_scenes_profiles, .fits = "dialogue|agent_response source|agent_role", .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};
 const pt_data_type pt_data_type_characterglm = {
     .name = "characterglm", .sft = read_row, .profiles = pt_scenes_profiles, .rows = rows_of_cards, .fits = "bot_name bot_info", .keys = (const pt_data_key *const[]){pt_keys_of_people, pt_keys_of_scenes, NULL}};
 const pt_data_type pt_data_type_characterbench = {

@@ -49,6 +49,7 @@ convai2 formats/convai2.txt type: convai2
 convai2_json formats/convai2.json type: convai2
 personachat formats/personachat.jsonl type: personachat
 chatharuhi formats/chatharuhi.jsonl type: chatharuhi
+haruhi_54k formats/haruhi_54k.jsonl type: chatharuhi
 character_llm formats/character_llm.jsonl type: character_llm
 characterglm formats/characterglm.json type: characterglm
 characterbench formats/characterbench.jsonl type: characterbench, field_weight: annotation_score

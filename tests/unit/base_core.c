@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unistd.h>
+
 #include <cmocka.h>
 
 #include "base/arena.h"
@@ -64,6 +66,16 @@ static void messages(void **state)
     assert_string_equal(pt_status_name((pt_status)-11), "unknown status");
 }
 
+static long resident_pages(void)
+{
+    long all = 0, resident = 0;
+    FILE *f = fopen("/proc/self/statm", "r");
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%ld %ld", &all, &resident), 2);
+    fclose(f);
+    return resident;
+}
+
 static void memory(void **state)
 {
     int *v = NULL;
@@ -81,6 +93,11 @@ static void memory(void **state)
     assert_int_equal(v[4], 9);
     for (size_t i = 16; i < cap; i++) assert_int_equal(v[i], 0);
     assert_int_equal(pt_reserve(&v, &cap, SIZE_MAX / 2), PT_ENOMEM);
+    v[999] = 7;
+    long before = resident_pages();
+    assert_int_equal(pt_reserve(&v, &cap, ((size_t)256 << 20) / sizeof *v), PT_OK); /* large: what is there stays, the rest is zero and takes no memory yet */
+    assert_true((resident_pages() - before) * sysconf(_SC_PAGESIZE) < 64 << 20);
+    assert_true(v[999] == 7 && v[1000] == 0 && v[cap - 1] == 0);
     assert_int_equal(v[4], 9); /* still there */
     free(v);
     assert_false(pt_mul_size(SIZE_MAX / 2, 3, &n) || pt_add_size(SIZE_MAX, 1, &n));

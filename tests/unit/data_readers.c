@@ -17,6 +17,7 @@ typedef struct sample {
 static const sample samples[] = {
     {.file = "chatharuhi.jsonl", .type = "chatharuhi"},
     {.file = "chatharuhi.jsonl", .type = "chatharuhi", .key = {"view_of"}, .text = {"Otto"}},
+    {.file = "haruhi_54k.jsonl", .type = "chatharuhi"},
     {.file = "characterglm.json", .type = "characterglm"},
     {.file = "characterbench.jsonl", .type = "characterbench"},
     {.file = "characterchat.jsonl", .type = "characterchat"},
