@@ -53,6 +53,15 @@ run "$ptrain" generate "$dir/own" --input "$dir/p.jsonl" --temperature 0 --max-n
 a=$?
 [ $a = 0 ] && cmp -s "$dir/out" "$dir/said"
 ok "generate from its folder runs it" $?
+printf '{"trait": "I am calm.", "questions": ["Why?", "Who?"], "additional_questions": ["Where?"]}\n{"trait": "I hum.", "questions": ["Why?"]}\n' >"$dir/c.jsonl"
+run "$ptrain" generate "$dir/named" --input "$dir/c.jsonl" --output "$dir/c.out" --temperature 0 --max-new-tokens 6 &&
+    [ "$(grep -o '"trait": *"[^"]*", *"prompt": *"[^"]*"' "$dir/c.out" | tr -d '\n ' | tr -d '"')" = "trait:Iamcalm.,prompt:Why?trait:Iamcalm.,prompt:Who?trait:Iamcalm.,prompt:Where?trait:Ihum.,prompt:Why?" ] &&
+    run "$ptrain" generate "$dir/named" --prompt 'Who?' --system 'I am calm.' --temperature 0 --max-new-tokens 6 --output "$dir/c.one" && [ "$(sed -n 's/.*"response"//p' "$dir/c.one")" = "$(sed -n '2s/.*"response"//p' "$dir/c.out")" ] &&
+    run "$ptrain" pack "$dir/named.yaml" --output_dir="$dir/calm" --datasets="[{path: $dir/c.out, type: alpaca}]" && grep -q 'records kept *4$' "$dir/out"
+ok "a constitution (a trait and its questions) is asked behind the trait, and what comes of it is read" $?
+echo '{"trait": "I am calm.", "questions": [3]}' >"$dir/c.jsonl"
+! run "$ptrain" generate "$dir/named" --input "$dir/c.jsonl" && grep -q "c.jsonl:1: element 1 of 'questions' is no question" "$dir/err"
+ok "its faults are named by their lines" $?
 
 config bad "chat_template: chatml" "chat_template_jinja: $dir/t.jinja" >"$dir/bad.yaml"
 ! run "$ptrain" "$dir/bad.yaml" && says "are two templates"

@@ -72,6 +72,33 @@ static pt_status add_job(pt_cli *c, const pt_opened *o, const pt_rows *rows, jso
     return rc;
 }
 
+static bool is_constitution(json_t *row)
+{
+    return json_is_string(json_object_get(row, "trait")) && json_is_array(json_object_get(row, "questions")) && !json_object_get(row, "prompt") &&
+           !json_object_get(row, "messages");
+}
+
+/* OpenCharacter's constitutions: a trait and questions that call for it. Each question is a row {trait, prompt}, asked behind the trait, or behind the system
+ * text that the command gives. Takes row over. */
+static pt_status add_questions(pt_cli *c, const pt_opened *o, const pt_rows *rows, json_t *row, const char *system, jobs *j)
+{
+    static const char *const lists[] = {"questions", "additional_questions"};
+    json_t *trait = json_object_get(row, "trait"), *q;
+    size_t i, before = j->n;
+    pt_status rc = PT_OK;
+    for (int k = 0; k < 2; k++)
+        json_array_foreach(json_object_get(row, lists[k]), i, q)
+        {
+            json_t *one = json_is_string(q) ? json_pack("{s:O, s:O}", "trait", trait, "prompt", q) : NULL;
+            PT_CHECK(one, PT_EARG, "%s:%lld: element %zu of '%s' is no question", rows->path, rows->number, i + 1, lists[k]);
+            PT_TRY(add_job(c, o, rows, one, system ? system : json_string_value(trait), j));
+        }
+    PT_CHECK(j->n > before, PT_EARG, "%s:%lld: a trait without a question", rows->path, rows->number);
+done:
+    json_decref(row);
+    return rc;
+}
+
 static pt_status collect(pt_cli *c, const pt_opened *o, jobs *j)
 {
     pt_status rc = PT_OK;
@@ -89,7 +116,7 @@ static pt_status collect(pt_cli *c, const pt_opened *o, jobs *j)
     for (;;) {
         PT_TRY(pt_rows_next(&rows, &row));
         if (!row) break;
-        PT_TRY(add_job(c, o, &rows, row, system, j));
+        PT_TRY((is_constitution(row) ? add_questions : add_job)(c, o, &rows, row, system, j));
     }
     PT_CHECK(j->n, PT_EARG, "%s holds no rows", c->input);
 done:
