@@ -42,6 +42,8 @@ static pt_status find_scope(finder *x, int64_t scope, const char *name)
         row->detail = x->rows[k].detail || name;
         row->side[x->side] = (pt_found){.value = x->value[k], .lo = x->got[k].ci.lo, .hi = x->got[k].ci.hi, .n = n};
         row->p = x->got[k].p;
+        row->change_lo = x->got[k].change.lo;
+        row->change_hi = x->got[k].change.hi;
         row->wilcoxon = x->got[k].wilcoxon;
         row->mcnemar = x->got[k].mcnemar;
     }

@@ -12,7 +12,7 @@ int pt_writing_repeats(const pt_task *t)
 
 /* ---- asking ---- */
 
-static pt_sampling sampling_of(const pt_task *t)
+pt_sampling pt_writing_sampling(const pt_task *t)
 {
     return (pt_sampling){.max_new_tokens = (int)pt_task_number(t, "max_new_tokens"), .temperature = (float)pt_task_number(t, "temperature"),
                          .top_p = (float)pt_task_number(t, "top_p"), .seed = pt_task_text(t, "seed") ? (uint64_t)pt_task_number(t, "seed") : t->seed};
@@ -21,7 +21,7 @@ static pt_sampling sampling_of(const pt_task *t)
 /* The references where they are measured, then its answers. */
 static pt_status ask_item(const pt_task *t, const pt_writing *w, const pt_speller *s, const pt_write_item *x, pt_requests *q)
 {
-    const pt_sampling how = sampling_of(t);
+    const pt_sampling how = pt_writing_sampling(t);
     const pt_asked a = {.chat = w->chat, .system = x->system, .prompt = x->prompt, .delimiter = " "};
     if (x->turns) return pt_writing_ask_turns(t, w, s, x, &how, q);
     for (size_t k = 0; w->measured && k < x->n_references; k++) PT_RETURN(pt_spell_asked(s, q, &a, x->references[k], NULL, 0));

@@ -1,4 +1,4 @@
-/* Items that a model answers in writing, once or several times, and what is made of the answers by metrics of questions: what `text` and `match` share. */
+/* Items that a model answers in writing, once or several times, and what is made of the answers by metrics of questions: what `text`, `match` and `best_of` share. */
 #ifndef PT_EVAL_WRITING_H
 #define PT_EVAL_WRITING_H
 #include "eval/task/task.h"
@@ -30,8 +30,9 @@ typedef struct pt_writing {
     struct pt_report_parts own[2]; /* by side: of rows that the kind makes itself */
 } pt_writing;
 
-/* Keys that both kinds have. */
-#define PT_WRITING_KEYS                                                                                                                              \
+/* Keys that these kinds have; how often each item is asked (at least, and where nobody says) and how warm is a kind's own. */
+#define PT_WRITING_KEYS PT_WRITING_KEYS_OF("1", 1, "0")
+#define PT_WRITING_KEYS_OF(TIMES, LEAST, WARMTH)                                                                                                     \
     {.name = "prompt", .kind = PT_TASK_TEXT, .help = "What is asked, with {FIELD} of the row. Unset: the row's question, prompt, instruction or input."}, \
     {.name = "system", .kind = PT_TASK_TEXT, .help = "System text; a row's own `system` wins, then its persona's. With fields as in prompt."},       \
     {.name = "personas", .kind = PT_TASK_FILE,                                                                                                       \
@@ -42,9 +43,9 @@ typedef struct pt_writing {
     {.name = "cluster_by", .kind = PT_TASK_TEXT,                                                                                                     \
      .help = "The field of the rows whose equal values intervals and tests keep together, such as persona; group: the group. Unset: each item by itself."}, \
     {.name = "max_new_tokens", .kind = PT_TASK_NUMBER, .fallback = "128", .min = 1, .max = 65536, .help = "Tokens of an answer."},                   \
-    {.name = "temperature", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 100, .help = "0 = greedy."},                                   \
+    {.name = "temperature", .kind = PT_TASK_NUMBER, .fallback = WARMTH, .min = 0, .max = 100, .help = "0 = greedy."},                                \
     {.name = "top_p", .kind = PT_TASK_NUMBER, .fallback = "1", .min = 0.000001, .max = 1, .help = "Sampled from the likeliest tokens of this mass; 1 = all."}, \
-    {.name = "repeats", .kind = PT_TASK_NUMBER, .fallback = "1", .min = 1, .max = 1000, .help = "How often each item is asked."},                    \
+    {.name = "repeats", .kind = PT_TASK_NUMBER, .fallback = TIMES, .min = LEAST, .max = 1000, .help = "How often each item is asked."},              \
     {.name = "seed", .kind = PT_TASK_NUMBER, .min = 0, .max = 9007199254740992, .help = "Of sampling. Unset: the run's."},                           \
     {.name = "units", .kind = PT_TASK_WORD, .fallback = "auto", .words = pt_write_units,                                                             \
      .help = "What is compared: words ([a-z0-9]+ in lower case) or characters. auto: characters where most references are Chinese, Japanese or Korean."}, \
@@ -69,6 +70,13 @@ pt_status pt_writing_references(json_t *row, const char *const *names, bool requ
 /* pt_task_kind.ask and .judge. */
 pt_status pt_writing_ask(pt_task *t, const pt_speller *s, pt_requests *q);
 pt_status pt_writing_judge(pt_task *t, const pt_reply *replies, pt_side side);
+/* How the items are sampled. */
+pt_sampling pt_writing_sampling(const pt_task *t);
+/* Whether the file that a key names may be written, before anything is asked: its folder is there, and what stands there is none but a file of lines that begin so (or a list of
+ * such). Unset: PT_OK. PT_EARG. */
+pt_status pt_writing_file_check(const pt_task *t, const char *key, const char *begins);
+/* Its path; of several side by side the second writes FILE-2.jsonl. Appended to out. */
+pt_status pt_writing_file_path(const pt_task *t, const char *path, pt_str *out);
 /* Of each row (answer) its item and its reply. Free both lists. */
 pt_status pt_writing_answers(const pt_task *t, const pt_writing *w, const pt_reply *replies, const pt_write_item ***item, const pt_reply ***reply, size_t *n);
 /* After judging: room for `width` sums of each row of the side, in w->own[side], with the rows' groups and clusters (eval/metric/tally.h). t->report.parts[side] has what they say. */

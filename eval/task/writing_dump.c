@@ -42,8 +42,7 @@ static pt_status dump_line(const pt_task *t, const pt_write_item *x, size_t item
     return rc;
 }
 
-/* Of several side by side the second writes FILE-2.jsonl. */
-static pt_status dump_path(const pt_task *t, const char *path, pt_str *out)
+pt_status pt_writing_file_path(const pt_task *t, const char *path, pt_str *out)
 {
     const char *dot = strrchr(pt_path_base(path), '.'), *end = dot ? dot : path + strlen(path);
     PT_RETURN(pt_str_add(out, path, (size_t)(end - path)));
@@ -84,7 +83,7 @@ pt_status pt_writing_dump(const pt_task *t, pt_writing *w, const pt_reply *repli
     if (rc == PT_OK && is_list(path)) rc = pt_str_puts(&both, "[");
     if (rc == PT_OK) rc = join(&lines, is_list(path), &both);
     if (rc == PT_OK && is_list(path)) rc = pt_str_puts(&both, "]\n");
-    if (rc == PT_OK) rc = dump_path(t, path, &name);
+    if (rc == PT_OK) rc = pt_writing_file_path(t, path, &name);
     if (rc == PT_OK) rc = pt_file_write_whole(name.text, both.text, both.len);
     pt_str_free(&lines);
     pt_str_free(&both);
@@ -92,24 +91,31 @@ pt_status pt_writing_dump(const pt_task *t, pt_writing *w, const pt_reply *repli
     return rc;
 }
 
-/* What stands there already is replaced only where it is a dump; better said before anything is asked. */
-pt_status pt_writing_dump_check(const pt_task *t)
+pt_status pt_writing_file_check(const pt_task *t, const char *key, const char *begins)
 {
-    const char *path = pt_task_text(t, "dump"), *slash = path ? strrchr(path, '/') : NULL;
-    char begin[sizeof dump_begins] = {0};
-    if (!path) return pt_task_text(t, "dump_as") ? pt_task_fail(t, "dump_as goes with dump: FILE") : PT_OK;
+    enum { MOST = 32 };
+    const char *path = pt_task_text(t, key), *slash = path ? strrchr(path, '/') : NULL;
+    char begin[MOST] = {0};
+    if (!path) return PT_OK;
     if (slash && slash != path) {
         char *folder;
         PT_RETURN(pt_strndup(&folder, path, (size_t)(slash - path)));
         bool there = pt_dir_exists(folder);
         free(folder);
-        if (!there) return pt_task_fail(t, "dump: there is no folder for %s", path);
+        if (!there) return pt_task_fail(t, "%s: there is no folder for %s", key, path);
     }
     if (!pt_file_given(path)) return PT_OK;
     FILE *f = fopen(path, "rb");
     if (f && fgetc(f) != '[') rewind(f);
-    size_t n = f ? fread(begin, 1, sizeof dump_begins - 1, f) : 0;
+    size_t n = f ? fread(begin, 1, strlen(begins) < MOST ? strlen(begins) : MOST, f) : 0;
     if (f) fclose(f);
-    if (f && (!n || !strcmp(begin, dump_begins))) return PT_OK;
-    return pt_task_fail(t, "dump: %s is there and is no dump of answers: it is left alone", path);
+    if (f && (!n || !strncmp(begin, begins, MOST))) return PT_OK;
+    return pt_task_fail(t, "%s: %s is there and is no dump of answers: it is left alone", key, path);
+}
+
+/* What stands there already is replaced only where it is a dump; better said before anything is asked. */
+pt_status pt_writing_dump_check(const pt_task *t)
+{
+    if (!pt_task_text(t, "dump") && pt_task_text(t, "dump_as")) return pt_task_fail(t, "dump_as goes with dump: FILE");
+    return pt_writing_file_check(t, "dump", dump_begins);
 }
