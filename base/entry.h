@@ -46,6 +46,7 @@ typedef struct pt_entry_key {
     double min, max;          /* NUMBER */
     const char *const *words; /* WORD: ends with NULL */
     const char *help;
+    bool written;             /* FILE: what is written there, not read */
 } pt_entry_key;               /* tables of them end with name NULL */
 
 /* NULL: none such, or no table. */

@@ -453,8 +453,8 @@ static const pt_task_key keys[] = {
     {.name = "pattern", .kind = PT_TASK_TEXT, .help = "score_by: pattern_match: a POSIX extended regular expression, of rows without one."},
     {.name = "min_margin", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 1e15, .help = "A pair's scores differ by at least this. 0: by anything."},
     {.name = "min_score", .kind = PT_TASK_NUMBER, .min = -1e15, .max = 1e15, .help = "best: an answer's score is at least this (at most, where less is better). Unset: any."},
-    {.name = "pairs", .kind = PT_TASK_FILE, .help = "A JSON Lines file for the pairs, best against worst with their margin, of the tuned model: datasets of type preference."},
-    {.name = "best", .kind = PT_TASK_FILE, .help = "One for the best answers, likewise: data sets of type messages."},
+    {.name = "pairs", .kind = PT_TASK_FILE, .written = true, .help = "A JSON Lines file for the pairs, best against worst with their margin, of the tuned model: datasets of type preference."},
+    {.name = "best", .kind = PT_TASK_FILE, .written = true, .help = "One for the best answers, likewise: data sets of type messages."},
     {.name = NULL},
 };
 static const pt_task_metric metrics[] = {{.key = "length"}, {.key = "stopped_share"}, {.key = "repeated_4grams"}, {.key = "distinct_1"}, {.key = "distinct_2"}, {.key = "rouge_l_f"},

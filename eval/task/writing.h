@@ -50,7 +50,7 @@ typedef struct pt_writing {
     {.name = "units", .kind = PT_TASK_WORD, .fallback = "auto", .words = pt_write_units,                                                             \
      .help = "What is compared: words ([a-z0-9]+ in lower case) or characters. auto: characters where most references are Chinese, Japanese or Korean."}, \
     {.name = "metrics", .kind = PT_TASK_LIST, .help = "Those wanted, by their keys in eval.json: what is tested together is corrected for. Unset: all."},   \
-    {.name = "dump", .kind = PT_TASK_FILE, .help = "A JSON Lines file for the answers with their rows, for outside judges; one that is called .json is one list."}, \
+    {.name = "dump", .kind = PT_TASK_FILE, .written = true, .help = "A JSON Lines file for the answers with their rows, for outside judges; one that is called .json is one list."}, \
     {.name = "dump_as", .kind = PT_TASK_TEXT,                                                                                                        \
      .help = "The dump holds the rows as they are, with the answer in the field of this name: the form that published judges read. Of the tuned model alone."}
 extern const char *const pt_write_chat[], *const pt_write_units[];

@@ -210,6 +210,7 @@ static pt_status read_prompt(const pt_task *t, const json_t *row, pt_write_item 
     if (said) return filled(said, row, &x->prompt);
     if (messages) return pt_writing_turns(messages, x, last);
     if (!v) return pt_fail(PT_EFORMAT, "the row has no question (nor prompt, instruction, input, messages)");
+    if (json_is_array(v)) return pt_writing_turns(v, x, last); /* a pair's prompt */
     if (!json_is_string(v)) return pt_fail(PT_EFORMAT, "%s is %s, not a text", name, pt_json_kind(v));
     return pt_strdup(&x->prompt, json_string_value(v));
 }

@@ -32,6 +32,7 @@ typedef struct pt_cli {
     const char *only;                /* of a config's stages the one of this name */
     const struct pt_stages *stages;  /* what the config has, while a command runs over them (stages.h) */
     int stage;
+    bool as_stage; /* eval: args[0] is the folder of an evaluation stage, adapter_dir what it measures on the base (NULL: the base); comm is lent */
 } pt_cli;
 
 /* Fills c; PT_EARG with what is wrong. */

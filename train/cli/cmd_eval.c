@@ -261,6 +261,7 @@ static pt_status measure_one(eval_run *e)
     const char *name = x->adapter ? x->adapter : x->path;
     e->is_base = !e->o.reward && (e->o.adapter || !e->is_run || e->c->base_only);
     if (e->o.reward) return measure_side(e, x, PT_AFTER, 0, e->o.adapter, name);
+    if (e->c->as_stage) return measure_side(e, x, PT_AFTER, e->o.adapter ? 0 : PT_SLOT_NONE, e->o.adapter, e->o.adapter ? e->o.adapter : base_name(e));
     if (e->o.adapter) {
         PT_RETURN(measure_side(e, x, PT_BEFORE, PT_SLOT_NONE, NULL, base_name(e)));
         return measure_side(e, x, PT_AFTER, 0, e->o.adapter, name);
@@ -431,7 +432,8 @@ static pt_status measure_all(eval_run *e)
 {
     PT_RETURN(find_columns(e));
     e->c->ranks = true;
-    PT_RETURN(open_as(e, e->path, e->is_run || !e->c->adapters.n ? NULL : e->c->adapters.at[0], e->c->base_only));
+    const char *adapter = e->c->as_stage ? e->c->adapter_dir : e->is_run || !e->c->adapters.n ? NULL : e->c->adapters.at[0];
+    PT_RETURN(open_as(e, e->path, adapter, e->c->base_only));
     if (e->c->comm->rank) {
         pt_log_set_sink(NULL, NULL);
         e->live = false;
@@ -530,6 +532,7 @@ pt_status pt_cmd_eval(pt_cli *c)
 {
     pt_status rc = PT_OK;
     eval_run e = {.c = c, .live = pt_terminal_is(stderr)};
+    const bool lent = c->comm != NULL;
     PT_CHECK(c->n_args >= 1, PT_EARG, "ptrain eval RUN|MODEL|CONFIG ... [--adapter DIR ...]");
     PT_TRY(find_subject(&e));
     PT_CHECK(pt_dir_exists(e.path) || pt_file_exists(e.path), PT_EARG, "%s does not exist: train first (ptrain %s)", e.path, c->args[0]);
@@ -537,7 +540,7 @@ pt_status pt_cmd_eval(pt_cli *c)
     if (!c->comm->rank) PT_TRY(finish(&e));
     PT_TRY(pt_eval_models_limit(&e.models));
 done:
-    if (rc != PT_OK && c->comm && c->comm->size > 1) rc = pt_cli_leave(c->comm, rc);
+    if (rc != PT_OK && !lent && c->comm && c->comm->size > 1) rc = pt_cli_leave(c->comm, rc);
     for (size_t i = 0; i < e.n; i++) {
         pt_suite_free(&e.suites[i]);
         pt_evaluation_free(&e.columns[i].data);
@@ -555,7 +558,7 @@ done:
     pt_models_free(e.named, e.n_named);
     pt_evaluations_free(e.entries, e.n_entries);
     free(e.path);
-    if (c->comm) c->comm->close(c->comm);
-    c->comm = NULL;
+    if (c->comm && !lent) c->comm->close(c->comm);
+    if (!lent) c->comm = NULL;
     return rc;
 }

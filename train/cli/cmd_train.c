@@ -162,9 +162,10 @@ static pt_status check_stages(const pt_stages *s)
     pt_log_pause(true);
     for (int i = 0; i < s->n && rc == PT_OK; i++) {
         pt_config *cfg = NULL;
+        const char *awaited;
         rc = pt_stages_config(s, i, false, false, &cfg);
         if (rc == PT_OK && (s->of[i].from < 0 || i == 0)) rc = pt_config_check_model(cfg);
-        if (rc == PT_OK) rc = pt_config_check_data(cfg);
+        if (rc == PT_OK) rc = s->of[i].evaluates ? pt_stages_check_tasks(s, i, cfg) : pt_stages_check_data(s, i, cfg, &awaited);
         if (rc != PT_OK) pt_fail_prefix(rc, "stage %s", s->of[i].name);
         pt_config_free(cfg);
     }
@@ -180,6 +181,12 @@ static pt_status agree_state(pt_comm *comm, pt_stage_state state[PT_STAGES_MOST]
     PT_RETURN(comm->allreduce_max(comm, all, PT_STAGES_MOST));
     for (int i = 0; i < PT_STAGES_MOST; i++) state[i] = (pt_stage_state)all[i];
     return PT_OK;
+}
+
+static pt_status evaluate_stage(pt_stages *s, pt_stage_state *state, int i, const pt_config *cfg, pt_comm *comm)
+{
+    if (comm->rank == 0) PT_RETURN(pt_stages_write_state(s, state, i, PT_STAGE_BEGUN, state[i] == PT_STAGE_NEW));
+    return pt_stages_evaluate(s, i, cfg, comm);
 }
 
 static pt_status train_stage(pt_cli *c, pt_stages *s, pt_stage_state *state, int i, pt_comm *comm)
@@ -202,8 +209,8 @@ static pt_status train_stage(pt_cli *c, pt_stages *s, pt_stage_state *state, int
         goto done;
     }
     PT_TRY(pt_config_check_model(cfg));
-    PT_TRY(pt_config_check_data(cfg));
-    PT_TRY(run_job(c, &j, cfg, comm));
+    if (!s->of[i].evaluates) PT_TRY(pt_config_check_data(cfg));
+    PT_TRY(s->of[i].evaluates ? evaluate_stage(s, state, i, cfg, comm) : run_job(c, &j, cfg, comm));
     if (comm->rank == 0) PT_TRY(pt_stages_write_state(s, state, i, PT_STAGE_DONE, false));
     PT_TRY(comm->barrier(comm));
 done:
@@ -274,9 +281,14 @@ static pt_status plan_one(pt_cli *c)
     pt_run_plan plan;
     pt_str text = {0};
     pt_train_hooks hooks = {0};
+    const char *awaited = NULL;
     PT_TRY(pt_cli_config(c, &cfg));
     PT_TRY(pt_config_check_model(cfg));
-    if (!cfg->data.n_datasets || pt_config_check_data(cfg) != PT_OK) { /* memory and settings can be judged without it */
+    if (c->stages) PT_TRY(pt_stages_check_data(c->stages, c->stage, cfg, &awaited));
+    if (awaited) {
+        pt_log(PT_LOG_INFO, "%s: an earlier stage writes it; planned without it", awaited);
+        hooks.no_data = true;
+    } else if (!cfg->data.n_datasets || pt_config_check_data(cfg) != PT_OK) { /* memory and settings can be judged without it */
         pt_log(PT_LOG_WARN, "%s", cfg->data.n_datasets ? pt_err_msg() : "no datasets: there is nothing to train on");
         hooks.no_data = true;
     }

@@ -164,7 +164,8 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "Several runs in one file, one after another by one command: a list of mappings of config keys, which stand in place of the common ones; beside them "
      "`name` (its folder; default: its number) and `from` (whose result it begins with: previous (default), base, or the name of an earlier stage). "
      "A stage goes on with the adapter of the one before (or its weights, where that tuned them all). Each stage runs in output_dir/NAME, the last "
-     "in output_dir itself. resume_from_checkpoint: auto passes over the stages that are done and goes on with the one that was under way; "
+     "in output_dir itself. A stage with `evaluate`, a list as `evaluations`, trains nothing: it measures what it begins with, and later stages train on what its "
+     "tasks write (pairs of best_of); \"{output_dir}/\" begins the path of a file below output_dir. resume_from_checkpoint: auto passes over the stages that are done and goes on with the one that was under way; "
      "`--only NAME` runs, plans, packs or inspects one stage."},
     {"evaluations", "Evaluation", PT_KEY_EVALUATIONS, OFF(eval.evaluations), OFF(eval.n_evaluations), NULL, NO_BOUND, NULL, "",
      "`ptrain eval`: what is measured beside test_datasets, each {task: NAME, path: FILE, name: TEXT, limit: N, ...} with its task's own keys (docs/evaluation.md)."},

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "eval/task/task.h"
 #include "train/cli/config_value.h"
 
 enum { MAX_CONFIG_BYTES = 4 << 20 };
@@ -70,7 +71,7 @@ static bool gives_way(const pt_stages *s, int from, const char *name)
 
 static bool of_stages(const char *key)
 {
-    return !strcmp(key, "name") || !strcmp(key, "from");
+    return !strcmp(key, "name") || !strcmp(key, "from") || !strcmp(key, "evaluate");
 }
 
 /* ---- reading the list ------------------------------------------------------------------------------------------------- */
@@ -124,21 +125,42 @@ static bool says_start(const pt_stages *s, const pt_stage *g, pt_place *at, cons
     return false;
 }
 
+/* Whose result is there when stage i is done: an evaluation leaves what it began with. */
+static int left_by(const pt_stages *s, int i)
+{
+    while (i >= 0 && s->of[i].evaluates) i = s->of[i].from;
+    return i;
+}
+
 static pt_status read_from(const pt_stages *s, pt_stage *g)
 {
     const pt_ynode *v = pt_yaml_get(g->own, "from");
-    const char *key;
-    pt_place at;
+    const char *key = "";
+    pt_place at = {0};
     bool own = says_start(s, g, &at, &key), said = v && !pt_yaml_is_null(v);
-    g->from = own || s->n == 0 ? PT_STAGE_FROM_FILE : s->n - 1;
+    g->from = own || s->n == 0 ? PT_STAGE_FROM_FILE : left_by(s, s->n - 1);
     if (!said) return PT_OK;
     if (v->kind != PT_YSCALAR) return pt_place_fail(value_place(s, v), "from takes previous, base or the name of an earlier stage");
-    if (!strcmp(v->text, "base")) g->from = PT_STAGE_FROM_FILE;
-    else if (strcmp(v->text, "previous") || s->n == 0) g->from = pt_stages_find(s, v->text);
-    else g->from = s->n - 1;
-    if (g->from < 0 && strcmp(v->text, "base"))
+    const bool base = !strcmp(v->text, "base");
+    int named = strcmp(v->text, "previous") || s->n == 0 ? pt_stages_find(s, v->text) : s->n - 1;
+    g->from = base ? PT_STAGE_FROM_FILE : left_by(s, named);
+    if (named < 0 && !base)
         return pt_place_fail(value_place(s, v), "from: %.80s is no earlier stage; previous, base or the name of one", v->text);
     if (own && g->from >= 0) return pt_place_fail(value_place(s, v), "from: %s and %s on line %d both say where the stage begins; keep one", v->text, key, at.line);
+    return PT_OK;
+}
+
+/* What an evaluation stage may say. */
+static pt_status check_evaluate(const pt_stages *s, const pt_stage *g)
+{
+    static const char *const may[] = {"name", "from", "evaluate", "models", NULL};
+    const pt_ynode *list = pt_yaml_get(g->own, "evaluate");
+    if (list->kind != PT_YSEQ || !list->n) return pt_place_fail(value_place(s, list), "evaluate takes a list of evaluations: [{task: NAME, path: FILE, ...}]");
+    for (size_t i = 0; i < g->own->n; i++) {
+        int k = 0;
+        while (may[k] && strcmp(may[k], g->own->keys[i])) k++;
+        if (!may[k]) return pt_place_fail(place(s, g->own, i), "%s: a stage with evaluate trains nothing: its keys are name, from, evaluate, models", g->own->keys[i]);
+    }
     return PT_OK;
 }
 
@@ -154,6 +176,17 @@ static pt_status check_keys(const pt_stages *s, const pt_stage *g)
     return PT_OK;
 }
 
+/* The list under its own key, in place of the common evaluations. */
+static pt_status take_evaluate(pt_stage *g)
+{
+    pt_ynode *list;
+    PT_RETURN(pt_yaml_put(g->tree, "evaluations", "")); /* the last entry */
+    PT_RETURN(pt_yaml_copy(&list, pt_yaml_get(g->own, "evaluate")));
+    pt_yaml_free(g->tree->items[g->tree->n - 1]);
+    g->tree->items[g->tree->n - 1] = list;
+    return PT_OK;
+}
+
 /* Common keys that the stage does not replace, then its own. */
 static pt_status make_tree(const pt_stages *s, pt_stage *g)
 {
@@ -165,7 +198,7 @@ static pt_status make_tree(const pt_stages *s, pt_stage *g)
             if (replaces(g->own->keys[i], g->tree->keys[k]) && !pt_yaml_get(g->own, g->tree->keys[k])) pt_yaml_drop(g->tree, g->tree->keys[k]);
         PT_RETURN(pt_yaml_take(g->tree, g->own, i));
     }
-    return PT_OK;
+    return g->evaluates ? take_evaluate(g) : PT_OK;
 }
 
 static pt_status read_stage(pt_stages *s, const pt_ynode *own)
@@ -173,10 +206,11 @@ static pt_status read_stage(pt_stages *s, const pt_ynode *own)
     if (own->kind != PT_YMAP) return pt_place_fail(value_place(s, own), "a stage is a mapping of keys: {name: TEXT, objective: ..., datasets: ...}");
     if (s->n == PT_STAGES_MOST) return pt_place_fail(value_place(s, own), "more than %d stages", PT_STAGES_MOST);
     pt_stage *g = &s->of[s->n];
-    *g = (pt_stage){.own = own, .line = own->line, .column = own->column};
+    *g = (pt_stage){.own = own, .line = own->line, .column = own->column, .evaluates = pt_yaml_get(own, "evaluate") != NULL};
     PT_RETURN(read_name(s, g));
     PT_RETURN(read_from(s, g));
     PT_RETURN(check_keys(s, g));
+    if (g->evaluates) PT_RETURN(check_evaluate(s, g));
     s->n++; /* whose tree is to be freed */
     return make_tree(s, g);
 }
@@ -187,6 +221,9 @@ static pt_status read_stages(pt_stages *s)
     if (!list || pt_yaml_is_null(list)) return PT_OK;
     if (list->kind != PT_YSEQ || !list->n) return pt_place_fail(value_place(s, list), "stages takes a list of mappings, one a stage");
     for (size_t i = 0; i < list->n; i++) PT_RETURN(read_stage(s, list->items[i]));
+    const pt_stage *last = &s->of[s->n - 1];
+    if (last->evaluates)
+        return pt_place_fail((pt_place){s->path, last->line, last->column}, "stage %s evaluates, and the last stage trains: what is left is measured by evaluations and ptrain eval", last->name);
     return PT_OK;
 }
 
@@ -264,7 +301,7 @@ done:
 static pt_status check_chain(const pt_stages *s, int i)
 {
     const pt_stage *g = &s->of[i];
-    if (g->from < 0 || s->of[g->from].full) return PT_OK;
+    if (g->from < 0 || s->of[g->from].full || g->evaluates) return PT_OK;
     const char *before = s->of[g->from].name;
     if (g->full)
         return pt_place_fail((pt_place){s->path, g->line, g->column}, "stage %s tunes every weight, and what stage %s leaves is an adapter: say adapter: lora, or from: base",
@@ -290,15 +327,50 @@ static pt_status find_output(pt_stages *s)
     return rc;
 }
 
+/* Texts that begin with {output_dir}/, in the whole tree. */
+static pt_status place_output(pt_ynode *n, const char *dir)
+{
+    static const char word[] = "{output_dir}/";
+    char *path;
+    for (size_t i = 0; i < n->n; i++) PT_RETURN(place_output(n->items[i], dir));
+    if (n->kind != PT_YSCALAR || strncmp(n->text, word, sizeof word - 1)) return PT_OK;
+    PT_RETURN(pt_path_join(&path, dir, n->text + sizeof word - 1));
+    free(n->text);
+    n->text = path;
+    return PT_OK;
+}
+
+/* What its tasks write. */
+static pt_status list_writes(pt_stage *g, const pt_config *c)
+{
+    size_t cap = 0;
+    for (size_t i = 0; g->evaluates && i < c->eval.n_evaluations; i++) {
+        const pt_task_spec *x = &c->eval.evaluations[i];
+        for (size_t k = 0; k < x->n_options; k++) {
+            const pt_task_key *key = pt_task_key_of(pt_task_find(x->task), x->options[k].name);
+            if (!key || !key->written) continue;
+            PT_RETURN(pt_reserve(&g->writes, &cap, g->n_writes + 1));
+            PT_RETURN(pt_strdup(&g->writes[g->n_writes], x->options[k].value));
+            g->n_writes++;
+        }
+    }
+    return PT_OK;
+}
+
 static pt_status check_stage(pt_stages *s, int i)
 {
+    pt_status rc = PT_OK;
     pt_config *c = NULL;
     pt_stage *g = &s->of[i];
-    PT_RETURN(i + 1 < s->n ? pt_path_join(&g->folder, s->output_dir, g->name) : pt_strdup(&g->folder, s->output_dir));
-    PT_RETURN(pt_stages_config(s, i, false, false, &c));
+    PT_TRY(i + 1 < s->n ? pt_path_join(&g->folder, s->output_dir, g->name) : pt_strdup(&g->folder, s->output_dir));
+    PT_TRY(place_output(g->tree, s->output_dir));
+    PT_TRY(pt_stages_config(s, i, false, false, &c));
     g->full = c->adapter.kind == PT_ADAPTER_NONE;
+    PT_TRY(list_writes(g, c));
+    PT_TRY(check_chain(s, i));
+done:
     pt_config_free(c);
-    return check_chain(s, i);
+    return rc;
 }
 
 pt_status pt_stages_open(pt_stages *s, const char *path, const pt_setting *settings, size_t n_settings)
@@ -323,6 +395,8 @@ void pt_stages_free(pt_stages *s)
     for (int i = 0; i < s->n; i++) {
         pt_yaml_free(s->of[i].tree);
         free(s->of[i].folder);
+        for (size_t k = 0; k < s->of[i].n_writes; k++) free(s->of[i].writes[k]);
+        free(s->of[i].writes);
     }
     pt_yaml_free(s->root);
     free(s->output_dir);

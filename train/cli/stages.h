@@ -8,6 +8,10 @@
  * key stands for, and keys of which one counts: num_epochs and max_steps). Beside them it may have
  *     name   its folder and what messages call it; default: its number, from 1
  *     from   whose result it begins with: previous (default, of the first: base), base (what the common keys name), or the name of an earlier stage
+ * A stage with `evaluate: [...]` in place of a training run measures what it begins with, as `evaluations` would: name, from, evaluate and models are its keys. It changes nothing:
+ * the next stage begins where it began. What its tasks write (pairs of best_of, say) later stages train on; "{output_dir}/" at the beginning of a text is the whole file's
+ * folder. The last stage trains.
+ *
  * A stage that names base_model, init or lora_model_dir itself begins there. The result of an adapter stage is its adapter (lora_model_dir of the next,
  * whose rank, alpha and targets rule); that of full tuning is the base_model of the next.
  *
@@ -30,6 +34,9 @@ typedef struct pt_stage {
     pt_ynode *tree;      /* common and own keys, without name and from */
     char *folder;        /* where it runs */
     bool full;           /* tunes every weight */
+    bool evaluates;      /* trains nothing */
+    char **writes;       /* [n_writes] files that its tasks write; owned */
+    size_t n_writes;
 } pt_stage;
 
 typedef struct pt_stages {
@@ -63,9 +70,16 @@ pt_status pt_stages_write_state(const pt_stages *s, pt_stage_state state[PT_STAG
 /* A stage that is done was trained with these settings: PT_EARG names the first that is another now. */
 pt_status pt_stages_same(const pt_stages *s, int i, const pt_config *now);
 
+/* Whether stage i trains on files that an earlier one writes, which has not run yet: *awaited is the first of them. Other data is checked: pt_config_check_data. */
+pt_status pt_stages_check_data(const pt_stages *s, int i, const pt_config *cfg, const char **awaited);
+/* The files of an evaluation's tasks: are they there, or to be written by an earlier stage? Likewise. */
+pt_status pt_stages_check_tasks(const pt_stages *s, int i, const pt_config *cfg);
+/* An evaluation stage: what it begins with is measured, in the stage's folder, which its tasks may write into. The processes of comm take part. */
+pt_status pt_stages_evaluate(const pt_stages *s, int i, const pt_config *cfg, pt_comm *comm);
+
 /* The stage of --only NAME; -1 without a name. PT_EARG names those that there are. */
 pt_status pt_stages_only(const pt_stages *s, const char *name, int *i);
-/* Runs the command for each stage of its config file, or the one of --only, with c->stages and c->stage set; once with none where the file has no
+/* Runs the command for each stage of its config file that trains, or the one of --only, with c->stages and c->stage set; once with none where the file has no
  * stages. */
 pt_status pt_stages_each(pt_cli *c, pt_status (*run)(pt_cli *c));
 /* "stage 2 of 3: dpo" with where it begins, for a heading. */

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "train/cli/config_value.h"
 #include "train/cli/stages.h"
 
 static const char state_file[] = "stages.json";
@@ -14,8 +15,9 @@ static const char *const state_words[] = {[PT_STAGE_BEGUN] = "begun", [PT_STAGE_
 static bool result_there(const pt_stage *g)
 {
     char *path = NULL;
-    if (pt_path_join(&path, g->folder, g->full ? "config.json" : "adapter_model.safetensors") != PT_OK) return false;
+    if (pt_path_join(&path, g->folder, g->evaluates ? "eval.json" : g->full ? "config.json" : "adapter_model.safetensors") != PT_OK) return false;
     bool there = pt_file_exists(path);
+    for (size_t k = 0; k < g->n_writes; k++) there = there && pt_file_exists(g->writes[k]);
     free(path);
     return there;
 }
@@ -89,6 +91,19 @@ static bool decides(const pt_setting_value *v)
     return counted;
 }
 
+/* What an evaluation stage measured is what it would measure now. */
+static pt_status same_tasks(const pt_stage *g, const pt_config *then, const pt_config *now)
+{
+    pt_str a = {0}, b = {0};
+    pt_status rc = pt_config_put_evaluations(&a, "evaluations", then->eval.evaluations, then->eval.n_evaluations);
+    if (rc == PT_OK) rc = pt_config_put_evaluations(&b, "evaluations", now->eval.evaluations, now->eval.n_evaluations);
+    if (rc == PT_OK && (!a.text || !b.text || strcmp(a.text, b.text)))
+        rc = pt_fail(PT_EARG, "stage %s is done, and its evaluations are others now: change them back, or start anew without resume_from_checkpoint", g->name);
+    pt_str_free(&a);
+    pt_str_free(&b);
+    return rc;
+}
+
 pt_status pt_stages_same(const pt_stages *s, int i, const pt_config *now)
 {
     pt_status rc = PT_OK;
@@ -106,6 +121,7 @@ pt_status pt_stages_same(const pt_stages *s, int i, const pt_config *now)
             PT_TRY(pt_fail(PT_EARG, "stage %s is done, and was trained with %s %.100s; it is %.100s now: change it back, or start anew without resume_from_checkpoint",
                            s->of[i].name, v->key, was, v->value));
     }
+    if (s->of[i].evaluates) PT_TRY(same_tasks(&s->of[i], then, now));
 done:
     free(path);
     pt_config_free(then);
@@ -116,7 +132,9 @@ void pt_stages_say(const pt_stages *s, int i, bool chained)
 {
     const pt_stage *g = &s->of[i];
     printf("%sstage %d of %d: %s (in %s", i ? "\n" : "", i + 1, s->n, g->name, g->folder);
-    if (g->from >= 0)
+    if (g->evaluates && g->from >= 0) printf("; evaluates what stage %s leaves)\n", s->of[g->from].name);
+    else if (g->evaluates) printf("; evaluates the base)\n");
+    else if (g->from >= 0)
         printf(chained ? "; begins with what stage %s left)\n" : "; begins with what stage %s will leave, and is shown as if it began like the first)\n", s->of[g->from].name);
     else
         printf(")\n");
@@ -146,8 +164,11 @@ pt_status pt_stages_each(pt_cli *c, pt_status (*run)(pt_cli *c))
     PT_TRY(pt_stages_only(&s, c->only, &only));
     if (!s.n) PT_TRY(run(c));
     c->stages = &s;
-    for (c->stage = 0; c->stage < s.n; c->stage++)
-        if (only < 0 || only == c->stage) PT_TRY(run(c));
+    for (c->stage = 0; c->stage < s.n; c->stage++) {
+        if (only >= 0 && only != c->stage) continue;
+        if (s.of[c->stage].evaluates) pt_stages_say(&s, c->stage, false);
+        else PT_TRY(run(c));
+    }
 done:
     c->stages = NULL;
     pt_stages_free(&s);
