@@ -197,6 +197,13 @@ done:
     return rc;
 }
 
+static pt_status meet_best_of(const pt_task *t, pt_meetings *m)
+{
+    const state *s = t->state;
+    for (size_t k = 0; k < s->n_scorers; k++) PT_RETURN(pt_meet(t, m, s->scorers[k], (int64_t)pt_task_number(t, "context"), PT_MEET_SCORE));
+    return PT_OK;
+}
+
 static pt_status talk_best_of(pt_task *t, const pt_reply *replies, const pt_voices *voices, pt_side side)
 {
     state *s = t->state;
@@ -448,6 +455,7 @@ static const pt_task_key keys[] = {
     PT_WRITING_KEYS_OF("8", 2, "0.8"),
     {.name = "scorer", .kind = PT_TASK_LIST, .help = "The model among `models` that scores the samples, a reward model; a list of several is an ensemble."},
     {.name = "ensemble", .kind = PT_TASK_WORD, .fallback = "mean", .words = ensembles, .help = "Of several: the mean of their scores, or the lowest."},
+    {.name = "context", .kind = PT_TASK_NUMBER, .fallback = "1024", .min = 8, .max = 16777216, .help = "Tokens of a prompt with an answer, as the model that scores counts them; a longer one has no score."},
     {.name = "score_by", .kind = PT_TASK_WORD, .fallback = "model", .words = metrics_by, .help = "Instead of a model: a metric of one answer, against the row's references, pattern and so on."},
     {.name = "prefer", .kind = PT_TASK_WORD, .fallback = "auto", .words = wishes, .help = "Which score is better. auto: a model's higher one, a metric's as it is meant."},
     {.name = "pattern", .kind = PT_TASK_TEXT, .help = "score_by: pattern_match: a POSIX extended regular expression, of rows without one."},
@@ -460,5 +468,5 @@ static const pt_task_key keys[] = {
 static const pt_task_metric metrics[] = {{.key = "length"}, {.key = "stopped_share"}, {.key = "repeated_4grams"}, {.key = "distinct_1"}, {.key = "distinct_2"}, {.key = "rouge_l_f"},
                                          {.key = NULL}};
 const pt_task_kind pt_task_kind_best_of = {.name = "best_of", .help = "Several samples to each prompt, scored: the best and the worst are pairs to learn from.", .keys = keys,
-                                           .metrics = metrics, .open = open_best_of, .ask = ask_best_of, .talk = talk_best_of, .judge = judge_best_of, .json = json_best_of,
+                                           .metrics = metrics, .open = open_best_of, .ask = ask_best_of, .meet = meet_best_of, .talk = talk_best_of, .judge = judge_best_of, .json = json_best_of,
                                            .table = table_best_of, .close = close_best_of};

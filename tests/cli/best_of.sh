@@ -63,6 +63,23 @@ result "sft trains on the best answers"
 echo '{"prompt": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "say 1"}], "chosen": "a", "rejected": "b"}' >"$dir/p.jsonl"
 run eval "$dir/again.yaml" --output_dir="$dir/one" --output "$dir/x.json" && grep -q '"prompt": \[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "say 1"}\], "chosen": \[{"role": "assistant"' "$dir/again.jsonl"
 result "the prompts of pairs serve as prompts"
+# the reward model as a scorer: what ptrain score says of the chosen and rejected answers
+{ cat "$dir/common.yaml"; echo "datasets: [$dir/s.jsonl]"; echo "models: [{name: rm, path: $dir/rm}, {name: dpo, path: $dir/dpo}]"; echo "evaluations: [{$task, name: scored, scorer: rm, pairs: $dir/rated.jsonl}]"; } >"$dir/rated.yaml"
+run eval "$dir/rated.yaml" --output_dir="$dir/one" --output "$dir/x.json" && [ "$(wc -l <"$dir/rated.jsonl")" = 12 ] &&
+    sed 's/^.*"prompt": \[\(.*\)\], "chosen": \[\(.*\)\], "rejected": \[\(.*\)\], "margin": \(.*\)}$/{"messages": [\1, \2], "is": \4}\n{"messages": [\1, \3]}/' "$dir/rated.jsonl" >"$dir/sides.jsonl" && run score "$dir/rm" --input "$dir/sides.jsonl" --output "$dir/scores.jsonl" &&
+    sed 's/.*"is":\([^,]*\),.*"score":\([^,}]*\)}/\1 \2/; s/.*"score":\([^,}]*\)}/\1/' "$dir/scores.jsonl" | paste -d ' ' - - | awk '{ d = $1 - ($2 - $3); if (d < 0) d = -d; if ($1 <= 0 || d > 1e-5) bad = 1; n++ } END { exit bad || n != 12 }'
+result "a reward model of \`models\` scores: margins are those of ptrain score"
+sed -i 's/scorer: rm/scorer: [rm, rm], ensemble: minimum/; s/rated.jsonl/twice.jsonl/' "$dir/rated.yaml"
+run eval "$dir/rated.yaml" --output_dir="$dir/one" --output "$dir/x.json" && cmp "$dir/twice.jsonl" "$dir/rated.jsonl" >>"$dir/err" 2>&1
+result "an ensemble of the same one is that one"
+sed -i 's/scorer: \[rm, rm\], ensemble: minimum/scorer: dpo/' "$dir/rated.yaml"
+run eval "$dir/rated.yaml" --output_dir="$dir/one" --output "$dir/x.json"
+[ $? -ne 0 ] && grep -q "rated.yaml:.* dpo gives no scores: it is no reward model" "$dir/err"
+result "a model without scores is named"
+sed -i 's/scorer: dpo/scorer: nobody/' "$dir/rated.yaml"
+run eval "$dir/rated.yaml" --output_dir="$dir/one" --output "$dir/x.json"
+[ $? -ne 0 ] && grep -q "rated.yaml:.*names a model 'nobody', and .models. has none of that name; there are: self, base, rm, dpo" "$dir/err"
+result "and one that is not there"
 refused() { # NAME TEXT KEYS [CODE]
     { cat "$dir/common.yaml"; echo "datasets: [$dir/s.jsonl]"; echo "evaluations: [{$3}]"; } >"$dir/bad.yaml"
     run eval "$dir/bad.yaml" --output_dir="$dir/one" --output "$dir/x.json"
