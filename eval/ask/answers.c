@@ -93,7 +93,9 @@ static bool read_line(const json_t *row, pt_answer_key *key, uint64_t *of, pt_re
     if (is_text ? !*text : !json_is_number(value) || !isfinite(json_number_value(value))) return false;
     *of = digest(who);
     *reply = (pt_reply){.value = json_number_value(value), .tokens = (int32_t)json_integer_value(tokens),
-                        .stopped = json_is_true(json_object_get(row, "stopped")), .near = (int32_t)json_integer_value(json_object_get(row, "near"))};
+                        .stopped = json_is_true(json_object_get(row, "stopped")), .near = (int32_t)json_integer_value(json_object_get(row, "near")),
+                        .prompt = (int32_t)json_integer_value(json_object_get(row, "prompt")), .tries = (int32_t)json_integer_value(json_object_get(row, "tries")),
+                        .guessed = json_is_true(json_object_get(row, "guessed"))};
     return true;
 }
 
@@ -203,10 +205,26 @@ void pt_answers_key(pt_answer_key *key, const char *identity, const pt_request *
     memcpy(key->byte, full, sizeof key->byte);
 }
 
+void pt_answers_key_text(pt_answer_key *key, const char *identity, const char *text, size_t n)
+{
+    unsigned char full[32];
+    pt_sha256 h;
+    pt_sha256_start(&h);
+    pt_sha256_add(&h, identity, strlen(identity) + 1);
+    pt_sha256_add(&h, text, n);
+    pt_sha256_end(&h, full);
+    memcpy(key->byte, full, sizeof key->byte);
+}
+
 const pt_reply *pt_answers_find(const pt_answers *a, const pt_answer_key *key)
 {
     size_t at = *slot_of(a, key);
     return at ? &a->list[at - 1].reply : NULL;
+}
+
+static bool set_count(json_t *row, const char *key, int32_t n)
+{
+    return !n || !json_object_set_new(row, key, json_integer(n));
 }
 
 static pt_status add_line(pt_answers *a, const pt_answer_key *key, const char *identity, pt_ask ask, const pt_reply *reply)
@@ -218,7 +236,9 @@ static pt_status add_line(pt_answers *a, const pt_answer_key *key, const char *i
                                                  (int)reply->tokens, "stopped", (int)reply->stopped)
                                      : json_pack("{ss ss ss sf si}", "key", hex, "of", identity, "ask", asks[ask], "value", reply->value, "tokens",
                                                  (int)reply->tokens);
-    if (row && (!reply->near || !json_object_set_new(row, "near", json_integer(reply->near)))) line = json_dumps(row, JSON_REAL_PRECISION(17));
+    if (row && set_count(row, "near", reply->near) && set_count(row, "prompt", reply->prompt) && set_count(row, "tries", reply->tries) &&
+        (!reply->guessed || !json_object_set_new(row, "guessed", json_true())))
+        line = json_dumps(row, JSON_REAL_PRECISION(17));
     PT_CHECK(line, PT_ENOMEM, "out of memory for an answer's line");
     PT_TRY(pt_str_printf(&a->lines, "%s\n", line));
 done:

@@ -3,11 +3,12 @@
  *
  *     {"key": 32 hex digits, "of": identity, "ask": "logp", "value": -3.25, "tokens": 2}
  *     {"key": ..., "of": ..., "ask": "score", "value": 0.5}
- *     {"key": ..., "of": ..., "ask": "text", "text": "...", "tokens": 12, "stopped": true}        ("near": N where near ties were counted)
+ *     {"key": ..., "of": ..., "ask": "text", "text": "...", "tokens": 12, "stopped": true}        ("near": N where near ties were counted;
+ *         "prompt": N, "tries": N, "guessed": true of a remote endpoint)
  *
  * key: the first 32 digits of the SHA-256 of the identity (what gives the answers: model, adapter, compute type, judge), of the request's ids and
- * place, and of a text's sampling, stop ids, seed and repeat number. `of` is the identity in a form to read. Values are written with 17 digits: what
- * is read back is the same number. */
+ * place, and of a text's sampling, stop ids, seed and repeat number; of a remote endpoint's, the request as it is sent. `of` is the identity in a form
+ * to read. Values are written with 17 digits: what is read back is the same number. */
 #ifndef PT_EVAL_ANSWERS_H
 #define PT_EVAL_ANSWERS_H
 #include <stdio.h>
@@ -28,6 +29,8 @@ typedef struct pt_answer_key {
     unsigned char byte[16];
 } pt_answer_key;
 void pt_answers_key(pt_answer_key *key, const char *identity, const pt_request *r, const int32_t *stops, size_t n_stops);
+/* Of a question that is a text itself. */
+void pt_answers_key_text(pt_answer_key *key, const char *identity, const char *text, size_t n);
 /* NULL: nobody asked yet. Valid until the next put. */
 const pt_reply *pt_answers_find(const pt_answers *a, const pt_answer_key *key);
 /* Takes a copy; in the file after the next flush. */

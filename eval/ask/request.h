@@ -37,6 +37,8 @@ typedef struct pt_reply {
     char *text;     /* TEXT: owned */
     bool stopped;   /* TEXT: it ended by itself */
     int32_t near;   /* TEXT: tokens chosen at a near tie, where that was counted (several ranks) */
+    int32_t prompt, tries; /* TEXT of a remote endpoint: tokens of what was asked, and the requests that it took */
+    bool guessed;          /* its tokens are estimates: the endpoint does not say */
 } pt_reply;
 void pt_replies_free(pt_reply *r, size_t n); /* and the list itself */
 #endif
