@@ -14,7 +14,8 @@ typedef enum pt_rng_purpose {
     PT_RNG_LORA = 5,   /* adapter initialisation */
     PT_RNG_TEST = 6,
     PT_RNG_RESAMPLE = 7, /* clusters of a bootstrap (eval/stat/resample.h) */
-    PT_RNG_PERMUTE = 8
+    PT_RNG_PERMUTE = 8,
+    PT_RNG_SEAL = 9 /* markers of what a judge is asked (eval/task/judging.h) */
 } pt_rng_purpose;
 
 typedef struct pt_rng4 { uint32_t v[4]; } pt_rng4;
