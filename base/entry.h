@@ -17,6 +17,7 @@ typedef struct pt_task_spec {
     char *name, *task, *path; /* name: as reports call it; NULL = the kind's */
     char *published;          /* a file below a folder of published sets, measured instead of path where it is there; NULL = none */
     int limit;                /* items at most; 0 = all */
+    bool during_training;     /* measured at eval_steps too */
     pt_entry_option *options; /* the task's own keys */
     size_t n_options;
     char *file; /* for errors; NULL: no file */

@@ -160,7 +160,7 @@ static pt_status remove_step(const char *output_dir, int64_t step)
     return rc;
 }
 
-pt_status pt_state_rotate(const char *output_dir, int64_t keep)
+pt_status pt_state_rotate(const char *output_dir, int64_t keep, int64_t best)
 {
     pt_status rc = PT_OK;
     pt_state_list l = {0};
@@ -169,7 +169,7 @@ pt_status pt_state_rotate(const char *output_dir, int64_t keep)
     size_t have = l.n;
     for (int left = 1; left >= 0; left--)
         for (size_t i = 0; i < l.n && have > (uint64_t)keep; i++) {
-            if (l.of[i].left != (bool)left) continue;
+            if (l.of[i].left != (bool)left || i + 1 == l.n || l.of[i].step == best) continue;
             PT_TRY(remove_step(output_dir, l.of[i].step));
             have--;
         }

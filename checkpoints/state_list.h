@@ -45,8 +45,8 @@ pt_status pt_state_course_saved(const char *output_dir);
 void pt_state_course_free(pt_state_course *c);
 
 /* Removes checkpoints until at most `keep` (>= 1, else nothing is done) are left: those of a left future first, then the oldest; never
- * the newest. */
-pt_status pt_state_rotate(const char *output_dir, int64_t keep);
+ * the newest, nor the one of step `best` (-1: none), which stays although it is more than `keep`. */
+pt_status pt_state_rotate(const char *output_dir, int64_t keep, int64_t best);
 /* Removes a checkpoint: the files that its state.json lists, and the folder unless it holds others, which stay (announced). */
 pt_status pt_state_remove(const char *folder);
 /* Where a new checkpoint is about to stand: a folder there that is no checkpoint, or holds more than its state.json lists, is moved aside

@@ -73,6 +73,27 @@ pt_status pt_runner_needs(const pt_requests *q, pt_model_caps *caps)
     return make_room(prompt > tokens ? prompt : tokens, text, caps);
 }
 
+static int32_t most(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+pt_status pt_runner_needs_within(const pt_requests *q, pt_model_caps *caps)
+{
+    pt_model_caps own = {0};
+    int32_t longest = 0;
+    PT_RETURN(pt_runner_needs(q, &own));
+    for (size_t i = 0; i < q->n; i++) longest = most(longest, q->list[i].ask == PT_ASK_TEXT ? q->list[i].n : q->list[i].to);
+    caps->tokens = most(caps->tokens, (longest + 2 * TAIL - 1) / TAIL * TAIL);
+    caps->heads = most(caps->heads, caps->tokens);
+    caps->rows = most(caps->rows, caps->tokens);
+    caps->segs = most(caps->segs, own.segs);
+    caps->groups = most(caps->groups, own.groups);
+    caps->decode_len = most(caps->decode_len, own.decode_len);
+    if (own.decode_rows) caps->decode_rows = most(caps->decode_rows, DECODE_LEAST);
+    return PT_OK;
+}
+
 /* Tokens that a pass has to visit: what stands behind the measured ones says nothing about them. */
 static int32_t visited(const pt_request *r)
 {
@@ -360,6 +381,15 @@ static pt_status keep(work *w, const batch *b)
     return PT_OK;
 }
 
+/* What all ranks must hear of, so that none waits for another: a number that is none, a stop. */
+static pt_status agree_end(pt_runner *r, pt_status mine)
+{
+    int64_t end = mine == PT_ESTOP ? 2 : mine == PT_ENONFINITE;
+    if (r->comm && r->comm->size > 1) PT_RETURN(r->comm->allreduce_max(r->comm, &end, 1));
+    if (end == 2) return pt_fail(PT_ESTOP, "stopped before everything was answered");
+    return !end || mine == PT_ENONFINITE ? mine : pt_fail(PT_ENONFINITE, "another rank found a log-probability that is not finite");
+}
+
 /* Round after round, a batch for each rank. */
 static pt_status run_batches(work *w)
 {
@@ -370,7 +400,10 @@ static pt_status run_batches(work *w)
         const batch *b = w->batches + at;
         const size_t n = w->n_batches - at < ranks ? w->n_batches - at : ranks;
         if (r->progress) r->progress(r->user, w->list[b->from].r->ask == PT_ASK_TEXT ? "answers" : "likelihoods", done, w->left);
-        if (me < n) PT_RETURN(compute(w, &b[me]));
+        pt_status rc = r->stop && r->stop(r->user) ? pt_fail(PT_ESTOP, "stopped") : PT_OK;
+        if (rc == PT_OK && me < n) rc = compute(w, &b[me]);
+        if (rc != PT_OK && rc != PT_ENONFINITE && rc != PT_ESTOP) return rc;
+        PT_RETURN(agree_end(r, rc));
         for (size_t k = 0; k < n; k++) {
             if (ranks > 1) PT_RETURN(exchange(w, &b[k], (int)k));
             PT_RETURN(keep(w, &b[k]));

@@ -18,6 +18,7 @@ typedef struct pt_runner {
     const char *identity; /* of what answers (eval/ask/answers.h) */
     pt_comm *comm;        /* NULL: alone. Else every rank asks the same with a model of its own; rank 0 has the answers */
     void (*progress)(void *user, const char *what, size_t done, size_t of); /* may be NULL */
+    bool (*stop)(void *user); /* asked before each round; any rank's ends all; NULL: nobody stops */
     void *user;
     /* counted, over all runs */
     size_t asked, known;                     /* different requests; those of them whose answer was there */
@@ -32,11 +33,15 @@ typedef struct pt_runner {
 pt_status pt_runner_needs(const pt_requests *q, pt_model_caps *caps);
 /* Room in caps for conversations of up to `context` tokens that are known later only; text: their answers, which count, are written. */
 pt_status pt_runner_reserve(int64_t context, bool text, pt_model_caps *caps);
+/* The same of a model that is planned for something else, such as its training, where a token costs much memory: no more tokens at once than caps has already
+ * unless the longest request has more, and 16 texts together. */
+pt_status pt_runner_needs_within(const pt_requests *q, pt_model_caps *caps);
 /* Batches are made of all requests, answered before or not, and what is known is then left out of them: who is cut off and begins again gets the
  * same bits, and asks again at most what was in flight.
  * SCORE requests want a model whose head of values gives one number.
  * Several ranks: collective. Batches with something to compute go round; after each round rank 0 takes what came out into `answers` and flushes it, so that what a
  * lost rank costs is one round. PT_EARG on every rank where they ask different things; PT_EIO where a rank is gone. Ranks but 0 get no replies.
- * replies[q->n], zero-initialised by the caller, freed with pt_replies_free. PT_ENONFINITE names the request whose log-probability is no number. */
+ * replies[q->n], zero-initialised by the caller, freed with pt_replies_free. PT_ENONFINITE names the request whose log-probability is no number; PT_ESTOP: stop said
+ * so. Of these two every rank hears. */
 pt_status pt_runner_run(pt_runner *r, const pt_requests *q, pt_reply *replies);
 #endif

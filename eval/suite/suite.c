@@ -160,8 +160,13 @@ static pt_status judge(pt_suite *s, pt_server *server, const pt_reply *replies, 
     if (s->data) PT_RETURN(pt_evaluate_judge(s->data, replies, &s->report, side, &s->texts[side], s->pairs[side]));
     for (size_t i = 0; i < s->n; i++)
         if (!s->tasks[i].source) PT_RETURN(judge_task(s, &s->tasks[i], replies + s->tasks[i].first, side, name));
-    PT_RETURN(judge_behind(s, server, side, name));
+    if (server) PT_RETURN(judge_behind(s, server, side, name));
     return converge(s, side);
+}
+
+pt_status pt_suite_judge(pt_suite *s, const pt_reply *replies, pt_side side, const char *name)
+{
+    return judge(s, NULL, replies, side, name);
 }
 
 pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *name)

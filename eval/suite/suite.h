@@ -32,6 +32,8 @@ pt_status pt_suite_ask(pt_suite *s, const pt_speller *speller);
 /* Asks them, and judges: one side. name: what was measured. Of several ranks rank 0 alone judges, and speaks; the others compute for it meanwhile. Tasks about
  * transcripts, or after them, are asked then, in a second pass. A voice that has reached a limit of its own ends nothing: its talks have failed by name. */
 pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *name);
+/* The second half of it, by whoever has the replies to s->requests, of tasks that are asked once and speak to no model in memory. */
+pt_status pt_suite_judge(pt_suite *s, const pt_reply *replies, pt_side side, const char *name);
 /* The tables, one behind the other. */
 pt_status pt_suite_table(const pt_suite *s, pt_str *out);
 /* Owned JSON text: the report of the test data sets (eval/metric/report.h), with "tasks": [...] (eval/task/task.h) where there are tasks and "pairs" (eval/suite/pair_sets.h) where there are pairs. */

@@ -57,7 +57,7 @@ pt_status pt_task_check(const pt_task_spec *s)
         goto done;
     }
     PT_TRY(pt_str_printf(&text, "the task %s", kind->name));
-    for (size_t i = 0; i < s->n_options; i++) PT_TRY(pt_entry_check(kind->keys, &s->options[i], s->file, text.text, "name, task, path, published, limit, "));
+    for (size_t i = 0; i < s->n_options; i++) PT_TRY(pt_entry_check(kind->keys, &s->options[i], s->file, text.text, "name, task, path, published, limit, during_training, "));
 done:
     pt_str_free(&text);
     return rc;

@@ -119,7 +119,7 @@ bad "a prompt's field that the row has not" "task: choice, prompt: '{questoin}'"
 bad "a field to cluster by that rows have not" "task: choice, cluster_by: persona" "$two" "items.jsonl:1: the row has no field 'persona', which cluster_by names"
 bad "a broken row" "task: choice" '{"question": ' "items.jsonl:2:"
 bad "statements without their answers" "task: statements" "$two" "items.jsonl:1: the row has no answer_matching_behavior"
-bad "an unknown key" "task: choice, metod: letter" "$two" "the task choice does not know metod; its keys: name, task, path, published, limit, method" 2
+bad "an unknown key" "task: choice, metod: letter" "$two" "the task choice does not know metod; its keys: name, task, path, published, limit, during_training, method" 2
 bad "a value that is none" "task: choice, method: guess" "$two" "method takes one of: likelihood, letter, written; not 'guess'" 2
 bad "an unknown task" "task: choise" "$two" "there is no task 'choise'; known: choice, statements, questionnaire" 2
 bad "repeats that say the same" "task: choice, repeats: 3" "$two" "repeats goes with method: written and a temperature above 0" 2

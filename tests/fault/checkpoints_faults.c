@@ -48,7 +48,7 @@ static pt_status save(const char *dir, int64_t step)
         scratch_write(name, "", 0);
     }
     PT_TRY(pt_state_writer_commit(&w));
-    PT_TRY(pt_state_rotate(dir, 2));
+    PT_TRY(pt_state_rotate(dir, 2, -1));
 done:
     pt_st_writer_close(&st);
     pt_state_writer_close(&w);
@@ -195,7 +195,7 @@ static void killed_while_rotating(void **state)
         assert_true(pid >= 0);
         if (pid == 0) {
             die_at = moments[round];
-            _exit(pt_state_rotate(dir, 1) != PT_OK);
+            _exit(pt_state_rotate(dir, 1, -1) != PT_OK);
         }
         int status, left;
         assert_int_equal(waitpid(pid, &status, 0), pid);

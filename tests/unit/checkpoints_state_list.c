@@ -107,11 +107,11 @@ static void listing(void **state)
     assert_false(there(dir, "checkpoint-600.ptrain-new-4194305"));
     assert_true(there(dir, "checkpoint-800")); /* moved back */
     assert_true(there(dir, "notes.ptrain-new-x1") && there(dir, "checkpoint-900.tmp-4194305") && there(dir, "checkpoint-900.old-4194305"));
-    OK(pt_state_rotate(dir, 0)); /* 0: keep all */
-    OK(pt_state_rotate(dir, 2));
+    OK(pt_state_rotate(dir, 0, -1)); /* 0: keep all */
+    OK(pt_state_rotate(dir, 2, -1));
     assert_string_equal(order(dir), "20 100");
-    OK(pt_state_rotate(dir, 1));
-    OK(pt_state_rotate(dir, 1));
+    OK(pt_state_rotate(dir, 1, -1));
+    OK(pt_state_rotate(dir, 1, -1));
     assert_string_equal(order(dir), "100");
     assert_true(there(dir, "checkpoint-500"));
 }
@@ -143,11 +143,15 @@ static void going_back(void **state)
     assert_string_equal(order(dir), "4 8 16 20 (9) (12) <- checkpoint-20");
     save(dir, 24, &c);
     assert_string_equal(order(dir), "4 8 16 20 (9) (12) 24");
-    OK(pt_state_rotate(dir, 4)); /* what was left goes first */
+    OK(pt_state_rotate(dir, 4, -1)); /* what was left goes first */
     assert_string_equal(order(dir), "8 16 20 24");
     go_on(dir, dir, 8, &c);
     save(dir, 10, &c);
-    OK(pt_state_rotate(dir, 1));
+    OK(pt_state_rotate(dir, 2, 16)); /* the best one stays, also of what was left */
+    assert_string_equal(order(dir), "(16) 10");
+    OK(pt_state_rotate(dir, 1, 16)); /* more than one then: the newest and the best */
+    assert_string_equal(order(dir), "(16) 10");
+    OK(pt_state_rotate(dir, 1, 10));
     assert_string_equal(order(dir), "10");
     pt_state_course_free(&c);
 }
@@ -193,9 +197,9 @@ static void damaged_json(void **state)
     snprintf(path, sizeof path, "%s/checkpoint-8/state.json", dir);
     scratch_write(path, "{", 1);
     assert_string_equal(order(dir), "4 8 12"); /* where its step puts it */
-    OK(pt_state_rotate(dir, 2));
+    OK(pt_state_rotate(dir, 2, -1));
     assert_string_equal(order(dir), "8 12");
-    OK(pt_state_rotate(dir, 1));
+    OK(pt_state_rotate(dir, 1, -1));
     assert_string_equal(order(dir), "12");
     pt_state_course_free(&c);
 }
@@ -210,7 +214,7 @@ static void files_of_others(void **state)
         snprintf(path, sizeof path, "%s/checkpoint-%d/notes.txt", dir, (int)step);
         scratch_write(path, "mine", 4);
     }
-    OK(pt_state_rotate(dir, 2));
+    OK(pt_state_rotate(dir, 2, -1));
     assert_true(there(dir, "checkpoint-1/notes.txt") && !there(dir, "checkpoint-1/state.bin") && !there(dir, "checkpoint-1/adapter.bin"));
     assert_string_equal(order(dir), "2 3");
     save(dir, 2, NULL); /* replaced: the folder with the notes is moved aside whole */

@@ -47,6 +47,10 @@ static void test_bad_files(void **state)
         {"datasets: [{type: messages}]\n", ":1:12: this data set has no path"},
         {"datasets: [{path: a, flavour: b}]\n", "does not know flavour"},
         {"- a\n- b\n", "a config is a mapping of keys to values"},
+        {BASE "load_best_model_at_end: true\n", ":3:1: load_best_model_at_end: true compares evaluations: say when they are, by eval_steps or evals_per_epoch"},
+        {BASE "early_stopping_patience: 3\n", ":3:1: early_stopping_patience counts evaluations: say when they are"},
+        {BASE "eval_steps: 5\nearly_stopping_threshold: 0.1\n", ":4:1: early_stopping_threshold is early_stopping_patience's"},
+        {BASE "greater_is_better: maybe\n", "greater_is_better is 'maybe'; it must be one of: true, false"},
         {BASE "save_strategy: \"no\"\nsave_steps: 5\n", ":4:1: save_steps: 5 disagrees with save_strategy: no on line 3; keep one"},
         {BASE "eval_steps: 5\neval_strategy: no\n", "eval_strategy: no disagrees with eval_steps: 5 on line 3"},
         {BASE "eval_strategy: no\nevals_per_epoch: 1\n", "evals_per_epoch: 1 disagrees with eval_strategy: no"},
@@ -220,8 +224,8 @@ static void test_every_key_returns(void **state)
         {"system_role", "fold"}, {"alternate_roles", "join"}, {"greeting_prompt", "'g: p'"},
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
         {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"audit", "strict"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
-        {"dataset_dir", "'d i r'"}, {"pooling_token", "'<p a d>'"}, {"eval_data", "'e: d'"},
-        {"evaluations", "[{task: choice, name: 'n: 1', path: a b.jsonl, limit: 3, prompt: \"x\\n{question}\", mutual_info: yes}, {task: statements, path: s, published: 'p: q'}]"},
+        {"dataset_dir", "'d i r'"}, {"pooling_token", "'<p a d>'"}, {"metric_for_best_model", "'a: b/c'"}, {"greater_is_better", "false"}, {"eval_data", "'e: d'"},
+        {"evaluations", "[{task: choice, name: 'n: 1', path: a b.jsonl, limit: 3, during_training: yes, prompt: \"x\\n{question}\", mutual_info: yes}, {task: statements, path: s, published: 'p: q'}]"},
         {"models", "[{name: 'a: b', path: m.gguf, adapter: x y}, {name: c, adapter: d}]"}};
     static const char *const left_out[] = {"stages", "init", "model_config", "lora_target_linear", "lora_model_dir", "evals_per_epoch", "saves_per_epoch", "reinit_weights", "precompute_ref_log_probs", "sync_ref_model"};
     size_t n, kept = 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "train/cli/during.h"
 #include "train/cli/fault.h"
 #include "train/cli/stages.h"
 #include "train/cli/stop.h"
@@ -64,6 +65,9 @@ static void say_result(const pt_config *cfg, const pt_train_result *r, bool last
     }
     if (!isnan(r->eval_loss)) printf(", eval loss %.4f", r->eval_loss);
     printf("; peak memory %.2f GiB (planned %.2f)\n", (double)r->peak_rss / 0x1p30, (double)r->planned / 0x1p30);
+    if (r->early) printf("ended early: early_stopping_patience: %d\n", cfg->run.early_stopping_patience);
+    if (r->best_step) printf("best: %s %.6g at step %lld", r->watched, r->best_value, (long long)r->best_step);
+    if (r->best_step) printf(r->best_loaded ? ", which is the result\n" : "; the result is the model of step %lld\n", (long long)r->steps);
     printf("saved in %s\n", r->output);
     say_report(r->output);
     if (!last || !(cfg->objective->channels & PT_CHANNELS_OF_ROWS) || cfg->objective->whole_text) return; /* no questions to answer */
@@ -143,9 +147,12 @@ static pt_status run_job(pt_cli *c, job *j, const pt_config *cfg, pt_comm *comm)
     pt_train_result result = {0};
     pt_ui_init(&j->ui, shows);
     j->writes = shows;
-    pt_train_hooks hooks = {.user = j, .comm = comm, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_start = on_start, .on_step = pt_ui_step, .on_eval = pt_ui_eval,
-                            .on_save = on_save};
-    pt_status rc = pt_train_run(cfg, &hooks, &result);
+    pt_cli_during during = {0};
+    pt_train_hooks hooks = {.user = j, .comm = comm, .during = &during.hooks, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_start = on_start, .on_step = pt_ui_step,
+                            .on_eval = pt_ui_eval, .on_during = pt_ui_during, .on_save = on_save};
+    pt_status rc = pt_during_init(&during, cfg);
+    if (rc == PT_OK) rc = pt_train_run(cfg, &hooks, &result);
+    pt_during_free(&during);
     pt_ui_break(&j->ui);
     if (rc == PT_OK && shows && c->profile) say_profile(&result);
     if (rc == PT_OK && shows) say_result(cfg, &result, last);
@@ -280,7 +287,8 @@ static pt_status plan_one(pt_cli *c)
     pt_config *cfg = NULL;
     pt_run_plan plan;
     pt_str text = {0};
-    pt_train_hooks hooks = {0};
+    pt_cli_during during = {0};
+    pt_train_hooks hooks = {.during = &during.hooks};
     const char *awaited = NULL;
     PT_TRY(pt_cli_config(c, &cfg));
     PT_TRY(pt_config_check_model(cfg));
@@ -292,10 +300,12 @@ static pt_status plan_one(pt_cli *c)
         pt_log(PT_LOG_WARN, "%s", cfg->data.n_datasets ? pt_err_msg() : "no datasets: there is nothing to train on");
         hooks.no_data = true;
     }
+    PT_TRY(pt_during_init(&during, cfg));
     PT_TRY(pt_train_plan(cfg, &hooks, &plan, &text));
     fputs(text.text, stdout);
 done:
     pt_str_free(&text);
+    pt_during_free(&during);
     pt_config_free(cfg);
     return rc;
 }

@@ -59,6 +59,7 @@ static pt_status entry(const char *file, const pt_ynode *n, pt_task_spec *s)
         else if (!strcmp(key, "path")) PT_RETURN(pt_value_path(at, key, v, &s->path));
         else if (!strcmp(key, "published")) PT_RETURN(pt_value_string(at, key, v, &s->published));
         else if (!strcmp(key, "limit")) PT_RETURN(pt_value_int(at, key, v, 0, 1 << 30, &s->limit));
+        else if (!strcmp(key, "during_training")) PT_RETURN(pt_value_bool(at, key, v, &s->during_training));
         else PT_RETURN(own_key(at, pt_task_key_of(kind, key), key, v, &s->options[s->n_options++]));
     }
     return pt_task_check(s);
@@ -114,6 +115,7 @@ pt_status pt_config_put_evaluations(pt_str *out, const char *key, const pt_task_
             PT_RETURN(pt_yaml_quote(out, texts[k][1]));
             PT_RETURN(pt_str_puts(out, "\n"));
         }
+        if (s[i].during_training) PT_RETURN(pt_str_puts(out, "    during_training: true\n"));
         if (s[i].limit) PT_RETURN(pt_str_printf(out, "    limit: %d\n", s[i].limit));
         for (size_t k = 0; k < s[i].n_options; k++) {
             PT_RETURN(pt_str_printf(out, "    %s: ", s[i].options[k].name));

@@ -48,3 +48,14 @@ pt_status pt_config_check_reference(const pt_config *c, pt_place precompute, pt_
         return pt_place_fail(precompute, "precompute_ref_log_probs: true keeps log-probabilities, and %s (log_kl) measures over the whole vocabulary; leave one of them out", c->objective->name);
     return PT_OK;
 }
+
+pt_status pt_config_check_best(const pt_config *c, pt_place load, pt_place patience, pt_place threshold)
+{
+    const pt_config_run *r = &c->run;
+    const bool several = r->eval_steps > 0 || r->evals_per_epoch > 0;
+    if (r->load_best_model_at_end && !several) return pt_place_fail(load, "load_best_model_at_end: true compares evaluations: say when they are, by eval_steps or evals_per_epoch");
+    if (r->early_stopping_patience && !several)
+        return pt_place_fail(patience, "early_stopping_patience counts evaluations: say when they are, by eval_steps or evals_per_epoch");
+    if (r->early_stopping_threshold > 0 && !r->early_stopping_patience) return pt_place_fail(threshold, "early_stopping_threshold is early_stopping_patience's: give that too, or leave it out");
+    return PT_OK;
+}

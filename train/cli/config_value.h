@@ -58,6 +58,8 @@ void pt_models_free(pt_voice_spec *list, size_t n);
 pt_status pt_config_join_targets(pt_config *c, pt_place at);
 /* What precompute_ref_log_probs and sync_ref_model ask of objective and adapter; where the config says each. */
 pt_status pt_config_check_reference(const pt_config *c, pt_place precompute, pt_place sync);
+/* What load_best_model_at_end, early_stopping_patience and early_stopping_threshold ask of each other; where the config says each. */
+pt_status pt_config_check_best(const pt_config *c, pt_place load, pt_place patience, pt_place threshold);
 pt_status pt_value_model(const char *file, const pt_ynode *n, pt_init_config *out);
 /* Width options of the objective from `labels` of the data sets (config_labels.c). */
 pt_status pt_config_labels(pt_config *c, const char *file);

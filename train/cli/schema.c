@@ -21,6 +21,7 @@ static const pt_word alternates[] = {{"auto", PT_ALTERNATE_AUTO}, {"join", PT_AL
 static const pt_word excesses[] = {{"drop", PT_EXCESS_DROP}, {"truncate", PT_EXCESS_TRUNCATE}, {"raise", PT_EXCESS_RAISE}, {NULL, 0}};
 static const pt_word devices[] = {{"auto", PT_DEVICE_AUTO}, {"cpu", PT_DEVICE_CPU}, {"cuda", PT_DEVICE_CUDA}, {"emulated", PT_DEVICE_EMULATED}, {NULL, 0}};
 static const pt_word computes[] = {{"auto", PT_COMPUTE_AUTO}, {"f32", PT_COMPUTE_KIND_F32}, {"bf16", PT_COMPUTE_KIND_BF16}, {NULL, 0}};
+static const pt_word greater[] = {{"true", PT_GREATER_YES}, {"false", PT_GREATER_NO}, {NULL, 0}};
 static const pt_word bad_rows[] = {{"drop", 1}, {"refuse", 0}, {NULL, 0}};
 
 static const pt_key plain[] = { /* `objective` and its options come from train/objective (schema_objective.c) */
@@ -140,11 +141,20 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
     {"adam_beta2", "Optimiser", PT_KEY_NUMBER, OFF(optim.adam_beta2), 0, "0.999", 0, 0.9999999, NULL, "", "AdamW's second decay."},
     {"adam_epsilon", "Optimiser", PT_KEY_NUMBER, OFF(optim.adam_epsilon), 0, "1e-8", 0, 1, NULL, "adam_eps", "AdamW's epsilon."},
     {"max_grad_norm", "Optimiser", PT_KEY_NUMBER, OFF(optim.max_grad_norm), 0, "1.0", 0, 1e9, NULL, "gradient_clipping", "Gradients are scaled down to this norm; 0 = no clipping."},
-    {"eval_steps", "Run", PT_KEY_STEPS, OFF(run.eval_steps), 0, "0", 0, 1 << 30, NULL, "", "Validation loss every so many steps (and at the end); below 1: every such share of all steps; 0: at the end only."},
+    {"eval_steps", "Run", PT_KEY_STEPS, OFF(run.eval_steps), 0, "0", 0, 1 << 30, NULL, "", "The losses of held-out data, and the evaluations with during_training: true, every so many steps (and at the end); below 1: every such share of all steps; 0: at the end only."},
     {"save_steps", "Run", PT_KEY_STEPS, OFF(run.save_steps), 0, "0", 0, 1 << 30, NULL, "", "A checkpoint every so many steps; below 1: every such share of all steps; 0: only the final weights."},
     {"evals_per_epoch", "Run", PT_KEY_NUMBER, OFF(run.evals_per_epoch), 0, "0", 0, 1 << 20, NULL, "", "Instead of eval_steps: so many times an epoch; 0.5: every second epoch."},
     {"saves_per_epoch", "Run", PT_KEY_NUMBER, OFF(run.saves_per_epoch), 0, "0", 0, 1 << 20, NULL, "", "Instead of save_steps: so many times an epoch; 0.5: every second epoch."},
-    {"save_total_limit", "Run", PT_KEY_INT, OFF(run.save_total_limit), 0, "0", 0, 1 << 20, NULL, "", "Newest checkpoints kept; 0: all."},
+    {"save_total_limit", "Run", PT_KEY_INT, OFF(run.save_total_limit), 0, "0", 0, 1 << 20, NULL, "", "Newest checkpoints kept; 0: all. The best one (metric_for_best_model) is one of them, or one more where they are all newer."},
+    {"metric_for_best_model", "Run", PT_KEY_STRING, OFF(run.metric_for_best_model), 0, NULL, NO_BOUND, NULL, "",
+     "The number by which evaluations are compared: loss (= eval_loss), another of metrics.jsonl with or without its eval_ (rewards/accuracies, test_loss), or NAME/METRIC of an evaluation with "
+     "during_training: true (traits/acc). Each new best is saved at its step and stays whatever save_total_limit says. Default: loss, where load_best_model_at_end or early_stopping_patience is given."},
+    {"greater_is_better", "Run", PT_KEY_ENUM, OFF(run.greater_is_better), 0, NULL, NO_BOUND, greater, "",
+     "Whether more of metric_for_best_model is better. Default, as transformers has it: true unless its name ends in loss."},
+    {"load_best_model_at_end", "Run", PT_KEY_BOOL, OFF(run.load_best_model_at_end), 0, "false", NO_BOUND, NULL, "", "The run's result is the best model, not that of the last step. Of equals the earlier is the best."},
+    {"early_stopping_patience", "Run", PT_KEY_INT, OFF(run.early_stopping_patience), 0, "0", 0, 1 << 30, NULL, "",
+     "The run ends when so many evaluations in a row were no better than the best; 0: off. One that failed, or whose number is none (NaN), counts."},
+    {"early_stopping_threshold", "Run", PT_KEY_NUMBER, OFF(run.early_stopping_threshold), 0, "0", 0, 1e9, NULL, "", "early_stopping_patience counts an evaluation that gains no more than this, too."},
     {"logging_steps", "Run", PT_KEY_STEPS, OFF(run.logging_steps), 0, "1", 0, 1 << 30, NULL, "", "Progress lines every so many steps; below 1: every such share of all steps; 0: first and last. metrics.jsonl has every step."},
     {"loss_watchdog_threshold", "Run", PT_KEY_NUMBER, OFF(run.loss_watchdog_threshold), 0, "0", 0, 1e9, NULL, "",
      "The run ends (exit code 1) when the loss is above this for loss_watchdog_patience steps in a row; 0: off."},
@@ -168,7 +178,8 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "tasks write (pairs of best_of); \"{output_dir}/\" begins the path of a file below output_dir. resume_from_checkpoint: auto passes over the stages that are done and goes on with the one that was under way; "
      "`--only NAME` runs, plans, packs or inspects one stage."},
     {"evaluations", "Evaluation", PT_KEY_EVALUATIONS, OFF(eval.evaluations), OFF(eval.n_evaluations), NULL, NO_BOUND, NULL, "",
-     "`ptrain eval`: what is measured beside test_datasets, each {task: NAME, path: FILE, name: TEXT, limit: N, ...} with its task's own keys (docs/evaluation.md)."},
+     "`ptrain eval`: what is measured beside test_datasets, each {task: NAME, path: FILE, name: TEXT, limit: N, ...} with its task's own keys (docs/evaluation.md). during_training: true: "
+     "at eval_steps too, of the model in training."},
     {"models", "Evaluation", PT_KEY_MODELS, OFF(eval.models), OFF(eval.n_models), NULL, NO_BOUND, NULL, "",
      "`ptrain eval`: whom tasks of `evaluations` speak to by name, each {name: NAME, path: MODEL_OR_RUN, adapter: FOLDER}: another model in memory, or an adapter of the base in a slot of it."},
     {"eval_data", "Evaluation", PT_KEY_PATH, OFF(eval.data), 0, "data/eval", NO_BOUND, NULL, "",

@@ -91,6 +91,11 @@ static const struct {
     {"evals_per_epoch", RANKS},
     {"saves_per_epoch", RANKS},
     {"save_total_limit", FREE}, /* rank 0 removes alone */
+    {"metric_for_best_model", RANKS}, /* a checkpoint keeps by what it chose */
+    {"greater_is_better", RANKS},
+    {"load_best_model_at_end", RANKS},
+    {"early_stopping_patience", SAID},
+    {"early_stopping_threshold", SAID},
     {"logging_steps", FREE},
     {"loss_watchdog_threshold", RANKS},
     {"loss_watchdog_patience", RANKS},

@@ -225,8 +225,6 @@ static const pt_foreign_key foreign[] = {
     {"optim_args", true, ONE_OPTIMISER}, {"optim_target_modules", true, ONE_OPTIMISER}, {"adam_beta3", true, ONE_OPTIMISER}, {"adam_epsilon2", true, ONE_OPTIMISER},
     {"torchdistx_path", true, ONE_OPTIMISER}, {"dion_*", true, ONE_OPTIMISER}, {"qgalore_*", true, ONE_OPTIMISER},
     {"selective_checkpointing", false, ONE_CHECKPOINTING}, {"activation_offloading", false, ONE_CHECKPOINTING}, {"offload", false, ONE_CHECKPOINTING},
-    {"early_stopping_patience", true, TO_ITS_END}, {"load_best_model_at_end", true, TO_ITS_END}, {"metric_for_best_model", true, TO_ITS_END},
-    {"greater_is_better", true, TO_ITS_END}, 
     {"save_first_step", true, TO_ITS_END}, {"save_only_model", false, WHOLE_CHECKPOINTS}, {"dynamic_checkpoint", true, TO_ITS_END},
     {"do_causal_lm_eval", true, EVAL_COMMAND}, {"eval_causal_lm_metrics", true, EVAL_COMMAND}, {"do_bench_eval", true, EVAL_COMMAND},
     {"bench_dataset", true, EVAL_COMMAND}, {"bench_split", true, EVAL_COMMAND}, {"eval_table_size", false, METRICS_FILES},

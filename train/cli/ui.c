@@ -105,6 +105,19 @@ void pt_ui_eval(void *user, const pt_eval_report *r)
     fflush(stdout);
 }
 
+void pt_ui_during(void *user, const pt_during_report *r)
+{
+    enum { SHOWN = 8 };
+    pt_ui *ui = user;
+    if (!ui->show || r->failure[0]) return;
+    pt_ui_break(ui);
+    printf("evaluations at step %lld:", (long long)r->step);
+    for (size_t i = 0; i < r->n && i < SHOWN; i++) printf("  %s %.4g", r->name[i], r->value[i]);
+    if (r->n > SHOWN) printf("  and %zu more in metrics.jsonl", r->n - SHOWN);
+    putchar('\n');
+    fflush(stdout);
+}
+
 void pt_ui_save(void *user, const char *folder, int64_t step)
 {
     pt_ui *ui = user;

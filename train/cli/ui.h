@@ -17,6 +17,7 @@ void pt_ui_init(pt_ui *ui, bool show);
 void pt_ui_plan(void *ui, const pt_run_plan *plan, const char *text);
 void pt_ui_step(void *ui, const pt_step_report *r);
 void pt_ui_eval(void *ui, const pt_eval_report *r);
+void pt_ui_during(void *ui, const pt_during_report *r);
 void pt_ui_save(void *ui, const char *folder, int64_t step);
 /* Ends a live line. */
 void pt_ui_break(pt_ui *ui);

@@ -175,6 +175,7 @@ static pt_status plan_facts(const pt_run *r, pt_facts *f)
     PT_RETURN(pt_facts_add(f, "steps of the run", SAID, "%lld", (long long)p->data.steps));
     PT_RETURN(pt_facts_add(f, "warm-up steps", SAID, "%lld", (long long)r->schedule.warmup));
     PT_RETURN(pt_facts_add(f, "steps between evaluations", PT_EFFECT_RANKS, "%lld", (long long)p->eval_steps));
+    PT_RETURN(pt_facts_add(f, "evaluations during training", PT_EFFECT_RANKS, "%zu", p->during));
     PT_RETURN(pt_facts_add(f, "steps between checkpoints", PT_EFFECT_RANKS, "%lld", (long long)p->save_steps));
     PT_RETURN(pt_facts_add(f, "device in use", PT_EFFECT_RANKS, "%s", r->ctx.ops->name));
     PT_RETURN(pt_facts_add(f, "compute in use", PT_EFFECT_RANKS, "%s", p->choice.compute == PT_COMPUTE_BF16 ? "bf16" : "f32"));

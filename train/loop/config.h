@@ -12,6 +12,7 @@
 typedef enum pt_adapter_kind { PT_ADAPTER_NONE, PT_ADAPTER_LORA, PT_ADAPTER_QLORA } pt_adapter_kind;
 typedef enum pt_sched { PT_SCHED_CONSTANT, PT_SCHED_LINEAR, PT_SCHED_COSINE } pt_sched;
 typedef enum pt_device_kind { PT_DEVICE_AUTO, PT_DEVICE_CPU, PT_DEVICE_CUDA, PT_DEVICE_EMULATED } pt_device_kind;
+typedef enum pt_greater { PT_GREATER_BY_NAME, PT_GREATER_YES, PT_GREATER_NO } pt_greater; /* greater_is_better; by name: not of what ends in "loss" */
 typedef enum pt_compute_kind { PT_COMPUTE_AUTO, PT_COMPUTE_KIND_F32, PT_COMPUTE_KIND_BF16 } pt_compute_kind;
 
 /* init: random: a model from numbers in YAML instead of weights. */
@@ -95,6 +96,10 @@ typedef struct pt_config_run {
     double eval_steps, save_steps, logging_steps; int save_total_limit;
     double evals_per_epoch, saves_per_epoch;  /* 0 = not given; turned into steps by the run (steps an epoch / n, at least 1) */
     double loss_watchdog_threshold; int loss_watchdog_patience; /* 0 = off; steps in a row */
+    char *metric_for_best_model; /* NULL: the loss, where one of the two below wants one */
+    pt_greater greater_is_better;
+    bool load_best_model_at_end;
+    int early_stopping_patience; double early_stopping_threshold; /* evaluations; 0 = off */
     char *output_dir, *resume_from_checkpoint; /* PATH or "auto" */
 } pt_config_run;
 

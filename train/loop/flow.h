@@ -24,7 +24,9 @@ typedef struct pt_run_plan {
     /* data and steps */
     pt_pack_report pack, test;
     pt_loader_summary data;
-    pt_model_caps caps; /* maxima of one micro-batch */
+    pt_model_caps caps; /* maxima of one micro-batch, and of what the evaluations during training ask at once */
+    pt_model_caps micro; /* of a micro-batch alone */
+    size_t during;       /* evaluations during training */
     int micro_batches;  /* most in one step on this process */
     int any_micro;      /* most in one step of training or evaluation */
     bool no_data; /* nothing is known of the data */
@@ -73,9 +75,46 @@ typedef struct pt_eval_report {
     double metric[PT_FLOW_METRICS];
 } pt_eval_report;
 
+/* What is asked of the model between two steps. */
+typedef struct pt_during_model {
+    pt_model *model;
+    const pt_base *base;
+    pt_comm *comm; /* every rank has the same weights */
+    int slot;      /* what is trained: the adapter's slot, or PT_SLOT_NONE: all weights */
+    pt_model_caps caps;
+    int64_t step;
+    const volatile sig_atomic_t *stop; /* may be NULL */
+} pt_during_model;
+
+typedef struct pt_during_report {
+    int64_t step;
+    double seconds;
+    char failure[512]; /* "" = it was measured; all ranks agree */
+    /* of rank 0 alone; the evaluations' own, until the next ones are measured */
+    size_t n;
+    char *const *name; /* "NAME/METRIC" */
+    const double *value; /* NAN: none */
+} pt_during_report;
+
+/* Evaluations of the model in training beside its losses, which the program brings (train/cli/during.h). Called on every rank, collective where there are
+ * several. */
+typedef struct pt_during {
+    void *user;
+    size_t n;
+    /* Before the plan: reads them, and adds what they ask at once to caps, which holds the training's maxima. heads: PT_HEAD_* of the model. PT_EARG: they
+     * cannot be asked of it. */
+    pt_status (*open)(void *user, const pt_base *base, unsigned heads, pt_model_caps *caps);
+    /* Whether one of them gives this metric, "NAME/METRIC"; *better: +1, -1, or 0: neither. Where not, what there is joins known, with commas. */
+    pt_status (*find)(void *user, const pt_base *base, const char *metric, bool *found, int *better, pt_str *known);
+    /* Asks them of the model as it stands, which is left so. An evaluation that fails says so in out and ends nothing. PT_ESTOP: a stop came first, and out says
+     * nothing. Other statuses end the run: memory, a lost rank. */
+    pt_status (*measure)(void *user, const pt_during_model *m, pt_during_report *out);
+} pt_during;
+
 /* All optional. Called on every rank; a program shows those of rank 0. */
 typedef struct pt_train_hooks {
     void *user;
+    const pt_during *during;           /* NULL = no evaluations but the losses */
     pt_comm *comm;                     /* NULL = one process; stays the caller's */
     const pt_ops *ops;                 /* a backend to take instead of the config's device; NULL = by device */
     bool no_data;                      /* pt_train_plan: the data is not here: planned as if every micro-batch were full */
@@ -85,6 +124,7 @@ typedef struct pt_train_hooks {
     void (*on_start)(void *user, const char *folder);
     void (*on_step)(void *user, const pt_step_report *r);
     void (*on_eval)(void *user, const pt_eval_report *r);
+    void (*on_during)(void *user, const pt_during_report *r); /* rank 0 alone */
     void (*on_save)(void *user, const char *folder, int64_t step); /* a checkpoint is whole */
     /* gradients of a step, summed over micro-batches and ranks, before clipping */
     void (*on_gradients)(void *user, pt_ctx *ctx, pt_model *m, int64_t step);
@@ -96,6 +136,10 @@ typedef struct pt_train_result {
     double loss;            /* of the last step */
     double eval_loss;       /* last one; NaN = none */
     double seconds;         /* this run */
+    const char *watched;    /* the metric by which the best was chosen (the config's); NULL = none was */
+    int64_t best_step;      /* 0 = none was the best */
+    double best_value;
+    bool early, best_loaded; /* it ended by early_stopping_patience; the result is the best model (load_best_model_at_end) */
     size_t peak_rss, planned;
     pt_profile profile;     /* where the time of the steps and evaluations went, op by op */
     double gemm_rate;       /* measured GEMM rate in GF/s of the multiply type in use, 0 = unknown */

@@ -57,16 +57,37 @@ pt_status pt_metrics_eval_line(const pt_eval_report *r, pt_str *out)
     return pt_str_puts(out, "}");
 }
 
+pt_status pt_metrics_during_line(const pt_during_report *r, pt_str *out)
+{
+    pt_status rc = PT_OK;
+    json_t *line = json_pack("{s:I, s:f}", "step", (json_int_t)r->step, "during_seconds", r->seconds);
+    char *key = NULL, *text = NULL;
+    PT_CHECK(line, PT_ENOMEM, "out of memory writing metrics.jsonl");
+    for (size_t i = 0; i < r->n; i++) {
+        free(key);
+        key = NULL;
+        PT_TRY(pt_asprintf(&key, "eval_%s", r->name[i]));
+        PT_CHECK(!json_object_set_new(line, key, isfinite(r->value[i]) ? json_real(r->value[i]) : json_null()), PT_ENOMEM, "out of memory writing metrics.jsonl");
+    }
+    text = json_dumps(line, JSON_REAL_PRECISION(17));
+    PT_CHECK(text, PT_ENOMEM, "out of memory writing metrics.jsonl");
+    PT_TRY(pt_str_puts(out, text));
+done:
+    free(text);
+    free(key);
+    json_decref(line);
+    return rc;
+}
+
 static bool is_eval_of(const json_t *line, const char *prefix)
 {
     char key[160];
-    if (!prefix) return false;
-    snprintf(key, sizeof key, "%s_loss", prefix);
+    snprintf(key, sizeof key, "%s_seconds", prefix);
     return json_object_get(line, key) != NULL;
 }
 
 /* Lines of at most `step`, of a file that a kill may have cut anywhere, to a new file in its place. */
-static pt_status cut_after(const char *path, int64_t step, const char *const again[2])
+static pt_status cut_after(const char *path, int64_t step, const char *const *again)
 {
     pt_status rc = PT_OK;
     char *text = NULL;
@@ -82,7 +103,7 @@ static pt_status cut_after(const char *path, int64_t step, const char *const aga
         if (pt_json_parse(&j, text + at, n, path, PT_JSON_OBJECT) == PT_ENOMEM) PT_TRY(PT_ENOMEM);
         const json_t *s = json_object_get(j, "step");
         bool good = json_is_integer(s) && json_integer_value(s) <= step;
-        if (good && json_integer_value(s) == step && (is_eval_of(j, again[0]) || is_eval_of(j, again[1]))) good = false;
+        for (size_t i = 0; good && json_integer_value(s) == step && again[i]; i++) good = !is_eval_of(j, again[i]);
         json_decref(j);
         if (good) PT_TRY(pt_str_add(&keep, text + at, n));
         at += n;
@@ -94,7 +115,7 @@ done:
     return rc;
 }
 
-pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step, const char *const again[2])
+pt_status pt_metrics_open(pt_metrics **out, const char *dir, int64_t step, const char *const *again)
 {
     pt_status rc = PT_OK;
     pt_metrics *m = NULL;
@@ -176,4 +197,22 @@ pt_status pt_metrics_eval(pt_metrics *m, const pt_eval_report *r)
         PT_RETURN(pt_tb_scalar(&m->tb, r->step, tag, r->metric[i]));
     }
     return PT_OK;
+}
+
+pt_status pt_metrics_during(pt_metrics *m, const pt_during_report *r)
+{
+    pt_status rc = PT_OK;
+    char *tag = NULL;
+    m->line.len = 0;
+    PT_TRY(pt_metrics_during_line(r, &m->line));
+    PT_TRY(write_line(m));
+    for (size_t i = 0; i < r->n; i++) {
+        free(tag);
+        tag = NULL;
+        PT_TRY(pt_asprintf(&tag, "eval/%s", r->name[i]));
+        PT_TRY(pt_tb_scalar(&m->tb, r->step, tag, r->value[i]));
+    }
+done:
+    free(tag);
+    return rc;
 }

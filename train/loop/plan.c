@@ -206,6 +206,11 @@ pt_status pt_run_make_plan(pt_run *r)
     if (r->test) PT_TRY(add_caps(p, r->test, false)); /* the pass that keeps references, too */
     for (size_t i = 0; i < r->n_sets; i++) PT_TRY(add_caps(p, r->sets[i].loader, false));
     if (r->reference_stored && r->pack) PT_TRY(add_reference_caps(r));
+    p->micro = p->caps;
+    if (r->hooks.during && r->hooks.during->n) {
+        p->during = r->hooks.during->n;
+        PT_TRY(r->hooks.during->open(r->hooks.during->user, &r->base, pt_setup_model_options(r->cfg).heads, &p->caps));
+    }
     if (r->objective->by_rows) p->caps.group_rows = 0;
     bool share = r->cfg->optim.warmup_steps > 0 && r->cfg->optim.warmup_steps < 1;
     p->warmup = pt_schedule_warmup(share ? -1 : (int64_t)r->cfg->optim.warmup_steps, share ? r->cfg->optim.warmup_steps : r->cfg->optim.warmup_ratio, p->data.steps);
@@ -293,7 +298,12 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out)
         PT_RETURN(data_text(p, out));
     }
     PT_RETURN(pt_str_printf(out, "micro     at most %d tokens, %d segments, %d rows; at most %d micro-batches a step\n",
-                            (int)p->caps.tokens, (int)p->caps.segs, (int)p->caps.rows, p->micro_batches));
+                            (int)p->micro.tokens, (int)p->micro.segs, (int)p->micro.rows, p->micro_batches));
+    if (p->during) {
+        PT_RETURN(pt_str_printf(out, "measured  %zu evaluation%s during training: at most %d tokens at once", p->during, p->during == 1 ? "" : "s", (int)p->caps.tokens));
+        if (p->caps.decode_rows) PT_RETURN(pt_str_printf(out, ", %d texts of %d positions", (int)p->caps.decode_rows, (int)p->caps.decode_len));
+        PT_RETURN(pt_str_puts(out, "\n"));
+    }
     if (p->validation_records) PT_RETURN(pt_str_printf(out, "held out  %lld records\n", (long long)p->validation_records));
     PT_RETURN(memory_text(p, out));
     for (int i = 0; i < p->n_warnings; i++) PT_RETURN(pt_str_printf(out, "warning: %s\n", p->warnings[i]));

@@ -48,6 +48,7 @@ static pt_status put_scalars(pt_run *r, pt_state_writer *w)
     if (r->empty) PT_RETURN(pt_state_put_int(w, "empty", r->empty));
     if (r->fallen_in_row) PT_RETURN(pt_state_put_int(w, "fallen_in_row", r->fallen_in_row));
     for (int i = 0; i < r->objective->n_state; i++) PT_RETURN(pt_state_put_num(w, state_name(i, name), r->state[i]));
+    PT_RETURN(pt_run_put_watch(r, w));
     PT_RETURN(pt_state_put_text(w, "isa", c->isa));
     PT_RETURN(pt_state_put_text(w, "device", r->ctx.ops->name));
     return pt_run_put_facts(r, w);
@@ -87,7 +88,7 @@ static pt_status write_checkpoint(pt_run *r)
     PT_TRY(pt_state_writer_commit(&w));
     PT_TRY(pt_state_course_saved(r->cfg->run.output_dir));
     r->saved = r->step;
-    if (r->cfg->run.save_total_limit > 0) PT_TRY(pt_state_rotate(r->cfg->run.output_dir, r->cfg->run.save_total_limit));
+    if (r->cfg->run.save_total_limit > 0) PT_TRY(pt_state_rotate(r->cfg->run.output_dir, r->cfg->run.save_total_limit, r->watch.have && !r->best_folder ? r->watch.step : -1));
 done:
     pt_state_writer_close(&w);
     free(piece);
@@ -196,10 +197,10 @@ pt_status pt_run_find_resume(pt_run *r, pt_choice *choice)
     return read_choice(r->resume, choice);
 }
 
-static pt_status get_view(pt_run *r, const char *name, pt_view v)
+pt_status pt_run_get_view(pt_run *r, const pt_state *s, const char *name, pt_view v)
 {
     const void *data;
-    PT_RETURN(pt_state_blob(r->resume, name, PT_F32, v.cols, &data, NULL));
+    PT_RETURN(pt_state_blob(s, name, PT_F32, v.cols, &data, NULL));
     return r->ctx.ops->upload(&r->ctx, v, data);
 }
 
@@ -210,12 +211,12 @@ pt_status pt_run_load(pt_run *r)
     char name[32];
     PT_TRY(pt_run_check_facts(r));
     for (int i = 0; i < r->objective->n_state; i++) PT_TRY(pt_state_num(r->resume, state_name(i, name), &r->state[i]));
-    PT_TRY(get_view(r, "parameters", pt_model_param_view(r->model)));
-    PT_TRY(get_view(r, "adam_m", pt_optim_m(r->optim)));
-    PT_TRY(get_view(r, "adam_v", pt_optim_v(r->optim)));
+    PT_TRY(pt_run_get_view(r, r->resume, "parameters", pt_model_param_view(r->model)));
+    PT_TRY(pt_run_get_view(r, r->resume, "adam_m", pt_optim_m(r->optim)));
+    PT_TRY(pt_run_get_view(r, r->resume, "adam_v", pt_optim_v(r->optim)));
     PT_CHECK(pt_state_has(r->resume, REFERENCE) == r->cfg->reference.sync, PT_EARG, "%s was made %s sync_ref_model: go on as it was made, or start anew", r->resume_path,
              r->cfg->reference.sync ? "without" : "with");
-    if (r->cfg->reference.sync) PT_TRY(get_view(r, REFERENCE, pt_model_frozen_view(r->model)));
+    if (r->cfg->reference.sync) PT_TRY(pt_run_get_view(r, r->resume, REFERENCE, pt_model_frozen_view(r->model)));
     PT_TRY(pt_state_int(r->resume, "applied", &applied));
     PT_TRY(pt_optim_set_applied(r->optim, applied));
     PT_TRY(pt_state_int(r->resume, "skipped", &r->skipped));
@@ -224,7 +225,8 @@ pt_status pt_run_load(pt_run *r)
     if (pt_state_has(r->resume, "high_in_row")) PT_TRY(pt_state_int(r->resume, "high_in_row", &r->high_in_row));
     if (pt_state_has(r->resume, "fallen_in_row")) PT_TRY(pt_state_int(r->resume, "fallen_in_row", &r->fallen_in_row));
     if (pt_state_has(r->resume, "pending")) PT_TRY(pt_state_int(r->resume, "pending", &pending));
-    r->pending = (unsigned)pending & ((r->valid ? PT_PENDING_VALIDATION : 0) | (r->test ? PT_PENDING_TEST : 0));
+    r->pending = (unsigned)pending & pt_run_due(r);
+    PT_TRY(pt_run_get_watch(r, r->resume));
     r->step = r->saved = pt_state_step(r->resume);
     PT_CHECK(r->step >= 0 && r->step <= r->plan.data.steps, PT_EARG, "%s is at step %lld, and this run ends at step %lld",
              r->resume_path, (long long)r->step, (long long)r->plan.data.steps);

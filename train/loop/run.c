@@ -153,6 +153,7 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     PT_TRY(open_optimiser(r));
     if (r->comm->allreduce_end) pt_optim_before_wait(r->optim, end_sums, r->comm);
     PT_TRY(pt_run_make_plan(r));
+    PT_TRY(pt_run_open_watch(r));
     set_schedule(r);
     PT_TRY(pt_run_agree_plan(r));
 done:
@@ -193,6 +194,7 @@ void pt_run_close(pt_run *r)
     pt_metrics_close(r->metrics);
     pt_folder_leave(&r->folder_lock);
     free(r->audit);
+    free(r->best_folder);
     free(r->logp);
     free(r->ref_logp);
     for (int k = 0; k < PT_VOCAB_SUMS; k++) free(r->vocab[k]);

@@ -5,11 +5,12 @@
 #include "kernels/profile.h"
 #include "train/loop/flow.h"
 #include "train/loop/metrics.h"
+#include "train/loop/watch.h"
 #include "train/objective/objective.h"
 #include "train/optim/optimiser.h"
 #include "train/optim/schedule.h"
 
-enum { PT_PENDING_VALIDATION = 1, PT_PENDING_TEST = 2 };
+enum { PT_PENDING_VALIDATION = 1, PT_PENDING_TEST = 2, PT_PENDING_DURING = 4, PT_PENDING_BEST = 8 /* when all others are done: whether it is the best */ };
 
 /* One of several test sets. */
 typedef struct pt_test_set {
@@ -50,6 +51,11 @@ typedef struct pt_run {
     int64_t fallen_in_row; /* steps that a drift stayed low; -1 = that was said (fallen.c) */
     unsigned pending; /* evaluations due after `step` and not done yet: a stop came between (PT_PENDING_...) */
     double last_loss, last_eval;
+    const char *watched; /* metric_for_best_model, or what stands for it; NULL = nobody watches */
+    pt_watch watch;      /* the best so far */
+    double watched_now;  /* of the evaluations under way; NAN = not yet, or none */
+    char *best_folder;   /* its checkpoint, where that is not output_dir/checkpoint-STEP */
+    bool best_loaded;
     pt_metrics *metrics; /* rank 0 */
     struct pt_overlap *overlap; /* where comm has allreduce_start (overlap.h) */
     uint64_t base_content, start_content; /* digests of base_model's and lora_model_dir's weights (agree.h) */
@@ -101,6 +107,28 @@ pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_repo
 /* The same of one set or of several: sums, and the report of all that were summed. out->set and step stay the caller's. */
 pt_status pt_run_sum_set(pt_run *r, pt_loader *l, const char *set, pt_eval_sums *out, bool *stopped);
 void pt_run_report_sets(const pt_objective *o, int width, const pt_eval_sums *each, size_t n, pt_eval_report *out);
+/* Evaluations between steps (round.c). What is due now; what of it is pending, done; *stopped: a stop came first, and the rest stays pending. *best: all of it is done, and
+ * it is the best so far. Collective. */
+unsigned pt_run_due(const pt_run *r);
+pt_status pt_run_round(pt_run *r, bool *stopped, bool *best);
+/* Prefixes of the names in metrics of what is pending, ended by NULL: PT_PREFIXES at most. */
+enum { PT_PREFIXES = 80 };
+void pt_run_prefixes(const pt_run *r, const char *prefix[PT_PREFIXES]);
+
+/* The best model (watched.c). Finds what metric_for_best_model names: PT_EARG with what there is, where nobody computes it. After the plan. */
+pt_status pt_run_open_watch(pt_run *r);
+/* A number of the evaluations under way, by its name in metrics. */
+void pt_run_watch_value(pt_run *r, const char *prefix, const char *name, double value);
+/* All of them are done: whether they are the best. Rank 0 decides. Collective. */
+pt_status pt_run_choose(pt_run *r, bool *best);
+/* What a checkpoint keeps of it. */
+pt_status pt_run_put_watch(pt_run *r, pt_state_writer *w);
+pt_status pt_run_get_watch(pt_run *r, const pt_state *s);
+/* load_best_model_at_end: the parameters of the best model in the place of the last ones; nothing where these are it, or none is. Rank 0. */
+pt_status pt_run_load_best(pt_run *r);
+/* Its checkpoint, owned. */
+pt_status pt_run_best_folder(const pt_run *r, char **path);
+
 /* Loads a batch with what its loss needs; makes its reference where this model does. */
 pt_status pt_run_load_batch(pt_run *r, const pt_batch *b, uint64_t step, bool train);
 /* Statistics of a whole step into core->stat, and into the columns that they fill, by a forward pass over its micro-batches (statistics.c): one more,
@@ -134,6 +162,8 @@ pt_status pt_run_save(pt_run *r, char **folder);
 pt_status pt_run_find_resume(pt_run *r, pt_choice *choice);
 /* Checks that the checkpoint belongs to this run (names what differs), and loads it: parameters, moments, counters. */
 pt_status pt_run_load(pt_run *r);
+/* A vector of a checkpoint into the device's. */
+pt_status pt_run_get_view(pt_run *r, const pt_state *s, const char *name, pt_view v);
 /* The output folder: takes it for this run alone (PT_ESTATE when another run holds it; pt_run_close gives it back), removes an
  * earlier run's files (not when resuming), writes config.yaml, profiles.json and audit.json. Rank 0. */
 pt_status pt_run_prepare_folder(pt_run *r);

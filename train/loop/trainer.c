@@ -103,61 +103,6 @@ done:
 
 /* ---- between steps ------------------------------------------------------------------------------------------------------- */
 
-/* Of the names in metrics. axolotl's eval_loss comes from test_datasets too. */
-static const char *prefix_of(const pt_run *r, unsigned set)
-{
-    return set == PT_PENDING_TEST && r->valid ? "test" : "eval";
-}
-
-static pt_status tell_report(pt_run *r, const pt_eval_report *e)
-{
-    if (r->metrics) PT_RETURN(pt_metrics_eval(r->metrics, e));
-    if (r->hooks.on_eval) r->hooks.on_eval(r->hooks.user, e);
-    return PT_OK;
-}
-
-/* Each of several test sets, then all of them together. Nothing is told before the last is measured: a stop between them begins them anew. */
-static pt_status measure_sets(pt_run *r, pt_eval_report *all, bool *stopped)
-{
-    pt_status rc = PT_OK;
-    pt_eval_sums *each = NULL;
-    int width = pt_model_width(r->model);
-    PT_TRY(pt_alloc0(&each, r->n_sets));
-    for (size_t i = 0; i < r->n_sets && !*stopped; i++) PT_TRY(pt_run_sum_set(r, r->sets[i].loader, r->sets[i].name, &each[i], stopped));
-    if (*stopped) goto done;
-    for (size_t i = 0; i < r->n_sets; i++) {
-        pt_eval_report one = {.set = r->sets[i].name, .prefix = r->sets[i].prefix, .step = r->step};
-        pt_run_report_sets(r->objective, width, &each[i], 1, &one);
-        PT_TRY(tell_report(r, &one));
-    }
-    *all = (pt_eval_report){.set = "test", .step = r->step};
-    pt_run_report_sets(r->objective, width, each, r->n_sets, all);
-done:
-    free(each);
-    return rc;
-}
-
-static pt_status evaluate_set(pt_run *r, unsigned set, bool *stopped)
-{
-    bool test = set == PT_PENDING_TEST;
-    pt_eval_report e;
-    if (*stopped || !(r->pending & set)) return PT_OK;
-    if (test && r->n_sets) PT_RETURN(measure_sets(r, &e, stopped));
-    else PT_RETURN(pt_run_evaluate(r, test ? r->test : r->valid, test ? "test" : "validation", &e, stopped));
-    if (*stopped) return PT_OK;
-    r->pending &= ~set;
-    e.prefix = prefix_of(r, set);
-    r->last_eval = e.loss;
-    return tell_report(r, &e);
-}
-
-/* What is pending; *stopped: a stop came first. */
-static pt_status evaluate(pt_run *r, bool *stopped)
-{
-    PT_RETURN(evaluate_set(r, PT_PENDING_VALIDATION, stopped));
-    return evaluate_set(r, PT_PENDING_TEST, stopped);
-}
-
 static void set_output(pt_train_result *res, const char *path)
 {
     snprintf(res->output, sizeof res->output, "%s", path);
@@ -213,14 +158,14 @@ static pt_status step_and_after(pt_run *r, int64_t first, double started, pt_tra
     if (r->metrics) PT_RETURN(pt_metrics_step(r->metrics, &rep));
     if (r->hooks.on_step) r->hooks.on_step(r->hooks.user, &rep);
     if (!rep.empty) PT_RETURN(watch_loss(r, rep.loss));
-    bool last = r->step == total, saved = false, stop = s.stop;
-    if (last || (r->plan.eval_steps && r->step % r->plan.eval_steps == 0))
-        r->pending = (r->valid ? PT_PENDING_VALIDATION : 0) | (r->test ? PT_PENDING_TEST : 0);
-    PT_RETURN(evaluate(r, &stop));
-    if (r->plan.save_steps && r->step % r->plan.save_steps == 0) {
+    bool last = r->step == total, saved = false, stop = s.stop, best = false;
+    if (last || (r->plan.eval_steps && r->step % r->plan.eval_steps == 0)) r->pending = pt_run_due(r);
+    PT_RETURN(pt_run_round(r, &stop, &best));
+    if (best || (r->plan.save_steps && r->step % r->plan.save_steps == 0)) {
         PT_RETURN(pt_run_save(r, NULL));
         saved = true;
     }
+    last |= pt_watch_over(&r->watch);
     if (stop && (!last || r->pending)) return stop_here(r, saved, res);
     return PT_OK;
 }
@@ -229,10 +174,11 @@ static pt_status run_steps(pt_run *r, pt_train_result *res)
 {
     double started = pt_seconds();
     int64_t first = r->step;
-    bool stop = false;
-    PT_RETURN(evaluate(r, &stop)); /* a stop came before it was done */
-    if (stop) return stop_here(r, false, res);
-    while (r->step < r->plan.data.steps) {
+    bool stop = false, best = false;
+    PT_RETURN(pt_run_round(r, &stop, &best)); /* a stop came before it was done */
+    if (best) PT_RETURN(pt_run_save(r, NULL));
+    if (stop) return stop_here(r, best, res);
+    while (r->step < r->plan.data.steps && !pt_watch_over(&r->watch)) {
         int64_t step = r->step + 1;
         pt_status rc = step_and_after(r, first, started, res);
         if (rc != PT_OK) return name_step(r, step, rc);
@@ -290,8 +236,8 @@ static pt_status check_fits(pt_run *r)
 static pt_status start_files(pt_run *r)
 {
     if (r->comm->rank == 0) {
-        const char *again[] = {r->pending & PT_PENDING_VALIDATION ? prefix_of(r, PT_PENDING_VALIDATION) : NULL,
-                               r->pending & PT_PENDING_TEST ? prefix_of(r, PT_PENDING_TEST) : NULL};
+        const char *again[PT_PREFIXES];
+        pt_run_prefixes(r, again);
         PT_RETURN(pt_run_prepare_folder(r));
         PT_RETURN(pt_run_try_result(r));
         PT_RETURN(pt_metrics_open(&r->metrics, r->cfg->run.output_dir, r->step, again));
@@ -325,6 +271,10 @@ done:
     res.empty = r.empty;
     res.loss = r.last_loss;
     res.eval_loss = r.last_eval;
+    res.watched = r.watched;
+    if (r.watch.have) res.best_step = r.watch.step, res.best_value = r.watch.value;
+    res.best_loaded = r.best_loaded;
+    res.early = r.step < r.plan.data.steps && pt_watch_over(&r.watch);
     res.seconds = pt_seconds() - start;
     res.peak_rss = (size_t)pt_rss_peak();
     res.profile = r.profile;
