@@ -139,6 +139,17 @@ pt_status pt_check_clip(const pt_clip_args *a)
     return pt_check_typed("clip", "scalars", a->scalars, PT_F32, 1, 4);
 }
 
+pt_status pt_check_token_sums(const pt_token_sums_args *a)
+{
+    int64_t m = a->weight.cols, hd = a->entropy.cols;
+    PT_RETURN(pt_check_typed("token_sums", "acc", a->acc, PT_F64, 1, PT_TOKEN_SUMS));
+    PT_RETURN(pt_check_typed("token_sums", "weight", a->weight, PT_F32, 1, m));
+    PT_RETURN(pt_check_typed("token_sums", "entropy", a->entropy, PT_F32, 1, hd));
+    PT_RETURN(pt_check_typed("token_sums", "argmax", a->argmax, PT_I32, 1, hd));
+    PT_RETURN(pt_check_typed("token_sums", "row_head", a->row_head, PT_I32, 1, m));
+    return pt_check_typed("token_sums", "row_target", a->row_target, PT_I32, 1, m);
+}
+
 pt_status pt_check_adamw(const pt_adamw_args *a)
 {
     PT_RETURN(pt_check_typed("adamw", "p", a->p, PT_F32, 1, a->p.cols));

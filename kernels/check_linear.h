@@ -15,5 +15,6 @@ pt_status pt_check_lora(const pt_ctx *ctx, const pt_lora_args *a, bool backward)
 pt_status pt_check_head(const pt_ctx *ctx, const pt_head_args *a);
 pt_status pt_check_sumsq(const pt_sumsq_args *a);
 pt_status pt_check_clip(const pt_clip_args *a);
+pt_status pt_check_token_sums(const pt_token_sums_args *a);
 pt_status pt_check_adamw(const pt_adamw_args *a);
 #endif

@@ -27,6 +27,7 @@
     X(group_loss, pt_group_loss_args)         \
     X(sumsq, pt_sumsq_args)                   \
     X(clip, pt_clip_args)                     \
+    X(token_sums, pt_token_sums_args)         \
     X(adamw, pt_adamw_args)                   \
     X(sample, pt_sample_args)
 #endif

@@ -69,6 +69,7 @@ typedef struct pt_ops {
     pt_status (*group_loss)(pt_ctx *, const pt_group_loss_args *);
     pt_status (*sumsq)(pt_ctx *, const pt_sumsq_args *);
     pt_status (*clip)(pt_ctx *, const pt_clip_args *);
+    pt_status (*token_sums)(pt_ctx *, const pt_token_sums_args *);
     pt_status (*adamw)(pt_ctx *, const pt_adamw_args *);
     pt_status (*sample)(pt_ctx *, const pt_sample_args *);
 } pt_ops;

@@ -36,6 +36,7 @@ const any_fn pt_plugin_needs[] = {
     KEEP(pt_check_head),
     KEEP(pt_check_sumsq),
     KEEP(pt_check_clip),
+    KEEP(pt_check_token_sums),
     KEEP(pt_check_group_loss),
     KEEP(pt_group_loss_numbers),
     KEEP(pt_check_adamw),

@@ -70,3 +70,9 @@ pt_status pt_cpu_group_loss(pt_ctx *ctx, const pt_group_loss_args *a)
     pt_ws_done(&ws);
     return pt_host_group_loss(ctx, a, room, numbers);
 }
+
+/* A batch has thousands of rows: plain loops. */
+pt_status pt_cpu_token_sums(pt_ctx *ctx, const pt_token_sums_args *a)
+{
+    return pt_ref_token_sums(ctx, a);
+}

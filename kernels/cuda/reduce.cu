@@ -1,4 +1,5 @@
-/* Sums on the device: kernels/reduce.h, in double, in an order that depends on the sizes alone. Bytes at least: sumsq 4n; clip a few. */
+/* Sums on the device: kernels/reduce.h, in double, in an order that depends on the sizes alone. Bytes at least: sumsq 4n; clip a few;
+ * token_sums 12 a row and 8 a head position. */
 #include "kernels/cuda/op_args.cuh"
 
 namespace
@@ -49,6 +50,26 @@ __global__ void clip_k(float *s, double *acc, float max_norm)
     acc[0] = 0;
 }
 
+/* One block: a batch has thousands of rows. */
+__global__ void __launch_bounds__(BLOCK) token_sums_k(double *acc, const float *weight, const float *entropy, const int32_t *argmax, const int32_t *row_head,
+                                                      const int32_t *row_target, int64_t rows)
+{
+    PT_SHARED(double, red, [32]);
+    double w = 0, e = 0, hits = 0;
+    for (int64_t m = threadIdx.x; m < rows; m += BLOCK) {
+        double mine = (double)weight[m];
+        if (mine == 0) continue;
+        int32_t h = row_head[m];
+        w += mine;
+        e += mine * (double)entropy[h];
+        if (argmax[h] == row_target[m]) hits += mine;
+    }
+    w = block_sum(w, red);
+    e = block_sum(e, red);
+    hits = block_sum(hits, red);
+    if (threadIdx.x) return;
+    acc[PT_TOKEN_WEIGHT] += w, acc[PT_TOKEN_ENTROPY] += e, acc[PT_TOKEN_HITS] += hits;
+}
 } // namespace
 
 extern "C" pt_status pt_cuda_sumsq(pt_ctx *ctx, const pt_sumsq_args *a)
@@ -73,4 +94,12 @@ extern "C" pt_status pt_cuda_clip(pt_ctx *ctx, const pt_clip_args *a)
     if (ctx->dry) return PT_OK;
     return pt_launch(clip_k, dim3(1), dim3(32), 0, pt_stream(ctx), pt_ptr<float>(a->scalars), pt_ptr<double>(a->acc),
                      a->max_norm);
+}
+
+extern "C" pt_status pt_cuda_token_sums(pt_ctx *ctx, const pt_token_sums_args *a)
+{
+    PT_RETURN(pt_check_token_sums(a));
+    if (ctx->dry || a->weight.cols == 0) return PT_OK;
+    return pt_launch(token_sums_k, dim3(1), dim3(BLOCK), 0, pt_stream(ctx), pt_ptr<double>(a->acc), pt_ptr<float>(a->weight), pt_ptr<float>(a->entropy),
+                     pt_ptr<int32_t>(a->argmax), pt_ptr<int32_t>(a->row_head), pt_ptr<int32_t>(a->row_target), a->weight.cols);
 }

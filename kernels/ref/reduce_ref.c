@@ -32,3 +32,20 @@ pt_status pt_ref_clip(pt_ctx *ctx, const pt_clip_args *a)
     *acc = 0;
     return PT_OK;
 }
+
+pt_status pt_ref_token_sums(pt_ctx *ctx, const pt_token_sums_args *a)
+{
+    PT_RETURN(pt_check_token_sums(a));
+    if (ctx->dry) return PT_OK;
+    double *acc = pt_at(a->acc);
+    const float *weight = pt_f32_at(a->weight), *entropy = pt_f32_at(a->entropy);
+    const int32_t *argmax = pt_at(a->argmax), *head = pt_at(a->row_head), *target = pt_at(a->row_target);
+    for (int64_t m = 0; m < a->weight.cols; m++) {
+        double w = weight[m];
+        if (w == 0) continue;
+        acc[PT_TOKEN_WEIGHT] += w;
+        acc[PT_TOKEN_ENTROPY] += w * entropy[head[m]];
+        if (argmax[head[m]] == target[m]) acc[PT_TOKEN_HITS] += w;
+    }
+    return PT_OK;
+}

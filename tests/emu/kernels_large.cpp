@@ -2,7 +2,7 @@
  * launch the first, the last and a few blocks between run (EMU_SAMPLE): the check build sees an index that wraps as an overflow
  * of int, as an access outside of its tensor (below each lies a freed hole as wide as a wrapped index reaches), or as an end of
  * an output that nobody wrote. Of products (cuBLASLt) only the extents of the operands are looked at.
- * Not here, for nothing in them grows with the stream: clip; group_loss (one block, which takes a batch's rows in a loop). */
+ * Not here, for nothing in them grows with the stream: clip; group_loss and token_sums (one block, which takes a batch's rows in a loop). */
 #include "tests/ops/op_modes.h"
 
 #include <sys/wait.h>

@@ -185,6 +185,16 @@ static void test_loss(void **)
     ot_put(report);
     TRAFFIC(group_loss, pt_group_loss_args, NULL, 12.0 * M, 0, a.objective = 0, a.report = D(report), a.logp.value = D(v), /* the first: sft, by rows */
             a.logp.dvalue = D(dv), a.row_weight = D(wm), a.step.norm = M);
+    pt_view sums = ot_act(PT_F64, 1, PT_TOKEN_SUMS, PT_TOKEN_SUMS), list[3];
+    memset(ot_at(sums), 0, PT_TOKEN_SUMS * sizeof(double));
+    ot_put(sums);
+    for (pt_view &x : list) {
+        x = ot_new(PT_I32, 1, M, M);
+        for (int32_t i = 0; i < M; i++) ((int32_t *)ot_at(x))[i] = i;
+        ot_put(x);
+    }
+    TRAFFIC(token_sums, pt_token_sums_args, NULL, 20.0 * M, 0, a.acc = D(sums), a.weight = D(wm), a.entropy = D(v), a.argmax = D(list[0]), a.row_head = D(list[1]),
+            a.row_target = D(list[2]));
     ot_free_all();
 }
 

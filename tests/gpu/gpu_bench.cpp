@@ -263,6 +263,9 @@ void losses(const shapes &z)
     TIME("group_loss, reward, groups of 1", group_loss, pt_group_loss_args, 0, 24 * rows + 12 * rows / 2, a.objective = OBJ_reward,
          a.report = report, a.values = channel(score, dscore, alone, entry, weight), a.column = of_ones, a.record_start = twos,
          a.step.norm = rows / 2);
+    pt_view sums = mat(PT_F64, 1, PT_TOKEN_SUMS);
+    TIME("token_sums", token_sums, pt_token_sums_args, 0, 20 * rows, a.acc = sums, a.weight = weight, a.entropy = value, a.argmax = entry, a.row_head = entry,
+         a.row_target = entry);
     TIME("clip (a launch, four numbers)", clip, pt_clip_args, 0, 40, a.scalars = scalars, a.acc = acc, a.max_norm = 1);
     drop_all();
 }

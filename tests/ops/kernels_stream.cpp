@@ -192,6 +192,33 @@ static void test_reduce(void **)
     }
 }
 
+/* Rows that share heads, rows without weight, none at all. */
+static void test_token_sums(void **)
+{
+    for (int64_t n : {(int64_t)0, (int64_t)5, (int64_t)3000}) {
+        const int64_t heads = n / 2 + 1;
+        ot_case(PT_F32);
+        pt_view acc = ot_act(PT_F64, 1, PT_TOKEN_SUMS, PT_TOKEN_SUMS), w = ot_in(PT_F32, 1, n, n, 4, 1), e = ot_in(PT_F32, 1, heads, heads, 5, 1);
+        pt_view best = ot_new(PT_I32, 1, heads, heads), head = ot_new(PT_I32, 1, n, n), target = ot_new(PT_I32, 1, n, n);
+        for (int64_t i = 0; i < PT_TOKEN_SUMS; i++) ((double *)ot_at(acc))[i] = 2.5;
+        for (int64_t i = 0; i < heads; i++) ((int32_t *)ot_at(best))[i] = (int32_t)(i % 7);
+        for (int64_t i = 0; i < n; i++) {
+            ((int32_t *)ot_at(head))[i] = (int32_t)(i / 2);
+            ((int32_t *)ot_at(target))[i] = (int32_t)(i % 5);
+            if (i % 3 == 0) ot_f32(w, 0)[i] = 0;
+        }
+        ot_put(acc), ot_put(w), ot_put(best), ot_put(head), ot_put(target);
+        OT_ON(token_sums, pt_token_sums_args, a.acc = D(acc), a.weight = D(w), a.entropy = D(e), a.argmax = D(best), a.row_head = D(head), a.row_target = D(target));
+        double got[PT_TOKEN_SUMS];
+        memcpy(got, ot_result(acc), sizeof got);
+        for (int i = 0; i < PT_TOKEN_SUMS; i++) {
+            double want = ((double *)ot_at(acc))[i];
+            assert_true(fabs(got[i] - want) <= 1e-12 * (fabs(want) + (double)n));
+        }
+        ot_free_all();
+    }
+}
+
 static void test_adam(void **)
 {
     for (int64_t n : {(int64_t)0, (int64_t)7, (int64_t)5000})
@@ -332,7 +359,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_norm), cmocka_unit_test(test_norm_bwd),
                                        cmocka_unit_test(test_rope), cmocka_unit_test(test_gated),
-                                       cmocka_unit_test(test_move), cmocka_unit_test(test_reduce),
+                                       cmocka_unit_test(test_move), cmocka_unit_test(test_reduce), cmocka_unit_test(test_token_sums),
                                        cmocka_unit_test(test_adam), cmocka_unit_test(test_losses)};
     return ot_main("kernels_stream", tests);
 }

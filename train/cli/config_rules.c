@@ -39,6 +39,12 @@ static pt_status check_sync(const pt_config *c, pt_place at)
     return PT_OK;
 }
 
+pt_status pt_config_check_tokens(const pt_config *c, pt_place at)
+{
+    if (!c->run.log_token_metrics || c->objective->channels & PT_CHANNELS_OF_ROWS) return PT_OK;
+    return pt_place_fail(at, "log_token_metrics: true needs an objective that predicts tokens; %s reads a value at an answer's end", c->objective->name);
+}
+
 pt_status pt_config_check_reference(const pt_config *c, pt_place precompute, pt_place sync)
 {
     if (c->reference.sync) PT_RETURN(check_sync(c, sync));

@@ -57,6 +57,7 @@ void pt_models_free(pt_voice_spec *list, size_t n);
 /* config_rules.c: rules between keys. lora_target_linear takes the names of lora_target_modules in. */
 pt_status pt_config_join_targets(pt_config *c, pt_place at);
 /* What precompute_ref_log_probs and sync_ref_model ask of objective and adapter; where the config says each. */
+pt_status pt_config_check_tokens(const pt_config *c, pt_place at);
 pt_status pt_config_check_reference(const pt_config *c, pt_place precompute, pt_place sync);
 /* What load_best_model_at_end, early_stopping_patience and early_stopping_threshold ask of each other; where the config says each. */
 pt_status pt_config_check_best(const pt_config *c, pt_place load, pt_place patience, pt_place threshold);

@@ -156,6 +156,8 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "The run ends when so many evaluations in a row were no better than the best; 0: off. One that failed, or whose number is none (NaN), counts."},
     {"early_stopping_threshold", "Run", PT_KEY_NUMBER, OFF(run.early_stopping_threshold), 0, "0", 0, 1e9, NULL, "", "early_stopping_patience counts an evaluation that gains no more than this, too."},
     {"logging_steps", "Run", PT_KEY_STEPS, OFF(run.logging_steps), 0, "1", 0, 1 << 30, NULL, "", "Progress lines every so many steps; below 1: every such share of all steps; 0: first and last. metrics.jsonl has every step."},
+    {"log_token_metrics", "Run", PT_KEY_BOOL, OFF(run.log_token_metrics), 0, "false", NO_BOUND, NULL, "compute_accuracy",
+     "entropy (nats) and mean_token_accuracy of the supervised tokens beside the objective's own metrics, in training and in validation, as TRL's trainers log them. The head's pass gives both."},
     {"loss_watchdog_threshold", "Run", PT_KEY_NUMBER, OFF(run.loss_watchdog_threshold), 0, "0", 0, 1e9, NULL, "",
      "The run ends (exit code 1) when the loss is above this for loss_watchdog_patience steps in a row; 0: off."},
     {"loss_watchdog_patience", "Run", PT_KEY_INT, OFF(run.loss_watchdog_patience), 0, "3", 1, 1 << 30, NULL, "", "Steps in a row."},

@@ -97,6 +97,7 @@ static const struct {
     {"early_stopping_patience", SAID},
     {"early_stopping_threshold", SAID},
     {"logging_steps", FREE},
+    {"log_token_metrics", RANKS},
     {"loss_watchdog_threshold", RANKS},
     {"loss_watchdog_patience", RANKS},
     {"gradient_checkpointing", SAID},

@@ -95,6 +95,7 @@ typedef struct pt_config_run {
     uint64_t seed;
     double eval_steps, save_steps, logging_steps; int save_total_limit;
     double evals_per_epoch, saves_per_epoch;  /* 0 = not given; turned into steps by the run (steps an epoch / n, at least 1) */
+    bool log_token_metrics;      /* entropy and mean_token_accuracy beside the objective's own */
     double loss_watchdog_threshold; int loss_watchdog_patience; /* 0 = off; steps in a row */
     char *metric_for_best_model; /* NULL: the loss, where one of the two below wants one */
     pt_greater greater_is_better;

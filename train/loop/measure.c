@@ -10,6 +10,7 @@
 static void join(const pt_objective *o, pt_eval_sums *a, const pt_eval_sums *b)
 {
     for (int k = 0; k < o->n_metrics; k++) a->metric[k] = a->weight > 0 ? pt_reduced(a->metric[k], b->metric[k], o->metrics[k].reduce) : b->metric[k];
+    for (int k = 0; k < PT_TOKEN_SUMS; k++) a->tokens[k] += b->tokens[k];
     a->loss += b->loss;
     a->weight += b->weight;
     a->records += b->records;
@@ -21,6 +22,7 @@ static pt_eval_sums of_step(const pt_objective *o, const pt_step_sums *s)
 {
     pt_eval_sums e = {.loss = s->core.norm * s->loss, .weight = s->core.norm};
     for (int k = 0; k < o->n_metrics; k++) e.metric[k] = (o->metrics[k].reduce == PT_REDUCE_MEAN ? s->core.norm : 1) * s->metrics[k];
+    memcpy(e.tokens, s->tokens, sizeof e.tokens);
     return e;
 }
 
@@ -54,7 +56,7 @@ void pt_run_report_sets(const pt_objective *o, int width, const pt_eval_sums *ea
     out->loss = all.loss / all.weight;
     out->records = all.records;
     out->seconds = all.seconds;
-    out->n_metrics = pt_run_shown(o, width, all.metric, out->metric, out->metric_name);
+    out->n_metrics = pt_run_shown(o, width, all.metric, all.tokens, out->metric, out->metric_name);
 }
 
 pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_report *out, bool *stopped)
@@ -66,7 +68,7 @@ pt_status pt_run_evaluate(pt_run *r, pt_loader *l, const char *set, pt_eval_repo
     return PT_OK;
 }
 
-int pt_run_shown(const pt_objective *o, int width, const double *metric, double *values, const char **names)
+int pt_run_shown(const pt_objective *o, int width, const double *metric, const double tokens[PT_TOKEN_SUMS], double *values, const char **names)
 {
     int n = 0;
     for (int k = 0; k < o->n_metrics && n < PT_FLOW_METRICS; k++) {
@@ -75,5 +77,10 @@ int pt_run_shown(const pt_objective *o, int width, const double *metric, double 
         names[n] = o->metrics[k].name;
         values[n++] = v;
     }
+    if (!(tokens[PT_TOKEN_WEIGHT] > 0) || n + 2 > PT_FLOW_METRICS) return n;
+    names[n] = "entropy"; /* as TRL's trainers call them */
+    values[n++] = tokens[PT_TOKEN_ENTROPY] / tokens[PT_TOKEN_WEIGHT];
+    names[n] = "mean_token_accuracy";
+    values[n++] = tokens[PT_TOKEN_HITS] / tokens[PT_TOKEN_WEIGHT];
     return n;
 }

@@ -41,6 +41,7 @@ typedef struct pt_run {
     char *resume_path;
     pt_state_course course; /* rank 0: where the run stands among the checkpoints of its folder */
     double report[PT_REPORT_SIZE];   /* of the step under way, fetched */
+    double tokens[PT_TOKEN_SUMS];    /* likewise, with log_token_metrics; else 0 */
     double state[PT_CORE_STATE];     /* the objective's, kept from step to step */
     float *logp, *ref_logp, *values; /* [rows], [rows], [heads, width] of a micro-batch: passes that look at channels themselves */
     float *vocab[PT_VOCAB_SUMS];     /* [heads] each, of what the objective asks for */
@@ -66,7 +67,7 @@ typedef struct pt_run {
 
 /* What one step, or one pass of evaluation, gave, summed over micro-batches and ranks. */
 typedef struct pt_step_sums {
-    double loss, metrics[PT_CORE_METRICS];
+    double loss, metrics[PT_CORE_METRICS], tokens[PT_TOKEN_SUMS];
     bool finite;       /* of the loss */
     bool empty;        /* the weights of the whole step sum to 0: there is nothing to learn or to measure; the sums are 0 */
     double apart;      /* a metric that must be 0 in the first step and is not; 0 = none is */
@@ -77,7 +78,7 @@ typedef struct pt_step_sums {
 
 /* What an evaluation has summed over steps: the loss and the objective's own metrics, means times weight. */
 typedef struct pt_eval_sums {
-    double loss, weight, metric[PT_CORE_METRICS], seconds;
+    double loss, weight, metric[PT_CORE_METRICS], tokens[PT_TOKEN_SUMS], seconds;
     int64_t records;
 } pt_eval_sums;
 
@@ -140,8 +141,8 @@ static inline bool pt_run_one_pass(const pt_run *r, const pt_step *info)
 }
 /* Sum over the rows of group g of its weight * value; the sum of the weights in *tokens. */
 double pt_run_sum_rows(const pt_batch *b, int32_t g, const float *value, double *tokens);
-/* The metrics that have a name; how many (PT_FLOW_METRICS at most). */
-int pt_run_shown(const pt_objective *o, int width, const double *metric, double *values, const char **names);
+/* The metrics that have a name, then those of the tokens where their weights are above 0; how many (PT_FLOW_METRICS at most). */
+int pt_run_shown(const pt_objective *o, int width, const double *metric, const double tokens[PT_TOKEN_SUMS], double *values, const char **names);
 /* After an applied step: warns once when a drift that the objective watches has stayed low (fallen.c). */
 void pt_run_watch_drift(pt_run *r, const double *metric);
 /* Names what was not finite in a step: tensor and sample. Runs the step's records again one by one, since within a stream one

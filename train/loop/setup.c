@@ -233,6 +233,7 @@ static pt_loss_spec loss_spec(const pt_config *cfg)
                       .answers = o->extra ? o->answers + 1 : o->answers,
                       .by_rows = o->by_rows,
                       .linear = o->linear,
+                      .tokens = cfg->run.log_token_metrics,
                       .logp = o->channels & PT_CHANNELS_OF_ROWS,
                       .logp_still = o->still & PT_CHANNEL_LOGP,
                       .vocab = pt_objective_vocab(o),

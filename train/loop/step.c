@@ -63,6 +63,7 @@ static pt_status run_all(pt_run *r, uint64_t step, bool train, pt_step_sums *s)
     s->empty = !(s->core.norm > 0);
     if (s->empty) {
         memset(r->report, 0, sizeof r->report);
+        memset(r->tokens, 0, sizeof r->tokens);
         return PT_OK;
     }
     if (r->objective->n_stats) PT_RETURN(pt_run_statistics(r, &s->info, step, train, &s->core));
@@ -71,6 +72,7 @@ static pt_status run_all(pt_run *r, uint64_t step, bool train, pt_step_sums *s)
         if (train && r->overlap && i == s->info.n_micro - 1) pt_overlap_begin(r->overlap);
         PT_RETURN(run_micro(r, &s->info.micro[i], &s->core, step, train, pt_run_one_pass(r, &s->info)));
     }
+    if (r->cfg->run.log_token_metrics) PT_RETURN(pt_model_tokens_fetch(r->model, r->tokens));
     return pt_model_report_fetch(r->model, r->report);
 }
 
@@ -118,6 +120,8 @@ pt_status pt_run_sum_report(pt_run *r, pt_step_sums *s)
     }
     PT_RETURN(r->comm->allreduce_f64(r->comm, v, PT_REPORT_SIZE));
     PT_RETURN(r->comm->allreduce_max(r->comm, most, (size_t)(2 + n)));
+    memcpy(s->tokens, r->tokens, sizeof s->tokens);
+    if (r->cfg->run.log_token_metrics) PT_RETURN(r->comm->allreduce_f64(r->comm, s->tokens, PT_TOKEN_SUMS));
     s->loss = v[PT_REPORT_LOSS];
     for (int k = 0; k < n; k++) {
         double x = unordered(most[2 + k]);

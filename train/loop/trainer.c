@@ -85,7 +85,7 @@ static pt_status one_step(pt_run *r, pt_step_sums *s, pt_step_report *rep)
                             .records = s->info.records,
                             .skipped = !moved,
                             .empty = s->empty};
-    if (!s->empty) rep->n_metrics = pt_run_shown(r->objective, pt_model_width(r->model), s->metrics, rep->metric, rep->metric_name);
+    if (!s->empty) rep->n_metrics = pt_run_shown(r->objective, pt_model_width(r->model), s->metrics, s->tokens, rep->metric, rep->metric_name);
     if (moved) {
         r->bad_in_row = 0;
         r->last_loss = s->loss;

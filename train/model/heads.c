@@ -29,6 +29,9 @@ static pt_status carve_logp(pt_model *m)
         if (pt_vocab_on(m, k)) CARVE(PT_F32, 1, m->caps.heads, &t->vocab[k]);
         if (pt_vocab_on(m, k) && m->opt.train) CARVE(PT_F32, 1, m->caps.heads, &t->dvocab[k]);
     }
+    t->entropy = t->vocab[PT_VOCAB_ENTROPY];
+    if (m->opt.loss.tokens && !pt_vocab_on(m, PT_VOCAB_ENTROPY)) CARVE(PT_F32, 1, m->caps.heads, &t->entropy);
+    if (m->opt.loss.tokens) CARVE(PT_I32, 1, m->caps.heads, &t->argmax);
     if (pt_vocab_on(m, PT_VOCAB_KL)) CARVE(m->ctx->act, m->caps.heads, m->cfg.hidden, &t->reference_at_heads);
     return PT_OK;
 }
@@ -73,6 +76,10 @@ static pt_status vocabulary(pt_model *m, bool backward)
         if (!pt_vocab_on(m, k)) continue;
         *sum[k] = pt_trim_vec(t->vocab[k], heads);
         if (backward) *slope[k] = pt_trim_vec(t->dvocab[k], heads);
+    }
+    if (m->opt.loss.tokens && (!backward || m->opt.loss.linear)) { /* else the forward visit has told */
+        a.entropy = pt_trim_vec(t->entropy, heads);
+        a.argmax = pt_trim_vec(t->argmax, heads);
     }
     if (pt_vocab_on(m, PT_VOCAB_KL)) {
         a.xr = pt_trim(t->reference_at_heads, heads);

@@ -151,7 +151,8 @@ static pt_status carve_loss(pt_model *m)
     if (!s->on) return PT_OK;
     CARVE(PT_ROLE_ACTIVATIONS, PT_F64, 1, PT_REPORT_SIZE, &t->report);
     if (s->reference) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, rows, &t->reference);
-    if (s->by_rows) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, rows, &t->row_weight);
+    if (s->by_rows || s->tokens) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, rows, &t->row_weight);
+    if (s->tokens) CARVE(PT_ROLE_ACTIVATIONS, PT_F64, 1, PT_TOKEN_SUMS, &t->token_sums);
     for (int k = 0; s->by_rows && k < s->n_columns; k++) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, rows, &t->row_column[k]);
     if (s->by_rows) return PT_OK;
     if (s->reference_stored) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, groups, &t->reference_sum);

@@ -11,6 +11,7 @@
 #define PT_MODEL_MODEL_H
 #include "base/batch.h"
 #include "kernels/loss.h"
+#include "kernels/reduce.h"
 #include "train/model/source.h"
 
 typedef struct pt_model pt_model;
@@ -35,6 +36,7 @@ typedef struct pt_loss_spec {
     int objective; /* its number for kernels/loss.h */
     int answers;   /* of each record, 0 = any number */
     bool by_rows, linear;
+    bool tokens;                      /* beside the loss: sums over supervised tokens of the entropy and of hits (kernels/reduce.h); needs logp */
     bool logp, logp_still;            /* a channel: log-probabilities of rows; still: its gradient is 0 */
     unsigned vocab;                   /* beside it, sums over the vocabulary: bit k is PT_VOCAB_ k; the divergence's reference is a pass of this model */
     bool kl_reverse;                  /* KL(reference||policy) */
@@ -128,6 +130,8 @@ pt_status pt_model_loss(pt_model *m, const pt_core_step *step, bool train);
 /* The report (kernels/loss.h) starts anew; is fetched: there when the context has waited next. */
 pt_status pt_model_report_begin(pt_model *m);
 pt_status pt_model_report_fetch(pt_model *m, double report[PT_REPORT_SIZE]);
+/* With loss.tokens, the sums over the tokens of the same batches, fetched likewise. */
+pt_status pt_model_tokens_fetch(pt_model *m, double sums[PT_TOKEN_SUMS]);
 /* The channels of the forward pass that ran last, for statistics of a whole step: logp[rows], reference[rows], sums over the vocabulary
  * [heads] each and values[heads, width], fetched. */
 pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *const vocab[PT_VOCAB_SUMS], float *values);

@@ -45,6 +45,7 @@ typedef struct pt_tables {
     pt_view hidden_at_heads, branch_at_heads, normed_at_heads, rstd_at_heads, dnormed_at_heads;
     pt_view logp, lse;         /* channels of the heads, with dlogp above */
     pt_view vocab[PT_VOCAB_SUMS], dvocab[PT_VOCAB_SUMS]; /* [1, heads]: sums over the vocabulary */
+    pt_view entropy, argmax, token_sums; /* with loss.tokens: [1, heads] each; f64 [1, PT_TOKEN_SUMS] */
     pt_view reference_at_heads; /* [heads, hidden]: normed_at_heads of the reference */
     pt_view values, dvalues;   /* [heads, width] f32 */
     pt_view values_act, dvalues_act; /* the same as products give and take them; one view with values, dvalues when activations are f32 */

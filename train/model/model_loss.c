@@ -76,7 +76,7 @@ static pt_status load_row_columns(pt_model *m, const pt_batch *b)
 {
     const pt_loss_spec *s = &m->opt.loss;
     if (b->n_rows == 0) return PT_OK;
-    for (int k = 0; k < s->n_columns; k++) {
+    for (int k = 0; s->by_rows && k < s->n_columns; k++) {
         const float *v = pt_batch_row_column(b, s->columns[k]);
         if (!v) return pt_fail(PT_ESHAPE, "a batch without the column '%s' of rows", s->columns[k]);
         PT_RETURN(m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.row_column[k], b->n_rows), v));
@@ -90,7 +90,8 @@ pt_status pt_model_load_loss(pt_model *m, const pt_batch *b)
     if (!m->loaded.there || !s->on) return pt_fail(PT_ESTATE, "the loss of a model that was not planned for one, or without a batch");
     m->loaded.has_reference = s->reference_stored;
     m->loaded.batch = b;
-    if (s->by_rows) return load_row_columns(m, b);
+    if (s->by_rows || s->tokens) PT_RETURN(load_row_columns(m, b));
+    if (s->by_rows) return PT_OK;
     PT_RETURN(check_records(m, b));
     m->loaded.records = b->n_records;
     if (b->n_groups == 0) return PT_OK;
@@ -130,6 +131,20 @@ static void vocab_channels(const pt_model *m, bool gradient, pt_group_loss_args 
     }
 }
 
+/* What the tokens of the batch say beside the loss. */
+static pt_status sum_tokens(pt_model *m)
+{
+    const pt_tables *t = &m->tab;
+    const pt_loaded *v = &m->loaded;
+    if (!m->opt.loss.tokens || v->rows == 0) return PT_OK;
+    return m->ctx->ops->token_sums(m->ctx, &(pt_token_sums_args){.acc = t->token_sums,
+                                                                 .weight = pt_trim_vec(t->row_weight, v->rows),
+                                                                 .entropy = pt_trim_vec(t->entropy, v->heads),
+                                                                 .argmax = pt_trim_vec(t->argmax, v->heads),
+                                                                 .row_head = pt_trim_vec(t->row_head, v->rows),
+                                                                 .row_target = pt_trim_vec(t->row_target, v->rows)});
+}
+
 pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
 {
     const pt_loss_spec *s = &m->opt.loss;
@@ -137,6 +152,7 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
     pt_loaded *v = &m->loaded;
     pt_group_loss_args a = {.objective = s->objective, .report = t->report, .step = *step};
     memcpy(a.reduce, s->reduce, sizeof a.reduce);
+    PT_RETURN(sum_tokens(m));
     if (gradient || (s->linear && v->kept)) { /* element 0 keeps the NaN: gradients are only added to */
         a.mark = pt_view_cols(m->grad, 0, 1);
         a.mark.ld = 1;
@@ -263,7 +279,14 @@ pt_status pt_model_report_begin(pt_model *m)
         if (m->opt.loss.reduce[k] == PT_REDUCE_MAX) start[PT_REPORT_METRICS + k] = -INFINITY;
         if (m->opt.loss.reduce[k] == PT_REDUCE_MIN) start[PT_REPORT_METRICS + k] = INFINITY;
     }
+    if (m->opt.loss.tokens) PT_RETURN(m->ctx->ops->zero(m->ctx, m->tab.token_sums));
     return m->ctx->ops->upload(m->ctx, m->tab.report, start);
+}
+
+pt_status pt_model_tokens_fetch(pt_model *m, double sums[PT_TOKEN_SUMS])
+{
+    if (!m->opt.loss.tokens) return pt_fail(PT_ESTATE, "sums over tokens of a model that was not planned for them");
+    return m->ctx->ops->fetch(m->ctx, sums, m->tab.token_sums);
 }
 
 pt_status pt_model_report_fetch(pt_model *m, double report[PT_REPORT_SIZE])
