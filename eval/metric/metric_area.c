@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "eval/metric/metric.h"
-#include "eval/metric/places.h"
+#include "eval/stat/places.h"
 
 /* Rows of a class and of others at each place of its probability. */
 typedef struct counts {

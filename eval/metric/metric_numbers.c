@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "eval/metric/metric.h"
+#include "eval/stat/correlation.h"
 #include "eval/stat/reliability.h"
 
 static bool given(const pt_pick *c)

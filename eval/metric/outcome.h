@@ -18,7 +18,7 @@ typedef struct pt_pick {
     const double *alone; /* [n] the same behind nothing; NULL: not asked */
     const int32_t *chars, *bytes, *tokens; /* [n] of the options as they are measured: characters, UTF-8 bytes, tokens; NULL: letters were measured */
 
-    /* Where values stand among those of all picks on both sides (eval/metric/places.h): of classes [n] each p[k], NULL where they were written; of numbers [2]. */
+    /* Where values stand among those of all picks on both sides (eval/stat/places.h): of classes [n] each p[k], NULL where they were written; of numbers [2]. */
     const uint32_t *place;
     uint32_t places;       /* more than any place */
 

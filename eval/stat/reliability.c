@@ -3,6 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "eval/stat/correlation.h"
+
 #define NOTHING 1e-24
 
 static bool whole(const double *row, size_t k)
@@ -51,27 +53,6 @@ double pt_alpha(const double *x, size_t n, size_t k)
     for (size_t j = 0; j < k; j++) parts += squares_of(x, n, k, j);
     double all = squares_of(x, n, k, k);
     return all > 0 ? (double)k / (double)(k - 1) * (1 - parts / all) : NAN;
-}
-
-double pt_pearson(const double *a, const double *b, size_t n)
-{
-    double ma = 0, mb = 0, saa = 0, sbb = 0, sab = 0, size_a = 0, size_b = 0;
-    size_t m = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!isnan(a[i]) && !isnan(b[i])) ma += a[i], mb += b[i], m++;
-    if (m < 2) return NAN;
-    ma /= (double)m;
-    mb /= (double)m;
-    for (size_t i = 0; i < n; i++) {
-        if (isnan(a[i]) || isnan(b[i])) continue;
-        saa += (a[i] - ma) * (a[i] - ma);
-        sbb += (b[i] - mb) * (b[i] - mb);
-        sab += (a[i] - ma) * (b[i] - mb);
-        size_a += a[i] * a[i];
-        size_b += b[i] * b[i];
-    }
-    if (settled(saa, size_a) == 0 || settled(sbb, size_b) == 0) return NAN;
-    return fmax(-1, fmin(1, sab / sqrt(saa) / sqrt(sbb)));
 }
 
 /* ---- omega ---- */

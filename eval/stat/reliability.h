@@ -20,7 +20,4 @@ typedef struct pt_icc {
 pt_icc pt_icc_of(const double *x, size_t n, size_t k);
 /* From mean squares of n targets by k raters. */
 pt_icc pt_icc_of_squares(double between, double within, double raters, double rest, double n, double k);
-
-/* Pearson's correlation of pairs; test-retest is that of two occasions, convergence that of two scales. Pairs with a NAN are left out. */
-double pt_pearson(const double *a, const double *b, size_t n);
 #endif

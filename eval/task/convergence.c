@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "eval/stat/reliability.h"
+#include "eval/stat/correlation.h"
 
 enum { PERSONAS_LEAST = 3 };
 static const char prefix[] = "scale.";

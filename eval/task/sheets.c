@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/stat/correlation.h"
 #include "eval/stat/reliability.h"
 #include "eval/stat/resample.h"
 #include "eval/stat/significance.h"

@@ -10,7 +10,7 @@
 #include "eval/task/chooser.h"
 #include "eval/task/class_table.h"
 #include "eval/metric/classes.h"
-#include "eval/metric/places.h"
+#include "eval/stat/places.h"
 
 typedef struct state {
     pt_chooser chooser; /* first: pt_chooser_ask finds it there */

@@ -8,7 +8,7 @@
 
 #include "data/read/record.h"
 #include "eval/task/chooser.h"
-#include "eval/metric/places.h"
+#include "eval/stat/places.h"
 
 enum { LIKELIHOOD, SCORE };
 enum { BY_SUM, BY_TOKENS, BY_CHARS, BY_BYTES, BY_MUTUAL };

@@ -9,7 +9,7 @@
 #include "data/read/record.h"
 #include "eval/task/chooser.h"
 #include "eval/task/inventory.h"
-#include "eval/metric/places.h"
+#include "eval/stat/places.h"
 
 enum { LIKELIHOOD, WRITTEN, SCORE, VALUES_MOST = 1024 };
 static const char *const methods[] = {"likelihood", "written", "score", NULL}, *const scores[] = {"argmax", "expected", NULL};

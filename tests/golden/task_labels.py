@@ -1,4 +1,4 @@
-# Golden values for tests/unit/eval_labels.c: scikit-learn 1.9.1, krippendorff 0.8.1. Writes data/task_labels.json: a list by case, null = NAN. The
+# Golden values for tests/unit/eval_labels.c: scikit-learn 1.9.1, krippendorff 0.9.0. Writes data/task_labels.json: a list by case, null = NAN. The
 # cases are made of a seeded generator (splitmix64) here and there alike.
 import json
 import math

@@ -1,4 +1,4 @@
-/* Metrics of classes against scikit-learn 1.9.1 and krippendorff 0.8.1 (tests/golden/task_labels.py, data/task_labels.json); their intervals and tests of ten
+/* Metrics of classes against scikit-learn 1.9.1 and krippendorff 0.9.0 (tests/golden/task_labels.py, data/task_labels.json); their intervals and tests of ten
  * thousand items in seconds. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #include "eval/metric/classes.h"
 #include "eval/metric/noise.h"
-#include "eval/metric/places.h"
+#include "eval/stat/places.h"
 #include "tests/unit/task_cases.h"
 
 enum { K = 7, N = MANY, CASES = 1000 };

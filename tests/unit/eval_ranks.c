@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "eval/metric/noise.h"
-#include "eval/metric/places.h"
+#include "eval/stat/places.h"
 #include "tests/unit/task_cases.h"
 
 enum { MOST = 25, N = MANY, CASES = 1000 };

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "eval/stat/distance.h"
+#include "eval/stat/correlation.h"
 #include "eval/stat/reliability.h"
 
 static json_t *golden;

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "eval/task/convergence.h"
 #include "eval/stat/distance.h"
+#include "eval/stat/correlation.h"
 #include "eval/stat/reliability.h"
 #include "eval/task/sheets.h"
 

@@ -10,7 +10,7 @@
 
 #include "eval/task/inventory.h"
 #include "eval/metric/noise.h"
-#include "eval/metric/places.h"
+#include "eval/stat/places.h"
 #include "tests/unit/task_cases.h"
 
 enum { N = MANY, CASES = 1000 };

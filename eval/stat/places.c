@@ -1,4 +1,4 @@
-#include "eval/metric/places.h"
+#include "eval/stat/places.h"
 
 #include <stdlib.h>
 
