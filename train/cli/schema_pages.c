@@ -92,7 +92,7 @@ static pt_status put_objective(pt_str *out, const pt_objective *o)
 pt_status pt_schema_objectives_page(pt_str *out)
 {
     PT_RETURN(pt_str_puts(out, "# Objectives\n\nMade by `make docs` from the declarations in train/objective and the comments above them. A loss is a mean by weight over the whole "
-                               "optimiser step; metrics are in metrics.jsonl under these names, and with `eval_` before them of test data. An option that an objective does not "
+                               "optimiser step; metrics are in metrics.jsonl under these names, and with `eval_` before them of test data; `log_token_metrics: true` adds `entropy` and `mean_token_accuracy`. An option that an objective does not "
                                "have is refused. docs/config.md has the other names of the keys. Each core is checked against TRL 1.16, transformers or a reference in double "
                                "precision, and its derivatives by differences (tests/objective, tests/golden).\n"));
     for (size_t i = 0; i < pt_objective_count(); i++) PT_RETURN(put_objective(out, pt_objective_at(i)));
