@@ -46,6 +46,8 @@ static pt_status find_scope(finder *x, int64_t scope, const char *name)
         row->change_hi = x->got[k].change.hi;
         row->wilcoxon = x->got[k].wilcoxon;
         row->mcnemar = x->got[k].mcnemar;
+        row->change_lo = x->got[k].change.lo;
+        row->change_hi = x->got[k].change.hi;
     }
     return PT_OK;
 }

@@ -231,7 +231,7 @@ pt_status pt_task_json(const pt_task *t, json_t **out)
     *out = o;
     PT_TRY(put(o, "name", pt_report_text(t->spec->name ? t->spec->name : t->kind->name)));
     PT_TRY(put(o, "task", json_string(t->kind->name)));
-    PT_TRY(put(o, "path", pt_report_text(t->spec->path)));
+    PT_TRY(put(o, "path", t->spec->path ? pt_report_text(t->spec->path) : json_null()));
     PT_TRY(put(o, "items", json_integer((json_int_t)t->report.questions)));
     PT_TRY(put(o, "rows", json_incref(rows)));
     PT_TRY(put(o, "confusion", json_incref(confusion)));

@@ -60,6 +60,8 @@ pt_status pt_writing_open(pt_task *t, pt_writing *w);
 /* A row's item: prompt or conversation, system text, persona, group, cluster, and its references by the first of `names` that it has: a text or a list of texts. PT_EFORMAT: what is
  * missing; no reference where `required`. */
 pt_status pt_writing_read(pt_task *t, pt_writing *w, json_t *row, const char *const *names, bool required, pt_write_item *x);
+/* The same of a row that nobody is asked about: its group and cluster alone. */
+pt_status pt_writing_place(pt_task *t, json_t *row, pt_write_item *x);
 /* Appends the item; what it holds is taken over, even on failure. */
 pt_status pt_writing_add(pt_task *t, pt_writing *w, pt_write_item *x);
 void pt_write_item_free(pt_write_item *x);

@@ -266,6 +266,13 @@ pt_status pt_writing_read(pt_task *t, pt_writing *w, json_t *row, const char *co
     return read_cluster(t, row, x);
 }
 
+pt_status pt_writing_place(pt_task *t, json_t *row, pt_write_item *x)
+{
+    x->row = json_incref(row);
+    PT_RETURN(read_group(t, row, x));
+    return read_cluster(t, row, x);
+}
+
 pt_status pt_writing_add(pt_task *t, pt_writing *w, pt_write_item *x)
 {
     pt_status rc = pt_reserve(&w->items, &w->cap, t->items + 1);
