@@ -18,6 +18,8 @@ typedef struct pt_pack_options {
     bool imitate;                 /* loss weights say which share of a token is imitated, 0 to 1: the column imitate; each such token weighs 1 */
     bool teacher;                 /* rows bring a teacher's log-probabilities (type tokens) */
     bool parts;                   /* tokens are learnt one by one: an answer that a conversation writes otherwise later may stand in a sequence of its own */
+    bool scored;                  /* a score is read at an answer's end, and no token is learnt: of an answer in several turns the last one counts where the template
+                                   * writes earlier ones otherwise */
     bool pretrain;                /* text is split into pieces of sequence_len, never dropped */
     int32_t end_token;            /* 1 + the id that an answer is scored at, where it stands last; 0: the answer's own end */
     int sequence_len;

@@ -54,7 +54,7 @@ static pt_status make_key(const pt_dataset_spec *sets, size_t n, const pt_paths 
         (unsigned long long)(o->tmpl ? pt_template_fingerprint(o->tmpl) : 0), o->pairs + o->criterion, o->pretrain, o->sequence_len,
         (int)o->excess, o->train_on_inputs));
     if (o->verdicts) PT_RETURN(pt_str_puts(key, "labels\n"));
-    if (o->tmpl && pt_template_rewrites(o->tmpl)) PT_RETURN(pt_str_printf(key, "answers as said, parts %d\n", o->parts)); /* other templates: as ever */
+    if (o->tmpl && pt_template_rewrites(o->tmpl)) PT_RETURN(pt_str_printf(key, "answers as said, %s\n", o->parts ? "parts 1" : o->scored ? "the last one" : "in one piece")); /* other templates: as ever */
     if (o->min_tokens || o->distinct) PT_RETURN(pt_str_printf(key, "min_tokens %d distinct %d\n", o->min_tokens, o->distinct));
     if (o->end_token) PT_RETURN(pt_str_printf(key, "scored at %d\n", o->end_token - 1));
     if (o->max_samples) PT_RETURN(pt_str_printf(key, "max_samples %lld\n", (long long)o->max_samples));

@@ -59,6 +59,13 @@ typedef struct pt_view {
     bool part;
 } pt_view;
 
+/* A score is read at the last answer's end: the ones before it are context, as the template writes them there. */
+static void unsupervise_earlier(pt_message *m, size_t n)
+{
+    while (n && !(m[n - 1].weight > 0)) n--;
+    for (size_t i = 0; i + 1 < n; i++) m[i].weight = 0;
+}
+
 /* The messages of a view into pk->messages. */
 static pt_status gather(pt_packer *pk, const pt_record *rec, const pt_view *v, size_t *n)
 {
@@ -71,6 +78,7 @@ static pt_status gather(pt_packer *pk, const pt_record *rec, const pt_view *v, s
         pk->messages[(*n)++] = pt_turn_message(u, v->part && pk->until[i] != v->until ? 0 : turn_weight(pk, rec, u, i));
     }
     if (*n) pk->messages[0].tools = rec->tools;
+    if (pk->opt->scored && pt_template_rewrites(pk->opt->tmpl)) unsupervise_earlier(pk->messages, *n);
     PT_RETURN(pt_template_think(pk->opt->tmpl, pk->thinking, pk->messages, *n, &pk->spans));
     for (size_t i = 0; pk->thinking == PT_THINKING_STRIP && i < *n; i++) {
         const pt_message *m = &pk->messages[i];
@@ -171,12 +179,27 @@ static pt_status render_parts(pt_packer *pk, const pt_record *rec)
     return PT_OK;
 }
 
+/* What is learnt of a completion as a whole (its log-probability) no rendering holds as the model says it. */
+static pt_status refuse_rewritten(pt_packer *pk, const pt_record *rec, const pt_view *v)
+{
+    size_t n, at = 0;
+    PT_RETURN(gather(pk, rec, v, &n));
+    PT_RETURN(pt_reserve(&pk->until, &pk->until_cap, n));
+    PT_RETURN(pt_template_split(pk->opt->tmpl, pk->messages, n, pk->until));
+    while (at + 1 < n && (!pk->until[at] || pk->until[at] == n)) at++;
+    return pt_fail(PT_ENOSUP,
+                   "the template writes message %zu otherwise once others follow; this objective wants one answer a completion (earlier ones belong to the prompt), or another "
+                   "chat_template",
+                   at + 1);
+}
+
 static pt_status render_chat(pt_packer *pk, const pt_record *rec)
 {
     if (!pk->opt->tmpl) return pt_fail(PT_EARG, "conversations need a chat template");
     for (size_t k = 0; k < rec->n_answers; k++) {
-        pt_status rc = render_view(pk, rec, &(pt_view){.answer = k, .until = rec->answers[k].turns.n}, &pk->built[k]);
-        if (pk->opt->parts && !several(rec) && pk->built[k].text.rewrites) return render_parts(pk, rec);
+        const pt_view v = {.answer = k, .until = rec->answers[k].turns.n};
+        pt_status rc = render_view(pk, rec, &v, &pk->built[k]);
+        if (pk->built[k].text.rewrites) return pk->opt->parts && !several(rec) ? render_parts(pk, rec) : refuse_rewritten(pk, rec, &v);
         PT_RETURN(rc);
     }
     return shorten(pk, rec, 0, (pt_view){.until = rec->answers[0].turns.n});

@@ -123,8 +123,8 @@ static pt_status begin_of(const pt_own *x, size_t k, size_t *from)
     bool same = p.n <= *from && !memcmp(p.text, x->f.text, p.n);
     x->o->r->rewrites = x->o->r->rewrites || !same;
     PT_CHECK(same, PT_ENOSUP,
-             "the model's template writes the turns before message %zu otherwise once it follows (at byte %zu): what of it is the answer is not known; name a template "
-             "(chat_template), or train on the last answer alone",
+             "the model's template writes the turns before message %zu otherwise once it follows (at byte %zu): which words are its own is not known; train on the last answer "
+             "alone, or name a chat_template",
              k + 1, *from);
 done:
     pt_jinja_out_free(&g);
@@ -155,8 +155,7 @@ static pt_status answer(pt_own *x, size_t k)
         bool same = kept(x, &p, &r);
         x->o->r->rewrites = x->o->r->rewrites || !same;
         PT_CHECK(same, PT_ENOSUP,
-                 "the model's template writes message %zu otherwise once message %zu follows (at byte %zu): only the last answer of a conversation can be trained on with it; "
-                 "name a template (chat_template), or train on the last answer alone",
+                 "the model's template writes message %zu otherwise once message %zu follows (at byte %zu): train on the last answer alone, or name a chat_template",
                  k + 1, k + 2, r.to);
     }
     if (r.end_to) r.to = r.end_to;

@@ -54,6 +54,20 @@ run strip --datasets="$set strip}]" && run mask --datasets="$set mask}]" && [ "$
 result "thoughts left out or masked: the same tokens are trained, fewer than with them; config.yaml says it" $?
 ! run bad --datasets="$set hide}]" && grep -q "thinking is 'keep', 'strip' or 'mask', not 'hide'" "$dir/log"
 result "another word is refused" $?
+q='{"role": "user", "content": "a question"}'
+a() { echo "{\"role\": \"assistant\", \"content\": \"<think>hm</think>answer $1\"}"; }
+for i in 1 2 3 4 5 6; do
+    echo "{\"prompt\": [$q, $(a 0), $q], \"chosen\": [$(a "$i")], \"rejected\": [$(a no)]}" >>"$dir/one.jsonl"
+    echo "{\"prompt\": [$q], \"chosen\": [$(a 0), $q, $(a "$i")], \"rejected\": [$(a 0), $q, $(a no)]}" >>"$dir/two.jsonl"
+done
+pairs() { run "$1" --objective="$2" --adapter=lora --datasets="[{path: $dir/$3.jsonl, type: preference}]"; }
+pairs dpo dpo one && [ "$(field dpo records | sort -u)" = 3 ] && grep -q 'loss' "$dir/dpo/metrics.jsonl"
+result "pairs of one answer each, behind an answer with a thought, train" $?
+! pairs dpo2 dpo two && grep -q "two.jsonl:1: the template writes message 2 otherwise once others follow; this objective wants one answer a completion" "$dir/log" &&
+    grep -q "or another chat_template (line 1, 2" "$dir/log"
+result "pairs of two answers each are refused by dpo, with the whole reason" $?
+pairs rm1 reward one && pairs rm2 reward two && paste <(field rm1 loss) <(field rm2 loss) | awk '$1 != $2 { bad = 1 } { k++ } END { exit bad || k < 4 }'
+result "a reward model scores their last answers, as if the first stood in the prompt" $?
 if command -v mpirun >/dev/null; then
     mpirun --allow-run-as-root --oversubscribe -n 2 "$ptrain" "$dir/c.yaml" --output_dir="$dir/two" >"$dir/log" 2>&1 </dev/null && close forest two
     result "two ranks train alike" $?

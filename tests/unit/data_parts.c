@@ -129,7 +129,7 @@ static void counts(void **state)
     pt_pack_options o = options();
     o.parts = false;
     assert_int_equal(build(&p, "messages", rows, NULL, o, &r), PT_ENOSUP);
-    assert_non_null(strstr(pt_err_msg(), "writes message 3 otherwise once message 4 follows"));
+    assert_non_null(strstr(pt_err_msg(), "the template writes message 3 otherwise once others follow; this objective wants one answer a completion"));
     free(rows);
 }
 
@@ -289,8 +289,69 @@ static void cut_and_think(void **state)
     pt_str_free(&s);
 }
 
+#define Q(text) "{\"role\": \"user\", \"content\": \"" text "\"}"
+#define A(text) "{\"role\": \"assistant\", \"content\": \"<think>why</think>" text "\"}"
+/* Pairs of one answer each, after another answer; pairs of two answers each; a judged completion of two. */
+#define ONE "{\"prompt\": [" Q("q1") ", " A("a1") ", " Q("q2") "], \"chosen\": [" A("a2") "], \"rejected\": [" A("b2") "]}\n"
+#define TWO "{\"prompt\": [" Q("q1") "], \"chosen\": [" A("a1") ", " Q("q2") ", " A("a2") "], \"rejected\": [" A("a1") ", " Q("q2") ", " A("b2") "]}\n"
+#define JUDGED "{\"prompt\": [" Q("q1") "], \"completion\": [" A("a1") ", " Q("q2") ", " A("a2") "], \"label\": true}\n"
+
+#define QWEN3 "../shared/data/chat_templates/templates/Qwen-Qwen3-0.6B.jinja"
+/* Completions that an objective takes as a whole: one answer is what the model says; several are refused, or the last one is scored. */
+static void in_one_piece(void **state)
+{
+    pt_pack_report r;
+    pt_pack *p, *q;
+    pt_template *own = tmpl, *qwen3 = NULL;
+    pt_str s = {0}, z = {0};
+    char *text = NULL;
+    if (pt_file_exists(QWEN3)) { /* which is written by a style of ours, and takes several answers */
+        assert_int_equal(pt_file_read(&text, NULL, QWEN3, 1 << 20), PT_OK);
+        if (pt_template_open_own(&qwen3, text, tok, NULL, NULL) != PT_OK) fail_msg("%s", pt_err_msg());
+        assert_string_equal(pt_template_name(qwen3), "qwen3");
+    }
+    for (int k = 0; k < 1 + (qwen3 != NULL); k++) {
+        pt_pack_options o = options();
+        o.tmpl = k ? qwen3 : own;
+        o.parts = false;
+        o.pairs = true;
+        if (build(&p, "preference", ONE, NULL, o, &r) != PT_OK) fail_msg("%s", pt_err_msg());
+        assert_int_equal(pt_pack_count_answers(p), 2);
+        assert_int_equal(pt_pack_inspect(p, tok, 0, false, &s), PT_OK);
+        pt_pack_free(p);
+        assert_int_equal(build(&p, "preference", TWO, NULL, o, &r), PT_ENOSUP);
+        assert_non_null(strstr(pt_err_msg(), "the template writes message 2 otherwise once others follow; this objective wants one answer a completion"));
+        assert_non_null(strstr(pt_err_msg(), "or another chat_template"));
+        o.pairs = false, o.verdicts = true;
+        assert_int_equal(build(&p, "unpaired", JUDGED, NULL, o, &r), PT_ENOSUP);
+        assert_non_null(strstr(pt_err_msg(), "the template writes message 2 otherwise once others follow"));
+        /* where a score is read alone, it is the same as if what was said before stood in the prompt */
+        o.pairs = true, o.verdicts = false, o.scored = true;
+        if (build(&p, "preference", TWO, NULL, o, &r) != PT_OK) fail_msg("%s", pt_err_msg());
+        assert_int_equal(r.end_tokens, 2);
+        assert_int_equal(pt_pack_inspect(p, tok, 0, false, &z), PT_OK);
+        assert_string_equal(z.text, s.text);
+        assert_int_equal(build(&q, "preference", ONE, NULL, o, &r), PT_OK);
+        for (int side = 0; side < 2; side++) {
+            pt_packed a, b;
+            assert_int_equal(pt_pack_get(p, 0, &a), PT_OK);
+            assert_int_equal(pt_pack_get(q, 0, &b), PT_OK);
+            const pt_packed_answer x = pt_pack_answer(p, &a, side), y = pt_pack_answer(q, &b, side);
+            assert_true(x.n == y.n && x.end == y.end && !memcmp(x.ids, y.ids, (size_t)x.n * sizeof *x.ids));
+        }
+        pt_pack_free(p);
+        pt_pack_free(q);
+        s.len = z.len = 0;
+    }
+    pt_template_free(qwen3);
+    free(text);
+    pt_str_free(&s);
+    pt_str_free(&z);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(counts), cmocka_unit_test(same_forest), cmocka_unit_test(steps), cmocka_unit_test(cut_and_think)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(counts), cmocka_unit_test(same_forest), cmocka_unit_test(steps), cmocka_unit_test(cut_and_think),
+                                       cmocka_unit_test(in_one_piece)};
     return cmocka_run_group_tests_name("data_parts", tests, setup, teardown);
 }

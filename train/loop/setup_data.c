@@ -36,6 +36,7 @@ pt_status pt_setup_pack_options(const pt_config *cfg, const pt_base *base, bool 
                              .criterion = cfg->objective->answers == 3,
                              .verdicts = cfg->objective->verdicts,
                              .parts = cfg->objective->by_rows && cfg->objective->answers == 1 && !cfg->objective->extra && !cfg->objective->verdicts,
+                             .scored = !(cfg->objective->channels & PT_CHANNELS_OF_ROWS),
                              .pretrain = cfg->objective->whole_text,
                              .end_token = read_at + 1,
                              .imitate = pt_objective_reads(cfg->objective, PT_COLUMN_IMITATE),
