@@ -3,6 +3,7 @@
 #define PT_DATA_PACK_DATA_H
 #include "data/pack/pack.h"
 #include "data/pack/pack_order.h"
+#include "data/pack/pack_show.h"
 #include "data/read/record.h"
 
 #define PT_PACK_SCHEMA 2 /* of the file */
@@ -125,7 +126,6 @@ void pt_pack_put_place(char *where, size_t size, const char *path, int64_t line)
 pt_status pt_pack_report_set(pt_pack_report *r, const pt_reader *reader);
 /* Sum over all records of what one forest would save, and the number of distinct prefixes. */
 pt_status pt_pack_count_sharing(const pt_pack *p, pt_pack_report *r);
-json_t *pt_pack_report_json(const pt_pack_report *r);
 void pt_pack_report_from(pt_pack_report *r, const json_t *j);
 
 /* ---- pack_store.c: the file ---- */

@@ -1,5 +1,6 @@
 /* A sample as text with its weights visible. Colour: supervised green, context blue, control tokens dim. Without: supervised
  * text stands in « », with the weight (or the share to imitate) when it is not 1: «0.5|text». */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/visible.h"
@@ -95,6 +96,15 @@ static bool rates_answers(const pt_pack *p)
     return rates;
 }
 
+/* "chosen", "part 2 of 3" ...; "" where a record is one answer. */
+static void name_answer(const pt_pack *p, const pt_packed *r, int32_t k, char out[48])
+{
+    out[0] = 0;
+    if (p->parts && r->n_answers > 1) snprintf(out, 48, "part %d of %d", k + 1, r->n_answers);
+    else if (r->n_answers == 2 && !rates_answers(p)) snprintf(out, 48, "%s", k ? "rejected" : "chosen");
+    else if (r->n_answers > 1) snprintf(out, 48, "answer %d of %d", k + 1, r->n_answers);
+}
+
 pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, bool colour, pt_str *out)
 {
     pt_packed r;
@@ -108,12 +118,83 @@ pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, 
     PT_RETURN(show_columns(p, &r, -1, out));
     for (int32_t k = 0; k < r.n_answers; k++) {
         pt_packed_answer a = pt_pack_answer(p, &r, k);
-        if (p->parts && r.n_answers > 1) PT_RETURN(pt_str_printf(out, "\n--- part %d of %d", k + 1, r.n_answers));
-        else if (r.n_answers == 2 && !rates_answers(p)) PT_RETURN(pt_str_printf(out, "\n--- %s", k ? "rejected" : "chosen"));
-        else if (r.n_answers > 1) PT_RETURN(pt_str_printf(out, "\n--- answer %d of %d", k + 1, r.n_answers));
+        char name[48];
+        name_answer(p, &r, k, name);
+        if (name[0]) PT_RETURN(pt_str_printf(out, "\n--- %s", name));
         PT_RETURN(show_columns(p, &r, k, out));
         PT_RETURN(pt_str_printf(out, "  %d tokens, %d supervised%s\n", a.n, supervised(a.weight, a.n), a.end < 0 ? ", no end token" : ""));
         PT_RETURN(show(tok, &a, colour, out));
     }
     return PT_OK;
+}
+
+/* ---- as JSON ---- */
+
+static json_t *visible(const char *text, size_t n)
+{
+    pt_str s = {0};
+    json_t *j = pt_str_visible(&s, text, n) == PT_OK ? json_stringn(s.text ? s.text : "", s.len) : NULL;
+    pt_str_free(&s);
+    return j;
+}
+
+static pt_status add_piece(json_t *pieces, float weight, bool control, const pt_str *run)
+{
+    char said[32];
+    json_t *o = json_object();
+    snprintf(said, sizeof said, "%g", (double)weight);
+    bool bad = json_array_append_new(pieces, o) || json_object_set_new(o, "weight", weight >= 0 ? json_string(said) : json_null()) || json_object_set_new(o, "control", json_boolean(control)) ||
+               json_object_set_new(o, "text", visible(run->text ? run->text : "", run->len));
+    return bad ? pt_fail(PT_ENOMEM, "out of memory showing a sample") : PT_OK;
+}
+
+/* As show() does. */
+static pt_status put_pieces(const pt_tokenizer *tok, const pt_packed_answer *a, int32_t n, json_t *pieces)
+{
+    pt_status rc = PT_OK;
+    pt_tok_stream stream = {.started = true};
+    pt_str run = {0};
+    for (int32_t i = 0; i <= n; i++) {
+        bool ends = i == n || (i && (mark(a, i) != mark(a, i - 1) || pt_tok_is_control(tok, a->ids[i]) != pt_tok_is_control(tok, a->ids[i - 1])));
+        if (ends && i) {
+            PT_TRY(pt_tok_stream_end(&stream, &run));
+            PT_TRY(add_piece(pieces, mark(a, i - 1), pt_tok_is_control(tok, a->ids[i - 1]), &run));
+            run.len = 0;
+        }
+        if (i < n) PT_TRY(pt_tok_stream_next(tok, &stream, a->ids[i], false, &run));
+    }
+done:
+    pt_str_free(&stream.held);
+    pt_str_free(&run);
+    return rc;
+}
+
+pt_status pt_pack_pieces(const pt_pack *p, const pt_tokenizer *tok, int64_t i, int32_t most, json_t **out)
+{
+    pt_status rc = PT_OK;
+    pt_packed r;
+    json_t *answers = json_array(), *o = NULL;
+    *out = NULL;
+    PT_TRY(pt_pack_get(p, i, &r));
+    const char *role = pt_pack_role(p, r.role), *source = pt_pack_source(p, r.source);
+    o = json_pack("{s:I, s:o, s:I, s:o, s:f, s:O}", "sample", (json_int_t)i, "file", visible(source, strlen(source)), "line", (json_int_t)r.line, "role",
+                  role ? visible(role, strlen(role)) : json_null(), "weight", (double)pt_pack_value(p, PT_COLUMN_WEIGHT, &r, 0), "answers", answers);
+    PT_CHECK(o, PT_ENOMEM, "out of memory showing a sample");
+    for (int32_t k = 0; k < r.n_answers; k++) {
+        pt_packed_answer a = pt_pack_answer(p, &r, k);
+        const int32_t n = a.n < most ? a.n : most;
+        char name[48];
+        name_answer(p, &r, k, name);
+        json_t *pieces = json_array(), *x = json_pack("{s:s, s:i, s:i, s:b, s:i, s:O}", "is", name, "tokens", (int)a.n, "supervised", (int)supervised(a.weight, a.n), "ended", a.end >= 0,
+                                                      "left_out", (int)(a.n - n), "pieces", pieces);
+        rc = x && !json_array_append(answers, x) ? put_pieces(tok, &a, n, pieces) : pt_fail(PT_ENOMEM, "out of memory showing a sample");
+        json_decref(x);
+        json_decref(pieces);
+        PT_TRY(rc);
+    }
+    *out = json_incref(o);
+done:
+    json_decref(o);
+    json_decref(answers);
+    return rc;
 }

@@ -13,6 +13,10 @@
  *   bars    "low", "high", "series": [NAME], "rows": [{"name", "values": [null | {"value", "lo", "hi"}]}]
  *   radar   "low", "high", "axes": [NAME], "series": [{"name", "values": [NUMBER | null]}]
  *   matrix  "rows": [NAME], "columns": [NAME], "counts": [[N]]
+ *   pieces  "pieces": [["t": trained on | "c": context | "k": control tokens of it, TEXT, its weight where that is not 1]]
+ *   answers "columns": [NAME], "systems": [TEXT], "rows": [{"name", "system": its number from 1, 0: none, "turns": [{"who", "text"}], "said": [null | [["=" | "-": not said
+ *           behind | "+": not said before, TEXT]]], "references": [TEXT]}], "left_out"
+ *   talk    "turns": [{"who", "text"}]
  * Texts are UTF-8 but otherwise as data, models and configs say them; whoever writes them makes them harmless (page_text.c). */
 #ifndef PT_EVAL_PAGE_H
 #define PT_EVAL_PAGE_H
@@ -20,10 +24,10 @@
 
 #include "base/mem.h"
 
-enum { PT_PAGE_RUNS = 8, PT_PAGE_POINTS = 1000 };
+enum { PT_PAGE_RUNS = 8, PT_PAGE_POINTS = 1000, PT_PAGE_ROWS = 200 };
 
 typedef struct pt_page_options {
-    int rows; /* of a table, and of groups beside each other; the rest is counted. 0: 200 */
+    int rows; /* of a table, of groups, answers, dialogues; the rest is counted. 0: as report_rows of the first run's config says, else PT_PAGE_ROWS */
 } pt_page_options;
 
 /* Of the folders of n runs, 1 to PT_PAGE_RUNS. What is not there is left out, and said. PT_EIO: no such folder; PT_EARG: one that holds no run, or too

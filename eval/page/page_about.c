@@ -5,8 +5,7 @@
 
 #include "eval/page/page_priv.h"
 
-/* The value of a top-level key of config.yaml, which a run writes itself, a key a line; n 0: none. */
-static const char *config_value(const char *config, const char *key, size_t *n)
+const char *pt_page_config_value(const char *config, const char *key, size_t *n)
 {
     size_t len = strlen(key);
     *n = 0;
@@ -40,7 +39,7 @@ static pt_status keys_table(json_t *section, const pt_page_run *runs, size_t n)
     for (size_t k = 0; k < sizeof told / sizeof *told; k++) {
         bool any = false;
         for (size_t i = 0; i < n; i++) {
-            config_value(runs[i].config, told[k], &len);
+            pt_page_config_value(runs[i].config, told[k], &len);
             any = any || len;
         }
         json_t *row = any ? json_array() : NULL;
@@ -48,7 +47,7 @@ static pt_status keys_table(json_t *section, const pt_page_run *runs, size_t n)
         PT_RETURN(pt_page_push(rows, row));
         PT_RETURN(pt_page_push(row, json_string(told[k])));
         for (size_t i = 0; i < n; i++) {
-            const char *v = config_value(runs[i].config, told[k], &len);
+            const char *v = pt_page_config_value(runs[i].config, told[k], &len);
             PT_RETURN(pt_page_push(row, pt_page_text(v, len)));
         }
     }

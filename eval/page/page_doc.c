@@ -57,7 +57,11 @@ void pt_page_number(char out[32], double v)
     if (!isfinite(v)) snprintf(out, 32, "-");
     else if (v == floor(v) && size < 1e15) snprintf(out, 32, "%.0f", v);
     else if (size >= 1e6 || size < 1e-4) snprintf(out, 32, "%.3e", v);
-    else snprintf(out, 32, "%.*f", size >= 1000 ? 1 : size >= 10 ? 2 : size >= 0.01 ? 4 : 6, v);
+    else {
+        size_t n = (size_t)snprintf(out, 32, "%.*f", size >= 1000 ? 1 : size >= 10 ? 2 : size >= 0.01 ? 4 : 6, v);
+        while (out[n - 1] == '0') out[--n] = 0; /* there is a point: 0.5000 says no more than 0.5 */
+        if (out[n - 1] == '.') out[n - 1] = 0;
+    }
 }
 
 double pt_page_value(const json_t *o, const char *key)
@@ -94,6 +98,15 @@ static pt_status name_runs(const char *const *dirs, pt_page_run *runs, size_t n)
     return PT_OK;
 }
 
+/* What is asked for, else what the first run's config says, else PT_PAGE_ROWS. */
+static pt_page_options with_rows(const pt_page_options *o, const pt_page_run *first)
+{
+    size_t n;
+    const char *said = pt_page_config_value(first->config, "report_rows", &n);
+    long rows = n ? strtol(said, NULL, 10) : 0;
+    return (pt_page_options){.rows = o->rows > 0 ? o->rows : rows > 0 && rows < 1 << 24 ? (int)rows : PT_PAGE_ROWS};
+}
+
 pt_status pt_page_build(const char *const *dirs, size_t n, const pt_page_options *o, json_t **out)
 {
     pt_status rc = PT_OK;
@@ -104,6 +117,8 @@ pt_status pt_page_build(const char *const *dirs, size_t n, const pt_page_options
     PT_CHECK(n >= 1 && n <= PT_PAGE_RUNS, PT_EARG, "a report is of 1 to %d runs, not of %zu", PT_PAGE_RUNS, n);
     for (size_t i = 0; i < n; i++) PT_TRY(pt_page_run_open(&runs[i], dirs[i]));
     PT_TRY(name_runs(dirs, runs, n));
+    const pt_page_options with = with_rows(o, &runs[0]);
+    o = &with;
     for (size_t i = 0; i < n; i++) PT_TRY(pt_str_printf(&title, "%s%s", i ? ", " : "", runs[i].name));
     PT_TRY(pt_page_put(page, "format", json_string("ptrain-report")));
     PT_TRY(pt_page_put(page, "version", json_integer(1)));
@@ -112,8 +127,10 @@ pt_status pt_page_build(const char *const *dirs, size_t n, const pt_page_options
     PT_TRY(pt_page_put(page, "runs", json_incref(names)));
     PT_TRY(pt_page_put(page, "sections", json_array()));
     PT_TRY(pt_page_about(page, runs, n));
+    PT_TRY(pt_page_trained(page, runs, n, o));
     PT_TRY(pt_page_curves(page, runs, n));
     PT_TRY(pt_page_measures(page, runs, n, o));
+    PT_TRY(pt_page_answers(page, runs, n, o));
     *out = json_incref(page);
 done:
     for (size_t i = 0; i < n && i < PT_PAGE_RUNS; i++) pt_page_run_close(&runs[i]);

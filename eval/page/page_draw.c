@@ -14,7 +14,7 @@ pt_status pt_page_legend(pt_str *out, const json_t *names)
     PT_RETURN(pt_str_puts(out, "<ul class=\"legend\">"));
     json_array_foreach((json_t *)names, i, name)
     {
-        PT_RETURN(pt_str_printf(out, "<li><svg viewBox=\"0 0 32 8\" aria-hidden=\"true\"><path class=\"s%zu\" d=\"M1 4H31\"/></svg> ", i % 9));
+        PT_RETURN(pt_str_printf(out, "<li><svg viewBox=\"0 0 32 8\" aria-hidden=\"true\"><path class=\"s%zu\" d=\"M1 4H31\"/></svg> ", i % 10));
         PT_RETURN(pt_page_said(out, name));
         PT_RETURN(pt_str_puts(out, "</li>"));
     }
@@ -50,7 +50,7 @@ static pt_status one_line(pt_str *out, const json_t *points, size_t nth, bool ma
     json_t *p;
     size_t i;
     bool pen = false;
-    PT_RETURN(pt_str_printf(out, marks ? "<path class=\"s%zu marks\" d=\"" : "<path class=\"s%zu\" d=\"", nth % 9));
+    PT_RETURN(pt_str_printf(out, marks ? "<path class=\"s%zu marks\" d=\"" : "<path class=\"s%zu\" d=\"", nth % 10));
     json_array_foreach((json_t *)points, i, p)
     {
         const json_t *v = json_array_get(p, 1);
@@ -112,7 +112,7 @@ static pt_status lane(pt_str *out, size_t nth, const json_t *v, const range *r)
     PT_RETURN(pt_str_printf(out, "<div class=\"lane\"><span>%zu</span><svg viewBox=\"0 0 %d 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">", nth + 1, WIDE));
     if (isfinite(value)) {
         double zero = place(r, 0, WIDE), at = place(r, value, WIDE), from = zero < at ? zero : at;
-        PT_RETURN(pt_str_printf(out, "<rect class=\"f%zu\" x=\"%.1f\" y=\"1\" width=\"%.1f\" height=\"8\"/>", nth % 9, from, fabs(at - zero)));
+        PT_RETURN(pt_str_printf(out, "<rect class=\"f%zu\" x=\"%.1f\" y=\"1\" width=\"%.1f\" height=\"8\"/>", nth % 10, from, fabs(at - zero)));
         if (hi > lo) PT_RETURN(pt_str_printf(out, "<path d=\"M%.1f 5H%.1f\"/>", place(r, lo, WIDE), place(r, hi, WIDE)));
     }
     return pt_str_printf(out, "</svg><span>%s</span></div>", text);
@@ -181,7 +181,7 @@ pt_status pt_page_radar(pt_str *out, const json_t *block)
     json_array_foreach((json_t *)series, i, s)
     {
         bool pen = false;
-        PT_TRY(pt_str_printf(out, "<path class=\"s%zu\" d=\"", i % 9));
+        PT_TRY(pt_str_printf(out, "<path class=\"s%zu\" d=\"", i % 10));
         json_array_foreach(json_object_get(s, "values"), k, v)
         {
             if (json_is_number(v)) {

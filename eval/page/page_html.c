@@ -14,7 +14,7 @@ static pt_status within(pt_str *out, const char *before, const json_t *s, const 
 static pt_status left_out(pt_str *out, const json_t *block)
 {
     const json_t *n = json_object_get(block, "left_out");
-    return n ? pt_str_printf(out, "<p class=\"note\">%lld more rows are left out (ptrain report --rows).</p>\n", (long long)json_integer_value(n)) : PT_OK;
+    return n ? pt_str_printf(out, "<p class=\"note\">%lld more rows are left out (report_rows, ptrain report --rows).</p>\n", (long long)json_integer_value(n)) : PT_OK;
 }
 
 static pt_status put_table(pt_str *out, const json_t *block)
@@ -60,7 +60,8 @@ static pt_status put_block(pt_str *out, const json_t *b)
     static const struct {
         const char *kind;
         pt_status (*put)(pt_str *out, const json_t *block);
-    } kinds[] = {{"table", put_table}, {"chart", pt_page_chart}, {"bars", pt_page_bars}, {"radar", pt_page_radar}, {"matrix", put_matrix}};
+    } kinds[] = {{"table", put_table}, {"chart", pt_page_chart}, {"bars", pt_page_bars}, {"radar", pt_page_radar}, {"matrix", put_matrix},
+                 {"pieces", pt_page_pieces}, {"answers", pt_page_answers_html}, {"talk", pt_page_talk}};
     const char *kind = pt_page_string(b, "kind");
     if (!strcmp(kind, "note")) return within(out, "<p class=\"note\">", json_object_get(b, "text"), "</p>\n");
     if (!strcmp(kind, "text")) {

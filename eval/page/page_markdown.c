@@ -112,6 +112,93 @@ static pt_status put_radar(pt_str *out, const json_t *b)
     return rc;
 }
 
+/* What is marked stands in brackets, as git's word diff has it; of what is trained on the weight, where that is not 1, comes first. */
+static pt_status put_pieces(pt_str *out, const json_t *pieces)
+{
+    static const char *const marks[][3] = {{"-", "[-", "-]"}, {"+", "{+", "+}"}, {"t", "\xC2\xAB", "\xC2\xBB"}};
+    json_t *p;
+    size_t i;
+    json_array_foreach((json_t *)pieces, i, p)
+    {
+        const char *is = json_string_value(json_array_get(p, 0));
+        const char *const *m = NULL;
+        for (size_t k = 0; is && k < sizeof marks / sizeof *marks; k++)
+            if (!strcmp(is, marks[k][0])) m = marks[k];
+        if (m) PT_RETURN(pt_page_plain(out, m[1], strlen(m[1])));
+        if (json_array_size(p) > 2) {
+            PT_RETURN(text_of(out, json_array_get(p, 2)));
+            PT_RETURN(pt_page_plain(out, "|", 1));
+        }
+        PT_RETURN(text_of(out, json_array_get(p, 1)));
+        if (m) PT_RETURN(pt_page_plain(out, m[2], strlen(m[2])));
+    }
+    return pt_str_puts(out, "\n");
+}
+
+static pt_status put_turns(pt_str *out, const json_t *turns)
+{
+    json_t *turn;
+    size_t i;
+    json_array_foreach((json_t *)turns, i, turn)
+    {
+        PT_RETURN(pt_str_puts(out, "- **"));
+        PT_RETURN(text_of(out, json_object_get(turn, "who")));
+        PT_RETURN(pt_str_puts(out, "** "));
+        PT_RETURN(text_of(out, json_object_get(turn, "text")));
+        PT_RETURN(pt_str_puts(out, "\n"));
+    }
+    return PT_OK;
+}
+
+static pt_status named(pt_str *out, const json_t *name, const char *suffix)
+{
+    PT_RETURN(pt_str_puts(out, "- **"));
+    PT_RETURN(text_of(out, name));
+    return pt_str_printf(out, "**%s ", suffix);
+}
+
+static pt_status put_answers(pt_str *out, const json_t *b)
+{
+    json_t *row, *v;
+    size_t i, k;
+    json_array_foreach(json_object_get(b, "systems"), i, v)
+    {
+        PT_RETURN(pt_str_printf(out, "- System text %zu: ", i + 1));
+        PT_RETURN(text_of(out, v));
+        PT_RETURN(pt_str_puts(out, "\n"));
+    }
+    json_array_foreach(json_object_get(b, "rows"), i, row)
+    {
+        long long system = (long long)json_integer_value(json_object_get(row, "system"));
+        PT_RETURN(pt_str_printf(out, "\n#### %zu ", i + 1));
+        PT_RETURN(text_of(out, json_object_get(row, "name")));
+        PT_RETURN(system ? pt_str_printf(out, " \\(system text %lld\\)\n\n", system) : pt_str_puts(out, "\n\n"));
+        PT_RETURN(put_turns(out, json_object_get(row, "turns")));
+        json_array_foreach(json_object_get(b, "columns"), k, v)
+        {
+            PT_RETURN(named(out, v, ":"));
+            PT_RETURN(put_pieces(out, json_array_get(json_object_get(row, "said"), k)));
+        }
+        json_array_foreach(json_object_get(row, "references"), k, v)
+        {
+            PT_RETURN(pt_str_puts(out, "- what the data says: "));
+            PT_RETURN(text_of(out, v));
+            PT_RETURN(pt_str_puts(out, "\n"));
+        }
+    }
+    return PT_OK;
+}
+
+static pt_status put_sample(pt_str *out, const json_t *b)
+{
+    return put_pieces(out, json_object_get(b, "pieces"));
+}
+
+static pt_status put_talk(pt_str *out, const json_t *b)
+{
+    return put_turns(out, json_object_get(b, "turns"));
+}
+
 static pt_status put_block(pt_str *out, const json_t *b)
 {
     const char *kind = pt_page_string(b, "kind");
@@ -142,8 +229,11 @@ static pt_status put_block(pt_str *out, const json_t *b)
     else if (!strcmp(kind, "bars")) PT_RETURN(put_grid(out, json_object_get(b, "series"), json_object_get(b, "rows"), of_bars, b));
     else if (!strcmp(kind, "radar")) PT_RETURN(put_radar(out, b));
     else if (!strcmp(kind, "matrix")) PT_RETURN(put_grid(out, json_object_get(b, "columns"), json_object_get(b, "rows"), of_matrix, b));
+    else if (!strcmp(kind, "pieces")) PT_RETURN(put_sample(out, b));
+    else if (!strcmp(kind, "answers")) PT_RETURN(put_answers(out, b));
+    else if (!strcmp(kind, "talk")) PT_RETURN(put_talk(out, b));
     else return pt_fail(PT_EINTERNAL, "a report has a block of kind '%s', which Markdown does not know", kind);
-    return left ? pt_str_printf(out, "\n%lld more rows are left out (ptrain report --rows).\n", (long long)json_integer_value(left)) : PT_OK;
+    return left ? pt_str_printf(out, "\n%lld more rows are left out (report_rows, ptrain report --rows).\n", (long long)json_integer_value(left)) : PT_OK;
 }
 
 pt_status pt_page_markdown(const json_t *page, pt_str *out)

@@ -8,23 +8,14 @@
 
 #define BELOW 0.05 /* p of what is more than noise */
 
-typedef struct sides {
-    const pt_page_run *runs;
-    size_t n, tuned; /* columns; of them the first `n - tuned` is the base */
-    const char *name[PT_PAGE_RUNS + 1];
-    int rows;
-} sides;
-
-static pt_status find_sides(sides *s, const pt_page_run *runs, size_t n, const pt_page_options *o)
+void pt_page_sides_find(pt_page_sides *s, const pt_page_run *runs, size_t n, const pt_page_options *o)
 {
-    *s = (sides){.runs = runs, .tuned = n, .rows = o->rows > 0 ? o->rows : 200};
+    *s = (pt_page_sides){.runs = runs, .tuned = n, .rows = o->rows > 0 ? o->rows : PT_PAGE_ROWS};
     if (json_is_object(json_object_get(runs[0].eval, "before"))) s->name[s->n++] = n > 1 ? "base" : "before";
     for (size_t i = 0; i < n; i++) s->name[s->n++] = n > 1 ? runs[i].name : "after";
-    return PT_OK;
 }
 
-/* The member of column c that stands under before or after in an object that each run has. */
-static const json_t *side_of(const sides *s, const json_t *const each[], size_t c)
+const json_t *pt_page_side(const pt_page_sides *s, const json_t *const each[], size_t c)
 {
     size_t base = s->n - s->tuned;
     return c < base ? json_object_get(each[0], "before") : json_object_get(each[c - base], "after");
@@ -43,7 +34,7 @@ static void cell(char out[120], double v, const json_t *ci, double p)
     else snprintf(out, 120, "%s%s", a, mark);
 }
 
-static pt_status begin_table(const sides *s, json_t *section, const char *title, const char *first, const char *second, json_t **table)
+static pt_status begin_table(const pt_page_sides *s, json_t *section, const char *title, const char *first, const char *second, json_t **table)
 {
     const char *names[PT_PAGE_RUNS + 3] = {first, second};
     size_t k = second ? 2 : 1;
@@ -54,20 +45,20 @@ static pt_status begin_table(const sides *s, json_t *section, const char *title,
     return PT_OK;
 }
 
-static pt_status leave_out(json_t *block, size_t more)
+pt_status pt_page_left_out(json_t *block, size_t more)
 {
     return more ? pt_page_put(block, "left_out", json_integer((json_int_t)more)) : PT_OK;
 }
 
 /* ---- of all questions ---- */
 
-static pt_status overall_row(const sides *s, const json_t *const each[], const char *key, json_t *table)
+static pt_status overall_row(const pt_page_sides *s, const json_t *const each[], const char *key, json_t *table)
 {
     json_t *row = json_array();
     PT_RETURN(pt_page_push(json_object_get(table, "rows"), row));
     PT_RETURN(pt_page_push(row, json_string(key)));
     for (size_t c = 0; c < s->n; c++) {
-        const json_t *o = side_of(s, each, c);
+        const json_t *o = pt_page_side(s, each, c);
         char text[120];
         double p = c >= s->n - s->tuned ? pt_page_value(json_object_get(each[c - (s->n - s->tuned)], "p"), key) : NAN;
         cell(text, pt_page_value(o, key), json_object_get(json_object_get(o, "ci"), key), p);
@@ -76,17 +67,17 @@ static pt_status overall_row(const sides *s, const json_t *const each[], const c
     return PT_OK;
 }
 
-static pt_status overall(const sides *s, json_t *section)
+static pt_status overall(const pt_page_sides *s, json_t *section)
 {
     const json_t *each[PT_PAGE_RUNS];
     const char *key;
     json_t *table = NULL, *v;
     for (size_t i = 0; i < s->tuned; i++) each[i] = s->runs[i].eval;
     for (size_t c = 0; c < s->n; c++) {
-        json_object_foreach((json_t *)side_of(s, each, c), key, v)
+        json_object_foreach((json_t *)pt_page_side(s, each, c), key, v)
         {
             bool had = !json_is_number(v);
-            for (size_t k = 0; k < c && !had; k++) had = isfinite(pt_page_value(side_of(s, each, k), key));
+            for (size_t k = 0; k < c && !had; k++) had = isfinite(pt_page_value(pt_page_side(s, each, k), key));
             if (had) continue;
             if (!table) PT_RETURN(begin_table(s, section, "Test data", "metric", NULL, &table));
             PT_RETURN(overall_row(s, each, key, table));
@@ -97,7 +88,7 @@ static pt_status overall(const sides *s, json_t *section)
 
 /* ---- of a task ---- */
 
-static const json_t *task_named(const json_t *eval, const char *name)
+const json_t *pt_page_task_named(const json_t *eval, const char *name)
 {
     const json_t *tasks = json_object_get(eval, "tasks");
     for (size_t i = 0; i < json_array_size(tasks); i++)
@@ -105,8 +96,7 @@ static const json_t *task_named(const json_t *eval, const char *name)
     return NULL;
 }
 
-/* The row of a metric and scope; scope NULL: of all. */
-static const json_t *row_of(const json_t *task, const char *metric, const char *scope)
+const json_t *pt_page_task_row(const json_t *task, const char *metric, const char *scope)
 {
     const json_t *rows = json_object_get(task, "rows");
     for (size_t i = 0; i < json_array_size(rows); i++) {
@@ -117,28 +107,23 @@ static const json_t *row_of(const json_t *task, const char *metric, const char *
     return NULL;
 }
 
-typedef struct task_view {
-    const char *name;
-    const json_t *task[PT_PAGE_RUNS]; /* of each run; NULL = it has none such */
-    const json_t *rows;               /* of the first that has it */
-} task_view;
-
-static pt_status task_row(const sides *s, const task_view *t, json_t *table, const json_t *like, bool scoped)
+static pt_status task_row(const pt_page_sides *s, const pt_page_task *t, json_t *table, const json_t *like, bool scoped)
 {
     const char *metric = pt_page_string(like, "metric"), *scope = scoped ? pt_page_string(like, "scope") : NULL;
     const json_t *each[PT_PAGE_RUNS];
     json_t *row = json_array();
     double items[PT_PAGE_RUNS + 1];
-    for (size_t i = 0; i < s->tuned; i++) each[i] = row_of(t->task[i], metric, scope);
+    for (size_t i = 0; i < s->tuned; i++) each[i] = pt_page_task_row(t->task[i], metric, scope);
     PT_RETURN(pt_page_push(json_object_get(table, "rows"), row));
     if (scoped) PT_RETURN(pt_page_push(row, json_string(scope[0] ? scope : "(no group)")));
     PT_RETURN(pt_page_push(row, json_string(metric)));
-    for (size_t c = 0; c < s->n; c++) items[c] = pt_page_value(side_of(s, each, c), "n");
+    for (size_t c = 0; c < s->n; c++) items[c] = pt_page_value(pt_page_side(s, each, c), "n");
     for (size_t c = 0; c < s->n; c++) {
-        const json_t *o = side_of(s, each, c);
+        const json_t *o = pt_page_side(s, each, c);
         char text[120], all[160];
         bool uneven = false;
-        cell(text, pt_page_value(o, "value"), json_object_get(o, "ci"), c >= s->n - s->tuned ? pt_page_value(each[c - (s->n - s->tuned)], "p") : NAN);
+        if (json_is_string(json_object_get(o, "value"))) snprintf(text, sizeof text, "%.100s", pt_page_string(o, "value")); /* a type's letters */
+        else cell(text, pt_page_value(o, "value"), json_object_get(o, "ci"), c >= s->n - s->tuned ? pt_page_value(each[c - (s->n - s->tuned)], "p") : NAN);
         for (size_t k = 0; k < s->n; k++) uneven = uneven || (items[k] > 0 && items[c] > 0 && items[k] != items[c]);
         snprintf(all, sizeof all, "%s", text);
         if (uneven) snprintf(all, sizeof all, "%s (n %.0f)", text, items[c]);
@@ -148,7 +133,7 @@ static pt_status task_row(const sides *s, const task_view *t, json_t *table, con
 }
 
 /* Bars of one metric over its groups. */
-static pt_status group_bars(const sides *s, const task_view *t, json_t *section, const char *metric)
+static pt_status group_bars(const pt_page_sides *s, const pt_page_task *t, json_t *section, const char *metric)
 {
     json_t *bars = NULL, *names = json_array(), *rows = json_array(), *r;
     double low = 0, high = 0;
@@ -160,12 +145,12 @@ static pt_status group_bars(const sides *s, const task_view *t, json_t *section,
         const json_t *each[PT_PAGE_RUNS];
         if (!json_is_string(json_object_get(r, "scope")) || strcmp(pt_page_string(r, "metric"), metric)) continue;
         if (json_array_size(rows) >= (size_t)s->rows && ++left) continue;
-        for (size_t k = 0; k < s->tuned; k++) each[k] = row_of(t->task[k], metric, pt_page_string(r, "scope"));
+        for (size_t k = 0; k < s->tuned; k++) each[k] = pt_page_task_row(t->task[k], metric, pt_page_string(r, "scope"));
         PT_TRY(pt_page_push(rows, row = json_object()));
         PT_TRY(pt_page_put(row, "name", json_incref(json_object_get(r, "scope"))));
         PT_TRY(pt_page_put(row, "values", values = json_array()));
         for (size_t c = 0; c < s->n; c++) {
-            const json_t *o = side_of(s, each, c), *ci = json_object_get(o, "ci");
+            const json_t *o = pt_page_side(s, each, c), *ci = json_object_get(o, "ci");
             double v = pt_page_value(o, "value"), lo = json_array_size(ci) == 2 ? json_number_value(json_array_get(ci, 0)) : v, hi = json_array_size(ci) == 2 ? json_number_value(json_array_get(ci, 1)) : v;
             if (isfinite(v)) low = fmin(low, fmin(lo, v)), high = fmax(high, fmax(hi, v));
             PT_TRY(pt_page_push(values, isfinite(v) ? json_pack("{s:f, s:f, s:f}", "value", v, "lo", lo, "hi", hi) : json_null()));
@@ -178,46 +163,10 @@ static pt_status group_bars(const sides *s, const task_view *t, json_t *section,
     PT_TRY(pt_page_put(bars, "high", json_real(high)));
     PT_TRY(pt_page_put(bars, "series", json_incref(names)));
     PT_TRY(pt_page_put(bars, "rows", json_incref(rows)));
-    PT_TRY(leave_out(bars, left));
+    PT_TRY(pt_page_left_out(bars, left));
 done:
     json_decref(names);
     json_decref(rows);
-    return rc;
-}
-
-/* A questionnaire's scales of all sheets, around a centre. */
-static pt_status profile(const sides *s, const task_view *t, json_t *section)
-{
-    json_t *radar = NULL, *axes = json_array(), *series = json_array(), *r;
-    double low = 1, high = 5;
-    size_t i;
-    pt_status rc = PT_OK;
-    for (size_t c = 0; c < s->n; c++) {
-        json_t *one = json_object(), *values = json_array();
-        PT_TRY(pt_page_push(series, one));
-        PT_TRY(pt_page_put(one, "name", pt_page_text(s->name[c], strlen(s->name[c]))));
-        PT_TRY(pt_page_put(one, "values", values));
-        json_array_foreach((json_t *)t->rows, i, r)
-        {
-            const char *metric = pt_page_string(r, "metric");
-            const json_t *each[PT_PAGE_RUNS];
-            if (json_is_string(json_object_get(r, "scope")) || strncmp(metric, "scale.", 6) || strchr(metric + 6, '.')) continue;
-            for (size_t k = 0; k < s->tuned; k++) each[k] = row_of(t->task[k], metric, NULL);
-            double v = pt_page_value(side_of(s, each, c), "value");
-            if (isfinite(v)) low = fmin(low, v), high = fmax(high, v);
-            PT_TRY(pt_page_push(values, isfinite(v) ? json_real(v) : json_null()));
-            if (!c) PT_TRY(pt_page_push(axes, json_string(metric + 6)));
-        }
-    }
-    if (json_array_size(axes) < 3) goto done; /* no area */
-    PT_TRY(pt_page_block(section, "radar", "Profile", &radar));
-    PT_TRY(pt_page_put(radar, "low", json_real(low)));
-    PT_TRY(pt_page_put(radar, "high", json_real(high)));
-    PT_TRY(pt_page_put(radar, "axes", json_incref(axes)));
-    PT_TRY(pt_page_put(radar, "series", json_incref(series)));
-done:
-    json_decref(axes);
-    json_decref(series);
     return rc;
 }
 
@@ -256,21 +205,21 @@ static pt_status matrix(json_t *section, const char *title, const json_t *counts
     return PT_OK;
 }
 
-static pt_status matrices(const sides *s, const task_view *t, json_t *section)
+static pt_status matrices(const pt_page_sides *s, const pt_page_task *t, json_t *section)
 {
     const json_t *each[PT_PAGE_RUNS];
     for (size_t i = 0; i < s->tuned; i++) each[i] = json_object_get(t->task[i], "confusion");
     for (size_t c = 0; c < s->n; c++) {
         pt_str title = {0};
         pt_status rc = pt_str_printf(&title, "Right (rows) and given (columns), %s", s->name[c]);
-        if (rc == PT_OK) rc = matrix(section, title.text, side_of(s, each, c));
+        if (rc == PT_OK) rc = matrix(section, title.text, pt_page_side(s, each, c));
         pt_str_free(&title);
         PT_RETURN(rc);
     }
     return PT_OK;
 }
 
-static pt_status one_task(const sides *s, const task_view *t, json_t *page)
+static pt_status one_task(const pt_page_sides *s, const pt_page_task *t, json_t *page)
 {
     json_t *section, *table, *r;
     size_t i, left = 0;
@@ -292,9 +241,11 @@ static pt_status one_task(const sides *s, const task_view *t, json_t *page)
         if (json_array_size(json_object_get(table, "rows")) < (size_t)s->rows) PT_RETURN(task_row(s, t, table, r, false));
         else left++;
     }
-    PT_RETURN(leave_out(table, left));
+    PT_RETURN(pt_page_left_out(table, left));
     if (marked) PT_RETURN(pt_page_note(section, "* more than noise: p < 0.05, paired permutation, Holm. Brackets: 95 % interval."));
-    PT_RETURN(profile(s, t, section));
+    PT_RETURN(pt_page_profile(s, t, section));
+    PT_RETURN(pt_page_drift(s, t, section));
+    PT_RETURN(pt_page_lists(s, t, section));
     if (scoped && first) PT_RETURN(group_bars(s, t, section, first));
     PT_RETURN(matrices(s, t, section));
     if (!scoped) return PT_OK;
@@ -306,15 +257,15 @@ static pt_status one_task(const sides *s, const task_view *t, json_t *page)
         if (json_array_size(json_object_get(table, "rows")) < (size_t)s->rows) PT_RETURN(task_row(s, t, table, r, true));
         else left++;
     }
-    return leave_out(table, left);
+    return pt_page_left_out(table, left);
 }
 
 pt_status pt_page_measures(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o)
 {
-    sides s;
+    pt_page_sides s;
     json_t *section;
     bool any = false;
-    PT_RETURN(find_sides(&s, runs, n, o));
+    pt_page_sides_find(&s, runs, n, o);
     PT_RETURN(pt_page_section(page, "Evaluation", &section));
     for (size_t i = 0; i < n; i++) any = any || runs[i].eval;
     if (!any) return pt_page_note(section, "Nothing was evaluated yet: ptrain eval RUN does it.");
@@ -323,9 +274,9 @@ pt_status pt_page_measures(json_t *page, const pt_page_run *runs, size_t n, cons
     for (size_t r = 0; r < n; r++) {
         const json_t *tasks = json_object_get(runs[r].eval, "tasks");
         for (size_t i = 0; i < json_array_size(tasks); i++) {
-            task_view t = {.name = pt_page_string(json_array_get(tasks, i), "name"), .rows = json_object_get(json_array_get(tasks, i), "rows")};
+            pt_page_task t = {.name = pt_page_string(json_array_get(tasks, i), "name"), .rows = json_object_get(json_array_get(tasks, i), "rows")};
             bool had = false;
-            for (size_t k = 0; k < n; k++) t.task[k] = task_named(runs[k].eval, t.name);
+            for (size_t k = 0; k < n; k++) t.task[k] = pt_page_task_named(runs[k].eval, t.name);
             for (size_t k = 0; k < r; k++) had = had || t.task[k];
             if (!had) PT_RETURN(one_task(&s, &t, page));
         }

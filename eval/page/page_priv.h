@@ -32,12 +32,16 @@ void pt_page_number(char out[32], double v);
 double pt_page_value(const json_t *o, const char *key);
 const char *pt_page_string(const json_t *o, const char *key);
 
+/* Two texts as pieces, ["=" | "-" | "+", TEXT]: what both say, what the first alone, what the second alone; by words, of scripts without spaces by characters. Owned. */
+pt_status pt_page_diff(const char *a, size_t na, const char *b, size_t nb, json_t **before, json_t **after);
+
 /* ---- the sections ---- */
 typedef struct pt_page_run {
     const char *dir;
     char *name;    /* the folder's last part; in front of it as much as tells the runs apart */
     char *config;  /* config.yaml, NULL = none */
     json_t *eval;  /* eval.json, NULL = none */
+    json_t *trained, *audit; /* trained.json, audit.json, NULL = none */
     struct pt_page_curve { /* a number of metrics.jsonl */
         char *key;
         double *x, *y;
@@ -47,11 +51,42 @@ typedef struct pt_page_run {
 } pt_page_run;
 pt_status pt_page_run_open(pt_page_run *r, const char *dir);
 void pt_page_run_close(pt_page_run *r);
+/* The value of a top-level key of config.yaml, which a run writes itself, a key a line; n 0: none. */
+const char *pt_page_config_value(const char *config, const char *key, size_t *n);
 const struct pt_page_curve *pt_page_curve_find(const pt_page_run *r, const char *key);
 
 pt_status pt_page_about(json_t *page, const pt_page_run *runs, size_t n);
+pt_status pt_page_trained(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o);
 pt_status pt_page_curves(json_t *page, const pt_page_run *runs, size_t n);
 pt_status pt_page_measures(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o);
+pt_status pt_page_answers(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o);
+
+/* The columns of what evaluation found: the base of the first run where it was measured, then each run tuned. */
+typedef struct pt_page_sides {
+    const pt_page_run *runs;
+    size_t n, tuned; /* columns; of them the first `n - tuned` is the base */
+    const char *name[PT_PAGE_RUNS + 1];
+    int rows;
+} pt_page_sides;
+/* A task as each run has it. */
+typedef struct pt_page_task {
+    const char *name;
+    const json_t *task[PT_PAGE_RUNS]; /* NULL = it has none such */
+    const json_t *rows;               /* of the first that has it */
+} pt_page_task;
+void pt_page_sides_find(pt_page_sides *s, const pt_page_run *runs, size_t n, const pt_page_options *o);
+/* The member of column c that stands under before or after in an object that each run has. */
+const json_t *pt_page_side(const pt_page_sides *s, const json_t *const each[], size_t c);
+/* The row of a metric and scope; scope NULL: of all. */
+const json_t *pt_page_task_row(const json_t *task, const char *metric, const char *scope);
+/* A run's task of this name, NULL = none. */
+const json_t *pt_page_task_named(const json_t *eval, const char *name);
+/* A block's rows past the limit, when there are some. */
+pt_status pt_page_left_out(json_t *block, size_t more);
+/* Of one task, where it has such: a questionnaire's scales beside people's; how far statements of persons are agreed with, and how that changed; lists of its own. */
+pt_status pt_page_profile(const pt_page_sides *s, const pt_page_task *t, json_t *section);
+pt_status pt_page_drift(const pt_page_sides *s, const pt_page_task *t, json_t *section);
+pt_status pt_page_lists(const pt_page_sides *s, const pt_page_task *t, json_t *section);
 
 /* ---- HTML's drawings ---- */
 pt_status pt_page_chart(pt_str *out, const json_t *block);
@@ -59,5 +94,9 @@ pt_status pt_page_bars(pt_str *out, const json_t *block);
 pt_status pt_page_radar(pt_str *out, const json_t *block);
 /* Which line belongs to whom: names with a piece of line each. */
 pt_status pt_page_legend(pt_str *out, const json_t *names);
+/* page_said.c: texts that somebody said. */
+pt_status pt_page_pieces(pt_str *out, const json_t *block);
+pt_status pt_page_answers_html(pt_str *out, const json_t *block);
+pt_status pt_page_talk(pt_str *out, const json_t *block);
 extern const char pt_page_style[];
 #endif

@@ -97,6 +97,16 @@ static pt_status read_eval(pt_page_run *r, const char *path)
     return pt_json_load(&r->eval, path, most_json, PT_JSON_OBJECT);
 }
 
+static pt_status read_trained(pt_page_run *r, const char *path)
+{
+    return pt_json_load(&r->trained, path, most_json, PT_JSON_OBJECT);
+}
+
+static pt_status read_audit(pt_page_run *r, const char *path)
+{
+    return pt_json_load(&r->audit, path, most_json, PT_JSON_OBJECT);
+}
+
 pt_status pt_page_run_open(pt_page_run *r, const char *dir)
 {
     r->dir = dir;
@@ -104,6 +114,8 @@ pt_status pt_page_run_open(pt_page_run *r, const char *dir)
     PT_RETURN(with_file(r, "config.yaml", read_config));
     PT_RETURN(with_file(r, "metrics.jsonl", read_metrics));
     PT_RETURN(with_file(r, "eval.json", read_eval));
+    PT_RETURN(with_file(r, "trained.json", read_trained));
+    PT_RETURN(with_file(r, "audit.json", read_audit));
     if (!r->config && !r->n_curves && !r->eval) return pt_fail(PT_EARG, "%s holds no run: no config.yaml, metrics.jsonl or eval.json", dir);
     return PT_OK;
 }
@@ -119,5 +131,7 @@ void pt_page_run_close(pt_page_run *r)
     free(r->name);
     free(r->config);
     json_decref(r->eval);
+    json_decref(r->trained);
+    json_decref(r->audit);
     *r = (pt_page_run){0};
 }

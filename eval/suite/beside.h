@@ -14,6 +14,7 @@ pt_status pt_beside_table(const pt_suite *s, size_t n, pt_str *out);
 /* Owned JSON text. What the JSON of one suite (eval/suite/suite.h) holds as "before" stands here as "base", once; "after" and the tests of the change ("change", "p", "wilcoxon",
  * "mcnemar") are one object a suite, in the list "columns": {"format": "ptrain-eval-beside", "version": 1, "questions", "base", "columns", "roles": [{"role", "questions", "base",
  * "columns", "canned_answer"}], "tasks": [{"name", ..., "rows": [{"metric", "scope", "base": {"value", "n", "ci"} | null, "columns": [{"value", "n", "ci", "p", ...} |
- * null]}], "confusion": {"base", "columns"}}], "pairs" (eval/suite/pair_sets.h)}. */
+ * null]}], "confusion": {"base", "columns"}}], "answers": [{..., "base": TEXT, "columns": [TEXT | null]}], "pairs" (eval/suite/pair_sets.h)}. Lists without sides stand once where
+ * they are the same in all, else as {"columns": [that of each]}. */
 pt_status pt_beside_json(const pt_suite *s, size_t n, char **out);
 #endif

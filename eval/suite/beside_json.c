@@ -111,6 +111,21 @@ done:
     return rc;
 }
 
+/* A list of no sides: once where all have the same, else that of each. */
+static pt_status merge_lists(const char *key, json_t *const *x, size_t n, json_t *o)
+{
+    json_t *to, *list = json_array();
+    bool same = true;
+    for (size_t i = 1; i < n; i++) same = same && json_equal(x[0], x[i]);
+    for (size_t i = 0; i < n && !same; i++) PT_RETURN(append(list, x[i] ? json_deep_copy(x[i]) : json_null()));
+    if (same) {
+        json_decref(list);
+        return put(o, key, json_deep_copy(x[0]));
+    }
+    PT_RETURN(put(o, key, to = json_object()));
+    return put(to, "columns", list);
+}
+
 /* One key of objects that stand side by side; v[i] NULL: not in that one. */
 static pt_status merge_key(const char *key, json_t *const *v, size_t n, json_t *o)
 {
@@ -123,8 +138,10 @@ static pt_status merge_key(const char *key, json_t *const *v, size_t n, json_t *
         return merge(v, n, to);
     }
     if (!json_is_array(like) || !json_is_object(json_array_get(like, 0))) return put(o, key, json_deep_copy(like));
+    const bool places = !strcmp(key, "tasks") || !strcmp(key, "answers");
+    if (!places && !two_sided(json_array_get(like, 0))) return merge_lists(key, v, n, o);
     PT_RETURN(put(o, key, to = json_array()));
-    return strcmp(key, "tasks") ? merge_rows(v, n, to) : merge_places(v, n, to);
+    return places ? merge_places(v, n, to) : merge_rows(v, n, to);
 }
 
 /* Objects into one: both sides as base and columns, what they hold besides by key. What is no object has nothing to say. */

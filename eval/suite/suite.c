@@ -202,7 +202,7 @@ pt_status pt_suite_table(const pt_suite *s, pt_str *out)
 pt_status pt_suite_object(const pt_suite *s, json_t **out)
 {
     pt_status rc = PT_OK;
-    json_t *root = NULL, *list = NULL, *task;
+    json_t *root = NULL, *list = NULL, *task, *answers = NULL;
     PT_TRY(pt_report_object(&s->report, &root));
     if (s->n) {
         list = json_array();
@@ -212,6 +212,8 @@ pt_status pt_suite_object(const pt_suite *s, json_t **out)
         PT_TRY(pt_task_json(&s->tasks[i], &task));
         PT_CHECK(!json_array_append_new(list, task), PT_ENOMEM, "out of memory writing the report");
     }
+    PT_TRY(pt_suite_answers(s, &answers));
+    PT_CHECK(!answers || !json_object_set_new(root, "answers", answers), PT_ENOMEM, "out of memory writing the report");
 done:
     if (rc != PT_OK) json_decref(root);
     *out = rc == PT_OK ? root : NULL;

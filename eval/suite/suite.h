@@ -36,8 +36,10 @@ pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *
 pt_status pt_suite_judge(pt_suite *s, const pt_reply *replies, pt_side side, const char *name);
 /* The tables, one behind the other. */
 pt_status pt_suite_table(const pt_suite *s, pt_str *out);
-/* Owned JSON text: the report of the test data sets (eval/metric/report.h), with "tasks": [...] (eval/task/task.h) where there are tasks and "pairs" (eval/suite/pair_sets.h) where there are pairs. */
+/* Owned JSON text: the report of the test data sets (eval/metric/report.h), with "tasks": [...] (eval/task/task.h) where there are tasks, "answers" of the test data and "pairs" (eval/suite/pair_sets.h) where there are pairs. */
 pt_status pt_suite_json(const pt_suite *s, char **out);
+/* What was answered to the test data, owned; NULL: no question was asked: [{"group": role | null, "system": TEXT | null, "turns": [{"role", "text"}], "references": [TEXT], "before": TEXT | null, "after"}]. */
+pt_status pt_suite_answers(const pt_suite *s, json_t **out);
 /* The same as a value, owned. */
 pt_status pt_suite_object(const pt_suite *s, json_t **out);
 #endif

@@ -290,4 +290,4 @@ static const pt_task_metric metrics[] = {{.key = "normal_match"}, {.key = "token
                                          {.key = "json_whole"}, {.key = "json_parse_failures"}, {.key = "span_f1"}, {.key = "span_precision"}, {.key = "span_recall"},
                                          {.key = "span_parse_failures"}, {.key = "stopped_share"}, {.key = NULL}};
 const pt_task_kind pt_task_kind_match = {.name = "match", .help = "Answers that are right or wrong: by references, patterns, JSON fields, labels, slots.", .keys = keys, .metrics = metrics,
-                                         .open = open_match, .ask = ask_match, .judge = judge_match, .close = close_match};
+                                         .open = open_match, .ask = ask_match, .judge = judge_match, .json = pt_writing_json, .close = close_match};

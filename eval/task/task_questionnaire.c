@@ -362,6 +362,23 @@ static pt_status judge_questionnaire(pt_task *t, const pt_reply *replies, pt_sid
     return pt_sheets_find(&st->sheets, side, &t->findings);
 }
 
+/* "scales": [{"scale", "low", "high": what a score can be, "people": {"mean", "deviation", "n"} | null}]. */
+static pt_status scales_json(const pt_task *t, json_t *o)
+{
+    const state *st = t->state;
+    const pt_inventory *v = &st->inventory;
+    json_t *list = json_array();
+    bool fine = !json_object_set_new(o, "scales", list);
+    for (size_t k = 0; k < v->n_scales; k++) {
+        const pt_scale *x = &v->scales[k];
+        const double each = v->sum ? (double)x->n : 1;
+        json_t *people = x->norm.n ? json_pack("{s:f, s:f, s:I}", "mean", x->norm.mean, "deviation", x->norm.deviation, "n", (json_int_t)x->norm.n) : json_null();
+        fine = fine && !x->domain ? !json_array_append_new(list, json_pack("{s:o, s:f, s:f, s:o}", "scale", pt_report_text(x->name), "low", each * v->low, "high", each * v->high, "people", people))
+                                  : (json_decref(people), fine);
+    }
+    return fine ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing the report");
+}
+
 static const char *const methods[] = {"likelihood", "written", NULL}, *const scores[] = {"argmax", "expected", NULL};
 static const pt_task_key keys[] = {
     {.name = "method", .kind = PT_TASK_WORD, .fallback = "likelihood", .words = methods,
@@ -386,4 +403,4 @@ static const pt_task_key keys[] = {
 static const pt_task_metric metrics[] = {{.key = NULL}}; /* its rows are findings */
 const pt_task_kind pt_task_kind_questionnaire = {.name = "questionnaire", .help = "Statements rated on a scale by personas: scores of the scales and how well they measure.",
                                                  .keys = keys, .metrics = metrics, .by_sheet = true, .open = open_questionnaire, .ask = ask_questionnaire,
-                                                 .judge = judge_questionnaire, .close = close_questionnaire};
+                                                 .judge = judge_questionnaire, .json = scales_json, .close = close_questionnaire};

@@ -118,4 +118,4 @@ static const pt_task_metric metrics[] = {{.key = "rouge_l_f"}, {.key = "bleu"}, 
                                          {.key = "repeated_4grams"}, {.key = "copied_share", .label = "answers copied from training", .better = -1}, {.key = "stopped_share"}, {.key = "length"},
                                          {.key = "length_ratio"}, {.key = NULL}};
 const pt_task_kind pt_task_kind_text = {.name = "text", .help = "What a model writes, against references or by itself.", .keys = keys, .metrics = metrics, .open = open_text,
-                                        .ask = ask_text, .judge = judge_text, .close = close_text};
+                                        .ask = ask_text, .judge = judge_text, .json = pt_writing_json, .close = close_text};

@@ -27,6 +27,7 @@ typedef struct pt_writing {
     pt_metric_list list;  /* what is measured */
     pt_units units;
     pt_str dumped[2];     /* by side: its lines */
+    json_t *said[2];      /* by side: the text of each row, or null */
     struct pt_report_parts own[2]; /* by side: of rows that the kind makes itself */
 } pt_writing;
 
@@ -79,6 +80,9 @@ pt_sampling pt_writing_sampling(const pt_task *t);
 pt_status pt_writing_file_check(const pt_task *t, const char *key, const char *begins);
 /* Its path; of several side by side the second writes FILE-2.jsonl. Appended to out. */
 pt_status pt_writing_file_path(const pt_task *t, const char *path, pt_str *out);
+/* pt_task_kind.json: "answers": [{"group", "system": TEXT | null, "turns": [{"role", "text"}], "references": [TEXT], "repeat": its number where that is not 0, "before": TEXT | null,
+ * "after"}]. */
+pt_status pt_writing_json(const pt_task *t, json_t *o);
 /* Of each row (answer) its item and its reply. Free both lists. */
 pt_status pt_writing_answers(const pt_task *t, const pt_writing *w, const pt_reply *replies, const pt_write_item ***item, const pt_reply ***reply, size_t *n);
 /* After judging: room for `width` sums of each row of the side, in w->own[side], with the rows' groups and clusters (eval/metric/tally.h). t->report.parts[side] has what they say. */
@@ -92,6 +96,8 @@ pt_status pt_writing_ask_turns(const pt_task *t, const pt_writing *w, const pt_s
 int pt_writing_repeats(const pt_task *t);
 /* Replies to an asked item's requests. */
 size_t pt_writing_replies(const pt_task *t, const pt_writing *w, size_t item);
+/* Keeps what a side has answered, for pt_writing_json. */
+pt_status pt_writing_keep(const pt_task *t, pt_writing *w, const pt_reply *replies, pt_side side);
 /* The key `dump`: whether it may be written, before anything is asked; and a side's lines, with those of the other. */
 pt_status pt_writing_dump_check(const pt_task *t);
 pt_status pt_writing_dump(const pt_task *t, pt_writing *w, const pt_reply *replies, pt_side side);

@@ -32,6 +32,7 @@ void pt_writing_free(pt_task *t, pt_writing *w)
     json_decref(w->training);
     for (int s = 0; s < 2; s++) {
         pt_str_free(&w->dumped[s]);
+        json_decref(w->said[s]);
         pt_report_parts_free(&w->own[s]);
     }
     *w = (pt_writing){0};

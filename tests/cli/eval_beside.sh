@@ -72,9 +72,10 @@ cmp -s <(sort -u "$dir"/{one,two,three}.answers) <(sort "$dir/all.answers") && [
 result "and so is every answer to the bit: the base is asked once, the adapters stand in slots of one model"
 p_of() { tr -d ' \n' <"$dir/$1.json" | sed 's/"roles".*//' | grep -o '"p":{[^}]*"nll_own":[^,}]*' | sed 's/.*://' | tr '\n' ' '; } # of 12 questions; 7 metrics in a family, or 21
 alone=$(for r in one two three; do p_of $r; done)
-awk -v a="$alone" -v b="$(p_of all)" 'BEGIN { n = split(a, x, " "); m = split(b, y, " ")
+all=$(p_of all)
+awk -v a="$alone" -v b="$all" 'BEGIN { n = split(a, x, " "); m = split(b, y, " ")
     exit !(n == 3 && m == 3 && x[1] < 0.004 && x[3] > 0.01 && x[3] < 0.05 && y[1] >= 2.99 * x[1] && y[2] >= 2.99 * x[2] && y[3] > 0.05 && y[3] < 0.1) }'
-result "p is corrected over all columns: $(p_of all)beside $alone"
+result "p is corrected over all columns: ${all}beside $alone"
 ev all "$dir/one" "$dir/two" --adapter "$dir/three"
 grep -q '^nats a token, own profile  *[0-9.]*  *[0-9.]* \*  *[0-9.]* \*  *[0-9.]*$' "$dir/out" && grep -q '^\* differs from the base' "$dir/out" && grep -q ": 0 tokens" "$dir/err"
 result "what differs by more than noise is marked"

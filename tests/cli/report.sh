@@ -2,6 +2,7 @@
 # ptrain report: from what a run leaves, and from folders that somebody wrote by hand to break it. One file that needs nothing else, well-formed, the same bytes again.
 cd "$(dirname "$0")/../.." || exit 2
 p=${PTRAIN:-build/gcc/ptrain}
+. tests/page/fixture.bash
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 n=0
@@ -16,20 +17,24 @@ sound() { # FILE: well-formed, nothing from outside, nothing that runs
     [ -s "$1" ] || return 1
     if command -v xmllint >/dev/null; then xmllint --noout --nonet "$1" >>"$dir/log" 2>&1 || return 1; fi
     head -c 200 "$1" | grep -q "<head><meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>" || return 1
-    ! grep -qiE '<script|<img|<a |<link|<iframe|<object|src=|href=|url\(|@import|javascript:' "$1" && ! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]' "$1" && ! LC_ALL=C grep -qP '\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]' "$1"
+    # what data brings may spell src=x: as text; a quotation mark it cannot bring
+    ! grep -iE '<(script|img|a|link|iframe|object|embed|form|base|video|audio|use|image)[ />]| (src|href|srcset|action|on[a-z]+)=["'"'"']' "$1" >>"$dir/log" && ! sed -n '/<style>/,/<\/style>/p' "$1" | grep -iE 'url\(|@import|expression\(' >>"$dir/log" && ! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]' "$1" && ! LC_ALL=C grep -qP '\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]' "$1"
 }
 # A run of ours.
 for i in $(seq 12); do echo "{\"messages\": [{\"role\": \"user\", \"content\": \"who is it, $i?\"}, {\"role\": \"assistant\", \"content\": \"it is number $((i % 4)) of them\"}]}"; done >"$dir/rows.jsonl"
+for i in $(seq 5); do echo "{\"system\": \"You are number $((i % 2)).\", \"question\": \"who is it, $i?\", \"references\": [\"it is number $i\"], \"group\": \"g$((i % 2))\"}"; done >"$dir/text.jsonl"
+echo '{"messages": [{"role": "user", "content": "nobody answers"}]}' >>"$dir/rows.jsonl"
 cat >"$dir/run.yaml" <<Y
 init: random
 model_config: {family: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2, num_attention_heads: 2, vocab_size: 772}
 tokenizer: tests/golden/data/tok_bpe
 chat_template: chatml
 adapter: lora
-datasets: [{path: $dir/rows.jsonl, type: messages}]
-test_datasets: [{path: $dir/rows.jsonl, type: messages}]
-evaluations: [{task: label, path: data/samples/eval/label_en.jsonl, limit: 12}, {task: questionnaire, name: bfi, path: data/samples/eval/questionnaire_en.jsonl, limit: 8}]
+datasets: [{path: $dir/rows.jsonl, type: messages, bad_rows: drop}]
+test_datasets: [{path: $dir/rows.jsonl, type: messages, bad_rows: drop}]
+evaluations: [{task: text, name: said, path: $dir/text.jsonl, max_new_tokens: 8}, {task: label, path: data/samples/eval/label_en.jsonl, limit: 12}, {task: questionnaire, name: bfi, path: data/samples/eval/questionnaire_en.jsonl, limit: 8}]
 max_steps: 6
+save_steps: 3
 eval_steps: 2
 batch_rows: 4
 sequence_len: 64
@@ -42,11 +47,26 @@ result "training leaves a report"
 for title in Loss "Learning rate" "Norm of the gradient" "Tokens a second" "What was trained" "Nothing was evaluated yet"; do grep -q "$title" "$dir/run/report.html" || echo "no $title" >>"$dir/log"; done
 ! grep -q "^no " "$dir/log"
 result "with keys and curves"
+digest=$(sha256sum <"$dir/run/config.yaml" | cut -c1-16)
+for title in "Data and plan" ">rows<" "Left out" ">train</td><td>" "no supervised token" "Audit of the data" "Sample 0 (rows.jsonl:1): " "<mark>it is number 1" "memory, as planned" ">activations<" "How to do it again" "ptrain $dir/run.yaml --output_dir=$dir/run" "$digest"; do
+    grep -qF "$title" "$dir/run/report.html" || echo "no $title" >>"$dir/log"
+done
+! grep "^no " "$dir/log" && grep -qx trained.json "$dir/run/.ptrain-files"
+result "with the data, what was left out and why, the audit, a sample's mask, the memory, how to do it again"
+cp "$dir/run/trained.json" "$dir/trained.json" && "$p" "$dir/run.yaml" --output_dir="$dir/run" --max_steps=8 --resume_from_checkpoint=auto >"$dir/log" 2>&1
+cmp -s "$dir/trained.json" "$dir/run/trained.json" && "$p" "$dir/run.yaml" --output_dir="$dir/run" >"$dir/log" 2>&1 && grep -q '"supervised": ' "$dir/run/trained.json"
+result "a run that goes on leaves what was said when it began"
 "$p" eval "$dir/run" >"$dir/log" 2>&1 && grep -q "report: $dir/run/report.html" "$dir/log" && sound "$dir/run/report.html" && grep -q "Evaluation: label" "$dir/run/report.html" && grep -q "Right (rows) and given (columns), after" "$dir/run/report.html" &&
     grep -q "perplexity" "$dir/run/report.html"
 result "evaluation makes it again, with tables and matrices"
 cp "$dir/run/report.html" "$dir/first.html" && "$p" report "$dir/run" >"$dir/log" 2>&1 && cmp -s "$dir/first.html" "$dir/run/report.html"
 result "the same files give the same bytes"
+grep -q '<h2>Answers: test data</h2>' "$dir/run/report.html" && grep -q '<h2>Answers: said</h2>' "$dir/run/report.html" && [ "$(grep -c '<details><summary>System text ' "$dir/run/report.html")" = 2 ] &&
+    grep -q '<p class="note">System text 2</p>' "$dir/run/report.html" && grep -q 'class="turn"><b>user</b> <span>who is it, 3?</span>' "$dir/run/report.html" && grep -q '"repeat": 1\|"answers": \[' "$dir/run/eval.json"
+result "answers stand side by side, system texts once"
+printf 'report_rows: 2\n' | cat "$dir/run.yaml" - >"$dir/few.yaml" && "$p" "$dir/few.yaml" --output_dir="$dir/few" >"$dir/log" 2>&1 && "$p" eval "$dir/few" >"$dir/log" 2>&1 && [ "$(grep -c '<article>' "$dir/few/report.html")" = 4 ] &&
+    grep -q '3 more rows are left out (report_rows' "$dir/few/report.html" && "$p" report "$dir/few" --rows 3 --output "$dir/few.html" >"$dir/log" 2>&1 && [ "$(grep -c '<article>' "$dir/few.html")" = 6 ]
+result "report_rows says how many, --rows says otherwise"
 "$p" report "$dir/run" --format json >"$dir/run.json" 2>"$dir/log" && grep -q '"format": "ptrain-report"' "$dir/run.json" && "$p" report "$dir/run" --output "$dir/run.md" >"$dir/log" 2>&1 && grep -q '^| --- ' "$dir/run.md" && grep -q '^# run$' "$dir/run.md"
 result "JSON and Markdown say the same"
 "$p" "$dir/run.yaml" --output_dir="$dir/two" --learning_rate=0.02 --max_steps=4 >"$dir/log" 2>&1 && "$p" report "$dir/run" "$dir/two" --output "$dir/both.html" >"$dir/log" 2>&1 && sound "$dir/both.html" && grep -q 'class="s1"' "$dir/both.html" && grep -q '>two<' "$dir/both.html"
@@ -63,9 +83,25 @@ cat >"$bad/eval.json" <<J
   "confusion": {"before": {"A\u0007": {"</th>": 3}}, "after": {}}}]}
 J
 "$p" report "$bad" --output "$dir/bad.html" >"$dir/log" 2>&1 && sound "$dir/bad.html" && [ "$(wc -c <"$dir/bad.html")" -lt 1000000 ] && grep -q '(n 9)' "$dir/bad.html" && grep -q '角色扮演' "$dir/bad.html"
-result "markup, control characters and what turns writing around stay text; 100,000 steps make $(wc -c <"$dir/bad.html" 2>/dev/null) bytes"
+rc=$? size=$(wc -c <"$dir/bad.html" 2>/dev/null)
+(exit $rc)
+result "markup, control characters and what turns writing around stay text; 100,000 steps make $size bytes"
 "$p" report "$bad" --output "$dir/bad.md" >"$dir/log" 2>&1 && ! grep -v '^    ' "$dir/bad.md" | grep -qE '<(script|img|b>)|https?://|!\[' && grep -q '^    base_model: "</pre><script>' "$dir/bad.md"
 result "Markdown is as safe: markup stands in code alone"
+# Every text that a report shows, in every place where data, models and configs bring one.
+page_run "$dir/evil" '</script><img src=x onerror=alert(1)> https://evil.example\u202e\u0007\ud83d' && "$p" report "$dir/evil" --output "$dir/evil.html" >"$dir/log" 2>&1 && sound "$dir/evil.html" && "$p" report "$dir/evil" --output "$dir/evil.md" >>"$dir/log" 2>&1 &&
+    ! grep -v '^    ' "$dir/evil.md" | grep -E '<(script|img)|https?://|!\[' >>"$dir/log" && grep -q '<ins>' "$dir/evil.html"
+result "so do texts of the data table, the audit, samples, answers, dialogues and judges"
+page_run "$dir/ann" Ann && "$p" report "$dir/ann" --output "$dir/ann.html" >"$dir/log" 2>&1 && sound "$dir/ann.html"
+for text in '<del>a model. </del>How' '<ins>Ann, captain of this ship. </ins>How' '<del>一个语言模型</del>' ' people</li>' 'Drift: after less before' '<h2>Dialogues: talks</h2>' '<b>Bo</b> <span>Yes?' '<b class="weight">0.5</b>' 'Judges' 'What got no score' '>1512.5<'; do
+    grep -qF "$text" "$dir/ann.html" || echo "no $text" >>"$dir/log"
+done
+! grep "^no " "$dir/log"
+result "what differs is marked; people's norms, drift, dialogues, judges are there"
+page_answers "$dir/many" 200 600 && page_metrics "$dir/many/metrics.jsonl" 100000 1 && "$p" report "$dir/many" --output "$dir/many.html" >"$dir/log" 2>&1 && sound "$dir/many.html" && [ "$(grep -c '<article>' "$dir/many.html")" = 200 ] && [ "$(wc -c <"$dir/many.html")" -lt 1000000 ]
+rc=$? size=$(wc -c <"$dir/many.html" 2>/dev/null)
+(exit $rc)
+result "200 answers of 600 characters on both sides and 100,000 steps: $size bytes"
 # What is not there, and what is broken.
 ! "$p" report "$dir/nothing" >"$dir/log" 2>&1 && grep -q "nothing is no folder" "$dir/log" && mkdir "$dir/empty" && ! "$p" report "$dir/empty" >"$dir/log" 2>&1 && grep -q "holds no run" "$dir/log" &&
     mkdir "$dir/broken" && echo '{"step": 1, "loss"' >"$dir/broken/metrics.jsonl" && echo >>"$dir/broken/metrics.jsonl" && ! "$p" report "$dir/broken" >"$dir/log" 2>&1 && grep -q "metrics.jsonl:1" "$dir/log" &&

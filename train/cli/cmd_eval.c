@@ -36,6 +36,7 @@ typedef struct eval_run {
     size_t n_named;
     pt_eval_models models; /* whom tasks speak to */
     bool is_base;          /* what is open holds the base's weights */
+    int report_rows;       /* of the config that names the entries */
     pt_opened o;
     size_t opened;       /* how many so far */
     pt_questions test, train;
@@ -96,6 +97,7 @@ static void take_entries(eval_run *e)
     pt_config *from = e->cfg ? e->cfg : e->o.cfg;
     e->entries = from->eval.evaluations;
     e->n_entries = from->eval.n_evaluations;
+    e->report_rows = from->eval.report_rows;
     from->eval.evaluations = NULL;
     from->eval.n_evaluations = 0;
     e->named = from->eval.models;
@@ -519,7 +521,7 @@ static pt_status finish(eval_run *e)
     pt_log(PT_LOG_INFO, "%zu questions to the model, %zu of them answered before; likelihoods: %lld tokens, %lld after sharing", e->asked, e->known, (long long)e->tokens_asked, (long long)e->tokens_computed);
     say_near(e);
     if (strcmp(path, "-")) printf("\nwrote %s\n", path);
-    if (e->is_run) PT_TRY(pt_report_of_run(e->path, 0, &page));
+    if (e->is_run) PT_TRY(pt_report_of_run(e->path, e->report_rows, &page));
     if (page) printf("report: %s\n", page);
 done:
     free(json);

@@ -4,14 +4,11 @@
 #include <sys/utsname.h>
 
 #include "base/threads.h"
+#include "base/version.h"
 #include "kernels/ops.h"
 #include "kernels/plugin.h"
 #include "train/cli/cli.h"
 #include "train/cli/schema.h"
-
-#ifndef PT_VERSION
-#define PT_VERSION "0.1.0"
-#endif
 
 pt_status pt_cmd_version(pt_cli *c)
 {

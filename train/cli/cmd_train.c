@@ -29,23 +29,41 @@ pt_status pt_cli_config_checked(pt_cli *c, pt_config **cfg)
 }
 
 /* A word of a shell command, in quotes where it needs them. */
-static void say_word(const char *text)
+static pt_status put_word(pt_str *out, const char *text)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:@%+,-";
-    if (*text && !text[strspn(text, plain)]) {
-        fputs(text, stdout);
-        return;
+    if (*text && !text[strspn(text, plain)]) return pt_str_puts(out, text);
+    PT_RETURN(pt_str_puts(out, "'"));
+    for (; *text; text++) PT_RETURN(*text == '\'' ? pt_str_puts(out, "'\\''") : pt_str_add(out, text, 1));
+    return pt_str_puts(out, "'");
+}
+
+static void say_word(const char *text)
+{
+    pt_str word = {0};
+    if (put_word(&word, text) == PT_OK) fputs(word.text, stdout);
+    pt_str_free(&word);
+}
+
+/* ptrain CONFIG --key=value ..., as it was typed. */
+static pt_status command_line(const pt_cli *c, pt_str *out)
+{
+    PT_RETURN(pt_str_puts(out, "ptrain "));
+    PT_RETURN(put_word(out, c->args[0]));
+    for (int i = 0; i < c->n_settings; i++) {
+        PT_RETURN(pt_str_printf(out, " --%s=", c->settings[i].key));
+        PT_RETURN(put_word(out, c->settings[i].value));
     }
-    putchar('\'');
-    for (; *text; text++) *text == '\'' ? (void)fputs("'\\''", stdout) : (void)putchar(*text);
-    putchar('\'');
+    if (!c->only) return PT_OK;
+    PT_RETURN(pt_str_puts(out, " --only "));
+    return put_word(out, c->only);
 }
 
 /* A report that cannot be made says why, and is no failure of the run. */
-static void say_report(const char *dir)
+static void say_report(const char *dir, int rows)
 {
     char *page;
-    if (pt_report_of_run(dir, 0, &page) == PT_OK) printf("report: %s\n", page);
+    if (pt_report_of_run(dir, rows, &page) == PT_OK) printf("report: %s\n", page);
     else pt_log(PT_LOG_WARN, "no report of %s: %s", dir, pt_err_msg());
     free(page);
 }
@@ -69,7 +87,7 @@ static void say_result(const pt_config *cfg, const pt_train_result *r, bool last
     if (r->best_step) printf("best: %s %.6g at step %lld", r->watched, r->best_value, (long long)r->best_step);
     if (r->best_step) printf(r->best_loaded ? ", which is the result\n" : "; the result is the model of step %lld\n", (long long)r->steps);
     printf("saved in %s\n", r->output);
-    say_report(r->output);
+    say_report(r->output, cfg->eval.report_rows);
     if (!last || !(cfg->objective->channels & PT_CHANNELS_OF_ROWS) || cfg->objective->whole_text) return; /* no questions to answer */
     printf("next: ");
     if (cfg->data.n_test_datasets) {
@@ -145,14 +163,17 @@ static pt_status run_job(pt_cli *c, job *j, const pt_config *cfg, pt_comm *comm)
 {
     bool shows = comm->rank == 0, last = !j->stages || j->i + 1 == j->stages->n;
     pt_train_result result = {0};
+    pt_str command = {0};
+    PT_RETURN(command_line(c, &command));
     pt_ui_init(&j->ui, shows);
     j->writes = shows;
     pt_cli_during during = {0};
     pt_train_hooks hooks = {.user = j, .comm = comm, .during = &during.hooks, .stop = &pt_stop_signal, .on_plan = pt_ui_plan, .on_start = on_start, .on_step = pt_ui_step,
-                            .on_eval = pt_ui_eval, .on_during = pt_ui_during, .on_save = on_save};
+                            .on_eval = pt_ui_eval, .on_during = pt_ui_during, .on_save = on_save, .command = command.text};
     pt_status rc = pt_during_init(&during, cfg);
     if (rc == PT_OK) rc = pt_train_run(cfg, &hooks, &result);
     pt_during_free(&during);
+    pt_str_free(&command);
     pt_ui_break(&j->ui);
     if (rc == PT_OK && shows && c->profile) say_profile(&result);
     if (rc == PT_OK && shows) say_result(cfg, &result, last);

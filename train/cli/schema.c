@@ -188,6 +188,8 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "Folder of published test sets: where the file that an evaluation calls `published` lies in it, it is measured instead of `path`."},
     {"eval_questions", "Evaluation", PT_KEY_INT, OFF(eval.questions), 0, "0", 0, 1 << 24, NULL, "", "`ptrain eval`: questions answered (0 = all of test_datasets)."},
     {"eval_max_new_tokens", "Evaluation", PT_KEY_INT, OFF(eval.max_new_tokens), 0, "64", 1, 1 << 16, NULL, "", "`ptrain eval`: tokens of an answer at most."},
+    {"report_rows", "Evaluation", PT_KEY_INT, OFF(eval.report_rows), 0, "200", 1, 1 << 24, NULL, "",
+     "Rows of a table, answers and dialogues at most in the report that training and `ptrain eval` leave; how many more there are is said."},
     {"eval_temperature", "Evaluation", PT_KEY_NUMBER, OFF(eval.temperature), 0, "0.7", 0, 10, NULL, "", "`ptrain eval`: sampling temperature (0 = greedy)."},
 };
 

@@ -112,6 +112,7 @@ static const struct {
     {"eval_data", FREE},
     {"eval_questions", FREE}, /* `ptrain eval` runs alone */
     {"eval_max_new_tokens", FREE},
+    {"report_rows", FREE},
     {"eval_temperature", FREE},
 };
 

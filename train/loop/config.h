@@ -127,7 +127,7 @@ typedef struct pt_config_ranks {
 
 /* `ptrain eval`. */
 typedef struct pt_config_eval {
-    int questions, max_new_tokens; double temperature; /* eval_questions ... */
+    int questions, max_new_tokens, report_rows; double temperature; /* eval_questions ... */
     char *data; /* eval_data */
     pt_task_spec *evaluations; size_t n_evaluations;
     pt_voice_spec *models; size_t n_models;

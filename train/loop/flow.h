@@ -118,6 +118,7 @@ typedef struct pt_train_hooks {
     pt_comm *comm;                     /* NULL = one process; stays the caller's */
     const pt_ops *ops;                 /* a backend to take instead of the config's device; NULL = by device */
     bool no_data;                      /* pt_train_plan: the data is not here: planned as if every micro-batch were full */
+    const char *command;               /* what the user typed, for trained.json; NULL = not known */
     const volatile sig_atomic_t *stop; /* not 0: finish the step (or leave the evaluation, which a resumed run does again), save, return PT_ESTOP */
     void (*on_plan)(void *user, const pt_run_plan *plan, const char *text);
     /* the first step is about to begin: from now on a stop is answered by saving. folder: the checkpoint gone on from, or NULL */

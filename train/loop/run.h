@@ -166,8 +166,10 @@ pt_status pt_run_load(pt_run *r);
 /* A vector of a checkpoint into the device's. */
 pt_status pt_run_get_view(pt_run *r, const pt_state *s, const char *name, pt_view v);
 /* The output folder: takes it for this run alone (PT_ESTATE when another run holds it; pt_run_close gives it back), removes an
- * earlier run's files (not when resuming), writes config.yaml, profiles.json and audit.json. Rank 0. */
+ * earlier run's files (not when resuming), writes config.yaml, profiles.json, audit.json and trained.json. Rank 0. */
 pt_status pt_run_prepare_folder(pt_run *r);
+/* trained.json (train/loop/trained.c), owned text. */
+pt_status pt_run_trained(const pt_run *r, char **out);
 /* The result: adapter or model files. Rank 0. trial: as in pt_export_options. */
 pt_status pt_run_export(pt_run *r, const char *dir, uint64_t *trial);
 /* Before the first step, on a committed model: does everything that the result needs but write its weights, and looks for room for it and a

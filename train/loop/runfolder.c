@@ -20,6 +20,7 @@ static const struct {
                {"config.yaml", BY_EVERY_RUN},
                {"profiles.json", BY_EVERY_RUN},
                {"audit.json", BY_EVERY_RUN},
+               {"trained.json", BY_EVERY_RUN},
                {"adapter_model.safetensors", BY_LORA},
                {"adapter_config.json", BY_LORA},
                {"model.safetensors", BY_FULL},
@@ -167,6 +168,20 @@ void pt_folder_leave(int *lock)
     *lock = 0;
 }
 
+/* A run that goes on in its own folder leaves what was said when it began. */
+static pt_status write_trained(pt_run *r)
+{
+    char *text = NULL, *path = NULL;
+    PT_RETURN(pt_path_join(&path, r->cfg->run.output_dir, "trained.json"));
+    bool there = r->resume_path && pt_file_given(path);
+    free(path);
+    if (there) return PT_OK;
+    pt_status rc = pt_run_trained(r, &text);
+    if (rc == PT_OK) rc = write_text(r->cfg->run.output_dir, "trained.json", text);
+    free(text);
+    return rc;
+}
+
 pt_status pt_run_prepare_folder(pt_run *r)
 {
     pt_status rc = PT_OK;
@@ -184,6 +199,7 @@ pt_status pt_run_prepare_folder(pt_run *r)
     if (r->cfg->source.yaml_text) PT_TRY(write_text(dir, "config.yaml", r->cfg->source.yaml_text));
     if (profiles) PT_TRY(write_text(dir, "profiles.json", profiles));
     if (r->audit) PT_TRY(write_text(dir, "audit.json", r->audit));
+    PT_TRY(write_trained(r));
 done:
     free(profiles);
     return rc;
