@@ -42,8 +42,8 @@ build)
     make install DESTDIR=/out
     strip /out/usr/local/bin/ptrain
     mkdir -p "/out/${listed%/*}"
-    # Files stand in dpkg's books with and without /usr before them; openmpi-bin brings mpirun.
-    { echo openmpi-bin; ldd /out/usr/local/bin/ptrain | awk '$3 ~ /^\// {print $3}' | while read -r so; do
+    # Files stand in dpkg's books with and without /usr before them; openmpi-bin brings mpirun, ca-certificates whom https endpoints are trusted by.
+    { echo openmpi-bin; echo ca-certificates; ldd /out/usr/local/bin/ptrain | awk '$3 ~ /^\// {print $3}' | while read -r so; do
         dpkg-query -S "$(readlink -f "$so")" 2>/dev/null || dpkg-query -S "$(readlink -f "$so" | sed 's#^/usr##')"; done | cut -d: -f1; } | sort -u >"/out/$listed"
     ;;
 run)

@@ -2,7 +2,7 @@
 # Installs the system packages that building and testing need and that are missing (Debian 12, Ubuntu 22.04 and later). Needs root or sudo.
 # --list prints their names and installs nothing; --without-mpi leaves Open MPI out; other words are further packages.
 set -eu
-want="gcc g++ make pkg-config libc6-dev libyaml-dev libhdf5-dev libdnnl-dev libjansson-dev libpcre2-dev libutf8proc-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev libcmocka-dev"
+want="gcc g++ make pkg-config libc6-dev libyaml-dev libhdf5-dev libdnnl-dev libjansson-dev libpcre2-dev libutf8proc-dev zlib1g-dev libzstd-dev libcurl4-openssl-dev ca-certificates openssl libcmocka-dev"
 [ "${1:-}" = "--without-mpi" ] || want="$want libopenmpi-dev openmpi-bin"
 for extra in "$@"; do case $extra in --*) ;; *) want="$want $extra" ;; esac; done
 case " $* " in *" --list "*) echo "$want"; exit 0 ;; esac

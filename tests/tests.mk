@@ -13,7 +13,7 @@ $(CHAT_STUB): tests/stub/chat_stub.c $(FLAGSTAMP)
 	$(say) $@; $(CC) -std=c17 -O1 -g $(WARN) -D_GNU_SOURCE $< $(call pc,cflags,jansson) $(call pc,libs,jansson) -lpthread -o $@
 tests: $(CHAT_STUB)
 # Test programs that start it.
-$(BUILD)/tests/unit/eval_voice_http: | $(CHAT_STUB)
+$(BUILD)/tests/unit/eval_voice_http $(BUILD)/tests/unit/eval_voice_tls: | $(CHAT_STUB)
 # The long ones: `make test-full` runs them too.
 SLOW      := $(wildcard tests/full/*.sh) tests/image/image_check.sh
 # Run again under AddressSanitizer and UndefinedBehaviorSanitizer.

@@ -401,6 +401,7 @@ static bool receive(request *r)
         if (k <= 0) break;
         n += (size_t)k;
         all[n] = 0;
+        if (all[0] < 'A' || all[0] > 'Z') break; /* TLS, or nothing of ours */
         if (!end && (end = strstr(all, "\r\n\r\n"))) {
             for (char *line = all; line < end; line = strstr(line, "\r\n") + 2) {
                 if (!strncasecmp(line, "content-length:", 15)) length = strtoul(line + 15, NULL, 10);
