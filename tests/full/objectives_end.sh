@@ -66,4 +66,4 @@ train() { # NAME STEPS RATE MORE...
 }
 train dpo 30 2e-4
 train kto 60 5e-4
-train orpo 75 5e-4
+train orpo 75 5e-4 --beta=1
