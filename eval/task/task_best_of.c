@@ -11,6 +11,7 @@
 #include "eval/metric/tally.h"
 #include "eval/metric/wanted.h"
 #include "eval/task/best.h"
+#include "eval/task/best_judge.h"
 
 /* What a prompt adds to the sums. */
 enum { FIRST, FIRST_N, MEAN, BEST, WORST, SCORED_N, MARGIN, PROMPTS, PAIRS, EQUAL, ANSWERS, EMPTY, AGAIN, MISSING, BEST_LENGTH, WORST_LENGTH, WIDTH };
@@ -34,6 +35,7 @@ typedef struct state {
     pt_writing writing; /* first: pt_writing_ask finds it there */
     char **scorers;     /* [n_scorers] names of models */
     size_t n_scorers;
+    pt_judge_state *judge; /* the scorers are judges; NULL: reward models */
     int sign;           /* +1: more is better */
     sides side[2];
     struct pt_report_parts sums[2]; /* by side: of prompts */
@@ -56,10 +58,22 @@ static pt_status add_row(pt_task *t, json_t *row, const char *source)
     pt_status rc = pt_writing_read(t, &s->writing, row, names, false, &x);
     if (rc == PT_OK && pt_task_word(t, "score_by") != BY_MODEL) rc = pt_wanted_read(row, pt_task_text(t, "pattern"), &w);
     x.extra = w;
+    if (rc == PT_OK && s->judge) rc = pt_best_judge_try(t, s->judge, &x);
     if (rc == PT_OK) rc = pt_writing_add(t, &s->writing, &x);
     else pt_write_item_free(&x);
     if (rc != PT_OK) pt_wanted_free(w);
     return rc;
+}
+
+/* Keys that only judges take. */
+static pt_status open_judges(pt_task *t, state *s)
+{
+    static const char *const own[] = {"low", "high", "judge_max_new_tokens", "judge_temperature"};
+    if (pt_task_text(t, "template") && s->n_scorers) return pt_best_judge_open(t, s->scorers, s->n_scorers, &s->judge);
+    if (pt_task_text(t, "template")) return pt_task_fail(t, "template goes with scorer: NAME, a judge");
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (pt_entry_said(t->spec->options, t->spec->n_options, own[i])) return pt_task_fail(t, "%s goes with template: FILE, by which judges score", own[i]);
+    return PT_OK;
 }
 
 /* More or less: as the entry says, else as the metric does; a model's scores are better high. */
@@ -68,7 +82,7 @@ static pt_status open_scores(pt_task *t, state *s)
     const int by = pt_task_word(t, "score_by"), wish = pt_task_word(t, "prefer");
     const int metric = by == BY_MODEL ? -1 : pt_metric_find(metrics_by[by]);
     PT_RETURN(pt_task_list(t, "scorer", &s->scorers, &s->n_scorers));
-    if (by == BY_MODEL && !s->n_scorers) return pt_task_fail(t, "best_of wants scorer: NAME of a reward model among `models`, or score_by: METRIC");
+    if (by == BY_MODEL && !s->n_scorers) return pt_task_fail(t, "best_of wants scorer: NAME of a reward model among `models` (of a judge, with template), or score_by: METRIC");
     if (by != BY_MODEL && s->n_scorers) return pt_task_fail(t, "scorer: %s and score_by: %s both say what scores; keep one", s->scorers[0], metrics_by[by]);
     if (by != BY_MODEL && metric < 0) return pt_fail(PT_EINTERNAL, "best_of scores by %s, which is no metric", metrics_by[by]);
     if (s->n_scorers < 2 && pt_task_word(t, "ensemble")) return pt_task_fail(t, "ensemble goes with several models: scorer: [NAME, NAME]");
@@ -82,6 +96,7 @@ static pt_status open_best_of(pt_task *t)
     PT_RETURN(pt_alloc0(&s, 1));
     t->state = s;
     PT_RETURN(open_scores(t, s));
+    PT_RETURN(open_judges(t, s));
     PT_RETURN(pt_writing_open(t, &s->writing));
     if (samples(t) < 2) return pt_task_fail(t, "repeats: the best of one is that one: 2 samples at least");
     PT_RETURN(pt_writing_file_check(t, "pairs", pt_best_begins));
@@ -102,6 +117,7 @@ static void close_best_of(pt_task *t)
     if (!s) return;
     for (size_t i = 0; i < t->items; i++) pt_wanted_free((void *)s->writing.items[i].extra);
     pt_writing_free(t, &s->writing);
+    pt_best_judge_free(s->judge);
     for (size_t i = 0; i < s->n_scorers; i++) free(s->scorers[i]);
     free(s->scorers);
     for (int k = 0; k < 2; k++) {
@@ -197,10 +213,30 @@ done:
     return rc;
 }
 
+/* Judges' verdicts of one side. */
+static pt_status ask_judges(pt_task *t, state *s, const pt_reply *replies, const pt_voices *voices, size_t n, pt_side side, double *score)
+{
+    pt_status rc = PT_OK;
+    size_t *at = NULL, m = 0;
+    double *value = NULL;
+    PT_TRY(pt_alloc0(&at, n));
+    PT_TRY(pt_alloc0(&value, n));
+    PT_TRY(pt_best_judge_ask(t, s->judge, &s->writing, replies, voices, side, at, &m));
+    for (size_t k = 0; k < s->n_scorers; k++) {
+        for (size_t i = 0; i < m; i++) value[i] = pt_judge_mean(s->judge, side, i, k);
+        fold(s, at, value, m, k == 0, pt_task_word(t, "ensemble") == 1, score);
+    }
+done:
+    free(at);
+    free(value);
+    return rc;
+}
+
 static pt_status meet_best_of(const pt_task *t, pt_meetings *m)
 {
     const state *s = t->state;
-    for (size_t k = 0; k < s->n_scorers; k++) PT_RETURN(pt_meet(t, m, s->scorers[k], (int64_t)pt_task_number(t, "context"), PT_MEET_SCORE));
+    const int64_t context = (int64_t)(pt_task_text(t, "context") ? pt_task_number(t, "context") : s->judge ? 4096 : 1024);
+    for (size_t k = 0; k < s->n_scorers; k++) PT_RETURN(pt_meet(t, m, s->scorers[k], context, s->judge ? PT_MEET_TEXT : PT_MEET_SCORE));
     return PT_OK;
 }
 
@@ -213,7 +249,8 @@ static pt_status talk_best_of(pt_task *t, const pt_reply *replies, const pt_voic
     sides_free(&s->side[side]);
     if (!s->n_scorers) return PT_OK;
     pt_status rc = take_samples(t, s, replies, side, &item, &reply, &n);
-    if (rc == PT_OK) rc = ask_scorers(t, s, voices, item, reply, n, s->side[side].score);
+    double *score = s->side[side].score;
+    if (rc == PT_OK) rc = s->judge ? ask_judges(t, s, replies, voices, n, side, score) : ask_scorers(t, s, voices, item, reply, n, score);
     free(item);
     free(reply);
     return rc;
@@ -427,7 +464,7 @@ static pt_status table_best_of(const pt_task *t, const bool shown[2], pt_str *ou
     return PT_OK;
 }
 
-/* "best_of": {side: {"prompts", "samples", "pairs", "equal", "unscored", "min_margin_left_out"}, "written": {"pairs": lines, "best": lines}} */
+/* "best_of": {side: {"prompts", "samples", "pairs", "equal", "unscored", "too_close", of judges "failures", "accounts"}, "written": {"pairs": lines, "best": lines}} */
 static pt_status json_best_of(const pt_task *t, json_t *o)
 {
     const state *s = t->state;
@@ -445,6 +482,12 @@ static pt_status json_best_of(const pt_task *t, json_t *o)
     }
     if (good && s->side[PT_AFTER].written && pt_task_text(t, "pairs")) good = json_object_set_new(written, "pairs", json_integer((json_int_t)s->side[PT_AFTER].pairs)) == 0;
     if (good && s->side[PT_AFTER].written && pt_task_text(t, "best")) good = json_object_set_new(written, "best", json_integer((json_int_t)s->side[PT_AFTER].answers)) == 0;
+    for (int k = 0; k < 2 && good && s->judge; k++) {
+        const pt_judge_side *x = &s->judge->side[k];
+        json_t *of = json_object_get(all, side_names[k]);
+        if (of && x->failures && json_object_size(x->failures)) good = json_object_set(of, "failures", x->failures) == 0;
+        if (good && of && x->accounts) good = json_object_set(of, "accounts", x->accounts) == 0;
+    }
     good = good && json_object_set(all, "written", written) == 0 && json_object_set(o, "best_of", all) == 0;
     json_decref(written);
     json_decref(all);
@@ -453,9 +496,11 @@ static pt_status json_best_of(const pt_task *t, json_t *o)
 
 static const pt_task_key keys[] = {
     PT_WRITING_KEYS_OF("8", 2, "0.8"),
-    {.name = "scorer", .kind = PT_TASK_LIST, .help = "The model among `models` that scores the samples, a reward model; a list of several is an ensemble."},
+    {.name = "scorer", .kind = PT_TASK_LIST, .help = "The model among `models` that scores the samples: a reward model, or with `template` a judge; a list of several is an ensemble."},
     {.name = "ensemble", .kind = PT_TASK_WORD, .fallback = "mean", .words = ensembles, .help = "Of several: the mean of their scores, or the lowest."},
-    {.name = "context", .kind = PT_TASK_NUMBER, .fallback = "1024", .min = 8, .max = 16777216, .help = "Tokens of a prompt with an answer, as the model that scores counts them; a longer one has no score."},
+    {.name = "context", .kind = PT_TASK_NUMBER, .min = 8, .max = 16777216,
+     .help = "Tokens of what a scorer in memory reads, a prompt with an answer (with a judge's reply), at most; what is longer has no score. Unset: 1024, of judges 4096."},
+    PT_BEST_JUDGE_KEYS,
     {.name = "score_by", .kind = PT_TASK_WORD, .fallback = "model", .words = metrics_by, .help = "Instead of a model: a metric of one answer, against the row's references, pattern and so on."},
     {.name = "prefer", .kind = PT_TASK_WORD, .fallback = "auto", .words = wishes, .help = "Which score is better. auto: a model's higher one, a metric's as it is meant."},
     {.name = "pattern", .kind = PT_TASK_TEXT, .help = "score_by: pattern_match: a POSIX extended regular expression, of rows without one."},

@@ -288,6 +288,59 @@ static void test_ensembles(void **state)
     }
 }
 
+/* A judge whose verdict is the number of x in what stands in the fence: none fails, four are more than its scale. */
+static pt_status verdicts(pt_voice *v, const pt_talk *talks, size_t n, pt_said *out)
+{
+    scripted *s = v->of;
+    s->asked += n;
+    for (size_t i = 0; i < n; i++) {
+        const char *text = talks[i].turns[talks[i].n - 1].text, *fence = NULL, *seal = NULL;
+        int xs = 0;
+        for (const char *p = text; (p = strstr(p, "<<<")); p++) fence = p;
+        for (const char *p = text; (p = strstr(p, "VERDICT ")); p++) seal = p + 8;
+        assert_true(fence && seal && strstr(fence, ">>>"));
+        for (const char *p = fence + 35; p < strstr(fence, ">>>") - 32; p++) xs += *p == 'x';
+        if (xs) OK(pt_asprintf(&out[i].text, "Well.\nVERDICT %.8s: %d", seal, xs));
+        else OK(pt_strdup(&out[i].failure, "no answer within 120 s"));
+    }
+    return PT_OK;
+}
+
+static void test_judges(void **state)
+{
+    const char *items = scratch_path("items.jsonl");
+    char *pairs = strdup(scratch_path("judged.jsonl"));
+    trial x;
+    json_t *shown = json_object();
+    pt_meetings m = {0};
+    begin(&x, items);
+    say(&x, "scorer", "gpt");
+    say(&x, "template", "rating");
+    say(&x, "high", "3");
+    say(&x, "pairs", pairs);
+    scripted *gpt = add_voice(&x.voices, "gpt", 0);
+    gpt->voice.score = NULL;
+    gpt->voice.ask = verdicts;
+    ask(&x);
+    OK(x.t.kind->meet(&x.t, &m));
+    assert_true(m.n == 1 && m.list[0].what == PT_MEET_TEXT && m.list[0].context == 4096);
+    pt_meetings_free(&m);
+    OK(judge(&x, PT_AFTER));
+    assert_int_equal(gpt->asked, N - 4); /* nobody is asked of nothing */
+    near(row(&x, "score_mean")->side[PT_AFTER].value, (2 + 1 + 3 + 1 + 1.5) / 5);
+    near(row(&x, "missing_share")->side[PT_AFTER].value, 7 / 18.0);
+    near(row(&x, "pair_share")->side[PT_AFTER].value, 2 / 6.0);
+    json_t *o = line(pairs, 1, 2);
+    assert_string_equal(content(json_object_get(o, "chosen"), 0), "xx");
+    json_decref(o);
+    OK(x.t.kind->json(&x.t, shown));
+    o = json_object_get(json_object_get(json_object_get(json_object_get(shown, "best_of"), "after"), "failures"), "gpt");
+    assert_int_equal(json_integer_value(json_object_get(o, "no answer within 120 s")), 2);
+    json_decref(shown);
+    end(&x);
+    free(pairs);
+}
+
 static void test_metrics(void **state)
 {
     const char *items = scratch_path("items.jsonl");
@@ -345,6 +398,18 @@ static void test_refused(void **state)
     refused(&x, "ensemble goes with several models");
     begin(&x, items);
     say(&x, "scorer", "rm");
+    say(&x, "high", "3");
+    refused(&x, "high goes with template: FILE");
+    begin(&x, items);
+    say(&x, "scorer", "rm");
+    say(&x, "template", "pair");
+    refused(&x, "template: pair judges pairs; samples are scored one by one");
+    begin(&x, items);
+    say(&x, "score_by", "chrf");
+    say(&x, "template", "rating");
+    refused(&x, "template goes with scorer: NAME");
+    begin(&x, items);
+    say(&x, "scorer", "rm");
     say(&x, "temperature", "0");
     refused(&x, "repeats goes with a temperature above 0");
     scratch_write(other, "{\"a\": 1}\n", 9);
@@ -381,7 +446,7 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_choice), cmocka_unit_test(test_task), cmocka_unit_test(test_ensembles), cmocka_unit_test(test_metrics),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_choice), cmocka_unit_test(test_task), cmocka_unit_test(test_ensembles), cmocka_unit_test(test_judges), cmocka_unit_test(test_metrics),
                                        cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
