@@ -4,7 +4,8 @@
 cd "$(dirname "$0")/../.." || exit 2
 ptrain=${PTRAIN:-build/ptrain}
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. tests/stub/stub.bash
+trap 'stub_end; rm -rf "$dir"' EXIT
 n=0
 result() { # NAME, by the exit code before it
     local ok=$?
@@ -29,8 +30,10 @@ Y
 "$ptrain" "$dir/tiny.yaml" >"$dir/out" 2>"$dir/err"
 [ $? -eq 0 ] && "$ptrain" export "$dir/tiny" --to hf --out "$dir/base" >"$dir/out" 2>"$dir/err"
 result "a tiny model"
+# the judge of suites that have one: whatever its template wants, it says 3
+stub_start judge --life 1200 --mode constant --score 3 --marker '[T"] ?([0-9a-f]{8})[":]' --verdict 'VERDICT {marker}: {score} {"id": "{marker}", "score": {score}}'
 suite() { # FILE FOLDER: into ev.json
-    sed "s,dump: ,dump: $dir/," "$1" >"$dir/suite.yaml"
+    sed "s,dump: ,dump: $dir/,; s,http://127.0.0.1:8080/,http://127.0.0.1:$port/," "$1" >"$dir/suite.yaml"
     rm -f "$dir"/*_answers.json
     "$ptrain" eval "$dir/suite.yaml" --limit 4 --base_model="$dir/base" --output_dir="$dir/none" --device=cpu --compute=f32 --eval_data="$2" --output "$dir/ev.json" >"$dir/out" 2>"$dir/err" </dev/null || return 1
     tr -d ' \n' <"$dir/ev.json" >"$dir/tight"

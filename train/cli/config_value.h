@@ -53,6 +53,9 @@ pt_status pt_value_evaluations(const char *file, const pt_ynode *n, pt_task_spec
 void pt_evaluations_free(pt_task_spec *list, size_t n);
 /* The list `models`, or one entry. */
 pt_status pt_value_models(const char *file, const pt_ynode *n, pt_voice_spec **out, size_t *out_n);
+/* The options of an entry with `endpoint`; free them, on failure too. PT_EARG at the option's place. */
+struct pt_http_options;
+pt_status pt_models_endpoint(const pt_voice_spec *s, struct pt_http_options *o);
 void pt_models_free(pt_voice_spec *list, size_t n);
 /* config_rules.c: rules between keys. lora_target_linear takes the names of lora_target_modules in. */
 pt_status pt_config_join_targets(pt_config *c, pt_place at);

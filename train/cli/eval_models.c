@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "eval/http/voice_http.h"
+#include "train/cli/config_value.h"
 #include "train/cli/schema.h"
 
 /* ---- who is meant ---- */
@@ -48,6 +50,35 @@ static pt_status check_files(const pt_voice_spec *s)
     return there ? PT_OK : pt_entry_fail(s->file, adapter->line, adapter->column, "the model %s: %s holds no adapter (adapter_config.json)", s->name, adapter->value);
 }
 
+static bool is_remote(const pt_voice_spec *s)
+{
+    return said(s, "endpoint") != NULL;
+}
+
+pt_status pt_eval_endpoint(const pt_voice_spec *s, pt_answers *answers, pt_voice **out)
+{
+    pt_http_options o;
+    char why[400];
+    *out = NULL;
+    pt_status rc = pt_models_endpoint(s, &o);
+    if (rc == PT_OK) {
+        rc = pt_voice_http(out, s->name, &o, o.api_key_env ? getenv(o.api_key_env) : NULL, answers);
+        snprintf(why, sizeof why, "%s", rc == PT_OK ? "" : pt_err_msg());
+        if (rc == PT_EARG) rc = pt_entry_fail(s->file, s->line, s->column, "the model %s: %s", s->name, why);
+        else if (rc != PT_OK) rc = pt_fail_prefix(rc, "the model %s", s->name);
+    }
+    pt_http_options_free(&o);
+    return rc;
+}
+
+/* Remote voices live as long as the evaluation: their limits are of all of it. */
+static pt_status open_remote(pt_eval_models *m, const pt_voice_spec *s)
+{
+    pt_voice *v;
+    PT_RETURN(pt_eval_endpoint(s, m->answers, &v));
+    return pt_voices_add(&m->remote, v);
+}
+
 pt_status pt_eval_models_begin(pt_eval_models *m, const pt_suite *s)
 {
     pt_status rc = PT_OK;
@@ -63,6 +94,8 @@ pt_status pt_eval_models_begin(pt_eval_models *m, const pt_suite *s)
     PT_CHECK(m->n <= PT_OPEN_GUESTS, PT_EARG, "models: %zu entries, and %d are taken at most", m->n, PT_OPEN_GUESTS);
     for (size_t i = 0; i < m->n; i++)
         if (meeting_of(m, m->specs[i].name)) PT_TRY(check_files(&m->specs[i]));
+    for (size_t i = 0; i < m->n; i++)
+        if (meeting_of(m, m->specs[i].name) && is_remote(&m->specs[i]) && !m->c->comm->rank) PT_TRY(open_remote(m, &m->specs[i]));
     PT_TRY(pt_alloc0(&m->beside, m->n + 1));
 done:
     pt_str_free(&known);
@@ -244,7 +277,7 @@ pt_status pt_eval_models_speak(pt_eval_models *m, pt_opened *o, bool is_base, pt
     for (size_t i = 0; i < m->n; i++) {
         const pt_voice_spec *s = &m->specs[i];
         pt_beside_model *b;
-        if (!meeting_of(m, s->name)) continue;
+        if (!meeting_of(m, s->name) || is_remote(s)) continue;
         if (is_adapter(s)) {
             PT_RETURN(add_of_base(m, o, is_base, r, content, s));
             continue;
@@ -252,7 +285,21 @@ pt_status pt_eval_models_speak(pt_eval_models *m, pt_opened *o, bool is_base, pt
         PT_RETURN(beside(m, o, s, &b));
         PT_RETURN(add(m, s->name, &b->o, b->content, b->o.adapter ? 0 : PT_SLOT_NONE, b->o.adapter, &b->caps));
     }
+    PT_RETURN(pt_reserve(&m->voices.at, &m->voices.cap, m->voices.n + m->remote.n));
+    for (size_t i = 0; i < m->remote.n; i++) m->voices.at[m->voices.n++] = m->remote.at[i];
     return PT_OK;
+}
+
+/* The remote ones are the evaluation's. */
+static void lend_back(pt_eval_models *m)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < m->voices.n; i++) {
+        bool own = true;
+        for (size_t k = 0; k < m->remote.n; k++) own = own && m->voices.at[i] != m->remote.at[k];
+        if (own) m->voices.at[kept++] = m->voices.at[i];
+    }
+    m->voices.n = kept;
 }
 
 /* The first voice that has reached a limit. Without memory for its words it is named all the same. */
@@ -267,6 +314,7 @@ static void note_limit(pt_eval_models *m)
 void pt_eval_models_hush(pt_eval_models *m)
 {
     note_limit(m);
+    lend_back(m);
     pt_voices_free(&m->voices);
     for (size_t i = 0; m->names && i < m->n + 1; i++) free(m->names[i]);
     free(m->names);
@@ -284,6 +332,7 @@ pt_status pt_eval_models_limit(const pt_eval_models *m)
 void pt_eval_models_free(pt_eval_models *m)
 {
     pt_eval_models_hush(m);
+    pt_voices_free(&m->remote);
     for (size_t i = 0; i < m->n_beside; i++) pt_open_close(&m->beside[i].o);
     free(m->beside);
     free(m->limit);

@@ -29,7 +29,8 @@ typedef struct pt_eval_models {
     pt_beside_model *beside;    /* [n_beside] of n + 1, which stay where they are */
     size_t n_beside;
     size_t guest[PT_OPEN_GUESTS]; /* of adapters of the base, in the order of specs: which guest of the model that holds the base it is */
-    pt_voices voices;           /* of the side that is measured; remote ones stay */
+    pt_voices remote;           /* of endpoints; rank 0's, of all sides */
+    pt_voices voices;           /* of the side that is measured, remote ones among them */
     pt_server server;
     pt_runner *runners;         /* [server.n - 1] behind the measured one's */
     char *limit;                /* of a voice, in words; owned; NULL: none was reached */
@@ -48,6 +49,9 @@ void pt_eval_models_hush(pt_eval_models *m);
 /* PT_ESTATE names a voice that has reached a limit of the config. */
 pt_status pt_eval_models_limit(const pt_eval_models *m);
 void pt_eval_models_free(pt_eval_models *m);
+
+/* The voice of an entry with `endpoint`, with the key of its environment variable; answers are borrowed. PT_EARG at the entry's place: what does not go together, no such variable. */
+pt_status pt_eval_endpoint(const pt_voice_spec *spec, pt_answers *answers, pt_voice **out);
 
 /* What gives the answers, in words: weights, adapter (a folder; NULL: none), template, compute type. content: pt_source_content. */
 pt_status pt_eval_identity(const pt_opened *o, uint64_t content, const char *adapter, pt_str *out);
