@@ -31,7 +31,7 @@ Y
 result "a run"
 for i in $(seq -w 24); do echo "{\"question\": \"Who?\", \"said\": \"case-0$i, spoken\"}"; done >"$dir/rated.jsonl"
 config() { # NAME KEYS OF THE ENDPOINT: a config with one judge
-    { sed "s,^output_dir: .*,output_dir: $dir/$1.run," "$dir/run.yaml"
+    { cat "$dir/run.yaml"
       echo "models: [{name: gpt, endpoint: \"http://127.0.0.1:$port/v1\", model: stub, wait_scale: 0.001$2}]"
       echo "evaluations: [{task: judge, name: j, path: $dir/rated.jsonl, judges: [gpt], field_answer: said}]"; } >"$dir/$1.yaml"
 }
@@ -42,7 +42,7 @@ ev() { # CONFIG MORE...
 }
 seal=(--marker 'VERDICT ([0-9a-f]{8}):' --verdict 'So: VERDICT {marker}: {score}')
 key=sk-Secret-7f3a9b-hunter22
-count() { tr -d ' \n' <"$dir/$1.json" | grep -o "\"$2\":[0-9.]*" | head -n 1 | grep -o '[0-9.]*$'; }
+count() { tr -d ' \n' <"$dir/$1.json" | grep -o "\"$2\":[0-9.]*" | tail -n 1 | grep -o '[0-9.]*$'; }
 no_key() { ! grep -rqF -- "$key" "$dir" && ! grep -rqF hunter22 "$dir"; }
 
 # what a server may do, and its ledger
@@ -55,7 +55,7 @@ same() { # CAUSE FAULT...: as many tries of that cause as the server has of thos
     local cause=$1 want
     shift
     want=$(cut -f2 "$dir/ledger.log" | grep -cxF "$(printf '%s\n' "$@")")
-    [ "$(tr -d '\n' <"$dir/ledger.json" | grep -o '"failed_requests": {[^}]*}' | head -n 1 | grep -o "\"$cause\": [0-9]*" | grep -o '[0-9]*$')" = "$want" ] && [ "$want" -gt 0 ]
+    [ "$(tr -d '\n' <"$dir/ledger.json" | grep -o '"failed_requests": {[^}]*}' | tail -n 1 | grep -o "\"$cause\": [0-9]*" | grep -o '[0-9]*$')" = "$want" ] && [ "$want" -gt 0 ]
 }
 [ $rc -eq 0 ] && [ "$(count ledger requests)" -eq "$lines" ] && same "status 429" 429s && same "status 500" 500 key_header && same "cut off" reset cut_body && same "status 400" 400 key_error key_body && same unreadable garbage &&
     same redirect redirect && same "too large" big && [ "$(count ledger answers)" -eq "$(cut -f2 "$dir/ledger.log" | grep -cxE 'ok|no_usage|key_answer|key_split|hostile')" ] && [ "$(cut -f6 "$dir/ledger.log" | sort -u)" = key ]
@@ -81,7 +81,10 @@ refused "a key as a variable's name" "the NAME of an environment variable" ", ap
 refused "a variable that is not set" "is not set, or is empty" ", api_key_env: STUB_KEY_NOT_SET"
 refused "a limit of money without prices" "max_cost needs price_prompt and price_completion" ", max_cost: 3"
 refused "a key that there is not" "max_request" ", max_request: 3"
-refused "a CA file that is not there" "no-such.pem" ", ca_file: $dir/no-such.pem" 
+config bad ", ca_file: $dir/no-such.pem"
+ev bad
+[ $? -eq 1 ] && grep -qF "the model gpt" "$dir/err" && grep -qF "no-such.pem" "$dir/err" && [ ! -s "$dir/right.log" ]
+result "a CA file that is not there: named, exit 1"
 config bad ", api_key_env: STUB_KEY"
 STUB_KEY="$(printf 'sk-hunter22\r\nX-Evil: yes')" ev bad
 [ $? -eq 2 ] && grep -qF "the API key holds a space, a line end" "$dir/err" && ! grep -qF hunter22 "$dir/err" && [ ! -s "$dir/right.log" ]

@@ -225,7 +225,7 @@ static pt_status measure_side(eval_run *e, column *x, pt_side side, int slot, co
     pt_runner r = pt_eval_runner(&e->o, slot, &caps, e->answers, who.text, e->c->comm);
     r.progress = progress;
     r.user = e;
-    if (!e->asked && pt_answers_count(e->answers) && pt_answers_foreign(e->answers, who.text) == pt_answers_count(e->answers))
+    if (!e->asked && x->suite->requests.n && pt_answers_count(e->answers) && pt_answers_foreign(e->answers, who.text) == pt_answers_count(e->answers))
         pt_log(PT_LOG_INFO, "the answers kept so far are of other models: everything is asked anew");
     PT_TRY(pt_eval_models_speak(&e->models, &e->o, e->is_base, &r, content(e)));
     x->suite->voices = &e->models.voices;
