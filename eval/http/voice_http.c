@@ -11,7 +11,7 @@
 #include "eval/http/chat_reply.h"
 #include "eval/http/chat_request.h"
 #include "eval/http/exchange.h"
-#include "eval/http/secret.h"
+#include "eval/http/api_key.h"
 #include "eval/http/spending.h"
 
 enum { GIVE_UP_AFTER = 10, WHY_MOST = 200, SAY_EACH = 30, BACKOFF_MOST = 60 };
@@ -60,7 +60,7 @@ typedef struct asking {
 static pt_status add_words(const http_voice *h, pt_str *out, const char *text, size_t n)
 {
     pt_str masked = {0}, shown = {0};
-    pt_status rc = pt_secret_mask(&masked, text, n, h->key);
+    pt_status rc = pt_api_key_mask(&masked, text, n, h->key);
     size_t cut = masked.len < WHY_MOST ? masked.len : WHY_MOST;
     while (cut && cut < masked.len && ((unsigned char)masked.text[cut] & 0xc0) == 0x80) cut--;
     for (size_t i = 0; i < cut; i++)
@@ -182,7 +182,7 @@ static pt_status read_reply(asking *r, job *j)
     }
     if (rc != PT_OK) goto done;
     r->useless = 0;
-    PT_TRY(pt_secret_mask(&masked, got.text, strlen(got.text), h->key));
+    PT_TRY(pt_api_key_mask(&masked, got.text, strlen(got.text), h->key));
     bool guessed = got.prompt < 0 || got.answer < 0;
     pt_price cost = {got.prompt < 0 ? j->likely.prompt : (double)got.prompt, got.answer < 0 ? fmin(guess(strlen(got.text)), j->most.answer) : (double)got.answer};
     const pt_reply reply = {.text = masked.text, .stopped = got.stopped, .tokens = (int32_t)cost.answer, .prompt = (int32_t)cost.prompt, .tries = j->tries, .guessed = guessed};
@@ -460,7 +460,7 @@ pt_status pt_voice_http(pt_voice **out, const char *name, const pt_http_options 
     *out = NULL;
     PT_TRY(pt_http_check(o));
     PT_CHECK(!o->api_key_env || (api_key && *api_key), PT_EARG, "api_key_env: the environment variable that it names is not set, or is empty");
-    if (o->api_key_env) PT_TRY(pt_secret_check(api_key));
+    if (o->api_key_env) PT_TRY(pt_api_key_check(api_key));
     PT_TRY(pt_alloc0(&h, 1));
     h->v = (pt_voice){.of = h, .ask = ask, .account = account, .close = close_voice};
     PT_TRY(pt_http_options_copy(&h->o, o));

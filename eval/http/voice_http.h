@@ -12,7 +12,7 @@
  * unsure. A limit that has no room: what is not sent yet fails for it, and `limit` is set.
  *
  * Answers are kept in pt_answers as they come, one write each, under the endpoint, the model and the request as it is sent. They are data: whatever
- * characters they hold they keep, only the API key is masked (eval/http/secret.h). Failures are one line of visible characters. */
+ * characters they hold they keep, only the API key is masked (eval/http/api_key.h). Failures are one line of visible characters. */
 #ifndef PT_EVAL_VOICE_HTTP_H
 #define PT_EVAL_VOICE_HTTP_H
 #include "eval/ask/answers.h"
@@ -20,6 +20,6 @@
 #include "eval/http/http_options.h"
 
 /* Checks the options; takes a copy. api_key: what the variable o->api_key_env holds, NULL when it is not set; it must be there where that option is, and
- * be one (pt_secret_check). answers: borrowed; NULL: kept in memory alone. PT_EARG without a value that could be a secret, PT_EIO: no such ca_file. */
+ * be one (pt_api_key_check). answers: borrowed; NULL: kept in memory alone. PT_EARG without a value that could be a secret, PT_EIO: no such ca_file. */
 pt_status pt_voice_http(pt_voice **out, const char *name, const pt_http_options *o, const char *api_key, pt_answers *answers);
 #endif

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "eval/http/chat_reply.h"
 #include "eval/http/chat_request.h"
-#include "eval/http/secret.h"
+#include "eval/http/api_key.h"
 
 #define KEY "sk-Secret-7f3a9b"
 
@@ -13,9 +13,9 @@
 static void masked(const char *text, size_t n)
 {
     pt_str once = {0}, twice = {0};
-    fuzz_clean(pt_secret_mask(&once, text, n, KEY));
+    fuzz_clean(pt_api_key_mask(&once, text, n, KEY));
     fuzz_assert(!once.len || !memmem(once.text, once.len, KEY, sizeof KEY - 1));
-    fuzz_clean(pt_secret_mask(&twice, once.text ? once.text : "", once.len, KEY));
+    fuzz_clean(pt_api_key_mask(&twice, once.text ? once.text : "", once.len, KEY));
     fuzz_assert(once.len == twice.len && (!once.len || !memcmp(once.text, twice.text, once.len)));
     pt_str_free(&once);
     pt_str_free(&twice);

@@ -13,7 +13,7 @@
 #include "eval/http/chat_reply.h"
 #include "eval/http/chat_request.h"
 #include "eval/http/http_options.h"
-#include "eval/http/secret.h"
+#include "eval/http/api_key.h"
 #include "eval/http/spending.h"
 
 #define KEY_TEXT "sk-Abc:1|2/=xyz"
@@ -80,9 +80,9 @@ static void options(void **state)
 static void keys(void **state)
 {
     static const char *const wrong[] = {"", "short", "sk-abc\r\nX-Evil: 1", "sk-abcdefg\n", "sk abcdefgh", "sk-abcd\x7f" "efg", "sk-\xc3\xa9" "abcdefgh", "sk-abc\\defg", "sk-abc%41bcd", "sk-abc&def\"g"};
-    assert_int_equal(pt_secret_check(KEY), PT_OK);
+    assert_int_equal(pt_api_key_check(KEY), PT_OK);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_int_equal(pt_secret_check(wrong[i]), PT_EARG);
+        assert_int_equal(pt_api_key_check(wrong[i]), PT_EARG);
         assert_null(strstr(pt_err_msg(), "sk-"));
     }
 }
@@ -103,16 +103,16 @@ static void masks(void **state)
                 pt_str_puts(&text, one);
             }
             pt_str_puts(&text, ", sk-Abc");
-            assert_int_equal(pt_secret_mask(&out, text.text, text.len, KEY), PT_OK);
-            if (strcmp(out.text, "key " PT_SECRET_MASK ", sk-Abc")) fail_msg("%zu %zu: %s", f, b, out.text);
+            assert_int_equal(pt_api_key_mask(&out, text.text, text.len, KEY), PT_OK);
+            if (strcmp(out.text, "key " PT_API_KEY_MASK ", sk-Abc")) fail_msg("%zu %zu: %s", f, b, out.text);
             pt_str_free(&text);
             pt_str_free(&out);
         }
-    static const struct { const char *in, *out; } plain[] = {{"", ""}, {"sk-Abc:1|2/=xy", "sk-Abc:1|2/=xy"}, {"s" KEY_TEXT KEY_TEXT "s", "s" PT_SECRET_MASK PT_SECRET_MASK "s"}, {"sk-" KEY_TEXT, "sk-" PT_SECRET_MASK},
+    static const struct { const char *in, *out; } plain[] = {{"", ""}, {"sk-Abc:1|2/=xy", "sk-Abc:1|2/=xy"}, {"s" KEY_TEXT KEY_TEXT "s", "s" PT_API_KEY_MASK PT_API_KEY_MASK "s"}, {"sk-" KEY_TEXT, "sk-" PT_API_KEY_MASK},
                                                      {"\\u0073\\n \\u12", "\\u0073\\n \\u12"}};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
         pt_str out = {0};
-        assert_int_equal(pt_secret_mask(&out, plain[i].in, strlen(plain[i].in), KEY), PT_OK);
+        assert_int_equal(pt_api_key_mask(&out, plain[i].in, strlen(plain[i].in), KEY), PT_OK);
         assert_string_equal(out.text ? out.text : "", plain[i].out);
         pt_str_free(&out);
     }

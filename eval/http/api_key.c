@@ -1,11 +1,11 @@
-#include "eval/http/secret.h"
+#include "eval/http/api_key.h"
 
 #include <string.h>
 
 /* Runs within one character are bounded, so that hostile text costs no more than its length times the key's. */
 enum { LEAST = 8, MOST = 4096, RUN = 32 };
 
-pt_status pt_secret_check(const char *key)
+pt_status pt_api_key_check(const char *key)
 {
     size_t n = strlen(key);
     for (const char *c = key; *c; c++)
@@ -102,7 +102,7 @@ static size_t spelled(const char *s, const char *end, const char *key)
     return (size_t)(at - s);
 }
 
-pt_status pt_secret_mask(pt_str *out, const char *text, size_t n, const char *key)
+pt_status pt_api_key_mask(pt_str *out, const char *text, size_t n, const char *key)
 {
     const char *end = text + n, *from = text;
     for (const char *at = text; key && at < end;) {
@@ -112,7 +112,7 @@ pt_status pt_secret_mask(pt_str *out, const char *text, size_t n, const char *ke
             continue;
         }
         PT_RETURN(pt_str_add(out, from, (size_t)(at - from)));
-        PT_RETURN(pt_str_puts(out, PT_SECRET_MASK));
+        PT_RETURN(pt_str_puts(out, PT_API_KEY_MASK));
         from = at += k;
     }
     return pt_str_add(out, from, (size_t)(end - from));
