@@ -190,6 +190,7 @@ static pt_status put_win(pt_task *t, pt_side side, const pt_pairwise *w, const c
 
 static pt_status put_pairs(pt_task *t, pt_side side, const pt_pairwise *w, const char *who)
 {
+    const pt_judge_state *s = t->state;
     static const struct {
         int of;
         const char *key, *label;
@@ -201,6 +202,7 @@ static pt_status put_pairs(pt_task *t, pt_side side, const pt_pairwise *w, const
                 {PT_PAIR_FIRST, "first_share", "share of the first", true}};
     for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
         const int of = rows[k].of;
+        if (of == PT_PAIR_WIN && s->named.field) continue; /* of names: these have ratings */
         const size_t n = of == PT_PAIR_BIAS || of == PT_PAIR_CONSISTENT ? w->both : of == PT_PAIR_WIN ? w->items - w->none : w->verdicts;
         PT_RETURN(put_of(t, side, rows[k].key, rows[k].label, who, PT_FORM_SHARE, w->value[of], w->ci[of], n, rows[k].detail || (who && k)));
     }
@@ -226,6 +228,6 @@ pt_status pt_judge_find_pairs(pt_task *t, pt_side side)
     const pt_judge_state *s = t->state;
     PT_RETURN(find_pairs(t, side, SIZE_MAX, SIZE_MAX));
     for (size_t j = 0; s->n_judges > 1 && j < s->n_judges; j++) PT_RETURN(find_pairs(t, side, j, SIZE_MAX));
-    for (size_t g = 0; t->n_scopes > 1 && g < t->n_scopes; g++) PT_RETURN(find_pairs(t, side, SIZE_MAX, g));
+    for (size_t g = 0; !s->named.field && t->n_scopes > 1 && g < t->n_scopes; g++) PT_RETURN(find_pairs(t, side, SIZE_MAX, g));
     return PT_OK;
 }

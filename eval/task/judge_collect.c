@@ -30,19 +30,23 @@ void pt_judge_side_free(pt_judge_side *x)
     *x = (pt_judge_side){0};
 }
 
-const char *pt_judge_field(const json_t *row, const char *path)
+const json_t *pt_judge_value(const json_t *row, const char *path)
 {
     char name[128];
     for (;;) {
         size_t n = strcspn(path, ".");
         const json_t *whole = json_object_get(row, path); /* a name with a dot in it */
-        if (whole) return json_string_value(whole);
-        if (n >= sizeof name || !path[n]) return NULL;
+        if (whole || n >= sizeof name || !path[n]) return whole;
         memcpy(name, path, n);
         name[n] = 0;
         row = json_object_get(row, name);
         path += n + 1;
     }
+}
+
+const char *pt_judge_field(const json_t *row, const char *path)
+{
+    return json_string_value(pt_judge_value(row, path));
 }
 
 /* "WHO: TEXT" of each turn but the system's. */
@@ -71,6 +75,15 @@ static pt_status copy_if(char **out, const char *text)
     return text ? pt_strdup(out, text) : PT_OK;
 }
 
+/* What a pair's answer stands against; of both sides of an evaluation that comes later. */
+static const char *other_of(const pt_judge_state *s, size_t item)
+{
+    const char *text, *other = NULL;
+    if (s->named.field) pt_judge_named_texts(s, item, &text, &other);
+    else if (s->template.pairs && !pt_judge_by_sides(s)) other = pt_judge_field(s->writing.items[item].row, s->against);
+    return other;
+}
+
 static pt_status take(const pt_judge_state *s, size_t item, int repeat, const char *answer, pt_judge_text *x)
 {
     const pt_write_item *from = &s->writing.items[item];
@@ -85,8 +98,7 @@ static pt_status take(const pt_judge_state *s, size_t item, int repeat, const ch
     PT_RETURN(copy_if(&x->reference, from->n_references ? from->references[0] : NULL));
     if (from->turns) return lines_of(from->turns, from->n_turns, &x->question);
     PT_RETURN(copy_if(&x->question, from->prompt ? from->prompt : asked_of(from->row)));
-    if (s->template.pairs && !pt_judge_by_sides(s)) PT_RETURN(pt_strdup(&x->other, pt_judge_field(from->row, s->against)));
-    return PT_OK;
+    return copy_if(&x->other, other_of(s, item));
 }
 
 /* The rows' own answers, or transcripts. */
@@ -94,7 +106,9 @@ static pt_status collect_given(pt_task *t, pt_judge_state *s, pt_judge_side *to)
 {
     PT_RETURN(pt_alloc0(&to->texts, t->items));
     for (size_t i = 0; i < t->items; i++) {
-        const char *text = s->told ? s->told[i] : pt_judge_field(s->writing.items[i].row, pt_task_text(t, "field_answer"));
+        const char *text, *other;
+        if (s->named.field) pt_judge_named_texts(s, i, &text, &other);
+        else text = s->told ? s->told[i] : pt_judge_field(s->writing.items[i].row, pt_task_text(t, "field_answer"));
         if (s->writing.keep[i]) PT_RETURN(take(s, i, 0, text, &to->texts[to->n++]));
     }
     return PT_OK;

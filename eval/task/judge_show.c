@@ -52,7 +52,7 @@ static pt_status put_failures(const pt_judge_state *s, int side, json_t *list)
     return PT_OK;
 }
 
-/* {"item": from 0, "repeat", "group", "gold", "before": {JUDGE: mean of its votes | null} | null, "after"} */
+/* {"item": from 0, "answers": [NAME, NAME] of pairs by name, "repeat", "group", "gold", "before": {JUDGE: mean of its votes | null} | null, "after"} */
 static pt_status put_votes(const pt_task *t, const pt_judge_state *s, json_t *list)
 {
     const pt_judge_side *any = &s->side[s->side[1].votes ? 1 : 0];
@@ -63,6 +63,8 @@ static pt_status put_votes(const pt_task *t, const pt_judge_state *s, json_t *li
         PT_RETURN(put(o, "item", json_integer((json_int_t)x->item)));
         PT_RETURN(put(o, "repeat", json_integer(x->repeat)));
         PT_RETURN(put(o, "group", pt_report_text(t->scopes[x->scope])));
+        if (s->named.field)
+            PT_RETURN(put(o, "answers", json_pack("[oo]", pt_report_text(s->named.names[s->named.pair[x->item].a]), pt_report_text(s->named.names[s->named.pair[x->item].b]))));
         PT_RETURN(put(o, "gold", number(x->gold)));
         for (int k = 0; k < 2; k++) {
             json_t *votes = s->side[k].votes ? json_object() : json_null();
@@ -81,6 +83,7 @@ pt_status pt_judge_json(const pt_task *t, json_t *o)
     PT_RETURN(put(o, "judges", judges));
     PT_RETURN(put(o, "failures", failures));
     PT_RETURN(put(o, "verdicts", votes));
+    if (s->named.field) PT_RETURN(pt_judge_named_json(s, o));
     if (s->unequal) PT_RETURN(put(o, "compared", json_pack("{sI sf sf}", "texts", (json_int_t)s->shared, "before", s->shared_score[0], "after", s->shared_score[1])));
     for (int k = 0; k < 2; k++) {
         if (!s->side[k].votes) continue;
@@ -132,6 +135,7 @@ pt_status pt_judge_table(const pt_task *t, const bool shown[2], pt_str *out)
         for (int k = 0; k < 2; k++)
             if (s->side[k].votes) PT_RETURN(say_judge(s, k, j, both ? k ? ", after" : ", before" : "", out));
     if (pt_judge_by_sides(s) && !s->side[PT_AFTER].votes) return pt_str_puts(out, "no verdicts: only one side was measured, and pairs are of both\n");
+    if (s->named.field) PT_RETURN(pt_judge_named_table(s, out));
     if (s->unequal)
         PT_RETURN(pt_str_printf(out, "the sides lack different verdicts: tests are of the %zu texts with verdicts on both, %.3f before and %.3f after\n", s->shared, s->shared_score[0],
                                 s->shared_score[1]));

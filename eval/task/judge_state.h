@@ -2,6 +2,7 @@
  * both orders, perhaps several times: a VOTE each. */
 #ifndef PT_EVAL_JUDGE_STATE_H
 #define PT_EVAL_JUDGE_STATE_H
+#include "eval/stat/ratings.h"
 #include "eval/task/judging.h"
 #include "eval/task/writing.h"
 
@@ -28,6 +29,19 @@ typedef struct pt_judge_side {
     json_t *accounts;     /* {judge: what it says itself of what it cost} */
 } pt_judge_side;
 
+/* Of rows with several answers by name: an item is two of a row's (judge_ratings.c). */
+typedef struct pt_judge_pair {
+    size_t a, b; /* of names */
+} pt_judge_pair;
+typedef struct pt_judge_named {
+    const char *field; /* field_answers; NULL: rows have none */
+    char **names;      /* [n] in the order in which rows name them */
+    size_t n, cap;
+    pt_judge_pair *pair; /* [items] */
+    size_t pair_cap;
+    pt_ratings ratings[2]; /* by side; n 0: not judged */
+} pt_judge_named;
+
 typedef struct pt_judge_state {
     pt_writing writing; /* first: pt_writing_ask finds it there */
     pt_judge_template template;
@@ -39,6 +53,7 @@ typedef struct pt_judge_state {
     char **told;         /* [n_told] these, as lines WHO: TEXT; NULL: none */
     size_t n_told;
     const char *against; /* of pairs: "before", or the rows' field */
+    pt_judge_named named;
     double *gold;        /* [items] */
     size_t gold_cap;
     pt_judge_side side[2];
@@ -59,11 +74,24 @@ static inline size_t pt_judge_vote(const pt_judge_state *s, size_t text, size_t 
 /* Of pairs that need both sides: the one that has the verdicts. */
 static inline bool pt_judge_by_sides(const pt_judge_state *s)
 {
-    return s->template.pairs && !strcmp(s->against, "before");
+    return s->template.pairs && !s->named.field && !strcmp(s->against, "before");
 }
 
-/* A text of the row, at a field or below it (a.b.c). NULL: none. */
+/* A value of the row, at a field or below it (a.b.c); a text. NULL: none. */
+const json_t *pt_judge_value(const json_t *row, const char *path);
 const char *pt_judge_field(const json_t *row, const char *path);
+/* The row as an item, x empty and taken over; cluster: instead of the one that its keys say, NULL: that. PT_EFORMAT. */
+pt_status pt_judge_add(pt_task *t, json_t *row, pt_write_item *x, const size_t *cluster);
+
+/* ---- judge_ratings.c ---- */
+pt_status pt_judge_named_check(const pt_task *t, const pt_judge_state *s);
+/* Items of each two of the row's answers. PT_EFORMAT. */
+pt_status pt_judge_named_add(pt_task *t, pt_judge_state *s, json_t *row);
+void pt_judge_named_texts(const pt_judge_state *s, size_t item, const char **text, const char **other);
+void pt_judge_named_free(pt_judge_named *x);
+pt_status pt_judge_find_ratings(pt_task *t, pt_side side);
+pt_status pt_judge_named_json(const pt_judge_state *s, json_t *o);
+pt_status pt_judge_named_table(const pt_judge_state *s, pt_str *out);
 /* Items from the transcripts of t->source, of t->side. */
 pt_status pt_judge_hear(pt_task *t);
 /* The row's score or preference of people. PT_EFORMAT. */

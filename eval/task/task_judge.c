@@ -24,7 +24,7 @@ static pt_status check_given(const pt_task *t)
 {
     static const char *const idle[] = {"prompt", "system", "personas", "chat", "max_new_tokens", "temperature", "top_p", "repeats", "units", "metrics", "dump", "dump_as"};
     for (size_t i = 0; i < sizeof idle / sizeof *idle; i++)
-        if (says(t, idle[i])) return pt_task_fail(t, "%s says how the measured model is asked; %s and it is not", idle[i], t->source ? "transcripts are judged" : "with field_answer the rows hold the answers");
+        if (says(t, idle[i])) return pt_task_fail(t, "%s says how the measured model is asked; %s and it is not", idle[i], t->source ? "transcripts are judged" : "the rows hold the answers");
     return PT_OK;
 }
 
@@ -108,7 +108,7 @@ static pt_status try_row(const pt_task *t, const pt_judge_state *s, const pt_wri
     char *system = NULL, *prompt = NULL;
     pt_seal seal;
     if (own && !pt_judge_field(x->row, own)) return pt_fail(PT_EFORMAT, "the row has no text '%s', which field_answer names", own);
-    if (s->template.pairs && !pt_judge_by_sides(s) && !pt_judge_field(x->row, s->against)) return pt_fail(PT_EFORMAT, "the row has no text '%s', which against names", s->against);
+    if (s->template.pairs && !s->named.field && !pt_judge_by_sides(s) && !pt_judge_field(x->row, s->against)) return pt_fail(PT_EFORMAT, "the row has no text '%s', which against names", s->against);
     pt_status rc = pt_judge_spell(s, t->seed, &one, 0, 0, &seal, &system, &prompt);
     free(system);
     free(prompt);
@@ -124,14 +124,20 @@ static pt_status read_row(pt_task *t, pt_judge_state *s, json_t *row, pt_write_i
     return try_row(t, s, x);
 }
 
-static pt_status add_item(pt_task *t, json_t *row)
+pt_status pt_judge_add(pt_task *t, json_t *row, pt_write_item *x, const size_t *cluster)
 {
     pt_judge_state *s = t->state;
-    pt_write_item x = {0};
-    pt_status rc = read_row(t, s, row, &x);
-    if (rc == PT_OK) return pt_writing_add(t, &s->writing, &x);
-    pt_write_item_free(&x);
+    pt_status rc = read_row(t, s, row, x);
+    if (rc == PT_OK && cluster) x->cluster = *cluster;
+    if (rc == PT_OK) return pt_writing_add(t, &s->writing, x);
+    pt_write_item_free(x);
     return rc;
+}
+
+static pt_status add_item(pt_task *t, json_t *row)
+{
+    pt_write_item x = {0};
+    return pt_judge_add(t, row, &x, NULL);
 }
 
 /* PersonaGym's rows (Samuel et al. 2024), {"persona": TEXT, "questions": {DIMENSION: [TEXT, ...], ...}}: an item for each question. */
@@ -156,7 +162,9 @@ static pt_status add_questions(pt_task *t, json_t *row, json_t *questions)
 static pt_status add_row(pt_task *t, json_t *row, const char *source)
 {
     json_t *questions = json_object_get(row, "questions");
+    pt_judge_state *s = t->state;
     (void)source;
+    if (s->named.field) return pt_judge_named_add(t, s, row);
     return json_is_object(questions) && json_is_string(json_object_get(row, "persona")) ? add_questions(t, row, questions) : add_item(t, row);
 }
 
@@ -165,10 +173,13 @@ static pt_status open_judge(pt_task *t)
     pt_judge_state *s;
     PT_RETURN(pt_alloc0(&s, 1));
     t->state = s;
-    s->given = pt_task_text(t, "field_answer") || t->source;
+    s->named.field = pt_task_text(t, "field_answers");
+    s->given = pt_task_text(t, "field_answer") || s->named.field || t->source;
     s->against = pt_task_text(t, "against");
     if (s->given) PT_RETURN(check_given(t));
     PT_RETURN(open_template(t, s));
+    if (s->named.field) PT_RETURN(pt_judge_named_check(t, s));
+    else if (says(t, "prior")) return pt_task_fail(t, "prior is of ratings, which rows with several answers by name give (field_answers)");
     if (t->source && pt_task_text(t, "field_answer")) return pt_task_fail(t, "of and field_answer: either transcripts are judged or what the rows hold");
     if (s->template.pairs && t->source && !pt_judge_by_sides(s)) return pt_task_fail(t, "pairs of transcripts are those of both sides: against: before");
     if (s->given && !t->source && pt_judge_by_sides(s)) return pt_task_fail(t, "field_answer and pairs: against names the field of the other answer");
@@ -196,6 +207,7 @@ static void close_judge(pt_task *t)
     free(s->criteria);
     free(s->rubrics);
     free(s->gold);
+    pt_judge_named_free(&s->named);
     pt_judge_template_free(&s->template);
     pt_writing_free(t, &s->writing);
     free(s);
@@ -258,6 +270,7 @@ static pt_status judge_judge(pt_task *t, const pt_reply *replies, pt_side side)
     t->report.questions = s->writing.asked;
     if (!s->side[of].votes) return PT_OK;
     PT_RETURN(s->template.pairs ? pt_judge_find_pairs(t, of) : pt_judge_find_scores(t, of));
+    if (s->named.field) PT_RETURN(pt_judge_find_ratings(t, of));
     return pt_judge_find_agreement(t, of);
 }
 
@@ -273,6 +286,10 @@ static const pt_task_key keys[] = {
     {.name = "against", .kind = PT_TASK_TEXT, .fallback = "before",
      .help = "Of pairs: what the answer stands against: before, the base's answer to the same; or a field of the row (reference, response.b)."},
     {.name = "field_answer", .kind = PT_TASK_TEXT, .help = "The field of the rows that holds the answer to judge; below another one with a dot. Unset: the measured model answers."},
+    {.name = "field_answers", .kind = PT_TASK_TEXT,
+     .help = "Of pairs: the field of the rows that holds several answers by name, {NAME: TEXT, ...}: each two are judged, and each name gets a rating (Bradley-Terry, on Elo's scale)."},
+    {.name = "prior", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 1e6,
+     .help = "Of ratings: so many wins of each name against each are added. 0: names of which some have only won, or only lost, against the others get no rating."},
     {.name = "field_gold", .kind = PT_TASK_TEXT, .help = "The field of what people say: a score, of pairs a, b or tie. Judges are compared with it."},
     {.name = "of", .kind = PT_TASK_TEXT, .help = "A dialogue's name: its transcripts are judged, {answer}; fields are those of its scenes. No path then."},
     {.name = "judge_context", .kind = PT_TASK_NUMBER, .fallback = "4096", .min = 64, .max = 1048576,
