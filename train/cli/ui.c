@@ -105,15 +105,22 @@ void pt_ui_eval(void *user, const pt_eval_report *r)
     fflush(stdout);
 }
 
+/* Of each evaluation its first two numbers: NAME/METRIC, NAME again and again. */
 void pt_ui_during(void *user, const pt_during_report *r)
 {
-    enum { SHOWN = 8 };
+    enum { EACH = 2 };
     pt_ui *ui = user;
+    size_t left = 0, of_it = 0;
     if (!ui->show || r->failure[0]) return;
     pt_ui_break(ui);
     printf("evaluations at step %lld:", (long long)r->step);
-    for (size_t i = 0; i < r->n && i < SHOWN; i++) printf("  %s %.4g", r->name[i], r->value[i]);
-    if (r->n > SHOWN) printf("  and %zu more in metrics.jsonl", r->n - SHOWN);
+    for (size_t i = 0; i < r->n; i++) {
+        const size_t name = strcspn(r->name[i], "/") + 1;
+        of_it = i && !strncmp(r->name[i - 1], r->name[i], name) ? of_it + 1 : 0;
+        if (of_it < EACH) printf("  %s %.4g", r->name[i], r->value[i]);
+        else left++;
+    }
+    if (left) printf("  and %zu more in metrics.jsonl", left);
     putchar('\n');
     fflush(stdout);
 }
