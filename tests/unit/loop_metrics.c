@@ -112,6 +112,39 @@ static void test_cut(void **state)
     assert_int_equal(count_lines(path, &last), 0);
 }
 
+/* Evaluations of the step gone on from that will be done again: their lines go, others of that step stay. Names are those of data. */
+static void test_again(void **state)
+{
+    pt_metrics *m;
+    char path[128], *text;
+    size_t n;
+    char *const names[] = {"who/acc", "odd\"name/a\\b"};
+    const double values[] = {0.25, NAN};
+    static const struct {
+        const char *again[3];
+        bool eval, during;
+    } cases[] = {{{"eval", NULL}, false, true}, {{"during", NULL}, true, false}, {{"eval", "during", NULL}, false, false}, {{NULL}, true, true}};
+    snprintf(path, sizeof path, "%s/metrics.jsonl", dir);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        int last = 0;
+        MUST(pt_metrics_open(&m, dir, 0, (const char *const[1]){NULL}));
+        for (int64_t i = 3; i <= 4; i++) {
+            pt_step_report r = report(i);
+            MUST(pt_metrics_step(m, &r));
+            MUST(pt_metrics_eval(m, &(pt_eval_report){.set = "validation", .prefix = "eval", .step = i, .loss = 2}));
+            MUST(pt_metrics_during(m, &(pt_during_report){.step = i, .seconds = 1, .n = 2, .name = names, .value = values}));
+        }
+        pt_metrics_close(m);
+        MUST(pt_metrics_open(&m, dir, 4, cases[c].again));
+        pt_metrics_close(m);
+        assert_int_equal(count_lines(path, &last), 4 + cases[c].eval + cases[c].during); /* all of step 3 */
+        MUST(pt_file_read(&text, &n, path, 1 << 20));
+        assert_non_null(strstr(text, "{\"step\": 3, \"during_seconds\": 1.0, \"eval_who/acc\": 0.25, \"eval_odd\\\"name/a\\\\b\": null}\n"));
+        assert_int_equal(strstr(text, "{\"step\": 4, \"during_seconds\"") != NULL, cases[c].during);
+        free(text);
+    }
+}
+
 /* A link or a pipe of that name is somebody's: nothing behind it is read, cut or written. A second name of an earlier file keeps it. */
 static void test_in_the_way(void **state)
 {
@@ -213,6 +246,6 @@ static int remove_dir(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_cut), cmocka_unit_test(test_in_the_way), cmocka_unit_test(test_events)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_lines), cmocka_unit_test(test_cut), cmocka_unit_test(test_again), cmocka_unit_test(test_in_the_way), cmocka_unit_test(test_events)};
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
