@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/log.h"
 #include "base/visible.h"
 #include "eval/suite/suite.h"
+#include "train/cli/eval_models.h"
+#include "train/loop/manifest.h"
 #include "train/model/source.h"
 
 static const char *name_of(const pt_task_spec *s)
@@ -25,17 +29,25 @@ static pt_status refuse(const pt_task_spec *s, const char *why)
 static pt_status check_entry(const pt_cli_during *d, size_t at)
 {
     const pt_task_spec *s = &d->entries[at];
-    const pt_task_kind *kind = pt_task_find(s->task);
     for (size_t i = 0; i < at; i++)
         if (!strcmp(name_of(&d->entries[i]), name_of(s))) return refuse(s, "another evaluation is called so: give it a `name`");
     if (strchr(name_of(s), '/')) return refuse(s, "a / parts its name from its metrics': give it another `name`");
-    if (kind->talk || kind->meet || pt_task_source_of(s)) return refuse(s, "it speaks to other models: `ptrain eval` measures it");
+    if (pt_task_source_of(s)) return refuse(s, "it is about transcripts: `ptrain eval` measures it");
     return PT_OK;
+}
+
+/* An endpoint by its name; NULL: there is none. */
+static const pt_voice_spec *spec_of(const pt_cli_during *d, const char *name)
+{
+    const pt_config_eval *e = &d->cfg->eval;
+    for (size_t i = 0; i < e->n_models; i++)
+        if (!strcmp(e->models[i].name, name) && pt_entry_said(e->models[i].options, e->models[i].n_options, "endpoint")) return &e->models[i];
+    return NULL;
 }
 
 static pt_status open_suite(const pt_cli_during *d, const pt_task_spec *entries, size_t n, pt_suite *s)
 {
-    return pt_suite_open(s, NULL, entries, n, NULL, 0, d->seed);
+    return pt_suite_open(s, NULL, entries, n, NULL, 0, d->cfg->run.seed);
 }
 
 static pt_status ask_suite(pt_suite *s, const pt_base *base)
@@ -45,7 +57,31 @@ static pt_status ask_suite(pt_suite *s, const pt_base *base)
     return pt_suite_ask(s, &speller);
 }
 
-static pt_status open_during(void *user, const pt_base *base, unsigned heads, pt_model_caps *caps)
+/* Whom the entries speak to: endpoints alone, for another model in memory is not planned here, and the one in training answers as it is asked. Tried on rank 0, which
+ * has the keys. */
+static pt_status check_voices(const pt_cli_during *d, const pt_suite *s, bool first)
+{
+    pt_status rc = PT_OK;
+    pt_meetings m = {0};
+    pt_voice *v = NULL;
+    PT_TRY(pt_suite_meet(s, &m));
+    for (size_t i = 0; i < m.n; i++) {
+        const pt_voice_spec *spec = spec_of(d, m.list[i].name);
+        if (!spec) {
+            char why[300];
+            snprintf(why, sizeof why, "it speaks to '%.60s', and in training an `endpoint` of `models` can be spoken to, no model in memory: `ptrain eval` measures it", m.list[i].name);
+            PT_TRY(refuse(m.list[i].by, why));
+        }
+        if (first) PT_TRY(pt_eval_endpoint(spec, NULL, &v));
+        if (v) v->close(v);
+        v = NULL;
+    }
+done:
+    pt_meetings_free(&m);
+    return rc;
+}
+
+static pt_status open_during(void *user, const pt_base *base, unsigned heads, bool first, pt_model_caps *caps)
 {
     pt_status rc = PT_OK;
     pt_cli_during *d = user;
@@ -56,6 +92,7 @@ static pt_status open_during(void *user, const pt_base *base, unsigned heads, pt
         if (!scores && !(heads & PT_HEAD_VOCABULARY)) return refuse(&d->entries[i], "a reward model gives scores, no likelihoods of texts: it can do method: score alone");
     }
     PT_TRY(open_suite(d, d->entries, d->hooks.n, &s));
+    PT_TRY(check_voices(d, &s, first));
     PT_TRY(ask_suite(&s, base));
     PT_TRY(pt_runner_needs_within(&s.requests, caps));
 done:
@@ -116,17 +153,55 @@ static pt_status rehearse(const pt_requests *q, pt_reply *replies)
     return PT_OK;
 }
 
+static pt_status say_nothing(pt_voice *v, const pt_talk *talks, size_t n, pt_said *said)
+{
+    for (size_t i = 0; i < n; i++) PT_RETURN(pt_strdup(&said[i].failure, "nobody is asked yet"));
+    return PT_OK;
+}
+
+static void close_mute(pt_voice *v)
+{
+    free(v->name);
+    free(v->identity);
+    free(v);
+}
+
+/* In the places of those that a task speaks to, some that answer nothing. */
+static pt_status open_mutes(const pt_suite *s, pt_voices *out)
+{
+    pt_status rc = PT_OK;
+    pt_meetings m = {0};
+    pt_voice *v = NULL;
+    PT_TRY(pt_suite_meet(s, &m));
+    for (size_t i = 0; i < m.n; i++) {
+        PT_TRY(pt_alloc0(&v, 1));
+        *v = (pt_voice){.ask = say_nothing, .close = close_mute};
+        PT_TRY(pt_strdup(&v->name, m.list[i].name));
+        PT_TRY(pt_strdup(&v->identity, "nobody"));
+        rc = pt_voices_add(out, v);
+        v = NULL;
+        PT_TRY(rc);
+    }
+done:
+    if (v) close_mute(v);
+    pt_meetings_free(&m);
+    return rc;
+}
+
 /* The metrics of one entry: those that its kind knows, and those that its file names. */
 static pt_status metrics_of(const pt_cli_during *d, const pt_task_spec *entry, const pt_base *base, pt_cli_during *out)
 {
     pt_status rc = PT_OK;
     pt_suite s = {0};
     pt_reply *replies = NULL;
+    pt_voices mutes = {0};
     PT_TRY(open_suite(d, entry, 1, &s));
     PT_TRY(ask_suite(&s, base));
     for (const pt_task_metric *x = s.tasks->kind->metrics; x->key; x++) PT_TRY(put(out, s.tasks, x->key, x->better));
     PT_TRY(pt_alloc0(&replies, s.requests.n));
     PT_TRY(rehearse(&s.requests, replies));
+    PT_TRY(open_mutes(&s, &mutes));
+    if (s.tasks->kind->talk) PT_TRY(s.tasks->kind->talk(s.tasks, replies, &mutes, PT_AFTER));
     PT_TRY(s.tasks->kind->judge(s.tasks, replies, PT_AFTER));
     for (size_t i = 0; i < s.tasks->findings.n; i++) {
         const pt_finding *f = &s.tasks->findings.list[i];
@@ -135,6 +210,7 @@ static pt_status metrics_of(const pt_cli_during *d, const pt_task_spec *entry, c
 done:
     pt_replies_free(replies, s.requests.n);
     pt_suite_free(&s);
+    pt_voices_free(&mutes);
     return rc;
 }
 
@@ -221,10 +297,39 @@ static pt_status ask_model(asking *a)
     return pt_runner_run(&r, &a->suite.requests, a->replies);
 }
 
+/* The endpoints, once the run has its folder. Rank 0. */
+static pt_status open_voices(pt_cli_during *d, const pt_suite *s)
+{
+    pt_status rc = PT_OK;
+    pt_meetings m = {0};
+    char *path = NULL;
+    const char *dir = d->cfg->run.output_dir;
+    if (d->opened) return PT_OK;
+    d->opened = true;
+    PT_TRY(pt_suite_meet(s, &m));
+    if (!m.n) goto done;
+    PT_TRY(pt_path_join(&path, dir, "eval_answers.jsonl"));
+    PT_TRY(pt_manifest_claim(dir, "eval_answers.jsonl"));
+    PT_TRY(pt_answers_open(&d->kept, path));
+    for (size_t i = 0; i < m.n; i++) {
+        pt_voice *v;
+        PT_TRY(pt_eval_endpoint(spec_of(d, m.list[i].name), d->kept, &v));
+        PT_TRY(pt_voices_add(&d->voices, v));
+    }
+done:
+    free(path);
+    pt_meetings_free(&m);
+    return rc;
+}
+
 static pt_status judge(asking *a)
 {
+    PT_RETURN(open_voices(a->d, &a->suite));
+    a->suite.voices = &a->d->voices;
     PT_RETURN(pt_suite_judge(&a->suite, a->replies, PT_AFTER, "in training"));
     for (size_t i = 0; i < a->suite.n; i++) PT_RETURN(collect(a->d, &a->suite.tasks[i]));
+    for (size_t i = 0; i < a->d->voices.n; i++)
+        if (a->d->voices.at[i]->limit) pt_log(PT_LOG_WARN, "step %lld: %s: %s", (long long)a->m->step, a->d->voices.at[i]->name, a->d->voices.at[i]->limit);
     return PT_OK;
 }
 
@@ -253,7 +358,7 @@ done:
 pt_status pt_during_init(pt_cli_during *d, const pt_config *cfg)
 {
     const pt_config_eval *e = &cfg->eval;
-    *d = (pt_cli_during){.hooks = {.user = d, .open = open_during, .find = find_during, .measure = measure_during}, .seed = cfg->run.seed};
+    *d = (pt_cli_during){.hooks = {.user = d, .open = open_during, .find = find_during, .measure = measure_during}, .cfg = cfg};
     PT_RETURN(pt_alloc0(&d->entries, e->n_evaluations));
     for (size_t i = 0; i < e->n_evaluations; i++) {
         if (!e->evaluations[i].during_training) continue;
@@ -271,6 +376,8 @@ pt_status pt_during_init(pt_cli_during *d, const pt_config *cfg)
 void pt_during_free(pt_cli_during *d)
 {
     forget(d);
+    pt_voices_free(&d->voices);
+    pt_answers_free(d->kept);
     for (size_t i = 0; i < d->hooks.n; i++) free(d->entries[i].path);
     free(d->entries);
     free(d->name);

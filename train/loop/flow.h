@@ -101,9 +101,9 @@ typedef struct pt_during_report {
 typedef struct pt_during {
     void *user;
     size_t n;
-    /* Before the plan: reads them, and adds what they ask at once to caps, which holds the training's maxima. heads: PT_HEAD_* of the model. PT_EARG: they
-     * cannot be asked of it. */
-    pt_status (*open)(void *user, const pt_base *base, unsigned heads, pt_model_caps *caps);
+    /* Before the plan: reads them, and adds what they ask at once to caps, which holds the training's maxima. heads: PT_HEAD_* of the model. first:
+     * this is rank 0. PT_EARG: they cannot be asked of it. */
+    pt_status (*open)(void *user, const pt_base *base, unsigned heads, bool first, pt_model_caps *caps);
     /* Whether one of them gives this metric, "NAME/METRIC"; *better: +1, -1, or 0: neither. Where not, what there is joins known, with commas. */
     pt_status (*find)(void *user, const pt_base *base, const char *metric, bool *found, int *better, pt_str *known);
     /* Asks them of the model as it stands, which is left so. An evaluation that fails says so in out and ends nothing. PT_ESTOP: a stop came first, and out says

@@ -209,7 +209,7 @@ pt_status pt_run_make_plan(pt_run *r)
     p->micro = p->caps;
     if (r->hooks.during && r->hooks.during->n) {
         p->during = r->hooks.during->n;
-        PT_TRY(r->hooks.during->open(r->hooks.during->user, &r->base, pt_setup_model_options(r->cfg).heads, &p->caps));
+        PT_TRY(r->hooks.during->open(r->hooks.during->user, &r->base, pt_setup_model_options(r->cfg).heads, r->comm->rank == 0, &p->caps));
     }
     if (r->objective->by_rows) p->caps.group_rows = 0;
     bool share = r->cfg->optim.warmup_steps > 0 && r->cfg->optim.warmup_steps < 1;

@@ -55,9 +55,13 @@ done:
     return rc;
 }
 
+/* What models have answered stands under what was asked of whom, and may have cost money: a run that was to go on, and was killed before its first checkpoint, finds it again. */
+#define ANSWERS "eval_answers.jsonl"
+
 typedef struct removal {
     const char *dir;
     size_t files;
+    bool goes_on, kept; /* resume_from_checkpoint says so; ANSWERS stays */
 } removal;
 
 /* Names of the list lead nowhere but into the folder and its runs/. */
@@ -67,6 +71,10 @@ static pt_status remove_listed(void *user, const char *name)
     const char *file = strncmp(name, "runs/", 5) ? name : name + 5;
     char *path = NULL;
     if (!file[0] || file[0] == '.' || strchr(file, '/')) return PT_OK;
+    if (r->goes_on && !strcmp(name, ANSWERS)) {
+        r->kept = true;
+        return PT_OK;
+    }
     PT_RETURN(pt_path_join(&path, r->dir, name));
     pt_status rc = PT_OK;
     if (!unlink(path)) r->files += file == name;
@@ -75,10 +83,10 @@ static pt_status remove_listed(void *user, const char *name)
     return rc;
 }
 
-static pt_status remove_earlier(const char *dir)
+static pt_status remove_earlier(const char *dir, bool goes_on)
 {
     pt_status rc = PT_OK;
-    removal r = {.dir = dir};
+    removal r = {.dir = dir, .goes_on = goes_on};
     size_t checkpoints = 0;
     pt_manifest m = {0};
     PT_TRY(pt_manifest_read(&m, dir));
@@ -86,6 +94,7 @@ static pt_status remove_earlier(const char *dir)
     PT_TRY(remove_checkpoints(dir, &checkpoints));
     PT_TRY(pt_manifest_each(&m, remove_listed, &r));
     PT_TRY(pt_manifest_remove(dir));
+    if (r.kept) PT_TRY(pt_manifest_add(dir, ANSWERS));
     if (checkpoints)
         pt_log(PT_LOG_WARN,
                "%s held an earlier run: its %zu file%s and %zu checkpoint%s were replaced (resume_from_checkpoint: auto would have "
@@ -192,7 +201,7 @@ pt_status pt_run_prepare_folder(pt_run *r)
     PT_TRY(pt_folder_take(dir, &r->folder_lock)); /* until the run ends, however it ends */
     PT_TRY(pt_state_clean(dir, &left));
     if (left) pt_log(PT_LOG_INFO, "%d unfinished file%s of a process that was killed removed", left, left == 1 ? "" : "s");
-    if (!r->resume_path) PT_TRY(remove_earlier(dir));
+    if (!r->resume_path) PT_TRY(remove_earlier(dir, r->cfg->run.resume_from_checkpoint != NULL));
     PT_TRY(pt_state_go_on(&r->course, dir, r->resume_path));
     PT_TRY(pt_pack_profiles(r->pack, &profiles));
     PT_TRY(claim_files(r, profiles != NULL));
