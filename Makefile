@@ -126,7 +126,7 @@ override METRICS := perplexity rouge_l_f rouge_l_recall canned_rouge_l stopped_s
   hits_1 hits_3 hits_5 hits_10 hits_k recall_k mrr map ndcg ndcg_k $(METRICS)
 METRIC_LIST := $(BUILD)/gen/metric_list.h
 $(eval $(call list_rule,$(METRIC_LIST),PT_METRIC_LIST,$(METRICS),))
-override TASKS := choice statements questionnaire preference probability memorisation label value rank text match best_of judge $(TASKS)
+override TASKS := choice statements questionnaire preference probability memorisation label value rank text match best_of judge dialogue $(TASKS)
 TASK_LIST := $(BUILD)/gen/task_list.h
 $(eval $(call list_rule,$(TASK_LIST),PT_TASK_LIST,$(TASKS),))
 LISTS     := $(OBJECTIVE_LIST) $(READER_LIST) $(METRIC_LIST) $(TASK_LIST)

@@ -186,6 +186,42 @@ pt_status pt_spell_length(const pt_speller *s, const char *text, int *tokens)
     return rc;
 }
 
+/* The prompt behind a conversation. *turns is owned, and points into what is asked and into *joined. */
+static pt_status stand_behind(const pt_asked *x, pt_message **turns, size_t *n, pt_str *joined)
+{
+    pt_message *m;
+    PT_RETURN(pt_alloc0(&m, x->n_before + 1));
+    *turns = m;
+    memcpy(m, x->before, x->n_before * sizeof *m);
+    *n = x->n_before;
+    if (pt_speaker_is(m[*n - 1].speaker, PT_USER)) {
+        --*n;
+        PT_RETURN(pt_str_add(joined, m[*n].text, m[*n].bytes));
+        PT_RETURN(pt_str_puts(joined, "\n\n"));
+    }
+    PT_RETURN(pt_str_puts(joined, x->prompt));
+    m[(*n)++] = (pt_message){.speaker = PT_USER, .text = joined->text, .bytes = joined->len};
+    return PT_OK;
+}
+
+static pt_status spell_behind(const pt_speller *s, pt_requests *q, const pt_asked *x, const char *answer, const pt_sampling *how, int repeat)
+{
+    pt_status rc = PT_OK;
+    pt_message *turns = NULL;
+    pt_str joined = {0};
+    size_t n;
+    const char *inner = answer ? answer + strspn(answer, " ") : NULL;
+    PT_CHECK(x->chat, PT_EARG, "a question behind a conversation is asked through the chat template: the model has none that is known here, or chat: false");
+    PT_TRY(stand_behind(x, &turns, &n, &joined));
+    if (!answer) PT_TRY(pt_spell_question(s, q, turns, n, how, repeat));
+    else if (x->scored) PT_TRY(pt_spell_scored(s, q, turns, n, inner, strlen(inner)));
+    else PT_TRY(pt_spell_answer(s, q, turns, n, NULL, inner, strlen(inner), x->end));
+done:
+    free(turns);
+    pt_str_free(&joined);
+    return rc;
+}
+
 pt_status pt_spell_asked(const pt_speller *s, pt_requests *q, const pt_asked *x, const char *answer, const pt_sampling *how, int repeat)
 {
     const bool system = x->system && *x->system;
@@ -193,6 +229,7 @@ pt_status pt_spell_asked(const pt_speller *s, pt_requests *q, const pt_asked *x,
                                  {.speaker = PT_USER, .text = x->prompt, .bytes = strlen(x->prompt)}};
     const pt_message *from = system ? turns : turns + 1;
     const size_t n = system ? 2 : 1;
+    if (x->n_before) return spell_behind(s, q, x, answer, how, repeat);
     if (x->scored && !x->chat) return pt_fail(PT_EARG, "a score is read at an answer's end, which a chat template marks: the model has none that is known here");
     if (x->scored) return pt_spell_scored(s, q, from, n, answer + strspn(answer, " "), strlen(answer + strspn(answer, " ")));
     if (x->chat && !answer) return pt_spell_question(s, q, from, n, how, repeat);

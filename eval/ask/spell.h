@@ -38,6 +38,9 @@ pt_status pt_spell_length(const pt_speller *s, const char *text, int *tokens);
 typedef struct pt_asked {
     bool chat;                  /* through the template; else the system text stands above the prompt */
     const char *system;         /* NULL or "": none */
+    const pt_message *before;   /* [n_before] a conversation that the prompt stands behind, through the template, with its own system text instead of `system`; where it
+                                   ends with the user the prompt joins that turn */
+    size_t n_before;
     const char *prompt;
     const char *delimiter;      /* without a template: between prompt and answer */
     pt_answer_end end;          /* through the template */

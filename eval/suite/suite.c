@@ -108,7 +108,7 @@ static pt_status converge(pt_suite *s, pt_side side)
         PT_RETURN(pt_convergence_find(&s->tasks[i].findings, NULL, NULL, side));
         for (size_t k = 0; k < i; k++) {
             const pt_task_spec *other = s->tasks[k].spec;
-            PT_RETURN(pt_convergence_find(&s->tasks[i].findings, &s->tasks[k].findings, other->name ? other->name : pt_path_base(other->path), side));
+            PT_RETURN(pt_convergence_find(&s->tasks[i].findings, &s->tasks[k].findings, other->name ? other->name : other->path ? pt_path_base(other->path) : other->task, side));
         }
     }
     return PT_OK;

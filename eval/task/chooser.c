@@ -118,6 +118,8 @@ typedef struct asking {
     const pt_speller *s;
     pt_requests *q;
     int method;
+    const pt_message *before; /* [n_before] what the questions stand behind */
+    size_t n_before;
     pt_sampling how;
     pt_str prompt, system, list;
 } asking;
@@ -159,7 +161,7 @@ static const char *inner(const char *option)
 
 static pt_status one(asking *a, const char *option, int repeat)
 {
-    const pt_asked x = {.chat = a->c->chat, .system = a->system.len ? a->system.text : NULL, .prompt = a->prompt.len ? a->prompt.text : "",
+    const pt_asked x = {.chat = a->c->chat, .system = a->system.len ? a->system.text : NULL, .before = a->before, .n_before = a->n_before, .prompt = a->prompt.len ? a->prompt.text : "",
                         .delimiter = pt_task_text(a->t, "delimiter"), .end = a->c->end, .scored = a->method == SCORE};
     return pt_spell_asked(a->s, a->q, &x, option, &a->how, repeat);
 }
@@ -173,7 +175,7 @@ static pt_status alone(asking *a, const char *option)
     return rc;
 }
 
-static pt_status ask_item(asking *a, const pt_choose_item *x)
+static pt_status ask_turns(asking *a, const pt_choose_item *x)
 {
     int turns = pt_task_flag(a->t, "rotate") ? x->n : 1;
     int repeats = a->method == WRITTEN ? (int)pt_task_number(a->t, "repeats") : 1;
@@ -184,6 +186,15 @@ static pt_status ask_item(asking *a, const pt_choose_item *x)
             char letter[2] = {(char)('A' + (k - shift + x->n) % x->n), 0};
             PT_RETURN(one(a, a->method == LETTER ? letter : x->options[k], 0));
         }
+    }
+    return PT_OK;
+}
+
+static pt_status ask_item(asking *a, const pt_choose_item *x)
+{
+    for (size_t b = 0; b < pt_behind_count(a->t); b++) {
+        PT_RETURN(pt_behind_view(a->t, b, &a->before, &a->n_before));
+        PT_RETURN(ask_turns(a, x));
     }
     for (int k = 0; behind_nothing(a->t) && k < x->n; k++) PT_RETURN(alone(a, x->options[k]));
     return PT_OK;
@@ -297,13 +308,14 @@ static pt_status judge_item(judging *j, const pt_choose_item *x, size_t number)
 {
     int turns = pt_task_flag(j->t, "rotate") ? x->n : 1;
     int repeats = j->method == WRITTEN ? (int)pt_task_number(j->t, "repeats") : 1;
+    const int sets = (int)pt_behind_count(j->t) * turns * repeats; /* behind each transcript, turned, again */
     pt_pick *first = j->out;
-    for (int shift = 0; shift < turns; shift++)
-        for (int r = 0; r < repeats; r++, j->out++) {
-            *j->out = (pt_pick){.item = number, .scope = x->scope, .cluster = x->cluster, .n = x->n, .gold = x->gold, .shift = shift};
-            if (j->method == WRITTEN) PT_RETURN(judge_written(j, x, shift, j->out));
-            else judge_measured(j, x, j->out);
-        }
+    for (int k = 0; k < sets; k++, j->out++) {
+        const int shift = k / repeats % turns;
+        *j->out = (pt_pick){.item = number, .scope = x->scope, .cluster = x->cluster, .n = x->n, .gold = x->gold, .shift = shift};
+        if (j->method == WRITTEN) PT_RETURN(judge_written(j, x, shift, j->out));
+        else judge_measured(j, x, j->out);
+    }
     if (!behind_nothing(j->t)) return PT_OK;
     for (int k = 0; k < x->n; k++) j->real[k] = (j->next++)->value;
     for (pt_pick *o = first; o < j->out; o++) o->alone = j->real;
@@ -320,7 +332,7 @@ pt_status pt_chooser_judge(pt_task *t, const pt_reply *replies, pt_side side)
     double *numbers = NULL;
     for (size_t i = 0; i < t->items; i++) {
         if (!c->keep[i]) continue;
-        size_t n = (size_t)c->items[i].n, sets = (pt_task_flag(t, "rotate") ? n : 1) * (size_t)repeats;
+        size_t n = (size_t)c->items[i].n, sets = pt_behind_count(t) * (pt_task_flag(t, "rotate") ? n : 1) * (size_t)repeats;
         choices += sets;
         reals += (2 * sets + 1) * n;
         wholes += 3 * sets * n;

@@ -2,7 +2,7 @@
  * probability). */
 #ifndef PT_EVAL_CHOOSER_H
 #define PT_EVAL_CHOOSER_H
-#include "eval/task/task.h"
+#include "eval/task/behind.h"
 
 typedef struct pt_choose_item {
     size_t scope;
@@ -33,7 +33,7 @@ pt_status pt_choose_question(const pt_task *t, json_t *row);
 void pt_chooser_free(pt_task *t, pt_chooser *c);
 void pt_choose_item_free(pt_choose_item *i);
 
-/* Keys of kinds that show their options. */
+/* Keys of kinds that show their options; they may come after a dialogue, whose transcripts are to an item as its repeats are. */
 #define PT_CHOOSER_KEYS                                                                                                                             \
     {.name = "method", .kind = PT_TASK_WORD, .fallback = "likelihood", .words = pt_choose_methods,                                                   \
      .help = "likelihood: of each option's text; letter: of each option's letter behind a list of them; written: what the model writes is read."},  \
@@ -42,6 +42,7 @@ void pt_choose_item_free(pt_choose_item *i);
     {.name = "chat", .kind = PT_TASK_WORD, .fallback = "auto", .words = pt_choose_chat,                                                              \
      .help = "Whether it is asked through the chat template. auto: where the model has one."},                                                      \
     {.name = "delimiter", .kind = PT_TASK_TEXT, .fallback = " ", .help = "Between prompt and option, without a chat template."},                   \
+    PT_BEHIND_KEYS,                                                                                                                                  \
     {.name = "rotate", .kind = PT_TASK_FLAG, .fallback = "false", .help = "Asks with the list in every rotation: measures position bias."},         \
     {.name = "cluster_by", .kind = PT_TASK_TEXT,                                                                                                     \
      .help = "The field of the rows whose equal values intervals and tests keep together, such as persona; group: the group. Unset: each item by itself."},   \

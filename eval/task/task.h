@@ -43,6 +43,8 @@ typedef struct pt_transcript pt_transcript; /* eval/task/transcript.h */
 typedef struct pt_task_kind {
     const char *name, *help;
     const pt_task_key *keys; /* ends with name NULL */
+    const pt_entry_key *nested; /* what each mapping in the key `nested_in` takes; NULL: none has any */
+    const char *nested_in;
     const pt_task_metric *metrics; /* shown where they have a value; ends with key NULL */
     /* The file into t->state; t->scopes by pt_task_scope, t->items. Errors of a row read FILE:LINE: what. */
     pt_status (*open)(pt_task *t);

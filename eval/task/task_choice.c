@@ -135,4 +135,4 @@ static const pt_task_metric metrics[] = {{.key = "acc"}, {.key = "acc_norm"}, {.
                                          {.key = "gold_probability"}, {.key = "brier"}, {.key = "ece"}, {.key = "parse_failures"},
                                          {.key = "position_bias"}, {.key = "order_agreement"}, {.key = NULL}};
 const pt_task_kind pt_task_kind_choice = {.name = "choice", .help = "Questions of several options, one of them right.", .keys = keys, .metrics = metrics,
-                                          .open = open_choice, .ask = pt_chooser_ask, .judge = pt_chooser_judge, .close = close_choice};
+                                          .open = open_choice, .ask = pt_chooser_ask, .meet = pt_behind_meet, .judge = pt_chooser_judge, .close = close_choice};

@@ -245,5 +245,5 @@ static const pt_task_metric metrics[] = {
     {.key = "acc_norm"}, {.key = "acc_tokens"}, {.key = "acc_mutual_info"}, {"gold_probability", "probability of the right class", 1}, {.key = "brier"}, {.key = "ece"},
     {"parse_failures", "answers that name no class", -1}, {.key = "position_bias"}, {.key = "order_agreement"}, {.key = NULL}};
 const pt_task_kind pt_task_kind_label = {.name = "label", .help = "Texts of a fixed set of classes.", .keys = keys, .metrics = metrics, .open = open_label,
-                                         .ask = pt_chooser_ask, .judge = judge_label, .json = pt_class_json, .table = pt_class_table,
+                                         .ask = pt_chooser_ask, .meet = pt_behind_meet, .judge = judge_label, .json = pt_class_json, .table = pt_class_table,
                                          .close = close_label};

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "eval/task/behind.h"
 #include "eval/task/chooser.h"
 #include "eval/task/sheets.h"
 
@@ -115,6 +116,7 @@ static pt_status open_personas(pt_task *t, state *s)
 {
     const char *path = pt_task_text(t, "personas"), *said = pt_task_text(t, "persona");
     size_t scope;
+    if (path && t->source) return pt_task_fail(t, "personas and after: behind a dialogue the speaker is asked as who it was there");
     if (said && !path) return pt_task_fail(t, "persona: %s, but there is no file of personas", said);
     if (!path) PT_RETURN(add_voice(&s->personas, "", ""));
     else PT_RETURN(read_voices(&s->personas, path, "persona"));
@@ -274,11 +276,14 @@ static pt_status ask_sheet(pt_task *t, const pt_speller *s, pt_requests *q, size
     const state *st = t->state;
     const pt_sheets *sh = &st->sheets;
     const bool turned = sh->turns == 2 && sheet % 2;
-    const size_t variant = sheet / sh->turns / sh->repeats % sh->variants, persona = sheet / sh->turns / sh->repeats / sh->variants;
+    const size_t variant = sheet / sh->turns / sh->repeats % sh->variants % st->prompts.n, persona = sheet / sh->turns / sh->repeats / sh->variants;
+    const pt_message *before;
+    size_t n_before;
+    PT_RETURN(pt_behind_view(t, sheet / sh->turns / sh->repeats % sh->variants / st->prompts.n, &before, &n_before));
     for (size_t i = 0; i < st->inventory.n_items; i++) {
         if (!st->asked[i]) continue;
         PT_RETURN(fill(t, st, st->prompts.list[variant].text, i, turned, prompt));
-        const pt_asked x = {.chat = st->chat, .system = st->personas.list[persona].text, .prompt = prompt->text, .delimiter = pt_task_text(t, "delimiter"), .end = st->end};
+        const pt_asked x = {.chat = st->chat, .system = st->personas.list[persona].text, .before = before, .n_before = n_before, .prompt = prompt->text, .delimiter = pt_task_text(t, "delimiter"), .end = st->end};
         PT_RETURN(ask_item(t, s, q, &x, (int)(sheet / sh->turns % sh->repeats)));
     }
     return PT_OK;
@@ -303,7 +308,7 @@ static pt_status ask_questionnaire(pt_task *t, const pt_speller *s, pt_requests 
     sheets.asked = st->asked;
     sheets.persona = st->names;
     sheets.personas = st->personas.n;
-    sheets.variants = st->prompts.n;
+    sheets.variants = st->prompts.n * pt_behind_count(t); /* a transcript before a question is as another prompt */
     sheets.repeats = (size_t)pt_task_number(t, "repeats");
     sheets.turns = pt_task_flag(t, "reverse_scale") ? 2 : 1;
     sheets.by_expected = pt_task_word(t, "score") == 1;
@@ -383,6 +388,7 @@ static const char *const methods[] = {"likelihood", "written", NULL}, *const sco
 static const pt_task_key keys[] = {
     {.name = "method", .kind = PT_TASK_WORD, .fallback = "likelihood", .words = methods,
      .help = "likelihood: of each number of the scale; written: the number is read from what the model writes."},
+    PT_BEHIND_KEYS,
     {.name = "personas", .kind = PT_TASK_FILE, .help = "A JSON file {NAME: system text}: each is asked everything, and is a group. Unset: the model as it is."},
     {.name = "persona", .kind = PT_TASK_TEXT, .help = "Names of those to ask, with commas between. Unset: all of the file."},
     {.name = "prompt", .kind = PT_TASK_TEXT, .help = "What is asked: {item}, {instruction}, {low}, {high}, {options} (the scale)."},
@@ -403,4 +409,4 @@ static const pt_task_key keys[] = {
 static const pt_task_metric metrics[] = {{.key = NULL}}; /* its rows are findings */
 const pt_task_kind pt_task_kind_questionnaire = {.name = "questionnaire", .help = "Statements rated on a scale by personas: scores of the scales and how well they measure.",
                                                  .keys = keys, .metrics = metrics, .by_sheet = true, .open = open_questionnaire, .ask = ask_questionnaire,
-                                                 .judge = judge_questionnaire, .json = scales_json, .close = close_questionnaire};
+                                                 .meet = pt_behind_meet, .judge = judge_questionnaire, .json = scales_json, .close = close_questionnaire};

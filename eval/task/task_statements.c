@@ -81,5 +81,5 @@ static const pt_task_key keys[] = {
 static const pt_task_metric metrics[] = {{"acc", "answers as the trait does", 0}, {"gold_probability", "probability of that answer", 0},
                                          {"parse_failures", NULL, 0}, {"position_bias", NULL, 0}, {"order_agreement", NULL, 0}, {.key = NULL}};
 const pt_task_kind pt_task_kind_statements = {.name = "statements", .help = "Yes or no to sentences that someone with a trait would say.", .keys = keys,
-                                              .metrics = metrics, .open = open_statements, .ask = pt_chooser_ask, .judge = pt_chooser_judge,
+                                              .metrics = metrics, .open = open_statements, .ask = pt_chooser_ask, .meet = pt_behind_meet, .judge = pt_chooser_judge,
                                               .close = close_statements};

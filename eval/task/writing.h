@@ -100,5 +100,7 @@ size_t pt_writing_replies(const pt_task *t, const pt_writing *w, size_t item);
 pt_status pt_writing_keep(const pt_task *t, pt_writing *w, const pt_reply *replies, pt_side side);
 /* The key `dump`: whether it may be written, before anything is asked; and a side's lines, with those of the other. */
 pt_status pt_writing_dump_check(const pt_task *t);
+/* Both sides' lines into the file that the key names. */
+pt_status pt_writing_dump_lines(const pt_task *t, pt_str *const sides[2]);
 pt_status pt_writing_dump(const pt_task *t, pt_writing *w, const pt_reply *replies, pt_side side);
 #endif

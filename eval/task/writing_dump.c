@@ -68,7 +68,7 @@ static bool is_list(const char *path)
 pt_status pt_writing_dump(const pt_task *t, pt_writing *w, const pt_reply *replies, pt_side side)
 {
     const char *path = pt_task_text(t, "dump"), *field = pt_task_text(t, "dump_as");
-    pt_str lines = {0}, both = {0}, name = {0}, *own = &w->dumped[side];
+    pt_str *own = &w->dumped[side];
     if (!path || (field && side == PT_BEFORE)) return PT_OK;
     own->len = 0;
     for (size_t i = 0; i < t->items; i++) {
@@ -78,8 +78,15 @@ pt_status pt_writing_dump(const pt_task *t, pt_writing *w, const pt_reply *repli
             PT_RETURN(field ? row_line(&w->items[i], field, replies - pt_writing_repeats(t) + r, own)
                             : dump_line(t, &w->items[i], i, r, side, replies - pt_writing_repeats(t) + r, own));
     }
+    return pt_writing_dump_lines(t, (pt_str *const[2]){&w->dumped[0], &w->dumped[1]});
+}
+
+pt_status pt_writing_dump_lines(const pt_task *t, pt_str *const sides[2])
+{
+    const char *path = pt_task_text(t, "dump");
+    pt_str lines = {0}, both = {0}, name = {0};
     pt_status rc = PT_OK;
-    for (int s = 0; rc == PT_OK && s < 2; s++) rc = pt_str_add(&lines, w->dumped[s].text ? w->dumped[s].text : "", w->dumped[s].len);
+    for (int s = 0; rc == PT_OK && s < 2; s++) rc = pt_str_add(&lines, sides[s]->text ? sides[s]->text : "", sides[s]->len);
     if (rc == PT_OK && is_list(path)) rc = pt_str_puts(&both, "[");
     if (rc == PT_OK) rc = join(&lines, is_list(path), &both);
     if (rc == PT_OK && is_list(path)) rc = pt_str_puts(&both, "]\n");

@@ -5,6 +5,7 @@ cd "$(dirname "$0")/../.." || exit 2
 for i in $(seq 40); do echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"yes, number $i\"}]}"; done >"$dir/rows.jsonl"
 awk 'BEGIN { for (i = 0; i < 300; i++) { printf "{\"question\": \""; for (k = 0; k < 40; k++) printf "%c%c ", 97 + (i * 7 + k * k) % 26, 97 + (i + k * 3) % 26
     print "\", \"options\": [\"one " i "\", \"two\", \"three\"], \"answer\": " i % 3 "}" } }' >"$dir/many.jsonl"
+printf '{"topic": "fog"}\n{"topic": "oil"}\n' >"$dir/scenes.jsonl"
 cat >"$dir/run.yaml" <<END
 init: random
 model_config: {family: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2, num_attention_heads: 2, vocab_size: 772}
@@ -25,6 +26,8 @@ evaluations:
   - {task: choice, name: who, path: data/samples/eval/choice_en.jsonl, mutual_info: true}
   - {task: choice, name: many, path: $dir/many.jsonl}
   - {task: choice, name: drawn, path: data/samples/eval/choice_en.jsonl, method: written, temperature: 1, repeats: 3, max_new_tokens: 12}
+  - {task: dialogue, name: talk, path: $dir/scenes.jsonl, turns: 4, context: 256, max_new_tokens: 6, temperature: 1, repeats: 35, speakers: [{name: Ann, script: "Of {topic}.", model: self}, {name: Bo, model: base}]}
+  - {task: statements, name: behind, path: data/samples/eval/statements, limit: 4, after: talk}
 END
 "$ptrain" "$dir/run.yaml" --output_dir="$dir/run" >"$dir/out" 2>"$dir/err" || exit 1
 # go N NAME OPTIONS...: N ranks into NAME.json and NAME.answers; pids, err0, err1 ... as ranks.bash has them

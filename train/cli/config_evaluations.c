@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "eval/task/task.h"
 #include "train/cli/config_value.h"
 
@@ -24,6 +25,29 @@ done:
     return rc;
 }
 
+/* A list or mapping as JSON, what stands in it as texts. Owned. */
+static json_t *json_of(const pt_ynode *v)
+{
+    json_t *o = v->kind == PT_YSEQ ? json_array() : v->kind == PT_YMAP ? json_object() : pt_yaml_is_null(v) ? json_null() : json_string(v->text);
+    for (size_t i = 0; o && i < v->n; i++) {
+        json_t *x = json_of(v->items[i]);
+        const bool bad = !x || (v->kind == PT_YSEQ ? json_array_append_new(o, x) : json_object_set_new(o, v->keys[i], x));
+        if (!bad) continue;
+        json_decref(o);
+        o = NULL;
+    }
+    return o;
+}
+
+static pt_status nested(pt_place at, const char *name, const pt_ynode *v, char **out)
+{
+    if (v->kind == PT_YSCALAR) return pt_place_fail(at, "%s takes a list or a mapping", name);
+    json_t *o = json_of(v);
+    *out = o ? json_dumps(o, 0) : NULL;
+    json_decref(o);
+    return *out ? PT_OK : pt_fail(PT_ENOMEM, "out of memory for %s, or it holds no valid UTF-8", name);
+}
+
 /* One of the task's own keys, as the text that the task reads. */
 static pt_status own_key(pt_place at, const pt_task_key *k, const char *name, const pt_ynode *v, pt_entry_option *o)
 {
@@ -32,6 +56,7 @@ static pt_status own_key(pt_place at, const pt_task_key *k, const char *name, co
     o->column = at.column;
     PT_RETURN(pt_strdup(&o->name, name));
     if (k && k->kind == PT_TASK_LIST && v->kind != PT_YSCALAR) return own_list(at, name, v, &o->value);
+    if (k && k->kind == PT_TASK_NESTED) return nested(at, name, v, &o->value);
     if (v->kind != PT_YSCALAR) return pt_place_fail(at, "%s takes one value", name);
     if (k && k->kind == PT_TASK_FILE) return pt_value_path(at, name, v, &o->value);
     if (!k || k->kind != PT_TASK_FLAG) return pt_strdup(&o->value, v->text);
@@ -119,11 +144,19 @@ pt_status pt_config_put_evaluations(pt_str *out, const char *key, const pt_task_
         if (s[i].limit) PT_RETURN(pt_str_printf(out, "    limit: %d\n", s[i].limit));
         for (size_t k = 0; k < s[i].n_options; k++) {
             PT_RETURN(pt_str_printf(out, "    %s: ", s[i].options[k].name));
-            PT_RETURN(pt_yaml_quote(out, s[i].options[k].value));
+            const pt_task_key *own = pt_task_key_of(pt_task_find(s[i].task), s[i].options[k].name);
+            PT_RETURN(own && own->kind == PT_TASK_NESTED ? pt_str_puts(out, s[i].options[k].value) : pt_yaml_quote(out, s[i].options[k].value)); /* JSON is YAML */
             PT_RETURN(pt_str_puts(out, "\n"));
         }
     }
     return PT_OK;
+}
+
+static pt_status put_key(pt_str *out, bool markdown, const pt_entry_key *k)
+{
+    const char *fallback = k->fallback ? k->fallback : "";
+    if (markdown) return pt_str_printf(out, "| `%s` | %s%s%s | %s |\n", k->name, *fallback ? "`" : "", fallback, *fallback ? "`" : "", k->help);
+    return pt_str_printf(out, "  %-16s %s%s%s%s\n", k->name, k->help, *fallback ? " Default: " : "", fallback, *fallback ? "." : "");
 }
 
 /* Keys of each task, for help: "  key  what" lines, or rows of a Markdown table. */
@@ -132,11 +165,10 @@ pt_status pt_schema_tasks(pt_str *out, bool markdown)
     for (int i = 0; i < pt_task_count(); i++) {
         const pt_task_kind *t = pt_task_at(i);
         PT_RETURN(pt_str_printf(out, markdown ? "\n#### task: %s\n\n%s\n\n| key | default | |\n| --- | --- | --- |\n" : "\ntask: %s: %s\n", t->name, t->help));
-        for (const pt_task_key *k = t->keys; k->name; k++) {
-            const char *fallback = k->fallback ? k->fallback : "";
-            if (markdown) PT_RETURN(pt_str_printf(out, "| `%s` | %s%s%s | %s |\n", k->name, *fallback ? "`" : "", fallback, *fallback ? "`" : "", k->help));
-            else PT_RETURN(pt_str_printf(out, "  %-16s %s%s%s%s\n", k->name, k->help, *fallback ? " Default: " : "", fallback, *fallback ? "." : ""));
-        }
+        for (const pt_task_key *k = t->keys; k->name; k++) PT_RETURN(put_key(out, markdown, k));
+        if (!t->nested) continue;
+        PT_RETURN(pt_str_printf(out, markdown ? "\nEach of `%s`:\n\n| key | default | |\n| --- | --- | --- |\n" : "  each of %s:\n", t->nested_in));
+        for (const pt_entry_key *k = t->nested; k->name; k++) PT_RETURN(put_key(out, markdown, k));
     }
     return PT_OK;
 }
