@@ -30,6 +30,20 @@ pt_status pt_calloc(void *out_ptr, size_t n, size_t size)
     return *out ? PT_OK : pt_fail(PT_ENOMEM, "out of memory: %zu elements of %zu bytes", n, size);
 }
 
+/* Zeroes [from, to). Of much the whole pages are given back to the system, which hands out zeros when they are used: what a list has grown by and does not
+ * hold yet takes no memory. */
+static void make_zero(char *from, char *to)
+{
+    enum { LARGE = 4 << 20, PAGE = 1 << 16 }; /* no system has larger ordinary pages */
+    char *a = (char *)pt_align_up((uintptr_t)from, PAGE), *z = (char *)((uintptr_t)to & ~(uintptr_t)(PAGE - 1));
+    if (to - from < LARGE || madvise(a, (size_t)(z - a), MADV_DONTNEED)) {
+        memset(from, 0, (size_t)(to - from));
+        return;
+    }
+    memset(from, 0, (size_t)(a - from));
+    memset(z, 0, (size_t)(to - z));
+}
+
 pt_status pt_grow(void *ptr_ptr, size_t *cap, size_t need, size_t size)
 {
     void **ptr = ptr_ptr;
@@ -38,15 +52,9 @@ pt_status pt_grow(void *ptr_ptr, size_t *cap, size_t need, size_t size)
     while (n < need && n <= SIZE_MAX / 2) n *= 2;
     size_t bytes;
     if (n < need || !pt_mul_size(n, size, &bytes)) return pt_fail(PT_ENOMEM, "%zu elements of %zu bytes overflow", need, size);
-    enum { LARGE = 32 << 20 }; /* from here on the system's zero pages: what is not used yet takes no memory */
-    void *p = bytes >= LARGE ? calloc(1, bytes) : realloc(*ptr, bytes);
+    void *p = realloc(*ptr, bytes);
     if (!p) return pt_fail(PT_ENOMEM, "out of memory: %zu bytes", bytes);
-    if (bytes < LARGE) {
-        memset((char *)p + *cap * size, 0, bytes - *cap * size);
-    } else {
-        if (*cap) memcpy(p, *ptr, *cap * size);
-        free(*ptr);
-    }
+    make_zero((char *)p + *cap * size, (char *)p + bytes);
     *ptr = p;
     *cap = n;
     return PT_OK;

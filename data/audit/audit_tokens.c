@@ -13,11 +13,16 @@ static bool is_stop(const pt_pack_options *o, int32_t id)
     return false;
 }
 
+static bool learnt(const pt_packed_answer *x, int32_t i)
+{
+    return pt_weight_at(x->weight, (size_t)i) > 0;
+}
+
 /* Whether the text before an end token is learnt and that token is not: the token behind *at. */
 static bool end_is_context(const pt_pack_options *o, const pt_packed_answer *x, int32_t *at)
 {
     for (int32_t i = 1; i < x->n; i++) {
-        if (!(x->weight[i - 1] > 0) || x->weight[i] > 0 || is_stop(o, x->ids[i - 1]) || !is_stop(o, x->ids[i])) continue;
+        if (!learnt(x, i - 1) || learnt(x, i) || is_stop(o, x->ids[i - 1]) || !is_stop(o, x->ids[i])) continue;
         *at = i - 1;
         return true;
     }
@@ -28,8 +33,8 @@ static bool end_is_context(const pt_pack_options *o, const pt_packed_answer *x, 
 static bool ends_open(const pt_pack_options *o, const pt_packed_answer *x)
 {
     bool asked = false;
-    for (int32_t i = 1; i < x->n; i++) asked = asked || !(x->weight[i] > 0);
-    return asked && x->n > 1 && x->weight[x->n - 1] > 0 && !is_stop(o, x->ids[x->n - 1]);
+    for (int32_t i = 1; i < x->n; i++) asked = asked || !learnt(x, i);
+    return asked && x->n > 1 && learnt(x, x->n - 1) && !is_stop(o, x->ids[x->n - 1]);
 }
 
 typedef struct scan {
@@ -126,8 +131,8 @@ pt_status pt_audit_measure(pt_audit *a, const pt_audit_side *side)
         pt_packed r;
         PT_TRY(pt_pack_get(side->pack, i, &r));
         pt_packed_answer x = pt_pack_answer(side->pack, &r, 0);
-        while (prompt[i] < x.n && !(x.weight[prompt[i]] > 0)) prompt[i]++;
-        for (int32_t t = prompt[i]; t < x.n; t++) answer[i] += x.weight[t] > 0;
+        while (prompt[i] < x.n && !learnt(&x, prompt[i])) prompt[i]++;
+        for (int32_t t = prompt[i]; t < x.n; t++) answer[i] += learnt(&x, t);
         a->validation += r.validation;
         if (r.role >= 0) PT_TRY(count_role(a, side->pack, r.role));
     }

@@ -23,7 +23,7 @@ static void totals(pt_batch *b, const pt_lay_seq *seqs, size_t n)
     for (size_t k = 0; k < n; k++)
         for (int32_t r = 0; r < seqs[k].n_runs; r++)
             for (int32_t i = seqs[k].runs[r].from; i < seqs[k].runs[r].to; i++) {
-                b->step_row_weight += seqs[k].weight ? (double)seqs[k].weight[i] : 1;
+                b->step_row_weight += (double)pt_weight_at(seqs[k].weight, (size_t)i);
                 b->step_rows++;
             }
     b->step_records = (int64_t)n;
@@ -49,9 +49,9 @@ pt_status pt_batch_build(pt_batch *out, const pt_seq *seqs, size_t n, pt_packing
     for (size_t k = 0; k < n; k++) {
         size_t before = n_runs;
         PT_TRY(check_seq(&seqs[k], k));
-        PT_TRY(pt_lay_runs(seqs[k].weight, seqs[k].n, &runs, &runs_cap, &n_runs));
+        PT_TRY(pt_lay_runs((pt_weights){.plain = seqs[k].weight}, seqs[k].n, &runs, &runs_cap, &n_runs));
         all[k] = (pt_lay_seq){.ids = seqs[k].ids,
-                              .weight = seqs[k].weight,
+                              .weight = {.plain = seqs[k].weight},
                               .n_runs = (int32_t)(n_runs - before),
                               .n = seqs[k].n,
                               .slot = seqs[k].slot,

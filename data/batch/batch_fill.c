@@ -153,11 +153,11 @@ static void put_targets(pt_filler *f, const pt_lay_seg *g, int32_t i, int32_t he
     pt_batch *b = f->b;
     for (int32_t k = g->lo; k < g->hi; k++) {
         const pt_lay_seq *q = f->seqs[k];
-        if (!q->teacher_start || i >= q->n || !(q->weight[i] > 0)) continue;
+        if (!q->teacher_start || i >= q->n || !(pt_weight_at(q->weight, (size_t)i) > 0)) continue;
         for (int64_t t = q->teacher_start[i]; t < q->teacher_start[i + 1]; t++) {
             b->row_head[b->n_rows] = head;
             b->row_target[b->n_rows] = q->teacher_id[t];
-            b->row_weight[b->n_rows] = q->weight[i] * q->record_weight;
+            b->row_weight[b->n_rows] = pt_weight_at(q->weight, (size_t)i) * q->record_weight;
             b->row_teacher[b->n_rows++] = q->teacher_p[t];
         }
     }
@@ -243,7 +243,7 @@ static void fill_group_rows(pt_filler *f)
                 int32_t a = q->runs[r].from > g->from ? q->runs[r].from : g->from,
                         z = q->runs[r].to < g->to ? q->runs[r].to : g->to;
                 for (int32_t i = a; i < z; i++) {
-                    float w = q->weight ? q->weight[i] : 1;
+                    float w = pt_weight_at(q->weight, (size_t)i);
                     int32_t row = f->row_of[g->start + i - g->from], at = f->cursor[group]++;
                     b->group_rows[at] = row;
                     b->group_row_weight[at] = at - b->group_row_start[group] < q->full ? w : w * (1 - q->tail_less);

@@ -21,7 +21,7 @@ typedef struct pt_token_run {
 /* One answer to lay out; everything borrowed. */
 typedef struct pt_lay_seq {
     const int32_t *ids;
-    const float *weight; /* NULL: 1 in every run */
+    pt_weights weight; /* in the runs */
     const pt_token_run *runs;  /* ascending, disjoint */
     const float *imitate;         /* as in pt_packed_answer */
     const int64_t *teacher_start;
@@ -75,6 +75,6 @@ void pt_lay_free(pt_lay *l);
 
 /* The lexicographic order of (slot, ids), ties by index: order[k] = index of the k-th; lcp[0] = 0, 0 across slots. */
 pt_status pt_lay_sort(const pt_lay_seq *seqs, size_t n, int32_t *order, int32_t *lcp);
-/* Runs of weight > 0 among tokens 1..n-1 of `weight` (NULL: one run of all), appended to *runs. */
-pt_status pt_lay_runs(const float *weight, int32_t n, pt_token_run **runs, size_t *cap, size_t *n_runs);
+/* Runs of weight > 0 among tokens 1..n-1, appended to *runs. */
+pt_status pt_lay_runs(pt_weights weight, int32_t n, pt_token_run **runs, size_t *cap, size_t *n_runs);
 #endif

@@ -145,11 +145,11 @@ done:
     return rc;
 }
 
-pt_status pt_lay_runs(const float *weight, int32_t n, pt_token_run **runs, size_t *cap, size_t *n_runs)
+pt_status pt_lay_runs(pt_weights weight, int32_t n, pt_token_run **runs, size_t *cap, size_t *n_runs)
 {
     for (int32_t i = 1; i < n;) {
         int32_t from = i;
-        while (i < n && (!weight || weight[i] > 0)) i++;
+        while (i < n && pt_weight_at(weight, (size_t)i) > 0) i++;
         if (i > from) {
             PT_RETURN(pt_reserve(runs, cap, *n_runs + 1));
             (*runs)[(*n_runs)++] = (pt_token_run){from, i};

@@ -39,8 +39,8 @@ static pt_status put_mismatched(pt_loader *l, const pt_lay_seq *a, const pt_lay_
     memcpy(g->ids + at, a->ids, (size_t)prompt * sizeof *g->ids);
     memcpy(g->ids + at + prompt, b->ids + from, (size_t)(n - prompt) * sizeof *g->ids);
     for (int32_t i = 0; i < prompt; i++) g->weight[at + (size_t)i] = 0;
-    memcpy(g->weight + at + prompt, b->weight + from, (size_t)(n - prompt) * sizeof *g->weight);
-    PT_RETURN(pt_lay_runs(g->weight + at, n, &g->runs, &g->runs_cap, &used->runs));
+    for (int32_t i = prompt; i < n; i++) g->weight[at + (size_t)i] = pt_weight_at(b->weight, (size_t)(from + i - prompt));
+    PT_RETURN(pt_lay_runs((pt_weights){.plain = g->weight + at}, n, &g->runs, &g->runs_cap, &used->runs));
     *out = *a;
     out->tail_less = 0;
     out->n = n;
@@ -71,10 +71,10 @@ static void point(pt_loader *l, size_t n, size_t each)
         pt_lay_seq *q = &g->seqs[i];
         q->runs = g->runs + used.runs;
         used.runs += (size_t)q->n_runs;
-        q->weight = NULL;
+        q->weight = (pt_weights){0};
         if (l->opt.extra == PT_EXTRA_WHOLE) continue;
         q->ids = g->ids + used.tokens;
-        q->weight = g->weight + used.tokens;
+        q->weight.plain = g->weight + used.tokens;
         used.tokens += (size_t)q->n;
     }
 }

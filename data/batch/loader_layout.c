@@ -32,7 +32,7 @@ static pt_status make_seqs(pt_loader *l)
     PT_TRY(pt_alloc0(&l->seq_weight, p->n_seqs));
     for (size_t s = 0, r = 0; s < p->n_seqs; s++) {
         size_t before = n;
-        const float *w = p->weight + p->seq_start[s];
+        pt_weights w = pt_pack_weights_at(&p->weights, (size_t)p->seq_start[s]);
         int32_t len = pt_pack_seq_len(p, s);
         int32_t end = l->opt.reward ? pt_pack_scored_at(p->end[s], len) : -1;
         while ((size_t)p->record_start[r + 1] <= s) r++;
@@ -61,7 +61,7 @@ static pt_status make_seqs(pt_loader *l)
             l->seq_rows[s] += q->runs[r].to - q->runs[r].from;
             if (q->teacher_start) q->n_targets += q->teacher_start[q->runs[r].to] - q->teacher_start[q->runs[r].from];
             for (int32_t i = q->runs[r].from; i < q->runs[r].to; i++)
-                l->seq_weight[s] += (double)(q->weight[i] * q->record_weight);
+                l->seq_weight[s] += (double)(pt_weight_at(q->weight, (size_t)i) * q->record_weight);
         }
     }
 done:

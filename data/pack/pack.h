@@ -3,6 +3,7 @@
 #ifndef PT_DATA_PACK_H
 #define PT_DATA_PACK_H
 #include "base/batch.h"
+#include "base/token_weights.h"
 #include "data/read/dataset.h"
 #include "data/text/template.h"
 
@@ -83,7 +84,7 @@ typedef struct pt_packed {
 /* An answer's sequence, borrowed from the pack. */
 typedef struct pt_packed_answer {
     const int32_t *ids;
-    const float *weight;
+    pt_weights weight;
     const float *imitate;         /* NULL where the pack has none */
     const int64_t *teacher_start; /* [n + 1] into teacher_id and teacher_p: what a teacher says of each token; NULL where the pack has none */
     const int32_t *teacher_id;

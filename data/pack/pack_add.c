@@ -9,15 +9,14 @@ pt_status pt_pack_put(pt_pack *p, const pt_built *b, size_t from, size_t n, int3
 {
     const pt_targets *t = b->teacher;
     PT_RETURN(pt_reserve(&p->ids, &p->ids_cap, p->n_tokens + n));
-    PT_RETURN(pt_reserve(&p->weight, &p->weight_cap, p->n_tokens + n));
     PT_RETURN(pt_reserve(&p->seq_start, &p->seq_cap, p->n_seqs + 2));
     PT_RETURN(pt_reserve(&p->end, &p->end_cap, p->n_seqs + 1));
     if (b->imitate) PT_RETURN(pt_reserve(&p->imitate, &p->imitate_cap, p->n_tokens + n));
     memcpy(p->ids + p->n_tokens, b->text.ids.ids + from, n * sizeof *p->ids);
-    memcpy(p->weight + p->n_tokens, b->text.weight + from, n * sizeof *p->weight);
+    PT_RETURN(pt_pack_weights_put(&p->weights, p->n_tokens, b->text.weight + from, n));
     if (b->imitate) memcpy(p->imitate + p->n_tokens, b->imitate + from, n * sizeof *p->imitate);
     for (size_t i = from; t && i < from + n; i++) {
-        bool on = p->weight[p->n_tokens + i - from] > 0;
+        bool on = b->text.weight[i] > 0;
         PT_RETURN(pt_targets_add(&p->teacher, t->id + t->start[i], t->p + t->start[i], on ? (size_t)(t->start[i + 1] - t->start[i]) : 0));
     }
     p->n_tokens += n;

@@ -27,12 +27,21 @@ typedef struct pt_pack_column {
     size_t cap;
 } pt_pack_column;
 
+/* Weights of tokens (base/token_weights.h): codes until there are more than 256 of them, numbers then. */
+typedef struct pt_pack_weights {
+    uint8_t *code;
+    float *plain;
+    size_t code_cap, plain_cap;
+    float level[PT_WEIGHT_LEVELS];
+    int n_levels;
+} pt_pack_weights;
+
 struct pt_pack {
     char *path;
     uint64_t fingerprint;
     int32_t *ids;
-    float *weight;
-    size_t ids_cap, weight_cap, n_tokens;
+    pt_pack_weights weights; /* of all tokens */
+    size_t ids_cap, n_tokens;
     float *imitate; /* [tokens] 0 to 1; NULL: the objective does not ask */
     size_t imitate_cap;
     pt_targets teacher; /* of all tokens; n_tokens 0: the objective does not ask */
@@ -114,6 +123,14 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
 pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line);
 /* Appends one sequence: n tokens of b from this one on. */
 pt_status pt_pack_put(pt_pack *p, const pt_built *b, size_t from, size_t n, int32_t end);
+/* ---- pack_weights.c ---- */
+/* The weights of n tokens behind `at` others. */
+pt_status pt_pack_weights_put(pt_pack_weights *w, size_t at, const float *weight, size_t n);
+/* From token `at` on. */
+pt_weights pt_pack_weights_at(const pt_pack_weights *w, size_t at);
+/* As numbers: a pt_h5_part. */
+void pt_pack_weights_part(void *weights, size_t at, size_t n, void *out);
+void pt_pack_weights_free(pt_pack_weights *w);
 /* Chooses the validation records. */
 pt_status pt_pack_split(pt_pack *p, double val_set_size, pt_val_split by, uint64_t seed);
 /* Adds a source. */
@@ -143,6 +160,9 @@ void pt_h5_close(pt_h5 *h); /* NULL is fine */
 typedef enum pt_h5_type { PT_H5_U8, PT_H5_I32, PT_H5_I64, PT_H5_U64, PT_H5_F32 } pt_h5_type;
 size_t pt_h5_size(pt_h5_type t);
 pt_status pt_h5_write(pt_h5 *h, const char *name, pt_h5_type type, const void *data, size_t n);
+/* The same of a list that is made as it is written: `part` puts elements [at, at + n) into out. */
+typedef void (*pt_h5_part)(void *user, size_t at, size_t n, void *out);
+pt_status pt_h5_write_parts(pt_h5 *h, const char *name, pt_h5_type type, pt_h5_part part, void *user, size_t n);
 /* Number of elements of a one-dimensional data set of exactly this type; PT_EFORMAT otherwise. */
 pt_status pt_h5_count(pt_h5 *h, const char *name, pt_h5_type type, size_t *n);
 /* Name and type of data set i; NULL past the last. */

@@ -230,7 +230,18 @@ done:
 
 /* ---- lists of numbers ---------------------------------------------------------------------------------------------------- */
 
-pt_status pt_h5_write(pt_h5 *h, const char *name, pt_h5_type type, const void *data, size_t n)
+/* n elements into the list from `at` on. */
+static bool write_part(hid_t set, hid_t space, hid_t type, const void *data, size_t at, size_t n)
+{
+    hsize_t from = at, count = n;
+    hid_t memory = H5Screate_simple(1, &count, NULL);
+    bool good = memory >= 0 && H5Sselect_hyperslab(space, H5S_SELECT_SET, &from, NULL, &count, NULL) >= 0 && H5Dwrite(set, type, memory, space, H5P_DEFAULT, data) >= 0;
+    if (memory >= 0) H5Sclose(memory);
+    return good;
+}
+
+/* data, or what `part` makes of it, piece by piece into room. */
+static pt_status write_list(pt_h5 *h, const char *name, pt_h5_type type, const void *data, pt_h5_part part, void *user, void *room, size_t n)
 {
     pt_status rc = PT_OK;
     hsize_t dim = n, chunk = n < CHUNK ? (n ? n : 1) : CHUNK;
@@ -241,14 +252,33 @@ pt_status pt_h5_write(pt_h5 *h, const char *name, pt_h5_type type, const void *d
                  (!h->deflate || H5Pset_deflate(props, 1) >= 0) && H5Pset_fletcher32(props) >= 0,
              PT_ENOSUP, "this HDF5 library lacks the shuffle, deflate or fletcher32 filter (or memory is at its end)");
     set = H5Dcreate2(h->file, name, type_of(type), space, H5P_DEFAULT, props, H5P_DEFAULT);
-    PT_CHECK(set >= 0 && (!n || H5Dwrite(set, type_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0), PT_EIO,
-             "cannot write '%s' of the pack (memory at its end?)", name);
+    bool good = set >= 0 && (!n || !data || H5Dwrite(set, type_of(type), H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0);
+    for (size_t at = 0, m; good && !data && at < n; at += m) {
+        m = n - at < CHUNK ? n - at : CHUNK;
+        part(user, at, m, room);
+        good = write_part(set, space, type_of(type), room, at, m);
+    }
+    PT_CHECK(good, PT_EIO, "cannot write '%s' of the pack (memory at its end?)", name);
     h->told += (uint64_t)n * pt_h5_size(type);
 done:
     if (set >= 0) H5Dclose(set);
     if (props >= 0) H5Pclose(props);
     if (space >= 0) H5Sclose(space);
     pt_foreign_leave();
+    return rc;
+}
+
+pt_status pt_h5_write(pt_h5 *h, const char *name, pt_h5_type type, const void *data, size_t n)
+{
+    return write_list(h, name, type, data ? data : "", NULL, NULL, NULL, n);
+}
+
+pt_status pt_h5_write_parts(pt_h5 *h, const char *name, pt_h5_type type, pt_h5_part part, void *user, size_t n)
+{
+    void *room;
+    PT_RETURN(pt_calloc(&room, CHUNK, pt_h5_size(type)));
+    pt_status rc = write_list(h, name, type, NULL, part, user, room, n);
+    free(room);
     return rc;
 }
 

@@ -20,7 +20,7 @@ void pt_pack_free(pt_pack *p)
     free(p->sources);
     free(p->set_of);
     free(p->ids);
-    free(p->weight);
+    pt_pack_weights_free(&p->weights);
     free(p->imitate);
     pt_targets_free(&p->teacher);
     free(p->seq_start);
@@ -97,7 +97,7 @@ pt_packed_answer pt_pack_answer(const pt_pack *p, const pt_packed *rec, int32_t 
 {
     size_t s = (size_t)rec->first + (size_t)k;
     return (pt_packed_answer){.ids = p->ids + p->seq_start[s],
-                              .weight = p->weight + p->seq_start[s],
+                              .weight = pt_pack_weights_at(&p->weights, (size_t)p->seq_start[s]),
                               .imitate = p->imitate ? p->imitate + p->seq_start[s] : NULL,
                               .teacher_start = p->teacher.n_tokens ? p->teacher.start + p->seq_start[s] : NULL,
                               .teacher_id = p->teacher.id,

@@ -35,7 +35,8 @@ static pt_status add(pt_str *out, bool colour, const char *text, size_t n)
 /* What a token is marked with: its weight, or the share that is imitated; below 0 where it is context. */
 static float mark(const pt_packed_answer *a, int32_t i)
 {
-    return a->weight[i] > 0 ? a->imitate ? a->imitate[i] : a->weight[i] : -1;
+    float w = pt_weight_at(a->weight, (size_t)i);
+    return w > 0 ? a->imitate ? a->imitate[i] : w : -1;
 }
 
 /* Ids are decoded as one stream, so that characters of several tokens come out whole; marks stand where the weight changes. */
@@ -68,10 +69,10 @@ done:
     return rc;
 }
 
-static int32_t supervised(const float *weight, int32_t n)
+static int32_t supervised(const pt_packed_answer *a)
 {
     int32_t k = 0;
-    for (int32_t i = 0; i < n; i++) k += weight[i] > 0;
+    for (int32_t i = 0; i < a->n; i++) k += pt_weight_at(a->weight, (size_t)i) > 0;
     return k;
 }
 
@@ -122,7 +123,7 @@ pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, 
         name_answer(p, &r, k, name);
         if (name[0]) PT_RETURN(pt_str_printf(out, "\n--- %s", name));
         PT_RETURN(show_columns(p, &r, k, out));
-        PT_RETURN(pt_str_printf(out, "  %d tokens, %d supervised%s\n", a.n, supervised(a.weight, a.n), a.end < 0 ? ", no end token" : ""));
+        PT_RETURN(pt_str_printf(out, "  %d tokens, %d supervised%s\n", a.n, supervised(&a), a.end < 0 ? ", no end token" : ""));
         PT_RETURN(show(tok, &a, colour, out));
     }
     return PT_OK;

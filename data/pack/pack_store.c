@@ -112,7 +112,7 @@ static pt_status write_all(const pt_pack *p, pt_h5 *file)
     PT_TRY(pt_h5_set_attr(file, "template", meta_hex(p->meta, "template")));
     PT_TRY(pt_h5_write(file, "meta", PT_H5_U8, meta, strlen(meta)));
     PT_TRY(pt_h5_write(file, "tokens", PT_H5_I32, p->ids, p->n_tokens));
-    PT_TRY(pt_h5_write(file, "weights", PT_H5_F32, p->weight, p->n_tokens));
+    PT_TRY(pt_h5_write_parts(file, "weights", PT_H5_F32, pt_pack_weights_part, (void *)&p->weights, p->n_tokens));
     if (p->imitate) PT_TRY(pt_h5_write(file, "imitate", PT_H5_F32, p->imitate, p->n_tokens));
     if (p->teacher.n_tokens) PT_TRY(write_teacher(&p->teacher, file));
     PT_TRY(pt_h5_write(file, "seq_start", PT_H5_I64, p->seq_start, p->n_seqs + 1));
@@ -275,10 +275,11 @@ static pt_status check_starts(const int64_t *start, size_t n, size_t all, const 
 
 static pt_status check_tokens(const pt_pack *p)
 {
+    pt_weights all = pt_pack_weights_at(&p->weights, 0);
     for (size_t t = 0; t < p->n_tokens; t++) {
         if (p->ids[t] < 0) return pt_fail(PT_EFORMAT, "id %d at token %zu", p->ids[t], t);
-        if (!(p->weight[t] >= 0) || !isfinite(p->weight[t]))
-            return pt_fail(PT_EFORMAT, "weight %g at token %zu", (double)p->weight[t], t);
+        float w = pt_weight_at(all, t);
+        if (!(w >= 0) || !isfinite(w)) return pt_fail(PT_EFORMAT, "weight %g at token %zu", (double)w, t);
     }
     for (size_t s = 0; s < p->n_seqs; s++)
         if (p->end[s] < -1 || p->end[s] >= pt_pack_seq_len(p, s)) return pt_fail(PT_EFORMAT, "end %d of answer %zu", p->end[s], s);
@@ -323,6 +324,19 @@ static pt_status read_starts(pt_h5 *file, const char *name, int64_t **start, siz
     return pt_h5_read(file, name, PT_H5_I64, *start, have);
 }
 
+/* Before the ids: the file's numbers are there for a moment. */
+static pt_status read_weights(pt_pack *p, pt_h5 *file)
+{
+    pt_status rc = PT_OK;
+    float *all = NULL;
+    PT_TRY(pt_alloc0(&all, p->n_tokens));
+    PT_TRY(pt_h5_read(file, "weights", PT_H5_F32, all, p->n_tokens));
+    PT_TRY(pt_pack_weights_put(&p->weights, 0, all, p->n_tokens));
+done:
+    free(all);
+    return rc;
+}
+
 static pt_status read_all(pt_pack *p, pt_h5 *file)
 {
     uint64_t schema;
@@ -335,11 +349,10 @@ static pt_status read_all(pt_pack *p, pt_h5 *file)
     PT_RETURN(pt_h5_count(file, "tokens", PT_H5_I32, &p->n_tokens));
     PT_RETURN(read_starts(file, "seq_start", &p->seq_start, &p->n_seqs));
     PT_RETURN(read_starts(file, "record_start", &p->record_start, &p->n_rows));
+    PT_RETURN(read_weights(p, file));
     PT_RETURN(pt_alloc0(&p->ids, p->n_tokens));
-    PT_RETURN(pt_alloc0(&p->weight, p->n_tokens));
     PT_RETURN(pt_alloc0(&p->end, p->n_seqs));
     PT_RETURN(pt_h5_read(file, "tokens", PT_H5_I32, p->ids, p->n_tokens));
-    PT_RETURN(pt_h5_read(file, "weights", PT_H5_F32, p->weight, p->n_tokens));
     PT_RETURN(pt_h5_read(file, "end", PT_H5_I32, p->end, p->n_seqs));
     PT_RETURN(read_marks(p, file));
     PT_RETURN(read_rows(p, file));

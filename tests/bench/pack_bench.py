@@ -6,7 +6,7 @@
 Two files of messages: RoleBench's answers behind role texts (../shared where it is, else the samples), and a generated chat file of --mb MB (100). Ours is `ptrain
 pack` from start to end: reading, SHA-256 of the file, rendering, tokens, weights, the split, the file on disk. The rival's clock runs for map alone (chat
 template, then the fast tokenizer on the batch; no mask of answers); beside it with load_dataset before it. Both write their result. Also ours from .jsonl.zst, and the
-peak memory of each: ours must not grow with the text, only with the tokens (8 bytes each, and the pack that is made of them).
+peak memory of each: ours must not grow with the text, only with the tokens (5 bytes each, an id and the number of a weight, and the pack that is made of them).
 Written for datasets 5.2, transformers 5.24, tokenizers 0.23.
 """
 import argparse, importlib.util, json, os, random, re, resource, shutil, subprocess, sys, tempfile, time

@@ -58,7 +58,7 @@ done
 row "" "$answer" | awk '{for (i = 0; i < 11000; i++) print}' >"$dir/chat.jsonl"
 peak "$dir/chat.jsonl"
 all=$(tokens)
-most=$((small + 24 * 1024 + 24 * all / 1024))
+most=$((small + 24 * 1024 + 10 * all / 1024))
 [ "$kb" -gt 0 ] && [ "$kb" -lt "$most" ] && grep -q 'rows read  *11000' "$dir/out"
-result "100 MB of chat, $all tokens: $((kb / 1024)) MiB of $((most / 1024)) allowed (24 bytes a token)" $?
+result "100 MB of chat, $all tokens: $((kb / 1024)) MiB of $((most / 1024)) allowed (10 bytes a token)" $?
 echo "1..$n"

@@ -49,7 +49,7 @@ static void mismatched_answers(void **state)
             pt_packed_answer x = pt_pack_answer(pack, &own, 0), y = pt_pack_answer(pack, &other, 0);
             int32_t want = own.prefix_len + y.n - other.prefix_len, have = ids_of(b, g + 1, ids);
             if (want > 50) want = 50, cut++;
-            while (want > own.prefix_len && !(y.weight[other.prefix_len + want - 1 - own.prefix_len] > 0)) want--; /* ids_of ends with the last row */
+            while (want > own.prefix_len && !(pt_weight_at(y.weight, (size_t)(other.prefix_len + want - 1 - own.prefix_len)) > 0)) want--; /* ids_of ends with the last row */
             assert_int_equal(have, want);
             assert_memory_equal(ids, x.ids, (size_t)own.prefix_len * sizeof *ids);
             assert_memory_equal(ids + own.prefix_len, y.ids + other.prefix_len, (size_t)(want - own.prefix_len) * sizeof *ids);
@@ -81,7 +81,7 @@ static void sums_of_steps(void **state)
         pt_packed rec;
         MUST_BE(pt_pack_get(pack, i, &rec));
         for (int32_t k = 0; k < 2; k++)
-            for (int32_t t = 1; t < pt_pack_answer(pack, &rec, k).n; t++) tokens[k] += pt_pack_answer(pack, &rec, k).weight[t];
+            for (int32_t t = 1; t < pt_pack_answer(pack, &rec, k).n; t++) tokens[k] += pt_weight_at(pt_pack_answer(pack, &rec, k).weight, (size_t)t);
         tokens[2] += pt_pack_answer(pack, &rec, 0).n - 1;
         margin += pt_pack_value(pack, PT_COLUMN_MARGIN, &rec, 0);
     }

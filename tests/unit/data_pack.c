@@ -136,7 +136,7 @@ static void texts_and_weights(void **state)
 static long long supervised(const pt_packed_answer *a)
 {
     long long n = 0;
-    for (int32_t i = 0; i < a->n; i++) n += a->weight[i] > 0;
+    for (int32_t i = 0; i < a->n; i++) n += pt_weight_at(a->weight, (size_t)i) > 0;
     return n;
 }
 
@@ -193,7 +193,7 @@ static void long_rows(void **state)
     assert_true(supervised(&x) > 0);
     x = answer(p, 1, 0);
     assert_int_equal(x.ids[x.end], pt_tok_find(tok, "<|im_end|>"));
-    assert_true(x.weight[x.end] == 1);
+    assert_true(pt_weight_at(x.weight, (size_t)x.end) == 1);
     pt_pack_free(p);
     o.excess = PT_EXCESS_DROP;
     assert_int_equal(build(&p, "messages", both, o, &r), PT_OK);
@@ -222,7 +222,7 @@ static void long_pairs(void **state)
     x = answer(p, 0, 0), y = answer(p, 0, 1);
     assert_true(r0.prefix_len > 0 && !memcmp(x.ids, y.ids, (size_t)r0.prefix_len * 4));
     for (int32_t i = 0; i < r0.prefix_len - 1; i++)
-        assert_true(x.weight[i] == 0 && y.weight[i] == 0); /* the prompt's answer is context */
+        assert_true(pt_weight_at(x.weight, (size_t)i) == 0 && pt_weight_at(y.weight, (size_t)i) == 0); /* the prompt's answer is context */
     o.sequence_len = x.n - 1;
     pt_pack_free(p);
     assert_int_equal(build(&p, "preference", row, o, &r), PT_OK);

@@ -70,9 +70,8 @@ static void add_tokens(pt_pack *p, size_t n)
 {
     p->n_tokens += n;
     p->ids = realloc(p->ids, p->n_tokens * 4);
-    p->weight = realloc(p->weight, p->n_tokens * 4);
     memset(p->ids + p->n_tokens - n, 0, 4 * n);
-    memset(p->weight + p->n_tokens - n, 0, 4 * n);
+    for (size_t i = p->n_tokens - n; i < p->n_tokens; i++) assert_int_equal(pt_pack_weights_put(&p->weights, i, &(float){0}, 1), PT_OK);
 }
 
 static void add_column(pt_pack *p, const char *name, bool of_answers, float value)
@@ -90,8 +89,8 @@ static void lie(pt_pack *p, int what, bool pairs)
     pt_pack_row *r = &p->rows[3];
     switch (what) {
     case 0: p->ids[7] = -1; break;
-    case 1: p->weight[5] = (float)(0.0 / 0.0); break;
-    case 2: p->weight[5] = -1; break;
+    case 1: assert_int_equal(pt_pack_weights_put(&p->weights, 5, &(float){(float)(0.0 / 0.0)}, 1), PT_OK); break;
+    case 2: assert_int_equal(pt_pack_weights_put(&p->weights, 5, &(float){-1}, 1), PT_OK); break;
     case 3: p->seq_start[2] = p->seq_start[1]; break;
     case 4: p->seq_start[0] = 1; break;
     case 5: p->seq_start[p->n_seqs] += 5, add_tokens(p, 4); break;

@@ -70,7 +70,7 @@ static char *all_talks(void)
 static long long supervised(const pt_packed_answer *a)
 {
     long long n = 0;
-    for (int32_t i = 0; i < a->n; i++) n += a->weight[i] > 0;
+    for (int32_t i = 0; i < a->n; i++) n += pt_weight_at(a->weight, (size_t)i) > 0;
     return n;
 }
 
@@ -88,7 +88,7 @@ static void counts(void **state)
         for (int32_t k = 0; k < rec.n_answers; k++) {
             pt_packed_answer a = pt_pack_answer(p, &rec, k);
             sum += supervised(&a);
-            assert_true(a.end >= 0 && a.weight[a.end] == 1 && a.n == a.end + 1); /* each ends with its last answer */
+            assert_true(a.end >= 0 && pt_weight_at(a.weight, (size_t)a.end) == 1 && a.n == a.end + 1); /* each ends with its last answer */
         }
         seqs += rec.n_answers;
         ends += talks[i].rounds;
@@ -145,7 +145,7 @@ static char *as_tokens(const pt_pack *p)
             pt_str ids = {0}, labels = {0};
             for (int32_t t = 0; t < a.n; t++) {
                 assert_int_equal(pt_str_printf(&ids, "%s%d", t ? ", " : "", a.ids[t]), PT_OK);
-                assert_int_equal(pt_str_printf(&labels, "%s%d", t ? ", " : "", a.weight[t] > 0 ? a.ids[t] : -100), PT_OK);
+                assert_int_equal(pt_str_printf(&labels, "%s%d", t ? ", " : "", pt_weight_at(a.weight, (size_t)t) > 0 ? a.ids[t] : -100), PT_OK);
             }
             assert_int_equal(pt_str_printf(&s, "{\"input_ids\": [%s], \"labels\": [%s]}\n", ids.text, labels.text), PT_OK);
             pt_str_free(&ids);

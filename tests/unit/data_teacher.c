@@ -42,7 +42,7 @@ static void both_shapes(void **state)
         pt_packed_answer a = pt_pack_answer(p, &rec, 0);
         assert_int_equal(a.n, 4);
         assert_null(a.imitate);
-        assert_true(a.weight[1] == 1 && a.weight[2] == 0 && a.weight[3] == 0.5f);
+        assert_true(pt_weight_at(a.weight, 1) == 1 && pt_weight_at(a.weight, 2) == 0 && pt_weight_at(a.weight, 3) == 0.5f);
         expect(&a, 0, 0, NULL, NULL);
         expect(&a, 1, 2, (const int32_t[]){6, 9}, (const double[]){2.0 / 3, 1.0 / 3});
         expect(&a, 2, 0, NULL, NULL);
@@ -83,6 +83,45 @@ static void bad_teachers(void **state)
     }
 }
 
+/* More different weights than a byte can name: kept as numbers from there on, in memory and out of the file; few are kept as bytes. */
+static void many_weights(void **state)
+{
+    enum { N = 12, ROWS = 30 }; /* 330 weights beside 0 */
+    char *rows;
+    size_t n;
+    FILE *f = open_memstream(&rows, &n);
+    assert_non_null(f);
+    fputs("{\"input_ids\": [5, 6, 7], \"labels\": [-100, 6, 7], \"weights\": [0, 0.5, 1]}\n", f);
+    for (int r = 0; r < ROWS; r++)
+        for (int k = 0; k < 3; k++) {
+            fputs(k == 1 ? "], \"labels\": [-100" : k ? "], \"weights\": [0" : "{\"input_ids\": [5", f);
+            for (int i = 1; i < N; i++) fprintf(f, ", %g", k == 2 ? 0.125 * (r * (N - 1) + i) : 1 + i % 50);
+            if (k == 2) fputs("]}\n", f);
+        }
+    fclose(f);
+    for (int again = 0; again < 2; again++) {
+        pt_pack *p;
+        pt_packed rec;
+        if (build(&p, "tokens", rows, false, false) != PT_OK) fail_msg("%s", pt_err_msg());
+        assert_true(p->weights.plain && !p->weights.code);
+        assert_int_equal(pt_pack_get(p, 0, &rec), PT_OK);
+        pt_weights w = pt_pack_answer(p, &rec, 0).weight;
+        assert_true(pt_weight_at(w, 0) == 0 && pt_weight_at(w, 1) == 0.5f && pt_weight_at(w, 2) == 1);
+        for (int k = 0; k < ROWS; k++) {
+            assert_int_equal(pt_pack_get(p, k + 1, &rec), PT_OK);
+            w = pt_pack_answer(p, &rec, 0).weight;
+            for (int i = 1; i < N; i++) assert_true(pt_weight_at(w, (size_t)i) == 0.125f * (float)(k * (N - 1) + i));
+        }
+        pt_pack_free(p);
+        *strchr(rows, '\n') = 0; /* the first row alone */
+        assert_int_equal(build(&p, "tokens", rows, false, false), PT_OK);
+        assert_true(p->weights.code && !p->weights.plain && p->weights.n_levels == 3);
+        pt_pack_free(p);
+        rows[strlen(rows)] = '\n';
+    }
+    free(rows);
+}
+
 /* A weight of 0 inside an answer is a token of share 0 there; -100 stays context. */
 static void shares(void **state)
 {
@@ -95,14 +134,14 @@ static void shares(void **state)
         pt_packed_answer a = pt_pack_answer(p, &rec, 0);
         assert_int_equal(a.n, 5);
         assert_null(a.teacher_start);
-        for (int i = 0; i < 5; i++) assert_true(a.weight[i] == (i < 2 ? 0 : 1));
+        for (int i = 0; i < 5; i++) assert_true(pt_weight_at(a.weight, (size_t)i) == (i < 2 ? 0 : 1));
         assert_true(a.imitate[2] == 0.25f && a.imitate[3] == 1 && a.imitate[4] == 0);
         pt_pack_free(p);
     }
     pt_pack *p;
     assert_int_equal(build(&p, "tokens", row, false, false), PT_OK);
     assert_int_equal(p->n_tokens, 4); /* the last weighs nothing, and nobody sees it */
-    assert_true(!p->imitate && p->weight[2] == 0.25f && p->weight[3] == 1);
+    assert_true(!p->imitate && pt_weight_at(pt_pack_weights_at(&p->weights, 2), 0) == 0.25f && pt_weight_at(pt_pack_weights_at(&p->weights, 0), 3) == 1);
     pt_pack_free(p);
     assert_int_equal(build(&p, "tokens", "{\"input_ids\": [5, 6], \"labels\": [-100, 6], \"weights\": [0, 1.5]}\n", true, false), PT_EFORMAT);
     assert_non_null(strstr(pt_err_msg(), "rows.jsonl:1: a token of weight 1.5; this objective takes weights from 0 to 1"));
@@ -125,6 +164,6 @@ static int clear(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(both_shapes), cmocka_unit_test(bad_teachers), cmocka_unit_test(shares)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(both_shapes), cmocka_unit_test(bad_teachers), cmocka_unit_test(many_weights), cmocka_unit_test(shares)};
     return cmocka_run_group_tests_name("data_teacher", tests, make, clear);
 }

@@ -19,27 +19,33 @@ static pt_status bad_tensor(pt_run *r, const char **name)
     return PT_OK;
 }
 
-/* The record as a batch of its own, laid out as the loader does, or it does not fit the plan: with scores there are no rows, and `none` (zeros for
- * the longest answer) stands for the weights. */
+/* The record as a batch of its own, laid out as the loader does, or it does not fit the plan: with scores there are no rows, and zeros stand
+ * for the weights. */
 static pt_status build(const pt_run *r, const pt_packed *rec, bool score, bool rows, pt_batch *b)
 {
     pt_status rc = PT_OK;
     pt_seq *seqs = NULL;
-    float *none = NULL;
-    int32_t longest = 0;
+    float *weights = NULL, *w;
+    size_t all = 0;
     bool mean = pt_objective_pooling(r->objective, r->cfg->options) == PT_POOL_MEAN;
     PT_TRY(pt_alloc0(&seqs, rec->n_answers));
     for (int32_t k = 0; k < rec->n_answers; k++) {
         pt_packed_answer a = pt_pack_answer(r->pack, rec, k);
         int32_t end = score ? pt_pack_scored_at(a.end, a.n) : -1;
-        seqs[k] = (pt_seq){a.ids, a.weight, a.n, 0, end, mean && end > 0 ? end : 0};
-        longest = a.n > longest ? a.n : longest;
+        seqs[k] = (pt_seq){a.ids, NULL, a.n, 0, end, mean && end > 0 ? end : 0};
+        all += (size_t)a.n;
     }
-    if (!rows) PT_TRY(pt_alloc0(&none, longest));
-    for (int32_t k = 0; !rows && k < rec->n_answers; k++) seqs[k].weight = none;
+    PT_TRY(pt_alloc0(&weights, all));
+    w = weights;
+    for (int32_t k = 0; k < rec->n_answers; k++) {
+        pt_packed_answer a = pt_pack_answer(r->pack, rec, k);
+        seqs[k].weight = w;
+        for (int32_t i = 0; rows && i < a.n; i++) w[i] = pt_weight_at(a.weight, (size_t)i);
+        w += a.n;
+    }
     PT_TRY(pt_batch_build(b, seqs, (size_t)rec->n_answers, r->cfg->batch.sample_packing));
 done:
-    free(none);
+    free(weights);
     free(seqs);
     return rc;
 }
