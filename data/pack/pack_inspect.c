@@ -186,7 +186,7 @@ pt_status pt_pack_pieces(const pt_pack *p, const pt_tokenizer *tok, int64_t i, i
         const int32_t n = a.n < most ? a.n : most;
         char name[48];
         name_answer(p, &r, k, name);
-        json_t *pieces = json_array(), *x = json_pack("{s:s, s:i, s:i, s:b, s:i, s:O}", "is", name, "tokens", (int)a.n, "supervised", (int)supervised(a.weight, a.n), "ended", a.end >= 0,
+        json_t *pieces = json_array(), *x = json_pack("{s:s, s:i, s:i, s:b, s:i, s:O}", "is", name, "tokens", (int)a.n, "supervised", (int)supervised(&a), "ended", a.end >= 0,
                                                       "left_out", (int)(a.n - n), "pieces", pieces);
         rc = x && !json_array_append(answers, x) ? put_pieces(tok, &a, n, pieces) : pt_fail(PT_ENOMEM, "out of memory showing a sample");
         json_decref(x);

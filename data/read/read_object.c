@@ -48,7 +48,8 @@ static bool is_column(const pt_dataset_spec *s, const member *m)
     for (const pt_dataset_said *x = s ? s->said : NULL; x && x->key; x++) {
         const pt_data_key *k = pt_data_key_find(x->key);
         if (!k || k->kind != PT_DATA_COLUMN || !x->text) continue;
-        if (is_key(m, x->text) || (!strncmp(m->key, x->text, m->key_bytes) && x->text[m->key_bytes] == '.')) return true;
+        if (is_key(m, x->text)) return true;
+        if (strlen(x->text) > m->key_bytes && x->text[m->key_bytes] == '.' && !memcmp(m->key, x->text, m->key_bytes)) return true;
     }
     return false;
 }

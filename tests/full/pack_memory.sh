@@ -38,7 +38,6 @@ row() { # WORDS OF NOTE, ANSWER
     printf '{"messages": [{"role": "user", "content": "Who are you?"}, {"role": "assistant", "content": "%s"}], "notes": "%s"}\n' "$2" "$1"
 }
 note=$(head -c 9000 /dev/zero | tr '\0' n)
-answer=$(yes 'I am Ann, who mends clocks by the river.' | head -n 220 | tr '\n' ' ')
 
 row "$note" short | awk '{for (i = 0; i < 11000; i++) print}' >"$dir/notes.jsonl"
 head -n 100 "$dir/notes.jsonl" >"$dir/few.jsonl"
@@ -55,7 +54,15 @@ for z in gzip zstd; do
     result "the same packed by $z: $((kb / 1024)) MiB" $?
     rm -f "$file"
 done
-row "" "$answer" | awk '{for (i = 0; i < 11000; i++) print}' >"$dir/chat.jsonl"
+# No two answers alike: what packs to less than 1 in 64 is written without deflate, and its file is made in memory.
+awk 'BEGIN {
+    srand(1)
+    for (r = 0; r < 11000; r++) {
+        s = ""
+        for (i = 0; i < 200; i++) s = s "I am Ann, who mends " int(rand() * 100000) " clocks by the river. "
+        printf "{\"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}, {\"role\": \"assistant\", \"content\": \"%s\"}]}\n", s
+    }
+}' >"$dir/chat.jsonl"
 peak "$dir/chat.jsonl"
 all=$(tokens)
 most=$((small + 24 * 1024 + 10 * all / 1024))

@@ -43,7 +43,7 @@ static pt_status count_sets(const pt_pack *p, counts *of, size_t n)
         for (int32_t a = 0; a < r.n_answers; a++) {
             const pt_packed_answer x = pt_pack_answer(p, &r, a);
             of[k].tokens += x.n;
-            for (int32_t t = 0; t < x.n; t++) of[k].supervised += x.weight[t] > 0;
+            for (int32_t t = 0; t < x.n; t++) of[k].supervised += pt_weight_at(x.weight, (size_t)t) > 0;
         }
     }
     return PT_OK;
