@@ -56,6 +56,17 @@ static bool set(json_t *o, const char *key, json_t *value)
     return value && !json_object_set_new(o, key, value);
 }
 
+/* Sets what the config does not leave out. */
+static bool set_open(json_t *all, const pt_http_options *o, const char *key, json_t *value)
+{
+    for (const char *at = o->leave_out; at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
+        if (strcspn(at, "\n") != strlen(key) || strncmp(at, key, strlen(key))) continue;
+        json_decref(value);
+        return true;
+    }
+    return set(all, key, value);
+}
+
 pt_status pt_chat_request(char **out, const pt_talk *talk, const pt_http_options *o, size_t *bytes)
 {
     pt_status rc = PT_OK;
@@ -69,10 +80,11 @@ pt_status pt_chat_request(char **out, const pt_talk *talk, const pt_http_options
         PT_TRY(add_message(list, &talk->turns[i]));
         *bytes += talk->turns[i].bytes;
     }
-    bool right = set(all, "model", json_string(o->model)) && set(all, "max_tokens", json_integer(how->max_new_tokens)) && set(all, "temperature", json_real((double)how->temperature));
+    bool right = set(all, "model", json_string(o->model)) && set(all, o->length_name ? o->length_name : "max_tokens", json_integer(how->max_new_tokens)) &&
+                 set_open(all, o, "temperature", json_real((double)how->temperature));
     if (right && how->temperature > 0) {
         uint64_t seed = pt_hash_mix(how->seed, (uint64_t)talk->repeat) >> 33;
-        right = set(all, "seed", json_integer((json_int_t)seed)) && (how->top_p >= 1 || set(all, "top_p", json_real((double)how->top_p)));
+        right = set_open(all, o, "seed", json_integer((json_int_t)seed)) && (how->top_p >= 1 || set_open(all, o, "top_p", json_real((double)how->top_p)));
     }
     if (right && o->stop) right = set(all, "stop", stops(o->stop));
     PT_CHECK(right && !json_object_set(all, "messages", list), PT_ENOMEM, "out of memory for a request");

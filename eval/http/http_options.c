@@ -28,6 +28,8 @@ const pt_http_key pt_http_keys[] = {
     {"backoff", PT_HTTP_NUMBER, "1", 0, 60, AT(backoff), "seconds before the second try, twice as many before each further one, half of it by chance; a server's Retry-After counts where it is longer, up to 5 minutes"},
     {"wait_scale", PT_HTTP_NUMBER, "1", 0, 1, AT(wait_scale), "for tests: all those waits are multiplied by it"},
     {"stop", PT_HTTP_LIST, NULL, 0, 0, AT(stop), "texts that end an answer, 4 at most"},
+    {"length_name", PT_HTTP_TEXT, "max_tokens", 0, 0, AT(length_name), "what the longest answer is called in a request: max_tokens, or max_completion_tokens of servers that refuse that"},
+    {"leave_out", PT_HTTP_LIST, NULL, 0, 0, AT(leave_out), "what is not sent, for servers that refuse it: temperature, top_p, seed"},
     {"ca_file", PT_HTTP_FILE, NULL, 0, 0, AT(ca_file), "certificates to trust in the place of the system's, as one PEM file; certificates are always verified"},
     {"allow_insecure", PT_HTTP_FLAG, "false", 0, 0, AT(allow_insecure), "a key may go over plain http to another machine"},
     {.name = NULL},
@@ -47,7 +49,7 @@ void pt_http_options_start(pt_http_options *o)
 {
     *o = (pt_http_options){.price_prompt = -1, .price_completion = -1};
     for (const pt_http_key *k = pt_http_keys; k->name; k++)
-        if (k->fallback && k->kind != PT_HTTP_FLAG) *(double *)((char *)o + k->at) = strtod(k->fallback, NULL);
+        if (k->fallback && (k->kind == PT_HTTP_NUMBER || k->kind == PT_HTTP_WHOLE)) *(double *)((char *)o + k->at) = strtod(k->fallback, NULL);
 }
 
 static pt_status set_number(const pt_http_key *k, const char *value, double *out)
@@ -152,12 +154,26 @@ static bool is_variable(const char *name)
     return true;
 }
 
+static pt_status check_left_out(const char *lines)
+{
+    static const char *const known[] = {"temperature", "top_p", "seed"};
+    for (const char *at = lines; at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL) {
+        size_t n = strcspn(at, "\n"), k = 0;
+        while (k < 3 && (strlen(known[k]) != n || strncmp(at, known[k], n))) k++;
+        if (k == 3) return pt_fail(PT_EARG, "leave_out: temperature, top_p or seed, not '%.*s'", (int)(n < 40 ? n : 40), at);
+    }
+    return PT_OK;
+}
+
 pt_status pt_http_check(const pt_http_options *o)
 {
     if (!o->endpoint) return pt_fail(PT_EARG, "endpoint is missing");
     if (!o->model) return pt_fail(PT_EARG, "model is missing: the name by which the endpoint knows it");
     if (o->api_key_env && !is_variable(o->api_key_env))
         return pt_fail(PT_EARG, "api_key_env: the NAME of an environment variable (capital letters, digits, _), not the key itself");
+    if (o->length_name && strcmp(o->length_name, "max_tokens") && strcmp(o->length_name, "max_completion_tokens"))
+        return pt_fail(PT_EARG, "length_name: max_tokens or max_completion_tokens, not '%.40s'", o->length_name);
+    PT_RETURN(check_left_out(o->leave_out));
     if ((o->price_prompt < 0) != (o->price_completion < 0)) return pt_fail(PT_EARG, "price_prompt and price_completion stand together; 0 is a price");
     if (o->max_cost > 0 && o->price_prompt < 0) return pt_fail(PT_EARG, "max_cost needs price_prompt and price_completion");
     return check_url(o);
@@ -166,7 +182,7 @@ pt_status pt_http_check(const pt_http_options *o)
 pt_status pt_http_options_copy(pt_http_options *out, const pt_http_options *o)
 {
     *out = *o;
-    out->endpoint = out->model = out->api_key_env = out->ca_file = out->stop = NULL;
+    out->endpoint = out->model = out->api_key_env = out->ca_file = out->stop = out->length_name = out->leave_out = NULL;
     for (const pt_http_key *k = pt_http_keys; k->name; k++) {
         const char *text = k->kind == PT_HTTP_TEXT || k->kind == PT_HTTP_FILE || k->kind == PT_HTTP_LIST ? *(char *const *)((const char *)o + k->at) : NULL;
         pt_status rc = text ? pt_strdup((char **)((char *)out + k->at), text) : PT_OK;
@@ -184,5 +200,7 @@ void pt_http_options_free(pt_http_options *o)
     free(o->api_key_env);
     free(o->ca_file);
     free(o->stop);
+    free(o->length_name);
+    free(o->leave_out);
     *o = (pt_http_options){0};
 }

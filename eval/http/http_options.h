@@ -15,6 +15,7 @@
 
 typedef struct pt_http_options {
     char *endpoint, *model, *api_key_env, *ca_file, *stop; /* owned; NULL = unset. stop: a line for each */
+    char *length_name, *leave_out;                         /* what max_tokens is called; fields that are not sent, a line for each */
     double max_requests, max_tokens, max_cost;             /* of one evaluation, answers kept from before among them; 0 = no limit */
     double price_prompt, price_completion;                 /* of 1,000,000 tokens; -1 = unset */
     double concurrency, tries;

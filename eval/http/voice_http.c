@@ -376,6 +376,17 @@ static pt_status pair_twins(asking *r)
     return PT_OK;
 }
 
+/* The request as it is sent; of a drawn answer its draw too, which a server that takes no seed is not told. */
+static pt_status key_of(const http_voice *h, const pt_talk *t, job *j)
+{
+    pt_str text = {0};
+    pt_status rc = pt_str_puts(&text, j->body);
+    if (rc == PT_OK && t->how.temperature > 0) rc = pt_str_printf(&text, "\n%llu %d", (unsigned long long)t->how.seed, t->repeat);
+    if (rc == PT_OK) pt_answers_key_text(&j->key, h->v.identity, text.text, text.len);
+    pt_str_free(&text);
+    return rc;
+}
+
 static pt_status prepare(asking *r)
 {
     http_voice *h = r->h;
@@ -384,7 +395,7 @@ static pt_status prepare(asking *r)
         size_t bytes;
         j->talk = i;
         PT_RETURN(pt_chat_request(&j->body, &r->talks[i], &h->o, &bytes));
-        pt_answers_key_text(&j->key, h->v.identity, j->body, strlen(j->body));
+        PT_RETURN(key_of(h, &r->talks[i], j));
         j->most = (pt_price){(double)(bytes + 8 * r->talks[i].n), r->talks[i].how.max_new_tokens};
         j->likely = (pt_price){guess(bytes) + 4 * (double)r->talks[i].n, r->talks[i].how.max_new_tokens};
     }

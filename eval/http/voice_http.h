@@ -11,7 +11,7 @@
  * charged (a time-out, a reply that is cut, too large or unreadable) costs what three bytes a token and the longest answer come to, counted as
  * unsure. A limit that has no room: what is not sent yet fails for it, and `limit` is set.
  *
- * Answers are kept in pt_answers as they come, one write each, under the endpoint, the model and the request as it is sent. They are data: whatever
+ * Answers are kept in pt_answers as they come, one write each, under the endpoint, the model, the request as it is sent and the draw. They are data: whatever
  * characters they hold they keep, only the API key is masked (eval/http/api_key.h). Failures are one line of visible characters. */
 #ifndef PT_EVAL_VOICE_HTTP_H
 #define PT_EVAL_VOICE_HTTP_H

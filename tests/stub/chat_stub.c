@@ -2,7 +2,7 @@
  *
  *     chat_stub --port-file FILE [--port N] [--log FILE] [--bodies FILE] [--life SECONDS] [what it answers] [what goes wrong]
  *
- * The port stands in FILE as soon as it listens. It ends by SIGTERM, or after SECONDS (120).
+ * The port stands in FILE as soon as it listens. It ends by SIGTERM, or after SECONDS (600).
  *
  * What it answers, by --mode:
  *     echo       the last message again (the default)
@@ -524,7 +524,7 @@ int main(int argc, char **argv)
     socklen_t size = sizeof at;
     pthread_attr_t attr;
     char tmp[4096];
-    alarm(120);
+    alarm(600);
     signal(SIGPIPE, SIG_IGN);
     for (int i = 1; i < argc; i += 2)
         if (i + 1 < argc) read_option(argv[i], argv[i + 1]);

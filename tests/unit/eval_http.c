@@ -55,6 +55,10 @@ static void options(void **state)
         {{"allow_insecure", "yes"}, "true or false"},
         {{"model", ""}, "model: is empty"},
         {{"stop", "a\nb\nc\nd\ne"}, "5 texts"},
+        {{"endpoint", "http://127.0.0.1/v1", "model", "m", "length_name", "max_new_tokens"}, "length_name: max_tokens or"},
+        {{"endpoint", "http://127.0.0.1/v1", "model", "m", "leave_out", "seed\nmessages"}, "leave_out: temperature, top_p or seed, not 'messages'"},
+        {{"endpoint", "http://127.0.0.1/v1", "model", "m", "leave_out", "seed\n"}, "leave_out: temperature, top_p or seed, not ''"},
+        {{"endpoint", "http://127.0.0.1/v1", "model", "m", "leave_out", "top_p\nseed", "length_name", "max_completion_tokens"}, NULL},
         {{"endpoint", "http://127.0.0.1/v1", "model", "m", "max_cost", "1"}, "max_cost needs price_prompt"},
         {{"endpoint", "http://127.0.0.1/v1", "model", "m", "price_prompt", "1"}, "stand together"},
     };
@@ -211,6 +215,12 @@ static void requests(void **state)
     json_decref(j);
     free(body);
     free(again);
+    assert_int_equal(pt_http_option(&o, "leave_out", "temperature\nseed"), PT_OK);
+    assert_int_equal(pt_http_option(&o, "length_name", "max_completion_tokens"), PT_OK);
+    assert_int_equal(pt_chat_request(&body, &t, &o, &bytes), PT_OK);
+    assert_non_null(strstr(body, "{\"max_completion_tokens\":64,\"messages\":"));
+    assert_non_null(strstr(body, "\"model\":\"m\",\"stop\":[\"A:\",\"B:\"],\"top_p\":0.95}"));
+    free(body);
     t.n = 0;
     assert_int_equal(pt_chat_request(&body, &t, &o, &bytes), PT_EARG);
     pt_http_options_free(&o);
