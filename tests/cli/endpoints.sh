@@ -47,7 +47,7 @@ no_key() { ! grep -rqF -- "$key" "$dir" && ! grep -rqF hunter22 "$dir"; }
 
 # what a server may do, and its ledger
 stub_start ledger "${seal[@]}" --mode constant --score 4 --by request --faults ok,429s,ok,500,ok,reset,ok,cut_body,ok,400,ok,garbage,ok,no_usage,ok,key_error,ok,key_answer,ok,key_header,ok,key_body,ok,key_split,ok,hostile,ok,redirect,ok,big
-config ledger ", api_key_env: STUB_KEY, concurrency: 3, price_prompt: 1000, price_completion: 2000"
+config ledger ", api_key_env: STUB_KEY, concurrency: 3, price_prompt: 1000, price_completion: 2000, stop: [\"A, b\", C], leave_out: [temperature, seed], length_name: max_completion_tokens"
 STUB_KEY=$key ev ledger --limit 24
 rc=$?
 lines=$(wc -l <"$dir/ledger.log")
@@ -60,6 +60,8 @@ same() { # CAUSE FAULT...: as many tries of that cause as the server has of thos
 [ $rc -eq 0 ] && [ "$(count ledger requests)" -eq "$lines" ] && same "status 429" 429s && same "status 500" 500 key_header && same "cut off" reset cut_body && same "status 400" 400 key_error key_body && same unreadable garbage &&
     same redirect redirect && same "too large" big && [ "$(count ledger answers)" -eq "$(cut -f2 "$dir/ledger.log" | grep -cxE 'ok|no_usage|key_answer|key_split|hostile')" ] && [ "$(cut -f6 "$dir/ledger.log" | sort -u)" = key ]
 result "what eval.json counts is the server's own ledger, by cause"
+head -n 1 "$dir/ledger.bodies" | grep -q '^{"max_completion_tokens":[0-9]*,"messages":.*"model":"stub","stop":\["A, b","C"\]}$'
+result "what is sent: lists of the config, and what it leaves out"
 no_key
 result "the key stands in no file, whatever the server did with it"
 [ "$(LC_ALL=C grep -c "$(printf '[\001-\010\013-\037\177]')" "$dir/out")" -eq 0 ] && ! LC_ALL=C grep -q "$(printf '\033\|\342\200\256')" "$dir/out" "$dir/err"
