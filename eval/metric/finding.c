@@ -88,7 +88,7 @@ pt_status pt_finding_value(pt_str *out, pt_metric_form form, double value, doubl
     PT_RETURN(pt_report_value(out, form, value, PT_VALUE_WIDTH));
     if (isnan(half) || isnan(value)) return pt_str_printf(out, "%*s", PT_HALF_WIDTH, "");
     if (form == PT_FORM_RATIO) return pt_str_printf(out, " \xc2\xb1%-*.3g", PT_HALF_WIDTH - 2, half);
-    return pt_str_printf(out, " \xc2\xb1%-*.*f", PT_HALF_WIDTH - 2, form == PT_FORM_SHARE ? 1 : 3, form == PT_FORM_SHARE ? 100 * half : half);
+    return pt_str_printf(out, " \xc2\xb1%-*.*f", PT_HALF_WIDTH - 2, form == PT_FORM_SHARE || half >= 10 ? 1 : 3, form == PT_FORM_SHARE ? 100 * half : half);
 }
 
 static pt_status line(const pt_finding *x, const bool shown[2], pt_str *out)

@@ -112,7 +112,7 @@ pt_status pt_report_value(pt_str *out, pt_metric_form form, double v, int width)
     if (isnan(v)) return pt_str_printf(out, "%*s", width, "-");
     if (form == PT_FORM_SHARE) return pt_str_printf(out, "%*.1f %%", width - 2, 100 * v);
     if (form == PT_FORM_RATIO && fabs(v) >= 1e6) return pt_str_printf(out, "%*.2e", width, v);
-    return pt_str_printf(out, "%*.*f", width, form == PT_FORM_RATIO ? 2 : 3, v);
+    return pt_str_printf(out, "%*.*f", width, form == PT_FORM_RATIO ? 2 : fabs(v) >= 100 ? 1 : 3, v); /* ratings have four places before the point */
 }
 
 pt_status pt_report_change(pt_str *out, pt_metric_form form, int better, double before, double after, int width)
@@ -128,7 +128,9 @@ pt_status pt_report_change(pt_str *out, pt_metric_form form, int better, double 
     } else if (form == PT_FORM_SHARE) {
         rc = pt_str_printf(out, "%+*.1f pt", width - 3, 100 * d);
     } else {
-        rc = pt_str_printf(out, "%+*.3f", width, d);
+        const bool large = fabs(before) >= 100 || fabs(after) >= 100;
+        if (large) least = 0.05;
+        rc = pt_str_printf(out, "%+*.*f", width, large ? 1 : 3, d);
     }
     if (rc != PT_OK || !better || fabs(d) < least) return rc;
     return pt_str_puts(out, better * d > 0 ? "  better" : "  worse");
