@@ -68,14 +68,14 @@ static const struct {
     const char *key, *title;
 } first[] = {{"loss", "Loss"}, {"eval_loss", "Loss of test data"}, {"lr", "Learning rate"}, {"grad_norm", "Norm of the gradient, before clipping"}, {"tokens_per_second", "Tokens a second"}};
 
-static bool passed_over(const char *key, size_t n)
+static bool passed_over(const pt_page_run *runs, const char *key, size_t n)
 {
-    static const char *const no[] = {"epoch", "tokens", "supervised_tokens", "records", "seconds", "skipped"};
+    static const char *const no[] = {"epoch", "tokens", "supervised_tokens", "records", "seconds", "during_seconds", "skipped"};
     for (size_t i = 0; i < sizeof no / sizeof *no; i++)
         if (!strcmp(key, no[i]) || (of_eval(key) && strlen(key) > strlen(no[i]) && !strcmp(key + strlen(key) - strlen(no[i]), no[i]))) return true;
     for (size_t i = 0; i < sizeof first / sizeof *first; i++)
         if (!strcmp(key, first[i].key)) return true;
-    return n == 1 && !strncmp(key, "eval_", 5);
+    return n == 1 && !strncmp(key, "eval_", 5) && pt_page_curve_find(runs, key + 5); /* that one has it beside */
 }
 
 pt_status pt_page_curves(json_t *page, const pt_page_run *runs, size_t n)
@@ -87,7 +87,7 @@ pt_status pt_page_curves(json_t *page, const pt_page_run *runs, size_t n)
     for (size_t r = 0; r < n; r++)
         for (size_t i = 0; i < runs[r].n_curves; i++) {
             const char *key = runs[r].curves[i].key;
-            bool had = passed_over(key, n);
+            bool had = passed_over(runs, key, n);
             for (size_t k = 0; k < r && !had; k++) had = pt_page_curve_find(&runs[k], key) != NULL;
             if (!had) PT_RETURN(put_chart(section, key, key, runs, n));
         }

@@ -6,6 +6,8 @@
 
 #include "eval/page/page_priv.h"
 
+enum { MOST_NAMED = 3 };
+
 pt_status pt_page_put(json_t *o, const char *key, json_t *v)
 {
     return json_object_set_new(o, key, v) == 0 ? PT_OK : pt_fail(PT_ENOMEM, "out of memory writing a report");
@@ -119,7 +121,8 @@ pt_status pt_page_build(const char *const *dirs, size_t n, const pt_page_options
     PT_TRY(name_runs(dirs, runs, n));
     const pt_page_options with = with_rows(o, &runs[0]);
     o = &with;
-    for (size_t i = 0; i < n; i++) PT_TRY(pt_str_printf(&title, "%s%s", i ? ", " : "", runs[i].name));
+    for (size_t i = 0; i < n && n <= MOST_NAMED; i++) PT_TRY(pt_str_printf(&title, "%s%s", i ? ", " : "", runs[i].name));
+    if (n > MOST_NAMED) PT_TRY(pt_str_printf(&title, "%zu runs", n)); /* the tables name them */
     PT_TRY(pt_page_put(page, "format", json_string("ptrain-report")));
     PT_TRY(pt_page_put(page, "version", json_integer(1)));
     PT_TRY(pt_page_put(page, "title", pt_page_text(title.text, title.len)));

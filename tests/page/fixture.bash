@@ -2,7 +2,7 @@
 #   page_run DIR TEXT [STEPS [NUMBER]]     everything that a report shows, with STEPS steps of metrics (0: none; default 40); NUMBER turns the curves
 #   page_answers DIR N LENGTH              eval.json with N answers of LENGTH characters on both sides
 page_metrics() { # FILE STEPS NUMBER: every 25th loss is NaN
-    awk -v n="$2" -v k="$3" 'BEGIN { srand(k); for (i = 1; i <= n; i++) printf "{\"step\": %d, \"epoch\": %.4f, \"loss\": %s, \"lr\": %.8f, \"grad_norm\": %.5f, \"tokens_per_second\": %.1f, \"records\": 4, \"supervised_tokens\": 120%s}\n", i, i / n, i % 25 == 7 ? "NaN" : 1 + 2 * exp(-i / n) + rand() / 5, 2e-4 * (1 - i / n), 0.5 + rand(), 900 + 90 * rand(), i % 8 == 0 ? sprintf(", \"eval_loss\": %.4f", 1.2 + exp(-i / n)) : "" }' >"$1"
+    awk -v n="$2" -v k="$3" 'BEGIN { srand(k); for (i = 1; i <= n; i++) printf "{\"step\": %d, \"epoch\": %.4f, \"loss\": %s, \"lr\": %.8f, \"grad_norm\": %.5f, \"tokens_per_second\": %.1f, \"records\": 4, \"supervised_tokens\": 120%s}\n", i, i / n, i % 25 == 7 ? "NaN" : 1 + 2 * exp(-i / n) + rand() / 5, 2e-4 * (1 - i / n), 0.5 + rand(), 900 + 90 * rand(), i % 8 == 0 ? sprintf(", \"eval_loss\": %.4f, \"eval_traits/acc\": %.3f", 1.2 + exp(-i / n), 0.4 + i / n / 3) : "" }' >"$1"
 }
 page_trained() { # FILE TEXT
     cat >"$1" <<J
