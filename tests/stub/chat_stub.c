@@ -30,7 +30,7 @@
  *                header of a 500, an answer, an answer with each character as \uXXXX, with escape sequences between its characters, escaped twice
  *
  * The ledger (--log): a line for each request before it is answered: NUMBER, fault, tokens of the usage that it will say (prompt, completion; 0 0: none), hash of
- * the body, whether a key came; tabs between. --bodies: each body, a line each. */
+ * the body, whether a key came, how many requests are in their --delay with it; tabs between. --bodies: each body, a line each. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -62,6 +62,7 @@ static int n_gold;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct { uint64_t hash; int times; } seen[MAX_SEEN];
 static long requests;
+static int waiting; /* requests that wait for --delay */
 
 static void die(const char *fmt, ...)
 {
@@ -428,7 +429,7 @@ static void ledger(const request *r, uint64_t hash)
     text t = {0};
     answer(r, &t);
     bool usage = !strcmp(r->fault, "ok") || !strcmp(r->fault, "length") || !strcmp(r->fault, "filter");
-    int n = snprintf(line, sizeof line, "%ld\t%s\t%zu\t%zu\t%016llx\t%s\n", r->number, r->fault, usage ? tokens_asked(r) : 0, usage ? t.n : 0, (unsigned long long)hash, r->key[0] ? "key" : "none");
+    int n = snprintf(line, sizeof line, "%ld\t%s\t%zu\t%zu\t%016llx\t%s\t%d\n", r->number, r->fault, usage ? tokens_asked(r) : 0, usage ? t.n : 0, (unsigned long long)hash, r->key[0] ? "key" : "none", waiting);
     free(t.at);
     if (log_fd >= 0 && write(log_fd, line, (size_t)n) != n) die("cannot write the log");
     if (bodies_fd < 0) return;
@@ -450,12 +451,17 @@ static void *serve(void *arg)
         pthread_mutex_lock(&lock);
         r.number = ++requests;
         r.fault = right ? fault_of(hash, r.number) : "422";
+        waiting++;
         ledger(&r, hash);
         pthread_mutex_unlock(&lock);
-        if (strcmp(r.fault, "ok")) wrong(&r);
+        bool ok = !strcmp(r.fault, "ok");
+        if (ok && delay_ms) pause_ms(delay_ms);
+        pthread_mutex_lock(&lock);
+        waiting--; /* whoever has its answer may ask again */
+        pthread_mutex_unlock(&lock);
+        if (!ok) wrong(&r);
         else {
             text t = {0};
-            if (delay_ms) pause_ms(delay_ms);
             answer(&r, &t);
             complete(&r, t.at, NULL, "stop");
             free(t.at);

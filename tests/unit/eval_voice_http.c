@@ -342,6 +342,24 @@ static void tokens_are_counted(void **state)
     close_world(&w);
 }
 
+/* As many at once as the config says, and no more. */
+static void so_many_at_once(void **state)
+{
+    static world w;
+    char line[512];
+    int most = 0;
+    stub s = stub_start((const char *[]){"--delay", "40", NULL});
+    assert_int_equal(open_voice(&w, s.port, NULL, false, (const char *[]){"concurrency", "5", NULL}), PT_OK);
+    converse(&w, 0, 30);
+    FILE *f = fopen(s.log, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) most = atoi(strrchr(line, '\t') + 1) > most ? atoi(strrchr(line, '\t') + 1) : most;
+    fclose(f);
+    assert_int_equal(most, 5);
+    stub_stop(&s);
+    close_world(&w);
+}
+
 /* Equal conversations are asked once; sampled ones by repeat number; what an earlier run kept is not asked again, by a server that is gone as well. */
 static void asked_once(void **state)
 {
@@ -433,7 +451,7 @@ static void keys_are_wanted(void **state)
     char *log;
     size_t n;
     assert_int_equal(pt_file_read(&log, &n, s.log, 1 << 20), PT_OK);
-    assert_non_null(strstr(log, "\tnone\n"));
+    assert_non_null(strstr(log, "\tnone\t"));
     free(log);
     stub_stop(&s);
     close_world(&w);
@@ -442,7 +460,7 @@ static void keys_are_wanted(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_fault_ends), cmocka_unit_test(mixed_faults_end), cmocka_unit_test(tries_mend), cmocka_unit_test(nobody_there),
-                                       cmocka_unit_test(limits_hold), cmocka_unit_test(tokens_are_counted), cmocka_unit_test(asked_once), cmocka_unit_test(hostile_text_is_data),
+                                       cmocka_unit_test(limits_hold), cmocka_unit_test(tokens_are_counted), cmocka_unit_test(so_many_at_once), cmocka_unit_test(asked_once), cmocka_unit_test(hostile_text_is_data),
                                        cmocka_unit_test(keys_are_wanted)};
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
