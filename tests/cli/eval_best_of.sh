@@ -3,7 +3,8 @@
 cd "$(dirname "$0")/../.." || exit 2
 ptrain=${PTRAIN:-build/ptrain}
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. tests/stub/stub.bash
+trap 'stub_end; rm -rf "$dir"' EXIT
 n=0
 export OMP_NUM_THREADS=1
 result() { # NAME: by the exit code before
@@ -80,6 +81,19 @@ sed -i 's/scorer: dpo/scorer: nobody/' "$dir/rated.yaml"
 run eval "$dir/rated.yaml" --output_dir="$dir/one" --output "$dir/x.json"
 [ $? -ne 0 ] && grep -q "rated.yaml:.*names a model 'nobody', and .models. has none of that name; there are: self, base, rm, dpo" "$dir/err"
 result "and one that is not there"
+# a judge over HTTP: what it says to every sample is the same
+stub_start same --mode constant --score 4 --marker 'VERDICT ([0-9a-f]{8})' --verdict 'VERDICT {marker}: {score}'
+judged() { # LIMIT: exit code of the evaluation
+    { cat "$dir/common.yaml"; echo "datasets: [$dir/s.jsonl]"; echo "models: [{name: gpt, endpoint: \"http://127.0.0.1:$port/v1\", model: stub, max_requests: $1}]"; echo "evaluations: [{$task, scorer: gpt, template: rating, pairs: $dir/judged.jsonl, best: $dir/judged_best.jsonl}]"; } >"$dir/judged.yaml"
+    run eval "$dir/judged.yaml" --output_dir="$dir/one" --output "$dir/judged.json"
+}
+judged 30
+[ $? -eq 1 ] && grep -q "max_requests" "$dir/err" && tight "$dir/judged.json" | grep -q '"failures":{"gpt":{"[^"]*max_requests[^"]*":[1-9]' && [ "$(wc -l <"$dir/same.log")" = 30 ]
+result "a judge's limit: tables, the failures by cause, exit 1"
+judged 1000
+[ $? -eq 0 ] && [ "$(wc -l <"$dir/same.log")" -le 96 ] && grep -q "^after: 0 of 12 prompts give a pair; 12 have equal scores, 0 no score" "$dir/out" && [ -e "$dir/judged.jsonl" ] && [ ! -s "$dir/judged.jsonl" ] && [ "$(wc -l <"$dir/judged_best.jsonl")" = 12 ] &&
+    grep -q "warning: .*judged.jsonl is empty: no prompt gave a pair" "$dir/err" && tight "$dir/judged.json" | grep -q '"metric":"score_mean","scope":null,"before":{"value":4.0'
+result "with a larger one it goes on; equal scores give no pair, and are counted"
 refused() { # NAME TEXT KEYS [CODE]
     { cat "$dir/common.yaml"; echo "datasets: [$dir/s.jsonl]"; echo "evaluations: [{$3}]"; } >"$dir/bad.yaml"
     run eval "$dir/bad.yaml" --output_dir="$dir/one" --output "$dir/x.json"
