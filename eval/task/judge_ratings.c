@@ -24,11 +24,13 @@ static pt_status check_answer(const pt_judge_state *s, const char *name, const j
     return json_is_string(answer) ? PT_OK : pt_fail(PT_EFORMAT, "the answer of '%s' in '%s' is not a text", name, s->named.field);
 }
 
-/* The number of a name. */
+/* The number of a name. A table of wins is squared, and each of a thousand draws costs its cube. */
+enum { NAMES_MOST = 200 };
 static pt_status number_of(pt_judge_named *x, const char *name, size_t *out)
 {
     for (*out = 0; *out < x->n; ++*out)
         if (!strcmp(x->names[*out], name)) return PT_OK;
+    if (x->n == NAMES_MOST) return pt_fail(PT_EFORMAT, "'%s' has a name more than the %d that are rated beside each other: %s", x->field, NAMES_MOST, name);
     PT_RETURN(pt_reserve(&x->names, &x->cap, x->n + 1));
     PT_RETURN(pt_strdup(&x->names[x->n], name));
     x->n++;

@@ -219,6 +219,10 @@ static void test_refused(void **state)
     refuse("{\"question\": \"q\", \"answers\": {\"ann\": \"a\", \"bo\": 3}}\n", named, "the answer of 'bo' in 'answers' is not a text");
     refuse("{\"question\": \"q\", \"answers\": {\"ann\": \"a\", \"\": \"b\"}}\n", named, "'answers' has a name of no bytes");
     refuse("{\"question\": \"q\", \"answers\": {\"ann\": \"a\", \"b\\u001b[2J\": \"b\"}}\n", named, "or with a control character");
+    pt_str many = {0};
+    for (int i = 0; i < 101; i++) must(pt_str_printf(&many, "{\"question\": \"q\", \"answers\": {\"a%d\": \"a\", \"b%d\": \"b\"}}\n", i, i));
+    refuse(many.text, named, "bad.jsonl:101: 'answers' has a name more than the 200 that are rated beside each other: a100");
+    pt_str_free(&many);
     refuse("{\"question\": \"q\"}\n", (const char *const[]){"judges", "j", "field_answers", "answers", NULL}, "field_answers goes with a template of pairs");
     refuse("{\"question\": \"q\"}\n", (const char *const[]){"judges", "j", "template", pair, "field_answers", "answers", "field_gold", "g", NULL}, "field_answers and field_gold");
     refuse("{\"question\": \"q\"}\n", (const char *const[]){"judges", "j", "template", pair, "field_answers", "answers", "temperature", "1", NULL}, "the rows hold the answers");
