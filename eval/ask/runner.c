@@ -395,6 +395,7 @@ static pt_status run_batches(work *w)
 {
     pt_runner *r = w->runner;
     const size_t ranks = r->comm ? (size_t)r->comm->size : 1, me = r->comm ? (size_t)r->comm->rank : 0;
+    const int64_t asked = r->tokens_asked, computed = r->tokens_computed;
     size_t done = 0;
     for (size_t at = 0; at < w->n_batches; at += ranks) {
         const batch *b = w->batches + at;
@@ -412,10 +413,10 @@ static pt_status run_batches(work *w)
         PT_RETURN(pt_answers_flush(r->answers));
     }
     if (ranks > 1) { /* what each has counted */
-        double sums[2] = {(double)r->tokens_asked, (double)r->tokens_computed};
+        double sums[2] = {(double)(r->tokens_asked - asked), (double)(r->tokens_computed - computed)}; /* of this run: those before it are known to all */
         PT_RETURN(r->comm->allreduce_f64(r->comm, sums, 2));
-        r->tokens_asked = (int64_t)sums[0];
-        r->tokens_computed = (int64_t)sums[1];
+        r->tokens_asked = asked + (int64_t)sums[0];
+        r->tokens_computed = computed + (int64_t)sums[1];
     }
     if (r->progress && done) r->progress(r->user, "", done, done);
     return PT_OK;
