@@ -8,7 +8,7 @@
  * A BLOCK has a "kind" and a "title":
  *   note    "text"
  *   text    "text": as it stands; folded away in HTML
- *   table   "columns": [NAME], "numbers": [whether a column's cells are numbers], "rows": [[TEXT]], "left_out": rows past the limit
+ *   table   "columns": [NAME], "numbers": [whether a column's cells are numbers], "rows": [[TEXT]], "left_out": rows past the limit, "folded": true where HTML shows it on request
  *   chart   "x": NAME, "series": [{"name", "marks": whether its points are marked, "points": [[x, y | null]]}]; null: a gap
  *   bars    "low", "high", "series": [NAME], "rows": [{"name", "values": [null | {"value", "lo", "hi"}]}]
  *   radar   "low", "high", "axes": [NAME], "series": [{"name", "values": [NUMBER | null]}]

@@ -177,7 +177,11 @@ static pt_status put_talks(const pt_page_sides *s, json_t *page, const char *tit
             shown++;
             PT_RETURN(put_talk(section, &s->runs[k], s->tuned > 1, talk));
         }
-    if (!left) return PT_OK;
+    for (size_t k = 0; k < s->tuned; k++) {
+        double out = pt_page_value(tasks[k], "talks_left_out"); /* eval.json has the first of each side */
+        if (out > 0 && out < 1e9) left += (size_t)out;
+    }
+    if (!left || !section) return PT_OK;
     pt_str note = {0};
     pt_status rc = pt_str_printf(&note, "%zu more dialogues are left out (report_rows, ptrain report --rows).", left);
     if (rc == PT_OK) rc = pt_page_note(section, note.text);

@@ -70,11 +70,14 @@ static pt_status put_block(pt_str *out, const json_t *b)
     }
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(kinds[i].kind, kind)) continue;
-        PT_RETURN(pt_str_puts(out, "<figure>"));
-        if (json_string_length(json_object_get(b, "title"))) PT_RETURN(within(out, "<figcaption>", json_object_get(b, "title"), "</figcaption>\n"));
+        const bool folded = json_is_true(json_object_get(b, "folded"));
+        PT_RETURN(pt_str_puts(out, folded ? "<figure><details>" : "<figure>"));
+        if (folded) PT_RETURN(within(out, "<summary>", json_object_get(b, "title"), ""));
+        if (folded) PT_RETURN(pt_str_printf(out, ": %zu rows</summary>\n", json_array_size(json_object_get(b, "rows"))));
+        else if (json_string_length(json_object_get(b, "title"))) PT_RETURN(within(out, "<figcaption>", json_object_get(b, "title"), "</figcaption>\n"));
         PT_RETURN(kinds[i].put(out, b));
         PT_RETURN(left_out(out, b));
-        return pt_str_puts(out, "</figure>\n");
+        return pt_str_puts(out, folded ? "</details></figure>\n" : "</figure>\n");
     }
     return pt_fail(PT_EINTERNAL, "a report has a block of kind '%s', which HTML does not know", kind);
 }

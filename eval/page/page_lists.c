@@ -1,12 +1,12 @@
-/* Lists that a task keeps beside its rows: what judges gave and where they failed, ratings, what voices cost. An object a row; columns are the members of the
- * list's first object that are texts, numbers or truths. */
+/* Lists that a task keeps beside its rows: what judges gave and where they failed, ratings, what voices cost. An object a row; columns are members that
+ * are texts, numbers or truths. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "eval/page/page_priv.h"
 
-enum { MOST_MEMBERS = 14 };
+enum { MOST_MEMBERS = 24 };
 
 static bool shown(const json_t *v)
 {
@@ -22,51 +22,93 @@ static pt_status add_value(json_t *row, const json_t *v)
     return pt_page_push(row, json_string(text));
 }
 
+/* Members of any of the list's objects, in their order. */
 static size_t members_of(const json_t *list, const char **names, char *numbers)
 {
     const char *key;
     json_t *v, *one;
-    size_t i, n = 0;
-    json_object_foreach(json_array_get(list, 0), key, v)
-    {
-        if (!shown(v) || n == MOST_MEMBERS) continue;
-        bool text = json_is_string(v) || json_is_boolean(v);
-        json_array_foreach((json_t *)list, i, one) text = text || json_is_string(json_object_get(one, key));
-        names[n] = key;
-        numbers[n++] = text ? 't' : 'n';
-    }
+    size_t i, k, n = 0;
+    json_array_foreach((json_t *)list, i, one)
+        json_object_foreach(one, key, v)
+        {
+            for (k = 0; k < n && strcmp(names[k], key); k++) continue;
+            if (!shown(v) || (k == n && n == MOST_MEMBERS)) continue;
+            names[k] = key;
+            if (k == n) numbers[n++] = 'n';
+            if (json_is_string(v) || json_is_boolean(v)) numbers[k] = 't';
+        }
     return n;
 }
 
-static pt_status put_list(const pt_page_sides *s, const pt_page_task *t, json_t *section, const char *title, const char *key)
+typedef struct lists {
+    const pt_page_sides *s;
+    const pt_page_task *t;
+    json_t *section;
+    const json_t *of[PT_PAGE_RUNS]; /* the list of each run */
+} lists;
+
+static pt_status put_list(const lists *l, const char *title)
 {
     const char *names[MOST_MEMBERS + 1] = {"run"};
     char numbers[MOST_MEMBERS + 2] = "t";
     json_t *table = NULL, *one, *row;
-    size_t i, n = 0, more = s->tuned > 1, left = 0;
-    for (size_t k = 0; k < s->tuned; k++) {
-        const json_t *list = json_object_get(t->task[k], key);
-        if (!table && json_array_size(list)) {
-            n = members_of(list, names + more, numbers + more);
-            PT_RETURN(pt_page_block(section, "table", title, &table));
+    size_t i, n = 0, more = l->s->tuned > 1, left = 0;
+    for (size_t k = 0; k < l->s->tuned; k++) {
+        if (!table && json_array_size(l->of[k])) {
+            n = members_of(l->of[k], names + more, numbers + more);
+            PT_RETURN(pt_page_block(l->section, "table", title, &table));
             PT_RETURN(pt_page_columns(table, more + n, names, numbers));
         }
-        json_array_foreach((json_t *)list, i, one)
+        json_array_foreach((json_t *)l->of[k], i, one)
         {
-            if (json_array_size(json_object_get(table, "rows")) >= (size_t)s->rows && ++left) continue;
+            if (json_array_size(json_object_get(table, "rows")) >= (size_t)l->s->rows && ++left) continue;
             PT_RETURN(pt_page_push(json_object_get(table, "rows"), row = json_array()));
-            if (more) PT_RETURN(pt_page_push(row, pt_page_text(s->runs[k].name, strlen(s->runs[k].name))));
+            if (more) PT_RETURN(pt_page_push(row, pt_page_text(l->s->runs[k].name, strlen(l->s->runs[k].name))));
             for (size_t c = 0; c < n; c++) PT_RETURN(add_value(row, json_object_get(one, names[more + c])));
         }
     }
     return table ? pt_page_left_out(table, left) : PT_OK;
 }
 
+/* {"before": OBJECT, "after": OBJECT} as a list whose objects say their side. Owned; NULL: there is none. */
+static pt_status of_sides(const json_t *both, json_t **out)
+{
+    static const char *const names[] = {"before", "after"};
+    *out = json_is_object(both) ? json_array() : NULL;
+    for (size_t k = 0; k < 2 && *out; k++) {
+        json_t *from = json_object_get(both, names[k]), *one = json_is_object(from) ? json_object() : NULL;
+        if (!one) continue;
+        PT_RETURN(pt_page_push(*out, one));
+        PT_RETURN(pt_page_put(one, "side", json_string(names[k])));
+        if (json_object_update(one, from)) return pt_fail(PT_ENOMEM, "out of memory writing a report");
+    }
+    return PT_OK;
+}
+
+/* What best_of made of its samples. */
+static pt_status put_best(lists *l)
+{
+    pt_status rc = PT_OK;
+    json_t *made[PT_PAGE_RUNS] = {NULL};
+    for (size_t k = 0; k < l->s->tuned; k++) {
+        PT_TRY(of_sides(json_object_get(l->t->task[k], "best_of"), &made[k]));
+        l->of[k] = made[k];
+    }
+    PT_TRY(put_list(l, "Pairs of the best and the worst"));
+done:
+    for (size_t k = 0; k < l->s->tuned; k++) json_decref(made[k]);
+    return rc;
+}
+
 pt_status pt_page_lists(const pt_page_sides *s, const pt_page_task *t, json_t *section)
 {
     static const struct {
         const char *key, *title;
-    } lists[] = {{"judges", "Judges"}, {"agreement", "Agreement of the judges"}, {"ratings", "Ratings"}, {"failures", "What got no score"}, {"voices", "What was asked of others"}};
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) PT_RETURN(put_list(s, t, section, lists[i].title, lists[i].key));
-    return PT_OK;
+    } shows[] = {{"judges", "Judges"}, {"agreement", "Agreement of the judges"}, {"ratings", "Ratings"}, {"failures", "What got no score"}, {"voices", "What was asked of others"}};
+    lists l = {.s = s, .t = t, .section = section};
+    for (size_t i = 0; i < sizeof shows / sizeof *shows; i++) {
+        for (size_t k = 0; k < s->tuned; k++) l.of[k] = json_object_get(t->task[k], shows[i].key);
+        PT_RETURN(put_list(&l, shows[i].title));
+    }
+    return put_best(&l);
 }

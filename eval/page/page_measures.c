@@ -7,6 +7,7 @@
 #include "eval/page/page_priv.h"
 
 #define BELOW 0.05 /* p of what is more than noise */
+enum { FOLDED = 12 }; /* rows of groups that are too many to be read at once */
 
 void pt_page_sides_find(pt_page_sides *s, const pt_page_run *runs, size_t n, const pt_page_options *o)
 {
@@ -257,6 +258,7 @@ static pt_status one_task(const pt_page_sides *s, const pt_page_task *t, json_t 
         if (json_array_size(json_object_get(table, "rows")) < (size_t)s->rows) PT_RETURN(task_row(s, t, table, r, true));
         else left++;
     }
+    if (json_array_size(json_object_get(table, "rows")) > FOLDED) PT_RETURN(pt_page_put(table, "folded", json_true()));
     return pt_page_left_out(table, left);
 }
 

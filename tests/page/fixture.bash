@@ -35,7 +35,8 @@ page_tasks() { # TEXT: the tasks' list
 {"name": "label", "task": "label", "rows": [$(page_row acc "" 0.5 0.75 0.01), $(page_row acc "$1" 0.4 0.8 null), $(page_row acc 角色 0.6 0.2 null)], "confusion": {"before": {"$1": {"$1": 9, "sad": 3}, "sad": {"sad": 7, "none": 1}}, "after": {"$1": {"$1": 12}, "sad": {"$1": 2, "sad": 6}}}},
 {"name": "traits", "task": "statements", "rows": [$(page_row acc "" 0.5 0.66 0.03), $(page_row acc "$1" 0.4 0.8 null), $(page_row acc openness 0.6 0.2 null)], "confusion": {}},
 {"name": "talks", "task": "dialogue", "rows": [$(page_row stopped_share "" 0.5 0.66 0.03)], "confusion": {}, "talks": [{"side": "before", "name": "$1", "turns": [{"who": "$1", "text": "$1"}, {"who": "Bo", "text": "Yes?\nNo."}]}, {"side": "after", "name": "a scene", "turns": [{"who": "Ann", "text": "Good day, $1"}, {"who": "$1", "text": "Good day."}]}],
- "judges": [{"name": "$1", "side": "after", "n": 40, "missing": 2, "mean": 3.4}, {"name": "gpt", "side": "after", "n": 41, "missing": 0, "mean": 3.1}], "failures": [{"judge": "gpt", "cause": "$1", "n": 2}], "ratings": [{"name": "$1", "rating": 1512.5, "lo": 1400.2, "hi": 1600.9}]}
+ "judges": [{"name": "$1", "side": "after", "n": 40, "missing": 2, "mean": 3.4}, {"name": "gpt", "side": "after", "n": 41, "missing": 0, "mean": 3.1, "cost": 0.42}], "failures": [{"judge": "gpt", "cause": "$1", "n": 2}], "ratings": [{"name": "$1", "rating": 1512.5, "lo": 1400.2, "hi": 1600.9}], "talks_left_out": 7,
+ "best_of": {"before": {"prompts": 40, "samples": 8, "pairs": 31, "equal": 6, "unscored": 3}, "after": {"prompts": 40, "samples": 8, "pairs": 33, "equal": 4, "unscored": 3, "failures": {"$1": 2}}, "written": {"pairs": 33}}}
 J
 }
 page_answer() { # TEXT
