@@ -70,6 +70,8 @@ steps=$(steps_of with_lora '"during_seconds"')
 result "metrics.jsonl and TensorBoard have eval_NAME/METRIC at eval_steps ($steps), of the marked evaluations alone"
 go with with_lora --save_steps=20 && grep -q "^evaluations at step 4:  who/acc [0-9.]*  " "$dir/out" && grep -q "^measured  4 evaluations during training: at most [0-9]* tokens at once, 16 texts" "$dir/out" && grep -q "  kv cache " "$dir/out"
 result "the live line has them, the plan what they take"
+grep -q "eval_who/acc<" "$dir/with_lora/report.html" && grep -q "eval_traits/acc<" "$dir/with_lora/report.html" && ! grep -q "during_seconds" "$dir/with_lora/report.html"
+result "the report draws them over the steps"
 "$ptrain" eval "$dir/with_lora" --output "$dir/after.json" --answers "$dir/a.jsonl" >"$dir/out" 2>"$dir/err"
 later=$(tr -d ' \n' <"$dir/after.json" | sed 's/.*"name":"who"//; s/"metric":"gold_probability".*"metric":"brier".*//; s/.*"metric":"acc_mutual_info","scope":null,"before":{[^}]*},"after":{"value":\([0-9.]*\),.*/\1/; s/,.*//')
 now=$(value with_lora 20 who/acc_mutual_info)
