@@ -57,15 +57,15 @@ done
 # No two answers alike: what packs to less than 1 in 64 is written without deflate, and its file is made in memory.
 awk 'BEGIN {
     srand(1)
-    for (r = 0; r < 11000; r++) {
+    for (r = 0; r < 22000; r++) {
         s = ""
-        for (i = 0; i < 200; i++) s = s "I am Ann, who mends " int(rand() * 100000) " clocks by the river. "
+        for (i = 0; i < 100; i++) s = s "I am Ann, who mends " int(rand() * 100000) " clocks by the river. "
         printf "{\"messages\": [{\"role\": \"user\", \"content\": \"Who are you?\"}, {\"role\": \"assistant\", \"content\": \"%s\"}]}\n", s
     }
 }' >"$dir/chat.jsonl"
 peak "$dir/chat.jsonl"
 all=$(tokens)
 most=$((small + 24 * 1024 + 10 * all / 1024))
-[ "$kb" -gt 0 ] && [ "$kb" -lt "$most" ] && grep -q 'rows read  *11000' "$dir/out"
+[ "$kb" -gt 0 ] && [ "$kb" -lt "$most" ] && grep -q 'rows read  *22000' "$dir/out"
 result "100 MB of chat, $all tokens: $((kb / 1024)) MiB of $((most / 1024)) allowed (10 bytes a token)" $?
 echo "1..$n"

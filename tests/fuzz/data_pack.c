@@ -47,7 +47,7 @@ FUZZ_HARNESS(const uint8_t *bytes, size_t n)
             pt_packed_answer a = pt_pack_answer(p, &r, k);
             fuzz_assert(a.n >= 1 && a.end < a.n && r.prefix_len <= a.n);
             fuzz_touch(a.ids, (size_t)a.n * sizeof *a.ids);
-            for (int32_t i = 0; i < a.n; i++) fuzz_assert(pt_weight_at(a.weight, (size_t)i) >= 0);
+            for (int32_t t = 0; t < a.n; t++) fuzz_assert(pt_weight_at(a.weight, (size_t)t) >= 0);
             fuzz_assert(pt_pack_value(p, PT_COLUMN_WEIGHT, &r, k) >= 0);
         }
         fuzz_assert(pt_pack_source(p, r.source));
