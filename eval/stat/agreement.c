@@ -91,7 +91,9 @@ typedef struct table {
     uint32_t *at;      /* [items][raters] places among v; UINT32_MAX: missing */
     size_t *m;         /* [items] */
     double *own;       /* [items][OWN] */
-    size_t *row;       /* [most items of a draw] */
+    size_t *row;       /* items of a draw */
+    size_t row_cap;
+    pt_status rc;      /* of a draw of more items than there was memory for */
     double *count;     /* [2][k] room */
 } table;
 
@@ -201,8 +203,11 @@ static size_t figures(const table *t, const size_t *row, size_t n, double *out)
 
 static void of_drawn(void *user, const size_t *drawn, size_t n, double *out)
 {
-    const table *t = user;
+    table *t = user;
     size_t m = 0;
+    for (int a = 0; a < PT_AGREES; a++) out[a] = NAN;
+    if (t->rc == PT_OK) t->rc = pt_reserve(&t->row, &t->row_cap, pt_clusters_rows(&t->clusters, drawn, n));
+    if (t->rc != PT_OK) return;
     for (size_t i = 0; i < n; i++)
         for (size_t k = t->clusters.from[drawn[i]]; k < t->clusters.from[drawn[i] + 1]; k++) t->row[m++] = t->clusters.row[k];
     figures(t, t->row, m, out);
@@ -274,16 +279,13 @@ pt_status pt_agreement_of(const pt_rated *r, unsigned wanted, size_t resamples, 
 {
     pt_status rc = PT_OK;
     table t = {.r = r, .wanted = wanted};
-    size_t most = r->items;
     *out = (pt_agreement){.pairs = r->raters ? r->raters * (r->raters - 1) / 2 : 0};
     for (int a = 0; a < PT_AGREES; a++) out->value[a] = out->ci[a].lo = out->ci[a].hi = NAN;
     PT_TRY(pt_clusters_of(r->cluster, r->items, &t.clusters));
-    PT_CHECK(!resamples || pt_mul_size(t.clusters.n, t.clusters.largest, &most), PT_ENOMEM, "%zu clusters of up to %zu items", t.clusters.n, t.clusters.largest);
-    if (most < r->items) most = r->items;
     PT_TRY(read_values(&t, &out->ratings));
     PT_TRY(pt_alloc0(&t.m, r->items));
     PT_TRY(pt_alloc0(&t.own, r->items * OWN));
-    PT_TRY(pt_alloc0(&t.row, most));
+    PT_TRY(pt_reserve(&t.row, &t.row_cap, r->items));
     for (size_t i = 0; i < r->items; i++) {
         read_item(&t, i);
         out->items += t.m[i] > 1;
@@ -295,6 +297,7 @@ pt_status pt_agreement_of(const pt_rated *r, unsigned wanted, size_t resamples, 
     for (pt_agree a = 0; a < PT_AGREES; a++)
         if (wants(&t, a) && isnan(out->value[a])) out->why[a] = why_not(&t, a, out);
     if (resamples) PT_TRY(pt_bootstrap(t.clusters.n, PT_AGREES, resamples, seed, of_drawn, &t, out->ci));
+    rc = t.rc;
 done:
     pt_clusters_free(&t.clusters);
     free(t.v);

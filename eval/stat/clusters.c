@@ -27,13 +27,19 @@ pt_status pt_clusters_of(const uint64_t *cluster, size_t rows, pt_clusters *out)
     for (size_t i = 0; i < rows; i++) {
         if (!i || order[i].cluster != order[i - 1].cluster) out->from[out->n++] = i;
         out->row[i] = order[i].row;
-        if (i + 1 - out->from[out->n - 1] > out->largest) out->largest = i + 1 - out->from[out->n - 1];
     }
     out->from[out->n] = rows;
 done:
     free(order);
     if (rc != PT_OK) pt_clusters_free(out);
     return rc;
+}
+
+size_t pt_clusters_rows(const pt_clusters *c, const size_t *drawn, size_t n)
+{
+    size_t rows = 0;
+    for (size_t i = 0; i < n; i++) rows += c->from[drawn[i] + 1] - c->from[drawn[i]];
+    return rows;
 }
 
 void pt_clusters_free(pt_clusters *c)

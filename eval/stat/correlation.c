@@ -121,15 +121,35 @@ typedef struct drawing {
     const uint32_t *at[2];   /* [n] their places */
     size_t places;
     const pt_clusters *c;
-    double *v, *room;        /* [2][most], [2 most + places + 1] */
+    double *v, *room;        /* [2][most], [2 most + places + 1] behind it */
     uint32_t *p, *count;     /* the same */
     size_t most;
+    pt_status rc;            /* of a draw of more rows than there was memory for */
 } drawing;
+
+/* For draws of `rows`: where clusters are of unequal sizes they differ. */
+static pt_status make_room(drawing *d, size_t rows)
+{
+    if (d->v && d->p && rows <= d->most) return PT_OK;
+    free(d->v);
+    free(d->p);
+    d->v = NULL;
+    d->p = NULL;
+    d->most = rows + rows / 4;
+    PT_RETURN(pt_alloc0(&d->v, 4 * d->most + d->places + 1));
+    PT_RETURN(pt_alloc0(&d->p, 4 * d->most + d->places + 1));
+    d->room = d->v + 2 * d->most;
+    d->count = d->p + 2 * d->most;
+    return PT_OK;
+}
 
 static void of_drawn(void *user, const size_t *drawn, size_t n, double *out)
 {
-    const drawing *d = user;
+    drawing *d = user;
     size_t m = 0;
+    for (int k = 0; k < PT_CORRELATIONS; k++) out[k] = NAN;
+    if (d->rc == PT_OK) d->rc = make_room(d, pt_clusters_rows(d->c, drawn, n));
+    if (d->rc != PT_OK) return;
     for (size_t i = 0; i < n; i++)
         for (size_t k = d->c->from[drawn[i]]; k < d->c->from[drawn[i] + 1]; k++, m++)
             for (size_t s = 0; s < 2; s++) {
@@ -153,24 +173,22 @@ static pt_status correlate(const double *const x[2], const uint64_t *cluster, si
 {
     pt_status rc = PT_OK;
     pt_clusters c = {.n = 0};
-    uint32_t *at = NULL, *p = NULL, places[2];
-    double *v = NULL;
+    uint32_t *at = NULL, places[2];
+    drawing d = {.x = {x[0], x[1]}, .c = &c};
     PT_TRY(pt_clusters_of(cluster, n, &c));
     PT_TRY(pt_alloc0(&at, 2 * n));
     for (size_t s = 0; s < 2; s++) PT_TRY(pt_places(x[s], n, at + s * n, &places[s]));
-    drawing d = {.x = {x[0], x[1]}, .at = {at, at + n}, .places = places[0] > places[1] ? places[0] : places[1], .c = &c, .most = n};
-    if (resamples && !pt_mul_size(c.n, c.largest, &d.most)) PT_FAIL(PT_ENOMEM, "%zu clusters of up to %zu pairs", c.n, c.largest);
-    if (d.most < n) d.most = n;
-    PT_TRY(pt_alloc0(&v, 4 * d.most + d.places + 1));
-    PT_TRY(pt_alloc0(&p, 4 * d.most + d.places + 1));
-    d.v = v, d.room = v + 2 * d.most, d.p = p, d.count = p + 2 * d.most;
+    d.at[0] = at, d.at[1] = at + n;
+    d.places = places[0] > places[1] ? places[0] : places[1];
+    PT_TRY(make_room(&d, n));
     out->value[PT_PEARSON] = pt_pearson(x[0], x[1], n);
     out->value[PT_SPEARMAN] = pt_spearman_of_places(at, at + n, n, d.places, d.room);
     out->value[PT_KENDALL] = pt_kendall_of_places(at, at + n, n, d.places, d.count);
     if (resamples) PT_TRY(pt_bootstrap(c.n, PT_CORRELATIONS, resamples, seed, of_drawn, &d, out->ci));
+    rc = d.rc;
 done:
-    free(v);
-    free(p);
+    free(d.v);
+    free(d.p);
     free(at);
     pt_clusters_free(&c);
     return rc;

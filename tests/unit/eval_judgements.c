@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -318,6 +319,32 @@ static void test_correlation_by_hand(void **state)
     near("width", 0, (atanh(c.ci[0].hi) - atanh(c.ci[0].lo)) / (2 * 1.96 / sqrt(N - 3)), 1, 0.15); /* atanh(r) has the error 1 / sqrt(n - 3), Fisher 1921 */
 }
 
+/* One cluster of most rows and many of one: draws differ in size, and nothing is made for the largest that could be. */
+static void test_unequal_clusters(void **state)
+{
+    enum { N = 40000 };
+    static double a[N], b[N], x[2 * N];
+    static uint64_t cluster[N];
+    pt_correlation c;
+    pt_agreement g;
+    draw d = {8};
+    struct rlimit before, little;
+    (void)state;
+    getrlimit(RLIMIT_AS, &before);
+    little = (struct rlimit){.rlim_cur = 3u << 29, .rlim_max = before.rlim_max};
+    if (MANY == 10000) setrlimit(RLIMIT_AS, &little); /* a sanitizer wants all there is */
+    for (size_t i = 0; i < N; i++) {
+        a[i] = draw_unit(&d), b[i] = a[i] + draw_unit(&d);
+        x[2 * i] = draw_below(&d, 3), x[2 * i + 1] = draw_below(&d, 3);
+        cluster[i] = i < N / 2 ? 0 : i;
+    }
+    assert_int_equal(pt_correlate(a, b, cluster, N, 20, 1, &c), PT_OK); /* 20,001 clusters of up to 20,000 pairs */
+    assert_true(c.ci[PT_KENDALL].lo < c.value[PT_KENDALL] && c.value[PT_KENDALL] < c.ci[PT_KENDALL].hi);
+    assert_int_equal(pt_agreement_of(&(pt_rated){.x = x, .items = N, .raters = 2, .cluster = cluster}, ALL, 20, 1, &g), PT_OK);
+    assert_true(g.ci[PT_AGREE_KAPPA].lo < g.ci[PT_AGREE_KAPPA].hi);
+    setrlimit(RLIMIT_AS, &before);
+}
+
 /* ---- by the pair ---- */
 
 static pt_judged judged[400];
@@ -396,7 +423,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_agreement),       cmocka_unit_test(test_agreement_reasons),  cmocka_unit_test(test_agreement_intervals),
                                        cmocka_unit_test(test_ratings),         cmocka_unit_test(test_ratings_by_hand),    cmocka_unit_test(test_ratings_refused),
-                                       cmocka_unit_test(test_ratings_intervals), cmocka_unit_test(test_correlation),      cmocka_unit_test(test_correlation_by_hand),
+                                       cmocka_unit_test(test_ratings_intervals), cmocka_unit_test(test_correlation),      cmocka_unit_test(test_correlation_by_hand), cmocka_unit_test(test_unequal_clusters),
                                        cmocka_unit_test(test_pairwise),        cmocka_unit_test(test_pairwise_by_hand)};
     return cmocka_run_group_tests_name("eval_judgements", tests, load, unload);
 }
