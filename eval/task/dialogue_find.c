@@ -208,8 +208,8 @@ pt_status pt_dialogue_json(const pt_task *t, const pt_dialogue *d, json_t *o)
                 left++;
                 continue;
             }
-            PT_RETURN(pt_str_printf(&name, "%s%sscene %zu", d->side[s].transcripts[i].group, *d->side[s].transcripts[i].group ? ", " : "", p->scene + 1));
-            pt_status rc = p->repeat ? pt_str_printf(&name, ", again (%d)", p->repeat) : PT_OK;
+            pt_status rc = pt_str_printf(&name, "%s%sscene %zu", d->side[s].transcripts[i].group, *d->side[s].transcripts[i].group ? ", " : "", p->scene + 1);
+            if (rc == PT_OK && p->repeat) rc = pt_str_printf(&name, ", again (%d)", p->repeat);
             if (rc == PT_OK && strcmp(p->stopped, "turns")) rc = pt_str_printf(&name, "; ended by %s%s%s", p->stopped, p->failure ? ": " : "", p->failure ? p->failure : "");
             json_t *x = json_object();
             bad = rc != PT_OK || !x || json_object_set_new(x, "side", json_string(sides[s])) || json_object_set_new(x, "name", pt_report_text(name.text)) ||

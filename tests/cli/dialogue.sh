@@ -3,7 +3,8 @@
 cd "$(dirname "$0")/../.." || exit 2
 ptrain=${PTRAIN:-build/ptrain}
 dir=$(mktemp -d)
-trap 'kill -9 $pid 2>/dev/null; rm -rf "$dir"' EXIT
+. tests/stub/stub.bash
+trap 'stub_end; kill -9 $pid 2>/dev/null; rm -rf "$dir"' EXIT
 n=0
 result() { # NAME, by the exit code before it
     local ok=$?
@@ -121,6 +122,28 @@ ev behind "$dir/behind.yaml" "$dir/one" && grep -q '^plain (statements, 4 items)
 result "statements, a questionnaire and a choice behind every transcript, beside the same without"
 ev few "$dir/behind.yaml" "$dir/one" --task behind && grep -q '^talk (dialogue' "$dir/out" && ! grep -q '^sheet' "$dir/out"
 result "one task alone brings the dialogue that it comes after"
+
+# a speaker at an endpoint
+stub_start far --mode echo
+stub_start down --faults 400
+far() { # NAME PORT: a config of a dialogue with it
+    cat >"$dir/$1.yaml" <<Y
+base_model: $dir/base
+chat_template: chatml
+device: cpu
+compute: f32
+output_dir: $dir/none
+models: [{name: far, endpoint: "http://127.0.0.1:$2/v1", model: stub, wait_scale: 0.01}]
+evaluations: [{task: dialogue, name: talk, path: $dir/scenes.jsonl, turns: 3, max_new_tokens: 8, context: 256, dump: $dir/$1.jsonl, speakers: [{name: Ann, script: "Of {topic}.", model: self}, {name: Bo, model: far}]}]
+Y
+}
+far far "$(cat "$dir/far.port")"
+ev far "$dir/far.yaml" && grep -q '"turns": \[{"speaker": "Ann", "text": "Of harbour 8."}, {"speaker": "Bo", "text": "Of harbour 8."}, {"speaker": "Ann"' "$dir/far.jsonl" && [ "$(wc -l <"$dir/far.log")" -eq 8 ] &&
+    ev far "$dir/far.yaml" && [ "$(wc -l <"$dir/far.log")" -eq 8 ]
+result "a speaker at an endpoint; asked again, nothing is sent"
+far down "$(cat "$dir/down.port")"
+ev down "$dir/down.yaml" && grep -q '^failed  *100' "$dir/out" && [ "$(grep -c '"ended_by": "failure", "failure": "[^"]*400' "$dir/down.jsonl")" -eq 8 ]
+result "an endpoint that refuses ends its dialogues by name, and nothing else"
 
 bad() { # NAME CONFIG TEXT: refused with exit 2 and the text
     ev bad "$2" "${@:4}"
