@@ -83,6 +83,7 @@ pt_status pt_judge_json(const pt_task *t, json_t *o)
     PT_RETURN(put(o, "judges", judges));
     PT_RETURN(put(o, "failures", failures));
     PT_RETURN(put(o, "verdicts", votes));
+    if (!s->given) PT_RETURN(pt_writing_json(t, o)); /* the answers themselves */
     if (s->named.field) PT_RETURN(pt_judge_named_json(s, o));
     if (s->unequal) PT_RETURN(put(o, "compared", json_pack("{sI sf sf}", "texts", (json_int_t)s->shared, "before", s->shared_score[0], "after", s->shared_score[1])));
     for (int k = 0; k < 2; k++) {

@@ -1,4 +1,4 @@
-/* Templates of judges: files, and the two that are built in. */
+/* Templates of judges: files, and those that are built in. */
 #include <math.h>
 #include <regex.h>
 #include <stdlib.h>
@@ -21,9 +21,15 @@ static const char pair[] = "mode: pairwise\n---\n"
                            "Which one stands first, and which one is longer, is worth nothing.\n"
                            "Give your reasons in two sentences. Then end with a line of its own, with A, B or TIE instead of X:\n"
                            "{verdict}: X\n";
+static const char dialogue[] = "mode: score\nlow: 1\nhigh: 10\n---\n"
+                               "A conversation:\n\n{answer}\n\n"
+                               "How good is it as a whole? Weigh whether each speaker stays in character, whether they listen to each other, and whether it goes somewhere without repeating itself. "
+                               "Length by itself is worth nothing.\n"
+                               "Give your reasons in two sentences. Then end with a line of its own, with a number from {low} (useless) to {high} (could not be better) instead of N:\n"
+                               "{verdict}: N\n";
 static const struct {
     const char *name, *text;
-} built_in[] = {{"rating", rating}, {"pair", pair}};
+} built_in[] = {{"rating", rating}, {"pair", pair}, {"dialogue", dialogue}};
 
 void pt_judge_template_free(pt_judge_template *t)
 {
@@ -157,7 +163,7 @@ pt_status pt_judge_template_load(pt_judge_template *t, const char *name)
     *t = (pt_judge_template){0};
     for (size_t i = 0; i < sizeof built_in / sizeof *built_in; i++)
         if (!strcmp(built_in[i].name, name)) return pt_judge_template_parse(t, name, built_in[i].text);
-    if (!pt_file_given(name)) return pt_fail(PT_EARG, "there is no judge's template %s: neither a file nor one of those that are built in (rating, pair)", name);
+    if (!pt_file_given(name)) return pt_fail(PT_EARG, "there is no judge's template %s: neither a file nor one of those that are built in (rating, pair, dialogue)", name);
     PT_RETURN(pt_text_read(&text, &bytes, name, FILE_MOST));
     pt_status rc = strlen(text) == bytes ? pt_judge_template_parse(t, name, text) : pt_fail(PT_EFORMAT, "%s holds a NUL character", name);
     free(text);

@@ -38,7 +38,7 @@ typedef struct pt_judge_template {
     double low, high;        /* NAN: it does not say */
 } pt_judge_template;
 
-/* From a file, or one that is built in: `rating`, `pair`. PT_EFORMAT: FILE:LINE: what is wrong; no place for the verdict, no {answer}. */
+/* From a file, or one that is built in: `rating`, `pair`, `dialogue`. PT_EFORMAT: FILE:LINE: what is wrong; no place for the verdict, no {answer}. */
 pt_status pt_judge_template_load(pt_judge_template *t, const char *name);
 pt_status pt_judge_template_parse(pt_judge_template *t, const char *name, const char *text);
 void pt_judge_template_free(pt_judge_template *t);

@@ -31,7 +31,7 @@ static pt_status check_given(const pt_task *t)
 static pt_status open_template(pt_task *t, pt_judge_state *s)
 {
     const char *system = pt_task_text(t, "judge_system");
-    pt_status rc = pt_judge_template_load(&s->template, pt_task_text(t, "template"));
+    pt_status rc = pt_judge_template_load(&s->template, says(t, "template") ? pt_task_text(t, "template") : t->source ? "dialogue" : "rating");
     if (rc == PT_EFORMAT || rc == PT_EARG) return pt_task_fail(t, "template: %s", pt_err_msg());
     PT_RETURN(rc);
     if (system) {
@@ -174,6 +174,7 @@ static pt_status open_judge(pt_task *t)
     PT_RETURN(pt_alloc0(&s, 1));
     t->state = s;
     s->named.field = pt_task_text(t, "field_answers");
+    s->writing.as_one = true;
     s->given = pt_task_text(t, "field_answer") || s->named.field || t->source;
     s->against = pt_task_text(t, "against");
     if (s->given) PT_RETURN(check_given(t));
@@ -277,8 +278,9 @@ static pt_status judge_judge(pt_task *t, const pt_reply *replies, pt_side side)
 static const pt_task_key keys[] = {
     PT_WRITING_KEYS,
     {.name = "judges", .kind = PT_TASK_LIST, .help = "Who judges: names of `models`, self (the measured model), base."},
-    {.name = "template", .kind = PT_TASK_FILE, .fallback = "rating",
-     .help = "What a judge is asked: a file (docs/evaluation.md, \"judge\"), or one that is built in: rating (a score from 1 to 10), pair (the better of two)."},
+    {.name = "template", .kind = PT_TASK_FILE,
+     .help = "What a judge is asked: a file (docs/evaluation.md, \"judge\"), or one that is built in: rating (a score from 1 to 10), pair (the better of two), dialogue (a score of a transcript). Unset: rating, of "
+             "transcripts dialogue."},
     {.name = "judge_system", .kind = PT_TASK_TEXT, .help = "The judge's system text, with fields; instead of the template's."},
     {.name = "criteria", .kind = PT_TASK_LIST, .help = "{NAME: TEXT, ...}: each answer is judged by each of them: {criterion} and {rubric} of the template."},
     {.name = "low", .kind = PT_TASK_NUMBER, .min = -1e9, .max = 1e9, .help = "The lowest score. Unset: the template's."},

@@ -122,7 +122,7 @@ pt_status pt_writing_judge(pt_task *t, const pt_reply *replies, pt_side side)
     PT_TRY(list_training(w, &train, &n_train));
     PT_TRY(pt_scores_fill(&t->report, side,
                           &(pt_scoring){.answers = rows, .n = n, .train = train, .n_train = n_train, .units = w->units, .seed = t->seed, .metrics = &w->list, .clusters = cluster,
-                                        .smoothing = pt_task_key_of(t->kind, "bleu_smoothing") ? pt_task_word(t, "bleu_smoothing") : 0, .one_role = t->n_scopes == 1}));
+                                        .smoothing = pt_task_key_of(t->kind, "bleu_smoothing") ? pt_task_word(t, "bleu_smoothing") : 0, .one_role = w->as_one || t->n_scopes == 1}));
     count_items(t, w);
     PT_TRY(pt_writing_keep(t, w, replies, side));
     PT_TRY(pt_writing_dump(t, w, replies, side));

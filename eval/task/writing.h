@@ -25,6 +25,7 @@ typedef struct pt_writing {
     json_t *personas;     /* {NAME: system text}, or NULL */
     json_t *training;     /* [text, ...] training answers, or NULL */
     pt_metric_list list;  /* what is measured */
+    bool as_one;          /* of all groups together alone: the kind has rows of groups of its own */
     pt_units units;
     pt_str dumped[2];     /* by side: its lines */
     json_t *said[2];      /* by side: the text of each row, or null */
