@@ -84,6 +84,16 @@ static pt_status put_row(pt_str *out, const json_t *row, const json_t *columns)
     return pt_str_puts(out, "</article>\n");
 }
 
+/* The name of the first row that has this system text. */
+static const json_t *whose(const json_t *rows, size_t system)
+{
+    json_t *row;
+    size_t i;
+    json_array_foreach((json_t *)rows, i, row)
+        if (json_integer_value(json_object_get(row, "system")) == (json_int_t)system) return json_object_get(row, "name");
+    return NULL;
+}
+
 pt_status pt_page_answers_html(pt_str *out, const json_t *block)
 {
     const json_t *columns = json_object_get(block, "columns");
@@ -91,8 +101,10 @@ pt_status pt_page_answers_html(pt_str *out, const json_t *block)
     size_t i;
     json_array_foreach(json_object_get(block, "systems"), i, v)
     {
-        PT_RETURN(pt_str_printf(out, "<details><summary>System text %zu</summary>", i + 1));
-        PT_RETURN(within(out, "<pre>", v, "</pre></details>\n"));
+        const json_t *name = whose(json_object_get(block, "rows"), i + 1);
+        PT_RETURN(pt_str_printf(out, "<details><summary>System text %zu", i + 1));
+        if (json_string_length(name)) PT_RETURN(within(out, ", ", name, ""));
+        PT_RETURN(within(out, "</summary><pre>", v, "</pre></details>\n"));
     }
     if (json_array_size(columns) > 1) {
         PT_RETURN(pt_str_puts(out, "<p class=\"note\">"));

@@ -31,7 +31,7 @@ const char pt_page_style[] =
     "ul.legend{list-style:none;margin:.3rem 0;padding:0;display:flex;flex-wrap:wrap;gap:.1rem 1.2rem;font-size:13px}ul.legend svg{width:2rem;height:.6rem;vertical-align:middle}\n"
     "ol.axes{font-size:13px;columns:14rem;margin:.3rem 0;padding-left:2rem}\n"
     ".bars{display:grid;grid-template-columns:minmax(0,min(16rem,34%)) minmax(0,1fr);gap:.35rem .8rem;font-size:13px}\n"
-    ".bars .name{overflow-wrap:anywhere}.lane{display:grid;grid-template-columns:1rem minmax(0,1fr) 4.5rem;gap:.4rem;align-items:center;line-height:1.25;font-variant-numeric:tabular-nums}\n"
+    ".bars .name{overflow-wrap:anywhere;line-height:1.25}.lane{display:grid;grid-template-columns:1rem minmax(0,1fr) 4.5rem;gap:.4rem;align-items:center;line-height:1.25;font-variant-numeric:tabular-nums}\n"
     ".lane svg{width:100%;height:.7rem}.lane span:last-child{text-align:right}.lane rect{fill:var(--c0);opacity:.75}.lane rect.f1{fill:var(--c1)}.lane rect.f2{fill:var(--c2)}.lane rect.f3{fill:var(--c3)}"
     ".lane rect.f4{fill:var(--c4)}.lane rect.f5{fill:var(--c5)}.lane rect.f6{fill:var(--c6)}.lane rect.f7{fill:var(--c7)}.lane rect.f8{fill:var(--c8)}.lane rect.f9{fill:var(--c9)}.lane path{stroke:var(--text);stroke-width:1.4}\n"
     ".radar svg{width:min(100%,18rem);height:auto;display:block}.radar text{font-size:11px;fill:var(--soft);text-anchor:middle;dominant-baseline:middle}\n"
@@ -41,4 +41,4 @@ const char pt_page_style[] =
     ".side b,.turn b{font-size:13px;overflow-wrap:anywhere;unicode-bidi:isolate}.none{color:var(--soft);font-style:italic}\n"
     "del{text-decoration:line-through;color:var(--c1)}ins{text-decoration:underline;text-decoration-thickness:2px;text-underline-offset:2px;color:var(--c0)}\n"
     "mark{color:inherit;background:rgba(var(--shade),.16);outline:1px solid var(--c0);border-radius:2px;-webkit-box-decoration-break:clone;box-decoration-break:clone}.weight{font-size:11px;padding:0 .25em;color:var(--c0)}.pieces i{color:var(--soft)}\n"
-    "@media print{.wide{overflow:visible}td.number{white-space:normal}details[open]>pre{break-inside:auto}}\n";
+    "@media print{.wide{overflow:visible}th,td,table.matrix td,table.matrix th,td.number,th.number{min-width:0;white-space:normal;padding-right:.35rem}details[open]>pre{break-inside:auto}}\n";

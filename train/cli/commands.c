@@ -26,8 +26,8 @@ static const pt_command commands[] = {
      "preference accuracy) and the tasks of `evaluations`, base beside\ntuned. A CONFIG whose run is not there measures its base_model. --task: only the evaluation of that name. --limit: items of each task at most,\n"
      "spread evenly over groups. Answers of the model stand in RUN/eval_answers.jsonl (--answers: elsewhere): who is cut off goes on there.\nSeveral (runs, models, adapters by --adapter DIR) get a column each beside the base: that of the first run, or the first itself where it is a model.\nWhat is measured, the first says; its folder gets eval_beside.json.\n"},
     {"report", pt_cmd_report, PT_ON_STOP_NOTHING, "  ptrain report RUN [RUN ...]       a page to look at: keys, curves, evaluation (RUN/report.html)",
-     "ptrain report RUN [RUN ...] [--format html|markdown|json] [--rows N] [--output FILE]\nWhat was trained and what came of it: keys, curves of training, evaluation before and after with intervals, profiles, matrices. One HTML file that needs\n"
-              "nothing else, in RUN/report.html; training and evaluation make it too. Several runs stand beside each other, on stdout or in FILE (.html, .md, .json).\n--rows: of a table at most (200).\n"},
+     "ptrain report RUN [RUN ...] [--format html|markdown|json] [--rows N] [--output FILE]\nWhat was trained and what came of it: keys, data and audit, curves of training, evaluation before and after with intervals, profiles, matrices, answers side by side, dialogues. One HTML file that needs\n"
+              "nothing else, in RUN/report.html; training and evaluation make it too. Several runs stand beside each other, on stdout or in FILE (.html, .md, .json).\n--rows: of a table, answers and dialogues at most (report_rows of the run, else 200).\n"},
     {"chat", pt_cmd_chat, PT_ON_STOP_LEAVE, "  ptrain chat RUN|MODEL             talk to it (--role NAME)",
      "ptrain chat RUN|MODEL [--role NAME] [--system TEXT] [--adapter DIR]\nAn empty line or ctrl-d ends; /reset starts anew.\n"},
     {"generate", pt_cmd_generate, PT_ON_STOP_LEAVE, "  ptrain generate RUN|MODEL         --input F.jsonl | --prompt TEXT [--raw]",
