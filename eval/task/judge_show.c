@@ -85,7 +85,7 @@ pt_status pt_judge_json(const pt_task *t, json_t *o)
     PT_RETURN(put(o, "verdicts", votes));
     if (!s->given) PT_RETURN(pt_writing_json(t, o)); /* the answers themselves */
     if (s->named.field) PT_RETURN(pt_judge_named_json(s, o));
-    if (s->unequal) PT_RETURN(put(o, "compared", json_pack("{sI sf sf}", "texts", (json_int_t)s->shared, "before", s->shared_score[0], "after", s->shared_score[1])));
+    if (s->unequal) PT_RETURN(put(o, "compared", json_pack("{sI so so}", "texts", (json_int_t)s->shared, "before", number(s->shared_score[0]), "after", number(s->shared_score[1]))));
     for (int k = 0; k < 2; k++) {
         if (!s->side[k].votes) continue;
         for (size_t j = 0; j < s->n_judges; j++) PT_RETURN(put_judge(s, k, j, judges));
@@ -137,8 +137,9 @@ pt_status pt_judge_table(const pt_task *t, const bool shown[2], pt_str *out)
             if (s->side[k].votes) PT_RETURN(say_judge(s, k, j, both ? k ? ", after" : ", before" : "", out));
     if (pt_judge_by_sides(s) && !s->side[PT_AFTER].votes) return pt_str_puts(out, "no verdicts: only one side was measured, and pairs are of both\n");
     if (s->named.field) PT_RETURN(pt_judge_named_table(s, out));
+    if (s->unequal && !s->shared) return pt_str_puts(out, "the sides lack different verdicts, and no text has them on both: nothing is compared\n");
     if (s->unequal)
-        PT_RETURN(pt_str_printf(out, "the sides lack different verdicts: tests are of the %zu texts with verdicts on both, %.3f before and %.3f after\n", s->shared, s->shared_score[0],
-                                s->shared_score[1]));
+        PT_RETURN(pt_str_printf(out, "the sides lack different verdicts: tests are of the %zu text%s with verdicts on both, %.3f before and %.3f after\n", s->shared,
+                                s->shared == 1 ? "" : "s", s->shared_score[0], s->shared_score[1]));
     return PT_OK;
 }

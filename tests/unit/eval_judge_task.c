@@ -289,6 +289,37 @@ static void test_missing(void **state)
     pt_voices_free(&v);
 }
 
+/* No text has a verdict on both sides: nothing is compared, and it is said. */
+static void test_apart(void **state)
+{
+    static const char *const rows[] = {"{\"question\": \"Who?\", \"said\": \"case 0\"}", "{\"question\": \"Who?\", \"said\": \"case 1\"}"};
+    static const double score[] = {2, 6};
+    const char *path = scratch_path("apart.jsonl");
+    script s = {.score = score, .fails = 2};
+    pt_voices v = {0};
+    entry e;
+    pt_str table = {0};
+    json_t *o;
+    write_rows(path, rows, 2);
+    add_judge(&v, "j", &s);
+    const char *const options[] = {"judges", "j", "field_answer", "said", NULL};
+    must(open_entry(&e, path, options));
+    measure(&e, &v, PT_BEFORE);
+    s.fails = 0;
+    s.unread = 2;
+    measure(&e, &v, PT_AFTER);
+    assert_true(isnan(row(&e, "score")->p));
+    must(pt_task_table(&e.task, &table));
+    assert_non_null(strstr(table.text, "the sides lack different verdicts, and no text has them on both: nothing is compared\n"));
+    must(pt_task_json(&e.task, &o));
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(o, "compared"), "texts")), 0);
+    assert_true(json_is_null(json_object_get(json_object_get(o, "compared"), "after")));
+    json_decref(o);
+    pt_str_free(&table);
+    close_entry(&e);
+    pt_voices_free(&v);
+}
+
 /* ---- criteria; what is refused ---- */
 
 static void test_refused(void **state)
@@ -338,6 +369,6 @@ static void test_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gold), cmocka_unit_test(test_pairs), cmocka_unit_test(test_hostile), cmocka_unit_test(test_missing), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gold), cmocka_unit_test(test_pairs), cmocka_unit_test(test_hostile), cmocka_unit_test(test_missing), cmocka_unit_test(test_apart), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
