@@ -4,6 +4,8 @@
 
 #include "eval/task/dialogue.h"
 
+const char *const pt_behind_at[] = {"end", "begin", NULL};
+
 /* The place of the speaker that is asked; n_parts: there is none. */
 static size_t asked(const pt_task *t)
 {
@@ -40,8 +42,10 @@ pt_status pt_behind_view(const pt_task *t, size_t i, const pt_message **turns, s
     *n = 0;
     if (!t->source) return PT_OK;
     PT_RETURN(pt_task_transcripts(t, t->side, &list, &count));
-    *turns = list[i].views[asked(t)].turns;
-    *n = list[i].views[asked(t)].n;
+    const struct pt_transcript_view *v = &list[i].views[asked(t)];
+    const bool begin = pt_task_word(t, "at") == 1;
+    *turns = begin ? v->begin : v->turns;
+    *n = begin ? v->n_begin : v->n;
     return PT_OK;
 }
 

@@ -8,8 +8,12 @@
 #define PT_BEHIND_KEYS                                                                                                                              \
     {.name = "after", .kind = PT_TASK_TEXT, .help = "The name of a dialogue: everything is asked behind each of its transcripts. Unset: of the model as it is."}, \
     {.name = "as", .kind = PT_TASK_TEXT, .help = "after: the speaker that is asked, one whose model is self. Default: the first such."},           \
+    {.name = "at", .kind = PT_TASK_WORD, .fallback = "end", .words = pt_behind_at,                                                                   \
+     .help = "after: end: behind the whole transcript; begin: before its first word, as the same speaker under the same system text, for comparison."}, \
     {.name = "context", .kind = PT_TASK_NUMBER, .min = 16, .max = 1 << 20,                                                                          \
      .help = "after: tokens of a transcript and a question behind it, for which memory is planned. Default: the dialogue's and 512 more."}
+
+extern const char *const pt_behind_at[];
 
 /* At opening: `as` names a speaker that is measured. PT_EARG at the entry's place. */
 pt_status pt_behind_check(const pt_task *t);

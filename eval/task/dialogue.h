@@ -69,7 +69,7 @@ typedef struct pt_plays {
     pt_play *list;
     size_t n;
     pt_transcript *transcripts; /* [n] of them, once they are through */
-    pt_part_view *views;             /* [n * parts] */
+    pt_part_view *views;             /* [n * parts], then as many of their beginnings */
     pt_transcript_turn **turns; /* [n] */
     pt_str dumped;
 } pt_plays;

@@ -12,6 +12,15 @@ void pt_part_view_free(pt_part_view *v)
     *v = (pt_part_view){0};
 }
 
+/* What open_play makes. */
+static void play_free(const pt_dialogue *d, pt_play *x)
+{
+    for (size_t k = 0; x->called && k < d->n_parts; k++) free(x->called[k]);
+    free(x->called);
+    json_decref(x->fields);
+    json_decref(x->set);
+}
+
 void pt_plays_free(const pt_dialogue *d, pt_plays *p)
 {
     for (size_t i = 0; i < p->n; i++) {
@@ -20,15 +29,15 @@ void pt_plays_free(const pt_dialogue *d, pt_plays *p)
             free(x->lines[k].own);
             free(x->lines[k].heard);
         }
-        for (size_t k = 0; x->called && k < d->n_parts; k++) free(x->called[k]);
-        for (size_t k = 0; p->views && k < d->n_parts; k++) pt_part_view_free(&p->views[i * d->n_parts + k]);
+        for (size_t k = 0; p->views && k < d->n_parts; k++) {
+            pt_part_view_free(&p->views[i * d->n_parts + k]);
+            pt_part_view_free(&p->views[(p->n + i) * d->n_parts + k]);
+        }
         if (p->turns) free(p->turns[i]);
         if (p->transcripts) free(p->transcripts[i].views);
         free(x->lines);
-        free(x->called);
         free(x->failure);
-        json_decref(x->fields);
-        json_decref(x->set);
+        play_free(d, x);
     }
     free(p->list);
     free(p->views);
@@ -319,6 +328,25 @@ static pt_status open_plays(const pt_task *t, const pt_dialogue *d, pt_plays *ps
     return PT_OK;
 }
 
+/* Each speaker's system text before anybody has spoken. */
+static pt_status begin_views(const pt_dialogue *d, const pt_play *p, pt_part_view *v)
+{
+    pt_status rc = PT_OK;
+    pt_play fresh;
+    json_t *fields = NULL;
+    PT_TRY(open_play(d, &fresh, p->scene, p->repeat));
+    for (size_t k = 0; k < d->n_parts; k++) {
+        PT_TRY(fields_of(d, &fresh, &d->parts[k], &fields));
+        if (d->parts[k].system) PT_TRY(add_filled(&v[k], PT_SYSTEM, d->parts[k].system, fields));
+        json_decref(fields);
+        fields = NULL;
+    }
+done:
+    json_decref(fields);
+    play_free(d, &fresh);
+    return rc;
+}
+
 /* What others read of it. */
 static pt_status close_play(const pt_task *t, const pt_dialogue *d, pt_plays *ps, size_t i)
 {
@@ -330,10 +358,12 @@ static pt_status close_play(const pt_task *t, const pt_dialogue *d, pt_plays *ps
     for (size_t k = 0; k < p->n; k++) ps->turns[i][k] = (pt_transcript_turn){p->called[p->lines[k].part], p->lines[k].heard};
     x->turns = ps->turns[i];
     PT_RETURN(pt_alloc0(&x->views, d->n_parts));
+    pt_part_view *begin = &ps->views[(ps->n + i) * d->n_parts];
+    PT_RETURN(begin_views(d, p, begin));
     for (size_t k = 0; k < d->n_parts; k++) {
         pt_part_view *v = &ps->views[i * d->n_parts + k];
         PT_RETURN(pt_dialogue_view(d, p, k, v));
-        x->views[k] = (struct pt_transcript_view){d->parts[k].name, d->parts[k].model, v->turns, v->n};
+        x->views[k] = (struct pt_transcript_view){d->parts[k].name, d->parts[k].model, v->turns, v->n, begin[k].turns, begin[k].n};
     }
     return PT_OK;
 }
@@ -345,7 +375,7 @@ pt_status pt_dialogue_play(const pt_task *t, pt_dialogue *d, const pt_voices *vo
     PT_RETURN(open_plays(t, d, ps));
     for (size_t turn = 0; turn < turns; turn++) PT_RETURN(play_turn(t, d, ps, turn % d->n_parts, voices));
     PT_RETURN(pt_alloc0(&ps->transcripts, ps->n));
-    PT_RETURN(pt_alloc0(&ps->views, ps->n * d->n_parts));
+    PT_RETURN(pt_alloc0(&ps->views, 2 * ps->n * d->n_parts));
     PT_RETURN(pt_alloc0(&ps->turns, ps->n));
     for (size_t i = 0; i < ps->n; i++) {
         if (!ps->list[i].stopped) ps->list[i].stopped = "turns";

@@ -24,6 +24,8 @@ struct pt_transcript {
         const char *model;       /* the voice's; NULL: a script */
         const pt_message *turns; /* [n] its system text first, where it has one; its own words are the assistant's */
         size_t n;
+        const pt_message *begin; /* [n_begin] before anybody had spoken: its system text, as it was then */
+        size_t n_begin;
     } *views;
     size_t n_views;
 };

@@ -110,7 +110,7 @@ result "killed and begun again ($kills times): kept answers stay as they were, n
 
 # behind transcripts
 cat "$dir/slots.yaml" - >"$dir/behind.yaml" <<Y
-  - {task: statements, name: plain, path: data/samples/eval/statements, limit: 4}
+  - {task: statements, name: plain, path: data/samples/eval/statements, limit: 4, after: talk, as: Ann, at: begin}
   - {task: statements, name: behind, path: data/samples/eval/statements, limit: 4, after: talk, as: Ann}
   - {task: questionnaire, name: sheet, path: data/samples/eval/questionnaire_en.jsonl, limit: 3}
   - {task: questionnaire, name: sheet2, path: data/samples/eval/questionnaire_en.jsonl, limit: 3, after: talk}

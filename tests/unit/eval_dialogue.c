@@ -124,6 +124,9 @@ static void test_views(void **state)
     assert_string_equal(t->stopped, "turns");
     assert_string_equal(t->turns[2].speaker, "the Host");
     assert_string_equal(json_string_value(json_object_get(t->fields, "mood")), "cross");
+    assert_string_equal(t->views[1].turns[0].text, "You are Bo. Ann is cross.");
+    assert_true(t->views[1].n_begin == 1 && t->views[2].n_begin == 0);
+    assert_string_equal(t->views[1].begin[0].text, "You are Bo. Ann is .");
     assert_true(t->n_views == 3 && pt_speaker_is(t->views[1].turns[0].speaker, PT_SYSTEM));
     pt_task_close(&e.task);
     json_decref(golden);
