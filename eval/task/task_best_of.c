@@ -468,6 +468,7 @@ static pt_status table_best_of(const pt_task *t, const bool shown[2], pt_str *ou
 static pt_status json_best_of(const pt_task *t, json_t *o)
 {
     const state *s = t->state;
+    PT_RETURN(pt_writing_json(t, o));
     json_t *all = json_object(), *written = json_object();
     bool good = all && written;
     for (int k = 0; k < 2 && good; k++) {

@@ -336,6 +336,8 @@ static void test_judges(void **state)
     OK(x.t.kind->json(&x.t, shown));
     o = json_object_get(json_object_get(json_object_get(json_object_get(shown, "best_of"), "after"), "failures"), "gpt");
     assert_int_equal(json_integer_value(json_object_get(o, "no answer within 120 s")), 2);
+    assert_int_equal(json_array_size(json_object_get(shown, "answers")), N);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(shown, "answers"), 2), "after")), "xxx b");
     json_decref(shown);
     end(&x);
     free(pairs);
