@@ -7,7 +7,7 @@ stub_start() {
     local name=$1 i
     shift
     rm -f "$dir/$name.port"
-    "$stub_program" --port-file "$dir/$name.port" --log "$dir/$name.log" --bodies "$dir/$name.bodies" "$@" 2>>"$dir/err" &
+    "$stub_program" --port-file "$dir/$name.port" --log "$dir/$name.log" --bodies "$dir/$name.bodies" "$@" >/dev/null 2>>"$dir/err" &
     stub_pids="$stub_pids $!"
     for i in $(seq 100); do [ -s "$dir/$name.port" ] && break; sleep 0.05; done
     port=$(cat "$dir/$name.port")

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@ static inline stub stub_start(const char *const *options)
     for (int i = 0; options && options[i]; i++) argv[7 + i] = options[i];
     s.pid = fork();
     if (s.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves none behind */
         execv(argv[0], (char *const *)argv);
         fprintf(stderr, "cannot run %s\n", argv[0]);
         _exit(127);

@@ -51,6 +51,7 @@ static server serve(const char *certificate)
     assert_int_equal(pipe(in), 0);
     s.pid = fork();
     if (s.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         int out = open(s.log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         dup2(in[0], 0);
         dup2(out, 1);
