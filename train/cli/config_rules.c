@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "train/cli/config_value.h"
 #include "train/loop/setup.h"
 #include "train/model/families.h"
@@ -63,5 +64,7 @@ pt_status pt_config_check_best(const pt_config *c, pt_place load, pt_place patie
     if (r->early_stopping_patience && !several)
         return pt_place_fail(patience, "early_stopping_patience counts evaluations: say when they are, by eval_steps or evals_per_epoch");
     if (r->early_stopping_threshold > 0 && !r->early_stopping_patience) return pt_place_fail(threshold, "early_stopping_threshold is early_stopping_patience's: give that too, or leave it out");
+    if (r->greater_is_better && !r->metric_for_best_model && !r->load_best_model_at_end && !r->early_stopping_patience)
+        pt_log(PT_LOG_WARN, "greater_is_better has no effect without metric_for_best_model");
     return PT_OK;
 }
