@@ -87,6 +87,7 @@ static pt_status put_said(const pt_page_sides *s, const json_t *const each[], js
     for (size_t c = 0; c < s->n; c++) {
         const json_t *t = pt_page_side(s, each, c);
         text[c] = json_is_string(t) ? cut_text(t, MOST_ANSWER) : NULL;
+        PT_CHECK(text[c] || !json_is_string(t), PT_ENOMEM, "out of memory writing a report");
     }
     for (size_t c = 0; c < s->n; c++) {
         if (!text[c]) PT_TRY(pt_page_push(said, json_null()));

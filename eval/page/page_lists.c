@@ -100,6 +100,24 @@ done:
     return rc;
 }
 
+/* "compared": what a judge's scores come to over the texts that both sides have one of, where they have not all. */
+static pt_status say_compared(const lists *l, size_t run)
+{
+    const json_t *c = json_object_get(l->t->task[run], "compared");
+    char before[32], after[32];
+    pt_str text = {0};
+    if (!json_is_object(c)) return PT_OK;
+    pt_page_number(before, pt_page_value(c, "before"));
+    pt_page_number(after, pt_page_value(c, "after"));
+    pt_status rc = pt_str_printf(&text, "%s%sNot all texts have a score on both sides. Over the %.0f that have: before %s, after %s.", l->s->tuned > 1 ? l->s->runs[run].name : "", l->s->tuned > 1 ? ": " : "",
+                                 pt_page_value(c, "texts"), before, after);
+    json_t *note = NULL;
+    if (rc == PT_OK) rc = pt_page_block(l->section, "note", "", &note);
+    if (rc == PT_OK) rc = pt_page_put(note, "text", pt_page_text(text.text, text.len));
+    pt_str_free(&text);
+    return rc;
+}
+
 pt_status pt_page_lists(const pt_page_sides *s, const pt_page_task *t, json_t *section)
 {
     static const struct {
@@ -110,5 +128,6 @@ pt_status pt_page_lists(const pt_page_sides *s, const pt_page_task *t, json_t *s
         for (size_t k = 0; k < s->tuned; k++) l.of[k] = json_object_get(t->task[k], shows[i].key);
         PT_RETURN(put_list(&l, shows[i].title));
     }
+    for (size_t k = 0; k < s->tuned; k++) PT_RETURN(say_compared(&l, k));
     return put_best(&l);
 }

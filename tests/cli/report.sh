@@ -93,7 +93,7 @@ page_run "$dir/evil" '</script><img src=x onerror=alert(1)> https://evil.example
     ! grep -v '^    ' "$dir/evil.md" | grep -E '<(script|img)|https?://|!\[' >>"$dir/log" && grep -q '<ins>' "$dir/evil.html"
 result "so do texts of the data table, the audit, samples, answers, dialogues and judges"
 page_run "$dir/ann" Ann && "$p" report "$dir/ann" --output "$dir/ann.html" >"$dir/log" 2>&1 && sound "$dir/ann.html"
-for text in '<del>a model. </del>How' '<ins>Ann, captain of this ship. </ins>How' '<del>一个语言模型</del>' ' people</li>' 'Drift: after less before' '<h2>Dialogues: talks</h2>' '<b>Bo</b> <span>Yes?' '<b class="weight">0.5</b>' 'Judges' '<figcaption>eval_traits/acc</figcaption>' '<figcaption>Loss</figcaption>' 'What got no score' '>cost</th>' 'Pairs of the best and the worst' '7 more dialogues are left out' '>1512.5<'; do
+for text in '<del>a model. </del>How' '<ins>Ann, captain of this ship. </ins>How' '<del>一个语言模型</del>' ' people</li>' 'Drift: after less before' '<h2>Dialogues: talks</h2>' '<b>Bo</b> <span>Yes?' '<b class="weight">0.5</b>' 'Judges' '<figcaption>eval_traits/acc</figcaption>' '<figcaption>Loss</figcaption>' 'What got no score' '>cost</th>' 'Pairs of the best and the worst' '7 more dialogues are left out' 'Over the 31 that have: before 3.25, after 3.5' '>1512.5<'; do
     grep -qF "$text" "$dir/ann.html" || echo "no $text" >>"$dir/log"
 done
 ! grep "^no " "$dir/log" && ! grep -q '<figcaption>eval_loss' "$dir/ann.html"

@@ -86,7 +86,7 @@ force_view() { # PHASE OUT STDOUT INTO
     case $1 in
     train-* | resume)
         (cd "$2" && find . -type f ! -path './runs/*' ! -name '.ptrain-*' ! -name '*.yaml' ! -path './cache/*' ! -name metrics.jsonl ! -name report.html ! -name state.json \
-            -exec cksum {} + | sort -k3 && sed 's/"tokens_per_second.*//' metrics.jsonl) >"$4" 2>&1 ;;
+            ! -name trained.json -exec cksum {} + | sort -k3 && grep -vE '"(plan|bytes|command|config_sha256)": ' trained.json && sed 's/"tokens_per_second.*//' metrics.jsonl) >"$4" 2>&1 ;;
     pack) # by what it says: a filter of HDF5 that has no memory leaves its bytes out, and notes so
         find "$2" -type f -name '*.h5' | wc -l >"$4"
         "$force_ptrain" inspect "$force_dir/pack.yaml" "--output_dir=$2" --sample 0-9 >>"$4" 2>&1 ;;
