@@ -4,6 +4,7 @@
 
 #include "eval/task/judge_state.h"
 
+enum { CAUSE_WIDTH = 90 };
 static const char *const sides[2] = {"before", "after"};
 static const char *const states[PT_VOTE_STATES] = {"read", "unread", "outside", "failed"};
 
@@ -96,20 +97,18 @@ pt_status pt_judge_json(const pt_task *t, json_t *o)
 
 /* ---- the table ---- */
 
-/* ": 2 timed out, 1 ..." */
+/* A line for each cause. */
 static pt_status say_failures(const json_t *of, pt_str *out)
 {
     const char *cause;
     json_t *n;
     pt_str text = {0};
     pt_status rc = PT_OK;
-    bool first = true;
     json_object_foreach ((json_t *)of, cause, n) {
         text.len = 0;
-        PT_TRY(pt_report_cell(&text, cause, 60));
+        PT_TRY(pt_report_cell(&text, cause, CAUSE_WIDTH));
         while (text.len && text.text[text.len - 1] == ' ') text.text[--text.len] = 0;
-        PT_TRY(pt_str_printf(out, "%s%lld x %s", first ? ": " : ", ", (long long)json_integer_value(n), text.text));
-        first = false;
+        PT_TRY(pt_str_printf(out, "  %lld x %s\n", (long long)json_integer_value(n), text.text));
     }
 done:
     pt_str_free(&text);
@@ -123,9 +122,9 @@ static pt_status say_judge(const pt_judge_state *s, int side, size_t judge, cons
     PT_RETURN(pt_str_printf(out, "%s%s: %zu of %zu verdicts", s->judges[judge], which, state[PT_VOTE_READ], all));
     if (state[PT_VOTE_UNREAD]) PT_RETURN(pt_str_printf(out, "; %zu replies without one at its place", state[PT_VOTE_UNREAD]));
     if (state[PT_VOTE_OUTSIDE]) PT_RETURN(pt_str_printf(out, "; %zu outside the scale", state[PT_VOTE_OUTSIDE]));
-    if (state[PT_VOTE_FAILED]) PT_RETURN(pt_str_printf(out, "; %zu without an answer", state[PT_VOTE_FAILED]));
-    if (state[PT_VOTE_FAILED]) PT_RETURN(say_failures(json_object_get(x->failures, s->judges[judge]), out));
-    return pt_str_puts(out, "\n");
+    if (state[PT_VOTE_FAILED]) PT_RETURN(pt_str_printf(out, "; %zu without an answer:", state[PT_VOTE_FAILED]));
+    PT_RETURN(pt_str_puts(out, "\n"));
+    return say_failures(json_object_get(x->failures, s->judges[judge]), out);
 }
 
 pt_status pt_judge_table(const pt_task *t, const bool shown[2], pt_str *out)

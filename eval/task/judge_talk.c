@@ -1,4 +1,5 @@
 /* Asking the judges. All that one judge is asked goes to it at once: how many at a time is its own affair. */
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,19 +58,36 @@ static pt_status spell_all(const pt_task *t, const pt_judge_state *s, const pt_j
     return PT_OK;
 }
 
+/* Whether two texts differ in numbers alone. */
+static bool alike(const char *a, const char *b)
+{
+    while (*a && *b) {
+        if (isdigit((unsigned char)*a) && isdigit((unsigned char)*b)) {
+            while (isdigit((unsigned char)*a)) a++;
+            while (isdigit((unsigned char)*b)) b++;
+        } else if (*a++ != *b++) {
+            return false;
+        }
+    }
+    return !*a && !*b;
+}
+
+enum { CAUSES_MOST = 16 };
+
+/* Under the first cause that is like it; those that find no place are counted together. */
 static pt_status count_failure(pt_judge_side *x, const char *judge, const char *why)
 {
-    json_t *of = json_object_get(x->failures, judge);
-    char *text = NULL;
+    json_t *of = json_object_get(x->failures, judge), *n, *text = pt_report_text(why ? why : "no answer");
+    const char *cause, *at = text ? json_string_value(text) : NULL;
     if (!of) {
         of = json_object();
-        if (json_object_set_new(x->failures, judge, of)) return pt_fail(PT_ENOMEM, "out of memory counting failures");
+        if (json_object_set_new(x->failures, judge, of)) at = NULL;
     }
-    json_t *key = pt_report_text(why ? why : "no answer");
-    if (key) text = strdup(json_string_value(key));
-    json_decref(key);
-    bool bad = !text || json_object_set_new(of, text, json_integer(json_integer_value(json_object_get(of, text)) + 1));
-    free(text);
+    json_object_foreach (of, cause, n)
+        if (at && alike(cause, at)) at = cause;
+    if (at && !json_object_get(of, at) && json_object_size(of) >= CAUSES_MOST) at = "other causes";
+    bool bad = !at || json_object_set_new(of, at, json_integer(json_integer_value(json_object_get(of, at)) + 1));
+    json_decref(text);
     return bad ? pt_fail(PT_ENOMEM, "out of memory counting failures") : PT_OK;
 }
 

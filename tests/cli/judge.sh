@@ -127,7 +127,7 @@ result "quoted hostile answers: every verdict is read right, and nothing reaches
 : >"$dir/models"
 stub poor --mode constant --score 4 --by request --faults ok,ok,400,garbage
 config poor "path: $dir/scored.jsonl, judges: [poor], field_answer: said, limit: 8"
-ev poor && tight poor | grep -q '"failures":\[{"judge":"poor","cause":"' && grep -q "^poor, before: 4 of 8 verdicts; 4 without an answer: " "$dir/out" && grep -q "^poor, after: 6 of 8 verdicts; 2 without" "$dir/out" &&
+ev poor && tight poor | grep -q '"failures":\[{"judge":"poor","cause":"' && grep -q "^poor, before: 4 of 8 verdicts; 4 without an answer:$" "$dir/out" && grep -q "^poor, after: 6 of 8 verdicts; 2 without" "$dir/out" &&
     grep -q "^the sides lack different verdicts: tests are of the 4 texts with verdicts on both" "$dir/out"
 result "requests that fail are missing verdicts, by cause; they are asked again for the other side, and what is compared are equal items"
 : >"$dir/models"

@@ -52,7 +52,7 @@ static pt_status answer(pt_voice *v, const pt_talk *talks, size_t n, pt_said *sa
         const char *prompt = talks[i].turns[talks[i].n - 1].text;
         char seal[9], what[32];
         if (s->fails && i % s->fails == 0) {
-            PT_RETURN(pt_strdup(&said[i].failure, "timed out"));
+            PT_RETURN(pt_asprintf(&said[i].failure, "timed out after %zu s", i + 7));
             continue;
         }
         PT_RETURN(seal_of(prompt, seal));
@@ -275,13 +275,13 @@ static void test_missing(void **state)
     near(x->p, 1); /* of the six that both have, equal ones */
     near(x->change_lo, 0);
     must(pt_task_table(&e.task, &table));
-    assert_non_null(strstr(table.text, "j, before: 6 of 10 verdicts; 2 replies without one at its place; 2 without an answer: 2 x timed out\n"));
+    assert_non_null(strstr(table.text, "j, before: 6 of 10 verdicts; 2 replies without one at its place; 2 without an answer:\n  2 x timed out after 7 s\n"));
     assert_non_null(strstr(table.text, "tests are of the 6 texts with verdicts on both, 6.500 before and 6.500 after\n"));
     must(pt_task_json(&e.task, &o));
     const json_t *judge = json_array_get(json_object_get(o, "judges"), 0), *failure = json_array_get(json_object_get(o, "failures"), 0);
     assert_int_equal(json_integer_value(json_object_get(judge, "missing")), 4);
     assert_int_equal(json_integer_value(json_object_get(failure, "n")), 2);
-    assert_string_equal(json_string_value(json_object_get(failure, "cause")), "timed out");
+    assert_string_equal(json_string_value(json_object_get(failure, "cause")), "timed out after 7 s");
     assert_int_equal(json_array_size(json_object_get(o, "verdicts")), 10);
     json_decref(o);
     pt_str_free(&table);
