@@ -116,9 +116,9 @@ cat "$dir/slots.yaml" - >"$dir/behind.yaml" <<Y
   - {task: questionnaire, name: sheet2, path: data/samples/eval/questionnaire_en.jsonl, limit: 3, after: talk}
   - {task: choice, name: written, path: data/samples/eval/choice_en.jsonl, limit: 2, method: written, after: talk, max_new_tokens: 4}
 Y
-row_of() { tr -d ' \n' <"$dir/behind.json" | sed "s/.*{\"name\":\"$1\"//; s/\"rows\":\[\({[^}]*}[^}]*}\).*/\1/"; }
+rows_of() { tr -d ' \n' <"$dir/behind.json" | sed "s/.*{\"name\":\"$1\"//; s/\"confusion\".*//"; }
 ev behind "$dir/behind.yaml" "$dir/one" && grep -q '^plain (statements, 4 items)' "$dir/out" && grep -q '^behind (statements, 4 items)' "$dir/out" && grep -q '^sheet2 (questionnaire' "$dir/out" &&
-    grep -q '^written (choice, 2 items)' "$dir/out" && [ -n "$(row_of plain)" ] && [ "$(row_of plain)" != "$(row_of behind)" ]
+    grep -q '^written (choice, 2 items)' "$dir/out" && [ -n "$(rows_of plain)" ] && [ "$(rows_of plain)" != "$(rows_of behind)" ]
 result "statements, a questionnaire and a choice behind every transcript, beside the same without"
 ev few "$dir/behind.yaml" "$dir/one" --task behind && grep -q '^talk (dialogue' "$dir/out" && ! grep -q '^sheet' "$dir/out"
 result "one task alone brings the dialogue that it comes after"
