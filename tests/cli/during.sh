@@ -100,6 +100,10 @@ result "a metric that the file of a questionnaire names: $found"
 go with less --metric_for_best_model=who/brier && grep -q "who/brier: less is better, and greater_is_better is true, as always where the name does not end in loss" "$dir/err"
 result "transformers' greater_is_better is taken, and said where the metric means the other way"
 
+go plain text "--evaluations=[{task: text, name: say, path: data/samples/eval/text_en.jsonl, limit: 4, max_new_tokens: 4, dump: $dir/dump.jsonl, during_training: true}]" --max_steps=4 --metric_for_best_model=say/chrf && [ -n "$(value text 4 say/chrf)" ] &&
+    [ ! -e "$dir/dump.jsonl" ]
+result "what an entry would write is left to ptrain eval"
+
 # ---- the best
 lowest() { grep '"eval_loss"' "$dir/$1/metrics.jsonl" | sed 's/.*"step": \([0-9]*\), "eval_loss": \([^,]*\),.*/\2 \1/' | sort -g | head -n 1 | cut -d' ' -f2; }
 go plain up --learning_rate=0.8 --lr_scheduler=constant --load_best_model_at_end=true --save_steps=2 --save_total_limit=2 --eval_steps=2

@@ -71,6 +71,10 @@ sed 's/judges: \[good\]/judges: [self]/' "$dir/good.yaml" >"$dir/self.yaml"
 go self no
 [ $? -eq 2 ] && grep -q "it speaks to 'self'" "$dir/err"
 result "so is the model itself"
+sed 's/low: 1, high: 5/template: pair/' "$dir/good.yaml" >"$dir/sides.yaml"
+go sides no
+[ $? -eq 2 ] && grep -q "during_training: j: it compares the two sides of an evaluation, and in training there is one" "$dir/err"
+result "so is a comparison of two sides"
 model="$remote, api_key_env: PTRAIN_NO_SUCH_KEY" config key good
 go key no
 [ $? -eq 2 ] && grep -q "key.yaml:[0-9:]* the model good: api_key_env: the environment variable that it names is not set" "$dir/err" && [ ! -e "$dir/no/metrics.jsonl" ]

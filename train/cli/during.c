@@ -81,25 +81,6 @@ done:
     return rc;
 }
 
-static pt_status open_during(void *user, const pt_base *base, unsigned heads, bool first, pt_model_caps *caps)
-{
-    pt_status rc = PT_OK;
-    pt_cli_during *d = user;
-    pt_suite s = {0};
-    for (size_t i = 0; i < d->hooks.n; i++) {
-        bool scores = pt_task_scores(&d->entries[i]);
-        if (scores && !(heads & PT_HEAD_VALUES)) return refuse(&d->entries[i], "method: score wants a reward model, and this one learns to write");
-        if (!scores && !(heads & PT_HEAD_VOCABULARY)) return refuse(&d->entries[i], "a reward model gives scores, no likelihoods of texts: it can do method: score alone");
-    }
-    PT_TRY(open_suite(d, d->entries, d->hooks.n, &s));
-    PT_TRY(check_voices(d, &s, first));
-    PT_TRY(ask_suite(&s, base));
-    PT_TRY(pt_runner_needs_within(&s.requests, caps));
-done:
-    pt_suite_free(&s);
-    return rc == PT_OK ? rc : pt_fail_prefix(rc, "during_training");
-}
-
 /* ---- numbers ------------------------------------------------------------------------------------------------------------- */
 
 static void forget(pt_cli_during *d)
@@ -155,6 +136,7 @@ static pt_status rehearse(const pt_requests *q, pt_reply *replies)
 
 static pt_status say_nothing(pt_voice *v, const pt_talk *talks, size_t n, pt_said *said)
 {
+    *(size_t *)v->of += n;
     for (size_t i = 0; i < n; i++) PT_RETURN(pt_strdup(&said[i].failure, "nobody is asked yet"));
     return PT_OK;
 }
@@ -166,8 +148,8 @@ static void close_mute(pt_voice *v)
     free(v);
 }
 
-/* In the places of those that a task speaks to, some that answer nothing. */
-static pt_status open_mutes(const pt_suite *s, pt_voices *out)
+/* In the places of those that a task speaks to, some that answer nothing; *asked: how much they were asked, above 0 where there are none. */
+static pt_status open_mutes(const pt_suite *s, size_t *asked, pt_voices *out)
 {
     pt_status rc = PT_OK;
     pt_meetings m = {0};
@@ -175,21 +157,22 @@ static pt_status open_mutes(const pt_suite *s, pt_voices *out)
     PT_TRY(pt_suite_meet(s, &m));
     for (size_t i = 0; i < m.n; i++) {
         PT_TRY(pt_alloc0(&v, 1));
-        *v = (pt_voice){.ask = say_nothing, .close = close_mute};
+        *v = (pt_voice){.of = asked, .ask = say_nothing, .close = close_mute};
         PT_TRY(pt_strdup(&v->name, m.list[i].name));
         PT_TRY(pt_strdup(&v->identity, "nobody"));
         rc = pt_voices_add(out, v);
         v = NULL;
         PT_TRY(rc);
     }
+    *asked = m.n == 0; /* nobody to be asked */
 done:
     if (v) close_mute(v);
     pt_meetings_free(&m);
     return rc;
 }
 
-/* The metrics of one entry: those that its kind knows, and those that its file names. */
-static pt_status metrics_of(const pt_cli_during *d, const pt_task_spec *entry, const pt_base *base, pt_cli_during *out)
+/* The metrics of one entry: those that its kind knows, and those that its file names. *asked: what it asked of others. */
+static pt_status metrics_of(const pt_cli_during *d, const pt_task_spec *entry, const pt_base *base, size_t *asked, pt_cli_during *out)
 {
     pt_status rc = PT_OK;
     pt_suite s = {0};
@@ -200,7 +183,7 @@ static pt_status metrics_of(const pt_cli_during *d, const pt_task_spec *entry, c
     for (const pt_task_metric *x = s.tasks->kind->metrics; x->key; x++) PT_TRY(put(out, s.tasks, x->key, x->better));
     PT_TRY(pt_alloc0(&replies, s.requests.n));
     PT_TRY(rehearse(&s.requests, replies));
-    PT_TRY(open_mutes(&s, &mutes));
+    PT_TRY(open_mutes(&s, asked, &mutes));
     if (s.tasks->kind->talk) PT_TRY(s.tasks->kind->talk(s.tasks, replies, &mutes, PT_AFTER));
     PT_TRY(s.tasks->kind->judge(s.tasks, replies, PT_AFTER));
     for (size_t i = 0; i < s.tasks->findings.n; i++) {
@@ -212,6 +195,38 @@ done:
     pt_suite_free(&s);
     pt_voices_free(&mutes);
     return rc;
+}
+
+/* Who is named and never asked is one of two sides, of which there is but one in training. */
+static pt_status check_asks(const pt_cli_during *d, const pt_task_spec *entry, const pt_base *base)
+{
+    pt_cli_during there = {0};
+    size_t asked;
+    if (!pt_task_find(entry->task)->meet) return PT_OK;
+    pt_status rc = metrics_of(d, entry, base, &asked, &there);
+    pt_during_free(&there);
+    if (rc == PT_OK && !asked) rc = refuse(entry, "it compares the two sides of an evaluation, and in training there is one: `ptrain eval` measures it");
+    return rc;
+}
+
+static pt_status open_during(void *user, const pt_base *base, unsigned heads, bool first, pt_model_caps *caps)
+{
+    pt_status rc = PT_OK;
+    pt_cli_during *d = user;
+    pt_suite s = {0};
+    for (size_t i = 0; i < d->hooks.n; i++) {
+        bool scores = pt_task_scores(&d->entries[i]);
+        if (scores && !(heads & PT_HEAD_VALUES)) return refuse(&d->entries[i], "method: score wants a reward model, and this one learns to write");
+        if (!scores && !(heads & PT_HEAD_VOCABULARY)) return refuse(&d->entries[i], "a reward model gives scores, no likelihoods of texts: it can do method: score alone");
+    }
+    PT_TRY(open_suite(d, d->entries, d->hooks.n, &s));
+    PT_TRY(check_voices(d, &s, first));
+    PT_TRY(ask_suite(&s, base));
+    PT_TRY(pt_runner_needs_within(&s.requests, caps));
+    for (size_t i = 0; i < d->hooks.n; i++) PT_TRY(check_asks(d, &d->entries[i], base));
+done:
+    pt_suite_free(&s);
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "during_training");
 }
 
 /* Which way is better: as the task says it with a label of its own, else as the metric itself. */
@@ -228,10 +243,11 @@ static pt_status find_during(void *user, const pt_base *base, const char *metric
     pt_status rc = PT_OK;
     const pt_cli_during *d = user;
     pt_cli_during there = {0};
+    size_t asked;
     for (size_t i = 0; i < d->hooks.n && !*found; i++) {
         const pt_task_spec *entry = &d->entries[i];
         forget(&there);
-        PT_TRY(metrics_of(d, entry, base, &there));
+        PT_TRY(metrics_of(d, entry, base, &asked, &there));
         for (size_t k = 0; k < there.n; k++) {
             bool again = false;
             for (size_t b = 0; b < k; b++) again |= !strcmp(there.name[b], there.name[k]);
@@ -355,6 +371,20 @@ done:
     return rc;
 }
 
+/* Its options but those that name a file that the task writes: `ptrain eval` does, once. */
+static pt_status take_options(pt_task_spec *s, const pt_task_spec *from)
+{
+    const pt_task_kind *kind = pt_task_find(from->task);
+    s->options = NULL;
+    s->n_options = 0;
+    PT_RETURN(pt_alloc0(&s->options, from->n_options));
+    for (size_t i = 0; i < from->n_options; i++) {
+        const pt_task_key *k = pt_task_key_of(kind, from->options[i].name);
+        if (!k || !k->written) s->options[s->n_options++] = from->options[i];
+    }
+    return PT_OK;
+}
+
 pt_status pt_during_init(pt_cli_during *d, const pt_config *cfg)
 {
     const pt_config_eval *e = &cfg->eval;
@@ -366,6 +396,7 @@ pt_status pt_during_init(pt_cli_during *d, const pt_config *cfg)
         *s = e->evaluations[i];
         s->path = NULL;
         d->hooks.n++;
+        PT_RETURN(take_options(s, &e->evaluations[i]));
         if (e->evaluations[i].path) PT_RETURN(pt_strdup(&s->path, e->evaluations[i].path));
         PT_RETURN(pt_task_locate(s, e->data));
         PT_RETURN(check_entry(d, d->hooks.n - 1));
@@ -378,7 +409,10 @@ void pt_during_free(pt_cli_during *d)
     forget(d);
     pt_voices_free(&d->voices);
     pt_answers_free(d->kept);
-    for (size_t i = 0; i < d->hooks.n; i++) free(d->entries[i].path);
+    for (size_t i = 0; i < d->hooks.n; i++) {
+        free(d->entries[i].path);
+        free(d->entries[i].options);
+    }
     free(d->entries);
     free(d->name);
     free(d->value);

@@ -9,7 +9,7 @@
 /* Zero-initialise, pt_during_free. */
 typedef struct pt_cli_during {
     pt_during hooks;       /* n = 0: the config has none */
-    pt_task_spec *entries; /* [hooks.n] owned, with their paths; all else borrowed from the config */
+    pt_task_spec *entries; /* [hooks.n] owned, with their paths and lists of options; all else borrowed from the config */
     const pt_config *cfg;
     pt_voices voices;      /* endpoints of `models` that they speak to: on rank 0, from the first measuring on */
     pt_answers *kept;      /* what these have answered: in eval_answers.jsonl of the run's folder, so that a resumed run pays nothing twice */
