@@ -138,7 +138,7 @@ static pt_status merge_key(const char *key, json_t *const *v, size_t n, json_t *
         return merge(v, n, to);
     }
     if (!json_is_array(like) || !json_is_object(json_array_get(like, 0))) return put(o, key, json_deep_copy(like));
-    const bool places = !strcmp(key, "tasks") || !strcmp(key, "answers");
+    const bool places = !strcmp(key, "tasks") || !strcmp(key, "answers") || !strcmp(key, "verdicts");
     if (!places && !two_sided(json_array_get(like, 0))) return merge_lists(key, v, n, o);
     PT_RETURN(put(o, key, to = json_array()));
     return places ? merge_places(v, n, to) : merge_rows(v, n, to);

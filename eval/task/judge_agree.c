@@ -162,7 +162,8 @@ static pt_verdict verdict_of(double vote, bool swapped)
     return (vote > 0.5) != swapped ? PT_VERDICT_FIRST : PT_VERDICT_SECOND;
 }
 
-/* Verdicts of a judge (SIZE_MAX: all) of a group's texts (SIZE_MAX: all). */
+/* Verdicts of a judge (SIZE_MAX: all) of a group's texts (SIZE_MAX: all). What stays at the place, or with the answer, is seen by one judge's two orders of one thing: that is an item, and
+ * the text's things are one cluster. */
 static pt_status list_verdicts(const pt_judge_state *s, const pt_judge_side *x, size_t judge, size_t scope, pt_judged **out, size_t *n)
 {
     *n = 0;
@@ -173,7 +174,7 @@ static pt_status list_verdicts(const pt_judge_state *s, const pt_judge_side *x, 
                 for (int o = 0; o < s->orders; o++)
                     for (int r = 0; r < s->repeats; r++) {
                         if ((judge != SIZE_MAX && j != judge) || (scope != SIZE_MAX && x->texts[i].scope != scope)) continue;
-                        (*out)[(*n)++] = (pt_judged){.item = i, .cluster = x->texts[i].cluster, .swapped = o == 1,
+                        (*out)[(*n)++] = (pt_judged){.item = (i * s->n_criteria + c) * s->n_judges + j, .cluster = x->texts[i].cluster, .swapped = o == 1,
                                                      .verdict = verdict_of(x->votes[pt_judge_vote(s, i, c, j, o, r)], o == 1)};
                     }
     return PT_OK;

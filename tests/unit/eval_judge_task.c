@@ -212,6 +212,8 @@ static void test_pairs(void **state)
     near(row(&e, "ties.fair")->side[PT_AFTER].value, 0.25);
     near(row(&e, "position_bias.fair")->side[PT_AFTER].value, 0);
     near(row(&e, "consistent.fair")->side[PT_AFTER].value, 1);
+    near(row(&e, "position_bias")->side[PT_AFTER].value, 0.5); /* of both judges: each by its own two orders */
+    near(row(&e, "consistent")->side[PT_AFTER].value, 0.5);
     near(row(&e, "gold_agreement.fair")->side[PT_AFTER].value, 0.75);
     assert_int_equal(first.asked, 8); /* each in both orders */
     close_entry(&e);
