@@ -26,7 +26,7 @@ pt_status pt_page_pieces(pt_str *out, const json_t *block)
         } else if (is && *is == 'k') PT_RETURN(within(out, "<i>", text, "</i>"));
         else PT_RETURN(pt_page_said(out, text));
     }
-    return pt_str_puts(out, "</pre>\n<p class=\"note\">Trained on: boxed, with its weight where that is not 1. Control tokens of what is only read: in italics.</p>\n");
+    return pt_str_puts(out, "</pre>\n");
 }
 
 static pt_status put_turns(pt_str *out, const json_t *turns)

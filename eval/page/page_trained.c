@@ -265,7 +265,7 @@ static pt_status text_block(json_t *section, const pt_page_run *run, bool severa
 pt_status pt_page_trained(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o)
 {
     const size_t rows = (size_t)(o->rows > 0 ? o->rows : PT_PAGE_ROWS);
-    bool any = false, audited = false;
+    bool any = false, audited = false, sampled = false;
     json_t *section;
     for (size_t i = 0; i < n; i++) {
         any = any || runs[i].trained;
@@ -276,7 +276,11 @@ pt_status pt_page_trained(json_t *page, const pt_page_run *runs, size_t n, const
     PT_RETURN(data_table(section, runs, n, rows));
     PT_RETURN(dropped_table(section, runs, n, rows));
     PT_RETURN(audit_table(section, runs, n, rows));
-    for (size_t i = 0; i < n; i++) PT_RETURN(sample_of(section, &runs[i], n > 1));
+    for (size_t i = 0; i < n; i++) {
+        sampled = sampled || json_is_object(json_object_get(runs[i].trained, "sample"));
+        PT_RETURN(sample_of(section, &runs[i], n > 1));
+    }
+    if (sampled) PT_RETURN(pt_page_note(section, "Trained on: boxed (in \xC2\xAB \xC2\xBB as text), with its weight where that is not 1. Control tokens of what is only read: in italics."));
     PT_RETURN(memory_table(section, runs, n));
     for (size_t i = 0; i < n; i++) {
         const char *plan = pt_page_string(runs[i].trained, "plan"), *said = pt_page_string(json_object_get(runs[i].trained, "train"), "said");
