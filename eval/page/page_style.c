@@ -16,7 +16,7 @@ const char pt_page_style[] =
     "table{border-collapse:collapse;font-size:14px}th,td{text-align:left;vertical-align:top;padding:.25rem .7rem .25rem 0;border-bottom:1px solid var(--line);min-width:9.5rem;max-width:34rem}\n"
     "td.number,th.number{text-align:right;min-width:6.5rem;padding-right:1.1rem;font-variant-numeric:tabular-nums}td.number{white-space:nowrap}\n"
     "table.matrix td,table.matrix th{text-align:right;padding:.25rem .6rem;min-width:5rem}\n"
-    "thead th{vertical-align:bottom}@media(max-width:40rem){th,td{min-width:6.9rem;padding-right:.5rem}td.number,th.number{min-width:5.7rem;padding-right:.6rem;white-space:normal}}\n"
+    "thead th{vertical-align:bottom}@media(max-width:40rem){th,td{min-width:6.9rem;padding-right:.5rem}td.number,th.number{min-width:6.4rem;padding-right:.6rem;white-space:normal}}\n"
     "pre{white-space:pre-wrap;background:var(--fill);padding:.8rem;font-size:13px}\n"
     "summary{cursor:pointer}\n"
     ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr));gap:0 2rem}\n"
