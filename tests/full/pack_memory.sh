@@ -65,7 +65,7 @@ awk 'BEGIN {
 }' >"$dir/chat.jsonl"
 peak "$dir/chat.jsonl"
 all=$(tokens)
-most=$((small + 24 * 1024 + 10 * all / 1024))
+most=$((small + 24 * 1024 + 8 * all / 1024))
 [ "$kb" -gt 0 ] && [ "$kb" -lt "$most" ] && grep -q 'rows read  *22000' "$dir/out"
-result "100 MB of chat, $all tokens: $((kb / 1024)) MiB of $((most / 1024)) allowed (10 bytes a token)" $?
+result "100 MB of chat, $all tokens: $((kb / 1024)) MiB of $((most / 1024)) allowed (8 bytes a token)" $?
 echo "1..$n"

@@ -20,7 +20,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-#define FUZZ_MALLOC_MB "128"
+#define FUZZ_MALLOC_MB "160" /* a frame of zstd may ask for a window of 128 MiB, and a little more */
 #define FUZZ_SECONDS 10
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

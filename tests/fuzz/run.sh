@@ -19,7 +19,7 @@ seeds=("$TMPDIR/found")
 # A harness may ask for other limits, or for another's dictionary, in a line of its own: /* fuzz: -max_len=16384 */
 limits=$(sed -n 's,^/\* fuzz: \(-.*\) \*/$,\1,p' "$src")
 # shellcheck disable=SC2206
-options=(-malloc_limit_mb=128 -rss_limit_mb=2048 -timeout=10 -max_len=4096 $limits -print_final_stats=1 "-artifact_prefix=build/fuzz/crash/$name-")
+options=(-malloc_limit_mb=160 -rss_limit_mb=2048 -timeout=10 -max_len=4096 $limits -print_final_stats=1 "-artifact_prefix=build/fuzz/crash/$name-")
 [ -f "tests/fuzz/dict/$name.dict" ] && options+=("-dict=tests/fuzz/dict/$name.dict")
 # Stacks of allocations are half of the time; run a crash again without this to have them.
 export ASAN_OPTIONS=malloc_context_size=${FUZZ_STACKS:-0}:quarantine_size_mb=4 OMP_NUM_THREADS=1 LSAN_OPTIONS=suppressions=tests/lsan.supp:print_suppressions=0
