@@ -169,17 +169,23 @@ static void stream_row(head_work *w, int64_t h0, int64_t h, int64_t v0, float to
     if (w->w.type == PT_BF16) PT_PICK(pt_vto_bf16)(z, n, w->dz + h * VB);
 }
 
-/* dL/dz of row m's target, for all of the head row's rows that aim at it; 0 when an earlier one has it. */
-static double target_grad(const head_work *w, int64_t h, int64_t m, double total)
+/* Sum of dlogp over the head row's rows that aim at row m's target; false when an earlier one has it. */
+static bool aimed_at(const head_work *w, int64_t h, int64_t m, double *aimed)
 {
     const int32_t *target = pt_at(w->a->row_target);
-    double aimed = 0;
+    *aimed = 0;
     for (int64_t k = w->start[h]; k < w->start[h + 1]; k++) {
         if (target[k] != target[m]) continue;
-        if (k < m) return 0;
-        aimed += pt_f32_at(w->a->dlogp)[k];
+        if (k < m) return false;
+        *aimed += pt_f32_at(w->a->dlogp)[k];
     }
-    return aimed - total * exp(w->target_z[m] - w->own.max[h]) / w->own.sum[h];
+    return true;
+}
+
+/* What all of them lose at that target: total p. */
+static double target_share(const head_work *w, int64_t h, int64_t m, double total)
+{
+    return total * exp(w->target_z[m] - w->own.max[h]) / w->own.sum[h];
 }
 
 /* dx = sum over the row's m of dlogp (d z_target - sum_v p d z_v): scales the gathered sum and adds the targets' rows of w. */
@@ -197,7 +203,9 @@ static void stream_end(head_work *w, int64_t h0, int64_t n)
         for (int64_t c = 0; c < a->w.cols; c++) dx[c] *= scale;
         for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) {
             float t = a->softcap > 0 ? w->target_z[m] * a->temperature / a->softcap : 0;
-            float g = (float)target_grad(w, h, m, total) / a->temperature * (1 - t * t);
+            double aimed;
+            if (!aimed_at(w, h, m, &aimed)) continue;
+            float g = (float)(aimed - target_share(w, h, m, total)) / a->temperature * (1 - t * t);
             PT_PICK(pt_vdequant)(a->w.type, (const uint8_t *)pt_at(a->w) + (size_t)target[m] * row, a->w.cols, word);
             for (int64_t c = 0; c < a->w.cols; c++) dx[c] += g * word[c];
         }
@@ -290,7 +298,8 @@ static pt_status forward_chunk(head_work *w, int64_t h0, int64_t n)
     return PT_OK;
 }
 
-/* One row's logits of a block become dL/d raw logit. */
+/* One row's logits of a block become dL/d raw logit. What the targets add is taken with 1 - p whole before anything is rounded, as in stream_end; beside
+ * sums over the vocabulary it joins theirs. */
 static void grad_row(const head_work *w, int64_t h, int64_t v0, int64_t n, float *z)
 {
     const pt_head_args *a = w->a;
@@ -304,11 +313,14 @@ static void grad_row(const head_work *w, int64_t h, int64_t v0, int64_t n, float
         PT_PICK(pt_vhead_grad)(z, n, (float)w->own.max[h], (float)(-total / w->own.sum[h]), a->softcap, a->temperature);
     }
     if (w->start[h] == w->start[h + 1]) return;
-    const int32_t *target = pt_at(a->row_target);
+    const int32_t *target = pt_at(w->a->row_target);
     for (int64_t m = w->start[h]; m < w->start[h + 1]; m++) {
         if (target[m] < v0 || target[m] >= v0 + n) continue;
-        float t = a->softcap > 0 ? w->target_z[m] * a->temperature / a->softcap : 0;
-        z[target[m] - v0] += pt_f32_at(a->dlogp)[m] / a->temperature * (1 - t * t);
+        double aimed;
+        float t = a->softcap > 0 ? w->target_z[m] * a->temperature / a->softcap : 0, by_raw = (1 - t * t) / a->temperature;
+        if (!aimed_at(w, h, m, &aimed)) continue;
+        float *at = &z[target[m] - v0];
+        *at = w->sums ? *at + (float)aimed * by_raw : (float)(aimed - target_share(w, h, m, total)) * by_raw;
     }
 }
 

@@ -74,7 +74,8 @@ exec 7<>"$dir/rows" # does not wait for a reader
 "$ptrain" score "$dir/cut" --input "$dir/rows" >"$dir/out" 2>"$dir/err" 7>&- &
 pid=$!
 for _ in $(seq 2400); do
-    ls -l /proc/$pid/fd 2>/dev/null | grep -q "$dir/rows" && break # it has the model, and waits for rows
+    # it has the model, and waits for rows; before it is that program it is a copy of this shell, which has them open too
+    [ /proc/$pid/exe -ef "$ptrain" ] && ls -l /proc/$pid/fd 2>/dev/null | grep -q "$dir/rows" && break
     sleep 0.05
 done
 truncate -s 8192 "$dir/cut/model.safetensors"
