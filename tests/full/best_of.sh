@@ -2,9 +2,9 @@
 # best_of.sh: does DPO on the best and the worst of 8 raise what chose them, and more than that? On the quickstart base and Machine Mindset's pairs of the outgoing and the
 # quiet (../shared/data/pref; English rows, the quiet answer is the better one): one half of the pairs trains the reward model that selects, the other half a second one that selects
 # nothing. Prompts are those of the pairs of the planned and the free, which share none with them: some are sampled (8 answers of 64 tokens each, temperature 0.8, seed 1) and
-# train DPO, others are held out. There base and tuned model are sampled alike, and scored by both. Sizes are chosen for less than 20 minutes on two
-# free cores, by what single steps took; n = 8 is that of the training prompts, held-out ones are answered twice by each side.
-#   BEST_OF_KEEP=DIR   keeps the runs, and goes on with what is there     BEST_OF_SIZES="PROMPTS HELD REPEATS RM_STEPS DPO_STEPS"   other sizes than 64 104 2 24 20
+# train DPO, others are held out. There base and tuned model are sampled alike, and scored by both. Beside a whole `make test` on two cores it took
+# 26 minutes; n = 8 is that of the training prompts, held-out ones are answered four times by each side.
+#   BEST_OF_KEEP=DIR   keeps the runs, and goes on with what is there     BEST_OF_SIZES="PROMPTS HELD REPEATS RM_STEPS DPO_STEPS"   other sizes than 96 104 4 32 40
 cd "$(dirname "$0")/../.." || exit 2
 ptrain=${PTRAIN:-build/ptrain}
 base=${BEST_OF_BASE:-cache/SmolLM2-135M-Instruct.Q4_1.gguf}
@@ -13,7 +13,7 @@ pref=${BEST_OF_DATA:-../shared/data/pref}
 dir=${BEST_OF_KEEP:-$(mktemp -d)}
 mkdir -p "$dir"
 [ -n "$BEST_OF_KEEP" ] || trap 'rm -rf "$dir"' EXIT
-read -r prompts held repeats rm_steps dpo_steps <<<"${BEST_OF_SIZES:-64 104 2 24 20}"
+read -r prompts held repeats rm_steps dpo_steps <<<"${BEST_OF_SIZES:-96 104 4 32 40}"
 n=0
 result() { # NAME: by the exit code before
     local rc=$?
