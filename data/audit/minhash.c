@@ -41,16 +41,37 @@ static int ascending(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* The least of each of 80 orders of all 32-bit numbers. */
-static void take_minima(pt_near_text *t, const uint32_t *shingle)
+/* Ascending. A turn has tens of shingles: Shell's sort (gaps of Ciura 2001) has them in order before a general one has begun. */
+static void sort(uint32_t *v, size_t n)
 {
-    uint32_t times[PT_NEAR_MINIMA], flip[PT_NEAR_MINIMA];
+    static const size_t gaps[] = {132, 57, 23, 10, 4, 1};
+    if (n > 4096) {
+        qsort(v, n, sizeof *v, ascending);
+        return;
+    }
+    for (size_t g = 0; g < sizeof gaps / sizeof *gaps; g++)
+        for (size_t i = gaps[g]; i < n; i++) {
+            uint32_t x = v[i];
+            size_t k = i;
+            for (; k >= gaps[g] && v[k - gaps[g]] > x; k -= gaps[g]) v[k] = v[k - gaps[g]];
+            v[k] = x;
+        }
+}
+
+static void make_orders(pt_near *s)
+{
     for (uint64_t k = 0; k < PT_NEAR_MINIMA; k++) {
         uint64_t z = pt_hash_mix(0x6e656172, k);
-        times[k] = (uint32_t)z | 1;
-        flip[k] = (uint32_t)(z >> 32);
-        t->minimum[k] = UINT32_MAX;
+        s->times[k] = (uint32_t)z | 1;
+        s->flip[k] = (uint32_t)(z >> 32);
     }
+}
+
+/* The least of each of 80 orders of all 32-bit numbers. */
+static void take_minima(const pt_near *s, pt_near_text *t, const uint32_t *shingle)
+{
+    const uint32_t *times = s->times, *flip = s->flip;
+    for (int k = 0; k < PT_NEAR_MINIMA; k++) t->minimum[k] = UINT32_MAX;
     for (uint32_t i = 0; i < t->n; i++) {
         for (int k = 0; k < PT_NEAR_MINIMA; k++) {
             uint32_t v = (shingle[i] ^ flip[k]) * times[k];
@@ -91,7 +112,7 @@ pt_status pt_near_add(pt_near *s, const char *text, size_t bytes, uint32_t id, s
     if (words) *words = w;
     if (!n) return PT_OK;
     uint32_t *list = s->shingles + s->n_shingles;
-    qsort(list, n, sizeof *list, ascending);
+    sort(list, n);
     for (size_t i = 0; i < n; i++)
         if (!i || list[i] != list[distinct - 1]) list[distinct++] = list[i];
     bool sampled = distinct > PT_NEAR_SHINGLES;
@@ -99,7 +120,8 @@ pt_status pt_near_add(pt_near *s, const char *text, size_t bytes, uint32_t id, s
     PT_RETURN(pt_reserve(&s->texts, &s->cap, s->n + 1));
     pt_near_text *t = &s->texts[s->n++];
     *t = (pt_near_text){.from = s->n_shingles, .n = (uint32_t)distinct, .id = id, .sampled = sampled};
-    if (!s->sets_alone) take_minima(t, list);
+    if (!s->times[0]) make_orders(s); /* they are odd */
+    if (!s->sets_alone) take_minima(s, t, list);
     s->n_shingles += distinct;
     return PT_OK;
 }

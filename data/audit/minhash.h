@@ -28,6 +28,7 @@ typedef struct pt_near {
     size_t n, cap;
     uint32_t *shingles;
     size_t n_shingles, shingle_cap;
+    uint32_t times[PT_NEAR_MINIMA], flip[PT_NEAR_MINIMA]; /* what makes the orders; made with the first text */
 } pt_near;
 
 /* Adds a text (valid UTF-8) that is called id. A text without words is not added. *words (may be NULL): how many it has. */

@@ -150,10 +150,13 @@ static const struct {
 
 bool pt_rule_secret(const pt_audit_view *v, const pt_audit_part *p, pt_audit_hit *hit)
 {
+    bool first[256] = {['-'] = true};
     (void)v;
+    for (size_t k = 0; k < sizeof prefixes / sizeof *prefixes; k++) first[(unsigned char)prefixes[k].text[0]] = true;
     for (size_t i = 0; i < p->bytes; i++) {
         const char *s = p->text + i;
         size_t left = p->bytes - i;
+        if (!first[(unsigned char)*s]) continue;
         if (*s == '-' && left > 30 && !memcmp(s, "-----BEGIN ", 11)) {
             const char *nl = memchr(s, '\n', left);
             size_t n = nl ? (size_t)(nl - s) : left;
@@ -163,6 +166,7 @@ bool pt_rule_secret(const pt_audit_view *v, const pt_audit_part *p, pt_audit_hit
         }
         if (i && alnum(s[-1])) continue;
         for (size_t k = 0; k < sizeof prefixes / sizeof *prefixes; k++) {
+            if (*s != prefixes[k].text[0]) continue;
             size_t n = strlen(prefixes[k].text), to = n, digits = 0;
             if (left < n || memcmp(s, prefixes[k].text, n)) continue;
             for (; to < left && (alnum(s[to]) || s[to] == '_' || s[to] == '-'); to++) digits += digit(s[to]);
