@@ -98,3 +98,12 @@ int pt_entry_word(const pt_entry_option *o, size_t n, const pt_entry_key *keys, 
     const char *text = pt_entry_text(o, n, keys, name);
     return k && text ? word_at(k, text) : 0;
 }
+
+void pt_entry_options_free(pt_entry_option *o, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(o[i].name);
+        free(o[i].value);
+    }
+    free(o);
+}

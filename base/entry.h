@@ -63,6 +63,8 @@ const char *pt_entry_text(const pt_entry_option *o, size_t n, const pt_entry_key
 double pt_entry_number(const pt_entry_option *o, size_t n, const pt_entry_key *keys, const char *name);
 bool pt_entry_flag(const pt_entry_option *o, size_t n, const pt_entry_key *keys, const char *name);
 int pt_entry_word(const pt_entry_option *o, size_t n, const pt_entry_key *keys, const char *name); /* its number among the words */
+/* Names, values and the list itself. */
+void pt_entry_options_free(pt_entry_option *o, size_t n);
 /* The option itself, for its place; NULL: it is not said. */
 const pt_entry_option *pt_entry_said(const pt_entry_option *o, size_t n, const char *name);
 #endif

@@ -98,11 +98,7 @@ static pt_status entry(const char *file, const pt_ynode *n, pt_voice_spec *s)
 void pt_models_free(pt_voice_spec *list, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < list[i].n_options; k++) {
-            free(list[i].options[k].name);
-            free(list[i].options[k].value);
-        }
-        free(list[i].options);
+        pt_entry_options_free(list[i].options, list[i].n_options);
         free(list[i].name);
         free(list[i].file);
     }
