@@ -1,4 +1,5 @@
-/* A tokenizer from a Hugging Face folder: tokenizer.json and the small files beside it. */
+/* A tokenizer from files: one that holds a vocabulary, and in a Hugging Face folder the small ones beside it. */
+#include "data/text/tok_format.h"
 #include "data/text/tok_json.h"
 
 #include <math.h>
@@ -96,18 +97,96 @@ static pt_status guess_ids(pt_tokenizer *t)
     return PT_OK;
 }
 
+static pt_status json_file(pt_tokenizer *t, const char *path, const char *dir)
+{
+    (void)dir; /* what stands beside it is read afterwards */
+    return pt_tok_json_read(t, path);
+}
+
+static bool json_is(const char *bytes, size_t n)
+{
+    size_t i = 0;
+    while (i < n && strchr("\xEF\xBB\xBF \t\r\n", bytes[i]) && bytes[i]) i++;
+    return i < n && bytes[i] == '{';
+}
+
+/* In the order in which a folder is searched. */
+static const pt_tok_format formats[] = {
+    {"tokenizer.json", json_is, json_file},
+};
+enum { N_FORMATS = sizeof formats / sizeof *formats };
+
+/* The row whose name is `name` (NULL: any) and whose mark the file's bytes bear; else, so that the reader says what is wrong, the last of that
+ * name, or tokenizer.json's. */
+static pt_status find_format(const char *path, const char *name, const pt_tok_format **out)
+{
+    pt_map m;
+    *out = &formats[0];
+    PT_RETURN(pt_map_open(&m, path));
+    bool found = false;
+    for (size_t i = 0; i < N_FORMATS && !found; i++) {
+        if (name && strcmp(formats[i].name, name) != 0) continue;
+        *out = &formats[i];
+        found = formats[i].is((const char *)m.data, m.bytes);
+    }
+    if (!found && !name) *out = &formats[0];
+    pt_map_close(&m);
+    return PT_OK;
+}
+
+/* *path (owned): the first file of a vocabulary in a folder; NULL when there is none. */
+static pt_status find_file(const char *dir, char **path, const char **name)
+{
+    *path = NULL;
+    for (size_t i = 0; i < N_FORMATS; i++) {
+        *name = formats[i].name;
+        PT_RETURN(pt_path_join(path, dir, *name));
+        if (pt_file_given(*path)) return PT_OK;
+        free(*path);
+        *path = NULL;
+    }
+    return PT_OK;
+}
+
+pt_status pt_tok_folder_has(const char *dir, bool *has)
+{
+    char *path;
+    const char *name;
+    *has = false;
+    PT_RETURN(find_file(dir, &path, &name));
+    *has = path != NULL;
+    free(path);
+    return PT_OK;
+}
+
 static pt_status open_folder(pt_tokenizer *t, const char *dir)
 {
     pt_status rc = PT_OK;
     char *path = NULL;
-    PT_TRY(pt_path_join(&path, dir, "tokenizer.json"));
-    PT_CHECK(pt_file_given(path), PT_EIO, "%s has no tokenizer.json", dir);
-    PT_TRY(pt_tok_json_read(t, path));
+    const char *name;
+    const pt_tok_format *f;
+    PT_TRY(find_file(dir, &path, &name));
+    PT_CHECK(path, PT_EIO, "%s has no tokenizer.json", dir);
+    PT_TRY(find_format(path, name, &f));
+    t->file = f->name;
+    PT_TRY(f->read(t, path, dir));
     PT_TRY(pt_tok_config_read(t, dir));
     PT_TRY(read_jinja(t, dir));
 done:
     free(path);
     return rc;
+}
+
+static pt_status open_file(pt_tokenizer *t, const char *path)
+{
+    const pt_tok_format *f;
+    const char *base = pt_path_base(path);
+    size_t n = strlen(base);
+    bool json = n > 5 && !strcmp(base + n - 5, ".json");
+    PT_RETURN(find_format(path, json ? formats[0].name : NULL, &f));
+    t->file = f->name;
+    PT_RETURN(f->read(t, path, NULL));
+    return guess_ids(t); /* a file alone does not say which tokens are which */
 }
 
 pt_status pt_tok_open(pt_tokenizer **out, const char *path)
@@ -118,11 +197,7 @@ pt_status pt_tok_open(pt_tokenizer **out, const char *path)
     *out = NULL;
     PT_TRY(pt_tok_new(&t));
     PT_TRY(pt_strdup(&t->path, path));
-    if (folder)
-        PT_TRY(open_folder(t, path));
-    else
-        PT_TRY(pt_tok_json_read(t, path));
-    if (!folder) PT_TRY(guess_ids(t)); /* one tokenizer.json does not say which tokens are which */
+    PT_TRY(folder ? open_folder(t, path) : open_file(t, path));
     fill_gaps(t);
     pt_tok_set_eot(t);
     PT_TRY(pt_tok_add_stop(t, t->eos));

@@ -144,6 +144,7 @@ struct pt_tokenizer {
     int32_t *stops;
     size_t n_stops, cap_stops;
     char *chat_template, *pre, *path;
+    const char *file; /* what the file it was read from is called in a folder; NULL: GGUF metadata */
     pt_vocab_spec spec;
     char **spec_merges;
     const char **spec_tokens;

@@ -500,6 +500,11 @@ const char *pt_tok_path(const pt_tokenizer *t)
     return t->path;
 }
 
+const char *pt_tok_file(const pt_tokenizer *t)
+{
+    return t->file;
+}
+
 int32_t pt_tok_template_bos(const pt_tokenizer *t)
 {
     return t->template_bos;

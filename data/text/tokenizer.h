@@ -46,6 +46,8 @@ pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *spec);
 /* From a Hugging Face folder (tokenizer.json, tokenizer_config.json, special_tokens_map.json, generation_config.json,
  * chat_template.jinja where present) or from one tokenizer.json. What cannot be honoured exactly is refused by name. */
 pt_status pt_tok_open(pt_tokenizer **out, const char *path);
+/* Whether a folder has a file that pt_tok_open would read a vocabulary from, good or broken. */
+pt_status pt_tok_folder_has(const char *dir, bool *has);
 void pt_tok_free(pt_tokenizer *t);
 
 /* Encodes text and appends to out. added: recognise added and special tokens in the text (as Hugging Face does); without it the
@@ -116,8 +118,10 @@ const pt_vocab_spec *pt_tok_spec(const pt_tokenizer *t);
 const char *pt_tok_chat_template(const pt_tokenizer *t);
 /* Ids that end an answer when generating: eos, eot, and eos_token_id of generation_config.json (without that file: of config.json); borrowed. */
 const int32_t *pt_tok_stops(const pt_tokenizer *t, size_t *n);
-/* Where it was read from: a Hugging Face folder, or one tokenizer.json; NULL for a vocabulary of GGUF metadata. */
+/* Where it was read from: a Hugging Face folder, or one file; NULL for a vocabulary of GGUF metadata. */
 const char *pt_tok_path(const pt_tokenizer *t);
+/* What the file with the vocabulary is called in a folder ("tokenizer.json", ...); NULL for a vocabulary of GGUF metadata. */
+const char *pt_tok_file(const pt_tokenizer *t);
 /* The id that tokenizer.json's own post-processor puts before a text; -1 when it puts none. */
 int32_t pt_tok_template_bos(const pt_tokenizer *t);
 /* Digest of everything that decides ids: the same text always gives the same ids under equal fingerprints. */

@@ -13,12 +13,10 @@
 static pt_status tokenizer_of_run(const pt_cli *c, const char *run, pt_opened *o)
 {
     pt_config *cfg = o->cfg;
-    char *json = NULL;
+    bool saved;
     for (int i = 0; i < c->n_settings; i++)
         if (!strcmp(c->settings[i].key, "tokenizer")) return PT_OK;
-    PT_RETURN(pt_path_join(&json, run, "tokenizer.json"));
-    bool saved = pt_file_given(json);
-    free(json);
+    PT_RETURN(pt_tok_folder_has(run, &saved));
     if (!saved && (cfg->model.tokenizer || !o->trained_from || !pt_source_names_gguf(o->trained_from))) return PT_OK;
     free(cfg->model.tokenizer);
     cfg->model.tokenizer = NULL;

@@ -201,7 +201,7 @@ static pt_status write_files(const pt_model *m, const char *dir, const pt_tokeni
     *made = path != NULL;
     if (!path) return t ? pt_export_tokenizer_json(dir, t, made) : PT_OK;
     if (pt_dir_exists(path)) return pt_hf_folder_copy_tokenizer(&here, path, NULL);
-    return pt_hf_folder_copy(&here, path, "tokenizer.json");
+    return pt_hf_folder_copy(&here, path, t ? pt_tok_file(t) : "tokenizer.json");
 }
 
 static pt_status write_jinja(const char *dir, const char *jinja)

@@ -241,7 +241,8 @@ pt_status pt_export_tokenizer_bos(const char *dir, const pt_tokenizer *t)
     json_t *j = NULL;
     char *path = NULL;
     int32_t have = pt_tok_template_bos(t), want = pt_tok_add_bos(t) ? pt_tok_bos(t) : -1;
-    if (have == want || !pt_tok_path(t)) return PT_OK; /* made from a vocabulary: right already */
+    if (have == want || !pt_tok_path(t)) return PT_OK;              /* made from a vocabulary: right already */
+    if (strcmp(pt_tok_file(t), "tokenizer.json") != 0) return PT_OK; /* tokenizer_config.json says it for files of other formats */
     PT_TRY(pt_path_join(&path, dir, "tokenizer.json"));
     PT_TRY(pt_json_load(&j, path, MAX_FILE, PT_JSON_OBJECT));
     json_t *post = json_object_get(j, "post_processor");

@@ -48,10 +48,10 @@ pt_status pt_source_random(pt_source **out, const pt_model_config *cfg, uint64_t
 void pt_source_free(pt_source *s);
 const pt_model_config *pt_source_config(const pt_source *s);
 bool pt_source_is_gguf(const pt_source *s);
-/* Whether a tokenizer comes with the weights, good or broken: a folder's tokenizer.json, a GGUF file's vocabulary. */
+/* Whether a tokenizer comes with the weights, good or broken: a folder's tokenizer.json or a file of another format, a GGUF file's vocabulary. */
 bool pt_source_has_vocabulary(const pt_source *s);
 const char *pt_source_path(const pt_source *s);
-/* The tokenizer of the source, owned by the source; PT_EARG when there is none (random, or a folder without tokenizer.json). */
+/* The tokenizer of the source, owned by the source; PT_EARG when there is none (random, or a folder without a file of a tokenizer). */
 pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out);
 /* Only the tokenizer of a GGUF file, of any architecture (vocabulary-only files too); owned by the caller. */
 pt_status pt_source_vocabulary(const char *gguf_path, pt_tokenizer **out);

@@ -156,12 +156,10 @@ done:
 
 bool pt_source_has_vocabulary(const pt_source *s)
 {
-    char *json = NULL;
+    bool there;
     if (s->random) return false;
     if (s->gguf) return pt_gguf_find(s->gguf, "tokenizer.ggml.model") != NULL;
-    bool there = pt_path_join(&json, s->path, "tokenizer.json") != PT_OK || pt_file_given(json); /* without memory: what reads it will say so */
-    free(json);
-    return there;
+    return pt_tok_folder_has(s->path, &there) != PT_OK || there; /* without memory: what reads it will say so */
 }
 
 pt_status pt_source_tokenizer(pt_source *s, const pt_tokenizer **out)
