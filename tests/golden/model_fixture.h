@@ -29,14 +29,19 @@ typedef struct bench {
     pt_model *m;
 } bench;
 
-static inline json_t *fixture_json(const char *family, const char *file)
+static inline json_t *json_at(const char *path)
 {
-    char path[256];
     json_error_t e;
-    snprintf(path, sizeof path, FIXTURES "/%s%s%s", family, *family ? "/" : "", file);
     json_t *j = json_load_file(path, 0, &e);
     if (!j) fail_msg("%s: %s", path, e.text);
     return j;
+}
+
+static inline json_t *fixture_json(const char *family, const char *file)
+{
+    char path[256];
+    snprintf(path, sizeof path, FIXTURES "/%s%s%s", family, *family ? "/" : "", file);
+    return json_at(path);
 }
 
 static inline double json_num(json_t *o, const char *key)
@@ -138,6 +143,59 @@ static inline const float *golden_tensor(const pt_st *st, const char *name, int6
 static inline void golden_free(const float *p)
 {
     free((void *)(uintptr_t)p);
+}
+
+/* Rows less their mean: what logits and log-probabilities have in common. */
+static inline void centre(float *z, int64_t n, int64_t v)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double sum = 0;
+        for (int64_t k = 0; k < v; k++) sum += (double)z[i * v + k];
+        for (int64_t k = 0; k < v; k++) z[i * v + k] = (float)((double)z[i * v + k] - sum / (double)v);
+    }
+}
+
+/* Relative error of the whole distribution at every token of a sequence: one row for each position and id. want [n, vocab]: logits; it is centred. The
+ * model's caps hold n*vocab rows. */
+static inline double logits_error(bench *b, const pt_seq *seq, float *want, int slot)
+{
+    pt_batch batch;
+    int64_t v = pt_model_config_get(b->m)->vocab, n = seq->n;
+    OK(pt_batch_build(&batch, seq, 1, PT_PACKING_OFF));
+    int32_t *heads = calloc((size_t)n, 4), *row_head = calloc((size_t)(n * v), 4), *target = calloc((size_t)(n * v), 4);
+    for (int64_t i = 0; i < n * v; i++) {
+        heads[i / v] = (int32_t)(i / v);
+        row_head[i] = (int32_t)(i / v);
+        target[i] = (int32_t)(i % v);
+    }
+    pt_batch wide = batch;
+    wide.n_heads = (int32_t)n;
+    wide.head_token = heads;
+    wide.n_rows = (int32_t)(n * v);
+    wide.row_head = row_head;
+    wide.row_target = target;
+    wide.n_groups = 0;
+    float *logp = calloc((size_t)(n * v), sizeof *logp);
+    OK(pt_model_load_batch(b->m, &wide, 0, false));
+    OK(pt_model_forward(b->m, slot, false));
+    OK(pt_model_logp(b->m, NULL, logp));
+    centre(logp, n, v);
+    centre(want, n, v);
+    double e = rel_error(logp, want, n * v);
+    free(logp);
+    free(heads);
+    free(row_head);
+    free(target);
+    pt_batch_free(&batch);
+    return e;
+}
+
+/* The gradients of all parameters, in their order; the caller frees them. */
+static inline float *download_grads(bench *b)
+{
+    float *g = calloc((size_t)pt_model_param_count(b->m), sizeof *g);
+    OK(b->ctx.ops->download(&b->ctx, g, pt_model_grad_view(b->m)));
+    return g;
 }
 
 /* SFT on the loaded rows: returns the loss and fills dlogp when asked for. */

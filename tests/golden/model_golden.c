@@ -36,50 +36,13 @@ static pt_st *open_golden(const setup *s)
     return st;
 }
 
-/* Rows less their mean: what logits and log-probabilities have in common. */
-static void centre(float *z, int64_t n, int64_t v)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double sum = 0;
-        for (int64_t k = 0; k < v; k++) sum += (double)z[i * v + k];
-        for (int64_t k = 0; k < v; k++) z[i * v + k] = (float)((double)z[i * v + k] - sum / (double)v);
-    }
-}
-
-/* Every token's whole distribution: one row for each position and id. */
+/* Every token's whole distribution against the golden: of the third row. */
 static double distribution_error(bench *b, json_t *golden, const pt_st *st, const char *name, int slot)
 {
     rows r = rows_sft(golden);
-    pt_batch batch;
-    int64_t v = pt_model_config_get(b->m)->vocab, n = r.seq[2].n;
-    OK(pt_batch_build(&batch, &r.seq[2], 1, PT_PACKING_OFF));
-    int32_t *heads = calloc((size_t)n, 4), *row_head = calloc((size_t)(n * v), 4), *target = calloc((size_t)(n * v), 4);
-    for (int64_t i = 0; i < n * v; i++) {
-        heads[i / v] = (int32_t)(i / v);
-        row_head[i] = (int32_t)(i / v);
-        target[i] = (int32_t)(i % v);
-    }
-    pt_batch wide = batch;
-    wide.n_heads = (int32_t)n;
-    wide.head_token = heads;
-    wide.n_rows = (int32_t)(n * v);
-    wide.row_head = row_head;
-    wide.row_target = target;
-    wide.n_groups = 0;
-    float *logp = calloc((size_t)(n * v), sizeof *logp);
-    OK(pt_model_load_batch(b->m, &wide, 0, false));
-    OK(pt_model_forward(b->m, slot, false));
-    OK(pt_model_logp(b->m, NULL, logp));
-    float *want = (float *)(uintptr_t)golden_tensor(st, name, n * v);
-    centre(logp, n, v);
-    centre(want, n, v);
-    double e = rel_error(logp, want, n * v);
+    float *want = (float *)(uintptr_t)golden_tensor(st, name, r.seq[2].n * pt_model_config_get(b->m)->vocab);
+    double e = logits_error(b, &r.seq[2], want, slot);
     free(want);
-    free(logp);
-    free(heads);
-    free(row_head);
-    free(target);
-    pt_batch_free(&batch);
     rows_free(&r);
     return e;
 }
@@ -103,14 +66,6 @@ static void test_logits(void **state)
     bench_close(&b);
     pt_st_close(st);
     json_decref(golden);
-}
-
-static float *download_grads(bench *b)
-{
-    int64_t n = pt_model_param_count(b->m);
-    float *g = calloc((size_t)n, sizeof *g);
-    OK(b->ctx.ops->download(&b->ctx, g, pt_model_grad_view(b->m)));
-    return g;
 }
 
 /* Every gradient by name against the golden; budget: relative errors by name, NULL = 1e-4 for all. Returns the largest error.

@@ -33,10 +33,10 @@ TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 LR, WD, CLIP, BETA, STEPS = 1e-3, 0.01, 1.0, 0.1, 10
 
 
-def data(seed):
+def data(seed, vocab=260):
     """Three rows of which two share their first nine tokens; two pairs behind one prompt each."""
     g = torch.Generator().manual_seed(seed)
-    r = lambda n: torch.randint(3, 260, (n,), generator=g).tolist()
+    r = lambda n: torch.randint(3, vocab, (n,), generator=g).tolist()
     shared = [1] + r(8)
     rows = []
     for own, ctx in ((12, 4), (9, 3), (23, 11)):
