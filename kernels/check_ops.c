@@ -116,9 +116,7 @@ pt_status pt_check_decode(const pt_ctx *ctx, const pt_decode_args *a)
 
 static pt_status check_kind(const char *op, pt_act_kind kind)
 {
-    if (kind != PT_ACT_SILU && kind != PT_ACT_GELU_ERF && kind != PT_ACT_GELU_TANH)
-        return pt_fail(PT_EARG, "%s: activation %d", op, (int)kind);
-    return PT_OK;
+    return (unsigned)kind < PT_ACT_KINDS ? PT_OK : pt_fail(PT_EARG, "%s: activation %d", op, (int)kind);
 }
 
 pt_status pt_check_gated(const pt_ctx *ctx, const pt_gated_args *a)
@@ -126,7 +124,7 @@ pt_status pt_check_gated(const pt_ctx *ctx, const pt_gated_args *a)
     int64_t n = a->g.rows, f = a->g.cols;
     PT_RETURN(check_kind("gated", a->kind));
     PT_RETURN(pt_check_typed("gated", "g", a->g, PT_F32, n, f));
-    PT_RETURN(pt_check_typed("gated", "u", a->u, PT_F32, n, f));
+    if (pt_view_ok(a->u)) PT_RETURN(pt_check_typed("gated", "u", a->u, PT_F32, n, f));
     PT_RETURN(pt_check_typed("gated", "y", a->y, PT_F32, n, f));
     return PT_OK;
 }
@@ -136,10 +134,12 @@ pt_status pt_check_gated_bwd(const pt_ctx *ctx, const pt_gated_bwd_args *a)
     int64_t n = a->g.rows, f = a->g.cols;
     PT_RETURN(check_kind("gated_bwd", a->kind));
     PT_RETURN(pt_check_typed("gated_bwd", "g", a->g, PT_F32, n, f));
-    PT_RETURN(pt_check_typed("gated_bwd", "u", a->u, PT_F32, n, f));
     PT_RETURN(pt_check_typed("gated_bwd", "dy", a->dy, PT_F32, n, f));
     PT_RETURN(pt_check_typed("gated_bwd", "dg", a->dg, PT_F32, n, f));
-    PT_RETURN(pt_check_typed("gated_bwd", "du", a->du, PT_F32, n, f));
+    if (pt_view_ok(a->u) || pt_view_ok(a->du)) {
+        PT_RETURN(pt_check_typed("gated_bwd", "u", a->u, PT_F32, n, f));
+        PT_RETURN(pt_check_typed("gated_bwd", "du", a->du, PT_F32, n, f));
+    }
     if (pt_view_ok(a->y)) PT_RETURN(pt_check_typed("gated_bwd", "y", a->y, PT_F32, n, f));
     return PT_OK;
 }

@@ -15,6 +15,12 @@ static int64_t piece_len(int64_t at, int64_t cols)
     return cols - at < PIECE ? cols - at : PIECE;
 }
 
+/* Element `at` of row r; NULL of an absent view. */
+static float *element(pt_view v, int64_t r, int64_t at)
+{
+    return pt_view_ok(v) ? pt_f32_row(v, r) + at : NULL;
+}
+
 pt_status pt_cpu_gated(pt_ctx *ctx, const pt_gated_args *a)
 {
     PT_RETURN(pt_check_gated(ctx, a));
@@ -25,7 +31,7 @@ pt_status pt_cpu_gated(pt_ctx *ctx, const pt_gated_args *a)
     for (int64_t t = 0; t < n * pieces; t++) {
         int64_t r = t / pieces, at = t % pieces * PIECE;
         PT_PICK(pt_gated_run)
-        (pt_f32_row(a->y, r) + at, pt_f32_row(a->g, r) + at, pt_f32_row(a->u, r) + at, piece_len(at, f), a->kind);
+        (element(a->y, r, at), element(a->g, r, at), element(a->u, r, at), piece_len(at, f), a->kind);
     }
     pt_prof_end(ctx, PT_PROF_MLP, t0, 5.0 * (double)n * (double)f);
     return PT_OK;
@@ -41,8 +47,8 @@ pt_status pt_cpu_gated_bwd(pt_ctx *ctx, const pt_gated_bwd_args *a)
     for (int64_t t = 0; t < n * pieces; t++) {
         int64_t r = t / pieces, at = t % pieces * PIECE;
         PT_PICK(pt_gated_bwd_run)
-        (pt_f32_row(a->dg, r) + at, pt_f32_row(a->du, r) + at, pt_view_ok(a->y) ? pt_f32_row(a->y, r) + at : NULL,
-         pt_f32_row(a->dy, r) + at, pt_f32_row(a->g, r) + at, pt_f32_row(a->u, r) + at, piece_len(at, f), a->kind);
+        (element(a->dg, r, at), element(a->du, r, at), element(a->y, r, at), element(a->dy, r, at), element(a->g, r, at), element(a->u, r, at),
+         piece_len(at, f), a->kind);
     }
     pt_prof_end(ctx, PT_PROF_MLP, t0, 10.0 * (double)n * (double)f);
     return PT_OK;

@@ -45,6 +45,16 @@ static inline pt_vf activate(pt_act_kind kind, pt_vf x, pt_vf *dy)
         *dy = phi + x * density;
         return x * phi;
     }
+    if (kind == PT_ACT_RELU || kind == PT_ACT_RELU2) { /* NaN is not <= 0: it stays */
+        pt_vf zero = pt_vset(0), top = pt_vpick(x <= 0, zero, x);
+        *dy = kind == PT_ACT_RELU ? pt_vpick(x <= 0, zero, pt_vset(1)) : 2 * top;
+        return kind == PT_ACT_RELU ? top : top * top;
+    }
+    if (kind == PT_ACT_GELU_QUICK) {
+        pt_vf rest, s = sigmoid(1.702f * x, &rest);
+        *dy = s * (1 + 1.702f * x * rest);
+        return x * s;
+    }
     /* 0.5*(1 + tanh(z)) = sigmoid(2z) */
     const float k = 2 * 0.79788456080286535588f;
     pt_vf x2 = x * x, rest, s = sigmoid(k * (x + 0.044715f * x2 * x), &rest);
@@ -61,14 +71,12 @@ static inline void gated(float *y, const float *g, const float *u, int64_t n, pt
         pt_vstore_part(y + i, activate(kind, pt_vload_part(g + i, n - i, 0), &d) * pt_vload_part(u + i, n - i, 0), n - i);
 }
 
-void PT_V(pt_gated_run)(float *y, const float *g, const float *u, int64_t n, pt_act_kind kind)
+static inline void plain(float *y, const float *g, int64_t n, pt_act_kind kind)
 {
-    if (kind == PT_ACT_SILU)
-        gated(y, g, u, n, PT_ACT_SILU);
-    else if (kind == PT_ACT_GELU_ERF)
-        gated(y, g, u, n, PT_ACT_GELU_ERF);
-    else
-        gated(y, g, u, n, PT_ACT_GELU_TANH);
+    pt_vf d;
+    int64_t i = 0;
+    for (; i + PT_W <= n; i += PT_W) pt_vstore(y + i, activate(kind, pt_vload(g + i), &d));
+    if (i < n) pt_vstore_part(y + i, activate(kind, pt_vload_part(g + i, n - i, 0), &d), n - i);
 }
 
 /* m <= PT_W elements; everything is read before anything is written, since outputs may lie on inputs */
@@ -90,15 +98,48 @@ static inline void gated_bwd(float *dg, float *du, float *y, const float *dy, co
     if (i < n) gated_bwd_part(dg + i, du + i, y ? y + i : y, dy + i, g + i, u + i, n - i, kind);
 }
 
+static inline void plain_bwd(float *dg, float *y, const float *dy, const float *g, int64_t n, pt_act_kind kind)
+{
+    for (int64_t i = 0; i < n; i += PT_W) {
+        int64_t m = n - i < PT_W ? n - i : PT_W;
+        pt_vf vdy = pt_vload_part(dy + i, m, 0), d, act = activate(kind, pt_vload_part(g + i, m, 0), &d);
+        pt_vstore_part(dg + i, vdy * d, m);
+        if (y) pt_vstore_part(y + i, act, m);
+    }
+}
+
+/* A function for each kind, in which the kind is known. */
+typedef void forward_fn(float *y, const float *g, const float *u, int64_t n);
+typedef void backward_fn(float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n);
+#define KINDS(X) X(SILU) X(GELU_ERF) X(GELU_TANH) X(RELU) X(RELU2) X(GELU_QUICK)
+#define FORWARD(k)                                                                                                                          \
+    static void gated_##k(float *y, const float *g, const float *u, int64_t n) { gated(y, g, u, n, PT_ACT_##k); }                           \
+    static void plain_##k(float *y, const float *g, const float *u, int64_t n) { (void)u, plain(y, g, n, PT_ACT_##k); }
+#define BACKWARD(k)                                                                                                                         \
+    static void gated_bwd_##k(float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n)                   \
+    {                                                                                                                                       \
+        gated_bwd(dg, du, y, dy, g, u, n, PT_ACT_##k);                                                                                      \
+    }                                                                                                                                       \
+    static void plain_bwd_##k(float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n)                   \
+    {                                                                                                                                       \
+        (void)du, (void)u, plain_bwd(dg, y, dy, g, n, PT_ACT_##k);                                                                          \
+    }
+KINDS(FORWARD)
+KINDS(BACKWARD)
+#define TABLES(k) [PT_ACT_##k] = {plain_##k, gated_##k},
+#define TABLES_BWD(k) [PT_ACT_##k] = {plain_bwd_##k, gated_bwd_##k},
+
+void PT_V(pt_gated_run)(float *y, const float *g, const float *u, int64_t n, pt_act_kind kind)
+{
+    static forward_fn *const run[PT_ACT_KINDS][2] = {KINDS(TABLES)};
+    run[kind][u != NULL](y, g, u, n);
+}
+
 void PT_V(pt_gated_bwd_run)(float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n,
                             pt_act_kind kind)
 {
-    if (kind == PT_ACT_SILU)
-        gated_bwd(dg, du, y, dy, g, u, n, PT_ACT_SILU);
-    else if (kind == PT_ACT_GELU_ERF)
-        gated_bwd(dg, du, y, dy, g, u, n, PT_ACT_GELU_ERF);
-    else
-        gated_bwd(dg, du, y, dy, g, u, n, PT_ACT_GELU_TANH);
+    static backward_fn *const run[PT_ACT_KINDS][2] = {KINDS(TABLES_BWD)};
+    run[kind][u != NULL](dg, du, y, dy, g, u, n);
 }
 
 void PT_V(pt_axpby_run)(float *y, const float *x, int64_t n, float alpha, float beta)

@@ -28,9 +28,9 @@ PT_V_DECL(void, pt_norm_backward, (const pt_norm_bwd_rows *j, int64_t r0, int64_
 /* One token: heads * dim features at x, table [rot]. rot <= 1024. */
 PT_V_DECL(void, pt_rope_row, (float *x, const float *table, int heads, int dim, int rot, pt_rope_kind kind, bool inverse));
 
-/* n elements of y = act(g) * u. */
+/* n elements of y = act(g) * u; u NULL: y = act(g). */
 PT_V_DECL(void, pt_gated_run, (float *y, const float *g, const float *u, int64_t n, pt_act_kind kind));
-/* n elements of the backward; y may be NULL. */
+/* n elements of the backward; y may be NULL; u and du both may. */
 PT_V_DECL(void, pt_gated_bwd_run,
           (float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n, pt_act_kind kind));
 /* y = alpha*x + beta*y; beta 0 does not read y. */

@@ -84,6 +84,9 @@ static void test_elements(void **)
             a.u = D(u));
     TRAFFIC(gated_bwd, pt_gated_bwd_args, NULL, 5 * MB, 0, a.dg = D(h), a.du = D(u), a.dy = D(y), a.g = D(x), a.u = D(u),
             a.kind = PT_ACT_GELU_TANH);
+    TRAFFIC(gated, pt_gated_args, NULL, 2 * MB, 0, a.y = D(y), a.g = D(x), a.kind = PT_ACT_GELU_TANH);
+    TRAFFIC(gated_bwd, pt_gated_bwd_args, NULL, 4 * MB, 0, a.dg = D(h), a.y = D(y), a.dy = D(y), a.g = D(x), a.kind = PT_ACT_RELU);
+    TRAFFIC(gated_bwd, pt_gated_bwd_args, NULL, 3 * MB, 0, a.dg = D(h), a.dy = D(y), a.g = D(x), a.kind = PT_ACT_GELU_ERF);
     TRAFFIC(rope, pt_rope_args, NULL, 2 * MB + N * 512.0, 0, a.x = D(x), a.table = D(tab), a.heads = 16, a.dim = 128,
             a.rot = 128);
     TRAFFIC(rope, pt_rope_args, NULL, 2 * MB + N * 512.0, 0, a.x = D(x), a.table = D(tab), a.heads = 16, a.dim = 128,

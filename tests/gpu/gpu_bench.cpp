@@ -198,6 +198,8 @@ void elements(const shapes &z)
     pt_view g = mat(PT_BF16, z.n, z.f), u = mat(PT_BF16, z.n, z.f), y = mat(PT_BF16, z.n, z.f), dg = mat(PT_BF16, z.n, z.f);
     TIME("gated", gated, pt_gated_args, 0, 3 * h, a.y = y, a.g = g, a.u = u);
     TIME("gated_bwd", gated_bwd, pt_gated_bwd_args, 0, 5 * h, a.dg = dg, a.du = u, a.dy = y, a.g = g, a.u = u);
+    TIME("gated, plain GELU", gated, pt_gated_args, 0, 2 * h, a.y = y, a.g = g, a.kind = PT_ACT_GELU_TANH);
+    TIME("gated_bwd, plain GELU", gated_bwd, pt_gated_bwd_args, 0, 3 * h, a.dg = dg, a.dy = y, a.g = g, a.kind = PT_ACT_GELU_TANH);
     drop_all();
     pt_view p = mat(PT_F32, 1, z.params), m = mat(PT_F32, 1, z.params), v = mat(PT_F32, 1, z.params),
             gr = mat(PT_F32, 1, z.params), s = mat(PT_F32, 1, 4);

@@ -93,12 +93,14 @@ static void test_linear(void **)
             linear_case(t, w, 1, 19, 256, false, 0);
             linear_case(t, w, 8, 5, 1280, true, 1);
             linear_case(t, w, 11, 19, 256, true, 0);
+            linear_case(t, w, 11, 19, 256, true, 1);
         }
         for (pt_dtype w : {PT_F32, PT_F16, PT_BF16}) {
             linear_case(t, w, 1, 9, 37, true, 1);
             linear_case(t, w, 3, 7, 37, true, 1);
             linear_case(t, w, 0, 7, 37, false, 0);
             linear_case(t, w, 9, 7, 37, false, 1);
+            linear_case(t, w, 9, 7, 37, true, 1);
         }
     }
 }
@@ -107,7 +109,7 @@ static void linear_bwd_case(pt_dtype t, pt_dtype w, int64_t n, int64_t out, int6
 {
     ot_case(t);
     pt_view x = ot_in(t, n, in, in + 8, 1, 1), W = ot_weight(w, out, in, 2, 0.5f), dy = ot_in(t, n, out, out + 8, 3, 1),
-           dx = ot_in(t, n, in, in, 4, 1);
+           dx = ot_in(t, n, in, in + 8, 4, 1);
     pt_view dw = ot_in(PT_F32, out, in, in + 1, 5, 1), db = ot_in(PT_F32, 1, out, out, 6, 1);
     float *f = dense(W, t), *naive = naive_linear_bwd(t, dx, dy, f, beta), *plain_w = ot_floats(dw), *plain_b = ot_floats(db);
     for (int64_t r = 0; r < n; r++)
@@ -241,12 +243,12 @@ static void lora_fill(lora_set *s, pt_dtype t, int64_t n, bool keep_t)
 {
     int most = 0;
     for (int q = 0; q < s->slots; q++) most = s->rank[q] > most ? s->rank[q] : most;
-    s->x = ot_in(t, n, s->in, s->in + 8, 1, 1), s->dx = ot_in(t, n, s->in, s->in, 2, 1), s->key = ot_act(PT_U64, 1, n, n);
+    s->x = ot_in(t, n, s->in, s->in + 8, 1, 1), s->dx = ot_in(t, n, s->in, s->in + 8, 2, 1), s->key = ot_act(PT_U64, 1, n, n);
     for (int64_t i = 0; i < n; i++) ((uint64_t *)ot_at(s->key))[i] = pt_hash_mix(3, (uint64_t)i);
     ot_put(s->key);
     for (int p = 0; p < s->parts; p++) {
         s->y[p] = ot_in(t, n, s->out[p], s->out[p] + 8, 10 + (uint64_t)p, 1),
-        s->dy[p] = ot_in(t, n, s->out[p], s->out[p], 20 + (uint64_t)p, 1);
+        s->dy[p] = ot_in(t, n, s->out[p], s->out[p] + 8, 20 + (uint64_t)p, 1);
         s->t[p] = keep_t ? ot_in(PT_F32, n, most, most + 1, 30, 1) : ot_none();
         for (int q = 0; q < s->slots; q++) {
             uint64_t seed = 100 * (uint64_t)p + 10 * (uint64_t)q;
