@@ -141,7 +141,7 @@ PLANTED_eval := $(addsuffix .c,$(foreach x,$(METRICS) $(TASKS),$(if $(findstring
 FLAGSTAMP := $(BUILD)/.flags
 FLAGLINE  := $(CC) $(CFLAGS) $(STD) $(CPPFLAGS) $(LDFLAGS)
 
-.PHONY: help ptrain quickstart test test-full tests install image-check image-lock asan bench fmt clean deps check-deps setup FORCE docs
+.PHONY: help ptrain quickstart test test-full tests install image-check image-lock asan bench bench-tokenizer fmt clean deps check-deps setup FORCE docs
 help: ## this list
 	@echo "ptrain: fine-tunes language models on role-play, persona and preference data"
 	@awk -F':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(filter Makefile %.mk,$(MAKEFILE_LIST))

@@ -205,27 +205,74 @@ static pt_status emit_symbol(pt_tok_work *w, const char *s, const pt_tok_sym *y)
     return pt_tok_emit(w, t->model_unk, at + y->len);
 }
 
-pt_status pt_tok_bpe_word(pt_tok_work *w, const char *s, size_t n)
+static pt_status emit_cached(pt_tok_work *w, const pt_tok_cached *c, const char *s)
 {
-    const pt_tokenizer *t = w->t;
-    pt_tok_sym small[SMALL], *y;
-    uint32_t k;
-    int32_t id = pt_tok_raw_find(t, s, n);
-    if (id >= 0 && (t->flags[id] & PT_TOK_DIRECT)) {
-        w->last_unk = false;
-        return pt_tok_emit(w, id, w->base + (size_t)(s - w->text) + n);
-    }
+    size_t at = w->base + (size_t)(s - w->text);
     w->last_unk = false;
-    PT_RETURN(merge_word(w, s, n, small, &y, &k));
-    for (uint32_t i = 0; i < k; i++) PT_RETURN(emit_symbol(w, s, &y[i]));
+    if (w->want_ends) {
+        for (int i = 0; i < c->n; i++) PT_RETURN(pt_tok_emit(w, c->id[i], at + c->end[i]));
+        return PT_OK;
+    }
+    PT_RETURN(pt_reserve(&w->out->ids, &w->out->cap, w->out->n + c->n));
+    for (int i = 0; i < c->n; i++) w->out->ids[w->out->n + (size_t)i] = c->id[i];
+    w->out->n += c->n;
     return PT_OK;
 }
 
-pt_status pt_tok_bpe_single(pt_tok_work *w, const char *s, size_t n, int32_t *id)
+/* Where the n tokens that k symbols became end: of an unknown character that became bytes, after each of them. */
+static void remember(const pt_tokenizer *t, pt_tok_cached *c, uint32_t tag, const char *s, size_t len, const pt_tok_sym *y, uint32_t k, const int32_t *ids)
 {
+    pt_tok_cached got = {.tag = tag, .len = (uint8_t)len};
+    for (uint32_t i = 0; i < k; i++) {
+        if (y[i].id == t->model_unk && t->model_unk >= 0) return; /* such a token may grow */
+        uint32_t many = y[i].id >= 0 ? 1 : y[i].len;
+        if (got.n + many > PT_TOK_CACHED_IDS) return;
+        for (uint32_t b = 1; b <= many; b++) {
+            got.id[got.n] = ids[got.n];
+            got.end[got.n++] = (uint8_t)(y[i].at + (many > 1 || y[i].id < 0 ? b : y[i].len));
+        }
+    }
+    memcpy(got.text, s, len);
+    *c = got;
+}
+
+/* A word that nothing cuts. */
+static pt_status merged(pt_tok_work *w, const char *s, size_t n)
+{
+    const pt_tokenizer *t = w->t;
     pt_tok_sym small[SMALL], *y;
-    uint32_t k;
+    pt_tok_cached *c = NULL;
+    uint32_t k = 0, tag = 0;
+    size_t first = w->out->n, many = 0;
+    if (w->cache && n <= PT_TOK_CACHED_BYTES) {
+        uint64_t h = pt_tok_hash_bytes(s, n);
+        tag = (uint32_t)(h >> 32);
+        c = &w->cache[h & (PT_TOK_CACHED_SLOTS - 1)];
+        if (c->tag == tag && c->len == n && memcmp(c->text, s, n) == 0) return emit_cached(w, c, s);
+    }
+    w->last_unk = false;
+    int32_t id = t->ignore_merges ? pt_tok_raw_find(t, s, n) : -1;
+    if (id >= 0 && (t->flags[id] & PT_TOK_DIRECT)) {
+        if (c) remember(t, c, tag, s, n, &(pt_tok_sym){.id = id, .len = (uint32_t)n}, 1, &id);
+        return pt_tok_emit(w, id, w->base + (size_t)(s - w->text) + n);
+    }
     PT_RETURN(merge_word(w, s, n, small, &y, &k));
-    *id = k == 1 ? y[0].id : -1;
+    for (uint32_t i = 0; i < k; i++) {
+        PT_RETURN(emit_symbol(w, s, &y[i]));
+        many += y[i].id >= 0 ? 1 : y[i].len;
+    }
+    if (c && w->out->n - first == many) remember(t, c, tag, s, n, y, k, w->out->ids + first); /* not where characters were dropped or are unknown */
     return PT_OK;
+}
+
+pt_status pt_tok_bpe_word(pt_tok_work *w, const char *s, size_t n)
+{
+    while (w->t->joint && n) {
+        size_t k = pt_tok_cut(w->t, s, n);
+        if (k == n) break;
+        PT_RETURN(merged(w, s, k));
+        s += k;
+        n -= k;
+    }
+    return merged(w, s, n);
 }

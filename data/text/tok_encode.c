@@ -76,37 +76,15 @@ static pt_status run(pt_tok_work *w, const char *text, size_t bytes, bool added,
     return raw_text(w, text + from, bytes - from, added, from || where != PT_TOK_CONTINUE, from == 0 && where == PT_TOK_START);
 }
 
-static pt_status work_open(pt_tok_work *w)
-{
-    size_t n = w->t->n_splits;
-    if (n == 0 || w->measure) return PT_OK;
-    PT_RETURN(pt_alloc0(&w->match, n));
-    for (size_t i = 0; i < n; i++) {
-        w->match[i] = pcre2_match_data_create(1, NULL);
-        if (!w->match[i]) return pt_fail(PT_ENOMEM, "out of memory");
-    }
-    return PT_OK;
-}
-
-static void work_close(pt_tok_work *w)
-{
-    for (size_t i = 0; w->match && i < w->t->n_splits; i++) pcre2_match_data_free(w->match[i]);
-    free(w->match);
-    free(w->syms);
-    free(w->heap);
-    pt_str_free(&w->buf[0]);
-    pt_str_free(&w->buf[1]);
-}
-
 pt_status pt_tok_encode_at(const pt_tokenizer *t, const char *text, size_t bytes, bool added, pt_tok_where where, pt_ids *out,
                            size_t **ends)
 {
     pt_tok_work w = {.t = t, .out = out, .first = out->n, .want_ends = ends != NULL};
     pt_status rc = PT_OK;
-    PT_TRY(work_open(&w));
+    PT_TRY(pt_tok_work_open(&w));
     PT_TRY(run(&w, text, bytes, added, where));
 done:
-    work_close(&w);
+    pt_tok_work_close(&w);
     if (ends) *ends = rc == PT_OK ? w.ends : NULL;
     if (rc != PT_OK) {
         free(w.ends);
@@ -119,7 +97,7 @@ pt_status pt_tok_measure(const pt_tokenizer *t, const char *text, size_t bytes, 
 {
     pt_tok_work w = {.t = t, .measure = true};
     pt_status rc = run(&w, text, bytes, added, where);
-    work_close(&w);
+    pt_tok_work_close(&w);
     *out = w.base;
     return rc;
 }

@@ -1,15 +1,14 @@
 /* tokenizer.json: the model (BPE) and the added tokens. */
 #include "base/log.h"
+#include "data/text/tok_json_lists.h"
 #include "data/text/tok_json.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_FILE ((size_t)512 << 20)
-
 pt_status pt_tok_json_load(json_t **out, const char *path)
 {
-    return pt_json_load(out, path, MAX_FILE, PT_JSON_OBJECT);
+    return pt_json_load(out, path, PT_TOK_MAX_FILE, PT_JSON_OBJECT);
 }
 
 pt_status pt_tok_json_str(const json_t *o, const char *key, const char **out)
@@ -38,11 +37,23 @@ static pt_status refuse_unless_empty(const json_t *o, const char *key)
     return pt_fail(PT_ENOSUP, "model.%s is not supported", key);
 }
 
-static pt_status read_vocab(pt_tokenizer *t, const json_t *vocab)
+static pt_status vocab_list(pt_tokenizer *t, const pt_tok_lists *l)
+{
+    int32_t top = -1;
+    for (size_t i = 0; i < l->n_vocab; i++)
+        if (l->vocab[i].id > top) top = l->vocab[i].id;
+    if (top >= 0) PT_RETURN(pt_tok_reserve_ids(t, top));
+    t->n_pieces = l->n_vocab;
+    for (size_t i = 0; i < l->n_vocab; i++) PT_RETURN(pt_tok_put(t, l->vocab[i].id, l->vocab[i].text, l->vocab[i].len, PT_TOK_MODEL));
+    return PT_OK;
+}
+
+static pt_status read_vocab(pt_tokenizer *t, const json_t *vocab, const pt_tok_lists *lists)
 {
     const char *piece;
     json_t *id;
     int64_t top = -1;
+    if (lists->has_vocab) return vocab_list(t, lists);
     if (!json_is_object(vocab)) return pt_fail(PT_EFORMAT, "model.vocab is not an object");
     json_object_foreach((json_t *)vocab, piece, id)
     {
@@ -58,10 +69,18 @@ static pt_status read_vocab(pt_tokenizer *t, const json_t *vocab)
     return PT_OK;
 }
 
-static pt_status read_merges(pt_tokenizer *t, const json_t *merges)
+static pt_status read_merges(pt_tokenizer *t, const json_t *merges, const pt_tok_lists *lists)
 {
     size_t k;
     json_t *m;
+    if (lists->has_merges) {
+        PT_RETURN(pt_reserve(&t->merges, &t->cap_merges, lists->n_merges));
+        for (k = 0; k < lists->n_merges; k++) {
+            const pt_tok_halves *h = &lists->merges[k];
+            PT_RETURN(pt_tok_put_merge(t, h->left, h->left_len, h->right, h->right_len));
+        }
+        return PT_OK;
+    }
     if (!json_is_array(merges)) return pt_fail(PT_EFORMAT, "model.merges is not a list");
     json_array_foreach((json_t *)merges, k, m)
     {
@@ -85,7 +104,7 @@ static pt_status read_merges(pt_tokenizer *t, const json_t *merges)
     return PT_OK;
 }
 
-static pt_status read_model(pt_tokenizer *t, const json_t *model)
+static pt_status read_model(pt_tokenizer *t, const json_t *model, const pt_tok_lists *lists)
 {
     static const char *const empty[] = {"dropout", "continuing_subword_prefix", "end_of_word_suffix"};
     const char *type = json_string_value(json_object_get(model, "type"));
@@ -97,8 +116,8 @@ static pt_status read_model(pt_tokenizer *t, const json_t *model)
     PT_RETURN(pt_tok_json_bool(model, "fuse_unk", false, &t->fuse_unk));
     PT_RETURN(pt_tok_json_bool(model, "byte_fallback", false, &t->byte_fallback));
     PT_RETURN(pt_tok_json_bool(model, "ignore_merges", false, &t->ignore_merges));
-    PT_RETURN(read_vocab(t, json_object_get(model, "vocab")));
-    PT_RETURN(read_merges(t, json_object_get(model, "merges")));
+    PT_RETURN(read_vocab(t, json_object_get(model, "vocab"), lists));
+    PT_RETURN(read_merges(t, json_object_get(model, "merges"), lists));
     const json_t *unk = json_object_get(model, "unk_token");
     if (json_is_string(unk)) {
         t->unk = pt_tok_find(t, json_string_value(unk));
@@ -160,20 +179,35 @@ static pt_status read_post(pt_tokenizer *t, const json_t *p)
     return PT_OK;
 }
 
-pt_status pt_tok_json_read(pt_tokenizer *t, const char *path)
+/* *listed: the long lists were not read as JSON values. */
+static pt_status read_file(pt_tokenizer *t, const char *path, bool fast, bool *listed)
 {
     pt_status rc = PT_OK;
     json_t *root = NULL;
-    PT_TRY(pt_tok_json_load(&root, path));
-    rc = read_model(t, json_object_get(root, "model"));
+    pt_tok_lists lists = {0};
+    PT_TRY(fast ? pt_tok_lists_load(&lists, &root, path) : pt_tok_json_load(&root, path));
+    *listed = lists.has_vocab || lists.has_merges;
+    rc = read_model(t, json_object_get(root, "model"), &lists);
     if (rc == PT_OK) rc = read_added(t, json_object_get(root, "added_tokens"));
     if (rc == PT_OK) rc = pt_tok_json_steps(t, root);
     if (rc == PT_OK) rc = read_post(t, json_object_get(root, "post_processor"));
     if (rc != PT_OK) pt_fail_prefix(rc, "%s", path);
+done:
+    pt_tok_lists_free(&lists);
+    json_decref(root);
+    return rc;
+}
+
+pt_status pt_tok_json_read(pt_tokenizer *t, const char *path)
+{
+    bool listed = false;
+    pt_status rc = read_file(t, path, true, &listed);
+    if (rc == PT_EFORMAT && listed) { /* of a piece that stands twice JSON takes the last */
+        PT_RETURN(pt_tok_reset(t));
+        rc = read_file(t, path, false, &listed);
+    }
     if (rc == PT_OK && t->n_moved)
         pt_log(PT_LOG_WARN, "%s: %zu added tokens have other ids than stated, as in transformers; the first, '%s', is %d", path, t->n_moved,
                pt_tok_text(t, t->spell[t->moved]), t->moved);
-done:
-    json_decref(root);
     return rc;
 }

@@ -4,6 +4,8 @@
 #include "base/json.h"
 #include "data/text/tok_priv.h"
 
+#define PT_TOK_MAX_FILE ((size_t)512 << 20)
+
 /* The JSON object in a file (owned reference), under base/json.h's policy. */
 pt_status pt_tok_json_load(json_t **out, const char *path);
 pt_status pt_tok_json_str(const json_t *o, const char *key, const char **out);

@@ -20,9 +20,13 @@ typedef struct pt_tok_ref {
     uint32_t at, len; /* into the blob */
 } pt_tok_ref;
 
-/* Open addressing; a slot holds id + 1, 0 = free. Keys are the texts of `refs`. */
+/* Open addressing; keys are the texts of `refs`. A slot's tag is the upper half of its text's hash: other texts are told apart without a look at
+ * them, and a larger table is made without hashing again. */
+typedef struct pt_tok_slot {
+    uint32_t id1, tag; /* id + 1, 0 = free */
+} pt_tok_slot;
 typedef struct pt_tok_hash {
-    uint32_t *slot;
+    pt_tok_slot *slot;
     size_t mask; /* slots - 1 */
 } pt_tok_hash;
 
@@ -42,7 +46,7 @@ enum {
     PT_TOK_ADDED = 4,   /* cut out of the text before anything else */
     PT_TOK_SPECIAL = 8, /* control token */
     PT_TOK_BYTE = 16,   /* <0xNN> of a byte-fallback vocabulary */
-    PT_TOK_DIRECT = 32, /* the word spelled like it becomes this one token */
+    PT_TOK_DIRECT = 32, /* ignore_merges: the word spelled like it becomes this one token */
     PT_TOK_UNK = 64,
     PT_TOK_VOID = 128 /* UNUSED in GGUF */
 };
@@ -106,7 +110,8 @@ typedef struct pt_tok_decode_rule {
 
 struct pt_tokenizer {
     bool byte_level, scored, ignore_merges, byte_fallback, fuse_unk;
-    bool cut_at_meta; /* char mode: no piece crosses from another character into U+2581, so words may be cut there */
+    uint8_t *joint; /* char mode: which two characters some merge makes neighbours; elsewhere a word may be cut. NULL: it may not (tok_cuts.c) */
+    struct pt_tok_pool *pool; /* rooms of calls that have ended (tok_work.c) */
     int32_t n;        /* highest id + 1 */
     size_t cap_spell, cap_raw, cap_flags, cap_score;
     pt_str blob; /* every text, each followed by a zero */
@@ -161,6 +166,8 @@ static inline const char *pt_tok_text(const pt_tokenizer *t, pt_tok_ref r)
 }
 uint64_t pt_tok_hash_bytes(const char *s, size_t n);
 pt_status pt_tok_new(pt_tokenizer **out);
+/* As new; what it was read from is kept. */
+pt_status pt_tok_reset(pt_tokenizer *t);
 /* Copies a text into the blob. */
 pt_status pt_tok_keep(pt_tokenizer *t, const char *s, size_t n, pt_tok_ref *out);
 /* Gives id its spelling; an id or a spelling that is already taken by another is PT_EFORMAT. flags gets PT_TOK_HAS added. */
@@ -201,6 +208,14 @@ typedef struct pt_tok_heap_item {
     int32_t left, right, id;
     uint32_t len; /* of both together: tells stale items */
 } pt_tok_heap_item;
+/* A word that was merged before, and what became of it: one cache line. */
+enum { PT_TOK_CACHED_IDS = 6, PT_TOK_CACHED_BYTES = 28, PT_TOK_CACHED_SLOTS = 16384 };
+typedef struct pt_tok_cached {
+    uint32_t tag;
+    uint8_t len, n, end[PT_TOK_CACHED_IDS]; /* len 0: free; end[i]: where token i ends in the word */
+    int32_t id[PT_TOK_CACHED_IDS];
+    char text[PT_TOK_CACHED_BYTES];
+} pt_tok_cached;
 /* What one call of encode owns. */
 typedef struct pt_tok_work {
     const pt_tokenizer *t;
@@ -217,14 +232,28 @@ typedef struct pt_tok_work {
     size_t heap_cap, heap_n;
     pcre2_match_data **match; /* one a split step */
     pt_str buf[2];
+    pt_tok_cached *cache; /* [PT_TOK_CACHED_SLOTS], by hash; NULL: words are merged each time */
     bool last_unk; /* fuse_unk */
 } pt_tok_work;
 pt_status pt_tok_emit(pt_tok_work *w, int32_t id, size_t end);
 /* One word, s inside w->text. */
 pt_status pt_tok_bpe_word(pt_tok_work *w, const char *s, size_t n);
-/* Merges a word and returns its only id, or -1 when more than one token comes out (no output is made). */
-pt_status pt_tok_bpe_single(pt_tok_work *w, const char *s, size_t n, int32_t *id);
 int32_t pt_tok_raw_find(const pt_tokenizer *t, const char *s, size_t n);
+
+/* ---- tok_work.c ---- */
+/* Room for a call: what an earlier one left, and the match data of all split steps. */
+pt_status pt_tok_work_open(pt_tok_work *w);
+/* Leaves it for later calls, what is large for nobody. Neither touches w->ends. */
+void pt_tok_work_close(pt_tok_work *w);
+/* At the end of pt_tok_finish. */
+pt_status pt_tok_pool_new(pt_tokenizer *t);
+void pt_tok_pool_free(pt_tokenizer *t);
+
+/* ---- tok_cuts.c ---- */
+/* Fills t->joint where words of characters may be cut at all. */
+pt_status pt_tok_cuts_build(pt_tokenizer *t);
+/* Bytes of s[0..n) up to the first place where no merge can reach across; n when there is none. n >= 1, t->joint is there. */
+size_t pt_tok_cut(const pt_tokenizer *t, const char *s, size_t n);
 
 /* ---- tok_split.c ---- */
 /* Compiles a pattern of the tokenizers library (Oniguruma) for PCRE2; what the two read differently is rewritten or refused. */

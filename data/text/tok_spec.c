@@ -152,8 +152,9 @@ static pt_status list_merges(pt_tokenizer *t)
     pt_str all = {0};
     size_t *at = NULL;
     pt_status rc = PT_OK;
-    PT_TRY(pt_alloc0(&at, t->n_merges + (size_t)t->n));
-    for (size_t k = 0; k < t->n_merges; k++) {
+    size_t n_merges = t->byte_level ? t->n_merges : 0; /* of others scores are written */
+    PT_TRY(pt_alloc0(&at, n_merges + (size_t)t->n));
+    for (size_t k = 0; k < n_merges; k++) {
         pt_tok_ref l = t->spell[t->merges[k].left], r = t->spell[t->merges[k].right];
         at[k] = all.len;
         PT_TRY(pt_str_add(&all, pt_tok_text(t, l), l.len));
@@ -162,17 +163,17 @@ static pt_status list_merges(pt_tokenizer *t)
     }
     for (int32_t i = 0; i < t->n; i++) {
         if (t->flags[i] & PT_TOK_HAS) continue;
-        at[t->n_merges + (size_t)i] = all.len;
+        at[n_merges + (size_t)i] = all.len;
         PT_TRY(pt_str_printf(&all, "[PAD%d]", i));
         PT_TRY(pt_str_add(&all, "", 1));
     }
     t->spec_text = all.text;
     all.text = NULL;
-    PT_TRY(pt_alloc0(&t->spec_merges, t->n_merges));
+    PT_TRY(pt_alloc0(&t->spec_merges, n_merges));
     PT_TRY(pt_alloc0(&t->spec_tokens, t->n));
-    for (size_t k = 0; k < t->n_merges; k++) t->spec_merges[k] = t->spec_text + at[k];
+    for (size_t k = 0; k < n_merges; k++) t->spec_merges[k] = t->spec_text + at[k];
     for (int32_t i = 0; i < t->n; i++) {
-        t->spec_tokens[i] = t->flags[i] & PT_TOK_HAS ? pt_tok_text(t, t->spell[i]) : t->spec_text + at[t->n_merges + (size_t)i];
+        t->spec_tokens[i] = t->flags[i] & PT_TOK_HAS ? pt_tok_text(t, t->spell[i]) : t->spec_text + at[n_merges + (size_t)i];
     }
 done:
     free(at);

@@ -136,21 +136,6 @@ pt_status pt_tok_match(const pcre2_code *code, pcre2_match_data *md, const char 
     return PT_OK;
 }
 
-/* Characters before U+2581 end a word where no piece reaches across: the same ids, and most words become direct look-ups. */
-static pt_status cut_words(pt_tok_work *w, const char *s, size_t n)
-{
-    size_t from = 0;
-    for (size_t i = 1; w->t->cut_at_meta && i + 3 <= n; i++) {
-        if ((unsigned char)s[i] != 0xE2 || memcmp(s + i, PT_TOK_META, 3) != 0) continue;
-        if (i < 3 || memcmp(s + i - 3, PT_TOK_META, 3) != 0) {
-            PT_RETURN(pt_tok_bpe_word(w, s + from, i - from));
-            from = i;
-        }
-        i += 2;
-    }
-    return from < n ? pt_tok_bpe_word(w, s + from, n - from) : PT_OK;
-}
-
 typedef struct range {
     size_t from, to;
     bool match;
@@ -217,7 +202,7 @@ done:
 
 static pt_status run_step(pt_tok_work *w, size_t k, const char *s, size_t n)
 {
-    if (k == w->t->n_splits) return w->t->byte_level ? pt_tok_bpe_word(w, s, n) : cut_words(w, s, n);
+    if (k == w->t->n_splits) return pt_tok_bpe_word(w, s, n);
     if (w->t->splits[k].behaviour == PT_SPLIT_ISOLATED) return isolated(w, k, s, n);
     return grouped(w, k, s, n);
 }

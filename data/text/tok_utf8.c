@@ -1,5 +1,7 @@
 #include "data/text/tok_utf8.h"
 
+#include <string.h>
+
 size_t pt_utf8_check(const char *s, size_t n)
 {
     const unsigned char *p = (const unsigned char *)s;
@@ -7,7 +9,11 @@ size_t pt_utf8_check(const char *s, size_t n)
     while (i < n) {
         unsigned char c = p[i];
         if (c < 0x80) {
-            i++;
+            uint64_t eight = 0;
+            for (i++; n - i >= 8; i += 8) {
+                memcpy(&eight, p + i, 8);
+                if (eight & 0x8080808080808080ull) break;
+            }
             continue;
         }
         size_t len = c >= 0xC2 && c < 0xE0 ? 2 : (c & 0xF0) == 0xE0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;

@@ -25,27 +25,34 @@ uint64_t pt_tok_hash_bytes(const char *s, size_t n)
     return h ^ h >> 29;
 }
 
-static int32_t hash_find(const pt_tokenizer *t, const pt_tok_hash *h, const pt_tok_ref *refs, const char *s, size_t n)
+/* Where a text stands in the table, or the free slot where it would. */
+static pt_tok_slot *hash_slot(const pt_tokenizer *t, const pt_tok_hash *h, const pt_tok_ref *refs, const char *s, size_t n, uint32_t *tag)
 {
-    if (!h->slot) return -1;
-    for (size_t i = pt_tok_hash_bytes(s, n) & h->mask;; i = (i + 1) & h->mask) {
-        uint32_t v = h->slot[i];
-        if (v == 0) return -1;
-        pt_tok_ref r = refs[v - 1];
-        if (r.len == n && memcmp(t->blob.text + r.at, s, n) == 0) return (int32_t)(v - 1);
+    *tag = (uint32_t)(pt_tok_hash_bytes(s, n) >> 32);
+    for (size_t i = *tag & h->mask;; i = (i + 1) & h->mask) {
+        pt_tok_slot *v = &h->slot[i];
+        if (v->id1 == 0) return v;
+        if (v->tag != *tag) continue;
+        pt_tok_ref r = refs[v->id1 - 1];
+        if (r.len == n && memcmp(t->blob.text + r.at, s, n) == 0) return v;
     }
 }
 
-static pt_status hash_grow(const pt_tokenizer *t, pt_tok_hash *h, const pt_tok_ref *refs, size_t slots)
+static int32_t hash_find(const pt_tokenizer *t, const pt_tok_hash *h, const pt_tok_ref *refs, const char *s, size_t n)
 {
-    uint32_t *fresh;
+    uint32_t tag;
+    return h->slot ? (int32_t)hash_slot(t, h, refs, s, n, &tag)->id1 - 1 : -1;
+}
+
+static pt_status hash_grow(pt_tok_hash *h, size_t slots)
+{
+    pt_tok_slot *fresh;
     PT_RETURN(pt_alloc0(&fresh, slots));
     for (size_t k = 0; h->slot && k <= h->mask; k++) {
-        uint32_t v = h->slot[k];
-        if (v == 0) continue;
-        pt_tok_ref r = refs[v - 1];
-        size_t i = pt_tok_hash_bytes(t->blob.text + r.at, r.len) & (slots - 1);
-        while (fresh[i]) i = (i + 1) & (slots - 1);
+        pt_tok_slot v = h->slot[k];
+        size_t i = v.tag & (slots - 1);
+        if (v.id1 == 0) continue;
+        while (fresh[i].id1) i = (i + 1) & (slots - 1);
         fresh[i] = v;
     }
     free(h->slot);
@@ -53,12 +60,14 @@ static pt_status hash_grow(const pt_tokenizer *t, pt_tok_hash *h, const pt_tok_r
     return PT_OK;
 }
 
+/* Of equal texts all are kept, the first is found. */
 static void hash_put(const pt_tokenizer *t, pt_tok_hash *h, const pt_tok_ref *refs, int32_t id)
 {
     pt_tok_ref r = refs[id];
-    size_t i = pt_tok_hash_bytes(t->blob.text + r.at, r.len) & h->mask;
-    while (h->slot[i]) i = (i + 1) & h->mask;
-    h->slot[i] = (uint32_t)id + 1;
+    uint32_t tag = (uint32_t)(pt_tok_hash_bytes(t->blob.text + r.at, r.len) >> 32);
+    size_t i = tag & h->mask;
+    while (h->slot[i].id1) i = (i + 1) & h->mask;
+    h->slot[i] = (pt_tok_slot){(uint32_t)id + 1, tag};
 }
 
 pt_status pt_tok_new(pt_tokenizer **out)
@@ -90,18 +99,16 @@ pt_status pt_tok_reserve_ids(pt_tokenizer *t, int64_t id)
     PT_RETURN(pt_reserve(&t->score, &t->cap_score, need));
     size_t slots = 64;
     while (slots < need * 2) slots *= 2;
-    if (!t->by_spell.slot || slots > t->by_spell.mask + 1) PT_RETURN(hash_grow(t, &t->by_spell, t->spell, slots));
+    if (!t->by_spell.slot || slots > t->by_spell.mask + 1) PT_RETURN(hash_grow(&t->by_spell, slots));
     if (t->n < (int32_t)need) t->n = (int32_t)need;
     return PT_OK;
 }
 
 void pt_tok_shadow(pt_tokenizer *t, int32_t old, int32_t id)
 {
-    size_t i = 0;
+    uint32_t tag;
     pt_tok_ref r = t->spell[old];
-    for (i = pt_tok_hash_bytes(t->blob.text + r.at, r.len) & t->by_spell.mask; t->by_spell.slot[i] != (uint32_t)old + 1;)
-        i = (i + 1) & t->by_spell.mask;
-    t->by_spell.slot[i] = (uint32_t)id + 1;
+    hash_slot(t, &t->by_spell, t->spell, t->blob.text + r.at, r.len, &tag)->id1 = (uint32_t)id + 1;
     t->spell[id] = r;
     t->flags[id] = PT_TOK_HAS;
     t->flags[old] = PT_TOK_HAS;
@@ -114,14 +121,15 @@ pt_status pt_tok_put(pt_tokenizer *t, int64_t id, const char *spelling, size_t n
         return pt_fail(PT_EFORMAT, "token id %lld stands twice: '%s' and '%.*s'", (long long)id, pt_tok_text(t, t->spell[id]),
                        (int)(n < 80 ? n : 80), spelling);
     }
-    int32_t other = hash_find(t, &t->by_spell, t->spell, spelling, n);
-    if (other >= 0) {
-        return pt_fail(PT_EFORMAT, "token '%.*s' has two ids: %d and %lld", (int)(n < 80 ? n : 80), spelling, other,
+    uint32_t tag;
+    pt_tok_slot *slot = hash_slot(t, &t->by_spell, t->spell, spelling, n, &tag);
+    if (slot->id1) {
+        return pt_fail(PT_EFORMAT, "token '%.*s' has two ids: %d and %lld", (int)(n < 80 ? n : 80), spelling, (int32_t)slot->id1 - 1,
                        (long long)id);
     }
     PT_RETURN(pt_tok_keep(t, spelling, n, &t->spell[id]));
     t->flags[id] = (uint8_t)(flags | PT_TOK_HAS);
-    hash_put(t, &t->by_spell, t->spell, (int32_t)id);
+    *slot = (pt_tok_slot){(uint32_t)id + 1, tag};
     return PT_OK;
 }
 
@@ -163,21 +171,23 @@ bool pt_tok_unalphabet(const char *s, size_t n, char *out, size_t *out_n)
 
 pt_status pt_tok_put_merge(pt_tokenizer *t, const char *left, size_t ln, const char *right, size_t rn)
 {
-    pt_str both = {0};
+    char small[256], *both = small;
     pt_status rc = PT_OK;
     size_t k = t->n_merges;
     PT_CHECK(ln && rn, PT_EFORMAT, "merge %zu has an empty side", k);
-    PT_TRY(pt_str_add(&both, left, ln));
-    PT_TRY(pt_str_add(&both, right, rn));
-    pt_tok_merge m = {pt_tok_find_n(t, left, ln), pt_tok_find_n(t, right, rn), pt_tok_find_n(t, both.text, both.len)};
+    if (ln + rn >= sizeof small) PT_TRY(pt_alloc0(&both, ln + rn + 1));
+    memcpy(both, left, ln);
+    memcpy(both + ln, right, rn);
+    both[ln + rn] = 0;
+    pt_tok_merge m = {pt_tok_find_n(t, left, ln), pt_tok_find_n(t, right, rn), pt_tok_find_n(t, both, ln + rn)};
     PT_CHECK(m.left >= 0, PT_EFORMAT, "merge %zu: '%.*s' is not in the vocabulary", k, (int)(ln < 80 ? ln : 80), left);
     PT_CHECK(m.right >= 0, PT_EFORMAT, "merge %zu: '%.*s' is not in the vocabulary", k, (int)(rn < 80 ? rn : 80), right);
-    PT_CHECK(m.id >= 0, PT_EFORMAT, "merge %zu: '%.80s' is not in the vocabulary", k, both.text);
+    PT_CHECK(m.id >= 0, PT_EFORMAT, "merge %zu: '%.80s' is not in the vocabulary", k, both);
     PT_CHECK(k < PT_TOK_NO_RANK, PT_EFORMAT, "too many merges");
     PT_TRY(pt_reserve(&t->merges, &t->cap_merges, k + 1));
     t->merges[t->n_merges++] = m;
 done:
-    pt_str_free(&both);
+    if (both != small) free(both);
     return rc;
 }
 
@@ -204,7 +214,7 @@ static pt_status build_raw(pt_tokenizer *t)
     }
     PT_TRY(pt_alloc0(&buf, longest));
     while (slots < count * 2) slots *= 2;
-    PT_TRY(hash_grow(t, &t->by_raw, t->raw, slots));
+    PT_TRY(hash_grow(&t->by_raw, slots));
     for (int32_t b = 0; b < 256; b++) t->byte_id[b] = -1;
     for (int32_t i = 0; i < t->n; i++) {
         if (!(t->flags[i] & PT_TOK_HAS)) continue;
@@ -245,7 +255,7 @@ static void find_bytes(pt_tokenizer *t)
 static pt_status build_pairs(pt_tokenizer *t)
 {
     size_t slots = 64;
-    while (slots < t->n_merges * 2) slots *= 2;
+    while (slots < t->n_merges + t->n_merges / 2) slots *= 2;
     PT_RETURN(pt_alloc0(&t->pairs, slots));
     t->pair_mask = slots - 1;
     for (size_t i = 0; i < slots; i++) t->pairs[i].key = UINT64_MAX;
@@ -284,38 +294,10 @@ done:
     return rc;
 }
 
-/* Words may be cut before U+2581 when no piece holds it after another character. */
-static bool no_piece_crosses(const pt_tokenizer *t)
+static void mark_direct(pt_tokenizer *t)
 {
-    for (int32_t i = 0; i < t->n; i++) {
-        if (!(t->flags[i] & PT_TOK_MODEL)) continue;
-        const char *s = pt_tok_text(t, t->raw[i]);
-        for (size_t k = 1; k + 3 <= t->raw[i].len; k++) {
-            if (memcmp(s + k, PT_TOK_META, 3) == 0 && (k < 3 || memcmp(s + k - 3, PT_TOK_META, 3) != 0)) return false;
-        }
-    }
-    return true;
-}
-
-static pt_status mark_direct(pt_tokenizer *t)
-{
-    pt_ids ids = {0};
-    pt_tok_work w = {.t = t, .out = &ids};
-    pt_status rc = PT_OK;
-    for (int32_t i = 0; i < t->n; i++) {
-        int32_t id = -1;
-        if (!(t->flags[i] & PT_TOK_MODEL) || (t->flags[i] & PT_TOK_SPECIAL) || t->raw[i].len == 0) continue;
-        if (t->ignore_merges)
-            id = i;
-        else
-            PT_TRY(pt_tok_bpe_single(&w, pt_tok_text(t, t->raw[i]), t->raw[i].len, &id));
-        if (id == i) t->flags[i] |= PT_TOK_DIRECT;
-    }
-done:
-    free(ids.ids);
-    free(w.syms);
-    free(w.heap);
-    return rc;
+    for (int32_t i = 0; t->ignore_merges && i < t->n; i++)
+        if ((t->flags[i] & PT_TOK_MODEL) && !(t->flags[i] & PT_TOK_SPECIAL) && t->raw[i].len) t->flags[i] |= PT_TOK_DIRECT;
 }
 
 static uint64_t fold(uint64_t h, int64_t v)
@@ -334,7 +316,7 @@ static uint64_t fingerprint(const pt_tokenizer *t)
     h = fold(h, t->byte_level | t->scored << 1 | t->ignore_merges << 2 | t->byte_fallback << 3 | t->fuse_unk << 4);
     h = fold(fold(h, t->n), t->model_unk);
     for (int32_t i = 0; i < t->n; i++) {
-        h = pt_fnv1a(fold(h, t->flags[i]), pt_tok_text(t, t->spell[i]), t->spell[i].len + 1);
+        h = pt_fnv1a(fold(h, t->flags[i] & ~PT_TOK_DIRECT), pt_tok_text(t, t->spell[i]), t->spell[i].len + 1);
         if (t->scored) h = fold(h, t->rank[i]);
     }
     if (t->n_merges) h = pt_fnv1a(h, t->merges, t->n_merges * sizeof *t->merges);
@@ -386,8 +368,9 @@ pt_status pt_tok_finish(pt_tokenizer *t)
     PT_RETURN(pt_tok_settle_added(t));
     PT_RETURN(pt_tok_matcher_build(t, &t->added[0]));
     PT_RETURN(pt_tok_matcher_build(t, &t->added[1]));
-    t->cut_at_meta = !t->byte_level && t->byte_fallback && t->all_bytes && no_piece_crosses(t);
-    PT_RETURN(mark_direct(t));
+    mark_direct(t);
+    PT_RETURN(pt_tok_cuts_build(t));
+    PT_RETURN(pt_tok_pool_new(t));
     t->fingerprint = fingerprint(t);
     return pt_tok_build_spec(t);
 }
@@ -455,12 +438,25 @@ void pt_tok_free(pt_tokenizer *t)
         free(t->added[k].slot);
         free(t->added[k].lens);
     }
-    void *owned[] = {t->blob.text,     t->spell,       t->raw,           t->flags, t->score,       t->rank,
+    pt_tok_pool_free(t);
+    void *owned[] = {t->joint,         t->blob.text,     t->spell,       t->raw,           t->flags, t->score,       t->rank,
                      t->by_spell.slot, t->by_raw.slot, t->merges,        t->pairs, t->norms,       t->splits,
                      t->prefix_text,   t->stops,       t->chat_template, t->pre,   t->spec_merges, t->spec_tokens,
                      t->spec_types,    t->spec_scores, t->spec_text,     t->path};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(t);
+}
+
+pt_status pt_tok_reset(pt_tokenizer *t)
+{
+    pt_tokenizer *fresh, old = *t;
+    PT_RETURN(pt_tok_new(&fresh));
+    *t = *fresh;
+    t->path = old.path;
+    old.path = NULL;
+    *fresh = old;
+    pt_tok_free(fresh);
+    return PT_OK;
 }
 
 int32_t pt_tok_vocab_size(const pt_tokenizer *t)
