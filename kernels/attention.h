@@ -1,8 +1,14 @@
 /* Attention over a segment forest, tiled (Dao 2023, arXiv:2307.08691, online softmax); never materialises [N,N].
  *   s[i,j] = scale * q_i . k_j   for j visible to i;   p = softmax_j(s);   o_i = sum_j p[i,j] v_j;   lse_i = log sum_j exp(s)
+ * With softcap c > 0 (Gemma 2, arXiv:2408.00118): s = c * tanh(scale * q_i . k_j / c). With slopes (ALiBi, Press et al. 2022,
+ * arXiv:2108.12409): s[i,j] -= slopes[h] * (position(i) - position(j)), after the softcap. Neither: c = 0, slopes absent.
  * Visible: j <= i < seg_end[seg(j)] and, with window w > 0, position(i) - position(j) < w. Head h reads KV head h / (H/K).
  * Backward: delta_i = do_i . o_i;  ds = p*(do_i.v_j - delta_i)*scale;  dq_i = sum_j ds k_j;  dk_j = sum_i ds q_i;
- * dv_j = sum_i p do_i (dk, dv also sum over the heads of a group). scale > 0 (else PT_EARG); dim even, at most 1024.
+ * dv_j = sum_i p do_i (dk, dv also sum over the heads of a group). With a softcap ds *= 1 - (s/c)^2, s before the slopes, which
+ * are not trained. scale > 0, softcap >= 0, both finite (else PT_EARG); slopes finite (their values are not checked); dim even,
+ * at most 1024 (CUDA: 256).
+ * Every matrix may have ld > cols: q, k and v, or dq, dk and dv, may be slices of the columns of one buffer [N, (H+2K)*D], as a
+ * fused projection leaves them. Outputs overlap neither inputs nor each other.
  * Deterministic and independent of the thread count: the work items, and the order in which their partial sums of dk and dv are
  * added, follow from the forest alone (CPU: items of (KV head, query block), longest first; kernels/cpu/attention_v.h). */
 #ifndef PT_KERNELS_ATTENTION_H
@@ -29,6 +35,8 @@ typedef struct pt_attention_args {
     const pt_forest *forest;
     int n_heads, n_kv, dim;
     float scale;
+    float softcap;  /* 0 = none */
+    pt_view slopes; /* [1,H] f32; may be absent */
 } pt_attention_args;
 typedef struct pt_attention_bwd_args {
     pt_view dq;     /* out [N, H*D] act */
@@ -38,10 +46,13 @@ typedef struct pt_attention_bwd_args {
     const pt_forest *forest;
     int n_heads, n_kv, dim;
     float scale;
+    float softcap;  /* as in the forward, as are the slopes */
+    pt_view slopes; /* [1,H] f32; may be absent */
 } pt_attention_bwd_args;
 
 /* Decoding: B sequences, one new token each, against a cache. Row b of q attends to cache positions [start_b, len_b) of its own
- * row of the cache, start_b = max(0, len_b - window) (len counts the new token, whose k and v were written already). */
+ * row of the cache, start_b = max(0, len_b - window) (len counts the new token, whose k and v were written already). softcap and
+ * slopes as above; cache entry j has position j, the new token len_b - 1. */
 typedef struct pt_decode_args {
     pt_view o;    /* out [B, H*D] act */
     pt_view q;    /* [B, H*D] act */
@@ -49,5 +60,7 @@ typedef struct pt_decode_args {
     pt_view lens; /* [1,B] i32 */
     int max_len, n_heads, n_kv, dim, window;
     float scale;
+    float softcap;  /* 0 = none */
+    pt_view slopes; /* [1,H] f32; may be absent */
 } pt_decode_args;
 #endif

@@ -6,7 +6,8 @@
 typedef struct pt_embed_args { pt_view y, w, tokens; float scale; } pt_embed_args;
 /* dw[tokens[n],:] += scale * dy[n,:], in token order (deterministic). dw f32. */
 typedef struct pt_embed_bwd_args { pt_view dw, dy, tokens; float scale; } pt_embed_bwd_args;
-/* gather: y[i,:] = x[index[i],:].   scatter_add: y[index[i],:] += x[i,:], index distinct. index [1,n] i32. act types. */
+/* gather: y[i,:] = x[index[i],:].   scatter_add: y[index[i],:] += x[i,:], index distinct. index [1,n] i32. act types.
+ * Rows of x and y may be slices of wider ones (ld > cols). */
 typedef struct pt_gather_args { pt_view y, x, index; } pt_gather_args;
 /* y = x with conversion of the element type (plain types); same shape. */
 typedef struct pt_cast_args { pt_view y, x; } pt_cast_args;

@@ -14,7 +14,7 @@ typedef struct pt_rope_table_args {
     float mscale;
 } pt_rope_table_args;
 typedef struct pt_rope_args {
-    pt_view x;     /* [N, heads*dim] act, in place */
+    pt_view x;     /* [N, heads*dim] act, in place (ld may be larger: a slice of a fused buffer) */
     pt_view table; /* [N, rot] f32 */
     int heads, dim, rot;
     pt_rope_kind kind;

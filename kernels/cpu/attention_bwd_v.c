@@ -50,6 +50,7 @@ typedef struct slope_args {
     const float *k, *v, *qt, *gt, *lse2, *delta;
     int64_t ld_k, ld_v, pad, dim;
     float c, *p, *ds;
+    const float *weight; /* dS = weight * (dP - delta); may be ds */
 } slope_args;
 
 /* P^T of M keys. */
@@ -67,6 +68,20 @@ PT_INLINE void prob_keys(const int M, const int NV, const void *args, int64_t ke
 }
 PT_TILE_VARIANTS(prob_keys)
 
+/* The dot products of M keys, as they are. */
+PT_INLINE void dot_keys(const int M, const int NV, const void *args, int64_t key)
+{
+    const slope_args *a = args;
+    pt_vf acc[MR][NR];
+    clear(M, NV, acc);
+    product(M, NV, acc, a->k + key * a->ld_k, a->ld_k, 1, a->qt, a->pad, a->dim);
+    PT_EACH(m, M, w, NV)
+    {
+        pt_vstore(a->p + (key + m) * a->pad + w * PT_W, acc[m][w]);
+    }
+}
+PT_TILE_VARIANTS(dot_keys)
+
 /* dS^T of M keys (without the scale). */
 PT_INLINE void slope_keys(const int M, const int NV, const void *args, int64_t key)
 {
@@ -77,7 +92,7 @@ PT_INLINE void slope_keys(const int M, const int NV, const void *args, int64_t k
     PT_EACH(m, M, w, NV)
     {
         int64_t at = (key + m) * a->pad + w * PT_W;
-        pt_vstore(a->ds + at, pt_vload(a->p + at) * (acc[m][w] - pt_vload(a->delta + w * PT_W)));
+        pt_vstore(a->ds + at, pt_vload(a->weight + at) * (acc[m][w] - pt_vload(a->delta + w * PT_W)));
     }
 }
 PT_TILE_VARIANTS(slope_keys)
@@ -136,6 +151,26 @@ static void hide(const pt_attn_job *j, const pt_attn_tile *t, const block *b, in
     }
 }
 
+/* Of keys [lo, hi): the dot products in P become probabilities, dS their slopes by scale times the dot product. */
+static void bend_probs(const pt_attn_job *j, int kv, const pt_attn_tile *t, const block *b, int r0, int rows, int nv,
+                       int32_t lo, int32_t hi)
+{
+    float slopes[PANEL];
+    panel_slopes(slopes, j, kv, r0, rows);
+    for (int w = 0; w < nv; w++) {
+        int at = r0 + w * PT_W;
+        pt_vi pos = load_ints(b->info.pos + at);
+        pt_vf slope = pt_vload(slopes + w * PT_W), lse2 = pt_vload(b->lse2 + at), by_dot;
+        for (int32_t key = lo; key < hi; key++) {
+            int64_t to = (int64_t)(key - t->k0) * j->row_pad + at;
+            pt_vf s = bend(j, pt_vload(b->p + to), slope, pos - j->forest->positions[key], &by_dot);
+            pt_vf p = exp2_of(pt_vfma(s, pt_vset(log2e), -lse2));
+            pt_vstore(b->p + to, p);
+            pt_vstore(b->ds + to, p * by_dot);
+        }
+    }
+}
+
 /* P and dS of one panel, and what they add to dq. */
 static void tile_panel(const pt_attn_job *j, int kv, const pt_attn_tile *t, const block *b, int r0, int nv, int rows)
 {
@@ -146,9 +181,23 @@ static void tile_panel(const pt_attn_job *j, int kv, const pt_attn_tile *t, cons
     int64_t pad = j->row_pad, at = (int64_t)(lo - t->k0) * pad + r0;
     const float *k = j->k + (int64_t)lo * j->ld_k + (int64_t)kv * j->dim,
                 *v = j->v + (int64_t)lo * j->ld_v + (int64_t)kv * j->dim;
-    slope_args sa = {k,       v,   b->qt + r0, b->gt + r0,       b->lse2 + r0, b->delta + r0, j->ld_k,
-                     j->ld_v, pad, j->dim,     j->scale * log2e, b->p + at,    b->ds + at};
-    by_tiles(prob_keys_table[nv - 1], &sa, hi - lo);
+    bool bent = bends(j);
+    slope_args sa = {.k = k,
+                     .v = v,
+                     .qt = b->qt + r0,
+                     .gt = b->gt + r0,
+                     .lse2 = b->lse2 + r0,
+                     .delta = b->delta + r0,
+                     .ld_k = j->ld_k,
+                     .ld_v = j->ld_v,
+                     .pad = pad,
+                     .dim = j->dim,
+                     .c = j->scale * log2e,
+                     .p = b->p + at,
+                     .ds = b->ds + at,
+                     .weight = (bent ? b->ds : b->p) + at};
+    by_tiles(bent ? dot_keys_table[nv - 1] : prob_keys_table[nv - 1], &sa, hi - lo);
+    if (bent) bend_probs(j, kv, t, b, r0, rows, nv, lo, hi);
     by_tiles(slope_keys_table[nv - 1], &sa, hi - lo);
     if (!all) hide(j, t, b, r0, nv, lo, hi);
     sum_args qa = {k, b->ds + at, j->ld_k, pad, hi - lo, pad, b->dqt + r0};

@@ -132,6 +132,7 @@ pt_status pt_cpu_attention(pt_ctx *ctx, const pt_attention_args *a)
     pt_ws ws = pt_ws_begin(ctx);
     pt_attn_job j = {.forest = a->forest,
                      .scale = a->scale,
+                     .softcap = a->softcap,
                      .ld_q = a->q.ld,
                      .ld_k = a->k.ld,
                      .ld_v = a->v.ld,
@@ -142,6 +143,7 @@ pt_status pt_cpu_attention(pt_ctx *ctx, const pt_attention_args *a)
     pt_ws_done(&ws);
     if (ctx->dry) return PT_OK;
     double t0 = pt_prof_begin(ctx);
+    j.slopes = pt_view_ok(a->slopes) ? pt_f32_at(a->slopes) : NULL;
     j.q = pt_f32_at(a->q);
     j.k = pt_f32_at(a->k);
     j.v = pt_f32_at(a->v);
@@ -166,12 +168,18 @@ pt_status pt_cpu_attention_bwd(pt_ctx *ctx, const pt_attention_bwd_args *a)
     if (n == 0) return PT_OK;
     plan p;
     pt_ws ws = pt_ws_begin(ctx);
-    pt_attn_job j = {.forest = a->forest, .scale = a->scale, .ld_q = a->q.ld, .ld_k = a->k.ld, .ld_v = a->v.ld};
+    pt_attn_job j = {.forest = a->forest,
+                     .scale = a->scale,
+                     .softcap = a->softcap,
+                     .ld_q = a->q.ld,
+                     .ld_k = a->k.ld,
+                     .ld_v = a->v.ld};
     set_blocks(&j, a->n_heads / a->n_kv, a->dim);
     PT_RETURN(plan_begin(&p, &ws, &j, n, a->n_kv, true));
     pt_ws_done(&ws);
     if (ctx->dry) return PT_OK;
     double t0 = pt_prof_begin(ctx);
+    j.slopes = pt_view_ok(a->slopes) ? pt_f32_at(a->slopes) : NULL;
     j.q = pt_f32_at(a->q);
     j.k = pt_f32_at(a->k);
     j.v = pt_f32_at(a->v);

@@ -103,6 +103,32 @@ PT_INLINE void unpack_transposed(float *out, int64_t ld, const float *from, cons
     }
 }
 
+/* ---- scores that are more than scale times a dot product ------------------------------------------------------------ */
+static inline bool bends(const pt_attn_job *j)
+{
+    return j->softcap > 0 || j->slopes;
+}
+
+/* The slopes of a panel's rows; 0 for those past the block's `rows`. */
+static inline void panel_slopes(float to[PANEL], const pt_attn_job *j, int kv, int r0, int rows)
+{
+    for (int i = 0; i < PANEL; i++)
+        to[i] = j->slopes && r0 + i < rows ? j->slopes[(int64_t)kv * j->group + (r0 + i) % j->group] : 0;
+}
+
+/* The scores of one key from dot products; far = position of the row - of the key. *by_dot: ds / d(scale * dot). */
+PT_INLINE pt_vf bend(const pt_attn_job *j, pt_vf dot, pt_vf slope, pt_vi far, pt_vf *by_dot)
+{
+    pt_vf s = dot * pt_vset(j->scale), one = pt_vset(1);
+    *by_dot = one;
+    if (j->softcap > 0) {
+        pt_vf t = pt_vtanh(s / pt_vset(j->softcap));
+        s = pt_vset(j->softcap) * t;
+        *by_dot = one - t * t;
+    }
+    return j->slopes ? s - slope * __builtin_convertvector(far, pt_vf) : s;
+}
+
 /* ---- which rows of a panel see a key ------------------------------------------------------------------------------- */
 /* Of every row: its token and position; rows past the block have token -1. [row_pad] each. */
 typedef struct rows_info {

@@ -64,6 +64,25 @@ PT_INLINE void value_features(const int M, const int NV, const void *args, int64
 }
 PT_TILE_VARIANTS(value_features)
 
+/* The dot products become scores (with the scale); the maxima are taken again. */
+static void bend_scores(const pt_attn_job *j, int kv, const pt_attn_tile *t, const block *b, int r0, int rows, int nv,
+                        float *most)
+{
+    float slopes[PANEL];
+    panel_slopes(slopes, j, kv, r0, rows);
+    for (int v = 0; v < nv; v++) {
+        pt_vi pos = load_ints(b->info.pos + r0 + v * PT_W);
+        pt_vf high = pt_vset(-INFINITY), slope = pt_vload(slopes + v * PT_W), unused;
+        for (int32_t key = t->k0; key < t->k1; key++) {
+            float *s = b->score + (int64_t)(key - t->k0) * PANEL + v * PT_W;
+            pt_vf x = bend(j, pt_vload(s), slope, pos - j->forest->positions[key], &unused);
+            pt_vstore(s, x);
+            high = top(high, x);
+        }
+        pt_vstore(most + v * PT_W, high);
+    }
+}
+
 /* What a row does not see becomes -inf; the maxima are taken again. */
 static void hide(const pt_attn_job *j, const pt_attn_tile *t, const block *b, int r0, int nv, float *most)
 {
@@ -100,7 +119,8 @@ static void soften(const block *b, int r0, int nv, int64_t keys, float c, const 
     }
 }
 
-static void panel(const pt_attn_job *j, int kv, const pt_attn_tile *t, const block *b, int r0, int nv, bool masked)
+static void panel(const pt_attn_job *j, int kv, const pt_attn_tile *t, const block *b, int r0, int rows, int nv,
+                  bool masked)
 {
     const float *k = j->k + (int64_t)t->k0 * j->ld_k + (int64_t)kv * j->dim,
                 *v = j->v + (int64_t)t->k0 * j->ld_v + (int64_t)kv * j->dim;
@@ -109,8 +129,9 @@ static void panel(const pt_attn_job *j, int kv, const pt_attn_tile *t, const blo
     for (int i = 0; i < PANEL; i++) most[i] = -INFINITY;
     score_args sa = {k, b->qt + r0, j->ld_k, pad, j->dim, b->score, most};
     by_tiles(score_keys_table[nv - 1], &sa, keys);
+    if (bends(j)) bend_scores(j, kv, t, b, r0, rows, nv, most);
     if (masked) hide(j, t, b, r0, nv, most);
-    soften(b, r0, nv, keys, j->scale * log2e, most);
+    soften(b, r0, nv, keys, bends(j) ? log2e : j->scale * log2e, most);
     value_args va = {v, b->score, b->shrink + r0, j->ld_v, keys, pad, b->ot + r0};
     by_tiles(value_features_table[nv - 1], &va, j->dim);
 }
@@ -151,7 +172,7 @@ void PT_V(pt_attn_forward)(const pt_attn_job *j, int kv, int32_t index, float *s
             if (see == SEE_NONE) continue;
             pt_attn_tile part = t;
             if (see == SEE_SOME) clip_keys(j, &t, b.info.token[r0], b.info.token[r1 - 1] + 1, &part.k0, &part.k1);
-            panel(j, kv, &part, &b, r0, nv, see == SEE_SOME);
+            panel(j, kv, &part, &b, r0, rows, nv, see == SEE_SOME);
         }
     finish(j, kv, &b, q0, rows);
 }

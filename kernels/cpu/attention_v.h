@@ -39,6 +39,8 @@ typedef struct pt_attn_job {
     int group, dim, block_tokens;
     int row_pad; /* rows of a block, rounded up to 16 */
     float scale;
+    float softcap;       /* 0 = none */
+    const float *slopes; /* [heads] or NULL */
     const float *q, *k, *v;
     int64_t ld_q, ld_k, ld_v;
     float *o, *lse; /* forward: out (lse may be NULL) */

@@ -25,6 +25,7 @@ static void one_range(const decode_job *j, int64_t b, int kv, int range)
     int32_t len = ((const int32_t *)pt_at(a->lens))[b], from = first_key(a, len) + range * RANGE;
     if (from >= len) return;
     int64_t row = b * a->max_len + from, slot = ((b * a->n_kv + kv) * j->ranges + range) * j->group;
+    bool bent = a->softcap > 0 || pt_view_ok(a->slopes);
     pt_decode_part p = {.q = pt_f32_row(a->q, b) + (int64_t)kv * j->group * a->dim,
                         .k = pt_f32_row(a->k, row) + (int64_t)kv * a->dim,
                         .v = pt_f32_row(a->v, row) + (int64_t)kv * a->dim,
@@ -33,7 +34,10 @@ static void one_range(const decode_job *j, int64_t b, int kv, int range)
                         .group = j->group,
                         .dim = a->dim,
                         .keys = len - from < RANGE ? len - from : RANGE,
-                        .c = a->scale * 1.44269504088896340736f,
+                        .c = bent ? a->scale : a->scale * 1.44269504088896340736f,
+                        .softcap = a->softcap,
+                        .slopes = pt_view_ok(a->slopes) ? pt_f32_at(a->slopes) + (int64_t)kv * j->group : NULL,
+                        .last = len - 1 - from,
                         .o = j->o + slot * a->dim,
                         .top = j->top + slot,
                         .sum = j->sum + slot};

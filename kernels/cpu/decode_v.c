@@ -53,6 +53,20 @@ static inline void values(float *o, const float *p, const float *v, int64_t ld, 
     }
 }
 
+/* c * (k_i . q) of n keys from `key` on becomes their scores times log2 e (decode_v.h). */
+static void bend_keys(const pt_decode_part *j, int g, int key, int n, float *s)
+{
+    static const int32_t steps[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    pt_vi lane;
+    memcpy(&lane, steps, sizeof lane);
+    for (int i = 0; i < n; i += PT_W) {
+        pt_vf x = pt_vload(s + i);
+        if (j->softcap > 0) x = pt_vset(j->softcap) * pt_vtanh(x / pt_vset(j->softcap));
+        if (j->slopes) x = x - pt_vset(j->slopes[g]) * __builtin_convertvector(j->last - key - i - lane, pt_vf);
+        pt_vstore(s + i, x * pt_vset(1.44269504088896340736f));
+    }
+}
+
 void PT_V(pt_decode_keys)(const pt_decode_part *j)
 {
     for (int g = 0; g < j->group; g++) {
@@ -67,6 +81,7 @@ void PT_V(pt_decode_keys)(const pt_decode_part *j)
             float s[STEP], top_before = j->top[g], high = top_before, sum = 0;
             for (int i = 0; i < n; i += PT_W)
                 dots(j->q + (int64_t)g * j->dim, k + i * j->ld_k, j->ld_k, n - i < PT_W ? n - i : PT_W, j->dim, j->c, s + i);
+            if (j->softcap > 0 || j->slopes) bend_keys(j, g, key, n, s);
             for (int i = 0; i < n; i++) high = s[i] > high ? s[i] : high;
             if (high == -INFINITY) high = 0; /* every score is -inf or NaN: keep inf - inf away */
             for (int i = n; i % PT_W; i++) s[i] = -INFINITY;

@@ -6,12 +6,16 @@
 #include "kernels/cpu/isa.h"
 
 /* One KV head of one sequence: `group` query heads (q: [group][dim] dense) against `keys` keys. Unnormalised result:
- * o[g][dim] = sum_j 2^(c*s_j - top[g]) v_j, sum[g] likewise, top[g] = max_j c*s_j. keys >= 1; c = scale * log2 e. */
+ * o[g][dim] = sum_j 2^(c*s_j - top[g]) v_j, sum[g] likewise, top[g] = max_j c*s_j. keys >= 1; c = scale * log2 e. With softcap > 0 or slopes
+ * (of the group's heads) c = scale, and c*s_j becomes log2 e * (softcap * tanh(c*s_j / softcap) - slopes[g] * (last - j)); last: the
+ * new token's position less that of the first key. */
 typedef struct pt_decode_part {
     const float *q, *k, *v;
     int64_t ld_k, ld_v;
     int group, dim, keys;
-    float c;
+    float c, softcap;
+    const float *slopes; /* NULL = none */
+    int last;
     float *o, *top, *sum;
 } pt_decode_part;
 PT_V_DECL(void, pt_decode_keys, (const pt_decode_part *p));

@@ -2,28 +2,12 @@
 
 #include "kernels/cpu/vec.h"
 
-/* tanh: its series near 0 (|x| < 0.4: through x^13), 1 - 2/(1 + e^2x) elsewhere. A few units of the last place. */
-static pt_vf vtanh(pt_vf x)
-{
-    pt_vf a = pt_vmax(x, -x), x2 = x * x;
-    pt_vf s = pt_vset(21844.0f / 6081075);
-    s = pt_vfma(s, x2, pt_vset(-1382.0f / 155925));
-    s = pt_vfma(s, x2, pt_vset(62.0f / 2835));
-    s = pt_vfma(s, x2, pt_vset(-17.0f / 315));
-    s = pt_vfma(s, x2, pt_vset(2.0f / 15));
-    s = pt_vfma(s, x2, pt_vset(-1.0f / 3));
-    s = pt_vfma(s * x2, x, x);
-    pt_vf e = pt_vexp(a + a), t = pt_vset(1) - pt_vset(2) / (pt_vset(1) + e);
-    t = pt_vpick(x < pt_vset(0), -t, t);
-    return pt_vpick(a < pt_vset(0.4f), s, t);
-}
-
 void PT_V(pt_vhead_transform)(float *z, int64_t n, float softcap, float temperature)
 {
     for (int64_t i = 0; i < n; i += PT_W) {
         int64_t now = n - i < PT_W ? n - i : PT_W;
         pt_vf v = now == PT_W ? pt_vload(z + i) : pt_vload_part(z + i, now, 0);
-        if (softcap > 0) v = pt_vset(softcap) * vtanh(v / pt_vset(softcap));
+        if (softcap > 0) v = pt_vset(softcap) * pt_vtanh(v / pt_vset(softcap));
         v = v / pt_vset(temperature);
         pt_vstore_part(z + i, v, now);
     }

@@ -102,4 +102,20 @@ static inline pt_vf pt_vexp(pt_vf x)
     p = pt_vpick(x > hi, pt_vset(__builtin_inff()), pt_vpick(x < lo, pt_vset(0), p));
     return pt_vpick(x == x, p, x);
 }
+
+/* tanh: its series near 0 (|x| < 0.4: through x^13), 1 - 2/(1 + e^2x) elsewhere. A few units of the last place. */
+static inline pt_vf pt_vtanh(pt_vf x)
+{
+    pt_vf a = pt_vmax(x, -x), x2 = x * x;
+    pt_vf s = pt_vset(21844.0f / 6081075);
+    s = pt_vfma(s, x2, pt_vset(-1382.0f / 155925));
+    s = pt_vfma(s, x2, pt_vset(62.0f / 2835));
+    s = pt_vfma(s, x2, pt_vset(-17.0f / 315));
+    s = pt_vfma(s, x2, pt_vset(2.0f / 15));
+    s = pt_vfma(s, x2, pt_vset(-1.0f / 3));
+    s = pt_vfma(s * x2, x, x);
+    pt_vf e = pt_vexp(a + a), t = pt_vset(1) - pt_vset(2) / (pt_vset(1) + e);
+    t = pt_vpick(x < pt_vset(0), -t, t);
+    return pt_vpick(a < pt_vset(0.4f), s, t);
+}
 #endif

@@ -186,6 +186,8 @@ extern "C" pt_status pt_cuda_decode_attention(pt_ctx *ctx, const pt_decode_args 
     if (!(a->scale > 0 && a->scale < 1e30f)) return pt_fail(PT_EARG, "decode_attention: scale %g", (double)a->scale);
     if (a->n_kv < 1 || a->n_heads < a->n_kv || a->n_heads % a->n_kv || a->dim < 2 || a->dim % 2 || a->n_heads > 65535)
         return pt_fail(PT_ESHAPE, "decode_attention: %d heads, %d key heads, %d features", a->n_heads, a->n_kv, a->dim);
+    if (a->softcap != 0 || pt_view_ok(a->slopes))
+        return pt_fail(PT_ENOSUP, "decode_attention: no softcap and no slopes on this device yet");
     if (a->dim > MAX_DIM)
         return pt_fail(PT_ENOSUP, "decode_attention: heads of %d features, at most %d on this device", a->dim, MAX_DIM);
     if (a->max_len < 1 || a->max_len > INT32_MAX - RANGE || a->window < 0 || b > 65535)

@@ -26,8 +26,27 @@ void pt_ref_forest_free(pt_ctx *ctx, pt_forest *f)
     pt_forest_host_free(f);
 }
 
+/* What makes scores of dot products in one head. */
+typedef struct bend {
+    double scale, softcap, slope;
+} bend;
+
+static bend bend_of(float scale, float softcap, pt_view slopes, int h)
+{
+    return (bend){scale, softcap, pt_view_ok(slopes) ? pt_f32_at(slopes)[h] : 0};
+}
+
+/* far: position(i) - position(j). *by_dot (where wanted): ds / d(scale * dot). */
+static double score(const bend *b, double dot, int32_t far, double *by_dot)
+{
+    double s = dot * b->scale, t = b->softcap > 0 ? tanh(s / b->softcap) : 0;
+    if (b->softcap > 0) s = b->softcap * t;
+    if (by_dot) *by_dot = 1 - t * t;
+    return s - b->slope * far;
+}
+
 /* One query row of one head: p[j] for every visible j (0 elsewhere), and the log-sum. */
-static double probabilities(const pt_forest *f, int32_t i, const float *q, const float *k, int64_t ld, int dim, double scale,
+static double probabilities(const pt_forest *f, int32_t i, const float *q, const float *k, int64_t ld, int dim, const bend *b,
                             double *p)
 {
     double max = -INFINITY, sum = 0;
@@ -35,7 +54,7 @@ static double probabilities(const pt_forest *f, int32_t i, const float *q, const
         p[j] = 0;
         if (!pt_forest_sees(f, i, j)) continue;
         for (int d = 0; d < dim; d++) p[j] += (double)q[d] * k[j * ld + d];
-        p[j] *= scale;
+        p[j] = score(b, p[j], f->positions[i] - f->positions[j], NULL);
         if (p[j] > max) max = p[j];
     }
     for (int32_t j = 0; j <= i; j++) sum += pt_forest_sees(f, i, j) ? exp(p[j] - max) : 0;
@@ -56,8 +75,9 @@ pt_status pt_ref_attention(pt_ctx *ctx, const pt_attention_args *a)
     for (int h = 0; h < a->n_heads; h++) {
         int kv = h / (a->n_heads / a->n_kv);
         const float *k = pt_f32_at(a->k) + (int64_t)kv * dim, *v = pt_f32_at(a->v) + (int64_t)kv * dim;
+        bend b = bend_of(a->scale, a->softcap, a->slopes, h);
         for (int32_t i = 0; i < n; i++) {
-            double lse = probabilities(a->forest, i, pt_f32_row(a->q, i) + (int64_t)h * dim, k, a->k.ld, dim, a->scale, p);
+            double lse = probabilities(a->forest, i, pt_f32_row(a->q, i) + (int64_t)h * dim, k, a->k.ld, dim, &b, p);
             if (pt_view_ok(a->lse)) pt_f32_row(a->lse, h)[i] = (float)lse;
             for (int d = 0; d < dim; d++) {
                 double o = 0;
@@ -78,17 +98,18 @@ static void row_bwd(const pt_attention_bwd_args *a, int h, int32_t i, double *p,
     int64_t at = (int64_t)h * dim, kat = (int64_t)kv * dim;
     const float *q = pt_f32_row(a->q, i) + at, *out = pt_f32_row(a->o, i) + at, *dout = pt_f32_row(a->dout, i) + at;
     double lse = pt_f32_row(a->lse, h)[i], delta = 0;
+    bend b = bend_of(a->scale, a->softcap, a->slopes, h);
     for (int d = 0; d < dim; d++) delta += (double)dout[d] * out[d];
     for (int32_t j = 0; j <= i; j++) {
         if (!pt_forest_sees(a->forest, i, j)) continue;
         const float *k = pt_f32_row(a->k, j) + kat, *v = pt_f32_row(a->v, j) + kat;
-        double s = 0, dp = 0;
+        double s = 0, dp = 0, by_dot;
         for (int d = 0; d < dim; d++) {
             s += (double)q[d] * k[d];
             dp += (double)dout[d] * v[d];
         }
-        double pj = exp(s * a->scale - lse);
-        p[j] = pj * (dp - delta) * a->scale;
+        double pj = exp(score(&b, s, a->forest->positions[i] - a->forest->positions[j], &by_dot) - lse);
+        p[j] = pj * (dp - delta) * by_dot * a->scale;
         for (int d = 0; d < dim; d++) {
             dk[(int64_t)j * dim + d] += p[j] * q[d];
             dv[(int64_t)j * dim + d] += pj * dout[d];
@@ -135,12 +156,13 @@ static void decode_row(const pt_decode_args *a, int64_t b, int h, int32_t len, d
     int dim = a->dim, kv = h / (a->n_heads / a->n_kv);
     int32_t start = a->window > 0 && len > a->window ? len - a->window : 0;
     const float *q = pt_f32_row(a->q, b) + (int64_t)h * dim;
+    bend by = bend_of(a->scale, a->softcap, a->slopes, h);
     double max = -INFINITY, sum = 0;
     for (int32_t j = start; j < len; j++) {
         const float *k = pt_f32_row(a->k, b * a->max_len + j) + (int64_t)kv * dim;
         p[j] = 0;
         for (int d = 0; d < dim; d++) p[j] += (double)q[d] * k[d];
-        p[j] *= a->scale;
+        p[j] = score(&by, p[j], len - 1 - j, NULL);
         if (p[j] > max) max = p[j];
     }
     for (int32_t j = start; j < len; j++) sum += p[j] = exp(p[j] - max);

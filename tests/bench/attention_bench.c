@@ -30,7 +30,7 @@ static double gemm_rate(int m, int n, int k)
     return 2.0 * m * n * k / best / 1e9;
 }
 
-static void bench(const char *name, const of_forest *f, int heads, int kv, int dim, double gemm)
+static void bench(const char *name, const of_forest *f, int heads, int kv, int dim, float softcap, double gemm)
 {
     int64_t n = f->d.n_tokens, hd = (int64_t)heads * dim, kd = (int64_t)kv * dim;
     pt_view q = ot_new(PT_F32, n, hd, hd), k = ot_new(PT_F32, n, kd, kd), v = ot_like(k), o = ot_like(q), dout = ot_like(q);
@@ -47,7 +47,8 @@ static void bench(const char *name, const of_forest *f, int heads, int kv, int d
                            .n_heads = heads,
                            .n_kv = kv,
                            .dim = dim,
-                           .scale = 1 / sqrtf((float)dim)};
+                           .scale = 1 / sqrtf((float)dim),
+                           .softcap = softcap};
     pt_attention_bwd_args b = {.dq = dq,
                                .dk = dk,
                                .dv = dv,
@@ -61,7 +62,8 @@ static void bench(const char *name, const of_forest *f, int heads, int kv, int d
                                .n_heads = heads,
                                .n_kv = kv,
                                .dim = dim,
-                               .scale = a.scale};
+                               .scale = a.scale,
+                               .softcap = softcap};
     double pairs = 0, fwd = 1e9, bwd = 1e9;
     for (int64_t i = 0; i < n; i++) pairs += f->pos[i] + 1; /* every root starts at position 0, no window */
     ot_dry_begin(&ot.cpu);
@@ -87,7 +89,8 @@ static void bench(const char *name, const of_forest *f, int heads, int kv, int d
     ot_free_all();
 }
 
-static void one(const char *name, int roots, int len, int answers, int answer, int heads, int kv, int dim, double gemm)
+static void one(const char *name, int roots, int len, int answers, int answer, int heads, int kv, int dim, float softcap,
+                double gemm)
 {
     static of_forest f;
     of_begin(&f, 0);
@@ -95,7 +98,7 @@ static void one(const char *name, int roots, int len, int answers, int answer, i
         int32_t root = of_add(&f, -1, len);
         for (int i = 0; i < answers; i++) of_add(&f, root, answer);
     }
-    bench(name, &f, heads, kv, dim, gemm);
+    bench(name, &f, heads, kv, dim, softcap, gemm);
 }
 
 int main(int argc, char **argv)
@@ -105,12 +108,15 @@ int main(int argc, char **argv)
     if (argc > 2 && pt_cpu_isa_set(argv[2]) != PT_OK) return 1;
     double gemm = gemm_rate(1024, 1536, 576);
     printf("%d threads, %s; sgemm 1024x1536x576: %.0f GF/s\n", pt_threads_get(), pt_cpu_isa(), gemm);
-    one("profile 300 + 8 x 120", 1, 300, 8, 120, 9, 3, 64, gemm);
-    one("profile 300 + 20 x 120", 1, 300, 20, 120, 9, 3, 64, gemm);
-    one("2 x 512", 2, 512, 0, 0, 9, 3, 64, gemm);
-    one("1 x 2048", 1, 2048, 0, 0, 9, 3, 64, gemm);
-    one("8 x 137", 8, 137, 0, 0, 9, 3, 64, gemm);
-    one("2 x 512, no groups", 2, 512, 0, 0, 9, 9, 64, gemm);
-    one("2 x 512, dim 128", 2, 512, 0, 0, 8, 2, 128, gemm);
+    one("profile 300 + 8 x 120", 1, 300, 8, 120, 9, 3, 64, 0, gemm);
+    one("profile 300 + 20 x 120", 1, 300, 20, 120, 9, 3, 64, 0, gemm);
+    one("2 x 512", 2, 512, 0, 0, 9, 3, 64, 0, gemm);
+    one("1 x 2048", 1, 2048, 0, 0, 9, 3, 64, 0, gemm);
+    one("8 x 137", 8, 137, 0, 0, 9, 3, 64, 0, gemm);
+    one("2 x 512, no groups", 2, 512, 0, 0, 9, 9, 64, 0, gemm);
+    static const int dims[] = {80, 96, 112, 128, 160, 192, 256};
+    for (size_t i = 0; i < sizeof dims / sizeof *dims; i++) one("2 x 512", 2, 512, 0, 0, 8, 2, dims[i], 0, gemm);
+    one("2 x 512, softcap", 2, 512, 0, 0, 9, 3, 64, 50, gemm);
+    one("2 x 512, softcap", 2, 512, 0, 0, 8, 4, 256, 50, gemm);
     return ot_end(NULL);
 }

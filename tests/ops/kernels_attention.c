@@ -6,7 +6,8 @@
 typedef struct problem {
     of_forest f;
     int heads, kv, dim;
-    float scale;
+    float scale, softcap;
+    pt_view slopes; /* absent as a rule */
     pt_view q, k, v, dout;
 } problem;
 typedef struct result {
@@ -37,6 +38,14 @@ static result make_result(const problem *p, int pad)
     return r;
 }
 
+/* 2^-1, 2^-2, ... */
+static pt_view make_slopes(int heads)
+{
+    pt_view v = ot_out(1, heads);
+    for (int h = 0; h < heads; h++) ot_f32(v, 0)[h] = ldexpf(0.5f, -h);
+    return v;
+}
+
 static pt_attention_args forward_args(const problem *p, const result *r, const pt_forest *f)
 {
     return (pt_attention_args){.o = r->o,
@@ -48,7 +57,9 @@ static pt_attention_args forward_args(const problem *p, const result *r, const p
                                .n_heads = p->heads,
                                .n_kv = p->kv,
                                .dim = p->dim,
-                               .scale = p->scale};
+                               .scale = p->scale,
+                               .softcap = p->softcap,
+                               .slopes = p->slopes};
 }
 
 /* With o and lse of `from`. */
@@ -67,7 +78,9 @@ static pt_attention_bwd_args backward_args(const problem *p, const result *r, co
                                    .n_heads = p->heads,
                                    .n_kv = p->kv,
                                    .dim = p->dim,
-                                   .scale = p->scale};
+                                   .scale = p->scale,
+                                   .softcap = p->softcap,
+                                   .slopes = p->slopes};
 }
 
 static void run(pt_ctx *ctx, const problem *p, const result *r, const result *from)
@@ -111,10 +124,11 @@ static void check_gradient(const problem *p, const pt_forest *f, const result *r
 
 static void ref_gradients(void **state)
 {
-    for (int window = 0; window <= 7; window += 7) {
-        problem p = {.heads = 4, .kv = 2, .dim = 6};
-        of_batch(&p.f, 11, 3, 40, 9, window);
+    for (int i = 0; i < 4; i++) { /* a window, a softcap near the scores, slopes */
+        problem p = {.heads = 4, .kv = 2, .dim = 6, .softcap = i >= 2 ? 1.5f : 0};
+        of_batch(&p.f, 11, 3, 40, 9, i % 2 ? 7 : 0);
         make_inputs(&p, 5, 1, 1);
+        if (i == 1 || i == 2) p.slopes = make_slopes(4);
         result r = make_result(&p, 0);
         run(&ot.ref, &p, &r, NULL);
         pt_forest *f = of_make(&ot.ref, &p.f);
@@ -185,6 +199,15 @@ static void refusals(void **state)
         a = forward_args(&p, &r, f);
         a.scale = -1;
         OT_REFUSE(both[i], attention, &a, PT_EARG);
+        static const float caps[] = {-1, NAN, INFINITY};
+        for (int c = 0; c < 3; c++) {
+            a = forward_args(&p, &r, f);
+            a.softcap = caps[c];
+            OT_REFUSE(both[i], attention, &a, PT_EARG);
+        }
+        a = forward_args(&p, &r, f);
+        a.slopes = pt_view_cols(p.q, 0, 1); /* a head's slope is missing, and many rows */
+        OT_REFUSE(both[i], attention, &a, PT_ESHAPE);
         a = forward_args(&p, &r, f);
         a.q = pt_view_rows(a.q, 0, a.q.rows - 8); /* the forest has more tokens */
         a.k = pt_view_rows(a.k, 0, a.q.rows);
@@ -194,6 +217,11 @@ static void refusals(void **state)
         OT_REFUSE(both[i], attention, &a, PT_ESHAPE);
         pt_attention_bwd_args b = backward_args(&p, &r, &r, f);
         b.dk = PT_NO_VIEW;
+        OT_REFUSE(both[i], attention_bwd, &b, PT_ESHAPE);
+        b = backward_args(&p, &r, &r, f);
+        b.softcap = -1;
+        OT_REFUSE(both[i], attention_bwd, &b, PT_EARG);
+        b.softcap = 0, b.slopes = make_slopes(3);
         OT_REFUSE(both[i], attention_bwd, &b, PT_ESHAPE);
         both[i]->ops->forest_free(both[i], f);
     }

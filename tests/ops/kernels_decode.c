@@ -37,6 +37,13 @@ static cache make(int64_t b, int max_len, int heads, int kv, int dim, int window
     return c;
 }
 
+static pt_view slopes(int heads, float first)
+{
+    pt_view v = ot_out(1, heads);
+    for (int h = 0; h < heads; h++) ot_f32(v, 0)[h] = ldexpf(first, -h);
+    return v;
+}
+
 static void plain(const cache *c, pt_view o)
 {
     const pt_decode_args *a = &c->a;
@@ -45,12 +52,14 @@ static void plain(const cache *c, pt_view o)
         for (int h = 0; h < a->n_heads; h++) {
             int at = h / (a->n_heads / a->n_kv) * a->dim, len = ot_i32(c->lens)[b],
                 start = a->window && len > a->window ? len - a->window : 0;
-            float max = -INFINITY, sum = 0;
+            float max = -INFINITY, sum = 0, slope = pt_view_ok(a->slopes) ? ot_f32(a->slopes, 0)[h] : 0;
             for (int j = start; j < len; j++) {
                 e[j] = 0;
                 for (int d = 0; d < a->dim; d++)
                     e[j] += ot_f32(c->q, b)[h * a->dim + d] * ot_f32(c->k, b * a->max_len + j)[at + d];
                 e[j] *= a->scale;
+                if (a->softcap > 0) e[j] = a->softcap * tanhf(e[j] / a->softcap);
+                e[j] -= slope * (float)(len - 1 - j);
                 max = fmaxf(max, e[j]);
             }
             for (int j = start; j < len; j++) sum += e[j] = expf(e[j] - max);
@@ -67,15 +76,20 @@ static void against_ref(void **state)
 {
     static const struct {
         int b, max_len, heads, kv, dim, window;
+        float softcap, slope;
     } cases[] = {
-        {1, 1, 1, 1, 2, 0},       {1, 700, 9, 3, 64, 0}, {7, 65, 4, 1, 80, 0},  {3, 600, 2, 2, 34, 300},
-        {2, 257, 8, 1, 128, 256}, {5, 40, 6, 2, 10, 1},  {40, 90, 9, 3, 64, 0}, {1, 513, 14, 2, 256, 0},
+        {1, 1, 1, 1, 2, 0, 0, 0},       {1, 700, 9, 3, 64, 0, 0, 0},      {7, 65, 4, 1, 80, 0, 0, 0},
+        {3, 600, 2, 2, 34, 300, 0, 0},  {2, 257, 8, 1, 128, 256, 0, 0},   {5, 40, 6, 2, 10, 1, 0, 0},
+        {40, 90, 9, 3, 64, 0, 0, 0},    {1, 513, 14, 2, 256, 0, 0, 0},    {3, 300, 4, 2, 256, 0, 0.5f, 0},
+        {2, 530, 8, 1, 64, 270, 0, 0.03f}, {6, 70, 6, 3, 34, 0, 0.3f, 0.1f},
     };
     int before = pt_threads_get();
     for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
         cache c = make(cases[k].b, cases[k].max_len, cases[k].heads, cases[k].kv, cases[k].dim, cases[k].window, k);
         pt_view want = ot_new(PT_F32, cases[k].b, c.q.cols, c.q.cols), p = ot_like(want),
                got = ot_new(PT_F32, cases[k].b, c.q.cols, c.q.cols + 1), one = ot_like(got);
+        c.a.softcap = cases[k].softcap;
+        if (cases[k].slope > 0) c.a.slopes = slopes(cases[k].heads, cases[k].slope);
         c.a.o = want;
         OT_RUN(&ot.ref, decode_attention, &c.a);
         plain(&c, p);
@@ -97,8 +111,11 @@ static void against_ref(void **state)
 /* The last row of a plain sequence's attention is what decoding computes. */
 static void equals_attention(void **state)
 {
-    for (int window = 0; window < 40; window += 30) {
+    for (int i = 0; i < 4; i++) { /* a window; softcap and slopes */
+        int window = i % 2 ? 30 : 0;
         cache c = make(1, 77, 4, 2, 16, window, 5);
+        c.a.softcap = i >= 2 ? 0.7f : 0;
+        c.a.slopes = i >= 2 ? slopes(4, 0.25f) : PT_NO_VIEW;
         pt_view q = ot_new(PT_F32, 77, 64, 64), all = ot_like(q), o = ot_new(PT_F32, 1, 64, 64), last = ot_like(o);
         ot_fill(q, 8, 1);
         memcpy(ot_f32(c.q, 0), ot_f32(q, 76), 64 * 4);
@@ -116,7 +133,9 @@ static void equals_attention(void **state)
                                    .n_heads = 4,
                                    .n_kv = 2,
                                    .dim = 16,
-                                   .scale = c.a.scale};
+                                   .scale = c.a.scale,
+                                   .softcap = c.a.softcap,
+                                   .slopes = c.a.slopes};
             OT_RUN(both[b], attention, &a);
             c.a.o = o;
             OT_RUN(both[b], decode_attention, &c.a);
@@ -143,6 +162,11 @@ static void refusals(void **state)
         c.a.max_len = 11;
         OT_REFUSE(both[b], decode_attention, &c.a, PT_ESHAPE);
         c.a.max_len = 10;
+        c.a.softcap = -1;
+        OT_REFUSE(both[b], decode_attention, &c.a, PT_EARG);
+        c.a.softcap = 0, c.a.slopes = slopes(3, 1);
+        OT_REFUSE(both[b], decode_attention, &c.a, PT_ESHAPE);
+        c.a.slopes = PT_NO_VIEW;
     }
     ot_free_all();
 }

@@ -1,7 +1,8 @@
 /* Decode attention and sampling on the backend under test against ref. */
 #include "tests/ops/op_modes.h"
 
-static void decode_case(pt_dtype t, int64_t b, int max_len, int heads, int kv, int dim, int window, int64_t gap)
+static void decode_case(pt_dtype t, int64_t b, int max_len, int heads, int kv, int dim, int window, int64_t gap,
+                        float softcap = 0, float slope = 0)
 {
     ot_case(t);
     pt_view q = ot_in(t, b, heads * dim, heads * dim + gap, 1, 1), o = ot_act(t, b, heads * dim, heads * dim),
@@ -9,8 +10,15 @@ static void decode_case(pt_dtype t, int64_t b, int max_len, int heads, int kv, i
     pt_view k = ot_in(t, b * max_len, kv * dim, kv * dim + gap, 2, 1), v = ot_in(t, b * max_len, kv * dim, kv * dim + gap, 3, 1);
     for (int64_t i = 0; i < b; i++) ot_i32(lens)[i] = i == 0 ? 1 : i == 1 ? max_len : 1 + (int)(i * 7919 % max_len);
     ot_put(lens);
+    pt_view slopes = {};
+    if (slope != 0) {
+        slopes = ot_act(PT_F32, 1, heads, heads);
+        for (int h = 0; h < heads; h++) ot_f32(slopes, 0)[h] = ldexpf(slope, -h);
+        ot_put(slopes);
+    }
     OT_ON(decode_attention, pt_decode_args, a.o = D(o), a.q = D(q), a.k = D(k), a.v = D(v), a.lens = D(lens),
-           a.max_len = max_len, a.n_heads = heads, a.n_kv = kv, a.dim = dim, a.window = window, a.scale = 0.3f);
+           a.max_len = max_len, a.n_heads = heads, a.n_kv = kv, a.dim = dim, a.window = window, a.scale = 0.3f, a.softcap = softcap,
+           a.slopes = D(slopes));
     ot_near(o, 2, 1e-6);
     ot_free_all();
 }
@@ -23,6 +31,11 @@ static void test_decode(void **)
         decode_case(t, 2, 300, 9, 3, 96, 100, 0);
         decode_case(t, 2, 40, 10, 1, 10, 7, 1);
         decode_case(t, 2, 20, 2, 1, 256, 0, 0);
+#if OT_MODE == OT_HOST
+        decode_case(t, 3, 600, 4, 2, 64, 0, 8, 2, 0);
+        decode_case(t, 2, 300, 9, 3, 96, 270, 0, 0, 0.05f);
+        decode_case(t, 2, 40, 10, 1, 10, 7, 1, 1, 0.5f);
+#endif
     }
 #if OT_MODE == OT_CUDA
     ot_case(PT_F32);

@@ -1,6 +1,6 @@
 /* Attention over a segment forest on the backend under test against ref: error at most twice that of plain loops that round where
  * the kernels must (inputs, probabilities, their gradients and results to the type). Every op runs in three thread orders with
- * equal bits (OT_ON). */
+ * equal bits (OT_ON). `bent` cases have a softcap or slopes, `fused` ones q, k, v and dq, dk, dv in one buffer each. */
 #include "tests/ops/op_modes.h"
 #include "tests/ops/op_forest.h"
 
@@ -12,25 +12,43 @@ typedef struct problem {
     float strength;
     float scale;
     pt_dtype type;
-    pt_view q, k, v, o, lse, dout, dq, dk, dv;
+    bool fused;
+    float softcap, slope; /* slopes: slope / 2^head, absent when 0 */
+    pt_view q, k, v, o, lse, dout, dq, dk, dv, slopes;
     pt_forest *under, *ref;
 } problem;
 typedef struct plain { /* of the plain loops: [N, H*D], [H, N], ... */
     float *o, *lse, *dq, *dk, *dv;
 } plain;
 
+/* q, k, v (filled) or dq, dk, dv as columns of one buffer. */
+static void slices(pt_view whole, int64_t hd, int64_t kd, pt_view *q, pt_view *k, pt_view *v)
+{
+    *q = pt_view_cols(whole, 0, hd), *k = pt_view_cols(whole, hd, kd), *v = pt_view_cols(whole, hd + kd, kd);
+}
 static void begin(problem *p, uint64_t seed)
 {
-    int64_t n = trees.d.n_tokens, hd = (int64_t)p->heads * p->dim, kd = (int64_t)p->kv * p->dim;
+    int64_t n = trees.d.n_tokens, hd = (int64_t)p->heads * p->dim, kd = (int64_t)p->kv * p->dim, all = hd + 2 * kd;
     ot_case(p->type);
     p->scale = 1 / sqrtf((float)p->dim);
+    if (p->slope != 0) {
+        p->slopes = ot_act(PT_F32, 1, p->heads, p->heads);
+        for (int h = 0; h < p->heads; h++) ot_f32(p->slopes, 0)[h] = ldexpf(p->slope, -h);
+        ot_put(p->slopes);
+    }
+    p->under = of_make(&om.under, &trees), p->ref = of_make(&om.ref, &trees);
+    p->dout = ot_in(p->type, n, hd, hd + p->gap, seed + 3, 1), p->o = ot_act(p->type, n, hd, hd + p->gap),
+    p->lse = ot_act(PT_F32, p->heads, n, n + p->gap);
+    if (p->fused) {
+        slices(ot_in(p->type, n, all, all + p->gap, seed, p->strength), hd, kd, &p->q, &p->k, &p->v);
+        slices(ot_act(p->type, n, all, all + p->gap), hd, kd, &p->dq, &p->dk, &p->dv);
+        return;
+    }
     p->q = ot_in(p->type, n, hd, hd + p->gap, seed, p->strength),
     p->k = ot_in(p->type, n, kd, kd + 2 * p->gap, seed + 1, p->strength);
-    p->v = ot_in(p->type, n, kd, kd + 3 * p->gap, seed + 2, 1), p->dout = ot_in(p->type, n, hd, hd + p->gap, seed + 3, 1);
-    p->o = ot_act(p->type, n, hd, hd + p->gap), p->lse = ot_act(PT_F32, p->heads, n, n + p->gap),
+    p->v = ot_in(p->type, n, kd, kd + 3 * p->gap, seed + 2, 1);
     p->dq = ot_act(p->type, n, hd, hd + p->gap);
     p->dk = ot_act(p->type, n, kd, kd + p->gap), p->dv = ot_act(p->type, n, kd, kd + p->gap);
-    p->under = of_make(&om.under, &trees), p->ref = of_make(&om.ref, &trees);
 }
 static void end(problem *p)
 {
@@ -47,18 +65,28 @@ static pt_forest *forest(const problem *p)
 static void run_forward(problem *p, bool with_lse)
 {
     OT_ON(attention, pt_attention_args, a.o = D(p->o); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v);
-           if (with_lse) a.lse = D(p->lse); a.forest = forest(p);
+           if (with_lse) a.lse = D(p->lse); a.forest = forest(p); a.softcap = p->softcap; a.slopes = D(p->slopes);
            a.n_heads = p->heads; a.n_kv = p->kv; a.dim = p->dim; a.scale = p->scale);
 }
 static void run_backward(problem *p)
 {
     OT_ON(attention_bwd, pt_attention_bwd_args, a.o = D(p->o); a.lse = D(p->lse); a.q = D(p->q); a.k = D(p->k); a.v = D(p->v);
            a.dout = D(p->dout); a.dq = D(p->dq); a.dk = D(p->dk); a.dv = D(p->dv); a.forest = forest(p);
-           a.n_heads = p->heads; a.n_kv = p->kv; a.dim = p->dim; a.scale = p->scale);
+           a.softcap = p->softcap; a.slopes = D(p->slopes); a.n_heads = p->heads; a.n_kv = p->kv; a.dim = p->dim; a.scale = p->scale);
 }
 
-/* One row of one head: probabilities p[j], 0 where hidden, of its own log-sum or of *lse; returns the log-sum. */
-static float plain_row(const problem *p, int h, int32_t i, float *prob, const float *lse)
+/* What follows from scale * dot: the score, and *by = d score / d that. */
+static float plain_score(const problem *p, int h, int32_t i, int32_t j, float s, float *by)
+{
+    *by = 1;
+    if (p->softcap > 0) {
+        float t = tanhf(s / p->softcap);
+        s = p->softcap * t, *by = 1 - t * t;
+    }
+    return p->slope != 0 ? s - ldexpf(p->slope, -h) * (float)(trees.pos[i] - trees.pos[j]) : s;
+}
+/* One row of one head: probabilities p[j], 0 where hidden, of its own log-sum or of *lse; returns the log-sum. by: may be NULL. */
+static float plain_row(const problem *p, int h, int32_t i, float *prob, float *by, const float *lse)
 {
     int at = h / (p->heads / p->kv) * p->dim;
     const float *q = ot_f32(p->q, i) + h * p->dim;
@@ -66,7 +94,9 @@ static float plain_row(const problem *p, int h, int32_t i, float *prob, const fl
     for (int32_t j = 0; j <= i; j++) {
         float s = 0;
         for (int d = 0; d < p->dim; d++) s += q[d] * ot_f32(p->k, j)[at + d];
-        prob[j] = of_sees(&trees, i, j) ? s * p->scale : -INFINITY;
+        float slope, score = plain_score(p, h, i, j, s * p->scale, &slope);
+        prob[j] = of_sees(&trees, i, j) ? score : -INFINITY;
+        if (by) by[j] = slope;
         max = fmaxf(max, prob[j]);
     }
     for (int32_t j = 0; j <= i; j++) sum += prob[j] = expf(prob[j] - (lse ? *lse : max));
@@ -81,7 +111,7 @@ static void plain_forward(const problem *p, plain *w)
     w->o = (float *)calloc((size_t)(n * hd), 4), w->lse = (float *)calloc((size_t)(n * p->heads), 4);
     for (int h = 0; h < p->heads; h++)
         for (int32_t i = 0; i < n; i++) {
-            w->lse[(int64_t)h * n + i] = plain_row(p, h, i, prob, NULL);
+            w->lse[(int64_t)h * n + i] = plain_row(p, h, i, prob, NULL, NULL);
             for (int d = 0; d < p->dim; d++) {
                 float o = 0;
                 for (int32_t j = 0; j <= i; j++)
@@ -95,7 +125,7 @@ static void plain_backward(const problem *p, plain *w)
 {
     int32_t n = trees.d.n_tokens;
     int64_t hd = (int64_t)p->heads * p->dim, kd = (int64_t)p->kv * p->dim;
-    float *prob = (float *)malloc((size_t)n * 4);
+    float *prob = (float *)malloc((size_t)n * 8), *by = prob + n;
     w->dq = (float *)calloc((size_t)(n * hd), 4), w->dk = (float *)calloc((size_t)(n * kd), 4),
     w->dv = (float *)calloc((size_t)(n * kd), 4);
     for (int h = 0; h < p->heads; h++)
@@ -104,13 +134,13 @@ static void plain_backward(const problem *p, plain *w)
             const float *g = ot_f32(p->dout, i) + h * p->dim, *o = ot_f32(p->o, i) + h * p->dim,
                         *q = ot_f32(p->q, i) + h * p->dim;
             float delta = 0;
-            plain_row(p, h, i, prob, ot_f32(p->lse, h) + i);
+            plain_row(p, h, i, prob, by, ot_f32(p->lse, h) + i);
             for (int d = 0; d < p->dim; d++) delta += g[d] * o[d];
             for (int32_t j = 0; j <= i; j++) {
                 if (!of_sees(&trees, i, j)) continue;
                 float dp = 0;
                 for (int d = 0; d < p->dim; d++) dp += g[d] * ot_f32(p->v, j)[at + d];
-                float pj = ot_round(p->type, prob[j]), ds = ot_round(p->type, prob[j] * (dp - delta)) * p->scale;
+                float pj = ot_round(p->type, prob[j]), ds = ot_round(p->type, prob[j] * (dp - delta) * by[j]) * p->scale;
                 for (int d = 0; d < p->dim; d++) {
                     w->dq[i * hd + h * p->dim + d] += ds * ot_f32(p->k, j)[at + d];
                     w->dk[j * kd + at + d] += ds * q[d];
@@ -136,8 +166,8 @@ static void within(const char *what, const problem *p, pt_view m, const float *n
         }
     double budget = 2 * sqrt(plain) + OT_FLOOR * sqrt(norm) + (OT_MODE == OT_HOST && norm > 0 ? 0 : floor) * sqrt((double)(rows * cols));
     if (!(sqrt(got) <= budget))
-        fail_msg("%s: error %.3g, budget %.3g, norm %.3g (%d tokens, %d segments, window %d, heads %d/%d, dim %d, gap %d, %s)", what, sqrt(got), budget,
-                 sqrt(norm), trees.d.n_tokens, trees.d.n_segs, trees.d.window, p->heads, p->kv, p->dim, p->gap, pt_cpu_isa());
+        fail_msg("%s: error %.3g, budget %.3g, norm %.3g (%d tokens, %d segments, window %d, heads %d/%d, dim %d, gap %d, softcap %g, slope %g, %s)", what, sqrt(got), budget,
+                 sqrt(norm), trees.d.n_tokens, trees.d.n_segs, trees.d.window, p->heads, p->kv, p->dim, p->gap, (double)p->softcap, (double)p->slope, pt_cpu_isa());
     /* the plain loops state what is visible by ancestry, ref by the ends of subtrees */
     double apart = *what == 'd' ? 1e-5 * sqrt(norm) + floor * sqrt((double)(rows * cols)) : norm > 0 ? 1e-6 * sqrt(norm) : 0;
     if (p->type == PT_F32 && p->strength == 1 && !(sqrt(plain) <= apart))
@@ -217,6 +247,34 @@ static void test_small_type(void **)
 static void test_f32(void **)
 {
     run_shapes(PT_F32);
+}
+
+/* Softcaps near the scores, slopes (the steep one would overflow rows that are only padding), both; q, k, v in one buffer, as dq, dk, dv. Head
+ * sizes of every instance, wide and not. */
+static void test_bent(void **)
+{
+    static const struct {
+        int heads, kv, dim, gap, depth, tokens, len, window;
+        float softcap, slope;
+        bool fused, f32;
+    } cases[] = {
+        {4, 2, 64, 0, 3, 90, 50, 0, 2, 0, true, true},      {3, 1, 16, 8, 2, 80, 40, 30, 0, 0.5f, false, true},
+        {4, 4, 96, 0, 2, 70, 40, 0, 0, 0.25f, true, false}, {2, 1, 128, 0, 3, 80, 30, 20, 3, 0.5f, true, true},
+        {2, 1, 256, 0, 2, 70, 60, 0, 2, 0.25f, true, true}, {2, 1, 160, 8, 2, 70, 66, 0, 1, 0, false, false},
+        {6, 2, 10, 1, 4, 100, 20, 0, 1.5f, 0.5f, true, true}, {1, 1, 130, 1, 2, 70, 40, 0, 2, 0.125f, false, false},
+        {2, 2, 112, 0, 3, 70, 50, 0, 0, 0, true, false},    {2, 1, 80, 0, 2, 70, 50, 0, 30, 0, true, false},
+        {3, 1, 8, 0, 1, 205, 200, 0, 0, 2, true, true},
+    };
+    OT_EACH_ACT(t)
+    {
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            problem p = problem_of(t, cases[i].heads, cases[i].kv, cases[i].dim, cases[i].gap);
+            if (OT_MODE == OT_CUDA && t == PT_F32 && !cases[i].f32) continue;
+            p.softcap = cases[i].softcap, p.slope = cases[i].slope, p.fused = cases[i].fused;
+            of_random(&trees, 300 + i, cases[i].depth, cases[i].tokens, cases[i].len, cases[i].window);
+            compare(&p, 70 + i);
+        }
+    }
 }
 
 static void test_special(void **)
@@ -304,8 +362,8 @@ static unsigned char *far_results(pt_dtype type, int64_t ld, const unsigned char
     for (int i = 0; i < FAR_PARTS; i++) v[i] = far_part(&b, type, ld, i);
     for (int i = 0; i < 4; i++) assert_int_equal(pt_cuda_upload(&om.under, v[i], in + (size_t)i * part), PT_OK);
     pt_view l = {&lse, 0, PT_F32, 1, FAR_TOKENS, FAR_TOKENS};
-    pt_attention_args a = {v[4], l, v[0], v[1], v[2], f, 1, 1, FAR_DIM, 0.125f};
-    pt_attention_bwd_args g = {v[5], v[6], v[7], v[3], v[4], l, v[0], v[1], v[2], f, 1, 1, FAR_DIM, 0.125f};
+    pt_attention_args a = {v[4], l, v[0], v[1], v[2], f, 1, 1, FAR_DIM, 0.125f, 0, ot_none()};
+    pt_attention_bwd_args g = {v[5], v[6], v[7], v[3], v[4], l, v[0], v[1], v[2], f, 1, 1, FAR_DIM, 0.125f, 0, ot_none()};
     om.under.dry = true, om.under.workspace_need = 0;
     assert_int_equal(pt_cuda_attention_bwd(&om.under, &g), PT_OK);
     om.under.dry = false, need = om.under.workspace_need;
@@ -397,7 +455,7 @@ int main(void)
         cmocka_unit_test(test_large_logits), cmocka_unit_test(test_without_lse), cmocka_unit_test(test_no_rows),
         cmocka_unit_test(test_visibility),
 #if OT_MODE == OT_HOST
-        cmocka_unit_test(test_long),
+        cmocka_unit_test(test_bent),         cmocka_unit_test(test_long),
 #else
         cmocka_unit_test(test_small_chip),   cmocka_unit_test(test_far),         cmocka_unit_test(test_counters),
 #endif

@@ -297,11 +297,12 @@ static inline const unsigned char *ot_result(pt_view v)
 {
     return ot_of(v)->result + OT_GUARD;
 }
-/* An element of the backend's result, and one of integers. */
+/* An element of the backend's result (v may be columns of a matrix), and one of integers. */
 static inline float ot_got(pt_view v, int64_t r, int64_t c)
 {
     const ot_matrix *m = ot_of(v);
-    const unsigned char *p = ot_result(v) + (size_t)r * ot_row_bytes(m->type, v.ld) + (size_t)c * pt_dtype_get(m->type)->bytes;
+    size_t each = pt_dtype_get(m->type)->bytes, first = (v.off - OT_GUARD) / pt_dtype_get(v.type)->bytes;
+    const unsigned char *p = ot_result(v) + (size_t)r * ot_row_bytes(m->type, v.ld) + (first + (size_t)c) * each;
     uint16_t h;
     float f;
     memcpy(&h, p, 2);
