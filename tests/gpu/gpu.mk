@@ -2,7 +2,7 @@
 # GPU_PLUGIN=emulated runs the same programs on the emulated device: it proves them, its times mean nothing (report beside the programs).
 GPU_PLUGIN ?= cuda
 GPU_DIR   := $(BUILD)/gpu-$(GPU_PLUGIN)
-GPU_TESTS := $(OPS_CASES) model_device loop_device
+GPU_TESTS := $(OPS_CASES) model_device model_families_device loop_device
 GPU_SO    := $(BUILD)/libptrain-$(GPU_PLUGIN).so
 GPU_OUT   := $(if $(filter emulated,$(GPU_PLUGIN)),$(GPU_DIR),build)
 ifeq ($(GPU_PLUGIN),cuda)

@@ -84,6 +84,10 @@ static void wide_case(pt_dtype t, int64_t c, int64_t gap)
     ot_close(y, 2);
     OT_ON(gated_bwd, pt_gated_bwd_args, a.dg = D(dg), a.du = D(du), a.dy = D(dy), a.g = D(g), a.u = D(u));
     ot_close(dg, 2), ot_close(du, 2);
+    OT_ON(gated, pt_gated_args, a.y = D(y), a.g = D(g), a.kind = PT_ACT_GELU_QUICK);
+    ot_close(y, 2);
+    OT_ON(gated_bwd, pt_gated_bwd_args, a.dg = D(dg), a.y = D(du), a.dy = D(dy), a.g = D(g), a.kind = PT_ACT_RELU2);
+    ot_close(dg, 2), ot_close(du, 2);
     OT_ON(axpby, pt_axpby_args, a.y = D(g), a.x = D(u), a.alpha = -0.5f, a.beta = 1.5f);
     ot_close(g, 2);
     OT_ON(gather, pt_gather_args, a.y = D(y), a.x = D(x), a.index = D(ix));
