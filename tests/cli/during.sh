@@ -117,6 +117,11 @@ go plain one --learning_rate=0.8 --lr_scheduler=constant --metric_for_best_model
 result "save_total_limit: 1 keeps two then; without load_best_model_at_end the result is the last model"
 go plain off --learning_rate=0.8 --lr_scheduler=constant --load_best_model_at_end=true --eval_steps=2 && [ -d "$dir/off/checkpoint-$best" ] && [ ! -d "$dir/off/checkpoint-20" ] && same up/adapter_model.safetensors off/adapter_model.safetensors
 result "without save_steps each best is saved all the same"
+bests() { grep -c "is the best so far" "$dir/err"; }
+go plain news --learning_rate=0.8 --lr_scheduler=constant --save_strategy=best --metric_for_best_model=loss --eval_steps=2 && all=$(checkpoints news) && [ "$(bests)" -ge 2 ] && [ "$(wc -w <<<"$all")" -eq "$(bests)" ] && [[ $all == *"checkpoint-$best " ]] && same news/adapter_model.safetensors up/checkpoint-20/adapter_model.safetensors
+result "save_strategy: best saves each new best ($all) and nothing else"
+go plain new --learning_rate=0.8 --lr_scheduler=constant --save_strategy=best --load_best_model_at_end=true --eval_steps=2 --save_total_limit=1 && [ "$(checkpoints new)" = "checkpoint-$best " ] && same up/adapter_model.safetensors new/adapter_model.safetensors
+result "with save_total_limit: 1 the last of them"
 go plain full --adapter=none --learning_rate=0.01 --lr_scheduler=constant --load_best_model_at_end=true --greater_is_better=true --eval_steps=2
 fbest=$(sed -n 's/^best: loss .* at step \([0-9]*\),.*/\1/p' "$dir/out")
 go plain upto --adapter=none --learning_rate=0.01 --lr_scheduler=constant --greater_is_better=true --max_steps="$fbest"

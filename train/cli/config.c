@@ -177,6 +177,15 @@ static pt_status check_one_of(const loader *l, const char *a, double *value_a, c
     return PT_OK;
 }
 
+/* save_strategy: best saves where the best is known, and nowhere else: who names no metric would have no checkpoint at all. */
+static pt_status check_saves(const loader *l)
+{
+    const pt_config_run *r = &l->c->run;
+    const seen *s = last_set(l, "save_steps");
+    if (!s || strcasecmp(s->said, "save_strategy: best") || r->metric_for_best_model || r->load_best_model_at_end || r->early_stopping_patience) return PT_OK;
+    return pt_place_fail(s->at, "%s saves each new best: say of what, by metric_for_best_model", s->said);
+}
+
 static pt_status set_key(loader *l, const char *name, pt_place at, const pt_ynode *v);
 
 static pt_status deny(loader *l, const pt_translation *t, pt_place at, const char *said)
@@ -505,6 +514,7 @@ pt_status pt_config_of_tree(pt_config **out, const pt_ynode *root, const char *p
     PT_TRY(pt_config_check_tokens(l->c, place_of(l, "log_token_metrics")));
     PT_TRY(pt_config_check_reference(l->c, place_of(l, "precompute_ref_log_probs"), place_of(l, "sync_ref_model")));
     PT_TRY(pt_config_check_best(l->c, place_of(l, "load_best_model_at_end"), place_of(l, "early_stopping_patience"), place_of(l, "early_stopping_threshold")));
+    PT_TRY(check_saves(l));
     PT_TRY(pt_config_yaml(l->c, &yaml));
     l->c->source.yaml_text = yaml.text;
     yaml = (pt_str){0};

@@ -49,7 +49,8 @@ static const pt_translation plain[] = { /* behind those that the objectives decl
     {"evaluation_strategy", "*", NULL, NULL, STRATEGY},
     {"save_strategy", "no", "save_steps", "0", NULL}, {"save_strategy", "no", "saves_per_epoch", "0", NULL},
     {"save_strategy", "steps", NULL, NULL, NULL}, {"save_strategy", "epoch", "saves_per_epoch", "1", NULL},
-    {"save_strategy", "*", NULL, NULL, STRATEGY},
+    {"save_strategy", "best", "save_steps", "0", NULL}, {"save_strategy", "best", "saves_per_epoch", "0", NULL}, /* each new best is saved anyway */
+    {"save_strategy", "*", NULL, NULL, STRATEGY ", best"},
 };
 
 const pt_translation *pt_schema_translations(size_t *n)
