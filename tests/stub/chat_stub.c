@@ -136,13 +136,21 @@ static bool find(const regex_t *re, const char *in, bool last, char *out, size_t
     return any;
 }
 
+static double number(const char *what, const char *said, double low, double high)
+{
+    char *end;
+    const double x = strtod(said, &end);
+    if (end == said || *end || !(x >= low && x <= high)) die("%s: '%s' is no number from %g to %g", what, said, low, high);
+    return x;
+}
+
 static const char *gold_of(const request *r, char out[32])
 {
     char item[120] = "";
     if (!has_item || !find(&item_re, r->asked.at, false, item, sizeof item)) return NULL;
     for (int i = 0; i < n_gold; i++) {
         if (strcmp(gold[i].item, item)) continue;
-        if (has_minus) snprintf(out, 32, "%.15g", minus - atof(gold[i].score));
+        if (has_minus) snprintf(out, 32, "%.15g", minus - number("a score of --gold", gold[i].score, -1e9, 1e9));
         else snprintf(out, 32, "%s", gold[i].score);
         return out;
     }
@@ -333,7 +341,7 @@ static void wrong(const request *r)
 {
     const char *f = r->fault;
     if (!strncmp(f, "key_", 4)) key_fault(r);
-    else if (*f >= '1' && *f <= '9') status_fault(r, atoi(f));
+    else if (*f >= '1' && *f <= '9') status_fault(r, 100 * (f[0] - '0') + 10 * (f[1] - '0') + f[2] - '0'); /* of the list `known`: three digits, and what comes with them */
     else if (!strncmp(f, "cut_", 4)) cut_fault(r);
     else if (!strcmp(f, "hang")) { char c; while (recv(r->fd, &c, 1, 0) > 0) {} }
     else if (!strcmp(f, "drip")) stream(r, "HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n", " ", 50);
@@ -362,9 +370,9 @@ static const char *const known[] = {"ok", "400", "401", "403", "404", "408", "40
                                     "key_answer", "key_escaped", "key_split", "key_twice", NULL};
 
 /* ---- requests ---- */
-static const char *fault_of(uint64_t hash, long number)
+static const char *fault_of(uint64_t hash, long nth)
 {
-    if (by_request) return faults[(number - 1) % n_faults];
+    if (by_request) return faults[(nth - 1) % n_faults];
     size_t at = hash % MAX_SEEN;
     while (seen[at].times && seen[at].hash != hash) at = (at + 1) % MAX_SEEN;
     seen[at].hash = hash;
@@ -501,16 +509,16 @@ static void read_faults(char *list)
 static void read_option(const char *name, char *value)
 {
     static const char *const modes[] = {"echo", "say", "constant", "always_a", "gold", "quote", NULL};
-    if (!strcmp(name, "--port")) port = atoi(value);
+    if (!strcmp(name, "--port")) port = (int)number(name, value, 0, 65535);
     else if (!strcmp(name, "--port-file")) port_file = value;
     else if (!strcmp(name, "--log")) log_fd = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     else if (!strcmp(name, "--bodies")) bodies_fd = open(value, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    else if (!strcmp(name, "--life")) alarm((unsigned)atoi(value));
+    else if (!strcmp(name, "--life")) alarm((unsigned)number(name, value, 0, 86400));
     else if (!strcmp(name, "--say")) say = value;
     else if (!strcmp(name, "--score")) score = value;
     else if (!strcmp(name, "--verdict")) verdict = value;
-    else if (!strcmp(name, "--delay")) delay_ms = atoi(value);
-    else if (!strcmp(name, "--minus")) minus = atof(value), has_minus = true;
+    else if (!strcmp(name, "--delay")) delay_ms = (int)number(name, value, 0, 600000);
+    else if (!strcmp(name, "--minus")) minus = number(name, value, -1e9, 1e9), has_minus = true;
     else if (!strcmp(name, "--gold")) read_gold(value);
     else if (!strcmp(name, "--faults")) read_faults(value);
     else if (!strcmp(name, "--by")) by_request = !strcmp(value, "request");
