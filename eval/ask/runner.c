@@ -38,8 +38,8 @@ typedef struct work {
     size_t left;       /* those that nobody has answered */
 } work;
 
-/* tokens: of a pass; text: positions of one that is written, 0: none is. */
-static pt_status make_room(int64_t tokens, int64_t text, pt_model_caps *caps)
+/* tokens: of a pass; text: positions of one that is written, 0: none is; count: how many of those there are at once, 0: nobody knows. */
+static pt_status make_room(int64_t tokens, int64_t text, int64_t count, pt_model_caps *caps)
 {
     if (tokens >= 1 << 24 || text >= 1 << 24) return pt_fail(PT_EARG, "a test record has %lld tokens", (long long)(tokens > text ? tokens : text));
     int32_t room = tokens + TAIL > TOKENS ? (int32_t)(tokens + 2 * TAIL - 1) / TAIL * TAIL : TOKENS;
@@ -47,35 +47,58 @@ static pt_status make_room(int64_t tokens, int64_t text, pt_model_caps *caps)
     caps->segs = 2 * GROUPS + 2;
     caps->groups = GROUPS;
     if (text > caps->decode_len) caps->decode_len = (int32_t)text;
-    if (caps->decode_len) {
-        int32_t rows = DECODE_POSITIONS / caps->decode_len;
-        caps->decode_rows = rows < DECODE_LEAST ? DECODE_LEAST : rows > CHUNK ? CHUNK : rows;
+    if (text) {
+        const int32_t rows = DECODE_POSITIONS / caps->decode_len, fit = rows < DECODE_LEAST ? DECODE_LEAST : rows > CHUNK ? CHUNK : rows;
+        const int64_t wanted = count > 0 && count < CHUNK ? count : CHUNK;
+        if (wanted > caps->decode_rows) caps->decode_rows = (int32_t)wanted;
+        if (fit < caps->decode_rows) caps->decode_rows = fit;
     }
     return PT_OK;
 }
 
-pt_status pt_runner_reserve(int64_t context, bool text, pt_model_caps *caps)
+pt_status pt_runner_reserve(int64_t context, bool text, int64_t count, pt_model_caps *caps)
 {
-    return make_room(context, text ? context + 1 : 0, caps);
+    return make_room(context, text ? context + 1 : 0, count, caps);
 }
 
 pt_status pt_runner_needs(const pt_requests *q, pt_model_caps *caps)
 {
-    int64_t tokens = 0, prompt = 0, text = 0;
+    int64_t tokens = 0, prompt = 0, text = 0, count = 0;
     for (size_t i = 0; i < q->n; i++) {
         const pt_request *r = &q->list[i];
         if (r->ask == PT_ASK_TEXT) {
+            count++;
             if (r->n > prompt) prompt = r->n;
             if (r->n + r->sampling.max_new_tokens + 1 > text) text = r->n + r->sampling.max_new_tokens + 1;
         } else if (r->to > tokens)
             tokens = r->to;
     }
-    return make_room(prompt > tokens ? prompt : tokens, text, caps);
+    return make_room(prompt > tokens ? prompt : tokens, text, count, caps);
 }
 
 static int32_t most(int32_t a, int32_t b)
 {
     return a > b ? a : b;
+}
+
+/* What a model that is planned for something else needs besides: own is what it would need alone. */
+static void widen(int64_t longest, const pt_model_caps *own, pt_model_caps *caps)
+{
+    caps->tokens = most(caps->tokens, (int32_t)(longest + 2 * TAIL - 1) / TAIL * TAIL);
+    caps->heads = most(caps->heads, caps->tokens);
+    caps->rows = most(caps->rows, caps->tokens);
+    caps->segs = most(caps->segs, own->segs);
+    caps->groups = most(caps->groups, own->groups);
+    caps->decode_len = most(caps->decode_len, own->decode_len);
+    caps->decode_rows = most(caps->decode_rows, own->decode_rows < DECODE_LEAST ? own->decode_rows : DECODE_LEAST);
+}
+
+pt_status pt_runner_reserve_within(int64_t context, bool text, int64_t count, pt_model_caps *caps)
+{
+    pt_model_caps own = {0};
+    PT_RETURN(pt_runner_reserve(context, text, count, &own));
+    widen(context, &own, caps);
+    return PT_OK;
 }
 
 pt_status pt_runner_needs_within(const pt_requests *q, pt_model_caps *caps)
@@ -84,13 +107,7 @@ pt_status pt_runner_needs_within(const pt_requests *q, pt_model_caps *caps)
     int32_t longest = 0;
     PT_RETURN(pt_runner_needs(q, &own));
     for (size_t i = 0; i < q->n; i++) longest = most(longest, q->list[i].ask == PT_ASK_TEXT ? q->list[i].n : q->list[i].to);
-    caps->tokens = most(caps->tokens, (longest + 2 * TAIL - 1) / TAIL * TAIL);
-    caps->heads = most(caps->heads, caps->tokens);
-    caps->rows = most(caps->rows, caps->tokens);
-    caps->segs = most(caps->segs, own.segs);
-    caps->groups = most(caps->groups, own.groups);
-    caps->decode_len = most(caps->decode_len, own.decode_len);
-    if (own.decode_rows) caps->decode_rows = most(caps->decode_rows, DECODE_LEAST);
+    widen(longest, &own, caps);
     return PT_OK;
 }
 

@@ -28,14 +28,16 @@ typedef struct pt_runner {
     size_t near_texts, texts;             /* generated texts; those with a token chosen at a near tie: counted by several ranks */
 } pt_runner;
 
-/* What the model must be planned for, added to caps (zero-initialised, or of other requests): PT_EARG past 2^24 tokens. Texts go 16 to 64 together, as many as
- * 8,192 positions of the longest one hold. */
+/* What the model must be planned for, added to caps (zero-initialised, or of other requests): PT_EARG past 2^24 tokens. Texts go together as many as there are, up to 16
+ * to 64: as many as 8,192 positions of the longest one hold. */
 pt_status pt_runner_needs(const pt_requests *q, pt_model_caps *caps);
-/* Room in caps for conversations of up to `context` tokens that are known later only; text: their answers, which count, are written. */
-pt_status pt_runner_reserve(int64_t context, bool text, pt_model_caps *caps);
-/* The same of a model that is planned for something else, such as its training, where a token costs much memory: no more tokens at once than caps has already
- * unless the longest request has more, and 16 texts together. */
+/* Room in caps for conversations of up to `context` tokens that are known later only, count of them at once (0: nobody knows); text: their answers, which count in context,
+ * are written. */
+pt_status pt_runner_reserve(int64_t context, bool text, int64_t count, pt_model_caps *caps);
+/* The same two of a model that is planned for something else, such as its training, where a token costs much memory: no more tokens at once than caps has already
+ * unless the longest request has more, and 16 texts together at most. */
 pt_status pt_runner_needs_within(const pt_requests *q, pt_model_caps *caps);
+pt_status pt_runner_reserve_within(int64_t context, bool text, int64_t count, pt_model_caps *caps);
 /* Batches are made of all requests, answered before or not, and what is known is then left out of them: who is cut off and begins again gets the
  * same bits, and asks again at most what was in flight.
  * SCORE requests want a model whose head of values gives one number.

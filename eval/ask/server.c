@@ -1,5 +1,6 @@
 #include "eval/ask/server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,10 +12,10 @@ typedef struct wire {
 } wire;
 
 typedef struct order {
-    int64_t number; /* of the runner; END: no more */
+    int64_t number; /* of the runner; END, FAILED: no more */
     uint64_t requests, bytes;
 } order;
-enum { END = -1 };
+enum { END = -1, FAILED = -2 };
 
 pt_status pt_server_add(pt_server *s, pt_runner *r, size_t *number)
 {
@@ -73,6 +74,19 @@ static pt_status unpack(pt_requests *q, size_t n, const char *at, size_t bytes)
     return PT_OK;
 }
 
+/* Of these two every rank has heard (eval/ask/runner.h). */
+static bool by_all(pt_status rc)
+{
+    return rc == PT_OK || rc == PT_ENONFINITE || rc == PT_ESTOP;
+}
+
+pt_status pt_server_all(pt_server *s, size_t number, const pt_requests *q, pt_reply *replies)
+{
+    pt_status rc = pt_runner_run(s->runners[number], q, replies);
+    s->lost = s->lost || !by_all(rc);
+    return rc;
+}
+
 pt_status pt_server_run(pt_server *s, size_t number, const pt_requests *q, pt_reply *replies)
 {
     pt_status rc = PT_OK;
@@ -85,6 +99,7 @@ pt_status pt_server_run(pt_server *s, size_t number, const pt_requests *q, pt_re
     }
     PT_TRY(pt_runner_run(s->runners[number], q, replies));
 done:
+    s->lost = s->lost || !by_all(rc);
     pt_str_free(&text);
     return rc;
 }
@@ -111,16 +126,30 @@ done:
 
 pt_status pt_server_serve(pt_server *s)
 {
-    for (order o = {0}; several(s);) {
-        PT_RETURN(s->comm->broadcast(s->comm, &o, sizeof o, 0));
-        if (o.number < 0) break;
-        PT_RETURN(serve_one(s, &o));
+    pt_status first = PT_OK;
+    char why[400] = "";
+    order o = {0};
+    while (several(s)) {
+        pt_status rc = s->comm->broadcast(s->comm, &o, sizeof o, 0);
+        if (rc == PT_OK && o.number < 0) break;
+        if (rc == PT_OK) rc = serve_one(s, &o);
+        if (rc != PT_OK && first == PT_OK && by_all(rc)) {
+            first = rc;
+            snprintf(why, sizeof why, "%s", pt_err_msg());
+        }
+        if (by_all(rc)) continue;
+        s->lost = true;
+        return rc;
     }
-    return PT_OK;
+    if (first != PT_OK) return pt_fail(first, "%s", why);
+    return o.number == FAILED ? pt_fail(PT_ESTATE, "rank 0 says why") : PT_OK;
 }
 
-pt_status pt_server_end(pt_server *s)
+pt_status pt_server_end(pt_server *s, pt_status rc)
 {
-    order o = {END, 0, 0};
-    return several(s) ? s->comm->broadcast(s->comm, &o, sizeof o, 0) : PT_OK;
+    order o = {rc == PT_OK ? END : FAILED, 0, 0};
+    if (!several(s) || s->lost) return rc;
+    pt_status sent = s->comm->broadcast(s->comm, &o, sizeof o, 0);
+    s->lost = sent != PT_OK;
+    return sent == PT_OK ? rc : sent;
 }

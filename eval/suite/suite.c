@@ -153,6 +153,7 @@ done:
     return rc;
 }
 
+/* Rank 0 alone. */
 static pt_status judge(pt_suite *s, pt_server *server, const pt_reply *replies, pt_side side, const char *name)
 {
     PT_RETURN(pt_report_name(&s->report, side, name));
@@ -160,13 +161,8 @@ static pt_status judge(pt_suite *s, pt_server *server, const pt_reply *replies, 
     if (s->data) PT_RETURN(pt_evaluate_judge(s->data, replies, &s->report, side, &s->texts[side], s->pairs[side]));
     for (size_t i = 0; i < s->n; i++)
         if (!s->tasks[i].source) PT_RETURN(judge_task(s, &s->tasks[i], replies + s->tasks[i].first, side, name));
-    if (server) PT_RETURN(judge_behind(s, server, side, name));
+    PT_RETURN(judge_behind(s, server, side, name));
     return converge(s, side);
-}
-
-pt_status pt_suite_judge(pt_suite *s, const pt_reply *replies, pt_side side, const char *name)
-{
-    return judge(s, NULL, replies, side, name);
 }
 
 pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *name)
@@ -177,13 +173,9 @@ pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *
     size_t number;
     if (!s->server) PT_TRY(pt_server_add(&alone, r, &number));
     PT_TRY(pt_alloc0(&replies, s->requests.n));
-    PT_TRY(pt_runner_run(r, &s->requests, replies));
-    if (r->comm && r->comm->rank) {
-        PT_TRY(pt_server_serve(server));
-        goto done;
-    }
-    PT_TRY(judge(s, server, replies, side, name));
-    PT_TRY(pt_server_end(server));
+    PT_TRY(pt_server_all(server, 0, &s->requests, replies));
+    if (r->comm && r->comm->rank) rc = pt_server_serve(server);
+    else rc = pt_server_end(server, judge(s, server, replies, side, name));
 done:
     pt_server_free(&alone);
     pt_replies_free(replies, s->requests.n);

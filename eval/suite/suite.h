@@ -30,10 +30,9 @@ pt_status pt_suite_meet(const pt_suite *s, pt_meetings *m);
 /* Everybody's requests, spelled for one model; again for another. */
 pt_status pt_suite_ask(pt_suite *s, const pt_speller *speller);
 /* Asks them, and judges: one side. name: what was measured. Of several ranks rank 0 alone judges, and speaks; the others compute for it meanwhile. Tasks about
- * transcripts, or after them, are asked then, in a second pass. A voice that has reached a limit of its own ends nothing: its talks have failed by name. */
+ * transcripts, or after them, are asked then, in a second pass. A voice that has reached a limit of its own ends nothing: its talks have failed by name. Where rank 0 fails
+ * the others hear of it, and s->server says whether all of them stand where they can go on (`lost`). */
 pt_status pt_suite_measure(pt_suite *s, pt_runner *r, pt_side side, const char *name);
-/* The second half of it, by whoever has the replies to s->requests, of tasks that are asked once and speak to no model in memory. */
-pt_status pt_suite_judge(pt_suite *s, const pt_reply *replies, pt_side side, const char *name);
 /* The tables, one behind the other. */
 pt_status pt_suite_table(const pt_suite *s, pt_str *out);
 /* Owned JSON text: the report of the test data sets (eval/metric/report.h), with "tasks": [...] (eval/task/task.h) where there are tasks, "answers" of the test data and "pairs" (eval/suite/pair_sets.h) where there are pairs. */

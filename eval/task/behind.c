@@ -54,5 +54,6 @@ pt_status pt_behind_meet(const pt_task *t, pt_meetings *m)
     const char *method = pt_task_text(t, "method");
     if (!t->source) return PT_OK;
     const double context = pt_task_text(t, "context") ? pt_task_number(t, "context") : pt_task_number(t->source, "context") + 512;
-    return pt_meet(t, m, "self", (int64_t)context, method && !strcmp(method, "written") ? PT_MEET_TEXT : PT_MEET_LIKELIHOOD);
+    const bool written = method && !strcmp(method, "written");
+    return pt_meet(t, m, "self", (int64_t)context, !written, written ? PT_MEET_TEXT : PT_MEET_LIKELIHOOD);
 }

@@ -166,18 +166,24 @@ void pt_meetings_free(pt_meetings *m)
     *m = (pt_meetings){0};
 }
 
-pt_status pt_meet(const pt_task *t, pt_meetings *m, const char *name, int64_t context, unsigned what)
+int64_t pt_task_asked(const pt_task *t)
+{
+    return (int64_t)(t->limit && t->limit < t->items ? t->limit : t->items);
+}
+
+pt_status pt_meet(const pt_task *t, pt_meetings *m, const char *name, int64_t context, int64_t at_once, unsigned what)
 {
     size_t i = 0;
     while (i < m->n && strcmp(m->list[i].name, name)) i++;
     if (i == m->n) {
         PT_RETURN(pt_reserve(&m->list, &m->cap, m->n + 1));
-        m->list[i] = (pt_meeting){.by = t->spec};
+        m->list[i] = (pt_meeting){.by = t->spec, .at_once = at_once};
         PT_RETURN(pt_strdup(&m->list[i].name, name));
         m->n++;
     }
     m->list[i].what |= what;
     if (context > m->list[i].context) m->list[i].context = context;
+    if (what & PT_MEET_TEXT && (!at_once || (m->list[i].at_once && at_once > m->list[i].at_once))) m->list[i].at_once = at_once;
     return PT_OK;
 }
 

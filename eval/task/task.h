@@ -29,6 +29,7 @@ typedef enum pt_meet_for { PT_MEET_TEXT = 1, PT_MEET_SCORE = 2, PT_MEET_LIKELIHO
 typedef struct pt_meeting {
     char *name;              /* of the voice; owned */
     int64_t context;         /* tokens of a whole conversation, with its answer, at most */
+    int64_t at_once;         /* answers that are written together, at most; 0: nobody knows */
     unsigned what;           /* pt_meet_for, or'ed */
     const pt_task_spec *by;  /* the first entry that names it */
 } pt_meeting;
@@ -60,6 +61,8 @@ typedef struct pt_task_kind {
     /* From the replies to its own requests, in their order, to t->choices[side]; or, where no metric of choices is its own, to t->findings and
      * t->report.questions. */
     pt_status (*judge)(pt_task *t, const pt_reply *replies, pt_side side);
+    /* Whether it compares the two sides, and says nothing of one. NULL: it does not. */
+    bool (*compares)(const pt_task *t);
     bool by_sheet; /* what is resampled are sheets, of several groups the groups: the table says so */
     /* More for its object in eval.json, beside the rows; NULL: nothing. */
     pt_status (*json)(const pt_task *t, json_t *o);
@@ -135,8 +138,10 @@ bool pt_task_flag(const pt_task *t, const char *key);
 int pt_task_word(const pt_task *t, const char *key); /* its number among the words */
 /* The parts of a list, without spaces around them; free each, and *out. Unset: none. PT_EARG: an empty part. */
 pt_status pt_task_list(const pt_task *t, const char *key, char ***out, size_t *n);
-/* Says that it will speak to `name`, for pt_task_kind.meet. */
-pt_status pt_meet(const pt_task *t, pt_meetings *m, const char *name, int64_t context, unsigned what);
+/* Says that it will speak to `name`, for pt_task_kind.meet; context and at_once as in pt_meeting. */
+pt_status pt_meet(const pt_task *t, pt_meetings *m, const char *name, int64_t context, int64_t at_once, unsigned what);
+/* Items that are asked, at most. */
+int64_t pt_task_asked(const pt_task *t);
 /* The transcripts of t->source. */
 pt_status pt_task_transcripts(const pt_task *t, pt_side side, const pt_transcript **list, size_t *n);
 /* PT_EARG at the entry's place in the config. */

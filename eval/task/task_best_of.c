@@ -236,7 +236,8 @@ static pt_status meet_best_of(const pt_task *t, pt_meetings *m)
 {
     const state *s = t->state;
     const int64_t context = (int64_t)(pt_task_text(t, "context") ? pt_task_number(t, "context") : s->judge ? 4096 : 1024);
-    for (size_t k = 0; k < s->n_scorers; k++) PT_RETURN(pt_meet(t, m, s->scorers[k], context, s->judge ? PT_MEET_TEXT : PT_MEET_SCORE));
+    const int64_t verdicts = s->judge ? pt_task_asked(t) * samples(t) : 1;
+    for (size_t k = 0; k < s->n_scorers; k++) PT_RETURN(pt_meet(t, m, s->scorers[k], context, verdicts, s->judge ? PT_MEET_TEXT : PT_MEET_SCORE));
     return PT_OK;
 }
 

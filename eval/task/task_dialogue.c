@@ -42,8 +42,9 @@ done:
 static pt_status meet_dialogue(const pt_task *t, pt_meetings *m)
 {
     const pt_dialogue *d = t->state;
+    const int64_t plays = pt_task_asked(t) * (int64_t)pt_task_number(t, "repeats");
     for (size_t i = 0; i < d->n_parts; i++)
-        if (d->parts[i].model) PT_RETURN(pt_meet(t, m, d->parts[i].model, (int64_t)pt_task_number(t, "context"), PT_MEET_TEXT));
+        if (d->parts[i].model) PT_RETURN(pt_meet(t, m, d->parts[i].model, (int64_t)pt_task_number(t, "context"), plays, PT_MEET_TEXT));
     return PT_OK;
 }
 

@@ -219,8 +219,15 @@ static void close_judge(pt_task *t)
 static pt_status meet_judges(const pt_task *t, pt_meetings *m)
 {
     const pt_judge_state *s = t->state;
-    for (size_t i = 0; i < s->n_judges; i++) PT_RETURN(pt_meet(t, m, s->judges[i], (int64_t)pt_task_number(t, "judge_context"), PT_MEET_TEXT));
+    const int64_t each = t->source ? (int64_t)pt_task_number(t->source, "repeats") : s->given ? 1 : pt_writing_repeats(t), asked = t->source ? pt_task_asked(t->source) : pt_task_asked(t);
+    const int64_t votes = asked * each * (int64_t)s->n_criteria * s->orders * s->repeats;
+    for (size_t i = 0; i < s->n_judges; i++) PT_RETURN(pt_meet(t, m, s->judges[i], (int64_t)pt_task_number(t, "judge_context"), votes, PT_MEET_TEXT));
     return PT_OK;
+}
+
+static bool compares(const pt_task *t)
+{
+    return pt_judge_by_sides(t->state);
 }
 
 /* Of rows that hold their answers only which are judged is to be said. */
@@ -303,4 +310,4 @@ static const pt_task_key keys[] = {
 };
 static const pt_task_metric metrics[] = {{.key = "stopped_share"}, {.key = "length"}, {.key = "repeated_4grams"}, {.key = NULL}};
 const pt_task_kind pt_task_kind_judge = {.name = "judge", .help = "What judges say of answers: scores, or the better of two; several judges, beside people's scores.", .keys = keys, .metrics = metrics,
-                                         .open = open_judge, .ask = ask_judge, .meet = meet_judges, .talk = talk_judge, .judge = judge_judge, .json = pt_judge_json, .table = pt_judge_table, .close = close_judge};
+                                         .open = open_judge, .ask = ask_judge, .meet = meet_judges, .talk = talk_judge, .judge = judge_judge, .compares = compares, .json = pt_judge_json, .table = pt_judge_table, .close = close_judge};

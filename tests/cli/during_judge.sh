@@ -64,17 +64,8 @@ go few few && grep -q "step [0-9]*: good: .*max_requests" "$dir/err" && grep -q 
 result "a limit that is reached is said, and the run goes on"
 
 model="path: $dir/good" config memory other
-go memory no
-[ $? -eq 2 ] && grep -q "during_training: j: it speaks to 'other', and in training an \`endpoint\` of \`models\` can be spoken to" "$dir/err" && [ ! -e "$dir/no/metrics.jsonl" ]
-result "a judge in memory is refused before step 1"
-sed 's/judges: \[good\]/judges: [self]/' "$dir/good.yaml" >"$dir/self.yaml"
-go self no
-[ $? -eq 2 ] && grep -q "it speaks to 'self'" "$dir/err"
-result "so is the model itself"
-sed 's/low: 1, high: 5/template: pair/' "$dir/good.yaml" >"$dir/sides.yaml"
-go sides no
-[ $? -eq 2 ] && grep -q "during_training: j: it compares the two sides of an evaluation, and in training there is one" "$dir/err"
-result "so is a comparison of two sides"
+go memory memory --metric_for_best_model=j/length && grep -q "^beside    other [0-9.]* MiB" "$dir/out" && [ "$(grep -c '"eval_j/verdicts_missing": 1.0' "$dir/memory/metrics.jsonl")" -eq 3 ]
+result "a judge in memory is opened beside the model; what it says is no verdict"
 model="$remote, api_key_env: PTRAIN_NO_SUCH_KEY" config key good
 go key no
 [ $? -eq 2 ] && grep -q "key.yaml:[0-9:]* the model good: api_key_env: the environment variable that it names is not set" "$dir/err" && [ ! -e "$dir/no/metrics.jsonl" ]

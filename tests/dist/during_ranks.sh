@@ -39,6 +39,23 @@ at=$(sed -n 's/^best: many\/acc .* at step \([0-9]*\), which is the result/\1/p'
 [ "$at" = "$(values two | sort -k2,2gr -k1,1g | head -n 1 | cut -d' ' -f1)" ] && cmp -s "$dir/two/adapter_model.safetensors" "$dir/two/checkpoint-$at/adapter_model.safetensors"
 result "the best of two ranks (step $at) is the result"
 
+# speakers in memory: all ranks compute, rank 0 alone decides what is said next
+printf '{"topic": "fog"}\n{"topic": "oil"}\n{"topic": "tar"}\n' >"$dir/scenes.jsonl"
+printf 'mode: pairwise\n---\nOne: {answer_a}\nTwo: {answer_b}\nWhich? {verdict}: A, B or TIE\n' >"$dir/which.txt"
+speak="--evaluations=[{task: dialogue, name: talk, path: $dir/scenes.jsonl, turns: 5, context: 128, max_new_tokens: 6, during_training: true, speakers: [{name: Ann, script: 'Of {topic}.', model: self}, {name: Bo, model: base}, {name: Cy, model: other}, {name: Di, model: apart}]},
+    {task: statements, name: behind, path: data/samples/eval/statements, limit: 12, after: talk, during_training: true}, {task: judge, name: pair, of: talk, judges: [base], judge_max_new_tokens: 4, judge_context: 400, template: $dir/which.txt, during_training: true}]"
+list="--models=[{name: other, adapter: $dir/one}, {name: apart, path: $dir/one}]"
+ranks 2 spoken "$speak" "$list" && [ "$(lines spoken)" -eq 6 ] && same_bits plain spoken && [ ! -s "$dir/err1" ] && grep -q "^beside    apart [0-9.]* MiB, 1 adapter of the base" "$dir/out0" && ranks 1 spoken1 "$speak" "$list"
+result "2 ranks with speakers in memory: weights and losses are those of a run without evaluations, to the bit"
+numbers() { grep during_seconds "$dir/$1/metrics.jsonl" | sed 's/"during_seconds": [^,]*,//' | tr -d ' {}' | tr ',' '\n' | grep eval_; }
+off=$(paste -d: <(numbers spoken) <(numbers spoken1) | awk -F: '{ n++; d = $2 - $4; if ($1 != $3 || ($2 == "null") != ($4 == "null") || d > 0.02 || d < -0.02) off++ } END { print n + 0, off + 0 }')
+[ "${off#* }" = 0 ] && [ "${off% *}" -ge 90 ]
+result "dialogues, what comes after them and both sides are those of one rank (numbers, different ones: $off)"
+echo "{\"statement\": \"$(printf 'so it is %.0s' $(seq 300))\", \"answer_matching_behavior\": \" Yes\", \"answer_not_matching_behavior\": \" No\"}" >"$dir/long.jsonl"
+ranks 2 short "${speak/data\/samples\/eval\/statements/$dir\/long.jsonl}" "$list" --metric_for_best_model=talk/turns --early_stopping_patience=2 && [ "$(lines short)" -eq 2 ] && grep -q "the evaluations failed and count as no number: .*behind a transcript a question has" "$dir/err0" &&
+    grep -q "^ended early" "$dir/out0"
+result "what fails on rank 0 while the others serve it ends nothing, and is said"
+
 # a file that one rank alone misses: all of them hear of it, and go on
 own="--evaluations=[{task: choice, name: own, path: '\${OWN}', during_training: true}]"
 env_of_0="OWN=$dir/own0.jsonl" env_of_1="OWN=$dir/own1.jsonl"

@@ -192,7 +192,7 @@ static pt_status open_models(eval_run *e)
 {
     e->models = (pt_eval_models){.c = e->c, .specs = e->named, .n = e->n_named, .answers = e->answers, .base = e->path, .base_of_run = e->is_run,
                                  .progress = progress, .user = e};
-    return pt_eval_models_begin(&e->models, e->suites);
+    return pt_eval_models_begin(&e->models, e->suites, 1);
 }
 
 static void count(eval_run *e, const pt_runner *r)

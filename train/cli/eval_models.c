@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "eval/http/voice_http.h"
 #include "train/cli/config_value.h"
-#include "train/cli/schema.h"
 
 /* ---- who is meant ---- */
 
@@ -72,52 +71,77 @@ pt_status pt_eval_endpoint(const pt_voice_spec *s, pt_answers *answers, pt_voice
 }
 
 /* Remote voices live as long as the evaluation: their limits are of all of it. */
-static pt_status open_remote(pt_eval_models *m, const pt_voice_spec *s)
+static pt_status open_remote(pt_eval_models *m, const pt_voice_spec *s, bool keep)
 {
     pt_voice *v;
     PT_RETURN(pt_eval_endpoint(s, m->answers, &v));
-    return pt_voices_add(&m->remote, v);
+    if (keep) return pt_voices_add(&m->remote, v);
+    v->close(v);
+    return PT_OK;
 }
 
-pt_status pt_eval_models_begin(pt_eval_models *m, const pt_suite *s)
+/* On rank 0, which has the keys. */
+static pt_status open_remotes(pt_eval_models *m, bool keep)
+{
+    for (size_t i = 0; i < m->n && !m->c->comm->rank; i++)
+        if (meeting_of(m, m->specs[i].name) && is_remote(&m->specs[i])) PT_RETURN(open_remote(m, &m->specs[i], keep));
+    return PT_OK;
+}
+
+static pt_status check_name(const pt_eval_models *m, const pt_meeting *x)
 {
     pt_status rc = PT_OK;
     pt_str known = {0};
-    PT_TRY(pt_suite_meet(s, &m->meetings));
-    for (size_t i = 0; i < m->meetings.n; i++) {
-        const pt_meeting *x = &m->meetings.list[i];
-        if (!strcmp(x->name, "self") || !strcmp(x->name, "base") || spec_of(m, x->name)) continue;
-        PT_TRY(pt_str_puts(&known, "self, base"));
-        for (size_t k = 0; k < m->n; k++) PT_TRY(pt_str_printf(&known, ", %s", m->specs[k].name));
-        PT_TRY(pt_entry_fail(x->by->file, x->by->line, x->by->column, "%s names a model '%s', and `models` has none of that name; there are: %s", x->by->name ? x->by->name : x->by->task, x->name, known.text));
-    }
-    PT_CHECK(m->n <= PT_OPEN_GUESTS, PT_EARG, "models: %zu entries, and %d are taken at most", m->n, PT_OPEN_GUESTS);
-    for (size_t i = 0; i < m->n; i++)
-        if (meeting_of(m, m->specs[i].name)) PT_TRY(check_files(&m->specs[i]));
-    for (size_t i = 0; i < m->n; i++)
-        if (meeting_of(m, m->specs[i].name) && is_remote(&m->specs[i]) && !m->c->comm->rank) PT_TRY(open_remote(m, &m->specs[i]));
-    PT_TRY(pt_alloc0(&m->beside, m->n + 1));
+    if (!strcmp(x->name, "self") || !strcmp(x->name, "base") || spec_of(m, x->name)) return PT_OK;
+    PT_TRY(pt_str_puts(&known, "self, base"));
+    for (size_t k = 0; k < m->n; k++) PT_TRY(pt_str_printf(&known, ", %s", m->specs[k].name));
+    PT_TRY(pt_entry_fail(x->by->file, x->by->line, x->by->column, "%s names a model '%s', and `models` has none of that name; there are: %s", x->by->name ? x->by->name : x->by->task, x->name, known.text));
 done:
     pt_str_free(&known);
     return rc;
 }
 
-/* ---- memory ---- */
-
-static pt_status room_for(const pt_eval_models *m, const char *name, pt_model_caps *caps)
+pt_status pt_eval_models_begin(pt_eval_models *m, const pt_suite *s, size_t n)
 {
-    const pt_meeting *x = meeting_of(m, name);
-    return x ? pt_runner_reserve(x->context, (x->what & PT_MEET_TEXT) != 0, caps) : PT_OK;
+    for (size_t i = 0; i < n; i++) PT_RETURN(pt_suite_meet(&s[i], &m->meetings));
+    for (size_t i = 0; i < m->meetings.n; i++) PT_RETURN(check_name(m, &m->meetings.list[i]));
+    if (m->n > PT_OPEN_GUESTS) return pt_fail(PT_EARG, "models: %zu entries, and %d are taken at most", m->n, PT_OPEN_GUESTS);
+    for (size_t i = 0; i < m->n; i++)
+        if (meeting_of(m, m->specs[i].name)) PT_RETURN(check_files(&m->specs[i]));
+    PT_RETURN(open_remotes(m, m->answers != NULL));
+    return pt_alloc0(&m->beside, m->n + 1);
 }
 
-/* Room for the base, and adapters of it that are named as guests of o where fresh. */
-static pt_status plan_base(pt_eval_models *m, pt_opened *o, bool fresh, pt_model_caps *caps)
+pt_status pt_eval_models_keep(pt_eval_models *m, pt_answers *answers)
 {
-    PT_RETURN(room_for(m, "base", caps));
+    m->answers = answers;
+    return open_remotes(m, true);
+}
+
+/* ---- memory ---- */
+
+/* within: of a model that is planned for its training too. */
+static pt_status room_for(const pt_eval_models *m, const char *name, bool within, pt_model_caps *caps)
+{
+    const pt_meeting *x = meeting_of(m, name);
+    const bool text = x && x->what & PT_MEET_TEXT;
+    if (!x) return PT_OK;
+    return within ? pt_runner_reserve_within(x->context, text, x->at_once, caps) : pt_runner_reserve(x->context, text, x->at_once, caps);
+}
+
+/* Room for the base and its adapters. */
+static pt_status room_for_base(const pt_eval_models *m, bool within, pt_model_caps *caps)
+{
+    PT_RETURN(room_for(m, "base", within, caps));
+    for (size_t i = 0; i < m->n; i++)
+        if (is_adapter(&m->specs[i])) PT_RETURN(room_for(m, m->specs[i].name, within, caps));
+    return PT_OK;
+}
+
+pt_status pt_eval_models_guests(pt_eval_models *m, pt_opened *o)
+{
     for (size_t i = 0; i < m->n; i++) {
         if (!is_adapter(&m->specs[i]) || !meeting_of(m, m->specs[i].name)) continue;
-        PT_RETURN(room_for(m, m->specs[i].name, caps));
-        if (!fresh) continue;
         if (o->n_guests == sizeof o->guests / sizeof *o->guests) return pt_fail(PT_EARG, "models: more adapters of one base than there are slots (%zu)", o->n_guests);
         m->guest[i] = o->n_guests;
         o->guests[o->n_guests++] = said(&m->specs[i], "adapter");
@@ -127,54 +151,37 @@ static pt_status plan_base(pt_eval_models *m, pt_opened *o, bool fresh, pt_model
 
 pt_status pt_eval_models_plan(pt_eval_models *m, pt_opened *o, bool is_base, bool fresh, pt_model_caps *caps)
 {
-    PT_RETURN(room_for(m, "self", caps));
-    return is_base ? plan_base(m, o, fresh, caps) : PT_OK;
-}
-
-/* Device and compute type of the measured model, as settings for another one. texts[2] are owned. */
-static pt_status same_device(const pt_opened *o, pt_setting *s, char **texts)
-{
-    static const char *const keys[2] = {"device", "compute"};
-    for (int i = 0; i < 2; i++) {
-        pt_str line = {0};
-        pt_status rc = pt_config_put_key(&line, o->cfg, pt_schema_find(keys[i]));
-        const char *value = rc == PT_OK && line.text ? strchr(line.text, ':') : NULL;
-        if (value) rc = pt_strndup(&texts[i], value + 2, strcspn(value + 2, "\n"));
-        pt_str_free(&line);
-        PT_RETURN(rc);
-        s[i] = (pt_setting){keys[i], texts[i] ? texts[i] : "auto"};
-    }
-    return PT_OK;
+    const bool within = m->training != NULL;
+    PT_RETURN(room_for(m, "self", within, caps));
+    if (!is_base) return PT_OK;
+    if (fresh) PT_RETURN(pt_eval_models_guests(m, o));
+    return room_for_base(m, within, caps);
 }
 
 static pt_status open_named(pt_eval_models *m, const pt_opened *measured, const char *path, const char *adapter, bool base_only, pt_opened *o)
 {
-    pt_status rc = PT_OK;
-    char *texts[2] = {NULL, NULL};
     pt_cli like = *m->c; /* its group of ranks, and nothing of what the command line says of the measured model */
     like.adapter_dir = adapter;
     like.base_only = base_only;
-    like.n_settings = 2;
-    PT_TRY(same_device(measured, like.settings, texts));
-    PT_TRY(pt_open_named(&like, path, true, o));
-done:
-    free(texts[0]);
-    free(texts[1]);
-    return rc;
+    like.n_settings = 0;
+    like.beside = &measured->ctx;
+    return path ? pt_open_named(&like, path, true, o) : pt_open_base(&like, m->training, o);
 }
 
-static pt_status commit(pt_beside_model *b, const char *name)
+/* before: of the base alone. */
+static pt_status open_base(pt_eval_models *m, const pt_opened *measured, const pt_model_caps *before, pt_beside_model *b)
 {
-    double mib[2] = {0, 0};
-    PT_RETURN(pt_open_model_caps(&b->o, &b->caps));
-    for (int i = 0; i < PT_ROLE_COUNT; i++) mib[i != PT_ROLE_WEIGHTS] += (double)b->o.planned[i] / (1 << 20);
-    pt_log(PT_LOG_INFO, "%s, beside what is measured: %s, %.1f MiB (weights %.1f)", name, b->o.cfg->model.base_model ? b->o.cfg->model.base_model : "", mib[0] + mib[1], mib[0]);
-    b->content = pt_source_content(b->o.base.source);
-    return PT_OK;
+    PT_RETURN(open_named(m, measured, m->training ? NULL : m->base, NULL, m->base_of_run, &b->o));
+    if (b->o.cfg->model.init.random) return pt_fail(PT_EARG, "models: %s began with random weights: there is no base to speak to", m->base);
+    if (before) b->caps = *before;
+    if (before) PT_RETURN(room_for(m, "self", false, &b->caps));
+    PT_RETURN(pt_eval_models_guests(m, &b->o));
+    PT_RETURN(room_for_base(m, false, &b->caps));
+    return pt_open_plan(&b->o, &b->caps);
 }
 
-/* The one for an entry, or (spec NULL) for the base; opened when it is new. */
-static pt_status beside(pt_eval_models *m, const pt_opened *measured, const pt_voice_spec *spec, pt_beside_model **out)
+/* The one for an entry, or (spec NULL) for the base; opened and planned when it is new. */
+static pt_status beside(pt_eval_models *m, const pt_opened *measured, const pt_voice_spec *spec, const pt_model_caps *before, pt_beside_model **out)
 {
     for (size_t i = 0; i < m->n_beside; i++)
         if (m->beside[i].spec == spec) {
@@ -184,16 +191,71 @@ static pt_status beside(pt_eval_models *m, const pt_opened *measured, const pt_v
     pt_beside_model *b = &m->beside[m->n_beside++];
     *b = (pt_beside_model){.spec = spec};
     *out = b;
-    if (!spec) {
-        PT_RETURN(open_named(m, measured, m->base, NULL, m->base_of_run, &b->o));
-        if (b->o.cfg->model.init.random) return pt_fail(PT_EARG, "models: %s began with random weights: there is no base to speak to", m->base);
-        PT_RETURN(plan_base(m, &b->o, true, &b->caps));
-        return commit(b, "the base");
-    }
+    if (!spec) return open_base(m, measured, before, b);
     pt_status rc = open_named(m, measured, said(spec, "path"), said(spec, "adapter"), false, &b->o);
     if (rc != PT_OK) return spec->line ? pt_fail_prefix(rc, "%s:%d:%d: the model %s", spec->file, spec->line, spec->column, spec->name) : pt_fail_prefix(rc, "the model %s", spec->name);
-    PT_RETURN(room_for(m, spec->name, &b->caps));
-    return commit(b, spec->name);
+    PT_RETURN(room_for(m, spec->name, false, &b->caps));
+    return pt_open_plan(&b->o, &b->caps);
+}
+
+pt_status pt_eval_models_open(pt_eval_models *m, const pt_opened *measured, bool is_base, const pt_model_caps *before)
+{
+    pt_beside_model *b;
+    bool base = before || meeting_of(m, "base");
+    for (size_t i = 0; i < m->n; i++) base = base || (is_adapter(&m->specs[i]) && meeting_of(m, m->specs[i].name));
+    if (base && !is_base) PT_RETURN(beside(m, measured, NULL, before, &b));
+    for (size_t i = 0; i < m->n; i++)
+        if (said(&m->specs[i], "path") && meeting_of(m, m->specs[i].name)) PT_RETURN(beside(m, measured, &m->specs[i], NULL, &b));
+    return PT_OK;
+}
+
+static const char *name_of(const pt_beside_model *b)
+{
+    return b->spec ? b->spec->name : "the base";
+}
+
+static void bytes_of(const pt_beside_model *b, size_t bytes[2])
+{
+    bytes[0] = bytes[1] = 0;
+    for (int i = 0; i < PT_ROLE_COUNT; i++) bytes[i != PT_ROLE_WEIGHTS] += b->o.planned[i];
+}
+
+static pt_status make_ready(pt_eval_models *m, pt_beside_model *b)
+{
+    size_t bytes[2];
+    if (b->ready) return PT_OK;
+    PT_RETURN(pt_open_commit(&b->o));
+    bytes_of(b, bytes);
+    if (!m->training)
+        pt_log(PT_LOG_INFO, "%s, beside what is measured: %s, %.1f MiB (weights %.1f)", name_of(b), b->o.cfg->model.base_model ? b->o.cfg->model.base_model : "",
+               (double)(bytes[0] + bytes[1]) / (1 << 20), (double)bytes[0] / (1 << 20));
+    b->content = pt_source_content(b->o.base.source);
+    b->ready = true;
+    return PT_OK;
+}
+
+pt_status pt_eval_models_commit(pt_eval_models *m)
+{
+    for (size_t i = 0; i < m->n_beside; i++) PT_RETURN(make_ready(m, &m->beside[i]));
+    return PT_OK;
+}
+
+pt_status pt_eval_models_memory(const pt_eval_models *m, size_t *bytes, pt_str *said_of)
+{
+    *bytes = 0;
+    for (size_t i = 0; i < m->n_beside; i++) {
+        size_t one[2];
+        bytes_of(&m->beside[i], one);
+        *bytes += one[0] + one[1];
+        PT_RETURN(pt_str_printf(said_of, "%s%s %.1f MiB", i ? ", " : "", name_of(&m->beside[i]), (double)(one[0] + one[1]) / (1 << 20)));
+    }
+    return PT_OK;
+}
+
+pt_status pt_eval_models_base(pt_eval_models *m, const pt_opened *measured, pt_beside_model **out)
+{
+    PT_RETURN(beside(m, measured, NULL, NULL, out));
+    return make_ready(m, *out);
 }
 
 /* ---- speaking ---- */
@@ -237,6 +299,7 @@ static pt_status add(pt_eval_models *m, const char *name, const pt_opened *o, ui
     m->names[at] = who.text;
     m->runners[at] = pt_eval_runner(o, slot, caps, m->answers, who.text, m->c->comm);
     m->runners[at].progress = m->progress;
+    m->runners[at].stop = m->stop;
     m->runners[at].user = m->user;
     who = (pt_str){0};
     PT_TRY(pt_server_add(&m->server, &m->runners[at], &number));
@@ -254,7 +317,7 @@ static pt_status add_of_base(pt_eval_models *m, pt_opened *o, bool is_base, cons
     const pt_model_caps *caps = &r->caps;
     if (!is_base) {
         pt_beside_model *b;
-        PT_RETURN(beside(m, o, NULL, &b));
+        PT_RETURN(pt_eval_models_base(m, o, &b));
         o = &b->o;
         caps = &b->caps;
         content = b->content;
@@ -282,7 +345,8 @@ pt_status pt_eval_models_speak(pt_eval_models *m, pt_opened *o, bool is_base, pt
             PT_RETURN(add_of_base(m, o, is_base, r, content, s));
             continue;
         }
-        PT_RETURN(beside(m, o, s, &b));
+        PT_RETURN(beside(m, o, s, NULL, &b));
+        PT_RETURN(make_ready(m, b));
         PT_RETURN(add(m, s->name, &b->o, b->content, b->o.adapter ? 0 : PT_SLOT_NONE, b->o.adapter, &b->caps));
     }
     PT_RETURN(pt_reserve(&m->voices.at, &m->voices.cap, m->voices.n + m->remote.n));

@@ -11,6 +11,7 @@ typedef struct pt_beside_model {
     const pt_voice_spec *spec; /* NULL: the base itself, which is another model than the one that is measured */
     pt_opened o;
     pt_model_caps caps;
+    bool ready; /* it is in memory, not only planned */
     uint64_t content;
 } pt_beside_model;
 
@@ -22,7 +23,9 @@ typedef struct pt_eval_models {
     pt_answers *answers;
     const char *base;           /* what is measured, or what it is tuned from: a path for pt_open_named */
     bool base_of_run;           /* base is a run, whose base is meant */
+    const pt_config *training;  /* the measured model is in training by this config, which names its base; NULL: it is not */
     void (*progress)(void *user, const char *what, size_t done, size_t of);
+    bool (*stop)(void *user);
     void *user;
 
     pt_meetings meetings;       /* whom tasks name */
@@ -37,11 +40,25 @@ typedef struct pt_eval_models {
     char **names;               /* [server.n - 1] their identities */
 } pt_eval_models;
 
-/* Whom the suite's tasks name; PT_EARG at an entry's place for a name that there is none of. */
-pt_status pt_eval_models_begin(pt_eval_models *m, const pt_suite *s);
-/* Before the measured model is planned: its room for what it is asked as itself and, where it holds the base's weights, as the base; fresh: adapters of the base become
- * guests of it. */
+/* Whom the tasks of n suites name; PT_EARG at an entry's place for a name that there is none of. Without m->answers yet endpoints are only tried: pt_eval_models_keep
+ * opens them. */
+pt_status pt_eval_models_begin(pt_eval_models *m, const pt_suite *s, size_t n);
+/* Where answers are kept from now on, borrowed. */
+pt_status pt_eval_models_keep(pt_eval_models *m, pt_answers *answers);
+/* Before the model that holds the base's weights is made: adapters of the base become guests of it. */
+pt_status pt_eval_models_guests(pt_eval_models *m, pt_opened *o);
+/* Before the measured model is planned: its room for what it is asked as itself and, where it holds the base's weights, as the base and its adapters; fresh: that
+ * model is made now, with them as guests. */
 pt_status pt_eval_models_plan(pt_eval_models *m, pt_opened *o, bool is_base, bool fresh, pt_model_caps *caps);
+/* All that stands beside the measured model is opened and planned, and nothing of it allocated. before: what the base is asked as a side of its own, where it is another
+ * model than the measured one; NULL: nothing. Without this call pt_eval_models_speak does it. */
+pt_status pt_eval_models_open(pt_eval_models *m, const pt_opened *measured, bool is_base, const pt_model_caps *before);
+/* What is planned is allocated. */
+pt_status pt_eval_models_commit(pt_eval_models *m);
+/* Bytes of what is planned beside the measured model; said: each of them in words, behind commas. */
+pt_status pt_eval_models_memory(const pt_eval_models *m, size_t *bytes, pt_str *said);
+/* The base where it is a model of its own, in memory. */
+pt_status pt_eval_models_base(pt_eval_models *m, const pt_opened *measured, pt_beside_model **out);
 /* The voices of one side and what answers for them: `self` is r, of o, whose content that is. Opens what is not open yet, and says what memory it takes. */
 pt_status pt_eval_models_speak(pt_eval_models *m, pt_opened *o, bool is_base, pt_runner *r, uint64_t content);
 /* After a side. */

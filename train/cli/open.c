@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "checkpoints/hf.h"
 #include "checkpoints/peft.h"
+#include "train/cli/yaml.h"
 #include "train/export/export.h"
 
 /* The tokenizer that full tuning saved beside its weights is the one it was trained with, wherever the one it was taken from is now; a GGUF
@@ -152,6 +154,36 @@ done:
     return rc;
 }
 
+static pt_status open_device(const pt_cli *c, pt_opened *o)
+{
+    const pt_ctx *like = c->beside;
+    if (!like) return pt_setup_device(&o->cfg->device, c->comm, NULL, NULL, &o->ctx, NULL, NULL);
+    o->ctx.index = like->index;
+    PT_RETURN(like->ops->open(&o->ctx, like->compute));
+    o->ctx.ops = like->ops;
+    return PT_OK;
+}
+
+pt_status pt_open_base(pt_cli *c, const pt_config *cfg, pt_opened *o)
+{
+    pt_status rc = PT_OK;
+    pt_ynode *tree = NULL;
+    const char *name = cfg->source.config_path ? cfg->source.config_path : "command line";
+    *o = (pt_opened){0};
+    PT_CHECK(cfg->model.base_model && !cfg->model.reinit_weights, PT_EARG, "the run begins with random weights: there is no base to speak to");
+    PT_TRY(pt_yaml_parse(&tree, cfg->source.yaml_text, strlen(cfg->source.yaml_text), name));
+    pt_log_pause(true); /* what is to be said of it was said */
+    rc = pt_config_of_tree(&o->cfg, tree, name, NULL, 0);
+    pt_log_pause(false);
+    PT_TRY(rc);
+    PT_TRY(pt_setup_base(o->cfg, NULL, false, &o->base));
+    PT_TRY(open_device(c, o));
+done:
+    pt_yaml_free(tree);
+    if (rc != PT_OK) pt_open_close(o);
+    return rc;
+}
+
 pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o)
 {
     pt_status rc = PT_OK;
@@ -174,7 +206,7 @@ pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o)
                        path);
     PT_TRY(rc);
     PT_TRY(find_reward(c, o));
-    PT_TRY(pt_setup_device(&o->cfg->device, c->comm, NULL, NULL, &o->ctx, NULL, NULL));
+    PT_TRY(open_device(c, o));
 done:
     free(yaml);
     if (rc != PT_OK) pt_open_close(o);
@@ -191,13 +223,23 @@ pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32
     return pt_open_model_caps(o, &caps);
 }
 
-pt_status pt_open_model_caps(pt_opened *o, const pt_model_caps *caps)
+pt_status pt_open_plan(pt_opened *o, const pt_model_caps *caps)
 {
     const size_t first = !o->adapter && o->n_guests; /* without an adapter of its own the first guest stands in its slot */
     pt_model_options opt = {.lora = {.on = o->adapter || first, .start_dir = first ? o->guests[0] : o->adapter, .guests = o->guests + first, .n_guests = o->n_guests - first}, .heads = o->reward ? PT_HEAD_VALUES : PT_HEAD_VOCABULARY, .values = o->width, .seed = o->cfg->run.seed};
     PT_RETURN(pt_model_new(&o->model, &o->ctx, o->base.source, &opt));
-    PT_RETURN(pt_model_plan(o->model, caps, o->planned));
+    return pt_model_plan(o->model, caps, o->planned);
+}
+
+pt_status pt_open_commit(pt_opened *o)
+{
     return pt_model_commit(o->model);
+}
+
+pt_status pt_open_model_caps(pt_opened *o, const pt_model_caps *caps)
+{
+    PT_RETURN(pt_open_plan(o, caps));
+    return pt_open_commit(o);
 }
 
 int pt_open_slot(const pt_opened *o, size_t guest)

@@ -29,9 +29,14 @@ typedef struct pt_opened {
 
 /* Config, source, tokenizer, template (when the model has a known one and `chat`), device; no model yet. */
 pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o);
+/* The same of the base that a run's config names, while the run has no folder yet; cfg stays the caller's. */
+pt_status pt_open_base(pt_cli *c, const pt_config *cfg, pt_opened *o);
 /* The model for generation: decode_rows sequences of decode_len positions; or for scoring (decode_rows 0): `tokens` at once. */
 pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32_t decode_len);
 pt_status pt_open_model_caps(pt_opened *o, const pt_model_caps *caps);
+/* Its two halves: shapes and o->planned, nothing allocated; then all of it. */
+pt_status pt_open_plan(pt_opened *o, const pt_model_caps *caps);
+pt_status pt_open_commit(pt_opened *o);
 /* The adapter slot of a guest. */
 int pt_open_slot(const pt_opened *o, size_t guest);
 void pt_open_close(pt_opened *o);

@@ -9,6 +9,12 @@
 
 #define PT_FLOW_METRICS 16
 
+/* Models that the evaluations during training open beside the one in training. */
+typedef struct pt_during_beside {
+    size_t bytes;   /* on the device, or of the process where that is the host */
+    char said[400]; /* in words; "" = there are none */
+} pt_during_beside;
+
 typedef struct pt_run_plan {
     /* memory, bytes */
     size_t role[PT_ROLE_COUNT]; /* what is allocated, by role (weights: mapped files count once) */
@@ -27,6 +33,7 @@ typedef struct pt_run_plan {
     pt_model_caps caps; /* maxima of one micro-batch, and of what the evaluations during training ask at once */
     pt_model_caps micro; /* of a micro-batch alone */
     size_t during;       /* evaluations during training */
+    pt_during_beside beside; /* what they speak to */
     int micro_batches;  /* most in one step on this process */
     int any_micro;      /* most in one step of training or evaluation */
     bool no_data; /* nothing is known of the data */
@@ -79,6 +86,7 @@ typedef struct pt_eval_report {
 typedef struct pt_during_model {
     pt_model *model;
     const pt_base *base;
+    const pt_ctx *ctx;
     pt_comm *comm; /* every rank has the same weights */
     int slot;      /* what is trained: the adapter's slot, or PT_SLOT_NONE: all weights */
     pt_model_caps caps;
@@ -101,9 +109,13 @@ typedef struct pt_during_report {
 typedef struct pt_during {
     void *user;
     size_t n;
-    /* Before the plan: reads them, and adds what they ask at once to caps, which holds the training's maxima. heads: PT_HEAD_* of the model. first:
-     * this is rank 0. PT_EARG: they cannot be asked of it. */
-    pt_status (*open)(void *user, const pt_base *base, unsigned heads, bool first, pt_model_caps *caps);
+    /* First: reads them. PEFT folders that stand in slots beside the trained adapter (full tuning: none); they stay. PT_EARG: they are not right. */
+    pt_status (*begin)(void *user, pt_comm *comm, const char *const **guests, size_t *n);
+    /* Before the plan: adds what they ask at once to caps, which holds the training's maxima; opens what they speak to, and says what that will take. heads: PT_HEAD_* of the
+     * model, which is not in memory yet. PT_EARG: they cannot be asked of it. */
+    pt_status (*open)(void *user, const pt_during_model *m, unsigned heads, pt_model_caps *caps, pt_during_beside *beside);
+    /* What stands beside the model is allocated. */
+    pt_status (*commit)(void *user);
     /* Whether one of them gives this metric, "NAME/METRIC"; *better: +1, -1, or 0: neither. Where not, what there is joins known, with commas. */
     pt_status (*find)(void *user, const pt_base *base, const char *metric, bool *found, int *better, pt_str *known);
     /* Asks them of the model as it stands, which is left so. An evaluation that fails says so in out and ends nothing. PT_ESTOP: a stop came first, and out says

@@ -183,6 +183,7 @@ static pt_status sum_roles(pt_run *r)
     pt_run_plan *p = &r->plan;
     size_t sum = 0;
     for (int i = 0; i < PT_ROLE_COUNT; i++) sum += p->role[i];
+    sum += p->beside.bytes;
     if (!r->ctx.ops->apart) {
         p->total += sum;
         return PT_OK;
@@ -209,7 +210,8 @@ pt_status pt_run_make_plan(pt_run *r)
     p->micro = p->caps;
     if (r->hooks.during && r->hooks.during->n) {
         p->during = r->hooks.during->n;
-        PT_TRY(r->hooks.during->open(r->hooks.during->user, &r->base, pt_setup_model_options(r->cfg).heads, r->comm->rank == 0, &p->caps));
+        const pt_during_model m = pt_run_during_model(r);
+        PT_TRY(r->hooks.during->open(r->hooks.during->user, &m, pt_setup_model_options(r->cfg).heads, &p->caps, &p->beside));
     }
     if (r->objective->by_rows) p->caps.group_rows = 0;
     bool share = r->cfg->optim.warmup_steps > 0 && r->cfg->optim.warmup_steps < 1;
@@ -252,6 +254,7 @@ static pt_status memory_text(const pt_run_plan *p, pt_str *out)
     for (int i = 0; i < PT_ROLE_COUNT; i++)
         if (p->role[i] && !(p->device_memory && i == PT_ROLE_COMM))
             PT_RETURN(line(out, pt_role_name((pt_role)i), (double)p->role[i]));
+    if (p->beside.bytes) PT_RETURN(line(out, "models beside", (double)p->beside.bytes));
     if (p->device_memory) {
         PT_RETURN(line(out, "libraries (estimate)", (double)p->device_libraries));
         PT_RETURN(line(out, "on the device", (double)pt_run_plan_device(p, p->device_need)));
@@ -303,6 +306,7 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out)
         PT_RETURN(pt_str_printf(out, "measured  %zu evaluation%s during training: at most %d tokens at once", p->during, p->during == 1 ? "" : "s", (int)p->caps.tokens));
         if (p->caps.decode_rows) PT_RETURN(pt_str_printf(out, ", %d texts of %d positions", (int)p->caps.decode_rows, (int)p->caps.decode_len));
         PT_RETURN(pt_str_puts(out, "\n"));
+        if (p->beside.said[0]) PT_RETURN(pt_str_printf(out, "beside    %s\n", p->beside.said));
     }
     if (p->validation_records) PT_RETURN(pt_str_printf(out, "held out  %lld records\n", (long long)p->validation_records));
     PT_RETURN(memory_text(p, out));

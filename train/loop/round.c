@@ -64,11 +64,16 @@ static pt_status evaluate_set(pt_run *r, unsigned set, bool *stopped)
     return tell_report(r, &e);
 }
 
+pt_during_model pt_run_during_model(const pt_run *r)
+{
+    const bool lora = r->cfg->adapter.kind != PT_ADAPTER_NONE;
+    return (pt_during_model){.model = r->model, .base = &r->base, .ctx = &r->ctx, .comm = r->comm, .slot = lora ? 0 : PT_SLOT_NONE, .caps = r->plan.caps, .step = r->step, .stop = r->hooks.stop};
+}
+
 /* The program's own. What failed is no number, and the run goes on. */
 static pt_status evaluate_during(pt_run *r, bool *stopped)
 {
-    const bool lora = r->cfg->adapter.kind != PT_ADAPTER_NONE;
-    const pt_during_model m = {.model = r->model, .base = &r->base, .comm = r->comm, .slot = lora ? 0 : PT_SLOT_NONE, .caps = r->plan.caps, .step = r->step, .stop = r->hooks.stop};
+    const pt_during_model m = pt_run_during_model(r);
     pt_during_report rep = {.step = r->step};
     double start = pt_seconds();
     if (*stopped || !(r->pending & PT_PENDING_DURING)) return PT_OK;

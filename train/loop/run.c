@@ -149,7 +149,8 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
         PT_TRY(pt_setup_packs(cfg, r->comm, &r->base, &r->pack, &r->test_pack, &r->plan.pack, &r->plan.test));
         PT_TRY(pt_run_open_loaders(r));
     }
-    PT_TRY(pt_setup_model(cfg, &r->ctx, &r->base, &r->model));
+    if (r->hooks.during && r->hooks.during->n) PT_TRY(r->hooks.during->begin(r->hooks.during->user, r->comm, &r->guests, &r->n_guests));
+    PT_TRY(pt_setup_model(cfg, &r->ctx, &r->base, r->guests, r->n_guests, &r->model));
     PT_TRY(open_optimiser(r));
     if (r->comm->allreduce_end) pt_optim_before_wait(r->optim, end_sums, r->comm);
     PT_TRY(pt_run_make_plan(r));
@@ -178,6 +179,7 @@ pt_status pt_run_commit(pt_run *r)
     PT_TRY(pt_run_agree_content(r));
     PT_TRY(pt_model_commit(r->model));
     PT_TRY(pt_optim_commit(r->optim));
+    if (r->plan.during) PT_TRY(r->hooks.during->commit(r->hooks.during->user));
     PT_TRY(alloc_channels(r));
     if (r->comm->allreduce_start) PT_TRY(pt_overlap_new(&r->overlap, r->comm, r->model, r->ctx.stream));
     r->committed = true;

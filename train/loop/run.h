@@ -34,6 +34,8 @@ typedef struct pt_run {
     const pt_objective *objective;
     pt_reference reference;
     bool reference_stored;
+    const char *const *guests; /* [n_guests] adapters that evaluations during training speak to */
+    size_t n_guests;
     pt_optim *optim;
     pt_schedule schedule;
     pt_run_plan plan;
@@ -112,6 +114,8 @@ void pt_run_report_sets(const pt_objective *o, int width, const pt_eval_sums *ea
  * it is the best so far. Collective. */
 unsigned pt_run_due(const pt_run *r);
 pt_status pt_run_round(pt_run *r, bool *stopped, bool *best);
+/* The model as the program's evaluations see it. */
+pt_during_model pt_run_during_model(const pt_run *r);
 /* Prefixes of the names in metrics of what is pending, ended by NULL: PT_PREFIXES at most. */
 enum { PT_PREFIXES = 80 };
 void pt_run_prefixes(const pt_run *r, const char *prefix[PT_PREFIXES]);

@@ -314,7 +314,7 @@ done:
     return rc;
 }
 
-pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base, pt_model **out)
+pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base, const char *const *guests, size_t n_guests, pt_model **out)
 {
     *out = NULL;
     if (cfg->adapter.kind == PT_ADAPTER_NONE && pt_source_quantised(base->source))
@@ -329,5 +329,7 @@ pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base,
                                 "of the data alone: say adapter: lora without precompute_ref_log_probs", cfg->objective->name);
     if (cfg->adapter.lora_model_dir) PT_RETURN(check_start(&cfg->adapter, base));
     pt_model_options o = pt_setup_model_options(cfg);
+    o.lora.guests = guests;
+    o.lora.n_guests = n_guests;
     return pt_model_new(out, ctx, base->source, &o);
 }

@@ -69,8 +69,8 @@ pt_status pt_setup_loader_of(const pt_config *cfg, pt_comm *comm, const pt_pack 
 /* Options of pt_model_new; `targets` of it borrow from cfg. */
 pt_model_options pt_setup_model_options(const pt_config *cfg);
 /* pt_model_new with the checks that need both sides: full tuning of a quantised base; lora_r or lora_alpha beside
- * lora_model_dir that differ from that adapter's. */
-pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base, pt_model **out);
+ * lora_model_dir that differ from that adapter's. guests: adapters that stand beside the trained one (pt_lora_options). */
+pt_status pt_setup_model(const pt_config *cfg, pt_ctx *ctx, const pt_base *base, const char *const *guests, size_t n_guests, pt_model **out);
 
 /* Which reference a run uses. */
 typedef enum pt_reference {

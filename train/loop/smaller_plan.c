@@ -25,7 +25,7 @@ static pt_status bytes_with(pt_run *r, pt_model *m, int32_t tokens, size_t *byte
     less.group_rows = scaled(c->group_rows, tokens, c->tokens);
     less.ends = scaled(c->ends, tokens, c->tokens);
     PT_RETURN(pt_model_plan(m, &less, role));
-    *bytes = pt_optim_bytes(r->optim);
+    *bytes = pt_optim_bytes(r->optim) + r->plan.beside.bytes;
     for (int i = 0; i < PT_ROLE_COUNT; i++) *bytes += role[i];
     return PT_OK;
 }
@@ -41,7 +41,7 @@ static pt_status largest_micro_batch(pt_run *r, bool again, int32_t *tokens)
     *tokens = 0;
     r->ctx.workspace_need = 0; /* of this model alone */
     cfg.device.gradient_checkpointing = again;
-    PT_TRY(pt_setup_model(&cfg, &r->ctx, &r->base, &m));
+    PT_TRY(pt_setup_model(&cfg, &r->ctx, &r->base, r->guests, r->n_guests, &m));
     while (low < high) {
         int32_t mid = low + (high - low + 1) / 2;
         PT_TRY(bytes_with(r, m, 64 * mid, &need));
