@@ -2,33 +2,6 @@
 
 #include "kernels/forest.h"
 
-pt_status pt_check_rmsnorm(const pt_ctx *ctx, const pt_rmsnorm_args *a)
-{
-    int64_t n = a->x.rows, c = a->x.cols;
-    PT_RETURN(pt_check_typed("rmsnorm", "x", a->x, PT_F32, n, c));
-    PT_RETURN(pt_check_view("rmsnorm", "w", a->w, 1, c));
-    if (pt_view_ok(a->y)) PT_RETURN(pt_check_typed("rmsnorm", "y", a->y, PT_F32, n, c));
-    if (pt_view_ok(a->rstd)) PT_RETURN(pt_check_typed("rmsnorm", "rstd", a->rstd, PT_F32, 1, n));
-    if (pt_view_ok(a->add)) {
-        PT_RETURN(pt_check_typed("rmsnorm", "add", a->add, PT_F32, n, c));
-        PT_RETURN(pt_check_typed("rmsnorm", "h", a->h, PT_F32, n, c));
-    }
-    return PT_OK;
-}
-
-pt_status pt_check_rmsnorm_bwd(const pt_ctx *ctx, const pt_rmsnorm_bwd_args *a)
-{
-    int64_t n = a->dy.rows, c = a->dy.cols;
-    PT_RETURN(pt_check_typed("rmsnorm_bwd", "dy", a->dy, PT_F32, n, c));
-    PT_RETURN(pt_check_typed("rmsnorm_bwd", "dx", a->dx, PT_F32, n, c));
-    PT_RETURN(pt_check_typed("rmsnorm_bwd", "h", a->h, PT_F32, n, c));
-    PT_RETURN(pt_check_typed("rmsnorm_bwd", "rstd", a->rstd, PT_F32, 1, n));
-    PT_RETURN(pt_check_view("rmsnorm_bwd", "w", a->w, 1, c));
-    if (pt_view_ok(a->dres)) PT_RETURN(pt_check_typed("rmsnorm_bwd", "dres", a->dres, PT_F32, n, c));
-    if (pt_view_ok(a->dw)) PT_RETURN(pt_check_typed("rmsnorm_bwd", "dw", a->dw, PT_F32, 1, c));
-    return PT_OK;
-}
-
 pt_status pt_check_rope_table(const pt_ctx *ctx, const pt_rope_table_args *a)
 {
     int64_t n = a->table.rows, half = a->table.cols / 2;

@@ -5,8 +5,6 @@
 #include "kernels/check.h"
 #include "kernels/ops.h"
 
-pt_status pt_check_rmsnorm(const pt_ctx *ctx, const pt_rmsnorm_args *a);
-pt_status pt_check_rmsnorm_bwd(const pt_ctx *ctx, const pt_rmsnorm_bwd_args *a);
 pt_status pt_check_rope_table(const pt_ctx *ctx, const pt_rope_table_args *a);
 pt_status pt_check_rope(const pt_ctx *ctx, const pt_rope_args *a);
 pt_status pt_check_attention(const pt_ctx *ctx, const pt_attention_args *a);

@@ -11,6 +11,8 @@
     X(axpby, pt_axpby_args)                   \
     X(rmsnorm, pt_rmsnorm_args)               \
     X(rmsnorm_bwd, pt_rmsnorm_bwd_args)       \
+    X(layernorm, pt_layernorm_args)           \
+    X(layernorm_bwd, pt_layernorm_bwd_args)   \
     X(rope_table, pt_rope_table_args)         \
     X(rope, pt_rope_args)                     \
     X(attention, pt_attention_args)           \

@@ -53,6 +53,8 @@ typedef struct pt_ops {
     pt_status (*axpby)(pt_ctx *, const pt_axpby_args *);
     pt_status (*rmsnorm)(pt_ctx *, const pt_rmsnorm_args *);
     pt_status (*rmsnorm_bwd)(pt_ctx *, const pt_rmsnorm_bwd_args *);
+    pt_status (*layernorm)(pt_ctx *, const pt_layernorm_args *);
+    pt_status (*layernorm_bwd)(pt_ctx *, const pt_layernorm_bwd_args *);
     pt_status (*rope_table)(pt_ctx *, const pt_rope_table_args *);
     pt_status (*rope)(pt_ctx *, const pt_rope_args *);
     pt_status (*attention)(pt_ctx *, const pt_attention_args *);

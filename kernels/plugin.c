@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "kernels/check_linear.h"
 #include "kernels/check_loss.h"
+#include "kernels/check_norm.h"
 #include "kernels/check_ops.h"
 #include "kernels/forest.h"
 
@@ -29,6 +30,10 @@ const any_fn pt_plugin_needs[] = {
     KEEP(pt_check_typed),
     KEEP(pt_ws_take),
     KEEP(pt_ws_done),
+    KEEP(pt_check_rmsnorm),
+    KEEP(pt_check_rmsnorm_bwd),
+    KEEP(pt_check_layernorm),
+    KEEP(pt_check_layernorm_bwd),
     KEEP(pt_check_linear),
     KEEP(pt_check_linear_bwd_x),
     KEEP(pt_check_linear_bwd_w),

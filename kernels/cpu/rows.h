@@ -8,22 +8,25 @@
 #include "kernels/mlp.h"
 #include "kernels/rope.h"
 
-typedef struct pt_norm_rows { /* kernels/norm.h; add, h, y, rstd may be NULL */
-    const float *x, *add, *w;
-    float *h, *y, *rstd;
+/* kernels/norm.h; x is h where add is NULL */
+typedef struct pt_norm_rows { /* add, h, y, mean, rstd may be NULL; mean and b are of pt_layer_forward alone */
+    const float *x, *add, *w, *b;
+    float *h, *y, *mean, *rstd;
     int64_t ld_x, ld_add, ld_h, ld_y, cols;
-    float eps;
+    float eps, add_scale;
 } pt_norm_rows;
-/* Rows [r0, r1). */
+/* Rows [r0, r1) of the RMS norm, of the layer norm. */
 PT_V_DECL(void, pt_norm_forward, (const pt_norm_rows *j, int64_t r0, int64_t r1));
+PT_V_DECL(void, pt_layer_forward, (const pt_norm_rows *j, int64_t r0, int64_t r1));
 
-typedef struct pt_norm_bwd_rows { /* dres may be NULL */
-    const float *dy, *dres, *h, *rstd, *w;
+typedef struct pt_norm_bwd_rows { /* dres may be NULL; mean is of pt_layer_backward alone */
+    const float *dy, *dres, *h, *mean, *rstd, *w;
     float *dx;
     int64_t ld_dy, ld_dres, ld_h, ld_dx, cols;
 } pt_norm_bwd_rows;
-/* Rows [r0, r1); dw (may be NULL): [cols], overwritten with the sum over these rows, in order. */
+/* Rows [r0, r1); dw, db (may be NULL): [cols], overwritten with the sums over these rows, in order. */
 PT_V_DECL(void, pt_norm_backward, (const pt_norm_bwd_rows *j, int64_t r0, int64_t r1, float *dw));
+PT_V_DECL(void, pt_layer_backward, (const pt_norm_bwd_rows *j, int64_t r0, int64_t r1, float *dw, float *db));
 
 /* One token: heads * dim features at x, table [rot]. rot <= 1024. */
 PT_V_DECL(void, pt_rope_row, (float *x, const float *table, int heads, int dim, int rot, pt_rope_kind kind, bool inverse));

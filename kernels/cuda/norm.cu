@@ -4,60 +4,32 @@
  * dx), with dres N*C*(4e); C weights. dw adds two passes over its part sums, at most 1/16 of N*C*8. Rows that are odd in
  * length, unaligned or longer than MOST elements take a plain kernel that reads the row twice. dw: each team of threads adds
  * its rows in order, then the teams' sums are added in order. */
-#include "kernels/cuda/op_args.cuh"
+#include "kernels/cuda/norm.cuh"
 
 namespace
 {
 /* ---- helpers ---- */
-constexpr int BLOCK = 256, MAX_TEAMS = 256, TEAM_ROWS = 16, SUM_ROWS = 8,
-              MANY = 2048; /* rows from which a team takes several */
+constexpr int BLOCK = PT_NORM_BLOCK;
 
 template <typename T> struct norm_fwd {
     T *y, *h;
     const T *x, *add;
     float *rstd;
-    const void *w;
-    int wtype, c;
+    pt_norm_row w;
+    int c;
     int64_t n, ld_y, ld_h, ld_x, ld_add, rows; /* rows of a team */
-    float eps;
-    bool w_wide; /* w is aligned to 16 bytes */
+    float eps, add_scale;
 };
 
 template <typename T> struct norm_bwd {
     T *dx;
     const T *dy, *h, *dres;
     const float *rstd;
-    const void *w;
+    pt_norm_row w;
     float *part; /* [teams, c] or NULL */
-    int wtype, c;
+    int c;
     int64_t n, ld_dx, ld_dy, ld_h, ld_dres, rows; /* rows of a team */
-    bool w_wide;
 };
-
-/* A thread's weights of its columns, once for all rows. */
-template <int V, int NV, int TEAM> PT_DEV void ld_w(const void *w, int type, bool wide, int c, int lane, float *o)
-{
-#pragma unroll
-    for (int k = 0; k < NV; k++) {
-        int i = (k * TEAM + lane) * V;
-        if (i >= c) continue;
-        if (wide && type == PT_F32) {
-#pragma unroll
-            for (int e = 0; e < V; e += 4) ld_vec<4>(static_cast<const float *>(w) + i + e, o + k * V + e);
-        } else if (wide && type == PT_BF16) {
-            ld_vec<V>(static_cast<const bf16 *>(w) + i, o + k * V);
-        } else {
-#pragma unroll
-            for (int e = 0; e < V; e++) o[k * V + e] = ld_plain(w, type, i + e);
-        }
-    }
-}
-
-/* Sum over a team: a warp, or the whole block. */
-template <int TEAM> PT_DEV float team_sum(float v, float *red)
-{
-    return TEAM == 32 ? warp_sum(v) : block_sum(v, red);
-}
 
 /* ---- kernels ---- */
 /* TEAM threads hold a row of at most TEAM*V*NV elements, and its weights for all their rows. */
@@ -68,7 +40,7 @@ template <typename T, int V, int NV, int TEAM> __global__ void __launch_bounds__
     int lane = (int)threadIdx.x % TEAM;
     float w[NV * V];
     end = end < a.n ? end : a.n;
-    if (a.y) ld_w<V, NV, TEAM>(a.w, a.wtype, a.w_wide, a.c, lane, w);
+    if (a.y) pt_norm_ld<V, NV, TEAM>(a.w, a.c, lane, w);
     for (int64_t row = team * a.rows; row < end; row++) {
         float v[NV * V], sum = 0;
 #pragma unroll
@@ -82,14 +54,14 @@ template <typename T, int V, int NV, int TEAM> __global__ void __launch_bounds__
                     float r[V];
                     ld_vec<V>(a.add + row * a.ld_add + i, r);
 #pragma unroll
-                    for (int e = 0; e < V; e++) v[k * V + e] = to_f(from_f<T>(v[k * V + e] + r[e]));
+                    for (int e = 0; e < V; e++) v[k * V + e] = to_f(from_f<T>(v[k * V + e] + a.add_scale * r[e]));
                     st_vec<V>(a.h + row * a.ld_h + i, v + k * V);
                 }
             }
 #pragma unroll
             for (int e = 0; e < V; e++) sum += v[k * V + e] * v[k * V + e];
         }
-        float rstd = 1.0f / sqrtf(team_sum<TEAM>(sum, red) / (float)a.c + a.eps);
+        float rstd = 1.0f / sqrtf(pt_norm_sum<TEAM>(sum, red) / (float)a.c + a.eps);
         if (a.rstd && lane == 0) a.rstd[row] = rstd;
         if (!a.y) continue;
 #pragma unroll
@@ -114,7 +86,7 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) norm_fwd_any_k(no
     for (int i = (int)threadIdx.x; i < a.c; i += BLOCK) {
         float v = to_f(x[i]);
         if (a.add) {
-            v = to_f(from_f<T>(v + to_f(a.add[row * a.ld_add + i])));
+            v = to_f(from_f<T>(v + a.add_scale * to_f(a.add[row * a.ld_add + i])));
             a.h[row * a.ld_h + i] = from_f<T>(v);
         }
         sum += v * v;
@@ -124,7 +96,7 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) norm_fwd_any_k(no
     if (a.rstd && threadIdx.x == 0) a.rstd[row] = rstd;
     if (!a.y) return;
     for (int i = (int)threadIdx.x; i < a.c; i += BLOCK)
-        a.y[row * a.ld_y + i] = from_f<T>(to_f(x[i]) * rstd * ld_plain(a.w, a.wtype, i));
+        a.y[row * a.ld_y + i] = from_f<T>(to_f(x[i]) * rstd * pt_norm_at(a.w, i));
 }
 
 /* A team takes rows [team*rows, (team+1)*rows); dw's part sums stay in registers. */
@@ -138,7 +110,7 @@ template <typename T, int V, int NV, int TEAM, bool DW> __global__ void __launch
     for (int k = 0; k < (DW ? NV * V : 1); k++) dw[k] = 0;
     float w[NV * V];
     end = end < a.n ? end : a.n;
-    ld_w<V, NV, TEAM>(a.w, a.wtype, a.w_wide, a.c, lane, w);
+    pt_norm_ld<V, NV, TEAM>(a.w, a.c, lane, w);
     for (int64_t row = team * a.rows; row < end; row++) {
         float dy[NV * V], h[NV * V], dot = 0, rstd = a.rstd[row];
 #pragma unroll
@@ -155,7 +127,7 @@ template <typename T, int V, int NV, int TEAM, bool DW> __global__ void __launch
                 }
             }
         }
-        dot = team_sum<TEAM>(dot, red) * inv * rstd * rstd;
+        dot = pt_norm_sum<TEAM>(dot, red) * inv * rstd * rstd;
 #pragma unroll
         for (int k = 0; k < NV; k++) {
             int i = (k * TEAM + lane) * V;
@@ -189,11 +161,11 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) norm_bwd_any_k(no
     int64_t row = blockIdx.x;
     const T *dy = a.dy + row * a.ld_dy, *h = a.h + row * a.ld_h;
     float dot = 0, rstd = a.rstd[row];
-    for (int i = (int)threadIdx.x; i < a.c; i += BLOCK) dot += to_f(dy[i]) * ld_plain(a.w, a.wtype, i) * to_f(h[i]);
+    for (int i = (int)threadIdx.x; i < a.c; i += BLOCK) dot += to_f(dy[i]) * pt_norm_at(a.w, i) * to_f(h[i]);
     dot = block_sum(dot, red) / (float)a.c * rstd * rstd;
     for (int i = (int)threadIdx.x; i < a.c; i += BLOCK) {
         float r = a.dres ? to_f(a.dres[row * a.ld_dres + i]) : 0;
-        r += rstd * (to_f(dy[i]) * ld_plain(a.w, a.wtype, i) - to_f(h[i]) * dot);
+        r += rstd * (to_f(dy[i]) * pt_norm_at(a.w, i) - to_f(h[i]) * dot);
         a.dx[row * a.ld_dx + i] = from_f<T>(r);
     }
 }
@@ -210,29 +182,23 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) norm_dw_any_k(nor
     a.part[team * a.c + i] = s;
 }
 
-/* dw[i] += the teams' sums, SUM_ROWS interleaved sequences of them, in order. */
-__global__ void __launch_bounds__(32 * SUM_ROWS) norm_dw_sum_k(float *dw, const float *part, int64_t teams, int c)
+/* a[i] += the teams' sums, PT_NORM_SUM_ROWS interleaved sequences of them, in order; blocks of y = 1: b of the sums behind them. */
+__global__ void __launch_bounds__(32 * PT_NORM_SUM_ROWS) norm_dw_sum_k(float *a, float *b, const float *part, int64_t teams, int c)
 {
-    PT_SHARED(float, sums, [SUM_ROWS][32]);
+    PT_SHARED(float, sums, [PT_NORM_SUM_ROWS][32]);
     int i = (int)blockIdx.x * 32 + (int)(threadIdx.x % 32), y = (int)(threadIdx.x / 32);
-    float s = 0;
+    float s = 0, *to = blockIdx.y ? b : a;
+    if (blockIdx.y) part += teams * c;
     if (i < c)
-        for (int64_t t = y; t < teams; t += SUM_ROWS) s += part[t * c + i];
+        for (int64_t t = y; t < teams; t += PT_NORM_SUM_ROWS) s += part[t * c + i];
     sums[y][threadIdx.x % 32] = s;
     __syncthreads();
     if (y != 0 || i >= c) return;
-    for (int k = 1; k < SUM_ROWS; k++) s += sums[k][threadIdx.x];
-    dw[i] += s;
+    for (int k = 1; k < PT_NORM_SUM_ROWS; k++) s += sums[k][threadIdx.x];
+    to[i] += s;
 }
 
 /* ---- launchers ---- */
-pt_status check_w(const char *op, pt_view w, int64_t c)
-{
-    PT_RETURN(pt_check_view(op, "w", w, 1, c));
-    if (c > INT32_MAX / 2) return pt_fail(PT_ESHAPE, "%s: rows of %lld", op, (long long)c);
-    return pt_plain(w.type) ? PT_OK : pt_fail(PT_ENOSUP, "%s: a weight of type %s", op, pt_dtype_get(w.type)->name);
-}
-
 template <typename T, int NV, int TEAM> pt_status fwd_launch(pt_ctx *ctx, const norm_fwd<T> &k)
 {
     constexpr int V = pt_lanes<T>::n;
@@ -246,9 +212,9 @@ template <typename T> pt_status fwd(pt_ctx *ctx, const pt_rmsnorm_args *a)
     norm_fwd<T> k = {};
     k.y = pt_ptr<T>(a->y), k.x = pt_ptr<T>(a->x), k.add = pt_ptr<T>(a->add), k.rstd = pt_ptr<float>(a->rstd);
     k.h = k.add ? pt_ptr<T>(a->h) : (T *)NULL;
-    k.w = pt_ptr<void>(a->w), k.wtype = a->w.type;
+    k.w = pt_norm_row_of(a->w, 1, a->w_add), k.add_scale = a->add_scale == 0 ? 1 : a->add_scale;
     k.c = (int)a->x.cols, k.n = a->x.rows, k.eps = a->eps;
-    k.rows = k.n >= MANY ? 4 : 1, k.w_wide = (uintptr_t)k.w % 16 == 0;
+    k.rows = k.n >= PT_NORM_MANY ? 4 : 1;
     k.ld_y = a->y.ld, k.ld_h = a->h.ld, k.ld_x = a->x.ld, k.ld_add = a->add.ld;
     bool steps = pt_steps(a->y, V) && pt_steps(a->x, V) && pt_steps(a->add, V) && (!k.add || pt_steps(a->h, V));
     if (steps && k.c <= 32 * V) return fwd_launch<T, 1, 32>(ctx, k);
@@ -256,14 +222,6 @@ template <typename T> pt_status fwd(pt_ctx *ctx, const pt_rmsnorm_args *a)
     if (steps && k.c <= 2 * BLOCK * V) return fwd_launch<T, 2, BLOCK>(ctx, k);
     if (steps && k.c <= 4 * BLOCK * V) return fwd_launch<T, 4, BLOCK>(ctx, k);
     return pt_launch(norm_fwd_any_k<T>, dim3((unsigned)k.n), dim3(BLOCK), 0, pt_stream(ctx), k);
-}
-
-/* Teams and rows of a team: with dw at least TEAM_ROWS rows share one part sum. */
-int64_t teams_of(int64_t n, bool dw, int64_t *rows)
-{
-    *rows = dw ? pt_ceil_div(n, MAX_TEAMS) : n >= MANY ? 4 : 1;
-    if (dw && *rows < TEAM_ROWS) *rows = TEAM_ROWS;
-    return pt_ceil_div(n, *rows);
 }
 
 template <typename T, int NV, int TEAM> pt_status bwd_launch(pt_ctx *ctx, const norm_bwd<T> &k, int64_t teams)
@@ -279,11 +237,10 @@ template <typename T> pt_status bwd(pt_ctx *ctx, const pt_rmsnorm_bwd_args *a, f
     constexpr int V = pt_lanes<T>::n;
     norm_bwd<T> k = {};
     k.dx = pt_ptr<T>(a->dx), k.dy = pt_ptr<T>(a->dy), k.h = pt_ptr<T>(a->h), k.dres = pt_ptr<T>(a->dres);
-    k.rstd = pt_ptr<float>(a->rstd), k.w = pt_ptr<void>(a->w), k.wtype = a->w.type, k.part = part,
-    k.w_wide = (uintptr_t)k.w % 16 == 0;
+    k.rstd = pt_ptr<float>(a->rstd), k.w = pt_norm_row_of(a->w, 1, a->w_add), k.part = part;
     k.c = (int)a->dy.cols, k.n = a->dy.rows;
     k.ld_dx = a->dx.ld, k.ld_dy = a->dy.ld, k.ld_h = a->h.ld, k.ld_dres = a->dres.ld;
-    int64_t teams = teams_of(k.n, part != NULL, &k.rows);
+    int64_t teams = pt_norm_teams(k.n, part != NULL, &k.rows);
     bool steps = pt_steps(a->dx, V) && pt_steps(a->dy, V) && pt_steps(a->h, V) && pt_steps(a->dres, V);
     if (steps && k.c <= 32 * V)
         PT_RETURN((bwd_launch<T, 1, 32>(ctx, k, teams)));
@@ -298,42 +255,33 @@ template <typename T> pt_status bwd(pt_ctx *ctx, const pt_rmsnorm_bwd_args *a, f
         if (part) PT_RETURN(pt_launch(norm_dw_any_k<T>, grid, dim3(BLOCK), 0, pt_stream(ctx), k));
         PT_RETURN(pt_launch(norm_bwd_any_k<T>, dim3((unsigned)k.n), dim3(BLOCK), 0, pt_stream(ctx), k));
     }
-    if (!part) return PT_OK;
-    return pt_launch(norm_dw_sum_k, dim3((unsigned)pt_ceil_div(k.c, 32)), dim3(32 * SUM_ROWS), 0, pt_stream(ctx),
-                     pt_ptr<float>(a->dw), part, teams, k.c);
+    return part ? pt_cuda_norm_sums(ctx, pt_ptr<float>(a->dw), NULL, part, teams, k.c) : PT_OK;
 }
 } // namespace
 
+pt_status pt_cuda_norm_sums(pt_ctx *ctx, float *first, float *second, const float *part, int64_t teams, int c)
+{
+    dim3 grid((unsigned)pt_ceil_div(c, 32), second ? 2 : 1);
+    return pt_launch(norm_dw_sum_k, grid, dim3(32 * PT_NORM_SUM_ROWS), 0, pt_stream(ctx), first, second, part, teams, c);
+}
+
 extern "C" pt_status pt_cuda_rmsnorm(pt_ctx *ctx, const pt_rmsnorm_args *a)
 {
-    int64_t n = a->x.rows, c = a->x.cols;
-    PT_RETURN(pt_check_typed("rmsnorm", "x", a->x, ctx->act, n, c));
-    PT_RETURN(check_w("rmsnorm", a->w, c));
-    if (pt_view_ok(a->y)) PT_RETURN(pt_check_typed("rmsnorm", "y", a->y, ctx->act, n, c));
-    if (pt_view_ok(a->rstd)) PT_RETURN(pt_check_typed("rmsnorm", "rstd", a->rstd, PT_F32, 1, n));
-    if (pt_view_ok(a->add)) {
-        PT_RETURN(pt_check_typed("rmsnorm", "add", a->add, ctx->act, n, c));
-        PT_RETURN(pt_check_typed("rmsnorm", "h", a->h, ctx->act, n, c));
-    }
-    if (ctx->dry || n == 0 || c == 0) return PT_OK;
+    PT_RETURN(pt_check_rmsnorm(ctx, a));
+    PT_RETURN(pt_norm_fits("rmsnorm", "w", a->w, a->x.cols));
+    if (ctx->dry || a->x.rows == 0 || a->x.cols == 0) return PT_OK;
     return PT_BY_ACT(ctx, fwd, ctx, a);
 }
 
 extern "C" pt_status pt_cuda_rmsnorm_bwd(pt_ctx *ctx, const pt_rmsnorm_bwd_args *a)
 {
     int64_t n = a->dy.rows, c = a->dy.cols;
-    PT_RETURN(pt_check_typed("rmsnorm_bwd", "dy", a->dy, ctx->act, n, c));
-    PT_RETURN(pt_check_typed("rmsnorm_bwd", "dx", a->dx, ctx->act, n, c));
-    PT_RETURN(pt_check_typed("rmsnorm_bwd", "h", a->h, ctx->act, n, c));
-    PT_RETURN(pt_check_typed("rmsnorm_bwd", "rstd", a->rstd, PT_F32, 1, n));
-    PT_RETURN(check_w("rmsnorm_bwd", a->w, c));
-    if (pt_view_ok(a->dres)) PT_RETURN(pt_check_typed("rmsnorm_bwd", "dres", a->dres, ctx->act, n, c));
-    if (pt_view_ok(a->dw)) PT_RETURN(pt_check_typed("rmsnorm_bwd", "dw", a->dw, PT_F32, 1, c));
     float *part = NULL;
+    PT_RETURN(pt_check_rmsnorm_bwd(ctx, a));
+    PT_RETURN(pt_norm_fits("rmsnorm_bwd", "w", a->w, c));
     if (pt_view_ok(a->dw)) {
-        int64_t teams = pt_ceil_div(n, TEAM_ROWS);
         pt_ws ws = pt_ws_begin(ctx);
-        PT_RETURN(pt_take(&ws, &part, (size_t)(teams < MAX_TEAMS ? teams : MAX_TEAMS) * (size_t)c * sizeof(float)));
+        PT_RETURN(pt_take(&ws, &part, pt_norm_part(n, c) * sizeof(float)));
         pt_ws_done(&ws);
     }
     if (ctx->dry || n == 0 || c == 0) return PT_OK;

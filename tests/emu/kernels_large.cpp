@@ -105,6 +105,11 @@ static void test_rows(void **)
             a.h = out(PT_BF16, N, C); a.rstd = big(PT_F32, 1, N); a.w = big(PT_F32, 1, C); a.eps = 1e-5f);
     SAMPLED(rmsnorm_bwd, pt_rmsnorm_bwd_args, a.dx = out(PT_BF16, N, C); a.dw = big(PT_F32, 1, C); a.dy = big(PT_BF16, N, C);
             a.dres = big(PT_BF16, N, C); a.h = big(PT_BF16, N, C); a.rstd = big(PT_F32, 1, N); a.w = big(PT_F32, 1, C));
+    SAMPLED(layernorm, pt_layernorm_args, a.y = out(PT_BF16, N, C); a.x = big(PT_BF16, N, C); a.add = big(PT_BF16, N, C);
+            a.h = out(PT_BF16, N, C); a.mean = big(PT_F32, 1, N); a.rstd = big(PT_F32, 1, N); a.w = a.b = big(PT_F32, 1, C); a.eps = 1e-5f);
+    SAMPLED(layernorm_bwd, pt_layernorm_bwd_args, a.dx = out(PT_BF16, N, C); a.dw = big(PT_F32, 1, C); a.db = big(PT_F32, 1, C);
+            a.dy = big(PT_BF16, N, C); a.dres = big(PT_BF16, N, C); a.h = big(PT_BF16, N, C); a.mean = big(PT_F32, 1, N);
+            a.rstd = big(PT_F32, 1, N); a.w = big(PT_F32, 1, C));
     SAMPLED(gated, pt_gated_args, a.y = out(PT_BF16, N, F); a.g = big(PT_BF16, N, F); a.u = big(PT_BF16, N, F));
     SAMPLED(gated_bwd, pt_gated_bwd_args, a.dg = a.g = out(PT_BF16, N, F); a.du = a.u = out(PT_BF16, N, F);
             a.y = a.dy = big(PT_BF16, N, F));

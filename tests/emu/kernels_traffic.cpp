@@ -64,6 +64,14 @@ static void test_norms(void **)
             a.h = D(h), a.rstd = D(rstd), a.w = D(wt));
     TRAFFIC(rmsnorm_bwd, pt_rmsnorm_bwd_args, NULL, 3 * MB, w, a.dx = D(y), a.dy = D(x), a.h = D(h), a.rstd = D(rstd),
             a.w = D(wt));
+    pt_view mean = in(PT_F32, 1, N, 8), bias = ot_weight(PT_F32, 1, C, 9, 1), db = in(PT_F32, 1, C, 10);
+    TRAFFIC(layernorm, pt_layernorm_args, NULL, 4 * MB, 2 * w, a.y = D(y), a.mean = D(mean), a.rstd = D(rstd), a.x = D(x), a.add = D(u), a.h = D(h),
+            a.w = D(wt), a.b = D(bias), a.eps = 1e-5f);
+    TRAFFIC(layernorm, pt_layernorm_args, NULL, 2 * MB, w, a.y = D(y), a.mean = D(mean), a.rstd = D(rstd), a.x = D(x), a.w = D(wt), a.eps = 1e-5f);
+    TRAFFIC(layernorm_bwd, pt_layernorm_bwd_args, NULL, 4 * MB, 2 * w / 16, a.dx = D(y), a.dw = D(dw), a.db = D(db), a.dy = D(x), a.dres = D(u),
+            a.h = D(h), a.mean = D(mean), a.rstd = D(rstd), a.w = D(wt));
+    TRAFFIC(layernorm_bwd, pt_layernorm_bwd_args, NULL, 3 * MB, w, a.dx = D(y), a.dy = D(x), a.h = D(h), a.mean = D(mean), a.rstd = D(rstd),
+            a.w = D(wt));
     ot_free_all();
     ot_case(PT_F32); /* q/k norm: rows of a head */
     x = in(PT_F32, 2048, 128, 1), y = in(PT_F32, 2048, 128, 2), rstd = in(PT_F32, 1, 2048, 3),

@@ -191,6 +191,13 @@ void elements(const shapes &z)
          a.w = w);
     TIME("rmsnorm_bwd with dw", rmsnorm_bwd, pt_rmsnorm_bwd_args, 0, 4 * x, a.dx = a1, a.dw = dw, a.dy = a2, a.dres = a3,
          a.h = a4, a.rstd = rstd, a.w = w);
+    pt_view mean = mat(PT_F32, 1, z.n), db = mat(PT_F32, 1, z.c), b = mat(PT_F32, 1, z.c);
+    TIME("layernorm + residual add", layernorm, pt_layernorm_args, 0, 4 * x, a.y = a1, a.mean = mean, a.rstd = rstd, a.x = a2, a.add = a3, a.h = a4,
+         a.w = w, a.b = b, a.eps = 1e-5f);
+    TIME("layernorm_bwd", layernorm_bwd, pt_layernorm_bwd_args, 0, 4 * x, a.dx = a1, a.dy = a2, a.dres = a3, a.h = a4, a.mean = mean, a.rstd = rstd,
+         a.w = w);
+    TIME("layernorm_bwd with dw, db", layernorm_bwd, pt_layernorm_bwd_args, 0, 4 * x, a.dx = a1, a.dw = dw, a.db = db, a.dy = a2, a.dres = a3,
+         a.h = a4, a.mean = mean, a.rstd = rstd, a.w = w);
     TIME("rope, q", rope, pt_rope_args, 0, 2 * x + 4.0 * (double)(z.n * z.dim), a.x = a1, a.table = tab,
          a.heads = (int)(z.c / z.dim), a.dim = a.rot = z.dim);
     TIME("axpby", axpby, pt_axpby_args, 0, 3 * x, a.y = a1, a.x = a2, a.alpha = 1, a.beta = 0.5f);

@@ -70,6 +70,68 @@ static void test_norm_teams(void **)
     }
 }
 
+/* Layer norm: teams of several rows, and more part sums than there are teams. */
+static void layer_case(pt_dtype t, int64_t n, int64_t c, int64_t gap, pt_dtype wt)
+{
+    ot_case(t);
+    pt_view x = ot_in(t, n, c, c + gap, 1, 1), w = ot_weight(wt, 1, c, 3, 1), b = ot_weight(wt, 1, c, 4, 1), y = ot_act(t, n, c, c + gap),
+            mean = ot_act(PT_F32, 1, n, n), rstd = ot_act(PT_F32, 1, n, n);
+    float *wf = ot_dequantised(w), *bf = ot_dequantised(b), *plain_y = ot_floats(y), *plain_m = ot_floats(mean), *plain_r = ot_floats(rstd);
+    for (int64_t i = 0; i < n; i++) {
+        float sum = 0, m = 0, *row = ot_f32(x, i);
+        for (int64_t k = 0; k < c; k++) m += row[k];
+        plain_m[i] = m /= (float)c;
+        for (int64_t k = 0; k < c; k++) sum += (row[k] - m) * (row[k] - m);
+        plain_r[i] = 1 / sqrtf(sum / (float)c + 1e-5f);
+        for (int64_t k = 0; k < c; k++) plain_y[i * c + k] = ot_round(t, (row[k] - m) * plain_r[i] * wf[k] + bf[k]);
+    }
+    OT_ON(layernorm, pt_layernorm_args, a.y = D(y), a.mean = D(mean), a.rstd = D(rstd), a.x = D(x), a.w = D(w), a.b = D(b), a.eps = 1e-5f);
+    ot_result_within("y", y, plain_y), ot_result_within("mean", mean, plain_m), ot_result_within("rstd", rstd, plain_r);
+    free(wf), free(bf), free(plain_y), free(plain_m), free(plain_r);
+    ot_free_all();
+}
+static void layer_bwd_case(pt_dtype t, int64_t n, int64_t c, int64_t gap, pt_dtype wt, bool sums)
+{
+    ot_case(t);
+    pt_view dy = ot_in(t, n, c, c + gap, 1, 1), h = ot_in(t, n, c, c, 2, 1), w = ot_weight(wt, 1, c, 4, 1), mean = ot_in(PT_F32, 1, n, n, 5, 0.2f),
+            rstd = ot_in(PT_F32, 1, n, n, 6, 0.2f), dx = ot_act(t, n, c, c + gap), dw = sums ? ot_in(PT_F32, 1, c, c, 7, 1) : ot_none(),
+            db = sums ? ot_in(PT_F32, 1, c, c, 8, 1) : ot_none();
+    float *wf = ot_dequantised(w), *plain_x = ot_floats(dx), *plain_w = sums ? ot_floats(dw) : NULL, *plain_b = sums ? ot_floats(db) : NULL;
+    for (int64_t i = 0; i < n; i++) ot_f32(rstd, 0)[i] = 1 + ot_f32(rstd, 0)[i];
+    ot_put(rstd);
+    for (int64_t i = 0; i < n; i++) {
+        const float *g = ot_f32(dy, i), *v = ot_f32(h, i);
+        float plain = 0, along = 0, m = ot_f32(mean, 0)[i], s = ot_f32(rstd, 0)[i];
+        for (int64_t k = 0; k < c; k++) plain += g[k] * wf[k], along += g[k] * wf[k] * ((v[k] - m) * s);
+        plain /= (float)c, along /= (float)c;
+        for (int64_t k = 0; k < c; k++) {
+            float xhat = (v[k] - m) * s;
+            plain_x[i * c + k] = ot_round(t, s * (g[k] * wf[k] - plain - xhat * along));
+            if (sums) plain_w[k] += g[k] * xhat, plain_b[k] += g[k];
+        }
+    }
+    OT_ON(layernorm_bwd, pt_layernorm_bwd_args, a.dx = D(dx), a.dw = D(dw), a.db = D(db), a.dy = D(dy), a.h = D(h), a.mean = D(mean), a.rstd = D(rstd),
+           a.w = D(w));
+    ot_result_within("dx", dx, plain_x);
+    if (sums) ot_result_within("dw", dw, plain_w), ot_result_within("db", db, plain_b);
+    free(wf), free(plain_x), free(plain_w), free(plain_b);
+    ot_free_all();
+}
+static void test_layer_teams(void **)
+{
+    ot_most_passes = 1; /* kernels_stream runs them in every order */
+    OT_EACH_ACT(t)
+    {
+        layer_case(t, 2051, 64, 0, PT_BF16);
+        layer_case(t, 2049, 264, 8, PT_F32);
+        layer_case(t, 5, 4097, 3, PT_F16);
+        layer_bwd_case(t, 2050, 64, 8, PT_BF16, false);
+        layer_bwd_case(t, 4203, 40, 0, PT_BF16, true); /* more rows than 256 teams of 16 */
+        layer_bwd_case(t, 37, 39, 1, PT_F16, true);
+    }
+    ot_most_passes = 3;
+}
+
 /* ---- elementwise: rows of several blocks ---- */
 static void wide_case(pt_dtype t, int64_t c, int64_t gap)
 {
@@ -377,7 +439,7 @@ static void test_sample(void **)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_norm_teams), cmocka_unit_test(test_wide),   cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_norm_teams), cmocka_unit_test(test_layer_teams), cmocka_unit_test(test_wide),   cmocka_unit_test(test_rope),
         cmocka_unit_test(test_embed_bwd),  cmocka_unit_test(test_sums),
         cmocka_unit_test(test_clip),       cmocka_unit_test(test_adam),   cmocka_unit_test(test_linear),
         cmocka_unit_test(test_head),       cmocka_unit_test(test_decode), cmocka_unit_test(test_sample),

@@ -2,14 +2,15 @@
 #include "tests/ops/op_modes.h"
 #include "objective_list.h"
 
-static void norm_case(pt_dtype t, int64_t n, int64_t c, int64_t gap, bool add, pt_dtype wt)
+/* plus: w_add and a scale of the branch; w of type u8: none. */
+static void norm_case(pt_dtype t, int64_t n, int64_t c, int64_t gap, bool add, pt_dtype wt, float plus = 0)
 {
     ot_case(t);
-    pt_view x = ot_in(t, n, c, c + gap, 1, 1), w = ot_weight(wt, 1, c, 2, 1), y = ot_act(t, n, c, c + gap),
+    pt_view x = ot_in(t, n, c, c + gap, 1, 1), w = wt == PT_U8 ? ot_none() : ot_weight(wt, 1, c, 2, 1), y = ot_act(t, n, c, c + gap),
            rstd = ot_act(PT_F32, 1, n, n);
     pt_view r = add ? ot_in(t, n, c, c, 3, 1) : ot_none(), h = add ? ot_act(t, n, c, c + gap) : ot_none();
     OT_ON(rmsnorm, pt_rmsnorm_args, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.add = D(r), a.h = D(h), a.w = D(w),
-           a.eps = 1e-5f);
+           a.eps = 1e-5f, a.w_add = a.add_scale = plus);
     if (add) { /* h is rounded before it is normalised, ref's is not */
         ot_close(h, 2);
         ot_near(y, 3, 4e-7);
@@ -33,20 +34,24 @@ static void test_norm(void **)
         norm_case(t, 2, 2560, 0, false, PT_F32);
         norm_case(t, 2, 8192, 0, true, PT_BF16);
         norm_case(t, 1, 8200, 0, false, PT_F32);
+        norm_case(t, 5, 33, 3, true, PT_F16, 1); /* Gemma's weights, Granite's branch; none at all */
+        norm_case(t, 3, 576, 8, true, PT_BF16, 0.25f);
+        norm_case(t, 5, 33, 3, true, PT_U8);
+        norm_case(t, 3, 576, 8, false, PT_U8);
     }
 }
 
-static void norm_bwd_case(pt_dtype t, int64_t n, int64_t c, int64_t gap, bool res, bool dw, bool over)
+static void norm_bwd_case(pt_dtype t, int64_t n, int64_t c, int64_t gap, bool res, bool dw, bool over, float plus = 0, bool with_w = true)
 {
     ot_case(t);
-    pt_view dy = ot_in(t, n, c, c + gap, 1, 1), h = ot_in(t, n, c, c, 2, 1), w = ot_weight(PT_F32, 1, c, 3, 1),
+    pt_view dy = ot_in(t, n, c, c + gap, 1, 1), h = ot_in(t, n, c, c, 2, 1), w = with_w ? ot_weight(PT_F32, 1, c, 3, 1) : ot_none(),
            rstd = ot_in(PT_F32, 1, n, n, 4, 1);
     for (int64_t i = 0; i < n; i++) ot_f32(rstd, 0)[i] = 0.5f + fabsf(ot_f32(rstd, 0)[i]);
     ot_put(rstd);
     pt_view r = res ? ot_in(t, n, c, c, 5, 1) : ot_none(), g = dw ? ot_in(PT_F32, 1, c, c, 6, 1) : ot_none(),
            dx = over ? dy : ot_act(t, n, c, c + gap);
     OT_ON(rmsnorm_bwd, pt_rmsnorm_bwd_args, a.dx = D(dx), a.dw = D(g), a.dy = D(dy), a.dres = D(r), a.h = D(h),
-           a.rstd = D(rstd), a.w = D(w));
+           a.rstd = D(rstd), a.w = D(w), a.w_add = plus);
     ot_close(dx, 2);
     if (dw) ot_close(g, 2);
     ot_free_all();
@@ -63,6 +68,89 @@ static void test_norm_bwd(void **)
         norm_bwd_case(t, 18, 2560, 0, false, true, false);
         norm_bwd_case(t, 2, 8192, 0, true, true, false);
         norm_bwd_case(t, 2, 8200, 0, true, true, true);
+        norm_bwd_case(t, 7, 31, 1, true, true, true, 1);
+        norm_bwd_case(t, 18, 576, 8, true, true, false, 1);
+        norm_bwd_case(t, 7, 31, 1, true, false, false, 0, false);
+        norm_bwd_case(t, 3, 576, 8, true, false, false, 0, false);
+    }
+}
+
+/* Rows whose mean counts. */
+static pt_view shifted(pt_dtype t, int64_t n, int64_t c, int64_t ld, uint64_t seed)
+{
+    pt_view v = ot_in(t, n, c, ld, seed, 1);
+    for (int64_t r = 0; r < n; r++)
+        for (int64_t i = 0; i < c; i++) ot_f32(v, r)[i] += 1;
+    ot_put(v);
+    return v;
+}
+static void layer_case(pt_dtype t, int64_t n, int64_t c, int64_t gap, bool add, bool with_w, bool with_b, pt_dtype wt)
+{
+    ot_case(t);
+    pt_view x = shifted(t, n, c, c + gap, 1), w = with_w ? ot_weight(wt, 1, c, 2, 1) : ot_none(), b = with_b ? ot_weight(wt, 1, c, 4, 1) : ot_none(),
+            y = ot_act(t, n, c, c + gap), mean = ot_act(PT_F32, 1, n, n), rstd = ot_act(PT_F32, 1, n, n);
+    pt_view r = add ? ot_in(t, n, c, c, 3, 1) : ot_none(), h = add ? ot_act(t, n, c, c + gap) : ot_none();
+    OT_ON(layernorm, pt_layernorm_args, a.y = D(y), a.mean = D(mean), a.rstd = D(rstd), a.x = D(x), a.add = D(r), a.h = D(h), a.w = D(w), a.b = D(b),
+           a.eps = 1e-5f, a.add_scale = with_b ? 0 : 0.5f);
+    if (add) { /* h is rounded before it is normalised, ref's is not */
+        ot_close(h, 2);
+        ot_near(y, 3, 1e-6);
+        ot_near(mean, 1, t == PT_BF16 ? 2e-3 : 4e-7);
+        ot_near(rstd, 1, t == PT_BF16 ? 2e-3 : 4e-7);
+    } else {
+        ot_close(y, 2);
+        ot_close(mean, 2);
+        ot_close(rstd, 2);
+    }
+    ot_free_all();
+}
+static void test_layer(void **)
+{
+    OT_EACH_ACT(t)
+    {
+        layer_case(t, 0, 8, 0, false, true, true, PT_F32);
+        layer_case(t, 1, 1, 0, false, true, true, PT_F32);
+        layer_case(t, 5, 33, 3, true, true, true, PT_F16);
+        layer_case(t, 9, 64, 0, false, true, false, PT_BF16); /* Cohere: no bias */
+        layer_case(t, 3, 576, 8, true, true, true, PT_F16);
+        layer_case(t, 3, 2000, 8, true, false, false, PT_F32); /* OLMo 1: neither */
+        layer_case(t, 2, 2560, 0, false, false, true, PT_F32);
+        layer_case(t, 2, 6400, 0, true, true, false, PT_BF16);
+        layer_case(t, 1, 8200, 0, false, true, true, PT_F32);
+    }
+}
+static void layer_bwd_case(pt_dtype t, int64_t n, int64_t c, int64_t gap, bool res, bool with_w, bool dw, bool db, bool over)
+{
+    ot_case(t);
+    pt_view dy = ot_in(t, n, c, c + gap, 1, 1), h = shifted(t, n, c, c, 2), w = with_w ? ot_weight(PT_F32, 1, c, 3, 1) : ot_none(),
+            mean = ot_in(PT_F32, 1, n, n, 7, 1), rstd = ot_in(PT_F32, 1, n, n, 4, 1);
+    for (int64_t i = 0; i < n; i++) ot_f32(rstd, 0)[i] = 0.5f + fabsf(ot_f32(rstd, 0)[i]);
+    ot_put(rstd);
+    pt_view r = res ? ot_in(t, n, c, c, 5, 1) : ot_none(), gw = dw ? ot_in(PT_F32, 1, c, c, 6, 1) : ot_none(), gb = db ? ot_in(PT_F32, 1, c, c, 8, 1) : ot_none(),
+            dx = over ? dy : ot_act(t, n, c, c + gap);
+    OT_ON(layernorm_bwd, pt_layernorm_bwd_args, a.dx = D(dx), a.dw = D(gw), a.db = D(gb), a.dy = D(dy), a.dres = D(r), a.h = D(h), a.mean = D(mean),
+           a.rstd = D(rstd), a.w = D(w));
+    ot_near(dx, 2, 6e-7);
+    if (dw) ot_close(gw, 2);
+    if (db) ot_close(gb, 2);
+    ot_free_all();
+}
+static void test_layer_bwd(void **)
+{
+    OT_EACH_ACT(t)
+    {
+        layer_bwd_case(t, 0, 8, 0, false, true, true, true, false);
+        layer_bwd_case(t, 7, 31, 1, true, true, true, true, true);
+        layer_bwd_case(t, 50, 64, 0, false, true, true, true, false);
+        layer_bwd_case(t, 18, 576, 8, true, true, true, false, true);
+        layer_bwd_case(t, 18, 2560, 0, false, false, false, true, false);
+        layer_bwd_case(t, 19, 2000, 0, true, true, true, true, false);
+        layer_bwd_case(t, 2, 6400, 0, true, true, true, true, true);
+        layer_bwd_case(t, 7, 64, 0, true, false, false, false, false); /* frozen weights */
+        layer_bwd_case(t, 3, 576, 8, false, true, false, false, true);
+        layer_bwd_case(t, 3, 2560, 8, true, true, false, false, false);
+        layer_bwd_case(t, 3, 2000, 8, true, true, false, false, false);
+        layer_bwd_case(t, 2, 6400, 0, false, true, false, false, false);
     }
 }
 
@@ -361,6 +449,7 @@ static void test_losses(void **)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_norm), cmocka_unit_test(test_norm_bwd),
+                                       cmocka_unit_test(test_layer), cmocka_unit_test(test_layer_bwd),
                                        cmocka_unit_test(test_rope), cmocka_unit_test(test_gated),
                                        cmocka_unit_test(test_move), cmocka_unit_test(test_reduce), cmocka_unit_test(test_token_sums),
                                        cmocka_unit_test(test_adam), cmocka_unit_test(test_losses)};
