@@ -55,7 +55,7 @@ DIR_kernels := kernels kernels/ref kernels/cpu
 DIR_data := data/text data/read data/pack data/batch data/audit
 DIR_checkpoints := checkpoints
 DIR_dist := train/dist
-DIR_model := train/model
+DIR_model := train/model train/model/family
 DIR_generate := train/generate
 DIR_export := train/export
 DIR_objective := train/objective
@@ -129,9 +129,12 @@ $(eval $(call list_rule,$(METRIC_LIST),PT_METRIC_LIST,$(METRICS),))
 override TASKS := choice statements questionnaire preference probability memorisation label value rank text match best_of judge dialogue $(TASKS)
 TASK_LIST := $(BUILD)/gen/task_list.h
 $(eval $(call list_rule,$(TASK_LIST),PT_TASK_LIST,$(TASKS),))
-LISTS     := $(OBJECTIVE_LIST) $(READER_LIST) $(METRIC_LIST) $(TASK_LIST)
+override FAMILIES := llama mistral qwen2 qwen3 smollm3 olmo2 granite cohere cohere2 stablelm $(FAMILIES)
+FAMILY_LIST := $(BUILD)/gen/family_list.h
+$(eval $(call list_rule,$(FAMILY_LIST),PT_FAMILY_LIST,$(FAMILIES),))
+LISTS     := $(OBJECTIVE_LIST) $(READER_LIST) $(METRIC_LIST) $(TASK_LIST) $(FAMILY_LIST)
 # Of these alone the compiler sees the lists.
-LISTED    := $(addprefix $(BUILD)/,kernels/ref/group_loss_ref.o train/objective/objective.o data/read/data_types.o eval/metric/metric_table.o eval/task/task.o)
+LISTED    := $(addprefix $(BUILD)/,kernels/ref/group_loss_ref.o train/objective/objective.o data/read/data_types.o eval/metric/metric_table.o eval/task/task.o train/model/families.o)
 $(LISTED): CPPFLAGS += -I$(GEN)
 $(LISTED): $(LISTS)
 # Readers and metrics from elsewhere are compiled with ours.

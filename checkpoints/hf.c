@@ -246,6 +246,11 @@ pt_status pt_hf_set_bool(pt_hf *c, const char *key, bool v)
     return put(c, key, json_boolean(v));
 }
 
+pt_status pt_hf_set_null(pt_hf *c, const char *key)
+{
+    return put(c, key, json_null());
+}
+
 pt_status pt_hf_set_text(pt_hf *c, const char *key, const char *v)
 {
     return put(c, key, json_string(v));

@@ -38,6 +38,8 @@ pt_status pt_hf_edit(pt_hf **out, const pt_hf *base, const char *name);
 pt_status pt_hf_set_int(pt_hf *c, const char *key, int64_t v);
 pt_status pt_hf_set_num(pt_hf *c, const char *key, double v);
 pt_status pt_hf_set_bool(pt_hf *c, const char *key, bool v);
+/* null: "none", where a missing key would stand for a default. */
+pt_status pt_hf_set_null(pt_hf *c, const char *key);
 pt_status pt_hf_set_text(pt_hf *c, const char *key, const char *v);
 /* One-element list, as in architectures. */
 pt_status pt_hf_set_texts(pt_hf *c, const char *key, const char *const *v, size_t n);

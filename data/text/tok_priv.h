@@ -110,7 +110,6 @@ typedef struct pt_tok_decode_rule {
 
 struct pt_tokenizer {
     bool byte_level, scored, ignore_merges, byte_fallback, fuse_unk;
-    bool by_rank; /* a merge's rank is its token's id: merges are all ways to make a token (tok_ranks.h) */
     uint8_t *joint; /* char mode: which two characters some merge makes neighbours; elsewhere a word may be cut. NULL: it may not (tok_cuts.c) */
     struct pt_tok_pool *pool; /* rooms of calls that have ended (tok_work.c) */
     int32_t n;        /* highest id + 1 */
@@ -178,8 +177,6 @@ pt_status pt_tok_reserve_ids(pt_tokenizer *t, int64_t id);
 int32_t pt_tok_find_n(const pt_tokenizer *t, const char *spelling, size_t n);
 /* Raw bytes of a piece in GPT-2's byte alphabet; false when a character is not of that alphabet. */
 bool pt_tok_unalphabet(const char *s, size_t n, char *out, size_t *out_n);
-/* The character that stands for a byte in it. */
-uint32_t pt_tok_alphabet(unsigned char byte);
 /* Adds merge (left, right) -> left+right, texts in the vocabulary's spelling. */
 pt_status pt_tok_put_merge(pt_tokenizer *t, const char *left, size_t ln, const char *right, size_t rn);
 /* Turn tags are control tokens even where a file forgets to say so (llama.cpp overrides the same): a text must not close a

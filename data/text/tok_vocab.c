@@ -1,6 +1,6 @@
 /* Vocabulary tables of a tokenizer while it is built, and the look-ups that everything else uses. */
 #include "base/log.h"
-#include "data/text/tok_ranks.h"
+#include "data/text/tok_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -155,12 +155,6 @@ static int alphabet_byte(uint32_t cp)
     return 173;
 }
 
-uint32_t pt_tok_alphabet(unsigned char b)
-{
-    if ((b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174) return b;
-    return 256u + (b < 33 ? b : b < 161 ? b - 127u + 33u : 67u);
-}
-
 bool pt_tok_unalphabet(const char *s, size_t n, char *out, size_t *out_n)
 {
     size_t k = 0;
@@ -271,7 +265,7 @@ static pt_status build_pairs(pt_tokenizer *t)
         size_t i = (key * 0x9E3779B97F4A7C15ull >> 32) & t->pair_mask;
         while (t->pairs[i].key != UINT64_MAX && t->pairs[i].key != key) i = (i + 1) & t->pair_mask;
         t->pairs[i] =
-            (pt_tok_pair){key, t->by_rank ? (uint32_t)m.id : (uint32_t)k, m.id}; /* a merge listed twice counts as the later one, as in the library */
+            (pt_tok_pair){key, (uint32_t)k, m.id}; /* a merge listed twice counts as the later one, as in the library */
     }
     return PT_OK;
 }
@@ -319,7 +313,7 @@ static uint64_t fold_str(uint64_t h, const char *s)
 static uint64_t fingerprint(const pt_tokenizer *t)
 {
     uint64_t h = PT_FNV_START;
-    h = fold(h, t->byte_level | t->scored << 1 | t->ignore_merges << 2 | t->byte_fallback << 3 | t->fuse_unk << 4 | t->by_rank << 5);
+    h = fold(h, t->byte_level | t->scored << 1 | t->ignore_merges << 2 | t->byte_fallback << 3 | t->fuse_unk << 4);
     h = fold(fold(h, t->n), t->model_unk);
     for (int32_t i = 0; i < t->n; i++) {
         h = pt_fnv1a(fold(h, t->flags[i] & ~PT_TOK_DIRECT), pt_tok_text(t, t->spell[i]), t->spell[i].len + 1);
@@ -369,7 +363,6 @@ pt_status pt_tok_finish(pt_tokenizer *t)
     if (t->n == 0) return pt_fail(PT_EFORMAT, "the tokenizer has no tokens");
     PT_RETURN(build_raw(t));
     find_bytes(t);
-    if (t->by_rank) PT_RETURN(pt_tok_ranks_merges(t));
     PT_RETURN(build_pairs(t));
     if (t->scored) PT_RETURN(build_ranks(t));
     PT_RETURN(pt_tok_settle_added(t));
@@ -500,7 +493,7 @@ int32_t pt_tok_find(const pt_tokenizer *t, const char *spelling)
 }
 const char *pt_tok_path(const pt_tokenizer *t)
 {
-    return t->by_rank ? NULL : t->path;
+    return t->path;
 }
 
 const char *pt_tok_file(const pt_tokenizer *t)

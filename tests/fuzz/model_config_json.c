@@ -32,7 +32,7 @@ static void shape(const pt_model_config *c)
     fuzz_clean(rc);
     for (size_t i = 0; rc == PT_OK && i < n; i++) {
         char name[128];
-        fuzz_assert(t[i].rows > 0 && t[i].cols > 0 && pt_name_to_gguf(t[i].name, name, sizeof name) && pt_name_to_hf(name, name, sizeof name));
+        fuzz_assert(t[i].rows > 0 && t[i].cols > 0 && (!pt_family_of(c)->gguf || pt_tensor_gguf_name(pt_family_of(c), &t[i], name, sizeof name)));
     }
     free(t);
 }

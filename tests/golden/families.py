@@ -27,7 +27,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, LlamaConfig, MistralConfig, Qwen3Config
+from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, GraniteConfig, LlamaConfig, MistralConfig, Olmo2Config, Qwen3Config, SmolLM3Config,
+                          StableLmConfig)
 sys.path.append(HERE)
 from models import LR, WD, CLIP, data, grads, logps, optimise, peft_name, sft_loss
 
@@ -52,6 +53,17 @@ FAMILIES = {
     "mistral": dict(config=MistralConfig(**size(sliding_window=7, head_dim=12, rope_parameters=rope(1000.0)))),
     "qwen3": dict(config=Qwen3Config(**size(num_hidden_layers=3, head_dim=6, use_sliding_window=True, max_window_layers=2, sliding_window=5, tie_word_embeddings=True,
                                             rope_parameters=rope(1000000.0)))),
+    "smollm3": dict(config=SmolLM3Config(**size(num_hidden_layers=4, hidden_size=24, intermediate_size=20, num_attention_heads=3, num_key_value_heads=1, tie_word_embeddings=True, rope_parameters=rope()))),
+    "smollm3_window": dict(config=SmolLM3Config(**size(no_rope_layers=[0, 1], use_sliding_window=True, sliding_window=5, attention_bias=True, mlp_bias=True,
+                                                     tie_word_embeddings=False, rope_parameters=rope()))),
+    "olmo2": dict(config=Olmo2Config(**size(rope_parameters=rope()))),
+    "granite": dict(config=GraniteConfig(**size(embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.4, attention_multiplier=0.2, attention_bias=True, mlp_bias=True,
+                                              rope_parameters=rope()))),
+    "cohere": dict(config=CohereConfig(**size(logit_scale=0.3, rope_parameters=rope()))),
+    "cohere2": dict(config=Cohere2Config(**size(num_hidden_layers=4, hidden_size=24, intermediate_size=20, num_attention_heads=3, num_key_value_heads=1, logit_scale=0.3, sliding_window=5,
+                                              rope_parameters=rope()))),
+    "stablelm": dict(config=StableLmConfig(**size(use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.25)))),
+    "stablelm_parallel": dict(config=StableLmConfig(**size(use_parallel_residual=True, use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.5)))),
 }
 
 

@@ -51,6 +51,8 @@ static void test_defaults(void **state)
     c = good("{" LLAMA ",\"rope_parameters\":{\"rope_type\":\"default\",\"rope_theta\":5000},\"head_dim\":8.0}");
     assert_int_equal(c.head_dim, 8);
     assert_true(c.rope_theta == 5000);
+    c = good("{" LLAMA ",\"attention_bias\":true,\"mlp_bias\":true,\"hidden_act\":\"relu2\",\"clip_qkv\":null,\"alibi\":false,\"logits_scaling\":1.0}");
+    assert_true(c.qkv_bias && c.o_bias && c.mlp_bias && c.act == PT_ACT_RELU2);
 }
 
 static void test_windows(void **state)
@@ -69,9 +71,9 @@ static void test_windows(void **state)
     c = good("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true,"
              "\"layer_types\":[\"full_attention\",\"full_attention\",\"full_attention\",\"sliding_attention\"]}");
     assert_true(c.window == 17 && c.window_from_layer == 3);
-    refused("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true,"
-            "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"full_attention\",\"full_attention\"]}",
-            PT_ENOSUP, "layer_types");
+    c = good("{" QWEN2 ",\"sliding_window\":17,\"use_sliding_window\":true,"
+             "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"sliding_attention\",\"full_attention\"]}");
+    for (int l = 0; l < 4; l++) assert_int_equal(pt_config_window(&c, l), l % 2 ? 0 : 17);
     refused("{" QWEN2 ",\"layer_types\":[\"full_attention\"]}", PT_EFORMAT, "layer_types lists 1 layers");
     refused("{" QWEN2 ",\"layer_types\":[\"x\",\"x\",\"x\",\"x\"]}", PT_ENOSUP, "layer_types[0]");
 }
@@ -86,13 +88,14 @@ static void test_refused(void **state)
         {"", PT_EFORMAT, "config.json:1"},
         {"[1]", PT_EFORMAT, "an object {...} is wanted"},
         {"{}", PT_EFORMAT, "model_type is missing"},
-        {"{\"model_type\":\"gemma2\"}", PT_ENOSUP, "'gemma2'"},
-        {"{\"model_type\":\"gemma2\"}", PT_ENOSUP, "qwen3"}, /* what is supported is listed */
-        {"{" LLAMA ",\"attention_bias\":true}", PT_ENOSUP, "attention_bias"},
-        {"{" LLAMA ",\"mlp_bias\":true}", PT_ENOSUP, "mlp_bias"},
+        {"{\"model_type\":\"mamba\"}", PT_ENOSUP, "'mamba'"},
+        {"{\"model_type\":\"mamba\"}", PT_ENOSUP, "qwen3"}, /* what is supported is listed */
+        {"{" LLAMA ",\"clip_qkv\":8}", PT_ENOSUP, "clip_qkv changes what the model computes"},
+        {"{" MISTRAL ",\"logits_scaling\":8.0}", PT_ENOSUP, "logits_scaling"},
+        {"{" QWEN2 ",\"attn_logit_softcapping\":50.0}", PT_ENOSUP, "attn_logit_softcapping"},
         {"{" LLAMA ",\"num_experts\":8}", PT_ENOSUP, "experts"},
         {"{" LLAMA ",\"quantization_config\":{\"quant_method\":\"awq\"}}", PT_ENOSUP, "awq"},
-        {"{" LLAMA ",\"hidden_act\":\"relu2\"}", PT_ENOSUP, "relu2"},
+        {"{" LLAMA ",\"hidden_act\":\"mish\"}", PT_ENOSUP, "mish"},
         {"{" LLAMA ",\"hidden_act\":7}", PT_ENOSUP, "hidden_act"},
         {"{" LLAMA ",\"num_key_value_heads\":3}", PT_EFORMAT, "KV heads"},
         {"{" LLAMA ",\"head_dim\":3}", PT_EFORMAT, "rotary"},
@@ -168,7 +171,7 @@ static void test_spellings(void **state)
         assert_int_equal(c.tied, json_is_true(json_object_get(v, "tied")));
         json_array_foreach(json_object_get(v, "windows"), k, w)
         {
-            int have = (int)k >= c.window_from_layer ? c.window : 0;
+            int have = pt_config_window(&c, (int)k);
             if (have != (int)json_integer_value(w)) fail_msg("%s: window of layer %zu is %d", text, k, have);
         }
     }
@@ -217,27 +220,28 @@ static void test_names(void **state)
         {"lm_head.weight", "output.weight"},
         {"model.layers.17.self_attn.q_proj.bias", "blk.17.attn_q.bias"},
         {"model.layers.0.post_attention_layernorm.weight", "blk.0.ffn_norm.weight"},
-        {"model.layers.3.self_attn.k_norm.weight", "blk.3.attn_k_norm.weight"},
+        {"model.layers.3.self_attn.k_proj.weight", "blk.3.attn_k.weight"},
+        {"model.layers.3.mlp.down_proj.weight", "blk.3.ffn_down.weight"},
+        {"score.weight", NULL},
     };
-    static const char *const wrong[] = {"model.layers.x.mlp.up_proj.weight",
-                                        "model.layers.1",
-                                        "blk.1.attn_q",
-                                        "score.weight",
-                                        "blk.99999999.attn_q.weight",
-                                        ""};
+    pt_model_config c = {.family = "qwen2", .vocab = 20, .hidden = 16, .ffn = 8, .layers = 18, .heads = 4, .kv_heads = 2, .head_dim = 4, .qkv_bias = true};
+    pt_tensor_spec *t;
+    size_t n, found = 0;
     char out[128];
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        assert_true(pt_name_to_gguf(pairs[i][0], out, sizeof out));
-        assert_string_equal(out, pairs[i][1]);
-        assert_true(pt_name_to_hf(pairs[i][1], out, sizeof out));
-        assert_string_equal(out, pairs[i][0]);
-    }
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        assert_false(pt_name_to_gguf(wrong[i], out, sizeof out));
-        assert_false(pt_name_to_hf(wrong[i], out, sizeof out));
-    }
+    assert_int_equal(pt_config_tensors(&c, PT_HEAD_VOCABULARY | PT_HEAD_VALUES, 3, &t, &n), PT_OK);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++) {
+            if (strcmp(t[i].name, pairs[k][0])) continue;
+            found++;
+            assert_int_equal(pt_tensor_gguf_name(pt_family_of(&c), &t[i], out, sizeof out), pairs[k][1] != NULL);
+            if (pairs[k][1]) assert_string_equal(out, pairs[k][1]);
+        }
+    assert_int_equal(found, sizeof pairs / sizeof *pairs);
+    free(t);
     for (int64_t r = 0; r < 24; r++) assert_int_equal(pt_row_hf_of_adjacent(pt_row_adjacent_of_hf(r, 8), 8), r);
     assert_int_equal(pt_row_hf_of_adjacent(8 + 3, 8), 8 + 4 + 1);
+    for (int64_t r = 0; r < 32; r++) assert_int_equal(pt_row_from(&c, PT_ROWS_TO_GROUPED, pt_row_from(&c, PT_ROWS_FROM_GROUPED, r)), r);
+    assert_int_equal(pt_row_from(&c, PT_ROWS_FROM_GROUPED, 16 + 4 + 1), 2 * 16 - 8 + 1); /* the second k head's row 1, behind the first group's 16 rows and two q heads */
 }
 
 int main(void)

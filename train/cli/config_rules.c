@@ -12,10 +12,8 @@ pt_status pt_config_join_targets(pt_config *c, pt_place at)
 {
     pt_config_adapter *a = &c->adapter;
     for (size_t i = 0; i < a->n_lora_target_modules; i++) {
-        bool linear = false;
         const char *dot = strrchr(a->lora_target_modules[i], '.'), *name = dot ? dot + 1 : a->lora_target_modules[i];
-        for (int k = 0; k < PT_MOD_COUNT; k++) linear |= !strcmp(strrchr(pt_module_name((pt_module)k), '.') + 1, name);
-        if (!linear)
+        if (!pt_module_known(name))
             return pt_place_fail(at, "lora_target_modules: %s is none of the linear layers that lora_target_linear: true adds; keep one of the two keys",
                                  a->lora_target_modules[i]);
     }

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "eval/suite/probe.h"
+#include "train/model/families.h"
 #include "train/cli/kept.h"
 
 enum { LEAST_TOKENS = 256, MOST_TOKENS = 2048 };
@@ -82,10 +83,11 @@ static pt_status measure_run(judge *j)
 static pt_status types_of(const pt_opened *o, const char *file, pt_dtype *there, pt_dtype *here)
 {
     pt_status rc = PT_OK;
-    char name[160] = "model.layers.0.self_attn.q_proj.weight";
+    char name[160];
     const pt_lora_module *list;
     pt_source *src = NULL;
     pt_source_tensor t;
+    PT_TRY(pt_config_matrix_name(pt_source_config(o->base.source), name, sizeof name));
     if (o->adapter && pt_model_lora_modules(o->model, &list)) snprintf(name, sizeof name, "%s.weight", list[0].path);
     PT_TRY(pt_source_tensor_get(o->base.source, name, 0, 0, &t));
     *here = t.type;

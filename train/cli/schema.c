@@ -29,7 +29,7 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "The base: a Hugging Face folder (safetensors, config.json, tokenizer.json) or one GGUF file. Weights stay in their stored type."},
     {"init", "Model", PT_KEY_STRING, 0, 0, NULL, NO_BOUND, NULL, "", "random: start from random weights of the shape in model_config, instead of base_model."},
     {"model_config", "Model", PT_KEY_MODEL, OFF(model.init), 0, NULL, NO_BOUND, NULL, "",
-     "With init: random. family (llama, mistral, qwen2, qwen3), hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, "
+     "With init: random. family (docs/families.md), hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, "
      "num_key_value_heads, head_dim, vocab_size, sliding_window, rope_theta, rms_norm_eps, initializer_range, tie_word_embeddings, "
      "max_position_embeddings: Hugging Face's names."},
     {"tokenizer", "Model", PT_KEY_PATH, OFF(model.tokenizer), 0, NULL, NO_BOUND, NULL, "tokenizer_config tokenizer_path",

@@ -28,7 +28,7 @@ typedef struct pt_export_options {
 /* The share of the change of the weights that is left where they are written as `type`: the written change along the change, over the change
  * squared, on a piece of every changed matrix. 1 = all (rounding in both directions evens out), 0 = rounded back to the base; NAN where
  * nothing changed. adjacent: the rows' order is GGUF's of this family. */
-pt_status pt_export_kept(pt_model *m, bool adjacent, pt_dtype type, double *kept);
+pt_status pt_export_kept(pt_model *m, bool gguf, pt_dtype type, double *kept);
 /* peft and hf also write what stands beside the weights (train/export/export_beside.c): the tokenizer that was trained with, its template, the
  * end tokens. */
 pt_status pt_export_peft(pt_model *m, const char *dir, const pt_export_options *opt); /* folder */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/quant.h"
 #include "train/export/export_impl.h"
+#include "train/model/family_io.h"
 
 static pt_status put_bytes(void *user, const void *data, size_t bytes)
 {
@@ -55,7 +56,7 @@ static pt_dtype own_type(const pt_out_tensor *o, const pt_dtype *changed)
 static pt_status type_of(const pt_out_tensor *o, pt_dtype asked, const pt_dtype *changed, pt_dtype *out)
 {
     const pt_tensor_spec *s = o->spec;
-    if (s->kind == PT_TENSOR_NORM || s->kind == PT_TENSOR_BIAS) {
+    if (pt_tensor_is_vector(s)) {
         *out = PT_F32;
         return PT_OK;
     }
@@ -85,10 +86,10 @@ static pt_status declare(pt_gguf_writer *w, pt_model *m, const pt_tensor_spec *s
     pt_status rc = PT_OK;
     pt_out_tensor o = {0};
     char name[128];
-    bool vector = s->kind == PT_TENSOR_NORM || s->kind == PT_TENSOR_BIAS;
+    bool vector = pt_tensor_is_vector(s);
     int64_t dims[2] = {s->cols, s->rows};
-    PT_CHECK(pt_name_to_gguf(s->name, name, sizeof name), PT_ENOSUP, "%s has no name in GGUF", s->name);
-    PT_TRY(pt_out_open(&o, m, s, m->fam->permuted));
+    PT_CHECK(pt_tensor_gguf_name(m->fam, s, name, sizeof name), PT_ENOSUP, "%s has no name in GGUF", s->name);
+    PT_TRY(pt_out_open(&o, m, s, PT_OUT_GGUF));
     PT_TRY(type_of(&o, opt->type, opt->changed, type));
     PT_TRY(pt_gguf_put_tensor(w, name, *type, vector ? 1 : 2, dims));
 done:
@@ -107,7 +108,7 @@ static pt_status write_freqs(pt_gguf_writer *w, const pt_model *m)
     float *f = NULL;
     PT_RETURN(pt_calloc(&f, (size_t)m->cfg.rot / 2, sizeof *f));
     for (int i = 0; i < m->cfg.rot / 2; i++)
-        f[i] = (float)(pow(m->cfg.rope_theta, -2.0 * i / m->cfg.rot) / (double)m->inv_freq[i]);
+        f[i] = (float)(pow(m->cfg.rope_theta, -2.0 * i / m->cfg.rot) / (double)m->inv_freq[0][i]);
     pt_status rc = pt_gguf_write(w, f, (size_t)m->cfg.rot / 2 * sizeof *f);
     free(f);
     return rc;
@@ -121,7 +122,7 @@ static pt_status put_general(pt_gguf_writer *w, const pt_model *m, const pt_expo
     PT_RETURN(pt_gguf_put_text(w, "general.name", name, strlen(name)));
     PT_RETURN(pt_gguf_put_u32(w, "general.file_type", file_type(most)));
     PT_RETURN(pt_gguf_put_u32(w, "general.quantization_version", 2));
-    PT_RETURN(pt_gguf_put_shape(w, m));
+    PT_RETURN(m->fam->to_gguf ? m->fam->to_gguf(w, &m->cfg) : pt_family_write_gguf(w, &m->cfg));
     PT_RETURN(pt_gguf_put_vocab(w, m, opt));
     return pt_gguf_put_seal(w);
 }
@@ -129,6 +130,7 @@ static pt_status put_general(pt_gguf_writer *w, const pt_model *m, const pt_expo
 static pt_status check_exportable(const pt_model *m)
 {
     if (!m->committed) return pt_fail(PT_ESTATE, "export before commit");
+    if (!m->fam->gguf) return pt_fail(PT_ENOSUP, "llama.cpp has no %s models: there is no GGUF export; use --to hf or peft", m->fam->name);
     if (m->opt.heads & PT_HEAD_VALUES)
         return pt_fail(PT_ENOSUP,
                        "a reward model cannot be exported as GGUF: llama.cpp has no scalar head; use --to hf or peft");
@@ -153,7 +155,7 @@ pt_status pt_export_gguf(pt_model *m, const char *file, const pt_export_options 
     if (wants_freqs(&m->cfg)) PT_TRY(pt_gguf_put_tensor(&w, "rope_freqs.weight", PT_F32, 1, &half));
     PT_TRY(put_general(&w, m, opt, types[matrix]));
     for (size_t i = 0; i < m->n_specs; i++) {
-        PT_TRY(pt_out_open(&o, m, &m->specs[i], m->fam->permuted));
+        PT_TRY(pt_out_open(&o, m, &m->specs[i], PT_OUT_GGUF));
         PT_TRY(pt_out_write(&o, types[i], put_bytes, &w));
         pt_out_close(&o);
     }
@@ -176,11 +178,11 @@ static double common_alpha(const pt_model *m)
     return m->modules[0].scale * m->modules[0].r;
 }
 
-static pt_status lora_name(const pt_lora_module *x, char c, char *out, size_t size)
+static pt_status lora_name(const pt_family *f, const pt_lora_module *x, char c, char *out, size_t size)
 {
-    char hf[160], base[128];
-    snprintf(hf, sizeof hf, "%s.weight", x->path);
-    if (!pt_name_to_gguf(hf, base, sizeof base) || snprintf(out, size, "%s.lora_%c", base, c) >= (int)size)
+    char base[128];
+    const pt_tensor_spec spec = {.kind = PT_TENSOR_MATRIX, .part = x->kind, .layer = x->layer};
+    if (!pt_tensor_gguf_name(f, &spec, base, sizeof base) || snprintf(out, size, "%s.lora_%c", base, c) >= (int)size)
         return pt_fail(PT_EINTERNAL, "%s has no name in GGUF", x->path);
     return PT_OK;
 }
@@ -191,16 +193,13 @@ static pt_status write_lora(pt_gguf_writer *w, pt_model *m, const pt_lora_module
     float *a = NULL, *b = NULL, *turned = NULL;
     unsigned char *bytes = NULL;
     size_t row;
-    int dim = m->cfg.head_dim;
-    bool rotary = x->kind == PT_MOD_Q || x->kind == PT_MOD_K, adjacent = m->cfg.rope_kind == PT_ROPE_ADJACENT;
+    const pt_rows_order order = pt_rows_to_gguf(&m->cfg, x->kind);
     double fold = x->scale * x->r / alpha;
     PT_TRY(pt_out_adapter(m, x, &a, &b));
     PT_TRY(pt_calloc(&turned, (size_t)(x->out * x->r), sizeof *turned));
     PT_TRY(pt_alloc0(&bytes, (size_t)(x->in > x->out ? x->in : x->out) * (size_t)x->r * 4));
     for (int64_t r = 0; r < x->out; r++) {
-        int64_t from = !rotary || adjacent == m->fam->permuted ? r
-                       : adjacent                              ? pt_row_adjacent_of_hf(r, dim)
-                                                               : pt_row_hf_of_adjacent(r, dim);
+        int64_t from = pt_row_from(&m->cfg, order, r);
         for (int k = 0; k < x->r; k++) turned[r * x->r + k] = (float)(fold * (double)b[from * x->r + k]);
     }
     PT_TRY(pt_dtype_row_bytes(type, (size_t)x->in, &row));
@@ -217,13 +216,13 @@ done:
     return rc;
 }
 
-static pt_status declare_lora(pt_gguf_writer *w, const pt_lora_module *x, pt_dtype type)
+static pt_status declare_lora(pt_gguf_writer *w, const pt_family *f, const pt_lora_module *x, pt_dtype type)
 {
     char name[160];
     int64_t a[2] = {x->in, x->r}, b[2] = {x->r, x->out};
-    PT_RETURN(lora_name(x, 'a', name, sizeof name));
+    PT_RETURN(lora_name(f, x, 'a', name, sizeof name));
     PT_RETURN(pt_gguf_put_tensor(w, name, type, 2, a));
-    PT_RETURN(lora_name(x, 'b', name, sizeof name));
+    PT_RETURN(lora_name(f, x, 'b', name, sizeof name));
     return pt_gguf_put_tensor(w, name, type, 2, b);
 }
 
@@ -242,7 +241,7 @@ pt_status pt_export_gguf_lora(pt_model *m, const char *file, const pt_export_opt
     PT_TRY(pt_gguf_put_f32(&w, "adapter.lora.alpha", (float)common_alpha(m)));
     PT_TRY(pt_gguf_put_u32(&w, "general.file_type", file_type(type)));
     PT_TRY(pt_gguf_put_seal(&w));
-    for (size_t i = 0; i < m->n_modules; i++) PT_TRY(declare_lora(&w, &m->modules[i], type));
+    for (size_t i = 0; i < m->n_modules; i++) PT_TRY(declare_lora(&w, m->fam, &m->modules[i], type));
     for (size_t i = 0; i < m->n_modules; i++) PT_TRY(write_lora(&w, m, &m->modules[i], type, common_alpha(m)));
     PT_TRY(pt_gguf_writer_commit(&w));
 done:

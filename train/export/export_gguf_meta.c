@@ -1,74 +1,10 @@
-/* GGUF keys of a model: shape and rope under {arch}., the vocabulary under tokenizer.ggml. */
-#include <math.h>
+/* GGUF keys of a vocabulary, under tokenizer.ggml. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "train/export/export_impl.h"
-
-typedef struct arch_writer {
-    pt_gguf_writer *w;
-    const char *arch;
-    char key[128];
-} arch_writer;
-
-static const char *key_of(arch_writer *a, const char *name)
-{
-    snprintf(a->key, sizeof a->key, "%s.%s", a->arch, name);
-    return a->key;
-}
-
-static pt_status put_scaling(arch_writer *a, const pt_model_config *c)
-{
-    if (c->scaling != PT_ROPE_SCALE_LINEAR && c->scaling != PT_ROPE_SCALE_YARN) return PT_OK; /* Llama 3: rope_freqs.weight */
-    bool yarn = c->scaling == PT_ROPE_SCALE_YARN;
-    PT_RETURN(pt_gguf_put_text(a->w, key_of(a, "rope.scaling.type"), yarn ? "yarn" : "linear", yarn ? 4 : 6));
-    PT_RETURN(pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.factor"), (float)c->scale_factor));
-    if (!yarn) return PT_OK;
-    if (c->yarn_no_truncate) return pt_fail(PT_ENOSUP, "YaRN with truncate: false has no keys in GGUF");
-    double of_yarn = c->scale_factor <= 1 ? 1 : 0.1 * log(c->scale_factor) + 1;
-    PT_RETURN(pt_gguf_put_u32(a->w, key_of(a, "rope.scaling.original_context_length"), (uint32_t)c->original_positions));
-    PT_RETURN(pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.yarn_beta_fast"), (float)c->beta_fast));
-    PT_RETURN(pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.yarn_beta_slow"), (float)c->beta_slow));
-    return pt_gguf_put_f32(a->w, key_of(a, "rope.scaling.attn_factor"), (float)(c->attention_factor / of_yarn));
-}
-
-pt_status pt_gguf_put_shape(pt_gguf_writer *w, const pt_model *m)
-{
-    const pt_model_config *c = &m->cfg;
-    arch_writer a = {w, m->fam->gguf, {0}};
-    const struct {
-        const char *name;
-        int v;
-    } ints[] = {
-        {"vocab_size", c->vocab},
-        {"context_length", c->max_positions},
-        {"embedding_length", c->hidden},
-        {"block_count", c->layers},
-        {"feed_forward_length", c->ffn},
-        {"attention.head_count", c->heads},
-        {"attention.head_count_kv", c->kv_heads},
-        {"attention.key_length", c->head_dim},
-        {"attention.value_length", c->head_dim},
-        {"rope.dimension_count", c->rot},
-    };
-    if (c->act != PT_ACT_SILU) return pt_fail(PT_ENOSUP, "GGUF's %s has no key for another activation than SiLU", a.arch);
-    if (m->fam->permuted && c->rot != c->head_dim)
-        return pt_fail(PT_ENOSUP, "GGUF's %s does not know partial rotary embedding", a.arch);
-    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
-        PT_RETURN(pt_gguf_put_u32(w, key_of(&a, ints[i].name), (uint32_t)ints[i].v));
-    PT_RETURN(pt_gguf_put_f32(w, key_of(&a, "attention.layer_norm_rms_epsilon"), c->norm_eps));
-    PT_RETURN(pt_gguf_put_f32(w, key_of(&a, "rope.freq_base"), (float)c->rope_theta));
-    if (c->window) {
-        if (c->window_from_layer)
-            return pt_fail(PT_ENOSUP, "a sliding window from layer %d on has no key in GGUF", c->window_from_layer);
-        PT_RETURN(pt_gguf_put_u32(w, key_of(&a, "attention.sliding_window"), (uint32_t)c->window));
-        pt_log(PT_LOG_WARN, "llama.cpp ignores the sliding window of %d for %s: beyond it answers may differ", c->window,
-               a.arch);
-    }
-    return put_scaling(&a, c);
-}
 
 static pt_status put_flag(pt_gguf_writer *w, const char *key, int flag)
 {

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "checkpoints/hf.h"
 #include "train/export/export_impl.h"
+#include "train/model/family_io.h"
 
 static pt_status put_bytes(void *user, const void *data, size_t bytes)
 {
@@ -25,12 +26,12 @@ static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint
     PT_TRY(pt_st_writer_open(&w, path));
     for (size_t i = 0; i < m->n_specs; i++) {
         const pt_tensor_spec *t = &m->specs[i];
-        bool vector = t->kind == PT_TENSOR_NORM || t->kind == PT_TENSOR_BIAS;
-        int64_t dims[2] = {t->rows, t->cols};
+        bool vector = pt_tensor_is_vector(t), turned = t->kind == PT_TENSOR_MATRIX && t->layout == PT_LAYOUT_TRANSPOSED;
+        int64_t dims[2] = {turned ? t->cols : t->rows, turned ? t->rows : t->cols};
         PT_TRY(pt_st_writer_add(&w, t->name, type, vector ? 1 : 2, vector ? dims + 1 : dims));
     }
     for (size_t i = 0; i < m->n_specs; i++) {
-        PT_TRY(pt_out_open(&o, m, &m->specs[i], false));
+        PT_TRY(pt_out_open(&o, m, &m->specs[i], PT_OUT_HF));
         if (!trial) PT_TRY(pt_out_write(&o, type, put_bytes, &w));
         pt_out_close(&o);
     }
@@ -52,7 +53,7 @@ static pt_status name_freqs(const pt_model *m, pt_model_config *c)
     pt_status rc = PT_ENOSUP;
     float *f = NULL, mscale;
     int half = c->rot / 2;
-    double last = pow(c->rope_theta, -2.0 * (half - 1) / c->rot) / (double)m->inv_freq[half - 1];
+    double last = pow(c->rope_theta, -2.0 * (half - 1) / c->rot) / (double)m->inv_freq[0][half - 1];
     PT_RETURN(pt_calloc(&f, (size_t)half, sizeof *f));
     for (c->original_positions = 16; c->original_positions <= 1 << 20; c->original_positions *= 2) {
         double worst = 0;
@@ -61,7 +62,7 @@ static pt_status name_freqs(const pt_model *m, pt_model_config *c)
         c->low_freq_factor = 1;
         c->high_freq_factor = 4;
         pt_rope_frequencies(c, NULL, f, &mscale);
-        for (int k = 0; k < half; k++) worst = fmax(worst, fabs((double)f[k] / (double)m->inv_freq[k] - 1));
+        for (int k = 0; k < half; k++) worst = fmax(worst, fabs((double)f[k] / (double)m->inv_freq[0][k] - 1));
         if (!(worst < 1e-5)) continue;
         rc = PT_OK;
         break;
@@ -72,74 +73,12 @@ static pt_status name_freqs(const pt_model *m, pt_model_config *c)
                                  "the rope factors of this GGUF file (rope_freqs.weight) cannot be expressed in config.json");
 }
 
-static pt_status put_scaling(pt_hf *c, const pt_model *model)
-{
-    pt_model_config named = model->cfg;
-    const pt_model_config *m = &named;
-    if (m->scaling == PT_ROPE_SCALE_FREQS) PT_RETURN(name_freqs(model, &named));
-    switch (m->scaling) {
-    case PT_ROPE_SCALE_FREQS:
-    case PT_ROPE_SCALE_NONE: return PT_OK;
-    case PT_ROPE_SCALE_LINEAR: PT_RETURN(pt_hf_set_text(c, "rope_scaling.rope_type", "linear")); break;
-    case PT_ROPE_SCALE_LLAMA3:
-        PT_RETURN(pt_hf_set_text(c, "rope_scaling.rope_type", "llama3"));
-        PT_RETURN(pt_hf_set_num(c, "rope_scaling.low_freq_factor", m->low_freq_factor));
-        PT_RETURN(pt_hf_set_num(c, "rope_scaling.high_freq_factor", m->high_freq_factor));
-        break;
-    case PT_ROPE_SCALE_YARN:
-        PT_RETURN(pt_hf_set_text(c, "rope_scaling.rope_type", "yarn"));
-        PT_RETURN(pt_hf_set_num(c, "rope_scaling.beta_fast", m->beta_fast));
-        PT_RETURN(pt_hf_set_num(c, "rope_scaling.beta_slow", m->beta_slow));
-        PT_RETURN(pt_hf_set_num(c, "rope_scaling.attention_factor", m->attention_factor));
-        if (m->yarn_no_truncate) PT_RETURN(pt_hf_set_bool(c, "rope_scaling.truncate", false));
-        break;
-    }
-    PT_RETURN(pt_hf_set_num(c, "rope_scaling.factor", m->scale_factor));
-    return m->scaling == PT_ROPE_SCALE_LINEAR
-               ? PT_OK
-               : pt_hf_set_int(c, "rope_scaling.original_max_position_embeddings", m->original_positions);
-}
-
-static pt_status put_window(pt_hf *c, const pt_model *m)
-{
-    if (m->fam->window == PT_WINDOW_NEVER) return PT_OK;
-    if (m->cfg.window) PT_RETURN(pt_hf_set_int(c, "sliding_window", m->cfg.window));
-    if (m->fam->window == PT_WINDOW_FLAG) {
-        PT_RETURN(pt_hf_set_bool(c, "use_sliding_window", m->cfg.window != 0));
-        PT_RETURN(pt_hf_set_int(c, "max_window_layers", m->cfg.window ? m->cfg.window_from_layer : m->cfg.layers));
-    } else if (!m->cfg.window)
-        PT_RETURN(pt_hf_set_int(c, "sliding_window", m->cfg.max_positions)); /* absent means 4096 there */
-    return PT_OK;
-}
-
-/* The whole config, for bases that have none (GGUF, random), in the spelling that transformers 4 and 5 read. */
+/* The whole config, for bases that have none (GGUF, random). */
 static pt_status put_shape(pt_hf *c, const pt_model *m)
 {
-    static const char *const acts[] = {"silu", "gelu", "gelu_pytorch_tanh"};
-    const pt_model_config *k = &m->cfg;
-    const struct {
-        const char *key;
-        int v;
-    } ints[] = {
-        {"vocab_size", k->vocab},          {"hidden_size", k->hidden},
-        {"intermediate_size", k->ffn},     {"num_hidden_layers", k->layers},
-        {"num_attention_heads", k->heads}, {"num_key_value_heads", k->kv_heads},
-        {"head_dim", k->head_dim},         {"max_position_embeddings", k->max_positions},
-    };
-    PT_RETURN(pt_hf_set_text(c, "model_type", k->family));
-    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_hf_set_int(c, ints[i].key, ints[i].v));
-    PT_RETURN(pt_hf_set_text(c, "hidden_act", acts[k->act]));
-    PT_RETURN(pt_hf_set_num(c, "rms_norm_eps", (double)k->norm_eps));
-    PT_RETURN(pt_hf_set_num(c, "rope_theta", k->rope_theta));
-    PT_RETURN(pt_hf_set_num(c, "initializer_range", k->initializer_range));
-    PT_RETURN(pt_hf_set_bool(c, "tie_word_embeddings", k->tied));
-    if (k->rot != k->head_dim)
-        return pt_fail(PT_ENOSUP, "Hugging Face's %s rotates whole heads, this model %d of %d features", k->family, k->rot, k->head_dim);
-    if (k->bos >= 0) PT_RETURN(pt_hf_set_int(c, "bos_token_id", k->bos));
-    if (k->eos >= 0) PT_RETURN(pt_hf_set_int(c, "eos_token_id", k->eos));
-    if (k->pad >= 0) PT_RETURN(pt_hf_set_int(c, "pad_token_id", k->pad));
-    PT_RETURN(put_window(c, m));
-    return put_scaling(c, m);
+    pt_model_config named = m->cfg;
+    if (named.scaling == PT_ROPE_SCALE_FREQS) PT_RETURN(name_freqs(m, &named));
+    return m->fam->to_hf ? m->fam->to_hf(c, &named) : pt_family_write_hf(c, &named);
 }
 
 /* transformers counts the labels by these, of a base of other labels by that one's. */
@@ -177,6 +116,7 @@ static pt_status write_config(pt_model *m, const char *dir, const pt_export_opti
     if (m->opt.heads & (m->opt.heads - 1))
         return pt_fail(PT_ENOSUP, "a model with a vocabulary and a scalar head has no class in transformers: train it as an adapter");
     const char *arch = m->opt.heads & PT_HEAD_VOCABULARY ? m->fam->causal : m->fam->classifier;
+    if (!arch) return pt_fail(PT_ENOSUP, "transformers has no class for a %s model with a scalar head: train it as an adapter", m->fam->name);
     bool from_hf = !pt_source_is_gguf(m->src) && !m->src->random;
     if (from_hf) PT_TRY(pt_hf_open(&base, pt_source_path(m->src), "config.json"));
     PT_TRY(pt_hf_edit(&c, base, "config.json"));

@@ -14,14 +14,17 @@ typedef struct pt_out_tensor {
     float *a, *b;         /* the adapter of this matrix: [r,in], [out,r] in the stored row order; NULL = none */
     int r;
     float scale;
-    bool to_hf, to_adjacent; /* reorder rows: stored adjacent -> HF's, or HF's -> adjacent */
-    float *rows, *turned;    /* a piece; turned: NULL where rows keep their order */
-    int64_t piece;           /* rows of one */
+    pt_rows_order order; /* of rows, or of a bias's elements */
+    bool transposed;     /* to [in, out]; the piece is the whole matrix */
+    float shift;         /* added to each number: what a norm's weight in use has that the stored one has not */
+    float *rows, *turned; /* a piece; turned: NULL where rows keep their order */
+    int64_t piece;        /* rows of one */
 } pt_out_tensor;
-/* adjacent: the target's Q and K rows lie for adjacent pairs (GGUF of a permuted family). */
-pt_status pt_out_open(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec, bool adjacent);
+typedef enum pt_out_format { PT_OUT_HF, PT_OUT_GGUF } pt_out_format;
+pt_status pt_out_open(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec, pt_out_format format);
 void pt_out_close(pt_out_tensor *o);
-/* Rows [r0, r0+n) in the target's order as floats; r0 a multiple of o->piece, n <= o->piece. */
+/* Rows [r0, r0+n) in the target's order as floats; r0 a multiple of o->piece, n <= o->piece. Of a transposed
+ * matrix: all rows at once, as [cols, rows]. */
 pt_status pt_out_rows(pt_out_tensor *o, int64_t r0, int64_t n, const float **rows);
 /* True when the stored bytes can be copied as they are into `type`. */
 bool pt_out_verbatim(const pt_out_tensor *o, pt_dtype type);
@@ -51,7 +54,6 @@ void pt_export_ids_free(pt_export_ids *ids);
 pt_status pt_export_put_ids(const pt_export_ids *ids, pt_hf *c);
 /* The files beside the weights of a folder: tokenizer, template, generation_config.json. */
 pt_status pt_export_beside(const pt_model *m, const char *dir, const pt_export_options *opt);
-/* GGUF keys of shape, rope and tokenizer; `writer` is a pt_gguf_writer that was opened. */
-pt_status pt_gguf_put_shape(pt_gguf_writer *w, const pt_model *m);
+/* GGUF keys of the tokenizer; w was opened. */
 pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_export_options *opt);
 #endif

@@ -115,13 +115,25 @@ done:
     return rc;
 }
 
-/* all-linear is written as the list of names that it means here: not every reader knows the word. */
-static pt_status spell_targets(pt_peft *p)
+static int by_text(const void *a, const void *b)
 {
-    static const char *const names[] = {"down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"};
-    if (!p->all_linear) return PT_OK;
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) PT_RETURN(pt_peft_list_add(&p->targets, names[i]));
-    p->all_linear = false;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* all-linear is written as the list of names that it means here, sorted: not every reader knows the word. */
+static pt_status spell_targets(const pt_model *m)
+{
+    const char *names[PT_MOD_COUNT];
+    size_t n = 0;
+    if (!m->peft->all_linear) return PT_OK;
+    for (int k = 0; k < PT_MOD_COUNT; k++) {
+        const char *path = pt_module_name(m->fam, (pt_module)k), *dot = strrchr(path, '.');
+        if (pt_module_on(&m->cfg, (pt_module)k)) names[n++] = dot ? dot + 1 : path;
+    }
+    qsort(names, n, sizeof *names, by_text);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || strcmp(names[i], names[i - 1])) PT_RETURN(pt_peft_list_add(&m->peft->targets, names[i])); /* GPT-2 has two of c_proj */
+    m->peft->all_linear = false;
     return PT_OK;
 }
 
@@ -132,7 +144,7 @@ pt_status pt_export_peft(pt_model *m, const char *dir, const pt_export_options *
         return pt_fail(PT_ESTATE, "there is no adapter to export: this model was not trained with LoRA");
     PT_RETURN(pt_export_plain_type(opt->type, PT_F32, &type));
     PT_RETURN(pt_dir_make(dir));
-    PT_RETURN(spell_targets(m->peft));
+    PT_RETURN(spell_targets(m));
     PT_RETURN(pt_peft_set_text(&m->peft->task_type, m->opt.heads & PT_HEAD_VOCABULARY ? "CAUSAL_LM" : "SEQ_CLS"));
     PT_RETURN(pt_peft_set_text(&m->peft->base_model, opt->base_name));
     for (int k = 0; k < PT_HEAD_KINDS; k++)

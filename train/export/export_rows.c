@@ -30,10 +30,16 @@ pt_status pt_export_plain_type(pt_dtype asked, pt_dtype fallback, pt_dtype *out)
     return pt_fail(PT_ENOSUP, "safetensors hold f32, f16 or bf16, not %s", pt_dtype_get(*out)->name);
 }
 
-pt_status pt_out_open(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec, bool adjacent)
+/* Rows that a piece has to hold together. */
+static int64_t unit_of(const pt_out_tensor *o)
+{
+    if (o->transposed || o->order == PT_ROWS_TO_GROUPED) return o->spec->rows;
+    return o->order != PT_ROWS_SAME && o->spec->rows > 1 ? o->m->cfg.head_dim : 1;
+}
+
+pt_status pt_out_open(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec, pt_out_format format)
 {
     pt_status rc = PT_OK;
-    bool stored_adjacent = m->cfg.rope_kind == PT_ROPE_ADJACENT;
     const pt_lora_module *x = spec->kind == PT_TENSOR_MATRIX ? pt_lora_module_at(m, spec->layer, spec->module) : NULL;
     int64_t at = pt_param_find(m, spec->name);
     *o = (pt_out_tensor){.m = m, .spec = spec};
@@ -46,16 +52,15 @@ pt_status pt_out_open(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec,
         o->r = x->r;
         o->scale = (float)x->scale;
     }
-    if (spec->rotary_heads && stored_adjacent != adjacent) {
-        o->to_hf = stored_adjacent;
-        o->to_adjacent = adjacent;
-    }
-    int64_t unit = spec->rotary_heads && spec->rows > 1 ? m->cfg.head_dim : 1;
+    if (spec->module >= 0) o->order = format == PT_OUT_GGUF ? pt_rows_to_gguf(&m->cfg, spec->module) : pt_rows_to_hf(&m->cfg, spec->module);
+    if (spec->kind == PT_TENSOR_NORM) o->shift = m->cfg.norm_add - (format == PT_OUT_GGUF ? 0 : pt_family_norm_add(m->fam));
+    o->transposed = format == PT_OUT_HF && spec->kind == PT_TENSOR_MATRIX && spec->layout == PT_LAYOUT_TRANSPOSED;
+    int64_t unit = unit_of(o);
     o->piece = PIECE / spec->cols / unit * unit;
     if (o->piece < unit) o->piece = unit;
     if (o->piece > spec->rows) o->piece = spec->rows;
     PT_TRY(pt_calloc(&o->rows, (size_t)(o->piece * spec->cols), sizeof *o->rows));
-    if (o->to_hf || o->to_adjacent) PT_TRY(pt_calloc(&o->turned, (size_t)(o->piece * spec->cols), sizeof *o->turned));
+    if (o->order != PT_ROWS_SAME || o->transposed) PT_TRY(pt_calloc(&o->turned, (size_t)(o->piece * spec->cols), sizeof *o->turned));
 done:
     if (rc != PT_OK) pt_out_close(o);
     return rc;
@@ -85,16 +90,20 @@ static void merge(const pt_out_tensor *o, int64_t r0, int64_t n)
     }
 }
 
-/* Rows of a matrix, or the elements of a bias vector, into the target's order; r0 is where the piece begins. */
+/* Rows of a matrix, or the elements of a bias vector, into the target's order. */
 static void turn(const pt_out_tensor *o, int64_t n)
 {
-    int dim = o->m->cfg.head_dim;
     bool vector = o->spec->rows == 1;
     int64_t units = vector ? o->spec->cols : n, size = vector ? 1 : o->spec->cols;
-    for (int64_t i = 0; i < units; i++) {
-        int64_t from = o->to_hf ? pt_row_adjacent_of_hf(i, dim) : pt_row_hf_of_adjacent(i, dim);
-        memcpy(o->turned + i * size, o->rows + from * size, (size_t)size * sizeof *o->rows);
-    }
+    for (int64_t i = 0; i < units; i++)
+        memcpy(o->turned + i * size, o->rows + pt_row_from(&o->m->cfg, o->order, i) * size, (size_t)size * sizeof *o->rows);
+}
+
+static void transpose(const pt_out_tensor *o)
+{
+    int64_t rows = o->spec->rows, cols = o->spec->cols;
+    for (int64_t c = 0; c < cols; c++)
+        for (int64_t r = 0; r < rows; r++) o->turned[c * rows + r] = o->rows[r * cols + c];
 }
 
 pt_status pt_out_rows(pt_out_tensor *o, int64_t r0, int64_t n, const float **rows)
@@ -110,16 +119,16 @@ pt_status pt_out_rows(pt_out_tensor *o, int64_t r0, int64_t n, const float **row
         for (int64_t i = 0; i < n; i++) pt_dequant_run(o->src.type, p + (size_t)i * row, cols, o->rows + i * cols);
     }
     if (o->a) merge(o, r0, n);
-    *rows = o->rows;
-    if (!o->to_hf && !o->to_adjacent) return PT_OK;
-    turn(o, n); /* a piece holds whole heads */
-    *rows = o->turned;
+    for (int64_t i = 0; o->shift != 0 && i < n * cols; i++) o->rows[i] += o->shift;
+    *rows = o->turned ? o->turned : o->rows;
+    if (o->transposed) transpose(o); /* the piece is the whole matrix */
+    else if (o->turned) turn(o, n);  /* a piece holds what is reordered together */
     return PT_OK;
 }
 
 bool pt_out_verbatim(const pt_out_tensor *o, pt_dtype type)
 {
-    return o->src.data && o->src.type == type && !o->a && !o->to_hf && !o->to_adjacent;
+    return o->src.data && o->src.type == type && !o->a && !o->turned && o->shift == 0;
 }
 
 pt_status pt_out_write(pt_out_tensor *o, pt_dtype type, pt_out_put put, void *user)
@@ -129,13 +138,14 @@ pt_status pt_out_write(pt_out_tensor *o, pt_dtype type, pt_out_put put, void *us
     size_t row;
     const pt_tensor_spec *s = o->spec;
     if (pt_out_verbatim(o, type)) return put(user, o->src.data, o->src.bytes);
-    PT_TRY(pt_dtype_row_bytes(type, (size_t)s->cols, &row));
-    PT_TRY(pt_alloc0(&bytes, row * (size_t)o->piece));
-    for (int64_t r = 0; r < s->rows; r += o->piece) {
-        int64_t n = s->rows - r < o->piece ? s->rows - r : o->piece;
+    int64_t cols = o->transposed ? s->rows : s->cols, rows = o->transposed ? s->cols : s->rows, piece = o->transposed ? rows : o->piece;
+    PT_TRY(pt_dtype_row_bytes(type, (size_t)cols, &row));
+    PT_TRY(pt_alloc0(&bytes, row * (size_t)piece));
+    for (int64_t r = 0; r < rows; r += piece) {
+        int64_t n = rows - r < piece ? rows - r : piece;
         const float *f;
-        PT_TRY(pt_out_rows(o, r, n, &f));
-        PT_TRY(pt_quant_rows(type, f, n, s->cols, bytes));
+        PT_TRY(pt_out_rows(o, r, o->transposed ? s->rows : n, &f));
+        PT_TRY(pt_quant_rows(type, f, n, cols, bytes));
         PT_TRY(put(user, bytes, row * (size_t)n));
     }
 done:
@@ -146,9 +156,9 @@ done:
 /* ---- how much of a change a type keeps ------------------------------------------------------------------------------------------------- */
 
 /* The same tensor as the base has it, in the same order. */
-static pt_status open_base(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec, bool adjacent)
+static pt_status open_base(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec, pt_out_format format)
 {
-    PT_RETURN(pt_out_open(o, m, spec, adjacent));
+    PT_RETURN(pt_out_open(o, m, spec, format));
     free(o->a);
     free(o->b);
     o->a = o->b = NULL;
@@ -161,7 +171,7 @@ static pt_status open_base(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *
 static pt_status add_kept(pt_out_tensor *now, pt_out_tensor *base, pt_dtype type, double *along, double *whole)
 {
     pt_status rc = PT_OK;
-    int64_t cols = now->spec->cols, n = now->piece, unit = now->to_hf || now->to_adjacent ? now->piece : 1;
+    int64_t cols = now->spec->cols, n = now->piece, unit = now->turned ? now->piece : 1;
     const float *f, *w;
     unsigned char *bytes = NULL;
     float *q = NULL;
@@ -185,7 +195,7 @@ done:
     return rc;
 }
 
-pt_status pt_export_kept(pt_model *m, bool adjacent, pt_dtype type, double *kept)
+pt_status pt_export_kept(pt_model *m, bool gguf, pt_dtype type, double *kept)
 {
     pt_status rc = PT_OK;
     pt_out_tensor now = {0}, base = {0};
@@ -195,8 +205,8 @@ pt_status pt_export_kept(pt_model *m, bool adjacent, pt_dtype type, double *kept
         const pt_tensor_spec *s = &m->specs[i];
         bool changed = pt_param_find(m, s->name) >= 0 || pt_lora_module_at(m, s->layer, s->module);
         if (s->kind != PT_TENSOR_MATRIX || !changed || s->cols % pt_dtype_get(type)->block) continue;
-        PT_TRY(pt_out_open(&now, m, s, adjacent));
-        PT_TRY(open_base(&base, m, s, adjacent));
+        PT_TRY(pt_out_open(&now, m, s, gguf ? PT_OUT_GGUF : PT_OUT_HF));
+        PT_TRY(open_base(&base, m, s, gguf ? PT_OUT_GGUF : PT_OUT_HF));
         PT_TRY(add_kept(&now, &base, type, &along, &whole));
         pt_out_close(&now);
         pt_out_close(&base);

@@ -19,7 +19,8 @@ static pt_status random_source(const pt_config *cfg, pt_source **out)
 {
     const pt_init_config *i = &cfg->model.init;
     const pt_family *f = pt_family_find(i->family);
-    if (!f) return pt_fail(PT_EARG, "model_config: family %s is not one of %s", i->family, pt_family_names());
+    char titles[PT_FAMILY_TITLES];
+    if (!f) return pt_fail(PT_EARG, "model_config: family %s is not one of %s", i->family, pt_family_titles(titles));
     const struct {
         const char *name;
         int v;
@@ -38,8 +39,6 @@ static pt_status random_source(const pt_config *cfg, pt_source **out)
                          .kv_heads = i->num_key_value_heads > 0 ? i->num_key_value_heads : i->num_attention_heads,
                          .head_dim = i->head_dim > 0 ? i->head_dim : i->hidden_size / i->num_attention_heads,
                          .max_positions = i->max_position_embeddings > 0 ? i->max_position_embeddings : cfg->data.sequence_len,
-                         .qkv_bias = f->qkv_bias,
-                         .qk_norm = f->qk_norm,
                          .tied = i->tie_word_embeddings,
                          .act = PT_ACT_SILU,
                          .norm_eps = i->rms_norm_eps > 0 ? (float)i->rms_norm_eps : 1e-5f,
@@ -55,6 +54,7 @@ static pt_status random_source(const pt_config *cfg, pt_source **out)
                        c.head_dim, c.kv_heads);
     c.rot = c.head_dim;
     memcpy(c.family, f->name, strlen(f->name) + 1);
+    if (f->shape) f->shape(&c);
     return pt_source_random(out, &c, cfg->run.seed);
 }
 
@@ -164,7 +164,7 @@ static pt_status forget_weights(const pt_config *cfg, pt_base *b)
     pt_status rc = PT_OK;
     pt_source *fresh = NULL;
     pt_model_config c = *pt_source_config(b->source);
-    c.rope_kind = PT_ROPE_HALF; /* what a file's rows were ordered for is gone with them */
+    pt_config_forget_file(&c);
     PT_TRY(pt_source_random(&fresh, &c, cfg->run.seed));
     if (b->tok && !b->opened) PT_TRY(pt_source_tokenizer_at(&b->opened, cfg->model.base_model));
     b->tok = b->opened;
@@ -275,11 +275,13 @@ pt_model_options pt_setup_model_options(const pt_config *cfg)
 /* lora_target_linear asks for an adapter on every linear layer of the blocks: the starting one must have them. */
 static pt_status check_all_linear(const pt_config_adapter *adapter, const pt_base *base, const pt_peft *p)
 {
-    for (int i = 0; i < pt_source_config(base->source)->layers; i++)
+    const pt_model_config *c = pt_source_config(base->source);
+    for (int i = 0; i < c->layers; i++)
         for (int k = 0; k < PT_MOD_COUNT; k++) {
             char path[128];
             bool on;
-            snprintf(path, sizeof path, "model.layers.%d.%s", i, pt_module_name((pt_module)k));
+            if (!pt_module_on(c, (pt_module)k)) continue;
+            PT_RETURN(pt_part_path(pt_family_of(c), k, i, path, sizeof path));
             PT_RETURN(pt_peft_targets(p, path, &on));
             if (!on)
                 return pt_fail(PT_EARG,

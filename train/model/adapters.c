@@ -1,8 +1,8 @@
 /* The adapter bank: which modules have adapters, where their matrices lie, and their first values.
  *
- * Slot 0 is the trained adapter, slot 1 (when asked for) a frozen copy of its start; behind them guests (guests.c). On disk B's rows of q and k are in Hugging
- * Face's order; where the base stores Q and K for adjacent rotary pairs (GGUF, arch llama) the rows are reordered on the way in
- * and out, so that one adapter fits both copies of a model. */
+ * Slot 0 is the trained adapter, slot 1 (when asked for) a frozen copy of its start; behind them guests (guests.c). On disk B's rows are in Hugging
+ * Face's order; where the model holds them in another (pt_rows_of_hf: q and k for adjacent rotary pairs out of GGUF, a qkv that is grouped by key heads)
+ * they are reordered on the way in and out, so that one adapter fits all copies of a model. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +48,8 @@ static pt_status add_module(pt_model *m, const pt_peft *p, int layer, pt_module 
     bool on;
     int64_t r;
     *x = (pt_lora_module){.layer = layer, .kind = (int)kind};
-    snprintf(x->path, sizeof x->path, "model.layers.%d.%s", layer, pt_module_name(kind));
+    if (!pt_module_on(&m->cfg, kind)) return PT_OK;
+    PT_RETURN(pt_part_path(m->fam, (int)kind, layer, x->path, sizeof x->path));
     PT_RETURN(pt_peft_targets(p, x->path, &on));
     if (!on) return PT_OK;
     PT_RETURN(pt_peft_scale(p, x->path, &r, &x->alpha, &x->scale));
@@ -61,14 +62,16 @@ static pt_status add_module(pt_model *m, const pt_peft *p, int layer, pt_module 
 }
 
 /* Modules outside the blocks that a target names: refused, since their adapter would be lost. */
-static pt_status refuse_outside(const pt_peft *p)
+static pt_status refuse_outside(const pt_family *f, const pt_peft *p)
 {
-    static const char *const paths[] = {"lm_head", "model.embed_tokens"};
-    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+    static const int parts[] = {PT_PART_HEAD, PT_PART_EMBED, PT_PART_POSITIONS};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         bool on;
-        PT_RETURN(pt_peft_targets(p, paths[i], &on));
+        char path[128];
+        PT_RETURN(pt_part_path(f, parts[i], -1, path, sizeof path));
+        PT_RETURN(pt_peft_targets(p, path, &on));
         if (on && !p->all_linear)
-            return pt_fail(PT_ENOSUP, "lora_target_modules: an adapter on %s is not supported", paths[i]);
+            return pt_fail(PT_ENOSUP, "lora_target_modules: an adapter on %s is not supported", path);
     }
     return PT_OK;
 }
@@ -83,17 +86,27 @@ static pt_status check_saved(const pt_peft *p, const char *dir)
     return PT_OK;
 }
 
+static pt_status nothing_targeted(const pt_model *m, const char *dir)
+{
+    char names[512] = "";
+    size_t n = 0;
+    for (int k = 0; k < PT_MOD_COUNT; k++)
+        if (pt_module_on(&m->cfg, (pt_module)k) && n < sizeof names)
+            n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? ", " : "", pt_module_name(m->fam, (pt_module)k));
+    return pt_fail(PT_EARG, "%s%slora_target_modules match no linear layer; there are %s under %s%sN", dir ? dir : "", dir ? ": " : "", names,
+                   m->fam->trunk ? m->fam->trunk : "model.", m->fam->block ? m->fam->block : "layers.");
+}
+
 pt_status pt_lora_list(pt_model *m, const pt_peft *p, const char *dir, pt_lora_module **list, size_t *n)
 {
     *n = 0;
     if (dir) PT_RETURN(check_saved(p, dir));
-    PT_RETURN(refuse_outside(p));
+    PT_RETURN(refuse_outside(m->fam, p));
     PT_RETURN(pt_alloc0(list, (size_t)m->cfg.layers * PT_MOD_COUNT));
     for (int l = 0; l < m->cfg.layers; l++)
         for (int k = 0; k < PT_MOD_COUNT; k++) PT_RETURN(add_module(m, p, l, (pt_module)k, *list, n));
     if (*n) return PT_OK;
-    return pt_fail(PT_EARG, "%s%slora_target_modules match no linear layer; there are self_attn.q_proj, k_proj, v_proj, o_proj, mlp.gate_proj, "
-                            "up_proj, down_proj under model.layers.N", dir ? dir : "", dir ? ": " : "");
+    return nothing_targeted(m, dir);
 }
 
 /* A name of the list that fits nothing is most likely misspelt; PEFT passes over it, so that one list serves several families. */
@@ -123,12 +136,13 @@ pt_status pt_lora_resolve(pt_model *m, const pt_lora_options *o)
 }
 
 /* Modules that read the same input: [first, last]. */
-static const int groups[4][2] = {
-    {PT_MOD_Q, PT_MOD_V}, {PT_MOD_O, PT_MOD_O}, {PT_MOD_GATE, PT_MOD_UP}, {PT_MOD_DOWN, PT_MOD_DOWN}};
+static const int groups[][2] = {{PT_MOD_QKV, PT_MOD_QKV},         {PT_MOD_Q, PT_MOD_V},     {PT_MOD_O, PT_MOD_O},
+                                {PT_MOD_GATE_UP, PT_MOD_GATE_UP}, {PT_MOD_GATE, PT_MOD_UP}, {PT_MOD_DOWN, PT_MOD_DOWN}};
+enum { N_GROUPS = sizeof groups / sizeof *groups };
 
 bool pt_lora_same_input(const pt_lora_module *x, const pt_lora_module *y)
 {
-    for (int g = 0; g < 4; g++)
+    for (int g = 0; g < N_GROUPS; g++)
         if (x->kind >= groups[g][0] && x->kind <= groups[g][1]) return x->layer == y->layer && y->kind >= groups[g][0] && y->kind <= groups[g][1];
     return false;
 }
@@ -152,7 +166,7 @@ static pt_status add_part(pt_model *m, int layer, int kind, bool a)
 pt_status pt_lora_add_params(pt_model *m)
 {
     for (int l = 0; l < m->cfg.layers && m->n_modules; l++)
-        for (int g = 0; g < 4; g++)
+        for (int g = 0; g < N_GROUPS; g++)
             for (int part = 0; part < 2; part++)
                 for (int k = groups[g][0]; k <= groups[g][1]; k++) PT_RETURN(add_part(m, l, k, part == 0));
     if (m->n_modules) PT_RETURN(pt_alloc0(&m->slot_memory, (size_t)m->cfg.layers * PT_MOD_COUNT * (size_t)m->n_slots));
@@ -184,13 +198,8 @@ void pt_lora_bind(pt_model *m)
 
 void pt_lora_permute_b(const pt_model *m, int kind, const float *src, float *dst, int64_t rows, int64_t cols, bool to_stored)
 {
-    bool reorder = m->cfg.rope_kind == PT_ROPE_ADJACENT && (kind == PT_MOD_Q || kind == PT_MOD_K);
-    for (int64_t r = 0; r < rows; r++) {
-        int64_t from = !reorder    ? r
-                       : to_stored ? pt_row_hf_of_adjacent(r, m->cfg.head_dim)
-                                   : pt_row_adjacent_of_hf(r, m->cfg.head_dim);
-        memcpy(dst + r * cols, src + from * cols, (size_t)cols * sizeof *dst);
-    }
+    const pt_rows_order order = to_stored ? pt_rows_of_hf(&m->cfg, kind) : pt_rows_to_hf(&m->cfg, kind);
+    for (int64_t r = 0; r < rows; r++) memcpy(dst + r * cols, src + pt_row_from(&m->cfg, order, r) * cols, (size_t)cols * sizeof *dst);
 }
 
 /* Reads one matrix of the starting adapter. */

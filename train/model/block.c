@@ -1,7 +1,10 @@
 /* One decoder block, forward. */
-#include <math.h>
-
 #include "train/model/model_impl.h"
+
+static pt_norm_state norm_live(pt_norm_state s, int64_t n)
+{
+    return (pt_norm_state){pt_trim_vec(s.rstd, n), pt_trim_vec(s.mean, n)};
+}
 
 pt_block_state pt_block_live(const pt_model *m, int layer, int64_t n, bool keep)
 {
@@ -12,20 +15,16 @@ pt_block_state pt_block_live(const pt_model *m, int layer, int64_t n, bool keep)
         s.t[PT_MOD_DOWN] = m->tdown[layer];
     }
     s.h = pt_trim(s.h, n);
-    s.hmid = m->opt.train ? pt_trim(s.hmid, n) : s.h;
-    s.rstd1 = pt_trim_vec(s.rstd1, n);
-    s.rstd2 = pt_trim_vec(s.rstd2, n);
-    s.qraw = pt_trim(s.qraw, n);
-    s.kraw = pt_trim(s.kraw, n);
-    s.rq = pt_trim_vec(s.rq, n * m->cfg.heads);
-    s.rk = pt_trim_vec(s.rk, n * m->cfg.kv_heads);
-    s.q = pt_trim(s.q, n);
-    s.k = pt_trim(s.k, n);
-    s.v = pt_trim(s.v, n);
-    s.o = pt_trim(s.o, n);
+    s.hmid = m->opt.train && !m->cfg.parallel ? pt_trim(s.hmid, n) : s.h;
+    s.n1 = norm_live(s.n1, n);
+    s.n2 = norm_live(s.n2, n);
+    s.p1 = norm_live(s.p1, n);
+    s.p2 = norm_live(s.p2, n);
+    s.rq = pt_trim_vec(s.rq, m->cfg.qk_norm == PT_QK_NORM_ROWS ? n : n * m->cfg.heads);
+    s.rk = pt_trim_vec(s.rk, m->cfg.qk_norm == PT_QK_NORM_ROWS ? n : n * m->cfg.kv_heads);
+    pt_view *const rows[] = {&s.raw1, &s.raw2, &s.qkv, &s.qraw, &s.kraw, &s.q, &s.k, &s.v, &s.o, &s.gu, &s.g, &s.u};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) *rows[i] = pt_trim(*rows[i], n);
     if (pt_view_ok(s.lse)) s.lse = pt_view_reshape(s.lse, m->cfg.heads, n);
-    s.g = pt_trim(s.g, n);
-    s.u = pt_trim(s.u, n);
     for (int k = 0; k < PT_MOD_COUNT; k++) {
         s.t[k] = pt_trim(s.t[k], n);
         if (pt_view_ok(s.t[k])) s.t[k].cols = m->blocks[layer].rank[k]; /* a shared set is as wide as the widest layer */
@@ -68,13 +67,13 @@ static pt_lora_args lora_args(const pt_model *m, pt_view x, pt_view dx, int n_pa
                           .step = m->loaded.step};
 }
 
-pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, const pt_pass *p)
+pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, bool add, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
     pt_lora_part parts[3];
     for (int i = 0; i < n; i++) {
         const pt_lin *w = &m->blocks[layer].lin[first + i];
-        PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = y[i], .x = x, .w = w->w, .b = w->b}));
+        PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = y[i], .x = x, .w = w->w, .b = w->b, .beta = add}));
     }
     int count = p->n_runs ? lora_parts(m, layer, first, n, y, NULL, t, parts) : 0;
     if (count == 0) return PT_OK;
@@ -82,15 +81,14 @@ pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const 
     return ops->lora(m->ctx, &a);
 }
 
-pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx,
-                         const pt_pass *p)
+pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx, bool add, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
     pt_lora_part parts[3];
     for (int i = 0; i < n; i++) {
         const pt_lin *w = &m->blocks[layer].lin[first + i];
         if (pt_view_ok(dx))
-            PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = dx, .dy = dy[i], .w = w->w, .beta = i > 0}));
+            PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = dx, .dy = dy[i], .w = w->w, .beta = add || i > 0}));
         if (pt_view_ok(w->dw) || pt_view_ok(w->db))
             PT_RETURN(ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = w->dw, .db = w->db, .dy = dy[i], .x = x}));
     }
@@ -100,59 +98,101 @@ pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, co
     return ops->lora_bwd(m->ctx, &a);
 }
 
-/* q/k norm over heads. */
-static pt_status head_norm(pt_model *m, pt_view y, pt_view x, pt_view rstd, const pt_lin *w, int heads)
+/* q/k norm: over heads or whole rows. */
+static pt_status qk_norm(pt_model *m, pt_view y, pt_view x, pt_view rstd, const pt_lin *w, int heads)
 {
-    int64_t rows = x.rows * heads;
-    int dim = m->cfg.head_dim;
-    return m->ctx->ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = pt_view_reshape(y, rows, dim),
-                                                           .rstd = rstd,
-                                                           .x = pt_view_reshape(x, rows, dim),
-                                                           .w = w->w,
-                                                           .eps = m->cfg.norm_eps});
+    bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
+    int64_t rows = whole ? x.rows : x.rows * heads, cols = whole ? x.cols : m->cfg.head_dim;
+    const pt_norm_state keep = {.rstd = rstd};
+    return pt_norm_run(m, &(pt_norm_call){.y = pt_view_reshape(y, rows, cols), .x = pt_view_reshape(x, rows, cols), .keep = &keep, .w = w}, NULL);
 }
 
-static pt_status rotate(pt_model *m, pt_view x, int heads)
+static pt_status rotate(pt_model *m, int layer, pt_view x, int heads)
 {
+    int table = pt_layer_rope(m, layer);
+    if (table < 0) return PT_OK;
     return m->ctx->ops->rope(m->ctx, &(pt_rope_args){.x = x,
-                                                     .table = pt_trim(m->tab.rope, x.rows),
+                                                     .table = pt_trim(m->tab.rope[table], x.rows),
                                                      .heads = heads,
                                                      .dim = m->cfg.head_dim,
                                                      .rot = m->cfg.rot,
                                                      .kind = m->cfg.rope_kind});
 }
 
+int pt_block_attn_in(const pt_model *m, pt_view q, pt_view k, pt_view v, pt_view qkv, pt_module *first, pt_view y[3])
+{
+    *first = m->cfg.fused_qkv ? PT_MOD_QKV : PT_MOD_Q;
+    y[0] = m->cfg.fused_qkv ? qkv : q;
+    y[1] = k;
+    y[2] = v;
+    return m->cfg.fused_qkv ? 1 : 3;
+}
+
+int pt_block_mlp_in(const pt_model *m, const pt_block_state *s, pt_module *first, pt_view y[2])
+{
+    *first = m->cfg.fused_gate_up ? PT_MOD_GATE_UP : m->cfg.plain_mlp ? PT_MOD_UP : PT_MOD_GATE;
+    y[0] = m->cfg.fused_gate_up ? s->gu : s->g;
+    y[1] = s->u;
+    return m->cfg.fused_gate_up || m->cfg.plain_mlp ? 1 : 2;
+}
+
+pt_status pt_block_enter(pt_model *m, int layer, const pt_block_state *s, pt_view x, pt_view add, pt_view *xn)
+{
+    return pt_norm_run(
+        m, &(pt_norm_call){.y = pt_trim(m->scratch.xn, x.rows), .x = x, .add = add, .h = s->h, .keep = &s->n1, .w = &m->blocks[layer].norm1}, xn);
+}
+
 pt_status pt_block_qkv(pt_model *m, int layer, pt_view xn, const pt_block_state *s, const pt_pass *p)
 {
     const pt_block_weights *b = &m->blocks[layer];
-    pt_view out[3] = {s->qraw, s->kraw, s->v};
-    PT_RETURN(pt_project(m, layer, PT_MOD_Q, 3, xn, out, &s->t[PT_MOD_Q], p));
+    pt_module first;
+    pt_view out[3];
+    int n = pt_block_attn_in(m, s->qraw, s->kraw, s->v, s->qkv, &first, out);
+    PT_RETURN(pt_project(m, layer, (int)first, n, xn, out, &s->t[first], false, p));
     if (m->cfg.qk_norm) {
-        PT_RETURN(head_norm(m, s->q, s->qraw, s->rq, &b->qnorm, m->cfg.heads));
-        PT_RETURN(head_norm(m, s->k, s->kraw, s->rk, &b->knorm, m->cfg.kv_heads));
+        PT_RETURN(qk_norm(m, s->q, s->qraw, s->rq, &b->qnorm, m->cfg.heads));
+        PT_RETURN(qk_norm(m, s->k, s->kraw, s->rk, &b->knorm, m->cfg.kv_heads));
     }
-    PT_RETURN(rotate(m, s->q, m->cfg.heads));
-    return rotate(m, s->k, m->cfg.kv_heads);
+    PT_RETURN(rotate(m, layer, s->q, m->cfg.heads));
+    return rotate(m, layer, s->k, m->cfg.kv_heads);
 }
 
-/* From the attention's output to the MLP's (in branch). */
-pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, pt_view branch, const pt_pass *p,
-                        bool stop_at_mlp)
+pt_status pt_block_activate(pt_model *m, const pt_block_state *s, pt_view y)
 {
-    const pt_ops *ops = m->ctx->ops;
-    pt_view act = pt_trim(m->scratch.act, branch.rows), gu[2] = {s->g, s->u};
-    PT_RETURN(pt_project(m, layer, PT_MOD_O, 1, s->o, &branch, &s->t[PT_MOD_O], p));
-    PT_RETURN(ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = xn,
-                                                      .rstd = s->rstd2,
-                                                      .x = s->h,
-                                                      .add = branch,
-                                                      .h = s->hmid,
-                                                      .w = m->blocks[layer].norm2.w,
-                                                      .eps = m->cfg.norm_eps}));
-    PT_RETURN(pt_project(m, layer, PT_MOD_GATE, 2, xn, gu, &s->t[PT_MOD_GATE], p));
-    if (stop_at_mlp) return PT_OK;
-    PT_RETURN(ops->gated(m->ctx, &(pt_gated_args){.y = act, .g = s->g, .u = s->u, .kind = m->cfg.act}));
-    return pt_project(m, layer, PT_MOD_DOWN, 1, act, &branch, &s->t[PT_MOD_DOWN], p);
+    return m->ctx->ops->gated(m->ctx, &(pt_gated_args){.y = y, .g = s->g, .u = m->cfg.plain_mlp ? PT_NO_VIEW : s->u, .kind = m->cfg.act});
+}
+
+/* What attention or MLP gives goes through the norm behind it, where there is one. raw: what went in, = y where nothing is kept. */
+static pt_status leave(pt_model *m, pt_view y, pt_view raw, const pt_norm_state *keep, const pt_lin *w)
+{
+    return m->cfg.post_norm ? pt_norm_run(m, &(pt_norm_call){.y = y, .x = raw, .keep = keep, .w = w}, NULL) : PT_OK;
+}
+
+static pt_status mlp(pt_model *m, int layer, const pt_block_state *s, pt_view xn, pt_view y, const pt_pass *p, bool stop_at_mlp)
+{
+    pt_view act = pt_trim(m->scratch.act, xn.rows), in[2];
+    pt_module first;
+    int n = pt_block_mlp_in(m, s, &first, in);
+    PT_RETURN(pt_project(m, layer, (int)first, n, xn, in, &s->t[first], false, p));
+    if (stop_at_mlp && !m->cfg.post_norm) return PT_OK;
+    PT_RETURN(pt_block_activate(m, s, act));
+    return pt_project(m, layer, PT_MOD_DOWN, 1, act, &y, &s->t[PT_MOD_DOWN], m->cfg.parallel, p);
+}
+
+/* From the attention's output to the block's (in branch). */
+pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, const pt_pass *p, bool stop_at_mlp)
+{
+    const pt_block_weights *b = &m->blocks[layer];
+    pt_view branch = pt_trim(m->scratch.branch, xn.rows), normed = pt_trim(m->scratch.xn, xn.rows);
+    pt_view raw1 = pt_view_ok(s->raw1) ? s->raw1 : branch, raw2 = pt_view_ok(s->raw2) ? s->raw2 : branch;
+    PT_RETURN(pt_project(m, layer, PT_MOD_O, 1, s->o, &raw1, &s->t[PT_MOD_O], false, p));
+    PT_RETURN(leave(m, branch, raw1, &s->p1, &b->post1));
+    if (m->cfg.parallel) {
+        if (!m->cfg.shared_norm) PT_RETURN(pt_norm_run(m, &(pt_norm_call){.y = normed, .x = s->h, .keep = &s->n2, .w = &b->norm2}, &xn));
+    } else
+        PT_RETURN(pt_norm_run(m, &(pt_norm_call){.y = normed, .x = s->h, .add = branch, .h = s->hmid, .keep = &s->n2, .w = &b->norm2}, &xn));
+    PT_RETURN(mlp(m, layer, s, xn, raw2, p, stop_at_mlp));
+    return leave(m, branch, raw2, &s->p2, &b->post2);
 }
 
 static pt_status copy_to_cache(pt_model *m, int layer, const pt_block_state *s)
@@ -169,7 +209,6 @@ static pt_status copy_to_cache(pt_model *m, int layer, const pt_block_state *s)
 
 pt_status pt_block_attend(pt_model *m, int layer, const pt_block_state *s)
 {
-    float scale = 1.0f / sqrtf((float)m->cfg.head_dim);
     return m->ctx->ops->attention(m->ctx, &(pt_attention_args){.o = s->o,
                                                                .lse = s->lse,
                                                                .q = s->q,
@@ -179,21 +218,18 @@ pt_status pt_block_attend(pt_model *m, int layer, const pt_block_state *s)
                                                                .n_heads = m->cfg.heads,
                                                                .n_kv = m->cfg.kv_heads,
                                                                .dim = m->cfg.head_dim,
-                                                               .scale = scale});
+                                                               .scale = pt_config_attn_scale(&m->cfg),
+                                                               .softcap = m->cfg.attn_softcap,
+                                                               .slopes = m->tab.slopes});
 }
 
 pt_status pt_block_forward(pt_model *m, int layer, pt_view x, pt_view add, const pt_pass *p, bool stop_at_mlp)
 {
     pt_block_state s = pt_block_live(m, layer, m->loaded.n, p->keep);
-    pt_view xn = pt_trim(m->scratch.xn, m->loaded.n), branch = pt_trim(m->scratch.branch, m->loaded.n);
-    pt_rmsnorm_args norm = {.y = xn, .rstd = s.rstd1, .x = x, .w = m->blocks[layer].norm1.w, .eps = m->cfg.norm_eps};
-    if (pt_view_ok(add)) {
-        norm.add = add;
-        norm.h = s.h;
-    }
-    PT_RETURN(m->ctx->ops->rmsnorm(m->ctx, &norm));
+    pt_view xn;
+    PT_RETURN(pt_block_enter(m, layer, &s, x, add, &xn));
     PT_RETURN(pt_block_qkv(m, layer, xn, &s, p));
     PT_RETURN(copy_to_cache(m, layer, &s));
     PT_RETURN(pt_block_attend(m, layer, &s));
-    return pt_block_rest(m, layer, &s, xn, branch, p, stop_at_mlp);
+    return pt_block_rest(m, layer, &s, xn, p, stop_at_mlp);
 }

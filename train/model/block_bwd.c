@@ -1,57 +1,73 @@
 /* One decoder block, backward. On entry scratch.dres holds the gradient of the block's output stream, on exit that of its
  * input. Norm outputs and the MLP product are made again here; dg and du overwrite g and u. */
-#include <math.h>
-
 #include "train/model/model_impl.h"
 
+/* What reads s->hmid or s->h through a norm, made again; *xn is the norm's output, or where there is none the stream. */
+static pt_status norm_again(pt_model *m, pt_view h, const pt_lin *w, pt_view *xn)
+{
+    return pt_norm_run(m, &(pt_norm_call){.y = pt_trim(m->scratch.xn, h.rows), .x = h, .w = w}, xn);
+}
+
+/* have_xn: scratch.xn holds what the MLP read. Leaves the gradient of that in scratch.branch where blocks are parallel and share a norm, and in
+ * scratch.dside (with the residual stream's) where they do not; else in dres. */
 static pt_status mlp_backward(pt_model *m, int layer, const pt_block_state *s, bool have_xn, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
+    const pt_block_weights *b = &m->blocks[layer];
+    const bool plain = m->cfg.plain_mlp;
     int64_t n = m->loaded.n;
-    pt_lin *norm = &m->blocks[layer].norm2;
-    pt_view act = pt_trim(m->scratch.act, n), dact = pt_trim(m->scratch.dact, n), dres = pt_trim(m->scratch.dres, n);
-    pt_view xn = pt_trim(m->scratch.xn, n), dxn = pt_trim(m->scratch.branch, n), gu[2] = {s->g, s->u};
-    PT_RETURN(ops->gated(m->ctx, &(pt_gated_args){.y = act, .g = s->g, .u = s->u, .kind = m->cfg.act}));
-    PT_RETURN(pt_project_bwd(m, layer, PT_MOD_DOWN, 1, act, &dres, &s->t[PT_MOD_DOWN], dact, p));
-    PT_RETURN(ops->gated_bwd(
-        m->ctx, &(pt_gated_bwd_args){.dg = s->g, .du = s->u, .dy = dact, .g = s->g, .u = s->u, .kind = m->cfg.act}));
-    if (!have_xn)
-        PT_RETURN(ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = xn, .x = s->hmid, .w = norm->w, .eps = m->cfg.norm_eps}));
-    PT_RETURN(pt_project_bwd(m, layer, PT_MOD_GATE, 2, xn, gu, &s->t[PT_MOD_GATE], dxn, p));
-    return ops->rmsnorm_bwd(
-        m->ctx, &(pt_rmsnorm_bwd_args){
-                    .dx = dres, .dw = norm->dw, .dy = dxn, .dres = dres, .h = s->hmid, .rstd = s->rstd2, .w = norm->w});
+    const pt_lin *norm = m->cfg.parallel && m->cfg.shared_norm ? &b->norm1 : &b->norm2;
+    pt_view act = pt_trim(m->scratch.act, n), dact = pt_trim(m->scratch.dact, n), dres = pt_trim(m->scratch.dres, n), dy;
+    pt_view xn = pt_trim(m->scratch.xn, n), dxn = pt_trim(m->scratch.branch, n), in[2];
+    pt_module first;
+    int count = pt_block_mlp_in(m, s, &first, in);
+    PT_RETURN(pt_branch_back(m, dres, s->raw2, &s->p2, &b->post2, &dy));
+    PT_RETURN(pt_block_activate(m, s, act));
+    PT_RETURN(pt_project_bwd(m, layer, PT_MOD_DOWN, 1, act, &dy, &s->t[PT_MOD_DOWN], dact, false, p));
+    PT_RETURN(ops->gated_bwd(m->ctx, &(pt_gated_bwd_args){.dg = s->g, .du = plain ? PT_NO_VIEW : s->u, .dy = dact, .g = s->g, .u = plain ? PT_NO_VIEW : s->u,
+                                                          .kind = m->cfg.act}));
+    if (!have_xn || !pt_view_ok(norm->w)) PT_RETURN(norm_again(m, s->hmid, norm, &xn)); /* hmid of a parallel block is h */
+    PT_RETURN(pt_project_bwd(m, layer, (int)first, count, xn, in, &s->t[first], dxn, false, p));
+    if (!m->cfg.parallel) return pt_norm_back(m, dres, dxn, dres, s->hmid, &s->n2, &b->norm2);
+    return m->cfg.shared_norm ? PT_OK : pt_norm_back(m, pt_trim(m->scratch.dside, n), dxn, dres, s->h, &s->n2, &b->norm2);
 }
 
 /* Through rotation and q/k norm: d becomes the gradient of the projection's output. */
-static pt_status unrotate(pt_model *m, pt_view d, pt_view raw, pt_view rstd, const pt_lin *w, int heads)
+static pt_status unrotate(pt_model *m, int layer, pt_view d, pt_view raw, pt_view rstd, const pt_lin *w, int heads)
 {
-    int dim = m->cfg.head_dim;
-    PT_RETURN(m->ctx->ops->rope(m->ctx, &(pt_rope_args){.x = d,
-                                                        .table = pt_trim(m->tab.rope, d.rows),
-                                                        .heads = heads,
-                                                        .dim = dim,
-                                                        .rot = m->cfg.rot,
-                                                        .kind = m->cfg.rope_kind,
-                                                        .inverse = true}));
+    int table = pt_layer_rope(m, layer);
+    bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
+    if (table >= 0)
+        PT_RETURN(m->ctx->ops->rope(m->ctx, &(pt_rope_args){.x = d,
+                                                            .table = pt_trim(m->tab.rope[table], d.rows),
+                                                            .heads = heads,
+                                                            .dim = m->cfg.head_dim,
+                                                            .rot = m->cfg.rot,
+                                                            .kind = m->cfg.rope_kind,
+                                                            .inverse = true}));
     if (!m->cfg.qk_norm) return PT_OK;
-    pt_view rows = pt_view_reshape(d, d.rows * heads, dim);
-    return m->ctx->ops->rmsnorm_bwd(
-        m->ctx,
-        &(pt_rmsnorm_bwd_args){
-            .dx = rows, .dw = w->dw, .dy = rows, .h = pt_view_reshape(raw, d.rows * heads, dim), .rstd = rstd, .w = w->w});
+    int64_t rows = whole ? d.rows : d.rows * heads, cols = whole ? d.cols : m->cfg.head_dim;
+    pt_view by_norm = pt_view_reshape(d, rows, cols);
+    const pt_norm_state kept = {.rstd = rstd};
+    return pt_norm_back(m, by_norm, by_norm, PT_NO_VIEW, pt_view_reshape(raw, rows, cols), &kept, w);
 }
 
-static pt_status attention_backward(pt_model *m, int layer, const pt_block_state *s, const pt_pass *p)
+/* have_xn: scratch.xn holds what attention read. */
+static pt_status attention_backward(pt_model *m, int layer, const pt_block_state *s, bool have_xn, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
     const pt_block_weights *b = &m->blocks[layer];
+    const bool shared = m->cfg.parallel && m->cfg.shared_norm;
     int64_t n = m->loaded.n;
-    pt_view dq = pt_trim(m->scratch.dq, n), dk = pt_trim(m->scratch.dk, n), dv = pt_trim(m->scratch.dv, n);
-    pt_view dout = pt_trim(m->scratch.dout, n), dres = pt_trim(m->scratch.dres, n), dqkv[3] = {dq, dk, dv};
+    pt_view dq = pt_trim(m->scratch.dq, n), dk = pt_trim(m->scratch.dk, n), dv = pt_trim(m->scratch.dv, n), dy;
+    pt_view dout = pt_trim(m->scratch.dout, n), dres = pt_trim(m->scratch.dres, n), din[3];
     pt_view xn = pt_trim(m->scratch.xn, n), dxn = pt_trim(m->scratch.branch, n);
+    pt_view stream = m->cfg.parallel && !m->cfg.shared_norm ? pt_trim(m->scratch.dside, n) : dres;
+    pt_module first;
+    int count = pt_block_attn_in(m, dq, dk, dv, pt_trim(m->scratch.dqkv, n), &first, din);
     bool below = layer > 0 || m->opt.full; /* does anything below want the gradient? */
-    PT_RETURN(pt_project_bwd(m, layer, PT_MOD_O, 1, s->o, &dres, &s->t[PT_MOD_O], dout, p));
+    PT_RETURN(pt_branch_back(m, dres, s->raw1, &s->p1, &b->post1, &dy));
+    PT_RETURN(pt_project_bwd(m, layer, PT_MOD_O, 1, s->o, &dy, &s->t[PT_MOD_O], dout, false, p));
     PT_RETURN(ops->attention_bwd(m->ctx, &(pt_attention_bwd_args){.dq = dq,
                                                                   .dk = dk,
                                                                   .dv = dv,
@@ -65,15 +81,14 @@ static pt_status attention_backward(pt_model *m, int layer, const pt_block_state
                                                                   .n_heads = m->cfg.heads,
                                                                   .n_kv = m->cfg.kv_heads,
                                                                   .dim = m->cfg.head_dim,
-                                                                  .scale = 1.0f / sqrtf((float)m->cfg.head_dim)}));
-    PT_RETURN(unrotate(m, dq, s->qraw, s->rq, &b->qnorm, m->cfg.heads));
-    PT_RETURN(unrotate(m, dk, s->kraw, s->rk, &b->knorm, m->cfg.kv_heads));
-    PT_RETURN(ops->rmsnorm(m->ctx, &(pt_rmsnorm_args){.y = xn, .x = s->h, .w = b->norm1.w, .eps = m->cfg.norm_eps}));
-    PT_RETURN(pt_project_bwd(m, layer, PT_MOD_Q, 3, xn, dqkv, &s->t[PT_MOD_Q], below ? dxn : PT_NO_VIEW, p));
-    if (!below) return PT_OK;
-    return ops->rmsnorm_bwd(
-        m->ctx, &(pt_rmsnorm_bwd_args){
-                    .dx = dres, .dw = b->norm1.dw, .dy = dxn, .dres = dres, .h = s->h, .rstd = s->rstd1, .w = b->norm1.w});
+                                                                  .scale = pt_config_attn_scale(&m->cfg),
+                                                                  .softcap = m->cfg.attn_softcap,
+                                                                  .slopes = m->tab.slopes}));
+    PT_RETURN(unrotate(m, layer, dq, s->qraw, s->rq, &b->qnorm, m->cfg.heads));
+    PT_RETURN(unrotate(m, layer, dk, s->kraw, s->rk, &b->knorm, m->cfg.kv_heads));
+    if (!have_xn || !pt_view_ok(b->norm1.w)) PT_RETURN(norm_again(m, s->h, &b->norm1, &xn));
+    PT_RETURN(pt_project_bwd(m, layer, (int)first, count, xn, din, &s->t[first], below ? dxn : PT_NO_VIEW, shared, p));
+    return below ? pt_norm_back(m, dres, dxn, stream, s->h, &s->n1, &b->norm1) : PT_OK;
 }
 
 pt_status pt_block_backward(pt_model *m, int layer, const pt_pass *p)
@@ -82,5 +97,5 @@ pt_status pt_block_backward(pt_model *m, int layer, const pt_pass *p)
     bool again = m->inputs != NULL;
     if (again) PT_RETURN(pt_block_forward(m, layer, s.h, PT_NO_VIEW, p, true));
     PT_RETURN(mlp_backward(m, layer, &s, again, p));
-    return attention_backward(m, layer, &s, p);
+    return attention_backward(m, layer, &s, m->cfg.parallel && m->cfg.shared_norm, p);
 }

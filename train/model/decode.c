@@ -1,24 +1,17 @@
 /* One step of decoding: a new token for each of `rows` sequences, against the cache. The tables (tokens, positions, lens,
  * index) are filled by the caller; index[b] is the cache row of sequence b's new token, which holds zeros. Ends with the
  * logits. */
-#include <math.h>
-
 #include "train/model/model_impl.h"
 
 static pt_status decode_block(pt_model *m, int layer, int64_t rows, bool first, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
     pt_block_state s = pt_block_live(m, layer, rows, false);
-    pt_view xn = pt_trim(m->scratch.xn, rows), branch = pt_trim(m->scratch.branch, rows),
-            index = pt_view_reshape(m->dec.index, 1, rows);
+    pt_view xn, branch = pt_trim(m->scratch.branch, rows), index = pt_view_reshape(m->dec.index, 1, rows);
     int64_t cache = rows * m->caps.decode_len;
-    pt_rmsnorm_args norm = {.y = xn, .x = first ? s.h : s.hmid, .w = m->blocks[layer].norm1.w, .eps = m->cfg.norm_eps};
-    if (!first) {
-        norm.add = branch;
-        norm.h = s.h;
-    }
-    PT_RETURN(ops->rmsnorm(m->ctx, &norm));
-    s.rstd2 = s.rq = s.rk = PT_NO_VIEW;
+    s.n1 = s.n2 = s.p1 = s.p2 = (pt_norm_state){0};
+    s.rq = s.rk = PT_NO_VIEW;
+    PT_RETURN(pt_block_enter(m, layer, &s, first ? s.h : s.hmid, first ? PT_NO_VIEW : branch, &xn));
     PT_RETURN(pt_block_qkv(m, layer, xn, &s, p));
     PT_RETURN(ops->scatter_add(m->ctx, &(pt_gather_args){.y = m->dec.k[layer], .x = s.k, .index = index}));
     PT_RETURN(ops->scatter_add(m->ctx, &(pt_gather_args){.y = m->dec.v[layer], .x = s.v, .index = index}));
@@ -32,26 +25,20 @@ static pt_status decode_block(pt_model *m, int layer, int64_t rows, bool first, 
                                                               .n_kv = m->cfg.kv_heads,
                                                               .dim = m->cfg.head_dim,
                                                               .window = pt_layer_window(m, layer),
-                                                              .scale = 1.0f / sqrtf((float)m->cfg.head_dim)}));
-    return pt_block_rest(m, layer, &s, xn, branch, p, false);
+                                                              .scale = pt_config_attn_scale(&m->cfg),
+                                                              .softcap = m->cfg.attn_softcap,
+                                                              .slopes = m->tab.slopes}));
+    return pt_block_rest(m, layer, &s, xn, p, false);
 }
 
 pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p)
 {
-    const pt_ops *ops = m->ctx->ops;
     pt_tables *t = &m->tab;
     pt_block_state s = pt_block_live(m, 0, rows, false);
     pt_view hidden = pt_trim(t->hidden_at_heads, rows), normed = pt_trim(t->normed_at_heads, rows);
-    PT_RETURN(ops->rope_table(m->ctx, &(pt_rope_table_args){.table = pt_trim(t->rope, rows),
-                                                            .positions = pt_trim_vec(t->positions, rows),
-                                                            .inv_freq = t->inv_freq,
-                                                            .mscale = m->mscale}));
-    PT_RETURN(
-        ops->embed(m->ctx, &(pt_embed_args){.y = s.h, .w = m->embed.w, .tokens = pt_trim_vec(t->tokens, rows), .scale = 1}));
+    PT_RETURN(pt_rope_tables(m, rows));
+    PT_RETURN(pt_embed_tokens(m, s.h, rows));
     for (int l = 0; l < m->cfg.layers; l++) PT_RETURN(decode_block(m, l, rows, l == 0, p));
-    PT_RETURN(ops->rmsnorm(
-        m->ctx,
-        &(pt_rmsnorm_args){
-            .y = normed, .x = s.hmid, .add = pt_trim(m->scratch.branch, rows), .h = hidden, .w = m->norm.w, .eps = m->cfg.norm_eps}));
+    PT_RETURN(pt_norm_run(m, &(pt_norm_call){.y = normed, .x = s.hmid, .add = pt_trim(m->scratch.branch, rows), .h = hidden, .w = &m->norm}, NULL));
     return pt_decode_logits(m, rows, normed);
 }

@@ -1,47 +1,107 @@
-/* The family table: one row per model family, and the names of tensors in Hugging Face's and GGUF's spelling.
+/* Families of models. A family is one file in train/model/family: what config.json and GGUF call its keys and tensors, and which switches of
+ * pt_model_config it sets. The decoder itself (block.c) knows switches only. docs/families.md adds one as an example.
  *
- * A family is a decoder of this shape: embedding, blocks of (RMS norm, attention with RoPE and GQA, residual; RMS norm, gated
- * MLP, residual), RMS norm, head. What differs are switches; adding a family is adding a row. */
+ * Every family is a decoder of this shape: embedding (+ learned positions), blocks of attention and MLP around a residual stream with norms before
+ * them, behind them or both, a norm, a head. */
 #ifndef PT_MODEL_FAMILIES_H
 #define PT_MODEL_FAMILIES_H
 #include "train/model/source.h"
 
-typedef enum pt_window_rule {
-    PT_WINDOW_NEVER,  /* sliding_window is not a key of this family */
-    PT_WINDOW_ALWAYS, /* sliding_window (null = none) holds for all layers */
-    PT_WINDOW_FLAG    /* use_sliding_window and max_window_layers decide */
-} pt_window_rule;
+/* The linear layers of a block; LoRA numbers them so, and what is new stands behind (dropout is keyed by the number). A model has those that its
+ * switches ask for: q, k, v or qkv; gate, up, or gate_up, or up alone. */
+typedef enum pt_module {
+    PT_MOD_Q,
+    PT_MOD_K,
+    PT_MOD_V,
+    PT_MOD_O,
+    PT_MOD_GATE,
+    PT_MOD_UP,
+    PT_MOD_DOWN,
+    PT_MOD_QKV,
+    PT_MOD_GATE_UP,
+    PT_MOD_COUNT
+} pt_module;
+
+/* What a tensor is in the decoder: a module's weight and bias bear the module's number. */
+typedef enum pt_part {
+    PT_PART_EMBED = PT_MOD_COUNT,
+    PT_PART_POSITIONS, /* learned: [learned_positions + position_offset, hidden] */
+    PT_PART_NORM,      /* the last */
+    PT_PART_HEAD,
+    PT_PART_NORM1, /* before attention */
+    PT_PART_POST1, /* on what attention gives */
+    PT_PART_NORM2, /* before the MLP */
+    PT_PART_POST2, /* on what the MLP gives */
+    PT_PART_QNORM,
+    PT_PART_KNORM,
+    PT_PART_COUNT
+} pt_part;
+
+/* How a matrix of ours [out, in] lies in Hugging Face's file. GGUF files hold ours. */
+typedef enum pt_layout {
+    PT_LAYOUT_ROWS,       /* the same */
+    PT_LAYOUT_TRANSPOSED, /* [in, out] (GPT-2's Conv1D) */
+    PT_LAYOUT_GROUPED     /* rows of qkv by key head: its query heads, then its k, then its v (InternLM2, Falcon); ours: all q, all k, all v */
+} pt_layout;
+
+/* Names without ".weight" and without what stands before them: in a block behind the trunk and "layers.0." (GGUF: "blk.0."), outside behind the trunk,
+ * a head's as it is. */
+typedef struct pt_part_name {
+    int part; /* pt_part or pt_module */
+    const char *hf, *gguf;
+} pt_part_name;
+
+struct pt_hf_reader;
+struct pt_gguf_reader;
+struct pt_hf;
+struct pt_gguf_writer;
 
 typedef struct pt_family {
     const char *name;       /* = Hugging Face's model_type */
+    const char *title;      /* for messages: "qwen2 (Qwen 2 and 2.5)" */
     const char *causal;     /* architectures[0] of the language model */
-    const char *classifier; /* of the reward model (sequence classification) */
-    const char *gguf;       /* general.architecture */
+    const char *classifier; /* of the reward model (sequence classification); NULL: transformers has none */
+    const char *gguf;       /* general.architecture; NULL: llama.cpp has none */
+    const char *trunk, *block; /* before names of Hugging Face's tensors: "model." and "layers."; NULL stands for these */
+    const pt_part_name *names; /* where they differ from pt_family_common_names; ends with hf NULL */
+    const char *const *reads, *const *reads_gguf; /* keys that change the arithmetic (config_keys.c) and that this family honours; end with NULL */
+    bool windowed;          /* has a sliding_window (init: random) */
     bool permuted;          /* GGUF stores Q and K rows for adjacent rotary pairs */
-    bool qkv_bias, qk_norm;
-    bool reads_attention_bias, reads_mlp_bias; /* keys of this family's config.json; elsewhere nobody reads them */
-    pt_window_rule window;
-    int default_window;   /* when config.json has no sliding_window key */
-    int default_kv_heads; /* when config.json has no num_key_value_heads; 0 = as many as heads */
-    int default_head_dim; /* likewise; 0 = hidden / heads */
+    pt_layout layout[PT_MOD_COUNT];
+    /* The switches that all models of the family have; sizes are not set yet. */
+    void (*shape)(pt_model_config *c);
+    /* What follows from sizes, where it is 0 still (Gemma's embed_scale); of a random base, and of readers that call it. NULL: nothing. */
+    void (*derive)(pt_model_config *c);
+    /* config.json and GGUF keys to the rest, and back. NULL stands for pt_family_read_hf and so on (family_io.h), which do all that Llama's files need. */
+    pt_status (*from_hf)(pt_model_config *c, const struct pt_hf_reader *r);
+    pt_status (*from_gguf)(pt_model_config *c, struct pt_gguf_reader *r);
+    pt_status (*to_hf)(struct pt_hf *out, const pt_model_config *c);
+    pt_status (*to_gguf)(struct pt_gguf_writer *w, const pt_model_config *c);
+    /* Of a GGUF architecture that several families share: whether this file's keys are this one's. NULL: yes. */
+    bool (*is_gguf)(const pt_model_config *c);
 } pt_family;
 
-/* name NULL: the first one. NULL when there is none. GGUF's "llama" is also what Mistral is stored as: without a window it reads as family llama (the
- * same arithmetic). */
+/* name NULL: the first one. NULL when there is none. */
 const pt_family *pt_family_find(const char *name);
 const pt_family *pt_family_by_gguf(const char *arch, size_t n);
-/* The family of the same GGUF architecture whose layers all use a window: what a file with a window key is; f itself when there
- * is none. */
-const pt_family *pt_family_windowed(const pt_family *f);
-/* "llama, mistral, qwen2, qwen3": for messages. */
-const char *pt_family_names(void);
+/* Of the families with f's GGUF architecture the one that c (read as f) is of: "llama" is also what Mistral is stored as; without a window it reads as
+ * family llama (the same arithmetic). */
+const pt_family *pt_family_of_gguf(const pt_family *f, const pt_model_config *c);
+/* "llama (Llama 2 and 3, SmolLM2, TinyLlama), mistral, ...": for messages; returns out. */
+enum { PT_FAMILY_TITLES = 1024 };
+const char *pt_family_titles(char out[PT_FAMILY_TITLES]);
+const pt_family *pt_family_of(const pt_model_config *c);
+extern const pt_part_name pt_family_common_names[];
 
-/* The linear layers of a block, in the order that LoRA numbers them. */
-typedef enum pt_module { PT_MOD_Q, PT_MOD_K, PT_MOD_V, PT_MOD_O, PT_MOD_GATE, PT_MOD_UP, PT_MOD_DOWN, PT_MOD_COUNT } pt_module;
-/* "self_attn.q_proj" */
-const char *pt_module_name(pt_module m);
+/* "self_attn.q_proj", of this family */
+const char *pt_module_name(const pt_family *f, pt_module m);
+/* Whether `name` is the last part of a linear layer's name in any family. */
+bool pt_module_known(const char *name);
+bool pt_module_on(const pt_model_config *c, pt_module m);
 /* Output and input features. */
 void pt_module_shape(const pt_model_config *c, pt_module m, int64_t *out, int64_t *in);
+/* "model.layers.3.self_attn.q_proj", layer -1: outside blocks. PT_EINTERNAL where it does not fit. */
+pt_status pt_part_path(const pt_family *f, int part, int layer, char *out, size_t size);
 
 /* Every tensor of a model of this shape. */
 typedef enum pt_tensor_kind {
@@ -49,23 +109,29 @@ typedef enum pt_tensor_kind {
     PT_TENSOR_EMBED,
     PT_TENSOR_HEAD,
     PT_TENSOR_NORM,
-    PT_TENSOR_BIAS
+    PT_TENSOR_BIAS /* of a linear layer or of a norm */
 } pt_tensor_kind;
 typedef struct pt_tensor_spec {
     char name[96]; /* Hugging Face's: "model.layers.0.self_attn.q_proj.weight" */
     pt_tensor_kind kind;
+    int part;           /* pt_module or pt_part */
     int64_t rows, cols; /* vectors: rows 1 */
     int layer;          /* -1 outside blocks */
-    int module;         /* pt_module of matrices and biases, else -1 */
+    int module;         /* pt_module of matrices and their biases, else -1 */
     int rotary_heads;   /* heads whose rows a GGUF of a permuted family reorders, 0 = none */
     int head;           /* which kind (train/model/heads.h), of PT_TENSOR_HEAD */
+    pt_layout layout;   /* in Hugging Face's file */
 } pt_tensor_spec;
+static inline bool pt_tensor_is_vector(const pt_tensor_spec *t)
+{
+    return t->kind == PT_TENSOR_NORM || t->kind == PT_TENSOR_BIAS;
+}
 /* Owned list in the order of a forward pass; of the heads asked for (PT_HEAD_*) those that are not tied to the embedding. values: width of PT_HEAD_VALUES. */
 pt_status pt_config_tensors(const pt_model_config *c, unsigned heads, int values, pt_tensor_spec **out, size_t *n);
-
-/* Names across the two formats; false when the name is none of this kind of model. "score.weight" has no GGUF name. */
-bool pt_name_to_gguf(const char *hf, char *out, size_t size);
-bool pt_name_to_hf(const char *gguf, char *out, size_t size);
+/* The name of a matrix that every model of this config has: the first layer's. */
+pt_status pt_config_matrix_name(const pt_model_config *c, char *out, size_t size);
+/* The tensor's name in a GGUF file; false where it has none ("score.weight"). */
+bool pt_tensor_gguf_name(const pt_family *f, const pt_tensor_spec *t, char *out, size_t size);
 
 /* Row of Hugging Face's order that stands at row r of GGUF's (adjacent pairs) order, for heads of `dim` rows: within a head row
  * 2i+s is row s*dim/2+i. And the other way round. */
@@ -79,6 +145,23 @@ static inline int64_t pt_row_adjacent_of_hf(int64_t r, int dim)
     int64_t head = r / dim, w = r % dim, half = dim / 2;
     return head * dim + 2 * (w % half) + w / half;
 }
+/* How rows (of a matrix, of LoRA's B; elements of a bias) are set in another order: row r of the new order is row pt_row_from(c, order, r) of the old. */
+typedef enum pt_rows_order {
+    PT_ROWS_SAME,
+    PT_ROWS_FROM_ADJACENT,
+    PT_ROWS_TO_ADJACENT,
+    PT_ROWS_FROM_GROUPED, /* PT_LAYOUT_GROUPED to ours */
+    PT_ROWS_TO_GROUPED
+} pt_rows_order;
+int64_t pt_row_from(const pt_model_config *c, pt_rows_order order, int64_t r);
+/* From what a model of config c holds of a module to Hugging Face's order, or GGUF's; from Hugging Face's to what it holds. */
+pt_rows_order pt_rows_to_hf(const pt_model_config *c, int module);
+pt_rows_order pt_rows_to_gguf(const pt_model_config *c, int module);
+pt_rows_order pt_rows_of_hf(const pt_model_config *c, int module);
+/* norm_add of models out of Hugging Face's files. */
+float pt_family_norm_add(const pt_family *f);
+/* c as its family has it where weights are new: no order or offset of a file is kept. */
+void pt_config_forget_file(pt_model_config *c);
 
 /* config.json (as text) or GGUF keys to one config. PT_ENOSUP names what is not supported; PT_EFORMAT what is broken. `where`
  * is the path for messages. rope_kind is HALF from Hugging Face and by family from GGUF. */
@@ -95,4 +178,9 @@ int64_t pt_config_positions(const pt_model_config *c);
  * *mscale is what cos and sin are multiplied by. Formulas: Llama 3 (Meta's apply_scaling), YaRN (Peng et al. 2023,
  * arXiv:2309.00071, section 3.4), linear (positions divided by the factor). Equal to transformers' modeling_rope_utils. */
 void pt_rope_frequencies(const pt_model_config *c, const float *freqs, float *inv_freq, float *mscale);
+/* Of layers with PT_LAYER_LOCAL. */
+void pt_rope_local_frequencies(const pt_model_config *c, float *inv_freq);
+/* slope[heads] of ALiBi: of n = the power of two at or below heads, alibi * 2^(-8 (h+1) / n) for the first n; for the others every second slope
+ * of 2n heads (Press et al. 2022, arXiv:2108.12409, and their code). */
+void pt_alibi_slopes(const pt_model_config *c, float *slope);
 #endif

@@ -21,6 +21,10 @@ static pt_status check_sizes(const pt_model *m, const pt_batch *b)
 
 static pt_status check_values(const pt_model *m, const pt_batch *b)
 {
+    for (int32_t i = 0; m->cfg.learned_positions && i < b->n_tokens; i++)
+        if (b->positions[i] < 0 || b->positions[i] >= m->cfg.learned_positions)
+            return pt_fail(PT_EARG, "token %d of the batch stands at position %d: this model has learned %d positions; set sequence_len to at most that", i,
+                           b->positions[i], m->cfg.learned_positions);
     for (int32_t i = 0; i < b->n_tokens; i++)
         if (b->tokens[i] < 0 || b->tokens[i] >= m->cfg.vocab)
             return pt_fail(
@@ -81,10 +85,7 @@ static pt_status upload_all(pt_model *m, const pt_batch *b)
                             .window = w ? m->cfg.window : 0};
         PT_RETURN(m->ctx->ops->forest_set(m->ctx, m->forest[w], &d));
     }
-    return m->ctx->ops->rope_table(m->ctx, &(pt_rope_table_args){.table = pt_trim(t->rope, n),
-                                                                 .positions = pt_trim_vec(t->positions, n),
-                                                                 .inv_freq = t->inv_freq,
-                                                                 .mscale = m->mscale});
+    return pt_rope_tables(m, n);
 }
 
 /* The head positions that make each answer's values. */

@@ -41,42 +41,89 @@ static pt_status carve_t(pt_model *m, pt_block_state *s, int layer, int first, i
 
 static pt_status carve_qk_norm(pt_model *m, pt_block_state *s, int64_t n, pt_dtype act)
 {
+    bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
     s->qraw = s->q;
     s->kraw = s->k;
     s->rq = s->rk = PT_NO_VIEW;
     if (!m->cfg.qk_norm || !m->opt.train) return PT_OK;
     CARVE(PT_ROLE_ACTIVATIONS, act, n, pt_q_cols(m), &s->qraw);
     CARVE(PT_ROLE_ACTIVATIONS, act, n, pt_kv_cols(m), &s->kraw);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n * m->cfg.heads, &s->rq);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n * m->cfg.kv_heads, &s->rk);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, whole ? n : n * m->cfg.heads, &s->rq);
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, whole ? n : n * m->cfg.kv_heads, &s->rk);
     return PT_OK;
+}
+
+static pt_status carve_norm(pt_model *m, pt_norm_state *s, int64_t n)
+{
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n, &s->rstd);
+    if (m->cfg.norm == PT_NORM_LAYER) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n, &s->mean);
+    return PT_OK;
+}
+
+/* q, k, v and o. */
+static pt_status carve_attention(pt_model *m, pt_block_state *s, int64_t n, pt_dtype act)
+{
+    int64_t q = pt_q_cols(m), kv = pt_kv_cols(m);
+    if (m->cfg.fused_qkv) {
+        CARVE(PT_ROLE_ACTIVATIONS, act, n, q + 2 * kv, &s->qkv);
+        s->q = pt_view_cols(s->qkv, 0, q);
+        s->k = pt_view_cols(s->qkv, q, kv);
+        s->v = pt_view_cols(s->qkv, q + kv, kv);
+    } else {
+        CARVE(PT_ROLE_ACTIVATIONS, act, n, q, &s->q);
+        CARVE(PT_ROLE_ACTIVATIONS, act, n, kv, &s->k);
+        CARVE(PT_ROLE_ACTIVATIONS, act, n, kv, &s->v);
+    }
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, q, &s->o);
+    return PT_OK;
+}
+
+static pt_status carve_mlp(pt_model *m, pt_block_state *s, int64_t n, pt_dtype act)
+{
+    int64_t f = m->cfg.ffn;
+    if (m->cfg.fused_gate_up) {
+        CARVE(PT_ROLE_ACTIVATIONS, act, n, 2 * f, &s->gu);
+        s->g = pt_view_cols(s->gu, 0, f);
+        s->u = pt_view_cols(s->gu, f, f);
+        return PT_OK;
+    }
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, f, &s->g);
+    s->u = s->g;
+    if (!m->cfg.plain_mlp) CARVE(PT_ROLE_ACTIVATIONS, act, n, f, &s->u);
+    return PT_OK;
+}
+
+/* What only a backward reads. */
+static pt_status carve_kept(pt_model *m, pt_block_state *s, int64_t n, pt_dtype act)
+{
+    s->hmid = s->h; /* without a backward the residual stream is one buffer, updated in place */
+    if (!m->opt.train) return PT_OK;
+    if (!m->cfg.parallel) CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.hidden, &s->hmid);
+    PT_RETURN(carve_norm(m, &s->n1, n));
+    PT_RETURN(carve_norm(m, &s->n2, n));
+    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, m->cfg.heads, n, &s->lse);
+    if (!m->cfg.post_norm) return PT_OK;
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.hidden, &s->raw1);
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.hidden, &s->raw2);
+    PT_RETURN(carve_norm(m, &s->p1, n));
+    return carve_norm(m, &s->p2, n);
 }
 
 /* layer < 0: one set shared by all layers. */
 static pt_status carve_state(pt_model *m, pt_block_state *s, int layer)
 {
-    int64_t n = m->caps.tokens, q = pt_q_cols(m), kv = pt_kv_cols(m);
+    static const int groups[][2] = {{PT_MOD_QKV, PT_MOD_QKV},         {PT_MOD_Q, PT_MOD_V},     {PT_MOD_O, PT_MOD_O},
+                                    {PT_MOD_GATE_UP, PT_MOD_GATE_UP}, {PT_MOD_GATE, PT_MOD_UP}, {PT_MOD_DOWN, PT_MOD_DOWN}};
+    int64_t n = m->caps.tokens;
     pt_dtype act = m->ctx->act;
     *s = (pt_block_state){0};
     CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.hidden, &s->h);
-    CARVE(PT_ROLE_ACTIVATIONS, act, n, q, &s->q);
-    CARVE(PT_ROLE_ACTIVATIONS, act, n, kv, &s->k);
-    CARVE(PT_ROLE_ACTIVATIONS, act, n, kv, &s->v);
-    CARVE(PT_ROLE_ACTIVATIONS, act, n, q, &s->o);
-    CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.ffn, &s->g);
-    CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.ffn, &s->u);
+    PT_RETURN(carve_attention(m, s, n, act));
+    PT_RETURN(carve_mlp(m, s, n, act));
     PT_RETURN(carve_qk_norm(m, s, n, act));
-    s->hmid = s->h; /* without a backward the residual stream is one buffer, updated in place */
-    if (m->opt.train) {
-        CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.hidden, &s->hmid);
-        CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n, &s->rstd1);
-        CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n, &s->rstd2);
-        CARVE(PT_ROLE_ACTIVATIONS, PT_F32, m->cfg.heads, n, &s->lse);
-    }
-    PT_RETURN(carve_t(m, s, layer, PT_MOD_Q, PT_MOD_V, n));
-    PT_RETURN(carve_t(m, s, layer, PT_MOD_O, PT_MOD_O, n));
-    PT_RETURN(carve_t(m, s, layer, PT_MOD_GATE, PT_MOD_UP, n));
-    return carve_t(m, s, layer, PT_MOD_DOWN, PT_MOD_DOWN, n);
+    PT_RETURN(carve_kept(m, s, n, act));
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) PT_RETURN(carve_t(m, s, layer, groups[g][0], groups[g][1], n));
+    return PT_OK;
 }
 
 static pt_status carve_states(pt_model *m)
@@ -104,14 +151,22 @@ static pt_status carve_scratch(pt_model *m)
     s->act = m->states[0].g;
     if (!m->opt.train) return PT_OK;
     CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->dres);
+    if (pt_model_has_side(m)) CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->dside);
     size_t mark = pt_arena_mark(a);
     CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.ffn, &s->act);
     CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.ffn, &s->dact);
     size_t end = pt_arena_mark(a);
     pt_arena_back(a, mark);
-    CARVE(PT_ROLE_SCRATCH, act, n, pt_q_cols(m), &s->dq);
-    CARVE(PT_ROLE_SCRATCH, act, n, pt_kv_cols(m), &s->dk);
-    CARVE(PT_ROLE_SCRATCH, act, n, pt_kv_cols(m), &s->dv);
+    if (m->cfg.fused_qkv) {
+        CARVE(PT_ROLE_SCRATCH, act, n, pt_q_cols(m) + 2 * pt_kv_cols(m), &s->dqkv);
+        s->dq = pt_view_cols(s->dqkv, 0, pt_q_cols(m));
+        s->dk = pt_view_cols(s->dqkv, pt_q_cols(m), pt_kv_cols(m));
+        s->dv = pt_view_cols(s->dqkv, pt_q_cols(m) + pt_kv_cols(m), pt_kv_cols(m));
+    } else {
+        CARVE(PT_ROLE_SCRATCH, act, n, pt_q_cols(m), &s->dq);
+        CARVE(PT_ROLE_SCRATCH, act, n, pt_kv_cols(m), &s->dk);
+        CARVE(PT_ROLE_SCRATCH, act, n, pt_kv_cols(m), &s->dv);
+    }
     CARVE(PT_ROLE_SCRATCH, act, n, pt_q_cols(m), &s->dout);
     if (a->used < end) a->used = end;
     return PT_OK;
@@ -127,8 +182,12 @@ static pt_status carve_tables(pt_model *m)
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->tokens, &t->tokens);
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->tokens, &t->positions);
     if (m->opt.train && m->opt.lora.dropout > 0) CARVE(PT_ROLE_ACTIVATIONS, PT_U64, 1, c->tokens, &t->token_key);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, m->cfg.rot / 2, &t->inv_freq);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, c->tokens, m->cfg.rot, &t->rope);
+    for (int k = 0; k < 2; k++) {
+        if (!m->inv_freq[k]) continue;
+        CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, m->cfg.rot / 2, &t->inv_freq[k]);
+        CARVE(PT_ROLE_ACTIVATIONS, PT_F32, c->tokens, m->cfg.rot, &t->rope[k]);
+    }
+    if (m->cfg.alibi > 0) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, m->cfg.heads, &t->slopes);
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->heads, &t->head_token);
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->rows, &t->row_head);
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->rows, &t->row_target);
@@ -136,6 +195,7 @@ static pt_status carve_tables(pt_model *m)
     CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->branch_at_heads);
     CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->normed_at_heads);
     CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->rstd_at_heads);
+    if (m->cfg.norm == PT_NORM_LAYER) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->mean_at_heads);
     if (m->opt.train) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->dnormed_at_heads);
     for (int k = 0; k < PT_HEAD_KINDS; k++)
         if (pt_head_on(m->opt.heads, k)) PT_RETURN(pt_head_at(k)->carve(m));

@@ -17,20 +17,31 @@ static pt_status check_options(const pt_model_options *o, const pt_source *src)
     return PT_OK;
 }
 
-static pt_status make_rope(pt_model *m)
+/* GGUF's divisors, copied: the mapping may be unaligned. */
+static pt_status read_freqs(const pt_model *m, float **out)
 {
     pt_source_tensor freqs = {0};
-    PT_RETURN(pt_calloc(&m->inv_freq, (size_t)m->cfg.rot / 2, sizeof *m->inv_freq));
-    if (m->cfg.scaling == PT_ROPE_SCALE_FREQS) {
-        PT_RETURN(pt_source_tensor_get(m->src, "rope_freqs.weight", 0, 0, &freqs));
-        float *f = NULL;
-        PT_RETURN(pt_calloc(&f, (size_t)m->cfg.rot / 2, sizeof *f));
-        memcpy(f, freqs.data, (size_t)m->cfg.rot / 2 * sizeof *f); /* the mapping may be unaligned */
-        pt_rope_frequencies(&m->cfg, f, m->inv_freq, &m->mscale);
-        free(f);
-        return PT_OK;
+    PT_RETURN(pt_source_tensor_get(m->src, "rope_freqs.weight", 0, 0, &freqs));
+    PT_RETURN(pt_calloc(out, (size_t)m->cfg.rot / 2, sizeof **out));
+    memcpy(*out, freqs.data, (size_t)m->cfg.rot / 2 * sizeof **out);
+    return PT_OK;
+}
+
+static pt_status make_rope(pt_model *m)
+{
+    float *freqs = NULL;
+    for (int l = 0; l < m->cfg.layers; l++) {
+        int k = pt_layer_rope(m, l);
+        if (k < 0 || m->inv_freq[k]) continue;
+        PT_RETURN(pt_calloc(&m->inv_freq[k], (size_t)m->cfg.rot / 2, sizeof *m->inv_freq[k]));
+        if (k) {
+            pt_rope_local_frequencies(&m->cfg, m->inv_freq[k]);
+            continue;
+        }
+        if (m->cfg.scaling == PT_ROPE_SCALE_FREQS) PT_RETURN(read_freqs(m, &freqs));
+        pt_rope_frequencies(&m->cfg, freqs, m->inv_freq[k], &m->mscale);
+        free(freqs);
     }
-    pt_rope_frequencies(&m->cfg, NULL, m->inv_freq, &m->mscale);
     return PT_OK;
 }
 
@@ -98,7 +109,8 @@ void pt_model_free(pt_model *m)
     free(m->modules);
     free(m->slot_memory);
     free(m->params);
-    free(m->inv_freq);
+    free(m->inv_freq[0]);
+    free(m->inv_freq[1]);
     free(m->states);
     free(m->inputs);
     free(m->tdown);
@@ -145,9 +157,7 @@ static pt_status dry_run(pt_model *m)
     m->loaded.n_entries = m->caps.group_rows;
     m->loaded.n_ends = m->caps.ends;
     m->loaded.train = m->opt.train;
-    PT_RETURN(m->ctx->ops->rope_table(
-        m->ctx,
-        &(pt_rope_table_args){.table = m->tab.rope, .positions = m->tab.positions, .inv_freq = m->tab.inv_freq, .mscale = 1}));
+    PT_RETURN(pt_rope_tables(m, m->caps.tokens));
     for (int keep = 0; keep <= (m->opt.train ? 1 : 0); keep++) {
         p.keep = keep;
         PT_RETURN(pt_decoder_forward(m, &p));
@@ -175,6 +185,8 @@ static pt_status set_caps(pt_model *m, const pt_model_caps *caps)
         (int64_t)c.decode_rows * c.decode_len > INT32_MAX)
         return pt_fail(PT_EARG, "a plan for %d tokens, %d segments, %d x %d cache positions", c.tokens, c.segs, c.decode_rows,
                        c.decode_len);
+    if (m->cfg.learned_positions && c.decode_len > m->cfg.learned_positions)
+        return pt_fail(PT_EARG, "generation over %d positions: this model has learned %d; ask for fewer tokens", c.decode_len, m->cfg.learned_positions);
     if (c.decode_rows && c.decode_len < 1) return pt_fail(PT_EARG, "a plan for generation without cache positions");
     int32_t least = c.decode_rows > 1 ? c.decode_rows : 1;
     if (c.tokens < least) c.tokens = least;
@@ -244,6 +256,21 @@ static pt_status allocate(pt_model *m)
     return m->opt.loss.linear ? pt_calloc(&m->loaded.dlogp, (size_t)m->caps.rows, sizeof *m->loaded.dlogp) : PT_OK;
 }
 
+/* What is the same for every batch. */
+static pt_status upload_tables(pt_model *m)
+{
+    const pt_ops *ops = m->ctx->ops;
+    float *slopes = NULL;
+    for (int k = 0; k < 2; k++)
+        if (m->inv_freq[k]) PT_RETURN(ops->upload(m->ctx, m->tab.inv_freq[k], m->inv_freq[k]));
+    if (!(m->cfg.alibi > 0)) return PT_OK;
+    PT_RETURN(pt_calloc(&slopes, (size_t)m->cfg.heads, sizeof *slopes));
+    pt_alibi_slopes(&m->cfg, slopes);
+    pt_status rc = ops->upload(m->ctx, m->tab.slopes, slopes);
+    free(slopes);
+    return rc;
+}
+
 pt_status pt_model_commit(pt_model *m)
 {
     const pt_ops *ops = m->ctx->ops;
@@ -255,7 +282,7 @@ pt_status pt_model_commit(pt_model *m)
     PT_RETURN(allocate(m));
     m->committed = true;
     m->ctx->workspace = m->workspace;
-    PT_RETURN(ops->upload(m->ctx, m->tab.inv_freq, m->inv_freq));
+    PT_RETURN(upload_tables(m));
     if (m->n_flat) PT_RETURN(ops->zero(m->ctx, m->flat));
     PT_RETURN(pt_model_load_weights(m));
     PT_RETURN(pt_lora_load(m));

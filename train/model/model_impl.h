@@ -12,21 +12,30 @@ typedef struct pt_lin {
 
 /* One block's weights. slots[m][s]: slot s of module m, NULL when no slot has an adapter there; rank[m]: the largest. */
 typedef struct pt_block_weights {
-    pt_lin norm1, norm2, qnorm, knorm;
+    pt_lin norm1, post1, norm2, post2, qnorm, knorm; /* of those that the model has none of w is absent */
     pt_lin lin[PT_MOD_COUNT];
     pt_lora_slot *slots[PT_MOD_COUNT];
     int rank[PT_MOD_COUNT];
 } pt_block_weights;
 
+/* What the backward of a norm needs besides its input. mean: of a LayerNorm. */
+typedef struct pt_norm_state {
+    pt_view rstd, mean; /* [1,rows] */
+} pt_norm_state;
+
 /* What a block's forward leaves for its backward. Carved at the caps; pt_block_live trims to the batch. */
 typedef struct pt_block_state {
-    pt_view h;          /* [N,C] residual stream entering the block */
-    pt_view rstd1;      /* [1,N] */
+    pt_view h;             /* [N,C] residual stream entering the block */
+    pt_norm_state n1, n2;  /* of the norms before attention and the MLP */
+    pt_norm_state p1, p2;  /* and of those behind them, over raw1 and raw2 [N,C]: only with post_norm */
+    pt_view raw1, raw2;
+    pt_view qkv;        /* [N, q + 2 kv]: q, k, v are slices of it; only with fused_qkv */
     pt_view qraw, kraw; /* before q/k norm (only with qk_norm; = q, k when nothing is kept) */
-    pt_view rq, rk;     /* [1,N*heads] */
+    pt_view rq, rk;     /* [1,N*heads], or [1,N] where whole rows are normed */
     pt_view q, k, v, o, lse;
-    pt_view hmid; /* residual stream after attention */
-    pt_view rstd2, g, u;
+    pt_view hmid;  /* residual stream after attention; of a parallel block h itself */
+    pt_view gu;    /* [N, 2F]: g and u are slices of it; only with fused_gate_up */
+    pt_view g, u;  /* of a plain MLP both are what is activated */
     pt_view t[PT_MOD_COUNT];
 } pt_block_state;
 
@@ -35,14 +44,18 @@ typedef struct pt_scratch {
     pt_view xn, branch;           /* [N,C]: norm output; branch output, in backward the gradient of xn */
     pt_view act, dact;        /* [N,F] */
     pt_view dres;             /* [N,C] gradient of the residual stream */
+    pt_view dside;            /* [N,C] that of what joins it where the two differ (pt_model_has_side); in parallel blocks the gradient out of the MLP's norm */
+    pt_view dqkv;             /* [N, q + 2 kv] around dq, dk, dv, with fused_qkv */
     pt_view dq, dk, dv, dout; /* share memory with act, dact */
 } pt_scratch;
 
 /* Tables of the batch on the device, and the head's buffers. */
 typedef struct pt_tables {
-    pt_view tokens, positions, token_key, head_token, row_head, row_target, dlogp, inv_freq, rope;
-    /* [heads, hidden], about the final norm: residual stream and last branch, what the norm gives, its 1/rms, the gradient of what it gives */
-    pt_view hidden_at_heads, branch_at_heads, normed_at_heads, rstd_at_heads, dnormed_at_heads;
+    pt_view tokens, positions, token_key, head_token, row_head, row_target, dlogp;
+    pt_view inv_freq[2], rope[2]; /* of most layers, of those with PT_LAYER_LOCAL; absent where no layer rotates so */
+    pt_view slopes;               /* ALiBi's [1, heads] */
+    /* [heads, hidden], about the final norm: residual stream and last branch, what the norm gives, what its backward needs, the gradient of what it gives */
+    pt_view hidden_at_heads, branch_at_heads, normed_at_heads, rstd_at_heads, mean_at_heads, dnormed_at_heads;
     pt_view logp, lse;         /* channels of the heads, with dlogp above */
     pt_view vocab[PT_VOCAB_SUMS], dvocab[PT_VOCAB_SUMS]; /* [1, heads]: sums over the vocabulary */
     pt_view entropy, argmax, token_sums; /* with loss.tokens: [1, heads] each; f64 [1, PT_TOKEN_SUMS] */
@@ -107,7 +120,7 @@ struct pt_model {
     pt_buf weights; /* instead, on a device with memory of its own: one block for all frozen tensors */
     pt_tensor_spec *specs;
     size_t n_specs;
-    pt_lin embed, norm, head[PT_HEAD_KINDS]; /* a tied head is the embedding */
+    pt_lin embed, positions, norm, head[PT_HEAD_KINDS]; /* a tied head is the embedding */
     pt_block_weights *blocks;
     /* adapters */
     pt_lora_module *modules;
@@ -129,8 +142,8 @@ struct pt_model {
     size_t ws_bytes;
     pt_view workspace;
     pt_forest *forest[2]; /* without and with the window */
-    float *inv_freq;
-    float mscale;
+    float *inv_freq[2]; /* as tab.inv_freq */
+    float mscale;       /* of the first; that of the second is 1 */
     pt_block_state *states;  /* [layers], or [1] when nothing or only block inputs are kept */
     pt_view *inputs, *tdown; /* checkpointing: [layers] block inputs, and t of down_proj, which recomputing stops short of */
     pt_scratch scratch;
@@ -168,10 +181,20 @@ static inline int64_t pt_kv_cols(const pt_model *m)
 {
     return (int64_t)m->cfg.kv_heads * m->cfg.head_dim;
 }
-/* Does layer l use the window? */
 static inline int pt_layer_window(const pt_model *m, int l)
 {
-    return m->cfg.window && l >= m->cfg.window_from_layer ? m->cfg.window : 0;
+    return pt_config_window(&m->cfg, l);
+}
+/* Which of the two tables layer l rotates by, -1 = none. */
+static inline int pt_layer_rope(const pt_model *m, int l)
+{
+    if (m->cfg.rot == 0 || m->cfg.layer[l] & PT_LAYER_NO_ROPE) return -1;
+    return m->cfg.layer[l] & PT_LAYER_LOCAL ? 1 : 0;
+}
+/* Whether what attention and MLP get as gradient differs from that of the residual stream. */
+static inline bool pt_model_has_side(const pt_model *m)
+{
+    return m->cfg.post_norm || m->cfg.residual_scale > 0 || (m->cfg.parallel && !m->cfg.shared_norm);
 }
 
 /* params.c: lays out names and views of all weights; nothing is allocated on the device. */
@@ -209,15 +232,34 @@ typedef struct pt_pass { /* one pass over the batch */
     bool keep;
 } pt_pass;
 pt_block_state pt_block_live(const pt_model *m, int layer, int64_t n, bool keep);
-/* Norm 1 (fused with adding `add`, the previous block's output, to x; absent: x is h already) up to the MLP's output in
- * scratch.branch. For recomputation stop_at_mlp leaves out the last product. */
+/* norms.c: a norm of the model's kind. y = norm(h), h = x (+ residual_scale * add). Without a weight (a place where this model has no norm) h alone is
+ * made; *out (may be NULL) is what the next layer reads: y, or h. */
+typedef struct pt_norm_call {
+    pt_view y, x, add, h; /* as in kernels/norm.h */
+    const pt_norm_state *keep; /* NULL: nothing is kept */
+    const pt_lin *w;
+} pt_norm_call;
+pt_status pt_norm_run(pt_model *m, const pt_norm_call *a, pt_view *out);
+/* dx = dres + the gradient through the norm of h, from dy; without a weight dx = dres + dy. dres absent: 0. dx may alias dres or dy. */
+pt_status pt_norm_back(pt_model *m, pt_view dx, pt_view dy, pt_view dres, pt_view h, const pt_norm_state *kept, const pt_lin *w);
+/* What attention or MLP gets as gradient: dres through its scale, or through the norm behind it (raw, kept, w). */
+pt_status pt_branch_back(pt_model *m, pt_view dres, pt_view raw, const pt_norm_state *kept, const pt_lin *w, pt_view *out);
+
+/* Norm 1 (fused with adding `add`, the previous block's output, to x; absent: x is h already) up to what the block adds to the residual stream, in
+ * scratch.branch. For recomputation stop_at_mlp leaves out the last product, where nothing behind it has to be made again. */
 pt_status pt_block_forward(pt_model *m, int layer, pt_view x, pt_view add, const pt_pass *p, bool stop_at_mlp);
-/* The pieces of it that decoding shares: projections, q/k norm and rotation; attention over the forest; the rest of the block.
- */
+/* The pieces of it that decoding shares. enter: norm 1; *xn is what attention reads. qkv: projections, q/k norm and rotation. Then attention over the
+ * forest, and the rest of the block; xn as enter gave it. */
+pt_status pt_block_enter(pt_model *m, int layer, const pt_block_state *s, pt_view x, pt_view add, pt_view *xn);
 pt_status pt_block_qkv(pt_model *m, int layer, pt_view xn, const pt_block_state *s, const pt_pass *p);
 pt_status pt_block_attend(pt_model *m, int layer, const pt_block_state *s);
-pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, pt_view branch, const pt_pass *p,
-                        bool stop_at_mlp);
+pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, const pt_pass *p, bool stop_at_mlp);
+/* The linear layers of the MLP that read its input, their results and t's; the first module and how many. */
+int pt_block_mlp_in(const pt_model *m, const pt_block_state *s, pt_module *first, pt_view y[2]);
+/* Likewise those of attention, with results or gradients q, k, v or the fused one. */
+int pt_block_attn_in(const pt_model *m, pt_view q, pt_view k, pt_view v, pt_view qkv, pt_module *first, pt_view y[3]);
+/* y = act(g) * u, or act(u) of a plain MLP. */
+pt_status pt_block_activate(pt_model *m, const pt_block_state *s, pt_view y);
 pt_status pt_block_backward(pt_model *m, int layer, const pt_pass *p);
 pt_status pt_decoder_forward(pt_model *m, const pt_pass *p);
 pt_status pt_decoder_backward(pt_model *m, const pt_pass *p);
@@ -236,10 +278,12 @@ static inline bool pt_vocab_on(const pt_model *m, int k)
 /* group_loss on the loaded batch and its channels, model_loss.c. */
 pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient);
 pt_view pt_column_view(const pt_model *m); /* [1 + columns, groups of the batch] */
-/* y_i = x . w_i^T + b_i + adapters, for modules first..first+n-1; their gradients. */
-pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, const pt_pass *p);
-pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx,
-                         const pt_pass *p);
+/* y_i = (add: y_i +) x . w_i^T + b_i + adapters, for modules first..first+n-1; their gradients, dx = (add: dx +) that of x. t: of the block's state. */
+pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, bool add, const pt_pass *p);
+pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx, bool add, const pt_pass *p);
+/* decoder.c: x = embedding (+ learned positions) of the first n tokens of the tables; rope tables of those. */
+pt_status pt_embed_tokens(pt_model *m, pt_view x, int64_t n);
+pt_status pt_rope_tables(pt_model *m, int64_t n);
 /* The runs of a pass: the batch's own slots or one slot for all. */
 pt_status pt_pass_make(pt_model *m, int slot, bool keep, pt_lora_run *one, pt_pass *out);
 /* heads.c: logits of rows x into dec.logits. decode.c: one step for `rows` sequences: dry at the caps too. */

@@ -73,14 +73,20 @@ int64_t pt_param_find(const pt_model *m, const char *name)
 /* Where a tensor's weight belongs. */
 static pt_lin *lin_of(pt_model *m, const pt_tensor_spec *t)
 {
-    if (t->kind == PT_TENSOR_EMBED) return &m->embed;
     if (t->kind == PT_TENSOR_HEAD) return &m->head[t->head];
+    if (t->part == PT_PART_EMBED) return &m->embed;
+    if (t->part == PT_PART_POSITIONS) return &m->positions;
     if (t->layer < 0) return &m->norm;
     pt_block_weights *b = &m->blocks[t->layer];
-    if (t->module >= 0) return &b->lin[t->module];
-    if (strstr(t->name, "q_norm")) return &b->qnorm;
-    if (strstr(t->name, "k_norm")) return &b->knorm;
-    return strstr(t->name, "input_layernorm") ? &b->norm1 : &b->norm2;
+    switch (t->part) {
+    case PT_PART_NORM1: return &b->norm1;
+    case PT_PART_POST1: return &b->post1;
+    case PT_PART_NORM2: return &b->norm2;
+    case PT_PART_POST2: return &b->post2;
+    case PT_PART_QNORM: return &b->qnorm;
+    case PT_PART_KNORM: return &b->knorm;
+    default: return &b->lin[t->part];
+    }
 }
 
 /* A head that is trained whatever else is frozen. */
@@ -123,8 +129,7 @@ pt_status pt_model_bind_weights(pt_model *m)
     for (size_t i = 0; i < m->n_specs; i++) {
         const pt_tensor_spec *t = &m->specs[i];
         if (trained(m, t)) {
-            bool vector = t->kind == PT_TENSOR_NORM || t->kind == PT_TENSOR_BIAS;
-            PT_RETURN(pt_param_add(m, t->name, t->rows, t->cols, !vector));
+            PT_RETURN(pt_param_add(m, t->name, t->rows, t->cols, !pt_tensor_is_vector(t)));
             continue;
         }
         pt_source_tensor w;

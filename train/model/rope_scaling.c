@@ -48,9 +48,25 @@ void pt_rope_frequencies(const pt_model_config *c, const float *freqs, float *in
     }
 }
 
+void pt_rope_local_frequencies(const pt_model_config *c, float *inv_freq)
+{
+    for (int i = 0; i < c->rot / 2; i++) inv_freq[i] = (float)pow(c->rope_local_theta, -2.0 * i / c->rot);
+}
+
+void pt_alibi_slopes(const pt_model_config *c, float *slope)
+{
+    int n = 1;
+    while (2 * n <= c->heads) n *= 2;
+    for (int h = 0; h < c->heads; h++) {
+        double power = h < n ? -8.0 * (h + 1) / n : -8.0 * (2 * (h - n) + 1) / (2 * n);
+        slope[h] = c->alibi * (float)exp2(power);
+    }
+}
+
 int64_t pt_config_positions(const pt_model_config *c)
 {
     double scaled = c->original_positions > 0 ? c->original_positions : c->max_positions;
+    if (c->learned_positions) return c->learned_positions;
     bool by_factor = c->scaling == PT_ROPE_SCALE_LINEAR || c->scaling == PT_ROPE_SCALE_YARN || c->scaling == PT_ROPE_SCALE_LLAMA3;
     if (by_factor && c->scale_factor > 1) scaled *= c->scale_factor;
     return !by_factor || scaled < c->max_positions ? c->max_positions : (int64_t)scaled;

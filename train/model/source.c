@@ -1,6 +1,8 @@
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/quant.h"
 #include "train/model/random_init.h"
@@ -57,39 +59,64 @@ static bool buffer(const char *name)
     return ends_with(name, "rotary_emb.inv_freq") || ends_with(name, ".masked_bias") || ends_with(name, ".attn.bias");
 }
 
-/* What stands before "layers.0." and "embed_tokens." in this file: "model." of a language model, "" of a bare decoder, more within
- * larger models. */
-static void find_prefix(pt_source *s)
+static const char *trunk_of(const pt_source *s)
 {
-    static const char *const ends[] = {"embed_tokens.weight", "layers.0.input_layernorm.weight"};
-    s->prefix = "model.";
-    s->prefix_len = strlen(s->prefix);
-    for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+    const pt_family *f = pt_family_of(&s->cfg);
+    return f->trunk ? f->trunk : "model.";
+}
+
+/* What stands before a tensor of the decoder in this file: the trunk ("model.") of a language model, "" of a bare decoder, more within larger models.
+ * Two tensors that every model has tell it, by their names behind the trunk. */
+static pt_status find_prefix(pt_source *s)
+{
+    const pt_family *f = pt_family_of(&s->cfg);
+    const char *trunk = trunk_of(s);
+    size_t n = strlen(trunk);
+    char names[2][96];
+    PT_RETURN(pt_part_path(f, PT_PART_EMBED, -1, names[0], sizeof names[0]));
+    PT_RETURN(pt_part_path(f, s->cfg.no_pre_norm ? PT_PART_POST1 : PT_PART_NORM1, 0, names[1], sizeof names[1]));
+    s->prefix = trunk;
+    s->prefix_len = n;
+    for (int k = 0; k < 2; k++) {
+        char end[128];
         const char *hit = NULL;
         size_t hits = 0;
+        snprintf(end, sizeof end, "%s.weight", names[k] + n);
         for (size_t i = 0; i < s->st->n_tensors; i++) {
             const char *name = s->st->tensors[i].name;
-            if (!ends_with(name, ends[k])) continue;
-            if (!strncmp(name, "model.", 6) && strlen(name) == 6 + strlen(ends[k])) return;
+            if (!ends_with(name, end)) continue;
+            if (!strncmp(name, trunk, n) && strlen(name) == n + strlen(end)) return PT_OK;
             hit = name;
             hits++;
         }
         if (hits != 1) continue;
         s->prefix = hit;
-        s->prefix_len = strlen(hit) - strlen(ends[k]);
-        return;
+        s->prefix_len = strlen(hit) - strlen(end);
+        return PT_OK;
     }
+    return PT_OK;
 }
 
 /* The file's tensor under a name of ours; NULL when there is none. */
 static const pt_st_tensor *stored(const pt_source *s, const char *name)
 {
     char in_file[512];
-    if (strncmp(name, "model.", 6)) return pt_st_find(s->st, name);
-    if (s->prefix_len + strlen(name) - 6 >= sizeof in_file) return NULL;
+    const char *trunk = trunk_of(s);
+    size_t n = strlen(trunk);
+    if (strncmp(name, trunk, n)) return pt_st_find(s->st, name);
+    if (s->prefix_len + strlen(name) - n >= sizeof in_file) return NULL;
     memcpy(in_file, s->prefix, s->prefix_len);
-    memcpy(in_file + s->prefix_len, name + 6, strlen(name) - 6 + 1);
+    memcpy(in_file + s->prefix_len, name + n, strlen(name) - n + 1);
     return pt_st_find(s->st, in_file);
+}
+
+/* The file's embedding or head. */
+static const pt_st_tensor *stored_part(const pt_source *s, int part)
+{
+    char path[96], name[112];
+    if (pt_part_path(pt_family_of(&s->cfg), part, -1, path, sizeof path) != PT_OK) return NULL;
+    snprintf(name, sizeof name, "%s.weight", path);
+    return stored(s, name);
 }
 
 static bool same_weights(const pt_st_tensor *a, const pt_st_tensor *b)
@@ -100,10 +127,10 @@ static bool same_weights(const pt_st_tensor *a, const pt_st_tensor *b)
 /* Whether embedding and head are one matrix: as config.json says, but for what the file itself shows, as in transformers 5. */
 static void decide_ties(pt_source *s)
 {
-    const pt_st_tensor *embed = stored(s, "model.embed_tokens.weight"), *head = stored(s, "lm_head.weight");
+    const pt_st_tensor *embed = stored_part(s, PT_PART_EMBED), *head = stored_part(s, PT_PART_HEAD);
     if (s->cfg.tied && embed && head && !same_weights(embed, head)) {
         s->cfg.tied = false;
-        pt_log(PT_LOG_WARN, "%s: tie_word_embeddings is true, but lm_head.weight differs from the embedding: they are not tied", s->path);
+        pt_log(PT_LOG_WARN, "%s: tie_word_embeddings is true, but %s differs from the embedding: they are not tied", s->path, head->name);
     }
     if (!s->cfg.tied && !head && embed && !stored(s, "score.weight")) {
         s->cfg.tied = true;
@@ -115,22 +142,24 @@ static void decide_ties(pt_source *s)
 static void use_score(pt_source *s)
 {
     const pt_st_tensor *t = pt_st_find(s->st, "score.weight");
-    pt_source_entry *head = find(s, "lm_head.weight");
-    if (!t || (head && pt_st_find(s->st, "lm_head.weight"))) return;
+    pt_source_entry *head = NULL;
+    for (size_t i = 0; i < s->n_entries && !head; i++)
+        if (s->entries[i].spec.kind == PT_TENSOR_HEAD) head = &s->entries[i];
+    if (!t || (head && stored_part(s, PT_PART_HEAD))) return;
     if (!head) head = &s->entries[s->n_entries++];
     head->spec = (pt_tensor_spec){.name = "score.weight", .kind = PT_TENSOR_HEAD, .head = PT_HEAD_AT_VALUES, .rows = t->n_dims == 2 ? t->dims[0] : 1,
-                                  .cols = s->cfg.hidden, .layer = -1, .module = -1};
+                                  .cols = s->cfg.hidden, .layer = -1, .part = PT_PART_COUNT, .module = -1};
     qsort(s->entries, s->n_entries, sizeof *s->entries, by_name);
 }
 
 /* Tensors that the configuration gives no place: transformers leaves them out too, and says so. */
 static void tell_unused(const pt_source *s, const bool *used)
 {
-    const pt_st_tensor *t = s->st->tensors;
+    const pt_st_tensor *t = s->st->tensors, *head = stored_part(s, PT_PART_HEAD);
     const char *first = NULL;
     size_t n = 0;
     for (size_t i = 0; i < s->st->n_tensors; i++) {
-        if (used[i] || buffer(t[i].name) || !strcmp(t[i].name, "lm_head.weight") || !strcmp(t[i].name, "score.weight")) continue;
+        if (used[i] || buffer(t[i].name) || &t[i] == head || !strcmp(t[i].name, "score.weight")) continue;
         if (!n++) first = t[i].name;
     }
     if (n) pt_log(PT_LOG_WARN, "%s: %zu tensors have no place in this %s model and are not used, first %s", s->path, n, s->cfg.family, first);
@@ -145,12 +174,17 @@ static pt_status bind_st(pt_source *s)
     for (size_t i = 0; i < s->n_entries; i++) {
         pt_source_entry *e = &s->entries[i];
         const pt_st_tensor *t = stored(s, e->spec.name);
-        if (!t && s->cfg.tied && e->spec.kind == PT_TENSOR_EMBED) t = stored(s, "lm_head.weight"); /* the one matrix, under its other name */
+        if (!t && s->cfg.tied && e->spec.part == PT_PART_EMBED) t = stored_part(s, PT_PART_HEAD); /* the one matrix, under its other name */
         PT_TRY(pt_st_need(s->st, t ? t->name : e->spec.name, &t));
+        bool turned = e->spec.kind == PT_TENSOR_MATRIX && e->spec.layout == PT_LAYOUT_TRANSPOSED;
         int64_t rows = t->n_dims == 2 ? t->dims[0] : 1, cols = t->n_dims >= 1 ? t->dims[t->n_dims - 1] : 1;
-        if (t->n_dims < 1 || t->n_dims > 2 || rows != e->spec.rows || cols != e->spec.cols)
+        if (t->n_dims < 1 || t->n_dims > 2 || rows != (turned ? e->spec.cols : e->spec.rows) || cols != (turned ? e->spec.rows : e->spec.cols))
             PT_TRY(shape_error(t->file, &e->spec, rows, cols));
-        e->t = (pt_source_tensor){t->data, t->bytes, t->type, rows, cols};
+        e->t = (pt_source_tensor){t->data, t->bytes, t->type, e->spec.rows, e->spec.cols};
+        if (e->spec.layout != PT_LAYOUT_ROWS && (turned || e->spec.layout == PT_LAYOUT_GROUPED)) {
+            e->stored = e->t;
+            e->t.data = NULL;
+        }
         used[t - s->st->tensors] = true;
     }
     tell_unused(s, used);
@@ -169,7 +203,7 @@ static pt_status open_hf(pt_source *s)
     PT_TRY(pt_text_read(&text, &bytes, config, 16 << 20));
     PT_TRY(pt_config_from_hf(&s->cfg, text, bytes, config));
     PT_TRY(pt_st_open(&s->st, s->path));
-    find_prefix(s);
+    PT_TRY(find_prefix(s));
     decide_ties(s);
     PT_TRY(make_entries(s));
     PT_TRY(bind_st(s));
@@ -182,26 +216,39 @@ done:
 /* ---- GGUF ------------------------------------------------------------------------------------------------------------------
  */
 
+/* A tensor of the file that belongs to nothing of ours: left out it would change the model. */
+static pt_status refuse_unused(const pt_source *s)
+{
+    pt_status rc = PT_OK;
+    json_t *known = json_object();
+    char name[128];
+    PT_CHECK(known, PT_ENOMEM, "out of memory");
+    for (size_t i = 0; i < s->n_entries; i++)
+        if (pt_tensor_gguf_name(pt_family_of(&s->cfg), &s->entries[i].spec, name, sizeof name)) json_object_set_new(known, name, json_true());
+    for (size_t i = 0; i < s->gguf->n_tensors; i++) {
+        const char *n = s->gguf->tensors[i].name;
+        PT_CHECK(json_object_get(known, n) || strcmp(n, "rope_freqs.weight") == 0, PT_ENOSUP, "%s: tensor %s is no part of a %s model that is supported here",
+                 s->path, n, s->cfg.family);
+    }
+done:
+    json_decref(known);
+    return rc;
+}
+
 static pt_status bind_gguf(pt_source *s)
 {
+    const pt_family *f = pt_family_of(&s->cfg);
     char name[128];
     for (size_t i = 0; i < s->n_entries; i++) {
         pt_source_entry *e = &s->entries[i];
         const pt_gguf_tensor *t;
-        if (!pt_name_to_gguf(e->spec.name, name, sizeof name))
+        if (!pt_tensor_gguf_name(f, &e->spec, name, sizeof name))
             return pt_fail(PT_EINTERNAL, "no GGUF name for %s", e->spec.name);
         PT_RETURN(pt_gguf_need(s->gguf, name, &t));
         if (t->rows != e->spec.rows || t->dims[0] != e->spec.cols) return shape_error(s->path, &e->spec, t->rows, t->dims[0]);
         e->t = (pt_source_tensor){t->data, t->bytes, t->type, t->rows, t->dims[0]};
     }
-    for (size_t i = 0; i < s->gguf->n_tensors; i++) {
-        const char *n = s->gguf->tensors[i].name;
-        bool known = pt_name_to_hf(n, name, sizeof name) && find(s, name);
-        if (!known && strcmp(n, "rope_freqs.weight") != 0)
-            return pt_fail(PT_ENOSUP, "%s: tensor %s is no part of a %s model that is supported here", s->path, n,
-                           s->cfg.family);
-    }
-    return PT_OK;
+    return refuse_unused(s);
 }
 
 static pt_status open_gguf(pt_source *s)
@@ -247,17 +294,17 @@ pt_status pt_source_random(pt_source **out, const pt_model_config *cfg, uint64_t
     pt_status rc = PT_OK;
     pt_source *s = NULL;
     *out = NULL;
+    const pt_family *f = pt_family_find(cfg->family);
+    char titles[PT_FAMILY_TITLES];
     PT_TRY(pt_config_check(cfg, "init: random"));
-    PT_CHECK(pt_family_find(cfg->family), PT_ENOSUP, "init: random: family '%.15s' is not supported; supported: %s",
-             cfg->family, pt_family_names());
-    PT_CHECK(!cfg->window || pt_family_find(cfg->family)->window != PT_WINDOW_NEVER, PT_EARG,
-             "init: random: family %s has no sliding_window (mistral, qwen2 and qwen3 have)", cfg->family);
+    PT_CHECK(f, PT_ENOSUP, "init: random: family '%.15s' is not supported; supported: %s", cfg->family, pt_family_titles(titles));
+    PT_CHECK(!cfg->window || f->windowed, PT_EARG, "init: random: models of family %s have no sliding_window", cfg->family);
     PT_TRY(pt_alloc0(&s, 1));
     PT_TRY(pt_strdup(&s->path, "random"));
     s->cfg = *cfg;
-    s->cfg.qkv_bias = pt_family_find(cfg->family)->qkv_bias;
-    s->cfg.qk_norm = pt_family_find(cfg->family)->qk_norm;
-    s->cfg.rope_kind = PT_ROPE_HALF;
+    pt_config_forget_file(&s->cfg);
+    if (f->shape) f->shape(&s->cfg);
+    if (f->derive) f->derive(&s->cfg);
     s->random = true;
     s->seed = seed;
     PT_TRY(make_entries(s));
@@ -304,12 +351,12 @@ bool pt_source_has(const pt_source *s, const char *hf_name)
     return find(s, hf_name) != NULL;
 }
 
-/* Normal numbers by Box-Muller, keyed by the tensor's name, so that they depend on nothing else; norms are 1, biases 0. */
+/* Normal numbers by Box-Muller, keyed by the tensor's name, so that they depend on nothing else; norms in use are 1, biases 0. */
 static void make_random(const pt_source *s, const pt_tensor_spec *w, float *dst)
 {
     int64_t n = w->rows * w->cols;
-    if (w->kind == PT_TENSOR_NORM || w->kind == PT_TENSOR_BIAS) {
-        for (int64_t i = 0; i < n; i++) dst[i] = w->kind == PT_TENSOR_NORM;
+    if (pt_tensor_is_vector(w)) {
+        for (int64_t i = 0; i < n; i++) dst[i] = w->kind == PT_TENSOR_NORM ? 1 - s->cfg.norm_add : 0;
         return;
     }
     pt_random_normal(s->seed, PT_RNG_INIT, w->name, (float)s->cfg.initializer_range, n, dst);
@@ -323,6 +370,26 @@ static pt_status entry_get(const pt_source *s, const char *name, int64_t rows, i
         return pt_fail(PT_EFORMAT, "%s: %s is [%lld, %lld], asked for [%lld, %lld]", s->path, name, (long long)e->t.rows,
                        (long long)e->t.cols, (long long)rows, (long long)cols);
     *out = e;
+    return PT_OK;
+}
+
+/* What the file holds in another order or transposed, as a decoder reads it: elements stay as they are stored. */
+static pt_status set_in_order(const pt_source *s, const pt_source_entry *e, unsigned char *dst)
+{
+    const unsigned char *src = e->stored.data;
+    const int64_t rows = e->t.rows, cols = e->t.cols;
+    const bool turned = e->spec.kind == PT_TENSOR_MATRIX && e->spec.layout == PT_LAYOUT_TRANSPOSED, vector = rows == 1;
+    const size_t size = e->t.bytes / (size_t)(rows * cols);
+    size_t row = vector ? size : size * (size_t)cols;
+    if (pt_dtype_quantised(e->t.type)) return pt_fail(PT_ENOSUP, "%s: %s is stored in another order and quantised", s->path, e->spec.name);
+    if (!turned) {
+        for (int64_t r = 0; r < (vector ? cols : rows); r++)
+            memcpy(dst + (size_t)r * row, src + (size_t)pt_row_from(&s->cfg, PT_ROWS_FROM_GROUPED, r) * row, row);
+        return PT_OK;
+    }
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < cols; c++) memcpy(dst + (size_t)(r * cols + c) * size, src + (size_t)(c * rows + r) * size, size);
     return PT_OK;
 }
 
@@ -342,10 +409,15 @@ pt_status pt_source_tensor_get(const pt_source *s, const char *hf_name, int64_t 
         return PT_OK;
     }
     PT_RETURN(entry_get(s, hf_name, rows, cols, &e));
-    if (!e->t.data) { /* random: made when first asked for, kept as the weight itself */
-        PT_RETURN(pt_calloc(&e->made, e->t.bytes / 4, 4));
-        make_random(s, &e->spec, e->made);
-        e->t.data = e->made;
+    if (!e->t.data) { /* made when first asked for, kept as the weight itself */
+        unsigned char *made = NULL;
+        PT_RETURN(pt_alloc0(&made, e->t.bytes + 4));
+        e->made = made;
+        if (e->stored.data)
+            PT_RETURN(set_in_order(s, e, made));
+        else
+            make_random(s, &e->spec, e->made);
+        e->t.data = made;
     }
     *out = e->t;
     return PT_OK;
@@ -355,9 +427,13 @@ pt_status pt_source_load_f32(const pt_source *s, const char *hf_name, int64_t ro
 {
     pt_source_entry *e = NULL;
     PT_RETURN(entry_get(s, hf_name, rows, cols, &e));
-    if (e->t.data) return pt_dequant_rows(e->t.type, e->t.data, e->t.rows, e->t.cols, dst);
-    make_random(s, &e->spec, dst);
-    return PT_OK;
+    if (!e->t.data && !e->stored.data) {
+        make_random(s, &e->spec, dst);
+        return PT_OK;
+    }
+    pt_source_tensor t;
+    PT_RETURN(pt_source_tensor_get(s, hf_name, rows, cols, &t));
+    return pt_dequant_rows(t.type, t.data, t.rows, t.cols, dst);
 }
 
 uint64_t pt_source_weight_bytes(const pt_source *s)

@@ -3,6 +3,7 @@
  * mapped in their stored type. */
 #ifndef PT_MODEL_SOURCE_H
 #define PT_MODEL_SOURCE_H
+#include <math.h>
 #include "data/text/tokenizer.h"
 #include "kernels/ops.h"
 
@@ -18,28 +19,71 @@ typedef enum pt_rope_scaling {
  * answer's end token: a score, classes, a vector. */
 enum { PT_HEAD_VOCABULARY = 1, PT_HEAD_VALUES = 2 };
 
-/* One model's shape and switches. Families are rows of one table (train/model/families.c) that fill this from config.json or
- * GGUF keys. */
+typedef enum pt_norm_kind { PT_NORM_RMS, PT_NORM_LAYER } pt_norm_kind; /* kernels/norm.h */
+/* q and k before the rotation: not normed, over the features of each head, or over the whole row. */
+typedef enum pt_qk_norm { PT_QK_NORM_NONE, PT_QK_NORM_HEADS, PT_QK_NORM_ROWS } pt_qk_norm;
+enum { PT_MAX_LAYERS = 4096 };
+/* In which way layer l differs from the others; 0 in none. */
+enum {
+    PT_LAYER_FULL = 1,    /* no window, though the model has one */
+    PT_LAYER_LOCAL = 2,   /* rotates by rope_local_theta, without scaling */
+    PT_LAYER_NO_ROPE = 4, /* does not rotate */
+};
+
+/* One model's shape and switches. A family (train/model/families.h) fills this from config.json or GGUF keys. A switch that is 0 is what Llama does. */
 typedef struct pt_model_config {
-    char family[16]; /* "llama", "mistral", "qwen2", "qwen3": a row of the family table */
+    char family[16]; /* its name in the list of families */
     int vocab, hidden, ffn, layers, heads, kv_heads, head_dim, max_positions;
-    bool qkv_bias, qk_norm, tied;
+    /* norms */
+    pt_norm_kind norm;
+    pt_qk_norm qk_norm;
+    bool norm_bias;                /* LayerNorm's bias */
+    bool no_pre_norm;              /* attention and the MLP read the residual stream as it is (OLMo 2) */
+    bool post_norm;                /* what they give is normed before it joins the residual stream (Gemma 2, OLMo 2, GLM-4) */
+    float norm_eps, norm_add;      /* norm_add: the weight in use is what is stored + this (Gemma: 1 in Hugging Face's files, 0 in GGUF) */
+    /* residual stream */
+    bool parallel;                 /* h + attention(norm(h)) + mlp(norm(h)) (Wang & Komatsuzaki 2021, GPT-J); else one after the other */
+    bool shared_norm;              /* of parallel ones: the MLP reads what attention reads; else it has a norm of its own */
+    float embed_scale, residual_scale, logit_scale, attn_scale; /* 0 stands for 1, 1, 1, 1/sqrt(head_dim) */
+    float attn_softcap, logit_softcap; /* scores, logits are cap * tanh(x / cap); 0 = none */
+    /* linear layers */
+    bool qkv_bias, o_bias, mlp_bias, tied;
+    bool fused_qkv, fused_gate_up; /* one matrix, rows q k v or gate up: one linear layer to an adapter */
+    bool plain_mlp;                /* down(act(up x)); else down(act(gate x) * up x) */
     pt_act_kind act;
-    float norm_eps;
+    /* which layers differ */
     int window;            /* 0 = none */
     int window_from_layer; /* layers >= this use the window (Qwen2's max_window_layers); 0 = all */
-    /* rope */
-    double rope_theta;
-    int rot;                /* rotary features a head; = head_dim unless partial */
-    pt_rope_kind rope_kind; /* as the stored Q/K rows need it: ADJACENT for GGUF arch llama */
+    unsigned char layer[PT_MAX_LAYERS]; /* PT_LAYER_* of each */
+    /* positions: rope, learned, ALiBi, or none of them */
+    int learned_positions, position_offset; /* rows of the table of learned ones, 0 = none; row of position 0 */
+    float alibi;            /* 0 = none; else head h's slope is alibi * 2^(-8 (h + 1) / heads) as Press et al. 2022 have it (families.h) */
+    double rope_theta, rope_local_theta;
+    int rot;                /* rotary features a head; = head_dim unless partial; 0 = no rope */
+    pt_rope_kind rope_kind; /* as the stored Q/K rows need it */
+    bool permuted;          /* stored Q/K rows are in another order than Hugging Face's: pairs adjacent (GGUF arch llama) */
     pt_rope_scaling scaling;
     double scale_factor, low_freq_factor, high_freq_factor, beta_fast, beta_slow, attention_factor;
     int original_positions;
     int bos, eos, pad; /* -1 = none */
     double initializer_range;
-    float logit_softcap;   /* logits are cap * tanh(logits / cap); 0 = none */
     bool yarn_no_truncate; /* YaRN's ramp between real dimensions instead of whole ones (rope_parameters.truncate: false) */
 } pt_model_config;
+
+/* The window of layer l, 0 where it has none. */
+static inline int pt_config_window(const pt_model_config *c, int l)
+{
+    return c->window && l >= c->window_from_layer && !(c->layer[l] & PT_LAYER_FULL) ? c->window : 0;
+}
+static inline float pt_config_attn_scale(const pt_model_config *c)
+{
+    return c->attn_scale > 0 ? c->attn_scale : 1.0f / sqrtf((float)c->head_dim);
+}
+/* A scale of which 0 stands for 1. */
+static inline float pt_config_scale(float s)
+{
+    return s > 0 ? s : 1;
+}
 
 typedef struct pt_source pt_source;
 /* path: a folder with config.json, or a GGUF file. Any family not in the table, any tensor type not listed: refused by name. */

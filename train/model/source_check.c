@@ -77,9 +77,10 @@ pt_status pt_source_check_weights(const pt_source *s)
 {
     if (s->st) PT_RETURN(pt_st_verify(s->st));
     if (s->gguf) PT_RETURN(pt_gguf_verify(s->gguf));
-    for (size_t i = 0; i < s->n_entries; i++)
-        if (s->entries[i].t.data && tensor_bad(&s->entries[i].t))
-            return pt_fail(PT_ENONFINITE, "%s: tensor %s holds a NaN or an infinity: the file is damaged", s->path,
-                           s->entries[i].spec.name);
+    for (size_t i = 0; i < s->n_entries; i++) {
+        const pt_source_entry *e = &s->entries[i];
+        const pt_source_tensor *t = e->stored.data ? &e->stored : &e->t;
+        if (t->data && tensor_bad(t)) return pt_fail(PT_ENONFINITE, "%s: tensor %s holds a NaN or an infinity: the file is damaged", s->path, e->spec.name);
+    }
     return PT_OK;
 }

@@ -27,6 +27,23 @@ static uint64_t bytes_of(uint64_t h, const pt_source_tensor *t)
     return h;
 }
 
+/* Switches younger than checkpoints that hold such digests: those that are on, each with its number. */
+static uint64_t switches_of(uint64_t h, const pt_model_config *c)
+{
+    const double v[] = {c->norm, c->norm_bias, c->no_pre_norm, c->post_norm, (double)c->norm_add, c->parallel, c->shared_norm, (double)c->embed_scale,
+                        (double)c->residual_scale, (double)c->logit_scale, (double)c->attn_scale, (double)c->attn_softcap, c->o_bias, c->mlp_bias, c->fused_qkv,
+                        c->fused_gate_up, c->plain_mlp, c->learned_positions, c->position_offset, (double)c->alibi, c->rope_local_theta};
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        double one[2] = {(double)i, v[i]};
+        if (v[i] != 0) h = pt_fnv1a(h, one, sizeof one);
+    }
+    for (int l = 0; l < c->layers; l++) {
+        int one[2] = {l, c->layer[l]};
+        if (c->layer[l]) h = pt_fnv1a(h, one, sizeof one);
+    }
+    return h;
+}
+
 static uint64_t numbers_of(uint64_t h, const pt_model_config *c)
 {
     const double v[] = {c->vocab, c->hidden, c->ffn, c->layers, c->heads, c->kv_heads, c->head_dim, c->qkv_bias, c->qk_norm, c->tied,
@@ -35,7 +52,8 @@ static uint64_t numbers_of(uint64_t h, const pt_model_config *c)
                         c->original_positions, c->initializer_range, c->yarn_no_truncate};
     h = pt_fnv1a(h, c->family, strlen(c->family) + 1);
     h = pt_fnv1a(h, v, sizeof v);
-    return c->logit_softcap != 0 ? pt_fnv1a(h, &c->logit_softcap, sizeof c->logit_softcap) : h; /* younger than checkpoints that hold such digests */
+    if (c->logit_softcap != 0) h = pt_fnv1a(h, &c->logit_softcap, sizeof c->logit_softcap);
+    return switches_of(h, c);
 }
 
 uint64_t pt_source_content(const pt_source *s)
@@ -47,7 +65,7 @@ uint64_t pt_source_content(const pt_source *s)
         int64_t shape[3] = {(int64_t)e->t.type, e->t.rows, e->t.cols};
         h = pt_fnv1a(h, e->spec.name, strlen(e->spec.name) + 1);
         h = pt_fnv1a(h, shape, sizeof shape);
-        if (!s->random) h = bytes_of(h, &e->t);
+        if (!s->random) h = bytes_of(h, e->stored.data ? &e->stored : &e->t);
     }
     return s->freqs.data ? bytes_of(h, &s->freqs) : h;
 }

@@ -7,15 +7,16 @@
 
 typedef struct pt_source_entry {
     pt_tensor_spec spec;
-    pt_source_tensor t; /* data NULL: random and not made yet */
-    float *made;        /* random: owned numbers */
+    pt_source_tensor t;      /* data NULL: not made yet (random, or stored in another order or transposed) */
+    pt_source_tensor stored; /* the latter, as the file has it: data NULL elsewhere */
+    void *made;              /* owned: random numbers, or what was stored set in our order */
 } pt_source_entry;
 
 struct pt_source {
     char *path;
     pt_model_config cfg;
     pt_st *st;     /* Hugging Face folder */
-    const char *prefix; /* of its decoder's tensors, prefix_len bytes: what stands for our "model." */
+    const char *prefix; /* of its decoder's tensors, prefix_len bytes: what stands for the family's trunk, "model." */
     size_t prefix_len;
     pt_gguf *gguf; /* or a GGUF file */
     bool random;
@@ -26,7 +27,7 @@ struct pt_source {
     pt_tokenizer *tok;
 };
 
-/* As pt_source_tensor_get; of a random source data stays NULL and nothing is made. */
+/* As pt_source_tensor_get; where data is to be made it stays NULL and nothing is made. */
 pt_status pt_source_describe(const pt_source *s, const char *hf_name, int64_t rows, int64_t cols, pt_source_tensor *out);
 /* rows*cols floats of a tensor, whatever its type; random sources make the numbers here and keep nothing. */
 pt_status pt_source_load_f32(const pt_source *s, const char *hf_name, int64_t rows, int64_t cols, float *dst);

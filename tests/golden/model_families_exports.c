@@ -1,0 +1,115 @@
+/* Every family's exports, read again: merged folder, merged GGUF, PEFT on the folder and on the GGUF file, and a folder made of a GGUF file alone. With
+ * PTRAIN_KEEP_EXPORTS=DIR the files stay, with a GGUF adapter beside them, for llama.cpp and transformers (tests/golden/verify_families.py). */
+#define FAMILIES_EXPORTED
+#define FAMILIES_ON_DEVICE
+#include "tests/golden/model_families.c"
+
+#include "tests/scratch.h"
+#include "train/export/export.h"
+
+/* Log-probabilities of a row's tokens in the model at `path`, with the adapter in `peft` (NULL: none). */
+static void logps_of(const char *path, const char *peft, const pt_seq *row, float *out)
+{
+    bench b;
+    pt_model_options o = {.seed = 1};
+    if (peft) o.lora = (pt_lora_options){.on = true, .start_dir = peft};
+    bench_open(&b, &pt_ops_cpu, PT_COMPUTE_F32, path, &o, &caps);
+    OK(pt_model_token_logps(b.m, row->ids, row->n, peft ? 0 : PT_SLOT_NONE, out));
+    bench_close(&b);
+}
+
+static void near(const char *what, const char *family, const float *want, const float *have, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (!(fabsf(want[i] - have[i]) <= 3e-5f)) fail_msg("%s, %s: token %d has %.6f, expected %.6f", family, what, i, (double)have[i], (double)want[i]);
+}
+
+/* What GGUF has no word for: that is said, and the rest holds. */
+static const struct {
+    const char *family, *says;
+} no_gguf[] = {
+    {"qwen3", "a sliding window from layer 2 on has no key in GGUF"},
+    {"smollm3_window", "does not rotate every fourth layer"},
+};
+
+static bool gguf_wanted(const setup *s, pt_model *m, const char *file, const pt_export_options *o)
+{
+    pt_status rc = pt_export_gguf(m, file, o);
+    for (size_t i = 0; i < sizeof no_gguf / sizeof *no_gguf; i++) {
+        if (strcmp(no_gguf[i].family, s->family)) continue;
+        assert_int_equal(rc, PT_ENOSUP);
+        assert_non_null(strstr(pt_err_msg(), no_gguf[i].says));
+        return false;
+    }
+    OK(rc);
+    return true;
+}
+
+static void test_exports(void **state)
+{
+    const setup *s = *state;
+    static char dir[256], adapter[256], merged[300], peft[300], gguf[300], base[300], again[300];
+    const char *keep = getenv("PTRAIN_KEEP_EXPORTS");
+    json_t *golden = json_at(file_of(s, "golden.json"));
+    rows r = rows_sft(golden);
+    const pt_seq *row = &r.seq[2];
+    const pt_export_options o = {.type = PT_F32, .base_name = s->family};
+    float want[128], plain[128], have[128];
+    bench b;
+    snprintf(dir, sizeof dir, "%s/%s", keep ? keep : scratch_dir, s->family);
+    if (keep) OK(pt_dir_make(keep));
+    OK(pt_dir_make(dir));
+    snprintf(adapter, sizeof adapter, "%s", file_of(s, "adapter"));
+    snprintf(merged, sizeof merged, "%s/merged", dir);
+    snprintf(peft, sizeof peft, "%s/peft", dir);
+    snprintf(gguf, sizeof gguf, "%s/merged.gguf", dir);
+    snprintf(base, sizeof base, "%s/base.gguf", dir);
+    bench_open(&b, s->ops, PT_COMPUTE_F32, file_of(s, ""), &(pt_model_options){.lora = {.on = true, .start_dir = adapter}, .seed = 1}, &caps);
+    OK(pt_model_token_logps(b.m, row->ids, row->n, 0, want));
+    OK(pt_model_token_logps(b.m, row->ids, row->n, PT_SLOT_NONE, plain));
+    OK(pt_export_hf(b.m, merged, &o));
+    OK(pt_export_peft(b.m, peft, &o));
+    const bool has_gguf = gguf_wanted(s, b.m, gguf, &o);
+    snprintf(again, sizeof again, "%s/lora.gguf", dir);
+    if (has_gguf) OK(pt_export_gguf_lora(b.m, again, &o));
+    snprintf(again, sizeof again, "%s/of_gguf", dir);
+    bench_close(&b);
+    logps_of(merged, NULL, row, have);
+    near("merged folder", s->family, want, have, row->n - 1);
+    logps_of(file_of(s, ""), peft, row, have);
+    near("PEFT adapter", s->family, want, have, row->n - 1);
+    if (has_gguf) {
+        logps_of(gguf, NULL, row, have);
+        near("merged GGUF", s->family, want, have, row->n - 1);
+        bench_open(&b, s->ops, PT_COMPUTE_F32, file_of(s, ""), &(pt_model_options){.seed = 1}, &caps);
+        OK(pt_export_gguf(b.m, base, &o));
+        bench_close(&b);
+        logps_of(base, peft, row, have);
+        near("PEFT adapter on the GGUF file", s->family, want, have, row->n - 1);
+        bench_open(&b, s->ops, PT_COMPUTE_F32, base, &(pt_model_options){.seed = 1}, &caps);
+        OK(pt_export_hf(b.m, again, &o));
+        bench_close(&b);
+        logps_of(again, NULL, row, have);
+        near("folder of the GGUF file", s->family, plain, have, row->n - 1);
+    }
+    snprintf(again, sizeof again, "%s/converted.gguf", dir); /* llama.cpp's converter of the golden folder, where verify_families.py has run it */
+    if (pt_file_exists(again)) {
+        logps_of(again, NULL, row, have);
+        near("file of llama.cpp's converter", s->family, plain, have, row->n - 1);
+        print_message("# %s: llama.cpp's converted file read\n", s->family);
+    }
+    rows_free(&r);
+    json_decref(golden);
+}
+
+int main(void)
+{
+    for (int f = 0; f < N_FAMILIES; f++) {
+        setup *s = &setups[n_setups++];
+        *s = (setup){families[f], &pt_ops_cpu};
+        snprintf(names[n_list], sizeof names[n_list], "%s: exports are read again", families[f]);
+        list[n_list] = (struct CMUnitTest){names[n_list], test_exports, NULL, NULL, s};
+        n_list++;
+    }
+    return _cmocka_run_group_tests("exports of model families", list, n_list, scratch_setup, scratch_teardown);
+}
