@@ -64,7 +64,7 @@ static pt_status show(const pt_tokenizer *tok, const pt_packed_answer *a, bool c
     if (n) PT_TRY(finish(out, colour, mark(a, n - 1)));
     PT_TRY(pt_str_puts(out, "\n"));
 done:
-    pt_str_free(&stream.held);
+    pt_tok_stream_free(&stream);
     pt_str_free(&run);
     return rc;
 }
@@ -165,7 +165,7 @@ static pt_status put_pieces(const pt_tokenizer *tok, const pt_packed_answer *a, 
         if (i < n) PT_TRY(pt_tok_stream_next(tok, &stream, a->ids[i], false, &run));
     }
 done:
-    pt_str_free(&stream.held);
+    pt_tok_stream_free(&stream);
     pt_str_free(&run);
     return rc;
 }

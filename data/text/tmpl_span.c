@@ -62,14 +62,14 @@ static pt_status add_text(pt_tmpl_out *o, const char *s, size_t n, float weight)
     return pt_str_add(&o->text, s, n);
 }
 
-/* Where offset `at` of the pending text lies among the new tokens: the first token that ends behind it. */
-static pt_status token_at(const pt_tmpl_out *o, size_t at, const size_t *ends, size_t n, size_t *out)
+/* Where offset `at` of the pending text lies among the new tokens: the first token that ends behind it, and before that those that stand there
+ * without any text. */
+static size_t token_at(size_t at, const size_t *ends, size_t n)
 {
-    size_t where = 0, i = 0;
-    PT_RETURN(pt_tok_measure(o->t->tok, o->text.text, at, false, o->where, &where));
-    while (i < n && ends[i] <= where) i++;
-    *out = i;
-    return PT_OK;
+    size_t i = 0;
+    while (i < n && ends[i] <= at) i++;
+    while (i && ends[i - 1] == at && (i > 1 ? ends[i - 2] : 0) == at) i--;
+    return i;
 }
 
 /* A token's weight is the largest of the spans that it touches. */
@@ -80,11 +80,9 @@ static pt_status weigh(pt_tmpl_out *o, size_t first, const size_t *ends)
     PT_RETURN(push_weights(r, first, 0));
     for (size_t k = 0; k < o->n_spans; k++) {
         if (o->spans[k].weight == 0) continue;
-        size_t i, stop, to = k + 1 < o->n_spans ? o->spans[k + 1].from : o->text.len, end = 0;
-        PT_RETURN(token_at(o, o->spans[k].from, ends, n, &i));
-        PT_RETURN(pt_tok_measure(o->t->tok, o->text.text, to, false, o->where, &end));
-        for (stop = i; stop < n && (stop ? ends[stop - 1] : 0) < end; stop++) {
-            if (r->weight[first + stop] < o->spans[k].weight) r->weight[first + stop] = o->spans[k].weight;
+        size_t to = k + 1 < o->n_spans ? o->spans[k + 1].from : o->text.len;
+        for (size_t i = token_at(o->spans[k].from, ends, n); i < n && (i ? ends[i - 1] : 0) < to; i++) {
+            if (r->weight[first + i] < o->spans[k].weight) r->weight[first + i] = o->spans[k].weight;
         }
     }
     return PT_OK;
@@ -110,7 +108,7 @@ static pt_status flush(pt_tmpl_out *o)
         if (o->turns[k] == o->text.len)
             i = r->ids.n - first;
         else if (o->turns[k])
-            PT_TRY(token_at(o, o->turns[k], ends, r->ids.n - first, &i));
+            i = token_at(o->turns[k], ends, r->ids.n - first);
         PT_TRY(push_turn(r, first + i));
     }
     o->text.len = 0;

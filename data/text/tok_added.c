@@ -17,15 +17,18 @@ static int by_lead_and_length(const void *a, const void *b, void *blob)
 pt_status pt_tok_matcher_build(const pt_tokenizer *ct, pt_tok_matcher *m)
 {
     pt_tokenizer *t = (pt_tokenizer *)ct; /* normalised spellings go into its blob */
-    pt_str norm = {0};
+    pt_tok_made made[2] = {0};
     pt_status rc = PT_OK;
     size_t slots = 16, lens = 0;
     if (m->n == 0) return PT_OK;
     for (size_t i = 0; m == &t->added[1] && i < m->n; i++) {
         pt_tok_ref r = t->spell[m->list[i].id];
-        PT_TRY(pt_tok_normalise(t, pt_tok_text(t, r), r.len, true, &norm));
-        PT_CHECK(norm.len, PT_EFORMAT, "added token '%s' is nothing after normalisation", pt_tok_text(t, r));
-        PT_TRY(pt_tok_keep(t, norm.text, norm.len, &m->list[i].text));
+        pt_tok_view as_is = {pt_tok_text(t, r), r.len, NULL, 0}, norm;
+        m->list[i].text = r;
+        if (!t->n_norms) continue;
+        PT_TRY(pt_tok_normalise(t, &as_is, true, made, &norm));
+        PT_CHECK(norm.n, PT_EFORMAT, "added token '%s' is nothing after normalisation", pt_tok_text(t, r));
+        PT_TRY(pt_tok_keep(t, norm.s, norm.n, &m->list[i].text));
     }
     qsort_r(m->list, m->n, sizeof *m->list, by_lead_and_length, t->blob.text);
     while (slots < m->n * 2) slots *= 2;
@@ -45,7 +48,8 @@ pt_status pt_tok_matcher_build(const pt_tokenizer *ct, pt_tok_matcher *m)
     }
     while (next <= 256) m->first[next++] = (uint32_t)lens;
 done:
-    pt_str_free(&norm);
+    pt_str_free(&made[0].s);
+    pt_str_free(&made[1].s);
     return rc;
 }
 

@@ -7,16 +7,6 @@
 
 #define SMALL 40 /* words up to this many symbols are scanned; longer ones use a heap */
 
-pt_status pt_tok_emit(pt_tok_work *w, int32_t id, size_t end)
-{
-    if (w->want_ends) {
-        size_t i = w->out->n - w->first;
-        PT_RETURN(pt_reserve(&w->ends, &w->ends_cap, i + 1));
-        w->ends[i] = end;
-    }
-    return pt_ids_add(w->out, id);
-}
-
 static uint32_t pair_rank(const pt_tokenizer *t, const char *s, const pt_tok_sym *a, const pt_tok_sym *b, int32_t *id)
 {
     if (t->scored) {
@@ -45,6 +35,19 @@ static uint32_t add_symbol(const pt_tokenizer *t, pt_tok_sym *y, uint32_t k, int
     return k + !dropped;
 }
 
+/* A character of a word with what pieces at that place begin or end with. */
+static int32_t find_char(const pt_tokenizer *t, const char *s, size_t len, bool first, bool last)
+{
+    char text[2 * PT_TOK_MAX_AFFIX + 4];
+    size_t n = 0, k;
+    if (!t->word_prefix && !t->word_suffix) return pt_tok_raw_find(t, s, len);
+    if (t->word_prefix && !first) n = strlen(t->word_prefix), memcpy(text, t->word_prefix, n);
+    memcpy(text + n, s, len);
+    n += len;
+    if (t->word_suffix && last) k = strlen(t->word_suffix), memcpy(text + n, t->word_suffix, k), n += k;
+    return pt_tok_raw_find(t, text, n);
+}
+
 /* The word's first symbols: bytes, or characters, an unknown character as its byte tokens or as one symbol of id -1. */
 static uint32_t first_symbols(const pt_tokenizer *t, const char *s, size_t n, pt_tok_sym *y)
 {
@@ -56,7 +59,7 @@ static uint32_t first_symbols(const pt_tokenizer *t, const char *s, size_t n, pt
     for (size_t i = 0; i < n;) {
         size_t len = pt_utf8_len((unsigned char)s[i]);
         if (len > n - i) len = n - i;
-        int32_t id = pt_tok_raw_find(t, s + i, len);
+        int32_t id = find_char(t, s + i, len, i == 0, i + len == n);
         bool bytes = id < 0 && t->byte_fallback && !t->scored;
         for (size_t b = 0; bytes && b < len; b++) bytes = t->byte_id[(unsigned char)s[i + b]] >= 0;
         for (size_t b = 0; bytes && b < len; b++) k = add_symbol(t, y, k, t->byte_id[(unsigned char)s[i + b]], i + b, 1);
@@ -184,33 +187,32 @@ static pt_status merge_word(pt_tok_work *w, const char *s, size_t n, pt_tok_sym 
 static pt_status emit_symbol(pt_tok_work *w, const char *s, const pt_tok_sym *y)
 {
     const pt_tokenizer *t = w->t;
-    size_t at = w->base + (size_t)(s - w->text) + y->at;
+    const char *at = s + y->at, *end = at + y->len;
     if (y->id >= 0) {
         w->last_unk = false;
-        return pt_tok_emit(w, y->id, at + y->len);
+        return pt_tok_emit(w, y->id, end);
     }
     bool bytes = !t->byte_level && t->byte_fallback;
-    for (uint32_t b = 0; bytes && b < y->len; b++) bytes = t->byte_id[(unsigned char)s[y->at + b]] >= 0;
+    for (uint32_t b = 0; bytes && b < y->len; b++) bytes = t->byte_id[(unsigned char)at[b]] >= 0;
     if (bytes) {
-        for (uint32_t b = 0; b < y->len; b++) PT_RETURN(pt_tok_emit(w, t->byte_id[(unsigned char)s[y->at + b]], at + b + 1));
+        for (uint32_t b = 0; b < y->len; b++) PT_RETURN(pt_tok_emit(w, t->byte_id[(unsigned char)at[b]], at + b + 1));
         w->last_unk = false;
         return PT_OK;
     }
     if (t->model_unk < 0) return PT_OK;
     if (t->fuse_unk && w->last_unk) {
-        if (w->want_ends) w->ends[w->out->n - w->first - 1] = at + y->len;
+        if (w->want_ends) w->ends[w->out->n - w->first - 1] = pt_tok_place(&w->view, (size_t)(end - w->view.s));
         return PT_OK;
     }
     w->last_unk = true;
-    return pt_tok_emit(w, t->model_unk, at + y->len);
+    return pt_tok_emit(w, t->model_unk, end);
 }
 
 static pt_status emit_cached(pt_tok_work *w, const pt_tok_cached *c, const char *s)
 {
-    size_t at = w->base + (size_t)(s - w->text);
     w->last_unk = false;
     if (w->want_ends) {
-        for (int i = 0; i < c->n; i++) PT_RETURN(pt_tok_emit(w, c->id[i], at + c->end[i]));
+        for (int i = 0; i < c->n; i++) PT_RETURN(pt_tok_emit(w, c->id[i], s + c->end[i]));
         return PT_OK;
     }
     PT_RETURN(pt_reserve(&w->out->ids, &w->out->cap, w->out->n + c->n));
@@ -254,7 +256,7 @@ static pt_status merged(pt_tok_work *w, const char *s, size_t n)
     int32_t id = t->ignore_merges ? pt_tok_raw_find(t, s, n) : -1;
     if (id >= 0 && (t->flags[id] & PT_TOK_DIRECT)) {
         if (c) remember(t, c, tag, s, n, &(pt_tok_sym){.id = id, .len = (uint32_t)n}, 1, &id);
-        return pt_tok_emit(w, id, w->base + (size_t)(s - w->text) + n);
+        return pt_tok_emit(w, id, s + n);
     }
     PT_RETURN(merge_word(w, s, n, small, &y, &k));
     for (uint32_t i = 0; i < k; i++) {

@@ -21,7 +21,7 @@ static int hex_digit(char c)
 static pt_status piece(const pt_tokenizer *t, int32_t id, bool skip_special, pt_str *out)
 {
     if (id < 0 || id >= t->n || !(t->flags[id] & PT_TOK_HAS)) return PT_OK;
-    if (skip_special && pt_tok_is_control(t, id)) return PT_OK;
+    if (skip_special && (t->flags[id] & PT_TOK_SPECIAL)) return PT_OK;
     const char *s = pt_tok_text(t, t->raw[id]);
     size_t n = t->raw[id].len;
     if (is_byte(t, id)) {
@@ -41,26 +41,11 @@ static pt_status piece(const pt_tokenizer *t, int32_t id, bool skip_special, pt_
     return PT_OK;
 }
 
-/* Appends s with what is broken replaced; each = true: every byte of it by its own U+FFFD, the whole run being broken. */
+/* Appends s with what is broken replaced; run: every byte of it by its own U+FFFD, the whole run being broken. */
 static pt_status add_lossy(pt_str *out, const char *s, size_t n, bool run)
 {
-    size_t ok = pt_utf8_check(s, n);
-    if (run && ok != n) {
-        for (size_t i = 0; i < n; i++) PT_RETURN(pt_str_puts(out, BROKEN));
-        return PT_OK;
-    }
-    while (n) {
-        ok = pt_utf8_check(s, n);
-        PT_RETURN(pt_str_add(out, s, ok));
-        s += ok;
-        n -= ok;
-        if (n == 0) break;
-        size_t bad = 1; /* the longest start of a character that this could be */
-        while (bad < 3 && bad < n && pt_utf8_unfinished(s, bad + 1) == bad + 1) bad++;
-        PT_RETURN(pt_str_puts(out, BROKEN));
-        s += bad;
-        n -= bad;
-    }
+    if (!run || pt_utf8_check(s, n) == n) return pt_tok_lossy(out, s, n);
+    for (size_t i = 0; i < n; i++) PT_RETURN(pt_str_puts(out, BROKEN));
     return PT_OK;
 }
 
@@ -69,6 +54,7 @@ pt_status pt_tok_decode(const pt_tokenizer *t, const int32_t *ids, size_t n, boo
     pt_str run = {0}, all = {0};
     pt_status rc = PT_OK;
     bool bytes = false;
+    if (t->decode.chain) return pt_tok_chain(t, ids, n, skip_special, true, out);
     PT_TRY(pt_str_add(&all, "", 0));
     for (size_t i = 0; i <= n; i++) {
         bool b = i < n && ids[i] >= 0 && ids[i] < t->n && is_byte(t, ids[i]);
@@ -89,11 +75,81 @@ done:
     return rc;
 }
 
+static bool has_decoder(const pt_tokenizer *t, pt_tok_decoder_kind kind)
+{
+    for (size_t i = 0; i < t->n_decoders; i++)
+        if (t->decoders[i].kind == kind) return true;
+    return false;
+}
+
+/* Whether an id is spelled as a byte: what a run of such tokens says is known at its end. */
+static bool spells_byte(const pt_tokenizer *t, int32_t id)
+{
+    const char *s = pt_tok_piece(t, id);
+    return s && strlen(s) == 6 && memcmp(s, "<0x", 3) == 0 && s[5] == '>';
+}
+
+/* How many ids of s are no part of a run that may go on. */
+static size_t settled(const pt_tokenizer *t, const pt_tok_stream *s)
+{
+    size_t n = s->ids.n;
+    while (n && has_decoder(t, PT_DECODE_BYTE_FALLBACK) && spells_byte(t, s->ids.ids[n - 1])) n--;
+    return n;
+}
+
+/* How far the text of n ids stays when another one follows. */
+static pt_status stays(const pt_tokenizer *t, pt_tok_stream *s, size_t n, bool skip_special, const pt_str *all, size_t *len)
+{
+    pt_status rc = PT_OK;
+    pt_str more = {0};
+    *len = all->len;
+    while (*len >= 3 && memcmp(all->text + *len - 3, BROKEN, 3) == 0) *len -= 3; /* an unfinished character */
+    if (!n || !has_decoder(t, PT_DECODE_BPE)) return PT_OK;
+    PT_RETURN(pt_ids_add(&s->ids, -1)); /* room for one more */
+    s->ids.n--;
+    int32_t next = s->ids.ids[n];
+    s->ids.ids[n] = s->ids.ids[n - 1];
+    PT_TRY(pt_tok_chain(t, s->ids.ids, n + 1, skip_special, !s->started, &more));
+    size_t k = 0;
+    while (k < *len && k < more.len && more.text[k] == all->text[k]) k++;
+    while (k && k < all->len && ((unsigned char)all->text[k] & 0xC0) == 0x80) k--;
+    *len = k;
+done:
+    s->ids.ids[n] = next;
+    pt_str_free(&more);
+    return rc;
+}
+
+/* What a chain of decoders makes of a token may depend on all before it: all of them again, and what is new of their text. s->held is what was
+ * shown. */
+static pt_status chain_next(const pt_tokenizer *t, pt_tok_stream *s, bool skip_special, bool last, pt_str *out)
+{
+    pt_status rc = PT_OK;
+    pt_str all = {0};
+    size_t ids = last ? s->ids.n : settled(t, s), n;
+    PT_TRY(pt_tok_chain(t, s->ids.ids, ids, skip_special, !s->started, &all));
+    n = all.len;
+    if (!last) PT_TRY(stays(t, s, ids, skip_special, &all, &n));
+    if (n > s->held.len && (s->held.len == 0 || memcmp(all.text, s->held.text, s->held.len) == 0)) {
+        PT_TRY(pt_str_add(out, all.text + s->held.len, n - s->held.len));
+        PT_TRY(pt_str_add(&s->held, all.text + s->held.len, n - s->held.len));
+    }
+done:
+    pt_str_free(&all);
+    return rc;
+}
+
 pt_status pt_tok_stream_next(const pt_tokenizer *t, pt_tok_stream *s, int32_t id, bool skip_special, pt_str *out)
 {
     pt_status rc = PT_OK;
     size_t start = s->held.len;
     PT_TRY(pt_str_add(out, "", 0));
+    if (t->decode.chain) {
+        s->tok = t;
+        s->skip_special = skip_special;
+        PT_TRY(pt_ids_add(&s->ids, id));
+        return chain_next(t, s, skip_special, false, out);
+    }
     PT_TRY(piece(t, id, skip_special, &s->held));
     if (s->held.len == start) goto done;
     if (!s->started) {
@@ -114,7 +170,20 @@ done:
 pt_status pt_tok_stream_end(pt_tok_stream *s, pt_str *out)
 {
     pt_status rc = pt_str_add(out, "", 0);
-    if (rc == PT_OK && s->held.len) rc = add_lossy(out, s->held.text, s->held.len, false);
+    if (rc == PT_OK && s->ids.n) {
+        rc = chain_next(s->tok, s, s->skip_special, true, out);
+        s->started = true;
+        s->ids.n = 0;
+    } else if (rc == PT_OK && s->held.len) {
+        rc = add_lossy(out, s->held.text, s->held.len, false);
+    }
     s->held.len = 0;
     return rc;
+}
+
+void pt_tok_stream_free(pt_tok_stream *s)
+{
+    pt_str_free(&s->held);
+    free(s->ids.ids);
+    s->ids = (pt_ids){0};
 }

@@ -4,85 +4,67 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A normalised text without added tokens: space prefix, split, merge. */
-static pt_status plain(pt_tok_work *w, const char *s, size_t n, bool prefix, bool first)
+/* A part of the normalised text without added tokens. */
+static pt_status plain(pt_tok_work *w, const pt_tok_view *v, size_t from, size_t to, bool begins)
 {
-    const pt_tokenizer *t = w->t;
-    if (n == 0) return PT_OK;
-    if (t->meta_replace || t->prefix != PT_PREFIX_NONE) {
-        pt_str *b = &w->buf[1];
-        size_t pn = t->prefix_text ? strlen(t->prefix_text) : 0;
-        bool wants = prefix && (t->prefix == PT_PREFIX_ALWAYS || (t->prefix == PT_PREFIX_FIRST && first));
-        bool has = n >= pn && memcmp(s, t->prefix_text, pn) == 0;
-        if (t->meta_replace && s[0] == ' ') has = true;
-        b->len = 0;
-        if (wants && !has) PT_RETURN(pt_str_add(b, t->prefix_text, pn));
-        for (size_t i = 0; t->meta_replace && i < n;) {
-            const char *blank = memchr(s + i, ' ', n - i);
-            size_t k = blank ? (size_t)(blank - s) : n;
-            PT_RETURN(pt_str_add(b, s + i, k - i));
-            if (blank) PT_RETURN(pt_str_add(b, PT_TOK_META, 3));
-            i = k + 1;
-        }
-        if (!t->meta_replace) PT_RETURN(pt_str_add(b, s, n));
-        s = b->text;
-        n = b->len;
-    }
-    w->text = s;
-    if (!w->measure) PT_RETURN(pt_tok_split_text(w, s, n));
-    w->base += n;
-    return PT_OK;
+    if (from == to) return PT_OK;
+    w->view = (pt_tok_view){v->s + from, to - from, v->map ? v->map + from : NULL, pt_tok_place(v, from)};
+    w->begins = begins && from == 0;
+    return pt_tok_split_text(w);
 }
 
-static pt_status added_id(pt_tok_work *w, int32_t id, size_t n)
+static pt_status added_id(pt_tok_work *w, int32_t id, const pt_tok_view *v, size_t end)
 {
-    w->base += n;
+    w->view = *v;
     w->last_unk = false;
-    return w->measure ? PT_OK : pt_tok_emit(w, id, w->base);
+    return pt_tok_emit(w, id, v->s + end);
 }
 
-/* A text between added tokens of the raw text. */
-static pt_status raw_text(pt_tok_work *w, const char *s, size_t n, bool added, bool prefix, bool first)
+/* A text between added tokens of the raw text. begins: it is where the text given begins. */
+static pt_status raw_text(pt_tok_work *w, const pt_tok_view *in, bool added, bool begins)
 {
     const pt_tokenizer *t = w->t;
-    if (n == 0) return PT_OK;
-    if (t->n_norms) {
-        PT_RETURN(pt_tok_normalise(t, s, n, prefix, &w->buf[0]));
-        s = w->buf[0].text;
-        n = w->buf[0].len;
-    }
     size_t from = 0, at, end;
+    pt_tok_view v;
     const pt_tok_added *a;
-    while ((a = pt_tok_next_added(t, &t->added[1], s, n, from, added, &at, &end)) != NULL) {
-        PT_RETURN(plain(w, s + from, at - from, prefix || from, first && from == 0));
-        PT_RETURN(added_id(w, a->id, end - at));
+    if (in->n == 0) return PT_OK;
+    PT_RETURN(pt_tok_normalise(t, in, !begins || w->prefix, w->norm, &v));
+    while ((a = pt_tok_next_added(t, &t->added[1], v.s, v.n, from, added, &at, &end)) != NULL) {
+        PT_RETURN(plain(w, &v, from, at, begins));
+        PT_RETURN(added_id(w, a->id, &v, end));
         from = end;
     }
-    return plain(w, s + from, n - from, prefix || from, first && from == 0);
+    return plain(w, &v, from, v.n, begins);
 }
 
-static pt_status run(pt_tok_work *w, const char *text, size_t bytes, bool added, pt_tok_where where)
+static pt_status run(pt_tok_work *w, const char *text, size_t bytes, bool added)
 {
     const pt_tokenizer *t = w->t;
     size_t bad = pt_utf8_check(text, bytes), from = 0, at, end;
+    pt_tok_view all = {text, bytes, NULL, 0};
     if (bad != bytes) return pt_fail(PT_EFORMAT, "the text is not valid UTF-8 at byte %zu", bad);
-    const pt_tok_added *a;
-    while ((a = pt_tok_next_added(t, &t->added[0], text, bytes, from, added, &at, &end)) != NULL) {
-        PT_RETURN(
-            raw_text(w, text + from, at - from, added, from || where != PT_TOK_CONTINUE, from == 0 && where == PT_TOK_START));
-        PT_RETURN(added_id(w, a->id, end - at));
-        from = end;
+    for (const pt_tok_added *a;; from = end) {
+        a = pt_tok_next_added(t, &t->added[0], text, bytes, from, added, &at, &end);
+        if (!a) at = bytes;
+        PT_RETURN(raw_text(w, &(pt_tok_view){text + from, at - from, NULL, from}, added, from == 0));
+        pt_tok_reach(w, at);
+        if (!a) return PT_OK;
+        PT_RETURN(added_id(w, a->id, &all, end));
     }
-    return raw_text(w, text + from, bytes - from, added, from || where != PT_TOK_CONTINUE, from == 0 && where == PT_TOK_START);
 }
 
 pt_status pt_tok_encode_at(const pt_tokenizer *t, const char *text, size_t bytes, bool added, pt_tok_where where, pt_ids *out,
                            size_t **ends)
 {
-    pt_tok_work w = {.t = t, .out = out, .first = out->n, .want_ends = ends != NULL};
+    pt_tok_work w = {.t = t,
+                     .out = out,
+                     .first = out->n,
+                     .want_ends = ends != NULL,
+                     .first_text = where == PT_TOK_START,
+                     .prefix = where != PT_TOK_CONTINUE};
     pt_status rc = PT_OK;
     PT_TRY(pt_tok_work_open(&w));
-    PT_TRY(run(&w, text, bytes, added, where));
+    PT_TRY(run(&w, text, bytes, added));
 done:
     pt_tok_work_close(&w);
     if (ends) *ends = rc == PT_OK ? w.ends : NULL;
@@ -90,15 +72,6 @@ done:
         free(w.ends);
         out->n = w.first;
     }
-    return rc;
-}
-
-pt_status pt_tok_measure(const pt_tokenizer *t, const char *text, size_t bytes, bool added, pt_tok_where where, size_t *out)
-{
-    pt_tok_work w = {.t = t, .measure = true};
-    pt_status rc = run(&w, text, bytes, added, where);
-    pt_tok_work_close(&w);
-    *out = w.base;
     return rc;
 }
 
@@ -130,18 +103,28 @@ static size_t without_tail(const pt_tokenizer *t, const char *text, size_t bytes
     return most ? most : bytes;
 }
 
+/* What stands before a document: BOS, or all that the file's post-processor puts there where that begins with it. */
+static size_t lead_of(const pt_tokenizer *t, const int32_t **lead)
+{
+    if (!pt_tok_add_bos(t)) return 0;
+    bool whole = t->around.n_before && t->around.before[0] == t->bos;
+    *lead = whole ? t->around.before : &t->bos;
+    return whole ? t->around.n_before : 1;
+}
+
 pt_status pt_tok_encode_document(const pt_tokenizer *t, const char *text, size_t bytes, bool end, pt_ids *out, bool *ended)
 {
-    int32_t bos = pt_tok_add_bos(t) ? pt_tok_bos(t) : -1, eos = pt_tok_eos(t);
-    size_t first = out->n;
+    const int32_t *lead = NULL;
+    int32_t eos = pt_tok_eos(t);
+    size_t first = out->n, n = lead_of(t, &lead);
     if (end) bytes = without_tail(t, text, bytes);
-    if (bos >= 0) PT_RETURN(pt_ids_add(out, bos));
+    for (size_t i = 0; i < n; i++) PT_RETURN(pt_ids_add(out, lead[i]));
     PT_RETURN(pt_tok_encode(t, text, bytes, true, true, out));
-    if (bos >= 0 && out->n > first + 1 && out->ids[first + 1] == bos) {
-        memmove(out->ids + first, out->ids + first + 1, (out->n - first - 1) * sizeof *out->ids);
-        out->n--;
+    if (n && out->n >= first + 2 * n && memcmp(out->ids + first + n, lead, n * sizeof *lead) == 0) {
+        memmove(out->ids + first, out->ids + first + n, (out->n - first - n) * sizeof *out->ids);
+        out->n -= n;
     }
-    bool has = out->n > first + (bos >= 0) && is_stop(t, out->ids[out->n - 1]);
+    bool has = out->n > first + n && is_stop(t, out->ids[out->n - 1]);
     if (end && !has && eos >= 0) {
         PT_RETURN(pt_ids_add(out, eos));
         has = true;

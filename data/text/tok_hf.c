@@ -92,6 +92,7 @@ static pt_status guess_ids(pt_tokenizer *t)
 {
     static const char *const bos[] = {"<s>", "<|begin_of_text|>", "<bos>"};
     static const char *const eos[] = {"</s>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<eos>", "<|endoftext|>"};
+    t->bos = t->template_bos;
     for (size_t i = 0; t->bos < 0 && i < sizeof bos / sizeof *bos; i++) t->bos = pt_tok_find(t, bos[i]);
     for (size_t i = 0; t->eos < 0 && i < sizeof eos / sizeof *eos; i++) t->eos = pt_tok_find(t, eos[i]);
     return PT_OK;

@@ -84,10 +84,7 @@ pt_status pt_tok_apply_pre(pt_tokenizer *t, const char *name)
             PT_RETURN(pt_tok_add_split(t, r->step[k], false, PT_SPLIT_ISOLATED, false));
         t->ignore_merges = r->ignore_merges;
         if (t->add_bos < 0) t->add_bos = r->add_bos;
-        if (r->nfc) {
-            PT_RETURN(pt_reserve(&t->norms, &t->cap_norms, t->n_norms + 1));
-            t->norms[t->n_norms++] = (pt_tok_norm){.kind = PT_NORM_NFC};
-        }
+        if (r->nfc) PT_RETURN(pt_tok_add_norm(t, PT_NORM_NFC, NULL, NULL, NULL));
         return pt_strdup(&t->pre, name);
     }
     return pt_fail(PT_ENOSUP, "the GGUF pre-tokenizer '%s' is not known here", name);
@@ -101,10 +98,10 @@ pt_status pt_tok_guess_pre(const pt_tokenizer *t, char **out)
         size_t n = 0;
         bool same = t->n_norms == (r->nfc ? 1u : 0u) && (!r->nfc || t->norms[0].kind == PT_NORM_NFC);
         while (n < MAX_STEPS && r->step[n]) n++;
-        same = same && n == t->n_splits && t->ignore_merges == r->ignore_merges && t->prefix == PT_PREFIX_NONE;
+        same = same && n == t->n_splits && t->ignore_merges == r->ignore_merges;
         for (size_t k = 0; same && k < n; k++) {
             const pt_tok_split *s = &t->splits[k];
-            same = s->behaviour == PT_SPLIT_ISOLATED && !s->invert && !s->literal && strcmp(s->pattern, r->step[k]) == 0;
+            same = s->step == PT_STEP_PATTERN && s->behaviour == PT_SPLIT_ISOLATED && !s->invert && !s->literal && strcmp(s->pattern, r->step[k]) == 0;
         }
         if (same) return pt_strndup(out, r->names, strcspn(r->names, " "));
     }

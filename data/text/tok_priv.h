@@ -1,20 +1,23 @@
 /* Inside of a tokenizer; included by data/text/tok_*.c only.
  *
  * The way of a text, as in the Hugging Face tokenizers library: added tokens are cut out of the raw text; what lies between is
- * normalised; added tokens that are marked `normalized` are cut out of that; the rest gets its space prefix, is split by the
- * pre-tokenizer's steps into words; each word is merged by rank. Byte-level vocabularies are kept as raw bytes (the byte
- * alphabet of GPT-2 is undone when the file is read), so text is never spelled in that alphabet. */
+ * normalised; added tokens that are marked `normalized` are cut out of that; the rest goes through the pre-tokenizer's steps,
+ * each of which splits it or changes it, down to words; the model makes tokens of each word. Byte-level BPE is kept as raw bytes
+ * (the byte alphabet of GPT-2 is undone when the file is read), so that its text is never spelled in that alphabet; where
+ * another step or model must see the alphabet, the text is spelled in it. */
 #ifndef PT_DATA_TOK_PRIV_H
 #define PT_DATA_TOK_PRIV_H
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include "base/file.h"
+#include "data/text/tok_class.h"
 #include "data/text/tok_utf8.h"
 #include "data/text/tokenizer.h"
 
 #define PT_TOK_MAX_ID 4194303      /* ids above are taken for damage */
 #define PT_TOK_META "\xE2\x96\x81" /* U+2581, SentencePiece's space */
 #define PT_TOK_NO_RANK UINT32_MAX
+#define PT_TOK_MAX_AFFIX 64 /* bytes of continuing_subword_prefix and of end_of_word_suffix */
 
 typedef struct pt_tok_ref {
     uint32_t at, len; /* into the blob */
@@ -76,13 +79,20 @@ typedef enum pt_tok_norm_kind {
     PT_NORM_NFKC,
     PT_NORM_NFKD,
     PT_NORM_LOWERCASE,
-    PT_NORM_STRIP
+    PT_NORM_STRIP,
+    PT_NORM_DROP,     /* takes the characters of a class away: StripAccents, parts of BertNormalizer */
+    PT_NORM_CLEAN,    /* BertNormalizer's clean_text */
+    PT_NORM_CJK,      /* BertNormalizer's blanks around Chinese characters */
+    PT_NORM_NMT,
+    PT_NORM_ALPHABET, /* ByteLevel: bytes spelled in GPT-2's alphabet */
+    PT_NORMS
 } pt_tok_norm_kind;
 typedef struct pt_tok_norm {
     pt_tok_norm_kind kind;
     char *from, *to; /* owned; Prepend: to; Replace: from, to */
     pcre2_code *code;
-    bool left, right; /* Strip */
+    bool left, right;   /* Strip */
+    pt_tok_class class; /* Drop */
 } pt_tok_norm;
 
 typedef enum pt_tok_behaviour {
@@ -92,24 +102,73 @@ typedef enum pt_tok_behaviour {
     PT_SPLIT_WITH_NEXT,
     PT_SPLIT_CONTIGUOUS
 } pt_tok_behaviour;
+typedef enum pt_tok_step {
+    PT_STEP_PATTERN,  /* splits at a pattern */
+    PT_STEP_CLASS,    /* splits at the characters of a class */
+    PT_STEP_WORDS,    /* Whitespace: runs of word characters, runs of what is neither these nor white space */
+    PT_STEP_FIXED,    /* cuts every `length` characters */
+    PT_STEP_SCRIPTS,  /* cuts where the script changes */
+    PT_STEP_PREFIX,   /* a blank before what does not begin with one */
+    PT_STEP_META,     /* blanks become `text`, and one of them stands first as `prefix` says */
+    PT_STEP_ALPHABET, /* bytes spelled in GPT-2's alphabet */
+} pt_tok_step;
+typedef enum pt_tok_prefix { PT_PREFIX_NONE, PT_PREFIX_ALWAYS, PT_PREFIX_FIRST } pt_tok_prefix;
+/* One step of the pre-tokenizer. */
 typedef struct pt_tok_split {
+    pt_tok_step step;
     pcre2_code *code;
-    char *pattern; /* owned, as the file states it (fingerprint, recognition) */
+    char *pattern; /* owned: the pattern as the file states it (fingerprint, recognition); Metaspace: its replacement */
     bool literal;
     pt_tok_behaviour behaviour;
     bool invert;
+    pt_tok_prefix prefix;
+    pt_tok_class class;
+    uint32_t one;  /* the character of PT_CLASS_ONE */
+    size_t length; /* PT_STEP_FIXED, in characters */
 } pt_tok_split;
 
-typedef enum pt_tok_prefix { PT_PREFIX_NONE, PT_PREFIX_ALWAYS, PT_PREFIX_FIRST } pt_tok_prefix;
+typedef enum pt_tok_model { PT_MODEL_BPE, PT_MODEL_WORDPIECE, PT_MODEL_WORDLEVEL, PT_MODEL_UNIGRAM } pt_tok_model;
 
+typedef enum pt_tok_decoder_kind {
+    PT_DECODE_BYTE_LEVEL,
+    PT_DECODE_BYTE_FALLBACK,
+    PT_DECODE_FUSE,
+    PT_DECODE_STRIP,
+    PT_DECODE_REPLACE,
+    PT_DECODE_META,
+    PT_DECODE_WORDPIECE,
+    PT_DECODE_BPE,
+    PT_DECODE_CTC
+} pt_tok_decoder_kind;
+typedef struct pt_tok_decoder {
+    pt_tok_decoder_kind kind;
+    char *from, *to;  /* owned. Replace: from, to; Strip: from = the character; Metaspace: from = the replacement; WordPiece: from = the
+                       * prefix; BPEDecoder: from = the suffix; CTC: from = the padding, to = the word delimiter */
+    pcre2_code *code; /* Replace of a Regex */
+    bool on;          /* WordPiece, CTC: cleanup; Metaspace: the first token's replacements vanish */
+    size_t start, stop; /* Strip */
+} pt_tok_decoder;
+/* How ids become text: the three lists that nearly all files have, as flags, or any list of decoders. */
 typedef struct pt_tok_decode_rule {
     bool byte_level, byte_fallback;
     bool meta_to_space;  /* U+2581 becomes a space */
     unsigned strip_left; /* blanks dropped at the start of the whole text */
+    bool chain;          /* by t->decoders; none of them: the tokens with blanks between */
 } pt_tok_decode_rule;
 
+/* What a post-processor writes around a text (single), and around two (pair). */
+typedef struct pt_tok_template {
+    int32_t *before, *after; /* owned: ids before and behind the text of `single` */
+    size_t n_before, n_after;
+    char *type; /* owned: the component that says so; NULL = none */
+} pt_tok_template;
+
 struct pt_tokenizer {
+    pt_tok_model model;
     bool byte_level, scored, ignore_merges, byte_fallback, fuse_unk;
+    char *word_prefix, *word_suffix; /* owned or NULL: what pieces that begin no word begin with (WordPiece, BPE), what those that end one end with */
+    size_t max_chars;                /* WordPiece: longer words are unknown */
+    size_t longest;                  /* bytes of the longest piece */
     uint8_t *joint; /* char mode: which two characters some merge makes neighbours; elsewhere a word may be cut. NULL: it may not (tok_cuts.c) */
     struct pt_tok_pool *pool; /* rooms of calls that have ended (tok_work.c) */
     int32_t n;        /* highest id + 1 */
@@ -137,10 +196,10 @@ struct pt_tokenizer {
     size_t n_norms, cap_norms;
     pt_tok_split *splits;
     size_t n_splits, cap_splits;
-    pt_tok_prefix prefix;
-    char *prefix_text; /* owned: U+2581 or a blank */
-    bool meta_replace; /* Metaspace: blanks become U+2581 */
     pt_tok_decode_rule decode;
+    pt_tok_decoder *decoders;
+    size_t n_decoders, cap_decoders;
+    pt_tok_template around;
 
     int32_t bos, eos, eot, unk, pad;
     int32_t model_unk;    /* what the merging itself writes for a character that it cannot spell; -1: it drops it */
@@ -177,6 +236,8 @@ pt_status pt_tok_reserve_ids(pt_tokenizer *t, int64_t id);
 int32_t pt_tok_find_n(const pt_tokenizer *t, const char *spelling, size_t n);
 /* Raw bytes of a piece in GPT-2's byte alphabet; false when a character is not of that alphabet. */
 bool pt_tok_unalphabet(const char *s, size_t n, char *out, size_t *out_n);
+/* The character that stands for a byte in it. */
+uint32_t pt_tok_alphabet(unsigned char byte);
 /* Adds merge (left, right) -> left+right, texts in the vocabulary's spelling. */
 pt_status pt_tok_put_merge(pt_tokenizer *t, const char *left, size_t ln, const char *right, size_t rn);
 /* Turn tags are control tokens even where a file forgets to say so (llama.cpp overrides the same): a text must not close a
@@ -216,27 +277,58 @@ typedef struct pt_tok_cached {
     int32_t id[PT_TOK_CACHED_IDS];
     char text[PT_TOK_CACHED_BYTES];
 } pt_tok_cached;
+/* A text that something made of another one. map (where asked for): map[i] is where what byte i stands for ends, in bytes of the text that
+ * the caller of encode gave. Never decreases. */
+typedef struct pt_tok_made {
+    pt_str s;
+    size_t *map, map_cap;
+    bool mapped;
+} pt_tok_made;
+typedef struct pt_tok_view {
+    const char *s;
+    size_t n;
+    const size_t *map; /* NULL: byte i ends at start + i + 1 */
+    size_t start;      /* where it begins in the text given */
+} pt_tok_view;
 /* What one call of encode owns. */
 typedef struct pt_tok_work {
     const pt_tokenizer *t;
     pt_ids *out;
-    size_t *ends; /* ends[i]: end of out->ids[first + i] in running bytes of normalised text */
+    size_t *ends; /* ends[i]: where out->ids[first + i] ends in the text given */
     size_t ends_cap;
     size_t first;
-    bool want_ends, measure; /* measure: only count, emit nothing */
-    size_t base;             /* running bytes before the current text */
-    const char *text;        /* the current normalised text */
+    bool want_ends;
+    pt_tok_view view;    /* the text that words are cut of */
+    bool begins, first_text; /* view begins where the text given begins; that is where a sequence begins */
+    bool prefix;             /* a prefix may stand at that beginning */
     pt_tok_sym *syms;
     size_t syms_cap;
     pt_tok_heap_item *heap;
     size_t heap_cap, heap_n;
     pcre2_match_data **match; /* one a split step */
-    pt_str buf[2];
-    pt_tok_cached *cache; /* [PT_TOK_CACHED_SLOTS], by hash; NULL: words are merged each time */
+    pt_tok_made norm[2];      /* normalisers write from one into the other */
+    pt_tok_made *made;        /* one a step: what it makes of its text */
+    pt_str word;              /* WordPiece: prefix and rest */
+    pt_tok_cached *cache;     /* [PT_TOK_CACHED_SLOTS], by hash; NULL: words are merged each time */
     bool last_unk; /* fuse_unk */
 } pt_tok_work;
-pt_status pt_tok_emit(pt_tok_work *w, int32_t id, size_t end);
-/* One word, s inside w->text. */
+/* Where what ends before byte `at` of a view ends in the text given. */
+static inline size_t pt_tok_place(const pt_tok_view *v, size_t at)
+{
+    return at == 0 ? v->start : v->map ? v->map[at - 1] : v->start + at;
+}
+/* id stands for what ends before `end`, which lies in w->view. */
+pt_status pt_tok_emit(pt_tok_work *w, int32_t id, const char *end);
+/* What lies between the last token and `place` belongs to that token. */
+static inline void pt_tok_reach(pt_tok_work *w, size_t place)
+{
+    size_t n = w->out->n - w->first;
+    if (w->want_ends && n && w->ends[n - 1] < place) w->ends[n - 1] = place;
+}
+/* ---- tok_word.c ---- */
+/* One word, s inside w->view: by the tokenizer's model. */
+pt_status pt_tok_word(pt_tok_work *w, const char *s, size_t n);
+/* ---- tok_bpe.c ---- */
 pt_status pt_tok_bpe_word(pt_tok_work *w, const char *s, size_t n);
 int32_t pt_tok_raw_find(const pt_tokenizer *t, const char *s, size_t n);
 
@@ -255,18 +347,29 @@ pt_status pt_tok_cuts_build(pt_tokenizer *t);
 /* Bytes of s[0..n) up to the first place where no merge can reach across; n when there is none. n >= 1, t->joint is there. */
 size_t pt_tok_cut(const pt_tokenizer *t, const char *s, size_t n);
 
-/* ---- tok_split.c ---- */
+/* ---- tok_regex.c ---- */
 /* Compiles a pattern of the tokenizers library (Oniguruma) for PCRE2; what the two read differently is rewritten or refused. */
 pt_status pt_tok_regex(pcre2_code **out, const char *pattern, bool literal);
-pt_status pt_tok_add_split(pt_tokenizer *t, const char *pattern, bool literal, pt_tok_behaviour b, bool invert);
-pt_status pt_tok_split_text(pt_tok_work *w, const char *s, size_t n);
-/* One match at or after `from`: *at, *len; *found = false at the end. */
-pt_status pt_tok_match(const pcre2_code *code, pcre2_match_data *md, const char *s, size_t n, size_t from, size_t *at,
+/* Where a search stands; zero-initialise. */
+typedef struct pt_tok_scan {
+    size_t from, last; /* last: end of the match before */
+    bool any;
+} pt_tok_scan;
+/* The next match as Oniguruma's find_iter gives them (an empty one, too, where no match ended): *at, *len; *found = false at the end. */
+pt_status pt_tok_match(const pcre2_code *code, pcre2_match_data *md, const char *s, size_t n, pt_tok_scan *scan, size_t *at,
                        size_t *len, bool *found);
+/* ---- tok_split.c ---- */
+pt_status pt_tok_add_split(pt_tokenizer *t, const char *pattern, bool literal, pt_tok_behaviour b, bool invert);
+/* A step of another kind, its fields in *step but for the pattern (copied; may be NULL). */
+pt_status pt_tok_add_step(pt_tokenizer *t, const pt_tok_split *step, const char *pattern);
+/* Words of w->view. */
+pt_status pt_tok_split_text(pt_tok_work *w);
 
 /* ---- tok_norm.c ---- */
-/* out = normalised s (out is emptied first). prepend = false leaves Prepend steps out. */
-pt_status pt_tok_normalise(const pt_tokenizer *t, const char *s, size_t n, bool prepend, pt_str *out);
+pt_status pt_tok_add_norm(pt_tokenizer *t, pt_tok_norm_kind kind, const char *from, const char *to, pt_tok_norm **out);
+/* *out = what the normalisers make of a view, in one of buf (kept by the caller, whose `mapped` says whether maps are made) or in itself.
+ * prepend = false leaves Prepend steps out. */
+pt_status pt_tok_normalise(const pt_tokenizer *t, const pt_tok_view *in, bool prepend, pt_tok_made buf[2], pt_tok_view *out);
 
 /* ---- tok_added.c ---- */
 pt_status pt_tok_matcher_build(const pt_tokenizer *t, pt_tok_matcher *m);
@@ -275,7 +378,16 @@ pt_status pt_tok_matcher_build(const pt_tokenizer *t, pt_tok_matcher *m);
 const pt_tok_added *pt_tok_next_added(const pt_tokenizer *t, const pt_tok_matcher *m, const char *s, size_t n, size_t from,
                                       bool specials, size_t *at, size_t *end);
 
-/* ---- tok_export.c ---- */
+/* ---- tok_chain.c ---- */
+/* Appends what t->decoders make of ids; begins: the first of them begins a text. */
+pt_status pt_tok_chain(const pt_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, bool begins, pt_str *out);
+pt_status pt_tok_add_decoder(pt_tokenizer *t, pt_tok_decoder_kind kind, const char *from, const char *to, pt_tok_decoder **out);
+/* Sets t->decode by t->decoders. */
+void pt_tok_settle_decoders(pt_tokenizer *t);
+/* Appends s with what is no UTF-8 replaced by U+FFFD, one for every maximal broken part. */
+pt_status pt_tok_lossy(pt_str *out, const char *s, size_t n);
+
+/* ---- tok_spec.c ---- */
 pt_status pt_tok_build_spec(pt_tokenizer *t);
 /* ---- tok_pre.c ---- */
 /* Sets the split steps of a GGUF pre-tokenizer name and what goes with it; PT_ENOSUP for an unknown name. */

@@ -64,15 +64,6 @@ static pt_status put_merges(pt_tokenizer *t, const pt_vocab_spec *s)
     return PT_OK;
 }
 
-static pt_status add_norm(pt_tokenizer *t, pt_tok_norm_kind kind, const char *from, const char *to)
-{
-    PT_RETURN(pt_reserve(&t->norms, &t->cap_norms, t->n_norms + 1));
-    pt_tok_norm *m = &t->norms[t->n_norms++];
-    *m = (pt_tok_norm){.kind = kind};
-    if (from) PT_RETURN(pt_strdup(&m->from, from));
-    return to ? pt_strdup(&m->to, to) : PT_OK;
-}
-
 /* A special id beyond the list is none, as in llama.cpp. */
 static int32_t id_in_range(const pt_tokenizer *t, const char *what, int32_t id)
 {
@@ -86,6 +77,7 @@ pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *s)
     pt_status rc = PT_OK;
     pt_tokenizer *t = NULL;
     *out = NULL;
+    PT_CHECK(s->kind != PT_VOCAB_OTHER, PT_ENOSUP, "this kind of tokenizer cannot be made of a GGUF vocabulary");
     PT_TRY(pt_tok_new(&t));
     PT_TRY(put_tokens(t, s));
     const struct {
@@ -108,10 +100,10 @@ pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *s)
         t->model_unk = t->unk;
         t->decode.meta_to_space = t->decode.byte_fallback = true;
         if (s->add_space_prefix != 0) {
-            PT_TRY(add_norm(t, PT_NORM_PREPEND, NULL, PT_TOK_META));
+            PT_TRY(pt_tok_add_norm(t, PT_NORM_PREPEND, NULL, PT_TOK_META, NULL));
             t->decode.strip_left = 1;
         }
-        PT_TRY(add_norm(t, PT_NORM_REPLACE, " ", PT_TOK_META));
+        PT_TRY(pt_tok_add_norm(t, PT_NORM_REPLACE, " ", PT_TOK_META, NULL));
         if (t->add_bos < 0) t->add_bos = 1;
     } else {
         PT_CHECK(s->add_space_prefix != 1, PT_ENOSUP, "add_space_prefix with a byte-level vocabulary");
@@ -190,17 +182,27 @@ static int32_t gguf_type(unsigned flags, bool byte_level)
     return flags & PT_TOK_BYTE ? PT_TOKEN_BYTE : PT_TOKEN_NORMAL;
 }
 
+static pt_vocab_kind kind_of(const pt_tokenizer *t)
+{
+    bool spelled = false;
+    if (t->byte_level) return PT_VOCAB_BPE;
+    for (size_t i = 0; i < t->n_norms; i++) spelled = spelled || t->norms[i].kind == PT_NORM_ALPHABET;
+    for (size_t i = 0; i < t->n_splits; i++) spelled = spelled || t->splits[i].step == PT_STEP_ALPHABET;
+    return spelled || t->model != PT_MODEL_BPE || t->word_prefix || t->word_suffix ? PT_VOCAB_OTHER : PT_VOCAB_SPM;
+}
+
 pt_status pt_tok_build_spec(pt_tokenizer *t)
 {
     PT_RETURN(list_merges(t));
     PT_RETURN(pt_alloc0(&t->spec_types, t->n));
-    bool prefix = t->prefix != PT_PREFIX_NONE;
+    bool prefix = false;
     for (int32_t i = 0; i < t->n; i++) t->spec_types[i] = gguf_type(t->flags[i], t->byte_level);
+    for (size_t i = 0; i < t->n_splits; i++) prefix = prefix || t->splits[i].prefix != PT_PREFIX_NONE;
     for (size_t i = 0; i < t->n_norms; i++) prefix = prefix || t->norms[i].kind == PT_NORM_PREPEND;
     if (!t->byte_level && !t->scored) PT_RETURN(invent_scores(t));
     if (t->byte_level && !t->pre) PT_RETURN(pt_tok_guess_pre(t, &t->pre));
     t->spec = (pt_vocab_spec){
-        .kind = t->byte_level ? PT_VOCAB_BPE : PT_VOCAB_SPM,
+        .kind = kind_of(t),
         .pre = t->byte_level ? t->pre : "default",
         .n_tokens = (size_t)t->n,
         .tokens = t->spec_tokens,

@@ -155,6 +155,12 @@ static int alphabet_byte(uint32_t cp)
     return 173;
 }
 
+uint32_t pt_tok_alphabet(unsigned char b)
+{
+    if ((b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174) return b;
+    return 256u + (b < 33 ? b : b < 161 ? b - 127u + 33u : 67u);
+}
+
 bool pt_tok_unalphabet(const char *s, size_t n, char *out, size_t *out_n)
 {
     size_t k = 0;
@@ -173,13 +179,14 @@ pt_status pt_tok_put_merge(pt_tokenizer *t, const char *left, size_t ln, const c
 {
     char small[256], *both = small;
     pt_status rc = PT_OK;
-    size_t k = t->n_merges;
+    size_t k = t->n_merges, cut = t->word_prefix ? strlen(t->word_prefix) : 0;
     PT_CHECK(ln && rn, PT_EFORMAT, "merge %zu has an empty side", k);
+    PT_CHECK(rn > cut, PT_EFORMAT, "merge %zu: '%.*s' is not longer than continuing_subword_prefix", k, (int)(rn < 80 ? rn : 80), right);
     if (ln + rn >= sizeof small) PT_TRY(pt_alloc0(&both, ln + rn + 1));
     memcpy(both, left, ln);
-    memcpy(both + ln, right, rn);
-    both[ln + rn] = 0;
-    pt_tok_merge m = {pt_tok_find_n(t, left, ln), pt_tok_find_n(t, right, rn), pt_tok_find_n(t, both, ln + rn)};
+    memcpy(both + ln, right + cut, rn - cut);
+    both[ln + rn - cut] = 0;
+    pt_tok_merge m = {pt_tok_find_n(t, left, ln), pt_tok_find_n(t, right, rn), pt_tok_find_n(t, both, ln + rn - cut)};
     PT_CHECK(m.left >= 0, PT_EFORMAT, "merge %zu: '%.*s' is not in the vocabulary", k, (int)(ln < 80 ? ln : 80), left);
     PT_CHECK(m.right >= 0, PT_EFORMAT, "merge %zu: '%.*s' is not in the vocabulary", k, (int)(rn < 80 ? rn : 80), right);
     PT_CHECK(m.id >= 0, PT_EFORMAT, "merge %zu: '%.80s' is not in the vocabulary", k, both);
@@ -212,6 +219,7 @@ static pt_status build_raw(pt_tokenizer *t)
         if (t->spell[i].len > longest) longest = t->spell[i].len;
         count += (t->flags[i] & PT_TOK_MODEL) != 0;
     }
+    t->longest = longest;
     PT_TRY(pt_alloc0(&buf, longest));
     while (slots < count * 2) slots *= 2;
     PT_TRY(hash_grow(&t->by_raw, slots));
@@ -313,8 +321,9 @@ static uint64_t fold_str(uint64_t h, const char *s)
 static uint64_t fingerprint(const pt_tokenizer *t)
 {
     uint64_t h = PT_FNV_START;
-    h = fold(h, t->byte_level | t->scored << 1 | t->ignore_merges << 2 | t->byte_fallback << 3 | t->fuse_unk << 4);
-    h = fold(fold(h, t->n), t->model_unk);
+    h = fold(h, t->byte_level | t->scored << 1 | t->ignore_merges << 2 | t->byte_fallback << 3 | t->fuse_unk << 4 | (int)t->model << 6);
+    h = fold(fold(fold(h, t->n), t->model_unk), (int64_t)t->max_chars);
+    h = fold_str(fold_str(h, t->word_prefix), t->word_suffix);
     for (int32_t i = 0; i < t->n; i++) {
         h = pt_fnv1a(fold(h, t->flags[i] & ~PT_TOK_DIRECT), pt_tok_text(t, t->spell[i]), t->spell[i].len + 1);
         if (t->scored) h = fold(h, t->rank[i]);
@@ -328,13 +337,14 @@ static uint64_t fingerprint(const pt_tokenizer *t)
     }
     for (size_t i = 0; i < t->n_norms; i++) {
         const pt_tok_norm *m = &t->norms[i];
-        h = fold_str(fold_str(fold(h, m->kind << 2 | m->left << 1 | m->right), m->from), m->to);
+        h = fold_str(fold_str(fold(h, (int)m->class << 8 | (int)m->kind << 2 | m->left << 1 | m->right), m->from), m->to);
     }
     for (size_t i = 0; i < t->n_splits; i++) {
         const pt_tok_split *s = &t->splits[i];
-        h = fold_str(fold(h, s->behaviour << 2 | s->literal << 1 | s->invert), s->pattern);
+        h = fold_str(fold(h, (int)s->step << 12 | (int)s->prefix << 8 | (int)s->behaviour << 2 | s->literal << 1 | s->invert), s->pattern);
+        h = fold(fold(h, (int64_t)s->class << 32 | s->one), (int64_t)s->length);
     }
-    return fold_str(fold(h, t->prefix << 1 | t->meta_replace), t->prefix_text);
+    return h;
 }
 
 void pt_tok_set_eot(pt_tokenizer *t)
@@ -401,6 +411,8 @@ pt_status pt_tok_limit(pt_tokenizer *t, int32_t rows)
         if ((t->flags[i] & PT_TOK_HAS) && !(t->flags[i] & (PT_TOK_ADDED | PT_TOK_VOID)))
             return pt_fail(PT_EARG, "the tokenizer has ids up to %d, the model's vocabulary has %d: they do not belong together", n - 1, rows);
     t->n = rows;
+    for (size_t i = 0; i < t->around.n_before; i++)
+        if (t->around.before[i] >= rows) t->around.n_before = 0;
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (*ids[i] >= rows) *ids[i] = -1;
     for (int k = 0; k < 2; k++) {
@@ -433,6 +445,11 @@ void pt_tok_free(pt_tokenizer *t)
         free(t->splits[i].pattern);
         pcre2_code_free(t->splits[i].code);
     }
+    for (size_t i = 0; i < t->n_decoders; i++) {
+        free(t->decoders[i].from);
+        free(t->decoders[i].to);
+        pcre2_code_free(t->decoders[i].code);
+    }
     for (int k = 0; k < 2; k++) {
         free(t->added[k].list);
         free(t->added[k].slot);
@@ -441,8 +458,9 @@ void pt_tok_free(pt_tokenizer *t)
     pt_tok_pool_free(t);
     void *owned[] = {t->joint,         t->blob.text,     t->spell,       t->raw,           t->flags, t->score,       t->rank,
                      t->by_spell.slot, t->by_raw.slot, t->merges,        t->pairs, t->norms,       t->splits,
-                     t->prefix_text,   t->stops,       t->chat_template, t->pre,   t->spec_merges, t->spec_tokens,
-                     t->spec_types,    t->spec_scores, t->spec_text,     t->path};
+                     t->decoders,      t->stops,       t->chat_template, t->pre,   t->spec_merges, t->spec_tokens,
+                     t->spec_types,    t->spec_scores, t->spec_text,     t->path,
+                     t->word_prefix,   t->word_suffix,   t->around.before,  t->around.after, t->around.type};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     free(t);
 }

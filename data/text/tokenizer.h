@@ -1,5 +1,7 @@
-/* Tokenizers: byte-level BPE (GPT-2 family, pre-tokenizer patterns run by PCRE2) and SentencePiece-style BPE with byte
- * fallback (Llama 2, Mistral). Made from tokenizer.json or from a neutral vocabulary (GGUF metadata, filled by train/model).
+/* Tokenizers: whatever tokenizer.json of the Hugging Face tokenizers library states (BPE, WordPiece, WordLevel; all its normalisers,
+ * pre-tokenizers, post-processors and decoders), and byte-level or SentencePiece-style BPE of a neutral vocabulary (GGUF metadata, filled by
+ * train/model). Two things are other than there: a control token's spelling that is to stay text never becomes its id (a text cannot close a
+ * turn), and an added token of a byte-level vocabulary is decoded as it is spelled.
  * Immutable after creation; encode and decode may run in several threads at once. */
 #ifndef PT_DATA_TOKENIZER_H
 #define PT_DATA_TOKENIZER_H
@@ -15,7 +17,8 @@ typedef struct pt_ids {
     size_t n, cap;
 } pt_ids;
 
-typedef enum pt_vocab_kind { PT_VOCAB_BPE, PT_VOCAB_SPM } pt_vocab_kind;
+/* PT_VOCAB_OTHER: what GGUF has no place for here (WordPiece, WordLevel, BPE with marks at the ends of words); only pt_tok_spec says it. */
+typedef enum pt_vocab_kind { PT_VOCAB_BPE, PT_VOCAB_SPM, PT_VOCAB_OTHER } pt_vocab_kind;
 /* GGUF's tokenizer.ggml.token_type values. */
 typedef enum pt_token_type {
     PT_TOKEN_NORMAL = 1,
@@ -60,14 +63,16 @@ pt_status pt_tok_encode(const pt_tokenizer *t, const char *text, size_t bytes, b
  * that begins a sequence or follows a control token, "prepend_scheme": "first" only before the first; text that goes on from
  * text encoded apart (an answer after its generation prompt) never gets one. */
 typedef enum pt_tok_where { PT_TOK_START, PT_TOK_AFTER_CONTROL, PT_TOK_CONTINUE } pt_tok_where;
-/* pt_tok_encode with the place stated. ends (may be NULL) gets an owned array, free it: ends[i] is where the i-th new token
- * ends, in running bytes of the normalised text. pt_tok_measure gives that unit's length of a text, so that a cut in the text
- * can be found among the tokens. */
+/* pt_tok_encode with the place stated. ends (may be NULL) gets an owned array, free it: ends[i] is where, in bytes of the text, what the i-th
+ * new token stands for ends. It begins where the token before it ends (the first one at 0); ends never decreases and the last one is `bytes`.
+ * So through every normaliser and pre-tokenizer: what they take away belongs to the token before it (at the start to the first one), what they
+ * put in (a space prefix) has no bytes and stands before what follows it, and where one character became several tokens all but the last
+ * have none either. */
 pt_status pt_tok_encode_at(const pt_tokenizer *t, const char *text, size_t bytes, bool added, pt_tok_where where, pt_ids *out,
                            size_t **ends);
-pt_status pt_tok_measure(const pt_tokenizer *t, const char *text, size_t bytes, bool added, pt_tok_where where, size_t *out);
 /* Appends a text that stands for itself (a document, a raw prompt) as Hugging Face's tokenizers see it: added and control tokens in
- * it are ids; one BOS where the tokenizer adds one; with `end`, one end token last. Neither is added where the text brings its own
+ * it are ids; one BOS where the tokenizer adds one (or all that its post-processor writes before a text, as GLM-4's [gMASK]<sop>); with
+ * `end`, one end token last. Neither is added where the text brings its own
  * (an end token is any of pt_tok_stops; white space behind a last one is left out). *ended (may be NULL): an end token is last. */
 pt_status pt_tok_encode_document(const pt_tokenizer *t, const char *text, size_t bytes, bool end, pt_ids *out, bool *ended);
 /* How many control-token spellings stand in a text (valid UTF-8). */
@@ -89,11 +94,16 @@ static inline pt_status pt_ids_add(pt_ids *l, int32_t id)
 /* Appends the text of ids (control tokens left out when skip_special). */
 pt_status pt_tok_decode(const pt_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, pt_str *out);
 
-/* Streaming decode: holds back bytes of an unfinished UTF-8 character. Zero-initialise; free with pt_str_free(&s->held). */
+/* Streaming decode: holds back bytes of an unfinished UTF-8 character. Zero-initialise; free with pt_tok_stream_free. The texts shown and what
+ * pt_tok_stream_end adds are together what pt_tok_decode gives of all ids (of byte tokens that are no character: one U+FFFD a broken part). */
 typedef struct pt_tok_stream {
     pt_str held;
-    bool started; /* SPM: the first piece's space prefix was dropped */
+    bool started; /* the first token of a text has been: SPM's space prefix was dropped */
+    pt_ids ids;   /* of a chain of decoders: all so far */
+    const pt_tokenizer *tok;
+    bool skip_special;
 } pt_tok_stream;
+void pt_tok_stream_free(pt_tok_stream *s);
 /* Appends the text that is safe to show after `id`. */
 pt_status pt_tok_stream_next(const pt_tokenizer *t, pt_tok_stream *s, int32_t id, bool skip_special, pt_str *out);
 /* Appends what is still held (an unfinished character becomes U+FFFD). */

@@ -75,7 +75,7 @@ static pt_status answer(talk *t, const pt_gen_options *g, size_t system, int32_t
 done:
     pt_rendered_free(&r);
     free(result.ids.ids);
-    pt_str_free(&t->stream.held);
+    pt_tok_stream_free(&t->stream);
     return rc;
 }
 

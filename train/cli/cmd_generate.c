@@ -148,7 +148,7 @@ static pt_status decode(const pt_opened *o, const job *x, const pt_ids *ids, pt_
     for (size_t i = 0; i < ids->n; i++) PT_TRY(pt_tok_stream_next(o->base.tok, &s, ids->ids[i], true, text));
     PT_TRY(pt_tok_stream_end(&s, text));
 done:
-    pt_str_free(&s.held);
+    pt_tok_stream_free(&s);
     return rc;
 }
 

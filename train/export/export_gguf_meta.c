@@ -72,6 +72,8 @@ pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_expor
 {
     if (!opt->tok) return PT_OK;
     const pt_vocab_spec *v = pt_tok_spec(opt->tok);
+    if (v->kind == PT_VOCAB_OTHER)
+        return pt_fail(PT_ENOSUP, "a GGUF file cannot hold this tokenizer (%s): export to a Hugging Face folder", pt_tok_path(opt->tok));
     bool bpe = v->kind == PT_VOCAB_BPE;
     PT_RETURN(pt_gguf_put_text(w, "tokenizer.ggml.model", bpe ? "gpt2" : "llama", bpe ? 4 : 5));
     const char *pre = v->pre && *v->pre ? v->pre : "default";
