@@ -119,6 +119,10 @@ run plan "$dir/c.yaml"
 [ $? -eq 0 ] && grep -q "^stage 2 of 3: sample (in $dir/run/sample; evaluates what stage warm leaves)" "$dir/out" && grep -q "note: $dir/run/sample/pairs.jsonl: an earlier stage writes it; planned without it" "$dir/err" && ! grep -q "^warning" "$dir/err" &&
     [ "$(grep -c "^ *total " "$dir/out")" = 2 ] && [ ! -e "$dir/run/sample" ]
 result "plan: the stage that waits for pairs is planned without them"
+memory() { sed -n '/^stage 2 of 3/,/^stage 3 of 3/p' "$dir/out" | sed -n "s/^  $1  *\([0-9.]*\) MiB/\1/p"; }
+[ "$(memory adapters)" != "" ] && [ "$(memory weights)" = 0.1 ] && sed -n '/^stage 2 of 3/,/^stage 3 of 3/p' "$dir/out" | grep -q "^measured  1 evaluation: at most 2048 tokens at once, 48 texts of [0-9]* positions" && [ "$(memory 'together, beside the program')" != "" ]
+result "and the one that samples: what it will hold ($(memory 'together, beside the program') MiB)"
+before=$(memory .\*)
 run "$dir/c.yaml"
 [ $? -eq 0 ] && [ "$(wc -l <"$dir/run/warm/metrics.jsonl")" = 4 ] && [ -s "$dir/run/sample/pairs.jsonl" ] && [ -s "$dir/run/sample/eval.json" ] && [ "$(wc -l <"$dir/run/metrics.jsonl")" = 3 ] && grep -q '"sample": "done"' "$dir/run/stages.json" &&
     grep -q "lora_model_dir: $dir/run/warm" "$dir/run/config.yaml" && grep -q "\"model\": \"$dir/run/warm\"" "$dir/run/sample/pairs.jsonl" && tight "$dir/run/sample/eval.json" | grep -q '"before":null,"after":{"name":"'
@@ -127,6 +131,8 @@ result "train, sample, train on the pairs: by one command; the evaluation measur
 run eval "$dir/same.yaml" --output_dir="$dir/run/warm" --output "$dir/x.json" && cmp "$dir/other.jsonl" "$dir/run/sample/pairs.jsonl" >>"$dir/err" 2>&1
 result "the same pairs as ptrain eval of that run writes"
 cp -a "$dir/run" "$dir/kept"
+run plan "$dir/c.yaml" && [ "$(memory .\*)" = "$before" ]
+result "planned once more, with the adapter that is there now: the same bytes"
 weights() { cmp -s "$dir/kept/$1adapter_model.safetensors" "$dir/run/$1adapter_model.safetensors"; }
 run "$dir/c.yaml" --resume_from_checkpoint=auto
 [ $? -eq 0 ] && [ "$(grep -c "^done before" "$dir/out")" = 3 ]

@@ -7,6 +7,7 @@
 #include "eval/suite/beside.h"
 #include "train/cli/config_value.h"
 #include "train/cli/eval_models.h"
+#include "train/cli/eval_plan.h"
 #include "train/cli/terminal.h"
 #include "train/generate/near.h"
 #include "train/loop/manifest.h"
@@ -50,6 +51,7 @@ typedef struct eval_run {
     size_t near_likelihoods, likelihoods, near_texts, texts; /* eval/ask/runner.h */
     bool live, is_run;   /* is_run: what is opened first is one */
     bool of_config;      /* it is the base of a CONFIG whose run is not there */
+    bool plans;          /* nothing is measured: what it would take is said */
 } eval_run;
 
 static void progress(void *user, const char *what, size_t done, size_t of)
@@ -218,6 +220,10 @@ static pt_status measure_side(eval_run *e, column *x, pt_side side, int slot, co
     x->spelled = e->opened;
     PT_TRY(pt_runner_needs(&x->suite->requests, &caps));
     PT_TRY(pt_eval_models_plan(&e->models, &e->o, e->is_base, !e->o.model, &caps));
+    if (e->plans) {
+        rc = pt_eval_plan_say(&e->o, &caps, x->suite->n, &e->models, e->is_base);
+        goto done;
+    }
     if (!e->o.model) PT_TRY(pt_open_model_caps(&e->o, &caps));
     PT_CHECK(!e->o.reward || pt_model_width(e->o.model) == 1, PT_EARG,
              "this model gives %d numbers at an answer's end, and no score to judge by: ptrain score shows them", pt_model_width(e->o.model));
@@ -530,6 +536,50 @@ done:
     return rc;
 }
 
+static void close_all(eval_run *e)
+{
+    for (size_t i = 0; i < e->n; i++) {
+        pt_suite_free(&e->suites[i]);
+        pt_evaluation_free(&e->columns[i].data);
+        free(e->columns[i].path);
+        for (size_t k = 0; k < e->columns[i].n_own; k++) free(e->columns[i].own[k]);
+    }
+    free(e->columns);
+    free(e->suites);
+    pt_questions_free(&e->test);
+    pt_questions_free(&e->train);
+    pt_eval_models_free(&e->models);
+    pt_answers_free(e->answers);
+    pt_open_close(&e->o);
+    pt_config_free(e->cfg);
+    pt_models_free(e->named, e->n_named);
+    pt_evaluations_free(e->entries, e->n_entries);
+    free(e->path);
+}
+
+pt_status pt_eval_plan(pt_cli *c, const pt_config *cfg, bool fresh)
+{
+    pt_status rc = PT_OK;
+    eval_run e = {.c = c, .plans = true, .is_base = true};
+    PT_TRY(pt_strdup(&e.path, cfg->run.output_dir));
+    PT_TRY(pt_alloc0(&e.columns, 1));
+    PT_TRY(pt_alloc0(&e.suites, 1));
+    PT_TRY(add_column(&e, e.path, NULL));
+    PT_TRY(pt_cli_join(&cfg->ranks, &c->comm));
+    PT_TRY(pt_open_base(c, cfg, &e.o));
+    if (cfg->adapter.lora_model_dir) PT_TRY(pt_strdup(&e.o.adapter, cfg->adapter.lora_model_dir));
+    e.o.fresh = fresh && !e.o.adapter;
+    pt_eval_plan_unwritten(e.o.cfg);
+    PT_TRY(open_suites(&e));
+    PT_TRY(open_models(&e));
+    PT_TRY(measure_side(&e, e.columns, PT_AFTER, PT_SLOT_NONE, NULL, cfg->run.output_dir));
+done:
+    close_all(&e);
+    if (c->comm) c->comm->close(c->comm);
+    c->comm = NULL;
+    return rc;
+}
+
 pt_status pt_cmd_eval(pt_cli *c)
 {
     pt_status rc = PT_OK;
@@ -543,23 +593,7 @@ pt_status pt_cmd_eval(pt_cli *c)
     PT_TRY(pt_eval_models_limit(&e.models));
 done:
     if (rc != PT_OK && !lent && c->comm && c->comm->size > 1) rc = pt_cli_leave(c->comm, rc);
-    for (size_t i = 0; i < e.n; i++) {
-        pt_suite_free(&e.suites[i]);
-        pt_evaluation_free(&e.columns[i].data);
-        free(e.columns[i].path);
-        for (size_t k = 0; k < e.columns[i].n_own; k++) free(e.columns[i].own[k]);
-    }
-    free(e.columns);
-    free(e.suites);
-    pt_questions_free(&e.test);
-    pt_questions_free(&e.train);
-    pt_eval_models_free(&e.models);
-    pt_answers_free(e.answers);
-    pt_open_close(&e.o);
-    pt_config_free(e.cfg);
-    pt_models_free(e.named, e.n_named);
-    pt_evaluations_free(e.entries, e.n_entries);
-    free(e.path);
+    close_all(&e);
     if (c->comm && !lent) c->comm->close(c->comm);
     if (!lent) c->comm = NULL;
     return rc;

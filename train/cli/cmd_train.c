@@ -333,5 +333,5 @@ done:
 
 pt_status pt_cmd_plan(pt_cli *c)
 {
-    return pt_stages_each(c, plan_one);
+    return pt_stages_each(c, plan_one, pt_stages_plan);
 }

@@ -171,6 +171,8 @@ static pt_status open_named(pt_eval_models *m, const pt_opened *measured, const 
 /* before: of the base alone. */
 static pt_status open_base(pt_eval_models *m, const pt_opened *measured, const pt_model_caps *before, pt_beside_model *b)
 {
+    const pt_config_model *model = m->training ? &m->training->model : NULL;
+    if (model && (!model->base_model || model->reinit_weights)) return pt_fail(PT_EARG, "the run begins with random weights: there is no base to speak to");
     PT_RETURN(open_named(m, measured, m->training ? NULL : m->base, NULL, m->base_of_run, &b->o));
     if (b->o.cfg->model.init.random) return pt_fail(PT_EARG, "models: %s began with random weights: there is no base to speak to", m->base);
     if (before) b->caps = *before;

@@ -170,7 +170,6 @@ pt_status pt_open_base(pt_cli *c, const pt_config *cfg, pt_opened *o)
     pt_ynode *tree = NULL;
     const char *name = cfg->source.config_path ? cfg->source.config_path : "command line";
     *o = (pt_opened){0};
-    PT_CHECK(cfg->model.base_model && !cfg->model.reinit_weights, PT_EARG, "the run begins with random weights: there is no base to speak to");
     PT_TRY(pt_yaml_parse(&tree, cfg->source.yaml_text, strlen(cfg->source.yaml_text), name));
     pt_log_pause(true); /* what is to be said of it was said */
     rc = pt_config_of_tree(&o->cfg, tree, name, NULL, 0);
@@ -225,8 +224,16 @@ pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32
 
 pt_status pt_open_plan(pt_opened *o, const pt_model_caps *caps)
 {
-    const size_t first = !o->adapter && o->n_guests; /* without an adapter of its own the first guest stands in its slot */
+    const size_t first = !o->adapter && !o->fresh && o->n_guests; /* without an adapter of its own the first guest stands in its slot */
     pt_model_options opt = {.lora = {.on = o->adapter || first, .start_dir = first ? o->guests[0] : o->adapter, .guests = o->guests + first, .n_guests = o->n_guests - first}, .heads = o->reward ? PT_HEAD_VALUES : PT_HEAD_VOCABULARY, .values = o->width, .seed = o->cfg->run.seed};
+    if (o->fresh) {
+        const pt_lora_options begun = pt_setup_model_options(o->cfg).lora;
+        opt.lora.on = true;
+        opt.lora.r = begun.r;
+        opt.lora.alpha = begun.alpha;
+        opt.lora.targets = begun.targets;
+        opt.lora.n_targets = begun.n_targets;
+    }
     PT_RETURN(pt_model_new(&o->model, &o->ctx, o->base.source, &opt));
     return pt_model_plan(o->model, caps, o->planned);
 }

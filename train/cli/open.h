@@ -17,6 +17,7 @@ typedef struct pt_opened {
     int width;           /* how many */
     pt_pooling_word pooling; /* where they are read; of a named token cfg->data.pooling_token says which */
     char *adapter;       /* PEFT folder in use, NULL = none */
+    bool fresh;          /* to be planned alone: an adapter as the config would begin one stands in the place of one that is not there yet */
     const char *guests[2 * PT_CLI_MOST + PT_OPEN_GUESTS]; /* adapters beside it, in slots of their own (borrowed) */
     size_t n_guests;
     size_t planned[PT_ROLE_COUNT]; /* bytes, once the model is open */

@@ -80,8 +80,10 @@ pt_status pt_stages_evaluate(const pt_stages *s, int i, const pt_config *cfg, pt
 /* The stage of --only NAME; -1 without a name. PT_EARG names those that there are. */
 pt_status pt_stages_only(const pt_stages *s, const char *name, int *i);
 /* Runs the command for each stage of its config file that trains, or the one of --only, with c->stages and c->stage set; once with none where the file has no
- * stages. */
-pt_status pt_stages_each(pt_cli *c, pt_status (*run)(pt_cli *c));
+ * stages. evaluate (NULL: their heading alone): likewise for those that evaluate. */
+pt_status pt_stages_each(pt_cli *c, pt_status (*run)(pt_cli *c), pt_status (*evaluate)(pt_cli *c));
+/* The plan of an evaluation stage, to standard output; where what it measures or asks is left by an earlier stage that has not run, that is said. */
+pt_status pt_stages_plan(pt_cli *c);
 /* "stage 2 of 3: dpo" with where it begins, for a heading. */
 void pt_stages_say(const pt_stages *s, int i, bool chained);
 #endif

@@ -1,9 +1,11 @@
 /* Evaluation stages: what they write, who waits for it, and running one. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "train/cli/config_value.h"
+#include "train/cli/eval_plan.h"
 #include "train/cli/stages.h"
 #include "train/cli/stop.h"
 #include "train/loop/manifest.h"
@@ -70,4 +72,36 @@ pt_status pt_stages_evaluate(const pt_stages *s, int i, const pt_config *cfg, pt
     pt_status rc = pt_cmd_eval(&own);
     pt_stop_set_mode(PT_STOP_SOON);
     return rc;
+}
+
+/* A file or folder of the stage that is not there, and that an earlier stage leaves; NULL: there is none. */
+static const char *missing(const pt_stages *s, const char *path)
+{
+    const size_t n = strlen(s->output_dir);
+    return path && !strncmp(path, s->output_dir, n) && path[n] == '/' && !pt_file_exists(path) && !pt_dir_exists(path) ? path : NULL;
+}
+
+static const char *awaited_by(const pt_stages *s, const pt_config *cfg)
+{
+    const char *what = NULL;
+    for (size_t i = 0; i < cfg->eval.n_evaluations && !what; i++) what = missing(s, cfg->eval.evaluations[i].path);
+    for (size_t i = 0; i < cfg->eval.n_models; i++)
+        for (size_t k = 0; k < cfg->eval.models[i].n_options && !what; k++) what = missing(s, cfg->eval.models[i].options[k].value);
+    return what;
+}
+
+pt_status pt_stages_plan(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    pt_config *cfg = NULL;
+    pt_cli own = {.command = "plan", .as_stage = true, .limit = -1, .max_new_tokens = -1};
+    const pt_stage *g = &c->stages->of[c->stage];
+    const bool chained = pt_stages_start_there(c->stages, c->stage);
+    PT_TRY(pt_stages_config(c->stages, c->stage, chained, false, &cfg));
+    const char *what = awaited_by(c->stages, cfg);
+    if (what) printf("planned   when %s is there, which an earlier stage leaves\n", what);
+    else rc = pt_eval_plan(&own, cfg, !chained && cfg->adapter.kind != PT_ADAPTER_NONE);
+done:
+    pt_config_free(cfg);
+    return rc == PT_OK ? rc : pt_fail_prefix(rc, "stage %s", g->name);
 }

@@ -154,7 +154,7 @@ pt_status pt_stages_only(const pt_stages *s, const char *name, int *i)
     return rc;
 }
 
-pt_status pt_stages_each(pt_cli *c, pt_status (*run)(pt_cli *c))
+pt_status pt_stages_each(pt_cli *c, pt_status (*run)(pt_cli *c), pt_status (*evaluate)(pt_cli *c))
 {
     pt_status rc = PT_OK;
     pt_stages s = {0};
@@ -167,7 +167,8 @@ pt_status pt_stages_each(pt_cli *c, pt_status (*run)(pt_cli *c))
     for (c->stage = 0; c->stage < s.n; c->stage++) {
         if (only >= 0 && only != c->stage) continue;
         if (s.of[c->stage].evaluates) pt_stages_say(&s, c->stage, false);
-        else PT_TRY(run(c));
+        if (!s.of[c->stage].evaluates) PT_TRY(run(c));
+        else if (evaluate) PT_TRY(evaluate(c));
     }
 done:
     c->stages = NULL;

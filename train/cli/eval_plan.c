@@ -1,0 +1,53 @@
+#include "train/cli/eval_plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MIB 1048576.0
+
+static void line(const char *name, size_t bytes)
+{
+    printf("  %-24s %10.1f MiB\n", name, (double)bytes / MIB);
+}
+
+void pt_eval_plan_unwritten(pt_config *cfg)
+{
+    for (size_t i = 0; i < cfg->eval.n_evaluations; i++) {
+        pt_task_spec *x = &cfg->eval.evaluations[i];
+        size_t kept = 0;
+        for (size_t k = 0; k < x->n_options; k++) {
+            const pt_task_key *key = pt_task_key_of(pt_task_find(x->task), x->options[k].name);
+            if (!key || !key->written) {
+                x->options[kept++] = x->options[k];
+                continue;
+            }
+            free(x->options[k].name);
+            free(x->options[k].value);
+        }
+        x->n_options = kept;
+    }
+}
+
+pt_status pt_eval_plan_say(pt_opened *o, const pt_model_caps *caps, size_t n, pt_eval_models *m, bool is_base)
+{
+    pt_status rc = PT_OK;
+    pt_str beside = {0};
+    size_t others, all = 0;
+    PT_TRY(pt_open_plan(o, caps));
+    PT_TRY(pt_eval_models_open(m, o, is_base, NULL));
+    PT_TRY(pt_eval_models_memory(m, &others, &beside));
+    printf("measured  %zu evaluation%s: at most %d tokens at once", n, n == 1 ? "" : "s", (int)caps->tokens);
+    if (caps->decode_rows) printf(", %d texts of %d positions", (int)caps->decode_rows, (int)caps->decode_len);
+    printf("\n");
+    if (beside.len) printf("beside    %s\n", beside.text);
+    printf("memory\n");
+    for (int i = 0; i < PT_ROLE_COUNT; i++) {
+        all += o->planned[i];
+        if (o->planned[i]) line(pt_role_name((pt_role)i), o->planned[i]);
+    }
+    if (others) line("models beside", others);
+    line("together, beside the program", all + others);
+done:
+    pt_str_free(&beside);
+    return rc;
+}
