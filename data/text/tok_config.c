@@ -62,6 +62,12 @@ static int32_t id_of(const pt_tokenizer *t, const json_t *o, const char *key)
     return name ? pt_tok_find(t, name) : -1;
 }
 
+/* What no file says stays as the vocabulary itself has it. */
+static void take_id(const pt_tokenizer *t, const json_t *o, const char *key, int32_t *id)
+{
+    if (json_object_get(o, key)) *id = id_of(t, o, key);
+}
+
 /* A string, or a list of {"name", "template"} of which "default" counts. */
 static pt_status take_template(pt_tokenizer *t, const json_t *v)
 {
@@ -172,9 +178,9 @@ pt_status pt_tok_config_read(pt_tokenizer *t, const char *dir)
     }
     if (rc == PT_OK) rc = add_specials(t, config);
     if (rc == PT_OK) rc = take_template(t, json_object_get(config, "chat_template"));
-    t->bos = id_of(t, config, "bos_token");
-    t->eos = id_of(t, config, "eos_token");
-    t->pad = id_of(t, config, "pad_token");
+    take_id(t, config, "bos_token", &t->bos);
+    take_id(t, config, "eos_token", &t->eos);
+    take_id(t, config, "pad_token", &t->pad);
     if (t->unk < 0) t->unk = id_of(t, config, "unk_token");
     const json_t *bos = json_object_get(config, "add_bos_token"), *eos = json_object_get(config, "add_eos_token");
     if (json_is_boolean(bos)) t->add_bos = json_is_true(bos);

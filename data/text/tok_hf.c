@@ -1,6 +1,7 @@
 /* A tokenizer from files: one that holds a vocabulary, and in a Hugging Face folder the small ones beside it. */
 #include "data/text/tok_format.h"
 #include "data/text/tok_json.h"
+#include "data/text/tok_ranks.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -108,12 +109,17 @@ static bool json_is(const char *bytes, size_t n)
 {
     size_t i = 0;
     while (i < n && strchr("\xEF\xBB\xBF \t\r\n", bytes[i]) && bytes[i]) i++;
-    return i < n && bytes[i] == '{';
+    return i < n && bytes[i] == '{' && !pt_tok_is_tekken(bytes, n);
 }
 
 /* In the order in which a folder is searched. */
 static const pt_tok_format formats[] = {
     {"tokenizer.json", json_is, json_file},
+    {"tekken.json", pt_tok_is_tekken, pt_tok_tekken_read},
+    {"qwen.tiktoken", pt_tok_is_tiktoken, pt_tok_tiktoken_read},
+    {"cl100k_base.tiktoken", pt_tok_is_tiktoken, pt_tok_tiktoken_read},
+    {"o200k_base.tiktoken", pt_tok_is_tiktoken, pt_tok_tiktoken_read},
+    {"tokenizer.model", pt_tok_is_tiktoken, pt_tok_tiktoken_read},
 };
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 
@@ -167,7 +173,7 @@ static pt_status open_folder(pt_tokenizer *t, const char *dir)
     const char *name;
     const pt_tok_format *f;
     PT_TRY(find_file(dir, &path, &name));
-    PT_CHECK(path, PT_EIO, "%s has no tokenizer.json", dir);
+    PT_CHECK(path, PT_EIO, "%s has no tokenizer.json and no tokenizer.model", dir);
     PT_TRY(find_format(path, name, &f));
     t->file = f->name;
     PT_TRY(f->read(t, path, dir));
@@ -181,10 +187,7 @@ done:
 static pt_status open_file(pt_tokenizer *t, const char *path)
 {
     const pt_tok_format *f;
-    const char *base = pt_path_base(path);
-    size_t n = strlen(base);
-    bool json = n > 5 && !strcmp(base + n - 5, ".json");
-    PT_RETURN(find_format(path, json ? formats[0].name : NULL, &f));
+    PT_RETURN(find_format(path, NULL, &f));
     t->file = f->name;
     PT_RETURN(f->read(t, path, NULL));
     return guess_ids(t); /* a file alone does not say which tokens are which */

@@ -169,6 +169,7 @@ struct pt_tokenizer {
     char *word_prefix, *word_suffix; /* owned or NULL: what pieces that begin no word begin with (WordPiece, BPE), what those that end one end with */
     size_t max_chars;                /* WordPiece: longer words are unknown */
     size_t longest;                  /* bytes of the longest piece */
+    bool by_rank; /* a merge's rank is its token's id: merges are all ways to make a token (tok_ranks.h) */
     uint8_t *joint; /* char mode: which two characters some merge makes neighbours; elsewhere a word may be cut. NULL: it may not (tok_cuts.c) */
     struct pt_tok_pool *pool; /* rooms of calls that have ended (tok_work.c) */
     int32_t n;        /* highest id + 1 */

@@ -1,6 +1,6 @@
 /* Vocabulary tables of a tokenizer while it is built, and the look-ups that everything else uses. */
 #include "base/log.h"
-#include "data/text/tok_priv.h"
+#include "data/text/tok_ranks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -273,7 +273,7 @@ static pt_status build_pairs(pt_tokenizer *t)
         size_t i = (key * 0x9E3779B97F4A7C15ull >> 32) & t->pair_mask;
         while (t->pairs[i].key != UINT64_MAX && t->pairs[i].key != key) i = (i + 1) & t->pair_mask;
         t->pairs[i] =
-            (pt_tok_pair){key, (uint32_t)k, m.id}; /* a merge listed twice counts as the later one, as in the library */
+            (pt_tok_pair){key, t->by_rank ? (uint32_t)m.id : (uint32_t)k, m.id}; /* a merge listed twice counts as the later one, as in the library */
     }
     return PT_OK;
 }
@@ -321,7 +321,7 @@ static uint64_t fold_str(uint64_t h, const char *s)
 static uint64_t fingerprint(const pt_tokenizer *t)
 {
     uint64_t h = PT_FNV_START;
-    h = fold(h, t->byte_level | t->scored << 1 | t->ignore_merges << 2 | t->byte_fallback << 3 | t->fuse_unk << 4 | (int)t->model << 6);
+    h = fold(h, t->byte_level | t->scored << 1 | t->ignore_merges << 2 | t->byte_fallback << 3 | t->fuse_unk << 4 | t->by_rank << 5 | (int)t->model << 6);
     h = fold(fold(fold(h, t->n), t->model_unk), (int64_t)t->max_chars);
     h = fold_str(fold_str(h, t->word_prefix), t->word_suffix);
     for (int32_t i = 0; i < t->n; i++) {
@@ -373,6 +373,7 @@ pt_status pt_tok_finish(pt_tokenizer *t)
     if (t->n == 0) return pt_fail(PT_EFORMAT, "the tokenizer has no tokens");
     PT_RETURN(build_raw(t));
     find_bytes(t);
+    if (t->by_rank) PT_RETURN(pt_tok_ranks_merges(t));
     PT_RETURN(build_pairs(t));
     if (t->scored) PT_RETURN(build_ranks(t));
     PT_RETURN(pt_tok_settle_added(t));
@@ -511,7 +512,7 @@ int32_t pt_tok_find(const pt_tokenizer *t, const char *spelling)
 }
 const char *pt_tok_path(const pt_tokenizer *t)
 {
-    return t->path;
+    return t->by_rank ? NULL : t->path;
 }
 
 const char *pt_tok_file(const pt_tokenizer *t)

@@ -128,7 +128,8 @@ const pt_vocab_spec *pt_tok_spec(const pt_tokenizer *t);
 const char *pt_tok_chat_template(const pt_tokenizer *t);
 /* Ids that end an answer when generating: eos, eot, and eos_token_id of generation_config.json (without that file: of config.json); borrowed. */
 const int32_t *pt_tok_stops(const pt_tokenizer *t, size_t *n);
-/* Where it was read from: a Hugging Face folder, or one file; NULL for a vocabulary of GGUF metadata. */
+/* Where it was read from: a Hugging Face folder, or one file; NULL for a vocabulary of GGUF metadata, and for one of ranks (tekken.json, tiktoken's files),
+ * which exports write as a tokenizer.json. */
 const char *pt_tok_path(const pt_tokenizer *t);
 /* What the file with the vocabulary is called in a folder ("tokenizer.json", ...); NULL for a vocabulary of GGUF metadata. */
 const char *pt_tok_file(const pt_tokenizer *t);
