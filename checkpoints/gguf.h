@@ -123,6 +123,7 @@ pt_status pt_gguf_put_text(pt_gguf_writer *w, const char *key, const char *text,
 pt_status pt_gguf_put_texts(pt_gguf_writer *w, const char *key, const pt_gguf_str *texts, size_t n);
 pt_status pt_gguf_put_i32s(pt_gguf_writer *w, const char *key, const int32_t *v, size_t n);
 pt_status pt_gguf_put_u32s(pt_gguf_writer *w, const char *key, const uint32_t *v, size_t n);
+pt_status pt_gguf_put_u8s(pt_gguf_writer *w, const char *key, const unsigned char *v, size_t n);
 pt_status pt_gguf_put_f32s(pt_gguf_writer *w, const char *key, const float *v, size_t n);
 /* The keys of checkpoints/seal.h; the digest is filled in by the commit. */
 pt_status pt_gguf_put_seal(pt_gguf_writer *w);

@@ -132,6 +132,13 @@ pt_status pt_gguf_put_i32s(pt_gguf_writer *w, const char *key, const int32_t *v,
     return PT_OK;
 }
 
+pt_status pt_gguf_put_u8s(pt_gguf_writer *w, const char *key, const unsigned char *v, size_t n)
+{
+    PT_RETURN(put_array(w, key, PT_GGUF_U8, n));
+    for (size_t i = 0; i < n; i++) PT_RETURN(put_int(&w->kvs, v[i], 1));
+    return PT_OK;
+}
+
 pt_status pt_gguf_put_f32s(pt_gguf_writer *w, const char *key, const float *v, size_t n)
 {
     PT_RETURN(put_array(w, key, PT_GGUF_F32, n));

@@ -26,7 +26,7 @@ pt_status pt_tok_matcher_build(const pt_tokenizer *ct, pt_tok_matcher *m)
         pt_tok_view as_is = {pt_tok_text(t, r), r.len, NULL, 0}, norm;
         m->list[i].text = r;
         if (!t->n_norms) continue;
-        PT_TRY(pt_tok_normalise(t, &as_is, true, made, &norm));
+        PT_TRY(pt_tok_normalise(t, &as_is, true, true, made, &norm));
         PT_CHECK(norm.n, PT_EFORMAT, "added token '%s' is nothing after normalisation", pt_tok_text(t, r));
         PT_TRY(pt_tok_keep(t, norm.s, norm.n, &m->list[i].text));
     }

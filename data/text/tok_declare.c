@@ -31,6 +31,7 @@ pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *stated, int64_t 
         a->special = true;
         a->normalized = false;
     }
+    if (t->added_raw) a->normalized = false;
     int32_t have = pt_tok_find_n(t, content, n);
     if (have < 0) {
         int64_t next = next_id(t);
@@ -38,7 +39,7 @@ pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *stated, int64_t 
         have = (int32_t)next;
     }
     if (id >= 0 && have != id && !t->n_moved++) t->moved = have;
-    t->flags[have] |= (uint8_t)(PT_TOK_ADDED | (a->special ? PT_TOK_SPECIAL : 0));
+    t->flags[have] |= (uint16_t)(PT_TOK_ADDED | (a->special ? PT_TOK_SPECIAL : 0));
     a->special = (t->flags[have] & PT_TOK_SPECIAL) != 0; /* once special, always so */
     pt_tok_matcher *m = &t->added[a->normalized];
     PT_RETURN(pt_reserve(&m->list, &m->cap, m->n + 1));

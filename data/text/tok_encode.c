@@ -28,7 +28,7 @@ static pt_status raw_text(pt_tok_work *w, const pt_tok_view *in, bool added, boo
     pt_tok_view v;
     const pt_tok_added *a;
     if (in->n == 0) return PT_OK;
-    PT_RETURN(pt_tok_normalise(t, in, !begins || w->prefix, w->norm, &v));
+    PT_RETURN(pt_tok_normalise(t, in, !begins || w->prefix, begins && w->first_text, w->norm, &v));
     while ((a = pt_tok_next_added(t, &t->added[1], v.s, v.n, from, added, &at, &end)) != NULL) {
         PT_RETURN(plain(w, &v, from, at, begins));
         PT_RETURN(added_id(w, a->id, &v, end));

@@ -2,6 +2,7 @@
 #include "data/text/tok_format.h"
 #include "data/text/tok_json.h"
 #include "data/text/tok_ranks.h"
+#include "data/text/tok_sentencepiece.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -120,6 +121,7 @@ static const pt_tok_format formats[] = {
     {"cl100k_base.tiktoken", pt_tok_is_tiktoken, pt_tok_tiktoken_read},
     {"o200k_base.tiktoken", pt_tok_is_tiktoken, pt_tok_tiktoken_read},
     {"tokenizer.model", pt_tok_is_tiktoken, pt_tok_tiktoken_read},
+    {"tokenizer.model", pt_tok_sentencepiece_is, pt_tok_sentencepiece_read},
 };
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 

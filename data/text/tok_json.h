@@ -31,6 +31,7 @@ pt_status pt_tok_json_read(pt_tokenizer *t, const char *path);
 /* One component each; o may be NULL or null. */
 struct pt_tok_lists; /* tok_json_lists.h */
 pt_status pt_tok_json_model(pt_tokenizer *t, const json_t *o, const struct pt_tok_lists *lists);
+pt_status pt_tok_unigram_json(pt_tokenizer *t, const json_t *o); /* a model of type Unigram: tok_unigram_word.c */
 pt_status pt_tok_json_norm(pt_tokenizer *t, const json_t *o);
 pt_status pt_tok_json_pre(pt_tokenizer *t, const json_t *o);
 pt_status pt_tok_json_decoder(pt_tokenizer *t, const json_t *o);

@@ -131,23 +131,32 @@ static pt_status read_wordlevel(pt_tokenizer *t, const json_t *model, const pt_t
     return read_unknown(t, model, true);
 }
 
+static pt_status read_unigram(pt_tokenizer *t, const json_t *model, const pt_tok_lists *lists)
+{
+    return pt_tok_unigram_json(t, model);
+}
+
 pt_status pt_tok_json_model(pt_tokenizer *t, const json_t *model, const pt_tok_lists *lists)
 {
     static const struct {
         const char *name;
         pt_tok_model kind;
         pt_status (*read)(pt_tokenizer *, const json_t *, const pt_tok_lists *);
-    } known[] = {{"BPE", PT_MODEL_BPE, read_bpe}, {"WordPiece", PT_MODEL_WORDPIECE, read_wordpiece}, {"WordLevel", PT_MODEL_WORDLEVEL, read_wordlevel}};
+    } known[] = {{"BPE", PT_MODEL_BPE, read_bpe},
+                 {"WordPiece", PT_MODEL_WORDPIECE, read_wordpiece},
+                 {"WordLevel", PT_MODEL_WORDLEVEL, read_wordlevel},
+                 {"Unigram", PT_MODEL_UNIGRAM, read_unigram}};
     const char *type = json_string_value(json_object_get(model, "type"));
     if (!json_is_object(model)) return pt_fail(PT_EFORMAT, "'model' is missing");
     if (!type && json_object_get(model, "merges")) type = "BPE"; /* old files leave it out */
     if (!type && json_object_get(model, "max_input_chars_per_word")) type = "WordPiece";
     if (!type && json_is_object(json_object_get(model, "vocab"))) type = "WordLevel";
+    if (!type && json_is_array(json_object_get(model, "vocab"))) type = "Unigram";
     if (!type) return pt_fail(PT_EFORMAT, "model.type is missing");
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(known[i].name, type) != 0) continue;
         t->model = known[i].kind;
         return known[i].read(t, model, lists);
     }
-    return pt_fail(PT_ENOSUP, "tokenizer model '%s' is not supported (BPE, WordPiece and WordLevel are)", type);
+    return pt_fail(PT_ENOSUP, "tokenizer model '%s' is not supported (BPE, WordPiece, WordLevel and Unigram are)", type);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "data/text/tok_json.h"
+#include "data/text/tok_spm.h"
 
 static pt_status form(pt_tokenizer *t, const json_t *o, int depth)
 {
@@ -51,6 +52,16 @@ static pt_status drop(pt_tokenizer *t, pt_tok_class class)
     return PT_OK;
 }
 
+static pt_status precompiled(pt_tokenizer *t, const json_t *o, int depth)
+{
+    const char *map;
+    pt_tok_norm *m;
+    PT_RETURN(pt_tok_json_str(o, "precompiled_charsmap", &map));
+    PT_RETURN(pt_tok_add_norm(t, PT_NORM_PRECOMPILED, NULL, NULL, &m));
+    PT_RETURN(pt_alloc0(&m->spm, 1));
+    return pt_charsmap_base64(&m->spm->map, map);
+}
+
 static pt_status strip_accents(pt_tokenizer *t, const json_t *o, int depth)
 {
     return drop(t, PT_CLASS_MARK);
@@ -76,7 +87,7 @@ static pt_status read(pt_tokenizer *t, const json_t *o, int depth)
         const char *name;
         pt_tok_json_part *read;
     } known[] = {{"Prepend", prepend}, {"Replace", replace},       {"Strip", strip}, {"StripAccents", strip_accents},
-                 {"Bert", bert},       {"BertNormalizer", bert}};
+                 {"Bert", bert},       {"BertNormalizer", bert},   {"Precompiled", precompiled}};
     const char *type;
     if (!o || json_is_null(o)) return PT_OK;
     PT_RETURN(pt_tok_json_str(o, "type", &type));

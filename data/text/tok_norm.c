@@ -1,5 +1,6 @@
 /* Normalisers of tokenizer.json, applied in order to a text without added tokens. */
 #include "data/text/tok_norm.h"
+#include "data/text/tok_spm.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -157,9 +158,10 @@ static pt_tok_norm_apply *const table[PT_NORMS] = {
     [PT_NORM_NFKD] = pt_tok_unicode_form, [PT_NORM_LOWERCASE] = pt_tok_lowercase, [PT_NORM_STRIP] = strip,
     [PT_NORM_DROP] = sift,               [PT_NORM_CLEAN] = sift,              [PT_NORM_CJK] = space_chinese,
     [PT_NORM_NMT] = sift,                [PT_NORM_ALPHABET] = alphabet,
+    [PT_NORM_PRECOMPILED] = pt_tok_precompiled,
 };
 
-pt_status pt_tok_normalise(const pt_tokenizer *t, const pt_tok_view *in, bool with_prefix, pt_tok_made buf[2], pt_tok_view *out)
+pt_status pt_tok_normalise(const pt_tokenizer *t, const pt_tok_view *in, bool with_prefix, bool first, pt_tok_made buf[2], pt_tok_view *out)
 {
     *out = *in;
     for (size_t i = 0, k = 0; i < t->n_norms; i++) {
@@ -169,7 +171,7 @@ pt_status pt_tok_normalise(const pt_tokenizer *t, const pt_tok_view *in, bool wi
         k = !k;
         to->s.len = 0;
         PT_RETURN(pt_str_add(&to->s, "", 0));
-        PT_RETURN(table[m->kind](m, out, to));
+        PT_RETURN(m->kind == PT_NORM_SPM ? pt_tok_spm_normalise(m->spm, out, with_prefix, first, to) : table[m->kind](m, out, to));
         *out = pt_tok_view_of(to, in);
     }
     return PT_OK;

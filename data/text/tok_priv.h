@@ -51,7 +51,8 @@ enum {
     PT_TOK_BYTE = 16,   /* <0xNN> of a byte-fallback vocabulary */
     PT_TOK_DIRECT = 32, /* ignore_merges: the word spelled like it becomes this one token */
     PT_TOK_UNK = 64,
-    PT_TOK_VOID = 128 /* UNUSED in GGUF */
+    PT_TOK_VOID = 128, /* UNUSED in GGUF */
+    PT_TOK_WHOLE = 256 /* a user-defined piece of SentencePiece: taken out of the normalised text before anything is merged */
 };
 
 typedef struct pt_tok_added {
@@ -85,6 +86,8 @@ typedef enum pt_tok_norm_kind {
     PT_NORM_CJK,      /* BertNormalizer's blanks around Chinese characters */
     PT_NORM_NMT,
     PT_NORM_ALPHABET, /* ByteLevel: bytes spelled in GPT-2's alphabet */
+    PT_NORM_SPM,         /* all that SentencePiece does to a text (tok_spm.h) */
+    PT_NORM_PRECOMPILED, /* its character map alone, as the tokenizers library takes it */
     PT_NORMS
 } pt_tok_norm_kind;
 typedef struct pt_tok_norm {
@@ -93,6 +96,7 @@ typedef struct pt_tok_norm {
     pcre2_code *code;
     bool left, right;   /* Strip */
     pt_tok_class class; /* Drop */
+    struct pt_tok_spm *spm; /* owned: SentencePiece, Precompiled */
 } pt_tok_norm;
 
 typedef enum pt_tok_behaviour {
@@ -165,6 +169,9 @@ typedef struct pt_tok_template {
 
 struct pt_tokenizer {
     pt_tok_model model;
+    struct pt_unigram *unigram;   /* owned: PT_MODEL_UNIGRAM */
+    const struct pt_trie *whole;  /* PT_TOK_WHOLE pieces of a BPE model, or NULL (its normaliser's) */
+    bool added_raw;               /* added tokens are cut out of the raw text, whatever their files say */
     bool byte_level, scored, ignore_merges, byte_fallback, fuse_unk;
     char *word_prefix, *word_suffix; /* owned or NULL: what pieces that begin no word begin with (WordPiece, BPE), what those that end one end with */
     size_t max_chars;                /* WordPiece: longer words are unknown */
@@ -176,7 +183,7 @@ struct pt_tokenizer {
     size_t cap_spell, cap_raw, cap_flags, cap_score;
     pt_str blob; /* every text, each followed by a zero */
     pt_tok_ref *spell, *raw;
-    uint8_t *flags;
+    uint16_t *flags;
     float *score;   /* of the source, or NULL */
     uint32_t *rank; /* scored: order of the scores, equal scores share one */
     pt_tok_hash by_spell, by_raw;
@@ -329,6 +336,11 @@ static inline void pt_tok_reach(pt_tok_work *w, size_t place)
 /* ---- tok_word.c ---- */
 /* One word, s inside w->view: by the tokenizer's model. */
 pt_status pt_tok_word(pt_tok_work *w, const char *s, size_t n);
+/* ---- tok_unigram_word.c ---- */
+pt_status pt_tok_unigram_word(pt_tok_work *w, const char *s, size_t n);
+/* Makes t->unigram of the pieces that texts can be cut into and that have none of the flags `without`; score[id] for all ids, lowest as
+ * pt_unigram_make has it. */
+pt_status pt_tok_unigram_all(pt_tokenizer *t, const double *score, double lowest, unsigned without, bool f32);
 /* ---- tok_bpe.c ---- */
 pt_status pt_tok_bpe_word(pt_tok_work *w, const char *s, size_t n);
 int32_t pt_tok_raw_find(const pt_tokenizer *t, const char *s, size_t n);
@@ -369,8 +381,8 @@ pt_status pt_tok_split_text(pt_tok_work *w);
 /* ---- tok_norm.c ---- */
 pt_status pt_tok_add_norm(pt_tokenizer *t, pt_tok_norm_kind kind, const char *from, const char *to, pt_tok_norm **out);
 /* *out = what the normalisers make of a view, in one of buf (kept by the caller, whose `mapped` says whether maps are made) or in itself.
- * prepend = false leaves Prepend steps out. */
-pt_status pt_tok_normalise(const pt_tokenizer *t, const pt_tok_view *in, bool prepend, pt_tok_made buf[2], pt_tok_view *out);
+ * prepend = false leaves Prepend steps out (something of the same text stands before the view); first: the view begins a sequence. */
+pt_status pt_tok_normalise(const pt_tokenizer *t, const pt_tok_view *in, bool prepend, bool first, pt_tok_made buf[2], pt_tok_view *out);
 
 /* ---- tok_added.c ---- */
 pt_status pt_tok_matcher_build(const pt_tokenizer *t, pt_tok_matcher *m);

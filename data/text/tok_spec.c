@@ -1,6 +1,7 @@
 /* Tokenizers from GGUF's vocabulary keys, and a tokenizer's own vocabulary in those terms. */
 #include "base/log.h"
-#include "data/text/tok_priv.h"
+#include "data/text/tok_spm.h"
+#include "data/text/tok_unigram.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
  * does not know is a normal token. */
 static pt_status put_token(pt_tokenizer *t, const pt_vocab_spec *s, size_t i)
 {
-    bool spm = s->kind == PT_VOCAB_SPM;
+    bool spm = s->kind != PT_VOCAB_BPE;
     char none[32];
     const char *text = s->tokens[i];
     size_t n = strlen(text);
@@ -28,7 +29,7 @@ static pt_status put_token(pt_tokenizer *t, const pt_vocab_spec *s, size_t i)
     int32_t old = pt_tok_find_n(t, text, n);
     if (old >= 0) {
         pt_tok_shadow(t, old, (int32_t)i);
-        t->flags[i] |= (uint8_t)flags;
+        t->flags[i] |= (uint16_t)flags;
     } else {
         PT_RETURN(pt_tok_put(t, (int64_t)i, text, n, flags));
     }
@@ -72,6 +73,35 @@ static int32_t id_in_range(const pt_tokenizer *t, const char *what, int32_t id)
     return -1;
 }
 
+/* As llama.cpp cuts texts by a Unigram vocabulary: sums in f64, no byte fallback; user-defined tokens are cut out before. */
+static pt_status take_unigram(pt_tokenizer *t, const pt_vocab_spec *s)
+{
+    pt_status rc = PT_OK;
+    pt_tok_norm *m;
+    double *score = NULL, lowest = INFINITY;
+    PT_CHECK(s->scores, PT_EFORMAT, "a Unigram vocabulary without scores");
+    PT_CHECK(t->unk >= 0, PT_EFORMAT, "a Unigram vocabulary without an unknown token");
+    PT_TRY(pt_alloc0(&score, t->n));
+    for (int32_t i = 0; i < t->n; i++) {
+        score[i] = t->score[i];
+        if ((t->flags[i] & PT_TOK_MODEL) && score[i] < lowest) lowest = score[i];
+    }
+    PT_CHECK(isfinite(lowest), PT_EFORMAT, "no token is a normal one");
+    t->model = PT_MODEL_UNIGRAM;
+    t->model_unk = t->unk;
+    PT_TRY(pt_tok_unigram_all(t, score, lowest, 0, false));
+    PT_TRY(pt_tok_add_norm(t, PT_NORM_SPM, NULL, NULL, &m));
+    PT_TRY(pt_alloc0(&m->spm, 1));
+    *m->spm = (pt_tok_spm){.dummy = s->add_space_prefix != 0, .squeeze = s->squeeze > 0, .escape = true};
+    if (s->charsmap) PT_TRY(pt_charsmap_open(&m->spm->map, s->charsmap, s->charsmap_bytes));
+    t->decode.meta_to_space = true;
+    t->decode.strip_left = m->spm->dummy;
+    if (t->add_bos < 0) t->add_bos = 0;
+done:
+    free(score);
+    return rc;
+}
+
 pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *s)
 {
     pt_status rc = PT_OK;
@@ -94,7 +124,9 @@ pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *s)
     }
     t->add_bos = s->add_bos;
     t->add_eos = s->add_eos;
-    if (s->kind == PT_VOCAB_SPM) {
+    if (s->kind == PT_VOCAB_UGM) {
+        PT_TRY(take_unigram(t, s));
+    } else if (s->kind == PT_VOCAB_SPM) {
         if (!s->scores) pt_log(PT_LOG_WARN, "a SentencePiece vocabulary without scores: all are taken as 0, as in llama.cpp");
         t->scored = t->byte_fallback = true;
         t->model_unk = t->unk;
@@ -178,8 +210,36 @@ static int32_t gguf_type(unsigned flags, bool byte_level)
     if (!(flags & PT_TOK_HAS) || (flags & PT_TOK_VOID)) return PT_TOKEN_UNUSED;
     if ((flags & PT_TOK_UNK) && !byte_level) return PT_TOKEN_UNKNOWN;
     if (flags & PT_TOK_SPECIAL) return PT_TOKEN_CONTROL;
-    if (flags & PT_TOK_ADDED) return PT_TOKEN_USER_DEFINED;
+    if (flags & (PT_TOK_ADDED | PT_TOK_WHOLE)) return PT_TOKEN_USER_DEFINED;
     return flags & PT_TOK_BYTE ? PT_TOKEN_BYTE : PT_TOKEN_NORMAL;
+}
+
+static bool joins_blanks(const pt_tok_norm *m)
+{
+    return m->kind == PT_NORM_REPLACE_REGEX && !strcmp(m->from, " {2,}");
+}
+
+/* Whether llama.cpp's rules for Unigram vocabularies say all that a tokenizer.json does to a text. */
+static bool like_t5(const pt_tokenizer *t)
+{
+    bool same = true, meta = false;
+    for (size_t i = 0; i < t->n_norms; i++) same = same && (t->norms[i].kind == PT_NORM_PRECOMPILED || t->norms[i].kind == PT_NORM_STRIP || joins_blanks(&t->norms[i]));
+    for (size_t i = 0; i < t->n_splits; i++) meta = meta || t->splits[i].step == PT_STEP_META;
+    return same && meta;
+}
+
+static void put_rules(const pt_tokenizer *t, pt_vocab_spec *s)
+{
+    bool prefix = false, squeeze = false;
+    for (size_t i = 0; i < t->n_splits; i++) prefix = prefix || t->splits[i].prefix != PT_PREFIX_NONE;
+    for (size_t i = 0; i < t->n_norms; i++) {
+        const pt_tok_norm *m = &t->norms[i];
+        prefix = prefix || m->kind == PT_NORM_PREPEND || (m->kind == PT_NORM_SPM && m->spm->dummy);
+        squeeze = squeeze || joins_blanks(m) || (m->kind == PT_NORM_SPM && m->spm->squeeze);
+        if (m->spm && m->spm->map) s->charsmap = pt_charsmap_bytes(m->spm->map, &s->charsmap_bytes);
+    }
+    s->add_space_prefix = prefix;
+    s->squeeze = squeeze;
 }
 
 static pt_vocab_kind kind_of(const pt_tokenizer *t)
@@ -188,6 +248,9 @@ static pt_vocab_kind kind_of(const pt_tokenizer *t)
     if (t->byte_level) return PT_VOCAB_BPE;
     for (size_t i = 0; i < t->n_norms; i++) spelled = spelled || t->norms[i].kind == PT_NORM_ALPHABET;
     for (size_t i = 0; i < t->n_splits; i++) spelled = spelled || t->splits[i].step == PT_STEP_ALPHABET;
+    const pt_tok_spm *spm = t->n_norms == 1 && t->norms[0].kind == PT_NORM_SPM ? t->norms[0].spm : NULL;
+    if (spm && (spm->suffix || !spm->escape || (t->model == PT_MODEL_BPE && !t->byte_fallback))) return PT_VOCAB_OTHER;
+    if (t->model == PT_MODEL_UNIGRAM) return spm || like_t5(t) ? PT_VOCAB_UGM : PT_VOCAB_OTHER;
     return spelled || t->model != PT_MODEL_BPE || t->word_prefix || t->word_suffix ? PT_VOCAB_OTHER : PT_VOCAB_SPM;
 }
 
@@ -195,11 +258,9 @@ pt_status pt_tok_build_spec(pt_tokenizer *t)
 {
     PT_RETURN(list_merges(t));
     PT_RETURN(pt_alloc0(&t->spec_types, t->n));
-    bool prefix = false;
     for (int32_t i = 0; i < t->n; i++) t->spec_types[i] = gguf_type(t->flags[i], t->byte_level);
-    for (size_t i = 0; i < t->n_splits; i++) prefix = prefix || t->splits[i].prefix != PT_PREFIX_NONE;
-    for (size_t i = 0; i < t->n_norms; i++) prefix = prefix || t->norms[i].kind == PT_NORM_PREPEND;
-    if (!t->byte_level && !t->scored) PT_RETURN(invent_scores(t));
+    bool scored = t->scored || t->model == PT_MODEL_UNIGRAM;
+    if (!t->byte_level && !scored) PT_RETURN(invent_scores(t));
     if (t->byte_level && !t->pre) PT_RETURN(pt_tok_guess_pre(t, &t->pre));
     t->spec = (pt_vocab_spec){
         .kind = kind_of(t),
@@ -207,7 +268,7 @@ pt_status pt_tok_build_spec(pt_tokenizer *t)
         .n_tokens = (size_t)t->n,
         .tokens = t->spec_tokens,
         .scores = t->byte_level ? NULL
-                  : t->scored   ? t->score
+                  : scored      ? t->score
                                 : t->spec_scores,
         .types = t->spec_types,
         .n_merges = t->byte_level ? t->n_merges : 0,
@@ -219,8 +280,8 @@ pt_status pt_tok_build_spec(pt_tokenizer *t)
         .pad = t->pad,
         .add_bos = t->add_bos,
         .add_eos = t->add_eos < 0 ? 0 : t->add_eos,
-        .add_space_prefix = prefix,
         .chat_template = t->chat_template,
     };
+    put_rules(t, &t->spec);
     return PT_OK;
 }

@@ -3,9 +3,11 @@
 
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "data/text/tok_utf8.h"
 
 #define PENALTY 10 /* kUnkPenalty of both libraries */
+#define RESET 100000.0
 #define NOWHERE UINT32_MAX
 
 pt_status pt_unigram_make(pt_unigram **out, pt_trie_key *keys, size_t n_keys, const double *score, size_t n, double lowest, int32_t unk, bool f32)
@@ -33,11 +35,24 @@ void pt_unigram_free(pt_unigram *u)
     free(u);
 }
 
-/* SentencePiece compares the unrounded sum with the rounded one, and keeps it rounded. */
-static inline void offer(const pt_unigram *u, pt_unigram_cut *to, double sum, size_t from, int32_t id)
+uint64_t pt_unigram_digest(const pt_unigram *u, uint64_t h)
 {
-    if (to->other != NOWHERE && !(sum > to->score)) return;
-    *to = (pt_unigram_cut){u->f32 ? (double)(float)sum : sum, (uint32_t)from, id};
+    h = pt_fnv1a(pt_fnv1a(h, &u->f32, sizeof u->f32), &u->join, sizeof u->join);
+    return pt_fnv1a(pt_fnv1a(h, &u->unk_score, sizeof u->unk_score), u->score, u->n * sizeof *u->score);
+}
+
+static inline void offer(const pt_unigram *u, pt_unigram_cut *to, double here, double score, size_t from, int32_t id)
+{
+    double sum = u->f32 ? (double)((float)score + (float)here) : score + here;
+    if (to->other == NOWHERE || sum > to->score) *to = (pt_unigram_cut){sum, (uint32_t)from, id};
+}
+
+/* Sums of long texts lose their last bits: past a limit SentencePiece counts from here on. */
+static void start_over(pt_unigram_cut *cut, size_t at, size_t last)
+{
+    float here = (float)cut[at].score;
+    for (size_t i = at; i <= last; i++)
+        if (i == at || cut[i].other != NOWHERE) cut[i].score = (float)cut[i].score - here;
 }
 
 static void turn_round(pt_unigram_cut *cut, size_t n)
@@ -55,7 +70,8 @@ pt_status pt_unigram_best(const pt_unigram *u, const char *s, size_t n, pt_unigr
 {
     if (n == 0) return PT_OK;
     for (size_t i = 0; i <= n; i++) cut[i] = (pt_unigram_cut){0, NOWHERE, -1};
-    for (size_t i = 0, len; i < n; i += len) {
+    for (size_t i = 0, last = 0, len; i < n; i += len) {
+        if (u->f32 && (cut[i].score < -RESET || cut[i].score > RESET)) start_over(cut, i, last);
         const double here = cut[i].score;
         bool single = false;
         uint32_t node = 0;
@@ -64,12 +80,14 @@ pt_status pt_unigram_best(const pt_unigram *u, const char *s, size_t n, pt_unigr
         for (size_t k = i; k < n && (node = pt_trie_step(u->trie, node, (unsigned char)s[k])) != 0; k++) {
             int32_t id = u->trie->node[node].id;
             if (id < 0) continue;
-            offer(u, &cut[k + 1], u->score[id] + here, i, id);
+            offer(u, &cut[k + 1], here, u->score[id], i, id);
+            if (k + 1 > last) last = k + 1;
             single = single || k + 1 - i == len;
         }
         if (single) continue;
         if (u->unk < 0) return pt_fail(PT_EFORMAT, "the code point at byte %zu is not in the vocabulary, which has no unknown token", i);
-        offer(u, &cut[i + len], u->f32 ? (double)((float)u->unk_score + (float)here) : u->unk_score + here, i, u->unk);
+        offer(u, &cut[i + len], here, u->unk_score, i, u->unk);
+        if (i + len > last) last = i + len;
     }
     turn_round(cut, n);
     return PT_OK;

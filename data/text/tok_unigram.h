@@ -1,5 +1,5 @@
 /* The Unigram model: of all ways to cut a text into pieces the one whose scores add up to most (Viterbi over the text's bytes).
- * Sources: sentencepiece src/unigram_model.cc (EncodeOptimized), tokenizers models/unigram/model.rs, llama.cpp llm_tokenizer_ugm. They differ in
+ * Sources: sentencepiece 0.2.3 src/unigram_model.cc (EncodeOptimized), tokenizers models/unigram/model.rs, llama.cpp llm_tokenizer_ugm. They differ in
  * the sums: SentencePiece keeps them in f32, the others in f64; which cut wins can hang on it. */
 #ifndef PT_DATA_TOK_UNIGRAM_H
 #define PT_DATA_TOK_UNIGRAM_H
@@ -20,6 +20,8 @@ typedef struct pt_unigram {
 /* Takes keys (pt_trie_build) and n scores, copied. lowest: the lowest score among those that count. */
 pt_status pt_unigram_make(pt_unigram **out, pt_trie_key *keys, size_t n_keys, const double *score, size_t n, double lowest, int32_t unk, bool f32);
 void pt_unigram_free(pt_unigram *u);
+/* pt_fnv1a of the scores, and of how they are summed. */
+uint64_t pt_unigram_digest(const pt_unigram *u, uint64_t h);
 
 typedef struct pt_unigram_cut {
     double score;   /* of the best way that ends here */

@@ -1,6 +1,8 @@
 /* Vocabulary tables of a tokenizer while it is built, and the look-ups that everything else uses. */
 #include "base/log.h"
 #include "data/text/tok_ranks.h"
+#include "data/text/tok_spm.h"
+#include "data/text/tok_unigram.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -128,7 +130,7 @@ pt_status pt_tok_put(pt_tokenizer *t, int64_t id, const char *spelling, size_t n
                        (long long)id);
     }
     PT_RETURN(pt_tok_keep(t, spelling, n, &t->spell[id]));
-    t->flags[id] = (uint8_t)(flags | PT_TOK_HAS);
+    t->flags[id] = (uint16_t)(flags | PT_TOK_HAS);
     *slot = (pt_tok_slot){(uint32_t)id + 1, tag};
     return PT_OK;
 }
@@ -230,7 +232,7 @@ static pt_status build_raw(pt_tokenizer *t)
         size_t n = 0;
         if (t->byte_level && (t->flags[i] & PT_TOK_MODEL)) {
             if (!pt_tok_unalphabet(pt_tok_text(t, t->spell[i]), t->spell[i].len, buf, &n)) {
-                t->flags[i] &= (uint8_t)~PT_TOK_MODEL; /* spelled outside of the byte alphabet: no word can become it */
+                t->flags[i] &= (uint16_t)~PT_TOK_MODEL; /* spelled outside of the byte alphabet: no word can become it */
                 continue;
             }
             if (n != t->spell[i].len || memcmp(buf, pt_tok_text(t, t->spell[i]), n) != 0)
@@ -339,6 +341,9 @@ static uint64_t fingerprint(const pt_tokenizer *t)
         const pt_tok_norm *m = &t->norms[i];
         h = fold_str(fold_str(fold(h, (int)m->class << 8 | (int)m->kind << 2 | m->left << 1 | m->right), m->from), m->to);
     }
+    for (size_t i = 0; i < t->n_norms; i++)
+        if (t->norms[i].spm) h = pt_tok_spm_digest(t->norms[i].spm, h);
+    if (t->unigram) h = pt_unigram_digest(t->unigram, h);
     for (size_t i = 0; i < t->n_splits; i++) {
         const pt_tok_split *s = &t->splits[i];
         h = fold_str(fold(h, (int)s->step << 12 | (int)s->prefix << 8 | (int)s->behaviour << 2 | s->literal << 1 | s->invert), s->pattern);
@@ -441,6 +446,7 @@ void pt_tok_free(pt_tokenizer *t)
         free(t->norms[i].from);
         free(t->norms[i].to);
         pcre2_code_free(t->norms[i].code);
+        pt_tok_spm_free(t->norms[i].spm);
     }
     for (size_t i = 0; i < t->n_splits; i++) {
         free(t->splits[i].pattern);
@@ -463,6 +469,7 @@ void pt_tok_free(pt_tokenizer *t)
                      t->spec_types,    t->spec_scores, t->spec_text,     t->path,
                      t->word_prefix,   t->word_suffix,   t->around.before,  t->around.after, t->around.type};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
+    pt_unigram_free(t->unigram);
     free(t);
 }
 

@@ -1,5 +1,6 @@
 /* One word into tokens, by the kind of model. A control token's spelling is never a word: such a word is unknown (the library would take it). */
 #include "data/text/tok_priv.h"
+#include "data/text/tok_trie.h"
 
 #include <string.h>
 
@@ -60,6 +61,23 @@ static pt_status wordpiece(pt_tok_work *w, const char *s, size_t n)
     return PT_OK;
 }
 
+/* User-defined pieces are cut out of what SentencePiece's rules made of the text: no merge reaches across. */
+static pt_status around_whole(pt_tok_work *w, const char *s, size_t n)
+{
+    size_t from = 0;
+    for (size_t i = 0, len; i < n; i += len) {
+        int32_t id;
+        size_t took = pt_trie_longest(w->t->whole, s + i, n - i, &id);
+        len = took ? took : pt_utf8_len((unsigned char)s[i]);
+        if (!took) continue;
+        if (i > from) PT_RETURN(pt_tok_bpe_word(w, s + from, i - from));
+        w->last_unk = false;
+        PT_RETURN(pt_tok_emit(w, id, s + i + took));
+        from = i + took;
+    }
+    return from < n ? pt_tok_bpe_word(w, s + from, n - from) : PT_OK;
+}
+
 pt_status pt_tok_word(pt_tok_work *w, const char *s, size_t n)
 {
     int32_t id;
@@ -68,6 +86,7 @@ pt_status pt_tok_word(pt_tok_work *w, const char *s, size_t n)
     case PT_MODEL_WORDLEVEL:
         id = piece(w->t, s, n);
         return id >= 0 ? pt_tok_emit(w, id, s + n) : unknown(w, s, n);
-    default: return pt_tok_bpe_word(w, s, n);
+    case PT_MODEL_UNIGRAM: return pt_tok_unigram_word(w, s, n);
+    default: return w->t->whole ? around_whole(w, s, n) : pt_tok_bpe_word(w, s, n);
     }
 }

@@ -18,7 +18,7 @@ typedef struct pt_ids {
 } pt_ids;
 
 /* PT_VOCAB_OTHER: what GGUF has no place for here (WordPiece, WordLevel, BPE with marks at the ends of words); only pt_tok_spec says it. */
-typedef enum pt_vocab_kind { PT_VOCAB_BPE, PT_VOCAB_SPM, PT_VOCAB_OTHER } pt_vocab_kind;
+typedef enum pt_vocab_kind { PT_VOCAB_BPE, PT_VOCAB_SPM, PT_VOCAB_UGM, PT_VOCAB_OTHER } pt_vocab_kind;
 /* GGUF's tokenizer.ggml.token_type values. */
 typedef enum pt_token_type {
     PT_TOKEN_NORMAL = 1,
@@ -31,17 +31,20 @@ typedef enum pt_token_type {
 
 /* A vocabulary as GGUF metadata states it; every pointer is borrowed for the call. */
 typedef struct pt_vocab_spec {
-    pt_vocab_kind kind; /* tokenizer.ggml.model: gpt2 = BPE, llama = SPM */
+    pt_vocab_kind kind; /* tokenizer.ggml.model: gpt2 = BPE, llama = SPM, t5 = UGM (Unigram) */
     const char *pre;    /* tokenizer.ggml.pre: "llama-bpe", "qwen2", "smollm", "gpt-2", ...; NULL or "default" */
     size_t n_tokens;
     const char *const *tokens; /* zero-terminated, GGUF's spelling (byte-level alphabet for BPE, U+2581 for SPM) */
-    const float *scores;       /* SPM, else NULL */
+    const float *scores;       /* SPM and UGM, else NULL */
     const int32_t *types;      /* pt_token_type a token; NULL = all normal */
     size_t n_merges;
     const char *const *merges;       /* BPE: "left right" */
     int32_t bos, eos, eot, unk, pad; /* -1 = none */
     int add_bos;                     /* 1, 0, or -1 when the file does not say (then as llama.cpp does) */
     int add_eos, add_space_prefix;   /* likewise */
+    int squeeze;                     /* remove_extra_whitespaces: 1, 0, or -1 when the file does not say */
+    const unsigned char *charsmap;   /* precompiled_charsmap of SentencePiece (tok_charsmap.h), NULL = none */
+    size_t charsmap_bytes;
     const char *chat_template;       /* Jinja text or NULL */
 } pt_vocab_spec;
 

@@ -39,7 +39,7 @@ static pt_status put_tokens(pt_gguf_writer *w, const pt_vocab_spec *v, size_t ro
     }
     PT_TRY(pt_gguf_put_texts(w, "tokenizer.ggml.tokens", text, rows));
     PT_TRY(pt_gguf_put_i32s(w, "tokenizer.ggml.token_type", types, rows));
-    if (v->kind == PT_VOCAB_SPM) PT_TRY(pt_gguf_put_f32s(w, "tokenizer.ggml.scores", scores, rows));
+    if (v->scores) PT_TRY(pt_gguf_put_f32s(w, "tokenizer.ggml.scores", scores, rows));
 done:
     free(text);
     free(types);
@@ -56,6 +56,20 @@ static pt_status put_merges(pt_gguf_writer *w, const pt_vocab_spec *v)
     pt_status rc = pt_gguf_put_texts(w, "tokenizer.ggml.merges", text, v->n_merges);
     free(text);
     return rc;
+}
+
+/* What SentencePiece does to a text before it is cut. llama.cpp reads it for Unigram vocabularies alone. */
+static pt_status put_rules(pt_gguf_writer *w, const pt_vocab_spec *v)
+{
+    bool unigram = v->kind == PT_VOCAB_UGM;
+    size_t bytes = 0;
+    for (size_t i = 0; v->types && i < v->n_tokens; i++) bytes += v->types[i] == PT_TOKEN_BYTE;
+    if (!unigram && (v->charsmap || v->squeeze > 0))
+        pt_log(PT_LOG_WARN, "llama.cpp takes no notice of this vocabulary's %s: it reads texts that these change otherwise",
+               v->charsmap ? "precompiled_charsmap" : "remove_extra_whitespaces");
+    if (unigram && bytes) pt_log(PT_LOG_WARN, "llama.cpp has no byte_fallback for Unigram vocabularies: it reads unknown characters as the unknown token");
+    if (v->charsmap) PT_RETURN(pt_gguf_put_u8s(w, "tokenizer.ggml.precompiled_charsmap", v->charsmap, v->charsmap_bytes));
+    return unigram || v->squeeze > 0 ? put_flag(w, "tokenizer.ggml.remove_extra_whitespaces", v->squeeze) : PT_OK;
 }
 
 /* The token that ends an answer: the first that generation stops at where it is not the end of text. */
@@ -75,7 +89,8 @@ pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_expor
     if (v->kind == PT_VOCAB_OTHER)
         return pt_fail(PT_ENOSUP, "a GGUF file cannot hold this tokenizer (%s): export to a Hugging Face folder", pt_tok_path(opt->tok));
     bool bpe = v->kind == PT_VOCAB_BPE;
-    PT_RETURN(pt_gguf_put_text(w, "tokenizer.ggml.model", bpe ? "gpt2" : "llama", bpe ? 4 : 5));
+    const char *model = bpe ? "gpt2" : v->kind == PT_VOCAB_UGM ? "t5" : "llama";
+    PT_RETURN(pt_gguf_put_text(w, "tokenizer.ggml.model", model, strlen(model)));
     const char *pre = v->pre && *v->pre ? v->pre : "default";
     if (bpe && strcmp(pre, "default") == 0)
         pt_log(PT_LOG_WARN,
@@ -91,6 +106,7 @@ pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_expor
     PT_RETURN(put_flag(w, "tokenizer.ggml.add_bos_token", pt_tok_add_bos(opt->tok)));
     PT_RETURN(put_flag(w, "tokenizer.ggml.add_eos_token", v->add_eos));
     PT_RETURN(put_flag(w, "tokenizer.ggml.add_space_prefix", bpe && v->add_space_prefix < 0 ? 0 : v->add_space_prefix));
+    PT_RETURN(put_rules(w, v));
     const char *jinja = opt->tmpl ? pt_template_jinja(opt->tmpl) : NULL;
     if (!jinja) jinja = pt_tok_chat_template(opt->tok);
     return jinja ? pt_gguf_put_text(w, "tokenizer.chat_template", jinja, strlen(jinja)) : PT_OK;

@@ -15,6 +15,7 @@ typedef struct vocab_text {
     double *scores64;
     float *scores;
     char *pre, *chat;
+    unsigned char *charsmap;
     size_t n_tokens, n_merges;
 } vocab_text;
 
@@ -29,6 +30,7 @@ static void vocab_text_free(vocab_text *v)
     free(v->types);
     free(v->scores64);
     free(v->scores);
+    free(v->charsmap);
     free(v->pre);
     free(v->chat);
 }
@@ -109,20 +111,42 @@ static pt_status get_flag(const pt_gguf *g, const char *key, int *out)
     return PT_OK;
 }
 
+/* SentencePiece's character map: a list of bytes. */
+static pt_status read_charsmap(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
+{
+    static const char key[] = "tokenizer.ggml.precompiled_charsmap";
+    pt_status rc = PT_OK;
+    int64_t *raw = NULL;
+    size_t n;
+    if (!pt_gguf_find(g, key)) return PT_OK;
+    PT_TRY(pt_gguf_ints(g, key, &raw, &n));
+    PT_TRY(pt_alloc0(&v->charsmap, n));
+    for (size_t i = 0; i < n; i++) {
+        PT_CHECK(raw[i] >= -128 && raw[i] <= 255, PT_EFORMAT, "%s: %s[%zu] is no byte", g->path, key, i);
+        v->charsmap[i] = (unsigned char)raw[i];
+    }
+    spec->charsmap = n ? v->charsmap : NULL;
+    spec->charsmap_bytes = n;
+done:
+    free(raw);
+    return rc;
+}
+
 static pt_status fill_spec(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
 {
     pt_gguf_str model;
     PT_RETURN(pt_gguf_text(g, "tokenizer.ggml.model", &model));
-    bool bpe = model.n == 4 && memcmp(model.s, "gpt2", 4) == 0, spm = model.n == 5 && memcmp(model.s, "llama", 5) == 0;
-    if (!bpe && !spm)
-        return pt_fail(PT_ENOSUP, "%s: tokenizer model '%.*s' is not supported; supported: gpt2, llama", g->path,
+    bool bpe = model.n == 4 && memcmp(model.s, "gpt2", 4) == 0, spm = model.n == 5 && memcmp(model.s, "llama", 5) == 0,
+         ugm = model.n == 2 && memcmp(model.s, "t5", 2) == 0;
+    if (!bpe && !spm && !ugm)
+        return pt_fail(PT_ENOSUP, "%s: tokenizer model '%.*s' is not supported; supported: gpt2, llama, t5", g->path,
                        (int)(model.n < 40 ? model.n : 40), model.s);
     PT_RETURN(read_texts(g, v));
     PT_RETURN(read_numbers(g, v));
     if (pt_gguf_find(g, "tokenizer.ggml.pre")) PT_RETURN(pt_gguf_text_dup(g, "tokenizer.ggml.pre", &v->pre));
     const pt_gguf_kv *chat = pt_gguf_find(g, "tokenizer.chat_template");
     if (chat && chat->type == PT_GGUF_STR) PT_RETURN(pt_gguf_text_dup(g, "tokenizer.chat_template", &v->chat));
-    *spec = (pt_vocab_spec){.kind = bpe ? PT_VOCAB_BPE : PT_VOCAB_SPM,
+    *spec = (pt_vocab_spec){.kind = bpe ? PT_VOCAB_BPE : ugm ? PT_VOCAB_UGM : PT_VOCAB_SPM,
                             .pre = v->pre,
                             .n_tokens = v->n_tokens,
                             .tokens = (const char *const *)v->tokens,
@@ -131,14 +155,16 @@ static pt_status fill_spec(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
                             .n_merges = v->n_merges,
                             .merges = (const char *const *)v->merges,
                             .chat_template = v->chat};
-    /* llama.cpp knows SentencePiece's own numbers */
+    /* llama.cpp knows SentencePiece's own numbers, and T5's */
     PT_RETURN(get_id(g, "tokenizer.ggml.bos_token_id", v->n_tokens, spm ? 1 : -1, &spec->bos));
-    PT_RETURN(get_id(g, "tokenizer.ggml.eos_token_id", v->n_tokens, spm ? 2 : -1, &spec->eos));
+    PT_RETURN(get_id(g, "tokenizer.ggml.eos_token_id", v->n_tokens, spm ? 2 : ugm ? 1 : -1, &spec->eos));
     PT_RETURN(get_id(g, "tokenizer.ggml.eot_token_id", v->n_tokens, -1, &spec->eot));
-    PT_RETURN(get_id(g, "tokenizer.ggml.unknown_token_id", v->n_tokens, spm ? 0 : -1, &spec->unk));
-    PT_RETURN(get_id(g, "tokenizer.ggml.padding_token_id", v->n_tokens, -1, &spec->pad));
+    PT_RETURN(get_id(g, "tokenizer.ggml.unknown_token_id", v->n_tokens, spm ? 0 : ugm ? 2 : -1, &spec->unk));
+    PT_RETURN(get_id(g, "tokenizer.ggml.padding_token_id", v->n_tokens, ugm ? 0 : -1, &spec->pad));
     PT_RETURN(get_flag(g, "tokenizer.ggml.add_bos_token", &spec->add_bos));
     PT_RETURN(get_flag(g, "tokenizer.ggml.add_eos_token", &spec->add_eos));
+    PT_RETURN(get_flag(g, "tokenizer.ggml.remove_extra_whitespaces", &spec->squeeze));
+    PT_RETURN(read_charsmap(g, v, spec));
     return get_flag(g, "tokenizer.ggml.add_space_prefix", &spec->add_space_prefix);
 }
 

@@ -1,0 +1,229 @@
+/* tokenizer.model and Unigram vocabularies against sentencepiece, tokenizers and transformers (tests/golden/tok_spm.py), and damaged ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "data/text/tokenizer.h"
+
+#define DATA "tests/golden/data/"
+#define OK(call)                                                                                \
+    do {                                                                                        \
+        if ((call) != PT_OK) fail_msg("%s:%d: %s: %s", __FILE__, __LINE__, #call, pt_err_msg()); \
+    } while (0)
+
+static char tmp[64];
+
+static json_t *golden(void)
+{
+    json_t *g;
+    OK(pt_json_load(&g, DATA "tok_spm.json", 1 << 22, PT_JSON_OBJECT));
+    return g;
+}
+
+static void same_text(const char *name, const char *what, const json_t *want, const pt_str *got)
+{
+    if (got->len != json_string_length(want) || memcmp(got->text, json_string_value(want), got->len) != 0)
+        fail_msg("%s: %s is '%s', should be '%s'", name, what, got->text, json_string_value(want));
+}
+
+/* row: [text, ids, decoded, decoded without special tokens] */
+static void check_row(const char *name, const pt_tokenizer *t, const json_t *row, bool added)
+{
+    const json_t *text = json_array_get(row, 0), *want = json_array_get(row, 1);
+    pt_ids ids = {0};
+    pt_str out = {0};
+    size_t *ends = NULL;
+    OK(pt_tok_encode_at(t, json_string_value(text), json_string_length(text), added, PT_TOK_START, &ids, &ends));
+    for (size_t i = 0; i < ids.n || i < json_array_size(want); i++)
+        if (i >= ids.n || i >= json_array_size(want) || ids.ids[i] != json_integer_value(json_array_get(want, i)))
+            fail_msg("%s: '%s': id %zu is %d, should be %lld", name, json_string_value(text), i, i < ids.n ? ids.ids[i] : -1,
+                     (long long)json_integer_value(json_array_get(want, i)));
+    for (size_t i = 1; i < ids.n; i++) assert_true(ends[i - 1] <= ends[i]);
+    OK(pt_tok_decode(t, ids.ids, ids.n, false, &out));
+    same_text(name, "the text", json_array_get(row, 2), &out);
+    out.len = 0;
+    OK(pt_tok_decode(t, ids.ids, ids.n, true, &out));
+    same_text(name, "the text without special tokens", json_array_get(row, 3), &out);
+    free(ends);
+    free(ids.ids);
+    pt_str_free(&out);
+}
+
+static void check_rows(const char *part, bool added, size_t at_least)
+{
+    json_t *g = golden(), *of, *row;
+    size_t i, k, rows = 0;
+    json_array_foreach(json_object_get(g, part), i, of)
+    {
+        char path[128];
+        pt_tokenizer *t;
+        snprintf(path, sizeof path, DATA "spm/%s", json_string_value(json_object_get(of, "file")));
+        OK(pt_tok_open(&t, path));
+        json_array_foreach(json_object_get(of, "rows"), k, row) check_row(path, t, row, added);
+        rows += k;
+        pt_tok_free(t);
+    }
+    assert_true(rows >= at_least);
+    json_decref(g);
+}
+
+static void as_sentencepiece(void **state)
+{
+    check_rows("models", false, 7 * 45);
+}
+
+static void unigram_as_tokenizers(void **state)
+{
+    check_rows("unigram", true, 2 * 45);
+}
+
+static void put(const char *name, const void *bytes, size_t n)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", tmp, name);
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void put_json(const char *name, const json_t *j)
+{
+    char *text = json_is_object(j) ? json_dumps(j, 0) : NULL, path[128];
+    snprintf(path, sizeof path, "%s/%s", tmp, name);
+    if (text) put(name, text, strlen(text));
+    else unlink(path);
+    free(text);
+}
+
+static void folders_as_transformers(void **state)
+{
+    json_t *g = golden(), *of, *row;
+    size_t i, k;
+    json_array_foreach(json_object_get(g, "folders"), i, of)
+    {
+        const char *name = json_string_value(json_object_get(of, "file"));
+        char path[128];
+        pt_map m;
+        pt_tokenizer *t;
+        snprintf(path, sizeof path, DATA "spm/%s", name);
+        OK(pt_map_open(&m, path));
+        put("tokenizer.model", m.data, m.bytes);
+        pt_map_close(&m);
+        put_json("tokenizer_config.json", json_object_get(of, "config"));
+        put_json("added_tokens.json", json_object_get(of, "added"));
+        OK(pt_tok_open(&t, tmp));
+        assert_string_equal(pt_tok_file(t), "tokenizer.model");
+        assert_int_equal(pt_tok_vocab_size(t), json_integer_value(json_object_get(of, "size")));
+        assert_int_equal(pt_tok_bos(t), json_integer_value(json_object_get(of, "bos")));
+        assert_int_equal(pt_tok_eos(t), json_integer_value(json_object_get(of, "eos")));
+        assert_int_equal(pt_tok_unk(t), json_integer_value(json_object_get(of, "unk")));
+        json_array_foreach(json_object_get(of, "rows"), k, row) check_row(name, t, row, true);
+        pt_tok_free(t);
+    }
+    assert_int_equal(i, 4);
+    put_json("tokenizer_config.json", NULL);
+    put_json("added_tokens.json", NULL);
+    json_decref(g);
+}
+
+/* What does not hold is refused by name, and nothing is left half made. */
+static void broken(void **state)
+{
+#define UNK "\x0a\x09\x0a\x05<unk>\x18\x02"
+#define A "\x0a\x08\x0a\x01" "a\x15\0\0\x80\xbf"
+#define BPE "\x12\x02\x18\x02"
+    static const struct {
+        const char *bytes;
+        size_t n;
+        const char *say;
+    } cases[] = {
+#define CASE(b, s) {b, sizeof b - 1, s}
+        CASE(A BPE, "no piece is the unknown one"),
+        CASE(UNK A "\x12\x02\x18\x03", "model_type WORD is not supported"),
+        CASE(UNK A "\x12\x02\x18\x04", "model_type CHAR is not supported"),
+        CASE(UNK A "\x12\x02\x18\x09", "model_type is 9"),
+        CASE(UNK "\x0a\x06\x0a\x02<u\x10\x02", "piece 1: its score has wire type 0, not 5"),
+        CASE(UNK "\x0a\x06\x0a\x02<u\x18\x02" BPE, "pieces 0 and 1 are both the unknown one"),
+        CASE(UNK "\x0a\x02\x18\x01" BPE, "piece 1: it has no text"),
+        CASE(UNK "\x0a\x03\x0a\x01\xff" BPE, "piece 1: its text is not UTF-8"),
+        CASE(UNK "\x0a\x05\x0a\x03" "a\0b" BPE, "piece 1: its text is not UTF-8, or holds a zero"),
+        CASE(UNK "\x0a\x08\x0a\x01" "a\x15\0\0\xc0\x7f" BPE, "piece 1: its score is not finite"),
+        CASE(UNK "\x0a\x05\x0a\x01" "a\x18\x07" BPE, "piece 1: its type is 7"),
+        CASE(UNK "\x0a\x05\x0a\x01" "a\x18\x05" BPE, "a BPE vocabulary with unused pieces is not supported"),
+        CASE(UNK A A BPE, "token 'a' has two ids: 1 and 2"),
+        CASE(UNK "\x0a\x0a\x0a\x06<0x41>\x18\x06" BPE, "piece 1 is a byte, and byte_fallback is false"),
+        CASE(UNK "\x0a\x0a\x0a\x06<0x41>\x18\x06\x12\x05\x18\x02\x98\x02\x01", "byte_fallback is true, and 1 of 256 bytes have a piece"),
+        CASE(UNK "\x0a\x0a\x0a\x06<0x4g>\x18\x06\x12\x05\x18\x02\x98\x02\x01", "piece 1, '<0x4g>', is no byte"),
+        CASE(UNK A BPE "\x1a\x05\x12\x03\1\0\0", "a character map of 3 bytes is too short"),
+        CASE(UNK A BPE "\x1a\x08\x12\x06\x08\0\0\0\1\1", "the trie of a character map takes 8 of 2 bytes"),
+        CASE(UNK A BPE "\x1a\x0b\x12\x09\x04\0\0\0\0\0\0\0x", "the last text of a character map has no end"),
+        CASE(UNK A BPE "\x2a\x03\x12\x01x", "a denormalizer with a character map"),
+        CASE(UNK A "\x12\x04\x18", "takes 4 bytes, 1 are left"),
+        CASE(UNK A "\x12\x02\x1a\x01", "trainer_spec: field 3 at byte 0 takes 1 bytes"),
+        CASE(UNK A "\x0b\x01", "field 1 at byte 21 has wire type 3"),
+        CASE(UNK A "\x08\x01", "piece has wire type 0, not 2"),
+        CASE(UNK A "\x03", "has no valid number"),
+        CASE(UNK A "\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", "has more than ten bytes"),
+        CASE(UNK "\x0a\x05\x0a\x01" "a\x18\x03", "no piece is a normal one"),
+    };
+    char path[128];
+    snprintf(path, sizeof path, "%s/tokenizer.model", tmp);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pt_tokenizer *t;
+        put("tokenizer.model", cases[i].bytes, cases[i].n);
+        pt_status rc = pt_tok_open(&t, tmp);
+        if (rc == PT_OK || t) fail_msg("case %zu (%s) is read", i, cases[i].say);
+        if (!strstr(pt_err_msg(), cases[i].say) || !strstr(pt_err_msg(), path)) fail_msg("case %zu says: %s; should say: %s", i, pt_err_msg(), cases[i].say);
+    }
+    pt_tokenizer *t; /* the table's own bricks stand */
+    put("tokenizer.model", UNK A BPE, sizeof(UNK A BPE) - 1);
+    OK(pt_tok_open(&t, tmp));
+    pt_tok_free(t);
+}
+
+/* A file cut off anywhere, or with any byte changed, is read or refused, never worse. */
+static void damaged(void **state)
+{
+    static const char *const names[] = {DATA "spm/uni_bytes.model", DATA "spm/bpe_rules.model"};
+    for (int k = 0; k < 2; k++) {
+        pt_map m;
+        unsigned char *copy;
+        OK(pt_map_open(&m, names[k]));
+        OK(pt_alloc0(&copy, m.bytes));
+        for (size_t i = 0; i < m.bytes; i += 29) {
+            for (int cut = 0; cut < 2; cut++) {
+                pt_tokenizer *t;
+                pt_ids ids = {0};
+                memcpy(copy, m.data, m.bytes);
+                copy[i] ^= (unsigned char)(1 << i % 8);
+                put("tokenizer.model", copy, cut ? i : m.bytes);
+                if (pt_tok_open(&t, tmp) == PT_OK && pt_tok_encode(t, "A \xef\xac\x81 e\xcc\x81 the light\xe2\x98\x83", 20, true, true, &ids) == PT_OK)
+                    for (size_t j = 0; j < ids.n; j++) assert_in_range(ids.ids[j], 0, pt_tok_vocab_size(t) - 1);
+                free(ids.ids);
+                pt_tok_free(t);
+            }
+        }
+        free(copy);
+        pt_map_close(&m);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(as_sentencepiece), cmocka_unit_test(unigram_as_tokenizers), cmocka_unit_test(folders_as_transformers),
+                                       cmocka_unit_test(broken), cmocka_unit_test(damaged)};
+    snprintf(tmp, sizeof tmp, "/tmp/ptrain_spm_XXXXXX");
+    if (!mkdtemp(tmp)) return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    (void)pt_dir_remove(tmp);
+    return failed;
+}
