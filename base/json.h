@@ -15,6 +15,7 @@
 #include <jansson.h>
 
 #include "base/mem.h"
+#include "base/version.h"
 
 enum { PT_JSON_DEPTH = 2048 };
 
@@ -33,6 +34,8 @@ typedef struct pt_json_in {
     unsigned flags;
 } pt_json_in;
 
+/* What reads (base/version.h). */
+void pt_json_library(char out[PT_LIBRARY_NAME]);
 /* Moves over spaces and line ends. */
 void pt_json_space(pt_json_in *in);
 /* The next value; `at` moves behind it. PT_EFORMAT or PT_ENOMEM. Free with json_decref. */

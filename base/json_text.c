@@ -1,9 +1,15 @@
 /* JSON values for people and for files: their kind in words, their text. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/json_odd.h"
+
+void pt_json_library(char out[PT_LIBRARY_NAME])
+{
+    snprintf(out, PT_LIBRARY_NAME, "jansson %s", jansson_version_str());
+}
 
 json_t *pt_json_odd_new(pt_json_odd_kind kind, const char *source, size_t n)
 {

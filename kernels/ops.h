@@ -2,6 +2,7 @@
  * Implementations: pt_ops_ref (plain loops in double: the specification), pt_ops_cpu (OpenMP + oneDNN), the CUDA plugin. */
 #ifndef PT_KERNELS_OPS_H
 #define PT_KERNELS_OPS_H
+#include "base/version.h"
 #include "kernels/adam.h"
 #include "kernels/attention.h"
 #include "kernels/head.h"
@@ -82,6 +83,8 @@ extern const pt_ops pt_ops_ref, pt_ops_cpu;
 pt_status pt_cpu_measure(double *f32_gflops, double *bf16_gflops);
 /* "avx512", "avx2", "base": the variant of the vector kernels in use. */
 const char *pt_cpu_isa(void);
+/* What multiplies (base/version.h). */
+void pt_cpu_library(char out[PT_LIBRARY_NAME]);
 /* Forces a variant for tests and for resuming under the same arithmetic: PT_EARG when this processor lacks it. NULL = the best. */
 pt_status pt_cpu_isa_set(const char *name);
 #endif

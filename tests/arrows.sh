@@ -25,7 +25,7 @@ eval/http: eval/http eval/ask data/read data/text base
 eval/metric: eval/metric eval/text eval/stat base
 eval/task: eval/task eval/metric eval/ask eval/text eval/stat data/read data/text base
 eval/suite: eval/suite eval/task eval/metric eval/ask eval/text eval/stat train/generate train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
-train/loop: train/loop eval/suite eval/task eval/metric eval/ask eval/text eval/stat train/export train/generate train/objective train/optim train/model kernels data/batch data/audit data/pack data/read data/text checkpoints train/dist base
+train/loop: train/loop eval/suite eval/task eval/metric eval/http eval/ask eval/text eval/stat train/export train/generate train/objective train/optim train/model kernels data/batch data/audit data/pack data/read data/text checkpoints train/dist base
 train/cli: train/cli train/loop eval/page eval/suite eval/task eval/metric eval/http eval/ask eval/text eval/stat train/export train/generate train/objective train/optim train/model kernels data/batch data/audit data/pack data/read data/text checkpoints train/dist base
 '
 check_tree() { # prints the offending lines

@@ -4,6 +4,7 @@
 #define PT_DATA_PACK_H
 #include "base/batch.h"
 #include "base/token_weights.h"
+#include "base/version.h"
 #include "data/read/dataset.h"
 #include "data/text/template.h"
 
@@ -121,6 +122,8 @@ pt_status pt_pack_profiles(const pt_pack *p, char **json);
 pt_status pt_pack_store_reference(pt_pack *p, uint64_t key, const float *reference);
 bool pt_pack_has_reference(const pt_pack *p, uint64_t key); /* loads them when true; a warning names a file that cannot be used */
 
+/* What writes packs (base/version.h). */
+void pt_pack_library(char out[PT_LIBRARY_NAME]);
 /* Sample i as text with the weights visible: supervised text in one colour, context in another, control tokens dimmed: ANSI when colour, and
  * then the text is made visible for a terminal (base/visible.h). */
 pt_status pt_pack_inspect(const pt_pack *p, const pt_tokenizer *tok, int64_t i, bool colour, pt_str *out);

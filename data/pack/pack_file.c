@@ -333,3 +333,12 @@ pt_status pt_h5_get_attr(pt_h5 *h, const char *name, uint64_t *value)
         }
     return pt_fail(PT_EFORMAT, "no attribute '%s'", name);
 }
+
+void pt_pack_library(char out[PT_LIBRARY_NAME])
+{
+    unsigned major = 0, minor = 0, release = 0;
+    pt_foreign_enter(library);
+    H5get_libversion(&major, &minor, &release);
+    pt_foreign_leave();
+    snprintf(out, PT_LIBRARY_NAME, "HDF5 %u.%u.%u", major, minor, release);
+}

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data/text/tok_norm.h"
+#include <stdio.h>
 
 pt_status pt_tok_add_step(pt_tokenizer *t, const pt_tok_split *step, const char *pattern)
 {
@@ -239,4 +240,12 @@ static pt_status run_step(pt_tok_work *w, size_t k, const char *s, size_t n)
 pt_status pt_tok_split_text(pt_tok_work *w)
 {
     return run_step(w, 0, w->view.s, w->view.n);
+}
+
+void pt_tok_library(char out[PT_LIBRARY_NAME])
+{
+    char version[48] = ""; /* 24 are enough by its manual */
+    if (pcre2_config(PCRE2_CONFIG_VERSION, NULL) <= (int)sizeof version) pcre2_config(PCRE2_CONFIG_VERSION, version);
+    version[strcspn(version, " ")] = 0; /* a date stands behind it */
+    snprintf(out, PT_LIBRARY_NAME, "PCRE2 %s", version);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "base/mem.h"
+#include "base/version.h"
 
 typedef struct pt_tokenizer pt_tokenizer;
 
@@ -119,6 +120,8 @@ int32_t pt_tok_eos(const pt_tokenizer *t);
 int32_t pt_tok_eot(const pt_tokenizer *t);
 int32_t pt_tok_pad(const pt_tokenizer *t);
 int32_t pt_tok_unk(const pt_tokenizer *t);
+/* What finds the patterns (base/version.h). */
+void pt_tok_library(char out[PT_LIBRARY_NAME]);
 bool pt_tok_add_bos(const pt_tokenizer *t);
 int32_t pt_tok_find(const pt_tokenizer *t, const char *spelling);
 bool pt_tok_is_control(const pt_tokenizer *t, int32_t id); /* special: never produced from plain text */

@@ -49,5 +49,9 @@ typedef struct pt_voices {
 pt_status pt_voices_add(pt_voices *v, pt_voice *voice);
 /* PT_EARG names those that there are. */
 pt_status pt_voices_find(const pt_voices *v, const char *name, pt_voice **out);
+/* What a voice has cost until now, and between two such accounts: every number less what it was, those of a list of causes that are 0 then left out; texts as they are.
+ * Owned; NULL: it has nothing to say. PT_ENOMEM. */
+pt_status pt_voice_account(const pt_voice *v, json_t **out);
+pt_status pt_voice_since(const pt_voice *v, const json_t *before, json_t **out);
 void pt_voices_free(pt_voices *v);
 #endif

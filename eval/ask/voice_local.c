@@ -110,7 +110,7 @@ done:
 static pt_status account(const pt_voice *v, json_t **out)
 {
     const pt_runner *r = runner_of(v->of);
-    *out = json_pack("{sI sI}", "requests", (json_int_t)r->asked, "known", (json_int_t)r->known);
+    *out = json_pack("{sI}", "requests", (json_int_t)r->asked); /* whether they were answered before or not: who asks again gets the same */
     return *out ? PT_OK : pt_fail(PT_ENOMEM, "out of memory for what a model was asked");
 }
 

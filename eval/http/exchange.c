@@ -228,3 +228,9 @@ pt_status pt_line_wait(pt_line *l, double seconds, pt_exchange **done)
     *done = x;
     return PT_OK;
 }
+
+void pt_line_library(char out[PT_LIBRARY_NAME])
+{
+    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+    snprintf(out, PT_LIBRARY_NAME, "libcurl %s (%s)", v->version, v->ssl_version ? v->ssl_version : "no TLS");
+}

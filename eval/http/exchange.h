@@ -3,6 +3,7 @@
 #ifndef PT_EVAL_EXCHANGE_H
 #define PT_EVAL_EXCHANGE_H
 #include "base/mem.h"
+#include "base/version.h"
 #include "eval/http/http_options.h"
 #include "eval/http/spending.h"
 
@@ -34,4 +35,6 @@ void pt_line_drop(pt_line *l, pt_exchange *x);
 pt_status pt_line_send(pt_line *l, pt_exchange *x);
 /* The next one that is done, waiting `seconds` at most; NULL: none yet. PT_ENOMEM. */
 pt_status pt_line_wait(pt_line *l, double seconds, pt_exchange **done);
+/* What sends (base/version.h). */
+void pt_line_library(char out[PT_LIBRARY_NAME]);
 #endif

@@ -3,7 +3,7 @@
  * pt_page_build makes a document of what the folders hold, which is the JSON form; the other forms are written from it. The same files give the same
  * bytes: no clock, no locale, no order of a folder's entries.
  *
- *   {"format": "ptrain-report", "version": 1, "title", "runs": [NAME], "sections": [{"title", "blocks": [BLOCK]}]}
+ *   {"format": "ptrain-report", "version": 1, "title", "runs": [NAME], "broad": true where tables of it want paper on its side, "sections": [{"title", "blocks": [BLOCK]}]}
  *
  * A BLOCK has a "kind" and a "title":
  *   note    "text"
@@ -30,7 +30,8 @@ typedef struct pt_page_options {
     int rows; /* of a table, of groups, answers, dialogues; the rest is counted. 0: as report_rows of the first run's config says, else PT_PAGE_ROWS */
 } pt_page_options;
 
-/* Of the folders of n runs, 1 to PT_PAGE_RUNS. What is not there is left out, and said. PT_EIO: no such folder; PT_EARG: one that holds no run, or too
+/* Of the folders of n runs, 1 to PT_PAGE_RUNS, or of files as eval.json and eval_beside.json are. One run: its own evaluation, then what it was measured beside (eval_beside.json).
+ * Several: the columns of an eval_beside.json that one of them has of them all, else each one's own eval.json. What is not there is left out, and said. PT_EIO: no such folder; PT_EARG: one that holds no run, or too
  * many; PT_EFORMAT: a file of it that is broken. */
 pt_status pt_page_build(const char *const *dirs, size_t n, const pt_page_options *o, json_t **out);
 /* A file that needs nothing else: well-formed XML and HTML 5, no script, no outside resource; light and dark. Appended. */

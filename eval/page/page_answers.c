@@ -1,31 +1,12 @@
 /* What models said: answers side by side, with what differs marked; dialogues. From eval.json's "answers" (of the test data, of a task) and "talks". */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/visible.h"
 #include "eval/page/page_priv.h"
 
 /* Characters of a text that a page shows; of the rest it says how much there is. */
 enum { MOST_PROMPT = 2000, MOST_ANSWER = 6000, MOST_SYSTEMS = 200 };
-
-/* The first `most` characters; how many are left out stands behind them. */
-static json_t *cut_text(const json_t *text, size_t most)
-{
-    const char *s = json_string_value(text);
-    size_t n = json_string_length(text), at = 0, characters = 0, all = 0;
-    pt_str shown = {0};
-    if (!s) return json_string("");
-    for (size_t i = 0; i < n; i++) {
-        if (((unsigned char)s[i] & 0xC0) == 0x80) continue;
-        if (all++ == most) at = i;
-    }
-    characters = all > most ? most : all;
-    pt_status rc = pt_str_visible(&shown, s, all > most ? at : n);
-    if (rc == PT_OK && all > most) rc = pt_str_printf(&shown, " [%zu more characters]", all - characters);
-    json_t *j = rc == PT_OK ? json_stringn(shown.text ? shown.text : "", shown.len) : NULL;
-    pt_str_free(&shown);
-    return j;
-}
 
 /* The number of a system text among those of the block, from 1; put there when it is new. 0: there is none. */
 static pt_status system_of(json_t *systems, json_t *seen, const json_t *text, json_int_t *out)
@@ -36,7 +17,7 @@ static pt_status system_of(json_t *systems, json_t *seen, const json_t *text, js
         if (json_equal(json_array_get(seen, i), text)) *out = (json_int_t)i + 1;
     if (*out || json_array_size(seen) == MOST_SYSTEMS) return PT_OK;
     PT_RETURN(pt_page_push(seen, json_incref((json_t *)text)));
-    PT_RETURN(pt_page_push(systems, cut_text(text, MOST_PROMPT)));
+    PT_RETURN(pt_page_push(systems, pt_page_cut(text, MOST_PROMPT)));
     *out = (json_int_t)json_array_size(seen);
     return PT_OK;
 }
@@ -51,10 +32,16 @@ static pt_status put_turns(json_t *to, const json_t *turns, const char *who, siz
     {
         json_t *one = json_object(), *name = json_object_get(turn, who);
         PT_RETURN(pt_page_push(list, one));
-        PT_RETURN(pt_page_put(one, "who", json_is_string(name) ? cut_text(name, 80) : json_string("?")));
-        PT_RETURN(pt_page_put(one, "text", cut_text(json_object_get(turn, "text"), most)));
+        PT_RETURN(pt_page_put(one, "who", json_is_string(name) ? pt_page_cut(name, 80) : json_string("?")));
+        PT_RETURN(pt_page_put(one, "text", pt_page_cut(json_object_get(turn, "text"), most)));
     }
     return PT_OK;
+}
+
+static bool same(const json_t *a, const json_t *b, const char *key)
+{
+    const json_t *x = json_object_get(a, key), *y = json_object_get(b, key);
+    return x == y || json_equal(x, y); /* in neither of them too */
 }
 
 /* The same question in another run's list: where it stands in the first, or wherever it is. NULL: nowhere. */
@@ -62,9 +49,7 @@ static const json_t *same_question(const json_t *list, size_t at, const json_t *
 {
     for (size_t k = 0; k < json_array_size(list); k++) {
         const json_t *x = json_array_get(list, (at + k) % json_array_size(list));
-        if (json_equal(json_object_get(x, "turns"), json_object_get(like, "turns")) && json_equal(json_object_get(x, "system"), json_object_get(like, "system")) &&
-            json_equal(json_object_get(x, "repeat"), json_object_get(like, "repeat")))
-            return x;
+        if (same(x, like, "turns") && same(x, like, "system") && same(x, like, "repeat")) return x;
     }
     return NULL;
 }
@@ -75,7 +60,7 @@ static pt_status add_whole(json_t *said, const json_t *text)
     PT_RETURN(pt_page_push(said, list));
     PT_RETURN(pt_page_push(list, piece));
     PT_RETURN(pt_page_push(piece, json_string("=")));
-    return pt_page_push(piece, cut_text(text, MOST_ANSWER));
+    return pt_page_push(piece, pt_page_cut(text, MOST_ANSWER));
 }
 
 /* Of two columns what differs in each; of more, in each against the first. */
@@ -86,7 +71,7 @@ static pt_status put_said(const pt_page_sides *s, const json_t *const each[], js
     PT_TRY(pt_page_put(row, "said", json_incref(said)));
     for (size_t c = 0; c < s->n; c++) {
         const json_t *t = pt_page_side(s, each, c);
-        text[c] = json_is_string(t) ? cut_text(t, MOST_ANSWER) : NULL;
+        text[c] = json_is_string(t) ? pt_page_cut(t, MOST_ANSWER) : NULL;
         PT_CHECK(text[c] || !json_is_string(t), PT_ENOMEM, "out of memory writing a report");
     }
     for (size_t c = 0; c < s->n; c++) {
@@ -117,14 +102,14 @@ static pt_status add_row(const pt_page_sides *s, json_t *block, json_t *seen, co
     size_t i;
     PT_RETURN(pt_page_push(json_object_get(block, "rows"), row));
     for (size_t k = 0; k < s->tuned; k++) each[k] = k == first ? like : same_question(lists[k], at, like);
-    PT_RETURN(pt_page_put(row, "name", cut_text(group, 200)));
+    PT_RETURN(pt_page_put(row, "name", pt_page_cut(group, 200)));
     PT_RETURN(system_of(json_object_get(block, "systems"), seen, json_object_get(like, "system"), &system));
     PT_RETURN(pt_page_put(row, "system", json_integer(system)));
     PT_RETURN(put_turns(row, json_object_get(like, "turns"), "role", MOST_PROMPT));
     PT_RETURN(put_said(s, each, row));
     PT_RETURN(pt_page_put(row, "references", references = json_array()));
     json_array_foreach(json_object_get(like, "references"), i, v)
-        if (i < 3) PT_RETURN(pt_page_push(references, cut_text(v, MOST_PROMPT)));
+        if (i < 3) PT_RETURN(pt_page_push(references, pt_page_cut(v, MOST_PROMPT)));
     return PT_OK;
 }
 
@@ -195,8 +180,8 @@ static pt_status of_task(const pt_page_sides *s, json_t *page, const char *name)
     pt_status rc = PT_OK;
     const json_t *tasks[PT_PAGE_RUNS] = {NULL}, *lists[PT_PAGE_RUNS] = {NULL};
     pt_str answers = {0}, talks = {0};
-    PT_TRY(pt_str_printf(&answers, "Answers: %s", name));
-    PT_TRY(pt_str_printf(&talks, "Dialogues: %s", name));
+    PT_TRY(pt_str_printf(&answers, "Answers%s: %s", s->how, name));
+    PT_TRY(pt_str_printf(&talks, "Dialogues%s: %s", s->how, name));
     for (size_t k = 0; k < s->tuned; k++) {
         tasks[k] = pt_page_task_named(s->runs[k].eval, name);
         lists[k] = json_object_get(tasks[k], "answers");
@@ -209,13 +194,15 @@ done:
     return rc;
 }
 
-pt_status pt_page_answers(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o)
+pt_status pt_page_answers(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o, const char *how)
 {
     pt_page_sides s;
     const json_t *lists[PT_PAGE_RUNS] = {NULL};
-    pt_page_sides_find(&s, runs, n, o);
+    char title[80];
+    pt_page_sides_find(&s, runs, n, o, how);
+    snprintf(title, sizeof title, "Answers%s: test data", how);
     for (size_t k = 0; k < n; k++) lists[k] = json_object_get(runs[k].eval, "answers");
-    PT_RETURN(put_answers(&s, page, "Answers: test data", lists));
+    PT_RETURN(put_answers(&s, page, title, lists));
     for (size_t r = 0; r < n; r++) {
         const json_t *tasks = json_object_get(runs[r].eval, "tasks");
         for (size_t i = 0; i < json_array_size(tasks); i++) {

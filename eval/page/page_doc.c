@@ -100,6 +100,57 @@ static pt_status name_runs(const char *const *dirs, pt_page_run *runs, size_t n)
     return PT_OK;
 }
 
+/* eval_beside.json as runs that were evaluated and nothing else; *left: columns that a page has no room for. */
+static pt_status runs_of(const json_t *beside, pt_page_run *runs, size_t *n, size_t *left)
+{
+    const char *names[PT_PAGE_RUNS];
+    const size_t all = pt_page_beside_columns(beside);
+    for (*n = 0; *n < all && *n < PT_PAGE_RUNS; ++*n) {
+        names[*n] = runs[*n].dir = pt_page_beside_name(beside, *n);
+        PT_RETURN(pt_page_beside_column(beside, *n, &runs[*n].eval));
+    }
+    *left = all - *n;
+    return name_runs(names, runs, *n);
+}
+
+/* What was found of several beside each other, in a folder of one of them. */
+static pt_status put_beside(json_t *page, const pt_page_run *of, const pt_page_options *o)
+{
+    pt_status rc = PT_OK;
+    pt_page_run runs[PT_PAGE_RUNS] = {{0}};
+    pt_str note = {0};
+    size_t n = 0, left = 0;
+    PT_TRY(runs_of(of->beside, runs, &n, &left));
+    if (!n) goto done;
+    PT_TRY(pt_str_puts(&note, "A star says that a column differs from the base by more than noise, of all columns together."));
+    if (left) PT_TRY(pt_str_printf(&note, " %zu more columns are left out.", left));
+    PT_TRY(pt_page_measures(page, runs, n, o, ", side by side", note.text));
+    PT_TRY(pt_page_answers(page, runs, n, o, ", side by side"));
+done:
+    for (size_t i = 0; i < PT_PAGE_RUNS; i++) pt_page_run_close(&runs[i]);
+    pt_str_free(&note);
+    return rc;
+}
+
+/* What evaluation found: of one run its own, then what it was measured beside; of several together where that was done, else of each by itself. */
+static pt_status put_evaluation(json_t *page, pt_page_run *runs, size_t n, const pt_page_options *o)
+{
+    pt_status rc = PT_OK;
+    pt_str note = {0};
+    const char *where = NULL;
+    if (n > 1) PT_TRY(pt_page_beside_join(runs, n, &where));
+    if (where) PT_TRY(pt_str_printf(&note, "A star says that a run differs from the base by more than noise, of all columns together. The figures stand in %s/eval_beside.json.", where));
+    else if (n > 1) PT_TRY(pt_str_puts(&note, "Each run was evaluated by itself: a star says that it differs from its own base by more than noise. ptrain eval RUN RUN ... measures them side by side."));
+    if (n > 1 || runs->eval || !runs->beside) {
+        PT_TRY(pt_page_measures(page, runs, n, o, "", note.text));
+        PT_TRY(pt_page_answers(page, runs, n, o, ""));
+    }
+    if (n == 1 && runs->beside) PT_TRY(put_beside(page, runs, o));
+done:
+    pt_str_free(&note);
+    return rc;
+}
+
 /* What is asked for, else what the first run's config says, else PT_PAGE_ROWS. */
 static pt_page_options with_rows(const pt_page_options *o, const pt_page_run *first)
 {
@@ -107,6 +158,14 @@ static pt_page_options with_rows(const pt_page_options *o, const pt_page_run *fi
     const char *said = pt_page_config_value(first->config, "report_rows", &n);
     long rows = n ? strtol(said, NULL, 10) : 0;
     return (pt_page_options){.rows = o->rows > 0 ? o->rows : rows > 0 && rows < 1 << 24 ? (int)rows : PT_PAGE_ROWS};
+}
+
+/* Whether some of them say more than what evaluation found. */
+static bool is_trained(const pt_page_run *runs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (runs[i].config || runs[i].n_curves || runs[i].trained) return true;
+    return false;
 }
 
 pt_status pt_page_build(const char *const *dirs, size_t n, const pt_page_options *o, json_t **out)
@@ -129,11 +188,12 @@ pt_status pt_page_build(const char *const *dirs, size_t n, const pt_page_options
     for (size_t i = 0; i < n; i++) PT_TRY(pt_page_push(names, pt_page_text(runs[i].name, strlen(runs[i].name))));
     PT_TRY(pt_page_put(page, "runs", json_incref(names)));
     PT_TRY(pt_page_put(page, "sections", json_array()));
-    PT_TRY(pt_page_about(page, runs, n));
-    PT_TRY(pt_page_trained(page, runs, n, o));
-    PT_TRY(pt_page_curves(page, runs, n));
-    PT_TRY(pt_page_measures(page, runs, n, o));
-    PT_TRY(pt_page_answers(page, runs, n, o));
+    if (is_trained(runs, n)) {
+        PT_TRY(pt_page_about(page, runs, n));
+        PT_TRY(pt_page_trained(page, runs, n, o));
+        PT_TRY(pt_page_curves(page, runs, n));
+    }
+    PT_TRY(put_evaluation(page, runs, n, o));
     *out = json_incref(page);
 done:
     for (size_t i = 0; i < n && i < PT_PAGE_RUNS; i++) pt_page_run_close(&runs[i]);

@@ -86,16 +86,17 @@ static pt_status put_section(pt_str *out, const json_t *section)
 {
     json_t *b;
     size_t i;
-    bool charts = false;
+    const char *open = NULL;
     PT_RETURN(within(out, "<section><h2>", json_object_get(section, "title"), "</h2>\n"));
     json_array_foreach(json_object_get(section, "blocks"), i, b)
     {
-        bool chart = !strcmp(pt_page_string(b, "kind"), "chart");
-        if (chart != charts) PT_RETURN(pt_str_puts(out, chart ? "<div class=\"charts\">\n" : "</div>\n"));
-        charts = chart;
+        const char *kind = pt_page_string(b, "kind"), *now = !strcmp(kind, "chart") ? "charts" : !strcmp(kind, "matrix") ? "matrices" : NULL; /* beside each other, as many as there is room for */
+        if (now != open && open) PT_RETURN(pt_str_puts(out, "</div>\n"));
+        if (now != open && now) PT_RETURN(pt_str_printf(out, "<div class=\"%s\">\n", now));
+        open = now;
         PT_RETURN(put_block(out, b));
     }
-    return pt_str_puts(out, charts ? "</div></section>\n" : "</section>\n");
+    return pt_str_puts(out, open ? "</div></section>\n" : "</section>\n");
 }
 
 pt_status pt_page_html(const json_t *page, pt_str *out)
@@ -106,7 +107,7 @@ pt_status pt_page_html(const json_t *page, pt_str *out)
                                "<meta charset=\"utf-8\"/><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n"));
     PT_RETURN(within(out, "<title>", json_object_get(page, "title"), "</title>\n<style>\n"));
     PT_RETURN(pt_str_puts(out, pt_page_style));
-    PT_RETURN(within(out, "</style></head>\n<body><h1>", json_object_get(page, "title"), "</h1>\n"));
+    PT_RETURN(within(out, json_is_true(json_object_get(page, "broad")) ? "</style></head>\n<body class=\"broad\"><h1>" : "</style></head>\n<body><h1>", json_object_get(page, "title"), "</h1>\n"));
     json_array_foreach(json_object_get(page, "sections"), i, s) PT_RETURN(put_section(out, s));
     return pt_str_puts(out, "</body></html>\n");
 }

@@ -40,6 +40,28 @@ static size_t members_of(const json_t *list, const char **names, char *numbers)
     return n;
 }
 
+/* Takes out columns that say 0 or nothing in every row, behind the first `kept`; their names into `none`. */
+static pt_status drop_empty(const json_t *const *of, size_t lists, const char **names, char *numbers, size_t *n, size_t kept, pt_str *none)
+{
+    size_t left = kept, i;
+    json_t *one;
+    for (size_t k = kept; k < *n; k++) {
+        bool any = numbers[k] != 'n';
+        for (size_t l = 0; l < lists; l++)
+            json_array_foreach((json_t *)of[l], i, one)
+            {
+                const json_t *v = json_object_get(one, names[k]);
+                any = any || (json_is_number(v) && json_number_value(v) != 0);
+            }
+        if (!any) PT_RETURN(pt_str_printf(none, "%s%s", none->len ? ", " : "", names[k]));
+        if (!any) continue;
+        names[left] = names[k];
+        numbers[left++] = numbers[k];
+    }
+    *n = left;
+    return PT_OK;
+}
+
 typedef struct lists {
     const pt_page_sides *s;
     const pt_page_task *t;
@@ -47,27 +69,42 @@ typedef struct lists {
     const json_t *of[PT_PAGE_RUNS]; /* the list of each run */
 } lists;
 
+static pt_status put_rows(const lists *l, const char *const *names, size_t n, json_t *table)
+{
+    json_t *rows = json_object_get(table, "rows"), *one, *row;
+    size_t i, left = 0;
+    for (size_t k = 0; k < l->s->tuned; k++)
+        json_array_foreach((json_t *)l->of[k], i, one)
+        {
+            if (json_array_size(rows) >= (size_t)l->s->rows && ++left) continue;
+            PT_RETURN(pt_page_push(rows, row = json_array()));
+            if (l->s->tuned > 1) PT_RETURN(pt_page_push(row, pt_page_text(l->s->runs[k].name, strlen(l->s->runs[k].name))));
+            for (size_t c = 0; c < n; c++) PT_RETURN(add_value(row, json_object_get(one, names[c])));
+        }
+    return pt_page_left_out(table, left);
+}
+
 static pt_status put_list(const lists *l, const char *title)
 {
     const char *names[MOST_MEMBERS + 1] = {"run"};
     char numbers[MOST_MEMBERS + 2] = "t";
-    json_t *table = NULL, *one, *row;
-    size_t i, n = 0, more = l->s->tuned > 1, left = 0;
-    for (size_t k = 0; k < l->s->tuned; k++) {
-        if (!table && json_array_size(l->of[k])) {
-            n = members_of(l->of[k], names + more, numbers + more);
-            PT_RETURN(pt_page_block(l->section, "table", title, &table));
-            PT_RETURN(pt_page_columns(table, more + n, names, numbers));
-        }
-        json_array_foreach((json_t *)l->of[k], i, one)
-        {
-            if (json_array_size(json_object_get(table, "rows")) >= (size_t)l->s->rows && ++left) continue;
-            PT_RETURN(pt_page_push(json_object_get(table, "rows"), row = json_array()));
-            if (more) PT_RETURN(pt_page_push(row, pt_page_text(l->s->runs[k].name, strlen(l->s->runs[k].name))));
-            for (size_t c = 0; c < n; c++) PT_RETURN(add_value(row, json_object_get(one, names[more + c])));
-        }
-    }
-    return table ? pt_page_left_out(table, left) : PT_OK;
+    const size_t more = l->s->tuned > 1;
+    json_t *table, *note;
+    pt_str none = {0};
+    size_t n = 0, first = 0;
+    while (first < l->s->tuned && !json_array_size(l->of[first])) first++;
+    if (first == l->s->tuned) return PT_OK;
+    n = members_of(l->of[first], names + more, numbers + more);
+    pt_status rc = drop_empty(l->of, l->s->tuned, names + more, numbers + more, &n, n ? 1 : 0, &none);
+    numbers[more + n] = 0;
+    if (rc == PT_OK) rc = pt_page_block(l->section, "table", title, &table);
+    if (rc == PT_OK) rc = pt_page_columns(table, more + n, names, numbers);
+    if (rc == PT_OK) rc = put_rows(l, names + more, n, table);
+    if (rc == PT_OK && none.len) rc = pt_page_block(l->section, "note", "", &note);
+    if (rc == PT_OK && none.len) rc = pt_str_puts(&none, ": 0 in every row, and left out.");
+    if (rc == PT_OK && none.len) rc = pt_page_put(note, "text", pt_page_text(none.text, none.len));
+    pt_str_free(&none);
+    return rc;
 }
 
 /* {"before": OBJECT, "after": OBJECT} as a list whose objects say their side. Owned; NULL: there is none. */

@@ -7,11 +7,11 @@
 #include "eval/page/page_priv.h"
 
 #define BELOW 0.05 /* p of what is more than noise */
-enum { FOLDED = 12 }; /* rows of groups that are too many to be read at once */
+enum { FOLDED = 12, BROAD = 4 }; /* rows of groups that are too many to be read at once; columns that a sheet of paper holds upright */
 
-void pt_page_sides_find(pt_page_sides *s, const pt_page_run *runs, size_t n, const pt_page_options *o)
+void pt_page_sides_find(pt_page_sides *s, const pt_page_run *runs, size_t n, const pt_page_options *o, const char *how)
 {
-    *s = (pt_page_sides){.runs = runs, .tuned = n, .rows = o->rows > 0 ? o->rows : PT_PAGE_ROWS};
+    *s = (pt_page_sides){.runs = runs, .tuned = n, .how = how, .rows = o->rows > 0 ? o->rows : PT_PAGE_ROWS};
     if (json_is_object(json_object_get(runs[0].eval, "before"))) s->name[s->n++] = n > 1 ? "base" : "before";
     for (size_t i = 0; i < n; i++) s->name[s->n++] = n > 1 ? runs[i].name : "after";
 }
@@ -227,7 +227,7 @@ static pt_status one_task(const pt_page_sides *s, const pt_page_task *t, json_t 
     bool scoped = false, marked = false;
     const char *first = NULL;
     pt_str title = {0};
-    pt_status rc = pt_str_printf(&title, "Evaluation: %s", t->name);
+    pt_status rc = pt_str_printf(&title, "Evaluation%s: %s", s->how, t->name);
     if (rc == PT_OK) rc = pt_page_section(page, title.text, &section);
     pt_str_free(&title);
     PT_RETURN(rc);
@@ -247,6 +247,7 @@ static pt_status one_task(const pt_page_sides *s, const pt_page_task *t, json_t 
     PT_RETURN(pt_page_profile(s, t, section));
     PT_RETURN(pt_page_drift(s, t, section));
     PT_RETURN(pt_page_lists(s, t, section));
+    PT_RETURN(pt_page_verdicts(s, t, section));
     if (scoped && first) PT_RETURN(group_bars(s, t, section, first));
     PT_RETURN(matrices(s, t, section));
     if (!scoped) return PT_OK;
@@ -262,17 +263,20 @@ static pt_status one_task(const pt_page_sides *s, const pt_page_task *t, json_t 
     return pt_page_left_out(table, left);
 }
 
-pt_status pt_page_measures(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o)
+pt_status pt_page_measures(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o, const char *how, const char *note)
 {
     pt_page_sides s;
     json_t *section;
     bool any = false;
-    pt_page_sides_find(&s, runs, n, o);
-    PT_RETURN(pt_page_section(page, "Evaluation", &section));
+    char title[80];
+    pt_page_sides_find(&s, runs, n, o, how);
+    snprintf(title, sizeof title, "Evaluation%s", how);
+    PT_RETURN(pt_page_section(page, title, &section));
     for (size_t i = 0; i < n; i++) any = any || runs[i].eval;
     if (!any) return pt_page_note(section, "Nothing was evaluated yet: ptrain eval RUN does it.");
     PT_RETURN(overall(&s, section));
-    if (n > 1) PT_RETURN(pt_page_note(section, "A star says that a run differs from its own base by more than noise, not from the other runs; ptrain eval RUN RUN tests those."));
+    if (note) PT_RETURN(pt_page_note(section, note));
+    if (s.n > BROAD) PT_RETURN(pt_page_put(page, "broad", json_true()));
     for (size_t r = 0; r < n; r++) {
         const json_t *tasks = json_object_get(runs[r].eval, "tasks");
         for (size_t i = 0; i < json_array_size(tasks); i++) {

@@ -14,6 +14,8 @@ pt_status pt_page_said(pt_str *out, const json_t *text);
 pt_status pt_page_plain(pt_str *out, const char *text, size_t n);
 /* A text from outside as a string that is UTF-8; NULL: out of memory. */
 json_t *pt_page_text(const char *text, size_t n);
+/* The first `most` characters of a text; how many are left out stands behind them. What is no text is an empty one. */
+json_t *pt_page_cut(const json_t *text, size_t most);
 
 /* ---- page_doc.c: parts of a document ---- */
 /* A section that is appended to the page; borrowed. */
@@ -41,6 +43,7 @@ typedef struct pt_page_run {
     char *name;    /* the folder's last part; in front of it as much as tells the runs apart */
     char *config;  /* config.yaml, NULL = none */
     json_t *eval;  /* eval.json, NULL = none */
+    json_t *beside; /* eval_beside.json, NULL = none */
     json_t *trained, *audit; /* trained.json, audit.json, NULL = none */
     struct pt_page_curve { /* a number of metrics.jsonl */
         char *key;
@@ -55,17 +58,25 @@ void pt_page_run_close(pt_page_run *r);
 const char *pt_page_config_value(const char *config, const char *key, size_t *n);
 const struct pt_page_curve *pt_page_curve_find(const pt_page_run *r, const char *key);
 
+/* eval_beside.json: how many columns, whose, and a column as eval.json says it (owned). */
+size_t pt_page_beside_columns(const json_t *beside);
+const char *pt_page_beside_name(const json_t *beside, size_t column);
+pt_status pt_page_beside_column(const json_t *beside, size_t column, json_t **out);
+/* Where one of the runs has an eval_beside.json with a column of each of them, these stand in the place of their eval.json. *where: that run's folder; NULL: none has. */
+pt_status pt_page_beside_join(pt_page_run *runs, size_t n, const char **where);
+
 pt_status pt_page_about(json_t *page, const pt_page_run *runs, size_t n);
 pt_status pt_page_trained(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o);
 pt_status pt_page_curves(json_t *page, const pt_page_run *runs, size_t n);
-pt_status pt_page_measures(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o);
-pt_status pt_page_answers(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o);
+/* how: behind the titles, such as ", side by side"; note: what a star says, NULL: of one run. */
+pt_status pt_page_measures(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o, const char *how, const char *note);
+pt_status pt_page_answers(json_t *page, const pt_page_run *runs, size_t n, const pt_page_options *o, const char *how);
 
 /* The columns of what evaluation found: the base of the first run where it was measured, then each run tuned. */
 typedef struct pt_page_sides {
     const pt_page_run *runs;
     size_t n, tuned; /* columns; of them the first `n - tuned` is the base */
-    const char *name[PT_PAGE_RUNS + 1];
+    const char *name[PT_PAGE_RUNS + 1], *how;
     int rows;
 } pt_page_sides;
 /* A task as each run has it. */
@@ -74,7 +85,7 @@ typedef struct pt_page_task {
     const json_t *task[PT_PAGE_RUNS]; /* NULL = it has none such */
     const json_t *rows;               /* of the first that has it */
 } pt_page_task;
-void pt_page_sides_find(pt_page_sides *s, const pt_page_run *runs, size_t n, const pt_page_options *o);
+void pt_page_sides_find(pt_page_sides *s, const pt_page_run *runs, size_t n, const pt_page_options *o, const char *how);
 /* The member of column c that stands under before or after in an object that each run has. */
 const json_t *pt_page_side(const pt_page_sides *s, const json_t *const each[], size_t c);
 /* The row of a metric and scope; scope NULL: of all. */
@@ -87,6 +98,8 @@ pt_status pt_page_left_out(json_t *block, size_t more);
 pt_status pt_page_profile(const pt_page_sides *s, const pt_page_task *t, json_t *section);
 pt_status pt_page_drift(const pt_page_sides *s, const pt_page_task *t, json_t *section);
 pt_status pt_page_lists(const pt_page_sides *s, const pt_page_task *t, json_t *section);
+/* What judges said of each text. */
+pt_status pt_page_verdicts(const pt_page_sides *s, const pt_page_task *t, json_t *section);
 
 /* ---- HTML's drawings ---- */
 pt_status pt_page_chart(pt_str *out, const json_t *block);

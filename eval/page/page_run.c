@@ -97,6 +97,11 @@ static pt_status read_eval(pt_page_run *r, const char *path)
     return pt_json_load(&r->eval, path, most_json, PT_JSON_OBJECT);
 }
 
+static pt_status read_beside(pt_page_run *r, const char *path)
+{
+    return pt_json_load(&r->beside, path, most_json, PT_JSON_OBJECT);
+}
+
 static pt_status read_trained(pt_page_run *r, const char *path)
 {
     return pt_json_load(&r->trained, path, most_json, PT_JSON_OBJECT);
@@ -107,16 +112,30 @@ static pt_status read_audit(pt_page_run *r, const char *path)
     return pt_json_load(&r->audit, path, most_json, PT_JSON_OBJECT);
 }
 
+/* A file that ptrain eval wrote elsewhere (--output). */
+static pt_status open_file(pt_page_run *r, const char *path)
+{
+    json_t *found = NULL;
+    PT_RETURN(pt_json_load(&found, path, most_json, PT_JSON_OBJECT));
+    const char *format = pt_page_string(found, "format");
+    if (!strcmp(format, "ptrain-eval")) r->eval = found;
+    else if (!strcmp(format, "ptrain-eval-beside")) r->beside = found;
+    else json_decref(found);
+    return r->eval || r->beside ? PT_OK : pt_fail(PT_EARG, "%s is no eval.json or eval_beside.json; a report is of a run's output_dir, or of one of these", path);
+}
+
 pt_status pt_page_run_open(pt_page_run *r, const char *dir)
 {
     r->dir = dir;
+    if (pt_file_exists(dir)) return open_file(r, dir);
     if (!pt_dir_exists(dir)) return pt_fail(PT_EIO, "%s is no folder; a report is of a run's output_dir", dir);
     PT_RETURN(with_file(r, "config.yaml", read_config));
     PT_RETURN(with_file(r, "metrics.jsonl", read_metrics));
     PT_RETURN(with_file(r, "eval.json", read_eval));
+    PT_RETURN(with_file(r, "eval_beside.json", read_beside));
     PT_RETURN(with_file(r, "trained.json", read_trained));
     PT_RETURN(with_file(r, "audit.json", read_audit));
-    if (!r->config && !r->n_curves && !r->eval) return pt_fail(PT_EARG, "%s holds no run: no config.yaml, metrics.jsonl or eval.json", dir);
+    if (!r->config && !r->n_curves && !r->eval && !r->beside) return pt_fail(PT_EARG, "%s holds no run: no config.yaml, metrics.jsonl or eval.json", dir);
     return PT_OK;
 }
 
@@ -131,6 +150,7 @@ void pt_page_run_close(pt_page_run *r)
     free(r->name);
     free(r->config);
     json_decref(r->eval);
+    json_decref(r->beside);
     json_decref(r->trained);
     json_decref(r->audit);
     *r = (pt_page_run){0};

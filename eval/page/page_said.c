@@ -51,9 +51,10 @@ pt_status pt_page_talk(pt_str *out, const json_t *block)
 static pt_status put_side(pt_str *out, const json_t *name, const json_t *pieces)
 {
     json_t *p;
-    size_t i;
+    size_t i, length = 0;
     PT_RETURN(within(out, "<div class=\"side\"><b>", name, "</b><p>"));
-    if (!json_array_size(pieces)) PT_RETURN(pt_str_puts(out, json_is_array(pieces) ? "<span class=\"none\">nothing</span>" : "<span class=\"none\">not asked</span>"));
+    json_array_foreach((json_t *)pieces, i, p) length += json_string_length(json_array_get(p, 1));
+    if (!length) PT_RETURN(pt_str_puts(out, json_is_array(pieces) ? "<span class=\"none\">nothing</span>" : "<span class=\"none\">not asked</span>"));
     json_array_foreach((json_t *)pieces, i, p)
     {
         const char *is = json_string_value(json_array_get(p, 0)), *tag = is && *is == '-' ? "del" : is && *is == '+' ? "ins" : NULL;

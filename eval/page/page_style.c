@@ -20,6 +20,7 @@ const char pt_page_style[] =
     "pre{white-space:pre-wrap;background:var(--fill);padding:.8rem;font-size:13px}\n"
     "summary{cursor:pointer}\n"
     ".charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,26rem),1fr));gap:0 2rem}\n"
+    ".matrices{display:flex;flex-wrap:wrap;gap:0 2.5rem}.matrices figure{min-width:0;max-width:100%}\n"
     ".plot{display:grid;grid-template-columns:auto minmax(0,1fr);gap:0 .5rem}\n"
     ".plot svg{width:100%;height:11rem;display:block;border-left:1px solid var(--line);border-bottom:1px solid var(--line)}\n"
     ".ys{display:flex;flex-direction:column;justify-content:space-between;text-align:right;color:var(--soft);font-size:12px;line-height:1;font-variant-numeric:tabular-nums}\n"
@@ -41,4 +42,8 @@ const char pt_page_style[] =
     ".side b,.turn b{font-size:13px;overflow-wrap:anywhere;unicode-bidi:isolate}.none{color:var(--soft);font-style:italic}\n"
     "del{text-decoration:line-through;color:var(--c1)}ins{text-decoration:underline;text-decoration-thickness:2px;text-underline-offset:2px;color:var(--c0)}\n"
     "mark{color:inherit;background:rgba(var(--shade),.16);outline:1px solid var(--c0);border-radius:2px;-webkit-box-decoration-break:clone;box-decoration-break:clone}.weight{font-size:11px;padding:0 .25em;color:var(--c0)}.pieces i{color:var(--soft)}\n"
-    "@media print{.wide{overflow:visible}th,td,table.matrix td,table.matrix th,td.number,th.number{min-width:0;white-space:normal;padding-right:.35rem}details[open]>pre{break-inside:auto}}\n";
+    "@page{size:A4;margin:12mm}@page broad{size:A4 landscape}\n"
+    "@media print{body{max-width:none;padding:0;font-size:12px}body.broad{page:broad}table{font-size:11px}body.broad table{font-size:9px}"
+    ".wide{overflow:visible}th,td,table.matrix td,table.matrix th,td.number,th.number{min-width:0;max-width:18rem;white-space:normal;padding-right:.6rem}"
+    "th:not(.number),td:not(.number){min-width:3.9rem}body.broad th:not(.number),body.broad td:not(.number){min-width:3.2rem}th.number{min-width:3.4rem}body.broad th.number{min-width:2.8rem}"
+    "h2,h3,figcaption,summary,ul.legend{break-after:avoid}thead{display:table-header-group}tr,article,.charts figure,.matrices figure,.radar,.bars>div,.side{break-inside:avoid}details[open]>pre{break-inside:auto}}\n";

@@ -64,3 +64,21 @@ pt_status pt_page_said(pt_str *out, const json_t *text)
 {
     return pt_page_escape(out, json_string_value(text) ? json_string_value(text) : "", json_string_length(text));
 }
+
+json_t *pt_page_cut(const json_t *text, size_t most)
+{
+    const char *s = json_string_value(text);
+    size_t n = json_string_length(text), at = 0, characters = 0, all = 0;
+    pt_str shown = {0};
+    if (!s) return json_string("");
+    for (size_t i = 0; i < n; i++) {
+        if (((unsigned char)s[i] & 0xC0) == 0x80) continue;
+        if (all++ == most) at = i;
+    }
+    characters = all > most ? most : all;
+    pt_status rc = pt_str_visible(&shown, s, all > most ? at : n);
+    if (rc == PT_OK && all > most) rc = pt_str_printf(&shown, " [%zu more characters]", all - characters);
+    json_t *j = rc == PT_OK ? json_stringn(shown.text ? shown.text : "", shown.len) : NULL;
+    pt_str_free(&shown);
+    return j;
+}

@@ -233,19 +233,45 @@ static pt_status memory_table(json_t *section, const pt_page_run *runs, size_t n
     return PT_OK;
 }
 
+/* A line of what does it again; NULL: the run does not say. Owned. */
+static json_t *again_cell(const json_t *trained, const char *key)
+{
+    const json_t *v = json_object_get(trained, key);
+    pt_str all = {0};
+    pt_status rc = PT_OK;
+    json_t *one;
+    size_t i;
+    if (json_is_string(v)) {
+        const size_t n = json_string_length(v), most = strcmp(key, "config_sha256") ? n : 16;
+        return pt_page_text(json_string_value(v), n < most ? n : most);
+    }
+    json_array_foreach((json_t *)v, i, one)
+        if (rc == PT_OK) rc = pt_str_printf(&all, "%s%s", i ? ", " : "", json_is_string(one) ? json_string_value(one) : "?");
+    one = rc != PT_OK ? NULL : all.len ? pt_page_text(all.text, all.len) : json_string("-");
+    pt_str_free(&all);
+    return one;
+}
+
+/* A row a thing, a column a run. */
 static pt_status again_table(json_t *section, const pt_page_run *runs, size_t n)
 {
-    static const char *const names[] = {"command", "program", "built with", "SHA-256 of config.yaml begins"};
-    table t = {.runs = runs, .n = n, .section = section, .title = "How to do it again", .names = names, .numbers = "tttt", .columns = 4, .rows = PT_PAGE_RUNS};
-    for (size_t r = 0; r < n; r++) {
-        const json_t *digest = json_object_get(runs[r].trained, "config_sha256");
-        json_t *row;
-        if (!runs[r].trained) continue;
-        PT_RETURN(add_row(&t, &runs[r], &row));
-        PT_RETURN(add_text(row, json_object_get(runs[r].trained, "command")));
-        PT_RETURN(add_text(row, json_object_get(runs[r].trained, "program")));
-        PT_RETURN(add_text(row, json_object_get(runs[r].trained, "compiler")));
-        PT_RETURN(pt_page_push(row, pt_page_text(json_is_string(digest) ? json_string_value(digest) : "-", json_string_length(digest) > 16 ? 16 : json_is_string(digest) ? json_string_length(digest) : 1)));
+    static const char *const rows[][2] = {{"command", "command"}, {"program", "program"}, {"compiler", "built with"}, {"instruction_set", "instruction set"}, {"libraries", "libraries"},
+                                          {"config_sha256", "SHA-256 of config.yaml begins"}};
+    const char *names[PT_PAGE_RUNS + 1] = {""};
+    json_t *block, *row;
+    bool any = false;
+    for (size_t i = 0; i < n; i++) {
+        names[i + 1] = "";
+        any = any || runs[i].trained;
+    }
+    if (!any) return PT_OK;
+    PT_RETURN(pt_page_block(section, "table", "How to do it again", &block));
+    PT_RETURN(pt_page_columns(block, n + 1, names, "tttttttttt"));
+    for (size_t i = 0; i < n; i++) json_array_set_new(json_object_get(block, "columns"), i + 1, pt_page_text(runs[i].name, strlen(runs[i].name)));
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+        PT_RETURN(pt_page_push(json_object_get(block, "rows"), row = json_array()));
+        PT_RETURN(pt_page_push(row, json_string(rows[k][1])));
+        for (size_t i = 0; i < n; i++) PT_RETURN(pt_page_push(row, again_cell(runs[i].trained, rows[k][0])));
     }
     return PT_OK;
 }

@@ -71,6 +71,7 @@ typedef struct pt_plays {
     pt_transcript *transcripts; /* [n] of them, once they are through */
     pt_part_view *views;             /* [n * parts], then as many of their beginnings */
     pt_transcript_turn **turns; /* [n] */
+    json_t *voices;             /* [{"name", "side", what it says itself of what this side's plays cost}], a speaking model each */
     pt_str dumped;
 } pt_plays;
 

@@ -197,9 +197,10 @@ enum { SHOWN = 20 };
 
 pt_status pt_dialogue_json(const pt_task *t, const pt_dialogue *d, json_t *o)
 {
-    json_t *talks = json_array();
+    json_t *talks = json_array(), *voices = json_array();
     size_t left = 0;
-    bool bad = json_object_set_new(o, "talks", talks) != 0;
+    bool bad = json_object_set_new(o, "talks", talks) || json_object_set_new(o, "voices", voices);
+    for (int s = 0; s < 2; s++) bad = bad || (d->side[s].voices && json_array_extend(voices, d->side[s].voices));
     for (int s = 0; s < 2; s++)
         for (size_t i = 0; i < d->side[s].n && !bad; i++) {
             const pt_play *p = &d->side[s].list[i];

@@ -43,6 +43,8 @@ void pt_plays_free(const pt_dialogue *d, pt_plays *p)
     free(p->views);
     free(p->turns);
     free(p->transcripts);
+    json_decref(p->voices);
+    p->voices = NULL;
     p->list = NULL;
     p->views = NULL;
     p->turns = NULL;
@@ -368,12 +370,58 @@ static pt_status close_play(const pt_task *t, const pt_dialogue *d, pt_plays *ps
     return PT_OK;
 }
 
+/* {NAME: what each speaking model has cost before}. */
+static pt_status count_before(const pt_dialogue *d, const pt_voices *voices, json_t *before)
+{
+    for (size_t k = 0; k < d->n_parts; k++) {
+        const char *name = d->parts[k].model;
+        pt_voice *v;
+        json_t *account;
+        if (!name || json_object_get(before, name)) continue;
+        PT_RETURN(pt_voices_find(voices, name, &v));
+        PT_RETURN(pt_voice_account(v, &account));
+        if (json_object_set_new(before, name, account ? account : json_object())) return pt_fail(PT_ENOMEM, "out of memory for what a model has cost");
+    }
+    return PT_OK;
+}
+
+static pt_status count_since(const json_t *before, const pt_voices *voices, pt_side side, json_t *list)
+{
+    const char *name;
+    json_t *then, *cost;
+    json_object_foreach ((json_t *)before, name, then) {
+        pt_voice *v;
+        PT_RETURN(pt_voices_find(voices, name, &v));
+        PT_RETURN(pt_voice_since(v, then, &cost));
+        json_t *one = cost ? json_pack("{so ss}", "name", pt_report_text(name), "side", side == PT_BEFORE ? "before" : "after") : NULL;
+        const bool bad = cost && (json_array_append_new(list, one) || json_object_update_missing(one, cost));
+        json_decref(cost);
+        if (bad) return pt_fail(PT_ENOMEM, "out of memory for what a model has cost");
+    }
+    return PT_OK;
+}
+
+static pt_status play_turns(const pt_task *t, pt_dialogue *d, const pt_voices *voices, pt_side side)
+{
+    pt_status rc = PT_OK;
+    pt_plays *ps = &d->side[side];
+    const size_t turns = (size_t)pt_task_number(t, "turns");
+    json_t *before = json_object();
+    ps->voices = json_array();
+    PT_CHECK(before && ps->voices, PT_ENOMEM, "out of memory for what a model has cost");
+    PT_TRY(count_before(d, voices, before));
+    for (size_t turn = 0; turn < turns; turn++) PT_TRY(play_turn(t, d, ps, turn % d->n_parts, voices));
+    PT_TRY(count_since(before, voices, side, ps->voices));
+done:
+    json_decref(before);
+    return rc;
+}
+
 pt_status pt_dialogue_play(const pt_task *t, pt_dialogue *d, const pt_voices *voices, pt_side side)
 {
     pt_plays *ps = &d->side[side];
-    const size_t turns = (size_t)pt_task_number(t, "turns");
     PT_RETURN(open_plays(t, d, ps));
-    for (size_t turn = 0; turn < turns; turn++) PT_RETURN(play_turn(t, d, ps, turn % d->n_parts, voices));
+    PT_RETURN(play_turns(t, d, voices, side));
     PT_RETURN(pt_alloc0(&ps->transcripts, ps->n));
     PT_RETURN(pt_alloc0(&ps->views, 2 * ps->n * d->n_parts));
     PT_RETURN(pt_alloc0(&ps->turns, ps->n));

@@ -53,7 +53,17 @@ static pt_status put_failures(const pt_judge_state *s, int side, json_t *list)
     return PT_OK;
 }
 
-/* {"item": from 0, "answers": [NAME, NAME] of pairs by name, "repeat", "group", "gold", "before": {JUDGE: mean of its votes | null} | null, "after"} */
+/* Of texts that "answers" has not (the rows' own, transcripts): what each side's was. */
+static pt_status put_said(const pt_judge_state *s, size_t i, json_t *o)
+{
+    json_t *said = json_object();
+    PT_RETURN(put(o, "said", said));
+    for (int k = 0; k < 2; k++) PT_RETURN(put(said, sides[k], s->side[k].votes && i < s->side[k].n ? pt_report_text(s->side[k].texts[i].text) : json_null()));
+    return PT_OK;
+}
+
+/* {"item": from 0, "answers": [NAME, NAME] of pairs by name, "repeat", "group", "said": {"before": TEXT | null, "after"} (of the measured model's answers: the task's "answers" at
+ * the same place), "gold", "before": {JUDGE: mean of its votes | null} | null, "after"} */
 static pt_status put_votes(const pt_task *t, const pt_judge_state *s, json_t *list)
 {
     const pt_judge_side *any = &s->side[s->side[1].votes ? 1 : 0];
@@ -66,6 +76,7 @@ static pt_status put_votes(const pt_task *t, const pt_judge_state *s, json_t *li
         PT_RETURN(put(o, "group", pt_report_text(t->scopes[x->scope])));
         if (s->named.field)
             PT_RETURN(put(o, "answers", json_pack("[oo]", pt_report_text(s->named.names[s->named.pair[x->item].a]), pt_report_text(s->named.names[s->named.pair[x->item].b]))));
+        if (s->given) PT_RETURN(put_said(s, i, o));
         PT_RETURN(put(o, "gold", number(x->gold)));
         for (int k = 0; k < 2; k++) {
             json_t *votes = s->side[k].votes ? json_object() : json_null();

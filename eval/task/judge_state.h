@@ -26,7 +26,7 @@ typedef struct pt_judge_side {
     double *votes;        /* [n][criteria][judges][orders][repeats]: a score, or how much `text` has won; NAN: none. NULL: not judged */
     size_t (*states)[PT_VOTE_STATES]; /* [judges] */
     json_t *failures;     /* {judge: {why: how often}} */
-    json_t *accounts;     /* {judge: what it says itself of what it cost} */
+    json_t *accounts;     /* {judge: what this side cost, as it says itself} */
 } pt_judge_side;
 
 /* Of rows with several answers by name: an item is two of a row's (judge_ratings.c). */

@@ -118,14 +118,16 @@ static pt_status ask_judge(const pt_judge_state *s, pt_judge_side *x, size_t jud
 {
     pt_status rc = PT_OK;
     pt_said *said = NULL;
-    json_t *account = NULL;
+    json_t *account = NULL, *before = NULL;
     PT_TRY(pt_alloc0(&said, a->n));
+    PT_TRY(pt_voice_account(voice, &before));
     PT_TRY(voice->ask(voice, a->talks, a->n, said));
     PT_TRY(read_all(s, x, judge, a, said));
-    if (voice->account) PT_TRY(voice->account(voice, &account));
+    PT_TRY(pt_voice_since(voice, before, &account));
     if (account && json_object_set(x->accounts, s->judges[judge], account)) rc = pt_fail(PT_ENOMEM, "out of memory asking a judge");
 done:
     json_decref(account);
+    json_decref(before);
     pt_said_free(said, a->n);
     return rc;
 }

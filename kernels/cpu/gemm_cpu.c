@@ -1,6 +1,7 @@
 #include "kernels/cpu/gemm_cpu.h"
 
 #include <dnnl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "base/mem.h"
 #include "base/threads.h"
 #include "kernels/cpu/product_v.h"
+#include "kernels/ops.h"
 
 /* A made product: its key and its oneDNN objects. */
 typedef struct made {
@@ -266,4 +268,10 @@ void pt_gemm_free(pt_gemm *g)
     if (g->stream) dnnl_stream_destroy(g->stream);
     if (g->engine) dnnl_engine_destroy(g->engine);
     free(g);
+}
+
+void pt_cpu_library(char out[PT_LIBRARY_NAME])
+{
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(out, PT_LIBRARY_NAME, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
 }

@@ -1,16 +1,9 @@
 #!/usr/bin/env bash
 # `models` and the task dialogue: the measured model, its base, adapters of it and another model talk; what comes after transcripts; kills, seeds, bad input.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 . tests/stub/stub.bash
 trap 'stub_end; kill -9 $pid 2>/dev/null; rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/err" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
 for i in $(seq 12); do echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"yes, number $i\"}]}"; done >"$dir/rows.jsonl"
 for i in $(seq 8); do echo "{\"topic\": \"harbour $i\", \"group\": \"$([ "$i" -le 4 ] && echo day || echo night)\"}"; done >"$dir/scenes.jsonl"
 job() { # NAME KEYS...: a run of the small model
@@ -71,6 +64,13 @@ ev slots "$dir/slots.yaml" "$dir/one" && [ "$(grep -c '"side": "before"' "$dir/s
 result "a run, an adapter in a slot and the base speak from one model; both sides have their transcripts"
 ! cmp -s <(grep '"before"' "$dir/slots.jsonl" | sed 's/"before"//') <(grep '"after"' "$dir/slots.jsonl" | sed 's/"after"//') && tr -d ' \n' <"$dir/slots.json" | grep -q '"talks":\[{"side":"before","name":"day,scene1","turns":\[{"who":"Ann","text":"Ofharbour1."}'
 result "what is measured says something else on each side; eval.json has the talks"
+[ "$(tr -d ' \n' <"$dir/slots.json" | grep -o '"voices":\[[^]]*' | grep -o '{[^}]*}' | sort)" = '{"name":"base","side":"after","requests":8}
+{"name":"base","side":"before","requests":8}
+{"name":"other","side":"after","requests":16}
+{"name":"other","side":"before","requests":16}
+{"name":"self","side":"after","requests":8}
+{"name":"self","side":"before","requests":8}' ]
+result "what each that speaks was asked stands by side"
 talk beside "dump: $dir/beside.jsonl" base
 sed -i 's/model: other/model: apart/' "$dir/beside.yaml"
 ev beside "$dir/beside.yaml" "$dir/one" && grep -q "^note: apart, beside what is measured: .*, [0-9.]* MiB (weights [0-9.]*)" "$dir/err" && cmp -s <(said "$dir/slots.jsonl") <(said "$dir/beside.jsonl")
@@ -139,7 +139,8 @@ Y
 }
 far far "$(cat "$dir/far.port")"
 ev far "$dir/far.yaml" && grep -q '"turns": \[{"speaker": "Ann", "text": "Of harbour 8."}, {"speaker": "Bo", "text": "Of harbour 8."}, {"speaker": "Ann"' "$dir/far.jsonl" && [ "$(wc -l <"$dir/far.log")" -eq 8 ] &&
-    ev far "$dir/far.yaml" && [ "$(wc -l <"$dir/far.log")" -eq 8 ]
+    tr -d ' \n' <"$dir/far.json" | grep -q '"voices":\[.*{"name":"far","side":"after","requests":8,.*"answers":8,"kept":0,' && ev far "$dir/far.yaml" && [ "$(wc -l <"$dir/far.log")" -eq 8 ] &&
+    tr -d ' \n' <"$dir/far.json" | grep -q '"voices":\[.*{"name":"far","side":"after","requests":0,.*"answers":0,"kept":8,'
 result "a speaker at an endpoint; asked again, nothing is sent"
 far down "$(cat "$dir/down.port")"
 ev down "$dir/down.yaml" && grep -q '^failed  *100' "$dir/out" && [ "$(grep -c '"ended_by": "failure", "failure": "[^"]*400' "$dir/down.jsonl")" -eq 8 ]

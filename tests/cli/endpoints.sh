@@ -1,16 +1,9 @@
 #!/usr/bin/env bash
 # Remote endpoints in a config: keys and secrets, what is counted against the server's own ledger, and the key in no file.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 . tests/stub/stub.bash
 trap 'stub_end; rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/err" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
 for i in $(seq 12); do echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"yes, number $i\"}]}"; done >"$dir/rows.jsonl"
 cat >"$dir/run.yaml" <<Y
 init: random
@@ -42,7 +35,7 @@ ev() { # CONFIG MORE...
 }
 seal=(--marker 'VERDICT ([0-9a-f]{8}):' --verdict 'So: VERDICT {marker}: {score}')
 key=sk-Secret-7f3a9b-hunter22
-count() { tr -d ' \n' <"$dir/$1.json" | grep -o "\"$2\":[0-9.]*" | tail -n 1 | grep -o '[0-9.]*$'; }
+count() { tr -d ' \n' <"$dir/$1.json" | grep -o "\"$2\":[0-9.]*[0-9]" | sed 's/.*://' | awk '{ x += $1; n++ } END { print x, n }'; } # over all sides, and how many
 no_key() { ! grep -rqF -- "$key" "$dir" && ! grep -rqF hunter22 "$dir"; }
 
 # what a server may do, and its ledger
@@ -55,11 +48,14 @@ same() { # CAUSE FAULT...: as many tries of that cause as the server has of thos
     local cause=$1 want
     shift
     want=$(cut -f2 "$dir/ledger.log" | grep -cxF "$(printf '%s\n' "$@")")
-    [ "$(tr -d '\n' <"$dir/ledger.json" | grep -o '"failed_requests": {[^}]*}' | tail -n 1 | grep -o "\"$cause\": [0-9]*" | grep -o '[0-9]*$')" = "$want" ] && [ "$want" -gt 0 ]
+    [ "$(tr -d '\n' <"$dir/ledger.json" | grep -o '"failed_requests": {[^}]*}' | grep -o "\"$cause\": [0-9]*" | awk '{ x += $NF } END { print x + 0 }')" = "$want" ] && [ "$want" -gt 0 ]
 }
-[ $rc -eq 0 ] && [ "$(count ledger requests)" -eq "$lines" ] && same "status 429" 429s && same "status 500" 500 key_header && same "cut off" reset cut_body && same "status 400" 400 key_error key_body && same unreadable garbage &&
-    same redirect redirect && same "too large" big && [ "$(count ledger answers)" -eq "$(cut -f2 "$dir/ledger.log" | grep -cxE 'ok|no_usage|key_answer|key_split|hostile')" ] && [ "$(cut -f6 "$dir/ledger.log" | sort -u)" = key ]
-result "what eval.json counts is the server's own ledger, by cause"
+[ $rc -eq 0 ] && [ "$(count ledger requests)" = "$lines 2" ] && same "status 429" 429s && same "status 500" 500 key_header && same "cut off" reset cut_body && same "status 400" 400 key_error key_body && same unreadable garbage &&
+    same redirect redirect && same "too large" big && [ "$(count ledger answers)" = "$(cut -f2 "$dir/ledger.log" | grep -cxE 'ok|no_usage|key_answer|key_split|hostile') 2" ] && [ "$(cut -f6 "$dir/ledger.log" | sort -u)" = key ]
+result "what eval.json counts, both sides together, is the server's own ledger, by cause"
+of_side() { tr -d ' \n' <"$dir/ledger.json" | grep -o "\"side\":\"$1\",\"n\":[^}]*" | grep -o '"requests":[0-9]*' | grep -o '[0-9]*$'; }
+[ "$(of_side before)" -ge 24 ] && [ "$(of_side after)" -gt 0 ] && [ "$(of_side after)" -lt 24 ]
+result "each side's are its own: $(of_side before) requests before, and after those alone that had failed: $(of_side after)"
 head -n 1 "$dir/ledger.bodies" | grep -q '^{"max_completion_tokens":[0-9]*,"messages":.*"model":"stub","stop":\["A, b","C"\]}$'
 result "what is sent: lists of the config, and what it leaves out"
 no_key

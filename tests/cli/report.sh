@@ -1,16 +1,8 @@
 #!/usr/bin/env bash
 # ptrain report: from what a run leaves, and from folders that somebody wrote by hand to break it. One file that needs nothing else, well-formed, the same bytes again.
-cd "$(dirname "$0")/../.." || exit 2
-p=${PTRAIN:-build/gcc/ptrain}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 . tests/page/fixture.bash
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/log" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 : >"$dir/log"
 sound() { # FILE: well-formed, nothing from outside, nothing that runs
@@ -48,7 +40,7 @@ for title in Loss "Learning rate" "Norm of the gradient" "Tokens a second" "What
 ! grep -q "^no " "$dir/log"
 result "with keys and curves"
 digest=$(sha256sum <"$dir/run/config.yaml" | cut -c1-16)
-for title in "Data and plan" ">rows<" "Left out" ">train</td><td>" "no supervised token" "Audit of the data" "Sample 0 (rows.jsonl:1): " "<mark>it is number 1" "memory, as planned" ">activations<" "How to do it again" "ptrain $dir/run.yaml --output_dir=$dir/run" "$digest"; do
+for title in "Data and plan" ">rows<" "Left out" ">train</td><td>" "no supervised token" "Audit of the data" "Sample 0 (rows.jsonl:1): " "<mark>it is number 1" "memory, as planned" ">activations<" "How to do it again" "oneDNN " "HDF5 " "PCRE2 " "jansson " "libcurl " ">instruction set<" "ptrain $dir/run.yaml --output_dir=$dir/run" "$digest"; do
     grep -qF "$title" "$dir/run/report.html" || echo "no $title" >>"$dir/log"
 done
 ! grep "^no " "$dir/log" && grep -qx trained.json "$dir/run/.ptrain-files"
@@ -69,8 +61,9 @@ printf 'report_rows: 2\n' | cat "$dir/run.yaml" - >"$dir/few.yaml" && "$p" "$dir
 result "report_rows says how many, --rows says otherwise"
 "$p" report "$dir/run" --format json >"$dir/run.json" 2>"$dir/log" && grep -q '"format": "ptrain-report"' "$dir/run.json" && "$p" report "$dir/run" --output "$dir/run.md" >"$dir/log" 2>&1 && grep -q '^| --- ' "$dir/run.md" && grep -q '^# run$' "$dir/run.md"
 result "JSON and Markdown say the same"
-"$p" "$dir/run.yaml" --output_dir="$dir/two" --learning_rate=0.02 --max_steps=4 >"$dir/log" 2>&1 && "$p" report "$dir/run" "$dir/two" --output "$dir/both.html" >"$dir/log" 2>&1 && sound "$dir/both.html" && grep -q 'class="s1"' "$dir/both.html" && grep -q '>two<' "$dir/both.html"
-result "two runs stand beside each other, lines told apart by dashes"
+"$p" "$dir/run.yaml" --output_dir="$dir/two" --learning_rate=0.02 --max_steps=4 >"$dir/log" 2>&1 && "$p" report "$dir/run" "$dir/two" --output "$dir/both.html" >"$dir/log" 2>&1 && sound "$dir/both.html" && grep -q 'class="s1"' "$dir/both.html" && grep -q '>two<' "$dir/both.html" &&
+    "$p" eval "$dir/two" >"$dir/log" 2>&1 && "$p" report "$dir/run" "$dir/two" --output "$dir/both.html" >"$dir/log" 2>&1 && [ "$(grep -c '<div class="side"><b>two</b>' "$dir/both.html")" = 17 ] && ! grep -q '>not asked<' "$dir/both.html"
+result "two runs stand beside each other, lines told apart by dashes, answers to the same questions together"
 # Somebody's folder: names that are markup, tags in values, NaN, an unbroken word, many steps.
 mkdir -p "$dir/x</script><img src=x onerror=alert(1)>" && bad="$dir/x</script><img src=x onerror=alert(1)>"
 long=$(printf 'w%.0s' $(seq 500))
@@ -98,6 +91,23 @@ for text in '<del>a model. </del>How' '<ins>Ann, captain of this ship. </ins>How
 done
 ! grep "^no " "$dir/log" && ! grep -q '<figcaption>eval_loss' "$dir/ann.html"
 result "what differs is marked; people's norms, drift, dialogues, judges are there"
+for text in '<td>Ann 1</td><td>before</td><td>Ann said little.</td><td class="number">2.5</td><td class="number">3</td><td class="number">4</td>' '<td>Ann 1</td><td>after</td><td>Ann said more.</td><td class="number">4.5</td><td class="number">-</td>' '<td>2, again (1)</td><td>after</td><td>Two.</td>' '<p class="note">retries: 0 in every row, and left out.</p>' 'What was asked of others'; do
+    grep -qF "$text" "$dir/ann.html" || echo "no $text" >>"$dir/log"
+done
+! grep "^no " "$dir/log" && "$p" report "$dir/ann" --rows 1 --output "$dir/one.html" >"$dir/log" 2>&1 && grep -q "<td>Ann 1</td><td>before</td>" "$dir/one.html" && ! grep -q "<td>Ann 1</td><td>after</td>" "$dir/one.html" && sed -n '/<figcaption>Verdicts/,/<\/figure>/p' "$dir/one.html" | grep -q "2 more rows are left out"
+result "single verdicts of judges, beside what they are of and people's; the rest is counted"
+# Several that were evaluated side by side: in the report of the first, and of all of them together.
+for x in ann bo; do mkdir -p "$dir/side/$x" && printf 'objective: sft\nseed: 1\n' >"$dir/side/$x/config.yaml"; done
+page_beside "$dir/side/ann" said "$dir/side/ann" "$dir/side/bo" && "$p" report "$dir/side/ann" --output "$dir/side.html" >"$dir/log" 2>&1 && sound "$dir/side.html" && grep -q '<h2>Evaluation, side by side: label</h2>' "$dir/side.html" && ! grep -q '<h2>Evaluation</h2>' "$dir/side.html" &&
+    grep -q '<th class="number">base</th><th class="number">ann</th><th class="number">bo</th>' "$dir/side.html" && grep -qF '<td class="number">14.25</td><td class="number">9.5 *</td><td class="number">9.5 *</td>' "$dir/side.html" && grep -q '<ins>said by ' "$dir/side.html"
+result "eval_beside.json is in the report of the run that has it: base and columns, tables and answers"
+whole=$(realpath "$p")
+(cd "$dir/side/bo" && "$whole" report . ../ann --output "$dir/both.html") >"$dir/log" 2>&1
+sound "$dir/both.html" && grep -q "The figures stand in ../ann/eval_beside.json" "$dir/both.html" && grep -qF '0.5</td><td class="number">0.75 [0.4, 0.9] *</td>' "$dir/both.html" && ! grep -q "side by side: label" "$dir/both.html" && ! grep -q "by itself" "$dir/both.html"
+result "a report of these runs, named otherwise and in another order, takes its columns"
+"$p" report "$dir/side/ann" "$dir/ann" --output "$dir/other.html" >"$dir/log" 2>&1 && grep -q "Each run was evaluated by itself" "$dir/other.html" && "$p" report "$dir/side/ann/eval_beside.json" --output "$dir/file.html" >"$dir/log" 2>&1 && sound "$dir/file.html" && ! grep -q "What was trained" "$dir/file.html" &&
+    grep -q 'Evaluation, side by side' "$dir/file.html" && "$p" report "$dir/ann/eval.json" >"$dir/file.html" 2>"$dir/log" && sound "$dir/file.html" && ! "$p" report "$dir/run/trained.json" >"$dir/log" 2>&1 && grep -q "is no eval.json or eval_beside.json" "$dir/log"
+result "of other runs each one's own evaluation; a file of results has a page too"
 page_answers "$dir/many" 200 600 && page_metrics "$dir/many/metrics.jsonl" 100000 1 && "$p" report "$dir/many" --output "$dir/many.html" >"$dir/log" 2>&1 && sound "$dir/many.html" && [ "$(grep -c '<article>' "$dir/many.html")" = 200 ] && [ "$(wc -c <"$dir/many.html")" -lt 1000000 ]
 rc=$? size=$(wc -c <"$dir/many.html" 2>/dev/null)
 (exit $rc)

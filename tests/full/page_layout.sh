@@ -24,7 +24,8 @@ page_run "$dir/one_point" "Ann" 1
 page_run "$dir/no_steps" "Ann" 0
 page_run "$dir/bare" "Ann" 3 && rm "$dir/bare/eval.json" "$dir/bare/trained.json" "$dir/bare/audit.json"
 page_answers "$dir/many" 200 600 && page_metrics "$dir/many/metrics.jsonl" 100000 1
-pages="plain long_names chinese unbroken evil one_point no_steps bare many eight"
+page_beside "$dir/beside" "Ann" $(for i in 1 2 3 4 5 6 7 8; do echo "out/run_number_$i"; done)
+pages="plain long_names chinese unbroken evil one_point no_steps bare many beside eight"
 for x in $pages; do
     [ "$x" = eight ] || "$p" report "$dir/$x" --output "$dir/$x.html" >>"$dir/log" 2>&1
 done
@@ -94,8 +95,8 @@ for x in ${PAGES:-$pages}; do
             say $? "$x, $width px, $scheme"
         done
     done
-    [ "$x" = eight ] && continue # ten columns of numbers with intervals are wider than a sheet
-    look "$dir/$x.html" 720 print >"$dir/log"
+    case $x in eight | beside) sheet=1031 ;; *) sheet=702 ;; esac # A4 less its margins, on its side or upright
+    look "$dir/$x.html" $sheet print >"$dir/log"
     [ ! -s "$dir/log" ]
     say $? "$x, printed"
 done

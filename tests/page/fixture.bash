@@ -1,5 +1,6 @@
 # Folders as runs leave them, written by hand, for tests of the report. TEXT stands wherever data, models or configs bring a text: as JSON, without the quotes around it.
 #   page_run DIR TEXT [STEPS [NUMBER]]     everything that a report shows, with STEPS steps of metrics (0: none; default 40); NUMBER turns the curves
+#   page_beside DIR TEXT NAME...           eval_beside.json with a column of each name
 #   page_answers DIR N LENGTH              eval.json with N answers of LENGTH characters on both sides
 page_metrics() { # FILE STEPS NUMBER: every 25th loss is NaN
     awk -v n="$2" -v k="$3" 'BEGIN { srand(k); for (i = 1; i <= n; i++) printf "{\"step\": %d, \"epoch\": %.4f, \"loss\": %s, \"lr\": %.8f, \"grad_norm\": %.5f, \"tokens_per_second\": %.1f, \"records\": 4, \"supervised_tokens\": 120%s}\n", i, i / n, i % 25 == 7 ? "NaN" : 1 + 2 * exp(-i / n) + rand() / 5, 2e-4 * (1 - i / n), 0.5 + rand(), 900 + 90 * rand(), i % 8 == 0 ? sprintf(", \"eval_loss\": %.4f, \"eval_traits/acc\": %.3f", 1.2 + exp(-i / n), 0.4 + i / n / 3) : "" }' >"$1"
@@ -35,7 +36,8 @@ page_tasks() { # TEXT: the tasks' list
 {"name": "label", "task": "label", "rows": [$(page_row acc "" 0.5 0.75 0.01), $(page_row acc "$1" 0.4 0.8 null), $(page_row acc 角色 0.6 0.2 null)], "confusion": {"before": {"$1": {"$1": 9, "sad": 3}, "sad": {"sad": 7, "none": 1}}, "after": {"$1": {"$1": 12}, "sad": {"$1": 2, "sad": 6}}}},
 {"name": "traits", "task": "statements", "rows": [$(page_row acc "" 0.5 0.66 0.03), $(page_row acc "$1" 0.4 0.8 null), $(page_row acc openness 0.6 0.2 null)], "confusion": {}},
 {"name": "talks", "task": "dialogue", "rows": [$(page_row stopped_share "" 0.5 0.66 0.03)], "confusion": {}, "talks": [{"side": "before", "name": "$1", "turns": [{"who": "$1", "text": "$1"}, {"who": "Bo", "text": "Yes?\nNo."}]}, {"side": "after", "name": "a scene", "turns": [{"who": "Ann", "text": "Good day, $1"}, {"who": "$1", "text": "Good day."}]}],
- "judges": [{"name": "$1", "side": "after", "n": 40, "missing": 2, "mean": 3.4}, {"name": "gpt", "side": "after", "n": 41, "missing": 0, "mean": 3.1, "cost": 0.42}], "failures": [{"judge": "gpt", "cause": "$1", "n": 2}], "ratings": [{"name": "$1", "rating": 1512.5, "lo": 1400.2, "hi": 1600.9}], "talks_left_out": 7, "compared": {"texts": 31, "before": 3.25, "after": 3.5},
+ "judges": [{"name": "$1", "side": "after", "n": 40, "missing": 2, "mean": 3.4, "retries": 0}, {"name": "gpt", "side": "after", "n": 41, "missing": 0, "mean": 3.1, "cost": 0.42, "retries": 0}], "voices": [{"name": "$1", "side": "after", "requests": 17}],
+ "verdicts": [{"item": 0, "repeat": 0, "group": "$1", "said": {"before": "$1 said little.", "after": "$1 said more."}, "gold": 4, "before": {"$1": 2.5, "gpt": 3}, "after": {"$1": 4.5, "gpt": null}}, {"item": 1, "repeat": 1, "group": "", "said": {"before": "", "after": "Two."}, "gold": null, "before": null, "after": {"$1": 3, "gpt": 3.25}}], "failures": [{"judge": "gpt", "cause": "$1", "n": 2}], "ratings": [{"name": "$1", "rating": 1512.5, "lo": 1400.2, "hi": 1600.9}], "talks_left_out": 7, "compared": {"texts": 31, "before": 3.25, "after": 3.5},
  "best_of": {"before": {"prompts": 40, "samples": 8, "pairs": 31, "equal": 6, "unscored": 3}, "after": {"prompts": 40, "samples": 8, "pairs": 33, "equal": 4, "unscored": 3, "failures": {"$1": 2}}, "written": {"pairs": 33}}}
 J
 }
@@ -50,6 +52,16 @@ page_eval() { # FILE TEXT
     cat >"$1" <<J
 {"format": "ptrain-eval", "before": {"name": "base", "perplexity": 14.25, "rouge_l_f": 0.21, "ci": {"perplexity": [13, 15.5]}}, "after": {"name": "tuned", "perplexity": 9.5, "rouge_l_f": null, "$2": 1, "ci": {"perplexity": [9, 10.1]}}, "p": {"perplexity": 0.001},
  "answers": [$(page_answer "$2")], "tasks": [$(page_tasks "$2")]}
+J
+}
+page_beside() {
+    local dir=$1 text=$2 names= columns= nulls=
+    shift 2
+    for x in "$@"; do names="$names${names:+, }{\"name\": \"$x\", \"perplexity\": 9.5, \"p\": {\"perplexity\": 0.001}}"; columns="$columns${columns:+, }{\"value\": 0.75, \"n\": 12, \"ci\": [0.4, 0.9], \"p\": 0.01}"; nulls="$nulls${nulls:+, }\"$text by $x\""; done
+    mkdir -p "$dir"
+    cat >"$dir/eval_beside.json" <<J
+{"format": "ptrain-eval-beside", "version": 1, "base": {"name": "base of all", "perplexity": 14.25}, "columns": [$names], "tasks": [{"name": "label", "task": "label", "rows": [{"metric": "acc", "scope": null, "base": {"value": 0.5, "n": 12}, "columns": [$columns]}]}],
+ "answers": [{"group": "$text", "system": null, "turns": [{"role": "user", "text": "Who?"}], "references": [], "base": "A model.", "columns": [$nulls]}]}
 J
 }
 page_run() {

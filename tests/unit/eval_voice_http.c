@@ -457,10 +457,43 @@ static void keys_are_wanted(void **state)
     close_world(&w);
 }
 
+/* What one asking has cost, of a voice that was asked before. */
+static void an_asking_by_itself(void **state)
+{
+    static world w;
+    json_t *before, *since;
+    stub s = stub_start((const char *[]){"--faults", "ok,400", "--by", "request", NULL});
+    assert_int_equal(open_voice(&w, s.port, NULL, true, (const char *[]){"concurrency", "1", "price_prompt", "1000000", "price_completion", "1000000", "wait_scale", "0.001", NULL}), PT_OK);
+    converse(&w, 0, 6);
+    assert_int_equal(pt_voice_account(w.v, &before), PT_OK);
+    assert_int_equal(json_integer_value(json_object_get(before, "answers")), 3);
+    pt_said_free(w.said, w.n);
+    converse(&w, 6, 2);
+    assert_int_equal(pt_voice_since(w.v, before, &since), PT_OK);
+    assert_int_equal(json_integer_value(json_object_get(since, "requests")), 2);
+    assert_int_equal(json_integer_value(json_object_get(since, "answers")), 1);
+    assert_int_equal(json_integer_value(json_object_get(since, "failed")), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(since, "failures"), "status 400")), 1);
+    double all = number(&w, NULL, "cost"), then = json_number_value(json_object_get(before, "cost")), now = json_number_value(json_object_get(since, "cost"));
+    assert_true(now > 0 && then > 0);
+    assert_true(now + then - all < 1e-9 && all - now - then < 1e-9);
+    json_decref(since);
+    json_decref(before);
+    assert_int_equal(pt_voice_account(w.v, &before), PT_OK);
+    assert_int_equal(pt_voice_since(w.v, before, &since), PT_OK);
+    assert_int_equal(json_integer_value(json_object_get(since, "requests")), 0);
+    assert_int_equal(json_object_size(json_object_get(since, "failures")), 0);
+    assert_string_equal(json_string_value(json_object_get(since, "model")), "stub");
+    json_decref(since);
+    json_decref(before);
+    stub_stop(&s);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_fault_ends), cmocka_unit_test(mixed_faults_end), cmocka_unit_test(tries_mend), cmocka_unit_test(nobody_there),
                                        cmocka_unit_test(limits_hold), cmocka_unit_test(tokens_are_counted), cmocka_unit_test(so_many_at_once), cmocka_unit_test(asked_once), cmocka_unit_test(hostile_text_is_data),
-                                       cmocka_unit_test(keys_are_wanted)};
+                                       cmocka_unit_test(keys_are_wanted), cmocka_unit_test(an_asking_by_itself)};
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }

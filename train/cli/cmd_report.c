@@ -71,7 +71,7 @@ pt_status pt_cmd_report(pt_cli *c)
     PT_CHECK(c->n_args >= 1, PT_EARG, "ptrain report RUN [RUN ...] [--format html|markdown|json] [--rows N] [--output FILE]");
     PT_CHECK(!c->n_settings, PT_EARG, "--%s has no effect on ptrain report: a run's own config.yaml says what was trained", c->settings[0].key);
     PT_TRY(form_of(c, &as));
-    if (c->output || as != FORM_HTML || c->n_args > 1) {
+    if (c->output || as != FORM_HTML || c->n_args > 1 || pt_file_exists(c->args[0])) { /* beside a file that somebody named nothing is written */
         PT_TRY(pt_guard_output(c, NULL, c->output));
         PT_TRY(make(c->args, (size_t)c->n_args, c->rows, as, &text));
         if (!c->output || !strcmp(c->output, "-")) fwrite(text.text, 1, text.len, stdout);

@@ -1,15 +1,17 @@
 /* trained.json: what a run trains on and with, for whoever looks at it later (eval/page):
  *
- *   {"format": "ptrain-trained", "version": 1, "program", "compiler", "command": TEXT | null, "config_sha256": HEX | null, "plan": TEXT,
+ *   {"format": "ptrain-trained", "version": 1, "program", "compiler", "libraries": ["NAME VERSION"], "instruction_set": TEXT | null where a device computes, "command": TEXT | null, "config_sha256": HEX | null, "plan": TEXT,
  *    "memory": [{"what", "bytes"}], "train": DATA, "test": DATA | null, "sample": data/pack/pack.h | null}
  *   DATA: what packing counted (pt_pack_report_json), with "sets": [{"name", "path", "type", "records", "validation", "tokens", "supervised"}] */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/version.h"
 #include "base/visible.h"
 #include "data/pack/pack_show.h"
+#include "eval/http/exchange.h"
 #include "train/loop/run.h"
 
 enum { MOST_TOKENS = 2000, SHORT_TOKENS = 600 };
@@ -114,6 +116,20 @@ static pt_status put_sample(json_t *to, const pt_pack *p, const pt_tokenizer *to
     return put(to, "sample", sample ? sample : json_null());
 }
 
+/* The libraries whose bits or files are in the result, or behind what was asked of others. */
+static pt_status put_libraries(json_t *o)
+{
+    static void (*const names[])(char out[PT_LIBRARY_NAME]) = {pt_cpu_library, pt_pack_library, pt_tok_library, pt_json_library, pt_line_library};
+    json_t *list = json_array();
+    PT_RETURN(put(o, "libraries", list));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char name[PT_LIBRARY_NAME];
+        names[i](name);
+        if (json_array_append_new(list, text_of(name))) return pt_fail(PT_ENOMEM, "out of memory writing trained.json");
+    }
+    return PT_OK;
+}
+
 static pt_status put_words(json_t *o, const pt_run *r)
 {
     pt_str plan = {0};
@@ -122,7 +138,9 @@ static pt_status put_words(json_t *o, const pt_run *r)
     PT_RETURN(put(o, "format", json_string("ptrain-trained")));
     PT_RETURN(put(o, "version", json_integer(1)));
     PT_RETURN(put(o, "program", json_string("ptrain " PT_VERSION)));
-    PT_RETURN(put(o, "compiler", json_string(__VERSION__)));
+    PT_RETURN(put(o, "compiler", json_string(PT_COMPILER)));
+    PT_RETURN(put_libraries(o));
+    PT_RETURN(put(o, "instruction_set", r->ctx.ops->isa ? json_string(r->ctx.ops->isa()) : json_null()));
     PT_RETURN(put(o, "command", text_of(r->hooks.command)));
     if (yaml) pt_sha256_hex(digest, yaml, strlen(yaml));
     PT_RETURN(put(o, "config_sha256", yaml ? json_string(digest) : json_null()));
