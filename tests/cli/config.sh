@@ -1,17 +1,7 @@
 #!/bin/bash
 # What settings do in a run of the program: shares of all steps, times an epoch, exit codes of what a right config lacks.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME: by the exit code before
-    local rc=$?
-    n=$((n + 1))
-    [ $rc -eq 0 ] && echo "ok $n - $1" && return
-    sed 's/^/# /' "$dir/out" "$dir/err"
-    echo "not ok $n - $1"
-}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 run() { "$ptrain" "$@" >"$dir/out" 2>"$dir/err" </dev/null; }
 code() { # CODE TEXT COMMAND...: exit code and a part of standard error
     local want=$1 text=$2

@@ -1,16 +1,9 @@
 #!/bin/bash
 # Evaluations during training, and the best model: training goes its way whether it is measured or not; the best, ties, failures, patience; kills and stops.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 export OMP_WAIT_POLICY=passive
-dir=$(mktemp -d)
 trap 'kill -9 $pid 2>/dev/null; rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/err" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
 for i in $(seq 40); do echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"yes, number $i\"}]}"; done >"$dir/rows.jsonl"
 for i in $(seq 24); do echo "{\"prompt\": \"say $i\", \"chosen\": \"yes, number $i\", \"rejected\": \"no, never $i\"}"; done >"$dir/pairs.jsonl"
 cp data/samples/eval/choice_en.jsonl "$dir/choice.jsonl"

@@ -1,17 +1,10 @@
 #!/bin/bash
 # Evaluations during training that speak to endpoints: scores at each step, a judge that fails, limits, kills; models in memory are refused.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 export OMP_WAIT_POLICY=passive
-dir=$(mktemp -d)
 . tests/stub/stub.bash
 trap 'stub_end; kill -9 $pid 2>/dev/null; rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/err" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
 for i in $(seq 40); do echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"yes, number $i\"}]}"; done >"$dir/rows.jsonl"
 for i in $(seq 6); do echo "{\"question\": \"Who are you, number $i?\"}"; done >"$dir/asked.jsonl"
 cat >"$dir/run.yaml" <<Y

@@ -1,19 +1,10 @@
 #!/bin/bash
 # Task best_of: samples, scores by a metric, pairs and best answers that training reads; as a stage between two others: resumed, refused, killed.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 . tests/stub/stub.bash
 trap 'stub_end; rm -rf "$dir"' EXIT
-n=0
 export OMP_NUM_THREADS=1
-result() { # NAME: by the exit code before
-    local rc=$?
-    n=$((n + 1))
-    [ $rc -eq 0 ] && echo "ok $n - $1" && return
-    tail -n 12 "$dir/out" "$dir/err" | sed 's/^/# /'
-    echo "not ok $n - $1"
-}
 run() { "$ptrain" "$@" >"$dir/out" 2>"$dir/err" </dev/null; }
 tight() { tr -d ' \n' <"$1"; }
 for i in $(seq 1 12); do

@@ -1,19 +1,9 @@
 #!/bin/bash
 # What tests/full/best_of.sh asks of the quickstart base, in seconds on a small model: it says "good day N" of any N from 0 to 4; a reward model learns on half of the prompts that 0 and 1
 # are better than 3 and 4, a second one on the other half. DPO on the best and the worst of 8 by the first raises both rewards on prompts that nobody has seen.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 export OMP_NUM_THREADS=1
-result() { # NAME: by the exit code before
-    local rc=$?
-    n=$((n + 1))
-    [ $rc -eq 0 ] && echo "ok $n - $1" && return
-    tail -n 12 "$dir/out" "$dir/err" | sed 's/^/# /'
-    echo "not ok $n - $1"
-}
 run() { "$ptrain" "$@" >"$dir/out" 2>"$dir/err" </dev/null; }
 for i in $(seq 60); do
     q=$((i * 7 % 60))

@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # `evaluations` of labels, numbers and candidates: what stands in the table and in eval.json, base beside tuned, each way to ask, bad input by line.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/err" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 for i in $(seq 12); do echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"yes, number $i\"}]}"; done >"$dir/rows.jsonl"
 cat >"$dir/run.yaml" <<Y
 init: random

@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # The task memorisation: a model that has seen one text often and another once, counted from the training file; conversations; probes; bad input.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/err" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 often="the old ferry left the quiet harbour before dawn and nobody waved"
 once="seven green lamps burn above the door of the empty music hall tonight"
 for i in $(seq 8); do echo "{\"text\": \"$often\"}"; done >"$dir/texts.jsonl"

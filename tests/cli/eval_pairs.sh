@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # The tasks preference and probability: against what `eval` says of the same pairs as test data, and against `ptrain score`; groups, bad input.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/err" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 for i in $(seq 24); do echo "{\"prompt\": \"say $i\", \"chosen\": \"yes, $i\", \"rejected\": \"no, $i\"}"; done >"$dir/pairs.jsonl"
 cat >"$dir/run.yaml" <<Y
 init: random

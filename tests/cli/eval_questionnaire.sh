@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # The task questionnaire: sheets of personas, repeats, prompts and turned scales; the table, rows in JSON, bad input.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/err" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 for i in $(seq 12); do echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"$((i % 5 + 1)), number $i\"}]}"; done >"$dir/rows.jsonl"
 cat >"$dir/run.yaml" <<Y
 init: random

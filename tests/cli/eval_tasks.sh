@@ -1,15 +1,8 @@
 #!/usr/bin/env bash
 # `evaluations`: tasks beside a run's test data, base beside tuned; limits, groups, answers that are kept, kills, bad input.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 trap 'kill -9 $pid 2>/dev/null; rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/err" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
 for i in $(seq 12); do echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"yes, number $i\"}]}"; done >"$dir/rows.jsonl"
 cat >"$dir/run.yaml" <<Y
 init: random

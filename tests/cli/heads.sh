@@ -1,16 +1,8 @@
 #!/usr/bin/env bash
 # Heads on a decoder: classes, labels, levels, numbers, ranked lists, and reward's margins and several heads, from files to scores: layouts, micro-batches,
 # ranks, host and device, resume, folders, ensembles, bad input by line.
-cd "$(dirname "$0")/../.." || exit 2
-p=${PTRAIN:-build/gcc/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/log" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 kinds=(sun moon rain)
 for i in $(seq 0 35); do

@@ -1,18 +1,8 @@
 #!/bin/bash
 # Data sets without a reader of their own: configs/data over the samples, as `ptrain inspect` shows them; folders of LLaMA-Factory; rows that count several
 # times; faults by their lines. Expected texts are written by hand from the samples.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME: by the exit code before
-    local rc=$?
-    n=$((n + 1))
-    [ $rc -eq 0 ] && echo "ok $n - $1" && return
-    sed 's/^/# /' "$dir/out" "$dir/err" | tail -n 40
-    echo "not ok $n - $1"
-}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 run() { "$ptrain" "$@" >"$dir/out" 2>"$dir/err" </dev/null; }
 kept() { [ "$(sed -n 's/^records kept *//p' "$dir/out")" = "$1" ]; }
 says() { tr '\n' '~' <"$dir/out" | grep -qF -- "$1"; }

@@ -1,11 +1,9 @@
 #!/bin/bash
 # Every command on every kind of run and model: it does its work, or says in one line why it cannot; it never crashes or waits.
 # The kinds that are most unlike; MATRIX_KINDS=all takes every one (tests/full/matrix.sh).
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 export OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
 tok=tests/golden/data/tok_bpe
 all="random random-ids random-lora random-lora-ids random-text random-reward random-reward-ids random-reward-lora random-dpo random-dpo-lora-ids full lora
     roles dpo dpo-full reward reward-full gguf-lora gguf-full gguf-dpo gguf-reward gguf-ids bare unfinished unfinished-full empty base.gguf ids.gguf
@@ -15,15 +13,6 @@ kinds=${MATRIX_KINDS:-random-lora random-lora-ids random-reward-lora unfinished 
 # What these are made of
 needs=" random random-ids $kinds "
 case $needs in *unfinished*|*lora/*|*full/*) needs+="lora full " ;; esac
-n=0
-result() { # NAME, by the exit code before; $dir/err is shown when it failed
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else
-        tail -n 4 "$dir/err" | sed 's/^/# /'
-        echo "not ok $n - $1"
-    fi
-}
 for i in 1 2 3 4; do
     echo "{\"messages\": [{\"role\": \"user\", \"content\": \"hello $i\"}, {\"role\": \"assistant\", \"content\": \"good day $i\"}]}" >>"$dir/chat.jsonl"
     echo "{\"prompt\": \"hello $i\", \"chosen\": \"good day $i\", \"rejected\": \"go away\"}" >>"$dir/pairs.jsonl"

@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # Bad input of preference pairs: refused, or left out and counted, each with its line; a reference kept for other weights.
-cd "$(dirname "$0")/../.." || exit 2
-p=${PTRAIN:-build/gcc/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/log" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 good() { for i in $(seq 10); do echo "{\"prompt\": \"say $i\", \"chosen\": \"yes, $i\", \"rejected\": \"no, $i\", \"w\": 1}"; done; }
 cat >"$dir/run.yaml" <<Y

@@ -1,19 +1,9 @@
 #!/bin/bash
 # configs/recipes: each is planned, and two steps of each of its stages are trained on the committed samples: on a small random model, so that it takes
 # seconds (what it samples is noise, which the audit says). RECIPES_BASE=cache/SmolLM2-135M-Instruct.Q4_1.gguf takes the base that they are written for instead.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 export OMP_NUM_THREADS=1
-result() { # NAME: by the exit code before
-    local rc=$?
-    n=$((n + 1))
-    [ $rc -eq 0 ] && echo "ok $n - $1" && return
-    tail -n 6 "$dir/out" "$dir/err" | sed 's/^/# /'
-    echo "not ok $n - $1"
-}
 run() { "$ptrain" "$@" >"$dir/out" 2>"$dir/err" </dev/null; }
 more=(--device=cpu --max_steps=2)
 if [ -n "$RECIPES_BASE" ]; then

@@ -1,18 +1,8 @@
 #!/bin/bash
 # `stages:` of a config file: what each begins with, where it stands, what stops and goes on, what is refused.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 export OMP_NUM_THREADS=1
-result() { # NAME: by the exit code before
-    local rc=$?
-    n=$((n + 1))
-    [ $rc -eq 0 ] && echo "ok $n - $1" && return
-    tail -n 12 "$dir/out" "$dir/err" | sed 's/^/# /'
-    echo "not ok $n - $1"
-}
 run() { "$ptrain" "$@" >"$dir/out" 2>"$dir/err" </dev/null; }
 refused() { # TEXT YAML: exit 2, with the text and the file's name
     printf '%s\n' "$2" >"$dir/bad.yaml"

@@ -1,20 +1,9 @@
 #!/bin/bash
 # Standard streams that are closed, full, or left by their reader: a training run is done all the same, and its files hold nothing but its own lines;
 # a command that is asked for text fails when the text is lost.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 export OMP_WAIT_POLICY=passive
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME: by the exit code before
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else
-        tail -n 5 "$dir/why" 2>/dev/null | sed 's/^/# /'
-        echo "not ok $n - $1"
-    fi
-}
 echo '{"input_ids": [1, 2, 3, 4], "labels": [-100, -100, 3, 4]}' >"$dir/t.jsonl"
 cat >"$dir/run.yaml" <<END
 init: random

@@ -1,17 +1,10 @@
 #!/usr/bin/env bash
 # Every suite of configs/eval at --limit 4 on a tiny model: on the samples, then on the published sets where ../shared is. One task has no rows that are all
 # empty, and the published files are read where they are there.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 . tests/stub/stub.bash
 trap 'stub_end; rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/err" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
 for i in $(seq 12); do echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"yes, number $i\"}]}"; done >"$dir/rows.jsonl"
 cat >"$dir/tiny.yaml" <<Y
 init: random

@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # Several test sets apart: in training (metrics.jsonl), in `eval` of one run, and as a matrix of several runs: own, other and unseen personas.
-cd "$(dirname "$0")/../.." || exit 2
-p=${PTRAIN:-build/gcc/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/log" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 value() { sed -n "s|.*\"$2\": *\([^,}]*\).*|\1|p" "$dir/$1/metrics.jsonl"; } # RUN FIELD
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 pairs() { # NAME YES NO COUNT

@@ -1,16 +1,8 @@
 #!/usr/bin/env bash
 # log_token_metrics: entropy and mean_token_accuracy of the supervised tokens, beside losses that stay as they are to the bit; by layouts, micro-batches, ranks and the
 # emulated device; where they are known beforehand; refused where nothing predicts tokens.
-cd "$(dirname "$0")/../.." || exit 2
-p=${PTRAIN:-build/gcc/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/log" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 field() { sed -n "s|.*\"$2\": *\([^,}]*\).*|\1|p" "$dir/$1/metrics.jsonl"; } # RUN FIELD: its values, a line each
 close() { # RUN RUN FIELD TOLERANCE
     paste <(field "$1" "$3") <(field "$2" "$3") | awk -v t="$4" '{ d = $1 - $2; if (d < 0) d = -d; if (d > t) { print "'"$3"'", $1, $2; bad = 1 } n++ } END { exit bad || n < 2 }' >>"$dir/log"

@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # Conversations of named people by points of view: inspect, a run with its profiles, chat as one of them, eval by role.
-cd "$(dirname "$0")/../.." || exit 2
-p=${PTRAIN:-build/gcc/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 8 "$dir/log" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/lib.bash"
 export OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive
 for i in $(seq 12); do
     echo '{"conversations": [{"from": "Ann", "value": "Good day."}, {"from": "Bo", "value": "Good day, Ann."}, {"from": "Cy", "value": "Room '"$i"'?"}, {"from": "Ann", "value": "Yes, '"$i"'."}, {"from": "Bo", "value": "Come in."}]}'

@@ -1,20 +1,9 @@
 #!/bin/bash
 # A run that is taken back to an earlier checkpoint goes on from there, whatever higher numbers its folder still holds; and what its folder holds
 # of others is never removed.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/../cli/lib.bash"
 export OMP_WAIT_POLICY=passive
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME: by the exit code before
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else
-        tail -n 5 "$dir/err" 2>/dev/null | sed 's/^/# /'
-        echo "not ok $n - $1"
-    fi
-}
 awk 'BEGIN { srand(4); for (r = 0; r < 30; r++) { ids = ""; labels = ""; len = 12 + int(rand() * 12)
     for (i = 0; i < len; i++) { id = 3 + int(rand() * 60); s = i ? ", " : ""
         ids = ids s id; labels = labels s (i < 10 ? -100 : id) }

@@ -1,19 +1,8 @@
 #!/bin/bash
 # The program itself, stopped by signals and killed: exit codes, what it says, and that a resumed run ends in the bits of one never stopped.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/../cli/lib.bash"
 export OMP_WAIT_POLICY=passive
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-result() { # NAME: by the exit code before
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else
-        tail -n 5 "$dir/err" 2>/dev/null | sed 's/^/# /'
-        echo "not ok $n - $1"
-    fi
-}
 awk 'BEGIN { srand(4); for (r = 0; r < 30; r++) { ids = ""; labels = ""; len = 12 + int(rand() * 12)
     for (i = 0; i < len; i++) { id = i < 8 ? 3 + (r % 3) * 8 + i : 3 + int(rand() * 60); s = i ? ", " : ""
         ids = ids s id; labels = labels s (i < 10 ? -100 : id) }

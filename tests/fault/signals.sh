@@ -3,20 +3,10 @@
 # SIGNALS: how many SIGTERMs (6; tests/full: 50).
 # Started under nohup the program would ignore SIGHUP, as it should: the test needs it as it is by default.
 [ "$HUP_AS_DEFAULT" ] || HUP_AS_DEFAULT=1 exec env --default-signal=HUP bash "$0" "$@"
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/../cli/lib.bash"
 export OMP_WAIT_POLICY=passive
-dir=$(mktemp -d)
 trap 'kill $pid 2>/dev/null; rm -rf "$dir"' EXIT
-n=0
-result() { # NAME: by the exit code before
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else
-        tail -n 5 "$dir/err" 2>/dev/null | sed 's/^/# /'
-        echo "not ok $n - $1"
-    fi
-}
 awk 'BEGIN { srand(4); for (r = 0; r < 30; r++) { ids = ""; labels = ""; len = 40 + int(rand() * 20)
     for (i = 0; i < len; i++) { id = 3 + int(rand() * 60); s = i ? ", " : ""
         ids = ids s id; labels = labels s (i < 10 ? -100 : id) }

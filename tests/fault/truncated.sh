@@ -1,19 +1,9 @@
 #!/bin/bash
 # Files that are cut short while they are mapped: the message names the file and the checkpoint to go on from; nothing half is saved.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "$0")/../cli/lib.bash"
 export OMP_WAIT_POLICY=passive
-dir=$(mktemp -d)
 trap 'kill $pid 2>/dev/null; rm -rf "$dir"' EXIT
-n=0
-result() { # NAME: by the exit code before
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else
-        tail -n 5 "$dir/err" 2>/dev/null | sed 's/^/# /'
-        echo "not ok $n - $1"
-    fi
-}
 for i in 3 4 5 6 7 8; do echo "{\"input_ids\": [$i, 2, 3, 4, 9, 10], \"labels\": [-100, -100, 3, 4, 9, 10]}"; done >"$dir/t.jsonl"
 cat >"$dir/base.yaml" <<END
 init: random

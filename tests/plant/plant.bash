@@ -1,18 +1,11 @@
 # What tests that plant something share: a build beside the present one in which only what sees the makefile's lists is compiled, and small helpers.
 # shellcheck shell=bash
-cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 2
-ptrain=${PTRAIN:-build/gcc/ptrain}
-src=$(dirname "$ptrain")
+# shellcheck source=tests/cli/lib.bash
+. "$(dirname "${BASH_SOURCE[0]}")/../cli/lib.bash"
+src=$(dirname "${PTRAIN:-build/gcc/ptrain}") # build/ptrain is a copy: no objects stand beside it
 dst=build/plant.$$
 [ -d "$src/train/objective" ] || { echo "ok 1 - something is planted # SKIP no objects beside the program"; exit 0; }
-dir=$(mktemp -d)
 trap 'rm -rf "$dir" $dst' EXIT
-n=0
-result() { # NAME, by the exit code before it: no command substitution in NAME, whose code would be taken instead
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/log" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
 # plant WHAT LIST+=FILES...: the program, and the emulated plugin where there is one, with more entries. Objects are linked, not copied: compilers write
 # new files.
 plant() {
