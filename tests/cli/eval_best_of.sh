@@ -35,8 +35,8 @@ result "a table with both sides, and what gave no pair"
 pairs=$(wc -l <"$dir/pairs.jsonl")
 [ "$pairs" -gt 0 ] && tight "$dir/one.json" | grep -q "\"after\":{\"prompts\":12,\"samples\":4,\"pairs\":$pairs," && tight "$dir/one.json" | grep -q "\"written\":{\"pairs\":$pairs,\"best\":$(wc -l <"$dir/best.jsonl")}" && [ "$(grep -c '"side": "after"' "$dir/dump.jsonl")" = 48 ]
 result "eval.json counts what the files hold"
-# by hand: the longest answer of the dump is the chosen one, of words [a-z0-9]+
-grep '"side": "after"' "$dir/dump.jsonl" | sed 's/^.*"item": \([0-9]*\), "repeat": \([0-9]*\),.*"answer": "\(.*\)", "stopped".*$/\1 \2 \3/' | awk '{ item = $1; k = $2; $1 = $2 = ""; gsub(/\\u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f]|\\[nrtbf]/, " "); n = gsub(/[A-Za-z0-9]+/, "&"); if (!(item in most) || n > most[item]) { most[item] = n; best[item] = k } if (!(item in least) || n < least[item]) { least[item] = n; worst[item] = k } } END { for (i in most) if (most[i] > least[i]) print i, best[i], worst[i], most[i] - least[i] }' | sort -n >"$dir/want"
+# by hand: the longest answer of the dump is the chosen one, of words [a-z0-9]+; an empty one has no score
+grep '"side": "after"' "$dir/dump.jsonl" | sed 's/^.*"item": \([0-9]*\), "repeat": \([0-9]*\),.*"answer": "\(.*\)", "stopped".*$/\1 \2 \3/' | awk '{ item = $1; k = $2; $1 = $2 = ""; if ($0 ~ /^( |\\[nrt])*$/) next; gsub(/\\u[0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f][0-9A-Fa-f]|\\[nrtbf]/, " "); n = gsub(/[A-Za-z0-9]+/, "&"); if (!(item in most) || n > most[item]) { most[item] = n; best[item] = k } if (!(item in least) || n < least[item]) { least[item] = n; worst[item] = k } } END { for (i in most) if (most[i] > least[i]) print i, best[i], worst[i], most[i] - least[i] }' | sort -n >"$dir/want"
 sed 's/^.*"item": \([0-9]*\),.*"chosen": \([0-9]*\), "rejected": \([0-9]*\), "scores".*"margin": \([0-9]*\)\.0}$/\1 \2 \3 \4/' "$dir/pairs.jsonl" | sort -n >"$dir/got"
 [ -s "$dir/want" ] && diff "$dir/want" "$dir/got" >"$dir/out" 2>&1
 result "the pairs are the longest against the shortest of the answers that were dumped"
