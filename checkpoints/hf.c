@@ -278,6 +278,17 @@ pt_status pt_hf_set_ints(pt_hf *c, const char *key, const int64_t *v, size_t n)
     return put(c, key, list);
 }
 
+pt_status pt_hf_set_nums(pt_hf *c, const char *key, const double *v, size_t n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        if (json_array_append_new(list, json_real(v[i]))) {
+            json_decref(list);
+            return pt_fail(PT_ENOMEM, "out of memory, or not finite: %s of %s", key, c->path);
+        }
+    return put(c, key, list);
+}
+
 pt_status pt_hf_set_member(pt_hf *c, const char *key, const char *name, int64_t v)
 {
     json_t *at = json_object_get(c->root, key);

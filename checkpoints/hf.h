@@ -44,6 +44,7 @@ pt_status pt_hf_set_text(pt_hf *c, const char *key, const char *v);
 /* One-element list, as in architectures. */
 pt_status pt_hf_set_texts(pt_hf *c, const char *key, const char *const *v, size_t n);
 pt_status pt_hf_set_ints(pt_hf *c, const char *key, const int64_t *v, size_t n);
+pt_status pt_hf_set_nums(pt_hf *c, const char *key, const double *v, size_t n);
 /* An integer under a name with any characters in the object `key`, which is made where it is missing. */
 pt_status pt_hf_set_member(pt_hf *c, const char *key, const char *name, int64_t v);
 pt_status pt_hf_remove(pt_hf *c, const char *key);

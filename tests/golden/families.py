@@ -27,7 +27,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
-from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, GraniteConfig, LlamaConfig, MistralConfig, Olmo2Config, Qwen3Config, SmolLM3Config,
+from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, GraniteConfig, LlamaConfig, MistralConfig, Olmo2Config, Phi3Config, Qwen3Config, SmolLM3Config,
                           StableLmConfig)
 sys.path.append(HERE)
 from models import LR, WD, CLIP, data, grads, logps, optimise, peft_name, sft_loss
@@ -47,6 +47,12 @@ def rope(theta=10000.0, **more):
     return {"rope_type": "default", "rope_theta": theta, **more}
 
 
+def longrope(rot, partial):
+    """Two lists of rot / 2 factors."""
+    half = range(rot // 2)
+    return rope(rope_type="longrope", partial_rotary_factor=partial, short_factor=[1.05 + 0.1 * i for i in half], long_factor=[1.5 + 0.75 * i for i in half])
+
+
 FAMILIES = {
     "llama": dict(config=LlamaConfig(**size(num_key_value_heads=1, head_dim=10, rope_parameters={
         "rope_type": "llama3", "rope_theta": 10000.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}))),
@@ -64,6 +70,10 @@ FAMILIES = {
                                               rope_parameters=rope()))),
     "stablelm": dict(config=StableLmConfig(**size(use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.25)))),
     "stablelm_parallel": dict(config=StableLmConfig(**size(use_parallel_residual=True, use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.5)))),
+    # longrope: the golden rows are shorter than the original positions of the first, longer than those of the second
+    "phi3": dict(config=Phi3Config(**size(sliding_window=9, rms_norm_eps=1e-5, max_position_embeddings=1024, original_max_position_embeddings=256, rope_parameters=longrope(6, 0.75)))),
+    "phi3_long": dict(config=Phi3Config(**size(hidden_size=40, num_key_value_heads=1, sliding_window=None, tie_word_embeddings=True, max_position_embeddings=96,
+                                              original_max_position_embeddings=4, rope_parameters=longrope(10, 1.0)))),
 }
 
 

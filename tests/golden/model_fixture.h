@@ -58,6 +58,7 @@ static inline void bench_open(bench *b, const pt_ops *ops, pt_compute compute, c
     *b = (bench){.ctx = {.ops = ops}};
     OK(ops->open(&b->ctx, compute));
     OK(pt_source_open(&b->src, path));
+    pt_source_reach(b->src, caps->tokens);
     OK(pt_model_new(&b->m, &b->ctx, b->src, opt));
     OK(pt_model_plan(b->m, caps, bytes));
     OK(pt_model_commit(b->m));

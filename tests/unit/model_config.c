@@ -116,7 +116,7 @@ static void test_refused(void **state)
         {"{" LLAMA ",\"intermediate_size\":18446744073709551616}", PT_EFORMAT, "intermediate_size is 1.8"},
         {"{" LLAMA ",\"model_type\":\"a\\u0000b\"}", PT_EFORMAT, "model_type"},
         {"{" LLAMA ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}", PT_ENOSUP, "dynamic"},
-        {"{" LLAMA ",\"rope_scaling\":{\"rope_type\":\"longrope\"}}", PT_ENOSUP, "longrope"},
+        {"{" LLAMA ",\"rope_scaling\":{\"rope_type\":\"longrope\"}}", PT_EFORMAT, "short_factor"},
         {"{" LLAMA ",\"rope_scaling\":{\"type\":\"linear\"}}", PT_EFORMAT, "factor"},
         {"{" LLAMA ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":-2}}", PT_EFORMAT, "factor"},
         {"{" LLAMA ",\"rope_scaling\":{\"rope_type\":\"llama3\",\"factor\":8}}", PT_EFORMAT, "low_freq_factor"},
@@ -213,6 +213,30 @@ static void test_rope_freqs(void **state)
     assert_true(fabsf(f[0] - 0.5f) < 1e-7f && fabsf(f[1] - 0.02f) < 1e-8f && m == 1);
 }
 
+/* Phi-3's two lists, by transformers' formula; which one holds; what is no such list. */
+static void test_longrope(void **state)
+{
+#define PHI3 "{\"model_type\":\"phi3\",\"vocab_size\":8,\"hidden_size\":16,\"intermediate_size\":8,\"num_hidden_layers\":1,\"num_attention_heads\":2," \
+             "\"max_position_embeddings\":131072,\"partial_rotary_factor\":0.5,\"rope_theta\":100"
+#define LISTS "\"short_factor\":[1,1.25],\"long_factor\":[2,8]"
+    pt_model_config c = good(PHI3 ",\"rope_scaling\":{\"type\":\"su\"," LISTS "}}");
+    float f[2], m;
+    assert_true(c.fused_qkv && c.fused_gate_up && c.scaling == PT_ROPE_SCALE_LONG && c.rot == 4 && c.window == 0);
+    assert_int_equal(c.original_positions, 4096); /* Phi3Config's */
+    assert_int_equal(pt_config_positions(&c), 131072);
+    pt_rope_frequencies(&c, NULL, f, &m);
+    assert_true(f[0] == 1 && fabsf(f[1] - 0.08f) < 1e-8f && fabs((double)m - sqrt(1 + log(32) / log(4096))) < 1e-6);
+    c.rope_long = true;
+    pt_rope_frequencies(&c, NULL, f, &m);
+    assert_true(f[0] == 0.5f && fabsf(f[1] - 0.0125f) < 1e-8f && fabs((double)m - sqrt(1 + log(32) / log(4096))) < 1e-6);
+    c = good(PHI3 ",\"original_max_position_embeddings\":64,\"rope_scaling\":{\"type\":\"longrope\",\"original_max_position_embeddings\":7,\"attention_factor\":1.5," LISTS "}}");
+    assert_true(c.original_positions == 64 && c.attention_factor == 1.5);
+    refused(PHI3 ",\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,1.25],\"long_factor\":[2]}}", PT_EFORMAT, "long_factor of rope scaling 'longrope' is no list of 2");
+    refused(PHI3 ",\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1,0],\"long_factor\":[2,8]}}", PT_EFORMAT, "number 1 of short_factor is 0");
+    refused(PHI3 ",\"original_max_position_embeddings\":0,\"rope_scaling\":{\"type\":\"longrope\"," LISTS "}}", PT_EFORMAT, "original_max_position_embeddings");
+    refused(PHI3 ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}}", PT_ENOSUP, "longrope");
+}
+
 static void test_names(void **state)
 {
     static const char *const pairs[][2] = {
@@ -254,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_spellings),
         cmocka_unit_test(test_rope_llama3_shared),
         cmocka_unit_test(test_rope_freqs),
+        cmocka_unit_test(test_longrope),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

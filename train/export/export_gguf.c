@@ -153,6 +153,7 @@ pt_status pt_export_gguf(pt_model *m, const char *file, const pt_export_options 
         if (m->specs[i].kind == PT_TENSOR_MATRIX) matrix = i;
     }
     if (wants_freqs(&m->cfg)) PT_TRY(pt_gguf_put_tensor(&w, "rope_freqs.weight", PT_F32, 1, &half));
+    if (m->cfg.scaling == PT_ROPE_SCALE_LONG) PT_TRY(pt_longrope_declare(&w, &m->cfg));
     PT_TRY(put_general(&w, m, opt, types[matrix]));
     for (size_t i = 0; i < m->n_specs; i++) {
         PT_TRY(pt_out_open(&o, m, &m->specs[i], PT_OUT_GGUF));
@@ -160,6 +161,7 @@ pt_status pt_export_gguf(pt_model *m, const char *file, const pt_export_options 
         pt_out_close(&o);
     }
     if (wants_freqs(&m->cfg)) PT_TRY(write_freqs(&w, m));
+    if (m->cfg.scaling == PT_ROPE_SCALE_LONG) PT_TRY(pt_longrope_write(&w, &m->cfg));
     PT_TRY(pt_gguf_writer_commit(&w));
 done:
     pt_out_close(&o);

@@ -189,6 +189,7 @@ pt_status pt_setup_base(const pt_config *cfg, const char *path, bool need_templa
         PT_TRY(random_source(cfg, &b.source));
     PT_TRY(open_tokenizer(cfg, &b));
     if (cfg->model.reinit_weights && cfg->model.base_model && path == cfg->model.base_model) PT_TRY(forget_weights(cfg, &b));
+    pt_source_reach(b.source, cfg->data.sequence_len);
     PT_TRY(check_base(&cfg->model, &b));
     PT_TRY(open_template(cfg, need_template, &b));
     *out = b;

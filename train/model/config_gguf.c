@@ -87,7 +87,7 @@ pt_status pt_gguf_read_sizes(pt_model_config *c, pt_gguf_reader *r)
 }
 
 /* Keys that llama.cpp reads for every architecture and that change the arithmetic: refused by name where they say another thing. */
-static pt_status refuse_variants(pt_gguf_reader *r, bool yarn)
+static pt_status refuse_variants(pt_gguf_reader *r, bool yarn, bool longrope)
 {
     static const struct {
         const char *name;
@@ -98,7 +98,7 @@ static pt_status refuse_variants(pt_gguf_reader *r, bool yarn)
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         double plain = yarn && i == 2 ? 1 : keys[i].plain;
         PT_RETURN(pt_meta_num(r, keys[i].name, plain, &v));
-        if (v != plain && !(yarn && i < 2) && !(i == 2 && v < 0))
+        if (v != plain && !(yarn && i < 2) && !(longrope && i == 0) && !(i == 2 && v < 0))
             return pt_fail(PT_ENOSUP, "%s: %s %g is not supported", r->g->path, pt_meta_key(r, keys[i].name), v);
     }
     PT_RETURN(pt_meta_bool(r, "attention.causal", true, &causal));
@@ -123,6 +123,7 @@ static pt_status read_yarn(pt_model_config *c, pt_gguf_reader *r)
 pt_status pt_gguf_read_rope(pt_model_config *c, pt_gguf_reader *r)
 {
     double scale;
+    const bool longrope = pt_longrope_in_gguf(r->g);
     pt_gguf_str type = {"none", 4};
     PT_RETURN(pt_meta_num(r, "rope.freq_base", 10000, &c->rope_theta));
     PT_RETURN(pt_meta_int(r, "rope.dimension_count", c->head_dim, &c->rot));
@@ -140,10 +141,12 @@ pt_status pt_gguf_read_rope(pt_model_config *c, pt_gguf_reader *r)
         PT_RETURN(read_yarn(c, r));
     else if ((type.n == 6 && memcmp(type.s, "linear", 6) == 0) || (!pt_meta_has(r, "rope.scaling.type") && c->scale_factor != 1))
         c->scaling = PT_ROPE_SCALE_LINEAR;
-    else if (!(type.n == 4 && memcmp(type.s, "none", 4) == 0))
-        return pt_fail(PT_ENOSUP, "%s: rope scaling '%.*s' is not supported; supported: none, linear, yarn, rope_freqs.weight",
+    else if (!(type.n == 4 && memcmp(type.s, "none", 4) == 0) && !(longrope && type.n == 8 && memcmp(type.s, "longrope", 8) == 0))
+        return pt_fail(PT_ENOSUP, "%s: rope scaling '%.*s' is not supported; supported: none, linear, yarn, rope_freqs.weight, rope_factors_long.weight",
                        r->g->path, (int)(type.n < 40 ? type.n : 40), type.s);
-    PT_RETURN(refuse_variants(r, c->scaling == PT_ROPE_SCALE_YARN));
+    PT_RETURN(refuse_variants(r, c->scaling == PT_ROPE_SCALE_YARN, longrope));
+    if (longrope && c->scaling != PT_ROPE_SCALE_NONE) return pt_fail(PT_ENOSUP, "%s: rope factors of two lengths together with another rope scaling", r->g->path);
+    if (longrope) return pt_longrope_from_gguf(c, r);
     const pt_gguf_tensor *freqs = pt_gguf_find_tensor(r->g, "rope_freqs.weight");
     if (!freqs) return PT_OK;
     if (c->scaling != PT_ROPE_SCALE_NONE)

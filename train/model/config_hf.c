@@ -108,6 +108,7 @@ pt_status pt_hf_read_scaling(pt_model_config *c, json_t *s, const pt_hf_reader *
     const char *name = type ? json_string_value(type) : "default";
     if (!name) return pt_fail(PT_EFORMAT, "%s: rope_type is not text", where);
     if (strcmp(name, "default") == 0) return PT_OK;
+    if (strcmp(name, "longrope") == 0 || strcmp(name, "su") == 0) return pt_longrope_from_hf(c, s, r); /* su: its name in the first Phi-3 files */
     if (strcmp(name, "linear") == 0)
         c->scaling = PT_ROPE_SCALE_LINEAR;
     else if (strcmp(name, "llama3") == 0)
@@ -115,7 +116,7 @@ pt_status pt_hf_read_scaling(pt_model_config *c, json_t *s, const pt_hf_reader *
     else if (strcmp(name, "yarn") == 0)
         c->scaling = PT_ROPE_SCALE_YARN;
     else
-        return pt_fail(PT_ENOSUP, "%s: rope scaling '%.40s' is not supported; supported: linear, llama3, yarn", where, name);
+        return pt_fail(PT_ENOSUP, "%s: rope scaling '%.40s' is not supported; supported: linear, llama3, yarn, longrope", where, name);
     PT_RETURN(pt_key_num(where, s, "factor", 0, &c->scale_factor));
     PT_RETURN(pt_key_num(where, s, "original_max_position_embeddings", c->max_positions, &original));
     if (c->scaling != PT_ROPE_SCALE_LINEAR) /* the key beside the object counts before the one within, as in transformers */
@@ -170,9 +171,9 @@ pt_status pt_hf_read_rope(pt_model_config *c, const pt_hf_reader *r, bool partia
         pt_log(PT_LOG_WARN, "%s: rope_scaling stands beside rope_parameters and takes its place, as in transformers (theta %g%s)",
                r->where, c->rope_theta, theta == c->rope_theta ? "" : ": that of rope_parameters is not read");
     }
+    if (partial_read) PT_RETURN(take_partial(c, r, partial));
     if (d) PT_RETURN(pt_hf_read_scaling(c, d, r));
-    if (partial_read) return take_partial(c, r, partial);
-    if (partial == 1) return PT_OK;
+    if (partial_read || partial == 1) return PT_OK;
     if (c->scaling != PT_ROPE_SCALE_NONE) /* transformers rotates a part that it then cannot lay over the head */
         return pt_fail(PT_ENOSUP, "%s: partial_rotary_factor %g beside rope scaling is not supported", r->where, partial);
     pt_log(PT_LOG_WARN, "%s: partial_rotary_factor %g is not read for %s models (nor by transformers): whole heads rotate", r->where,

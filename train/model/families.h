@@ -178,6 +178,9 @@ int64_t pt_config_positions(const pt_model_config *c);
  * *mscale is what cos and sin are multiplied by. Formulas: Llama 3 (Meta's apply_scaling), YaRN (Peng et al. 2023,
  * arXiv:2309.00071, section 3.4), linear (positions divided by the factor). Equal to transformers' modeling_rope_utils. */
 void pt_rope_frequencies(const pt_model_config *c, const float *freqs, float *inv_freq, float *mscale);
+/* The two tensors of LongRoPE's factors in a GGUF file: declared, then written in the same order. */
+pt_status pt_longrope_declare(struct pt_gguf_writer *w, const pt_model_config *c);
+pt_status pt_longrope_write(struct pt_gguf_writer *w, const pt_model_config *c);
 /* Of layers with PT_LAYER_LOCAL. */
 void pt_rope_local_frequencies(const pt_model_config *c, float *inv_freq);
 /* slope[heads] of ALiBi: of n = the power of two at or below heads, alibi * 2^(-8 (h+1) / n) for the first n; for the others every second slope

@@ -51,6 +51,8 @@ pt_status pt_hf_read_window(pt_model_config *c, const pt_hf_reader *r, int windo
 pt_status pt_hf_read_rope(pt_model_config *c, const pt_hf_reader *r, bool partial, double partial_default);
 /* One scaling object ("rope_type", "factor", ...). */
 pt_status pt_hf_read_scaling(pt_model_config *c, json_t *scaling, const pt_hf_reader *r);
+/* LongRoPE (train/model/longrope.c): the object of rope scaling after c->rot is known; both lists and attention_factor are read. */
+pt_status pt_longrope_from_hf(pt_model_config *c, json_t *scaling, const pt_hf_reader *r);
 /* bos, eos, pad. */
 void pt_hf_read_ids(pt_model_config *c, const pt_hf_reader *r);
 /* Sizes, activation, rope and ids of Llama's spelling. */
@@ -75,6 +77,9 @@ pt_status pt_meta_bool(pt_gguf_reader *r, const char *name, bool fallback, bool 
 /* Sizes and eps (RMS or LayerNorm's, by c->norm). */
 pt_status pt_gguf_read_sizes(pt_model_config *c, pt_gguf_reader *r);
 pt_status pt_gguf_read_rope(pt_model_config *c, pt_gguf_reader *r);
+/* Whether the file has lists of factors; reading them with their keys. */
+bool pt_longrope_in_gguf(const pt_gguf *g);
+pt_status pt_longrope_from_gguf(pt_model_config *c, pt_gguf_reader *r);
 /* Sizes, rope, the window and ids of Llama's keys. */
 pt_status pt_family_read_gguf(pt_model_config *c, pt_gguf_reader *r);
 
@@ -86,6 +91,7 @@ pt_status pt_family_write_hf(struct pt_hf *out, const pt_model_config *c);
 pt_status pt_hf_write_sizes(struct pt_hf *out, const pt_model_config *c, const pt_size_keys *k);
 pt_status pt_hf_write_act(struct pt_hf *out, const pt_model_config *c, const char *key);
 pt_status pt_hf_write_rope(struct pt_hf *out, const pt_model_config *c);
+pt_status pt_longrope_to_hf(struct pt_hf *out, const pt_model_config *c);
 /* layer_types of the windowed layers. */
 pt_status pt_hf_write_layer_types(struct pt_hf *out, const pt_model_config *c);
 pt_status pt_family_write_gguf(struct pt_gguf_writer *w, const pt_model_config *c);
@@ -96,6 +102,9 @@ pt_status pt_gguf_arch_text(struct pt_gguf_writer *w, const pt_model_config *c, 
 pt_status pt_gguf_arch_bool(struct pt_gguf_writer *w, const pt_model_config *c, const char *name, bool v);
 pt_status pt_gguf_write_sizes(struct pt_gguf_writer *w, const pt_model_config *c);
 pt_status pt_gguf_write_rope(struct pt_gguf_writer *w, const pt_model_config *c);
+
+/* Keys of LongRoPE, for architectures of which llama.cpp reads the factors. */
+pt_status pt_longrope_to_gguf(struct pt_gguf_writer *w, const pt_model_config *c);
 
 /* ---- keys that change the arithmetic (config_keys.c) ------------------------------------------------------------------------------------ */
 

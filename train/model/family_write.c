@@ -54,6 +54,7 @@ static pt_status put_scaling(pt_hf *c, const pt_model_config *m)
     switch (m->scaling) {
     case PT_ROPE_SCALE_FREQS:
     case PT_ROPE_SCALE_NONE: return PT_OK;
+    case PT_ROPE_SCALE_LONG: return pt_longrope_to_hf(c, m);
     case PT_ROPE_SCALE_LINEAR: PT_RETURN(pt_hf_set_text(c, "rope_scaling.rope_type", "linear")); break;
     case PT_ROPE_SCALE_LLAMA3:
         PT_RETURN(pt_hf_set_text(c, "rope_scaling.rope_type", "llama3"));
@@ -152,6 +153,7 @@ pt_status pt_gguf_write_sizes(pt_gguf_writer *w, const pt_model_config *c)
 pt_status pt_gguf_write_rope(pt_gguf_writer *w, const pt_model_config *c)
 {
     bool yarn = c->scaling == PT_ROPE_SCALE_YARN;
+    if (c->scaling == PT_ROPE_SCALE_LONG) return pt_fail(PT_ENOSUP, "llama.cpp's %s has no rope factors of two lengths (longrope)", pt_family_of(c)->gguf);
     PT_RETURN(pt_gguf_arch_u32(w, c, "rope.dimension_count", (uint32_t)c->rot));
     PT_RETURN(pt_gguf_arch_f32(w, c, "rope.freq_base", (float)c->rope_theta));
     if (c->scaling != PT_ROPE_SCALE_LINEAR && !yarn) return PT_OK; /* Llama 3: rope_freqs.weight */

@@ -34,7 +34,7 @@ static double llama3(const pt_model_config *c, double freq)
 
 void pt_rope_frequencies(const pt_model_config *c, const float *freqs, float *inv_freq, float *mscale)
 {
-    *mscale = c->scaling == PT_ROPE_SCALE_YARN ? (float)c->attention_factor : 1;
+    *mscale = c->scaling == PT_ROPE_SCALE_YARN || c->scaling == PT_ROPE_SCALE_LONG ? (float)c->attention_factor : 1;
     for (int i = 0; i < c->rot / 2; i++) {
         double f = pow(c->rope_theta, -2.0 * i / c->rot);
         switch (c->scaling) {
@@ -42,6 +42,7 @@ void pt_rope_frequencies(const pt_model_config *c, const float *freqs, float *in
         case PT_ROPE_SCALE_LLAMA3: f = llama3(c, f); break;
         case PT_ROPE_SCALE_YARN: f = yarn(c, f, i); break;
         case PT_ROPE_SCALE_FREQS: f = freqs ? f / (double)freqs[i] : f; break;
+        case PT_ROPE_SCALE_LONG: f /= (double)(c->rope_long ? c->long_factor : c->short_factor)[i]; break;
         default: break;
         }
         inv_freq[i] = (float)f;

@@ -227,7 +227,8 @@ static pt_status refuse_unused(const pt_source *s)
         if (pt_tensor_gguf_name(pt_family_of(&s->cfg), &s->entries[i].spec, name, sizeof name)) json_object_set_new(known, name, json_true());
     for (size_t i = 0; i < s->gguf->n_tensors; i++) {
         const char *n = s->gguf->tensors[i].name;
-        PT_CHECK(json_object_get(known, n) || strcmp(n, "rope_freqs.weight") == 0, PT_ENOSUP, "%s: tensor %s is no part of a %s model that is supported here",
+        bool rope = strcmp(n, "rope_freqs.weight") == 0 || (s->cfg.scaling == PT_ROPE_SCALE_LONG && strncmp(n, "rope_factors_", 13) == 0);
+        PT_CHECK(json_object_get(known, n) || rope, PT_ENOSUP, "%s: tensor %s is no part of a %s model that is supported here",
                  s->path, n, s->cfg.family);
     }
 done:
@@ -391,6 +392,15 @@ static pt_status set_in_order(const pt_source *s, const pt_source_entry *e, unsi
     for (int64_t r = 0; r < rows; r++)
         for (int64_t c = 0; c < cols; c++) memcpy(dst + (size_t)(r * cols + c) * size, src + (size_t)(c * rows + r) * size, size);
     return PT_OK;
+}
+
+void pt_source_reach(pt_source *s, int64_t positions)
+{
+    pt_model_config *c = &s->cfg;
+    if (c->scaling != PT_ROPE_SCALE_LONG) return;
+    c->rope_long = positions > c->original_positions;
+    pt_log(PT_LOG_INFO, "%s: rope factors for %s %d positions (longrope): sequences of up to %lld are planned", s->path ? s->path : "init: random",
+           c->rope_long ? "more than" : "up to", c->original_positions, (long long)positions);
 }
 
 pt_status pt_source_describe(const pt_source *s, const char *hf_name, int64_t rows, int64_t cols, pt_source_tensor *out)

@@ -12,7 +12,8 @@ typedef enum pt_rope_scaling {
     PT_ROPE_SCALE_LINEAR,
     PT_ROPE_SCALE_LLAMA3,
     PT_ROPE_SCALE_YARN,
-    PT_ROPE_SCALE_FREQS
+    PT_ROPE_SCALE_FREQS,
+    PT_ROPE_SCALE_LONG /* LongRoPE: one of two lists of divisors, by the length that is planned */
 } pt_rope_scaling;
 
 /* Heads (train/model/heads.h). The vocabulary's is lm_head.weight or, tied, the embedding; that of values is score.weight [n,hidden], trained, on an
@@ -22,7 +23,7 @@ enum { PT_HEAD_VOCABULARY = 1, PT_HEAD_VALUES = 2 };
 typedef enum pt_norm_kind { PT_NORM_RMS, PT_NORM_LAYER } pt_norm_kind; /* kernels/norm.h */
 /* q and k before the rotation: not normed, over the features of each head, or over the whole row. */
 typedef enum pt_qk_norm { PT_QK_NORM_NONE, PT_QK_NORM_HEADS, PT_QK_NORM_ROWS } pt_qk_norm;
-enum { PT_MAX_LAYERS = 4096 };
+enum { PT_MAX_LAYERS = 4096, PT_MAX_LONG_FACTORS = 256 };
 /* In which way layer l differs from the others; 0 in none. */
 enum {
     PT_LAYER_FULL = 1,    /* no window, though the model has one */
@@ -67,6 +68,8 @@ typedef struct pt_model_config {
     int original_positions;
     int bos, eos, pad; /* -1 = none */
     double initializer_range;
+    float short_factor[PT_MAX_LONG_FACTORS], long_factor[PT_MAX_LONG_FACTORS]; /* of PT_ROPE_SCALE_LONG, [rot / 2] */
+    bool rope_long; /* the long ones are in use: pt_source_reach */
     bool yarn_no_truncate; /* YaRN's ramp between real dimensions instead of whole ones (rope_parameters.truncate: false) */
 } pt_model_config;
 
@@ -92,6 +95,10 @@ pt_status pt_source_random(pt_source **out, const pt_model_config *cfg, uint64_t
 void pt_source_free(pt_source *s);
 const pt_model_config *pt_source_config(const pt_source *s);
 bool pt_source_is_gguf(const pt_source *s);
+/* The longest sequence that is planned. Of LongRoPE it chooses between the two lists of factors as transformers does by each sequence's length: the long ones
+ * where positions > original_positions. Chosen once, for training, evaluation and chat alike, before a model is made; without a call: the short ones. Says
+ * what it chose (info). Part of pt_source_content. */
+void pt_source_reach(pt_source *s, int64_t positions);
 /* Whether a tokenizer comes with the weights, good or broken: a folder's tokenizer.json or a file of another format, a GGUF file's vocabulary. */
 bool pt_source_has_vocabulary(const pt_source *s);
 const char *pt_source_path(const pt_source *s);
