@@ -30,7 +30,7 @@ static pt_status check_heads(const char *op, int n_heads, int n_kv, int dim, flo
     return PT_OK;
 }
 
-static pt_status check_bend(const char *op, float softcap, pt_view slopes, int n_heads)
+pt_status pt_check_bend(const char *op, float softcap, pt_view slopes, int n_heads)
 {
     if (!(softcap >= 0 && softcap < 1e30f)) return pt_fail(PT_EARG, "%s: softcap %g", op, (double)softcap);
     return pt_view_ok(slopes) ? pt_check_typed(op, "slopes", slopes, PT_F32, 1, n_heads) : PT_OK;
@@ -49,7 +49,7 @@ pt_status pt_check_attention(const pt_ctx *ctx, const pt_attention_args *a)
 {
     int64_t n = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
     PT_RETURN(check_heads("attention", a->n_heads, a->n_kv, a->dim, a->scale));
-    PT_RETURN(check_bend("attention", a->softcap, a->slopes, a->n_heads));
+    PT_RETURN(pt_check_bend("attention", a->softcap, a->slopes, a->n_heads));
     PT_RETURN(pt_check_typed("attention", "q", a->q, PT_F32, n, hd));
     PT_RETURN(pt_check_typed("attention", "k", a->k, PT_F32, n, kd));
     PT_RETURN(pt_check_typed("attention", "v", a->v, PT_F32, n, kd));
@@ -62,7 +62,7 @@ pt_status pt_check_attention_bwd(const pt_ctx *ctx, const pt_attention_bwd_args 
 {
     int64_t n = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
     PT_RETURN(check_heads("attention_bwd", a->n_heads, a->n_kv, a->dim, a->scale));
-    PT_RETURN(check_bend("attention_bwd", a->softcap, a->slopes, a->n_heads));
+    PT_RETURN(pt_check_bend("attention_bwd", a->softcap, a->slopes, a->n_heads));
     PT_RETURN(pt_check_typed("attention_bwd", "q", a->q, PT_F32, n, hd));
     PT_RETURN(pt_check_typed("attention_bwd", "k", a->k, PT_F32, n, kd));
     PT_RETURN(pt_check_typed("attention_bwd", "v", a->v, PT_F32, n, kd));
@@ -79,7 +79,7 @@ pt_status pt_check_decode(const pt_ctx *ctx, const pt_decode_args *a)
 {
     int64_t b = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
     PT_RETURN(check_heads("decode_attention", a->n_heads, a->n_kv, a->dim, a->scale));
-    PT_RETURN(check_bend("decode_attention", a->softcap, a->slopes, a->n_heads));
+    PT_RETURN(pt_check_bend("decode_attention", a->softcap, a->slopes, a->n_heads));
     if (a->max_len < 1 || a->window < 0)
         return pt_fail(PT_ESHAPE, "decode_attention: max_len %d, window %d", a->max_len, a->window);
     PT_RETURN(pt_check_typed("decode_attention", "q", a->q, PT_F32, b, hd));

@@ -7,6 +7,8 @@
 
 pt_status pt_check_rope_table(const pt_ctx *ctx, const pt_rope_table_args *a);
 pt_status pt_check_rope(const pt_ctx *ctx, const pt_rope_args *a);
+/* Softcap and slopes of an attention op (kernels/attention.h): every backend's. */
+pt_status pt_check_bend(const char *op, float softcap, pt_view slopes, int n_heads);
 pt_status pt_check_attention(const pt_ctx *ctx, const pt_attention_args *a);
 pt_status pt_check_attention_bwd(const pt_ctx *ctx, const pt_attention_bwd_args *a);
 pt_status pt_check_decode(const pt_ctx *ctx, const pt_decode_args *a); /* and 1 <= len <= max_len */

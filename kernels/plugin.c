@@ -39,6 +39,7 @@ const any_fn pt_plugin_needs[] = {
     KEEP(pt_check_linear_bwd_w),
     KEEP(pt_check_lora),
     KEEP(pt_check_head),
+    KEEP(pt_check_bend),
     KEEP(pt_check_sumsq),
     KEEP(pt_check_clip),
     KEEP(pt_check_token_sums),

@@ -16,7 +16,8 @@ struct backward {
     int64_t ld_q, ld_k, ld_v, ld_o, ld_dout, ld_dq, ld_dk, ld_dv, ld_lse;
     pt_tile_list list;
     int n_kv, group, set_heads, dim;
-    float scale;
+    float scale, softcap;
+    const float *slopes;
 };
 
 /* ---- dq ---- */
@@ -29,16 +30,23 @@ template <int D> struct dq_shape {
     static constexpr size_t bytes = (size_t)(2 * own + 2 * stage) * sizeof(bf16);
 };
 
-/* s = p * (dp - delta) from scores s and dp = dout . v. stats: {lse * log2(e), delta} of rows g, g + 8. */
-template <int N, bool MASKED>
-PT_DEV void dq_scores(float s[N / 8][4], const float dp[N / 8][4], const float2 stats[2], float scale2, const pt_tile_list &l,
-                      const pt_token row[2], int k0)
+/* BENT: with a softcap or slopes. s = p * (dp - delta) from scores s and dp = dout . v. stats: {lse * log2(e), delta} of rows g, g + 8. */
+template <int N, bool MASKED, bool BENT>
+PT_DEV void dq_scores(float s[N / 8][4], const float dp[N / 8][4], const float2 stats[2], const pt_bend &bend,
+                      const pt_tile_list &l, const pt_token row[2], int k0)
 {
 #pragma unroll
     for (int j = 0; j < N / 8; j++) {
         int key = k0 + j * 8 + lane_id() % 4 * 2;
+        float by[4];
+        if constexpr (BENT) bend_scores(s[j], by, bend, l, row, key, 1.0f);
 #pragma unroll
-        for (int e = 0; e < 4; e++) s[j][e] = ex2_approx(s[j][e] * scale2 - stats[e / 2].x) * (dp[j][e] - stats[e / 2].y);
+        for (int e = 0; e < 4; e++) {
+            if constexpr (BENT)
+                s[j][e] = ex2_approx(s[j][e] - stats[e / 2].x) * (dp[j][e] - stats[e / 2].y) * by[e];
+            else
+                s[j][e] = ex2_approx(s[j][e] * bend.scale2 - stats[e / 2].x) * (dp[j][e] - stats[e / 2].y);
+        }
         if constexpr (MASKED) {
             int2 end = vld(reinterpret_cast<const int2 *>(l.end_of + key));
 #pragma unroll
@@ -55,15 +63,15 @@ PT_DEV void dq_scores(float s[N / 8][4], const float dp[N / 8][4], const float2 
 }
 
 /* Rows of the warp times a tile of keys; left operands in registers or in shared memory. */
-template <int D, bool MASKED, typename L>
+template <int D, bool MASKED, bool BENT, typename L>
 PT_DEV void dq_tile(float dq[D / 8][4], L q, L dout, const bf16 *along_k, const bf16 *across_k, const float2 stats[2],
-                    float scale2, const pt_tile_list &l, const pt_token row[2], int k0)
+                    const pt_bend &bend, const pt_tile_list &l, const pt_token row[2], int k0)
 {
     constexpr int N = dq_shape<D>::keys;
     float s[N / 8][4], dp[N / 8][4];
     product_t<D, N>(s, q, along_k);
     product_t<D, N>(dp, dout, along_k + dq_shape<D>::tile); /* values */
-    dq_scores<N, MASKED>(s, dp, stats, scale2, l, row, k0);
+    dq_scores<N, MASKED, BENT>(s, dp, stats, bend, l, row, k0);
     add_product<D, D, N>(dq, s, across_k);
 }
 
@@ -85,7 +93,7 @@ template <bool WIDE> PT_DEV void dq_stats(float2 out[2], const backward &a, int 
     }
 }
 
-template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threads) attention_dq_k(backward a)
+template <int D, bool WIDE, bool BENT> __global__ void __launch_bounds__(dq_shape<D>::threads) attention_dq_k(backward a)
 {
     using S = dq_shape<D>;
     DYN_SHARED(bf16, smem);
@@ -95,7 +103,9 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
     int head = b.head + b.row_head, n = a.list.n, tok[2] = {b.lo, b.hi};
     bool works = b.row_head < b.heads, in[2] = {works && b.lo < n, works && b.hi < n};
     int full = b.block.z * pt_tile_walk<S::keys>::parts, all = b.block.w * pt_tile_walk<S::keys>::parts;
-    pt_token row[2] = {token_at(a.list, b.lo), token_at(a.list, b.hi)};
+    pt_token row[2] = {token_at(a.list, b.lo, BENT), token_at(a.list, b.hi, BENT)};
+    pt_bend bend = {a.scale * PT_LOG2E, 0, 0, 0};
+    if constexpr (BENT) bend = bend_of(a.scale, a.softcap, a.slopes && works ? a.slopes + head : NULL);
     pt_tile_walk<S::keys> walk;
     walk_begin(&walk, a.list.runs + b.block.y);
     int now = walk.at;
@@ -117,7 +127,7 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
     cp_async_commit();
     float2 stats[2] = {};
     if (works) dq_stats<WIDE>(stats, a, head, tok, in);
-    float dq[D / 8][4], scale2 = a.scale * PT_LOG2E;
+    float dq[D / 8][4];
     clear<D / 8>(dq);
     const bf16 *along_k = ring + along<D>(), *across_k = ring + across<D>();
     const bf16 *q_rows = smem + warp_id() * 16 * pt_rows<D>::ld + across<D>(), *g_rows = q_rows + S::own;
@@ -144,9 +154,9 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
         next();
         if (works) {
             if constexpr (S::regs)
-                dq_tile<D, false>(dq, q, g, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+                dq_tile<D, false, BENT>(dq, q, g, along_k, across_k, stats, bend, a.list, row, now * S::keys);
             else
-                dq_tile<D, false>(dq, q_rows, g_rows, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+                dq_tile<D, false, BENT>(dq, q_rows, g_rows, along_k, across_k, stats, bend, a.list, row, now * S::keys);
         }
         swap();
     }
@@ -155,9 +165,9 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
         next();
         if (works && now * S::keys <= b.last) { /* else the tile lies behind all of the warp's rows */
             if constexpr (S::regs)
-                dq_tile<D, true>(dq, q, g, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+                dq_tile<D, true, BENT>(dq, q, g, along_k, across_k, stats, bend, a.list, row, now * S::keys);
             else
-                dq_tile<D, true>(dq, q_rows, g_rows, along_k, across_k, stats, scale2, a.list, row, now * S::keys);
+                dq_tile<D, true, BENT>(dq, q_rows, g_rows, along_k, across_k, stats, bend, a.list, row, now * S::keys);
         }
         swap();
     }
@@ -169,11 +179,11 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(dq_shape<D>::threa
 /* ---- dk and dv ---- */
 /* A block: sets of warps with 16 keys each (rows of the products), `queries` of one head at a time (columns). For D = 256 two
  * warps share a set of keys, each sums half of the features of dk and dv. SMALL: for 99 KB of shared memory a block (sm_86,
- * sm_89). */
+ * sm_89), and for softcaps and slopes, which take registers. */
 template <int D, bool SMALL> struct dkv_shape {
     static constexpr int part = D <= 128 ? D : 128; /* features of dk and dv */
     static constexpr int sets = SMALL && D > 128 ? 2 : 4, warps = sets * D / part, threads = 32 * warps, keys = 16 * sets;
-    static constexpr int queries = D <= 64 ? 64 : SMALL && D > 128 ? 16 : 32;
+    static constexpr int queries = D <= 64 ? 64 : SMALL ? 16 : 32;
     static constexpr int own = keys * pt_rows<D>::ld, tile = queries * pt_rows<D>::ld;
     static constexpr int stats = 4 * queries; /* bf16 elements of a stage's stats */
     static constexpr int stage = 2 * tile + stats;
@@ -181,16 +191,18 @@ template <int D, bool SMALL> struct dkv_shape {
 };
 
 /* p and ds of 16 keys (rows) x N queries. stats: of the lane's first two queries, in shared memory. */
-template <int N, bool MASKED>
-PT_DEV void dkv_scores(float s[N / 8][4], float dp[N / 8][4], const float *stats, float scale2, const pt_tile_list &l,
+template <int N, bool MASKED, bool BENT>
+PT_DEV void dkv_scores(float s[N / 8][4], float dp[N / 8][4], const float *stats, const pt_bend &bend, const pt_tile_list &l,
                        const pt_token key[2], const int end[2], int q0)
 {
 #pragma unroll
     for (int j = 0; j < N / 8; j++) {
         float4 st = vld(reinterpret_cast<const float4 *>(stats + 16 * j)); /* lse, delta, lse, delta */
         int query = q0 + j * 8 + lane_id() % 4 * 2;
+        float by[4];
+        if constexpr (BENT) bend_scores(s[j], by, bend, l, key, query, -1.0f);
 #pragma unroll
-        for (int e = 0; e < 4; e++) s[j][e] = ex2_approx(s[j][e] * scale2 - (e % 2 ? st.z : st.x));
+        for (int e = 0; e < 4; e++) s[j][e] = ex2_approx(BENT ? s[j][e] - (e % 2 ? st.z : st.x) : s[j][e] * bend.scale2 - (e % 2 ? st.z : st.x));
         if constexpr (MASKED) {
 #pragma unroll
             for (int e = 0; e < 4; e++)
@@ -203,7 +215,10 @@ PT_DEV void dkv_scores(float s[N / 8][4], float dp[N / 8][4], const float *stats
             }
         }
 #pragma unroll
-        for (int e = 0; e < 4; e++) dp[j][e] = s[j][e] * (dp[j][e] - (e % 2 ? st.w : st.y));
+        for (int e = 0; e < 4; e++) {
+            dp[j][e] = s[j][e] * (dp[j][e] - (e % 2 ? st.w : st.y));
+            if constexpr (BENT) dp[j][e] *= by[e];
+        }
     }
 }
 
@@ -242,9 +257,9 @@ PT_DEV void feed_next(query_feed<D, SMALL, WIDE> *f, const backward &a, const in
 }
 
 /* One tile of queries. along_q, across_q: the lane's addresses in it, stats: of the lane's first two queries. */
-template <int D, bool SMALL, bool MASKED>
+template <int D, bool SMALL, bool MASKED, bool BENT>
 PT_DEV void dkv_tile(float dk[][4], float dv[][4], const bf16 *k_rows, const bf16 *v_rows, const bf16 *along_q,
-                     const bf16 *across_q, const float *stats, float scale2, const pt_tile_list &l, const pt_token key[2],
+                     const bf16 *across_q, const float *stats, const pt_bend &bend, const pt_tile_list &l, const pt_token key[2],
                      const int end[2], int q0)
 {
     using S = dkv_shape<D, SMALL>;
@@ -252,12 +267,12 @@ PT_DEV void dkv_tile(float dk[][4], float dv[][4], const bf16 *k_rows, const bf1
     float s[N / 8][4], dp[N / 8][4];
     product_t<D, N>(s, k_rows, along_q);
     product_t<D, N>(dp, v_rows, along_q + S::tile);
-    dkv_scores<N, MASKED>(s, dp, stats, scale2, l, key, end, q0);
+    dkv_scores<N, MASKED, BENT>(s, dp, stats, bend, l, key, end, q0);
     add_product<D, S::part, N>(dv, s, across_q + S::tile);
     add_product<D, S::part, N>(dk, dp, across_q);
 }
 
-template <int D, bool SMALL, bool WIDE>
+template <int D, bool SMALL, bool WIDE, bool BENT>
 __global__ void __launch_bounds__(dkv_shape<D, SMALL>::threads) attention_dkv_k(backward a)
 {
     using S = dkv_shape<D, SMALL>;
@@ -281,9 +296,10 @@ __global__ void __launch_bounds__(dkv_shape<D, SMALL>::threads) attention_dkv_k(
     feed_queries(&feed, to);
     cp_async_commit();
     int lo = k0 + set * 16 + lane_id() / 4, hi = lo + 8; /* tokens of rows g, g + 8 */
-    pt_token key[2] = {token_at(a.list, lo), token_at(a.list, hi)};
+    pt_token key[2] = {token_at(a.list, lo, BENT), token_at(a.list, hi, BENT)};
+    pt_bend bend = {a.scale * PT_LOG2E, 0, 0, 0};
     int end[2] = {lo < n ? a.list.end_of[lo] : 0, hi < n ? a.list.end_of[hi] : 0};
-    float dk[S::part / 8][4], dv[S::part / 8][4], scale2 = a.scale * PT_LOG2E;
+    float dk[S::part / 8][4], dv[S::part / 8][4];
     clear<S::part / 8>(dk);
     clear<S::part / 8>(dv);
     const bf16 *k_rows = smem + set * 16 * pt_rows<D>::ld + across<D>(), *v_rows = k_rows + S::own;
@@ -310,17 +326,18 @@ __global__ void __launch_bounds__(dkv_shape<D, SMALL>::threads) attention_dkv_k(
 #pragma unroll 1
     for (int h = 0; h < a.group; h++) {
         int i = 0;
+        if constexpr (BENT) bend = bend_of(a.scale, a.softcap, a.slopes ? a.slopes + head + h : NULL);
 #pragma unroll 1
         for (; i < full; i++) {
             next();
-            dkv_tile<D, SMALL, false>(dk, dv, k_rows, v_rows, along_q, across_q, stats, scale2, a.list, key, end, now);
+            dkv_tile<D, SMALL, false, BENT>(dk, dv, k_rows, v_rows, along_q, across_q, stats, bend, a.list, key, end, now);
             swap();
         }
 #pragma unroll 1
         for (; i < all; i++) {
             next();
             if (now + S::queries > k0 + set * 16) /* else before all of the warp's keys */
-                dkv_tile<D, SMALL, true>(dk, dv, k_rows, v_rows, along_q, across_q, stats, scale2, a.list, key, end, now);
+                dkv_tile<D, SMALL, true, BENT>(dk, dv, k_rows, v_rows, along_q, across_q, stats, bend, a.list, key, end, now);
             swap();
         }
     }
@@ -341,6 +358,7 @@ backward arguments(const pt_attention_bwd_args *a, float2 *stats)
     k.ld_q = a->q.ld, k.ld_k = a->k.ld, k.ld_v = a->v.ld, k.ld_o = a->o.ld, k.ld_dout = a->dout.ld;
     k.ld_dq = a->dq.ld, k.ld_dk = a->dk.ld, k.ld_dv = a->dv.ld, k.ld_lse = a->lse.ld;
     k.n_kv = a->n_kv, k.group = a->n_heads / a->n_kv, k.dim = a->dim, k.scale = a->scale;
+    k.softcap = a->softcap, k.slopes = pt_ptr<float>(a->slopes);
     return k;
 }
 bool wide(const pt_attention_bwd_args *a)
@@ -350,22 +368,29 @@ bool wide(const pt_attention_bwd_args *a)
     return w;
 }
 
-template <int D, bool WIDE> pt_status launch_dq(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
+bool bent(const pt_attention_bwd_args *a)
 {
+    return a->softcap > 0 || pt_view_ok(a->slopes);
+}
+
+template <int D, bool WIDE, bool BENT = false> pt_status launch_dq(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
+{
+    using S = dq_shape<D>;
     backward k = arguments(a, stats);
-    pt_row_plan p = pt_row_plan_of(k.group, dq_shape<D>::rows);
+    pt_row_plan p = pt_row_plan_of(k.group, S::rows);
     k.list = pt_cuda_forest_list(a->forest, p.list);
     k.set_heads = p.set_heads;
     dim3 grid((unsigned)k.list.n_blocks * (unsigned)(k.n_kv * p.sets));
-    return pt_launch(attention_dq_k<D, WIDE>, grid, dim3(dq_shape<D>::threads), dq_shape<D>::bytes, pt_stream(ctx), k);
+    return pt_launch(attention_dq_k<D, WIDE, BENT>, grid, dim3(S::threads), S::bytes, pt_stream(ctx), k);
 }
-template <int D, bool SMALL, bool WIDE> pt_status launch_dkv(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
+template <int D, bool SMALL, bool WIDE, bool BENT = false>
+pt_status launch_dkv(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
     using S = dkv_shape<D, SMALL>;
     backward k = arguments(a, stats);
     k.list = pt_cuda_forest_list(a->forest, PT_KEY_LIST);
     dim3 grid((unsigned)k.list.n_blocks * (unsigned)(k.n_kv * PT_TILE / S::keys));
-    return pt_launch(attention_dkv_k<D, SMALL, WIDE>, grid, dim3(S::threads), S::bytes, pt_stream(ctx), k);
+    return pt_launch(attention_dkv_k<D, SMALL, WIDE, BENT>, grid, dim3(S::threads), S::bytes, pt_stream(ctx), k);
 }
 template <int D, bool SMALL> pt_status launch_dkv(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
@@ -382,6 +407,10 @@ bool fits(size_t bytes)
 
 pt_status pt_attention_dq_bf16(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
+    if (bent(a)) { /* few instances, as in the forward */
+        if (!wide(a)) return launch_dq<256, false, true>(ctx, a, stats);
+        return a->dim <= 128 ? launch_dq<128, true, true>(ctx, a, stats) : launch_dq<256, true, true>(ctx, a, stats);
+    }
     if (!wide(a)) {
         if (a->dim <= 64) return launch_dq<64, false>(ctx, a, stats);
         return a->dim <= 128 ? launch_dq<128, false>(ctx, a, stats) : launch_dq<256, false>(ctx, a, stats);
@@ -394,6 +423,10 @@ pt_status pt_attention_dq_bf16(pt_ctx *ctx, const pt_attention_bwd_args *a, floa
 
 pt_status pt_attention_dkv_bf16(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
 {
+    if (bent(a)) {
+        if (!wide(a)) return launch_dkv<256, true, false, true>(ctx, a, stats);
+        return a->dim <= 128 ? launch_dkv<128, true, true, true>(ctx, a, stats) : launch_dkv<256, true, true, true>(ctx, a, stats);
+    }
     if (a->dim <= 64) return launch_dkv<64, false>(ctx, a, stats);
     if (a->dim <= 96 && wide(a)) return launch_dkv<96, false, true>(ctx, a, stats);
     if (a->dim <= 128) return launch_dkv<128, false>(ctx, a, stats);

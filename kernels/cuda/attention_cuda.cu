@@ -2,6 +2,7 @@
 #include "kernels/cuda/attention_cuda.cuh"
 
 extern "C" {
+#include "kernels/check_ops.h"
 #include "kernels/forest.h"
 }
 
@@ -21,11 +22,6 @@ pt_status check_heads(const pt_ctx *ctx, const char *op, int64_t n, int heads, i
         return pt_fail(PT_ESHAPE, "%s: a forest of %d tokens for %lld rows", op, f ? f->n_tokens : 0, (long long)n);
     return PT_OK;
 }
-pt_status check_bend(const char *op, float softcap, pt_view slopes)
-{
-    if (softcap != 0 || pt_view_ok(slopes)) return pt_fail(PT_ENOSUP, "%s: no softcap and no slopes on this device yet", op);
-    return PT_OK;
-}
 pt_status check_rows(const pt_ctx *ctx, const char *op, const char *name, pt_view v, int64_t n, int64_t cols)
 {
     PT_RETURN(pt_check_typed(op, name, v, ctx->act, n, cols));
@@ -38,7 +34,7 @@ extern "C" pt_status pt_cuda_attention(pt_ctx *ctx, const pt_attention_args *a)
 {
     int64_t n = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
     PT_RETURN(check_heads(ctx, "attention", n, a->n_heads, a->n_kv, a->dim, a->scale, a->forest));
-    PT_RETURN(check_bend("attention", a->softcap, a->slopes));
+    PT_RETURN(pt_check_bend("attention", a->softcap, a->slopes, a->n_heads));
     PT_RETURN(check_rows(ctx, "attention", "q", a->q, n, hd));
     PT_RETURN(check_rows(ctx, "attention", "k", a->k, n, kd));
     PT_RETURN(check_rows(ctx, "attention", "v", a->v, n, kd));
@@ -58,7 +54,7 @@ extern "C" pt_status pt_cuda_attention_bwd(pt_ctx *ctx, const pt_attention_bwd_a
     int64_t n = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
     float2 *stats = NULL;
     PT_RETURN(check_heads(ctx, "attention_bwd", n, a->n_heads, a->n_kv, a->dim, a->scale, a->forest));
-    PT_RETURN(check_bend("attention_bwd", a->softcap, a->slopes));
+    PT_RETURN(pt_check_bend("attention_bwd", a->softcap, a->slopes, a->n_heads));
     PT_RETURN(check_rows(ctx, "attention_bwd", "q", a->q, n, hd));
     PT_RETURN(check_rows(ctx, "attention_bwd", "k", a->k, n, kd));
     PT_RETURN(check_rows(ctx, "attention_bwd", "v", a->v, n, kd));

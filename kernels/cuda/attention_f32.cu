@@ -15,7 +15,8 @@ struct exact {
     int64_t ld_q, ld_k, ld_v, ld_o, ld_dout, ld_dq, ld_dk, ld_dv, ld_lse;
     pt_tile_list list;
     int heads, n_kv, dim;
-    float scale;
+    float scale, softcap;
+    const float *slopes;
 };
 
 template <int D> struct shape {
@@ -79,7 +80,22 @@ PT_DEV bool key_seen(const pt_tile_list &l, int query, pt_token key, int end)
     return sees({query, 0}, key.i, end) && (!l.window || l.pos[query] - key.pos < l.window);
 }
 
-template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_f32_k(exact a)
+/* BENT: with a softcap or slopes. The score of a dot product, and *by = its slope by scale * dot (kernels/attention.h). query, key: tokens;
+ * their positions are looked up where there are slopes (the list is padded to whole tiles). */
+template <bool BENT> PT_DEV float score_of(const exact &a, float dot, int head, int query, int key, float *by)
+{
+    float s = dot * a.scale;
+    *by = 1.0f;
+    if (!BENT) return s;
+    if (a.softcap > 0) {
+        float t = tanhf(s / a.softcap);
+        s = a.softcap * t;
+        *by = 1.0f - t * t;
+    }
+    return a.slopes ? s - a.slopes[head] * (float)(a.list.pos[query] - a.list.pos[key]) : s;
+}
+
+template <int D, bool BENT> __global__ void __launch_bounds__(THREADS, 1) attention_f32_k(exact a)
 {
     using S = shape<D>;
     constexpr int N = S::step / LANES;
@@ -90,6 +106,7 @@ template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_f32_k(e
     int r = (int)threadIdx.x / LANES, c = (int)threadIdx.x % LANES, token = block.x * ROWS + r;
     int full = block.z * pt_tile_walk<S::step>::parts, all = block.w * pt_tile_walk<S::step>::parts;
     pt_token row = token_at(a.list, token);
+    float by = 1.0f;
     float o[D / LANES] = {}, max = -INFINITY, sum = 0;
     load_rows<D, ROWS>(q, a.q + (int64_t)head * a.dim, a.ld_q, block.x * ROWS, n, a.dim);
     pt_tile_walk<S::step> walk;
@@ -104,7 +121,8 @@ template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_f32_k(e
         dots<D>(s, q + r * S::ld, k, c);
 #pragma unroll
         for (int e = 0; e < N; e++) {
-            s[e] = i < full || sees_key(a.list, row, k0 + c + LANES * e) ? s[e] * a.scale : -INFINITY;
+            int key = k0 + c + LANES * e;
+            s[e] = i < full || sees_key(a.list, row, key) ? score_of<BENT>(a, s[e], head, token, key, &by) : -INFINITY;
             top = fmaxf(top, s[e]);
         }
         for (int x = 1; x < LANES; x *= 2) top = fmaxf(top, __shfl_xor_sync(PT_FULL, top, x));
@@ -129,7 +147,7 @@ template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_f32_k(e
     if (a.lse && c == 0) a.lse[head * a.ld_lse + token] = max + logf(sum);
 }
 
-template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_dq_f32_k(exact a)
+template <int D, bool BENT> __global__ void __launch_bounds__(THREADS, 1) attention_dq_f32_k(exact a)
 {
     using S = shape<D>;
     constexpr int N = S::step / LANES;
@@ -140,6 +158,7 @@ template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_dq_f32_
     int r = (int)threadIdx.x / LANES, c = (int)threadIdx.x % LANES, token = block.x * ROWS + r;
     int full = block.z * pt_tile_walk<S::step>::parts, all = block.w * pt_tile_walk<S::step>::parts;
     pt_token row = token_at(a.list, token);
+    float by = 1.0f;
     float dq[D / LANES] = {}, lse = 0, delta = 0;
     load_rows<D, ROWS>(q, a.q + (int64_t)head * a.dim, a.ld_q, block.x * ROWS, n, a.dim);
     load_rows<D, ROWS>(g, a.dout + (int64_t)head * a.dim, a.ld_dout, block.x * ROWS, n, a.dim);
@@ -164,8 +183,10 @@ template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_dq_f32_
         dots<D>(dp, g + r * S::ld, v, c);
 #pragma unroll
         for (int e = 0; e < N; e++) {
-            float p = i < full || sees_key(a.list, row, k0 + c + LANES * e) ? expf(s[e] * a.scale - lse) : 0.0f;
-            ds[r * (S::step + 1) + c + LANES * e] = p * (dp[e] - delta);
+            int key = k0 + c + LANES * e;
+            float x = score_of<BENT>(a, s[e], head, token, key, &by) - lse;
+            float p = i < full || sees_key(a.list, row, key) ? expf(x) : 0.0f;
+            ds[r * (S::step + 1) + c + LANES * e] = p * (dp[e] - delta) * by;
         }
         __syncwarp();
         add_columns<D>(dq, ds + r * (S::step + 1), k, c);
@@ -175,7 +196,7 @@ template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_dq_f32_
 }
 
 /* Rows are keys: a block has 16 of one KV head, columns are queries of each head of its group. */
-template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_dkv_f32_k(exact a)
+template <int D, bool BENT> __global__ void __launch_bounds__(THREADS, 1) attention_dkv_f32_k(exact a)
 {
     using S = shape<D>;
     constexpr int N = S::step / LANES, BLOCKS = PT_TILE / ROWS;
@@ -209,8 +230,10 @@ template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_dkv_f32
                 float p = 0, d = 0;
                 if (query < n && (i < full || key_seen(a.list, query, key, end))) {
                     float2 st = vld(a.stats + (int64_t)head * n + query);
-                    p = expf(s[e] * a.scale - st.x);
+                    float by;
+                    p = expf(score_of<BENT>(a, s[e], head, query, token, &by) - st.x);
                     d = p * (dp[e] - st.y);
+                    if (BENT) d *= by;
                 }
                 ps[to] = p;
                 ds[to] = d;
@@ -226,23 +249,24 @@ template <int D> __global__ void __launch_bounds__(THREADS, 1) attention_dkv_f32
     store_columns<D>(a.dv + token * a.ld_dv + (int64_t)kv * a.dim, dv, 1.0f, c, a.dim);
 }
 
-template <int D> pt_status forward(pt_ctx *ctx, const exact &k)
+template <int D, bool BENT> pt_status forward(pt_ctx *ctx, const exact &k)
 {
     using S = shape<D>;
-    dim3 grid((unsigned)k.list.n_blocks * (unsigned)k.heads);
-    return pt_launch(attention_f32_k<D>, grid, dim3(THREADS), (S::own + 2 * S::tile + S::scores) * sizeof(float),
-                     pt_stream(ctx), k);
+    size_t bytes = (S::own + 2 * S::tile + S::scores) * sizeof(float);
+    dim3 grid((unsigned)k.list.n_blocks * (unsigned)k.heads), block(THREADS);
+    return pt_launch(attention_f32_k<D, BENT>, grid, block, bytes, pt_stream(ctx), k);
 }
 
-template <int D> pt_status backward(pt_ctx *ctx, exact k, const pt_forest *f)
+template <int D, bool BENT> pt_status backward(pt_ctx *ctx, exact k, const pt_forest *f)
 {
     using S = shape<D>;
-    size_t floats = 2 * S::own + 2 * S::tile + S::scores;
-    dim3 rows((unsigned)k.list.n_blocks * (unsigned)k.heads);
-    PT_RETURN(pt_launch(attention_dq_f32_k<D>, rows, dim3(THREADS), floats * sizeof(float), pt_stream(ctx), k));
-    k.list = pt_cuda_forest_list(f, PT_KEY_LIST);
-    dim3 keys((unsigned)k.list.n_blocks * (unsigned)(k.n_kv * PT_TILE / ROWS));
-    return pt_launch(attention_dkv_f32_k<D>, keys, dim3(THREADS), (floats + S::scores) * sizeof(float), pt_stream(ctx), k);
+    size_t bytes = (2 * S::own + 2 * S::tile + S::scores) * sizeof(float), more = bytes + S::scores * sizeof(float);
+    exact by_key = k;
+    by_key.list = pt_cuda_forest_list(f, PT_KEY_LIST);
+    dim3 rows((unsigned)k.list.n_blocks * (unsigned)k.heads), block(THREADS);
+    dim3 keys((unsigned)by_key.list.n_blocks * (unsigned)(k.n_kv * PT_TILE / ROWS));
+    PT_RETURN(pt_launch(attention_dq_f32_k<D, BENT>, rows, block, bytes, pt_stream(ctx), k));
+    return pt_launch(attention_dkv_f32_k<D, BENT>, keys, block, more, pt_stream(ctx), by_key);
 }
 } // namespace
 
@@ -254,9 +278,10 @@ pt_status pt_attention_fwd_f32(pt_ctx *ctx, const pt_attention_args *a)
     k.ld_q = a->q.ld, k.ld_k = a->k.ld, k.ld_v = a->v.ld, k.ld_o = a->o.ld, k.ld_lse = a->lse.ld;
     k.list = pt_cuda_forest_list(a->forest, ROW_LIST);
     k.heads = a->n_heads, k.n_kv = a->n_kv, k.dim = a->dim, k.scale = a->scale;
-    if (a->dim <= 64) return forward<64>(ctx, k);
-    if (a->dim <= 128) return forward<128>(ctx, k);
-    return forward<256>(ctx, k);
+    k.softcap = a->softcap, k.slopes = pt_ptr<float>(a->slopes);
+    if (k.softcap > 0 || k.slopes) return a->dim <= 128 ? forward<128, true>(ctx, k) : forward<256, true>(ctx, k);
+    if (a->dim <= 64) return forward<64, false>(ctx, k);
+    return a->dim <= 128 ? forward<128, false>(ctx, k) : forward<256, false>(ctx, k);
 }
 
 pt_status pt_attention_bwd_f32(pt_ctx *ctx, const pt_attention_bwd_args *a, float2 *stats)
@@ -270,7 +295,9 @@ pt_status pt_attention_bwd_f32(pt_ctx *ctx, const pt_attention_bwd_args *a, floa
     k.ld_dq = a->dq.ld, k.ld_dk = a->dk.ld, k.ld_dv = a->dv.ld;
     k.list = pt_cuda_forest_list(a->forest, ROW_LIST);
     k.heads = a->n_heads, k.n_kv = a->n_kv, k.dim = a->dim, k.scale = a->scale;
-    if (a->dim <= 64) return backward<64>(ctx, k, a->forest);
-    if (a->dim <= 128) return backward<128>(ctx, k, a->forest);
-    return backward<256>(ctx, k, a->forest);
+    k.softcap = a->softcap, k.slopes = pt_ptr<float>(a->slopes);
+    if (k.softcap > 0 || k.slopes)
+        return a->dim <= 128 ? backward<128, true>(ctx, k, a->forest) : backward<256, true>(ctx, k, a->forest);
+    if (a->dim <= 64) return backward<64, false>(ctx, k, a->forest);
+    return a->dim <= 128 ? backward<128, false>(ctx, k, a->forest) : backward<256, false>(ctx, k, a->forest);
 }

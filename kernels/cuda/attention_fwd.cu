@@ -14,7 +14,8 @@ struct forward {
     int64_t ld_q, ld_k, ld_v, ld_o, ld_lse;
     pt_tile_list list;
     int n_kv, group, set_heads, dim;
-    float scale;
+    float scale, softcap;
+    const float *slopes;
 };
 
 /* q stays in registers up to 128 features, else in shared memory. */
@@ -26,15 +27,23 @@ template <int D> struct shape {
     static constexpr size_t bytes = (size_t)(own + 2 * stage) * sizeof(bf16);
 };
 
-/* One tile of keys for the warp's rows. max, sum: of rows g and g + 8; max is that of s * scale2, sum the lane's share. k, v:
+/* One tile of keys for the warp's rows. BENT: with a softcap or slopes. max, sum: of rows g and g + 8; max is that of s * scale2, sum the lane's share. k, v:
  * the lane's addresses. */
-template <int D, bool MASKED, typename L>
-PT_DEV void add_tile(float o[D / 8][4], float max[2], float sum[2], L q, const bf16 *k, const bf16 *v, float scale2,
+template <int D, bool MASKED, bool BENT, typename L>
+PT_DEV void add_tile(float o[D / 8][4], float max[2], float sum[2], L q, const bf16 *k, const bf16 *v, const pt_bend &bend,
                      const pt_tile_list &l, const pt_token row[2], int k0)
 {
     constexpr int N = shape<D>::keys;
+    const float scale2 = BENT ? 1.0f : bend.scale2;
     float s[N / 8][4];
     product_t<D, N>(s, q, k);
+    if constexpr (BENT) {
+#pragma unroll
+        for (int j = 0; j < N / 8; j++) {
+            float unused[4];
+            bend_scores(s[j], unused, bend, l, row, k0 + j * 8 + lane_id() % 4 * 2, 1.0f);
+        }
+    }
     if constexpr (MASKED) {
 #pragma unroll
         for (int j = 0; j < N / 8; j++) {
@@ -80,7 +89,7 @@ PT_DEV void add_tile(float o[D / 8][4], float max[2], float sum[2], L q, const b
     add_product<D, D, N>(o, s, v);
 }
 
-template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads) attention_fwd_k(forward a)
+template <int D, bool WIDE, bool BENT> __global__ void __launch_bounds__(shape<D>::threads) attention_fwd_k(forward a)
 {
     using S = shape<D>;
     DYN_SHARED(bf16, smem);
@@ -90,8 +99,10 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads)
     int head = b.head + b.row_head, n = a.list.n;
     bool works = b.row_head < b.heads, in_lo = works && b.lo < n, in_hi = works && b.hi < n;
     int full = b.block.z * pt_tile_walk<S::keys>::parts, all = b.block.w * pt_tile_walk<S::keys>::parts;
-    pt_token row[2] = {token_at(a.list, b.lo), token_at(a.list, b.hi)};
-    float o[D / 8][4], max[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0}, scale2 = a.scale * PT_LOG2E;
+    pt_token row[2] = {token_at(a.list, b.lo, BENT), token_at(a.list, b.hi, BENT)};
+    pt_bend bend = {a.scale * PT_LOG2E, 0, 0, 0};
+    if constexpr (BENT) bend = bend_of(a.scale, a.softcap, a.slopes && works ? a.slopes + head : NULL);
+    float o[D / 8][4], max[2] = {-INFINITY, -INFINITY}, sum[2] = {0, 0};
     uint32_t q[S::regs ? D / 16 : 1][4];
     pt_tile_walk<S::keys> walk;
     walk_begin(&walk, a.list.runs + b.block.y);
@@ -132,9 +143,9 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads)
         next();
         if (works) {
             if constexpr (S::regs)
-                add_tile<D, false>(o, max, sum, q, keys, values, scale2, a.list, row, now * S::keys);
+                add_tile<D, false, BENT>(o, max, sum, q, keys, values, bend, a.list, row, now * S::keys);
             else
-                add_tile<D, false>(o, max, sum, q_rows, keys, values, scale2, a.list, row, now * S::keys);
+                add_tile<D, false, BENT>(o, max, sum, q_rows, keys, values, bend, a.list, row, now * S::keys);
         }
         swap();
     }
@@ -143,9 +154,9 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads)
         next();
         if (works && now * S::keys <= b.last) { /* else the tile lies behind all of the warp's rows */
             if constexpr (S::regs)
-                add_tile<D, true>(o, max, sum, q, keys, values, scale2, a.list, row, now * S::keys);
+                add_tile<D, true, BENT>(o, max, sum, q, keys, values, bend, a.list, row, now * S::keys);
             else
-                add_tile<D, true>(o, max, sum, q_rows, keys, values, scale2, a.list, row, now * S::keys);
+                add_tile<D, true, BENT>(o, max, sum, q_rows, keys, values, bend, a.list, row, now * S::keys);
         }
         swap();
     }
@@ -160,10 +171,11 @@ template <int D, bool WIDE> __global__ void __launch_bounds__(shape<D>::threads)
     }
 }
 
-template <int D, bool WIDE> pt_status launch(pt_ctx *ctx, const pt_attention_args *a)
+template <int D, bool WIDE, bool BENT = false> pt_status launch(pt_ctx *ctx, const pt_attention_args *a)
 {
+    using S = shape<D>;
     int group = a->n_heads / a->n_kv;
-    pt_row_plan p = pt_row_plan_of(group, shape<D>::rows);
+    pt_row_plan p = pt_row_plan_of(group, S::rows);
     forward k = {pt_ptr<bf16>(a->q),
                  pt_ptr<bf16>(a->k),
                  pt_ptr<bf16>(a->v),
@@ -179,15 +191,22 @@ template <int D, bool WIDE> pt_status launch(pt_ctx *ctx, const pt_attention_arg
                  group,
                  p.set_heads,
                  a->dim,
-                 a->scale};
+                 a->scale,
+                 a->softcap,
+                 pt_ptr<float>(a->slopes)};
     dim3 grid((unsigned)k.list.n_blocks * (unsigned)(a->n_kv * p.sets));
-    return pt_launch(attention_fwd_k<D, WIDE>, grid, dim3(shape<D>::threads), shape<D>::bytes, pt_stream(ctx), k);
+    return pt_launch(attention_fwd_k<D, WIDE, BENT>, grid, dim3(S::threads), S::bytes, pt_stream(ctx), k);
 }
 } // namespace
 
 pt_status pt_attention_fwd_bf16(pt_ctx *ctx, const pt_attention_args *a)
 {
+    bool bent = a->softcap > 0 || pt_view_ok(a->slopes);
     bool wide = a->dim % 8 == 0 && pt_steps(a->q, 8) && pt_steps(a->k, 8) && pt_steps(a->v, 8) && pt_steps(a->o, 8);
+    if (bent) { /* few instances: compiling them is slow, the models few */
+        if (!wide) return launch<256, false, true>(ctx, a);
+        return a->dim <= 128 ? launch<128, true, true>(ctx, a) : launch<256, true, true>(ctx, a);
+    }
     if (!wide)
         return a->dim <= 64    ? launch<64, false>(ctx, a)
                : a->dim <= 128 ? launch<128, false>(ctx, a)

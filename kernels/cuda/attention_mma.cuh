@@ -243,16 +243,54 @@ template <int SIZE> PT_DEV void walk_next(pt_tile_walk<SIZE> *w)
 struct pt_token {
     int i, pos;
 };
-PT_DEV pt_token token_at(const pt_tile_list &l, int i)
+PT_DEV pt_token token_at(const pt_tile_list &l, int i, bool placed = false) /* placed: with its position in any case */
 {
     pt_token t = {i, 0};
-    if (l.window && i < l.n) t.pos = l.pos[i];
+    if ((l.window || placed) && i < l.n) t.pos = l.pos[i];
     return t;
 }
 /* Does query i see key j, whose subtree ends at `end`, but for the window? */
 PT_DEV bool sees(pt_token i, int j, int end)
 {
     return j <= i.i && i.i < end;
+}
+
+/* Scores that are more than scale times a dot product, times log2(e): softcap and the slope of one head (kernels/attention.h).
+ * tanh(x) = 1 - 2 / (1 + e^2x) by the special function unit: 2e-7 of the cap off, where bf16 keeps 4e-3 of a probability. */
+struct pt_bend {
+    float scale2; /* scale * log2(e) */
+    float cap2;   /* softcap * log2(e); 0 = none */
+    float rate;   /* 2^(rate * dot) = e^2x */
+    float slope2; /* slope * log2(e); 0 = none */
+};
+PT_DEV pt_bend bend_of(float scale, float softcap, const float *slope)
+{
+    return {scale * PT_LOG2E, softcap * PT_LOG2E, softcap > 0 ? 2 * scale * PT_LOG2E / softcap : 0.0f,
+            slope ? *slope * PT_LOG2E : 0.0f};
+}
+/* Of the four dot products that a lane holds of columns c, c + 1: the scores, and their slopes by scale * dot. row: tokens of rows
+ * g and g + 8, with their positions; sign: 1 where rows are queries, -1 where columns are. A column past the last token keeps its
+ * dot product's score: 0, as in the kernels without a bend. */
+PT_DEV void bend_scores(float s[4], float by[4], const pt_bend &b, const pt_tile_list &l, const pt_token row[2], int c, float sign)
+{
+    if (b.cap2 > 0) {
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            float t = 1.0f - __fdividef(2.0f, 1.0f + ex2_approx(s[e] * b.rate));
+            s[e] = b.cap2 * t;
+            by[e] = 1.0f - t * t;
+        }
+    } else {
+#pragma unroll
+        for (int e = 0; e < 4; e++) s[e] *= b.scale2, by[e] = 1.0f;
+    }
+    if (b.slope2 != 0) {
+        int2 pos = vld(reinterpret_cast<const int2 *>(l.pos + c));
+        float slope = sign * b.slope2;
+#pragma unroll
+        for (int e = 0; e < 4; e++)
+            if (c + e % 2 < l.n) s[e] -= slope * (float)(row[e / 2].pos - (e % 2 ? pos.y : pos.x));
+    }
 }
 
 /* Which queries a block holds: blockIdx.x counts blocks of the list slowly, (KV head, set of its query heads) fast. Rows are

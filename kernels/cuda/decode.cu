@@ -2,6 +2,9 @@
  * heads and RANGE keys; a second kernel joins the ranges in order. Softmax in f32. Bytes at least: the sequence's keys and
  * values once, 4*K*D*len/2*e. */
 #include "kernels/cuda/op_args.cuh"
+extern "C" {
+#include "kernels/check_ops.h"
+}
 
 namespace
 {
@@ -14,7 +17,8 @@ template <typename T> struct decode {
     const int32_t *lens;
     int64_t ld_o, ld_q, ld_k, ld_v;
     int max_len, heads, n_kv, dim, window, ranges;
-    float scale;
+    float scale, softcap;
+    const float *slopes;
     bool wide;
 };
 
@@ -43,12 +47,24 @@ PT_DEV void load2(const float *p, bool wide, float *o)
     }
 }
 
+/* Softcap and slope (kernels/attention.h) of one head's n scores; last: the new token's position less the first key's. */
+template <typename T> PT_DEV void bend(float *ps, const decode<T> &a, int n, int last, int64_t head)
+{
+    float slope = a.slopes ? a.slopes[head] : 0.0f;
+    for (int j = lane_id(); j < n; j += 32) {
+        float s = ps[j];
+        if (a.softcap > 0) s = a.softcap * tanhf(s / a.softcap);
+        ps[j] = s - slope * (float)(last - j);
+    }
+}
+
 /* Softmax of `groups` heads over a range of n keys, not divided by its sum: a warp per head. */
-template <typename T> PT_DEV void softmax(float *ps, const decode<T> &a, int n, int groups, int64_t b, int64_t head0)
+template <typename T> PT_DEV void softmax(float *ps, const decode<T> &a, int n, int last, int groups, int64_t b, int64_t head0)
 {
     int lane = lane_id();
     for (int g = warp_id(); g < groups; g += WARPS) {
         float top = -INFINITY, sum = 0;
+        if (a.softcap > 0 || a.slopes) bend(ps + g * RANGE, a, n, last, head0 + g); /* a lane's own scores */
         for (int j = lane; j < n; j += 32) top = fmaxf(top, ps[g * RANGE + j]);
         top = warp_max(top);
         for (int j = lane; j < n; j += 32) {
@@ -102,7 +118,7 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) decode_k(decode<T
         }
     }
     __syncthreads();
-    softmax(ps, a, n, groups, b, head0);
+    softmax(ps, a, n, len - 1 - from, groups, b, head0);
     /* values, 64 features at a time: warps split the keys, then their sums are added in order */
     for (int d0 = 0; d0 < a.dim; d0 += 64) {
         float o[GROUP][2];
@@ -171,6 +187,8 @@ template <typename T> pt_status run(pt_ctx *ctx, const pt_decode_args *a, float 
                    a->window,
                    ranges,
                    a->scale,
+                   a->softcap,
+                   pt_ptr<float>(a->slopes),
                    pt_steps(a->k, 2) && pt_steps(a->v, 2)};
     int sets = (a->n_heads / a->n_kv + GROUP - 1) / GROUP;
     dim3 grid((unsigned)ranges, (unsigned)(a->n_kv * sets), (unsigned)a->q.rows),
@@ -186,13 +204,12 @@ extern "C" pt_status pt_cuda_decode_attention(pt_ctx *ctx, const pt_decode_args 
     if (!(a->scale > 0 && a->scale < 1e30f)) return pt_fail(PT_EARG, "decode_attention: scale %g", (double)a->scale);
     if (a->n_kv < 1 || a->n_heads < a->n_kv || a->n_heads % a->n_kv || a->dim < 2 || a->dim % 2 || a->n_heads > 65535)
         return pt_fail(PT_ESHAPE, "decode_attention: %d heads, %d key heads, %d features", a->n_heads, a->n_kv, a->dim);
-    if (a->softcap != 0 || pt_view_ok(a->slopes))
-        return pt_fail(PT_ENOSUP, "decode_attention: no softcap and no slopes on this device yet");
     if (a->dim > MAX_DIM)
         return pt_fail(PT_ENOSUP, "decode_attention: heads of %d features, at most %d on this device", a->dim, MAX_DIM);
     if (a->max_len < 1 || a->max_len > INT32_MAX - RANGE || a->window < 0 || b > 65535)
         return pt_fail(PT_ESHAPE, "decode_attention: %lld sequences, max_len %d, window %d", (long long)b, a->max_len,
                        a->window);
+    PT_RETURN(pt_check_bend("decode_attention", a->softcap, a->slopes, a->n_heads));
     PT_RETURN(pt_check_typed("decode_attention", "q", a->q, ctx->act, b, hd));
     PT_RETURN(pt_check_typed("decode_attention", "o", a->o, ctx->act, b, hd));
     PT_RETURN(pt_check_typed("decode_attention", "k", a->k, ctx->act, b * a->max_len, kd));

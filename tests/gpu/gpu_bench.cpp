@@ -352,6 +352,13 @@ void attentions(const shapes &z)
         TIME("attention_bwd", attention_bwd, pt_attention_bwd_args, 2.5 * flops, 2 * bytes, a.dq = dq, a.dk = dk, a.dv = dv,
              a.dout = dout, a.o = o, a.lse = lse, a.q = q, a.k = k, a.v = v, a.forest = forest, a.n_heads = z.heads,
              a.n_kv = z.kv, a.dim = z.dim, a.scale = scale);
+        pt_view slopes = mat(PT_F32, 1, z.heads);
+        TIME("attention, softcap and slopes", attention, pt_attention_args, flops, bytes, a.o = o, a.lse = lse, a.q = q, a.k = k,
+             a.v = v, a.forest = forest, a.n_heads = z.heads, a.n_kv = z.kv, a.dim = z.dim, a.scale = scale, a.softcap = 50,
+             a.slopes = slopes);
+        TIME("attention_bwd, softcap and slopes", attention_bwd, pt_attention_bwd_args, 2.5 * flops, 2 * bytes, a.dq = dq,
+             a.dk = dk, a.dv = dv, a.dout = dout, a.o = o, a.lse = lse, a.q = q, a.k = k, a.v = v, a.forest = forest,
+             a.n_heads = z.heads, a.n_kv = z.kv, a.dim = z.dim, a.scale = scale, a.softcap = 50, a.slopes = slopes);
     }
     if (forest) ctx.ops->forest_free(&ctx, forest);
     pt_view q = mat(PT_BF16, 8, hd), o = mat(PT_BF16, 8, hd), k = mat(PT_BF16, 8 * z.cache, kd),

@@ -31,11 +31,9 @@ static void test_decode(void **)
         decode_case(t, 2, 300, 9, 3, 96, 100, 0);
         decode_case(t, 2, 40, 10, 1, 10, 7, 1);
         decode_case(t, 2, 20, 2, 1, 256, 0, 0);
-#if OT_MODE == OT_HOST
         decode_case(t, 3, 600, 4, 2, 64, 0, 8, 2, 0);
         decode_case(t, 2, 300, 9, 3, 96, 270, 0, 0, 0.05f);
         decode_case(t, 2, 40, 10, 1, 10, 7, 1, 1, 0.5f);
-#endif
     }
 #if OT_MODE == OT_CUDA
     ot_case(PT_F32);

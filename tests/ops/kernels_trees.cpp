@@ -258,12 +258,11 @@ static void test_bent(void **)
         float softcap, slope;
         bool fused, f32;
     } cases[] = {
-        {4, 2, 64, 0, 3, 90, 50, 0, 2, 0, true, true},      {3, 1, 16, 8, 2, 80, 40, 30, 0, 0.5f, false, true},
-        {4, 4, 96, 0, 2, 70, 40, 0, 0, 0.25f, true, false}, {2, 1, 128, 0, 3, 80, 30, 20, 3, 0.5f, true, true},
+        {4, 2, 64, 0, 3, 90, 50, 0, 2, 0, true, true},      {3, 1, 16, 8, 2, 80, 40, 30, 0, 0.5f, false, false},
+        {4, 4, 96, 0, 2, 70, 40, 0, 0, 0.25f, true, false}, {2, 1, 128, 0, 3, 80, 30, 20, 3, 0.5f, true, false},
         {2, 1, 256, 0, 2, 70, 60, 0, 2, 0.25f, true, true}, {2, 1, 160, 8, 2, 70, 66, 0, 1, 0, false, false},
-        {6, 2, 10, 1, 4, 100, 20, 0, 1.5f, 0.5f, true, true}, {1, 1, 130, 1, 2, 70, 40, 0, 2, 0.125f, false, false},
-        {2, 2, 112, 0, 3, 70, 50, 0, 0, 0, true, false},    {2, 1, 80, 0, 2, 70, 50, 0, 30, 0, true, false},
-        {3, 1, 8, 0, 1, 205, 200, 0, 0, 2, true, true},
+        {6, 2, 10, 1, 4, 100, 20, 0, 1.5f, 0.5f, true, false}, {1, 1, 130, 1, 2, 70, 40, 0, 2, 0.125f, false, false},
+        {2, 1, 112, 0, 3, 70, 50, 0, 0, 0, true, false},    {3, 1, 8, 0, 1, 205, 200, 0, 0, 2, true, false},
     };
     OT_EACH_ACT(t)
     {
@@ -454,8 +453,9 @@ int main(void)
         cmocka_unit_test(test_small_type),         cmocka_unit_test(test_f32),         cmocka_unit_test(test_special),
         cmocka_unit_test(test_large_logits), cmocka_unit_test(test_without_lse), cmocka_unit_test(test_no_rows),
         cmocka_unit_test(test_visibility),
+        cmocka_unit_test(test_bent),
 #if OT_MODE == OT_HOST
-        cmocka_unit_test(test_bent),         cmocka_unit_test(test_long),
+        cmocka_unit_test(test_long),
 #else
         cmocka_unit_test(test_small_chip),   cmocka_unit_test(test_far),         cmocka_unit_test(test_counters),
 #endif
