@@ -27,7 +27,8 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
-from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, GraniteConfig, LlamaConfig, MistralConfig, Olmo2Config, Phi3Config, Qwen3Config, SmolLM3Config,
+from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, GraniteConfig, LlamaConfig, MistralConfig,
+                          Olmo2Config, Phi3Config, Qwen3Config, SmolLM3Config,
                           StableLmConfig)
 sys.path.append(HERE)
 from models import LR, WD, CLIP, data, grads, logps, optimise, peft_name, sft_loss
@@ -68,6 +69,15 @@ FAMILIES = {
     "cohere": dict(config=CohereConfig(**size(logit_scale=0.3, rope_parameters=rope()))),
     "cohere2": dict(config=Cohere2Config(**size(num_hidden_layers=4, hidden_size=24, intermediate_size=20, num_attention_heads=3, num_key_value_heads=1, logit_scale=0.3, sliding_window=5,
                                               rope_parameters=rope()))),
+    "gemma": dict(config=GemmaConfig(**size(head_dim=10, num_key_value_heads=1, rope_parameters=rope()))),
+    "gemma2": dict(config=Gemma2Config(**size(num_hidden_layers=3, hidden_size=24, intermediate_size=20, head_dim=10, sliding_window=5, query_pre_attn_scalar=10, attn_logit_softcapping=2.0,
+                                            final_logit_softcapping=3.0, rope_parameters=rope()))),
+    "gemma3_text": dict(config=Gemma3TextConfig(**size(num_hidden_layers=3, hidden_size=24, intermediate_size=20, head_dim=10, sliding_window=5, query_pre_attn_scalar=10,
+                                                     layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+                                                     rope_parameters={"full_attention": rope(1e6, rope_type="linear", factor=8.0), "sliding_attention": rope(500.0)}))),
+    "gemma3_capped": dict(config=Gemma3TextConfig(**size(hidden_size=24, intermediate_size=20, head_dim=8, sliding_window=4, query_pre_attn_scalar=20,
+                                                       final_logit_softcapping=3.0, attention_bias=True, layer_types=["full_attention", "sliding_attention"],
+                                                       rope_parameters={"full_attention": rope(1e5), "sliding_attention": rope()}))),
     "stablelm": dict(config=StableLmConfig(**size(use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.25)))),
     "stablelm_parallel": dict(config=StableLmConfig(**size(use_parallel_residual=True, use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.5)))),
     # longrope: the golden rows are shorter than the original positions of the first, longer than those of the second

@@ -7,7 +7,16 @@
 #include "base/file.h"
 
 #define FAMILIES "tests/golden/data/families"
-static const char *const families[] = {"llama", "mistral", "qwen3", "smollm3", "smollm3_window", "olmo2", "granite", "cohere", "cohere2", "stablelm", "stablelm_parallel", "phi3", "phi3_long"};
+static const char *const families[] = {
+    "llama",  "mistral",  "qwen3",
+    "smollm3", "smollm3_window",
+    "olmo2",
+    "granite",
+    "cohere", "cohere2",
+    "gemma", "gemma2", "gemma3_text", "gemma3_capped",
+    "stablelm", "stablelm_parallel",
+    "phi3", "phi3_long",
+};
 enum { N_FAMILIES = sizeof families / sizeof *families };
 
 /* One family on one backend. */

@@ -29,6 +29,7 @@ static const struct {
     const char *family, *says;
 } no_gguf[] = {
     {"qwen3", "a sliding window from layer 2 on has no key in GGUF"},
+    {"gemma3_capped", "has no biases"},
     {"smollm3_window", "does not rotate every fourth layer"},
 };
 

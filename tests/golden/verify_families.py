@@ -10,7 +10,7 @@ Run:  PTRAIN_KEEP_EXPORTS=DIR build/gcc/tests/golden/model_families_exports
 transformers writes DIR/family/logits.npy of the merged folder and of base + PEFT (they must agree); llama compares its own logits with them (f32).
 Limits: 1e-3 of the largest logit; transformers against PEFT 1e-4.
 """
-import json, os, sys
+import json, os, shutil, sys
 import numpy as np
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path = [p for p in sys.path if os.path.abspath(p) != HERE]
@@ -144,7 +144,9 @@ def convert(root, converter, families):
     from conversion import get_model_class
     import gguf
     for f in families:
-        d, out = pathlib.Path(FAMILIES) / f, pathlib.Path(root) / f / "converted.gguf"
+        d, out = pathlib.Path(root) / f / "to_convert", pathlib.Path(root) / f / "converted.gguf"
+        shutil.copytree(os.path.join(FAMILIES, f), d, dirs_exist_ok=True)
+        json.dump({"model": {"vocab": {str(i): i for i in range(64)}}, "added_tokens": []}, open(d / "tokenizer.json", "w"))  # some classes count it
         config = json.load(open(d / "config.json"))
         try:
             cls = get_model_class(config["architectures"][0])
@@ -158,8 +160,8 @@ def convert(root, converter, families):
 
 def main(what, root, *rest):
     if what == "convert":
-        # not of these: the converter drops Mistral's window, and has no word for qwen3's and smollm3's layers as these have them
-        return convert(root, rest[0], rest[1:] or sorted(set(os.listdir(FAMILIES)) - {"mistral", "qwen3", "smollm3_window"}))
+        # not of these: the converter drops Mistral's window and Gemma 3's list of layers, and has no word for qwen3's and smollm3's as these have them
+        return convert(root, rest[0], rest[1:] or sorted(set(os.listdir(FAMILIES)) - {"mistral", "qwen3", "smollm3_window", "gemma3_text"}))
     families = rest or sorted(os.listdir(FAMILIES))
     with_transformers(root, families) if what == "transformers" else with_llama(root, families)
 

@@ -179,6 +179,24 @@ static void test_spellings(void **state)
     json_decref(cases);
 }
 
+/* Gemma 3 within a model that sees: text_config with what differs from transformers' defaults. */
+static void test_within(void **state)
+{
+    pt_model_config c = good("{\"model_type\":\"gemma3\",\"architectures\":[\"Gemma3ForConditionalGeneration\"],\"vision_config\":{\"hidden_size\":8},"
+                             "\"text_config\":{\"model_type\":\"gemma3_text\",\"hidden_size\":64,\"intermediate_size\":32,\"num_hidden_layers\":7,"
+                             "\"rope_scaling\":{\"factor\":8.0,\"rope_type\":\"linear\"},\"sliding_window\":9}}");
+    assert_string_equal(c.family, "gemma3_text");
+    assert_true(c.vocab == 262208 && c.heads == 8 && c.kv_heads == 4 && c.head_dim == 256 && c.tied && c.norm_add == 1 && c.post_norm);
+    assert_true(c.rope_theta == 1e6 && c.rope_local_theta == 1e4 && c.scaling == PT_ROPE_SCALE_LINEAR && c.scale_factor == 8 && c.attn_scale == 1.0f / 16);
+    for (int l = 0; l < 7; l++) {
+        assert_int_equal(pt_config_window(&c, l), l == 5 ? 0 : 9);
+        assert_int_equal(c.layer[l] & PT_LAYER_LOCAL, l == 5 ? 0 : PT_LAYER_LOCAL);
+    }
+    refused("{\"model_type\":\"gemma3\"}", PT_EFORMAT, "text_config");
+    refused("{\"model_type\":\"gemma3\",\"text_config\":{\"hidden_size\":64,\"intermediate_size\":32,\"num_hidden_layers\":1,\"attn_logit_softcapping\":5.0}}", PT_ENOSUP,
+            "attn_logit_softcapping");
+}
+
 static void test_rope_llama3_shared(void **state)
 {
     const char *path = "../shared/data/weights/tiny_hf/rope_llama3_golden.json";
@@ -276,6 +294,7 @@ int main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_rope),
         cmocka_unit_test(test_spellings),
+        cmocka_unit_test(test_within),
         cmocka_unit_test(test_rope_llama3_shared),
         cmocka_unit_test(test_rope_freqs),
         cmocka_unit_test(test_longrope),

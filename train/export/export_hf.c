@@ -117,9 +117,14 @@ static pt_status write_config(pt_model *m, const char *dir, const pt_export_opti
         return pt_fail(PT_ENOSUP, "a model with a vocabulary and a scalar head has no class in transformers: train it as an adapter");
     const char *arch = m->opt.heads & PT_HEAD_VOCABULARY ? m->fam->causal : m->fam->classifier;
     if (!arch) return pt_fail(PT_ENOSUP, "transformers has no class for a %s model with a scalar head: train it as an adapter", m->fam->name);
+    const char *type_there = NULL;
     bool from_hf = !pt_source_is_gguf(m->src) && !m->src->random;
-    if (from_hf) PT_TRY(pt_hf_open(&base, pt_source_path(m->src), "config.json"));
-    PT_TRY(pt_hf_edit(&c, base, "config.json"));
+    if (from_hf) {
+        PT_TRY(pt_hf_open(&base, pt_source_path(m->src), "config.json"));
+        PT_TRY(pt_hf_text(base, "model_type", PT_HF_OPTIONAL, &type_there));
+        from_hf = type_there && !strcmp(type_there, m->cfg.family); /* else this model is a part of what stands there */
+    }
+    PT_TRY(pt_hf_edit(&c, from_hf ? base : NULL, "config.json"));
     if (!from_hf) PT_TRY(put_shape(c, m));
     if (m->opt.heads & PT_HEAD_VOCABULARY) PT_TRY(pt_hf_set_bool(c, "tie_word_embeddings", m->cfg.tied)); /* as written, whatever the base said */
     PT_TRY(pt_hf_set_texts(c, "architectures", &arch, 1));

@@ -163,6 +163,24 @@ static pt_status get_id(const pt_gguf *g, const char *key, int vocab, int *out)
     return PT_OK;
 }
 
+pt_status pt_gguf_read_pattern(pt_model_config *c, pt_gguf_reader *r, int n)
+{
+    pt_status rc = PT_OK;
+    int64_t *list = NULL;
+    size_t count = 0;
+    const pt_gguf_kv *kv = pt_gguf_find(r->g, pt_meta_key(r, "attention.sliding_window_pattern"));
+    if (kv && kv->type == PT_GGUF_ARRAY) {
+        PT_TRY(pt_gguf_ints(r->g, r->key, &list, &count));
+        PT_CHECK(count == (size_t)c->layers && c->layers <= PT_MAX_LAYERS, PT_EFORMAT, "%s: %s lists %zu layers, the model has %d", r->g->path, r->key, count, c->layers);
+    } else
+        PT_TRY(pt_meta_int(r, "attention.sliding_window_pattern", n, &n));
+    for (int l = 0; c->window && l < c->layers && l < PT_MAX_LAYERS; l++)
+        if (list ? !list[l] : n > 0 && (l + 1) % n == 0) c->layer[l] |= PT_LAYER_FULL;
+done:
+    free(list);
+    return rc;
+}
+
 pt_status pt_family_read_gguf(pt_model_config *c, pt_gguf_reader *r)
 {
     PT_RETURN(pt_gguf_read_sizes(c, r));

@@ -202,11 +202,11 @@ pt_status pt_hf_read_sizes(pt_model_config *c, const pt_hf_reader *r, const pt_s
     bool null_kv = *kv_key && json_is_null(json_object_get(r->root, kv_key)); /* as many as heads, whatever the default */
     int64_t kv = null_kv ? 0 : k->kv_heads_default;
     double eps;
-    PT_RETURN(size_of(r, named(k->vocab, "vocab_size"), -1, &c->vocab));
+    PT_RETURN(size_of(r, named(k->vocab, "vocab_size"), k->vocab_default ? k->vocab_default : -1, &c->vocab));
     PT_RETURN(size_of(r, named(k->hidden, "hidden_size"), -1, &c->hidden));
     PT_RETURN(size_of(r, named(k->ffn, "intermediate_size"), k->ffn_times ? (int64_t)k->ffn_times * c->hidden : -1, &c->ffn));
     PT_RETURN(size_of(r, named(k->layers, "num_hidden_layers"), -1, &c->layers));
-    PT_RETURN(size_of(r, heads_key, -1, &c->heads));
+    PT_RETURN(size_of(r, heads_key, k->heads_default ? k->heads_default : -1, &c->heads));
     PT_RETURN(size_of(r, kv_key, kv ? kv : c->heads, &c->kv_heads));
     if (c->heads <= 0) return pt_fail(PT_EFORMAT, "%s: %s is %d", r->where, heads_key, c->heads);
     PT_RETURN(size_of(r, named(k->head_dim, "head_dim"), k->head_dim_default ? k->head_dim_default : c->hidden / c->heads, &c->head_dim));

@@ -31,6 +31,7 @@ pt_status pt_key_text(const pt_hf_reader *r, const char *key, const char *fallba
  * "num_attention_heads", "num_key_value_heads", "head_dim", "max_position_embeddings", "rms_norm_eps"); "": no such key, the default holds. */
 typedef struct pt_size_keys {
     const char *vocab, *hidden, *ffn, *layers, *heads, *kv_heads, *head_dim, *positions, *eps;
+    int vocab_default, heads_default; /* 0: the key is required */
     int kv_heads_default; /* 0 = as many as heads */
     int head_dim_default; /* 0 = hidden / heads */
     int positions_default; /* 0 = 2048 */
@@ -80,6 +81,8 @@ pt_status pt_gguf_read_rope(pt_model_config *c, pt_gguf_reader *r);
 /* Whether the file has lists of factors; reading them with their keys. */
 bool pt_longrope_in_gguf(const pt_gguf *g);
 pt_status pt_longrope_from_gguf(pt_model_config *c, pt_gguf_reader *r);
+/* Layers without the window (c->window is read): by attention.sliding_window_pattern, a flag a layer or "all but every n-th"; missing: n as given. */
+pt_status pt_gguf_read_pattern(pt_model_config *c, pt_gguf_reader *r, int n);
 /* Sizes, rope, the window and ids of Llama's keys. */
 pt_status pt_family_read_gguf(pt_model_config *c, pt_gguf_reader *r);
 
@@ -101,6 +104,8 @@ pt_status pt_gguf_arch_f32(struct pt_gguf_writer *w, const pt_model_config *c, c
 pt_status pt_gguf_arch_text(struct pt_gguf_writer *w, const pt_model_config *c, const char *name, const char *v);
 pt_status pt_gguf_arch_bool(struct pt_gguf_writer *w, const pt_model_config *c, const char *name, bool v);
 pt_status pt_gguf_write_sizes(struct pt_gguf_writer *w, const pt_model_config *c);
+/* The window, and where its layers are not all but every n-th, a flag a layer. */
+pt_status pt_gguf_write_pattern(struct pt_gguf_writer *w, const pt_model_config *c, int n);
 pt_status pt_gguf_write_rope(struct pt_gguf_writer *w, const pt_model_config *c);
 
 /* Keys of LongRoPE, for architectures of which llama.cpp reads the factors. */

@@ -168,6 +168,20 @@ pt_status pt_gguf_write_rope(pt_gguf_writer *w, const pt_model_config *c)
     return pt_gguf_arch_f32(w, c, "rope.scaling.attn_factor", (float)(c->attention_factor / of_yarn));
 }
 
+pt_status pt_gguf_write_pattern(pt_gguf_writer *w, const pt_model_config *c, int n)
+{
+    char key[128];
+    uint32_t windowed[PT_MAX_LAYERS];
+    bool as_ever = true;
+    if (!c->window) return PT_OK;
+    for (int l = 0; l < c->layers; l++) {
+        windowed[l] = pt_config_window(c, l) != 0;
+        as_ever = as_ever && (windowed[l] == ((l + 1) % n != 0));
+    }
+    PT_RETURN(pt_gguf_arch_u32(w, c, "attention.sliding_window", (uint32_t)c->window));
+    return as_ever ? PT_OK : pt_gguf_put_u32s(w, key_of(key, c, "attention.sliding_window_pattern"), windowed, (size_t)c->layers);
+}
+
 pt_status pt_family_write_gguf(pt_gguf_writer *w, const pt_model_config *c)
 {
     const pt_family *f = pt_family_of(c);

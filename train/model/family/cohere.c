@@ -80,7 +80,7 @@ static pt_status from_gguf(pt_model_config *c, pt_gguf_reader *r)
 static pt_status from_gguf2(pt_model_config *c, pt_gguf_reader *r)
 {
     PT_RETURN(from_gguf(c, r));
-    full_layers(c);
+    PT_RETURN(pt_gguf_read_pattern(c, r, FULL_EVERY));
     rotate_windowed(c);
     return PT_OK;
 }
@@ -96,15 +96,12 @@ static pt_status write_gguf(pt_gguf_writer *w, const pt_model_config *c)
 
 static pt_status to_gguf2(pt_gguf_writer *w, const pt_model_config *c)
 {
-    for (int l = 0; l < c->layers; l++)
-        if ((pt_config_window(c, l) != 0) != ((l + 1) % FULL_EVERY != 0))
-            return pt_fail(PT_ENOSUP, "llama.cpp's cohere2 has a window in all but every fourth layer, this model in others");
     PT_RETURN(write_gguf(w, c));
-    return pt_gguf_arch_u32(w, c, "attention.sliding_window", (uint32_t)c->window);
+    return pt_gguf_write_pattern(w, c, FULL_EVERY);
 }
 
 static const char *const reads[] = {"logit_scale", NULL};
-static const char *const reads_gguf[] = {"logit_scale", "attention.layer_norm_epsilon", NULL};
+static const char *const reads_gguf[] = {"logit_scale", "attention.layer_norm_epsilon", "attention.sliding_window_pattern", NULL};
 
 const pt_family pt_family_cohere = {.name = "cohere", .title = "cohere (Command R)", .causal = "CohereForCausalLM", .gguf = "command-r", .reads = reads,
                                     .reads_gguf = reads_gguf, .shape = shape, .from_hf = read, .to_hf = to_hf, .from_gguf = from_gguf, .to_gguf = write_gguf};
