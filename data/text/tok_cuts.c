@@ -37,7 +37,7 @@ static void mark(pt_tokenizer *t, int32_t id)
 pt_status pt_tok_cuts_build(pt_tokenizer *t)
 {
     /* Every character must be writable whatever stands beside it: by its bytes, or (the tab of Gemma 2) by its piece. */
-    if (t->model != PT_MODEL_BPE || t->byte_level || !t->byte_fallback || t->ignore_merges) return PT_OK;
+    if (t->model != PT_MODEL_BPE || t->byte_level || !t->byte_fallback || t->ignore_merges || t->word_prefix || t->word_suffix) return PT_OK;
     for (int b = 0; b < 256; b++)
         if (t->byte_id[b] < 0 && (b >= 128 || pt_tok_raw_find(t, &(char){(char)b}, 1) < 0)) return PT_OK;
     for (size_t k = 0; k < t->n_merges; k++)
