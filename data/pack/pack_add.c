@@ -142,15 +142,16 @@ static int32_t shared(const pt_built *b, size_t n)
 }
 
 /* The record that was built, of so many sequences; the first are n tokens of b from this one on (a piece of all in pretraining). */
-static pt_status add_row(pt_packer *pk, const pt_record *rec, size_t seqs, int64_t line, const pt_built *b, size_t from, size_t n, int32_t end)
+static pt_status add_row(pt_packer *pk, const pt_record *rec, size_t seqs, int64_t line, const pt_built *b, size_t from, size_t n, int32_t end, const pt_pack_row *known)
 {
     pt_pack *p = pk->pack;
     const int32_t *ids = b->text.ids.ids + from;
     const float *weight = b->text.weight + from;
     PT_RETURN(pt_reserve(&p->rows, &p->rows_cap, p->n_rows + 1));
     PT_RETURN(pt_reserve(&p->record_start, &p->record_cap, p->n_rows + 2));
-    pt_pack_row row = {.source = pk->source + (int32_t)pk->reader->file, .line = line};
-    row.prefix_len = seqs > 1 ? shared(pk->built, seqs) : (int32_t)first_supervised(weight, n);
+    pt_pack_row row = known ? *known : (pt_pack_row){.prefix_len = seqs > 1 ? shared(pk->built, seqs) : (int32_t)first_supervised(weight, n)};
+    row.source = pk->source + (int32_t)pk->reader->file;
+    row.line = line;
     PT_RETURN(role_index(p, rec->role, &row.role));
     PT_RETURN(pt_pack_columns_add(p, rec, seqs));
     PT_RETURN(pt_pack_put(p, b, from, n, end));
@@ -158,12 +159,19 @@ static pt_status add_row(pt_packer *pk, const pt_record *rec, size_t seqs, int64
         const pt_built *z = &pk->built[k];
         PT_RETURN(pt_pack_put(p, z, 0, z->text.ids.n, z->end));
     }
-    identify(rec, ids, weight, n, &row);
+    if (!known) identify(rec, ids, weight, n, &row);
     if (rec->scene) row.scene = row.prompt_id = row.context_id = rec->scene;
     p->rows[p->n_rows++] = row;
     p->record_start[p->n_rows] = (int64_t)p->n_seqs;
     pk->report->records_kept++;
     return PT_OK;
+}
+
+void pt_pack_identify(const pt_packer *pk, const pt_record *rec, pt_pack_row *row)
+{
+    const pt_rendered *t = &pk->built[0].text;
+    *row = (pt_pack_row){.prefix_len = pk->n_built > 1 ? shared(pk->built, pk->n_built) : (int32_t)first_supervised(t->weight, t->ids.n)};
+    identify(rec, t->ids.ids, t->weight, t->ids.n, row);
 }
 
 /* Pieces of sequence_len tokens, each beginning with the last token of the one before, so that every token but the first is
@@ -178,7 +186,7 @@ static pt_status add_pieces(pt_packer *pk, const pt_record *rec, int64_t line)
         w[0] = 0;
         if (first_supervised(w, take) < take) {
             bool last = at + take == n;
-            PT_RETURN(add_row(pk, rec, 1, line, b, at, take, last && b->end >= 0 ? b->end - (int32_t)at : -1));
+            PT_RETURN(add_row(pk, rec, 1, line, b, at, take, last && b->end >= 0 ? b->end - (int32_t)at : -1, NULL));
             count(pk, w, take, last ? b->ends : 0);
         }
         if (at + take == n) return PT_OK;
@@ -256,17 +264,14 @@ static pt_status add_apart(pt_packer *pk, const pt_record *rec, int64_t line)
         one.answers = rec->answers + k;
         one.n_answers = 1;
         PT_RETURN(pt_values_put(&one.columns, PT_COLUMN_LABEL, k == 0));
-        PT_RETURN(add_row(pk, &one, 1, line, b, 0, b->text.ids.n, b->end));
+        PT_RETURN(add_row(pk, &one, 1, line, b, 0, b->text.ids.n, b->end, NULL));
     }
     return PT_OK;
 }
 
-pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
+pt_status pt_pack_take(pt_packer *pk, const pt_record *rec, int64_t line, const char *drop, const pt_pack_row *row)
 {
-    pt_packer *pk = packer;
-    const char *drop;
     bool again = false;
-    PT_RETURN(pt_pack_render(pk, rec, &drop));
     if (!drop && pk->built[rec->n_answers > 1 ? 0 : pk->n_built - 1].text.ids.n < (size_t)pk->opt->min_tokens) drop = PT_DROP_SHORT;
     if (!drop && pk->opt->distinct) PT_RETURN(met_before(pk, rec, &again));
     if (again) drop = PT_DROP_AGAIN;
@@ -280,7 +285,7 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     bool cut = false, turns_cut = false;
     if (rec->n_answers > 1) pk->pack->parts = false; /* answers beside each other are no parts */
     if (pk->opt->verdicts && rec->n_answers > 1) PT_RETURN(add_apart(pk, rec, line));
-    else PT_RETURN(add_row(pk, rec, pk->n_built, line, b, 0, b->text.ids.n, b->end));
+    else PT_RETURN(add_row(pk, rec, pk->n_built, line, b, 0, b->text.ids.n, b->end, row));
     for (size_t k = 0; k < pk->n_built; k++) {
         count(pk, b[k].text.weight, b[k].text.ids.n, b[k].ends);
         cut = cut || b[k].cut;
@@ -290,6 +295,22 @@ pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
     pk->report->turns_cut += turns_cut;
     if (turns_cut) pt_pack_put_place(pk->report->turns_cut_where, sizeof pk->report->turns_cut_where, pt_reader_path(pk->reader), line);
     return PT_OK;
+}
+
+void pt_pack_count_notes(pt_pack_report *r, const pt_packer *rendered)
+{
+    r->control_in_text += rendered->control_in_text;
+    for (int i = 0; i < PT_NOTES; i++) r->noted[i] += rendered->noted[i];
+}
+
+pt_status pt_pack_add(void *packer, const pt_record *rec, int64_t line)
+{
+    pt_packer *pk = packer;
+    const char *drop;
+    if (pk->reader->ahead) return pt_ahead_put(pk->reader->ahead, rec, line, 0);
+    pt_status rc = pt_pack_render(pk, rec, &drop);
+    pt_pack_count_notes(pk->report, pk);
+    return rc == PT_OK ? pt_pack_take(pk, rec, line, drop, NULL) : rc;
 }
 
 static int by_id(const void *a, const void *b)

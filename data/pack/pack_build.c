@@ -145,7 +145,7 @@ static pt_status pack_sets(pt_packer *pk, const pt_dataset_spec *sets, const pt_
         pk->set_ends = 0;
         pk->thinking = thinking_of(&sets[i]);
         PT_TRY(speaker_weights(&sets[i], pk->opt, &pk->weights));
-        PT_TRY(pt_reader_run(&r));
+        PT_TRY(pt_pack_ahead_run(pk, &r));
         pk->report->rows_read += r.rows;
         PT_TRY(pt_pack_report_set(pk->report, &r));
         PT_TRY(check_set(pk, &sets[i], r.rows, pk->pack->n_rows - before));
@@ -211,6 +211,7 @@ static pt_status make_pack(pt_pack **out, const char *path, const char *key, jso
     PT_TRY(pt_reserve(&p->seq_start, &p->seq_cap, 1));
     PT_TRY(pt_reserve(&p->record_start, &p->record_cap, 1));
     pk.pack = p;
+    PT_TRY(pt_pack_ahead_open(&pk));
     PT_TRY(pack_sets(&pk, sets, files, n, profiles));
     PT_TRY(pt_pack_split(p, o->val_set_size, o->val_split_by, o->seed));
     PT_TRY(pt_pack_count_sharing(p, report));
@@ -219,6 +220,7 @@ static pt_status make_pack(pt_pack **out, const char *path, const char *key, jso
     PT_TRY(pt_pack_write(p, path));
 done:
     json_decref(profiles);
+    pt_pack_ahead_close(&pk);
     pt_packer_free(&pk);
     if (rc == PT_OK)
         *out = p;

@@ -4,7 +4,7 @@
 #include "data/pack/pack.h"
 #include "data/pack/pack_order.h"
 #include "data/pack/pack_show.h"
-#include "data/read/record.h"
+#include "data/read/ahead.h"
 
 #define PT_PACK_SCHEMA 2 /* of the file */
 #define PT_PACK_RENDER 8 /* raised when the same rows give other records: old packs are then made again */
@@ -113,8 +113,23 @@ typedef struct pt_packer {
     struct { uint64_t a, b; } *known; /* [known_cap] records met, for opt->distinct: an open table of 128-bit hashes, 0 = free */
     size_t known_cap, n_known;
     long long set_ends; /* supervised end tokens of the present data set */
+    long long noted[PT_NOTES], control_in_text; /* of what was rendered last */
+    struct pt_pack_job *jobs; /* [pt_ahead_slots() * PT_AHEAD_RECORDS] what threads render into; NULL in a job's own */
 } pt_packer;
 void pt_packer_free(pt_packer *pk);
+
+/* ---- pack_ahead.c: records rendered by all threads ---- */
+pt_status pt_pack_ahead_open(pt_packer *pk);
+/* Reads a data set into the pack. */
+pt_status pt_pack_ahead_run(pt_packer *pk, pt_reader *r);
+void pt_pack_ahead_close(pt_packer *pk);
+/* ---- pack_add.c ---- */
+/* Notes are counted whatever becomes of the record. */
+void pt_pack_count_notes(pt_pack_report *r, const pt_packer *rendered);
+/* What identifies a rendered record that becomes one row of the pack: prefix_len and the hashes of *row. */
+void pt_pack_identify(const pt_packer *pk, const pt_record *rec, pt_pack_row *row);
+/* Counts what pk->built holds, and appends it unless `drop` says why not. row: as pt_pack_identify made it; NULL: it is made here. */
+pt_status pt_pack_take(pt_packer *pk, const pt_record *rec, int64_t line, const char *drop, const pt_pack_row *row);
 
 /* Renders one record into pk->built, an answer or part each, cut to sequence_len. *drop = NULL, or why it must be dropped though nothing
  * is wrong with it. PT_EFORMAT: it cannot be used. */

@@ -351,8 +351,8 @@ static void count_notes(pt_packer *pk, const pt_record *rec)
     bool parts = pk->n_built > rec->n_answers;
     for (size_t k = parts ? pk->n_built - 1 : 0; k < pk->n_built; k++) {
         const pt_rendered *r = &pk->built[k].text;
-        pk->report->control_in_text += (long long)r->control_in_text;
-        for (int i = 0; i < PT_NOTES; i++) pk->report->noted[i] += parts && i == PT_NOTE_OLD_THOUGHT ? 0 : (long long)r->noted[i];
+        pk->control_in_text += (long long)r->control_in_text;
+        for (int i = 0; i < PT_NOTES; i++) pk->noted[i] += parts && i == PT_NOTE_OLD_THOUGHT ? 0 : (long long)r->noted[i];
     }
 }
 
@@ -370,6 +370,8 @@ pt_status pt_pack_render(pt_packer *pk, const pt_record *rec, const char **drop)
     bool pieces = o->pretrain && rec->kind != PT_RECORD_CHAT;
     *drop = NULL;
     pk->n_built = 0;
+    pk->control_in_text = 0;
+    memset(pk->noted, 0, sizeof pk->noted);
     PT_RETURN(begin_built(pk, rec->n_answers));
     PT_RETURN(render_all(pk, rec));
     int64_t over = excess(pk, 0);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "data/read/record.h"
+#include "data/read/ahead.h"
 
 static void empty(pt_answer *a)
 {
@@ -235,6 +235,21 @@ static pt_status read_row(pt_row_ctx *c, json_t *row)
     return c->read(r, row);
 }
 
+/* The present row cannot be used. Records of earlier rows, and earlier ones of this, are judged first. */
+static pt_status count_bad(pt_reader *r, pt_status rc, int64_t line)
+{
+    bool again = false;
+    char *why = NULL;
+    if (r->ahead) {
+        PT_RETURN(pt_strdup(&why, pt_err_msg()));
+        pt_status earlier = pt_ahead_settle(r->ahead, &again);
+        if (earlier == PT_OK) pt_fail(rc, "%s", why);
+        free(why);
+        PT_RETURN(earlier);
+    }
+    return again ? (pt_err_clear(), PT_OK) : pt_reader_bad(r, rc, line);
+}
+
 static pt_status one_row(void *user, json_t *row, int64_t line)
 {
     pt_row_ctx *c = user;
@@ -245,9 +260,11 @@ static pt_status one_row(void *user, json_t *row, int64_t line)
     json_array_clear(r->held);
     r->line = line;
     r->rows++;
+    r->row = row;
     pt_status rc = row ? read_row(c, row) : PT_EFORMAT;
+    if (r->over) return rc;
     if (rc == PT_EFORMAT && row) pt_row_hint_add(r, row);
-    if (rc == PT_EFORMAT || rc == PT_ENOSUP) rc = pt_reader_bad(r, rc, line);
+    if (rc == PT_EFORMAT || rc == PT_ENOSUP) rc = count_bad(r, rc, line);
     return rc == PT_OK && r->rows == r->max_rows ? PT_ESTOP : rc; /* pt_rows_read ends there */
 }
 
@@ -287,7 +304,9 @@ static pt_status read_files(pt_reader *r, pt_row_ctx *c)
 {
     for (r->file = 0; r->file < r->files->n; r->file++) {
         r->bad.file = r->notes.file = r->file;
+        bool again;
         PT_RETURN(pt_rows_read(r->files->list[r->file], r->spec, one_row, c));
+        if (r->ahead) PT_RETURN(pt_ahead_settle(r->ahead, &again));
         if (r->file + 1 == r->files->n || (r->max_rows && r->rows >= r->max_rows) || r->seen >= r->to) return PT_OK;
     }
     return PT_OK;

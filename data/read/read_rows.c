@@ -5,6 +5,12 @@
 #include "data/read/read_paths.h"
 #include "data/read/read_scan.h"
 
+pt_status pt_row_place(pt_status rc, const char *path, int64_t line)
+{
+    bool placed = !strncmp(pt_err_msg(), path, strlen(path));
+    return placed ? rc : pt_fail_prefix(rc, "%s:%lld", path, (long long)line);
+}
+
 pt_status pt_row_give(const pt_row_sink *sink, const char *path, json_t *row, int64_t line)
 {
     bool object = json_is_object(row) && !pt_json_odd(row);
@@ -12,9 +18,7 @@ pt_status pt_row_give(const pt_row_sink *sink, const char *path, json_t *row, in
         pt_fail(PT_EFORMAT, "the row is %s; an object { ... } is wanted", json_is_array(row) ? "a list" : "a bare value");
     pt_status rc = sink->row(sink->user, object ? row : NULL, line);
     json_decref(row);
-    bool placed = !strncmp(pt_err_msg(), path, strlen(path));
-    if (rc != PT_OK && rc != PT_ENOMEM && rc != PT_ESTOP && !placed) rc = pt_fail_prefix(rc, "%s:%lld", path, (long long)line);
-    return rc;
+    return rc != PT_OK && rc != PT_ENOMEM && rc != PT_ESTOP ? pt_row_place(rc, path, line) : rc;
 }
 
 pt_status pt_scan_give(pt_scan *s, json_t *row, int64_t line)

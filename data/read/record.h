@@ -136,6 +136,9 @@ typedef struct pt_reader {
     json_t *columns;      /* {name: whether it was read} */
     json_t *held;         /* values parsed out of strings of the present row */
     pt_turns prompt;      /* preference: the prompt's own turns */
+    json_t *row;          /* the present one, borrowed; NULL: it is no object */
+    struct pt_ahead *ahead; /* records go there first (ahead.h) */
+    bool over;            /* what became of earlier records ends the reading: no fault of the present row */
 } pt_reader;
 
 /* The file that is read, or was last; before any the data set's path. */
@@ -195,6 +198,8 @@ const char *pt_reader_types(void);
 pt_status pt_rows_read(const char *path, const pt_dataset_spec *spec, pt_status (*row)(void *user, json_t *row, int64_t line), void *user);
 /* The rows [from, to) that a split names, counted over all files, which are read for it where they must be; PT_EARG for what is no part of train. */
 pt_status pt_row_slice(const pt_dataset_spec *spec, const pt_paths *files, int64_t *from, int64_t *to);
+/* "PATH:LINE: " before the present message, where it does not name the file already. */
+pt_status pt_row_place(pt_status rc, const char *path, int64_t line);
 /* PT_ENOSUP with the command that converts this file or folder of Parquet or Arrow. */
 pt_status pt_rows_refuse_parquet(const char *path);
 /* A row that cannot be used (rc and the present message say why): counted and PT_OK, or rc where none may be left out. */

@@ -67,7 +67,8 @@ FUZZ_HARNESS(const uint8_t *bytes, size_t n)
     if (t) {
         fuzz_accepted++;
         use(t, (const char *)part[2].at, part[2].n);
-        use(t, "Hello, w\xc3\xb6rld 12345!\n  <s>aaab", 32);
+        static const char said[] = "Hello, w\xc3\xb6rld 12345!\n  <s>aaab";
+        use(t, said, sizeof said - 1);
         pt_tok_free(t);
     }
     unlink(fuzz_path(name));
