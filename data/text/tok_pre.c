@@ -21,6 +21,11 @@
     "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+"                          \
     "| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"
 
+#define QWEN35                                                                                                                 \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*"                       \
+    "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define WESTERN_WORDS " ?[^(\\s|.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c)]+"
+
 /* The cased letters that DeepSeek LLM's tokenizer.json lists. */
 #define DEEPSEEK_LETTERS                                                                                                       \
     "A-Za-z\\x{b5}\\x{c0}-\\x{d6}\\x{d8}-\\x{f6}\\x{f8}-\\x{1ba}\\x{1bc}-\\x{1bf}\\x{1c4}-\\x{293}"                            \
@@ -46,16 +51,36 @@ typedef struct pre_row {
 } pre_row;
 
 static const pre_row rows[] = {
-    {"smollm starcoder refact command-r codeshell", {"\\p{N}", GPT2}, false, false, false},
-    {"gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum roberta-bpe", {GPT2}, false, false, false},
-    {"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral", {LLAMA3_LIKE("{1,3}")}, true, true, false},
-    {"qwen2 deepseek-r1-qwen", {LLAMA3_LIKE("")}, false, false, true},
+    {"smollm starcoder refact command-r codeshell exaone minerva-7b mellum2", {"\\p{N}", GPT2}, false, false, false},
+    {"gpt-2 phi-2 jina-es jina-de gigachat jina-v2-es jina-v2-de a.x-4.0 mellum roberta-bpe mpt olmo jais trillion granite-docling exaone4 modern-bert"
+     " jina-v1-en jina-v2-code",
+     {GPT2},
+     false,
+     false,
+     false},
+    {"llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano", {LLAMA3_LIKE("{1,3}")}, true, true, false},
+    {"qwen2 deepseek-r1-qwen kormo f2llmv2 megrez", {LLAMA3_LIKE("")}, false, false, true},
+    {"qwen35", {QWEN35}, false, false, false}, /* llama.cpp's vectors of it are not composed */
+    {"qwen35", {QWEN35}, false, false, true},  /* its tokenizer.json composes: found on export alone */
+    {"stablelm2 hunyuan solar-open grok-2", {LLAMA3_LIKE("")}, false, false, false},
     {"tekken", {TEKKEN}, true, true, false},
     {"dbrx smaug-bpe chatglm-bpe", {LLAMA3_LIKE("{1,3}")}, false, false, false},
     {"glm4 glm5", {LLAMA3_LIKE("{1,3}")}, true, false, false},
-    {"gpt-4o llama4 kanana2 talkie", {O200K}, false, false, false},
-    {"deepseek-v3", {"\\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+", DEEPSEEK3}, false, false, false},
+    {"gpt-4o llama4 kanana2 talkie minimax-m2", {O200K}, false, false, false},
+    {"deepseek-v3 hunyuan-dense joyai-llm hy_v4", {"\\p{N}{1,3}", "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+", DEEPSEEK3}, false, false, false},
     {"falcon", {"[\\p{P}\\$\\+<=>\\^~\\|`]+", GPT2, "[0-9][0-9][0-9]"}, false, false, false},
+    {"deepseek-coder",
+     {"[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[\\x{4e00}-\\x{9fa5}\\x{800}-\\x{4e00}\\x{ac00}-\\x{d7ff}]+", "\\p{N}"},
+     false,
+     false,
+     false},
+    {"seed-coder",
+     {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\r\n]+|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"},
+     false,
+     false,
+     false},
+    {"bloom poro-chat gpt3-finnish", {WESTERN_WORDS}, false, false, false},
+    {"viking", {WESTERN_WORDS, "\\p{N}"}, false, false, false},
     {"deepseek-llm",
      {"[\r\n]", "\\s?[" DEEPSEEK_LETTERS "]+",
       "\\s?[!-/:-~\\x{ff01}-\\x{ff0f}\\x{ff1a}-\\x{ff5e}\\x{2018}-\\x{201f}\\x{3000}-\\x{3002}]+", "\\s+$",

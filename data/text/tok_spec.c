@@ -102,6 +102,40 @@ done:
     return rc;
 }
 
+/* Merges of characters, blanks as U+2581 and no other words than lines. */
+static pt_status take_gemma4(pt_tokenizer *t, const pt_vocab_spec *s)
+{
+    t->byte_fallback = true;
+    t->decode.meta_to_space = t->decode.byte_fallback = true;
+    if (t->add_bos < 0) t->add_bos = 0;
+    PT_RETURN(put_merges(t, s));
+    PT_RETURN(pt_tok_add_norm(t, PT_NORM_REPLACE, " ", PT_TOK_META, NULL));
+    return pt_tok_add_split(t, "[^\\n]+|[\\n]+", false, PT_SPLIT_ISOLATED, false);
+}
+
+/* As llama.cpp cuts words: without accents and in lower case, each after a U+2581 that the pieces that begin a word have too. */
+static pt_status take_wordpiece(pt_tokenizer *t)
+{
+    static const pt_tok_norm_kind kinds[] = {PT_NORM_CLEAN, PT_NORM_CJK, PT_NORM_NFD, PT_NORM_DROP, PT_NORM_LOWERCASE};
+    pt_tok_decoder *d;
+    t->model = PT_MODEL_WORDPIECE;
+    t->model_unk = t->unk;
+    t->max_chars = INT32_MAX;
+    if (t->add_bos < 0) t->add_bos = 1;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        pt_tok_norm *m;
+        PT_RETURN(pt_tok_add_norm(t, kinds[i], NULL, NULL, &m));
+        m->class = PT_CLASS_NONSPACING;
+    }
+    PT_RETURN(pt_tok_add_step(t, &(pt_tok_split){.step = PT_STEP_CLASS, .class = PT_CLASS_SPACE, .behaviour = PT_SPLIT_REMOVED}, NULL));
+    PT_RETURN(pt_tok_add_step(t, &(pt_tok_split){.step = PT_STEP_CLASS, .class = PT_CLASS_PUNCT}, NULL));
+    PT_RETURN(pt_tok_add_step(t, &(pt_tok_split){.step = PT_STEP_META, .prefix = PT_PREFIX_ALWAYS}, PT_TOK_META));
+    PT_RETURN(pt_tok_add_decoder(t, PT_DECODE_META, PT_TOK_META, NULL, &d));
+    d->on = true;
+    pt_tok_settle_decoders(t);
+    return PT_OK;
+}
+
 pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *s)
 {
     pt_status rc = PT_OK;
@@ -126,6 +160,10 @@ pt_status pt_tok_from_spec(pt_tokenizer **out, const pt_vocab_spec *s)
     t->add_eos = s->add_eos;
     if (s->kind == PT_VOCAB_UGM) {
         PT_TRY(take_unigram(t, s));
+    } else if (s->kind == PT_VOCAB_GEMMA4) {
+        PT_TRY(take_gemma4(t, s));
+    } else if (s->kind == PT_VOCAB_WPM) {
+        PT_TRY(take_wordpiece(t));
     } else if (s->kind == PT_VOCAB_SPM) {
         if (!s->scores) pt_log(PT_LOG_WARN, "a SentencePiece vocabulary without scores: all are taken as 0, as in llama.cpp");
         t->scored = t->byte_fallback = true;

@@ -19,7 +19,7 @@ typedef struct pt_ids {
 } pt_ids;
 
 /* PT_VOCAB_OTHER: what GGUF has no place for here (WordPiece, WordLevel, BPE with marks at the ends of words); only pt_tok_spec says it. */
-typedef enum pt_vocab_kind { PT_VOCAB_BPE, PT_VOCAB_SPM, PT_VOCAB_UGM, PT_VOCAB_OTHER } pt_vocab_kind;
+typedef enum pt_vocab_kind { PT_VOCAB_BPE, PT_VOCAB_SPM, PT_VOCAB_UGM, PT_VOCAB_GEMMA4, PT_VOCAB_WPM, PT_VOCAB_OTHER } pt_vocab_kind;
 /* GGUF's tokenizer.ggml.token_type values. */
 typedef enum pt_token_type {
     PT_TOKEN_NORMAL = 1,
@@ -32,7 +32,8 @@ typedef enum pt_token_type {
 
 /* A vocabulary as GGUF metadata states it; every pointer is borrowed for the call. */
 typedef struct pt_vocab_spec {
-    pt_vocab_kind kind; /* tokenizer.ggml.model: gpt2 = BPE, llama = SPM, t5 = UGM (Unigram) */
+    pt_vocab_kind kind; /* tokenizer.ggml.model: gpt2 = BPE, llama = SPM, t5 = UGM (Unigram), gemma4 (BPE of characters), bert = WPM
+                         * (WordPiece: U+2581 before a piece that begins a word) */
     const char *pre;    /* tokenizer.ggml.pre: "llama-bpe", "qwen2", "smollm", "gpt-2", ...; NULL or "default" */
     size_t n_tokens;
     const char *const *tokens; /* zero-terminated, GGUF's spelling (byte-level alphabet for BPE, U+2581 for SPM) */

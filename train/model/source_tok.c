@@ -136,17 +136,23 @@ static pt_status fill_spec(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
 {
     pt_gguf_str model;
     PT_RETURN(pt_gguf_text(g, "tokenizer.ggml.model", &model));
-    bool bpe = model.n == 4 && memcmp(model.s, "gpt2", 4) == 0, spm = model.n == 5 && memcmp(model.s, "llama", 5) == 0,
-         ugm = model.n == 2 && memcmp(model.s, "t5", 2) == 0;
-    if (!bpe && !spm && !ugm)
-        return pt_fail(PT_ENOSUP, "%s: tokenizer model '%.*s' is not supported; supported: gpt2, llama, t5", g->path,
+    static const struct {
+        const char *name;
+        pt_vocab_kind kind;
+    } known[] = {{"gpt2", PT_VOCAB_BPE}, {"llama", PT_VOCAB_SPM}, {"t5", PT_VOCAB_UGM}, {"gemma4", PT_VOCAB_GEMMA4}, {"bert", PT_VOCAB_WPM}};
+    size_t row = 0, rows = sizeof known / sizeof *known;
+    while (row < rows && !(model.n == strlen(known[row].name) && memcmp(model.s, known[row].name, model.n) == 0)) row++;
+    if (row == rows)
+        return pt_fail(PT_ENOSUP, "%s: tokenizer model '%.*s' is not supported; supported: gpt2, llama, t5, gemma4, bert", g->path,
                        (int)(model.n < 40 ? model.n : 40), model.s);
+    pt_vocab_kind kind = known[row].kind;
+    bool spm = kind == PT_VOCAB_SPM, ugm = kind == PT_VOCAB_UGM, wpm = kind == PT_VOCAB_WPM;
     PT_RETURN(read_texts(g, v));
     PT_RETURN(read_numbers(g, v));
     if (pt_gguf_find(g, "tokenizer.ggml.pre")) PT_RETURN(pt_gguf_text_dup(g, "tokenizer.ggml.pre", &v->pre));
     const pt_gguf_kv *chat = pt_gguf_find(g, "tokenizer.chat_template");
     if (chat && chat->type == PT_GGUF_STR) PT_RETURN(pt_gguf_text_dup(g, "tokenizer.chat_template", &v->chat));
-    *spec = (pt_vocab_spec){.kind = bpe ? PT_VOCAB_BPE : ugm ? PT_VOCAB_UGM : PT_VOCAB_SPM,
+    *spec = (pt_vocab_spec){.kind = kind,
                             .pre = v->pre,
                             .n_tokens = v->n_tokens,
                             .tokens = (const char *const *)v->tokens,
@@ -156,14 +162,18 @@ static pt_status fill_spec(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
                             .merges = (const char *const *)v->merges,
                             .chat_template = v->chat};
     /* llama.cpp knows SentencePiece's own numbers, and T5's */
-    PT_RETURN(get_id(g, "tokenizer.ggml.bos_token_id", v->n_tokens, spm ? 1 : -1, &spec->bos));
+    PT_RETURN(get_id(g, "tokenizer.ggml.bos_token_id", v->n_tokens, spm ? 1 : wpm ? 101 : -1, &spec->bos));
     PT_RETURN(get_id(g, "tokenizer.ggml.eos_token_id", v->n_tokens, spm ? 2 : ugm ? 1 : -1, &spec->eos));
     PT_RETURN(get_id(g, "tokenizer.ggml.eot_token_id", v->n_tokens, -1, &spec->eot));
-    PT_RETURN(get_id(g, "tokenizer.ggml.unknown_token_id", v->n_tokens, spm ? 0 : ugm ? 2 : -1, &spec->unk));
+    PT_RETURN(get_id(g, "tokenizer.ggml.unknown_token_id", v->n_tokens, spm ? 0 : ugm ? 2 : wpm ? 100 : -1, &spec->unk));
     PT_RETURN(get_id(g, "tokenizer.ggml.padding_token_id", v->n_tokens, ugm ? 0 : -1, &spec->pad));
     PT_RETURN(get_flag(g, "tokenizer.ggml.add_bos_token", &spec->add_bos));
     PT_RETURN(get_flag(g, "tokenizer.ggml.add_eos_token", &spec->add_eos));
     PT_RETURN(get_flag(g, "tokenizer.ggml.remove_extra_whitespaces", &spec->squeeze));
+    int lower = -1, accents = -1;
+    PT_RETURN(get_flag(g, "tokenizer.ggml.normalizer.lowercase", &lower));
+    PT_RETURN(get_flag(g, "tokenizer.ggml.normalizer.strip_accents", &accents));
+    if (wpm && (lower == 0 || accents == 0)) return pt_fail(PT_ENOSUP, "%s: a WordPiece vocabulary that keeps case or accents is not supported", g->path);
     PT_RETURN(read_charsmap(g, v, spec));
     return get_flag(g, "tokenizer.ggml.add_space_prefix", &spec->add_space_prefix);
 }
