@@ -18,7 +18,7 @@ static uint32_t pair_rank(const pt_tokenizer *t, const char *s, const pt_tok_sym
     for (size_t i = (key * 0x9E3779B97F4A7C15ull >> 32) & t->pair_mask;; i = (i + 1) & t->pair_mask) {
         if (t->pairs[i].key == key) {
             *id = t->pairs[i].id;
-            return t->pairs[i].rank;
+            return *id < t->n ? t->pairs[i].rank : PT_TOK_NO_RANK; /* cut off by pt_tok_limit */
         }
         if (t->pairs[i].key == UINT64_MAX) return PT_TOK_NO_RANK;
     }

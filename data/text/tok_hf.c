@@ -126,7 +126,7 @@ static const pt_tok_format formats[] = {
 enum { N_FORMATS = sizeof formats / sizeof *formats };
 
 /* The row whose name is `name` (NULL: any) and whose mark the file's bytes bear; else, so that the reader says what is wrong, the last of that
- * name, or tokenizer.json's. */
+ * name. Any was asked for, and no mark is there: tokenizer.json's for a file that is called *.json, else NULL. */
 static pt_status find_format(const char *path, const char *name, const pt_tok_format **out)
 {
     pt_map m;
@@ -138,7 +138,8 @@ static pt_status find_format(const char *path, const char *name, const pt_tok_fo
         *out = &formats[i];
         found = formats[i].is((const char *)m.data, m.bytes);
     }
-    if (!found && !name) *out = &formats[0];
+    size_t n = strlen(path);
+    if (!found && !name) *out = n > 5 && !strcmp(path + n - 5, ".json") ? &formats[0] : NULL;
     pt_map_close(&m);
     return PT_OK;
 }
@@ -190,6 +191,7 @@ static pt_status open_file(pt_tokenizer *t, const char *path)
 {
     const pt_tok_format *f;
     PT_RETURN(find_format(path, NULL, &f));
+    if (!f) return pt_fail(PT_ENOSUP, "%s is none of the tokenizer files that can be read: tokenizer.json, tekken.json, tokenizer.model (of SentencePiece or tiktoken), *.tiktoken", path);
     t->file = f->name;
     PT_RETURN(f->read(t, path, NULL));
     return guess_ids(t); /* a file alone does not say which tokens are which */

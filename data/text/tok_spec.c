@@ -23,6 +23,7 @@ static pt_status put_token(pt_tokenizer *t, const pt_vocab_spec *s, size_t i)
     if (pt_tok_is_turn_tag(text, n)) type = PT_TOKEN_CONTROL;
     if (s->scores && !isfinite(s->scores[i])) return pt_fail(PT_ENONFINITE, "the score of token %zu is not finite", i);
     unsigned flags = type == PT_TOKEN_NORMAL || (!spm && type == PT_TOKEN_BYTE) ? PT_TOK_MODEL : 0;
+    if (spm && type == PT_TOKEN_USER_DEFINED) flags |= PT_TOK_MODEL; /* llama.cpp merges into every token's text: Gemma's runs of U+2581 */
     if (type == PT_TOKEN_UNKNOWN) flags |= PT_TOK_UNK;
     if (type == PT_TOKEN_UNUSED) flags |= PT_TOK_VOID;
     if (empty) flags = PT_TOK_VOID;
@@ -73,7 +74,7 @@ static int32_t id_in_range(const pt_tokenizer *t, const char *what, int32_t id)
     return -1;
 }
 
-/* As llama.cpp cuts texts by a Unigram vocabulary: sums in f64, no byte fallback; user-defined tokens are cut out before. */
+/* As llama.cpp cuts texts by a Unigram vocabulary: sums in f64, no byte fallback; user-defined tokens count as 0. */
 static pt_status take_unigram(pt_tokenizer *t, const pt_vocab_spec *s)
 {
     pt_status rc = PT_OK;
@@ -83,8 +84,9 @@ static pt_status take_unigram(pt_tokenizer *t, const pt_vocab_spec *s)
     PT_CHECK(t->unk >= 0, PT_EFORMAT, "a Unigram vocabulary without an unknown token");
     PT_TRY(pt_alloc0(&score, t->n));
     for (int32_t i = 0; i < t->n; i++) {
-        score[i] = t->score[i];
-        if ((t->flags[i] & PT_TOK_MODEL) && score[i] < lowest) lowest = score[i];
+        bool own = (t->flags[i] & PT_TOK_ADDED) != 0; /* user-defined */
+        score[i] = own ? 0 : t->score[i];
+        if ((t->flags[i] & PT_TOK_MODEL) && !own && score[i] < lowest) lowest = score[i];
     }
     PT_CHECK(isfinite(lowest), PT_EFORMAT, "no token is a normal one");
     t->model = PT_MODEL_UNIGRAM;

@@ -35,6 +35,12 @@ void pt_unigram_free(pt_unigram *u)
     free(u);
 }
 
+void pt_unigram_limit(pt_unigram *u, int32_t n)
+{
+    if ((size_t)n < u->n) u->n = (size_t)n;
+    if (u->unk >= n) u->unk = -1;
+}
+
 uint64_t pt_unigram_digest(const pt_unigram *u, uint64_t h)
 {
     h = pt_fnv1a(pt_fnv1a(h, &u->f32, sizeof u->f32), &u->join, sizeof u->join);
@@ -79,7 +85,7 @@ pt_status pt_unigram_best(const pt_unigram *u, const char *s, size_t n, pt_unigr
         if (len > n - i) len = n - i;
         for (size_t k = i; k < n && (node = pt_trie_step(u->trie, node, (unsigned char)s[k])) != 0; k++) {
             int32_t id = u->trie->node[node].id;
-            if (id < 0) continue;
+            if (id < 0 || (size_t)id >= u->n) continue;
             offer(u, &cut[k + 1], here, u->score[id], i, id);
             if (k + 1 > last) last = k + 1;
             single = single || k + 1 - i == len;

@@ -20,6 +20,8 @@ typedef struct pt_unigram {
 /* Takes keys (pt_trie_build) and n scores, copied. lowest: the lowest score among those that count. */
 pt_status pt_unigram_make(pt_unigram **out, pt_trie_key *keys, size_t n_keys, const double *score, size_t n, double lowest, int32_t unk, bool f32);
 void pt_unigram_free(pt_unigram *u);
+/* Ids from n on are no pieces any more. */
+void pt_unigram_limit(pt_unigram *u, int32_t n);
 /* pt_fnv1a of the scores, and of how they are summed. */
 uint64_t pt_unigram_digest(const pt_unigram *u, uint64_t h);
 

@@ -143,7 +143,8 @@ int32_t pt_tok_find_n(const pt_tokenizer *t, const char *spelling, size_t n)
 
 int32_t pt_tok_raw_find(const pt_tokenizer *t, const char *s, size_t n)
 {
-    return hash_find(t, &t->by_raw, t->raw, s, n);
+    int32_t id = hash_find(t, &t->by_raw, t->raw, s, n);
+    return id < t->n ? id : -1; /* cut off by pt_tok_limit */
 }
 
 /* GPT-2's alphabet: printable bytes stand for themselves, the other 68 for U+0100 and on, in order. */
@@ -411,12 +412,15 @@ static pt_status finish_again(pt_tokenizer *t)
 
 pt_status pt_tok_limit(pt_tokenizer *t, int32_t rows)
 {
-    int32_t *ids[] = {&t->bos, &t->eos, &t->eot, &t->unk, &t->pad, &t->template_bos}, n = t->n;
+    int32_t *ids[] = {&t->bos, &t->eos, &t->eot, &t->unk, &t->pad, &t->template_bos, &t->model_unk}, n = t->n;
     if (n <= rows) return PT_OK;
     for (int32_t i = rows; i < n; i++)
         if ((t->flags[i] & PT_TOK_HAS) && !(t->flags[i] & (PT_TOK_ADDED | PT_TOK_VOID)))
             return pt_fail(PT_EARG, "the tokenizer has ids up to %d, the model's vocabulary has %d: they do not belong together", n - 1, rows);
     t->n = rows;
+    if (t->unigram) pt_unigram_limit(t->unigram, rows);
+    pt_tok_pool_free(t); /* words that calls remember */
+    PT_RETURN(pt_tok_pool_new(t));
     for (size_t i = 0; i < t->around.n_before; i++)
         if (t->around.before[i] >= rows) t->around.n_before = 0;
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)

@@ -47,7 +47,9 @@ FUZZ_HARNESS(const uint8_t *bytes, size_t n)
     look(t);
     use(t, text, sizeof text - 1);
     use(t, (const char *)bytes, n < 64 ? n : 64);
-    fuzz_clean(pt_tok_limit(t, (int32_t)(n % 400)));
+    rc = pt_tok_limit(t, (int32_t)(n % 400));
+    fuzz_clean(rc);
+    if (rc == PT_OK) use(t, text, sizeof text - 1);
     pt_tok_free(t);
     return 0;
 }

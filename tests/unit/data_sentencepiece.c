@@ -217,10 +217,92 @@ static void damaged(void **state)
     }
 }
 
+/* In GGUF's terms and back: the same ids, where llama.cpp has a place for all of it. */
+static void in_gguf_terms(void **state)
+{
+    static const struct {
+        const char *file;
+        pt_vocab_kind kind;
+        bool map, squeeze;
+    } cases[] = {{"bpe_plain.model", PT_VOCAB_SPM, false, false}, {"bpe_bytes.model", PT_VOCAB_SPM, false, false}, {"uni_plain.model", PT_VOCAB_UGM, false, true},
+                 {"bpe_rules.model", PT_VOCAB_OTHER, true, true}, {"bpe_blanks.model", PT_VOCAB_OTHER, false, false}, {"uni_suffix.model", PT_VOCAB_OTHER, false, true},
+                 {"unigram_map.json", PT_VOCAB_UGM, true, true},  {"unigram_whole.json", PT_VOCAB_OTHER, false, false}};
+    json_t *g = golden(), *row;
+    size_t k, rows = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[128];
+        pt_tokenizer *t, *again;
+        snprintf(path, sizeof path, DATA "spm/%s", cases[i].file);
+        OK(pt_tok_open(&t, path));
+        const pt_vocab_spec *s = pt_tok_spec(t);
+        if (s->kind != cases[i].kind || (s->charsmap != NULL) != cases[i].map || (s->squeeze > 0) != cases[i].squeeze) fail_msg("%s in GGUF's terms", path);
+        if (s->kind != PT_VOCAB_OTHER && !strstr(path, ".json")) {
+            OK(pt_tok_from_spec(&again, s));
+            json_array_foreach(json_object_get(json_array_get(json_object_get(g, "models"), 0), "rows"), k, row)
+            {
+                const json_t *text = json_array_get(row, 0);
+                pt_ids a = {0}, b = {0};
+                OK(pt_tok_encode(t, json_string_value(text), json_string_length(text), false, true, &a));
+                OK(pt_tok_encode(again, json_string_value(text), json_string_length(text), false, true, &b));
+                assert_int_equal(a.n, b.n);
+                assert_memory_equal(a.ids, b.ids, a.n * sizeof *a.ids);
+                free(a.ids);
+                free(b.ids);
+                rows++;
+            }
+            pt_tok_free(again);
+        }
+        pt_tok_free(t);
+    }
+    assert_int_equal(rows, 3 * 45);
+    json_decref(g);
+}
+
+/* Ids beyond the model's rows never come out: not from merges, not from pieces, not from words that were cut before. */
+static void fewer_rows(void **state)
+{
+    static const char *const tokens[] = {"<unk>", "a", "b", "ab", "c", "bc"}, text[] = "abcab bc";
+    static const int32_t types[] = {2, 1, 1, 1, 1, 4};
+    static const float scores[] = {0, -3, -3, -1, -3, 0};
+    for (int kind = 0; kind < 2; kind++) {
+        pt_vocab_spec s = {.kind = kind ? PT_VOCAB_UGM : PT_VOCAB_SPM, .n_tokens = 6, .tokens = tokens, .scores = scores, .types = types, .bos = -1, .eos = -1, .eot = -1, .pad = -1};
+        pt_tokenizer *t;
+        for (int pass = 0; pass < 2; pass++) {
+            pt_ids ids = {0};
+            int32_t most = 0;
+            OK(pt_tok_from_spec(&t, &s));
+            OK(pt_tok_encode(t, text, sizeof text - 1, true, true, &ids));
+            if (pass) OK(pt_tok_limit(t, 5));
+            if (pass) ids.n = 0;
+            if (pass) OK(pt_tok_encode(t, text, sizeof text - 1, true, true, &ids));
+            for (size_t i = 0; i < ids.n; i++)
+                if (ids.ids[i] > most) most = ids.ids[i];
+            assert_int_equal(most, pass ? 4 : 5);
+            free(ids.ids);
+            pt_tok_free(t);
+        }
+    }
+}
+
+/* A file of no known kind is refused by its path, and what can be read is said. */
+static void none_of_them(void **state)
+{
+    static const char llama2c[] = "\x1b\0\0\0\0\0\0\0\5\0\0\0<unk>\0\0\0\0\5\0\0\0\n<s>\n";
+    char path[128];
+    pt_tokenizer *t;
+    put("tokenizer.bin", llama2c, sizeof llama2c - 1);
+    snprintf(path, sizeof path, "%s/tokenizer.bin", tmp);
+    assert_int_equal(pt_tok_open(&t, path), PT_ENOSUP);
+    assert_null(t);
+    assert_non_null(strstr(pt_err_msg(), path));
+    assert_non_null(strstr(pt_err_msg(), "tokenizer.model"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(as_sentencepiece), cmocka_unit_test(unigram_as_tokenizers), cmocka_unit_test(folders_as_transformers),
-                                       cmocka_unit_test(broken), cmocka_unit_test(damaged)};
+                                       cmocka_unit_test(broken), cmocka_unit_test(damaged), cmocka_unit_test(in_gguf_terms), cmocka_unit_test(fewer_rows),
+                                       cmocka_unit_test(none_of_them)};
     snprintf(tmp, sizeof tmp, "/tmp/ptrain_spm_XXXXXX");
     if (!mkdtemp(tmp)) return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,14 +26,15 @@ static const pt_word bad_rows[] = {{"drop", 1}, {"refuse", 0}, {NULL, 0}};
 
 static const pt_key plain[] = { /* `objective` and its options come from train/objective (schema_objective.c) */
     {"base_model", "Model", PT_KEY_PATH, OFF(model.base_model), 0, NULL, NO_BOUND, NULL, "model_name_or_path model",
-     "The base: a Hugging Face folder (safetensors, config.json, tokenizer.json) or one GGUF file. Weights stay in their stored type."},
+     "The base: a Hugging Face folder (safetensors, config.json, tokenizer.json or another file of a tokenizer) or one GGUF file. Weights stay in their stored type."},
     {"init", "Model", PT_KEY_STRING, 0, 0, NULL, NO_BOUND, NULL, "", "random: start from random weights of the shape in model_config, instead of base_model."},
     {"model_config", "Model", PT_KEY_MODEL, OFF(model.init), 0, NULL, NO_BOUND, NULL, "",
      "With init: random. family (docs/families.md), hidden_size, intermediate_size, num_hidden_layers, num_attention_heads, "
      "num_key_value_heads, head_dim, vocab_size, sliding_window, rope_theta, rms_norm_eps, initializer_range, tie_word_embeddings, "
      "max_position_embeddings: Hugging Face's names."},
     {"tokenizer", "Model", PT_KEY_PATH, OFF(model.tokenizer), 0, NULL, NO_BOUND, NULL, "tokenizer_config tokenizer_path",
-     "Tokenizer from elsewhere: a tokenizer.json, its folder, or a GGUF file. Default: the base model's own."},
+     "Tokenizer from elsewhere: a tokenizer.json, a tokenizer.model (SentencePiece, tiktoken), a tekken.json, a folder with one of them, or a GGUF file. "
+     "Default: the base model's own."},
     {"reinit_weights", "Model", PT_KEY_BOOL, OFF(model.reinit_weights), 0, "false", NO_BOUND, NULL, "",
      "Of base_model only the shape, the tokenizer and the template: weights begin at random. With adapter: none."},
     {"datasets", "Data", PT_KEY_DATASETS, OFF(data.datasets), OFF(data.n_datasets), NULL, NO_BOUND, NULL, "dataset dataset_name train_dataset",

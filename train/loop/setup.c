@@ -132,7 +132,7 @@ static pt_status open_template(const pt_config *cfg, bool need, pt_base *b)
     const char *name = cfg->model.chat_template ? cfg->model.chat_template : "tokenizer_default";
     need |= cfg->data.n_datasets > 0 && !all_of(&cfg->data, texts_only);
     if (!b->tok)
-        return need ? pt_fail(PT_EARG, "this model has no tokenizer: set `tokenizer:` to a folder or a tokenizer.json") : PT_OK;
+        return need ? pt_fail(PT_EARG, "this model has no tokenizer: set `tokenizer:` to a folder or a file of a tokenizer") : PT_OK;
     if (need && !strcmp(name, "tokenizer_default") && !pt_tok_chat_template(b->tok) && !cfg->model.chat_template_jinja && cfg->data.n_datasets && all_of(&cfg->data, instructions_only)) {
         pt_log(PT_LOG_WARN, "the model has no chat template: its instructions are written as chat_template: alpaca does");
         name = "alpaca";
