@@ -129,7 +129,7 @@ $(eval $(call list_rule,$(METRIC_LIST),PT_METRIC_LIST,$(METRICS),))
 override TASKS := choice statements questionnaire preference probability memorisation label value rank text match best_of judge dialogue $(TASKS)
 TASK_LIST := $(BUILD)/gen/task_list.h
 $(eval $(call list_rule,$(TASK_LIST),PT_TASK_LIST,$(TASKS),))
-override FAMILIES := llama mistral qwen2 qwen3 \
+override FAMILIES := llama mistral mistral3 ministral qwen2 qwen3 \
   gemma gemma2 gemma3_text gemma3 \
   smollm3 olmo2 granite cohere cohere2 \
   stablelm \

@@ -27,7 +27,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
-from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, GraniteConfig, LlamaConfig, MistralConfig,
+from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, GraniteConfig, LlamaConfig, MinistralConfig, MistralConfig,
                           Olmo2Config, Phi3Config, Qwen3Config, SmolLM3Config,
                           StableLmConfig)
 sys.path.append(HERE)
@@ -58,6 +58,8 @@ FAMILIES = {
     "llama": dict(config=LlamaConfig(**size(num_key_value_heads=1, head_dim=10, rope_parameters={
         "rope_type": "llama3", "rope_theta": 10000.0, "factor": 4.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32}))),
     "mistral": dict(config=MistralConfig(**size(sliding_window=7, head_dim=12, rope_parameters=rope(1000.0)))),
+    "ministral": dict(config=MinistralConfig(**size(num_hidden_layers=3, hidden_size=24, intermediate_size=20, sliding_window=5, head_dim=12,
+                                                  layer_types=["full_attention", "sliding_attention", "full_attention"], rope_parameters=rope()))),
     "qwen3": dict(config=Qwen3Config(**size(num_hidden_layers=3, head_dim=6, use_sliding_window=True, max_window_layers=2, sliding_window=5, tie_word_embeddings=True,
                                             rope_parameters=rope(1000000.0)))),
     "smollm3": dict(config=SmolLM3Config(**size(num_hidden_layers=4, hidden_size=24, intermediate_size=20, num_attention_heads=3, num_key_value_heads=1, tie_word_embeddings=True, rope_parameters=rope()))),

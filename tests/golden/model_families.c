@@ -8,7 +8,7 @@
 
 #define FAMILIES "tests/golden/data/families"
 static const char *const families[] = {
-    "llama",  "mistral",  "qwen3",
+    "llama", "mistral", "ministral", "qwen3",
     "smollm3", "smollm3_window",
     "olmo2",
     "granite",

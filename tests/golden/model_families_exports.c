@@ -28,6 +28,7 @@ static void near(const char *what, const char *family, const float *want, const 
 static const struct {
     const char *family, *says;
 } no_gguf[] = {
+    {"ministral", "llama.cpp has no ministral models"},
     {"qwen3", "a sliding window from layer 2 on has no key in GGUF"},
     {"gemma3_capped", "has no biases"},
     {"smollm3_window", "does not rotate every fourth layer"},

@@ -193,6 +193,9 @@ static void test_within(void **state)
         assert_int_equal(c.layer[l] & PT_LAYER_LOCAL, l == 5 ? 0 : PT_LAYER_LOCAL);
     }
     refused("{\"model_type\":\"gemma3\"}", PT_EFORMAT, "text_config");
+    c = good("{\"model_type\":\"mistral3\",\"text_config\":{" MISTRAL ",\"sliding_window\":null,\"head_dim\":6}}");
+    assert_true(!strcmp(c.family, "mistral") && c.window == 0 && c.head_dim == 6 && c.kv_heads == 8);
+    refused("{\"model_type\":\"mistral3\",\"text_config\":{\"model_type\":\"ministral3\"}}", PT_ENOSUP, "ministral3");
     refused("{\"model_type\":\"gemma3\",\"text_config\":{\"hidden_size\":64,\"intermediate_size\":32,\"num_hidden_layers\":1,\"attn_logit_softcapping\":5.0}}", PT_ENOSUP,
             "attn_logit_softcapping");
 }

@@ -219,6 +219,6 @@ pt_status pt_config_from_gguf(pt_model_config *c, const pt_gguf *g)
     if (f->shape) f->shape(c);
     c->norm_add = 0; /* the stored weights have it in them */
     PT_RETURN(f->from_gguf ? f->from_gguf(c, &r) : pt_family_read_gguf(c, &r));
-    snprintf(c->family, sizeof c->family, "%s", pt_family_of_gguf(f, c)->name);
+    if (!c->family[0]) snprintf(c->family, sizeof c->family, "%s", pt_family_of_gguf(f, c)->name);
     return pt_config_check(c, g->path);
 }
