@@ -1,5 +1,6 @@
 #include "base/entry.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,10 +50,11 @@ pt_status pt_entry_check(const pt_entry_key *keys, const pt_entry_option *o, con
     if (!k) {
         PT_TRY(pt_str_printf(&text, "%s does not know %s; its keys: %s", whose, o->name, common));
         PT_TRY(list_names(&text, keys, NULL));
-    } else if (k->kind == PT_ENTRY_NUMBER) {
+    } else if (k->kind == PT_ENTRY_NUMBER || k->kind == PT_ENTRY_WHOLE) {
+        const bool whole = k->kind == PT_ENTRY_WHOLE;
         double v = strtod(o->value, &end);
-        if (end == o->value || *end || !(v >= k->min && v <= k->max))
-            PT_TRY(pt_str_printf(&text, "%s takes a number from %g to %g, not '%s'", k->name, k->min, k->max, o->value));
+        if (end == o->value || *end || !(v >= k->min && v <= k->max) || (whole && v != floor(v)))
+            PT_TRY(pt_str_printf(&text, "%s takes a %snumber from %.15g to %.15g, not '%s'", k->name, whole ? "whole " : "", k->min, k->max, o->value));
     } else if (k->kind == PT_ENTRY_FLAG) {
         if (strcmp(o->value, "true") && strcmp(o->value, "false")) PT_TRY(pt_str_printf(&text, "%s takes true or false, not '%s'", k->name, o->value));
     } else if (k->kind == PT_ENTRY_WORD && word_at(k, o->value) < 0) {

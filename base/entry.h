@@ -36,15 +36,15 @@ typedef struct pt_voice_spec {
 /* What a key takes. Every value is a text. A list is a line for each of its parts, "NAME=TEXT" for those of a mapping; said as one text, it has commas between. What is
  * nested (a list or mapping of mappings) is JSON, its numbers and truth values as texts. */
 typedef enum pt_entry_value {
-    PT_ENTRY_TEXT, PT_ENTRY_FILE, PT_ENTRY_NUMBER, PT_ENTRY_FLAG, PT_ENTRY_WORD, PT_ENTRY_LIST, PT_ENTRY_NESTED,
-    PT_TASK_TEXT = PT_ENTRY_TEXT, PT_TASK_FILE = PT_ENTRY_FILE, PT_TASK_NUMBER = PT_ENTRY_NUMBER, PT_TASK_FLAG = PT_ENTRY_FLAG, /* as tasks call them */
+    PT_ENTRY_TEXT, PT_ENTRY_FILE, PT_ENTRY_NUMBER, PT_ENTRY_WHOLE, PT_ENTRY_FLAG, PT_ENTRY_WORD, PT_ENTRY_LIST, PT_ENTRY_NESTED,
+    PT_TASK_TEXT = PT_ENTRY_TEXT, PT_TASK_FILE = PT_ENTRY_FILE, PT_TASK_NUMBER = PT_ENTRY_NUMBER, PT_TASK_WHOLE = PT_ENTRY_WHOLE, PT_TASK_FLAG = PT_ENTRY_FLAG, /* as tasks call them */
     PT_TASK_WORD = PT_ENTRY_WORD, PT_TASK_LIST = PT_ENTRY_LIST, PT_TASK_NESTED = PT_ENTRY_NESTED
 } pt_entry_value;
 typedef struct pt_entry_key {
     const char *name;
     pt_entry_value kind;
     const char *fallback;     /* NULL = unset */
-    double min, max;          /* NUMBER */
+    double min, max;          /* NUMBER, WHOLE */
     const char *const *words; /* WORD: ends with NULL */
     const char *help;
     bool written;             /* FILE: what is written there, not read */

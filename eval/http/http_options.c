@@ -11,85 +11,94 @@
 
 #include "base/mem.h"
 
-#define AT(field) offsetof(pt_http_options, field)
-const pt_http_key pt_http_keys[] = {
-    {"endpoint", PT_HTTP_TEXT, NULL, 0, 0, AT(endpoint), "where an OpenAI-compatible server answers, such as http://127.0.0.1:8000/v1: /chat/completions is put behind it. No user, password or query"},
-    {"model", PT_HTTP_TEXT, NULL, 0, 0, AT(model), "the model's name as that server knows it"},
-    {"api_key_env", PT_HTTP_TEXT, NULL, 0, 0, AT(api_key_env), "name of the environment variable that holds the API key; unset: none is sent. The key itself belongs into no file"},
-    {"max_requests", PT_HTTP_WHOLE, NULL, 1, 1e12, AT(max_requests), "requests at most, repeated tries among them; then the rest fails by name, the exit code is 1, and a larger limit goes on from there"},
-    {"max_tokens", PT_HTTP_WHOLE, NULL, 1, 1e15, AT(max_tokens), "tokens at most, of questions and answers; a request first reserves its prompt and its longest answer"},
-    {"max_cost", PT_HTTP_NUMBER, NULL, 1e-9, 1e9, AT(max_cost), "cost at most, in the currency of the prices"},
-    {"price_prompt", PT_HTTP_NUMBER, NULL, 0, 1e9, AT(price_prompt), "price of 1,000,000 tokens of questions"},
-    {"price_completion", PT_HTTP_NUMBER, NULL, 0, 1e9, AT(price_completion), "price of 1,000,000 tokens of answers"},
-    {"concurrency", PT_HTTP_WHOLE, "4", 1, 256, AT(concurrency), "requests under way at once"},
-    {"tries", PT_HTTP_WHOLE, "5", 1, 5, AT(tries), "tries of a request: after status 408, 429 and 5xx, a time-out, a connection that fails or is cut"},
-    {"connect_timeout", PT_HTTP_NUMBER, "10", 0.001, 600, AT(connect_timeout), "seconds for a connection"},
-    {"timeout", PT_HTTP_NUMBER, "120", 0.001, 3600, AT(timeout), "seconds for a whole try"},
-    {"backoff", PT_HTTP_NUMBER, "1", 0, 60, AT(backoff), "seconds before the second try, twice as many before each further one, half of it by chance; a server's Retry-After counts where it is longer, up to 5 minutes"},
-    {"wait_scale", PT_HTTP_NUMBER, "1", 0, 1, AT(wait_scale), "for tests: all those waits are multiplied by it"},
-    {"stop", PT_HTTP_LIST, NULL, 0, 0, AT(stop), "texts that end an answer, 4 at most"},
-    {"length_name", PT_HTTP_TEXT, "max_tokens", 0, 0, AT(length_name), "what the longest answer is called in a request: max_tokens, or max_completion_tokens of servers that refuse that"},
-    {"leave_out", PT_HTTP_LIST, NULL, 0, 0, AT(leave_out), "what is not sent, for servers that refuse it: temperature, top_p, seed"},
-    {"ca_file", PT_HTTP_FILE, NULL, 0, 0, AT(ca_file), "certificates to trust in the place of the system's, as one PEM file; certificates are always verified"},
-    {"allow_insecure", PT_HTTP_FLAG, "false", 0, 0, AT(allow_insecure), "a key may go over plain http to another machine"},
+/* In the order of `places`. */
+const pt_entry_key pt_http_keys[] = {
+    {.name = "endpoint", .kind = PT_ENTRY_TEXT,
+     .help = "Where an OpenAI-compatible server answers, such as http://127.0.0.1:8000/v1: /chat/completions is put behind it. No user, password or query."},
+    {.name = "model", .kind = PT_ENTRY_TEXT, .help = "The model's name as that server knows it."},
+    {.name = "api_key_env", .kind = PT_ENTRY_TEXT, .help = "Name of the environment variable that holds the API key; unset: none is sent. The key itself belongs into no file."},
+    {.name = "max_requests", .kind = PT_ENTRY_WHOLE, .min = 1, .max = 1e12,
+     .help = "Requests at most, repeated tries among them; then the rest fails by name, the exit code is 1, and a larger limit goes on from there."},
+    {.name = "max_tokens", .kind = PT_ENTRY_WHOLE, .min = 1, .max = 1e15, .help = "Tokens at most, of questions and answers; a request first reserves its prompt and its longest answer."},
+    {.name = "max_cost", .kind = PT_ENTRY_NUMBER, .min = 1e-9, .max = 1e9, .help = "Cost at most, in the currency of the prices."},
+    {.name = "price_prompt", .kind = PT_ENTRY_NUMBER, .min = 0, .max = 1e9, .help = "Price of 1,000,000 tokens of questions."},
+    {.name = "price_completion", .kind = PT_ENTRY_NUMBER, .min = 0, .max = 1e9, .help = "Price of 1,000,000 tokens of answers."},
+    {.name = "concurrency", .kind = PT_ENTRY_WHOLE, .fallback = "4", .min = 1, .max = 256, .help = "Requests under way at once."},
+    {.name = "tries", .kind = PT_ENTRY_WHOLE, .fallback = "5", .min = 1, .max = 5, .help = "Tries of a request: after status 408, 429 and 5xx, a time-out, a connection that fails or is cut."},
+    {.name = "connect_timeout", .kind = PT_ENTRY_NUMBER, .fallback = "10", .min = 0.001, .max = 600, .help = "Seconds for a connection."},
+    {.name = "timeout", .kind = PT_ENTRY_NUMBER, .fallback = "120", .min = 0.001, .max = 3600, .help = "Seconds for a whole try."},
+    {.name = "backoff", .kind = PT_ENTRY_NUMBER, .fallback = "1", .min = 0, .max = 60,
+     .help = "Seconds before the second try, twice as many before each further one, half of it by chance; a server's Retry-After counts where it is longer, up to 5 minutes."},
+    {.name = "wait_scale", .kind = PT_ENTRY_NUMBER, .fallback = "1", .min = 0, .max = 1, .help = "For tests: all those waits are multiplied by it."},
+    {.name = "stop", .kind = PT_ENTRY_LIST, .help = "Texts that end an answer, 4 at most."},
+    {.name = "length_name", .kind = PT_ENTRY_TEXT, .fallback = "max_tokens",
+     .help = "What the longest answer is called in a request: max_tokens, or max_completion_tokens of servers that refuse that."},
+    {.name = "leave_out", .kind = PT_ENTRY_LIST, .help = "What is not sent, for servers that refuse it: temperature, top_p, seed."},
+    {.name = "ca_file", .kind = PT_ENTRY_FILE, .help = "Certificates to trust in the place of the system's, as one PEM file; certificates are always verified."},
+    {.name = "allow_insecure", .kind = PT_ENTRY_FLAG, .fallback = "false", .help = "A key may go over plain http to another machine."},
     {.name = NULL},
 };
+
+#define AT(field) offsetof(pt_http_options, field)
+static const size_t places[] = {AT(endpoint), AT(model), AT(api_key_env), AT(max_requests), AT(max_tokens), AT(max_cost), AT(price_prompt),
+                                AT(price_completion), AT(concurrency), AT(tries), AT(connect_timeout), AT(timeout), AT(backoff), AT(wait_scale),
+                                AT(stop), AT(length_name), AT(leave_out), AT(ca_file), AT(allow_insecure)};
+_Static_assert(sizeof places / sizeof *places + 1 == sizeof pt_http_keys / sizeof *pt_http_keys, "a place for each key");
+
+static void *place_of(pt_http_options *o, const pt_entry_key *k)
+{
+    return (char *)o + places[k - pt_http_keys];
+}
 
 /* What people call a key: refused with where it belongs. */
 static const char *const secrets[] = {"api_key", "apikey", "api-key", "key", "token", "api_token", "auth", "authorization", "bearer", "headers", "password", "secret", NULL};
 
-const pt_http_key *pt_http_key_of(const char *name)
-{
-    for (const pt_http_key *k = pt_http_keys; k->name; k++)
-        if (!strcmp(k->name, name)) return k;
-    return NULL;
-}
-
 void pt_http_options_start(pt_http_options *o)
 {
     *o = (pt_http_options){.price_prompt = -1, .price_completion = -1};
-    for (const pt_http_key *k = pt_http_keys; k->name; k++)
-        if (k->fallback && (k->kind == PT_HTTP_NUMBER || k->kind == PT_HTTP_WHOLE)) *(double *)((char *)o + k->at) = strtod(k->fallback, NULL);
+    for (const pt_entry_key *k = pt_http_keys; k->name; k++)
+        if (k->fallback && (k->kind == PT_ENTRY_NUMBER || k->kind == PT_ENTRY_WHOLE)) *(double *)place_of(o, k) = strtod(k->fallback, NULL);
 }
 
-static pt_status set_number(const pt_http_key *k, const char *value, double *out)
+static pt_status set_number(const pt_entry_key *k, const char *value, double *out)
 {
     char *end;
     errno = 0;
     double x = strtod(value, &end);
-    if (!*value || isspace((unsigned char)*value) || *end || !isfinite(x) || (k->kind == PT_HTTP_WHOLE && x != floor(x)))
-        return pt_fail(PT_EARG, "%s: '%.40s' is no %s", k->name, value, k->kind == PT_HTTP_WHOLE ? "whole number" : "number");
+    if (!*value || isspace((unsigned char)*value) || *end || !isfinite(x) || (k->kind == PT_ENTRY_WHOLE && x != floor(x)))
+        return pt_fail(PT_EARG, "%s: '%.40s' is no %s", k->name, value, k->kind == PT_ENTRY_WHOLE ? "whole number" : "number");
     if (x < k->min || x > k->max) return pt_fail(PT_EARG, "%s: %.40s is outside %.15g to %.15g", k->name, value, k->min, k->max);
     *out = x;
     return PT_OK;
 }
 
-static pt_status set_text(const pt_http_key *k, const char *value, char **out)
+static pt_status set_text(const pt_entry_key *k, const char *value, char **out)
 {
-    size_t lines = 1;
-    if (!*value) return pt_fail(PT_EARG, "%s: is empty", k->name);
-    for (const char *c = value; *c; c++) {
-        if (k->kind == PT_HTTP_LIST) lines += *c == '\n';
+    size_t lines = 1, n = strlen(value);
+    if (k->kind == PT_ENTRY_LIST && n && value[n - 1] == '\n') n--; /* a line for each of its parts, the last one's end among them or not */
+    if (!n) return pt_fail(PT_EARG, "%s: is empty", k->name);
+    for (const char *c = value; c < value + n; c++) {
+        if (k->kind == PT_ENTRY_LIST) lines += *c == '\n';
         else if ((unsigned char)*c < 0x20 || *c == 0x7f) return pt_fail(PT_EARG, "%s: holds a control character", k->name);
     }
     if (lines > 4) return pt_fail(PT_EARG, "%s: %zu texts; a request has room for 4", k->name, lines);
     free(*out);
     *out = NULL;
-    return pt_strdup(out, value);
+    return pt_strndup(out, value, n);
 }
 
 pt_status pt_http_option(pt_http_options *o, const char *name, const char *value)
 {
-    const pt_http_key *k = pt_http_key_of(name);
+    const pt_entry_key *k = pt_entry_key_of(pt_http_keys, name);
     for (size_t i = 0; !k && secrets[i]; i++)
         if (!strcasecmp(name, secrets[i]))
             return pt_fail(PT_EARG, "%s: an API key belongs into no file and on no command line: put it into an environment variable, and that variable's name at api_key_env", secrets[i]);
     if (!k) return pt_fail(PT_EARG, "'%.60s' is no key of a model with an endpoint", name);
-    void *at = (char *)o + k->at;
+    void *at = place_of(o, k);
     switch (k->kind) {
-    case PT_HTTP_NUMBER:
-    case PT_HTTP_WHOLE: return set_number(k, value, at);
-    case PT_HTTP_FLAG:
+    case PT_ENTRY_NUMBER:
+    case PT_ENTRY_WHOLE: return set_number(k, value, at);
+    case PT_ENTRY_FLAG:
         if (strcmp(value, "true") && strcmp(value, "false")) return pt_fail(PT_EARG, "%s: true or false, not '%.40s'", k->name, value);
         *(bool *)at = *value == 't';
         return PT_OK;
@@ -183,9 +192,10 @@ pt_status pt_http_options_copy(pt_http_options *out, const pt_http_options *o)
 {
     *out = *o;
     out->endpoint = out->model = out->api_key_env = out->ca_file = out->stop = out->length_name = out->leave_out = NULL;
-    for (const pt_http_key *k = pt_http_keys; k->name; k++) {
-        const char *text = k->kind == PT_HTTP_TEXT || k->kind == PT_HTTP_FILE || k->kind == PT_HTTP_LIST ? *(char *const *)((const char *)o + k->at) : NULL;
-        pt_status rc = text ? pt_strdup((char **)((char *)out + k->at), text) : PT_OK;
+    for (const pt_entry_key *k = pt_http_keys; k->name; k++) {
+        const bool text = k->kind == PT_ENTRY_TEXT || k->kind == PT_ENTRY_FILE || k->kind == PT_ENTRY_LIST;
+        const char *from = text ? *(char *const *)((const char *)o + places[k - pt_http_keys]) : NULL;
+        pt_status rc = from ? pt_strdup(place_of(out, k), from) : PT_OK;
         if (rc == PT_OK) continue;
         pt_http_options_free(out);
         return rc;

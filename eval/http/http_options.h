@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/err.h"
+#include "base/entry.h"
 
 typedef struct pt_http_options {
     char *endpoint, *model, *api_key_env, *ca_file, *stop; /* owned; NULL = unset. stop: a line for each */
@@ -24,19 +24,8 @@ typedef struct pt_http_options {
     bool allow_insecure;
 } pt_http_options;
 
-typedef enum pt_http_value { PT_HTTP_TEXT, PT_HTTP_FILE, PT_HTTP_NUMBER, PT_HTTP_WHOLE, PT_HTTP_FLAG, PT_HTTP_LIST } pt_http_value;
-typedef struct pt_http_key {
-    const char *name;
-    pt_http_value kind;
-    const char *fallback; /* as docs say it; NULL = unset */
-    double min, max;      /* NUMBER, WHOLE */
-    size_t at;            /* of the field in pt_http_options */
-    const char *help;
-} pt_http_key;
 /* All keys, in the order of the docs; ends with name NULL. */
-extern const pt_http_key pt_http_keys[];
-/* NULL: none such. */
-const pt_http_key *pt_http_key_of(const char *name);
+extern const pt_entry_key pt_http_keys[];
 
 /* Fallbacks everywhere. */
 void pt_http_options_start(pt_http_options *o);

@@ -10,7 +10,7 @@
     {.name = "as", .kind = PT_TASK_TEXT, .help = "after: the speaker that is asked, one whose model is self. Default: the first such."},           \
     {.name = "at", .kind = PT_TASK_WORD, .fallback = "end", .words = pt_behind_at,                                                                   \
      .help = "after: end: behind the whole transcript; begin: before its first word, as the same speaker under the same system text, for comparison."}, \
-    {.name = "context", .kind = PT_TASK_NUMBER, .min = 16, .max = 1 << 20,                                                                          \
+    {.name = "context", .kind = PT_TASK_WHOLE, .min = 16, .max = 1 << 20,                                                                          \
      .help = "after: tokens of a transcript and a question behind it, for which memory is planned. Default: the dialogue's and 512 more."}
 
 extern const char *const pt_behind_at[];

@@ -16,6 +16,6 @@ pt_status pt_best_judge_ask(const pt_task *t, pt_judge_state *j, const pt_writin
     {.name = "template", .kind = PT_TASK_FILE, .help = "The scorers are judges, asked by this: a file (docs/evaluation.md, \"judge\"), or rating. Unset: they are reward models."}, \
     {.name = "low", .kind = PT_TASK_NUMBER, .min = -1e9, .max = 1e9, .help = "The lowest score of judges. Unset: the template's."},                                       \
     {.name = "high", .kind = PT_TASK_NUMBER, .min = -1e9, .max = 1e9, .help = "The highest one. Unset: the template's."},                                                \
-    {.name = "judge_max_new_tokens", .kind = PT_TASK_NUMBER, .fallback = "256", .min = 1, .max = 65536, .help = "Tokens of a judge's reply."},                           \
+    {.name = "judge_max_new_tokens", .kind = PT_TASK_WHOLE, .fallback = "256", .min = 1, .max = 65536, .help = "Tokens of a judge's reply."},                           \
     {.name = "judge_temperature", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 100, .help = "0 = greedy."}
 #endif

@@ -47,9 +47,9 @@ void pt_choose_item_free(pt_choose_item *i);
     {.name = "cluster_by", .kind = PT_TASK_TEXT,                                                                                                     \
      .help = "The field of the rows whose equal values intervals and tests keep together, such as persona; group: the group. Unset: each item by itself."},   \
     {.name = "mutual_info", .kind = PT_TASK_FLAG, .fallback = "false", .help = "Measures each option behind nothing too, for acc_mutual_info."},    \
-    {.name = "max_new_tokens", .kind = PT_TASK_NUMBER, .fallback = "16", .min = 1, .max = 65536, .help = "written: tokens of an answer."},         \
+    {.name = "max_new_tokens", .kind = PT_TASK_WHOLE, .fallback = "16", .min = 1, .max = 65536, .help = "written: tokens of an answer."},         \
     {.name = "temperature", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 100, .help = "written: 0 = greedy."},                         \
-    {.name = "repeats", .kind = PT_TASK_NUMBER, .fallback = "1", .min = 1, .max = 1000, .help = "written: how often each item is asked."}
+    {.name = "repeats", .kind = PT_TASK_WHOLE, .fallback = "1", .min = 1, .max = 1000, .help = "written: how often each item is asked."}
 extern const char *const pt_choose_methods[], *const pt_choose_chat[];
 /* Whether the entry's key `chat` asks through the template. PT_EARG: there is none. */
 pt_status pt_choose_by_chat(const pt_task *t, const pt_speller *s, bool *chat);

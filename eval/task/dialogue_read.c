@@ -20,7 +20,7 @@ const pt_entry_key pt_dialogue_speaker_keys[] = {
     {.name = "hears", .kind = PT_ENTRY_TEXT, .help = "How it sees what another says: {who}, {text}, {FIELD}s. Default: {text} of two speakers, {who}: {text} of more."},
     {.name = "sets", .kind = PT_ENTRY_NESTED, .help = "{FIELD: PATTERN}: its answers set these fields, to the pattern's first group, or with json:NAME to that field of the first JSON object."},
     {.name = "says", .kind = PT_ENTRY_TEXT, .help = "Such a pattern of what the others hear of an answer. Unset, or not found: all of it."},
-    {.name = "max_new_tokens", .kind = PT_ENTRY_NUMBER, .min = 1, .max = 65536, .help = "Instead of the entry's."},
+    {.name = "max_new_tokens", .kind = PT_ENTRY_WHOLE, .min = 1, .max = 65536, .help = "Instead of the entry's."},
     {.name = "temperature", .kind = PT_ENTRY_NUMBER, .min = 0, .max = 100, .help = "Instead of the entry's."},
     {.name = "top_p", .kind = PT_ENTRY_NUMBER, .min = 0.000001, .max = 1, .help = "Instead of the entry's."},
     {.name = NULL},

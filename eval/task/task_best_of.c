@@ -500,7 +500,7 @@ static const pt_task_key keys[] = {
     PT_WRITING_KEYS_OF("8", 2, "0.8"),
     {.name = "scorer", .kind = PT_TASK_LIST, .help = "The model among `models` that scores the samples: a reward model, or with `template` a judge; a list of several is an ensemble."},
     {.name = "ensemble", .kind = PT_TASK_WORD, .fallback = "mean", .words = ensembles, .help = "Of several: the mean of their scores, or the lowest."},
-    {.name = "context", .kind = PT_TASK_NUMBER, .min = 8, .max = 16777216,
+    {.name = "context", .kind = PT_TASK_WHOLE, .min = 8, .max = 16777216,
      .help = "Tokens of what a scorer in memory reads, a prompt with an answer (with a judge's reply), at most; what is longer has no score. Unset: 1024, of judges 4096."},
     PT_BEST_JUDGE_KEYS,
     {.name = "score_by", .kind = PT_TASK_WORD, .fallback = "model", .words = metrics_by, .help = "Instead of a model: a metric of one answer, against the row's references, pattern and so on."},

@@ -301,11 +301,11 @@ static const pt_task_key keys[] = {
      .help = "Of ratings: so many wins of each name against each are added. 0: names of which some have only won, or only lost, against the others get no rating."},
     {.name = "field_gold", .kind = PT_TASK_TEXT, .help = "The field of what people say: a score, of pairs a, b or tie. Judges are compared with it."},
     {.name = "of", .kind = PT_TASK_TEXT, .help = "A dialogue's name: its transcripts are judged, {answer}; fields are those of its scenes. No path then."},
-    {.name = "judge_context", .kind = PT_TASK_NUMBER, .fallback = "4096", .min = 64, .max = 1048576,
+    {.name = "judge_context", .kind = PT_TASK_WHOLE, .fallback = "4096", .min = 64, .max = 1048576,
      .help = "Tokens of what a judge in memory is asked, with its reply, at most: it is planned for. What is longer gets no verdict."},
-    {.name = "judge_max_new_tokens", .kind = PT_TASK_NUMBER, .fallback = "256", .min = 1, .max = 65536, .help = "Tokens of a judge's reply."},
+    {.name = "judge_max_new_tokens", .kind = PT_TASK_WHOLE, .fallback = "256", .min = 1, .max = 65536, .help = "Tokens of a judge's reply."},
     {.name = "judge_temperature", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 100, .help = "0 = greedy."},
-    {.name = "judge_repeats", .kind = PT_TASK_NUMBER, .fallback = "1", .min = 1, .max = 100, .help = "How often each judge is asked each thing."},
+    {.name = "judge_repeats", .kind = PT_TASK_WHOLE, .fallback = "1", .min = 1, .max = 100, .help = "How often each judge is asked each thing."},
     {.name = NULL},
 };
 static const pt_task_metric metrics[] = {{.key = "stopped_share"}, {.key = "length"}, {.key = "repeated_4grams"}, {.key = NULL}};

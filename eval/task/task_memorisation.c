@@ -312,9 +312,9 @@ static const pt_task_key keys[] = {
     {.name = "type", .kind = PT_TASK_TEXT, .help = "The type of data that the file holds, as in datasets: training texts. Unset: rows of probes."},
     {.name = "profiles", .kind = PT_TASK_FILE, .help = "type: rolebench: the roles' profiles, as in datasets."},
     {.name = "field_text", .kind = PT_TASK_TEXT, .help = "type: text: the field that holds it, as in datasets."},
-    {.name = "prefix_tokens", .kind = PT_TASK_NUMBER, .fallback = "32", .min = 0, .max = 65536,
+    {.name = "prefix_tokens", .kind = PT_TASK_WHOLE, .fallback = "32", .min = 0, .max = 65536,
      .help = "How many tokens of a text (of an answer, behind its conversation) are shown."},
-    {.name = "continuation_tokens", .kind = PT_TASK_NUMBER, .fallback = "32", .min = 1, .max = 65536, .help = "How many are then wanted. Texts too short for both are left out."},
+    {.name = "continuation_tokens", .kind = PT_TASK_WHOLE, .fallback = "32", .min = 1, .max = 65536, .help = "How many are then wanted. Texts too short for both are left out."},
     {.name = "group_by", .kind = PT_TASK_TEXT, .help = "The field of a probe whose value is its group. Unset: how often the text stands in the data."},
     {.name = NULL},
 };

@@ -401,9 +401,9 @@ static const pt_task_key keys[] = {
     {.name = "reverse_scale", .kind = PT_TASK_FLAG, .fallback = "false",
      .help = "Asks a second time with the scale turned, from {high} to {low}: measures position bias."},
     {.name = "score", .kind = PT_TASK_WORD, .fallback = "argmax", .words = scores, .help = "likelihood: scores of the likeliest numbers, or of expected values; the others stand in eval.json."},
-    {.name = "max_new_tokens", .kind = PT_TASK_NUMBER, .fallback = "16", .min = 1, .max = 65536, .help = "written: tokens of an answer."},
+    {.name = "max_new_tokens", .kind = PT_TASK_WHOLE, .fallback = "16", .min = 1, .max = 65536, .help = "written: tokens of an answer."},
     {.name = "temperature", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 100, .help = "written: 0 = greedy."},
-    {.name = "repeats", .kind = PT_TASK_NUMBER, .fallback = "1", .min = 1, .max = 1000, .help = "written: how often everything is asked."},
+    {.name = "repeats", .kind = PT_TASK_WHOLE, .fallback = "1", .min = 1, .max = 1000, .help = "written: how often everything is asked."},
     {.name = NULL},
 };
 static const pt_task_metric metrics[] = {{.key = NULL}}; /* its rows are findings */

@@ -184,7 +184,7 @@ static const pt_task_key keys[] = {
      .help = "likelihood: of each candidate behind the text; score: a reward model's, of each as an answer."},
     {.name = "by", .kind = PT_TASK_WORD, .fallback = "sum", .words = bys,
      .help = "likelihood: the sum, by token, character or byte, or less that of the candidate behind nothing."},
-    {.name = "k", .kind = PT_TASK_NUMBER, .min = 1, .max = 1000000, .help = "Shows hits@k, recall@k and NDCG@k of this k too."},
+    {.name = "k", .kind = PT_TASK_WHOLE, .min = 1, .max = 1000000, .help = "Shows hits@k, recall@k and NDCG@k of this k too."},
     {.name = "prompt", .kind = PT_TASK_TEXT, .help = "What is asked: {question}, {FIELD} of the row."},
     {.name = "system", .kind = PT_TASK_TEXT, .help = "System text; a row's own `system` wins. With fields as in prompt."},
     {.name = "chat", .kind = PT_TASK_WORD, .fallback = "auto", .words = pt_choose_chat,

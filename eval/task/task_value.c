@@ -277,9 +277,9 @@ static const pt_task_key keys[] = {
     {.name = "delimiter", .kind = PT_TASK_TEXT, .fallback = " ", .help = "Between prompt and number, without a chat template."},
     {.name = "cluster_by", .kind = PT_TASK_TEXT,
      .help = "The field of the rows whose equal values intervals and tests keep together, such as persona; group: the group. Unset: each item by itself."},
-    {.name = "max_new_tokens", .kind = PT_TASK_NUMBER, .fallback = "16", .min = 1, .max = 65536, .help = "written: tokens of an answer."},
+    {.name = "max_new_tokens", .kind = PT_TASK_WHOLE, .fallback = "16", .min = 1, .max = 65536, .help = "written: tokens of an answer."},
     {.name = "temperature", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 100, .help = "written: 0 = greedy."},
-    {.name = "repeats", .kind = PT_TASK_NUMBER, .fallback = "1", .min = 1, .max = 1000, .help = "written: how often each item is asked."},
+    {.name = "repeats", .kind = PT_TASK_WHOLE, .fallback = "1", .min = 1, .max = 1000, .help = "written: how often each item is asked."},
     {.name = "group_by", .kind = PT_TASK_TEXT, .fallback = "group", .help = "The field whose value is an item's group."},
     {.name = NULL},
 };

@@ -44,11 +44,11 @@ typedef struct pt_writing {
     {.name = "group_by", .kind = PT_TASK_TEXT, .fallback = "group", .help = "The field whose value is an item's group."},                            \
     {.name = "cluster_by", .kind = PT_TASK_TEXT,                                                                                                     \
      .help = "The field of the rows whose equal values intervals and tests keep together, such as persona; group: the group. Unset: each item by itself."}, \
-    {.name = "max_new_tokens", .kind = PT_TASK_NUMBER, .fallback = "128", .min = 1, .max = 65536, .help = "Tokens of an answer."},                   \
+    {.name = "max_new_tokens", .kind = PT_TASK_WHOLE, .fallback = "128", .min = 1, .max = 65536, .help = "Tokens of an answer."},                   \
     {.name = "temperature", .kind = PT_TASK_NUMBER, .fallback = WARMTH, .min = 0, .max = 100, .help = "0 = greedy."},                                \
     {.name = "top_p", .kind = PT_TASK_NUMBER, .fallback = "1", .min = 0.000001, .max = 1, .help = "Sampled from the likeliest tokens of this mass; 1 = all."}, \
-    {.name = "repeats", .kind = PT_TASK_NUMBER, .fallback = TIMES, .min = LEAST, .max = 1000, .help = "How often each item is asked."},              \
-    {.name = "seed", .kind = PT_TASK_NUMBER, .min = 0, .max = 9007199254740992, .help = "Of sampling. Unset: the run's."},                           \
+    {.name = "repeats", .kind = PT_TASK_WHOLE, .fallback = TIMES, .min = LEAST, .max = 1000, .help = "How often each item is asked."},              \
+    {.name = "seed", .kind = PT_TASK_WHOLE, .min = 0, .max = 9007199254740992, .help = "Of sampling. Unset: the run's."},                           \
     {.name = "units", .kind = PT_TASK_WORD, .fallback = "auto", .words = pt_write_units,                                                             \
      .help = "What is compared: words ([a-z0-9]+ in lower case) or characters. auto: characters where most references are Chinese, Japanese or Korean."}, \
     {.name = "metrics", .kind = PT_TASK_LIST, .help = "Those wanted, by their keys in eval.json: what is tested together is corrected for. Unset: all."},   \

@@ -94,7 +94,7 @@ refused() { # NAME TEXT KEYS [CODE]
 refused "nothing that scores" "best_of wants scorer: NAME" "$task"
 refused "two that score" "both say what scores" "$task, scorer: rm, score_by: length"
 refused "a metric that says not which is better" "add prefer: higher or lower" "$task, score_by: length"
-refused "one sample" "repeats takes a number from 2 to 1000" "task: best_of, path: $dir/q.jsonl, repeats: 1, score_by: chrf"
+refused "one sample" "repeats takes a whole number from 2 to 1000" "task: best_of, path: $dir/q.jsonl, repeats: 1, score_by: chrf"
 refused "samples that are all the same" "repeats goes with a temperature above 0" "${task/temperature: 1/temperature: 0}, score_by: chrf"
 refused "a file of something else" "is there and is no dump of answers: it is left alone" "$task, score_by: chrf, pairs: $dir/q.jsonl"
 

@@ -164,7 +164,7 @@ bad "a relevant one that is none" "task: rank" '{"text": "b", "candidates": ["x"
 bad "a place past the end" "task: rank" '{"text": "b", "candidates": ["x", "y"], "relevant": 2}' "items.jsonl:2: relevant 2: there are 2 candidates, counted from 0"
 bad "a grade too few" "task: rank" '{"text": "b", "candidates": ["x", "y"], "grades": [1]}' "items.jsonl:2: grades: a list of 2 numbers is wanted"
 bad "a grade below nothing" "task: rank" '{"text": "b", "candidates": ["x", "y"], "grades": [1, -1]}' "items.jsonl:2: grade 2 is no number of 0 or more"
-bad "no k" "task: rank, k: 0" '{"text": "b", "candidates": ["x", "y"], "relevant": 0}' "k takes a number from 1 to" 2
+bad "no k" "task: rank, k: 0" '{"text": "b", "candidates": ["x", "y"], "relevant": 0}' "k takes a whole number from 1 to" 2
 
 # ---- scores of a reward model ----
 printf '%s\n' '{"prompt": "hello", "chosen": "good day to you", "rejected": "go away"}' '{"prompt": "who", "chosen": "a friend", "rejected": "none of it"}' >"$dir/pairs.jsonl"

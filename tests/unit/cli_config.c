@@ -215,6 +215,43 @@ static void test_every_option_returns(void **state)
     }
 }
 
+/* What the file of test_every_key_returns says in lists and mappings. */
+static void check_returned(const pt_config *b)
+{
+    assert_string_equal(b->data.cache_dir, "prep: 1");
+    const pt_task_spec *e = b->eval.evaluations;
+    const pt_voice_spec *v = b->eval.models;
+    assert_true(b->eval.n_models == 2 && v[0].n_options == 2 && v[1].n_options == 1);
+    assert_string_equal(v[0].name, "a: b");
+    assert_string_equal(v[0].options[1].value, "x y");
+    assert_true(b->eval.n_evaluations == 2 && e[0].limit == 3 && e[0].n_options == 2 && !e[1].name);
+    assert_string_equal(e[0].name, "n: 1");
+    assert_string_equal(e[0].path, "a b.jsonl");
+    assert_string_equal(e[0].options[0].value, "x\n{question}");
+    assert_string_equal(e[0].options[1].value, "true");
+    assert_int_equal(b->model.n_special_tokens, 2);
+    assert_string_equal(b->model.special_tokens[0], "<p a d>");
+    assert_string_equal(b->model.special_tokens[1], "'end'");
+    assert_non_null(strstr(b->source.yaml_text, "special_tokens: {pad_token: "));
+    assert_string_equal(pt_dataset_says(&b->data.datasets[0], "message_field_content"), "c");
+    assert_string_equal(pt_dataset_says(&b->data.datasets[0], "system_template"), "{role}: {profile}");
+    assert_true(b->model.quantised_wanted && b->data.n_datasets == 2);
+}
+
+/* The default place of packs follows output_dir. */
+static void test_place_of_packs(void **state)
+{
+    pt_config *a = load(BASE "output_dir: here\nsaves_per_epoch: 2\n"), *b;
+    assert_string_equal(a->data.cache_dir, "here/cache");
+    assert_null(strstr(a->source.yaml_text, "dataset_prepared_path"));
+    pt_setting s = {"output_dir", "there"};
+    assert_int_equal(pt_config_load(&b, write_yaml(a->source.yaml_text), &s, 1), PT_OK);
+    assert_string_equal(b->data.cache_dir, "there/cache");
+    assert_int_equal(b->run.saves_per_epoch, 2);
+    pt_config_free(a);
+    pt_config_free(b);
+}
+
 /* Every key of the schema, set to something else than its default, comes back from the effective config as it was. */
 static void test_every_key_returns(void **state)
 {
@@ -260,36 +297,10 @@ static void test_every_key_returns(void **state)
         if (!skip && strncmp(a->source.yaml_text, line + 1, strlen(line) - 1) && !strstr(a->source.yaml_text, line) && k[i].kind != PT_KEY_DATASETS && k[i].kind != PT_KEY_EVALUATIONS && k[i].kind != PT_KEY_MODELS && strcmp(k[i].name, "special_tokens"))
             fail_msg("config.yaml leaves out %s:\n%s", k[i].name, a->source.yaml_text);
     }
-    assert_string_equal(b->data.cache_dir, "prep: 1");
-    const pt_task_spec *e = b->eval.evaluations;
-    const pt_voice_spec *v = b->eval.models;
-    assert_true(b->eval.n_models == 2 && v[0].n_options == 2 && v[1].n_options == 1);
-    assert_string_equal(v[0].name, "a: b");
-    assert_string_equal(v[0].options[1].value, "x y");
-    assert_true(b->eval.n_evaluations == 2 && e[0].limit == 3 && e[0].n_options == 2 && !e[1].name);
-    assert_string_equal(e[0].name, "n: 1");
-    assert_string_equal(e[0].path, "a b.jsonl");
-    assert_string_equal(e[0].options[0].value, "x\n{question}");
-    assert_string_equal(e[0].options[1].value, "true");
-    assert_int_equal(b->model.n_special_tokens, 2);
-    assert_string_equal(b->model.special_tokens[0], "<p a d>");
-    assert_string_equal(b->model.special_tokens[1], "'end'");
-    assert_non_null(strstr(b->source.yaml_text, "special_tokens: {pad_token: "));
-    assert_string_equal(pt_dataset_says(&b->data.datasets[0], "message_field_content"), "c");
-    assert_string_equal(pt_dataset_says(&b->data.datasets[0], "system_template"), "{role}: {profile}");
-    assert_true(b->model.quantised_wanted && b->data.n_datasets == 2);
+    check_returned(b);
     pt_config_free(a);
     pt_config_free(b);
     pt_str_free(&yaml);
-    a = load(BASE "output_dir: here\nsaves_per_epoch: 2\n"); /* the default place of packs follows output_dir */
-    assert_string_equal(a->data.cache_dir, "here/cache");
-    assert_null(strstr(a->source.yaml_text, "dataset_prepared_path"));
-    pt_setting s = {"output_dir", "there"};
-    assert_int_equal(pt_config_load(&b, write_yaml(a->source.yaml_text), &s, 1), PT_OK);
-    assert_string_equal(b->data.cache_dir, "there/cache");
-    assert_int_equal(b->run.saves_per_epoch, 2);
-    pt_config_free(a);
-    pt_config_free(b);
 }
 
 /* What one side of the file says gives way to the command line, also where two keys exclude each other. */
@@ -438,7 +449,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_files), cmocka_unit_test(test_effects), cmocka_unit_test(test_values_read), cmocka_unit_test(test_yaml_reads_back),
-        cmocka_unit_test(test_every_key_returns), cmocka_unit_test(test_every_option_returns), cmocka_unit_test(test_one_way_or_the_other),
+        cmocka_unit_test(test_every_key_returns), cmocka_unit_test(test_place_of_packs), cmocka_unit_test(test_every_option_returns), cmocka_unit_test(test_one_way_or_the_other),
         cmocka_unit_test(test_short_datasets), cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_command_line_wins), cmocka_unit_test(test_notes), cmocka_unit_test(test_schema_is_sound),
     };

@@ -206,6 +206,7 @@ static void test_bad(void **state)
         {"[{\"name\": \"a\", \"modle\": \"b\"}, {\"name\": \"b\"}]", "{}\n", "x.yaml:7:5: speaker 1 (a): a speaker does not know modle; its keys: name, called, model"},
         {"[{\"name\": \"a\"}, {\"name\": \"a\"}]", "{}\n", "speaker 2 (a): two speakers have this name"},
         {"[{\"name\": \"a\"}, {\"model\": \"b\"}]", "{}\n", "speaker 2: it needs a name"},
+        {"[{\"name\": \"a\", \"max_new_tokens\": \"2.5\"}, {\"name\": \"b\"}]", "{}\n", "max_new_tokens takes a whole number from 1 to 65536, not '2.5'"},
         {"[{\"name\": \"a\", \"temperature\": \"hot\"}, {\"name\": \"b\"}]", "{}\n", "temperature takes a number from 0 to 100, not 'hot'"},
         {"[{\"name\": \"a\", \"sets\": {\"x\": \"(\"}}, {\"name\": \"b\"}]", "{}\n", "speaker 1 (a): '(' is no pattern: "},
         {"[{\"name\": \"a\", \"script\": \"x\"}, {\"name\": \"b\", \"script\": \"y\"}]", "{}\n", "all speakers have a script and no model"},

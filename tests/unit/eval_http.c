@@ -57,7 +57,8 @@ static void options(void **state)
         {{"stop", "a\nb\nc\nd\ne"}, "5 texts"},
         {{"endpoint", "http://127.0.0.1/v1", "model", "m", "length_name", "max_new_tokens"}, "length_name: max_tokens or"},
         {{"endpoint", "http://127.0.0.1/v1", "model", "m", "leave_out", "seed\nmessages"}, "leave_out: temperature, top_p or seed, not 'messages'"},
-        {{"endpoint", "http://127.0.0.1/v1", "model", "m", "leave_out", "seed\n"}, "leave_out: temperature, top_p or seed, not ''"},
+        {{"endpoint", "http://127.0.0.1/v1", "model", "m", "leave_out", "seed\n\ntop_p"}, "leave_out: temperature, top_p or seed, not ''"},
+        {{"endpoint", "http://127.0.0.1/v1", "model", "m", "leave_out", "seed\n"}, NULL},
         {{"endpoint", "http://127.0.0.1/v1", "model", "m", "leave_out", "top_p\nseed", "length_name", "max_completion_tokens"}, NULL},
         {{"endpoint", "http://127.0.0.1/v1", "model", "m", "max_cost", "1"}, "max_cost needs price_prompt"},
         {{"endpoint", "http://127.0.0.1/v1", "model", "m", "price_prompt", "1"}, "stand together"},
@@ -75,8 +76,8 @@ static void options(void **state)
         pt_http_options_free(&copy);
         pt_http_options_free(&o);
     }
-    for (const pt_http_key *k = pt_http_keys; k->name; k++) {
-        assert_ptr_equal(pt_http_key_of(k->name), k);
+    for (const pt_entry_key *k = pt_http_keys; k->name; k++) {
+        assert_ptr_equal(pt_entry_key_of(pt_http_keys, k->name), k);
         assert_true(strlen(k->help) > 10);
     }
 }

@@ -1,11 +1,10 @@
 /* The list `models`: whom tasks of `evaluations` speak to by name. An entry's keys are those of a model in memory, or, with `endpoint`, those of a remote one. */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "eval/http/http_options.h"
-#include "train/cli/config_value.h"
+#include "train/cli/config_entries.h"
 
 static const pt_entry_key in_memory[] = {
     {.name = "path", .kind = PT_ENTRY_FILE, .help = "A run's folder, a Hugging Face folder or a GGUF file: another model in memory, beside the one that is measured."},
@@ -30,8 +29,9 @@ pt_status pt_models_endpoint(const pt_voice_spec *s, pt_http_options *o)
     return pt_entry_fail(s->file, s->line, s->column, "the model %s: %s", s->name, why);
 }
 
-static pt_status check(const pt_voice_spec *s)
+static pt_status check(const void *entry)
 {
+    const pt_voice_spec *s = entry;
     static const char *const taken[] = {"self", "base"};
     for (size_t i = 0; s->name && i < 2; i++)
         if (!strcmp(s->name, taken[i]))
@@ -47,52 +47,15 @@ static pt_status check(const pt_voice_spec *s)
     return s->n_options ? PT_OK : pt_entry_fail(s->file, s->line, s->column, "the model %s has neither path nor adapter nor endpoint", s->name);
 }
 
-/* A list as its lines. */
-static pt_status lines(pt_place at, const char *key, const pt_ynode *v, char **out)
+static const pt_entry_key *keys_of(const pt_ynode *n)
 {
-    pt_str text = {0};
-    pt_status rc = pt_str_puts(&text, "");
-    for (size_t i = 0; i < v->n && rc == PT_OK; i++) {
-        const pt_ynode *x = v->items[i];
-        if (x->kind != PT_YSCALAR || strchr(x->text, '\n')) rc = pt_place_fail(at, "%s takes a list of texts of one line", key);
-        else rc = pt_str_printf(&text, "%s%s", i ? "\n" : "", x->text);
-    }
-    *out = rc == PT_OK ? text.text : NULL;
-    if (rc != PT_OK) pt_str_free(&text);
-    return rc;
+    return pt_yaml_get(n, "endpoint") ? pt_http_keys : in_memory;
 }
 
-static pt_status option(pt_place at, const char *key, const pt_ynode *v, bool remote, pt_entry_option *o)
+static pt_entry_parts parts_of(void *entry)
 {
-    const pt_entry_key *k = remote ? NULL : pt_entry_key_of(in_memory, key);
-    const pt_http_key *h = remote ? pt_http_key_of(key) : NULL;
-    bool on;
-    o->line = at.line;
-    o->column = at.column;
-    PT_RETURN(pt_strdup(&o->name, key));
-    if (h && h->kind == PT_HTTP_LIST && v->kind == PT_YSEQ) return lines(at, key, v, &o->value);
-    if (v->kind != PT_YSCALAR) return pt_place_fail(at, "%s takes one value", key);
-    if ((k && k->kind == PT_ENTRY_FILE) || (h && h->kind == PT_HTTP_FILE)) return pt_value_path(at, key, v, &o->value);
-    if (!h || h->kind != PT_HTTP_FLAG) return pt_strdup(&o->value, v->text);
-    PT_RETURN(pt_value_bool(at, key, v, &on));
-    return pt_strdup(&o->value, on ? "true" : "false");
-}
-
-static pt_status entry(const char *file, const pt_ynode *n, pt_voice_spec *s)
-{
-    pt_place here = {file, n->line, n->column};
-    if (n->kind != PT_YMAP) return pt_place_fail(here, "a model is {name: NAME, path: MODEL}, {name: NAME, adapter: FOLDER} or {name: NAME, endpoint: URL, model: NAME}");
-    s->line = strcmp(file, "command line") ? n->line : 0;
-    s->column = n->column;
-    PT_RETURN(pt_strdup(&s->file, file));
-    PT_RETURN(pt_alloc0(&s->options, n->n));
-    for (size_t i = 0; i < n->n; i++) {
-        pt_place at = {file, n->key_line[i], n->key_column[i]};
-        if (pt_yaml_is_null(n->items[i])) continue;
-        if (!strcmp(n->keys[i], "name")) PT_RETURN(pt_value_string(at, "name", n->items[i], &s->name));
-        else PT_RETURN(option(at, n->keys[i], n->items[i], pt_yaml_get(n, "endpoint") != NULL, &s->options[s->n_options++]));
-    }
-    return check(s);
+    pt_voice_spec *s = entry;
+    return (pt_entry_parts){&s->name, &s->file, &s->line, &s->column, &s->options, &s->n_options};
 }
 
 void pt_models_free(pt_voice_spec *list, size_t n)
@@ -105,24 +68,19 @@ void pt_models_free(pt_voice_spec *list, size_t n)
     free(list);
 }
 
+static void free_list(void *list, size_t n)
+{
+    pt_models_free(list, n);
+}
+
 pt_status pt_value_models(const char *file, const pt_ynode *n, pt_voice_spec **out, size_t *out_n)
 {
-    size_t count = n->kind == PT_YSEQ ? n->n : 1;
-    pt_voice_spec *list;
-    pt_status rc = PT_OK;
-    PT_RETURN(pt_alloc0(&list, count));
-    for (size_t i = 0; i < count && rc == PT_OK; i++) rc = entry(file, n->kind == PT_YSEQ ? n->items[i] : n, &list[i]);
-    for (size_t i = 0; i < count && rc == PT_OK; i++)
-        for (size_t k = 0; k < i && rc == PT_OK; k++)
-            if (!strcmp(list[i].name, list[k].name)) rc = pt_entry_fail(file, list[i].line, list[i].column, "two models are called %s", list[i].name);
-    if (rc != PT_OK) {
-        pt_models_free(list, count);
-        return rc;
-    }
-    pt_models_free(*out, *out_n);
+    static const pt_entry_list kind = {.size = sizeof(pt_voice_spec), .usage = "a model is {name: NAME, path: MODEL}, {name: NAME, adapter: FOLDER} or {name: NAME, endpoint: URL, model: NAME}",
+                                       .many = "models", .parts = parts_of, .keys = keys_of, .check = check, .free = free_list};
+    void *list = *out;
+    pt_status rc = pt_value_entries(&kind, file, n, &list, out_n);
     *out = list;
-    *out_n = count;
-    return PT_OK;
+    return rc;
 }
 
 pt_status pt_config_put_models(pt_str *out, const char *key, const pt_voice_spec *s, size_t n)
@@ -146,10 +104,6 @@ pt_status pt_schema_models(pt_str *out, bool markdown)
     for (const pt_entry_key *k = in_memory; k->name; k++) PT_RETURN(pt_str_printf(out, markdown ? "| `%s` | %s |\n" : "  %-16s %s\n", k->name, k->help));
     PT_RETURN(pt_str_puts(out, markdown ? "\n#### A model at an endpoint\n\n| key | default | |\n| --- | --- | --- |\n| `name` | | As tasks call it. |\n"
                                         : "\na model at an endpoint:\n  name             As tasks call it.\n"));
-    for (const pt_http_key *k = pt_http_keys; k->name; k++) {
-        const char *fallback = k->fallback ? k->fallback : "";
-        if (markdown) PT_RETURN(pt_str_printf(out, "| `%s` | %s%s%s | %c%s. |\n", k->name, *fallback ? "`" : "", fallback, *fallback ? "`" : "", toupper((unsigned char)k->help[0]), k->help + 1));
-        else PT_RETURN(pt_str_printf(out, "  %-16s %c%s.%s%s%s\n", k->name, toupper((unsigned char)k->help[0]), k->help + 1, *fallback ? " Default: " : "", fallback, *fallback ? "." : ""));
-    }
+    for (const pt_entry_key *k = pt_http_keys; k->name; k++) PT_RETURN(pt_schema_entry_key(out, markdown, k));
     return PT_OK;
 }
