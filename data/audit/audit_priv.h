@@ -4,7 +4,7 @@
 #include "data/audit/audit.h"
 #include "data/audit/minhash.h"
 #include "data/audit/script.h"
-#include "data/read/record.h"
+#include "data/read/ahead.h"
 
 /* In the order in which they are shown. */
 typedef enum pt_audit_found {
@@ -177,7 +177,14 @@ typedef struct pt_audit_look {
 } pt_audit_look;
 /* The file that is read, by the pack's name for it: it stands as long as the pack. */
 const char *pt_audit_file(const pt_audit_look *l);
-/* Sink of a reader whose user is a pt_audit_look. */
+/* Whether the record that is read next is in the pack, and where it went; called for each, in order. */
+bool pt_audit_in_pack(pt_audit_look *l, const pt_record *rec, int64_t line, bool *validation);
+/* What a record's texts show, into l->a. */
+pt_status pt_audit_look_at(pt_audit_look *l, const pt_record *rec, int64_t line, bool there, bool validation);
+
+/* ---- audit_ahead.c ---- */
+/* Runs a reader whose sink is pt_audit_record and whose user is l. */
+pt_status pt_audit_read(pt_audit_look *l, pt_reader *r);
 pt_status pt_audit_record(void *look, const pt_record *rec, int64_t line);
 
 /* ---- audit_tokens.c ---- */

@@ -237,7 +237,7 @@ static pt_status keep(pt_audit_look *l, const pt_record *rec, int64_t line, bool
 /* ---- the record's place in the pack ---- */
 
 /* Records stand in a pack in the order of reading; those that were dropped are missing. */
-static bool in_pack(pt_audit_look *l, const pt_record *rec, int64_t line, bool *validation)
+bool pt_audit_in_pack(pt_audit_look *l, const pt_record *rec, int64_t line, bool *validation)
 {
     const pt_pack_options *o = l->a->options;
     pt_packed r;
@@ -251,11 +251,9 @@ static bool in_pack(pt_audit_look *l, const pt_record *rec, int64_t line, bool *
     return found;
 }
 
-pt_status pt_audit_record(void *look, const pt_record *rec, int64_t line)
+pt_status pt_audit_look_at(pt_audit_look *l, const pt_record *rec, int64_t line, bool there, bool validation)
 {
-    pt_audit_look *l = look;
     const pt_pack_options *o = l->a->options;
-    bool validation = false, there = in_pack(l, rec, line, &validation);
     if (rec->n_answers >= 2 && (o->pairs || o->verdicts) && !l->test) PT_RETURN(compare_pair(l, rec, line));
     if (!there) return PT_OK;
     PT_RETURN(pt_audit_view_fill(&l->view, rec, o->verdicts, o->tok));

@@ -50,7 +50,7 @@ static pt_status read_set(pt_audit *a, pt_audit_look *l, int64_t most)
     l->reader = &r;
     for (l->source = 0; pt_pack_source(l->side->pack, l->source) && pt_pack_set(l->side->pack, l->source) != (int32_t)l->set;) l->source++;
     pt_log_pause(true);
-    pt_status rc = pt_reader_run(&r);
+    pt_status rc = pt_audit_read(l, &r);
     pt_log_pause(false);
     bool limited = fewer && r.rows == most;
     a->limited = a->limited || limited;
@@ -71,9 +71,6 @@ static pt_status read_side(pt_audit *a, const pt_audit_side *side, bool test, in
         while (l.at < pt_pack_count(side->pack) && pt_pack_get(side->pack, l.at, &r) == PT_OK && pt_pack_set(side->pack, r.source) < (int32_t)l.set) l.at++;
         rc = read_set(a, &l, most);
     }
-    pt_audit_view_free(&l.view);
-    pt_str_free(&l.text);
-    pt_str_free(&l.answers);
     return rc;
 }
 

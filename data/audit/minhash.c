@@ -126,6 +126,19 @@ pt_status pt_near_add(pt_near *s, const char *text, size_t bytes, uint32_t id, s
     return PT_OK;
 }
 
+pt_status pt_near_take(pt_near *s, const pt_near *from, size_t i, uint32_t id)
+{
+    const pt_near_text *t = &from->texts[i];
+    PT_RETURN(pt_reserve(&s->texts, &s->cap, s->n + 1));
+    PT_RETURN(pt_reserve(&s->shingles, &s->shingle_cap, s->n_shingles + t->n));
+    memcpy(s->shingles + s->n_shingles, from->shingles + t->from, t->n * sizeof *s->shingles);
+    s->texts[s->n] = *t;
+    s->texts[s->n].from = s->n_shingles;
+    s->texts[s->n++].id = id;
+    s->n_shingles += t->n;
+    return PT_OK;
+}
+
 const pt_near_text *pt_near_find(const pt_near *s, uint32_t id)
 {
     size_t low = 0, high = s->n;

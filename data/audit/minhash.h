@@ -33,6 +33,8 @@ typedef struct pt_near {
 
 /* Adds a text (valid UTF-8) that is called id. A text without words is not added. *words (may be NULL): how many it has. */
 pt_status pt_near_add(pt_near *s, const char *text, size_t bytes, uint32_t id, size_t *words);
+/* Adds text i of another set, as id. */
+pt_status pt_near_take(pt_near *s, const pt_near *from, size_t i, uint32_t id);
 /* Calls pair(user, a, b, likeness) for every pair of at least this likeness that the bands find, each once, a and b as texts of s. Ends with the first failure. */
 pt_status pt_near_pairs(const pt_near *s, double least, pt_status (*pair)(void *user, const pt_near_text *a, const pt_near_text *b, double likeness),
                         void *user);

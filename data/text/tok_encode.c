@@ -40,6 +40,7 @@ static pt_status raw_text(pt_tok_work *w, const pt_tok_view *in, bool added, boo
 static pt_status run(pt_tok_work *w, const char *text, size_t bytes, bool added)
 {
     const pt_tokenizer *t = w->t;
+    if (!bytes) text = ""; /* may be NULL */
     size_t bad = pt_utf8_check(text, bytes), from = 0, at, end;
     pt_tok_view all = {text, bytes, NULL, 0};
     if (bad != bytes) return pt_fail(PT_EFORMAT, "the text is not valid UTF-8 at byte %zu", bad);

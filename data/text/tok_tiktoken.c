@@ -92,7 +92,7 @@ static pt_status read_line(pt_tokenizer *t, const char *s, size_t n, size_t line
     size_t text = gap ? (size_t)(gap - s) : 0, got = 0;
     long long rank = 0;
     bool good = gap && text <= (PT_TOK_RANK_BYTES + 2) / 3 * 4 && pt_tok_base64(s, text, bytes, &got) && gap + 1 < s + n;
-    for (const char *p = gap + 1; good && p < s + n; p++) {
+    for (const char *p = gap ? gap + 1 : s; good && p < s + n; p++) {
         good = *p >= '0' && *p <= '9' && rank <= PT_TOK_MAX_ID;
         rank = rank * 10 + (*p - '0');
     }

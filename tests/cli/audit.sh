@@ -133,6 +133,15 @@ rm -rf "$dir/run/adapter_model.safetensors" "$dir/run/model.safetensors"
 run "$ptrain" "$dir/faults.yaml" --audit=strict
 [ $? = 1 ] && grep -q "error: audit: strict, and the data has 1 kind of error" "$dir/err" && ! [ -e "$dir/run/model.safetensors" ]
 ok "strict refuses before the first step" $?
+# ---- rows of many batches, by one thread and by four
+for k in 1 2 3 4 5; do sed -n "29s/\\. /. $k $k /p" "$dir/faults.jsonl"; done >"$dir/many.jsonl"
+for k in 1 2 3 4 5 6 7 8 9; do sed "s/\\. /. $k /" "$dir/faults.jsonl"; done >>"$dir/many.jsonl"
+config "$(set_of many.jsonl)" "test_datasets: [$(set_of test.jsonl)]" >"$dir/many.yaml"
+OMP_NUM_THREADS=1 run "$ptrain" audit "$dir/many.yaml" --output "$dir/one.json"
+OMP_NUM_THREADS=4 run "$ptrain" audit "$dir/many.yaml" --output "$dir/four.json"
+sed -n '/"kind": "as_an_ai"/,/"kind": "refusal"/s/.*"line": \([0-9]*\).*/\1/p' "$dir/one.json" | head -n 5 | tr '\n' ' ' >>"$dir/out"
+[ "$(grep -c '"kind"' "$dir/one.json")" -ge 15 ] && grep -q '^1 2 3 4 5 $' "$dir/out" && cmp "$dir/one.json" "$dir/four.json" >>"$dir/out" 2>&1
+ok "an audit by four threads finds what one finds, in the same order" $?
 run "$ptrain" "$dir/faults.yaml" --audit=off && ! grep -q audit "$dir/err" && ! [ -e "$dir/run/audit.json" ]
 ok "off does not look" $?
 run "$ptrain" "$dir/faults.yaml" && grep -q "warning: audit: " "$dir/err" && grep -q '"kind": "speaks_for_user"' "$dir/run/audit.json"
