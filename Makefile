@@ -133,7 +133,7 @@ override FAMILIES := llama mistral mistral3 ministral qwen2 qwen3 \
   gemma gemma2 gemma3_text gemma3 \
   smollm3 olmo2 granite cohere cohere2 \
   stablelm \
-  phi3 \
+  phi3 glm glm4 \
   $(FAMILIES)
 FAMILY_LIST := $(BUILD)/gen/family_list.h
 $(eval $(call list_rule,$(FAMILY_LIST),PT_FAMILY_LIST,$(FAMILIES),))

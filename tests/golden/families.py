@@ -27,7 +27,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
-from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, GraniteConfig, LlamaConfig, MinistralConfig, MistralConfig,
+from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, Glm4Config, GlmConfig, GraniteConfig, LlamaConfig, MinistralConfig, MistralConfig,
                           Olmo2Config, Phi3Config, Qwen3Config, SmolLM3Config,
                           StableLmConfig)
 sys.path.append(HERE)
@@ -86,6 +86,8 @@ FAMILIES = {
     "phi3": dict(config=Phi3Config(**size(sliding_window=9, rms_norm_eps=1e-5, max_position_embeddings=1024, original_max_position_embeddings=256, rope_parameters=longrope(6, 0.75)))),
     "phi3_long": dict(config=Phi3Config(**size(hidden_size=40, num_key_value_heads=1, sliding_window=None, tie_word_embeddings=True, max_position_embeddings=96,
                                               original_max_position_embeddings=4, rope_parameters=longrope(10, 1.0)))),
+    "glm": dict(config=GlmConfig(**size(hidden_size=36, num_attention_heads=3, num_key_value_heads=1, head_dim=12, attention_bias=True, rms_norm_eps=1e-5, rope_parameters=rope(partial_rotary_factor=0.5)))),
+    "glm4": dict(config=Glm4Config(**size(head_dim=12, attention_bias=True, rope_parameters=rope(partial_rotary_factor=0.5)))),
 }
 
 

@@ -15,7 +15,7 @@ static const char *const families[] = {
     "cohere", "cohere2",
     "gemma", "gemma2", "gemma3_text", "gemma3_capped",
     "stablelm", "stablelm_parallel",
-    "phi3", "phi3_long",
+    "phi3", "phi3_long", "glm", "glm4",
 };
 enum { N_FAMILIES = sizeof families / sizeof *families };
 

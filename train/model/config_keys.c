@@ -107,6 +107,7 @@ static const arithmetic_key gguf_keys[] = {
     {"attention.max_alibi_bias", OFF}, {"logit_scale", ONE}, {"residual_scale", ONE}, {"embedding_scale", ONE}, {"use_parallel_residual", OFF},
     {"attention.sliding_window_pattern", OFF}, {"attention.layer_norm_epsilon", OFF}, {"rope.freq_base_swa", OFF}, {"attention.kv_lora_rank", OFF},
     {"attention.chunk_size", OFF}, {"attention.temperature_scale", OFF}, {"rope.scaling.yarn_log_multiplier", OFF}, {"leading_dense_block_count", OFF}, {"attention.shared_kv_layers", OFF}, {"attention.key_length_swa", OFF},
+    {"rope.dimension_sections", NEVER}, {"nextn_predict_layers", OFF},
 };
 
 pt_status pt_gguf_refuse_unknown(pt_gguf_reader *r)
