@@ -179,6 +179,7 @@ static const char *const understood[] = {"alpha_pattern",
                                          "corda_config",
                                          "eva_config",
                                          "exclude_modules",
+                                         "fan_in_fan_out",
                                          "inference_mode",
                                          "init_lora_weights",
                                          "layers_pattern",
@@ -206,7 +207,6 @@ static const struct refusal {
 } refusals[] = {
     {"use_dora", "DoRA rescales the base weights"},
     {"lora_bias", "a bias beside lora_B is not kept"},
-    {"fan_in_fan_out", "transposed (Conv1D) weights are not read"},
     {"layer_replication", "layers are not replicated"},
     {"trainable_token_indices", "single rows of the embedding are not adapted"},
     {"megatron_config", "Megatron's parallel layers are not read"},
@@ -395,7 +395,7 @@ pt_status pt_peft_write(const pt_peft *p, const char *folder)
     int bad = json_object_set_new(j, "alpha_pattern", patterns_json(&p->alphas)) |
               json_object_set_new(j, "auto_mapping", json_null()) |
               json_object_set_new(j, "base_model_name_or_path", text_or_null(p->base_model)) |
-              json_object_set_new(j, "bias", json_string("none")) | json_object_set_new(j, "fan_in_fan_out", json_false()) |
+              json_object_set_new(j, "bias", json_string("none")) | json_object_set_new(j, "fan_in_fan_out", json_boolean(p->fan_in_fan_out)) |
               json_object_set_new(j, "inference_mode", json_true()) | json_object_set_new(j, "init_lora_weights", json_true()) |
               json_object_set_new(j, "layers_pattern", list_or_text(&p->layers_pattern, NULL)) |
               json_object_set_new(j, "layers_to_transform", layers_json(p)) |

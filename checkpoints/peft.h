@@ -28,6 +28,7 @@ typedef struct pt_peft {
     int64_t r;
     double alpha, dropout;
     bool rslora;
+    bool fan_in_fan_out;          /* the base's matrices are stored transposed (GPT-2's Conv1D). Written; A and B lie as ever, and PEFT itself sets it by the layer */
     pt_peft_list targets;         /* full paths or suffixes after a dot */
     pt_peft_pattern target_regex; /* text NULL unless target_modules is one text: the whole path must match */
     bool all_linear;              /* target_modules: all-linear: every linear but the output head */

@@ -30,6 +30,7 @@ from safetensors.torch import load_file, save_file
 from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, Glm4Config, GlmConfig, GraniteConfig, LlamaConfig, MinistralConfig, MistralConfig,
                           Olmo2Config, Phi3Config, Qwen3Config, SmolLM3Config,
                           StableLmConfig)
+from transformers import GPT2Config
 sys.path.append(HERE)
 from models import LR, WD, CLIP, data, grads, logps, optimise, peft_name, sft_loss
 
@@ -52,6 +53,10 @@ def longrope(rot, partial):
     """Two lists of rot / 2 factors."""
     half = range(rot // 2)
     return rope(rope_type="longrope", partial_rotary_factor=partial, short_factor=[1.05 + 0.1 * i for i in half], long_factor=[1.5 + 0.75 * i for i in half])
+
+
+def gpt2(**more):
+    return {**dict(vocab_size=VOCAB, n_embd=24, n_layer=2, n_head=4, n_positions=64, n_ctx=64, n_inner=None, bos_token_id=1, eos_token_id=2, attn_pdrop=0, embd_pdrop=0, resid_pdrop=0), **more}
 
 
 FAMILIES = {
@@ -80,6 +85,9 @@ FAMILIES = {
     "gemma3_capped": dict(config=Gemma3TextConfig(**size(hidden_size=24, intermediate_size=20, head_dim=8, sliding_window=4, query_pre_attn_scalar=20,
                                                        final_logit_softcapping=3.0, attention_bias=True, layer_types=["full_attention", "sliding_attention"],
                                                        rope_parameters={"full_attention": rope(1e5), "sliding_attention": rope()}))),
+    "gpt2": dict(config=GPT2Config(**gpt2())),
+    "gpt2_scale": dict(config=GPT2Config(**gpt2(n_embd=30, n_head=3, n_inner=24, scale_attn_by_inverse_layer_idx=True, reorder_and_upcast_attn=True, activation_function="relu",
+                                              tie_word_embeddings=False))),
     "stablelm": dict(config=StableLmConfig(**size(use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.25)))),
     "stablelm_parallel": dict(config=StableLmConfig(**size(use_parallel_residual=True, use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.5)))),
     # longrope: the golden rows are shorter than the original positions of the first, longer than those of the second

@@ -5,6 +5,7 @@
 #include <dirent.h>
 
 #include "base/file.h"
+#include "train/model/families.h"
 
 #define FAMILIES "tests/golden/data/families"
 static const char *const families[] = {
@@ -14,6 +15,7 @@ static const char *const families[] = {
     "granite",
     "cohere", "cohere2",
     "gemma", "gemma2", "gemma3_text", "gemma3_capped",
+    "gpt2", "gpt2_scale",
     "stablelm", "stablelm_parallel",
     "phi3", "phi3_long", "glm", "glm4",
 };
@@ -76,6 +78,28 @@ static float *golden_rows(const pt_st *st, const char *name, int64_t n)
     return out;
 }
 
+/* A tensor of a file (height x width of ours, in the file's order or transposed) in the order that the model holds it in. */
+static void to_ours(const pt_model *m, const char *name, float *x, int64_t height, int64_t width)
+{
+    pt_tensor_spec *specs = NULL;
+    size_t n = 0;
+    OK(pt_config_tensors(pt_model_config_get(m), PT_HEAD_VOCABULARY, 0, &specs, &n));
+    for (size_t i = 0; i < n; i++) {
+        const pt_tensor_spec *t = &specs[i];
+        if (strcmp(t->name, name) || t->layout == PT_LAYOUT_ROWS) continue;
+        const bool vector = pt_tensor_is_vector(t), turned = t->layout == PT_LAYOUT_TRANSPOSED;
+        if (vector && turned) break;
+        const int64_t units = vector ? width : height, size = vector ? 1 : width;
+        float *old = malloc((size_t)(height * width) * sizeof *old);
+        memcpy(old, x, (size_t)(height * width) * sizeof *old);
+        for (int64_t r = 0; r < units; r++)
+            for (int64_t c = 0; c < size; c++)
+                x[r * size + c] = turned ? old[c * height + r] : old[pt_row_from(pt_model_config_get(m), PT_ROWS_FROM_GROUPED, r) * size + c];
+        free(old);
+    }
+    free(specs);
+}
+
 /* ---- a model ------------------------------------------------------------------------------------------------------------ */
 
 /* Full tuning, or LoRA from the family's adapter. */
@@ -130,6 +154,7 @@ static double check_grads(bench *b, const pt_st *st, const char *prefix, const f
         double diff = 0, norm = 0;
         snprintf(name, sizeof name, "%s%s", prefix, p[i].name);
         float *want = golden_rows(st, name, count);
+        to_ours(b->m, p[i].name, want, p[i].rows, p[i].cols);
         for (int64_t k = 0; k < count; k++) {
             double d = (double)g[p[i].offset + k] - (double)want[k];
             diff += d * d;

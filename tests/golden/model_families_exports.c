@@ -32,6 +32,7 @@ static const struct {
     {"qwen3", "a sliding window from layer 2 on has no key in GGUF"},
     {"gemma3_capped", "has no biases"},
     {"smollm3_window", "does not rotate every fourth layer"},
+    {"gpt2_scale", "has no key for another activation"},
 };
 
 static bool gguf_wanted(const setup *s, pt_model *m, const char *file, const pt_export_options *o)

@@ -201,8 +201,6 @@ static const struct bad_config {
     {"{\"peft_type\":\"LORA\",\"target_modules\":[\"q\"],\"bias\":\"all\"}", PT_ENOSUP,
      "adapter_config.json: bias is 'all': trained biases are not kept"},
     {"{" OK_ ",\"lora_bias\":true}", PT_ENOSUP, "adapter_config.json: lora_bias is set: a bias beside lora_B is not kept"},
-    {"{" OK_ ",\"fan_in_fan_out\":true}", PT_ENOSUP,
-     "adapter_config.json: fan_in_fan_out is set: transposed (Conv1D) weights are not read"},
     {"{" OK_ ",\"layer_replication\":[[0,2]]}", PT_ENOSUP,
      "adapter_config.json: layer_replication is set: layers are not replicated"},
     {"{" OK_ ",\"trainable_token_indices\":[3]}", PT_ENOSUP,

@@ -147,6 +147,7 @@ pt_status pt_export_peft(pt_model *m, const char *dir, const pt_export_options *
     PT_RETURN(spell_targets(m));
     PT_RETURN(pt_peft_set_text(&m->peft->task_type, m->opt.heads & PT_HEAD_VOCABULARY ? "CAUSAL_LM" : "SEQ_CLS"));
     PT_RETURN(pt_peft_set_text(&m->peft->base_model, opt->base_name));
+    m->peft->fan_in_fan_out = m->fam->layout[m->modules[0].kind] == PT_LAYOUT_TRANSPOSED;
     for (int k = 0; k < PT_HEAD_KINDS; k++)
         if (holds(m, k)) PT_RETURN(add_saved(m->peft, pt_head_at(k)->tensor));
     PT_RETURN(write_tensors(m, dir, type, opt->trial));

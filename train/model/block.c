@@ -218,7 +218,7 @@ pt_status pt_block_attend(pt_model *m, int layer, const pt_block_state *s)
                                                                .n_heads = m->cfg.heads,
                                                                .n_kv = m->cfg.kv_heads,
                                                                .dim = m->cfg.head_dim,
-                                                               .scale = pt_config_attn_scale(&m->cfg),
+                                                               .scale = pt_config_layer_scale(&m->cfg, layer),
                                                                .softcap = m->cfg.attn_softcap,
                                                                .slopes = m->tab.slopes});
 }

@@ -81,7 +81,7 @@ static pt_status attention_backward(pt_model *m, int layer, const pt_block_state
                                                                   .n_heads = m->cfg.heads,
                                                                   .n_kv = m->cfg.kv_heads,
                                                                   .dim = m->cfg.head_dim,
-                                                                  .scale = pt_config_attn_scale(&m->cfg),
+                                                                  .scale = pt_config_layer_scale(&m->cfg, layer),
                                                                   .softcap = m->cfg.attn_softcap,
                                                                   .slopes = m->tab.slopes}));
     PT_RETURN(unrotate(m, layer, dq, s->qraw, s->rq, &b->qnorm, m->cfg.heads));

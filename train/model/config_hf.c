@@ -248,6 +248,7 @@ static pt_status find_family(const pt_hf_reader *r, const pt_family **out)
 /* Keys of any family whose other values than listed change the arithmetic: refused by name. */
 static pt_status refuse_variants(const pt_hf_reader *r)
 {
+    static const char *const dropouts[] = {"attention_dropout", "attn_pdrop", "resid_pdrop", "embd_pdrop", "hidden_dropout", "dropout", "layerdrop"};
     json_t *q = pt_key_get(r->root, "quantization_config");
     if (!q) q = pt_key_get(r->root, "quantization");
     if (q) {
@@ -257,9 +258,9 @@ static pt_status refuse_variants(const pt_hf_reader *r)
     }
     if (json_number_value(pt_key_get(r->root, "num_experts")) > 1 || json_number_value(pt_key_get(r->root, "num_local_experts")) > 1)
         return pt_fail(PT_ENOSUP, "%s: mixtures of experts are not supported", r->where);
-    if (json_number_value(pt_key_get(r->root, "attention_dropout")) > 0)
-        pt_log(PT_LOG_WARN, "%s: attention_dropout is %g and is not applied in training", r->where,
-               json_number_value(pt_key_get(r->root, "attention_dropout")));
+    for (size_t i = 0; i < sizeof dropouts / sizeof *dropouts; i++)
+        if (json_number_value(pt_key_get(r->root, dropouts[i])) > 0)
+            pt_log(PT_LOG_WARN, "%s: %s is %g and is not applied in training", r->where, dropouts[i], json_number_value(pt_key_get(r->root, dropouts[i])));
     return pt_hf_refuse_unknown(r);
 }
 

@@ -75,6 +75,7 @@ static const arithmetic_key hf_keys[] = {
     {"word_embed_proj_dim", NEVER}, {"do_layer_norm_before", NEVER}, {"scale_attn_weights", NEVER}, {"scale_attn_by_inverse_layer_idx", OFF},
     {"apply_residual_connection_post_layernorm", OFF}, {"multi_query_attention", OFF}, {"rope_ratio", ONE}, {"hybrid_override_pattern", NEVER},
     {"value_head_dim", NEVER}, {"v_head_dim", NEVER}, {"global_head_dim", OFF}, {"layernorm_embedding", OFF}, {"embedding_size", NEVER},
+    {"add_cross_attention", OFF},
 };
 
 static bool says(const json_t *v, neutral is)

@@ -25,7 +25,7 @@ static pt_status decode_block(pt_model *m, int layer, int64_t rows, bool first, 
                                                               .n_kv = m->cfg.kv_heads,
                                                               .dim = m->cfg.head_dim,
                                                               .window = pt_layer_window(m, layer),
-                                                              .scale = pt_config_attn_scale(&m->cfg),
+                                                              .scale = pt_config_layer_scale(&m->cfg, layer),
                                                               .softcap = m->cfg.attn_softcap,
                                                               .slopes = m->tab.slopes}));
     return pt_block_rest(m, layer, &s, xn, p, false);

@@ -46,6 +46,7 @@ typedef struct pt_model_config {
     bool parallel;                 /* h + attention(norm(h)) + mlp(norm(h)) (Wang & Komatsuzaki 2021, GPT-J); else one after the other */
     bool shared_norm;              /* of parallel ones: the MLP reads what attention reads; else it has a norm of its own */
     float embed_scale, residual_scale, logit_scale, attn_scale; /* 0 stands for 1, 1, 1, 1/sqrt(head_dim) */
+    bool attn_scale_by_layer;          /* layer l divides its scores by l + 1 besides */
     float attn_softcap, logit_softcap; /* scores, logits are cap * tanh(x / cap); 0 = none */
     /* linear layers */
     bool qkv_bias, o_bias, mlp_bias, tied;
@@ -81,6 +82,11 @@ static inline int pt_config_window(const pt_model_config *c, int l)
 static inline float pt_config_attn_scale(const pt_model_config *c)
 {
     return c->attn_scale > 0 ? c->attn_scale : 1.0f / sqrtf((float)c->head_dim);
+}
+/* Of layer l. */
+static inline float pt_config_layer_scale(const pt_model_config *c, int l)
+{
+    return pt_config_attn_scale(c) / (float)(c->attn_scale_by_layer ? l + 1 : 1);
 }
 /* A scale of which 0 stands for 1. */
 static inline float pt_config_scale(float s)

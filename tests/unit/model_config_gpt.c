@@ -1,0 +1,48 @@
+/* config.json of GPT-2 and of its kin to switches: defaults, and what is refused by name. */
+#include "tests/golden/model_fixture.h"
+
+#include "train/model/families.h"
+
+#define GPT2 "\"model_type\":\"gpt2\",\"vocab_size\":32,\"n_embd\":16,\"n_layer\":2,\"n_head\":4"
+
+static pt_status parse(const char *json, pt_model_config *c)
+{
+    return pt_config_from_hf(c, json, strlen(json), "config.json");
+}
+
+static pt_model_config good(const char *json)
+{
+    pt_model_config c;
+    OK(parse(json, &c));
+    return c;
+}
+
+static void refused(const char *json, pt_status status, const char *says)
+{
+    pt_model_config c;
+    pt_status rc = parse(json, &c);
+    if (rc != status || !strstr(pt_err_msg(), says))
+        fail_msg("%s\ngave %s: %s\nexpected %s with '%s'", json, pt_status_name(rc), rc ? pt_err_msg() : "", pt_status_name(status), says);
+}
+
+static void test_gpt2(void **state)
+{
+    pt_model_config c = good("{" GPT2 ",\"n_inner\":null,\"attn_pdrop\":0.1}");
+    (void)state;
+    assert_true(c.ffn == 64 && c.kv_heads == 4 && c.head_dim == 4 && c.rot == 0 && c.tied);
+    assert_true(c.learned_positions == 1024 && c.position_offset == 0 && pt_config_positions(&c) == 1024);
+    assert_true(c.act == PT_ACT_GELU_TANH && c.norm == PT_NORM_LAYER && c.norm_bias && c.fused_qkv && c.plain_mlp);
+    assert_true(c.qkv_bias && c.o_bias && c.mlp_bias && c.norm_eps == 1e-5f);
+    assert_true(pt_config_layer_scale(&c, 3) == 0.5f);
+    c = good("{" GPT2 ",\"n_inner\":24,\"n_positions\":8,\"scale_attn_weights\":false,\"scale_attn_by_inverse_layer_idx\":true,\"reorder_and_upcast_attn\":true}");
+    assert_true(c.ffn == 24 && c.learned_positions == 8 && pt_config_layer_scale(&c, 0) == 1 && pt_config_layer_scale(&c, 3) == 0.25f);
+    refused("{" GPT2 ",\"add_cross_attention\":true}", PT_ENOSUP, "add_cross_attention changes what the model computes");
+    refused("{" GPT2 ",\"activation_function\":\"mish\"}", PT_ENOSUP, "activation_function 'mish'");
+    refused("{" GPT2 ",\"alibi\":true}", PT_ENOSUP, "alibi");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2)};
+    return cmocka_run_group_tests_name("config.json of GPT-2's kin", tests, NULL, NULL);
+}
