@@ -263,7 +263,7 @@ static pt_status merged(pt_tok_work *w, const char *s, size_t n)
         PT_RETURN(emit_symbol(w, s, &y[i]));
         many += y[i].id >= 0 ? 1 : y[i].len;
     }
-    if (c && w->out->n - first == many) remember(t, c, tag, s, n, y, k, w->out->ids + first); /* not where characters were dropped or are unknown */
+    if (c && many && w->out->n - first == many) remember(t, c, tag, s, n, y, k, w->out->ids + first); /* not where characters were dropped or are unknown */
     return PT_OK;
 }
 

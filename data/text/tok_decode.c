@@ -120,7 +120,29 @@ done:
     return rc;
 }
 
-/* What a chain of decoders makes of a token may depend on all before it: all of them again, and what is new of their text. s->held is what was
+enum { MANY_IDS = 256, KEPT_IDS = 32 };
+
+/* Of many ids the last ones stand for all where they give the end of the text that was shown: a long answer costs no more a token than a short one. */
+static pt_status forget(const pt_tokenizer *t, pt_tok_stream *s, bool skip_special)
+{
+    pt_status rc = PT_OK;
+    pt_str end = {0};
+    size_t from = s->ids.n - KEPT_IDS;
+    while (from && spells_byte(t, s->ids.ids[from])) from--;
+    if (!from) return PT_OK;
+    PT_TRY(pt_tok_chain(t, s->ids.ids + from, s->ids.n - from, skip_special, false, &end));
+    if (end.len > s->held.len || memcmp(s->held.text + s->held.len - end.len, end.text, end.len) != 0) goto done;
+    memmove(s->held.text, end.text, end.len);
+    s->held.len = end.len;
+    memmove(s->ids.ids, s->ids.ids + from, (s->ids.n - from) * sizeof *s->ids.ids);
+    s->ids.n -= from;
+    s->started = true;
+done:
+    pt_str_free(&end);
+    return rc;
+}
+
+/* What a chain of decoders makes of a token may depend on those before it: all of them again, and what is new of their text. s->held is what was
  * shown. */
 static pt_status chain_next(const pt_tokenizer *t, pt_tok_stream *s, bool skip_special, bool last, pt_str *out)
 {
@@ -134,6 +156,7 @@ static pt_status chain_next(const pt_tokenizer *t, pt_tok_stream *s, bool skip_s
         PT_TRY(pt_str_add(out, all.text + s->held.len, n - s->held.len));
         PT_TRY(pt_str_add(&s->held, all.text + s->held.len, n - s->held.len));
     }
+    if (!last && s->ids.n >= MANY_IDS && s->held.len) PT_TRY(forget(t, s, skip_special));
 done:
     pt_str_free(&all);
     return rc;

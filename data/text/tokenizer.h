@@ -104,7 +104,7 @@ pt_status pt_tok_decode(const pt_tokenizer *t, const int32_t *ids, size_t n, boo
 typedef struct pt_tok_stream {
     pt_str held;
     bool started; /* the first token of a text has been: SPM's space prefix was dropped */
-    pt_ids ids;   /* of a chain of decoders: all so far */
+    pt_ids ids;   /* of a chain of decoders: all so far, or the last of many */
     const pt_tokenizer *tok;
     bool skip_special;
 } pt_tok_stream;

@@ -214,6 +214,36 @@ static void test_places(void **state)
     json_decref(g);
 }
 
+/* A long text through a stream: the same, and no slower a token than a short one (a stream that decodes all of it each time takes minutes). */
+static void test_long_stream(void **state)
+{
+    static const char *const decoder[] = {"null", "{\"type\": \"WordPiece\", \"prefix\": \"##\", \"cleanup\": true}",
+                                          "{\"type\": \"Sequence\", \"decoders\": [{\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}, {\"type\": \"Strip\", \"content\": \" \","
+                                          " \"start\": 1, \"stop\": 0}]}"};
+    json_t *g = golden();
+    for (int i = 0; i < 3; i++) {
+        json_t *root = wp_with(g, "decoder", decoder[i]);
+        pt_tokenizer *t;
+        pt_ids ids = {0};
+        pt_str whole = {0}, parts = {0};
+        pt_tok_stream s = {0};
+        OK(open_json(root, &t));
+        for (int k = 0; k < 40000; k++) OK(pt_ids_add(&ids, 6 + (k * 7919 + k / 300) % (pt_tok_vocab_size(t) - 6)));
+        OK(pt_tok_decode(t, ids.ids, ids.n, false, &whole));
+        for (size_t k = 0; k < ids.n; k++) OK(pt_tok_stream_next(t, &s, ids.ids[k], false, &parts));
+        OK(pt_tok_stream_end(&s, &parts));
+        assert_int_equal(parts.len, whole.len);
+        assert_memory_equal(parts.text, whole.text, whole.len);
+        pt_tok_stream_free(&s);
+        pt_str_free(&whole);
+        pt_str_free(&parts);
+        free(ids.ids);
+        pt_tok_free(t);
+        json_decref(root);
+    }
+    json_decref(g);
+}
+
 /* What is not known, or not as it should be, is named. */
 static void test_refused(void **state)
 {
@@ -295,6 +325,6 @@ static void test_around(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_components), cmocka_unit_test(test_places), cmocka_unit_test(test_refused), cmocka_unit_test(test_around)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_components), cmocka_unit_test(test_places), cmocka_unit_test(test_refused), cmocka_unit_test(test_around), cmocka_unit_test(test_long_stream)};
     return cmocka_run_group_tests_name("data_tokenizer_components", tests, NULL, NULL);
 }
