@@ -43,6 +43,20 @@ result "a file of another name is tokenizer.model in the export"
 "$ptrain" export "$dir/file_run" --to gguf --type f32 --out "$dir/uni.gguf" >"$dir/out" 2>"$dir/err" && [ "$want" = "$(ids "$dir/uni.gguf")" ] &&
     grep -aq "tokenizer.ggml.remove_extra_whitespaces" "$dir/uni.gguf"
 result "Unigram in GGUF (t5) and back: the same ids"
+cat >"$dir/of_gguf.yaml" <<Y
+base_model: $dir/uni.gguf
+adapter: lora
+lora_target_modules: [q_proj]
+datasets: [{path: $dir/rows.jsonl, type: text}]
+output_dir: $dir/of_gguf
+max_steps: 1
+sequence_len: 256
+learning_rate: 0.01
+device: cpu
+Y
+"$ptrain" "$dir/of_gguf.yaml" >"$dir/out" 2>"$dir/err" && "$ptrain" export "$dir/of_gguf" --to hf --out "$dir/hf3" >"$dir/out" 2>"$dir/err" &&
+    [ ! -e "$dir/hf3/tokenizer.json" ] && grep -q "no tokenizer.json: the Unigram vocabulary of a GGUF file" "$dir/err"
+result "a Unigram vocabulary of GGUF has no tokenizer.json: said, and none is written"
 "$ptrain" export "$dir/folder_run" --to gguf --type f32 --out "$dir/bpe.gguf" >"$dir/out" 2>"$dir/err" && [ "$(ids "$dir/folder")" = "$(ids "$dir/bpe.gguf")" ]
 result "BPE in GGUF (llama) and back: the same ids"
 train rules $spm/bpe_rules.model 300 && ! "$ptrain" export "$dir/rules" --to gguf --out "$dir/rules.gguf" >"$dir/out" 2>"$dir/err" &&

@@ -28,7 +28,7 @@ from transformers.tokenization_utils_tokenizers import TokenizersBackend
 SHARED = "../shared/data/" if os.path.isdir("../shared/data") else "/work/shared/data/"
 OUT = "tests/golden/data/spm/"
 RULES = [("\u00a0", " "), ("\t", " "), ("\u3000", " "), ("\u200b", ""), ("\ufb01", "fi"), ("\u212b", "\u00c5"), ("e\u0301", "\u00e9"),
-         ("\u00bd", "1\u20442"), ("\u3000\u3000", "  x "), ("\uff71", "\u30a2"), ("\uff76\uff9e", "\u30ac"), ("\u2603", "")]
+         ("\u00bd", "1\u20442"), ("\u3000\u3000", "  x "), ("\uff71", "\u30a2"), ("\uff76\uff9e", "\u30ac"), ("\u2603", ""), ("e\u0301\u0301", "E")]
 
 
 def texts(n, seed):
@@ -171,7 +171,7 @@ def of_json(name, some):
 
 def write():
     make_unigrams(make_models())
-    some = [t[:60] for t in texts(45, 3)]
+    some = [t[:60] for t in texts(45, 3)] + ["e\u0301\u0301 ae\u0301\u0301e\u0301", "\u3000\u3000\u3000 x\u3000\u3000"]
     out = {"models": [{"file": os.path.basename(f), "rows": of_model(os.path.basename(f), some)} for f in sorted(glob.glob(OUT + "*.model"))],
            "unigram": [{"file": os.path.basename(f), "rows": of_json(os.path.basename(f), some)} for f in sorted(glob.glob(OUT + "*.json"))], "folders": []}
     for name, config, added in FOLDERS:

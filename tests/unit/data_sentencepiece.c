@@ -77,12 +77,12 @@ static void check_rows(const char *part, bool added, size_t at_least)
 
 static void as_sentencepiece(void **state)
 {
-    check_rows("models", false, 7 * 45);
+    check_rows("models", false, 7 * 47);
 }
 
 static void unigram_as_tokenizers(void **state)
 {
-    check_rows("unigram", true, 2 * 45);
+    check_rows("unigram", true, 2 * 47);
 }
 
 static void put(const char *name, const void *bytes, size_t n)
@@ -190,6 +190,59 @@ static void broken(void **state)
     pt_tok_free(t);
 }
 
+/* tokenizer.json with a Unigram model and Precompiled: what does not hold. */
+static void broken_unigram(void **state)
+{
+#define JSON(model, rest) "{\"model\": {\"type\": \"Unigram\", " model "}" rest "}"
+#define GOOD "\"unk_id\": 0, \"vocab\": [[\"<unk>\", 0], [\"a\", -1]]"
+#define MAP(text) ", \"normalizer\": {\"type\": \"Precompiled\", \"precompiled_charsmap\": \"" text "\"}"
+    static const char *const cases[][2] = {
+        {JSON("\"vocab\": {\"a\": 0}", ""), "model.vocab of a Unigram is not a list"},
+        {JSON("\"vocab\": []", ""), "model.vocab has 0 pieces"},
+        {JSON("\"vocab\": [[\"a\", -1], [\"b\"]]", ""), "piece 1 of model.vocab is not [text, score]"},
+        {JSON("\"vocab\": [[\"a\", \"-1\"]]", ""), "piece 0 of model.vocab is not [text, score]"},
+        {JSON("\"vocab\": [[\"a\", -1], [\"b\", Infinity]]", ""), "piece 1 of model.vocab is not [text, score]"},
+        {JSON("\"vocab\": [[\"a\", -1], [\"a\", -2]]", ""), "token 'a' has two ids: 0 and 1"},
+        {JSON("\"unk_id\": 2, \"vocab\": [[\"a\", -1], [\"b\", -2]]", ""), "model.unk_id is no piece of the vocabulary"},
+        {JSON("\"unk_id\": -1, \"vocab\": [[\"a\", -1]]", ""), "model.unk_id is no piece of the vocabulary"},
+        {JSON(GOOD ", \"alpha\": 0.1", ""), "model.alpha (drawing among several ways to cut) is not supported"},
+        {JSON(GOOD, MAP("AAAA!AAA")), "precompiled_charsmap is no base64: byte 4 is 0x21"},
+        {JSON(GOOD, MAP("AAAA")), "a character map of 3 bytes is too short"},
+        {JSON(GOOD, MAP("/////wAAAAAAAAAA")), "the trie of a character map takes 4294967295 of 8 bytes"},
+        {JSON(GOOD, MAP("BAAAAAAAAAD/AA==")), "the texts of a character map are not UTF-8 at byte 0"},
+    };
+    char path[128];
+    pt_tokenizer *t;
+    pt_ids ids = {0};
+    snprintf(path, sizeof path, "%s/tokenizer.json", tmp);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put("tokenizer.json", cases[i][0], strlen(cases[i][0]));
+        pt_status rc = pt_tok_open(&t, path);
+        if (rc == PT_OK || t) fail_msg("case %zu (%s) is read", i, cases[i][1]);
+        if (!strstr(pt_err_msg(), cases[i][1]) || !strstr(pt_err_msg(), path)) fail_msg("case %zu says: %s; should say: %s", i, pt_err_msg(), cases[i][1]);
+    }
+    static const char tie[] = JSON("\"vocab\": [[\"a\", -1], [\"aa\", -1]]", "");
+    put("tokenizer.json", tie, sizeof tie - 1);
+    OK(pt_tok_open(&t, path));
+    OK(pt_tok_encode(t, "aaa", 3, true, true, &ids));
+    assert_int_equal(ids.n, 2); /* of two ways that cost the same: as tokenizers 0.23.3 */
+    assert_int_equal(ids.ids[0], 0);
+    assert_int_equal(ids.ids[1], 1);
+    ids.n = 0;
+    pt_tok_free(t);
+    static const char none[] = JSON("\"vocab\": [[\"a\", -1]]", MAP("BAAAAAAAAAAA"));
+    put("tokenizer.json", none, sizeof none - 1);
+    OK(pt_tok_open(&t, path));
+    OK(pt_tok_encode(t, "aa", 2, true, true, &ids));
+    assert_int_equal(ids.n, 2);
+    assert_int_equal(pt_tok_encode(t, "aba", 3, true, true, &ids), PT_EFORMAT);
+    assert_non_null(strstr(pt_err_msg(), "the code point at byte 1 is not in the vocabulary, which has no unknown token"));
+    assert_int_equal(ids.n, 2);
+    free(ids.ids);
+    pt_tok_free(t);
+    unlink(path);
+}
+
 /* A file cut off anywhere, or with any byte changed, is read or refused, never worse. */
 static void damaged(void **state)
 {
@@ -254,7 +307,7 @@ static void in_gguf_terms(void **state)
         }
         pt_tok_free(t);
     }
-    assert_int_equal(rows, 3 * 45);
+    assert_int_equal(rows, 3 * 47);
     json_decref(g);
 }
 
@@ -302,7 +355,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(as_sentencepiece), cmocka_unit_test(unigram_as_tokenizers), cmocka_unit_test(folders_as_transformers),
                                        cmocka_unit_test(broken), cmocka_unit_test(damaged), cmocka_unit_test(in_gguf_terms), cmocka_unit_test(fewer_rows),
-                                       cmocka_unit_test(none_of_them)};
+                                       cmocka_unit_test(none_of_them), cmocka_unit_test(broken_unigram)};
     snprintf(tmp, sizeof tmp, "/tmp/ptrain_spm_XXXXXX");
     if (!mkdtemp(tmp)) return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,7 +132,8 @@ static pt_status spm_merges(const pt_tokenizer *t, const pt_vocab_spec *v, json_
     for (size_t i = 0; i < v->n_tokens; i++) {
         const char *p = v->tokens[i];
         size_t len = strlen(p);
-        if ((v->types && v->types[i] != PT_TOKEN_NORMAL) || len >= sizeof left) continue;
+        int type = v->types ? v->types[i] : PT_TOKEN_NORMAL;
+        if ((type != PT_TOKEN_NORMAL && type != PT_TOKEN_USER_DEFINED) || len >= sizeof left) continue;
         for (size_t cut = 1; cut < len; cut++) {
             if (((unsigned char)p[cut] & 0xc0) == 0x80) continue; /* inside a character */
             memcpy(left, p, cut);
@@ -276,6 +277,10 @@ pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t, bool 
     const pt_vocab_spec *v = pt_tok_spec(t);
     json_t *j = NULL;
     *made = false;
+    if (v->kind == PT_VOCAB_UGM) {
+        pt_log(PT_LOG_WARN, "%s: no tokenizer.json: the Unigram vocabulary of a GGUF file has no exact counterpart there; take the base model's own files", dir);
+        return PT_OK;
+    }
     if (v->kind == PT_VOCAB_BPE) {
         PT_RETURN(bpe_json(v, &j));
         if (!j) {
