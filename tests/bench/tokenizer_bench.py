@@ -3,7 +3,8 @@
 
   tokenizer_bench.py PROGRAM [--mb N] [--turns N] [NAME ...]      PROGRAM: build/gcc/tests/bench/tokenizer_bench (make bench-tokenizer)
 
-Every tokenizer.json of ../shared/data/tokenizers (packed ones are unpacked first), or those of these names. The text is ../shared/data/text, repeated. The rival
+Every tokenizer of ../shared/data/tokenizers, or those of these names: each tokenizer.json (packed ones are unpacked first); of a SentencePiece model and of tiktoken's
+ranks the rival reads the tokenizer.json that transformers' converters make of it (made before the clock runs), and we read the file itself. The text is ../shared/data/text, repeated. The rival
 runs in a process of its own with RAYON_NUM_THREADS=1 and TOKENIZERS_PARALLELISM=false: Tokenizer.from_file, then the better of encode_batch and
 encode_batch_fast on the lines, and encode_fast on the whole (add_special_tokens=False; no offsets are asked for). The ids must be equal. A ratio is the
 rival's seconds over ours; "all" counts load and lines together. Written for tokenizers 0.22 and 0.23.
@@ -60,7 +61,16 @@ def ours(program, path, text, turns, work):
     return out
 
 
-def files(data, names, work):
+def convert(kind, folder, out):
+    if kind == "ranks":
+        from transformers.convert_slow_tokenizer import TikTokenConverter
+        TikTokenConverter(os.path.join(folder, "tokenizer.model")).converted().save(out)
+    else:
+        from transformers import LlamaTokenizer
+        LlamaTokenizer.from_pretrained(folder).backend_tokenizer.save(out)
+
+
+def files(data, names, work, python):
     folder = os.path.join(data, "tokenizers")
     for name in sorted(os.listdir(folder)):
         if names and name not in names:
@@ -71,9 +81,21 @@ def files(data, names, work):
                 out = os.path.join(work, name + ".json")
                 with gzip.open(path) as f, open(out, "wb") as g:
                     shutil.copyfileobj(f, g)
-                yield name, out
+                yield name, out, out
             elif file.endswith("tokenizer.json"):
-                yield name, path
+                yield name, path, path
+            elif file.endswith((".model", ".model.v3")):
+                here = os.path.join(work, file)
+                os.makedirs(here)
+                shutil.copy(path, os.path.join(here, "tokenizer.model"))
+                ranks = "tiktoken" in file
+                json.dump({"model_type": "llama"}, open(os.path.join(here, "config.json"), "w"))
+                out = os.path.join(work, file + ".json")
+                p = subprocess.run([python, os.path.abspath(__file__), "--convert", "ranks" if ranks else "pieces", here, out], capture_output=True, text=True)
+                if p.returncode:
+                    print(file, "is not converted:", p.stderr.strip()[-200:])
+                else:
+                    yield file[:12], here, out
 
 
 def main():
@@ -93,9 +115,9 @@ def main():
         env = dict(os.environ, RAYON_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
         worst = 9e9
         print("%-12s %27s   %27s   %27s   %6s  ids" % ("", "load s (rival, ratio)", "lines s (rival, ratio)", "one text s (rival, ratio)", "all"))
-        for name, path in files(args.data, args.names, work):
+        for name, path, other in files(args.data, args.names, work, args.python):
             a = ours(args.program, path, text, args.turns, work)
-            q = subprocess.run([args.python, os.path.abspath(__file__), "--rival", path, text, str(args.turns)], capture_output=True, text=True, env=env)
+            q = subprocess.run([args.python, os.path.abspath(__file__), "--rival", other, text, str(args.turns)], capture_output=True, text=True, env=env)
             if q.returncode:
                 print(name, "the rival failed:", q.stderr[-300:])
                 continue
@@ -109,7 +131,9 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 5 and sys.argv[1] == "--rival":
+    if len(sys.argv) == 5 and sys.argv[1] == "--convert":
+        convert(*sys.argv[2:])
+    elif len(sys.argv) == 5 and sys.argv[1] == "--rival":
         rival(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:
         main()

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/sha256.h"
 #include "base/log.h"
 #include "base/mapped.h"
 #include "tests/scratch.h"
@@ -240,6 +241,21 @@ static void digests(void **state)
     assert_true(pt_fnv1a(pt_fnv1a(PT_FNV_START, "ab", 2), "c", 1) == pt_fnv1a(PT_FNV_START, "abc", 3));
 }
 
+/* The processor's own instructions, where it has them, beside plain C: any state, any blocks. */
+static void test_sha_ways(void **state)
+{
+    unsigned char bytes[5 * 64];
+    uint32_t a[8], b[8], x = 1;
+    for (int turn = 0; turn < 200; turn++) {
+        for (size_t i = 0; i < sizeof bytes; i++) bytes[i] = (unsigned char)((x = x * 1664525u + 1013904223u) >> 24);
+        for (int i = 0; i < 8; i++) a[i] = b[i] = x = x * 1664525u + 1013904223u;
+        size_t n = (size_t)turn % 6;
+        pt_sha256_blocks_plain(a, bytes, n);
+        if (!pt_sha256_blocks_native(b, bytes, n)) skip();
+        assert_memory_equal(a, b, sizeof a);
+    }
+}
+
 static int notes;
 static void count_note(void *user, pt_log_level level, const char *text)
 {
@@ -332,7 +348,7 @@ int main(void)
         cmocka_unit_test(writes_appear_whole),
         cmocka_unit_test(a_full_device_is_an_error),
         cmocka_unit_test(folders),
-        cmocka_unit_test(digests),
+        cmocka_unit_test(digests), cmocka_unit_test(test_sha_ways),
     };
     return cmocka_run_group_tests(tests, scratch_setup, scratch_teardown);
 }
