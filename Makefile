@@ -134,7 +134,7 @@ override FAMILIES := llama mistral mistral3 ministral qwen2 qwen3 \
   smollm3 olmo2 granite cohere cohere2 \
   gpt2 \
   stablelm \
-  phi3 glm glm4 \
+  phi3 glm glm4 chatglm \
   $(FAMILIES)
 FAMILY_LIST := $(BUILD)/gen/family_list.h
 $(eval $(call list_rule,$(FAMILY_LIST),PT_FAMILY_LIST,$(FAMILIES),))

@@ -1,5 +1,7 @@
 #include "checkpoints/hf.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,6 +370,26 @@ pt_status pt_hf_folder_copy_tokenizer(pt_hf_folder *f, const char *from, int *n)
     }
     if (n) *n = count;
 done:
+    free(path);
+    return rc;
+}
+
+pt_status pt_hf_folder_copy_code(pt_hf_folder *f, const char *from)
+{
+    pt_status rc = PT_OK;
+    char *path = NULL;
+    DIR *d = opendir(from);
+    PT_CHECK(d, PT_EIO, "%s: cannot be listed: %s", from, strerror(errno));
+    for (struct dirent *e; (e = readdir(d));) {
+        size_t n = strlen(e->d_name);
+        if (n < 4 || strcmp(e->d_name + n - 3, ".py")) continue;
+        free(path);
+        path = NULL;
+        PT_TRY(pt_path_join(&path, from, e->d_name));
+        PT_TRY(pt_hf_folder_copy(f, path, e->d_name));
+    }
+done:
+    if (d) closedir(d);
     free(path);
     return rc;
 }

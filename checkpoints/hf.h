@@ -62,6 +62,8 @@ pt_status pt_hf_folder_open(pt_hf_folder *f, const char *path, bool replace);
 /* Copies the tokenizer's files of `from` that exist: tokenizer.json, tokenizer_config.json, tokenizer.model,
  * special_tokens_map.json, added_tokens.json, vocab.json, merges.txt, chat_template.jinja; *n = how many (may be NULL). */
 pt_status pt_hf_folder_copy_tokenizer(pt_hf_folder *f, const char *from, int *n);
+/* Copies the Python files of `from`: the code of models that transformers has not, named by auto_map. */
+pt_status pt_hf_folder_copy_code(pt_hf_folder *f, const char *from);
 pt_status pt_hf_folder_copy(pt_hf_folder *f, const char *from_path, const char *name);
 pt_status pt_hf_folder_commit(pt_hf_folder *f);
 void pt_hf_folder_close(pt_hf_folder *f); /* safe on a zeroed struct */

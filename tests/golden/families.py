@@ -17,7 +17,7 @@ A row: config (small: size() says what fits), and where they are needed
   tweak    function(model, generator of random numbers): sets what random numbers should not (called before rounding to bf16)
 Switch on what the family has: windows in a pattern, softcaps, biases, norms whose weights are not 1 (done here for every vector), odd head sizes, scales.
 Every matrix is random with the same deviation; vectors are what the model starts with, plus 0.2 times random numbers.
-Models whose code is not in transformers (ChatGLM, Baichuan 2, InternLM2) are compared otherwise: see tests/golden/model_remote.c where it exists.
+Models whose code is not in transformers (ChatGLM) have a small class in families_remote.py.
 """
 import json, os, shutil, sys
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -32,6 +32,7 @@ from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, Gem
                           StableLmConfig)
 from transformers import GPT2Config
 sys.path.append(HERE)
+from families_remote import ChatGLMConfig
 from models import LR, WD, CLIP, data, grads, logps, optimise, peft_name, sft_loss
 
 OUT = os.path.join(HERE, "data", "families")
@@ -96,6 +97,8 @@ FAMILIES = {
                                               original_max_position_embeddings=4, rope_parameters=longrope(10, 1.0)))),
     "glm": dict(config=GlmConfig(**size(hidden_size=36, num_attention_heads=3, num_key_value_heads=1, head_dim=12, attention_bias=True, rms_norm_eps=1e-5, rope_parameters=rope(partial_rotary_factor=0.5)))),
     "glm4": dict(config=Glm4Config(**size(head_dim=12, attention_bias=True, rope_parameters=rope(partial_rotary_factor=0.5)))),
+    "chatglm": dict(config=ChatGLMConfig(num_layers=2, padded_vocab_size=VOCAB, hidden_size=32, ffn_hidden_size=40, kv_channels=8, num_attention_heads=4, seq_length=128, add_qkv_bias=True,
+                                        multi_query_group_num=2, rope_ratio=2.5, bos_token_id=1, eos_token_id=2, pad_token_id=None)),
 }
 
 

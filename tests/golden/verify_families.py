@@ -37,6 +37,8 @@ def centred(z):
 def with_transformers(root, families):
     import torch
     from peft import PeftModel
+    sys.path.append(HERE)
+    import families_remote  # noqa: F401 (registers its models)
     from transformers import AutoModelForCausalLM
     for f in families:
         at = lambda n: os.path.join(root, f, n)

@@ -152,15 +152,20 @@ static void folders(void **state)
 {
     pt_hf_folder f;
     int n = -1;
-    const char *from = scratch_path("from"), *to = scratch_path("to");
-    char *text;
+    char from[256], to[256], *text; /* scratch_path keeps few */
+    snprintf(from, sizeof from, "%s", scratch_path("from"));
+    snprintf(to, sizeof to, "%s", scratch_path("to"));
     assert_int_equal(pt_dir_make(from), PT_OK);
     put(scratch_path("from/tokenizer.json"), "{}");
     put(scratch_path("from/merges.txt"), "a b");
     put(scratch_path("from/notes.txt"), "not copied");
+    put(scratch_path("from/modeling.py"), "code");
+    put(scratch_path("from/__init__.py"), "");
     assert_int_equal(pt_hf_folder_open(&f, to, false), PT_OK);
     assert_int_equal(pt_hf_folder_copy_tokenizer(&f, from, &n), PT_OK);
     assert_int_equal(n, 2);
+    assert_int_equal(pt_hf_folder_copy_code(&f, from), PT_OK);
+    assert_int_equal(pt_hf_folder_copy_code(&f, scratch_path("nowhere")), PT_EIO);
     assert_false(pt_dir_exists(to));
     assert_int_equal(pt_hf_folder_commit(&f), PT_OK);
     pt_hf_folder_close(&f);
@@ -168,6 +173,7 @@ static void folders(void **state)
     assert_string_equal(text, "a b");
     free(text);
     assert_false(pt_file_exists(scratch_path("to/notes.txt")));
+    assert_true(pt_file_exists(scratch_path("to/modeling.py")) && pt_file_exists(scratch_path("to/__init__.py")));
     /* not over a folder with content, unless asked; then the old content goes */
     assert_int_equal(pt_hf_folder_open(&f, to, false), PT_EARG);
     assert_string_equal(scratch_message(), "to exists and is not empty; choose another folder");

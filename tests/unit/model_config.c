@@ -258,6 +258,22 @@ static void test_longrope(void **state)
     refused(PHI3 ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}}", PT_ENOSUP, "longrope");
 }
 
+/* What ChatGLM's own code can do beside what its published models ask for. */
+static void test_chatglm(void **state)
+{
+#define CHATGLM "{\"model_type\":\"chatglm\",\"padded_vocab_size\":8,\"hidden_size\":16,\"ffn_hidden_size\":8,\"num_layers\":1,\"num_attention_heads\":2,\"kv_channels\":8"
+    pt_model_config c = good(CHATGLM ",\"multi_query_attention\":true,\"rope_ratio\":500,\"quantization_bit\":0,\"pre_seq_len\":null}");
+    assert_true(c.kv_heads == 1 && c.rot == 4 && c.rope_theta == 5e6 && c.rope_kind == PT_ROPE_ADJACENT && c.max_positions == 2048);
+    refused(CHATGLM "}", PT_ENOSUP, "multi_query_attention: false");
+    refused(CHATGLM ",\"multi_query_attention\":true,\"rmsnorm\":false}", PT_ENOSUP, "rmsnorm: false");
+    refused(CHATGLM ",\"multi_query_attention\":true,\"add_bias_linear\":true}", PT_ENOSUP, "add_bias_linear: true");
+    refused(CHATGLM ",\"multi_query_attention\":true,\"post_layer_norm\":false}", PT_ENOSUP, "post_layer_norm: false");
+    refused(CHATGLM ",\"multi_query_attention\":true,\"apply_residual_connection_post_layernorm\":true}", PT_ENOSUP, "apply_residual_connection_post_layernorm");
+    refused(CHATGLM ",\"multi_query_attention\":true,\"quantization_bit\":4}", PT_ENOSUP, "quantization_bit: 4");
+    refused(CHATGLM ",\"multi_query_attention\":true,\"pre_seq_len\":128}", PT_ENOSUP, "pre_seq_len: 128");
+    refused(CHATGLM ",\"multi_query_attention\":true,\"rope_ratio\":0}", PT_EFORMAT, "rope_ratio is 0");
+}
+
 static void test_names(void **state)
 {
     static const char *const pairs[][2] = {
@@ -301,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_rope_llama3_shared),
         cmocka_unit_test(test_rope_freqs),
         cmocka_unit_test(test_longrope),
+        cmocka_unit_test(test_chatglm),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

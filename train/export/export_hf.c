@@ -162,6 +162,13 @@ static pt_status own_type(pt_model *m, bool trial, pt_dtype *type)
     return PT_OK;
 }
 
+/* Of models that transformers has not the code lies beside config.json, which names it. */
+static pt_status copy_code(const pt_model *m, const char *dir)
+{
+    pt_hf_folder here = {.path = (char *)(uintptr_t)dir, .tmp = (char *)(uintptr_t)dir};
+    return pt_source_is_gguf(m->src) || m->src->random ? PT_OK : pt_hf_folder_copy_code(&here, pt_source_path(m->src));
+}
+
 pt_status pt_export_hf(pt_model *m, const char *dir, const pt_export_options *opt)
 {
     pt_dtype type = opt->type;
@@ -170,6 +177,7 @@ pt_status pt_export_hf(pt_model *m, const char *dir, const pt_export_options *op
     PT_RETURN(pt_export_plain_type(type, PT_F32, &type));
     PT_RETURN(pt_dir_make(dir));
     PT_RETURN(write_tensors(m, dir, type, opt->trial));
+    PT_RETURN(copy_code(m, dir));
     PT_RETURN(pt_export_beside(m, dir, opt));
     return write_config(m, dir, opt, type);
 }
