@@ -70,6 +70,45 @@ static void test_vectors(void **state)
     }
 }
 
+/* transformers.js' vectors of Llama 2 (BOS first, decoded too) and GPT-2 (decoded there with blanks tidied, as nothing here does). */
+static void test_transformers_js(void **state)
+{
+    static const struct {
+        const char *model, *vocab;
+        bool decoded;
+    } v[] = {{"Xenova/llama-tokenizer", "llama-spm", true}, {"Xenova/gpt2", "gpt-2", false}};
+    if (!pt_file_exists("../shared/data/tokconf/hf_transformersjs_vectors.json")) skip();
+    json_t *all = load("../shared/data/tokconf/hf_transformersjs_vectors.json"), *c;
+    size_t seen = 0;
+    for (int m = 0; m < 2; m++) {
+        char path[256];
+        const char *what;
+        pt_tokenizer *t;
+        snprintf(path, sizeof path, VOCABS "%s.gguf", v[m].vocab);
+        if (pt_source_vocabulary(path, &t) != PT_OK) fail_msg("%s", pt_err_msg());
+        json_object_foreach(json_object_get(json_object_get(all, v[m].model), "cases"), what, c)
+        {
+            const json_t *text = json_object_get(c, "text"), *want = json_object_get(c, "ids"), *back = json_object_get(c, "decoded");
+            pt_ids ids = {0};
+            pt_str s = {0};
+            if (json_object_get(c, "text_pair")) continue;
+            if (pt_tok_add_bos(t)) assert_int_equal(pt_ids_add(&ids, pt_tok_bos(t)), PT_OK);
+            assert_int_equal(pt_tok_encode(t, json_string_value(text), json_string_length(text), true, true, &ids), PT_OK);
+            bool ok = ids.n == json_array_size(want);
+            for (size_t i = 0; ok && i < ids.n; i++) ok = json_integer_value(json_array_get(want, i)) == ids.ids[i];
+            if (!ok) fail_msg("%s %s: other ids for '%s'", v[m].model, what, json_string_value(text));
+            assert_int_equal(pt_tok_decode(t, ids.ids, ids.n, false, &s), PT_OK);
+            if (v[m].decoded && strcmp(s.text, json_string_value(back)) != 0) fail_msg("%s %s: '%s' is not '%s'", v[m].model, what, s.text, json_string_value(back));
+            pt_str_free(&s);
+            free(ids.ids);
+            seen++;
+        }
+        pt_tok_free(t);
+    }
+    json_decref(all);
+    printf("# figure transformers.js vectors of GGUF vocabularies equal: %zu\n", seen);
+}
+
 /* The three files without vectors are only opened. */
 static void test_package(void **state)
 {
@@ -130,6 +169,6 @@ static void test_smollm2(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_package), cmocka_unit_test(test_smollm2)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_transformers_js), cmocka_unit_test(test_package), cmocka_unit_test(test_smollm2)};
     return cmocka_run_group_tests_name("model_tok_gguf", tests, NULL, NULL);
 }
