@@ -106,20 +106,32 @@ static bool has_name(const char *names, const char *name)
     return false;
 }
 
+static const pre_row *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (has_name(rows[i].names, name)) return &rows[i];
+    return NULL;
+}
+
+bool pt_tok_pre_of(const char *name, pt_tok_pre *out)
+{
+    const pre_row *r = find(name);
+    if (!r) return false;
+    *out = (pt_tok_pre){.steps = r->step, .ignore_merges = r->ignore_merges, .nfc = r->nfc};
+    while (out->n < MAX_STEPS && r->step[out->n]) out->n++;
+    return true;
+}
+
 pt_status pt_tok_apply_pre(pt_tokenizer *t, const char *name)
 {
     if (!name || !name[0]) name = "default";
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const pre_row *r = &rows[i];
-        if (!has_name(r->names, name)) continue;
-        for (int k = 0; k < MAX_STEPS && r->step[k]; k++)
-            PT_RETURN(pt_tok_add_split(t, r->step[k], false, PT_SPLIT_ISOLATED, false));
-        t->ignore_merges = r->ignore_merges;
-        if (t->add_bos < 0) t->add_bos = r->add_bos;
-        if (r->nfc) PT_RETURN(pt_tok_add_norm(t, PT_NORM_NFC, NULL, NULL, NULL));
-        return pt_strdup(&t->pre, name);
-    }
-    return pt_fail(PT_ENOSUP, "the GGUF pre-tokenizer '%s' is not known here", name);
+    const pre_row *r = find(name);
+    if (!r) return pt_fail(PT_ENOSUP, "the GGUF pre-tokenizer '%s' is not known here", name);
+    for (int k = 0; k < MAX_STEPS && r->step[k]; k++) PT_RETURN(pt_tok_add_split(t, r->step[k], false, PT_SPLIT_ISOLATED, false));
+    t->ignore_merges = r->ignore_merges;
+    if (t->add_bos < 0) t->add_bos = r->add_bos;
+    if (r->nfc) PT_RETURN(pt_tok_add_norm(t, PT_NORM_NFC, NULL, NULL, NULL));
+    return pt_strdup(&t->pre, name);
 }
 
 pt_status pt_tok_guess_pre(const pt_tokenizer *t, char **out)

@@ -131,6 +131,14 @@ const char *pt_tok_piece(const pt_tokenizer *t, int32_t id);
 /* The vocabulary in GGUF's terms (for export), all borrowed from t and alive as long as it; scores are invented from merges'
  * ranks where the source had none; pre is NULL where GGUF has no name for the pre-tokenizer (an export must then refuse). */
 const pt_vocab_spec *pt_tok_spec(const pt_tokenizer *t);
+/* What a GGUF name of a pre-tokenizer stands for: patterns (of tokenizer.json's dialect) that isolate their matches, one after the other, and what goes
+ * with them. false for an unknown name. */
+typedef struct pt_tok_pre {
+    const char *const *steps;
+    size_t n;
+    bool ignore_merges, nfc;
+} pt_tok_pre;
+bool pt_tok_pre_of(const char *name, pt_tok_pre *out);
 /* The model's own chat template (Jinja text), NULL when it has none. */
 const char *pt_tok_chat_template(const pt_tokenizer *t);
 /* Ids that end an answer when generating: eos, eot, and eos_token_id of generation_config.json (without that file: of config.json); borrowed. */

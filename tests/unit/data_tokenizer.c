@@ -180,6 +180,34 @@ static void test_ends(void **state)
     for_rows(check_ends, NULL);
 }
 
+/* Every GGUF name of a pre-tokenizer: its steps are found again by a tokenizer that has them, under a name that stands for the same. */
+static void test_pre_names(void **state)
+{
+    static const char *const names[] = {"smollm", "starcoder", "exaone", "gpt-2", "mpt", "olmo", "llama-bpe", "llama3", "lfm2", "qwen2", "megrez", "qwen35", "stablelm2", "tekken",
+                                        "dbrx", "chatglm-bpe", "glm4", "gpt-4o", "deepseek-v3", "falcon", "deepseek-coder", "deepseek-llm", "seed-coder", "bloom", "viking", "default"};
+    pt_tokenizer *bpe = open_vocab("tok_bpe"), *t;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        pt_vocab_spec spec = *pt_tok_spec(bpe);
+        pt_tok_pre want, have;
+        pt_ids ids = {0};
+        assert_true(pt_tok_pre_of(names[i], &want));
+        spec.pre = names[i];
+        if (pt_tok_from_spec(&t, &spec) != PT_OK) fail_msg("%s: %s", names[i], pt_err_msg());
+        assert_string_equal(pt_tok_spec(t)->pre, names[i]);
+        assert_true(pt_tok_pre_of(pt_tok_spec(t)->pre, &have) && have.n == want.n && have.ignore_merges == want.ignore_merges && have.nfc == want.nfc);
+        for (size_t k = 0; k < want.n; k++) assert_string_equal(have.steps[k], want.steps[k]);
+        assert_int_equal(pt_tok_encode(t, "It's 12,345 e\xCC\x81 \xE4\xBD\xA0 \n x", 21, true, true, &ids), PT_OK);
+        assert_true(ids.n > 8);
+        free(ids.ids);
+        pt_tok_free(t);
+    }
+    pt_vocab_spec odd = *pt_tok_spec(bpe);
+    odd.pre = "no-such";
+    assert_int_equal(pt_tok_from_spec(&t, &odd), PT_ENOSUP);
+    assert_non_null(strstr(pt_err_msg(), "'no-such'"));
+    pt_tok_free(bpe);
+}
+
 static void test_where(void **state)
 {
     pt_tokenizer *t = open_vocab("tok_spm");
@@ -362,7 +390,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ids),        cmocka_unit_test(test_text),      cmocka_unit_test(test_gguf_terms),
-        cmocka_unit_test(test_ends),       cmocka_unit_test(test_where),     cmocka_unit_test(test_bad_text),
+        cmocka_unit_test(test_ends),       cmocka_unit_test(test_pre_names), cmocka_unit_test(test_where),     cmocka_unit_test(test_bad_text),
         cmocka_unit_test(test_broken_ids), cmocka_unit_test(test_threads),   cmocka_unit_test(test_facts),
         cmocka_unit_test(test_folder),     cmocka_unit_test(test_turn_tags),
     };

@@ -311,6 +311,7 @@ static void test_around(void **state)
         pt_ids ids = {0};
         OK(open_json(root, &t));
         assert_int_equal(pt_tok_template_bos(t), 3);
+        assert_int_equal(pt_tok_spec(t)->kind, PT_VOCAB_OTHER);
         assert_true(pt_tok_add_bos(t));
         OK(pt_tok_encode_document(t, "a", 1, false, &ids, NULL));
         assert_int_equal(ids.n, i == 2 ? 3 : 2);

@@ -87,7 +87,8 @@ pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_expor
     if (!opt->tok) return PT_OK;
     const pt_vocab_spec *v = pt_tok_spec(opt->tok);
     if (v->kind == PT_VOCAB_OTHER)
-        return pt_fail(PT_ENOSUP, "a GGUF file cannot hold this tokenizer (%s): export to a Hugging Face folder", pt_tok_path(opt->tok));
+        return pt_fail(PT_ENOSUP, "a GGUF file cannot hold this tokenizer (%s): export to a Hugging Face folder",
+                       pt_tok_path(opt->tok) ? pt_tok_path(opt->tok) : "of a GGUF file");
     bool bpe = v->kind == PT_VOCAB_BPE;
     const char *model = bpe ? "gpt2" : v->kind == PT_VOCAB_UGM ? "t5" : "llama";
     PT_RETURN(pt_gguf_put_text(w, "tokenizer.ggml.model", model, strlen(model)));

@@ -9,36 +9,6 @@
 
 static const size_t MAX_FILE = (size_t)512 << 20;
 
-#define QWEN                                                                                                                   \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "                                                      \
-    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define LLAMA                                                                                                                  \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "                                                 \
-    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-
-#define O200K                                                                                                                  \
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"   \
-    "|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"  \
-    "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-#define TEKKEN                                                                                                                 \
-    "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+"                                \
-    "|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*"                               \
-    "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
-
-static const struct {
-    const char *pre, *split;
-    bool digits, ignore_merges, nfc;
-} pre_rows[] = {
-    {"gpt-2", NULL, false, false, false},
-    {"smollm", NULL, true, false, false},
-    {"llama-bpe", LLAMA, false, true, false},
-    {"qwen2", QWEN, false, false, true},
-    {"tekken", TEKKEN, false, true, false},
-    {"glm4", LLAMA, false, true, false},
-    {"dbrx", LLAMA, false, false, false},
-    {"gpt-4o", O200K, false, false, false},
-};
-
 static json_t *byte_level(bool regex)
 {
     return json_pack("{s:s, s:b, s:b, s:b}", "type", "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1, "use_regex", regex);
@@ -81,25 +51,36 @@ static pt_status whole(json_t **j, int bad)
     return pt_fail(PT_ENOMEM, "the vocabulary cannot be written as tokenizer.json: no memory, or text that is not UTF-8");
 }
 
-/* *out NULL: no row of the table has this pre-tokenizer. */
+/* The steps of a GGUF pre-tokenizer as components: single digits, patterns, and last the byte alphabet, with GPT-2's pattern where that is the last. */
+static json_t *bpe_steps(const pt_tok_pre *p, int *bad)
+{
+    json_t *steps = json_array();
+    pt_tok_pre gpt2 = {0};
+    bool own = pt_tok_pre_of("gpt-2", &gpt2) && p->n && strcmp(p->steps[p->n - 1], gpt2.steps[0]) == 0;
+    for (size_t i = 0; i + own < p->n; i++) {
+        bool digits = strcmp(p->steps[i], "\\p{N}") == 0;
+        add(steps,
+            digits ? json_pack("{s:s, s:b}", "type", "Digits", "individual_digits", 1)
+                   : json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "Regex", p->steps[i], "behavior", "Isolated", "invert", 0),
+            bad);
+    }
+    add(steps, byte_level(own), bad);
+    return steps;
+}
+
+/* *out NULL: the pre-tokenizer is no model's own ("default", or none that is known). */
 static pt_status bpe_json(const pt_vocab_spec *v, json_t **out)
 {
     int bad = 0;
-    size_t row = 0, n = sizeof pre_rows / sizeof *pre_rows;
-    while (row < n && !(v->pre && strcmp(v->pre, pre_rows[row].pre) == 0)) row++;
+    pt_tok_pre p;
     *out = NULL;
-    if (row == n) return PT_OK;
-    json_t *merges = json_array(), *steps = json_array();
+    if (!v->pre || strcmp(v->pre, "default") == 0 || !pt_tok_pre_of(v->pre, &p)) return PT_OK;
+    json_t *merges = json_array(), *steps = bpe_steps(&p, &bad);
     for (size_t i = 0; i < v->n_merges; i++) add(merges, json_string(v->merges[i]), &bad);
-    if (pre_rows[row].digits) add(steps, json_pack("{s:s, s:b}", "type", "Digits", "individual_digits", 1), &bad);
-    if (pre_rows[row].split)
-        add(steps, json_pack("{s:s, s:{s:s}, s:s, s:b}", "type", "Split", "pattern", "Regex", pre_rows[row].split, "behavior", "Isolated", "invert", 0),
-            &bad);
-    add(steps, byte_level(pre_rows[row].split == NULL), &bad);
     json_t *model = json_pack("{s:s, s:n, s:n, s:n, s:n, s:b, s:b, s:b, s:o, s:o}", "type", "BPE", "dropout", "unk_token",
                               "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk", 0, "byte_fallback", 0,
-                              "ignore_merges", pre_rows[row].ignore_merges, "vocab", vocabulary(v, &bad), "merges", merges);
-    json_t *norm = pre_rows[row].nfc ? json_pack("{s:s}", "type", "NFC") : json_null();
+                              "ignore_merges", p.ignore_merges, "vocab", vocabulary(v, &bad), "merges", merges);
+    json_t *norm = p.nfc ? json_pack("{s:s}", "type", "NFC") : json_null();
     *out = json_pack("{s:s, s:n, s:n, s:o, s:o, s:{s:s, s:o}, s:n, s:o, s:o}", "version", "1.0", "truncation", "padding",
                      "added_tokens", added_tokens(v, &bad), "normalizer", norm, "pre_tokenizer", "type", "Sequence", "pretokenizers",
                      steps, "post_processor", "decoder", byte_level(true), "model", model);
@@ -279,6 +260,10 @@ pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t, bool 
     *made = false;
     if (v->kind == PT_VOCAB_UGM) {
         pt_log(PT_LOG_WARN, "%s: no tokenizer.json: the Unigram vocabulary of a GGUF file has no exact counterpart there; take the base model's own files", dir);
+        return PT_OK;
+    }
+    if (v->kind == PT_VOCAB_OTHER) {
+        pt_log(PT_LOG_WARN, "%s: no tokenizer.json: the WordPiece vocabulary of a GGUF file has no exact counterpart there; take the base model's own files", dir);
         return PT_OK;
     }
     if (v->kind == PT_VOCAB_BPE) {
