@@ -135,6 +135,7 @@ override FAMILIES := llama mistral mistral3 ministral qwen2 qwen3 \
   gpt2 \
   stablelm \
   phi3 glm glm4 chatglm \
+  internlm2 baichuan \
   $(FAMILIES)
 FAMILY_LIST := $(BUILD)/gen/family_list.h
 $(eval $(call list_rule,$(FAMILY_LIST),PT_FAMILY_LIST,$(FAMILIES),))

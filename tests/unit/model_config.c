@@ -115,7 +115,6 @@ static void test_refused(void **state)
         {"{" LLAMA ",\"sliding_window\":4,\"max_position_embeddings\":Infinity}", PT_EFORMAT, "max_position_embeddings is Infinity"},
         {"{" LLAMA ",\"intermediate_size\":18446744073709551616}", PT_EFORMAT, "intermediate_size is 1.8"},
         {"{" LLAMA ",\"model_type\":\"a\\u0000b\"}", PT_EFORMAT, "model_type"},
-        {"{" LLAMA ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}", PT_ENOSUP, "dynamic"},
         {"{" LLAMA ",\"rope_scaling\":{\"rope_type\":\"longrope\"}}", PT_EFORMAT, "short_factor"},
         {"{" LLAMA ",\"rope_scaling\":{\"type\":\"linear\"}}", PT_EFORMAT, "factor"},
         {"{" LLAMA ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":-2}}", PT_EFORMAT, "factor"},

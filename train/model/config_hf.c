@@ -109,6 +109,10 @@ pt_status pt_hf_read_scaling(pt_model_config *c, json_t *s, const pt_hf_reader *
     if (!name) return pt_fail(PT_EFORMAT, "%s: rope_type is not text", where);
     if (strcmp(name, "default") == 0) return PT_OK;
     if (strcmp(name, "longrope") == 0 || strcmp(name, "su") == 0) return pt_longrope_from_hf(c, s, r); /* su: its name in the first Phi-3 files */
+    if (strcmp(name, "dynamic") == 0) { /* up to max_positions the plain angles, whatever the factor */
+        c->rope_dynamic = true;
+        return PT_OK;
+    }
     if (strcmp(name, "linear") == 0)
         c->scaling = PT_ROPE_SCALE_LINEAR;
     else if (strcmp(name, "llama3") == 0)
@@ -116,7 +120,7 @@ pt_status pt_hf_read_scaling(pt_model_config *c, json_t *s, const pt_hf_reader *
     else if (strcmp(name, "yarn") == 0)
         c->scaling = PT_ROPE_SCALE_YARN;
     else
-        return pt_fail(PT_ENOSUP, "%s: rope scaling '%.40s' is not supported; supported: linear, llama3, yarn, longrope", where, name);
+        return pt_fail(PT_ENOSUP, "%s: rope scaling '%.40s' is not supported; supported: linear, llama3, yarn, longrope, dynamic", where, name);
     PT_RETURN(pt_key_num(where, s, "factor", 0, &c->scale_factor));
     PT_RETURN(pt_key_num(where, s, "original_max_position_embeddings", c->max_positions, &original));
     if (c->scaling != PT_ROPE_SCALE_LINEAR) /* the key beside the object counts before the one within, as in transformers */

@@ -21,10 +21,11 @@ static pt_status check_sizes(const pt_model *m, const pt_batch *b)
 
 static pt_status check_values(const pt_model *m, const pt_batch *b)
 {
-    for (int32_t i = 0; m->cfg.learned_positions && i < b->n_tokens; i++)
-        if (b->positions[i] < 0 || b->positions[i] >= m->cfg.learned_positions)
-            return pt_fail(PT_EARG, "token %d of the batch stands at position %d: this model has learned %d positions; set sequence_len to at most that", i,
-                           b->positions[i], m->cfg.learned_positions);
+    const int reach = pt_config_reach(&m->cfg);
+    for (int32_t i = 0; reach && i < b->n_tokens; i++)
+        if (b->positions[i] < 0 || b->positions[i] >= reach)
+            return pt_fail(PT_EARG, "token %d of the batch stands at position %d: this model has positions for %d; set sequence_len to at most that", i,
+                           b->positions[i], reach);
     for (int32_t i = 0; i < b->n_tokens; i++)
         if (b->tokens[i] < 0 || b->tokens[i] >= m->cfg.vocab)
             return pt_fail(

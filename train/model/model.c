@@ -12,6 +12,8 @@ static pt_status check_options(const pt_model_options *o, const pt_source *src)
         return pt_fail(PT_EARG,
                        "%s: full fine-tuning of a quantised base is not possible: use adapter: qlora, or the plain weights",
                        pt_source_path(src));
+    if (o->full && pt_source_config(src)->normed_head)
+        return pt_fail(PT_ENOSUP, "%s: full fine-tuning of a model whose head is normed is not supported: use adapter: lora", pt_source_path(src));
     if (o->lora.frozen_copy && !o->lora.on) return pt_fail(PT_EARG, "a frozen copy of an adapter without an adapter");
     if (o->lora.n_guests && !o->lora.on) return pt_fail(PT_EARG, "adapters beside an adapter without that one");
     return PT_OK;
@@ -185,8 +187,9 @@ static pt_status set_caps(pt_model *m, const pt_model_caps *caps)
         (int64_t)c.decode_rows * c.decode_len > INT32_MAX)
         return pt_fail(PT_EARG, "a plan for %d tokens, %d segments, %d x %d cache positions", c.tokens, c.segs, c.decode_rows,
                        c.decode_len);
-    if (m->cfg.learned_positions && c.decode_len > m->cfg.learned_positions)
-        return pt_fail(PT_EARG, "generation over %d positions: this model has learned %d; ask for fewer tokens", c.decode_len, m->cfg.learned_positions);
+    const int reach = pt_config_reach(&m->cfg);
+    if (reach && c.decode_len > reach)
+        return pt_fail(PT_EARG, "generation over %d positions: this model has positions for %d; ask for fewer tokens", c.decode_len, reach);
     if (c.decode_rows && c.decode_len < 1) return pt_fail(PT_EARG, "a plan for generation without cache positions");
     int32_t least = c.decode_rows > 1 ? c.decode_rows : 1;
     if (c.tokens < least) c.tokens = least;

@@ -1,3 +1,4 @@
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,10 @@ static pt_status bind_st(pt_source *s)
         if (t->n_dims < 1 || t->n_dims > 2 || rows != (turned ? e->spec.cols : e->spec.rows) || cols != (turned ? e->spec.rows : e->spec.cols))
             PT_TRY(shape_error(t->file, &e->spec, rows, cols));
         e->t = (pt_source_tensor){t->data, t->bytes, t->type, e->spec.rows, e->spec.cols};
+        if (s->cfg.normed_head && e->spec.part == PT_PART_HEAD) {
+            e->stored = e->t;
+            e->t.data = NULL;
+        }
         if (e->spec.layout != PT_LAYOUT_ROWS && (turned || e->spec.layout == PT_LAYOUT_GROUPED)) {
             e->stored = e->t;
             e->t.data = NULL;
@@ -374,6 +379,27 @@ static pt_status entry_get(const pt_source *s, const char *name, int64_t rows, i
     return PT_OK;
 }
 
+/* Rows of length 1, in the stored type; a row of zeros stays (torch's normalize, eps 1e-12). */
+static pt_status set_normed(const pt_source *s, const pt_source_entry *e, unsigned char *dst)
+{
+    pt_status rc = PT_OK;
+    float *row = NULL;
+    size_t bytes;
+    PT_CHECK(!pt_dtype_quantised(e->t.type), PT_ENOSUP, "%s: %s is to be normed and is quantised", s->path, e->spec.name);
+    PT_TRY(pt_dtype_row_bytes(e->t.type, (size_t)e->t.cols, &bytes));
+    PT_TRY(pt_calloc(&row, (size_t)e->t.cols, sizeof *row));
+    for (int64_t r = 0; r < e->t.rows; r++) {
+        double sum = 0;
+        pt_dequant_run(e->t.type, (const unsigned char *)e->stored.data + (size_t)r * bytes, e->t.cols, row);
+        for (int64_t c = 0; c < e->t.cols; c++) sum += (double)row[c] * (double)row[c];
+        for (int64_t c = 0; c < e->t.cols; c++) row[c] = (float)((double)row[c] / fmax(sqrt(sum), 1e-12));
+        PT_TRY(pt_quant_rows(e->t.type, row, 1, e->t.cols, dst + (size_t)r * bytes));
+    }
+done:
+    free(row);
+    return rc;
+}
+
 /* What the file holds in another order or transposed, as a decoder reads it: elements stay as they are stored. */
 static pt_status set_in_order(const pt_source *s, const pt_source_entry *e, unsigned char *dst)
 {
@@ -424,7 +450,7 @@ pt_status pt_source_tensor_get(const pt_source *s, const char *hf_name, int64_t 
         PT_RETURN(pt_alloc0(&made, e->t.bytes + 4));
         e->made = made;
         if (e->stored.data)
-            PT_RETURN(set_in_order(s, e, made));
+            PT_RETURN(e->spec.part == PT_PART_HEAD ? set_normed(s, e, made) : set_in_order(s, e, made));
         else
             make_random(s, &e->spec, e->made);
         e->t.data = made;

@@ -51,6 +51,7 @@ typedef struct pt_model_config {
     /* linear layers */
     bool qkv_bias, o_bias, mlp_bias, tied;
     bool fused_qkv, fused_gate_up; /* one matrix, rows q k v or gate up: one linear layer to an adapter */
+    bool normed_head;              /* rows of the head are divided by their length when they are loaded (Baichuan 2); GGUF files hold them so */
     bool plain_mlp;                /* down(act(up x)); else down(act(gate x) * up x) */
     pt_act_kind act;
     /* which layers differ */
@@ -63,6 +64,7 @@ typedef struct pt_model_config {
     double rope_theta, rope_local_theta;
     int rot;                /* rotary features a head; = head_dim unless partial; 0 = no rope */
     pt_rope_kind rope_kind; /* as the stored Q/K rows need it */
+    bool rope_dynamic;      /* angles change beyond max_positions (dynamic NTK): longer sequences are refused */
     bool permuted;          /* stored Q/K rows are in another order than Hugging Face's: pairs adjacent (GGUF arch llama) */
     pt_rope_scaling scaling;
     double scale_factor, low_freq_factor, high_freq_factor, beta_fast, beta_slow, attention_factor;
@@ -87,6 +89,11 @@ static inline float pt_config_attn_scale(const pt_model_config *c)
 static inline float pt_config_layer_scale(const pt_model_config *c, int l)
 {
     return pt_config_attn_scale(c) / (float)(c->attn_scale_by_layer ? l + 1 : 1);
+}
+/* How many positions there are at all: of learned ones, and of angles that change beyond; 0 = no end. */
+static inline int pt_config_reach(const pt_model_config *c)
+{
+    return c->learned_positions ? c->learned_positions : c->rope_dynamic ? c->max_positions : 0;
 }
 /* A scale of which 0 stands for 1. */
 static inline float pt_config_scale(float s)

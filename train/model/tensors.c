@@ -57,20 +57,27 @@ static int64_t ours_of_grouped(const pt_model_config *c, int64_t r)
     return ours * dim + r % dim;
 }
 
+/* Row r of q, k or of both in one matrix, by half or adjacent pairs; rows of v stay. */
+static int64_t pairs(const pt_model_config *c, bool to_adjacent, int64_t r)
+{
+    if (r >= (int64_t)(c->heads + c->kv_heads) * c->head_dim) return r;
+    return to_adjacent ? pt_row_hf_of_adjacent(r, c->head_dim) : pt_row_adjacent_of_hf(r, c->head_dim);
+}
+
 int64_t pt_row_from(const pt_model_config *c, pt_rows_order order, int64_t r)
 {
     switch (order) {
-    case PT_ROWS_FROM_ADJACENT: return pt_row_adjacent_of_hf(r, c->head_dim);
-    case PT_ROWS_TO_ADJACENT: return pt_row_hf_of_adjacent(r, c->head_dim);
-    case PT_ROWS_FROM_GROUPED: return grouped_of_ours(c, r);
-    case PT_ROWS_TO_GROUPED: return ours_of_grouped(c, r);
+    case PT_ROWS_FROM_ADJACENT: return pairs(c, false, r);
+    case PT_ROWS_TO_ADJACENT: return pairs(c, true, r);
+    case PT_ROWS_FROM_GROUPED: return grouped_of_ours(c, c->permuted ? pairs(c, true, r) : r);
+    case PT_ROWS_TO_GROUPED: r = ours_of_grouped(c, r); return c->permuted ? pairs(c, false, r) : r;
     default: return r;
     }
 }
 
 static pt_rows_order rotary(int module, bool from, bool to)
 {
-    if ((module != PT_MOD_Q && module != PT_MOD_K) || from == to) return PT_ROWS_SAME;
+    if ((module != PT_MOD_Q && module != PT_MOD_K && module != PT_MOD_QKV) || from == to) return PT_ROWS_SAME;
     return from ? PT_ROWS_FROM_ADJACENT : PT_ROWS_TO_ADJACENT;
 }
 
