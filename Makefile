@@ -183,7 +183,7 @@ $(foreach l,$(LAYERS),$(eval $(call archive,$(l))))
 define isa_rule
 $(BUILD)/%_v.$(1).o: %_v.c $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CC) $$(STD) $(CFLAGS) $(if $(FUZZER),-O0,-O3) $(WARN) $(ISA_$(1)) $(CPPFLAGS) $(LIBCFLAGS) -DPT_ISA=$(1) -DPT_ISA_$(1) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CC) $$(STD) $(CFLAGS) $(if $(FUZZER),-O0,$(if $(SANITIZE),-O1,-O3)) $(WARN) $(ISA_$(1)) $(CPPFLAGS) $(LIBCFLAGS) -DPT_ISA=$(1) -DPT_ISA_$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
 
@@ -215,7 +215,7 @@ $(BUILD)/tests/ops/cpu_%.o: tests/ops/%.cpp $(FLAGSTAMP) $(LISTS)
 $(HOST_CASES): %: %.o $(call libs,kernels)
 	$(say) $@; $(CXX) $(filter-out -std=%,$(STD)) $(LDFLAGS) $^ $(LIBS) $(TESTLIBS) -o $@
 
-$(foreach k,$(KINDS),$(eval t-$(k)/%: $(BUILD)/tests/$(k)/% ; @PTRAIN=$$(BUILD)/ptrain sh tests/run.sh $$<))
+$(foreach k,$(KINDS),$(eval t-$(k)/%: $(BUILD)/tests/$(k)/% ; @PTRAIN=$$(BUILD)/ptrain bash tests/run.sh $$<))
 tests: $(TEST_BIN) $(BUILD)/ptrain
 
 -include $(ALL_OBJ:.o=.d) $(TEST_BIN:=.d)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # run.sh PROGRAM... [-j N PROGRAM...]: runs test programs and scripts that print TAP ("ok 1 - name", "not ok 2 - name", "# SKIP"), shows what failed,
-# and closes with one line: "N passed, M failed" (", K skipped"). A program that dies, prints no result or returns non-zero
-# without a failed line counts as one failure. What stands behind -j N runs N at a time.
+# by name, and closes with one line: "N passed, M failed" (", K skipped"). A program that dies, prints no result or returns non-zero
+# without a failed line counts as one failure. What stands behind -j N runs N at a time, begun in the order of the arguments; -j 1 ends that. Behind each name: seconds by the clock, and of processors.
 # Waiting threads give their core away: machines are shared, and other tests run beside.
 export OMP_WAIT_POLICY=passive
 jobs=1
@@ -9,14 +9,16 @@ dir=$(mktemp -d) || exit 2
 trap 'rm -rf "$dir"' EXIT INT TERM
 run_one() {
     name=$1; log=$2
-    start=$(date +%s)
-    case $name in
-    *.sh) bash "$name" >"$log" 2>&1 ;;
-    *) CMOCKA_MESSAGE_OUTPUT=TAP "$name" >"$log" 2>&1 ;;
-    esac
-    code=$?
-    echo "$code $(( $(date +%s) - start ))" >"$log.rc"
+    {
+        time case $name in
+        *.sh) bash "$name" >"$log" 2>&1 ;;
+        *) CMOCKA_MESSAGE_OUTPUT=TAP "$name" >"$log" 2>&1 ;;
+        esac
+        code=$?
+    } 2>"$log.time"
+    echo "$code $(tail -n 1 "$log.time" | awk '{ printf "%d %d", $1 + 0.5, $2 + $3 + 0.5 }')" >"$log.rc"
 }
+TIMEFORMAT='%R %U %S' # seconds by the clock, and of processors
 i=0
 take=
 for t in "$@"; do
@@ -26,26 +28,29 @@ for t in "$@"; do
     log=$dir/$(printf %04d $i)
     echo "$t" >"$log.name"
     if [ "$jobs" -gt 1 ]; then
-        while [ "$(jobs -p | wc -l)" -ge "$jobs" ]; do sleep 0.05; jobs >/dev/null; done
+        while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
         run_one "$t" "$log" &
     else
+        wait
         run_one "$t" "$log"
     fi
 done
 wait
 pass=0; fail=0; skip=0
-for rc in "$dir"/*.rc; do
+# By name, however they came to run.
+for log in $(for name in "$dir"/*.name; do echo "$(cat "$name") ${name%.name}"; done | LC_ALL=C sort | sed 's/.* //'); do
+    rc=$log.rc name=$(cat "$log.name")
     [ -e "$rc" ] || continue
-    log=${rc%.rc}; name=$(cat "$log.name"); read -r code secs <"$rc"
+    read -r code secs cpu <"$rc"
     s=$(grep -cE '^(not )?ok .*# *SKIP' "$log"); p=$(grep -E '^ok ' "$log" | grep -cvE '# *SKIP')
     f=$(grep -E '^not ok ' "$log" | grep -cvE '# *SKIP')
     [ "$code" -ne 0 ] && [ "$f" -eq 0 ] && f=1
     [ $((p + f + s)) -eq 0 ] && f=1
     pass=$((pass + p)); fail=$((fail + f)); skip=$((skip + s))
     if [ "$f" -gt 0 ]; then
-        echo "FAILED $name (exit $code, ${secs}s)"; tail -n "${TEST_LINES:-60}" "$log" | sed 's/^/    /'
+        echo "FAILED $name (exit $code, ${secs}s, cpu ${cpu}s)"; tail -n "${TEST_LINES:-60}" "$log" | sed 's/^/    /'
     else
-        echo "passed $name: $p passed$([ "$s" -gt 0 ] && echo ", $s skipped") (${secs}s)"
+        echo "passed $name: $p passed$([ "$s" -gt 0 ] && echo ", $s skipped") (${secs}s, cpu ${cpu}s)"
         grep -E '^# (figure|skip)' "$log" | sed 's/^/    /'
     fi
 done

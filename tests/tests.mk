@@ -20,10 +20,16 @@ SLOW      := $(wildcard tests/full/*.sh) tests/image/image_check.sh
 ASAN_KINDS := unit fuzz fault ops
 asan_bins  = $(patsubst %.c,$(1)/%,$(foreach k,$(ASAN_KINDS),$(wildcard tests/$(k)/*.c)))
 
-# Programs that wait for clocks, processes and sockets take turns, as scripts do; the others share the cores.
-ALONE     := tests/fault/ tests/dist/
+# What measures its waiting takes turns: ranks that leave each other by a deadline, signals at chosen moments. Everything else, scripts too, shares the cores.
+ALONE     := tests/dist/ tests/fault/signals.sh tests/fault/kill_resume.sh
 alone      = $(foreach t,$(1),$(if $(strip $(foreach a,$(ALONE),$(findstring $(a),$(t)))),$(t)))
 together   = $(filter-out $(call alone,$(1)),$(1))
+# run.sh's arguments for all of $(1). Those that take long begin, so that what ends last is short.
+LONG      := /gate- /loop_device-fwd /kernels_sizes-fwd losses.sh during.sh heads.sh plant /model_device-fwd loop_resume unpaired.sh emu- tests/cli/ tests/ops/ loop_
+first      = $(foreach l,$(LONG),$(foreach t,$(1),$(if $(findstring $(l),$(t)),$(t))))
+in_order   = $(call once,$(call first,$(1)) $(1))
+once       = $(if $(1),$(firstword $(1)) $(call once,$(filter-out $(firstword $(1)),$(1))))
+run_all    = bash tests/run.sh $(call alone,$(1)) -j $(NPROC) $(call in_order,$(call together,$(1)))
 
 # Tests on the quickstart's model run where it has been fetched.
 SMOLLM2   := $(if $(wildcard cache/SmolLM2-135M-Instruct.Q4_1.gguf),PTRAIN_SMOLLM2="$$(realpath cache/SmolLM2-135M-Instruct.Q4_1.gguf)")
@@ -32,25 +38,25 @@ test: setup ## set-up, then every test that needs no GPU; ends with "N passed, M
 	@$(MAKE) --no-print-directory check-deps
 	@$(MAKE) --no-print-directory -j$(NPROC) tests
 	@mkdir -p build && cp -f $(BUILD)/ptrain build/ptrain
-	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
+	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g1" asan-tests
 	@$(MAKE) --no-print-directory -j$(NPROC) emu-tests $(BUILD)/.emulated-symbols
 	@PTRAIN="$$(realpath $(BUILD)/ptrain)" $(SMOLLM2) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
-	  bash tests/run.sh $(SCRIPTS) $(call alone,$(TEST_BIN) $(call asan_bins,build/asan)) -j $(NPROC) $(call together,$(TEST_BIN) $(call asan_bins,build/asan)) $(EMU_RUNS)
+	  $(call run_all,$(SCRIPTS) $(TEST_BIN) $(call asan_bins,build/asan) $(EMU_RUNS))
 
 TESTS_FULL = $(TEST_BIN) $(call asan_bins,build/asan) $(patsubst $(BUILD)/%,build/clang/%,$(TEST_BIN))
 test-full: setup ## the tests, the slow ones, and the clang build
 	@$(MAKE) --no-print-directory -j$(NPROC) tests
 	@$(MAKE) --no-print-directory -j$(NPROC) CC=clang BUILD=build/clang tests
-	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" asan-tests
+	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g1" asan-tests
 	@$(MAKE) --no-print-directory -j$(NPROC) $(EMU_RUNS_FULL) $(BUILD)/.emulated-symbols
 	@PTRAIN="$$(realpath $(BUILD)/ptrain)" LSAN_OPTIONS=suppressions=tests/lsan.supp \
-	  bash tests/run.sh $(SCRIPTS) $(SLOW) $(call alone,$(TESTS_FULL)) -j $(NPROC) $(call together,$(TESTS_FULL)) $(EMU_RUNS_FULL)
+	  $(call run_all,$(SCRIPTS) $(TESTS_FULL) $(EMU_RUNS_FULL)) -j 1 $(SLOW)
 
 .PHONY: asan-tests
 asan-tests: $(call asan_bins,$(BUILD))
 
 asan: ## the program under AddressSanitizer: build/asan/ptrain
-	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g" build/asan/ptrain
+	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g1" build/asan/ptrain
 
 image-check: ## build the container images without a Docker engine, try them inside, compare two builds (Debian, root)
 	@TEST_LINES=200 bash tests/run.sh tests/image/image_check.sh

@@ -150,12 +150,12 @@ whole() { # OUT: ends as `sure` did
     cmp -s <(numbers sure) <(numbers "$1") && same sure/adapter_model.safetensors "$1/adapter_model.safetensors" && [ "$(checkpoints sure)" = "$(checkpoints "$1")" ] &&
         same "sure/checkpoint-$at/state.bin" "$1/checkpoint-$at/state.bin"
 }
-args=(--learning_rate=0.8 --lr_scheduler=constant --metric_for_best_model=who/gold_probability --load_best_model_at_end=true --eval_steps=2 --max_steps=60)
+args=(--learning_rate=0.8 --lr_scheduler=constant --metric_for_best_model=who/gold_probability --load_best_model_at_end=true --eval_steps=2 --max_steps=36)
 saves=(--save_steps=3 --save_total_limit=2)
 go with sure "${args[@]}" "${saves[@]}"
 at=$(sed -n 's/^best: .* at step \([0-9]*\),.*/\1/p' "$dir/out")
 kills=0
-for lines in 7 33 50 85; do
+for lines in 7 22 34 52; do
     "$ptrain" "$dir/with.yaml" --output_dir="$dir/cut" "${args[@]}" "${saves[@]}" --resume_from_checkpoint=auto >"$dir/out" 2>"$dir/err" </dev/null &
     pid=$!
     while [ "$(cat "$dir/cut/metrics.jsonl" 2>/dev/null | wc -l)" -lt $lines ] && kill -0 $pid 2>/dev/null; do sleep 0.002; done
@@ -166,7 +166,7 @@ pid=
 go with cut "${args[@]}" "${saves[@]}" --resume_from_checkpoint=auto && [ $kills -ge 3 ] && grep -q "at step $at, which is the result" "$dir/out" && whole cut
 result "killed $kills times and resumed: the same best (step $at), lines, checkpoints and result"
 stops=0
-for lines in 22 41 66; do
+for lines in 16 28 44; do
     "$ptrain" "$dir/with.yaml" --output_dir="$dir/stop" "${args[@]}" --resume_from_checkpoint=auto >"$dir/out" 2>"$dir/err" </dev/null &
     pid=$!
     while [ "$(cat "$dir/stop/metrics.jsonl" 2>/dev/null | wc -l)" -lt $lines ] && kill -0 $pid 2>/dev/null; do sleep 0.002; done

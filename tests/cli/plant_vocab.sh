@@ -84,13 +84,14 @@ result "the reference is the starting adapter, frozen"
 train full drift.yaml --adapter=none
 [ $? -eq 2 ] && grep -q "objective: drift needs adapter: lora" "$dir/log" && [ ! -e "$dir/full" ]
 result "full tuning, which has no reference beside it, is refused"
+small=("${fresh[@]}" "${short[@]}" --max_steps=2 --batch_rows=6 --learning_rate=0.004)
 for c in f32 bf16; do
     if [ -e $dst/libptrain-emulated.so ]; then
         ok=0
         for o in drift weighed; do
             at=1e-4
             [ $c = f32 ] || at=3e-2
-            train device-$c-$o $o.yaml "${fresh[@]}" "${short[@]}" --max_steps=3 --learning_rate=0.004 --device=emulated --compute=$c && train host-$c-$o $o.yaml "${fresh[@]}" "${short[@]}" --max_steps=3 --learning_rate=0.004 &&
+            train device-$c-$o $o.yaml "${small[@]}" --device=emulated --compute=$c && train host-$c-$o $o.yaml "${small[@]}" &&
                 close device-$c-$o host-$c-$o loss $at && close device-$c-$o host-$c-$o $o/kl $at &&
                 [ "$(field device-$c-$o $o/kl | head -1)" = 0 ] || ok=1
         done

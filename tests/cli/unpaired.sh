@@ -51,7 +51,7 @@ for o in kto bco orpo cpo unlikelihood; do
         cmp -s "$dir/$o/adapter_model.safetensors" "$dir/again-$o/adapter_model.safetensors"
     result "$o: a resumed run has the same bits"
     if [ -e "$src/libptrain-emulated.so" ]; then
-        train $o-device $o.yaml --device=emulated "${short[@]}" --max_steps=3 && train $o-host $o.yaml "${short[@]}" --max_steps=3 && close $o-device $o-host loss 1e-4 &&
+        train $o-device $o.yaml --device=emulated "${short[@]}" --max_steps=2 && train $o-host $o.yaml "${short[@]}" --max_steps=2 && close $o-device $o-host loss 1e-4 &&
             close $o-device $o-host ${of[$o]} 1e-4
         result "$o: the device says the same"
     else

@@ -65,7 +65,7 @@ endef
 $(foreach c,$(EMU_CFGS),$(foreach t,$(EMU_TESTS),$(eval $(call emu_test_rule,$(c),$(t)))))
 
 # emu-plain/self_lang builds and runs build/<cfg>/emu-plain/self_lang
-$(foreach c,$(EMU_CFGS),$(eval emu-$(c)/%: $(BUILD)/emu-$(c)/% ; @sh tests/run.sh $$<))
+$(foreach c,$(EMU_CFGS),$(eval emu-$(c)/%: $(BUILD)/emu-$(c)/% ; @bash tests/run.sh $$<))
 
 # The PTX of the wrappers' probes, for self_ptx; empty without nvcc (the test skips with a line).
 NVCC      ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc 2>/dev/null))
