@@ -1,6 +1,7 @@
 /* What was trained: the keys that say most, how far it came, how to do it again. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "eval/page/page_priv.h"
@@ -68,22 +69,41 @@ static double sum_of(const pt_page_run *r, const char *key)
     return sum;
 }
 
-static double middle_of(const pt_page_run *r, const char *key)
+static int by_size(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median of what is a number. */
+static pt_status middle_of(const pt_page_run *r, const char *key, double *out)
 {
     const struct pt_page_curve *c = pt_page_curve_find(r, key);
-    return c && c->n ? c->y[c->n / 2] : NAN;
+    double *y;
+    size_t n = 0;
+    *out = NAN;
+    if (!c || !c->n) return PT_OK;
+    PT_RETURN(pt_alloc0(&y, c->n));
+    for (size_t i = 0; i < c->n; i++)
+        if (isfinite(c->y[i])) y[n++] = c->y[i];
+    qsort(y, n, sizeof *y, by_size);
+    if (n) *out = y[n / 2];
+    free(y);
+    return PT_OK;
 }
 
 /* How far each run came. */
 static pt_status came_table(json_t *section, const pt_page_run *runs, size_t n)
 {
-    static const char *const names[] = {"run", "steps", "records", "supervised tokens", "tokens a second", "first loss", "last loss", "last eval loss"};
+    static const char *const names[] = {"run", "steps", "records", "supervised tokens", "median tokens a second", "first loss", "last loss", "last eval loss"};
     json_t *table;
     PT_RETURN(pt_page_block(section, "table", "How far it came", &table));
     PT_RETURN(pt_page_columns(table, 8, names, "tnnnnnnn"));
     for (size_t i = 0; i < n; i++) {
         const struct pt_page_curve *loss = pt_page_curve_find(&runs[i], "loss");
-        const double v[] = {loss && loss->n ? loss->x[loss->n - 1] : NAN, sum_of(&runs[i], "records"), sum_of(&runs[i], "supervised_tokens"), middle_of(&runs[i], "tokens_per_second"),
+        double rate;
+        PT_RETURN(middle_of(&runs[i], "tokens_per_second", &rate));
+        const double v[] = {loss && loss->n ? loss->x[loss->n - 1] : NAN, sum_of(&runs[i], "records"), sum_of(&runs[i], "supervised_tokens"), rate,
                             loss && loss->n ? loss->y[0] : NAN, last_of(&runs[i], "loss"), last_of(&runs[i], "eval_loss")};
         json_t *row = json_array();
         PT_RETURN(pt_page_push(json_object_get(table, "rows"), row));

@@ -119,4 +119,6 @@ result "200 answers of 600 characters on both sides and 100,000 steps: $size byt
 result "no folder, no run, a broken file, an unknown form are told"
 printf '{"step": 1, "loss": 2.5}\n{"step": 2, "lo' >"$dir/empty/metrics.jsonl" && "$p" report "$dir/empty" >"$dir/log" 2>&1 && sound "$dir/empty/report.html" && grep -q "fewer than two steps" "$dir/empty/report.html"
 result "a run that is being written, with one step, has a report too"
+mkdir "$dir/rates" && printf '{"step": %d, "loss": 1, "tokens_per_second": %d}\n' 1 10 2 1000 3 12 >"$dir/rates/metrics.jsonl" && "$p" report "$dir/rates" >"$dir/log" 2>&1 && grep -q '<th class="number">median tokens a second</th>' "$dir/rates/report.html" && grep -q '<td class="number">12</td>' "$dir/rates/report.html"
+result "the rate of a run is its median, not what the step in its middle had"
 echo "1..$n"
