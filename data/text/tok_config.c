@@ -1,8 +1,9 @@
-/* The files beside tokenizer.json, as transformers 5 takes them (tokenization_utils_base.py, tokenization_utils_tokenizers.py):
+/* The files beside a vocabulary, as transformers 5 takes them (tokenization_utils_base.py, tokenization_utils_tokenizers.py):
  *   added_tokens_decoder    tokens, in the order of their ids, that tokenizer.json does not have with these very flags
  *   else (no such key)      special_tokens_map.json overrides tokenizer_config.json, and added_tokens.json holds the tokens
  *   bos_token ...           what is no added token yet becomes one: under its id where the vocabulary has it, else as a new token
- * A new token behind the model's last row is no error here: pt_tok_limit takes it away. */
+ * A new token behind the model's last row is no error here: pt_tok_limit takes it away.
+ * Beside a tokenizer.model whose config names code of its own ("auto_map": ChatGLM), tokens have the ids that they are stated with. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,7 +141,7 @@ static pt_status take_stated(pt_tokenizer *t, json_t *o, bool decoder, json_t *c
     for (size_t i = 0; i < n; i++) {
         pt_tok_added a = {.special = !decoder && says_special(config, list[i].text)};
         a.normalized = !a.special;
-        rc = decoder ? pt_tok_json_added(t, list[i].token, -1, false) : pt_tok_put_added(t, &a, -1, list[i].text, strlen(list[i].text));
+        rc = decoder ? pt_tok_json_added(t, list[i].token, t->added_stated ? list[i].id : -1, false) : pt_tok_put_added(t, &a, t->added_stated ? list[i].id : -1, list[i].text, strlen(list[i].text));
         if (rc != PT_OK) pt_fail_prefix(rc, "added token %lld", list[i].id);
         PT_TRY(rc);
     }

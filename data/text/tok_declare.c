@@ -34,7 +34,7 @@ pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *stated, int64_t 
     if (t->added_raw) a->normalized = false;
     int32_t have = pt_tok_find_n(t, content, n);
     if (have < 0) {
-        int64_t next = next_id(t);
+        int64_t next = t->added_stated && id >= 0 ? id : next_id(t);
         PT_RETURN(pt_tok_put(t, next, content, n, 0));
         have = (int32_t)next;
     }

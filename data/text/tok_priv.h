@@ -172,6 +172,7 @@ struct pt_tokenizer {
     struct pt_unigram *unigram;   /* owned: PT_MODEL_UNIGRAM */
     const struct pt_trie *whole;  /* PT_TOK_WHOLE pieces of a BPE model, or NULL (its normaliser's) */
     bool added_raw;               /* added tokens are cut out of the raw text, whatever their files say */
+    bool added_stated;            /* added tokens have the ids that their files state */
     bool byte_level, scored, ignore_merges, byte_fallback, fuse_unk;
     char *word_prefix, *word_suffix; /* owned or NULL: what pieces that begin no word begin with (WordPiece, BPE), what those that end one end with */
     size_t max_chars;                /* WordPiece: longer words are unknown */

@@ -21,12 +21,19 @@ typedef struct sp_piece {
     int type; /* pt_token_type has the same numbers */
 } sp_piece;
 
+/* A special token of the trainer: its id there (-1: there is none) and its piece, which is what counts. */
+typedef struct sp_special {
+    int32_t id;
+    const char *text; /* not terminated */
+    size_t n;
+} sp_special;
+
 typedef struct sp_model {
     sp_piece *piece;
     size_t n, cap;
     int kind;
     bool suffix, byte_fallback, dummy, squeeze, escape;
-    int32_t unk, bos, eos, pad;
+    sp_special bos, eos, pad;
     const unsigned char *map;
     size_t map_bytes, back_bytes; /* of the normaliser, of the one that decoding goes through */
 } sp_model;
@@ -75,10 +82,18 @@ static pt_status read_piece(sp_model *m, pt_wire w)
         }
     }
     if (p.n == 0) return pt_fail(PT_EFORMAT, "it has no text");
-    if (memchr(p.text, 0, p.n) || pt_utf8_check(p.text, p.n) != p.n) return pt_fail(PT_EFORMAT, "its text is not UTF-8, or holds a zero");
+    bool null = p.n == 1 && !p.text[0]; /* some converters write one: no piece where bytes have theirs (check_model) */
+    if ((memchr(p.text, 0, p.n) && !null) || pt_utf8_check(p.text, p.n) != p.n) return pt_fail(PT_EFORMAT, "its text is not UTF-8, or holds a zero");
     if (!isfinite(p.score)) return pt_fail(PT_ENONFINITE, "its score is not finite");
     PT_RETURN(pt_reserve(&m->piece, &m->cap, m->n + 1));
     m->piece[m->n++] = p;
+    return PT_OK;
+}
+
+static pt_status text_of(const pt_wire_field *f, const char *what, sp_special *s)
+{
+    PT_RETURN(expect(f, PT_WIRE_BYTES, what));
+    if (f->n) s->text = (const char *)f->bytes, s->n = f->n; /* "" stands for the usual one */
     return PT_OK;
 }
 
@@ -97,10 +112,12 @@ static pt_status read_trainer(sp_model *m, pt_wire w)
             break;
         case 24: PT_RETURN(flag(&f, "treat_whitespace_as_suffix", &m->suffix)); break;
         case 35: PT_RETURN(flag(&f, "byte_fallback", &m->byte_fallback)); break;
-        case 40: PT_RETURN(number(&f, "unk_id", &m->unk)); break;
-        case 41: PT_RETURN(number(&f, "bos_id", &m->bos)); break;
-        case 42: PT_RETURN(number(&f, "eos_id", &m->eos)); break;
-        case 43: PT_RETURN(number(&f, "pad_id", &m->pad)); break;
+        case 41: PT_RETURN(number(&f, "bos_id", &m->bos.id)); break;
+        case 42: PT_RETURN(number(&f, "eos_id", &m->eos.id)); break;
+        case 43: PT_RETURN(number(&f, "pad_id", &m->pad.id)); break;
+        case 46: PT_RETURN(text_of(&f, "bos_piece", &m->bos)); break;
+        case 47: PT_RETURN(text_of(&f, "eos_piece", &m->eos)); break;
+        case 48: PT_RETURN(text_of(&f, "pad_piece", &m->pad)); break;
         default: break; /* how it was trained */
         }
     }
@@ -145,7 +162,7 @@ static pt_status read_model(sp_model *m, const void *bytes, size_t n)
     pt_wire w = pt_wire_open(bytes, n);
     pt_wire_field f;
     bool more;
-    *m = (sp_model){.kind = UNIGRAM, .dummy = true, .squeeze = true, .escape = true, .bos = 1, .eos = 2, .pad = -1};
+    *m = (sp_model){.kind = UNIGRAM, .dummy = true, .squeeze = true, .escape = true, .bos = {1, "<s>", 3}, .eos = {2, "</s>", 4}, .pad = {-1, "<pad>", 5}};
     for (;;) {
         PT_RETURN(pt_wire_next(&w, &f, &more));
         if (!more) return PT_OK;
@@ -163,6 +180,11 @@ static int byte_of(const sp_piece *p)
     return a && b && !memcmp(p->text, "<0x", 3) && p->text[5] == '>' ? (int)((a - hex) * 16 + (b - hex)) : -1;
 }
 
+static bool is_null(const sp_piece *p)
+{
+    return p->n == 1 && !p->text[0];
+}
+
 /* What the processor itself refuses, and what is not supported here. */
 static pt_status check_model(const sp_model *m)
 {
@@ -177,6 +199,8 @@ static pt_status check_model(const sp_model *m)
     for (size_t i = 0; i < m->n; i++) {
         const sp_piece *p = &m->piece[i];
         int byte = p->type == PT_TOKEN_BYTE ? byte_of(p) : -1;
+        if (is_null(p) && !m->byte_fallback) return pt_fail(PT_EFORMAT, "piece %zu holds a zero", i);
+        if (is_null(p)) continue;
         if (p->type == PT_TOKEN_UNUSED && unused == SIZE_MAX) unused = i;
         if (p->type == PT_TOKEN_UNKNOWN && unknown != SIZE_MAX) return pt_fail(PT_EFORMAT, "pieces %zu and %zu are both the unknown one", unknown, i);
         if (p->type == PT_TOKEN_UNKNOWN) unknown = i;
@@ -232,7 +256,7 @@ static pt_status put_pieces(pt_tokenizer *t, const sp_model *m, json_t *decoder)
         for (size_t i = 0; i < m->n; i++) {
             const sp_piece *p = &m->piece[i];
             bool named = name[i] != NULL, take = named && pass && pt_tok_find(t, name[i]) < 0;
-            if (named != (pass == 1)) continue;
+            if (named != (pass == 1) || (is_null(p) && !take)) continue;
             PT_TRY(pt_tok_put(t, (int64_t)i, take ? name[i] : p->text, take ? strlen(name[i]) : p->n, flags_of(p->type)));
             t->score[i] = p->score;
             if (p->type == PT_TOKEN_UNKNOWN) t->unk = t->model_unk = (int32_t)i;
@@ -291,7 +315,7 @@ static pt_status make_steps(pt_tokenizer *t, const sp_model *m, bool dummy, bool
     if (m->map_bytes) PT_TRY(pt_charsmap_open(&s->map, m->map, m->map_bytes));
     PT_TRY(pt_alloc0(&keys, m->n));
     for (size_t i = 0; i < m->n; i++) {
-        if (m->piece[i].type == PT_TOKEN_USER_DEFINED) keys[n++] = (pt_trie_key){m->piece[i].text, (uint32_t)m->piece[i].n, (int32_t)i};
+        if (m->piece[i].type == PT_TOKEN_USER_DEFINED && !is_null(&m->piece[i])) keys[n++] = (pt_trie_key){m->piece[i].text, (uint32_t)m->piece[i].n, (int32_t)i};
     }
     if (n) PT_TRY(pt_trie_build(&s->whole, keys, n));
     PT_TRY(pt_tok_add_norm(t, PT_NORM_SPM, NULL, NULL, &norm));
@@ -319,9 +343,9 @@ static pt_status open_config(json_t **out, const char *dir)
     return rc;
 }
 
-static int32_t id_or_none(int32_t id, const sp_model *m)
+static int32_t special(const pt_tokenizer *t, const sp_special *s)
 {
-    return id >= 0 && (size_t)id < m->n ? id : -1;
+    return s->id < 0 ? -1 : pt_tok_find_n(t, s->text, s->n);
 }
 
 /* transformers' LlamaTokenizer takes "legacy" for false where it is not said, its other classes for true. */
@@ -350,9 +374,10 @@ static pt_status build(pt_tokenizer *t, const sp_model *m, json_t *config)
     }
     PT_RETURN(make_steps(t, m, dummy, only_once(config)));
     t->added_raw = dummy;
-    t->bos = id_or_none(m->bos, m);
-    t->eos = id_or_none(m->eos, m);
-    t->pad = id_or_none(m->pad, m);
+    t->added_stated = json_object_get(config, "auto_map") != NULL;
+    t->bos = special(t, &m->bos);
+    t->eos = special(t, &m->eos);
+    t->pad = special(t, &m->pad);
     if (m->kind == UNIGRAM) t->add_bos = 0; /* llama.cpp and transformers add none unless told */
     return PT_OK;
 }

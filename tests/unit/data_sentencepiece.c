@@ -190,6 +190,54 @@ static void broken(void **state)
     pt_tok_free(t);
 }
 
+static void id_is(const pt_tokenizer *t, const char *text, int32_t want)
+{
+    int32_t got = pt_tok_find(t, text);
+    if (got != want) fail_msg("'%s' has id %d, should have %d", text, got, want);
+}
+
+/* A piece of one zero byte beside byte pieces (InternLM2), special pieces of other names, ids as a config with code of its own states them
+ * (ChatGLM). */
+static void odd_models(void **state)
+{
+    static const char specials[] = "\x12\x11" "\x18\x02" "\x98\x02\x01" "\xc8\x02\x03" "\xf2\x02\x03<b>" "\xfa\x02\x00";
+    static const char *const config[] = {"{\"auto_map\": {\"AutoTokenizer\": [\"x.Y\", null]}, \"added_tokens_decoder\": {\"270\": {\"content\": \"sop\"}, "
+                                         "\"300\": {\"content\": \"<|user|>\", \"special\": true}, \"4\": {\"content\": \"<place>\"}}}",
+                                         "{\"added_tokens_decoder\": {\"270\": {\"content\": \"sop\"}, \"300\": {\"content\": \"<|user|>\", \"special\": true}}}"};
+    pt_str m = {0};
+    pt_tokenizer *t;
+    pt_ids ids = {0};
+    OK(pt_str_add(&m, UNK "\x0a\x07\x0a\x03<b>\x18\x03" "\x0a\x08\x0a\x04</s>\x18\x03" "\x0a\x03\x0a\x01\0" A, sizeof(UNK "\x0a\x07\x0a\x03<b>\x18\x03" "\x0a\x08\x0a\x04</s>\x18\x03" "\x0a\x03\x0a\x01\0" A) - 1));
+    for (int b = 0; b < 256; b++) {
+        char piece[16];
+        int n = snprintf(piece, sizeof piece, "\x0a\x0a\x0a\x06<0x%02X>\x18\x06", b);
+        OK(pt_str_add(&m, piece, (size_t)n));
+    }
+    OK(pt_str_add(&m, specials, sizeof specials - 1));
+    put("tokenizer.model", m.text, m.len);
+    for (int k = 0; k < 2; k++) {
+        put("tokenizer_config.json", config[k], strlen(config[k]));
+        OK(pt_tok_open(&t, tmp));
+        assert_int_equal(pt_tok_bos(t), 1);
+        assert_int_equal(pt_tok_eos(t), 2);
+        assert_int_equal(pt_tok_pad(t), -1);
+        assert_null(pt_tok_piece(t, 3)); /* the zero */
+        id_is(t, "sop", k ? 261 : 270);
+        id_is(t, "<|user|>", k ? 262 : 300);
+        id_is(t, k ? "a" : "<place>", 4);
+        assert_int_equal(pt_tok_vocab_size(t), k ? 263 : 301);
+        ids.n = 0;
+        OK(pt_tok_encode(t, "\0b", 2, true, false, &ids));
+        assert_int_equal(ids.n, 2);
+        assert_int_equal(ids.ids[0], 5);
+        assert_int_equal(ids.ids[1], 5 + 'b');
+        pt_tok_free(t);
+    }
+    put_json("tokenizer_config.json", NULL);
+    free(ids.ids);
+    pt_str_free(&m);
+}
+
 /* tokenizer.json with a Unigram model and Precompiled: what does not hold. */
 static void broken_unigram(void **state)
 {
@@ -355,7 +403,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(as_sentencepiece), cmocka_unit_test(unigram_as_tokenizers), cmocka_unit_test(folders_as_transformers),
                                        cmocka_unit_test(broken), cmocka_unit_test(damaged), cmocka_unit_test(in_gguf_terms), cmocka_unit_test(fewer_rows),
-                                       cmocka_unit_test(none_of_them), cmocka_unit_test(broken_unigram)};
+                                       cmocka_unit_test(none_of_them), cmocka_unit_test(broken_unigram), cmocka_unit_test(odd_models)};
     snprintf(tmp, sizeof tmp, "/tmp/ptrain_spm_XXXXXX");
     if (!mkdtemp(tmp)) return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
