@@ -4,6 +4,7 @@
 #define FAMILIES_ON_DEVICE
 #include "tests/golden/model_families.c"
 
+#include "checkpoints/gguf.h"
 #include "tests/scratch.h"
 #include "train/export/export.h"
 
@@ -48,6 +49,48 @@ static bool gguf_wanted(const setup *s, pt_model *m, const char *file, const pt_
     return true;
 }
 
+/* What llama.cpp's converter writes (verify_families.py convert): numbers of keys, rows of matrices, elements of vectors. A name that we read wrong
+ * would be written wrong too, and nothing else here would tell. */
+static const struct {
+    const char *family, *name;
+    double v;
+} in_gguf[] = {
+    {"phi3", "phi3.rope.dimension_count", 6},
+    {"phi3", "phi3.rope.scaling.original_context_length", 256},
+    {"phi3", "phi3.rope.scaling.attn_factor", 1.1180340051651}, /* sqrt(1 + ln 4 / ln 256) */
+    {"phi3", "phi3.attention.sliding_window", 9},
+    {"phi3", "rope_factors_short.weight", 3},
+    {"phi3", "rope_factors_long.weight", 3},
+    {"phi3", "blk.0.attn_qkv.weight", 64},
+    {"phi3", "blk.1.ffn_up.weight", 80},
+    {"phi3_long", "phi3.attention.sliding_window", 0},
+    {"glm", "chatglm.rope.dimension_count", 6},
+    {"glm", "blk.0.attn_q.bias", 36},
+    {"glm", "blk.1.ffn_up.weight", 80},
+    {"glm4", "glm4.rope.dimension_count", 6},
+    {"glm4", "blk.0.post_attention_norm.weight", 32},
+    {"glm4", "blk.1.post_ffw_norm.weight", 32},
+    {"chatglm", "chatglm.rope.freq_base", 25000},
+    {"chatglm", "chatglm.context_length", 128},
+    {"chatglm", "chatglm.attention.head_count_kv", 2},
+    {"chatglm", "blk.0.attn_qkv.bias", 64},
+};
+
+static void check_names(const char *family, const char *file)
+{
+    pt_gguf *g;
+    OK(pt_gguf_open(&g, file));
+    for (size_t i = 0; i < sizeof in_gguf / sizeof *in_gguf; i++) {
+        const char *name = in_gguf[i].name;
+        const pt_gguf_tensor *t = pt_gguf_find_tensor(g, name);
+        double v = t ? (double)(t->n_dims > 1 ? t->rows : t->dims[0]) : NAN;
+        if (strcmp(family, in_gguf[i].family)) continue;
+        if (!t && pt_gguf_find(g, name)) OK(pt_gguf_num(g, name, &v));
+        if (!(fabs(v - in_gguf[i].v) <= 1e-6 * in_gguf[i].v)) fail_msg("%s: %s is %g, expected %g", family, name, v, in_gguf[i].v);
+    }
+    pt_gguf_close(g);
+}
+
 static void test_exports(void **state)
 {
     const setup *s = *state;
@@ -82,6 +125,7 @@ static void test_exports(void **state)
     logps_of(file_of(s, ""), peft, row, have);
     near("PEFT adapter", s->family, want, have, row->n - 1);
     if (has_gguf) {
+        check_names(s->family, gguf);
         logps_of(gguf, NULL, row, have);
         near("merged GGUF", s->family, want, have, row->n - 1);
         bench_open(&b, s->ops, PT_COMPUTE_F32, file_of(s, ""), &(pt_model_options){.seed = 1}, &caps);
@@ -97,6 +141,7 @@ static void test_exports(void **state)
     }
     snprintf(again, sizeof again, "%s/converted.gguf", dir); /* llama.cpp's converter of the golden folder, where verify_families.py has run it */
     if (pt_file_exists(again)) {
+        check_names(s->family, again);
         logps_of(again, NULL, row, have);
         near("file of llama.cpp's converter", s->family, plain, have, row->n - 1);
         print_message("# %s: llama.cpp's converted file read\n", s->family);

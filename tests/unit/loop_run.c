@@ -533,6 +533,25 @@ static void test_refusals(void **state)
     assert_int_equal(pt_train_plan(&c, NULL, &p, NULL), PT_EARG);
 }
 
+/* init: random of families that rotate a part of each head. */
+static void test_random_rotation(void **state)
+{
+    static const struct {
+        const char *family;
+        int of_16;
+    } cases[] = {{"llama", 16}, {"glm", 8}, {"chatglm", 8}, {"stablelm", 4}};
+    pt_dataset_spec spec;
+    pt_config c = config(&spec, false);
+    c.model.init.head_dim = 16;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pt_base b;
+        c.model.init.family = (char *)(uintptr_t)cases[i].family;
+        MUST(pt_setup_base(&c, NULL, false, &b));
+        assert_int_equal(pt_source_config(b.source)->rot, cases[i].of_16);
+        pt_base_free(&b);
+    }
+}
+
 static int make_files(void **state)
 {
     pt_log_set_sink(keep_log, NULL);
@@ -556,7 +575,8 @@ int main(void)
         cmocka_unit_test(test_plan),     cmocka_unit_test(test_warnings),   cmocka_unit_test(test_bad_gradient),
         cmocka_unit_test(test_gives_up), cmocka_unit_test(test_bad_sample), cmocka_unit_test(test_without_weight), cmocka_unit_test(test_first_margin),
         cmocka_unit_test(test_folder),
-        cmocka_unit_test(test_folder_of_others),   cmocka_unit_test(test_not_ours),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_folder_of_others),   cmocka_unit_test(test_not_ours),   cmocka_unit_test(test_random_rotation),
+        cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_one_at_a_time),
     };
     return cmocka_run_group_tests(tests, make_files, remove_files);

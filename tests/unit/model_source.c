@@ -275,7 +275,7 @@ static void test_gguf(void **state)
         pt_status status;
         const char *says;
     } cases[] = {
-        {"gemma2", "model", 0, NULL, 32, PT_ENOSUP, "'gemma2'"},
+        {"mamba", "model", 0, NULL, 32, PT_ENOSUP, "'mamba'"},
         {"llama", "adapter", 0, NULL, 32, PT_ENOSUP, "'adapter'"},
         {"llama", "model", 8, NULL, 32, PT_ENOSUP, "8 experts"},
         {"llama", "model", 0, "longrope", 32, PT_ENOSUP, "longrope"},
@@ -340,8 +340,8 @@ static void test_random(void **state)
     assert_int_not_equal(pt_source_content(a), pt_source_content(b));
     pt_source_free(a);
     pt_source_free(b);
-    snprintf(c.family, sizeof c.family, "gemma");
-    expect(pt_source_random(&a, &c, 7), PT_ENOSUP, "'gemma'");
+    snprintf(c.family, sizeof c.family, "mamba");
+    expect(pt_source_random(&a, &c, 7), PT_ENOSUP, "'mamba'");
     snprintf(c.family, sizeof c.family, "llama");
     c.window = 4;
     expect(pt_source_random(&a, &c, 7), PT_EARG, "sliding_window");
@@ -411,6 +411,28 @@ static void test_names_gguf(void **state)
     expect(pt_source_tokenizer_at(&t, path), PT_ENOSUP, "blob: GGUF version");
 }
 
+/* LongRoPE: the longest sequence that is planned chooses the factors, which are part of what the base is. */
+static void test_reach(void **state)
+{
+    pt_source *s;
+    uint64_t content;
+    OK(pt_source_open(&s, "tests/golden/data/families/phi3_long"));
+    assert_false(pt_source_config(s)->rope_long);
+    content = pt_source_content(s);
+    pt_source_reach(s, 4); /* original_max_position_embeddings */
+    assert_false(pt_source_config(s)->rope_long);
+    assert_int_equal(pt_source_content(s), content);
+    pt_source_reach(s, 5);
+    assert_true(pt_source_config(s)->rope_long);
+    assert_int_not_equal(pt_source_content(s), content);
+    pt_source_free(s);
+    OK(pt_source_open(&s, FIXTURES "/llama"));
+    content = pt_source_content(s);
+    pt_source_reach(s, 1 << 20);
+    assert_int_equal(pt_source_content(s), content);
+    pt_source_free(s);
+}
+
 static int make_tmp(void **state)
 {
     snprintf(tmp, sizeof tmp, "/tmp/ptrain-source-XXXXXX");
@@ -429,7 +451,7 @@ int main(void)
         cmocka_unit_test(test_tensors), cmocka_unit_test(test_nan),       cmocka_unit_test(test_nan_blocks),
         cmocka_unit_test(test_sharded), cmocka_unit_test(test_unaligned), cmocka_unit_test(test_paths),
         cmocka_unit_test(test_gguf),    cmocka_unit_test(test_random),    cmocka_unit_test(test_vocabulary_too_large),
-        cmocka_unit_test(test_names_gguf),
+        cmocka_unit_test(test_names_gguf), cmocka_unit_test(test_reach),
     };
     return cmocka_run_group_tests(tests, make_tmp, drop_tmp);
 }

@@ -52,7 +52,7 @@ static pt_status random_source(const pt_config *cfg, pt_source **out)
     if (c.head_dim <= 0 || c.head_dim % 2 || c.heads % c.kv_heads)
         return pt_fail(PT_EARG, "model_config: %d heads of %d features over %d key-value heads do not divide", c.heads,
                        c.head_dim, c.kv_heads);
-    c.rot = c.head_dim;
+    c.rot = f->rotated > 0 ? (int)(c.head_dim * f->rotated) / 2 * 2 : c.head_dim;
     memcpy(c.family, f->name, strlen(f->name) + 1);
     if (f->shape) f->shape(&c);
     return pt_source_random(out, &c, cfg->run.seed);

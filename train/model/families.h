@@ -66,6 +66,7 @@ typedef struct pt_family {
     const pt_part_name *names; /* where they differ from pt_family_common_names; ends with hf NULL */
     const char *const *reads, *const *reads_gguf; /* keys that change the arithmetic (config_keys.c) and that this family honours; end with NULL */
     bool windowed;          /* has a sliding_window (init: random) */
+    double rotated;         /* part of each head that rotates, of a random base; 0 stands for 1. Files say theirs */
     bool permuted;          /* GGUF stores Q and K rows for adjacent rotary pairs */
     pt_layout layout[PT_MOD_COUNT];
     /* The switches that all models of the family have; sizes are not set yet. */

@@ -425,7 +425,7 @@ void pt_source_reach(pt_source *s, int64_t positions)
     pt_model_config *c = &s->cfg;
     if (c->scaling != PT_ROPE_SCALE_LONG) return;
     c->rope_long = positions > c->original_positions;
-    pt_log(PT_LOG_INFO, "%s: rope factors for %s %d positions (longrope): sequences of up to %lld are planned", s->path ? s->path : "init: random",
+    pt_log(PT_LOG_INFO, "%s: rope factors for %s %d positions (longrope): sequences of up to %lld are planned", s->path,
            c->rope_long ? "more than" : "up to", c->original_positions, (long long)positions);
 }
 

@@ -138,9 +138,9 @@ static const pt_part_name names4[] = {{PT_PART_POST1, "post_self_attn_layernorm"
                                       {0, NULL, NULL}};
 
 const pt_family pt_family_glm = {.name = "glm", .title = "glm (GLM-4-9B)", .causal = "GlmForCausalLM", .classifier = "GlmForSequenceClassification", .gguf = "chatglm",
-                                 .shape = shape, .from_hf = from_hf, .to_hf = to_hf, .from_gguf = from_gguf, .to_gguf = to_gguf, .is_gguf = is_glm};
+                                 .rotated = 0.5, .shape = shape, .from_hf = from_hf, .to_hf = to_hf, .from_gguf = from_gguf, .to_gguf = to_gguf, .is_gguf = is_glm};
 const pt_family pt_family_glm4 = {.name = "glm4", .title = "glm4 (GLM-4-0414)", .causal = "Glm4ForCausalLM", .classifier = "Glm4ForSequenceClassification",
-                                  .gguf = "glm4", .names = names4, .shape = shape4, .from_hf = from_hf, .to_hf = to_hf, .to_gguf = to_gguf4};
+                                  .gguf = "glm4", .names = names4, .rotated = 0.5, .shape = shape4, .from_hf = from_hf, .to_hf = to_hf, .to_gguf = to_gguf4};
 
 static const pt_part_name names_chat[] = {
     {PT_PART_EMBED, "embedding.word_embeddings", "token_embd"},
@@ -155,5 +155,5 @@ static const pt_part_name names_chat[] = {
 static const char *const reads_chat[] = {"rope_ratio", "multi_query_attention", NULL};
 
 const pt_family pt_family_chatglm = {.name = "chatglm", .title = "chatglm (ChatGLM 2 and 3)", .causal = "ChatGLMModel", .gguf = "chatglm", .trunk = "transformer.",
-                                     .block = "encoder.layers.", .names = names_chat, .reads = reads_chat, .shape = shape_chat, .from_hf = from_hf_chat,
+                                     .block = "encoder.layers.", .names = names_chat, .reads = reads_chat, .rotated = 0.5, .shape = shape_chat, .from_hf = from_hf_chat,
                                      .to_hf = to_hf_chat, .from_gguf = from_gguf, .to_gguf = to_gguf, .is_gguf = is_chat};

@@ -53,5 +53,5 @@ static const char *const reads[] = {"use_qkv_bias", "use_parallel_residual", NUL
 static const char *const reads_gguf[] = {"use_parallel_residual", "attention.layer_norm_epsilon", NULL};
 
 const pt_family pt_family_stablelm = {.name = "stablelm", .title = "stablelm", .causal = "StableLmForCausalLM", .classifier = "StableLmForSequenceClassification",
-                                      .gguf = "stablelm", .reads = reads, .reads_gguf = reads_gguf, .shape = shape, .from_hf = from_hf, .to_hf = to_hf,
+                                      .gguf = "stablelm", .reads = reads, .reads_gguf = reads_gguf, .rotated = 0.25, .shape = shape, .from_hf = from_hf, .to_hf = to_hf,
                                       .from_gguf = from_gguf, .to_gguf = to_gguf};
