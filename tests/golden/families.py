@@ -14,6 +14,7 @@ To add a family: a row in FAMILIES here, its name in the table of tests/golden/m
 A row: config (small: size() says what fits), and where they are needed
   seed     another draw of everything (the generator says when one is needed)
   std      standard deviation of matrices (0.15)
+  attention  transformers' attention, "eager" unless that is wrong (Falcon's adds ALiBi twice)
   tweak    function(model, generator of random numbers): sets what random numbers should not (called before rounding to bf16)
 Switch on what the family has: windows in a pattern, softcaps, biases, norms whose weights are not 1 (done here for every vector), odd head sizes, scales.
 Every matrix is random with the same deviation; vectors are what the model starts with, plus 0.2 times random numbers.
@@ -30,7 +31,7 @@ from safetensors.torch import load_file, save_file
 from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, Glm4Config, GlmConfig, GraniteConfig, LlamaConfig, MinistralConfig, MistralConfig,
                           Olmo2Config, Phi3Config, Qwen3Config, SmolLM3Config,
                           StableLmConfig)
-from transformers import GPT2Config
+from transformers import FalconConfig, GPT2Config
 sys.path.append(HERE)
 from families_remote import ChatGLMConfig
 from models import LR, WD, CLIP, data, grads, logps, optimise, peft_name, sft_loss
@@ -58,6 +59,10 @@ def longrope(rot, partial):
 
 def gpt2(**more):
     return {**dict(vocab_size=VOCAB, n_embd=24, n_layer=2, n_head=4, n_positions=64, n_ctx=64, n_inner=None, bos_token_id=1, eos_token_id=2, attn_pdrop=0, embd_pdrop=0, resid_pdrop=0), **more}
+
+
+def falcon(**more):
+    return {**dict(vocab_size=VOCAB, hidden_size=24, num_hidden_layers=2, num_attention_heads=4, bos_token_id=1, eos_token_id=2, rope_parameters=rope()), **more}
 
 
 FAMILIES = {
@@ -89,6 +94,9 @@ FAMILIES = {
     "gpt2": dict(config=GPT2Config(**gpt2())),
     "gpt2_scale": dict(config=GPT2Config(**gpt2(n_embd=30, n_head=3, n_inner=24, scale_attn_by_inverse_layer_idx=True, reorder_and_upcast_attn=True, activation_function="relu",
                                               tie_word_embeddings=False))),
+    "falcon": dict(config=FalconConfig(**falcon(num_kv_heads=1))),
+    "falcon_new": dict(config=FalconConfig(**falcon(num_kv_heads=2, new_decoder_architecture=True, tie_word_embeddings=False))),
+    "falcon_rw": dict(config=FalconConfig(**falcon(multi_query=False, parallel_attn=False, alibi=True, bias=True, ffn_hidden_size=40)), attention="sdpa"),
     "stablelm": dict(config=StableLmConfig(**size(use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.25)))),
     "stablelm_parallel": dict(config=StableLmConfig(**size(use_parallel_residual=True, use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.5)))),
     # longrope: the golden rows are shorter than the original positions of the first, longer than those of the second
@@ -149,12 +157,12 @@ def build(name, row):
     folder = os.path.join(OUT, name)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
-    model = AutoModelForCausalLM.from_config(row["config"], attn_implementation="eager", dtype=torch.float32)
+    model = AutoModelForCausalLM.from_config(row["config"], attn_implementation=row.get("attention", "eager"), dtype=torch.float32)
     fill(model, row, seed)
     model.to(torch.bfloat16).save_pretrained(folder)
     if os.path.exists(os.path.join(folder, "generation_config.json")):
         os.remove(os.path.join(folder, "generation_config.json"))
-    load = lambda: AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    load = lambda: AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation=row.get("attention", "eager"))
     rows = data(seed, VOCAB)[0]
     loss_of = lambda m: sft_loss(m, rows)
     out, info = {}, {"rows": rows, "lr": LR, "weight_decay": WD, "max_grad_norm": CLIP}

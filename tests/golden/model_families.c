@@ -16,6 +16,7 @@ static const char *const families[] = {
     "cohere", "cohere2",
     "gemma", "gemma2", "gemma3_text", "gemma3_capped",
     "gpt2", "gpt2_scale",
+    "falcon", "falcon_new", "falcon_rw",
     "stablelm", "stablelm_parallel",
     "phi3", "phi3_long", "glm", "glm4", "chatglm",
 };
@@ -78,6 +79,13 @@ static float *golden_rows(const pt_st *st, const char *name, int64_t n)
     return out;
 }
 
+/* Whether a trained tensor is this one, or LoRA's B of it. */
+static bool belongs(const pt_tensor_spec *t, const char *name)
+{
+    size_t path = strlen(t->name) - strlen(".weight");
+    return !strcmp(t->name, name) || (t->layout == PT_LAYOUT_GROUPED && !pt_tensor_is_vector(t) && !strncmp(t->name, name, path) && !strcmp(name + path, ".lora_B.weight"));
+}
+
 /* A tensor of a file (height x width of ours, in the file's order or transposed) in the order that the model holds it in. */
 static void to_ours(const pt_model *m, const char *name, float *x, int64_t height, int64_t width)
 {
@@ -86,7 +94,7 @@ static void to_ours(const pt_model *m, const char *name, float *x, int64_t heigh
     OK(pt_config_tensors(pt_model_config_get(m), PT_HEAD_VOCABULARY, 0, &specs, &n));
     for (size_t i = 0; i < n; i++) {
         const pt_tensor_spec *t = &specs[i];
-        if (strcmp(t->name, name) || t->layout == PT_LAYOUT_ROWS) continue;
+        if (t->layout == PT_LAYOUT_ROWS || !belongs(t, name)) continue;
         const bool vector = pt_tensor_is_vector(t), turned = t->layout == PT_LAYOUT_TRANSPOSED;
         if (vector && turned) break;
         const int64_t units = vector ? width : height, size = vector ? 1 : width;

@@ -3,6 +3,7 @@
 
 #include "train/model/families.h"
 
+#define FALCON "\"model_type\":\"falcon\",\"vocab_size\":32,\"hidden_size\":24,\"num_hidden_layers\":2,\"num_attention_heads\":6"
 #define GPT2 "\"model_type\":\"gpt2\",\"vocab_size\":32,\"n_embd\":16,\"n_layer\":2,\"n_head\":4"
 
 static pt_status parse(const char *json, pt_model_config *c)
@@ -41,8 +42,30 @@ static void test_gpt2(void **state)
     refused("{" GPT2 ",\"alibi\":true}", PT_ENOSUP, "alibi");
 }
 
+static void test_falcon(void **state)
+{
+    float slope[6];
+    static const float want[6] = {0.25f, 0.0625f, 0.015625f, 0.00390625f, 0.5f, 0.125f}; /* of 6 heads: 4, and every second of 8 */
+    (void)state;
+    pt_model_config c = good("{" FALCON ",\"num_kv_heads\":6}"); /* 7B's file says so, and has one */
+    assert_true(c.kv_heads == 1 && c.parallel && c.shared_norm && c.rot == 4 && c.ffn == 96 && c.tied && c.alibi == 0 && !c.qkv_bias);
+    c = good("{" FALCON ",\"num_kv_heads\":2,\"new_decoder_architecture\":true}");
+    assert_true(c.kv_heads == 2 && c.parallel && !c.shared_norm && pt_first_norm(&c) == PT_PART_SIDE1);
+    c = good("{" FALCON ",\"num_kv_heads\":2,\"new_decoder_architecture\":true,\"num_ln_in_parallel_attn\":1}"); /* 11B */
+    assert_true(c.shared_norm && pt_first_norm(&c) == PT_PART_NORM1);
+    c = good("{" FALCON ",\"multi_query\":false,\"parallel_attn\":false,\"alibi\":true,\"bias\":true}");
+    assert_true(c.kv_heads == 6 && !c.parallel && c.rot == 0 && c.qkv_bias && c.o_bias && c.mlp_bias && c.alibi == 0.5f);
+    c.alibi = 1;
+    pt_alibi_slopes(&c, slope);
+    for (int h = 0; h < 6; h++) assert_true(slope[h] == want[h]);
+    refused("{" FALCON ",\"multi_query\":false,\"num_kv_heads\":2}", PT_EFORMAT, "num_kv_heads is 2");
+    refused("{" FALCON ",\"num_ln_in_parallel_attn\":2}", PT_ENOSUP, "num_ln_in_parallel_attn 2");
+    refused("{" FALCON ",\"new_decoder_architecture\":true,\"parallel_attn\":false}", PT_ENOSUP, "parallel_attn: false");
+    refused("{" FALCON ",\"apply_residual_connection_post_layernorm\":true}", PT_ENOSUP, "apply_residual_connection_post_layernorm");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2), cmocka_unit_test(test_falcon)};
     return cmocka_run_group_tests_name("config.json of GPT-2's kin", tests, NULL, NULL);
 }

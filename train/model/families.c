@@ -79,6 +79,8 @@ static const pt_part_name *name_of(const pt_family *f, int part)
 {
     for (const pt_part_name *n = f->names; n && n->hf; n++)
         if (n->part == part) return n;
+    if (part == PT_PART_SIDE1) return name_of(f, PT_PART_NORM1);
+    if (part == PT_PART_SIDE2) return name_of(f, PT_PART_NORM2);
     const pt_part_name *n = pt_family_common_names;
     while (n->part != part) n++;
     return n;

@@ -34,6 +34,8 @@ typedef enum pt_part {
     PT_PART_POST2, /* on what the MLP gives */
     PT_PART_QNORM,
     PT_PART_KNORM,
+    PT_PART_SIDE1, /* NORM1 and NORM2 of parallel blocks with a norm for each; called as these where a family has no name of its own for them */
+    PT_PART_SIDE2,
     PT_PART_COUNT
 } pt_part;
 
@@ -99,6 +101,8 @@ const char *pt_module_name(const pt_family *f, pt_module m);
 /* Whether `name` is the last part of a linear layer's name in any family. */
 bool pt_module_known(const char *name);
 bool pt_module_on(const pt_model_config *c, pt_module m);
+/* The norm that a block begins with; PT_PART_POST1 where there is none before attention. */
+int pt_first_norm(const pt_model_config *c);
 /* Output and input features. */
 void pt_module_shape(const pt_model_config *c, pt_module m, int64_t *out, int64_t *in);
 /* "model.layers.3.self_attn.q_proj", layer -1: outside blocks. PT_EINTERNAL where it does not fit. */

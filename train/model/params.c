@@ -79,8 +79,10 @@ static pt_lin *lin_of(pt_model *m, const pt_tensor_spec *t)
     if (t->layer < 0) return &m->norm;
     pt_block_weights *b = &m->blocks[t->layer];
     switch (t->part) {
+    case PT_PART_SIDE1:
     case PT_PART_NORM1: return &b->norm1;
     case PT_PART_POST1: return &b->post1;
+    case PT_PART_SIDE2:
     case PT_PART_NORM2: return &b->norm2;
     case PT_PART_POST2: return &b->post2;
     case PT_PART_QNORM: return &b->qnorm;

@@ -75,7 +75,7 @@ static pt_status find_prefix(pt_source *s)
     size_t n = strlen(trunk);
     char names[2][96];
     PT_RETURN(pt_part_path(f, PT_PART_EMBED, -1, names[0], sizeof names[0]));
-    PT_RETURN(pt_part_path(f, s->cfg.no_pre_norm ? PT_PART_POST1 : PT_PART_NORM1, 0, names[1], sizeof names[1]));
+    PT_RETURN(pt_part_path(f, pt_first_norm(&s->cfg), 0, names[1], sizeof names[1]));
     s->prefix = trunk;
     s->prefix_len = n;
     for (int k = 0; k < 2; k++) {

@@ -166,11 +166,17 @@ static pt_status add_norm(tensor_list *l, int layer, int part, bool bias, int64_
     return bias ? add(l, PT_TENSOR_BIAS, layer, part, 1, n) : PT_OK;
 }
 
+int pt_first_norm(const pt_model_config *c)
+{
+    if (c->no_pre_norm) return PT_PART_POST1;
+    return c->parallel && !c->shared_norm ? PT_PART_SIDE1 : PT_PART_NORM1;
+}
+
 static pt_status add_block(tensor_list *l, int i)
 {
     const pt_model_config *c = l->c;
     bool rows = c->qk_norm == PT_QK_NORM_ROWS, bias = c->norm_bias;
-    if (!c->no_pre_norm) PT_RETURN(add_norm(l, i, PT_PART_NORM1, bias, c->hidden));
+    if (!c->no_pre_norm) PT_RETURN(add_norm(l, i, pt_first_norm(c), bias, c->hidden));
     PT_RETURN(add_linear(l, i, PT_MOD_QKV));
     for (int m = PT_MOD_Q; m <= PT_MOD_V; m++) PT_RETURN(add_linear(l, i, m));
     if (c->qk_norm) {
@@ -179,7 +185,7 @@ static pt_status add_block(tensor_list *l, int i)
     }
     PT_RETURN(add_linear(l, i, PT_MOD_O));
     if (c->post_norm) PT_RETURN(add_norm(l, i, PT_PART_POST1, bias, c->hidden));
-    if (!c->no_pre_norm && !(c->parallel && c->shared_norm)) PT_RETURN(add_norm(l, i, PT_PART_NORM2, bias, c->hidden));
+    if (!c->no_pre_norm && !(c->parallel && c->shared_norm)) PT_RETURN(add_norm(l, i, c->parallel ? PT_PART_SIDE2 : PT_PART_NORM2, bias, c->hidden));
     PT_RETURN(add_linear(l, i, PT_MOD_GATE_UP));
     for (int m = PT_MOD_GATE; m <= PT_MOD_DOWN; m++) PT_RETURN(add_linear(l, i, m));
     return c->post_norm ? add_norm(l, i, PT_PART_POST2, bias, c->hidden) : PT_OK;
