@@ -31,7 +31,7 @@ from safetensors.torch import load_file, save_file
 from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, Glm4Config, GlmConfig, GraniteConfig, LlamaConfig, MinistralConfig, MistralConfig,
                           Olmo2Config, Phi3Config, Qwen3Config, SmolLM3Config,
                           StableLmConfig)
-from transformers import FalconConfig, GPT2Config
+from transformers import FalconConfig, GPT2Config, OPTConfig
 sys.path.append(HERE)
 from families_remote import ChatGLMConfig
 from models import LR, WD, CLIP, data, grads, logps, optimise, peft_name, sft_loss
@@ -97,6 +97,8 @@ FAMILIES = {
     "falcon": dict(config=FalconConfig(**falcon(num_kv_heads=1))),
     "falcon_new": dict(config=FalconConfig(**falcon(num_kv_heads=2, new_decoder_architecture=True, tie_word_embeddings=False))),
     "falcon_rw": dict(config=FalconConfig(**falcon(multi_query=False, parallel_attn=False, alibi=True, bias=True, ffn_hidden_size=40)), attention="sdpa"),
+    "opt": dict(config=OPTConfig(vocab_size=VOCAB, hidden_size=24, ffn_dim=40, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64, dropout=0.0,
+                                 bos_token_id=1, eos_token_id=2, pad_token_id=None)),
     "stablelm": dict(config=StableLmConfig(**size(use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.25)))),
     "stablelm_parallel": dict(config=StableLmConfig(**size(use_parallel_residual=True, use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.5)))),
     # longrope: the golden rows are shorter than the original positions of the first, longer than those of the second

@@ -35,6 +35,7 @@ static const struct {
     {"smollm3_window", "does not rotate every fourth layer"},
     {"gpt2_scale", "has no key for another activation"},
     {"falcon_rw", "falcon has neither ALiBi nor biases"},
+    {"opt", "llama.cpp has no opt models"},
 };
 
 static bool gguf_wanted(const setup *s, pt_model *m, const char *file, const pt_export_options *o)

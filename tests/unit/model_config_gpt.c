@@ -4,6 +4,7 @@
 #include "train/model/families.h"
 
 #define FALCON "\"model_type\":\"falcon\",\"vocab_size\":32,\"hidden_size\":24,\"num_hidden_layers\":2,\"num_attention_heads\":6"
+#define OPT "\"model_type\":\"opt\",\"vocab_size\":32,\"hidden_size\":24,\"ffn_dim\":40,\"num_hidden_layers\":2,\"num_attention_heads\":6"
 #define GPT2 "\"model_type\":\"gpt2\",\"vocab_size\":32,\"n_embd\":16,\"n_layer\":2,\"n_head\":4"
 
 static pt_status parse(const char *json, pt_model_config *c)
@@ -64,8 +65,22 @@ static void test_falcon(void **state)
     refused("{" FALCON ",\"apply_residual_connection_post_layernorm\":true}", PT_ENOSUP, "apply_residual_connection_post_layernorm");
 }
 
+static void test_opt(void **state)
+{
+    (void)state;
+    pt_model_config c = good("{" OPT ",\"word_embed_proj_dim\":24,\"do_layer_norm_before\":true,\"init_std\":0.5}");
+    assert_true(c.kv_heads == 6 && c.rot == 0 && c.ffn == 40 && c.tied && c.act == PT_ACT_RELU && c.norm_eps == 1e-5f && c.initializer_range == 0.5);
+    assert_true(c.learned_positions == 2048 && c.position_offset == 2 && pt_config_positions(&c) == 2048 && c.qkv_bias && c.o_bias && c.mlp_bias);
+    c = good("{" OPT ",\"enable_bias\":false,\"max_position_embeddings\":8}");
+    assert_true(c.learned_positions == 8 && !c.qkv_bias && !c.o_bias && !c.mlp_bias && c.norm_bias);
+    refused("{" OPT ",\"do_layer_norm_before\":false}", PT_ENOSUP, "do_layer_norm_before: false");
+    refused("{" OPT ",\"word_embed_proj_dim\":12}", PT_ENOSUP, "word_embed_proj_dim 12");
+    refused("{" OPT ",\"layer_norm_elementwise_affine\":false}", PT_ENOSUP, "layer_norm_elementwise_affine: false");
+    refused("{" OPT ",\"_remove_final_layer_norm\":true}", PT_ENOSUP, "_remove_final_layer_norm: true");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2), cmocka_unit_test(test_falcon)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2), cmocka_unit_test(test_falcon), cmocka_unit_test(test_opt)};
     return cmocka_run_group_tests_name("config.json of GPT-2's kin", tests, NULL, NULL);
 }
