@@ -120,7 +120,7 @@ done:
     return rc;
 }
 
-enum { MANY_IDS = 256, KEPT_IDS = 32 };
+enum { MANY_IDS = 64, KEPT_IDS = 16 };
 
 /* Of many ids the last ones stand for all where they give the end of the text that was shown: a long answer costs no more a token than a short one. */
 static pt_status forget(const pt_tokenizer *t, pt_tok_stream *s, bool skip_special)

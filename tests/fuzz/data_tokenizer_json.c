@@ -30,7 +30,7 @@ static void use(const pt_tokenizer *t, const char *text, size_t n)
     fuzz_clean(pt_tok_encode_document(t, text, n, true, &ids, &ended));
     for (size_t i = 0; i < ids.n; i++) {
         fuzz_assert(ids.ids[i] >= 0 && ids.ids[i] < vocab);
-        fuzz_clean(pt_tok_stream_next(t, &s, ids.ids[i], i % 2, &out));
+        if (i < 4096) fuzz_clean(pt_tok_stream_next(t, &s, ids.ids[i], i % 2, &out));
     }
     fuzz_clean(pt_tok_stream_end(&s, &out));
     fuzz_clean(pt_tok_decode(t, ids.ids, ids.n, false, &out));
