@@ -56,6 +56,8 @@ pt_status pt_stages_open(pt_stages *s, const char *path, const pt_setting *setti
 void pt_stages_free(pt_stages *s); /* safe on a zeroed struct */
 /* -1 when there is none of that name. */
 int pt_stages_find(const pt_stages *s, const char *name);
+/* Whether what a stage leaves is there. */
+bool pt_stages_result_there(const pt_stage *g);
 /* Whether the result that stage i begins with is there. */
 bool pt_stages_start_there(const pt_stages *s, int i);
 /* The config of stage i in its folder. chained: it begins where the earlier stage ended, else as the first stage would. resume: it goes on from

@@ -74,19 +74,22 @@ pt_status pt_stages_evaluate(const pt_stages *s, int i, const pt_config *cfg, pt
     return rc;
 }
 
-/* A file or folder of the stage that is not there, and that an earlier stage leaves; NULL: there is none. */
-static const char *missing(const pt_stages *s, const char *path)
+/* A file or folder that is not there yet, and that an earlier stage leaves; NULL: it is there, or is none of theirs. A stage's folder may be there before its result is. */
+static const char *missing(const pt_stages *s, int i, const char *path)
 {
     const size_t n = strlen(s->output_dir);
-    return path && !strncmp(path, s->output_dir, n) && path[n] == '/' && !pt_file_exists(path) && !pt_dir_exists(path) ? path : NULL;
+    if (!path || strncmp(path, s->output_dir, n) || path[n] != '/') return NULL;
+    for (int k = 0; k < i; k++)
+        if (!strcmp(s->of[k].folder, path)) return pt_stages_result_there(&s->of[k]) ? NULL : path;
+    return pt_file_exists(path) || pt_dir_exists(path) ? NULL : path;
 }
 
-static const char *awaited_by(const pt_stages *s, const pt_config *cfg)
+static const char *awaited_by(const pt_stages *s, int i, const pt_config *cfg)
 {
     const char *what = NULL;
-    for (size_t i = 0; i < cfg->eval.n_evaluations && !what; i++) what = missing(s, cfg->eval.evaluations[i].path);
-    for (size_t i = 0; i < cfg->eval.n_models; i++)
-        for (size_t k = 0; k < cfg->eval.models[i].n_options && !what; k++) what = missing(s, cfg->eval.models[i].options[k].value);
+    for (size_t e = 0; e < cfg->eval.n_evaluations && !what; e++) what = missing(s, i, cfg->eval.evaluations[e].path);
+    for (size_t m = 0; m < cfg->eval.n_models; m++)
+        for (size_t k = 0; k < cfg->eval.models[m].n_options && !what; k++) what = missing(s, i, cfg->eval.models[m].options[k].value);
     return what;
 }
 
@@ -98,7 +101,7 @@ pt_status pt_stages_plan(pt_cli *c)
     const pt_stage *g = &c->stages->of[c->stage];
     const bool chained = pt_stages_start_there(c->stages, c->stage);
     PT_TRY(pt_stages_config(c->stages, c->stage, chained, false, &cfg));
-    const char *what = awaited_by(c->stages, cfg);
+    const char *what = awaited_by(c->stages, c->stage, cfg);
     if (what) printf("planned   when %s is there, which an earlier stage leaves\n", what);
     else rc = pt_eval_plan(&own, cfg, !chained && cfg->adapter.kind != PT_ADAPTER_NONE);
 done:

@@ -12,7 +12,7 @@
 static const char state_file[] = "stages.json";
 static const char *const state_words[] = {[PT_STAGE_BEGUN] = "begun", [PT_STAGE_DONE] = "done"};
 
-static bool result_there(const pt_stage *g)
+bool pt_stages_result_there(const pt_stage *g)
 {
     char *path = NULL;
     if (pt_path_join(&path, g->folder, g->evaluates ? "eval.json" : g->full ? "config.json" : "adapter_model.safetensors") != PT_OK) return false;
@@ -24,7 +24,7 @@ static bool result_there(const pt_stage *g)
 
 bool pt_stages_start_there(const pt_stages *s, int i)
 {
-    return s->of[i].from < 0 || result_there(&s->of[s->of[i].from]);
+    return s->of[i].from < 0 || pt_stages_result_there(&s->of[s->of[i].from]);
 }
 
 /* Whose result is gone is not done. */
@@ -33,7 +33,7 @@ static void read_one(const pt_stages *s, const char *name, const char *word, pt_
     int i = pt_stages_find(s, name);
     if (i < 0 || !word) return;
     if (!strcmp(word, state_words[PT_STAGE_BEGUN])) state[i] = PT_STAGE_BEGUN;
-    if (!strcmp(word, state_words[PT_STAGE_DONE]) && result_there(&s->of[i])) state[i] = PT_STAGE_DONE;
+    if (!strcmp(word, state_words[PT_STAGE_DONE]) && pt_stages_result_there(&s->of[i])) state[i] = PT_STAGE_DONE;
 }
 
 pt_status pt_stages_read_state(const pt_stages *s, pt_stage_state state[PT_STAGES_MOST])
