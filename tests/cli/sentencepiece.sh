@@ -1,16 +1,7 @@
 #!/usr/bin/env bash
 # tokenizer.model by itself and in a folder: training, the exports, and what they read again.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+. "$(dirname "$0")/lib.bash"
 spm=tests/golden/data/spm
-n=0
-result() { # NAME, by the exit code before it
-    local ok=$?
-    n=$((n + 1))
-    if [ $ok -eq 0 ]; then echo "ok $n - $1"; else tail -n 5 "$dir/err" | sed 's/^/# /'; echo "not ok $n - $1"; fi
-}
 for i in $(seq 8); do echo "{\"text\": \"The light of the sea, number $i.  Then the wind  and the sand.\"}"; done >"$dir/rows.jsonl"
 # train NAME TOKENIZER ROWS
 train() {
