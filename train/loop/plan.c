@@ -127,28 +127,32 @@ static size_t device_library_bytes(const pt_run *r)
     return (size_t)(mib * MIB);
 }
 
-/* Records longer than the positions that the model was made for. */
-static void warn_of_positions(pt_run *r)
+/* Records longer than the positions that the model was made for; past those of a table there is nothing. */
+static pt_status check_positions(pt_run *r)
 {
+    const int most = pt_config_reach(pt_source_config(r->base.source));
     int64_t reach = pt_config_positions(pt_source_config(r->base.source)), longest = 0;
-    if (reach <= 0 || r->cfg->data.sequence_len <= reach) return;
+    if (reach <= 0 || r->cfg->data.sequence_len <= reach) return PT_OK;
     if (!r->pack) {
         warn(&r->plan, "sequence_len %d is more than the %lld positions that the model was made for (rope scaling considered)", r->cfg->data.sequence_len, (long long)reach);
-        return;
+        return PT_OK;
     }
     for (int64_t i = 0; i < pt_pack_count(r->pack); i++) {
         pt_packed rec;
-        if (pt_pack_get(r->pack, i, &rec) != PT_OK) return;
+        PT_RETURN(pt_pack_get(r->pack, i, &rec));
         for (int32_t k = 0; k < rec.n_answers; k++) {
             int32_t n = pt_pack_answer(r->pack, &rec, k).n;
             longest = n > longest ? n : longest;
         }
     }
+    if (most && longest > most)
+        return pt_fail(PT_EARG, "the longest record has %lld tokens, and this model has positions for %d: set sequence_len to at most that", (long long)longest, most);
     warn(&r->plan, "sequence_len %d is more than the %lld positions that the model was made for (rope scaling considered); the longest record has %lld tokens%s",
          r->cfg->data.sequence_len, (long long)reach, (long long)longest, longest > reach ? ": its end stands where the model never was" : "");
+    return PT_OK;
 }
 
-static void make_warnings(pt_run *r)
+static pt_status make_warnings(pt_run *r)
 {
     pt_run_plan *p = &r->plan;
     if (p->no_data && !p->data.steps)
@@ -163,7 +167,7 @@ static void make_warnings(pt_run *r)
     if (p->warmup >= p->data.steps && p->data.steps)
         warn(p, "warm-up takes %lld of %lld steps: the learning rate never reaches its peak", (long long)p->warmup,
              (long long)p->data.steps);
-    warn_of_positions(r);
+    PT_RETURN(check_positions(r));
     size_t need = p->total * (size_t)p->local_ranks;
     if (!pt_run_plan_fits(p, p->device_need))
         warn(p, "needs %.1f MiB on the device, where %.1f are free: the run would be refused",
@@ -175,6 +179,7 @@ static void make_warnings(pt_run *r)
              need / MIB, p->machine / MIB);
     else if (p->available && need > p->available)
         warn(p, "needs %.0f MiB and %.0f are free now", need / MIB, p->available / MIB);
+    return PT_OK;
 }
 
 /* The roles' bytes: of the device where it has memory of its own, else of this process. */
@@ -236,7 +241,7 @@ pt_status pt_run_make_plan(pt_run *r)
     p->available = (size_t)pt_memory_available();
     p->machine = (size_t)pt_memory_total();
     p->local_ranks = r->comm->local_size;
-    make_warnings(r);
+    PT_TRY(make_warnings(r));
 done:
     return rc;
 }

@@ -1,4 +1,6 @@
 /* The loaded batch: checks, uploads, runs; and the passes over it. */
+#include <stdlib.h>
+
 #include "train/model/model_impl.h"
 
 static pt_status check_sizes(const pt_model *m, const pt_batch *b)
@@ -22,7 +24,7 @@ static pt_status check_sizes(const pt_model *m, const pt_batch *b)
 static pt_status check_values(const pt_model *m, const pt_batch *b)
 {
     const int reach = pt_config_reach(&m->cfg);
-    for (int32_t i = 0; reach && i < b->n_tokens; i++)
+    for (int32_t i = 0; reach && i < b->n_live; i++)
         if (b->positions[i] < 0 || b->positions[i] >= reach)
             return pt_fail(PT_EARG, "token %d of the batch stands at position %d: this model has positions for %d; set sequence_len to at most that", i,
                            b->positions[i], reach);
@@ -65,12 +67,25 @@ static pt_status put_i32(pt_model *m, pt_view table, const int32_t *src, int64_t
     return n ? m->ctx->ops->upload(m->ctx, pt_trim_vec(table, n), src) : PT_OK;
 }
 
+/* The dead tail counts on from 0: where positions end, it begins again. */
+static pt_status put_positions(pt_model *m, const pt_batch *b)
+{
+    const int reach = pt_config_reach(&m->cfg);
+    int32_t *p = NULL;
+    if (!reach || b->n_tokens - b->n_live <= reach) return put_i32(m, m->tab.positions, b->positions, b->n_tokens);
+    PT_RETURN(pt_calloc(&p, (size_t)b->n_tokens, sizeof *p));
+    for (int32_t i = 0; i < b->n_tokens; i++) p[i] = i < b->n_live ? b->positions[i] : b->positions[i] % reach;
+    pt_status rc = put_i32(m, m->tab.positions, p, b->n_tokens);
+    free(p);
+    return rc;
+}
+
 static pt_status upload_all(pt_model *m, const pt_batch *b)
 {
     pt_tables *t = &m->tab;
     int64_t n = b->n_tokens;
     PT_RETURN(put_i32(m, t->tokens, b->tokens, n));
-    PT_RETURN(put_i32(m, t->positions, b->positions, n));
+    PT_RETURN(put_positions(m, b));
     if (pt_view_ok(t->token_key)) PT_RETURN(m->ctx->ops->upload(m->ctx, pt_trim_vec(t->token_key, n), b->token_key));
     PT_RETURN(put_i32(m, t->head_token, b->head_token, b->n_heads));
     PT_RETURN(put_i32(m, t->row_head, b->row_head, b->n_rows));
