@@ -1,17 +1,6 @@
 #!/bin/bash
 # A GPT-2 through the program, with DialoGPT's template: what a turn is, and where its learned positions end.
-cd "$(dirname "$0")/../.." || exit 2
-ptrain=${PTRAIN:-build/ptrain}
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-ok() { # NAME STATUS
-    n=$((n + 1))
-    if [ "$2" = 0 ]; then echo "ok $n - $1"; else
-        sed 's/^/# /' "$dir/out" "$dir/err"
-        echo "not ok $n - $1"
-    fi
-}
+. "$(dirname "$0")/lib.bash"
 run() { "$ptrain" "$@" >"$dir/out" 2>"$dir/err" </dev/null; }
 config() { # SEQUENCE_LEN DATA
     printf 'init: random
@@ -34,13 +23,13 @@ for i in 1 2 3 4; do turns "1 2 3 4 5 6 7 8 9 10 11 12 13 14"; done >"$dir/long.
 config 64 short.jsonl >"$dir/short.yaml"
 config 64 long.jsonl >"$dir/long.yaml"
 run inspect "$dir/short.yaml" && grep -qF 'q 1<|im_end|>«answer<|im_end|>»more<|im_end|>«so<|im_end|>»' "$dir/out"
-ok "the end token stands behind each turn, and is learned behind answers" $?
+result "the end token stands behind each turn, and is learned behind answers"
 run "$dir/short.yaml" && run generate "$dir/run" --prompt hi --temperature 0 --max-new-tokens 4
-ok "it is trained and answers" $?
+result "it is trained and answers"
 run generate "$dir/run" --prompt hi --max-new-tokens 60
 [ $? != 0 ] && grep -q 'this model has positions for 32; ask for fewer tokens' "$dir/err"
-ok "an answer past the last position is refused" $?
+result "an answer past the last position is refused"
 run "$dir/long.yaml" --output_dir="$dir/long"
 [ $? = 2 ] && grep -q 'tokens, and this model has positions for 32: set sequence_len to at most that' "$dir/err" && [ ! -e "$dir/long/metrics.jsonl" ]
-ok "records past the last position are refused before the run" $?
+result "records past the last position are refused before the run"
 echo "1..$n"

@@ -79,8 +79,45 @@ static void test_opt(void **state)
     refused("{" OPT ",\"_remove_final_layer_norm\":true}", PT_ENOSUP, "_remove_final_layer_norm: true");
 }
 
+/* Names as llama.cpp's gguf-py/gguf/tensor_mapping.py has them: of every tensor outside blocks and in the first. */
+static void names_are(const char *json, const char *want)
+{
+    pt_model_config c = good(json);
+    pt_tensor_spec *t = NULL;
+    size_t n = 0, at = 0;
+    char have[4096] = "", name[128];
+    OK(pt_config_tensors(&c, PT_HEAD_VOCABULARY, 0, &t, &n));
+    for (size_t i = 0; i < n; i++) {
+        if (t[i].layer > 0) continue;
+        assert_true(pt_tensor_gguf_name(pt_family_of(&c), &t[i], name, sizeof name));
+        at += (size_t)snprintf(have + at, sizeof have - at, "%s %s\n", t[i].name, name);
+    }
+    assert_string_equal(have, want);
+    free(t);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    names_are("{" GPT2 "}", "transformer.wte.weight token_embd.weight\ntransformer.wpe.weight position_embd.weight\n"
+                            "transformer.h.0.ln_1.weight blk.0.attn_norm.weight\ntransformer.h.0.ln_1.bias blk.0.attn_norm.bias\n"
+                            "transformer.h.0.attn.c_attn.weight blk.0.attn_qkv.weight\ntransformer.h.0.attn.c_attn.bias blk.0.attn_qkv.bias\n"
+                            "transformer.h.0.attn.c_proj.weight blk.0.attn_output.weight\ntransformer.h.0.attn.c_proj.bias blk.0.attn_output.bias\n"
+                            "transformer.h.0.ln_2.weight blk.0.ffn_norm.weight\ntransformer.h.0.ln_2.bias blk.0.ffn_norm.bias\n"
+                            "transformer.h.0.mlp.c_fc.weight blk.0.ffn_up.weight\ntransformer.h.0.mlp.c_fc.bias blk.0.ffn_up.bias\n"
+                            "transformer.h.0.mlp.c_proj.weight blk.0.ffn_down.weight\ntransformer.h.0.mlp.c_proj.bias blk.0.ffn_down.bias\n"
+                            "transformer.ln_f.weight output_norm.weight\ntransformer.ln_f.bias output_norm.bias\n");
+    names_are("{" FALCON ",\"num_kv_heads\":2,\"new_decoder_architecture\":true,\"tie_word_embeddings\":false}",
+              "transformer.word_embeddings.weight token_embd.weight\n"
+              "transformer.h.0.ln_attn.weight blk.0.attn_norm_2.weight\ntransformer.h.0.ln_attn.bias blk.0.attn_norm_2.bias\n"
+              "transformer.h.0.self_attention.query_key_value.weight blk.0.attn_qkv.weight\ntransformer.h.0.self_attention.dense.weight blk.0.attn_output.weight\n"
+              "transformer.h.0.ln_mlp.weight blk.0.attn_norm.weight\ntransformer.h.0.ln_mlp.bias blk.0.attn_norm.bias\n"
+              "transformer.h.0.mlp.dense_h_to_4h.weight blk.0.ffn_up.weight\ntransformer.h.0.mlp.dense_4h_to_h.weight blk.0.ffn_down.weight\n"
+              "transformer.ln_f.weight output_norm.weight\ntransformer.ln_f.bias output_norm.bias\nlm_head.weight output.weight\n");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2), cmocka_unit_test(test_falcon), cmocka_unit_test(test_opt)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2), cmocka_unit_test(test_falcon), cmocka_unit_test(test_opt), cmocka_unit_test(test_names)};
     return cmocka_run_group_tests_name("config.json of GPT-2's kin", tests, NULL, NULL);
 }
