@@ -6,7 +6,9 @@
 export OMP_WAIT_POLICY=passive
 jobs=1
 dir=$(mktemp -d) || exit 2
-trap 'rm -rf "$dir"' EXIT INT TERM
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 run_one() {
     name=$1; log=$2
     {
