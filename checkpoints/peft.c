@@ -46,7 +46,9 @@ void pt_peft_free(pt_peft *p)
     free_patterns(&p->alphas);
     pt_peft_pattern_free(&p->target_regex);
     pt_peft_pattern_free(&p->exclude_regex);
+    free_list(&p->row_modules);
     free(p->layers);
+    free(p->rows);
     free(p->task_type);
     free(p->base_model);
     free(p);
@@ -153,6 +155,40 @@ static pt_status read_layers(const json_t *root, pt_peft *p)
     return PT_OK;
 }
 
+static pt_status read_rows(const json_t *list, pt_peft *p)
+{
+    static const char key[] = "trainable_token_indices";
+    const size_t n = json_array_size(list);
+    if (!json_is_array(list) || n > MAX_ITEMS) return wrong(key, list, "a list of token ids, or a mapping of modules to such lists");
+    if (p->row_modules.n > 1 && n != p->n_rows) return pt_fail(PT_ENOSUP, "%s names other rows for %s than for %s", key, p->row_modules.names[1], p->row_modules.names[0]);
+    if (!p->rows) PT_RETURN(pt_alloc0(&p->rows, n));
+    for (size_t i = 0; i < n; i++) {
+        const json_t *e = json_array_get(list, i);
+        if (!json_is_integer(e) || json_integer_value(e) < 0) return wrong(key, e, "a list of token ids");
+        if (p->row_modules.n > 1 && p->rows[i] != json_integer_value(e))
+            return pt_fail(PT_ENOSUP, "%s names other rows for %s than for %s", key, p->row_modules.names[1], p->row_modules.names[0]);
+        p->rows[i] = json_integer_value(e);
+    }
+    p->n_rows = n;
+    return PT_OK;
+}
+
+/* A list, or {module: list}. */
+static pt_status read_token_rows(json_t *root, pt_peft *p)
+{
+    json_t *j = json_object_get(root, "trainable_token_indices"), *list;
+    const char *module;
+    if (!j || json_is_null(j)) return PT_OK;
+    if (!json_is_object(j)) return read_rows(j, p);
+    if (json_object_size(j) > 2) return pt_fail(PT_ENOSUP, "trainable_token_indices names %zu modules; the embedding and the head are supported", json_object_size(j));
+    json_object_foreach(j, module, list)
+    {
+        PT_RETURN(pt_peft_list_add(&p->row_modules, module));
+        PT_RETURN(read_rows(list, p));
+    }
+    return PT_OK;
+}
+
 static pt_status read_number(const json_t *root, const char *key, double lo, double hi, double *out)
 {
     const json_t *j = json_object_get(root, key);
@@ -199,6 +235,7 @@ static const char *const understood[] = {"alpha_pattern",
                                          "runtime_config",
                                          "target_modules",
                                          "task_type",
+                                         "trainable_token_indices",
                                          "use_rslora"};
 
 /* Why a known field is refused. */
@@ -208,7 +245,6 @@ static const struct refusal {
     {"use_dora", "DoRA rescales the base weights"},
     {"lora_bias", "a bias beside lora_B is not kept"},
     {"layer_replication", "layers are not replicated"},
-    {"trainable_token_indices", "single rows of the embedding are not adapted"},
     {"megatron_config", "Megatron's parallel layers are not read"},
     {"target_parameters", "only modules are adapted, not bare parameters"},
     {"alora_invocation_tokens", "activated LoRA is not supported"},
@@ -299,6 +335,7 @@ static pt_status read_fields(json_t *root, pt_peft *p)
     p->rslora = json_is_true(rs);
     PT_RETURN(read_targets(root, p));
     PT_RETURN(read_list(root, "modules_to_save", &p->modules_to_save));
+    PT_RETURN(read_token_rows(root, p));
     PT_RETURN(read_patterns(root, "rank_pattern", true, &p->ranks));
     PT_RETURN(read_patterns(root, "alpha_pattern", false, &p->alphas));
     PT_RETURN(read_text(root, "task_type", &p->task_type));
@@ -385,6 +422,15 @@ pt_status pt_peft_digest(const pt_peft *p, char out[17])
     return PT_OK;
 }
 
+static json_t *rows_json(const pt_peft *p)
+{
+    json_t *list = json_array(), *by_module = json_object();
+    for (size_t i = 0; i < p->n_rows; i++) json_array_append_new(list, json_integer(p->rows[i]));
+    for (size_t i = 0; i < p->row_modules.n; i++) json_object_set(by_module, p->row_modules.names[i], list);
+    json_decref(p->row_modules.n ? list : by_module);
+    return p->row_modules.n ? by_module : list;
+}
+
 pt_status pt_peft_write(const pt_peft *p, const char *folder)
 {
     pt_status rc = PT_OK;
@@ -411,6 +457,7 @@ pt_status pt_peft_write(const pt_peft *p, const char *folder)
     /* older releases of PEFT do not know this key: written only where it is used */
     if (p->exclude.n || p->exclude_regex.text)
         bad |= json_object_set_new(j, "exclude_modules", list_or_text(&p->exclude, p->exclude_regex.text));
+    if (p->n_rows) bad |= json_object_set_new(j, "trainable_token_indices", rows_json(p));
     PT_CHECK(!bad, PT_EARG, "%s: a name in the adapter's configuration is not valid UTF-8", path);
     PT_TRY(pt_json_write(j, path));
 done:

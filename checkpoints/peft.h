@@ -39,6 +39,9 @@ typedef struct pt_peft {
     size_t n_layers;
     pt_peft_list layers_pattern;
     pt_peft_patterns ranks, alphas; /* rank_pattern, alpha_pattern: a key matches at the end of the path, after a dot */
+    int64_t *rows; /* trainable_token_indices: rows of the embedding that stand in the adapter whole, not as a difference */
+    size_t n_rows;
+    pt_peft_list row_modules;       /* of which modules, where that key is a mapping (the same rows of each); none: of the embedding and what is tied to it */
     char *task_type;                /* "CAUSAL_LM", "SEQ_CLS" or NULL */
     char *base_model;               /* base_model_name_or_path, NULL when absent */
 } pt_peft;
@@ -76,8 +79,10 @@ pt_status pt_peft_digest(const pt_peft *p, char out[17]);
 typedef enum pt_peft_part {
     PT_PEFT_A,    /* lora_A.weight [r, in] */
     PT_PEFT_B,    /* lora_B.weight [out, r] */
-    PT_PEFT_SAVED /* a whole tensor of a module in modules_to_save; the path then ends in ".weight" or ".bias" */
+    PT_PEFT_SAVED, /* a whole tensor of a module in modules_to_save; the path then ends in ".weight" or ".bias" */
+    PT_PEFT_ROWS   /* token_adapter.trainable_tokens_delta [n, hidden]: the rows of `rows`, of the embedding or the head at the path */
 } pt_peft_part;
+#define PT_PEFT_ROWS_TAIL ".token_adapter.trainable_tokens_delta"
 /* Tensor name in adapter_model.safetensors, owned: base_model.model.PATH.lora_A.weight; for SAVED base_model.model.PATH. */
 pt_status pt_peft_tensor_name(char **out, const char *path, pt_peft_part part);
 /* The inverse; ".default" (PEFT's adapter name) may stand before .weight. *path owned. PT_ENOSUP, naming the tensor, for parts

@@ -11,7 +11,7 @@ static const char prefix[] = "base_model.model.";
 
 pt_status pt_peft_tensor_name(char **out, const char *path, pt_peft_part part)
 {
-    const char *tail = part == PT_PEFT_A ? ".lora_A.weight" : part == PT_PEFT_B ? ".lora_B.weight" : "";
+    const char *tail = part == PT_PEFT_A ? ".lora_A.weight" : part == PT_PEFT_B ? ".lora_B.weight" : part == PT_PEFT_ROWS ? PT_PEFT_ROWS_TAIL : "";
     return pt_asprintf(out, "%s%s%s", prefix, path, tail);
 }
 
@@ -43,6 +43,7 @@ pt_status pt_peft_parse_name(const char *name, char **path, pt_peft_part *part)
     n -= k;
     if (cut_tail(s, &n, ".lora_A.weight") || cut_tail(s, &n, ".lora_A.default.weight")) *part = PT_PEFT_A;
     else if (cut_tail(s, &n, ".lora_B.weight") || cut_tail(s, &n, ".lora_B.default.weight")) *part = PT_PEFT_B;
+    else if (cut_tail(s, &n, PT_PEFT_ROWS_TAIL) || cut_tail(s, &n, PT_PEFT_ROWS_TAIL ".default")) *part = PT_PEFT_ROWS;
     else if (strstr(s, "lora_") || strstr(s, ".base_layer.") ||
              (strcmp(s + n - (n < 7 ? n : 7), ".weight") && strcmp(s + n - (n < 5 ? n : 5), ".bias")))
         return pt_fail(PT_ENOSUP, "tensor '%s' is neither a LoRA matrix of a linear layer nor a saved module", name);
@@ -61,6 +62,7 @@ pt_status pt_peft_find(const pt_st *st, const char *path, pt_peft_part part, con
     if (part == PT_PEFT_SAVED)
         PT_TRY(
             pt_asprintf(&other, "%s%.*s.modules_to_save.default%s", prefix, dot ? (int)(dot - path) : 0, path, dot ? dot : ""));
+    else if (part == PT_PEFT_ROWS) PT_TRY(pt_asprintf(&other, "%s%s%s.default", prefix, path, PT_PEFT_ROWS_TAIL));
     else PT_TRY(pt_asprintf(&other, "%s%s.lora_%c.default.weight", prefix, path, part == PT_PEFT_A ? 'A' : 'B'));
     *out = pt_st_find(st, other);
 done:
@@ -133,7 +135,7 @@ pt_status pt_peft_open_tensors(const pt_peft *p, pt_st **out, const char *folder
         rc = pt_peft_parse_name(t->name, &path, &part);
         if (rc != PT_OK) pt_fail_prefix(rc, "%s", file);
         PT_TRY(rc);
-        if (part != PT_PEFT_SAVED) PT_TRY(check_half(p, st, t, path, part));
+        if (part < PT_PEFT_SAVED) PT_TRY(check_half(p, st, t, path, part));
         PT_TRY(check_finite(t));
         free(path);
         path = NULL;

@@ -120,7 +120,9 @@ pt_status pt_check_head(const pt_ctx *ctx, const pt_head_args *a)
         if (pt_view_ok(sums[i].v)) PT_RETURN(pt_check_typed("head", sums[i].name, sums[i].v, PT_F32, 1, hd));
     if (pt_head_reference(a)) PT_RETURN(pt_check_typed("head", "xr", a->xr, ctx->act, hd, c));
     if (pt_view_ok(a->dx)) PT_RETURN(pt_check_typed("head", "dx", a->dx, ctx->act, hd, c));
-    if (pt_view_ok(a->dw)) PT_RETURN(pt_check_typed("head", "dw", a->dw, PT_F32, v, c));
+    if (pt_view_ok(a->dw)) PT_RETURN(pt_check_typed("head", "dw", a->dw, PT_F32, a->dw_first ? a->dw.rows : v, c));
+    if (pt_view_ok(a->dw) && (a->dw_first < 0 || a->dw_first > v - a->dw.rows))
+        return pt_fail(PT_ESHAPE, "head: dw is of rows %lld to %lld of %lld", (long long)a->dw_first, (long long)(a->dw_first + a->dw.rows - 1), (long long)v);
     if (!(a->temperature > 0)) return pt_fail(PT_EARG, "head: temperature %g is not positive", (double)a->temperature);
     if (!(a->softcap >= 0)) return pt_fail(PT_EARG, "head: softcap %g is negative", (double)a->softcap);
     return PT_OK;

@@ -152,7 +152,8 @@ pt_status pt_check_embed_bwd(const pt_ctx *ctx, const pt_embed_bwd_args *a)
     PT_RETURN(pt_check_typed("embed_bwd", "dy", a->dy, PT_F32, n, c));
     PT_RETURN(pt_check_typed("embed_bwd", "dw", a->dw, PT_F32, a->dw.rows, c));
     PT_RETURN(pt_check_typed("embed_bwd", "tokens", a->tokens, PT_I32, 1, n));
-    return ctx->dry ? PT_OK : check_index("embed_bwd", "token", a->tokens, a->dw.rows);
+    if (a->first < 0) return pt_fail(PT_ESHAPE, "embed_bwd: the first row of dw is that of token %lld", (long long)a->first);
+    return ctx->dry || a->first ? PT_OK : check_index("embed_bwd", "token", a->tokens, a->dw.rows);
 }
 
 pt_status pt_check_gather(const pt_ctx *ctx, const pt_gather_args *a)

@@ -27,7 +27,7 @@ typedef struct pt_head_args {
     pt_view argmax;  /* [1,Hd] i32 */
     /* outputs of the backward; all absent = forward only */
     pt_view dx;      /* [Hd,C] act, overwritten */
-    pt_view dw;      /* [V,C] f32 accumulated, or absent */
+    pt_view dw;      /* [V,C] f32 accumulated, or absent; with dw_first [n,C]: of rows dw_first .. dw_first + n - 1 alone */
     /* inputs */
     pt_view x;       /* [Hd,C] act: after the final norm */
     pt_view w;       /* [V,C] stored type */
@@ -38,6 +38,7 @@ typedef struct pt_head_args {
     pt_view xr;      /* [Hd,C] act: the reference's x */
     bool kl_reverse; /* KL(reference||policy) */
     float temperature; /* 1 = none */
+    int64_t dw_first;  /* 0 = dw is of all rows */
     float softcap;     /* 0 = none; z = cap*tanh(z/cap): Gemma 2 (arXiv:2408.00118), section 2 */
 } pt_head_args;
 /* Whether anything but logits is asked for. */

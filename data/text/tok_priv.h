@@ -258,6 +258,8 @@ void pt_tok_shadow(pt_tokenizer *t, int32_t old, int32_t id);
 /* Declares an added token, as the tokenizers library's add_tokens: one whose text the vocabulary has keeps that id; any other gets the next
  * free one, whatever id the file states (id; -1 = none stated). Stated again, the last flags count; an empty text is passed over. */
 pt_status pt_tok_put_added(pt_tokenizer *t, const pt_tok_added *stated, int64_t id, const char *content, size_t n);
+/* What pt_tok_finish made of the added tokens, once more for another list of them (tok_vocab.c). */
+pt_status pt_tok_finish_again(pt_tokenizer *t);
 /* Of tokens declared several times the last declaration stays. */
 pt_status pt_tok_settle_added(pt_tokenizer *t);
 /* ---- tok_vocab.c ---- */

@@ -392,8 +392,7 @@ pt_status pt_tok_finish(pt_tokenizer *t)
     return pt_tok_build_spec(t);
 }
 
-/* What pt_tok_finish made of the added tokens, once more for a shorter list. */
-static pt_status finish_again(pt_tokenizer *t)
+pt_status pt_tok_finish_again(pt_tokenizer *t)
 {
     void **made[] = {(void **)&t->spec_merges, (void **)&t->spec_tokens, (void **)&t->spec_types, (void **)&t->spec_scores,
                      (void **)&t->spec_text,   (void **)&t->added[0].slot, (void **)&t->added[0].lens,
@@ -440,7 +439,7 @@ pt_status pt_tok_limit(pt_tokenizer *t, int32_t rows)
     PT_RETURN(pt_tok_add_stop(t, t->eot));
     pt_log(PT_LOG_WARN, "%s: %d tokens have no row in the model (it has %d), the first is '%s' with id %d: they are read as plain text",
            t->path ? t->path : "the tokenizer", n - rows, rows, (t->flags[rows] & PT_TOK_HAS) ? pt_tok_text(t, t->spell[rows]) : "", rows);
-    return finish_again(t);
+    return pt_tok_finish_again(t);
 }
 
 void pt_tok_free(pt_tokenizer *t)

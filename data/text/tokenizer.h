@@ -150,9 +150,13 @@ const char *pt_tok_path(const pt_tokenizer *t);
 const char *pt_tok_file(const pt_tokenizer *t);
 /* The id that tokenizer.json's own post-processor puts before a text; -1 when it puts none. */
 int32_t pt_tok_template_bos(const pt_tokenizer *t);
-/* Digest of everything that decides ids: the same text always gives the same ids under equal fingerprints. */
 /* Takes away what has no row in a model of so many rows: added tokens beyond it become plain text (with a warning), special ids beyond it
  * none. PT_EARG when a piece of the model itself lies there: the two do not belong together. */
 pt_status pt_tok_limit(pt_tokenizer *t, int32_t rows);
+/* Adds n tokens that are found in any text, as Hugging Face's add_tokens does with normalized=False; none of them is a control token, but for turn tags.
+ * Their ids are *first, *first + 1 ..., behind all others. PT_EARG for an empty text, one that is not UTF-8 and one that the vocabulary has; PT_ENOSUP where
+ * the ids would not follow each other. After an error t is only to be freed. Not while others use t. */
+pt_status pt_tok_grow(pt_tokenizer *t, const char *const *texts, size_t n, int32_t *first);
+/* Digest of everything that decides ids: the same text always gives the same ids under equal fingerprints. */
 uint64_t pt_tok_fingerprint(const pt_tokenizer *t);
 #endif

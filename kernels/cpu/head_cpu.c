@@ -344,9 +344,10 @@ static pt_status backward_chunk(head_work *w, int64_t h0, int64_t n)
                               .beta = b ? 1 : 0, .c = pt_f32_row(a->dx, h0), .ldc = a->dx.ld};
             PT_RETURN(pt_gemm_run(pt_cpu_gemm(w->ctx), &g));
         }
-        if (pt_view_ok(a->dw)) {
-            pt_gemm_args g = {.type = w->w.type, .ta = true, .m = now, .n = a->w.cols, .k = n, .alpha = 1, .a = dz, .lda = VB, .b = x,
-                              .ldb = w->ldx, .beta = 1, .c = pt_f32_row(a->dw, v0), .ldc = a->dw.ld};
+        int64_t from = v0 > a->dw_first ? v0 : a->dw_first, end = a->dw_first + a->dw.rows < v0 + now ? a->dw_first + a->dw.rows : v0 + now;
+        if (pt_view_ok(a->dw) && from < end) {
+            pt_gemm_args g = {.type = w->w.type, .ta = true, .m = end - from, .n = a->w.cols, .k = n, .alpha = 1, .a = (const uint8_t *)dz + (from - v0) * (bf16 ? 2 : 4),
+                              .lda = VB, .b = x, .ldb = w->ldx, .beta = 1, .c = pt_f32_row(a->dw, from - a->dw_first), .ldc = a->dw.ld};
             PT_RETURN(pt_gemm_run(pt_cpu_gemm(w->ctx), &g));
         }
     }

@@ -38,8 +38,10 @@ pt_status pt_cpu_embed_bwd(pt_ctx *ctx, const pt_embed_bwd_args *a)
 #pragma omp parallel for schedule(static) if (n * c > SMALL_WORK)
     for (int64_t s = 0; s < strips; s++) {
         int64_t at = s * STRIP, len = c - at < STRIP ? c - at : STRIP;
-        for (int64_t r = 0; r < n; r++)
-            PT_PICK(pt_axpby_run)(pt_f32_row(a->dw, tokens[r]) + at, pt_f32_row(a->dy, r) + at, len, a->scale, 1);
+        for (int64_t r = 0; r < n; r++) {
+            int64_t row = tokens[r] - a->first;
+            if (row >= 0 && row < a->dw.rows) PT_PICK(pt_axpby_run)(pt_f32_row(a->dw, row) + at, pt_f32_row(a->dy, r) + at, len, a->scale, 1);
+        }
     }
     pt_prof_end(ctx, PT_PROF_EMBED, t0, 2.0 * (double)n * (double)c);
     return PT_OK;

@@ -359,7 +359,8 @@ pt_status products(const head_work *k, int64_t h0, int64_t n)
         PT_RETURN(pt_cuda_gemm(k->ctx, &g));
     }
     if (!pt_view_ok(a->dw)) return PT_OK;
-    g.ctype = PT_F32, g.ta = true, g.m = vocab, g.n = c, g.k = n, g.beta = 1;
+    g.ctype = PT_F32, g.ta = true, g.m = a->dw.rows, g.n = c, g.k = n, g.beta = 1;
+    g.a = (const unsigned char *)k->z + (size_t)a->dw_first * (size_t)k->elem;
     g.b = x_row(k, a->x, h0), g.ldb = a->x.ld, g.c = pt_ptr<void>(a->dw), g.ldc = a->dw.ld;
     return pt_cuda_gemm(k->ctx, &g);
 }

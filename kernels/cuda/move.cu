@@ -100,12 +100,14 @@ __global__ void __launch_bounds__(PT_ELEM_BLOCK) cast_k(Y *y, int64_t ld_y, cons
 constexpr int EMBED_COLS = 8; /* columns of a thread at a time */
 template <typename T>
 __global__ void __launch_bounds__(PT_ELEM_BLOCK)
-    embed_bwd_k(float *dw, int64_t ld_dw, const T *dy, int64_t ld_dy, const int32_t *tokens, int64_t n, int64_t c, float scale)
+    embed_bwd_k(float *dw, int64_t ld_dw, int64_t rows, int64_t from, const T *dy, int64_t ld_dy, const int32_t *tokens, int64_t n, int64_t c, float scale)
 {
     PT_SHARED(uint32_t, match, [PT_ELEM_BLOCK / 32]);
     int64_t first = blockIdx.x, tid = threadIdx.x;
     int32_t id = tokens[first];
+    int64_t row = id - from;
     int seen = 0;
+    if (row < 0 || row >= rows) return;
     for (int64_t j = tid; j < first; j += PT_ELEM_BLOCK) seen |= tokens[j] == id;
     if (__syncthreads_or(seen)) return;
     for (int64_t c0 = 0; c0 < c; c0 += PT_ELEM_BLOCK * EMBED_COLS) {
@@ -130,7 +132,7 @@ __global__ void __launch_bounds__(PT_ELEM_BLOCK)
 #pragma unroll
         for (int k = 0; k < EMBED_COLS; k++) {
             int64_t i = c0 + k * PT_ELEM_BLOCK + tid;
-            if (i < c) dw[id * ld_dw + i] += scale * sum[k];
+            if (i < c) dw[row * ld_dw + i] += scale * sum[k];
         }
     }
 }
@@ -181,7 +183,7 @@ template <typename Y> pt_status cast_to(pt_ctx *ctx, const pt_cast_args *a)
 template <typename T> pt_status embed_bwd_run(pt_ctx *ctx, const pt_embed_bwd_args *a)
 {
     return pt_launch(embed_bwd_k<T>, dim3((unsigned)a->dy.rows), dim3(PT_ELEM_BLOCK), 0, pt_stream(ctx), pt_ptr<float>(a->dw),
-                     a->dw.ld, pt_ptr<T>(a->dy), a->dy.ld, pt_ptr<int32_t>(a->tokens), a->dy.rows, a->dy.cols, a->scale);
+                     a->dw.ld, a->dw.rows, a->first, pt_ptr<T>(a->dy), a->dy.ld, pt_ptr<int32_t>(a->tokens), a->dy.rows, a->dy.cols, a->scale);
 }
 } // namespace
 

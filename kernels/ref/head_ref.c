@@ -123,8 +123,8 @@ pt_status pt_ref_head(pt_ctx *ctx, const pt_head_args *a)
         }
         if (pt_view_ok(a->dx) || pt_view_ok(a->dw)) backward(a, w, h, range, &s, raw, z, dw);
     }
-    for (int64_t v = 0; dw && v < a->w.rows; v++)
-        for (int64_t c = 0; c < a->w.cols; c++) pt_f32_row(a->dw, v)[c] = (float)(pt_f32_row(a->dw, v)[c] + dw[v * a->w.cols + c]);
+    for (int64_t v = 0; dw && v < a->dw.rows; v++)
+        for (int64_t c = 0; c < a->w.cols; c++) pt_f32_row(a->dw, v)[c] = (float)(pt_f32_row(a->dw, v)[c] + dw[(a->dw_first + v) * a->w.cols + c]);
     PT_CHECK(range[1] == rows || !pt_head_more(a), PT_ESHAPE, "head: row_head[%lld] is not ascending or not below %lld", (long long)range[1], (long long)a->x.rows);
 done:
     free(w);

@@ -29,7 +29,9 @@ pt_status pt_ref_embed_bwd(pt_ctx *ctx, const pt_embed_bwd_args *a)
     PT_RETURN(pt_check_embed_bwd(ctx, a));
     if (ctx->dry) return PT_OK;
     for (int64_t r = 0; r < a->dy.rows; r++) {
-        float *dw = pt_f32_row(a->dw, ((const int32_t *)pt_at(a->tokens))[r]);
+        int64_t row = ((const int32_t *)pt_at(a->tokens))[r] - a->first;
+        if (row < 0 || row >= a->dw.rows) continue;
+        float *dw = pt_f32_row(a->dw, row);
         const float *dy = pt_f32_row(a->dy, r);
         for (int64_t i = 0; i < a->dy.cols; i++) dw[i] = (float)(dw[i] + (double)a->scale * dy[i]);
     }

@@ -51,6 +51,8 @@ static inline double json_num(json_t *o, const char *key)
     return json_number_value(v);
 }
 
+static struct { int32_t first, n; } bench_grown; /* rows of added tokens in the models that are opened from here on */
+
 static inline void bench_open(bench *b, const pt_ops *ops, pt_compute compute, const char *path, const pt_model_options *opt,
                               const pt_model_caps *caps)
 {
@@ -58,6 +60,7 @@ static inline void bench_open(bench *b, const pt_ops *ops, pt_compute compute, c
     *b = (bench){.ctx = {.ops = ops}};
     OK(ops->open(&b->ctx, compute));
     OK(pt_source_open(&b->src, path));
+    if (bench_grown.n) OK(pt_source_grow(b->src, bench_grown.first, bench_grown.n));
     pt_source_reach(b->src, caps->tokens);
     OK(pt_model_new(&b->m, &b->ctx, b->src, opt));
     OK(pt_model_plan(b->m, caps, bytes));

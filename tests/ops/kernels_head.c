@@ -143,6 +143,29 @@ static void test_many_chunks(void **state)
 }
 
 /* Forward alone, then backward, equals both at once, bit for bit; absent outputs change nothing. */
+/* Some rows of dw: what the whole has there, within a block of the vocabulary and across several; none that w has not. */
+static void test_some_rows_of_dw(void **state)
+{
+    static const int64_t parts[][2] = {{3, 2}, {510, 5}, {100, 1000}, {1098, 2}, {1, 1099}};
+    const head_case k = {.hd = 21, .c = 40, .vocab = 1100, .type = PT_F32, .temperature = 1, .scale = 1};
+    pt_ctx *both[] = {&ot.ref, &ot.cpu};
+    for (int b = 0; b < 2; b++)
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+            pt_head_args whole = args_of(&k, true), part = whole;
+            pt_view start = ot_like(whole.dw);
+            ot_copy(start, whole.dw);
+            part.dw_first = parts[i][0];
+            part.dw = ot_new(PT_F32, parts[i][1], k.c, k.c + 3);
+            ot_copy(part.dw, pt_view_rows(start, parts[i][0], parts[i][1]));
+            OT_RUN(both[b], head, &whole);
+            OT_RUN(both[b], head, &part);
+            assert_true(ot_error(part.dw, pt_view_rows(whole.dw, parts[i][0], parts[i][1])) < 1e-6);
+            part.dw_first = k.vocab - parts[i][1] + 1;
+            OT_REFUSE(both[b], head, &part, PT_ESHAPE);
+            ot_free_all();
+        }
+}
+
 static void test_one_visit_is_two(void **state)
 {
     head_case k = {70, 32, 100000, PT_Q8_0, 1, 0, 1, 0};
@@ -391,7 +414,7 @@ static void test_dry_run_and_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_ref),  cmocka_unit_test(test_many_chunks), cmocka_unit_test(test_one_visit_is_two),
+        cmocka_unit_test(test_against_ref),  cmocka_unit_test(test_many_chunks), cmocka_unit_test(test_some_rows_of_dw), cmocka_unit_test(test_one_visit_is_two),
         cmocka_unit_test(test_differences), cmocka_unit_test(test_extremes),    cmocka_unit_test(test_rising),
         cmocka_unit_test(test_dry_run_and_refusals), cmocka_unit_test(test_logits),
         cmocka_unit_test(test_equal),        cmocka_unit_test(test_near_and_far), cmocka_unit_test(test_sums_alone),

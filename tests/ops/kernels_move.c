@@ -60,6 +60,15 @@ static void embed_gradient(void **state)
             assert_true(ot_error(got, dw) < 1e-6);
         }
     pt_threads_set(before);
+    pt_ctx *both[] = {&ot.ref, &ot.cpu};
+    for (int b = 0; b < 2; b++) { /* tokens 4, 5, 6 alone */
+        pt_view some = ot_new(PT_F32, 3, c, c + 2);
+        ot_copy(some, pt_view_rows(start, 4, 3));
+        a.dw = some;
+        a.first = 4;
+        OT_RUN(both[b], embed_bwd, &a);
+        assert_true(ot_error(some, pt_view_rows(dw, 4, 3)) < 1e-6);
+    }
     ot_free_all();
 }
 

@@ -354,6 +354,7 @@ static pt_status open_tokenizer(pt_cli *c, const char *path, pt_tokenizer **tok)
     pt_config *cfg = NULL;
     char *yaml = NULL;
     const char *from = path;
+    int32_t first;
     PT_TRY(pt_path_join(&yaml, path, "config.yaml"));
     if (pt_file_exists(yaml)) { /* a RUN: the tokenizer that it was trained with */
         PT_TRY(pt_config_load(&cfg, yaml, c->settings, (size_t)c->n_settings));
@@ -361,6 +362,7 @@ static pt_status open_tokenizer(pt_cli *c, const char *path, pt_tokenizer **tok)
         PT_CHECK(from, PT_EARG, "%s was trained on ids, without a tokenizer", path);
     }
     PT_TRY(pt_source_tokenizer_at(tok, from));
+    if (cfg && cfg->model.n_added_tokens) PT_TRY(pt_tok_grow(*tok, (const char *const *)cfg->model.added_tokens, cfg->model.n_added_tokens, &first));
 done:
     pt_config_free(cfg);
     free(yaml);

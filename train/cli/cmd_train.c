@@ -99,7 +99,7 @@ static void say_result(const pt_config *cfg, const pt_train_result *r, bool last
     say_word(r->output);
     printf(" | ptrain export ");
     say_word(r->output);
-    printf(" --to %s --out FILE\n", cfg->adapter.kind == PT_ADAPTER_NONE ? "gguf" : "gguf-lora");
+    printf(" --to %s --out FILE\n", cfg->adapter.kind == PT_ADAPTER_NONE || cfg->model.n_added_tokens ? "gguf" : "gguf-lora");
 }
 
 /* The command that goes on: with the settings of this one, since they are in no file that it names. */

@@ -52,6 +52,7 @@ static const struct {
     {"sample_packing", SAID},
     {"share_group", SAID},
     {"shuffle_merged_datasets", SAID},
+    {"added_tokens", LAYOUT}, /* texts: the packs know the tokenizer */
     {"special_tokens", RANKS},
     {"val_set_size", DATA},
     {"val_split_by", DATA},

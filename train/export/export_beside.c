@@ -219,6 +219,7 @@ pt_status pt_export_beside(const pt_model *m, const char *dir, const pt_export_o
     pt_status rc = PT_OK;
     pt_export_ids ids;
     bool made = false;
+    int32_t first;
     const pt_tokenizer *t = opt->tok;
     char *scored = NULL;
     const char *jinja = opt->tmpl ? pt_template_jinja(opt->tmpl) : NULL;
@@ -231,6 +232,7 @@ pt_status pt_export_beside(const pt_model *m, const char *dir, const pt_export_o
     if (t && made) {
         if (!jinja && !pt_tok_path(t)) jinja = pt_tok_chat_template(t); /* a file's own stands in its files */
         PT_TRY(pt_export_tokenizer_bos(dir, t));
+        if (pt_source_grown(m->src, &first) && pt_tok_path(t)) PT_TRY(pt_export_tokenizer_added(dir, t, first, pt_source_grown(m->src, &first)));
         PT_TRY(write_configs(m, dir, t, &ids, jinja));
     }
     PT_TRY(write_jinja(dir, jinja));

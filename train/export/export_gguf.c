@@ -234,6 +234,7 @@ pt_status pt_export_gguf_lora(pt_model *m, const char *file, const pt_export_opt
     pt_gguf_writer w = {0};
     pt_dtype type;
     PT_TRY(check_exportable(m));
+    PT_CHECK(!m->new_rows.n, PT_ENOSUP, "a GGUF adapter has no place for the rows of added tokens: use --to gguf, hf or peft");
     PT_CHECK(m->n_modules, PT_ESTATE, "there is no adapter to export: this model was not trained with LoRA");
     PT_TRY(pt_export_plain_type(opt->type, PT_F32, &type));
     PT_TRY(pt_gguf_writer_open(&w, file));

@@ -118,6 +118,7 @@ static pt_status write_config(pt_model *m, const char *dir, const pt_export_opti
     const char *arch = m->opt.heads & PT_HEAD_VOCABULARY ? m->fam->causal : m->fam->classifier;
     if (!arch) return pt_fail(PT_ENOSUP, "transformers has no class for a %s model with a scalar head: train it as an adapter", m->fam->name);
     const char *type_there = NULL;
+    int32_t grown;
     bool from_hf = !pt_source_is_gguf(m->src) && !m->src->random;
     if (from_hf) {
         PT_TRY(pt_hf_open(&base, pt_source_path(m->src), "config.json"));
@@ -127,6 +128,7 @@ static pt_status write_config(pt_model *m, const char *dir, const pt_export_opti
     PT_TRY(pt_hf_edit(&c, from_hf ? base : NULL, "config.json"));
     if (!from_hf) PT_TRY(put_shape(c, m));
     if (m->opt.heads & PT_HEAD_VOCABULARY) PT_TRY(pt_hf_set_bool(c, "tie_word_embeddings", m->cfg.tied)); /* as written, whatever the base said */
+    if (pt_source_grown(m->src, &grown)) PT_TRY(pt_hf_set_int(c, "vocab_size", m->cfg.vocab));
     PT_TRY(pt_hf_set_texts(c, "architectures", &arch, 1));
     PT_TRY(pt_hf_set_text(c, "torch_dtype", type == PT_F32 ? "float32" : type == PT_F16 ? "float16" : "bfloat16"));
     PT_TRY(pt_hf_remove(c, "dtype")); /* transformers 5's spelling, which would win */

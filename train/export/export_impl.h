@@ -11,6 +11,7 @@ typedef struct pt_out_tensor {
     const pt_tensor_spec *spec;
     pt_source_tensor src; /* as the base stores it; data NULL for trained weights */
     pt_view trained;      /* full tuning, scalar head: part of the flat vector */
+    float *fresh;         /* rows of added tokens that were trained beside LoRA, [n, cols] of those from m->new_rows.first on; NULL = none */
     float *a, *b;         /* the adapter of this matrix: [r,in], [out,r] in the stored row order; NULL = none */
     int r;
     float scale;
@@ -41,6 +42,8 @@ pt_status pt_export_plain_type(pt_dtype asked, pt_dtype fallback, pt_dtype *out)
 pt_status pt_export_tokenizer_json(const char *dir, const pt_tokenizer *t, bool *made);
 /* Makes dir/tokenizer.json put BOS before a text where t does, and nowhere else. */
 pt_status pt_export_tokenizer_bos(const char *dir, const pt_tokenizer *t);
+/* Enters the tokens [first, first + n) of t, which config added, into the tokenizer's files that were copied to dir from its own folder. */
+pt_status pt_export_tokenizer_added(const char *dir, const pt_tokenizer *t, int32_t first, int32_t n);
 /* Token ids that the files of a folder agree on. */
 typedef struct pt_export_ids {
     bool known, of_base; /* known: there is a tokenizer; of_base: it is the base's, whose files may keep what they say besides */

@@ -66,6 +66,29 @@ done:
     return rc;
 }
 
+static pt_status put_rows(peft_out *o, pt_model *m, int k)
+{
+    float *host = NULL;
+    PT_RETURN(pt_calloc(&host, (size_t)(m->new_rows.n * m->cfg.hidden), sizeof *host));
+    pt_status rc = pt_new_rows_get(m, k, host);
+    if (rc == PT_OK) rc = put(o, host, m->new_rows.n, m->cfg.hidden);
+    free(host);
+    return rc;
+}
+
+static pt_status declare_rows(peft_out *o, pt_model *m, size_t *most)
+{
+    char module[96];
+    const size_t n = (size_t)(m->new_rows.n * m->cfg.hidden);
+    for (int k = 0; k < PT_ROWS_OF; k++) {
+        if (!pt_new_rows_on(m, k)) continue;
+        *most = n > *most ? n : *most;
+        PT_RETURN(pt_new_rows_path(m, k, module, sizeof module));
+        PT_RETURN(declare(o, module, PT_PEFT_ROWS, m->new_rows.n, m->cfg.hidden));
+    }
+    return PT_OK;
+}
+
 /* PEFT's name of a head: its module. */
 static pt_status add_saved(pt_peft *p, const char *tensor)
 {
@@ -99,6 +122,7 @@ static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint
         most = (size_t)(w.rows * w.cols) > most ? (size_t)(w.rows * w.cols) : most;
         PT_TRY(declare(&o, pt_head_at(k)->tensor, PT_PEFT_SAVED, w.rows, w.cols));
     }
+    PT_TRY(declare_rows(&o, m, &most));
     PT_TRY(pt_alloc0(&o.bytes, most * 4));
     if (trial) { /* the file is begun and given up before its data */
         *trial = o.w.declared;
@@ -107,6 +131,8 @@ static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint
     for (size_t i = 0; i < m->n_modules; i++) PT_TRY(put_module(&o, m, &m->modules[i]));
     for (int k = 0; k < PT_HEAD_KINDS; k++)
         if (holds(m, k)) PT_TRY(put_head(&o, m, k));
+    for (int k = 0; k < PT_ROWS_OF; k++)
+        if (pt_new_rows_on(m, k)) PT_TRY(put_rows(&o, m, k));
     PT_TRY(pt_st_writer_commit(&o.w));
 done:
     pt_st_writer_close(&o.w);
@@ -145,6 +171,7 @@ pt_status pt_export_peft(pt_model *m, const char *dir, const pt_export_options *
     PT_RETURN(pt_export_plain_type(opt->type, PT_F32, &type));
     PT_RETURN(pt_dir_make(dir));
     PT_RETURN(spell_targets(m));
+    PT_RETURN(pt_new_rows_say(m));
     PT_RETURN(pt_peft_set_text(&m->peft->task_type, m->opt.heads & PT_HEAD_VOCABULARY ? "CAUSAL_LM" : "SEQ_CLS"));
     PT_RETURN(pt_peft_set_text(&m->peft->base_model, opt->base_name));
     m->peft->fan_in_fan_out = m->fam->layout[m->modules[0].kind] == PT_LAYOUT_TRANSPOSED;

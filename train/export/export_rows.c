@@ -47,6 +47,12 @@ pt_status pt_out_open(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *spec,
         o->trained = pt_param_part(m->flat, &m->params[at]);
     else
         PT_TRY(pt_source_tensor_get(m->src, spec->name, spec->rows, spec->cols, &o->src));
+    for (int k = 0; k < PT_ROWS_OF; k++) {
+        bool its = k == PT_ROWS_OF_EMBED ? spec->kind == PT_TENSOR_EMBED : spec->kind == PT_TENSOR_HEAD && spec->head == PT_HEAD_AT_VOCABULARY;
+        if (!its || !pt_new_rows_on(m, k)) continue;
+        PT_TRY(pt_calloc(&o->fresh, (size_t)(m->new_rows.n * spec->cols), sizeof *o->fresh));
+        PT_TRY(pt_new_rows_get(m, k, o->fresh));
+    }
     if (x) {
         PT_TRY(pt_out_adapter(m, x, &o->a, &o->b));
         o->r = x->r;
@@ -70,6 +76,7 @@ void pt_out_close(pt_out_tensor *o)
 {
     free(o->a);
     free(o->b);
+    free(o->fresh);
     free(o->rows);
     free(o->turned);
     *o = (pt_out_tensor){0};
@@ -119,6 +126,8 @@ pt_status pt_out_rows(pt_out_tensor *o, int64_t r0, int64_t n, const float **row
         for (int64_t i = 0; i < n; i++) pt_dequant_run(o->src.type, p + (size_t)i * row, cols, o->rows + i * cols);
     }
     if (o->a) merge(o, r0, n);
+    for (int64_t i = 0, f = r0 - o->m->new_rows.first; o->fresh && i < n; i++, f++)
+        if (f >= 0 && f < o->m->new_rows.n) memcpy(o->rows + i * cols, o->fresh + f * cols, (size_t)cols * sizeof *o->rows);
     for (int64_t i = 0; o->shift != 0 && i < n * cols; i++) o->rows[i] += o->shift;
     *rows = o->turned ? o->turned : o->rows;
     if (o->transposed) transpose(o); /* the piece is the whole matrix */
@@ -128,7 +137,7 @@ pt_status pt_out_rows(pt_out_tensor *o, int64_t r0, int64_t n, const float **row
 
 bool pt_out_verbatim(const pt_out_tensor *o, pt_dtype type)
 {
-    return o->src.data && o->src.type == type && !o->a && !o->turned && o->shift == 0;
+    return o->src.data && o->src.type == type && !o->a && !o->fresh && !o->turned && o->shift == 0;
 }
 
 pt_status pt_out_write(pt_out_tensor *o, pt_dtype type, pt_out_put put, void *user)
@@ -161,7 +170,8 @@ static pt_status open_base(pt_out_tensor *o, pt_model *m, const pt_tensor_spec *
     PT_RETURN(pt_out_open(o, m, spec, format));
     free(o->a);
     free(o->b);
-    o->a = o->b = NULL;
+    free(o->fresh);
+    o->a = o->b = o->fresh = NULL;
     if (!pt_view_ok(o->trained)) return PT_OK;
     o->trained = PT_NO_VIEW;
     return pt_source_tensor_get(m->src, spec->name, spec->rows, spec->cols, &o->src);

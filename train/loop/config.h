@@ -35,7 +35,8 @@ typedef struct pt_config_model {
     pt_system_role system_role;  /* what is done with a conversation that the template refuses */
     pt_alternate alternate_roles;
     char *greeting_prompt;
-    char **special_tokens;       /* spellings that must be in the vocabulary already: refused otherwise */
+    char **added_tokens; size_t n_added_tokens; /* the vocabulary grows by them */
+    char **special_tokens;       /* spellings that must be in the vocabulary (that added_tokens has made): refused otherwise */
     size_t n_special_tokens;
     char **special_token_names;  /* [n_special_tokens]: pad_token ... */
 } pt_config_model;

@@ -150,12 +150,30 @@ static pt_status check_base(const pt_config_model *model, const pt_base *b)
     pt_status rc = PT_OK;
     for (size_t i = 0; i < model->n_special_tokens; i++)
         PT_CHECK(b->tok && pt_tok_find(b->tok, model->special_tokens[i]) >= 0, PT_EARG,
-                 "special_tokens: '%s' is not in the vocabulary, and the vocabulary cannot grow here", model->special_tokens[i]);
+                 "special_tokens: '%s' is not in the vocabulary: name it in added_tokens too", model->special_tokens[i]);
     PT_CHECK(!model->quantised_wanted || pt_source_quantised(b->source), PT_EARG,
              "adapter: qlora (or load_in_4bit) wants a quantised base, and this one is not: convert it to a quantised GGUF "
              "(ptrain export --to gguf --type q8_0), or say adapter: lora");
 done:
     return rc;
+}
+
+/* added_tokens: a tokenizer of this base's own grows, and then its rows. */
+static pt_status grow(const pt_config *cfg, const char *path, pt_base *b)
+{
+    int32_t first;
+    const char *file;
+    if (!cfg->model.n_added_tokens) return PT_OK;
+    if (!b->tok) return pt_fail(PT_EARG, "added_tokens: this model has no tokenizer: set `tokenizer:` to a folder or a file of a tokenizer");
+    if (!b->opened) {
+        PT_RETURN(pt_source_tokenizer_at(&b->opened, path));
+        b->tok = b->opened;
+        PT_RETURN(pt_tok_limit(b->opened, pt_source_config(b->source)->vocab));
+    }
+    file = pt_tok_path(b->opened) ? pt_tok_file(b->opened) : NULL;
+    if (file && strcmp(file, "tokenizer.json")) return pt_fail(PT_ENOSUP, "added_tokens: the tokenizer is a %s, to which none are added here: give a folder with a tokenizer.json", file);
+    PT_RETURN(pt_tok_grow(b->opened, (const char *const *)cfg->model.added_tokens, cfg->model.n_added_tokens, &first));
+    return pt_source_grow(b->source, first, (int32_t)cfg->model.n_added_tokens);
 }
 
 /* reinit_weights: the shape stays. The tokenizer was the source's own. */
@@ -189,6 +207,7 @@ pt_status pt_setup_base(const pt_config *cfg, const char *path, bool need_templa
         PT_TRY(random_source(cfg, &b.source));
     PT_TRY(open_tokenizer(cfg, &b));
     if (cfg->model.reinit_weights && cfg->model.base_model && path == cfg->model.base_model) PT_TRY(forget_weights(cfg, &b));
+    PT_TRY(grow(cfg, path, &b));
     pt_source_reach(b.source, cfg->data.sequence_len);
     PT_TRY(check_base(&cfg->model, &b));
     PT_TRY(open_template(cfg, need_template, &b));

@@ -29,7 +29,7 @@ void pt_setup_device_close(pt_ctx *ctx); /* safe on a zeroed ctx */
 /* A base model's files opened: configuration, tokenizer, template. */
 typedef struct pt_base {
     pt_source *source;
-    pt_tokenizer *opened;    /* opened from cfg->model.tokenizer */
+    pt_tokenizer *opened;    /* opened from cfg->model.tokenizer, or of this base's own because it grows (added_tokens) */
     const pt_tokenizer *tok; /* that, or the source's; NULL when there is none */
     pt_template *tmpl;       /* NULL when nothing needs one and the model has none that we know */
 } pt_base;

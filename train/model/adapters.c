@@ -234,8 +234,9 @@ static pt_status load_module(pt_model *m, const pt_lora_module *x, const pt_st *
     return m->ctx->ops->upload(m->ctx, s->a, one); /* B stays zero */
 }
 
-pt_status pt_lora_all_used(const pt_st *st, const pt_lora_module *list, size_t n)
+pt_status pt_lora_all_used(const pt_model *m, const pt_st *st, const pt_lora_module *list, size_t n)
 {
+    char rows[96];
     for (size_t i = 0; i < st->n_tensors; i++) {
         char *path = NULL;
         pt_peft_part part;
@@ -243,7 +244,9 @@ pt_status pt_lora_all_used(const pt_st *st, const pt_lora_module *list, size_t n
         bool known = false;
         for (int k = 0; k < PT_HEAD_KINDS && part == PT_PEFT_SAVED; k++)
             known = known || (pt_head_at(k)->saved && strcmp(path, pt_head_at(k)->tensor) == 0);
-        for (size_t k = 0; k < n && part != PT_PEFT_SAVED; k++) known = known || strcmp(list[k].path, path) == 0;
+        for (size_t k = 0; k < n && part < PT_PEFT_SAVED; k++) known = known || strcmp(list[k].path, path) == 0;
+        for (int k = 0; k < PT_ROWS_OF && part == PT_PEFT_ROWS; k++)
+            known = known || (pt_new_rows_on(m, k) && pt_new_rows_path(m, k, rows, sizeof rows) == PT_OK && strcmp(path, rows) == 0);
         free(path);
         if (!known)
             return pt_fail(PT_ENOSUP, "%s: tensor %s belongs to no targeted linear layer of this model", st->path,
@@ -293,11 +296,12 @@ pt_status pt_lora_load(pt_model *m)
     PT_TRY(pt_calloc(&two, most, sizeof *two));
     if (m->start_dir) {
         PT_TRY(pt_peft_open_tensors(m->peft, &st, m->start_dir));
-        PT_TRY(pt_lora_all_used(st, m->modules, m->n_modules));
+        PT_TRY(pt_lora_all_used(m, st, m->modules, m->n_modules));
         for (int k = 0; k < PT_HEAD_KINDS; k++)
             if (pt_head_on(m->opt.heads, k) && pt_head_at(k)->saved) PT_TRY(load_head(m, st, k));
     }
     for (size_t i = 0; i < m->n_modules; i++) PT_TRY(load_module(m, &m->modules[i], st, one, two));
+    PT_TRY(pt_new_rows_load(m, st));
     if (m->opt.lora.frozen_copy) PT_TRY(m->ctx->ops->cast(m->ctx, &(pt_cast_args){.y = m->frozen, .x = m->flat}));
 done:
     pt_st_close(st);

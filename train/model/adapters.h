@@ -11,7 +11,7 @@ void pt_lora_permute_b(const pt_model *m, int kind, const float *src, float *dst
  * blocks. dir: its folder, for messages; NULL = a fresh one. PT_EARG where it targets nothing, PT_ENOSUP what we have no place for. */
 pt_status pt_lora_list(pt_model *m, const pt_peft *p, const char *dir, pt_lora_module **list, size_t *n);
 /* Every LoRA matrix in the file must belong to a module of the list: else it would be lost silently. */
-pt_status pt_lora_all_used(const pt_st *st, const pt_lora_module *list, size_t n);
+pt_status pt_lora_all_used(const pt_model *m, const pt_st *st, const pt_lora_module *list, size_t n);
 /* Modules that read the same input: their A's lie one behind the other. */
 bool pt_lora_same_input(const pt_lora_module *x, const pt_lora_module *y);
 /* Elements of the list's largest matrix. */

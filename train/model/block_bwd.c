@@ -65,7 +65,7 @@ static pt_status attention_backward(pt_model *m, int layer, const pt_block_state
     pt_view stream = m->cfg.parallel && !m->cfg.shared_norm ? pt_trim(m->scratch.dside, n) : dres;
     pt_module first;
     int count = pt_block_attn_in(m, dq, dk, dv, pt_trim(m->scratch.dqkv, n), &first, din);
-    bool below = layer > 0 || m->opt.full; /* does anything below want the gradient? */
+    bool below = layer > 0 || m->opt.full || m->new_rows.n; /* does anything below want the gradient? */
     PT_RETURN(pt_branch_back(m, dres, s->raw1, &s->p1, &b->post1, &dy));
     PT_RETURN(pt_project_bwd(m, layer, PT_MOD_O, 1, s->o, &dy, &s->t[PT_MOD_O], dout, false, p));
     PT_RETURN(ops->attention_bwd(m->ctx, &(pt_attention_bwd_args){.dq = dq,

@@ -37,6 +37,7 @@ pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p)
     pt_block_state s = pt_block_live(m, 0, rows, false);
     pt_view hidden = pt_trim(t->hidden_at_heads, rows), normed = pt_trim(t->normed_at_heads, rows);
     PT_RETURN(pt_rope_tables(m, rows));
+    PT_RETURN(pt_new_rows_put(m, p->rows));
     PT_RETURN(pt_embed_tokens(m, s.h, rows));
     for (int l = 0; l < m->cfg.layers; l++) PT_RETURN(decode_block(m, l, rows, l == 0, p));
     PT_RETURN(pt_norm_run(m, &(pt_norm_call){.y = normed, .x = s.hmid, .add = pt_trim(m->scratch.branch, rows), .h = hidden, .w = &m->norm}, NULL));

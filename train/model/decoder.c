@@ -7,7 +7,7 @@
 
 pt_status pt_pass_make(pt_model *m, int slot, bool keep, pt_lora_run *one, pt_pass *out)
 {
-    *out = (pt_pass){.keep = keep};
+    *out = (pt_pass){.keep = keep, .rows = slot == PT_SLOT_OWN ? 0 : slot};
     if (m->n_modules == 0 || slot == PT_SLOT_NONE) return PT_OK;
     if (slot == PT_SLOT_OWN) {
         if (m->loaded.max_slot >= m->n_slots)
@@ -71,6 +71,7 @@ pt_status pt_decoder_forward(pt_model *m, const pt_pass *p)
 {
     int64_t n = m->loaded.n;
     pt_view x = pt_block_live(m, 0, n, p->keep).h, branch = pt_trim(m->scratch.branch, n);
+    PT_RETURN(pt_new_rows_put(m, p->rows));
     PT_RETURN(pt_embed_tokens(m, x, n));
     for (int l = 0; l < m->cfg.layers; l++) {
         PT_RETURN(pt_block_forward(m, l, x, l ? branch : PT_NO_VIEW, p, false));
@@ -116,8 +117,9 @@ pt_status pt_decoder_backward(pt_model *m, const pt_pass *p)
         PT_RETURN(pt_block_backward(m, l, p));
         PT_RETURN(stage_done(m, m->cfg.layers - l));
     }
-    if (m->opt.full)
+    if (pt_view_ok(m->embed.dw))
         PT_RETURN(ops->embed_bwd(m->ctx, &(pt_embed_bwd_args){.dw = m->embed.dw,
+                                                              .first = m->new_rows.first,
                                                               .dy = dres,
                                                               .tokens = pt_trim_vec(t->tokens, n),
                                                               .scale = pt_config_scale(m->cfg.embed_scale)}));

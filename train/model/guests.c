@@ -16,6 +16,7 @@ pt_status pt_guests_resolve(pt_model *m, const pt_lora_options *o)
         PT_RETURN(pt_strdup(&g->dir, o->guests[g - m->guests]));
         PT_RETURN(pt_peft_read(&g->peft, g->dir));
         if (g->peft->modules_to_save.n) return pt_fail(PT_ENOSUP, "%s brings a head of its own: such an adapter cannot stand beside others", g->dir);
+        if (g->peft->n_rows) return pt_fail(PT_ENOSUP, "%s trains rows of added tokens: such an adapter cannot stand beside others", g->dir);
         PT_RETURN(pt_lora_list(m, g->peft, g->dir, &g->modules, &g->n_modules));
         PT_RETURN(pt_alloc0(&g->a, g->n_modules));
         PT_RETURN(pt_alloc0(&g->b, g->n_modules));
@@ -83,7 +84,7 @@ static pt_status load(pt_model *m, size_t guest)
     PT_TRY(pt_calloc(&one, most, sizeof *one));
     PT_TRY(pt_calloc(&two, most, sizeof *two));
     PT_TRY(pt_peft_open_tensors(g->peft, &st, g->dir));
-    PT_TRY(pt_lora_all_used(st, g->modules, g->n_modules));
+    PT_TRY(pt_lora_all_used(m, st, g->modules, g->n_modules));
     for (size_t i = 0; i < g->n_modules; i++) {
         const pt_lora_module *x = &g->modules[i];
         PT_TRY(pt_lora_read(m, st, x, &m->blocks[x->layer].slots[x->kind][pt_model_guest_slot(m, guest)], one, two));

@@ -54,6 +54,7 @@ static pt_head_args logp_args(const pt_model *m, pt_view logp, bool backward)
     if (backward) {
         a.dx = pt_trim(t->dnormed_at_heads, heads);
         a.dw = m->head[PT_HEAD_AT_VOCABULARY].dw;
+        a.dw_first = m->new_rows.first;
         a.dlogp = pt_trim_vec(t->dlogp, rows);
     }
     return a;

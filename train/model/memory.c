@@ -14,10 +14,11 @@ static pt_status carve_params(pt_model *m)
         if (m->opt.train) CARVE(PT_ROLE_GRADIENTS, PT_F32, 1, m->n_flat, &m->grad);
     }
     PT_RETURN(pt_guests_carve(m));
+    PT_RETURN(pt_new_rows_carve(m));
     pt_param_bind(m);
     pt_lora_bind(m);
     pt_guests_bind(m);
-    return PT_OK;
+    return pt_new_rows_bind(m);
 }
 
 /* The t's of modules that read one input are column slices of one buffer. */

@@ -76,6 +76,7 @@ pt_status pt_model_new(pt_model **out, pt_ctx *ctx, pt_source *src, const pt_mod
     PT_TRY(pt_model_bind_weights(m));
     PT_TRY(pt_lora_resolve(m, &opt->lora));
     PT_TRY(pt_lora_add_params(m));
+    PT_TRY(pt_new_rows_add(m));
     PT_TRY(pt_param_layout(m));
     *out = m;
     m = NULL;

@@ -107,6 +107,13 @@ typedef struct pt_guest {
     pt_view flat;
 } pt_guest;
 
+/* Rows of added tokens that are trained beside LoRA (new_rows.c). */
+enum { PT_ROWS_OF_EMBED, PT_ROWS_OF_HEAD, PT_ROWS_OF };
+typedef struct pt_new_rows {
+    int64_t first, n;          /* 0 = none */
+    pt_view start[PT_ROWS_OF]; /* [n, hidden] f32: the base's, for passes without an adapter */
+} pt_new_rows;
+
 struct pt_model {
     pt_ctx *ctx;
     pt_source *src;
@@ -131,6 +138,7 @@ struct pt_model {
     size_t n_guests;
     struct pt_peft *peft; /* r, alpha, targets, patterns: as given or as the starting adapter states them */
     char *start_dir;
+    pt_new_rows new_rows;
     /* trained parameters */
     pt_param *params;
     size_t n_params;
@@ -222,6 +230,20 @@ void pt_guests_bind(pt_model *m);
 pt_status pt_guests_load(pt_model *m);
 void pt_guests_free(pt_model *m);
 
+/* new_rows.c, in the order of their use: which rows (after lora_resolve; PT_EARG where the starting adapter trains others); their memory; views, after each
+ * carving; values, with the tensors of the starting adapter (NULL: none); before each pass those of its slot into what embedding and head read. */
+pt_status pt_new_rows_add(pt_model *m);
+pt_status pt_new_rows_carve(pt_model *m);
+pt_status pt_new_rows_bind(pt_model *m);
+pt_status pt_new_rows_load(pt_model *m, const struct pt_st *st);
+pt_status pt_new_rows_put(pt_model *m, int slot);
+/* For exports: whether matrix k (PT_ROWS_OF_) has such rows of its own (a tied head has the embedding's), its module's path, the trained values [n, hidden]
+ * to the host; and what adapter_config.json says of them. */
+bool pt_new_rows_on(const pt_model *m, int k);
+pt_status pt_new_rows_path(const pt_model *m, int k, char *out, size_t size);
+pt_status pt_new_rows_get(const pt_model *m, int k, float *host);
+pt_status pt_new_rows_say(pt_model *m);
+
 /* memory.c: carves every view in a fixed order from the arenas (measuring or real). */
 pt_status pt_model_carve(pt_model *m);
 
@@ -229,6 +251,7 @@ pt_status pt_model_carve(pt_model *m);
 typedef struct pt_pass { /* one pass over the batch */
     const pt_lora_run *runs;
     int n_runs;
+    int rows; /* the slot whose rows of added tokens are read, below 0: the base's */
     bool keep;
 } pt_pass;
 pt_block_state pt_block_live(const pt_model *m, int layer, int64_t n, bool keep);

@@ -181,7 +181,8 @@ static pt_status load_frozen(pt_model *m, size_t i)
     PT_RETURN(pt_source_tensor_get(m->src, t->name, t->rows, t->cols, &w));
     if (m->ctx->ops->apart)
         return m->ctx->ops->load(m->ctx, t->kind == PT_TENSOR_BIAS ? lin_of(m, t)->b : lin_of(m, t)->w, w.data);
-    if (aligned(&w)) return m->ctx->ops->adopt(m->ctx, &m->bufs[i], w.data, w.bytes);
+    bool written = m->new_rows.n && w.rows == m->cfg.vocab && t->kind != PT_TENSOR_MATRIX; /* new_rows.c writes into it: a copy of this model's own */
+    if (aligned(&w) && !written) return m->ctx->ops->adopt(m->ctx, &m->bufs[i], w.data, w.bytes);
     PT_RETURN(m->ctx->ops->alloc(m->ctx, &m->bufs[i], w.bytes));
     pt_view v = {.buf = &m->bufs[i], .type = w.type, .rows = w.rows, .cols = w.cols, .ld = w.cols};
     return m->ctx->ops->upload(m->ctx, v, w.data);

@@ -69,5 +69,6 @@ uint64_t pt_source_content(const pt_source *s)
         h = pt_fnv1a(h, shape, sizeof shape);
         if (!s->random) h = bytes_of(h, e->stored.data ? &e->stored : &e->t);
     }
+    if (s->grown_n) h = pt_fnv1a(pt_fnv1a(h, &s->grown_first, sizeof s->grown_first), &s->grown_n, sizeof s->grown_n);
     return s->freqs.data ? bytes_of(h, &s->freqs) : h;
 }

@@ -25,6 +25,7 @@ struct pt_source {
     size_t n_entries;
     pt_source_tensor freqs; /* GGUF: rope_freqs.weight */
     pt_tokenizer *tok;
+    int32_t grown_first, grown_n; /* rows of added tokens (grow.c); 0 = none */
 };
 
 /* As pt_source_tensor_get; where data is to be made it stays NULL and nothing is made. */

@@ -1,0 +1,98 @@
+/* Rows for tokens that a base does not have. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/quant.h"
+#include "train/model/heads.h"
+#include "train/model/source_impl.h"
+
+static bool by_token(const pt_source_entry *e)
+{
+    return e->spec.kind == PT_TENSOR_EMBED || (e->spec.kind == PT_TENSOR_HEAD && e->spec.head == PT_HEAD_AT_VOCABULARY);
+}
+
+/* out[c] = the mean of rows [0, n). */
+static pt_status mean_of(const pt_source_tensor *t, int64_t n, float *out)
+{
+    pt_status rc = PT_OK;
+    float *row = NULL;
+    double *sum = NULL;
+    size_t bytes;
+    PT_TRY(pt_dtype_row_bytes(t->type, (size_t)t->cols, &bytes));
+    PT_TRY(pt_calloc(&row, (size_t)t->cols, sizeof *row));
+    PT_TRY(pt_calloc(&sum, (size_t)t->cols, sizeof *sum));
+    for (int64_t r = 0; r < n; r++) {
+        pt_dequant_run(t->type, (const unsigned char *)t->data + (size_t)r * bytes, t->cols, row);
+        for (int64_t c = 0; c < t->cols; c++) sum[c] += (double)row[c];
+    }
+    for (int64_t c = 0; c < t->cols; c++) out[c] = (float)(sum[c] / (double)n);
+done:
+    free(row);
+    free(sum);
+    return rc;
+}
+
+/* The tensor's copy of `rows` rows; a quantised one becomes f16, in which new rows can change. */
+static pt_status grow_entry(pt_source *s, pt_source_entry *e, int64_t rows)
+{
+    pt_status rc = PT_OK;
+    unsigned char *made = NULL;
+    float *row = NULL;
+    size_t bytes, old;
+    pt_source_tensor t;
+    PT_TRY(pt_source_tensor_get(s, e->spec.name, 0, 0, &t));
+    const pt_dtype type = pt_dtype_quantised(t.type) ? PT_F16 : t.type;
+    PT_TRY(pt_dtype_row_bytes(type, (size_t)t.cols, &bytes));
+    PT_TRY(pt_dtype_row_bytes(t.type, (size_t)t.cols, &old));
+    PT_TRY(pt_calloc(&made, (size_t)rows, bytes));
+    PT_TRY(pt_calloc(&row, (size_t)t.cols, sizeof *row));
+    if (type == t.type)
+        memcpy(made, t.data, (size_t)t.rows * bytes);
+    for (int64_t r = 0; type != t.type && r < t.rows; r++) {
+        pt_dequant_run(t.type, (const unsigned char *)t.data + (size_t)r * old, t.cols, row);
+        PT_TRY(pt_quant_rows(type, row, 1, t.cols, made + (size_t)r * bytes));
+    }
+    PT_TRY(mean_of(&t, s->grown_first, row));
+    for (int64_t r = s->grown_first; r < s->grown_first + s->grown_n; r++) PT_TRY(pt_quant_rows(type, row, 1, t.cols, made + (size_t)r * bytes));
+    if (type != t.type) pt_log(PT_LOG_INFO, "added_tokens: %s is %s and is held as f16, in memory and in exports", e->spec.name, pt_dtype_get(t.type)->name);
+    free(e->made);
+    e->made = made;
+    made = NULL;
+    e->t = (pt_source_tensor){e->made, (size_t)rows * bytes, type, rows, t.cols};
+    e->stored = (pt_source_tensor){0};
+    e->spec.rows = rows;
+done:
+    free(made);
+    free(row);
+    return rc;
+}
+
+pt_status pt_source_grow(pt_source *s, int32_t first, int32_t n)
+{
+    const int32_t old = s->cfg.vocab, rows = first + n > old ? first + n : old;
+    uint64_t bytes = 0;
+    if (s->grown_n) return pt_fail(PT_ESTATE, "%s: rows for added tokens twice", s->path);
+    if (first < 1 || n < 1 || first > old || n > INT32_MAX - first) return pt_fail(PT_EARG, "%s: rows %d to %lld for added tokens, of a vocabulary of %d", s->path, first, (long long)first + n - 1, old);
+    s->grown_first = first;
+    s->grown_n = n;
+    for (size_t i = 0; i < s->n_entries; i++) {
+        if (!by_token(&s->entries[i])) continue;
+        PT_RETURN(grow_entry(s, &s->entries[i], rows));
+        bytes += s->entries[i].t.bytes;
+    }
+    s->cfg.vocab = rows;
+    if (rows > old)
+        pt_log(PT_LOG_INFO, "added_tokens: %d tokens, ids %d to %d: the vocabulary grows from %d rows to %d; the grown copy takes %llu MiB", n, first, first + n - 1, old, rows,
+               (unsigned long long)(bytes >> 20));
+    else
+        pt_log(PT_LOG_INFO, "added_tokens: %d tokens, ids %d to %d: the model has rows for them, so it does not grow; the copy in which they change takes %llu MiB", n, first, first + n - 1,
+               (unsigned long long)(bytes >> 20));
+    return PT_OK;
+}
+
+int32_t pt_source_grown(const pt_source *s, int32_t *first)
+{
+    *first = s->grown_first;
+    return s->grown_n;
+}
