@@ -166,4 +166,6 @@ bad "a model's unknown key" "$dir/b6.yaml" "b6.yaml:[0-9]*:[0-9]*: .*does not kn
 sed 's/context: 256/context: 32/' "$dir/slots.yaml" >"$dir/long.yaml"
 ev long "$dir/long.yaml" "$dir/one" && grep -q '^failed  *100' "$dir/out" && grep -q 'ended by failure: the conversation has [0-9]* tokens without its answer, and 33 are planned for' "$dir/long.json"
 result "a conversation longer than was planned for fails by name, and ends nothing"
+ev named "$dir/slots.yaml" && grep -q ', f32", "ask"' "$dir/named.answers" && ! grep -q ', bf16", "ask"' "$dir/named.answers"
+result "a config's compute type holds where it stands for its base"
 echo "1..$n"

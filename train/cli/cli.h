@@ -30,6 +30,7 @@ typedef struct pt_cli {
     /* ranks: whether the command runs in several processes, and its group once the first model is opened (its config says how long they wait) */
     bool ranks;
     pt_comm *comm;
+    const pt_config *says;           /* whose device and compute type hold, whatever a model or run has; NULL: each one's own */
     const pt_ctx *beside;            /* what is opened stands beside what is open there: its device and compute type, whatever a config says; NULL */
     const char *only;                /* of a config's stages the one of this name */
     const struct pt_stages *stages;  /* what the config has, while a command runs over them (stages.h) */

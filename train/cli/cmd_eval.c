@@ -78,6 +78,7 @@ static pt_status find_subject(eval_run *e)
         return pt_fail(PT_EARG, "%s does not exist: train first (ptrain %s)", e->cfg->run.output_dir, arg);
     pt_log(PT_LOG_INFO, "%s is not there: base_model is measured %s", e->cfg->run.output_dir, e->c->n_args > 1 || e->c->adapters.n ? "as the base" : "alone");
     e->of_config = true;
+    e->c->says = e->cfg;
     return pt_strdup(&e->path, e->cfg->model.base_model);
 }
 
@@ -303,8 +304,7 @@ static pt_status find_shared(eval_run *e, column *x)
     if (e->o.reward) return PT_OK;
     x->shared = x->adapter || same_file(x->path, e->o.adapter);
     if (x->shared) return PT_OK;
-    e->c->adapter_dir = NULL;
-    e->c->base_only = false;
+    e->c->adapter_dir = NULL, e->c->base_only = false;
     PT_TRY(pt_open_named(e->c, x->path, true, &o));
     its = &o.cfg->model;
     if (!o.adapter || o.reward || o.ctx.act != e->o.ctx.act || o.ctx.ops != e->o.ctx.ops) goto done;

@@ -272,7 +272,7 @@ pt_status pt_eval_identity(const pt_opened *o, uint64_t content, const char *ada
         digest[16] = 0;
     }
     PT_TRY(pt_str_printf(out, "model %016llx, adapter %s, template %016llx, %s", (unsigned long long)content, digest,
-                         o->base.tmpl ? (unsigned long long)pt_template_fingerprint(o->base.tmpl) : 0, o->ctx.act == PT_BF16 ? "bf16" : "f32"));
+                         o->base.tmpl ? (unsigned long long)pt_template_fingerprint(o->base.tmpl) : 0, o->ctx.compute == PT_COMPUTE_BF16 ? "bf16" : "f32"));
 done:
     free(file);
     return rc;

@@ -159,7 +159,7 @@ done:
 static pt_status open_device(const pt_cli *c, pt_opened *o)
 {
     const pt_ctx *like = c->beside;
-    if (!like) return pt_setup_device(&o->cfg->device, c->comm, NULL, NULL, &o->ctx, NULL, NULL);
+    if (!like) return pt_setup_device(c->says ? &c->says->device : &o->cfg->device, c->comm, NULL, NULL, &o->ctx, NULL, NULL);
     o->ctx.index = like->index;
     PT_RETURN(like->ops->open(&o->ctx, like->compute));
     o->ctx.ops = like->ops;
