@@ -68,6 +68,10 @@ result "whole tuning: the run's folder holds them, and its export"
 base=$dir/q8.gguf tuned quant && grep -q 'model.embed_tokens.weight is q8_0 and is held as f16' "$dir/log" && a=$(says "$dir/quant") && "$ptrain" export "$dir/quant" --to gguf --out "$dir/q.gguf" >"$dir/out" 2>&1 &&
     [ -n "$a" ] && c=$(ids "$dir/q.gguf") && [[ $c == *773* ]]
 result "a quantised base: embedding and head as f16, said"
+tuned from '--added_tokens_from=[good day, say]' --max_steps=1 --learning_rate=0 && tuned mean --max_steps=1 --learning_rate=0 && ! cmp -s "$dir/from/adapter_model.safetensors" "$dir/mean/adapter_model.safetensors"
+result "rows begin as other texts' do"
+refused "3 texts for 2 added tokens" '--added_tokens_from=[a, b, c]' && added='[]' refused "there are no added_tokens" '--added_tokens_from=[a]'
+result "as many texts as tokens, or one"
 added='[a]' refused "'a' is in the vocabulary already (id 64)"
 result "a token that is there"
 added='[""]' refused "a token has no text"

@@ -3,6 +3,7 @@
 #define FAMILIES "tests/golden/data/added"
 #define FAMILIES_ON_DEVICE
 #define FAMILIES_ADDED
+#include "base/quant.h"
 #include "tests/golden/model_families.c"
 
 #include "checkpoints/peft.h"
@@ -125,7 +126,7 @@ static void refused(const char *path, const pt_model_options *o, int32_t first, 
     pt_model *m;
     OK(ctx.ops->open(&ctx, PT_COMPUTE_F32));
     OK(pt_source_open(&src, path));
-    if (n) OK(pt_source_grow(src, first, n));
+    if (n) OK(pt_source_grow(src, first, n, NULL));
     assert_int_equal(pt_model_new(&m, &ctx, src, o), rc);
     if (!strstr(pt_err_msg(), says)) fail_msg("'%s' does not say '%s'", pt_err_msg(), says);
     pt_source_free(src);
@@ -149,13 +150,43 @@ static void test_refusals(void **state)
     refused(base, &beside, 0, 0, PT_ENOSUP, "trains rows of added tokens: such an adapter cannot stand beside others");
     refused(base, &divergence, 62, 2, PT_EARG, "the reference's head would have the trained rows");
     OK(pt_source_open(&src, base));
-    assert_int_equal(pt_source_grow(src, 63, 1), PT_EARG);
+    assert_int_equal(pt_source_grow(src, 63, 1, NULL), PT_EARG);
     assert_int_equal(pt_source_config(src)->vocab, 62);
     uint64_t was = pt_source_content(src);
-    OK(pt_source_grow(src, 60, 2)); /* rows that are there */
+    OK(pt_source_grow(src, 60, 2, NULL)); /* rows that are there */
     assert_int_equal(pt_source_config(src)->vocab, 62);
     assert_int_not_equal(pt_source_content(src), was);
-    assert_int_equal(pt_source_grow(src, 62, 1), PT_ESTATE);
+    assert_int_equal(pt_source_grow(src, 62, 1, NULL), PT_ESTATE);
+    pt_source_free(src);
+}
+
+/* Rows that begin from rows that are named: their mean, in embedding and head. */
+static void test_from(void **state)
+{
+    const setup *s = *state;
+    int32_t one[] = {5, 9, 5}, two[] = {7}, far[] = {62};
+    const pt_ids from[2] = {{one, 3, 3}, {two, 1, 1}}, wrong[2] = {{one, 3, 3}, {far, 1, 1}}, none[2] = {{one, 3, 3}, {NULL, 0, 0}};
+    pt_source *src;
+    char base[256];
+    snprintf(base, sizeof base, "%s", file_of(s, ""));
+    OK(pt_source_open(&src, base));
+    assert_int_equal(pt_source_grow(src, 62, 2, wrong), PT_EARG);
+    assert_int_equal(pt_source_grow(src, 62, 2, none), PT_EARG);
+    OK(pt_source_grow(src, 62, 2, from));
+    for (int k = 0; k < 2; k++) {
+        static const char *const matrices[] = {"model.embed_tokens.weight", "lm_head.weight"};
+        pt_source_tensor t;
+        if (!pt_source_has(src, matrices[k])) continue;
+        OK(pt_source_tensor_get(src, matrices[k], 64, 0, &t));
+        float *w = malloc((size_t)(t.rows * t.cols) * sizeof *w);
+        OK(pt_dequant_rows(t.type, t.data, t.rows, t.cols, w));
+        for (int64_t c = 0; c < t.cols; c++) {
+            float mean = (2 * w[5 * t.cols + c] + w[9 * t.cols + c]) / 3;
+            assert_true(fabsf(w[62 * t.cols + c] - mean) <= 4e-3f * fabsf(mean) + 1e-6f); /* bf16 rows */
+            assert_true(w[63 * t.cols + c] == w[7 * t.cols + c]);
+        }
+        free(w);
+    }
     pt_source_free(src);
 }
 
@@ -166,9 +197,9 @@ int main(void)
     static const struct {
         const char *name;
         CMUnitTestFunction f;
-    } more[] = {{"slots", test_slots}, {"exports", test_exports}, {"refusals", test_refusals}};
-    static char said[2 * 3][64];
-    static struct CMUnitTest all[2 * 2 * N_TESTS + 2 * 3];
+    } more[] = {{"slots", test_slots}, {"exports", test_exports}, {"refusals", test_refusals}, {"rows to begin from", test_from}};
+    static char said[2 * 4][64];
+    static struct CMUnitTest all[2 * 2 * N_TESTS + 2 * 4];
     size_t n = 0;
     grow_by(FIRST, N);
     for (int k = 0; k < 2; k++) {
@@ -177,9 +208,9 @@ int main(void)
     }
     for (; n < n_list; n++) all[n] = list[n];
     for (int k = 0; k < 2; k++)
-        for (int i = 0; i < 3; i++) {
-            snprintf(said[k * 3 + i], sizeof said[0], "%s: %s", bases[k], more[i].name);
-            all[n++] = (struct CMUnitTest){said[k * 3 + i], more[i].f, NULL, NULL, &setups[2 * k + 1]};
+        for (int i = 0; i < 4; i++) {
+            snprintf(said[k * 4 + i], sizeof said[0], "%s: %s", bases[k], more[i].name);
+            all[n++] = (struct CMUnitTest){said[k * 4 + i], more[i].f, NULL, NULL, &setups[2 * k + 1]};
         }
     return _cmocka_run_group_tests("added tokens", all, n, scratch_setup, scratch_teardown);
 }

@@ -60,7 +60,7 @@ static inline void bench_open(bench *b, const pt_ops *ops, pt_compute compute, c
     *b = (bench){.ctx = {.ops = ops}};
     OK(ops->open(&b->ctx, compute));
     OK(pt_source_open(&b->src, path));
-    if (bench_grown.n) OK(pt_source_grow(b->src, bench_grown.first, bench_grown.n));
+    if (bench_grown.n) OK(pt_source_grow(b->src, bench_grown.first, bench_grown.n, NULL));
     pt_source_reach(b->src, caps->tokens);
     OK(pt_model_new(&b->m, &b->ctx, b->src, opt));
     OK(pt_model_plan(b->m, caps, bytes));

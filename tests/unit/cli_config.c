@@ -259,7 +259,7 @@ static void test_every_key_returns(void **state)
         {"datasets", "[{path: a, type: rolebench, ds_type: csv, split: x, weight: 0.25, field_messages: fm, message_property_mappings: {role: r, content: c}, "
                      "field_text: ft, profiles: p, references: all, system_template: '{role}: {profile}'}, b.jsonl]"},
         {"test_datasets", "[{path: t.jsonl, type: rolebench, profiles: p}]"}, {"base_model", "'x y.gguf'"}, {"tokenizer", "'tok: en'"},
-        {"chat_template", "chatml"}, {"chat_template_jinja", "'a: b.jinja'"}, {"chat_template_date", "'2025-07-10'"}, {"optimizer", "adamw"}, {"added_tokens", "['<|speaker:a b|>', \"x\\ty\"]"}, {"special_tokens", "{pad_token: '<p a d>', eos_token: \"'end'\"}"},
+        {"chat_template", "chatml"}, {"chat_template_jinja", "'a: b.jinja'"}, {"chat_template_date", "'2025-07-10'"}, {"optimizer", "adamw"}, {"added_tokens", "['<|speaker:a b|>', \"x\\ty\"]"}, {"added_tokens_from", "[' a b', \"c\"]"}, {"special_tokens", "{pad_token: '<p a d>', eos_token: \"'end'\"}"},
         {"dataset_prepared_path", "'prep: 1'"}, {"resume_from_checkpoint", "auto"}, {"output_dir", "'#o'"}, {"default_system_message", "\"a\\nb\""},
         {"system_role", "fold"}, {"alternate_roles", "join"}, {"greeting_prompt", "'g: p'"},
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},

@@ -51,6 +51,8 @@ static pt_status config_of_run(pt_cli *c, const char *path, pt_opened *o)
         o->cfg->model.quantised_wanted = false;
         for (size_t i = 0; i < o->cfg->model.n_added_tokens; i++) free(o->cfg->model.added_tokens[i]); /* its weights and its tokenizer have them */
         o->cfg->model.n_added_tokens = 0;
+        for (size_t i = 0; i < o->cfg->model.n_added_tokens_from; i++) free(o->cfg->model.added_tokens_from[i]);
+        o->cfg->model.n_added_tokens_from = 0;
         PT_TRY(pt_strdup(&o->cfg->model.base_model, path));
     }
     if (pt_file_given(profiles)) {

@@ -88,8 +88,10 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "Folder of the packed data; made when missing, reused while nothing changed. Default: cache in output_dir."},
     {"added_tokens", "Data", PT_KEY_LIST, OFF(model.added_tokens), OFF(model.n_added_tokens), NULL, NO_BOUND, NULL, "tokens",
      "Texts that become tokens of their own ([\"<alice>\", \"<bob>\"]), found wherever they stand. They get the rows behind the tokenizer's last one; where the model has none there, embedding "
-     "and head grow. New rows begin as the mean of the others. With adapter: lora these rows alone are trained beside it, and the adapter holds them (PEFT's trainable_token_indices); exports have "
+     "and head grow. New rows begin as the mean of the others, or as added_tokens_from says. With adapter: lora these rows alone are trained beside it, and the adapter holds them (PEFT's trainable_token_indices); exports have "
      "them in weights and tokenizer. A quantised embedding becomes f16. Not with objectives that take a divergence from a reference."},
+    {"added_tokens_from", "Data", PT_KEY_LIST, OFF(model.added_tokens_from), OFF(model.n_added_tokens_from), NULL, NO_BOUND, NULL, "",
+     "Texts ([\" pirate\", \" queen\"]): the row of each added token begins as the mean of the rows of its text's tokens. One text for each of added_tokens, or one for all."},
     {"special_tokens", "Data", PT_KEY_TOKENS, OFF(model.special_tokens), OFF(model.n_special_tokens), NULL, NO_BOUND, NULL, "",
      "{pad_token: TEXT, ...}: each text must be in the vocabulary, or among added_tokens; nothing else follows from it."},
     {"val_set_size", "Data", PT_KEY_NUMBER, OFF(data.val_set_size), 0, "0", 0, 1e9, NULL, "val_size",

@@ -53,6 +53,7 @@ static const struct {
     {"share_group", SAID},
     {"shuffle_merged_datasets", SAID},
     {"added_tokens", LAYOUT}, /* texts: the packs know the tokenizer */
+    {"added_tokens_from", FREE}, /* the base's content has the rows */
     {"special_tokens", RANKS},
     {"val_set_size", DATA},
     {"val_split_by", DATA},

@@ -214,7 +214,7 @@ static const pt_foreign_key foreign[] = {
     {"pretraining_sample_concatenation", true, DATA_AS_IT_IS}, {"max_prompt_len", true, DATA_AS_IT_IS},
     {"eval_sequence_len", true, DATA_AS_IT_IS},
     {"resize_token_embeddings_to_32x", true, FIXED_VOCABULARY}, {"shrink_embeddings", true, FIXED_VOCABULARY}, 
-    {"added_tokens_overrides", true, FIXED_VOCABULARY}, {"additional_special_tokens", true, FIXED_VOCABULARY},
+    {"added_tokens_overrides", true, "the model's own tokens keep their texts; added_tokens adds some"}, {"additional_special_tokens", true, FIXED_VOCABULARY},
     {"eot_tokens", true, NAMED_TEMPLATES}, {"chat_template_kwargs", true, NAMED_TEMPLATES},
     
     {"hub_*", false, NO_UPLOAD}, {"push_to_hub", false, NO_UPLOAD},

@@ -36,6 +36,7 @@ typedef struct pt_config_model {
     pt_alternate alternate_roles;
     char *greeting_prompt;
     char **added_tokens; size_t n_added_tokens; /* the vocabulary grows by them */
+    char **added_tokens_from; size_t n_added_tokens_from; /* texts whose tokens' rows theirs begin as the mean of: one each, or one for all */
     char **special_tokens;       /* spellings that must be in the vocabulary (that added_tokens has made): refused otherwise */
     size_t n_special_tokens;
     char **special_token_names;  /* [n_special_tokens]: pad_token ... */

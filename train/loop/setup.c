@@ -158,12 +158,36 @@ done:
     return rc;
 }
 
+/* The tokens of added_tokens_from, before the vocabulary grows: from[n_added_tokens], NULL where the key is not set; free_begins. */
+static pt_status begins_of(const pt_config_model *model, const pt_tokenizer *tok, pt_ids **from)
+{
+    const size_t n = model->n_added_tokens_from;
+    *from = NULL;
+    if (!n) return PT_OK;
+    if (n != 1 && n != model->n_added_tokens)
+        return pt_fail(PT_EARG, "added_tokens_from: %zu texts for %zu added tokens: give one for each, or one for all", n, model->n_added_tokens);
+    PT_RETURN(pt_alloc0(from, model->n_added_tokens));
+    for (size_t i = 0; i < model->n_added_tokens; i++) {
+        const char *text = model->added_tokens_from[n == 1 ? 0 : i];
+        PT_RETURN(pt_tok_encode_at(tok, text, strlen(text), true, PT_TOK_CONTINUE, &(*from)[i], NULL));
+        if ((*from)[i].n == 0) return pt_fail(PT_EARG, "added_tokens_from: '%s' has no tokens", text);
+    }
+    return PT_OK;
+}
+
+static void free_begins(pt_ids *from, size_t n)
+{
+    for (size_t i = 0; from && i < n; i++) free(from[i].ids);
+    free(from);
+}
+
 /* added_tokens: a tokenizer of this base's own grows, and then its rows. */
 static pt_status grow(const pt_config *cfg, const char *path, pt_base *b)
 {
     int32_t first;
     const char *file;
-    if (!cfg->model.n_added_tokens) return PT_OK;
+    pt_ids *from = NULL;
+    if (!cfg->model.n_added_tokens) return cfg->model.n_added_tokens_from ? pt_fail(PT_EARG, "added_tokens_from: there are no added_tokens") : PT_OK;
     if (!b->tok) return pt_fail(PT_EARG, "added_tokens: this model has no tokenizer: set `tokenizer:` to a folder or a file of a tokenizer");
     if (!b->opened) {
         PT_RETURN(pt_source_tokenizer_at(&b->opened, path));
@@ -172,8 +196,11 @@ static pt_status grow(const pt_config *cfg, const char *path, pt_base *b)
     }
     file = pt_tok_path(b->opened) ? pt_tok_file(b->opened) : NULL;
     if (file && strcmp(file, "tokenizer.json")) return pt_fail(PT_ENOSUP, "added_tokens: the tokenizer is a %s, to which none are added here: give a folder with a tokenizer.json", file);
-    PT_RETURN(pt_tok_grow(b->opened, (const char *const *)cfg->model.added_tokens, cfg->model.n_added_tokens, &first));
-    return pt_source_grow(b->source, first, (int32_t)cfg->model.n_added_tokens);
+    pt_status rc = begins_of(&cfg->model, b->opened, &from);
+    if (rc == PT_OK) rc = pt_tok_grow(b->opened, (const char *const *)cfg->model.added_tokens, cfg->model.n_added_tokens, &first);
+    if (rc == PT_OK) rc = pt_source_grow(b->source, first, (int32_t)cfg->model.n_added_tokens, from);
+    free_begins(from, cfg->model.n_added_tokens);
+    return rc;
 }
 
 /* reinit_weights: the shape stays. The tokenizer was the source's own. */

@@ -142,9 +142,9 @@ uint64_t pt_source_parameters(const pt_source *s);
  * them does too: what is cold now is warm then). Of a random source: its seed instead of weights. */
 uint64_t pt_source_content(const pt_source *s);
 /* Rows [first, first + n) of the embedding (and of an untied head) are those of added tokens: the vocabulary grows to hold them, rows that are there already are
- * taken first. Their values are the mean of rows [0, first) of their matrix. Both matrices become copies in memory, in their own type, quantised ones as
+ * taken first. Their values are the mean of rows [0, first) of their matrix, or of the rows from[i] (of row first + i; NULL: none are named). Both matrices become copies in memory, in their own type, quantised ones as
  * f16. Before a model is made, once; PT_EARG for rows that would leave a gap. Says what it did (info). Part of pt_source_content. */
-pt_status pt_source_grow(pt_source *s, int32_t first, int32_t n);
+pt_status pt_source_grow(pt_source *s, int32_t first, int32_t n, const pt_ids *from);
 /* How many there are, 0 = none; *first: the row of the first. */
 int32_t pt_source_grown(const pt_source *s, int32_t *first);
 /* "all linear layers stored quantised?" full tuning of a quantised base is refused by the trainer. */
