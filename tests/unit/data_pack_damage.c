@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "base/threads.h"
 #include "base/log.h"
 #include "data/pack/pack_data.h"
 #include "data_fixture.h"
@@ -394,6 +395,7 @@ static void full_disk(void **state)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        pt_threads_set(1); /* the parent's threads are not here, and libgomp would wait for them */
         pt_dataset_spec set = {.path = rows, .type = "tokens"};
         pt_pack_options o = {.sequence_len = 16, .cache_dir = sub};
         pt_pack_report r;
