@@ -160,6 +160,7 @@ static void test_refusals(void **state)
     pt_source_free(src);
 }
 
+#ifndef ADDED_ON_DEVICE /* tests/emu has a main of its own */
 /* Rows that begin from rows that are named: their mean, in embedding and head. */
 static void test_from(void **state)
 {
@@ -190,7 +191,6 @@ static void test_from(void **state)
     pt_source_free(src);
 }
 
-#ifndef ADDED_ON_DEVICE /* tests/emu has a main of its own */
 int main(void)
 {
     static const char *const bases[] = {"tied", "untied"};
