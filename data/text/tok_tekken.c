@@ -30,7 +30,8 @@ static pt_status count(const json_t *config, const char *key, int64_t *out)
 static pt_status old_list(pt_tokenizer *t, const json_t *config, int64_t n, int64_t *listed)
 {
     const char *version = json_string_value(json_object_get(config, "version"));
-    if (!version || version[0] != 'v' || atoi(version + 1) > 7)
+    /* "v3", "v7m1": one digit */
+    if (!version || version[0] != 'v' || version[1] < '1' || version[1] > '7' || (version[2] >= '0' && version[2] <= '9'))
         return pt_fail(PT_EFORMAT, "there is no special_tokens; files of version v7 and older alone may leave it out (config.version is %s)", version ? version : "missing");
     for (int64_t i = 0; i < N_OLD && i < n; i++) PT_RETURN(pt_tok_ranks_special(t, i, old_specials[i]));
     *listed = N_OLD < n ? N_OLD : n;

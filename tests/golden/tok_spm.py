@@ -25,7 +25,7 @@ from sentencepiece import sentencepiece_model_pb2 as pb
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
 
-SHARED = "../shared/data/" if os.path.isdir("../shared/data") else "/work/shared/data/"
+SHARED = "../shared/data/"
 OUT = "tests/golden/data/spm/"
 RULES = [("\u00a0", " "), ("\t", " "), ("\u3000", " "), ("\u200b", ""), ("\ufb01", "fi"), ("\u212b", "\u00c5"), ("e\u0301", "\u00e9"),
          ("\u00bd", "1\u20442"), ("\u3000\u3000", "  x "), ("\uff71", "\u30a2"), ("\uff76\uff9e", "\u30ac"), ("\u2603", ""), ("e\u0301\u0301", "E")]

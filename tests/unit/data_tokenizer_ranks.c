@@ -248,6 +248,9 @@ static void test_refusals(void **state)
     bad_tekken(good, "vocab.300.token_bytes", json_string("Q===" ), "vocab[300].token_bytes is not base64");
     bad_tekken(good, "vocab.65.token_bytes", json_string("QUE="), "vocab[65] is not the byte 65");
     bad_tekken(good, "vocab.300.token_bytes", json_string("QQ=="), "has two ids");
+    static const char *const versions[] = {"v11", "v99999999999999999999", "vx", "v", "3", "v0"}; /* of files without the list */
+    json_object_del(good, "special_tokens");
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) bad_tekken(good, "config.version", json_string(versions[i]), "v7 and older alone");
     json_decref(good);
     char *text = lines(all, 0);
     empty();
@@ -256,8 +259,7 @@ static void test_refusals(void **state)
     put("config.json", "{\"model_type\": \"gpt_bigcode\"}");
     refused(PT_ENOSUP, "nothing is known of model_type gpt_bigcode");
     put("config.json", "{\"model_type\": \"llama\"}");
-    strcpy(strstr(text, " 77\n"), " 7x\n");
-    text[strlen(text)] = '\n';
+    memcpy(strstr(text, " 77\n"), " 7x\n", 4);
     put("tokenizer.model", text);
     refused(PT_EFORMAT, "line 78 is not base64");
     put("tokenizer.model", "AA== 0\nAQ== 1\nQUI= 2\n");

@@ -27,7 +27,7 @@ typedef struct pt_export_options {
 #define PT_EXPORT_KEEP 0.95
 /* The share of the change of the weights that is left where they are written as `type`: the written change along the change, over the change
  * squared, on a piece of every changed matrix. 1 = all (rounding in both directions evens out), 0 = rounded back to the base; NAN where
- * nothing changed. adjacent: the rows' order is GGUF's of this family. */
+ * nothing changed. gguf: norms and rows as a GGUF file of this family has them; the share is the same either way. */
 pt_status pt_export_kept(pt_model *m, bool gguf, pt_dtype type, double *kept);
 /* peft and hf also write what stands beside the weights (train/export/export_beside.c): the tokenizer that was trained with, its template, the
  * end tokens. */

@@ -169,7 +169,8 @@ float pt_family_norm_add(const pt_family *f);
 void pt_config_forget_file(pt_model_config *c);
 
 /* config.json (as text) or GGUF keys to one config. PT_ENOSUP names what is not supported; PT_EFORMAT what is broken. `where`
- * is the path for messages. rope_kind is HALF from Hugging Face and by family from GGUF. */
+ * is the path for messages. rope_kind is as the rows lie: the family's own from Hugging Face, the other where GGUF
+ * permutes them (c->permuted). */
 pt_status pt_config_from_hf(pt_model_config *c, const char *json, size_t bytes, const char *where);
 struct pt_gguf;
 pt_status pt_config_from_gguf(pt_model_config *c, const struct pt_gguf *g);

@@ -263,7 +263,8 @@ typedef struct pt_norm_call {
     const pt_lin *w;
 } pt_norm_call;
 pt_status pt_norm_run(pt_model *m, const pt_norm_call *a, pt_view *out);
-/* dx = dres + the gradient through the norm of h, from dy; without a weight dx = dres + dy. dres absent: 0. dx may alias dres or dy. */
+/* dx = dres + the gradient through the norm of h, from dy; without a weight dx = dres + dy, and dx must be dres
+ * (PT_EINTERNAL). dres absent: 0. dx may alias dres or dy. */
 pt_status pt_norm_back(pt_model *m, pt_view dx, pt_view dy, pt_view dres, pt_view h, const pt_norm_state *kept, const pt_lin *w);
 /* What attention or MLP gets as gradient: dres through its scale, or through the norm behind it (raw, kept, w). */
 pt_status pt_branch_back(pt_model *m, pt_view dres, pt_view raw, const pt_norm_state *kept, const pt_lin *w, pt_view *out);
