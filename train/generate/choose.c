@@ -1,0 +1,101 @@
+/* The next token of each sequence, and what becomes of it. */
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "train/generate/generate_impl.h"
+#include "train/generate/near.h"
+
+static bool is_stop(const pt_gen_options *o, int32_t id)
+{
+    for (size_t i = 0; i < o->n_stops; i++)
+        if (o->stops[i] == id) return true;
+    return false;
+}
+
+/* The tokens that a repetition penalty counts: prompt and answer of each row, -1 behind them. */
+static pt_status upload_seen(pt_gen *g, int first, int count, pt_view *out)
+{
+    pt_model *m = g->m;
+    int64_t cap = m->caps.decode_len;
+    if (g->opt->repetition_penalty == 1) return PT_OK;
+    for (int i = 0; i < count; i++) {
+        const pt_ids *p = &g->prompts[g->seqs[first + i].request], *r = &g->results[g->seqs[first + i].request].ids;
+        int32_t *row = g->seen + i * cap;
+        memcpy(row, p->ids, p->n * sizeof *row);
+        if (r->n) memcpy(row + p->n, r->ids, r->n * sizeof *row);
+        for (int64_t k = (int64_t)(p->n + r->n); k < cap; k++) row[k] = -1;
+    }
+    *out = pt_trim(m->dec.seen, count);
+    return m->ctx->ops->upload(m->ctx, *out, g->seen);
+}
+
+static double log_softmax_at(const float *z, int64_t n, int32_t id)
+{
+    float top = z[0];
+    double sum = 0;
+    for (int64_t i = 1; i < n; i++) top = z[i] > top ? z[i] : top;
+    for (int64_t i = 0; i < n; i++) sum += (double)expf(z[i] - top);
+    return (double)(z[id] - top) - log(sum);
+}
+
+static pt_status accept(pt_gen *g, pt_gen_seq *s, int32_t id)
+{
+    const pt_gen_options *o = g->opt;
+    pt_gen_result *r = &g->results[s->request];
+    if (is_stop(o, id)) {
+        s->done = r->stopped = true;
+        return PT_OK;
+    }
+    PT_RETURN(pt_reserve(&r->ids.ids, &r->ids.cap, r->ids.n + 1));
+    r->ids.ids[r->ids.n++] = id;
+    s->last = id;
+    if ((g->sink && !g->sink(g->user, s->request, id)) || r->ids.n >= (size_t)o->max_new_tokens) s->done = true;
+    return PT_OK;
+}
+
+static pt_status count_near(pt_gen *g, const float *z, int row, pt_gen_result *r)
+{
+    const pt_gen_options *o = g->opt;
+    float u = pt_rng_unit(pt_rng_words(o->seed, PT_RNG_SAMPLE, g->stream[row], g->position[row]).v[0]);
+    bool near;
+    PT_RETURN(pt_near_tie(z, g->m->cfg.vocab, o->temperature, o->top_p, u, g->i32[row], &near));
+    r->near += near;
+    return PT_OK;
+}
+
+pt_status pt_gen_choose(pt_gen *g, int first, int count)
+{
+    pt_model *m = g->m;
+    const pt_gen_options *o = g->opt;
+    const pt_ops *ops = m->ctx->ops;
+    pt_view ids = pt_trim_vec(m->dec.ids, count), logits = pt_trim(m->dec.logits, count), seen = PT_NO_VIEW;
+    PT_RETURN(upload_seen(g, first, count, &seen));
+    for (int i = 0; i < count; i++) {
+        g->stream[i] = o->streams ? o->streams[g->seqs[first + i].request] : g->seqs[first + i].request;
+        g->position[i] = g->results[g->seqs[first + i].request].ids.n;
+    }
+    if (g->logits) PT_RETURN(ops->download(m->ctx, g->logits, logits)); /* before the filters change them */
+    PT_RETURN(ops->sample(m->ctx, &(pt_sample_args){.token = ids,
+                                                    .logits = logits,
+                                                    .seen = seen,
+                                                    .temperature = o->temperature,
+                                                    .top_k = o->top_k,
+                                                    .top_p = o->top_p,
+                                                    .min_p = o->min_p,
+                                                    .repetition_penalty = o->repetition_penalty,
+                                                    .seed = o->seed,
+                                                    .stream = g->stream,
+                                                    .position = g->position}));
+    PT_RETURN(ops->download(m->ctx, g->i32, ids));
+    for (int i = 0; i < count; i++) {
+        pt_gen_seq *s = &g->seqs[first + i];
+        if (g->i32[i] < 0 || g->i32[i] >= m->cfg.vocab)
+            return pt_fail(PT_ENONFINITE, "generation: no token could be chosen (NaN in the logits?)");
+        const float *z = g->logits ? g->logits + (int64_t)i * m->cfg.vocab : NULL;
+        if (o->logp) g->results[s->request].logp_sum += (float)log_softmax_at(z, m->cfg.vocab, g->i32[i]);
+        if (o->near) PT_RETURN(count_near(g, z, i, &g->results[s->request]));
+        PT_RETURN(accept(g, s, g->i32[i]));
+    }
+    return PT_OK;
+}
