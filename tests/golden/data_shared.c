@@ -1,5 +1,5 @@
 /* Tokenizers and chat templates of real models, from ../shared/data, against goldens of others: the tokenizers library (hashes
- * in tok_real.json), transformers.js, llama.cpp, transformers' chat templates (template_real.json). Skipped without that
+ * in tok_real.json), transformers.js, llama.cpp, mistral-common, transformers' chat templates (template_real.json). Skipped without that
  * folder. */
 #include "tests/unit/template_check.h"
 
@@ -163,6 +163,66 @@ static void test_llamacpp(void **state)
     pt_tok_free(t);
 }
 
+#define MISTRAL SHARED "tokconf/mistral_common/"
+
+/* These texts are pieces: U+2581 stands for a blank, <0x0A> for a line's end; the blank that a text begins with is the tokenizer's own. */
+static void encode_between(const pt_tokenizer *t, const char *s, size_t n, pt_ids *out)
+{
+    pt_str plain = {0};
+    for (size_t i = 0; i < n;) {
+        bool blank = i + 3 <= n && !memcmp(s + i, "\xe2\x96\x81", 3), line = i + 6 <= n && !memcmp(s + i, "<0x0A>", 6);
+        assert_int_equal(pt_str_add(&plain, blank ? " " : line ? "\n" : s + i, 1), PT_OK);
+        i += blank ? 3 : line ? 6 : 1;
+    }
+    size_t from = plain.len && plain.text[0] == ' ';
+    if (plain.len > from && pt_tok_encode(t, plain.text + from, plain.len - from, false, true, out) != PT_OK) fail_msg("%s", pt_err_msg());
+    pt_str_free(&plain);
+}
+
+static void same_prompt(const pt_tokenizer *t, const char *sample, const char *version)
+{
+    char path[256], *text;
+    size_t n, at, end, from = 0;
+    pt_ids got = {0};
+    snprintf(path, sizeof path, MISTRAL "%s/text_%s.txt", sample, version);
+    assert_int_equal(pt_file_read(&text, &n, path, 1 << 20), PT_OK);
+    for (;;) {
+        int32_t id = pt_tok_next_control(t, text, n, from, &at, &end);
+        encode_between(t, text + from, (id < 0 ? n : at) - from, &got);
+        if (id < 0) break;
+        assert_int_equal(pt_ids_add(&got, id), PT_OK);
+        from = end;
+    }
+    snprintf(path, sizeof path, MISTRAL "%s/tokens_%s.json", sample, version);
+    json_t *whole = load(path), *want = json_object_get(whole, "tokens");
+    for (size_t i = 0; i < got.n && i < json_array_size(want); i++)
+        if (got.ids[i] != json_integer_value(json_array_get(want, i)))
+            fail_msg("%s %s: token %zu is %d, not %lld", sample, version, i, got.ids[i], (long long)json_integer_value(json_array_get(want, i)));
+    assert_int_equal(got.n, json_array_size(want));
+    json_decref(whole);
+    free(got.ids);
+    free(text);
+}
+
+/* mistral-common's prompts: v3 by SentencePiece's file, v1 by the tokenizer.json of the first Mistral. */
+static void test_mistral_v3(void **state)
+{
+    static const char *const samples[] = {"get_weather_full", "get_weather_no_history", "no_tools", "parallel_calls"};
+    pt_tokenizer *t = NULL;
+    if (!pt_file_exists(MISTRAL "no_tools/text_v3.txt")) skip();
+    if (pt_tok_open(&t, "../shared/data/tokenizers/spm/mistral_instruct_240323.model.v3") != PT_OK) fail_msg("%s", pt_err_msg());
+    for (int i = 0; i < 4; i++) same_prompt(t, samples[i], "v3");
+    pt_tok_free(t);
+}
+
+static void test_mistral_v1(void **state)
+{
+    if (!pt_file_exists(MISTRAL "no_tools/text_v1.txt")) skip();
+    pt_tokenizer *t = open_shared("mistral_v1", NULL);
+    same_prompt(t, "no_tools", "v1");
+    pt_tok_free(t);
+}
+
 /* Styles by vocabulary against the rows of a golden; how many. */
 static size_t real_styles(const json_t *vocabularies, const json_t *convs)
 {
@@ -239,7 +299,8 @@ static void test_known_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts), cmocka_unit_test(test_vectors),
-                                       cmocka_unit_test(test_llamacpp), cmocka_unit_test(test_templates),
+                                       cmocka_unit_test(test_llamacpp), cmocka_unit_test(test_mistral_v3),
+                                       cmocka_unit_test(test_mistral_v1), cmocka_unit_test(test_templates),
                                        cmocka_unit_test(test_known_texts)};
     return cmocka_run_group_tests_name("data_shared", tests, NULL, NULL);
 }
