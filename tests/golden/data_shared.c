@@ -223,6 +223,38 @@ static void test_mistral_v1(void **state)
     pt_tok_free(t);
 }
 
+/* axolotl's conversation, its pieces encoded one by one with Llama 2's SentencePiece file, as it did: system, "USER: ... ", "ASSISTANT: ...</s>" and the end. */
+static void test_axolotl(void **state)
+{
+    static const char system[] = "A chat between a curious user and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the "
+                                 "user's questions. ";
+    pt_tokenizer *t = NULL;
+    pt_ids ids = {0};
+    json_t *turn;
+    size_t k;
+    if (!pt_file_exists(SHARED "tokconf/axolotl_conversation.json")) skip();
+    if (pt_tok_open(&t, SHARED "tokenizers/spm/llama2_tokenizer.model") != PT_OK) fail_msg("%s", pt_err_msg());
+    json_t *talk = load(SHARED "tokconf/axolotl_conversation.json"), *whole = load(SHARED "tokconf/axolotl_conversation.tokenized.json");
+    const json_t *want = json_object_get(whole, "input_ids");
+    assert_int_equal(pt_ids_add(&ids, pt_tok_bos(t)), PT_OK);
+    assert_int_equal(pt_tok_encode(t, system, sizeof system - 1, false, true, &ids), PT_OK);
+    json_array_foreach(json_object_get(talk, "conversations"), k, turn)
+    {
+        bool user = !strcmp(json_string_value(json_object_get(turn, "from")), "human");
+        pt_str text = {0};
+        assert_int_equal(pt_str_printf(&text, user ? "USER: %s " : "ASSISTANT: %s</s>", json_string_value(json_object_get(turn, "value"))), PT_OK);
+        assert_int_equal(pt_tok_encode(t, text.text, text.len, false, true, &ids), PT_OK);
+        if (!user) assert_int_equal(pt_ids_add(&ids, pt_tok_eos(t)), PT_OK);
+        pt_str_free(&text);
+    }
+    assert_int_equal(ids.n, json_array_size(want));
+    for (size_t i = 0; i < ids.n; i++) assert_int_equal(ids.ids[i], json_integer_value(json_array_get(want, i)));
+    json_decref(talk);
+    json_decref(whole);
+    free(ids.ids);
+    pt_tok_free(t);
+}
+
 /* Styles by vocabulary against the rows of a golden; how many. */
 static size_t real_styles(const json_t *vocabularies, const json_t *convs)
 {
@@ -300,7 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_texts), cmocka_unit_test(test_vectors),
                                        cmocka_unit_test(test_llamacpp), cmocka_unit_test(test_mistral_v3),
-                                       cmocka_unit_test(test_mistral_v1), cmocka_unit_test(test_templates),
+                                       cmocka_unit_test(test_mistral_v1), cmocka_unit_test(test_axolotl), cmocka_unit_test(test_templates),
                                        cmocka_unit_test(test_known_texts)};
     return cmocka_run_group_tests_name("data_shared", tests, NULL, NULL);
 }
