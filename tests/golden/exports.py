@@ -7,7 +7,6 @@ build to the file. Fails where transformers and ptrain differ: so no golden line
 """
 import hashlib, json, os, subprocess, sys, tempfile
 
-sys.path = [p for p in sys.path if os.path.abspath(p) != os.path.dirname(os.path.abspath(__file__))]  # statistics.py there is not Python's
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig

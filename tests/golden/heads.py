@@ -1,8 +1,7 @@
 """Golden numbers of the objectives of heads: writes tests/golden/data/heads.inc (C initialisers), in float64.
 
 Versions: torch 2.15.0, transformers 5.23.0 (ForSequenceClassificationLoss), TRL 1.16.0 (RewardTrainer.compute_loss itself, on a stand-in model).
-Plackett-Luce and cumulative logits are written here from their definitions, gradients by autograd. Run: python -P tests/golden/heads.py
-(statistics.py beside it is not Python's own).
+Plackett-Luce and cumulative logits are written here from their definitions, gradients by autograd. Run: python tests/golden/heads.py.
 """
 import os
 from collections import defaultdict

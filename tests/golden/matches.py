@@ -7,10 +7,8 @@ import os
 import random
 import re
 import string
-import sys
 import warnings
 
-sys.path.pop(0)  # statistics.py beside this file is not the one that libraries want
 
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2

@@ -5,7 +5,7 @@ Versions: torch 2.15.0, transformers 5.23.0, peft 0.21.2, trl 1.16.0. Two files:
   the model. (alpha_divergence knows no float64 there: its table of clamps gets that one entry, the value of float32, and its cast to float32 is left out;
   use_weighting multiplies in place, which autograd refuses of hinge: it multiplies beside.)
 - tests/golden/data/train/pair_losses.json: ten steps of DPOTrainer on the model and adapter of tests/golden/train.py (run that first).
-Run: python -P tests/golden/pair_losses.py (-P: a statistics.py lies beside it)
+Run: python tests/golden/pair_losses.py
 """
 import inspect
 import json

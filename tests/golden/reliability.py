@@ -1,4 +1,4 @@
-# Run as `python -P` (statistics.py beside it is not the library's). Golden values for tests/unit/eval_reliability.c: numpy 2.4, scipy 1.17, pingouin 0.5.5, and psych 2.2.9 of R
+# Golden values for tests/unit/eval_reliability.c: numpy 2.4, scipy 1.17, pingouin 0.5.5, and psych 2.2.9 of R
 # (Debian 12's r-cran-psych and r-cran-gparotation). Writes data/reliability.json: lists of cases by name; null = NAN.
 #   tables: alpha of pingouin.cronbach_alpha (nan_policy listwise), the six intraclass correlations of pingouin.intraclass_corr. Where pingouin takes no table of
 #     this size, or warns that nothing varies, its formulas written with numpy (`alpha`, `icc`).

@@ -6,10 +6,8 @@
 import json
 import os
 import random
-import sys
 import warnings
 
-sys.path.pop(0)  # statistics.py beside this file is not the one that libraries want
 
 import sacrebleu
 from nltk.stem.porter import PorterStemmer

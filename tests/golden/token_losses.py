@@ -2,7 +2,7 @@
 
 Versions: torch 2.15.0. dft is the expression of TRL 1.16.0's SFTTrainer (loss_type "dft"); kl_coef, kl_sft, kd and unlikelihood are the equations of
 train/objective/*_core.h from logits, differentiated by autograd. Random logits, a flat one, equal ones of policy and reference, and logits up to 1e4.
-Run: python -P tests/golden/token_losses.py
+Run: python tests/golden/token_losses.py
 """
 import os
 import torch

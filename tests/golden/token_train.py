@@ -2,7 +2,7 @@
 
 Versions: torch 2.15.0, transformers 5.23.0, peft 0.21.2. DFT is the expression of TRL 1.16.0's
 SFTTrainer (loss_type "dft"); kd is axolotl's forward KL over the named tokens; the others
-are written from the equations in train/objective/*_core.h. Writes tests/golden/data/train/tokens*.json*. Run: python -P tests/golden/token_train.py
+are written from the equations in train/objective/*_core.h. Writes tests/golden/data/train/tokens*.json*. Run: python tests/golden/token_train.py
 """
 import json
 import os

@@ -2,7 +2,7 @@
 mean over the text, ranked answers, and reward with margins, centering and a margin from log-probabilities.
 
 Versions: torch 2.15.0, transformers 5.23.0, peft 0.21.2; reward as TRL 1.16.0 computes it. The model is that of tests/golden/train.py; AdamW, schedule and
-steps are that file's too. Writes tests/golden/data/train/heads. Run: python -P tests/golden/train_heads.py
+steps are that file's too. Writes tests/golden/data/train/heads. Run: python tests/golden/train_heads.py
 """
 import json
 import os

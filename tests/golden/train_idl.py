@@ -2,7 +2,7 @@
 
 Versions: torch 2.15.0, transformers 5.24.0, peft 0.21.2. The loss is the sigmoid one of TRL 1.16.0's DPOTrainer plus
 LAMBDA * relu(d_criterion - d_chosen), d = BETA * (logp - ref); the optimiser as in train.py. Writes triples.jsonl and the
-run "idl" of losses.json in tests/golden/data/train/. Run after train.py: python -P tests/golden/train_idl.py (-P: statistics.py beside it is none of Python's)
+run "idl" of losses.json in tests/golden/data/train/. Run after train.py: python tests/golden/train_idl.py
 """
 import json
 import os

@@ -5,7 +5,7 @@ Versions: torch 2.15.0, transformers 5.23.0, peft 0.21.2, trl 1.16.0.
    log-probabilities, among them extreme ones: tests/golden/data/unpaired.inc.
 2. Ten steps of TRL's trainers on the tiny model of tests/golden/train.py (KTO: file order, the whole step in one micro-batch):
    tests/golden/data/train/unpaired.jsonl, unpaired.json.
-Run: python -P tests/golden/unpaired.py (train.py before it; -P: statistics.py beside it is not the library)
+Run: python -P tests/golden/unpaired.py (train.py before it)
 """
 import json
 import os

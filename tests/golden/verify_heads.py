@@ -2,7 +2,7 @@
 """Do transformers and PEFT read our classifiers? Trains three on the fixtures of tests/golden/train_heads.py, saves them as an adapter, as a merged folder and by
 full tuning, and compares what `ptrain score` gives with what transformers' LlamaForSequenceClassification gives, by itself and under PEFT.
 
-Run:  python -P tests/golden/verify_heads.py build/gcc/ptrain        (torch 2.15.0, transformers 5.23.0, peft 0.21.2; the limit is 1e-4)
+Run:  python tests/golden/verify_heads.py build/gcc/ptrain        (torch 2.15.0, transformers 5.23.0, peft 0.21.2; the limit is 1e-4)
 """
 import json
 import os

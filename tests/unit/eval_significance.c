@@ -1,4 +1,4 @@
-/* eval/stat/special.h, significance.h and resample.h against scipy 1.17.1: tests/golden/data/statistics.json, made by tests/golden/statistics.py. */
+/* eval/stat/special.h, significance.h and resample.h against scipy 1.17.1: tests/golden/data/statistics.json, made by tests/golden/significance.py. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
