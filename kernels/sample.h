@@ -1,5 +1,6 @@
-/* Choosing the next token. Order of filters is Hugging Face's: repetition penalty (Keskar et al. 2019, arXiv:1909.05858: z>0 ? z/r : z*r on tokens seen),
- * temperature, top-k, top-p (smallest set whose mass reaches p), min-p (p >= min_p * p_max). temperature 0 = argmax (lowest id wins ties).
+/* Choosing the next token. Order and meaning are llama.cpp's: repetition penalty (Keskar et al. 2019, arXiv:1909.05858: z>0 ? z/r : z*r on tokens seen),
+ * top-k (k tokens; the lowest ids of equal ones), top-p (smallest set whose mass reaches p), min-p (p >= min_p * p_max), all of softmax(z), and then the
+ * draw from softmax(z / temperature) of what is left. temperature 0 = argmax (lowest id wins ties).
  * A row that holds a NaN or +inf, or nothing but -inf, gets token -1 and the op succeeds: no op waits for its device, so the caller looks at the
  * tokens. The other rows are chosen as ever.
  * The draw is unit(word 0 of pt_rng_words(seed, PT_RNG_SAMPLE, stream, position)) against the cumulative sum in descending order of probability. */

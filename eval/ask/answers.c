@@ -199,6 +199,7 @@ void pt_answers_key(pt_answer_key *key, const char *identity, const pt_request *
         double shape[] = {(double)r->sampling.temperature, (double)r->sampling.top_p};
         uint64_t draw[] = {r->sampling.seed, (uint64_t)r->repeat};
         pt_sha256_add(&h, shape, sizeof shape);
+        if (shape[1] < 1 && shape[0] != 1) pt_sha256_add(&h, "top_p first", 11); /* answers kept before the filter came before the temperature are others */
         pt_sha256_add(&h, draw, sizeof draw);
     }
     pt_sha256_end(&h, full);

@@ -280,8 +280,11 @@ static pt_status run_texts(pt_runner *r, item *const *some, size_t n)
         prompts[i] = (pt_ids){.ids = some[i]->r->ids, .n = (size_t)some[i]->r->n};
         memcpy(&streams[i], some[i]->key.byte, sizeof streams[i]);
     }
-    pt_gen_options g = {.max_new_tokens = how->max_new_tokens, .temperature = how->temperature, .top_p = how->top_p, .repetition_penalty = 1,
-                        .seed = how->seed, .stops = r->stops, .n_stops = r->n_stops, .slot = r->slot, .streams = streams, .near = r->comm && r->comm->size > 1};
+    pt_sampler sampler = pt_sampler_off();
+    sampler.temperature = how->temperature;
+    sampler.top_p = how->top_p;
+    sampler.seed = how->seed;
+    pt_gen_options g = {.max_new_tokens = how->max_new_tokens, .sampler = sampler, .stops = r->stops, .n_stops = r->n_stops, .slot = r->slot, .streams = streams, .near = r->comm && r->comm->size > 1};
     PT_TRY(pt_generate(r->model, prompts, n, &g, results, NULL, NULL));
     for (size_t i = 0; i < n; i++) {
         pt_str text = {0};

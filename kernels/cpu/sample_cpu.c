@@ -22,7 +22,8 @@ typedef struct sampler {
     candidate *c; /* [v] */
     int32_t *ids; /* [v] */
     float max;
-    double total; /* mass of what top-k leaves, in units of the largest probability */
+    float t;      /* of what is collected: the filters are before the temperature */
+    double total; /* mass of what top-k leaves at t */
 } sampler;
 
 static int by_logit(const void *pa, const void *pb)
@@ -32,9 +33,17 @@ static int by_logit(const void *pa, const void *pb)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-static double mass_of(const sampler *s, float z)
+/* In units of the largest. t: 1 for the filters, the temperature for the draw. */
+static double mass_of(const sampler *s, float z, float t)
 {
-    return exp(((double)z - s->max) / s->a->temperature);
+    return exp(((double)z - s->max) / t);
+}
+
+static double mass_of_first(const sampler *s, int64_t n, float t)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += mass_of(s, s->c[i].z, t);
+    return sum;
 }
 
 /* Once per token: all old values are read before the first is written. old: [n]. */
@@ -78,17 +87,17 @@ static int64_t collect(sampler *s, float u)
     bool by_count = a->top_k > 0 && a->top_k < s->v;
     double want = 0;
     if (!by_count) {
-        s->total = PT_PICK(pt_sample_mass)(s->z, s->v, s->max, 1 / a->temperature);
+        s->total = PT_PICK(pt_sample_mass)(s->z, s->v, s->max, 1 / s->t);
         want = (a->top_p < 1 ? a->top_p : u) * s->total;
     }
     int64_t n = 0;
     for (double width = 1;; width *= 2) {
         bool all = width > 100;
-        float floor = all ? -FLT_MAX : (float)(s->max - width * a->temperature);
+        float floor = all ? -FLT_MAX : (float)(s->max - width * s->t);
         n = PT_PICK(pt_sample_above)(s->z, s->v, floor, s->ids);
         double mass = 0;
         if (!by_count)
-            for (int64_t i = 0; i < n; i++) mass += mass_of(s, s->z[s->ids[i]]);
+            for (int64_t i = 0; i < n; i++) mass += mass_of(s, s->z[s->ids[i]], s->t);
         bool to_min_p = a->top_p >= 1 && a->min_p > 0; /* all that min-p keeps is needed, and is enough */
         if (all || (by_count ? n >= a->top_k : !to_min_p && mass > want) || (to_min_p && width > -log(a->min_p))) break;
     }
@@ -97,33 +106,31 @@ static int64_t collect(sampler *s, float u)
         float least = select_top(s->c, n, a->top_k);
         int64_t keep = 0;
         for (int64_t i = 0; i < n; i++)
-            if (s->c[i].z >= least) s->c[keep++] = s->c[i]; /* ties of the k-th stay */
+            if (s->c[i].z >= least) s->c[keep++] = s->c[i]; /* ties of the k-th too: the order decides between them */
         n = keep;
     }
     qsort(s->c, (size_t)n, sizeof *s->c, by_logit);
-    if (by_count) {
-        s->total = 0;
-        for (int64_t i = 0; i < n; i++) s->total += mass_of(s, s->c[i].z);
-    }
+    if (!by_count) return n;
+    if (n > a->top_k) n = a->top_k;
+    s->total = mass_of_first(s, n, s->t);
     return n;
 }
 
 static int32_t draw(sampler *s, float u)
 {
     const pt_sample_args *a = s->a;
+    bool filtered = a->top_p < 1 || a->min_p > 0;
+    s->t = filtered ? 1 : a->temperature;
     int64_t n = collect(s, u), keep = n;
     double kept = s->total, sum = 0;
     if (a->top_p < 1) {
-        kept = 0;
-        for (keep = 0; keep < n && (keep == 0 || kept < a->top_p * s->total); keep++) kept += mass_of(s, s->c[keep].z);
+        double mass = 0;
+        for (keep = 0; keep < n && (keep == 0 || mass < a->top_p * s->total); keep++) mass += mass_of(s, s->c[keep].z, 1);
     }
-    if (a->min_p > 0) {
-        while (keep > 1 && mass_of(s, s->c[keep - 1].z) < a->min_p) keep--;
-        kept = 0;
-        for (int64_t i = 0; i < keep; i++) kept += mass_of(s, s->c[i].z);
-    }
+    while (a->min_p > 0 && keep > 1 && mass_of(s, s->c[keep - 1].z, 1) < a->min_p) keep--;
+    if (filtered) kept = mass_of_first(s, keep, a->temperature);
     for (int64_t i = 0; i < keep; i++) {
-        sum += mass_of(s, s->c[i].z);
+        sum += mass_of(s, s->c[i].z, a->temperature);
         if (u * kept < sum) return s->c[i].id;
     }
     return s->c[keep - 1].id;

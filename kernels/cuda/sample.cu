@@ -64,14 +64,15 @@ PT_DEV u64 block_most(u64 v, u64 *red)
     return v;
 }
 
-/* Weight of token i: 1 (mass false) or its probability in units of 2^-42 of the largest; 0 outside the bound and below min_p.
- */
-PT_DEV u64 weight_of(const sample_job &j, unsigned key, int i, float top, bound b, float min_p, bool mass)
+/* Weight of token i: 1 (t 0) or its probability at temperature t in units of 2^-42 of the largest; 0 outside the bound and below
+ * min_p, which looks at it before the temperature. */
+PT_DEV u64 weight_of(unsigned key, int i, float top, bound b, float min_p, float t)
 {
     if (key < b.key || (key == b.key && i > b.id)) return 0;
-    if (!mass) return 1;
-    float p = expf((logit_of(key) - top) / j.temperature);
-    return p < min_p ? 0 : (u64)(p * 4398046511104.0f);
+    if (t <= 0) return 1;
+    float d = logit_of(key) - top;
+    if (min_p > 0 && expf(d) < min_p) return 0;
+    return (u64)(expf(d / t) * 4398046511104.0f);
 }
 
 /* The first bin of 256, from the top (down) or the bottom, where the running sum, *above at first, passes `limit`; *above
@@ -101,10 +102,8 @@ PT_DEV void clear(scratch *s)
     __syncthreads();
 }
 
-/* Of the candidates within b: where the running sum of weights first passes `limit`. Without want_id the id is that of all ties
- * (INT_MAX). */
-PT_DEV bound cross(const sample_job &j, const float *z, float top, bound b, float min_p, bool mass, u64 limit, bool want_id,
-                   scratch *s)
+/* Of the candidates within b: where the running sum of weights first passes `limit`. */
+PT_DEV bound cross(const sample_job &j, const float *z, float top, bound b, float min_p, float t, u64 limit, scratch *s)
 {
     unsigned key = 0, mask = 0;
     u64 above = 0;
@@ -113,15 +112,14 @@ PT_DEV bound cross(const sample_job &j, const float *z, float top, bound b, floa
         for (int i = (int)threadIdx.x; i < j.vocab; i += BLOCK) {
             unsigned k = key_of(z[i]);
             if ((k & mask) != key) continue;
-            u64 w = weight_of(j, k, i, top, b, min_p, mass);
+            u64 w = weight_of(k, i, top, b, min_p, t);
             if (w > 0) atomicAdd(&s->sum[k >> shift & 255], w);
         }
         key |= choose(s, limit, true, &above) << shift;
         mask |= 255u << shift;
     }
-    if (!want_id) return {key, 0x7fffffff};
     /* the n-th of the ties, in order of ids: all weigh the same */
-    u64 each = weight_of(j, key, 0, top, {key, 0}, min_p, mass), n = (limit - above) / (each ? each : 1);
+    u64 each = weight_of(key, 0, top, {key, 0}, min_p, t), n = (limit - above) / (each ? each : 1);
     unsigned id = 0;
     mask = 0;
     above = 0;
@@ -137,10 +135,10 @@ PT_DEV bound cross(const sample_job &j, const float *z, float top, bound b, floa
     return {key, (int)id};
 }
 
-PT_DEV u64 total_of(const sample_job &j, const float *z, float top, bound b, float min_p, scratch *s)
+PT_DEV u64 total_of(const sample_job &j, const float *z, float top, bound b, float min_p, float t, scratch *s)
 {
     u64 sum = 0;
-    for (int i = (int)threadIdx.x; i < j.vocab; i += BLOCK) sum += weight_of(j, key_of(z[i]), i, top, b, min_p, true);
+    for (int i = (int)threadIdx.x; i < j.vocab; i += BLOCK) sum += weight_of(key_of(z[i]), i, top, b, min_p, t);
     return block_sum(sum, s->red);
 }
 
@@ -179,13 +177,13 @@ __global__ void __launch_bounds__(BLOCK, 2) sample_k(sample_job j)
         return;
     }
     bound b = {0, 0x7fffffff};
-    if (j.top_k > 0 && j.top_k < j.vocab) b = cross(j, z, top, b, 0.0f, false, (u64)(j.top_k - 1), false, s);
+    if (j.top_k > 0 && j.top_k < j.vocab) b = cross(j, z, top, b, 0.0f, 0.0f, (u64)(j.top_k - 1), s);
     if (j.top_p < 1.0f) {
-        u64 total = total_of(j, z, top, b, 0.0f, s), want = (u64)ceil((double)j.top_p * (double)total);
-        b = cross(j, z, top, b, 0.0f, true, want > 0 ? want - 1 : 0, true, s);
+        u64 total = total_of(j, z, top, b, 0.0f, 1.0f, s), want = (u64)ceil((double)j.top_p * (double)total);
+        b = cross(j, z, top, b, 0.0f, 1.0f, want > 0 ? want - 1 : 0, s);
     }
-    u64 kept = total_of(j, z, top, b, j.min_p, s);
-    b = cross(j, z, top, b, j.min_p, true, (u64)((double)j.u[blockIdx.x] * (double)kept), true, s);
+    u64 kept = total_of(j, z, top, b, j.min_p, j.temperature, s);
+    b = cross(j, z, top, b, j.min_p, j.temperature, (u64)((double)j.u[blockIdx.x] * (double)kept), s);
     if (threadIdx.x == 0) j.token[blockIdx.x] = b.id;
 }
 } // namespace

@@ -29,13 +29,10 @@ static void penalise(double *z, int64_t v, const int32_t *seen, int64_t n, doubl
     }
 }
 
-/* How many of the sorted candidates stay: top-k with ties of the k-th, then top-p of what is left, then min-p. p: [v] exp(z -
- * max). */
-static int64_t filter(const pt_sample_args *a, const candidate *c, const double *p, int64_t v)
+/* How many of the sorted candidates stay: top-k, then top-p of what is left, then min-p. p: [v] exp(z - max). */
+static int64_t filter(const pt_sample_args *a, const double *p, int64_t v)
 {
-    int64_t keep = v;
-    if (a->top_k > 0 && a->top_k < v)
-        for (keep = a->top_k; keep < v && c[keep].z == c[keep - 1].z;) keep++;
+    int64_t keep = a->top_k > 0 && a->top_k < v ? a->top_k : v;
     double total = 0, mass = 0;
     for (int64_t i = 0; i < keep; i++) total += p[i];
     if (a->top_p < 1) {
@@ -61,14 +58,15 @@ static void sample_row(const pt_sample_args *a, int64_t b, double *p, candidate 
     }
     if (pt_view_ok(a->seen))
         penalise(p, v, (const int32_t *)pt_at(a->seen) + b * a->seen.ld, a->seen.cols, a->repetition_penalty, mark);
-    for (int64_t i = 0; i < v; i++) c[i] = (candidate){a->temperature > 0 ? p[i] / a->temperature : p[i], (int32_t)i};
+    for (int64_t i = 0; i < v; i++) c[i] = (candidate){p[i], (int32_t)i};
     qsort(c, (size_t)v, sizeof *c, by_logit);
     if (c[0].z == -INFINITY) return;
     *out = c[0].id;
     if (a->temperature <= 0) return;
     for (int64_t i = 0; i < v; i++) p[i] = exp(c[i].z - c[0].z);
-    int64_t keep = filter(a, c, p, v);
+    int64_t keep = filter(a, p, v);
     double total = 0, sum = 0;
+    for (int64_t i = 0; i < keep; i++) p[i] = exp((c[i].z - c[0].z) / a->temperature);
     for (int64_t i = 0; i < keep; i++) total += p[i];
     double u = pt_rng_unit(pt_rng_words(a->seed, PT_RNG_SAMPLE, a->stream[b], a->position[b]).v[0]);
     for (int64_t i = 0; i < keep; i++) {

@@ -301,7 +301,7 @@ static void test_decoding(void **state)
     rows_add(&r, json_object_get(g, "prompt"), NULL, 0);
     bench_open(&b, s->ops, PT_COMPUTE_F32, file_of(s, ""), &(pt_model_options){.full = false}, &c);
     for (int i = 0; i < 3; i++) prompts[i] = (pt_ids){(int32_t *)(uintptr_t)r.seq[0].ids, (size_t)(i == 1 ? 5 : r.seq[0].n), 0};
-    pt_gen_options o = {.max_new_tokens = (int)json_array_size(ids), .top_p = 1, .repetition_penalty = 1, .slot = PT_SLOT_NONE, .logp = true};
+    pt_gen_options o = {.max_new_tokens = (int)json_array_size(ids), .sampler = pt_sampler_off(), .slot = PT_SLOT_NONE, .logp = true};
     OK(pt_generate(b.m, prompts, 3, &o, out, NULL, NULL));
     for (int i = 0; i < 3; i++) {
         int32_t all[32], n = (int32_t)prompts[i].n;

@@ -334,7 +334,7 @@ static void test_greedy(void **state)
     pt_ids prompts[3];
     pt_gen_result out[3] = {{.stopped = false}};
     for (int i = 0; i < 3; i++) prompts[i] = (pt_ids){(int32_t *)(uintptr_t)r.seq[0].ids, (size_t)(i == 1 ? 5 : r.seq[0].n), 0};
-    pt_gen_options o = {.max_new_tokens = (int)json_array_size(ids), .top_p = 1, .repetition_penalty = 1, .slot = PT_SLOT_NONE};
+    pt_gen_options o = {.max_new_tokens = (int)json_array_size(ids), .sampler = pt_sampler_off(), .slot = PT_SLOT_NONE};
     OK(pt_generate(b.m, prompts, 3, &o, out, NULL, NULL));
     for (int i = 0; i < 3; i += 2) {
         assert_int_equal(out[i].ids.n, json_array_size(ids));

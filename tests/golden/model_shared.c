@@ -189,7 +189,7 @@ static void test_stories_text(void **state)
     char *want;
     size_t n;
     open_stories(&b, *state);
-    pt_gen_options o = {.max_new_tokens = 200, .top_p = 1, .repetition_penalty = 1, .slot = PT_SLOT_NONE};
+    pt_gen_options o = {.max_new_tokens = 200, .sampler = pt_sampler_off(), .slot = PT_SLOT_NONE};
     OK(pt_generate(b.m, &prompt, 1, &o, &r, NULL, NULL));
     json_t *g = stories_golden(), *greedy = json_object_get(json_array_get(g, 0), "greedy_64_from_bos");
     for (size_t k = 0; k < json_array_size(greedy); k++)
@@ -229,7 +229,7 @@ static void test_tiny_greedy(void **state)
     bench_open(&b, &pt_ops_cpu, PT_COMPUTE_F32, SHARED "/tiny_hf/tiny_qwen3", &(pt_model_options){0}, &caps);
     float logp[16];
     OK(pt_model_token_logps(b.m, seq, (int32_t)n + 2, PT_SLOT_NONE, logp));
-    pt_gen_options o = {.max_new_tokens = 1, .top_p = 1, .repetition_penalty = 1, .slot = PT_SLOT_NONE, .logp = true};
+    pt_gen_options o = {.max_new_tokens = 1, .sampler = pt_sampler_off(), .slot = PT_SLOT_NONE, .logp = true};
     for (size_t k = 0; k < n; k++) {
         pt_ids prompt = {seq, 2 + k, 16};
         pt_gen_result r = {.stopped = false};

@@ -103,8 +103,7 @@ static void test_tokenizer_and_greedy(void **state)
         free(own.ids);
     }
     pt_gen_options o = {.max_new_tokens = 24,
-                        .top_p = 1,
-                        .repetition_penalty = 1,
+                        .sampler = pt_sampler_off(),
                         .stops = &stop,
                         .n_stops = 1,
                         .slot = PT_SLOT_NONE,
@@ -172,7 +171,7 @@ static void save_greedy(bench *b, const char *dir, int slot)
     {
         pt_ids prompt;
         pt_gen_result r = {.stopped = false};
-        pt_gen_options o = {.max_new_tokens = 64, .top_p = 1, .repetition_penalty = 1, .slot = slot};
+        pt_gen_options o = {.max_new_tokens = 64, .sampler = pt_sampler_off(), .slot = slot};
         ids_from(json_object_get(v, "prompt_ids"), &prompt);
         OK(pt_generate(b->m, &prompt, 1, &o, &r, NULL, NULL));
         json_t *ids = json_array();

@@ -29,7 +29,7 @@ static void open_model(bench *b, const pt_ops *ops, const char *family, int32_t 
 static pt_gen_options greedy(bool adapter)
 {
     return (pt_gen_options){
-        .max_new_tokens = NEW, .top_p = 1, .repetition_penalty = 1, .slot = adapter ? 0 : PT_SLOT_NONE, .logp = true};
+        .max_new_tokens = NEW, .sampler = pt_sampler_off(), .slot = adapter ? 0 : PT_SLOT_NONE, .logp = true};
 }
 
 static void generate(bench *b, const pt_gen_options *o, pt_gen_result *out)
@@ -100,11 +100,11 @@ static void test_sampling(void **state)
     bench one, three;
     pt_gen_result a[N], b[N], c[N];
     pt_gen_options o = greedy(true);
-    o.temperature = 1.3f;
-    o.top_k = 40;
-    o.top_p = 0.95f;
-    o.repetition_penalty = 1.2f;
-    o.seed = 5;
+    o.sampler.temperature = 1.3f;
+    o.sampler.top_k = 40;
+    o.sampler.top_p = 0.95f;
+    o.sampler.repeat_penalty = 1.2f;
+    o.sampler.seed = 5;
     open_model(&one, &pt_ops_cpu, "qwen2", 1, 64, true);
     open_model(&three, &pt_ops_cpu, "qwen2", 3, 128, true);
     generate(&one, &o, a);
@@ -112,7 +112,7 @@ static void test_sampling(void **state)
     same("sampling", a, b);
     /* prompts 0 and 3 are equal, and draw from streams of their own */
     assert_true(memcmp(a[0].ids.ids, a[3].ids.ids, NEW * sizeof(int32_t)) != 0);
-    o.seed = 6;
+    o.sampler.seed = 6;
     generate(&three, &o, c);
     int differ = 0;
     for (int i = 0; i < N; i++) differ += memcmp(a[i].ids.ids, c[i].ids.ids, NEW * sizeof(int32_t)) != 0;
@@ -177,16 +177,20 @@ static void test_refused(void **state)
     pt_gen_result r[N] = {{.stopped = false}};
     open_model(&b, &pt_ops_cpu, "llama", 1, 64, false);
     pt_gen_options o = greedy(false);
+    pt_sampler off = pt_sampler_off(), no_top_p = off, no_temperature = off, no_penalty = off;
+    no_top_p.top_p = 0;
+    no_temperature.temperature = NAN;
+    no_penalty.repeat_penalty = 0;
     const struct {
         const char *says;
         pt_gen_options o;
     } wrong[] = {
-        {"max_new_tokens -1", {.max_new_tokens = -1, .top_p = 1, .repetition_penalty = 1, .slot = -1}},
-        {"top_p 0", {.max_new_tokens = 1, .repetition_penalty = 1, .slot = -1}},
-        {"temperature", {.max_new_tokens = 1, .top_p = 1, .repetition_penalty = 1, .slot = -1, .temperature = NAN}},
-        {"repetition_penalty", {.max_new_tokens = 1, .top_p = 1, .slot = -1}},
-        {"slot 7", {.max_new_tokens = 1, .top_p = 1, .repetition_penalty = 1, .slot = -7}},
-        {"more than the planned", {.max_new_tokens = NEW + 1, .top_p = 1, .repetition_penalty = 1, .slot = -1}},
+        {"max_new_tokens -1", {.max_new_tokens = -1, .sampler = off, .slot = -1}},
+        {"top_p 0", {.max_new_tokens = 1, .sampler = no_top_p, .slot = -1}},
+        {"temperature", {.max_new_tokens = 1, .sampler = no_temperature, .slot = -1}},
+        {"repeat_penalty", {.max_new_tokens = 1, .sampler = no_penalty, .slot = -1}},
+        {"slot 7", {.max_new_tokens = 1, .sampler = off, .slot = -7}},
+        {"more than the planned", {.max_new_tokens = NEW + 1, .sampler = off, .slot = -1}},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(pt_generate(b.m, prompts, N, &wrong[i].o, r, NULL, NULL), PT_EARG);

@@ -112,7 +112,7 @@ static void test_generation_plan(void **state)
     OK(pt_model_commit(b.m));
     assert_int_equal(counted.bytes, planned(&b, bytes, &caps, 1));
     size_t calls = counted.calls;
-    pt_gen_options o = {.max_new_tokens = 19, .top_p = 1, .repetition_penalty = 1, .slot = PT_SLOT_NONE};
+    pt_gen_options o = {.max_new_tokens = 19, .sampler = pt_sampler_off(), .slot = PT_SLOT_NONE};
     OK(pt_generate(b.m, prompts, 3, &o, r, NULL, NULL));
     assert_int_equal(counted.calls, calls);
     for (int i = 0; i < 3; i++) free(r[i].ids.ids);
@@ -135,7 +135,9 @@ static void test_large_vocabulary(void **state)
     OK(pt_model_new(&b.m, &b.ctx, b.src, &(pt_model_options){0}));
     OK(pt_model_plan(b.m, &caps, bytes));
     OK(pt_model_commit(b.m));
-    pt_gen_options o = {.max_new_tokens = 3, .temperature = 1, .top_p = 1, .repetition_penalty = 1.1f, .slot = PT_SLOT_NONE};
+    pt_gen_options o = {.max_new_tokens = 3, .sampler = pt_sampler_off(), .slot = PT_SLOT_NONE};
+    o.sampler.temperature = 1;
+    o.sampler.repeat_penalty = 1.1f;
     OK(pt_generate(b.m, &prompt, 1, &o, &r, NULL, NULL));
     assert_int_equal(r.ids.n, 3);
     free(r.ids.ids);
@@ -181,7 +183,7 @@ static void test_wrong_times(void **state)
     int32_t ids[3] = {1, 260, 2};
     assert_int_equal(pt_model_token_logps(b.m, ids, 3, 0, x), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "260"));
-    pt_gen_options o = {.max_new_tokens = 1, .top_p = 1, .repetition_penalty = 1};
+    pt_gen_options o = {.max_new_tokens = 1, .sampler = pt_sampler_off()};
     pt_gen_result g = {.stopped = false};
     assert_int_equal(pt_generate(b.m, &(pt_ids){ids, 1, 1}, 1, &o, &g, NULL, NULL), PT_ESTATE);
     bench_close(&b);

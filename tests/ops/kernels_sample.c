@@ -39,7 +39,7 @@ static void by_hand(void **state)
             a = off;
             assert_int_equal(support(both[b], a, z, 7), 0x5f); /* all but -inf */
             a.top_k = 1;
-            assert_int_equal(support(both[b], a, z, 7), 0x0a); /* ties of the k-th stay */
+            assert_int_equal(support(both[b], a, z, 7), 0x02); /* the lowest id of a tie */
             a.top_k = 3;
             assert_int_equal(support(both[b], a, z, 7), 0x1a);
             a = off;
@@ -51,6 +51,12 @@ static void by_hand(void **state)
             a.min_p = 0.8f; /* exp(1.9 - 2) = 0.905 stays, exp(1 - 2) = 0.37 goes */
             assert_int_equal(support(both[b], a, z, 7), 0x1a);
             a.min_p = 1;
+            assert_int_equal(support(both[b], a, z, 7), 0x0a);
+            a.temperature = 50; /* the filter comes before: as at 1 */
+            a.min_p = 0.8f;
+            assert_int_equal(support(both[b], a, z, 7), 0x1a);
+            a.min_p = 0;
+            a.top_p = 0.3f;
             assert_int_equal(support(both[b], a, z, 7), 0x0a);
             a = off;
             a.temperature = 0.01f;

@@ -63,6 +63,8 @@ static void filtered(void **state)
     assert_true(near_of(z, 3, 1, 0.79995f, 0.3f, 1));
     assert_false(near_of(z, 3, 1, 0.79f, 0.3f, 1));
     assert_false(near_of(z, 3, 1, 0.4f, 0.3f, 1));
+    assert_true(near_of(z, 3, 0.5f, 0.7f, 25.0f / 34 + 0.00005f, 0)); /* the filter first, then the temperature squares both shares */
+    assert_false(near_of(z, 3, 0.5f, 0.79f, 0.625f, 1));
 }
 
 /* ---- what others choose ---- */
@@ -96,7 +98,9 @@ static void draw(drawing *d, const pt_ops *ops, int32_t rows, uint64_t seed)
     const pt_model_config c = {.family = "llama", .vocab = 512, .hidden = 64, .ffn = 128, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 16, .rot = 16, .max_positions = 128, .act = PT_ACT_SILU,
                                .norm_eps = 1e-5f, .rope_theta = 10000, .rope_kind = PT_ROPE_HALF, .bos = -1, .eos = -1, .pad = -1, .initializer_range = 0.3};
     const pt_model_caps caps = {.tokens = 256, .segs = 64, .heads = 64, .rows = 64, .groups = 64, .decode_rows = rows, .decode_len = 12 + NEW + 1};
-    const pt_gen_options o = {.max_new_tokens = NEW, .temperature = 0.8f, .top_p = 1, .repetition_penalty = 1, .seed = seed, .slot = PT_SLOT_NONE, .near = true};
+    pt_gen_options o = {.max_new_tokens = NEW, .sampler = pt_sampler_off(), .slot = PT_SLOT_NONE, .near = true};
+    o.sampler.temperature = 0.8f;
+    o.sampler.seed = seed;
     for (int i = 0; i < SEQS; i++) {
         for (int k = 0; k < 12; k++) text[i][k] = (k * 37 + i * 101 * (k > 5)) % 512;
         prompts[i] = (pt_ids){.ids = text[i], .n = (size_t)(6 + i % 7)};

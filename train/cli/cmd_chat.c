@@ -118,7 +118,7 @@ pt_status pt_cmd_chat(pt_cli *c)
         }
         PT_TRY(add(&t, PT_USER, line, (size_t)n));
         PT_TRY(answer(&t, &g, first, room));
-        g.seed++; /* the same question twice need not give the same answer */
+        g.sampler.seed++; /* the same question twice need not give the same answer */
     }
 done:
     forget(&t, 0);

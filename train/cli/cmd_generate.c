@@ -126,11 +126,14 @@ done:
 
 pt_gen_options pt_cli_gen_options(const pt_cli *c, const pt_opened *o)
 {
-    pt_gen_options g = {.max_new_tokens = c->max_new_tokens > 0 ? c->max_new_tokens : 128, .temperature = c->temperature >= 0 ? (float)c->temperature : 0.7f,
-                        .top_k = c->top_k > 0 ? c->top_k : 0, .top_p = c->top_p >= 0 ? (float)c->top_p : 1, .min_p = c->min_p >= 0 ? (float)c->min_p : 0,
-                        .repetition_penalty = c->repetition_penalty > 0 ? (float)c->repetition_penalty : 1, .seed = c->seed_set ? c->seed : 42,
-                        .slot = o->adapter ? 0 : PT_SLOT_NONE};
-    return g;
+    pt_sampler s = pt_sampler_off();
+    s.seed = c->seed_set ? c->seed : 42;
+    s.temperature = c->temperature >= 0 ? (float)c->temperature : 0.7f;
+    s.top_k = c->top_k > 0 ? c->top_k : 0;
+    s.top_p = c->top_p >= 0 ? (float)c->top_p : 1;
+    s.min_p = c->min_p >= 0 ? (float)c->min_p : 0;
+    s.repeat_penalty = c->repetition_penalty > 0 ? (float)c->repetition_penalty : 1;
+    return (pt_gen_options){.max_new_tokens = c->max_new_tokens > 0 ? c->max_new_tokens : 128, .sampler = s, .slot = o->adapter ? 0 : PT_SLOT_NONE};
 }
 
 /* Raw completion ends where the tokenizer says that texts end; conversations at the template's ends too. */

@@ -13,18 +13,18 @@ static bool is_stop(const pt_gen_options *o, int32_t id)
     return false;
 }
 
-/* The tokens that a repetition penalty counts: prompt and answer of each row, -1 behind them. */
+/* The tokens that a repetition penalty counts: the last of prompt and answer of each row, -1 behind them. */
 static pt_status upload_seen(pt_gen *g, int first, int count, pt_view *out)
 {
     pt_model *m = g->m;
-    int64_t cap = m->caps.decode_len;
-    if (g->opt->repetition_penalty == 1) return PT_OK;
+    int64_t cap = m->caps.decode_len, reach = g->opt->sampler.repeat_last_n;
+    if (!pt_sampler_does(&g->opt->sampler, PT_SAMPLER_PENALTIES)) return PT_OK;
     for (int i = 0; i < count; i++) {
         const pt_ids *p = &g->prompts[g->seqs[first + i].request], *r = &g->results[g->seqs[first + i].request].ids;
+        int64_t n = (int64_t)(p->n + r->n), from = reach >= 0 && reach < n ? n - reach : 0, prompt = (int64_t)p->n;
         int32_t *row = g->seen + i * cap;
-        memcpy(row, p->ids, p->n * sizeof *row);
-        if (r->n) memcpy(row + p->n, r->ids, r->n * sizeof *row);
-        for (int64_t k = (int64_t)(p->n + r->n); k < cap; k++) row[k] = -1;
+        for (int64_t k = 0; k < cap; k++)
+            row[k] = from + k >= n ? -1 : from + k < prompt ? p->ids[from + k] : r->ids[from + k - prompt];
     }
     *out = pt_trim(m->dec.seen, count);
     return m->ctx->ops->upload(m->ctx, *out, g->seen);
@@ -57,9 +57,9 @@ static pt_status accept(pt_gen *g, pt_gen_seq *s, int32_t id)
 static pt_status count_near(pt_gen *g, const float *z, int row, pt_gen_result *r)
 {
     const pt_gen_options *o = g->opt;
-    float u = pt_rng_unit(pt_rng_words(o->seed, PT_RNG_SAMPLE, g->stream[row], g->position[row]).v[0]);
+    float u = pt_rng_unit(pt_rng_words(o->sampler.seed, PT_RNG_SAMPLE, g->stream[row], g->position[row]).v[0]);
     bool near;
-    PT_RETURN(pt_near_tie(z, g->m->cfg.vocab, o->temperature, o->top_p, u, g->i32[row], &near));
+    PT_RETURN(pt_near_tie(z, g->m->cfg.vocab, o->sampler.temperature, o->sampler.top_p, u, g->i32[row], &near));
     r->near += near;
     return PT_OK;
 }
@@ -68,34 +68,36 @@ pt_status pt_gen_choose(pt_gen *g, int first, int count)
 {
     pt_model *m = g->m;
     const pt_gen_options *o = g->opt;
+    const pt_sampler *s = &o->sampler;
     const pt_ops *ops = m->ctx->ops;
     pt_view ids = pt_trim_vec(m->dec.ids, count), logits = pt_trim(m->dec.logits, count), seen = PT_NO_VIEW;
     PT_RETURN(upload_seen(g, first, count, &seen));
     for (int i = 0; i < count; i++) {
-        g->stream[i] = o->streams ? o->streams[g->seqs[first + i].request] : g->seqs[first + i].request;
-        g->position[i] = g->results[g->seqs[first + i].request].ids.n;
+        size_t at = g->seqs[first + i].request;
+        g->stream[i] = o->streams ? o->streams[at] : at;
+        g->position[i] = g->results[at].ids.n | (o->samples ? (uint64_t)o->samples[at] << 32 : 0);
     }
     if (g->logits) PT_RETURN(ops->download(m->ctx, g->logits, logits)); /* before the filters change them */
     PT_RETURN(ops->sample(m->ctx, &(pt_sample_args){.token = ids,
                                                     .logits = logits,
                                                     .seen = seen,
-                                                    .temperature = o->temperature,
-                                                    .top_k = o->top_k,
-                                                    .top_p = o->top_p,
-                                                    .min_p = o->min_p,
-                                                    .repetition_penalty = o->repetition_penalty,
-                                                    .seed = o->seed,
+                                                    .temperature = s->temperature,
+                                                    .top_k = s->top_k,
+                                                    .top_p = s->top_p,
+                                                    .min_p = s->min_p,
+                                                    .repetition_penalty = s->repeat_penalty,
+                                                    .seed = s->seed,
                                                     .stream = g->stream,
                                                     .position = g->position}));
     PT_RETURN(ops->download(m->ctx, g->i32, ids));
     for (int i = 0; i < count; i++) {
-        pt_gen_seq *s = &g->seqs[first + i];
+        pt_gen_seq *seq = &g->seqs[first + i];
         if (g->i32[i] < 0 || g->i32[i] >= m->cfg.vocab)
             return pt_fail(PT_ENONFINITE, "generation: no token could be chosen (NaN in the logits?)");
         const float *z = g->logits ? g->logits + (int64_t)i * m->cfg.vocab : NULL;
-        if (o->logp) g->results[s->request].logp_sum += (float)log_softmax_at(z, m->cfg.vocab, g->i32[i]);
-        if (o->near) PT_RETURN(count_near(g, z, i, &g->results[s->request]));
-        PT_RETURN(accept(g, s, g->i32[i]));
+        if (o->logp) g->results[seq->request].logp_sum += (float)log_softmax_at(z, m->cfg.vocab, g->i32[i]);
+        if (o->near) PT_RETURN(count_near(g, z, i, &g->results[seq->request]));
+        PT_RETURN(accept(g, seq, g->i32[i]));
     }
     return PT_OK;
 }

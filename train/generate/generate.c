@@ -7,12 +7,8 @@ static pt_status check_request(const pt_model *m, const pt_ids *prompts, size_t 
 {
     if (!m->committed || !m->caps.decode_rows || !(m->opt.heads & PT_HEAD_VOCABULARY))
         return pt_fail(PT_ESTATE, "this model was not planned for generation");
-    if (o->max_new_tokens < 0 || !(o->temperature >= 0) || o->top_k < 0 || !(o->top_p > 0 && o->top_p <= 1) ||
-        !(o->min_p >= 0 && o->min_p <= 1) || !(o->repetition_penalty > 0))
-        return pt_fail(PT_EARG,
-                       "generation: max_new_tokens %d, temperature %g, top_k %d, top_p %g, min_p %g, repetition_penalty %g",
-                       o->max_new_tokens, (double)o->temperature, o->top_k, (double)o->top_p, (double)o->min_p,
-                       (double)o->repetition_penalty);
+    if (o->max_new_tokens < 0) return pt_fail(PT_EARG, "generation: max_new_tokens %d", o->max_new_tokens);
+    PT_RETURN(pt_sampler_check(&o->sampler, m->cfg.vocab));
     if (o->slot != PT_SLOT_NONE && (o->slot < 0 || (m->n_modules && o->slot >= m->n_slots)))
         return pt_fail(PT_EARG, "adapter slot %d of %d", o->slot, m->n_slots);
     for (size_t i = 0; i < n; i++) {
@@ -43,7 +39,7 @@ static pt_status gen_alloc(pt_gen *g, size_t longest)
     PT_RETURN(pt_alloc0(&g->stream, rows));
     PT_RETURN(pt_alloc0(&g->position, rows));
     PT_RETURN(pt_alloc0(&g->zeros, longest));
-    if (g->opt->repetition_penalty != 1) PT_RETURN(pt_alloc0(&g->seen, rows * len));
+    if (pt_sampler_does(&g->opt->sampler, PT_SAMPLER_PENALTIES)) PT_RETURN(pt_alloc0(&g->seen, rows * len));
     if (g->opt->logp || g->opt->near) PT_RETURN(pt_alloc0(&g->logits, rows * g->m->cfg.vocab));
     return PT_OK;
 }

@@ -2,19 +2,19 @@
  * decode together. */
 #ifndef PT_MODEL_GENERATE_H
 #define PT_MODEL_GENERATE_H
+#include "train/generate/sampler.h"
 #include "train/model/model.h"
 
 typedef struct pt_gen_options {
     int max_new_tokens;
-    float temperature;
-    int top_k;
-    float top_p, min_p, repetition_penalty; /* temperature 0 = greedy; off: 0 / 0 / 1 / 0 / 1 */
-    uint64_t seed;
+    pt_sampler sampler;
     const int32_t *stops;
     size_t n_stops; /* ids that end an answer; not part of the result */
     int slot;       /* adapter slot, PT_SLOT_NONE = base */
-    const uint64_t *streams; /* [n] what each sequence draws from; NULL: its number */
-    bool near;      /* count near ties (train/generate/near.h); without repetition penalty */
+    /* A draw is keyed by (sampler.seed, stream, sample, position in the answer). */
+    const uint64_t *streams; /* [n] the id of each sequence's prompt; NULL: its number */
+    const uint32_t *samples; /* [n] which answer to that prompt it is; NULL: 0 */
+    bool near;      /* count near ties (train/generate/near.h); of temperature and top_p alone */
     bool logp;      /* fill logp_sum: the sum of the tokens' log-probabilities under the unfiltered distribution */
 } pt_gen_options;
 typedef struct pt_gen_result {
