@@ -31,7 +31,7 @@ from safetensors.torch import load_file, save_file
 from transformers import (AutoModelForCausalLM, Cohere2Config, CohereConfig, Gemma2Config, Gemma3TextConfig, GemmaConfig, Glm4Config, GlmConfig, GraniteConfig, LlamaConfig, MinistralConfig, MistralConfig,
                           Olmo2Config, Phi3Config, Qwen3Config, SmolLM3Config,
                           StableLmConfig)
-from transformers import FalconConfig, GPT2Config, OPTConfig
+from transformers import FalconConfig, GPT2Config, OlmoConfig, OPTConfig
 sys.path.append(HERE)
 from families_remote import ChatGLMConfig
 from models import LR, WD, CLIP, data, grads, logps, optimise, peft_name, sft_loss
@@ -76,10 +76,12 @@ FAMILIES = {
     "smollm3": dict(config=SmolLM3Config(**size(num_hidden_layers=4, hidden_size=24, intermediate_size=20, num_attention_heads=3, num_key_value_heads=1, tie_word_embeddings=True, rope_parameters=rope()))),
     "smollm3_window": dict(config=SmolLM3Config(**size(no_rope_layers=[0, 1], use_sliding_window=True, sliding_window=5, attention_bias=True, mlp_bias=True,
                                                      tie_word_embeddings=False, rope_parameters=rope()))),
+    "olmo": dict(config=OlmoConfig(**size(clip_qkv=0.9, rope_parameters=rope()))),
     "olmo2": dict(config=Olmo2Config(**size(rope_parameters=rope()))),
     "granite": dict(config=GraniteConfig(**size(embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.4, attention_multiplier=0.2, attention_bias=True, mlp_bias=True,
                                               rope_parameters=rope()))),
     "cohere": dict(config=CohereConfig(**size(logit_scale=0.3, rope_parameters=rope()))),
+    "cohere_plus": dict(config=CohereConfig(**size(hidden_size=24, intermediate_size=20, logit_scale=0.3, use_qk_norm=True, rope_parameters=rope()))),
     "cohere2": dict(config=Cohere2Config(**size(num_hidden_layers=4, hidden_size=24, intermediate_size=20, num_attention_heads=3, num_key_value_heads=1, logit_scale=0.3, sliding_window=5,
                                               rope_parameters=rope()))),
     "gemma": dict(config=GemmaConfig(**size(head_dim=10, num_key_value_heads=1, rope_parameters=rope()))),
@@ -99,8 +101,12 @@ FAMILIES = {
     "falcon_rw": dict(config=FalconConfig(**falcon(multi_query=False, parallel_attn=False, alibi=True, bias=True, ffn_hidden_size=40)), attention="sdpa"),
     "opt": dict(config=OPTConfig(vocab_size=VOCAB, hidden_size=24, ffn_dim=40, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64, dropout=0.0,
                                  bos_token_id=1, eos_token_id=2, pad_token_id=None)),
+    "opt_350m": dict(config=OPTConfig(vocab_size=VOCAB, hidden_size=24, ffn_dim=40, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64, dropout=0.0,
+                                      do_layer_norm_before=False, word_embed_proj_dim=16, bos_token_id=1, eos_token_id=2, pad_token_id=None)),
     "stablelm": dict(config=StableLmConfig(**size(use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.25)))),
     "stablelm_parallel": dict(config=StableLmConfig(**size(use_parallel_residual=True, use_qkv_bias=True, hidden_dropout=0.0, rope_parameters=rope(partial_rotary_factor=0.5)))),
+    "stablelm_12b": dict(config=StableLmConfig(**size(hidden_size=24, intermediate_size=20, use_parallel_residual=True, qk_layernorm=True, hidden_dropout=0.0,
+                                                    rope_parameters=rope(partial_rotary_factor=0.34)))),
     # longrope: the golden rows are shorter than the original positions of the first, longer than those of the second
     "phi3": dict(config=Phi3Config(**size(sliding_window=9, rms_norm_eps=1e-5, max_position_embeddings=1024, original_max_position_embeddings=256, rope_parameters=longrope(6, 0.75)))),
     "phi3_long": dict(config=Phi3Config(**size(hidden_size=40, num_key_value_heads=1, sliding_window=None, tie_word_embeddings=True, max_position_embeddings=96,
@@ -132,9 +138,9 @@ def save_golden(path, tensors):
 def fill(model, row, seed):
     g = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        for _, p in sorted(model.named_parameters()):
+        for n, p in sorted(model.named_parameters()):
             r = torch.randn(p.shape, generator=g)
-            p.copy_(p + 0.2 * r if p.ndim == 1 else row.get("std", 0.15) * r)
+            p.copy_(p + 0.2 * r if p.ndim == 1 or "_norm." in n else row.get("std", 0.15) * r)
         if "tweak" in row:
             row["tweak"](model, g)
         for p in model.parameters():

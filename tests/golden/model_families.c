@@ -19,7 +19,7 @@ static const char *const families[] = {
     "gemma", "gemma2", "gemma3_text", "gemma3_capped",
     "gpt2", "gpt2_scale",
     "falcon", "falcon_new", "falcon_rw",
-    "opt",
+    "opt", "opt_350m",
     "stablelm", "stablelm_parallel",
     "phi3", "phi3_long", "glm", "glm4", "chatglm",
 };

@@ -36,6 +36,7 @@ static const struct {
     {"gpt2_scale", "has no key for another activation"},
     {"falcon_rw", "falcon has neither ALiBi nor biases"},
     {"opt", "llama.cpp has no opt models"},
+    {"opt_350m", "llama.cpp has no opt models"},
 };
 
 static bool gguf_wanted(const setup *s, pt_model *m, const char *file, const pt_export_options *o)

@@ -85,7 +85,7 @@ def optimise(model, loss_of):
     decay, plain = [], []
     for n, p in model.named_parameters():
         if p.requires_grad:
-            (plain if p.ndim == 1 else decay).append(p)
+            (plain if p.ndim == 1 or "_norm." in n else decay).append(p)
     opt = torch.optim.AdamW([{"params": decay, "weight_decay": WD}, {"params": plain, "weight_decay": 0.0}], lr=LR)
     losses, norms = [], []
     for _ in range(STEPS):

@@ -163,7 +163,7 @@ def convert(root, converter, families):
 def main(what, root, *rest):
     if what == "convert":
         # not of these: the converter drops gpt2_scale's scale and falcon_rw's ALiBi, Mistral's window and Gemma 3's list of layers, and has no word for qwen3's and smollm3's as these have them
-        return convert(root, rest[0], rest[1:] or sorted(set(os.listdir(FAMILIES)) - {"mistral", "qwen3", "smollm3_window", "gemma3_text", "gpt2_scale", "falcon_rw", "opt"}))
+        return convert(root, rest[0], rest[1:] or sorted(set(os.listdir(FAMILIES)) - {"mistral", "qwen3", "smollm3_window", "gemma3_text", "gpt2_scale", "falcon_rw", "opt", "opt_350m"}))
     families = rest or sorted(os.listdir(FAMILIES))
     with_transformers(root, families) if what == "transformers" else with_llama(root, families)
 

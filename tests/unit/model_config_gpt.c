@@ -73,8 +73,11 @@ static void test_opt(void **state)
     assert_true(c.learned_positions == 2048 && c.position_offset == 2 && pt_config_positions(&c) == 2048 && c.qkv_bias && c.o_bias && c.mlp_bias);
     c = good("{" OPT ",\"enable_bias\":false,\"max_position_embeddings\":8}");
     assert_true(c.learned_positions == 8 && !c.qkv_bias && !c.o_bias && !c.mlp_bias && c.norm_bias);
-    refused("{" OPT ",\"do_layer_norm_before\":false}", PT_ENOSUP, "do_layer_norm_before: false");
-    refused("{" OPT ",\"word_embed_proj_dim\":12}", PT_ENOSUP, "word_embed_proj_dim 12");
+    c = good("{" OPT ",\"do_layer_norm_before\":false,\"word_embed_proj_dim\":12}");
+    assert_true(c.sum_norm && c.embed_width == 12 && pt_first_norm(&c) == PT_PART_SUM1);
+    refused("{" OPT ",\"word_embed_proj_dim\":25}", PT_ENOSUP, "embeddings of 25 features for a model of 24");
+    refused("{" OPT ",\"word_embed_proj_dim\":0}", PT_EFORMAT, "word_embed_proj_dim is 0");
+    refused("{" OPT ",\"layer_norm_elementwise_affine\":false}", PT_ENOSUP, "layer_norm_elementwise_affine: false");
     refused("{" OPT ",\"layer_norm_elementwise_affine\":false}", PT_ENOSUP, "layer_norm_elementwise_affine: false");
     refused("{" OPT ",\"_remove_final_layer_norm\":true}", PT_ENOSUP, "_remove_final_layer_norm: true");
 }

@@ -69,9 +69,9 @@ done:
 static pt_status put_rows(peft_out *o, pt_model *m, int k)
 {
     float *host = NULL;
-    PT_RETURN(pt_calloc(&host, (size_t)(m->new_rows.n * m->cfg.hidden), sizeof *host));
+    PT_RETURN(pt_calloc(&host, (size_t)(m->new_rows.n * pt_config_embed(&m->cfg)), sizeof *host));
     pt_status rc = pt_new_rows_get(m, k, host);
-    if (rc == PT_OK) rc = put(o, host, m->new_rows.n, m->cfg.hidden);
+    if (rc == PT_OK) rc = put(o, host, m->new_rows.n, pt_config_embed(&m->cfg));
     free(host);
     return rc;
 }
@@ -79,12 +79,12 @@ static pt_status put_rows(peft_out *o, pt_model *m, int k)
 static pt_status declare_rows(peft_out *o, pt_model *m, size_t *most)
 {
     char module[96];
-    const size_t n = (size_t)(m->new_rows.n * m->cfg.hidden);
+    const size_t n = (size_t)(m->new_rows.n * pt_config_embed(&m->cfg));
     for (int k = 0; k < PT_ROWS_OF; k++) {
         if (!pt_new_rows_on(m, k)) continue;
         *most = n > *most ? n : *most;
         PT_RETURN(pt_new_rows_path(m, k, module, sizeof module));
-        PT_RETURN(declare(o, module, PT_PEFT_ROWS, m->new_rows.n, m->cfg.hidden));
+        PT_RETURN(declare(o, module, PT_PEFT_ROWS, m->new_rows.n, pt_config_embed(&m->cfg)));
     }
     return PT_OK;
 }
@@ -104,7 +104,7 @@ static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint
     pt_status rc = PT_OK;
     peft_out o = {.type = type};
     char *path = NULL, digest[17];
-    size_t most = (size_t)m->cfg.hidden;
+    size_t most = (size_t)pt_config_embed(&m->cfg);
     PT_TRY(pt_path_join(&path, dir, "adapter_model.safetensors"));
     PT_TRY(pt_st_writer_open(&o.w, path));
     PT_TRY(pt_peft_digest(m->peft, digest));

@@ -16,7 +16,7 @@ const pt_lora_module *pt_lora_module_at(const pt_model *m, int layer, int kind)
 
 pt_status pt_out_adapter(pt_model *m, const pt_lora_module *x, float **a, float **b)
 {
-    const pt_lora_slot *s = m->blocks[x->layer].slots[x->kind];
+    const pt_lora_slot *s = pt_block_at(m, x->layer)->slots[x->kind];
     PT_RETURN(pt_calloc(a, (size_t)(x->r * x->in), sizeof **a));
     PT_RETURN(pt_calloc(b, (size_t)(x->out * x->r), sizeof **b));
     PT_RETURN(m->ctx->ops->download(m->ctx, *a, s->a));

@@ -56,7 +56,7 @@ static pt_status run_forest(pt_gen *g, const pt_batch *b, int first, int count)
     rc = pt_model_forward(m, g->opt->slot, false);
     m->prefill = NULL;
     if (rc != PT_OK) goto done;
-    pt_view at = pt_trim_vec(m->dec.lens, count), rows = pt_trim(m->tab.hidden_at_heads, count);
+    pt_view at = pt_trim_vec(m->dec.lens, count), rows = pt_view_reshape(m->tab.hidden_at_heads, count, m->tab.normed_at_heads.cols);
     PT_TRY(m->ctx->ops->upload(m->ctx, at, b->group_end_head)); /* equal prompts share a head position */
     PT_TRY(m->ctx->ops->gather(m->ctx, &(pt_gather_args){.y = rows, .x = pt_trim(m->tab.normed_at_heads, b->n_heads), .index = at}));
     PT_TRY(pt_decode_logits(m, count, rows));

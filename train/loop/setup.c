@@ -323,11 +323,11 @@ pt_model_options pt_setup_model_options(const pt_config *cfg)
 static pt_status check_all_linear(const pt_config_adapter *adapter, const pt_base *base, const pt_peft *p)
 {
     const pt_model_config *c = pt_source_config(base->source);
-    for (int i = 0; i < c->layers; i++)
+    for (int i = -1; i < c->layers; i++)
         for (int k = 0; k < PT_MOD_COUNT; k++) {
             char path[128];
             bool on;
-            if (!pt_module_on(c, (pt_module)k)) continue;
+            if (!pt_module_on(c, (pt_module)k) || !pt_module_in((pt_module)k, i)) continue;
             PT_RETURN(pt_part_path(pt_family_of(c), k, i, path, sizeof path));
             PT_RETURN(pt_peft_targets(p, path, &on));
             if (!on)

@@ -48,7 +48,7 @@ static pt_status add_module(pt_model *m, const pt_peft *p, int layer, pt_module 
     bool on;
     int64_t r;
     *x = (pt_lora_module){.layer = layer, .kind = (int)kind};
-    if (!pt_module_on(&m->cfg, kind)) return PT_OK;
+    if (!pt_module_on(&m->cfg, kind) || !pt_module_in(kind, layer)) return PT_OK;
     PT_RETURN(pt_part_path(m->fam, (int)kind, layer, x->path, sizeof x->path));
     PT_RETURN(pt_peft_targets(p, x->path, &on));
     if (!on) return PT_OK;
@@ -56,7 +56,7 @@ static pt_status add_module(pt_model *m, const pt_peft *p, int layer, pt_module 
     if (r < 1 || r > 4096) return pt_fail(PT_EFORMAT, "the rank of %s is %lld", x->path, (long long)r);
     x->r = (int)r;
     pt_module_shape(&m->cfg, kind, &x->out, &x->in);
-    if (x->r > m->blocks[layer].rank[kind]) m->blocks[layer].rank[kind] = x->r;
+    if (x->r > pt_block_at(m, layer)->rank[kind]) pt_block_at(m, layer)->rank[kind] = x->r;
     ++*n;
     return PT_OK;
 }
@@ -102,8 +102,8 @@ pt_status pt_lora_list(pt_model *m, const pt_peft *p, const char *dir, pt_lora_m
     *n = 0;
     if (dir) PT_RETURN(check_saved(p, dir));
     PT_RETURN(refuse_outside(m->fam, p));
-    PT_RETURN(pt_alloc0(list, (size_t)m->cfg.layers * PT_MOD_COUNT));
-    for (int l = 0; l < m->cfg.layers; l++)
+    PT_RETURN(pt_alloc0(list, (size_t)(m->cfg.layers + 1) * PT_MOD_COUNT));
+    for (int l = -1; l < m->cfg.layers; l++)
         for (int k = 0; k < PT_MOD_COUNT; k++) PT_RETURN(add_module(m, p, l, (pt_module)k, *list, n));
     if (*n) return PT_OK;
     return nothing_targeted(m, dir);
@@ -137,7 +137,8 @@ pt_status pt_lora_resolve(pt_model *m, const pt_lora_options *o)
 
 /* Modules that read the same input: [first, last]. */
 static const int groups[][2] = {{PT_MOD_QKV, PT_MOD_QKV},         {PT_MOD_Q, PT_MOD_V},     {PT_MOD_O, PT_MOD_O},
-                                {PT_MOD_GATE_UP, PT_MOD_GATE_UP}, {PT_MOD_GATE, PT_MOD_UP}, {PT_MOD_DOWN, PT_MOD_DOWN}};
+                                {PT_MOD_GATE_UP, PT_MOD_GATE_UP}, {PT_MOD_GATE, PT_MOD_UP}, {PT_MOD_DOWN, PT_MOD_DOWN},
+                                {PT_MOD_IN, PT_MOD_IN},           {PT_MOD_OUT, PT_MOD_OUT}};
 enum { N_GROUPS = sizeof groups / sizeof *groups };
 
 bool pt_lora_same_input(const pt_lora_module *x, const pt_lora_module *y)
@@ -165,11 +166,11 @@ static pt_status add_part(pt_model *m, int layer, int kind, bool a)
 
 pt_status pt_lora_add_params(pt_model *m)
 {
-    for (int l = 0; l < m->cfg.layers && m->n_modules; l++)
+    for (int l = -1; l < m->cfg.layers && m->n_modules; l++)
         for (int g = 0; g < N_GROUPS; g++)
             for (int part = 0; part < 2; part++)
                 for (int k = groups[g][0]; k <= groups[g][1]; k++) PT_RETURN(add_part(m, l, k, part == 0));
-    if (m->n_modules) PT_RETURN(pt_alloc0(&m->slot_memory, (size_t)m->cfg.layers * PT_MOD_COUNT * (size_t)m->n_slots));
+    if (m->n_modules) PT_RETURN(pt_alloc0(&m->slot_memory, (size_t)(m->cfg.layers + 1) * PT_MOD_COUNT * (size_t)m->n_slots));
     return PT_OK;
 }
 
@@ -178,7 +179,7 @@ void pt_lora_bind(pt_model *m)
     char name[160];
     for (size_t i = 0; i < m->n_modules; i++) {
         const pt_lora_module *x = &m->modules[i];
-        pt_lora_slot *s = &m->slot_memory[((size_t)x->layer * PT_MOD_COUNT + (size_t)x->kind) * (size_t)m->n_slots];
+        pt_lora_slot *s = pt_slots_at(m, x->layer, x->kind);
         snprintf(name, sizeof name, "%s.lora_A.weight", x->path);
         const pt_param *a = &m->params[pt_param_find(m, name)];
         snprintf(name, sizeof name, "%s.lora_B.weight", x->path);
@@ -192,7 +193,7 @@ void pt_lora_bind(pt_model *m)
         if (m->opt.lora.frozen_copy)
             s[1] = (pt_lora_slot){
                 .a = pt_param_part(m->frozen, a), .b = pt_param_part(m->frozen, b), .scale = (float)x->scale, .rank = x->r};
-        m->blocks[x->layer].slots[x->kind] = s;
+        pt_block_at(m, x->layer)->slots[x->kind] = s;
     }
 }
 
@@ -227,7 +228,7 @@ pt_status pt_lora_read(const pt_model *m, const pt_st *st, const pt_lora_module 
 static pt_status load_module(pt_model *m, const pt_lora_module *x, const pt_st *st, float *one, float *two)
 {
     char name[160];
-    const pt_lora_slot *s = m->blocks[x->layer].slots[x->kind];
+    const pt_lora_slot *s = pt_block_at(m, x->layer)->slots[x->kind];
     if (st) return pt_lora_read(m, st, x, s, one, two);
     snprintf(name, sizeof name, "%s.lora_A.weight", x->path);
     pt_random_uniform(m->opt.seed, PT_RNG_LORA, name, (float)(1 / sqrt((double)x->in)), x->r * x->in, one);

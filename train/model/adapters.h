@@ -7,7 +7,7 @@
 /* Rows of a module's B [rows, cols] (or any matrix or vector over its outputs) from Hugging Face's order into the stored one
  * (to_stored) or back; a plain copy where both are the same. src and dst do not overlap. */
 void pt_lora_permute_b(const pt_model *m, int kind, const float *src, float *dst, int64_t rows, int64_t cols, bool to_stored);
-/* The modules of m that an adapter targets, with their ranks and scales: list[layers * PT_MOD_COUNT], owned by the caller. Their ranks are noted in m's
+/* The modules of m that an adapter targets, with their ranks and scales: list[(layers + 1) * PT_MOD_COUNT], owned by the caller. Their ranks are noted in m's
  * blocks. dir: its folder, for messages; NULL = a fresh one. PT_EARG where it targets nothing, PT_ENOSUP what we have no place for. */
 pt_status pt_lora_list(pt_model *m, const pt_peft *p, const char *dir, pt_lora_module **list, size_t *n);
 /* Every LoRA matrix in the file must belong to a module of the list: else it would be lost silently. */

@@ -37,7 +37,7 @@ static int lora_parts(const pt_model *m, int layer, int first, int n, const pt_v
                       pt_lora_part parts[3])
 {
     int count = 0;
-    const pt_block_weights *b = &m->blocks[layer];
+    const pt_block_weights *b = pt_block_at(m, layer);
     for (int i = 0; i < n; i++) {
         int k = first + i;
         if (!b->slots[k]) continue;
@@ -45,13 +45,12 @@ static int lora_parts(const pt_model *m, int layer, int first, int n, const pt_v
                                         .dy = dy ? dy[i] : PT_NO_VIEW,
                                         .t = t[i],
                                         .slots = b->slots[k],
-                                        .module = (uint32_t)(layer * 16 + k)};
+                                        .module = (uint32_t)((layer < 0 ? m->cfg.layers : layer) * 16 + k)};
     }
     return count;
 }
 
-static pt_lora_args lora_args(const pt_model *m, pt_view x, pt_view dx, int n_parts, const pt_lora_part *parts,
-                              const pt_pass *p)
+static pt_lora_args lora_args(const pt_model *m, int first, pt_view x, pt_view dx, int n_parts, const pt_lora_part *parts, const pt_pass *p)
 {
     bool drop = m->loaded.train && m->opt.lora.dropout > 0;
     return (pt_lora_args){.x = x,
@@ -62,7 +61,7 @@ static pt_lora_args lora_args(const pt_model *m, pt_view x, pt_view dx, int n_pa
                           .runs = p->runs,
                           .n_slots = m->n_slots,
                           .dropout = drop ? m->opt.lora.dropout : 0,
-                          .token_key = drop ? pt_trim_vec(m->tab.token_key, x.rows) : PT_NO_VIEW,
+                          .token_key = drop ? pt_trim_vec(first == PT_MOD_OUT ? m->tab.key_at_heads : m->tab.token_key, x.rows) : PT_NO_VIEW,
                           .seed = m->opt.seed,
                           .step = m->loaded.step};
 }
@@ -72,12 +71,12 @@ pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const 
     const pt_ops *ops = m->ctx->ops;
     pt_lora_part parts[3];
     for (int i = 0; i < n; i++) {
-        const pt_lin *w = &m->blocks[layer].lin[first + i];
+        const pt_lin *w = &pt_block_at(m, layer)->lin[first + i];
         PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = y[i], .x = x, .w = w->w, .b = w->b, .beta = add}));
     }
     int count = p->n_runs ? lora_parts(m, layer, first, n, y, NULL, t, parts) : 0;
     if (count == 0) return PT_OK;
-    pt_lora_args a = lora_args(m, x, PT_NO_VIEW, count, parts, p);
+    pt_lora_args a = lora_args(m, first, x, PT_NO_VIEW, count, parts, p);
     return ops->lora(m->ctx, &a);
 }
 
@@ -86,7 +85,7 @@ pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, co
     const pt_ops *ops = m->ctx->ops;
     pt_lora_part parts[3];
     for (int i = 0; i < n; i++) {
-        const pt_lin *w = &m->blocks[layer].lin[first + i];
+        const pt_lin *w = &pt_block_at(m, layer)->lin[first + i];
         if (pt_view_ok(dx))
             PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = dx, .dy = dy[i], .w = w->w, .beta = add || i > 0}));
         if (pt_view_ok(w->dw) || pt_view_ok(w->db))
@@ -94,7 +93,7 @@ pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, co
     }
     int count = p->n_runs ? lora_parts(m, layer, first, n, NULL, dy, t, parts) : 0;
     if (count == 0) return PT_OK;
-    pt_lora_args a = lora_args(m, x, dx, count, parts, p);
+    pt_lora_args a = lora_args(m, first, x, dx, count, parts, p);
     return ops->lora_bwd(m->ctx, &a);
 }
 
@@ -179,6 +178,11 @@ static pt_status mlp(pt_model *m, int layer, const pt_block_state *s, pt_view xn
     return pt_project(m, layer, PT_MOD_DOWN, 1, act, &y, &s->t[PT_MOD_DOWN], m->cfg.parallel, p);
 }
 
+pt_view pt_block_stream(const pt_model *m, const pt_block_state *s)
+{
+    return m->cfg.sum_norm ? pt_trim(m->scratch.xm, s->hmid.rows) : s->hmid;
+}
+
 /* From the attention's output to the block's (in branch). */
 pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, const pt_pass *p, bool stop_at_mlp)
 {
@@ -189,7 +193,9 @@ pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view
     PT_RETURN(leave(m, branch, raw1, &s->p1, &b->post1));
     if (m->cfg.parallel) {
         if (!m->cfg.shared_norm) PT_RETURN(pt_norm_run(m, &(pt_norm_call){.y = normed, .x = s->h, .keep = &s->n2, .w = &b->norm2}, &xn));
-    } else
+    } else if (m->cfg.sum_norm)
+        PT_RETURN(pt_norm_run(m, &(pt_norm_call){.y = pt_trim(m->scratch.xm, xn.rows), .x = xn, .add = branch, .h = s->hmid, .keep = &s->n2, .w = &b->norm2}, &xn));
+    else
         PT_RETURN(pt_norm_run(m, &(pt_norm_call){.y = normed, .x = s->h, .add = branch, .h = s->hmid, .keep = &s->n2, .w = &b->norm2}, &xn));
     PT_RETURN(mlp(m, layer, s, xn, raw2, p, stop_at_mlp));
     return leave(m, branch, raw2, &s->p2, &b->post2);

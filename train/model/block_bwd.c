@@ -18,7 +18,8 @@ static pt_status mlp_backward(pt_model *m, int layer, const pt_block_state *s, b
     int64_t n = m->loaded.n;
     const pt_lin *norm = m->cfg.parallel && m->cfg.shared_norm ? &b->norm1 : &b->norm2;
     pt_view act = pt_trim(m->scratch.act, n), dact = pt_trim(m->scratch.dact, n), dres = pt_trim(m->scratch.dres, n), dy;
-    pt_view xn = pt_trim(m->scratch.xn, n), dxn = pt_trim(m->scratch.branch, n), in[2];
+    const bool sums = m->cfg.sum_norm; /* the residual stream is what the MLP reads: one gradient */
+    pt_view xn = pt_trim(m->scratch.xn, n), dxn = sums ? dres : pt_trim(m->scratch.branch, n), in[2];
     pt_module first;
     int count = pt_block_mlp_in(m, s, &first, in);
     PT_RETURN(pt_branch_back(m, dres, s->raw2, &s->p2, &b->post2, &dy));
@@ -27,8 +28,8 @@ static pt_status mlp_backward(pt_model *m, int layer, const pt_block_state *s, b
     PT_RETURN(ops->gated_bwd(m->ctx, &(pt_gated_bwd_args){.dg = s->g, .du = plain ? PT_NO_VIEW : s->u, .dy = dact, .g = s->g, .u = plain ? PT_NO_VIEW : s->u,
                                                           .kind = m->cfg.act}));
     if (!have_xn || !pt_view_ok(norm->w)) PT_RETURN(norm_again(m, s->hmid, norm, &xn)); /* hmid of a parallel block is h */
-    PT_RETURN(pt_project_bwd(m, layer, (int)first, count, xn, in, &s->t[first], dxn, false, p));
-    if (!m->cfg.parallel) return pt_norm_back(m, dres, dxn, dres, s->hmid, &s->n2, &b->norm2);
+    PT_RETURN(pt_project_bwd(m, layer, (int)first, count, xn, in, &s->t[first], dxn, sums, p));
+    if (!m->cfg.parallel) return pt_norm_back(m, dres, dxn, sums ? PT_NO_VIEW : dres, s->hmid, &s->n2, &b->norm2);
     return m->cfg.shared_norm ? PT_OK : pt_norm_back(m, pt_trim(m->scratch.dside, n), dxn, dres, s->h, &s->n2, &b->norm2);
 }
 
@@ -57,15 +58,15 @@ static pt_status attention_backward(pt_model *m, int layer, const pt_block_state
 {
     const pt_ops *ops = m->ctx->ops;
     const pt_block_weights *b = &m->blocks[layer];
-    const bool shared = m->cfg.parallel && m->cfg.shared_norm;
+    const bool shared = m->cfg.parallel && m->cfg.shared_norm, sums = m->cfg.sum_norm;
     int64_t n = m->loaded.n;
     pt_view dq = pt_trim(m->scratch.dq, n), dk = pt_trim(m->scratch.dk, n), dv = pt_trim(m->scratch.dv, n), dy;
     pt_view dout = pt_trim(m->scratch.dout, n), dres = pt_trim(m->scratch.dres, n), din[3];
-    pt_view xn = pt_trim(m->scratch.xn, n), dxn = pt_trim(m->scratch.branch, n);
-    pt_view stream = m->cfg.parallel && !m->cfg.shared_norm ? pt_trim(m->scratch.dside, n) : dres;
+    pt_view xn = pt_trim(m->scratch.xn, n), dxn = sums ? dres : pt_trim(m->scratch.branch, n);
+    pt_view stream = sums ? PT_NO_VIEW : m->cfg.parallel && !m->cfg.shared_norm ? pt_trim(m->scratch.dside, n) : dres;
     pt_module first;
     int count = pt_block_attn_in(m, dq, dk, dv, pt_trim(m->scratch.dqkv, n), &first, din);
-    bool below = layer > 0 || m->opt.full || m->new_rows.n; /* does anything below want the gradient? */
+    bool below = layer > 0 || pt_embed_learns(m); /* does anything below want the gradient? */
     PT_RETURN(pt_branch_back(m, dres, s->raw1, &s->p1, &b->post1, &dy));
     PT_RETURN(pt_project_bwd(m, layer, PT_MOD_O, 1, s->o, &dy, &s->t[PT_MOD_O], dout, false, p));
     PT_RETURN(ops->attention_bwd(m->ctx, &(pt_attention_bwd_args){.dq = dq,
@@ -87,7 +88,8 @@ static pt_status attention_backward(pt_model *m, int layer, const pt_block_state
     PT_RETURN(unrotate(m, layer, dq, s->qraw, s->rq, &b->qnorm, m->cfg.heads));
     PT_RETURN(unrotate(m, layer, dk, s->kraw, s->rk, &b->knorm, m->cfg.kv_heads));
     if (!have_xn || !pt_view_ok(b->norm1.w)) PT_RETURN(norm_again(m, s->h, &b->norm1, &xn));
-    PT_RETURN(pt_project_bwd(m, layer, (int)first, count, xn, din, &s->t[first], below ? dxn : PT_NO_VIEW, shared, p));
+    PT_RETURN(pt_project_bwd(m, layer, (int)first, count, xn, din, &s->t[first], below ? dxn : PT_NO_VIEW, shared || sums, p));
+    if (sums && !pt_view_ok(b->norm1.w)) return PT_OK;
     return below ? pt_norm_back(m, dres, dxn, stream, s->h, &s->n1, &b->norm1) : PT_OK;
 }
 
@@ -96,6 +98,6 @@ pt_status pt_block_backward(pt_model *m, int layer, const pt_pass *p)
     pt_block_state s = pt_block_live(m, layer, m->loaded.n, true);
     bool again = m->inputs != NULL;
     if (again) PT_RETURN(pt_block_forward(m, layer, s.h, PT_NO_VIEW, p, true));
-    PT_RETURN(mlp_backward(m, layer, &s, again, p));
+    PT_RETURN(mlp_backward(m, layer, &s, again && !m->cfg.sum_norm, p));
     return attention_backward(m, layer, &s, m->cfg.parallel && m->cfg.shared_norm, p);
 }

@@ -21,6 +21,8 @@ static pt_status check_switches(const pt_model_config *c, const char *where)
     if (c->parallel && (c->post_norm || c->no_pre_norm || c->residual_scale > 0))
         return pt_fail(PT_ENOSUP, "%s: a parallel block with norms behind it, without norms before it or with a scaled residual is not supported", where);
     if (c->post_norm && c->residual_scale > 0) return pt_fail(PT_ENOSUP, "%s: norms behind attention and MLP beside a scaled residual are not supported", where);
+    if (c->sum_norm && (c->parallel || c->post_norm || c->no_pre_norm || c->residual_scale > 0))
+        return pt_fail(PT_ENOSUP, "%s: norms behind the residual sums beside other places of norms, parallel blocks or a scaled residual are not supported", where);
     if (c->plain_mlp && c->fused_gate_up) return pt_fail(PT_EINTERNAL, "%s: a plain MLP has no gate", where);
     return PT_OK;
 }
@@ -38,6 +40,8 @@ pt_status pt_config_check(const pt_model_config *c, const char *where)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         if (sizes[i].v < 1 || sizes[i].v > sizes[i].max)
             return pt_fail(PT_EFORMAT, "%s: the %s is %d, not in 1..%d", where, sizes[i].name, sizes[i].v, sizes[i].max);
+    if (c->embed_width < 0 || c->embed_width > c->hidden)
+        return pt_fail(PT_ENOSUP, "%s: embeddings of %d features for a model of %d: at most as many are supported", where, c->embed_width, c->hidden);
     if (c->heads % c->kv_heads)
         return pt_fail(PT_EFORMAT, "%s: %d heads cannot share %d KV heads", where, c->heads, c->kv_heads);
     if (c->rot < 0 || c->rot % 2 || c->rot > c->head_dim || (c->rot == 0 && c->rope_theta > 0))

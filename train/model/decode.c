@@ -11,7 +11,7 @@ static pt_status decode_block(pt_model *m, int layer, int64_t rows, bool first, 
     int64_t cache = rows * m->caps.decode_len;
     s.n1 = s.n2 = s.p1 = s.p2 = (pt_norm_state){0};
     s.rq = s.rk = PT_NO_VIEW;
-    PT_RETURN(pt_block_enter(m, layer, &s, first ? s.h : s.hmid, first ? PT_NO_VIEW : branch, &xn));
+    PT_RETURN(pt_block_enter(m, layer, &s, first ? s.h : pt_block_stream(m, &s), first ? PT_NO_VIEW : branch, &xn));
     PT_RETURN(pt_block_qkv(m, layer, xn, &s, p));
     PT_RETURN(ops->scatter_add(m->ctx, &(pt_gather_args){.y = m->dec.k[layer], .x = s.k, .index = index}));
     PT_RETURN(ops->scatter_add(m->ctx, &(pt_gather_args){.y = m->dec.v[layer], .x = s.v, .index = index}));
@@ -35,11 +35,11 @@ pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p)
 {
     pt_tables *t = &m->tab;
     pt_block_state s = pt_block_live(m, 0, rows, false);
-    pt_view hidden = pt_trim(t->hidden_at_heads, rows), normed = pt_trim(t->normed_at_heads, rows);
+    pt_view hidden = pt_trim(t->hidden_at_heads, rows);
     PT_RETURN(pt_rope_tables(m, rows));
     PT_RETURN(pt_new_rows_put(m, p->rows));
-    PT_RETURN(pt_embed_tokens(m, s.h, rows));
+    PT_RETURN(pt_embed_tokens(m, s.h, rows, p));
     for (int l = 0; l < m->cfg.layers; l++) PT_RETURN(decode_block(m, l, rows, l == 0, p));
-    PT_RETURN(pt_norm_run(m, &(pt_norm_call){.y = normed, .x = s.hmid, .add = pt_trim(m->scratch.branch, rows), .h = hidden, .w = &m->norm}, NULL));
-    return pt_decode_logits(m, rows, normed);
+    PT_RETURN(pt_last_norm(m, pt_block_stream(m, &s), pt_trim(m->scratch.branch, rows), hidden, NULL, rows, p));
+    return pt_decode_logits(m, rows, pt_trim(t->normed_at_heads, rows));
 }

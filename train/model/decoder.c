@@ -24,35 +24,18 @@ pt_status pt_pass_make(pt_model *m, int slot, bool keep, pt_lora_run *one, pt_pa
 }
 
 /* The final norm at head positions only: gathered before it. */
-static pt_status head_norm_forward(pt_model *m, pt_view hmid)
+static pt_status head_norm_forward(pt_model *m, pt_view stream, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
     pt_tables *t = &m->tab;
     int64_t heads = m->loaded.heads;
     pt_view index = pt_trim_vec(t->head_token, heads), hidden = pt_trim(t->hidden_at_heads, heads), branch = pt_trim(t->branch_at_heads, heads);
     if (heads == 0) return PT_OK;
-    PT_RETURN(ops->gather(m->ctx, &(pt_gather_args){.y = hidden, .x = hmid, .index = index}));
+    PT_RETURN(ops->gather(m->ctx, &(pt_gather_args){.y = hidden, .x = stream, .index = index}));
     PT_RETURN(ops->gather(m->ctx, &(pt_gather_args){.y = branch, .x = pt_trim(m->scratch.branch, m->loaded.n), .index = index}));
     const pt_norm_state keep = {pt_trim_vec(t->rstd_at_heads, heads), pt_trim_vec(t->mean_at_heads, heads)};
-    return pt_norm_run(m, &(pt_norm_call){.y = pt_trim(t->normed_at_heads, heads), .x = hidden, .add = branch, .h = hidden, .keep = &keep, .w = &m->norm}, NULL);
-}
-
-/* The rows of the learned positions from that of position 0 on. */
-static pt_view positions_of(const pt_model *m, pt_view table)
-{
-    return pt_view_ok(table) ? pt_view_rows(table, m->cfg.position_offset, m->cfg.learned_positions) : table;
-}
-
-pt_status pt_embed_tokens(pt_model *m, pt_view x, int64_t n)
-{
-    const pt_ops *ops = m->ctx->ops;
-    pt_view more = pt_trim(m->scratch.branch, n);
-    PT_RETURN(ops->embed(
-        m->ctx, &(pt_embed_args){.y = x, .w = m->embed.w, .tokens = pt_trim_vec(m->tab.tokens, n), .scale = pt_config_scale(m->cfg.embed_scale)}));
-    if (!m->cfg.learned_positions) return PT_OK;
-    PT_RETURN(ops->embed(
-        m->ctx, &(pt_embed_args){.y = more, .w = positions_of(m, m->positions.w), .tokens = pt_trim_vec(m->tab.positions, n), .scale = 1}));
-    return ops->axpby(m->ctx, &(pt_axpby_args){.y = x, .x = more, .alpha = 1, .beta = 1});
+    const pt_pass there = pt_pass_at_heads(m, p);
+    return pt_last_norm(m, hidden, branch, hidden, &keep, heads, &there);
 }
 
 pt_status pt_rope_tables(pt_model *m, int64_t n)
@@ -72,12 +55,13 @@ pt_status pt_decoder_forward(pt_model *m, const pt_pass *p)
     int64_t n = m->loaded.n;
     pt_view x = pt_block_live(m, 0, n, p->keep).h, branch = pt_trim(m->scratch.branch, n);
     PT_RETURN(pt_new_rows_put(m, p->rows));
-    PT_RETURN(pt_embed_tokens(m, x, n));
+    PT_RETURN(pt_embed_tokens(m, x, n, p));
     for (int l = 0; l < m->cfg.layers; l++) {
         PT_RETURN(pt_block_forward(m, l, x, l ? branch : PT_NO_VIEW, p, false));
-        x = pt_block_live(m, l, n, p->keep).hmid;
+        pt_block_state s = pt_block_live(m, l, n, p->keep);
+        x = pt_block_stream(m, &s);
     }
-    return head_norm_forward(m, x);
+    return head_norm_forward(m, x, p);
 }
 
 void pt_model_on_grads(pt_model *m, pt_status (*done)(void *user, int stage), void *user)
@@ -88,12 +72,13 @@ void pt_model_on_grads(pt_model *m, pt_status (*done)(void *user, int stage), vo
 
 int pt_model_grad_stage(const pt_model *m, const pt_param *p)
 {
-    char block[64], embed[96], positions[96];
+    static const int first[] = {PT_PART_EMBED, PT_PART_POSITIONS, PT_MOD_IN};
+    char block[64], path[96];
     int n = snprintf(block, sizeof block, "%s%s", m->fam->trunk ? m->fam->trunk : "model.", m->fam->block ? m->fam->block : "layers.");
     if (strncmp(p->name, block, (size_t)n) == 0) return m->cfg.layers - (int)strtol(p->name + n, NULL, 10);
-    if (pt_part_path(m->fam, PT_PART_EMBED, -1, embed, sizeof embed) != PT_OK || pt_part_path(m->fam, PT_PART_POSITIONS, -1, positions, sizeof positions) != PT_OK)
-        return 0;
-    return strncmp(p->name, embed, strlen(embed)) == 0 || strncmp(p->name, positions, strlen(positions)) == 0 ? m->cfg.layers + 1 : 0;
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+        if (pt_part_path(m->fam, first[i], -1, path, sizeof path) == PT_OK && strncmp(p->name, path, strlen(path)) == 0) return m->cfg.layers + 1;
+    return 0;
 }
 
 static pt_status stage_done(const pt_model *m, int stage)
@@ -106,25 +91,18 @@ pt_status pt_decoder_backward(pt_model *m, const pt_pass *p)
     const pt_ops *ops = m->ctx->ops;
     pt_tables *t = &m->tab;
     int64_t n = m->loaded.n, heads = m->loaded.heads;
-    pt_view dres = pt_trim(m->scratch.dres, n), dnormed = pt_trim(t->dnormed_at_heads, heads);
+    pt_view dres = pt_trim(m->scratch.dres, n), dlast;
     if (heads == 0) return stage_done(m, m->cfg.layers + 1);
     const pt_norm_state kept = {pt_trim_vec(t->rstd_at_heads, heads), pt_trim_vec(t->mean_at_heads, heads)};
-    PT_RETURN(pt_norm_back(m, dnormed, dnormed, PT_NO_VIEW, pt_trim(t->hidden_at_heads, heads), &kept, &m->norm));
+    const pt_pass there = pt_pass_at_heads(m, p);
+    PT_RETURN(pt_last_norm_back(m, &dlast, pt_trim(t->hidden_at_heads, heads), &kept, heads, &there));
     PT_RETURN(ops->zero(m->ctx, dres));
-    PT_RETURN(ops->scatter_add(m->ctx, &(pt_gather_args){.y = dres, .x = dnormed, .index = pt_trim_vec(t->head_token, heads)}));
+    PT_RETURN(ops->scatter_add(m->ctx, &(pt_gather_args){.y = dres, .x = dlast, .index = pt_trim_vec(t->head_token, heads)}));
     PT_RETURN(stage_done(m, 0));
     for (int l = m->cfg.layers - 1; l >= 0; l--) {
         PT_RETURN(pt_block_backward(m, l, p));
         PT_RETURN(stage_done(m, m->cfg.layers - l));
     }
-    if (pt_view_ok(m->embed.dw))
-        PT_RETURN(ops->embed_bwd(m->ctx, &(pt_embed_bwd_args){.dw = m->embed.dw,
-                                                              .first = m->new_rows.first,
-                                                              .dy = dres,
-                                                              .tokens = pt_trim_vec(t->tokens, n),
-                                                              .scale = pt_config_scale(m->cfg.embed_scale)}));
-    if (m->opt.full && m->cfg.learned_positions)
-        PT_RETURN(ops->embed_bwd(
-            m->ctx, &(pt_embed_bwd_args){.dw = positions_of(m, m->positions.dw), .dy = dres, .tokens = pt_trim_vec(t->positions, n), .scale = 1}));
+    PT_RETURN(pt_embed_back(m, dres, p));
     return stage_done(m, m->cfg.layers + 1);
 }

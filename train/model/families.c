@@ -62,6 +62,8 @@ const pt_part_name pt_family_common_names[] = {
     {PT_MOD_DOWN, "mlp.down_proj", "ffn_down"},
     {PT_MOD_QKV, "self_attn.qkv_proj", "attn_qkv"},
     {PT_MOD_GATE_UP, "mlp.gate_up_proj", "ffn_up"},
+    {PT_MOD_IN, "project_in", NULL},
+    {PT_MOD_OUT, "project_out", NULL},
     {PT_PART_EMBED, "embed_tokens", "token_embd"},
     {PT_PART_POSITIONS, "embed_positions", "position_embd"},
     {PT_PART_NORM, "norm", "output_norm"},
@@ -79,8 +81,8 @@ static const pt_part_name *name_of(const pt_family *f, int part)
 {
     for (const pt_part_name *n = f->names; n && n->hf; n++)
         if (n->part == part) return n;
-    if (part == PT_PART_SIDE1) return name_of(f, PT_PART_NORM1);
-    if (part == PT_PART_SIDE2) return name_of(f, PT_PART_NORM2);
+    if (part == PT_PART_SIDE1 || part == PT_PART_SUM1) return name_of(f, PT_PART_NORM1);
+    if (part == PT_PART_SIDE2 || part == PT_PART_SUM2) return name_of(f, PT_PART_NORM2);
     const pt_part_name *n = pt_family_common_names;
     while (n->part != part) n++;
     return n;
@@ -120,6 +122,7 @@ bool pt_tensor_gguf_name(const pt_family *f, const pt_tensor_spec *t, char *out,
 {
     if (t->kind == PT_TENSOR_HEAD && t->part != PT_PART_HEAD) return false;
     const char *stem = name_of(f, t->part)->gguf, *end = t->kind == PT_TENSOR_BIAS ? "bias" : "weight";
+    if (!stem) return false;
     if (t->layer < 0) return snprintf(out, size, "%s.%s", stem, end) < (int)size;
     return snprintf(out, size, "blk.%d.%s.%s", t->layer, stem, end) < (int)size;
 }

@@ -8,7 +8,7 @@
 #include "train/model/source.h"
 
 /* The linear layers of a block; LoRA numbers them so, and what is new stands behind (dropout is keyed by the number). A model has those that its
- * switches ask for: q, k, v or qkv; gate, up, or gate_up, or up alone. */
+ * switches ask for: q, k, v or qkv; gate, up, or gate_up, or up alone. The last two stand outside of blocks. */
 typedef enum pt_module {
     PT_MOD_Q,
     PT_MOD_K,
@@ -19,6 +19,8 @@ typedef enum pt_module {
     PT_MOD_DOWN,
     PT_MOD_QKV,
     PT_MOD_GATE_UP,
+    PT_MOD_IN,  /* [hidden, embed_width]: from the embedding to the first block */
+    PT_MOD_OUT, /* [embed_width, hidden]: from the last norm to the heads */
     PT_MOD_COUNT
 } pt_module;
 
@@ -36,6 +38,8 @@ typedef enum pt_part {
     PT_PART_KNORM,
     PT_PART_SIDE1, /* NORM1 and NORM2 of parallel blocks with a norm for each; called as these where a family has no name of its own for them */
     PT_PART_SIDE2,
+    PT_PART_SUM1, /* NORM1 and NORM2 that stand behind the residual sums, and are called as these */
+    PT_PART_SUM2,
     PT_PART_COUNT
 } pt_part;
 
@@ -101,6 +105,11 @@ const char *pt_module_name(const pt_family *f, pt_module m);
 /* Whether `name` is the last part of a linear layer's name in any family. */
 bool pt_module_known(const char *name);
 bool pt_module_on(const pt_model_config *c, pt_module m);
+/* Whether a module that is there is layer `layer`'s; -1: outside blocks. */
+static inline bool pt_module_in(pt_module m, int layer)
+{
+    return (m >= PT_MOD_IN) == (layer < 0);
+}
 /* The norm that a block begins with; PT_PART_POST1 where there is none before attention. */
 int pt_first_norm(const pt_model_config *c);
 /* Output and input features. */

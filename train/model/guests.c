@@ -66,8 +66,8 @@ void pt_guests_bind(pt_model *m)
         for (size_t k = 0; k < g->n_modules; k++) {
             const pt_lora_module *x = &g->modules[k];
             const pt_param a = {.offset = g->a[k], .rows = x->r, .cols = x->in}, b = {.offset = g->b[k], .rows = x->out, .cols = x->r};
-            pt_lora_slot *s = &m->slot_memory[((size_t)x->layer * PT_MOD_COUNT + (size_t)x->kind) * (size_t)m->n_slots];
-            m->blocks[x->layer].slots[x->kind] = s;
+            pt_lora_slot *s = pt_slots_at(m, x->layer, x->kind);
+            pt_block_at(m, x->layer)->slots[x->kind] = s;
             s[pt_model_guest_slot(m, i)] =
                 (pt_lora_slot){.a = pt_param_part(g->flat, &a), .b = pt_param_part(g->flat, &b), .scale = (float)x->scale, .rank = x->r};
         }
@@ -87,7 +87,7 @@ static pt_status load(pt_model *m, size_t guest)
     PT_TRY(pt_lora_all_used(m, st, g->modules, g->n_modules));
     for (size_t i = 0; i < g->n_modules; i++) {
         const pt_lora_module *x = &g->modules[i];
-        PT_TRY(pt_lora_read(m, st, x, &m->blocks[x->layer].slots[x->kind][pt_model_guest_slot(m, guest)], one, two));
+        PT_TRY(pt_lora_read(m, st, x, &pt_block_at(m, x->layer)->slots[x->kind][pt_model_guest_slot(m, guest)], one, two));
     }
 done:
     pt_st_close(st);

@@ -32,7 +32,7 @@ static pt_status carve_logp(pt_model *m)
     t->entropy = t->vocab[PT_VOCAB_ENTROPY];
     if (m->opt.loss.tokens && !pt_vocab_on(m, PT_VOCAB_ENTROPY)) CARVE(PT_F32, 1, m->caps.heads, &t->entropy);
     if (m->opt.loss.tokens) CARVE(PT_I32, 1, m->caps.heads, &t->argmax);
-    if (pt_vocab_on(m, PT_VOCAB_KL)) CARVE(m->ctx->act, m->caps.heads, m->cfg.hidden, &t->reference_at_heads);
+    if (pt_vocab_on(m, PT_VOCAB_KL)) CARVE(m->ctx->act, m->caps.heads, pt_config_embed(&m->cfg), &t->reference_at_heads);
     return PT_OK;
 }
 

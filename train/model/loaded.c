@@ -1,5 +1,6 @@
 /* The loaded batch: checks, uploads, runs; and the passes over it. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "train/model/model_impl.h"
 
@@ -80,6 +81,17 @@ static pt_status put_positions(pt_model *m, const pt_batch *b)
     return rc;
 }
 
+/* What the projection in front of the heads takes. */
+static pt_status put_heads(pt_model *m, const pt_batch *b)
+{
+    pt_loaded *v = &m->loaded;
+    if (!v->head_token || b->n_heads == 0) return PT_OK;
+    memcpy(v->head_token, b->head_token, (size_t)b->n_heads * sizeof *v->head_token);
+    if (!pt_view_ok(m->tab.key_at_heads)) return PT_OK;
+    for (int32_t i = 0; i < b->n_heads; i++) v->head_key[i] = b->token_key[b->head_token[i]];
+    return m->ctx->ops->upload(m->ctx, pt_trim_vec(m->tab.key_at_heads, b->n_heads), v->head_key);
+}
+
 static pt_status upload_all(pt_model *m, const pt_batch *b)
 {
     pt_tables *t = &m->tab;
@@ -88,6 +100,7 @@ static pt_status upload_all(pt_model *m, const pt_batch *b)
     PT_RETURN(put_positions(m, b));
     if (pt_view_ok(t->token_key)) PT_RETURN(m->ctx->ops->upload(m->ctx, pt_trim_vec(t->token_key, n), b->token_key));
     PT_RETURN(put_i32(m, t->head_token, b->head_token, b->n_heads));
+    PT_RETURN(put_heads(m, b));
     PT_RETURN(put_i32(m, t->row_head, b->row_head, b->n_rows));
     PT_RETURN(put_i32(m, t->row_target, b->row_target, b->n_rows));
     for (int w = 0; w < 2; w++) {

@@ -149,6 +149,7 @@ static pt_status carve_scratch(pt_model *m)
     *s = (pt_scratch){0};
     CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->xn);
     CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->branch);
+    if (m->cfg.sum_norm) CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->xm);
     s->act = m->states[0].g;
     if (!m->opt.train) return PT_OK;
     CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->dres);
@@ -173,11 +174,26 @@ static pt_status carve_scratch(pt_model *m)
     return PT_OK;
 }
 
+/* Of an embedding of another width than the blocks. */
+static pt_status carve_ends(pt_model *m)
+{
+    pt_tables *t = &m->tab;
+    const int *rank = pt_block_at(m, -1)->rank;
+    const int64_t heads = m->caps.heads;
+    if (!m->cfg.embed_width) return PT_OK;
+    CARVE(PT_ROLE_ACTIVATIONS, m->ctx->act, heads, m->cfg.hidden, &t->last_at_heads);
+    if (m->opt.train) CARVE(PT_ROLE_ACTIVATIONS, m->ctx->act, heads, m->cfg.hidden, &t->dlast_at_heads);
+    if (m->opt.train && m->opt.lora.dropout > 0) CARVE(PT_ROLE_ACTIVATIONS, PT_U64, 1, heads, &t->key_at_heads);
+    if (rank[PT_MOD_IN]) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, m->caps.tokens, rank[PT_MOD_IN], &t->t_in);
+    if (rank[PT_MOD_OUT]) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, heads, rank[PT_MOD_OUT], &t->t_out);
+    return PT_OK;
+}
+
 static pt_status carve_tables(pt_model *m)
 {
     pt_tables *t = &m->tab;
     const pt_model_caps *c = &m->caps;
-    int64_t hidden = m->cfg.hidden;
+    int64_t hidden = m->cfg.hidden, width = pt_config_embed(&m->cfg);
     pt_dtype act = m->ctx->act;
     *t = (pt_tables){0};
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->tokens, &t->tokens);
@@ -194,10 +210,11 @@ static pt_status carve_tables(pt_model *m)
     CARVE(PT_ROLE_ACTIVATIONS, PT_I32, 1, c->rows, &t->row_target);
     CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->hidden_at_heads);
     CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->branch_at_heads);
-    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->normed_at_heads);
+    CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, width, &t->normed_at_heads);
     CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->rstd_at_heads);
     if (m->cfg.norm == PT_NORM_LAYER) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, c->heads, &t->mean_at_heads);
-    if (m->opt.train) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, hidden, &t->dnormed_at_heads);
+    if (m->opt.train) CARVE(PT_ROLE_ACTIVATIONS, act, c->heads, width, &t->dnormed_at_heads);
+    PT_RETURN(carve_ends(m));
     for (int k = 0; k < PT_HEAD_KINDS; k++)
         if (pt_head_on(m->opt.heads, k)) PT_RETURN(pt_head_at(k)->carve(m));
     return PT_OK;

@@ -64,7 +64,7 @@ pt_status pt_model_new(pt_model **out, pt_ctx *ctx, pt_source *src, const pt_mod
     m->opt.lora.start_dir = NULL;
     m->opt.lora.guests = NULL;
     m->ws_floor = m->ws_last = ctx->workspace_need;
-    PT_TRY(pt_alloc0(&m->blocks, m->cfg.layers));
+    PT_TRY(pt_alloc0(&m->blocks, m->cfg.layers + 1));
     PT_TRY(pt_alloc0(&m->states, m->cfg.layers));
     if (opt->train && opt->checkpointing) {
         PT_TRY(pt_alloc0(&m->inputs, m->cfg.layers));
@@ -125,6 +125,9 @@ void pt_model_free(pt_model *m)
     free(m->loaded.end_weight);
     free(m->loaded.dlogp);
     free(m->loaded.entry_head);
+    free(m->loaded.head_token);
+    free(m->loaded.head_key);
+    free(m->loaded.head_runs);
     for (int k = 0; k < PT_VOCAB_SUMS; k++) free(m->loaded.dvocab[k]);
     free(m);
 }
@@ -207,7 +210,7 @@ static pt_status set_caps(pt_model *m, const pt_model_caps *caps)
 pt_status pt_model_plan(pt_model *m, const pt_model_caps *caps, size_t bytes[PT_ROLE_COUNT])
 {
     pt_status rc = PT_OK;
-    PT_CHECK(!m->committed, PT_ESTATE, "the model is committed: its plan is fixed");
+    if (m->committed) return pt_fail(PT_ESTATE, "the model is committed: its plan is fixed");
     PT_TRY(set_caps(m, caps));
     if (m->ctx->workspace_need == m->ws_last)
         m->ctx->workspace_need = m->ws_floor; /* forget the last plan of this model */
@@ -254,6 +257,11 @@ static pt_status allocate(pt_model *m)
     PT_RETURN(pt_alloc0(&m->loaded.end_start, m->caps.groups + 1));
     PT_RETURN(pt_alloc0(&m->loaded.end_head, m->caps.ends));
     PT_RETURN(pt_alloc0(&m->loaded.end_weight, m->caps.ends));
+    if (m->cfg.embed_width) {
+        PT_RETURN(pt_alloc0(&m->loaded.head_token, m->caps.heads));
+        PT_RETURN(pt_alloc0(&m->loaded.head_key, m->caps.heads));
+        PT_RETURN(pt_alloc0(&m->loaded.head_runs, m->caps.segs));
+    }
     if (m->opt.loss.on && m->opt.loss.vocab && !m->opt.loss.by_rows) PT_RETURN(pt_calloc(&m->loaded.entry_head, (size_t)m->caps.group_rows, sizeof *m->loaded.entry_head));
     for (int k = 0; m->opt.loss.linear && k < PT_VOCAB_SUMS; k++)
         if (pt_vocab_on(m, k)) PT_RETURN(pt_calloc(&m->loaded.dvocab[k], (size_t)m->caps.heads, sizeof *m->loaded.dvocab[k]));

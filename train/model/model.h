@@ -139,7 +139,7 @@ pt_status pt_model_answers(pt_model *m, float *logp, float *reference, float *co
 /* LoRA facts for PEFT export and messages: how many modules have an adapter (0 without LoRA), and *list of them, the model's own. */
 typedef struct pt_lora_module {
     char path[128];
-    int layer, kind, r;
+    int layer, kind, r; /* layer -1: outside blocks */
     double alpha, scale;
     int64_t in, out;
 } pt_lora_module; /* path "model.layers.0.self_attn.q_proj" */

@@ -10,7 +10,7 @@ typedef struct pt_lin {
     pt_view w, b, dw, db;
 } pt_lin;
 
-/* One block's weights. slots[m][s]: slot s of module m, NULL when no slot has an adapter there; rank[m]: the largest. */
+/* One block's weights, or those outside blocks: of these only lin, slots and rank. slots[m][s]: slot s of module m, NULL when no slot has an adapter there; rank[m]: the largest. */
 typedef struct pt_block_weights {
     pt_lin norm1, post1, norm2, post2, qnorm, knorm; /* of those that the model has none of w is absent */
     pt_lin lin[PT_MOD_COUNT];
@@ -42,6 +42,7 @@ typedef struct pt_block_state {
 /* Buffers that live during one block or one op. */
 typedef struct pt_scratch {
     pt_view xn, branch;           /* [N,C]: norm output; branch output, in backward the gradient of xn */
+    pt_view xm;                   /* [N,C] with sum_norm: norm 2's output, which goes on */
     pt_view act, dact;        /* [N,F] */
     pt_view dres;             /* [N,C] gradient of the residual stream */
     pt_view dside;            /* [N,C] that of what joins it where the two differ (pt_model_has_side); in parallel blocks the gradient out of the MLP's norm */
@@ -56,10 +57,13 @@ typedef struct pt_tables {
     pt_view slopes;               /* ALiBi's [1, heads] */
     /* [heads, hidden], about the final norm: residual stream and last branch, what the norm gives, what its backward needs, the gradient of what it gives */
     pt_view hidden_at_heads, branch_at_heads, normed_at_heads, rstd_at_heads, mean_at_heads, dnormed_at_heads;
+    /* with embed_width: what the norm gives and its gradient [heads, hidden], of which normed_at_heads and dnormed_at_heads [heads, embed_width] are made; t of
+     * the two projections; u64 keys of dropout */
+    pt_view last_at_heads, dlast_at_heads, t_in, t_out, key_at_heads;
     pt_view logp, lse;         /* channels of the heads, with dlogp above */
     pt_view vocab[PT_VOCAB_SUMS], dvocab[PT_VOCAB_SUMS]; /* [1, heads]: sums over the vocabulary */
     pt_view entropy, argmax, token_sums; /* with loss.tokens: [1, heads] each; f64 [1, PT_TOKEN_SUMS] */
-    pt_view reference_at_heads; /* [heads, hidden]: normed_at_heads of the reference */
+    pt_view reference_at_heads; /* as normed_at_heads: that of the reference */
     pt_view values, dvalues;   /* [heads, width] f32 */
     pt_view values_act, dvalues_act; /* the same as products give and take them; one view with values, dvalues when activations are f32 */
     /* the loss (model_loss.c): of rows; of answers by rows and by end tokens; of records; what the host hears */
@@ -95,6 +99,10 @@ typedef struct pt_loaded {
     float *dlogp;      /* [rows] of a linear objective */
     float *dvocab[PT_VOCAB_SUMS]; /* [heads] likewise */
     int32_t *entry_head; /* [entries] head of each of the answers' rows */
+    /* with embed_width: tokens of the heads, their keys of dropout, runs of a pass over heads */
+    int32_t *head_token;
+    uint64_t *head_key;
+    pt_lora_run *head_runs, all_heads;
 } pt_loaded;
 
 /* An adapter beside the first one, with a slot of its own (guests.c). */
@@ -111,7 +119,7 @@ typedef struct pt_guest {
 enum { PT_ROWS_OF_EMBED, PT_ROWS_OF_HEAD, PT_ROWS_OF };
 typedef struct pt_new_rows {
     int64_t first, n;          /* 0 = none */
-    pt_view start[PT_ROWS_OF]; /* [n, hidden] f32: the base's, for passes without an adapter */
+    pt_view start[PT_ROWS_OF]; /* [n, embedding's width] f32: the base's, for passes without an adapter */
 } pt_new_rows;
 
 struct pt_model {
@@ -128,12 +136,12 @@ struct pt_model {
     pt_tensor_spec *specs;
     size_t n_specs;
     pt_lin embed, positions, norm, head[PT_HEAD_KINDS]; /* a tied head is the embedding */
-    pt_block_weights *blocks;
+    pt_block_weights *blocks; /* [layers + 1]: pt_block_at */
     /* adapters */
     pt_lora_module *modules;
     size_t n_modules;
     int n_slots;
-    pt_lora_slot *slot_memory; /* [layers][PT_MOD_COUNT][n_slots] */
+    pt_lora_slot *slot_memory; /* [layers + 1][PT_MOD_COUNT][n_slots] */
     pt_guest *guests;
     size_t n_guests;
     struct pt_peft *peft; /* r, alpha, targets, patterns: as given or as the starting adapter states them */
@@ -180,6 +188,15 @@ static inline pt_view pt_trim(pt_view v, int64_t rows)
 static inline pt_view pt_trim_vec(pt_view v, int64_t n)
 {
     return pt_view_ok(v) ? pt_view_reshape(v, 1, n) : v;
+}
+/* Of layer -1: what stands outside blocks. */
+static inline pt_block_weights *pt_block_at(const pt_model *m, int layer)
+{
+    return &m->blocks[layer < 0 ? m->cfg.layers : layer];
+}
+static inline pt_lora_slot *pt_slots_at(const pt_model *m, int layer, int kind)
+{
+    return &m->slot_memory[((size_t)(layer < 0 ? m->cfg.layers : layer) * PT_MOD_COUNT + (size_t)kind) * (size_t)m->n_slots];
 }
 static inline int64_t pt_q_cols(const pt_model *m)
 {
@@ -278,6 +295,8 @@ pt_status pt_block_enter(pt_model *m, int layer, const pt_block_state *s, pt_vie
 pt_status pt_block_qkv(pt_model *m, int layer, pt_view xn, const pt_block_state *s, const pt_pass *p);
 pt_status pt_block_attend(pt_model *m, int layer, const pt_block_state *s);
 pt_status pt_block_rest(pt_model *m, int layer, const pt_block_state *s, pt_view xn, const pt_pass *p, bool stop_at_mlp);
+/* What the next block's or the last norm's sum begins with, after rest. */
+pt_view pt_block_stream(const pt_model *m, const pt_block_state *s);
 /* The linear layers of the MLP that read its input, their results and t's; the first module and how many. */
 int pt_block_mlp_in(const pt_model *m, const pt_block_state *s, pt_module *first, pt_view y[2]);
 /* Likewise those of attention, with results or gradients q, k, v or the fused one. */
@@ -302,11 +321,21 @@ static inline bool pt_vocab_on(const pt_model *m, int k)
 /* group_loss on the loaded batch and its channels, model_loss.c. */
 pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient);
 pt_view pt_column_view(const pt_model *m); /* [1 + columns, groups of the batch] */
-/* y_i = (add: y_i +) x . w_i^T + b_i + adapters, for modules first..first+n-1; their gradients, dx = (add: dx +) that of x. t: of the block's state. */
+/* layer -1: outside blocks. y_i = (add: y_i +) x . w_i^T + b_i + adapters, for modules first..first+n-1; their gradients, dx = (add: dx +) that of x. t: of the block's state. */
 pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, bool add, const pt_pass *p);
 pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx, bool add, const pt_pass *p);
-/* decoder.c: x = embedding (+ learned positions) of the first n tokens of the tables; rope tables of those. */
-pt_status pt_embed_tokens(pt_model *m, pt_view x, int64_t n);
+/* ends.c: x = embedding (through its projection) + learned positions of the first n tokens of the tables; backward from dres, the gradient of x. */
+pt_status pt_embed_tokens(pt_model *m, pt_view x, int64_t n, const pt_pass *p);
+pt_status pt_embed_back(pt_model *m, pt_view dres, const pt_pass *p);
+/* Whether anything before the first block wants the gradient. */
+bool pt_embed_learns(const pt_model *m);
+/* The final norm of h = x + add into what the heads read, normed_at_heads: n rows of the batch's heads, or (decoding) of sequences. Backward: dx = the gradient
+ * of h from dnormed_at_heads. */
+pt_status pt_last_norm(pt_model *m, pt_view x, pt_view add, pt_view h, const pt_norm_state *keep, int64_t n, const pt_pass *p);
+pt_status pt_last_norm_back(pt_model *m, pt_view *dx, pt_view h, const pt_norm_state *kept, int64_t n, const pt_pass *p);
+/* p over the batch's heads instead of its tokens. */
+pt_pass pt_pass_at_heads(pt_model *m, const pt_pass *p);
+/* decoder.c: rope tables of the first n tokens. */
 pt_status pt_rope_tables(pt_model *m, int64_t n);
 /* The runs of a pass: the batch's own slots or one slot for all. */
 pt_status pt_pass_make(pt_model *m, int slot, bool keep, pt_lora_run *one, pt_pass *out);

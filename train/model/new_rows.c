@@ -58,7 +58,7 @@ pt_status pt_new_rows_add(pt_model *m)
     for (int k = 0; k < PT_ROWS_OF; k++) {
         if (!pt_new_rows_on(m, k)) continue;
         PT_RETURN(param_name(m, k, name, sizeof name));
-        PT_RETURN(pt_param_add(m, name, n, m->cfg.hidden, true));
+        PT_RETURN(pt_param_add(m, name, n, pt_config_embed(&m->cfg), true));
     }
     return PT_OK;
 }
@@ -66,7 +66,7 @@ pt_status pt_new_rows_add(pt_model *m)
 pt_status pt_new_rows_carve(pt_model *m)
 {
     for (int k = 0; k < PT_ROWS_OF; k++)
-        if (pt_new_rows_on(m, k)) PT_RETURN(pt_arena_carve(&m->arena[PT_ROLE_ADAPTERS], PT_F32, m->new_rows.n, m->cfg.hidden, &m->new_rows.start[k]));
+        if (pt_new_rows_on(m, k)) PT_RETURN(pt_arena_carve(&m->arena[PT_ROLE_ADAPTERS], PT_F32, m->new_rows.n, pt_config_embed(&m->cfg), &m->new_rows.start[k]));
     return PT_OK;
 }
 
@@ -92,7 +92,7 @@ static pt_status read_rows(const pt_model *m, int k, const pt_st *st, float *hos
     char path[96], name[112];
     const pt_st_tensor *t;
     const pt_new_rows *x = &m->new_rows;
-    int64_t dims[2] = {x->n, m->cfg.hidden};
+    int64_t dims[2] = {x->n, pt_config_embed(&m->cfg)};
     PT_RETURN(pt_new_rows_path(m, k, path, sizeof path));
     if (st) {
         PT_RETURN(pt_peft_find(st, path, PT_PEFT_ROWS, &t));
@@ -103,7 +103,7 @@ static pt_status read_rows(const pt_model *m, int k, const pt_st *st, float *hos
     pt_source_tensor w;
     size_t bytes;
     snprintf(name, sizeof name, "%s.weight", path);
-    PT_RETURN(pt_source_tensor_get(m->src, name, m->cfg.vocab, m->cfg.hidden, &w));
+    PT_RETURN(pt_source_tensor_get(m->src, name, m->cfg.vocab, pt_config_embed(&m->cfg), &w));
     PT_RETURN(pt_dtype_row_bytes(w.type, (size_t)w.cols, &bytes));
     return pt_dequant_rows(w.type, (const unsigned char *)w.data + (size_t)x->first * bytes, x->n, w.cols, host);
 }
@@ -113,7 +113,7 @@ pt_status pt_new_rows_load(pt_model *m, const pt_st *st)
     pt_status rc = PT_OK;
     float *host = NULL;
     if (!m->new_rows.n) return PT_OK;
-    PT_TRY(pt_calloc(&host, (size_t)(m->new_rows.n * m->cfg.hidden), sizeof *host));
+    PT_TRY(pt_calloc(&host, (size_t)(m->new_rows.n * pt_config_embed(&m->cfg)), sizeof *host));
     for (int k = 0; k < PT_ROWS_OF; k++) {
         pt_view now;
         if (!pt_new_rows_on(m, k)) continue;

@@ -76,14 +76,16 @@ static pt_lin *lin_of(pt_model *m, const pt_tensor_spec *t)
     if (t->kind == PT_TENSOR_HEAD) return &m->head[t->head];
     if (t->part == PT_PART_EMBED) return &m->embed;
     if (t->part == PT_PART_POSITIONS) return &m->positions;
-    if (t->layer < 0) return &m->norm;
-    pt_block_weights *b = &m->blocks[t->layer];
+    if (t->part == PT_PART_NORM) return &m->norm;
+    pt_block_weights *b = pt_block_at(m, t->layer);
     switch (t->part) {
     case PT_PART_SIDE1:
     case PT_PART_NORM1: return &b->norm1;
     case PT_PART_POST1: return &b->post1;
     case PT_PART_SIDE2:
+    case PT_PART_SUM1:
     case PT_PART_NORM2: return &b->norm2;
+    case PT_PART_SUM2: return t->layer + 1 < m->cfg.layers ? &b[1].norm1 : &m->norm; /* what the next block begins with, the last one before the head */
     case PT_PART_POST2: return &b->post2;
     case PT_PART_QNORM: return &b->qnorm;
     case PT_PART_KNORM: return &b->knorm;

@@ -149,7 +149,7 @@ static void use_score(pt_source *s)
     if (!t || (head && stored_part(s, PT_PART_HEAD))) return;
     if (!head) head = &s->entries[s->n_entries++];
     head->spec = (pt_tensor_spec){.name = "score.weight", .kind = PT_TENSOR_HEAD, .head = PT_HEAD_AT_VALUES, .rows = t->n_dims == 2 ? t->dims[0] : 1,
-                                  .cols = s->cfg.hidden, .layer = -1, .part = PT_PART_COUNT, .module = -1};
+                                  .cols = pt_config_embed(&s->cfg), .layer = -1, .part = PT_PART_COUNT, .module = -1};
     qsort(s->entries, s->n_entries, sizeof *s->entries, by_name);
 }
 

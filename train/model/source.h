@@ -35,12 +35,14 @@ enum {
 typedef struct pt_model_config {
     char family[16]; /* its name in the list of families */
     int vocab, hidden, ffn, layers, heads, kv_heads, head_dim, max_positions;
+    int embed_width; /* of embedding and head where it is not hidden: a matrix leads into the blocks and one out of them (OPT-350M); 0 = hidden */
     /* norms */
     pt_norm_kind norm;
     pt_qk_norm qk_norm;
     bool norm_bias;                /* LayerNorm's bias */
     bool no_pre_norm;              /* attention and the MLP read the residual stream as it is (OLMo 2) */
     bool post_norm;                /* what they give is normed before it joins the residual stream (Gemma 2, OLMo 2, GLM-4) */
+    bool sum_norm;                 /* the norms stand behind the residual sums, and what goes on is normed (OPT-350M): none before the first block, none of its own before the head */
     float norm_eps, norm_add;      /* norm_add: the weight in use is what is stored + this (Gemma: 1 in Hugging Face's files, 0 in GGUF) */
     /* residual stream */
     bool parallel;                 /* h + attention(norm(h)) + mlp(norm(h)) (Wang & Komatsuzaki 2021, GPT-J); else one after the other */
@@ -94,6 +96,11 @@ static inline float pt_config_layer_scale(const pt_model_config *c, int l)
 static inline int pt_config_reach(const pt_model_config *c)
 {
     return c->learned_positions ? c->learned_positions : c->rope_dynamic ? c->max_positions : 0;
+}
+/* Features of an embedding's row, which are a head's. */
+static inline int pt_config_embed(const pt_model_config *c)
+{
+    return c->embed_width ? c->embed_width : c->hidden;
 }
 /* A scale of which 0 stands for 1. */
 static inline float pt_config_scale(float s)

@@ -16,6 +16,8 @@ bool pt_module_on(const pt_model_config *c, pt_module m)
     case PT_MOD_GATE: return !c->plain_mlp && !c->fused_gate_up;
     case PT_MOD_UP: return !c->fused_gate_up;
     case PT_MOD_GATE_UP: return c->fused_gate_up;
+    case PT_MOD_IN:
+    case PT_MOD_OUT: return c->embed_width > 0;
     default: return m < PT_MOD_COUNT;
     }
 }
@@ -32,6 +34,8 @@ void pt_module_shape(const pt_model_config *c, pt_module m, int64_t *out, int64_
     case PT_MOD_GATE:
     case PT_MOD_UP: *out = c->ffn, *in = c->hidden; break;
     case PT_MOD_GATE_UP: *out = 2 * (int64_t)c->ffn, *in = c->hidden; break;
+    case PT_MOD_IN: *out = c->hidden, *in = pt_config_embed(c); break;
+    case PT_MOD_OUT: *out = pt_config_embed(c), *in = c->hidden; break;
     default: *out = c->hidden, *in = c->ffn; break;
     }
 }
@@ -141,6 +145,8 @@ static bool has_bias(const pt_model_config *c, int module)
     case PT_MOD_V:
     case PT_MOD_QKV: return c->qkv_bias;
     case PT_MOD_O: return c->o_bias;
+    case PT_MOD_IN:
+    case PT_MOD_OUT: return false;
     default: return c->mlp_bias;
     }
 }
@@ -169,25 +175,34 @@ static pt_status add_norm(tensor_list *l, int layer, int part, bool bias, int64_
 int pt_first_norm(const pt_model_config *c)
 {
     if (c->no_pre_norm) return PT_PART_POST1;
+    if (c->sum_norm) return PT_PART_SUM1;
     return c->parallel && !c->shared_norm ? PT_PART_SIDE1 : PT_PART_NORM1;
+}
+
+static pt_status add_qk_norms(tensor_list *l, int i)
+{
+    const pt_model_config *c = l->c;
+    bool rows = c->qk_norm == PT_QK_NORM_ROWS;
+    if (!c->qk_norm) return PT_OK;
+    PT_RETURN(add_norm(l, i, PT_PART_QNORM, false, (int64_t)c->head_dim * (rows ? c->heads : 1)));
+    return add_norm(l, i, PT_PART_KNORM, false, (int64_t)c->head_dim * (rows ? c->kv_heads : 1));
 }
 
 static pt_status add_block(tensor_list *l, int i)
 {
     const pt_model_config *c = l->c;
-    bool rows = c->qk_norm == PT_QK_NORM_ROWS, bias = c->norm_bias;
-    if (!c->no_pre_norm) PT_RETURN(add_norm(l, i, pt_first_norm(c), bias, c->hidden));
+    const bool bias = c->norm_bias, before = !c->no_pre_norm && !c->sum_norm;
+    if (before) PT_RETURN(add_norm(l, i, pt_first_norm(c), bias, c->hidden));
     PT_RETURN(add_linear(l, i, PT_MOD_QKV));
     for (int m = PT_MOD_Q; m <= PT_MOD_V; m++) PT_RETURN(add_linear(l, i, m));
-    if (c->qk_norm) {
-        PT_RETURN(add_norm(l, i, PT_PART_QNORM, false, (int64_t)c->head_dim * (rows ? c->heads : 1)));
-        PT_RETURN(add_norm(l, i, PT_PART_KNORM, false, (int64_t)c->head_dim * (rows ? c->kv_heads : 1)));
-    }
+    PT_RETURN(add_qk_norms(l, i));
     PT_RETURN(add_linear(l, i, PT_MOD_O));
     if (c->post_norm) PT_RETURN(add_norm(l, i, PT_PART_POST1, bias, c->hidden));
-    if (!c->no_pre_norm && !(c->parallel && c->shared_norm)) PT_RETURN(add_norm(l, i, c->parallel ? PT_PART_SIDE2 : PT_PART_NORM2, bias, c->hidden));
+    if (c->sum_norm) PT_RETURN(add_norm(l, i, PT_PART_SUM1, bias, c->hidden));
+    if (before && !(c->parallel && c->shared_norm)) PT_RETURN(add_norm(l, i, c->parallel ? PT_PART_SIDE2 : PT_PART_NORM2, bias, c->hidden));
     PT_RETURN(add_linear(l, i, PT_MOD_GATE_UP));
     for (int m = PT_MOD_GATE; m <= PT_MOD_DOWN; m++) PT_RETURN(add_linear(l, i, m));
+    if (c->sum_norm) PT_RETURN(add_norm(l, i, PT_PART_SUM2, bias, c->hidden));
     return c->post_norm ? add_norm(l, i, PT_PART_POST2, bias, c->hidden) : PT_OK;
 }
 
@@ -196,14 +211,16 @@ pt_status pt_config_tensors(const pt_model_config *c, unsigned heads, int values
     pt_status rc = PT_OK;
     tensor_list l = {.c = c, .f = pt_family_of(c)};
     PT_CHECK(l.f, PT_EINTERNAL, "a model of no family: '%.15s'", c->family);
-    PT_TRY(add(&l, PT_TENSOR_EMBED, -1, PT_PART_EMBED, c->vocab, c->hidden));
+    PT_TRY(add(&l, PT_TENSOR_EMBED, -1, PT_PART_EMBED, c->vocab, pt_config_embed(c)));
+    PT_TRY(add_linear(&l, -1, PT_MOD_IN));
     if (c->learned_positions) PT_TRY(add(&l, PT_TENSOR_EMBED, -1, PT_PART_POSITIONS, c->learned_positions + c->position_offset, c->hidden));
     for (int i = 0; i < c->layers; i++) PT_TRY(add_block(&l, i));
-    PT_TRY(add_norm(&l, -1, PT_PART_NORM, c->norm_bias, c->hidden));
+    if (!c->sum_norm) PT_TRY(add_norm(&l, -1, PT_PART_NORM, c->norm_bias, c->hidden));
+    PT_TRY(add_linear(&l, -1, PT_MOD_OUT));
     for (int k = 0; k < PT_HEAD_KINDS; k++) {
         const pt_head *h = pt_head_at(k);
         if (!pt_head_on(heads, k) || (h->tied && c->tied)) continue;
-        PT_TRY(add(&l, PT_TENSOR_HEAD, -1, PT_PART_HEAD, h->width(c, values), c->hidden));
+        PT_TRY(add(&l, PT_TENSOR_HEAD, -1, PT_PART_HEAD, h->width(c, values), pt_config_embed(c)));
         if (!h->tied) { /* a head of our own */
             l.t[l.n - 1].part = PT_PART_COUNT;
             snprintf(l.t[l.n - 1].name, sizeof l.t->name, "%s", h->tensor);
