@@ -222,6 +222,7 @@ struct pt_tokenizer {
     char **spec_merges;
     const char **spec_tokens;
     int32_t *spec_types;
+    unsigned char *spec_strips;
     float *spec_scores;
     char *spec_text; /* owned backing of invented spellings and merges */
     uint64_t fingerprint;

@@ -36,7 +36,8 @@ static pt_status put_token(pt_tokenizer *t, const pt_vocab_spec *s, size_t i)
     }
     if (s->scores) t->score[i] = s->scores[i];
     if (empty || (type != PT_TOKEN_CONTROL && type != PT_TOKEN_USER_DEFINED && type != PT_TOKEN_UNKNOWN)) return PT_OK;
-    pt_tok_added a = {.special = type != PT_TOKEN_USER_DEFINED};
+    unsigned strips = s->strips ? s->strips[i] : 0;
+    pt_tok_added a = {.special = type != PT_TOKEN_USER_DEFINED, .lstrip = strips & PT_TOK_LEFT, .rstrip = strips & PT_TOK_RIGHT};
     return pt_tok_put_added(t, &a, (int64_t)i, text, n);
 }
 
@@ -294,9 +295,23 @@ static pt_vocab_kind kind_of(const pt_tokenizer *t)
     return spelled || t->model != PT_MODEL_BPE || t->word_prefix || t->word_suffix ? PT_VOCAB_OTHER : PT_VOCAB_SPM;
 }
 
+/* NULL where no token takes white space with it. */
+static pt_status list_strips(pt_tokenizer *t)
+{
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i < t->added[k].n; i++) {
+            const pt_tok_added *a = &t->added[k].list[i];
+            if (a->id < 0 || a->id >= t->n || !(a->lstrip || a->rstrip)) continue;
+            if (!t->spec_strips) PT_RETURN(pt_alloc0(&t->spec_strips, t->n));
+            t->spec_strips[a->id] |= (unsigned char)((a->lstrip ? PT_TOK_LEFT : 0) | (a->rstrip ? PT_TOK_RIGHT : 0));
+        }
+    return PT_OK;
+}
+
 pt_status pt_tok_build_spec(pt_tokenizer *t)
 {
     PT_RETURN(list_merges(t));
+    PT_RETURN(list_strips(t));
     PT_RETURN(pt_alloc0(&t->spec_types, t->n));
     for (int32_t i = 0; i < t->n; i++) t->spec_types[i] = gguf_type(t->flags[i], t->byte_level);
     bool scored = t->scored || t->model == PT_MODEL_UNIGRAM;
@@ -311,6 +326,7 @@ pt_status pt_tok_build_spec(pt_tokenizer *t)
                   : scored      ? t->score
                                 : t->spec_scores,
         .types = t->spec_types,
+        .strips = t->spec_strips,
         .n_merges = t->byte_level ? t->n_merges : 0,
         .merges = t->byte_level ? (const char *const *)t->spec_merges : NULL,
         .bos = t->bos,

@@ -394,7 +394,7 @@ pt_status pt_tok_finish(pt_tokenizer *t)
 
 pt_status pt_tok_finish_again(pt_tokenizer *t)
 {
-    void **made[] = {(void **)&t->spec_merges, (void **)&t->spec_tokens, (void **)&t->spec_types, (void **)&t->spec_scores,
+    void **made[] = {(void **)&t->spec_merges, (void **)&t->spec_tokens, (void **)&t->spec_types, (void **)&t->spec_scores, (void **)&t->spec_strips,
                      (void **)&t->spec_text,   (void **)&t->added[0].slot, (void **)&t->added[0].lens,
                      (void **)&t->added[1].slot, (void **)&t->added[1].lens};
     for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
@@ -469,7 +469,7 @@ void pt_tok_free(pt_tokenizer *t)
     void *owned[] = {t->joint,         t->blob.text,     t->spell,       t->raw,           t->flags, t->score,       t->rank,
                      t->by_spell.slot, t->by_raw.slot, t->merges,        t->pairs, t->norms,       t->splits,
                      t->decoders,      t->stops,       t->chat_template, t->pre,   t->spec_merges, t->spec_tokens,
-                     t->spec_types,    t->spec_scores, t->spec_text,     t->path,
+                     t->spec_types,    t->spec_strips, t->spec_scores, t->spec_text,     t->path,
                      t->word_prefix,   t->word_suffix,   t->around.before,  t->around.after, t->around.type};
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++) free(owned[i]);
     pt_unigram_free(t->unigram);

@@ -39,6 +39,8 @@ typedef struct pt_vocab_spec {
     const char *const *tokens; /* zero-terminated, GGUF's spelling (byte-level alphabet for BPE, U+2581 for SPM) */
     const float *scores;       /* SPM and UGM, else NULL */
     const int32_t *types;      /* pt_token_type a token; NULL = all normal */
+    const unsigned char *strips; /* PT_TOK_LEFT, PT_TOK_RIGHT (below) a token that is taken whole; NULL = none. GGUF has no key for it: who reads a file
+                                  * knows the model */
     size_t n_merges;
     const char *const *merges;       /* BPE: "left right" */
     int32_t bos, eos, eot, unk, pad; /* -1 = none */

@@ -411,6 +411,45 @@ static void test_names_gguf(void **state)
     expect(pt_source_tokenizer_at(&t, path), PT_ENOSUP, "blob: GGUF version");
 }
 
+/* Phi-3 by its name: the tokens of turns take the white space behind them, <s> and its like do not; under another name none does. It is said to who writes a file. */
+static void test_phi3_strips(void **state)
+{
+    enum { N = 8 };
+    static const char *const spelled[N] = {"<unk>", "<s>", "</s>", "<|user|>", "<0x0A>", "\xe2\x96\x81", "a", "\xe2\x96\x81" "a"};
+    static const int32_t types[N] = {PT_TOKEN_UNKNOWN, PT_TOKEN_CONTROL, PT_TOKEN_CONTROL, PT_TOKEN_CONTROL, PT_TOKEN_BYTE, 1, 1, 1};
+    static const float scores[N] = {0, 0, 0, 0, 0, -2, -3, -1};
+    static const struct {
+        const char *name;
+        int32_t want[9];
+    } cases[] = {{"My PHI3 tune", {3, 7, 2, 1, 5, 4, 6, -1}}, {"phi-3-mini", {3, 7, 2, 1, 5, 4, 6, -1}}, {"Phi-4", {3, 5, 4, 6, 2, 1, 5, 4, 6}}};
+    char path[200];
+    snprintf(path, sizeof path, "%s/phi.gguf", tmp);
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        pt_gguf_writer w;
+        pt_gguf_str texts[N];
+        pt_tokenizer *t;
+        pt_ids ids = {0};
+        for (int i = 0; i < N; i++) texts[i] = (pt_gguf_str){spelled[i], strlen(spelled[i])};
+        OK(pt_gguf_writer_open(&w, path));
+        OK(pt_gguf_put_text(&w, "general.name", cases[k].name, strlen(cases[k].name)));
+        OK(pt_gguf_put_text(&w, "tokenizer.ggml.model", "llama", 5));
+        OK(pt_gguf_put_texts(&w, "tokenizer.ggml.tokens", texts, N));
+        OK(pt_gguf_put_i32s(&w, "tokenizer.ggml.token_type", types, N));
+        OK(pt_gguf_put_f32s(&w, "tokenizer.ggml.scores", scores, N));
+        OK(pt_gguf_writer_commit(&w));
+        pt_gguf_writer_close(&w);
+        OK(pt_source_vocabulary(path, &t));
+        OK(pt_tok_encode(t, "<|user|>\na</s><s>\na", 19, true, true, &ids));
+        for (size_t i = 0; i < ids.n; i++)
+            if (ids.ids[i] != cases[k].want[i]) fail_msg("%s: token %zu is %d", cases[k].name, i, ids.ids[i]);
+        assert_int_equal(ids.n, k < 2 ? 7 : 9);
+        const unsigned char *strips = pt_tok_spec(t)->strips;
+        assert_true(k < 2 ? strips && strips[3] == PT_TOK_RIGHT && strips[2] == PT_TOK_RIGHT && !strips[1] && !strips[6] : !strips);
+        free(ids.ids);
+        pt_tok_free(t);
+    }
+}
+
 /* LongRoPE: the longest sequence that is planned chooses the factors, which are part of what the base is. */
 static void test_reach(void **state)
 {
@@ -451,7 +490,7 @@ int main(void)
         cmocka_unit_test(test_tensors), cmocka_unit_test(test_nan),       cmocka_unit_test(test_nan_blocks),
         cmocka_unit_test(test_sharded), cmocka_unit_test(test_unaligned), cmocka_unit_test(test_paths),
         cmocka_unit_test(test_gguf),    cmocka_unit_test(test_random),    cmocka_unit_test(test_vocabulary_too_large),
-        cmocka_unit_test(test_names_gguf), cmocka_unit_test(test_reach),
+        cmocka_unit_test(test_names_gguf), cmocka_unit_test(test_phi3_strips), cmocka_unit_test(test_reach),
     };
     return cmocka_run_group_tests(tests, make_tmp, drop_tmp);
 }

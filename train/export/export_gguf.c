@@ -114,12 +114,26 @@ static pt_status write_freqs(pt_gguf_writer *w, const pt_model *m)
     return rc;
 }
 
+/* A reader knows by the word Phi-3 in the name that the tokens of turns take the white space behind them (train/model/source_tok.c). */
+static pt_status put_name(pt_gguf_writer *w, const pt_model *m, const pt_export_options *opt)
+{
+    pt_status rc = PT_OK;
+    pt_str name = {0};
+    const pt_vocab_spec *v = opt->tok ? pt_tok_spec(opt->tok) : NULL;
+    PT_TRY(pt_str_puts(&name, opt->base_name && *opt->base_name ? pt_path_base(opt->base_name) : m->fam->name));
+    bool said = strcasestr(name.text, "phi-3") || strcasestr(name.text, "phi3");
+    if (!strcmp(m->fam->gguf, "phi3") && v && v->strips && !said) PT_TRY(pt_str_puts(&name, " (Phi-3)"));
+    PT_TRY(pt_gguf_put_text(w, "general.name", name.text, name.len));
+done:
+    pt_str_free(&name);
+    return rc;
+}
+
 static pt_status put_general(pt_gguf_writer *w, const pt_model *m, const pt_export_options *opt, pt_dtype most)
 {
-    const char *name = opt->base_name && *opt->base_name ? pt_path_base(opt->base_name) : m->fam->name;
     PT_RETURN(pt_gguf_put_text(w, "general.architecture", m->fam->gguf, strlen(m->fam->gguf)));
     PT_RETURN(pt_gguf_put_text(w, "general.type", "model", 5));
-    PT_RETURN(pt_gguf_put_text(w, "general.name", name, strlen(name)));
+    PT_RETURN(put_name(w, m, opt));
     PT_RETURN(pt_gguf_put_u32(w, "general.file_type", file_type(most)));
     PT_RETURN(pt_gguf_put_u32(w, "general.quantization_version", 2));
     PT_RETURN(m->fam->to_gguf ? m->fam->to_gguf(w, &m->cfg) : pt_family_write_gguf(w, &m->cfg));

@@ -27,8 +27,9 @@ static json_t *added_tokens(const pt_vocab_spec *v, int *bad)
         int type = v->types ? v->types[i] : PT_TOKEN_NORMAL;
         if (type != PT_TOKEN_CONTROL && type != PT_TOKEN_USER_DEFINED && !(type == PT_TOKEN_UNKNOWN && v->tokens[i][0]))
             continue;
-        add(list, json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (json_int_t)i, "content", v->tokens[i], "single_word", 0, "lstrip", 0,
-                            "rstrip", 0, "normalized", 0, "special", type != PT_TOKEN_USER_DEFINED),
+        add(list, json_pack("{s:I, s:s, s:b, s:b, s:b, s:b, s:b}", "id", (json_int_t)i, "content", v->tokens[i], "single_word", 0, "lstrip",
+                            v->strips && v->strips[i] & PT_TOK_LEFT, "rstrip", v->strips && v->strips[i] & PT_TOK_RIGHT, "normalized", 0, "special",
+                            type != PT_TOKEN_USER_DEFINED),
             bad);
     }
     return list;

@@ -14,8 +14,8 @@ typedef struct vocab_text {
     int32_t *types;
     double *scores64;
     float *scores;
-    char *pre, *chat;
-    unsigned char *charsmap;
+    char *pre, *chat, *name;
+    unsigned char *charsmap, *strips;
     size_t n_tokens, n_merges;
 } vocab_text;
 
@@ -33,6 +33,8 @@ static void vocab_text_free(vocab_text *v)
     free(v->charsmap);
     free(v->pre);
     free(v->chat);
+    free(v->name);
+    free(v->strips);
 }
 
 /* Copies n strings behind *at, with zeros. A zero byte inside a token cannot be expressed: refused. */
@@ -132,6 +134,24 @@ done:
     return rc;
 }
 
+/* Phi-3's tokens take the white space behind them (rstrip in its tokenizer.json). GGUF has no place for that; llama.cpp knows the model by its name, and so
+ * does this: all tokens that are taken whole but these three. */
+static pt_status read_strips(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
+{
+    static const char *const bare[] = {"<unk>", "<s>", "<|endoftext|>"};
+    if (!v->types || !pt_gguf_find(g, "general.name")) return PT_OK;
+    PT_RETURN(pt_gguf_text_dup(g, "general.name", &v->name));
+    if (!strcasestr(v->name, "phi-3") && !strcasestr(v->name, "phi3")) return PT_OK;
+    PT_RETURN(pt_alloc0(&v->strips, v->n_tokens));
+    for (size_t i = 0; i < v->n_tokens; i++) {
+        bool whole = v->types[i] == PT_TOKEN_CONTROL || v->types[i] == PT_TOKEN_USER_DEFINED || v->types[i] == PT_TOKEN_UNKNOWN;
+        for (size_t k = 0; k < sizeof bare / sizeof *bare; k++) whole = whole && strcmp(v->tokens[i], bare[k]) != 0;
+        v->strips[i] = whole ? PT_TOK_RIGHT : 0;
+    }
+    spec->strips = v->strips;
+    return PT_OK;
+}
+
 static pt_status fill_spec(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
 {
     pt_gguf_str model;
@@ -175,6 +195,7 @@ static pt_status fill_spec(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
     PT_RETURN(get_flag(g, "tokenizer.ggml.normalizer.strip_accents", &accents));
     if (wpm && (lower == 0 || accents == 0)) return pt_fail(PT_ENOSUP, "%s: a WordPiece vocabulary that keeps case or accents is not supported", g->path);
     PT_RETURN(read_charsmap(g, v, spec));
+    PT_RETURN(read_strips(g, v, spec));
     return get_flag(g, "tokenizer.ggml.add_space_prefix", &spec->add_space_prefix);
 }
 
