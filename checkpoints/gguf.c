@@ -1,4 +1,4 @@
-#include "checkpoints/gguf.h"
+#include "checkpoints/gguf_impl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +188,17 @@ static pt_status place_tensor(const pt_gguf *g, pt_gguf_tensor *t, const unsigne
     return PT_OK;
 }
 
+pt_status pt_gguf_sort_tensors(pt_gguf *g)
+{
+    uint32_t *o = g->tensor_order;
+    for (size_t i = 0; i < g->n_tensors; i++) o[i] = (uint32_t)i;
+    qsort_r(o, g->n_tensors, sizeof *o, by_tensor_name, g);
+    for (size_t i = 1; i < g->n_tensors; i++)
+        if (!strcmp(g->tensors[o[i - 1]].name, g->tensors[o[i]].name))
+            return pt_fail(PT_EFORMAT, "tensor '%s' stands twice", g->tensors[o[i]].name);
+    return PT_OK;
+}
+
 static pt_status read_tensors(pt_gguf *g, cursor *c, uint64_t count)
 {
     pt_status rc = PT_OK;
@@ -208,10 +219,7 @@ static pt_status read_tensors(pt_gguf *g, cursor *c, uint64_t count)
         const pt_gguf_tensor *a = &g->tensors[o[i - 1]], *b = &g->tensors[o[i]];
         PT_CHECK(a->data + a->bytes <= b->data, PT_EFORMAT, "tensors '%s' and '%s' overlap", a->name, b->name);
     }
-    qsort_r(o, g->n_tensors, sizeof *o, by_tensor_name, g);
-    for (size_t i = 1; i < count; i++)
-        PT_CHECK(strcmp(g->tensors[o[i - 1]].name, g->tensors[o[i]].name), PT_EFORMAT, "tensor '%s' stands twice",
-                 g->tensors[o[i]].name);
+    PT_TRY(pt_gguf_sort_tensors(g));
 done:
     free(offset);
     return rc;
@@ -243,14 +251,11 @@ static pt_status read_layout(pt_gguf *g)
     if (pt_gguf_find(g, "general.alignment")) PT_RETURN(pt_gguf_int(g, "general.alignment", 1, 1 << 20, &v));
     if (v & (v - 1)) return pt_fail(PT_EFORMAT, "general.alignment is %lld, no power of two", (long long)v);
     g->alignment = (size_t)v;
-    if (!pt_gguf_find(g, "split.count")) return PT_OK;
-    PT_RETURN(pt_gguf_int(g, "split.count", 0, UINT16_MAX, &v));
-    if (v > 1)
-        return pt_fail(PT_ENOSUP, "one of %lld parts of a split model; join them with llama-gguf-split --merge", (long long)v);
     return PT_OK;
 }
 
-pt_status pt_gguf_open(pt_gguf **out, const char *path)
+/* One file. */
+static pt_status open_file(pt_gguf **out, const char *path)
 {
     pt_status rc = PT_OK;
     pt_gguf *g = NULL;
@@ -271,6 +276,7 @@ pt_status pt_gguf_open(pt_gguf **out, const char *path)
     if (rc == PT_OK) rc = read_tensors(g, &c, tensors);
     if (rc != PT_OK && strncmp(pt_err_msg(), path, strlen(path))) pt_fail_prefix(rc, "%s", path);
     PT_TRY(rc);
+    g->n_own = g->n_tensors;
     *out = g;
     return PT_OK;
 done:
@@ -278,11 +284,24 @@ done:
     return rc;
 }
 
+pt_status pt_gguf_open(pt_gguf **out, const char *path)
+{
+    PT_RETURN(open_file(out, path));
+    pt_status rc = pt_gguf_open_parts(*out, open_file);
+    if (rc == PT_OK) return PT_OK;
+    if (strncmp(pt_err_msg(), path, strlen(path))) pt_fail_prefix(rc, "%s", path);
+    pt_gguf_close(*out);
+    *out = NULL;
+    return rc;
+}
+
 void pt_gguf_close(pt_gguf *g)
 {
     if (!g) return;
     for (size_t i = 0; i < g->n_kvs; i++) free((void *)g->kvs[i].key);
-    for (size_t i = 0; i < g->n_tensors; i++) free((void *)g->tensors[i].name);
+    for (size_t i = 0; i < (g->parts ? g->n_own : g->n_tensors); i++) free((void *)g->tensors[i].name);
+    for (size_t i = 0; i < g->n_parts; i++) pt_gguf_close(g->parts[i]);
+    free(g->parts);
     free(g->kvs);
     free(g->kv_order);
     free(g->tensors);
@@ -367,7 +386,7 @@ static void sum_tensors(const void *file, pt_seal_tensors *sums)
     const pt_gguf *g = file;
     size_t first = g->map.bytes, all = 0;
     bool known = true;
-    for (size_t i = 0; i < g->n_tensors; i++) {
+    for (size_t i = 0; i < g->n_own; i++) {
         const pt_gguf_tensor *t = &g->tensors[i];
         pt_seal_list(sums, t->name, pt_gguf_type_name(t->type_id), t->n_dims, t->dims);
         known = known && t->known;
@@ -377,12 +396,13 @@ static void sum_tensors(const void *file, pt_seal_tensors *sums)
         if (at < first) first = at;
         all += pt_align_up(t->bytes, g->alignment);
     }
-    sums->undescribed = known && (!g->n_tensors || first + all < g->map.bytes);
+    sums->undescribed = known && (!g->n_own || first + all < g->map.bytes);
 }
 
 pt_status pt_gguf_verify(const pt_gguf *g)
 {
     pt_seal_at at = {.digest = digits_at(g, PT_SEAL_DIGEST_KEY, PT_SEAL_DIGITS), .tensors = digits_at(g, PT_SEAL_TENSORS_KEY, PT_SEAL_TENSORS_DIGITS)};
+    for (size_t i = 0; i < g->n_parts; i++) PT_RETURN(pt_gguf_verify(g->parts[i]));
     if (!pt_gguf_find(g, PT_SEAL_KEY) && !pt_gguf_find(g, PT_SEAL_DIGEST_KEY) && !pt_gguf_find(g, PT_SEAL_TENSORS_KEY)) return PT_OK;
     return pt_seal_check(g->path, g->map.data, g->map.bytes, at, sum_tensors, g);
 }

@@ -3,7 +3,8 @@
  * Format (ggml, docs/gguf.md): "GGUF", u32 version, u64 tensors, u64 keys; the keys (string, u32 type, value); per tensor
  * name, u32 dimensions, u64 sizes (fastest first), u32 type, u64 offset; padding to the alignment; the data. Checked on
  * opening: every length against the bytes left, keys and tensor names distinct and valid UTF-8, dimensions 1..4 and positive,
- * offsets aligned and inside the file, no overlap. A tensor of a type that we cannot read is kept by its number and refused by
+ * offsets aligned and inside the file, no overlap. A model split over several files (NAME-00001-of-0000N.gguf, as llama-gguf-split writes
+ * them) is opened by its first file: keys are that file's, tensors those of all. A tensor of a type that we cannot read is kept by its number and refused by
  * name when asked for (pt_gguf_need). Errors are PT_EFORMAT and name the file and the key or tensor. Everything points into the
  * map and lives until pt_gguf_close. */
 #ifndef PT_CHECKPOINTS_GGUF_H
@@ -68,11 +69,14 @@ typedef struct pt_gguf {
     pt_gguf_tensor *tensors; /* in file order */
     size_t n_tensors;
     uint32_t *kv_order, *tensor_order; /* indices sorted by name */
+    struct pt_gguf **parts;            /* of a split model: its further files, open; their tensors are listed here too */
+    size_t n_parts, n_own;             /* n_own: the first so many tensors lie in this file */
 } pt_gguf;
 
 pt_status pt_gguf_open(pt_gguf **out, const char *path);
 void pt_gguf_close(pt_gguf *g); /* NULL is fine */
-/* A file of ours is whole (checkpoints/seal.h): PT_EFORMAT when it is damaged, a warning when another program edited it. Reads every byte of it; a foreign file passes. */
+/* A file of ours is whole (checkpoints/seal.h): PT_EFORMAT when it is damaged, a warning when another program edited it. Reads every byte of it, and of
+ * the further files of a split model; a foreign file passes. */
 pt_status pt_gguf_verify(const pt_gguf *g);
 
 /* NULL when there is none. */
@@ -99,21 +103,37 @@ pt_status pt_gguf_ints(const pt_gguf *g, const char *key, int64_t **out, size_t 
 pt_status pt_gguf_nums(const pt_gguf *g, const char *key, double **out, size_t *n);
 
 /* Writing: open; put keys; declare tensors; write their bytes in the order declared, in pieces of any size (padding is added
- * between tensors); commit. Version 3, alignment 32. The file appears at commit or not at all. A key put twice is PT_EARG. */
-typedef struct pt_gguf_writer {
+ * between tensors); commit. Version 3, alignment 32. The file appears at commit or not at all. A key put twice is PT_EARG.
+ *
+ * With a limit (pt_gguf_writer_limit) tensors are dealt over files as llama-gguf-split --split-max-size does: a file takes the next tensor while the
+ * data of all in it, padded, is no more than the limit; one that is larger has a file of its own. One file keeps the path; several are
+ * called NAME-00001-of-0000N.gguf (the path without .gguf), the first with all keys, each with split.no, split.count and split.tensors.count. They
+ * appear at commit, the first of them last. */
+typedef struct pt_gguf_part { /* a file */
     pt_outfile out;
-    pt_str kvs, infos; /* encoded */
+    pt_str infos;                  /* its tensors, encoded */
+    size_t first, n_tensors, data; /* data: bytes, padded */
+    pt_seal seal;
+    pt_seal_at seal_at; /* in the file; zeros = no seal */
+} pt_gguf_part;
+typedef struct pt_gguf_writer {
+    char *path;
+    pt_str kvs; /* encoded */
     uint64_t n_kvs, n_tensors;
     void *seen;    /* JSON object used as a set of names */
     size_t *sizes; /* bytes of each tensor */
     size_t sizes_cap;
-    size_t offset;         /* of the next tensor declared, from the start of the data */
-    size_t tensor, within; /* position while streaming */
+    pt_gguf_part *parts; /* at least one */
+    size_t n_parts, parts_cap, limit;
+    size_t part, tensor, within; /* position while streaming */
     bool streaming;
-    pt_seal seal;
-    pt_seal_at seal_at; /* in kvs, then in the file; zeros = no seal */
+    pt_seal_at seal_at; /* in kvs; zeros = no seal */
 } pt_gguf_writer;
 pt_status pt_gguf_writer_open(pt_gguf_writer *w, const char *path);
+/* Bytes of tensors a file, at most; before the first tensor is declared. */
+void pt_gguf_writer_limit(pt_gguf_writer *w, size_t bytes);
+/* Owned: the path of file i of n of the writer's path. */
+pt_status pt_gguf_part_path(char **out, const char *path, size_t i, size_t n);
 pt_status pt_gguf_put_u32(pt_gguf_writer *w, const char *key, uint32_t v);
 pt_status pt_gguf_put_i32(pt_gguf_writer *w, const char *key, int32_t v);
 pt_status pt_gguf_put_u64(pt_gguf_writer *w, const char *key, uint64_t v);

@@ -5,7 +5,7 @@
 #include "train/cli/cli.h"
 #include "train/cli/schema.h"
 
-typedef enum opt_kind { OPT_TEXT, OPT_INT, OPT_NUMBER, OPT_U64, OPT_FLAG, OPT_LIST } opt_kind;
+typedef enum opt_kind { OPT_TEXT, OPT_INT, OPT_NUMBER, OPT_U64, OPT_FLAG, OPT_LIST, OPT_BYTES } opt_kind;
 typedef struct opt { const char *name, *commands; opt_kind kind; size_t offset; double min, max; } opt;
 
 #define OFF(f) offsetof(pt_cli, f)
@@ -21,6 +21,7 @@ static const opt options[] = {
     {"to", "export", OPT_TEXT, OFF(to), 0, 0},
     {"out", "export", OPT_TEXT, OFF(out), 0, 0},
     {"type", "export", OPT_TEXT, OFF(type), 0, 0},
+    {"split-max-size", "export", OPT_BYTES, OFF(split), 0, 0},
     {"system", "chat generate", OPT_TEXT, OFF(system), 0, 0},
     {"sample", "inspect", OPT_TEXT, OFF(sample), 0, 0},
     {"task", "eval", OPT_TEXT, OFF(task), 0, 0},
@@ -65,6 +66,17 @@ static pt_status find_option(const pt_cli *c, const char *name, size_t n, const 
     return PT_OK;
 }
 
+/* Millions or thousands of millions, as llama-gguf-split has them: 500M, 4G. */
+static pt_status set_bytes(const opt *o, const char *value, uint64_t *out)
+{
+    char *end = NULL;
+    double v = strtod(value, &end), unit = end[0] == 'M' ? 1e6 : end[0] == 'G' ? 1e9 : 0;
+    if (end == value || unit == 0 || end[1] || !(v * unit >= 1) || v * unit > 1e18)
+        return pt_fail(PT_EARG, "--%s takes a size such as 500M or 4G, not '%s'", o->name, value);
+    *out = (uint64_t)(v * unit);
+    return PT_OK;
+}
+
 static pt_status set_option(pt_cli *c, const opt *o, const char *value)
 {
     void *f = (char *)c + o->offset;
@@ -77,6 +89,7 @@ static pt_status set_option(pt_cli *c, const opt *o, const char *value)
         list->at[list->n++] = value;
         return PT_OK;
     }
+    if (o->kind == OPT_BYTES) return set_bytes(o, value, f);
     if (o->kind == OPT_TEXT) {
         bool may_be_empty = !strcmp(o->name, "system") || !strcmp(o->name, "prompt");
         if (!*value && !may_be_empty) return pt_fail(PT_EARG, "--%s is empty", o->name); /* a variable of a script that was not set */

@@ -24,6 +24,7 @@ typedef struct pt_cli {
     const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble, *format;
     pt_cli_list adapters; /* of eval, score */
     int max_new_tokens, top_k, limit, rows;
+    uint64_t split; /* bytes of tensors a file; 0: one file */
     double temperature, top_p, min_p, repetition_penalty;
     bool raw, markdown, base_only, text_only, profile;
     uint64_t seed; bool seed_set;

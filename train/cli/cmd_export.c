@@ -1,4 +1,5 @@
 /* export: a run into the formats that others load. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -14,6 +15,7 @@ pt_status pt_cmd_export(pt_cli *c)
     size_t k = 0;
     pt_guard guard = {0};
     char **names = NULL;
+    pt_export_wrote wrote = {0};
     pt_export_options opt = {.type = PT_DTYPE_COUNT};
     PT_CHECK(c->n_args == 1 && c->to && c->out, PT_EARG, "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]");
     while (k < 4 && strcmp(kinds[k].name, c->to)) k++;
@@ -23,6 +25,9 @@ pt_status pt_cmd_export(pt_cli *c)
     PT_CHECK(o.adapter || (strcmp(c->to, "peft") && strcmp(c->to, "gguf-lora")), PT_EARG, "%s: there is no adapter in it; use --to hf or gguf", c->args[0]);
     if (!o.base.tok && !strcmp(c->to, "gguf"))
         pt_log(PT_LOG_WARN, "%s has no tokenizer: llama.cpp does not load the file; --tokenizer=PATH gives it one", c->args[0]);
+    PT_CHECK(!c->split || !strcmp(c->to, "gguf"), PT_EARG, "--split-max-size is for --to gguf");
+    opt.split = c->split;
+    opt.wrote = &wrote;
     opt.tok = o.base.tok;
     opt.tmpl = o.base.tmpl;
     opt.base_name = o.cfg->model.base_model;
@@ -42,8 +47,10 @@ pt_status pt_cmd_export(pt_cli *c)
         PT_TRY(kinds[k].run(o.model, c->out, &opt));
     }
     PT_TRY(pt_guard_done(&guard));
-    printf("wrote %s\n", c->out);
+    if (wrote.files > 1) printf("wrote %zu files, first %s\n", wrote.files, wrote.path);
+    else printf("wrote %s\n", c->out);
 done:
+    free(wrote.path);
     pt_guard_close(&guard);
     pt_dataset_labels_free(names, opt.n_labels);
     pt_open_close(&o);

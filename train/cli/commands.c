@@ -39,9 +39,11 @@ static const pt_command commands[] = {
     {"tokenize", pt_cmd_tokenize, PT_ON_STOP_LEAVE, "  ptrain tokenize MODEL|tokenizer.json   --input F.jsonl",
      "ptrain tokenize MODEL|tokenizer.json --input F.jsonl\nRows of text; out: input_ids. Added tokens are recognised; no BOS is added.\n"},
     {"export", pt_cmd_export, PT_ON_STOP_LEAVE, "  ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]",
-     "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type f32|f16|bf16|q8_0|...]\n"
+     "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type f32|f16|bf16|q8_0|...] [--split-max-size 4G]\n"
                "hf and gguf of a run say its loss on a few rows of its data before and after. Without --type matrices keep the base's type, but for what\n"
-               "would lose more than 5 % of what was learnt: that is q8_0, f16 or f32. Only an earlier export is overwritten.\n"},
+               "would lose more than 5 % of what was learnt: that is q8_0, f16 or f32. Only an earlier export is overwritten.\n"
+               "--split-max-size, of gguf: several files PATH-00001-of-0000N.gguf, each with so many bytes of tensors at most (500M, 4G), as llama.cpp reads\n"
+               "them; what fits one file is one.\n"},
     {"version", pt_cmd_version, PT_ON_STOP_NOTHING, NULL,
      "ptrain version\nThe version alone.\n"},
     {"doctor", pt_cmd_doctor, PT_ON_STOP_NOTHING, NULL,

@@ -1,4 +1,5 @@
 /* Where a command may write. Nothing that a model, a run or somebody's data is made of is replaced; an earlier export of ours is, as a whole. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -168,6 +169,24 @@ static pt_status check_file(const pt_cli *c, const pt_opened *o, const char *out
                    adapter ? "adapter" : "model");
 }
 
+/* Several files called after out: how many there will be is not known yet, so none that are there may be mixed up with them. */
+static pt_status check_parts(const char *out)
+{
+    const char *name = pt_path_base(out);
+    size_t dir = (size_t)(name - out), n = strlen(name) - (strlen(name) > 5 && !strcmp(name + strlen(name) - 5, ".gguf") ? 5 : 0);
+    char *folder = NULL;
+    pt_status rc = PT_OK;
+    PT_RETURN(dir ? pt_strndup(&folder, out, dir) : pt_strdup(&folder, "."));
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && rc == PT_OK && (e = readdir(d));)
+        if (!strncmp(e->d_name, name, n) && !fnmatch("-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].gguf", e->d_name + n, 0))
+            rc = pt_fail(PT_EARG, "%s%s%s is there, a file of a split model of that name: remove its files or choose another name", dir ? folder : "",
+                         dir ? "" : "./", e->d_name);
+    if (d) closedir(d);
+    free(folder);
+    return rc;
+}
+
 /* The i-th file as it is before the export, if it is there. While it is held no new file has its number. */
 static pt_status hold(pt_guard *g, size_t i)
 {
@@ -184,6 +203,7 @@ pt_status pt_guard_export(const pt_cli *c, const pt_opened *o, const char *out, 
 {
     *g = (pt_guard){.out = out};
     for (size_t i = 0; i < COUNT(written); i++) g->held[i] = -1;
+    if (c->split) PT_RETURN(check_parts(out));
     if (strcmp(c->to, "hf") && strcmp(c->to, "peft")) return check_file(c, o, out, !strcmp(c->to, "gguf-lora"));
     PT_RETURN(check_folder(c, o, out));
     for (size_t i = 0; i < COUNT(rivals); i++) PT_RETURN(refuse_name(out, rivals[i], ", which would be read beside what is written"));

@@ -1,9 +1,12 @@
 /* What an export keeps of what was learnt: the loss of the base, of the run and of the file on a few rows of the run's own data. */
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "checkpoints/gguf.h"
 #include "eval/suite/probe.h"
 #include "train/model/families.h"
 #include "train/cli/kept.h"
@@ -13,6 +16,8 @@ static const double pass_flops = 2e11, too_slow = 1e13; /* of a forward pass ove
 
 typedef struct judge {
     pt_opened *o;
+    const char *out;              /* what was asked for */
+    const pt_export_wrote *wrote; /* what was written */
     pt_probe probe;
     pt_probe_sums sums[3]; /* base, run, file */
     double loss[3];
@@ -27,6 +32,24 @@ static void judge_free(judge *j)
         free(j->sums[i].all);
     }
     pt_probe_free(&j->probe);
+}
+
+static const char *file_of(const judge *j)
+{
+    return j->wrote && j->wrote->path ? j->wrote->path : j->out;
+}
+
+/* Files of a split model that a coarser type left: the next one may need another number of them. */
+static pt_status drop_files(const pt_cli *c, const pt_export_wrote *w)
+{
+    for (size_t i = 0; w && w->files > 1 && i < w->files; i++) {
+        char *path = NULL;
+        PT_RETURN(pt_gguf_part_path(&path, c->out, i, w->files));
+        pt_status rc = unlink(path) ? pt_fail(PT_EIO, "%s of the coarser type: %s", path, strerror(errno)) : PT_OK;
+        free(path);
+        PT_RETURN(rc);
+    }
+    return PT_OK;
 }
 
 static pt_status read_rows(judge *j)
@@ -155,7 +178,7 @@ static pt_status judge_file(judge *j, const pt_cli *c, bool gguf, pt_dtype type,
         PT_RETURN(measure_run(j));
         pt_model_free(o->model); /* one model at a time */
         o->model = NULL;
-        PT_RETURN(measure_path(j, c->out, &j->sums[FILE_]));
+        PT_RETURN(measure_path(j, file_of(j), &j->sums[FILE_]));
         *share = say(j, pt_dtype_get(type)->name);
         PT_RETURN(pt_open_model(o, (int32_t)(j->probe.longest > 64 ? j->probe.longest : 64), 0, 0));
     }
@@ -165,15 +188,16 @@ static pt_status judge_file(judge *j, const pt_cli *c, bool gguf, pt_dtype type,
 pt_status pt_export_judged(pt_cli *c, pt_opened *o, pt_export_options *opt, pt_status (*run)(pt_model *, const char *, const pt_export_options *))
 {
     pt_status rc = PT_OK;
-    judge j = {.o = o};
+    judge j = {.o = o, .out = c->out, .wrote = opt->wrote};
     bool gguf = !strcmp(c->to, "gguf"), chosen = opt->type == PT_DTYPE_COUNT;
     pt_dtype there, here, next;
     double share;
     PT_TRY(read_rows(&j));
     PT_TRY(pt_open_model(o, (int32_t)(j.probe.longest > 64 ? j.probe.longest : 64), 0, 0));
     for (;;) {
+        PT_TRY(drop_files(c, opt->wrote));
         PT_TRY(run(o->model, c->out, opt));
-        PT_TRY(types_of(o, c->out, &there, &here));
+        PT_TRY(types_of(o, file_of(&j), &there, &here));
         if (there == PT_F32 || (!o->adapter && there == here)) break; /* nothing is lost */
         PT_TRY(judge_file(&j, c, gguf, there, &share));
         if (!(share < PT_EXPORT_KEEP)) break;

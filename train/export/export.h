@@ -9,6 +9,12 @@
 #define PT_HF_POOLING "ptrain_pooling"
 #define PT_HF_POOLING_TOKEN "ptrain_pooling_token"
 
+/* The file that was written, or the first of several; owned: free(path). */
+typedef struct pt_export_wrote {
+    char *path;
+    size_t files;
+} pt_export_wrote;
+
 typedef struct pt_export_options {
     pt_dtype type; /* stored type of matrices: f32, f16, bf16; gguf also q8_0, q4_0...; PT_DTYPE_COUNT, gguf: as the base stores them, but
                       what an adapter changed in fewer than 8 bits is q8_0; hf: f32 for a base whose matrices are all f32, or where bf16
@@ -16,6 +22,8 @@ typedef struct pt_export_options {
     const pt_dtype *changed; /* gguf, type PT_DTYPE_COUNT: the least type of what an adapter changed; NULL = as said there */
     const pt_template *tmpl; /* the template that was trained; written into the files; may be NULL */
     const pt_tokenizer *tok;
+    size_t split;          /* gguf: bytes of tensors a file, at most (pt_gguf_writer_limit); 0 = one file */
+    pt_export_wrote *wrote; /* gguf: what came of it; may be NULL */
     const char *base_name; /* base_model_name_or_path in adapter_config.json */
     char *const *labels; size_t n_labels; /* hf: names of a classifier's labels; none, or another number than it has: LABEL_0 ... */
     const char *pooling, *pooling_token; /* hf: where the head reads, if not at the last token: "mean", or "token" and which; kept under names of ours */

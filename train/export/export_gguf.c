@@ -151,6 +151,13 @@ static pt_status check_exportable(const pt_model *m)
     return PT_OK;
 }
 
+static pt_status tell(const pt_gguf_writer *w, pt_export_wrote *out)
+{
+    free(out->path);
+    *out = (pt_export_wrote){.files = w->n_parts};
+    return w->n_parts > 1 ? pt_gguf_part_path(&out->path, w->path, 0, w->n_parts) : pt_strdup(&out->path, w->path);
+}
+
 pt_status pt_export_gguf(pt_model *m, const char *file, const pt_export_options *opt)
 {
     pt_status rc = PT_OK;
@@ -162,6 +169,7 @@ pt_status pt_export_gguf(pt_model *m, const char *file, const pt_export_options 
     PT_TRY(check_exportable(m));
     PT_TRY(pt_alloc0(&types, m->n_specs));
     PT_TRY(pt_gguf_writer_open(&w, file));
+    pt_gguf_writer_limit(&w, opt->split);
     for (size_t i = 0; i < m->n_specs; i++) {
         PT_TRY(declare(&w, m, &m->specs[i], opt, &types[i]));
         if (m->specs[i].kind == PT_TENSOR_MATRIX) matrix = i;
@@ -177,6 +185,7 @@ pt_status pt_export_gguf(pt_model *m, const char *file, const pt_export_options 
     if (wants_freqs(&m->cfg)) PT_TRY(write_freqs(&w, m));
     if (m->cfg.scaling == PT_ROPE_SCALE_LONG) PT_TRY(pt_longrope_write(&w, &m->cfg));
     PT_TRY(pt_gguf_writer_commit(&w));
+    if (opt->wrote) PT_TRY(tell(&w, opt->wrote));
 done:
     pt_out_close(&o);
     pt_gguf_writer_close(&w);
