@@ -52,7 +52,7 @@ TESTLIBS  := -lcmocka
 # ---- folders: archive name, folder, archives it may use (the arrows of CONTRIBUTING.md) ------------------------------
 DIR_base := base
 DIR_kernels := kernels kernels/ref kernels/cpu
-DIR_data := data/text data/read data/pack data/batch data/audit
+DIR_data := data/text data/constrain data/read data/pack data/batch data/audit
 DIR_checkpoints := checkpoints
 DIR_dist := train/dist
 DIR_model := train/model train/model/family

@@ -6,6 +6,7 @@ rules='
 base: base
 kernels: kernels base
 data/text: data/text base
+data/constrain: data/constrain data/text base
 data/read: data/read data/text base
 data/pack: data/pack data/read data/text base
 data/batch: data/batch data/pack data/read data/text base
@@ -13,20 +14,20 @@ data/audit: data/audit data/pack data/read data/text base
 checkpoints: checkpoints base
 train/dist: train/dist base
 train/model: train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
-train/generate: train/generate train/model kernels data/batch data/pack data/read data/text checkpoints base
+train/generate: train/generate train/model kernels data/batch data/pack data/constrain data/read data/text checkpoints base
 train/export: train/export train/model kernels data/text checkpoints base
 train/objective: train/objective base
 train/optim: train/optim kernels train/dist base
 eval/stat: eval/stat base
 eval/text: eval/text data/text base
 eval/page: eval/page base
-eval/ask: eval/ask train/generate train/model kernels data/batch data/pack data/read data/text train/dist base
+eval/ask: eval/ask train/generate train/model kernels data/batch data/pack data/constrain data/read data/text train/dist base
 eval/http: eval/http eval/ask data/read data/text base
 eval/metric: eval/metric eval/text eval/stat base
-eval/task: eval/task eval/metric eval/ask eval/text eval/stat data/read data/text base
-eval/suite: eval/suite eval/task eval/metric eval/ask eval/text eval/stat train/generate train/model kernels data/batch data/pack data/read data/text checkpoints train/dist base
-train/loop: train/loop eval/suite eval/task eval/metric eval/http eval/ask eval/text eval/stat train/export train/generate train/objective train/optim train/model kernels data/batch data/audit data/pack data/read data/text checkpoints train/dist base
-train/cli: train/cli train/loop eval/page eval/suite eval/task eval/metric eval/http eval/ask eval/text eval/stat train/export train/generate train/objective train/optim train/model kernels data/batch data/audit data/pack data/read data/text checkpoints train/dist base
+eval/task: eval/task eval/metric eval/ask eval/text eval/stat data/constrain data/read data/text base
+eval/suite: eval/suite eval/task eval/metric eval/ask eval/text eval/stat train/generate train/model kernels data/batch data/pack data/constrain data/read data/text checkpoints train/dist base
+train/loop: train/loop eval/suite eval/task eval/metric eval/http eval/ask eval/text eval/stat train/export train/generate train/objective train/optim train/model kernels data/batch data/audit data/pack data/constrain data/read data/text checkpoints train/dist base
+train/cli: train/cli train/loop eval/page eval/suite eval/task eval/metric eval/http eval/ask eval/text eval/stat train/export train/generate train/objective train/optim train/model kernels data/batch data/audit data/pack data/constrain data/read data/text checkpoints train/dist base
 '
 check_tree() { # prints the offending lines
     (cd "$1" && grep -rnE '^ *# *include *"' . --include='*.[ch]' --include='*.cu' --include='*.cuh') | awk -v rules="$rules" '

@@ -41,6 +41,19 @@ static pt_status piece(const pt_tokenizer *t, int32_t id, bool skip_special, pt_
     return PT_OK;
 }
 
+pt_status pt_tok_bytes(const pt_tokenizer *t, int32_t id, pt_str *out)
+{
+    if (t->decode.chain)
+        return pt_fail(PT_ENOSUP, "a tokenizer whose decoder makes the text of several tokens together: its tokens have no bytes of their own");
+    if (id < 0 || id >= t->n || t->flags[id] & (PT_TOK_SPECIAL | PT_TOK_UNK | PT_TOK_VOID)) return PT_OK;
+    return piece(t, id, true, out);
+}
+
+unsigned pt_tok_lead(const pt_tokenizer *t)
+{
+    return t->decode.chain ? 0 : t->decode.strip_left;
+}
+
 /* Appends s with what is broken replaced; run: every byte of it by its own U+FFFD, the whole run being broken. */
 static pt_status add_lossy(pt_str *out, const char *s, size_t n, bool run)
 {

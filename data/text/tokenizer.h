@@ -130,6 +130,11 @@ int32_t pt_tok_find(const pt_tokenizer *t, const char *spelling);
 bool pt_tok_is_control(const pt_tokenizer *t, int32_t id); /* special: never produced from plain text */
 /* Spelling of a token as the vocabulary states it (raw piece, byte-level alphabet), borrowed; NULL for a hole. */
 const char *pt_tok_piece(const pt_tokenizer *t, int32_t id);
+/* Appends the bytes that id adds to a text it stands inside of; none for control and unknown tokens and for holes. PT_ENOSUP where a chain of decoders makes
+ * the text of several tokens together. */
+pt_status pt_tok_bytes(const pt_tokenizer *t, int32_t id, pt_str *out);
+/* Blanks that are dropped where a text begins (Llama 2: 1). */
+unsigned pt_tok_lead(const pt_tokenizer *t);
 /* The vocabulary in GGUF's terms (for export), all borrowed from t and alive as long as it; scores are invented from merges'
  * ranks where the source had none; pre is NULL where GGUF has no name for the pre-tokenizer (an export must then refuse). */
 const pt_vocab_spec *pt_tok_spec(const pt_tokenizer *t);

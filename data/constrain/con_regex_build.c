@@ -1,0 +1,176 @@
+/* Regular expressions as graphs. */
+#include <stdlib.h>
+
+#include "data/constrain/con_priv.h"
+
+typedef struct maker {
+    pt_con_graph *g;
+    const pt_con_regex *r;
+    bool json;
+} maker;
+
+static const pt_con_part *at(const pt_con_regex *r, uint32_t i)
+{
+    return &r->part[i - 1];
+}
+
+static uint32_t build(const maker *m, uint32_t i, uint32_t next);
+
+/* Children first..last of a sequence, from the last one back. */
+static uint32_t build_list(const maker *m, uint32_t first, uint32_t behind, uint32_t next)
+{
+    uint32_t *list = NULL;
+    size_t n = 0, cap = 0;
+    for (uint32_t c = first; c && c != behind; c = at(m->r, c)->next) {
+        pt_con_fail(m->g, pt_reserve(&list, &cap, n + 1));
+        if (m->g->status != PT_OK) break;
+        list[n++] = c;
+    }
+    while (n && m->g->status == PT_OK) next = build(m, list[--n], next);
+    free(list);
+    return next;
+}
+
+static uint32_t build_repeat(const maker *m, const pt_con_part *p, uint32_t next)
+{
+    pt_con_graph *g = m->g;
+    if (p->max == PT_CON_MANY && p->min <= 1) {
+        uint32_t loop = pt_con_node(g), body = build(m, p->child, loop);
+        pt_con_none(g, loop, next);
+        pt_con_none(g, loop, body);
+        return p->min ? body : loop;
+    }
+    if (p->max == 0) return next;
+    if (p->max == 1) {
+        uint32_t body = build(m, p->child, next);
+        return p->min ? body : pt_con_either(g, body, next);
+    }
+    uint32_t rule = pt_con_rule_new(g, false), start = build(m, p->child, PT_CON_END);
+    if (g->status != PT_OK) return PT_CON_END;
+    g->rule[rule].start = start;
+    return pt_con_times(g, rule, p->min, p->max, next);
+}
+
+static uint32_t build(const maker *m, uint32_t i, uint32_t next)
+{
+    const pt_con_part *p = at(m->r, i);
+    pt_con_graph *g = m->g;
+    if (g->status != PT_OK) return PT_CON_END;
+    switch (p->kind) {
+    case PT_CON_EMPTY: return next;
+    case PT_CON_SET: return pt_con_one(g, &m->r->set[p->set], m->json, next);
+    case PT_CON_CAT: return build_list(m, p->child, 0, next);
+    case PT_CON_REPEAT: return build_repeat(m, p, next);
+    case PT_CON_ALT: {
+        if (!at(m->r, p->child)->next) return build(m, p->child, next);
+        uint32_t from = pt_con_node(g);
+        for (uint32_t c = p->child; c; c = at(m->r, c)->next) pt_con_none(g, from, build(m, c, next));
+        return from;
+    }
+    default:
+        pt_con_fail(g, pt_fail(PT_EARG, "an anchor inside of a regular expression: ^ is supported at the start of it (or of one of its alternatives), $ at the end"));
+        return PT_CON_END;
+    }
+}
+
+/* The alternatives that anchors are looked for in: a group around everything is none. */
+static uint32_t outer(const pt_con_regex *r)
+{
+    uint32_t i = r->root;
+    for (;;) {
+        uint32_t cat = at(r, i)->child, only = cat && !at(r, cat)->next ? at(r, cat)->child : 0;
+        if (!only || at(r, only)->next || at(r, only)->kind != PT_CON_ALT) return i;
+        i = only;
+    }
+}
+
+/* Any characters, then next. */
+static uint32_t anything(const maker *m, uint32_t next)
+{
+    pt_con_graph *g = m->g;
+    pt_con_set all = {0};
+    uint32_t loop = pt_con_node(g);
+    pt_con_fail(g, pt_con_set_add(&all, 0, PT_CON_LAST));
+    pt_con_fail(g, pt_con_set_tidy(&all));
+    pt_con_none(g, loop, next);
+    pt_con_none(g, loop, pt_con_one(g, &all, m->json, loop));
+    free(all.span);
+    return loop;
+}
+
+/* Of a sequence: the children between its anchors, and which it has. */
+static void anchors(const pt_con_regex *r, uint32_t cat, uint32_t *first, uint32_t *behind, bool *begin, bool *finish)
+{
+    uint32_t c = at(r, cat)->child, tail = 0;
+    *begin = *finish = false;
+    for (; c && at(r, c)->kind == PT_CON_BEGIN; c = at(r, c)->next) *begin = true;
+    *first = c;
+    for (; c; c = at(r, c)->next) {
+        if (at(r, c)->kind != PT_CON_FINISH)
+            tail = 0;
+        else if (!tail)
+            tail = c;
+    }
+    *behind = tail;
+    *finish = tail != 0;
+}
+
+uint32_t pt_con_regex_build(pt_con_graph *g, const pt_con_regex *r, bool search, bool json, uint32_t next)
+{
+    maker m = {g, r, json};
+    uint32_t from = pt_con_node(g);
+    for (uint32_t cat = at(r, outer(r))->child; cat && g->status == PT_OK; cat = at(r, cat)->next) {
+        uint32_t first, behind;
+        bool begin, finish;
+        anchors(r, cat, &first, &behind, &begin, &finish);
+        uint32_t end = search && !finish ? anything(&m, next) : next;
+        uint32_t body = first == behind ? end : build_list(&m, first, behind, end);
+        pt_con_none(g, from, search && !begin ? anything(&m, body) : body);
+    }
+    return from;
+}
+
+static uint32_t plus(uint32_t a, uint32_t b)
+{
+    return a > PT_CON_MANY - b ? PT_CON_MANY : a + b;
+}
+static uint32_t times(uint32_t a, uint32_t b)
+{
+    return !a || !b ? 0 : a > PT_CON_MANY / b ? PT_CON_MANY : a * b;
+}
+
+static void length(const pt_con_regex *r, uint32_t i, uint32_t *min, uint32_t *max)
+{
+    const pt_con_part *p = at(r, i);
+    uint32_t lo, hi;
+    *min = *max = p->kind == PT_CON_SET;
+    if (p->kind == PT_CON_REPEAT) {
+        length(r, p->child, &lo, &hi);
+        *min = times(lo, p->min);
+        *max = times(hi, p->max);
+    }
+    if (p->kind != PT_CON_CAT && p->kind != PT_CON_ALT) return;
+    for (uint32_t c = p->child; c; c = at(r, c)->next) {
+        length(r, c, &lo, &hi);
+        bool first = c == p->child;
+        if (p->kind == PT_CON_CAT) {
+            *min = plus(*min, lo);
+            *max = plus(*max, hi);
+        } else {
+            *min = first || lo < *min ? lo : *min;
+            *max = first || hi > *max ? hi : *max;
+        }
+    }
+}
+
+void pt_con_regex_length(const pt_con_regex *r, uint32_t *min, uint32_t *max, bool search)
+{
+    length(r, r->root, min, max);
+    if (!search) return;
+    for (uint32_t cat = at(r, outer(r))->child; cat; cat = at(r, cat)->next) {
+        uint32_t first, behind;
+        bool begin, finish;
+        anchors(r, cat, &first, &behind, &begin, &finish);
+        if (!begin || !finish) *max = PT_CON_MANY;
+    }
+}
