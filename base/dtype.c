@@ -9,6 +9,7 @@ static const pt_dtype_info infos[PT_DTYPE_COUNT] = {
     [PT_Q5_0] = {"q5_0", 32, 22, 6},    [PT_Q5_1] = {"q5_1", 32, 24, 7},    [PT_Q2_K] = {"q2_k", 256, 84, 10},
     [PT_Q3_K] = {"q3_k", 256, 110, 11}, [PT_Q4_K] = {"q4_k", 256, 144, 12}, [PT_Q5_K] = {"q5_k", 256, 176, 13},
     [PT_Q6_K] = {"q6_k", 256, 210, 14}, [PT_IQ4_NL] = {"iq4_nl", 32, 18, 20},
+    [PT_IQ4_XS] = {"iq4_xs", 256, 136, 23}, [PT_IQ3_S] = {"iq3_s", 256, 110, 21},
 };
 
 const pt_dtype_info *pt_dtype_get(pt_dtype t)

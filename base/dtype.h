@@ -25,6 +25,8 @@ typedef enum pt_dtype {
     PT_Q5_K,
     PT_Q6_K,
     PT_IQ4_NL,
+    PT_IQ4_XS,
+    PT_IQ3_S,
     PT_DTYPE_COUNT
 } pt_dtype;
 

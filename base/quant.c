@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/quant_write.h"
+
 /* Checks the sizes of a dense rows x cols matrix; *row = bytes of a row. */
 static pt_status check_matrix(pt_dtype t, int64_t rows, int64_t cols, size_t *row)
 {
@@ -27,13 +29,7 @@ pt_status pt_dequant_rows(pt_dtype t, const void *src, int64_t rows, int64_t col
 
 bool pt_quant_writable(pt_dtype t)
 {
-    return t == PT_F32 || t == PT_F16 || t == PT_BF16 || (t >= PT_Q8_0 && t <= PT_Q5_1);
-}
-
-static void put_u16(uint8_t *b, uint16_t v)
-{
-    b[0] = (uint8_t)v;
-    b[1] = (uint8_t)(v >> 8);
+    return t == PT_F32 || t == PT_F16 || t == PT_BF16 || (t >= PT_Q8_0 && t <= PT_Q6_K);
 }
 
 /* 1/d, or 0 where the block is all zero or so small that 1/d overflows (its f16 scale is 0 then in any case). */
@@ -55,7 +51,7 @@ static bool put_q8_0(const float *x, uint8_t *b)
     float top = 0;
     for (int i = 0; i < 32; i++) top = fabsf(x[i]) > top ? fabsf(x[i]) : top;
     float d = top / 127, id = inverse(d);
-    put_u16(b, pt_f32_to_f16(d));
+    pt_put_u16(b, pt_f32_to_f16(d));
     for (int i = 0; i < 32; i++) b[2 + i] = (uint8_t)(int8_t)roundf(x[i] * id);
     return isfinite(pt_f16_bytes(b));
 }
@@ -76,7 +72,7 @@ static bool put_symmetric(const float *x, uint8_t *b, int half)
     uint8_t q[32];
     for (int i = 1; i < 32; i++) top = fabsf(x[i]) > fabsf(top) ? x[i] : top;
     float d = top / (float)-half, id = inverse(d), offset = (float)half + 0.5f;
-    put_u16(b, pt_f32_to_f16(d));
+    pt_put_u16(b, pt_f32_to_f16(d));
     for (int i = 0; i < 32; i++) q[i] = level(x[i] * id + offset, 2 * half - 1);
     pack_levels(q, half == 8 ? b + 2 : b + 6, half == 8 ? NULL : b + 2);
     return isfinite(pt_f16_bytes(b));
@@ -92,8 +88,8 @@ static bool put_affine(const float *x, uint8_t *b, int top)
         hi = x[i] > hi ? x[i] : hi;
     }
     float d = (hi - lo) / (float)top, id = inverse(d);
-    put_u16(b, pt_f32_to_f16(d));
-    put_u16(b + 2, pt_f32_to_f16(lo));
+    pt_put_u16(b, pt_f32_to_f16(d));
+    pt_put_u16(b + 2, pt_f32_to_f16(lo));
     if (!isfinite(pt_f16_bytes(b)) || !isfinite(pt_f16_bytes(b + 2))) return false;
     for (int i = 0; i < 32; i++) q[i] = level((x[i] - lo) * id + 0.5f, top);
     pack_levels(q, top == 15 ? b + 4 : b + 8, top == 15 ? NULL : b + 4);
@@ -108,37 +104,107 @@ static bool put_block(pt_dtype t, const float *x, uint8_t *b)
     case PT_Q5_0: return put_symmetric(x, b, 16);
     case PT_Q4_1: return put_affine(x, b, 15);
     case PT_Q5_1: return put_affine(x, b, 31);
-    default: put_u16(b, pt_f32_to_f16(*x)); return isfinite(pt_f16_bytes(b));
+    default: pt_put_u16(b, pt_f32_to_f16(*x)); return isfinite(pt_f16_bytes(b));
     }
+}
+
+/* The writer of the processor's instruction set. */
+#if defined(__x86_64__)
+#define PICK(name) (level == 2 ? name##_avx512 : level == 1 ? name##_avx2 : name##_base)
+#else
+#define PICK(name) name##_base
+#endif
+
+static int instruction_set(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    bool two = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+    bool five = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return two && five ? 2 : two ? 1 : 0;
+#else
+    return 0;
+#endif
+}
+
+/* What one call writes. */
+typedef struct job {
+    pt_dtype type;
+    const float *src, *weights;
+    int64_t cols;
+    size_t row_bytes;
+    unsigned char *dst;
+    int level;
+} job;
+
+static bool searched(pt_dtype t) { return t >= PT_Q2_K && t <= PT_Q6_K; }
+
+static bool put_any(const job *j, const float *x, const float *w, uint8_t *b)
+{
+    int level = j->level;
+    if (searched(j->type)) return PICK(pt_put_k)(j->type, x, w, 0, b);
+    return put_block(j->type, x, b);
+}
+
+/* Row r; the column of the first number that cannot be written, or -1. */
+static int64_t put_row(const job *j, int64_t r)
+{
+    const pt_dtype_info *d = pt_dtype_get(j->type);
+    const float *x = j->src + r * j->cols;
+    uint8_t *b = j->dst + (size_t)r * j->row_bytes;
+    for (int64_t c = 0; c < j->cols; c += d->block, b += d->bytes) {
+        for (int64_t i = c; i < c + d->block; i++)
+            if (!isfinite(x[i])) return i;
+        if (!put_any(j, x + c, j->weights ? j->weights + c : NULL, b)) return c;
+    }
+    return -1;
+}
+
+static pt_status bad_number(const job *j, int64_t row, int64_t col)
+{
+    const char *name = pt_dtype_get(j->type)->name;
+    double v = (double)j->src[row * j->cols + col];
+    if (!isfinite(v))
+        return pt_fail(PT_ENONFINITE, "row %lld, column %lld is %g: %s cannot hold it", (long long)row, (long long)col, v, name);
+    return pt_fail(PT_ENONFINITE, "row %lld, column %lld: numbers near %g are past the range of f16 in %s; write bf16 or f32", (long long)row,
+                   (long long)col, v, name);
+}
+
+static pt_status check_weights(const float *w, int64_t cols)
+{
+    for (int64_t c = 0; c < cols; c++)
+        if (!(isfinite(w[c]) && w[c] >= 0))
+            return pt_fail(PT_ENONFINITE, "the weight of column %lld is %g: weights are finite and none is negative", (long long)c, (double)w[c]);
+    return PT_OK;
+}
+
+pt_status pt_quant_rows_weighted(pt_dtype t, const float *src, int64_t rows, int64_t cols, const float *weights, void *dst)
+{
+    job j = {.type = t, .src = src, .cols = cols, .dst = dst, .level = instruction_set()};
+    int64_t first = INT64_MAX;
+    PT_RETURN(check_matrix(t, rows, cols, &j.row_bytes));
+    if (!pt_quant_writable(t)) return pt_fail(PT_ENOSUP, "cannot write %s yet; choose another type", pt_dtype_get(t)->name);
+    if (!rows || !cols) return PT_OK;
+    if (weights) PT_RETURN(check_weights(weights, cols));
+    j.weights = weights;
+    if (t == PT_F32) {
+        memcpy(dst, src, j.row_bytes * (size_t)rows);
+        return PT_OK;
+    }
+    if (t == PT_BF16) {
+        for (int64_t i = 0; i < rows * cols; i++) pt_put_u16(j.dst + 2 * i, pt_f32_to_bf16(src[i]));
+        return PT_OK;
+    }
+#pragma omp parallel for schedule(dynamic, 4) reduction(min : first) if (rows > 1 && rows * cols >= 1 << 15)
+    for (int64_t r = 0; r < rows; r++) {
+        int64_t c = put_row(&j, r);
+        if (c >= 0 && r * cols + c < first) first = r * cols + c;
+    }
+    return first == INT64_MAX ? PT_OK : bad_number(&j, first / cols, first % cols);
 }
 
 pt_status pt_quant_rows(pt_dtype t, const float *src, int64_t rows, int64_t cols, void *dst)
 {
-    size_t row;
-    uint8_t *b = dst;
-    PT_RETURN(check_matrix(t, rows, cols, &row));
-    if (!pt_quant_writable(t))
-        return pt_fail(PT_ENOSUP, "cannot write %s; choose f32, f16, bf16, q8_0, q4_0, q4_1, q5_0 or q5_1",
-                       pt_dtype_get(t)->name);
-    if (!rows || !cols) return PT_OK;
-    if (t == PT_F32) {
-        memcpy(dst, src, row * (size_t)rows);
-        return PT_OK;
-    }
-    const pt_dtype_info *d = pt_dtype_get(t);
-    for (int64_t i = 0; i < rows * cols; i += d->block, b += d->bytes) {
-        if (t == PT_BF16) {
-            put_u16(b, pt_f32_to_bf16(src[i]));
-            continue;
-        }
-        for (int64_t j = i; j < i + d->block; j++)
-            if (!isfinite(src[j]))
-                return pt_fail(PT_ENONFINITE, "row %lld, column %lld is %g: %s cannot hold it", (long long)(j / cols),
-                               (long long)(j % cols), (double)src[j], d->name);
-        if (!put_block(t, src + i, b))
-            return pt_fail(PT_ENONFINITE,
-                           "row %lld, column %lld: numbers near %g are past the range of f16 in %s; write bf16 or f32",
-                           (long long)(i / cols), (long long)(i % cols), (double)src[i], d->name);
-    }
-    return PT_OK;
+    return pt_quant_rows_weighted(t, src, rows, cols, NULL, dst);
 }

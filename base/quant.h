@@ -8,16 +8,22 @@
 #define PT_BASE_QUANT_H
 #include "base/dtype.h"
 #include "base/hd.h"
+#include "base/quant_grid.h"
 
 /* rows x cols numbers of type t, dense, to float. dst must not overlap src. PT_ESHAPE: cols is no multiple of the block
  * or the sizes overflow; PT_ENOSUP: t holds no weights (integers, f64). Deterministic; single thread. */
 pt_status pt_dequant_rows(pt_dtype t, const void *src, int64_t rows, int64_t cols, float *dst);
 
-/* rows x cols floats to type t: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1; bytes equal to gguf.quants.quantize. The other
- * types are PT_ENOSUP. dst holds rows * pt_dtype_row_bytes and must not overlap src. PT_ENONFINITE, naming row and
- * column, for a NaN or an infinity (f32 and bf16 keep them) or where f16 (the element or a block's scale) overflows. */
+/* rows x cols floats to type t, which pt_quant_writable knows; the others are PT_ENOSUP. f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1: bytes equal to
+ * gguf.quants.quantize. q2_k .. q6_k: searched for a small weighted error (base/quant_fit.h), as llama-quantize searches. dst holds
+ * rows * pt_dtype_row_bytes and must not overlap src. PT_ENONFINITE, naming row and column, for a NaN or an infinity (f32 and bf16 keep them)
+ * or where f16 (the element or a block's scale) overflows. The same bytes on every machine and for any number of threads (OpenMP, by rows). */
 pt_status pt_quant_rows(pt_dtype t, const float *src, int64_t rows, int64_t cols, void *dst);
-/* True for the types that pt_quant_rows writes. */
+/* The same, where column c matters as weights[c] says (an importance matrix: the mean square of what the column is multiplied by); NULL: as
+ * pt_quant_rows. Types without a search (f32, f16, bf16, q8_0) do not look at it. PT_ENONFINITE, naming the column, for a weight that is
+ * negative, NaN or infinite. */
+pt_status pt_quant_rows_weighted(pt_dtype t, const float *src, int64_t rows, int64_t cols, const float *weights, void *dst);
+/* True for the types that pt_quant_rows writes: all that hold weights. */
 bool pt_quant_writable(pt_dtype t);
 
 /* ---- one block to float; b points at the block's bytes, y at 32 (or 256) floats -------------------------------------- */
@@ -199,6 +205,49 @@ PT_HD void pt_block_q6_k(const uint8_t *b, float *y)
     }
 }
 
+/* Scale of piece p (32 elements, p = 0..7) of an iq4_xs block: low nibbles in bytes 4..7, two high bits each in bytes 2, 3; -32 .. 31. */
+PT_HD int pt_iq4_xs_scale(const uint8_t *b, int p)
+{
+    int high = b[2 + p / 4] >> (2 * (p % 4)) & 3;
+    return ((b[4 + p / 2] >> (4 * (p % 2)) & 15) | high << 4) - 32;
+}
+/* iq4_xs: d, 16 high bits and 4 bytes of scales, 128 bytes of nibbles into iq4_nl's table: y = (d * scale) * table[q]. Piece p is bytes
+ * 8 + 16 p .. , low nibbles first. */
+PT_HD void pt_block_iq4_xs(const uint8_t *b, float *y)
+{
+    float d = pt_f16_bytes(b);
+    for (int p = 0; p < 8; p++) {
+        float dl = d * (float)pt_iq4_xs_scale(b, p);
+        const uint8_t *q = b + 8 + 16 * p;
+        for (int i = 0; i < 16; i++) {
+            y[32 * p + i] = dl * pt_iq4_nl_value(q[i]);
+            y[32 * p + 16 + i] = dl * pt_iq4_nl_value((uint32_t)q[i] >> 4);
+        }
+    }
+}
+
+/* Codebook entry of elements 32 p + 4 k .. 32 p + 4 k + 3 of an iq3_s block: low bytes at 2, ninth bits at 66. */
+PT_HD uint32_t pt_iq3_s_quad(const uint8_t *b, int p, int k)
+{
+    return pt_iq3_s_entry((uint32_t)b[2 + 8 * p + k] | ((uint32_t)b[66 + p] >> k & 1) << 8);
+}
+/* iq3_s: d, 64 bytes and 64 bits of indices, 32 bytes of signs, 4 bytes of scales (a nibble for 32 elements): y = (d * (1 + 2 scale)) * magnitude,
+ * negative where the element's bit is set. */
+PT_HD void pt_block_iq3_s(const uint8_t *b, float *y)
+{
+    float d = pt_f16_bytes(b);
+    for (int p = 0; p < 8; p++) {
+        float dl = d * (float)(1 + 2 * (b[106 + p / 2] >> (4 * (p % 2)) & 15));
+        for (int k = 0; k < 8; k++) {
+            uint32_t entry = pt_iq3_s_quad(b, p, k), sign = (uint32_t)b[74 + 4 * p + k / 2] >> (4 * (k % 2));
+            for (int i = 0; i < 4; i++) {
+                float v = dl * (float)(2 * (entry >> (3 * i) & 7) + 1);
+                y[32 * p + 4 * k + i] = sign >> i & 1 ? -v : v;
+            }
+        }
+    }
+}
+
 /* n elements (a multiple of the block) of block type t; plain f32, f16, bf16 too. One switch outside the loops, so that a
  * file compiled for wider vectors gets its own fast copy. The other types leave y untouched. */
 static inline void pt_dequant_run(pt_dtype t, const uint8_t *b, int64_t n, float *y)
@@ -225,6 +274,8 @@ static inline void pt_dequant_run(pt_dtype t, const uint8_t *b, int64_t n, float
     case PT_Q4_K: PT_RUN(pt_block_q4_k, 256, 144);
     case PT_Q5_K: PT_RUN(pt_block_q5_k, 256, 176);
     case PT_Q6_K: PT_RUN(pt_block_q6_k, 256, 210);
+    case PT_IQ4_XS: PT_RUN(pt_block_iq4_xs, 256, 136);
+    case PT_IQ3_S: PT_RUN(pt_block_iq3_s, 256, 110);
     default: break;
     }
 #undef PT_RUN

@@ -36,6 +36,8 @@ static void dequant(pt_dtype t, const uint8_t *b, int64_t n, float *y)
     case PT_Q4_K: BLOCKS(pt_unpack_q4_k, 8, 144);
     case PT_Q5_K: BLOCKS(pt_unpack_q5_k, 8, 176);
     case PT_Q6_K: BLOCKS(pt_unpack_q6_k, 8, 210);
+    case PT_IQ4_XS: BLOCKS(pt_unpack_iq4_xs, 8, 136);
+    case PT_IQ3_S: BLOCKS(pt_unpack_iq3_s, 8, 110);
     default: pt_dequant_run(t, b, n, y);
     }
 }

@@ -91,6 +91,8 @@ static inline __attribute__((always_inline)) void row_any(pt_dtype t, const uint
     case PT_Q4_K: BLOCK_ROW(pt_unpack_q4_k, 8, 144);
     case PT_Q5_K: BLOCK_ROW(pt_unpack_q5_k, 8, 176);
     case PT_Q6_K: BLOCK_ROW(pt_unpack_q6_k, 8, 210);
+    case PT_IQ4_XS: BLOCK_ROW(pt_unpack_iq4_xs, 8, 136);
+    case PT_IQ3_S: BLOCK_ROW(pt_unpack_iq3_s, 8, 110);
     default: row_generic(t, w, m, n, acc);
     }
 }

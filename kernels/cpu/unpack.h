@@ -99,17 +99,21 @@ PT_UNPACK pt_unpack_q5_1(const uint8_t *b, int piece, pt_vf *q)
     for (int v = 0; v < 2 * PT_U16; v++) q[v] = PT_SCALE_ADD(pt_vfloat(n[v]), d, m);
 }
 
-/* The table is looked up by a byte shuffle; its 16 values are those of pt_iq4_nl_value. */
-PT_UNPACK pt_unpack_iq4_nl(const uint8_t *b, int piece, pt_vf *q)
+/* 16 bytes of nibbles as 32 values of iq4_nl's table times d. The table is looked up by a byte shuffle; its 16 values are those of pt_iq4_nl_value. */
+PT_UNPACK pt_unpack_nl(const uint8_t *b, float d, pt_vf *q)
 {
     const __m128i table = _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113), low = _mm_set1_epi8(15);
-    __m128i n = _mm_loadu_si128((const __m128i *)(const void *)(b + 2));
+    __m128i n = _mm_loadu_si128((const __m128i *)(const void *)b);
     uint8_t bytes[32];
-    pt_vf d = pt_vset(pt_half(b));
-    (void)piece;
     _mm_storeu_si128((__m128i *)(void *)bytes, _mm_shuffle_epi8(table, _mm_and_si128(n, low)));
     _mm_storeu_si128((__m128i *)(void *)(bytes + 16), _mm_shuffle_epi8(table, _mm_and_si128(_mm_srli_epi16(n, 4), low)));
-    for (int v = 0; v < 2 * PT_U16; v++) q[v] = pt_vfloat(pt_vload_i8(bytes + v * PT_W)) * d;
+    for (int v = 0; v < 2 * PT_U16; v++) q[v] = pt_vfloat(pt_vload_i8(bytes + v * PT_W)) * pt_vset(d);
+}
+
+PT_UNPACK pt_unpack_iq4_nl(const uint8_t *b, int piece, pt_vf *q)
+{
+    (void)piece;
+    pt_unpack_nl(b + 2, pt_half(b), q);
 }
 
 /* Pieces of the 256-element blocks: piece p holds elements 32 p .. 32 p + 31. */
@@ -160,6 +164,27 @@ PT_UNPACK pt_unpack_q3_k(const uint8_t *b, int p, pt_vf *q)
         float dl = d * (float)pt_q3_k_scale(b + 96, 2 * p + v / PT_U16);
         pt_vi n = (pt_vload_u8(b + 32 + 32 * (p / 4) + v * PT_W) >> (2 * (p % 4))) & 3, h = (pt_vload_u8(b + v * PT_W) >> p) & 1;
         q[v] = pt_vfloat(n + (h << 2) - 4) * pt_vset(dl);
+    }
+}
+
+PT_UNPACK pt_unpack_iq4_xs(const uint8_t *b, int p, pt_vf *q)
+{
+    pt_unpack_nl(b + 8 + 16 * p, pt_half(b) * (float)pt_iq4_xs_scale(b, p), q);
+}
+
+/* Four 3-bit numbers of a codebook entry stand in four lanes, each shifted to its place; a sign bit becomes the float's. */
+PT_UNPACK pt_unpack_iq3_s(const uint8_t *b, int p, pt_vf *q)
+{
+    float d = pt_half(b) * (float)(1 + 2 * ((b[106 + p / 2] >> (4 * (p % 2))) & 15));
+    pt_vu sign = (pt_vu){0} + pt_u32_bytes(b + 74 + 4 * p);
+    for (int v = 0; v < 2 * PT_U16; v++) {
+        uint32_t lane[PT_W];
+        for (int i = 0; i < PT_W; i++) lane[i] = pt_iq3_s_quad(b, p, v * (PT_W / 4) + i / 4);
+        pt_vu n;
+        memcpy(&n, lane, sizeof n);
+        n = ((n >> (pt_vu)((PT_LANES & 3) * 3)) & 7) * 2 + 1;
+        pt_vu high = (sign >> (pt_vu)(PT_LANES + v * PT_W)) << 31;
+        q[v] = (pt_vf)((pt_vu)(pt_vfloat((pt_vi)n) * pt_vset(d)) ^ high);
     }
 }
 #endif

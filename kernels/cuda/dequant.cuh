@@ -2,9 +2,13 @@
  * pt_unpack<TYPE, U>(b, e, y): elements e .. e+U-1 of the sequence of blocks at b; U is 1, 4 or 8 and e a multiple of U. */
 #ifndef PT_KERNELS_CUDA_DEQUANT_CUH
 #define PT_KERNELS_CUDA_DEQUANT_CUH
+#include "base/quant.h"
 #include "kernels/cuda/op_args.cuh"
 
-__host__ __device__ constexpr int pt_type_elems(int t) { return t >= PT_Q2_K && t <= PT_Q6_K ? 256 : t >= PT_Q8_0 ? 32 : 1; }
+__host__ __device__ constexpr int pt_type_elems(int t) 
+{
+    return (t >= PT_Q2_K && t <= PT_Q6_K) || t == PT_IQ4_XS || t == PT_IQ3_S ? 256 : t >= PT_Q8_0 ? 32 : 1;
+}
 __host__ __device__ constexpr int pt_type_bytes(int t)
 {
     return t == PT_F32    ? 4
@@ -19,6 +23,8 @@ __host__ __device__ constexpr int pt_type_bytes(int t)
            : t == PT_Q5_K ? 176
            : t == PT_Q6_K ? 210
            : t == PT_IQ4_NL ? 18
+           : t == PT_IQ4_XS ? 136
+           : t == PT_IQ3_S ? 110
                           : 2;
 }
 
@@ -67,10 +73,34 @@ template <int TYPE, int U> PT_DEV void pt_unpack32(const uint8_t *b, int e, floa
     }
 }
 
+/* iq4_xs, iq3_s; e < 256. */
+template <int TYPE, int U> PT_DEV void pt_unpack_iq(const uint8_t *b, int e, float *y)
+{
+    int p = e / 32, l = e % 32;
+    if constexpr (TYPE == PT_IQ4_XS) {
+        float d = pt_half_at(b) * (float)pt_iq4_xs_scale(b, p);
+        const uint8_t *q = b + 8 + 16 * p + l % 16;
+        int shift = l < 16 ? 0 : 4;
+#pragma unroll
+        for (int i = 0; i < U; i++) y[i] = d * pt_nl_at(((uint32_t)q[i] >> shift) & 15);
+    } else {
+        float d = pt_half_at(b) * (float)(1 + 2 * (b[106 + p / 2] >> (4 * (p % 2)) & 15));
+        uint32_t sign = (uint32_t)b[74 + e / 8] >> (e % 8), entry = 0;
+#pragma unroll
+        for (int i = 0; i < U; i++) {
+            if (i % 4 == 0) entry = pt_iq3_s_quad(b, p, (l + i) / 4) >> (3 * ((l + i) % 4));
+            float v = d * (float)(2 * (entry >> (3 * (i % 4)) & 7) + 1);
+            y[i] = (sign >> i) & 1 ? -v : v;
+        }
+    }
+}
+
 /* The types of 256 elements; e < 256. */
 template <int TYPE, int U> PT_DEV void pt_unpack256(const uint8_t *b, int e, float *y)
 {
-    if constexpr (TYPE == PT_Q4_K || TYPE == PT_Q5_K) {
+    if constexpr (TYPE == PT_IQ4_XS || TYPE == PT_IQ3_S) {
+        pt_unpack_iq<TYPE, U>(b, e, y);
+    } else if constexpr (TYPE == PT_Q4_K || TYPE == PT_Q5_K) {
         int j = e / 32, l = e % 32, shift = 4 * (j & 1);
         float sc, mn;
         pt_k4_scale(b + 4, j, &sc, &mn);
@@ -162,6 +192,8 @@ pt_status pt_cuda_dequant(pt_ctx *ctx, pt_view w, int64_t r0, int64_t n, int64_t
     case PT_Q5_K: return CALL(PT_Q5_K);       \
     case PT_Q6_K: return CALL(PT_Q6_K);       \
     case PT_IQ4_NL: return CALL(PT_IQ4_NL);   \
+    case PT_IQ4_XS: return CALL(PT_IQ4_XS);   \
+    case PT_IQ3_S: return CALL(PT_IQ3_S);     \
     default: break;                           \
     }
 /* U numbers of a plain type at p, aligned to all of them. */

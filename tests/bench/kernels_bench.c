@@ -93,7 +93,7 @@ static void measure_peak(void)
 
 static void bench_linear(void)
 {
-    static const pt_dtype types[] = {PT_F32, PT_BF16, PT_F16, PT_Q8_0, PT_Q4_0, PT_Q4_1, PT_Q5_0, PT_Q5_1, PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_NL};
+    static const pt_dtype types[] = {PT_F32, PT_BF16, PT_F16, PT_Q8_0, PT_Q4_0, PT_Q4_1, PT_Q5_0, PT_Q5_1, PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_NL, PT_IQ4_XS, PT_IQ3_S};
     static const int64_t shape[][3] = {{1024, 1536, 576}, {1024, 576, 1536}, {512, 576, 576}, {1024, 2048, 2048}};
     char what[128];
     double s;

@@ -18,7 +18,7 @@ rng = np.random.default_rng(20260717)
 OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "quant.bin")
 # where the f16 scales of a block lie
 SCALES = {T.Q8_0: [0], T.Q4_0: [0], T.Q4_1: [0, 2], T.Q5_0: [0], T.Q5_1: [0, 2], T.IQ4_NL: [0], T.Q2_K: [80, 82], T.Q3_K: [108],
-          T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208]}
+          T.Q4_K: [0, 2], T.Q5_K: [0, 2], T.Q6_K: [208], T.IQ4_XS: [0], T.IQ3_S: [0]}
 # zero of both signs, smallest and largest subnormal, smallest normal, ordinary, largest
 SPECIAL = np.array([0x0000, 0x8000, 0x0001, 0x8001, 0x03ff, 0x0400, 0x2e66, 0xae66, 0x3c00, 0xbc01, 0x7bff, 0xfbff], dtype=np.uint16)
 

@@ -3,7 +3,7 @@
 #include "tests/ops/op_modes.h"
 
 static const pt_dtype weights[] = {PT_F32,  PT_F16,  PT_BF16, PT_Q8_0, PT_Q4_0, PT_Q4_1, PT_Q5_0,
-                                   PT_Q5_1, PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_NL};
+                                   PT_Q5_1, PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_NL, PT_IQ4_XS, PT_IQ3_S};
 
 static void embed_rows(pt_dtype t, pt_dtype w, int64_t n, int64_t c, int64_t shift)
 {

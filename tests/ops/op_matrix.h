@@ -166,13 +166,14 @@ static inline pt_view ot_ids(int64_t n, int64_t limit, uint64_t seed)
         ot_i32(v)[i] = (int32_t)(pt_rng_words(seed, PT_RNG_TEST, (uint64_t)i, 1).v[0] % (uint64_t)limit);
     return v;
 }
-/* Blocks that base/quant.h does not write: random bits, and scales small enough for elements about `scale` large. */
+/* Blocks of the types with scales of few bits: random bits, so that every level occurs, and scales small enough for elements about `scale` large. */
 static inline void ot_block_row(pt_dtype type, unsigned char *to, int64_t cols, int64_t row, uint64_t seed, float scale)
 {
     static const struct {
         pt_dtype type;
         int at[2]; /* of the block's f16 scales */
-    } halves[] = {{PT_Q2_K, {80, 82}}, {PT_Q3_K, {108, -1}}, {PT_Q4_K, {0, 2}}, {PT_Q5_K, {0, 2}}, {PT_Q6_K, {208, -1}}, {PT_IQ4_NL, {0, -1}}};
+    } halves[] = {{PT_Q2_K, {80, 82}}, {PT_Q3_K, {108, -1}}, {PT_Q4_K, {0, 2}}, {PT_Q5_K, {0, 2}}, {PT_Q6_K, {208, -1}}, {PT_IQ4_NL, {0, -1}},
+                 {PT_IQ4_XS, {0, -1}}, {PT_IQ3_S, {0, -1}}};
     size_t bytes = ot_row_bytes(type, cols), block = pt_dtype_get(type)->bytes;
     for (size_t i = 0; i < bytes; i++) to[i] = (unsigned char)pt_rng_words(seed, PT_RNG_TEST, (uint64_t)row * bytes + i, 2).v[0];
     for (size_t h = 0; h < sizeof halves / sizeof *halves; h++)
@@ -190,7 +191,7 @@ static inline pt_view ot_weight(pt_dtype type, int64_t rows, int64_t cols, uint6
     assert_non_null(row);
     for (int64_t r = 0; r < rows; r++) {
         for (int64_t c = 0; c < cols; c++) row[c] = scale * ot_random(seed, (uint64_t)(r * cols + c));
-        if (pt_quant_writable(type))
+        if (type < PT_Q2_K)
             ot_ok(pt_quant_rows(type, row, 1, cols, ot_row(v, r)));
         else
             ot_block_row(type, ot_row(v, r), cols, r, seed, scale);

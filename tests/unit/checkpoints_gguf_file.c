@@ -360,7 +360,7 @@ static void unknown_types_are_carried(void **state)
     static const struct {
         uint64_t id;
         const char *name;
-    } ids[] = {{39, "MXFP4"}, {23, "IQ4_XS"}, {77, "type 77"}, {UINT32_MAX, "type -1"}, {26, "I32"}};
+    } ids[] = {{39, "MXFP4"}, {18, "IQ3_XXS"}, {77, "type 77"}, {UINT32_MAX, "type -1"}, {26, "I32"}};
     for (size_t i = 0; i < COUNT(ids); i++) {
         maker m;
         pt_gguf *g;
