@@ -162,8 +162,8 @@ def convert(root, converter, families):
 
 def main(what, root, *rest):
     if what == "convert":
-        # not of these: the converter drops gpt2_scale's scale and falcon_rw's ALiBi, Mistral's window and Gemma 3's list of layers, and has no word for qwen3's and smollm3's as these have them
-        return convert(root, rest[0], rest[1:] or sorted(set(os.listdir(FAMILIES)) - {"mistral", "qwen3", "smollm3_window", "gemma3_text", "gpt2_scale", "falcon_rw", "opt", "opt_350m"}))
+        # not of these: the converter drops gpt2_scale's scale and falcon_rw's ALiBi, Mistral's window and Gemma 3's list of layers, has no word for qwen3's and smollm3's as these have them, and loses StableLM 2 12B's norms of q and k (a return in a generator)
+        return convert(root, rest[0], rest[1:] or sorted(set(os.listdir(FAMILIES)) - {"mistral", "qwen3", "smollm3_window", "gemma3_text", "gpt2_scale", "falcon_rw", "opt", "opt_350m", "stablelm_12b"}))
     families = rest or sorted(os.listdir(FAMILIES))
     with_transformers(root, families) if what == "transformers" else with_llama(root, families)
 

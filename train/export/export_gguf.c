@@ -86,7 +86,7 @@ static pt_status declare(pt_gguf_writer *w, pt_model *m, const pt_tensor_spec *s
     pt_status rc = PT_OK;
     pt_out_tensor o = {0};
     char name[128];
-    bool vector = pt_tensor_is_vector(s);
+    bool vector = pt_tensor_is_vector(s) && s->rows == 1;
     int64_t dims[2] = {s->cols, s->rows};
     PT_CHECK(pt_tensor_gguf_name(m->fam, s, name, sizeof name), PT_ENOSUP, "%s has no name in GGUF", s->name);
     PT_TRY(pt_out_open(&o, m, s, PT_OUT_GGUF));

@@ -15,6 +15,20 @@ static pt_status put_bytes(void *user, const void *data, size_t bytes)
     return pt_st_writer_write(user, data, bytes);
 }
 
+/* The tensors of the file that hold one of ours. */
+static pt_status declare(pt_st_writer *w, const pt_tensor_spec *t, pt_dtype type)
+{
+    bool vector = pt_tensor_is_vector(t) && t->rows == 1, turned = t->kind == PT_TENSOR_MATRIX && t->layout == PT_LAYOUT_TRANSPOSED;
+    int64_t dims[2] = {turned ? t->cols : t->rows, turned ? t->rows : t->cols};
+    char name[128];
+    if (t->layout != PT_LAYOUT_STACKED) return pt_st_writer_add(w, t->name, type, vector ? 1 : 2, vector ? dims + 1 : dims);
+    for (int64_t r = 0; r < t->rows; r++) {
+        pt_tensor_row_name(t, r, name);
+        PT_RETURN(pt_st_writer_add(w, name, type, 1, dims + 1));
+    }
+    return PT_OK;
+}
+
 /* trial: the file is begun and given up before its data. */
 static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint64_t *trial)
 {
@@ -24,12 +38,7 @@ static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint
     char *path = NULL;
     PT_TRY(pt_path_join(&path, dir, "model.safetensors"));
     PT_TRY(pt_st_writer_open(&w, path));
-    for (size_t i = 0; i < m->n_specs; i++) {
-        const pt_tensor_spec *t = &m->specs[i];
-        bool vector = pt_tensor_is_vector(t), turned = t->kind == PT_TENSOR_MATRIX && t->layout == PT_LAYOUT_TRANSPOSED;
-        int64_t dims[2] = {turned ? t->cols : t->rows, turned ? t->rows : t->cols};
-        PT_TRY(pt_st_writer_add(&w, t->name, type, vector ? 1 : 2, vector ? dims + 1 : dims));
-    }
+    for (size_t i = 0; i < m->n_specs; i++) PT_TRY(declare(&w, &m->specs[i], type));
     for (size_t i = 0; i < m->n_specs; i++) {
         PT_TRY(pt_out_open(&o, m, &m->specs[i], PT_OUT_HF));
         if (!trial) PT_TRY(pt_out_write(&o, type, put_bytes, &w));

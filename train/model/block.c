@@ -20,8 +20,8 @@ pt_block_state pt_block_live(const pt_model *m, int layer, int64_t n, bool keep)
     s.n2 = norm_live(s.n2, n);
     s.p1 = norm_live(s.p1, n);
     s.p2 = norm_live(s.p2, n);
-    s.rq = pt_trim_vec(s.rq, m->cfg.qk_norm == PT_QK_NORM_ROWS ? n : n * m->cfg.heads);
-    s.rk = pt_trim_vec(s.rk, m->cfg.qk_norm == PT_QK_NORM_ROWS ? n : n * m->cfg.kv_heads);
+    s.nq = norm_live(s.nq, m->cfg.qk_norm == PT_QK_NORM_ROWS ? n : n * m->cfg.heads);
+    s.nk = norm_live(s.nk, m->cfg.qk_norm == PT_QK_NORM_ROWS ? n : n * m->cfg.kv_heads);
     pt_view *const rows[] = {&s.raw1, &s.raw2, &s.qkv, &s.qraw, &s.kraw, &s.q, &s.k, &s.v, &s.o, &s.gu, &s.g, &s.u};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) *rows[i] = pt_trim(*rows[i], n);
     if (pt_view_ok(s.lse)) s.lse = pt_view_reshape(s.lse, m->cfg.heads, n);
@@ -97,15 +97,6 @@ pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, co
     return ops->lora_bwd(m->ctx, &a);
 }
 
-/* q/k norm: over heads or whole rows. */
-static pt_status qk_norm(pt_model *m, pt_view y, pt_view x, pt_view rstd, const pt_lin *w, int heads)
-{
-    bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
-    int64_t rows = whole ? x.rows : x.rows * heads, cols = whole ? x.cols : m->cfg.head_dim;
-    const pt_norm_state keep = {.rstd = rstd};
-    return pt_norm_run(m, &(pt_norm_call){.y = pt_view_reshape(y, rows, cols), .x = pt_view_reshape(x, rows, cols), .keep = &keep, .w = w}, NULL);
-}
-
 static pt_status rotate(pt_model *m, int layer, pt_view x, int heads)
 {
     int table = pt_layer_rope(m, layer);
@@ -149,8 +140,8 @@ pt_status pt_block_qkv(pt_model *m, int layer, pt_view xn, const pt_block_state 
     int n = pt_block_attn_in(m, s->qraw, s->kraw, s->v, s->qkv, &first, out);
     PT_RETURN(pt_project(m, layer, (int)first, n, xn, out, &s->t[first], false, p));
     if (m->cfg.qk_norm) {
-        PT_RETURN(qk_norm(m, s->q, s->qraw, s->rq, &b->qnorm, m->cfg.heads));
-        PT_RETURN(qk_norm(m, s->k, s->kraw, s->rk, &b->knorm, m->cfg.kv_heads));
+        PT_RETURN(pt_qk_norm_run(m, s->q, s->qraw, &s->nq, &b->qnorm, m->cfg.heads));
+        PT_RETURN(pt_qk_norm_run(m, s->k, s->kraw, &s->nk, &b->knorm, m->cfg.kv_heads));
     }
     PT_RETURN(rotate(m, layer, s->q, m->cfg.heads));
     return rotate(m, layer, s->k, m->cfg.kv_heads);

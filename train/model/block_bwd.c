@@ -34,10 +34,9 @@ static pt_status mlp_backward(pt_model *m, int layer, const pt_block_state *s, b
 }
 
 /* Through rotation and q/k norm: d becomes the gradient of the projection's output. */
-static pt_status unrotate(pt_model *m, int layer, pt_view d, pt_view raw, pt_view rstd, const pt_lin *w, int heads)
+static pt_status unrotate(pt_model *m, int layer, pt_view d, pt_view raw, const pt_norm_state *kept, const pt_lin *w, int heads)
 {
     int table = pt_layer_rope(m, layer);
-    bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
     if (table >= 0)
         PT_RETURN(m->ctx->ops->rope(m->ctx, &(pt_rope_args){.x = d,
                                                             .table = pt_trim(m->tab.rope[table], d.rows),
@@ -46,11 +45,7 @@ static pt_status unrotate(pt_model *m, int layer, pt_view d, pt_view raw, pt_vie
                                                             .rot = m->cfg.rot,
                                                             .kind = m->cfg.rope_kind,
                                                             .inverse = true}));
-    if (!m->cfg.qk_norm) return PT_OK;
-    int64_t rows = whole ? d.rows : d.rows * heads, cols = whole ? d.cols : m->cfg.head_dim;
-    pt_view by_norm = pt_view_reshape(d, rows, cols);
-    const pt_norm_state kept = {.rstd = rstd};
-    return pt_norm_back(m, by_norm, by_norm, PT_NO_VIEW, pt_view_reshape(raw, rows, cols), &kept, w);
+    return m->cfg.qk_norm ? pt_qk_norm_back(m, d, raw, kept, w, heads) : PT_OK;
 }
 
 /* have_xn: scratch.xn holds what attention read. */
@@ -85,8 +80,8 @@ static pt_status attention_backward(pt_model *m, int layer, const pt_block_state
                                                                   .scale = pt_config_layer_scale(&m->cfg, layer),
                                                                   .softcap = m->cfg.attn_softcap,
                                                                   .slopes = m->tab.slopes}));
-    PT_RETURN(unrotate(m, layer, dq, s->qraw, s->rq, &b->qnorm, m->cfg.heads));
-    PT_RETURN(unrotate(m, layer, dk, s->kraw, s->rk, &b->knorm, m->cfg.kv_heads));
+    PT_RETURN(unrotate(m, layer, dq, s->qraw, &s->nq, &b->qnorm, m->cfg.heads));
+    PT_RETURN(unrotate(m, layer, dk, s->kraw, &s->nk, &b->knorm, m->cfg.kv_heads));
     if (!have_xn || !pt_view_ok(b->norm1.w)) PT_RETURN(norm_again(m, s->h, &b->norm1, &xn));
     PT_RETURN(pt_project_bwd(m, layer, (int)first, count, xn, din, &s->t[first], below ? dxn : PT_NO_VIEW, shared || sums, p));
     if (sums && !pt_view_ok(b->norm1.w)) return PT_OK;

@@ -17,7 +17,8 @@ static pt_status check_switches(const pt_model_config *c, const char *where)
     if (c->learned_positions < 0 || c->position_offset < 0 || c->position_offset > 1024)
         return pt_fail(PT_EFORMAT, "%s: %d learned positions behind %d", where, c->learned_positions, c->position_offset);
     if (c->fused_qkv && c->qk_norm) return pt_fail(PT_ENOSUP, "%s: norms of q and k that come out of one matrix are not supported", where);
-    if (c->norm == PT_NORM_LAYER && c->qk_norm) return pt_fail(PT_ENOSUP, "%s: LayerNorm over q and k is not supported", where);
+    if (c->norm == PT_NORM_LAYER && c->qk_norm && c->qk_norm != PT_QK_NORM_EACH)
+        return pt_fail(PT_ENOSUP, "%s: LayerNorm over q and k by one weight for all heads is not supported", where);
     if (c->parallel && (c->post_norm || c->no_pre_norm || c->residual_scale > 0))
         return pt_fail(PT_ENOSUP, "%s: a parallel block with norms behind it, without norms before it or with a scaled residual is not supported", where);
     if (c->post_norm && c->residual_scale > 0) return pt_fail(PT_ENOSUP, "%s: norms behind attention and MLP beside a scaled residual are not supported", where);

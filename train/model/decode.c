@@ -9,8 +9,7 @@ static pt_status decode_block(pt_model *m, int layer, int64_t rows, bool first, 
     pt_block_state s = pt_block_live(m, layer, rows, false);
     pt_view xn, branch = pt_trim(m->scratch.branch, rows), index = pt_view_reshape(m->dec.index, 1, rows);
     int64_t cache = rows * m->caps.decode_len;
-    s.n1 = s.n2 = s.p1 = s.p2 = (pt_norm_state){0};
-    s.rq = s.rk = PT_NO_VIEW;
+    s.n1 = s.n2 = s.p1 = s.p2 = s.nq = s.nk = (pt_norm_state){0};
     PT_RETURN(pt_block_enter(m, layer, &s, first ? s.h : pt_block_stream(m, &s), first ? PT_NO_VIEW : branch, &xn));
     PT_RETURN(pt_block_qkv(m, layer, xn, &s, p));
     PT_RETURN(ops->scatter_add(m->ctx, &(pt_gather_args){.y = m->dec.k[layer], .x = s.k, .index = index}));

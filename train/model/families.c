@@ -118,6 +118,11 @@ pt_status pt_part_path(const pt_family *f, int part, int layer, char *out, size_
     return n >= 0 && (size_t)n < size ? PT_OK : pt_fail(PT_EINTERNAL, "the name of %s in layer %d is too long", stem, layer);
 }
 
+void pt_tensor_row_name(const pt_tensor_spec *t, int64_t r, char out[128])
+{
+    snprintf(out, 128, "%.*s.norms.%lld.weight", (int)(strlen(t->name) - strlen(".weight")), t->name, (long long)r);
+}
+
 bool pt_tensor_gguf_name(const pt_family *f, const pt_tensor_spec *t, char *out, size_t size)
 {
     if (t->kind == PT_TENSOR_HEAD && t->part != PT_PART_HEAD) return false;

@@ -47,6 +47,7 @@ typedef enum pt_part {
 typedef enum pt_layout {
     PT_LAYOUT_ROWS,       /* the same */
     PT_LAYOUT_TRANSPOSED, /* [in, out] (GPT-2's Conv1D) */
+    PT_LAYOUT_STACKED,    /* of norms [heads, head_dim]: a tensor for each row (StableLM 2 12B), pt_tensor_row_name */
     PT_LAYOUT_GROUPED     /* rows of qkv by key head: its query heads, then its k, then its v (InternLM2, Falcon); ours: all q, all k, all v */
 } pt_layout;
 
@@ -74,7 +75,7 @@ typedef struct pt_family {
     bool windowed;          /* has a sliding_window (init: random) */
     double rotated;         /* part of each head that rotates, of a random base; 0 stands for 1. Files say theirs */
     bool permuted;          /* GGUF stores Q and K rows for adjacent rotary pairs */
-    pt_layout layout[PT_MOD_COUNT];
+    pt_layout layout[PT_MOD_COUNT], qk_norm_layout;
     /* The switches that all models of the family have; sizes are not set yet. */
     void (*shape)(pt_model_config *c);
     /* What follows from sizes, where it is 0 still (Gemma's embed_scale); of a random base, and of readers that call it. NULL: nothing. */
@@ -129,7 +130,7 @@ typedef struct pt_tensor_spec {
     char name[96]; /* Hugging Face's: "model.layers.0.self_attn.q_proj.weight" */
     pt_tensor_kind kind;
     int part;           /* pt_module or pt_part */
-    int64_t rows, cols; /* vectors: rows 1 */
+    int64_t rows, cols; /* vectors: rows 1, but norms with a weight for each head */
     int layer;          /* -1 outside blocks */
     int module;         /* pt_module of matrices and their biases, else -1 */
     int rotary_heads;   /* heads whose rows a GGUF of a permuted family reorders, 0 = none */
@@ -144,6 +145,8 @@ static inline bool pt_tensor_is_vector(const pt_tensor_spec *t)
 pt_status pt_config_tensors(const pt_model_config *c, unsigned heads, int values, pt_tensor_spec **out, size_t *n);
 /* The name of a matrix that every model of this config has: the first layer's. */
 pt_status pt_config_matrix_name(const pt_model_config *c, char *out, size_t size);
+/* Hugging Face's name of row r of a PT_LAYOUT_STACKED tensor: "...q_layernorm.weight" is "...q_layernorm.norms.3.weight". */
+void pt_tensor_row_name(const pt_tensor_spec *t, int64_t r, char out[128]);
 /* The tensor's name in a GGUF file; false where it has none ("score.weight"). */
 bool pt_tensor_gguf_name(const pt_family *f, const pt_tensor_spec *t, char *out, size_t size);
 

@@ -40,25 +40,23 @@ static pt_status carve_t(pt_model *m, pt_block_state *s, int layer, int first, i
     return PT_OK;
 }
 
-static pt_status carve_qk_norm(pt_model *m, pt_block_state *s, int64_t n, pt_dtype act)
-{
-    bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
-    s->qraw = s->q;
-    s->kraw = s->k;
-    s->rq = s->rk = PT_NO_VIEW;
-    if (!m->cfg.qk_norm || !m->opt.train) return PT_OK;
-    CARVE(PT_ROLE_ACTIVATIONS, act, n, pt_q_cols(m), &s->qraw);
-    CARVE(PT_ROLE_ACTIVATIONS, act, n, pt_kv_cols(m), &s->kraw);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, whole ? n : n * m->cfg.heads, &s->rq);
-    CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, whole ? n : n * m->cfg.kv_heads, &s->rk);
-    return PT_OK;
-}
-
 static pt_status carve_norm(pt_model *m, pt_norm_state *s, int64_t n)
 {
     CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n, &s->rstd);
     if (m->cfg.norm == PT_NORM_LAYER) CARVE(PT_ROLE_ACTIVATIONS, PT_F32, 1, n, &s->mean);
     return PT_OK;
+}
+
+static pt_status carve_qk_norm(pt_model *m, pt_block_state *s, int64_t n, pt_dtype act)
+{
+    bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
+    s->qraw = s->q;
+    s->kraw = s->k;
+    if (!m->cfg.qk_norm || !m->opt.train) return PT_OK;
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, pt_q_cols(m), &s->qraw);
+    CARVE(PT_ROLE_ACTIVATIONS, act, n, pt_kv_cols(m), &s->kraw);
+    PT_RETURN(carve_norm(m, &s->nq, whole ? n : n * m->cfg.heads));
+    return carve_norm(m, &s->nk, whole ? n : n * m->cfg.kv_heads);
 }
 
 /* q, k, v and o. */

@@ -31,7 +31,7 @@ typedef struct pt_block_state {
     pt_view raw1, raw2;
     pt_view qkv;        /* [N, q + 2 kv]: q, k, v are slices of it; only with fused_qkv */
     pt_view qraw, kraw; /* before q/k norm (only with qk_norm; = q, k when nothing is kept) */
-    pt_view rq, rk;     /* [1,N*heads], or [1,N] where whole rows are normed */
+    pt_norm_state nq, nk; /* [1,N*heads], with PT_QK_NORM_EACH head after head, or [1,N] where whole rows are normed */
     pt_view q, k, v, o, lse;
     pt_view hmid;  /* residual stream after attention; of a parallel block h itself */
     pt_view gu;    /* [N, 2F]: g and u are slices of it; only with fused_gate_up */
@@ -283,6 +283,9 @@ pt_status pt_norm_run(pt_model *m, const pt_norm_call *a, pt_view *out);
 /* dx = dres + the gradient through the norm of h, from dy; without a weight dx = dres + dy, and dx must be dres
  * (PT_EINTERNAL). dres absent: 0. dx may alias dres or dy. */
 pt_status pt_norm_back(pt_model *m, pt_view dx, pt_view dy, pt_view dres, pt_view h, const pt_norm_state *kept, const pt_lin *w);
+/* q or k before the rotation: y = its norm of x [N, heads * head_dim]; and back, d in place. */
+pt_status pt_qk_norm_run(pt_model *m, pt_view y, pt_view x, const pt_norm_state *keep, const pt_lin *w, int heads);
+pt_status pt_qk_norm_back(pt_model *m, pt_view d, pt_view x, const pt_norm_state *kept, const pt_lin *w, int heads);
 /* What attention or MLP gets as gradient: dres through its scale, or through the norm behind it (raw, kept, w). */
 pt_status pt_branch_back(pt_model *m, pt_view dres, pt_view raw, const pt_norm_state *kept, const pt_lin *w, pt_view *out);
 

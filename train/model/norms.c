@@ -39,3 +39,48 @@ pt_status pt_branch_back(pt_model *m, pt_view dres, pt_view raw, const pt_norm_s
     if (m->cfg.post_norm) return pt_norm_back(m, *out, dres, PT_NO_VIEW, raw, kept, w);
     return m->ctx->ops->axpby(m->ctx, &(pt_axpby_args){.y = *out, .x = dres, .alpha = m->cfg.residual_scale, .beta = 0});
 }
+
+/* Of head h of a state that keeps them one after the other. */
+static pt_norm_state head_state(const pt_norm_state *s, int h, int64_t n)
+{
+    return (pt_norm_state){pt_view_ok(s->rstd) ? pt_view_cols(s->rstd, h * n, n) : s->rstd, pt_view_ok(s->mean) ? pt_view_cols(s->mean, h * n, n) : s->mean};
+}
+
+static pt_lin head_weight(const pt_lin *w, int h)
+{
+    return (pt_lin){.w = pt_view_rows(w->w, h, 1), .dw = pt_view_ok(w->dw) ? pt_view_rows(w->dw, h, 1) : w->dw};
+}
+
+pt_status pt_qk_norm_run(pt_model *m, pt_view y, pt_view x, const pt_norm_state *keep, const pt_lin *w, int heads)
+{
+    const int64_t dim = m->cfg.head_dim;
+    if (m->cfg.qk_norm != PT_QK_NORM_EACH) {
+        const bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
+        const int64_t rows = whole ? x.rows : x.rows * heads, cols = whole ? x.cols : dim;
+        return pt_norm_run(m, &(pt_norm_call){.y = pt_view_reshape(y, rows, cols), .x = pt_view_reshape(x, rows, cols), .keep = keep, .w = w}, NULL);
+    }
+    for (int h = 0; h < heads; h++) { /* a weight for each: a column slice of its own */
+        const pt_norm_state state = head_state(keep, h, x.rows);
+        const pt_lin weight = head_weight(w, h);
+        PT_RETURN(pt_norm_run(m, &(pt_norm_call){.y = pt_view_cols(y, h * dim, dim), .x = pt_view_cols(x, h * dim, dim), .keep = &state, .w = &weight}, NULL));
+    }
+    return PT_OK;
+}
+
+pt_status pt_qk_norm_back(pt_model *m, pt_view d, pt_view x, const pt_norm_state *kept, const pt_lin *w, int heads)
+{
+    const int64_t dim = m->cfg.head_dim;
+    if (m->cfg.qk_norm != PT_QK_NORM_EACH) {
+        const bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
+        const int64_t rows = whole ? d.rows : d.rows * heads, cols = whole ? d.cols : dim;
+        pt_view by_norm = pt_view_reshape(d, rows, cols);
+        return pt_norm_back(m, by_norm, by_norm, PT_NO_VIEW, pt_view_reshape(x, rows, cols), kept, w);
+    }
+    for (int h = 0; h < heads; h++) {
+        const pt_norm_state state = head_state(kept, h, d.rows);
+        const pt_lin weight = head_weight(w, h);
+        pt_view one = pt_view_cols(d, h * dim, dim);
+        PT_RETURN(pt_norm_back(m, one, one, PT_NO_VIEW, pt_view_cols(x, h * dim, dim), &state, &weight));
+    }
+    return PT_OK;
+}

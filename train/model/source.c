@@ -166,6 +166,29 @@ static void tell_unused(const pt_source *s, const bool *used)
     if (n) pt_log(PT_LOG_WARN, "%s: %zu tensors have no place in this %s model and are not used, first %s", s->path, n, s->cfg.family, first);
 }
 
+/* A matrix of which the file has a tensor for each row. It is small: made at once. */
+static pt_status bind_stack(pt_source *s, pt_source_entry *e, bool *used)
+{
+    unsigned char *made = NULL;
+    char name[128];
+    for (int64_t r = 0; r < e->spec.rows; r++) {
+        pt_tensor_row_name(&e->spec, r, name);
+        const pt_st_tensor *t = stored(s, name);
+        PT_RETURN(pt_st_need(s->st, t ? t->name : name, &t));
+        if (t->n_dims != 1 || t->dims[0] != e->spec.cols)
+            return pt_fail(PT_ESHAPE, "%s: %s has %lld numbers, the configuration asks for %lld", t->file, name, (long long)t->count, (long long)e->spec.cols);
+        if (!made) {
+            PT_RETURN(pt_calloc(&made, (size_t)e->spec.rows, t->bytes));
+            e->made = made;
+            e->t = (pt_source_tensor){made, (size_t)e->spec.rows * t->bytes, t->type, e->spec.rows, e->spec.cols};
+        }
+        if (t->type != e->t.type) return pt_fail(PT_EFORMAT, "%s: %s is of another type than the norms of other heads", t->file, name);
+        memcpy(made + (size_t)r * t->bytes, t->data, t->bytes);
+        used[t - s->st->tensors] = true;
+    }
+    return PT_OK;
+}
+
 static pt_status bind_st(pt_source *s)
 {
     pt_status rc = PT_OK;
@@ -174,6 +197,10 @@ static pt_status bind_st(pt_source *s)
     PT_TRY(pt_alloc0(&used, s->st->n_tensors));
     for (size_t i = 0; i < s->n_entries; i++) {
         pt_source_entry *e = &s->entries[i];
+        if (e->spec.layout == PT_LAYOUT_STACKED) {
+            PT_TRY(bind_stack(s, e, used));
+            continue;
+        }
         const pt_st_tensor *t = stored(s, e->spec.name);
         if (!t && s->cfg.tied && e->spec.part == PT_PART_EMBED) t = stored_part(s, PT_PART_HEAD); /* the one matrix, under its other name */
         PT_TRY(pt_st_need(s->st, t ? t->name : e->spec.name, &t));

@@ -21,8 +21,9 @@ typedef enum pt_rope_scaling {
 enum { PT_HEAD_VOCABULARY = 1, PT_HEAD_VALUES = 2 };
 
 typedef enum pt_norm_kind { PT_NORM_RMS, PT_NORM_LAYER } pt_norm_kind; /* kernels/norm.h */
-/* q and k before the rotation: not normed, over the features of each head, or over the whole row. */
-typedef enum pt_qk_norm { PT_QK_NORM_NONE, PT_QK_NORM_HEADS, PT_QK_NORM_ROWS } pt_qk_norm;
+/* q and k before the rotation: not normed, over the features of each head by one weight, over the whole row, or over each head by a weight of its own
+ * [heads, head_dim]. */
+typedef enum pt_qk_norm { PT_QK_NORM_NONE, PT_QK_NORM_HEADS, PT_QK_NORM_ROWS, PT_QK_NORM_EACH } pt_qk_norm;
 enum { PT_MAX_LAYERS = 4096, PT_MAX_LONG_FACTORS = 256 };
 /* In which way layer l differs from the others; 0 in none. */
 enum {

@@ -182,10 +182,12 @@ int pt_first_norm(const pt_model_config *c)
 static pt_status add_qk_norms(tensor_list *l, int i)
 {
     const pt_model_config *c = l->c;
-    bool rows = c->qk_norm == PT_QK_NORM_ROWS;
-    if (!c->qk_norm) return PT_OK;
-    PT_RETURN(add_norm(l, i, PT_PART_QNORM, false, (int64_t)c->head_dim * (rows ? c->heads : 1)));
-    return add_norm(l, i, PT_PART_KNORM, false, (int64_t)c->head_dim * (rows ? c->kv_heads : 1));
+    for (int k = 0; c->qk_norm && k < 2; k++) {
+        const int64_t heads = k ? c->kv_heads : c->heads, whole = c->qk_norm == PT_QK_NORM_ROWS ? heads : 1;
+        PT_RETURN(add(l, PT_TENSOR_NORM, i, k ? PT_PART_KNORM : PT_PART_QNORM, c->qk_norm == PT_QK_NORM_EACH ? heads : 1, c->head_dim * whole));
+        l->t[l->n - 1].layout = l->f->qk_norm_layout;
+    }
+    return PT_OK;
 }
 
 static pt_status add_block(tensor_list *l, int i)

@@ -1,9 +1,9 @@
 /* Cohere's Command R and R7B: attention and MLP beside each other behind one LayerNorm without a bias, rotation of adjacent pairs, scaled logits. Command
- * R7B (cohere2) has windows in three layers of four, and only those rotate. transformers' modeling_cohere.py, modeling_cohere2.py; llama.cpp's command-r,
- * cohere2. q and k norms of Command R+ (use_qk_norm: a weight for each head) are refused. */
+ * R7B (cohere2) has windows in three layers of four, and only those rotate; Command R+ norms q and k (use_qk_norm), with a weight for each head. transformers'
+ * modeling_cohere.py, modeling_cohere2.py; llama.cpp's command-r, cohere2. */
 #include "train/model/family_io.h"
 
-enum { FULL_EVERY = 4 };
+enum { FULL_EVERY = 4, GGUF_QK_NORM = 64 /* layers from which on llama.cpp's command-r norms q and k */ };
 
 static void shape(pt_model_config *c)
 {
@@ -34,6 +34,16 @@ static void full_layers(pt_model_config *c)
     for (int l = FULL_EVERY - 1; l < c->layers && l < PT_MAX_LAYERS; l += FULL_EVERY) c->layer[l] |= PT_LAYER_FULL;
 }
 
+/* Of Command R alone. */
+static pt_status read1(pt_model_config *c, const pt_hf_reader *r)
+{
+    bool normed;
+    PT_RETURN(read(c, r));
+    PT_RETURN(pt_key_bool(r, "use_qk_norm", false, &normed));
+    if (normed) c->qk_norm = PT_QK_NORM_EACH;
+    return PT_OK;
+}
+
 /* Layers without a window do not rotate. */
 static void rotate_windowed(pt_model_config *c)
 {
@@ -61,6 +71,12 @@ static pt_status to_hf(pt_hf *out, const pt_model_config *c)
     return pt_hf_set_num(out, "logit_scale", (double)pt_config_scale(c->logit_scale));
 }
 
+static pt_status to_hf1(pt_hf *out, const pt_model_config *c)
+{
+    PT_RETURN(to_hf(out, c));
+    return pt_hf_set_bool(out, "use_qk_norm", c->qk_norm != PT_QK_NORM_NONE);
+}
+
 static pt_status to_hf2(pt_hf *out, const pt_model_config *c)
 {
     PT_RETURN(to_hf(out, c));
@@ -74,6 +90,13 @@ static pt_status from_gguf(pt_model_config *c, pt_gguf_reader *r)
     PT_RETURN(pt_family_read_gguf(c, r));
     PT_RETURN(pt_meta_num(r, "logit_scale", 0, &scale));
     c->logit_scale = (float)scale;
+    return PT_OK;
+}
+
+static pt_status from_gguf1(pt_model_config *c, pt_gguf_reader *r)
+{
+    PT_RETURN(from_gguf(c, r));
+    if (pt_gguf_find_tensor(r->g, "blk.0.attn_q_norm.weight")) c->qk_norm = PT_QK_NORM_EACH;
     return PT_OK;
 }
 
@@ -94,17 +117,25 @@ static pt_status write_gguf(pt_gguf_writer *w, const pt_model_config *c)
     return pt_gguf_arch_f32(w, c, "logit_scale", pt_config_scale(c->logit_scale));
 }
 
+static pt_status to_gguf1(pt_gguf_writer *w, const pt_model_config *c)
+{
+    if ((c->qk_norm != PT_QK_NORM_NONE) != (c->layers >= GGUF_QK_NORM))
+        return pt_fail(PT_ENOSUP, "llama.cpp's command-r norms q and k in models of %d layers and more, and in no others; this one has %d layers and %ssuch norms", GGUF_QK_NORM, c->layers,
+                       c->qk_norm ? "" : "no ");
+    return write_gguf(w, c);
+}
+
 static pt_status to_gguf2(pt_gguf_writer *w, const pt_model_config *c)
 {
     PT_RETURN(write_gguf(w, c));
     return pt_gguf_write_pattern(w, c, FULL_EVERY);
 }
 
-static const char *const reads[] = {"logit_scale", NULL};
+static const char *const reads[] = {"logit_scale", "use_qk_norm", NULL}, *const reads2[] = {"logit_scale", NULL};
 static const char *const reads_gguf[] = {"logit_scale", "attention.layer_norm_epsilon", "attention.sliding_window_pattern", NULL};
 
 const pt_family pt_family_cohere = {.name = "cohere", .title = "cohere (Command R)", .causal = "CohereForCausalLM", .gguf = "command-r", .reads = reads,
-                                    .reads_gguf = reads_gguf, .shape = shape, .from_hf = read, .to_hf = to_hf, .from_gguf = from_gguf, .to_gguf = write_gguf};
+                                    .reads_gguf = reads_gguf, .shape = shape, .from_hf = read1, .to_hf = to_hf1, .from_gguf = from_gguf1, .to_gguf = to_gguf1};
 const pt_family pt_family_cohere2 = {.name = "cohere2", .title = "cohere2 (Command R7B)", .causal = "Cohere2ForCausalLM", .gguf = "cohere2", .windowed = true,
-                                     .reads = reads, .reads_gguf = reads_gguf, .shape = shape, .derive = rotate_windowed, .from_hf = read2, .to_hf = to_hf2,
+                                     .reads = reads2, .reads_gguf = reads_gguf, .shape = shape, .derive = rotate_windowed, .from_hf = read2, .to_hf = to_hf2,
                                      .from_gguf = from_gguf2, .to_gguf = to_gguf2};
