@@ -21,7 +21,7 @@ typedef struct pt_cli {
     pt_setting settings[128];     /* --key=value that are config keys */
     int n_settings;
     /* options of commands; NULL / negative = not given */
-    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble, *format;
+    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble, *format, *json_schema, *regex, *choices;
     pt_cli_list adapters; /* of eval, score */
     int max_new_tokens, top_k, limit, rows;
     uint64_t split; /* bytes of tensors a file; 0: one file */

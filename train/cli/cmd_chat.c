@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/cli/open.h"
+#include "train/cli/constrained.h"
 #include "train/cli/terminal.h"
 
 typedef struct talk {
@@ -83,6 +83,7 @@ pt_status pt_cmd_chat(pt_cli *c)
 {
     pt_status rc = PT_OK;
     talk t = {0};
+    pt_constrained held = {0};
     char *line = NULL;
     size_t cap = 0;
     const char *system = c->system;
@@ -96,6 +97,8 @@ pt_status pt_cmd_chat(pt_cli *c)
     pt_gen_options g = pt_cli_gen_options(c, &t.o);
     if (c->max_new_tokens <= 0) g.max_new_tokens = 512;
     pt_cli_stops(c, &t.o, &g);
+    PT_TRY(pt_constrained_open(c, &t.o, &g, &held));
+    if (held.common) g.constraints = &held.common;
     int limit = pt_source_config(t.o.base.source)->max_positions;
     if (limit > 0 && limit < room) room = limit;
     if (g.max_new_tokens > room / 2) g.max_new_tokens = room / 2;
@@ -125,6 +128,7 @@ done:
     free(t.m);
     free(line);
     pt_str_free(&t.answer);
+    pt_constrained_close(&held);
     pt_open_close(&t.o);
     return rc;
 }

@@ -2,17 +2,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "train/cli/open.h"
+#include "train/cli/constrained.h"
 
 typedef struct job {
     json_t *row;
     pt_ids prompt;
+    pt_constraint *constraint; /* what is new must be this; NULL: free */
     bool goes_on; /* an answer that is continued: what is new begins within a text */
 } job;
 
 typedef struct jobs {
     job *list;
     size_t n, cap;
+    const pt_gen_options *g;
+    pt_constrained held;
 } jobs;
 
 static void jobs_free(jobs *j)
@@ -22,6 +25,7 @@ static void jobs_free(jobs *j)
         free(j->list[i].prompt.ids);
     }
     free(j->list);
+    pt_constrained_close(&j->held);
 }
 
 /* The ids of a conversation that waits for an answer. */
@@ -58,6 +62,7 @@ static pt_status add_job(pt_cli *c, const pt_opened *o, const pt_rows *rows, jso
     }
     job *x = &j->list[j->n++];
     *x = (job){.row = row};
+    PT_RETURN(pt_constrained_row(o, j->g, rows, row, &j->held, &x->constraint));
     if (json_is_string(prompt)) return render_prompt(c, o, json_string_value(prompt), json_string_length(prompt), system, &x->prompt);
     if (!messages || c->raw) return pt_rows_fail(rows, c->raw ? "--raw takes rows of {\"prompt\": TEXT}" : "a row has messages or a prompt text");
     pt_chat chat = {0};
@@ -189,21 +194,27 @@ pt_status pt_cmd_generate(pt_cli *c)
     jobs j = {0};
     pt_gen_result *results = NULL;
     pt_ids *prompts = NULL;
+    pt_constraint **constraints = NULL;
     size_t longest = 0;
     PT_CHECK(c->n_args == 1 && !c->input != !c->prompt, PT_EARG, "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]");
     PT_TRY(pt_open_named(c, c->args[0], !c->raw, &o));
     PT_TRY(pt_guard_output(c, &o, c->output));
     PT_CHECK(o.base.tok, PT_EARG, "%s has no tokenizer: text cannot be generated", c->args[0]);
     PT_CHECK(!o.reward, PT_EARG, "%s is a reward model: it scores (ptrain score), it does not speak", c->args[0]);
+    pt_gen_options g = pt_cli_gen_options(c, &o);
+    pt_cli_stops(c, &o, &g);
+    j.g = &g;
+    PT_TRY(pt_constrained_open(c, &o, &g, &j.held));
     PT_TRY(collect(c, &o, &j));
     PT_TRY(pt_alloc0(&prompts, j.n));
+    PT_TRY(pt_alloc0(&constraints, j.n));
     PT_TRY(pt_alloc0(&results, j.n));
     for (size_t i = 0; i < j.n; i++) {
         prompts[i] = j.list[i].prompt;
+        constraints[i] = j.list[i].constraint;
         if (prompts[i].n > longest) longest = prompts[i].n;
     }
-    pt_gen_options g = pt_cli_gen_options(c, &o);
-    pt_cli_stops(c, &o, &g);
+    g.constraints = constraints;
     PT_CHECK(longest < 1 << 24, PT_EARG, "a prompt of %zu tokens", longest);
     int32_t rows = j.n < 16 ? (int32_t)j.n : 16, tokens = (int32_t)longest < 1024 && j.n > 1 ? 1024 : (int32_t)longest;
     PT_TRY(pt_open_model(&o, tokens, rows, (int32_t)longest + g.max_new_tokens + 1));
@@ -213,6 +224,7 @@ done:
     for (size_t i = 0; results && i < j.n; i++) free(results[i].ids.ids);
     free(results);
     free(prompts);
+    free(constraints);
     jobs_free(&j);
     pt_open_close(&o);
     return rc;

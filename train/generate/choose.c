@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "train/generate/generate_impl.h"
+#include "train/generate/masked.h"
 #include "train/generate/near.h"
 
 static bool is_stop(const pt_gen_options *o, int32_t id)
@@ -50,6 +50,7 @@ static pt_status accept(pt_gen *g, pt_gen_seq *s, int32_t id)
     PT_RETURN(pt_reserve(&r->ids.ids, &r->ids.cap, r->ids.n + 1));
     r->ids.ids[r->ids.n++] = id;
     s->last = id;
+    PT_RETURN(pt_gen_advance(g, s, id));
     if ((g->sink && !g->sink(g->user, s->request, id)) || r->ids.n >= (size_t)o->max_new_tokens) s->done = true;
     return PT_OK;
 }
@@ -77,7 +78,9 @@ pt_status pt_gen_choose(pt_gen *g, int first, int count)
         g->stream[i] = o->streams ? o->streams[at] : at;
         g->position[i] = g->results[at].ids.n | (o->samples ? (uint64_t)o->samples[at] << 32 : 0);
     }
-    if (g->logits) PT_RETURN(ops->download(m->ctx, g->logits, logits)); /* before the filters change them */
+    if (g->logits && !o->near) PT_RETURN(ops->download(m->ctx, g->logits, logits)); /* before anything changes them */
+    PT_RETURN(pt_gen_mask(g, first, count));
+    if (o->near) PT_RETURN(ops->download(m->ctx, g->logits, logits));
     PT_RETURN(ops->sample(m->ctx, &(pt_sample_args){.token = ids,
                                                     .logits = logits,
                                                     .seen = seen,

@@ -1,7 +1,7 @@
 /* The turns of generation: which prompts stand in the cache together. */
 #include <stdlib.h>
 
-#include "train/generate/generate_impl.h"
+#include "train/generate/masked.h"
 
 static pt_status check_request(const pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *o)
 {
@@ -56,6 +56,7 @@ pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen
     for (size_t i = 0; i < n; i++) order[i] = (by_length){prompts[i].n, i};
     qsort(order, n, sizeof *order, longest_first);
     PT_TRY(gen_alloc(&g, order[0].n));
+    PT_TRY(pt_gen_constrain_begin(&g, n));
     m->ctx->workspace = m->workspace;
     for (size_t at = 0; at < n; at += (size_t)m->caps.decode_rows) {
         size_t left = n - at;
@@ -72,6 +73,7 @@ pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen
     }
 done:
     m->loaded.there = m->loaded.forwarded = m->loaded.kept = false;
+    pt_gen_constrain_end(&g, n);
     free(order);
     free(g.seqs);
     free(g.i32);

@@ -2,6 +2,7 @@
  * decode together. */
 #ifndef PT_MODEL_GENERATE_H
 #define PT_MODEL_GENERATE_H
+#include "data/constrain/constrain.h"
 #include "train/generate/sampler.h"
 #include "train/model/model.h"
 
@@ -11,6 +12,8 @@ typedef struct pt_gen_options {
     const int32_t *stops;
     size_t n_stops; /* ids that end an answer; not part of the result */
     int slot;       /* adapter slot, PT_SLOT_NONE = base */
+    pt_constraint *const *constraints; /* [n] what each prompt's answer must be (train/generate/masked.h), NULL: it is free; their vocabularies have the model's rows and end
+                                          in `stops`. NULL: all are free */
     /* A draw is keyed by (sampler.seed, stream, sample, position in the answer). */
     const uint64_t *streams; /* [n] the id of each sequence's prompt; NULL: its number */
     const uint32_t *samples; /* [n] which answer to that prompt it is; NULL: 0 */

@@ -26,6 +26,8 @@ typedef struct pt_gen {
     int32_t *i32, *seen, *index;
     uint64_t *stream, *position;
     float *zeros, *logits;
+    pt_constraint_state *states; /* [n] by request; NULL: no prompt has a constraint */
+    float *row;                  /* with states: one row of logits */
 } pt_gen;
 
 /* Prompts of slots first..first+count-1, and their first tokens: one forest when it fits, else two halves. */
