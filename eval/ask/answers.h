@@ -7,7 +7,7 @@
  *         "prompt": N, "tries": N, "guessed": true of a remote endpoint)
  *
  * key: the first 32 digits of the SHA-256 of the identity (what gives the answers: model, adapter, compute type, judge), of the request's ids and
- * place, and of a text's sampling, stop ids, seed and repeat number; of a remote endpoint's, the request as it is sent. `of` is the identity in a form
+ * place, and of a text's sampling, stop ids, seed, repeat number and constraint; of a remote endpoint's, the request as it is sent. `of` is the identity in a form
  * to read. Values are written with 17 digits: what is read back is the same number. */
 #ifndef PT_EVAL_ANSWERS_H
 #define PT_EVAL_ANSWERS_H

@@ -4,7 +4,10 @@
 
 void pt_requests_free(pt_requests *q)
 {
-    for (size_t i = 0; i < q->n; i++) free(q->list[i].ids);
+    for (size_t i = 0; i < q->n; i++) {
+        free(q->list[i].ids);
+        free(q->list[i].constraint);
+    }
     free(q->list);
     *q = (pt_requests){0};
 }

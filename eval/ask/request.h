@@ -17,11 +17,17 @@ typedef struct pt_sampling {
     uint64_t seed;
 } pt_sampling;
 
+/* Constraints of an answer (data/constrain): a JSON schema, a regular expression, a JSON list of texts. */
+#define PT_CONSTRAINT_SCHEMA "json_schema "
+#define PT_CONSTRAINT_REGEX "regex "
+#define PT_CONSTRAINT_CHOICES "choices "
+
 typedef struct pt_request {
     pt_ask ask;
     int32_t *ids; /* [n], owned */
     int32_t n, from, to;
     pt_sampling sampling; /* TEXT */
+    char *constraint;     /* TEXT, owned: what the answer must be, one of the three below and what it is; NULL: anything */
     int repeat;           /* TEXT, sampled: the same question once more has another number, and another answer */
 } pt_request;
 

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "data/batch/loader.h"
+#include "eval/ask/holds.h"
 #include "train/generate/generate.h"
 #include "train/generate/near.h"
 
@@ -36,6 +37,7 @@ typedef struct work {
     batch *batches;
     size_t n_batches, cap;
     size_t left;       /* those that nobody has answered */
+    pt_holds holds;    /* constraints of texts */
 } work;
 
 /* tokens: of a pass; text: positions of one that is written, 0: none is; count: how many of those there are at once, 0: nobody knows. */
@@ -266,25 +268,28 @@ done:
 }
 
 /* Texts to n requests that are sampled alike. Each draws from a stream of its own key: whoever is asked beside it changes nothing. */
-static pt_status run_texts(pt_runner *r, item *const *some, size_t n)
+static pt_status run_texts(pt_runner *r, pt_holds *holds, item *const *some, size_t n)
 {
     pt_status rc = PT_OK;
     const pt_sampling *how = &some[0]->r->sampling;
     pt_ids *prompts = NULL;
     pt_gen_result *results = NULL;
     uint64_t *streams = NULL;
+    pt_constraint **held = NULL;
+    PT_TRY(pt_alloc0(&held, n));
     PT_TRY(pt_alloc0(&prompts, n));
     PT_TRY(pt_alloc0(&results, n));
     PT_TRY(pt_alloc0(&streams, n));
     for (size_t i = 0; i < n; i++) {
         prompts[i] = (pt_ids){.ids = some[i]->r->ids, .n = (size_t)some[i]->r->n};
         memcpy(&streams[i], some[i]->key.byte, sizeof streams[i]);
+        PT_TRY(pt_holds_get(holds, some[i]->r, &held[i]));
     }
     pt_sampler sampler = pt_sampler_off();
     sampler.temperature = how->temperature;
     sampler.top_p = how->top_p;
     sampler.seed = how->seed;
-    pt_gen_options g = {.max_new_tokens = how->max_new_tokens, .sampler = sampler, .stops = r->stops, .n_stops = r->n_stops, .slot = r->slot, .streams = streams, .near = r->comm && r->comm->size > 1};
+    pt_gen_options g = {.max_new_tokens = how->max_new_tokens, .sampler = sampler, .stops = r->stops, .n_stops = r->n_stops, .slot = r->slot, .streams = streams, .constraints = held, .near = r->comm && r->comm->size > 1};
     PT_TRY(pt_generate(r->model, prompts, n, &g, results, NULL, NULL));
     for (size_t i = 0; i < n; i++) {
         pt_str text = {0};
@@ -298,6 +303,7 @@ done:
     free(prompts);
     free(results);
     free(streams);
+    free(held);
     return rc;
 }
 
@@ -325,7 +331,7 @@ static pt_status compute(work *w, const batch *b)
     size_t n = 0;
     for (size_t i = b->from; i < b->to; i++)
         if (!w->list[i].known) w->some[n++] = &w->list[i];
-    return w->some[0]->r->ask == PT_ASK_TEXT ? run_texts(w->runner, w->some, n) : run_batch(w->runner, w->some, n);
+    return w->some[0]->r->ask == PT_ASK_TEXT ? run_texts(w->runner, &w->holds, w->some, n) : run_batch(w->runner, w->some, n);
 }
 
 /* ---- ranks ---- */
@@ -490,7 +496,7 @@ static pt_status give(const work *w, const pt_requests *q, pt_reply *replies)
 pt_status pt_runner_run(pt_runner *r, const pt_requests *q, pt_reply *replies)
 {
     pt_status rc = PT_OK;
-    work w = {.runner = r};
+    work w = {.runner = r, .holds = {.tok = r->tok, .rows = pt_model_config_get(r->model)->vocab, .stops = r->stops, .n_stops = r->n_stops}};
     PT_TRY(find_items(&w, q));
     PT_TRY(agree(&w));
     PT_TRY(cut_batches(&w));
@@ -500,6 +506,7 @@ pt_status pt_runner_run(pt_runner *r, const pt_requests *q, pt_reply *replies)
     PT_TRY(give(&w, q, replies));
 done:
     for (size_t i = 0; i < w.n; i++) free(w.list[i].got.text);
+    pt_holds_free(&w.holds);
     free(w.list);
     free(w.of);
     free(w.some);

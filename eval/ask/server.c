@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A request on its way; its ids follow. */
+/* A request on its way; its ids follow, and its constraint (held: its bytes; -1: none). */
 typedef struct wire {
     uint64_t seed;
     float temperature, top_p;
-    int32_t ask, n, from, to, max_new_tokens, repeat;
+    int32_t ask, n, from, to, max_new_tokens, repeat, held;
 } wire;
 
 typedef struct order {
@@ -43,9 +43,10 @@ static pt_status pack(const pt_requests *q, pt_str *out)
         wire x;
         memset(&x, 0, sizeof x);
         x = (wire){.seed = r->sampling.seed, .temperature = r->sampling.temperature, .top_p = r->sampling.top_p, .ask = r->ask, .n = r->n,
-                   .from = r->from, .to = r->to, .max_new_tokens = r->sampling.max_new_tokens, .repeat = r->repeat};
+                   .from = r->from, .to = r->to, .max_new_tokens = r->sampling.max_new_tokens, .repeat = r->repeat, .held = r->constraint ? (int32_t)strlen(r->constraint) : -1};
         PT_RETURN(pt_str_add(out, (const char *)&x, sizeof x));
         PT_RETURN(pt_str_add(out, (const char *)r->ids, (size_t)r->n * sizeof *r->ids));
+        if (r->constraint) PT_RETURN(pt_str_add(out, r->constraint, (size_t)x.held));
     }
     return PT_OK;
 }
@@ -64,6 +65,11 @@ static pt_status unpack_one(pt_request *r, const char **at, size_t *left)
     memcpy(r->ids, *at, (size_t)x.n * sizeof *r->ids);
     *at += (size_t)x.n * sizeof *r->ids;
     *left -= (size_t)x.n * sizeof *r->ids;
+    if (x.held < 0) return PT_OK;
+    if (*left < (size_t)x.held) return pt_fail(PT_EIO, "what rank 0 asks did not come whole");
+    PT_RETURN(pt_strndup(&r->constraint, *at, (size_t)x.held));
+    *at += x.held;
+    *left -= (size_t)x.held;
     return PT_OK;
 }
 

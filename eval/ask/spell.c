@@ -252,3 +252,8 @@ done:
     pt_str_free(&text);
     return rc;
 }
+
+pt_status pt_spell_constrain(pt_requests *q, const char *constraint)
+{
+    return constraint ? pt_strdup(&q->list[q->n - 1].constraint, constraint) : PT_OK;
+}

@@ -46,6 +46,8 @@ typedef struct pt_asked {
     pt_answer_end end;          /* through the template */
     bool scored;                /* of an answer the scalar head's score, which wants a template */
 } pt_asked;
+/* The request that was appended last, of a text, is held to a constraint (eval/ask/request.h), which is copied; NULL: to none. */
+pt_status pt_spell_constrain(pt_requests *q, const char *constraint);
 /* Appends a request: the log-probability (or score) of an answer (through the template without spaces before it); answer NULL: what is
  * generated. */
 pt_status pt_spell_asked(const pt_speller *s, pt_requests *q, const pt_asked *x, const char *answer, const pt_sampling *how, int repeat);

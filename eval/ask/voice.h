@@ -12,6 +12,7 @@ typedef struct pt_talk {
     const pt_message *turns; /* [n]; the last one is to be answered */
     size_t n;
     pt_sampling how;
+    const char *constraint;  /* what the answer must be (eval/ask/request.h); NULL: anything. Voices of models in memory alone take one */
     int repeat;              /* sampled: the same once more has another number, and another answer */
 } pt_talk;
 

@@ -41,9 +41,12 @@ static const char *obstacle(const local *l, const pt_talk *t, const char *answer
     const pt_status said = answer ? pt_spell_scored(&l->speller, &a->q, t->turns, t->n, answer, strlen(answer)) : pt_spell_question(&l->speller, &a->q, t->turns, t->n, &t->how, t->repeat);
     if (said == PT_ENOMEM) *rc = said;
     if (said != PT_OK) return pt_err_msg();
-    const pt_request *x = &a->q.list[a->q.n - 1];
+    pt_request *x = &a->q.list[a->q.n - 1];
     const long long whole = (long long)x->n + (answer ? 0 : t->how.max_new_tokens + 1), room = answer ? r->caps.tokens : r->caps.decode_len;
-    if (whole <= room) return NULL;
+    if (whole <= room) {
+        *rc = answer ? PT_OK : pt_spell_constrain(&a->q, t->constraint);
+        return NULL;
+    }
     pt_fail(PT_EARG, "the conversation has %d tokens%s, and %lld are planned for: `context` says how long it may become", x->n, answer ? "" : " without its answer", room);
     free(a->q.list[--a->q.n].ids);
     return pt_err_msg();

@@ -75,6 +75,7 @@ pt_status pt_chat_request(char **out, const pt_talk *talk, const pt_http_options
     *out = NULL;
     *bytes = 0;
     PT_CHECK(talk->n > 0, PT_EARG, "a conversation without a turn");
+    PT_CHECK(!talk->constraint, PT_EARG, "an endpoint's answers are held to nothing: constraints are for models in memory");
     PT_CHECK(all && list, PT_ENOMEM, "out of memory for a request");
     for (size_t i = 0; i < talk->n; i++) {
         PT_TRY(add_message(list, &talk->turns[i]));

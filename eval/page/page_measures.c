@@ -220,6 +220,33 @@ static pt_status matrices(const pt_page_sides *s, const pt_page_task *t, json_t 
     return PT_OK;
 }
 
+static bool constrained(const pt_page_sides *s, const pt_page_task *t)
+{
+    bool any = false;
+    for (size_t k = 0; k < s->tuned; k++) any = any || json_is_true(json_object_get(t->task[k], "constrained"));
+    return any;
+}
+
+/* How often what was asked without the constraint could not be read. */
+static pt_status say_free(const pt_page_sides *s, const pt_page_task *t, json_t *section)
+{
+    static const char *const sides[2] = {"before", "after"};
+    pt_str text = {0};
+    const char *between = " ";
+    pt_status rc = pt_str_puts(&text, "Answers are held to what can be read. Asked freely, a sample could not be read:");
+    for (size_t k = 0; k < s->tuned; k++)
+        for (int side = 0; side < 2 && rc == PT_OK; side++) {
+            const json_t *o = json_object_get(json_object_get(t->task[k], "free"), sides[side]);
+            if (!o) continue;
+            rc = pt_str_printf(&text, "%s%s %.0f of %.0f", between, sides[side], pt_page_value(o, "unread"), pt_page_value(o, "asked"));
+            between = ", ";
+        }
+    if (rc == PT_OK) rc = pt_str_puts(&text, ".");
+    if (rc == PT_OK) rc = pt_page_note(section, text.text);
+    pt_str_free(&text);
+    return rc;
+}
+
 static pt_status one_task(const pt_page_sides *s, const pt_page_task *t, json_t *page)
 {
     json_t *section, *table, *r;
@@ -227,10 +254,12 @@ static pt_status one_task(const pt_page_sides *s, const pt_page_task *t, json_t 
     bool scoped = false, marked = false;
     const char *first = NULL;
     pt_str title = {0};
-    pt_status rc = pt_str_printf(&title, "Evaluation%s: %s", s->how, t->name);
+    const bool held = constrained(s, t);
+    pt_status rc = pt_str_printf(&title, "Evaluation%s: %s%s", s->how, t->name, held ? " (constrained)" : "");
     if (rc == PT_OK) rc = pt_page_section(page, title.text, &section);
     pt_str_free(&title);
     PT_RETURN(rc);
+    if (held) PT_RETURN(say_free(s, t, section));
     PT_RETURN(begin_table(s, section, "Of all items", "metric", NULL, &table));
     json_array_foreach((json_t *)t->rows, i, r)
     {

@@ -122,6 +122,8 @@ typedef struct asking {
     size_t n_before;
     pt_sampling how;
     pt_str prompt, system, list;
+    char *held; /* what an answer to the item must be; NULL: anything */
+    size_t asked; /* items so far */
 } asking;
 
 /* "A. first\nB. second": option (place + shift) mod n at each place. */
@@ -175,13 +177,29 @@ static pt_status alone(asking *a, const char *option)
     return rc;
 }
 
+/* Of a list its letters, else the options themselves. */
+static pt_status hold(asking *a, const pt_choose_item *x)
+{
+    free(a->held);
+    a->held = NULL;
+    if (!pt_held(a->t)) return PT_OK;
+    if (strstr(prompt_of(a->t), "{options}")) return pt_held_letters(x->n, &a->held);
+    return pt_held_texts((const char *const *)x->options, (size_t)x->n, &a->held);
+}
+
+static pt_status written(asking *a, int repeat, const char *held)
+{
+    PT_RETURN(one(a, NULL, repeat));
+    return pt_spell_constrain(a->q, held);
+}
+
 static pt_status ask_turns(asking *a, const pt_choose_item *x)
 {
     int turns = pt_task_flag(a->t, "rotate") ? x->n : 1;
     int repeats = a->method == WRITTEN ? (int)pt_task_number(a->t, "repeats") : 1;
     for (int shift = 0; shift < turns; shift++) {
         PT_RETURN(fill(a, x, shift));
-        for (int r = 0; a->method == WRITTEN && r < repeats; r++) PT_RETURN(one(a, NULL, r));
+        for (int r = 0; a->method == WRITTEN && r < repeats; r++) PT_RETURN(written(a, r, a->held));
         for (int k = 0; a->method != WRITTEN && k < x->n; k++) {
             char letter[2] = {(char)('A' + (k - shift + x->n) % x->n), 0};
             PT_RETURN(one(a, a->method == LETTER ? letter : x->options[k], 0));
@@ -190,14 +208,23 @@ static pt_status ask_turns(asking *a, const pt_choose_item *x)
     return PT_OK;
 }
 
+/* The same as first asked, without the constraint. */
+static pt_status ask_freely(asking *a, const pt_choose_item *x)
+{
+    PT_RETURN(pt_behind_view(a->t, 0, &a->before, &a->n_before));
+    PT_RETURN(fill(a, x, 0));
+    return written(a, 0, NULL);
+}
+
 static pt_status ask_item(asking *a, const pt_choose_item *x)
 {
+    PT_RETURN(hold(a, x));
     for (size_t b = 0; b < pt_behind_count(a->t); b++) {
         PT_RETURN(pt_behind_view(a->t, b, &a->before, &a->n_before));
         PT_RETURN(ask_turns(a, x));
     }
     for (int k = 0; behind_nothing(a->t) && k < x->n; k++) PT_RETURN(alone(a, x->options[k]));
-    return PT_OK;
+    return a->held && pt_held_sampled(a->asked++, a->c->kept) ? ask_freely(a, x) : PT_OK;
 }
 
 pt_status pt_choose_by_chat(const pt_task *t, const pt_speller *s, bool *chat)
@@ -226,7 +253,7 @@ pt_status pt_chooser_ask(pt_task *t, const pt_speller *s, pt_requests *q)
 {
     pt_status rc = PT_OK;
     pt_chooser *c = t->state;
-    size_t *scope = NULL, kept;
+    size_t *scope = NULL;
     asking a = {.t = t, .c = c, .s = s, .q = q, .method = method_of(t),
                 .how = {(int)pt_task_number(t, "max_new_tokens"), (float)pt_task_number(t, "temperature"), 1, t->seed}};
     PT_TRY(check_how(t, c, s));
@@ -234,7 +261,7 @@ pt_status pt_chooser_ask(pt_task *t, const pt_speller *s, pt_requests *q)
     free(c->keep);
     PT_TRY(pt_alloc0(&c->keep, t->items));
     for (size_t i = 0; i < t->items; i++) scope[i] = c->items[i].scope;
-    PT_TRY(pt_task_limit(t, scope, c->keep, &kept));
+    PT_TRY(pt_task_limit(t, scope, c->keep, &c->kept));
     for (size_t i = 0; i < t->items; i++) {
         if (!c->keep[i]) continue;
         rc = ask_item(&a, &c->items[i]);
@@ -243,6 +270,7 @@ pt_status pt_chooser_ask(pt_task *t, const pt_speller *s, pt_requests *q)
     }
 done:
     free(scope);
+    free(a.held);
     pt_str_free(&a.prompt);
     pt_str_free(&a.system);
     pt_str_free(&a.list);
@@ -255,6 +283,8 @@ typedef struct judging {
     pt_task *t;
     const pt_reply *next;
     int method;
+    pt_side side;
+    size_t judged; /* items so far */
     pt_pick *out;
     double *real; /* where the next numbers go */
     int32_t *whole;
@@ -293,14 +323,24 @@ static void judge_measured(judging *j, const pt_choose_item *x, pt_pick *o)
     o->tokens = tokens;
 }
 
-static pt_status judge_written(judging *j, const pt_choose_item *x, int shift, pt_pick *o)
+/* What a reply picks of options that were shown turned; -1: none. */
+static pt_status judge_written(judging *j, const pt_choose_item *x, int shift, int *picked)
 {
     char **shown;
     PT_RETURN(pt_alloc0(&shown, x->n));
     for (int place = 0; place < x->n; place++) shown[place] = x->options[(place + shift) % x->n];
     int place = pt_choose_read((j->next++)->text, shown, x->n);
-    o->picked = place < 0 ? -1 : (place + shift) % x->n;
+    *picked = place < 0 ? -1 : (place + shift) % x->n;
     free(shown);
+    return PT_OK;
+}
+
+static pt_status judge_freely(judging *j, const pt_choose_item *x)
+{
+    int picked;
+    if (!pt_held(j->t) || !pt_held_sampled(j->judged++, ((const pt_chooser *)j->t->state)->kept)) return PT_OK;
+    PT_RETURN(judge_written(j, x, 0, &picked));
+    pt_held_count(j->t, j->side, picked < 0);
     return PT_OK;
 }
 
@@ -313,14 +353,14 @@ static pt_status judge_item(judging *j, const pt_choose_item *x, size_t number)
     for (int k = 0; k < sets; k++, j->out++) {
         const int shift = k / repeats % turns;
         *j->out = (pt_pick){.item = number, .scope = x->scope, .cluster = x->cluster, .n = x->n, .gold = x->gold, .shift = shift};
-        if (j->method == WRITTEN) PT_RETURN(judge_written(j, x, shift, j->out));
+        if (j->method == WRITTEN) PT_RETURN(judge_written(j, x, shift, &j->out->picked));
         else judge_measured(j, x, j->out);
     }
-    if (!behind_nothing(j->t)) return PT_OK;
+    if (!behind_nothing(j->t)) return judge_freely(j, x);
     for (int k = 0; k < x->n; k++) j->real[k] = (j->next++)->value;
     for (pt_pick *o = first; o < j->out; o++) o->alone = j->real;
     j->real += x->n;
-    return PT_OK;
+    return judge_freely(j, x);
 }
 
 pt_status pt_chooser_judge(pt_task *t, const pt_reply *replies, pt_side side)
@@ -341,7 +381,8 @@ pt_status pt_chooser_judge(pt_task *t, const pt_reply *replies, pt_side side)
     t->numbers[side] = numbers;
     PT_TRY(pt_alloc0(&t->choices[side], choices));
     t->n_choices[side] = choices;
-    judging j = {t, replies, method_of(t), t->choices[side], numbers, (int32_t *)(numbers + reals)};
+    t->freely[side].asked = t->freely[side].unread = 0;
+    judging j = {.t = t, .next = replies, .method = method_of(t), .side = side, .out = t->choices[side], .real = numbers, .whole = (int32_t *)(numbers + reals)};
     for (size_t i = 0; i < t->items; i++)
         if (c->keep[i]) PT_TRY(judge_item(&j, &c->items[i], i));
 done:

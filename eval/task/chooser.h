@@ -3,6 +3,7 @@
 #ifndef PT_EVAL_CHOOSER_H
 #define PT_EVAL_CHOOSER_H
 #include "eval/task/behind.h"
+#include "eval/task/held.h"
 
 typedef struct pt_choose_item {
     size_t scope;
@@ -17,6 +18,7 @@ typedef struct pt_chooser {
     pt_choose_item *items;
     size_t cap; /* n is the task's items */
     bool *keep; /* after asking: which were asked */
+    size_t kept; /* how many */
     bool chat;  /* asked through the chat template */
     pt_answer_end end; /* of options measured through it */
     bool one;   /* options may be any number, and are never listed: they are what an answer is measured by, and no choice */
@@ -49,7 +51,8 @@ void pt_choose_item_free(pt_choose_item *i);
     {.name = "mutual_info", .kind = PT_TASK_FLAG, .fallback = "false", .help = "Measures each option behind nothing too, for acc_mutual_info."},    \
     {.name = "max_new_tokens", .kind = PT_TASK_WHOLE, .fallback = "16", .min = 1, .max = 65536, .help = "written: tokens of an answer."},         \
     {.name = "temperature", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 100, .help = "written: 0 = greedy."},                         \
-    {.name = "repeats", .kind = PT_TASK_WHOLE, .fallback = "1", .min = 1, .max = 1000, .help = "written: how often each item is asked."}
+    {.name = "repeats", .kind = PT_TASK_WHOLE, .fallback = "1", .min = 1, .max = 1000, .help = "written: how often each item is asked."},          \
+    PT_HELD_KEY
 extern const char *const pt_choose_methods[], *const pt_choose_chat[];
 /* Whether the entry's key `chat` asks through the template. PT_EARG: there is none. */
 pt_status pt_choose_by_chat(const pt_task *t, const pt_speller *s, bool *chat);

@@ -1,5 +1,6 @@
 /* What all tasks share: their table, their options, their rows. */
 #include "eval/task/behind.h"
+#include "eval/task/held.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -142,6 +143,7 @@ pt_status pt_task_open_behind(pt_task *t, const pt_task_spec *spec, uint64_t see
     *t = (pt_task){.kind = pt_task_find(spec->task), .spec = spec, .seed = seed, .limit = (size_t)spec->limit, .source = source};
     pt_report_init(&t->report);
     if (pt_task_key_of(t->kind, "after")) PT_RETURN(pt_behind_check(t));
+    PT_RETURN(pt_held_check(t));
     PT_RETURN(t->kind->open(t));
     return t->items ? PT_OK : pt_task_fail(t, "%s holds no items", spec->path ? spec->path : spec->task);
 }

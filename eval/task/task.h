@@ -25,7 +25,7 @@ typedef struct pt_task_metric {
 } pt_task_metric;
 
 /* Whom tasks will speak to, before anything is asked: who is opened, and for how much, follows from it. */
-typedef enum pt_meet_for { PT_MEET_TEXT = 1, PT_MEET_SCORE = 2, PT_MEET_LIKELIHOOD = 4 } pt_meet_for;
+typedef enum pt_meet_for { PT_MEET_TEXT = 1, PT_MEET_SCORE = 2, PT_MEET_LIKELIHOOD = 4, PT_MEET_HELD = 8 /* texts with constraints */ } pt_meet_for;
 typedef struct pt_meeting {
     char *name;              /* of the voice; owned */
     int64_t context;         /* tokens of a whole conversation, with its answer, at most */
@@ -91,6 +91,9 @@ struct pt_task {
     void *numbers[2];          /* what the choices point into */
     char **classes;            /* [n_classes] where all items have the same options: what these are called; the kind's own */
     size_t n_classes;
+    struct {
+        size_t asked, unread;
+    } freely[2];               /* by side: of a constrained task (eval/task/held.h), those asked without the constraint too */
     pt_findings findings;      /* rows of names of its own */
     pt_report report;          /* role = scope */
 };

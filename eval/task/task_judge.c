@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "eval/task/held.h"
 #include "eval/task/judge_state.h"
 
 /* ---- opening ---- */
@@ -76,6 +77,9 @@ static pt_status open_judges(pt_task *t, pt_judge_state *s)
             if (!strcmp(s->judges[i], s->judges[k])) return pt_task_fail(t, "judges: %s stands twice", s->judges[i]);
         if (pt_judge_by_sides(s) && !strcmp(s->judges[i], "self")) return pt_task_fail(t, "judges: self is one of the two sides that are judged");
     }
+    if (pt_held(t) && s->template.place != PT_JUDGE_LINE) return pt_task_fail(t, "constrain goes with a template whose verdict is a line (verdict: line), and %s says another", s->template.name);
+    if (pt_held(t) && !s->template.pairs && (s->low != floor(s->low) || s->high != floor(s->high) || s->high - s->low > 1000))
+        return pt_task_fail(t, "constrain holds a score to a whole number from low to high, up to 1,000 apart, and these are %g and %g", s->low, s->high);
     s->repeats = (int)pt_task_number(t, "judge_repeats");
     if (s->repeats > 1 && !(pt_task_number(t, "judge_temperature") > 0)) return pt_task_fail(t, "judge_repeats goes with a judge_temperature above 0: the same verdict would come again");
     return PT_OK;
@@ -221,7 +225,7 @@ static pt_status meet_judges(const pt_task *t, pt_meetings *m)
     const pt_judge_state *s = t->state;
     const int64_t each = t->source ? (int64_t)pt_task_number(t->source, "repeats") : s->given ? 1 : pt_writing_repeats(t), asked = t->source ? pt_task_asked(t->source) : pt_task_asked(t);
     const int64_t votes = asked * each * (int64_t)s->n_criteria * s->orders * s->repeats;
-    for (size_t i = 0; i < s->n_judges; i++) PT_RETURN(pt_meet(t, m, s->judges[i], (int64_t)pt_task_number(t, "judge_context"), votes, PT_MEET_TEXT));
+    for (size_t i = 0; i < s->n_judges; i++) PT_RETURN(pt_meet(t, m, s->judges[i], (int64_t)pt_task_number(t, "judge_context"), votes, PT_MEET_TEXT | (pt_held(t) ? PT_MEET_HELD : 0)));
     return PT_OK;
 }
 
@@ -305,6 +309,7 @@ static const pt_task_key keys[] = {
      .help = "Tokens of what a judge in memory is asked, with its reply, at most: it is planned for. What is longer gets no verdict."},
     {.name = "judge_max_new_tokens", .kind = PT_TASK_WHOLE, .fallback = "256", .min = 1, .max = 65536, .help = "Tokens of a judge's reply."},
     {.name = "judge_temperature", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 100, .help = "0 = greedy."},
+    PT_HELD_KEY,
     {.name = "judge_repeats", .kind = PT_TASK_WHOLE, .fallback = "1", .min = 1, .max = 100, .help = "How often each judge is asked each thing."},
     {.name = NULL},
 };

@@ -8,6 +8,7 @@
 
 #include "eval/metric/tally.h"
 #include "eval/metric/wanted.h"
+#include "eval/task/held.h"
 #include "eval/task/writing.h"
 
 /* What a row's answer has of a type of spans. */
@@ -29,6 +30,8 @@ typedef struct names {
 typedef struct state {
     pt_writing writing; /* first: pt_writing_ask finds it there */
     names fields, types; /* of the rows; types that answers have come behind */
+    json_t *shape; /* of the objects that rows want; NULL: none does */
+    char *held;    /* the constraint of it */
     parts spans[2], right[2]; /* by side: spans by type; fields by name (found unused) */
 } state;
 
@@ -51,7 +54,9 @@ static pt_status note_names(state *s, const pt_wanted *w)
     size_t at;
     json_object_foreach (w->fields, name, v) PT_RETURN(name_at(&s->fields, name, &at));
     for (size_t i = 0; i < w->spans.n; i++) PT_RETURN(name_at(&s->types, w->spans.list[i].type, &at));
-    return PT_OK;
+    if (!w->fields) return PT_OK;
+    if (!s->shape) s->shape = json_object();
+    return s->shape ? pt_held_widen(s->shape, w->fields) : pt_fail(PT_ENOMEM, "out of memory reading a row");
 }
 
 /* The text of a conversation's turn of this role; NULL: none. */
@@ -109,7 +114,15 @@ static pt_status open_match(pt_task *t)
     PT_RETURN(pt_alloc0(&s, 1));
     t->state = s;
     PT_RETURN(pt_writing_open(t, &s->writing));
-    return pt_task_rows(t, add_row);
+    PT_RETURN(pt_task_rows(t, add_row));
+    if (!pt_held(t)) return PT_OK;
+    if (!s->shape) return pt_task_fail(t, "constrain holds answers to JSON objects, and no row of %s has `json`", t->spec->path);
+    PT_RETURN(pt_held_schema(s->shape, &s->held));
+    for (size_t i = 0; i < t->items; i++) {
+        const pt_wanted *w = s->writing.items[i].extra;
+        if (w && w->fields) s->writing.items[i].held = s->held;
+    }
+    return PT_OK;
 }
 
 static void names_free(names *x)
@@ -126,6 +139,8 @@ static void close_match(pt_task *t)
     pt_writing_free(t, &s->writing);
     names_free(&s->fields);
     names_free(&s->types);
+    json_decref(s->shape);
+    free(s->held);
     for (int k = 0; k < 2; k++) {
         free(s->spans[k].list);
         free(s->right[k].list);
@@ -273,9 +288,24 @@ done:
     return rc;
 }
 
+/* Replies behind all items': those that were asked freely. */
+static void judge_freely(pt_task *t, const state *s, const pt_reply *next, pt_side side)
+{
+    t->freely[side].asked = t->freely[side].unread = 0;
+    for (size_t i = 0; i < t->items; i++)
+        if (s->writing.keep[i]) next += pt_writing_replies(t, &s->writing, i);
+    for (size_t i = 0; i < t->items; i++) {
+        pt_wanted_fields f = {0};
+        if (!s->writing.items[i].freely) continue;
+        pt_wanted_compare(s->writing.items[i].extra, (next++)->text, &f, NULL);
+        pt_held_count(t, side, !f.read);
+    }
+}
+
 static pt_status judge_match(pt_task *t, const pt_reply *replies, pt_side side)
 {
     state *s = t->state;
+    judge_freely(t, s, replies, side);
     PT_RETURN(pt_writing_judge(t, replies, side));
     PT_RETURN(take_side(t, s, replies, side));
     return find_names(t, s, side);
@@ -283,6 +313,7 @@ static pt_status judge_match(pt_task *t, const pt_reply *replies, pt_side side)
 
 static const pt_task_key keys[] = {
     PT_WRITING_KEYS,
+    PT_HELD_KEY,
     {.name = "pattern", .kind = PT_TASK_TEXT, .help = "A POSIX extended regular expression that a right answer has; a row's own `pattern` wins."},
     {.name = NULL},
 };

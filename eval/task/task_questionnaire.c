@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "eval/task/behind.h"
 #include "eval/task/chooser.h"
+#include "eval/task/held.h"
 #include "eval/task/sheets.h"
 
 enum { LIKELIHOOD, WRITTEN, FILE_MOST = 64 << 20 };
@@ -26,6 +27,8 @@ typedef struct state {
     voices personas, prompts;
     const char **names; /* of the personas */
     bool *asked;        /* [items] */
+    size_t kept;        /* how many */
+    char *held;         /* what a written answer must be; NULL: anything */
     bool chat;
     pt_sheets sheets;
     pt_answer_end end;  /* of numbers measured through the template */
@@ -183,6 +186,7 @@ static void close_questionnaire(pt_task *t)
     free_voices(&s->prompts);
     free(s->names);
     free(s->asked);
+    free(s->held);
     for (int i = 0; i < 2; i++) free(s->numbers[i]);
     free(s);
 }
@@ -263,12 +267,27 @@ static pt_status ask_item(pt_task *t, const pt_speller *s, pt_requests *q, const
     const pt_inventory *v = &st->inventory;
     const pt_sampling how = {(int)pt_task_number(t, "max_new_tokens"), (float)pt_task_number(t, "temperature"), 1, t->seed};
     char number[16];
-    if (pt_task_word(t, "method") == WRITTEN) return pt_spell_asked(s, q, x, NULL, &how, repeat);
+    if (pt_task_word(t, "method") == WRITTEN) {
+        PT_RETURN(pt_spell_asked(s, q, x, NULL, &how, repeat));
+        return pt_spell_constrain(q, st->held);
+    }
     for (int k = v->low; k <= v->high; k++) {
         snprintf(number, sizeof number, "%d", k);
         PT_RETURN(pt_spell_asked(s, q, x, number, &how, 0));
     }
     return PT_OK;
+}
+
+/* Whether an item of a sheet, the number-th asked, is asked without the constraint too: a sample of the first sheet. */
+static bool freely(const pt_task *t, const state *s, size_t sheet, size_t number)
+{
+    return pt_held(t) && !sheet && pt_held_sampled(number, s->kept);
+}
+
+static pt_status ask_freely(const pt_task *t, const pt_speller *s, pt_requests *q, const pt_asked *x)
+{
+    const pt_sampling how = {(int)pt_task_number(t, "max_new_tokens"), (float)pt_task_number(t, "temperature"), 1, t->seed};
+    return pt_spell_asked(s, q, x, NULL, &how, 0);
 }
 
 static pt_status ask_sheet(pt_task *t, const pt_speller *s, pt_requests *q, size_t sheet, pt_str *prompt)
@@ -278,13 +297,14 @@ static pt_status ask_sheet(pt_task *t, const pt_speller *s, pt_requests *q, size
     const bool turned = sh->turns == 2 && sheet % 2;
     const size_t variant = sheet / sh->turns / sh->repeats % sh->variants % st->prompts.n, persona = sheet / sh->turns / sh->repeats / sh->variants;
     const pt_message *before;
-    size_t n_before;
+    size_t n_before, number = 0;
     PT_RETURN(pt_behind_view(t, sheet / sh->turns / sh->repeats % sh->variants / st->prompts.n, &before, &n_before));
     for (size_t i = 0; i < st->inventory.n_items; i++) {
         if (!st->asked[i]) continue;
         PT_RETURN(fill(t, st, st->prompts.list[variant].text, i, turned, prompt));
         const pt_asked x = {.chat = st->chat, .system = st->personas.list[persona].text, .before = before, .n_before = n_before, .prompt = prompt->text, .delimiter = pt_task_text(t, "delimiter"), .end = st->end};
         PT_RETURN(ask_item(t, s, q, &x, (int)(sheet / sh->turns % sh->repeats)));
+        if (freely(t, st, sheet, number++)) PT_RETURN(ask_freely(t, s, q, &x));
     }
     return PT_OK;
 }
@@ -299,10 +319,9 @@ static pt_status ask_questionnaire(pt_task *t, const pt_speller *s, pt_requests 
     pt_status rc = PT_OK;
     state *st = t->state;
     pt_str prompt = {0};
-    size_t kept;
     PT_TRY(pt_choose_by_chat(t, s, &st->chat));
     PT_TRY(find_end(t, st));
-    PT_TRY(choose_items(t, st, &kept));
+    PT_TRY(choose_items(t, st, &st->kept));
     pt_sheets sheets = st->sheets; /* what a side has said stays, whoever is asked next */
     sheets.v = &st->inventory;
     sheets.asked = st->asked;
@@ -314,7 +333,10 @@ static pt_status ask_questionnaire(pt_task *t, const pt_speller *s, pt_requests 
     sheets.by_expected = pt_task_word(t, "score") == 1;
     sheets.seed = t->seed;
     st->sheets = sheets;
-    t->report.questions = kept;
+    t->report.questions = st->kept;
+    free(st->held);
+    st->held = NULL;
+    if (pt_held(t)) PT_TRY(pt_held_numbers(st->inventory.low, st->inventory.high, &st->held));
     for (size_t i = 0; i < n_sheets(&st->sheets); i++) PT_TRY(ask_sheet(t, s, q, i, &prompt));
 done:
     pt_str_free(&prompt);
@@ -347,7 +369,9 @@ static pt_status judge_questionnaire(pt_task *t, const pt_reply *replies, pt_sid
     const pt_inventory *v = &st->inventory;
     const bool written = pt_task_word(t, "method") == WRITTEN;
     const size_t sheets = n_sheets(&st->sheets), cells = sheets * v->n_items, n = (size_t)(v->high - v->low + 1);
+    size_t number = 0;
     double *x;
+    t->freely[side].asked = t->freely[side].unread = 0;
     free(st->numbers[side]);
     st->numbers[side] = NULL;
     PT_RETURN(pt_alloc0(&x, (2 + n) * cells));
@@ -360,6 +384,9 @@ static pt_status judge_questionnaire(pt_task *t, const pt_reply *replies, pt_sid
         else weigh(v, replies, &x[c], &x[cells + c], share);
         if (written && x[c] >= v->low && x[c] <= v->high) share[(int)x[c] - v->low] = 1;
         replies += written ? 1 : n;
+        if (!freely(t, st, c / v->n_items, number++)) continue;
+        const double said = pt_rating_read(v, (replies++)->text);
+        pt_held_count(t, side, !(said >= v->low && said <= v->high));
     }
     st->sheets.shares[side] = x + 2 * cells;
     st->sheets.picked[side] = x;
@@ -389,6 +416,7 @@ static const pt_task_key keys[] = {
     {.name = "method", .kind = PT_TASK_WORD, .fallback = "likelihood", .words = methods,
      .help = "likelihood: of each number of the scale; written: the number is read from what the model writes."},
     PT_BEHIND_KEYS,
+    PT_HELD_KEY,
     {.name = "personas", .kind = PT_TASK_FILE, .help = "A JSON file {NAME: system text}: each is asked everything, and is a group. Unset: the model as it is."},
     {.name = "persona", .kind = PT_TASK_TEXT, .help = "Names of those to ask, with commas between. Unset: all of the file."},
     {.name = "prompt", .kind = PT_TASK_TEXT, .help = "What is asked: {item}, {instruction}, {low}, {high}, {options} (the scale)."},

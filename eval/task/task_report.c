@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "eval/metric/noise.h"
-#include "eval/task/task.h"
+#include "eval/task/held.h"
 
 enum { SCOPE_WIDTH = 32, PLACES = 26 };
 
@@ -164,7 +164,7 @@ pt_status pt_task_table(const pt_task *t, pt_str *out)
     const bool shown[2] = {t->report.name[0] != NULL, t->report.name[1] != NULL};
     pt_table_notes notes = {false, false};
     char title[160];
-    snprintf(title, sizeof title, "%s (%s, %zu item%s)", t->spec->name ? t->spec->name : t->kind->name, t->kind->name, t->report.questions,
+    snprintf(title, sizeof title, "%s%s (%s, %zu item%s)", t->spec->name ? t->spec->name : t->kind->name, pt_held_word(t), t->kind->name, t->report.questions,
              t->report.questions == 1 ? "" : "s");
     PT_RETURN(pt_str_puts(out, "\n"));
     PT_RETURN(pt_report_cell(out, title, PT_LABEL_WIDTH));
@@ -174,6 +174,7 @@ pt_status pt_task_table(const pt_task *t, pt_str *out)
     PT_RETURN(table_lines(t, shown, &notes, out));
     PT_RETURN(pt_findings_table(&t->findings, shown, &notes, out));
     PT_RETURN(table_notes(t, &notes, out));
+    PT_RETURN(pt_held_table(t, shown, out));
     if (t->kind->table) PT_RETURN(t->kind->table(t, shown, out));
     return t->report.roles ? table_scopes(t, shown, out) : PT_OK;
 }
@@ -247,6 +248,7 @@ pt_status pt_task_json(const pt_task *t, json_t **out)
     for (size_t i = 0; i < t->findings.n; i++)
         PT_TRY(pt_finding_json(&t->findings.list[i], (const bool[2]){t->report.name[0] != NULL, t->report.name[1] != NULL}, rows));
     PT_TRY(put_confusion(t, confusion));
+    if (pt_held(t)) PT_TRY(pt_held_json(t, o));
     if (t->kind->json) PT_TRY(t->kind->json(t, o));
 done:
     json_decref(rows);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "eval/task/chooser.h"
+#include "eval/task/held.h"
 
 int pt_writing_repeats(const pt_task *t)
 {
@@ -25,7 +26,25 @@ static pt_status ask_item(const pt_task *t, const pt_writing *w, const pt_spelle
     const pt_asked a = {.chat = w->chat, .system = x->system, .prompt = x->prompt, .delimiter = " "};
     if (x->turns) return pt_writing_ask_turns(t, w, s, x, &how, q);
     for (size_t k = 0; w->measured && k < x->n_references; k++) PT_RETURN(pt_spell_asked(s, q, &a, x->references[k], NULL, 0));
-    for (int r = 0; r < pt_writing_repeats(t); r++) PT_RETURN(pt_spell_asked(s, q, &a, NULL, &how, r));
+    for (int r = 0; r < pt_writing_repeats(t); r++) {
+        PT_RETURN(pt_spell_asked(s, q, &a, NULL, &how, r));
+        PT_RETURN(pt_spell_constrain(q, x->held));
+    }
+    return PT_OK;
+}
+
+/* Of items that are held to something a sample, once more and freely. */
+static pt_status ask_freely(const pt_task *t, pt_writing *w, const pt_speller *s, pt_requests *q)
+{
+    const pt_sampling how = pt_writing_sampling(t);
+    size_t held = 0, number = 0;
+    for (size_t i = 0; i < t->items; i++) held += w->keep[i] && w->items[i].held;
+    for (size_t i = 0; i < t->items; i++) {
+        pt_write_item *x = &w->items[i];
+        const pt_asked a = {.chat = w->chat, .system = x->system, .prompt = x->prompt, .delimiter = " "};
+        x->freely = w->keep[i] && x->held && pt_held_sampled(number++, held);
+        if (x->freely) PT_RETURN(x->turns ? pt_spell_question(s, q, x->turns, x->n_turns, &how, 0) : pt_spell_asked(s, q, &a, NULL, &how, 0));
+    }
     return PT_OK;
 }
 
@@ -59,6 +78,7 @@ pt_status pt_writing_ask(pt_task *t, const pt_speller *s, pt_requests *q)
         if (rc != PT_OK) rc = pt_fail_prefix(rc, "%s: item %zu", t->spec->path, i + 1);
         PT_TRY(rc);
     }
+    PT_TRY(ask_freely(t, w, s, q));
 done:
     free(scope);
     return rc;

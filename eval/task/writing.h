@@ -13,6 +13,8 @@ typedef struct pt_write_item {
     size_t n_turns;
     char **references;   /* [n_references] */
     size_t n_references;
+    const char *held;    /* what an answer must be (eval/ask/request.h), set by the kind before it asks, whose it is; NULL: anything */
+    bool freely;         /* after asking: it is asked once more without that, behind all items */
     const void *extra;   /* the kind's own, passed to pt_eval_answer.wanted; whose it is, the kind says */
 } pt_write_item;
 

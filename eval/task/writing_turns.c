@@ -47,6 +47,9 @@ pt_status pt_writing_ask_turns(const pt_task *t, const pt_writing *w, const pt_s
         const char *text = x->references[k] + strspn(x->references[k], " ");
         PT_RETURN(pt_spell_answer(s, q, x->turns, x->n_turns, NULL, text, strlen(text), PT_END_LEFT_OUT));
     }
-    for (int r = 0; r < pt_writing_repeats(t); r++) PT_RETURN(pt_spell_question(s, q, x->turns, x->n_turns, how, r));
+    for (int r = 0; r < pt_writing_repeats(t); r++) {
+        PT_RETURN(pt_spell_question(s, q, x->turns, x->n_turns, how, r));
+        PT_RETURN(pt_spell_constrain(q, x->held));
+    }
     return PT_OK;
 }

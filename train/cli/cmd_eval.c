@@ -222,7 +222,7 @@ static pt_status measure_side(eval_run *e, column *x, pt_side side, int slot, co
     PT_TRY(pt_runner_needs(&x->suite->requests, &caps));
     PT_TRY(pt_eval_models_plan(&e->models, &e->o, e->is_base, !e->o.model, &caps));
     if (e->plans) {
-        rc = pt_eval_plan_say(&e->o, &caps, x->suite->n, &e->models, e->is_base);
+        rc = pt_eval_plan_say(&e->o, &caps, x->suite, &e->models, e->is_base);
         goto done;
     }
     if (!e->o.model) PT_TRY(pt_open_model_caps(&e->o, &caps));

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/visible.h"
+#include "train/cli/eval_plan.h"
 #include "train/loop/manifest.h"
 #include "train/model/source.h"
 
@@ -227,6 +228,7 @@ static pt_status open_during(void *user, const pt_during_model *m, unsigned head
     PT_TRY(pt_eval_models_plan(&d->models, &d->live, is_base(d), false, caps));
     PT_TRY(pt_eval_models_open(&d->models, &d->live, is_base(d), another ? &before : NULL));
     PT_TRY(say_beside(d, beside));
+    beside->constraints = pt_eval_held_bytes(m->base, s, SUITES);
     PT_TRY(pt_during_try(d, m->base));
 done:
     free_suites(s);

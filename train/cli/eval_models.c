@@ -92,7 +92,11 @@ static pt_status check_name(const pt_eval_models *m, const pt_meeting *x)
 {
     pt_status rc = PT_OK;
     pt_str known = {0};
-    if (!strcmp(x->name, "self") || !strcmp(x->name, "base") || spec_of(m, x->name)) return PT_OK;
+    const pt_voice_spec *spec = spec_of(m, x->name);
+    if (spec && is_remote(spec) && (x->what & PT_MEET_HELD))
+        return pt_entry_fail(x->by->file, x->by->line, x->by->column, "%s: constrain: true holds answers to what can be read, and '%s' is an endpoint, whose answers are held to nothing",
+                             x->by->name ? x->by->name : x->by->task, x->name);
+    if (!strcmp(x->name, "self") || !strcmp(x->name, "base") || spec) return PT_OK;
     PT_TRY(pt_str_puts(&known, "self, base"));
     for (size_t k = 0; k < m->n; k++) PT_TRY(pt_str_printf(&known, ", %s", m->specs[k].name));
     PT_TRY(pt_entry_fail(x->by->file, x->by->line, x->by->column, "%s names a model '%s', and `models` has none of that name; there are: %s", x->by->name ? x->by->name : x->by->task, x->name, known.text));

@@ -2,6 +2,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "eval/ask/holds.h"
+#include "eval/task/held.h"
 
 #define MIB 1048576.0
 
@@ -28,8 +32,23 @@ void pt_eval_plan_unwritten(pt_config *cfg)
     }
 }
 
-pt_status pt_eval_plan_say(pt_opened *o, const pt_model_caps *caps, size_t n, pt_eval_models *m, bool is_base)
+size_t pt_eval_held_bytes(const pt_base *base, const pt_suite *s, size_t n)
 {
+    bool any = false;
+    size_t bytes = 0;
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = 0; i < s[k].n; i++) any = any || pt_held(&s[k].tasks[i]);
+    if (!any || !base->tok) return 0;
+    for (int32_t id = 0; id < pt_tok_vocab_size(base->tok); id++) {
+        const char *piece = pt_tok_piece(base->tok, id);
+        bytes += piece ? strlen(piece) : 0; /* as it is spelled: no fewer bytes than it has */
+    }
+    return pt_holds_bytes(pt_source_config(base->source)->vocab, bytes);
+}
+
+pt_status pt_eval_plan_say(pt_opened *o, const pt_model_caps *caps, const pt_suite *s, pt_eval_models *m, bool is_base)
+{
+    const size_t n = s->n, held = pt_eval_held_bytes(&o->base, s, 1);
     pt_status rc = PT_OK;
     pt_str beside = {0};
     size_t others, all = 0;
@@ -46,7 +65,8 @@ pt_status pt_eval_plan_say(pt_opened *o, const pt_model_caps *caps, size_t n, pt
         if (o->planned[i]) line(pt_role_name((pt_role)i), o->planned[i]);
     }
     if (others) line("models beside", others);
-    line("together, beside the program", all + others);
+    if (held) line("constraints of answers", held);
+    line("together, beside the program", all + others + held);
 done:
     pt_str_free(&beside);
     return rc;
