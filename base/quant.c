@@ -29,7 +29,7 @@ pt_status pt_dequant_rows(pt_dtype t, const void *src, int64_t rows, int64_t col
 
 bool pt_quant_writable(pt_dtype t)
 {
-    return t == PT_F32 || t == PT_F16 || t == PT_BF16 || (t >= PT_Q8_0 && t <= PT_Q6_K);
+    return t == PT_F32 || t == PT_F16 || t == PT_BF16 || pt_dtype_quantised(t);
 }
 
 /* 1/d, or 0 where the block is all zero or so small that 1/d overflows (its f16 scale is 0 then in any case). */
@@ -138,13 +138,34 @@ typedef struct job {
     int level;
 } job;
 
-static bool searched(pt_dtype t) { return t >= PT_Q2_K && t <= PT_Q6_K; }
-
-static bool put_any(const job *j, const float *x, const float *w, uint8_t *b)
+static bool put_any(const job *j, const float *x, const float *w, double mean, uint8_t *b)
 {
     int level = j->level;
-    if (searched(j->type)) return PICK(pt_put_k)(j->type, x, w, 0, b);
-    return put_block(j->type, x, b);
+    switch (j->type) {
+    case PT_Q2_K:
+    case PT_Q3_K:
+    case PT_Q4_K:
+    case PT_Q5_K:
+    case PT_Q6_K: return PICK(pt_put_k)(j->type, x, w, mean, b);
+    case PT_IQ4_NL:
+    case PT_IQ4_XS:
+    case PT_IQ3_S: return PICK(pt_put_iq)(j->type, x, w, mean, b);
+    case PT_Q4_0:
+    case PT_Q4_1:
+    case PT_Q5_0:
+    case PT_Q5_1:
+        if (w) return PICK(pt_put_32)(j->type, x, w, mean, b);
+        return put_block(j->type, x, b);
+    default: return put_block(j->type, x, b);
+    }
+}
+
+/* Mean of the squares of a row; not finite where a number is not. */
+static double mean_square(const float *x, int64_t n)
+{
+    double sum = 0;
+    for (int64_t i = 0; i < n; i++) sum += (double)x[i] * (double)x[i];
+    return sum / (double)n;
 }
 
 /* Row r; the column of the first number that cannot be written, or -1. */
@@ -153,10 +174,11 @@ static int64_t put_row(const job *j, int64_t r)
     const pt_dtype_info *d = pt_dtype_get(j->type);
     const float *x = j->src + r * j->cols;
     uint8_t *b = j->dst + (size_t)r * j->row_bytes;
+    double mean = j->weights ? mean_square(x, j->cols) : 0;
     for (int64_t c = 0; c < j->cols; c += d->block, b += d->bytes) {
         for (int64_t i = c; i < c + d->block; i++)
             if (!isfinite(x[i])) return i;
-        if (!put_any(j, x + c, j->weights ? j->weights + c : NULL, b)) return c;
+        if (!put_any(j, x + c, j->weights ? j->weights + c : NULL, mean, b)) return c;
     }
     return -1;
 }
@@ -184,7 +206,6 @@ pt_status pt_quant_rows_weighted(pt_dtype t, const float *src, int64_t rows, int
     job j = {.type = t, .src = src, .cols = cols, .dst = dst, .level = instruction_set()};
     int64_t first = INT64_MAX;
     PT_RETURN(check_matrix(t, rows, cols, &j.row_bytes));
-    if (!pt_quant_writable(t)) return pt_fail(PT_ENOSUP, "cannot write %s yet; choose another type", pt_dtype_get(t)->name);
     if (!rows || !cols) return PT_OK;
     if (weights) PT_RETURN(check_weights(weights, cols));
     j.weights = weights;

@@ -14,8 +14,8 @@
  * or the sizes overflow; PT_ENOSUP: t holds no weights (integers, f64). Deterministic; single thread. */
 pt_status pt_dequant_rows(pt_dtype t, const void *src, int64_t rows, int64_t cols, float *dst);
 
-/* rows x cols floats to type t, which pt_quant_writable knows; the others are PT_ENOSUP. f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1: bytes equal to
- * gguf.quants.quantize. q2_k .. q6_k: searched for a small weighted error (base/quant_fit.h), as llama-quantize searches. dst holds
+/* rows x cols floats to type t; PT_ENOSUP as above. f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1: bytes equal to
+ * gguf.quants.quantize. q2_k .. q6_k, iq4_nl, iq4_xs, iq3_s: searched for a small weighted error (base/quant_fit.h), as llama-quantize searches. dst holds
  * rows * pt_dtype_row_bytes and must not overlap src. PT_ENONFINITE, naming row and column, for a NaN or an infinity (f32 and bf16 keep them)
  * or where f16 (the element or a block's scale) overflows. The same bytes on every machine and for any number of threads (OpenMP, by rows). */
 pt_status pt_quant_rows(pt_dtype t, const float *src, int64_t rows, int64_t cols, void *dst);

@@ -56,7 +56,7 @@ PT_FIT bool fit_block(const affine_type *t, int group, const pt_scaled *s, uint8
         m = by_largest(groups, t->scale_top, min, lm);
     }
     bool fits = true;
-    float stored_d = pt_put_half(half, d, s->exponent, &fits), stored_m = pt_put_half(half + 2, m, s->exponent, &fits);
+    float stored_d = pt_put_half_up(half, d, s->exponent, &fits), stored_m = pt_put_half_up(half + 2, m, s->exponent, &fits);
     pt_relevel(groups, 0, t->scale_top, scale, d, stored_d, ls);
     pt_relevel(groups, 0, t->scale_top, min, m, stored_m, lm);
     to_bytes(groups, ls, 0, a->scale);
@@ -154,7 +154,7 @@ static bool put_q3_k(const pt_scaled *s, uint8_t *b)
         d = -top / 32;
         for (int g = 0; g < 16; g++) level[g] = d == 0 ? 0 : pt_fit_clamp(pt_fit_round(scale[g] / d), -32, 31);
     }
-    float stored = pt_put_half(b + 108, d, s->exponent, &fits);
+    float stored = pt_put_half_up(b + 108, d, s->exponent, &fits);
     pt_relevel(16, -32, 31, scale, d, stored, level);
     memset(b, 0, 32);
     memset(b + 96, 0, 12);
@@ -186,7 +186,7 @@ static bool put_q6_k(const pt_scaled *s, uint8_t *b)
         for (int i = 0; i < 16 && !(sum > 1e-30f); i++) w[i] = 1;
         scale[g] = pt_fit_signed(16, 32, x, w, q);
     }
-    float d = pt_fit_extreme(16, scale) / -128, stored = pt_put_half(b + 208, d, s->exponent, &fits);
+    float d = pt_fit_extreme(16, scale) / -128, stored = pt_put_half_up(b + 208, d, s->exponent, &fits);
     for (int g = 0; g < 16; g++) level[g] = d == 0 ? 0 : pt_fit_clamp(pt_fit_round(scale[g] * (1 / d)), -128, 127);
     pt_relevel(16, -128, 127, scale, d, stored, level);
     for (int g = 0; g < 16; g++) {
@@ -204,7 +204,7 @@ static bool put_q6_k(const pt_scaled *s, uint8_t *b)
     return fits;
 }
 
-bool PT_QUANT_V(pt_put_k)(pt_dtype t, const float *x, const float *w, float mean, uint8_t *b)
+bool PT_QUANT_V(pt_put_k)(pt_dtype t, const float *x, const float *w, double mean, uint8_t *b)
 {
     pt_scaled s;
     pt_scale_block(256, x, w, &s);

@@ -14,13 +14,15 @@
 #endif
 #if defined(__x86_64__)
 #define PT_QUANT_DECL(name)                                                                         \
-    bool name##_base(pt_dtype t, const float *x, const float *w, float mean, uint8_t *b);           \
-    bool name##_avx2(pt_dtype t, const float *x, const float *w, float mean, uint8_t *b);           \
-    bool name##_avx512(pt_dtype t, const float *x, const float *w, float mean, uint8_t *b)
+    bool name##_base(pt_dtype t, const float *x, const float *w, double mean, uint8_t *b);           \
+    bool name##_avx2(pt_dtype t, const float *x, const float *w, double mean, uint8_t *b);           \
+    bool name##_avx512(pt_dtype t, const float *x, const float *w, double mean, uint8_t *b)
 #else
-#define PT_QUANT_DECL(name) bool name##_base(pt_dtype t, const float *x, const float *w, float mean, uint8_t *b)
+#define PT_QUANT_DECL(name) bool name##_base(pt_dtype t, const float *x, const float *w, double mean, uint8_t *b)
 #endif
 PT_QUANT_DECL(pt_put_k);   /* q2_k, q3_k, q4_k, q5_k, q6_k */
+PT_QUANT_DECL(pt_put_iq);  /* iq4_nl, iq4_xs, iq3_s */
+PT_QUANT_DECL(pt_put_32);  /* q4_0, q4_1, q5_0, q5_1 with w */
 #undef PT_QUANT_DECL
 
 /* Bytes of numbers. */
@@ -57,15 +59,22 @@ PT_FIT void pt_scale_block(int n, const float *x, const float *w, pt_scaled *s)
     }
 }
 
-/* A scale of the scaled block as f16 bytes; what is stored, scaled. One that f16 would make 0 becomes its smallest: levels above 1 may still
- * reach what it was for. *fits becomes false where f16 overflows. */
+/* A scale of the scaled block as f16 bytes; what is stored, scaled. *fits becomes false where f16 overflows. */
 PT_FIT float pt_put_half(uint8_t *b, float d, int exponent, bool *fits)
 {
     uint16_t h = pt_f32_to_f16(ldexpf(d, exponent));
-    if ((h & 0x7fff) == 0 && d != 0) h |= 1;
     pt_put_u16(b, h);
     *fits = *fits && (h & 0x7c00) != 0x7c00;
     return ldexpf(pt_f16_to_f32(h), -exponent);
+}
+
+/* The same; a scale that f16 would make 0 becomes its smallest: levels above 1 may still reach what it was for. */
+PT_FIT float pt_put_half_up(uint8_t *b, float d, int exponent, bool *fits)
+{
+    float stored = pt_put_half(b, d, exponent, fits);
+    if (stored != 0 || d == 0) return stored;
+    b[0] |= 1;
+    return ldexpf(d < 0 ? -0x1p-24f : 0x1p-24f, -exponent);
 }
 
 /* Levels lo .. hi of v, found for the scale d, anew where the stored scale is another one: f16 has few steps near its smallest numbers. There a
