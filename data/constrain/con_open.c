@@ -43,7 +43,7 @@ static pt_status build(pt_constraint *c, const pt_constraint_spec *s)
         g->start = pt_con_regex_build(g, &r, false, false, PT_CON_END);
         pt_con_regex_free(&r);
     } else {
-        return pt_fail(PT_ENOSUP, "not supported yet: a regular expression or a list of choices is");
+        PT_RETURN(pt_con_schema_build(g, s->text, s->bytes));
     }
     return pt_con_needs(g);
 }

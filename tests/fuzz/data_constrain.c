@@ -6,14 +6,14 @@
 #include "data/constrain/constrain.h"
 
 enum { ROWS = 300, STEPS = 48 };
+static const char *const more[] = {"ab", "\", \"", "\":", "{\"", "\"}", "12", "]}", "aaaa", "\xc3", "\xa9\x61", "\xe6\xbc", "true", "null", ", ", "\\u", "00"};
+static char text[ROWS][8];
+static uint32_t length[ROWS];
 
 static pt_constraint_vocab *vocab(void)
 {
     static pt_constraint_vocab *v;
-    static char text[ROWS][8];
     static const char *bytes[ROWS];
-    static uint32_t length[ROWS];
-    static const char *const more[] = {"ab", "\", \"", "\":", "{\"", "\"}", "12", "]}", "aaaa", "\xc3", "\xa9a", "\xe6\xbc", "true", "null", ", ", "\\u", "00"};
     static const int32_t end = ROWS - 1;
     if (v) return v;
     for (int i = 0; i < ROWS; i++) {
@@ -30,9 +30,9 @@ static pt_constraint_vocab *vocab(void)
 static void walk(pt_constraint *c, uint32_t seed)
 {
     pt_constraint_state s = {0};
-    pt_str text = {0};
+    pt_str whole_text = {0};
     bool whole = false, begins = true;
-    fuzz_assert(pt_constraint_begin(c, &s) == PT_OK && pt_str_add(&text, "", 0) == PT_OK);
+    fuzz_assert(pt_constraint_begin(c, &s) == PT_OK && pt_str_add(&whole_text, "", 0) == PT_OK);
     for (int step = 0; step < STEPS && !s.ended; step++) {
         const uint64_t *bits;
         int32_t allowed[ROWS];
@@ -52,23 +52,16 @@ static void walk(pt_constraint *c, uint32_t seed)
         fuzz_clean(rc);
         fuzz_assert(rc == PT_OK || rc == PT_ENOSUP);
         if (rc != PT_OK) break;
-        if (!s.ended) {
-            char b[8];
-            size_t k = id < 256 ? 1 : 0;
-            static const char *const more[] = {"ab", "\", \"", "\":", "{\"", "\"}", "12", "]}", "aaaa", "\xc3", "\xa9a", "\xe6\xbc", "true", "null", ", ", "\\u", "00"};
-            if (k) b[0] = (char)id;
-            else strcpy(b, more[id - 256]), k = strlen(b);
-            fuzz_assert(pt_str_add(&text, b, k) == PT_OK);
-        }
+        if (!s.ended) fuzz_assert(pt_str_add(&whole_text, text[id], length[id]) == PT_OK);
     }
-    pt_status rc = pt_constraint_accepts(c, text.text, text.len, &whole, &begins);
+    pt_status rc = pt_constraint_accepts(c, whole_text.text, whole_text.len, &whole, &begins);
     fuzz_clean(rc);
     if (rc == PT_OK) {
         fuzz_assert(begins && (whole || !s.ended));
-        if (s.ended) fuzz_assert(pt_utf8_valid(text.text, text.len));
+        if (s.ended) fuzz_assert(pt_utf8_valid(whole_text.text, whole_text.len));
     }
     pt_constraint_state_free(&s);
-    pt_str_free(&text);
+    pt_str_free(&whole_text);
 }
 
 FUZZ_HARNESS(const uint8_t *bytes, size_t n)
@@ -76,13 +69,13 @@ FUZZ_HARNESS(const uint8_t *bytes, size_t n)
     pt_constraint_vocab *v = vocab();
     pt_constraint *c = NULL;
     fuzz_part part[9];
-    char *text[9] = {0};
+    char *list[9] = {0};
     uint32_t seed = 0;
     if (n < 6) return 0;
     memcpy(&seed, bytes + n - 4, 4);
     size_t n_parts = fuzz_split(bytes + 1, n - 5, part, 9);
-    for (size_t i = 0; i < n_parts; i++) text[i] = fuzz_text(part[i]);
-    pt_constraint_spec s = {.kind = (pt_constraint_kind)(bytes[0] % 3), .text = text[0], .bytes = part[0].n, .choices = (const char *const *)text, .n_choices = n_parts};
+    for (size_t i = 0; i < n_parts; i++) list[i] = fuzz_text(part[i]);
+    pt_constraint_spec s = {.kind = (pt_constraint_kind)(bytes[0] % 3), .text = list[0], .bytes = part[0].n, .choices = (const char *const *)list, .n_choices = n_parts};
     pt_status rc = pt_constraint_open(v, &s, &c);
     fuzz_clean(rc);
     if (rc == PT_OK) {
@@ -90,6 +83,6 @@ FUZZ_HARNESS(const uint8_t *bytes, size_t n)
         pt_constraint_close(c);
         fuzz_accepted++;
     }
-    for (size_t i = 0; i < n_parts; i++) free(text[i]);
+    for (size_t i = 0; i < n_parts; i++) free(list[i]);
     return 0;
 }
