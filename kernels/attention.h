@@ -50,14 +50,19 @@ typedef struct pt_attention_bwd_args {
     pt_view slopes; /* [1,H] f32; may be absent */
 } pt_attention_bwd_args;
 
-/* Decoding: B sequences, one new token each, against a cache. Row b of q attends to cache positions [start_b, len_b) of its own
- * row of the cache, start_b = max(0, len_b - window) (len counts the new token, whose k and v were written already). softcap and
- * slopes as above; cache entry j has position j, the new token len_b - 1. */
+/* Decoding: B new tokens against a cache. Row b of q stands at position len_b - 1 of its sequence and attends to positions [start_b, len_b),
+ * start_b = max(0, len_b - window) (its own k and v were written already). Without spans a row is a sequence, whose position j lies in cache row
+ * b*max_len + j. With spans [B, 2S] the positions of row b are S runs of cache rows, one behind the other: run s is spans[b][2s+1] >= 0 rows from
+ * row spans[b][2s] on, and the runs of b hold len_b rows together. Rows may name the same runs (a prompt that several answers share), and
+ * the tokens of one sequence may be rows of one call. softcap and slopes as above. Each row's sum goes by pieces of 256 keys at most, cut at the
+ * ends of runs too (CPU): other runs give another rounding, nothing else. */
+enum { PT_DECODE_SPANS = 8 };
 typedef struct pt_decode_args {
     pt_view o;    /* out [B, H*D] act */
     pt_view q;    /* [B, H*D] act */
-    pt_view k, v; /* cache: [B*max_len, K*D] act; sequence b owns rows [b*max_len, (b+1)*max_len) */
-    pt_view lens; /* [1,B] i32 */
+    pt_view k, v; /* cache: [B*max_len, K*D] act, or as many rows as spans speak of */
+    pt_view lens; /* [1,B] i32, at most max_len */
+    pt_view spans; /* [B, 2S] i32, S at most PT_DECODE_SPANS; may be absent */
     int max_len, n_heads, n_kv, dim, window;
     float scale;
     float softcap;  /* 0 = none */

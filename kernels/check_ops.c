@@ -75,23 +75,47 @@ pt_status pt_check_attention_bwd(const pt_ctx *ctx, const pt_attention_bwd_args 
     return check_forest(ctx, "attention_bwd", a->forest, n);
 }
 
+/* The runs of row b hold its len rows of the cache. */
+static pt_status check_spans(const pt_decode_args *a, int64_t b, int32_t len)
+{
+    const int32_t *s = (const int32_t *)pt_at(a->spans) + b * a->spans.ld;
+    int64_t sum = 0;
+    for (int64_t i = 0; i < a->spans.cols; i += 2) {
+        if (s[i] < 0 || s[i + 1] < 0 || s[i] > a->k.rows - s[i + 1])
+            return pt_fail(PT_ESHAPE, "decode_attention: row %lld reads %d rows from row %d of %lld", (long long)b, s[i + 1], s[i], (long long)a->k.rows);
+        sum += s[i + 1];
+    }
+    return sum == len ? PT_OK : pt_fail(PT_ESHAPE, "decode_attention: row %lld has runs of %lld rows for %d positions", (long long)b, (long long)sum, len);
+}
+
+pt_status pt_check_decode_cache(const char *op, pt_dtype act, const pt_decode_args *a)
+{
+    int64_t b = a->q.rows, kd = (int64_t)a->n_kv * a->dim, rows = pt_view_ok(a->spans) ? a->k.rows : b * a->max_len;
+    PT_RETURN(pt_check_typed(op, "k", a->k, act, rows, kd));
+    PT_RETURN(pt_check_typed(op, "v", a->v, act, rows, kd));
+    PT_RETURN(pt_check_typed(op, "lens", a->lens, PT_I32, 1, b));
+    if (!pt_view_ok(a->spans)) return PT_OK;
+    if (a->spans.cols < 2 || a->spans.cols > 2 * PT_DECODE_SPANS || a->spans.cols % 2 || rows > INT32_MAX)
+        return pt_fail(PT_ESHAPE, "%s: spans of %lld columns over %lld rows", op, (long long)a->spans.cols, (long long)rows);
+    return pt_check_typed(op, "spans", a->spans, PT_I32, b, a->spans.cols);
+}
+
 pt_status pt_check_decode(const pt_ctx *ctx, const pt_decode_args *a)
 {
-    int64_t b = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
+    int64_t b = a->q.rows, hd = (int64_t)a->n_heads * a->dim;
     PT_RETURN(check_heads("decode_attention", a->n_heads, a->n_kv, a->dim, a->scale));
     PT_RETURN(pt_check_bend("decode_attention", a->softcap, a->slopes, a->n_heads));
     if (a->max_len < 1 || a->window < 0)
         return pt_fail(PT_ESHAPE, "decode_attention: max_len %d, window %d", a->max_len, a->window);
     PT_RETURN(pt_check_typed("decode_attention", "q", a->q, PT_F32, b, hd));
     PT_RETURN(pt_check_typed("decode_attention", "o", a->o, PT_F32, b, hd));
-    PT_RETURN(pt_check_typed("decode_attention", "k", a->k, PT_F32, b * a->max_len, kd));
-    PT_RETURN(pt_check_typed("decode_attention", "v", a->v, PT_F32, b * a->max_len, kd));
-    PT_RETURN(pt_check_typed("decode_attention", "lens", a->lens, PT_I32, 1, b));
+    PT_RETURN(pt_check_decode_cache("decode_attention", PT_F32, a));
     if (ctx->dry) return PT_OK;
     for (int64_t i = 0; i < b; i++) {
         int32_t len = ((const int32_t *)pt_at(a->lens))[i];
         if (len < 1 || len > a->max_len)
             return pt_fail(PT_ESHAPE, "decode_attention: sequence %lld has length %d of %d", (long long)i, len, a->max_len);
+        if (pt_view_ok(a->spans)) PT_RETURN(check_spans(a, i, len));
     }
     return PT_OK;
 }

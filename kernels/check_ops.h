@@ -11,7 +11,8 @@ pt_status pt_check_rope(const pt_ctx *ctx, const pt_rope_args *a);
 pt_status pt_check_bend(const char *op, float softcap, pt_view slopes, int n_heads);
 pt_status pt_check_attention(const pt_ctx *ctx, const pt_attention_args *a);
 pt_status pt_check_attention_bwd(const pt_ctx *ctx, const pt_attention_bwd_args *a);
-pt_status pt_check_decode(const pt_ctx *ctx, const pt_decode_args *a); /* and 1 <= len <= max_len */
+pt_status pt_check_decode(const pt_ctx *ctx, const pt_decode_args *a); /* and 1 <= len <= max_len, runs inside the cache */
+pt_status pt_check_decode_cache(const char *op, pt_dtype act, const pt_decode_args *a); /* types and shapes of k, v, lens, spans */
 pt_status pt_check_gated(const pt_ctx *ctx, const pt_gated_args *a);
 pt_status pt_check_gated_bwd(const pt_ctx *ctx, const pt_gated_bwd_args *a);
 pt_status pt_check_embed(const pt_ctx *ctx, const pt_embed_args *a);

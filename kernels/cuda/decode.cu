@@ -1,6 +1,6 @@
 /* Decode attention on the device: kernels/attention.h (pt_decode_args). A block takes a sequence, a KV head, GROUP of its query
  * heads and RANGE keys; a second kernel joins the ranges in order. Softmax in f32. Bytes at least: the sequence's keys and
- * values once, 4*K*D*len/2*e. */
+ * values once, 4*K*D*len/2*e; rows whose runs are the same share them in the cache of the chip. */
 #include "kernels/cuda/op_args.cuh"
 extern "C" {
 #include "kernels/check_ops.h"
@@ -14,9 +14,10 @@ template <typename T> struct decode {
     T *o;
     const T *q, *k, *v;
     float *part, *top, *sum; /* [B, H, ranges]([D]) */
-    const int32_t *lens;
+    const int32_t *lens, *spans;
     int64_t ld_o, ld_q, ld_k, ld_v;
-    int max_len, heads, n_kv, dim, window, ranges;
+    int max_len, heads, n_kv, dim, window, ranges, runs; /* runs: 0 without spans */
+    int64_t ld_spans;
     float scale, softcap;
     const float *slopes;
     bool wide;
@@ -81,12 +82,22 @@ template <typename T> PT_DEV void softmax(float *ps, const decode<T> &a, int n, 
     }
 }
 
+/* The cache row of position j of row b. */
+template <typename T> PT_DEV int64_t cache_row(const decode<T> &a, int64_t b, int j)
+{
+    if (a.runs == 0) return b * a.max_len + j;
+    const int32_t *s = a.spans + b * a.ld_spans;
+    for (int i = 0; i + 1 < a.runs && j >= s[1]; i++, s += 2) j -= s[1];
+    return (int64_t)s[0] + j;
+}
+
 /* grid: ranges, KV heads x sets of GROUP query heads, sequences. Lane l holds features 2l, 2l+1, 2l+64, ... */
 template <typename T> __global__ void __launch_bounds__(BLOCK) decode_k(decode<T> a)
 {
     PT_SHARED(float, qs, [GROUP * MAX_DIM]);
     PT_SHARED(float, ps, [GROUP * RANGE]);
     PT_SHARED(float, os, [WARPS * GROUP * 64]);
+    PT_SHARED(int, row, [RANGE]);
     int per = a.heads / a.n_kv, sets = (per + GROUP - 1) / GROUP, kv = (int)blockIdx.y / sets,
         g0 = (int)blockIdx.y % sets * GROUP;
     int groups = per - g0 < GROUP ? per - g0 : GROUP, lane = lane_id(), warp = warp_id();
@@ -94,20 +105,20 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) decode_k(decode<T
     int len = a.lens[b], from = first_key(a, len) + (int)blockIdx.x * RANGE, n = len - from < RANGE ? len - from : RANGE;
     if (n <= 0) return; /* the whole block */
     int64_t head0 = (int64_t)kv * per + g0;
-    const T *k = a.k + (b * a.max_len + from) * a.ld_k + (int64_t)kv * a.dim,
-            *v = a.v + (b * a.max_len + from) * a.ld_v + (int64_t)kv * a.dim;
+    for (int j = (int)threadIdx.x; j < n; j += BLOCK) row[j] = (int)cache_row(a, b, from + j);
     for (int i = (int)threadIdx.x; i < GROUP * MAX_DIM; i += BLOCK) {
         int g = i / MAX_DIM, d = i % MAX_DIM;
         qs[i] = g < groups && d < a.dim ? a.scale * to_f(a.q[b * a.ld_q + (head0 + g) * a.dim + d]) : 0.0f;
     }
     __syncthreads();
     for (int j = warp; j < n; j += WARPS) { /* scores: a warp per key */
+        const T *k = a.k + row[j] * a.ld_k + kv * a.dim;
         float s[GROUP];
 #pragma unroll
         for (int g = 0; g < GROUP; g++) s[g] = 0;
         for (int d = 2 * lane; d < a.dim; d += 64) {
             float x[2];
-            load2(k + j * a.ld_k + d, a.wide, x);
+            load2(k + d, a.wide, x);
 #pragma unroll
             for (int g = 0; g < GROUP; g++) s[g] += qs[g * MAX_DIM + d] * x[0] + qs[g * MAX_DIM + d + 1] * x[1];
         }
@@ -128,7 +139,7 @@ template <typename T> __global__ void __launch_bounds__(BLOCK) decode_k(decode<T
         __syncthreads();
         for (int j = warp; j < n && d < a.dim; j += WARPS) {
             float x[2];
-            load2(v + j * a.ld_v + d, a.wide, x);
+            load2(a.v + row[j] * a.ld_v + (kv * a.dim + d), a.wide, x);
 #pragma unroll
             for (int g = 0; g < GROUP; g++) {
                 float p = g < groups ? ps[g * RANGE + j] : 0.0f;
@@ -176,6 +187,7 @@ template <typename T> pt_status run(pt_ctx *ctx, const pt_decode_args *a, float 
                    top,
                    sum,
                    pt_ptr<int32_t>(a->lens),
+                   pt_ptr<int32_t>(a->spans),
                    a->o.ld,
                    a->q.ld,
                    a->k.ld,
@@ -186,6 +198,8 @@ template <typename T> pt_status run(pt_ctx *ctx, const pt_decode_args *a, float 
                    a->dim,
                    a->window,
                    ranges,
+                   (int)a->spans.cols / 2,
+                   a->spans.ld,
                    a->scale,
                    a->softcap,
                    pt_ptr<float>(a->slopes),
@@ -200,7 +214,7 @@ template <typename T> pt_status run(pt_ctx *ctx, const pt_decode_args *a, float 
 
 extern "C" pt_status pt_cuda_decode_attention(pt_ctx *ctx, const pt_decode_args *a)
 {
-    int64_t b = a->q.rows, hd = (int64_t)a->n_heads * a->dim, kd = (int64_t)a->n_kv * a->dim;
+    int64_t b = a->q.rows, hd = (int64_t)a->n_heads * a->dim;
     if (!(a->scale > 0 && a->scale < 1e30f)) return pt_fail(PT_EARG, "decode_attention: scale %g", (double)a->scale);
     if (a->n_kv < 1 || a->n_heads < a->n_kv || a->n_heads % a->n_kv || a->dim < 2 || a->dim % 2 || a->n_heads > 65535)
         return pt_fail(PT_ESHAPE, "decode_attention: %d heads, %d key heads, %d features", a->n_heads, a->n_kv, a->dim);
@@ -212,9 +226,7 @@ extern "C" pt_status pt_cuda_decode_attention(pt_ctx *ctx, const pt_decode_args 
     PT_RETURN(pt_check_bend("decode_attention", a->softcap, a->slopes, a->n_heads));
     PT_RETURN(pt_check_typed("decode_attention", "q", a->q, ctx->act, b, hd));
     PT_RETURN(pt_check_typed("decode_attention", "o", a->o, ctx->act, b, hd));
-    PT_RETURN(pt_check_typed("decode_attention", "k", a->k, ctx->act, b * a->max_len, kd));
-    PT_RETURN(pt_check_typed("decode_attention", "v", a->v, ctx->act, b * a->max_len, kd));
-    PT_RETURN(pt_check_typed("decode_attention", "lens", a->lens, PT_I32, 1, b));
+    PT_RETURN(pt_check_decode_cache("decode_attention", ctx->act, a));
     int keys = a->window > 0 && a->window < a->max_len ? a->window : a->max_len, ranges = (keys + RANGE - 1) / RANGE;
     size_t slots = (size_t)b * (size_t)a->n_heads * (size_t)ranges;
     float *part, *top, *sum;

@@ -151,6 +151,15 @@ done:
     return rc;
 }
 
+/* The cache row of position j of row b. */
+static int64_t cache_row(const pt_decode_args *a, int64_t b, int32_t j)
+{
+    if (!pt_view_ok(a->spans)) return b * a->max_len + j;
+    const int32_t *s = (const int32_t *)pt_at(a->spans) + b * a->spans.ld;
+    for (; j >= s[1]; s += 2) j -= s[1];
+    return s[0] + j;
+}
+
 static void decode_row(const pt_decode_args *a, int64_t b, int h, int32_t len, double *p)
 {
     int dim = a->dim, kv = h / (a->n_heads / a->n_kv);
@@ -159,7 +168,7 @@ static void decode_row(const pt_decode_args *a, int64_t b, int h, int32_t len, d
     bend by = bend_of(a->scale, a->softcap, a->slopes, h);
     double max = -INFINITY, sum = 0;
     for (int32_t j = start; j < len; j++) {
-        const float *k = pt_f32_row(a->k, b * a->max_len + j) + (int64_t)kv * dim;
+        const float *k = pt_f32_row(a->k, cache_row(a, b, j)) + (int64_t)kv * dim;
         p[j] = 0;
         for (int d = 0; d < dim; d++) p[j] += (double)q[d] * k[d];
         p[j] = score(&by, p[j], len - 1 - j, NULL);
@@ -168,7 +177,7 @@ static void decode_row(const pt_decode_args *a, int64_t b, int h, int32_t len, d
     for (int32_t j = start; j < len; j++) sum += p[j] = exp(p[j] - max);
     for (int d = 0; d < dim; d++) {
         double o = 0;
-        for (int32_t j = start; j < len; j++) o += p[j] / sum * pt_f32_row(a->v, b * a->max_len + j)[(int64_t)kv * dim + d];
+        for (int32_t j = start; j < len; j++) o += p[j] / sum * pt_f32_row(a->v, cache_row(a, b, j))[(int64_t)kv * dim + d];
         pt_f32_row(a->o, b)[(int64_t)h * dim + d] = (float)o;
     }
 }

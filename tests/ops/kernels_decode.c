@@ -108,6 +108,100 @@ static void against_ref(void **state)
     pt_threads_set(before);
 }
 
+/* The same positions in runs of cache rows: the first `shared` of every row in one run, of which all rows have row 0's (a shorter row: as much as it has); the
+ * rest of each in two, the later one first. Rows that no run names are poison. */
+static pt_decode_args in_runs(cache *c, int shared)
+{
+    pt_decode_args a = c->a;
+    const int64_t rows = a.q.rows, cells = 2 + shared + rows * (a.max_len + 3);
+    pt_view k = ot_new(PT_F32, cells, c->k.cols, c->k.cols + 4), v = ot_new(PT_F32, cells, c->v.cols, c->v.cols), spans = ot_new(PT_I32, rows, 8, 9);
+    int32_t at = 2;
+    for (int64_t b = 0; b < rows; b++) {
+        const int32_t len = ot_i32(c->lens)[b], first = len < shared ? len : shared, half = (len - first) / 2;
+        int32_t *s = ot_i32(spans) + b * spans.ld, place = 2 + shared + (int32_t)b * (a.max_len + 3);
+        for (int32_t j = 0; j < first; j++) {
+            memcpy(ot_f32(c->k, b * a.max_len + j), ot_f32(c->k, j), (size_t)c->k.cols * 4);
+            memcpy(ot_f32(c->v, b * a.max_len + j), ot_f32(c->v, j), (size_t)c->v.cols * 4);
+        }
+        const int32_t runs[8] = {at, first, place + len - first - half + 1, half, 0, 0, place, len - first - half};
+        memcpy(s, runs, sizeof runs);
+        for (int32_t j = 0, run = 0, of = 0; j < len; j++, of++) {
+            while (of >= runs[2 * run + 1]) run++, of = 0;
+            memcpy(ot_f32(k, runs[2 * run] + of), ot_f32(c->k, b * a.max_len + j), (size_t)c->k.cols * 4);
+            memcpy(ot_f32(v, runs[2 * run] + of), ot_f32(c->v, b * a.max_len + j), (size_t)c->v.cols * 4);
+        }
+    }
+    a.k = k;
+    a.v = v;
+    a.spans = spans;
+    return a;
+}
+
+static void runs_against_ref(void **state)
+{
+    static const struct {
+        int b, max_len, heads, kv, dim, window, shared;
+        float softcap, slope;
+    } cases[] = {{1, 1, 2, 1, 4, 0, 1, 0, 0},       {5, 700, 6, 3, 64, 0, 513, 0, 0},   {16, 300, 4, 2, 34, 0, 256, 0, 0},
+                 {4, 600, 4, 2, 64, 290, 350, 0, 0}, {3, 520, 4, 1, 40, 0, 0, 0.4f, 0}, {6, 90, 9, 3, 64, 33, 40, 0, 0.1f}};
+    int before = pt_threads_get();
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        cache c = make(cases[k].b, cases[k].max_len, cases[k].heads, cases[k].kv, cases[k].dim, cases[k].window, k + 20);
+        for (int64_t b = 1; b < cases[k].b; b++) /* half of the rows reach behind what they share */
+            if (b % 2 && ot_i32(c.lens)[b] <= cases[k].shared && cases[k].shared < cases[k].max_len) {
+                for (int64_t r = ot_i32(c.lens)[b]; r <= cases[k].shared; r++)
+                    for (int e = 0; e < c.k.cols; e++) ot_f32(c.k, b * cases[k].max_len + r)[e] = ot_f32(c.v, b * cases[k].max_len + r)[e] = ot_random(k, (uint64_t)(r + e));
+                ot_i32(c.lens)[b] = cases[k].shared + 1;
+            }
+        pt_view whole = ot_new(PT_F32, cases[k].b, c.q.cols, c.q.cols), want = ot_like(whole), p = ot_like(whole), got = ot_like(whole), one = ot_like(whole);
+        c.a.softcap = cases[k].softcap;
+        if (cases[k].slope > 0) c.a.slopes = slopes(cases[k].heads, cases[k].slope);
+        pt_decode_args a = in_runs(&c, cases[k].shared);
+        c.a.o = whole;
+        OT_RUN(&ot.ref, decode_attention, &c.a);
+        plain(&c, p);
+        a.o = want;
+        OT_RUN(&ot.ref, decode_attention, &a);
+        assert_true(ot_equal_bits(whole, want));
+        for (int threads = 1; threads < 4; threads++) {
+            pt_threads_set(threads);
+            ot_poison(got);
+            a.o = got;
+            OT_RUN(&ot.cpu, decode_attention, &a);
+            ot_within("decode_attention in runs", got, p, want);
+            if (threads == 1) ot_copy(one, got);
+            assert_true(ot_equal_bits(one, got));
+        }
+        ot_free_all();
+    }
+    pt_threads_set(before);
+}
+
+static void runs_refused(void **state)
+{
+    static const int32_t bad[][4] = {{0, 5, 5, 4}, {0, 5, 5, 6}, {-1, 5, 5, 5}, {0, 11, 0, -1}, {14, 10, 0, 0}, {INT32_MAX, 10, 0, 0}};
+    pt_ctx *both[] = {&ot.ref, &ot.cpu};
+    for (int b = 0; b < 2; b++) {
+        cache c = make(2, 10, 2, 1, 8, 0, 1);
+        pt_decode_args a = c.a;
+        a.o = ot_new(PT_F32, 2, 16, 16);
+        a.spans = ot_new(PT_I32, 2, 4, 4);
+        memset(ot_i32(a.spans), 0, 2 * 4 * sizeof(int32_t));
+        ot_i32(c.lens)[1] = 10;
+        ot_i32(a.spans)[1] = ot_i32(a.spans)[5] = 10;
+        OT_RUN(both[b], decode_attention, &a);
+        for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+            memcpy(ot_i32(a.spans) + 4, bad[k], sizeof bad[k]);
+            OT_REFUSE(both[b], decode_attention, &a, PT_ESHAPE);
+        }
+        a.spans = ot_new(PT_I32, 2, 3, 3);
+        OT_REFUSE(both[b], decode_attention, &a, PT_ESHAPE);
+        a.spans = ot_new(PT_I32, 1, 4, 4);
+        OT_REFUSE(both[b], decode_attention, &a, PT_ESHAPE);
+        ot_free_all();
+    }
+}
+
 /* The last row of a plain sequence's attention is what decoding computes. */
 static void equals_attention(void **state)
 {
@@ -174,6 +268,6 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(against_ref), cmocka_unit_test(equals_attention),
-                                       cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(refusals), cmocka_unit_test(runs_against_ref), cmocka_unit_test(runs_refused)};
     return cmocka_run_group_tests_name("kernels_decode", tests, ot_begin, ot_end);
 }

@@ -22,6 +22,25 @@ static void decode_case(pt_dtype t, int64_t b, int max_len, int heads, int kv, i
     ot_near(o, 2, 1e-6);
     ot_free_all();
 }
+/* Rows that share their first run; each has a second of its own, the last row's first in the cache. */
+static void runs_case(pt_dtype t, int64_t b, int shared, int own, int heads, int kv, int dim, int window)
+{
+    ot_case(t);
+    const int64_t cells = shared + b * own + 5;
+    pt_view q = ot_in(t, b, heads * dim, heads * dim, 1, 1), o = ot_act(t, b, heads * dim, heads * dim), lens = ot_act(PT_I32, 1, b, b),
+            spans = ot_act(PT_I32, b, 4, 6), k = ot_in(t, cells, kv * dim, kv * dim + 8, 2, 1), v = ot_in(t, cells, kv * dim, kv * dim, 3, 1);
+    for (int64_t i = 0; i < b; i++) {
+        const int n = 1 + (int)(i * 7919 % own);
+        const int32_t runs[4] = {5, shared, (int32_t)(5 + shared + (b - 1 - i) * own), n};
+        memcpy(ot_i32(spans) + i * spans.ld, runs, sizeof runs);
+        ot_i32(lens)[i] = shared + n;
+    }
+    ot_put(lens), ot_put(spans);
+    OT_ON(decode_attention, pt_decode_args, a.o = D(o), a.q = D(q), a.k = D(k), a.v = D(v), a.lens = D(lens), a.spans = D(spans),
+           a.max_len = shared + own, a.n_heads = heads, a.n_kv = kv, a.dim = dim, a.window = window, a.scale = 0.3f);
+    ot_near(o, 2, 1e-6);
+    ot_free_all();
+}
 static void test_decode(void **)
 {
     OT_EACH_ACT(t)
@@ -34,6 +53,8 @@ static void test_decode(void **)
         decode_case(t, 3, 600, 4, 2, 64, 0, 8, 2, 0);
         decode_case(t, 2, 300, 9, 3, 96, 270, 0, 0, 0.05f);
         decode_case(t, 2, 40, 10, 1, 10, 7, 1, 1, 0.5f);
+        runs_case(t, 5, 300, 41, 4, 2, 64, 0);
+        runs_case(t, 3, 40, 300, 6, 2, 34, 260);
     }
 #if OT_MODE == OT_CUDA
     ot_case(PT_F32);

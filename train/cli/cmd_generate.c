@@ -217,7 +217,10 @@ pt_status pt_cmd_generate(pt_cli *c)
     g.constraints = constraints;
     PT_CHECK(longest < 1 << 24, PT_EARG, "a prompt of %zu tokens", longest);
     int32_t rows = j.n < 16 ? (int32_t)j.n : 16, tokens = (int32_t)longest < 1024 && j.n > 1 ? 1024 : (int32_t)longest;
-    PT_TRY(pt_open_model(&o, tokens, rows, (int32_t)longest + g.max_new_tokens + 1));
+    int32_t cells;
+    PT_TRY(pt_gen_cells(prompts, j.n, rows, g.max_new_tokens, &cells));
+    if (cells > rows * ((int32_t)longest + g.max_new_tokens + 1)) cells = 0;
+    PT_TRY(pt_open_generation(&o, tokens, rows, (int32_t)longest + g.max_new_tokens + 1, cells));
     PT_TRY(pt_generate(o.model, prompts, j.n, &g, results, NULL, NULL));
     PT_TRY(write_results(c, &o, &j, results));
 done:

@@ -218,8 +218,13 @@ done:
 
 pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32_t decode_len)
 {
+    return pt_open_generation(o, tokens, decode_rows, decode_len, 0);
+}
+
+pt_status pt_open_generation(pt_opened *o, int32_t tokens, int32_t decode_rows, int32_t decode_len, int32_t decode_cells)
+{
     tokens = (tokens + 63) / 64 * 64;
-    pt_model_caps caps = {.tokens = tokens, .segs = 2 * decode_rows + 4, .decode_rows = decode_rows, .decode_len = decode_len};
+    pt_model_caps caps = {.tokens = tokens, .segs = 2 * decode_rows + 4, .decode_rows = decode_rows, .decode_len = decode_len, .decode_cells = decode_cells};
     caps.heads = caps.rows = decode_rows ? 2 * decode_rows + 2 : tokens;
     caps.groups = decode_rows + 2;
     if (o->width) caps.ends = tokens; /* a mean is over all */

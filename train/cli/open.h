@@ -34,6 +34,8 @@ pt_status pt_open_named(pt_cli *c, const char *path, bool chat, pt_opened *o);
 pt_status pt_open_base(pt_cli *c, const pt_config *cfg, pt_opened *o);
 /* The model for generation: decode_rows sequences of decode_len positions; or for scoring (decode_rows 0): `tokens` at once. */
 pt_status pt_open_model(pt_opened *o, int32_t tokens, int32_t decode_rows, int32_t decode_len);
+/* The same with a cache of so many positions (pt_gen_cells; 0: all that the sequences may need). */
+pt_status pt_open_generation(pt_opened *o, int32_t tokens, int32_t decode_rows, int32_t decode_len, int32_t decode_cells);
 pt_status pt_open_model_caps(pt_opened *o, const pt_model_caps *caps);
 /* Its two halves: shapes and o->planned, nothing allocated; then all of it. */
 pt_status pt_open_plan(pt_opened *o, const pt_model_caps *caps);

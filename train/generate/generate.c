@@ -1,9 +1,9 @@
-/* The turns of generation: which prompts stand in the cache together. */
+/* Which prompts stand in the cache together: as answers end, others take their places. */
 #include <stdlib.h>
 
 #include "train/generate/masked.h"
 
-static pt_status check_request(const pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *o)
+pt_status pt_gen_check(const pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *o)
 {
     if (!m->committed || !m->caps.decode_rows || !(m->opt.heads & PT_HEAD_VOCABULARY))
         return pt_fail(PT_ESTATE, "this model was not planned for generation");
@@ -20,27 +20,67 @@ static pt_status check_request(const pt_model *m, const pt_ids *prompts, size_t 
     return PT_OK;
 }
 
-typedef struct by_length {
-    size_t n, index;
-} by_length;
-static int longest_first(const void *a, const void *b)
+pt_status pt_gen_begin(pt_gen *g, size_t longest)
 {
-    const by_length *x = a, *y = b;
-    if (x->n != y->n) return x->n < y->n ? 1 : -1;
-    return x->index < y->index ? -1 : 1;
-}
-
-static pt_status gen_alloc(pt_gen *g, size_t longest)
-{
-    int64_t rows = g->m->caps.decode_rows, len = g->m->caps.decode_len;
+    const int64_t rows = g->m->caps.decode_rows, len = g->m->caps.decode_len, cells = g->m->caps.decode_cells, chunk = pt_decode_chunk(g->m);
+    g->cache.cells = (int32_t)cells;
+    g->room = g->opt->max_new_tokens;
     PT_RETURN(pt_alloc0(&g->seqs, rows));
-    PT_RETURN(pt_alloc0(&g->i32, rows));
-    PT_RETURN(pt_alloc0(&g->index, len));
+    PT_RETURN(pt_alloc0(&g->rows, chunk));
+    PT_RETURN(pt_alloc0(&g->i32, chunk));
+    PT_RETURN(pt_alloc0(&g->runs, chunk * 2 * PT_DECODE_SPANS));
+    PT_RETURN(pt_alloc0(&g->index, cells > chunk ? cells : chunk));
     PT_RETURN(pt_alloc0(&g->stream, rows));
     PT_RETURN(pt_alloc0(&g->position, rows));
     PT_RETURN(pt_alloc0(&g->zeros, longest));
     if (pt_sampler_does(&g->opt->sampler, PT_SAMPLER_PENALTIES)) PT_RETURN(pt_alloc0(&g->seen, rows * len));
     if (g->opt->logp || g->opt->near) PT_RETURN(pt_alloc0(&g->logits, rows * g->m->cfg.vocab));
+    g->m->ctx->workspace = g->m->workspace;
+    return PT_OK;
+}
+
+void pt_gen_end(pt_gen *g)
+{
+    if (g->m) g->m->loaded.there = g->m->loaded.forwarded = g->m->loaded.kept = false;
+    free(g->seqs);
+    free(g->rows);
+    free(g->i32);
+    free(g->runs);
+    free(g->index);
+    free(g->stream);
+    free(g->position);
+    free(g->zeros);
+    free(g->seen);
+    free(g->logits);
+    free(g->cache.list);
+}
+
+/* Whether what the cache holds of a prompt is worth taking from there: what is left is short, or the smaller part. Else the forest is faster. */
+static bool is_behind(const pt_gen *g, const pt_ids *p)
+{
+    const pt_gen_seq *by;
+    const int64_t held = pt_gen_held(g, g->n, p, &by);
+    return held > 0 && (2 * held >= (int64_t)p->n || (int64_t)p->n - held <= PT_DECODE_CHUNK);
+}
+
+/* The next requests that go the same way take the free places, as far as there is room; *at counts those that have entered. */
+static pt_status admit(pt_gen *g, const pt_gen_place *order, size_t n, size_t *at)
+{
+    const int rows = g->m->caps.decode_rows;
+    while (*at < n && g->n < rows) {
+        const bool behind = is_behind(g, order[*at].p);
+        int count = 0, entered = 0;
+        for (size_t i = *at; i < n && g->n + count < rows && (i == *at || is_behind(g, order[i].p) == behind); i++)
+            g->seqs[g->n + count++] = (pt_gen_seq){.request = order[i].index};
+        PT_RETURN(behind ? pt_gen_behind(g, g->n, count, &entered) : pt_gen_forest(g, g->n, count, &entered));
+        g->n += entered;
+        *at += (size_t)entered;
+        if (entered == 0 && g->n == 0 && behind) {
+            pt_gen_release(g, &g->past); /* what it left is of no use when there is no room beside it */
+            continue;
+        }
+        if (entered == 0) return g->n ? PT_OK : pt_fail(PT_EINTERNAL, "an empty cache has no room for prompt %zu", order[*at].index);
+    }
     return PT_OK;
 }
 
@@ -49,40 +89,25 @@ pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen
 {
     pt_status rc = PT_OK;
     pt_gen g = {.m = m, .prompts = prompts, .opt = opt, .results = results, .sink = sink, .user = user};
-    by_length *order = NULL;
-    PT_TRY(check_request(m, prompts, n, opt));
+    pt_gen_place *order = NULL;
+    size_t longest = 0, at = 0;
+    PT_TRY(pt_gen_check(m, prompts, n, opt));
     if (n == 0 || opt->max_new_tokens == 0) goto done;
-    PT_TRY(pt_alloc0(&order, n));
-    for (size_t i = 0; i < n; i++) order[i] = (by_length){prompts[i].n, i};
-    qsort(order, n, sizeof *order, longest_first);
-    PT_TRY(gen_alloc(&g, order[0].n));
+    PT_TRY(pt_gen_order(prompts, n, &order));
+    for (size_t i = 0; i < n; i++) longest = prompts[i].n > longest ? prompts[i].n : longest;
+    PT_TRY(pt_gen_begin(&g, longest));
     PT_TRY(pt_gen_constrain_begin(&g, n));
-    m->ctx->workspace = m->workspace;
-    for (size_t at = 0; at < n; at += (size_t)m->caps.decode_rows) {
-        size_t left = n - at;
-        g.n = left < (size_t)m->caps.decode_rows ? (int)left : m->caps.decode_rows;
-        for (int i = 0; i < g.n; i++)
-            g.seqs[i] = (pt_gen_seq){.request = order[at + (size_t)i].index, .len = (int32_t)order[at + (size_t)i].n};
-        PT_TRY(pt_gen_prefill(&g, 0, g.n));
-        m->loaded.there = m->loaded.forwarded = false; /* the tables are about to hold decoding state */
-        PT_TRY(pt_gen_drop_done(&g));
-        while (g.n > 0) {
-            PT_TRY(pt_gen_step(&g));
-            PT_TRY(pt_gen_drop_done(&g));
-        }
+    const int rows = m->caps.decode_rows, least = rows / 4 > 1 ? rows / 4 : 1; /* free places that are worth a forest */
+    while (at < n || g.n > 0) {
+        if (g.n == 0 || rows - g.n >= least) PT_TRY(admit(&g, order, n, &at));
+        pt_gen_drop_done(&g);
+        if (g.n > 0) PT_TRY(pt_gen_step(&g));
+        pt_gen_drop_done(&g);
     }
 done:
-    m->loaded.there = m->loaded.forwarded = m->loaded.kept = false;
     pt_gen_constrain_end(&g, n);
     free(order);
-    free(g.seqs);
-    free(g.i32);
-    free(g.index);
-    free(g.stream);
-    free(g.position);
-    free(g.zeros);
-    free(g.seen);
-    free(g.logits);
+    pt_gen_end(&g);
     return rc;
 }
 

@@ -29,10 +29,13 @@ typedef struct pt_gen_result {
 /* Called after every new token of sequence i; NULL = none. Returning false ends that sequence. */
 typedef bool (*pt_gen_sink)(void *user, size_t i, int32_t id);
 /* n prompts -> n results (zero-initialised by the caller; free ids). Needs a plan with decode_rows >= 1 and decode_len >=
- * longest prompt + new tokens; n may exceed decode_rows (done in turns, longest first; results do not depend on the grouping in
- * f32 beyond rounding). */
+ * longest prompt + new tokens; n may exceed decode_rows: as answers end, others take their places. What prompts begin with alike (equal ones: all of it) is computed
+ * and stored once while they stand in the cache together. Results do not depend on who is beside whom in f32 beyond rounding. */
 pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *opt, pt_gen_result *results,
                       pt_gen_sink sink, void *user);
+/* Positions of a cache (pt_model_caps.decode_cells) in which `rows` of these prompts rarely wait for room, their common beginnings counted once;
+ * with fewer, down to the longest prompt's own, it only takes longer. 0: more than there can be. PT_ENOMEM. */
+pt_status pt_gen_cells(const pt_ids *prompts, size_t n, int32_t rows, int32_t max_new_tokens, int32_t *cells);
 /* Log-probability of ids[1..n) given what stands before, teacher-forced: logp[n-1]. Uses the forest path. */
 pt_status pt_model_token_logps(pt_model *m, const int32_t *ids, int32_t n, int slot, float *logp);
 #endif

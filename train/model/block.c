@@ -196,8 +196,7 @@ static pt_status copy_to_cache(pt_model *m, int layer, const pt_block_state *s)
 {
     const pt_prefill *f = m->prefill;
     for (int i = 0; f && i < f->n; i++) {
-        int64_t at = (int64_t)f->slot[i] * m->caps.decode_len;
-        pt_view k = pt_view_rows(m->dec.k[layer], at, f->count[i]), v = pt_view_rows(m->dec.v[layer], at, f->count[i]);
+        pt_view k = pt_view_rows(m->dec.k[layer], f->at[i], f->count[i]), v = pt_view_rows(m->dec.v[layer], f->at[i], f->count[i]);
         PT_RETURN(m->ctx->ops->gather(m->ctx, &(pt_gather_args){.y = k, .x = s->k, .index = f->index[i]}));
         PT_RETURN(m->ctx->ops->gather(m->ctx, &(pt_gather_args){.y = v, .x = s->v, .index = f->index[i]}));
     }

@@ -250,16 +250,17 @@ static pt_status carve_loss(pt_model *m)
 static pt_status carve_decode(pt_model *m)
 {
     pt_decode *d = &m->dec;
-    int64_t b = m->caps.decode_rows, len = m->caps.decode_len;
-    d->logits = d->index = d->lens = d->ids = d->seen = PT_NO_VIEW;
+    int64_t b = m->caps.decode_rows, len = m->caps.decode_len, cells = m->caps.decode_cells, chunk = pt_decode_chunk(m);
+    d->logits = d->index = d->lens = d->ids = d->seen = d->spans = PT_NO_VIEW;
     if (b == 0 || !(m->opt.heads & PT_HEAD_VOCABULARY)) return PT_OK;
     for (int l = 0; l < m->cfg.layers; l++) {
-        CARVE(PT_ROLE_CACHE, m->ctx->act, b * len, pt_kv_cols(m), &d->k[l]);
-        CARVE(PT_ROLE_CACHE, m->ctx->act, b * len, pt_kv_cols(m), &d->v[l]);
+        CARVE(PT_ROLE_CACHE, m->ctx->act, cells, pt_kv_cols(m), &d->k[l]);
+        CARVE(PT_ROLE_CACHE, m->ctx->act, cells, pt_kv_cols(m), &d->v[l]);
     }
     CARVE(PT_ROLE_CACHE, PT_F32, b, m->cfg.vocab, &d->logits);
-    CARVE(PT_ROLE_CACHE, PT_I32, b, len, &d->index);
-    CARVE(PT_ROLE_CACHE, PT_I32, 1, b, &d->lens);
+    CARVE(PT_ROLE_CACHE, PT_I32, 1, cells > chunk ? cells : chunk, &d->index);
+    CARVE(PT_ROLE_CACHE, PT_I32, 1, chunk, &d->lens);
+    CARVE(PT_ROLE_CACHE, PT_I32, chunk, 2 * PT_DECODE_SPANS, &d->spans);
     CARVE(PT_ROLE_CACHE, PT_I32, 1, b, &d->ids);
     CARVE(PT_ROLE_CACHE, PT_I32, b, len, &d->seen);
     return PT_OK;

@@ -179,6 +179,8 @@ static pt_status dry_run(pt_model *m)
     PT_RETURN(pt_decode_step(m, 1, &p));
     one.end = m->caps.decode_rows;
     PT_RETURN(pt_decode_step(m, m->caps.decode_rows, &p));
+    one.end = pt_decode_chunk(m);
+    PT_RETURN(pt_decode_tokens(m, pt_decode_chunk(m), 1, (const int32_t[1]){0}, &p));
     pt_sample_args draw = {.token = m->dec.ids, .logits = m->dec.logits, .seen = m->dec.seen, .top_p = 1, .repetition_penalty = 1};
     return m->ctx->ops->sample(m->ctx, &draw);
 }
@@ -186,7 +188,7 @@ static pt_status dry_run(pt_model *m)
 static pt_status set_caps(pt_model *m, const pt_model_caps *caps)
 {
     pt_model_caps c = *caps;
-    if (c.tokens < 0 || c.segs < 0 || c.heads < 0 || c.rows < 0 || c.groups < 0 || c.group_rows < 0 || c.ends < 0 || c.decode_rows < 0 || c.decode_len < 0 ||
+    if (c.tokens < 0 || c.segs < 0 || c.heads < 0 || c.rows < 0 || c.groups < 0 || c.group_rows < 0 || c.ends < 0 || c.decode_rows < 0 || c.decode_len < 0 || c.decode_cells < 0 ||
         c.tokens > INT32_MAX - 64 || c.segs > INT32_MAX - 2 || c.decode_rows > 1 << 20 ||
         (int64_t)c.decode_rows * c.decode_len > INT32_MAX)
         return pt_fail(PT_EARG, "a plan for %d tokens, %d segments, %d x %d cache positions", c.tokens, c.segs, c.decode_rows,
@@ -195,6 +197,9 @@ static pt_status set_caps(pt_model *m, const pt_model_caps *caps)
     if (reach && c.decode_len > reach)
         return pt_fail(PT_EARG, "generation over %d positions: this model has positions for %d; ask for fewer tokens", c.decode_len, reach);
     if (c.decode_rows && c.decode_len < 1) return pt_fail(PT_EARG, "a plan for generation without cache positions");
+    if (c.decode_rows && c.decode_cells && c.decode_cells < c.decode_len)
+        return pt_fail(PT_EARG, "a cache of %d positions for sequences of %d", c.decode_cells, c.decode_len);
+    if (!c.decode_cells) c.decode_cells = c.decode_rows * c.decode_len;
     int32_t least = c.decode_rows > 1 ? c.decode_rows : 1;
     if (c.tokens < least) c.tokens = least;
     c.tokens = (c.tokens + 63) / 64 * 64;

@@ -62,6 +62,7 @@ typedef struct pt_model_options {
 typedef struct pt_model_caps {
     int32_t tokens, segs, heads, rows, groups; /* one micro-batch (pt_loader_caps) */
     int32_t decode_rows, decode_len;           /* generation: sequences at once and positions each; 0 = no generation */
+    int32_t decode_cells; /* positions of the cache, of all sequences together: a beginning that several share counts once; 0: decode_rows * decode_len */
     int32_t group_rows; /* entries of the answers' row lists, for a loss by records */
     int32_t ends;       /* tokens whose values make the answers'; fewer than groups: one each */
 } pt_model_caps;

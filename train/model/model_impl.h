@@ -73,9 +73,10 @@ typedef struct pt_tables {
 } pt_tables;
 
 typedef struct pt_decode {
-    pt_view *k, *v;                 /* [layers]: [B*len, KV] */
+    pt_view *k, *v;                 /* [layers]: [cells, KV] */
     pt_view logits;                 /* [B,V] f32 */
-    pt_view index, lens, ids, seen; /* i32 tables */
+    pt_view index, lens, ids, seen; /* i32 tables; index [1, cells] and lens [1, chunk] at least (pt_decode_chunk) */
+    pt_view spans;                  /* i32 [chunk, 2 * PT_DECODE_SPANS]: where the keys of each new token lie */
 } pt_decode;
 
 /* Host side of the loaded batch. */
@@ -172,11 +173,11 @@ struct pt_model {
     void *grads_user;
 };
 
-/* Sequences whose keys and values go into the cache while the forest runs. index[b]: view of token rows in order of position.
- */
+enum { PT_DECODE_CHUNK = 64 }; /* tokens that go behind a cache at once: as many as every plan has room for */
+/* Runs of tokens whose keys and values go into the cache while the forest runs. index[i]: view of the token rows of run i. */
 typedef struct pt_prefill {
     int n;
-    const int32_t *slot;  /* cache slot of sequence i */
+    const int32_t *at;    /* cache row of the first token of run i */
     const int32_t *count; /* tokens */
     const pt_view *index; /* device tables */
 } pt_prefill;
@@ -342,7 +343,13 @@ pt_pass pt_pass_at_heads(pt_model *m, const pt_pass *p);
 pt_status pt_rope_tables(pt_model *m, int64_t n);
 /* The runs of a pass: the batch's own slots or one slot for all. */
 pt_status pt_pass_make(pt_model *m, int slot, bool keep, pt_lora_run *one, pt_pass *out);
-/* heads.c: logits of rows x into dec.logits. decode.c: one step for `rows` sequences: dry at the caps too. */
+/* heads.c: logits of rows x into dec.logits. decode.c: one step for `rows` new tokens (at most pt_decode_chunk), dry at the caps too; it ends with the
+ * logits of all of them, or of the `heads` whose row numbers are in `at` on the host. */
 pt_status pt_decode_logits(pt_model *m, int rows, pt_view x);
 pt_status pt_decode_step(pt_model *m, int rows, const pt_pass *p);
+pt_status pt_decode_tokens(pt_model *m, int rows, int heads, const int32_t *at, const pt_pass *p);
+static inline int32_t pt_decode_chunk(const pt_model *m)
+{
+    return m->caps.decode_rows > PT_DECODE_CHUNK ? m->caps.decode_rows : PT_DECODE_CHUNK;
+}
 #endif

@@ -1,0 +1,165 @@
+/* Who stands in the cache together changes nothing: places that are taken again, prompts that share their keys, room for few. A random model of two layers. */
+#include "tests/golden/model_fixture.h"
+
+enum { PROMPTS = 100, NEW = 12, LONGEST = 90, VOCAB = 192 };
+
+static int32_t text[PROMPTS][LONGEST];
+static pt_ids prompts[PROMPTS];
+
+/* Trees of common beginnings, prompts that are others' beginnings, equal ones. */
+static void make_prompts(void)
+{
+    for (int i = 0; i < PROMPTS; i++) {
+        const int like = i ? (i * 7919) % i : 0, n = 1 + i * 53 % LONGEST, shared = i % 5 == 4 ? LONGEST : i * 29 % 70;
+        for (int k = 0; k < n; k++) text[i][k] = k < shared && k < (int)prompts[like].n ? text[like][k] : (i * 101 + k * 37) % VOCAB;
+        prompts[i] = (pt_ids){text[i], (size_t)n, LONGEST};
+    }
+}
+
+static void open_random(bench *b, const pt_ops *ops, int32_t at_once, int32_t cells, int window, int32_t tokens)
+{
+    const pt_model_config c = {.family = "qwen2", .vocab = VOCAB, .hidden = 32, .ffn = 48, .layers = 2, .heads = 4, .kv_heads = 2, .head_dim = 8, .rot = 8,
+                               .norm_eps = 1e-5f, .rope_theta = 10000, .initializer_range = 0.3, .window = window, .bos = -1, .eos = -1, .pad = -1};
+    const pt_model_caps caps = {.tokens = tokens, .segs = 4, .decode_rows = at_once, .decode_len = LONGEST + NEW, .decode_cells = cells};
+    size_t bytes[PT_ROLE_COUNT];
+    *b = (bench){.ctx = {.ops = ops}};
+    OK(ops->open(&b->ctx, PT_COMPUTE_F32));
+    OK(pt_source_random(&b->src, &c, 3));
+    OK(pt_model_new(&b->m, &b->ctx, b->src, &(pt_model_options){0}));
+    OK(pt_model_plan(b->m, &caps, bytes));
+    OK(pt_model_commit(b->m));
+}
+
+/* How many answers were open at once, at most. */
+typedef struct crowd {
+    const pt_gen_result *r;
+    bool open[PROMPTS];
+    int now, most, every; /* every so many-th answer is ended after its first token; 0: none is */
+} crowd;
+
+static bool count_open(void *user, size_t i, int32_t id)
+{
+    crowd *c = user;
+    (void)id;
+    if (!c->open[i]) c->open[i] = true, c->now++;
+    if (c->now > c->most) c->most = c->now;
+    const bool ends = c->every && i % (size_t)c->every == 3;
+    if (c->r[i].ids.n == NEW || ends) c->now--;
+    return !ends;
+}
+
+static int generate(const pt_ops *ops, int32_t at_once, int32_t cells, int window, int32_t tokens, int n, int every, const pt_gen_options *o, pt_gen_result *out)
+{
+    bench b;
+    crowd c = {.r = out, .every = every};
+    open_random(&b, ops, at_once, cells, window, tokens);
+    memset(out, 0, (size_t)n * sizeof *out);
+    OK(pt_generate(b.m, prompts, (size_t)n, o, out, count_open, &c));
+    bench_close(&b);
+    return c.most;
+}
+
+/* Names what differs; a text may where a choice was a near tie, and at most two do. */
+static void same(const char *what, const pt_gen_result *a, const pt_gen_result *b, int n)
+{
+    int differ = 0;
+    for (int i = 0; i < n; i++) {
+        const bool equal = a[i].ids.n == b[i].ids.n && !memcmp(a[i].ids.ids, b[i].ids.ids, a[i].ids.n * sizeof(int32_t));
+        if (equal && !(fabs((double)(a[i].logp_sum - b[i].logp_sum)) <= 1e-4)) fail_msg("%s: prompt %d: %.6f, alone %.6f", what, i, (double)b[i].logp_sum, (double)a[i].logp_sum);
+        if (equal) continue;
+        print_message("# %s: prompt %d has another answer than alone; %d near ties\n", what, i, a[i].near);
+        if (!a[i].near && !b[i].near) fail_msg("%s: prompt %d has another answer than alone", what, i);
+        differ++;
+    }
+    if (differ > 2) fail_msg("%s: %d texts differ", what, differ);
+}
+
+static void release(pt_gen_result *r, int n)
+{
+    for (int i = 0; i < n; i++) free(r[i].ids.ids);
+}
+
+/* One at a time; 16 with room for all; 16 with room for fewer than that; forests of a few prompts; the reference backend. */
+static void test_together(void **state)
+{
+    static pt_gen_result alone[PROMPTS], some[PROMPTS];
+    const struct {
+        const char *what;
+        const pt_ops *ops;
+        int32_t at_once, cells, tokens;
+        int n;
+    } ways[] = {{"16 at once", &pt_ops_cpu, 16, 0, 1024, PROMPTS}, {"16 in little room", &pt_ops_cpu, 16, 330, 1024, PROMPTS}, {"5 in small forests", &pt_ops_cpu, 5, 0, 128, PROMPTS},
+                {"room for one", &pt_ops_cpu, 3, LONGEST + NEW, 1024, PROMPTS}, {"reference", &pt_ops_ref, 4, 0, 256, 20}};
+    for (int sampled = 0; sampled < 2; sampled++)
+        for (int window = 0; window < 40; window += 33) {
+            pt_gen_options o = {.max_new_tokens = NEW, .sampler = pt_sampler_off(), .slot = PT_SLOT_NONE, .logp = true, .near = true};
+            o.sampler.seed = 11;
+            o.sampler.temperature = sampled ? 0.9f : 0;
+            assert_int_equal(generate(&pt_ops_cpu, 1, 0, window, 128, PROMPTS, 7, &o, alone), 1);
+            for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+                if (ways[w].ops == &pt_ops_ref && sampled) continue;
+                const int most = generate(ways[w].ops, ways[w].at_once, ways[w].cells, window, ways[w].tokens, ways[w].n, 7, &o, some);
+                assert_true(most > 1 ? most <= ways[w].at_once : w == 3);
+                if (w == 0) assert_int_equal(most, 16);
+                same(ways[w].what, alone, some, ways[w].n);
+                release(some, ways[w].n);
+            }
+            release(alone, PROMPTS);
+        }
+}
+
+/* 16 samples of one prompt, then more of them: its keys stand there once, or the room would not do for 16. */
+static void test_samples(void **state)
+{
+    static pt_gen_result r[PROMPTS], alone[PROMPTS];
+    static uint64_t streams[PROMPTS];
+    static uint32_t samples[PROMPTS];
+    enum { SAMPLES = 40, LEN = 80 };
+    int32_t cells;
+    pt_gen_options o = {.max_new_tokens = NEW, .sampler = pt_sampler_off(), .slot = PT_SLOT_NONE, .logp = true, .near = true, .streams = streams, .samples = samples};
+    o.sampler.seed = 5;
+    o.sampler.temperature = 1;
+    pt_ids kept[PROMPTS];
+    memcpy(kept, prompts, sizeof kept);
+    for (int i = 0; i < SAMPLES; i++) {
+        prompts[i] = kept[0];
+        prompts[i].n = LEN;
+        streams[i] = 9;
+        samples[i] = (uint32_t)i;
+        for (int k = 0; k < LEN; k++) text[0][k] = (k * 31 + 7) % VOCAB;
+    }
+    OK(pt_gen_cells(prompts, SAMPLES, 16, NEW, &cells));
+    assert_int_equal(cells, LEN + 16 * NEW);
+    assert_int_equal(generate(&pt_ops_cpu, 16, cells + 16, 0, 128, SAMPLES, 0, &o, r), 16); /* the last token of a prompt is fed by each that comes later */
+    generate(&pt_ops_cpu, 1, 0, 0, 128, SAMPLES, 0, &o, alone);
+    same("40 samples", alone, r, SAMPLES);
+    for (int i = 1, k; i < SAMPLES; i++) {
+        for (k = 0; k < i; k++)
+            if (r[k].ids.n == r[i].ids.n && r[i].ids.n > 1 && !memcmp(r[k].ids.ids, r[i].ids.ids, r[i].ids.n * sizeof(int32_t))) fail_msg("samples %d and %d are equal", k, i);
+    }
+    release(r, SAMPLES);
+    release(alone, SAMPLES);
+    memcpy(prompts, kept, sizeof kept);
+}
+
+static void test_cells(void **state)
+{
+    static int32_t a[] = {1, 2, 3, 4}, b[] = {1, 2, 5}, c[] = {1, 2}, d[] = {7};
+    const pt_ids list[] = {{d, 1, 1}, {a, 4, 4}, {c, 2, 2}, {b, 3, 3}, {a, 4, 4}};
+    int32_t cells;
+    OK(pt_gen_cells(list, 5, 5, 10, &cells));
+    assert_int_equal(cells, 1 + 4 + 0 + 1 + 0 + 50);
+    OK(pt_gen_cells(list, 5, 1, 10, &cells));
+    assert_int_equal(cells, 4 + 10 + 1);
+    OK(pt_gen_cells(list, 5, 2, 10, &cells));
+    assert_int_equal(cells, 5 + 20); /* 1 2 3 4 and 1 2 5 */
+    OK(pt_gen_cells(list, 1, 16, 3, &cells));
+    assert_int_equal(cells, 1 + 3 + 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_together), cmocka_unit_test(test_samples), cmocka_unit_test(test_cells)};
+    make_prompts();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
