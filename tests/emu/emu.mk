@@ -103,11 +103,13 @@ $(foreach c,$(EMU_CFGS),$(foreach m,fwd rev rand,$(foreach t,$(EMU_NAMES),$(eval
 EMU_LONG  := $(filter loop_% model_% dist_% kernels_trees,$(EMU_OTHER))
 EMU_CHECK_ONLY := $(filter kernels_traffic kernels_large,$(EMU_OTHER))
 EMU_SHORT := $(filter-out $(EMU_LONG) $(EMU_CHECK_ONLY),$(EMU_OTHER))
+# Large launches of kernels that smaller ones run under the sanitizers: a minute there for nothing new.
+EMU_LARGE := $(filter kernels_sizes,$(EMU_SHORT))
 EMU_RUNS  := $(foreach t,$(EMU_LONG) $(EMU_SHORT),$(call emu_script,plain,fwd,$(t))) $(foreach t,$(EMU_OTHER),$(call emu_script,check,rand,$(t))) \
-             $(foreach t,$(EMU_SHORT),$(call emu_script,asan,fwd,$(t)) $(call emu_script,check,rev,$(t))) \
+             $(foreach t,$(filter-out $(EMU_LARGE),$(EMU_SHORT)),$(call emu_script,asan,fwd,$(t)) $(call emu_script,check,rev,$(t))) \
              $(foreach t,$(EMU_SELF),$(call emu_script,check,fwd,$(t))) $(foreach t,self_lang self_libs self_bugs,$(call emu_script,asan,fwd,$(t))) \
              $(foreach t,self_lang self_libs self_ptx,$(call emu_script,plain,fwd,$(t))) $(BUILD)/emu-plain/runs/abi.sh
-EMU_MORE  := $(foreach t,$(EMU_LONG),$(call emu_script,asan,fwd,$(t)) $(call emu_script,check,rev,$(t)))
+EMU_MORE  := $(foreach t,$(EMU_LONG) $(EMU_LARGE),$(call emu_script,asan,fwd,$(t)) $(call emu_script,check,rev,$(t)))
 # What the compilers say of the kernels: one architecture in make test, kept by digest in build/ptxas; all of them in make test-full.
 GATE_ENV  := GEN='$(BUILD)/gen' NVCC='$(NVCC)' CXX='$(CXX)' CC='$(CC)'
 $(BUILD)/emu-plain/runs/gate-%.sh: tests/emu/gpu_gate.sh
