@@ -1,4 +1,5 @@
 /* Rows for tokens that a base does not have. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,12 +99,11 @@ pt_status pt_source_grow(pt_source *s, int32_t first, int32_t n, const pt_ids *f
         bytes += s->entries[i].t.bytes;
     }
     s->cfg.vocab = rows;
-    if (rows > old)
-        pt_log(PT_LOG_INFO, "added_tokens: %d tokens, ids %d to %d: the vocabulary grows from %d rows to %d; the grown copy takes %llu MiB", n, first, first + n - 1, old, rows,
-               (unsigned long long)(bytes >> 20));
-    else
-        pt_log(PT_LOG_INFO, "added_tokens: %d tokens, ids %d to %d: the model has rows for them, so it does not grow; the copy in which they change takes %llu MiB", n, first, first + n - 1,
-               (unsigned long long)(bytes >> 20));
+    char what[64], size[80];
+    snprintf(what, sizeof what, n == 1 ? "1 token, id %d" : "%d tokens, ids %d to %d", n == 1 ? first : n, first, first + n - 1);
+    snprintf(size, sizeof size, "from %d rows to %d", old, rows);
+    pt_log(PT_LOG_INFO, "added_tokens: %s: the %s%s; the %s takes %llu MiB", what, rows > old ? "vocabulary grows " : "model has rows for them, so it does not grow",
+           rows > old ? size : "", rows > old ? "grown copy" : "copy in which they change", (unsigned long long)(bytes >> 20));
     return PT_OK;
 }
 
