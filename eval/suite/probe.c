@@ -7,13 +7,12 @@
 #include "base/file.h"
 #include "train/generate/generate.h"
 
-enum { MOST_ROWS = 64 };
-
 typedef struct collector {
     pt_probe *p;
     const pt_tokenizer *tok;
     const pt_template *tmpl;
-    size_t most, cut;
+    size_t most; /* tokens up to the end of the present set */
+    pt_probe_most all;
     pt_rendered r;
     pt_message *m;
     size_t m_cap;
@@ -40,7 +39,7 @@ static pt_status take(collector *c)
     r->ids = (pt_ids){0};
     r->weight = NULL;
     r->weight_cap = 0;
-    if (s->ids.n > c->cut) s->ids.n = c->cut;
+    if (s->ids.n > c->all.cut) s->ids.n = c->all.cut;
     p->n++;
     p->tokens += s->ids.n;
     if (s->ids.n > p->longest) p->longest = s->ids.n;
@@ -102,7 +101,7 @@ static pt_status keep(void *user, const pt_record *rec, int64_t line)
         p->n = first;
     }
     p->rows += p->n > first;
-    return p->tokens >= c->most || p->rows >= MOST_ROWS ? PT_ESTOP : PT_OK;
+    return p->tokens >= c->most || p->rows >= c->all.rows ? PT_ESTOP : PT_OK;
 }
 
 static bool file_set(const pt_dataset_spec *d)
@@ -111,18 +110,18 @@ static bool file_set(const pt_dataset_spec *d)
 }
 
 pt_status pt_probe_read(pt_probe *p, const pt_dataset_spec *sets, size_t n_sets, bool pairs, const pt_tokenizer *tok, const pt_template *tmpl,
-                        size_t most)
+                        pt_probe_most most)
 {
     pt_status rc = PT_OK;
     size_t there = 0;
-    collector c = {.p = p, .tok = tok, .tmpl = tmpl, .cut = most / 4 + 2};
+    collector c = {.p = p, .tok = tok, .tmpl = tmpl, .all = most};
     *p = (pt_probe){.pairs = pairs};
     for (size_t i = 0; i < n_sets; i++) there += file_set(&sets[i]);
     for (size_t i = 0, done = 0; i < n_sets; i++) {
         if (!file_set(&sets[i])) continue;
-        c.most = most * ++done / there;
+        c.most = most.tokens * ++done / there;
         pt_reader r = {.spec = &sets[i], .pairs = pairs, .passed_over = true, .sink = keep, .user = &c};
-        rc = p->rows < MOST_ROWS && p->tokens < c.most ? pt_reader_run(&r) : PT_OK;
+        rc = p->rows < most.rows && p->tokens < c.most ? pt_reader_run(&r) : PT_OK;
         pt_reader_free(&r);
         if (rc == PT_ENOMEM) goto done;
         if (rc != PT_OK) pt_err_clear(); /* enough, or a file that changed since */
@@ -132,6 +131,26 @@ done:
     pt_rendered_free(&c.r);
     free(c.m);
     if (rc != PT_OK) pt_probe_free(p);
+    return rc;
+}
+
+pt_status pt_probe_add(pt_probe *p, const int32_t *ids, size_t n, const float *weight)
+{
+    pt_status rc = PT_OK;
+    pt_probe_seq s = {0};
+    PT_TRY(pt_reserve(&p->seqs, &p->cap, p->n + 1));
+    PT_TRY(pt_reserve(&s.ids.ids, &s.ids.cap, n + 1));
+    PT_TRY(pt_calloc(&s.weight, n + 1, sizeof *s.weight));
+    memcpy(s.ids.ids, ids, n * sizeof *ids);
+    for (size_t i = 0; i < n; i++) s.weight[i] = weight ? weight[i] : 1;
+    s.ids.n = n;
+    p->seqs[p->n++] = s;
+    p->tokens += n;
+    if (n > p->longest) p->longest = n;
+    s = (pt_probe_seq){0};
+done:
+    free(s.ids.ids);
+    free(s.weight);
     return rc;
 }
 

@@ -16,10 +16,16 @@ typedef struct pt_probe {
     size_t tokens, longest, rows;
 } pt_probe;
 
-/* Rows from the front of each data set in turn, until `most` tokens (a row is cut to a quarter of them) or 64 rows. Sets whose file is not there
- * give nothing, and no error. tok and tmpl may be NULL: then only rows of ids. */
+/* How much is read: so many tokens or rows in all, whichever comes first, a row cut to `cut` tokens. */
+typedef struct pt_probe_most {
+    size_t tokens, rows, cut;
+} pt_probe_most;
+/* Rows from the front of each data set in turn. Sets whose file is not there give nothing, and no error. tok and tmpl may be NULL: then only rows of
+ * ids. */
 pt_status pt_probe_read(pt_probe *p, const pt_dataset_spec *sets, size_t n_sets, bool pairs, const pt_tokenizer *tok, const pt_template *tmpl,
-                        size_t most);
+                        pt_probe_most most);
+/* A sequence of its own: n ids, copied; weight (may be NULL: all 1) of predicting each. */
+pt_status pt_probe_add(pt_probe *p, const int32_t *ids, size_t n, const float *weight);
 void pt_probe_free(pt_probe *p);
 /* Sums of log-probabilities of each sequence, [p->n]: sum weighted, all of every token but the first. The model is planned for p->longest. */
 typedef struct pt_probe_sums {

@@ -25,4 +25,37 @@ refuses "a file of a split model of that name" export "$dir/run" --to gguf --out
 result "files of a split model are not mixed"
 refuses "--split-max-size takes a size such as 500M or 4G, not '4'" export "$dir/run" --to gguf --out "$dir/t.gguf" --split-max-size 4 && refuses "--split-max-size is for --to gguf" export "$dir/run" --to hf --out "$dir/t" --split-max-size 4G
 result "sizes are checked"
+# types by name, importances
+"$p" imatrix "$dir/run" --out "$dir/i.gguf" >"$dir/out" 2>"$dir/err" && grep -q "^importances of 14 matrices from" "$dir/out" && "$p" imatrix "$dir/whole.gguf" --input "$dir/d.jsonl" --compute=f32 --out "$dir/j.gguf" >"$dir/out" 2>"$dir/err"
+result "importances of a run's rows, and of a file's"
+for i in "" --imatrix=auto "--imatrix=$dir/i.gguf"; do # shellcheck disable=SC2086
+    "$p" export "$dir/run" --to gguf --type Q4_K_M $i --out "$dir/q.gguf" >"$dir/out" 2>"$dir/err" && grep -q "^loss on 2 rows of the run's data .* exported as Q4_K_M" "$dir/out" && says "$dir/q.gguf" >"$dir/says.${i:2:4}"
+    result "Q4_K_M ${i:2:12}"
+done
+! cmp -s "$dir/says." "$dir/says.imat"
+result "importances change the file"
+refuses "Q2_K_S needs importances" export "$dir/run" --to gguf --type Q2_K_S --out "$dir/t.gguf" && refuses "--type is 'Q4_K_X'; types of GGUF files: Q2_K_S, Q2_K," export "$dir/run" --to gguf --type Q4_K_X --out "$dir/t.gguf" &&
+    refuses "--imatrix weighs the errors of quantised types" export "$dir/run" --to gguf --imatrix auto --out "$dir/t.gguf" && [ ! -e "$dir/t.gguf" ]
+result "what cannot be is refused by name"
+sed 's/num_hidden_layers: 2/num_hidden_layers: 1/; s/output_dir: .*/output_dir: '"${dir//\//\\/}"'\/small/' "$dir/run.yaml" >"$dir/small.yaml"
+"$p" "$dir/small.yaml" >"$dir/out" 2>"$dir/err" && refuses "has importances of blk.1.attn_k.weight, which the model has not: it was computed on another model" export "$dir/small" --to gguf --type Q4_K_M --imatrix "$dir/i.gguf" --out "$dir/t.gguf" && [ ! -e "$dir/t.gguf" ] &&
+    refuses "a GGUF file of a model, not of importances" export "$dir/run" --to gguf --type Q4_K_M --imatrix "$dir/whole.gguf" --out "$dir/t.gguf"
+result "importances of another model are refused"
+refuses "exists and is no earlier export of a GGUF imatrix" imatrix "$dir/run" --out "$dir/whole.gguf"
+result "importances replace no model"
+# what a quantised file keeps of a training: the base alike beside it, on rows that were not trained on
+lora() { # NAME LINES
+    printf 'base_model: %s/whole.gguf\nadapter: lora\nlora_r: 8\nlora_target_linear: true\nchat_template: chatml\ndatasets: [{path: %s/d.jsonl, type: messages}]\noutput_dir: %s/%s\nsequence_len: 64\nmax_steps: 20\nlearning_rate: 5e-3
+device: cpu\ncompute: f32\n%s\n' "$dir" "$dir" "$dir" "$1" "$2" >"$dir/$1.yaml"
+    "$p" "$dir/$1.yaml" >"$dir/out" 2>"$dir/err"
+}
+lora none "val_set_size: 0" && "$p" export "$dir/none" --to gguf --type Q4_K_M --out "$dir/none.gguf" >"$dir/out" 2>"$dir/err" && grep -q "^loss on 2 rows of the run's data" "$dir/out" && grep -q "^kept gain as Q4_K_M: [01]\.[0-9]* (the base as Q4_K_M: .*), on rows that were trained on: there are no validation rows" "$dir/out"
+result "without validation rows it says so"
+gain=$(sed -n 's/^kept gain as [^:]*: \([0-9.]*\).*/\1/p' "$dir/out") base=$(sed -n 's/.*data .*: base \([0-9.]*\), run.*/\1/p' "$dir/out") run=$(sed -n 's/.* run \([0-9.]*\), exp.*/\1/p' "$dir/out") file=$(sed -n 's/.*exported as Q4_K_M \([0-9.]*\).*/\1/p' "$dir/out") alike=$(sed -n 's/.*base as Q4_K_M: \([0-9.]*\)).*/\1/p' "$dir/out")
+awk -v g="$gain" -v b="$base" -v r="$run" -v f="$file" -v a="$alike" 'BEGIN { d = (a - f) / (b - r) - g; exit !(g > 0.5 && b > r && a != b && d < 0.005 && d > -0.005) }'
+result "the kept gain is that of the four losses"
+"$p" export "$dir/whole.gguf" --to gguf --type Q4_K_M --out "$dir/alike.gguf" >"$dir/out" 2>"$dir/err" && "$p" export "$dir/none" --to gguf --type Q4_K_M --out "$dir/none.gguf" --eval-data "$dir/d.jsonl" >"$dir/out" 2>"$dir/err" && grep -q "^loss on 2 rows of $dir/d.jsonl" "$dir/out" && grep -q "^kept gain as Q4_K_M: [0-9.]* (the base as Q4_K_M: $alike)$" "$dir/out"
+result "--eval-data names the rows"
+lora val "val_set_size: 0.5" && "$p" export "$dir/val" --to gguf --type Q4_K_M --out "$dir/val.gguf" >"$dir/out" 2>"$dir/err" && grep -q "^loss on 1 row of the run's validation rows" "$dir/out"
+result "validation rows are taken where there are some"
 echo "1..$n"

@@ -33,7 +33,7 @@ lora() { # NAME BASE RATE STEPS
 lora small "$dir/q4.gguf" 1e-4 20
 run export "$dir/small" --to gguf --type q4_1 --out "$dir/asked.gguf"
 ok "4 bits undo small changes: warned of, with the share" err "--type q4_1 loses what was learnt"
-ok "both numbers are said" out "exported as q4_1"
+ok "both numbers are said" out "exported as Q4_1"
 run export "$dir/small" --to gguf --out "$dir/default.gguf"
 ok "by default they are kept" within 95 106
 b=$("$ptrain" score "$dir/small" --base --compute=f32 --input "$dir/d.jsonl" | grep -o '"nll":[^,}]*' | cut -d: -f2 | awk '{ s += $1 } END { print s / NR }')

@@ -21,9 +21,9 @@ typedef struct pt_cli {
     pt_setting settings[128];     /* --key=value that are config keys */
     int n_settings;
     /* options of commands; NULL / negative = not given */
-    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble, *format, *json_schema, *regex, *choices;
+    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble, *format, *json_schema, *regex, *choices, *imatrix, *eval_data;
     pt_cli_list adapters; /* of eval, score */
-    int max_new_tokens, top_k, limit, rows;
+    int max_new_tokens, top_k, limit, rows, tokens, context;
     uint64_t split; /* bytes of tensors a file; 0: one file */
     double temperature, top_p, min_p, repetition_penalty;
     bool raw, markdown, base_only, text_only, profile;
@@ -71,6 +71,7 @@ pt_status pt_cmd_generate(pt_cli *c);
 pt_status pt_cmd_score(pt_cli *c);
 pt_status pt_cmd_tokenize(pt_cli *c);
 pt_status pt_cmd_export(pt_cli *c);
+pt_status pt_cmd_imatrix(pt_cli *c);
 pt_status pt_cmd_version(pt_cli *c);
 pt_status pt_cmd_doctor(pt_cli *c);
 pt_status pt_cmd_help(pt_cli *c);

@@ -1,10 +1,24 @@
 /* export: a run into the formats that others load. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "train/cli/importance.h"
 #include "train/cli/kept.h"
 #include "train/export/export.h"
+#include "train/export/mix.h"
+
+/* --type: of GGUF files a mix by its name, of others a type. */
+static pt_status parse_type(const pt_cli *c, bool gguf, pt_export_options *opt)
+{
+    char names[PT_MIX_NAMES];
+    if (!c->type) return PT_OK;
+    if (gguf) {
+        opt->mix = pt_mix_find(c->type);
+        return opt->mix ? PT_OK : pt_fail(PT_EARG, "--type is '%s'; types of GGUF files: %s", c->type, pt_mix_names(names));
+    }
+    if (pt_dtype_parse(c->type, &opt->type) && (opt->type == PT_F32 || opt->type == PT_F16 || opt->type == PT_BF16)) return PT_OK;
+    return pt_fail(PT_EARG, "--type is '%s'; types of --to %s: f32, f16, bf16", c->type, c->to);
+}
 
 pt_status pt_cmd_export(pt_cli *c)
 {
@@ -16,16 +30,21 @@ pt_status pt_cmd_export(pt_cli *c)
     pt_guard guard = {0};
     char **names = NULL;
     pt_export_wrote wrote = {0};
+    pt_imatrix im = {0};
     pt_export_options opt = {.type = PT_DTYPE_COUNT};
     PT_CHECK(c->n_args == 1 && c->to && c->out, PT_EARG, "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]");
     while (k < 4 && strcmp(kinds[k].name, c->to)) k++;
     PT_CHECK(k < 4, PT_EARG, "--to is '%s'; it must be one of: peft, hf, gguf, gguf-lora", c->to);
-    PT_CHECK(!c->type || pt_dtype_parse(c->type, &opt.type), PT_EARG, "--type is '%s'; types: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1", c->type);
+    bool gguf = !strcmp(c->to, "gguf");
+    PT_TRY(parse_type(c, gguf, &opt));
+    PT_CHECK(!c->imatrix || gguf, PT_EARG, "--imatrix is for --to gguf");
+    PT_CHECK(!c->imatrix || (opt.mix && pt_dtype_quantised(pt_mix_most(opt.mix))), PT_EARG, "--imatrix weighs the errors of quantised types: give one by --type (Q4_K_M ...)");
+    PT_CHECK(!c->eval_data || gguf || !strcmp(c->to, "hf"), PT_EARG, "--eval-data is for --to gguf and hf");
     PT_TRY(pt_open_named(c, c->args[0], false, &o));
     PT_CHECK(o.adapter || (strcmp(c->to, "peft") && strcmp(c->to, "gguf-lora")), PT_EARG, "%s: there is no adapter in it; use --to hf or gguf", c->args[0]);
-    if (!o.base.tok && !strcmp(c->to, "gguf"))
+    if (!o.base.tok && gguf)
         pt_log(PT_LOG_WARN, "%s has no tokenizer: llama.cpp does not load the file; --tokenizer=PATH gives it one", c->args[0]);
-    PT_CHECK(!c->split || !strcmp(c->to, "gguf"), PT_EARG, "--split-max-size is for --to gguf");
+    PT_CHECK(!c->split || gguf, PT_EARG, "--split-max-size is for --to gguf");
     opt.split = c->split;
     opt.wrote = &wrote;
     opt.tok = o.base.tok;
@@ -39,7 +58,11 @@ pt_status pt_cmd_export(pt_cli *c)
         opt.pooling_token = opt.pooling ? o.cfg->data.pooling_token : NULL;
     }
     PT_TRY(pt_guard_export(c, &o, c->out, &guard));
-    bool tuned = o.is_run || o.adapter, merged = !strcmp(c->to, "gguf") || !strcmp(c->to, "hf");
+    if (c->imatrix) {
+        PT_TRY(pt_importances_asked(c, &o, &im));
+        opt.imatrix = &im;
+    }
+    bool tuned = o.is_run || o.adapter, merged = gguf || !strcmp(c->to, "hf");
     if (tuned && merged) {
         PT_TRY(pt_export_judged(c, &o, &opt, kinds[k].run));
     } else {
@@ -50,7 +73,8 @@ pt_status pt_cmd_export(pt_cli *c)
     if (wrote.files > 1) printf("wrote %zu files, first %s\n", wrote.files, wrote.path);
     else printf("wrote %s\n", c->out);
 done:
-    free(wrote.path);
+    pt_export_wrote_free(&wrote);
+    pt_imatrix_free(&im);
     pt_guard_close(&guard);
     pt_dataset_labels_free(names, opt.n_labels);
     pt_open_close(&o);

@@ -45,6 +45,11 @@ static const pt_command commands[] = {
                "would lose more than 5 % of what was learnt: that is q8_0, f16 or f32. Only an earlier export is overwritten.\n"
                "--split-max-size, of gguf: several files PATH-00001-of-0000N.gguf, each with so many bytes of tensors at most (500M, 4G), as llama.cpp reads\n"
                "them; what fits one file is one.\n"},
+    {"imatrix", pt_cmd_imatrix, PT_ON_STOP_LEAVE, "  ptrain imatrix RUN|MODEL --out F.gguf   importances for quantised exports, from training rows or --input",
+     "ptrain imatrix RUN|MODEL [--adapter DIR] [--input FILE] [--tokens N] [--context N] --out F.gguf\n"
+     "The mean square of what each column of each matrix reads, by which quantisers weigh their errors: what llama-imatrix computes, in its file format.\n"
+     "On the training rows of a run; or on --input: JSON lines, or any text, cut into pieces of --context tokens (512) as llama-imatrix cuts it.\n"
+     "--tokens: at most so many (32768).\n"},
     {"version", pt_cmd_version, PT_ON_STOP_NOTHING, NULL,
      "ptrain version\nThe version alone.\n"},
     {"doctor", pt_cmd_doctor, PT_ON_STOP_NOTHING, NULL,

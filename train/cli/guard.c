@@ -66,6 +66,8 @@ static pt_status each_input(const pt_cli *c, const pt_opened *o, pt_status (*loo
     for (int i = 0; i < c->n_args; i++) PT_RETURN(look(user, c->args[i], "what the command reads"));
     for (int i = 0; i < c->adapters.n; i++) PT_RETURN(look(user, c->adapters.at[i], "the adapter"));
     PT_RETURN(look(user, c->input, "the input"));
+    PT_RETURN(look(user, c->imatrix, "the importances"));
+    PT_RETURN(look(user, c->eval_data, "the evaluation data"));
     if (!cfg) return PT_OK;
     PT_RETURN(look(user, cfg->model.base_model, "the base model"));
     PT_RETURN(look(user, o->trained_from, "the base model"));
@@ -144,29 +146,33 @@ static pt_status check_folder(const pt_cli *c, const pt_opened *o, const char *o
     return PT_OK;
 }
 
-/* A GGUF file of ours of the same kind: a model, or an adapter. */
-static pt_status sealed_gguf(const char *path, bool adapter, bool *ours)
+/* A GGUF file of ours of this kind (general.type). */
+static pt_status sealed_gguf(const char *path, const char *kind, bool *ours)
 {
     pt_status rc = PT_OK;
     pt_gguf *g = NULL;
     pt_gguf_str type;
     PT_TRY(pt_gguf_open(&g, path));
-    *ours = pt_gguf_find(g, PT_SEAL_KEY) && pt_gguf_text(g, "general.type", &type) == PT_OK && adapter == (type.n == 7 && !memcmp(type.s, "adapter", 7));
+    *ours = pt_gguf_find(g, PT_SEAL_KEY) && pt_gguf_text(g, "general.type", &type) == PT_OK && type.n == strlen(kind) && !memcmp(type.s, kind, type.n);
 done:
     pt_gguf_close(g);
     return pt_err_forgive(rc);
 }
 
-static pt_status check_file(const pt_cli *c, const pt_opened *o, const char *out, bool adapter)
+static pt_status check_file(const pt_cli *c, const pt_opened *o, const char *out, const char *kind)
 {
     struct stat s;
     if (stat(out, &s) || !S_ISREG(s.st_mode)) return PT_OK; /* what is no regular file is refused where it is opened */
     PT_RETURN(each_input(c, o, refuse_same, (void *)(uintptr_t)out));
     bool ours = false;
-    PT_RETURN(sealed_gguf(out, adapter, &ours));
+    PT_RETURN(sealed_gguf(out, kind, &ours));
     if (ours) return PT_OK;
-    return pt_fail(PT_EARG, "%s exists and is no earlier export of a GGUF %s: it is not overwritten; remove it or choose another name", out,
-                   adapter ? "adapter" : "model");
+    return pt_fail(PT_EARG, "%s exists and is no earlier export of a GGUF %s: it is not overwritten; remove it or choose another name", out, kind);
+}
+
+pt_status pt_guard_imatrix(const pt_cli *c, const pt_opened *o, const char *out)
+{
+    return check_file(c, o, out, "imatrix");
 }
 
 /* Several files called after out: how many there will be is not known yet, so none that are there may be mixed up with them. */
@@ -204,7 +210,7 @@ pt_status pt_guard_export(const pt_cli *c, const pt_opened *o, const char *out, 
     *g = (pt_guard){.out = out};
     for (size_t i = 0; i < COUNT(written); i++) g->held[i] = -1;
     if (c->split) PT_RETURN(check_parts(out));
-    if (strcmp(c->to, "hf") && strcmp(c->to, "peft")) return check_file(c, o, out, !strcmp(c->to, "gguf-lora"));
+    if (strcmp(c->to, "hf") && strcmp(c->to, "peft")) return check_file(c, o, out, strcmp(c->to, "gguf-lora") ? "model" : "adapter");
     PT_RETURN(check_folder(c, o, out));
     for (size_t i = 0; i < COUNT(rivals); i++) PT_RETURN(refuse_name(out, rivals[i], ", which would be read beside what is written"));
     for (size_t i = 0; i < COUNT(written); i++) PT_RETURN(hold(g, i));

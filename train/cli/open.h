@@ -81,6 +81,7 @@ typedef struct pt_guard {
     const char *out;
     int held[PT_GUARD_NAMES]; /* files as they were before; -1: not there */
 } pt_guard;
+pt_status pt_guard_imatrix(const pt_cli *c, const pt_opened *o, const char *out);
 pt_status pt_guard_export(const pt_cli *c, const pt_opened *o, const char *out, pt_guard *g);
 pt_status pt_guard_done(const pt_guard *g);
 void pt_guard_close(pt_guard *g); /* always call it; safe on a zeroed struct */

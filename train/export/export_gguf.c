@@ -32,56 +32,13 @@ static uint32_t file_type(pt_dtype t)
     case PT_Q5_K: return 17;
     case PT_Q6_K: return 18;
     case PT_IQ4_NL: return 25;
+    case PT_IQ3_S: return 26;
+    case PT_IQ4_XS: return 30;
     default: return 32; /* bf16 */
     }
 }
 
-/* Bits of a weight. */
-static double bits(pt_dtype t)
-{
-    const pt_dtype_info *d = pt_dtype_get(t);
-    return 8.0 * (double)d->bytes / (double)d->block;
-}
-
-/* The base's own type, as long as it can hold a change: few bits round it back to where it was. */
-static pt_dtype own_type(const pt_out_tensor *o, const pt_dtype *changed)
-{
-    pt_dtype t = o->src.data ? o->src.type : PT_F32;
-    if (!o->a) return t;
-    if (changed) return bits(*changed) > bits(t) ? *changed : t;
-    return pt_dtype_quantised(t) && bits(t) < bits(PT_Q8_0) ? PT_Q8_0 : t;
-}
-
-/* The type a tensor is written as: vectors f32; matrices as asked; where the base's own type cannot be written again, q8_0. */
-static pt_status type_of(const pt_out_tensor *o, pt_dtype asked, const pt_dtype *changed, pt_dtype *out)
-{
-    const pt_tensor_spec *s = o->spec;
-    if (pt_tensor_is_vector(s)) {
-        *out = PT_F32;
-        return PT_OK;
-    }
-    bool outer = s->kind == PT_TENSOR_EMBED || s->kind == PT_TENSOR_HEAD;
-    pt_dtype t = asked;
-    if (asked == PT_DTYPE_COUNT)
-        t = own_type(o, changed);
-    else if (outer && pt_dtype_quantised(t))
-        t = PT_Q8_0; /* few bits hurt most there */
-    if (!pt_out_verbatim(o, t) && !pt_quant_writable(t)) {
-        if (asked != PT_DTYPE_COUNT)
-            return pt_fail(PT_ENOSUP, "%s: %s cannot be written; choose f32, f16, bf16, q8_0, q4_0, q4_1, q5_0 or q5_1",
-                           s->name, pt_dtype_get(t)->name);
-        pt_log(PT_LOG_WARN, "%s changed and cannot be written as %s again: q8_0 instead", s->name, pt_dtype_get(t)->name);
-        t = PT_Q8_0;
-    }
-    if (s->cols % pt_dtype_get(t)->block && asked == PT_DTYPE_COUNT) t = PT_F16;
-    if (s->cols % pt_dtype_get(t)->block)
-        return pt_fail(PT_ENOSUP, "%s has rows of %lld, no multiple of the block of %s: choose f16, bf16 or f32", s->name,
-                       (long long)s->cols, pt_dtype_get(t)->name);
-    *out = t;
-    return PT_OK;
-}
-
-static pt_status declare(pt_gguf_writer *w, pt_model *m, const pt_tensor_spec *s, const pt_export_options *opt, pt_dtype *type)
+static pt_status declare(pt_gguf_writer *w, pt_model *m, const pt_tensor_spec *s, pt_type_choice *choice, pt_dtype *type)
 {
     pt_status rc = PT_OK;
     pt_out_tensor o = {0};
@@ -90,7 +47,7 @@ static pt_status declare(pt_gguf_writer *w, pt_model *m, const pt_tensor_spec *s
     int64_t dims[2] = {s->cols, s->rows};
     PT_CHECK(pt_tensor_gguf_name(m->fam, s, name, sizeof name), PT_ENOSUP, "%s has no name in GGUF", s->name);
     PT_TRY(pt_out_open(&o, m, s, PT_OUT_GGUF));
-    PT_TRY(type_of(&o, opt->type, opt->changed, type));
+    PT_TRY(pt_type_choice_next(choice, &o, name, type));
     PT_TRY(pt_gguf_put_tensor(w, name, *type, vector ? 1 : 2, dims));
 done:
     pt_out_close(&o);
@@ -129,13 +86,25 @@ done:
     return rc;
 }
 
+/* What llama-quantize notes of the importances. */
+static pt_status put_imatrix(pt_gguf_writer *w, const pt_imatrix *im)
+{
+    const char *file = im->path ? pt_path_base(im->path) : "computed";
+    PT_RETURN(pt_gguf_put_text(w, "quantize.imatrix.file", file, strlen(file)));
+    if (im->data) PT_RETURN(pt_gguf_put_text(w, "quantize.imatrix.dataset", im->data, strlen(im->data)));
+    PT_RETURN(pt_gguf_put_u32(w, "quantize.imatrix.entries_count", (uint32_t)im->n));
+    return pt_gguf_put_u32(w, "quantize.imatrix.chunks_count", (uint32_t)im->chunks);
+}
+
 static pt_status put_general(pt_gguf_writer *w, const pt_model *m, const pt_export_options *opt, pt_dtype most)
 {
     PT_RETURN(pt_gguf_put_text(w, "general.architecture", m->fam->gguf, strlen(m->fam->gguf)));
     PT_RETURN(pt_gguf_put_text(w, "general.type", "model", 5));
     PT_RETURN(put_name(w, m, opt));
-    PT_RETURN(pt_gguf_put_u32(w, "general.file_type", file_type(most)));
+    const pt_mix *mix = pt_export_mix(opt);
+    PT_RETURN(pt_gguf_put_u32(w, "general.file_type", mix ? pt_mix_file_type(mix) : file_type(most)));
     PT_RETURN(pt_gguf_put_u32(w, "general.quantization_version", 2));
+    if (opt->imatrix) PT_RETURN(put_imatrix(w, opt->imatrix));
     PT_RETURN(m->fam->to_gguf ? m->fam->to_gguf(w, &m->cfg) : pt_family_write_gguf(w, &m->cfg));
     PT_RETURN(pt_gguf_put_vocab(w, m, opt));
     return pt_gguf_put_seal(w);
@@ -151,11 +120,25 @@ static pt_status check_exportable(const pt_model *m)
     return PT_OK;
 }
 
-static pt_status tell(const pt_gguf_writer *w, pt_export_wrote *out)
+void pt_export_wrote_free(pt_export_wrote *w)
 {
-    free(out->path);
-    *out = (pt_export_wrote){.files = w->n_parts};
+    free(w->path);
+    free(w->types);
+    *w = (pt_export_wrote){0};
+}
+
+static pt_status tell(const pt_gguf_writer *w, pt_dtype **types, size_t n, pt_export_wrote *out)
+{
+    pt_export_wrote_free(out);
+    *out = (pt_export_wrote){.files = w->n_parts, .types = *types, .n_types = n};
+    *types = NULL;
     return w->n_parts > 1 ? pt_gguf_part_path(&out->path, w->path, 0, w->n_parts) : pt_strdup(&out->path, w->path);
+}
+
+static const float *weights_of(const pt_model *m, const pt_tensor_spec *s, const pt_export_options *opt)
+{
+    char name[128];
+    return opt->imatrix && pt_tensor_gguf_name(m->fam, s, name, sizeof name) ? pt_imatrix_mean(opt->imatrix, name, s->cols) : NULL;
 }
 
 pt_status pt_export_gguf(pt_model *m, const char *file, const pt_export_options *opt)
@@ -166,12 +149,14 @@ pt_status pt_export_gguf(pt_model *m, const char *file, const pt_export_options 
     pt_dtype *types = NULL;
     int64_t half = m->cfg.rot / 2;
     size_t matrix = 0;
+    pt_type_choice choice;
     PT_TRY(check_exportable(m));
+    PT_TRY(pt_type_choice_start(&choice, m, opt));
     PT_TRY(pt_alloc0(&types, m->n_specs));
     PT_TRY(pt_gguf_writer_open(&w, file));
     pt_gguf_writer_limit(&w, opt->split);
     for (size_t i = 0; i < m->n_specs; i++) {
-        PT_TRY(declare(&w, m, &m->specs[i], opt, &types[i]));
+        PT_TRY(declare(&w, m, &m->specs[i], &choice, &types[i]));
         if (m->specs[i].kind == PT_TENSOR_MATRIX) matrix = i;
     }
     if (wants_freqs(&m->cfg)) PT_TRY(pt_gguf_put_tensor(&w, "rope_freqs.weight", PT_F32, 1, &half));
@@ -179,13 +164,13 @@ pt_status pt_export_gguf(pt_model *m, const char *file, const pt_export_options 
     PT_TRY(put_general(&w, m, opt, types[matrix]));
     for (size_t i = 0; i < m->n_specs; i++) {
         PT_TRY(pt_out_open(&o, m, &m->specs[i], PT_OUT_GGUF));
-        PT_TRY(pt_out_write(&o, types[i], put_bytes, &w));
+        PT_TRY(pt_out_write(&o, types[i], weights_of(m, &m->specs[i], opt), put_bytes, &w));
         pt_out_close(&o);
     }
     if (wants_freqs(&m->cfg)) PT_TRY(write_freqs(&w, m));
     if (m->cfg.scaling == PT_ROPE_SCALE_LONG) PT_TRY(pt_longrope_write(&w, &m->cfg));
     PT_TRY(pt_gguf_writer_commit(&w));
-    if (opt->wrote) PT_TRY(tell(&w, opt->wrote));
+    if (opt->wrote) PT_TRY(tell(&w, &types, m->n_specs, opt->wrote));
 done:
     pt_out_close(&o);
     pt_gguf_writer_close(&w);

@@ -41,7 +41,7 @@ static pt_status write_tensors(pt_model *m, const char *dir, pt_dtype type, uint
     for (size_t i = 0; i < m->n_specs; i++) PT_TRY(declare(&w, &m->specs[i], type));
     for (size_t i = 0; i < m->n_specs; i++) {
         PT_TRY(pt_out_open(&o, m, &m->specs[i], PT_OUT_HF));
-        if (!trial) PT_TRY(pt_out_write(&o, type, put_bytes, &w));
+        if (!trial) PT_TRY(pt_out_write(&o, type, NULL, put_bytes, &w));
         pt_out_close(&o);
     }
     if (trial)

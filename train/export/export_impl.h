@@ -4,6 +4,8 @@
 #include "checkpoints/hf.h"
 #include "train/model/adapters.h"
 #include "train/export/export.h"
+#include "train/export/imatrix.h"
+#include "train/export/mix.h"
 
 /* One tensor on its way out. Pieces are whole heads where rows are reordered, so that no more than a piece lies in memory. */
 typedef struct pt_out_tensor {
@@ -29,9 +31,19 @@ void pt_out_close(pt_out_tensor *o);
 pt_status pt_out_rows(pt_out_tensor *o, int64_t r0, int64_t n, const float **rows);
 /* True when the stored bytes can be copied as they are into `type`. */
 bool pt_out_verbatim(const pt_out_tensor *o, pt_dtype type);
-/* Writes the whole tensor as `type` through put(user, bytes, n). */
+/* Writes the whole tensor as `type` through put(user, bytes, n). weights: of its columns (pt_quant_rows_weighted), NULL = none. */
 typedef pt_status (*pt_out_put)(void *user, const void *data, size_t bytes);
-pt_status pt_out_write(pt_out_tensor *o, pt_dtype type, pt_out_put put, void *user);
+pt_status pt_out_write(pt_out_tensor *o, pt_dtype type, const float *weights, pt_out_put put, void *user);
+/* Types of a GGUF file's tensors, asked for in the order of m->specs. start: PT_EARG where importances are missing or of another model. */
+typedef struct pt_type_choice {
+    const pt_export_options *opt;
+    const pt_mix *mix; /* NULL: as the base stores them */
+    pt_mix_model model;
+    pt_mix_walk walk;
+} pt_type_choice;
+const pt_mix *pt_export_mix(const pt_export_options *opt);
+pt_status pt_type_choice_start(pt_type_choice *c, const pt_model *m, const pt_export_options *opt);
+pt_status pt_type_choice_next(pt_type_choice *c, const pt_out_tensor *o, const char *name, pt_dtype *out);
 /* Downloads A and B of slot 0 of a module; B in the stored order. Owned. */
 pt_status pt_out_adapter(pt_model *m, const pt_lora_module *x, float **a, float **b);
 const pt_lora_module *pt_lora_module_at(const pt_model *m, int layer, int kind);

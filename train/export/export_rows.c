@@ -140,7 +140,7 @@ bool pt_out_verbatim(const pt_out_tensor *o, pt_dtype type)
     return o->src.data && o->src.type == type && !o->a && !o->fresh && !o->turned && o->shift == 0;
 }
 
-pt_status pt_out_write(pt_out_tensor *o, pt_dtype type, pt_out_put put, void *user)
+pt_status pt_out_write(pt_out_tensor *o, pt_dtype type, const float *weights, pt_out_put put, void *user)
 {
     pt_status rc = PT_OK;
     unsigned char *bytes = NULL;
@@ -154,7 +154,7 @@ pt_status pt_out_write(pt_out_tensor *o, pt_dtype type, pt_out_put put, void *us
         int64_t n = rows - r < piece ? rows - r : piece;
         const float *f;
         PT_TRY(pt_out_rows(o, r, o->transposed ? s->rows : n, &f));
-        PT_TRY(pt_quant_rows(type, f, n, cols, bytes));
+        PT_TRY(pt_quant_rows_weighted(type, f, n, cols, weights, bytes));
         PT_TRY(put(user, bytes, row * (size_t)n));
     }
 done:

@@ -70,6 +70,7 @@ pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const 
 {
     const pt_ops *ops = m->ctx->ops;
     pt_lora_part parts[3];
+    if (m->inputs_heard) PT_RETURN(m->inputs_heard(m->inputs_user, layer, first, n, pt_trim(x, m->loaded.n_live)));
     for (int i = 0; i < n; i++) {
         const pt_lin *w = &pt_block_at(m, layer)->lin[first + i];
         PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = y[i], .x = x, .w = w->w, .b = w->b, .beta = add}));

@@ -70,6 +70,12 @@ void pt_model_on_grads(pt_model *m, pt_status (*done)(void *user, int stage), vo
     m->grads_user = user;
 }
 
+void pt_model_on_inputs(pt_model *m, pt_status (*heard)(void *user, int layer, int module, int n, pt_view x), void *user)
+{
+    m->inputs_heard = heard;
+    m->inputs_user = user;
+}
+
 int pt_model_grad_stage(const pt_model *m, const pt_param *p)
 {
     static const int first[] = {PT_PART_EMBED, PT_PART_POSITIONS, PT_MOD_IN};

@@ -76,6 +76,10 @@ typedef struct pt_family {
     double rotated;         /* part of each head that rotates, of a random base; 0 stands for 1. Files say theirs */
     bool permuted;          /* GGUF stores Q and K rows for adjacent rotary pairs */
     pt_layout layout[PT_MOD_COUNT], qk_norm_layout;
+    /* Of named mixes (train/export/mix.h): some rules are others; models of so many layers count as of 70 G parameters, but where large_shared is set
+     * only those whose key heads are shared. 0: none does. */
+    bool mixed_apart, large_shared;
+    int large_layers;
     /* The switches that all models of the family have; sizes are not set yet. */
     void (*shape)(pt_model_config *c);
     /* What follows from sizes, where it is 0 still (Gemma's embed_scale); of a random base, and of readers that call it. NULL: nothing. */

@@ -113,6 +113,9 @@ pt_status pt_model_zero_grad(pt_model *m);
  * embeddings' (and what is tied to them). done(user, stage) is called in each backward pass when the kernels of a stage, and of all before it,
  * are in the stream; a batch without rows reports the last stage only. NULL: nobody listens. */
 void pt_model_on_grads(pt_model *m, pt_status (*done)(void *user, int stage), void *user);
+/* What the linear layers of blocks read: heard(user, layer, module, n, x) is called in each forward pass before modules [module, module + n) of families.h
+ * are applied to x [tokens that are alive, their input features], f32 or bf16 on the device. NULL: nobody listens. */
+void pt_model_on_inputs(pt_model *m, pt_status (*heard)(void *user, int layer, int module, int n, pt_view x), void *user);
 int pt_model_grad_stage(const pt_model *m, const pt_param *p);
 /* ---- the loss (options.loss): on every backend one flow, which waits for nothing --------------------------------------- */
 

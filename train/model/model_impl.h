@@ -171,6 +171,8 @@ struct pt_model {
     struct pt_prefill *prefill;
     pt_status (*grads_done)(void *user, int stage); /* pt_model_on_grads */
     void *grads_user;
+    pt_status (*inputs_heard)(void *user, int layer, int module, int n, pt_view x); /* pt_model_on_inputs */
+    void *inputs_user;
 };
 
 enum { PT_DECODE_CHUNK = 64 }; /* tokens that go behind a cache at once: as many as every plan has room for */

@@ -110,4 +110,4 @@ static const char *const reads_gguf[] = {"attention.layer_norm_epsilon", NULL};
 const pt_family pt_family_falcon = {.name = "falcon", .title = "falcon", .causal = "FalconForCausalLM", .classifier = "FalconForSequenceClassification", .gguf = "falcon",
                                     .trunk = "transformer.", .block = "h.", .names = names, .reads = reads, .reads_gguf = reads_gguf,
                                     .layout = {[PT_MOD_QKV] = PT_LAYOUT_GROUPED}, .shape = shape, .from_hf = from_hf, .to_hf = to_hf, .from_gguf = from_gguf,
-                                    .to_gguf = to_gguf};
+                                    .to_gguf = to_gguf, .mixed_apart = true};

@@ -18,4 +18,4 @@ static pt_status to_hf(pt_hf *out, const pt_model_config *c)
 }
 
 const pt_family pt_family_llama = {.name = "llama", .title = "llama (Llama 2 and 3, SmolLM2, TinyLlama)", .causal = "LlamaForCausalLM",
-                                   .classifier = "LlamaForSequenceClassification", .gguf = "llama", .permuted = true, .from_hf = from_hf, .to_hf = to_hf};
+                                   .classifier = "LlamaForSequenceClassification", .gguf = "llama", .permuted = true, .large_layers = 80, .large_shared = true, .from_hf = from_hf, .to_hf = to_hf};

@@ -71,7 +71,7 @@ static bool is_gguf(const pt_model_config *c)
 }
 
 const pt_family pt_family_mistral = {.name = "mistral", .title = "mistral", .causal = "MistralForCausalLM", .classifier = "MistralForSequenceClassification",
-                                     .gguf = "llama", .windowed = true, .permuted = true, .from_hf = from_hf, .to_hf = to_hf, .is_gguf = is_gguf};
+                                     .gguf = "llama", .windowed = true, .permuted = true, .large_layers = 80, .large_shared = true, .from_hf = from_hf, .to_hf = to_hf, .is_gguf = is_gguf};
 const pt_family pt_family_mistral3 = {.name = "mistral3", .title = "mistral3 (its text)", .causal = "Mistral3ForConditionalGeneration", .gguf = "mistral3",
                                       .windowed = true, .permuted = true, .from_hf = from_hf_within, .from_gguf = from_gguf_within};
 const pt_family pt_family_ministral = {.name = "ministral", .title = "ministral", .causal = "MinistralForCausalLM",

@@ -60,6 +60,6 @@ static pt_status to_hf(pt_hf *out, const pt_model_config *c)
 }
 
 const pt_family pt_family_qwen2 = {.name = "qwen2", .title = "qwen2 (Qwen 2 and 2.5)", .causal = "Qwen2ForCausalLM", .classifier = "Qwen2ForSequenceClassification",
-                                   .gguf = "qwen2", .windowed = true, .shape = shape2, .from_hf = from_hf2, .to_hf = to_hf};
+                                   .gguf = "qwen2", .windowed = true, .large_layers = 80, .shape = shape2, .from_hf = from_hf2, .to_hf = to_hf};
 const pt_family pt_family_qwen3 = {.name = "qwen3", .title = "qwen3", .causal = "Qwen3ForCausalLM", .classifier = "Qwen3ForSequenceClassification",
                                    .gguf = "qwen3", .windowed = true, .shape = shape3, .from_hf = from_hf3, .to_hf = to_hf};
