@@ -92,7 +92,7 @@ bench: ptrain ## speed and memory beside PyTorch + PEFT and llama.cpp where inst
 	@$(PYTHON) tests/bench/pack_bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
 	@bash tests/bench/reference_bench.sh build/ptrain
 
-# Programs of tests/bench use kernels and base only; those of the tokenizers use data.
+# Programs of tests/bench use kernels and base only; those of the tokenizers use data, that of constraints all that generates.
 TOKENIZER_BENCH := $(BUILD)/tests/bench/tokenizer_bench
 TOK_DUMP := $(BUILD)/tests/tools/tok_dump
 $(TOKENIZER_BENCH) $(TOK_DUMP): %: %.o $(BUILD)/libdata.a $(BUILD)/libbase.a
@@ -100,7 +100,16 @@ $(TOKENIZER_BENCH) $(TOK_DUMP): %: %.o $(BUILD)/libdata.a $(BUILD)/libbase.a
 tok-dump: $(TOK_DUMP)
 bench-tokenizer: $(TOKENIZER_BENCH) ## tokenizers beside Hugging Face's (PYTHON=... with tokenizers)
 	@$(PYTHON) tests/bench/tokenizer_bench.py $(TOKENIZER_BENCH)
-BENCHES := $(filter-out $(TOKENIZER_BENCH),$(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c)))
+CONSTRAIN_BENCH := $(BUILD)/tests/bench/constrain_bench
+$(CONSTRAIN_BENCH): %: %.o $(call libs,generate)
+	$(say) $@; $(CC) $(STD) $(LDFLAGS) $^ $(LIBS) -o $@
+QWEN ?= ../shared/data/tokenizers/qwen3/tokenizer.json.gz
+bench-constrain: $(CONSTRAIN_BENCH) ## what constraints cost: first masks at 152k tokens, tokens/s beside free answers (MODEL=..., QWEN=tokenizer.json.gz)
+	@mkdir -p $(BUILD)/qwen && gzip -dc $(QWEN) >$(BUILD)/qwen/tokenizer.json
+	@$(CONSTRAIN_BENCH) mask $(BUILD)/qwen tests/golden/data/constraints.jsonl
+	@$(CONSTRAIN_BENCH) speed $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf) - tests/golden/data/constraints.jsonl
+	@$(CONSTRAIN_BENCH) speed qwen2.5-0.5b $(BUILD)/qwen tests/golden/data/constraints.jsonl 2
+BENCHES := $(filter-out $(TOKENIZER_BENCH) $(CONSTRAIN_BENCH),$(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c)))
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libkernels.a $(BUILD)/libbase.a
 	$(say) $@; $(CC) $(LDFLAGS) -fopenmp -Wl,--start-group $^ -Wl,--end-group $(LIBS) $(TESTLIBS) -o $@
 bench-kernels: $(BENCHES) ## speed of the CPU ops, each as a share of the GEMM peak
