@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Answers that are held to a regular expression or a list of choices: generate, chat, rows of their own, evaluation, plan, what is refused.
+# Answers that are held to a JSON schema, a regular expression or a list of choices: generate, chat, rows of their own, evaluation, plan, what is refused.
 # shellcheck source=tests/cli/lib.bash
 . "$(dirname "$0")/lib.bash"
 for i in $(seq 12); do echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}, {\"role\": \"assistant\", \"content\": \"yes, number $i\"}]}"; done >"$dir/rows.jsonl"
@@ -63,8 +63,26 @@ awk 'BEGIN { printf "{\"prompt\": \"x\", \"choice\": [\"c0\""; for (i = 1; i < 1
 refused "100,000 choices" 'many.jsonl:1: choice: .*10,?000' generate "$dir/run" --input "$dir/many.jsonl"
 refused "a command that generates nothing" '--regex has no effect' score "$dir/run" --input "$dir/in.jsonl" --regex a
 
+# JSON schemas
+schema='{"type":"object","properties":{"name":{"type":"string","pattern":"^[A-Z][a-z]{1,5}$"},"age":{"type":"integer","minimum":18,"maximum":21},"mood":{"enum":["calm","cross"]}},"required":["name","age","mood"],"additionalProperties":false}'
+shape='\{\\"name\\": ?\\"[A-Z][a-z]{1,5}\\", ?\\"age\\": ?(18|19|20|21), ?\\"mood\\": ?\\"(calm|cross)\\"\}'
+gen --input "$dir/same.jsonl" --json-schema "$schema" && [ "$(grep -cE "\"response\":\"$shape\",\"finish_reason\":\"stop\"" "$dir/out")" = 12 ]
+result "--json-schema TEXT: keys in its order, values of its kinds"
+echo "$schema" >"$dir/a.schema.json" && cp "$dir/out" "$dir/all" && gen --input "$dir/same.jsonl" --json-schema "$dir/a.schema.json" && cmp -s "$dir/out" "$dir/all"
+result "--json-schema FILE: the same"
+echo '{"prompt": "x", "json_schema": {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "maxItems": 2}}' >"$dir/own.jsonl"
+gen --input "$dir/own.jsonl" --json-schema "$schema" && grep -qE '"response":"\[(true|false), ?(true|false)\]","finish_reason":"stop"' "$dir/out"
+result "a row's json_schema"
+refused "a schema of another place" '--json-schema: .*(http|remote|\$ref)' generate "$dir/run" --prompt x --json-schema '{"$ref": "http://127.0.0.1:9/schema"}'
+refused "a schema of a file" '--json-schema: .*\$ref' generate "$dir/run" --prompt x --json-schema '{"$ref": "other.json#/a"}'
+refused "a keyword that is not known here" '--json-schema: .*uniqueItems' generate "$dir/run" --prompt x --json-schema '{"type": "array", "uniqueItems": true}'
+refused "a schema that nothing satisfies" '--json-schema: ' generate "$dir/run" --prompt x --json-schema '{"type": "integer", "minimum": 3, "maximum": 2}'
+refused "10,000 schemas inside each other" '--json-schema: .*(deep|inside|nest)' generate "$dir/run" --prompt x --json-schema "$(printf '{"items":%.0s' $(seq 10000))true$(printf '}%.0s' $(seq 10000))"
+refused "a schema that is no JSON" '--json-schema: ' generate "$dir/run" --prompt x --json-schema '{"type": "object"'
+
 # evaluation
 for i in $(seq 5); do echo "{\"question\": \"Who is number $i?\", \"said\": \"It is me, $i.\"}"; done >"$dir/scored.jsonl"
+for i in $(seq 4); do echo "{\"question\": \"Age and mood of number $i as JSON?\", \"json\": {\"age\": $i, \"calm\": true, \"pets\": [1, 2.5]}}"; done >"$dir/fields.jsonl"
 sed '/^evaluations/,$d' "$dir/run.yaml" >"$dir/eval.yaml"
 cat >>"$dir/eval.yaml" <<Y
 models: [{name: far, endpoint: http://127.0.0.1:9/v1, model: m}]
@@ -72,6 +90,7 @@ evaluations:
   - {task: choice, name: free, path: data/samples/eval/choice_en.jsonl, method: written, chat: true}
   - {task: choice, name: held, path: data/samples/eval/choice_en.jsonl, method: written, chat: true, constrain: true, rotate: true}
   - {task: judge, name: verdicts, path: $dir/scored.jsonl, field_answer: said, judges: [self], judge_max_new_tokens: 32, judge_context: 1024, constrain: true}
+  - {task: match, name: fields, path: $dir/fields.jsonl, max_new_tokens: 200, temperature: 1, constrain: true}
   - {task: questionnaire, name: traits, path: data/samples/eval/questionnaire_en.jsonl, method: written, chat: true, constrain: true}
 Y
 ev() { "$ptrain" eval "$dir/eval.yaml" --output "$dir/$1.json" --answers "$dir/$1.answers" "${@:2}" >"$dir/out" 2>"$dir/err" </dev/null; }
@@ -88,6 +107,8 @@ ev traits --task traits --limit 6 && grep -q '^traits, constrained (questionnair
 result "a questionnaire answered in text: numbers of the scale alone"
 ev verdicts --task verdicts --limit 5 && grep -q '^verdicts, constrained (judge, 5 items)' "$dir/out" && grep -q '^self.*: 5 of 5 verdicts$' "$dir/out" && grep -qE 'not read: before [0-9] of 5' "$dir/out"
 result "judges' verdicts"
+ev fields --task fields && grep -q '^fields, constrained (match' "$dir/out" && grep -qE '^answers without a JSON object  *0\.0 % [^ ]*  *0\.0 %' "$dir/out" && grep -qE 'not read: before [0-9] of 4' "$dir/out"
+result "objects with the fields that the rows want"
 wrong() { # NAME PATTERN ENTRY
     sed '/^evaluations/,$d' "$dir/eval.yaml" >"$dir/wrong.yaml"
     printf 'evaluations:\n  - %s\n' "$3" >>"$dir/wrong.yaml"
