@@ -250,8 +250,55 @@ pt_status pt_con_auto_reset(pt_con_auto *a)
     PT_RETURN(visit(a, a->g->start, 0));
     PT_RETURN(closure_end(a));
     PT_RETURN(settle(a, &a->start));
-    if (a->start == PT_CON_DEAD) return pt_fail(PT_EARG, "no text can satisfy the constraint (within %d references inside each other)", PT_CONSTRAINT_DEPTH);
+    if (a->start == PT_CON_DEAD) return pt_fail(PT_EARG, "no text can satisfy the constraint (with the bytes of the vocabulary's tokens, and %d references inside each other)", PT_CONSTRAINT_DEPTH);
     return begin_states(a);
+}
+
+/* A stack whose topmost frame with a base goes back to that; the stack itself where none has one. */
+static pt_status base_stack(pt_con_auto *a, uint32_t stack, uint32_t *out, uint32_t *reach)
+{
+    pt_con_frame above[8];
+    const pt_con_graph *g = a->g;
+    uint32_t at = stack;
+    int n = 0;
+    *out = stack;
+    for (; at && n < 8; at = a->frame[at - 1].under) {
+        pt_con_frame f = a->frame[at - 1];
+        if (f.back < g->cap_chain && g->chain[f.back].base) {
+            if (g->chain[f.back].reach < *reach) *reach = g->chain[f.back].reach;
+            PT_RETURN(stack_of(a, (pt_con_frame){g->chain[f.back].base, f.under, f.depth}, out));
+            while (n-- > 0) PT_RETURN(stack_of(a, (pt_con_frame){above[n].back, *out, above[n].depth}, out));
+            return PT_OK;
+        }
+        above[n++] = f;
+    }
+    return PT_OK;
+}
+
+enum { WORTH = 6 }; /* below so many bytes nearly all tokens would be looked at anyhow */
+
+pt_status pt_con_auto_base(pt_con_auto *a, int32_t state, int32_t *base, uint32_t *reach)
+{
+    pt_con_state s = a->state[state];
+    bool same = true;
+    size_t k = 0;
+    *base = state;
+    *reach = UINT32_MAX;
+    if (pt_con_auto_bytes(a) > a->most_bytes) return PT_OK;
+    PT_RETURN(pt_reserve(&a->todo, &a->cap_todo, s.n));
+    for (uint32_t i = 0; i < s.n; i++) {
+        pt_con_place p = a->place[s.first + i];
+        uint32_t stack;
+        PT_RETURN(base_stack(a, p.stack, &stack, reach));
+        same &= stack == p.stack;
+        a->todo[i] = (pt_con_place){p.node, stack};
+    }
+    if (same || *reach < WORTH) return PT_OK;
+    qsort(a->todo, s.n, sizeof *a->todo, by_place);
+    for (uint32_t i = 0; i < s.n; i++)
+        if (!k || by_place(&a->todo[k - 1], &a->todo[i]) != 0) a->todo[k++] = a->todo[i];
+    a->n_todo = k;
+    return settle(a, base);
 }
 
 /* Bytes that no edge tells apart are one class. */

@@ -8,6 +8,7 @@
 void pt_con_graph_free(pt_con_graph *g)
 {
     for (size_t i = 0; i < g->n_kept; i++) free(g->kept[i].set.span);
+    free(g->chain);
     free(g->kept);
     free(g->rule);
     free(g->need);
@@ -18,7 +19,7 @@ void pt_con_graph_free(pt_con_graph *g)
 
 size_t pt_con_graph_bytes(const pt_con_graph *g)
 {
-    return g->cap_edges * sizeof *g->edge + g->cap * sizeof *g->first + g->cap_need + g->cap_rules * sizeof *g->rule + g->cap_kept * sizeof *g->kept;
+    return g->cap_edges * sizeof *g->edge + g->cap * sizeof *g->first + g->cap_need + g->cap_chain * sizeof *g->chain + g->cap_rules * sizeof *g->rule + g->cap_kept * sizeof *g->kept;
 }
 
 void pt_con_fail(pt_con_graph *g, pt_status rc)
@@ -272,27 +273,40 @@ uint32_t pt_con_jchar(pt_con_graph *g)
     return rule;
 }
 
+/* Of n + 1 nodes of a chain, node[i] behind i pieces. Where pieces still must come, the first one stands for all: a token too short to reach the last of
+ * them tells nothing apart. Where they only may, the first of those that may. */
+static void link_chain(pt_con_graph *g, const uint32_t *node, uint32_t n, uint32_t min)
+{
+    pt_con_fail(g, pt_reserve(&g->chain, &g->cap_chain, g->n));
+    for (uint32_t i = 1; i < n && g->status == PT_OK; i++)
+        if (i != min) g->chain[node[i]] = i < min ? (pt_con_chain){node[0], min - i} : (pt_con_chain){node[min], n - i};
+}
+
 uint32_t pt_con_times(pt_con_graph *g, uint32_t rule, uint32_t min, uint32_t max, uint32_t next)
 {
-    uint32_t at = next;
+    uint32_t at = next, n = max == PT_CON_MANY ? min : max, *node = NULL;
+    pt_con_fail(g, pt_alloc0(&node, n + 1));
     if (max == PT_CON_MANY) {
         at = pt_con_node(g);
         pt_con_call(g, at, rule, at);
         pt_con_none(g, at, next);
     }
-    for (uint32_t i = max == PT_CON_MANY ? min : max; i-- > 0 && g->status == PT_OK;) {
+    for (uint32_t i = n; i-- > 0 && g->status == PT_OK;) {
         uint32_t from = pt_con_node(g);
         pt_con_call(g, from, rule, at);
         if (i >= min) pt_con_none(g, from, next);
-        at = from;
+        at = node[i] = from;
     }
+    if (g->status == PT_OK && n) link_chain(g, node, n, min);
+    free(node);
     return at;
 }
 
-/* The least that an edge takes to end, from what is known now. */
-static unsigned edge_need(const pt_con_graph *g, const pt_con_edge *e)
+/* The least that an edge takes to end, from what is known now. count[b]: bytes below b that some token has. */
+static unsigned edge_need(const pt_con_graph *g, const pt_con_edge *e, const unsigned *count)
 {
     unsigned to = g->need[e->to], in = 0;
+    if (e->kind == PT_CON_BYTE && count[e->hi + 1] == count[e->lo]) return 255;
     if (e->kind == PT_CON_CALL) {
         const pt_con_rule *r = &g->rule[e->rule];
         in = g->need[r->start] == 255 ? 255 : g->need[r->start] + r->deep;
@@ -300,19 +314,21 @@ static unsigned edge_need(const pt_con_graph *g, const pt_con_edge *e)
     return to > in ? to : in;
 }
 
-pt_status pt_con_needs(pt_con_graph *g)
+pt_status pt_con_needs(pt_con_graph *g, const bool *has)
 {
+    unsigned count[257] = {0};
     PT_RETURN(g->status);
     PT_RETURN(pt_reserve(&g->need, &g->cap_need, g->n));
     memset(g->need, 255, g->n);
     g->need[PT_CON_END] = 0;
+    for (int b = 0; b < 256; b++) count[b + 1] = count[b] + (!has || has[b]);
     bool moved = true;
     for (bool up = true; moved; up = !up) { /* what a node needs lies mostly before it, but for loops and rules */
         moved = false;
         for (size_t k = 0; k < g->n; k++) {
             size_t i = up ? k : g->n - 1 - k;
             for (uint32_t e = g->first[i]; e; e = g->edge[e - 1].next) {
-                unsigned need = edge_need(g, &g->edge[e - 1]);
+                unsigned need = edge_need(g, &g->edge[e - 1], count);
                 if (need < g->need[i] && need <= PT_CONSTRAINT_DEPTH) {
                     g->need[i] = (uint8_t)need;
                     moved = true;

@@ -78,30 +78,54 @@ void pt_con_cache_settle(pt_constraint_vocab *v, pt_constraint *c, const pt_con_
     }
 }
 
-/* Sets the bits of all tokens whose bytes a text at `state` can go on with. */
-static pt_status fill(pt_constraint *c, int32_t state, uint64_t *bits)
+static void put_bit(uint64_t *bits, uint32_t id, bool on)
+{
+    uint64_t bit = (uint64_t)1 << (id % 64);
+    if (on)
+        bits[id / 64] |= bit;
+    else
+        bits[id / 64] &= ~bit;
+}
+
+/* Of tokens longer than `known` bytes: sets the bits of those whose bytes a text at `state` can go on with, clears those of the others. */
+static pt_status fill(pt_constraint *c, int32_t state, uint32_t known, uint64_t *bits)
 {
     pt_constraint_vocab *v = c->v;
     pt_con_auto *a = &c->a;
     v->path[0] = state;
     for (size_t i = 0; i < v->n_tree;) {
         const pt_con_tree *t = &v->tree[i];
+        if (t->longest <= known) {
+            i = t->skip;
+            continue;
+        }
         int32_t from = v->path[t->depth - 1], to = pt_con_auto_known(a, from, t->byte);
         if (to == PT_CON_UNKNOWN) PT_RETURN(pt_con_auto_step(a, from, t->byte, &to));
         if (to == PT_CON_DEAD) {
+            for (uint32_t k = known ? t->token : 0; known && k < v->tree[t->skip].token; k++)
+                if (v->at[v->order[k] + 1] - v->at[v->order[k]] > known) put_bit(bits, v->order[k], false);
             i = t->skip;
             continue;
         }
         v->path[t->depth] = to;
-        for (uint32_t k = t->token; k < t[1].token; k++) {
-            uint32_t id = v->order[k];
-            bits[id / 64] |= (uint64_t)1 << (id % 64);
-        }
+        for (uint32_t k = t->token; k < t[1].token && t->depth > known; k++) put_bit(bits, v->order[k], true);
         i++;
     }
-    if (a->state[state].accept)
-        for (size_t i = 0; i < v->words; i++) bits[i] |= v->ends[i];
+    for (size_t i = 0; i < v->n_ends; i++) put_bit(bits, (uint32_t)v->end[i], a->state[state].accept);
     return PT_OK;
+}
+
+/* From the mask of the state's base where it has one. */
+static pt_status make(pt_constraint *c, int32_t state, uint64_t *bits)
+{
+    int32_t base;
+    uint32_t known = 0;
+    PT_RETURN(pt_con_auto_base(&c->a, state, &base, &known));
+    if (base == state) return fill(c, state, 0, bits);
+    const uint64_t *from;
+    PT_RETURN(pt_con_mask_of(c, base, &from));
+    memcpy(bits, from, c->v->words * sizeof *bits);
+    return fill(c, state, known, bits);
 }
 
 pt_status pt_con_mask_of(pt_constraint *c, int32_t state, const uint64_t **bits)
@@ -117,7 +141,7 @@ pt_status pt_con_mask_of(pt_constraint *c, int32_t state, const uint64_t **bits)
         return PT_OK;
     }
     PT_RETURN(pt_calloc(&m, 1, mask_bytes(v)));
-    PT_TRY(fill(c, state, m->bits));
+    PT_TRY(make(c, state, m->bits));
     m->owner = c;
     m->state = state;
     c->a.state[state].mask = m;

@@ -45,7 +45,7 @@ static pt_status build(pt_constraint *c, const pt_constraint_spec *s)
     } else {
         PT_RETURN(pt_con_schema_build(g, s->text, s->bytes));
     }
-    return pt_con_needs(g);
+    return pt_con_needs(g, c->v->has);
 }
 
 /* The present call may make a place's states; older ones go where they take half of the room. */

@@ -43,6 +43,10 @@ typedef struct pt_con_kept {
     bool json;
     uint32_t rule;
 } pt_con_kept;
+/* A node of a chain of equal pieces: from it and from `base` the same tokens of up to `reach` bytes can follow. base 0: none. */
+typedef struct pt_con_chain {
+    uint32_t base, reach;
+} pt_con_chain;
 /* status: the first failure; after it every call does nothing and gives PT_CON_END. */
 typedef struct pt_con_graph {
     pt_status status;
@@ -51,7 +55,8 @@ typedef struct pt_con_graph {
     uint8_t *need;   /* [n] deep rules inside each other that it takes at least to end; 255: it cannot */
     pt_con_rule *rule;
     pt_con_kept *kept; /* rules made of sets */
-    size_t n, n_edges, n_rules, n_kept, cap, cap_edges, cap_rules, cap_kept, cap_need;
+    pt_con_chain *chain; /* [cap_chain], of the first nodes */
+    size_t n, n_edges, n_rules, n_kept, cap, cap_edges, cap_rules, cap_kept, cap_need, cap_chain;
     uint32_t jchar; /* rule + 1: a character of a JSON string, however spelled */
     uint32_t start;
 } pt_con_graph;
@@ -75,8 +80,8 @@ uint32_t pt_con_jchar(pt_con_graph *g);
 /* A rule min to max times (max PT_CON_MANY: without end), then next. */
 #define PT_CON_MANY UINT32_MAX
 uint32_t pt_con_times(pt_con_graph *g, uint32_t rule, uint32_t min, uint32_t max, uint32_t next);
-/* Fills need. */
-pt_status pt_con_needs(pt_con_graph *g);
+/* Fills need. has: the bytes that some token has; NULL: all. */
+pt_status pt_con_needs(pt_con_graph *g, const bool *has);
 
 /* ---- con_regex.c, con_regex_build.c ---- */
 typedef enum pt_con_part_kind { PT_CON_EMPTY, PT_CON_SET, PT_CON_CAT, PT_CON_ALT, PT_CON_REPEAT, PT_CON_BEGIN, PT_CON_FINISH } pt_con_part_kind;
@@ -150,6 +155,8 @@ pt_status pt_con_auto_reset(pt_con_auto *a);
 size_t pt_con_auto_bytes(const pt_con_auto *a);
 /* The state behind one that reads a byte: PT_CON_DEAD when it cannot. PT_ENOSUP: past the limits of a call. */
 pt_status pt_con_auto_step(pt_con_auto *a, int32_t state, unsigned char byte, int32_t *to);
+/* A state with the same tokens of up to *reach bytes behind it, one for many; the state itself where there is none. */
+pt_status pt_con_auto_base(pt_con_auto *a, int32_t state, int32_t *base, uint32_t *reach);
 static inline int32_t pt_con_auto_known(const pt_con_auto *a, int32_t state, unsigned char byte)
 {
     return a->next[(size_t)state * a->classes + a->class_of[byte]];
@@ -159,7 +166,7 @@ static inline int32_t pt_con_auto_known(const pt_con_auto *a, int32_t state, uns
 typedef struct pt_con_tree {
     uint32_t skip;   /* the node behind its subtree */
     uint32_t token;  /* order[token .. token of the next node): tokens that end here */
-    uint16_t depth;  /* from 1 */
+    uint16_t depth, longest; /* bytes up to here, from 1; of the longest token in its subtree */
     uint8_t byte;
 } pt_con_tree;
 typedef struct pt_con_mask {
@@ -180,6 +187,7 @@ struct pt_constraint_vocab {
     int32_t *path; /* states along a branch; [longest+1] */
     size_t longest;
     unsigned lead;
+    bool has[256]; /* bytes that some token has */
     uint64_t *ends; /* mask of end tokens */
     int32_t *end;   /* [n_ends] */
     size_t n_ends;

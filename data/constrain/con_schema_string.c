@@ -153,7 +153,7 @@ bool pt_con_matches(pt_con_schema *s, const char *pattern, const char *key)
     pt_status rc = PT_OK;
     PT_TRY(pt_con_regex_parse(&r, pattern, strlen(pattern)));
     g.start = pt_con_regex_build(&g, &r, true, false, PT_CON_END);
-    PT_TRY(pt_con_needs(&g));
+    PT_TRY(pt_con_needs(&g, NULL));
     rc = pt_con_auto_make(&a, &g, 0, SIZE_MAX);
     if (rc == PT_EARG) rc = pt_err_forgive(rc); /* a pattern that nothing matches */
     else at = a.start;

@@ -55,10 +55,12 @@ static pt_status build_tree(pt_constraint_vocab *v, size_t n_order)
         size_t n = v->at[id + 1] - v->at[id], same = 0;
         while (same < depth && same < n && v->tree[open[same]].byte == (uint8_t)s[same]) same++;
         while (depth > same) v->tree[open[--depth]].skip = (uint32_t)v->n_tree;
+        for (size_t d = 0; d < same; d++)
+            if (v->tree[open[d]].longest < n) v->tree[open[d]].longest = (uint16_t)n;
         for (; depth < n; depth++) {
             PT_TRY(pt_reserve(&v->tree, &cap, v->n_tree + 2));
             open[depth] = (uint32_t)v->n_tree;
-            v->tree[v->n_tree++] = (pt_con_tree){.token = (uint32_t)i, .depth = (uint16_t)(depth + 1), .byte = (uint8_t)s[depth]};
+            v->tree[v->n_tree++] = (pt_con_tree){.longest = (uint16_t)n, .token = (uint32_t)i, .depth = (uint16_t)(depth + 1), .byte = (uint8_t)s[depth]};
         }
     }
     while (depth) v->tree[open[--depth]].skip = (uint32_t)v->n_tree;
@@ -92,6 +94,7 @@ static pt_status build(pt_constraint_vocab *v, const pt_constraint_bytes *b, con
         if (n > UINT16_MAX) n = 0; /* longer than anything that is generated */
         if (n) memcpy(v->bytes + v->at[i], b->bytes[i], n);
         v->at[i + 1] = v->at[i] + n;
+        for (uint32_t k = 0; k < n; k++) v->has[(unsigned char)b->bytes[i][k]] = true;
         if (n) v->order[n_order++] = (uint32_t)i;
         if (n > v->longest) v->longest = n;
     }
