@@ -5,7 +5,7 @@
 #include "data/constrain/con_priv.h"
 
 enum { MOST_PLACES = 4096 };
-static const size_t MOST_WORK = (size_t)20 << 20; /* places looked at in one call: well below a second */
+static const size_t MOST_WORK = (size_t)8 << 20; /* places looked at in one call: a part of a second */
 
 static uint64_t mix(uint64_t h, uint64_t x)
 {

@@ -14,6 +14,39 @@ static const pt_con_part *at(const pt_con_regex *r, uint32_t i)
     return &r->part[i - 1];
 }
 
+static uint32_t plus(uint32_t a, uint32_t b)
+{
+    return a > PT_CON_MANY - b ? PT_CON_MANY : a + b;
+}
+static uint32_t times(uint32_t a, uint32_t b)
+{
+    return !a || !b ? 0 : a > PT_CON_MANY / b ? PT_CON_MANY : a * b;
+}
+
+static void length(const pt_con_regex *r, uint32_t i, uint32_t *min, uint32_t *max)
+{
+    const pt_con_part *p = at(r, i);
+    uint32_t lo, hi;
+    *min = *max = p->kind == PT_CON_SET;
+    if (p->kind == PT_CON_REPEAT) {
+        length(r, p->child, &lo, &hi);
+        *min = times(lo, p->min);
+        *max = times(hi, p->max);
+    }
+    if (p->kind != PT_CON_CAT && p->kind != PT_CON_ALT) return;
+    for (uint32_t c = p->child; c; c = at(r, c)->next) {
+        length(r, c, &lo, &hi);
+        bool first = c == p->child;
+        if (p->kind == PT_CON_CAT) {
+            *min = plus(*min, lo);
+            *max = plus(*max, hi);
+        } else {
+            *min = first || lo < *min ? lo : *min;
+            *max = first || hi > *max ? hi : *max;
+        }
+    }
+}
+
 static uint32_t build(const maker *m, uint32_t i, uint32_t next);
 
 /* Children first..last of a sequence, from the last one back. */
@@ -40,7 +73,9 @@ static uint32_t build_repeat(const maker *m, const pt_con_part *p, uint32_t next
         pt_con_none(g, loop, body);
         return p->min ? body : loop;
     }
-    if (p->max == 0) return next;
+    uint32_t least, most;
+    length(m->r, p->child, &least, &most);
+    if (p->max == 0 || most == 0) return next;
     if (p->max == 1) {
         uint32_t body = build(m, p->child, next);
         return p->min ? body : pt_con_either(g, body, next);
@@ -128,39 +163,6 @@ uint32_t pt_con_regex_build(pt_con_graph *g, const pt_con_regex *r, bool search,
         pt_con_none(g, from, search && !begin ? anything(&m, body) : body);
     }
     return from;
-}
-
-static uint32_t plus(uint32_t a, uint32_t b)
-{
-    return a > PT_CON_MANY - b ? PT_CON_MANY : a + b;
-}
-static uint32_t times(uint32_t a, uint32_t b)
-{
-    return !a || !b ? 0 : a > PT_CON_MANY / b ? PT_CON_MANY : a * b;
-}
-
-static void length(const pt_con_regex *r, uint32_t i, uint32_t *min, uint32_t *max)
-{
-    const pt_con_part *p = at(r, i);
-    uint32_t lo, hi;
-    *min = *max = p->kind == PT_CON_SET;
-    if (p->kind == PT_CON_REPEAT) {
-        length(r, p->child, &lo, &hi);
-        *min = times(lo, p->min);
-        *max = times(hi, p->max);
-    }
-    if (p->kind != PT_CON_CAT && p->kind != PT_CON_ALT) return;
-    for (uint32_t c = p->child; c; c = at(r, c)->next) {
-        length(r, c, &lo, &hi);
-        bool first = c == p->child;
-        if (p->kind == PT_CON_CAT) {
-            *min = plus(*min, lo);
-            *max = plus(*max, hi);
-        } else {
-            *min = first || lo < *min ? lo : *min;
-            *max = first || hi > *max ? hi : *max;
-        }
-    }
 }
 
 void pt_con_regex_length(const pt_con_regex *r, uint32_t *min, uint32_t *max, bool search)
