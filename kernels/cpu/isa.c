@@ -6,7 +6,7 @@
 
 #include "kernels/ops.h"
 
-static const char *const names[] = {"base", "avx2", "avx512"};
+static const char *const names[] = {"base", "avx2", "avx512", "avx512vnni"};
 static _Atomic int level = -1; /* -1 = not looked at yet */
 
 static int best(void)
@@ -15,7 +15,7 @@ static int best(void)
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2"))
-        return PT_ISA_LEVEL_AVX512;
+        return __builtin_cpu_supports("avx512vnni") ? PT_ISA_LEVEL_AVX512_VNNI : PT_ISA_LEVEL_AVX512;
     /* every processor with AVX2 and FMA also has the rest of x86-64-v3 (bmi, bmi2, f16c, lzcnt, movbe) */
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2")) return PT_ISA_LEVEL_AVX2;
 #endif
@@ -37,6 +37,11 @@ const char *pt_cpu_isa(void)
     return names[pt_isa_level()];
 }
 
+const char *pt_cpu_isa_name(int i)
+{
+    return i >= 0 && i < (int)(sizeof names / sizeof *names) ? names[i] : NULL;
+}
+
 pt_status pt_cpu_isa_set(const char *name)
 {
     int l = best(), want = 0, count = (int)(sizeof names / sizeof *names);
@@ -45,7 +50,7 @@ pt_status pt_cpu_isa_set(const char *name)
         return PT_OK;
     }
     while (want < count && strcmp(names[want], name)) want++;
-    if (want == count) return pt_fail(PT_EARG, "unknown instruction set '%s': base, avx2 or avx512", name);
+    if (want == count) return pt_fail(PT_EARG, "unknown instruction set '%s': base, avx2, avx512 or avx512vnni", name);
     if (want > l) return pt_fail(PT_EARG, "this processor has no %s (it has %s)", name, names[l]);
     atomic_store(&level, want);
     return PT_OK;

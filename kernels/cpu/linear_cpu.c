@@ -4,18 +4,20 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/dequant_v.h"
 #include "kernels/cpu/device_cpu.h"
-#include "kernels/cpu/gemv_v.h"
+#include "kernels/cpu/digits_v.h"
 
 /* Few rows: every weight is read once from where it lies and meets all rows of x; threads share the output features. */
-static void few_rows(const pt_linear_args *a)
+static void few_rows(const pt_linear_args *a, pt_digits *x)
 {
     pt_gemv_args g = {.type = a->w.type, .w = pt_at(a->w), .row_bytes = pt_view_row_bytes(a->w), .cols = a->w.cols, .x = pt_f32_at(a->x),
                       .x_ld = a->x.ld, .n = (int)a->x.rows, .y = pt_f32_at(a->y), .y_ld = a->y.ld, .beta = a->beta};
     int64_t step = 16, blocks = (a->w.rows + step - 1) / step;
+    bool digits = g.n == 1 && pt_digits_type(g.type) && PT_PICK(pt_vdigits)(g.x, g.cols, x);
 #pragma omp parallel for schedule(static)
     for (int64_t b = 0; b < blocks; b++) {
         int64_t end = (b + 1) * step < a->w.rows ? (b + 1) * step : a->w.rows;
-        PT_PICK(pt_vgemv)(&g, b * step, end);
+        if (digits) PT_PICK(pt_vdigits_gemv)(&g, x, b * step, end);
+        else PT_PICK(pt_vgemv)(&g, b * step, end);
     }
 }
 
@@ -33,16 +35,15 @@ static void add_bias(const pt_linear_args *a)
     }
 }
 
-static pt_status many_rows(pt_ctx *ctx, const pt_linear_args *a)
+static pt_status many_rows(pt_ctx *ctx, pt_ws *ws, const pt_linear_args *a)
 {
-    pt_ws ws = pt_ws_begin(ctx);
     pt_operand op = pt_operand_plan(ctx, a->w);
     const void *x;
     void *scratch;
     int64_t ldx;
-    PT_RETURN(pt_ws_take(&ws, &scratch, op.bytes));
-    PT_RETURN(pt_operand_act(ctx, &ws, a->x, &x, &ldx));
-    pt_ws_done(&ws);
+    PT_RETURN(pt_ws_take(ws, &scratch, op.bytes));
+    PT_RETURN(pt_operand_act(ctx, ws, a->x, &x, &ldx));
+    pt_ws_done(ws);
     if (ctx->dry) return PT_OK;
     if (op.type == PT_F32 && a->x.rows >= PT_GEMM_STORED_ROWS) /* dequantised strip by strip */
         return pt_gemm_run(pt_cpu_gemm(ctx), &(pt_gemm_args){.tb = true, .m = a->x.rows, .n = a->w.rows, .k = a->w.cols, .alpha = 1, .a = x, .lda = ldx,
@@ -72,8 +73,13 @@ static double dequant_seconds(const pt_ctx *ctx)
 
 pt_status pt_cpu_product(pt_ctx *ctx, const pt_linear_args *a)
 {
-    if (a->x.rows > PT_GEMV_ROWS) return many_rows(ctx, a);
-    if (!ctx->dry) few_rows(a);
+    pt_digits *digits = NULL;
+    pt_ws ws = pt_ws_begin(ctx);
+    if (pt_digits_type(a->w.type)) /* whatever the rows are, so that the need grows with them */
+        PT_RETURN(pt_ws_take(&ws, &digits, (size_t)pt_digits_quads(a->x.cols) * sizeof *digits));
+    if (a->x.rows > PT_GEMV_ROWS) return many_rows(ctx, &ws, a);
+    pt_ws_done(&ws);
+    if (!ctx->dry) few_rows(a, digits);
     return PT_OK;
 }
 

@@ -96,6 +96,34 @@ static void test_forward(void **state)
     ot_ok(pt_cpu_isa_set(NULL));
 }
 
+/* One row against nibbles goes by whole numbers where the processor has byte products (cpu/digits_v.h): NaN and infinity must come out as they would, numbers
+ * too small for a factor count as none, and a row of one large number among small ones is as near as f32. */
+static void test_digits(void **state)
+{
+    static const pt_dtype types[] = {PT_Q4_0, PT_Q4_1};
+    for (int i = 0; ot_isa(i); i++)
+        for (int t = 0; t < 2; t++)
+            for (int64_t in = 32; in <= 32 * 13; in += 32 * 3) {
+                pt_view x = ot_rand(1, in, 1, 1), w = ot_weight(types[t], 5, in, 2, 1), y = ot_out(1, 5), want = ot_out(1, 5), naive = ot_out(1, 5);
+                float *v = ot_f32(x, 0);
+                v[3] = 4096;
+                for (int64_t k = 8; k < 16; k++) v[k] = 1e-41f * (float)k;
+                ot_ok(pt_ref_linear(&ot.ref, &(pt_linear_args){want, x, w, PT_NO_VIEW, 0}));
+                ot_ok(naive_linear(&ot.ref, &(pt_linear_args){naive, x, w, PT_NO_VIEW, 0}));
+                OT_RUN(&ot.cpu, linear, (&(pt_linear_args){y, x, w, PT_NO_VIEW, 0}));
+                judge("digits", &few, y, naive, want);
+                for (int64_t k = 0; k < in; k++) v[k] = 1e-40f;
+                OT_RUN(&ot.cpu, linear, (&(pt_linear_args){y, x, w, PT_NO_VIEW, 0}));
+                for (int o = 0; o < 5; o++) assert_true(fabsf(ot_f32(y, 0)[o]) < 1e-36f);
+                v[in - 1] = i % 2 ? NAN : INFINITY;
+                OT_RUN(&ot.cpu, linear, (&(pt_linear_args){y, x, w, PT_NO_VIEW, 0}));
+                for (int o = 0; o < 5; o++) assert_false(isfinite(ot_f32(y, 0)[o]));
+                ot_free_all();
+            }
+    judge_few("digits", &few);
+    ot_ok(pt_cpu_isa_set(NULL));
+}
+
 /* Many rows of f32 go through strips of w (cpu/product_v.h): widths about whole strips and vectors, depths about whole pieces.
  * How rows and strips are shared out does not show in the bits. */
 static void test_strips(void **state)
@@ -321,9 +349,9 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forward),  cmocka_unit_test(test_strips),      cmocka_unit_test(test_few_k),
-        cmocka_unit_test(test_backward), cmocka_unit_test(test_many_blocks), cmocka_unit_test(test_differences),
-        cmocka_unit_test(test_dry_run),  cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_forward),     cmocka_unit_test(test_digits),      cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_few_k),       cmocka_unit_test(test_backward),    cmocka_unit_test(test_many_blocks),
+        cmocka_unit_test(test_differences), cmocka_unit_test(test_dry_run),     cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, setup, ot_end);
 }

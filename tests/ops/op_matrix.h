@@ -27,6 +27,7 @@ extern "C" {
 #include "base/quant.h"
 #include "base/rng.h"
 #include "base/threads.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/ops.h"
 #ifdef __cplusplus
 }

@@ -389,13 +389,12 @@ static inline int ot_run_groups(const char *name, const struct CMUnitTest *tests
 {
     int failed = 0;
 #if OT_MODE == OT_HOST
-    static const char *const isas[] = {"base", "avx2", "avx512"};
     static const int threads[] = {1, 3, 2};
-    for (int i = 0; i < 3; i++) {
-        if (pt_cpu_isa_set(isas[i]) != PT_OK) continue;
-        pt_threads_set(threads[i]);
+    for (int i = 0; pt_cpu_isa_name(i); i++) {
+        if (pt_cpu_isa_set(pt_cpu_isa_name(i)) != PT_OK) continue;
+        pt_threads_set(threads[i % 3]);
         char named[96];
-        snprintf(named, sizeof named, "%s, %s", name, isas[i]);
+        snprintf(named, sizeof named, "%s, %s", name, pt_cpu_isa_name(i));
         failed += _cmocka_run_group_tests(named, tests, n, NULL, NULL);
     }
 #else

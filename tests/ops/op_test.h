@@ -105,8 +105,7 @@ static inline void ot_after(pt_ctx *c)
 /* The variants that this processor has: for (int i = 0; ot_isa(i); i++) ... */
 static inline bool ot_isa(int i)
 {
-    static const char *const names[] = {"base", "avx2", "avx512"};
-    if (i < 3 && pt_cpu_isa_set(names[i]) == PT_OK) return true;
+    if (pt_cpu_isa_name(i) && pt_cpu_isa_set(pt_cpu_isa_name(i)) == PT_OK) return true;
     ot_ok(pt_cpu_isa_set(NULL));
     return false;
 }

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/threads.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/plugin.h"
 #include "train/loop/setup.h"
 
@@ -66,15 +67,14 @@ static void pick_isa(const pt_ops *ops, const pt_choice *wanted, pt_choice *out)
 /* Each rank moves its own copy of the weights: with other vector widths the copies would part in their last bits. */
 static pt_status same_isa(pt_comm *comm, const pt_ops *ops, pt_choice *out)
 {
-    static const char *const isas[] = {"base", "avx2", "avx512"};
     int64_t mine = 0, least;
     if (!comm || comm->size < 2) return PT_OK;
-    while (mine < 2 && strcmp(isas[mine], out->isa) != 0) mine++;
+    while (pt_cpu_isa_name((int)mine + 1) && strcmp(pt_cpu_isa_name((int)mine), out->isa) != 0) mine++;
     least = mine;
     PT_RETURN(comm->allreduce_min(comm, &least, 1));
     if (!ops->isa_set || least == mine) return PT_OK;
-    PT_RETURN(ops->isa_set(isas[least]));
-    snprintf(out->isa, sizeof out->isa, "%s", isas[least]);
+    PT_RETURN(ops->isa_set(pt_cpu_isa_name((int)least)));
+    snprintf(out->isa, sizeof out->isa, "%s", pt_cpu_isa_name((int)least));
     return PT_OK;
 }
 
