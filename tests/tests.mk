@@ -75,6 +75,7 @@ install: ptrain ## copy the program, and the GPU plugin where it was built, to P
 docs: ptrain ## docs/config.md from the schema table
 	@build/ptrain help --markdown > docs/config.md.new && mv docs/config.md.new docs/config.md
 	@build/ptrain help objective --markdown | bash tests/tools/objectives_md.sh > docs/objectives.md.new && mv docs/objectives.md.new docs/objectives.md
+	@build/ptrain help samplers --markdown | bash tests/tools/samplers_md.sh > docs/generation.md.new && mv docs/generation.md.new docs/generation.md
 
 fmt: ## format the lines of C sources that differ from HEAD (git-clang-format)
 	@command -v git-clang-format >/dev/null || { echo "error: git-clang-format is missing: install clang-format"; exit 1; }

@@ -1,11 +1,11 @@
-#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "train/cli/cli.h"
 #include "train/cli/schema.h"
 
-typedef enum opt_kind { OPT_TEXT, OPT_INT, OPT_NUMBER, OPT_U64, OPT_FLAG, OPT_LIST, OPT_BYTES } opt_kind;
+typedef enum opt_kind { OPT_TEXT, OPT_INT, OPT_FLAG, OPT_LIST, OPT_BYTES } opt_kind;
 typedef struct opt { const char *name, *commands; opt_kind kind; size_t offset; double min, max; } opt;
 
 #define OFF(f) offsetof(pt_cli, f)
@@ -35,15 +35,10 @@ static const opt options[] = {
     {"rows", "report", OPT_INT, OFF(rows), 1, 1 << 30},
     {"limit", "eval", OPT_INT, OFF(limit), 1, 1 << 30},
     {"max-new-tokens", "chat generate", OPT_INT, OFF(max_new_tokens), 1, 1 << 20},
-    {"top-k", "chat generate", OPT_INT, OFF(top_k), 0, 1 << 24},
-    {"temperature", "chat generate", OPT_NUMBER, OFF(temperature), 0, 100},
-    {"top-p", "chat generate", OPT_NUMBER, OFF(top_p), 1e-6, 1},
-    {"min-p", "chat generate", OPT_NUMBER, OFF(min_p), 0, 1},
-    {"repetition-penalty", "chat generate", OPT_NUMBER, OFF(repetition_penalty), 0.01, 100},
-    {"seed", "chat generate", OPT_U64, OFF(seed), 0, 0},
     {"json-schema", "chat generate", OPT_TEXT, OFF(json_schema), 0, 0},
     {"regex", "chat generate", OPT_TEXT, OFF(regex), 0, 0},
     {"choices", "chat generate", OPT_TEXT, OFF(choices), 0, 0},
+    {"n", "generate", OPT_INT, OFF(samples), 1, 1 << 20},
     {"raw", "generate", OPT_FLAG, OFF(raw), 0, 0},
     {"text", "generate", OPT_FLAG, OFF(text_only), 0, 0},
     {"base", "chat generate score eval export imatrix", OPT_FLAG, OFF(base_only), 0, 0},
@@ -84,11 +79,22 @@ static pt_status set_bytes(const opt *o, const char *value, uint64_t *out)
     return PT_OK;
 }
 
+/* Samplers (sampler_options.c) go with these. */
+#define SPEAKERS "chat generate"
+
+static bool in_schema(const char *name, size_t n)
+{
+    char key[64];
+    snprintf(key, sizeof key, "%.*s", (int)n, name);
+    for (char *p = key; *p; p++)
+        if (*p == '-') *p = '_';
+    return pt_schema_find(key);
+}
+
 static pt_status set_option(pt_cli *c, const opt *o, const char *value)
 {
     void *f = (char *)c + o->offset;
     char *end = NULL;
-    errno = 0;
     if (o->kind == OPT_LIST) {
         pt_cli_list *list = f;
         if (!*value) return pt_fail(PT_EARG, "--%s is empty", o->name);
@@ -103,18 +109,11 @@ static pt_status set_option(pt_cli *c, const opt *o, const char *value)
         *(const char **)f = value;
         return PT_OK;
     }
-    if (o->kind == OPT_U64) {
-        *(uint64_t *)f = strtoull(value, &end, 10);
-        if (end == value || *end || errno || value[0] == '-') return pt_fail(PT_EARG, "--%s takes a whole number, not '%s'", o->name, value);
-        c->seed_set = true;
-        return PT_OK;
-    }
     double v = strtod(value, &end);
     if (end == value || *end || !(v >= o->min && v <= o->max))
         return pt_fail(PT_EARG, "--%s takes a number from %g to %g, not '%s'", o->name, o->min, o->max, value);
-    if (o->kind == OPT_NUMBER) *(double *)f = v;
-    else *(int *)f = (int)v;
-    if (o->kind == OPT_INT && v != (int)v) return pt_fail(PT_EARG, "--%s takes a whole number, not '%s'", o->name, value);
+    *(int *)f = (int)v;
+    if (v != (int)v) return pt_fail(PT_EARG, "--%s takes a whole number, not '%s'", o->name, value);
     return PT_OK;
 }
 
@@ -123,6 +122,13 @@ static pt_status long_option(pt_cli *c, const char *arg, int argc, char **argv, 
     const char *name = arg + 2, *eq = strchr(name, '=');
     size_t n = eq ? (size_t)(eq - name) : strlen(name);
     const opt *o;
+    if (pt_sampler_option_is(name, n)) { /* seed is a config key too: of training */
+        if (in_words(SPEAKERS, c->command)) {
+            if (!eq && *i + 1 >= argc) return pt_fail(PT_EARG, "--%.*s needs a value", (int)n, name);
+            return pt_sampler_option_set(name, n, eq ? eq + 1 : argv[++*i], &c->sampler, &c->texts);
+        }
+        if (!in_schema(name, n)) return pt_fail(PT_EARG, "--%.*s has no effect on ptrain %s; it goes with: " SPEAKERS, (int)n, name, c->command);
+    }
     PT_RETURN(find_option(c, name, n, &o));
     if (o && o->kind == OPT_FLAG) {
         if (eq) return pt_fail(PT_EARG, "--%s takes no value", o->name);
@@ -145,7 +151,7 @@ static pt_status long_option(pt_cli *c, const char *arg, int argc, char **argv, 
 
 pt_status pt_cli_parse(pt_cli *c, int argc, char **argv)
 {
-    *c = (pt_cli){.max_new_tokens = -1, .top_k = -1, .temperature = -1, .top_p = -1, .min_p = -1, .repetition_penalty = -1};
+    *c = (pt_cli){.max_new_tokens = -1, .samples = 1, .sampler = pt_sampler_default()};
     int i = 1;
     if (argc < 2) {
         c->command = "help";

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "kernels/ctx.h"
 #include "train/cli/config.h"
+#include "train/cli/sampler_options.h"
 #include "train/dist/comm.h"
 
 /* An option that may be given again. */
@@ -23,11 +24,11 @@ typedef struct pt_cli {
     /* options of commands; NULL / negative = not given */
     const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble, *format, *json_schema, *regex, *choices, *imatrix, *eval_data;
     pt_cli_list adapters; /* of eval, score */
-    int max_new_tokens, top_k, limit, rows, tokens, context;
+    int max_new_tokens, samples, limit, rows, tokens, context;
     uint64_t split; /* bytes of tensors a file; 0: one file */
-    double temperature, top_p, min_p, repetition_penalty;
+    pt_sampler sampler;     /* of chat, generate */
+    pt_sampler_texts texts;
     bool raw, markdown, base_only, text_only, profile;
-    uint64_t seed; bool seed_set;
     /* ranks: whether the command runs in several processes, and its group once the first model is opened (its config says how long they wait) */
     bool ranks;
     pt_comm *comm;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "train/cli/constrained.h"
+#include "train/cli/generation.h"
 #include "train/cli/terminal.h"
 
 typedef struct talk {
@@ -12,6 +13,8 @@ typedef struct talk {
     size_t n, cap;
     pt_tok_stream stream;
     pt_str answer;
+    size_t shown; /* bytes of it: what may become a stop text is held back */
+    const pt_stop_texts *stop;
     pt_status rc;
 } talk;
 
@@ -29,14 +32,19 @@ static void forget(talk *t, size_t keep)
     while (t->n > keep) free((char *)t->m[--t->n].text);
 }
 
+static void show_to(talk *t, size_t end)
+{
+    if (end > t->shown) fwrite(t->answer.text + t->shown, 1, end - t->shown, stdout);
+    if (end > t->shown) t->shown = end;
+    fflush(stdout);
+}
+
 static bool show(void *user, size_t i, int32_t id)
 {
     talk *t = user;
-    size_t before = t->answer.len;
     t->rc = pt_tok_stream_next(t->o.base.tok, &t->stream, id, true, &t->answer);
     if (t->rc != PT_OK) return false;
-    if (t->answer.len > before) fwrite(t->answer.text + before, 1, t->answer.len - before, stdout);
-    fflush(stdout);
+    show_to(t, pt_stop_safe(t->stop, t->answer.text, t->answer.len));
     return true;
 }
 
@@ -64,12 +72,13 @@ static pt_status answer(talk *t, const pt_gen_options *g, size_t system, int32_t
     pt_str_free(&t->answer);
     PT_TRY(pt_str_puts(&t->answer, ""));
     t->stream = (pt_tok_stream){0};
+    t->shown = 0;
     t->rc = PT_OK;
     PT_TRY(pt_generate(t->o.model, &r.ids, 1, g, &result, show, t));
     PT_TRY(t->rc);
-    size_t before = t->answer.len;
     PT_TRY(pt_tok_stream_end(&t->stream, &t->answer));
-    fwrite(t->answer.text + before, 1, t->answer.len - before, stdout);
+    t->answer.len = pt_stop_find(t->stop, t->answer.text, t->answer.len);
+    show_to(t, t->answer.len);
     printf("\n\n");
     PT_TRY(add(t, PT_ASSISTANT, t->answer.text, t->answer.len));
 done:
@@ -84,6 +93,7 @@ pt_status pt_cmd_chat(pt_cli *c)
     pt_status rc = PT_OK;
     talk t = {0};
     pt_constrained held = {0};
+    pt_generation generation = {0};
     char *line = NULL;
     size_t cap = 0;
     const char *system = c->system;
@@ -94,16 +104,17 @@ pt_status pt_cmd_chat(pt_cli *c)
     PT_CHECK(t.o.base.tok && t.o.base.tmpl, PT_EARG, "%s has no tokenizer or no known chat template; set --chat_template=NAME", c->args[0]);
     PT_CHECK(!t.o.reward, PT_EARG, "%s is a reward model: it scores, it does not speak", c->args[0]);
     if (c->role) PT_TRY(pt_open_profile(&t.o, c->role, &system));
-    pt_gen_options g = pt_cli_gen_options(c, &t.o);
-    if (c->max_new_tokens <= 0) g.max_new_tokens = 512;
-    pt_cli_stops(c, &t.o, &g);
-    PT_TRY(pt_constrained_open(c, &t.o, &g, &held));
-    if (held.common) g.constraints = &held.common;
+    PT_TRY(pt_generation_open(&generation, c, &t.o));
+    pt_gen_options *g = &generation.options;
+    t.stop = &generation.stop;
+    PT_TRY(pt_constrained_open(c, &t.o, g, &held));
+    if (held.common) g->constraints = &held.common;
+    if (c->max_new_tokens <= 0) g->max_new_tokens = 512;
     int limit = pt_source_config(t.o.base.source)->max_positions;
     if (limit > 0 && limit < room) room = limit;
-    if (g.max_new_tokens > room / 2) g.max_new_tokens = room / 2;
-    room -= g.max_new_tokens;
-    PT_TRY(pt_open_model(&t.o, room, 1, room + g.max_new_tokens + 1));
+    if (g->max_new_tokens > room / 2) g->max_new_tokens = room / 2;
+    room -= g->max_new_tokens;
+    PT_TRY(pt_open_model(&t.o, room, 1, room + g->max_new_tokens + 1));
     if (system) PT_TRY(add(&t, PT_SYSTEM, system, strlen(system)));
     size_t first = t.n;
     if (terminal) printf("Talking to %s%s%s. /reset starts anew; an empty line or ctrl-d ends.\n\n", c->role ? c->role : c->args[0], c->role ? " of " : "",
@@ -120,8 +131,8 @@ pt_status pt_cmd_chat(pt_cli *c)
             continue;
         }
         PT_TRY(add(&t, PT_USER, line, (size_t)n));
-        PT_TRY(answer(&t, &g, first, room));
-        g.sampler.seed++; /* the same question twice need not give the same answer */
+        PT_TRY(answer(&t, g, first, room));
+        g->sampler.seed++; /* the same question twice need not give the same answer */
     }
 done:
     forget(&t, 0);
@@ -129,6 +140,7 @@ done:
     free(line);
     pt_str_free(&t.answer);
     pt_constrained_close(&held);
+    pt_generation_close(&generation);
     pt_open_close(&t.o);
     return rc;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "train/cli/constrained.h"
+#include "train/cli/generation.h"
 
 typedef struct job {
     json_t *row;
@@ -129,24 +130,6 @@ done:
     return rc;
 }
 
-pt_gen_options pt_cli_gen_options(const pt_cli *c, const pt_opened *o)
-{
-    pt_sampler s = pt_sampler_off();
-    s.seed = c->seed_set ? c->seed : 42;
-    s.temperature = c->temperature >= 0 ? (float)c->temperature : 0.7f;
-    s.top_k = c->top_k > 0 ? c->top_k : 0;
-    s.top_p = c->top_p >= 0 ? (float)c->top_p : 1;
-    s.min_p = c->min_p >= 0 ? (float)c->min_p : 0;
-    s.repeat_penalty = c->repetition_penalty > 0 ? (float)c->repetition_penalty : 1;
-    return (pt_gen_options){.max_new_tokens = c->max_new_tokens > 0 ? c->max_new_tokens : 128, .sampler = s, .slot = o->adapter ? 0 : PT_SLOT_NONE};
-}
-
-/* Raw completion ends where the tokenizer says that texts end; conversations at the template's ends too. */
-void pt_cli_stops(const pt_cli *c, const pt_opened *o, pt_gen_options *g)
-{
-    g->stops = !c->raw && o->base.tmpl ? pt_template_stops(o->base.tmpl, &g->n_stops) : pt_tok_stops(o->base.tok, &g->n_stops);
-}
-
 /* The new text. What continues a text keeps the space that it begins with. */
 static pt_status decode(const pt_opened *o, const job *x, const pt_ids *ids, pt_str *text)
 {
@@ -160,31 +143,46 @@ done:
     return rc;
 }
 
-static pt_status write_results(pt_cli *c, const pt_opened *o, const jobs *j, const pt_gen_result *results)
+/* c->samples answers a job, each beside its row. */
+static pt_status write_results(pt_cli *c, const pt_opened *o, const pt_generation *g, const jobs *j, const pt_gen_result *results)
 {
     pt_status rc = PT_OK;
     pt_sink sink = {0};
     pt_str text = {0};
     PT_TRY(pt_sink_open(&sink, c->output));
-    for (size_t i = 0; i < j->n; i++) {
+    const size_t each = (size_t)c->samples;
+    for (size_t i = 0; i < j->n * each; i++) {
+        const job *x = &j->list[i / each];
         pt_str_free(&text);
         PT_TRY(pt_str_puts(&text, ""));
-        PT_TRY(decode(o, &j->list[i], &results[i].ids, &text));
+        PT_TRY(decode(o, x, &results[i].ids, &text));
+        if (g->stop.n) text.text[text.len = pt_stop_find(&g->stop, text.text, text.len)] = 0;
         if (c->text_only) {
             PT_TRY(pt_sink_line(&sink, text.text, text.len));
             continue;
         }
         json_t *answer = json_stringn(text.text, text.len);
         if (!answer) answer = json_string(""); /* decode gives valid UTF-8; an empty answer is the only other case */
-        json_object_set_new(j->list[i].row, "response", answer);
-        json_object_set_new(j->list[i].row, "finish_reason", json_string(results[i].stopped ? "stop" : "length"));
-        PT_TRY(pt_sink_row(&sink, j->list[i].row));
+        json_object_set_new(x->row, "response", answer);
+        json_object_set_new(x->row, "finish_reason", json_string(results[i].stopped ? "stop" : "length"));
+        if (each > 1) json_object_set_new(x->row, "sample", json_integer((json_int_t)(i % each)));
+        PT_TRY(pt_sink_row(&sink, x->row));
     }
     PT_TRY(pt_sink_commit(&sink));
 done:
     pt_sink_close(&sink);
     pt_str_free(&text);
     return rc;
+}
+
+/* 16 at once, with the room that they need when what several begin with is stored once. */
+static pt_status open_model(pt_opened *o, const pt_ids *prompts, size_t n, int32_t longest, int32_t fresh)
+{
+    const int32_t rows = n < 16 ? (int32_t)n : 16, tokens = longest < 1024 && n > 1 ? 1024 : longest;
+    int32_t cells;
+    PT_RETURN(pt_gen_cells(prompts, n, rows, fresh, &cells));
+    if (cells > rows * (longest + fresh + 1)) cells = 0;
+    return pt_open_generation(o, tokens, rows, longest + fresh + 1, cells);
 }
 
 pt_status pt_cmd_generate(pt_cli *c)
@@ -195,37 +193,46 @@ pt_status pt_cmd_generate(pt_cli *c)
     pt_gen_result *results = NULL;
     pt_ids *prompts = NULL;
     pt_constraint **constraints = NULL;
-    size_t longest = 0;
+    pt_generation g = {0};
+    uint64_t *streams = NULL;
+    uint32_t *samples = NULL;
+    size_t longest = 0, n = 0;
     PT_CHECK(c->n_args == 1 && !c->input != !c->prompt, PT_EARG, "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]");
     PT_TRY(pt_open_named(c, c->args[0], !c->raw, &o));
     PT_TRY(pt_guard_output(c, &o, c->output));
     PT_CHECK(o.base.tok, PT_EARG, "%s has no tokenizer: text cannot be generated", c->args[0]);
     PT_CHECK(!o.reward, PT_EARG, "%s is a reward model: it scores (ptrain score), it does not speak", c->args[0]);
-    pt_gen_options g = pt_cli_gen_options(c, &o);
-    pt_cli_stops(c, &o, &g);
-    j.g = &g;
-    PT_TRY(pt_constrained_open(c, &o, &g, &j.held));
+    PT_TRY(pt_generation_open(&g, c, &o));
+    j.g = &g.options;
+    PT_TRY(pt_constrained_open(c, &o, &g.options, &j.held));
     PT_TRY(collect(c, &o, &j));
-    PT_TRY(pt_alloc0(&prompts, j.n));
-    PT_TRY(pt_alloc0(&constraints, j.n));
-    PT_TRY(pt_alloc0(&results, j.n));
-    for (size_t i = 0; i < j.n; i++) {
-        prompts[i] = j.list[i].prompt;
-        constraints[i] = j.list[i].constraint;
+    n = j.n * (size_t)c->samples;
+    PT_CHECK(n <= INT32_MAX, PT_EARG, "%zu prompts with %d answers each", j.n, c->samples);
+    PT_TRY(pt_alloc0(&prompts, n));
+    PT_TRY(pt_alloc0(&constraints, n));
+    PT_TRY(pt_alloc0(&results, n));
+    PT_TRY(pt_alloc0(&streams, n));
+    PT_TRY(pt_alloc0(&samples, n));
+    for (size_t i = 0; i < n; i++) {
+        const job *x = &j.list[streams[i] = i / (size_t)c->samples];
+        samples[i] = (uint32_t)(i % (size_t)c->samples);
+        prompts[i] = x->prompt;
+        constraints[i] = x->constraint;
         if (prompts[i].n > longest) longest = prompts[i].n;
     }
-    g.constraints = constraints;
+    g.options.streams = streams;
+    g.options.samples = samples;
+    g.options.constraints = constraints;
     PT_CHECK(longest < 1 << 24, PT_EARG, "a prompt of %zu tokens", longest);
-    int32_t rows = j.n < 16 ? (int32_t)j.n : 16, tokens = (int32_t)longest < 1024 && j.n > 1 ? 1024 : (int32_t)longest;
-    int32_t cells;
-    PT_TRY(pt_gen_cells(prompts, j.n, rows, g.max_new_tokens, &cells));
-    if (cells > rows * ((int32_t)longest + g.max_new_tokens + 1)) cells = 0;
-    PT_TRY(pt_open_generation(&o, tokens, rows, (int32_t)longest + g.max_new_tokens + 1, cells));
-    PT_TRY(pt_generate(o.model, prompts, j.n, &g, results, NULL, NULL));
-    PT_TRY(write_results(c, &o, &j, results));
+    PT_TRY(open_model(&o, prompts, n, (int32_t)longest, g.options.max_new_tokens));
+    PT_TRY(pt_generate(o.model, prompts, n, &g.options, results, NULL, NULL));
+    PT_TRY(write_results(c, &o, &g, &j, results));
 done:
-    for (size_t i = 0; results && i < j.n; i++) free(results[i].ids.ids);
+    for (size_t i = 0; results && i < n; i++) free(results[i].ids.ids);
     free(results);
+    free(streams);
+    free(samples);
+    pt_generation_close(&g);
     free(prompts);
     free(constraints);
     jobs_free(&j);

@@ -79,6 +79,8 @@ pt_status pt_cmd_help(pt_cli *c)
     pt_str text = {0};
     if (c->markdown && c->n_args && !strcmp(c->args[0], "objective")) {
         PT_TRY(pt_schema_objectives_page(&text));
+    } else if (c->markdown && c->n_args && !strcmp(c->args[0], "samplers")) {
+        PT_TRY(pt_sampler_options_help(&text, true));
     } else if (c->markdown) {
         PT_TRY(pt_schema_markdown(&text));
     } else if (!c->n_args) {
@@ -103,6 +105,7 @@ pt_status pt_cmd_help(pt_cli *c)
     } else {
         const pt_command *command = pt_command_find(c->args[0]);
         if (command) PT_TRY(pt_str_puts(&text, command->help));
+        if (command && (command->run == pt_cmd_chat || command->run == pt_cmd_generate)) PT_TRY(pt_sampler_options_help(&text, false));
         if (!command || pt_schema_find(c->args[0])) PT_TRY(pt_schema_help(&text, c->args[0]));
     }
     fputs(text.text, stdout);

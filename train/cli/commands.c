@@ -29,10 +29,10 @@ static const pt_command commands[] = {
      "ptrain report RUN [RUN ...] [--format html|markdown|json] [--rows N] [--output FILE]\nWhat was trained and what came of it: keys, data and audit, curves of training, evaluation before and after with intervals, profiles, matrices, answers side by side, dialogues. One HTML file that needs\n"
               "nothing else, in RUN/report.html; training and evaluation make it too. Several runs stand beside each other, on stdout or in FILE (.html, .md, .json).\n--rows: of a table, answers and dialogues at most (report_rows of the run, else 200).\n"},
     {"chat", pt_cmd_chat, PT_ON_STOP_LEAVE, "  ptrain chat RUN|MODEL             talk to it (--role NAME)",
-     "ptrain chat RUN|MODEL [--role NAME] [--system TEXT] [--adapter DIR]\nAn empty line or ctrl-d ends; /reset starts anew.\n--json-schema FILE|TEXT, --regex R, --choices \"A|B\": answers are held to it.\n"},
+     "ptrain chat RUN|MODEL [--role NAME] [--system TEXT] [--adapter DIR] [--max-new-tokens N] [samplers]\nAn empty line or ctrl-d ends; /reset starts anew.\n--json-schema FILE|TEXT, --regex R, --choices \"A|B\": answers are held to it.\n"},
     {"generate", pt_cmd_generate, PT_ON_STOP_LEAVE, "  ptrain generate RUN|MODEL         --input F.jsonl | --prompt TEXT [--raw]",
-     "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]\nRows: {\"messages\": [...]} or {\"prompt\": TEXT}; a last\nassistant message is continued, and response holds what is new. "
-                 "Out: the row with response and finish_reason (stop | length).\n"
+     "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw] [--n N] [--max-new-tokens N] [samplers]\nRows: {\"messages\": [...]} or {\"prompt\": TEXT}; a last\nassistant message is continued, and response holds what is new. "
+                 "Out: the row with response and finish_reason (stop | length).\n--n: as many answers to each, and which of them it is as sample.\n"
                  "--json-schema FILE|TEXT, --regex R, --choices \"A|B\": answers are held to it; a row's own json_schema, regex or choice (a list) wins.\n"},
     {"score", pt_cmd_score, PT_ON_STOP_LEAVE, "  ptrain score RUN|MODEL            --input F.jsonl: log-probabilities",
      "ptrain score RUN|MODEL ... [--adapter DIR ...] [--ensemble mean|minimum] --input F.jsonl\nRows of input_ids, messages or text; out: logprobs of tokens 2..n, nll, tokens.\n"

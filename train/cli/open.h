@@ -46,10 +46,6 @@ void pt_open_close(pt_opened *o);
 /* The profile of a role; PT_EARG names the known ones. */
 pt_status pt_open_profile(const pt_opened *o, const char *role, const char **text);
 
-/* Sampling as the command line says (defaults: temperature 0.7, 128 tokens), and the ids that end an answer. */
-pt_gen_options pt_cli_gen_options(const pt_cli *c, const pt_opened *o);
-void pt_cli_stops(const pt_cli *c, const pt_opened *o, pt_gen_options *g);
-
 /* Rows of a JSONL file (or "-" for standard input), one at a time: *row is NULL at the end. Errors: FILE:LINE: what. */
 typedef struct pt_rows { FILE *f; const char *path; char *line; size_t cap; long long number; } pt_rows;
 pt_status pt_rows_open(pt_rows *r, const char *path);

@@ -65,7 +65,7 @@ pt_status pt_stages_evaluate(const pt_stages *s, int i, const pt_config *cfg, pt
 {
     const pt_stage *g = &s->of[i];
     pt_cli own = {.command = "eval", .args = {g->folder}, .n_args = 1, .adapter_dir = cfg->adapter.lora_model_dir, .base_only = true, .as_stage = true, .comm = comm,
-                  .max_new_tokens = -1, .top_k = -1, .limit = -1, .rows = -1, .temperature = -1, .top_p = -1, .min_p = -1, .repetition_penalty = -1};
+                  .max_new_tokens = -1, .limit = -1, .rows = -1};
     if (comm->rank == 0) PT_RETURN(make_folder(g, cfg));
     PT_RETURN(comm->barrier(comm));
     pt_stop_set_mode(PT_STOP_NOW); /* answers are kept as they come */

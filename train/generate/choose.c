@@ -1,6 +1,6 @@
 /* The next token of each sequence, and what becomes of it. */
 #include <math.h>
-#include <string.h>
+#include <omp.h>
 
 #include "base/rng.h"
 #include "train/generate/masked.h"
@@ -50,6 +50,8 @@ static pt_status accept(pt_gen *g, pt_gen_seq *s, int32_t id)
     PT_RETURN(pt_reserve(&r->ids.ids, &r->ids.cap, r->ids.n + 1));
     r->ids.ids[r->ids.n++] = id;
     s->last = id;
+    if (g->watch) PT_RETURN(pt_stop_next(&g->watch[s->request], o->stop_texts, id, &r->stopped));
+    s->done = r->stopped;
     PT_RETURN(pt_gen_advance(g, s, id));
     if ((g->sink && !g->sink(g->user, s->request, id)) || r->ids.n >= (size_t)o->max_new_tokens) s->done = true;
     return PT_OK;
@@ -65,23 +67,14 @@ static pt_status count_near(pt_gen *g, const float *z, int row, pt_gen_result *r
     return PT_OK;
 }
 
-pt_status pt_gen_choose(pt_gen *g, int first, int count)
+/* By the op, where the logits are. */
+static pt_status choose_there(pt_gen *g, int first, int count, pt_view logits)
 {
     pt_model *m = g->m;
-    const pt_gen_options *o = g->opt;
-    const pt_sampler *s = &o->sampler;
-    const pt_ops *ops = m->ctx->ops;
-    pt_view ids = pt_trim_vec(m->dec.ids, count), logits = pt_trim(m->dec.logits, count), seen = PT_NO_VIEW;
+    const pt_sampler *s = &g->opt->sampler;
+    pt_view ids = pt_trim_vec(m->dec.ids, count), seen = PT_NO_VIEW;
     PT_RETURN(upload_seen(g, first, count, &seen));
-    for (int i = 0; i < count; i++) {
-        size_t at = g->seqs[first + i].request;
-        g->stream[i] = o->streams ? o->streams[at] : at;
-        g->position[i] = g->results[at].ids.n | (o->samples ? (uint64_t)o->samples[at] << 32 : 0);
-    }
-    if (g->logits && !o->near) PT_RETURN(ops->download(m->ctx, g->logits, logits)); /* before anything changes them */
-    PT_RETURN(pt_gen_mask(g, first, count));
-    if (o->near) PT_RETURN(ops->download(m->ctx, g->logits, logits));
-    PT_RETURN(ops->sample(m->ctx, &(pt_sample_args){.token = ids,
+    PT_RETURN(m->ctx->ops->sample(m->ctx, &(pt_sample_args){.token = ids,
                                                     .logits = logits,
                                                     .seen = seen,
                                                     .temperature = s->temperature,
@@ -92,14 +85,58 @@ pt_status pt_gen_choose(pt_gen *g, int first, int count)
                                                     .seed = s->seed,
                                                     .stream = g->stream,
                                                     .position = g->position}));
-    PT_RETURN(ops->download(m->ctx, g->i32, ids));
+    return m->ctx->ops->download(m->ctx, g->i32, ids);
+}
+
+/* By a chain over one row; what the tokens of prompt and answer are goes before it. */
+static void choose_row(pt_gen *g, pt_chain *c, pt_gen_seq *seq, int i)
+{
+    const pt_sampler *s = &g->opt->sampler;
+    const pt_ids *parts[] = {&g->prompts[seq->request], &g->results[seq->request].ids};
+    const pt_rng4 words = pt_rng_words(s->seed, PT_RNG_SAMPLE, g->stream[i], g->position[i]);
+    bool near;
+    g->i32[i] = -1;
+    if (parts[1]->n == 0) seq->sampler = (pt_sampler_state){.begun = false};
+    if (!pt_chain_start(c, g->logits + (int64_t)i * g->m->cfg.vocab)) return;
+    for (int part = 0; part < 2; part++)
+        for (size_t k = 0; k < parts[part]->n; k++)
+            if (parts[part]->ids[k] >= 0 && parts[part]->ids[k] < g->m->cfg.vocab) c->past[c->n_past++] = parts[part]->ids[k];
+    pt_chain_run(c, s, &seq->sampler, pt_rng_unit(words.v[1]));
+    if (c->n == 0) return;
+    const int64_t at = pt_chain_draw(c, s, pt_rng_unit(words.v[0]), &near);
+    pt_chain_took(c, s, &seq->sampler, at);
+    g->i32[i] = c->c[at].id;
+    if (g->opt->near) g->results[seq->request].near += near;
+}
+
+static void choose_here(pt_gen *g, int first, int count)
+{
+#pragma omp parallel for schedule(dynamic, 1) num_threads(g->n_chains) if (g->n_chains > 1)
+    for (int i = 0; i < count; i++) choose_row(g, &g->chains[omp_get_thread_num()], &g->seqs[first + i], i);
+}
+
+pt_status pt_gen_choose(pt_gen *g, int first, int count)
+{
+    pt_model *m = g->m;
+    const pt_gen_options *o = g->opt;
+    pt_view logits = pt_trim(m->dec.logits, count);
+    for (int i = 0; i < count; i++) {
+        size_t at = g->seqs[first + i].request;
+        g->stream[i] = o->streams ? o->streams[at] : at;
+        g->position[i] = g->results[at].ids.n | (o->samples ? (uint64_t)o->samples[at] << 32 : 0);
+    }
+    if (g->free_logits) PT_RETURN(m->ctx->ops->download(m->ctx, g->free_logits, logits)); /* before anything changes them */
+    PT_RETURN(pt_gen_mask(g, first, count));
+    if (g->logits) PT_RETURN(m->ctx->ops->download(m->ctx, g->logits, logits));
+    if (g->chains) choose_here(g, first, count);
+    else PT_RETURN(choose_there(g, first, count, logits));
     for (int i = 0; i < count; i++) {
         pt_gen_seq *seq = &g->seqs[first + i];
         if (g->i32[i] < 0 || g->i32[i] >= m->cfg.vocab)
-            return pt_fail(PT_ENONFINITE, "generation: no token could be chosen (NaN in the logits?)");
-        const float *z = g->logits ? g->logits + (int64_t)i * m->cfg.vocab : NULL;
-        if (o->logp) g->results[seq->request].logp_sum += (float)log_softmax_at(z, m->cfg.vocab, g->i32[i]);
-        if (o->near) PT_RETURN(count_near(g, z, i, &g->results[seq->request]));
+            return pt_fail(PT_ENONFINITE, "generation: no token could be chosen (NaN in the logits, or every token ruled out)");
+        const int64_t row = (int64_t)i * m->cfg.vocab;
+        if (o->logp) g->results[seq->request].logp_sum += (float)log_softmax_at(g->free_logits + row, m->cfg.vocab, g->i32[i]);
+        if (o->near && !g->chains) PT_RETURN(count_near(g, g->logits + row, i, &g->results[seq->request]));
         PT_RETURN(accept(g, seq, g->i32[i]));
     }
     return PT_OK;

@@ -1,6 +1,7 @@
 /* Which prompts stand in the cache together: as answers end, others take their places. */
 #include <stdlib.h>
 
+#include "base/threads.h"
 #include "train/generate/masked.h"
 
 pt_status pt_gen_check(const pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *o)
@@ -9,6 +10,7 @@ pt_status pt_gen_check(const pt_model *m, const pt_ids *prompts, size_t n, const
         return pt_fail(PT_ESTATE, "this model was not planned for generation");
     if (o->max_new_tokens < 0) return pt_fail(PT_EARG, "generation: max_new_tokens %d", o->max_new_tokens);
     PT_RETURN(pt_sampler_check(&o->sampler, m->cfg.vocab));
+    if (o->stop_texts) PT_RETURN(pt_stop_check(o->stop_texts));
     if (o->slot != PT_SLOT_NONE && (o->slot < 0 || (m->n_modules && o->slot >= m->n_slots)))
         return pt_fail(PT_EARG, "adapter slot %d of %d", o->slot, m->n_slots);
     for (size_t i = 0; i < n; i++) {
@@ -17,6 +19,15 @@ pt_status pt_gen_check(const pt_model *m, const pt_ids *prompts, size_t n, const
             return pt_fail(PT_EARG, "prompt %zu has %zu tokens; with %d new ones that is more than the planned %d (%d at once)",
                            i, prompts[i].n, o->max_new_tokens, m->caps.decode_len, m->caps.tokens);
     }
+    return PT_OK;
+}
+
+/* A chain a thread, and the logits that it takes. */
+static pt_status begin_chains(pt_gen *g)
+{
+    const int rows = g->m->caps.decode_rows, most = pt_threads_get() < rows ? pt_threads_get() : rows;
+    PT_RETURN(pt_alloc0(&g->chains, most));
+    for (; g->n_chains < most; g->n_chains++) PT_RETURN(pt_chain_open(&g->chains[g->n_chains], g->m->cfg.vocab, g->m->caps.decode_len));
     return PT_OK;
 }
 
@@ -33,8 +44,11 @@ pt_status pt_gen_begin(pt_gen *g, size_t longest)
     PT_RETURN(pt_alloc0(&g->stream, rows));
     PT_RETURN(pt_alloc0(&g->position, rows));
     PT_RETURN(pt_alloc0(&g->zeros, longest));
-    if (pt_sampler_does(&g->opt->sampler, PT_SAMPLER_PENALTIES)) PT_RETURN(pt_alloc0(&g->seen, rows * len));
-    if (g->opt->logp || g->opt->near) PT_RETURN(pt_alloc0(&g->logits, rows * g->m->cfg.vocab));
+    const bool there = pt_sampler_on_device(&g->opt->sampler);
+    if (!there) PT_RETURN(begin_chains(g));
+    else if (pt_sampler_does(&g->opt->sampler, PT_SAMPLER_PENALTIES)) PT_RETURN(pt_alloc0(&g->seen, rows * len));
+    if (!there || g->opt->near) PT_RETURN(pt_alloc0(&g->logits, rows * g->m->cfg.vocab));
+    if (g->opt->logp) PT_RETURN(pt_alloc0(&g->free_logits, rows * g->m->cfg.vocab));
     g->m->ctx->workspace = g->m->workspace;
     return PT_OK;
 }
@@ -52,6 +66,9 @@ void pt_gen_end(pt_gen *g)
     free(g->zeros);
     free(g->seen);
     free(g->logits);
+    free(g->free_logits);
+    for (int i = 0; i < g->n_chains; i++) pt_chain_close(&g->chains[i]);
+    free(g->chains);
     free(g->cache.list);
 }
 
@@ -97,6 +114,7 @@ pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen
     for (size_t i = 0; i < n; i++) longest = prompts[i].n > longest ? prompts[i].n : longest;
     PT_TRY(pt_gen_begin(&g, longest));
     PT_TRY(pt_gen_constrain_begin(&g, n));
+    if (opt->stop_texts && opt->stop_texts->n) PT_TRY(pt_alloc0(&g.watch, n));
     const int rows = m->caps.decode_rows, least = rows / 4 > 1 ? rows / 4 : 1; /* free places that are worth a forest */
     while (at < n || g.n > 0) {
         if (g.n == 0 || rows - g.n >= least) PT_TRY(admit(&g, order, n, &at));
@@ -106,6 +124,8 @@ pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen
     }
 done:
     pt_gen_constrain_end(&g, n);
+    for (size_t i = 0; g.watch && i < n; i++) pt_stop_reader_free(&g.watch[i]);
+    free(g.watch);
     free(order);
     pt_gen_end(&g);
     return rc;

@@ -4,6 +4,7 @@
 #define PT_MODEL_GENERATE_H
 #include "data/constrain/constrain.h"
 #include "train/generate/sampler.h"
+#include "train/generate/stop_text.h"
 #include "train/model/model.h"
 
 typedef struct pt_gen_options {
@@ -11,13 +12,14 @@ typedef struct pt_gen_options {
     pt_sampler sampler;
     const int32_t *stops;
     size_t n_stops; /* ids that end an answer; not part of the result */
+    const pt_stop_texts *stop_texts; /* lent, NULL = none: the answer ends with the token that makes one whole; its ids stay, pt_stop_find cuts its text */
     int slot;       /* adapter slot, PT_SLOT_NONE = base */
     pt_constraint *const *constraints; /* [n] what each prompt's answer must be (train/generate/masked.h), NULL: it is free; their vocabularies have the model's rows and end
                                           in `stops`. NULL: all are free */
     /* A draw is keyed by (sampler.seed, stream, sample, position in the answer). */
     const uint64_t *streams; /* [n] the id of each sequence's prompt; NULL: its number */
     const uint32_t *samples; /* [n] which answer to that prompt it is; NULL: 0 */
-    bool near;      /* count near ties (train/generate/near.h); of temperature and top_p alone */
+    bool near;      /* count near ties (train/generate/near.h, of temperature and top_p alone; pt_chain_draw) */
     bool logp;      /* fill logp_sum: the sum of the tokens' log-probabilities under the unfiltered distribution */
 } pt_gen_options;
 typedef struct pt_gen_result {
@@ -25,7 +27,7 @@ typedef struct pt_gen_result {
     bool stopped;
     float logp_sum;
     int32_t near; /* tokens that were chosen at a near tie; 0 unless asked for */
-} pt_gen_result; /* stopped: ended by a stop id, not by length (nor by the sink); logp_sum: 0 unless asked for */
+} pt_gen_result; /* stopped: ended by a stop id or text, not by length (nor by the sink); logp_sum: 0 unless asked for */
 /* Called after every new token of sequence i; NULL = none. Returning false ends that sequence. */
 typedef bool (*pt_gen_sink)(void *user, size_t i, int32_t id);
 /* n prompts -> n results (zero-initialised by the caller; free ids). Needs a plan with decode_rows >= 1 and decode_len >=

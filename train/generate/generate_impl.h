@@ -3,6 +3,7 @@
 #ifndef PT_GENERATE_IMPL_H
 #define PT_GENERATE_IMPL_H
 #include "data/batch/loader.h"
+#include "train/generate/chain.h"
 #include "train/generate/generate.h"
 #include "train/model/model_impl.h"
 
@@ -20,6 +21,7 @@ typedef struct pt_gen_seq {
     bool done;
     int n_spans;
     pt_gen_span span[PT_DECODE_SPANS];
+    pt_sampler_state sampler; /* cleared with the first token of an answer */
 } pt_gen_seq;
 
 /* Rows that were taken together; they are free again when their last user leaves. */
@@ -60,9 +62,13 @@ typedef struct pt_gen {
     /* host tables; i32 [chunk], index [cells], runs [chunk, 2 * PT_DECODE_SPANS] */
     int32_t *i32, *seen, *index, *runs;
     uint64_t *stream, *position;
-    float *zeros, *logits;
+    float *zeros, *logits; /* logits [rows, vocab]: what is drawn from, where the host looks at it */
+    float *free_logits;    /* the same before constraints, for logp */
     pt_constraint_state *states; /* [n] by request; NULL: no prompt has a constraint */
     float *row;                  /* with states: one row of logits */
+    pt_chain *chains; /* of samplers that the device does not know, one a thread */
+    int n_chains;
+    pt_stop_reader *watch; /* by request; NULL without stop texts */
 } pt_gen;
 
 /* Everything below the options, for prompts of at most `longest` tokens. free is safe on a zeroed struct. */

@@ -1,0 +1,17 @@
+/* What `ptrain chat` and `ptrain generate` hand to pt_generate, as the command line says it. */
+#ifndef PT_CLI_GENERATION_H
+#define PT_CLI_GENERATION_H
+#include "train/cli/open.h"
+#include "train/generate/dry.h"
+
+typedef struct pt_generation {
+    pt_gen_options options; /* points into the rest */
+    pt_stop_texts stop;
+    pt_dry_breakers *breakers;
+} pt_generation;
+
+/* 128 new tokens unless said; ends where the template's turns end (raw completion: where the tokenizer says that texts end) and before --stop's texts.
+ * o: opened, with a tokenizer. Stays where it is while it is used. */
+pt_status pt_generation_open(pt_generation *g, const pt_cli *c, const pt_opened *o);
+void pt_generation_close(pt_generation *g);
+#endif

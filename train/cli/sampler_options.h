@@ -1,0 +1,24 @@
+/* The samplers' options of `ptrain chat` and `ptrain generate`, by llama.cpp's names: one table for parsing, checks, help and docs/generation.md. */
+#ifndef PT_CLI_SAMPLER_OPTIONS_H
+#define PT_CLI_SAMPLER_OPTIONS_H
+#include "base/mem.h"
+#include "train/generate/sampler.h"
+
+/* Texts and lists; numbers stand in pt_sampler. */
+typedef struct pt_sampler_texts {
+    const char **stop, **breaker; /* [n] lent; breaker: "none" alone is none */
+    pt_logit_bias *bias;
+    size_t n_stop, n_breakers, n_bias, cap_stop, cap_breakers, cap_bias;
+} pt_sampler_texts;
+void pt_sampler_texts_free(pt_sampler_texts *t);
+
+/* What the command line begins with: temperature 0.7, seed 42, all else off. */
+pt_sampler pt_sampler_default(void);
+
+/* Whether --NAME (n bytes) is one of them. */
+bool pt_sampler_option_is(const char *name, size_t n);
+/* Takes --NAME VALUE. PT_EARG with what it takes. */
+pt_status pt_sampler_option_set(const char *name, size_t n, const char *value, pt_sampler *s, pt_sampler_texts *t);
+/* A line each for `ptrain help`; rows of a table for the docs. */
+pt_status pt_sampler_options_help(pt_str *out, bool markdown);
+#endif
