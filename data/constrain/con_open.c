@@ -109,7 +109,8 @@ pt_status pt_constraint_open(pt_constraint_vocab *v, const pt_constraint_spec *s
     *out = c;
     c = NULL;
 done:
-    if (rc == PT_EARG || rc == PT_ENOSUP) pt_fail_prefix(rc, "%s", names[s->kind]);
+    if (rc == PT_ENOSUP) rc = PT_EARG; /* past the limits: another constraint is needed */
+    if (rc == PT_EARG) pt_fail_prefix(rc, "%s", names[s->kind]);
     if (c) pt_con_constraint_free(c);
     pt_str_free(&key);
     return rc;

@@ -21,7 +21,7 @@ void pt_con_regex_free(pt_con_regex *r)
     *r = (pt_con_regex){0};
 }
 
-#define REFUSE(p, what) pt_fail(PT_EARG, "at byte %zu of the regular expression '%.*s': %s", (p)->at, (int)((p)->n > 120 ? 120 : (p)->n), (p)->text, what)
+#define REFUSE(p, what) pt_fail(PT_EARG, "at byte %zu of '%.*s': %s", (p)->at, (int)((p)->n > 120 ? 120 : (p)->n), (p)->text, what)
 
 static pt_status part(reader *p, pt_con_part_kind kind, uint32_t child, uint32_t *out)
 {
@@ -273,8 +273,7 @@ static pt_status number(reader *p, uint32_t *out)
     for (; p->at < p->n && p->text[p->at] >= '0' && p->text[p->at] <= '9'; p->at++) {
         *out = *out * 10 + (uint32_t)(p->text[p->at] - '0');
         if (*out > PT_CONSTRAINT_REPEAT)
-            return pt_fail(PT_EARG, "at byte %zu of the regular expression '%.*s': a count of more than %d", p->at, (int)(p->n > 120 ? 120 : p->n), p->text,
-                           PT_CONSTRAINT_REPEAT);
+            return pt_fail(PT_EARG, "at byte %zu of '%.*s': a count of more than %d", p->at, (int)(p->n > 120 ? 120 : p->n), p->text, PT_CONSTRAINT_REPEAT);
     }
     return PT_OK;
 }
@@ -367,8 +366,8 @@ pt_status pt_con_regex_parse(pt_con_regex *r, const char *text, size_t n)
 {
     reader p = {.r = r, .text = text, .n = n};
     *r = (pt_con_regex){0};
-    if (n > PT_CONSTRAINT_TEXT) return pt_fail(PT_EARG, "a regular expression of %zu bytes: at most %d are read", n, PT_CONSTRAINT_TEXT);
-    if (pt_utf8_check(text, n) != n) return pt_fail(PT_EARG, "a regular expression that is not UTF-8 (at byte %zu)", pt_utf8_check(text, n));
+    if (n > PT_CONSTRAINT_TEXT) return pt_fail(PT_EARG, "%zu bytes: at most %d are read", n, PT_CONSTRAINT_TEXT);
+    if (pt_utf8_check(text, n) != n) return pt_fail(PT_EARG, "it is not UTF-8 (at byte %zu)", pt_utf8_check(text, n));
     pt_status rc = alternatives(&p, &r->root);
     if (rc == PT_OK && p.at < n) rc = REFUSE(&p, "this ')' was not opened");
     if (rc != PT_OK) pt_con_regex_free(r);

@@ -103,7 +103,7 @@ static uint32_t build(const maker *m, uint32_t i, uint32_t next)
         return from;
     }
     default:
-        pt_con_fail(g, pt_fail(PT_EARG, "an anchor inside of a regular expression: ^ is supported at the start of it (or of one of its alternatives), $ at the end"));
+        pt_con_fail(g, pt_fail(PT_EARG, "an anchor inside of it: ^ is supported at the start of it (or of one of its alternatives), $ at the end"));
         return PT_CON_END;
     }
 }

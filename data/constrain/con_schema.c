@@ -7,6 +7,8 @@
 
 #include "data/constrain/con_schema.h"
 
+enum { ONE_OF_MOST = 1000 }; /* each is compared with each */
+
 uint32_t pt_con_refuse(pt_con_schema *s, const char *fmt, ...)
 {
     char why[700];
@@ -105,6 +107,8 @@ static bool check(pt_con_schema *s, const json_t *schema)
     json_object_foreach((json_t *)schema, key, value)
     {
         if (!keyword(key)) return pt_con_refuse(s, "the keyword '%.80s' is not supported", key), false;
+        if (strcmp(key, "oneOf") == 0 && json_array_size(value) > ONE_OF_MOST)
+            return pt_con_refuse(s, "'oneOf' of %zu branches: at most %d are supported", json_array_size(value), ONE_OF_MOST), false;
         bool list = strcmp(key, "anyOf") == 0 || strcmp(key, "oneOf") == 0 || strcmp(key, "allOf") == 0 || strcmp(key, "enum") == 0;
         if (list && !json_array_size(value)) return pt_con_refuse(s, "'%s' must be a list that is not empty, not %s", key, pt_json_kind(value)), false;
         if (strcmp(key, "$id") == 0 && s->path.len) return pt_con_refuse(s, "the keyword '$id' is not supported but at the root"), false;

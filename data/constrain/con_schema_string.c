@@ -44,7 +44,7 @@ uint32_t pt_con_pattern(pt_con_schema *s, const char *pattern, uint32_t min, uin
         char why[600];
         strncpy(why, pt_err_msg(), sizeof why - 1);
         why[sizeof why - 1] = 0;
-        return pt_con_refuse(s, "%s", why);
+        return pt_con_refuse(s, "pattern: %s", why);
     }
     pt_con_regex_length(&r, &lo, &hi, true);
     const pt_con_part *set = repeated_set(&r);
