@@ -22,9 +22,9 @@ typedef struct pt_cli {
     pt_setting settings[128];     /* --key=value that are config keys */
     int n_settings;
     /* options of commands; NULL / negative = not given */
-    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble, *format, *json_schema, *regex, *choices, *imatrix, *eval_data;
+    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble, *format, *json_schema, *regex, *choices, *imatrix, *eval_data, *length_penalty, *early_stopping;
     pt_cli_list adapters; /* of eval, score */
-    int max_new_tokens, samples, limit, rows, tokens, context;
+    int max_new_tokens, samples, num_beams, limit, rows, tokens, context;
     uint64_t split; /* bytes of tensors a file; 0: one file */
     pt_sampler sampler;     /* of chat, generate */
     pt_sampler_texts texts;

@@ -2,8 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/cli/beam_options.h"
 #include "train/cli/constrained.h"
 #include "train/cli/generation.h"
+#include "train/generate/beams.h"
 
 typedef struct job {
     json_t *row;
@@ -165,6 +167,7 @@ static pt_status write_results(pt_cli *c, const pt_opened *o, const pt_generatio
         if (!answer) answer = json_string(""); /* decode gives valid UTF-8; an empty answer is the only other case */
         json_object_set_new(x->row, "response", answer);
         json_object_set_new(x->row, "finish_reason", json_string(results[i].stopped ? "stop" : "length"));
+        if (c->num_beams > 1) json_object_set_new(x->row, "score", json_real((double)results[i].score));
         if (each > 1) json_object_set_new(x->row, "sample", json_integer((json_int_t)(i % each)));
         PT_TRY(pt_sink_row(&sink, x->row));
     }
@@ -176,8 +179,9 @@ done:
 }
 
 /* 16 at once, with the room that they need when what several begin with is stored once. */
-static pt_status open_model(pt_opened *o, const pt_ids *prompts, size_t n, int32_t longest, int32_t fresh)
+static pt_status open_model(pt_opened *o, const pt_ids *prompts, size_t n, int32_t longest, int32_t fresh, int beams)
 {
+    if (beams > 1) return pt_open_generation(o, longest, beams, longest + fresh + 1, pt_beam_cells((size_t)longest, beams, fresh));
     const int32_t rows = n < 16 ? (int32_t)n : 16, tokens = longest < 1024 && n > 1 ? 1024 : longest;
     int32_t cells;
     PT_RETURN(pt_gen_cells(prompts, n, rows, fresh, &cells));
@@ -194,10 +198,12 @@ pt_status pt_cmd_generate(pt_cli *c)
     pt_ids *prompts = NULL;
     pt_constraint **constraints = NULL;
     pt_generation g = {0};
+    pt_beam_options beams;
     uint64_t *streams = NULL;
     uint32_t *samples = NULL;
     size_t longest = 0, n = 0;
     PT_CHECK(c->n_args == 1 && !c->input != !c->prompt, PT_EARG, "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]");
+    PT_TRY(pt_beam_options_read(c, &beams));
     PT_TRY(pt_open_named(c, c->args[0], !c->raw, &o));
     PT_TRY(pt_guard_output(c, &o, c->output));
     PT_CHECK(o.base.tok, PT_EARG, "%s has no tokenizer: text cannot be generated", c->args[0]);
@@ -224,8 +230,12 @@ pt_status pt_cmd_generate(pt_cli *c)
     g.options.samples = samples;
     g.options.constraints = constraints;
     PT_CHECK(longest < 1 << 24, PT_EARG, "a prompt of %zu tokens", longest);
-    PT_TRY(open_model(&o, prompts, n, (int32_t)longest, g.options.max_new_tokens));
-    PT_TRY(pt_generate(o.model, prompts, n, &g.options, results, NULL, NULL));
+    PT_TRY(open_model(&o, prompts, n, (int32_t)longest, g.options.max_new_tokens, beams.beams));
+    if (beams.beams > 1) {
+        g.options.sampler = pt_sampler_off();
+        PT_TRY(pt_generate_beams(o.model, prompts, n, &g.options, &beams, results));
+    } else
+        PT_TRY(pt_generate(o.model, prompts, n, &g.options, results, NULL, NULL));
     PT_TRY(write_results(c, &o, &g, &j, results));
 done:
     for (size_t i = 0; results && i < n; i++) free(results[i].ids.ids);

@@ -33,7 +33,8 @@ static const pt_command commands[] = {
     {"generate", pt_cmd_generate, PT_ON_STOP_LEAVE, "  ptrain generate RUN|MODEL         --input F.jsonl | --prompt TEXT [--raw]",
      "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw] [--n N] [--max-new-tokens N] [samplers]\nRows: {\"messages\": [...]} or {\"prompt\": TEXT}; a last\nassistant message is continued, and response holds what is new. "
                  "Out: the row with response and finish_reason (stop | length).\n--n: as many answers to each, and which of them it is as sample.\n"
-                 "--json-schema FILE|TEXT, --regex R, --choices \"A|B\": answers are held to it; a row's own json_schema, regex or choice (a list) wins.\n"},
+                 "--json-schema FILE|TEXT, --regex R, --choices \"A|B\": answers are held to it; a row's own json_schema, regex or choice (a list) wins.\n"
+                 "--num-beams N [--length-penalty X] [--early-stopping true|false|never]: beam search as transformers has it; the answer's score stands beside it.\n"},
     {"score", pt_cmd_score, PT_ON_STOP_LEAVE, "  ptrain score RUN|MODEL            --input F.jsonl: log-probabilities",
      "ptrain score RUN|MODEL ... [--adapter DIR ...] [--ensemble mean|minimum] --input F.jsonl\nRows of input_ids, messages or text; out: logprobs of tokens 2..n, nll, tokens.\n"
                "A reward model gives a score, read at the answer's end token: white space and padding behind it are left out.\nA classifier gives scores, and what they say: predicted. Several runs, or one with several adapters, score together (mean by default): each\nsays what each gave.\n"},

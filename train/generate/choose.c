@@ -120,6 +120,7 @@ pt_status pt_gen_choose(pt_gen *g, int first, int count)
     pt_model *m = g->m;
     const pt_gen_options *o = g->opt;
     pt_view logits = pt_trim(m->dec.logits, count);
+    if (g->beams) return pt_gen_choose_beams(g, count);
     for (int i = 0; i < count; i++) {
         size_t at = g->seqs[first + i].request;
         g->stream[i] = o->streams ? o->streams[at] : at;

@@ -26,6 +26,7 @@ typedef struct pt_gen_result {
     pt_ids ids;
     bool stopped;
     float logp_sum;
+    float score; /* of beam search (beam.h), else 0 */
     int32_t near; /* tokens that were chosen at a near tie; 0 unless asked for */
 } pt_gen_result; /* stopped: ended by a stop id or text, not by length (nor by the sink); logp_sum: 0 unless asked for */
 /* Called after every new token of sequence i; NULL = none. Returning false ends that sequence. */

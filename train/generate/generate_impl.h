@@ -46,6 +46,8 @@ typedef struct pt_gen_place {
     size_t index;
 } pt_gen_place;
 
+typedef struct pt_gen_beams pt_gen_beams;
+
 typedef struct pt_gen {
     pt_model *m;
     const pt_ids *prompts;
@@ -64,6 +66,7 @@ typedef struct pt_gen {
     uint64_t *stream, *position;
     float *zeros, *logits; /* logits [rows, vocab]: what is drawn from, where the host looks at it */
     float *free_logits;    /* the same before constraints, for logp */
+    pt_gen_beams *beams;   /* NULL: every sequence goes its own way */
     pt_constraint_state *states; /* [n] by request; NULL: no prompt has a constraint */
     float *row;                  /* with states: one row of logits */
     pt_chain *chains; /* of samplers that the device does not know, one a thread */
@@ -108,4 +111,6 @@ void pt_gen_drop_done(pt_gen *g);
 pt_status pt_gen_step(pt_gen *g);
 /* Chooses the next token of rows 0..count-1 of the logits for sequences first.. */
 pt_status pt_gen_choose(pt_gen *g, int first, int count);
+/* beams.c: the same for the beams of a prompt; all `count` of them. */
+pt_status pt_gen_choose_beams(pt_gen *g, int count);
 #endif
