@@ -2,7 +2,9 @@
  * pt_unpack<TYPE, U>(b, e, y): elements e .. e+U-1 of the sequence of blocks at b; U is 1, 4 or 8 and e a multiple of U. */
 #ifndef PT_KERNELS_CUDA_DEQUANT_CUH
 #define PT_KERNELS_CUDA_DEQUANT_CUH
+extern "C" {
 #include "base/quant.h"
+}
 #include "kernels/cuda/op_args.cuh"
 
 __host__ __device__ constexpr int pt_type_elems(int t) 

@@ -224,8 +224,8 @@ static void bench_decode(void)
             printf("all weights of SmolLM2-135M, %s head %s, %lld rows %*s %8.3f ms %8.1f GB/s\n", pt_dtype_get(types[k][0])->name,
                    pt_dtype_get(types[k][1])->name, (long long)rows[r], (int)(14 - strlen(pt_dtype_get(types[k][0])->name)), "", s * 1e3, bytes / s * 1e-9);
         }
-    static const pt_dtype kq[] = {PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K};
-    for (int k = 0; k < 5; k++) {
+    static const pt_dtype kq[] = {PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_XS, PT_IQ3_S};
+    for (size_t k = 0; k < sizeof kq / sizeof *kq; k++) {
         pt_view w = fresh(kq[k], 32768, 2048), x = fresh(PT_F32, 1, 2048), y = fresh(PT_F32, 1, 32768);
         BEST(s, linear, (&(pt_linear_args){y, x, w, PT_NO_VIEW, 0}));
         printf("one row against 32768 x 2048 %-29s %8.3f ms %8.1f GB/s\n", pt_dtype_get(kq[k])->name, s * 1e3, (double)w.buf->bytes / s * 1e-9);
