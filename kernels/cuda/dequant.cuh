@@ -7,7 +7,7 @@ extern "C" {
 }
 #include "kernels/cuda/op_args.cuh"
 
-__host__ __device__ constexpr int pt_type_elems(int t) 
+__host__ __device__ constexpr int pt_type_elems(int t)
 {
     return (t >= PT_Q2_K && t <= PT_Q6_K) || t == PT_IQ4_XS || t == PT_IQ3_S ? 256 : t >= PT_Q8_0 ? 32 : 1;
 }
