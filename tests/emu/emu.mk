@@ -110,6 +110,10 @@ EMU_RUNS  := $(foreach t,$(EMU_LONG) $(EMU_SHORT),$(call emu_script,plain,fwd,$(
              $(foreach t,$(EMU_SELF),$(call emu_script,check,fwd,$(t))) $(foreach t,self_lang self_libs self_bugs,$(call emu_script,asan,fwd,$(t))) \
              $(foreach t,self_lang self_libs self_ptx,$(call emu_script,plain,fwd,$(t))) $(BUILD)/emu-plain/runs/abi.sh
 EMU_MORE  := $(foreach t,$(EMU_LONG) $(EMU_LARGE),$(call emu_script,asan,fwd,$(t)) $(call emu_script,check,rev,$(t)))
+# All that the families' golden data hold.
+$(BUILD)/emu-plain/runs/families-all.sh: $(BUILD)/emu-plain/model_families_device
+	@mkdir -p $(@D); echo 'exec env EMU_FAMILIES=all CMOCKA_MESSAGE_OUTPUT=TAP $<' > $@
+EMU_MORE  += $(BUILD)/emu-plain/runs/families-all.sh
 # What the compilers say of the kernels: one architecture in make test, kept by digest in build/ptxas; all of them in make test-full.
 GATE_ENV  := GEN='$(BUILD)/gen' NVCC='$(NVCC)' CXX='$(CXX)' CC='$(CC)'
 $(BUILD)/emu-plain/runs/gate-%.sh: tests/emu/gpu_gate.sh

@@ -1,6 +1,6 @@
 /* Whole models against PyTorch, transformers and PEFT (tests/golden/models.py): every family on the reference and the cpu
  * backend. */
-#include "tests/golden/model_fixture.h"
+#include "tests/golden/model_steps.h"
 
 #include "base/file.h"
 
@@ -130,34 +130,15 @@ static void test_lora_grads(void **state)
 
 /* ---- ten AdamW steps --------------------------------------------------------------------------------------------------- */
 
-static void check_step(json_t *golden, const char *key, size_t step, double loss, double norm)
-{
-    json_t *o = json_object_get(golden, key);
-    double want = json_number_value(json_array_get(json_object_get(o, "losses"), step));
-    double wn = json_number_value(json_array_get(json_object_get(o, "norms"), step));
-    if (!(fabs(loss - want) <= 1e-5 * fabs(want))) fail_msg("%s, step %zu: loss %.9f, expected %.9f", key, step, loss, want);
-    if (!(fabs(norm - wn) <= 1e-4 * wn)) fail_msg("%s, step %zu: gradient norm %.9f, expected %.9f", key, step, norm, wn);
-}
-
 static void sft_steps(const setup *s, bool full)
 {
     char dir[256];
     pt_model_options opt = full ? (pt_model_options){.full = true, .train = true} : lora_options(dir, sizeof dir, s);
     json_t *golden = fixture_json(s->family, "golden.json");
-    rows r = rows_sft(golden);
     bench b;
-    optimiser o;
     open_family(&b, s, &opt, &caps);
-    optimiser_open(&o, &b);
-    for (size_t i = 0; i < 10; i++) {
-        double loss = sft_pass(&b, &r, PT_PACKING_FOREST);
-        optimiser_step(&o, &b, (float)json_num(golden, "lr"), (float)json_num(golden, "weight_decay"),
-                       (float)json_num(golden, "max_grad_norm"));
-        check_step(golden, full ? "full_steps" : "sft_steps", i, loss, norm_of(&b, &o));
-    }
-    b.ctx.ops->free(&b.ctx, &o.buf);
+    golden_sft_steps(&b, golden, full ? "full_steps" : "sft_steps");
     bench_close(&b);
-    rows_free(&r);
     json_decref(golden);
 }
 
@@ -226,7 +207,7 @@ static void dpo_steps(const setup *s, bool start)
         OK(pt_model_backward(b.m));
         optimiser_step(&o, &b, (float)json_num(golden, "lr"), (float)json_num(golden, "weight_decay"),
                        (float)json_num(golden, "max_grad_norm"));
-        check_step(golden, start ? "dpo_start_steps" : "dpo_base_steps", i, loss, norm_of(&b, &o));
+        golden_step(golden, start ? "dpo_start_steps" : "dpo_base_steps", i, loss, norm_of(&b, &o));
     }
     free(logp);
     free(d);
