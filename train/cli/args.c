@@ -42,6 +42,7 @@ static const opt options[] = {
     {"num-beams", "generate", OPT_INT, OFF(num_beams), 1, 64},
     {"length-penalty", "generate", OPT_TEXT, OFF(length_penalty), 0, 0},
     {"early-stopping", "generate", OPT_TEXT, OFF(early_stopping), 0, 0},
+    {"prefill", "chat", OPT_TEXT, OFF(prefill), 0, 0},
     {"raw", "generate", OPT_FLAG, OFF(raw), 0, 0},
     {"text", "generate", OPT_FLAG, OFF(text_only), 0, 0},
     {"base", "chat generate score eval export imatrix", OPT_FLAG, OFF(base_only), 0, 0},

@@ -22,7 +22,7 @@ typedef struct pt_cli {
     pt_setting settings[128];     /* --key=value that are config keys */
     int n_settings;
     /* options of commands; NULL / negative = not given */
-    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble, *format, *json_schema, *regex, *choices, *imatrix, *eval_data, *length_penalty, *early_stopping;
+    const char *output, *adapter_dir, *input, *prompt, *role, *to, *out, *type, *system, *sample, *task, *answers, *ensemble, *format, *json_schema, *regex, *choices, *imatrix, *eval_data, *length_penalty, *early_stopping, *prefill;
     pt_cli_list adapters; /* of eval, score */
     int max_new_tokens, samples, num_beams, limit, rows, tokens, context;
     uint64_t split; /* bytes of tensors a file; 0: one file */

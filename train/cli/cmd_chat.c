@@ -1,124 +1,123 @@
-/* chat: a conversation on the terminal, streamed. */
+/* chat: a conversation on the terminal, streamed, with commands. Answers go to standard output, everything else to standard error. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "train/cli/talk.h"
 #include "train/cli/constrained.h"
 #include "train/cli/generation.h"
 #include "train/cli/terminal.h"
 
-typedef struct talk {
-    pt_opened o;
-    pt_message *m; /* texts owned */
-    size_t n, cap;
-    pt_tok_stream stream;
-    pt_str answer;
-    size_t shown; /* bytes of it: what may become a stop text is held back */
-    const pt_stop_texts *stop;
-    pt_status rc;
-} talk;
+static const char help[] = "/regen           another answer to the last question\n"
+                           "/swipe [N]       its answer number N, or the next one; one more than there are is drawn\n"
+                           "/continue        the last answer goes on\n"
+                           "/turns           the turns with their numbers\n"
+                           "/edit N TEXT     turn N becomes TEXT; what follows it stays\n"
+                           "/undo            the last question and its answer are taken back\n"
+                           "/reset           the conversation begins anew\n"
+                           "A line that begins with // says one /. An empty line or ctrl-d ends.\n";
 
-static pt_status add(talk *t, const pt_speaker *who, const char *text, size_t bytes)
+static pt_status told(pt_status rc, size_t dropped)
 {
-    char *copy;
-    PT_RETURN(pt_reserve(&t->m, &t->cap, t->n + 1));
-    PT_RETURN(pt_strndup(&copy, text, bytes));
-    t->m[t->n++] = (pt_message){.speaker = who, .text = copy, .bytes = bytes};
-    return PT_OK;
-}
-
-static void forget(talk *t, size_t keep)
-{
-    while (t->n > keep) free((char *)t->m[--t->n].text);
-}
-
-static void show_to(talk *t, size_t end)
-{
-    if (end > t->shown) fwrite(t->answer.text + t->shown, 1, end - t->shown, stdout);
-    if (end > t->shown) t->shown = end;
-    fflush(stdout);
-}
-
-static bool show(void *user, size_t i, int32_t id)
-{
-    talk *t = user;
-    t->rc = pt_tok_stream_next(t->o.base.tok, &t->stream, id, true, &t->answer);
-    if (t->rc != PT_OK) return false;
-    show_to(t, pt_stop_safe(t->stop, t->answer.text, t->answer.len));
-    return true;
-}
-
-/* Old turns leave, two at a time, when the conversation outgrows the cache; the system turn stays. */
-static pt_status render(talk *t, size_t system, int32_t room, pt_rendered *r)
-{
-    for (;;) {
-        pt_rendered_clear(r);
-        PT_RETURN(pt_template_render(t->o.base.tmpl, t->m, t->n, true, r));
-        if ((int32_t)r->ids.n <= room) return PT_OK;
-        if (t->n < system + 3) return pt_fail(PT_EARG, "this turn is %zu tokens, there is room for %d", r->ids.n, room);
-        free((char *)t->m[system].text);
-        free((char *)t->m[system + 1].text);
-        memmove(t->m + system, t->m + system + 2, (t->n - system - 2) * sizeof *t->m);
-        t->n -= 2;
-    }
-}
-
-static pt_status answer(talk *t, const pt_gen_options *g, size_t system, int32_t room)
-{
-    pt_status rc = PT_OK;
-    pt_rendered r = {0};
-    pt_gen_result result = {0};
-    PT_TRY(render(t, system, room, &r));
-    pt_str_free(&t->answer);
-    PT_TRY(pt_str_puts(&t->answer, ""));
-    t->stream = (pt_tok_stream){0};
-    t->shown = 0;
-    t->rc = PT_OK;
-    PT_TRY(pt_generate(t->o.model, &r.ids, 1, g, &result, show, t));
-    PT_TRY(t->rc);
-    PT_TRY(pt_tok_stream_end(&t->stream, &t->answer));
-    t->answer.len = pt_stop_find(t->stop, t->answer.text, t->answer.len);
-    show_to(t, t->answer.len);
-    printf("\n\n");
-    PT_TRY(add(t, PT_ASSISTANT, t->answer.text, t->answer.len));
-done:
-    pt_rendered_free(&r);
-    free(result.ids.ids);
-    pt_tok_stream_free(&t->stream);
+    if (dropped) fprintf(stderr, "(the cache is full: the %zu oldest turns are dropped, the others are numbered anew)\n", dropped);
     return rc;
 }
 
-pt_status pt_cmd_chat(pt_cli *c)
+static pt_status answer(pt_talk *t, bool on)
+{
+    size_t dropped = 0;
+    pt_status rc = pt_talk_answer(t, on, &dropped);
+    return told(rc, dropped);
+}
+
+static pt_status again(pt_talk *t)
+{
+    size_t dropped = 0;
+    pt_status rc = pt_talk_again(t, &dropped);
+    return told(rc, dropped);
+}
+
+static pt_status go_on(pt_talk *t)
+{
+    if (pt_talk_answered(t) && !t->how->constraints) return answer(t, true);
+    fprintf(stderr, t->how->constraints ? "(an answer that is held to a constraint is whole: it cannot go on)\n" : "(there is no answer yet)\n");
+    return PT_OK;
+}
+
+static void show_turns(const pt_talk *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (i >= t->first) fprintf(stderr, "%zu %s: %s\n", i - t->first + 1, pt_speaker_is(t->m[i].speaker, PT_USER) ? "you" : "model", t->m[i].text);
+}
+
+/* A number from 1 to most, and where the text behind it begins; 0: there is none. */
+static size_t number(const char *text, size_t most, const char **rest)
+{
+    char *end;
+    const unsigned long v = *text >= '1' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+    if (!v || v > most || (*end && *end != ' ')) return 0;
+    *rest = *end ? end + 1 : end;
+    return v;
+}
+
+static pt_status swipe(pt_talk *t, const char *arg)
+{
+    const char *rest = "";
+    const size_t n = *arg ? number(arg, t->n_answers + 1, &rest) : t->counts + 2;
+    if (!pt_talk_answered(t) || !t->n_answers) return fprintf(stderr, "(there is no answer yet)\n"), PT_OK;
+    if (!n || *rest) return fprintf(stderr, "(/swipe takes a number from 1 to %zu)\n", t->n_answers + 1), PT_OK;
+    if (n > t->n_answers) return again(t);
+    PT_RETURN(pt_talk_choose(t, n - 1));
+    printf("%s\n\n", t->m[t->n - 1].text);
+    return PT_OK;
+}
+
+static pt_status edit(pt_talk *t, const char *arg)
+{
+    const char *text = "";
+    const size_t n = number(arg, t->n - t->first, &text);
+    if (!n || !*text) return fprintf(stderr, "(/edit N TEXT takes the number of a turn, from 1 to %zu, and its new text; /turns shows them)\n", t->n - t->first), PT_OK;
+    return pt_talk_edit(t, t->first + n - 1, text);
+}
+
+static pt_status command(pt_talk *t, const char *line)
+{
+    static const struct {
+        const char *name;
+        bool takes; /* an argument */
+    } names[] = {{"/help", false}, {"/regen", false}, {"/swipe", true}, {"/continue", false}, {"/turns", false}, {"/edit", true}, {"/undo", false}, {"/reset", false}};
+    const size_t n = strcspn(line, " "), count = sizeof names / sizeof *names;
+    const char *arg = line[n] ? line + n + 1 : "";
+    size_t k = 0;
+    while (k < count && (strlen(names[k].name) != n || strncmp(line, names[k].name, n))) k++;
+    if (k == count || (*arg && !names[k].takes)) return fprintf(stderr, "(%s is no command; /help lists them)\n", line), PT_OK;
+    const bool answered = pt_talk_answered(t);
+    switch (k) {
+    case 0: fputs(help, stderr); return PT_OK;
+    case 1: return answered ? again(t) : t->n > t->first ? answer(t, false) : (fprintf(stderr, "(there is no question yet)\n"), PT_OK);
+    case 2: return swipe(t, arg);
+    case 3: return go_on(t);
+    case 4: show_turns(t); return PT_OK;
+    case 5: return edit(t, arg);
+    case 6: pt_talk_cut(t, t->n > t->first + 1 + answered ? t->n - 1 - answered : t->first); return PT_OK;
+    default: t->dropped = 0; pt_talk_cut(t, t->first); return PT_OK;
+    }
+}
+
+/* How long a conversation may be, what that takes, and who speaks. */
+static void begin(const pt_cli *c, const pt_talk *t, const pt_opened *o, bool terminal)
+{
+    fprintf(stderr, "The cache has %d positions (%.1f MiB): the conversation may have %d tokens, an answer %d. The oldest turns leave when it is full.\n",
+            t->room + t->how->max_new_tokens + 1, (double)o->planned[PT_ROLE_CACHE] / 1048576, t->room, t->how->max_new_tokens);
+    if (terminal) fprintf(stderr, "Talking to %s%s%s. /help lists commands; an empty line or ctrl-d ends.\n\n", c->role ? c->role : c->args[0], c->role ? " of " : "",
+                          c->role ? c->args[0] : "");
+}
+
+static pt_status converse(pt_talk *t, bool terminal)
 {
     pt_status rc = PT_OK;
-    talk t = {0};
-    pt_constrained held = {0};
-    pt_generation generation = {0};
     char *line = NULL;
     size_t cap = 0;
-    const char *system = c->system;
-    int32_t room = 4096;
-    bool terminal = pt_terminal_is(stdin);
-    PT_CHECK(c->n_args == 1, PT_EARG, "ptrain chat RUN|MODEL [--role NAME]");
-    PT_TRY(pt_open_named(c, c->args[0], true, &t.o));
-    PT_CHECK(t.o.base.tok && t.o.base.tmpl, PT_EARG, "%s has no tokenizer or no known chat template; set --chat_template=NAME", c->args[0]);
-    PT_CHECK(!t.o.reward, PT_EARG, "%s is a reward model: it scores, it does not speak", c->args[0]);
-    if (c->role) PT_TRY(pt_open_profile(&t.o, c->role, &system));
-    PT_TRY(pt_generation_open(&generation, c, &t.o));
-    pt_gen_options *g = &generation.options;
-    t.stop = &generation.stop;
-    PT_TRY(pt_constrained_open(c, &t.o, g, &held));
-    if (held.common) g->constraints = &held.common;
-    if (c->max_new_tokens <= 0) g->max_new_tokens = 512;
-    int limit = pt_source_config(t.o.base.source)->max_positions;
-    if (limit > 0 && limit < room) room = limit;
-    if (g->max_new_tokens > room / 2) g->max_new_tokens = room / 2;
-    room -= g->max_new_tokens;
-    PT_TRY(pt_open_model(&t.o, room, 1, room + g->max_new_tokens + 1));
-    if (system) PT_TRY(add(&t, PT_SYSTEM, system, strlen(system)));
-    size_t first = t.n;
-    if (terminal) printf("Talking to %s%s%s. /reset starts anew; an empty line or ctrl-d ends.\n\n", c->role ? c->role : c->args[0], c->role ? " of " : "",
-                         c->role ? c->args[0] : "");
     for (;;) {
         if (terminal) fputs("> ", stdout);
         fflush(stdout);
@@ -126,21 +125,55 @@ pt_status pt_cmd_chat(pt_cli *c)
         PT_CHECK(n >= 0 || feof(stdin), PT_EIO, "cannot read standard input: %s", strerror(errno));
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = 0;
         if (n <= 0) break;
-        if (!strcmp(line, "/reset")) {
-            forget(&t, first);
+        if (line[0] == '/' && line[1] != '/') {
+            PT_TRY(command(t, line));
             continue;
         }
-        PT_TRY(add(&t, PT_USER, line, (size_t)n));
-        PT_TRY(answer(&t, g, first, room));
-        g->sampler.seed++; /* the same question twice need not give the same answer */
+        const size_t skip = line[0] == '/';
+        PT_TRY(pt_talk_add(t, PT_USER, line + skip, (size_t)n - skip));
+        PT_TRY(answer(t, false));
     }
 done:
-    forget(&t, 0);
-    free(t.m);
     free(line);
-    pt_str_free(&t.answer);
+    return rc;
+}
+
+pt_status pt_cmd_chat(pt_cli *c)
+{
+    pt_status rc = PT_OK;
+    pt_opened o = {0};
+    pt_talk t = {.base = &o.base, .room = 4096, .prefill = c->prefill};
+    pt_constrained held = {0};
+    pt_generation generation = {0};
+    const char *system = c->system;
+    bool terminal = pt_terminal_is(stdin);
+    PT_CHECK(c->n_args == 1, PT_EARG, "ptrain chat RUN|MODEL [--role NAME]");
+    PT_TRY(pt_open_named(c, c->args[0], true, &o));
+    PT_CHECK(o.base.tok && o.base.tmpl, PT_EARG, "%s has no tokenizer or no known chat template; set --chat_template=NAME", c->args[0]);
+    PT_CHECK(!o.reward, PT_EARG, "%s is a reward model: it scores, it does not speak", c->args[0]);
+    if (c->role) PT_TRY(pt_open_profile(&o, c->role, &system));
+    PT_TRY(pt_generation_open(&generation, c, &o));
+    pt_gen_options *g = t.how = &generation.options;
+    t.stop = &generation.stop;
+    t.seed = g->sampler.seed;
+    PT_TRY(pt_constrained_open(c, &o, g, &held));
+    if (c->max_new_tokens <= 0) g->max_new_tokens = 512;
+    PT_CHECK(!(held.common && t.prefill), PT_EARG, "--prefill and a constraint: the constraint holds for what is new alone; give one of them");
+    if (held.common) g->constraints = &held.common;
+    int limit = pt_source_config(o.base.source)->max_positions;
+    if (limit > 0 && limit < t.room) t.room = limit;
+    if (g->max_new_tokens > t.room / 2) g->max_new_tokens = t.room / 2;
+    t.room -= g->max_new_tokens;
+    PT_TRY(pt_open_model(&o, t.room, 1, t.room + g->max_new_tokens + 1));
+    PT_TRY(pt_gen_session_new(&t.session, o.model));
+    if (system) PT_TRY(pt_talk_add(&t, PT_SYSTEM, system, strlen(system)));
+    t.first = t.n;
+    begin(c, &t, &o, terminal);
+    PT_TRY(converse(&t, terminal));
+done:
+    pt_talk_free(&t);
     pt_constrained_close(&held);
     pt_generation_close(&generation);
-    pt_open_close(&t.o);
+    pt_open_close(&o);
     return rc;
 }

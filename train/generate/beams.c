@@ -100,7 +100,7 @@ static pt_status one_prompt(pt_gen *g, const pt_beam_options *o, pt_gen_result *
     int entered = 0;
     PT_TRY(beams_new(&b, g, o));
     g->beams = &b;
-    PT_TRY(pt_gen_begin(g, g->prompts[0].n));
+    PT_TRY(pt_gen_begin(g, 1, g->prompts[0].n));
     for (int i = 0; i < o->beams; i++) g->seqs[i] = (pt_gen_seq){.request = (size_t)i};
     PT_TRY(pt_gen_forest(g, 0, o->beams, &entered));
     PT_CHECK(entered == o->beams, PT_EARG, "beam search: %d beams behind a prompt of %zu tokens are more than the planned cache holds", o->beams, g->prompts[0].n);
@@ -108,7 +108,7 @@ static pt_status one_prompt(pt_gen *g, const pt_beam_options *o, pt_gen_result *
     PT_TRY(pt_beam_best(b.beam, &result->ids, &result->score, &result->stopped));
 done:
     beams_free(&b);
-    pt_gen_end(g);
+    pt_gen_end(g, 1);
     return rc;
 }
 

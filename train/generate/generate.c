@@ -31,7 +31,7 @@ static pt_status begin_chains(pt_gen *g)
     return PT_OK;
 }
 
-pt_status pt_gen_begin(pt_gen *g, size_t longest)
+pt_status pt_gen_begin(pt_gen *g, size_t n, size_t longest)
 {
     const int64_t rows = g->m->caps.decode_rows, len = g->m->caps.decode_len, cells = g->m->caps.decode_cells, chunk = pt_decode_chunk(g->m);
     g->cache.cells = (int32_t)cells;
@@ -49,12 +49,17 @@ pt_status pt_gen_begin(pt_gen *g, size_t longest)
     else if (pt_sampler_does(&g->opt->sampler, PT_SAMPLER_PENALTIES)) PT_RETURN(pt_alloc0(&g->seen, rows * len));
     if (!there || g->opt->near) PT_RETURN(pt_alloc0(&g->logits, rows * g->m->cfg.vocab));
     if (g->opt->logp) PT_RETURN(pt_alloc0(&g->free_logits, rows * g->m->cfg.vocab));
+    PT_RETURN(pt_gen_constrain_begin(g, n));
+    if (g->opt->stop_texts && g->opt->stop_texts->n) PT_RETURN(pt_alloc0(&g->watch, n));
     g->m->ctx->workspace = g->m->workspace;
     return PT_OK;
 }
 
-void pt_gen_end(pt_gen *g)
+void pt_gen_end(pt_gen *g, size_t n)
 {
+    pt_gen_constrain_end(g, n);
+    for (size_t i = 0; g->watch && i < n; i++) pt_stop_reader_free(&g->watch[i]);
+    free(g->watch);
     if (g->m) g->m->loaded.there = g->m->loaded.forwarded = g->m->loaded.kept = false;
     free(g->seqs);
     free(g->rows);
@@ -72,12 +77,10 @@ void pt_gen_end(pt_gen *g)
     free(g->cache.list);
 }
 
-/* Whether what the cache holds of a prompt is worth taking from there: what is left is short, or the smaller part. Else the forest is faster. */
 static bool is_behind(const pt_gen *g, const pt_ids *p)
 {
     const pt_gen_seq *by;
-    const int64_t held = pt_gen_held(g, g->n, p, &by);
-    return held > 0 && (2 * held >= (int64_t)p->n || (int64_t)p->n - held <= PT_DECODE_CHUNK);
+    return pt_gen_is_behind(pt_gen_held(g, g->n, p, &by), (int64_t)p->n);
 }
 
 /* The next requests that go the same way take the free places, as far as there is room; *at counts those that have entered. */
@@ -112,9 +115,7 @@ pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen
     if (n == 0 || opt->max_new_tokens == 0) goto done;
     PT_TRY(pt_gen_order(prompts, n, &order));
     for (size_t i = 0; i < n; i++) longest = prompts[i].n > longest ? prompts[i].n : longest;
-    PT_TRY(pt_gen_begin(&g, longest));
-    PT_TRY(pt_gen_constrain_begin(&g, n));
-    if (opt->stop_texts && opt->stop_texts->n) PT_TRY(pt_alloc0(&g.watch, n));
+    PT_TRY(pt_gen_begin(&g, n, longest));
     const int rows = m->caps.decode_rows, least = rows / 4 > 1 ? rows / 4 : 1; /* free places that are worth a forest */
     while (at < n || g.n > 0) {
         if (g.n == 0 || rows - g.n >= least) PT_TRY(admit(&g, order, n, &at));
@@ -123,11 +124,8 @@ pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen
         pt_gen_drop_done(&g);
     }
 done:
-    pt_gen_constrain_end(&g, n);
-    for (size_t i = 0; g.watch && i < n; i++) pt_stop_reader_free(&g.watch[i]);
-    free(g.watch);
     free(order);
-    pt_gen_end(&g);
+    pt_gen_end(&g, n);
     return rc;
 }
 

@@ -74,9 +74,9 @@ typedef struct pt_gen {
     pt_stop_reader *watch; /* by request; NULL without stop texts */
 } pt_gen;
 
-/* Everything below the options, for prompts of at most `longest` tokens. free is safe on a zeroed struct. */
-pt_status pt_gen_begin(pt_gen *g, size_t longest);
-void pt_gen_end(pt_gen *g);
+/* Everything below the options, for n prompts of at most `longest` tokens. end is safe on a struct that holds nothing yet. */
+pt_status pt_gen_begin(pt_gen *g, size_t n, size_t longest);
+void pt_gen_end(pt_gen *g, size_t n);
 /* Whether the model and these options and prompts go together: PT_ESTATE, PT_EARG. */
 pt_status pt_gen_check(const pt_model *m, const pt_ids *prompts, size_t n, const pt_gen_options *o);
 
@@ -103,6 +103,11 @@ pt_status pt_gen_behind(pt_gen *g, int first, int count, int *entered);
 int32_t pt_gen_held(const pt_gen *g, int n_seqs, const pt_ids *p, const pt_gen_seq **by);
 /* The rest of the prompts of seqs first..first+count-1, from their len on, in chunks; their first tokens are chosen. */
 pt_status pt_gen_feed(pt_gen *g, int first, int count);
+/* Whether what the cache holds of a prompt of n tokens is worth taking from there: what is left is short, or the smaller part. Else the forest is faster. */
+static inline bool pt_gen_is_behind(int64_t held, int64_t n)
+{
+    return held > 0 && (2 * held >= n || n - held <= PT_DECODE_CHUNK);
+}
 /* Rows of the cache become zeros. */
 pt_status pt_gen_clear(pt_gen *g, int64_t at, int64_t n);
 /* Sequences that are done leave. */
