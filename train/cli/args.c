@@ -95,6 +95,19 @@ static bool in_schema(const char *name, size_t n)
     return pt_schema_find(key);
 }
 
+/* Tried at once, so that a wrong one is named before anything is opened; generation.c takes them when it knows what the config says. */
+static pt_status add_sampler(pt_cli *c, const char *name, size_t n, const char *value)
+{
+    pt_sampler s = pt_sampler_default();
+    pt_sampler_texts t = {0};
+    const pt_sampler_said said = {name, value, n};
+    pt_status rc = pt_sampler_option_set(&said, &s, &t);
+    pt_sampler_texts_free(&t);
+    if (rc == PT_OK) rc = pt_reserve(&c->samplers, &c->cap_samplers, c->n_samplers + 1);
+    if (rc == PT_OK) c->samplers[c->n_samplers++] = said;
+    return rc;
+}
+
 static pt_status set_option(pt_cli *c, const opt *o, const char *value)
 {
     void *f = (char *)c + o->offset;
@@ -129,7 +142,7 @@ static pt_status long_option(pt_cli *c, const char *arg, int argc, char **argv, 
     if (pt_sampler_option_is(name, n)) { /* seed is a config key too: of training */
         if (in_words(SPEAKERS, c->command)) {
             if (!eq && *i + 1 >= argc) return pt_fail(PT_EARG, "--%.*s needs a value", (int)n, name);
-            return pt_sampler_option_set(name, n, eq ? eq + 1 : argv[++*i], &c->sampler, &c->texts);
+            return add_sampler(c, name, n, eq ? eq + 1 : argv[++*i]);
         }
         if (!in_schema(name, n)) return pt_fail(PT_EARG, "--%.*s has no effect on ptrain %s; it goes with: " SPEAKERS, (int)n, name, c->command);
     }
@@ -155,7 +168,7 @@ static pt_status long_option(pt_cli *c, const char *arg, int argc, char **argv, 
 
 pt_status pt_cli_parse(pt_cli *c, int argc, char **argv)
 {
-    *c = (pt_cli){.max_new_tokens = -1, .samples = 1, .sampler = pt_sampler_default()};
+    *c = (pt_cli){.max_new_tokens = -1, .samples = 1};
     int i = 1;
     if (argc < 2) {
         c->command = "help";

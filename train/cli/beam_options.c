@@ -4,28 +4,28 @@
 #include <string.h>
 
 /* What the command line has that goes with no beam search; NULL: nothing. */
-static const char *beside(const pt_cli *c)
+static const char *beside(const pt_cli *c, const pt_generation *g)
 {
-    const pt_sampler *s = &c->sampler;
+    const pt_sampler *s = &g->options.sampler;
     for (int k = 0; k < PT_SAMPLER_KINDS; k++)
         if (k != PT_SAMPLER_TEMPERATURE && pt_sampler_does(s, (pt_sampler_kind)k)) return pt_sampler_name((pt_sampler_kind)k);
     if (s->temperature != 0 && s->temperature != pt_sampler_default().temperature) return "a temperature";
     if (s->dynatemp_range > 0) return "a dynamic temperature";
     if (s->mirostat) return "mirostat";
     if (s->adaptive_target >= 0) return "adaptive-p";
-    if (c->texts.n_bias) return "--logit-bias";
-    if (c->texts.n_stop) return "--stop";
+    if (g->texts.n_bias) return "--logit-bias";
+    if (g->texts.n_stop) return "--stop";
     if (c->samples > 1) return "--n";
     return c->json_schema || c->regex || c->choices ? "a constraint" : NULL;
 }
 
-pt_status pt_beam_options_read(const pt_cli *c, pt_beam_options *out)
+pt_status pt_beam_options_read(const pt_cli *c, const pt_generation *g, pt_beam_options *out)
 {
     *out = (pt_beam_options){.beams = c->num_beams > 1 ? c->num_beams : 1, .length_penalty = 1};
     if (out->beams == 1 && (c->length_penalty || c->early_stopping))
         return pt_fail(PT_EARG, "%s has no effect without --num-beams 2 or more", c->length_penalty ? "--length-penalty" : "--early-stopping");
     if (out->beams == 1) return PT_OK;
-    const char *other = beside(c);
+    const char *other = beside(c, g);
     if (other) return pt_fail(PT_EARG, "--num-beams takes the likeliest answer: %s does not go with it", other);
     if (c->length_penalty) {
         char *end;

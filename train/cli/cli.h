@@ -26,8 +26,8 @@ typedef struct pt_cli {
     pt_cli_list adapters; /* of eval, score */
     int max_new_tokens, samples, num_beams, limit, rows, tokens, context;
     uint64_t split; /* bytes of tensors a file; 0: one file */
-    pt_sampler sampler;     /* of chat, generate */
-    pt_sampler_texts texts;
+    pt_sampler_said *samplers; /* of chat, generate: in the order of the command line; freed by main */
+    size_t n_samplers, cap_samplers;
     bool raw, markdown, base_only, text_only, profile;
     /* ranks: whether the command runs in several processes, and its group once the first model is opened (its config says how long they wait) */
     bool ranks;

@@ -203,12 +203,12 @@ pt_status pt_cmd_generate(pt_cli *c)
     uint32_t *samples = NULL;
     size_t longest = 0, n = 0;
     PT_CHECK(c->n_args == 1 && !c->input != !c->prompt, PT_EARG, "ptrain generate RUN|MODEL --input F.jsonl | --prompt TEXT [--raw]");
-    PT_TRY(pt_beam_options_read(c, &beams));
     PT_TRY(pt_open_named(c, c->args[0], !c->raw, &o));
     PT_TRY(pt_guard_output(c, &o, c->output));
     PT_CHECK(o.base.tok, PT_EARG, "%s has no tokenizer: text cannot be generated", c->args[0]);
     PT_CHECK(!o.reward, PT_EARG, "%s is a reward model: it scores (ptrain score), it does not speak", c->args[0]);
     PT_TRY(pt_generation_open(&g, c, &o));
+    PT_TRY(pt_beam_options_read(c, &g, &beams));
     j.g = &g.options;
     PT_TRY(pt_constrained_open(c, &o, &g.options, &j.held));
     PT_TRY(collect(c, &o, &j));

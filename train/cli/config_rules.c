@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "train/cli/config_value.h"
+#include "train/cli/sampler_options.h"
 #include "train/loop/setup.h"
 #include "train/model/families.h"
 
@@ -65,4 +66,18 @@ pt_status pt_config_check_best(const pt_config *c, pt_place load, pt_place patie
     if (r->greater_is_better && !r->metric_for_best_model && !r->load_best_model_at_end && !r->early_stopping_patience)
         pt_log(PT_LOG_WARN, "greater_is_better has no effect without metric_for_best_model");
     return PT_OK;
+}
+
+pt_status pt_config_check_sampling(const pt_config *c, pt_place samplers, pt_place sampling)
+{
+    pt_sampler s = pt_sampler_default();
+    pt_sampler_texts texts = {0};
+    pt_config_generation order = c->generation;
+    order.n_sampling = 0;
+    pt_status rc = pt_sampler_options_config(&order, &s, &texts);
+    if (rc != PT_OK) return rc == PT_ENOMEM ? rc : pt_place_fail(samplers, "samplers: %s", pt_err_msg());
+    rc = pt_sampler_options_config(&c->generation, &s, &texts);
+    if (rc == PT_OK) rc = pt_sampler_check(&s, INT32_MAX); /* the vocabulary is not known yet */
+    pt_sampler_texts_free(&texts);
+    return rc == PT_OK || rc == PT_ENOMEM ? rc : pt_place_fail(sampling, "sampling: %s", pt_err_msg());
 }

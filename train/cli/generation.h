@@ -6,12 +6,14 @@
 
 typedef struct pt_generation {
     pt_gen_options options; /* points into the rest */
+    pt_sampler_texts texts;
     pt_stop_texts stop;
     pt_dry_breakers *breakers;
 } pt_generation;
 
-/* 128 new tokens unless said; ends where the template's turns end (raw completion: where the tokenizer says that texts end) and before --stop's texts.
- * o: opened, with a tokenizer. Stays where it is while it is used. */
+/* Samplers as the command line says, else (unless beams are searched) as the run's config does; 128 new tokens unless said; ends where the template's turns end (raw completion: where the tokenizer says that texts end) and before --stop's texts.
+ * o: opened, with a tokenizer. Stays where it is while it is used, as
+ * does o. Close it after a failure too. */
 pt_status pt_generation_open(pt_generation *g, const pt_cli *c, const pt_opened *o);
 void pt_generation_close(pt_generation *g);
 #endif

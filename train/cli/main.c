@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -61,7 +62,7 @@ int main(int argc, char **argv)
     if (command && command->on_stop != PT_ON_STOP_NOTHING) rc = pt_stop_watch();
     if (command && rc == PT_OK) rc = command->run(&c);
     rc = close_output(&c, rc);
-    pt_sampler_texts_free(&c.texts);
+    free(c.samplers);
     if (rc == PT_ESTOP) return 128 + (pt_stop_signal ? pt_stop_signal : SIGTERM);
     if (rc == PT_EIO && reader_left()) return 128 + SIGPIPE; /* as a program that the signal ends */
     if (rc != PT_OK) {

@@ -157,19 +157,57 @@ static pt_status add_text(const char *name, const char *value, const char ***lis
     return PT_OK;
 }
 
-pt_status pt_sampler_option_set(const char *name, size_t n, const char *value, pt_sampler *s, pt_sampler_texts *t)
+pt_status pt_sampler_option_set(const pt_sampler_said *said, pt_sampler *s, pt_sampler_texts *t)
 {
-    const option *o = find(name, n);
+    const option *o = find(said->name, said->n);
+    if (!o) return pt_fail(PT_EARG, "'%.*s' is no option of samplers (ptrain help generate)", (int)said->n, said->name);
     switch (o->kind) {
     case FLOAT:
-    case WHOLE: return set_number(o, value, s);
-    case SEED: return set_seed(value, s);
-    case ORDER: return set_order(value, s);
-    case BIAS: return add_bias(value, t);
-    case STOP: return add_text("stop", value, &t->stop, &t->n_stop, &t->cap_stop);
-    case BREAKER: return add_text("dry-sequence-breaker", value, &t->breaker, &t->n_breakers, &t->cap_breakers);
+    case WHOLE: return set_number(o, said->value, s);
+    case SEED: return set_seed(said->value, s);
+    case ORDER: return set_order(said->value, s);
+    case BIAS: return add_bias(said->value, t);
+    case STOP: return add_text("stop", said->value, &t->stop, &t->n_stop, &t->cap_stop);
+    case BREAKER: return add_text("dry-sequence-breaker", said->value, &t->breaker, &t->n_breakers, &t->cap_breakers);
     }
     return PT_OK;
+}
+
+static void clear_texts(const char **list, size_t *n)
+{
+    while (*n > 0) free((char *)list[--*n]);
+}
+
+pt_status pt_sampler_options_set(const pt_sampler_said *said, size_t n, pt_sampler *s, pt_sampler_texts *t)
+{
+    for (size_t i = 0; i < n; i++) {
+        const option *o = find(said[i].name, said[i].n);
+        if (o && o->kind == STOP) clear_texts(t->stop, &t->n_stop);
+        if (o && o->kind == BREAKER) clear_texts(t->breaker, &t->n_breakers);
+        if (o && o->kind == BIAS) t->n_bias = 0;
+    }
+    for (size_t i = 0; i < n; i++) PT_RETURN(pt_sampler_option_set(&said[i], s, t));
+    return PT_OK;
+}
+
+pt_status pt_sampler_options_config(const pt_config_generation *g, pt_sampler *s, pt_sampler_texts *t)
+{
+    pt_status rc = PT_OK;
+    pt_str order = {0};
+    pt_sampler_said *said = NULL;
+    for (size_t i = 0; i < g->n_samplers; i++) PT_TRY(pt_str_printf(&order, "%s%s", i ? ";" : "", g->samplers[i]));
+    if (g->n_samplers) PT_TRY(set_order(order.text, s));
+    PT_TRY(pt_alloc0(&said, g->n_sampling + 1));
+    for (size_t i = 0; i < g->n_sampling; i++) {
+        const char *is = strchr(g->sampling[i], '=');
+        PT_CHECK(is, PT_EARG, "name=value, not '%s'", g->sampling[i]);
+        said[i] = (pt_sampler_said){g->sampling[i], is + 1, (size_t)(is - g->sampling[i])};
+    }
+    PT_TRY(pt_sampler_options_set(said, g->n_sampling, s, t));
+done:
+    free(said);
+    pt_str_free(&order);
+    return rc;
 }
 
 static pt_status put_names(pt_str *out, const char *names, bool markdown)

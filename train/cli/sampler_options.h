@@ -3,6 +3,7 @@
 #define PT_CLI_SAMPLER_OPTIONS_H
 #include "base/mem.h"
 #include "train/generate/sampler.h"
+#include "train/loop/config.h"
 
 /* Texts and lists; numbers stand in pt_sampler. */
 typedef struct pt_sampler_texts {
@@ -17,8 +18,17 @@ pt_sampler pt_sampler_default(void);
 
 /* Whether --NAME (n bytes) is one of them. */
 bool pt_sampler_option_is(const char *name, size_t n);
-/* Takes --NAME VALUE. PT_EARG with what it takes. */
-pt_status pt_sampler_option_set(const char *name, size_t n, const char *value, pt_sampler *s, pt_sampler_texts *t);
+/* One that was said. */
+typedef struct pt_sampler_said {
+    const char *name, *value;
+    size_t n; /* bytes of the name */
+} pt_sampler_said;
+/* Takes NAME VALUE. PT_EARG with what it takes. */
+pt_status pt_sampler_option_set(const pt_sampler_said *said, pt_sampler *s, pt_sampler_texts *t);
+/* All of a list, in its order: instead of what t has of the kinds of lists that it names. */
+pt_status pt_sampler_options_set(const pt_sampler_said *said, size_t n, pt_sampler *s, pt_sampler_texts *t);
+/* What a run's config says (samplers, sampling). */
+pt_status pt_sampler_options_config(const pt_config_generation *g, pt_sampler *s, pt_sampler_texts *t);
 /* A line each for `ptrain help`; rows of a table for the docs. */
 pt_status pt_sampler_options_help(pt_str *out, bool markdown);
 #endif

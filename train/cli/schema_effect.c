@@ -116,6 +116,8 @@ static const struct {
     {"eval_max_new_tokens", FREE},
     {"report_rows", FREE},
     {"eval_temperature", FREE},
+    {"samplers", FREE}, /* of chat and generate */
+    {"sampling", FREE},
 };
 
 unsigned pt_schema_effect(const char *name)

@@ -135,6 +135,12 @@ typedef struct pt_config_eval {
     pt_voice_spec *models; size_t n_models;
 } pt_config_eval;
 
+/* What chat and generate sample with, where their command line says nothing else (train/cli/sampler_options.h). */
+typedef struct pt_config_generation {
+    char **sampling; size_t n_sampling; /* name=value */
+    char **samplers; size_t n_samplers;
+} pt_config_generation;
+
 typedef struct pt_setting_value {
     char *key, *value; /* value: one line of text */
     unsigned effect;   /* pt_effect, or'ed */
@@ -161,6 +167,7 @@ typedef struct pt_config {
     pt_config_ranks ranks;
     pt_config_reference reference;
     pt_config_eval eval;
+    pt_config_generation generation;
     pt_config_source source;
 } pt_config;
 #endif
