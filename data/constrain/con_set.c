@@ -1,4 +1,5 @@
 /* Sets of code points, and the classes of regular expressions. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -103,17 +104,28 @@ static uint32_t categories(const char *name, size_t n)
     return bits;
 }
 
+/* Where the category changes: some 3,400 places, found once a process, for a look at each code point takes milliseconds. */
+static struct run {
+    uint32_t from;
+    uint8_t category;
+} runs[8192];
+static size_t n_runs;
+static pthread_once_t runs_made = PTHREAD_ONCE_INIT;
+
+static void make_runs(void)
+{
+    for (uint32_t c = 0; c <= PT_CON_LAST; c++) {
+        uint8_t is = (uint8_t)utf8proc_category((utf8proc_int32_t)c);
+        if ((!n_runs || runs[n_runs - 1].category != is) && n_runs < sizeof runs / sizeof *runs) runs[n_runs++] = (struct run){c, is};
+    }
+}
+
 static pt_status add_categories(pt_con_set *s, uint32_t bits)
 {
-    uint32_t from = 0;
-    bool in = false;
-    for (uint32_t c = 0; c <= PT_CON_LAST + 1; c++) {
-        bool is = c <= PT_CON_LAST && (bits >> utf8proc_category((utf8proc_int32_t)c) & 1);
-        if (is == in) continue;
-        if (in) PT_RETURN(pt_con_set_add(s, from, c - 1));
-        from = c;
-        in = is;
-    }
+    pthread_once(&runs_made, make_runs);
+    if (n_runs == sizeof runs / sizeof *runs) return pt_fail(PT_EINTERNAL, "more than %zu runs of Unicode categories", n_runs);
+    for (size_t i = 0; i < n_runs; i++)
+        if (bits >> runs[i].category & 1) PT_RETURN(pt_con_set_add(s, runs[i].from, i + 1 < n_runs ? runs[i + 1].from - 1 : PT_CON_LAST));
     return PT_OK;
 }
 
