@@ -341,7 +341,7 @@ static void link(pt_con_regex *r, uint32_t parent, uint32_t *last, uint32_t chil
 
 static pt_status sequence(reader *p, uint32_t *out)
 {
-    uint32_t last = 0, one;
+    uint32_t last = 0, one = 0;
     PT_RETURN(part(p, PT_CON_CAT, 0, out));
     while (p->at < p->n && p->text[p->at] != '|' && p->text[p->at] != ')') {
         PT_RETURN(quantified(p, &one));
@@ -352,7 +352,7 @@ static pt_status sequence(reader *p, uint32_t *out)
 
 static pt_status alternatives(reader *p, uint32_t *out)
 {
-    uint32_t last = 0, one;
+    uint32_t last = 0, one = 0;
     PT_RETURN(part(p, PT_CON_ALT, 0, out));
     for (;;) {
         PT_RETURN(sequence(p, &one));

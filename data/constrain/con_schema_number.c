@@ -96,6 +96,16 @@ static uint32_t decimals(pt_con_graph *g, const bounds *b, uint32_t next)
     return to[1][1];
 }
 
+/* The last n digits of x. */
+static void spell(char *out, int n, int64_t x)
+{
+    out[n] = 0;
+    while (n-- > 0) {
+        out[n] = (char)('0' + x % 10);
+        x /= 10;
+    }
+}
+
 /* Numbers from a to b (0 <= a <= b), counted in units of 10^-behind. */
 static void between(pt_con_graph *g, uint32_t from, int64_t a, int64_t b, int before, int behind, uint32_t next)
 {
@@ -103,8 +113,8 @@ static void between(pt_con_graph *g, uint32_t from, int64_t a, int64_t b, int be
         int64_t least = k == 1 ? 0 : power[k - 1] * power[behind], most = power[k] * power[behind] - 1;
         bounds d = {.before = k, .behind = behind};
         if (a > most || b < least) continue;
-        snprintf(d.low, sizeof d.low, "%0*lld", k + behind, (long long)(a > least ? a : least));
-        snprintf(d.high, sizeof d.high, "%0*lld", k + behind, (long long)(b < most ? b : most));
+        spell(d.low, k + behind, a > least ? a : least);
+        spell(d.high, k + behind, b < most ? b : most);
         pt_con_none(g, from, decimals(g, &d, next));
     }
 }

@@ -297,7 +297,7 @@ static void refusals(void **state)
     deep[401] = 0;
     assert_int_equal(open_regex(v, deep, &c), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "too deeply"));
-    static char names[PT_CONSTRAINT_CHOICES_MOST + 1][8];
+    static char names[PT_CONSTRAINT_CHOICES_MOST + 1][16];
     static const char *list[PT_CONSTRAINT_CHOICES_MOST + 1];
     for (int i = 0; i <= PT_CONSTRAINT_CHOICES_MOST; i++) {
         snprintf(names[i], sizeof names[i], "%d", i);
