@@ -22,7 +22,7 @@ sys.path.pop(0)  # statistics.py beside this file is not the one that libraries 
 import jsonschema
 from jsonschema import Draft202012Validator, FormatChecker
 
-SEED = 87
+SEED = 117
 FIT = 256  # bytes, and so tokens at most, of the longest text of a bounded schema
 FORMATS = FormatChecker(["date", "uuid", "email", "ipv4"])
 
@@ -100,9 +100,9 @@ class Draw:
     def node(self, depth, root=False):
         r = self.r
         if depth <= 1:
-            pick = r.choices(["string", "integer", "number", "boolean", "null", "enum", "const", "types"], [8, 5, 0 if self.bounded else 3, 2, 1, 3, 1, 2])[0]
+            pick = r.choices(["string", "integer", "number", "boolean", "null", "enum", "const", "types"], [8, 5, 2, 2, 1, 3, 1, 2])[0]
             return getattr(self, pick + "_")()
-        pick = r.choices(["object", "array", "anyOf", "oneOf", "allOf", "ref", "recursive", "leaf"], [8, 5, 2, 1, 1, 1, 0 if self.bounded else 1, 0 if root else 4])[0]
+        pick = r.choices(["object", "map", "array", "anyOf", "oneOf", "allOf", "ref", "recursive", "leaf"], [8, 1.5, 5, 2, 1, 1, 1, 0 if self.bounded else 1, 0 if root else 4])[0]
         return self.node(1) if pick == "leaf" else getattr(self, pick + "_")(depth - 1)
 
     def string_(self):
@@ -140,8 +140,18 @@ class Draw:
         return s
 
     def number_(self):
-        self.said("number")
-        return {"type": "number"}
+        r, s = self.r, {"type": "number"}
+        how = r.choices(["free", "both", "exclusive", "minimum"], [0 if self.bounded else 3, 2, 1, 0 if self.bounded else 1])[0]
+        self.said("number: " + how)
+        low = r.choice([0, -1, 0.5, -273.15, r.randint(-5000, 5000) / 8])
+        high = round(low + r.choice([1, 0.25, 100, 36.5]), 4)
+        if how in ("both", "minimum"):
+            s["minimum"] = low
+        if how == "both":
+            s["maximum"] = high
+        if how == "exclusive":
+            s["exclusiveMinimum"], s["exclusiveMaximum"] = low, high
+        return s
 
     def boolean_(self):
         self.said("boolean")
@@ -194,6 +204,24 @@ class Draw:
             s["additionalProperties"] = True
         if more == "schema":
             s["additionalProperties"] = self.node(1)
+        return s
+
+    def map_(self, depth):
+        """An object of keys that are not listed."""
+        r, s = self.r, {"type": "object"}
+        if self.bounded or r.random() < 0.6:
+            self.said("patternProperties")
+            s["patternProperties"] = {r.choice(["^[a-z]{1,4}$", "^x_[0-9]$", "^(left|right)$"]): self.node(depth)}
+            s["additionalProperties"] = False
+        else:
+            self.said("additionalProperties alone")
+            s["additionalProperties"] = self.node(depth)
+        if r.random() < 0.5:
+            self.said("minProperties")
+            s["minProperties"] = 1
+        if self.bounded or r.random() < 0.3:
+            self.said("maxProperties")
+            s["maxProperties"] = r.randint(1, 2)
         return s
 
     def array_(self, depth):
@@ -293,8 +321,8 @@ def longest(s, defs, seen=()):
 def longest_of(kind, s, defs, seen):
     if kind in ("boolean", "null"):
         return 5
-    if kind == "number":
-        return None
+    if kind == "number":  # between bounds: a sign, nine digits, a point, six digits
+        return 17 if {"maximum", "exclusiveMaximum"} & set(s) and {"minimum", "exclusiveMinimum"} & set(s) else None
     if kind == "integer":
         ends = [s.get("minimum", s.get("exclusiveMinimum")), s.get("maximum", s.get("exclusiveMaximum"))]
         return None if None in ends else max(len(str(v)) for v in ends)
@@ -316,7 +344,10 @@ def longest_of(kind, s, defs, seen):
         n = len(first) + len(rest)
         total = add(first + rest)
         return None if total is None else total + 2 + 2 * max(n - 1, 0)
-    if s.get("additionalProperties", True) is not False:
+    if "patternProperties" in s and "maxProperties" in s:
+        one = longest(list(s["patternProperties"].values())[0], defs, seen)
+        return None if one is None else 2 + s["maxProperties"] * (one + 5 + 6 + 4)
+    if s.get("additionalProperties", True) is not False or "patternProperties" in s:
         return None
     total = add(longest(x, defs, seen) for x in s["properties"].values())
     return None if total is None else total + 2 + sum(written(k) + 4 for k in s["properties"])
@@ -368,6 +399,10 @@ def some_integer(r, s, defs, deep):
 
 
 def some_number(r, s, defs, deep):
+    low, high = [s.get(k, s.get("exclusive" + k[0].upper() + k[1:])) for k in ("minimum", "maximum")]
+    if low is not None:
+        high = low + 1000 if high is None else high
+        return r.choice([low, high, round(r.uniform(low, high), r.randint(1, 6)), round(r.uniform(low, high), 2), int(high)])  # those that are outside are left out by jsonschema
     return r.choice([r.randint(-1000, 1000), round(r.uniform(-100, 100), r.randint(1, 6)), r.uniform(-1, 1) * 1e-7, r.uniform(1, 10) * 1e20, 0.0])
 
 
@@ -391,7 +426,16 @@ def some_array(r, s, defs, deep):
     return [instance(r, s["items"], defs, deep) for _ in range(r.randint(low, low if deep > 3 else high))]
 
 
+def some_map(r, s, defs, deep):
+    pattern, sub = list(s["patternProperties"].items())[0] if "patternProperties" in s else (None, s["additionalProperties"])
+    keys = {None: ["other", "more", "zz", "\u00fc"], "^[a-z]{1,4}$": ["a", "zz", "left", "mood"], "^x_[0-9]$": ["x_0", "x_7", "x_9"], "^(left|right)$": ["left", "right"]}[pattern]
+    low = s.get("minProperties", 0)
+    return {k: instance(r, sub, defs, deep) for k in r.sample(keys, r.randint(low, s.get("maxProperties", 2)))}
+
+
 def some_object(r, s, defs, deep):
+    if "properties" not in s:
+        return some_map(r, s, defs, deep)
     out = {k: instance(r, x, defs, deep) for k, x in s["properties"].items() if k in s.get("required", []) or r.random() < (0.1 if deep > 3 else 0.5)}
     more = s.get("additionalProperties", False)  # where nothing is said of others, none are drawn
     if more is not False:

@@ -126,18 +126,33 @@ static bool check_array(const json_t *root, const json_t *s, const json_t *v)
     return true;
 }
 
+/* The schema of patternProperties (of one pattern) for a key; NULL: it does not match, or there is none. */
+static const json_t *by_pattern(const json_t *s, const char *key)
+{
+    const char *pattern;
+    json_t *sub, *list = json_object_get(s, "patternProperties"), *text = json_string(key);
+    const json_t *found = NULL;
+    json_object_foreach(list, pattern, sub)
+        if (check_match(pattern, text)) found = sub;
+    json_decref(text);
+    return found;
+}
+
 static bool check_object(const json_t *root, const json_t *s, const json_t *v)
 {
-    const json_t *properties = json_object_get(s, "properties"), *more = json_object_get(s, "additionalProperties"), *required = json_object_get(s, "required");
+    const json_t *properties = json_object_get(s, "properties"), *more = json_object_get(s, "additionalProperties"), *required = json_object_get(s, "required"), *n;
     const char *k;
     json_t *x;
     size_t i;
     json_array_foreach((json_t *)required, i, x)
         if (!json_object_get(v, json_string_value(x))) return false;
+    if ((n = json_object_get(s, "minProperties")) && (json_int_t)json_object_size(v) < json_integer_value(n)) return false;
+    if ((n = json_object_get(s, "maxProperties")) && (json_int_t)json_object_size(v) > json_integer_value(n)) return false;
     json_object_foreach((json_t *)v, k, x)
     {
-        const json_t *sub = json_object_get(properties, k);
-        if (!sub) sub = more;
+        const json_t *sub = json_object_get(properties, k), *like = by_pattern(s, k);
+        if (like && !check_value(root, like, x)) return false;
+        if (!sub && !like) sub = more;
         if (sub && !check_value(root, sub, x)) return false;
     }
     return true;
@@ -147,7 +162,7 @@ static void check_known(const json_t *s)
 {
     static const char *const known[] = {"$defs", "$ref", "title", "description", "type", "enum", "const", "anyOf", "oneOf", "allOf", "properties", "required", "additionalProperties", "items",
                                         "prefixItems", "minItems", "maxItems", "minLength", "maxLength", "pattern", "format", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
-                                        "multipleOf"};
+                                        "multipleOf", "patternProperties", "minProperties", "maxProperties"};
     const char *k;
     json_t *x;
     json_object_foreach((json_t *)s, k, x)
