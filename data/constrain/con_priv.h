@@ -103,6 +103,8 @@ pt_status pt_con_regex_parse(pt_con_regex *r, const char *text, size_t n);
 void pt_con_regex_free(pt_con_regex *r);
 /* Then next. search: a match anywhere in the text (JSON schema's pattern), unless ^ and $ say otherwise; json: in a JSON string. */
 uint32_t pt_con_regex_build(pt_con_graph *g, const pt_con_regex *r, bool search, bool json, uint32_t next);
+/* The same, of min to max code points. */
+uint32_t pt_con_regex_counted(pt_con_graph *g, const pt_con_regex *r, bool search, bool json, uint32_t min, uint32_t max, uint32_t next);
 /* Fewest and most code points (PT_CON_MANY: no limit) of a text that matches wholly. */
 void pt_con_regex_length(const pt_con_regex *r, uint32_t *min, uint32_t *max, bool search);
 

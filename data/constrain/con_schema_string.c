@@ -57,7 +57,7 @@ uint32_t pt_con_pattern(pt_con_schema *s, const char *pattern, uint32_t min, uin
         max = max < set->max ? max : set->max;
         body = min > max ? pt_con_node(g) : pt_con_times(g, rule, min, max, close);
     } else {
-        pt_con_refuse(s, "'minLength' or 'maxLength' beside a pattern that allows other lengths is not supported but for one repeated class (^[a-z]+$): write the count into the pattern");
+        body = pt_con_regex_counted(g, &r, true, true, min, max, close);
     }
     pt_con_regex_free(&r);
     return pt_con_text(g, "\"", 1, body);

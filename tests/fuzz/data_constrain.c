@@ -5,7 +5,7 @@
 #include "base/utf8.h"
 #include "data/constrain/constrain.h"
 
-enum { ROWS = 300, STEPS = 48 };
+enum { ROWS = 300, STEPS = 24 };
 static const char *const more[] = {"ab", "\", \"", "\":", "{\"", "\"}", "12", "]}", "aaaa", "\xc3", "\xa9\x61", "\xe6\xbc", "true", "null", ", ", "\\u", "00"};
 static char text[ROWS][8];
 static uint32_t length[ROWS];
