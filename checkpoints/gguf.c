@@ -396,7 +396,7 @@ static void sum_tensors(const void *file, pt_seal_tensors *sums)
         if (at < first) first = at;
         all += pt_align_up(t->bytes, g->alignment);
     }
-    sums->undescribed = known && (!g->n_own || first + all < g->map.bytes);
+    sums->undescribed = known && (g->n_own ? first + all < g->map.bytes : !g->n_parts);
 }
 
 pt_status pt_gguf_verify(const pt_gguf *g)

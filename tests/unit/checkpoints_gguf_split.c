@@ -1,5 +1,5 @@
 /* checkpoints/gguf.h: a model over several files, written and read; files that do not belong together. That llama.cpp reads ours and we read what
- * llama-gguf-split writes is tried in tests/full/quantised.sh. */
+ * llama-gguf-split writes is tried in tests/full/exchange.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

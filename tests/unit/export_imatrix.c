@@ -1,4 +1,4 @@
-/* train/export/imatrix.h: both file formats, what is no importances, means. Values of llama-imatrix: tests/full/quantised.sh. */
+/* train/export/imatrix.h: both file formats, what is no importances, means. Values of llama-imatrix: tests/full/exchange.sh. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -13,7 +13,7 @@
 #include "train/export/mix.h"
 #include "train/export/recode.h"
 
-enum { LEAST_TOKENS = 256, MOST_TOKENS = 2048 };
+enum { LEAST_TOKENS = 256, MOST_TOKENS = 2048, NAMED_TOKENS = 1 << 15 };
 static const double pass_flops = 2e11, too_slow = 1e13; /* of a forward pass over all rows, on a CPU */
 
 enum { BASE, RUN, FILE_, BASE_FILE, MEASURED }; /* the last: the base in the file's types */
@@ -134,9 +134,10 @@ static pt_status read_rows(judge *j, const pt_cli *c)
     double flops = 2.0 * (double)pt_source_parameters(o->base.source);
     bool host = !o->ctx.ops->apart;
     double tokens = host ? pass_flops / flops : MOST_TOKENS;
-    if (o->reward || (host && flops * LEAST_TOKENS > too_slow)) return PT_OK;
+    if (o->reward || (!c->eval_data && host && flops * LEAST_TOKENS > too_slow)) return PT_OK;
     size_t most = tokens < LEAST_TOKENS ? LEAST_TOKENS : tokens > MOST_TOKENS ? MOST_TOKENS : (size_t)tokens;
-    PT_RETURN(read_some(j, c, (pt_probe_most){most, 64, most / 4 + 2}));
+    const pt_probe_most some = {most, 64, most / 4 + 2}, named = {NAMED_TOKENS, NAMED_TOKENS, MOST_TOKENS}; /* what was asked for is measured whole */
+    PT_RETURN(read_some(j, c, c->eval_data ? named : some));
     for (int i = 0; i < MEASURED && j->probe.n; i++) {
         PT_RETURN(pt_alloc0(&j->sums[i].sum, j->probe.n));
         PT_RETURN(pt_alloc0(&j->sums[i].all, j->probe.n));
