@@ -24,6 +24,7 @@ typedef struct judge {
     pt_probe probe;
     const char *from;         /* whose rows */
     bool held;                /* they were not trained on */
+    bool asked;               /* the type was asked for: what the base alike loses too is not held against it */
     pt_probe_sums sums[MEASURED];
     double loss[MEASURED];
     bool has_base, has_recoded;
@@ -256,7 +257,7 @@ static double say(judge *j, const char *type, double *kept)
     if (j->has_base) printf(" base %.4f,", j->loss[BASE]);
     printf(" run %.4f, exported as %s %.4f", j->loss[RUN], type, j->loss[FILE_]);
     bool gained = j->has_base && j->loss[BASE] - j->loss[RUN] > 0.02 * fabs(j->loss[BASE]);
-    if (gained) printf(": %.0f %% of what was learnt", 100 * share);
+    if (gained && !(j->asked && j->has_recoded)) printf(": %.0f %% of what was learnt", 100 * share);
     puts("");
     if (gained) *kept = say_kept(j, type);
     if (!isfinite(j->loss[FILE_])) return -1;
@@ -317,7 +318,7 @@ static void warn(const pt_cli *c, const pt_export_options *opt, verdict v)
 pt_status pt_export_judged(pt_cli *c, pt_opened *o, pt_export_options *opt, pt_status (*run)(pt_model *, const char *, const pt_export_options *))
 {
     pt_status rc = PT_OK;
-    judge j = {.o = o, .out = c->out, .wrote = opt->wrote};
+    judge j = {.o = o, .out = c->out, .wrote = opt->wrote, .asked = c->type != NULL};
     bool gguf = !strcmp(c->to, "gguf"), chosen = !c->type;
     pt_dtype there, here, next;
     verdict v;
