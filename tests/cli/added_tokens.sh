@@ -70,6 +70,8 @@ base=$dir/q8.gguf tuned quant && grep -q 'model.embed_tokens.weight is q8_0 and 
 result "a quantised base: embedding and head as f16, said"
 tuned from '--added_tokens_from=[good day, say]' --max_steps=1 --learning_rate=0 && tuned mean --max_steps=1 --learning_rate=0 && ! cmp -s "$dir/from/adapter_model.safetensors" "$dir/mean/adapter_model.safetensors"
 result "rows begin as other texts' do"
+tuned same '--added_tokens_from=[good day, good day]' --max_steps=1 --learning_rate=0 && tuned all '--added_tokens_from=[good day]' --max_steps=1 --learning_rate=0 && cmp -s "$dir/same/adapter_model.safetensors" "$dir/all/adapter_model.safetensors" && ! cmp -s "$dir/same/adapter_model.safetensors" "$dir/from/adapter_model.safetensors"
+result "each as its own text, or all as one"
 refused "3 texts for 2 added tokens" '--added_tokens_from=[a, b, c]' && added='[]' refused "there are no added_tokens" '--added_tokens_from=[a]'
 result "as many texts as tokens, or one"
 added='[a]' refused "'a' is in the vocabulary already (id 64)"

@@ -82,10 +82,65 @@ static const struct {
     {"chatglm", "blk.0.attn_qkv.bias", 64},
 };
 
+/* The tensors of the first block and those outside of blocks, sorted, ":b" a bias; llama.cpp has loaded each of these files (verify_families.py llama). */
+static const struct {
+    const char *family, *names;
+} tensors_of[] = {
+    {"chatglm", "attn_norm attn_output attn_qkv attn_qkv:b ffn_down ffn_norm ffn_up output output_norm token_embd"},
+    {"cohere", "attn_k attn_norm attn_output attn_q attn_v ffn_down ffn_gate ffn_up output_norm token_embd"},
+    {"cohere2", "attn_k attn_norm attn_output attn_q attn_v ffn_down ffn_gate ffn_up output_norm token_embd"},
+    {"falcon", "attn_norm attn_norm:b attn_output attn_qkv ffn_down ffn_up output_norm output_norm:b token_embd"},
+    {"falcon_new", "attn_norm attn_norm:b attn_norm_2 attn_norm_2:b attn_output attn_qkv ffn_down ffn_up output output_norm output_norm:b token_embd"},
+    {"gemma", "attn_k attn_norm attn_output attn_q attn_v ffn_down ffn_gate ffn_norm ffn_up output_norm token_embd"},
+    {"gemma2", "attn_k attn_norm attn_output attn_q attn_v ffn_down ffn_gate ffn_norm ffn_up output_norm post_attention_norm post_ffw_norm token_embd"},
+    {"gemma3_text", "attn_k attn_k_norm attn_norm attn_output attn_q attn_q_norm attn_v ffn_down ffn_gate ffn_norm ffn_up output_norm post_attention_norm post_ffw_norm token_embd"},
+    {"glm", "attn_k attn_k:b attn_norm attn_output attn_q attn_q:b attn_v attn_v:b ffn_down ffn_norm ffn_up output output_norm token_embd"},
+    {"glm4", "attn_k attn_k:b attn_norm attn_output attn_q attn_q:b attn_v attn_v:b ffn_down ffn_norm ffn_up output output_norm post_attention_norm post_ffw_norm token_embd"},
+    {"gpt2", "attn_norm attn_norm:b attn_output attn_output:b attn_qkv attn_qkv:b ffn_down ffn_down:b ffn_norm ffn_norm:b ffn_up ffn_up:b output_norm output_norm:b position_embd token_embd"},
+    {"granite", "attn_k attn_k:b attn_norm attn_output attn_output:b attn_q attn_q:b attn_v attn_v:b ffn_down ffn_down:b ffn_gate ffn_gate:b ffn_norm ffn_up ffn_up:b output output_norm token_embd"},
+    {"llama", "attn_k attn_norm attn_output attn_q attn_v ffn_down ffn_gate ffn_norm ffn_up output output_norm rope_freqs token_embd"},
+    {"mistral", "attn_k attn_norm attn_output attn_q attn_v ffn_down ffn_gate ffn_norm ffn_up output output_norm token_embd"},
+    {"olmo2", "attn_k attn_k_norm attn_output attn_q attn_q_norm attn_v ffn_down ffn_gate ffn_up output output_norm post_attention_norm post_ffw_norm token_embd"},
+    {"phi3", "attn_norm attn_output attn_qkv ffn_down ffn_norm ffn_up output output_norm rope_factors_long rope_factors_short token_embd"},
+    {"phi3_long", "attn_norm attn_output attn_qkv ffn_down ffn_norm ffn_up output_norm rope_factors_long rope_factors_short token_embd"},
+    {"smollm3", "attn_k attn_norm attn_output attn_q attn_v ffn_down ffn_gate ffn_norm ffn_up output_norm token_embd"},
+    {"stablelm", "attn_k attn_k:b attn_norm attn_norm:b attn_output attn_q attn_q:b attn_v attn_v:b ffn_down ffn_gate ffn_norm ffn_norm:b ffn_up output output_norm output_norm:b token_embd"},
+    {"stablelm_12b", "attn_k attn_k_norm attn_norm attn_norm:b attn_output attn_q attn_q_norm attn_v ffn_down ffn_gate ffn_up output output_norm output_norm:b token_embd"},
+    {"stablelm_parallel", "attn_k attn_k:b attn_norm attn_norm:b attn_output attn_q attn_q:b attn_v attn_v:b ffn_down ffn_gate ffn_up output output_norm output_norm:b token_embd"},
+};
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void check_tensors(const pt_gguf *g, const char *family)
+{
+    char kept[64][40], text[1024] = "";
+    const char *sorted[64], *want = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < g->n_tensors; i++) {
+        const char *name = g->tensors[i].name;
+        if (strncmp(name, "blk.0.", 6) == 0) name += 6;
+        if (strncmp(name, "blk.", 4) == 0) continue;
+        const char *end = strrchr(name, '.');
+        assert_true(n < 64 && end);
+        snprintf(kept[n], sizeof kept[n], "%.*s%s", (int)(end - name), name, strcmp(end, ".bias") ? "" : ":b");
+        sorted[n] = kept[n];
+        n++;
+    }
+    qsort(sorted, n, sizeof *sorted, by_text);
+    for (size_t i = 0; i < n; i++) snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i ? " " : "", sorted[i]);
+    for (size_t i = 0; i < sizeof tensors_of / sizeof *tensors_of; i++)
+        if (!strcmp(tensors_of[i].family, family)) want = tensors_of[i].names;
+    if (!want || strcmp(want, text)) fail_msg("%s: the GGUF file holds %s, expected %s", family, text, want ? want : "a row of tensors_of");
+}
+
 static void check_names(const char *family, const char *file)
 {
     pt_gguf *g;
     OK(pt_gguf_open(&g, file));
+    check_tensors(g, family);
     for (size_t i = 0; i < sizeof in_gguf / sizeof *in_gguf; i++) {
         const char *name = in_gguf[i].name;
         const pt_gguf_tensor *t = pt_gguf_find_tensor(g, name);
