@@ -211,14 +211,14 @@ uint32_t pt_con_regex_build(pt_con_graph *g, const pt_con_regex *r, bool search,
 typedef struct layers {
     pt_con_graph *g;
     uint32_t *node; /* [nodes][last + 1]; 0: not yet */
-    uint32_t *todo; /* node * (last + 1) + layer */
+    uint32_t *todo; /* (node - first) * (last + 1) + layer */
     size_t nodes, n_todo, cap_todo;
-    uint32_t last;
+    uint32_t first, last;
 } layers;
 
 static uint32_t layer_node(layers *l, uint32_t node, uint32_t layer)
 {
-    size_t at = (size_t)node * (l->last + 1) + layer;
+    size_t at = (size_t)(node - l->first) * (l->last + 1) + layer;
     if (l->g->status != PT_OK) return PT_CON_END;
     if (!l->node[at]) {
         l->node[at] = pt_con_node(l->g);
@@ -231,13 +231,13 @@ static uint32_t layer_node(layers *l, uint32_t node, uint32_t layer)
 uint32_t pt_con_regex_counted(pt_con_graph *g, const pt_con_regex *r, bool search, bool json, uint32_t min, uint32_t max, uint32_t next)
 {
     uint32_t stop = pt_con_node(g), start = whole(&(maker){.g = g, .r = r, .json = json, .flat = true}, search, stop), from = PT_CON_END;
-    layers l = {.g = g, .nodes = g->n, .last = max == PT_CON_MANY ? min : max};
+    layers l = {.g = g, .first = stop, .nodes = g->n - stop, .last = max == PT_CON_MANY ? min : max};
     if (g->status == PT_OK && l.nodes * (l.last + 1) > 16 * (size_t)PT_CONSTRAINT_NODES)
         pt_con_fail(g, pt_fail(PT_EARG, "the expression and its counts are too large for a least or largest length beside it: write the count into the expression"));
     if (g->status == PT_OK) pt_con_fail(g, pt_alloc0(&l.node, l.nodes * (l.last + 1)));
     from = layer_node(&l, start, 0);
     while (l.n_todo && g->status == PT_OK) {
-        uint32_t at = l.todo[--l.n_todo], node = at / (l.last + 1), layer = at % (l.last + 1), here = l.node[at];
+        uint32_t at = l.todo[--l.n_todo], node = stop + at / (l.last + 1), layer = at % (l.last + 1), here = l.node[at];
         bool more = layer < l.last || max == PT_CON_MANY;
         if (node == stop && layer >= min) pt_con_none(g, here, next);
         for (uint32_t e = g->first[node]; e; e = g->edge[e - 1].next) {

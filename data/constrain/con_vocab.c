@@ -66,7 +66,9 @@ static pt_status build_tree(pt_constraint_vocab *v, size_t n_order)
     while (depth) v->tree[open[--depth]].skip = (uint32_t)v->n_tree;
     PT_TRY(pt_reserve(&v->tree, &cap, v->n_tree + 1));
     v->tree[v->n_tree].token = (uint32_t)n_order;
-    v->cache.fixed += cap * sizeof *v->tree;
+    pt_con_tree *tight = realloc(v->tree, (v->n_tree + 1) * sizeof *tight);
+    if (tight) v->tree = tight;
+    v->cache.fixed += (v->n_tree + 1) * sizeof *v->tree;
 done:
     free(open);
     return rc;
