@@ -4,7 +4,8 @@
 #include "base/dtype.h"
 #include "kernels/cpu/isa.h"
 
-enum { PT_GEMV_ROWS = 8 }; /* most rows of x; above it, dequantising and a GEMM is faster */
+/* Most rows of x; above it, dequantising and a GEMM is faster. WIDE: of a quantised weight on AVX-512, where two rows of it meet eight of x in registers. */
+enum { PT_GEMV_ROWS = 8, PT_GEMV_ROWS_WIDE = 32 };
 
 typedef struct pt_gemv_args {
     pt_dtype type;
