@@ -113,5 +113,6 @@ bench-constrain: $(CONSTRAIN_BENCH) ## what constraints cost: first masks at 152
 BENCHES := $(filter-out $(TOKENIZER_BENCH) $(CONSTRAIN_BENCH),$(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/*.c)))
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(BUILD)/libkernels.a $(BUILD)/libbase.a
 	$(say) $@; $(CC) $(LDFLAGS) -fopenmp -Wl,--start-group $^ -Wl,--end-group $(LIBS) $(TESTLIBS) -o $@
+-include $(patsubst %.c,$(BUILD)/%.d,$(wildcard tests/bench/*.c))
 bench-kernels: $(BENCHES) ## speed of the CPU ops, each as a share of the GEMM peak
 	@for b in $(BENCHES); do $$b || exit 1; done
