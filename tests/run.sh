@@ -19,6 +19,8 @@ run_one() {
         code=$?
     } 2>"$log.time"
     echo "$code $(tail -n 1 "$log.time" | awk '{ printf "%d %d", $1 + 0.5, $2 + $3 + 0.5 }')" >"$log.rc"
+    # At once: what stands below comes when all are through.
+    if [ "$code" -ne 0 ] || grep -E '^not ok ' "$log" | grep -qvE '# *SKIP'; then echo "  failed $name (what it said stands at the end)"; fi
 }
 TIMEFORMAT='%R %U %S' # seconds by the clock, and of processors
 i=0
