@@ -1,7 +1,9 @@
-/* Who stands in the cache together changes nothing: places that are taken again, prompts that share their keys, room for few. A random model of two layers. */
+/* Who stands in the cache together changes nothing: places that are taken again, prompts that share their keys, room for few. A random model of two layers; with the
+ * path of a model as argument that one alone, 100 prompts of its own tokens (tests/full/batching.sh). */
+#include "data/text/tokenizer.h"
 #include "tests/golden/model_fixture.h"
 
-enum { PROMPTS = 100, NEW = 12, LONGEST = 90, VOCAB = 192 };
+enum { PROMPTS = 100, NEW = 12, LONGEST = 90, VOCAB = 192, MOST = 64 };
 
 static int32_t text[PROMPTS][LONGEST];
 static pt_ids prompts[PROMPTS];
@@ -33,6 +35,8 @@ static void open_random(bench *b, const pt_ops *ops, int32_t at_once, int32_t ce
 /* How many answers were open at once, at most. */
 typedef struct crowd {
     const pt_gen_result *r;
+    float (*logp)[MOST]; /* of each token, of each answer */
+    float before[PROMPTS];
     bool open[PROMPTS];
     int now, most, every; /* every so many-th answer is ended after its first token; 0: none is */
 } crowd;
@@ -41,6 +45,8 @@ static bool count_open(void *user, size_t i, int32_t id)
 {
     crowd *c = user;
     (void)id;
+    c->logp[i][c->r[i].ids.n - 1] = c->r[i].logp_sum - c->before[i];
+    c->before[i] = c->r[i].logp_sum;
     if (!c->open[i]) c->open[i] = true, c->now++;
     if (c->now > c->most) c->most = c->now;
     const bool ends = c->every && i % (size_t)c->every == 3;
@@ -48,10 +54,17 @@ static bool count_open(void *user, size_t i, int32_t id)
     return !ends;
 }
 
+static pt_gen_result alone[PROMPTS], some[PROMPTS];
+static float alone_logp[PROMPTS][MOST], some_logp[PROMPTS][MOST];
+static float (*logp_of(const pt_gen_result *r))[MOST]
+{
+    return r == alone ? alone_logp : some_logp;
+}
+
 static int generate(const pt_ops *ops, int32_t at_once, int32_t cells, int window, int32_t tokens, int n, int every, const pt_gen_options *o, pt_gen_result *out)
 {
     bench b;
-    crowd c = {.r = out, .every = every};
+    crowd c = {.r = out, .logp = logp_of(out), .every = every};
     open_random(&b, ops, at_once, cells, window, tokens);
     memset(out, 0, (size_t)n * sizeof *out);
     OK(pt_generate(b.m, prompts, (size_t)n, o, out, count_open, &c));
@@ -63,15 +76,22 @@ static int generate(const pt_ops *ops, int32_t at_once, int32_t cells, int windo
 static void same(const char *what, const pt_gen_result *a, const pt_gen_result *b, int n)
 {
     int differ = 0;
+    double most = 0;
     for (int i = 0; i < n; i++) {
-        const bool equal = a[i].ids.n == b[i].ids.n && !memcmp(a[i].ids.ids, b[i].ids.ids, a[i].ids.n * sizeof(int32_t));
-        if (equal && !(fabs((double)(a[i].logp_sum - b[i].logp_sum)) <= 1e-4)) fail_msg("%s: prompt %d: %.6f, alone %.6f", what, i, (double)b[i].logp_sum, (double)a[i].logp_sum);
+        const size_t tokens = a[i].ids.n < b[i].ids.n ? a[i].ids.n : b[i].ids.n;
+        const bool equal = a[i].ids.n == b[i].ids.n && !memcmp(a[i].ids.ids, b[i].ids.ids, tokens * sizeof(int32_t));
+        for (size_t k = 0; k < tokens && a[i].ids.ids[k] == b[i].ids.ids[k]; k++) {
+            const double off = fabs((double)(alone_logp[i][k] - some_logp[i][k]));
+            if (!(off <= 1e-4)) fail_msg("%s: prompt %d, token %zu: log-probability %.6f, alone %.6f", what, i, k, (double)some_logp[i][k], (double)alone_logp[i][k]);
+            most = fmax(most, off);
+        }
         if (equal) continue;
         print_message("# %s: prompt %d has another answer than alone; %d near ties\n", what, i, a[i].near);
         if (!a[i].near && !b[i].near) fail_msg("%s: prompt %d has another answer than alone", what, i);
         differ++;
     }
     if (differ > 2) fail_msg("%s: %d texts differ", what, differ);
+    print_message("# figure %s: %d of %d texts differ, log-probabilities by at most %.1e\n", what, differ, n, most);
 }
 
 static void release(pt_gen_result *r, int n)
@@ -82,7 +102,6 @@ static void release(pt_gen_result *r, int n)
 /* One at a time; 16 with room for all; 16 with room for fewer than that; forests of a few prompts; the reference backend. */
 static void test_together(void **state)
 {
-    static pt_gen_result alone[PROMPTS], some[PROMPTS];
     const struct {
         const char *what;
         const pt_ops *ops;
@@ -111,7 +130,7 @@ static void test_together(void **state)
 /* 16 samples of one prompt, then more of them: its keys stand there once, or the room would not do for 16. */
 static void test_samples(void **state)
 {
-    static pt_gen_result r[PROMPTS], alone[PROMPTS];
+    pt_gen_result *r = some;
     static uint64_t streams[PROMPTS];
     static uint32_t samples[PROMPTS];
     enum { SAMPLES = 40, LEN = 80 };
@@ -157,8 +176,71 @@ static void test_cells(void **state)
     assert_int_equal(cells, 1 + 3 + 1);
 }
 
-int main(void)
+/* ---- a model of language ------------------------------------------------------------------------------------------------------- */
+
+/* Ten roles with ten questions each, as chatml has them. */
+static void make_questions(const pt_tokenizer *tok)
 {
+    static const char *const who[10] = {"a lighthouse keeper", "a retired thief", "the queen of a small island", "a ship's cook", "a tired detective", "a young astronomer",
+                                        "a knight without a horse", "an old gardener", "a travelling actor", "a baker in winter"};
+    static const char *const ask[10] = {"Who are you?", "What do you fear most?", "Where were you last night?", "Tell me about your mother.", "What would you do with a hundred gold coins?", "Do you like the sea?",
+                                        "Who taught you what you know?", "What is the first thing that you remember?", "Why did you leave home?", "Say something kind."};
+    for (int i = 0; i < PROMPTS; i++) {
+        char s[1024];
+        pt_ids ids = {0};
+        snprintf(s, sizeof s, "<|im_start|>system\nYou are %s. You speak in short sentences, and you never say that you are a machine.<|im_end|>\n<|im_start|>user\n%s<|im_end|>\n<|im_start|>assistant\n",
+                 who[i / 10], ask[i % 10]);
+        OK(pt_tok_encode(tok, s, strlen(s), true, false, &ids));
+        prompts[i] = ids;
+    }
+}
+
+static void open_model(bench *b, const char *path, int32_t at_once)
+{
+    const pt_model_caps caps = {.tokens = 1024, .segs = 64, .decode_rows = at_once, .decode_len = 160};
+    size_t bytes[PT_ROLE_COUNT];
+    *b = (bench){.ctx = {.ops = &pt_ops_cpu}};
+    OK(pt_ops_cpu.open(&b->ctx, PT_COMPUTE_F32));
+    OK(pt_source_open(&b->src, path));
+    pt_source_reach(b->src, 1024);
+    OK(pt_model_new(&b->m, &b->ctx, b->src, &(pt_model_options){0}));
+    OK(pt_model_plan(b->m, &caps, bytes));
+    OK(pt_model_commit(b->m));
+}
+
+static void test_model(void **state)
+{
+    bench one, many;
+    const pt_tokenizer *tok;
+    open_model(&one, *state, 1);
+    open_model(&many, *state, 16);
+    OK(pt_source_tokenizer(one.src, &tok));
+    make_questions(tok);
+    for (int sampled = 1; sampled >= 0; sampled--) {
+        pt_gen_options o = {.max_new_tokens = 24, .sampler = pt_sampler_off(), .slot = PT_SLOT_NONE, .logp = true, .near = true};
+        o.sampler.seed = 11;
+        o.sampler.temperature = sampled ? 0.8f : 0;
+        for (int k = 0; k < 2; k++) {
+            pt_gen_result *r = k ? some : alone;
+            crowd c = {.r = r, .logp = logp_of(r)};
+            memset(r, 0, sizeof alone);
+            OK(pt_generate(k ? many.m : one.m, prompts, PROMPTS, &o, r, count_open, &c));
+        }
+        same(sampled ? "16 at once, drawn" : "16 at once, greedy", alone, some, PROMPTS);
+        release(alone, PROMPTS);
+        release(some, PROMPTS);
+    }
+    for (int i = 0; i < PROMPTS; i++) free(prompts[i].ids);
+    bench_close(&one);
+    bench_close(&many);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        const struct CMUnitTest test[] = {{"one at a time and 16 at once", test_model, NULL, NULL, argv[1]}};
+        return cmocka_run_group_tests(test, NULL, NULL);
+    }
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_together), cmocka_unit_test(test_samples), cmocka_unit_test(test_cells)};
     make_prompts();
     return cmocka_run_group_tests(tests, NULL, NULL);
