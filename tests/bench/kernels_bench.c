@@ -1,5 +1,5 @@
 /* Speed of the linear-algebra ops of the cpu backend, as shares of the measured GEMM peak and of the read bandwidth.
- * Usage: kernels_bench [all|linear|lora|head|optim|decode|bandwidth [f32|bf16]]. With OMP_NUM_THREADS=1 it counts CPU seconds, which other
+ * Usage: kernels_bench [all|linear|lora|head|optim|decode|shared|bandwidth [f32|bf16]]. With OMP_NUM_THREADS=1 it counts CPU seconds, which other
  * work on the machine hardly stretches; with more threads, wall-clock seconds. Ratios decide, never absolute times. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -233,6 +233,37 @@ static void bench_decode(void)
     }
 }
 
+/* Attention of one step of 16 answers to a prompt of 1,000 tokens, 32 tokens after it, in all 30 layers of SmolLM2-135M: each with its own keys of the prompt, or all with
+ * one copy. */
+static void bench_shared(void)
+{
+    enum { ROWS = 16, PROMPT = 1000, ROOM = 64, AFTER = 32, LAYERS = 30, KV = 192, Q = 576, MOST = PROMPT + ROOM };
+    for (int shared = 0; shared < 2; shared++) {
+        const int64_t cells = shared ? PROMPT + ROWS * ROOM : ROWS * MOST;
+        pt_view k[LAYERS], v[LAYERS], q = fresh(PT_F32, ROWS, Q), o = fresh(PT_F32, ROWS, Q), lens = fresh(PT_I32, 1, ROWS), spans = fresh(PT_I32, ROWS, 4);
+        int32_t *len = (int32_t *)(void *)lens.buf->base, *run = (int32_t *)(void *)spans.buf->base;
+        for (int i = 0; i < ROWS; i++) {
+            const int32_t runs[4] = {shared ? 0 : i * MOST, PROMPT, shared ? PROMPT + i * ROOM : i * MOST + PROMPT, AFTER};
+            memcpy(run + 4 * i, runs, sizeof runs);
+            len[i] = PROMPT + AFTER;
+        }
+        for (int l = 0; l < LAYERS; l++) k[l] = fresh(PT_F32, cells, KV), v[l] = fresh(PT_F32, cells, KV);
+        ctx.workspace = fresh(PT_U8, 1, 64 << 20);
+        double best = 1e9;
+        for (int r = 0; r < 5; r++) {
+            double t = now();
+            for (int l = 0; l < LAYERS; l++)
+                must(ctx.ops->decode_attention(&ctx, &(pt_decode_args){.o = o, .q = q, .k = k[l], .v = v[l], .lens = lens, .spans = spans, .max_len = MOST, .n_heads = 9, .n_kv = 3, .dim = 64, .scale = 0.125f}));
+            t = now() - t;
+            if (t < best) best = t;
+        }
+        printf("attention of 16 answers behind 1,000 tokens, %-19s %8.3f ms, cache of %.0f MiB\n", shared ? "one copy of them" : "16 copies of them", best * 1e3, 2.0 * LAYERS * (double)cells * KV * 4 / 1048576);
+        for (int l = 0; l < LAYERS; l++) drop(k[l]), drop(v[l]);
+        drop(q), drop(o), drop(lens), drop(spans), drop(ctx.workspace);
+        ctx.workspace = PT_NO_VIEW;
+    }
+}
+
 static void bench_bandwidth(void)
 {
     int64_t n = 64 << 20;
@@ -254,7 +285,7 @@ static void bench_bandwidth(void)
 int main(int argc, char **argv)
 {
     static const struct { const char *name; void (*run)(void); } sections[] = {
-        {"linear", bench_linear}, {"lora", bench_lora}, {"head", bench_head}, {"optim", bench_optim}, {"decode", bench_decode}, {"bandwidth", bench_bandwidth}};
+        {"linear", bench_linear}, {"lora", bench_lora}, {"head", bench_head}, {"optim", bench_optim}, {"decode", bench_decode}, {"shared", bench_shared}, {"bandwidth", bench_bandwidth}};
     must(pt_ops_cpu.open(&ctx, argc > 2 && !strcmp(argv[2], "bf16") ? PT_COMPUTE_BF16 : PT_COMPUTE_F32));
     measure_peak();
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
