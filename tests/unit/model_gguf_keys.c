@@ -133,6 +133,33 @@ static void test_yarn(void **state)
     pt_source_free(s);
 }
 
+/* What a base says of itself goes into its exports, but for what they say themselves. */
+static void test_kept(void **state)
+{
+    static const edit e[] = {{"general.license", TEXT, 0, 0, "mit"}, {"general.size_label", TEXT, 0, 0, "1K"}, {"general.name", TEXT, 0, 0, "base"},
+                             {"general.file_type", U32, 7, 0, NULL}, {"odd.key", U32, 1, 0, NULL}};
+    char out[128];
+    bench b;
+    pt_gguf *g;
+    pt_gguf_str s;
+    int64_t v;
+    write_edited(e, 5);
+    bench_open(&b, &pt_ops_cpu, PT_COMPUTE_F32, edited, &(pt_model_options){0}, &caps);
+    snprintf(out, sizeof out, "%s/out.gguf", tmp);
+    OK(pt_export_gguf(b.m, out, &(pt_export_options){.type = PT_F32, .base_name = "tuned"}));
+    bench_close(&b);
+    OK(pt_gguf_open(&g, out));
+    OK(pt_gguf_text(g, "general.license", &s));
+    assert_true(s.n == 3 && !memcmp(s.s, "mit", 3));
+    assert_non_null(pt_gguf_find(g, "general.size_label"));
+    OK(pt_gguf_text(g, "general.name", &s));
+    assert_true(s.n == 5 && !memcmp(s.s, "tuned", 5));
+    OK(pt_gguf_int(g, "general.file_type", 0, 99, &v));
+    assert_int_equal(v, 0);
+    assert_null(pt_gguf_find(g, "odd.key"));
+    pt_gguf_close(g);
+}
+
 static void test_empty(void **state)
 {
     pt_source *s;
@@ -144,7 +171,7 @@ static void test_empty(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_read), cmocka_unit_test(test_refused), cmocka_unit_test(test_yarn),
-                                       cmocka_unit_test(test_empty)};
+                                       cmocka_unit_test(test_kept), cmocka_unit_test(test_empty)};
     bench b;
     snprintf(tmp, sizeof tmp, "/tmp/ptrain_keys_XXXXXX");
     if (!mkdtemp(tmp)) return 1;

@@ -107,6 +107,7 @@ static pt_status put_general(pt_gguf_writer *w, const pt_model *m, const pt_expo
     if (opt->imatrix) PT_RETURN(put_imatrix(w, opt->imatrix));
     PT_RETURN(m->fam->to_gguf ? m->fam->to_gguf(w, &m->cfg) : pt_family_write_gguf(w, &m->cfg));
     PT_RETURN(pt_gguf_put_vocab(w, m, opt));
+    PT_RETURN(pt_gguf_put_base_keys(w, m, opt));
     return pt_gguf_put_seal(w);
 }
 

@@ -1,4 +1,4 @@
-/* GGUF keys of a vocabulary, under tokenizer.ggml. */
+/* GGUF keys of a vocabulary, under tokenizer.ggml, and what a GGUF base says of itself. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,4 +111,30 @@ pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_expor
     const char *jinja = opt->tmpl ? pt_template_jinja(opt->tmpl) : NULL;
     if (!jinja) jinja = pt_tok_chat_template(opt->tok);
     return jinja ? pt_gguf_put_text(w, "tokenizer.chat_template", jinja, strlen(jinja)) : PT_OK;
+}
+
+static bool is_among(const char *key, const char *const *list)
+{
+    while (*list && strcmp(*list, key)) list++;
+    return *list != NULL;
+}
+
+/* Author, licence, languages ... stay; of the base's own vocabulary the ids of tokens that nothing here asks for too (fill-in-the-middle, mask). */
+pt_status pt_gguf_put_base_keys(pt_gguf_writer *w, const pt_model *m, const pt_export_options *opt)
+{
+    static const char *const own[] = {"general.architecture", "general.type", "general.name", "general.file_type", "general.quantization_version",
+                                      "general.alignment", NULL};
+    static const char *const ids[] = {"tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                      "tokenizer.ggml.unknown_token_id", "tokenizer.ggml.padding_token_id", NULL};
+    static const char general[] = "general.", vocab[] = "tokenizer.ggml.", id[] = "_token_id";
+    const pt_gguf *g = m->src->gguf;
+    for (size_t i = 0; g && i < g->n_kvs; i++) {
+        const char *key = g->kvs[i].key;
+        size_t n = strlen(key);
+        bool said = !strncmp(key, general, sizeof general - 1) && !is_among(key, own);
+        bool token = opt->tok && opt->tok == m->src->tok && !strncmp(key, vocab, sizeof vocab - 1) && n > sizeof id && !strcmp(key + n - (sizeof id - 1), id) &&
+                     !is_among(key, ids);
+        if (said || token) PT_RETURN(pt_gguf_put_copy(w, NULL, &g->kvs[i]));
+    }
+    return PT_OK;
 }

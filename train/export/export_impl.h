@@ -70,5 +70,7 @@ pt_status pt_export_put_ids(const pt_export_ids *ids, pt_hf *c);
 /* The files beside the weights of a folder: tokenizer, template, generation_config.json. */
 pt_status pt_export_beside(const pt_model *m, const char *dir, const pt_export_options *opt);
 /* GGUF keys of the tokenizer; w was opened. */
+/* Keys of a GGUF base that stay true of what was made of it; after pt_gguf_put_vocab. */
+pt_status pt_gguf_put_base_keys(pt_gguf_writer *w, const pt_model *m, const pt_export_options *opt);
 pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_export_options *opt);
 #endif
