@@ -8,8 +8,9 @@ settings.txt beside them, a line each). Rows are 49,152 logits, whole numbers of
 Each row has a history of 96 tokens that repeats itself. Expected of a row and a setting: how many tokens have p >= 1.2e-38 (f32 knows smaller ones only
 roughly), a hash of their ids, the sum of p * weight(id), the two largest p. Then 50 steps a seed of mirostat 1, 2 and adaptive-p: the token that
 llama.cpp drew and what was left before it.
-From the repository's root: PYTHON tests/golden/samplers.py MODEL.gguf [--ours LIB.so]
---ours compares every probability with a library of ours instead (built from tests/unit/generate_samplers.c: see there); nothing is written.
+From the repository's root: PYTHON tests/golden/samplers.py MODEL.gguf [--ours LIB.so [ROWS]]
+--ours compares every probability with a library of ours instead (built from tests/unit/generate_samplers.c: see there), of the first ROWS of the 200 and of
+the model's 100 as they are, these without the settings that have breakers (rows.bin has those of its own histories); nothing is written.
 """
 import ctypes as C
 import struct
@@ -72,19 +73,20 @@ def hashes(row):
 
 
 def smollm2(path):
-    """Rows of the model: (ids and values of the largest, quantiles of the rest) in 1/1024, whole numbers."""
+    """Rows of the model: (ids and values of the largest, quantiles of the rest) in 1/1024, whole numbers; and the rows as they are."""
     text = open("../shared/data/text/botchan_en.txt", encoding="utf-8").read()[2000:6000].encode()
     m = llama_cpp.Llama(path, n_ctx=512, logits_all=True, verbose=False, n_threads=2)
     ids = m.tokenize(text, add_bos=True)[:420]
     m.eval(ids)
-    rows = []
+    rows, exact = [], []
     for i in range(100):
-        z = np.array(m.scores[20 + 4 * i], np.float64)
+        exact.append(np.array(m.scores[20 + 4 * i], np.float32))
+        z = exact[-1].astype(np.float64)
         order = np.lexsort((np.arange(V), -z))
         top, rest = order[:TOP], np.sort(z[order[TOP:]])
         quants = np.rint(np.interp(np.linspace(0, 1, QUANTS), np.linspace(0, 1, len(rest)), rest) * 1024)
         rows.append((top.astype(np.uint16), np.rint(z[top] * 1024).astype(np.int16), quants.astype(np.int16)))
-    return m, rows
+    return m, rows, exact
 
 
 def fixed(row, real):
@@ -281,21 +283,23 @@ def steps(zs):
         release(it)
 
 
-def compare(ours, m, real, zs, pasts, found):
+def compare(ours, m, what, zs, pasts, breakers):
     """Every probability of ours beside llama.cpp's."""
     lib2 = C.CDLL(ours, mode=1)
     lib2.ours_run.restype = C.c_int64
     ids, p, margin, tie = np.zeros(V, np.int32), np.zeros(V), C.c_double(), C.c_int()
     n = same = near = ties = none = 0
     worst, bad, keep = 0.0, [], {}
-    for s in settings():
-        for row in range(ROWS):
-            left = run(m, s, zs[row], pasts[row], keep)
+    for row, (z, past) in enumerate(zip(zs, pasts)):
+        for s in settings():
+            if s["breakers"] and not breakers:
+                continue
+            left = run(m, s, z, past, keep)
             n += 1
             if left is None:
                 none += 1
                 continue
-            got = lib2.ours_run(s["text"].encode(), row, ids.ctypes.data_as(P), p.ctypes.data_as(P), C.byref(margin), C.byref(tie))
+            got = lib2.ours_run(s["text"].encode(), z.ctypes.data_as(P), past.ctypes.data_as(P), ids.ctypes.data_as(P), p.ctypes.data_as(P), C.byref(margin), C.byref(tie))
             a, b = np.zeros(V), np.zeros(V)
             left = left[left["p"] >= LEAST]
             a[left["id"]] = left["p"]
@@ -310,19 +314,23 @@ def compare(ours, m, real, zs, pasts, found):
                 near += 1
             else:
                 bad.append((s["text"], row, int((a > 0).sum()), int((b > 0).sum()), abs(a - b).max(), margin.value, tie.value))
-    print(f"{n} rows x settings: {same} equal (largest difference {worst:.1e}), {ties} equal but for which of equal logits stayed, {near} near a cut, "
+    print(f"{what}: {n} rows x settings: {same} equal (largest difference {worst:.1e}), {ties} equal but for which of equal logits stayed, {near} near a cut, "
           f"{none} that llama.cpp has no number for, {len(bad)} others")
     for b in bad[:60]:
         print(*b)
 
 
 def main():
-    m, real = smollm2(sys.argv[1])
+    m, real, exact = smollm2(sys.argv[1])
     zs = [logits(r, real[r] if r < 100 else None) for r in range(ROWS)]
     marks = [t for t, tail in breakers(m) if not tail and len(word_of(m, t)) < 3][:8]
     pasts = [history(r, zs[r], marks) for r in range(ROWS)]
     present = set(int(t) for p in pasts for t in p)
     found = [b for b in breakers(m) if b[0] in present]
+    if len(sys.argv) > 3:
+        n = int(sys.argv[4]) if len(sys.argv) > 4 else ROWS
+        compare(sys.argv[3], m, "committed", zs[:n], pasts[:n], True)
+        return compare(sys.argv[3], m, "the model's own", exact[:n], [history(r, exact[r], marks) for r in range(min(n, 100))], False)
     with open(FOLDER + "rows.bin", "wb") as f:
         for top, values, quants in real:
             f.write(top.tobytes() + values.tobytes() + quants.tobytes())
@@ -330,8 +338,6 @@ def main():
         f.write(struct.pack("<I", len(found)))
         for head, tail in found:
             f.write(struct.pack(f"<HH{len(tail)}H", head, len(tail), *tail))
-    if len(sys.argv) > 3:
-        return compare(sys.argv[3], m, real, zs, pasts, found)
     keep = {}
     with open(FOLDER + "expected.bin", "wb") as f:
         for s in settings():

@@ -174,28 +174,25 @@ static bool setting(const char *line, pt_sampler *s)
     return true;
 }
 
-static void run(pt_chain *c, const pt_sampler *s, const float *z, int row)
+static void run(pt_chain *c, const pt_sampler *s, const float *z, const uint16_t *past)
 {
     pt_sampler_state state = {0};
     if (!pt_chain_start(c, z)) abort();
-    for (int i = 0; i < PAST; i++) c->past[i] = pasts[row][i];
+    for (int i = 0; i < PAST; i++) c->past[i] = past[i];
     c->n_past = PAST;
     pt_chain_run(c, s, &state, 0.5f);
 }
 
 #ifdef OURS
-/* For samplers.py --ours. */
-int64_t ours_run(const char *line, int row, int32_t *ids, double *p, double *margin, int *tie)
+/* For samplers.py --ours: what is left of a row with its history. */
+int64_t ours_run(const char *line, const float *z, const uint16_t *past, int32_t *ids, double *p, double *margin, int *tie)
 {
     static pt_chain c;
-    static float z[V];
-    static int last = -1;
     pt_sampler s;
     if (!c.all && (!load() || pt_chain_open(&c, V, PAST) != PT_OK)) return -1;
-    if (row != last) fill(row, z), biases_of(z);
-    last = row;
+    biases_of(z);
     if (!setting(line, &s) || pt_sampler_check(&s, V) != PT_OK) return -2;
-    run(&c, &s, z, row);
+    run(&c, &s, z, past);
     for (int64_t i = 0; i < c.n; i++) ids[i] = c.c[i].id, p[i] = pt_chain_p(&c, i);
     *margin = c.margin;
     *tie = c.tie;
@@ -275,7 +272,7 @@ static void against_llama(void **state)
         for (int k = 0; k < SETTINGS; k++) {
             assert_true(setting(lines[k], &s[k]));
             if (pt_sampler_check(&s[k], V) != PT_OK) fail_msg("%s", pt_err_msg());
-            run(&c, &s[k], z, row);
+            run(&c, &s[k], z, pasts[row]);
             judge(&c, &expected[k][row], lines[k], row, &n);
         }
     }
