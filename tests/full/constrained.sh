@@ -11,8 +11,9 @@ dir=${CONSTRAINED_KEEP:-$(mktemp -d)}
 mkdir -p "$dir"
 [ -n "$CONSTRAINED_KEEP" ] || trap 'rm -rf "$dir"' EXIT
 n=0
-result() { # NAME: by the exit code before
-    local rc=$?
+result() { # CODE NAME
+    local rc=$1
+    shift
     n=$((n + 1))
     [ $rc -eq 0 ] && echo "ok $n - $1" && return
     tail -n 12 "$dir/log" | sed 's/^/# /'
@@ -20,7 +21,7 @@ result() { # NAME: by the exit code before
 }
 if [ -x "$verdicts" ] && [ -d ../shared/data/tokenizers ]; then
     PTRAIN_FULL=1 "$verdicts" >"$dir/log" 2>&1
-    result "jsonschema's verdicts on every tokenizer of ../shared, each token in its mask"
+    result $? "jsonschema's verdicts on every tokenizer of ../shared, each token in its mask"
     grep '^# figure' "$dir/log"
 else
     n=$((n + 1)) && echo "ok $n - verdicts on every tokenizer # SKIP no $verdicts or no ../shared"
@@ -31,7 +32,8 @@ if ! "$python" -c 'import jsonschema' 2>/dev/null || [ ! -e "$base" ]; then
     exit 0
 fi
 "$python" tests/golden/constraints.py draw "${CONSTRAINED_N:-1000}" "${CONSTRAINED_SEED:-18}" >"$dir/schemas.jsonl" 2>"$dir/log"
-result "$(wc -l <"$dir/schemas.jsonl") schemas drawn"
+rc=$?
+result $rc "$(wc -l <"$dir/schemas.jsonl") schemas drawn"
 "$python" - "$dir" >"$dir/log" 2>&1 <<'P'
 import json, sys
 out = {kind: open(sys.argv[1] + "/" + kind + ".jsonl", "w", encoding="utf-8") for kind in ("bounded", "unbounded")}
@@ -40,16 +42,19 @@ for x in map(json.loads, open(sys.argv[1] + "/schemas.jsonl", encoding="utf-8"))
     kind = "unbounded" if x["longest"] is None else "bounded"
     out[kind].write(json.dumps({"prompt": ask[:3000], "json_schema": x["schema"], "longest": x["longest"]}, ensure_ascii=False) + "\n")
 P
-result "rows written"
+result $? "rows written"
 for kind in bounded unbounded; do
     [ $kind = bounded ] && most=256 || most=512
     started=$SECONDS
     "$ptrain" generate "$base" --input "$dir/$kind.jsonl" --output "$dir/$kind.out.jsonl" --temperature 1 --seed 1 --max-new-tokens "$most" >"$dir/log" 2>&1
-    result "$kind: $(wc -l <"$dir/$kind.jsonl") answers in $((SECONDS - started)) s"
+    rc=$?
+    result $rc "$kind: $(wc -l <"$dir/$kind.jsonl") answers in $((SECONDS - started)) s"
     "$python" tests/golden/constraints.py check "$dir/$kind.out.jsonl" >"$dir/log" 2>&1
-    result "$kind: every answer that ended is valid by jsonschema ($(grep "^$kind" "$dir/log"))"
+    rc=$?
+    result $rc "$kind: every answer that ended is valid by jsonschema ($(grep "^$kind" "$dir/log"); $(grep "^invalid" "$dir/log"))"
     least=$([ $kind = bounded ] && echo 1 || echo 0.8)
     awk -v kind=$kind -v least="$least" '$1 == kind { share = $8 } END { exit !(share >= least) }' "$dir/log"
-    result "$kind: $([ $kind = bounded ] && echo "all end" || echo "at least 80 % end")"
+    rc=$?
+    result $rc "$kind: $([ $kind = bounded ] && echo "all end" || echo "at least 80 % end")"
 done
 echo "1..$n"

@@ -215,11 +215,11 @@ static bool check_value(const json_t *root, const json_t *s, const json_t *v)
     return !json_is_object(v) || check_object(root, s, v);
 }
 
-/* Whether a text is JSON (one value, no key twice) that the schema accepts. */
+/* Whether a text is JSON (one value; of a key that stands twice the last one) that the schema accepts. */
 static bool check_text(const json_t *schema, const char *text, size_t n)
 {
-    json_t *v = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
-    if (!v) v = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL); /* more digits than 64 bits hold */
+    json_t *v = json_loadb(text, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    if (!v) v = json_loadb(text, n, JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, NULL); /* more digits than 64 bits hold */
     bool yes = v && check_value(schema, schema, v);
     json_decref(v);
     return yes;
