@@ -131,7 +131,7 @@ TASK_LIST := $(BUILD)/gen/task_list.h
 $(eval $(call list_rule,$(TASK_LIST),PT_TASK_LIST,$(TASKS),))
 override FAMILIES := llama mistral mistral3 ministral qwen2 qwen3 \
   gemma gemma2 gemma3_text gemma3 \
-  smollm3 olmo2 granite cohere cohere2 \
+  smollm3 olmo olmo2 granite cohere cohere2 \
   gpt2 falcon opt \
   stablelm \
   phi3 glm glm4 chatglm \

@@ -100,6 +100,7 @@ static const struct {
     {"granite", "attn_k attn_k:b attn_norm attn_output attn_output:b attn_q attn_q:b attn_v attn_v:b ffn_down ffn_down:b ffn_gate ffn_gate:b ffn_norm ffn_up ffn_up:b output output_norm token_embd"},
     {"llama", "attn_k attn_norm attn_output attn_q attn_v ffn_down ffn_gate ffn_norm ffn_up output output_norm rope_freqs token_embd"},
     {"mistral", "attn_k attn_norm attn_output attn_q attn_v ffn_down ffn_gate ffn_norm ffn_up output output_norm token_embd"},
+    {"olmo", "attn_k attn_output attn_q attn_v ffn_down ffn_gate ffn_up output token_embd"},
     {"olmo2", "attn_k attn_k_norm attn_output attn_q attn_q_norm attn_v ffn_down ffn_gate ffn_up output output_norm post_attention_norm post_ffw_norm token_embd"},
     {"phi3", "attn_norm attn_output attn_qkv ffn_down ffn_norm ffn_up output output_norm rope_factors_long rope_factors_short token_embd"},
     {"phi3_long", "attn_norm attn_output attn_qkv ffn_down ffn_norm ffn_up output_norm rope_factors_long rope_factors_short token_embd"},

@@ -99,6 +99,17 @@ static void names_are(const char *json, const char *want)
     free(t);
 }
 
+#define OLMO "\"model_type\":\"olmo\",\"vocab_size\":32,\"hidden_size\":24,\"intermediate_size\":40,\"num_hidden_layers\":1,\"num_attention_heads\":6"
+
+static void test_olmo(void **state)
+{
+    (void)state;
+    pt_model_config c = good("{" OLMO ",\"clip_qkv\":null,\"num_key_value_heads\":null}");
+    assert_true(c.norm == PT_NORM_LAYER && c.norm_plain && c.norm_eps == 1e-5f && c.kv_heads == 6 && c.rot == 4 && !c.tied);
+    refused("{" OLMO ",\"clip_qkv\":8.0}", PT_ENOSUP, "clip_qkv changes what the model computes, and is not supported for olmo");
+    refused("{" OLMO ",\"global_head_dim\":8}", PT_ENOSUP, "global_head_dim changes what the model computes");
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -121,6 +132,6 @@ static void test_names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2), cmocka_unit_test(test_falcon), cmocka_unit_test(test_opt), cmocka_unit_test(test_names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2), cmocka_unit_test(test_falcon), cmocka_unit_test(test_opt), cmocka_unit_test(test_olmo), cmocka_unit_test(test_names)};
     return cmocka_run_group_tests_name("config.json of GPT-2's kin", tests, NULL, NULL);
 }

@@ -24,6 +24,8 @@ static pt_status check_switches(const pt_model_config *c, const char *where)
     if (c->post_norm && c->residual_scale > 0) return pt_fail(PT_ENOSUP, "%s: norms behind attention and MLP beside a scaled residual are not supported", where);
     if (c->sum_norm && (c->parallel || c->post_norm || c->no_pre_norm || c->residual_scale > 0))
         return pt_fail(PT_ENOSUP, "%s: norms behind the residual sums beside other places of norms, parallel blocks or a scaled residual are not supported", where);
+    if (c->norm_plain && (c->sum_norm || c->post_norm || c->no_pre_norm || c->qk_norm || c->norm_bias))
+        return pt_fail(PT_ENOSUP, "%s: norms without weights in other places than before attention and MLP are not supported", where);
     if (c->plain_mlp && c->fused_gate_up) return pt_fail(PT_EINTERNAL, "%s: a plain MLP has no gate", where);
     return PT_OK;
 }

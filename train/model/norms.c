@@ -1,12 +1,18 @@
 /* The norms of a decoder, of whichever kind, and what stands in their place where a model has none. */
 #include "train/model/model_impl.h"
 
+/* Whether there is a norm at a place: where norms have weights, one that has none is none. */
+static bool is_norm(const pt_model *m, const pt_lin *w)
+{
+    return m->cfg.norm_plain || pt_view_ok(w->w);
+}
+
 pt_status pt_norm_run(pt_model *m, const pt_norm_call *a, pt_view *out)
 {
     static const pt_norm_state nothing = {0};
     const pt_ops *ops = m->ctx->ops;
     const pt_norm_state *keep = a->keep ? a->keep : &nothing;
-    const bool there = pt_view_ok(a->w->w);
+    const bool there = is_norm(m, a->w);
     pt_view y = there ? a->y : PT_NO_VIEW;
     if (out) *out = there ? a->y : pt_view_ok(a->add) ? a->h : a->x;
     if (!there && !pt_view_ok(a->add)) return PT_OK;
@@ -20,7 +26,7 @@ pt_status pt_norm_run(pt_model *m, const pt_norm_call *a, pt_view *out)
 pt_status pt_norm_back(pt_model *m, pt_view dx, pt_view dy, pt_view dres, pt_view h, const pt_norm_state *kept, const pt_lin *w)
 {
     const pt_ops *ops = m->ctx->ops;
-    if (!pt_view_ok(w->w)) {
+    if (!is_norm(m, w)) {
         if (dx.buf != dres.buf || dx.off != dres.off) return pt_fail(PT_EINTERNAL, "a gradient past no norm goes into the residual stream's");
         return ops->axpby(m->ctx, &(pt_axpby_args){.y = dres, .x = dy, .alpha = 1, .beta = 1});
     }

@@ -41,6 +41,7 @@ typedef struct pt_model_config {
     pt_norm_kind norm;
     pt_qk_norm qk_norm;
     bool norm_bias;                /* LayerNorm's bias */
+    bool norm_plain;               /* norms have no weights (OLMo 1) */
     bool no_pre_norm;              /* attention and the MLP read the residual stream as it is (OLMo 2) */
     bool post_norm;                /* what they give is normed before it joins the residual stream (Gemma 2, OLMo 2, GLM-4) */
     bool sum_norm;                 /* the norms stand behind the residual sums, and what goes on is normed (OPT-350M): none before the first block, none of its own before the head */

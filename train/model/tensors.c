@@ -168,6 +168,7 @@ static pt_status add_linear(tensor_list *l, int layer, int m)
 
 static pt_status add_norm(tensor_list *l, int layer, int part, bool bias, int64_t n)
 {
+    if (l->c->norm_plain) return PT_OK;
     PT_RETURN(add(l, PT_TENSOR_NORM, layer, part, 1, n));
     return bias ? add(l, PT_TENSOR_BIAS, layer, part, 1, n) : PT_OK;
 }
