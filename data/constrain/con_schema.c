@@ -20,6 +20,14 @@ uint32_t pt_con_refuse(pt_con_schema *s, const char *fmt, ...)
     return PT_CON_END;
 }
 
+bool pt_con_spend(pt_con_schema *s, size_t n)
+{
+    enum { MOST = 20000000 };
+    s->compared += n < MOST ? n : MOST;
+    if (s->compared >= MOST) pt_con_refuse(s, "too many values and names are compared with each other (enum, required, oneOf): shorter lists are needed");
+    return s->g->status == PT_OK;
+}
+
 size_t pt_con_enter(pt_con_schema *s, const char *key, size_t index)
 {
     size_t before = s->path.len;

@@ -27,7 +27,7 @@ typedef struct pt_con_schema {
     pt_con_graph *g;
     json_t *root, *owned; /* owned: a list of combined schemas */
     pt_con_target *target;
-    size_t n_targets, cap_targets, merged;
+    size_t n_targets, cap_targets, merged, compared;
     pt_str path; /* JSON pointer of the schema that is built */
     int nested;
     uint32_t any; /* rule + 1 of any JSON value */
@@ -35,6 +35,8 @@ typedef struct pt_con_schema {
 
 /* Keeps the failure "at POINTER: ..." and gives PT_CON_END. */
 uint32_t pt_con_refuse(pt_con_schema *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Counts n comparisons; false and a refusal past 20 million: lists are compared each with each. */
+bool pt_con_spend(pt_con_schema *s, size_t n);
 /* path grows by a key (key NULL: by a number); the length before, for pt_con_leave. */
 size_t pt_con_enter(pt_con_schema *s, const char *key, size_t index);
 void pt_con_leave(pt_con_schema *s, size_t before);

@@ -134,6 +134,7 @@ uint32_t pt_con_object(pt_con_schema *s, json_t *schema, uint32_t next)
         return pt_con_text(g, "{", 1, o.schema ? listed(g, rule, min, max, close) : close);
     }
     if (!counted(s, schema, n, json_array_size(required), o.schema != NULL)) return PT_CON_END;
+    if (!pt_con_spend(s, 2 * (n + json_array_size(required)) * json_array_size(required))) return PT_CON_END;
     if (o.schema) {
         uint32_t rule = other_member(s, props, required, &o), loop = pt_con_node(g), one = pt_con_node(g);
         pt_con_call(g, one, rule, loop);

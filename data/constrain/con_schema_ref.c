@@ -88,10 +88,11 @@ static json_t *types_of_both(pt_con_schema *s, unsigned bits)
     return list;
 }
 
-static json_t *union_of(const json_t *a, const json_t *b, bool both)
+static json_t *union_of(pt_con_schema *s, const json_t *a, const json_t *b, bool both)
 {
     json_t *out = json_array(), *x, *y;
     size_t i, k;
+    if (!pt_con_spend(s, 2 * json_array_size(a) * json_array_size(b))) return out;
     json_array_foreach(a, i, x)
     {
         bool in = false;
@@ -159,9 +160,9 @@ static void merge_key(pt_con_schema *s, json_t *out, const char *key, json_t *a,
         bool larger = json_number_value(b) > json_number_value(a);
         if (larger == low) set(s, out, key, b);
     } else if (strcmp(key, "required") == 0) {
-        set_new(s, out, key, union_of(a, b, false));
+        set_new(s, out, key, union_of(s, a, b, false));
     } else if (strcmp(key, "enum") == 0) {
-        set_new(s, out, key, union_of(a, b, true));
+        set_new(s, out, key, union_of(s, a, b, true));
     } else if (strcmp(key, "items") == 0 || strcmp(key, "additionalProperties") == 0) {
         json_t *both = later(s, a, b);
         if (both) set_new(s, out, key, both);
@@ -221,13 +222,13 @@ static json_t *values(const json_t *a)
     return one ? json_pack("[O]", one) : json_is_array(list) ? json_incref(list) : NULL;
 }
 
-static bool values_apart(const json_t *a, const json_t *b)
+static bool values_apart(pt_con_schema *s, const json_t *a, const json_t *b)
 {
-    json_t *x = values(a), *y = values(b), *both = x && y ? union_of(x, y, true) : NULL;
+    json_t *x = values(a), *y = values(b), *both = x && y ? union_of(s, x, y, true) : NULL;
     bool apart = both && !json_array_size(both);
     size_t i, k;
     json_t *p, *q;
-    json_array_foreach(x, i, p) json_array_foreach(y, k, q) apart &= !(json_is_number(p) && json_is_number(q) && json_number_value(p) == json_number_value(q));
+    if (apart && s->g->status == PT_OK) json_array_foreach(x, i, p) json_array_foreach(y, k, q) apart &= !(json_is_number(p) && json_is_number(q) && json_number_value(p) == json_number_value(q));
     json_decref(both);
     json_decref(y);
     json_decref(x);
@@ -243,7 +244,7 @@ bool pt_con_apart(pt_con_schema *s, const json_t *a, const json_t *b, int depth)
     bool stated_a = json_object_get(a, "type") || json_object_get(a, "const") || json_object_get(a, "enum");
     bool stated_b = json_object_get(b, "type") || json_object_get(b, "const") || json_object_get(b, "enum");
     if (stated_a && stated_b && !(pt_con_types(a) & pt_con_types(b))) return true;
-    if (values_apart(a, b)) return true;
+    if (values_apart(s, a, b)) return true;
     if (pt_con_types(a) != PT_CON_OBJECT || pt_con_types(b) != PT_CON_OBJECT) return false;
     const json_t *side[2] = {a, b};
     for (int k = 0; k < 2; k++) {
@@ -251,6 +252,7 @@ bool pt_con_apart(pt_con_schema *s, const json_t *a, const json_t *b, int depth)
         const json_t *need = json_object_get(side[k], "required"), *need2 = json_object_get(side[!k], "required");
         size_t i;
         json_t *x;
+        if (!pt_con_spend(s, 1 + json_array_size(need) * json_array_size(need2))) return true;
         json_array_foreach(need, i, x)
         {
             const char *name = json_is_string(x) ? json_string_value(x) : "";

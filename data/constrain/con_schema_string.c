@@ -151,6 +151,7 @@ bool pt_con_matches(pt_con_schema *s, const char *pattern, const char *key)
     pt_con_regex r = {0};
     int32_t at = PT_CON_DEAD;
     pt_status rc = PT_OK;
+    if (!pt_con_spend(s, 500 + 20 * strlen(pattern))) return false;
     PT_TRY(pt_con_regex_parse(&r, pattern, strlen(pattern)));
     g.start = pt_con_regex_build(&g, &r, true, false, PT_CON_END);
     PT_TRY(pt_con_needs(&g, NULL));

@@ -247,6 +247,18 @@ static void refusals(void **state)
     assert_int_equal(pt_str_puts(&deep, "]}"), PT_OK);
     assert_int_equal(open_schema(v, deep.text, &c), PT_EARG);
     assert_non_null(strstr(pt_err_msg(), "100000 values in 'enum'"));
+    /* lists that are compared each with each */
+    static const char *const twice[][3] = {{"{\"allOf\":[{\"enum\":[0", "]},{\"enum\":[-1", "]}]}"}, {"{\"oneOf\":[{\"enum\":[0", "]},{\"enum\":[\"\"", "]}]}"},
+                                           {"{\"allOf\":[{\"required\":[\"\"", "]},{\"required\":[\"x\"", "]}]}"}};
+    for (int k = 0; k < 3; k++) {
+        deep.len = 0;
+        for (int part = 0; part < 3; part++) {
+            assert_int_equal(pt_str_puts(&deep, twice[k][part]), PT_OK);
+            for (int i = 1; i < 9000 && part < 2; i++) assert_int_equal(pt_str_printf(&deep, k == 2 ? ",\"%d\"" : ",%d", i), PT_OK);
+        }
+        assert_int_equal(open_schema(v, deep.text, &c), PT_EARG);
+        if (!strstr(pt_err_msg(), "compared with each other")) fail_msg("%s", pt_err_msg());
+    }
     pt_str_free(&deep);
     pt_constraint_vocab_free(v);
 }
