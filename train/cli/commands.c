@@ -41,9 +41,13 @@ static const pt_command commands[] = {
     {"tokenize", pt_cmd_tokenize, PT_ON_STOP_LEAVE, "  ptrain tokenize MODEL|tokenizer.json   --input F.jsonl",
      "ptrain tokenize MODEL|tokenizer.json --input F.jsonl\nRows of text; out: input_ids. Added tokens are recognised; no BOS is added.\n"},
     {"export", pt_cmd_export, PT_ON_STOP_LEAVE, "  ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type T]",
-     "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type f32|f16|bf16|q8_0|...] [--split-max-size 4G]\n"
+     "ptrain export RUN --to peft|hf|gguf|gguf-lora --out PATH [--type f32|f16|bf16|Q8_0|Q4_K_M|...] [--imatrix auto|FILE]\n"
+               "[--eval-data FILE] [--split-max-size 4G]\n"
                "hf and gguf of a run say its loss on a few rows of its data before and after. Without --type matrices keep the base's type, but for what\n"
                "would lose more than 5 % of what was learnt: that is q8_0, f16 or f32. Only an earlier export is overwritten.\n"
+               "--type of gguf: llama-quantize's names (Q2_K ... Q6_K, IQ4_XS, Q8_0): each tensor gets the type that it gives. --imatrix weighs the errors by\n"
+               "importances: a file (llama-imatrix's, ptrain imatrix's), or auto: computed on the training rows, --tokens of them at most. A quantised file of a run\n"
+               "says its kept gain, on --eval-data, test or validation rows; below 0.8 a larger type is named (docs/exports.md).\n"
                "--split-max-size, of gguf: several files PATH-00001-of-0000N.gguf, each with so many bytes of tensors at most (500M, 4G), as llama.cpp reads\n"
                "them; what fits one file is one.\n"},
     {"imatrix", pt_cmd_imatrix, PT_ON_STOP_LEAVE, "  ptrain imatrix RUN|MODEL --out F.gguf   importances for quantised exports, from training rows or --input",

@@ -250,14 +250,14 @@ static double say(judge *j, const char *type, double *kept)
     *kept = NAN;
     pt_objective_options(o, j->o->cfg->options, &step);
     for (int i = 0; i < MEASURED; i++) j->loss[i] = pt_probe_loss(&j->probe, &j->sums[i], &j->sums[BASE], pt_objective_index(o), &step);
-    share = share_of(j->loss[BASE], j->loss[RUN], j->loss[FILE_]);
+    double trained = share = share_of(j->loss[BASE], j->loss[RUN], j->loss[FILE_]);
     if (!j->probe.pairs)
         share = fmin(share, share_of(pt_probe_nll(&j->probe, &j->sums[BASE]), pt_probe_nll(&j->probe, &j->sums[RUN]), pt_probe_nll(&j->probe, &j->sums[FILE_])));
     printf("loss on %zu row%s of %s (%zu tokens):", j->probe.rows, j->probe.rows == 1 ? "" : "s", j->from, j->probe.tokens);
     if (j->has_base) printf(" base %.4f,", j->loss[BASE]);
     printf(" run %.4f, exported as %s %.4f", j->loss[RUN], type, j->loss[FILE_]);
     bool gained = j->has_base && j->loss[BASE] - j->loss[RUN] > 0.02 * fabs(j->loss[BASE]);
-    if (gained && !(j->asked && j->has_recoded)) printf(": %.0f %% of what was learnt", 100 * share);
+    if (gained && !(j->asked && j->has_recoded)) printf(": %.0f %% of what was learnt%s", 100 * share, share < trained ? ", by the whole rows, prompts included" : "");
     puts("");
     if (gained) *kept = say_kept(j, type);
     if (!isfinite(j->loss[FILE_])) return -1;
