@@ -86,8 +86,8 @@ static void fill(int row, float *z)
             x = (x >> 2) + (int64_t)(h & 1023);
         } else {
             x = normal * (kind == 8 ? 1 : kind == 9 ? 221 : 83);
-            if (kind == 1) x = x >> 18 << 18;
-            if (kind == 2) x = x >> 20 << 20;
+            if (kind == 1) x = (x >> 18) * (1 << 18);
+            if (kind == 2) x = (x >> 20) * (1 << 20);
             if (kind == 3) minus = h % 49 != 0;
             if (kind == 4 || kind == 6) minus = true;
             if (kind == 5) x -= (int64_t)50 << 20;
