@@ -6,26 +6,19 @@
 
 /* Pieces of a row that are dequantised at a time where no direct kernel exists: a multiple of every block, inside the first-level cache. */
 enum { STEP = 1024 };
-/* Rows of x that one pass over the weight serves with their sums in registers, and rows of a quantised weight that meet all of them at once: with 32 registers
- * 8 and 2, so that the multiplications take as long as making the numbers; else the sums of 4 rows fill the registers. */
-#if PT_W == 16
-enum { TOGETHER = 8, W_ROWS = 2 };
-#else
-enum { TOGETHER = 4, W_ROWS = 1 };
-#endif
+/* Rows of x that one pass over a weight row serves with their sums in registers. */
+enum { TOGETHER = 4 };
 
-/* What rows of the weight meet: n <= TOGETHER rows of x; two vectors of partial sums each, of 8 one. */
+/* What one row of the weight meets: n <= TOGETHER rows of x; two vectors of partial sums each. */
 typedef struct meet {
     const float *x;
     int64_t x_ld, cols;
-    size_t row_bytes;
 } meet;
 
 static inline __attribute__((always_inline)) void add_piece(const pt_vf *q, int vectors, const float *x, int64_t x_ld, int n, pt_vf (*acc)[2])
 {
-    const int sums = n > 4 ? 1 : 2;
     for (int r = 0; r < n; r++)
-        for (int v = 0; v < vectors; v++) acc[r][v % sums] = pt_vfma(q[v], pt_vload(x + r * x_ld + v * PT_W), acc[r][v % sums]);
+        for (int v = 0; v < vectors; v++) acc[r][v % 2] = pt_vfma(q[v], pt_vload(x + r * x_ld + v * PT_W), acc[r][v % 2]);
 }
 
 static inline __attribute__((always_inline)) void add_tail(const float *w, const meet *m, int64_t from, int64_t count, int n, pt_vf (*acc)[2])
@@ -54,28 +47,13 @@ static void row_generic(pt_dtype t, const uint8_t *w, const meet *m, int n, pt_v
 }
 
 #if PT_W >= 8
-/* As add_piece, for two rows of the weight: q of the first and the second; the sums of x's rows with the first, then with the second. */
-static inline __attribute__((always_inline)) void add_pieces(pt_vf q[2][32 / PT_W], const float *x, int64_t x_ld, int n, pt_vf (*acc)[2])
-{
-    for (int r = 0; r < n; r++)
-        for (int v = 0; v < 32 / PT_W; v++) {
-            const pt_vf it = pt_vload(x + r * x_ld + v * PT_W);
-            acc[r][0] = pt_vfma(q[0][v], it, acc[r][0]);
-            acc[n + r][0] = pt_vfma(q[1][v], it, acc[n + r][0]);
-        }
-}
-
 /* Block types: PIECES pieces of 32 elements a block, unpacked into registers by fn(block, piece, q). */
 #define BLOCK_ROW(fn, pieces, size)                                                                            \
     for (int64_t i = 0; i < m->cols; w += (size))                                                              \
         for (int p = 0; p < (pieces); p++, i += 32) {                                                          \
-            pt_vf q[2][32 / PT_W];                                                                             \
-            fn(w, p, q[0]);                                                                                    \
-            if (wn == 2) {                                                                                     \
-                fn(w + m->row_bytes, p, q[1]);                                                                 \
-                add_pieces(q, m->x + i, m->x_ld, n, acc);                                                      \
-            } else                                                                                             \
-                add_piece(q[0], 32 / PT_W, m->x + i, m->x_ld, n, acc);                                         \
+            pt_vf q[32 / PT_W];                                                                                \
+            fn(w, p, q);                                                                                       \
+            add_piece(q, 32 / PT_W, m->x + i, m->x_ld, n, acc);                                                \
         }                                                                                                      \
     break
 
@@ -96,7 +74,7 @@ static inline __attribute__((always_inline)) void row_plain(pt_dtype t, const ui
     add_tail(rest, m, whole, m->cols - whole, n, acc);
 }
 
-static inline __attribute__((always_inline)) void row_any(pt_dtype t, const uint8_t *w, int wn, const meet *m, int n, pt_vf (*acc)[2])
+static inline __attribute__((always_inline)) void row_any(pt_dtype t, const uint8_t *w, const meet *m, int n, pt_vf (*acc)[2])
 {
     switch (t) {
     case PT_F32: row_plain(PT_F32, w, m, n, acc); break;
@@ -115,51 +93,37 @@ static inline __attribute__((always_inline)) void row_any(pt_dtype t, const uint
     case PT_Q6_K: BLOCK_ROW(pt_unpack_q6_k, 8, 210);
     case PT_IQ4_XS: BLOCK_ROW(pt_unpack_iq4_xs, 8, 136);
     case PT_IQ3_S: BLOCK_ROW(pt_unpack_iq3_s, 8, 110);
-    default:
-        for (int k = 0; k < wn; k++) row_generic(t, w + (size_t)k * m->row_bytes, m, n, acc + k * n);
+    default: row_generic(t, w, m, n, acc);
     }
 }
 #else
-static inline __attribute__((always_inline)) void row_any(pt_dtype t, const uint8_t *w, int wn, const meet *m, int n, pt_vf (*acc)[2])
+static inline __attribute__((always_inline)) void row_any(pt_dtype t, const uint8_t *w, const meet *m, int n, pt_vf (*acc)[2])
 {
     row_generic(t, w, m, n, acc);
 }
 #endif
 
-/* n and wn are constants at each call, so that the sums stay in registers. */
-static inline __attribute__((always_inline)) void meet_rows(const pt_gemv_args *g, int r0, int n, int64_t o, int wn)
-{
-    meet m = {g->x + r0 * g->x_ld, g->x_ld, g->cols, g->row_bytes};
-    pt_vf acc[W_ROWS * TOGETHER][2] = {{{0}}};
-    row_any(g->type, (const uint8_t *)g->w + (size_t)o * g->row_bytes, wn, &m, n, acc);
-    for (int k = 0; k < wn; k++)
-        for (int r = 0; r < n; r++) {
-            const pt_vf sum = n > 4 ? acc[k * n + r][0] : acc[k * n + r][0] + acc[k * n + r][1];
-            float *y = g->y + (r0 + r) * g->y_ld + o + k, s = pt_vsum(sum);
-            *y = g->beta == 0 ? s : *y + s;
-        }
-}
-
+/* n is a constant at each call, so that the sums stay in registers. */
 static inline __attribute__((always_inline)) void rows(const pt_gemv_args *g, int r0, int n, int64_t o0, int64_t o1)
 {
-    int64_t o = o0;
-#if PT_W == 16
-    if (n > 4 && pt_dtype_quantised(g->type))
-        for (; o + W_ROWS <= o1; o += W_ROWS) meet_rows(g, r0, n, o, W_ROWS);
-#endif
-    for (; o < o1; o++) meet_rows(g, r0, n, o, 1);
+    meet m = {g->x + r0 * g->x_ld, g->x_ld, g->cols};
+    for (int64_t o = o0; o < o1; o++) {
+        pt_vf acc[TOGETHER][2] = {{{0}}};
+        row_any(g->type, (const uint8_t *)g->w + (size_t)o * g->row_bytes, &m, n, acc);
+        for (int r = 0; r < n; r++) {
+            float *y = g->y + (r0 + r) * g->y_ld + o, s = pt_vsum(acc[r][0] + acc[r][1]);
+            *y = g->beta == 0 ? s : *y + s;
+        }
+    }
 }
 
 void PT_V(pt_vgemv)(const pt_gemv_args *g, int64_t o0, int64_t o1)
 {
-    for (int r = 0, n; r < g->n; r += n) {
-        const int left = g->n - r;
-        n = left >= TOGETHER ? TOGETHER : left >= 4 ? 4 : left;
-        switch (n) {
+    for (int r = 0; r < g->n; r += TOGETHER) {
+        switch (g->n - r) {
         case 1: rows(g, r, 1, o0, o1); break;
         case 2: rows(g, r, 2, o0, o1); break;
         case 3: rows(g, r, 3, o0, o1); break;
-        case 4: rows(g, r, 4, o0, o1); break;
         default: rows(g, r, TOGETHER, o0, o1);
         }
     }

@@ -4,8 +4,7 @@
 #include "base/dtype.h"
 #include "kernels/cpu/isa.h"
 
-/* Most rows of x; above it, dequantising and a GEMM is faster. WIDE: of a quantised weight on AVX-512, where two rows of it meet eight of x in registers. */
-enum { PT_GEMV_ROWS = 8, PT_GEMV_ROWS_WIDE = 32 };
+enum { PT_GEMV_ROWS = 8 }; /* most rows of x; above it, dequantising and a GEMM is faster */
 
 typedef struct pt_gemv_args {
     pt_dtype type;

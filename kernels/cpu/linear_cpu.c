@@ -71,20 +71,13 @@ static double dequant_seconds(const pt_ctx *ctx)
     return ctx->profile ? ctx->profile->seconds[PT_PROF_DEQUANT] : 0;
 }
 
-/* How many rows go straight against the weight as it is stored. */
-static int64_t most_rows(const pt_ctx *ctx, pt_dtype w)
-{
-    bool wide = pt_isa_level() >= PT_ISA_LEVEL_AVX512 && pt_dtype_quantised(w) && pt_cpu_operand_type(ctx) == PT_F32;
-    return wide ? PT_GEMV_ROWS_WIDE : PT_GEMV_ROWS;
-}
-
 pt_status pt_cpu_product(pt_ctx *ctx, const pt_linear_args *a)
 {
     pt_digits *digits = NULL;
     pt_ws ws = pt_ws_begin(ctx);
     if (pt_digits_type(a->w.type)) /* whatever the rows are, so that the need grows with them */
         PT_RETURN(pt_ws_take(&ws, &digits, (size_t)pt_digits_quads(a->x.cols) * sizeof *digits));
-    if (a->x.rows > most_rows(ctx, a->w.type)) return many_rows(ctx, &ws, a);
+    if (a->x.rows > PT_GEMV_ROWS) return many_rows(ctx, &ws, a);
     pt_ws_done(&ws);
     if (!ctx->dry) few_rows(a, digits);
     return PT_OK;
