@@ -92,6 +92,13 @@ bench: ptrain ## speed and memory beside PyTorch + PEFT and llama.cpp where inst
 	@$(PYTHON) tests/bench/dpo_bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf) --parts one,half,each,losses
 	@$(PYTHON) tests/bench/pack_bench.py build/ptrain $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
 	@bash tests/bench/reference_bench.sh build/ptrain
+	@if [ -n "$(LLAMA_BIN)" ]; then $(MAKE) --no-print-directory bench-decode; else echo "decoding beside llama.cpp's own tools: left out, LLAMA_BIN=folder is not set"; fi
+
+# Beside llama.cpp's own tools: LLAMA_BIN=folder with llama-bench and llama-batched-bench, built for this machine.
+bench-decode: ptrain $(BUILD)/tests/bench/stream_bench ## decoding beside llama-bench and llama-batched-bench (LLAMA_BIN=folder), and beside the memory
+	@[ -x "$(LLAMA_BIN)/llama-bench" ] || { echo "error: LLAMA_BIN=$(LLAMA_BIN) has no llama-bench: name the folder of llama.cpp's programs"; exit 1; }
+	@$(PYTHON) tests/bench/decode_bench.py build/ptrain $(BUILD)/tests/bench/stream_bench "$(LLAMA_BIN)" $(or $(MODEL),cache/SmolLM2-135M-Instruct.Q4_1.gguf)
+.PHONY: bench-decode
 
 # Programs of tests/bench use kernels and base only; those of the tokenizers use data, that of constraints all that generates.
 TOKENIZER_BENCH := $(BUILD)/tests/bench/tokenizer_bench
