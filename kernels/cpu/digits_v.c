@@ -6,7 +6,7 @@
 #define VNNI __attribute__((target("avx512vnni")))
 #define VNNI_INLINE static inline __attribute__((always_inline, target("avx512vnni")))
 enum { PLACES = 3, BLOCK = 32, BLOCKS = 4, ZERO = 8, MOST = 127 << 16 };
-enum { W_ROWS = 2 }; /* rows of w that meet x together */
+enum { AHEAD = 4096 }; /* bytes that are fetched beforehand: a row of a decoding step comes from memory */
 
 /* ---- x to digits ------------------------------------------------------------------------------------------------------------------------------ */
 
@@ -122,28 +122,22 @@ VNNI_INLINE pt_vf meet_blocks(pt_dtype t, const uint8_t *w, int blocks, const pt
     return meet_quad(t, &q, x, acc);
 }
 
-/* n rows of w from o on. */
-VNNI_INLINE void meet_rows(pt_dtype t, const pt_gemv_args *g, const pt_digits *x, int64_t o, int n)
+VNNI_INLINE void meet_all(pt_dtype t, const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1)
 {
     const size_t bytes = pt_dtype_get(t)->bytes * BLOCKS;
     const int64_t whole = g->cols / PT_DIGITS_QUAD;
-    const uint8_t *row = (const uint8_t *)g->w + (size_t)o * g->row_bytes;
-    pt_vf acc[W_ROWS] = {{0}};
-    for (int64_t k = 0; k < whole; k++)
-        for (int i = 0; i < n; i++) acc[i] = meet_blocks(t, row + (size_t)i * g->row_bytes + (size_t)k * bytes, BLOCKS, x + k, acc[i]);
-    int rest = (int)(g->cols % PT_DIGITS_QUAD) / BLOCK;
-    for (int i = 0; rest && i < n; i++) acc[i] = meet_blocks(t, row + (size_t)i * g->row_bytes + (size_t)whole * bytes, rest, x + whole, acc[i]);
-    for (int i = 0; i < n; i++) {
-        float *y = g->y + o + i, s = pt_vsum(acc[i]);
-        *y = g->beta == 0 ? s : *y + s;
+    const int rest = (int)(g->cols % PT_DIGITS_QUAD) / BLOCK;
+    for (int64_t o = o0; o < o1; o++) {
+        const uint8_t *w = (const uint8_t *)g->w + (size_t)o * g->row_bytes;
+        pt_vf acc = pt_vset(0);
+        for (int64_t k = 0; k < whole; k++, w += bytes) {
+            _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
+            _mm_prefetch((const char *)w + AHEAD + 64, _MM_HINT_T0);
+            acc = meet_blocks(t, w, BLOCKS, x + k, acc);
+        }
+        if (rest) acc = meet_blocks(t, w, rest, x + whole, acc);
+        g->y[o] = g->beta == 0 ? pt_vsum(acc) : g->y[o] + pt_vsum(acc);
     }
-}
-
-VNNI_INLINE void meet_all(pt_dtype t, const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1)
-{
-    int64_t o = o0;
-    for (; o + W_ROWS <= o1; o += W_ROWS) meet_rows(t, g, x, o, W_ROWS);
-    for (; o < o1; o++) meet_rows(t, g, x, o, 1);
 }
 
 static VNNI void gemv_q4_1(const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1) { meet_all(PT_Q4_1, g, x, o0, o1); }
