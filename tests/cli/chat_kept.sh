@@ -64,7 +64,7 @@ talk() { # OPTION...: the answers of the chat into $dir/chat, one a line
 long="tell me a long story of the sea and of the ships that sail on it and of all that the sailors say to one another when it is night and the wind is still"
 greedy=(--temperature 0 --regex "$letters")
 ask "$long" 7 "${greedy[@]}"
-for i in 1 2 3; do
+for i in 1 2 3 4; do
     ask "and then, $i?" 7 "${greedy[@]}"
     again /regen 7 "${greedy[@]}"
     again "/swipe 3" 7 "${greedy[@]}"
@@ -84,7 +84,7 @@ tell /reset
 turns=()
 ask "who are you" 7 "${greedy[@]}"
 talk "${greedy[@]}"
-result "20 questions, edits, swipes and other answers: the text of the same conversation computed anew"
+result "20 edits, swipes and other answers: the text of the same conversation computed anew"
 [ -n "$1" ] && cmp "$dir/chat" "$dir/want" && exit 0
 [ -n "$1" ] && exit 1
 

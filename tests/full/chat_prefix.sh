@@ -41,5 +41,5 @@ echo "# figure kept prefix: $((k / 1000)) ms to the first token behind $tokens t
 result "the first token in a tenth of the time (median of 3)"
 
 bash tests/cli/chat_kept.sh "$model" >"$dir/log"
-result "20 questions, edits, swipes and other answers: the text of the same conversation computed anew"
+result "20 edits, swipes and other answers: the text of the same conversation computed anew"
 echo "1..$n"
