@@ -99,6 +99,7 @@ static void release(pt_gen_result *r, int n)
     for (int i = 0; i < n; i++) free(r[i].ids.ids);
 }
 
+#ifndef BATCHING_ON_DEVICE /* tests/emu/model_batching_device.c takes what stands above */
 /* One at a time; 16 with room for all; 16 with room for fewer than that; forests of a few prompts; the reference backend. */
 static void test_together(void **state)
 {
@@ -245,3 +246,4 @@ int main(int argc, char **argv)
     make_prompts();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+#endif
