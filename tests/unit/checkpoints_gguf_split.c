@@ -17,7 +17,7 @@ static const int64_t widths[TENSORS] = {8, 64, 8, 8, 8}; /* of f32: 32, 256, 32,
 static void write_model(const char *name, size_t limit, bool seal)
 {
     pt_gguf_writer w;
-    char tensor[8];
+    char tensor[16];
     float x[64];
     assert_int_equal(pt_gguf_writer_open(&w, scratch_path(name)), PT_OK);
     pt_gguf_writer_limit(&w, limit);
@@ -46,7 +46,7 @@ static void check_model(const char *name, size_t parts)
     assert_int_equal(pt_gguf_text(g, "general.name", &s), PT_OK);
     assert_int_equal(pt_gguf_verify(g), PT_OK);
     for (int i = 0; i < TENSORS; i++) {
-        char tensor[8];
+        char tensor[16];
         float x[64];
         const pt_gguf_tensor *t;
         snprintf(tensor, sizeof tensor, "t%d", i);
