@@ -1,89 +1,144 @@
 #!/usr/bin/env python3
-"""A training step on paper: FLOPs, bytes and launches of each op of a LoRA step on a frozen, quantised base, and the share of a chip's peak that
-they allow. Prints the tables of docs/gpu.md.
+"""What a training step takes on GPUs that nobody here has: ms by op, reckoned from counted work of the kernels as they stand.
 
-  roofline.py
-
-A time is the largest of FLOPs / rate, bytes / bandwidth and launches * LAUNCH_US. Rates: products by cuBLASLt at GEMM_SHARE of the chip's dense
-bf16 peak (f32 accumulate), attention by mma.sync as its issue slots allow (see attention_share), memory at MEM_SHARE of its bandwidth.
-The shares are assumptions, written here; nothing was timed.
+  roofline.py            prints the tables that stand in docs/gpu.md
+  roofline.py --write    writes them there, and tests/bench/roofline.tsv: microseconds of the entries that gpu_bench times, which it prints beside its own
+  roofline.py --check    exit 1 when either is not what this script gives (a kernel's budget fell, a constant changed): run --write, and say in the commit
+                         what changed
+GPU_BUDGETS: another file than tests/emu/gpu_budgets.tsv. The parts lie in tests/bench/roofline/: chips (constants and their sources), kernels (blocks, waves,
+steps of our kernels), step (the ops of a training step), engines (published figures of others, as a check), sass (loops of a cubin), loops.tsv (its counts).
 """
-# Llama-3.1-8B, one stream of 4096 tokens, every row supervised; r = 16 on all seven matrices; 4.5 bits a weight (Q4_K)
-L, D, F, H, KV, HD, VOC, N, R, QBYTES = 32, 4096, 14336, 32, 8, 128, 128256, 4096, 16, 4.5 / 8
-# chip: (peak TF/s bf16 with f32 sums, GB/s, GEMM share, cycles of one m16n8k16 on a quarter of an SM, sync-mma limit)
-CHIPS = {"A100 80GB SXM": (312, 2039, 0.80, 8, 1.0), "H100 SXM": (989, 3350, 0.68, 4, 0.62), "RTX 4090": (165, 1008, 0.90, 32, 1.0)}
-MEM_SHARE, LAUNCH_US = 0.85, 1.5
-OTHER_PER_MMA = 2.65 # instructions beside each mma in attention's forward loop (tests/emu/sass; backward has 1.7-1.9)
-# launches of each op family in one layer, forward and backward, as tests/emu/loop_launches.c counts them on the emulated device; linear: two (dequantise,
-# multiply) a block of a matrix, and there one block a matrix. Blocks hold 16 Mi weights (kernels/cuda/linear.cu)
-COUNTED = {"linear": (14, 14), "lora": (8, 12), "attention": (1, 2), "norm": (2, 4), "rope": (2, 2), "mlp": (1, 2)}
-BLOCK = 16 << 20
-CHUNKS = -(-N // 512)  # of the head: 256 MiB of f32 logits hold 523 rows of this vocabulary; each chunk dequantises the matrix again
+import hashlib
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "roofline"))
+sys.dont_write_bytecode = True
+import chips  # noqa: E402
+import engines  # noqa: E402
+import kernels as k  # noqa: E402
+import step  # noqa: E402
+
+DOC = os.path.join(HERE, "../../docs/gpu.md")
+TSV = os.path.join(HERE, "roofline.tsv")
+BEGIN, END = "<!-- roofline.py --write -->", "<!-- end of roofline.py -->"
+INPUTS = ("chips.py", "kernels.py", "step.py", "loops.tsv")
 
 
-def blocks(rows, cols):
-    step = BLOCK // cols // 128 * 128
-    return -(-rows // step)
+def row(cells):
+    return "| " + " | ".join(cells) + " |"
 
 
-def matrices():
-    """(name, in, out) of the seven matrices, by the group that shares an input."""
-    return [("q", D, H * HD), ("k", D, KV * HD), ("v", D, KV * HD), ("o", H * HD, D), ("gate", D, F), ("up", D, F), ("down", F, D)]
+def ours(models):
+    lines = []
+    for m in models:
+        table = [step.step_ms(c, m) for c in chips.CHIPS]
+        n = sum(step.DOCS)
+        lines += ["%s, ms a step (%d launches in its layers):" % (m.name, step.launches(m)), "", row(["op"] + [c.name for c in chips.CHIPS]), "|---" * (len(chips.CHIPS) + 1) + "|"]
+        for op in table[0]:
+            if any(t[op] >= 0.05 for t in table):
+                lines.append(row([op] + ["%.1f" % t[op] for t in table]))
+        sums = [sum(t.values()) for t in table]
+        lines += [row(["step"] + ["%.0f" % s for s in sums]), row(["tokens/s"] + ["%.0f" % (n / s * 1e3) for s in sums]), ""]
+    return lines
 
 
-def ops():
-    """op: (FLOPs, bytes) of all layers, forward and backward; then the head."""
-    out = {}
-    flops = byte = lf = lb = 0.0
-    for _, i, o in matrices():
-        flops += 2 * 2.0 * N * i * o                                    # y and dx
-        byte += 2 * (i * o * (QBYTES + 2 + 2) + 2.0 * N * (i + o))      # blocks read, numbers written and read, x and y
-        lf += 3 * 2.0 * N * R * (i + o)                                 # forward; dt and dx; dA and dB
-        lb += 2.0 * N * (i + 2 * o) + 2.0 * N * (2 * o + 3 * i) + 8.0 * N * R * 4
-    out["linear"], out["lora"] = (L * flops, L * byte), (L * lf, L * lb)
-    pairs = N * (N + 1) / 2  # backward runs 7 products a pair, not 5: dq and dk/dv are two kernels, each makes s and dp
-    q, kv = 2.0 * N * H * HD, 2.0 * N * KV * HD
-    out["attention"] = (L * pairs * H * HD * (4 + 14), L * ((2 * q + 2 * kv) + (5 * q + 6 * kv)))
-    x, f = 2.0 * N * D, 2.0 * N * F
-    out["norm"] = (L * 40.0 * N * D, L * (2 * 3.5 * x + 2 * (2 * x + 4 * x)))   # forward with add; made again and backward
-    out["rope"] = (L * 12.0 * N * (H + KV) * HD, L * 2 * 2 * (q + kv))
-    out["mlp"] = (L * 30.0 * N * F, L * (3 * f + 3 * f + 5 * f))                # forward, made again, backward
-    w = VOC * D
-    out["head"] = (2 * 2.0 * N * w, 2 * (CHUNKS * w * (QBYTES + 4) + x) + N * VOC * (4 + 4 + 4 + 2 + 2))
-    params = sum(R * (i + o) for _, i, o in matrices()) * L
-    out["optimiser"] = (15.0 * params, params * 4 * 7)
+def waves():
+    """Waves of our kernels and of the products of an 8B step, H100."""
+    h, m, n = chips.chip_of("H100"), step.LLAMA_8B, sum(step.DOCS)
+    tiles = k.ceil(n, 64)
+    grids = (("lora_down_k, `down`", "lora_down_k<2, false>", 128, tiles), ("lora_down_k, gate and up", "lora_down_k<2, false>", 128, 2 * tiles),
+             ("lora_grad_k, `down`", "lora_grad_k<2>", 128, k.ceil(m.width, 64) + k.ceil(m.ff, 64)), ("attention_fwd_k", "attention_fwd_k<128, true, false>", 256, n // 32 * m.kv),
+             ("attention_dq_k", "attention_dq_k<128, true, false>", 256, n // 32 * m.kv), ("attention_dkv_k", "attention_dkv_k<128, false, true, false>", 128, tiles * m.kv))
+    lines = [row(["kernel, 8B, H100 (132 SMs)", "blocks", "an SM holds", "blocks an SM gets"]), "|---|---|---|---|"]
+    lines += [row([what, str(blocks), str(k.resident(h, name, threads)), "%.2f" % (blocks / h.sms)]) for what, name, threads, blocks in grids]
+    lines += ["", row(["product [4096 x n], k (H100)", "tiles of 128 x 256 an SM gets", "share of its time that works"]), "|---|---|---|"]
+    for what, total, across, unit in (("forward, `up`", m.ff, m.width, 128), ("forward, `down`", m.width, m.ff, 128), ("dx, `up`", m.width, m.ff, 256), ("dx, `down`", m.ff, m.width, 256)):
+        for now in sorted(set(step.pieces(total, across, unit)), reverse=True):
+            w = k.product_waves(h, n, now, (128, 256))
+            lines.append(row(["%s: n %d, k %d" % (what, now, across), "%.2f" % w, "%.0f %%" % (100 * n * now / 128 / 256 / h.sms / -(-w // 1))]))
+    return lines + [""]
+
+
+def others():
+    lines = [row(["published (Qwen3-8B)", "chip", "tokens/s", "reckoned", "reckoned / published"]), "|---|---|---|---|---|"]
+    near = 0
+    for chip, name, page, speed, attention, weights, last in engines.PUBLISHED:
+        t = engines.micro_batch_ms(chips.chip_of(chip), step.QWEN_8B, attention, weights, last)
+        got = sum(step.DOCS) / sum(t.values()) * 1e3
+        near += abs(got / speed - 1) <= 0.15
+        lines.append(row([name + ", " + page, chip, "%d" % speed, "%.0f" % got, "%.2f" % (got / speed)]))
+    lines += ["", "Within 15 %%: %d of %d." % (near, len(engines.PUBLISHED)), "", row(["cuBLAS, H100, m x n x k", "measured, TF/s", "reckoned", "reckoned / measured"]), "|---|---|---|---|"]
+    for shape, measured in engines.XLA:
+        got = engines.product_tf(chips.chip_of("H100"), *shape)
+        lines.append(row(["%d x %d x %d" % shape, "%.0f" % measured, "%.0f" % got, "%.2f" % (got / measured)]))
+    return lines
+
+
+def text():
+    return "\n".join(ours((step.LLAMA_8B, step.QWEN_8B, step.QWEN_06B)) + waves() + others()) + "\n"
+
+
+def entries(c):
+    """Of gpu_bench (tests/gpu/gpu_bench.cpp, its full shapes), by the names that it prints."""
+    m, n = step.LLAMA_8B, 4096
+    x, q, kv = 2.0 * n * m.width, 2.0 * n * m.heads * m.dim, 2.0 * n * m.kv * m.dim
+    out = {"rmsnorm + residual add": k.stream_us(c, 4 * x), "rmsnorm_bwd": k.stream_us(c, 4 * x), "rope, q": k.stream_us(c, 2 * x + 4.0 * n * m.dim),
+           "gated": step.gated_us(c, n, m.ff, False), "gated_bwd": step.gated_us(c, n, m.ff, True),
+           "sumsq": k.stream_us(c, 4.0 * (100 << 20)) + chips.LAUNCH_US, "adamw": k.stream_us(c, 28.0 * (100 << 20))}
+    for kind in ("bf16", "q8_0", "q4_k", "q6_k"):
+        out["linear, up, " + kind] = sum(step.linear_us(c, n, m.width, m.ff, kind, False))
+        out["linear_bwd_x, up, " + kind] = sum(step.linear_us(c, n, m.width, m.ff, kind, True))
+    group = step.matrices(m)[0]
+    out["lora, q k v, r 16"], out["lora_bwd, q k v, r 16"] = step.lora_us(c, n, group, False), step.lora_us(c, n, group, True)
+    out["attention"] = k.attention_us(c, (n,), m.heads, m.kv, 2 * q + 2 * kv, "fwd")
+    out["attention_bwd"] = k.attention_us(c, (n,), m.heads, m.kv, 4 * q + 2 * kv, "dq") + k.attention_us(c, (n,), m.heads, m.kv, 2 * q + 4 * kv, "dkv")
+    out["head, forward and backward"] = step.head_us(c, 1024, m, "bf16")
     return out
 
 
-def attention_share(cycles, limit):
-    """Issue: an mma takes `cycles` of the tensor core, it and its companions take 1 + OTHER_PER_MMA issue slots of the same quarter."""
-    return limit * cycles / max(cycles, (1 + OTHER_PER_MMA) * limit) * 0.8   # 0.8: prologues, causal tiles cut by the mask, tails
+def tsv():
+    k.used.clear()
+    lines = ["%s\t%s\t%.1f" % (c.name.removesuffix(" 80GB SXM").removesuffix(" SXM"), name, t) for c in chips.CHIPS for name, t in entries(c).items()]
+    h = hashlib.sha256()
+    for name in INPUTS:
+        with open(os.path.join(HERE, "roofline", name), "rb") as f:
+            h.update(f.read())
+    for line in sorted(k.used):
+        h.update(repr(line).encode())
+    head = "# Written by tests/bench/roofline.py --write: chip (a part of the device's name), entry of gpu_bench, microseconds predicted. Inputs: sha256 "
+    return head + h.hexdigest()[:16] + "\n" + "\n".join(lines) + "\n"
+
+
+def read(path):
+    with open(path, encoding="utf-8") as f:
+        return f.read()
 
 
 def main():
-    table = ops()
-    print("| op | GFLOP | GB | launches |\n|---|---|---|---|")
-    launches = {k: L * sum(v) for k, v in COUNTED.items()}
-    per_layer = sum(COUNTED["linear"]) // 7
-    launches.update(linear=L * per_layer * sum(blocks(o, i) for _, i, o in matrices()), head=CHUNKS * (4 * blocks(VOC, D) + 2), optimiser=4)
-    for k, (f, b) in table.items():
-        print("| %s | %.0f | %.1f | %d |" % (k, f / 1e9, b / 1e9, launches[k]))
-    print("| all | %.0f | %.1f | %d |\n" % (sum(f for f, _ in table.values()) / 1e9, sum(b for _, b in table.values()) / 1e9, sum(launches.values())))
-    print("| op | " + " | ".join(CHIPS) + " |\n|---|" + "---|" * len(CHIPS))
-    totals = {c: 0.0 for c in CHIPS}
-    for k, (f, b) in table.items():
-        cells = []
-        for c, (peak, bw, gemm, cycles, limit) in CHIPS.items():
-            rate = peak * 1e12 * {"linear": gemm, "head": gemm, "lora": gemm * 0.5, "attention": attention_share(cycles, limit)}.get(k, 0.03)
-            times = {"FLOPs": f / rate, "bytes": b / (bw * 1e9 * MEM_SHARE), "launches": launches[k] * LAUNCH_US * 1e-6}
-            # dequantising comes before the product and does not overlap it
-            t = times["FLOPs"] + times["bytes"] if k in ("linear", "head") else max(times.values())
-            totals[c] += t
-            cells.append("%.1f ms (%s)" % (t * 1e3, max(times, key=times.get)))
-        print("| %s | %s |" % (k, " | ".join(cells)))
-    print("| step | " + " | ".join("%.0f ms, %.0f tokens/s" % (totals[c] * 1e3, N / totals[c]) for c in CHIPS) + " |")
-    work = sum(table[k][0] for k in ("linear", "lora", "attention", "head")) - L * (N * (N + 1) / 2) * H * HD * 4  # s and dp once
-    print("| share of the dense bf16 peak | " + " | ".join("%.0f %%" % (100 * work / totals[c] / (CHIPS[c][0] * 1e12)) for c in CHIPS) + " |")
+    what = sys.argv[1] if len(sys.argv) == 2 else "" if len(sys.argv) == 1 else "?"
+    if what not in ("", "--write", "--check"):
+        sys.exit("usage: roofline.py [--write | --check]")
+    tables = text()
+    if not what:
+        sys.stdout.write(tables)
+        return
+    doc = read(DOC)
+    if doc.count(BEGIN) != 1 or doc.count(END) != 1:
+        sys.exit("docs/gpu.md: no place for the tables (%s ... %s)" % (BEGIN, END))
+    before, rest = doc.split(BEGIN)
+    old, after = rest.split(END)
+    new = "\n\n" + tables + "\n"
+    if what == "--write":
+        for path, content in ((DOC, before + BEGIN + new + END + after), (TSV, tsv())):
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(content)
+        return
+    stale = [name for name, same in (("docs/gpu.md", old == new), ("tests/bench/roofline.tsv", read(TSV) == tsv())) if not same]
+    for name in stale:
+        print("%s is not what tests/bench/roofline.py gives: run it with --write, and say in the commit what changed" % name)
+    sys.exit(1 if stale else 0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 /* Times of the CUDA backend's ops at the shapes of Llama-3.1-8B with 4096 tokens, each as share of what this GPU reached in a
  * large product (bf16) and a large copy just before: the time that the op's products and its least bytes would take at those
- * peaks, divided by the time it took. make bench-gpu; gpu_bench [tiny] REPORT (tiny: small shapes, to prove the program on the
- * emulated device). */
+ * peaks, divided by the time it took; beside it what tests/bench/roofline.py predicts for this chip (roofline.tsv), and measured / predicted.
+ * make bench-gpu, from the project's root; gpu_bench [tiny] REPORT (tiny: small shapes, to prove the program on the emulated device: its
+ * predictions are an H100's at full shapes). */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,12 @@ double gemm_peak, copy_peak; /* FLOP/s, bytes/s */
 int failures;
 bool quick;
 std::vector<const char *> timed; /* names of the table's entries */
+struct prediction {
+    char entry[64];
+    double us;
+};
+std::vector<prediction> predictions; /* of this chip */
+int compared;
 
 void say(const char *fmt, ...)
 {
@@ -52,6 +59,27 @@ void say(const char *fmt, ...)
         va_end(ap);
         fflush(f);
     }
+}
+
+/* The predictions for a device of this name: a line is a part of the name, an entry, microseconds. */
+void read_predictions(const char *device)
+{
+    const char *path = "tests/bench/roofline.tsv";
+    char line[256], chip[64];
+    FILE *f = fopen(path, "r");
+    bool there = f != NULL;
+    while (f && fgets(line, sizeof line, f)) {
+        prediction p = {};
+        if (sscanf(line, "%63[^\t]\t%63[^\t]\t%lf", chip, p.entry, &p.us) == 3 && line[0] != '#' && strstr(device, chip)) predictions.push_back(p);
+    }
+    if (f) fclose(f);
+    if (predictions.empty()) say("no predictions: %s\n", there ? "none for this chip in tests/bench/roofline.tsv" : "tests/bench/roofline.tsv cannot be read from here");
+}
+double predicted(const char *entry)
+{
+    for (const prediction &p : predictions)
+        if (strcmp(p.entry, entry) == 0) return p.us;
+    return 0;
 }
 
 /* A matrix of random numbers below 1 (blocks: finite scales). Views keep a pointer: bufs never grows past its reserve. */
@@ -139,8 +167,11 @@ template <typename F> void time_op(const char *what, double flops, double bytes,
         say("%-34s FAILED: %s\n", what, pt_err_msg());
     } else {
         double least = flops / gemm_peak > bytes / copy_peak ? flops / gemm_peak : bytes / copy_peak;
-        say("%-34s %10.1f us %9.1f TFLOP/s %9.1f GB/s  %5.1f %% of the %s peak\n", what, s * 1e6, flops / s * 1e-12,
+        double us = predicted(what);
+        say("%-34s %10.1f us %9.1f TFLOP/s %9.1f GB/s  %5.1f %% of the %s peak", what, s * 1e6, flops / s * 1e-12,
             bytes / s * 1e-9, 100 * least / s, flops / gemm_peak > bytes / copy_peak ? "GEMM" : "copy");
+        if (us > 0) compared++, say("; predicted %.1f us, measured / predicted %.2f", us, s * 1e6 / us);
+        say("\n");
     }
     if (need) ctx.ops->free(&ctx, &ws);
 }
@@ -396,9 +427,11 @@ void heads(const shapes &z)
     drop_all();
 }
 
-/* An entry of the table that nothing here times is a failure. */
+/* An entry of the table that nothing here times is a failure; so is a prediction of what nothing here is called. */
 void all_timed(void)
 {
+    if (compared < (int)predictions.size())
+        failures++, say("%-34s FAILED: %d of %d predictions have no entry of that name\n", "roofline.tsv", (int)predictions.size() - compared, (int)predictions.size());
 #define NAME(op, args) #op,
     static const char *const all[] = {PT_OP_LIST(NAME)};
     for (const char *op : all) {
@@ -433,6 +466,7 @@ int main(int argc, char **argv)
     }
     say("%s, sm_%d%d; %lld tokens, width %lld%s\n", prop.name, prop.major, prop.minor, (long long)z.n, (long long)z.c,
         small ? " (tiny: the program is tested, times mean nothing)" : "");
+    read_predictions(small ? "H100" : prop.name);
     peaks(z);
     elements(z);
     moves(z);

@@ -1,0 +1,235 @@
+"""What a kernel takes on a chip: blocks an SM by its budgets (tests/emu/gpu_budgets.tsv), waves, and the busiest of an SM's parts.
+
+A step is what a block does between two barriers of its main loop. While b blocks share an SM, a step of all of them takes
+
+  max(chain, b * issue, b * tensor, b * shared) cycles
+
+chain: loads that wait for one another, each a whole latency, and the stall counts of the instructions between them (of one warp; warps of a block go
+together); issue: instructions of the block's warps in one quarter of the SM, one a cycle; tensor: its mma there; shared: bytes through shared memory at
+128 a cycle, bank conflicts as counted. A kernel takes the longer of its blocks' schedule and its bytes at the rate of memory, and LAUNCH_US.
+"""
+import heapq
+import os
+
+from chips import BARRIER, FEED, LAUNCH_US, SHARED_BYTES
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BUDGETS = os.environ.get("GPU_BUDGETS") or os.path.join(HERE, "../../emu/gpu_budgets.tsv")
+LOOPS = os.path.join(HERE, "loops.tsv")
+
+
+def ceil(a, b):
+    return -(-a // b)
+
+
+def read_tsv(path, keys):
+    """{first `keys` columns: last column} of a tab-separated file; # begins a comment line."""
+    out = {}
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            if line.strip() and not line.startswith("#"):
+                cells = line.rstrip("\n").split("\t")
+                out[tuple(cells[:keys])] = float(cells[keys])
+    return out
+
+
+budgets = read_tsv(BUDGETS, 3)
+loops = read_tsv(LOOPS, 3)
+used = set()  # lines of the budgets that a prediction took
+
+
+def loop(kernel, part, figure):
+    """Counted in the SASS of sm_90 (sass.py; loops.tsv)."""
+    return loops[kernel, part, figure]
+
+
+def budget(kernel, arch, figure, absent=None):
+    key = (kernel, arch, figure)
+    if key not in budgets and absent is not None:
+        return absent
+    used.add(key + (budgets[key],))
+    return budgets[key]
+
+
+def resident(chip, kernel, threads):
+    """Blocks of a kernel that an SM holds: registers go to whole warps in steps of 256 a quarter, shared memory in steps of 128 bytes and 1 KB a block."""
+    warps = ceil(threads, 32)
+    per = ceil(int(budget(kernel, chip.arch, "regs")) * 32, 256) * 256
+    n = (16384 // per) // ceil(warps, 4)
+    need = ceil(int(budget(kernel, chip.arch, "smem") + budget(kernel, "-", "dynamic", 0)) + 1024, 128) * 128
+    return min(n, chip.shared * 1024 // need, chip.warps // warps, chip.blocks)
+
+
+def step(chain=0.0, issue=0.0, tensor=0.0, shared=0.0):
+    """Cycles of a step by the number of blocks that share an SM."""
+    return lambda b: max(chain, b * issue, b * tensor, b * shared)
+
+
+def schedule(chip, blocks, most, cycles, fixed):
+    """Cycles until the last block ends. blocks: (how many, steps each), started in this order; fixed: cycles of a block before and after its loop."""
+    n = sum(count for count, _ in blocks)
+    if n == 0:
+        return 0.0
+    if most < 1:
+        raise SystemExit("roofline: a kernel that no SM of this chip holds")
+    b = min(most, ceil(n, chip.sms))
+    if len(blocks) == 1:  # all equal: rounds, the last with fewer blocks an SM
+        steps, left = blocks[0][1], n
+        rounds, rest = divmod(left, chip.sms * b)
+        t = rounds * (steps * cycles(b) + fixed)
+        return t + (steps * cycles(ceil(rest, chip.sms)) + fixed if rest else 0)
+    slots, end = [0.0] * (chip.sms * b), 0.0
+    each = cycles(b)
+    for count, steps in blocks:
+        for _ in range(count):
+            t = heapq.heappop(slots) + steps * each + fixed
+            heapq.heappush(slots, t)
+            end = max(end, t)
+    return end
+
+
+def us(chip, cycles):
+    return cycles / (chip.clock * 1e3)
+
+
+def move_us(chip, size):
+    """`size` bytes read or written at the rate of memory."""
+    return size / (chip.memory * chip.share * 1e3)
+
+
+def kernel_us(chip, cycles, size):
+    return max(us(chip, cycles), move_us(chip, size)) + LAUNCH_US
+
+
+def stream_us(chip, size, warps=0.0, instr=0.0):
+    """A streaming kernel: bytes, and instructions of its warps (its blocks are many and equal: no waves)."""
+    return kernel_us(chip, warps * instr / 4 / chip.sms, size)
+
+
+# Tiles that cuBLAS may choose from, rows x columns of the output a block; the best for a shape is taken, K is never split.
+TILES = ((128, 256), (256, 128), (128, 128), (64, 128), (128, 64), (64, 64))
+
+
+def product_us(chip, m, n, k, out_bytes=2, rate=None):
+    """c[m, n] = a[m, k] . b[k, n] in bf16 by cuBLASLt: whole waves of a tile, each at the SM's share of chip.gemm or of what the L2 cache feeds it."""
+    flops = (rate or chip.gemm) * 1e6 / chip.sms  # a microsecond and SM
+    feed = FEED * chip.clock * 1e3                # bytes, likewise
+    best = None
+    for tm, tn in TILES:
+        one = max(2.0 * tm * tn * k / flops, 2.0 * (tm + tn) * k / feed)
+        t = ceil(ceil(m, tm) * ceil(n, tn), chip.sms) * one
+        best = t if best is None or t < best else best
+    edges = us(chip, 2 * chip.far)  # the first tile's way in, the last one's way out
+    return max(best + edges, move_us(chip, 2.0 * (m * k + k * n) + out_bytes * m * n)) + LAUNCH_US
+
+
+def product_waves(chip, m, n, tile):
+    return ceil(m, tile[0]) * ceil(n, tile[1]) / chip.sms
+
+
+# ---- dequantisation (dequant.cu) ----
+BLOCKS = {"q8_0": (7, 34 / 32), "q4_k": (14, 144 / 256), "q6_k": (16, 210 / 256), "bf16": (None, 2.0)}  # number in the budgets' names, bytes a weight
+CHUNK = 4096
+
+
+def dequant_us(chip, kind, rows, cols, whole):
+    """rows x cols weights to bf16 scratch of 32 MiB, which stays in an L2 cache twice as large, else goes through memory. whole: rows lie together."""
+    number, size = BLOCKS[kind]
+    name = "dequant_k<%d, bf16, 8>" % number
+    n = rows * cols
+    per = CHUNK if whole else min(cols, CHUNK)
+    blocks = ceil(n, CHUNK) if whole else rows * ceil(cols, CHUNK)
+    trips = ceil(per, 2048)  # of 256 threads with 8 weights each
+    warps = min(8, ceil(per, 256)) * trips
+    part = "q" + kind[1:]
+    issue = warps * loop("dequant_k", part, "instr") / 4 + 8 * loop("dequant_k", part, "stage_instr") / 4
+    shared = warps * loop("dequant_k", part, "lds") * max(1.0, budget(name, "-", "banks", 1.0)) + 2 * per * size / SHARED_BYTES
+    chain = chip.far + loop("dequant_k", part, "stage_stall") + trips * loop("dequant_k", part, "stall") + 2 * BARRIER
+    held = 2.0 * n if chip.l2 < 64 else 0.0
+    t = schedule(chip, [(blocks, 1)], resident(chip, name, 256), step(chain, issue, 0, shared), 0)
+    return kernel_us(chip, t, n * size + held)
+
+
+# ---- LoRA (lora.cu), ranks up to 16 ----
+def fill(latency, kernel, part, trips):
+    return trips * (latency + loop(kernel, part, "stall")), trips * loop(kernel, part, "instr")
+
+
+def lora_loop(chip, kernel, wide, narrow):
+    """A step of 64 columns: a tile of 64 x 64 from memory in four trips, one of 64 x 16 from the L2 cache in one, then 8 mma."""
+    c1, i1 = fill(chip.far, kernel, wide, 4)
+    c2, i2 = fill(chip.near, kernel, narrow, 1)
+    chain = c1 + c2 + loop(kernel, "multiply", "stall") + 2 * BARRIER
+    shared = (64 * 64 * 2 + 64 * 16 * 2 + 4 * loop(kernel, "multiply", "ldsm") * 512) / SHARED_BYTES
+    return step(chain, i1 + i2 + loop(kernel, "multiply", "instr"), 8 * chip.mma / chip.sync, shared * budget(kernel, "-", "banks", 1.0))
+
+
+def lora_down_us(chip, n, widths, size, backward):
+    """t of each part: a block has 64 tokens x the rank and walks over the part's columns. widths: columns of each part."""
+    kernel = "lora_down_k<2, %s>" % ("true" if backward else "false")
+    cycles = lora_loop(chip, kernel, "wide", "narrow")
+    blocks = [(ceil(n, 64), ceil(w, 64)) for w in widths]
+    if len(set(widths)) == 1:
+        blocks = [(len(widths) * ceil(n, 64), ceil(widths[0], 64))]
+    return kernel_us(chip, schedule(chip, blocks, resident(chip, kernel, 128), cycles, chip.far), size)
+
+
+def lora_up_us(chip, n, widths, parts, size, backward):
+    """y or dx: a block has 64 tokens x 256 columns in four chunks; a chunk fetches t and B of `parts` parts, then adds its tile in four trips."""
+    kernel = "lora_up_k<%s, false>" % ("true" if backward else "false")
+    c1, i1 = fill(chip.near, kernel, "left", parts)
+    c2, i2 = fill(chip.near, kernel, "right", parts)
+    c3, i3 = fill(chip.far, kernel, "add", 4)
+    m = loop(kernel, "multiply", "stall") * parts
+    shared = 4 * (parts * (64 * 16 * 4 / SHARED_BYTES + 20 * 4) + 2 * 64 * 64 * 4 / SHARED_BYTES)
+    cycles = step(4 * (c1 + c2 + c3 + m + 4 * BARRIER), 4 * (i1 + i2 + i3), 32 * parts * chip.mma / chip.sync, shared * budget(kernel, "-", "banks", 1.0))
+    blocks = sum(ceil(n, 64) * ceil(w, 256) for w in widths)
+    return kernel_us(chip, schedule(chip, [(blocks, 1)], resident(chip, kernel, 128), cycles, chip.far), size)
+
+
+def lora_grad_us(chip, n, i, outs, size):
+    """dB and dA: a block has 64 of their rows and walks over all tokens."""
+    kernel = "lora_grad_k<2>"
+    cycles = lora_loop(chip, kernel, "wide", "narrow")
+    blocks = [(sum(ceil(o, 64) + ceil(i, 64) for o in outs), ceil(n, 64))]
+    return kernel_us(chip, schedule(chip, blocks, resident(chip, kernel, 128), cycles, 2 * chip.far), size)
+
+
+# ---- attention (attention_fwd.cu, attention_bwd.cu), heads of 128 ----
+def row_blocks(docs, tokens, keys):
+    """Tiles of keys of each block of `tokens` queries, longest first as forest_cuda.cu orders them; documents are packed, tiles of 64 keys."""
+    tiles, start = [], 0
+    for d in docs:
+        for at in range(0, d, tokens):
+            tiles.append(((at + tokens + 63) // 64) * (64 // keys))
+        start += d
+    return sorted(tiles, reverse=True)
+
+
+def key_blocks(docs, queries):
+    tiles = []
+    for d in docs:
+        for at in range(0, d, 64):
+            tiles.append(ceil(d - at, 64) * (64 // queries))
+    return sorted(tiles, reverse=True)
+
+
+def attention_us(chip, docs, heads, kv, size, which):
+    """which: fwd, dq, dkv. mma and ldmatrix a warp and tile are those of loops.tsv."""
+    group = heads // kv
+    if which == "dkv":
+        kernel, warps, tiles = "attention_dkv_k<128, false, true, false>", 4, key_blocks(docs, 32)
+        blocks = [(kv, group * t) for t in tiles]
+        fed = 2 * 32 * 128 * 2 + 4 * 32 * 2
+    else:
+        keys = 64 if which == "fwd" else 32
+        kernel, warps = "attention_%s_k<128, true, false>" % which, 8
+        rows = 128 // group // 16 * 16  # tokens of a block: 16, 32 or 64, times the group's heads
+        rows = 64 if rows >= 64 else 32 if rows >= 32 else 16
+        blocks = [(kv, t) for t in row_blocks(docs, rows, keys)]
+        fed = 2 * keys * 128 * 2
+    mma, ldsm = loop(kernel, "tile", "mma"), loop(kernel, "tile", "ldsm")
+    others = budget(kernel, chip.arch, "others_per_mma", loop(kernel, "tile", "instr") / mma - 1)
+    cycles = step(loop(kernel, "tile", "stall") + BARRIER, mma * (1 + others) * warps / 4, mma * warps / 4 * chip.mma / chip.sync,
+                  (warps * ldsm * 512 + fed) / SHARED_BYTES * budget(kernel, "-", "banks", 1.0))
+    return kernel_us(chip, schedule(chip, blocks, resident(chip, kernel, 32 * warps), cycles, 3 * chip.far), size)

@@ -1,0 +1,122 @@
+"""One optimiser step of LoRA on a frozen base, op by op, as train/model and kernels/cuda run it: r <= 16 on all seven matrices, every row supervised, no
+checkpointing (norms and the gated activation are made again in backward). Launches of a layer are those that tests/emu/loop_launches.c counts: 64.
+"""
+from collections import namedtuple
+
+import kernels as k
+from chips import LAUNCH_US
+
+Model = namedtuple("Model", "name layers width ff heads kv dim vocab qk_norm weights")
+LLAMA_8B = Model("Llama-3.1-8B, Q4_K", 32, 4096, 14336, 32, 8, 128, 128256, False, "q4_k")
+QWEN_8B = Model("Qwen3-8B, Q4_K", 36, 4096, 12288, 32, 8, 128, 151936, True, "q4_k")
+QWEN_06B = Model("Qwen3-0.6B, bf16", 28, 1024, 3072, 16, 8, 128, 151936, True, "bf16")
+DOCS = (2048, 2048)
+RANK = 16
+SCRATCH = 16 << 20  # weights of a block of linear.cu and of head.cu
+LOGITS = 256 << 20  # bytes of a chunk of head.cu
+
+
+def matrices(m):
+    """(in, out) of the seven, by the groups that share an input."""
+    q, kv = m.heads * m.dim, m.kv * m.dim
+    return (((m.width, q), (m.width, kv), (m.width, kv)), ((q, m.width),), ((m.width, m.ff), (m.width, m.ff)), ((m.ff, m.width),))
+
+
+def pieces(total, across, unit):
+    """How linear.cu cuts `total` rows or columns, `across` elements each."""
+    size = max(SCRATCH // across // unit * unit, unit)
+    return [min(size, total - at) for at in range(0, total, size)]
+
+
+def linear_us(chip, n, i, o, kind, backward):
+    """y = x w^T or dx = dy w: (of the products, of dequantising)."""
+    if kind == "bf16":
+        return (k.product_us(chip, n, i, o) if backward else k.product_us(chip, n, o, i)), 0.0
+    product = dequant = 0.0
+    for now in pieces(i, o, 256) if backward else pieces(o, i, 128):
+        product += k.product_us(chip, n, now, o) if backward else k.product_us(chip, n, now, i)
+        dequant += k.dequant_us(chip, kind, o, now, now == i) if backward else k.dequant_us(chip, kind, now, i, True)
+    return product, dequant
+
+
+def lora_us(chip, n, group, backward):
+    i, outs = group[0][0], [o for _, o in group]
+    parts, total = len(outs), sum(outs)
+    small = 4.0 * n * RANK * parts
+    if not backward:
+        return (k.lora_down_us(chip, n, [i] * parts, 2.0 * n * i + small, False) + k.lora_up_us(chip, n, outs, 1, 4.0 * n * total + small, False))
+    return (k.lora_down_us(chip, n, outs, 2.0 * n * total + small, True) + k.lora_grad_us(chip, n, i, outs, 2.0 * n * (total + parts * i) + 2 * small)
+            + k.lora_up_us(chip, n, [i], parts, 4.0 * n * i + small, True))
+
+
+def head_us(chip, n, m, kind):
+    """Rows in chunks of 256 MiB of f32 logits; the matrix is dequantised anew in each, by rows for the logits and by columns for dx."""
+    rows = max(64, min(2048, LOGITS // 4 // (-(-m.vocab // 32) * 32) // 64 * 64))
+    total = 0.0
+    for at in range(0, n, rows):
+        now = min(rows, n - at)
+        if kind == "bf16":
+            total += k.product_us(chip, now, m.vocab, m.width, 4) + k.product_us(chip, now, m.width, m.vocab)
+        else:
+            for v in pieces(m.vocab, m.width, 128):
+                total += k.product_us(chip, now, v, m.width, 4) + k.dequant_us(chip, kind, v, m.width, True)
+            for c in pieces(m.width, m.vocab, 256):
+                total += k.product_us(chip, now, c, m.vocab) + k.dequant_us(chip, kind, m.vocab, c, False)
+        total += k.stream_us(chip, 4.0 * now * m.vocab) + k.stream_us(chip, 6.0 * now * m.vocab)  # statistics; gradient: f32 read, bf16 written
+    return total
+
+
+def gated_us(chip, n, ff, backward):
+    name = "gated_bwd_k<bf16, 8, 0>" if backward else "gated_k<bf16, 8, 0>"
+    return k.stream_us(chip, (10.0 if backward else 6.0) * n * ff, n * ff / 256, k.loop(name, "8", "instr"))
+
+
+def norms_us(chip, n, m):
+    """Of a layer: two with the residual added, the same two again without, two backward; of each head likewise."""
+    row = 2.0 * n * m.width
+    t = 2 * (k.stream_us(chip, 4 * row) + k.stream_us(chip, 2 * row) + k.stream_us(chip, 4 * row))
+    if m.qk_norm:
+        for heads in (m.heads, m.kv):
+            row = 2.0 * n * heads * m.dim
+            t += 2 * k.stream_us(chip, 2 * row) + k.stream_us(chip, 3 * row)
+    return t
+
+
+def rope_us(chip, n, m):
+    return sum(2 * k.stream_us(chip, 4.0 * n * h * m.dim) for h in (m.heads, m.kv))
+
+
+def params(m):
+    return sum(RANK * (i + o) for g in matrices(m) for i, o in g) * m.layers
+
+
+def step_ms(chip, m, docs=DOCS):
+    """{op: ms}"""
+    n = sum(docs)
+    products = dequant = lora = 0.0
+    for group in matrices(m):
+        for i, o in group:
+            for backward in (False, True):
+                p, d = linear_us(chip, n, i, o, m.weights, backward)
+                products, dequant = products + p, dequant + d
+        lora += lora_us(chip, n, group, False) + lora_us(chip, n, group, True)
+    q, kv = 2.0 * n * m.heads * m.dim, 2.0 * n * m.kv * m.dim
+    attention = (k.attention_us(chip, docs, m.heads, m.kv, 2 * q + 2 * kv, "fwd") + k.attention_us(chip, docs, m.heads, m.kv, 4 * q + 2 * kv, "dq")
+                 + k.attention_us(chip, docs, m.heads, m.kv, 2 * q + 4 * kv, "dkv"))
+    streams = norms_us(chip, n, m) + rope_us(chip, n, m) + 2 * gated_us(chip, n, m.ff, False) + gated_us(chip, n, m.ff, True)
+    out = {"linear": products, "dequantise": dequant, "lora": lora, "attention": attention, "norm, rope, gated": streams}
+    out = {op: t * m.layers / 1e3 for op, t in out.items()}
+    out["head"] = head_us(chip, n, m, m.weights) / 1e3
+    out["optimiser"] = (k.stream_us(chip, 4.0 * params(m)) + k.stream_us(chip, 28.0 * params(m)) + 4 * LAUNCH_US) / 1e3
+    return out
+
+
+def launches(m, docs=DOCS):
+    """Kernels and products of a step, with the blocks that matrices of this size take."""
+    per = 0
+    for group in matrices(m):
+        per += 2 + 3
+        for i, o in group:
+            per += 2 if m.weights == "bf16" else 2 * (len(pieces(o, i, 128)) + len(pieces(i, o, 256)))
+    per += 3 + 6 + (6 if m.qk_norm else 0) + 4 + 3
+    return per * m.layers
