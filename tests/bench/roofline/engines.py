@@ -8,8 +8,8 @@ Their plans, as they publish them; the rest is assumed and said so:
   Surogate  recompute on (its default, and its benchmark's configuration leaves it), CUDA graphs, adamw_8bit, cuDNN attention
   Unsloth   gradient checkpointing of whole layers (the default of get_peft_model), FlashAttention 2, NF4 by bitsandbytes
   both      weights in bf16 through cuBLAS; LoRA as two products beside each; every token supervised
-  assumed   no time of the host; recompute runs the whole layer again, but for Surogate's last product (nothing in backward needs it); NF4 weights become bf16 before every product
-            (0.53 bytes read, 2 written); each elementwise op passes memory once; logits in bf16, made and turned into gradients in two passes each
+  assumed   no time of the host; recompute runs the whole layer again, but for Surogate's last product (nothing in backward needs it); NF4 weights become
+            bf16 before every product (0.53 bytes read, 2 written); each elementwise op passes memory once; logits in bf16, made and turned into gradients in two passes each
   attention rates of Shah et al. (arXiv:2407.08608), H100, heads of 128, rows of 2,048: forward causal cuDNN 484, FlashAttention 2 298 TF/s; backward is given
             without a mask only, 465 and 291: taken times what the mask costs forward (484/617 and 298/362)
 """
@@ -64,7 +64,9 @@ def micro_batch_ms(chip, m, attention, weights, last_again, docs=step.DOCS):
     fwd, bwd = ATTENTION[attention]
     t["attention"] = 2 * flops / (fwd * 1e6) + 2.5 * flops / (bwd * 1e6)
     x, q, f = 2.0 * n * m.width, 2.0 * n * (m.heads + m.kv) * m.dim, 2.0 * n * m.ff
-    passes = 2 * 2 * [4 * x] + 2 * [4 * x] + 2 * [2 * q] + [3 * q] + 2 * [2 * q] + [2 * q] + 2 * [3 * f] + [5 * f] + 2 * [2 * x]  # norms, of heads, rope, gated, sums
+    passes = 2 * 2 * [4 * x] + 2 * [4 * x] + 2 * [2 * x]      # norms with the residual, forward twice and backward; sums of gradients
+    passes += 2 * [2 * q] + [3 * q] + 2 * [2 * q] + [2 * q]  # norms of heads, rope
+    passes += 2 * [3 * f] + [5 * f]                          # gated
     t["norm, rope, gated"] = sum(k.stream_us(chip, b) for b in passes)
     t = {op: v * m.layers / 1e3 for op, v in t.items()}
     head = k.product_us(chip, n, m.vocab, m.width) + k.product_us(chip, n, m.width, m.vocab) + 2 * k.stream_us(chip, 4.0 * n * m.vocab)
@@ -75,9 +77,9 @@ def micro_batch_ms(chip, m, attention, weights, last_again, docs=step.DOCS):
 
 # cuBLAS on an H100, one product at a time: openxla/xla, xla/service/gpu/model/matmul_interpolator_data.h (sm_90, bf16), TF/s. Short runs: the clock is not yet
 # held down as in a step.
-XLA = (((2048, 4096, 4096), 753.6), ((4096, 4096, 2048), 738.7), ((4096, 1024, 4096), 738.5), ((1024, 4096, 4096), 738.5), ((4096, 512, 4096), 650.0), ((4096, 1024, 2048), 632.0),
-       ((2048, 4096, 1024), 594.2), ((4096, 4096, 512), 543.1), ((512, 4096, 2048), 522.2), ((256, 4096, 4096), 412.0), ((1024, 2048, 1024), 373.3), ((2048, 256, 4096), 307.5),
-       ((512, 512, 4096), 174.5), ((256, 256, 4096), 84.3))
+XLA = (((2048, 4096, 4096), 753.6), ((4096, 4096, 2048), 738.7), ((4096, 1024, 4096), 738.5), ((1024, 4096, 4096), 738.5), ((4096, 512, 4096), 650.0),
+       ((4096, 1024, 2048), 632.0), ((2048, 4096, 1024), 594.2), ((4096, 4096, 512), 543.1), ((512, 4096, 2048), 522.2), ((256, 4096, 4096), 412.0),
+       ((1024, 2048, 1024), 373.3), ((2048, 256, 4096), 307.5), ((512, 512, 4096), 174.5), ((256, 256, 4096), 84.3))
 
 
 def product_tf(chip, m, n, depth):

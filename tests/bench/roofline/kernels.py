@@ -40,6 +40,8 @@ used = set()  # lines of the budgets that a prediction took
 
 def loop(kernel, part, figure):
     """Counted in the SASS of sm_90 (sass.py; loops.tsv)."""
+    if (kernel, part, figure) not in loops:
+        raise SystemExit("roofline: no line \"%s %s %s\" in loops.tsv (sass.py counts it)" % (kernel, part, figure))
     return loops[kernel, part, figure]
 
 
@@ -47,6 +49,8 @@ def budget(kernel, arch, figure, absent=None):
     key = (kernel, arch, figure)
     if key not in budgets and absent is not None:
         return absent
+    if key not in budgets:
+        raise SystemExit("roofline: no line \"%s %s %s\" in the budgets (tests/emu/gpu_budgets.tsv): has the kernel another name now?" % key)
     used.add(key + (budgets[key],))
     return budgets[key]
 

@@ -91,7 +91,8 @@ def main():
         for first, last in loops(code, to):
             seen = [NAMES.get(lo & 0xfff) for lo, _ in code[first:last + 1]]
             stall = sum(hi >> 41 & 15 for _, hi in code[first:last + 1])
-            print("  %5d-%-5d instr %4d  stall %5d  %s" % (first, last, last - first + 1, stall, "  ".join("%s %d" % (k, seen.count(k)) for k in KINDS if k in seen)), end="")
+            kinds = "  ".join("%s %d" % (k, seen.count(k)) for k in KINDS if k in seen)
+            print("  %5d-%-5d instr %4d  stall %5d  %s" % (first, last, last - first + 1, stall, kinds), end="")
             through = way(code, to, first, last)
             print("  way %d stall %d" % through if through else "")
 
