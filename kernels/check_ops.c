@@ -218,6 +218,26 @@ pt_status pt_check_axpby(const pt_ctx *ctx, const pt_axpby_args *a)
     return pt_check_typed("axpby", "y", a->y, PT_F32, a->x.rows, a->x.cols);
 }
 
+static pt_status check_limit(const char *op, float limit)
+{
+    return limit > 0 && limit < 1e30f ? PT_OK : pt_fail(PT_EARG, "%s: limit %g", op, (double)limit);
+}
+
+pt_status pt_check_clamp(const pt_ctx *ctx, const pt_clamp_args *a)
+{
+    PT_RETURN(check_limit("clamp", a->limit));
+    PT_RETURN(pt_check_typed("clamp", "x", a->x, ctx->act, a->x.rows, a->x.cols));
+    return pt_check_typed("clamp", "y", a->y, ctx->act, a->x.rows, a->x.cols);
+}
+
+pt_status pt_check_clamp_bwd(const pt_ctx *ctx, const pt_clamp_bwd_args *a)
+{
+    PT_RETURN(check_limit("clamp_bwd", a->limit));
+    PT_RETURN(pt_check_typed("clamp_bwd", "x", a->x, ctx->act, a->x.rows, a->x.cols));
+    PT_RETURN(pt_check_typed("clamp_bwd", "dy", a->dy, ctx->act, a->x.rows, a->x.cols));
+    return pt_check_typed("clamp_bwd", "dx", a->dx, ctx->act, a->x.rows, a->x.cols);
+}
+
 pt_status pt_check_sample(const pt_ctx *ctx, const pt_sample_args *a)
 {
     int64_t b = a->logits.rows, v = a->logits.cols;

@@ -21,5 +21,7 @@ pt_status pt_check_gather(const pt_ctx *ctx, const pt_gather_args *a);
 pt_status pt_check_scatter_add(const pt_ctx *ctx, const pt_gather_args *a);
 pt_status pt_check_cast(const pt_ctx *ctx, const pt_cast_args *a);
 pt_status pt_check_axpby(const pt_ctx *ctx, const pt_axpby_args *a);
+pt_status pt_check_clamp(const pt_ctx *ctx, const pt_clamp_args *a); /* both: every backend's */
+pt_status pt_check_clamp_bwd(const pt_ctx *ctx, const pt_clamp_bwd_args *a);
 pt_status pt_check_sample(const pt_ctx *ctx, const pt_sample_args *a);
 #endif

@@ -9,6 +9,8 @@
     X(scatter_add, pt_gather_args)            \
     X(cast, pt_cast_args)                     \
     X(axpby, pt_axpby_args)                   \
+    X(clamp, pt_clamp_args)                   \
+    X(clamp_bwd, pt_clamp_bwd_args)           \
     X(rmsnorm, pt_rmsnorm_args)               \
     X(rmsnorm_bwd, pt_rmsnorm_bwd_args)       \
     X(layernorm, pt_layernorm_args)           \

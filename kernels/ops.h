@@ -5,6 +5,7 @@
 #include "base/version.h"
 #include "kernels/adam.h"
 #include "kernels/attention.h"
+#include "kernels/clamp.h"
 #include "kernels/head.h"
 #include "kernels/linear.h"
 #include "kernels/lora.h"
@@ -52,6 +53,8 @@ typedef struct pt_ops {
     pt_status (*scatter_add)(pt_ctx *, const pt_gather_args *);
     pt_status (*cast)(pt_ctx *, const pt_cast_args *);
     pt_status (*axpby)(pt_ctx *, const pt_axpby_args *);
+    pt_status (*clamp)(pt_ctx *, const pt_clamp_args *);
+    pt_status (*clamp_bwd)(pt_ctx *, const pt_clamp_bwd_args *);
     pt_status (*rmsnorm)(pt_ctx *, const pt_rmsnorm_args *);
     pt_status (*rmsnorm_bwd)(pt_ctx *, const pt_rmsnorm_bwd_args *);
     pt_status (*layernorm)(pt_ctx *, const pt_layernorm_args *);

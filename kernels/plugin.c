@@ -40,6 +40,8 @@ const any_fn pt_plugin_needs[] = {
     KEEP(pt_check_lora),
     KEEP(pt_check_head),
     KEEP(pt_check_bend),
+    KEEP(pt_check_clamp),
+    KEEP(pt_check_clamp_bwd),
     KEEP(pt_check_sumsq),
     KEEP(pt_check_clip),
     KEEP(pt_check_token_sums),

@@ -149,3 +149,16 @@ void PT_V(pt_axpby_run)(float *y, const float *x, int64_t n, float alpha, float 
     else
         for (int64_t i = 0; i < n; i++) y[i] = alpha * x[i] + beta * y[i];
 }
+
+void PT_V(pt_clamp_run)(float *y, const float *x, int64_t n, float limit)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] < -limit ? -limit : x[i] > limit ? limit : x[i];
+}
+
+void PT_V(pt_clamp_bwd_run)(float *dx, const float *dy, const float *x, int64_t n, float limit)
+{
+    for (int64_t i = 0; i < n; i++) {
+        float d = dy[i];
+        dx[i] = x[i] > -limit && x[i] < limit ? d : 0;
+    }
+}

@@ -38,4 +38,7 @@ PT_V_DECL(void, pt_gated_bwd_run,
           (float *dg, float *du, float *y, const float *dy, const float *g, const float *u, int64_t n, pt_act_kind kind));
 /* y = alpha*x + beta*y; beta 0 does not read y. */
 PT_V_DECL(void, pt_axpby_run, (float *y, const float *x, int64_t n, float alpha, float beta));
+/* kernels/clamp.h, n elements. */
+PT_V_DECL(void, pt_clamp_run, (float *y, const float *x, int64_t n, float limit));
+PT_V_DECL(void, pt_clamp_bwd_run, (float *dx, const float *dy, const float *x, int64_t n, float limit));
 #endif

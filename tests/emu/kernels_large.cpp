@@ -120,6 +120,8 @@ static void test_rows(void **)
 static void test_moves(void **)
 {
     SAMPLED(axpby, pt_axpby_args, a.y = out(PT_BF16, N, F); a.x = big(PT_BF16, N, F); a.alpha = 1);
+    SAMPLED(clamp, pt_clamp_args, a.y = out(PT_BF16, N, F); a.x = big(PT_BF16, N, F); a.limit = 1);
+    SAMPLED(clamp_bwd, pt_clamp_bwd_args, a.dx = out(PT_BF16, N, F); a.dy = a.x = big(PT_BF16, N, F); a.limit = 1);
     SAMPLED(cast, pt_cast_args, a.y = out(PT_BF16, N, F); a.x = big(PT_F32, N, F));
     SAMPLED(gather, pt_gather_args, a.y = out(PT_BF16, N, C); a.x = big(PT_BF16, N, C); a.index = list(N, N - 1));
     SAMPLED(scatter_add, pt_gather_args, a.y = big(PT_BF16, N, C); a.x = big(PT_BF16, N, C); a.index = list(N, N - 1));

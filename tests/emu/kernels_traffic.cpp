@@ -103,6 +103,8 @@ static void test_elements(void **)
             a.positions = D(pos), a.inv_freq = D(freq), a.mscale = 1);
     TRAFFIC(axpby, pt_axpby_args, NULL, 3 * MB, 0, a.y = D(y), a.x = D(x), a.alpha = 2, a.beta = 1);
     TRAFFIC(axpby, pt_axpby_args, NULL, 2 * MB, 0, a.y = D(y), a.x = D(x), a.alpha = 2);
+    TRAFFIC(clamp, pt_clamp_args, NULL, 2 * MB, 0, a.y = D(y), a.x = D(x), a.limit = 1);
+    TRAFFIC(clamp_bwd, pt_clamp_bwd_args, NULL, 3 * MB, 0, a.dx = D(h), a.dy = D(y), a.x = D(x), a.limit = 1);
     TRAFFIC(cast, pt_cast_args, NULL, 3 * MB, 0, a.y = D(y), a.x = D(f));
     TRAFFIC(cast, pt_cast_args, NULL, 3 * MB, 0, a.y = D(f), a.x = D(y));
     ot_free_all();

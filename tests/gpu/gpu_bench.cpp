@@ -232,6 +232,8 @@ void elements(const shapes &z)
     TIME("rope, q", rope, pt_rope_args, 0, 2 * x + 4.0 * (double)(z.n * z.dim), a.x = a1, a.table = tab,
          a.heads = (int)(z.c / z.dim), a.dim = a.rot = z.dim);
     TIME("axpby", axpby, pt_axpby_args, 0, 3 * x, a.y = a1, a.x = a2, a.alpha = 1, a.beta = 0.5f);
+    TIME("clamp", clamp, pt_clamp_args, 0, 2 * x, a.y = a1, a.x = a2, a.limit = 8);
+    TIME("clamp_bwd", clamp_bwd, pt_clamp_bwd_args, 0, 3 * x, a.dx = a1, a.dy = a2, a.x = a3, a.limit = 8);
     drop_all();
     pt_view g = mat(PT_BF16, z.n, z.f), u = mat(PT_BF16, z.n, z.f), y = mat(PT_BF16, z.n, z.f), dg = mat(PT_BF16, z.n, z.f);
     TIME("gated", gated, pt_gated_args, 0, 3 * h, a.y = y, a.g = g, a.u = u);

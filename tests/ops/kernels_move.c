@@ -1,4 +1,4 @@
-/* Rows moved about: embedding of every stored type and its gradient, gather, scatter, casts, sums. */
+/* Rows moved about: embedding of every stored type and its gradient, gather, scatter, casts, sums; numbers held between bounds. */
 #include "base/quant.h"
 #include "tests/ops/op_test.h"
 
@@ -164,9 +164,56 @@ static void sums(void **state)
     ot_free_all();
 }
 
+/* Against torch's rule and, away from +-limit, finite differences; every instruction set; in place; backward from what came out as from what went in. */
+static void clamps(void **state)
+{
+    const float limit = 0.75f, step = 1.0f / 1024;
+    pt_view x = ot_new(PT_F32, 5, 333, 337), y = ot_new(PT_F32, 5, 333, 333), z = ot_like(y), dy = ot_like(y), dx = ot_like(y);
+    pt_ctx *both[] = {&ot.ref, &ot.cpu};
+    ot_fill(x, 1, 1);
+    ot_fill(dy, 2, 1);
+    ot_f32(x, 2)[1] = NAN, ot_f32(x, 2)[2] = INFINITY, ot_f32(x, 2)[3] = -INFINITY, ot_f32(x, 2)[4] = limit, ot_f32(x, 2)[5] = -limit;
+    for (int v = 0; ot_isa(v); v++)
+        for (int b = 0; b < 2; b++) {
+            int held = 0;
+            ot_poison(y);
+            OT_RUN(both[b], clamp, &((pt_clamp_args){.y = y, .x = x, .limit = limit}));
+            OT_RUN(both[b], clamp_bwd, &((pt_clamp_bwd_args){.dx = dx, .dy = dy, .x = x, .limit = limit}));
+            for (int r = 0; r < 5; r++)
+                for (int i = 0; i < 333; i++) {
+                    float at = ot_f32(x, r)[i], want = at > limit ? limit : at < -limit ? -limit : at, d = ot_f32(dy, r)[i];
+                    assert_true(isnan(at) ? isnan(ot_f32(y, r)[i]) : ot_f32(y, r)[i] == want);
+                    assert_true(isnan(at) || ot_f32(dx, r)[i] == (want == at && fabsf(at) != limit ? d : 0));
+                    held += want != at;
+                }
+            assert_in_range(held, 50, 5 * 333 - 50);
+            for (int side = -1; side < 2; side += 2) { /* the slope: dx is dy times (y(x + step) - y(x - step)) / (2 step) */
+                ot_copy(z, x);
+                for (int r = 0; r < 5; r++)
+                    for (int i = 0; i < 333; i++) ot_f32(z, r)[i] += (float)side * step;
+                OT_RUN(both[b], clamp, &((pt_clamp_args){.y = z, .x = z, .limit = limit}));
+                for (int r = 0; r < 5; r++)
+                    for (int i = 0; i < 333; i++) {
+                        float at = ot_f32(x, r)[i], slope = (ot_f32(z, r)[i] - ot_f32(y, r)[i]) / ((float)side * step);
+                        if (isnan(at) || fabsf(fabsf(at) - limit) <= step) continue;
+                        assert_true(fabsf(ot_f32(dx, r)[i] - slope * ot_f32(dy, r)[i]) <= 1e-3f);
+                    }
+            }
+            ot_f32(y, 2)[1] = ot_f32(x, 2)[1] = 0;
+            ot_copy(z, dy);
+            OT_RUN(both[b], clamp_bwd, &((pt_clamp_bwd_args){.dx = z, .dy = z, .x = y, .limit = limit}));
+            OT_RUN(both[b], clamp_bwd, &((pt_clamp_bwd_args){.dx = dx, .dy = dy, .x = x, .limit = limit}));
+            assert_true(ot_equal_bits(z, dx));
+            ot_f32(x, 2)[1] = NAN;
+            OT_REFUSE(both[b], clamp, &((pt_clamp_args){.y = y, .x = x}), PT_EARG);
+            OT_REFUSE(both[b], clamp_bwd, &((pt_clamp_bwd_args){.dx = dx, .dy = dy, .x = x, .limit = INFINITY}), PT_EARG);
+        }
+    ot_free_all();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(embed_types), cmocka_unit_test(embed_gradient),
-                                       cmocka_unit_test(gather_and_scatter), cmocka_unit_test(casts), cmocka_unit_test(sums)};
+                                       cmocka_unit_test(gather_and_scatter), cmocka_unit_test(casts), cmocka_unit_test(sums), cmocka_unit_test(clamps)};
     return cmocka_run_group_tests_name("kernels_move", tests, ot_begin, ot_end);
 }

@@ -152,6 +152,10 @@ static void wide_case(pt_dtype t, int64_t c, int64_t gap)
     ot_close(dg, 2), ot_close(du, 2);
     OT_ON(axpby, pt_axpby_args, a.y = D(g), a.x = D(u), a.alpha = -0.5f, a.beta = 1.5f);
     ot_close(g, 2);
+    OT_ON(clamp, pt_clamp_args, a.y = D(y), a.x = D(u), a.limit = 0.5f);
+    ot_close(y, 2);
+    OT_ON(clamp_bwd, pt_clamp_bwd_args, a.dx = D(dg), a.dy = D(dy), a.x = D(u), a.limit = 0.5f);
+    ot_close(dg, 2);
     OT_ON(gather, pt_gather_args, a.y = D(y), a.x = D(x), a.index = D(ix));
     ot_near(y, 0, 0);
     ot_put(y);

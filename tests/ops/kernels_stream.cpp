@@ -233,6 +233,33 @@ static void move_case(pt_dtype t, int64_t n, int64_t c, int64_t gap)
     ot_close(y, 2);
     ot_free_all();
 }
+/* In place and backward from what is left; the limit is no number of bf16, so it counts as rounded. */
+static void clamp_case(pt_dtype t, int64_t n, int64_t c, int64_t gap)
+{
+    const float limit = 0.7f, near = ot_round(t, limit);
+    ot_case(t);
+    pt_view x = ot_in(t, n, c, c + gap, 1, 1), y = ot_act(t, n, c, c), dy = ot_in(t, n, c, c + 2 * gap, 2, 1);
+    OT_ON(clamp, pt_clamp_args, a.y = D(y), a.x = D(x), a.limit = om.host ? near : limit);
+    ot_near(y, 0, 0);
+    OT_ON(clamp, pt_clamp_args, a.y = a.x = D(x), a.limit = om.host ? near : limit);
+    ot_near(x, 0, 0);
+    ot_put(x);
+    OT_ON(clamp_bwd, pt_clamp_bwd_args, a.dx = D(y), a.dy = D(dy), a.x = D(x), a.limit = om.host ? near : limit);
+    ot_near(y, 0, 0);
+    OT_ON(clamp_bwd, pt_clamp_bwd_args, a.dx = a.dy = D(dy), a.x = D(x), a.limit = om.host ? near : limit);
+    ot_near(dy, 0, 0);
+    ot_free_all();
+}
+static void test_clamp(void **)
+{
+    OT_EACH_ACT(t)
+    {
+        clamp_case(t, 7, 520, 8);
+        clamp_case(t, 7, 520, 0);
+        clamp_case(t, 3, 33, 3);
+        clamp_case(t, 1, 1, 0);
+    }
+}
 /* ref embeds and adds in f32, so both hold for any activation type. */
 static void test_move(void **)
 {
@@ -451,7 +478,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_norm), cmocka_unit_test(test_norm_bwd),
                                        cmocka_unit_test(test_layer), cmocka_unit_test(test_layer_bwd),
                                        cmocka_unit_test(test_rope), cmocka_unit_test(test_gated),
-                                       cmocka_unit_test(test_move), cmocka_unit_test(test_reduce), cmocka_unit_test(test_token_sums),
+                                       cmocka_unit_test(test_move), cmocka_unit_test(test_clamp), cmocka_unit_test(test_reduce), cmocka_unit_test(test_token_sums),
                                        cmocka_unit_test(test_adam), cmocka_unit_test(test_losses)};
     return ot_main("kernels_stream", tests);
 }
