@@ -77,6 +77,7 @@ FAMILIES = {
     "smollm3_window": dict(config=SmolLM3Config(**size(no_rope_layers=[0, 1], use_sliding_window=True, sliding_window=5, attention_bias=True, mlp_bias=True,
                                                      tie_word_embeddings=False, rope_parameters=rope()))),
     "olmo": dict(config=OlmoConfig(**size(rope_parameters=rope()))),
+    "olmo_clip": dict(config=OlmoConfig(**size(hidden_size=24, intermediate_size=20, clip_qkv=0.7, rope_parameters=rope()))),
     "olmo2": dict(config=Olmo2Config(**size(rope_parameters=rope()))),
     "granite": dict(config=GraniteConfig(**size(embedding_multiplier=3.0, logits_scaling=2.0, residual_multiplier=0.4, attention_multiplier=0.2, attention_bias=True, mlp_bias=True,
                                               rope_parameters=rope()))),

@@ -13,7 +13,7 @@
 static const char *const families[] = {
     "llama", "mistral", "ministral", "qwen3",
     "smollm3", "smollm3_window",
-    "olmo", "olmo2",
+    "olmo", "olmo_clip", "olmo2",
     "granite",
     "cohere", "cohere_plus", "cohere2",
     "gemma", "gemma2", "gemma3_text", "gemma3_capped",

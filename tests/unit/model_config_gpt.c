@@ -106,7 +106,16 @@ static void test_olmo(void **state)
     (void)state;
     pt_model_config c = good("{" OLMO ",\"clip_qkv\":null,\"num_key_value_heads\":null}");
     assert_true(c.norm == PT_NORM_LAYER && c.norm_plain && c.norm_eps == 1e-5f && c.kv_heads == 6 && c.rot == 4 && !c.tied);
-    refused("{" OLMO ",\"clip_qkv\":8.0}", PT_ENOSUP, "clip_qkv changes what the model computes, and is not supported for olmo");
+    assert_true(c.clip_qkv == 0 && good("{" OLMO ",\"clip_qkv\":8.0}").clip_qkv == 8);
+    refused("{" OLMO ",\"clip_qkv\":0}", PT_EFORMAT, "clip_qkv is 0: q, k and v are clipped at more than 0, or not at all (null)");
+    refused("{" OLMO ",\"clip_qkv\":-1}", PT_EFORMAT, "clip_qkv is -1");
+    refused("{" OLMO ",\"clip_qkv\":\"8\"}", PT_EFORMAT, "clip_qkv");
+    refused("{" GPT2 ",\"clip_qkv\":8.0}", PT_ENOSUP, "clip_qkv changes what the model computes, and is not supported for gpt2");
+    c = good("{" OLMO ",\"clip_qkv\":8.0}");
+    c.fused_qkv = true;
+    assert_int_equal(pt_config_check(&c, "here"), PT_ENOSUP);
+    c.fused_qkv = false;
+    assert_int_equal(pt_config_check(&c, "here"), PT_OK);
     refused("{" OLMO ",\"global_head_dim\":8}", PT_ENOSUP, "global_head_dim changes what the model computes");
 }
 

@@ -98,6 +98,13 @@ pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, co
     return ops->lora_bwd(m->ctx, &a);
 }
 
+/* With clip_qkv y = x clipped; without, nothing is done. */
+static pt_status clip(pt_model *m, pt_view y, pt_view x)
+{
+    if (!(m->cfg.clip_qkv > 0)) return PT_OK;
+    return m->ctx->ops->clamp(m->ctx, &(pt_clamp_args){.y = y, .x = x, .limit = m->cfg.clip_qkv});
+}
+
 static pt_status rotate(pt_model *m, int layer, pt_view x, int heads)
 {
     int table = pt_layer_rope(m, layer);
@@ -140,6 +147,9 @@ pt_status pt_block_qkv(pt_model *m, int layer, pt_view xn, const pt_block_state 
     pt_view out[3];
     int n = pt_block_attn_in(m, s->qraw, s->kraw, s->v, s->qkv, &first, out);
     PT_RETURN(pt_project(m, layer, (int)first, n, xn, out, &s->t[first], false, p));
+    PT_RETURN(clip(m, s->q, s->qraw));
+    PT_RETURN(clip(m, s->k, s->kraw));
+    PT_RETURN(clip(m, s->v, s->v));
     if (m->cfg.qk_norm) {
         PT_RETURN(pt_qk_norm_run(m, s->q, s->qraw, &s->nq, &b->qnorm, m->cfg.heads));
         PT_RETURN(pt_qk_norm_run(m, s->k, s->kraw, &s->nk, &b->knorm, m->cfg.kv_heads));

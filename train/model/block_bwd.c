@@ -33,6 +33,13 @@ static pt_status mlp_backward(pt_model *m, int layer, const pt_block_state *s, b
     return m->cfg.shared_norm ? PT_OK : pt_norm_back(m, pt_trim(m->scratch.dside, n), dxn, dres, s->h, &s->n2, &b->norm2);
 }
 
+/* Through the clipping: d in place, from x as it stood before or behind. */
+static pt_status unclip(pt_model *m, pt_view d, pt_view x)
+{
+    if (!(m->cfg.clip_qkv > 0)) return PT_OK;
+    return m->ctx->ops->clamp_bwd(m->ctx, &(pt_clamp_bwd_args){.dx = d, .dy = d, .x = x, .limit = m->cfg.clip_qkv});
+}
+
 /* Through rotation and q/k norm: d becomes the gradient of the projection's output. */
 static pt_status unrotate(pt_model *m, int layer, pt_view d, pt_view raw, const pt_norm_state *kept, const pt_lin *w, int heads)
 {
@@ -82,6 +89,9 @@ static pt_status attention_backward(pt_model *m, int layer, const pt_block_state
                                                                   .slopes = m->tab.slopes}));
     PT_RETURN(unrotate(m, layer, dq, s->qraw, &s->nq, &b->qnorm, m->cfg.heads));
     PT_RETURN(unrotate(m, layer, dk, s->kraw, &s->nk, &b->knorm, m->cfg.kv_heads));
+    PT_RETURN(unclip(m, dq, s->qraw));
+    PT_RETURN(unclip(m, dk, s->kraw));
+    PT_RETURN(unclip(m, dv, s->v));
     if (!have_xn || !pt_view_ok(b->norm1.w)) PT_RETURN(norm_again(m, s->h, &b->norm1, &xn));
     PT_RETURN(pt_project_bwd(m, layer, (int)first, count, xn, din, &s->t[first], below ? dxn : PT_NO_VIEW, shared || sums, p));
     if (sums && !pt_view_ok(b->norm1.w)) return PT_OK;

@@ -11,6 +11,7 @@ static pt_status check_switches(const pt_model_config *c, const char *where)
         {"embeddings are scaled", (double)c->embed_scale},    {"residual branches are scaled", (double)c->residual_scale},
         {"logits are scaled", (double)c->logit_scale},        {"attention scores are scaled", (double)c->attn_scale},
         {"local rope theta is set", c->rope_local_theta},     {"ALiBi is scaled", (double)c->alibi},
+        {"q, k and v are clipped", (double)c->clip_qkv},
     };
     for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
         if (!(scales[i].v >= 0 && scales[i].v < 1e30)) return pt_fail(PT_EFORMAT, "%s: %s at %g", where, scales[i].name, scales[i].v);
@@ -26,6 +27,8 @@ static pt_status check_switches(const pt_model_config *c, const char *where)
         return pt_fail(PT_ENOSUP, "%s: norms behind the residual sums beside other places of norms, parallel blocks or a scaled residual are not supported", where);
     if (c->norm_plain && (c->sum_norm || c->post_norm || c->no_pre_norm || c->qk_norm || c->norm_bias))
         return pt_fail(PT_ENOSUP, "%s: norms without weights in other places than before attention and MLP are not supported", where);
+    if (c->clip_qkv > 0 && (c->fused_qkv || c->qk_norm))
+        return pt_fail(PT_ENOSUP, "%s: clipped q, k and v that come out of one matrix or are normed are not supported", where);
     if (c->plain_mlp && c->fused_gate_up) return pt_fail(PT_EINTERNAL, "%s: a plain MLP has no gate", where);
     return PT_OK;
 }

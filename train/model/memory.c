@@ -47,14 +47,16 @@ static pt_status carve_norm(pt_model *m, pt_norm_state *s, int64_t n)
     return PT_OK;
 }
 
-static pt_status carve_qk_norm(pt_model *m, pt_block_state *s, int64_t n, pt_dtype act)
+/* q and k as they are before their norm or their clipping; with the norm what its backward reads. */
+static pt_status carve_raw(pt_model *m, pt_block_state *s, int64_t n, pt_dtype act)
 {
     bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
     s->qraw = s->q;
     s->kraw = s->k;
-    if (!m->cfg.qk_norm || !m->opt.train) return PT_OK;
+    if (!m->opt.train || !(m->cfg.qk_norm || m->cfg.clip_qkv > 0)) return PT_OK;
     CARVE(PT_ROLE_ACTIVATIONS, act, n, pt_q_cols(m), &s->qraw);
     CARVE(PT_ROLE_ACTIVATIONS, act, n, pt_kv_cols(m), &s->kraw);
+    if (!m->cfg.qk_norm) return PT_OK;
     PT_RETURN(carve_norm(m, &s->nq, whole ? n : n * m->cfg.heads));
     return carve_norm(m, &s->nk, whole ? n : n * m->cfg.kv_heads);
 }
@@ -119,7 +121,7 @@ static pt_status carve_state(pt_model *m, pt_block_state *s, int layer)
     CARVE(PT_ROLE_ACTIVATIONS, act, n, m->cfg.hidden, &s->h);
     PT_RETURN(carve_attention(m, s, n, act));
     PT_RETURN(carve_mlp(m, s, n, act));
-    PT_RETURN(carve_qk_norm(m, s, n, act));
+    PT_RETURN(carve_raw(m, s, n, act));
     PT_RETURN(carve_kept(m, s, n, act));
     for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) PT_RETURN(carve_t(m, s, layer, groups[g][0], groups[g][1], n));
     return PT_OK;

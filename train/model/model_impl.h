@@ -30,7 +30,7 @@ typedef struct pt_block_state {
     pt_norm_state p1, p2;  /* and of those behind them, over raw1 and raw2 [N,C]: only with post_norm */
     pt_view raw1, raw2;
     pt_view qkv;        /* [N, q + 2 kv]: q, k, v are slices of it; only with fused_qkv */
-    pt_view qraw, kraw; /* before q/k norm (only with qk_norm; = q, k when nothing is kept) */
+    pt_view qraw, kraw; /* before q/k norm or clipping (only with one of them; = q, k when nothing is kept) */
     pt_norm_state nq, nk; /* [1,N*heads], with PT_QK_NORM_EACH head after head, or [1,N] where whole rows are normed */
     pt_view q, k, v, o, lse;
     pt_view hmid;  /* residual stream after attention; of a parallel block h itself */

@@ -54,6 +54,7 @@ typedef struct pt_model_config {
     float attn_softcap, logit_softcap; /* scores, logits are cap * tanh(x / cap); 0 = none */
     /* linear layers */
     bool qkv_bias, o_bias, mlp_bias, tied;
+    float clip_qkv;                /* q, k and v, behind their linear layers and before the rotation, are held between -this and this; 0 = they are not */
     bool fused_qkv, fused_gate_up; /* one matrix, rows q k v or gate up: one linear layer to an adapter */
     bool normed_head;              /* rows of the head are divided by their length when they are loaded (Baichuan 2); GGUF files hold them so */
     bool plain_mlp;                /* down(act(up x)); else down(act(gate x) * up x) */

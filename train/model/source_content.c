@@ -33,7 +33,7 @@ static uint64_t switches_of(uint64_t h, const pt_model_config *c)
     const double v[] = {c->norm, c->norm_bias, c->no_pre_norm, c->post_norm, (double)c->norm_add, c->parallel, c->shared_norm, (double)c->embed_scale,
                         (double)c->residual_scale, (double)c->logit_scale, (double)c->attn_scale, (double)c->attn_softcap, c->o_bias, c->mlp_bias, c->fused_qkv,
                         c->fused_gate_up, c->plain_mlp, c->learned_positions, c->position_offset, (double)c->alibi, c->rope_local_theta, c->rope_long,
-                        c->attn_scale_by_layer, c->normed_head, c->sum_norm, c->embed_width, c->norm_plain};
+                        c->attn_scale_by_layer, c->normed_head, c->sum_norm, c->embed_width, c->norm_plain, (double)c->clip_qkv};
     for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
         double one[2] = {(double)i, v[i]};
         if (v[i] != 0) h = pt_fnv1a(h, one, sizeof one);
