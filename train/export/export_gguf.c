@@ -78,8 +78,7 @@ static pt_status put_name(pt_gguf_writer *w, const pt_model *m, const pt_export_
     pt_str name = {0};
     const pt_vocab_spec *v = opt->tok ? pt_tok_spec(opt->tok) : NULL;
     PT_TRY(pt_str_puts(&name, opt->base_name && *opt->base_name ? pt_path_base(opt->base_name) : m->fam->name));
-    bool said = strcasestr(name.text, "phi-3") || strcasestr(name.text, "phi3");
-    if (!strcmp(m->fam->gguf, "phi3") && v && v->strips && !said) PT_TRY(pt_str_puts(&name, " (Phi-3)"));
+    if (!strcmp(m->fam->gguf, "phi3") && v && v->strips && !pt_gguf_name_strips(name.text)) PT_TRY(pt_str_puts(&name, " (Phi-3)"));
     PT_TRY(pt_gguf_put_text(w, "general.name", name.text, name.len));
 done:
     pt_str_free(&name);

@@ -75,16 +75,16 @@ static pt_status choose_there(pt_gen *g, int first, int count, pt_view logits)
     pt_view ids = pt_trim_vec(m->dec.ids, count), seen = PT_NO_VIEW;
     PT_RETURN(upload_seen(g, first, count, &seen));
     PT_RETURN(m->ctx->ops->sample(m->ctx, &(pt_sample_args){.token = ids,
-                                                    .logits = logits,
-                                                    .seen = seen,
-                                                    .temperature = s->temperature,
-                                                    .top_k = s->top_k,
-                                                    .top_p = s->top_p,
-                                                    .min_p = s->min_p,
-                                                    .repetition_penalty = s->repeat_penalty,
-                                                    .seed = s->seed,
-                                                    .stream = g->stream,
-                                                    .position = g->position}));
+                                                            .logits = logits,
+                                                            .seen = seen,
+                                                            .temperature = s->temperature,
+                                                            .top_k = s->top_k,
+                                                            .top_p = s->top_p,
+                                                            .min_p = s->min_p,
+                                                            .repetition_penalty = s->repeat_penalty,
+                                                            .seed = s->seed,
+                                                            .stream = g->stream,
+                                                            .position = g->position}));
     return m->ctx->ops->download(m->ctx, g->i32, ids);
 }
 

@@ -116,4 +116,6 @@ pt_status pt_longrope_to_gguf(struct pt_gguf_writer *w, const pt_model_config *c
 /* PT_ENOSUP naming the first key that says something and that r->family does not honour. */
 pt_status pt_hf_refuse_unknown(const pt_hf_reader *r);
 pt_status pt_gguf_refuse_unknown(pt_gguf_reader *r);
+/* Whether general.name says that the tokens of turns take the white space behind them (Phi-3; train/model/source_tok.c). */
+bool pt_gguf_name_strips(const char *name);
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "train/model/family_io.h"
 #include "train/model/source_impl.h"
 
 /* Everything that a vocabulary spec borrows during the call. */
@@ -134,6 +135,11 @@ done:
     return rc;
 }
 
+bool pt_gguf_name_strips(const char *name)
+{
+    return strcasestr(name, "phi-3") || strcasestr(name, "phi3");
+}
+
 /* Phi-3's tokens take the white space behind them (rstrip in its tokenizer.json). GGUF has no place for that; llama.cpp knows the model by its name, and so
  * does this: all tokens that are taken whole but these three. */
 static pt_status read_strips(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spec)
@@ -141,7 +147,7 @@ static pt_status read_strips(const pt_gguf *g, vocab_text *v, pt_vocab_spec *spe
     static const char *const bare[] = {"<unk>", "<s>", "<|endoftext|>"};
     if (!v->types || !pt_gguf_find(g, "general.name")) return PT_OK;
     PT_RETURN(pt_gguf_text_dup(g, "general.name", &v->name));
-    if (!strcasestr(v->name, "phi-3") && !strcasestr(v->name, "phi3")) return PT_OK;
+    if (!pt_gguf_name_strips(v->name)) return PT_OK;
     PT_RETURN(pt_alloc0(&v->strips, v->n_tokens));
     for (size_t i = 0; i < v->n_tokens; i++) {
         bool whole = v->types[i] == PT_TOKEN_CONTROL || v->types[i] == PT_TOKEN_USER_DEFINED || v->types[i] == PT_TOKEN_UNKNOWN;
