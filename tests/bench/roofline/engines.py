@@ -1,77 +1,120 @@
-"""Two other engines' published figures, by the same products, memory and launches: the check of chips.py that no number was tuned for.
+"""Published figures of two other engines, and what a micro-batch of theirs launches, counted in their sources: the check of chips.py, with no number tuned to it.
 
-Surogate's benchmark page (docs.surogate.ai/reference/benchmarks, read 30 November 2026): Qwen3-8B, LoRA r 16 on all seven matrices, packed rows of 2,048 tokens,
-2 rows a micro-batch, 4 micro-batches a step, H100 80GB HBM3: Surogate bf16 10.2k tokens/s, FP8 11.6k, NF4 9.4k; Unsloth bf16 8.9k, NF4 8.2k.
-An older edition of the page (docs/docs/reference/benchmarks.md of the project's repository) has other figures for an H100 SXM, up to 14 % apart, and an H200.
+Figures: the benchmark page of invergent-ai/surogate, which gives both engines (docs/docs/reference/benchmarks.md at bb003825, 18 February 2026; today's page has the
+same of an H100; OLDER are those of an earlier edition that differ, up to 14 %). Qwen3 dense, LoRA r 16 on all seven matrices, packed rows of 2,048 tokens, 2 rows a
+micro-batch, 4 micro-batches a step.
 
-Their plans, as they publish them; the rest is assumed and said so:
-  Surogate  recompute on (its default, and its benchmark's configuration leaves it), CUDA graphs, adamw_8bit, cuDNN attention
-  Unsloth   gradient checkpointing of whole layers (the default of get_peft_model), FlashAttention 2, NF4 by bitsandbytes
-  both      weights in bf16 through cuBLAS; LoRA as two products beside each; every token supervised
-  assumed   no time of the host; recompute runs the whole layer again, but for Surogate's last product (nothing in backward needs it); NF4 weights become
-            bf16 before every product (0.53 bytes read, 2 written); each elementwise op passes memory once; logits in bf16, made and turned into gradients in two passes each
-  attention rates of Shah et al. (arXiv:2407.08608), H100, heads of 128, rows of 2,048: forward causal cuDNN 484, FlashAttention 2 298 TF/s; backward is given
-            without a mask only, 465 and 291: taken times what the mask costs forward (484/617 and 298/362)
+Surogate at bb003825 (paths below csrc/src unless said):
+  products   q k v in one, gate and up in one (surogate/dsl/blocks/qwen3.py); backward runs every product of the layer again, down's too, but not attention
+             (recompute_policy of each activation there; runtime/dsl/recompute_plan.cpp runs all but fft_only's attention)
+  LoRA       forward t, a kernel that scales t, y += t B; backward x A again, scale, dB, dt, scale, dA for each matrix, then one dx a group, which packs t and A by two copies a
+             member (runtime/lora/lora_model_utils.h)
+  head       all rows at once, bf16 logits; logits made again in backward; the loss reads them once, its gradient reads and writes them (runtime/ops/fused_lm_head_loss.cpp)
+  norms      residual and norm in one kernel; norm of heads and rope in one over all of q k v
+  FP8        base products in e4m3 and, backward, e5m2: inputs quantised from their known maximum (3 bytes each); weights kept both ways; head and LoRA bf16
+  NF4        its configuration (examples/sft/qwen3-lora-qbnb.yaml) computes in FP8: weights to bf16 twice a micro-batch (a pool of four, dsl_model.cpp), then taken to be made FP8
+             before each product (maximum and cast, 5 bytes; transposed for dx, 2 more): that no copy is kept is how the code was read, not certain
+  attention  cuDNN (runtime/ops/flash_attention.cpp)
+Unsloth at 015bdef0 (August 2026; the page does not say which version it ran):
+  products   one a matrix; whole layers run again (checkpointing is its default); dx of a group by adding: all but the first read dx (unsloth/kernels/fast_lora.py)
+  LoRA       A and B are f32 and cast before each use; forward t, y += t B; backward dt, dA, x A again, dB, dt again, dx += dt A for each matrix; two more
+             launches a gradient, which autograd casts and adds
+  NF4        bitsandbytes to bf16 before every product, three launches (unsloth/kernels/utils.py)
+  norms      residual, norm, norm of heads, rope: a kernel each; gated's backward writes the activation too
+  head       two products; the loss compiled by torch: maximum, sum, gradient (unsloth_zoo/fused_losses)
+  attention  FlashAttention 2
+Assumed of both: no time of the host, rows of one document, weights and activations of bf16 through cuBLAS; Unsloth's copies of checkpoints to the host run beside (streams of their own).
+Attention rates of Shah et al. (arXiv:2407.08608), H100, heads of 128, rows of 2,048: forward causal cuDNN 484, FlashAttention 2 298 TF/s; backward is given without a mask only,
+465 and 291: taken times what the mask costs forward (484/617 and 298/362). Other chips have no wgmma: the share of mma.sync's rate that FlashAttention 2 has there (assumed).
 """
 import kernels as k
 import step
 from chips import LAUNCH_US
 
 ATTENTION = {"cudnn": (484.0, 465.0 * 484 / 617), "fa2": (298.0, 291.0 * 298 / 362)}
-# (chip, engine, tokens/s of Qwen3-8B, attention, weights, last product again)
-TODAY, OLDER = "today's page", "older page"
+MODELS = (step.QWEN_06B, step.Model("Qwen3-1.7B", 28, 2048, 6144, 16, 8, 128, 151936, True, "bf16"), step.Model("Qwen3-4B", 36, 2560, 9728, 32, 8, 128, 151936, True, "bf16"),
+          step.QWEN_8B, step.Model("Qwen3-14B", 40, 5120, 17408, 40, 8, 128, 151936, True, "bf16"), step.Model("Qwen3-32B", 64, 5120, 25600, 64, 8, 128, 151936, True, "bf16"))
+SIZES = ("0.6B", "1.7B", "4B", "8B", "14B", "32B")
+# Thousand tokens/s by MODELS; None: no figure. FP8 on an RTX 5090 is left out: no rate of its products was found.
 PUBLISHED = (
-    ("H100 SXM", "Surogate bf16", TODAY, 10200, "cudnn", "bf16", False),
-    ("H100 SXM", "Surogate FP8", TODAY, 11600, "cudnn", "fp8", False),
-    ("H100 SXM", "Surogate NF4", TODAY, 9400, "cudnn", "nf4", False),
-    ("H100 SXM", "Unsloth bf16", TODAY, 8900, "fa2", "bf16", True),
-    ("H100 SXM", "Unsloth NF4", TODAY, 8200, "fa2", "nf4", True),
-    ("H100 SXM", "Surogate bf16", OLDER, 11600, "cudnn", "bf16", False),
-    ("H100 SXM", "Surogate FP8", OLDER, 12900, "cudnn", "fp8", False),
-    ("H100 SXM", "Unsloth bf16", OLDER, 9100, "fa2", "bf16", True),
-    ("H100 SXM", "Unsloth NF4", OLDER, 8600, "fa2", "nf4", True),
-    ("H200 SXM", "Surogate bf16", OLDER, 11700, "cudnn", "bf16", False),
-    ("H200 SXM", "Surogate FP8", OLDER, 14000, "cudnn", "fp8", False),
-    ("H200 SXM", "Unsloth bf16", OLDER, 9100, "fa2", "bf16", True),
-    ("H200 SXM", "Unsloth NF4", OLDER, 8400, "fa2", "nf4", True),
+    ("H100 SXM", "Surogate", "bf16", "", (53.9, 32.8, 15.9, 10.2, 6.0, None)),
+    ("H100 SXM", "Surogate", "fp8", "", (51.2, 33.0, 17.0, 11.6, 7.2, None)),
+    ("H100 SXM", "Surogate", "nf4", "", (16.6, 16.1, 11.0, 9.4, 6.1, None)),
+    ("H100 SXM", "Unsloth", "bf16", "", (21.3, 20.8, 12.4, 8.9, 5.6, 2.6)),
+    ("H100 SXM", "Unsloth", "nf4", "", (18.0, 18.0, 11.5, 8.2, 5.2, 2.4)),
+    ("H100 SXM", "Surogate", "bf16", "older", (None, None, None, 11.6, None, None)),
+    ("H100 SXM", "Surogate", "fp8", "older", (None, None, None, 12.9, None, None)),
+    ("H100 SXM", "Unsloth", "bf16", "older", (None, None, None, 9.1, None, None)),
+    ("H100 SXM", "Unsloth", "nf4", "older", (None, None, None, 8.6, None, None)),
+    ("H200 SXM", "Surogate", "bf16", "older", (None, None, None, 11.7, None, None)),
+    ("H200 SXM", "Surogate", "fp8", "older", (None, None, None, 14.0, None, None)),
+    ("H200 SXM", "Unsloth", "bf16", "", (21.7, 21.4, 12.8, 9.1, None, None)),
+    ("H200 SXM", "Unsloth", "nf4", "", (18.3, 18.3, 12.1, 8.4, None, None)),
+    ("RTX 5090", "Surogate", "bf16", "", (30.1, 14.0, 6.8, 3.8, None, None)),
+    ("RTX 5090", "Unsloth", "bf16", "", (22.1, 12.6, 6.1, 3.5, None, None)),
+    ("RTX 5090", "Unsloth", "nf4", "", (19.1, 12.0, 6.0, 3.4, None, None)),
 )
+GPU_BOUND = 2  # from which of SIZES on: below it the time hardly falls with the model (Unsloth's 0.6B and 1.7B take the same), so it is the host's
 
 
-def product(chip, n, i, o, weights):
-    """One of the three products of a matrix, with what its weights need before it."""
-    if weights == "fp8":  # inputs to fp8: read twice (scale, then cast), written once; the weights are kept
-        return k.product_us(chip, n, o, i, 2, chip.fp8) + k.stream_us(chip, 5.0 * n * i)
-    before = k.stream_us(chip, 2.53 * i * o) if weights == "nf4" else 0.0
-    return before + k.product_us(chip, n, o, i)
-
-
-def lora(chip, n, i, o, backward):
-    """Two skinny products forward, four backward; those that add to y and dx read them too."""
-    r, again = step.RANK, k.move_us(chip, 2.0 * n * (i if backward else o))
-    if backward:
-        return k.product_us(chip, n, r, o) + k.product_us(chip, n, i, r) + again + k.product_us(chip, r, o, n, 4) + k.product_us(chip, r, i, n, 4)
-    return k.product_us(chip, n, r, i) + k.product_us(chip, n, o, r) + again
-
-
-def micro_batch_ms(chip, m, attention, weights, last_again, docs=step.DOCS):
-    n, t = sum(docs), {"linear": 0.0, "lora": 0.0}
-    flat = [w for g in step.matrices(m) for w in g]
-    for at, (i, o) in enumerate(flat):
-        forward = 2 if last_again or at < len(flat) - 1 else 1
-        t["linear"] += forward * product(chip, n, i, o, weights) + product(chip, n, o, i, weights)
-        t["lora"] += forward * lora(chip, n, i, o, False) + lora(chip, n, i, o, True)
+def attention_ms(chip, m, docs, which, forwards):
     flops = sum(4.0 * d * (d + 1) / 2 * m.heads * m.dim for d in docs)
-    fwd, bwd = ATTENTION[attention]
-    t["attention"] = 2 * flops / (fwd * 1e6) + 2.5 * flops / (bwd * 1e6)
+    fwd, bwd = ATTENTION[which] if chip.arch == "90" else (r / (989.4 * 0.629) * chip.peak for r in ATTENTION["fa2"])
+    return forwards * flops / (fwd * 1e9) + 2.5 * flops / (bwd * 1e9)
+
+
+def surogate_layer(chip, m, n, weights):
+    """Microseconds of a layer by op."""
+    t, r, stream, product = {"linear": 0.0, "lora": 0.0}, step.RANK, k.stream_us, k.product_us
+    rate = chip.fp8 if weights in ("fp8", "nf4") else None
+    tiny = stream(chip, 4.0 * n * r)  # scales t
+    for group in step.matrices(m):
+        i, outs = group[0][0], [o for _, o in group]
+        total = sum(outs)
+        t["linear"] += 2 * product(chip, n, total, i, 2, rate) + product(chip, n, i, total, 2, rate)
+        if rate:
+            t["linear"] += 2 * stream(chip, 3.0 * n * i) + stream(chip, 3.0 * n * total)
+        if weights == "nf4":
+            t["linear"] += 2 * stream(chip, 2.53 * i * total) + 3 * (stream(chip, 2.0 * i * total) + stream(chip, 3.0 * i * total)) + stream(chip, 2.0 * i * total)
+        for o in outs:
+            t["lora"] += 2 * (product(chip, n, r, i) + tiny + product(chip, n, o, r) + k.move_us(chip, 2.0 * n * o))
+            t["lora"] += product(chip, n, r, i) + product(chip, r, o, n, 4) + product(chip, n, r, o) + product(chip, r, i, n, 4) + 2 * tiny
+        parts = len(outs)
+        t["lora"] += product(chip, n, i, r * parts) + k.move_us(chip, 2.0 * n * i) + (2 * parts * LAUNCH_US if parts > 1 else 0)
+    x, q, f = 2.0 * n * m.width, 2.0 * n * (m.heads + 2 * m.kv) * m.dim, 2.0 * n * m.ff
+    passes = 2 * [4 * x] + [2 * x, 4 * x] + 2 * [4 * x] + 2 * [2 * q] + [3 * q] + 2 * [3 * f] + [5 * f]
+    t["norm, rope, gated"] = sum(stream(chip, b) for b in passes)
+    return t
+
+
+def unsloth_layer(chip, m, n, weights):
+    t, r, stream, product = {"linear": 0.0, "lora": 0.0}, step.RANK, k.stream_us, k.product_us
+    for group in step.matrices(m):
+        for at, (i, o) in enumerate(group):
+            before = stream(chip, 2.53 * i * o) + 2 * LAUNCH_US if weights == "nf4" else 0.0
+            t["linear"] += 2 * product(chip, n, o, i) + product(chip, n, i, o) + 3 * before + (k.move_us(chip, 2.0 * n * i) if at else 0.0)
+            down, up = product(chip, n, r, i), product(chip, n, o, r) + k.move_us(chip, 2.0 * n * o)
+            t["lora"] += 2 * (down + up + 2 * LAUNCH_US)
+            t["lora"] += 2 * product(chip, n, r, o) + down + product(chip, r, i, n) + product(chip, r, o, n) + product(chip, n, i, r) + k.move_us(chip, 2.0 * n * i) + 6 * LAUNCH_US
     x, q, f = 2.0 * n * m.width, 2.0 * n * (m.heads + m.kv) * m.dim, 2.0 * n * m.ff
-    passes = 2 * 2 * [4 * x] + 2 * [4 * x] + 2 * [2 * x]      # norms with the residual, forward twice and backward; sums of gradients
+    passes = 2 * 2 * [2 * x, 3 * x] + 2 * [3 * x, 3 * x]   # norms and residuals, forward twice, backward
     passes += 2 * [2 * q] + [3 * q] + 2 * [2 * q] + [2 * q]  # norms of heads, rope
-    passes += 2 * [3 * f] + [5 * f]                          # gated
-    t["norm, rope, gated"] = sum(k.stream_us(chip, b) for b in passes)
+    passes += 2 * [3 * f] + [6 * f]                          # gated
+    t["norm, rope, gated"] = sum(stream(chip, b) for b in passes)
+    return t
+
+
+def micro_batch_ms(chip, m, engine, weights, docs=step.DOCS):
+    """{op: ms}"""
+    n, ours = sum(docs), engine == "Surogate"
+    t = (surogate_layer if ours else unsloth_layer)(chip, m, n, weights)
     t = {op: v * m.layers / 1e3 for op, v in t.items()}
-    head = k.product_us(chip, n, m.vocab, m.width) + k.product_us(chip, n, m.width, m.vocab) + 2 * k.stream_us(chip, 4.0 * n * m.vocab)
+    t["attention"] = attention_ms(chip, m, docs, "cudnn" if ours else "fa2", 1 if ours else 2) * m.layers
+    v = float(n) * m.vocab
+    logits, losses = (2, (2.0, 4.0)) if ours else (1, (2.0, 2.0, 4.0))
+    head = logits * k.product_us(chip, n, m.vocab, m.width) + k.product_us(chip, n, m.width, m.vocab) + sum(k.stream_us(chip, b * v) for b in losses)
     t["head"] = head / 1e3
-    t["optimiser"] = (k.move_us(chip, 20.0 * step.params(m)) / 4 + LAUNCH_US) / 1e3
+    t["optimiser"] = (k.move_us(chip, 20.0 * step.params(m)) + 14 * m.layers * LAUNCH_US) / 4 / 1e3
     return t
 
 
