@@ -6,10 +6,12 @@
 NVCC      ?= $(firstword $(wildcard /usr/local/cuda/bin/nvcc) $(shell command -v nvcc 2>/dev/null))
 CUDA_HOME ?= $(if $(NVCC),$(abspath $(dir $(NVCC))..))
 CUDA_SRC  := $(wildcard kernels/cuda/*.cu) $(wildcard train/dist/*.cu)
-# Chips: A100; A10, RTX 30; L4, RTX 40; H100; and PTX of the last for newer ones.
-CUDA_ARCHS ?= 80 86 89 90
-CUDA_GEN  := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) \
-             -gencode arch=compute_$(lastword $(CUDA_ARCHS)),code=compute_$(lastword $(CUDA_ARCHS))
+# Chips: A100; A10, RTX 30; L4, RTX 40; H100, twice (90a: what may use instructions of that chip alone); and PTX of the last without a letter for newer ones.
+# Which of them a chip runs: kernels/cuda/target.h.
+CUDA_ARCHS ?= 80 86 89 90 90a
+CUDA_PTX  := $(lastword $(filter-out %a,$(CUDA_ARCHS)))
+CUDA_GEN  := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a),code=sm_$(a)) $(foreach a,$(CUDA_PTX),-gencode arch=compute_$(a),code=compute_$(a))
+CUDA_ARCHS_DEF := -DPT_CUDA_ARCHS='"$(strip $(CUDA_ARCHS))"'
 NVCCFLAGS ?= -O3 -lineinfo
 # Errors for every warning of the device compiler and of the host's.
 NVCC_WARN := -Werror all-warnings -Xcompiler -Wall,-Wextra,-Werror,-Wno-unused-parameter
@@ -20,6 +22,7 @@ $(CUDA_DIR)/%.o: %.cu $(OBJECTIVE_LIST)
 	@mkdir -p $(@D)
 	$(say) $@; $(NVCC) -std=c++17 $(NVCCFLAGS) $(NVCC_WARN) -Xcompiler -fPIC,-fno-exceptions,-ffp-contract=off $(CUDA_GEN) \
 	  -I. -I$(BUILD)/gen -D_GNU_SOURCE -MD -MP -MF $(@:.o=.d) -c $< -o $@
+$(CUDA_DIR)/kernels/cuda/target.o: CUDA_GEN += $(CUDA_ARCHS_DEF)
 -include $(CUDA_OBJ:.o=.d)
 
 $(BUILD)/libptrain-cuda.so: $(CUDA_OBJ)
@@ -53,7 +56,7 @@ else
 	@$(MAKE) --no-print-directory ptrain
 	@$(MAKE) --no-print-directory -j$(NPROC) $(BUILD)/.cuda-symbols
 	@cp -f $(BUILD)/libptrain-cuda.so build/libptrain-cuda.so.new && mv -f build/libptrain-cuda.so.new build/libptrain-cuda.so
-	@echo "build/libptrain-cuda.so: sm_$(subst $(eval) ,$(eval) sm_,$(strip $(CUDA_ARCHS))) and PTX"
+	@echo "build/libptrain-cuda.so: sm_$(subst $(eval) ,$(eval) sm_,$(strip $(CUDA_ARCHS)))$(if $(CUDA_PTX), and PTX of sm_$(CUDA_PTX))"
 endif
 emulated: ## the emulated device as a plugin: build/libptrain-emulated.so (device: emulated)
 	@$(MAKE) --no-print-directory ptrain

@@ -9,6 +9,7 @@ extern "C" {
 
 #include "kernels/cuda/device_cuda.h"
 #include "kernels/cuda/ops_cuda.h"
+#include "kernels/cuda/target.h"
 
 static pt_cuda_counts counts;
 static char owned; /* pt_buf.owner of our memory */
@@ -23,6 +24,7 @@ static pt_cuda_device *dev_of(const pt_ctx *ctx)
 static bool chip_refused(int id, char *text, size_t size)
 {
     int major = 0, minor = 0;
+    char code[24];
     cudaDeviceProp p;
     cudaError_t e = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, id);
     if (e == cudaSuccess) e = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, id);
@@ -32,6 +34,9 @@ static bool chip_refused(int id, char *text, size_t size)
     else if (major < 8)
         snprintf(text, size, "GPU %d (%.63s) has compute capability %d.%d; ptrain needs 8.0 or newer (A100, RTX 30, ...)", id,
                  p.name, major, minor);
+    else if (!pt_cuda_target(pt_cuda_archs(), major, minor, code, sizeof code))
+        snprintf(text, size, "GPU %d (%.63s) has compute capability %d.%d; this plugin holds code for %s only: make cuda CUDA_ARCHS=%d%d",
+                 id, p.name, major, minor, pt_cuda_archs(), major, minor);
     else
         return false;
     return true;

@@ -50,7 +50,8 @@ cp "$dir/out/adapter_model.safetensors" "$dir/first"
 rm -rf "$dir/out/adapter_model.safetensors"
 says "resuming on it" 0 "3/3" "$dir/run.yaml" --device=emulated --resume_from_checkpoint=auto
 if cmp -s "$dir/first" "$dir/out/adapter_model.safetensors"; then ok "the same bits"; else bad "the same bits"; fi
-says "doctor" 0 "device emulated yes" doctor
+says "doctor" 0 "device emulated yes: emulated sm_80, code for sm_80" doctor
+EMU_ARCH=90 says "doctor names the code of an H100" 0 "device emulated yes: emulated sm_90, code for sm_90a" doctor
 head -2 tests/golden/data/train/sft.jsonl >"$dir/rows.jsonl"
 nll() { sed -n 's/.*"nll": *\([0-9.][0-9.]*\).*/\1/p' "$1"; }
 if run score "$dir/out" --device=emulated --compute=f32 --input "$dir/rows.jsonl" --output "$dir/a.jsonl" &&

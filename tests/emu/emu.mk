@@ -11,6 +11,8 @@ EMU_INC   := -Itests/emu/include -Itests/emu
 EMU_LISTED := kernels/cuda/grouploss.cu.o tests/ops/kernels_stream.o
 $(foreach c,$(EMU_CFGS),$(addprefix $(BUILD)/emu-$(c)/,$(EMU_LISTED))): CPPFLAGS += -I$(GEN)
 $(foreach c,$(EMU_CFGS),$(addprefix $(BUILD)/emu-$(c)/,$(EMU_LISTED))): $(LISTS)
+# The chips that the CUDA plugin is compiled for, so that the emulated ones choose among the same.
+$(foreach c,$(EMU_CFGS),$(BUILD)/emu-$(c)/kernels/cuda/target.cu.o): CPPFLAGS += $(CUDA_ARCHS_DEF)
 EMU_opt_plain := -O2 -g1
 EMU_opt_check := -O2 -g1 -DEMU_CHECK=1
 # Checks by calls compile three times as fast; null, object-size and pointer-overflow say nothing that address does not and cost as much again.

@@ -13,6 +13,7 @@
 #include "kernels/cuda/device_cuda.h"
 #include "kernels/cuda/gemm_cuda.h"
 #include "kernels/cuda/ops_cuda.h"
+#include "kernels/cuda/target.h"
 
 #define MUST(call)                                                                                                             \
     do {                                                                                                                       \
@@ -220,10 +221,47 @@ static void test_gemm_edges(void **state)
     ops->free(&ctx, &scratch);
 }
 
+static void expect_code(const char *archs, int chip, const char *want)
+{
+    char text[24] = "none";
+    assert_int_equal(pt_cuda_target(archs, chip / 10, chip % 10, text, sizeof text), strcmp(want, "none") != 0);
+    assert_string_equal(text, want);
+}
+
+/* The rules of target.h, and the choice on each emulated chip among what the makefile compiles. */
+static void test_targets(void **state)
+{
+    static const struct {
+        const char *arch, *code;
+    } chips[] = {{"80", "emulated sm_80, code for sm_80"}, {"86", "emulated sm_86, code for sm_86"}, {"89", "emulated sm_89, code for sm_89"}, {"90", "emulated sm_90, code for sm_90a"}};
+    static const char all[] = "80 86 89 90 90a";
+    expect_code(all, 90, "sm_90a");
+    expect_code(all, 80, "sm_80");
+    expect_code(all, 87, "sm_86"); /* an Orin runs the code of an older chip of its family */
+    expect_code(all, 100, "PTX of sm_90"); /* never that of 90a */
+    expect_code(all, 75, "none");
+    expect_code("90", 90, "sm_90");
+    expect_code("90a", 90, "sm_90a");
+    expect_code("90a", 100, "none");
+    expect_code("90a", 89, "none");
+    expect_code("90 90a", 80, "none");
+    expect_code("86 90a", 90, "sm_90a");
+    expect_code("86 90a", 89, "sm_86");
+    expect_code("86", 90, "PTX of sm_86");
+    expect_code("", 80, "none");
+    const char *was = getenv("EMU_ARCH");
+    for (size_t i = 0; i < sizeof chips / sizeof *chips; i++) {
+        assert_true(emu_setting("ARCH", chips[i].arch));
+        assert_string_equal(pt_cuda_code(), chips[i].code);
+    }
+    assert_true(emu_setting("ARCH", was ? was : "80"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring),      cmocka_unit_test(test_fetch),
                                        cmocka_unit_test(test_strides),   cmocka_unit_test(test_adopt),
-                                       cmocka_unit_test(test_memory),    cmocka_unit_test(test_gemm_edges)};
+                                       cmocka_unit_test(test_memory),    cmocka_unit_test(test_gemm_edges),
+                                       cmocka_unit_test(test_targets)};
     return cmocka_run_group_tests(tests, open_it, close_it);
 }

@@ -28,7 +28,10 @@ static void print_plugin(const char *name, pt_plugin which)
 {
     const pt_ops *ops;
     if (pt_plugin_open(which, &ops) == PT_OK) {
-        printf("%s yes\n", name);
+        const char *(*code)(void);
+        *(void **)&code = pt_plugin_symbol(ops, "pt_cuda_code");
+        const char *text = code ? code() : NULL;
+        printf("%s yes%s%s\n", name, text ? ": " : "", text ? text : "");
         return;
     }
     printf("%s no: %s\n", name, pt_err_msg());
