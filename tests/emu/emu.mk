@@ -92,7 +92,9 @@ EMU_env_rev := EMU_ORDER=rev EMU_ASYNC=early
 EMU_env_rand := EMU_ORDER=rand:$(EMU_SEED) EMU_LAZY=1 EMU_GUARD=1 EMU_ASYNC=rand
 EMU_NAMES := $(notdir $(basename $(EMU_TESTS)))
 EMU_SELF  := $(filter-out self_ptx,$(filter self_%,$(EMU_NAMES)))
-EMU_OTHER := $(filter-out self_%,$(EMU_NAMES))
+# Only grids are looked at: once, plain.
+EMU_PLAIN_ONLY := kernels_waves
+EMU_OTHER := $(filter-out self_% $(EMU_PLAIN_ONLY),$(EMU_NAMES))
 # $(1) configuration, $(2) schedule, $(3) program
 emu_script = $(BUILD)/emu-$(1)/runs/$(3)-$(2).sh
 define emu_run_rule
@@ -127,6 +129,7 @@ GPU_COUNT_BIN := $(addprefix $(BUILD)/emu-check/,$(GPU_COUNTED)) $(addprefix $(B
 GPU_LISTS := GPU_COUNTED='$(GPU_COUNTED)' GPU_LAUNCHED='$(GPU_LAUNCHED)'
 $(BUILD)/emu-check/runs/banks.sh: tests/emu/gpu_report.sh $(GPU_COUNT_BIN)
 	@mkdir -p $(@D); echo "exec env $(GPU_LISTS) bash tests/emu/gpu_report.sh $(BUILD)/emu-check test" > $@
+EMU_RUNS += $(foreach t,$(EMU_PLAIN_ONLY),$(call emu_script,plain,fwd,$(t)))
 EMU_RUNS += $(BUILD)/emu-plain/runs/gate-80.sh
 # 50 random schedules of each program, the architectures in turn (make test-full): no false alarm. self_lang knows sm_80's limits by heart.
 # kernels_traffic counts in one order whatever is asked of it: once an architecture.
@@ -149,7 +152,7 @@ emu-test: ## the emulated CUDA suites alone
 emu-test-full:
 	@$(MAKE) --no-print-directory $(EMU_RUNS_FULL)
 	@bash tests/run.sh -j $(NPROC) $(EMU_RUNS_FULL)
-GPU_REPORT_NEEDS := $(GPU_COUNT_BIN) $(BUILD)/emu-plain/loop_launches
+GPU_REPORT_NEEDS := $(GPU_COUNT_BIN) $(BUILD)/emu-plain/loop_launches $(BUILD)/emu-plain/kernels_waves
 .PHONY: gpu-report gpu-budgets
 gpu-report: ## every kernel: traffic, bank conflicts, launches; with nvcc registers, occupancy, instructions
 	@$(MAKE) --no-print-directory -j$(NPROC) $(GPU_REPORT_NEEDS)

@@ -155,7 +155,8 @@ void emu_count_launch(const emu_launch_info *k)
         counts.back().name = names.back().c_str();
     }
     emu_kernel_counts *c = &counts[current];
-    c->launches++;
+    const uint64_t grid = (uint64_t)k->grid.x * k->grid.y * k->grid.z;
+    c->least_grid = c->launches++ ? std::min(c->least_grid, grid) : grid;
     c->threads = std::max(c->threads, (uint64_t)k->block.x * k->block.y * k->block.z);
     c->dynamic = std::max(c->dynamic, (uint64_t)k->smem);
     block_no++;

@@ -20,6 +20,7 @@ typedef struct emu_kernel_counts {
     uint64_t shared_worst;      /* the worst phase: 1 = no conflict */
     uint64_t atomics;           /* of threads to global memory */
     uint64_t threads, dynamic;  /* of a block, and its dynamic shared memory: the most seen */
+    uint64_t least_grid;        /* blocks of the smallest launch, whether all ran or not (EMU_SAMPLE) */
 } emu_kernel_counts;
 /* The kernels seen since the last reset; *n entries, valid until the next launch or reset. */
 const emu_kernel_counts *emu_counts(size_t *n);

@@ -52,6 +52,11 @@ fi
 
 grep -h '^# figure' "$tmp"/kernels_traffic 2>/dev/null | sed 's/^# figure /least bytes of /' || true
 [ -x "$plain/loop_launches" ] && CMOCKA_MESSAGE_OUTPUT=TAP "$plain/loop_launches" | grep -E '^# (json|figure)' | sed 's/^# //'
+if [ -x "$plain/kernels_waves" ]; then
+    echo
+    echo "Blocks of the launches of a LoRA step of an 8B model on 132 multiprocessors, and the share of their time in which they wait for the last ones (15 % at most)."
+    CMOCKA_MESSAGE_OUTPUT=TAP "$plain/kernels_waves" 2>/dev/null | sed -n 's/^# figure waves: //p' || true
+fi
 echo
 echo "Traffic on the emulated device. used: bytes that threads asked for over bytes of distinct sectors; per access: 32-byte sectors of a warp's"
 echo "access; filled: bytes asked for over bytes of all sectors moved; banks: cycles an access of shared memory takes (1 = no conflict), worst."
