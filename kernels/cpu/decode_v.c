@@ -24,10 +24,7 @@ static inline void dots(const float *q, const float *k, int64_t ld, int n, int d
         pt_vf x = pt_vload_part(q + d, dim - d, 0);
         for (int i = 0; i < PT_W; i++) t[i] = pt_vfma(x, pt_vload_part(k + at[i] + d, dim - d, 0), t[i]);
     }
-    transpose(t);
-    for (int w = PT_W / 2; w; w /= 2)
-        for (int i = 0; i < w; i++) t[i] += t[i + w];
-    pt_vstore(s, t[0] * pt_vset(c));
+    pt_vstore(s, sums_of(t) * pt_vset(c));
 }
 
 /* o = o*shrink + sum_i p[i] * v_i over n keys */
@@ -67,6 +64,13 @@ static void bend_keys(const pt_decode_part *j, int g, int key, int n, float *s)
     }
 }
 
+/* n rows of dim floats will be wanted soon: a head's rows lie apart, which hides from the processor that they follow each other. */
+static inline void fetch(const float *x, int64_t ld, int n, int dim)
+{
+    for (int i = 0; i < n; i++)
+        for (int d = 0; d < dim; d += 16) __builtin_prefetch(x + i * ld + d);
+}
+
 void PT_V(pt_decode_keys)(const pt_decode_part *j)
 {
     for (int g = 0; g < j->group; g++) {
@@ -77,6 +81,9 @@ void PT_V(pt_decode_keys)(const pt_decode_part *j)
     for (int key = 0; key < j->keys; key += STEP) {
         int n = j->keys - key < STEP ? j->keys - key : STEP;
         const float *k = j->k + key * j->ld_k, *v = j->v + key * j->ld_v;
+        const int next = j->keys - key - n < STEP ? j->keys - key - n : STEP;
+        if (key == 0) fetch(v, j->ld_v, n, j->dim);
+        fetch(k + STEP * j->ld_k, j->ld_k, next, j->dim);
         for (int g = 0; g < j->group; g++) {
             float s[STEP], top_before = j->top[g], high = top_before, sum = 0;
             for (int i = 0; i < n; i += PT_W)
@@ -93,6 +100,7 @@ void PT_V(pt_decode_keys)(const pt_decode_part *j)
             float shrink = exp2f(top_before - high);
             j->top[g] = high;
             j->sum[g] = j->sum[g] * shrink + sum;
+            if (g == 0) fetch(v + STEP * j->ld_v, j->ld_v, next, j->dim);
             values(j->o + (int64_t)g * j->dim, s, v, j->ld_v, n, j->dim, shrink);
         }
     }

@@ -1,41 +1,27 @@
 #include "kernels/cpu/digits_v.h"
 
-#include "kernels/cpu/vec.h"
+#include "kernels/cpu/digit.h"
 
 #if PT_W == 16
-#define VNNI __attribute__((target("avx512vnni")))
-#define VNNI_INLINE static inline __attribute__((always_inline, target("avx512vnni")))
-enum { PLACES = 3, BLOCK = 32, BLOCKS = 4, ZERO = 8, MOST = 127 << 16 };
+enum { PLACES = 3, BLOCK = PT_DIGIT_BLOCK, BLOCKS = 4, ZERO = 8, MOST = 127 << 16 };
 enum { AHEAD = 4096 }; /* bytes that are fetched beforehand: a row of a decoding step comes from memory */
 
 /* ---- x to digits ------------------------------------------------------------------------------------------------------------------------------ */
 
-/* 16 whole numbers give their lowest byte to `to` and keep the rest, divided by 256. */
-VNNI_INLINE __m512i take_byte(__m512i i, int8_t *to)
-{
-    __m512i low = _mm512_srai_epi32(_mm512_slli_epi32(i, 24), 24);
-    _mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtepi32_epi8(low));
-    return _mm512_srai_epi32(_mm512_sub_epi32(i, low), 8);
-}
-
 /* One block of x into quad q as its block b. False when it is not finite. */
-VNNI_INLINE bool put_block(const float *x, int b, pt_digits *q)
+PT_VNNI_INLINE bool put_block(const float *x, int b, pt_digits *q)
 {
-    pt_vf v[2] = {pt_vload(x), pt_vload(x + 16)};
-    float top = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps((__m512)v[0]), _mm512_abs_ps((__m512)v[1])));
-    if (_mm512_cmp_ps_mask((__m512)(v[0] - v[0] + (v[1] - v[1])), _mm512_setzero_ps(), _CMP_NEQ_UQ)) return false;
-    bool there = top >= 0x1p-97f; /* what is smaller counts as 0: its digits would need a factor past f32 */
-    pt_vf per = pt_vset(there ? (float)MOST / top : 0);
-    for (int h = 0; h < 2; h++) {
-        __m512i i = _mm512_cvtps_epi32((__m512)(v[h] * per));
-        for (int p = PLACES - 1; p >= 0; p--) i = take_byte(i, &q->digit[p][h][16 * b]);
-    }
-    for (int l = 0; l < 4; l++) q->unit[4 * b + l] = there ? top / (float)MOST : 0;
-    q->sum[4 * b] = pt_vsum(v[0] + v[1]);
+    __m512i i[2];
+    float unit;
+    if (!pt_whole(x, MOST, i, &unit)) return false;
+    for (int h = 0; h < 2; h++)
+        for (int p = PLACES - 1; p >= 0; p--) i[h] = pt_take_byte(i[h], &q->digit[p][h][16 * b]);
+    for (int l = 0; l < 4; l++) q->unit[4 * b + l] = unit;
+    q->sum[4 * b] = pt_vsum(pt_vload(x) + pt_vload(x + 16));
     return true;
 }
 
-static VNNI bool digits_of(const float *x, int64_t cols, pt_digits *quads)
+static PT_VNNI bool digits_of(const float *x, int64_t cols, pt_digits *quads)
 {
     for (int64_t i = 0; i < cols; i += PT_DIGITS_QUAD, quads++) {
         int blocks = cols - i < PT_DIGITS_QUAD ? (int)(cols - i) / BLOCK : BLOCKS;
@@ -59,18 +45,18 @@ typedef struct quad {
 } quad;
 
 /* The first `words` 4-byte words at w, zeros behind; none behind them is touched. */
-VNNI_INLINE __m512i load_words(const uint8_t *w, int words)
+PT_VNNI_INLINE __m512i load_words(const uint8_t *w, int words)
 {
     return words >= 16 ? _mm512_loadu_si512(w) : _mm512_maskz_loadu_epi32((__mmask16)((1u << (words > 0 ? words : 0)) - 1), w);
 }
 
 /* The f16 numbers that stand at words of 2 bytes of v, as floats. */
-VNNI_INLINE pt_vf halves_at(__m512i at, __m512i v)
+PT_VNNI_INLINE pt_vf halves_at(__m512i at, __m512i v)
 {
     return (pt_vf)_mm512_cvtph_ps(_mm512_castsi512_si256(_mm512_permutexvar_epi16(at, v)));
 }
 
-VNNI_INLINE void nibbles(__m512i v, quad *to)
+PT_VNNI_INLINE void nibbles(__m512i v, quad *to)
 {
     const __m512i low = _mm512_set1_epi8(15);
     to->q[0] = _mm512_and_si512(v, low);
@@ -78,7 +64,7 @@ VNNI_INLINE void nibbles(__m512i v, quad *to)
 }
 
 /* 20 bytes a block: scale, minimum, nibbles. */
-VNNI_INLINE void load_q4_1(const uint8_t *w, int blocks, quad *to)
+PT_VNNI_INLINE void load_q4_1(const uint8_t *w, int blocks, quad *to)
 {
     const __m512i lanes = _mm512_setr_epi32(0, 0, 0, 0, 2, 3, 4, 5, 7, 8, 9, 10, 12, 13, 14, 15);
     const __m512i d = _mm512_castsi256_si512(_mm256_setr_epi16(0, 0, 0, 0, 10, 10, 10, 10, 20, 20, 20, 20, 30, 30, 30, 30));
@@ -89,7 +75,7 @@ VNNI_INLINE void load_q4_1(const uint8_t *w, int blocks, quad *to)
 }
 
 /* 18 bytes a block: scale, nibbles. */
-VNNI_INLINE void load_q4_0(const uint8_t *w, int blocks, quad *to)
+PT_VNNI_INLINE void load_q4_0(const uint8_t *w, int blocks, quad *to)
 {
     static const int16_t words[32] = {1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21, 22, 23, 24, 25, 26, 28, 29, 30, 31, 32, 33, 34, 35};
     const __m512i d = _mm512_castsi256_si512(_mm256_setr_epi16(0, 0, 0, 0, 9, 9, 9, 9, 18, 18, 18, 18, 27, 27, 27, 27));
@@ -102,7 +88,7 @@ VNNI_INLINE void load_q4_0(const uint8_t *w, int blocks, quad *to)
 /* ---- products ----------------------------------------------------------------------------------------------------------------------------------- */
 
 /* acc += a quad of w times a quad of x. The three places fit one whole number: 8 products of at most 8 x 127 a lane, times 2^16, are below 2^30. */
-VNNI_INLINE pt_vf meet_quad(pt_dtype t, const quad *w, const pt_digits *x, pt_vf acc)
+PT_VNNI_INLINE pt_vf meet_quad(pt_dtype t, const quad *w, const pt_digits *x, pt_vf acc)
 {
     __m512i c[PLACES];
     for (int p = 0; p < PLACES; p++) {
@@ -114,7 +100,7 @@ VNNI_INLINE pt_vf meet_quad(pt_dtype t, const quad *w, const pt_digits *x, pt_vf
     return t == PT_Q4_1 ? pt_vfma(w->min, pt_vload(x->sum), acc) : acc;
 }
 
-VNNI_INLINE pt_vf meet_blocks(pt_dtype t, const uint8_t *w, int blocks, const pt_digits *x, pt_vf acc)
+PT_VNNI_INLINE pt_vf meet_blocks(pt_dtype t, const uint8_t *w, int blocks, const pt_digits *x, pt_vf acc)
 {
     quad q;
     if (t == PT_Q4_1) load_q4_1(w, blocks, &q);
@@ -122,7 +108,7 @@ VNNI_INLINE pt_vf meet_blocks(pt_dtype t, const uint8_t *w, int blocks, const pt
     return meet_quad(t, &q, x, acc);
 }
 
-VNNI_INLINE void meet_all(pt_dtype t, const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1)
+PT_VNNI_INLINE void meet_all(pt_dtype t, const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1)
 {
     const size_t bytes = pt_dtype_get(t)->bytes * BLOCKS;
     const int64_t whole = g->cols / PT_DIGITS_QUAD;
@@ -140,8 +126,8 @@ VNNI_INLINE void meet_all(pt_dtype t, const pt_gemv_args *g, const pt_digits *x,
     }
 }
 
-static VNNI void gemv_q4_1(const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1) { meet_all(PT_Q4_1, g, x, o0, o1); }
-static VNNI void gemv_q4_0(const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1) { meet_all(PT_Q4_0, g, x, o0, o1); }
+static PT_VNNI void gemv_q4_1(const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1) { meet_all(PT_Q4_1, g, x, o0, o1); }
+static PT_VNNI void gemv_q4_0(const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1) { meet_all(PT_Q4_0, g, x, o0, o1); }
 
 bool PT_V(pt_vdigits)(const float *x, int64_t cols, pt_digits *quads)
 {

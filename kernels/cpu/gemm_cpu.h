@@ -21,7 +21,7 @@ typedef struct pt_gemm_args {
     int64_t ldc;
     pt_dtype stored; /* b's own type where it is no f32 yet: with f32, tb and m >= PT_GEMM_STORED_ROWS */
 } pt_gemm_args;
-enum { PT_GEMM_STORED_ROWS = 64 };
+enum { PT_GEMM_STORED_ROWS = 9 };
 
 /* Engine, stream and the made kernels of one context; not shared between threads. */
 typedef struct pt_gemm pt_gemm;

@@ -4,7 +4,7 @@
 #include "base/dtype.h"
 #include "kernels/cpu/isa.h"
 
-enum { PT_GEMV_ROWS = 8 }; /* most rows of x; above it, dequantising and a GEMM is faster */
+enum { PT_GEMV_ROWS = 8 }; /* most rows of x; above it lanes_v.h or a product of floats is faster */
 
 typedef struct pt_gemv_args {
     pt_dtype type;

@@ -2,7 +2,7 @@
  *
  * Files named *_v.c are compiled with PT_ISA = base, avx2, avx512 (see the Makefile). They define their functions as PT_V(name), and
  * the module's header declares them by PT_V_DECL(ret, name, (args)). Callers in other files write PT_PICK(name)(args).
- * avx512vnni is avx512 with the byte products of digits_v.h.
+ * avx512vnni is avx512 with the byte products of digits_v.h and lanes_v.h.
  * Every variant gives results that are correct; bits may differ between variants, so a checkpoint stores the name. */
 #ifndef PT_KERNELS_ISA_H
 #define PT_KERNELS_ISA_H

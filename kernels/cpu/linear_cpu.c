@@ -5,12 +5,18 @@
 #include "kernels/cpu/dequant_v.h"
 #include "kernels/cpu/device_cpu.h"
 #include "kernels/cpu/digits_v.h"
+#include "kernels/cpu/lanes_v.h"
+
+static pt_gemv_args gemv_of(const pt_linear_args *a)
+{
+    return (pt_gemv_args){.type = a->w.type, .w = pt_at(a->w), .row_bytes = pt_view_row_bytes(a->w), .cols = a->w.cols, .x = pt_f32_at(a->x),
+                          .x_ld = a->x.ld, .n = (int)a->x.rows, .y = pt_f32_at(a->y), .y_ld = a->y.ld, .beta = a->beta};
+}
 
 /* Few rows: every weight is read once from where it lies and meets all rows of x; threads share the output features. */
 static void few_rows(const pt_linear_args *a, pt_digits *x)
 {
-    pt_gemv_args g = {.type = a->w.type, .w = pt_at(a->w), .row_bytes = pt_view_row_bytes(a->w), .cols = a->w.cols, .x = pt_f32_at(a->x),
-                      .x_ld = a->x.ld, .n = (int)a->x.rows, .y = pt_f32_at(a->y), .y_ld = a->y.ld, .beta = a->beta};
+    const pt_gemv_args g = gemv_of(a);
     int64_t step = 16, blocks = (a->w.rows + step - 1) / step;
     bool digits = g.n == 1 && pt_digits_type(g.type) && PT_PICK(pt_vdigits)(g.x, g.cols, x);
 #pragma omp parallel for schedule(static)
@@ -19,6 +25,27 @@ static void few_rows(const pt_linear_args *a, pt_digits *x)
         if (digits) PT_PICK(pt_vdigits_gemv)(&g, x, b * step, end);
         else PT_PICK(pt_vgemv)(&g, b * step, end);
     }
+}
+
+/* Rows as lanes: x becomes bytes once, then threads share the output features. False where x has no bytes: nothing is written then. */
+static bool rows_as_lanes(const pt_linear_args *a, int places, pt_lane_block *x)
+{
+    const pt_gemv_args g = gemv_of(a);
+    const int64_t blocks = g.cols / 32, items = blocks * ((g.n + PT_LANES_ROWS - 1) / PT_LANES_ROWS), steps = (a->w.rows + PT_LANES_STEP - 1) / PT_LANES_STEP;
+    int bad = 0;
+#pragma omp parallel
+    {
+#pragma omp for schedule(static) reduction(+ : bad)
+        for (int64_t i = 0; i < items; i++) bad += !PT_PICK(pt_vlanes_put)(&g, places, i / blocks, i % blocks, &x[i]);
+        if (!bad) {
+#pragma omp for schedule(static) nowait
+            for (int64_t s = 0; s < steps; s++) {
+                const int64_t o = s * PT_LANES_STEP, left = a->w.rows - o;
+                PT_PICK(pt_vlanes_gemm)(&g, places, x, o, left < PT_LANES_STEP ? a->w.rows : o + PT_LANES_STEP);
+            }
+        }
+    }
+    return !bad;
 }
 
 static void add_bias(const pt_linear_args *a)
@@ -74,9 +101,17 @@ static double dequant_seconds(const pt_ctx *ctx)
 pt_status pt_cpu_product(pt_ctx *ctx, const pt_linear_args *a)
 {
     pt_digits *digits = NULL;
+    pt_lane_block *blocks = NULL;
+    const int64_t rows = a->x.rows < PT_LANES_MOST ? a->x.rows : PT_LANES_MOST;
+    const bool lanes = rows > PT_GEMV_ROWS && PT_PICK(pt_vlanes)(a->w.type);
     pt_ws ws = pt_ws_begin(ctx);
-    if (pt_digits_type(a->w.type)) /* whatever the rows are, so that the need grows with them */
+    if (pt_digits_type(a->w.type)) /* whatever the rows are, so that the need grows with them; as for the lanes */
         PT_RETURN(pt_ws_take(&ws, &digits, (size_t)pt_digits_quads(a->x.cols) * sizeof *digits));
+    if (lanes) PT_RETURN(pt_ws_take(&ws, &blocks, (size_t)((rows + PT_LANES_ROWS - 1) / PT_LANES_ROWS * (a->x.cols / 32)) * sizeof *blocks));
+    if (lanes && rows == a->x.rows && !ctx->dry && rows_as_lanes(a, pt_cpu_operand_type(ctx) == PT_F32 ? 3 : 2, blocks)) {
+        pt_ws_done(&ws);
+        return PT_OK;
+    }
     if (a->x.rows > PT_GEMV_ROWS) return many_rows(ctx, &ws, a);
     pt_ws_done(&ws);
     if (!ctx->dry) few_rows(a, digits);

@@ -117,4 +117,21 @@ PT_INLINE void transpose(pt_vf r[PT_W])
     PT_STAGE(r, 8)
 #endif
 }
+
+/* Lane i of the result is the sum over the lanes of r[i], by halves; r is used up. */
+#define PT_FOLD(r, s)                                                                                                          \
+    PT_UNROLL(16)                                                                                                              \
+    for (int i_ = 0; i_ < PT_W; i_ += 2 * (s)) r[i_] = PT_SHUF(r[i_], r[i_ + (s)], PT_LANES(PT_LO, s)) + PT_SHUF(r[i_], r[i_ + (s)], PT_LANES(PT_HI, s));
+PT_INLINE pt_vf sums_of(pt_vf r[PT_W])
+{
+    PT_FOLD(r, 1)
+    PT_FOLD(r, 2)
+#if PT_W > 4
+    PT_FOLD(r, 4)
+#endif
+#if PT_W > 8
+    PT_FOLD(r, 8)
+#endif
+    return r[0];
+}
 #endif

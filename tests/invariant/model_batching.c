@@ -162,19 +162,44 @@ static void test_samples(void **state)
     memcpy(prompts, kept, sizeof kept);
 }
 
+/* Of beginnings shorter than a segment is worth nothing is shared, of longer ones what the forest may leave out is not counted. */
 static void test_cells(void **state)
 {
-    static int32_t a[] = {1, 2, 3, 4}, b[] = {1, 2, 5}, c[] = {1, 2}, d[] = {7};
-    const pt_ids list[] = {{d, 1, 1}, {a, 4, 4}, {c, 2, 2}, {b, 3, 3}, {a, 4, 4}};
+    static int32_t a[40], b[30], c[20], d[] = {7}, e[40];
+    const pt_ids list[] = {{d, 1, 1}, {a, 40, 40}, {c, 20, 20}, {b, 30, 30}, {a, 40, 40}}, little[] = {{a, 40, 40}, {e, 40, 40}};
     int32_t cells;
-    OK(pt_gen_cells(list, 5, 5, 10, &cells));
-    assert_int_equal(cells, 1 + 4 + 0 + 1 + 0 + 50);
+    for (int32_t i = 0; i < 40; i++) a[i] = i + 1, e[i] = i < 15 ? i + 1 : 9;
+    memcpy(b, a, sizeof b);
+    memcpy(c, a, sizeof c);
+    b[29] = 5;
+    OK(pt_gen_cells(list, 5, 5, 10, &cells)); /* c begins a, which stands twice; 29 of b are a's, 14 of them sure */
+    assert_int_equal(cells, 1 + 40 + 0 + (30 - 14) + (20 - 20) + 50);
     OK(pt_gen_cells(list, 5, 1, 10, &cells));
-    assert_int_equal(cells, 4 + 10 + 1);
+    assert_int_equal(cells, 40 + 10 + 1);
     OK(pt_gen_cells(list, 5, 2, 10, &cells));
-    assert_int_equal(cells, 5 + 20); /* 1 2 3 4 and 1 2 5 */
+    assert_int_equal(cells, 40 + 30 - 14 + 20);
     OK(pt_gen_cells(list, 1, 16, 3, &cells));
     assert_int_equal(cells, 1 + 3 + 1);
+    OK(pt_gen_cells(little, 2, 2, 10, &cells)); /* 15 are the same */
+    assert_int_equal(cells, 40 + 40 + 20);
+}
+
+/* 16 prompts of which many begin with the same token: the room that is reckoned lets all of them in at once. */
+static void test_short_beginnings(void **state)
+{
+    enum { N = 16, LEN = 30 };
+    pt_ids kept[N];
+    int32_t cells;
+    pt_gen_options o = {.max_new_tokens = NEW, .sampler = pt_sampler_off(), .slot = PT_SLOT_NONE};
+    memcpy(kept, prompts, sizeof kept);
+    for (int i = 0; i < N; i++) {
+        prompts[i] = (pt_ids){text[i], LEN, LEN};
+        for (int k = 0; k < LEN; k++) text[i][k] = k ? (k * 31 + i * 7) % VOCAB : i / 4;
+    }
+    OK(pt_gen_cells(prompts, N, N, NEW, &cells));
+    assert_int_equal(generate(&pt_ops_cpu, N, cells, 0, 1024, N, 0, &o, some), N);
+    release(some, N);
+    memcpy(prompts, kept, sizeof kept);
 }
 
 /* ---- a model of language ------------------------------------------------------------------------------------------------------- */
@@ -242,7 +267,7 @@ int main(int argc, char **argv)
         const struct CMUnitTest test[] = {{"one at a time and 16 at once", test_model, NULL, NULL, argv[1]}};
         return cmocka_run_group_tests(test, NULL, NULL);
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_together), cmocka_unit_test(test_samples), cmocka_unit_test(test_cells)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_together), cmocka_unit_test(test_samples), cmocka_unit_test(test_cells), cmocka_unit_test(test_short_beginnings)};
     make_prompts();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,6 +124,61 @@ static void test_digits(void **state)
     ot_ok(pt_cpu_isa_set(NULL));
 }
 
+/* What rounding x to whole numbers of 2 bytes, 32 at a time, may change at most in y[n][o]; f32's own error beside it. */
+static double two_bytes(pt_view x, pt_view w, int64_t n, int64_t o)
+{
+    pt_view f = ot_out(1, w.cols);
+    double most = 0;
+    ot_ok(pt_dequant_rows(w.type, (const uint8_t *)ot_at(w) + (size_t)o * pt_view_row_bytes(w), 1, w.cols, ot_at(f)));
+    for (int64_t k = 0; k < w.cols; k += 32) {
+        double top = 0, sum = 0;
+        for (int64_t i = k; i < k + 32; i++) {
+            top = fmax(top, fabs((double)ot_f32(x, n)[i]));
+            sum += fabs((double)ot_f32(f, 0)[i]);
+        }
+        most += top * sum * (0.5 / (127 << 8) + 1e-6);
+    }
+    return most;
+}
+
+/* 9 to 63 rows against quantised weights go as lanes of byte products where the processor has them (cpu/lanes_v.h). */
+static void test_lanes(void **state)
+{
+    static const int64_t rows[] = {9, 16, 17, 40, 63}, outs[] = {1, 15, 16, 18, 35};
+    for (int i = 0; ot_isa(i); i++)
+        for (int t = 0; t < PT_DTYPE_COUNT; t++) {
+            if (!pt_dtype_quantised((pt_dtype)t)) continue;
+            const int64_t n = rows[t % 5], out = outs[(t + i) % 5], block = pt_dtype_get((pt_dtype)t)->block, in = block == 32 ? 32 * (t % 2 ? 67 : 3) : 256 * (t % 2 ? 9 : 1);
+            forward_case((pt_dtype)t, n, out, in, (float)(t % 2), t % 3 == 0, t % 4);
+            pt_view x = ot_rand(n, in, 1, 1), w = ot_weight((pt_dtype)t, out, in, 2, 1), all = ot_out(n, out), some = ot_out(9, out), want = ot_out(n, out), naive = ot_out(n, out);
+            ot_f32(x, 2)[5] = 4096; /* one large number among small ones */
+            for (int64_t k = 0; k < in; k++) ot_f32(x, 1)[k] = 1e-40f;
+            OT_RUN(&ot.cpu, linear, (&(pt_linear_args){all, x, w, PT_NO_VIEW, 0}));
+            ot_ok(pt_ref_linear(&ot.ref, &(pt_linear_args){want, x, w, PT_NO_VIEW, 0}));
+            ot_ok(naive_linear(&ot.ref, &(pt_linear_args){naive, x, w, PT_NO_VIEW, 0}));
+            judge("lanes", &few, all, naive, want);
+            for (int64_t o = 0; o < out; o++) assert_true(fabsf(ot_f32(all, 1)[o]) < 1e-36f);
+            if (ot.half.ops && !strcmp(pt_cpu_isa(), "avx512vnni") && t != PT_IQ3_S) {
+                OT_RUN(&ot.half, linear, (&(pt_linear_args){naive, x, w, PT_NO_VIEW, 0}));
+                for (int64_t r = 0; r < n; r++)
+                    for (int64_t o = 0; o < out; o++) assert_true(fabs((double)ot_f32(naive, r)[o] - (double)ot_f32(want, r)[o]) <= two_bytes(x, w, r, o) + 1e-30);
+            }
+            pt_view part = x; /* neither the rows beside a row nor the threads show */
+            part.rows = 9;
+            pt_threads_set(3);
+            OT_RUN(&ot.cpu, linear, (&(pt_linear_args){some, part, w, PT_NO_VIEW, 0}));
+            pt_threads_set(1);
+            assert_memory_equal(ot_at(some), ot_at(all), (size_t)(9 * out) * 4);
+            ot_f32(x, 8)[in - 1] = i % 2 ? NAN : INFINITY;
+            OT_RUN(&ot.cpu, linear, (&(pt_linear_args){all, x, w, PT_NO_VIEW, 0}));
+            for (int64_t o = 0; o < out; o++) assert_true(!isfinite(ot_f32(all, 8)[o]) && isfinite(ot_f32(all, 7)[o]));
+            ot_free_all();
+        }
+    judge_few("lanes", &few);
+    judge_few("bf16", &few_bf16);
+    ot_ok(pt_cpu_isa_set(NULL));
+}
+
 /* Many rows of f32 go through strips of w (cpu/product_v.h): widths about whole strips and vectors, depths about whole pieces.
  * How rows and strips are shared out does not show in the bits. */
 static void test_strips(void **state)
@@ -349,7 +404,7 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forward),     cmocka_unit_test(test_digits),      cmocka_unit_test(test_strips),
+        cmocka_unit_test(test_forward),     cmocka_unit_test(test_digits),      cmocka_unit_test(test_strips), cmocka_unit_test(test_lanes),
         cmocka_unit_test(test_few_k),       cmocka_unit_test(test_backward),    cmocka_unit_test(test_many_blocks),
         cmocka_unit_test(test_differences), cmocka_unit_test(test_dry_run),     cmocka_unit_test(test_refusals),
     };

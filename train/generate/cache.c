@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/batch/batch_layout.h"
 #include "train/generate/generate_impl.h"
 
 static pt_status first_fit(pt_gen_cache *c, int32_t n, int32_t *at)
@@ -118,6 +119,15 @@ pt_status pt_gen_order(const pt_ids *prompts, size_t n, pt_gen_place **out)
     return PT_OK;
 }
 
+/* What b is counted to share with a: all of a prompt that begins or is the other; else less what the forest may leave out, pieces too short to be worth a
+ * segment. Counting those too would leave the last prompt no room by a few positions. */
+static int64_t sure(const pt_ids *a, const pt_ids *b)
+{
+    const int64_t same = (int64_t)pt_gen_same(a, b);
+    if (same < PT_SHARE_MIN_SAVED) return 0;
+    return same == (int64_t)(a->n < b->n ? a->n : b->n) ? same : same - (PT_SHARE_MIN_SAVED - 1);
+}
+
 pt_status pt_gen_cells(const pt_ids *prompts, size_t n, int32_t rows, int32_t max_new_tokens, int32_t *cells)
 {
     pt_gen_place *order;
@@ -125,10 +135,10 @@ pt_status pt_gen_cells(const pt_ids *prompts, size_t n, int32_t rows, int32_t ma
     PT_RETURN(pt_gen_order(prompts, n, &order));
     for (size_t i = 0; i < n; i++) {
         const size_t gone = i - (size_t)rows; /* held: positions of requests gone+1..i, what each shares with the one before it left out */
-        held += (int64_t)order[i].p->n + max_new_tokens - (int64_t)(i ? pt_gen_same(order[i - 1].p, order[i].p) : 0);
-        if (i >= (size_t)rows) held -= (int64_t)order[gone].p->n + max_new_tokens - (int64_t)(gone ? pt_gen_same(order[gone - 1].p, order[gone].p) : 0);
+        held += (int64_t)order[i].p->n + max_new_tokens - (i ? sure(order[i - 1].p, order[i].p) : 0);
+        if (i >= (size_t)rows) held -= (int64_t)order[gone].p->n + max_new_tokens - (gone ? sure(order[gone - 1].p, order[gone].p) : 0);
         const size_t head = i >= (size_t)rows ? gone + 1 : 0; /* the first of them shares with nobody */
-        const int64_t all = held + (int64_t)(head ? pt_gen_same(order[head - 1].p, order[head].p) : 0);
+        const int64_t all = held + (head ? sure(order[head - 1].p, order[head].p) : 0);
         if (all > most) most = all;
         if ((int64_t)order[i].p->n > longest) longest = (int64_t)order[i].p->n;
     }
