@@ -49,12 +49,20 @@ def waves():
     """Waves of our kernels and of the products of an 8B step, H100."""
     h, m, n = chips.chip_of("H100"), step.LLAMA_8B, sum(step.DOCS)
     tiles = k.ceil(n, 64)
-    grids = (("lora_down_k, `down`", "lora_down_k<2, false>", 128, tiles), ("lora_down_k, gate and up", "lora_down_k<2, false>", 128, 2 * tiles),
-             ("lora_grad_k, `down`", "lora_grad_k<2>", 128, k.ceil(m.width, 64) + k.ceil(m.ff, 64)),
-             ("attention_fwd_k", "attention_fwd_k<128, true, false>", 256, n // 32 * m.kv), ("attention_dq_k", "attention_dq_k<128, true, false>", 256, n // 32 * m.kv),
-             ("attention_dkv_k", "attention_dkv_k<128, false, true, false>", 128, tiles * m.kv))
-    lines = [row(["kernel, 8B, H100 (132 SMs)", "blocks", "an SM holds", "blocks an SM gets"]), "|---|---|---|---|"]
-    lines += [row([what, str(blocks), str(k.resident(h, name, threads)), "%.2f" % (blocks / h.sms)]) for what, name, threads, blocks in grids]
+    grids = [("lora_down_k, `down`", "lora_down_k<2, false>", 128, [(tiles, 1)]), ("lora_down_k, gate and up", "lora_down_k<2, false>", 128, [(2 * tiles, 1)]),
+             ("lora_grad_k, `down`", "lora_grad_k<2>", 128, [(k.ceil(m.width, 64) + k.ceil(m.ff, 64), 1)])]
+    grids += [(k.ATTENTION[w][0].split("<")[0], k.ATTENTION[w][0], 32 * k.ATTENTION[w][1], k.attention_blocks(step.DOCS, m.heads, m.kv, w)) for w in k.ATTENTION]
+    lines = [row(["kernel, 8B, H100 (132 SMs)", "blocks", "an SM holds", "blocks an SM gets", "share of the SMs' time that works"]), "|---|---|---|---|---|"]
+    for what, name, threads, blocks in grids:
+        total, most = sum(count for count, _ in blocks), k.resident(h, name, threads)
+        share = total / h.sms / k.ceil(total, h.sms) if len(blocks) == 1 else k.works(h, blocks, most)
+        lines.append(row([what, str(total), str(most), "%.2f" % (total / h.sms), "%.0f %%" % (100 * share)]))
+    lines += ["", row(["kernel", "bytes of ldmatrix an mma", "of shared memory an mma, with the copies into it", "most TF/s by shared memory, H100"]), "|---|---|---|---|"]
+    for which, (name, warps, _) in k.ATTENTION.items():
+        ldsm, tile = k.attention_shared(which)
+        mma = warps * k.loop(name, "tile", "mma")
+        lines.append(row([name.split("<")[0], "%.0f" % ldsm, "%.0f" % (tile / mma),
+                          "%.0f" % (4096 * h.sms * h.clock * k.SHARED_BYTES / k.budget(name, "-", "banks", 1.0) * mma / tile / 1e3)]))
     lines += ["", row(["product [4096 x n], k (H100)", "tiles of 128 x 256 an SM gets", "share of its time that works"]), "|---|---|---|"]
     for what, total, across, unit in (("forward, `up`", m.ff, m.width, 128), ("forward, `down`", m.width, m.ff, 128), ("dx, `up`", m.width, m.ff, 256), ("dx, `down`", m.ff, m.width, 256)):
         for now in sorted(set(step.pieces(total, across, unit)), reverse=True):

@@ -92,6 +92,13 @@ def schedule(chip, blocks, most, cycles, fixed):
     return end
 
 
+def works(chip, blocks, most):
+    """Share of the multiprocessors' time that works, of blocks as in schedule(): their steps over the slots' time until the last one ends."""
+    n = sum(count for count, _ in blocks)
+    b = min(most, ceil(n, chip.sms))
+    return sum(count * steps for count, steps in blocks) / (chip.sms * b * schedule(chip, blocks + [(0, 0)], most, lambda _: 1.0, 0.0))
+
+
 def us(chip, cycles):
     return cycles / (chip.clock * 1e3)
 
@@ -218,22 +225,32 @@ def key_blocks(docs, queries):
     return sorted(tiles, reverse=True)
 
 
+# of a tile of the kernel: which instance, warps of a block, queries (dkv) or keys a tile
+ATTENTION = {"fwd": ("attention_fwd_k<128, true, false>", 8, 64), "dq": ("attention_dq_k<128, true, false>", 8, 32), "dkv": ("attention_dkv_k<128, false, true, false>", 4, 32)}
+
+
+def attention_blocks(docs, heads, kv, which):
+    """(how many, tiles each) in the order in which they start."""
+    group, per = heads // kv, ATTENTION[which][2]
+    if which == "dkv":
+        return [(kv, group * t) for t in key_blocks(docs, per)]
+    rows = 128 // group // 16 * 16  # tokens of a block: 16, 32 or 64, times the group's heads
+    rows = 64 if rows >= 64 else 32 if rows >= 32 else 16
+    return [(kv, t) for t in row_blocks(docs, rows, per)]
+
+
+def attention_shared(which):
+    """(ldmatrix bytes an mma, bytes a tile through shared memory): ldmatrix of its warps, and the tile that cp.async writes there."""
+    kernel, warps, per = ATTENTION[which]
+    ldsm = loop(kernel, "tile", "ldsm") * 512
+    return ldsm / loop(kernel, "tile", "mma"), warps * ldsm + 2 * per * 128 * 2 + (4 * per * 2 if which == "dkv" else 0)
+
+
 def attention_us(chip, docs, heads, kv, size, which):
     """which: fwd, dq, dkv. mma and ldmatrix a warp and tile are those of loops.tsv."""
-    group = heads // kv
-    if which == "dkv":
-        kernel, warps, tiles = "attention_dkv_k<128, false, true, false>", 4, key_blocks(docs, 32)
-        blocks = [(kv, group * t) for t in tiles]
-        fed = 2 * 32 * 128 * 2 + 4 * 32 * 2
-    else:
-        keys = 64 if which == "fwd" else 32
-        kernel, warps = "attention_%s_k<128, true, false>" % which, 8
-        rows = 128 // group // 16 * 16  # tokens of a block: 16, 32 or 64, times the group's heads
-        rows = 64 if rows >= 64 else 32 if rows >= 32 else 16
-        blocks = [(kv, t) for t in row_blocks(docs, rows, keys)]
-        fed = 2 * keys * 128 * 2
-    mma, ldsm = loop(kernel, "tile", "mma"), loop(kernel, "tile", "ldsm")
+    kernel, warps, _ = ATTENTION[which]
+    mma = loop(kernel, "tile", "mma")
     others = budget(kernel, chip.arch, "others_per_mma", loop(kernel, "tile", "instr") / mma - 1)
     cycles = step(loop(kernel, "tile", "stall") + BARRIER, mma * (1 + others) * warps / 4, mma * warps / 4 * chip.mma / chip.sync,
-                  (warps * ldsm * 512 + fed) / SHARED_BYTES * budget(kernel, "-", "banks", 1.0))
-    return kernel_us(chip, schedule(chip, blocks, resident(chip, kernel, 32 * warps), cycles, 3 * chip.far), size)
+                  attention_shared(which)[1] / SHARED_BYTES * budget(kernel, "-", "banks", 1.0))
+    return kernel_us(chip, schedule(chip, attention_blocks(docs, heads, kv, which), resident(chip, kernel, 32 * warps), cycles, 3 * chip.far), size)
