@@ -26,6 +26,12 @@ BEGIN, END = "<!-- roofline.py --write -->", "<!-- end of roofline.py -->"
 INPUTS = ("chips.py", "kernels.py", "step.py", "loops.tsv")
 
 
+MODELS = (step.LLAMA_8B, step.QWEN_8B, step.QWEN_06B)
+# The first predictions for an H100, of the kernels before issue 19 changed them (commit a0988e5): ms by op in the order of step_ms.
+FIRST = {"Llama-3.1-8B, Q4_K": (171.1, 13.4, 88.6, 26.1, 23.2, 57.4, 0.5), "Qwen3-8B, Q4_K": (171.2, 13.7, 93.5, 29.4, 27.8, 92.2, 0.5),
+         "Qwen3-0.6B, bf16": (11.2, 0.0, 33.8, 11.6, 7.5, 7.8, 0.1)}
+
+
 def row(cells):
     return "| " + " | ".join(cells) + " |"
 
@@ -43,6 +49,18 @@ def ours(models):
         sums = [sum(t.values()) for t in table]
         lines += [row(["step"] + ["%.0f" % s for s in sums]), row(["tokens/s"] + ["%.0f" % (n / s * 1e3) for s in sums]), ""]
     return lines
+
+
+def changes(models):
+    """The H100's first predictions beside today's."""
+    h, n, names = chips.chip_of("H100"), sum(step.DOCS), [m.name.split(",")[0] for m in models]
+    now = [step.step_ms(h, m) for m in models]
+    lines = ["H100, ms a step, the kernels as they were at first and now:", ""]
+    lines += [row(["op"] + [name + when for name in names for when in (", first", ", now")]), "|---" * (2 * len(models) + 1) + "|"]
+    for at, op in enumerate(now[0]):
+        lines.append(row([op] + ["%.1f" % v for m, t in zip(models, now) for v in (FIRST[m.name][at], t[op])]))
+    sums = [v for m, t in zip(models, now) for v in (sum(FIRST[m.name]), sum(t.values()))]
+    return lines + [row(["step"] + ["%.0f" % s for s in sums]), row(["tokens/s"] + ["%.0f" % (n / s * 1e3) for s in sums]), ""]
 
 
 def waves():
@@ -94,7 +112,7 @@ def others():
 
 
 def text():
-    return "\n".join(ours((step.LLAMA_8B, step.QWEN_8B, step.QWEN_06B)) + waves() + others()) + "\n"
+    return "\n".join(ours(MODELS) + changes(MODELS) + waves() + others()) + "\n"
 
 
 def entries(c):
