@@ -116,7 +116,7 @@ def text():
 
 
 def entries(c):
-    """Of gpu_bench (tests/gpu/gpu_bench.cpp, its full shapes), by the names that it prints."""
+    """Of gpu_bench (tests/gpu/gpu_bench.cpp, its full shapes), by the names that it prints; and the whole step, which tests/gpu/kit.sh measures."""
     m, n = step.LLAMA_8B, 4096
     x, q, kv = 2.0 * n * m.width, 2.0 * n * m.heads * m.dim, 2.0 * n * m.kv * m.dim
     out = {"rmsnorm + residual add": k.stream_us(c, 4 * x), "rmsnorm_bwd": k.stream_us(c, 4 * x), "rope, q": k.stream_us(c, 2 * x + 4.0 * n * m.dim),
@@ -130,6 +130,7 @@ def entries(c):
     out["attention"] = k.attention_us(c, (n,), m.heads, m.kv, 2 * q + 2 * kv, "fwd")
     out["attention_bwd"] = k.attention_us(c, (n,), m.heads, m.kv, 4 * q + 2 * kv, "dq") + k.attention_us(c, (n,), m.heads, m.kv, 2 * q + 4 * kv, "dkv")
     out["head, forward and backward"] = step.head_us(c, 1024, m, "bf16")
+    out["step, Llama-3.1-8B, Q4_K"] = 1e3 * sum(step.step_ms(c, m).values())
     return out
 
 

@@ -7,7 +7,7 @@ GPU_SO    := $(BUILD)/libptrain-$(GPU_PLUGIN).so
 GPU_OUT   := $(if $(filter emulated,$(GPU_PLUGIN)),$(GPU_DIR),build)
 ifeq ($(GPU_PLUGIN),cuda)
 GPU_INC   := -isystem $(CUDA_HOME)/include -Itests/emu
-GPU_RT    := -L$(CUDA_HOME)/lib64 -Wl,-rpath=$(CUDA_HOME)/lib64 -lcudart
+GPU_RT    := -L$(CUDA_HOME)/lib64 -Wl,-rpath=$(CUDA_HOME)/lib64 -lcudart -lcublasLt
 GPU_PROBE_DEPS :=
 else
 GPU_INC   := $(EMU_INC) -DGPU_EMULATED

@@ -1,13 +1,14 @@
 /* Times of the CUDA backend's ops at the shapes of Llama-3.1-8B with 4096 tokens, each as share of what this GPU reached in a
  * large product (bf16) and a large copy just before: the time that the op's products and its least bytes would take at those
  * peaks, divided by the time it took; beside it what tests/bench/roofline.py predicts for this chip (roofline.tsv), and measured / predicted.
- * make bench-gpu, from the project's root; gpu_bench [tiny] REPORT (tiny: small shapes, to prove the program on the emulated device: its
- * predictions are an H100's at full shapes). */
+ * make bench-gpu, from the project's root; gpu_bench [tiny] [peaks|more] REPORT (tiny: small shapes, to prove the program on the emulated device: its
+ * predictions are an H100's at full shapes; peaks: nothing but these two; more: bench_more.h instead of the op table). */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <cublasLt.h>
 #include <cuda_runtime.h>
 
 #include <vector>
@@ -42,6 +43,7 @@ FILE *report;
 double gemm_peak, copy_peak; /* FLOP/s, bytes/s */
 int failures;
 bool quick;
+double last_time; /* seconds of what was timed last; < 0: it failed */
 std::vector<const char *> timed; /* names of the table's entries */
 struct prediction {
     char entry[64];
@@ -61,7 +63,7 @@ void say(const char *fmt, ...)
     }
 }
 
-/* The predictions for a device of this name: a line is a part of the name, an entry, microseconds. */
+/* The predictions for a device of this name: a line is a part of the name, an entry, microseconds. That of a whole step is the kit's (kit.sh). */
 void read_predictions(const char *device)
 {
     const char *path = "tests/bench/roofline.tsv";
@@ -70,7 +72,8 @@ void read_predictions(const char *device)
     bool there = f != NULL;
     while (f && fgets(line, sizeof line, f)) {
         prediction p = {};
-        if (sscanf(line, "%63[^\t]\t%63[^\t]\t%lf", chip, p.entry, &p.us) == 3 && line[0] != '#' && strstr(device, chip)) predictions.push_back(p);
+        if (sscanf(line, "%63[^\t]\t%63[^\t]\t%lf", chip, p.entry, &p.us) == 3 && line[0] != '#' && strstr(device, chip) && strncmp(p.entry, "step,", 5) != 0)
+            predictions.push_back(p);
     }
     if (f) fclose(f);
     if (predictions.empty()) say("no predictions: %s\n", there ? "none for this chip in tests/bench/roofline.tsv" : "tests/bench/roofline.tsv cannot be read from here");
@@ -162,6 +165,7 @@ template <typename F> void time_op(const char *what, double flops, double bytes,
     ctx.workspace.buf = &ws, ctx.workspace.type = PT_U8, ctx.workspace.rows = 1,
     ctx.workspace.cols = ctx.workspace.ld = (int64_t)need;
     double s = rc == PT_OK ? seconds_of(op) : -1;
+    last_time = s;
     if (s < 0) {
         failures++;
         say("%-34s FAILED: %s\n", what, pt_err_msg());
@@ -429,6 +433,8 @@ void heads(const shapes &z)
     drop_all();
 }
 
+#include "tests/gpu/bench_more.h"
+
 /* An entry of the table that nothing here times is a failure; so is a prediction of what nothing here is called. */
 void all_timed(void)
 {
@@ -447,10 +453,11 @@ void all_timed(void)
 
 int main(int argc, char **argv)
 {
-    bool small = argc == 3 && strcmp(argv[1], "tiny") == 0;
-    const char *why = pt_cuda_why_not();
-    if (argc != (small ? 3 : 2) || !(report = fopen(argv[argc - 1], "w"))) {
-        fprintf(stderr, "usage: gpu_bench [tiny] REPORT\n");
+    bool small = argc > 2 && strcmp(argv[1], "tiny") == 0;
+    const char *part = argc == (small ? 4 : 3) ? argv[small ? 2 : 1] : "", *why = pt_cuda_why_not();
+    bool only_peaks = strcmp(part, "peaks") == 0, only_more = strcmp(part, "more") == 0;
+    if (argc != (small ? 3 : 2) + (*part != 0) || (*part && !only_peaks && !only_more) || !(report = fopen(argv[argc - 1], "w"))) {
+        fprintf(stderr, "usage: gpu_bench [tiny] [peaks|more] REPORT\n");
         return 2;
     }
     if (why) {
@@ -468,16 +475,19 @@ int main(int argc, char **argv)
     }
     say("%s, sm_%d%d; %lld tokens, width %lld%s\n", prop.name, prop.major, prop.minor, (long long)z.n, (long long)z.c,
         small ? " (tiny: the program is tested, times mean nothing)" : "");
-    read_predictions(small ? "H100" : prop.name);
+    if (!only_peaks) read_predictions(small ? "H100" : prop.name);
     peaks(z);
-    elements(z);
-    moves(z);
-    losses(z);
-    linears(z);
-    adapters(z);
-    attentions(z);
-    heads(z);
-    all_timed();
+    if (only_more) more(z);
+    if (!*part) {
+        elements(z);
+        moves(z);
+        losses(z);
+        linears(z);
+        adapters(z);
+        attentions(z);
+        heads(z);
+        all_timed();
+    }
     say("%d failed (report: %s)\n", failures, argv[argc - 1]);
     ctx.ops->close(&ctx);
     fclose(report);
