@@ -71,3 +71,4 @@ $(BUILD)/emu-plain/runs/bench.sh: tests/gpu/gpu_bench.cpp tests/gpu/gpu.mk
 	@{ echo '$(MAKE) --no-print-directory BUILD=$(BUILD) CC=$(CC) GPU_PLUGIN=emulated bench-gpu > $@.log 2>&1'; \
 	   echo 'if grep -q "^0 failed" $@.log; then echo "ok 1 - bench-gpu, every op"; else cat $@.log; echo "not ok 1 - bench-gpu, every op"; exit 1; fi'; } > $@
 EMU_RUNS_FULL += $(BUILD)/emu-plain/runs/bench.sh
+include tests/gpu/kit.mk
