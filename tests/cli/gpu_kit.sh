@@ -40,6 +40,13 @@ done < <(sed -n 's/^ *sanitise \$tool \([a-z_]*\) \([a-z_]*\)$/\1 \2/p' $kit)
 [ "$(grep -c 'sanitise \$tool' $kit)" -eq 3 ] && [ "$(sed -n "s/^kernels='\(.*\)'/\1/p" $kit | wc -w)" -eq 6 ] || lack=1
 result "its six kernels for ncu and three tests for compute-sanitizer exist" $lack
 
+lack=0
+: >"$dir/out"
+for f in $(cat tests/ops/*.cpp tests/ops/op_*.h tests/emu/{model,model_families,loop}_device.c | grep -oE '\<emu_[a-z_]+\(' | sort -u); do
+    grep -qE "^[a-z].*\<\*?${f%(}\(.*[^;]$" tests/gpu/gpu_shim.cpp || { echo "tests/gpu/gpu_shim.cpp has no ${f%(}" >>"$dir/out"; lack=1; }
+done
+result "what tests take of the emulated device has a stand-in for a real one" $lack
+
 # ---- the small cmocka ----
 cat >"$dir/t.c" <<'C'
 #include "tests/gpu/slim/cmocka.h"
@@ -133,6 +140,9 @@ stops "a program that hangs" 'WRONG kernels_ranks: it took longer than 1 seconds
 unset KIT_PROGRAM_SECONDS
 make_kit other && sed -i s/sm_90/sm_80/ "$top/bin/gpu_probe"
 stops "another chip" 'WRONG chip: this kit is for sm_90'
+make_kit lacking && printf '#!/bin/sh\necho "	libcublasLt.so.77 => not found"\n' >"$dir/tools/ldd" && chmod +x "$dir/tools/ldd"
+stops "no cuBLASLt, and where to get it" 'WRONG libraries: not found: libcublasLt.so.77 (cuBLASLt comes with the CUDA toolkit, or: pip install nvidia-cublas'
+rm "$dir/tools/ldd"
 make_kit damaged && seal && echo '# more' >>"$top/bin/gpu_bench"
 run --tiny
 [ $rc -eq 1 ] && grep -q '^WRONG files: the kit is not whole' "$dir/out"
