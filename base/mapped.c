@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -63,6 +65,12 @@ const char *pt_mapped_at(const void *address)
         if (data && at >= data && at - data < entries[i].bytes) return entries[i].path;
     }
     return NULL;
+}
+
+void pt_mapped_forget(const void *data, size_t bytes)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = ((uintptr_t)data + page - 1) / page * page, to = ((uintptr_t)data + bytes) / page * page;
+    if (to > from && pt_mapped_at(data)) (void)madvise((void *)from, to - from, MADV_DONTNEED);
 }
 
 static pt_status check(entry *e)

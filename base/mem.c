@@ -72,6 +72,16 @@ pt_status pt_alloc_pages(void *out_ptr, size_t bytes)
     return PT_OK;
 }
 
+bool pt_large_pages(void)
+{
+    char line[128] = "";
+    FILE *f = fopen("/sys/kernel/mm/transparent_hugepage/enabled", "r");
+    if (!f) return false;
+    const bool read = fgets(line, sizeof line, f);
+    fclose(f);
+    return read && !strstr(line, "[never]");
+}
+
 pt_status pt_strndup(char **out, const char *s, size_t n)
 {
     *out = malloc(n + 1);

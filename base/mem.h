@@ -22,6 +22,8 @@ pt_status pt_grow(void *ptr_ptr, size_t *cap, size_t need, size_t size);
 /* `bytes` of memory, 64-byte aligned, not cleared; large blocks begin on a 2 MiB border and ask the system for huge pages, which spares page faults
  * and TLB misses. Free with free(). */
 pt_status pt_alloc_pages(void *out_ptr, size_t bytes);
+/* True where the system gives huge pages when asked to. */
+bool pt_large_pages(void);
 
 /* Owned copy of n bytes plus a terminating zero. */
 pt_status pt_strndup(char **out, const char *s, size_t n);

@@ -4,6 +4,7 @@
 
 #if PT_W == 16
 enum { PLACES = 3, BLOCK = PT_DIGIT_BLOCK, BLOCKS = 4, ZERO = 8, MOST = 127 << 16 };
+enum { TOGETHER = 2 /* rows of w that share what is loaded of x */ };
 enum { AHEAD = 4096 }; /* bytes that are fetched beforehand: a row of a decoding step comes from memory */
 
 /* ---- x to digits ------------------------------------------------------------------------------------------------------------------------------ */
@@ -28,11 +29,13 @@ static PT_VNNI bool digits_of(const float *x, int64_t cols, pt_digits *quads)
         memset(quads, 0, sizeof *quads);
         for (int b = 0; b < blocks; b++)
             if (!put_block(x + i + b * BLOCK, b, quads)) return false;
+        __m512i all = _mm512_setzero_si512();
         for (int p = 0; p < PLACES; p++) {
             __m512i sum = _mm512_setzero_si512();
             for (int h = 0; h < 2; h++) sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(ZERO), _mm512_loadu_si512(quads->digit[p][h]));
-            _mm512_storeu_si512(quads->bias[p], _mm512_sub_epi32(_mm512_setzero_si512(), sum));
+            all = _mm512_add_epi32(_mm512_slli_epi32(all, 8), sum);
         }
+        _mm512_storeu_si512(quads->bias, _mm512_sub_epi32(_mm512_setzero_si512(), all));
     }
     return true;
 }
@@ -87,43 +90,64 @@ PT_VNNI_INLINE void load_q4_0(const uint8_t *w, int blocks, quad *to)
 
 /* ---- products ----------------------------------------------------------------------------------------------------------------------------------- */
 
-/* acc += a quad of w times a quad of x. The three places fit one whole number: 8 products of at most 8 x 127 a lane, times 2^16, are below 2^30. */
-PT_VNNI_INLINE pt_vf meet_quad(pt_dtype t, const quad *w, const pt_digits *x, pt_vf acc)
+/* Sums of a row of w, by scales and by minima: two, so that neither waits for the other. */
+typedef struct sums {
+    pt_vf scaled, mins;
+} sums;
+
+/* Quads of n rows of w times the quad of x that they share. The three places fit one whole number: 8 products of at most 8 x 127 a lane, times 2^16, are
+ * below 2^30; before the bias is added a sum may be past it, but not after: whole numbers wrap. */
+PT_VNNI_INLINE void meet_quads(pt_dtype t, const int n, const quad *w, const pt_digits *x, sums *acc)
 {
-    __m512i c[PLACES];
+    __m512i c[TOGETHER][PLACES], d[2];
     for (int p = 0; p < PLACES; p++) {
-        c[p] = _mm512_dpbusd_epi32(_mm512_loadu_si512(x->bias[p]), w->q[0], _mm512_loadu_si512(x->digit[p][0]));
-        c[p] = _mm512_dpbusd_epi32(c[p], w->q[1], _mm512_loadu_si512(x->digit[p][1]));
+        for (int h = 0; h < 2; h++) d[h] = _mm512_loadu_si512(x->digit[p][h]);
+        for (int r = 0; r < n; r++) c[r][p] = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), w[r].q[0], d[0]), w[r].q[1], d[1]);
     }
-    __m512i all = _mm512_add_epi32(_mm512_slli_epi32(_mm512_add_epi32(_mm512_slli_epi32(c[0], 8), c[1]), 8), c[2]);
-    acc = pt_vfma((pt_vf)_mm512_cvtepi32_ps(all), w->scale * pt_vload(x->unit), acc);
-    return t == PT_Q4_1 ? pt_vfma(w->min, pt_vload(x->sum), acc) : acc;
+    const __m512i bias = _mm512_loadu_si512(x->bias);
+    const pt_vf unit = pt_vload(x->unit), sum = pt_vload(x->sum);
+    for (int r = 0; r < n; r++) {
+        __m512i high = _mm512_add_epi32(_mm512_slli_epi32(c[r][0], 8), c[r][1]), all = _mm512_add_epi32(_mm512_slli_epi32(high, 8), _mm512_add_epi32(c[r][2], bias));
+        acc[r].scaled = pt_vfma((pt_vf)_mm512_cvtepi32_ps(all), w[r].scale * unit, acc[r].scaled);
+        if (t == PT_Q4_1) acc[r].mins = pt_vfma(w[r].min, sum, acc[r].mins);
+    }
 }
 
-PT_VNNI_INLINE pt_vf meet_blocks(pt_dtype t, const uint8_t *w, int blocks, const pt_digits *x, pt_vf acc)
+PT_VNNI_INLINE void meet_blocks(pt_dtype t, const int n, const uint8_t *w, size_t row, int blocks, const pt_digits *x, sums *acc)
 {
-    quad q;
-    if (t == PT_Q4_1) load_q4_1(w, blocks, &q);
-    else load_q4_0(w, blocks, &q);
-    return meet_quad(t, &q, x, acc);
+    quad q[TOGETHER];
+    for (int r = 0; r < n; r++) {
+        if (t == PT_Q4_1) load_q4_1(w + (size_t)r * row, blocks, &q[r]);
+        else load_q4_0(w + (size_t)r * row, blocks, &q[r]);
+    }
+    meet_quads(t, n, q, x, acc);
 }
 
-PT_VNNI_INLINE void meet_all(pt_dtype t, const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1)
+/* n rows from o on. */
+PT_VNNI_INLINE void meet_rows(pt_dtype t, const int n, const pt_gemv_args *g, const pt_digits *x, int64_t o)
 {
     const size_t bytes = pt_dtype_get(t)->bytes * BLOCKS;
     const int64_t whole = g->cols / PT_DIGITS_QUAD;
     const int rest = (int)(g->cols % PT_DIGITS_QUAD) / BLOCK;
-    for (int64_t o = o0; o < o1; o++) {
-        const uint8_t *w = (const uint8_t *)g->w + (size_t)o * g->row_bytes;
-        pt_vf acc = pt_vset(0);
-        for (int64_t k = 0; k < whole; k++, w += bytes) {
-            _mm_prefetch((const char *)w + AHEAD, _MM_HINT_T0);
-            _mm_prefetch((const char *)w + AHEAD + 64, _MM_HINT_T0);
-            acc = meet_blocks(t, w, BLOCKS, x + k, acc);
-        }
-        if (rest) acc = meet_blocks(t, w, rest, x + whole, acc);
-        g->y[o] = g->beta == 0 ? pt_vsum(acc) : g->y[o] + pt_vsum(acc);
+    const uint8_t *w = (const uint8_t *)g->w + (size_t)o * g->row_bytes;
+    sums acc[TOGETHER] = {{{0}, {0}}};
+    for (int64_t k = 0; k < whole; k++, w += bytes) {
+        for (int r = 0; r < n; r++)
+            for (int line = 0; line < 2; line++) _mm_prefetch((const char *)w + (size_t)r * g->row_bytes + AHEAD + 64 * line, _MM_HINT_T0);
+        meet_blocks(t, n, w, g->row_bytes, BLOCKS, x + k, acc);
     }
+    if (rest) meet_blocks(t, n, w, g->row_bytes, rest, x + whole, acc);
+    for (int r = 0; r < n; r++) {
+        const float y = pt_vsum(acc[r].scaled + acc[r].mins);
+        g->y[o + r] = g->beta == 0 ? y : g->y[o + r] + y;
+    }
+}
+
+PT_VNNI_INLINE void meet_all(pt_dtype t, const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1)
+{
+    int64_t o = o0;
+    for (; o + TOGETHER <= o1; o += TOGETHER) meet_rows(t, TOGETHER, g, x, o);
+    for (; o < o1; o++) meet_rows(t, 1, g, x, o);
 }
 
 static PT_VNNI void gemv_q4_1(const pt_gemv_args *g, const pt_digits *x, int64_t o0, int64_t o1) { meet_all(PT_Q4_1, g, x, o0, o1); }

@@ -17,7 +17,7 @@ enum { PT_DIGITS_QUAD = 128 }; /* elements that a step takes: four blocks of 32 
  * elements 16 + 4 j .. 16 + 4 j + 3 in vector 1. */
 typedef struct pt_digits {
     int8_t digit[3][2][64]; /* by place (2^16, 2^8, 1) and vector */
-    int32_t bias[3][16];    /* -8 times the sum of what a lane multiplies */
+    int32_t bias[16];       /* -8 times the sum of what a lane multiplies */
     float unit[16], sum[16]; /* a lane's unit; a block's sum of x in the first of its four lanes, else 0 */
 } pt_digits;
 

@@ -27,18 +27,26 @@ static void few_rows(const pt_linear_args *a, pt_digits *x)
     }
 }
 
+/* Pieces of work that a thread takes at a time: some eight a thread, so that one which starts late or shares its core with others holds nobody up. */
+static int64_t at_a_time(int64_t pieces)
+{
+    int64_t n = pieces / (8 * (int64_t)pt_threads_get());
+    return n > 1 ? n : 1;
+}
+
 /* Rows as lanes: x becomes bytes once, then threads share the output features. False where x has no bytes: nothing is written then. */
 static bool rows_as_lanes(const pt_linear_args *a, int places, pt_lane_block *x)
 {
     const pt_gemv_args g = gemv_of(a);
-    const int64_t blocks = g.cols / 32, items = blocks * ((g.n + PT_LANES_ROWS - 1) / PT_LANES_ROWS), steps = (a->w.rows + PT_LANES_STEP - 1) / PT_LANES_STEP;
+    const int64_t blocks = g.cols / 32, items = blocks * ((g.n + PT_LANES_ROWS - 1) / PT_LANES_ROWS), steps = (a->w.rows + PT_LANES_STEP - 1) / PT_LANES_STEP,
+                  chunk = at_a_time(steps);
     int bad = 0;
 #pragma omp parallel
     {
 #pragma omp for schedule(static) reduction(+ : bad)
         for (int64_t i = 0; i < items; i++) bad += !PT_PICK(pt_vlanes_put)(&g, places, i / blocks, i % blocks, &x[i]);
         if (!bad) {
-#pragma omp for schedule(static) nowait
+#pragma omp for schedule(dynamic, chunk) nowait
             for (int64_t s = 0; s < steps; s++) {
                 const int64_t o = s * PT_LANES_STEP, left = a->w.rows - o;
                 PT_PICK(pt_vlanes_gemm)(&g, places, x, o, left < PT_LANES_STEP ? a->w.rows : o + PT_LANES_STEP);

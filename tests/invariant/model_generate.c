@@ -269,6 +269,31 @@ static void test_softcap(void **state)
     assert_true(fabsf(logp[0] - logp[1]) > 1e-4f && fabsf(logp[1] - logp[2]) > 1e-2f);
 }
 
+/* Weights that are copied into large pages give the bits of mapped ones. */
+static void test_held(void **state)
+{
+    static const char *const families[] = {"llama", "qwen2"};
+    for (int f = 0; f < 2; f++) {
+        bench mapped, held;
+        char path[256], dir[256];
+        const pt_model_caps caps = {.tokens = 128, .segs = 4, .heads = 64, .rows = 64, .groups = 8, .decode_rows = 3, .decode_len = 31 + NEW};
+        pt_gen_result a[N], b[N];
+        pt_gen_options o = greedy(true);
+        open_model(&mapped, &pt_ops_cpu, families[f], 3, 128, true);
+        snprintf(path, sizeof path, FIXTURES "/%s", families[f]);
+        snprintf(dir, sizeof dir, FIXTURES "/%s/adapter", families[f]);
+        bench_open(&held, &pt_ops_cpu, PT_COMPUTE_F32, path, &(pt_model_options){.hold = true, .lora = {.on = true, .start_dir = dir}}, &caps);
+        generate(&mapped, &o, a);
+        generate(&held, &o, b);
+        same("held weights", a, b);
+        for (int i = 0; i < N; i++) assert_true(a[i].logp_sum == b[i].logp_sum);
+        release(a);
+        release(b);
+        bench_close(&mapped);
+        bench_close(&held);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -278,7 +303,7 @@ int main(void)
         {"grouping: qwen3", test_grouping, NULL, NULL, (void *)"qwen3"},
         cmocka_unit_test(test_sampling),
         cmocka_unit_test(test_stops_and_sink),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_window_from_layer), cmocka_unit_test(test_softcap),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_window_from_layer), cmocka_unit_test(test_softcap), cmocka_unit_test(test_held),
     };
     make_prompts();
     return cmocka_run_group_tests(tests, NULL, NULL);

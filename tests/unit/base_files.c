@@ -296,6 +296,26 @@ static void mapped_files(void **state)
     pt_map_close(&b);
 }
 
+/* What is forgotten comes back from the file; memory that no file is mapped to is left alone. */
+static void mapped_pages_are_forgotten(void **state)
+{
+    enum { PAGES = 5 };
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char *bytes;
+    pt_map m;
+    assert_int_equal(pt_alloc_pages(&bytes, PAGES * page), PT_OK);
+    for (size_t i = 0; i < PAGES * page; i++) bytes[i] = (unsigned char)(i / page + 1);
+    scratch_write(scratch_path("pages"), (const char *)bytes, PAGES * page);
+    pt_mapped_forget(bytes, PAGES * page);
+    assert_int_equal(bytes[3 * page], 4);
+    assert_int_equal(pt_map_open(&m, scratch_path("pages")), PT_OK);
+    for (size_t i = 0; i < PAGES; i++) assert_int_equal(m.data[i * page], i + 1);
+    pt_mapped_forget(m.data + 1, 3 * page); /* whole pages: the second and the third */
+    for (size_t i = 0; i < PAGES; i++) assert_int_equal(m.data[i * page], i + 1);
+    pt_map_close(&m);
+    free(bytes);
+}
+
 /* More entries than one read of the folder gives, folders in folders, a link to a folder outside. */
 static void folders_go_whole(void **state)
 {
@@ -340,7 +360,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_go_whole),
         cmocka_unit_test(given_or_left_out),
-        cmocka_unit_test(mapped_files),
+        cmocka_unit_test(mapped_files), cmocka_unit_test(mapped_pages_are_forgotten),
         cmocka_unit_test(maps_and_reads),
         cmocka_unit_test(a_fifo_does_not_hang),
         cmocka_unit_test(reads_what_has_no_size),

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/threads.h"
 #include "checkpoints/hf.h"
 #include "checkpoints/peft.h"
 #include "train/cli/yaml.h"
@@ -231,6 +232,12 @@ pt_status pt_open_generation(pt_opened *o, int32_t tokens, int32_t decode_rows, 
     return pt_open_model_caps(o, &caps);
 }
 
+/* Copying costs what some four tokens do and gains a sixth of each (docs/measurements.md); half of what is free stays for all else. */
+static bool worth_holding(const pt_opened *o)
+{
+    return !o->ctx.ops->apart && pt_large_pages() && pt_source_weight_bytes(o->base.source) <= pt_memory_available() / 2;
+}
+
 pt_status pt_open_plan(pt_opened *o, const pt_model_caps *caps)
 {
     const size_t first = !o->adapter && !o->fresh && o->n_guests; /* without an adapter of its own the first guest stands in its slot */
@@ -243,6 +250,7 @@ pt_status pt_open_plan(pt_opened *o, const pt_model_caps *caps)
         opt.lora.targets = begun.targets;
         opt.lora.n_targets = begun.n_targets;
     }
+    opt.hold = caps->decode_rows && worth_holding(o);
     PT_RETURN(pt_model_new(&o->model, &o->ctx, o->base.source, &opt));
     return pt_model_plan(o->model, caps, o->planned);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mapped.h"
 #include "train/model/model_impl.h"
 #include "train/model/random_init.h"
 
@@ -110,11 +111,11 @@ static void tie_heads(pt_model *m)
         if (m->cfg.tied && pt_head_on(m->opt.heads, k) && pt_head_at(k)->tied) m->head[k] = m->embed;
 }
 
-/* The view of a frozen tensor: in memory that the backend wraps, or on a device in the one block. */
+/* The view of a frozen tensor: in memory that the backend wraps, or in the one block of a device or of held weights. */
 static pt_status place_frozen(pt_model *m, size_t i, const pt_source_tensor *w, pt_view *v)
 {
     *v = (pt_view){.buf = &m->bufs[i], .type = w->type, .rows = w->rows, .cols = w->cols, .ld = w->cols};
-    if (!m->ctx->ops->apart) {
+    if (!m->ctx->ops->apart && !m->opt.hold) {
         m->bufs[i].bytes = w->bytes;
         return PT_OK;
     }
@@ -181,8 +182,13 @@ static pt_status load_frozen(pt_model *m, size_t i)
     const pt_tensor_spec *t = &m->specs[i];
     pt_source_tensor w;
     PT_RETURN(pt_source_tensor_get(m->src, t->name, t->rows, t->cols, &w));
-    if (m->ctx->ops->apart)
-        return m->ctx->ops->load(m->ctx, t->kind == PT_TENSOR_BIAS ? lin_of(m, t)->b : lin_of(m, t)->w, w.data);
+    const pt_view at = t->kind == PT_TENSOR_BIAS ? lin_of(m, t)->b : lin_of(m, t)->w;
+    if (m->ctx->ops->apart) return m->ctx->ops->load(m->ctx, at, w.data);
+    if (m->opt.hold) {
+        PT_RETURN(m->ctx->ops->upload(m->ctx, at, w.data));
+        pt_mapped_forget(w.data, w.bytes);
+        return PT_OK;
+    }
     bool written = m->new_rows.n && w.rows == m->cfg.vocab && t->kind != PT_TENSOR_MATRIX; /* new_rows.c writes into it: a copy of this model's own */
     if (aligned(&w) && !written) return m->ctx->ops->adopt(m->ctx, &m->bufs[i], w.data, w.bytes);
     PT_RETURN(m->ctx->ops->alloc(m->ctx, &m->bufs[i], w.bytes));
