@@ -59,4 +59,19 @@ result "another chip stops it" $?
 run EMU_ARCH=90 EMU_FAIL=launch:40
 [ $rc -eq 1 ] && grep -q '^WRONG kernels_stream: exit 1' "$dir/out" && grep -q 'launch' "$dir/logs/summary.txt" && ! grep -q 'passed kernels' "$dir/out"
 result "a launch that fails stops it, with the message" $?
+
+# The real one, where nvcc is: no other test gives the kernels' host code to nvcc's host compiler, nor links a program with the real plugin.
+make_real() { env -u MAKEFLAGS -u MAKELEVEL -u MAKEOVERRIDES make -s BUILD="$b" CC=$cc gpu-kit >"$dir/out" 2>&1; }
+if ! command -v nvcc >/dev/null && [ ! -x /usr/local/cuda/bin/nvcc ]; then
+    n=$((n + 1)); echo "ok $n - the kit for a real GPU # SKIP no nvcc"
+else
+    rm -f build/ptrain-gpu-kit.tar.gz
+    make_real && [ "$(wc -c <build/ptrain-gpu-kit.tar.gz)" -le $((60 << 20)) ] && rm -rf "$top" && tar -C "$dir" -xzf build/ptrain-gpu-kit.tar.gz &&
+        [ -e "$top/lib/libptrain-cuda.so" ] && [ "$(ls "$top/bin" | wc -l)" -eq "$(ls tests/ops/*.cpp | wc -l | awk '{ print $1 + 3 }')" ]
+    result "the kit for a real GPU builds, 60 MiB at most" $?
+    (cd / && sh "$top/kit.sh" --tiny "$dir/logs") >"$dir/out" 2>&1
+    rc=$?
+    if grep -q '^WRONG chip' "$dir/out"; then :; elif grep -q '^passed probe' "$dir/out"; then [ $rc -eq 0 ]; else [ $rc -eq 1 ] && grep -q 'no GPU: ' "$dir/out"; fi
+    result "it runs on this machine's GPU, or says that there is none of its kind" $?
+fi
 echo "1..$n"
