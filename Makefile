@@ -195,6 +195,8 @@ $(BUILD)/ptrain: $(BUILD)/train/cli/main.o $(call libs,cli)
 	$(say) $@; $(CC) $(STD) $(LDFLAGS) -rdynamic $^ $(LIBS) -o $@
 
 # ---- tests: tests/<kind>/<layer>_<name>.c; the first word of the name says what it links -------------------------------
+# Some 500 programs are linked, each of all that it may use: gold takes half of what bfd takes. Where it is missing the compiler's own linker does.
+TEST_LD   := $(if $(wildcard /usr/bin/ld.gold),-fuse-ld=gold)
 KINDS     := unit ops golden objective invariant dist fault fuzz
 TEST_SRC  := $(foreach k,$(KINDS),$(wildcard tests/$(k)/*.c))
 test_layer = $(patsubst objective,losses,$(patsubst model,beside,$(firstword $(subst _, ,$(basename $(notdir $(1)))))))
@@ -202,7 +204,7 @@ TEST_BIN  := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
 define test_rule
 $(BUILD)/$(basename $(1)): $(BUILD)/$(basename $(1)).o $(call libs,$(call test_layer,$(1)))
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CC) $(STD) $(LDFLAGS) $$^ $(LIBS) $(TESTLIBS) -o $$@
+	$(say) $$@; $(CC) $(STD) $(LDFLAGS) $(TEST_LD) $$^ $(LIBS) $(TESTLIBS) -o $$@
 endef
 $(foreach t,$(TEST_SRC),$(eval $(call test_rule,$(t))))
 # tests/ops/*.cpp: cases for any backend (tests/ops/op_modes.h). Here pt_ops_cpu; emu.mk and gpu.mk build them for CUDA.
@@ -213,7 +215,7 @@ $(BUILD)/tests/ops/cpu_%.o: tests/ops/%.cpp $(FLAGSTAMP) $(LISTS)
 	@mkdir -p $(@D)
 	$(say) $@; $(CXX) -std=c++17 $(filter-out -std=%,$(STD)) $(CFLAGS) $(EMU_WARN) -DOT_MODE=OT_HOST -I$(GEN) $(CPPFLAGS) -MMD -MP -c $< -o $@
 $(HOST_CASES): %: %.o $(call libs,kernels)
-	$(say) $@; $(CXX) $(filter-out -std=%,$(STD)) $(LDFLAGS) $^ $(LIBS) $(TESTLIBS) -o $@
+	$(say) $@; $(CXX) $(filter-out -std=%,$(STD)) $(LDFLAGS) $(TEST_LD) $^ $(LIBS) $(TESTLIBS) -o $@
 
 $(foreach k,$(KINDS),$(eval t-$(k)/%: $(BUILD)/tests/$(k)/% ; @PTRAIN=$$(BUILD)/ptrain bash tests/run.sh $$<))
 tests: $(TEST_BIN) $(BUILD)/ptrain

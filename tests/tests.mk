@@ -21,7 +21,7 @@ ASAN_KINDS := unit fuzz fault ops
 asan_bins  = $(patsubst %.c,$(1)/%,$(foreach k,$(ASAN_KINDS),$(wildcard tests/$(k)/*.c)))
 
 # What measures its waiting takes turns: ranks that leave each other by a deadline, signals at chosen moments. Everything else, scripts too, shares the cores.
-ALONE     := tests/dist/ tests/fault/signals.sh tests/fault/kill_resume.sh
+ALONE     := tests/dist/dist_ tests/dist/mpirun.sh tests/dist/tcp.sh tests/fault/signals.sh tests/fault/kill_resume.sh
 alone      = $(foreach t,$(1),$(if $(strip $(foreach a,$(ALONE),$(findstring $(a),$(t)))),$(t)))
 together   = $(filter-out $(call alone,$(1)),$(1))
 # run.sh's arguments for all of $(1). Those that take long begin, so that what ends last is short.
@@ -36,24 +36,23 @@ SMOLLM2   := $(if $(wildcard cache/SmolLM2-135M-Instruct.Q4_1.gguf),PTRAIN_SMOLL
 
 test: setup ## set-up, then every test that needs no GPU; ends with "N passed, M failed"
 	@$(MAKE) --no-print-directory check-deps
-	@$(MAKE) --no-print-directory -j$(NPROC) tests
+	@$(MAKE) --no-print-directory -j$(NPROC) tests emu-tests $(BUILD)/.emulated-symbols asan-programs
 	@mkdir -p build && cp -f $(BUILD)/ptrain build/ptrain
-	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g1" asan-tests
-	@$(MAKE) --no-print-directory -j$(NPROC) emu-tests $(BUILD)/.emulated-symbols
 	@PTRAIN="$$(realpath $(BUILD)/ptrain)" $(SMOLLM2) ASAN_OPTIONS=detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
 	  $(call run_all,$(SCRIPTS) $(TEST_BIN) $(call asan_bins,build/asan) $(EMU_RUNS))
 
 TESTS_FULL = $(TEST_BIN) $(call asan_bins,build/asan) $(patsubst $(BUILD)/%,build/clang/%,$(TEST_BIN))
 test-full: setup ## the tests, the slow ones, and the clang build
-	@$(MAKE) --no-print-directory -j$(NPROC) tests
+	@$(MAKE) --no-print-directory -j$(NPROC) tests $(EMU_RUNS_FULL) $(BUILD)/.emulated-symbols asan-programs
 	@$(MAKE) --no-print-directory -j$(NPROC) CC=clang BUILD=build/clang tests
-	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g1" asan-tests
-	@$(MAKE) --no-print-directory -j$(NPROC) $(EMU_RUNS_FULL) $(BUILD)/.emulated-symbols
 	@PTRAIN="$$(realpath $(BUILD)/ptrain)" LSAN_OPTIONS=suppressions=tests/lsan.supp \
 	  $(call run_all,$(SCRIPTS) $(TESTS_FULL) $(EMU_RUNS_FULL)) -j 1 $(SLOW)
 
-.PHONY: asan-tests
+.PHONY: asan-tests asan-programs
 asan-tests: $(call asan_bins,$(BUILD))
+# From the same make as the other builds: what one has left over at its end, another takes.
+asan-programs:
+	+@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g1" asan-tests
 
 asan: ## the program under AddressSanitizer: build/asan/ptrain
 	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g1" build/asan/ptrain

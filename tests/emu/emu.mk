@@ -62,7 +62,7 @@ define emu_test_rule
 $(BUILD)/emu-$(1)/$(basename $(notdir $(2))): $(BUILD)/emu-$(1)/$(if $(filter %.cu,$(2)),$(2).o,$(basename $(2)).o) \
   $(if $(filter self_%,$(notdir $(2))),,$(BUILD)/emu-$(1)/libcuda.a) $(BUILD)/emu-$(1)/libemu.a \
   $(call libs,$(if $(filter self_%,$(notdir $(2))),base,$(if $(USES_$(call test_layer,$(2))),$(call test_layer,$(2)),loop)))
-	$(say) $$@; $(CXX) $(EMU_link_$(1)) -fopenmp -rdynamic -Wl,--start-group $$(filter %.o %.a,$$^) -Wl,--end-group $(LIBS) $(TESTLIBS) -o $$@
+	$(say) $$@; $(CXX) $(EMU_link_$(1)) $(TEST_LD) -fopenmp -rdynamic -Wl,--start-group $$(filter %.o %.a,$$^) -Wl,--end-group $(LIBS) $(TESTLIBS) -o $$@
 endef
 $(foreach c,$(EMU_CFGS),$(foreach t,$(EMU_TESTS),$(eval $(call emu_test_rule,$(c),$(t)))))
 
