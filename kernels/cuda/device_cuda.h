@@ -37,6 +37,7 @@ typedef struct pt_cuda_gemms pt_cuda_gemms; /* gemm_cuda.cu */
 
 typedef struct pt_cuda_device {
     int id;
+    int sms;
     char name[64];
     cudaStream_t compute, copy;
     cudaEvent_t copied;

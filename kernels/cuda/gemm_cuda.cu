@@ -13,7 +13,7 @@ extern "C" {
 
 namespace
 {
-enum { PLANS = 1024, WAYS = 4, ALIGN = 256, WORKSPACE = PT_GEMM_SCRATCH - ALIGN };
+enum { PLANS = 1024, WAYS = 4, ALIGN = 256, WORKSPACE = PT_GEMM_SCRATCH - ALIGN, TILE = 128, WIDE = 256 };
 
 /* What an algorithm depends on. No padding: compared byte by byte. */
 struct plan_key {
@@ -170,6 +170,30 @@ static pt_status make_plan(pt_cuda_gemms *g, const plan_key *k, const layouts *l
     p->algo = found.algo;
     p->workspace = found.workspaceSize;
     return PT_OK;
+}
+
+/* Waves of square tiles that m rows and n columns take; of wide ones, each is two. */
+static int64_t waves(int sms, int64_t m, int64_t n)
+{
+    int64_t tall = pt_ceil_div(m, TILE), square = pt_ceil_div(tall * pt_ceil_div(n, TILE), sms),
+            wide = 2 * pt_ceil_div(tall * pt_ceil_div(n, WIDE), sms);
+    return square < wide ? square : wide;
+}
+
+extern "C" int64_t pt_cuda_piece(int sms, int64_t m, int64_t n, int64_t most)
+{
+    if (n <= most) return n;
+    int64_t best = most, fewest = n / most * waves(sms, m, most) + waves(sms, m, n % most);
+    for (int64_t p = (most - 1) / WIDE * WIDE; p > 0; p -= WIDE) {
+        int64_t all = n / p * waves(sms, m, p) + waves(sms, m, n % p);
+        if (all < fewest) best = p, fewest = all;
+    }
+    return best;
+}
+
+extern "C" int64_t pt_cuda_gemm_piece(const pt_ctx *ctx, int64_t m, int64_t n, int64_t most)
+{
+    return pt_cuda_piece(static_cast<const pt_cuda_device *>(ctx->device)->sms, m, n, most);
 }
 
 static pt_status check(const pt_cuda_gemm_args *a)

@@ -28,6 +28,12 @@ typedef struct pt_cuda_gemm_args {
 extern "C" {
 #endif
 pt_status pt_cuda_gemm(pt_ctx *ctx, const pt_cuda_gemm_args *a);
+/* Columns of c[m,n] to make at a time where at most `most` may be: `most`, or the multiple of 256 below it whose products together
+ * take the fewest waves on a chip of `sms`: of tiles of 128 x 128, or half as many of 128 x 256, which take twice as long (that cuBLASLt
+ * chooses such tiles is assumed). The widest of equals; n where it is no more than most, which is > 0, as are m and sms. */
+int64_t pt_cuda_piece(int sms, int64_t m, int64_t n, int64_t most);
+/* The same on ctx's chip. */
+int64_t pt_cuda_gemm_piece(const pt_ctx *ctx, int64_t m, int64_t n, int64_t most);
 /* linear, with what scratch it takes of ws: what linear and the head share. */
 struct pt_ws;
 struct pt_linear_args;

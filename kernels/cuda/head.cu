@@ -1,7 +1,7 @@
-/* The language-model head on the device: kernels/head.h. A chunk of rows at a time: logits [rows, V] in f32 by cuBLASLt (blocks
- * of the vocabulary when w must be dequantised), one kernel for log-softmax, gather and statistics, one that turns the logits
- * into gradients in place (bf16 over the first half of each row with compute bf16), and cuBLASLt again for dx (blocks of
- * columns: one rounding) and dw. Sums over the vocabulary take one kernel more, and the reference's a second matrix of logits and its statistics.
+/* The language-model head on the device: kernels/head.h. A chunk of rows at a time: logits [rows, V] in f32 by cuBLASLt, one
+ * kernel for log-softmax, gather and statistics, one that turns the logits into gradients in place (bf16 over the first half of
+ * each row with compute bf16), and cuBLASLt again for dx (all its columns in one product) and dw. A w that is not of the
+ * activations' type becomes numbers once a call, whole, where dx is wanted; else block by block of the vocabulary. Sums over the vocabulary take one kernel more, and the reference's a second matrix of logits and its statistics.
  * Bytes at least of the kernels, a row: 4V (statistics; sums, 8V with a reference); 4V + V*e more (gradient, 8V + V*e with a reference);
  * 4V + V*e (logits). */
 #include "kernels/cuda/dequant.cuh"
@@ -11,8 +11,8 @@ namespace
 {
 /* ---- helpers ---- */
 constexpr int BLOCK = 512, V = 4; /* threads of a row, logits that a thread takes together */
-constexpr int64_t CHUNK_BYTES = 256 << 20, MIN_ROWS = 64, MAX_ROWS = 2048; /* of logits */
-constexpr int64_t W_ELEMS = 16 << 20, ROW_STEP = 128, COL_STEP = 256;      /* dequantised w at a time */
+constexpr int64_t CHUNK_BYTES = 1280 << 20, MIN_ROWS = 64, MAX_ROWS = 2048; /* of logits */
+constexpr int64_t W_ELEMS = 16 << 20, ROW_STEP = 128;                      /* dequantised w at a time, forward alone */
 
 enum { ENTROPY, SQUARES, KL, OVER };
 
@@ -283,7 +283,7 @@ struct head_work {
     const pt_head_args *a;
     int64_t rows, ld;
     size_t elem;
-    bool in_place;
+    bool in_place, whole; /* w is used where it lies; w lies dequantised, whole, in the workspace */
     float *z, *stats, *zt;
     float *zr, *stats_r, *over; /* NULL where nothing asks for them */
     unsigned char *w, *scratch;
@@ -294,15 +294,14 @@ pt_status work_begin(head_work *k, pt_ctx *ctx, const pt_head_args *a)
     int64_t hd = a->x.rows, vocab = a->w.rows, c = a->w.cols, m = pt_view_ok(a->row_head) ? a->row_head.cols : 0;
     *k = {};
     k->ctx = ctx, k->a = a, k->elem = pt_dtype_get(ctx->act)->bytes, k->in_place = a->w.type == ctx->act;
+    k->whole = !k->in_place && pt_view_ok(a->dx);
     k->ld = (vocab + 31) / 32 * 32;
     bool other = pt_head_reference(a);
     int64_t most = CHUNK_BYTES / (other ? 8 : 4) / k->ld / MIN_ROWS * MIN_ROWS;
     most = most < MIN_ROWS ? MIN_ROWS : most > MAX_ROWS ? MAX_ROWS : most;
     k->rows = hd < most ? hd : most;
-    int64_t cap = W_ELEMS; /* elements of a block of w: rows forward, columns backward */
-    if (ROW_STEP * c > cap) cap = ROW_STEP * c;
-    if (COL_STEP * vocab > cap) cap = COL_STEP * vocab;
-    size_t elems = (size_t)(c < cap / vocab ? vocab * c : cap);
+    int64_t cap = ROW_STEP * c > W_ELEMS ? ROW_STEP * c : W_ELEMS; /* elements of a block of w's rows */
+    size_t elems = (size_t)(k->whole || c < cap / vocab ? vocab * c : cap);
     pt_ws ws = pt_ws_begin(ctx);
     PT_RETURN(pt_take(&ws, &k->z, (size_t)k->rows * (size_t)k->ld * sizeof(float)));
     PT_RETURN(pt_take(&ws, &k->stats, (size_t)k->rows * sizeof(float)));
@@ -327,7 +326,7 @@ pt_status logits(const head_work *k, pt_view x, float *to, int64_t h0, int64_t n
     const pt_head_args *a = k->a;
     int64_t vocab = a->w.rows, c = a->w.cols, step = W_ELEMS / (c > 0 ? c : 1) / ROW_STEP * ROW_STEP;
     if (step < ROW_STEP) step = ROW_STEP;
-    if (k->in_place) step = vocab;
+    if (k->in_place || k->whole) step = vocab;
     for (int64_t v0 = 0; v0 < vocab; v0 += step) {
         int64_t now = vocab - v0 < step ? vocab - v0 : step;
         pt_cuda_gemm_args g = {};
@@ -335,7 +334,7 @@ pt_status logits(const head_work *k, pt_view x, float *to, int64_t h0, int64_t n
         g.a = x_row(k, x, h0), g.lda = x.ld, g.b = k->in_place ? pt_ptr<unsigned char>(a->w) : k->w,
         g.ldb = k->in_place ? a->w.ld : c;
         g.c = to + v0, g.ldc = k->ld;
-        if (!k->in_place) PT_RETURN(pt_cuda_dequant(k->ctx, a->w, v0, now, 0, c, k->ctx->act, k->w, c));
+        if (!k->in_place && !k->whole) PT_RETURN(pt_cuda_dequant(k->ctx, a->w, v0, now, 0, c, k->ctx->act, k->w, c));
         PT_RETURN(pt_cuda_gemm(k->ctx, &g));
     }
     return PT_OK;
@@ -345,17 +344,13 @@ pt_status logits(const head_work *k, pt_view x, float *to, int64_t h0, int64_t n
 pt_status products(const head_work *k, int64_t h0, int64_t n)
 {
     const pt_head_args *a = k->a;
-    int64_t vocab = a->w.rows, c = a->w.cols, step = W_ELEMS / vocab / COL_STEP * COL_STEP, ld = k->ld * (int64_t)(4 / k->elem);
-    if (step < COL_STEP) step = COL_STEP;
-    if (k->in_place) step = c;
+    int64_t vocab = a->w.rows, c = a->w.cols, ld = k->ld * (int64_t)(4 / k->elem);
     pt_cuda_gemm_args g = {};
     g.type = k->ctx->act, g.alpha = 1, g.scratch = k->scratch, g.a = k->z, g.lda = ld;
-    for (int64_t c0 = 0; pt_view_ok(a->dx) && c0 < c; c0 += step) {
-        int64_t now = c - c0 < step ? c - c0 : step;
-        if (!k->in_place) PT_RETURN(pt_cuda_dequant(k->ctx, a->w, 0, vocab, c0, now, k->ctx->act, k->w, now));
-        g.ctype = k->ctx->act, g.m = n, g.n = now, g.k = vocab;
-        g.b = k->in_place ? pt_ptr<unsigned char>(a->w) : k->w, g.ldb = k->in_place ? a->w.ld : now;
-        g.c = (unsigned char *)x_row(k, a->dx, h0) + (size_t)c0 * k->elem, g.ldc = a->dx.ld;
+    if (pt_view_ok(a->dx)) {
+        g.ctype = k->ctx->act, g.m = n, g.n = c, g.k = vocab;
+        g.b = k->in_place ? pt_ptr<unsigned char>(a->w) : k->w, g.ldb = k->in_place ? a->w.ld : c;
+        g.c = x_row(k, a->dx, h0), g.ldc = a->dx.ld;
         PT_RETURN(pt_cuda_gemm(k->ctx, &g));
     }
     if (!pt_view_ok(a->dw)) return PT_OK;
@@ -442,6 +437,7 @@ extern "C" pt_status pt_cuda_head(pt_ctx *ctx, const pt_head_args *a)
     if (!pt_head_more(a)) return PT_OK;
     PT_RETURN(work_begin(&k, ctx, a));
     if (ctx->dry) return PT_OK;
+    if (k.whole) PT_RETURN(pt_cuda_dequant(ctx, a->w, 0, a->w.rows, 0, a->w.cols, ctx->act, k.w, a->w.cols));
     for (int64_t h = 0; h < a->x.rows; h += k.rows) PT_RETURN(chunk(&k, h, a->x.rows - h < k.rows ? a->x.rows - h : k.rows));
     return PT_OK;
 }

@@ -1,6 +1,6 @@
 /* Linear layers on the device: kernels/linear.h. Many rows: blocks of w become numbers in the workspace (w of the activations'
  * type is used where it lies) and cuBLASLt multiplies. Forward takes blocks of w's rows, bwd_x blocks of its columns, so that
- * no output is rounded twice. Few rows (decoding): products straight from the blocks, each byte of w read once; x goes through
+ * no output is rounded twice; how many is pt_cuda_gemm_piece's to say, so that few waves of tiles are left part empty. Few rows (decoding): products straight from the blocks, each byte of w read once; x goes through
  * shared memory once per 16 or 32 rows of w. Bytes at least of the own kernels: few rows w once; bias N*O*(2e), b by every 32nd
  * row; db N*O*e. */
 #include "kernels/cuda/dequant.cuh"
@@ -190,7 +190,7 @@ extern "C" pt_status pt_cuda_product(pt_ws *ws, const pt_linear_args *a)
     }
     if (ctx->dry || n == 0 || out == 0) return PT_OK;
     if (n <= FEW) return few_rows(ctx, a);
-    int64_t step = in_place ? out : block_len(ROW_STEP, in);
+    int64_t step = in_place ? out : pt_cuda_gemm_piece(ctx, n, out, block_len(ROW_STEP, in));
     for (int64_t o = 0; o < out; o += step) {
         int64_t now = out - o < step ? out - o : step;
         pt_cuda_gemm_args g = {};
@@ -224,7 +224,7 @@ extern "C" pt_status pt_cuda_linear_bwd_x(pt_ctx *ctx, const pt_linear_bwd_x_arg
     PT_RETURN(pt_take(&ws, &scratch, PT_GEMM_SCRATCH));
     pt_ws_done(&ws);
     if (ctx->dry || n == 0 || in == 0) return PT_OK;
-    int64_t step = in_place ? in : block_len(COL_STEP, out);
+    int64_t step = in_place ? in : pt_cuda_gemm_piece(ctx, n, in, block_len(COL_STEP, out));
     for (int64_t c = 0; c < in; c += step) {
         int64_t now = in - c < step ? in - c : step;
         pt_cuda_gemm_args g = {};

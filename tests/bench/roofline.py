@@ -41,7 +41,7 @@ def ours(models):
     for m in models:
         table = [step.step_ms(c, m) for c in chips.CHIPS]
         n = sum(step.DOCS)
-        lines += ["%s, ms a step (%d launches in its layers):" % (m.name, step.launches(m)), ""]
+        lines += ["%s, ms a step (%d launches in its layers):" % (m.name, step.launches(chips.chip_of("H100"), m)), ""]
         lines += [row(["op"] + [c.name for c in chips.CHIPS]), "|---" * (len(chips.CHIPS) + 1) + "|"]
         for op in table[0]:
             if any(t[op] >= 0.05 for t in table):
@@ -83,7 +83,7 @@ def waves():
                           "%.0f" % (4096 * h.sms * h.clock * k.SHARED_BYTES / k.budget(name, "-", "banks", 1.0) * mma / tile / 1e3)]))
     lines += ["", row(["product [4096 x n], k (H100)", "tiles of 128 x 256 an SM gets", "share of its time that works"]), "|---|---|---|"]
     for what, total, across, unit in (("forward, `up`", m.ff, m.width, 128), ("forward, `down`", m.width, m.ff, 128), ("dx, `up`", m.width, m.ff, 256), ("dx, `down`", m.ff, m.width, 256)):
-        for now in sorted(set(step.pieces(total, across, unit)), reverse=True):
+        for now in sorted(set(step.pieces(h, n, total, across, unit)), reverse=True):
             w = k.product_waves(h, n, now, (128, 256))
             lines.append(row(["%s: n %d, k %d" % (what, now, across), "%.2f" % w, "%.0f %%" % (100 * n * now / 128 / 256 / h.sms / -(-w // 1))]))
     return lines + [""]

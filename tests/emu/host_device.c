@@ -180,6 +180,38 @@ static void test_memory(void **state)
     assert_non_null(strstr(pt_err_msg(), "was the last before it: kernel ")); /* test_adopt launched one */
 }
 
+/* Waves of tiles of 128 x 128, or of 128 x 256 twice, that pieces of p columns of c[m, n] take on 132 SMs. */
+static int64_t waves_of(int64_t m, int64_t n, int64_t p)
+{
+    int64_t sum = 0;
+    for (int64_t c = 0; c < n; c += p) {
+        int64_t rows = (m + 127) / 128, cols = n - c < p ? n - c : p;
+        int64_t square = (rows * ((cols + 127) / 128) + 131) / 132, wide = (rows * ((cols + 255) / 256) + 131) / 132;
+        sum += square < 2 * wide ? square : 2 * wide;
+    }
+    return sum;
+}
+
+/* The pieces of a product: 8B's down takes 8 waves, where the widest pieces take 11; no width within reach is better; the widest of equals is taken. */
+static void test_pieces(void **state)
+{
+    assert_int_equal(pt_cuda_piece(132, 4096, 4096, 1152), 1024);
+    assert_int_equal(waves_of(4096, 4096, 1152), 11);
+    assert_int_equal(waves_of(4096, 4096, 1024), 8);
+    assert_int_equal(pt_cuda_piece(132, 4096, 14336, 4096), 4096);
+    assert_int_equal(pt_cuda_piece(132, 4096, 4096, 4096), 4096);
+    assert_int_equal(pt_cuda_piece(132, 1, 4096, 128), 128); /* narrower than a tile: as it is */
+    for (int64_t m = 1; m < 5000; m += 333)
+        for (int64_t n = 1; n < 20000; n += 1111)
+            for (int64_t most = 128; most < 6000; most += 640) {
+                int64_t p = pt_cuda_piece(132, m, n, most), w = waves_of(m, n, p);
+                assert_true(p > 0 && p <= (n < most ? n : most));
+                if (n <= most) continue;
+                assert_true(w <= waves_of(m, n, most));
+                for (int64_t q = 256; q < most; q += 256) assert_true(q <= p ? w <= waves_of(m, n, q) : w < waves_of(m, n, q));
+            }
+}
+
 /* k = 0 clears or keeps; wrong sizes are refused. */
 static void test_gemm_edges(void **state)
 {
@@ -262,6 +294,6 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring),      cmocka_unit_test(test_fetch),
                                        cmocka_unit_test(test_strides),   cmocka_unit_test(test_adopt),
                                        cmocka_unit_test(test_memory),    cmocka_unit_test(test_gemm_edges),
-                                       cmocka_unit_test(test_targets)};
+                                       cmocka_unit_test(test_targets),   cmocka_unit_test(test_pieces)};
     return cmocka_run_group_tests(tests, open_it, close_it);
 }

@@ -476,7 +476,8 @@ static void test_head(void **)
         head_case(t, PT_F32, 8, 16, 2500, 0, 1, 0, 2);
     }
     ot_most_passes = 1;
-    if (ot_plain()) head_case(OT_SMALL, PT_BF16, 2100, 8, 37, 0, 1, 2); /* more rows than a chunk */
+    if (ot_plain()) head_case(OT_SMALL, PT_BF16, 2100, 8, 37, 0, 1, 2);   /* more rows than a chunk */
+    if (ot_plain()) head_case(OT_SMALL, PT_Q8_0, 2100, 32, 37, 0, 1, 1); /* and w dequantised once for both */
     ot_most_passes = 3;
 }
 

@@ -144,7 +144,7 @@ CHUNK = 4096
 
 
 def dequant_us(chip, kind, rows, cols, whole):
-    """rows x cols weights to bf16 scratch of 32 MiB, which stays in an L2 cache twice as large, else goes through memory. whole: rows lie together."""
+    """rows x cols weights to bf16 scratch, of 32 MiB or the head's all, which stays in an L2 cache twice as large, else goes through memory. whole: rows lie together."""
     number, size = BLOCKS[kind]
     name = "dequant_k<%d, bf16, 8>" % number
     n = rows * cols
@@ -156,7 +156,7 @@ def dequant_us(chip, kind, rows, cols, whole):
     issue = warps * loop("dequant_k", part, "instr") / 4 + 8 * loop("dequant_k", part, "stage_instr") / 4
     shared = warps * loop("dequant_k", part, "lds") * max(1.0, budget(name, "-", "banks", 1.0)) + 2 * per * size / SHARED_BYTES
     chain = chip.far + loop("dequant_k", part, "stage_stall") + trips * loop("dequant_k", part, "stall") + 2 * BARRIER
-    held = 2.0 * n if chip.l2 < 64 else 0.0
+    held = 2.0 * n if chip.l2 < 2 * max(32, 2.0 * n / (1 << 20)) else 0.0
     t = schedule(chip, [(blocks, 1)], resident(chip, name, 256), step(chain, issue, 0, shared), 0)
     return kernel_us(chip, t, n * size + held)
 

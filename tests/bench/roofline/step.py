@@ -12,8 +12,8 @@ QWEN_8B = Model("Qwen3-8B, Q4_K", 36, 4096, 12288, 32, 8, 128, 151936, True, "q4
 QWEN_06B = Model("Qwen3-0.6B, bf16", 28, 1024, 3072, 16, 8, 128, 151936, True, "bf16")
 DOCS = (2048, 2048)
 RANK = 16
-SCRATCH = 16 << 20  # weights of a block of linear.cu and of head.cu
-LOGITS = 256 << 20  # bytes of a chunk of head.cu
+SCRATCH = 16 << 20  # weights of a block of linear.cu
+LOGITS = 1280 << 20  # bytes of a chunk of head.cu
 
 
 def matrices(m):
@@ -22,10 +22,15 @@ def matrices(m):
     return (((m.width, q), (m.width, kv), (m.width, kv)), ((q, m.width),), ((m.width, m.ff), (m.width, m.ff)), ((m.ff, m.width),))
 
 
-def pieces(total, across, unit):
-    """How linear.cu cuts `total` rows or columns, `across` elements each."""
-    size = max(SCRATCH // across // unit * unit, unit)
+def cut(total, size):
     return [min(size, total - at) for at in range(0, total, size)]
+
+
+def pieces(chip, n, total, across, unit):
+    """How linear.cu cuts `total` rows or columns of w, `across` elements each, for n rows of x: pt_cuda_piece of gemm_cuda.h."""
+    most = max(SCRATCH // across // unit * unit, unit)
+    sizes = [most] + list(range((most - 1) // 256 * 256, 0, -256)) if total > most else [most]
+    return min((cut(total, size) for size in sizes), key=lambda parts: sum(k.ceil(k.ceil(n, 128) * k.ceil(now, 256), chip.sms) for now in parts))
 
 
 def linear_us(chip, n, i, o, kind, backward):
@@ -33,7 +38,7 @@ def linear_us(chip, n, i, o, kind, backward):
     if kind == "bf16":
         return (k.product_us(chip, n, i, o) if backward else k.product_us(chip, n, o, i)), 0.0
     product = dequant = 0.0
-    for now in pieces(i, o, 256) if backward else pieces(o, i, 128):
+    for now in pieces(chip, n, i, o, 256) if backward else pieces(chip, n, o, i, 128):
         product += k.product_us(chip, n, now, o) if backward else k.product_us(chip, n, now, i)
         dequant += k.dequant_us(chip, kind, o, now, now == i) if backward else k.dequant_us(chip, kind, now, i, True)
     return product, dequant
@@ -50,18 +55,11 @@ def lora_us(chip, n, group, backward):
 
 
 def head_us(chip, n, m, kind):
-    """Rows in chunks of 256 MiB of f32 logits; the matrix is dequantised anew in each, by rows for the logits and by columns for dx."""
+    """Rows in chunks of at most 2,048 and 1,280 MiB of f32 logits; the matrix is dequantised once, whole."""
     rows = max(64, min(2048, LOGITS // 4 // (-(-m.vocab // 32) * 32) // 64 * 64))
-    total = 0.0
-    for at in range(0, n, rows):
-        now = min(rows, n - at)
-        if kind == "bf16":
-            total += k.product_us(chip, now, m.vocab, m.width, 4) + k.product_us(chip, now, m.width, m.vocab)
-        else:
-            for v in pieces(m.vocab, m.width, 128):
-                total += k.product_us(chip, now, v, m.width, 4) + k.dequant_us(chip, kind, v, m.width, True)
-            for c in pieces(m.width, m.vocab, 256):
-                total += k.product_us(chip, now, c, m.vocab) + k.dequant_us(chip, kind, m.vocab, c, False)
+    total = 0.0 if kind == "bf16" else k.dequant_us(chip, kind, m.vocab, m.width, True)
+    for now in cut(n, rows):
+        total += k.product_us(chip, now, m.vocab, m.width, 4) + k.product_us(chip, now, m.width, m.vocab)
         total += k.stream_us(chip, 4.0 * now * m.vocab) + k.stream_us(chip, 6.0 * now * m.vocab)  # statistics; gradient: f32 read, bf16 written
     return total
 
@@ -111,12 +109,12 @@ def step_ms(chip, m, docs=DOCS):
     return out
 
 
-def launches(m, docs=DOCS):
+def launches(chip, m, docs=DOCS):
     """Kernels and products of a step, with the blocks that matrices of this size take."""
     per = 0
     for group in matrices(m):
         per += 2 + 3
         for i, o in group:
-            per += 2 if m.weights == "bf16" else 2 * (len(pieces(o, i, 128)) + len(pieces(i, o, 256)))
+            per += 2 if m.weights == "bf16" else 2 * (len(pieces(chip, sum(docs), o, i, 128)) + len(pieces(chip, sum(docs), i, o, 256)))
     per += 3 + 6 + (6 if m.qk_norm else 0) + 4 + 3
     return per * m.layers
