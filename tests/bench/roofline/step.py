@@ -26,11 +26,17 @@ def cut(total, size):
     return [min(size, total - at) for at in range(0, total, size)]
 
 
+def waves(sms, m, n):
+    """In tiles of 128 x 128: as such, or two by two."""
+    tall = k.ceil(m, 128)
+    return min(k.ceil(tall * k.ceil(n, 128), sms), 2 * k.ceil(tall * k.ceil(n, 256), sms))
+
+
 def pieces(chip, n, total, across, unit):
     """How linear.cu cuts `total` rows or columns of w, `across` elements each, for n rows of x: pt_cuda_piece of gemm_cuda.h."""
     most = max(SCRATCH // across // unit * unit, unit)
     sizes = [most] + list(range((most - 1) // 256 * 256, 0, -256)) if total > most else [most]
-    return min((cut(total, size) for size in sizes), key=lambda parts: sum(k.ceil(k.ceil(n, 128) * k.ceil(now, 256), chip.sms) for now in parts))
+    return min((cut(total, size) for size in sizes), key=lambda parts: sum(waves(chip.sms, n, now) for now in parts))
 
 
 def linear_us(chip, n, i, o, kind, backward):
