@@ -180,10 +180,12 @@ $(call lib,$(1)): $(call obj_of,$(1))
 endef
 $(foreach l,$(LAYERS),$(eval $(call archive,$(l))))
 
+# The loops of all products at -O1 keep their sums in memory, each access checked: most of what tests of whole runs take under the sanitizers.
+SLOW_O1   := kernels/cpu/product
 define isa_rule
 $(BUILD)/%_v.$(1).o: %_v.c $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CC) $$(STD) $(CFLAGS) $(if $(FUZZER),-O0,$(if $(SANITIZE),-O1,-O3)) $(WARN) $(ISA_$(1)) $(CPPFLAGS) $(LIBCFLAGS) -DPT_ISA=$(1) -DPT_ISA_$(1) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CC) $$(STD) $(CFLAGS) $(if $(FUZZER),-O0,$(if $(SANITIZE),$$(if $$(filter $(SLOW_O1),$$*),-O2,-O1),-O3)) $(WARN) $(ISA_$(1)) $(CPPFLAGS) $(LIBCFLAGS) -DPT_ISA=$(1) -DPT_ISA_$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
 
