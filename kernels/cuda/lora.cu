@@ -1,174 +1,28 @@
 /* LoRA on the device in bf16, grouped: kernels/lora.h. One launch covers all parts, runs and slots (up to MAX_RUNS runs and
  * MAX_PAIRS pairs of part and slot; more take more launches). All products are mma.m16n8k16 over tiles of 64 tokens; masters in
  * f32 become bf16 on their way into shared memory, t and dt are f32 in memory.
+ * down and grad are those of lora_staged.cuh; the plain ones here (any) take calls whose rows are not aligned to 16 bytes.
  *
  *   down:  t = drop(x) A^T (forward), dt = scale dy B (backward): a block has 64 tokens x the rank
  *   up:    y += scale t B^T, dx += sum over parts of mask (dt A): 64 tokens x 256 columns a block
  *   grad:  dB += scale dy^T t, dA += dt^T drop(x): 64 rows of one of them a block, which goes over the slot's tokens in order
  *
- * No output has two writers: the same bits in every order.
- * Bytes at least: forward 2N(I + 2 sum O) + 8N sum r; the gradients read x and dy once a part more. Again, from the caches: A
+ * No output has two writers, and sums in pieces are added in their order: the same bits in every order.
+ * Bytes at least: forward 2N(I + 2 sum O) + 8N sum r; the gradients read x and dy once a part more; the sums of
+ * pieces (lora_staged.cuh), 256 * 8NT of each, are written and read once. Again, from the caches: A
  * and B by every 64 tokens, t and dt by every 64 columns. */
-#include "kernels/cuda/lora.cuh"
+#include "kernels/cuda/device_cuda.h"
+#include "kernels/cuda/lora_staged.cuh"
 
 namespace
 {
-/* ---- helpers ---- */
-constexpr int BLOCK = 128, TILE = 64, PAD = 8, LDS = TILE + PAD,
-              LDO = TILE + 4; /* shared rows: no bank conflicts for ldmatrix */
-constexpr int MAX_PARTS = 4, MAX_PAIRS = 24, MAX_RUNS = 96, UP_CHUNKS = 4;
-
-struct lora_slot {
-    const float *a, *b;
-    float *da, *db;
-    int ld_a, ld_b, ld_da, ld_db, rank;
-    float scale;
-};
-struct lora_part {
-    bf16 *y;
-    const bf16 *dy;
-    float *t, *dt; /* dt: [N, ld_dt] in the workspace */
-    int64_t ld_y, ld_dy, ld_t, ld_dt;
-    int out;
-    uint32_t module;
-};
-struct lora_job { /* by value: below the 4 KB of kernel arguments */
-    const bf16 *x;
-    bf16 *dx;
-    int64_t ld_x, ld_dx;
-    pt_lora_drop drop;
-    int in, n_parts, n_slots, n_runs;
-    lora_part part[MAX_PARTS];
-    lora_slot slot[MAX_PAIRS]; /* [part][slot] */
-    pt_lora_run run[MAX_RUNS]; /* slot: index among the job's */
-};
-static_assert(sizeof(lora_job) < 4000, "kernel arguments");
-
-/* Tile `tile` of the job's runs: its run, first token and number of tokens (0: there is no such tile). */
-PT_DEV int tile_of(const lora_job &j, int tile, int *slot, int64_t *n0)
-{
-    for (int r = 0; r < j.n_runs; r++) {
-        int len = j.run[r].end - j.run[r].begin, tiles = (len + TILE - 1) / TILE;
-        if (tile < tiles) {
-            *slot = j.run[r].slot;
-            *n0 = j.run[r].begin + tile * TILE;
-            return len - tile * TILE < TILE ? len - tile * TILE : TILE;
-        }
-        tile -= tiles;
-    }
-    return 0;
-}
-
-/* 8 numbers at p, of which n are there; the others are 0. */
-PT_DEV void load8(const bf16 *p, int n, bool wide, float *v)
-{
-    if (wide && n >= 8) {
-        ld_vec<8>(p, v);
-    } else {
-#pragma unroll
-        for (int i = 0; i < 8; i++) v[i] = i < n ? to_f(p[i]) : 0.0f;
-    }
-}
-PT_DEV void load8(const float *p, int n, bool wide, float *v)
-{
-    if (wide && n >= 8) {
-        ld_vec<4>(p, v);
-        ld_vec<4>(p + 4, v + 4);
-    } else {
-#pragma unroll
-        for (int i = 0; i < 8; i++) v[i] = i < n ? p[i] : 0.0f;
-    }
-}
-
-/* Shared dst[rows][cols] (row length ld_s) = src[rows][cols] as bf16, zeros past row_n and col_n. cols: a multiple of 8. */
-template <typename S> PT_DEV void fill(bf16 *dst, int ld_s, int rows, int cols, const S *src, int64_t ld, int row_n, int col_n)
-{
-    bool wide = (((uintptr_t)src | (uintptr_t)(ld * (int64_t)sizeof(S))) & 15) == 0;
-    int per = cols / 8;
-    for (int u = (int)threadIdx.x; u < rows * per; u += BLOCK) {
-        int r = u / per, c = u % per * 8;
-        float v[8];
-#pragma unroll
-        for (int i = 0; i < 8; i++) v[i] = 0;
-        if (r < row_n && c < col_n) load8(src + r * ld + c, col_n - c, wide, v);
-        st_vec<8>(dst + r * ld_s + c, v);
-    }
-}
-/* The same for drop(x) of 64 tokens from n0 and 64 features from f0. */
-PT_DEV void fill_x(bf16 *dst, const lora_job &j, uint32_t module, int64_t n0, int rows, int f0)
-{
-    const bf16 *src = j.x + n0 * j.ld_x + f0;
-    if (j.drop.p == 0) {
-        fill(dst, LDS, TILE, TILE, src, j.ld_x, rows, j.in - f0);
-        return;
-    }
-    bool wide = (((uintptr_t)src | (uintptr_t)(j.ld_x * 2)) & 15) == 0;
-    for (int u = (int)threadIdx.x; u < TILE * TILE / 8; u += BLOCK) {
-        int r = u / (TILE / 8), c = u % (TILE / 8) * 8;
-        float v[8], keep[8];
-#pragma unroll
-        for (int i = 0; i < 8; i++) v[i] = 0;
-        if (r < rows && f0 + c < j.in) {
-            uint64_t key = j.drop.key[n0 + r];
-            load8(src + r * j.ld_x + c, j.in - f0 - c, wide, v);
-            pt_lora_keep(j.drop, module, key, (uint32_t)(f0 + c) / 4, keep);
-            pt_lora_keep(j.drop, module, key, (uint32_t)(f0 + c) / 4 + 1, keep + 4);
-#pragma unroll
-            for (int i = 0; i < 8; i++) v[i] *= keep[i];
-        }
-        st_vec<8>(dst + r * LDS + c, v);
-    }
-}
-
-/* acc[16 x 8NT of this warp] += A[64 x k] B[k x 8NT], k a multiple of 16. A lies as [m][k] (TA false) or [k][m]; B as [n][k]
- * (TB false) or [k][n]. Lane l of ldmatrix gives a row of 8x8 matrix l/8. */
-template <int NT, bool TA, bool TB>
-PT_DEV void multiply(float acc[NT][4], const bf16 *A, int ld_a, const bf16 *B, int ld_b, int k)
-{
-    int l = lane_id(), row = l % 8, mat = l / 8, m0 = 16 * warp_id();
-    for (int k0 = 0; k0 < k; k0 += 16) {
-        uint32_t a[4];
-        if constexpr (TA)
-            ldmatrix_x4_trans(a, A + (k0 + row + mat / 2 * 8) * ld_a + m0 + mat % 2 * 8);
-        else
-            ldmatrix_x4(a, A + (m0 + row + mat % 2 * 8) * ld_a + k0 + mat / 2 * 8);
-#pragma unroll
-        for (int j = 0; j < NT; j += 2) {
-            uint32_t b[4];
-            if constexpr (TB)
-                ldmatrix_x4_trans(b, B + (k0 + row + mat % 2 * 8) * ld_b + 8 * j + mat / 2 * 8);
-            else
-                ldmatrix_x4(b, B + (8 * j + row + mat / 2 * 8) * ld_b + k0 + mat % 2 * 8);
-            mma_bf16_16816(acc[j], a, b[0], b[1]);
-            mma_bf16_16816(acc[j + 1], a, b[2], b[3]);
-        }
-    }
-}
-template <int NT> PT_DEV void clear(float acc[NT][4])
-{
-#pragma unroll
-    for (int j = 0; j < NT; j++)
-#pragma unroll
-        for (int i = 0; i < 4; i++) acc[j][i] = 0;
-}
-/* Row and column in the block's tile of element i of acc[j]. */
-PT_DEV int row_of(int i)
-{
-    return 16 * warp_id() + lane_id() / 4 + i / 2 * 8;
-}
-PT_DEV int col_of(int j, int i)
-{
-    return 8 * j + lane_id() % 4 * 2 + i % 2;
-}
-PT_DEV int round16(int n)
-{
-    return (n + 15) / 16 * 16;
-}
-
 /* ---- kernels ---- */
-/* grid: tiles, parts, chunks of 8NT of the rank */
-template <int NT, bool BWD> __global__ void __launch_bounds__(BLOCK) lora_down_k(lora_job j)
+constexpr int ANY = 8; /* 64 of the rank */
+
+/* grid: tiles, parts, chunks of 64 of the rank */
+template <bool BWD> __global__ void __launch_bounds__(BLOCK) lora_down_any_k(lora_job j)
 {
+    constexpr int NT = ANY;
     PT_SHARED(bf16, As, [TILE * LDS]);
     PT_SHARED(bf16, Bs, [TILE * LDS]);
     int slot = 0, p = (int)blockIdx.y, r0 = (int)blockIdx.z * 8 * NT;
@@ -301,9 +155,10 @@ template <bool BWD, bool DROP> __global__ void __launch_bounds__(BLOCK) lora_up_
     }
 }
 
-/* grid: 64 rows of dB, then 64 columns of dA; pairs of part and slot; chunks of 8NT of the rank */
-template <int NT> __global__ void __launch_bounds__(BLOCK) lora_grad_k(lora_job j, int b_tiles)
+/* grid: 64 rows of dB, then 64 columns of dA; pairs of part and slot; chunks of 64 of the rank */
+__global__ void __launch_bounds__(BLOCK) lora_grad_any_k(lora_job j, int b_tiles)
 {
+    constexpr int NT = ANY;
     PT_SHARED(bf16, As, [TILE * LDS]);
     PT_SHARED(bf16, Bs, [TILE * LDS]);
     const lora_slot &s = j.slot[blockIdx.y];
@@ -344,35 +199,63 @@ template <int NT> __global__ void __launch_bounds__(BLOCK) lora_grad_k(lora_job 
 }
 
 /* ---- launchers ---- */
+/* Of an op's call. */
+struct lora_call {
+    bool backward, wide, wide_grad; /* may down, and the gradients, be staged? */
+    float *sums;
+    unsigned *counters;
+};
 struct sizes {
     int tiles, rank, out; /* of the job: tiles of tokens, largest rank and width of a part */
 };
 
-template <int NT> pt_status launch_fwd(pt_ctx *ctx, const lora_job &j, sizes z)
+template <int NT, bool BWD> pt_status launch_down(pt_ctx *ctx, const lora_job &j, const lora_call &c, sizes z)
 {
-    dim3 down((unsigned)z.tiles, (unsigned)j.n_parts, (unsigned)pt_ceil_div(z.rank, 8 * NT));
-    dim3 up((unsigned)z.tiles, (unsigned)pt_ceil_div(z.out, UP_CHUNKS * TILE), (unsigned)j.n_parts);
-    PT_RETURN(pt_launch(lora_down_k<NT, false>, down, dim3(BLOCK), 0, pt_stream(ctx), j));
-    return pt_launch(lora_up_k<false, false>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
+    int chunks = (int)pt_ceil_div(z.rank, 8 * NT), blocks = 0, len = cut_down(j, BWD, z.tiles, chunks, &blocks);
+    lora_cut cut = {c.sums, c.counters, len, chunks};
+    return pt_launch(lora_down_k<NT, BWD>, dim3((unsigned)blocks, (unsigned)z.tiles), dim3(BLOCK), lora_stage<NT, BWD>::bytes, pt_stream(ctx), j, cut);
 }
-
-template <int NT> pt_status launch_bwd(pt_ctx *ctx, const lora_job &j, sizes z, bool grads)
+template <bool BWD> pt_status down(pt_ctx *ctx, const lora_job &j, const lora_call &c, sizes z)
 {
-    dim3 down((unsigned)z.tiles, (unsigned)j.n_parts, (unsigned)pt_ceil_div(z.rank, 8 * NT));
-    PT_RETURN(pt_launch(lora_down_k<NT, true>, down, dim3(BLOCK), 0, pt_stream(ctx), j));
-    if (grads) {
-        int b_tiles = (int)pt_ceil_div(z.out, TILE);
-        dim3 grid((unsigned)(b_tiles + pt_ceil_div(j.in, TILE)), (unsigned)(j.n_parts * j.n_slots),
-                  (unsigned)pt_ceil_div(z.rank, 8 * NT));
-        PT_RETURN(pt_launch(lora_grad_k<NT>, grid, dim3(BLOCK), 0, pt_stream(ctx), j, b_tiles));
+    if (!c.wide) {
+        dim3 grid((unsigned)z.tiles, (unsigned)j.n_parts, (unsigned)pt_ceil_div(z.rank, 8 * ANY));
+        return pt_launch(lora_down_any_k<BWD>, grid, dim3(BLOCK), 0, pt_stream(ctx), j);
     }
-    if (!j.dx) return PT_OK;
-    dim3 up((unsigned)z.tiles, (unsigned)pt_ceil_div(j.in, UP_CHUNKS * TILE));
-    if (j.drop.p > 0) return pt_launch(lora_up_k<true, true>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
-    return pt_launch(lora_up_k<true, false>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
+    if (z.rank <= 16) return launch_down<2, BWD>(ctx, j, c, z);
+    return z.rank <= 32 ? launch_down<4, BWD>(ctx, j, c, z) : launch_down<8, BWD>(ctx, j, c, z);
 }
 
-pt_status launch(pt_ctx *ctx, const lora_job &j, bool backward)
+template <int NT> pt_status launch_grad(pt_ctx *ctx, const lora_job &j, const lora_call &c, sizes z)
+{
+    int64_t blocks = 0, b_tiles = pt_ceil_div(z.out, TILE), a_tiles = pt_ceil_div(j.in, TILE);
+    int most = 0, chunks = (int)pt_ceil_div(z.rank, 8 * NT);
+    for (int s = 0; s < j.n_slots; s++) {
+        int tiles = 0;
+        for (int r = 0; r < j.n_runs; r++) tiles += j.run[r].slot == s ? (int)pt_ceil_div(j.run[r].end - j.run[r].begin, TILE) : 0;
+        most = tiles > most ? tiles : most;
+        for (int p = 0; p < j.n_parts; p++) {
+            const lora_slot *l = &j.slot[p * j.n_slots + s];
+            if (tiles) blocks += pt_ceil_div(l->rank, 8 * NT) * ((l->db ? pt_ceil_div(j.part[p].out, TILE) : 0) + (l->da ? a_tiles : 0));
+        }
+    }
+    lora_cut cut = {c.sums, c.counters, cut_grad(blocks, most), chunks};
+    dim3 grid((unsigned)(j.n_parts * j.n_slots * chunks * cut.len), (unsigned)(b_tiles + a_tiles));
+    /* sums in pieces are numbered by the whole grid */
+    if ((int64_t)grid.x * grid.y > MOST_GRID && cut.len > 1) grid.x /= (unsigned)cut.len, cut.len = 1;
+    return pt_launch(lora_grad_k<NT>, grid, dim3(BLOCK), lora_stage<NT, true>::bytes, pt_stream(ctx), j, cut, (int)b_tiles);
+}
+pt_status grad(pt_ctx *ctx, const lora_job &j, const lora_call &c, sizes z)
+{
+    if (!c.wide_grad) {
+        int b_tiles = (int)pt_ceil_div(z.out, TILE);
+        dim3 grid((unsigned)(b_tiles + pt_ceil_div(j.in, TILE)), (unsigned)(j.n_parts * j.n_slots), (unsigned)pt_ceil_div(z.rank, 8 * ANY));
+        return pt_launch(lora_grad_any_k, grid, dim3(BLOCK), 0, pt_stream(ctx), j, b_tiles);
+    }
+    if (z.rank <= 16) return launch_grad<2>(ctx, j, c, z);
+    return z.rank <= 32 ? launch_grad<4>(ctx, j, c, z) : launch_grad<8>(ctx, j, c, z);
+}
+
+pt_status launch(pt_ctx *ctx, const lora_job &j, const lora_call &c)
 {
     sizes z = {0, 0, 0};
     bool grads = false;
@@ -386,12 +269,38 @@ pt_status launch(pt_ctx *ctx, const lora_job &j, bool backward)
         }
     }
     if (z.tiles == 0 || z.rank == 0) return PT_OK;
-    if (backward) {
-        if (z.rank <= 16) return launch_bwd<2>(ctx, j, z, grads);
-        return z.rank <= 32 ? launch_bwd<4>(ctx, j, z, grads) : launch_bwd<8>(ctx, j, z, grads);
+    dim3 up((unsigned)z.tiles, (unsigned)pt_ceil_div(c.backward ? j.in : z.out, UP_CHUNKS * TILE), c.backward ? 1 : (unsigned)j.n_parts);
+    if (!c.backward) {
+        PT_RETURN(down<false>(ctx, j, c, z));
+        return pt_launch(lora_up_k<false, false>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
     }
-    if (z.rank <= 16) return launch_fwd<2>(ctx, j, z);
-    return z.rank <= 32 ? launch_fwd<4>(ctx, j, z) : launch_fwd<8>(ctx, j, z);
+    PT_RETURN(down<true>(ctx, j, c, z));
+    if (grads) PT_RETURN(grad(ctx, j, c, z));
+    if (!j.dx) return PT_OK;
+    if (j.drop.p > 0) return pt_launch(lora_up_k<true, true>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
+    return pt_launch(lora_up_k<true, false>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
+}
+
+/* Columns of a part in `spare`: rows stay aligned to 16 bytes. */
+int64_t spare_cols(const pt_lora_part *p, int n_slots)
+{
+    return pt_ceil_div(pt_lora_rank(p, n_slots), 4) * 4;
+}
+
+/* Are rows aligned to 16 bytes? Steps of `elems`. */
+bool aligned(pt_view v, int elems)
+{
+    return !pt_view_ok(v) || (((uintptr_t)v.buf->base + v.off) % 16 == 0 && (v.ld % elems == 0 || v.rows == 1));
+}
+void may_stage(const pt_lora_args *a, lora_call *c)
+{
+    c->wide = c->backward || aligned(a->x, 8), c->wide_grad = aligned(a->x, 8);
+    for (int p = 0; p < a->n_parts; p++) {
+        const pt_lora_part *part = &a->parts[p];
+        if (c->backward) c->wide = c->wide && aligned(part->dy, 8), c->wide_grad = c->wide_grad && aligned(part->dy, 8) && aligned(part->t, 4);
+        for (int s = 0; s < a->n_slots; s++)
+            if (part->slots[s].rank) c->wide = c->wide && aligned(c->backward ? part->slots[s].b : part->slots[s].a, 4);
+    }
 }
 
 /* The job's parts [p0, p0 + n_parts) and slots [s0, s0 + n_slots). spare: [N, ranks] f32, dt or a t that the caller does not
@@ -405,7 +314,7 @@ void describe(lora_job *j, const pt_lora_args *a, int p0, int s0, float *spare, 
         to->t = pt_ptr<float>(from->t), to->ld_t = from->t.ld, to->dt = spare + at, to->ld_dt = ranks;
         if (!to->t) to->t = spare + at, to->ld_t = ranks;
         to->out = (int)(backward ? from->dy.cols : from->y.cols), to->module = from->module;
-        at += pt_lora_rank(from, a->n_slots);
+        at += spare_cols(from, a->n_slots);
         for (int s = 0; s < j->n_slots; s++) {
             const pt_lora_slot *f = &from->slots[s0 + s];
             lora_slot *t = &j->slot[p * j->n_slots + s];
@@ -420,20 +329,20 @@ void describe(lora_job *j, const pt_lora_args *a, int p0, int s0, float *spare, 
 }
 
 /* All runs of slots [s0, s0 + n_slots), MAX_RUNS a launch. */
-pt_status launch_runs(pt_ctx *ctx, const pt_lora_args *a, lora_job *j, int s0, bool backward)
+pt_status launch_runs(pt_ctx *ctx, const pt_lora_args *a, lora_job *j, int s0, const lora_call &c)
 {
     pt_lora_run run;
     j->n_runs = 0;
     for (int i = 0; pt_lora_next(a, &i, &run);) {
         if (run.slot < s0 || run.slot >= s0 + j->n_slots || run.begin == run.end) continue;
         if (j->n_runs == MAX_RUNS) {
-            PT_RETURN(launch(ctx, *j, backward));
+            PT_RETURN(launch(ctx, *j, c));
             j->n_runs = 0;
         }
         run.slot -= s0;
         j->run[j->n_runs++] = run;
     }
-    return j->n_runs > 0 ? launch(ctx, *j, backward) : PT_OK;
+    return j->n_runs > 0 ? launch(ctx, *j, c) : PT_OK;
 }
 
 pt_status lora(pt_ctx *ctx, const pt_lora_args *a, bool backward)
@@ -441,16 +350,25 @@ pt_status lora(pt_ctx *ctx, const pt_lora_args *a, bool backward)
     PT_RETURN(pt_check_lora(ctx, a, backward));
     if (ctx->act == PT_F32) return pt_cuda_lora_f32(ctx, a, backward);
     int64_t ranks = 0, at = 0;
+    int most = 0;
     float *spare;
+    lora_call c = {};
+    c.backward = backward;
     for (int p = 0; p < a->n_parts; p++) {
-        ranks += pt_lora_rank(&a->parts[p], a->n_slots);
+        int rank = pt_lora_rank(&a->parts[p], a->n_slots);
+        most = rank > most ? rank : most, ranks += spare_cols(&a->parts[p], a->n_slots);
         if ((backward ? a->parts[p].dy.cols : a->parts[p].y.cols) > INT32_MAX / 2 || a->x.cols > INT32_MAX / 2)
             return pt_fail(PT_ESHAPE, "lora: %lld input features", (long long)a->x.cols);
     }
     pt_ws ws = pt_ws_begin(ctx);
     PT_RETURN(pt_take(&ws, &spare, (size_t)a->x.rows * (size_t)ranks * sizeof(float)));
+    PT_RETURN(pt_take(&ws, &c.sums, ranks ? (size_t)MOST_GRID * TILE * (most <= 16 ? 16 : most <= 32 ? 32 : 64) * sizeof(float) : 0));
+    PT_RETURN(pt_take(&ws, &c.counters, MOST_GRID * sizeof(unsigned)));
     pt_ws_done(&ws);
     if (ctx->dry || a->x.rows == 0 || ranks == 0) return PT_OK;
+    may_stage(a, &c);
+    if (c.wide || (backward && c.wide_grad))
+        PT_CUDA_RETURN(cudaMemsetAsync(c.counters, 0, MOST_GRID * sizeof(unsigned), pt_stream(ctx)));
     for (int p0 = 0; p0 < a->n_parts; p0 += MAX_PARTS) {
         lora_job j = {};
         j.x = pt_ptr<bf16>(a->x), j.ld_x = a->x.ld, j.in = (int)a->x.cols, j.drop = pt_lora_drop_of(a);
@@ -460,9 +378,9 @@ pt_status lora(pt_ctx *ctx, const pt_lora_args *a, bool backward)
         for (int s0 = 0; s0 < a->n_slots; s0 += most) {
             j.n_slots = a->n_slots - s0 < most ? a->n_slots - s0 : most;
             describe(&j, a, p0, s0, spare, ranks, at, backward);
-            PT_RETURN(launch_runs(ctx, a, &j, s0, backward));
+            PT_RETURN(launch_runs(ctx, a, &j, s0, c));
         }
-        for (int p = 0; p < j.n_parts; p++) at += pt_lora_rank(&a->parts[p0 + p], a->n_slots);
+        for (int p = 0; p < j.n_parts; p++) at += spare_cols(&a->parts[p0 + p], a->n_slots);
     }
     return PT_OK;
 }

@@ -240,10 +240,12 @@ static void test_lora(void **)
         part.y = part.dy = D(y), part.t = D(tt), part.slots = &slot;
         a.x = D(x), a.parts = &part, a.runs = &run, a.n_parts = a.n_runs = a.n_slots = 1;
     };
+    /* sums of pieces: down's 32 steps are cut into 16; the gradients' 4 into 2, 32 tiles of dB and of dA each */
+    const double piece = 4.0 * 64 * R, down = 2 * piece * TILES * 16, grads = 2 * piece * 2 * steps * 2;
     /* a and b by every tile of tokens, t by every 64 columns, in two steps of 16 bytes that share sectors */
-    TRAFFIC(lora, pt_lora_args, NULL, 3 * MB + 2 * t + ab, (2 * TILES - 1) * ab + 2 * steps * t, fill(a));
+    TRAFFIC(lora, pt_lora_args, NULL, 3 * MB + 2 * t + ab + down, (2 * TILES - 1) * ab + 2 * steps * t, fill(a));
     /* dy and dt; da and db with x and dy once more; dx. The gradients are added to by numbers, not by rows. */
-    TRAFFIC(lora_bwd, pt_lora_args, NULL, 5 * MB + 4 * t + 3 * ab, (2 * TILES - 1 + 2) * ab + (3 * 2 * steps - 2) * t, fill(a),
+    TRAFFIC(lora_bwd, pt_lora_args, NULL, 5 * MB + 4 * t + 3 * ab + down + grads, (2 * TILES - 1 + 2) * ab + (3 * 2 * steps - 2) * t, fill(a),
             a.dx = D(dx));
     ot_free_all();
 }

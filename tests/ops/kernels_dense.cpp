@@ -249,7 +249,7 @@ static void lora_fill(lora_set *s, pt_dtype t, int64_t n, bool keep_t)
     for (int p = 0; p < s->parts; p++) {
         s->y[p] = ot_in(t, n, s->out[p], s->out[p] + 8, 10 + (uint64_t)p, 1),
         s->dy[p] = ot_in(t, n, s->out[p], s->out[p] + 8, 20 + (uint64_t)p, 1);
-        s->t[p] = keep_t ? ot_in(PT_F32, n, most, most + 1, 30, 1) : ot_none();
+        s->t[p] = keep_t ? ot_in(PT_F32, n, most, most + 4, 30, 1) : ot_none();
         for (int q = 0; q < s->slots; q++) {
             uint64_t seed = 100 * (uint64_t)p + 10 * (uint64_t)q;
             if (s->rank[q] == 0) continue;

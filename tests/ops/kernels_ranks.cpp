@@ -172,6 +172,9 @@ static const shape large_rank =
                        {140, 72, {90, 40}, {130, 20, 70}, 0, true, {{0, 66, 0}, {66, 70, 1}, {70, 100, -1}, {100, 140, 2}}, 4},
                    large_width = {70, 600, {330, 270}, {12, 0, 5}, 0, true, {{0, 40, 0}, {40, 50, 1}, {50, 70, 2}}, 3},
                    no_dx = {66, 40, {24, 24}, {65, 3, 0}, 0, false, {{0, 60, 0}, {60, 66, 1}}, 2},
+                   staged_16 = {200, 264, {328, 136}, {16, 12, 4}, 0, true, {{0, 130, 0}, {130, 140, 1}, {140, 150, 2}, {150, 200, 0}}, 4},
+                   staged_64 = {100, 136, {264, 72}, {64, 0, 32}, 0, true, {{0, 70, 0}, {70, 80, 1}, {80, 100, 2}}, 3},
+                   staged_32 = {70, 136, {136, 72}, {32, 8, 0}, 0, true, {{0, 66, 0}, {66, 70, 1}}, 2},
                    largest = {20, 40, {24, 30}, {320, 8, 0}, 0, true, {{0, 18, 0}, {18, 20, 1}}, 2};
 static void both(shape s)
 {
@@ -192,6 +195,13 @@ static void test_width(void **)
 {
     both(large_width);
 }
+/* Aligned rows: copies in stages, and sums in pieces (five steps and more). */
+static void test_staged(void **)
+{
+    both(staged_16);
+    both(staged_32);
+    both(staged_64);
+}
 static void test_no_dx(void **)
 {
     both(no_dx);
@@ -199,6 +209,6 @@ static void test_no_dx(void **)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank), cmocka_unit_test(test_width), cmocka_unit_test(test_no_dx)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank), cmocka_unit_test(test_width), cmocka_unit_test(test_staged), cmocka_unit_test(test_no_dx)};
     return ot_main("kernels_ranks", tests);
 }
