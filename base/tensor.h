@@ -10,6 +10,7 @@ typedef struct pt_buf {
     unsigned char *base; /* the backend's address; NULL in a dry run */
     size_t bytes;
     void *owner; /* the backend's own use */
+    const void *packed; /* the matrix that begins at base a second time, as pt_ops.pack wrote it; NULL = there is none */
 } pt_buf;
 
 typedef struct pt_view {

@@ -25,6 +25,10 @@ typedef struct pt_ops {
     pt_status (*measure)(double *f32_gflops, double *bf16_gflops); /* rates of a product, in about 30 ms; 0: the type is not there */
     const char *(*isa)(void);                /* the variant in use: "avx512", "avx2", "base" */
     pt_status (*isa_set)(const char *name);  /* takes another; PT_EARG when this processor lacks it, NULL = the best */
+    /* a second form of a whole frozen matrix, for decoding: its bytes (0: this type, or this processor, has none), and what writes it (64-byte aligned).
+       pt_buf.packed says where it is; the matrix itself stays for all else. NULL elsewhere */
+    size_t (*packed_bytes)(pt_dtype type, int64_t rows, int64_t cols);
+    void (*pack)(pt_view w, void *to);
     /* device and memory */
     pt_status (*open)(pt_ctx *ctx, pt_compute compute); /* fills device, stream, compute, act; PT_ENOSUP says why */
     void (*close)(pt_ctx *ctx);

@@ -6,6 +6,7 @@
 #include "kernels/cpu/device_cpu.h"
 #include "kernels/cpu/digits_v.h"
 #include "kernels/cpu/lanes_v.h"
+#include "kernels/cpu/packed_v.h"
 
 static pt_gemv_args gemv_of(const pt_linear_args *a)
 {
@@ -13,10 +14,27 @@ static pt_gemv_args gemv_of(const pt_linear_args *a)
                           .x_ld = a->x.ld, .n = (int)a->x.rows, .y = pt_f32_at(a->y), .y_ld = a->y.ld, .beta = a->beta};
 }
 
+/* Few rows against the second form of a matrix. False where x has no bytes: nothing is written then. */
+static bool packed_rows(const pt_linear_args *a, pt_packed_x *x)
+{
+    pt_gemv_args g = gemv_of(a);
+    const int64_t blocks = g.cols / 32, strips = (a->w.rows + PT_PACKED_ROWS - 1) / PT_PACKED_ROWS;
+    g.w = a->w.buf->packed;
+    for (int r = 0; r < g.n; r++)
+        if (!PT_PICK(pt_vpacked_put)(g.type, g.x + r * g.x_ld, g.cols, x + r * blocks)) return false;
+#pragma omp parallel for schedule(static)
+    for (int64_t s = 0; s < strips; s++) {
+        const int64_t o = s * PT_PACKED_ROWS, left = a->w.rows - o;
+        PT_PICK(pt_vpacked_gemv)(&g, x, o, left < PT_PACKED_ROWS ? a->w.rows : o + PT_PACKED_ROWS);
+    }
+    return true;
+}
+
 /* Few rows: every weight is read once from where it lies and meets all rows of x; threads share the output features. */
-static void few_rows(const pt_linear_args *a, pt_digits *x)
+static void few_rows(const pt_linear_args *a, pt_digits *x, pt_packed_x *packed)
 {
     const pt_gemv_args g = gemv_of(a);
+    if (a->w.buf->packed && a->w.off == 0 && packed && packed_rows(a, packed)) return;
     int64_t step = 16, blocks = (a->w.rows + step - 1) / step;
     bool digits = g.n == 1 && pt_digits_type(g.type) && PT_PICK(pt_vdigits)(g.x, g.cols, x);
 #pragma omp parallel for schedule(static)
@@ -106,23 +124,37 @@ static double dequant_seconds(const pt_ctx *ctx)
     return ctx->profile ? ctx->profile->seconds[PT_PROF_DEQUANT] : 0;
 }
 
+/* What rows of x become, by the product that takes them; NULL: it is not taken. */
+typedef struct forms {
+    pt_digits *digits;
+    pt_lane_block *lanes;
+    pt_packed_x *packed;
+} forms;
+
+/* The room grows with the rows, whatever product they take. */
+static pt_status take_forms(pt_ws *ws, const pt_linear_args *a, forms *f)
+{
+    const int64_t blocks = a->x.cols / 32, few = a->x.rows < PT_GEMV_ROWS ? a->x.rows : PT_GEMV_ROWS, rows = a->x.rows < PT_LANES_MOST ? a->x.rows : PT_LANES_MOST;
+    *f = (forms){0};
+    if (pt_digits_type(a->w.type)) PT_RETURN(pt_ws_take(ws, &f->digits, (size_t)pt_digits_quads(a->x.cols) * sizeof *f->digits));
+    if (PT_PICK(pt_vpacked_bytes)(a->w.type, a->w.rows, a->w.cols)) PT_RETURN(pt_ws_take(ws, &f->packed, (size_t)(few * blocks) * sizeof *f->packed));
+    if (rows > PT_GEMV_ROWS && PT_PICK(pt_vlanes)(a->w.type))
+        PT_RETURN(pt_ws_take(ws, &f->lanes, (size_t)((rows + PT_LANES_ROWS - 1) / PT_LANES_ROWS * blocks) * sizeof *f->lanes));
+    return PT_OK;
+}
+
 pt_status pt_cpu_product(pt_ctx *ctx, const pt_linear_args *a)
 {
-    pt_digits *digits = NULL;
-    pt_lane_block *blocks = NULL;
-    const int64_t rows = a->x.rows < PT_LANES_MOST ? a->x.rows : PT_LANES_MOST;
-    const bool lanes = rows > PT_GEMV_ROWS && PT_PICK(pt_vlanes)(a->w.type);
+    forms f;
     pt_ws ws = pt_ws_begin(ctx);
-    if (pt_digits_type(a->w.type)) /* whatever the rows are, so that the need grows with them; as for the lanes */
-        PT_RETURN(pt_ws_take(&ws, &digits, (size_t)pt_digits_quads(a->x.cols) * sizeof *digits));
-    if (lanes) PT_RETURN(pt_ws_take(&ws, &blocks, (size_t)((rows + PT_LANES_ROWS - 1) / PT_LANES_ROWS * (a->x.cols / 32)) * sizeof *blocks));
-    if (lanes && rows == a->x.rows && !ctx->dry && rows_as_lanes(a, pt_cpu_operand_type(ctx) == PT_F32 ? 3 : 2, blocks)) {
+    PT_RETURN(take_forms(&ws, a, &f));
+    if (f.lanes && a->x.rows <= PT_LANES_MOST && !ctx->dry && rows_as_lanes(a, pt_cpu_operand_type(ctx) == PT_F32 ? 3 : 2, f.lanes)) {
         pt_ws_done(&ws);
         return PT_OK;
     }
     if (a->x.rows > PT_GEMV_ROWS) return many_rows(ctx, &ws, a);
     pt_ws_done(&ws);
-    if (!ctx->dry) few_rows(a, digits);
+    if (!ctx->dry) few_rows(a, f.digits, f.packed);
     return PT_OK;
 }
 

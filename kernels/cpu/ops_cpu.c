@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "kernels/cpu/packed_v.h"
 #include "kernels/cpu/cpu.h"
 #include "kernels/cpu/device_cpu.h"
 #include "kernels/ref/ref.h"
@@ -33,12 +34,28 @@ done:
     return rc;
 }
 
+static size_t packed_bytes(pt_dtype t, int64_t rows, int64_t cols)
+{
+    return PT_PICK(pt_vpacked_bytes)(t, rows, cols);
+}
+
+static void pack(pt_view w, void *to)
+{
+    const size_t strip = packed_bytes(w.type, PT_PACKED_ROWS, w.cols), row = pt_view_row_bytes(w);
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < w.rows; r += PT_PACKED_ROWS)
+        PT_PICK(pt_vpack)(w.type, (const uint8_t *)pt_at(w) + (size_t)r * row, row, w.rows - r < PT_PACKED_ROWS ? w.rows - r : PT_PACKED_ROWS, w.cols,
+                          (uint8_t *)to + (size_t)(r / PT_PACKED_ROWS) * strip);
+}
+
 #define PT_CPU_ENTRY(op, args) .op = pt_cpu_##op,
 const pt_ops pt_ops_cpu = {
     .name = "cpu",
     .measure = pt_cpu_measure,
     .isa = pt_cpu_isa,
     .isa_set = pt_cpu_isa_set,
+    .packed_bytes = packed_bytes,
+    .pack = pack,
     .open = open_cpu,
     .close = close_cpu,
     .alloc = pt_host_alloc,

@@ -11,7 +11,7 @@ pt_status pt_host_alloc(pt_ctx *ctx, pt_buf *buf, size_t bytes)
     *buf = (pt_buf){0};
     void *p;
     PT_RETURN(pt_alloc_pages(&p, bytes));
-    *buf = (pt_buf){p, bytes, &owned};
+    *buf = (pt_buf){.base = p, .bytes = bytes, .owner = &owned};
     return PT_OK;
 }
 
@@ -23,7 +23,7 @@ void pt_host_free(pt_ctx *ctx, pt_buf *buf)
 
 pt_status pt_host_adopt(pt_ctx *ctx, pt_buf *buf, const void *host, size_t bytes)
 {
-    *buf = (pt_buf){(unsigned char *)(uintptr_t)host, bytes, NULL};
+    *buf = (pt_buf){.base = (unsigned char *)(uintptr_t)host, .bytes = bytes};
     return PT_OK;
 }
 

@@ -82,7 +82,7 @@ static int n_bufs;
 static pt_view view(void *p, pt_dtype type, int64_t rows, int64_t cols)
 {
     assert_true(n_bufs < 16);
-    bufs[n_bufs] = (pt_buf){p, (size_t)(rows * cols) * (type == PT_F64 ? 8 : 4), NULL};
+    bufs[n_bufs] = (pt_buf){.base = p, .bytes = (size_t)(rows * cols) * (type == PT_F64 ? 8 : 4)};
     return (pt_view){.buf = &bufs[n_bufs++], .type = type, .rows = rows, .cols = cols, .ld = cols};
 }
 

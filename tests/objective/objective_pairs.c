@@ -163,7 +163,7 @@ static int n_bufs;
 static pt_view view(void *p, pt_dtype type, int64_t rows, int64_t cols)
 {
     assert_true(n_bufs < 32);
-    bufs[n_bufs] = (pt_buf){p, (size_t)(rows * cols) * (type == PT_F64 ? 8 : type == PT_U8 ? 1 : 4), NULL};
+    bufs[n_bufs] = (pt_buf){.base = p, .bytes = (size_t)(rows * cols) * (type == PT_F64 ? 8 : type == PT_U8 ? 1 : 4)};
     return (pt_view){.buf = &bufs[n_bufs++], .type = type, .rows = rows, .cols = cols, .ld = cols};
 }
 

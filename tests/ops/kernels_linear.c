@@ -179,6 +179,52 @@ static void test_lanes(void **state)
     ot_ok(pt_cpu_isa_set(NULL));
 }
 
+/* 1 to 8 rows against the second form of a matrix (cpu/packed_v.h), for all numbers of rows and outputs about a strip; without the processor for it there is none. */
+static void test_packed(void **state)
+{
+    static const pt_dtype types[] = {PT_Q4_0, PT_Q4_1, PT_Q8_0, PT_Q5_0, PT_F32};
+    static const int64_t outs[] = {1, 15, 16, 17, 40};
+    for (int i = 0; ot_isa(i); i++)
+        for (int t = 0; t < 5; t++)
+            for (int64_t n = 1; n <= 8; n++) {
+                const int64_t out = outs[(n + t) % 5], in = 32 * (n % 2 ? 5 : 18);
+                const size_t bytes = pt_ops_cpu.packed_bytes(types[t], out, in);
+                assert_int_equal(bytes > 0, t < 3 && !strcmp(pt_cpu_isa(), "avx512vnni"));
+                if (!bytes) continue;
+                pt_view x = ot_rand_ld(n, in, in + 3, 1, 1), w = ot_weight(types[t], out, in, 2, 1), y = ot_rand_ld(n, out, out + 2, 3, 1), one = ot_out(1, out);
+                pt_view want = ot_copy_of(y), naive = ot_copy_of(y), b = ot_weight(PT_F32, 1, out, 4, 1);
+                const float beta = (float)(n % 2);
+                pt_buf second = {.base = ot_at(w), .bytes = (size_t)out * pt_view_row_bytes(w)};
+                void *to = aligned_alloc(64, (bytes + 63) / 64 * 64);
+                second.packed = to;
+                pt_ops_cpu.pack(w, to);
+                pt_view stored = w;
+                stored.buf = &second;
+                stored.off = 0;
+                memset(ot_at(w), 0x5a, (size_t)out * pt_view_row_bytes(w)); /* the matrix itself is not looked at */
+                OT_RUN(&ot.cpu, linear, (&(pt_linear_args){y, x, stored, b, beta}));
+                w = ot_weight(types[t], out, in, 2, 1);
+                ot_ok(pt_ref_linear(&ot.ref, &(pt_linear_args){want, x, w, b, beta}));
+                ot_ok(naive_linear(&ot.ref, &(pt_linear_args){naive, x, w, b, beta}));
+                judge("packed", &few, y, naive, want);
+                pt_view first = x, all = ot_out(n, out); /* neither the rows beside a row nor the threads show */
+                first.rows = 1;
+                pt_threads_set(3);
+                OT_RUN(&ot.cpu, linear, (&(pt_linear_args){all, x, stored, PT_NO_VIEW, 0}));
+                pt_threads_set(1);
+                OT_RUN(&ot.cpu, linear, (&(pt_linear_args){one, first, stored, PT_NO_VIEW, 0}));
+                assert_memory_equal(ot_at(one), ot_at(all), (size_t)out * 4);
+                second.base = ot_at(w) /* what is no number goes by the matrix */;
+                ot_f32(x, n - 1)[7] = n % 2 ? NAN : INFINITY;
+                OT_RUN(&ot.cpu, linear, (&(pt_linear_args){all, x, stored, PT_NO_VIEW, 0}));
+                for (int64_t o = 0; o < out; o++) assert_true(!isfinite(ot_f32(all, n - 1)[o]) && (n == 1 || isfinite(ot_f32(all, 0)[o])));
+                free(to);
+                ot_free_all();
+            }
+    judge_few("packed", &few);
+    ot_ok(pt_cpu_isa_set(NULL));
+}
+
 /* Many rows of f32 go through strips of w (cpu/product_v.h): widths about whole strips and vectors, depths about whole pieces.
  * How rows and strips are shared out does not show in the bits. */
 static void test_strips(void **state)
@@ -404,7 +450,7 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_forward),     cmocka_unit_test(test_digits),      cmocka_unit_test(test_strips), cmocka_unit_test(test_lanes),
+        cmocka_unit_test(test_forward),     cmocka_unit_test(test_digits),      cmocka_unit_test(test_strips), cmocka_unit_test(test_lanes), cmocka_unit_test(test_packed),
         cmocka_unit_test(test_few_k),       cmocka_unit_test(test_backward),    cmocka_unit_test(test_many_blocks),
         cmocka_unit_test(test_differences), cmocka_unit_test(test_dry_run),     cmocka_unit_test(test_refusals),
     };

@@ -107,6 +107,7 @@ void pt_model_free(pt_model *m)
     pt_peft_free(m->peft);
     free(m->start_dir);
     free(m->bufs);
+    free(m->packed_at);
     free(m->specs);
     free(m->blocks);
     free(m->modules);

@@ -54,8 +54,8 @@ typedef struct pt_model_options {
     int values;         /* width of PT_HEAD_VALUES; 0 stands for 1, a score */
     bool checkpointing; /* keep only block inputs, run blocks again in backward */
     bool train;         /* gradients and activations for backward are planned */
-    bool hold;          /* frozen weights are copied into large pages instead of met where the file is mapped: decoding reads all of them a token, and a
-                           file's pages are 4 KiB each */
+    bool hold;          /* for decoding, which reads all weights a token: frozen matrices stand in large pages, in the backend's second form where it has one
+                           (pt_ops.pack; prefill reads the file), else copied; a file's pages are 4 KiB each */
     pt_loss_spec loss;  /* on: group_loss is planned */
     uint64_t seed;      /* adapter initialisation (Kaiming-uniform A as PEFT: bound 1/sqrt(in); B = 0), random heads, dropout */
 } pt_model_options;

@@ -132,6 +132,7 @@ struct pt_model {
     pt_model_caps caps;
     bool planned, committed;
     /* weights */
+    size_t *packed_at; /* per frozen tensor: 1 + where in `weights` its second form stands (pt_ops.pack); 0: it has none */
     pt_buf *bufs;   /* one per frozen tensor, in host memory; views point into this array */
     pt_buf weights; /* instead, on a device with memory of its own: one block for all frozen tensors */
     pt_tensor_spec *specs;

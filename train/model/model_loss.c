@@ -188,7 +188,7 @@ pt_status pt_loss_run(pt_model *m, const pt_core_step *step, bool gradient)
 /* n numbers of the host as a view through *b. */
 static pt_view host_view(pt_buf *b, const void *at, pt_dtype type, int64_t n)
 {
-    *b = (pt_buf){(unsigned char *)at, (size_t)n * pt_dtype_get(type)->bytes, NULL};
+    *b = (pt_buf){.base = (unsigned char *)at, .bytes = (size_t)n * pt_dtype_get(type)->bytes};
     return (pt_view){.buf = b, .type = type, .rows = 1, .cols = n, .ld = n};
 }
 

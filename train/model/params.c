@@ -115,14 +115,16 @@ static void tie_heads(pt_model *m)
 static pt_status place_frozen(pt_model *m, size_t i, const pt_source_tensor *w, pt_view *v)
 {
     *v = (pt_view){.buf = &m->bufs[i], .type = w->type, .rows = w->rows, .cols = w->cols, .ld = w->cols};
-    if (!m->ctx->ops->apart && !m->opt.hold) {
-        m->bufs[i].bytes = w->bytes;
-        return PT_OK;
+    const size_t packed = m->opt.hold && m->ctx->ops->packed_bytes ? m->ctx->ops->packed_bytes(w->type, w->rows, w->cols) : 0;
+    if (packed || (!m->ctx->ops->apart && !m->opt.hold)) m->bufs[i].bytes = w->bytes;
+    if (!packed && !m->ctx->ops->apart && !m->opt.hold) return PT_OK;
+    if (packed) m->packed_at[i] = m->weights.bytes + 1;
+    else {
+        v->buf = &m->weights;
+        v->off = m->weights.bytes;
     }
-    v->buf = &m->weights;
-    v->off = m->weights.bytes;
-    size_t next = pt_align_up(w->bytes, WEIGHT_ALIGN);
-    if (next < w->bytes || __builtin_add_overflow(m->weights.bytes, next, &m->weights.bytes))
+    const size_t bytes = packed ? packed : w->bytes, next = pt_align_up(bytes, WEIGHT_ALIGN);
+    if (next < bytes || __builtin_add_overflow(m->weights.bytes, next, &m->weights.bytes))
         return pt_fail(PT_ESHAPE, "the weights' sizes overflow");
     return PT_OK;
 }
@@ -131,6 +133,7 @@ pt_status pt_model_bind_weights(pt_model *m)
 {
     PT_RETURN(pt_config_tensors(&m->cfg, m->opt.heads, m->opt.values, &m->specs, &m->n_specs));
     PT_RETURN(pt_alloc0(&m->bufs, m->n_specs));
+    PT_RETURN(pt_alloc0(&m->packed_at, m->n_specs));
     for (size_t i = 0; i < m->n_specs; i++) {
         const pt_tensor_spec *t = &m->specs[i];
         if (trained(m, t)) {
@@ -184,13 +187,22 @@ static pt_status load_frozen(pt_model *m, size_t i)
     PT_RETURN(pt_source_tensor_get(m->src, t->name, t->rows, t->cols, &w));
     const pt_view at = t->kind == PT_TENSOR_BIAS ? lin_of(m, t)->b : lin_of(m, t)->w;
     if (m->ctx->ops->apart) return m->ctx->ops->load(m->ctx, at, w.data);
-    if (m->opt.hold) {
+    if (m->opt.hold && !m->packed_at[i]) {
         PT_RETURN(m->ctx->ops->upload(m->ctx, at, w.data));
         pt_mapped_forget(w.data, w.bytes);
         return PT_OK;
     }
     bool written = m->new_rows.n && w.rows == m->cfg.vocab && t->kind != PT_TENSOR_MATRIX; /* new_rows.c writes into it: a copy of this model's own */
-    if (aligned(&w) && !written) return m->ctx->ops->adopt(m->ctx, &m->bufs[i], w.data, w.bytes);
+    if (aligned(&w) && !written) {
+        PT_RETURN(m->ctx->ops->adopt(m->ctx, &m->bufs[i], w.data, w.bytes));
+        if (m->packed_at[i]) {
+            void *to = m->weights.base + m->packed_at[i] - 1;
+            m->ctx->ops->pack(at, to);
+            m->bufs[i].packed = to;
+            pt_mapped_forget(w.data, w.bytes);
+        }
+        return PT_OK;
+    }
     PT_RETURN(m->ctx->ops->alloc(m->ctx, &m->bufs[i], w.bytes));
     pt_view v = {.buf = &m->bufs[i], .type = w.type, .rows = w.rows, .cols = w.cols, .ld = w.cols};
     return m->ctx->ops->upload(m->ctx, v, w.data);
