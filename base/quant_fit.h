@@ -231,9 +231,9 @@ PT_FIT float pt_fit_positive(int n, float top, const float *x, const float *w, f
 /* Levels lo .. hi of (x + low) / d, where d is as it is stored; 0 is within lo .. hi and stands for all where d is 0. */
 PT_FIT void pt_fit_stored(int n, float lo, float hi, const float *x, float d, float low, float *q)
 {
-    float inverse = d == 0 ? 0 : 1 / d;
+    float by = d == 0 ? INFINITY : d; /* divided as ggml does it: by 1 / d what stands halfway between two levels goes to the other one */
     for (int i = 0; i < n; i += 8) {
-        pt_f8 v = (PT_AT8(x + i) + low) * inverse;
+        pt_f8 v = (PT_AT8(x + i) + low) / by;
         v = PT_MIN8(v, PT_ALL8(hi));
         v = PT_MAX8(v, PT_ALL8(lo));
         PT_SET8(q + i, PT_ROUND8(v));

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/quant.h"
+#include "base/quant_fit.h"
 #include "base/rng.h"
 #include "base/threads.h"
 
@@ -213,11 +214,23 @@ static void named_errors(void **state)
     }
 }
 
+/* Levels of stored scales are those of ggml, which divides: halfway between two levels 1 / d can say the other one. */
+static void halves_are_divided(void **state)
+{
+    for (int k = 1; k < 4000; k++) {
+        float d = 0.37f * (float)k / 4000, x[16], q[16];
+        for (int i = 0; i < 16; i++) x[i] = ((float)i - 7.5f) * d;
+        pt_fit_stored(16, -8, 8, x, d, 0, q);
+        for (int i = 0; i < 16; i++)
+            if (q[i] != rintf(x[i] / d)) fail_msg("%.9g by %.9g: level %g", x[i], d, q[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_as_ggml), cmocka_unit_test(odd_numbers),  cmocka_unit_test(threads_give_the_same),
-        cmocka_unit_test(named_errors),
+        cmocka_unit_test(named_errors),   cmocka_unit_test(halves_are_divided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
