@@ -279,6 +279,46 @@ __global__ void k_named_count(float *y, int bug)
     bar_sync(1, bug ? 128 : 64);
     y[threadIdx.x] = 1;
 }
+/* Stages of copies, each made ready by the thread that copied it (lora_staged.cuh). bug 1: waits for one copy too few; 2: the next copy
+ * goes into the tile that others still read; 3: makes a neighbour's part ready; 4: one ready tile where two are needed. */
+__global__ void k_ring(const float *x, float *y, int bug)
+{
+    PT_SHARED(float, raw, [3][N]);
+    PT_SHARED(float, ready, [2][N]);
+    int t = (int)threadIdx.x, mine = 4 * (bug == 3 ? (t + 32) % (N / 4) : t);
+    float acc = 0;
+    for (int i = 0; i < 2; i++) {
+        cp_async16(&raw[i][4 * t], x + 4 * t);
+        cp_async_commit();
+    }
+    for (int s = 0; s < 6; s++) {
+        float *to = ready[bug == 4 ? 0 : s & 1];
+        if (bug == 1)
+            cp_async_wait<2>();
+        else
+            cp_async_wait<1>();
+        for (int i = 0; i < 4; i++) to[mine + i] = raw[s % 3][mine + i];
+        if (bug == 2 && s + 2 < 6) cp_async16(&raw[(s + 2) % 3][4 * t], x + 4 * t);
+        __syncthreads();
+        if (bug != 2 && s + 2 < 6) cp_async16(&raw[(s + 2) % 3][4 * t], x + 4 * t);
+        cp_async_commit();
+        acc += to[N - 1 - t] + raw[s % 3][N - 1 - t];
+    }
+    y[t] = acc;
+}
+/* Sums in pieces, a block each, added by the block that ends last. bug 1: by the last block of the grid; 2: one arrival too early; 3: pieces
+ * that overlap; 4: reads past the pieces. */
+__global__ void k_pieces(const float *x, float *y, float *sums, unsigned *counter, int bug)
+{
+    PT_SHARED(unsigned, flag, [1]);
+    int t = (int)threadIdx.x, b = (int)blockIdx.x, n = (int)gridDim.x, each = 64 - (bug == 3);
+    sums[b * each + t] = x[b * 64 + t];
+    bool last = bug == 1 ? b == n - 1 : pt_last_block(counter, (unsigned)(n - (bug == 2)), flag);
+    if (!last) return;
+    float s = 0;
+    for (int i = 0; i < n; i++) s += sums[i * each + (bug == 4 ? 63 + t : t)];
+    y[t] = s;
+}
 __global__ void k_stack_only(const float *x, float *y, int)
 {
     *y = *x;

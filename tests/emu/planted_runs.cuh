@@ -208,6 +208,33 @@ static void run_upload_race(int bug) /* the next upload overwrites what the kern
     cudaMemcpyAsync(dx, pinned, N * 4, cudaMemcpyHostToDevice, t.b);
     cudaDeviceSynchronize();
 }
+#define RING(name, number)                                                                                                     \
+    static void run_##name(int bug)                                                                                            \
+    {                                                                                                                          \
+        pt_launch(k_ring, 1, N / 4, 0, 0, dx, dy, bug ? number : 0);                                                           \
+    }
+RING(ring_wait, 1)
+RING(ring_refill, 2)
+RING(ring_neighbour, 3)
+RING(ring_one, 4)
+static void pieces(int bug)
+{
+    float *sums;
+    unsigned *counter;
+    cudaMalloc((void **)&sums, N * 4);
+    cudaMalloc((void **)&counter, 4);
+    cudaMemset(counter, 0, 4);
+    pt_launch(k_pieces, 4, 64, 0, 0, dx, dy, sums, counter, bug);
+}
+#define PIECES(name, number)                                                                                                   \
+    static void run_##name(int bug)                                                                                            \
+    {                                                                                                                          \
+        pieces(bug ? number : 0);                                                                                              \
+    }
+PIECES(pieces_grid, 1)
+PIECES(pieces_early, 2)
+PIECES(pieces_overlap, 3)
+PIECES(pieces_past, 4)
 template <int KB> __global__ void k_big(float *y)
 {
     PT_SHARED(float, s, [KB * 256]);
