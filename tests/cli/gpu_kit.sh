@@ -33,7 +33,7 @@ result "it runs every program of the archive, and no other" $?
 lack=0
 : >"$dir/out"
 for k in $(sed -n "s/^kernels='\(.*\)'/\1/p" $kit); do
-    grep -qE "__global__.* $k\(" kernels/cuda/*.cu || { echo "there is no kernel $k" >>"$dir/out"; lack=1; }
+    grep -qE "__global__.* $k\(" kernels/cuda/*.cu kernels/cuda/*.cuh || { echo "there is no kernel $k" >>"$dir/out"; lack=1; }
 done
 while read -r program test; do
     grep -q "cmocka_unit_test($test)" "tests/ops/$program.cpp" || { echo "$program.cpp has no $test" >>"$dir/out"; lack=1; }
