@@ -10,12 +10,17 @@
 #define PT_VNNI_INLINE static inline __attribute__((always_inline, target("avx512vnni")))
 enum { PT_DIGIT_BLOCK = 32 };
 
-/* The lowest byte of 16 whole numbers goes to `to`; the rest, divided by 256, comes back. */
-PT_VNNI_INLINE __m512i pt_take_byte(__m512i i, int8_t *to)
+/* Whole numbers with their digits as their bytes: those of i + 128 (256^2 + 256 + 1) are the digits plus 128. |i| <= 127 * 256^2 + 2^15. */
+PT_VNNI_INLINE __m512i pt_balanced(__m512i i)
 {
-    __m512i low = _mm512_srai_epi32(_mm512_slli_epi32(i, 24), 24);
-    _mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtepi32_epi8(low));
-    return _mm512_srai_epi32(_mm512_sub_epi32(i, low), 8);
+    const __m512i middle = _mm512_set1_epi32(0x808080);
+    return _mm512_xor_si512(_mm512_add_epi32(i, middle), middle);
+}
+
+/* Byte k (0: the lowest) of 16 balanced numbers. */
+PT_VNNI_INLINE void pt_put_byte(__m512i n, int k, int8_t *to)
+{
+    _mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtepi32_epi8(_mm512_srli_epi32(n, (unsigned)(8 * k))));
 }
 
 /* 32 elements as whole numbers of at most `most`. False when one is no finite number. Elements of a block whose largest is below 2^-97 become 0: their

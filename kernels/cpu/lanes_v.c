@@ -268,12 +268,11 @@ PT_VNNI_INLINE void put_four(const __m512i *n, int places, int8_t (*to)[64])
     _mm512_storeu_si512(to[0], _mm512_mask_mov_epi16(a, high, _mm512_slli_epi32(b, 16)));
 }
 
-/* Whole numbers i with balanced digits: the bytes of i + 128 (256^2 + 256 + 1) are the digits plus 128. */
 static PT_VNNI bool put(const pt_gemv_args *g, const int places, int64_t group, int64_t block, pt_lane_block *to)
 {
     const int64_t row = group * PT_LANES_ROWS, left = g->n - row;
     const float most = places == 3 ? 127 << 16 : 127 << 8;
-    const __m512i middle = _mm512_set1_epi32(0x808080), zero = _mm512_set1_epi8((char)kind_of(g->type).zero);
+    const __m512i zero = _mm512_set1_epi8((char)kind_of(g->type).zero);
     pt_vf v[BLOCK], top = pt_vset(0), odd = pt_vset(0), sum[2] = {pt_vset(0), pt_vset(0)};
     load_columns(g->x + row * g->x_ld + block * BLOCK, g->x_ld, left < PT_LANES_ROWS ? (int)left : PT_LANES_ROWS, v);
     for (int i = 0; i < BLOCK; i++) {
@@ -287,7 +286,7 @@ static PT_VNNI bool put(const pt_gemv_args *g, const int places, int64_t group, 
     _mm512_storeu_ps(to->unit, _mm512_maskz_div_ps(there, (__m512)top, _mm512_set1_ps(most)));
     for (int j = 0; j < 8; j++) {
         __m512i n[4];
-        for (int i = 0; i < 4; i++) n[i] = _mm512_xor_si512(_mm512_add_epi32(_mm512_cvtps_epi32(_mm512_mul_ps((__m512)v[4 * j + i], per)), middle), middle);
+        for (int i = 0; i < 4; i++) n[i] = pt_balanced(_mm512_cvtps_epi32(_mm512_mul_ps((__m512)v[4 * j + i], per)));
         put_four(n, places, to->digit[j]);
     }
     for (int h = 0; h < 2; h++) pt_vstore(to->sum[h], sum[h]);

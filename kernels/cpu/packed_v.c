@@ -51,16 +51,20 @@ void PT_V(pt_vpack)(pt_dtype t, const void *w, size_t row_bytes, int64_t rows, i
 
 static PT_VNNI bool put(pt_dtype t, const float *x, int64_t cols, pt_packed_x *to)
 {
-    const __m256i zero = _mm256_set1_epi8((char)form_of(t).zero);
+    const __m512i zero = _mm512_set1_epi8((char)form_of(t).zero);
     for (int64_t k = 0; k < cols; k += BLOCK, to++) {
         __m512i i[2];
         if (!pt_whole(x + k, 127 << 16, i, &to->unit)) return false;
         for (int h = 0; h < 2; h++)
-            for (int p = PLACES - 1; p >= 0; p--) i[h] = pt_take_byte(i[h], &to->digit[p][16 * h]);
-        for (int p = 0; p < PLACES; p++) {
-            __m512i sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_zextsi256_si512(zero), _mm512_zextsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)to->digit[p])));
-            to->bias[p] = -_mm512_reduce_add_epi32(sum);
-        }
+            for (int p = 0; p < PLACES; p++) pt_put_byte(pt_balanced(i[h]), PLACES - 1 - p, &to->digit[p][16 * h]);
+        __m256i by[PLACES]; /* sums of four digits each; then all three are folded together */
+        for (int p = 0; p < PLACES; p++)
+            by[p] = _mm512_castsi512_si256(_mm512_dpbusd_epi32(_mm512_setzero_si512(), zero, _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)to->digit[p]))));
+        const __m256i half = _mm256_hadd_epi32(_mm256_hadd_epi32(by[0], by[1]), _mm256_hadd_epi32(by[2], by[2]));
+        const __m128i sum = _mm_sub_epi32(_mm_setzero_si128(), _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
+        int32_t bias[4];
+        _mm_storeu_si128((__m128i *)(void *)bias, sum);
+        memcpy(to->bias, bias, sizeof to->bias);
         to->sum = pt_vsum(pt_vload(x + k) + pt_vload(x + k + 16));
     }
     return true;
