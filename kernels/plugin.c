@@ -99,10 +99,11 @@ static bool find_file(const char *name, char *path, size_t size)
 }
 
 /* The CUDA runtime loads kernels when they are first launched unless told otherwise before it starts: that would be an
- * allocation in the middle of a run. What the user set stays. */
+ * allocation in the middle of a run, and a hang where a kernel of NCCL waits for another GPU meanwhile (loading waits for the
+ * device). Whatever was set: images set LAZY for all programs. */
 static void load_kernels_early(void)
 {
-    setenv("CUDA_MODULE_LOADING", "EAGER", 0);
+    setenv("CUDA_MODULE_LOADING", "EAGER", 1);
 }
 
 /* Looked for first: the plugin brings libraries of several 100 MiB, in vain on a machine without a driver. */

@@ -102,6 +102,7 @@ static pt_status wait_block(pt_cuda_stage *s, int block)
     if (!s->pending[block]) return PT_OK;
     cudaError_t e = cudaEventQuery(s->over[block]);
     if (e == cudaErrorNotReady) {
+        cudaGetLastError(); /* no error, but remembered as one */
         counts.syncs++;
         e = cudaEventSynchronize(s->over[block]);
     }

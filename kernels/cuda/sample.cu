@@ -189,6 +189,19 @@ __global__ void __launch_bounds__(BLOCK, 2) sample_k(sample_job j)
 } // namespace
 
 /* ---- launchers ---- */
+/* Has this device room for the marks of a vocabulary in a block's shared memory? */
+static pt_status room_for_marks(int64_t vocab, size_t bits)
+{
+    const size_t own = (sizeof(scratch) + 127) / 128 * 128; /* the marks lie behind it, aligned (DYN_SHARED) */
+    int id = 0, most = 0;
+    cudaError_t e = cudaGetDevice(&id);
+    if (e == cudaSuccess) e = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, id);
+    if (e != cudaSuccess) return pt_fail(PT_EINTERNAL, "sample: %s", cudaGetErrorString(e));
+    if (bits + own <= (size_t)most) return PT_OK;
+    return pt_fail(PT_ESHAPE, "sample: a repetition penalty over a vocabulary of %lld, at most %lld on this device", (long long)vocab,
+                   (long long)(((size_t)most - own) / 4 * 32));
+}
+
 extern "C" pt_status pt_cuda_sample(pt_ctx *ctx, const pt_sample_args *a)
 {
     int64_t n = a->logits.rows, vocab = a->logits.cols;
@@ -210,6 +223,7 @@ extern "C" pt_status pt_cuda_sample(pt_ctx *ctx, const pt_sample_args *a)
     j.n_seen = pt_view_ok(a->seen) && a->repetition_penalty != 1 ? (int)a->seen.cols : 0;
     j.temperature = a->temperature, j.top_p = a->top_p, j.min_p = a->min_p, j.penalty = a->repetition_penalty;
     size_t bits = j.n_seen > 0 ? (size_t)((vocab + 31) / 32) * 4 : 0;
+    if (bits > 32 * 1024) PT_RETURN(room_for_marks(vocab, bits));
     for (int64_t r = 0; r < n; r += MAX_ROWS) {
         int now = n - r < MAX_ROWS ? (int)(n - r) : MAX_ROWS;
         j.token = pt_ptr<int32_t>(a->token) + r, j.z = pt_ptr<float>(a->logits) + r * j.ld_z;

@@ -64,6 +64,8 @@ CALL(cudaMemset2DAsync, cudaError_t (*)(void *, size_t, int, size_t, size_t, cud
 CALL(cudaMemsetAsync, cudaError_t (*)(void *, int, size_t, cudaStream_t));
 CALL(cudaMemGetInfo, cudaError_t (*)(size_t *, size_t *));
 CALL(cudaStreamCreateWithPriority, cudaError_t (*)(cudaStream_t *, unsigned, int));
+CALL(cudaDeviceGetStreamPriorityRange, cudaError_t (*)(int *, int *));
+CALL(cudaStreamGetPriority, cudaError_t (*)(cudaStream_t, int *));
 CALL(cudaStreamWaitEvent, cudaError_t (*)(cudaStream_t, cudaEvent_t, unsigned));
 CALL(cudaEventRecord, cudaError_t (*)(cudaEvent_t, cudaStream_t));
 CALL(cudaEventElapsedTime, cudaError_t (*)(float *, cudaEvent_t, cudaEvent_t));

@@ -176,8 +176,10 @@ struct vec {
 static int work(pt_comm *host, pt_comm *c)
 {
     vec x(10001);
+    int least = 0, greatest = 0;
     cudaStream_t s;
     CHECK(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking) == cudaSuccess);
+    CHECK(cudaDeviceGetStreamPriorityRange(&least, &greatest) == cudaSuccess && greatest < least);
     CHECK(!strcmp(c->name, "nccl over tcp") && c->size == host->size && c->rank == host->rank && c->bucket_bytes % 64 == 0);
     int64_t step = (int64_t)(c->bucket_bytes / 4);
     for (int round = 0; round < 4; round++) {
@@ -189,6 +191,8 @@ static int work(pt_comm *host, pt_comm *c)
         if (round & 1) CHECK(c->allreduce_end(c) == PT_OK);
         CHECK(x.wrong(c->size, round, s) == 0);
         CHECK(c->allreduce_end(c) == PT_OK);
+        CHECK(cudaPeekAtLastError() == cudaSuccess); /* what was not over yet when asked is no error */
+        CHECK(emu_collective_priority == greatest); /* before blocks of the compute stream that wait for a place */
     }
     x.fill(c->rank, 9, s);
     CHECK(c->allreduce_sum(c, x.v, NULL) == PT_OK); /* after all that the device holds */

@@ -17,6 +17,8 @@ const char *emu_build(void);
 int emu_setting(const char *name, const char *value);
 /* Memory for launches of full size: reads as what it is mapped as (zero), counts as defined, costs only the pages touched. */
 void *emu_malloc_sparse(size_t bytes);
+/* Priority of the stream that the last collective of this process was given. */
+extern int emu_collective_priority;
 #ifdef __cplusplus
 }
 #endif

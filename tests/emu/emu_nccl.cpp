@@ -200,6 +200,8 @@ static bool transfer(ncclComm *c, const call &k, const unsigned char *send, unsi
     return true;
 }
 
+int emu_collective_priority;
+
 static ncclResult_t collective(int what, const void *send, void *recv, size_t count, int type, int op, int root, ncclComm_t c,
                                cudaStream_t s)
 {
@@ -207,6 +209,7 @@ static ncclResult_t collective(int what, const void *send, void *recv, size_t co
     if (!c || !type_bytes(type) || op < 0 || op > 4 || root < 0 || root >= c->n) return ncclInvalidArgument;
     if (c->async != ncclSuccess) return c->async;
     need_idle(c, whats[what]);
+    cudaStreamGetPriority(s, &emu_collective_priority);
     size_t es = type_bytes(type), in_n = what == REDUCE_SCATTER ? count * (size_t)c->n : count,
            out_n = what == ALL_GATHER ? count * (size_t)c->n : count;
     bool sends = what != BROADCAST || c->rank == root, gets = what != REDUCE || c->rank == root;

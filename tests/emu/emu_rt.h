@@ -73,6 +73,7 @@ struct emu_launch_info { /* the kernel that runs */
     std::string name;
     dim3 grid, block;
     size_t smem;
+    bool opted; /* to more than 48 KB of shared memory, static and dynamic together */
     unsigned long id; /* counts launches from 1 */
     const void *kernel;
     void (*call)(const void *args);

@@ -343,8 +343,12 @@ void *emu_static_shared(emu_slot *slot, size_t bytes)
         static_next += padded + 240; /* a gap that nothing may touch; 16-byte but no wider alignment */
         static_bytes += padded;
         if (static_bytes > 48 * 1024) emu_die(97, "%zu bytes of static shared memory: 48 KB is the limit", static_bytes);
-        if (static_bytes + emu_kernel->smem > shared_limit())
-            emu_die(97, "%zu bytes of shared memory: sm_%d has %zu a block", static_bytes + emu_kernel->smem, emu_set.arch,
+        size_t own = emu_kernel->smem ? (static_bytes + 127) & ~(size_t)127 : static_bytes; /* DYN_SHARED lies behind it, aligned */
+        if (!emu_kernel->opted && own + emu_kernel->smem > 48 * 1024)
+            emu_die(97, "%zu bytes of static and %zu of dynamic shared memory: more than 48 KB need the opt-in", own,
+                    emu_kernel->smem);
+        if (own + emu_kernel->smem > shared_limit())
+            emu_die(97, "%zu bytes of shared memory: sm_%d has %zu a block", own + emu_kernel->smem, emu_set.arch,
                     shared_limit());
         emu_shared_slots.push_back({slot->offset, bytes, slot->name});
 #if EMU_ASAN

@@ -41,6 +41,7 @@ struct CUstream_st {
     op_ref last;
     std::vector<op_ref> waits; /* events that the next operation awaits */
     uint64_t seq;
+    int priority; /* kept and told, no more */
 };
 struct CUevent_st {
     op_ref at; /* NULL = never recorded */
@@ -57,7 +58,7 @@ static unsigned long n_launches;
 
 static cudaStream_t stream_of(cudaStream_t s)
 {
-    if (streams.empty()) streams.push_back(new CUstream_st{0, true, true, {}, nullptr, {}, 0});
+    if (streams.empty()) streams.push_back(new CUstream_st{0, true, true, {}, nullptr, {}, 0, 0});
     if (s == NULL || s == cudaStreamLegacy) return streams[0];
     for (cudaStream_t t : streams)
         if (t == s) return s;
@@ -168,16 +169,17 @@ cudaError_t emu_set_error(cudaError_t e)
 
 /* ---- launches ---- */
 static size_t optin(void) { return (emu_set.arch == 90 ? 227 : emu_set.arch == 80 ? 163 : 99) * (size_t)1024; }
-static std::vector<std::pair<const void *, int>> opted; /* kernels with more than 48 KB */
+static std::vector<std::pair<const void *, int>> opted; /* kernels, and the dynamic shared memory that they asked for */
 
-static cudaError_t check_launch(const void *kernel, dim3 g, dim3 b, size_t smem)
+static cudaError_t check_launch(const void *kernel, dim3 g, dim3 b, size_t smem, bool *asked)
 {
     uint64_t threads = (uint64_t)b.x * b.y * b.z;
     if (!g.x || !g.y || !g.z || !threads || threads > 1024 || b.z > 64 || g.x > 0x7fffffffu || g.y > 65535 || g.z > 65535)
         return cudaErrorInvalidConfiguration;
     size_t allowed = 48 * 1024;
+    *asked = false;
     for (auto &o : opted)
-        if (o.first == kernel) allowed = (size_t)o.second;
+        if (o.first == kernel) allowed = (size_t)o.second, *asked = true;
     return smem > allowed ? cudaErrorInvalidValue : cudaSuccess;
 }
 
@@ -186,12 +188,13 @@ cudaError_t emu_launch(const char *text, const void *kernel, dim3 grid, dim3 blo
 {
     emu_inside in;
     if (sticky != cudaSuccess) return sticky;
-    cudaError_t e = check_launch(kernel, grid, block, smem);
+    bool asked = false;
+    cudaError_t e = check_launch(kernel, grid, block, smem, &asked);
     if (e != cudaSuccess) return emu_set_error(e);
     int n = 0, depth = 0;
     for (; text[n] && (text[n] != ',' || depth); n++)
         depth += (text[n] == '<' || text[n] == '(') - (text[n] == '>' || text[n] == ')');
-    emu_launch_info k = {std::string(text, (size_t)n), grid, block, smem, ++n_launches, kernel, call,
+    emu_launch_info k = {std::string(text, (size_t)n), grid, block, smem, asked, ++n_launches, kernel, call,
                          std::vector<char>((const char *)args, (const char *)args + bytes)};
     bool fails = emu_set.fail_launch > 0 && --emu_set.fail_launch == 0;
     add_op(stream_of(s), "kernel", [k, fails]() mutable {
@@ -292,14 +295,28 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t *s, unsigned int flags)
 {
     emu_init();
     stream_of(NULL);
-    *s = new CUstream_st{(int)streams.size(), false, flags != cudaStreamNonBlocking, {}, nullptr, {}, 0};
+    *s = new CUstream_st{(int)streams.size(), false, flags != cudaStreamNonBlocking, {}, nullptr, {}, 0, 0};
     streams.push_back(*s);
     return cudaSuccess;
 }
-cudaError_t cudaStreamCreate(cudaStream_t *s) { return cudaStreamCreateWithFlags(s, cudaStreamDefault); }
-cudaError_t cudaStreamCreateWithPriority(cudaStream_t *s, unsigned int flags, int)
+enum { GREATEST_PRIORITY = -5 };
+cudaError_t cudaDeviceGetStreamPriorityRange(int *least, int *greatest)
 {
-    return cudaStreamCreateWithFlags(s, flags);
+    *least = 0;
+    *greatest = GREATEST_PRIORITY;
+    return cudaSuccess;
+}
+cudaError_t cudaStreamGetPriority(cudaStream_t s, int *priority)
+{
+    *priority = stream_of(s)->priority;
+    return cudaSuccess;
+}
+cudaError_t cudaStreamCreate(cudaStream_t *s) { return cudaStreamCreateWithFlags(s, cudaStreamDefault); }
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t *s, unsigned int flags, int priority)
+{
+    cudaError_t e = cudaStreamCreateWithFlags(s, flags);
+    if (e == cudaSuccess) (*s)->priority = priority > 0 ? 0 : priority < GREATEST_PRIORITY ? (int)GREATEST_PRIORITY : priority;
+    return e;
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t st)
@@ -330,7 +347,7 @@ cudaError_t cudaStreamQuery(cudaStream_t st)
     if (sticky != cudaSuccess) return sticky;
     if (s->last && !s->last->done) {
         run_one(); /* so that polling ends */
-        return cudaErrorNotReady;
+        return emu_set_error(cudaErrorNotReady);
     }
     if (s->last) host_waits(s->last);
     return cudaSuccess;
@@ -392,7 +409,7 @@ cudaError_t cudaEventQuery(cudaEvent_t ev)
     if (sticky != cudaSuccess) return sticky;
     if (e->at && !e->at->done) {
         run_one();
-        return cudaErrorNotReady;
+        return emu_set_error(cudaErrorNotReady); /* as the runtime does: cudaGetLastError finds it */
     }
     if (e->at) host_waits(e->at);
     return cudaSuccess;
@@ -421,10 +438,10 @@ cudaError_t cudaFuncSetAttribute(const void *f, enum cudaFuncAttribute attr, int
         return emu_set_error(cudaErrorInvalidValue);
     for (auto &o : opted)
         if (o.first == f) {
-            o.second = value > 48 * 1024 ? value : 48 * 1024;
+            o.second = value;
             return cudaSuccess;
         }
-    opted.push_back({f, value > 48 * 1024 ? value : 48 * 1024});
+    opted.push_back({f, value});
     return cudaSuccess;
 }
 }

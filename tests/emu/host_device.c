@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/rng.h"
+#include "cuda_runtime_api.h"
 #include "emu.h"
 #include "kernels/cuda/device_cuda.h"
 #include "kernels/cuda/gemm_cuda.h"
@@ -289,11 +290,83 @@ static void test_targets(void **state)
     assert_true(emu_setting("ARCH", was ? was : "80"));
 }
 
+/* What a query leaves behind is no error: the runtime remembers that an event was not over, and whoever asks for the last error
+ * next would take it for his own. */
+static void test_no_error_left(void **state)
+{
+    size_t n = (size_t)PT_STAGE_BLOCKS * PT_STAGE_BYTES * 2;
+    unsigned char *some = noise(n, 9);
+    pt_cuda_counts before, after;
+    pt_buf b;
+    assert_true(emu_setting("LAZY", "1"));
+    MUST(ops->alloc(&ctx, &b, n));
+    pt_cuda_counts_get(&before);
+    MUST(ops->upload(&ctx, view_of(&b, 0, 1, (int64_t)n, (int64_t)n), some));
+    pt_cuda_counts_get(&after);
+    assert_int_not_equal(after.syncs, before.syncs); /* a block was still under way */
+    assert_int_equal(cudaPeekAtLastError(), cudaSuccess);
+    MUST(ops->sync(&ctx));
+    assert_true(emu_setting("LAZY", "0"));
+    ops->free(&ctx, &b);
+    free(some);
+}
+
+/* Marks of the vocabulary for a repetition penalty: shared memory beside the kernel's own, at the 48 KB that need no asking and at
+ * the most that each chip has. What is too much is refused before the launch. */
+static void marked(int64_t vocab, pt_status want)
+{
+    float *z = calloc((size_t)vocab, sizeof *z);
+    int32_t seen = (int32_t)vocab - 1, got = -7;
+    pt_buf b, one, two;
+    assert_non_null(z);
+    z[vocab - 1] = 2.0f;
+    z[vocab - 2] = 1.5f; /* the penalty takes the last one below it */
+    MUST(ops->alloc(&ctx, &b, (size_t)vocab * sizeof *z));
+    MUST(ops->alloc(&ctx, &one, 4));
+    MUST(ops->alloc(&ctx, &two, 4));
+    pt_view logits = {.buf = &b, .type = PT_F32, .rows = 1, .cols = vocab, .ld = vocab};
+    pt_view token = {.buf = &one, .type = PT_I32, .rows = 1, .cols = 1, .ld = 1}, past = token;
+    past.buf = &two;
+    MUST(ops->upload(&ctx, logits, z));
+    MUST(ops->upload(&ctx, past, &seen));
+    pt_sample_args a = {.token = token, .logits = logits, .seen = past, .top_p = 1, .repetition_penalty = 2};
+    pt_status rc = pt_cuda_sample(&ctx, &a);
+    if (rc != want) fail_msg("vocabulary of %lld: %s: %s", (long long)vocab, pt_status_name(rc), pt_err_msg());
+    if (want == PT_OK) {
+        MUST(ops->download(&ctx, &got, token));
+        assert_int_equal(got, vocab - 2);
+    } else
+        assert_non_null(strstr(pt_err_msg(), "at most 791552 on this device"));
+    ops->free(&ctx, &b);
+    ops->free(&ctx, &one);
+    ops->free(&ctx, &two);
+    free(z);
+}
+static void test_marks(void **state)
+{
+    const char *const chips[] = {"80", "86", "89", "90"};
+    const int64_t asking = (48 * 1024 - 2432) / 4 * 32, small = (99 * 1024 - 2432) / 4 * 32;
+    const char *was = getenv("EMU_ARCH");
+    for (int i = 0; i < 4; i++) {
+        assert_true(emu_setting("ARCH", chips[i]));
+        marked(asking, PT_OK);
+        marked(asking + 1, PT_OK);
+        if (i == 0 || i == 3) {
+            if (i == 3) marked(1 << 20, PT_OK);
+            continue;
+        }
+        if (i == 1) marked(small, PT_OK);
+        marked(small + 1, PT_ESHAPE);
+    }
+    assert_true(emu_setting("ARCH", was ? was : "80"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_ring),      cmocka_unit_test(test_fetch),
                                        cmocka_unit_test(test_strides),   cmocka_unit_test(test_adopt),
                                        cmocka_unit_test(test_memory),    cmocka_unit_test(test_gemm_edges),
-                                       cmocka_unit_test(test_targets),   cmocka_unit_test(test_pieces)};
+                                       cmocka_unit_test(test_targets),   cmocka_unit_test(test_pieces),
+                                       cmocka_unit_test(test_no_error_left), cmocka_unit_test(test_marks)};
     return cmocka_run_group_tests(tests, open_it, close_it);
 }

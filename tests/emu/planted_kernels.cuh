@@ -103,6 +103,15 @@ __global__ void k_dynamic_overrun(const float *x, float *y, int bug)
     __syncthreads();
     y[t] = t ? s[t] : 0;
 }
+__global__ void k_beside_dynamic(const float *x, float *y, int)
+{
+    PT_SHARED(float, own, [N]);
+    DYN_SHARED(float, s);
+    int t = (int)threadIdx.x;
+    own[t] = x[t];
+    s[t] = own[t];
+    y[t] = s[t];
+}
 __global__ void k_global_overrun(const float *x, float *y, int bug)
 {
     y[threadIdx.x] = x[threadIdx.x + bug];

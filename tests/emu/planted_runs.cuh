@@ -39,6 +39,15 @@ static void run_dynamic_overrun(int bug)
 {
     pt_launch(k_dynamic_overrun, 1, N, N * 4, 0, dx, dy, bug);
 }
+/* 1,024 bytes of its own beside 47 KB and 128: more than 48 KB, though the launch asks for fewer. */
+static void run_beside_dynamic(int bug)
+{
+    size_t bytes = 47 * 1024 + 128;
+    if (bug)
+        pt_launch_raw<const float *, float *, int>("k_beside_dynamic", k_beside_dynamic, 1, N, bytes, 0, dx, dy, 0);
+    else
+        pt_launch(k_beside_dynamic, 1, N, bytes, 0, dx, dy, 0);
+}
 XY(global_overrun, k_global_overrun, N)
 static void run_free(int bug)
 {

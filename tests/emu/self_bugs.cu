@@ -33,6 +33,7 @@ static const struct planted {
     {"+= on shared memory", run_shared_sum, CHECK, 97, "race: shared"},
     {"static shared overrun", run_static_overrun, CHECK | ASAN, 97, "past the end of an array"},
     {"dynamic shared overrun", run_dynamic_overrun, CHECK | ASAN, 97, "dynamic shared memory, byte 1024 of 1024"},
+    {"no opt-in for 48 KB, static and dynamic together", run_beside_dynamic, ALL, 97, "need the opt-in"},
     {"global overrun", run_global_overrun, CHECK | ASAN, 97, "out of bounds: byte 1024 of allocation 1 (1024 bytes)"},
     {"use after free", run_free, CHECK | ASAN, 97, "use after free"},
     {"host array in a kernel", run_host_pointer, CHECK, 97, "host memory in a kernel"},

@@ -289,6 +289,7 @@ pt_status pt_comm_mpi(double wait_seconds, pt_comm **out)
                    .abort_exits = true};
     MPI_Initialized(&started);
     if (!started) {
+        setenv("CUDA_MODULE_LOADING", "EAGER", 1); /* an MPI that knows CUDA starts it here (kernels/plugin.c says why) */
         PT_CHECK(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) == MPI_SUCCESS, PT_EIO, "MPI does not start");
         s->started = true;
     }

@@ -220,7 +220,9 @@ static pt_status nccl_end(pt_comm *c)
     rc = CUDA_OK(cudaEventRecord(s->done, s->stream));
     for (long pause = 20; rc == PT_OK;) {
         cudaError_t e = cudaEventQuery(s->done);
-        if (e != cudaErrorNotReady) {
+        if (e == cudaErrorNotReady)
+            cudaGetLastError(); /* no error, but remembered as one: others would find it */
+        else {
             rc = cuda_ok(e, "cudaEventQuery (sum over the GPUs)");
             if (rc == PT_OK) rc = async_error(s); /* a sum that was broken off ends too */
             break;
@@ -322,10 +324,13 @@ static void nccl_close(pt_comm *c)
 /* What can fail on one rank alone, before the ranks wait for each other inside NCCL. */
 static pt_status open_own(nccl_state *s, ncclUniqueId *id)
 {
+    int least = 0, greatest = 0;
     PT_RETURN(load_library());
     PT_RETURN(CUDA_OK(cudaMalloc((void **)&s->one.base, 256)));
     s->one.bytes = 256;
-    PT_RETURN(CUDA_OK(cudaStreamCreateWithFlags(&s->stream, cudaStreamNonBlocking)));
+    /* Before the compute stream's blocks that wait for a place: a sum that starts late on one GPU holds up all of them. */
+    PT_RETURN(CUDA_OK(cudaDeviceGetStreamPriorityRange(&least, &greatest)));
+    PT_RETURN(CUDA_OK(cudaStreamCreateWithPriority(&s->stream, cudaStreamNonBlocking, greatest)));
     PT_RETURN(CUDA_OK(cudaEventCreateWithFlags(&s->ready, cudaEventDisableTiming)));
     PT_RETURN(CUDA_OK(cudaEventCreateWithFlags(&s->done, cudaEventDisableTiming)));
     return s->host->rank == 0 ? nccl_ok(s, api.ncclGetUniqueId(id), "ncclGetUniqueId") : PT_OK;

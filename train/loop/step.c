@@ -2,8 +2,10 @@
  * everything is queued, the loss runs where the channels are, and what the host wants to know is there once it has waited. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "train/loop/overlap.h"
 #include "train/loop/run.h"
 
@@ -89,48 +91,49 @@ static pt_status io_put(void *user, pt_view dst, const float *host)
     return c->ops->upload(c, dst, host);
 }
 
-/* A double as an integer of the same order, so that the largest of both is the same. */
-static int64_t ordered(double v)
+/* The largest or smallest of n numbers `step` apart; NaN where one is. */
+static double outermost(const double *x, size_t step, size_t n, bool largest)
 {
-    int64_t i;
-    memcpy(&i, &v, sizeof i);
-    return i < 0 ? INT64_MIN - i : i;
-}
-static double unordered(int64_t i)
-{
-    double v;
-    i = i < 0 ? INT64_MIN - i : i;
-    memcpy(&v, &i, sizeof v);
-    return v;
+    double best = x[0];
+    for (size_t k = 1; k < n && !isnan(best); k++)
+        if (isnan(x[k * step]) || (largest ? x[k * step] > best : x[k * step] < best)) best = x[k * step];
+    return best;
 }
 
+/* One exchange of all ranks: the report's sums, the token sums where they are logged, and a row of each rank that no other adds
+ * to: its wish to stop, and its metrics whose largest or smallest counts. */
 pt_status pt_run_sum_report(pt_run *r, pt_step_sums *s)
 {
-    double v[PT_REPORT_SIZE];
-    int64_t most[2 + PT_CORE_METRICS] = {r->hooks.stop && *r->hooks.stop, 0};
     const pt_loss_metric *m = r->objective->metrics;
-    int n = r->objective->n_metrics;
-    memcpy(v, r->report, sizeof v);
+    const int n = r->objective->n_metrics;
+    const size_t tokens = r->cfg->run.log_token_metrics ? PT_TOKEN_SUMS : 0, before = PT_REPORT_SIZE + tokens, ranks = (size_t)r->comm->size,
+                 row = 1 + (size_t)n;
+    double *all = NULL;
+    pt_status rc = PT_OK;
+    PT_TRY(pt_calloc(&all, before + row * ranks, sizeof *all));
+    double *own = all + before + row * (size_t)r->comm->rank;
+    memcpy(all, r->report, PT_REPORT_SIZE * sizeof *all);
+    memcpy(all + PT_REPORT_SIZE, r->tokens, tokens * sizeof *all);
+    own[0] = r->hooks.stop && *r->hooks.stop;
     for (int k = 0; k < n; k++) {
-        double x = v[PT_REPORT_METRICS + k];
         if (m[k].reduce <= PT_REDUCE_SUM) continue;
-        if (isnan(x)) most[1] = 1; /* has no order */
-        most[2 + k] = ordered(m[k].reduce == PT_REDUCE_MAX ? x : -x);
-        v[PT_REPORT_METRICS + k] = 0;
+        own[1 + k] = all[PT_REPORT_METRICS + k];
+        all[PT_REPORT_METRICS + k] = 0;
     }
-    PT_RETURN(r->comm->allreduce_f64(r->comm, v, PT_REPORT_SIZE));
-    PT_RETURN(r->comm->allreduce_max(r->comm, most, (size_t)(2 + n)));
+    PT_TRY(r->comm->allreduce_f64(r->comm, all, before + row * ranks));
     memcpy(s->tokens, r->tokens, sizeof s->tokens);
-    if (r->cfg->run.log_token_metrics) PT_RETURN(r->comm->allreduce_f64(r->comm, s->tokens, PT_TOKEN_SUMS));
-    s->loss = v[PT_REPORT_LOSS];
+    memcpy(s->tokens, all + PT_REPORT_SIZE, tokens * sizeof *all);
+    s->loss = all[PT_REPORT_LOSS];
+    s->stop = false;
+    for (size_t k = 0; k < ranks; k++) s->stop = s->stop || all[before + row * k] != 0;
     for (int k = 0; k < n; k++) {
-        double x = unordered(most[2 + k]);
-        s->metrics[k] = m[k].reduce <= PT_REDUCE_SUM ? v[PT_REPORT_METRICS + k] : most[1] ? NAN : m[k].reduce == PT_REDUCE_MAX ? x : -x;
+        s->metrics[k] = m[k].reduce <= PT_REDUCE_SUM ? all[PT_REPORT_METRICS + k] : outermost(all + before + 1 + k, row, ranks, m[k].reduce == PT_REDUCE_MAX);
         if (m[k].zero_at_start && s->metrics[k] != 0) s->apart = s->metrics[k];
     }
-    s->stop = most[0] != 0;
     s->finite = isfinite(s->loss);
-    return PT_OK;
+done:
+    free(all);
+    return rc;
 }
 
 static pt_status sum_gradients(pt_run *r, const pt_step *info)
