@@ -243,7 +243,7 @@ static void test_attention(void **)
 }
 
 /* ---- head ---- */
-/* A chunk's logits stay below 2^28 bytes; what grows with the stream are x, dx and the rows' own numbers. */
+/* A chunk's logits stay below 1,280 MiB; what grows with the stream are x, dx and the rows' own numbers. */
 static void test_head(void **)
 {
     enum : int64_t { ROWS = 2300, LD = 1 << 20 };
