@@ -66,9 +66,10 @@ def changes(models):
 def waves():
     """Waves of our kernels and of the products of an 8B step, H100."""
     h, m, n = chips.chip_of("H100"), step.LLAMA_8B, sum(step.DOCS)
-    tiles = k.ceil(n, 64)
-    grids = [("lora_down_k, `down`", "lora_down_k<2, false>", 128, [(tiles, 1)]), ("lora_down_k, gate and up", "lora_down_k<2, false>", 128, [(2 * tiles, 1)]),
-             ("lora_grad_k, `down`", "lora_grad_k<2>", 128, [(k.ceil(m.width, 64) + k.ceil(m.ff, 64), 1)])]
+    cut = lambda choices: [(k.lora_cut(choices)[0], 1)]
+    grids = [("lora_down_k, `down`", "lora_down_k<2, false>", 128, cut(k.lora_down_choices(n, [m.ff]))),
+             ("lora_down_k, gate and up", "lora_down_k<2, false>", 128, cut(k.lora_down_choices(n, [m.width] * 2))),
+             ("lora_grad_k, `down`", "lora_grad_k<2>", 128, cut(k.lora_grad_choices(n, m.ff, [m.width])))]
     grids += [(k.ATTENTION[w][0].split("<")[0], k.ATTENTION[w][0], 32 * k.ATTENTION[w][1], k.attention_blocks(step.DOCS, m.heads, m.kv, w)) for w in k.ATTENTION]
     lines = [row(["kernel, 8B, H100 (132 SMs)", "blocks", "an SM holds", "blocks an SM gets", "share of the SMs' time that works"]), "|---|---|---|---|---|"]
     for what, name, threads, blocks in grids:

@@ -166,23 +166,53 @@ def fill(latency, kernel, part, trips):
     return trips * (latency + loop(kernel, part, "stall")), trips * loop(kernel, part, "instr")
 
 
-def lora_loop(chip, kernel, wide, narrow):
-    """A step of 64 columns: a tile of 64 x 64 from memory in four trips, one of 64 x 16 from the L2 cache in one, then 8 mma."""
-    c1, i1 = fill(chip.far, kernel, wide, 4)
-    c2, i2 = fill(chip.near, kernel, narrow, 1)
-    chain = c1 + c2 + loop(kernel, "multiply", "stall") + 2 * BARRIER
-    shared = (64 * 64 * 2 + 64 * 16 * 2 + 4 * loop(kernel, "multiply", "ldsm") * 512) / SHARED_BYTES
-    return step(chain, i1 + i2 + loop(kernel, "multiply", "instr"), 8 * chip.mma / chip.sync, shared * budget(kernel, "-", "banks", 1.0))
+def lora_loop(chip, kernel):
+    """A step of 64 columns or tokens of lora_staged.cuh: tiles of 64 x 64 and 64 x 16 (f32) fetched two steps before, the latter made bf16, 8 mma."""
+    chain = max(chip.far / 2, loop(kernel, "step", "stall") + BARRIER)
+    shared = (64 * 64 * 2 + 64 * 16 * (4 + 4 + 2) + 4 * loop(kernel, "step", "ldsm") * 512) / SHARED_BYTES
+    return step(chain, loop(kernel, "step", "instr"), 8 * chip.mma / chip.sync, shared * max(1.0, budget(kernel, "-", "banks", 1.0)))
+
+
+# How lora_staged.cuh cuts sums, for an H100's multiprocessors whatever the chip: pieces so that the one with the most to do is done first.
+CUT_SMS, CUT_MOST, CUT_PIECES, CUT_EDGE = 132, 6 * 132, 32, 6
+
+
+def lora_cut(choices):
+    """choices: (blocks, steps of each), more pieces each time; the one that is taken, and whether sums are in pieces."""
+    best = None
+    for at, (blocks, steps) in enumerate(choices):
+        now = (blocks >= CUT_SMS * 7 // 4, ceil(blocks, CUT_SMS) * (steps + CUT_EDGE), blocks, steps, at > 0)
+        if best is None or (blocks <= CUT_MOST and now[0] >= best[0] and (now[0] > best[0] or (now[1] < best[1] if now[0] else blocks > best[2]))):
+            best = now
+    return best[2:]
+
+
+def lora_sum_us(chip, kernel, choices, size):
+    """Pieces: the first copies' way, the loop, and where there are several their sums' way to the L2 cache, the count's, and back."""
+    blocks, steps, cut = lora_cut(choices)
+    fixed = 2 * chip.far + (3 * chip.near if cut else 0)
+    t = schedule(chip, [(blocks, steps)], resident(chip, kernel, 128), lora_loop(chip, kernel), fixed)
+    return kernel_us(chip, t, size + (2.0 * 4 * 64 * 16 * blocks if cut else 0))
+
+
+def lora_down_choices(n, widths):
+    steps = [ceil(w, 64) for w in widths]
+    choices = []
+    for pieces in range(1, CUT_PIECES + 1):
+        each = ceil(max(steps), pieces)
+        if pieces == 1 or each >= 2:
+            choices.append((ceil(n, 64) * sum(ceil(s, each) for s in steps), each))
+    return choices
 
 
 def lora_down_us(chip, n, widths, size, backward):
-    """t of each part: a block has 64 tokens x the rank and walks over the part's columns. widths: columns of each part."""
-    kernel = "lora_down_k<2, %s>" % ("true" if backward else "false")
-    cycles = lora_loop(chip, kernel, "wide", "narrow")
-    blocks = [(ceil(n, 64), ceil(w, 64)) for w in widths]
-    if len(set(widths)) == 1:
-        blocks = [(len(widths) * ceil(n, 64), ceil(widths[0], 64))]
-    return kernel_us(chip, schedule(chip, blocks, resident(chip, kernel, 128), cycles, chip.far), size)
+    """t of each part: a block has 64 tokens x the rank and a piece of the part's columns. widths: columns of each part."""
+    return lora_sum_us(chip, "lora_down_k<2, %s>" % ("true" if backward else "false"), lora_down_choices(n, widths), size)
+
+
+def lora_grad_choices(n, i, outs):
+    sums = sum(ceil(o, 64) + ceil(i, 64) for o in outs)
+    return [(sums * pieces, ceil(ceil(n, 64), pieces)) for pieces in range(1, CUT_PIECES + 1) if pieces == 1 or ceil(ceil(n, 64), pieces) >= 2]
 
 
 def lora_up_us(chip, n, widths, parts, size, backward):
@@ -199,11 +229,8 @@ def lora_up_us(chip, n, widths, parts, size, backward):
 
 
 def lora_grad_us(chip, n, i, outs, size):
-    """dB and dA: a block has 64 of their rows and walks over all tokens."""
-    kernel = "lora_grad_k<2>"
-    cycles = lora_loop(chip, kernel, "wide", "narrow")
-    blocks = [(sum(ceil(o, 64) + ceil(i, 64) for o in outs), ceil(n, 64))]
-    return kernel_us(chip, schedule(chip, blocks, resident(chip, kernel, 128), cycles, 2 * chip.far), size)
+    """dB and dA: a block has 64 of their rows and a piece of the tokens."""
+    return lora_sum_us(chip, "lora_grad_k<2>", lora_grad_choices(n, i, outs), size)
 
 
 # ---- attention (attention_fwd.cu, attention_bwd.cu), heads of 128 ----
