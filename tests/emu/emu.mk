@@ -122,6 +122,9 @@ EMU_MORE  += $(BUILD)/emu-plain/runs/families-all.sh
 GATE_ENV  := GEN='$(BUILD)/gen' NVCC='$(NVCC)' CXX='$(CXX)' CC='$(CC)'
 $(BUILD)/emu-plain/runs/gate-%.sh: tests/emu/gpu_gate.sh
 	@mkdir -p $(@D); echo "exec env $(GATE_ENV) bash tests/emu/gpu_gate.sh test $(subst -, ,$*)" > $@
+# The counter of machine code against planted loops.
+$(BUILD)/emu-plain/runs/sass.sh: tests/emu/sass/sass_plants.sh
+	@mkdir -p $(@D); echo "exec env $(GATE_ENV) bash $<" > $@
 # Programs of the report: those whose traffic is counted (check build), and those that launch every kernel (plain build).
 GPU_COUNTED  := kernels_traffic kernels_dense kernels_draws kernels_trees
 GPU_LAUNCHED := kernels_stream kernels_sizes kernels_ranks kernels_dense kernels_draws kernels_trees host_device
@@ -130,7 +133,7 @@ GPU_LISTS := GPU_COUNTED='$(GPU_COUNTED)' GPU_LAUNCHED='$(GPU_LAUNCHED)'
 $(BUILD)/emu-check/runs/banks.sh: tests/emu/gpu_report.sh $(GPU_COUNT_BIN)
 	@mkdir -p $(@D); echo "exec env $(GPU_LISTS) bash tests/emu/gpu_report.sh $(BUILD)/emu-check test" > $@
 EMU_RUNS += $(foreach t,$(EMU_PLAIN_ONLY),$(call emu_script,plain,fwd,$(t)))
-EMU_RUNS += $(BUILD)/emu-plain/runs/gate-80.sh
+EMU_RUNS += $(BUILD)/emu-plain/runs/gate-80.sh $(BUILD)/emu-plain/runs/sass.sh
 # 50 random schedules of each program, the architectures in turn (make test-full): no false alarm. self_lang knows sm_80's limits by heart.
 # kernels_traffic counts in one order whatever is asked of it: once an architecture.
 EMU_SEEDS = $(if $(filter kernels_traffic,$(1)),1 2 3 4,$(shell seq 1 50))

@@ -17,14 +17,14 @@ if [ -z "${NVCC:-}" ]; then
     echo "1..1"; echo "ok 1 - resources of kernels # SKIP no nvcc: registers, spills and SASS are not looked at"; exit 0
 fi
 mkdir -p $keep
-[ $keep/sass_count -nt tests/emu/sass/sass_count.c ] || ${CC:-gcc} -std=c17 -O2 tests/emu/sass/sass_count.c -o $keep/sass_count
+[ -z "$(find tests/emu/sass -name "*.[ch]" -newer $keep/sass_count 2>&1)" ] || ${CC:-gcc} -std=c17 -O2 tests/emu/sass/sass_count.c -o $keep/sass_count
 version=$($NVCC --version | tail -n 1)
 
 # Plain names: no return type, no arguments, no anonymous namespace.
 plain() { c++filt | sed -e 's/(anonymous namespace):://g' -e 's/^void //' -e 's/__nv_bfloat16/bf16/g' -e 's/([a-z]*)//g' -e 's/(.*//'; }
 
 digest() { # FILE ARCH
-    { echo "$version $flags sm_$2 form 1"; cat tests/emu/sass/sass_count.c # form: of the lines that compile() writes
+    { echo "$version $flags sm_$2 form 1"; cat tests/emu/sass/*.[ch] # form: of the lines that compile() writes
       ${CXX:-g++} -std=c++17 -MM -I. -I$gen -Itests/emu/include -Itests/emu -D_GNU_SOURCE -DCUDA_EMU -include tests/emu/cuda_emu.h -x c++ "$1" |
         tr -d '\\' | tr ' ' '\n' | grep -E '^(kernels|base|train)/' | sort | xargs cat
     } | sha256sum | cut -c1-24

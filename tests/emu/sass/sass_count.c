@@ -2,58 +2,38 @@
  *
  *     sass_count [-v] [-k name] [-m ratio] a.cubin...
  *
- * For every kernel: instructions, tensor-core products (mma), ldmatrix, 16-byte asynchronous copies, and accesses to local
- * memory; then each innermost loop that holds mma: its products and its other instructions for each of them. Loops stand in the
- * order of their addresses. -k: only kernels whose symbol holds `name`. -v: the loops' opcodes. -m: exit 1 when no loop of a
+ * For every kernel: instructions, tensor-core products (mma), ldmatrix, 16-byte asynchronous copies, accesses to local memory,
+ * loads and stores of global memory (wide: 16 bytes a thread; narrow: fewer), and serial load loops (serial.h); then each
+ * innermost loop that holds mma: its products and its other instructions for each of them, and each serial loop. Loops stand in
+ * the order of their addresses. -k: only kernels whose symbol holds `name`. -v: the loops' opcodes. -m: exit 1 when no loop of a
  * chosen kernel has at most `ratio` other instructions an mma (its leanest loop is the one judged: the one without masks), or
- * when a chosen kernel touches local memory.
- *
- * An instruction is 16 bytes, its opcode the low 12 bits (sm_70 to sm_90; calibrated against the PTX of small kernels: HMMA
- * 0x23c, LDSM 0x83b, LDGSTS 0xfae, LDL 0x983, STL 0x387, BRA 0x947). A branch's distance from the next instruction, in steps of
- * 4 bytes, lies in the bits from 34 on; since sm_90 its low 8 bits lie in bits 16-23. The branch to itself that closes every
- * kernel tells which. */
+ * when a chosen kernel touches local memory. What an instruction looks like: code.h. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { HMMA = 0x23c, LDSM = 0x83b, LDGSTS = 0xfae, LDL = 0x983, STL = 0x387, BRA = 0x947, OPCODES = 4096, MOST_LOOPS = 256 };
+#include "code.h"
+#include "serial.h"
 
-typedef struct code {
-    const unsigned char *p;
-    size_t n;   /* instructions */
-    bool split; /* branches as since sm_90 */
-} code;
+enum { MOST_LOOPS = 256 };
+
 typedef struct loop {
     size_t first, last;
     unsigned mma;
 } loop;
 
-static uint64_t u64(const unsigned char *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-static unsigned opcode(const code *c, size_t i)
-{
-    return (unsigned)(u64(c->p + 16 * i) & 0xfff);
-}
-
-/* Target of the branch at i, an instruction's number; negative or past the end when it is none of ours. */
-static int64_t target(const code *c, size_t i)
-{
-    uint64_t lo = u64(c->p + 16 * i), hi = u64(c->p + 16 * i + 8);
-    int64_t far = (int64_t)((lo >> 34 | (hi & 0x3ffff) << 30) << 16) >> 16; /* 48 bits */
-    int64_t steps = c->split ? far * 256 + (int64_t)(lo >> 16 & 0xff) : far;
-    return (int64_t)i + 1 + steps / 4;
-}
-
 static unsigned count(const code *c, size_t first, size_t last, unsigned op)
 {
     unsigned n = 0;
     for (size_t i = first; i <= last; i++) n += opcode(c, i) == op;
+    return n;
+}
+static unsigned count_width(const code *c, unsigned op, bool wide)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < c->n; i++) n += opcode(c, i) == op && (width(c, i) >= 16) == wide;
     return n;
 }
 
@@ -97,12 +77,16 @@ static void print_opcodes(const code *c, const loop *l)
 static bool report(const char *name, code c, bool verbose, double limit)
 {
     static loop loops[MOST_LOOPS];
-    for (size_t i = 0; i < c.n; i++) /* BRA to itself */
-        if (opcode(&c, i) == BRA && (u64(c.p + 16 * i) & 0xff0000) == 0xfc0000 && u64(c.p + 16 * i) >> 34 == 0x3fffffff)
-            c.split = true;
+    static span serial[MOST_LOOPS];
+    find_split(&c);
     unsigned local = count(&c, 0, c.n - 1, LDL) + count(&c, 0, c.n - 1, STL);
-    printf("%s\n    %zu instructions, %u mma, %u ldmatrix, %u cp.async, %u local\n", name, c.n, count(&c, 0, c.n - 1, HMMA),
+    size_t n_serial = serial_loops(&c, serial, MOST_LOOPS);
+    printf("%s\n    %zu instructions, %u mma, %u ldmatrix, %u cp.async, %u local", name, c.n, count(&c, 0, c.n - 1, HMMA),
            count(&c, 0, c.n - 1, LDSM), count(&c, 0, c.n - 1, LDGSTS), local);
+    printf(", %u wide loads, %u narrow loads, %u wide stores, %u narrow stores, %zu serial loops\n", count_width(&c, LDG, true),
+           count_width(&c, LDG, false), count_width(&c, STG, true) + count_width(&c, ST, true),
+           count_width(&c, STG, false) + count_width(&c, ST, false), n_serial);
+    for (size_t k = 0; k < n_serial; k++) printf("    serial loop %zu-%zu\n", serial[k].first, serial[k].last);
     size_t n = find_loops(&c, loops);
     double least = -1;
     for (size_t k = 0; k < n; k++) {
