@@ -254,7 +254,7 @@ extern "C" pt_status pt_cuda_alloc(pt_ctx *ctx, pt_buf *buf, size_t bytes)
                        (double)bytes / 1048576.0, (double)have / 1048576.0, (double)total / 1048576.0);
     }
     if (e != cudaSuccess) return pt_cuda_failed("cudaMalloc", (int)e);
-    *buf = pt_buf{static_cast<unsigned char *>(p), bytes, &owned};
+    *buf = pt_buf{static_cast<unsigned char *>(p), bytes, &owned, NULL};
     counts.allocs++;
     counts.bytes += bytes;
     if (counts.bytes > counts.peak) counts.peak = counts.bytes;
