@@ -92,7 +92,7 @@ static void names(void **state)
     assert_null(pt_mix_find("q4_k_xl"));
     assert_int_equal(pt_mix_file_type(pt_mix_find("Q5_K_M")), 17);
     assert_string_equal(pt_mix_name(pt_mix_larger(pt_mix_find("q2_k"))), "Q4_K_M");
-    assert_string_equal(pt_mix_name(pt_mix_larger(pt_mix_find("q4_k_m"))), "Q5_K_M");
+    assert_string_equal(pt_mix_name(pt_mix_larger(pt_mix_find("q4_k_m"))), "Q6_K");
     assert_string_equal(pt_mix_name(pt_mix_larger(pt_mix_find("q5_1"))), "Q6_K");
     assert_string_equal(pt_mix_name(pt_mix_larger(pt_mix_find("q6_k"))), "Q8_0");
     assert_null(pt_mix_larger(pt_mix_find("q8_0")));

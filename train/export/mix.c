@@ -120,7 +120,7 @@ bool pt_mix_needs_imatrix(const pt_mix *m)
 
 const pt_mix *pt_mix_larger(const pt_mix *m)
 {
-    static const char *const steps[] = {"Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"};
+    static const char *const steps[] = {"Q4_K_M", "Q6_K", "Q8_0"}; /* Q5_K_M may be worse than Q4_K_M where rows fall back (docs/exports.md) */
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         const pt_mix *next = pt_mix_find(steps[i]);
         if (next > m) return next;

@@ -16,7 +16,7 @@ const char *pt_mix_name(const pt_mix *m);      /* "Q4_K_M" */
 uint32_t pt_mix_file_type(const pt_mix *m);    /* general.file_type */
 pt_dtype pt_mix_most(const pt_mix *m);         /* what most matrices are */
 bool pt_mix_needs_imatrix(const pt_mix *m);    /* llama-quantize refuses it without */
-/* The next larger one, to advise; NULL behind Q8_0. */
+/* A larger one that keeps more whatever the rows fall back to, to advise; NULL behind Q8_0. */
 const pt_mix *pt_mix_larger(const pt_mix *m);
 /* "Q2_K, Q2_K_S, ...": for messages; returns out. */
 enum { PT_MIX_NAMES = 256 };
