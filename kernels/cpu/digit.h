@@ -18,9 +18,9 @@ PT_VNNI_INLINE __m512i pt_balanced(__m512i i)
 }
 
 /* Byte k (0: the lowest) of 16 balanced numbers. */
-PT_VNNI_INLINE void pt_put_byte(__m512i n, int k, int8_t *to)
+PT_VNNI_INLINE __m128i pt_byte_of(__m512i n, int k)
 {
-    _mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtepi32_epi8(_mm512_srli_epi32(n, (unsigned)(8 * k))));
+    return _mm512_cvtepi32_epi8(_mm512_srli_epi32(n, (unsigned)(8 * k)));
 }
 
 /* 32 elements as whole numbers of at most `most`. False when one is no finite number. Elements of a block whose largest is below 2^-97 become 0: their

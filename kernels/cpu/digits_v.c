@@ -16,7 +16,7 @@ PT_VNNI_INLINE bool put_block(const float *x, int b, pt_digits *q)
     float unit;
     if (!pt_whole(x, MOST, i, &unit)) return false;
     for (int h = 0; h < 2; h++)
-        for (int p = 0; p < PLACES; p++) pt_put_byte(pt_balanced(i[h]), PLACES - 1 - p, &q->digit[p][h][16 * b]);
+        for (int p = 0; p < PLACES; p++) _mm_storeu_si128((__m128i *)(void *)&q->digit[p][h][16 * b], pt_byte_of(pt_balanced(i[h]), PLACES - 1 - p));
     for (int l = 0; l < 4; l++) q->unit[4 * b + l] = unit;
     q->sum[4 * b] = pt_vsum(pt_vload(x) + pt_vload(x + 16));
     return true;

@@ -55,11 +55,13 @@ static PT_VNNI bool put(pt_dtype t, const float *x, int64_t cols, pt_packed_x *t
     for (int64_t k = 0; k < cols; k += BLOCK, to++) {
         __m512i i[2];
         if (!pt_whole(x + k, 127 << 16, i, &to->unit)) return false;
-        for (int h = 0; h < 2; h++)
-            for (int p = 0; p < PLACES; p++) pt_put_byte(pt_balanced(i[h]), PLACES - 1 - p, &to->digit[p][16 * h]);
         __m256i by[PLACES]; /* sums of four digits each; then all three are folded together */
-        for (int p = 0; p < PLACES; p++)
-            by[p] = _mm512_castsi512_si256(_mm512_dpbusd_epi32(_mm512_setzero_si512(), zero, _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)(const void *)to->digit[p]))));
+        for (int h = 0; h < 2; h++) i[h] = pt_balanced(i[h]);
+        for (int p = 0; p < PLACES; p++) {
+            const __m256i digit = _mm256_inserti128_si256(_mm256_castsi128_si256(pt_byte_of(i[0], PLACES - 1 - p)), pt_byte_of(i[1], PLACES - 1 - p), 1);
+            _mm256_storeu_si256((__m256i *)(void *)to->digit[p], digit);
+            by[p] = _mm512_castsi512_si256(_mm512_dpbusd_epi32(_mm512_setzero_si512(), zero, _mm512_zextsi256_si512(digit)));
+        }
         const __m256i half = _mm256_hadd_epi32(_mm256_hadd_epi32(by[0], by[1]), _mm256_hadd_epi32(by[2], by[2]));
         const __m128i sum = _mm_sub_epi32(_mm_setzero_si128(), _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1)));
         int32_t bias[4];
