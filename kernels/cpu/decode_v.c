@@ -68,7 +68,7 @@ static void bend_keys(const pt_decode_part *j, int g, int key, int n, float *s)
 static inline void fetch(const float *x, int64_t ld, int n, int dim)
 {
     for (int i = 0; i < n; i++)
-        for (int d = 0; d < dim; d += 16) __builtin_prefetch(x + i * ld + d);
+        for (int d = 0; d < dim; d += 16) __builtin_prefetch(x + i * ld + d, 0, 2);
 }
 
 void PT_V(pt_decode_keys)(const pt_decode_part *j)
@@ -81,9 +81,10 @@ void PT_V(pt_decode_keys)(const pt_decode_part *j)
     for (int key = 0; key < j->keys; key += STEP) {
         int n = j->keys - key < STEP ? j->keys - key : STEP;
         const float *k = j->k + key * j->ld_k, *v = j->v + key * j->ld_v;
-        const int next = j->keys - key - n < STEP ? j->keys - key - n : STEP;
-        if (key == 0) fetch(v, j->ld_v, n, j->dim);
-        fetch(k + STEP * j->ld_k, j->ld_k, next, j->dim);
+        if (key == 0) {
+            fetch(k, j->ld_k, j->keys, j->dim);
+            fetch(v, j->ld_v, j->keys, j->dim);
+        }
         for (int g = 0; g < j->group; g++) {
             float s[STEP], top_before = j->top[g], high = top_before, sum = 0;
             for (int i = 0; i < n; i += PT_W)
@@ -100,7 +101,6 @@ void PT_V(pt_decode_keys)(const pt_decode_part *j)
             float shrink = exp2f(top_before - high);
             j->top[g] = high;
             j->sum[g] = j->sum[g] * shrink + sum;
-            if (g == 0) fetch(v + STEP * j->ld_v, j->ld_v, next, j->dim);
             values(j->o + (int64_t)g * j->dim, s, v, j->ld_v, n, j->dim, shrink);
         }
     }
