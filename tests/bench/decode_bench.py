@@ -4,8 +4,8 @@
   decode_bench.py PTRAIN STREAM_BENCH LLAMA_BIN MODEL.gguf [--turns N] [--types q4_1,q8_0]
 
 LLAMA_BIN is a folder with llama-bench and llama-batched-bench, built for this machine. Prompts of 64 tokens, 128 new ones, two threads on both sides, greedy on
-ours. One stream is f32; 16 are what `compute: auto` takes (where bf16 products are faster: numbers of 16 bits of their block's largest, llama.cpp's have 8), and f32
-beside. A turn measures the memory (STREAM_BENCH), ours, theirs; the median of the turns' ratios counts. Types other than MODEL's own are exports of it, which
+ours, f32, which the wanted ratios are of; 16 also as `compute: auto` takes them (where bf16 products are faster: numbers of 16 bits of their block's largest,
+llama.cpp's have 8). A turn measures the memory (STREAM_BENCH), ours, theirs; the median of the turns' ratios counts. Types other than MODEL's own are exports of it, which
 both sides read. Ours is the difference of two lengths, so that loading and prefill cancel.
 
 Printed first, before anything is timed: what a token must cost (bytes of weights and keys, FLOPs), and for 16 streams which of memory, f32 units and byte
@@ -128,7 +128,7 @@ def measure(a, name, model, one, many):
         theirs = llama_many(a.llama, model)
         sides["many"].append((ours(a.ptrain, model, many, "auto"), theirs))
         sides["exact"].append((ours(a.ptrain, model, many, "f32"), theirs))
-    for key, what, need in (("one", "one stream, llama-bench", 1.0), ("floor", "one stream, the memory", 0.7), ("many", "%d streams, llama-batched-bench" % STREAMS, 1.5), ("exact", "%d streams, compute f32, the same" % STREAMS, None)):
+    for key, what, need in (("one", "one stream, llama-bench", 1.0), ("floor", "one stream, the memory", 0.7), ("exact", "%d streams, llama-batched-bench" % STREAMS, 1.5), ("many", "%d streams, compute auto, the same" % STREAMS, None)):
         ratio = statistics.median(x / y for x, y in sides[key])
         print("  %-5s %-32s %8.1f vs %8.1f tokens/s  ratio %5.2f  %-14s turns: %s" % (
             name, what, statistics.median(x for x, _ in sides[key]), statistics.median(y for _, y in sides[key]), ratio, "" if need is None else "%s (>= %.2f)" % ("ok" if ratio >= need else "MISSED", need),
