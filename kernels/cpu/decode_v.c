@@ -78,13 +78,11 @@ void PT_V(pt_decode_keys)(const pt_decode_part *j)
         j->sum[g] = 0;
         for (int d = 0; d < j->dim; d++) j->o[(int64_t)g * j->dim + d] = 0;
     }
+    fetch(j->k, j->ld_k, j->keys, j->dim);
+    fetch(j->v, j->ld_v, j->keys, j->dim);
     for (int key = 0; key < j->keys; key += STEP) {
         int n = j->keys - key < STEP ? j->keys - key : STEP;
         const float *k = j->k + key * j->ld_k, *v = j->v + key * j->ld_v;
-        if (key == 0) {
-            fetch(k, j->ld_k, j->keys, j->dim);
-            fetch(v, j->ld_v, j->keys, j->dim);
-        }
         for (int g = 0; g < j->group; g++) {
             float s[STEP], top_before = j->top[g], high = top_before, sum = 0;
             for (int i = 0; i < n; i += PT_W)

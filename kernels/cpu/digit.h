@@ -1,4 +1,4 @@
-/* f32 to fixed-point numbers in signed bytes, for the byte products of AVX-512 VNNI: what digits_v.c and lanes_v.c share.
+/* f32 to fixed-point numbers in signed bytes, for the byte products of AVX-512 VNNI: what digits_v.c, lanes_v.c and packed_v.c share.
  *   unit = max |x| over 32 elements / most;  i = round(x / unit);  i = d0 256^(P-1) + ... + d(P-1), bytes in [-128, 127]; most = 127 * 256^(P-1)
  * Only for files compiled with AVX-512 (PT_W 16). */
 #ifndef PT_KERNELS_DIGIT_H

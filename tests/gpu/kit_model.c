@@ -371,6 +371,7 @@ int main(int argc, char **argv)
 {
     pt_status rc;
     const char *why = pt_cuda_why_not();
+    const long tokens = argc == 5 ? strtol(argv[3], NULL, 10) : 0, n = argc == 5 ? strtol(argv[4], NULL, 10) : 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 4 && !strcmp(argv[1], "make"))
         rc = make(argv[2], argv[3]);
@@ -378,8 +379,8 @@ int main(int argc, char **argv)
         rc = pt_fail(PT_ENOSUP, "%s", why);
     else if (argc == 3 && !strcmp(argv[1], "compare"))
         rc = compare(argv[2]);
-    else if (argc == 5 && !strcmp(argv[1], "steps") && atoi(argv[3]) >= 16 && atoi(argv[4]) > 0)
-        rc = steps(argv[2], atoi(argv[3]), atoi(argv[4]));
+    else if (argc == 5 && !strcmp(argv[1], "steps") && tokens >= 16 && tokens <= 1 << 20 && n > 0 && n <= 1 << 20)
+        rc = steps(argv[2], (int)tokens, (int)n);
     else {
         fprintf(stderr, "usage: kit_model make small|8b FILE | compare FILE | steps FILE TOKENS STEPS\n");
         return 2;

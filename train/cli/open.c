@@ -232,7 +232,7 @@ pt_status pt_open_generation(pt_opened *o, int32_t tokens, int32_t decode_rows, 
     return pt_open_model_caps(o, &caps);
 }
 
-/* Copying costs what some four tokens do and gains a sixth of each (docs/measurements.md); half of what is free stays for all else. */
+/* Copying costs what some four tokens do and gains up to a third of each (docs/measurements.md); half of what is free stays for all else. */
 static bool worth_holding(const pt_opened *o)
 {
     return !o->ctx.ops->apart && pt_large_pages() && pt_source_weight_bytes(o->base.source) <= pt_memory_available() / 2;
