@@ -183,6 +183,48 @@ done:
     return rc;
 }
 
+size_t pt_dir_there(const char *path)
+{
+    size_t there = 0;
+    char *p = NULL;
+    if (pt_strdup(&p, path) != PT_OK) return 0;
+    for (size_t i = 1, n = strlen(path); n && i <= n; i++) {
+        if (path[i] && path[i] != '/') continue;
+        p[i] = 0;
+        if (access(p, F_OK)) break;
+        p[i] = path[i];
+        there = i;
+    }
+    free(p);
+    return there;
+}
+
+pt_status pt_dir_check(const char *path)
+{
+    pt_status rc = PT_OK;
+    const size_t n = pt_dir_there(path);
+    char *p = NULL;
+    PT_TRY(n ? pt_strdup(&p, path) : pt_strdup(&p, *path == '/' ? "/" : "."));
+    if (n) p[n] = 0;
+    PT_CHECK(pt_dir_exists(p), PT_EIO, "%s is not a folder", p);
+    PT_CHECK(access(p, W_OK | X_OK) == 0, PT_EIO, "cannot write into folder %s: %s", p, strerror(errno));
+done:
+    free(p);
+    return rc;
+}
+
+void pt_dir_drop_empty(const char *path, size_t there)
+{
+    char *p = NULL;
+    if (pt_strdup(&p, path) != PT_OK) return;
+    for (size_t n = strlen(p); n > there; n--) {
+        if (p[n] && p[n] != '/') continue;
+        p[n] = 0;
+        if (p[n - 1] != '/' && rmdir(p)) break;
+    }
+    free(p);
+}
+
 /* Removes what the folder holds, with no memory but the stack's: it is also called because memory has ended. */
 static pt_status empty_folder(int folder, const char *path)
 {

@@ -26,6 +26,12 @@ bool pt_file_given(const char *path);
 bool pt_dir_exists(const char *path);
 /* mkdir -p */
 pt_status pt_dir_make(const char *path);
+/* Makes nothing: bytes of the longest beginning of path that is there, 0 for none (then it is below the current folder, or below /). */
+size_t pt_dir_there(const char *path);
+/* Makes nothing: PT_EIO says why pt_dir_make could not make the folder, or nothing could be written into it, as far as can be seen beforehand. */
+pt_status pt_dir_check(const char *path);
+/* Removes path and the folders above it, while they are empty and longer than the first `there` bytes of path. */
+void pt_dir_drop_empty(const char *path, size_t there);
 /* rm -r; a path that is not there is fine. */
 pt_status pt_dir_remove(const char *path);
 /* Owned "a/b". */

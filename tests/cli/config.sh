@@ -45,6 +45,25 @@ code 1 "resume_from_checkpoint: " "$dir/c.yaml" --resume_from_checkpoint="$dir/n
 result "a checkpoint that is missing: exit 1"
 code 2 "no such config file" "$dir/none.yaml"
 result "a config that is missing is wrong usage: exit 2"
+# what is wrong with a config or its data leaves nothing behind
+echo '{"x": 1}' >"$dir/bad.jsonl"
+left=
+for command in train plan pack inspect audit; do
+    for why in --no_such_key=1 --tokenizer="$dir/none" --device=sofa "--datasets=[{path: $dir/none.jsonl, type: tokens}]" "--datasets=[{path: $dir/bad.jsonl, type: tokens}]" \
+        "--test_datasets=[{path: $dir/none.jsonl, type: tokens}]"; do
+        run $command "$dir/c.yaml" --output_dir="$dir/new/run" "$why" --audit=off
+        code=$?
+        case "$command $why" in plan*none.jsonl*) rm -rf "$dir/new" ;; *) [ $code -ne 0 ] || left="$left $command $why: no error" ;; esac
+        [ -e "$dir/new" ] && left="$left $command $why" && rm -rf "$dir/new"
+    done
+done
+echo "$left" >"$dir/why"
+[ -z "$left" ]
+result "an error of the config or its data leaves no folder"
+if [ "$(id -u)" -ne 0 ]; then mkdir -m 555 "$dir/shut"; code 1 "cannot write into folder $dir/shut" pack "$dir/c.yaml" --output_dir="$dir/shut/run"; else
+    code 1 "$dir/t.jsonl is not a folder" pack "$dir/c.yaml" --output_dir="$dir/t.jsonl/run"
+fi
+result "where no pack can be written, that is said"
 mkdir "$dir/folder.yaml"
 code 1 "folder.yaml" "$dir/folder.yaml"
 result "a config that cannot be read: exit 1"

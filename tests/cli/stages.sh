@@ -133,3 +133,13 @@ sed "s|p.jsonl|nowhere.jsonl|" "$dir/c.yaml" >"$dir/n.yaml"
 run "$dir/n.yaml"
 [ $? -eq 1 ] && grep -q "stage 3: .*n.yaml:4:.*nowhere.jsonl: no such file" "$dir/err" && [ ! -e "$dir/run/imitate" ]
 result "data that is not there is missed before the first stage"
+run pack "$dir/n.yaml" --output_dir="$dir/new/run"
+[ $? -eq 1 ] && grep -q "stage 3: .*nowhere.jsonl: no such file" "$dir/err" && [ ! -e "$dir/new" ]
+result "and before anything is packed"
+run "$dir/c.yaml" --only again --output_dir="$dir/new/run"
+[ $? -eq 2 ] && grep -q "run that stage first" "$dir/err" && [ ! -e "$dir/new" ]
+result "a stage that cannot begin leaves no folder"
+run "$dir/c.yaml" --output_dir="$dir/new/run" --device=cuda
+[ $? -ne 1 ] || [ ! -e "$dir/new" ]
+result "nor does a device that is not there"
+echo "1..$n"

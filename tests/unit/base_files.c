@@ -185,6 +185,20 @@ static void folders(void **state)
     assert_int_equal(pt_dir_make(scratch_path("x/y/f")), PT_EIO);
     assert_string_equal(scratch_message(), "x/y/f is not a folder");
     assert_int_equal(pt_dir_make(scratch_path("x/y/f/g")), PT_EIO);
+    assert_int_equal(pt_dir_check(scratch_path("x/y/f/g")), PT_EIO);
+    assert_string_equal(scratch_message(), "x/y/f is not a folder");
+    assert_int_equal(pt_dir_check(scratch_path("x/n/m")), PT_OK);
+    assert_false(pt_dir_exists(scratch_path("x/n")));
+    assert_int_equal(pt_dir_check("none_here/m"), PT_OK);
+    assert_int_equal(pt_dir_check("/none_here/m"), access("/", W_OK) ? PT_EIO : PT_OK);
+    assert_int_equal(pt_dir_there("none_here/m"), 0);
+    const size_t there = pt_dir_there(scratch_path("x/n/m/"));
+    assert_int_equal(there, strlen(scratch_path("x")));
+    assert_int_equal(pt_dir_make(scratch_path("x/n/m/o")), PT_OK);
+    pt_dir_drop_empty(scratch_path("x/n/m/"), there); /* not empty */
+    assert_true(pt_dir_exists(scratch_path("x/n/m/o")));
+    pt_dir_drop_empty(scratch_path("x/n/m/o/"), there);
+    assert_true(!pt_dir_exists(scratch_path("x/n")) && pt_dir_exists(scratch_path("x")));
     assert_int_equal(pt_dir_make(scratch_path("outside")), PT_OK);
     scratch_write(scratch_path("outside/kept"), "1", 1);
     assert_int_equal(symlink("../../outside", scratch_path("x/y/link")), 0);

@@ -58,7 +58,7 @@ done:
 
 pt_status pt_cmd_pack(pt_cli *c)
 {
-    return pt_stages_each(c, pack_one, NULL);
+    return pt_stages_each(c, true, pack_one, NULL);
 }
 
 /* "7" or "3-9" of --sample; default the first five. */
@@ -114,7 +114,7 @@ done:
 
 pt_status pt_cmd_inspect(pt_cli *c)
 {
-    return pt_stages_each(c, inspect_one, NULL);
+    return pt_stages_each(c, true, inspect_one, NULL);
 }
 
 /* ---- audit ---- */
@@ -161,5 +161,5 @@ done:
 
 pt_status pt_cmd_audit(pt_cli *c)
 {
-    return pt_stages_each(c, audit_one, NULL);
+    return pt_stages_each(c, true, audit_one, NULL);
 }

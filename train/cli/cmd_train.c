@@ -183,24 +183,6 @@ static pt_status run_job(pt_cli *c, job *j, const pt_config *cfg, pt_comm *comm)
 
 /* ---- stages ----------------------------------------------------------------------------------------------------------- */
 
-/* What can be seen to be wrong before the first stage runs. */
-static pt_status check_stages(const pt_stages *s)
-{
-    pt_status rc = PT_OK;
-    pt_log_pause(true);
-    for (int i = 0; i < s->n && rc == PT_OK; i++) {
-        pt_config *cfg = NULL;
-        const char *awaited;
-        rc = pt_stages_config(s, i, false, false, &cfg);
-        if (rc == PT_OK && (s->of[i].from < 0 || i == 0)) rc = pt_config_check_model(cfg);
-        if (rc == PT_OK) rc = s->of[i].evaluates ? pt_stages_check_tasks(s, i, cfg) : pt_stages_check_data(s, i, cfg, &awaited);
-        if (rc != PT_OK) pt_fail_prefix(rc, "stage %s", s->of[i].name);
-        pt_config_free(cfg);
-    }
-    pt_log_pause(false);
-    return rc;
-}
-
 /* Rank 0 has read what is done; the others hear it. */
 static pt_status agree_state(pt_comm *comm, pt_stage_state state[PT_STAGES_MOST])
 {
@@ -262,6 +244,7 @@ static pt_status train_stages(pt_cli *c, pt_stages *s, int only, pt_comm *comm)
 {
     pt_status rc = PT_OK;
     pt_stage_state state[PT_STAGES_MOST] = {PT_STAGE_NEW};
+    const size_t there = pt_dir_there(s->output_dir);
     int lock = 0, to = only < 0 ? s->n : only + 1;
     if (comm->rank == 0) PT_TRY(pt_dir_make(s->output_dir));
     if (comm->rank == 0) PT_TRY(pt_folder_take(s->output_dir, &lock));
@@ -275,6 +258,7 @@ static pt_status train_stages(pt_cli *c, pt_stages *s, int only, pt_comm *comm)
         pt_stop_set_mode(PT_STOP_SOON);
     }
 done:
+    if (rc != PT_OK && comm->rank == 0) pt_dir_drop_empty(s->output_dir, there);
     pt_folder_leave(&lock);
     return rc;
 }
@@ -289,7 +273,7 @@ pt_status pt_cmd_train(pt_cli *c)
     int only;
     if (c->n_args == 1) PT_TRY(pt_stages_open(&s, c->args[0], c->settings, (size_t)c->n_settings));
     PT_TRY(pt_stages_only(&s, c->only, &only));
-    PT_TRY(s.n ? check_stages(&s) : pt_cli_config_checked(c, &cfg));
+    PT_TRY(s.n ? pt_stages_check(&s, only) : pt_cli_config_checked(c, &cfg));
     if (s.n) PT_TRY(pt_stages_config(&s, 0, false, false, &cfg)); /* how its ranks wait */
     PT_TRY(pt_cli_join(&cfg->ranks, &comm));
     if (comm->rank) pt_log_set_sink(NULL, NULL);
@@ -333,5 +317,5 @@ done:
 
 pt_status pt_cmd_plan(pt_cli *c)
 {
-    return pt_stages_each(c, plan_one, pt_stages_plan);
+    return pt_stages_each(c, false, plan_one, pt_stages_plan);
 }

@@ -76,14 +76,16 @@ pt_status pt_stages_same(const pt_stages *s, int i, const pt_config *now);
 pt_status pt_stages_check_data(const pt_stages *s, int i, const pt_config *cfg, const char **awaited);
 /* The files of an evaluation's tasks: are they there, or to be written by an earlier stage? Likewise. */
 pt_status pt_stages_check_tasks(const pt_stages *s, int i, const pt_config *cfg);
+/* What can be seen to be wrong with any stage before the first runs, or (only >= 0) with that one: nothing is written for a mistake. */
+pt_status pt_stages_check(const pt_stages *s, int only);
 /* An evaluation stage: what it begins with is measured, in the stage's folder, which its tasks may write into. The processes of comm take part. */
 pt_status pt_stages_evaluate(const pt_stages *s, int i, const pt_config *cfg, pt_comm *comm);
 
 /* The stage of --only NAME; -1 without a name. PT_EARG names those that there are. */
 pt_status pt_stages_only(const pt_stages *s, const char *name, int *i);
 /* Runs the command for each stage of its config file that trains, or the one of --only, with c->stages and c->stage set; once with none where the file has no
- * stages. evaluate (NULL: their heading alone): likewise for those that evaluate. */
-pt_status pt_stages_each(pt_cli *c, pt_status (*run)(pt_cli *c), pt_status (*evaluate)(pt_cli *c));
+ * stages. evaluate (NULL: their heading alone): likewise for those that evaluate. checked: by pt_stages_check before the first. */
+pt_status pt_stages_each(pt_cli *c, bool checked, pt_status (*run)(pt_cli *c), pt_status (*evaluate)(pt_cli *c));
 /* The plan of an evaluation stage, to standard output; where what it measures or asks is left by an earlier stage that has not run, that is said. */
 pt_status pt_stages_plan(pt_cli *c);
 /* "stage 2 of 3: dpo" with where it begins, for a heading. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "train/cli/config_value.h"
 #include "train/cli/eval_plan.h"
 #include "train/cli/stages.h"
@@ -45,6 +46,23 @@ pt_status pt_stages_check_tasks(const pt_stages *s, int i, const pt_config *cfg)
         return PT_EIO;
     }
     return PT_OK;
+}
+
+pt_status pt_stages_check(const pt_stages *s, int only)
+{
+    pt_status rc = PT_OK;
+    pt_log_pause(true);
+    for (int i = only < 0 ? 0 : only; i < (only < 0 ? s->n : only + 1) && rc == PT_OK; i++) {
+        pt_config *cfg = NULL;
+        const char *awaited;
+        rc = pt_stages_config(s, i, false, false, &cfg);
+        if (rc == PT_OK && (s->of[i].from < 0 || i == 0)) rc = pt_config_check_model(cfg);
+        if (rc == PT_OK) rc = s->of[i].evaluates ? pt_stages_check_tasks(s, i, cfg) : pt_stages_check_data(s, i, cfg, &awaited);
+        if (rc != PT_OK) pt_fail_prefix(rc, "stage %s", s->of[i].name);
+        pt_config_free(cfg);
+    }
+    pt_log_pause(false);
+    return rc;
 }
 
 /* The stage's folder with its config, which says what is measured and on which base. */

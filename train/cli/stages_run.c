@@ -154,7 +154,7 @@ pt_status pt_stages_only(const pt_stages *s, const char *name, int *i)
     return rc;
 }
 
-pt_status pt_stages_each(pt_cli *c, pt_status (*run)(pt_cli *c), pt_status (*evaluate)(pt_cli *c))
+pt_status pt_stages_each(pt_cli *c, bool checked, pt_status (*run)(pt_cli *c), pt_status (*evaluate)(pt_cli *c))
 {
     pt_status rc = PT_OK;
     pt_stages s = {0};
@@ -163,6 +163,7 @@ pt_status pt_stages_each(pt_cli *c, pt_status (*run)(pt_cli *c), pt_status (*eva
     PT_TRY(pt_stages_open(&s, c->args[0], c->settings, (size_t)c->n_settings));
     PT_TRY(pt_stages_only(&s, c->only, &only));
     if (!s.n) PT_TRY(run(c));
+    if (checked) PT_TRY(pt_stages_check(&s, only));
     c->stages = &s;
     for (c->stage = 0; c->stage < s.n; c->stage++) {
         if (only >= 0 && only != c->stage) continue;

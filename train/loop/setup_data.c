@@ -162,7 +162,7 @@ pt_status pt_setup_packs(const pt_config *cfg, pt_comm *comm, const pt_base *bas
         PT_CHECK(cfg->run.output_dir, PT_EARG, "no output_dir");
         PT_TRY(pt_path_join(&cache, cfg->run.output_dir, "cache"));
     }
-    PT_TRY(pt_dir_make(cache));
+    PT_TRY(pt_dir_check(cache)); /* now, not after packing; it is made with the first pack: data that cannot be packed leaves no folder */
     PT_TRY(build_in_turn(cfg, comm, base, false, cache, train, report));
     PT_TRY(check_ids(base, *train));
     PT_TRY(check_columns(cfg, *train));
