@@ -51,6 +51,25 @@ PT_DEV void turn(float *u, float *v, float c, float s)
     *v = b * c + a * s;
 }
 
+/* Two pairs' cosines and sines are 16 bytes. Neighbouring threads, of PAIRS pairs each, want every PAIRS/2-th of these: they lie
+ * swizzled, so that filling and reading meet all banks. The place of the n-th. */
+template <int PAIRS> PT_DEV int place(int n)
+{
+    constexpr int each = PAIRS > 2 ? PAIRS / 2 : 1;
+    return n ^ (n / 8 & (each - 1));
+}
+/* Those of PAIRS pairs from pair p on, a multiple of PAIRS. */
+template <int PAIRS> PT_DEV void ld_angles(const float *angle, int p, float *cs)
+{
+    if constexpr (PAIRS == 1) {
+        float2 v = vld(reinterpret_cast<const float2 *>(angle) + p);
+        cs[0] = v.x, cs[1] = v.y;
+    } else {
+#pragma unroll
+        for (int e = 0; e < PAIRS; e += 2) ld_vec<4>(angle + 4 * place<PAIRS>((p + e) / 2), cs + 2 * e);
+    }
+}
+
 /* One block a row. HALF: a thread takes V pairs (i.., i + half..); ADJACENT: V/2 pairs that lie together (V > 1), or one. */
 template <typename T, int V, bool HALF>
 __global__ void __launch_bounds__(BLOCK)
@@ -59,30 +78,36 @@ __global__ void __launch_bounds__(BLOCK)
     PT_SHARED(float, angle, [MAX_ROT]);
     constexpr int PAIRS = HALF || V == 1 ? V : V / 2;
     int64_t row = blockIdx.x;
-    for (int i = (int)threadIdx.x; i < 2 * half; i += BLOCK) angle[i] = table[row * ld_table + i];
+    for (int i = (int)threadIdx.x; i < 2 * half; i += BLOCK)
+        angle[4 * place<PAIRS>(i / 4) + i % 4] = (i % 2 ? sign : 1.0f) * table[row * ld_table + i];
     __syncthreads();
     int per = half / PAIRS, items = heads * per;
+#pragma unroll 1
     for (int item = (int)threadIdx.x; item < items; item += BLOCK) {
         int head = item / per, p = item % per * PAIRS;
         T *at = x + row * ld + (int64_t)head * dim;
+        float cs[2 * PAIRS];
         if constexpr (HALF) {
             float u[V], v[V];
             ld_vec<V>(at + p, u);
             ld_vec<V>(at + half + p, v);
+            ld_angles<PAIRS>(angle, p, cs);
 #pragma unroll
-            for (int e = 0; e < V; e++) turn(u + e, v + e, angle[2 * (p + e)], sign * angle[2 * (p + e) + 1]);
+            for (int e = 0; e < V; e++) turn(u + e, v + e, cs[2 * e], cs[2 * e + 1]);
             st_vec<V>(at + p, u);
             st_vec<V>(at + half + p, v);
         } else if constexpr (V == 1) {
             float u = to_f(at[2 * p]), v = to_f(at[2 * p + 1]);
-            turn(&u, &v, angle[2 * p], sign * angle[2 * p + 1]);
+            ld_angles<PAIRS>(angle, p, cs);
+            turn(&u, &v, cs[0], cs[1]);
             at[2 * p] = from_f<T>(u);
             at[2 * p + 1] = from_f<T>(v);
         } else {
             float u[V];
             ld_vec<V>(at + 2 * p, u);
+            ld_angles<PAIRS>(angle, p, cs);
 #pragma unroll
-            for (int e = 0; e < V; e += 2) turn(u + e, u + e + 1, angle[2 * p + e], sign * angle[2 * p + e + 1]);
+            for (int e = 0; e < V; e += 2) turn(u + e, u + e + 1, cs[e], cs[e + 1]);
             st_vec<V>(at + 2 * p, u);
         }
     }
