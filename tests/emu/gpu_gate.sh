@@ -9,7 +9,7 @@
 # only files that changed are compiled again. NVCC, CXX, CC as in the makefile; without nvcc `test` is one skipped line.
 set -eu
 cd "$(dirname "$0")/../.."
-HEADER='kernel\tarch\tregs\tstack\tspill\tsmem\tinstr\tmma\tldmatrix\tcp_async\tlocal\tothers_per_mma\tload16\tstore16'
+HEADER='kernel\tarch\tregs\tstack\tspill\tsmem\tinstr\tmma\tldmatrix\tcp_async\tlocal\tothers_per_mma\tload16\tstore16\tldsm_per_mma'
 what=$1; shift
 budgets=${GPU_BUDGETS:-tests/emu/gpu_budgets.tsv}
 gen=${GEN:-build/gcc/gen}; keep=build/ptxas; flags="-std=c++17 -O3 -lineinfo"
@@ -24,7 +24,7 @@ version=$($NVCC --version | tail -n 1)
 plain() { c++filt | sed -e 's/(anonymous namespace):://g' -e 's/^void //' -e 's/__nv_bfloat16/bf16/g' -e 's/([a-z]*)//g' -e 's/(.*//'; }
 
 digest() { # FILE ARCH
-    { echo "$version $flags sm_$2 form 1"; cat tests/emu/sass/*.[ch] # form: of the lines that compile() writes
+    { echo "$version $flags sm_$2 form 2"; cat tests/emu/sass/*.[ch] # form: of the lines that compile() writes
       ${CXX:-g++} -std=c++17 -MM -I. -I$gen -Itests/emu/include -Itests/emu -D_GNU_SOURCE -DCUDA_EMU -include tests/emu/cuda_emu.h -x c++ "$1" |
         tr -d '\\' | tr ' ' '\n' | grep -E '^(kernels|base|train)/' | sort | xargs cat
     } | sha256sum | cut -c1-24
@@ -42,13 +42,13 @@ compile() { # FILE ARCH OUT
     "$keep/sass_count" "$dir/k.cubin" 2>/dev/null | awk '
         /^[^ ]/ { k = $1; sub(/^\.text\./, "", k); next }
         / instructions, / { print "S", k, $1, $3, $5, $7, $9 }
-        / an mma/ { for (i = 1; i <= NF; i++) if ($i == "an") print "L", k, $(i - 1) }' >>"$dir/all"
+        / an mma/ { for (i = 1; i <= NF; i++) if ($i == "an") print ($(i - 1) == "bytes" ? "M " k " " $(i - 2) : "L " k " " $(i - 1)) }' >>"$dir/all"
     awk '/\.entry / { k = $0; sub(/.*\.entry /, "", k); sub(/\(.*/, "", k) }
          /ld\.global.*\.(v4\.(f32|b32|u32|s32)|v2\.(f64|b64|u64))/ { a[k]++ } /st\.global.*\.(v4\.(f32|b32|u32|s32)|v2\.(f64|b64|u64))/ { b[k]++ }
          /^}/ && k { print "P", k, a[k] + 0, b[k] + 0; k = "" }' "$dir/$base.ptx" >>"$dir/all" 2>/dev/null || true
     awk -v arch="$2" '$1 == "R" { r[$2] = $3 "\t" $4 "\t" $5 "\t" $6; if (!($2 in n)) { n[$2] = 1; name[++c] = $2 } }
-         $1 == "S" { s[$2] = $3 "\t" $4 "\t" $5 "\t" $6 "\t" $7 } $1 == "L" { if (!($2 in l) || $3 < l[$2]) l[$2] = $3 } $1 == "P" { p[$2] = $3 "\t" $4 }
-         END { for (i = 1; i <= c; i++) { k = name[i]; print k "\t" arch "\t" r[k] "\t" (k in s ? s[k] : "-\t-\t-\t-\t-") "\t" (k in l ? l[k] : "-") "\t" (k in p ? p[k] : "-\t-") } }' "$dir/all" >"$dir/tsv"
+         $1 == "S" { s[$2] = $3 "\t" $4 "\t" $5 "\t" $6 "\t" $7 } $1 == "L" { if (!($2 in l) || $3 < l[$2]) l[$2] = $3 } $1 == "M" { if ($3 > m[$2] + 0) m[$2] = $3 } $1 == "P" { p[$2] = $3 "\t" $4 }
+         END { for (i = 1; i <= c; i++) { k = name[i]; print k "\t" arch "\t" r[k] "\t" (k in s ? s[k] : "-\t-\t-\t-\t-") "\t" (k in l ? l[k] : "-") "\t" (k in p ? p[k] : "-\t-") "\t" (k in m ? m[k] : "-") } }' "$dir/all" >"$dir/tsv"
     cut -f1 "$dir/tsv" | plain | paste - "$dir/tsv" | cut -f1,3- >"$3.new.$$" && mv "$3.new.$$" "$3"
     rm -rf "$dir"
 }
@@ -75,7 +75,7 @@ test)
             if (!(key in most)) { if (fig != "others_per_mma") bad = bad sprintf("# %s sm_%s: %s %s has no budget (gpu_gate.sh lower)\n", $1, $2, fig, v) }
             else { used[key] = 1; if (v + 0 > most[key] + 0) bad = bad sprintf("# %s sm_%s: %s %s, budget %s\n", $1, $2, fig, v, most[key]); if (v + 0 < most[key] + 0) lower++ }
         }
-        { n++; arch[$2] = 1; judge("regs", int(($3 + 7) / 8) * 8); judge("smem", $6); if ($12 != "-") judge("others_per_mma", $12)
+        { n++; arch[$2] = 1; judge("regs", int(($3 + 7) / 8) * 8); judge("smem", $6); if ($12 != "-") judge("others_per_mma", $12); if ($15 != "-") judge("ldsm_per_mma", $15)
           if ($4 + $5 > 0) spilt = spilt sprintf("# %s sm_%s: %d bytes of stack, %d of spills\n", $1, $2, $4, $5)
           if ($11 != "-" && $11 > 0) spilt = spilt sprintf("# %s sm_%s: %d accesses to local memory\n", $1, $2, $11) }
         END { for (k in most) { split(k, q, "\t"); if ((q[2] in arch) && !(k in used)) bad = bad sprintf("# %s sm_%s: %s in the budgets, but no such kernel (gpu_gate.sh lower)\n", q[1], q[2], q[3]) }
@@ -88,7 +88,7 @@ lower)
       awk -F'\t' -v B="$budgets" '
         BEGIN { while ((getline line < B) > 0) { split(line, q, "\t"); if (line !~ /^#/) { most[q[1] "\t" q[2] "\t" q[3]] = q[4]; arch[q[2]] = 1 } } }
         function put(fig, v,   key) { key = $1 "\t" $2 "\t" fig; print key "\t" (key in most && most[key] + 0 < v + 0 ? most[key] : v); here[$2] = 1 }
-        { put("regs", int(($3 + 7) / 8) * 8); put("smem", $6); if ($12 != "-" && $1 ~ /^attention_fwd_k/) put("others_per_mma", $12) }
+        { put("regs", int(($3 + 7) / 8) * 8); put("smem", $6); if ($12 != "-" && $1 ~ /^attention_fwd_k/) put("others_per_mma", $12); if ($15 != "-") put("ldsm_per_mma", $15) }
         END { for (k in most) { split(k, q, "\t"); if (!(q[2] in here)) print k "\t" most[k] } }' "$all" | LC_ALL=C sort
     } >"$budgets.new" && mv "$budgets.new" "$budgets" ;;
 *) echo "usage: gpu_gate.sh table|test|lower ARCH..." >&2; exit 2 ;;

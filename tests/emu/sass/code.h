@@ -1,12 +1,13 @@
 /* Machine code of a kernel, as far as the counters need it (sm_70 to sm_90).
  *
  * An instruction is 16 bytes: its opcode the low 12 bits, predicate bits 12-15 (7: always), registers in bits 16-23 (result),
- * 24-31, 32-39 (where bits 9-11 say 1: a register) and 64-71; 255 is none. Bits 73-75 of a load or store tell its width (0-3: 1
- * or 2 bytes, 4: 4, 5: 8, 6: 16). From bit 105 on: stall count (4 bits), yield, the barrier that its result sets (3 bits; 7:
- * none), the barrier of its operands (3), and the barriers that it waits for (6). Calibrated against the PTX of small kernels:
- * HMMA 0x23c, LDSM 0x83b, LDGSTS 0xfae, LDL 0x983, STL 0x387, BRA 0x947, LDG 0x981, STG 0x986, ST 0x985, STS 0x388 and 0x988
- * (by a uniform register). A branch's distance from the next instruction, in steps of 4 bytes, lies in the bits from 34 on;
- * since sm_90 its low 8 bits lie in bits 16-23. The branch to itself that closes every kernel tells which. */
+ * 24-31, 32-39 (where bits 9-11 say 1: a register) and 64-71; 255 is none. Bits 73-75 of a load or store tell its width (0-3:
+ * 1 or 2 bytes, 4: 4, 5: 8, 6: 16); bits 72-73 of LDSM how many 8x8 matrices it fetches (0: 1, 1: 2, 2: 4). From bit 105 on:
+ * stall count (4 bits), yield, the barrier that its result sets (3 bits; 7: none), the barrier of its operands (3), and the
+ * barriers that it waits for (6). Calibrated against the PTX of small kernels: HMMA 0x23c, LDSM 0x83b, LDGSTS 0xfae, LDL
+ * 0x983, STL 0x387, BRA 0x947, LDG 0x981, STG 0x986, ST 0x985, STS 0x388 and 0x988 (by a uniform register). A branch's
+ * distance from the next instruction, in steps of 4 bytes, lies in the bits from 34 on; since sm_90 its low 8 bits lie in bits
+ * 16-23. The branch to itself that closes every kernel tells which. */
 #ifndef SASS_CODE_H
 #define SASS_CODE_H
 #include <stdbool.h>
@@ -41,6 +42,8 @@ static inline unsigned width(const code *c, size_t i)
     unsigned w = (unsigned)(high(c, i) >> 9 & 7);
     return w < 4 ? 2 : 4u << (w - 4);
 }
+/* Bytes of shared memory that a warp fetches by the ldmatrix at i. */
+static inline unsigned ldsm_bytes(const code *c, size_t i) { return 128u << (high(c, i) >> 8 & 3); }
 
 /* Says in c->split how branches are written. */
 static inline void find_split(code *c)

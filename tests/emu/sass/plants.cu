@@ -131,6 +131,26 @@ extern "C" __global__ void __launch_bounds__(32) overlapped_product(float *out, 
     for (int i = 0; i < 4; i++) out[l * 4 + i] = acc[i];
 }
 
+/* ---- bytes of ldmatrix an mma ---- */
+/* Four matrices of 8 x 8 and one, for two products: 320 bytes. */
+extern "C" __global__ void __launch_bounds__(32) fetched_five(float *out, const bf16 *x, int rows)
+{
+    PT_SHARED(bf16, tile, [32 * 24]);
+    int l = (int)threadIdx.x;
+    float acc[4] = {0, 0, 0, 0};
+    st16(tile + l * 24, ld16(x + l * 8));
+    __syncthreads();
+#pragma unroll 1
+    for (int r = 0; r < rows; r++) {
+        uint32_t a[4], b;
+        ldmatrix_x4(a, tile + (l % 16) * 24 + r % 2 * 8);
+        asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];" : "=r"(b) : "r"((uint32_t)__cvta_generic_to_shared(tile + l % 8 * 24 + r % 2 * 8)));
+        mma_bf16_16816(acc, a, b, a[0]);
+        mma_bf16_16816(acc, a, a[1], b);
+    }
+    for (int i = 0; i < 4; i++) out[l * 4 + i] = acc[i];
+}
+
 /* ---- narrow and wide accesses ---- */
 /* Two numbers of a row, one by one. */
 extern "C" __global__ void __launch_bounds__(256) narrow_row(float *y, const float *x, int64_t n)

@@ -4,8 +4,8 @@
  *
  * For every kernel: instructions, tensor-core products (mma), ldmatrix, 16-byte asynchronous copies, accesses to local memory,
  * loads and stores of global memory (wide: 16 bytes a thread; narrow: fewer), and serial load loops (serial.h); then each
- * innermost loop that holds mma: its products and its other instructions for each of them, and each serial loop. Loops stand in
- * the order of their addresses. -k: only kernels whose symbol holds `name`. -v: the loops' opcodes. -m: exit 1 when no loop of a
+ * innermost loop that holds mma: its products, its other instructions and the bytes of ldmatrix for each of them; and each serial
+ * loop. Loops stand in the order of their addresses. -k: only kernels whose symbol holds `name`. -v: the loops' opcodes. -m: exit 1 when no loop of a
  * chosen kernel has at most `ratio` other instructions an mma (its leanest loop is the one judged: the one without masks), or
  * when a chosen kernel touches local memory. What an instruction looks like: code.h. */
 #include <stdbool.h>
@@ -34,6 +34,13 @@ static unsigned count_width(const code *c, unsigned op, bool wide)
 {
     unsigned n = 0;
     for (size_t i = 0; i < c->n; i++) n += opcode(c, i) == op && (width(c, i) >= 16) == wide;
+    return n;
+}
+static unsigned ldsm_bytes_of(const code *c, const loop *l)
+{
+    unsigned n = 0;
+    for (size_t i = l->first; i <= l->last; i++)
+        if (opcode(c, i) == LDSM) n += ldsm_bytes(c, i);
     return n;
 }
 
@@ -92,9 +99,9 @@ static bool report(const char *name, code c, bool verbose, double limit)
     for (size_t k = 0; k < n; k++) {
         size_t all = loops[k].last - loops[k].first + 1;
         double ratio = (double)(all - loops[k].mma) / loops[k].mma;
-        printf("    loop %zu-%zu: %u mma, %zu others, %.2f an mma (ldmatrix %u, cp.async %u)\n", loops[k].first, loops[k].last,
-               loops[k].mma, all - loops[k].mma, ratio, count(&c, loops[k].first, loops[k].last, LDSM),
-               count(&c, loops[k].first, loops[k].last, LDGSTS));
+        printf("    loop %zu-%zu: %u mma, %zu others, %.2f an mma (ldmatrix %u: %.1f bytes an mma; cp.async %u)\n", loops[k].first,
+               loops[k].last, loops[k].mma, all - loops[k].mma, ratio, count(&c, loops[k].first, loops[k].last, LDSM),
+               (double)ldsm_bytes_of(&c, &loops[k]) / loops[k].mma, count(&c, loops[k].first, loops[k].last, LDGSTS));
         if (verbose) print_opcodes(&c, &loops[k]);
         if (least < 0 || ratio < least) least = ratio;
     }

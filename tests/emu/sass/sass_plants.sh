@@ -9,7 +9,7 @@ fi
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
 n=0 bad=0
 result() { n=$((n + 1)); if [ "$1" = "$2" ]; then echo "ok $n - $3"; else echo "not ok $n - $3: $1, expected $2"; bad=1; fi; }
-echo "1..18"
+echo "1..22"
 ${CC:-gcc} -std=c17 -O2 tests/emu/sass/sass_count.c -o "$tmp/sass_count" || exit 1
 for arch in 80 90; do
     $NVCC -std=c++17 -O3 -I. -I"${GEN:-build/gcc/gen}" -D_GNU_SOURCE -arch=sm_$arch -cubin tests/emu/sass/plants.cu -o "$tmp/k.cubin" || exit 1
@@ -22,5 +22,9 @@ for arch in 80 90; do
         result "$(awk -v k=$k '$1 == k { print $2 }' "$tmp/found")" 0 "sm_$arch: $k is let pass"
     done
     result "$(awk '$1 == "narrow_row" { print $3, $4, $5, $6 }' "$tmp/found")" "2 0 2 0" "sm_$arch: two loads and two stores of 4 bytes"
+    # kernel, bytes of ldmatrix an mma of its loop
+    "$tmp/sass_count" "$tmp/k.cubin" | awk '/^[^ ]/ { k = $1 } / bytes an mma/ { for (i = 1; i < NF; i++) if ($i == "bytes") print k, $(i - 1) }' >"$tmp/fetched"
+    result "$(awk '$1 == "overlapped_product" { print $2 }' "$tmp/fetched")" 512.0 "sm_$arch: four matrices a product are 512 bytes an mma"
+    result "$(awk '$1 == "fetched_five" { print $2 }' "$tmp/fetched")" 320.0 "sm_$arch: five matrices for two products are 320"
 done
 exit $bad
