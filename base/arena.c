@@ -4,8 +4,8 @@
 
 const char *pt_role_name(pt_role r)
 {
-    static const char *const names[PT_ROLE_COUNT] = {"weights",     "adapters", "gradients",     "optimiser",
-                                                     "activations", "scratch",  "communication", "kv cache"};
+    static const char *const names[PT_ROLE_COUNT] = {"weights",     "weights as numbers", "adapters",      "gradients", "optimiser",
+                                                     "activations", "scratch",            "communication", "kv cache"};
     return names[r];
 }
 

@@ -10,6 +10,7 @@
 
 typedef enum pt_role {
     PT_ROLE_WEIGHTS,
+    PT_ROLE_KEPT, /* frozen matrices a second time, as numbers for products */
     PT_ROLE_ADAPTERS,
     PT_ROLE_GRADIENTS,
     PT_ROLE_OPTIMISER,

@@ -10,7 +10,11 @@ typedef struct pt_buf {
     unsigned char *base; /* the backend's address; NULL in a dry run */
     size_t bytes;
     void *owner; /* the backend's own use */
-    const void *packed; /* the matrix that begins at base a second time, as pt_ops.pack wrote it; NULL = there is none */
+    /* the matrix that begins at base a second time, as pt_ops.pack wrote it; NULL = there is none */
+    const void *packed;
+    /* that second form is the matrix as numbers of the activations' type, whole, for products (PT_FORM_PRODUCTS); a dry run sees kept before packed is there */
+    bool kept;
+    int room_cols, room_rows; /* of it: columns and rows behind the matrix's own for the backend's use, multiples of 8, zeros at first */
 } pt_buf;
 
 typedef struct pt_view {

@@ -1,6 +1,6 @@
 /* Linear layers over every stored weight type. A call with many rows dequantises a frozen weight block of rows by block of
- * rows into the workspace and multiplies; a call with few rows (decoding) multiplies straight from the blocks, or from the backend's second form of
- * the whole matrix (pt_buf.packed), which then must hold the same numbers.
+ * rows into the workspace and multiplies; a call with few rows (decoding) multiplies straight from the blocks. Either may read the backend's second form of
+ * the whole matrix instead (pt_buf.packed; many rows where pt_buf.kept), which then must hold the same numbers.
  *   forward   y[N,O] = beta*y + x[N,I] . w[O,I]^T (+ b[O])
  *   bwd_x     dx[N,I] = beta*dx + dy[N,O] . w[O,I]
  *   bwd_w     dw[O,I] += dy^T . x,  db[O] += sum_n dy     (full tuning; f32)

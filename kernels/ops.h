@@ -17,6 +17,12 @@
 #include "kernels/rope.h"
 #include "kernels/sample.h"
 
+/* What a second form of a matrix is for. */
+typedef enum pt_form {
+    PT_FORM_DECODE,  /* products of few rows */
+    PT_FORM_PRODUCTS /* products of many: numbers of ctx->act, dense [rows + room_rows, cols + room_cols] with the rooms of w.buf; pt_buf.kept */
+} pt_form;
+
 typedef struct pt_ops {
     const char *name; /* "ref", "cpu", "cuda", "emulated" */
     bool apart;       /* the device has memory of its own: weights are copied to it, and a step should wait for it once only */
@@ -25,10 +31,10 @@ typedef struct pt_ops {
     pt_status (*measure)(double *f32_gflops, double *bf16_gflops); /* rates of a product, in about 30 ms; 0: the type is not there */
     const char *(*isa)(void);                /* the variant in use: "avx512", "avx2", "base" */
     pt_status (*isa_set)(const char *name);  /* takes another; PT_EARG when this processor lacks it, NULL = the best */
-    /* a second form of a whole frozen matrix, for decoding: its bytes (0: this type, or this processor, has none), and what writes it (64-byte aligned).
-       pt_buf.packed says where it is; the matrix itself stays for all else. NULL elsewhere */
-    size_t (*packed_bytes)(pt_dtype type, int64_t rows, int64_t cols);
-    void (*pack)(pt_view w, void *to);
+    /* a second form of a whole frozen matrix: its bytes (0: this backend, type or processor has none, or gains nothing), and what writes it, of the backend's
+       one kind (64-byte aligned). pt_buf.packed says where it is; the matrix itself stays for all else. NULL: no second forms */
+    size_t (*packed_bytes)(const pt_ctx *ctx, pt_form form, pt_view w);
+    pt_status (*pack)(pt_ctx *ctx, pt_view w, void *to);
     /* device and memory */
     pt_status (*open)(pt_ctx *ctx, pt_compute compute); /* fills device, stream, compute, act; PT_ENOSUP says why */
     void (*close)(pt_ctx *ctx);

@@ -34,18 +34,21 @@ done:
     return rc;
 }
 
-static size_t packed_bytes(pt_dtype t, int64_t rows, int64_t cols)
+static size_t packed_bytes(const pt_ctx *ctx, pt_form form, pt_view w)
 {
-    return PT_PICK(pt_vpacked_bytes)(t, rows, cols);
+    (void)ctx;
+    return form == PT_FORM_DECODE ? PT_PICK(pt_vpacked_bytes)(w.type, w.rows, w.cols) : 0;
 }
 
-static void pack(pt_view w, void *to)
+static pt_status pack(pt_ctx *ctx, pt_view w, void *to)
 {
-    const size_t strip = packed_bytes(w.type, PT_PACKED_ROWS, w.cols), row = pt_view_row_bytes(w);
+    const size_t strip = PT_PICK(pt_vpacked_bytes)(w.type, PT_PACKED_ROWS, w.cols), row = pt_view_row_bytes(w);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < w.rows; r += PT_PACKED_ROWS)
         PT_PICK(pt_vpack)(w.type, (const uint8_t *)pt_at(w) + (size_t)r * row, row, w.rows - r < PT_PACKED_ROWS ? w.rows - r : PT_PACKED_ROWS, w.cols,
                           (uint8_t *)to + (size_t)(r / PT_PACKED_ROWS) * strip);
+    (void)ctx;
+    return PT_OK;
 }
 
 #define PT_CPU_ENTRY(op, args) .op = pt_cpu_##op,

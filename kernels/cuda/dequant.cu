@@ -2,6 +2,7 @@
  * same with chosen rows. Bytes at least: the blocks once, the numbers once. Blocks come through shared memory in aligned steps
  * of 16 bytes; f32, f16 and bf16 straight from memory, unless they lie at an address that is no multiple of their size. */
 #include "kernels/cuda/dequant.cuh"
+#include "kernels/cuda/ops_cuda.h"
 
 namespace
 {
@@ -115,6 +116,25 @@ pt_status pt_cuda_dequant(pt_ctx *ctx, pt_view w, int64_t r0, int64_t n, int64_t
     if (n == 0 || cols == 0) return PT_OK;
     return type == PT_BF16 ? rows<bf16>(ctx, w, r0, n, c0, cols, (bf16 *)out, ldo)
                            : rows<float>(ctx, w, r0, n, c0, cols, (float *)out, ldo);
+}
+
+/* A weight of the activations' type is used where it lies. */
+extern "C" size_t pt_cuda_packed_bytes(const pt_ctx *ctx, pt_form form, pt_view w)
+{
+    if (form != PT_FORM_PRODUCTS || w.type == ctx->act) return 0;
+    return (size_t)(w.rows + w.buf->room_rows) * (size_t)(w.cols + w.buf->room_cols) * pt_dtype_get(ctx->act)->bytes;
+}
+
+extern "C" pt_status pt_cuda_pack(pt_ctx *ctx, pt_view w, void *to)
+{
+    PT_RETURN(pt_check_view("pack", "w", w, w.rows, w.cols));
+    const int64_t ld = w.cols + w.buf->room_cols;
+    pt_buf form = {};
+    form.base = static_cast<unsigned char *>(to), form.bytes = pt_cuda_packed_bytes(ctx, PT_FORM_PRODUCTS, w);
+    const pt_view all = {&form, 0, ctx->act, w.rows + w.buf->room_rows, ld, ld};
+    PT_RETURN(pt_cuda_zero(ctx, pt_view_cols(pt_view_rows(all, 0, w.rows), w.cols, w.buf->room_cols)));
+    PT_RETURN(pt_cuda_zero(ctx, pt_view_rows(all, w.rows, w.buf->room_rows)));
+    return ctx->dry ? PT_OK : pt_cuda_dequant(ctx, w, 0, w.rows, 0, w.cols, ctx->act, to, ld);
 }
 
 extern "C" pt_status pt_cuda_embed(pt_ctx *ctx, const pt_embed_args *a)

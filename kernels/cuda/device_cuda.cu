@@ -157,6 +157,27 @@ static pt_status put(pt_cuda_device *d, cudaStream_t stream, unsigned char *to, 
     return PT_OK;
 }
 
+/* n dense host rows of `row` bytes -> rows `pitch` bytes apart: as many at a time as the block has room for. */
+static pt_status put_apart(pt_cuda_device *d, cudaStream_t stream, unsigned char *to, size_t pitch, const unsigned char *from, size_t row, size_t n)
+{
+    for (size_t at = 0, now; at < row * n; at += now) {
+        unsigned char *p, *dst = to + at / row * pitch + at % row;
+        const size_t left = row - at % row;
+        PT_RETURN(stage_take(&d->stage, stream, row * n - at, &p, &now));
+        counts.copies++;
+        if (left < row || now < row) { /* a part of a row */
+            now = now < left ? now : left;
+            memcpy(p, from + at, now);
+            PT_CUDA_RETURN(cudaMemcpyAsync(dst, p, now, cudaMemcpyHostToDevice, stream));
+        } else {
+            now = now / row * row;
+            memcpy(p, from + at, now);
+            PT_CUDA_RETURN(cudaMemcpy2DAsync(dst, pitch, p, row, row, now / row, cudaMemcpyHostToDevice, stream));
+        }
+    }
+    return PT_OK;
+}
+
 /* Dense device bytes -> host, delivered later. */
 static pt_status fetch(pt_cuda_device *d, unsigned char *to, const unsigned char *from, size_t bytes)
 {
@@ -254,7 +275,8 @@ extern "C" pt_status pt_cuda_alloc(pt_ctx *ctx, pt_buf *buf, size_t bytes)
                        (double)bytes / 1048576.0, (double)have / 1048576.0, (double)total / 1048576.0);
     }
     if (e != cudaSuccess) return pt_cuda_failed("cudaMalloc", (int)e);
-    *buf = pt_buf{static_cast<unsigned char *>(p), bytes, &owned, NULL};
+    *buf = pt_buf{};
+    buf->base = static_cast<unsigned char *>(p), buf->bytes = bytes, buf->owner = &owned;
     counts.allocs++;
     counts.bytes += bytes;
     if (counts.bytes > counts.peak) counts.peak = counts.bytes;
@@ -290,10 +312,10 @@ static pt_status put_rows(pt_ctx *ctx, cudaStream_t stream, pt_view dst, const v
     size_t row;
     int64_t n;
     PT_RETURN(rows_of("upload", dst, &row, &n));
-    for (int64_t r = 0; r < n && !ctx->dry; r++)
-        PT_RETURN(put(dev_of(ctx), stream, pt_ptr<unsigned char>(dst) + (size_t)r * pt_view_row_bytes(dst),
-                      static_cast<const unsigned char *>(src) + (size_t)r * row, row));
-    return PT_OK;
+    if (ctx->dry || n == 0) return PT_OK;
+    const unsigned char *from = static_cast<const unsigned char *>(src);
+    if (n == 1) return put(dev_of(ctx), stream, pt_ptr<unsigned char>(dst), from, row);
+    return put_apart(dev_of(ctx), stream, pt_ptr<unsigned char>(dst), pt_view_row_bytes(dst), from, row, (size_t)n);
 }
 
 extern "C" pt_status pt_cuda_upload(pt_ctx *ctx, pt_view dst, const void *src)

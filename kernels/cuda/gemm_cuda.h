@@ -34,6 +34,14 @@ pt_status pt_cuda_gemm(pt_ctx *ctx, const pt_cuda_gemm_args *a);
 int64_t pt_cuda_piece(int sms, int64_t m, int64_t n, int64_t most);
 /* The same on ctx's chip. */
 int64_t pt_cuda_gemm_piece(const pt_ctx *ctx, int64_t m, int64_t n, int64_t most);
+/* Where a weight lies whole as numbers of ctx->act: itself, or its second form (pt_buf.kept). */
+typedef struct pt_cuda_whole_w {
+    unsigned char *at;        /* NULL in a dry run */
+    int64_t ld;               /* elements from one row to the next */
+    int room_cols, room_rows; /* behind its own columns and rows, for whoever multiplies */
+} pt_cuda_whole_w;
+/* False: it must be dequantised. A dry run answers as the call that it stands for. */
+bool pt_cuda_whole(const pt_ctx *ctx, pt_view w, pt_cuda_whole_w *out);
 /* linear, with what scratch it takes of ws: what linear and the head share. */
 struct pt_ws;
 struct pt_linear_args;

@@ -1,7 +1,7 @@
 /* The language-model head on the device: kernels/head.h. A chunk of rows at a time: logits [rows, V] in f32 by cuBLASLt, one
  * kernel for log-softmax, gather and statistics, one that turns the logits into gradients in place (bf16 over the first half of
- * each row with compute bf16), and cuBLASLt again for dx (all its columns in one product) and dw. A w that is not of the
- * activations' type becomes numbers once a call, whole, where dx is wanted; else block by block of the vocabulary. Sums over the vocabulary take one kernel more, and the reference's a second matrix of logits and its statistics.
+ * each row with compute bf16), and cuBLASLt again for dx (all its columns in one product) and dw. A w that does not lie
+ * whole as numbers (pt_cuda_whole) becomes them once a call, whole, where dx is wanted; else block by block of the vocabulary. Sums over the vocabulary take one kernel more, and the reference's a second matrix of logits and its statistics.
  * Bytes at least of the kernels, a row: 4V (statistics; sums, 8V with a reference); 4V + V*e more (gradient, 8V + V*e with a reference);
  * 4V + V*e (logits). */
 #include "kernels/cuda/dequant.cuh"
@@ -284,6 +284,7 @@ struct head_work {
     int64_t rows, ld;
     size_t elem;
     bool in_place, whole; /* w is used where it lies; w lies dequantised, whole, in the workspace */
+    int64_t ldw;          /* of w */
     float *z, *stats, *zt;
     float *zr, *stats_r, *over; /* NULL where nothing asks for them */
     unsigned char *w, *scratch;
@@ -293,7 +294,8 @@ pt_status work_begin(head_work *k, pt_ctx *ctx, const pt_head_args *a)
 {
     int64_t hd = a->x.rows, vocab = a->w.rows, c = a->w.cols, m = pt_view_ok(a->row_head) ? a->row_head.cols : 0;
     *k = {};
-    k->ctx = ctx, k->a = a, k->elem = pt_dtype_get(ctx->act)->bytes, k->in_place = a->w.type == ctx->act;
+    pt_cuda_whole_w there;
+    k->ctx = ctx, k->a = a, k->elem = pt_dtype_get(ctx->act)->bytes, k->in_place = pt_cuda_whole(ctx, a->w, &there);
     k->whole = !k->in_place && pt_view_ok(a->dx);
     k->ld = (vocab + 31) / 32 * 32;
     bool other = pt_head_reference(a);
@@ -309,6 +311,7 @@ pt_status work_begin(head_work *k, pt_ctx *ctx, const pt_head_args *a)
     if (other) PT_RETURN(pt_take(&ws, &k->zr, (size_t)k->rows * (size_t)k->ld * sizeof(float)));
     if (other) PT_RETURN(pt_take(&ws, &k->stats_r, (size_t)k->rows * sizeof(float)));
     if (pt_head_sums(a)) PT_RETURN(pt_take(&ws, &k->over, (size_t)k->rows * OVER * sizeof(float)));
+    k->w = there.at, k->ldw = k->in_place ? there.ld : c;
     if (!k->in_place) PT_RETURN(pt_take(&ws, &k->w, elems * k->elem));
     PT_RETURN(pt_take(&ws, &k->scratch, PT_GEMM_SCRATCH));
     pt_ws_done(&ws);
@@ -331,8 +334,7 @@ pt_status logits(const head_work *k, pt_view x, float *to, int64_t h0, int64_t n
         int64_t now = vocab - v0 < step ? vocab - v0 : step;
         pt_cuda_gemm_args g = {};
         g.type = k->ctx->act, g.ctype = PT_F32, g.tb = true, g.m = n, g.n = now, g.k = c, g.alpha = 1, g.scratch = k->scratch;
-        g.a = x_row(k, x, h0), g.lda = x.ld, g.b = k->in_place ? pt_ptr<unsigned char>(a->w) : k->w,
-        g.ldb = k->in_place ? a->w.ld : c;
+        g.a = x_row(k, x, h0), g.lda = x.ld, g.b = k->w, g.ldb = k->ldw;
         g.c = to + v0, g.ldc = k->ld;
         if (!k->in_place && !k->whole) PT_RETURN(pt_cuda_dequant(k->ctx, a->w, v0, now, 0, c, k->ctx->act, k->w, c));
         PT_RETURN(pt_cuda_gemm(k->ctx, &g));
@@ -349,7 +351,7 @@ pt_status products(const head_work *k, int64_t h0, int64_t n)
     g.type = k->ctx->act, g.alpha = 1, g.scratch = k->scratch, g.a = k->z, g.lda = ld;
     if (pt_view_ok(a->dx)) {
         g.ctype = k->ctx->act, g.m = n, g.n = c, g.k = vocab;
-        g.b = k->in_place ? pt_ptr<unsigned char>(a->w) : k->w, g.ldb = k->in_place ? a->w.ld : c;
+        g.b = k->w, g.ldb = k->ldw;
         g.c = x_row(k, a->dx, h0), g.ldc = a->dx.ld;
         PT_RETURN(pt_cuda_gemm(k->ctx, &g));
     }

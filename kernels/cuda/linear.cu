@@ -1,5 +1,5 @@
-/* Linear layers on the device: kernels/linear.h. Many rows: blocks of w become numbers in the workspace (w of the activations'
- * type is used where it lies) and cuBLASLt multiplies. Forward takes blocks of w's rows, bwd_x blocks of its columns, so that
+/* Linear layers on the device: kernels/linear.h. Many rows: blocks of w become numbers in the workspace (w that lies
+ * whole as numbers, pt_cuda_whole, is used there) and cuBLASLt multiplies. Forward takes blocks of w's rows, bwd_x blocks of its columns, so that
  * no output is rounded twice; how many is pt_cuda_gemm_piece's to say, so that few waves of tiles are left part empty. Few rows (decoding): products straight from the blocks, each byte of w read once; x goes through
  * shared memory once per 16 or 32 rows of w. Bytes at least of the own kernels: few rows w once; bias N*O*(2e), b by every 32nd
  * row; db N*O*e. */
@@ -176,12 +176,25 @@ template <typename T> pt_status column_sum(pt_ctx *ctx, pt_view out, pt_view x)
 }
 } // namespace
 
+extern "C" bool pt_cuda_whole(const pt_ctx *ctx, pt_view w, pt_cuda_whole_w *out)
+{
+    const bool own = w.type == ctx->act, second = w.buf->kept && w.off == 0;
+    *out = {};
+    if (!own && !second) return false;
+    out->room_cols = second ? w.buf->room_cols : 0;
+    out->room_rows = second ? w.buf->room_rows : 0;
+    out->ld = own ? w.ld : w.cols + out->room_cols;
+    if (!ctx->dry) out->at = own ? pt_ptr<unsigned char>(w) : (unsigned char *)w.buf->packed;
+    return true;
+}
+
 extern "C" pt_status pt_cuda_product(pt_ws *ws, const pt_linear_args *a)
 {
     pt_ctx *ctx = ws->ctx;
     int64_t n = a->x.rows, out = a->w.rows, in = a->w.cols;
     size_t elem = pt_dtype_get(ctx->act)->bytes;
-    bool in_place = a->w.type == ctx->act;
+    pt_cuda_whole_w whole;
+    bool in_place = pt_cuda_whole(ctx, a->w, &whole);
     unsigned char *w = NULL, *scratch = NULL;
     if (n > FEW || ctx->dry) { /* a dry run may stand for any smaller call */
         if (!in_place) PT_RETURN(pt_take(ws, &w, scratch_elems(out, in, ROW_STEP, in) * elem));
@@ -196,8 +209,7 @@ extern "C" pt_status pt_cuda_product(pt_ws *ws, const pt_linear_args *a)
         pt_cuda_gemm_args g = {};
         g.type = g.ctype = ctx->act, g.tb = true, g.m = n, g.n = now, g.k = in, g.alpha = 1, g.beta = a->beta,
         g.scratch = scratch;
-        g.a = pt_ptr<void>(a->x), g.lda = a->x.ld, g.b = in_place ? pt_ptr<unsigned char>(a->w) : w,
-        g.ldb = in_place ? a->w.ld : in;
+        g.a = pt_ptr<void>(a->x), g.lda = a->x.ld, g.b = in_place ? whole.at : w, g.ldb = in_place ? whole.ld : in;
         g.c = pt_ptr<unsigned char>(a->y) + (size_t)o * elem, g.ldc = a->y.ld;
         if (!in_place) PT_RETURN(pt_cuda_dequant(ctx, a->w, o, now, 0, in, ctx->act, w, in));
         PT_RETURN(pt_cuda_gemm(ctx, &g));
@@ -217,7 +229,8 @@ extern "C" pt_status pt_cuda_linear_bwd_x(pt_ctx *ctx, const pt_linear_bwd_x_arg
     PT_RETURN(pt_check_linear_bwd_x(ctx, a));
     int64_t n = a->dx.rows, out = a->w.rows, in = a->w.cols;
     size_t elem = pt_dtype_get(ctx->act)->bytes;
-    bool in_place = a->w.type == ctx->act;
+    pt_cuda_whole_w whole;
+    bool in_place = pt_cuda_whole(ctx, a->w, &whole);
     unsigned char *w = NULL, *scratch = NULL;
     pt_ws ws = pt_ws_begin(ctx);
     if (!in_place) PT_RETURN(pt_take(&ws, &w, scratch_elems(out, in, COL_STEP, out) * elem));
@@ -229,8 +242,7 @@ extern "C" pt_status pt_cuda_linear_bwd_x(pt_ctx *ctx, const pt_linear_bwd_x_arg
         int64_t now = in - c < step ? in - c : step;
         pt_cuda_gemm_args g = {};
         g.type = g.ctype = ctx->act, g.m = n, g.n = now, g.k = out, g.alpha = 1, g.beta = a->beta, g.scratch = scratch;
-        g.a = pt_ptr<void>(a->dy), g.lda = a->dy.ld, g.b = in_place ? pt_ptr<unsigned char>(a->w) : w,
-        g.ldb = in_place ? a->w.ld : now;
+        g.a = pt_ptr<void>(a->dy), g.lda = a->dy.ld, g.b = in_place ? whole.at : w, g.ldb = in_place ? whole.ld : now;
         g.c = pt_ptr<unsigned char>(a->dx) + (size_t)c * elem, g.ldc = a->dx.ld;
         if (!in_place) PT_RETURN(pt_cuda_dequant(ctx, a->w, 0, out, c, now, ctx->act, w, now));
         PT_RETURN(pt_cuda_gemm(ctx, &g));

@@ -32,6 +32,8 @@ static void fill(pt_ops &t)
     t.fetch = pt_cuda_fetch;
     t.apart = true;
     t.load = pt_cuda_load;
+    t.packed_bytes = pt_cuda_packed_bytes;
+    t.pack = pt_cuda_pack;
 }
 
 /* Filled anew at each call, with the same values: no guarded initialiser, whose hooks the check build does not have. */

@@ -26,6 +26,9 @@ pt_status pt_cuda_forest_set(pt_ctx *ctx, pt_forest *f, const pt_forest_desc *d)
 size_t pt_cuda_forest_bytes(pt_ctx *ctx, const pt_forest_caps *caps);
 void pt_cuda_forest_free(pt_ctx *ctx, pt_forest *f);
 pt_status pt_cuda_load(pt_ctx *ctx, pt_view dst, const void *src);
+/* dequant.cu */
+size_t pt_cuda_packed_bytes(const pt_ctx *ctx, pt_form form, pt_view w);
+pt_status pt_cuda_pack(pt_ctx *ctx, pt_view w, void *to);
 #define PT_CUDA_DECL(name, args) pt_status pt_cuda_##name(pt_ctx *ctx, const args *a);
 PT_OP_LIST(PT_CUDA_DECL)
 #undef PT_CUDA_DECL

@@ -190,7 +190,7 @@ static void test_packed(void **state)
         for (int t = 0; t < 5; t++)
             for (int64_t n = 1; n <= 8; n++) {
                 const int64_t out = outs[(n + t) % 5], in = 32 * (n % 2 ? 5 : 18);
-                const size_t bytes = pt_ops_cpu.packed_bytes(types[t], out, in);
+                const size_t bytes = pt_ops_cpu.packed_bytes(&ot.cpu, PT_FORM_DECODE, (pt_view){.type = types[t], .rows = out, .cols = in, .ld = in});
                 assert_int_equal(bytes > 0, t < 3 && !strcmp(pt_cpu_isa(), "avx512vnni"));
                 if (!bytes) continue;
                 pt_view x = ot_rand_ld(n, in, in + 3, 1, 1), w = ot_weight(types[t], out, in, 2, 1), y = ot_rand_ld(n, out, out + 2, 3, 1), one = ot_out(1, out);
@@ -199,7 +199,7 @@ static void test_packed(void **state)
                 pt_buf second = {.base = ot_at(w), .bytes = (size_t)out * pt_view_row_bytes(w)};
                 void *to = aligned_alloc(64, (bytes + 63) / 64 * 64);
                 second.packed = to;
-                pt_ops_cpu.pack(w, to);
+                ot_ok(pt_ops_cpu.pack(&ot.cpu, w, to));
                 pt_view stored = w;
                 stored.buf = &second;
                 stored.off = 0;

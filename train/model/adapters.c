@@ -148,6 +148,13 @@ bool pt_lora_same_input(const pt_lora_module *x, const pt_lora_module *y)
     return false;
 }
 
+void pt_lora_group(int kind, int *first, int *last)
+{
+    *first = *last = kind;
+    for (int g = 0; g < N_GROUPS; g++)
+        if (kind >= groups[g][0] && kind <= groups[g][1]) *first = groups[g][0], *last = groups[g][1];
+}
+
 static const pt_lora_module *module_of(const pt_model *m, int layer, int kind)
 {
     for (size_t i = 0; i < m->n_modules; i++)

@@ -14,6 +14,8 @@ pt_status pt_lora_list(pt_model *m, const pt_peft *p, const char *dir, pt_lora_m
 pt_status pt_lora_all_used(const pt_model *m, const pt_st *st, const pt_lora_module *list, size_t n);
 /* Modules that read the same input: their A's lie one behind the other. */
 bool pt_lora_same_input(const pt_lora_module *x, const pt_lora_module *y);
+/* The first and the last of the modules that read what module `kind` reads. */
+void pt_lora_group(int kind, int *first, int *last);
 /* Elements of the list's largest matrix. */
 size_t pt_lora_most(const pt_lora_module *list, size_t n);
 /* A and B of a module out of the file to where the slot has them. one, two: [pt_lora_most]. */

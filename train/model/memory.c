@@ -13,6 +13,7 @@ static pt_status carve_params(pt_model *m)
         if (m->opt.lora.frozen_copy) CARVE(PT_ROLE_ADAPTERS, PT_F32, 1, m->n_flat, &m->frozen);
         if (m->opt.train) CARVE(PT_ROLE_GRADIENTS, PT_F32, 1, m->n_flat, &m->grad);
     }
+    PT_RETURN(pt_frozen_carve(m));
     PT_RETURN(pt_guests_carve(m));
     PT_RETURN(pt_new_rows_carve(m));
     pt_param_bind(m);

@@ -73,10 +73,11 @@ pt_status pt_model_new(pt_model **out, pt_ctx *ctx, pt_source *src, const pt_mod
     PT_TRY(pt_alloc0(&m->dec.k, m->cfg.layers));
     PT_TRY(pt_alloc0(&m->dec.v, m->cfg.layers));
     PT_TRY(make_rope(m));
-    PT_TRY(pt_model_bind_weights(m));
+    PT_TRY(pt_model_list_weights(m));
     PT_TRY(pt_lora_resolve(m, &opt->lora));
     PT_TRY(pt_lora_add_params(m));
     PT_TRY(pt_new_rows_add(m));
+    PT_TRY(pt_frozen_place(m));
     PT_TRY(pt_param_layout(m));
     *out = m;
     m = NULL;
@@ -101,13 +102,12 @@ void pt_model_free(pt_model *m)
     for (int r = 0; r < PT_ROLE_COUNT; r++)
         if (m->arena[r].buf.base) m->ctx->ops->free(m->ctx, &m->arena[r].buf);
     if (m->weights.base) m->ctx->ops->free(m->ctx, &m->weights);
-    for (size_t i = 0; m->bufs && i < m->n_specs; i++)
-        if (m->bufs[i].base) m->ctx->ops->free(m->ctx, &m->bufs[i]);
+    for (size_t i = 0; m->fixed && i < m->n_specs; i++)
+        if (m->fixed[i].buf.base && !m->fixed[i].at) m->ctx->ops->free(m->ctx, &m->fixed[i].buf);
     pt_guests_free(m);
     pt_peft_free(m->peft);
     free(m->start_dir);
-    free(m->bufs);
-    free(m->packed_at);
+    free(m->fixed);
     free(m->specs);
     free(m->blocks);
     free(m->modules);
@@ -233,7 +233,7 @@ pt_status pt_model_plan(pt_model *m, const pt_model_caps *caps, size_t bytes[PT_
     }
     for (int r = 0; r < PT_ROLE_COUNT; r++) bytes[r] = m->arena[r].peak;
     bytes[PT_ROLE_WEIGHTS] += m->weights.bytes;
-    for (size_t i = 0; i < m->n_specs; i++) bytes[PT_ROLE_WEIGHTS] += m->bufs[i].bytes;
+    bytes[PT_ROLE_WEIGHTS] += pt_frozen_wrapped(m);
     bytes[PT_ROLE_SCRATCH] += forest_bytes(m);
     m->planned = true;
 done:
@@ -257,6 +257,7 @@ static pt_status allocate(pt_model *m)
         PT_RETURN(allocate_role(m, a->role, &a->buf, a->peak));
         a->sealed = true;
     }
+    pt_frozen_bind(m);
     PT_RETURN(pt_model_carve(m));
     PT_RETURN(make_forests(m));
     PT_RETURN(pt_calloc(&m->loaded.slot_runs, (size_t)m->caps.segs, sizeof *m->loaded.slot_runs));

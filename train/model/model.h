@@ -75,6 +75,12 @@ const pt_model_config *pt_model_config_get(const pt_model *m);
 /* Dry run of forward, backward and generation at caps. Bytes by role (weights counts mapped bytes once). May be called again.
  */
 pt_status pt_model_plan(pt_model *m, const pt_model_caps *caps, size_t bytes[PT_ROLE_COUNT]);
+/* Frozen matrices that are not of the activations' type stand a second time on a device with memory of its own, as numbers, so that no product dequantises
+ * them: the first n of those that can (the head, then the layers' in their order), in the next plan. At first none. PT_ESTATE once committed. */
+pt_status pt_model_keep(pt_model *m, size_t n);
+/* How many can, and how many are; without training, on other devices, and of weights that are trained: none. */
+size_t pt_model_keepable(const pt_model *m);
+size_t pt_model_keeps(const pt_model *m);
 /* Allocates what was planned and loads weights and adapters. */
 pt_status pt_model_commit(pt_model *m);
 

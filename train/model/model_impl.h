@@ -116,6 +116,15 @@ typedef struct pt_guest {
     pt_view flat;
 } pt_guest;
 
+/* A frozen tensor (frozen.c): its own memory or a part of the block `weights`, and its second form. */
+typedef struct pt_frozen {
+    pt_buf buf;
+    size_t at;           /* 1 + where it stands in `weights`; 0: memory that the backend wraps */
+    size_t packed_at;    /* likewise its second form for decoding; 0: none */
+    size_t as_numbers;   /* bytes of its second form for products, where it can have one; 0: it cannot */
+    pt_view numbers;     /* that form, in the arena of PT_ROLE_KEPT; absent: none */
+} pt_frozen;
+
 /* Rows of added tokens that are trained beside LoRA (new_rows.c). */
 enum { PT_ROWS_OF_EMBED, PT_ROWS_OF_HEAD, PT_ROWS_OF };
 typedef struct pt_new_rows {
@@ -132,9 +141,8 @@ struct pt_model {
     pt_model_caps caps;
     bool planned, committed;
     /* weights */
-    size_t *packed_at; /* per frozen tensor: 1 + where in `weights` its second form stands (pt_ops.pack); 0: it has none */
-    pt_buf *bufs;   /* one per frozen tensor, in host memory; views point into this array */
-    pt_buf weights; /* instead, on a device with memory of its own: one block for all frozen tensors */
+    pt_frozen *fixed; /* [n_specs], those that are trained left out; views point into this array */
+    pt_buf weights;   /* on a device with memory of its own, and of weights that are held: one block for all frozen tensors */
     pt_tensor_spec *specs;
     size_t n_specs;
     pt_lin embed, positions, norm, head[PT_HEAD_KINDS]; /* a tied head is the embedding */
@@ -226,9 +234,20 @@ static inline bool pt_model_has_side(const pt_model *m)
     return m->cfg.post_norm || m->cfg.residual_scale > 0 || (m->cfg.parallel && !m->cfg.shared_norm);
 }
 
-/* params.c: lays out names and views of all weights; nothing is allocated on the device. */
-pt_status pt_model_bind_weights(pt_model *m);
+/* params.c: names of all weights, and the trained ones as parameters; nothing is allocated on the device. */
+pt_status pt_model_list_weights(pt_model *m);
 pt_status pt_model_load_weights(pt_model *m);
+/* Where a tensor's weight belongs; whether it is trained. */
+pt_lin *pt_lin_of(pt_model *m, const pt_tensor_spec *t);
+bool pt_tensor_trained(const pt_model *m, const pt_tensor_spec *t);
+void pt_tie_heads(pt_model *m);
+/* frozen.c: views and places of the frozen weights, when adapters and rows of added tokens are known; second forms, in each carving; where they stand, once
+ * `weights` is allocated; specs[i] from the source. bytes: of memory that the backend wraps. */
+pt_status pt_frozen_place(pt_model *m);
+pt_status pt_frozen_carve(pt_model *m);
+void pt_frozen_bind(pt_model *m);
+pt_status pt_frozen_load(pt_model *m, size_t i);
+size_t pt_frozen_wrapped(const pt_model *m);
 pt_status pt_param_add(pt_model *m, const char *name, int64_t rows, int64_t cols, bool decay);
 /* Offsets of all parameters: decayed ones first; every one begins at a multiple of 16 elements, but A's of one input lie one
  * behind the other so that one product serves them. */

@@ -1,14 +1,10 @@
-/* Weights of a model: frozen ones as views of the source's mapping, trained ones as parts of the flat vectors. */
+/* Weights of a model: which there are, and the trained ones as parts of the flat vectors (frozen.c has the others). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/mapped.h"
 #include "train/model/model_impl.h"
 #include "train/model/random_init.h"
-
-/* Of a tensor in the device's block: what an allocation of its own would have. */
-#define WEIGHT_ALIGN 256
 
 pt_status pt_param_add(pt_model *m, const char *name, int64_t rows, int64_t cols, bool decay)
 {
@@ -71,8 +67,7 @@ int64_t pt_param_find(const pt_model *m, const char *name)
     return -1;
 }
 
-/* Where a tensor's weight belongs. */
-static pt_lin *lin_of(pt_model *m, const pt_tensor_spec *t)
+pt_lin *pt_lin_of(pt_model *m, const pt_tensor_spec *t)
 {
     if (t->kind == PT_TENSOR_HEAD) return &m->head[t->head];
     if (t->part == PT_PART_EMBED) return &m->embed;
@@ -100,57 +95,24 @@ static bool is_saved_head(const pt_tensor_spec *t)
     return t->kind == PT_TENSOR_HEAD && pt_head_at(t->head)->saved;
 }
 
-static bool trained(const pt_model *m, const pt_tensor_spec *t)
+bool pt_tensor_trained(const pt_model *m, const pt_tensor_spec *t)
 {
     return m->opt.full || is_saved_head(t);
 }
 
-static void tie_heads(pt_model *m)
+void pt_tie_heads(pt_model *m)
 {
     for (int k = 0; k < PT_HEAD_KINDS; k++)
         if (m->cfg.tied && pt_head_on(m->opt.heads, k) && pt_head_at(k)->tied) m->head[k] = m->embed;
 }
 
-/* The view of a frozen tensor: in memory that the backend wraps, or in the one block of a device or of held weights. */
-static pt_status place_frozen(pt_model *m, size_t i, const pt_source_tensor *w, pt_view *v)
-{
-    *v = (pt_view){.buf = &m->bufs[i], .type = w->type, .rows = w->rows, .cols = w->cols, .ld = w->cols};
-    const size_t packed = m->opt.hold && m->ctx->ops->packed_bytes ? m->ctx->ops->packed_bytes(w->type, w->rows, w->cols) : 0;
-    if (packed || (!m->ctx->ops->apart && !m->opt.hold)) m->bufs[i].bytes = w->bytes;
-    if (!packed && !m->ctx->ops->apart && !m->opt.hold) return PT_OK;
-    if (packed) m->packed_at[i] = m->weights.bytes + 1;
-    else {
-        v->buf = &m->weights;
-        v->off = m->weights.bytes;
-    }
-    const size_t bytes = packed ? packed : w->bytes, next = pt_align_up(bytes, WEIGHT_ALIGN);
-    if (next < bytes || __builtin_add_overflow(m->weights.bytes, next, &m->weights.bytes))
-        return pt_fail(PT_ESHAPE, "the weights' sizes overflow");
-    return PT_OK;
-}
-
-pt_status pt_model_bind_weights(pt_model *m)
+pt_status pt_model_list_weights(pt_model *m)
 {
     PT_RETURN(pt_config_tensors(&m->cfg, m->opt.heads, m->opt.values, &m->specs, &m->n_specs));
-    PT_RETURN(pt_alloc0(&m->bufs, m->n_specs));
-    PT_RETURN(pt_alloc0(&m->packed_at, m->n_specs));
     for (size_t i = 0; i < m->n_specs; i++) {
         const pt_tensor_spec *t = &m->specs[i];
-        if (trained(m, t)) {
-            PT_RETURN(pt_param_add(m, t->name, t->rows, t->cols, !pt_tensor_is_vector(t)));
-            continue;
-        }
-        pt_source_tensor w;
-        PT_RETURN(pt_source_describe(m->src, t->name, t->rows, t->cols, &w));
-        pt_view v;
-        PT_RETURN(place_frozen(m, i, &w, &v));
-        pt_lin *l = lin_of(m, t);
-        if (t->kind == PT_TENSOR_BIAS)
-            l->b = v;
-        else
-            l->w = v;
+        if (pt_tensor_trained(m, t)) PT_RETURN(pt_param_add(m, t->name, t->rows, t->cols, !pt_tensor_is_vector(t)));
     }
-    tie_heads(m);
     return PT_OK;
 }
 
@@ -158,10 +120,10 @@ void pt_param_bind(pt_model *m)
 {
     for (size_t i = 0; i < m->n_specs; i++) {
         const pt_tensor_spec *t = &m->specs[i];
-        if (!trained(m, t)) continue;
+        if (!pt_tensor_trained(m, t)) continue;
         int64_t at = pt_param_find(m, t->name);
         pt_view w = pt_param_part(m->flat, &m->params[at]), d = pt_param_part(m->grad, &m->params[at]);
-        pt_lin *l = lin_of(m, t);
+        pt_lin *l = pt_lin_of(m, t);
         if (t->kind == PT_TENSOR_BIAS) {
             l->b = w;
             l->db = d;
@@ -170,48 +132,13 @@ void pt_param_bind(pt_model *m)
             l->dw = d;
         }
     }
-    tie_heads(m);
-}
-
-/* A backend reads f32 and 16-bit weights by their own alignment; a file may hold them anywhere. */
-static bool aligned(const pt_source_tensor *t)
-{
-    uintptr_t need = t->type == PT_F32 ? 3 : t->type == PT_F16 || t->type == PT_BF16 ? 1 : 0;
-    return ((uintptr_t)t->data & need) == 0;
-}
-
-static pt_status load_frozen(pt_model *m, size_t i)
-{
-    const pt_tensor_spec *t = &m->specs[i];
-    pt_source_tensor w;
-    PT_RETURN(pt_source_tensor_get(m->src, t->name, t->rows, t->cols, &w));
-    const pt_view at = t->kind == PT_TENSOR_BIAS ? lin_of(m, t)->b : lin_of(m, t)->w;
-    if (m->ctx->ops->apart) return m->ctx->ops->load(m->ctx, at, w.data);
-    if (m->opt.hold && !m->packed_at[i]) {
-        PT_RETURN(m->ctx->ops->upload(m->ctx, at, w.data));
-        pt_mapped_forget(w.data, w.bytes);
-        return PT_OK;
-    }
-    bool written = m->new_rows.n && w.rows == m->cfg.vocab && t->kind != PT_TENSOR_MATRIX; /* new_rows.c writes into it: a copy of this model's own */
-    if (aligned(&w) && !written) {
-        PT_RETURN(m->ctx->ops->adopt(m->ctx, &m->bufs[i], w.data, w.bytes));
-        if (m->packed_at[i]) {
-            void *to = m->weights.base + m->packed_at[i] - 1;
-            m->ctx->ops->pack(at, to);
-            m->bufs[i].packed = to;
-            pt_mapped_forget(w.data, w.bytes);
-        }
-        return PT_OK;
-    }
-    PT_RETURN(m->ctx->ops->alloc(m->ctx, &m->bufs[i], w.bytes));
-    pt_view v = {.buf = &m->bufs[i], .type = w.type, .rows = w.rows, .cols = w.cols, .ld = w.cols};
-    return m->ctx->ops->upload(m->ctx, v, w.data);
+    pt_tie_heads(m);
 }
 
 /* A head that the base has none of: normal numbers as Hugging Face draws them for a new linear. */
 static pt_status load_trained(pt_model *m, const pt_tensor_spec *t, float *host)
 {
-    pt_lin *l = lin_of(m, t);
+    pt_lin *l = pt_lin_of(m, t);
     if (is_saved_head(t) && !pt_source_has(m->src, t->name))
         pt_random_normal(m->opt.seed, PT_RNG_INIT, t->name, (float)m->cfg.initializer_range, t->rows * t->cols, host);
     else
@@ -227,14 +154,14 @@ pt_status pt_model_load_weights(pt_model *m)
     PT_TRY(pt_source_check_weights(m->src));
     for (size_t i = 0; i < m->n_specs; i++) {
         size_t n = (size_t)(m->specs[i].rows * m->specs[i].cols);
-        if (trained(m, &m->specs[i]) && n > most) most = n;
+        if (pt_tensor_trained(m, &m->specs[i]) && n > most) most = n;
     }
     if (most) PT_TRY(pt_calloc(&host, most, sizeof *host));
     for (size_t i = 0; i < m->n_specs; i++) {
-        if (trained(m, &m->specs[i]))
+        if (pt_tensor_trained(m, &m->specs[i]))
             PT_TRY(load_trained(m, &m->specs[i], host));
         else
-            PT_TRY(load_frozen(m, i));
+            PT_TRY(pt_frozen_load(m, i));
     }
 done:
     free(host);
