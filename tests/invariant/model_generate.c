@@ -124,6 +124,92 @@ static void test_sampling(void **state)
     bench_close(&three);
 }
 
+/* How many tokens of the answers stand among the last n before them, and how many are the one before those. */
+static void count_said(const pt_gen_result *r, int n, int *among, int *before)
+{
+    *among = *before = 0;
+    for (int i = 0; i < N; i++) {
+        int32_t all[64];
+        const int at = (int)prompts[i].n;
+        memcpy(all, prompts[i].ids, (size_t)at * sizeof *all);
+        memcpy(all + at, r[i].ids.ids, NEW * sizeof *all);
+        for (int k = at; k < at + NEW; k++) {
+            bool said = false;
+            for (int b = 1; b <= n && b <= k; b++) said = said || all[k - b] == all[k];
+            *among += said;
+            *before += !said && k > n && all[k - n - 1] == all[k];
+        }
+    }
+}
+
+/* What the samplers of a chain look at: a penalty that rules out the last n tokens rules out no other. */
+static void test_ruled_out(void **state)
+{
+    static const int reach[] = {1, 3, 64};
+    bench three;
+    pt_gen_result r[N];
+    pt_logit_bias bias[2 * N];
+    int among, before;
+    pt_gen_options o = greedy(true);
+    for (int i = 0; i < 2 * N; i++) { /* the ends of prompts are what it would say */
+        const pt_ids *p = &prompts[i / 2];
+        bias[i] = (pt_logit_bias){p->ids[p->n - 1 - (p->n > 1 && i % 2)], 50};
+    }
+    o.sampler.bias = bias;
+    o.sampler.n_bias = 2 * N;
+    o.sampler.presence_penalty = 1e6f;
+    open_model(&three, &pt_ops_cpu, "qwen2", 3, 128, true);
+    for (int k = 0; k < 3; k++) {
+        o.sampler.repeat_last_n = reach[k];
+        generate(&three, &o, r);
+        count_said(r, reach[k], &among, &before);
+        assert_int_equal(among, 0);
+        assert_true(k == 2 || before > 0);
+        release(r);
+    }
+    bench_close(&three);
+}
+
+/* A penalty falls on the same last tokens of prompt and answer whether the op or a chain of samplers looks at them. */
+static void test_past(void **state)
+{
+    static const int reach[] = {1, 5, 20, 200, -1};
+    bench three;
+    pt_gen_result by_op[5][N], by_chain[5][N];
+    pt_gen_options o = greedy(true);
+    o.sampler.repeat_penalty = 4;
+    open_model(&three, &pt_ops_cpu, "qwen2", 3, 128, true);
+    for (int k = 0; k < 5; k++) {
+        o.sampler.repeat_last_n = reach[k];
+        o.sampler.top_n_sigma = 0;
+        assert_true(pt_sampler_on_device(&o.sampler));
+        generate(&three, &o, by_op[k]);
+        o.sampler.top_n_sigma = 1e6f; /* leaves all, by a chain */
+        assert_false(pt_sampler_on_device(&o.sampler));
+        generate(&three, &o, by_chain[k]);
+        same("a penalty by a chain", by_op[k], by_chain[k]);
+    }
+    same("all of 45 tokens and the last 200", by_op[3], by_op[4]);
+    int differ = 0;
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < N; i++) differ += memcmp(by_op[k][i].ids.ids, by_op[k + 1][i].ids.ids, NEW * sizeof(int32_t)) != 0;
+    assert_true(differ >= 6);
+    o.sampler.repeat_last_n = 3; /* and DRY looks further back than penalties */
+    o.sampler.dry_multiplier = 2;
+    o.sampler.dry_penalty_last_n = 30;
+    assert_int_equal(pt_sampler_reach(&o.sampler), 30);
+    o.sampler.dry_penalty_last_n = -1;
+    assert_int_equal(pt_sampler_reach(&o.sampler), INT64_MAX);
+    o.sampler.dry_multiplier = 0;
+    o.sampler.repeat_penalty = 1;
+    assert_int_equal(pt_sampler_reach(&o.sampler), 0);
+    for (int k = 0; k < 5; k++) {
+        release(by_op[k]);
+        release(by_chain[k]);
+    }
+    bench_close(&three);
+}
+
 typedef struct heard {
     int32_t ids[N][NEW];
     int n[N];
@@ -302,6 +388,8 @@ int main(void)
         {"grouping: qwen2", test_grouping, NULL, NULL, (void *)"qwen2"},
         {"grouping: qwen3", test_grouping, NULL, NULL, (void *)"qwen3"},
         cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_ruled_out),
+        cmocka_unit_test(test_past),
         cmocka_unit_test(test_stops_and_sink),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_window_from_layer), cmocka_unit_test(test_softcap), cmocka_unit_test(test_held),
     };

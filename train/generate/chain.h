@@ -35,7 +35,7 @@ typedef struct pt_chain {
 pt_status pt_chain_open(pt_chain *c, int64_t vocab, int64_t room);
 void pt_chain_close(pt_chain *c);
 
-/* Fills c with the row z[vocab], and sets n_past 0: who wants penalties or DRY fills past (ids of the vocabulary) after. false: a NaN or +inf. */
+/* Fills c with the row z[vocab], and sets n_past 0: who wants penalties or DRY fills past (ids of the vocabulary; pt_sampler_reach) after. false: a NaN or +inf. */
 bool pt_chain_start(pt_chain *c, const float *z);
 
 /* Runs s (checked) on it. n 0: nothing is left. chance in [0, 1): XTC's draw. */

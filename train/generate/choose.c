@@ -1,6 +1,7 @@
 /* The next token of each sequence, and what becomes of it. */
 #include <math.h>
 #include <omp.h>
+#include <string.h>
 
 #include "base/rng.h"
 #include "train/generate/masked.h"
@@ -13,20 +14,38 @@ static bool is_stop(const pt_gen_options *o, int32_t id)
     return false;
 }
 
-/* The tokens that a repetition penalty counts: the last of prompt and answer of each row, -1 behind them. */
+/* How many tokens of prompt and answer the samplers look at, and those: the last ones, in order. */
+static int64_t looked_at(const pt_gen *g, const pt_gen_seq *s)
+{
+    const int64_t reach = pt_sampler_reach(&g->opt->sampler), n = (int64_t)(g->prompts[s->request].n + g->results[s->request].ids.n);
+    return reach < n ? reach : n;
+}
+
+static void copy_last(const pt_gen *g, const pt_gen_seq *s, int64_t n, int32_t *to)
+{
+    const pt_ids *p = &g->prompts[s->request], *r = &g->results[s->request].ids;
+    const int64_t of_answer = n < (int64_t)r->n ? n : (int64_t)r->n, of_prompt = n - of_answer;
+    if (of_prompt) memcpy(to, p->ids + p->n - of_prompt, (size_t)of_prompt * sizeof *to);
+    if (of_answer) memcpy(to + of_prompt, r->ids + r->n - of_answer, (size_t)of_answer * sizeof *to);
+}
+
+/* The tokens that a repetition penalty counts, a row each, as wide as the longest: -1 behind them. */
 static pt_status upload_seen(pt_gen *g, int first, int count, pt_view *out)
 {
     pt_model *m = g->m;
-    int64_t cap = m->caps.decode_len, reach = g->opt->sampler.repeat_last_n;
+    int64_t width = 0;
     if (!pt_sampler_does(&g->opt->sampler, PT_SAMPLER_PENALTIES)) return PT_OK;
     for (int i = 0; i < count; i++) {
-        const pt_ids *p = &g->prompts[g->seqs[first + i].request], *r = &g->results[g->seqs[first + i].request].ids;
-        int64_t n = (int64_t)(p->n + r->n), from = reach >= 0 && reach < n ? n - reach : 0, prompt = (int64_t)p->n;
-        int32_t *row = g->seen + i * cap;
-        for (int64_t k = 0; k < cap; k++)
-            row[k] = from + k >= n ? -1 : from + k < prompt ? p->ids[from + k] : r->ids[from + k - prompt];
+        const int64_t n = looked_at(g, &g->seqs[first + i]);
+        width = n > width ? n : width;
     }
-    *out = pt_trim(m->dec.seen, count);
+    for (int i = 0; i < count; i++) {
+        const int64_t n = looked_at(g, &g->seqs[first + i]);
+        int32_t *row = g->seen + i * width;
+        copy_last(g, &g->seqs[first + i], n, row);
+        for (int64_t k = n; k < width; k++) row[k] = -1;
+    }
+    *out = pt_view_reshape(m->dec.seen, count, width);
     return m->ctx->ops->upload(m->ctx, *out, g->seen);
 }
 
@@ -88,19 +107,25 @@ static pt_status choose_there(pt_gen *g, int first, int count, pt_view logits)
     return m->ctx->ops->download(m->ctx, g->i32, ids);
 }
 
-/* By a chain over one row; what the tokens of prompt and answer are goes before it. */
+/* The past that samplers of the chain look at: of ids that are no token of this model there is nothing to change. */
+static void fill_past(const pt_gen *g, const pt_gen_seq *s, pt_chain *c)
+{
+    const int64_t n = looked_at(g, s);
+    copy_last(g, s, n, c->past);
+    for (int64_t k = 0; k < n; k++)
+        if (c->past[k] >= 0 && c->past[k] < c->vocab) c->past[c->n_past++] = c->past[k];
+}
+
+/* By a chain over one row. */
 static void choose_row(pt_gen *g, pt_chain *c, pt_gen_seq *seq, int i)
 {
     const pt_sampler *s = &g->opt->sampler;
-    const pt_ids *parts[] = {&g->prompts[seq->request], &g->results[seq->request].ids};
     const pt_rng4 words = pt_rng_words(s->seed, PT_RNG_SAMPLE, g->stream[i], g->position[i]);
     bool near;
     g->i32[i] = -1;
-    if (parts[1]->n == 0) seq->sampler = (pt_sampler_state){.begun = false};
+    if (g->results[seq->request].ids.n == 0) seq->sampler = (pt_sampler_state){.begun = false};
     if (!pt_chain_start(c, g->logits + (int64_t)i * g->m->cfg.vocab)) return;
-    for (int part = 0; part < 2; part++)
-        for (size_t k = 0; k < parts[part]->n; k++)
-            if (parts[part]->ids[k] >= 0 && parts[part]->ids[k] < g->m->cfg.vocab) c->past[c->n_past++] = parts[part]->ids[k];
+    fill_past(g, seq, c);
     pt_chain_run(c, s, &seq->sampler, pt_rng_unit(words.v[1]));
     if (c->n == 0) return;
     const int64_t at = pt_chain_draw(c, s, pt_rng_unit(words.v[0]), &near);

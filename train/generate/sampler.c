@@ -48,6 +48,13 @@ bool pt_sampler_does(const pt_sampler *s, pt_sampler_kind k)
     return asked(s, k) && in_order(s, k) && (!s->mirostat || k == PT_SAMPLER_TEMPERATURE);
 }
 
+int64_t pt_sampler_reach(const pt_sampler *s)
+{
+    const int64_t penalties = pt_sampler_does(s, PT_SAMPLER_PENALTIES) ? s->repeat_last_n : 0, dry = pt_sampler_does(s, PT_SAMPLER_DRY) ? s->dry_penalty_last_n : 0;
+    if (penalties < 0 || dry < 0) return INT64_MAX;
+    return penalties > dry ? penalties : dry;
+}
+
 static pt_status check_number(const char *name, float v, float min, float max)
 {
     if (v >= min && v <= max) return PT_OK;

@@ -60,6 +60,9 @@ const char *pt_sampler_name(pt_sampler_kind k);
 /* Whether the chain has this kind and it does something. */
 bool pt_sampler_does(const pt_sampler *s, pt_sampler_kind k);
 
+/* How many of the last tokens it looks at: 0 where neither penalties nor DRY do something, INT64_MAX for all. */
+int64_t pt_sampler_reach(const pt_sampler *s);
+
 /* Whether kernels/sample.h does all of it: repeat penalty, top_k, top_p, min_p, temperature, in this order. */
 bool pt_sampler_on_device(const pt_sampler *s);
 #endif
