@@ -6,7 +6,8 @@
   roofline.py --check    exit 1 when either is not what this script gives (a kernel's budget fell, a constant changed): run --write, and say in the commit
                          what changed
 GPU_BUDGETS: another file than tests/emu/gpu_budgets.tsv. The parts lie in tests/bench/roofline/: chips (constants and their sources), kernels (blocks, waves,
-steps of our kernels), step (the ops of a training step), engines (published figures of others, as a check), sass (loops of a cubin), loops.tsv (its counts).
+steps of our kernels), step (the ops of a training step), engines (published figures of others, as a check), sass (loops of a cubin), loops.tsv (their
+counts: loops.py; tests/emu/gpu_gate.sh says where it is old).
 """
 import hashlib
 import os

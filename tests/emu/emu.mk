@@ -160,8 +160,9 @@ GPU_REPORT_NEEDS := $(GPU_COUNT_BIN) $(BUILD)/emu-plain/loop_launches $(BUILD)/e
 gpu-report: ## every kernel: traffic, bank conflicts, launches; with nvcc registers, occupancy, instructions
 	@$(MAKE) --no-print-directory -j$(NPROC) $(GPU_REPORT_NEEDS)
 	@env $(GATE_ENV) $(GPU_LISTS) bash tests/emu/gpu_report.sh $(BUILD)/emu-check
-gpu-budgets: ## tests/emu/gpu_budgets.tsv: figures that fell go down, new kernels come in
+gpu-budgets: ## tests/emu/gpu_budgets.tsv: figures that fell go down, new kernels come in; tests/bench/roofline/loops.tsv anew
 	@$(MAKE) --no-print-directory -j$(NPROC) $(GPU_REPORT_NEEDS)
 	@env $(GPU_LISTS) bash tests/emu/gpu_report.sh $(BUILD)/emu-check lower > $(BUILD)/counted.tsv
 	@env $(GATE_ENV) bash tests/emu/gpu_gate.sh lower 80 86 89 90
 	@{ grep -v '	-	' tests/emu/gpu_budgets.tsv; cat $(BUILD)/counted.tsv; } > $(BUILD)/budgets.tsv && cp $(BUILD)/budgets.tsv tests/emu/gpu_budgets.tsv
+	@env $(GATE_ENV) bash tests/emu/gpu_gate.sh loops

@@ -3,6 +3,7 @@
 # by sass_count, PTX by name).
 #   gpu_gate.sh table ARCH...   one line a kernel and architecture, tab separated: see HEADER
 #   gpu_gate.sh test  ARCH...   TAP: no spill, no stack, nothing above tests/emu/gpu_budgets.tsv
+#   gpu_gate.sh loops           counts tests/bench/roofline/loops.tsv anew; `test` asks whether that changes it where 90 is named
 #   gpu_gate.sh lower ARCH...   rewrites the budgets: new kernels come in, gone ones leave, figures that fell go down, none goes up
 # Registers are judged in the steps of 8 in which a thread gets them. Who must raise a budget deletes its line first, and says why.
 # Compiling takes minutes, so what came out is kept in build/ptxas under a digest of the file, what it includes, the compiler and its flags:
@@ -50,6 +51,7 @@ compile() { # FILE ARCH OUT
          $1 == "S" { s[$2] = $3 "\t" $4 "\t" $5 "\t" $6 "\t" $7 } $1 == "L" { if (!($2 in l) || $3 < l[$2]) l[$2] = $3 } $1 == "M" { if ($3 > m[$2] + 0) m[$2] = $3 } $1 == "P" { p[$2] = $3 "\t" $4 }
          END { for (i = 1; i <= c; i++) { k = name[i]; print k "\t" arch "\t" r[k] "\t" (k in s ? s[k] : "-\t-\t-\t-\t-") "\t" (k in l ? l[k] : "-") "\t" (k in p ? p[k] : "-\t-") "\t" (k in m ? m[k] : "-") } }' "$dir/all" >"$dir/tsv"
     cut -f1 "$dir/tsv" | plain | paste - "$dir/tsv" | cut -f1,3- >"$3.new.$$" && mv "$3.new.$$" "$3"
+    [ "$2" != 90 ] || cp "$dir/k.cubin" "${3%.tsv}.cubin"
     rm -rf "$dir"
 }
 
@@ -57,18 +59,30 @@ table() {
     for arch in "$@"; do
         for f in $(grep -l __global__ kernels/cuda/*.cu); do
             out=$keep/$(basename "$f" .cu)-sm_$arch-$(digest "$f" "$arch").tsv
-            [ -e "$out" ] || { rm -f "$keep/$(basename "$f" .cu)-sm_$arch-"*.tsv; compile "$f" "$arch" "$out"; }
-            cat "$out"
+            cubin=${out%.tsv}.cubin
+            [ -e "$out" ] && { [ "$arch" != 90 ] || [ -e "$cubin" ]; } || { rm -f "$keep/$(basename "$f" .cu)-sm_$arch-"*; compile "$f" "$arch" "$out"; }
+            cat "$out"; [ "$arch" != 90 ] || echo "$cubin" >>"$cubins"
         done
     done
 }
 
-all=$(mktemp); trap 'rm -f "$all"' EXIT
+# loops.tsv against the cubins of sm_90, which table() left: a line of TAP.
+loops() {
+    local of="4 - the loops by which times are predicted are those of today's kernels (loops.tsv)" said
+    if ! command -v "${PYTHON:-python3}" >/dev/null; then echo "ok $of # SKIP no python3"; return; fi
+    said=$("${PYTHON:-python3}" tests/bench/roofline/loops.py $(cat "$cubins")) && { echo "ok $of"; return; }
+    echo "$said" | sed 's/^/# /'; echo "not ok $of"; return 1
+}
+
+[ "$what" != loops ] || set -- 90
+all=$(mktemp) cubins=$(mktemp); trap 'rm -f "$all" "$cubins"' EXIT
 table "$@" >"$all"
 case $what in
 table) printf "$HEADER\n"; cat "$all" ;;
+loops) "${PYTHON:-python3}" tests/bench/roofline/loops.py --write $(cat "$cubins") ;;
 test)
-    awk -F'\t' -v B="$budgets" '
+    rc=0 plan=3; case " $* " in *" 90 "*) plan=4 ;; esac
+    awk -F'\t' -v B="$budgets" -v plan=$plan '
         BEGIN { while ((getline line < B) > 0) { split(line, q, "\t"); if (line !~ /^#/) most[q[1] "\t" q[2] "\t" q[3]] = q[4] } }
         function judge(fig, v,   key) {
             key = $1 "\t" $2 "\t" fig
@@ -79,10 +93,12 @@ test)
           if ($4 + $5 > 0) spilt = spilt sprintf("# %s sm_%s: %d bytes of stack, %d of spills\n", $1, $2, $4, $5)
           if ($11 != "-" && $11 > 0) spilt = spilt sprintf("# %s sm_%s: %d accesses to local memory\n", $1, $2, $11) }
         END { for (k in most) { split(k, q, "\t"); if ((q[2] in arch) && !(k in used)) bad = bad sprintf("# %s sm_%s: %s in the budgets, but no such kernel (gpu_gate.sh lower)\n", q[1], q[2], q[3]) }
-              print "1..3"; printf "# figure kernels: %d of them; %d figures lie below their budget\n%s", n, lower, spilt bad
+              print "1.." plan; printf "# figure kernels: %d of them; %d figures lie below their budget\n%s", n, lower, spilt bad
               print (n > 20 ? "ok" : "not ok") " 1 - every kernel is compiled"
               print (spilt == "" ? "ok" : "not ok") " 2 - no spills, no stack frames"
-              print (bad == "" ? "ok" : "not ok") " 3 - registers, shared memory and loops within their budgets"; exit spilt bad != "" || n <= 20 }' "$all" ;;
+              print (bad == "" ? "ok" : "not ok") " 3 - registers, shared memory and loops within their budgets"; exit spilt bad != "" || n <= 20 }' "$all" || rc=1
+    [ $plan = 3 ] || loops || rc=1
+    exit $rc ;;
 lower)
     { echo "# Budgets of the kernels: name, architecture, figure, most. make gpu-budgets writes it: figures go down, never up. $version"
       awk -F'\t' -v B="$budgets" '
@@ -91,5 +107,5 @@ lower)
         { put("regs", int(($3 + 7) / 8) * 8); put("smem", $6); if ($12 != "-" && $1 ~ /^attention_fwd_k/) put("others_per_mma", $12); if ($15 != "-") put("ldsm_per_mma", $15) }
         END { for (k in most) { split(k, q, "\t"); if (!(q[2] in here)) print k "\t" most[k] } }' "$all" | LC_ALL=C sort
     } >"$budgets.new" && mv "$budgets.new" "$budgets" ;;
-*) echo "usage: gpu_gate.sh table|test|lower ARCH..." >&2; exit 2 ;;
+*) echo "usage: gpu_gate.sh table|test|lower ARCH... | loops" >&2; exit 2 ;;
 esac

@@ -39,9 +39,9 @@ used = set()  # lines of the budgets that a prediction took
 
 
 def loop(kernel, part, figure):
-    """Counted in the SASS of sm_90 (sass.py; loops.tsv)."""
+    """Counted in the SASS of sm_90 (loops.py; loops.tsv)."""
     if (kernel, part, figure) not in loops:
-        raise SystemExit("roofline: no line \"%s %s %s\" in loops.tsv (sass.py counts it)" % (kernel, part, figure))
+        raise SystemExit("roofline: no line \"%s %s %s\" in loops.tsv (loops.py counts it)" % (kernel, part, figure))
     return loops[kernel, part, figure]
 
 
