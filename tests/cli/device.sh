@@ -46,6 +46,9 @@ fi
 cp "$plugin" "$dir/lib/ptrain/"
 says "a run on the emulated device, plugin in lib/ptrain" 0 "device    emulated" "$dir/run.yaml" --device=emulated
 if grep -q "on the device" "$dir/log" && [ "$(grep -c '"loss"' "$dir/out/metrics.jsonl")" = 3 ]; then ok "memory of the device, three steps"; else bad "memory of the device, three steps"; fi
+if grep -q "^kept      15 of 15 matrices as numbers" "$dir/log" && grep -q "^  weights as numbers " "$dir/log"; then ok "the plan says what is kept as numbers"; else bad "the plan says what is kept as numbers"; fi
+says "none where none are wanted" 0 "kept      0 of 15 matrices" plan "$dir/run.yaml" --device=emulated --keep_dequantised=false
+says "true on the CPU is refused" 2 "keep_dequantised: true: device cpu has no memory of its own" "$dir/run.yaml" --device=cpu --keep_dequantised=true
 cp "$dir/out/adapter_model.safetensors" "$dir/first"
 rm -rf "$dir/out/adapter_model.safetensors"
 says "resuming on it" 0 "3/3" "$dir/run.yaml" --device=emulated --resume_from_checkpoint=auto

@@ -62,7 +62,7 @@ static void on_step(void *user, const pt_step_report *r)
     (void)r;
 }
 
-static step_counts run_of(int layers, bool again)
+static step_counts run_of(int layers, bool again, bool kept)
 {
     static pt_ops table;
     char out[128];
@@ -77,6 +77,7 @@ static step_counts run_of(int layers, bool again)
     c.model.init.num_hidden_layers = layers;
     c.device.compute = PT_COMPUTE_KIND_BF16;
     c.device.gradient_checkpointing = again;
+    c.device.keep_dequantised = kept ? PT_KEEP_ALL : PT_KEEP_NONE;
     c.run.max_steps = 2;
     pt_train_hooks hooks = {.user = &s, .ops = &table, .on_step = on_step};
     MUST(pt_train_run(&c, &hooks, NULL));
@@ -94,15 +95,15 @@ static const struct {
     {OP_rmsnorm, 4},   {OP_rmsnorm_bwd, 2}, {OP_rope, 4},          {OP_attention, 1}, {OP_attention_bwd, 2}, {OP_gated, 2},
     {OP_gated_bwd, 1}, {OP_linear, 14},     {OP_linear_bwd_x, 14}, {OP_lora, 8},      {OP_lora_bwd, 12},
 };
-enum { STEP_MOST = 138 }; /* a step of two layers; one of them guards the loss */
+enum { STEP_MOST = 138, KEPT_LAYER_MOST = 50, KEPT_STEP_MOST = 111 }; /* a step of two layers; one of them guards the loss. Kept: no weight is dequantised */
 
-static void report(bool again)
+static void report(bool again, bool kept)
 {
-    step_counts two = run_of(2, again), three = run_of(3, again);
+    step_counts two = run_of(2, again, kept), three = run_of(3, again, kept);
     assert_int_equal(two.syncs, 1); /* one wait a step */
-    print_message("# json {\"checkpointing\": %s, \"step_of_2_layers\": {\"launches\": %ld, \"waits\": %ld, \"copies\": %ld}, "
+    print_message("# json {\"checkpointing\": %s, \"kept\": %s, \"step_of_2_layers\": {\"launches\": %ld, \"waits\": %ld, \"copies\": %ld}, "
                   "\"layer\": {",
-                  again ? "true" : "false", two.launches, two.syncs, two.copies);
+                  again ? "true" : "false", kept ? "true" : "false", two.launches, two.syncs, two.copies);
     const char *comma = "";
     long layer = 0;
     for (int i = 0; i < N_OPS; i++) {
@@ -114,20 +115,25 @@ static void report(bool again)
     }
     print_message("}}\n");
     print_message("# figure launches %s: %ld of a layer, %ld of a step of 2 layers, 1 wait\n",
-                  again ? "with blocks run again" : "without checkpointing", layer, two.launches);
+                  again ? "with blocks run again" : kept ? "with weights kept as numbers" : "without checkpointing", layer, two.launches);
     for (size_t b = 0; b < sizeof budget / sizeof *budget && !again; b++) {
         long n = three.op[budget[b].op].launches - two.op[budget[b].op].launches;
         if (n > budget[b].most) fail_msg("%s: %ld launches a layer, budget %ld", op_names[budget[b].op], n, budget[b].most);
     }
-    if (!again) assert_in_range(two.launches, 1, STEP_MOST);
+    if (!again) assert_in_range(two.launches, 1, kept ? KEPT_STEP_MOST : STEP_MOST);
+    if (kept) assert_in_range(layer, 1, KEPT_LAYER_MOST);
 }
 static void test_layer(void **state)
 {
-    report(false);
+    report(false, false);
 }
 static void test_layer_again(void **state)
 {
-    report(true);
+    report(true, false);
+}
+static void test_layer_kept(void **state)
+{
+    report(false, true);
 }
 
 static int set_up(void **state)
@@ -144,6 +150,6 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layer), cmocka_unit_test(test_layer_again)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_layer), cmocka_unit_test(test_layer_again), cmocka_unit_test(test_layer_kept)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

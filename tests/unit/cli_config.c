@@ -263,7 +263,7 @@ static void test_every_key_returns(void **state)
         {"dataset_prepared_path", "'prep: 1'"}, {"resume_from_checkpoint", "auto"}, {"output_dir", "'#o'"}, {"default_system_message", "\"a\\nb\""},
         {"system_role", "fold"}, {"alternate_roles", "join"}, {"greeting_prompt", "'g: p'"}, {"samplers", "[temperature, top_k]"}, {"sampling", "[temp=0.5, \"stop=\\na: b\"]"},
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
-        {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"audit", "strict"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"},
+        {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"audit", "strict"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"}, {"keep_dequantised", "true"},
         {"dataset_dir", "'d i r'"}, {"pooling_token", "'<p a d>'"}, {"metric_for_best_model", "'a: b/c'"}, {"greater_is_better", "false"}, {"eval_data", "'e: d'"},
         {"evaluations", "[{task: choice, name: 'n: 1', path: a b.jsonl, limit: 3, during_training: yes, prompt: \"x\\n{question}\", mutual_info: yes}, {task: statements, path: s, published: 'p: q'}]"},
         {"models", "[{name: 'a: b', path: m.gguf, adapter: x y}, {name: c, adapter: d}]"}};

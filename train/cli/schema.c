@@ -21,6 +21,7 @@ static const pt_word alternates[] = {{"auto", PT_ALTERNATE_AUTO}, {"join", PT_AL
 static const pt_word excesses[] = {{"drop", PT_EXCESS_DROP}, {"truncate", PT_EXCESS_TRUNCATE}, {"raise", PT_EXCESS_RAISE}, {NULL, 0}};
 static const pt_word devices[] = {{"auto", PT_DEVICE_AUTO}, {"cpu", PT_DEVICE_CPU}, {"cuda", PT_DEVICE_CUDA}, {"emulated", PT_DEVICE_EMULATED}, {NULL, 0}};
 static const pt_word computes[] = {{"auto", PT_COMPUTE_AUTO}, {"f32", PT_COMPUTE_KIND_F32}, {"bf16", PT_COMPUTE_KIND_BF16}, {NULL, 0}};
+static const pt_word keeps[] = {{"auto", PT_KEEP_AUTO}, {"true", PT_KEEP_ALL}, {"false", PT_KEEP_NONE}, {NULL, 0}};
 static const pt_word greater[] = {{"true", PT_GREATER_YES}, {"false", PT_GREATER_NO}, {NULL, 0}};
 static const pt_word bad_rows[] = {{"drop", 1}, {"refuse", 0}, {NULL, 0}};
 
@@ -169,6 +170,9 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
      "The run ends (exit code 1) when the loss is above this for loss_watchdog_patience steps in a row; 0: off."},
     {"loss_watchdog_patience", "Run", PT_KEY_INT, OFF(run.loss_watchdog_patience), 0, "3", 1, 1 << 30, NULL, "", "Steps in a row."},
     {"gradient_checkpointing", "Run", PT_KEY_BOOL, OFF(device.gradient_checkpointing), 0, "false", NO_BOUND, NULL, "", "Keep only block inputs, compute blocks again in backward: less memory, more time."},
+    {"keep_dequantised", "Run", PT_KEY_ENUM, OFF(device.keep_dequantised), 0, "auto", NO_BOUND, keeps, "",
+     "On a GPU: matrices of a quantised base (or of another type than compute) stay in its memory a second time, as numbers of that type, so that no step dequantises them. auto: as many as "
+     "the plan leaves room for, 5 % of what is free apart; true: all, or the run is refused; false: none. Every process keeps its own: weights are not shared out. Training only."},
     {"device", "Run", PT_KEY_ENUM, OFF(device.kind), 0, "auto", NO_BOUND, devices, "", "auto, cpu, cuda, emulated (the CUDA kernels run on the host, for tests)."},
     {"compute", "Run", PT_KEY_ENUM, OFF(device.compute), 0, "auto", NO_BOUND, computes, "", "Multiply type of GEMMs: auto measures briefly at start and says what it took. bf16: true|false|auto is the same."},
     {"ddp_timeout", "Run", PT_KEY_INT, OFF(ranks.ddp_timeout), 0, "1800", 1, 1 << 30, NULL, "",

@@ -103,6 +103,7 @@ static const struct {
     {"loss_watchdog_threshold", RANKS},
     {"loss_watchdog_patience", RANKS},
     {"gradient_checkpointing", SAID},
+    {"keep_dequantised", RANKS},
     {"device", RANKS}, /* a checkpoint keeps what was chosen, and is asked where the config leaves the choice */
     {"compute", RANKS},
     {"ddp_timeout", FREE},

@@ -106,11 +106,15 @@ typedef struct pt_config_run {
     char *output_dir, *resume_from_checkpoint; /* PATH or "auto" */
 } pt_config_run;
 
-/* Where it computes, and what it keeps (setup_device.c). */
+/* Frozen weights that stay on the device as numbers, too (keep.c): as many as there is room for, all, none. */
+typedef enum pt_keep { PT_KEEP_NONE, PT_KEEP_AUTO, PT_KEEP_ALL } pt_keep;
+
+/* Where it computes (setup_device.c), and what it keeps. */
 typedef struct pt_config_device {
     pt_device_kind kind;         /* device */
     pt_compute_kind compute;
     bool gradient_checkpointing;
+    pt_keep keep_dequantised;
 } pt_config_device;
 
 /* The model that a loss compares with (setup.c, reference.c, trainer.c). */

@@ -182,8 +182,16 @@ static pt_status make_warnings(pt_run *r)
     return PT_OK;
 }
 
+/* What is free on a device with memory of its own, and what its libraries will take of that. */
+static pt_status look_at_device(pt_run *r)
+{
+    if (!r->ctx.ops->apart) return PT_OK;
+    r->plan.device_libraries = device_library_bytes(r);
+    return r->ctx.ops->memory(&r->ctx, &r->plan.device_free, &r->plan.device_memory);
+}
+
 /* The roles' bytes: of the device where it has memory of its own, else of this process. */
-static pt_status sum_roles(pt_run *r)
+static void sum_roles(pt_run *r)
 {
     pt_run_plan *p = &r->plan;
     size_t sum = 0;
@@ -192,13 +200,11 @@ static pt_status sum_roles(pt_run *r)
     p->total += p->beside.constraints;
     if (!r->ctx.ops->apart) {
         p->total += sum;
-        return PT_OK;
+        return;
     }
     p->total += p->role[PT_ROLE_COMM];
     p->device_need = sum - p->role[PT_ROLE_COMM];
-    p->device_libraries = device_library_bytes(r);
     if (r->ctx.ops->hosted) p->total += p->device_need;
-    return r->ctx.ops->memory(&r->ctx, &p->device_free, &p->device_memory);
 }
 
 pt_status pt_run_make_plan(pt_run *r)
@@ -232,12 +238,13 @@ pt_status pt_run_make_plan(pt_run *r)
     malloc_trim(0); /* what packing gave back and the allocator kept is used again: not to be counted beside what is to come */
     p->process = rss_now();
     if (!p->process) p->process = p->packing;
-    PT_TRY(pt_model_plan(r->model, &p->caps, p->role));
+    PT_TRY(look_at_device(r));
+    PT_TRY(pt_run_plan_model(r));
     p->role[PT_ROLE_OPTIMISER] += pt_optim_bytes(r->optim);
     p->role[PT_ROLE_COMM] += r->comm->staging_bytes;
     p->libraries = library_bytes(r);
     p->total = p->process + p->libraries;
-    PT_TRY(sum_roles(r));
+    sum_roles(r);
     if (p->packing > p->total) p->total = p->packing;
     p->available = (size_t)pt_memory_available();
     p->machine = (size_t)pt_memory_total();
@@ -299,6 +306,7 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out)
     if (p->choice.f32_rate > 0)
         PT_RETURN(pt_str_printf(out, " (measured: f32 %.0f, bf16 %.0f GF/s)", p->choice.f32_rate, p->choice.bf16_rate));
     if (p->choice.ranks > 1) PT_RETURN(pt_str_printf(out, ", %d processes", p->choice.ranks));
+    if (p->keepable) PT_RETURN(pt_str_printf(out, "\nkept      %zu of %zu matrices as numbers beside their stored form (keep_dequantised)", p->kept, p->keepable));
     if (p->choice.why_cpu[0]) PT_RETURN(pt_str_printf(out, "\nno GPU    %s", p->choice.why_cpu));
     PT_RETURN(pt_str_puts(out, "\n"));
     if (p->no_data) {

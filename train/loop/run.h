@@ -94,6 +94,11 @@ void pt_run_close(pt_run *r);
 /* Fills r->plan (called by pt_run_open). */
 pt_status pt_run_make_plan(pt_run *r);
 pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out);
+/* The model's part of the plan, with as many matrices kept as keep_dequantised asks for (keep.c). After the device's free memory is known. PT_EARG where it asks for
+ * what this device or base cannot give. Collective. */
+pt_status pt_run_plan_model(pt_run *r);
+/* Bytes of `role` on the device that the run takes: all but the communicator's staging; the optimiser's and those of models beside too. */
+size_t pt_run_device_bytes(const pt_run *r, const size_t role[PT_ROLE_COUNT]);
 /* PT_ENOMEM: what the device lacks, and what would fit (smaller_plan.c). */
 pt_status pt_run_refuse_device(pt_run *r);
 

@@ -1,5 +1,5 @@
-/* What would fit on a device that is too small for the plan: plans again with smaller micro-batches, and with blocks run again.
- */
+/* What would fit on a device that is too small for the plan: plans again with smaller micro-batches, and with blocks run again;
+ * without matrices kept as numbers. */
 #include "train/loop/run.h"
 
 #define MIB 1048576.0
@@ -25,8 +25,7 @@ static pt_status bytes_with(pt_run *r, pt_model *m, int32_t tokens, size_t *byte
     less.group_rows = scaled(c->group_rows, tokens, c->tokens);
     less.ends = scaled(c->ends, tokens, c->tokens);
     PT_RETURN(pt_model_plan(m, &less, role));
-    *bytes = pt_optim_bytes(r->optim) + r->plan.beside.bytes;
-    for (int i = 0; i < PT_ROLE_COUNT; i++) *bytes += role[i];
+    *bytes = pt_run_device_bytes(r, role);
     return PT_OK;
 }
 
@@ -57,10 +56,25 @@ done:
     return rc;
 }
 
+/* Refuses where it is keep_dequantised: true that does not fit. */
+static pt_status refuse_kept(pt_run *r)
+{
+    const pt_run_plan *p = &r->plan;
+    if (r->cfg->device.keep_dequantised != PT_KEEP_ALL) return PT_OK;
+    size_t role[PT_ROLE_COUNT], workspace = r->ctx.workspace_need;
+    PT_RETURN(pt_model_keep(r->model, 0));
+    PT_RETURN(pt_model_plan(r->model, &p->caps, role));
+    r->ctx.workspace_need = workspace;
+    if (!pt_run_plan_fits(p, pt_run_device_bytes(r, role))) return PT_OK;
+    return pt_fail(PT_ENOMEM, "keep_dequantised: true: this run needs %.1f MiB on the device, %.1f are free; auto keeps what fits of %zu matrices",
+                   (double)pt_run_plan_device(p, p->device_need) / MIB, (double)p->device_free / MIB, p->keepable);
+}
+
 pt_status pt_run_refuse_device(pt_run *r)
 {
     const pt_run_plan *p = &r->plan;
     int32_t as_is = 0, again = 0, now = p->caps.tokens;
+    PT_RETURN(refuse_kept(r));
     PT_RETURN(largest_micro_batch(r, r->cfg->device.gradient_checkpointing, &as_is));
     if (!r->cfg->device.gradient_checkpointing) PT_RETURN(largest_micro_batch(r, true, &again));
     double need = (double)pt_run_plan_device(p, p->device_need) / MIB, have = (double)p->device_free / MIB;

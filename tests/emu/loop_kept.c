@@ -1,0 +1,215 @@
+/* keep_dequantised on the CUDA backend: runs that keep all, some and none of the matrices as numbers are one run, bit by bit; memory is as planned; what auto takes
+ * of what is free, what is given up for lack of memory, and what is refused in which words. */
+#include "tests/invariant/loop_fixture.h"
+
+#include "emu.h"
+#include "kernels/cuda/device_cuda.h"
+#include "kernels/cuda/ops_cuda.h"
+
+static char work[64], rows[128];
+enum { MATRICES = 15, ALL_MEMORY = 0 };
+
+static bool plain(void)
+{
+    return strcmp(emu_build(), "plain") == 0;
+}
+
+typedef struct seen {
+    pt_run_plan plan;
+    char text[8192];
+    double loss[8];
+    int steps;
+} seen;
+
+static void see_plan(void *user, const pt_run_plan *p, const char *text)
+{
+    seen *s = user;
+    s->plan = *p;
+    assert_true(strlen(text) < sizeof s->text);
+    memcpy(s->text, text, strlen(text) + 1);
+}
+static void see_step(void *user, const pt_step_report *r)
+{
+    seen *s = user;
+    pt_cuda_counts now;
+    pt_cuda_counts_get(&now);
+    assert_int_equal(now.bytes, s->plan.device_need);
+    s->loss[s->steps++] = r->loss;
+}
+
+static pt_config config_of(pt_dataset_spec *spec, pt_keep keep, const char *out)
+{
+    pt_config c = small_config(spec, rows, out);
+    c.device.compute = PT_COMPUTE_KIND_BF16;
+    c.device.keep_dequantised = keep;
+    c.run.max_steps = plain() ? 4 : 2;
+    c.data.cache_dir = work;
+    c.data.val_set_size = 0.25;
+    c.run.eval_steps = 2;
+    return c;
+}
+
+static void set_memory(size_t bytes)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%zu", bytes ? bytes : (size_t)8 << 30);
+    assert_true(emu_setting("MEM", text));
+}
+
+static void expect(const char *text, const char *part)
+{
+    if (!strstr(text, part)) fail_msg("'%s' is not in: %s", part, text);
+}
+
+static void folder(char path[128], const char *name)
+{
+    snprintf(path, 128, "%s/%s", work, name);
+}
+
+static seen run_of(pt_config *c, const char *name, size_t memory)
+{
+    seen s = {.steps = 0};
+    char out[128];
+    folder(out, name);
+    c->run.output_dir = out;
+    set_memory(memory);
+    pt_train_hooks hooks = {.user = &s, .ops = pt_cuda_ops(), .on_plan = see_plan, .on_step = see_step};
+    MUST(pt_train_run(c, &hooks, NULL));
+    assert_int_equal(s.steps, c->run.max_steps);
+    set_memory(ALL_MEMORY);
+    return s;
+}
+
+static void same_run(const char *a, const char *b, const seen *x, const seen *y)
+{
+    char path[2][200], *text[2];
+    size_t n[2];
+    assert_memory_equal(x->loss, y->loss, sizeof x->loss);
+    for (int i = 0; i < 2; i++) {
+        snprintf(path[i], sizeof path[i], "%s/%s/adapter_model.safetensors", work, i ? b : a);
+        MUST(pt_file_read(&text[i], &n[i], path[i], 1 << 24));
+    }
+    assert_int_equal(n[0], n[1]);
+    assert_memory_equal(text[0], text[1], n[0]);
+    free(text[0]), free(text[1]);
+}
+
+static void says_kept(const seen *s, size_t n)
+{
+    char want[64];
+    assert_int_equal(s->plan.kept, n);
+    assert_int_equal(s->plan.keepable, MATRICES);
+    snprintf(want, sizeof want, "\nkept      %zu of %d matrices as numbers", n, MATRICES);
+    expect(s->text, want);
+    assert_true((s->plan.role[PT_ROLE_KEPT] > 0) == (n > 0));
+    assert_true((strstr(s->text, "  weights as numbers ") != NULL) == (n > 0));
+}
+
+/* Bytes on the device, libraries and all, of which auto leaves a twentieth. */
+static size_t memory_for(const seen *s)
+{
+    return (size_t)((double)(s->plan.device_need + s->plan.device_libraries) / 0.95) + 2;
+}
+
+static void kept_runs(bool again)
+{
+    pt_dataset_spec spec;
+    pt_config c = config_of(&spec, PT_KEEP_NONE, NULL);
+    seen none, all, some;
+    c.device.gradient_checkpointing = again;
+    none = run_of(&c, "none", ALL_MEMORY);
+    says_kept(&none, 0);
+    c.device.keep_dequantised = PT_KEEP_ALL;
+    all = run_of(&c, "all", ALL_MEMORY);
+    says_kept(&all, MATRICES);
+    same_run("none", "all", &none, &all);
+    c.device.keep_dequantised = PT_KEEP_AUTO;
+    some = run_of(&c, "auto", ALL_MEMORY);
+    says_kept(&some, MATRICES);
+    same_run("none", "auto", &none, &some);
+    some = run_of(&c, "just", memory_for(&all)); /* all of them, and 5 % are left */
+    says_kept(&some, MATRICES);
+    some = run_of(&c, "some", memory_for(&all) - 4096);
+    assert_in_range(some.plan.kept, 1, MATRICES - 1);
+    says_kept(&some, some.plan.kept);
+    assert_true((double)(some.plan.device_need + some.plan.device_libraries) <= 0.95 * (double)some.plan.device_free);
+    same_run("none", "some", &none, &some);
+    /* where none fits none is kept, down to the last byte that the run needs */
+    some = run_of(&c, "tight", none.plan.device_need + none.plan.device_libraries);
+    says_kept(&some, 0);
+    same_run("none", "tight", &none, &some);
+}
+static void test_one_run(void **state)
+{
+    kept_runs(false);
+}
+static void test_blocks_again(void **state)
+{
+    kept_runs(true);
+}
+
+static pt_status try_run(pt_config *c, const pt_ops *ops, size_t memory)
+{
+    char out[128];
+    folder(out, "refused");
+    c->run.output_dir = out;
+    set_memory(memory);
+    pt_train_hooks hooks = {.ops = ops};
+    pt_status rc = pt_train_run(c, &hooks, NULL);
+    set_memory(ALL_MEMORY);
+    return rc;
+}
+
+static void test_refused(void **state)
+{
+    pt_dataset_spec spec;
+    pt_run_plan all, none;
+    pt_config c = config_of(&spec, PT_KEEP_ALL, NULL);
+    char out[128], want[128];
+    folder(out, "refused");
+    c.run.output_dir = out;
+    pt_train_hooks hooks = {.ops = pt_cuda_ops()};
+    set_memory(ALL_MEMORY);
+    MUST(pt_train_plan(&c, &hooks, &all, NULL));
+    c.device.keep_dequantised = PT_KEEP_NONE;
+    MUST(pt_train_plan(&c, &hooks, &none, NULL));
+    c.device.keep_dequantised = PT_KEEP_ALL;
+    assert_int_equal(try_run(&c, pt_cuda_ops(), all.device_need + all.device_libraries - 4096), PT_ENOMEM);
+    expect(pt_err_msg(), "keep_dequantised: true: this run needs ");
+    expect(pt_err_msg(), "auto keeps what fits of 15 matrices");
+    assert_int_equal(try_run(&c, pt_cuda_ops(), none.device_need + none.device_libraries - 4096), PT_ENOMEM);
+    expect(pt_err_msg(), "gradient_checkpointing: true makes it fit"); /* without them it does not fit either: what would */
+    set_memory(all.device_need + all.device_libraries - 4096); /* the plan warns */
+    pt_str text = {0};
+    MUST(pt_train_plan(&c, &hooks, &all, &text));
+    expect(text.text, "the run would be refused");
+    pt_str_free(&text);
+    set_memory(ALL_MEMORY);
+    c.device.compute = PT_COMPUTE_KIND_F32; /* of an f32 base */
+    assert_int_equal(try_run(&c, pt_cuda_ops(), ALL_MEMORY), PT_EARG);
+    expect(pt_err_msg(), "is dequantised in a step of this run: say auto or false");
+    snprintf(want, sizeof want, "keep_dequantised: true: device %s has no memory of its own", pt_ops_cpu.name);
+    assert_int_equal(try_run(&c, &pt_ops_cpu, ALL_MEMORY), PT_EARG);
+    expect(pt_err_msg(), want);
+    c.device.keep_dequantised = PT_KEEP_AUTO;
+    c.run.max_steps = 1;
+    MUST(try_run(&c, &pt_ops_cpu, ALL_MEMORY));
+}
+
+static int set_up(void **state)
+{
+    temp_folder(work);
+    snprintf(rows, sizeof rows, "%s/rows.jsonl", work);
+    write_rows(rows, 24, false);
+    return 0;
+}
+static int tear_down(void **state)
+{
+    return pt_dir_remove(work) == PT_OK ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_run), cmocka_unit_test(test_blocks_again), cmocka_unit_test(test_refused)};
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,55 @@
+/* How many frozen matrices stay on the device as numbers (keep_dequantised), found by planning with more and with fewer. */
+#include "train/loop/run.h"
+
+#define LEFT 0.95 /* of what is free, for auto: the estimate of libraries may be low */
+
+size_t pt_run_device_bytes(const pt_run *r, const size_t role[PT_ROLE_COUNT])
+{
+    size_t sum = pt_optim_bytes(r->optim) + r->plan.beside.bytes;
+    for (int i = 0; i < PT_ROLE_COUNT; i++) sum += i == PT_ROLE_COMM ? 0 : role[i];
+    return sum;
+}
+
+/* The plan with n kept matrices. */
+static pt_status plan_with(pt_run *r, size_t n)
+{
+    PT_RETURN(pt_model_keep(r->model, n));
+    r->plan.kept = pt_model_keeps(r->model);
+    return pt_model_plan(r->model, &r->plan.caps, r->plan.role);
+}
+
+/* The most that fit. More matrices take more, but for the first: the head's numbers stand in place of as much scratch. */
+static pt_status most_that_fit(pt_run *r, int64_t *most)
+{
+    int64_t low = 0, high = (int64_t)r->plan.keepable;
+    while (low < high) {
+        int64_t mid = low + (high - low + 1) / 2;
+        PT_RETURN(plan_with(r, (size_t)mid));
+        if ((double)pt_run_plan_device(&r->plan, pt_run_device_bytes(r, r->plan.role)) <= LEFT * (double)r->plan.device_free)
+            low = mid;
+        else
+            high = mid - 1;
+    }
+    *most = low;
+    return PT_OK;
+}
+
+static pt_status refuse(const pt_run *r)
+{
+    if (!r->ctx.ops->apart) return pt_fail(PT_EARG, "keep_dequantised: true: device %s has no memory of its own to keep weights in: say auto or false", r->ctx.ops->name);
+    return pt_fail(PT_EARG, "keep_dequantised: true: nothing of %s is dequantised in a step of this run: say auto or false", pt_source_path(r->base.source));
+}
+
+pt_status pt_run_plan_model(pt_run *r)
+{
+    const pt_keep keep = r->cfg->device.keep_dequantised;
+    int64_t n = 0;
+    r->plan.keepable = pt_model_keepable(r->model);
+    if (keep == PT_KEEP_ALL && !r->plan.keepable) return refuse(r);
+    if (keep == PT_KEEP_ALL) n = (int64_t)r->plan.keepable;
+    if (keep == PT_KEEP_AUTO && r->plan.keepable) {
+        PT_RETURN(most_that_fit(r, &n));
+        PT_RETURN(r->comm->allreduce_min(r->comm, &n, 1)); /* one arithmetic on all ranks */
+    }
+    return plan_with(r, (size_t)n);
+}
