@@ -73,3 +73,31 @@ pt_status pt_check_layernorm_bwd(const pt_ctx *ctx, const pt_layernorm_bwd_args 
     PT_RETURN(maybe("layernorm_bwd", "dw", a->dw, PT_F32, 1, a->dy.cols));
     return maybe("layernorm_bwd", "db", a->db, PT_F32, 1, a->dy.cols);
 }
+
+/* Rows of heads, their weight and the table of their angles. */
+static pt_status heads_of(const pt_ctx *ctx, const char *op, pt_view x, pt_view w, float w_add, pt_view table, int heads, int dim, int rot, pt_rope_kind kind)
+{
+    if (heads < 1 || dim < 1 || dim > PT_NORM_ROPE_MOST || rot < 0 || rot % 2 || rot > dim || (int64_t)heads * dim > INT32_MAX)
+        return pt_fail(PT_ESHAPE, "%s: %d heads of %d features, %d of them rotated", op, heads, dim, rot);
+    if (kind != PT_ROPE_HALF && kind != PT_ROPE_ADJACENT) return pt_fail(PT_EARG, "%s: kind %d", op, (int)kind);
+    PT_RETURN(pt_check_typed(op, "x", x, ctx->act, x.rows, (int64_t)heads * dim));
+    if (!isfinite(w_add)) return pt_fail(PT_EARG, "%s: w_add %g", op, (double)w_add);
+    PT_RETURN(pt_check_view(op, "w", w, 1, dim));
+    return pt_check_typed(op, "table", table, PT_F32, x.rows, rot);
+}
+
+pt_status pt_check_norm_rope(const pt_ctx *ctx, const pt_norm_rope_args *a)
+{
+    PT_RETURN(heads_of(ctx, "norm_rope", a->x, a->w, a->w_add, a->table, a->heads, a->dim, a->rot, a->kind));
+    PT_RETURN(pt_check_typed("norm_rope", "y", a->y, ctx->act, a->x.rows, a->x.cols));
+    return maybe("norm_rope", "rstd", a->rstd, PT_F32, 1, a->x.rows * a->heads);
+}
+
+pt_status pt_check_norm_rope_bwd(const pt_ctx *ctx, const pt_norm_rope_bwd_args *a)
+{
+    PT_RETURN(heads_of(ctx, "norm_rope_bwd", a->x, a->w, a->w_add, a->table, a->heads, a->dim, a->rot, a->kind));
+    PT_RETURN(pt_check_typed("norm_rope_bwd", "dy", a->dy, ctx->act, a->x.rows, a->x.cols));
+    PT_RETURN(pt_check_typed("norm_rope_bwd", "dx", a->dx, ctx->act, a->x.rows, a->x.cols));
+    PT_RETURN(pt_check_typed("norm_rope_bwd", "rstd", a->rstd, PT_F32, 1, a->x.rows * a->heads));
+    return maybe("norm_rope_bwd", "dw", a->dw, PT_F32, 1, a->dim);
+}

@@ -17,6 +17,8 @@
     X(layernorm_bwd, pt_layernorm_bwd_args)   \
     X(rope_table, pt_rope_table_args)         \
     X(rope, pt_rope_args)                     \
+    X(norm_rope, pt_norm_rope_args)           \
+    X(norm_rope_bwd, pt_norm_rope_bwd_args)   \
     X(attention, pt_attention_args)           \
     X(attention_bwd, pt_attention_bwd_args)   \
     X(decode_attention, pt_decode_args)       \

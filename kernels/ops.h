@@ -71,6 +71,8 @@ typedef struct pt_ops {
     pt_status (*layernorm_bwd)(pt_ctx *, const pt_layernorm_bwd_args *);
     pt_status (*rope_table)(pt_ctx *, const pt_rope_table_args *);
     pt_status (*rope)(pt_ctx *, const pt_rope_args *);
+    pt_status (*norm_rope)(pt_ctx *, const pt_norm_rope_args *);
+    pt_status (*norm_rope_bwd)(pt_ctx *, const pt_norm_rope_bwd_args *);
     pt_status (*attention)(pt_ctx *, const pt_attention_args *);
     pt_status (*attention_bwd)(pt_ctx *, const pt_attention_bwd_args *);
     pt_status (*decode_attention)(pt_ctx *, const pt_decode_args *);

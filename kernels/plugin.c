@@ -34,6 +34,8 @@ const any_fn pt_plugin_needs[] = {
     KEEP(pt_check_rmsnorm_bwd),
     KEEP(pt_check_layernorm),
     KEEP(pt_check_layernorm_bwd),
+    KEEP(pt_check_norm_rope),
+    KEEP(pt_check_norm_rope_bwd),
     KEEP(pt_check_linear),
     KEEP(pt_check_linear_bwd_x),
     KEEP(pt_check_linear_bwd_w),

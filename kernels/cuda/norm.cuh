@@ -1,4 +1,4 @@
-/* What the norms share (norm.cu, layernorm.cu): teams of threads that hold a row, their weights, and the sums of their gradients. */
+/* What the norms share (norm.cu, layernorm.cu, norm_rope.cu): teams of threads that hold a row, their weights, and the sums of their gradients. */
 #ifndef PT_KERNELS_CUDA_NORM_CUH
 #define PT_KERNELS_CUDA_NORM_CUH
 #include "kernels/cuda/op_args.cuh"

@@ -114,6 +114,10 @@ static void test_rows(void **)
     SAMPLED(gated_bwd, pt_gated_bwd_args, a.dg = a.g = out(PT_BF16, N, F); a.du = a.u = out(PT_BF16, N, F);
             a.y = a.dy = big(PT_BF16, N, F));
     SAMPLED(rope, pt_rope_args, a.x = out(PT_BF16, N, C); a.table = big(PT_F32, N, 128); a.heads = 32; a.dim = a.rot = 128);
+    SAMPLED(norm_rope, pt_norm_rope_args, a.y = out(PT_BF16, N, C); a.x = big(PT_BF16, N, C); a.rstd = big(PT_F32, 1, 32 * N); a.w = big(PT_F32, 1, 128);
+            a.table = big(PT_F32, N, 128); a.heads = 32; a.dim = a.rot = 128; a.eps = 1e-5f);
+    SAMPLED(norm_rope_bwd, pt_norm_rope_bwd_args, a.dx = out(PT_BF16, N, C); a.dy = big(PT_BF16, N, C); a.x = big(PT_BF16, N, C); a.rstd = big(PT_F32, 1, 32 * N);
+            a.w = big(PT_F32, 1, 128); a.table = big(PT_F32, N, 128); a.heads = 32; a.dim = a.rot = 128);
     SAMPLED(rope_table, pt_rope_table_args, a.table = out(PT_F32, 40 * N, 128); a.positions = big(PT_I32, 1, 40 * N);
             a.inv_freq = big(PT_F32, 1, 64); a.mscale = 1);
 }

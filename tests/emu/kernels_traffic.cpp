@@ -99,6 +99,18 @@ static void test_elements(void **)
             a.rot = 128);
     TRAFFIC(rope, pt_rope_args, NULL, 2 * MB + N * 512.0, 0, a.x = D(x), a.table = D(tab), a.heads = 16, a.dim = 128,
             a.rot = 128, a.kind = PT_ROPE_ADJACENT);
+    /* 16 heads a token, by 4 warps of 4: each the token's angles and the weights, in steps of 16 bytes that share sectors */
+    const double often = 4 * N * (512 + 512) * 2.0 - N * 512.0, heads = 4.0 * 16 * N;
+    pt_view wt = ot_weight(PT_F32, 1, 128, 12, 1), rstd = in(PT_F32, 1, 16 * N, 13), dw = in(PT_F32, 1, 128, 14);
+    for (int k = 0; k < 2; k++) {
+        pt_rope_kind kind = k ? PT_ROPE_ADJACENT : PT_ROPE_HALF;
+        TRAFFIC(norm_rope, pt_norm_rope_args, NULL, 2 * MB + N * 512.0 + heads, often, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.w = D(wt), a.table = D(tab), a.eps = 1e-5f,
+                a.heads = 16, a.dim = a.rot = 128, a.kind = kind);
+        TRAFFIC(norm_rope_bwd, pt_norm_rope_bwd_args, NULL, 3 * MB + N * 512.0 + heads, often, a.dx = D(y), a.dy = D(u), a.x = D(x), a.rstd = D(rstd), a.w = D(wt),
+                a.table = D(tab), a.heads = 16, a.dim = a.rot = 128, a.kind = kind);
+    }
+    TRAFFIC(norm_rope_bwd, pt_norm_rope_bwd_args, NULL, 3 * MB + N * 512.0 + heads, N * 512.0, a.dx = D(y), a.dw = D(dw), a.dy = D(u), a.x = D(x), a.rstd = D(rstd),
+            a.w = D(wt), a.table = D(tab), a.heads = 16, a.dim = a.rot = 128);
     TRAFFIC(rope_table, pt_rope_table_args, NULL, N * 16 * 512.0, N * 16 * (256.0 + 2 * 32), a.table = D(table),
             a.positions = D(pos), a.inv_freq = D(freq), a.mscale = 1);
     TRAFFIC(axpby, pt_axpby_args, NULL, 3 * MB, 0, a.y = D(y), a.x = D(x), a.alpha = 2, a.beta = 1);

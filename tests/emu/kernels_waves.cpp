@@ -110,6 +110,12 @@ static void test_rows(void **)
     LAUNCHED(gated_bwd, pt_gated_bwd_args, a.dg = a.g = big(PT_BF16, N, F); a.du = a.u = big(PT_BF16, N, F); a.y = a.dy = big(PT_BF16, N, F));
     LAUNCHED(rope, pt_rope_args, a.x = big(PT_BF16, N, C); a.table = big(PT_F32, N, 128); a.heads = 32; a.dim = a.rot = 128);
     LAUNCHED(rope, pt_rope_args, a.x = big(PT_BF16, N, KV); a.table = big(PT_F32, N, 128); a.heads = 8; a.dim = a.rot = 128);
+    LAUNCHED(norm_rope, pt_norm_rope_args, a.y = a.x = big(PT_BF16, N, C); a.rstd = big(PT_F32, 1, 32 * N); a.w = big(PT_F32, 1, 128); a.table = big(PT_F32, N, 128); a.heads = 32;
+             a.dim = a.rot = 128);
+    LAUNCHED(norm_rope, pt_norm_rope_args, a.y = a.x = big(PT_BF16, N, KV); a.rstd = big(PT_F32, 1, 8 * N); a.w = big(PT_F32, 1, 128); a.table = big(PT_F32, N, 128); a.heads = 8;
+             a.dim = a.rot = 128);
+    LAUNCHED(norm_rope_bwd, pt_norm_rope_bwd_args, a.dx = a.dy = a.x = big(PT_BF16, N, KV); a.rstd = big(PT_F32, 1, 8 * N); a.w = big(PT_F32, 1, 128); a.table = big(PT_F32, N, 128);
+             a.heads = 8; a.dim = a.rot = 128);
     LAUNCHED(embed, pt_embed_args, a.y = big(PT_BF16, N, C); a.w = big(PT_Q4_K, V, C); a.tokens = list(N, V - 1); a.scale = 1);
     LAUNCHED(adamw, pt_adamw_args, a.p = a.m = a.v = a.g = big(PT_F32, 1, PARAMS); a.scalars = big(PT_F32, 1, 4); a.lr = 1e-3f; a.beta1 = 0.9f; a.beta2 = 0.99f; a.eps = 1e-8f);
     LAUNCHED(sumsq, pt_sumsq_args, a.acc = big(PT_F64, 1, 1); a.x = big(PT_F32, 1, PARAMS));
@@ -179,7 +185,7 @@ static void test_attention(void **)
 /* After all of them, so that every line is printed. */
 static void test_none_idles(void **)
 {
-    assert_int_equal(judged, 9 + 8 + 8 + 1 + 2);
+    assert_int_equal(judged, 12 + 8 + 8 + 1 + 2);
     assert_int_equal(failed, 0);
 }
 

@@ -235,6 +235,15 @@ void elements(const shapes &z)
          a.h = a4, a.mean = mean, a.rstd = rstd, a.w = w);
     TIME("rope, q", rope, pt_rope_args, 0, 2 * x + 4.0 * (double)(z.n * z.dim), a.x = a1, a.table = tab,
          a.heads = (int)(z.c / z.dim), a.dim = a.rot = z.dim);
+    const int heads = (int)(z.c / z.dim);
+    const double angles = 4.0 * (double)(z.n * z.dim);
+    pt_view rstds = mat(PT_F32, 1, z.n * heads), hw = mat(PT_F32, 1, z.dim), dhw = mat(PT_F32, 1, z.dim);
+    TIME("norm_rope, q", norm_rope, pt_norm_rope_args, 0, 2 * x + angles, a.y = a1, a.rstd = rstds, a.x = a2, a.w = hw, a.table = tab, a.eps = 1e-5f, a.heads = heads,
+         a.dim = a.rot = z.dim);
+    TIME("norm_rope_bwd, q", norm_rope_bwd, pt_norm_rope_bwd_args, 0, 3 * x + angles, a.dx = a1, a.dy = a1, a.x = a2, a.rstd = rstds, a.w = hw, a.table = tab, a.heads = heads,
+         a.dim = a.rot = z.dim);
+    TIME("norm_rope_bwd, q, with dw", norm_rope_bwd, pt_norm_rope_bwd_args, 0, 3 * x + angles, a.dx = a1, a.dw = dhw, a.dy = a1, a.x = a2, a.rstd = rstds, a.w = hw, a.table = tab,
+         a.heads = heads, a.dim = a.rot = z.dim);
     TIME("axpby", axpby, pt_axpby_args, 0, 3 * x, a.y = a1, a.x = a2, a.alpha = 1, a.beta = 0.5f);
     TIME("clamp", clamp, pt_clamp_args, 0, 2 * x, a.y = a1, a.x = a2, a.limit = 8);
     TIME("clamp_bwd", clamp_bwd, pt_clamp_bwd_args, 0, 3 * x, a.dx = a1, a.dy = a2, a.x = a3, a.limit = 8);

@@ -88,7 +88,7 @@ must peaks 60 bin/gpu_bench $tiny peaks "$logs/peaks.txt" && pass ": $(sed -n 's
 
 # ---- every op against the reference, a wait after each launch --------------------------------------------------------------
 # Entries of the op table by the program that compares them.
-entries_kernels_stream='rmsnorm rmsnorm_bwd layernorm layernorm_bwd rope rope_table gated gated_bwd clamp clamp_bwd axpby gather scatter_add cast sumsq clip token_sums adamw group_loss'
+entries_kernels_stream='rmsnorm rmsnorm_bwd layernorm layernorm_bwd rope norm_rope norm_rope_bwd rope_table gated gated_bwd clamp clamp_bwd axpby gather scatter_add cast sumsq clip token_sums adamw group_loss'
 entries_kernels_sizes='embed_bwd'
 entries_kernels_dense='embed linear linear_bwd_x linear_bwd_w lora lora_bwd head'
 entries_kernels_ranks='lora lora_bwd'

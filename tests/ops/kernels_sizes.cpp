@@ -201,6 +201,35 @@ static void test_rope(void **)
     }
 }
 
+/* Several groups of heads a token, of several passes each; more tokens than 256 warps of 16. */
+static void norm_rope_case(pt_dtype t, int64_t n, int heads, int dim, int rot, pt_rope_kind kind, bool learns)
+{
+    const int64_t c = (int64_t)heads * dim;
+    ot_most_passes = 1; /* kernels_stream runs them in every order */
+    ot_case(t);
+    pt_view x = ot_in(t, n, c, c, 1, 1), w = ot_weight(PT_BF16, 1, dim, 2, 1), tab = ot_in(PT_F32, n, rot, rot, 3, 0.7f), y = ot_act(t, n, c, c),
+            rstd = ot_act(PT_F32, 1, n * heads, n * heads), dw = learns ? ot_in(PT_F32, 1, dim, dim, 5, 1) : ot_none();
+    OT_ON(norm_rope, pt_norm_rope_args, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.w = D(w), a.table = D(tab), a.eps = 1e-5f, a.heads = heads, a.dim = dim, a.rot = rot,
+          a.kind = kind);
+    ot_close(y, 2), ot_close(rstd, 2);
+    ot_put(y), ot_put(rstd);
+    OT_ON(norm_rope_bwd, pt_norm_rope_bwd_args, a.dx = D(y), a.dw = D(dw), a.dy = D(y), a.x = D(x), a.rstd = D(rstd), a.w = D(w), a.table = D(tab), a.heads = heads,
+          a.dim = dim, a.rot = rot, a.kind = kind);
+    ot_near(y, 2, 6e-7);
+    if (learns) ot_close(dw, 2);
+    ot_free_all();
+    ot_most_passes = 3;
+}
+static void test_norm_rope(void **)
+{
+    OT_EACH_ACT(t)
+    {
+        norm_rope_case(t, 2100, 33, 32, 32, PT_ROPE_HALF, false);
+        norm_rope_case(t, 2100, 9, 10, 6, PT_ROPE_ADJACENT, false);
+        norm_rope_case(t, 4203, 3, 16, 8, PT_ROPE_ADJACENT, true);
+    }
+}
+
 /* Tokens that come first, and again, behind the first 256; more columns than one pass takes. */
 static void test_embed_bwd(void **)
 {
@@ -443,7 +472,7 @@ static void test_sample(void **)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_norm_teams), cmocka_unit_test(test_layer_teams), cmocka_unit_test(test_wide),   cmocka_unit_test(test_rope),
+        cmocka_unit_test(test_norm_teams), cmocka_unit_test(test_layer_teams), cmocka_unit_test(test_wide),   cmocka_unit_test(test_rope), cmocka_unit_test(test_norm_rope),
         cmocka_unit_test(test_embed_bwd),  cmocka_unit_test(test_sums),
         cmocka_unit_test(test_clip),       cmocka_unit_test(test_adam),   cmocka_unit_test(test_linear),
         cmocka_unit_test(test_head),       cmocka_unit_test(test_decode), cmocka_unit_test(test_sample),

@@ -182,6 +182,48 @@ static void test_rope(void **)
     }
 }
 
+/* Heads that are whole steps of 16 bytes and that are not, more of them than a warp takes at once, few that turn, in place. */
+static void norm_rope_case(pt_dtype t, int64_t n, int heads, int dim, int rot, pt_rope_kind kind, int64_t gap, pt_dtype wt, float plus, bool over, bool learns)
+{
+    ot_case(t);
+    const int64_t c = (int64_t)heads * dim;
+    pt_view x = ot_in(t, n, c, c + gap, 1, 1), w = ot_weight(wt, 1, dim, 2, 1), tab = ot_in(PT_F32, n, rot, rot + gap, 3, 0.7f), y = over ? x : ot_act(t, n, c, c),
+            rstd = ot_act(PT_F32, 1, n * heads, n * heads);
+    OT_ON(norm_rope, pt_norm_rope_args, a.y = D(y), a.rstd = D(rstd), a.x = D(x), a.w = D(w), a.table = D(tab), a.eps = 1e-5f, a.w_add = plus, a.heads = heads, a.dim = dim,
+          a.rot = rot, a.kind = kind);
+    ot_close(y, 2), ot_close(rstd, 2);
+    ot_free_all();
+    ot_case(t);
+    x = ot_in(t, n, c, c + gap, 1, 1), w = ot_weight(wt, 1, dim, 2, 1), tab = ot_in(PT_F32, n, rot, rot + gap, 3, 0.7f);
+    pt_view dy = ot_in(t, n, c, c, 4, 1), dx = over ? dy : ot_act(t, n, c, c + gap), dw = learns ? ot_in(PT_F32, 1, dim, dim, 5, 1) : ot_none();
+    rstd = ot_in(PT_F32, 1, n * heads, n * heads, 6, 1);
+    for (int64_t i = 0; i < n * heads; i++) ot_f32(rstd, 0)[i] = 0.5f + fabsf(ot_f32(rstd, 0)[i]);
+    ot_put(rstd);
+    OT_ON(norm_rope_bwd, pt_norm_rope_bwd_args, a.dx = D(dx), a.dw = D(dw), a.dy = D(dy), a.x = D(x), a.rstd = D(rstd), a.w = D(w), a.table = D(tab), a.w_add = plus,
+          a.heads = heads, a.dim = dim, a.rot = rot, a.kind = kind);
+    ot_near(dx, 2, 6e-7);
+    if (learns) ot_close(dw, 2);
+    ot_free_all();
+}
+static void test_norm_rope(void **)
+{
+    OT_EACH_ACT(t)
+    for (int k = 0; k < 2; k++) {
+        pt_rope_kind kind = k ? PT_ROPE_ADJACENT : PT_ROPE_HALF;
+        norm_rope_case(t, 0, 1, 8, 8, kind, 0, PT_F32, 0, false, true);
+        norm_rope_case(t, 3, 2, 64, 64, kind, 0, PT_F32, 0, true, false);
+        norm_rope_case(t, 2, 9, 128, 128, kind, 8, PT_BF16, 1, false, true);
+        norm_rope_case(t, 2, 5, 96, 48, kind, 8, PT_F16, 0, false, false);
+        norm_rope_case(t, 2, 3, 72, 48, kind, 0, PT_F32, 0.5f, true, true);
+        norm_rope_case(t, 3, 5, 10, 6, kind, 1, PT_BF16, 1, false, true);
+        norm_rope_case(t, 1, 2, 80, 20, kind, 0, PT_F32, 0, true, false);
+        norm_rope_case(t, 2, 1, 512, 512, kind, 0, PT_F32, 0, false, true);
+        norm_rope_case(t, 1, 2, 511, 64, kind, 0, PT_F16, 0, false, true);
+        norm_rope_case(t, 2, 3, 7, 2, kind, 1, PT_F32, 0, true, false);
+        norm_rope_case(t, 40, 3, 16, 0, kind, 0, PT_F32, 0, false, true); /* nothing turns; two part sums */
+    }
+}
+
 static void gated_case(pt_dtype t, int64_t n, int64_t f, int64_t gap, pt_act_kind kind, bool plain)
 {
     ot_case(t);
@@ -477,7 +519,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_norm), cmocka_unit_test(test_norm_bwd),
                                        cmocka_unit_test(test_layer), cmocka_unit_test(test_layer_bwd),
-                                       cmocka_unit_test(test_rope), cmocka_unit_test(test_gated),
+                                       cmocka_unit_test(test_rope), cmocka_unit_test(test_norm_rope), cmocka_unit_test(test_gated),
                                        cmocka_unit_test(test_move), cmocka_unit_test(test_clamp), cmocka_unit_test(test_reduce), cmocka_unit_test(test_token_sums),
                                        cmocka_unit_test(test_adam), cmocka_unit_test(test_losses)};
     return ot_main("kernels_stream", tests);

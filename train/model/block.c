@@ -105,16 +105,19 @@ static pt_status clip(pt_model *m, pt_view y, pt_view x)
     return m->ctx->ops->clamp(m->ctx, &(pt_clamp_args){.y = y, .x = x, .limit = m->cfg.clip_qkv});
 }
 
-static pt_status rotate(pt_model *m, int layer, pt_view x, int heads)
+/* q or k: y = its norm and rotation of x. */
+static pt_status norm_and_turn(pt_model *m, int layer, pt_view y, pt_view x, const pt_norm_state *keep, const pt_lin *w, int heads)
 {
-    int table = pt_layer_rope(m, layer);
-    if (table < 0) return PT_OK;
-    return m->ctx->ops->rope(m->ctx, &(pt_rope_args){.x = x,
-                                                     .table = pt_trim(m->tab.rope[table], x.rows),
-                                                     .heads = heads,
-                                                     .dim = m->cfg.head_dim,
-                                                     .rot = m->cfg.rot,
-                                                     .kind = m->cfg.rope_kind});
+    const pt_ops *ops = m->ctx->ops;
+    const pt_model_config *c = &m->cfg;
+    const int at = pt_layer_rope(m, layer);
+    const pt_view table = at < 0 ? PT_NO_VIEW : pt_trim(m->tab.rope[at], x.rows);
+    if (at >= 0 && pt_norm_turns(c))
+        return ops->norm_rope(m->ctx, &(pt_norm_rope_args){.y = y, .rstd = keep->rstd, .x = x, .w = w->w, .table = table, .eps = c->norm_eps, .w_add = c->norm_add,
+                                                           .heads = heads, .dim = c->head_dim, .rot = c->rot, .kind = c->rope_kind});
+    if (c->qk_norm) PT_RETURN(pt_qk_norm_run(m, y, x, keep, w, heads));
+    if (at < 0) return PT_OK;
+    return ops->rope(m->ctx, &(pt_rope_args){.x = y, .table = table, .heads = heads, .dim = c->head_dim, .rot = c->rot, .kind = c->rope_kind});
 }
 
 int pt_block_attn_in(const pt_model *m, pt_view q, pt_view k, pt_view v, pt_view qkv, pt_module *first, pt_view y[3])
@@ -150,12 +153,8 @@ pt_status pt_block_qkv(pt_model *m, int layer, pt_view xn, const pt_block_state 
     PT_RETURN(clip(m, s->q, s->qraw));
     PT_RETURN(clip(m, s->k, s->kraw));
     PT_RETURN(clip(m, s->v, s->v));
-    if (m->cfg.qk_norm) {
-        PT_RETURN(pt_qk_norm_run(m, s->q, s->qraw, &s->nq, &b->qnorm, m->cfg.heads));
-        PT_RETURN(pt_qk_norm_run(m, s->k, s->kraw, &s->nk, &b->knorm, m->cfg.kv_heads));
-    }
-    PT_RETURN(rotate(m, layer, s->q, m->cfg.heads));
-    return rotate(m, layer, s->k, m->cfg.kv_heads);
+    PT_RETURN(norm_and_turn(m, layer, s->q, s->qraw, &s->nq, &b->qnorm, m->cfg.heads));
+    return norm_and_turn(m, layer, s->k, s->kraw, &s->nk, &b->knorm, m->cfg.kv_heads);
 }
 
 pt_status pt_block_activate(pt_model *m, const pt_block_state *s, pt_view y)

@@ -43,16 +43,16 @@ static pt_status unclip(pt_model *m, pt_view d, pt_view x)
 /* Through rotation and q/k norm: d becomes the gradient of the projection's output. */
 static pt_status unrotate(pt_model *m, int layer, pt_view d, pt_view raw, const pt_norm_state *kept, const pt_lin *w, int heads)
 {
-    int table = pt_layer_rope(m, layer);
-    if (table >= 0)
-        PT_RETURN(m->ctx->ops->rope(m->ctx, &(pt_rope_args){.x = d,
-                                                            .table = pt_trim(m->tab.rope[table], d.rows),
-                                                            .heads = heads,
-                                                            .dim = m->cfg.head_dim,
-                                                            .rot = m->cfg.rot,
-                                                            .kind = m->cfg.rope_kind,
-                                                            .inverse = true}));
-    return m->cfg.qk_norm ? pt_qk_norm_back(m, d, raw, kept, w, heads) : PT_OK;
+    const pt_ops *ops = m->ctx->ops;
+    const pt_model_config *c = &m->cfg;
+    const int at = pt_layer_rope(m, layer);
+    const pt_view table = at < 0 ? PT_NO_VIEW : pt_trim(m->tab.rope[at], d.rows);
+    if (at >= 0 && pt_norm_turns(c))
+        return ops->norm_rope_bwd(m->ctx, &(pt_norm_rope_bwd_args){.dx = d, .dw = w->dw, .dy = d, .x = raw, .rstd = kept->rstd, .w = w->w, .table = table, .w_add = c->norm_add,
+                                                                   .heads = heads, .dim = c->head_dim, .rot = c->rot, .kind = c->rope_kind});
+    if (at >= 0)
+        PT_RETURN(ops->rope(m->ctx, &(pt_rope_args){.x = d, .table = table, .heads = heads, .dim = c->head_dim, .rot = c->rot, .kind = c->rope_kind, .inverse = true}));
+    return c->qk_norm ? pt_qk_norm_back(m, d, raw, kept, w, heads) : PT_OK;
 }
 
 /* have_xn: scratch.xn holds what attention read. */

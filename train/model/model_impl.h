@@ -306,7 +306,12 @@ pt_status pt_norm_run(pt_model *m, const pt_norm_call *a, pt_view *out);
 /* dx = dres + the gradient through the norm of h, from dy; without a weight dx = dres + dy, and dx must be dres
  * (PT_EINTERNAL). dres absent: 0. dx may alias dres or dy. */
 pt_status pt_norm_back(pt_model *m, pt_view dx, pt_view dy, pt_view dres, pt_view h, const pt_norm_state *kept, const pt_lin *w);
-/* q or k before the rotation: y = its norm of x [N, heads * head_dim]; and back, d in place. */
+/* Whether the norm of q and k and their rotation are one op: an RMS norm with one weight for all heads. */
+static inline bool pt_norm_turns(const pt_model_config *c)
+{
+    return c->qk_norm == PT_QK_NORM_HEADS && c->head_dim <= PT_NORM_ROPE_MOST;
+}
+/* Else: q or k before the rotation: y = its norm of x [N, heads * head_dim]; and back, d in place. */
 pt_status pt_qk_norm_run(pt_model *m, pt_view y, pt_view x, const pt_norm_state *keep, const pt_lin *w, int heads);
 pt_status pt_qk_norm_back(pt_model *m, pt_view d, pt_view x, const pt_norm_state *kept, const pt_lin *w, int heads);
 /* What attention or MLP gets as gradient: dres through its scale, or through the norm behind it (raw, kept, w). */
