@@ -122,6 +122,7 @@ def entries(c):
     m, n = step.LLAMA_8B, 4096
     x, q, kv = 2.0 * n * m.width, 2.0 * n * m.heads * m.dim, 2.0 * n * m.kv * m.dim
     out = {"rmsnorm + residual add": k.stream_us(c, 4 * x), "rmsnorm_bwd": k.stream_us(c, 4 * x), "rope, q": k.stream_us(c, 2 * x + 4.0 * n * m.dim),
+           "norm_rope, q": k.stream_us(c, 2 * x + 4.0 * n * m.dim), "norm_rope_bwd, q": k.stream_us(c, 3 * x + 4.0 * n * m.dim),
            "gated": step.gated_us(c, n, m.ff, False), "gated_bwd": step.gated_us(c, n, m.ff, True),
            "sumsq": k.stream_us(c, 4.0 * (100 << 20)) + chips.LAUNCH_US, "adamw": k.stream_us(c, 28.0 * (100 << 20))}
     for kind in ("bf16", "q8_0", "q4_k", "q6_k"):

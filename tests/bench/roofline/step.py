@@ -76,18 +76,15 @@ def gated_us(chip, n, ff, backward):
 
 
 def norms_us(chip, n, m):
-    """Of a layer: two with the residual added, the same two again without, two backward; of each head likewise."""
+    """Of a layer: two with the residual added, the same two again without, two backward. Those of heads are in rope_us."""
     row = 2.0 * n * m.width
-    t = 2 * (k.stream_us(chip, 4 * row) + k.stream_us(chip, 2 * row) + k.stream_us(chip, 4 * row))
-    if m.qk_norm:
-        for heads in (m.heads, m.kv):
-            row = 2.0 * n * heads * m.dim
-            t += 2 * k.stream_us(chip, 2 * row) + k.stream_us(chip, 3 * row)
-    return t
+    return 2 * (k.stream_us(chip, 4 * row) + k.stream_us(chip, 2 * row) + k.stream_us(chip, 4 * row))
 
 
 def rope_us(chip, n, m):
-    return sum(2 * k.stream_us(chip, 4.0 * n * h * m.dim) for h in (m.heads, m.kv))
+    """Of q and k, forward and backward; norms of heads are in the same pass, which backward reads what was normalised too."""
+    rows = [2.0 * n * h * m.dim for h in (m.heads, m.kv)]
+    return sum(k.stream_us(chip, 2 * row) + k.stream_us(chip, (3 if m.qk_norm else 2) * row) for row in rows)
 
 
 def params(m):
@@ -122,5 +119,5 @@ def launches(chip, m, docs=DOCS):
         per += 2 + 3
         for i, o in group:
             per += 2 if m.weights == "bf16" else 2 * (len(pieces(chip, sum(docs), o, i, 128)) + len(pieces(chip, sum(docs), i, o, 256)))
-    per += 3 + 6 + (6 if m.qk_norm else 0) + 4 + 3
+    per += 3 + 6 + 4 + 3
     return per * m.layers
