@@ -37,31 +37,56 @@ def row(cells):
     return "| " + " | ".join(cells) + " |"
 
 
+# Why they are others now.
+WHY = {"linear": "blocks of weights are cut at whole waves of tiles",
+       "dequantise": "none where copies are kept",
+       "lora": "copies are under way two steps ahead, sums are in pieces that fill the chip",
+       "attention": "as it was: ldmatrix through shared memory binds it (wgmma is an issue of its own)",
+       "norm, rope, gated": "as it was; where heads are normed (Qwen3) that is a part of the rotation",
+       "head": "chunks of 2,048 rows, dx in one product, w made numbers once or kept so",
+       "optimiser": "as it was"}
+
+
+def speeds(tables, suffix=""):
+    """The last two lines of a table: a step and tokens a second, of {op: ms}, None where there is none."""
+    sums = [t and sum(t.values()) for t in tables]
+    return [row(["step" + suffix] + ["%.0f" % s if s else "-" for s in sums]),
+            row(["tokens/s" + suffix] + ["%.0f" % (sum(step.DOCS) / s * 1e3) if s else "-" for s in sums])]
+
+
+def kept_ms(chip, m):
+    """Of a step with all weights kept as numbers; None where they are numbers already, or the chip cannot hold that."""
+    return step.step_ms(chip, m, True) if m.weights != "bf16" and step.held_gb(m, True) <= 0.9 * chip.holds else None
+
+
 def ours(models):
     lines = []
     for m in models:
-        table = [step.step_ms(c, m) for c in chips.CHIPS]
-        n = sum(step.DOCS)
+        table, kept = ([f(c, m) for c in chips.CHIPS] for f in (step.step_ms, kept_ms))
         lines += ["%s, ms a step (%d launches in its layers):" % (m.name, step.launches(chips.chip_of("H100"), m)), ""]
         lines += [row(["op"] + [c.name for c in chips.CHIPS]), "|---" * (len(chips.CHIPS) + 1) + "|"]
         for op in table[0]:
             if any(t[op] >= 0.05 for t in table):
                 lines.append(row([op] + ["%.1f" % t[op] for t in table]))
-        sums = [sum(t.values()) for t in table]
-        lines += [row(["step"] + ["%.0f" % s for s in sums]), row(["tokens/s"] + ["%.0f" % (n / s * 1e3) for s in sums]), ""]
+        lines += speeds(table) + (speeds(kept, ", `keep_dequantised: true`") if any(kept) else []) + [""]
     return lines
 
 
 def changes(models):
-    """The H100's first predictions beside today's."""
-    h, n, names = chips.chip_of("H100"), sum(step.DOCS), [m.name.split(",")[0] for m in models]
-    now = [step.step_ms(h, m) for m in models]
-    lines = ["H100, ms a step, the kernels as they were at first and now:", ""]
-    lines += [row(["op"] + [name + when for name in names for when in (", first", ", now")]), "|---" * (2 * len(models) + 1) + "|"]
-    for at, op in enumerate(now[0]):
-        lines.append(row([op] + ["%.1f" % v for m, t in zip(models, now) for v in (FIRST[m.name][at], t[op])]))
-    sums = [v for m, t in zip(models, now) for v in (sum(FIRST[m.name]), sum(t.values()))]
-    return lines + [row(["step"] + ["%.0f" % s for s in sums]), row(["tokens/s"] + ["%.0f" % (n / s * 1e3) for s in sums]), ""]
+    """The H100's first predictions beside today's: of the first model with copies kept and not, and why; of the others."""
+    h, lines = chips.chip_of("H100"), []
+    for head, some, why in (("H100, Llama-3.1-8B, Q4_K, ms a step, the kernels as they were at first and now (kept: `keep_dequantised: true`):", models[:1], WHY),
+                            ("The same of the others:", models[1:], {})):
+        columns = []  # (head, {op: ms})
+        for m in some:
+            name = m.name.split(",")[0] + ", " if len(some) > 1 else ""
+            now, kept = step.step_ms(h, m), kept_ms(h, m)
+            columns += [(name + "first", dict(zip(now, FIRST[m.name]))), (name + "now", now)] + ([(name + "now, kept", kept)] if kept else [])
+        lines += [head, "", row(["op"] + [name for name, _ in columns] + ["why"] * bool(why)), "|---" * (len(columns) + 1 + bool(why)) + "|"]
+        for op in columns[0][1]:
+            lines.append(row([op] + ["%.1f" % t[op] for _, t in columns] + [why.get(op, "")] * bool(why)))
+        lines += [line + " |" * bool(why) for line in speeds([t for _, t in columns])] + [""]
+    return lines
 
 
 def waves():
@@ -134,6 +159,9 @@ def entries(c):
     out["attention_bwd"] = k.attention_us(c, (n,), m.heads, m.kv, 4 * q + 2 * kv, "dq") + k.attention_us(c, (n,), m.heads, m.kv, 2 * q + 4 * kv, "dkv")
     out["head, forward and backward"] = step.head_us(c, 1024, m, "bf16")
     out["step, Llama-3.1-8B, Q4_K"] = 1e3 * sum(step.step_ms(c, m).values())
+    kept = kept_ms(c, m)
+    if kept:
+        out["step, Llama-3.1-8B, Q4_K, kept"] = 1e3 * sum(kept.values())
     return out
 
 

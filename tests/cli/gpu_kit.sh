@@ -77,7 +77,7 @@ mkdir -p "$dir/tools"
 make_kit() {
     top=$dir/$1
     mkdir -p "$top/bin" "$top/lib" "$top/tests/bench"
-    printf '# made up\nH100\tgated\t100.0\nH100\tstep, made up\t200000.0\nA100\tstep, made up\t1.0\n' >"$top/tests/bench/roofline.tsv"
+    printf '# made up\nH100\tgated\t100.0\nH100\tstep, Llama-3.1-8B, Q4_K\t200000.0\nH100\tstep, Llama-3.1-8B, Q4_K, kept\t100000.0\nA100\tstep, Llama-3.1-8B, Q4_K\t1.0\n' >"$top/tests/bench/roofline.tsv"
     cp $kit "$top/kit.sh"
     printf 'plugin none.so\nchips 90\nmade of a test\n' >"$top/what"
     cp /bin/true "$top/lib/none.so"
@@ -91,7 +91,12 @@ B
     cat >"$top/bin/kit_model" <<'B'
 case $1 in
 make) : >"$3" ;;
-steps) echo "fastest step 300.0 ms: 13653 tokens/s"; echo "memory: planned 5 bytes, held 5"; echo "bits ${BITS:-1}" ;;
+steps)
+    [ "$5$NO_ROOM" != keptyes ] || { echo "not run: 9 MiB are planned and 8 free"; exit 0; }
+    loss=2.5 ms=300.0
+    [ "$5" != kept ] || { loss=${KEPT_LOSS:-2.51}; ms=250.0; }
+    for i in 1 2 3 4 5 6 7 8 9 10; do echo "step $i: loss $loss, gradient norm 1, $ms ms"; done
+    echo "fastest step $ms ms: 13653 tokens/s"; echo "memory: planned 5 bytes, held 5"; echo "bits ${BITS:-1}" ;;
 esac
 B
     sed -i '1i #!/bin/sh' "$top"/bin/*
@@ -106,16 +111,17 @@ ln -s "$(command -v dash || command -v sh)" "$dir/shell"
 make_kit right && seal
 PATH=$dir/tools:/usr/bin:/bin
 run --tiny --seconds 60
-[ $rc -eq 0 ] && grep -q '^13 passed, 0 wrong' "$dir/out" && [ "$(tail -n +2 "$logs/table.txt")" = "200000.0 300000.0 1.50 step, made up
-100.0 150.0 1.50 gated" ] && grep -q '^passed steps-second .*fastest step 300.0 ms' "$logs/summary.txt" &&
+[ $rc -eq 0 ] && grep -q '^14 passed, 0 wrong' "$dir/out" && [ "$(tail -n +2 "$logs/table.txt")" = "200000.0 300000.0 1.50 step, Llama-3.1-8B, Q4_K
+100000.0 250000.0 2.50 step, Llama-3.1-8B, Q4_K, kept
+100.0 150.0 1.50 gated" ] && grep -q '^passed steps-kept .*losses differ by 4.0e-03 at most' "$logs/summary.txt" && grep -q '^passed steps-second .*fastest step 300.0 ms' "$logs/summary.txt" &&
     grep -q '^skipped memcheck,racecheck: compute-sanitizer is not installed' "$dir/out" && grep -q '^skipped ncu: not installed' "$dir/out"
-result "all right: 13 passed lines, a table, skipped lines for tools that are not there" $?
+result "all right: 14 passed lines, a table, skipped lines for tools that are not there" $?
 # Tools that are there.
 printf '#!/bin/sh\nwhile [ "${1#bin/}" = "$1" ]; do shift; done\nexec "$@"\n' >"$dir/tools/compute-sanitizer"
 printf '#!/bin/sh\necho "$4 figures" | sed s/regex://\nexit 0\n' >"$dir/tools/ncu"
 chmod +x "$dir"/tools/*
 run --tiny --seconds 60
-[ $rc -eq 0 ] && grep -q '^25 passed, 0 wrong' "$dir/out" && [ "$(grep -cE '^passed (memcheck|racecheck)-kernels_' "$dir/out")" -eq 6 ] && [ "$(grep -c '^passed ncu-' "$dir/out")" -eq 6 ]
+[ $rc -eq 0 ] && grep -q '^26 passed, 0 wrong' "$dir/out" && [ "$(grep -cE '^passed (memcheck|racecheck)-kernels_' "$dir/out")" -eq 6 ] && [ "$(grep -c '^passed ncu-' "$dir/out")" -eq 6 ]
 result "memcheck and racecheck of three tests each, ncu of six kernels" $?
 printf '#!/bin/sh\ncase $2 in racecheck) echo "a race"; exit 9 ;; esac\nwhile [ "${1#bin/}" = "$1" ]; do shift; done\nexec "$@"\n' >"$dir/tools/compute-sanitizer"
 run --tiny --seconds 60
@@ -135,6 +141,12 @@ stops "a program that fails" 'WRONG kernels_dense: exit 1'
 result "nothing runs after it" $?
 make_kit differing && sed -i 's/^case/echo x >>"$0.n"; BITS=$(wc -l <"$0.n")\ncase/' "$top/bin/kit_model"
 stops "two runs with other bits" 'WRONG steps-second: the two runs differ: bits'
+make_kit away && sed -i 's/^case/KEPT_LOSS=2.53\ncase/' "$top/bin/kit_model"
+stops "kept weights with other losses" 'WRONG steps-kept: losses with kept weights are 1.2e-02 of those without away: more than 1e-2'
+make_kit roomless && sed -i 's/^case/NO_ROOM=yes\ncase/' "$top/bin/kit_model" && seal
+run --tiny --seconds 60
+[ $rc -eq 0 ] && grep -q '^skipped steps-kept: not run: 9 MiB are planned and 8 free' "$dir/out" && ! grep -q 'Q4_K, kept' "$logs/table.txt"
+result "no room for kept weights is a skipped line" $?
 make_kit hanging && printf '#!/bin/sh\nexec sleep 30\n' >"$top/bin/kernels_ranks"
 export KIT_PROGRAM_SECONDS=1
 stops "a program that hangs" 'WRONG kernels_ranks: it took longer than 1 seconds'

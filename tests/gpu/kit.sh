@@ -26,7 +26,7 @@ case $seconds$tokens in *[!0-9]*) usage ;; esac
 mkdir -p "$logs" && logs=$(cd "$logs" && pwd) || exit 2
 case $model in /*) ;; ?*) model=$PWD/$model ;; *) model=$logs/8b.gguf ;; esac
 cd "$top" || exit 2
-end=$(($(date +%s) + seconds)) passed=0 skipped=0 number=0 made=
+end=$(($(date +%s) + seconds)) passed=0 skipped=0 number=0 made= plain= kept=
 plugin=$(sed -n 's/^plugin //p' what) chips=$(sed -n 's/^chips //p' what)
 : >"$logs/summary.txt" || exit 2
 : >"$logs/table.txt"
@@ -101,7 +101,7 @@ for program in kernels_stream kernels_ranks kernels_draws kernels_trees kernels_
     pass ": $(grep -c '^ok' "$log") tests of $entries"
 done
 small=$logs/small.gguf
-must small-model 60 bin/kit_model make small "$small" && must model-steps "${KIT_PROGRAM_SECONDS:-60}" bin/kit_model compare "$small" && pass ": three LoRA steps of a random model, f32 and bf16"
+must small-model 60 bin/kit_model make small "$small" && must model-steps "${KIT_PROGRAM_SECONDS:-60}" bin/kit_model compare "$small" && pass ": three LoRA steps of a random model, f32 and bf16, weights kept as numbers and not"
 
 # ---- compute-sanitizer on the smallest attention, LoRA and head ----------------------------------------------------------
 sanitise() { # TOOL PROGRAM TEST
@@ -151,18 +151,40 @@ if [ -n "$shape" ] && { [ -e "$model" ] || must make-$shape 240 bin/kit_model ma
         must steps-$time 240 env CUDA_MODULE_LOADING=EAGER bin/kit_model steps "$model" "$tokens" 10 || break
         is=$(sed -n 's/^bits //p' "$log")
         [ -z "$bits" ] || [ "$is" = "$bits" ] || wrong "$name" "the two runs differ: bits $bits and $is"
-        bits=$is
+        bits=$is plain="$plain ${log##*/}"
         pass ": $(grep '^fastest' "$log"); $(grep '^memory' "$log")"
     done
+    # The same with all weights kept as numbers: other products, so on a GPU perhaps other bits, but no other losses.
+    if [ -n "$bits" ] && must steps-kept 240 env CUDA_MODULE_LOADING=EAGER bin/kit_model steps "$model" "$tokens" 10 kept; then
+        kept=${log##*/}
+        if grep -q '^not run' "$log"; then
+            skip "$name" "$(grep '^not run' "$log")"
+        else
+            far=$(cat "$logs/${plain##* }" "$log" | sed -n 's/^step \([0-9]*\): loss \([0-9.]*\),.*/\1 \2/p' |
+                awk '{ if ($1 in l) { d = ($2 - l[$1]) / l[$1]; if (d < 0) d = -d; if (d > m) m = d; n++ } l[$1] = $2 } END { if (n == 10) printf "%.1e", m }')
+            awk -v far="$far" 'BEGIN { exit !(far != "" && far <= 1e-2) }' || wrong "$name" "losses with kept weights are ${far:-not ten; 0} of those without away: more than 1e-2"
+            pass ": $(grep '^fastest' "$log"); losses differ by $far at most; $(grep '^memory' "$log")"
+        fi
+    fi
 fi
 
-# The step joins the table, where it was of the shape that is predicted and this chip is in roofline.tsv.
+# The steps join the table, where they were of the shape that is predicted and this chip is in roofline.tsv.
 device=$(sed -n 's/^GPU 0: \([^,]*\),.*/\1/p' "$logs/01-probe.log")
 [ -z "$tiny" ] || device=H100
-fastest=$(sed -n 's/^fastest step \([0-9.]*\) ms.*/\1/p' "$logs"/*-steps-*.log 2>/dev/null | sort -n | head -n 1)
-if [ -n "$fastest" ] && { [ "$tokens" -eq 4096 ] || [ -n "$tiny" ]; } && ! grep -q 'blocks are run again' "$logs"/*-steps-*.log; then
-    awk -F'\t' -v device="$device" -v ms="$fastest" '/^#/ { next } index(device, $1) && $2 ~ /^step,/ { printf "%s %.1f %.2f %s\n", $3, 1e3 * ms, 1e3 * ms / $3, $2 }' tests/bench/roofline.tsv >"$logs/step.txt"
-    { head -n 1 "$logs/table.txt"; cat "$logs/step.txt"; tail -n +2 "$logs/table.txt"; } >"$logs/table.new" && mv "$logs/table.new" "$logs/table.txt" && rm "$logs/step.txt"
+step_line() { # ENTRY LOG...: the fastest step of these runs (files in $logs) beside what is predicted
+    entry=$1; shift
+    [ $# -gt 0 ] || return 0
+    ms=$(cd "$logs" && sed -n 's/^fastest step \([0-9.]*\) ms.*/\1/p' "$@" | sort -n | head -n 1)
+    [ -z "$ms" ] || (cd "$logs" && grep -q 'blocks are run again' "$@") || awk -F'\t' -v device="$device" -v ms="$ms" -v entry="$entry" \
+        '/^#/ { next } index(device, $1) && $2 == entry { printf "%s %.1f %.2f %s\n", $3, 1e3 * ms, 1e3 * ms / $3, $2 }' tests/bench/roofline.tsv
+}
+if [ "$tokens" -eq 4096 ] || [ -n "$tiny" ]; then
+    {
+        head -n 1 "$logs/table.txt"
+        step_line "step, Llama-3.1-8B, Q4_K" $plain
+        step_line "step, Llama-3.1-8B, Q4_K, kept" $kept
+        tail -n +2 "$logs/table.txt"
+    } >"$logs/table.new" && mv "$logs/table.new" "$logs/table.txt"
 fi
 
 # ---- ncu --------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
  *   kit_model make SHAPE FILE       a GGUF file of a Llama-shaped model: random blocks as a quantiser leaves them (Q4_K, head Q6_K). SHAPE: small, 8b
  *   kit_model compare FILE          three LoRA steps of 61 tokens: the device in f32 and bf16 against the reference backend
  *   kit_model steps FILE TOKENS N   N LoRA steps (rank 16, all matrices, two documents, every token supervised): losses, seconds, memory against plan,
- *                                   and a digest of losses and adapters: two runs must print the same
+ *                                   and a digest of losses and adapters: two runs must print the same. A last word `kept`: all weights stand on the device as
+ *                                   numbers too, where they fit; else it says so and ends
  *
  * Exit 1: a wrong result, said in the last line. Every line is written at once. */
 #include <math.h>
@@ -156,6 +157,7 @@ typedef struct run {
     const pt_objective *objective;
     pt_batch batch;
     size_t planned; /* bytes on the device */
+    bool kept;      /* all weights as numbers too */
     double report[PT_REPORT_SIZE];
     float norm;
 } run;
@@ -198,6 +200,7 @@ static pt_status plan(run *r, int rank, bool again)
     pt_model_free(r->m);
     r->o = NULL, r->m = NULL;
     PT_RETURN(pt_model_new(&r->m, &r->ctx, r->src, &opt));
+    if (r->kept) PT_RETURN(pt_model_keep(r->m, pt_model_keepable(r->m)));
     PT_RETURN(pt_model_plan(r->m, &caps, bytes));
     PT_RETURN(pt_optim_new(&r->o, &r->ctx, pt_model_param_count(r->m), pt_model_param_count(r->m), &adam));
     r->planned = pt_optim_bytes(r->o);
@@ -215,9 +218,9 @@ static void close_run(run *r)
     *r = (run){.o = NULL};
 }
 
-static pt_status open_run(run *r, const pt_ops *ops, pt_compute compute, const char *path, int32_t tokens, int rank)
+static pt_status open_run(run *r, const pt_ops *ops, pt_compute compute, const char *path, int32_t tokens, int rank, bool kept)
 {
-    *r = (run){.objective = pt_objective_find("sft")};
+    *r = (run){.objective = pt_objective_find("sft"), .kept = kept};
     PT_RETURN(ops->open(&r->ctx, compute));
     PT_RETURN(pt_source_open(&r->src, path));
     pt_source_reach(r->src, tokens);
@@ -255,11 +258,11 @@ static pt_status step(run *r, uint64_t index, float lr)
 
 enum { COMPARED_STEPS = 3, COMPARED_TOKENS = 61 };
 
-static pt_status three_steps(const pt_ops *ops, pt_compute compute, const char *path, double losses[COMPARED_STEPS], double norms[COMPARED_STEPS])
+static pt_status three_steps(const pt_ops *ops, pt_compute compute, const char *path, bool kept, double losses[COMPARED_STEPS], double norms[COMPARED_STEPS])
 {
     pt_status rc = PT_OK;
     run r;
-    PT_TRY(open_run(&r, ops, compute, path, COMPARED_TOKENS, 8));
+    PT_TRY(open_run(&r, ops, compute, path, COMPARED_TOKENS, 8, kept));
     PT_TRY(commit(&r));
     for (int i = 0; i < COMPARED_STEPS; i++) {
         PT_TRY(step(&r, (uint64_t)i, 1e-2f));
@@ -276,14 +279,17 @@ done:
 static pt_status compare(const char *path)
 {
     double want[COMPARED_STEPS], norm[COMPARED_STEPS];
-    PT_RETURN(three_steps(&pt_ops_ref, PT_COMPUTE_F32, path, want, norm));
-    for (int half = 0; half < 2; half++) {
+    PT_RETURN(three_steps(&pt_ops_ref, PT_COMPUTE_F32, path, false, want, norm));
+    for (int way = 0; way < 4; way++) {
+        const bool half = way & 1, kept = way & 2;
+        const char *name = half ? "bf16" : "f32", *also = kept ? ", weights kept as numbers" : "";
         double got[COMPARED_STEPS], n[COMPARED_STEPS];
-        PT_RETURN(three_steps(pt_cuda_ops(), half ? PT_COMPUTE_BF16 : PT_COMPUTE_F32, path, got, n));
+        PT_RETURN(three_steps(pt_cuda_ops(), half ? PT_COMPUTE_BF16 : PT_COMPUTE_F32, path, kept, got, n));
         for (int i = 0; i < COMPARED_STEPS; i++) {
             double e = fabs(got[i] - want[i]) / want[i], en = fabs(n[i] - norm[i]) / norm[i];
-            printf("%s, step %d: loss %.7f, reference %.7f, error %.1e; gradient norm %.6g, reference %.6g, error %.1e\n", half ? "bf16" : "f32", i + 1, got[i], want[i], e, n[i], norm[i], en);
-            if (!(e <= (half ? 2e-2 : 1e-5) && en <= (half ? 1e-2 : 1e-4))) return pt_fail(PT_ENONFINITE, "%s, step %d is further from the reference than the golden models may be", half ? "bf16" : "f32", i + 1);
+            printf("%s%s, step %d: loss %.7f, reference %.7f, error %.1e; gradient norm %.6g, reference %.6g, error %.1e\n", name, also, i + 1, got[i], want[i], e, n[i], norm[i], en);
+            if (!(e <= (half ? 2e-2 : 1e-5) && en <= (half ? 1e-2 : 1e-4)))
+                return pt_fail(PT_ENONFINITE, "%s%s, step %d is further from the reference than the golden models may be", name, also, i + 1);
         }
     }
     return PT_OK;
@@ -311,12 +317,18 @@ done:
     return rc;
 }
 
-/* Blocks run again where their activations do not fit. */
-static pt_status fit(run *r, size_t *free_before)
+/* Blocks run again where their activations do not fit; there is no run of weights kept as numbers where those do not. */
+static pt_status fit(run *r, size_t *free_before, bool *there)
 {
     size_t total = 0;
     PT_RETURN(r->ctx.ops->memory(&r->ctx, free_before, &total));
+    *there = true;
     if (r->planned + ((size_t)512 << 20) <= *free_before) return PT_OK;
+    if (r->kept) {
+        *there = false;
+        printf("not run: %.1f MiB are planned and %.1f free\n", (double)r->planned / (1 << 20), (double)*free_before / (1 << 20));
+        return PT_OK;
+    }
     printf("%.1f MiB are planned and %.1f free: blocks are run again in backward\n", (double)r->planned / (1 << 20), (double)*free_before / (1 << 20));
     PT_RETURN(plan(r, 16, true));
     if (r->planned > *free_before)
@@ -337,15 +349,17 @@ static pt_status memory_line(run *r, size_t free_before)
     return PT_OK;
 }
 
-static pt_status steps(const char *path, int32_t tokens, int n)
+static pt_status steps(const char *path, int32_t tokens, int n, bool kept)
 {
     pt_status rc = PT_OK;
     run r;
     size_t free_before = 0;
+    bool there = false;
     double began = now(), fastest = 0;
     uint64_t h = 14695981039346656037ull;
-    PT_TRY(open_run(&r, pt_cuda_ops(), PT_COMPUTE_BF16, path, tokens, 16));
-    PT_TRY(fit(&r, &free_before));
+    PT_TRY(open_run(&r, pt_cuda_ops(), PT_COMPUTE_BF16, path, tokens, 16, kept));
+    PT_TRY(fit(&r, &free_before, &there));
+    if (!there) goto done;
     PT_TRY(commit(&r));
     PT_TRY(r.ctx.ops->sync(&r.ctx));
     printf("loaded in %.1f s\n", now() - began);
@@ -371,7 +385,9 @@ int main(int argc, char **argv)
 {
     pt_status rc;
     const char *why = pt_cuda_why_not();
-    const long tokens = argc == 5 ? strtol(argv[3], NULL, 10) : 0, n = argc == 5 ? strtol(argv[4], NULL, 10) : 0;
+    const bool kept = argc == 6 && !strcmp(argv[5], "kept");
+    const bool stepping = (argc == 5 || kept) && !strcmp(argv[1], "steps");
+    const long tokens = stepping ? strtol(argv[3], NULL, 10) : 0, n = stepping ? strtol(argv[4], NULL, 10) : 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc == 4 && !strcmp(argv[1], "make"))
         rc = make(argv[2], argv[3]);
@@ -379,10 +395,10 @@ int main(int argc, char **argv)
         rc = pt_fail(PT_ENOSUP, "%s", why);
     else if (argc == 3 && !strcmp(argv[1], "compare"))
         rc = compare(argv[2]);
-    else if (argc == 5 && !strcmp(argv[1], "steps") && tokens >= 16 && tokens <= 1 << 20 && n > 0 && n <= 1 << 20)
-        rc = steps(argv[2], (int)tokens, (int)n);
+    else if (stepping && tokens >= 16 && tokens <= 1 << 20 && n > 0 && n <= 1 << 20)
+        rc = steps(argv[2], (int)tokens, (int)n, kept);
     else {
-        fprintf(stderr, "usage: kit_model make small|8b FILE | compare FILE | steps FILE TOKENS STEPS\n");
+        fprintf(stderr, "usage: kit_model make small|8b FILE | compare FILE | steps FILE TOKENS STEPS [kept]\n");
         return 2;
     }
     if (rc != PT_OK) printf("wrong: %s: %s\n", pt_status_name(rc), pt_err_msg());

@@ -16,17 +16,18 @@
                 (markdewing/AI_kernels, latency/README.md); A100 466/262 (arXiv:2402.13499). Published values differ by method: of the H100's memory 479
                 (an H800, the same paper), 690, and 834 (a report of mt4g); docs/gpu.md says what that range does
   shared, warps KB of shared memory and warps of an SM (CUDA programming guide); l2: MB of the L2 cache
+  holds         GB of memory, datasheets
   arch          whose lines of tests/emu/gpu_budgets.tsv hold; the RTX 5090 compiles from PTX and takes those of sm_89 (assumed)
 """
 from collections import namedtuple
 
-Chip = namedtuple("Chip", "name sms clock peak gemm fp8 memory share mma sync far near shared warps blocks l2 arch")
+Chip = namedtuple("Chip", "name sms clock peak gemm fp8 memory share mma sync far near shared warps blocks l2 arch holds")
 CHIPS = (
-    Chip("A100 80GB SXM", 108, 1.410, 312.0, 267.9, 0, 2039, 0.90, 8, 1.0, 466, 262, 164, 64, 32, 40, "80"),
-    Chip("H100 SXM", 132, 1.830, 989.4, 720.0, 1280, 3350, 0.90, 4, 0.629, 690, 281, 228, 64, 32, 50, "90"),
-    Chip("H200 SXM", 132, 1.830, 989.4, 720.0, 1280, 4800, 0.90, 4, 0.629, 690, 281, 228, 64, 32, 50, "90"),
-    Chip("RTX 4090", 128, 2.520, 165.2, 163.5, 0, 1008, 0.914, 32, 1.0, 636, 296, 100, 48, 24, 72, "89"),
-    Chip("RTX 5090", 170, 2.407, 209.5, 224.3, 0, 1792, 0.90, 32, 1.0, 936, 360, 100, 48, 24, 96, "89"),
+    Chip("A100 80GB SXM", 108, 1.410, 312.0, 267.9, 0, 2039, 0.90, 8, 1.0, 466, 262, 164, 64, 32, 40, "80", 80),
+    Chip("H100 SXM", 132, 1.830, 989.4, 720.0, 1280, 3350, 0.90, 4, 0.629, 690, 281, 228, 64, 32, 50, "90", 80),
+    Chip("H200 SXM", 132, 1.830, 989.4, 720.0, 1280, 4800, 0.90, 4, 0.629, 690, 281, 228, 64, 32, 50, "90", 141),
+    Chip("RTX 4090", 128, 2.520, 165.2, 163.5, 0, 1008, 0.914, 32, 1.0, 636, 296, 100, 48, 24, 72, "89", 24),
+    Chip("RTX 5090", 170, 2.407, 209.5, 224.3, 0, 1792, 0.90, 32, 1.0, 936, 360, 100, 48, 24, 96, "89", 32),
 )
 LAUNCH_US = 1.5   # from the end of a kernel to the start of the next in a stream, assumed; a graph's launch was published as 1.28 us
 BARRIER = 30      # cycles of __syncthreads, assumed: a round trip of shared memory (29 in the papers above)

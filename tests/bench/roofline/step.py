@@ -91,14 +91,23 @@ def params(m):
     return sum(RANK * (i + o) for g in matrices(m) for i, o in g) * m.layers
 
 
-def step_ms(chip, m, docs=DOCS):
-    """{op: ms}"""
-    n = sum(docs)
+def held_gb(m, kept, docs=DOCS):
+    """About what a step holds: weights, their copies in bf16, of each layer h, q, k, v, o, h again, gate and up, and the head's logits, gradient and w."""
+    n, heads = sum(docs), m.vocab * m.width
+    weights = sum(i * o for g in matrices(m) for i, o in g) * m.layers + heads
+    row = 2 * (m.heads + m.kv) * m.dim + 2 * m.width + 2 * m.ff
+    size = (weights + heads) * k.BLOCKS[m.weights][1] + 2.0 * n * row * m.layers + 6.0 * 2048 * m.vocab + 16.0 * params(m)
+    return (size + 2.0 * (weights if kept else heads if m.weights != "bf16" else 0)) / 1e9
+
+
+def step_ms(chip, m, kept=False, docs=DOCS):
+    """{op: ms}. kept: all weights stand in memory in bf16 too (keep_dequantised: true)."""
+    n, kind = sum(docs), "bf16" if kept else m.weights
     products = dequant = lora = 0.0
     for group in matrices(m):
         for i, o in group:
             for backward in (False, True):
-                p, d = linear_us(chip, n, i, o, m.weights, backward)
+                p, d = linear_us(chip, n, i, o, kind, backward)
                 products, dequant = products + p, dequant + d
         lora += lora_us(chip, n, group, False) + lora_us(chip, n, group, True)
     q, kv = 2.0 * n * m.heads * m.dim, 2.0 * n * m.kv * m.dim
@@ -107,7 +116,7 @@ def step_ms(chip, m, docs=DOCS):
     streams = norms_us(chip, n, m) + rope_us(chip, n, m) + 2 * gated_us(chip, n, m.ff, False) + gated_us(chip, n, m.ff, True)
     out = {"linear": products, "dequantise": dequant, "lora": lora, "attention": attention, "norm, rope, gated": streams}
     out = {op: t * m.layers / 1e3 for op, t in out.items()}
-    out["head"] = head_us(chip, n, m, m.weights) / 1e3
+    out["head"] = head_us(chip, n, m, kind) / 1e3
     out["optimiser"] = (k.stream_us(chip, 4.0 * params(m)) + k.stream_us(chip, 28.0 * params(m)) + 4 * LAUNCH_US) / 1e3
     return out
 
