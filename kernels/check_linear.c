@@ -1,5 +1,7 @@
 #include "kernels/check_linear.h"
 
+#include "kernels/ops.h"
+
 static bool is_weight(pt_dtype t)
 {
     return t == PT_F32 || t == PT_F16 || t == PT_BF16 || pt_dtype_quantised(t);
@@ -78,10 +80,26 @@ static pt_status check_lora_runs(const pt_lora_args *a)
     return PT_OK;
 }
 
+/* v with the columns behind it that the op may overwrite. */
+static pt_status check_spare(const char *name, pt_view v, int spare)
+{
+    if (spare < 0 || v.ld - v.cols < spare) return pt_fail(PT_ESHAPE, "lora: %d columns to spare behind %s's %lld of rows of %lld", spare, name, (long long)v.cols, (long long)v.ld);
+    v.cols += spare;
+    return pt_check_view("lora", name, v, v.rows, v.cols);
+}
+
+/* The base's product of a part; linear looks at the rest. */
+static pt_status check_lora_base(const pt_lora_args *a, const pt_lora_part *p, bool backward)
+{
+    PT_RETURN(pt_check_view("lora", "w", p->w, backward ? p->dy.cols : p->y.cols, a->x.cols));
+    return check_beta("lora", a->beta);
+}
+
 pt_status pt_check_lora(const pt_ctx *ctx, const pt_lora_args *a, bool backward)
 {
     int64_t n = a->x.rows;
     PT_RETURN(pt_check_typed("lora", "x", a->x, ctx->act, n, a->x.cols));
+    if (!backward) PT_RETURN(check_spare("x", a->x, a->x_spare));
     if (backward && pt_view_ok(a->dx)) PT_RETURN(pt_check_typed("lora_bwd", "dx", a->dx, ctx->act, n, a->x.cols));
     if (!(a->dropout >= 0 && a->dropout < 1)) return pt_fail(PT_EARG, "lora: dropout %g is not in [0, 1)", (double)a->dropout);
     if (a->dropout > 0) PT_RETURN(pt_check_typed("lora", "token_key", a->token_key, PT_U64, 1, n));
@@ -90,9 +108,28 @@ pt_status pt_check_lora(const pt_ctx *ctx, const pt_lora_args *a, bool backward)
         if (backward) PT_RETURN(pt_check_typed("lora_bwd", "dy", p->dy, ctx->act, n, p->dy.cols));
         else PT_RETURN(pt_check_typed("lora", "y", p->y, ctx->act, n, p->y.cols));
         if (pt_view_ok(p->t)) PT_RETURN(pt_check_typed("lora", "t", p->t, PT_F32, n, p->t.cols));
+        if (backward) PT_RETURN(check_spare("dy", p->dy, p->dy_spare));
+        if (pt_view_ok(p->w)) PT_RETURN(check_lora_base(a, p, backward));
         for (int s = 0; s < a->n_slots; s++) PT_RETURN(check_lora_slot(a, p, &p->slots[s], backward));
     }
     return check_lora_runs(a);
+}
+
+pt_status pt_lora_base(pt_ctx *ctx, const pt_lora_args *a, bool backward)
+{
+    float beta = a->beta;
+    for (int i = 0; i < a->n_parts; i++) {
+        const pt_lora_part *p = &a->parts[i];
+        if (!pt_view_ok(p->w)) continue;
+        if (!backward) {
+            PT_RETURN(ctx->ops->linear(ctx, &(pt_linear_args){.y = p->y, .x = a->x, .w = p->w, .b = p->bias, .beta = a->beta}));
+            continue;
+        }
+        if (!pt_view_ok(a->dx)) return PT_OK;
+        PT_RETURN(ctx->ops->linear_bwd_x(ctx, &(pt_linear_bwd_x_args){.dx = a->dx, .dy = p->dy, .w = p->w, .beta = beta}));
+        beta = 1;
+    }
+    return PT_OK;
 }
 
 pt_status pt_check_head(const pt_ctx *ctx, const pt_head_args *a)

@@ -12,7 +12,7 @@
  *   at an epoch's maxima bounds every step.
  * - Deterministic: the same bits for the same args, compute type, instruction set and thread count; attention and reductions
  *   do not depend on the thread count.
- * - N = 0 rows is a no-op. Wrong shapes are PT_ESHAPE, unsupported types PT_ENOSUP. Ops never call ops. */
+ * - N = 0 rows is a no-op. Wrong shapes are PT_ESHAPE, unsupported types PT_ENOSUP. Ops never call ops, but for lora's base product (kernels/lora.h). */
 #ifndef PT_KERNELS_CTX_H
 #define PT_KERNELS_CTX_H
 #include "base/arena.h"

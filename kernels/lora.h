@@ -5,7 +5,12 @@
  * Backward: dt = scale * dy . B;  dB += scale * dy^T . t;  dA += dt^T . drop_p(x);  dx += mask * (dt . A)
  * Dropout (p > 0): feature f of token n of module m is zeroed when unit(word) < p, else scaled by 1/(1-p), with word f%4 of
  * pt_rng_words(seed, PT_RNG_DROPOUT, hash_mix(token_key[n], step), module << 32 | f/4): shared tokens drop what unshared copies would.
- * Slots whose rank is 0, runs with slot < 0: nothing is added there. A's of the parts of one slot may be adjacent in memory ([r0+r1+.., I]): one GEMM. */
+ * Slots whose rank is 0, runs with slot < 0: nothing is added there. A's of the parts of one slot may be adjacent in memory ([r0+r1+.., I]): one GEMM.
+ * The base's product taken along: a part with w begins with what linear does (kernels/linear.h), for all tokens:
+ *   y[n,:] = beta*y + x . w^T (+ bias);   backward dx = beta*dx + sum over the parts dy . w   (without w beta is not looked at)
+ * A backend may make one product of both, [x | scale*t] . [w | B]^T and [dy | dt] . [w; A], where scale*t, dt, A and B have the activations' type. For that
+ * it may overwrite the columns behind x and dy that the caller lends (x_spare: at least the sum of the parts' ranks, each rounded up to 8, else they are of
+ * no use; dy_spare: the part's), and the room of w's second form (pt_buf.room_cols). */
 #ifndef PT_KERNELS_LORA_H
 #define PT_KERNELS_LORA_H
 #include "kernels/ctx.h"
@@ -22,6 +27,9 @@ typedef struct pt_lora_part {
     pt_view t;  /* [N, max rank] f32: forward writes (may be absent in inference), backward reads */
     const pt_lora_slot *slots; /* [n_slots] */
     uint32_t module; /* layer*16 + module number: keys dropout */
+    pt_view w;       /* [O,I] any stored type, or absent */
+    pt_view bias;    /* forward, with w: [1,O] plain type, or absent */
+    int dy_spare;    /* backward: columns behind each row of dy, of its ld, that the op may overwrite */
 } pt_lora_part;
 typedef struct pt_lora_args {
     pt_view x;  /* [N,I] act */
@@ -32,5 +40,7 @@ typedef struct pt_lora_args {
     float dropout;
     pt_view token_key; /* [1,N] u64; needed when dropout > 0 */
     uint64_t seed, step;
+    float beta;  /* 0 or 1 */
+    int x_spare; /* forward: columns behind each row of x, of its ld, that the op may overwrite */
 } pt_lora_args;
 #endif

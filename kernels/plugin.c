@@ -40,6 +40,7 @@ const any_fn pt_plugin_needs[] = {
     KEEP(pt_check_linear_bwd_x),
     KEEP(pt_check_linear_bwd_w),
     KEEP(pt_check_lora),
+    KEEP(pt_lora_base),
     KEEP(pt_check_head),
     KEEP(pt_check_bend),
     KEEP(pt_check_clamp),

@@ -135,6 +135,7 @@ pt_status pt_cpu_lora(pt_ctx *ctx, const pt_lora_args *a)
     pt_lora_run run;
     int i = 0, rank;
     PT_RETURN(pt_check_lora(ctx, a, false));
+    PT_RETURN(pt_lora_base(ctx, a, false));
     PT_RETURN(work_begin(ctx, a, false, &w));
     if (ctx->dry) return PT_OK;
     double t0 = pt_prof_begin(ctx);
@@ -232,6 +233,7 @@ pt_status pt_cpu_lora_bwd(pt_ctx *ctx, const pt_lora_args *a)
     pt_lora_run run;
     int i = 0, rank;
     PT_RETURN(pt_check_lora(ctx, a, true));
+    PT_RETURN(pt_lora_base(ctx, a, true));
     PT_RETURN(work_begin(ctx, a, true, &w));
     if (ctx->dry) return PT_OK;
     double t0 = pt_prof_begin(ctx);

@@ -42,10 +42,6 @@ typedef struct pt_cuda_whole_w {
 } pt_cuda_whole_w;
 /* False: it must be dequantised. A dry run answers as the call that it stands for. */
 bool pt_cuda_whole(const pt_ctx *ctx, pt_view w, pt_cuda_whole_w *out);
-/* linear, with what scratch it takes of ws: what linear and the head share. */
-struct pt_ws;
-struct pt_linear_args;
-pt_status pt_cuda_product(struct pt_ws *ws, const struct pt_linear_args *a);
 #ifdef __cplusplus
 }
 #endif

@@ -5,6 +5,8 @@
  * Bytes at least of the kernels, a row: 4V (statistics; sums, 8V with a reference); 4V + V*e more (gradient, 8V + V*e with a reference);
  * 4V + V*e (logits). */
 #include "kernels/cuda/dequant.cuh"
+
+#include "kernels/cuda/behind.h"
 #include "kernels/cuda/gemm_cuda.h"
 
 namespace
@@ -423,7 +425,7 @@ pt_status put_logits(pt_ctx *ctx, const pt_head_args *a)
     }
     pt_linear_args product = {};
     product.y = raw, product.x = a->x, product.w = a->w;
-    PT_RETURN(pt_cuda_product(&ws, &product));
+    PT_RETURN(pt_cuda_product(&ws, &product, NULL));
     if (ctx->dry || (ctx->act == PT_F32 && a->softcap == 0 && a->temperature == 1)) return PT_OK;
     return PT_BY_ACT(ctx, launch_logits, ctx, a, raw);
 }

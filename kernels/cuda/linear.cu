@@ -4,6 +4,8 @@
  * shared memory once per 16 or 32 rows of w. Bytes at least of the own kernels: few rows w once; bias N*O*(2e), b by every 32nd
  * row; db N*O*e. */
 #include "kernels/cuda/dequant.cuh"
+
+#include "kernels/cuda/behind.h"
 #include "kernels/cuda/gemm_cuda.h"
 
 namespace
@@ -11,7 +13,7 @@ namespace
 /* ---- helpers ---- */
 constexpr int BLOCK_ELEMS = 16 << 20, ROW_STEP = 128,
               COL_STEP = 256; /* a scratch block: 32 MiB of bf16, within the L2 of an H100 */
-constexpr int FEW = 8, WARPS = 8, PIECE = 1024, STAGE = PIECE / 32 * 34 + 32; /* gemv: columns at a time */
+constexpr int FEW = PT_CUDA_FEW, WARPS = 8, PIECE = 1024, STAGE = PIECE / 32 * 34 + 32; /* gemv: columns at a time */
 constexpr int SUM_ROWS = 8, BIAS_BLOCK = 256, BIAS_ROWS = 32;
 
 /* Elements of scratch for [rows, cols] taken in steps along a dimension of length `across` the other way: grows with both. */
@@ -188,30 +190,31 @@ extern "C" bool pt_cuda_whole(const pt_ctx *ctx, pt_view w, pt_cuda_whole_w *out
     return true;
 }
 
-extern "C" pt_status pt_cuda_product(pt_ws *ws, const pt_linear_args *a)
+extern "C" pt_status pt_cuda_product(pt_ws *ws, const pt_linear_args *a, const pt_cuda_behind *behind)
 {
     pt_ctx *ctx = ws->ctx;
-    int64_t n = a->x.rows, out = a->w.rows, in = a->w.cols;
+    int64_t n = a->x.rows, out = a->w.rows, in = a->w.cols, k = in + (behind ? behind->n : 0);
     size_t elem = pt_dtype_get(ctx->act)->bytes;
     pt_cuda_whole_w whole;
     bool in_place = pt_cuda_whole(ctx, a->w, &whole);
     unsigned char *w = NULL, *scratch = NULL;
     if (n > FEW || ctx->dry) { /* a dry run may stand for any smaller call */
-        if (!in_place) PT_RETURN(pt_take(ws, &w, scratch_elems(out, in, ROW_STEP, in) * elem));
+        if (!in_place) PT_RETURN(pt_take(ws, &w, scratch_elems(out, k, ROW_STEP, k) * elem));
         PT_RETURN(pt_take(ws, &scratch, PT_GEMM_SCRATCH));
         pt_ws_done(ws);
     }
     if (ctx->dry || n == 0 || out == 0) return PT_OK;
     if (n <= FEW) return few_rows(ctx, a);
-    int64_t step = in_place ? out : pt_cuda_gemm_piece(ctx, n, out, block_len(ROW_STEP, in));
+    int64_t step = in_place ? out : pt_cuda_gemm_piece(ctx, n, out, block_len(ROW_STEP, k));
+    if (in_place) w = whole.at;
     for (int64_t o = 0; o < out; o += step) {
         int64_t now = out - o < step ? out - o : step;
         pt_cuda_gemm_args g = {};
-        g.type = g.ctype = ctx->act, g.tb = true, g.m = n, g.n = now, g.k = in, g.alpha = 1, g.beta = a->beta,
-        g.scratch = scratch;
-        g.a = pt_ptr<void>(a->x), g.lda = a->x.ld, g.b = in_place ? whole.at : w, g.ldb = in_place ? whole.ld : in;
+        g.type = g.ctype = ctx->act, g.tb = true, g.m = n, g.n = now, g.k = k, g.alpha = 1, g.beta = a->beta, g.scratch = scratch;
+        g.a = pt_ptr<void>(a->x), g.lda = a->x.ld, g.b = w, g.ldb = in_place ? whole.ld : k;
         g.c = pt_ptr<unsigned char>(a->y) + (size_t)o * elem, g.ldc = a->y.ld;
-        if (!in_place) PT_RETURN(pt_cuda_dequant(ctx, a->w, o, now, 0, in, ctx->act, w, in));
+        if (!in_place) PT_RETURN(pt_cuda_dequant(ctx, a->w, o, now, 0, in, ctx->act, w, k));
+        if (behind) PT_RETURN(pt_cuda_put_behind(ctx, behind, false, o, now, 0, behind->n, w + (size_t)in * elem, g.ldb));
         PT_RETURN(pt_cuda_gemm(ctx, &g));
     }
     return pt_view_ok(a->b) ? PT_BY_ACT(ctx, add_bias, ctx, a) : PT_OK;
@@ -221,33 +224,41 @@ extern "C" pt_status pt_cuda_linear(pt_ctx *ctx, const pt_linear_args *a)
 {
     PT_RETURN(pt_check_linear(ctx, a));
     pt_ws ws = pt_ws_begin(ctx);
-    return pt_cuda_product(&ws, a);
+    return pt_cuda_product(&ws, a, NULL);
+}
+
+extern "C" pt_status pt_cuda_product_back(pt_ws *ws, const pt_linear_bwd_x_args *a, const pt_cuda_behind *behind)
+{
+    pt_ctx *ctx = ws->ctx;
+    int64_t n = a->dx.rows, out = a->w.rows, in = a->w.cols, k = out + (behind ? behind->n : 0);
+    size_t elem = pt_dtype_get(ctx->act)->bytes;
+    pt_cuda_whole_w whole;
+    bool in_place = pt_cuda_whole(ctx, a->w, &whole);
+    unsigned char *w = NULL, *scratch = NULL;
+    if (!in_place) PT_RETURN(pt_take(ws, &w, scratch_elems(k, in, COL_STEP, k) * elem));
+    PT_RETURN(pt_take(ws, &scratch, PT_GEMM_SCRATCH));
+    pt_ws_done(ws);
+    if (ctx->dry || n == 0 || in == 0) return PT_OK;
+    int64_t step = in_place ? in : pt_cuda_gemm_piece(ctx, n, in, block_len(COL_STEP, k));
+    for (int64_t c = 0; c < in; c += step) {
+        int64_t now = in - c < step ? in - c : step, ld = in_place ? whole.ld : now;
+        if (in_place) w = whole.at + (size_t)c * elem;
+        pt_cuda_gemm_args g = {};
+        g.type = g.ctype = ctx->act, g.m = n, g.n = now, g.k = k, g.alpha = 1, g.beta = a->beta, g.scratch = scratch;
+        g.a = pt_ptr<void>(a->dy), g.lda = a->dy.ld, g.b = w, g.ldb = ld;
+        g.c = pt_ptr<unsigned char>(a->dx) + (size_t)c * elem, g.ldc = a->dx.ld;
+        if (!in_place) PT_RETURN(pt_cuda_dequant(ctx, a->w, 0, out, c, now, ctx->act, w, now));
+        if (behind) PT_RETURN(pt_cuda_put_behind(ctx, behind, true, 0, behind->n, c, now, w + (size_t)(out * ld) * elem, ld));
+        PT_RETURN(pt_cuda_gemm(ctx, &g));
+    }
+    return PT_OK;
 }
 
 extern "C" pt_status pt_cuda_linear_bwd_x(pt_ctx *ctx, const pt_linear_bwd_x_args *a)
 {
     PT_RETURN(pt_check_linear_bwd_x(ctx, a));
-    int64_t n = a->dx.rows, out = a->w.rows, in = a->w.cols;
-    size_t elem = pt_dtype_get(ctx->act)->bytes;
-    pt_cuda_whole_w whole;
-    bool in_place = pt_cuda_whole(ctx, a->w, &whole);
-    unsigned char *w = NULL, *scratch = NULL;
     pt_ws ws = pt_ws_begin(ctx);
-    if (!in_place) PT_RETURN(pt_take(&ws, &w, scratch_elems(out, in, COL_STEP, out) * elem));
-    PT_RETURN(pt_take(&ws, &scratch, PT_GEMM_SCRATCH));
-    pt_ws_done(&ws);
-    if (ctx->dry || n == 0 || in == 0) return PT_OK;
-    int64_t step = in_place ? in : pt_cuda_gemm_piece(ctx, n, in, block_len(COL_STEP, out));
-    for (int64_t c = 0; c < in; c += step) {
-        int64_t now = in - c < step ? in - c : step;
-        pt_cuda_gemm_args g = {};
-        g.type = g.ctype = ctx->act, g.m = n, g.n = now, g.k = out, g.alpha = 1, g.beta = a->beta, g.scratch = scratch;
-        g.a = pt_ptr<void>(a->dy), g.lda = a->dy.ld, g.b = in_place ? whole.at : w, g.ldb = in_place ? whole.ld : now;
-        g.c = pt_ptr<unsigned char>(a->dx) + (size_t)c * elem, g.ldc = a->dx.ld;
-        if (!in_place) PT_RETURN(pt_cuda_dequant(ctx, a->w, 0, out, c, now, ctx->act, w, now));
-        PT_RETURN(pt_cuda_gemm(ctx, &g));
-    }
-    return PT_OK;
+    return pt_cuda_product_back(&ws, a, NULL);
 }
 
 extern "C" pt_status pt_cuda_linear_bwd_w(pt_ctx *ctx, const pt_linear_bwd_w_args *a)

@@ -7,12 +7,18 @@
  *   up:    y += scale t B^T, dx += sum over parts of mask (dt A): 64 tokens x 256 columns a block
  *   grad:  dB += scale dy^T t, dA += dt^T drop(x): 64 rows of one of them a block, which goes over the slot's tokens in order
  *
+ * Folded (no dropout, one adapter, the base's product taken along, room behind x and dy): down writes scale*t and dt behind the rows of x and dy too, and linear.cu
+ * makes y = [x | scale*t] [w | B]^T and dx = [dy | dt] [w; A]; up does not run.
+ *
  * No output has two writers, and sums in pieces are added in their order: the same bits in every order.
  * Bytes at least: forward 2N(I + 2 sum O) + 8N sum r; the gradients read x and dy once a part more; the sums of
  * pieces (lora_staged.cuh), 256 * 8NT of each, are written and read once. Again, from the caches: A
  * and B by every 64 tokens, t and dt by every 64 columns. */
-#include "kernels/cuda/device_cuda.h"
 #include "kernels/cuda/lora_staged.cuh"
+
+#include "kernels/cuda/behind.h"
+#include "kernels/cuda/device_cuda.h"
+#include "kernels/cuda/gemm_cuda.h"
 
 namespace
 {
@@ -204,6 +210,10 @@ struct lora_call {
     bool backward, wide, wide_grad; /* may down, and the gradients, be staged? */
     float *sums;
     unsigned *counters;
+    bool fold;
+    int slot;      /* folded: the one adapter */
+    int64_t cols;  /* and columns behind x */
+    int64_t at[MAX_PARTS]; /* of which a part's begin here */
 };
 struct sizes {
     int tiles, rank, out; /* of the job: tiles of tokens, largest rank and width of a part */
@@ -272,11 +282,12 @@ pt_status launch(pt_ctx *ctx, const lora_job &j, const lora_call &c)
     dim3 up((unsigned)z.tiles, (unsigned)pt_ceil_div(c.backward ? j.in : z.out, UP_CHUNKS * TILE), c.backward ? 1 : (unsigned)j.n_parts);
     if (!c.backward) {
         PT_RETURN(down<false>(ctx, j, c, z));
+        if (c.fold) return PT_OK;
         return pt_launch(lora_up_k<false, false>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
     }
     PT_RETURN(down<true>(ctx, j, c, z));
     if (grads) PT_RETURN(grad(ctx, j, c, z));
-    if (!j.dx) return PT_OK;
+    if (!j.dx || c.fold) return PT_OK;
     if (j.drop.p > 0) return pt_launch(lora_up_k<true, true>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
     return pt_launch(lora_up_k<true, false>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
 }
@@ -303,10 +314,97 @@ void may_stage(const pt_lora_args *a, lora_call *c)
     }
 }
 
+/* Columns that a rank takes behind x or dy. */
+int64_t fold_cols(int rank)
+{
+    return pt_ceil_div(rank, 8) * 8;
+}
+/* Is there room behind v's rows, aligned to 16 bytes? */
+bool fold_room(pt_view v, int spare, int64_t cols)
+{
+    return spare >= cols && v.cols % 8 == 0 && aligned(v, 8);
+}
+/* May the base's products take the adapter along? Runs of one slot, which every part has, and room. */
+void may_fold(const pt_ctx *ctx, const pt_lora_args *a, lora_call *c)
+{
+    int slot = -1;
+    int64_t cols = 0;
+    if (!c->wide || a->dropout > 0 || a->n_parts > MAX_PARTS || a->x.rows <= PT_CUDA_FEW || (c->backward && !pt_view_ok(a->dx))) return;
+    for (int r = 0; r < a->n_runs; r++) {
+        const pt_lora_run *run = &a->runs[r];
+        if (run->slot < 0 || run->begin == run->end) continue;
+        if (slot >= 0 && run->slot != slot) return;
+        slot = run->slot;
+    }
+    if (slot < 0) return;
+    for (int p = 0; p < a->n_parts; p++) {
+        const pt_lora_part *part = &a->parts[p];
+        int64_t own = fold_cols(part->slots[slot].rank);
+        pt_cuda_whole_w w;
+        if (!pt_view_ok(part->w) || own == 0 || (c->backward && !fold_room(part->dy, part->dy_spare, own))) return;
+        c->at[p] = cols, cols += own;
+        if (pt_cuda_whole(ctx, part->w, &w) && c->backward && w.room_rows < own) return;
+    }
+    for (int p = 0; p < a->n_parts && !c->backward; p++) {
+        pt_cuda_whole_w w;
+        if (pt_cuda_whole(ctx, a->parts[p].w, &w) && w.room_cols < cols) return;
+    }
+    if (!c->backward && !fold_room(a->x, a->x_spare, cols)) return;
+    c->fold = true, c->slot = slot, c->cols = cols;
+}
+
+/* Zeros behind the tokens that no run covers. */
+pt_status clear_uncovered(pt_ctx *ctx, const pt_lora_args *a, const lora_call &c)
+{
+    int64_t at = 0;
+    for (int r = 0; r < a->n_runs; r++)
+        if (a->runs[r].slot >= 0 && a->runs[r].begin == at) at = a->runs[r].end;
+    if (at == a->x.rows) return PT_OK;
+    for (int p = 0; p < (c.backward ? a->n_parts : 1); p++) {
+        pt_view v = c.backward ? a->parts[p].dy : a->x;
+        size_t bytes = (size_t)(c.backward ? fold_cols(a->parts[p].slots[c.slot].rank) : c.cols) * sizeof(bf16);
+        PT_CUDA_RETURN(cudaMemset2DAsync(pt_ptr<bf16>(v) + v.cols, (size_t)v.ld * sizeof(bf16), 0, bytes, (size_t)v.rows, pt_stream(ctx)));
+    }
+    return PT_OK;
+}
+
+/* Part p's product of the base. behind: NULL, or what it takes along. */
+pt_status base_product(const pt_ws *ws, const pt_lora_args *a, int p, bool backward, const pt_cuda_behind *behind)
+{
+    const pt_lora_part *part = &a->parts[p];
+    pt_ws own = *ws; /* products follow one another: they may use the same scratch */
+    if (!backward) {
+        pt_linear_args l = {part->y, a->x, part->w, part->bias, a->beta};
+        return pt_cuda_product(&own, &l, behind);
+    }
+    pt_linear_bwd_x_args l = {a->dx, part->dy, part->w, p > 0 ? 1.0f : a->beta};
+    return pt_cuda_product_back(&own, &l, behind);
+}
+pt_status folded_products(const pt_ws *ws, const pt_lora_args *a, const lora_call &c)
+{
+    for (int p = 0; p < a->n_parts; p++) {
+        const pt_lora_slot *s = &a->parts[p].slots[c.slot];
+        pt_view m = c.backward ? s->a : s->b;
+        pt_cuda_behind b = {pt_ptr<float>(m), m.ld, s->rank, c.backward ? 0 : (int)c.at[p], (int)(c.backward ? fold_cols(s->rank) : c.cols)};
+        PT_RETURN(base_product(ws, a, p, c.backward, &b));
+    }
+    return PT_OK;
+}
+/* The scratch of products that may be folded. */
+pt_status dry_products(const pt_ws *ws, const pt_lora_args *a, bool backward)
+{
+    for (int p = 0; p < a->n_parts; p++) {
+        pt_cuda_behind b = {NULL, 0, 0, 0, backward ? a->parts[p].dy_spare : a->x_spare};
+        if (b.n > 0 && pt_view_ok(a->parts[p].w) && (!backward || pt_view_ok(a->dx))) PT_RETURN(base_product(ws, a, p, backward, &b));
+    }
+    return PT_OK;
+}
+
 /* The job's parts [p0, p0 + n_parts) and slots [s0, s0 + n_slots). spare: [N, ranks] f32, dt or a t that the caller does not
  * keep. */
-void describe(lora_job *j, const pt_lora_args *a, int p0, int s0, float *spare, int64_t ranks, int64_t at, bool backward)
+void describe(lora_job *j, const pt_lora_args *a, int p0, int s0, float *spare, int64_t ranks, int64_t at, const lora_call &c)
 {
+    const bool backward = c.backward;
     for (int p = 0; p < j->n_parts; p++) {
         const pt_lora_part *from = &a->parts[p0 + p];
         lora_part *to = &j->part[p];
@@ -315,6 +413,8 @@ void describe(lora_job *j, const pt_lora_args *a, int p0, int s0, float *spare, 
         if (!to->t) to->t = spare + at, to->ld_t = ranks;
         to->out = (int)(backward ? from->dy.cols : from->y.cols), to->module = from->module;
         at += spare_cols(from, a->n_slots);
+        if (c.fold && backward) to->fold = pt_ptr<bf16>(from->dy) + from->dy.cols, to->ld_fold = from->dy.ld;
+        if (c.fold && !backward) to->fold = pt_ptr<bf16>(a->x) + a->x.cols + c.at[p0 + p], to->ld_fold = a->x.ld;
         for (int s = 0; s < j->n_slots; s++) {
             const pt_lora_slot *f = &from->slots[s0 + s];
             lora_slot *t = &j->slot[p * j->n_slots + s];
@@ -345,11 +445,32 @@ pt_status launch_runs(pt_ctx *ctx, const pt_lora_args *a, lora_job *j, int s0, c
     return j->n_runs > 0 ? launch(ctx, *j, c) : PT_OK;
 }
 
+/* The adapters' own kernels. */
+pt_status adapters(pt_ctx *ctx, const pt_lora_args *a, float *spare, int64_t ranks, const lora_call &c)
+{
+    int64_t at = 0;
+    if (c.wide || (c.backward && c.wide_grad))
+        PT_CUDA_RETURN(cudaMemsetAsync(c.counters, 0, MOST_GRID * sizeof(unsigned), pt_stream(ctx)));
+    for (int p0 = 0; p0 < a->n_parts; p0 += MAX_PARTS) {
+        lora_job j = {};
+        j.x = pt_ptr<bf16>(a->x), j.ld_x = a->x.ld, j.in = (int)a->x.cols, j.drop = pt_lora_drop_of(a);
+        if (c.backward) j.dx = pt_ptr<bf16>(a->dx), j.ld_dx = a->dx.ld;
+        j.n_parts = a->n_parts - p0 < MAX_PARTS ? a->n_parts - p0 : MAX_PARTS;
+        int most = MAX_PAIRS / j.n_parts;
+        for (int s0 = 0; s0 < a->n_slots; s0 += most) {
+            j.n_slots = a->n_slots - s0 < most ? a->n_slots - s0 : most;
+            describe(&j, a, p0, s0, spare, ranks, at, c);
+            PT_RETURN(launch_runs(ctx, a, &j, s0, c));
+        }
+        for (int p = 0; p < j.n_parts; p++) at += spare_cols(&a->parts[p0 + p], a->n_slots);
+    }
+    return PT_OK;
+}
+
 pt_status lora(pt_ctx *ctx, const pt_lora_args *a, bool backward)
 {
     PT_RETURN(pt_check_lora(ctx, a, backward));
-    if (ctx->act == PT_F32) return pt_cuda_lora_f32(ctx, a, backward);
-    int64_t ranks = 0, at = 0;
+    int64_t ranks = 0;
     int most = 0;
     float *spare;
     lora_call c = {};
@@ -360,29 +481,19 @@ pt_status lora(pt_ctx *ctx, const pt_lora_args *a, bool backward)
         if ((backward ? a->parts[p].dy.cols : a->parts[p].y.cols) > INT32_MAX / 2 || a->x.cols > INT32_MAX / 2)
             return pt_fail(PT_ESHAPE, "lora: %lld input features", (long long)a->x.cols);
     }
+    if (ctx->act == PT_BF16) may_stage(a, &c), may_fold(ctx, a, &c);
+    if (!c.fold || ctx->dry) PT_RETURN(pt_lora_base(ctx, a, backward));
+    if (ctx->act == PT_F32) return pt_cuda_lora_f32(ctx, a, backward);
     pt_ws ws = pt_ws_begin(ctx);
     PT_RETURN(pt_take(&ws, &spare, (size_t)a->x.rows * (size_t)ranks * sizeof(float)));
     PT_RETURN(pt_take(&ws, &c.sums, ranks ? (size_t)MOST_GRID * TILE * (most <= 16 ? 16 : most <= 32 ? 32 : 64) * sizeof(float) : 0));
     PT_RETURN(pt_take(&ws, &c.counters, MOST_GRID * sizeof(unsigned)));
     pt_ws_done(&ws);
-    if (ctx->dry || a->x.rows == 0 || ranks == 0) return PT_OK;
-    may_stage(a, &c);
-    if (c.wide || (backward && c.wide_grad))
-        PT_CUDA_RETURN(cudaMemsetAsync(c.counters, 0, MOST_GRID * sizeof(unsigned), pt_stream(ctx)));
-    for (int p0 = 0; p0 < a->n_parts; p0 += MAX_PARTS) {
-        lora_job j = {};
-        j.x = pt_ptr<bf16>(a->x), j.ld_x = a->x.ld, j.in = (int)a->x.cols, j.drop = pt_lora_drop_of(a);
-        if (backward) j.dx = pt_ptr<bf16>(a->dx), j.ld_dx = a->dx.ld;
-        j.n_parts = a->n_parts - p0 < MAX_PARTS ? a->n_parts - p0 : MAX_PARTS;
-        int most = MAX_PAIRS / j.n_parts;
-        for (int s0 = 0; s0 < a->n_slots; s0 += most) {
-            j.n_slots = a->n_slots - s0 < most ? a->n_slots - s0 : most;
-            describe(&j, a, p0, s0, spare, ranks, at, backward);
-            PT_RETURN(launch_runs(ctx, a, &j, s0, c));
-        }
-        for (int p = 0; p < j.n_parts; p++) at += spare_cols(&a->parts[p0 + p], a->n_slots);
-    }
-    return PT_OK;
+    if (ctx->dry) return dry_products(&ws, a, backward);
+    if (a->x.rows == 0 || ranks == 0) return PT_OK;
+    if (c.fold) PT_RETURN(clear_uncovered(ctx, a, c));
+    PT_RETURN(adapters(ctx, a, spare, ranks, c));
+    return c.fold ? folded_products(&ws, a, c) : PT_OK;
 }
 } // namespace
 

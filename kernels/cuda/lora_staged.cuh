@@ -124,6 +124,19 @@ template <int NT> PT_DEV bool join(float acc[NT][4], const lora_cut &cut, int64_
     return true;
 }
 
+/* The tile's scale * acc behind rows of x or dy: 8NT columns of the rank from r0, which are 0 past the rank. */
+template <int NT> PT_DEV void put_fold(const lora_part &part, const lora_slot &s, const float acc[NT][4], int64_t n0, int rows, int r0)
+{
+#pragma unroll
+    for (int q = 0; q < NT; q++)
+#pragma unroll
+        for (int i = 0; i < 4; i += 2) {
+            int row = row_of(i), col = r0 + col_of(q, i);
+            if (row >= rows || col >= (s.rank + 7) / 8 * 8) continue;
+            vst(reinterpret_cast<uint32_t *>(part.fold + (n0 + row) * part.ld_fold + col), pack_bf16(s.scale * acc[q][i], s.scale * acc[q][i + 1]));
+        }
+}
+
 /* grid: (part, chunk of 8NT of the rank, piece), fast in pieces; tiles of tokens. cut.len: steps of a piece */
 template <int NT, bool BWD> __global__ void __launch_bounds__(BLOCK) lora_down_k(lora_job j, lora_cut cut)
 {
@@ -165,6 +178,7 @@ template <int NT, bool BWD> __global__ void __launch_bounds__(BLOCK) lora_down_k
 #pragma unroll
         for (int i = 0; i < 4; i++)
             if (row_of(i) < rows && r0 + col_of(q, i) < s.rank) out[(n0 + row_of(i)) * ld + r0 + col_of(q, i)] = scale * acc[q][i];
+    if (part.fold) put_fold<NT>(part, s, acc, n0, rows, r0);
 }
 
 /* A slot's tokens in tiles of 64, in order. */

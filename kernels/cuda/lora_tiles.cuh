@@ -19,7 +19,8 @@ struct lora_part {
     bf16 *y;
     const bf16 *dy;
     float *t, *dt; /* dt: [N, ld_dt] in the workspace */
-    int64_t ld_y, ld_dy, ld_t, ld_dt;
+    bf16 *fold; /* NULL, or where scale*t (dt backward) goes in bf16 too, with zeros up to the next multiple of 8 columns */
+    int64_t ld_y, ld_dy, ld_t, ld_dt, ld_fold;
     int out;
     uint32_t module;
 };

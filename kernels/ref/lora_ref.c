@@ -46,6 +46,7 @@ pt_status pt_ref_lora(pt_ctx *ctx, const pt_lora_args *a)
     pt_status rc = PT_OK;
     double *t = NULL;
     PT_TRY(pt_check_lora(ctx, a, false));
+    PT_TRY(pt_lora_base(ctx, a, false));
     if (ctx->dry) goto done;
     PT_TRY(pt_alloc0(&t, max_rank(a)));
     for (int p = 0; p < a->n_parts; p++)
@@ -93,6 +94,7 @@ pt_status pt_ref_lora_bwd(pt_ctx *ctx, const pt_lora_args *a)
     pt_status rc = PT_OK;
     double *dt = NULL, *da = NULL, *db = NULL;
     PT_TRY(pt_check_lora(ctx, a, true));
+    PT_TRY(pt_lora_base(ctx, a, true));
     if (ctx->dry) goto done;
     for (int p = 0; p < a->n_parts; p++)
         for (int r = 0; r < a->n_runs; r++) {

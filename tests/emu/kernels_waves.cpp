@@ -24,6 +24,11 @@ static pt_view big(pt_dtype t, int64_t rows, int64_t cols)
     if (!b->base) _exit(77);
     return pt_view{b, 0, t, rows, cols, cols};
 }
+/* With `spare` columns behind each row. */
+static pt_view wide(int64_t rows, int64_t cols, int spare)
+{
+    return pt_view_cols(big(PT_BF16, rows, cols + spare), 0, cols);
+}
 static pt_view list(int64_t n, int64_t most)
 {
     pt_view v = big(PT_I32, 1, n);
@@ -128,24 +133,29 @@ struct group {
     int64_t out[3];
 };
 static const group groups[] = {{C, 3, {C, KV, KV}}, {C, 1, {C}}, {C, 2, {F, F}}, {F, 1, {C}}};
-static void test_lora(void **)
+/* spare: 0, or columns that are lent, so that the base's product takes the adapters along. */
+static void lora_of(const group &g, bool backward, int spare)
 {
     static pt_lora_slot slots[3];
     static pt_lora_part parts[3];
     static const pt_lora_run run = {0, N, 0};
-    for (const group &g : groups)
-        for (int backward = 0; backward < 2; backward++) {
-            char name[64];
-            snprintf(name, sizeof name, "lora%s %lld to %lld", backward ? "_bwd" : "", (long long)g.in, (long long)g.out[0]);
-            launched<pt_lora_args>(name, backward ? pt_cuda_lora_bwd : pt_cuda_lora, [&g](pt_lora_args &a) {
-                a.x = big(PT_BF16, N, g.in), a.dx = big(PT_BF16, N, g.in);
-                for (int i = 0; i < g.parts; i++) {
-                    slots[i] = pt_lora_slot{big(PT_F32, R, g.in), big(PT_F32, g.out[i], R), big(PT_F32, R, g.in), big(PT_F32, g.out[i], R), 2, R};
-                    parts[i].y = parts[i].dy = big(PT_BF16, N, g.out[i]), parts[i].t = big(PT_F32, N, R), parts[i].slots = &slots[i];
-                }
-                a.parts = parts, a.runs = &run, a.n_parts = g.parts, a.n_runs = a.n_slots = 1;
-            });
+    char name[64];
+    snprintf(name, sizeof name, "lora%s%s %lld to %lld", backward ? "_bwd" : "", spare ? " with its base" : "", (long long)g.in, (long long)g.out[0]);
+    launched<pt_lora_args>(name, backward ? pt_cuda_lora_bwd : pt_cuda_lora, [&g, backward, spare](pt_lora_args &a) {
+        a.x = wide(N, g.in, spare), a.x_spare = spare, a.dx = big(PT_BF16, N, g.in);
+        for (int i = 0; i < g.parts; i++) {
+            slots[i] = pt_lora_slot{big(PT_F32, R, g.in), big(PT_F32, g.out[i], R), big(PT_F32, R, g.in), big(PT_F32, g.out[i], R), 2, R};
+            parts[i].y = parts[i].dy = wide(N, g.out[i], spare), parts[i].dy_spare = spare, parts[i].t = big(PT_F32, N, R), parts[i].slots = &slots[i];
+            if (spare) parts[i].w = big(PT_Q4_K, g.out[i], g.in);
         }
+        a.parts = parts, a.runs = &run, a.n_parts = g.parts, a.n_runs = a.n_slots = 1;
+    });
+}
+static void test_lora(void **)
+{
+    for (const group &g : groups)
+        for (bool backward : {false, true})
+            for (int spare : {0, (int)(3 * R)}) lora_of(g, backward, spare);
 }
 
 static void test_products(void **)
@@ -185,7 +195,7 @@ static void test_attention(void **)
 /* After all of them, so that every line is printed. */
 static void test_none_idles(void **)
 {
-    assert_int_equal(judged, 12 + 8 + 8 + 1 + 2);
+    assert_int_equal(judged, 12 + 16 + 8 + 1 + 2);
     assert_int_equal(failed, 0);
 }
 

@@ -32,25 +32,45 @@ pt_block_state pt_block_live(const pt_model *m, int layer, int64_t n, bool keep)
     return s;
 }
 
-/* The parts of a LoRA call: modules of this group that have an adapter. */
-static int lora_parts(const pt_model *m, int layer, int first, int n, const pt_view *y, const pt_view *dy, const pt_view *t,
-                      pt_lora_part parts[3])
+/* Columns behind v that an op may overwrite. */
+static int spare_behind(const pt_model *m, pt_view v)
+{
+    return v.ld - v.cols == m->spare ? m->spare : 0;
+}
+
+/* Modules [first, first + n) of a layer that read one input. Forward: y; backward: dy. */
+typedef struct group {
+    int layer, first, n;
+    const pt_view *y, *dy, *t;
+} group;
+
+/* Has module i of the group an adapter in this pass? */
+static bool adapted(const pt_model *m, const group *g, const pt_pass *p, int i)
+{
+    return p->n_runs && pt_block_at(m, g->layer)->slots[g->first + i];
+}
+
+/* The parts of a LoRA call: modules that have an adapter; each takes the base's product along. */
+static int lora_parts(const pt_model *m, const group *g, const pt_pass *p, pt_lora_part parts[3])
 {
     int count = 0;
-    const pt_block_weights *b = pt_block_at(m, layer);
-    for (int i = 0; i < n; i++) {
-        int k = first + i;
-        if (!b->slots[k]) continue;
-        parts[count++] = (pt_lora_part){.y = y ? y[i] : PT_NO_VIEW,
-                                        .dy = dy ? dy[i] : PT_NO_VIEW,
-                                        .t = t[i],
+    const pt_block_weights *b = pt_block_at(m, g->layer);
+    for (int i = 0; i < g->n; i++) {
+        int k = g->first + i;
+        if (!adapted(m, g, p, i)) continue;
+        parts[count++] = (pt_lora_part){.y = g->y ? g->y[i] : PT_NO_VIEW,
+                                        .dy = g->dy ? g->dy[i] : PT_NO_VIEW,
+                                        .t = g->t[i],
                                         .slots = b->slots[k],
-                                        .module = (uint32_t)((layer < 0 ? m->cfg.layers : layer) * 16 + k)};
+                                        .module = (uint32_t)((g->layer < 0 ? m->cfg.layers : g->layer) * 16 + k),
+                                        .w = b->lin[k].w,
+                                        .bias = g->y ? b->lin[k].b : PT_NO_VIEW,
+                                        .dy_spare = g->dy ? spare_behind(m, g->dy[i]) : 0};
     }
     return count;
 }
 
-static pt_lora_args lora_args(const pt_model *m, int first, pt_view x, pt_view dx, int n_parts, const pt_lora_part *parts, const pt_pass *p)
+static pt_lora_args lora_args(const pt_model *m, int first, pt_view x, pt_view dx, bool add, int n_parts, const pt_lora_part *parts, const pt_pass *p)
 {
     bool drop = m->loaded.train && m->opt.lora.dropout > 0;
     return (pt_lora_args){.x = x,
@@ -63,38 +83,43 @@ static pt_lora_args lora_args(const pt_model *m, int first, pt_view x, pt_view d
                           .dropout = drop ? m->opt.lora.dropout : 0,
                           .token_key = drop ? pt_trim_vec(first == PT_MOD_OUT ? m->tab.key_at_heads : m->tab.token_key, x.rows) : PT_NO_VIEW,
                           .seed = m->opt.seed,
-                          .step = m->loaded.step};
+                          .step = m->loaded.step,
+                          .beta = add,
+                          .x_spare = spare_behind(m, x)};
 }
 
 pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, bool add, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
+    const group g = {.layer = layer, .first = first, .n = n, .y = y, .t = t};
     pt_lora_part parts[3];
     if (m->inputs_heard) PT_RETURN(m->inputs_heard(m->inputs_user, layer, first, n, pt_trim(x, m->loaded.n_live)));
     for (int i = 0; i < n; i++) {
         const pt_lin *w = &pt_block_at(m, layer)->lin[first + i];
-        PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = y[i], .x = x, .w = w->w, .b = w->b, .beta = add}));
+        if (!adapted(m, &g, p, i)) PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = y[i], .x = x, .w = w->w, .b = w->b, .beta = add}));
     }
-    int count = p->n_runs ? lora_parts(m, layer, first, n, y, NULL, t, parts) : 0;
+    int count = lora_parts(m, &g, p, parts);
     if (count == 0) return PT_OK;
-    pt_lora_args a = lora_args(m, first, x, PT_NO_VIEW, count, parts, p);
+    pt_lora_args a = lora_args(m, first, x, PT_NO_VIEW, add, count, parts, p);
     return ops->lora(m->ctx, &a);
 }
 
 pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx, bool add, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
+    const group g = {.layer = layer, .first = first, .n = n, .dy = dy, .t = t};
     pt_lora_part parts[3];
     for (int i = 0; i < n; i++) {
         const pt_lin *w = &pt_block_at(m, layer)->lin[first + i];
-        if (pt_view_ok(dx))
-            PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = dx, .dy = dy[i], .w = w->w, .beta = add || i > 0}));
         if (pt_view_ok(w->dw) || pt_view_ok(w->db))
             PT_RETURN(ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = w->dw, .db = w->db, .dy = dy[i], .x = x}));
+        if (adapted(m, &g, p, i) || !pt_view_ok(dx)) continue;
+        PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = dx, .dy = dy[i], .w = w->w, .beta = add}));
+        add = true;
     }
-    int count = p->n_runs ? lora_parts(m, layer, first, n, NULL, dy, t, parts) : 0;
+    int count = lora_parts(m, &g, p, parts);
     if (count == 0) return PT_OK;
-    pt_lora_args a = lora_args(m, first, x, dx, count, parts, p);
+    pt_lora_args a = lora_args(m, first, x, dx, add, count, parts, p);
     return ops->lora_bwd(m->ctx, &a);
 }
 

@@ -35,8 +35,8 @@ static void make_room(const pt_model *m, const pt_tensor_spec *t, pt_buf *b)
     if (t->kind != PT_TENSOR_MATRIX || t->layer < 0 || !m->opt.train || !m->ctx->ops->apart) return;
     if (m->ctx->act != PT_BF16 || m->opt.lora.dropout > 0 || m->n_slots != 1 || !m->blocks[t->layer].rank[t->part]) return;
     pt_lora_group(t->part, &first, &last);
-    for (int k = first; k <= last; k++) sum += m->blocks[t->layer].rank[k];
-    b->room_cols = up(sum);
+    for (int k = first; k <= last; k++) sum += up(m->blocks[t->layer].rank[k]);
+    b->room_cols = sum;
     b->room_rows = up(m->blocks[t->layer].rank[t->part]);
 }
 

@@ -1,9 +1,35 @@
 /* Every buffer of a model, carved in one fixed order: once to measure, once for real. */
 #include <stdlib.h>
 
+#include "train/model/adapters.h"
 #include "train/model/model_impl.h"
 
 #define CARVE(role, type, rows, cols, out) PT_RETURN(pt_arena_carve(&m->arena[role], (type), (rows), (cols), (out)))
+/* With m->spare columns behind each row. */
+#define CARVE_WIDE(role, type, rows, cols, out) PT_RETURN(carve_wide(m, (role), (type), (rows), (cols), m->spare, (out)))
+
+static pt_status carve_wide(pt_model *m, pt_role role, pt_dtype type, int64_t rows, int64_t cols, int spare, pt_view *out)
+{
+    CARVE(role, type, rows, cols + spare, out);
+    *out = pt_view_cols(*out, 0, cols);
+    return PT_OK;
+}
+
+/* Columns that lora may take behind its inputs (kernels/lora.h): where one adapter is trained in bf16 and nothing is dropped, as many as the group with
+ * the largest ranks needs; else none. */
+static int spare_columns(const pt_model *m)
+{
+    int most = 0;
+    if (!m->opt.train || m->ctx->act != PT_BF16 || m->opt.lora.dropout > 0 || m->n_slots != 1) return 0;
+    for (int l = 0; l < m->cfg.layers; l++)
+        for (int k = 0; k < PT_MOD_COUNT; k++) {
+            int first, last, sum = 0;
+            pt_lora_group(k, &first, &last);
+            for (int i = first; i <= last; i++) sum += (m->blocks[l].rank[i] + 7) / 8 * 8;
+            most = sum > most ? sum : most;
+        }
+    return most;
+}
 
 static pt_status carve_params(pt_model *m)
 {
@@ -76,7 +102,7 @@ static pt_status carve_attention(pt_model *m, pt_block_state *s, int64_t n, pt_d
         CARVE(PT_ROLE_ACTIVATIONS, act, n, kv, &s->k);
         CARVE(PT_ROLE_ACTIVATIONS, act, n, kv, &s->v);
     }
-    CARVE(PT_ROLE_ACTIVATIONS, act, n, q, &s->o);
+    CARVE_WIDE(PT_ROLE_ACTIVATIONS, act, n, q, &s->o);
     return PT_OK;
 }
 
@@ -84,14 +110,14 @@ static pt_status carve_mlp(pt_model *m, pt_block_state *s, int64_t n, pt_dtype a
 {
     int64_t f = m->cfg.ffn;
     if (m->cfg.fused_gate_up) {
-        CARVE(PT_ROLE_ACTIVATIONS, act, n, 2 * f, &s->gu);
+        CARVE_WIDE(PT_ROLE_ACTIVATIONS, act, n, 2 * f, &s->gu);
         s->g = pt_view_cols(s->gu, 0, f);
         s->u = pt_view_cols(s->gu, f, f);
         return PT_OK;
     }
-    CARVE(PT_ROLE_ACTIVATIONS, act, n, f, &s->g);
+    CARVE_WIDE(PT_ROLE_ACTIVATIONS, act, n, f, &s->g);
     s->u = s->g;
-    if (!m->cfg.plain_mlp) CARVE(PT_ROLE_ACTIVATIONS, act, n, f, &s->u);
+    if (!m->cfg.plain_mlp) CARVE_WIDE(PT_ROLE_ACTIVATIONS, act, n, f, &s->u);
     return PT_OK;
 }
 
@@ -141,6 +167,15 @@ static pt_status carve_states(pt_model *m)
     return PT_OK;
 }
 
+/* A norm of heads without the rotation behind it (pt_qk_norm_back) sees each head as a row: no columns between them. */
+static bool dense_heads(const pt_model *m)
+{
+    if (m->cfg.qk_norm != PT_QK_NORM_HEADS) return false;
+    for (int l = 0; l < m->cfg.layers; l++)
+        if (pt_layer_rope(m, l) < 0) return true;
+    return !pt_norm_turns(&m->cfg);
+}
+
 static pt_status carve_scratch(pt_model *m)
 {
     pt_arena *a = &m->arena[PT_ROLE_SCRATCH];
@@ -148,27 +183,28 @@ static pt_status carve_scratch(pt_model *m)
     int64_t n = m->caps.tokens;
     pt_dtype act = m->ctx->act;
     *s = (pt_scratch){0};
-    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->xn);
-    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->branch);
-    if (m->cfg.sum_norm) CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->xm);
+    CARVE_WIDE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->xn);
+    CARVE_WIDE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->branch);
+    if (m->cfg.sum_norm) CARVE_WIDE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->xm);
     s->act = m->states[0].g;
     if (!m->opt.train) return PT_OK;
-    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->dres);
-    if (pt_model_has_side(m)) CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->dside);
+    CARVE_WIDE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->dres);
+    if (pt_model_has_side(m)) CARVE_WIDE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->dside);
     size_t mark = pt_arena_mark(a);
-    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.ffn, &s->act);
+    CARVE_WIDE(PT_ROLE_SCRATCH, act, n, m->cfg.ffn, &s->act);
     CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.ffn, &s->dact);
     size_t end = pt_arena_mark(a);
     pt_arena_back(a, mark);
     if (m->cfg.fused_qkv) {
-        CARVE(PT_ROLE_SCRATCH, act, n, pt_q_cols(m) + 2 * pt_kv_cols(m), &s->dqkv);
+        CARVE_WIDE(PT_ROLE_SCRATCH, act, n, pt_q_cols(m) + 2 * pt_kv_cols(m), &s->dqkv);
         s->dq = pt_view_cols(s->dqkv, 0, pt_q_cols(m));
         s->dk = pt_view_cols(s->dqkv, pt_q_cols(m), pt_kv_cols(m));
         s->dv = pt_view_cols(s->dqkv, pt_q_cols(m) + pt_kv_cols(m), pt_kv_cols(m));
     } else {
-        CARVE(PT_ROLE_SCRATCH, act, n, pt_q_cols(m), &s->dq);
-        CARVE(PT_ROLE_SCRATCH, act, n, pt_kv_cols(m), &s->dk);
-        CARVE(PT_ROLE_SCRATCH, act, n, pt_kv_cols(m), &s->dv);
+        const int spare = dense_heads(m) ? 0 : m->spare;
+        PT_RETURN(carve_wide(m, PT_ROLE_SCRATCH, act, n, pt_q_cols(m), spare, &s->dq));
+        PT_RETURN(carve_wide(m, PT_ROLE_SCRATCH, act, n, pt_kv_cols(m), spare, &s->dk));
+        CARVE_WIDE(PT_ROLE_SCRATCH, act, n, pt_kv_cols(m), &s->dv);
     }
     CARVE(PT_ROLE_SCRATCH, act, n, pt_q_cols(m), &s->dout);
     if (a->used < end) a->used = end;
@@ -272,6 +308,7 @@ static pt_status carve_decode(pt_model *m)
 pt_status pt_model_carve(pt_model *m)
 {
     for (int r = 0; r < PT_ROLE_COUNT; r++) pt_arena_reset(&m->arena[r]);
+    m->spare = spare_columns(m);
     PT_RETURN(carve_params(m));
     PT_RETURN(carve_states(m));
     PT_RETURN(carve_scratch(m));

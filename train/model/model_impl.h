@@ -166,6 +166,7 @@ struct pt_model {
     pt_arena arena[PT_ROLE_COUNT];
     size_t ws_floor, ws_last; /* ctx->workspace_need before and after this model's last dry run */
     size_t ws_bytes;
+    int spare; /* columns behind what adapted modules read and the gradients of what they give, which lora may overwrite (kernels/lora.h) */
     pt_view workspace;
     pt_forest *forest[2]; /* without and with the window */
     float *inv_freq[2]; /* as tab.inv_freq */

@@ -60,11 +60,9 @@ static pt_lin head_weight(const pt_lin *w, int h)
 pt_status pt_qk_norm_run(pt_model *m, pt_view y, pt_view x, const pt_norm_state *keep, const pt_lin *w, int heads)
 {
     const int64_t dim = m->cfg.head_dim;
-    if (m->cfg.qk_norm != PT_QK_NORM_EACH) {
-        const bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
-        const int64_t rows = whole ? x.rows : x.rows * heads, cols = whole ? x.cols : dim;
-        return pt_norm_run(m, &(pt_norm_call){.y = pt_view_reshape(y, rows, cols), .x = pt_view_reshape(x, rows, cols), .keep = keep, .w = w}, NULL);
-    }
+    if (m->cfg.qk_norm == PT_QK_NORM_ROWS) return pt_norm_run(m, &(pt_norm_call){.y = y, .x = x, .keep = keep, .w = w}, NULL);
+    if (m->cfg.qk_norm == PT_QK_NORM_HEADS)
+        return pt_norm_run(m, &(pt_norm_call){.y = pt_view_reshape(y, x.rows * heads, dim), .x = pt_view_reshape(x, x.rows * heads, dim), .keep = keep, .w = w}, NULL);
     for (int h = 0; h < heads; h++) { /* a weight for each: a column slice of its own */
         const pt_norm_state state = head_state(keep, h, x.rows);
         const pt_lin weight = head_weight(w, h);
@@ -76,11 +74,10 @@ pt_status pt_qk_norm_run(pt_model *m, pt_view y, pt_view x, const pt_norm_state 
 pt_status pt_qk_norm_back(pt_model *m, pt_view d, pt_view x, const pt_norm_state *kept, const pt_lin *w, int heads)
 {
     const int64_t dim = m->cfg.head_dim;
-    if (m->cfg.qk_norm != PT_QK_NORM_EACH) {
-        const bool whole = m->cfg.qk_norm == PT_QK_NORM_ROWS;
-        const int64_t rows = whole ? d.rows : d.rows * heads, cols = whole ? d.cols : dim;
-        pt_view by_norm = pt_view_reshape(d, rows, cols);
-        return pt_norm_back(m, by_norm, by_norm, PT_NO_VIEW, pt_view_reshape(x, rows, cols), kept, w);
+    if (m->cfg.qk_norm == PT_QK_NORM_ROWS) return pt_norm_back(m, d, d, PT_NO_VIEW, x, kept, w);
+    if (m->cfg.qk_norm == PT_QK_NORM_HEADS) {
+        pt_view by_head = pt_view_reshape(d, d.rows * heads, dim);
+        return pt_norm_back(m, by_head, by_head, PT_NO_VIEW, pt_view_reshape(x, d.rows * heads, dim), kept, w);
     }
     for (int h = 0; h < heads; h++) {
         const pt_norm_state state = head_state(kept, h, d.rows);
