@@ -16,23 +16,49 @@ static pt_status put_id(pt_gguf_writer *w, const char *key, int32_t id)
     return id < 0 ? PT_OK : pt_gguf_put_u32(w, key, (uint32_t)id);
 }
 
-/* The list is as long as the embedding has rows: llama.cpp takes the vocabulary's size from it. */
-static pt_status put_tokens(pt_gguf_writer *w, const pt_vocab_spec *v, size_t rows)
+/* llama.cpp looks for user-defined tokens in a text before it writes blanks as U+2581, and shows them as they are spelled: Gemma's runs of U+2581 are runs of
+ * blanks in its files. *out: owned; NULL where the spelling stays, as where the other one is a token too. */
+static pt_status plain_blanks(const pt_tokenizer *tok, const pt_vocab_spec *v, size_t i, char **out)
 {
+    static const char blank[] = "\xe2\x96\x81";
+    const size_t wide = sizeof blank - 1;
+    *out = NULL;
+    if (v->kind != PT_VOCAB_SPM || !v->types || v->types[i] != PT_TOKEN_USER_DEFINED || !strstr(v->tokens[i], blank)) return PT_OK;
+    PT_RETURN(pt_strdup(out, v->tokens[i]));
+    char *to = *out;
+    for (const char *p = v->tokens[i]; *p;) {
+        const bool at = !strncmp(p, blank, wide);
+        *to++ = at ? ' ' : *p;
+        p += at ? wide : 1;
+    }
+    *to = 0;
+    if (pt_tok_find(tok, *out) < 0) return PT_OK;
+    free(*out);
+    *out = NULL;
+    return PT_OK;
+}
+
+/* The list is as long as the embedding has rows: llama.cpp takes the vocabulary's size from it. */
+static pt_status put_tokens(pt_gguf_writer *w, const pt_tokenizer *tok, size_t rows)
+{
+    const pt_vocab_spec *v = pt_tok_spec(tok);
     pt_status rc = PT_OK;
     pt_gguf_str *text = NULL;
     int32_t *types = NULL;
     float *scores = NULL;
-    char *pad = NULL;
+    char *pad = NULL, **blanks = NULL;
     PT_CHECK(v->n_tokens <= rows, PT_EARG, "the tokenizer has %zu tokens, the model's vocabulary %zu", v->n_tokens, rows);
     PT_TRY(pt_alloc0(&text, rows));
     PT_TRY(pt_alloc0(&types, rows));
     PT_TRY(pt_alloc0(&scores, rows));
     PT_TRY(pt_alloc0(&pad, rows * 32));
+    PT_TRY(pt_alloc0(&blanks, rows));
     for (size_t i = 0; i < rows; i++) {
         const char *t = i < v->n_tokens ? v->tokens[i] : pad + i * 32;
         if (i >= v->n_tokens || !t) snprintf(pad + i * 32, 32, "[PAD%zu]", i);
         if (!t) t = pad + i * 32;
+        else if (i < v->n_tokens) PT_TRY(plain_blanks(tok, v, i, &blanks[i]));
+        if (blanks[i]) t = blanks[i];
         text[i] = (pt_gguf_str){t, strlen(t)};
         types[i] = i >= v->n_tokens ? PT_TOKEN_UNUSED : v->types ? v->types[i] : PT_TOKEN_NORMAL;
         scores[i] = i < v->n_tokens && v->scores ? v->scores[i] : -1000;
@@ -45,6 +71,8 @@ done:
     free(types);
     free(scores);
     free(pad);
+    for (size_t i = 0; blanks && i < rows; i++) free(blanks[i]);
+    free(blanks);
     return rc;
 }
 
@@ -97,7 +125,7 @@ pt_status pt_gguf_put_vocab(pt_gguf_writer *w, const pt_model *m, const pt_expor
         pt_log(PT_LOG_WARN,
                "no GGUF name is known for this pre-tokenizer: 'default' is written, llama.cpp may split text differently");
     PT_RETURN(pt_gguf_put_text(w, "tokenizer.ggml.pre", pre, strlen(pre)));
-    PT_RETURN(put_tokens(w, v, (size_t)m->cfg.vocab));
+    PT_RETURN(put_tokens(w, opt->tok, (size_t)m->cfg.vocab));
     if (bpe) PT_RETURN(put_merges(w, v));
     PT_RETURN(put_id(w, "tokenizer.ggml.bos_token_id", v->bos));
     PT_RETURN(put_id(w, "tokenizer.ggml.eos_token_id", v->eos));
