@@ -274,8 +274,49 @@ static void test_apart(void **)
     both(s);
 }
 
+#if OT_MODE == OT_CUDA
+/* One product rounds y once, and each part's share of dx: never worse than two. */
+static void test_rounding(void **)
+{
+    double y[2], dx[2], round;
+    for (bool lent : {false, true}) {
+        shape s = start;
+        mats m;
+        pt_lora_part part[MOST];
+        pt_lora_slot slot[MOST];
+        pt_buf bufs[MOST];
+        s.n = s.runs[0].end = 128, s.in = 128, s.out[0] = 128, s.lent = lent;
+        ot_case(PT_BF16);
+        make(PT_BF16, &s, &m);
+        OT_ON(lora, pt_lora_args, arguments(&s, &m, false, &a, part, slot, bufs));
+        y[lent] = ot_result_error(m.y[0], &round);
+        OT_ON(lora_bwd, pt_lora_args, arguments(&s, &m, true, &a, part, slot, bufs));
+        dx[lent] = ot_result_error(m.dx, &round);
+        free(m.plain_w[0]);
+        ot_free_all();
+    }
+    print_message("# figure error of y, dx in bf16: apart %.5f, %.5f, in one product %.5f, %.5f\n", y[0], dx[0], y[1], dx[1]);
+    assert_true(y[1] > 0 && y[1] < y[0] && dx[1] > 0 && dx[1] < dx[0]);
+}
+
+/* A weight that becomes numbers in pieces: two of rows forward, three of columns backward. */
+static void test_pieces(void **)
+{
+    shape s = start;
+    if (!ot_plain()) skip(); /* 33 million numbers */
+    ot_most_passes = 1;
+    s.n = s.runs[0].end = 9, s.in = 131072, s.out[0] = 256, s.w = PT_F16;
+    fold_case(PT_BF16, &s);
+    ot_most_passes = 3;
+}
+#endif
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_weights), cmocka_unit_test(test_parts), cmocka_unit_test(test_uncovered), cmocka_unit_test(test_apart)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_weights), cmocka_unit_test(test_parts), cmocka_unit_test(test_uncovered), cmocka_unit_test(test_apart),
+#if OT_MODE == OT_CUDA
+                                       cmocka_unit_test(test_rounding), cmocka_unit_test(test_pieces),
+#endif
+    };
     return ot_main("kernels_fold", tests);
 }
