@@ -127,7 +127,7 @@ $(BUILD)/emu-plain/runs/sass.sh: tests/emu/sass/sass_plants.sh
 	@mkdir -p $(@D); echo "exec env $(GATE_ENV) bash $<" > $@
 # Programs of the report: those whose traffic is counted (check build), and those that launch every kernel (plain build).
 GPU_COUNTED  := kernels_traffic kernels_dense kernels_draws kernels_trees
-GPU_LAUNCHED := kernels_stream kernels_sizes kernels_ranks kernels_dense kernels_draws kernels_trees host_device
+GPU_LAUNCHED := kernels_stream kernels_sizes kernels_ranks kernels_fold kernels_dense kernels_draws kernels_trees host_device
 GPU_COUNT_BIN := $(addprefix $(BUILD)/emu-check/,$(GPU_COUNTED)) $(addprefix $(BUILD)/emu-plain/,$(GPU_LAUNCHED))
 GPU_LISTS := GPU_COUNTED='$(GPU_COUNTED)' GPU_LAUNCHED='$(GPU_LAUNCHED)'
 $(BUILD)/emu-check/runs/banks.sh: tests/emu/gpu_report.sh $(GPU_COUNT_BIN)

@@ -92,9 +92,10 @@ entries_kernels_stream='rmsnorm rmsnorm_bwd layernorm layernorm_bwd rope norm_ro
 entries_kernels_sizes='embed_bwd'
 entries_kernels_dense='embed linear linear_bwd_x linear_bwd_w lora lora_bwd head'
 entries_kernels_ranks='lora lora_bwd'
+entries_kernels_fold='lora lora_bwd'
 entries_kernels_draws='decode_attention sample'
 entries_kernels_trees='attention attention_bwd'
-for program in kernels_stream kernels_ranks kernels_draws kernels_trees kernels_dense kernels_sizes; do
+for program in kernels_stream kernels_ranks kernels_fold kernels_draws kernels_trees kernels_dense kernels_sizes; do
     must "$program" "${KIT_PROGRAM_SECONDS:-60}" "bin/$program" || continue
     grep -q '^not ok' "$log" && wrong "$program" "$(grep -m 1 '^not ok' "$log")"
     eval "entries=\$entries_$program"

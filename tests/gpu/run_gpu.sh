@@ -34,7 +34,7 @@ tests_of() {
     esac
 }
 set -f
-programs=${GPU_ONLY:-kernels_stream kernels_sizes kernels_dense kernels_ranks kernels_draws kernels_trees model_device loop_device}
+programs=${GPU_ONLY:-kernels_stream kernels_sizes kernels_dense kernels_ranks kernels_fold kernels_draws kernels_trees model_device loop_device}
 for program in $programs; do
     for t in $(tests_of "$program"); do
         one "$program $t" env CMOCKA_MESSAGE_OUTPUT=TAP GPU_TEST="$t" timeout "${GPU_LIMIT:-600}" "$dir/$program"
@@ -42,7 +42,7 @@ for program in $programs; do
 done
 if command -v compute-sanitizer >/dev/null; then
     for tool in memcheck racecheck initcheck synccheck; do
-        for program in kernels_stream kernels_sizes kernels_dense kernels_ranks kernels_draws kernels_trees; do
+        for program in kernels_stream kernels_sizes kernels_dense kernels_ranks kernels_fold kernels_draws kernels_trees; do
             one "compute-sanitizer $tool, $program" env CMOCKA_MESSAGE_OUTPUT=TAP timeout "${GPU_LIMIT:-1800}" \
                 compute-sanitizer --tool "$tool" --error-exitcode 9 "$dir/$program"
         done
