@@ -87,7 +87,7 @@ for report; do :; done
 echo "peaks: GEMM 8192^3 bf16 700.0 TFLOP/s" | tee "$report"
 echo "gated                                  150.0 us       0.0 TFLOP/s       2.1 GB/s   80.0 % of the copy peak; predicted 100.0 us, measured / predicted 1.50" | tee -a "$report"
 B
-    for p in stream ranks draws trees dense sizes; do echo 'echo "ok 1 - test_${GPU_TEST:-it}"' >"$top/bin/kernels_$p"; done
+    for p in stream ranks fold draws trees dense sizes; do echo 'echo "ok 1 - test_${GPU_TEST:-it}"' >"$top/bin/kernels_$p"; done
     cat >"$top/bin/kit_model" <<'B'
 case $1 in
 make) : >"$3" ;;
