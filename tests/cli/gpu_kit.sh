@@ -111,17 +111,17 @@ ln -s "$(command -v dash || command -v sh)" "$dir/shell"
 make_kit right && seal
 PATH=$dir/tools:/usr/bin:/bin
 run --tiny --seconds 60
-[ $rc -eq 0 ] && grep -q '^14 passed, 0 wrong' "$dir/out" && [ "$(tail -n +2 "$logs/table.txt")" = "200000.0 300000.0 1.50 step, Llama-3.1-8B, Q4_K
+[ $rc -eq 0 ] && grep -q '^15 passed, 0 wrong' "$dir/out" && [ "$(tail -n +2 "$logs/table.txt")" = "200000.0 300000.0 1.50 step, Llama-3.1-8B, Q4_K
 100000.0 250000.0 2.50 step, Llama-3.1-8B, Q4_K, kept
 100.0 150.0 1.50 gated" ] && grep -q '^passed steps-kept .*losses differ by 4.0e-03 at most' "$logs/summary.txt" && grep -q '^passed steps-second .*fastest step 300.0 ms' "$logs/summary.txt" &&
     grep -q '^skipped memcheck,racecheck: compute-sanitizer is not installed' "$dir/out" && grep -q '^skipped ncu: not installed' "$dir/out"
-result "all right: 14 passed lines, a table, skipped lines for tools that are not there" $?
+result "all right: 15 passed lines, a table, skipped lines for tools that are not there" $?
 # Tools that are there.
 printf '#!/bin/sh\nwhile [ "${1#bin/}" = "$1" ]; do shift; done\nexec "$@"\n' >"$dir/tools/compute-sanitizer"
 printf '#!/bin/sh\necho "$4 figures" | sed s/regex://\nexit 0\n' >"$dir/tools/ncu"
 chmod +x "$dir"/tools/*
 run --tiny --seconds 60
-[ $rc -eq 0 ] && grep -q '^26 passed, 0 wrong' "$dir/out" && [ "$(grep -cE '^passed (memcheck|racecheck)-kernels_' "$dir/out")" -eq 6 ] && [ "$(grep -c '^passed ncu-' "$dir/out")" -eq 6 ]
+[ $rc -eq 0 ] && grep -q '^27 passed, 0 wrong' "$dir/out" && [ "$(grep -cE '^passed (memcheck|racecheck)-kernels_' "$dir/out")" -eq 6 ] && [ "$(grep -c '^passed ncu-' "$dir/out")" -eq 6 ]
 result "memcheck and racecheck of three tests each, ncu of six kernels" $?
 printf '#!/bin/sh\ncase $2 in racecheck) echo "a race"; exit 9 ;; esac\nwhile [ "${1#bin/}" = "$1" ]; do shift; done\nexec "$@"\n' >"$dir/tools/compute-sanitizer"
 run --tiny --seconds 60
