@@ -1,5 +1,6 @@
 /* Part of gpu_bench.cpp (its namespace): what a figure of the op table leaves open. gpu_bench more REPORT.
  * - LoRA of `down` at half the tokens and all of them: how its blocks fill the chip.
+ * - LoRA of gate and up with the base's products (Q4_K) taken along: one after the other, folded into them, and folded with kept weights.
  * - Dequantising both ways: the product of Q4_K weights, which are dequantised in each call, less that of the same product of bf16 weights, which
  *   were dequantised once and kept.
  * - The head's dx, a product whose sums are as long as the vocabulary, with 16 and 32 MiB of workspace: whether cuBLASLt splits them.
@@ -20,6 +21,35 @@ void lora_down(const shapes &z, int64_t n)
     TIME(name, lora, pt_lora_args, flops, e * (double)(z.f + 2 * z.c), a.x = x, a.n_parts = 1, a.parts = &part, a.n_runs = 1, a.runs = &run, a.n_slots = 1);
     snprintf(name, sizeof name, "lora_bwd, down, %lld tokens", (long long)n);
     TIME(name, lora_bwd, pt_lora_args, 2 * flops, e * (double)(3 * z.f + z.c), a.x = x, a.dx = dx, a.n_parts = 1, a.parts = &part, a.n_runs = 1, a.runs = &run, a.n_slots = 1);
+    drop_all();
+}
+
+/* way: 0 nothing lent, so one after the other; 1 room behind x and dy; 2 weights that are kept as numbers besides, with room. */
+void lora_with_base(const shapes &z, int way)
+{
+    static const char *const ways[] = {"apart", "folded", "folded, kept"};
+    char name[64];
+    const int64_t own = (z.rank + 7) / 8 * 8;
+    pt_lora_part part[2] = {};
+    pt_lora_slot slot[2] = {};
+    pt_lora_run run = {0, (int32_t)z.n, 0};
+    size_t row = 0;
+    pt_dtype_row_bytes(PT_Q4_K, (size_t)z.c, &row);
+    pt_view x = pt_view_cols(mat(PT_BF16, z.n, z.c + 2 * own), 0, z.c), dx = mat(PT_BF16, z.n, z.c);
+    for (int i = 0; i < 2; i++) {
+        pt_lora_part &p = part[i];
+        p.dy = pt_view_cols(mat(PT_BF16, z.n, z.f + own), 0, z.f), p.y = mat(PT_BF16, z.n, z.f), p.t = mat(PT_F32, z.n, z.rank), p.slots = &slot[i];
+        slot[i].a = mat(PT_F32, z.rank, z.c), slot[i].b = mat(PT_F32, z.f, z.rank), slot[i].da = mat(PT_F32, z.rank, z.c), slot[i].db = mat(PT_F32, z.f, z.rank);
+        slot[i].scale = 2, slot[i].rank = z.rank;
+        const void *numbers = way == 2 ? mat(PT_BF16, z.f + own, z.c + 2 * own).buf->base : NULL;
+        p.w = mat(PT_Q4_K, z.f, z.c), p.dy_spare = way ? (int)own : 0;
+        if (way == 2) bufs.back().packed = numbers, bufs.back().kept = true, bufs.back().room_cols = 2 * (int)own, bufs.back().room_rows = (int)own;
+    }
+    const double flops = 4.0 * (double)z.n * (double)(z.f * z.c + z.rank * (z.f + z.c)), bytes = 2.0 * (double)z.f * (double)row + 2.0 * (double)(z.n * (z.c + 2 * z.f));
+    snprintf(name, sizeof name, "lora, gate up, base %s", ways[way]);
+    TIME(name, lora, pt_lora_args, flops, bytes, a.x = x, a.n_parts = 2, a.parts = part, a.n_runs = 1, a.runs = &run, a.n_slots = 1, a.x_spare = way ? 2 * (int)own : 0);
+    snprintf(name, sizeof name, "lora_bwd, gate up, base %s", ways[way]);
+    TIME(name, lora_bwd, pt_lora_args, 1.5 * flops, 2 * bytes, a.x = x, a.dx = dx, a.n_parts = 2, a.parts = part, a.n_runs = 1, a.runs = &run, a.n_slots = 1);
     drop_all();
 }
 
@@ -132,6 +162,7 @@ void more(const shapes &z)
 {
     lora_down(z, z.n / 2);
     lora_down(z, z.n);
+    for (int way = 0; way < 3; way++) lora_with_base(z, way);
     dequantised(z, "up", z.f, z.c);
     dequantised(z, "down", z.c, z.f);
     for (int64_t rows : {z.head_rows / 2, 2 * z.head_rows})
