@@ -38,9 +38,9 @@ def row(cells):
 
 
 # Why they are others now.
-WHY = {"linear": "blocks of weights are cut at whole waves of tiles",
+WHY = {"linear": "blocks of weights are cut at whole waves of tiles; with LoRA's 16 to 48 columns more",
        "dequantise": "none where copies are kept",
-       "lora": "copies are under way two steps ahead, sums are in pieces that fill the chip",
+       "lora": "y and dx within the base's products; copies two steps ahead, sums in pieces that fill the chip",
        "attention": "as it was: ldmatrix through shared memory binds it (wgmma is an issue of its own)",
        "norm, rope, gated": "as it was; where heads are normed (Qwen3) that is a part of the rotation",
        "head": "chunks of 2,048 rows, dx in one product, w made numbers once or kept so",
@@ -154,7 +154,10 @@ def entries(c):
         out["linear, up, " + kind] = sum(step.linear_us(c, n, m.width, m.ff, kind, False))
         out["linear_bwd_x, up, " + kind] = sum(step.linear_us(c, n, m.width, m.ff, kind, True))
     group = step.matrices(m)[0]
-    out["lora, q k v, r 16"], out["lora_bwd, q k v, r 16"] = step.lora_us(c, n, group, False), step.lora_us(c, n, group, True)
+    out["lora, q k v, r 16"], out["lora_bwd, q k v, r 16"] = step.lora_us(c, n, group, False, False), step.lora_us(c, n, group, True, False)
+    for way, kind, folded in (("apart", "q4_k", False), ("folded", "q4_k", True), ("folded, kept", "bf16", True)):
+        for backward, name in ((False, "lora"), (True, "lora_bwd")):
+            out["%s, gate up, base %s" % (name, way)] = step.based_us(c, n, step.matrices(m)[2], kind, backward, folded)
     out["attention"] = k.attention_us(c, (n,), m.heads, m.kv, 2 * q + 2 * kv, "fwd")
     out["attention_bwd"] = k.attention_us(c, (n,), m.heads, m.kv, 4 * q + 2 * kv, "dq") + k.attention_us(c, (n,), m.heads, m.kv, 2 * q + 4 * kv, "dkv")
     out["head, forward and backward"] = step.head_us(c, 1024, m, "bf16")

@@ -122,7 +122,9 @@ TILES = ((128, 256), (256, 128), (128, 128), (64, 128), (128, 64), (64, 64))
 
 
 def product_us(chip, m, n, k, out_bytes=2, rate=None):
-    """c[m, n] = a[m, k] . b[k, n] in bf16 by cuBLASLt: whole waves of a tile, each at the SM's share of chip.gemm or of what the L2 cache feeds it."""
+    """c[m, n] = a[m, k] . b[k, n] in bf16 by cuBLASLt: whole waves of a tile, each at the SM's share of chip.gemm or of what the L2 cache feeds it, k in steps
+    of 64."""
+    k = ceil(k, 64) * 64
     flops = (rate or chip.gemm) * 1e6 / chip.sms  # a microsecond and SM
     feed = FEED * chip.clock * 1e3                # bytes, likewise
     best = None
@@ -159,6 +161,11 @@ def dequant_us(chip, kind, rows, cols, whole):
     held = 2.0 * n if chip.l2 < 2 * max(32, 2.0 * n / (1 << 20)) else 0.0
     t = schedule(chip, [(blocks, 1)], resident(chip, name, 256), step(chain, issue, 0, shared), 0)
     return kernel_us(chip, t, n * size + held)
+
+
+def behind_us(chip, numbers):
+    """behind.cu: so many numbers of A or B (f32) go behind w in bf16; a block is too short for more than its way to memory and back."""
+    return kernel_us(chip, 2 * chip.far, 6.0 * numbers)
 
 
 # ---- LoRA (lora.cu), ranks up to 16 ----

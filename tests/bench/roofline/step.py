@@ -1,5 +1,5 @@
 """One optimiser step of LoRA on a frozen base, op by op, as train/model and kernels/cuda run it: r <= 16 on all seven matrices, every row supervised, no
-checkpointing (norms and the gated activation are made again in backward). Launches of a layer are those that tests/emu/loop_launches.c counts: 64.
+checkpointing (norms and the gated activation are made again in backward). Launches of a layer are those that tests/emu/loop_launches.c counts: 70, and 56 of weights kept as numbers.
 """
 from collections import namedtuple
 
@@ -39,25 +39,39 @@ def pieces(chip, n, total, across, unit):
     return min((cut(total, size) for size in sizes), key=lambda parts: sum(waves(chip.sms, n, now) for now in parts))
 
 
-def linear_us(chip, n, i, o, kind, backward):
-    """y = x w^T or dx = dy w: (of the products, of dequantising)."""
-    if kind == "bf16":
-        return (k.product_us(chip, n, i, o) if backward else k.product_us(chip, n, o, i)), 0.0
-    product = dequant = 0.0
-    for now in pieces(chip, n, i, o, 256) if backward else pieces(chip, n, o, i, 128):
-        product += k.product_us(chip, n, now, o) if backward else k.product_us(chip, n, now, i)
-        dequant += k.dequant_us(chip, kind, o, now, now == i) if backward else k.dequant_us(chip, kind, now, i, True)
-    return product, dequant
+def linear_us(chip, n, i, o, kind, backward, behind=0):
+    """y = x w^T or dx = dy w, with `behind` columns more of x (dy) that meet LoRA's B (A): (of the products, of dequantising, of putting B or A behind w)."""
+    across, out = (o, i) if backward else (i, o)
+    product = dequant = put = 0.0
+    for now in [out] if kind == "bf16" else pieces(chip, n, out, across + behind, 256 if backward else 128):
+        product += k.product_us(chip, n, now, across + behind)
+        if kind != "bf16":
+            dequant += k.dequant_us(chip, kind, o, now, now == i) if backward else k.dequant_us(chip, kind, now, i, True)
+        if behind:
+            put += k.behind_us(chip, now * behind)
+    return product, dequant, put
 
 
-def lora_us(chip, n, group, backward):
+def lora_us(chip, n, group, backward, folded=True):
+    """folded: t and dt are written behind x and dy too, in bf16, and the base's products do the rest."""
     i, outs = group[0][0], [o for _, o in group]
     parts, total = len(outs), sum(outs)
     small = 4.0 * n * RANK * parts
+    down = 1.5 * small if folded else small
     if not backward:
-        return (k.lora_down_us(chip, n, [i] * parts, 2.0 * n * i + small, False) + k.lora_up_us(chip, n, outs, 1, 4.0 * n * total + small, False))
-    return (k.lora_down_us(chip, n, outs, 2.0 * n * total + small, True) + k.lora_grad_us(chip, n, i, outs, 2.0 * n * (total + parts * i) + 2 * small)
-            + k.lora_up_us(chip, n, [i], parts, 4.0 * n * i + small, True))
+        return k.lora_down_us(chip, n, [i] * parts, 2.0 * n * i + down, False) + (0 if folded else k.lora_up_us(chip, n, outs, 1, 4.0 * n * total + small, False))
+    return (k.lora_down_us(chip, n, outs, 2.0 * n * total + down, True) + k.lora_grad_us(chip, n, i, outs, 2.0 * n * (total + parts * i) + 2 * small)
+            + (0 if folded else k.lora_up_us(chip, n, [i], parts, 4.0 * n * i + small, True)))
+
+
+def spare(group, backward):
+    """Columns behind x or dy: the ranks of all parts, or the part's own, each in steps of 8."""
+    return k.ceil(RANK, 8) * 8 * (1 if backward else len(group))
+
+
+def based_us(chip, n, group, kind, backward, folded):
+    """lora with the base's products taken along: one after the other, or folded into them."""
+    return lora_us(chip, n, group, backward, folded) + sum(sum(linear_us(chip, n, i, o, kind, backward, spare(group, backward) if folded else 0)) for i, o in group)
 
 
 def head_us(chip, n, m, kind):
@@ -107,8 +121,8 @@ def step_ms(chip, m, kept=False, docs=DOCS):
     for group in matrices(m):
         for i, o in group:
             for backward in (False, True):
-                p, d = linear_us(chip, n, i, o, kind, backward)
-                products, dequant = products + p, dequant + d
+                p, d, put = linear_us(chip, n, i, o, kind, backward, spare(group, backward))
+                products, dequant, lora = products + p, dequant + d, lora + put
         lora += lora_us(chip, n, group, False) + lora_us(chip, n, group, True)
     q, kv = 2.0 * n * m.heads * m.dim, 2.0 * n * m.kv * m.dim
     attention = (k.attention_us(chip, docs, m.heads, m.kv, 2 * q + 2 * kv, "fwd") + k.attention_us(chip, docs, m.heads, m.kv, 4 * q + 2 * kv, "dq")
@@ -125,8 +139,9 @@ def launches(chip, m, docs=DOCS):
     """Kernels and products of a step, with the blocks that matrices of this size take."""
     per = 0
     for group in matrices(m):
-        per += 2 + 3
+        per += 1 + 2
         for i, o in group:
-            per += 2 if m.weights == "bf16" else 2 * (len(pieces(chip, sum(docs), o, i, 128)) + len(pieces(chip, sum(docs), i, o, 256)))
+            blocks = [] if m.weights == "bf16" else [pieces(chip, sum(docs), o, i + spare(group, False), 128), pieces(chip, sum(docs), i, o + spare(group, True), 256)]
+            per += 3 * sum(map(len, blocks)) if blocks else 4
     per += 3 + 6 + 4 + 3
     return per * m.layers
