@@ -6,7 +6,7 @@
  * 4V + V*e (logits). */
 #include "kernels/cuda/dequant.cuh"
 
-#include "kernels/cuda/behind.h"
+#include "kernels/cuda/behind_cuda.h"
 #include "kernels/cuda/gemm_cuda.h"
 
 namespace

@@ -5,7 +5,7 @@
  * row; db N*O*e. */
 #include "kernels/cuda/dequant.cuh"
 
-#include "kernels/cuda/behind.h"
+#include "kernels/cuda/behind_cuda.h"
 #include "kernels/cuda/gemm_cuda.h"
 
 namespace

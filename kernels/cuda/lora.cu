@@ -16,7 +16,7 @@
  * and B by every 64 tokens, t and dt by every 64 columns. */
 #include "kernels/cuda/lora_staged.cuh"
 
-#include "kernels/cuda/behind.h"
+#include "kernels/cuda/behind_cuda.h"
 #include "kernels/cuda/device_cuda.h"
 #include "kernels/cuda/gemm_cuda.h"
 

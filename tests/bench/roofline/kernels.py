@@ -164,7 +164,7 @@ def dequant_us(chip, kind, rows, cols, whole):
 
 
 def behind_us(chip, numbers):
-    """behind.cu: so many numbers of A or B (f32) go behind w in bf16; a block is too short for more than its way to memory and back."""
+    """behind_cuda.cu: so many numbers of A or B (f32) go behind w in bf16; a block is too short for more than its way to memory and back."""
     return kernel_us(chip, 2 * chip.far, 6.0 * numbers)
 
 

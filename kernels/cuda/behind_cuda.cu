@@ -1,7 +1,7 @@
-/* A's rows and B's columns in bf16 behind a weight: behind.h. A thread writes 8 numbers. Bytes at least: 2 a number written, 4 a number of A or B read. */
+/* A's rows and B's columns in bf16 behind a weight: behind_cuda.h. A thread writes 8 numbers. Bytes at least: 2 a number written, 4 a number of A or B read. */
 #include "kernels/cuda/op_args.cuh"
 
-#include "kernels/cuda/behind.h"
+#include "kernels/cuda/behind_cuda.h"
 
 namespace
 {
