@@ -202,6 +202,7 @@ void pt_answers_key(pt_answer_key *key, const char *identity, const pt_request *
         if (shape[1] < 1 && shape[0] != 1) pt_sha256_add(&h, "top_p first", 11); /* answers kept before the filter came before the temperature are others */
         pt_sha256_add(&h, draw, sizeof draw);
     }
+    if (r->ask == PT_ASK_TEXT && r->sampling.more) pt_sha256_add(&h, r->sampling.more, strlen(r->sampling.more) + 1);
     if (r->constraint) pt_sha256_add(&h, r->constraint, strlen(r->constraint) + 1);
     pt_sha256_end(&h, full);
     memcpy(key->byte, full, sizeof key->byte);

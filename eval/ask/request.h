@@ -10,11 +10,12 @@ typedef enum pt_ask {
     PT_ASK_TEXT   /* what is generated behind ids */
 } pt_ask;
 
-/* How a text is generated. temperature 0 = greedy: then nothing else matters but the length. */
+/* How a text is generated. temperature 0 = greedy: then neither seed nor top_p matter. */
 typedef struct pt_sampling {
     int max_new_tokens;
     float temperature, top_p; /* top_p 1 = off */
     uint64_t seed;
+    const char *more; /* lent while it is asked: lines NAME=VALUE of other samplers (eval/ask/sampling.h); NULL: none */
 } pt_sampling;
 
 /* Constraints of an answer (data/constrain): a JSON schema, a regular expression, a JSON list of texts. */

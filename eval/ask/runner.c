@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "data/batch/loader.h"
 #include "eval/ask/holds.h"
+#include "eval/ask/sampling.h"
 #include "train/generate/generate.h"
 #include "train/generate/near.h"
 
@@ -119,20 +120,12 @@ static int32_t visited(const pt_request *r)
     return r->ask == PT_ASK_TEXT ? r->n : r->to;
 }
 
-static int by_sampling(const pt_sampling *a, const pt_sampling *b)
-{
-    if (a->max_new_tokens != b->max_new_tokens) return a->max_new_tokens < b->max_new_tokens ? -1 : 1;
-    if (a->temperature != b->temperature) return a->temperature < b->temperature ? -1 : 1;
-    if (a->top_p != b->top_p) return a->top_p < b->top_p ? -1 : 1;
-    return a->seed == b->seed ? 0 : a->seed < b->seed ? -1 : 1;
-}
-
 /* What can share a pass stands together, and of that what begins alike. */
 static int by_ids(const void *pa, const void *pb)
 {
     const item *a = pa, *b = pb;
     if (a->r->ask != b->r->ask) return a->r->ask < b->r->ask ? -1 : 1;
-    int how = a->r->ask == PT_ASK_TEXT ? by_sampling(&a->r->sampling, &b->r->sampling) : 0;
+    int how = a->r->ask == PT_ASK_TEXT ? pt_sampling_compare(&a->r->sampling, &b->r->sampling) : 0;
     if (how) return how;
     int32_t na = visited(a->r), nb = visited(b->r);
     for (int32_t i = 0; i < na && i < nb; i++)
@@ -276,6 +269,8 @@ static pt_status run_texts(pt_runner *r, pt_holds *holds, item *const *some, siz
     pt_gen_result *results = NULL;
     uint64_t *streams = NULL;
     pt_constraint **held = NULL;
+    pt_drawing drawing = {0};
+    PT_TRY(pt_sampling_open(how, r->tok, holds->rows, &drawing));
     PT_TRY(pt_alloc0(&held, n));
     PT_TRY(pt_alloc0(&prompts, n));
     PT_TRY(pt_alloc0(&results, n));
@@ -285,16 +280,13 @@ static pt_status run_texts(pt_runner *r, pt_holds *holds, item *const *some, siz
         memcpy(&streams[i], some[i]->key.byte, sizeof streams[i]);
         PT_TRY(pt_holds_get(holds, some[i]->r, &held[i]));
     }
-    pt_sampler sampler = pt_sampler_off();
-    sampler.temperature = how->temperature;
-    sampler.top_p = how->top_p;
-    sampler.seed = how->seed;
-    pt_gen_options g = {.max_new_tokens = how->max_new_tokens, .sampler = sampler, .stops = r->stops, .n_stops = r->n_stops, .slot = r->slot, .streams = streams, .constraints = held, .near = r->comm && r->comm->size > 1};
+    pt_gen_options g = {.max_new_tokens = how->max_new_tokens, .sampler = drawing.sampler, .stop_texts = drawing.stop.n ? &drawing.stop : NULL, .stops = r->stops, .n_stops = r->n_stops, .slot = r->slot, .streams = streams, .constraints = held, .near = r->comm && r->comm->size > 1};
     PT_TRY(pt_generate(r->model, prompts, n, &g, results, NULL, NULL));
     for (size_t i = 0; i < n; i++) {
         pt_str text = {0};
         rc = pt_str_puts(&text, "");
         if (rc == PT_OK) rc = pt_tok_decode(r->tok, results[i].ids.ids, results[i].ids.n, true, &text);
+        if (rc == PT_OK && drawing.stop.n) text.text[text.len = pt_stop_find(&drawing.stop, text.text, text.len)] = 0;
         some[i]->got = (pt_reply){.text = text.text, .tokens = (int32_t)results[i].ids.n, .stopped = results[i].stopped, .near = results[i].near};
         PT_TRY(rc);
     }
@@ -304,6 +296,7 @@ done:
     free(results);
     free(streams);
     free(held);
+    pt_drawing_free(&drawing);
     return rc;
 }
 
@@ -313,7 +306,7 @@ static pt_status cut_batches(work *w)
     for (size_t at = 0, to; at < w->n; at = to) {
         size_t left = 0;
         if (w->list[at].r->ask == PT_ASK_TEXT)
-            for (to = at + 1; to < w->n && to - at < CHUNK && !by_sampling(&w->list[at].r->sampling, &w->list[to].r->sampling);) to++;
+            for (to = at + 1; to < w->n && to - at < CHUNK && !pt_sampling_compare(&w->list[at].r->sampling, &w->list[to].r->sampling);) to++;
         else to = batch_end(w, at);
         for (size_t i = at; i < to; i++) left += !w->list[i].known;
         if (!left) continue;

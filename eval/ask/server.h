@@ -8,6 +8,8 @@ typedef struct pt_server {
     pt_comm *comm; /* NULL: alone */
     pt_runner **runners; /* [n] borrowed; the same ones in the same order on every rank */
     size_t n, cap;
+    char **more; /* [n_more] samplers of requests, of ranks that are told them */
+    size_t n_more, cap_more;
     bool lost; /* something ended on this rank alone (memory, a device, another rank): the ranks do not stand at the same place any more */
 } pt_server;
 pt_status pt_server_add(pt_server *s, pt_runner *r, size_t *number);

@@ -394,6 +394,7 @@ static pt_status prepare(asking *r)
         job *j = &r->jobs[i];
         size_t bytes;
         j->talk = i;
+        if (r->talks[i].how.more) return pt_fail(PT_EARG, "%s: `sampling` is of models here; an endpoint takes temperature, top_p and seed", h->v.name);
         PT_RETURN(pt_chat_request(&j->body, &r->talks[i], &h->o, &bytes));
         PT_RETURN(key_of(h, &r->talks[i], j));
         j->most = (pt_price){(double)(bytes + 8 * r->talks[i].n), r->talks[i].how.max_new_tokens};

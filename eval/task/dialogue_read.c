@@ -133,7 +133,7 @@ static pt_status read_part(const pt_task *t, pt_dialogue *d, size_t i, json_t *v
     const char *key;
     json_t *x;
     p->how = (pt_sampling){.max_new_tokens = (int)pt_task_number(t, "max_new_tokens"), .temperature = (float)pt_task_number(t, "temperature"),
-                           .top_p = (float)pt_task_number(t, "top_p"), .seed = pt_task_text(t, "seed") ? (uint64_t)pt_task_number(t, "seed") : t->seed};
+                           .top_p = (float)pt_task_number(t, "top_p"), .seed = pt_task_text(t, "seed") ? (uint64_t)pt_task_number(t, "seed") : t->seed, .more = pt_task_text(t, "sampling")};
     if (!json_is_object(v)) return speaker_fail(t, i, NULL, "{name: NAME, model: NAME, system: TEXT, ...} is wanted");
     json_object_foreach (v, key, x) {
         if (json_is_null(x)) continue;
@@ -168,6 +168,7 @@ static pt_status read_parts(const pt_task *t, pt_dialogue *d)
         models = models || d->parts[i].model;
         drawn = drawn || (d->parts[i].model && d->parts[i].how.temperature > 0);
     }
+    for (size_t i = 0; i < n; i++) PT_TRY(pt_task_check_sampling(t, &d->parts[i].how));
     if (!models) PT_TRY(option_fail(t, "speakers", "all speakers have a script and no model: there is nothing to measure"));
     if (pt_task_number(t, "repeats") > 1 && !drawn) PT_TRY(pt_task_fail(t, "repeats goes with a temperature above 0: the same dialogue would come again"));
 done:

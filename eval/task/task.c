@@ -125,6 +125,13 @@ pt_status pt_task_list(const pt_task *t, const char *key, char ***out, size_t *n
     return PT_OK;
 }
 
+pt_status pt_task_check_sampling(const pt_task *t, const pt_sampling *how)
+{
+    const pt_status rc = pt_sampling_check(how);
+    const pt_entry_option *o = pt_entry_said(t->spec->options, t->spec->n_options, "sampling");
+    return rc == PT_EARG && o ? pt_entry_fail(t->spec->file, o->line, o->column, "sampling: %s", pt_err_msg()) : rc;
+}
+
 pt_status pt_task_fail(const pt_task *t, const char *fmt, ...)
 {
     char text[400];

@@ -10,6 +10,7 @@
 #include "eval/metric/finding.h"
 #include "eval/metric/metric.h"
 #include "eval/metric/outcome.h"
+#include "eval/ask/sampling.h"
 #include "eval/ask/spell.h"
 #include "eval/ask/voice.h"
 
@@ -147,6 +148,8 @@ pt_status pt_meet(const pt_task *t, pt_meetings *m, const char *name, int64_t co
 int64_t pt_task_asked(const pt_task *t);
 /* The transcripts of t->source. */
 pt_status pt_task_transcripts(const pt_task *t, pt_side side, const pt_transcript **list, size_t *n);
+/* The key `sampling` of tasks that let models write: PT_EARG at its place (eval/ask/sampling.h). */
+pt_status pt_task_check_sampling(const pt_task *t, const pt_sampling *how);
 /* PT_EARG at the entry's place in the config. */
 pt_status pt_task_fail(const pt_task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The number of a group, made when it is new. */

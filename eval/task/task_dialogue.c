@@ -86,6 +86,7 @@ static const pt_task_key keys[] = {
     {.name = "max_new_tokens", .kind = PT_TASK_WHOLE, .fallback = "128", .min = 1, .max = 65536, .help = "Tokens of a turn."},
     {.name = "temperature", .kind = PT_TASK_NUMBER, .fallback = "0", .min = 0, .max = 100, .help = "0 = greedy."},
     {.name = "top_p", .kind = PT_TASK_NUMBER, .fallback = "1", .min = 0.000001, .max = 1, .help = "Sampled from the likeliest tokens of this mass; 1 = all."},
+    {.name = "sampling", .kind = PT_TASK_LIST, .help = PT_SAMPLING_HELP},
     {.name = "repeats", .kind = PT_TASK_WHOLE, .fallback = "1", .min = 1, .max = 1000, .help = "How often each scene is played."},
     {.name = "seed", .kind = PT_TASK_WHOLE, .min = 0, .max = 9007199254740992, .help = "Of sampling. Unset: the run's."},
     {.name = "group_by", .kind = PT_TASK_TEXT, .fallback = "group", .help = "The field whose value is a scene's group."},

@@ -23,7 +23,7 @@ static bool says(const pt_task *t, const char *key)
 /* Keys of asking the measured model mean nothing where it is not asked. */
 static pt_status check_given(const pt_task *t)
 {
-    static const char *const idle[] = {"prompt", "system", "personas", "chat", "max_new_tokens", "temperature", "top_p", "repeats", "units", "metrics", "dump", "dump_as"};
+    static const char *const idle[] = {"prompt", "system", "personas", "chat", "max_new_tokens", "temperature", "top_p", "sampling", "repeats", "units", "metrics", "dump", "dump_as"};
     for (size_t i = 0; i < sizeof idle / sizeof *idle; i++)
         if (says(t, idle[i])) return pt_task_fail(t, "%s says how the measured model is asked; %s and it is not", idle[i], t->source ? "transcripts are judged" : "the rows hold the answers");
     return PT_OK;

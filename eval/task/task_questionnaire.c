@@ -265,7 +265,7 @@ static pt_status ask_item(pt_task *t, const pt_speller *s, pt_requests *q, const
 {
     const state *st = t->state;
     const pt_inventory *v = &st->inventory;
-    const pt_sampling how = {(int)pt_task_number(t, "max_new_tokens"), (float)pt_task_number(t, "temperature"), 1, t->seed};
+    const pt_sampling how = {.max_new_tokens = (int)pt_task_number(t, "max_new_tokens"), .temperature = (float)pt_task_number(t, "temperature"), .top_p = 1, .seed = t->seed};
     char number[16];
     if (pt_task_word(t, "method") == WRITTEN) {
         PT_RETURN(pt_spell_asked(s, q, x, NULL, &how, repeat));
@@ -286,7 +286,7 @@ static bool freely(const pt_task *t, const state *s, size_t sheet, size_t number
 
 static pt_status ask_freely(const pt_task *t, const pt_speller *s, pt_requests *q, const pt_asked *x)
 {
-    const pt_sampling how = {(int)pt_task_number(t, "max_new_tokens"), (float)pt_task_number(t, "temperature"), 1, t->seed};
+    const pt_sampling how = {.max_new_tokens = (int)pt_task_number(t, "max_new_tokens"), .temperature = (float)pt_task_number(t, "temperature"), .top_p = 1, .seed = t->seed};
     return pt_spell_asked(s, q, x, NULL, &how, 0);
 }
 

@@ -16,7 +16,7 @@ int pt_writing_repeats(const pt_task *t)
 pt_sampling pt_writing_sampling(const pt_task *t)
 {
     return (pt_sampling){.max_new_tokens = (int)pt_task_number(t, "max_new_tokens"), .temperature = (float)pt_task_number(t, "temperature"),
-                         .top_p = (float)pt_task_number(t, "top_p"), .seed = pt_task_text(t, "seed") ? (uint64_t)pt_task_number(t, "seed") : t->seed};
+                         .top_p = (float)pt_task_number(t, "top_p"), .seed = pt_task_text(t, "seed") ? (uint64_t)pt_task_number(t, "seed") : t->seed, .more = pt_task_text(t, "sampling")};
 }
 
 /* The references where they are measured, then its answers. */

@@ -49,6 +49,7 @@ typedef struct pt_writing {
     {.name = "max_new_tokens", .kind = PT_TASK_WHOLE, .fallback = "128", .min = 1, .max = 65536, .help = "Tokens of an answer."},                   \
     {.name = "temperature", .kind = PT_TASK_NUMBER, .fallback = WARMTH, .min = 0, .max = 100, .help = "0 = greedy."},                                \
     {.name = "top_p", .kind = PT_TASK_NUMBER, .fallback = "1", .min = 0.000001, .max = 1, .help = "Sampled from the likeliest tokens of this mass; 1 = all."}, \
+    {.name = "sampling", .kind = PT_TASK_LIST, .help = PT_SAMPLING_HELP},                                                                            \
     {.name = "repeats", .kind = PT_TASK_WHOLE, .fallback = TIMES, .min = LEAST, .max = 1000, .help = "How often each item is asked."},              \
     {.name = "seed", .kind = PT_TASK_WHOLE, .min = 0, .max = 9007199254740992, .help = "Of sampling. Unset: the run's."},                           \
     {.name = "units", .kind = PT_TASK_WORD, .fallback = "auto", .words = pt_write_units,                                                             \

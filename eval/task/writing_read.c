@@ -128,6 +128,8 @@ pt_status pt_writing_open(pt_task *t, pt_writing *w)
 {
     if (pt_task_number(t, "repeats") > 1 && !(pt_task_number(t, "temperature") > 0))
         return pt_task_fail(t, "repeats goes with a temperature above 0: the same answer would come again");
+    const pt_sampling how = pt_writing_sampling(t);
+    PT_RETURN(pt_task_check_sampling(t, &how));
     PT_RETURN(pt_writing_dump_check(t));
     PT_RETURN(open_personas(t, w));
     PT_RETURN(open_metrics(t, w));

@@ -261,7 +261,7 @@ static void test_every_key_returns(void **state)
         {"test_datasets", "[{path: t.jsonl, type: rolebench, profiles: p}]"}, {"base_model", "'x y.gguf'"}, {"tokenizer", "'tok: en'"},
         {"chat_template", "chatml"}, {"chat_template_jinja", "'a: b.jinja'"}, {"chat_template_date", "'2025-07-10'"}, {"optimizer", "adamw"}, {"added_tokens", "['<|speaker:a b|>', \"x\\ty\"]"}, {"added_tokens_from", "[' a b', \"c\"]"}, {"special_tokens", "{pad_token: '<p a d>', eos_token: \"'end'\"}"},
         {"dataset_prepared_path", "'prep: 1'"}, {"resume_from_checkpoint", "auto"}, {"output_dir", "'#o'"}, {"default_system_message", "\"a\\nb\""},
-        {"system_role", "fold"}, {"alternate_roles", "join"}, {"greeting_prompt", "'g: p'"}, {"samplers", "[temperature, top_k]"}, {"sampling", "[temp=0.5, \"stop=\\na: b\"]"},
+        {"system_role", "fold"}, {"alternate_roles", "join"}, {"greeting_prompt", "'g: p'"}, {"samplers", "[temperature, top_k]"}, {"eval_sampling", "[min-p=0.1]"}, {"sampling", "[temp=0.5, \"stop=\\na: b\"]"},
         {"lora_target_modules", "[q_proj, model.layers.0.mlp.up_proj]"}, {"roles_to_train", "[user]"}, {"sample_packing", "off"}, {"adapter", "lora"},
         {"objective", "pretrain"}, {"excess_length_strategy", "raise"}, {"val_split_by", "role"}, {"audit", "strict"}, {"lr_scheduler", "linear"}, {"device", "cpu"}, {"compute", "f32"}, {"keep_dequantised", "true"},
         {"dataset_dir", "'d i r'"}, {"pooling_token", "'<p a d>'"}, {"metric_for_best_model", "'a: b/c'"}, {"greater_is_better", "false"}, {"eval_data", "'e: d'"},

@@ -13,8 +13,8 @@ static const char *beside(const pt_cli *c, const pt_generation *g)
     if (s->dynatemp_range > 0) return "a dynamic temperature";
     if (s->mirostat) return "mirostat";
     if (s->adaptive_target >= 0) return "adaptive-p";
-    if (g->texts.n_bias) return "--logit-bias";
-    if (g->texts.n_stop) return "--stop";
+    if (g->drawing.texts.n_bias) return "--logit-bias";
+    if (g->drawing.texts.n_stop) return "--stop";
     if (c->samples > 1) return "--n";
     return c->json_schema || c->regex || c->choices ? "a constraint" : NULL;
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include "kernels/ctx.h"
 #include "train/cli/config.h"
-#include "train/cli/sampler_options.h"
+#include "train/generate/sampler_options.h"
 #include "train/dist/comm.h"
 
 /* An option that may be given again. */

@@ -154,7 +154,7 @@ pt_status pt_cmd_chat(pt_cli *c)
     if (c->role) PT_TRY(pt_open_profile(&o, c->role, &system));
     PT_TRY(pt_generation_open(&generation, c, &o));
     pt_gen_options *g = t.how = &generation.options;
-    t.stop = &generation.stop;
+    t.stop = &generation.drawing.stop;
     t.seed = g->sampler.seed;
     PT_TRY(pt_constrained_open(c, &o, g, &held));
     if (c->max_new_tokens <= 0) g->max_new_tokens = 512;

@@ -8,6 +8,7 @@
 #include "train/cli/config_value.h"
 #include "train/cli/eval_models.h"
 #include "train/cli/eval_plan.h"
+#include "train/cli/eval_questions.h"
 #include "train/cli/terminal.h"
 #include "train/generate/near.h"
 #include "train/loop/manifest.h"
@@ -41,6 +42,7 @@ typedef struct eval_run {
     pt_opened o;
     size_t opened;       /* how many so far */
     pt_questions test, train;
+    pt_str more;         /* eval_sampling, a line each */
     column *columns;     /* [n]; one of them: before and after */
     pt_suite *suites;
     size_t n;
@@ -109,24 +111,6 @@ static void take_entries(eval_run *e)
     from->eval.n_models = 0;
 }
 
-static pt_status load_questions(eval_run *e)
-{
-    const pt_config *cfg = e->o.cfg;
-    bool pairs = pt_objective_pairs(cfg->objective);
-    for (size_t i = 0; i < cfg->data.n_test_datasets; i++) {
-        const char *type = cfg->data.test_datasets[i].type;
-        const bool gives = pt_reader_gives(type, true) && (pairs || !pt_reader_gives(type, false)); /* what holds nothing but pairs is judged as such */
-        char name[PT_DATASET_NAME];
-        pt_dataset_name(cfg->data.test_datasets, cfg->data.n_test_datasets, i, name);
-        if (gives) PT_RETURN(pt_questions_set(&e->test, name));
-        PT_RETURN(pt_questions_add(&e->test, &cfg->data.test_datasets[i], gives));
-    }
-    for (size_t i = 0; i < cfg->data.n_datasets && !pairs; i++)
-        if (!pt_data_type_find(cfg->data.datasets[i].type)->plain && (pt_reader_gives(cfg->data.datasets[i].type, false) || !pt_reader_gives(cfg->data.datasets[i].type, true)))
-            PT_RETURN(pt_questions_add(&e->train, &cfg->data.datasets[i], false));
-    return e->test.n || e->test.n_pairs ? PT_OK : pt_fail(PT_EARG, "the test data sets hold no question with an answer");
-}
-
 /* Of a reward model the entries that ask for scores come first; *n: how many can be measured. */
 static pt_status choose_entries(eval_run *e, size_t *n)
 {
@@ -155,11 +139,12 @@ static pt_status open_suites(eval_run *e)
     if (!data && !e->n_entries && !e->c->task)
         return pt_fail(PT_EARG, "%s has neither test_datasets nor evaluations: nothing to measure", e->cfg ? e->c->args[0] : e->path);
     PT_RETURN(choose_entries(e, &n));
-    if (data) PT_RETURN(load_questions(e));
+    for (size_t i = 0; i < cfg->eval.n_sampling; i++) PT_RETURN(pt_str_printf(&e->more, "%s\n", cfg->eval.sampling[i]));
+    if (data) PT_RETURN(pt_eval_questions(cfg, &e->test, &e->train));
     for (size_t i = 0; i < e->n; i++) {
         column *x = &e->columns[i];
         x->data = (pt_evaluation){.questions = &e->test, .limit = (size_t)cfg->eval.questions, .train = &e->train, .reward = e->o.reward,
-                                  .sampling = {cfg->eval.max_new_tokens, (float)cfg->eval.temperature, 1, cfg->run.seed}};
+                                  .sampling = {cfg->eval.max_new_tokens, (float)cfg->eval.temperature, 1, cfg->run.seed, e->more.text}};
         PT_RETURN(pt_suite_open(x->suite, data ? &x->data : NULL, e->entries, n, e->c->task, e->c->limit, cfg->run.seed));
     }
     pt_beside_number(e->suites, e->n);
@@ -548,6 +533,7 @@ static void close_all(eval_run *e)
     free(e->suites);
     pt_questions_free(&e->test);
     pt_questions_free(&e->train);
+    pt_str_free(&e->more);
     pt_eval_models_free(&e->models);
     pt_answers_free(e->answers);
     pt_open_close(&e->o);

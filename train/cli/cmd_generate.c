@@ -158,7 +158,7 @@ static pt_status write_results(pt_cli *c, const pt_opened *o, const pt_generatio
         pt_str_free(&text);
         PT_TRY(pt_str_puts(&text, ""));
         PT_TRY(decode(o, x, &results[i].ids, &text));
-        if (g->stop.n) text.text[text.len = pt_stop_find(&g->stop, text.text, text.len)] = 0;
+        if (g->drawing.stop.n) text.text[text.len = pt_stop_find(&g->drawing.stop, text.text, text.len)] = 0;
         if (c->text_only) {
             PT_TRY(pt_sink_line(&sink, text.text, text.len));
             continue;

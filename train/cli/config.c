@@ -515,6 +515,7 @@ pt_status pt_config_of_tree(pt_config **out, const pt_ynode *root, const char *p
     PT_TRY(pt_config_check_reference(l->c, place_of(l, "precompute_ref_log_probs"), place_of(l, "sync_ref_model")));
     PT_TRY(pt_config_check_best(l->c, place_of(l, "load_best_model_at_end"), place_of(l, "early_stopping_patience"), place_of(l, "early_stopping_threshold")));
     PT_TRY(pt_config_check_sampling(l->c, place_of(l, "samplers"), place_of(l, "sampling")));
+    PT_TRY(pt_config_check_eval_sampling(l->c, place_of(l, "eval_sampling")));
     PT_TRY(check_saves(l));
     PT_TRY(pt_config_yaml(l->c, &yaml));
     l->c->source.yaml_text = yaml.text;

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "eval/ask/sampling.h"
 #include "train/cli/config_value.h"
-#include "train/cli/sampler_options.h"
+#include "train/cli/generation.h"
 #include "train/loop/setup.h"
 #include "train/model/families.h"
 
@@ -74,10 +75,20 @@ pt_status pt_config_check_sampling(const pt_config *c, pt_place samplers, pt_pla
     pt_sampler_texts texts = {0};
     pt_config_generation order = c->generation;
     order.n_sampling = 0;
-    pt_status rc = pt_sampler_options_config(&order, &s, &texts);
+    pt_status rc = pt_generation_config(&order, &s, &texts);
     if (rc != PT_OK) return rc == PT_ENOMEM ? rc : pt_place_fail(samplers, "samplers: %s", pt_err_msg());
-    rc = pt_sampler_options_config(&c->generation, &s, &texts);
+    rc = pt_generation_config(&c->generation, &s, &texts);
     if (rc == PT_OK) rc = pt_sampler_check(&s, INT32_MAX); /* the vocabulary is not known yet */
     pt_sampler_texts_free(&texts);
     return rc == PT_OK || rc == PT_ENOMEM ? rc : pt_place_fail(sampling, "sampling: %s", pt_err_msg());
+}
+
+pt_status pt_config_check_eval_sampling(const pt_config *c, pt_place at)
+{
+    pt_status rc = PT_OK;
+    pt_str lines = {0};
+    for (size_t i = 0; i < c->eval.n_sampling && rc == PT_OK; i++) rc = pt_str_printf(&lines, "%s\n", c->eval.sampling[i]);
+    if (rc == PT_OK) rc = pt_sampling_check(&(pt_sampling){.temperature = (float)c->eval.temperature, .top_p = 1, .more = lines.text});
+    pt_str_free(&lines);
+    return rc == PT_OK || rc == PT_ENOMEM ? rc : pt_place_fail(at, "eval_sampling: %s", pt_err_msg());
 }

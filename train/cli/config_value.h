@@ -65,6 +65,7 @@ pt_status pt_config_check_reference(const pt_config *c, pt_place precompute, pt_
 /* What load_best_model_at_end, early_stopping_patience and early_stopping_threshold ask of each other; where the config says each. */
 /* Whether samplers and sampling can be read and go together. */
 pt_status pt_config_check_sampling(const pt_config *c, pt_place samplers, pt_place sampling);
+pt_status pt_config_check_eval_sampling(const pt_config *c, pt_place at);
 pt_status pt_config_check_best(const pt_config *c, pt_place load, pt_place patience, pt_place threshold);
 pt_status pt_value_model(const char *file, const pt_ynode *n, pt_init_config *out);
 /* Width options of the objective from `labels` of the data sets (config_labels.c). */

@@ -1,38 +1,35 @@
 #include "train/cli/generation.h"
 
-#include <string.h>
+#include <stdlib.h>
 
-static pt_status open_breakers(pt_generation *g, const pt_opened *o)
+pt_status pt_generation_config(const pt_config_generation *g, pt_sampler *s, pt_sampler_texts *t)
 {
-    static const char *const usual[] = {"\n", ":", "\"", "*"}; /* llama.cpp's */
-    const pt_sampler_texts *t = &g->texts;
-    const char *const *texts = t->n_breakers ? t->breaker : usual;
-    size_t n = t->n_breakers ? t->n_breakers : sizeof usual / sizeof *usual;
-    if (n == 1 && !strcmp(texts[0], "none")) n = 0;
-    if (pt_sampler_does(&g->options.sampler, PT_SAMPLER_DRY)) PT_RETURN(pt_dry_breakers_make(&g->breakers, o->base.tok, texts, n));
-    else if (t->n_breakers) return pt_fail(PT_EARG, "--dry-sequence-breaker has no effect without --dry-multiplier");
-    g->options.sampler.dry_breakers = g->breakers;
-    return PT_OK;
+    pt_status rc = PT_OK;
+    pt_str order = {0};
+    for (size_t i = 0; i < g->n_samplers; i++) PT_TRY(pt_str_printf(&order, "%s%s", i ? ";" : "samplers=", g->samplers[i]));
+    if (g->n_samplers) PT_TRY(pt_sampler_options_list(&(const char *){order.text}, 1, s, t));
+    PT_TRY(pt_sampler_options_list((const char *const *)g->sampling, g->n_sampling, s, t));
+done:
+    pt_str_free(&order);
+    return rc;
 }
 
 pt_status pt_generation_open(pt_generation *g, const pt_cli *c, const pt_opened *o)
 {
     pt_gen_options *to = &g->options;
-    *g = (pt_generation){.options = {.max_new_tokens = c->max_new_tokens > 0 ? c->max_new_tokens : 128, .sampler = pt_sampler_default(), .slot = o->adapter ? 0 : PT_SLOT_NONE}};
-    if (c->num_beams <= 1) PT_RETURN(pt_sampler_options_config(&o->cfg->generation, &to->sampler, &g->texts));
-    PT_RETURN(pt_sampler_options_set(c->samplers, c->n_samplers, &to->sampler, &g->texts));
-    to->sampler.bias = g->texts.bias;
-    to->sampler.n_bias = g->texts.n_bias;
-    g->stop = (pt_stop_texts){.tok = o->base.tok, .text = g->texts.stop, .n = g->texts.n_stop};
-    if (g->stop.n) to->stop_texts = &g->stop;
+    pt_drawing *d = &g->drawing;
+    *g = (pt_generation){.options = {.max_new_tokens = c->max_new_tokens > 0 ? c->max_new_tokens : 128, .slot = o->adapter ? 0 : PT_SLOT_NONE}, .drawing.sampler = pt_sampler_default()};
+    if (c->num_beams <= 1) PT_RETURN(pt_generation_config(&o->cfg->generation, &d->sampler, &d->texts));
+    PT_RETURN(pt_sampler_options_set(c->samplers, c->n_samplers, &d->sampler, &d->texts));
     to->stops = !c->raw && o->base.tmpl ? pt_template_stops(o->base.tmpl, &to->n_stops) : pt_tok_stops(o->base.tok, &to->n_stops);
-    PT_RETURN(pt_sampler_check(&to->sampler, pt_source_config(o->base.source)->vocab)); /* before weights are read */
-    return open_breakers(g, o);
+    PT_RETURN(pt_drawing_tie(d, o->base.tok, pt_source_config(o->base.source)->vocab)); /* before weights are read */
+    to->sampler = d->sampler;
+    if (d->stop.n) to->stop_texts = &d->stop;
+    return PT_OK;
 }
 
 void pt_generation_close(pt_generation *g)
 {
-    pt_dry_breakers_free(g->breakers);
-    pt_sampler_texts_free(&g->texts);
+    pt_drawing_free(&g->drawing);
     *g = (pt_generation){0};
 }

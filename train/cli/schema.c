@@ -202,6 +202,8 @@ static const pt_key plain[] = { /* `objective` and its options come from train/o
     {"report_rows", "Evaluation", PT_KEY_INT, OFF(eval.report_rows), 0, "200", 1, 1 << 24, NULL, "",
      "Rows of a table, answers and dialogues at most in the report that training and `ptrain eval` leave; how many more there are is said."},
     {"eval_temperature", "Evaluation", PT_KEY_NUMBER, OFF(eval.temperature), 0, "0.7", 0, 10, NULL, "", "`ptrain eval`: sampling temperature (0 = greedy)."},
+    {"eval_sampling", "Evaluation", PT_KEY_LIST, OFF(eval.sampling), OFF(eval.n_sampling), NULL, NO_BOUND, NULL, "",
+     "`ptrain eval`: other samplers of the answers to test_datasets, as name=value ([min-p=0.05, repeat-penalty=1.1]); options of docs/generation.md. A task of `evaluations` has `sampling` of its own."},
     {"samplers", "Generation", PT_KEY_LIST, OFF(generation.samplers), OFF(generation.n_samplers), NULL, NO_BOUND, NULL, "",
      "Which samplers run when `ptrain chat` and `ptrain generate` speak with this run, in their order ([penalties, top_k, temperature]). Unset: llama.cpp's order (docs/generation.md)."},
     {"sampling", "Generation", PT_KEY_LIST, OFF(generation.sampling), OFF(generation.n_sampling), NULL, NO_BOUND, NULL, "",

@@ -117,6 +117,7 @@ static const struct {
     {"eval_max_new_tokens", FREE},
     {"report_rows", FREE},
     {"eval_temperature", FREE},
+    {"eval_sampling", FREE},
     {"samplers", FREE}, /* of chat and generate */
     {"sampling", FREE},
 };

@@ -134,12 +134,13 @@ typedef struct pt_config_ranks {
 /* `ptrain eval`. */
 typedef struct pt_config_eval {
     int questions, max_new_tokens, report_rows; double temperature; /* eval_questions ... */
+    char **sampling; size_t n_sampling; /* eval_sampling: name=value */
     char *data; /* eval_data */
     pt_task_spec *evaluations; size_t n_evaluations;
     pt_voice_spec *models; size_t n_models;
 } pt_config_eval;
 
-/* What chat and generate sample with, where their command line says nothing else (train/cli/sampler_options.h). */
+/* What chat and generate sample with, where their command line says nothing else (train/generate/sampler_options.h). */
 typedef struct pt_config_generation {
     char **sampling; size_t n_sampling; /* name=value */
     char **samplers; size_t n_samplers;

@@ -1,4 +1,4 @@
-#include "train/cli/sampler_options.h"
+#include "train/generate/sampler_options.h"
 
 #include <errno.h>
 #include <math.h>
@@ -190,23 +190,40 @@ pt_status pt_sampler_options_set(const pt_sampler_said *said, size_t n, pt_sampl
     return PT_OK;
 }
 
-pt_status pt_sampler_options_config(const pt_config_generation *g, pt_sampler *s, pt_sampler_texts *t)
+pt_status pt_sampler_options_list(const char *const *list, size_t n, pt_sampler *s, pt_sampler_texts *t)
 {
     pt_status rc = PT_OK;
-    pt_str order = {0};
     pt_sampler_said *said = NULL;
-    for (size_t i = 0; i < g->n_samplers; i++) PT_TRY(pt_str_printf(&order, "%s%s", i ? ";" : "", g->samplers[i]));
-    if (g->n_samplers) PT_TRY(set_order(order.text, s));
-    PT_TRY(pt_alloc0(&said, g->n_sampling + 1));
-    for (size_t i = 0; i < g->n_sampling; i++) {
-        const char *is = strchr(g->sampling[i], '=');
-        PT_CHECK(is, PT_EARG, "name=value, not '%s'", g->sampling[i]);
-        said[i] = (pt_sampler_said){g->sampling[i], is + 1, (size_t)(is - g->sampling[i])};
+    PT_TRY(pt_alloc0(&said, n + 1));
+    for (size_t i = 0; i < n; i++) {
+        const char *is = strchr(list[i], '=');
+        PT_CHECK(is, PT_EARG, "name=value, not '%s'", list[i]);
+        said[i] = (pt_sampler_said){list[i], is + 1, (size_t)(is - list[i])};
     }
-    PT_TRY(pt_sampler_options_set(said, g->n_sampling, s, t));
+    PT_TRY(pt_sampler_options_set(said, n, s, t));
 done:
     free(said);
-    pt_str_free(&order);
+    return rc;
+}
+
+pt_status pt_sampler_options_lines(const char *lines, pt_sampler *s, pt_sampler_texts *t)
+{
+    pt_status rc = PT_OK;
+    char *text = NULL;
+    const char **list = NULL;
+    size_t n = 0, cap = 0;
+    PT_TRY(pt_strdup(&text, lines));
+    for (char *p = text, *next; *p; p = next) {
+        next = p + strcspn(p, "\n");
+        if (*next) *next++ = 0;
+        if (!*p) continue;
+        PT_TRY(pt_reserve(&list, &cap, n + 1));
+        list[n++] = p;
+    }
+    PT_TRY(pt_sampler_options_list(list, n, s, t));
+done:
+    free(list);
+    free(text);
     return rc;
 }
 

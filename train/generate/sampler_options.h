@@ -1,9 +1,9 @@
-/* The samplers' options of `ptrain chat` and `ptrain generate`, by llama.cpp's names: one table for parsing, checks, help and docs/generation.md. */
-#ifndef PT_CLI_SAMPLER_OPTIONS_H
-#define PT_CLI_SAMPLER_OPTIONS_H
+/* Samplers' options by llama.cpp's names: of the command line, of a config's `sampling` and of evaluations' `sampling`. One table for parsing, checks, help and
+ * docs/generation.md. */
+#ifndef PT_GENERATE_SAMPLER_OPTIONS_H
+#define PT_GENERATE_SAMPLER_OPTIONS_H
 #include "base/mem.h"
 #include "train/generate/sampler.h"
-#include "train/loop/config.h"
 
 /* Texts and lists; numbers stand in pt_sampler. */
 typedef struct pt_sampler_texts {
@@ -27,8 +27,9 @@ typedef struct pt_sampler_said {
 pt_status pt_sampler_option_set(const pt_sampler_said *said, pt_sampler *s, pt_sampler_texts *t);
 /* All of a list, in its order: instead of what t has of the kinds of lists that it names. */
 pt_status pt_sampler_options_set(const pt_sampler_said *said, size_t n, pt_sampler *s, pt_sampler_texts *t);
-/* What a run's config says (samplers, sampling). */
-pt_status pt_sampler_options_config(const pt_config_generation *g, pt_sampler *s, pt_sampler_texts *t);
+/* The same of texts NAME=VALUE, and of lines of them. */
+pt_status pt_sampler_options_list(const char *const *list, size_t n, pt_sampler *s, pt_sampler_texts *t);
+pt_status pt_sampler_options_lines(const char *lines, pt_sampler *s, pt_sampler_texts *t);
 /* A line each for `ptrain help`; rows of a table for the docs. */
 pt_status pt_sampler_options_help(pt_str *out, bool markdown);
 #endif
