@@ -249,13 +249,21 @@ done:
     return rc;
 }
 
+/* A whole number of the command line from 1 to most; 0: it is none. */
+static int count_of(const char *text, long most)
+{
+    char *end;
+    const long v = strtol(text, &end, 10);
+    return end == text || *end || v < 1 || v > most ? 0 : (int)v;
+}
+
 int main(int argc, char **argv)
 {
     pt_status rc = PT_EARG;
     if (argc == 4 && !strcmp(argv[1], "mask")) rc = masks(argv[2], argv[3]);
     else if (argc >= 5 && !strcmp(argv[1], "speed")) {
-        const int answers = argc > 5 ? atoi(argv[5]) : 5, batch = argc > 6 ? atoi(argv[6]) : 1;
-        rc = answers > 0 && batch > 0 && batch <= ROWS_MOST ? speeds(argv[2], argv[3], argv[4], answers, batch) : pt_fail(PT_EARG, "ANSWERS and BATCH are 1 or more, BATCH at most %d", ROWS_MOST);
+        const int answers = argc > 5 ? count_of(argv[5], 1000000) : 5, batch = argc > 6 ? count_of(argv[6], ROWS_MOST) : 1;
+        rc = answers && batch ? speeds(argv[2], argv[3], argv[4], answers, batch) : pt_fail(PT_EARG, "ANSWERS and BATCH are 1 or more, BATCH at most %d", ROWS_MOST);
     } else {
         pt_fail(PT_EARG, "constrain_bench mask TOKENIZER SCHEMAS | speed MODEL|qwen2.5-0.5b TOKENIZER|- SCHEMAS [ANSWERS [BATCH]]");
     }

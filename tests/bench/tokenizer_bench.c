@@ -62,10 +62,18 @@ done:
     return rc;
 }
 
+/* A whole number of the command line from 1 to most; 0: it is none. */
+static int count_of(const char *text, long most)
+{
+    char *end;
+    const long v = strtol(text, &end, 10);
+    return end == text || *end || v < 1 || v > most ? 0 : (int)v;
+}
+
 int main(int argc, char **argv)
 {
     char *arg[7] = {0};
-    int turns = argc > 4 ? atoi(argv[4]) : 0;
+    int turns = argc > 4 ? count_of(argv[4], 1000000) : 0;
     if (argc < 5 || argc > 6 || turns < 1) return fprintf(stderr, "usage: tokenizer_bench TOKENIZER TEXT whole|lines|load TURNS [IDS]\n"), 2;
     memcpy(arg, argv, (size_t)argc * sizeof *argv);
     if (run(arg, turns) == PT_OK) return 0;

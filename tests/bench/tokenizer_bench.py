@@ -107,13 +107,15 @@ def main():
     p.add_argument("--python", default=sys.executable, help="the rival's")
     p.add_argument("--data", default=SHARED)
     args = p.parse_args()
+    if subprocess.run([args.python, "-c", "import tokenizers"], capture_output=True).returncode:
+        sys.exit("tokenizer_bench.py: %s has no package tokenizers, which is the rival: install it (and transformers, for SentencePiece models and ranks), or name another by PYTHON= or --python" % args.python)
     with tempfile.TemporaryDirectory() as work:
         text = os.path.join(work, "text")
         parts = b"".join(open(os.path.join(args.data, "text", f), "rb").read() for f in sorted(os.listdir(os.path.join(args.data, "text"))))
         whole = (parts * (int(args.mb * 1e6 / len(parts)) + 1))[: int(args.mb * 1e6)]
         open(text, "wb").write(whole.decode("utf-8", "ignore").encode())
         env = dict(os.environ, RAYON_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
-        worst = 9e9
+        worst, b = 9e9, None
         print("%-12s %27s   %27s   %27s   %6s  ids" % ("", "load s (rival, ratio)", "lines s (rival, ratio)", "one text s (rival, ratio)", "all"))
         for name, path, other in files(args.data, args.names, work, args.python):
             a = ours(args.program, path, text, args.turns, work)
@@ -127,6 +129,8 @@ def main():
             same = all(a[k] == b[k] for k in ("ids_lines", "ids_whole"))
             worst = min([worst, both] + [b[k] / a[k] for k in ("load", "lines", "whole")])
             print("%-12s %27s   %27s   %27s   %6.2f  %s" % (name, say("load"), say("lines"), say("whole"), both, "equal" if same else "OTHER"), flush=True)
+        if not b:
+            sys.exit("tokenizer_bench.py: nothing was compared")
         print("the least ratio: %.2f (wanted: 1), beside tokenizers %s" % (worst, b["version"]))
 
 

@@ -47,6 +47,14 @@ static void test_bad_files(void **state)
         {"datasets: [{type: messages}]\n", ":1:12: this data set has no path"},
         {"datasets: [{path: a, flavour: b}]\n", "does not know flavour"},
         {"- a\n- b\n", "a config is a mapping of keys to values"},
+    };
+    check_refused(cases, sizeof cases / sizeof *cases);
+}
+
+/* Keys that say the same, or exclude each other; values that cannot be read as what they are for. */
+static void test_bad_pairs(void **state)
+{
+    static const refusal cases[] = {
         {BASE "load_best_model_at_end: true\n", ":3:1: load_best_model_at_end: true compares evaluations: say when they are, by eval_steps or evals_per_epoch"},
         {BASE "early_stopping_patience: 3\n", ":3:1: early_stopping_patience counts evaluations: say when they are"},
         {BASE "eval_steps: 5\nearly_stopping_threshold: 0.1\n", ":4:1: early_stopping_threshold is early_stopping_patience's"},
@@ -448,7 +456,7 @@ static void test_schema_is_sound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_files), cmocka_unit_test(test_effects), cmocka_unit_test(test_values_read), cmocka_unit_test(test_yaml_reads_back),
+        cmocka_unit_test(test_bad_files), cmocka_unit_test(test_bad_pairs), cmocka_unit_test(test_effects), cmocka_unit_test(test_values_read), cmocka_unit_test(test_yaml_reads_back),
         cmocka_unit_test(test_every_key_returns), cmocka_unit_test(test_place_of_packs), cmocka_unit_test(test_every_option_returns), cmocka_unit_test(test_one_way_or_the_other),
         cmocka_unit_test(test_short_datasets), cmocka_unit_test(test_missing_files),
         cmocka_unit_test(test_command_line_wins), cmocka_unit_test(test_notes), cmocka_unit_test(test_schema_is_sound),
