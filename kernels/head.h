@@ -39,6 +39,7 @@ typedef struct pt_head_args {
     bool kl_reverse; /* KL(reference||policy) */
     float temperature; /* 1 = none */
     int64_t dw_first;  /* 0 = dw is of all rows */
+    bool tight;        /* as little workspace as the backend can do with, in more time */
     float softcap;     /* 0 = none; z = cap*tanh(z/cap): Gemma 2 (arXiv:2408.00118), section 2 */
 } pt_head_args;
 /* Whether anything but logits is asked for. */

@@ -1,7 +1,7 @@
 /* The language-model head on the device: kernels/head.h. A chunk of rows at a time: logits [rows, V] in f32 by cuBLASLt, one
  * kernel for log-softmax, gather and statistics, one that turns the logits into gradients in place (bf16 over the first half of
  * each row with compute bf16), and cuBLASLt again for dx (all its columns in one product) and dw. A w that does not lie
- * whole as numbers (pt_cuda_whole) becomes them once a call, whole, where dx is wanted; else block by block of the vocabulary. Sums over the vocabulary take one kernel more, and the reference's a second matrix of logits and its statistics.
+ * whole as numbers (pt_cuda_whole) becomes them once a call, whole, where dx is wanted; else, and with tight, block by block: of the vocabulary for logits, of columns for dx. Sums over the vocabulary take one kernel more, and the reference's a second matrix of logits and its statistics.
  * Bytes at least of the kernels, a row: 4V (statistics; sums, 8V with a reference); 4V + V*e more (gradient, 8V + V*e with a reference);
  * 4V + V*e (logits). */
 #include "kernels/cuda/dequant.cuh"
@@ -13,8 +13,8 @@ namespace
 {
 /* ---- helpers ---- */
 constexpr int BLOCK = 512, V = 4; /* threads of a row, logits that a thread takes together */
-constexpr int64_t CHUNK_BYTES = 1280 << 20, MIN_ROWS = 64, MAX_ROWS = 2048; /* of logits */
-constexpr int64_t W_ELEMS = 16 << 20, ROW_STEP = 128;                      /* dequantised w at a time, forward alone */
+constexpr int64_t CHUNK_BYTES = 1280 << 20, TIGHT_BYTES = 160 << 20, MIN_ROWS = 64, MAX_ROWS = 2048; /* of logits */
+constexpr int64_t W_ELEMS = 16 << 20, ROW_STEP = 128, COL_STEP = 256;                               /* dequantised w at a time, where it is not whole */
 
 enum { ENTROPY, SQUARES, KL, OVER };
 
@@ -286,7 +286,7 @@ struct head_work {
     int64_t rows, ld;
     size_t elem;
     bool in_place, whole; /* w is used where it lies; w lies dequantised, whole, in the workspace */
-    int64_t ldw;          /* of w */
+    int64_t ldw, columns; /* of w; columns of dx at a time */
     float *z, *stats, *zt;
     float *zr, *stats_r, *over; /* NULL where nothing asks for them */
     unsigned char *w, *scratch;
@@ -298,13 +298,15 @@ pt_status work_begin(head_work *k, pt_ctx *ctx, const pt_head_args *a)
     *k = {};
     pt_cuda_whole_w there;
     k->ctx = ctx, k->a = a, k->elem = pt_dtype_get(ctx->act)->bytes, k->in_place = pt_cuda_whole(ctx, a->w, &there);
-    k->whole = !k->in_place && pt_view_ok(a->dx);
+    k->whole = !k->in_place && pt_view_ok(a->dx) && !a->tight;
     k->ld = (vocab + 31) / 32 * 32;
     bool other = pt_head_reference(a);
-    int64_t most = CHUNK_BYTES / (other ? 8 : 4) / k->ld / MIN_ROWS * MIN_ROWS;
+    int64_t most = (a->tight ? TIGHT_BYTES : CHUNK_BYTES) / (other ? 8 : 4) / k->ld / MIN_ROWS * MIN_ROWS;
     most = most < MIN_ROWS ? MIN_ROWS : most > MAX_ROWS ? MAX_ROWS : most;
     k->rows = hd < most ? hd : most;
-    int64_t cap = ROW_STEP * c > W_ELEMS ? ROW_STEP * c : W_ELEMS; /* elements of a block of w's rows */
+    int64_t cap = ROW_STEP * c > W_ELEMS ? ROW_STEP * c : W_ELEMS; /* elements of a block of w's rows, or of its columns */
+    if (a->tight && pt_view_ok(a->dx) && COL_STEP * vocab > cap) cap = COL_STEP * vocab;
+    k->columns = k->in_place || k->whole || c < cap / vocab ? c : cap / vocab / COL_STEP * COL_STEP;
     size_t elems = (size_t)(k->whole || c < cap / vocab ? vocab * c : cap);
     pt_ws ws = pt_ws_begin(ctx);
     PT_RETURN(pt_take(&ws, &k->z, (size_t)k->rows * (size_t)k->ld * sizeof(float)));
@@ -344,21 +346,34 @@ pt_status logits(const head_work *k, pt_view x, float *to, int64_t h0, int64_t n
     return PT_OK;
 }
 
-/* dx = dz w, dw += dz^T x. Rows of dz are as far apart as the logits' were. */
+/* dx = dz w; no output is rounded twice. */
+pt_status input_gradient(const head_work *k, pt_cuda_gemm_args g, int64_t h0, int64_t n)
+{
+    const pt_head_args *a = k->a;
+    const int64_t vocab = a->w.rows, c = a->w.cols;
+    g.ctype = k->ctx->act, g.m = n, g.k = vocab, g.b = k->w, g.ldb = k->ldw, g.ldc = a->dx.ld;
+    for (int64_t c0 = 0; c0 < c; c0 += k->columns) {
+        g.n = c - c0 < k->columns ? c - c0 : k->columns;
+        g.c = static_cast<unsigned char *>(x_row(k, a->dx, h0)) + (size_t)c0 * k->elem;
+        if (!k->in_place && !k->whole) {
+            PT_RETURN(pt_cuda_dequant(k->ctx, a->w, 0, vocab, c0, g.n, k->ctx->act, k->w, g.n));
+            g.ldb = g.n;
+        }
+        PT_RETURN(pt_cuda_gemm(k->ctx, &g));
+    }
+    return PT_OK;
+}
+
+/* And dw += dz^T x. Rows of dz are as far apart as the logits' were. */
 pt_status products(const head_work *k, int64_t h0, int64_t n)
 {
     const pt_head_args *a = k->a;
-    int64_t vocab = a->w.rows, c = a->w.cols, ld = k->ld * (int64_t)(4 / k->elem);
+    int64_t ld = k->ld * (int64_t)(4 / k->elem);
     pt_cuda_gemm_args g = {};
     g.type = k->ctx->act, g.alpha = 1, g.scratch = k->scratch, g.a = k->z, g.lda = ld;
-    if (pt_view_ok(a->dx)) {
-        g.ctype = k->ctx->act, g.m = n, g.n = c, g.k = vocab;
-        g.b = k->w, g.ldb = k->ldw;
-        g.c = x_row(k, a->dx, h0), g.ldc = a->dx.ld;
-        PT_RETURN(pt_cuda_gemm(k->ctx, &g));
-    }
+    if (pt_view_ok(a->dx)) PT_RETURN(input_gradient(k, g, h0, n));
     if (!pt_view_ok(a->dw)) return PT_OK;
-    g.ctype = PT_F32, g.ta = true, g.m = a->dw.rows, g.n = c, g.k = n, g.beta = 1;
+    g.ctype = PT_F32, g.ta = true, g.m = a->dw.rows, g.n = a->w.cols, g.k = n, g.beta = 1;
     g.a = (const unsigned char *)k->z + (size_t)a->dw_first * (size_t)k->elem;
     g.b = x_row(k, a->x, h0), g.ldb = a->x.ld, g.c = pt_ptr<void>(a->dw), g.ldc = a->dw.ld;
     return pt_cuda_gemm(k->ctx, &g);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/quant.h"
 #include "base/rng.h"
+#include "emu.h"
 #include "kernels/check.h"
 #include "kernels/cuda/gemm_cuda.h"
 #include "kernels/cuda/ops_cuda.h"
@@ -255,6 +256,38 @@ static void test_head(void **state)
     }
 }
 
+/* tight: less workspace, the same bits; w by pieces of rows and of columns, the last ones smaller; logits in two chunks. Kept: only the chunks. */
+static void tight_case(int64_t n, int64_t vocab, int64_t cols, pt_dtype type, size_t logits, size_t pieces)
+{
+    int32_t heads[3], targets[3];
+    for (int i = 0; i < 3; i++) heads[i] = i ? (int32_t)n - 3 + i : 0, targets[i] = (int32_t)vocab - 1 - 7 * i;
+    open_as(PT_COMPUTE_BF16);
+    pt_view w = made(type, vocab, cols, 1), x = made(PT_BF16, n, cols, 2), dl = made(PT_F32, 1, 3, 3), form, logp[3], dx[3];
+    pt_view rh = on_device(PT_I32, 1, 3, 3, 1, heads), rt = on_device(PT_I32, 1, 3, 3, 1, targets);
+    size_t need[3];
+    for (int k = 0; k < 3; k++) {
+        logp[k] = on_device(PT_F32, 1, 3, 3, 1, NULL);
+        dx[k] = on_device(PT_BF16, n, cols, cols, n, NULL);
+        if (k == 2) w = kept(w, 0, 0, true, &form);
+        RUN(head, (pt_head_args){.logp = logp[k], .dx = dx[k], .x = x, .w = w, .row_head = rh, .row_target = rt, .dlogp = dl, .temperature = 1, .tight = k > 0});
+        need[k] = needed;
+        if (!k) continue;
+        same_bits("logp of a tight head", logp[0], logp[k]);
+        same_bits("dx of a tight head", dx[0], dx[k]);
+    }
+    assert_int_equal(need[0] - need[1], logits + pieces);
+    assert_int_equal(need[0] - need[2], logits + (size_t)(vocab * cols) * 2);
+    close_all();
+}
+static void test_tight(void **state)
+{
+    if (strcmp(emu_build(), "plain") != 0) skip(); /* large, and of kernels that smaller ones run */
+    /* 35.8 M elements of w: 256 columns of 70,000 rows are the most at a time */
+    tight_case(3, 70000, 512, PT_Q8_0, 0, 70000 * 256 * 2);
+    /* chunks of 128 rows of 300,032 logits; w in one piece: 9.6 M elements. zt, stats and their alignment: 64 bytes a 16 rows */
+    tight_case(132, 300032, 32, PT_Q8_0, 4 * 300032 * 4 + 64, 0);
+}
+
 /* A matrix of the activations' type with room: rows of many sizes into rows that lie further apart; products as without. */
 static void test_own(void **state)
 {
@@ -287,6 +320,6 @@ static void test_own(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pack), cmocka_unit_test(test_linear), cmocka_unit_test(test_few), cmocka_unit_test(test_head), cmocka_unit_test(test_own)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pack), cmocka_unit_test(test_linear), cmocka_unit_test(test_few), cmocka_unit_test(test_head), cmocka_unit_test(test_tight), cmocka_unit_test(test_own)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,33 @@ static pt_status try_run(pt_config *c, const pt_ops *ops, size_t memory)
     return rc;
 }
 
+/* Where not even that is enough, the head takes smaller pieces of its matrix, with the same bits; a smaller need than that is refused. */
+static void test_tight_head(void **state)
+{
+    pt_dataset_spec spec;
+    pt_config c = config_of(&spec, PT_KEEP_AUTO, NULL);
+    if (!plain()) skip(); /* large, and of kernels that smaller runs launch */
+    c.model.init.vocab_size = 40000;
+    c.model.init.hidden_size = 512; /* 20.5 M elements, of which 16.8 are taken at a time */
+    c.run.max_steps = 1;
+    c.data.val_set_size = 0;
+    c.run.eval_steps = 0;
+    c.device.keep_dequantised = PT_KEEP_NONE;
+    seen free = run_of(&c, "free", ALL_MEMORY), tight;
+    assert_false(free.plan.tight);
+    const size_t need = free.plan.device_need + free.plan.device_libraries, less = (size_t)(40000 * 512 - (16 << 20)) * 2;
+    c.device.keep_dequantised = PT_KEEP_AUTO;
+    tight = run_of(&c, "pieces", need - less);
+    assert_true(tight.plan.tight && tight.plan.kept == 0);
+    assert_int_equal(free.plan.role[PT_ROLE_SCRATCH] - tight.plan.role[PT_ROLE_SCRATCH], less);
+    expect(tight.text, "\nhead      in smaller pieces");
+    same_run("free", "pieces", &free, &tight);
+    tight = run_of(&c, "whole", need);
+    assert_false(tight.plan.tight);
+    assert_int_equal(try_run(&c, pt_cuda_ops(), need - less - 4096), PT_ENOMEM);
+    expect(pt_err_msg(), "this run needs ");
+}
+
 static void test_refused(void **state)
 {
     pt_dataset_spec spec;
@@ -210,6 +237,6 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_run), cmocka_unit_test(test_blocks_again), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_run), cmocka_unit_test(test_blocks_again), cmocka_unit_test(test_tight_head), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -45,6 +45,7 @@ typedef struct pt_run_plan {
     /* a device with memory of its own: the roles lie there, and total counts the rest; all 0 on the host */
     size_t device_need, device_free, device_memory;
     size_t device_libraries; /* estimate: what CUDA's libraries will take beside device_need, which is exact */
+    bool tight;              /* the head in smaller pieces, since the run does not fit otherwise */
     size_t kept, keepable;   /* frozen matrices that stand there as numbers too, of those that can */
 } pt_run_plan;
 

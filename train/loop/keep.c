@@ -1,4 +1,5 @@
-/* How many frozen matrices stay on the device as numbers (keep_dequantised), found by planning with more and with fewer. */
+/* How many frozen matrices stay on the device as numbers (keep_dequantised), found by planning with more and with fewer; and the head in smaller pieces,
+ * where nothing else fits. */
 #include "train/loop/run.h"
 
 #define LEFT 0.95 /* of what is free, for auto: the estimate of libraries may be low */
@@ -34,6 +35,23 @@ static pt_status most_that_fit(pt_run *r, int64_t *most)
     return PT_OK;
 }
 
+/* The head takes less scratch where that makes the plan fit. One way on all ranks. */
+static pt_status tighten(pt_run *r)
+{
+    pt_run_plan *p = &r->plan;
+    int64_t fits = pt_run_plan_fits(p, pt_run_device_bytes(r, p->role));
+    PT_RETURN(r->comm->allreduce_min(r->comm, &fits, 1));
+    if (fits) return PT_OK;
+    PT_RETURN(pt_model_tight(r->model, true));
+    PT_RETURN(pt_model_plan(r->model, &p->caps, p->role));
+    fits = pt_run_plan_fits(p, pt_run_device_bytes(r, p->role));
+    PT_RETURN(r->comm->allreduce_min(r->comm, &fits, 1));
+    p->tight = fits != 0;
+    if (fits) return PT_OK;
+    PT_RETURN(pt_model_tight(r->model, false));
+    return pt_model_plan(r->model, &p->caps, p->role);
+}
+
 static pt_status refuse(const pt_run *r)
 {
     if (!r->ctx.ops->apart) return pt_fail(PT_EARG, "keep_dequantised: true: device %s has no memory of its own to keep weights in: say auto or false", r->ctx.ops->name);
@@ -51,5 +69,6 @@ pt_status pt_run_plan_model(pt_run *r)
         PT_RETURN(most_that_fit(r, &n));
         PT_RETURN(r->comm->allreduce_min(r->comm, &n, 1)); /* one arithmetic on all ranks */
     }
-    return plan_with(r, (size_t)n);
+    PT_RETURN(plan_with(r, (size_t)n));
+    return r->ctx.ops->apart && keep != PT_KEEP_ALL ? tighten(r) : PT_OK;
 }

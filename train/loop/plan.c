@@ -307,6 +307,7 @@ pt_status pt_run_plan_text(const pt_run_plan *p, pt_str *out)
         PT_RETURN(pt_str_printf(out, " (measured: f32 %.0f, bf16 %.0f GF/s)", p->choice.f32_rate, p->choice.bf16_rate));
     if (p->choice.ranks > 1) PT_RETURN(pt_str_printf(out, ", %d processes", p->choice.ranks));
     if (p->keepable) PT_RETURN(pt_str_printf(out, "\nkept      %zu of %zu matrices as numbers beside their stored form (keep_dequantised)", p->kept, p->keepable));
+    if (p->tight) PT_RETURN(pt_str_puts(out, "\nhead      in smaller pieces, which takes longer: its scratch would not fit otherwise"));
     if (p->choice.why_cpu[0]) PT_RETURN(pt_str_printf(out, "\nno GPU    %s", p->choice.why_cpu));
     PT_RETURN(pt_str_puts(out, "\n"));
     if (p->no_data) {

@@ -41,6 +41,7 @@ static pt_status largest_micro_batch(pt_run *r, bool again, int32_t *tokens)
     r->ctx.workspace_need = 0; /* of this model alone */
     cfg.device.gradient_checkpointing = again;
     PT_TRY(pt_setup_model(&cfg, &r->ctx, &r->base, r->guests, r->n_guests, &m));
+    PT_TRY(pt_model_tight(m, true)); /* as such a run would */
     while (low < high) {
         int32_t mid = low + (high - low + 1) / 2;
         PT_TRY(bytes_with(r, m, 64 * mid, &need));
@@ -63,6 +64,7 @@ static pt_status refuse_kept(pt_run *r)
     if (r->cfg->device.keep_dequantised != PT_KEEP_ALL) return PT_OK;
     size_t role[PT_ROLE_COUNT], workspace = r->ctx.workspace_need;
     PT_RETURN(pt_model_keep(r->model, 0));
+    PT_RETURN(pt_model_tight(r->model, true));
     PT_RETURN(pt_model_plan(r->model, &p->caps, role));
     r->ctx.workspace_need = workspace;
     if (!pt_run_plan_fits(p, pt_run_device_bytes(r, role))) return PT_OK;

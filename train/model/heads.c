@@ -39,7 +39,14 @@ static pt_status carve_logp(pt_model *m)
 /* What training and decoding have in common: the logits of hidden states x. */
 static pt_head_args logits_of(const pt_model *m, pt_view x)
 {
-    return (pt_head_args){.x = x, .w = m->head[PT_HEAD_AT_VOCABULARY].w, .temperature = 1 / pt_config_scale(m->cfg.logit_scale), .softcap = m->cfg.logit_softcap};
+    return (pt_head_args){.x = x, .w = m->head[PT_HEAD_AT_VOCABULARY].w, .temperature = 1 / pt_config_scale(m->cfg.logit_scale), .softcap = m->cfg.logit_softcap, .tight = m->tight};
+}
+
+pt_status pt_model_tight(pt_model *m, bool on)
+{
+    if (m->committed) return pt_fail(PT_ESTATE, "the model is committed: its scratch is fixed");
+    m->tight = on;
+    return PT_OK;
 }
 
 static pt_head_args logp_args(const pt_model *m, pt_view logp, bool backward)

@@ -81,6 +81,8 @@ pt_status pt_model_keep(pt_model *m, size_t n);
 /* How many can, and how many are; without training, on other devices, and of weights that are trained: none. */
 size_t pt_model_keepable(const pt_model *m);
 size_t pt_model_keeps(const pt_model *m);
+/* Whether the vocabulary's head takes as little scratch as the backend can do with, in more time, from the next plan on. PT_ESTATE once committed. */
+pt_status pt_model_tight(pt_model *m, bool on);
 /* Allocates what was planned and loads weights and adapters. */
 pt_status pt_model_commit(pt_model *m);
 

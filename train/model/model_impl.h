@@ -140,6 +140,7 @@ struct pt_model {
     pt_model_options opt; /* pointers inside are not kept: the adapter's facts are in `modules` */
     pt_model_caps caps;
     bool planned, committed;
+    bool tight; /* pt_model_tight */
     /* weights */
     pt_frozen *fixed; /* [n_specs], those that are trained left out; views point into this array */
     pt_buf weights;   /* on a device with memory of its own, and of weights that are held: one block for all frozen tensors */
