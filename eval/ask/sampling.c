@@ -41,6 +41,14 @@ pt_status pt_sampling_open(const pt_sampling *how, const pt_tokenizer *tok, int6
     return pt_drawing_tie(d, tok, vocab);
 }
 
+bool pt_sampling_here(const pt_sampling *how)
+{
+    pt_drawing d = {0};
+    bool here = take(how, &d) == PT_OK && (d.texts.n_bias || !pt_sampler_on_device(&d.sampler));
+    pt_drawing_free(&d);
+    return here;
+}
+
 int pt_sampling_compare(const pt_sampling *a, const pt_sampling *b)
 {
     if (a->max_new_tokens != b->max_new_tokens) return a->max_new_tokens < b->max_new_tokens ? -1 : 1;

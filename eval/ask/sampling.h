@@ -10,6 +10,8 @@
 pt_status pt_sampling_check(const pt_sampling *how);
 /* d: zeroed; pt_drawing_free, after a failure too. */
 pt_status pt_sampling_open(const pt_sampling *how, const pt_tokenizer *tok, int64_t vocab, pt_drawing *d);
+/* Whether the host runs its samplers (pt_sampler_on_device); checked before. */
+bool pt_sampling_here(const pt_sampling *how);
 /* Whether both say the same samplers: -1, 0, 1 as memcmp. */
 int pt_sampling_compare(const pt_sampling *a, const pt_sampling *b);
 #endif

@@ -123,7 +123,7 @@ result "--prefill: every answer begins so"
 # A conversation that outgrows the cache.
 for i in $(seq 12); do echo "$i $long, $long, $long"; done >"$dir/script"
 echo /turns >>"$dir/script"
-"$ptrain" chat "$run" --max-new-tokens 24 "${greedy[@]}" <"$dir/script" >"$dir/out" 2>"$dir/err" && grep -q "^The cache has 1501 positions ([0-9.]* MiB): the conversation may have 1476 tokens, an answer 24" "$dir/err" &&
+"$ptrain" chat "$run" --max-new-tokens 24 "${greedy[@]}" <"$dir/script" >"$dir/out" 2>"$dir/err" && grep -q "^The cache has 1501 positions ([0-9.]* MiB, samplers [0-9.]*): the conversation may have 1476 tokens, an answer 24" "$dir/err" &&
     grep -q "the cache is full: the [0-9]* oldest turns are dropped" "$dir/err" && [ "$(grep -cv '^$' "$dir/out")" = 12 ] && grep -q "^1 you: [2-9]" "$dir/err" && ! grep -q "^25 " "$dir/err"
 result "a full cache: its size is said, and that the oldest turns are dropped"
 

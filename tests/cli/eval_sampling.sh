@@ -71,6 +71,14 @@ sed "s|model: self}\]|model: far}]|; \$a models: [{name: far, endpoint: 'http://
 rm -f "$dir/talk.answers"
 ! "$ptrain" eval "$dir/far.yaml" --output "$dir/talk.json" --answers "$dir/talk.answers" >"$dir/out" 2>"$dir/err" </dev/null && grep -q "far: .sampling. is of models here; an endpoint takes temperature, top_p and seed" "$dir/err"
 result "an endpoint is not told them: said"
+# what it takes, in plans
+plans() { # SAMPLING: MiB of the line
+    cp "$dir/run.yaml" "$dir/plan.yaml"
+    printf 'eval_steps: 1\nval_set_size: 2\nevaluations: [{task: text, name: it, path: %s, during_training: true, max_new_tokens: 10, sampling: %s}]\n' "$dir/items.jsonl" "$1" >>"$dir/plan.yaml"
+    "$ptrain" plan "$dir/plan.yaml" >"$dir/out" 2>"$dir/err" && sed -n 's/^ *samplers of answers *\([0-9.]*\) MiB$/\1/p' "$dir/out"
+}
+small=$(plans "[top-k=3]") && large=$(plans "[typical=0.9]") && [ "$small" = 0.0 ] && [ "$large" != 0.0 ] && [ -n "$large" ] && grep -q "^ *[a-z ]*cache[a-z ]*  *[0-9.]* MiB" "$dir/out"
+result "a plan has lines for the cache and for samplers that the host runs"
 cp "$dir/run.yaml" "$dir/probe.yaml"
 printf 'test_datasets: [{path: %s, type: messages}]\neval_max_new_tokens: 6\neval_temperature: 0\neval_sampling: [logit-bias=%s+1000]\n' "$dir/rows.jsonl" "$a" >>"$dir/probe.yaml"
 "$ptrain" "$dir/probe.yaml" --output_dir="$dir/probe" >"$dir/out" 2>"$dir/err" && "$ptrain" eval "$dir/probe" >"$dir/out" 2>"$dir/err" && grep -q '"aaaaaa"' "$dir/probe/eval_answers.jsonl" &&

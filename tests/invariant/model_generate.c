@@ -1,4 +1,6 @@
 /* Generation: the answer of a prompt does not depend on its neighbours, on how the work is cut, or on the cache. */
+#include <malloc.h>
+
 #include "tests/golden/model_fixture.h"
 
 enum { N = 7, NEW = 14 };
@@ -210,6 +212,44 @@ static void test_past(void **state)
     bench_close(&three);
 }
 
+static size_t held_bytes(void)
+{
+    const struct mallinfo2 m = mallinfo2();
+    return m.uordblks + m.hblkhd;
+}
+
+static bool weigh(void *user, size_t i, int32_t id)
+{
+    size_t *most = user;
+    const size_t now = held_bytes();
+    *most = now > *most ? now : *most;
+    return true;
+}
+
+/* What the plan says that samplers on the host take is what they take. */
+static void test_bytes(void **state)
+{
+    bench three;
+    pt_gen_result r[N];
+    size_t most[2] = {0}, before[2], planned;
+    pt_gen_options o = greedy(true);
+    o.logp = false;
+    open_model(&three, &pt_ops_cpu, "qwen2", 3, 128, true);
+    for (int here = 0; here < 2; here++) {
+        o.sampler.top_n_sigma = here ? 1e6f : 0;
+        before[here] = held_bytes();
+        memset(r, 0, sizeof r);
+        OK(pt_generate(three.m, prompts, N, &o, r, weigh, &most[here]));
+        release(r);
+    }
+    planned = pt_gen_bytes(pt_model_config_get(three.m)->vocab, &(pt_model_caps){.decode_rows = 3, .decode_len = 31 + NEW}, true);
+    const size_t took = (most[1] - before[1]) - (most[0] - before[0]);
+    if (took > planned + planned / 20 || planned > took + took / 20) fail_msg("samplers took %zu bytes, planned are %zu", took, planned);
+    assert_int_equal(pt_gen_bytes(1000, &(pt_model_caps){.decode_rows = 3, .decode_len = 50}, false), 600);
+    assert_int_equal(pt_gen_bytes(1000, &(pt_model_caps){.decode_rows = 0}, true), 0);
+    bench_close(&three);
+}
+
 typedef struct heard {
     int32_t ids[N][NEW];
     int n[N];
@@ -390,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_sampling),
         cmocka_unit_test(test_ruled_out),
         cmocka_unit_test(test_past),
+        cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_stops_and_sink),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_window_from_layer), cmocka_unit_test(test_softcap), cmocka_unit_test(test_held),
     };

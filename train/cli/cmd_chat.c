@@ -107,8 +107,10 @@ static pt_status command(pt_talk *t, const char *line)
 /* How long a conversation may be, what that takes, and who speaks. */
 static void begin(const pt_cli *c, const pt_talk *t, const pt_opened *o, bool terminal)
 {
-    fprintf(stderr, "The cache has %d positions (%.1f MiB): the conversation may have %d tokens, an answer %d. The oldest turns leave when it is full.\n",
-            t->room + t->how->max_new_tokens + 1, (double)o->planned[PT_ROLE_CACHE] / 1048576, t->room, t->how->max_new_tokens);
+    const pt_model_caps caps = {.decode_rows = 1, .decode_len = t->room + t->how->max_new_tokens + 1};
+    const double draws = (double)pt_gen_bytes(pt_source_config(o->base.source)->vocab, &caps, !pt_sampler_on_device(&t->how->sampler));
+    fprintf(stderr, "The cache has %d positions (%.1f MiB, samplers %.1f): the conversation may have %d tokens, an answer %d. The oldest turns leave when it is full.\n",
+            caps.decode_len, (double)o->planned[PT_ROLE_CACHE] / 1048576, draws / 1048576, t->room, t->how->max_new_tokens);
     if (terminal) fprintf(stderr, "Talking to %s%s%s. /help lists commands; an empty line or ctrl-d ends.\n\n", c->role ? c->role : c->args[0], c->role ? " of " : "",
                           c->role ? c->args[0] : "");
 }

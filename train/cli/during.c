@@ -229,6 +229,7 @@ static pt_status open_during(void *user, const pt_during_model *m, unsigned head
     PT_TRY(pt_eval_models_open(&d->models, &d->live, is_base(d), another ? &before : NULL));
     PT_TRY(say_beside(d, beside));
     beside->constraints = pt_eval_held_bytes(m->base, s, SUITES);
+    beside->samplers = pt_eval_sampler_bytes(m->base, caps, s, SUITES);
     PT_TRY(pt_during_try(d, m->base));
 done:
     free_suites(s);

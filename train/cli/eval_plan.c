@@ -46,9 +46,22 @@ size_t pt_eval_held_bytes(const pt_base *base, const pt_suite *s, size_t n)
     return pt_holds_bytes(pt_source_config(base->source)->vocab, bytes);
 }
 
+size_t pt_eval_sampler_bytes(const pt_base *base, const pt_model_caps *caps, const pt_suite *s, size_t n)
+{
+    bool here = false;
+    for (size_t k = 0; k < n; k++) {
+        here = here || (s[k].data && pt_sampling_here(&s[k].data->sampling));
+        for (size_t i = 0; i < s[k].n && !here; i++) {
+            const pt_entry_option *o = pt_entry_said(s[k].tasks[i].spec->options, s[k].tasks[i].spec->n_options, "sampling");
+            here = o && pt_sampling_here(&(pt_sampling){.temperature = 1, .top_p = 1, .more = o->value});
+        }
+    }
+    return pt_gen_bytes(pt_source_config(base->source)->vocab, caps, here);
+}
+
 pt_status pt_eval_plan_say(pt_opened *o, const pt_model_caps *caps, const pt_suite *s, pt_eval_models *m, bool is_base)
 {
-    const size_t n = s->n, held = pt_eval_held_bytes(&o->base, s, 1);
+    const size_t n = s->n, held = pt_eval_held_bytes(&o->base, s, 1), draws = pt_eval_sampler_bytes(&o->base, caps, s, 1);
     pt_status rc = PT_OK;
     pt_str beside = {0};
     size_t others, all = 0;
@@ -66,7 +79,8 @@ pt_status pt_eval_plan_say(pt_opened *o, const pt_model_caps *caps, const pt_sui
     }
     if (others) line("models beside", others);
     if (held) line("constraints of answers", held);
-    line("together, beside the program", all + others + held);
+    if (draws) line("samplers of answers", draws);
+    line("together, beside the program", all + others + held + draws);
 done:
     pt_str_free(&beside);
     return rc;

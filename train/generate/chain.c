@@ -20,6 +20,11 @@ done:
     return rc;
 }
 
+size_t pt_chain_bytes(int64_t vocab, int64_t room)
+{
+    return (size_t)vocab * (2 * sizeof(pt_candidate) + sizeof(int32_t)) + ((size_t)room + 1) * 2 * sizeof(int32_t);
+}
+
 void pt_chain_close(pt_chain *c)
 {
     free(c->all);

@@ -34,6 +34,7 @@ typedef struct pt_chain {
 /* Room for a vocabulary and as many tokens of prompt and answer. PT_ENOMEM. */
 pt_status pt_chain_open(pt_chain *c, int64_t vocab, int64_t room);
 void pt_chain_close(pt_chain *c);
+size_t pt_chain_bytes(int64_t vocab, int64_t room); /* that it takes */
 
 /* Fills c with the row z[vocab], and sets n_past 0: who wants penalties or DRY fills past (ids of the vocabulary; pt_sampler_reach) after. false: a NaN or +inf. */
 bool pt_chain_start(pt_chain *c, const float *z);

@@ -22,10 +22,22 @@ pt_status pt_gen_check(const pt_model *m, const pt_ids *prompts, size_t n, const
     return PT_OK;
 }
 
+static int chains_of(int rows)
+{
+    return pt_threads_get() < rows ? pt_threads_get() : rows;
+}
+
+size_t pt_gen_bytes(int64_t vocab, const pt_model_caps *caps, bool here)
+{
+    const size_t rows = (size_t)caps->decode_rows, len = (size_t)caps->decode_len, chains = (size_t)chains_of(caps->decode_rows);
+    if (!rows) return 0;
+    return here ? rows * (size_t)vocab * sizeof(float) + chains * pt_chain_bytes(vocab, (int64_t)len) : rows * len * sizeof(int32_t);
+}
+
 /* A chain a thread, and the logits that it takes. */
 static pt_status begin_chains(pt_gen *g)
 {
-    const int rows = g->m->caps.decode_rows, most = pt_threads_get() < rows ? pt_threads_get() : rows;
+    const int most = chains_of(g->m->caps.decode_rows);
     PT_RETURN(pt_alloc0(&g->chains, most));
     for (; g->n_chains < most; g->n_chains++) PT_RETURN(pt_chain_open(&g->chains[g->n_chains], g->m->cfg.vocab, g->m->caps.decode_len));
     return PT_OK;

@@ -39,6 +39,9 @@ pt_status pt_generate(pt_model *m, const pt_ids *prompts, size_t n, const pt_gen
 /* Positions of a cache (pt_model_caps.decode_cells) in which `rows` of these prompts rarely wait for room, their common beginnings counted once;
  * with fewer, down to the longest prompt's own, it only takes longer. 0: more than there can be. PT_ENOMEM. */
 pt_status pt_gen_cells(const pt_ids *prompts, size_t n, int32_t rows, int32_t max_new_tokens, int32_t *cells);
+/* Bytes of this process that a generation takes beside what the model was planned with, for that many sequences of a vocabulary: at most. here: its samplers are run
+ * by the host (not pt_sampler_on_device), over downloaded logits; else there is the table of penalties alone. Constraints, prompts and answers are not counted. */
+size_t pt_gen_bytes(int64_t vocab, const pt_model_caps *caps, bool here);
 /* Log-probability of ids[1..n) given what stands before, teacher-forced: logp[n-1]. Uses the forest path. */
 pt_status pt_model_token_logps(pt_model *m, const int32_t *ids, int32_t n, int slot, float *logp);
 #endif

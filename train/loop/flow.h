@@ -14,6 +14,7 @@ typedef struct pt_during_beside {
     size_t bytes;   /* on the device, or of the process where that is the host */
     char said[400]; /* in words; "" = there are none */
     size_t constraints; /* of this process: what answers that are held to something take (tokens, masks up to their limit); 0: none are */
+    size_t samplers;    /* of this process: what drawing answers takes, at most */
 } pt_during_beside;
 
 typedef struct pt_run_plan {

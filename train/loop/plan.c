@@ -197,7 +197,7 @@ static void sum_roles(pt_run *r)
     size_t sum = 0;
     for (int i = 0; i < PT_ROLE_COUNT; i++) sum += p->role[i];
     sum += p->beside.bytes;
-    p->total += p->beside.constraints;
+    p->total += p->beside.constraints + p->beside.samplers;
     if (!r->ctx.ops->apart) {
         p->total += sum;
         return;
@@ -275,6 +275,7 @@ static pt_status memory_text(const pt_run_plan *p, pt_str *out)
         if (p->role[PT_ROLE_COMM]) PT_RETURN(line(out, pt_role_name(PT_ROLE_COMM), (double)p->role[PT_ROLE_COMM]));
     }
     if (p->beside.constraints) PT_RETURN(line(out, "constraints of answers", (double)p->beside.constraints));
+    if (p->beside.samplers) PT_RETURN(line(out, "samplers of answers", (double)p->beside.samplers));
     PT_RETURN(line(out, p->device_memory ? "staging, OpenMP, slack" : "oneDNN, OpenMP, slack", (double)p->libraries));
     PT_RETURN(line(out, "program and packed data", (double)p->process));
     PT_RETURN(line(out, p->device_memory ? "total on this machine" : "total", (double)p->total));
