@@ -230,7 +230,7 @@ static pt_status open_parts(pt_cuda_device *d, int index)
     PT_CUDA_RETURN(cudaSetDevice(d->id));
     PT_CUDA_RETURN(cudaGetDeviceProperties(&p, d->id));
     snprintf(d->name, sizeof d->name, "%.63s", p.name);
-    d->sms = p.multiProcessorCount;
+    d->sms = p.multiProcessorCount, d->threads = p.maxThreadsPerMultiProcessor;
     PT_CUDA_RETURN(cudaStreamCreateWithFlags(&d->compute, cudaStreamNonBlocking));
     PT_CUDA_RETURN(cudaStreamCreateWithFlags(&d->copy, cudaStreamNonBlocking));
     PT_CUDA_RETURN(cudaEventCreateWithFlags(&d->copied, cudaEventDisableTiming));

@@ -37,7 +37,7 @@ typedef struct pt_cuda_gemms pt_cuda_gemms; /* gemm_cuda.cu */
 
 typedef struct pt_cuda_device {
     int id;
-    int sms;
+    int sms, threads; /* multiprocessors, and threads that one holds */
     char name[64];
     cudaStream_t compute, copy;
     cudaEvent_t copied;

@@ -279,11 +279,11 @@ static void test_products(void **)
     SAMPLED(linear, pt_linear_args, a.y = out(PT_BF16, 1, V * 6); a.x = big(PT_BF16, 1, C); a.w = big(PT_BF16, V * 6, C));
     SAMPLED(linear, pt_linear_args, a.y = out(PT_BF16, 1, V * 8); a.x = big(PT_BF16, 1, C); a.w = big(PT_Q4_K, V * 8, C));
     SAMPLED(linear, pt_linear_args, a.y = big(PT_BF16, 16, V * 5); a.x = big(PT_BF16, 16, C);
-            a.w = big(PT_Q8_0, V * 5, C)); /* dequant_k, by rows of w */
+            a.w = big(PT_Q8_0, V * 5, C)); /* words_k, by rows of w */
     SAMPLED(linear_bwd_w, pt_linear_bwd_w_args, a.db = big(PT_F32, 1, F); a.dw = big(PT_F32, F, 64);
             a.dy = big(PT_BF16, TALL, F); a.x = big(PT_BF16, TALL, 64)); /* column_sum_k */
     SAMPLED(linear_bwd_x, pt_linear_bwd_x_args, a.dx = big(PT_BF16, 64, F); a.dy = big(PT_BF16, 64, TALL);
-            a.w = big(PT_Q8_0, TALL, F)); /* dequant_k, by columns of w */
+            a.w = big(PT_Q8_0, TALL, F)); /* words_k, by columns of w */
     SAMPLED(embed_bwd, pt_embed_bwd_args, a.dw = big(PT_F32, V * 5, C); a.dy = big(PT_BF16, N / 8, C);
             a.tokens = list(N / 8, V * 5 - 1); a.scale = 1);
     SAMPLED(sample, pt_sample_args, static uint64_t zero[64]; a.logits = spread(PT_F32, 64, 1000, 35000000);

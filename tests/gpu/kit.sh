@@ -189,7 +189,7 @@ if [ "$tokens" -eq 4096 ] || [ -n "$tiny" ]; then
 fi
 
 # ---- ncu --------------------------------------------------------------------------------------------------------------
-kernels='attention_fwd_k attention_dq_k attention_dkv_k lora_down_k lora_grad_k dequant_k'
+kernels='attention_fwd_k attention_dq_k attention_dkv_k lora_down_k lora_grad_k words_k'
 if ! command -v ncu >/dev/null; then
     skip ncu "not installed"
 else

@@ -5,7 +5,7 @@
 static const pt_dtype weights[] = {PT_F32,  PT_F16,  PT_BF16, PT_Q8_0, PT_Q4_0, PT_Q4_1, PT_Q5_0,
                                    PT_Q5_1, PT_Q2_K, PT_Q3_K, PT_Q4_K, PT_Q5_K, PT_Q6_K, PT_IQ4_NL, PT_IQ4_XS, PT_IQ3_S};
 
-static void embed_rows(pt_dtype t, pt_dtype w, int64_t n, int64_t c, int64_t shift)
+static void embed_rows(pt_dtype t, pt_dtype w, int64_t n, int64_t c, int64_t shift, float scale = 1.0f)
 {
     ot_case(t);
     pt_view W = ot_weight(w, 9, c, 1, 1), y = ot_act(t, n, c, shift ? c : c + 3), ids = ot_ids(n, 9, 2);
@@ -16,14 +16,14 @@ static void embed_rows(pt_dtype t, pt_dtype w, int64_t n, int64_t c, int64_t shi
     ot_put(shifted);
     pt_view v = D(W);
     if (shift) v.buf = D(shifted).buf, v.off = D(shifted).off + (size_t)shift;
-    OT_ON(embed, pt_embed_args, a.y = D(y), a.w = om.host ? W : v, a.tokens = D(ids), a.scale = 1.0f);
+    OT_ON(embed, pt_embed_args, a.y = D(y), a.w = om.host ? W : v, a.tokens = D(ids), a.scale = scale);
     for (int64_t r = 0; r < n; r++)
         for (int64_t i = 0; i < c; i++) assert_true(ot_got(y, r, i) == ot_round(t, ot_f32(y, r)[i]));
     ot_free_all();
 }
 /* Every type through the embedding, which is dequantisation with chosen rows: exact before it is rounded. Rows of more than a
  * block's worth; odd ones of the plain types; rows of y that no vector fits; weights at odd
- * addresses, at such as suit an element and no vector, and at ones for vectors. */
+ * addresses, at such as suit an element and no vector, and at ones for vectors; a scale. */
 static void test_embed(void **)
 {
     OT_EACH_ACT(t)
@@ -33,6 +33,7 @@ static void test_embed(void **)
         embed_rows(t, w, 5, 4352, 1);
         embed_rows(t, w, 5, 4352, 4);
         embed_rows(t, w, 5, 4352, 16);
+        embed_rows(t, w, 5, 4352, 16, 2.5f);
         if (pt_dtype_quantised(w)) continue;
         embed_rows(t, w, 5, 61, 0);
         embed_rows(t, w, 5, 61, 1);

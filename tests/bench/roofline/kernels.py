@@ -140,26 +140,28 @@ def product_waves(chip, m, n, tile):
     return ceil(m, tile[0]) * ceil(n, tile[1]) / chip.sms
 
 
-# ---- dequantisation (dequant.cu) ----
-BLOCKS = {"q8_0": (7, 34 / 32), "q4_k": (14, 144 / 256), "q6_k": (16, 210 / 256), "bf16": (None, 2.0)}  # number in the budgets' names, bytes a weight
-CHUNK = 4096
+# ---- dequantisation (dequant.cu, words_k) ----
+# Number in the budgets' names; bytes a weight; weights a thread takes at once; lines of 128 bytes that a warp's loads of 256 weights touch (from their addresses).
+BLOCKS = {"q8_0": (7, 34 / 32, 8, 11.5), "q4_k": (14, 144 / 256, 16, 2.5), "q6_k": (16, 210 / 256, 32, 17.1), "bf16": (None, 2.0, 0, 0)}
+LEAST_X, PASSES = 16, 4
 
 
-def dequant_us(chip, kind, rows, cols, whole):
-    """rows x cols weights to bf16 scratch, of 32 MiB or the head's all, which stays in an L2 cache twice as large, else goes through memory. whole: rows lie together."""
-    number, size = BLOCKS[kind]
-    name = "dequant_k<%d, bf16, 8>" % number
-    n = rows * cols
-    per = CHUNK if whole else min(cols, CHUNK)
-    blocks = ceil(n, CHUNK) if whole else rows * ceil(cols, CHUNK)
-    trips = ceil(per, 2048)  # of 256 threads with 8 weights each
-    warps = min(8, ceil(per, 256)) * trips
-    part = "q" + kind[1:]
-    issue = warps * loop("dequant_k", part, "instr") / 4 + 8 * loop("dequant_k", part, "stage_instr") / 4
-    shared = warps * loop("dequant_k", part, "lds") * max(1.0, budget(name, "-", "banks", 1.0)) + 2 * per * size / SHARED_BYTES
-    chain = chip.far + loop("dequant_k", part, "stage_stall") + trips * loop("dequant_k", part, "stall") + 2 * BARRIER
+def dequant_us(chip, kind, rows, cols):
+    """rows x cols weights to bf16 scratch, of 32 MiB or the head's all, which stays in an L2 cache twice as large, else goes through memory. A block goes over up to
+    PASSES rows; the first cache takes a line a cycle, the way to the L2 cache FEED bytes."""
+    number, size, each, lines = BLOCKS[kind]
+    name, part, n = "words_k<%d>" % number, "q" + kind[1:], rows * cols
+    x = 256
+    while x > LEAST_X and cols // each % x:
+        x //= 2
+    across, down = ceil(cols // each, x), ceil(rows, 256 // x)
+    passes = min(PASSES, ceil(across * down, chip.sms * (chip.warps // 8)))
+    eights = each / 8
+    issue = 8 * (eights * loop("words_k", part, "instr") + loop("words_k", part, "before") / passes) / 4
+    shared = 8 * eights * max(lines + 512 / SHARED_BYTES, 256 * (2 + size) / FEED)
+    chain = chip.far + eights * loop("words_k", part, "stall")
     held = 2.0 * n if chip.l2 < 2 * max(32, 2.0 * n / (1 << 20)) else 0.0
-    t = schedule(chip, [(blocks, 1)], resident(chip, name, 256), step(chain, issue, 0, shared), 0)
+    t = schedule(chip, [(across * ceil(down, passes), passes)], resident(chip, name, 256), step(chain, issue, 0, shared), 0)
     return kernel_us(chip, t, n * size + held)
 
 

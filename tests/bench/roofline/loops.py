@@ -21,7 +21,7 @@ class Loop:
     def __init__(self, code, to, first, last, without=()):
         at = [i for i in range(first, last + 1) if not any(a <= i <= b for a, b in without)]
         names = [sass.NAMES.get(code[i][0] & 0xfff) for i in at]
-        self.instr, self.stall = len(at), sum(code[i][1] >> 41 & 15 for i in at)
+        self.first, self.instr, self.stall = first, len(at), sum(code[i][1] >> 41 & 15 for i in at)
         self.of = {kind: names.count(kind) for kind in sass.KINDS}
         self.stored = sum(4 << (code[i][1] >> 9 & 7) - 4 for i, name in zip(at, names) if name == "stg" and code[i][1] >> 9 & 7 >= 4)
         self.way = sass.way(code, to, first, last)
@@ -72,13 +72,10 @@ def tile(k):
 
 
 def dequant(part):
-    """8 weights a thread, whatever a trip takes; and a trip that brings 16 bytes a thread to shared memory."""
+    """8 weights a thread, whatever a trip takes, where no list says which rows; and the instructions before the loop."""
     def parts(k):
-        main = only([x for x in k.inner if x.stored and x.of["lds"]], "loops that store from shared memory")
-        stage = only([x for x in k.inner if x.of["sts"] and x.of["ldg"]], "loops to shared memory")
-        eights = main.stored / 16
-        return ([(part, name, round(v / eights, 1)) for name, v in figures(main, "instr", "stall", "lds")]
-                + [(part, "stage_" + name, v) for name, v in figures(stage, "instr", "stall")])
+        main = min((x for x in k.inner if x.stored), key=lambda x: x.of["ldg"])
+        return ([(part, name, round(v / (main.stored / 16), 1)) for name, v in figures(main, "instr", "stall", "ldg")] + [(part, "before", k.inner[0].first)])
     return parts
 
 
@@ -91,8 +88,7 @@ def aligned(k):
 COUNTED = (("lora_down_k<2, false>", "", staged), ("lora_down_k<2, true>", "", staged), ("lora_grad_k<2>", "", staged),
            ("lora_up_k<false, false>", "", up), ("lora_up_k<true, false>", "", up),
            ("attention_fwd_k<128, true, false>", "", tile), ("attention_dq_k<128, true, false>", "", tile), ("attention_dkv_k<128, false, true, false>", "", tile),
-           ("dequant_k", "dequant_k<14, bf16, 8>", dequant("q4_k")), ("dequant_k", "dequant_k<7, bf16, 8>", dequant("q8_0")),
-           ("dequant_k", "dequant_k<16, bf16, 8>", dequant("q6_k")),
+           ("words_k", "words_k<14>", dequant("q4_k")), ("words_k", "words_k<7>", dequant("q8_0")), ("words_k", "words_k<16>", dequant("q6_k")),
            ("gated_k<bf16, 8, 0>", "", aligned), ("gated_bwd_k<bf16, 8, 0>", "", aligned))
 
 

@@ -46,7 +46,7 @@ def linear_us(chip, n, i, o, kind, backward, behind=0):
     for now in [out] if kind == "bf16" else pieces(chip, n, out, across + behind, 256 if backward else 128):
         product += k.product_us(chip, n, now, across + behind)
         if kind != "bf16":
-            dequant += k.dequant_us(chip, kind, o, now, now == i) if backward else k.dequant_us(chip, kind, now, i, True)
+            dequant += k.dequant_us(chip, kind, o, now) if backward else k.dequant_us(chip, kind, now, i)
         if behind:
             put += k.behind_us(chip, now * behind)
     return product, dequant, put
@@ -77,7 +77,7 @@ def based_us(chip, n, group, kind, backward, folded):
 def head_us(chip, n, m, kind):
     """Rows in chunks of at most 2,048 and 1,280 MiB of f32 logits; the matrix is dequantised once, whole."""
     rows = max(64, min(2048, LOGITS // 4 // (-(-m.vocab // 32) * 32) // 64 * 64))
-    total = 0.0 if kind == "bf16" else k.dequant_us(chip, kind, m.vocab, m.width, True)
+    total = 0.0 if kind == "bf16" else k.dequant_us(chip, kind, m.vocab, m.width)
     for now in cut(n, rows):
         total += k.product_us(chip, now, m.vocab, m.width, 4) + k.product_us(chip, now, m.width, m.vocab)
         total += k.stream_us(chip, 4.0 * now * m.vocab) + k.stream_us(chip, 6.0 * now * m.vocab)  # statistics; gradient: f32 read, bf16 written
