@@ -39,7 +39,7 @@ def row(cells):
 
 # Why they are others now.
 WHY = {"linear": "blocks of weights are cut at whole waves of tiles; with LoRA's 16 to 48 columns more",
-       "dequantise": "none where copies are kept",
+       "dequantise": "by words and not by bytes, bound by the way to memory; none where copies are kept",
        "lora": "y and dx within the base's products; copies two steps ahead, sums in pieces that fill the chip",
        "attention": "as it was: ldmatrix through shared memory binds it (wgmma is an issue of its own)",
        "norm, rope, gated": "as it was; where heads are normed (Qwen3) that is a part of the rotation",
