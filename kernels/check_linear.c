@@ -57,6 +57,8 @@ static pt_status check_lora_slot(const pt_lora_args *a, const pt_lora_part *p, c
     if (s->rank == 0) return PT_OK;
     if (s->rank < 0) return pt_fail(PT_ESHAPE, "lora: rank %d", s->rank);
     PT_RETURN(pt_check_typed("lora", "a", s->a, PT_F32, s->rank, in));
+    if (a->half != PT_LORA_BOTH && p->dt.cols < s->rank)
+        return pt_fail(PT_ESHAPE, "lora_bwd: dt has %lld columns, a slot has rank %d", (long long)p->dt.cols, s->rank);
     PT_RETURN(pt_check_typed("lora", "b", s->b, PT_F32, out, s->rank));
     if (pt_view_ok(p->t) && p->t.cols < s->rank)
         return pt_fail(PT_ESHAPE, "lora: t has %lld columns, a slot has rank %d", (long long)p->t.cols, s->rank);
@@ -102,6 +104,8 @@ pt_status pt_check_lora(const pt_ctx *ctx, const pt_lora_args *a, bool backward)
     if (!backward) PT_RETURN(check_spare("x", a->x, a->x_spare));
     if (backward && pt_view_ok(a->dx)) PT_RETURN(pt_check_typed("lora_bwd", "dx", a->dx, ctx->act, n, a->x.cols));
     if (!(a->dropout >= 0 && a->dropout < 1)) return pt_fail(PT_EARG, "lora: dropout %g is not in [0, 1)", (double)a->dropout);
+    if ((unsigned)a->half > PT_LORA_OWN || (a->half != PT_LORA_BOTH && (!backward || pt_view_ok(a->dx) != (a->half == PT_LORA_TO_X))))
+        return pt_fail(PT_EARG, "lora: half %d of %s, dx is %s", (int)a->half, backward ? "a backward" : "a forward", pt_view_ok(a->dx) ? "there" : "absent");
     if (a->dropout > 0) PT_RETURN(pt_check_typed("lora", "token_key", a->token_key, PT_U64, 1, n));
     for (int i = 0; i < a->n_parts; i++) {
         const pt_lora_part *p = &a->parts[i];
@@ -110,6 +114,7 @@ pt_status pt_check_lora(const pt_ctx *ctx, const pt_lora_args *a, bool backward)
         if (pt_view_ok(p->t)) PT_RETURN(pt_check_typed("lora", "t", p->t, PT_F32, n, p->t.cols));
         if (backward) PT_RETURN(check_spare("dy", p->dy, p->dy_spare));
         if (pt_view_ok(p->w)) PT_RETURN(check_lora_base(a, p, backward));
+        if (a->half != PT_LORA_BOTH) PT_RETURN(pt_check_typed("lora_bwd", "dt", p->dt, PT_F32, n, p->dt.cols));
         for (int s = 0; s < a->n_slots; s++) PT_RETURN(check_lora_slot(a, p, &p->slots[s], backward));
     }
     return check_lora_runs(a);

@@ -10,7 +10,9 @@
  *   y[n,:] = beta*y + x . w^T (+ bias);   backward dx = beta*dx + sum over the parts dy . w   (without w beta is not looked at)
  * A backend may make one product of both, [x | scale*t] . [w | B]^T and [dy | dt] . [w; A], where scale*t, dt, A and B have the activations' type. For that
  * it may overwrite the columns behind x and dy that the caller lends (x_spare: at least the sum of the parts' ranks, each rounded up to 8, else they are of
- * no use; dy_spare: the part's), and the room of w's second form (pt_buf.room_cols). */
+ * no use; dy_spare: the part's), and the room of w's second form (pt_buf.room_cols).
+ * Backward may be two calls, for an x that is made again out of dx: TO_X makes dt, kept in the parts' dt, and dx, and reads of x its shape alone; OWN makes
+ * dB and dA of that dt and x. */
 #ifndef PT_KERNELS_LORA_H
 #define PT_KERNELS_LORA_H
 #include "kernels/ctx.h"
@@ -21,10 +23,12 @@ typedef struct pt_lora_slot {
     float scale;
     int rank;       /* 0 = this slot has no adapter on this module */
 } pt_lora_slot;
+typedef enum pt_lora_half { PT_LORA_BOTH, PT_LORA_TO_X, PT_LORA_OWN } pt_lora_half;
 typedef struct pt_lora_part {
     pt_view y;  /* forward: [N,O] act, accumulated. backward: unused */
     pt_view dy; /* backward: [N,O] act */
     pt_view t;  /* [N, max rank] f32: forward writes (may be absent in inference), backward reads */
+    pt_view dt; /* backward in two calls: [N, max rank] f32, written by the first, read by the second; may not be t */
     const pt_lora_slot *slots; /* [n_slots] */
     uint32_t module; /* layer*16 + module number: keys dropout */
     pt_view w;       /* [O,I] any stored type, or absent */
@@ -42,5 +46,6 @@ typedef struct pt_lora_args {
     uint64_t seed, step;
     float beta;  /* 0 or 1 */
     int x_spare; /* forward: columns behind each row of x, of its ld, that the op may overwrite */
+    pt_lora_half half; /* backward; with OWN dx is absent, with TO_X it is there */
 } pt_lora_args;
 #endif

@@ -61,12 +61,12 @@ static bool follows(pt_view x, pt_view y)
     return x.ld == x.cols && y.ld == y.cols && x.cols == y.cols && pt_f32_at(y) == pt_f32_at(x) + x.rows * x.cols;
 }
 
-/* Parts [p, q) that run through slot s as one: their A's (and, backward, dA's) are adjacent. One part alone with dropout. */
+/* Parts [p, q) that run through slot s as one: their A's (and, backward, dA's) are adjacent. One part alone with dropout, or with a dt of its own. */
 static int group_end(const pt_lora_args *a, int p, int s, bool backward, int *rank)
 {
     int q = p + 1;
     *rank = a->parts[p].slots[s].rank;
-    if (a->dropout > 0 || *rank == 0) return q;
+    if (a->dropout > 0 || a->half != PT_LORA_BOTH || *rank == 0) return q;
     for (; q < a->n_parts; q++) {
         const pt_lora_slot *l = &a->parts[q - 1].slots[s], *r = &a->parts[q].slots[s];
         if (r->rank == 0 || !follows(l->a, r->a) || (backward && !follows(l->da, r->da))) break;
@@ -151,7 +151,7 @@ pt_status pt_cpu_lora(pt_ctx *ctx, const pt_lora_args *a)
 }
 
 /* dA += dt^T . drop(x) and dx += keep * (dt . A), with dropout: piece of rows by piece of rows. */
-static pt_status input_side_dropped(lora_work *w, const pt_lora_part *p, const pt_lora_run *run, const float *dt)
+static pt_status input_side_dropped(lora_work *w, const pt_lora_part *p, const pt_lora_run *run, const float *dt, int64_t ldt)
 {
     const pt_lora_args *a = w->a;
     const pt_lora_slot *s = &p->slots[run->slot];
@@ -159,14 +159,14 @@ static pt_status input_side_dropped(lora_work *w, const pt_lora_part *p, const p
     int64_t in = a->x.cols;
     for (int64_t n = run->begin; n < run->end; n += DROP_ROWS) {
         int64_t rows = run->end - n < DROP_ROWS ? run->end - n : DROP_ROWS;
-        const float *d = dt + (n - run->begin) * s->rank;
-        if (pt_view_ok(s->da)) {
+        const float *d = dt + (n - run->begin) * ldt;
+        if (a->half != PT_LORA_TO_X && pt_view_ok(s->da)) {
             drop_rows(a, p->module, n, rows, w->drop);
-            PT_RETURN(gemm(w, (pt_gemm_args){.ta = true, .m = s->rank, .n = in, .k = rows, .alpha = 1, .a = d, .lda = s->rank, .b = w->drop,
+            PT_RETURN(gemm(w, (pt_gemm_args){.ta = true, .m = s->rank, .n = in, .k = rows, .alpha = 1, .a = d, .lda = ldt, .b = w->drop,
                                              .ldb = in, .beta = 1, .c = pt_f32_at(s->da), .ldc = s->da.ld}));
         }
         if (!pt_view_ok(a->dx)) continue;
-        PT_RETURN(gemm(w, (pt_gemm_args){.m = rows, .n = in, .k = s->rank, .alpha = 1, .a = d, .lda = s->rank, .b = pt_f32_at(s->a), .ldb = s->a.ld,
+        PT_RETURN(gemm(w, (pt_gemm_args){.m = rows, .n = in, .k = s->rank, .alpha = 1, .a = d, .lda = ldt, .b = pt_f32_at(s->a), .ldb = s->a.ld,
                                          .c = w->drop, .ldc = in}));
 #pragma omp parallel for schedule(static)
         for (int64_t i = 0; i < rows; i++) {
@@ -178,16 +178,16 @@ static pt_status input_side_dropped(lora_work *w, const pt_lora_part *p, const p
 }
 
 /* The same without dropout: two products for all parts of the group. */
-static pt_status input_side(lora_work *w, const pt_lora_part *p, const pt_lora_run *run, int rank, const float *dt)
+static pt_status input_side(lora_work *w, const pt_lora_part *p, const pt_lora_run *run, int rank, const float *dt, int64_t ldt)
 {
     const pt_lora_args *a = w->a;
     const pt_lora_slot *s = &p->slots[run->slot];
     int64_t rows = run->end - run->begin, in = a->x.cols;
-    if (pt_view_ok(s->da))
-        PT_RETURN(gemm(w, (pt_gemm_args){.ta = true, .m = rank, .n = in, .k = rows, .alpha = 1, .a = dt, .lda = rank, .b = pt_f32_row(a->x, run->begin),
+    if (a->half != PT_LORA_TO_X && pt_view_ok(s->da))
+        PT_RETURN(gemm(w, (pt_gemm_args){.ta = true, .m = rank, .n = in, .k = rows, .alpha = 1, .a = dt, .lda = ldt, .b = pt_f32_row(a->x, run->begin),
                                          .ldb = a->x.ld, .beta = 1, .c = pt_f32_at(s->da), .ldc = s->da.ld}));
     if (pt_view_ok(a->dx))
-        PT_RETURN(gemm(w, (pt_gemm_args){.m = rows, .n = in, .k = rank, .alpha = 1, .a = dt, .lda = rank, .b = pt_f32_at(s->a), .ldb = s->a.ld,
+        PT_RETURN(gemm(w, (pt_gemm_args){.m = rows, .n = in, .k = rank, .alpha = 1, .a = dt, .lda = ldt, .b = pt_f32_at(s->a), .ldb = s->a.ld,
                                          .beta = 1, .c = pt_f32_row(a->dx, run->begin), .ldc = a->dx.ld}));
     return PT_OK;
 }
@@ -212,19 +212,21 @@ static pt_status backward_group(lora_work *w, const pt_lora_run *run, int p, int
     const pt_lora_args *a = w->a;
     const pt_lora_part *first = &a->parts[p];
     int64_t rows = run->end - run->begin;
-    bool input = pt_view_ok(a->dx) || pt_view_ok(first->slots[run->slot].da);
+    bool input = pt_view_ok(a->dx) || pt_view_ok(first->slots[run->slot].da), kept = a->half != PT_LORA_BOTH; /* one part: its own dt */
+    float *dt = kept ? pt_f32_row(first->dt, run->begin) : w->t;
+    const int64_t ldt = kept ? first->dt.ld : rank;
     for (int at = 0; p < q; p++) {
         const pt_lora_part *part = &a->parts[p];
         const pt_lora_slot *s = &part->slots[run->slot];
         const float *dy = pt_f32_row(part->dy, run->begin);
-        if (pt_view_ok(s->db)) PT_RETURN(grad_b(w, part, run));
-        if (input)
+        if (a->half != PT_LORA_TO_X && pt_view_ok(s->db)) PT_RETURN(grad_b(w, part, run));
+        if (input && a->half != PT_LORA_OWN)
             PT_RETURN(gemm(w, (pt_gemm_args){.m = rows, .n = s->rank, .k = part->dy.cols, .alpha = s->scale, .a = dy, .lda = part->dy.ld,
-                                             .b = pt_f32_at(s->b), .ldb = s->b.ld, .c = w->t + at, .ldc = rank}));
+                                             .b = pt_f32_at(s->b), .ldb = s->b.ld, .c = dt + at, .ldc = ldt}));
         at += s->rank;
     }
     if (!input) return PT_OK;
-    return a->dropout > 0 ? input_side_dropped(w, first, run, w->t) : input_side(w, first, run, rank, w->t);
+    return a->dropout > 0 ? input_side_dropped(w, first, run, dt, ldt) : input_side(w, first, run, rank, dt, ldt);
 }
 
 pt_status pt_cpu_lora_bwd(pt_ctx *ctx, const pt_lora_args *a)

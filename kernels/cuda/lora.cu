@@ -208,6 +208,7 @@ __global__ void __launch_bounds__(BLOCK) lora_grad_any_k(lora_job j, int b_tiles
 /* Of an op's call. */
 struct lora_call {
     bool backward, wide, wide_grad; /* may down, and the gradients, be staged? */
+    pt_lora_half half;
     float *sums;
     unsigned *counters;
     bool fold;
@@ -285,8 +286,8 @@ pt_status launch(pt_ctx *ctx, const lora_job &j, const lora_call &c)
         if (c.fold) return PT_OK;
         return pt_launch(lora_up_k<false, false>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
     }
-    PT_RETURN(down<true>(ctx, j, c, z));
-    if (grads) PT_RETURN(grad(ctx, j, c, z));
+    if (c.half != PT_LORA_OWN) PT_RETURN(down<true>(ctx, j, c, z));
+    if (grads && c.half != PT_LORA_TO_X) PT_RETURN(grad(ctx, j, c, z));
     if (!j.dx || c.fold) return PT_OK;
     if (j.drop.p > 0) return pt_launch(lora_up_k<true, true>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
     return pt_launch(lora_up_k<true, false>, up, dim3(BLOCK), 0, pt_stream(ctx), j);
@@ -308,7 +309,7 @@ void may_stage(const pt_lora_args *a, lora_call *c)
     c->wide = c->backward || aligned(a->x, 8), c->wide_grad = aligned(a->x, 8);
     for (int p = 0; p < a->n_parts; p++) {
         const pt_lora_part *part = &a->parts[p];
-        if (c->backward) c->wide = c->wide && aligned(part->dy, 8), c->wide_grad = c->wide_grad && aligned(part->dy, 8) && aligned(part->t, 4);
+        if (c->backward) c->wide = c->wide && aligned(part->dy, 8), c->wide_grad = c->wide_grad && aligned(part->dy, 8) && aligned(part->t, 4) && aligned(part->dt, 4);
         for (int s = 0; s < a->n_slots; s++)
             if (part->slots[s].rank) c->wide = c->wide && aligned(c->backward ? part->slots[s].b : part->slots[s].a, 4);
     }
@@ -411,6 +412,7 @@ void describe(lora_job *j, const pt_lora_args *a, int p0, int s0, float *spare, 
         to->y = pt_ptr<bf16>(from->y), to->ld_y = from->y.ld, to->dy = pt_ptr<bf16>(from->dy), to->ld_dy = from->dy.ld;
         to->t = pt_ptr<float>(from->t), to->ld_t = from->t.ld, to->dt = spare + at, to->ld_dt = ranks;
         if (!to->t) to->t = spare + at, to->ld_t = ranks;
+        if (a->half != PT_LORA_BOTH) to->dt = pt_ptr<float>(from->dt), to->ld_dt = from->dt.ld;
         to->out = (int)(backward ? from->dy.cols : from->y.cols), to->module = from->module;
         at += spare_cols(from, a->n_slots);
         if (c.fold && backward) to->fold = pt_ptr<bf16>(from->dy) + from->dy.cols, to->ld_fold = from->dy.ld;
@@ -474,7 +476,7 @@ pt_status lora(pt_ctx *ctx, const pt_lora_args *a, bool backward)
     int most = 0;
     float *spare;
     lora_call c = {};
-    c.backward = backward;
+    c.backward = backward, c.half = a->half;
     for (int p = 0; p < a->n_parts; p++) {
         int rank = pt_lora_rank(&a->parts[p], a->n_slots);
         most = rank > most ? rank : most, ranks += spare_cols(&a->parts[p], a->n_slots);

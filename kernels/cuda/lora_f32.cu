@@ -83,21 +83,24 @@ pt_status backward_part(const work *w, const pt_lora_part *p, const pt_lora_run 
     int64_t n = run->end - run->begin, in = w->a->x.cols, ld;
     const float *dy = row(p->dy, run->begin), *x;
     pt_view dx = w->a->dx;
-    if (pt_view_ok(s->db))
+    const pt_lora_half half = w->a->half;
+    float *dt = half == PT_LORA_BOTH ? w->t : row(p->dt, run->begin);
+    const int64_t ld_t = half == PT_LORA_BOTH ? s->rank : p->dt.ld;
+    if (half != PT_LORA_TO_X && pt_view_ok(s->db))
         PT_RETURN(gemm(w, true, false, p->dy.cols, s->rank, n, s->scale, dy, p->dy.ld, row(p->t, run->begin), p->t.ld, 1,
                        pt_ptr<float>(s->db), s->db.ld));
     if (!pt_view_ok(s->da) && !pt_view_ok(dx)) return PT_OK;
-    PT_RETURN(
-        gemm(w, false, false, n, s->rank, p->dy.cols, s->scale, dy, p->dy.ld, pt_ptr<float>(s->b), s->b.ld, 0, w->t, s->rank));
-    if (pt_view_ok(s->da)) {
+    if (half != PT_LORA_OWN)
+        PT_RETURN(gemm(w, false, false, n, s->rank, p->dy.cols, s->scale, dy, p->dy.ld, pt_ptr<float>(s->b), s->b.ld, 0, dt, ld_t));
+    if (half != PT_LORA_TO_X && pt_view_ok(s->da)) {
         PT_RETURN(input(w, p, run, &x, &ld));
-        PT_RETURN(gemm(w, true, false, s->rank, in, n, 1, w->t, s->rank, x, ld, 1, pt_ptr<float>(s->da), s->da.ld));
+        PT_RETURN(gemm(w, true, false, s->rank, in, n, 1, dt, ld_t, x, ld, 1, pt_ptr<float>(s->da), s->da.ld));
     }
     if (!pt_view_ok(dx)) return PT_OK;
     if (w->a->dropout == 0)
-        return gemm(w, false, false, n, in, s->rank, 1, w->t, s->rank, pt_ptr<float>(s->a), s->a.ld, 1, row(dx, run->begin),
+        return gemm(w, false, false, n, in, s->rank, 1, dt, ld_t, pt_ptr<float>(s->a), s->a.ld, 1, row(dx, run->begin),
                     dx.ld);
-    PT_RETURN(gemm(w, false, false, n, in, s->rank, 1, w->t, s->rank, pt_ptr<float>(s->a), s->a.ld, 0, w->x, in));
+    PT_RETURN(gemm(w, false, false, n, in, s->rank, 1, dt, ld_t, pt_ptr<float>(s->a), s->a.ld, 0, w->x, in));
     return drop(w, p, run->begin, n, row(dx, run->begin), dx.ld, w->x, in, true);
 }
 } // namespace

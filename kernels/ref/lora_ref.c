@@ -64,6 +64,7 @@ done:
 static void backward_run(const pt_lora_args *a, const pt_lora_part *p, const pt_lora_run *run, double *dt, double *da, double *db)
 {
     const pt_lora_slot *s = &p->slots[run->slot];
+    const bool own = a->half != PT_LORA_TO_X; /* dA and dB */
     int64_t in = a->x.cols, out = p->dy.cols;
     for (int64_t n = run->begin; n < run->end; n++) {
         const float *dy = pt_f32_row(p->dy, n), *x = pt_f32_row(a->x, n);
@@ -71,18 +72,21 @@ static void backward_run(const pt_lora_args *a, const pt_lora_part *p, const pt_
             dt[k] = 0;
             for (int64_t o = 0; o < out; o++) {
                 dt[k] += (double)s->scale * dy[o] * pt_f32_row(s->b, o)[k];
-                if (pt_view_ok(s->db)) db[o * s->rank + k] += (double)s->scale * dy[o] * pt_f32_row(p->t, n)[k];
+                if (own && pt_view_ok(s->db)) db[o * s->rank + k] += (double)s->scale * dy[o] * pt_f32_row(p->t, n)[k];
             }
+            if (a->half == PT_LORA_TO_X) pt_f32_row(p->dt, n)[k] = (float)dt[k];
+            if (a->half == PT_LORA_OWN) dt[k] = pt_f32_row(p->dt, n)[k];
         }
         for (int64_t f = 0; f < in; f++) {
             double m = keep(a, p->module, n, f), dx = 0;
             for (int k = 0; k < s->rank; k++) {
-                da[k * in + f] += dt[k] * m * x[f];
+                if (own) da[k * in + f] += dt[k] * m * x[f];
                 dx += dt[k] * pt_f32_row(s->a, k)[f];
             }
             if (pt_view_ok(a->dx)) pt_f32_row(a->dx, n)[f] = (float)(pt_f32_row(a->dx, n)[f] + m * dx);
         }
     }
+    if (!own) return;
     for (int k = 0; k < s->rank; k++) {
         for (int64_t f = 0; f < in && pt_view_ok(s->da); f++) pt_f32_row(s->da, k)[f] = (float)(pt_f32_row(s->da, k)[f] + da[k * in + f]);
         for (int64_t o = 0; o < out && pt_view_ok(s->db); o++) pt_f32_row(s->db, o)[k] = (float)(pt_f32_row(s->db, o)[k] + db[o * s->rank + k]);

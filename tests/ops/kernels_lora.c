@@ -211,6 +211,53 @@ static void test_differences(void **state)
     }
 }
 
+/* The second call takes the dt that it is given: of zeros nothing comes to dA. */
+static void given_dt(pt_ctx *c, world *w)
+{
+    pt_view before[PARTS];
+    for (int p = 0; p < PARTS; p++) {
+        before[p] = ot_copy_of(w->slots[p][0].da);
+        memset(ot_at(w->parts[p].dt), 0, (size_t)w->parts[p].dt.rows * pt_view_row_bytes(w->parts[p].dt));
+    }
+    OT_RUN(c, lora_bwd, &w->a);
+    for (int p = 0; p < PARTS; p++) assert_true(ot_error(w->slots[p][0].da, before[p]) == 0);
+}
+
+/* Two calls, the first without x, are one: the same bits on the CPU where parts go one by one, and a dt rounded to f32 in ref. */
+static void test_two_calls(void **state)
+{
+    for (int k = 0; k < 8; k++) {
+        pt_ctx *c = k % 2 ? &ot.cpu : &ot.ref;
+        setting s = {.n = 129, .in = 33, .rank = 3, .dropout = k / 2 % 2 ? 0.25f : 0, .adjacent = k / 4, .keep_t = true, .want_dx = true, .pad = 2};
+        world one, two;
+        world_new(&one, &s), world_new(&two, &s);
+        OT_RUN(c, lora, &one.a);
+        OT_RUN(c, lora, &two.a);
+        OT_RUN(c, lora_bwd, &one.a);
+        for (int p = 0; p < PARTS; p++) two.parts[p].dt = ot_out(s.n, 2 * s.rank + 1);
+        const pt_view x = two.a.x, dx = two.a.dx;
+        two.a.half = PT_LORA_TO_X, two.a.x = ot_out(s.n, s.in);
+        OT_RUN(c, lora_bwd, &two.a);
+        two.a.half = PT_LORA_OWN, two.a.x = x, two.a.dx = PT_NO_VIEW;
+        OT_RUN(c, lora_bwd, &two.a);
+        const double most = k % 2 && !s.adjacent ? 0 : 3e-7;
+        assert_true(ot_error(dx, one.a.dx) <= most);
+        for (int p = 0; p < PARTS; p++)
+            for (int q = 0; q < SLOTS; q++)
+                if (pt_view_ok(one.slots[p][q].da))
+                    assert_true(ot_error(two.slots[p][q].da, one.slots[p][q].da) <= most && ot_error(two.slots[p][q].db, one.slots[p][q].db) <= most);
+        given_dt(c, &two);
+        pt_status rc = c->ops->lora_bwd(c, &(pt_lora_args){.x = x, .dx = dx, .n_parts = 1, .parts = two.parts, .n_slots = SLOTS, .half = PT_LORA_OWN});
+        assert_int_equal(rc, PT_EARG); /* dx belongs to the first */
+        two.a.half = PT_LORA_TO_X;
+        assert_int_equal(c->ops->lora_bwd(c, &two.a), PT_EARG);
+        assert_int_equal(c->ops->lora(c, &two.a), PT_EARG);
+        two.a.half = PT_LORA_OWN, two.parts[1].dt = PT_NO_VIEW;
+        assert_int_equal(c->ops->lora_bwd(c, &two.a), PT_ESHAPE);
+        ot_free_all();
+    }
+}
+
 static void test_dry_run_and_refusals(void **state)
 {
     size_t last = 0;
@@ -242,6 +289,7 @@ int main(void)
         cmocka_unit_test(test_against_ref),
         cmocka_unit_test(test_dropout_mask),
         cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_two_calls),
         cmocka_unit_test(test_dry_run_and_refusals),
     };
     return cmocka_run_group_tests(tests, setup, ot_end);

@@ -1,5 +1,5 @@
 /* LoRA on the backend under test against ref: ranks past one tile (rsLoRA's 128 and more), widths past one block, many tiles of
- * tokens, frozen slots, runs without an adapter, without dx, and every gradient of every part and slot at most twice as wrong
+ * tokens, frozen slots, runs without an adapter, without dx, backward in two calls, and every gradient of every part and slot at most twice as wrong
  * as a plain program of the same precision. */
 #include "tests/ops/op_modes.h"
 
@@ -14,7 +14,7 @@ typedef struct shape {
     int n_runs;
 } shape;
 typedef struct mats {
-    pt_view x, dx, key, y[PARTS], dy[PARTS], t[PARTS], a[PARTS][SLOTS], b[PARTS][SLOTS], da[PARTS][SLOTS], db[PARTS][SLOTS];
+    pt_view x, unmade, dx, key, y[PARTS], dy[PARTS], t[PARTS], dt[PARTS], a[PARTS][SLOTS], b[PARTS][SLOTS], da[PARTS][SLOTS], db[PARTS][SLOTS];
 } mats;
 
 static bool frozen(int slot)
@@ -41,14 +41,14 @@ static void make(pt_dtype t, const shape *s, mats *m)
 {
     int most = 0;
     for (int rank : s->rank) most = rank > most ? rank : most;
-    m->x = ot_in(t, s->n, s->in, s->in + 8, 1, 1), m->key = ot_act(PT_U64, 1, s->n, s->n);
+    m->x = ot_in(t, s->n, s->in, s->in + 8, 1, 1), m->unmade = ot_act(t, s->n, s->in, s->in + 8), m->key = ot_act(PT_U64, 1, s->n, s->n);
     m->dx = s->with_dx ? ot_in(t, s->n, s->in, s->in, 2, 1) : ot_none();
     for (int64_t i = 0; i < s->n; i++) ((uint64_t *)ot_at(m->key))[i] = pt_hash_mix(8, (uint64_t)i);
     ot_put(m->key);
     for (int p = 0; p < PARTS; p++) {
         m->y[p] = ot_in(t, s->n, s->out[p], s->out[p], 3 + (uint64_t)p, 1);
         m->dy[p] = ot_in(t, s->n, s->out[p], s->out[p] + 8, 5 + (uint64_t)p, 1);
-        m->t[p] = ot_in(PT_F32, s->n, most, most, 7, 1);
+        m->t[p] = ot_in(PT_F32, s->n, most, most, 7, 1), m->dt[p] = ot_act(PT_F32, s->n, most, most + 4);
         for (int q = 0; q < SLOTS; q++) {
             uint64_t seed = 100 + 10 * (uint64_t)(p * SLOTS + q);
             int r = s->rank[q];
@@ -141,7 +141,27 @@ static void plain_free(plain *o)
     }
 }
 
-static void lora_case(pt_dtype t, const shape *s)
+/* In two calls x is there for the second alone. */
+static void backward_of(const shape *s, mats *m, const plain *o, bool in_two)
+{
+    pt_lora_part part[PARTS];
+    pt_lora_slot slot[PARTS][SLOTS];
+    if (!in_two) {
+        OT_ON(lora_bwd, pt_lora_args, arguments(s, m, true, &a, part, slot));
+        if (s->with_dx) ot_result_within("dx", m->dx, o->dx);
+        return;
+    }
+    OT_ON(lora_bwd, pt_lora_args, arguments(s, m, true, &a, part, slot), a.half = PT_LORA_TO_X, a.x = D(m->unmade), part[0].dt = D(m->dt[0]), part[1].dt = D(m->dt[1]));
+    ot_result_within("dx", m->dx, o->dx);
+    for (int p = 0; p < PARTS; p++) {
+        for (int q = 0; q < SLOTS; q++)
+            if (s->rank[q]) ot_near(m->da[p][q], 0, 0), ot_near(m->db[p][q], 0, 0); /* untouched */
+        ot_put(m->dt[p]); /* ref's dt for both */
+    }
+    OT_ON(lora_bwd, pt_lora_args, arguments(s, m, true, &a, part, slot), a.half = PT_LORA_OWN, a.dx = ot_none(), part[0].dt = D(m->dt[0]), part[1].dt = D(m->dt[1]));
+}
+
+static void lora_case(pt_dtype t, const shape *s, bool in_two)
 {
     mats m;
     plain o;
@@ -153,8 +173,7 @@ static void lora_case(pt_dtype t, const shape *s)
     OT_ON(lora, pt_lora_args, arguments(s, &m, false, &a, part, slot));
     for (int p = 0; p < PARTS; p++) ot_result_within("y", m.y[p], o.y[p]);
     for (int p = 0; p < PARTS; p++) ot_put(m.t[p]); /* ref's t for both */
-    OT_ON(lora_bwd, pt_lora_args, arguments(s, &m, true, &a, part, slot));
-    if (s->with_dx) ot_result_within("dx", m.dx, o.dx);
+    backward_of(s, &m, &o, in_two);
     for (int p = 0; p < PARTS; p++)
         for (int q = 0; q < SLOTS; q++) {
             if (!s->rank[q]) continue;
@@ -176,39 +195,46 @@ static const shape large_rank =
                    staged_64 = {100, 136, {264, 72}, {64, 0, 32}, 0, true, {{0, 70, 0}, {70, 80, 1}, {80, 100, 2}}, 3},
                    staged_32 = {70, 136, {136, 72}, {32, 8, 0}, 0, true, {{0, 66, 0}, {66, 70, 1}}, 2},
                    largest = {20, 40, {24, 30}, {320, 8, 0}, 0, true, {{0, 18, 0}, {18, 20, 1}}, 2};
-static void both(shape s)
+static void both(shape s, bool in_two)
 {
     ot_most_passes = 1;
     OT_EACH_ACT(t)
         for (float dropout : {0.0f, 0.3f}) {
             s.dropout = dropout;
-            lora_case(t, &s);
+            lora_case(t, &s, in_two);
         }
     ot_most_passes = 3;
 }
 static void test_rank(void **)
 {
-    both(large_rank);
-    both(largest);
+    both(large_rank, false);
+    both(largest, false);
 }
 static void test_width(void **)
 {
-    both(large_width);
+    both(large_width, false);
 }
 /* Aligned rows: copies in stages, and sums in pieces (five steps and more). */
 static void test_staged(void **)
 {
-    both(staged_16);
-    both(staged_32);
-    both(staged_64);
+    both(staged_16, false);
+    both(staged_32, false);
+    both(staged_64, false);
 }
 static void test_no_dx(void **)
 {
-    both(no_dx);
+    both(no_dx, false);
+}
+/* Copies in stages, and rows that are not aligned; ranks of several tiles. */
+static void test_two_calls(void **)
+{
+    both(staged_16, true);
+    both(staged_64, true);
+    both(largest, true);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank), cmocka_unit_test(test_width), cmocka_unit_test(test_staged), cmocka_unit_test(test_no_dx)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rank), cmocka_unit_test(test_width), cmocka_unit_test(test_staged), cmocka_unit_test(test_no_dx), cmocka_unit_test(test_two_calls)};
     return ot_main("kernels_ranks", tests);
 }

@@ -42,6 +42,7 @@ static int spare_behind(const pt_model *m, pt_view v)
 typedef struct group {
     int layer, first, n;
     const pt_view *y, *dy, *t;
+    pt_view dt; /* of one module, where its backward is two calls */
 } group;
 
 /* Has module i of the group an adapter in this pass? */
@@ -61,6 +62,7 @@ static int lora_parts(const pt_model *m, const group *g, const pt_pass *p, pt_lo
         parts[count++] = (pt_lora_part){.y = g->y ? g->y[i] : PT_NO_VIEW,
                                         .dy = g->dy ? g->dy[i] : PT_NO_VIEW,
                                         .t = g->t[i],
+                                        .dt = g->dt,
                                         .slots = b->slots[k],
                                         .module = (uint32_t)((g->layer < 0 ? m->cfg.layers : g->layer) * 16 + k),
                                         .w = b->lin[k].w,
@@ -104,23 +106,35 @@ pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const 
     return ops->lora(m->ctx, &a);
 }
 
-pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx, bool add, const pt_pass *p)
+static pt_status back(pt_model *m, const group *g, pt_view x, pt_view dx, bool add, pt_lora_half half, const pt_pass *p)
 {
     const pt_ops *ops = m->ctx->ops;
-    const group g = {.layer = layer, .first = first, .n = n, .dy = dy, .t = t};
     pt_lora_part parts[3];
-    for (int i = 0; i < n; i++) {
-        const pt_lin *w = &pt_block_at(m, layer)->lin[first + i];
-        if (pt_view_ok(w->dw) || pt_view_ok(w->db))
-            PT_RETURN(ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = w->dw, .db = w->db, .dy = dy[i], .x = x}));
-        if (adapted(m, &g, p, i) || !pt_view_ok(dx)) continue;
-        PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = dx, .dy = dy[i], .w = w->w, .beta = add}));
+    for (int i = 0; i < g->n; i++) {
+        const pt_lin *w = &pt_block_at(m, g->layer)->lin[g->first + i];
+        if (half != PT_LORA_TO_X && (pt_view_ok(w->dw) || pt_view_ok(w->db)))
+            PT_RETURN(ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = w->dw, .db = w->db, .dy = g->dy[i], .x = x}));
+        if (adapted(m, g, p, i) || !pt_view_ok(dx)) continue;
+        PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = dx, .dy = g->dy[i], .w = w->w, .beta = add}));
         add = true;
     }
-    int count = lora_parts(m, &g, p, parts);
+    int count = lora_parts(m, g, p, parts);
     if (count == 0) return PT_OK;
-    pt_lora_args a = lora_args(m, first, x, dx, add, count, parts, p);
+    pt_lora_args a = lora_args(m, g->first, x, dx, add, count, parts, p);
+    a.half = half;
     return ops->lora_bwd(m->ctx, &a);
+}
+
+pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx, bool add, const pt_pass *p)
+{
+    const group g = {.layer = layer, .first = first, .n = n, .dy = dy, .t = t};
+    return back(m, &g, x, dx, add, PT_LORA_BOTH, p);
+}
+
+pt_status pt_down_bwd(pt_model *m, int layer, pt_view x, pt_view dy, pt_view t, pt_lora_half half, const pt_pass *p)
+{
+    const group g = {.layer = layer, .first = PT_MOD_DOWN, .n = 1, .dy = &dy, .t = &t, .dt = pt_trim(m->scratch.dt, x.rows)};
+    return back(m, &g, x, half == PT_LORA_TO_X ? x : PT_NO_VIEW, false, half, p);
 }
 
 /* With clip_qkv y = x clipped; without, nothing is done. */

@@ -1,5 +1,5 @@
 /* One decoder block, backward. On entry scratch.dres holds the gradient of the block's output stream, on exit that of its
- * input. Norm outputs and the MLP product are made again here; dg and du overwrite g and u. */
+ * input. Norm outputs and the activation's are made again here, the latter beside its gradient; dg and du overwrite g and u. */
 #include "train/model/model_impl.h"
 
 /* What reads s->hmid or s->h through a norm, made again; *xn is the norm's output, or where there is none the stream. */
@@ -17,16 +17,17 @@ static pt_status mlp_backward(pt_model *m, int layer, const pt_block_state *s, b
     const bool plain = m->cfg.plain_mlp;
     int64_t n = m->loaded.n;
     const pt_lin *norm = m->cfg.parallel && m->cfg.shared_norm ? &b->norm1 : &b->norm2;
-    pt_view act = pt_trim(m->scratch.act, n), dact = pt_trim(m->scratch.dact, n), dres = pt_trim(m->scratch.dres, n), dy;
+    const pt_lin *down = &b->lin[PT_MOD_DOWN];
+    const bool learns = b->slots[PT_MOD_DOWN] || pt_view_ok(down->dw) || pt_view_ok(down->db); /* from the activation's output */
+    pt_view act = pt_trim(m->scratch.act, n), dres = pt_trim(m->scratch.dres, n), dy, u = plain ? PT_NO_VIEW : s->u;
     const bool sums = m->cfg.sum_norm; /* the residual stream is what the MLP reads: one gradient */
     pt_view xn = pt_trim(m->scratch.xn, n), dxn = sums ? dres : pt_trim(m->scratch.branch, n), in[2];
     pt_module first;
     int count = pt_block_mlp_in(m, s, &first, in);
     PT_RETURN(pt_branch_back(m, dres, s->raw2, &s->p2, &b->post2, &dy));
-    PT_RETURN(pt_block_activate(m, s, act));
-    PT_RETURN(pt_project_bwd(m, layer, PT_MOD_DOWN, 1, act, &dy, &s->t[PT_MOD_DOWN], dact, false, p));
-    PT_RETURN(ops->gated_bwd(m->ctx, &(pt_gated_bwd_args){.dg = s->g, .du = plain ? PT_NO_VIEW : s->u, .dy = dact, .g = s->g, .u = plain ? PT_NO_VIEW : s->u,
-                                                          .kind = m->cfg.act}));
+    PT_RETURN(pt_down_bwd(m, layer, act, dy, s->t[PT_MOD_DOWN], PT_LORA_TO_X, p));
+    PT_RETURN(ops->gated_bwd(m->ctx, &(pt_gated_bwd_args){.dg = s->g, .du = u, .y = learns ? act : PT_NO_VIEW, .dy = act, .g = s->g, .u = u, .kind = m->cfg.act}));
+    if (learns) PT_RETURN(pt_down_bwd(m, layer, act, dy, s->t[PT_MOD_DOWN], PT_LORA_OWN, p));
     if (!have_xn || !pt_view_ok(norm->w)) PT_RETURN(norm_again(m, s->hmid, norm, &xn)); /* hmid of a parallel block is h */
     PT_RETURN(pt_project_bwd(m, layer, (int)first, count, xn, in, &s->t[first], dxn, sums, p));
     if (!m->cfg.parallel) return pt_norm_back(m, dres, dxn, sums ? PT_NO_VIEW : dres, s->hmid, &s->n2, &b->norm2);

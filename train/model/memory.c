@@ -176,6 +176,16 @@ static bool dense_heads(const pt_model *m)
     return !pt_norm_turns(&m->cfg);
 }
 
+/* Rows of whole steps of 16 bytes, so that copies of them are. */
+static pt_status carve_dt(pt_model *m, int64_t n)
+{
+    int most = 0;
+    for (int l = 0; l < m->cfg.layers; l++) most = m->blocks[l].rank[PT_MOD_DOWN] > most ? m->blocks[l].rank[PT_MOD_DOWN] : most;
+    if (most == 0) return PT_OK;
+    CARVE(PT_ROLE_SCRATCH, PT_F32, n, (most + 3) / 4 * 4, &m->scratch.dt);
+    return PT_OK;
+}
+
 static pt_status carve_scratch(pt_model *m)
 {
     pt_arena *a = &m->arena[PT_ROLE_SCRATCH];
@@ -192,7 +202,7 @@ static pt_status carve_scratch(pt_model *m)
     if (pt_model_has_side(m)) CARVE_WIDE(PT_ROLE_SCRATCH, act, n, m->cfg.hidden, &s->dside);
     size_t mark = pt_arena_mark(a);
     CARVE_WIDE(PT_ROLE_SCRATCH, act, n, m->cfg.ffn, &s->act);
-    CARVE(PT_ROLE_SCRATCH, act, n, m->cfg.ffn, &s->dact);
+    PT_RETURN(carve_dt(m, n));
     size_t end = pt_arena_mark(a);
     pt_arena_back(a, mark);
     if (m->cfg.fused_qkv) {

@@ -43,11 +43,12 @@ typedef struct pt_block_state {
 typedef struct pt_scratch {
     pt_view xn, branch;           /* [N,C]: norm output; branch output, in backward the gradient of xn */
     pt_view xm;                   /* [N,C] with sum_norm: norm 2's output, which goes on */
-    pt_view act, dact;        /* [N,F] */
+    pt_view act;              /* [N,F]: the activation's output; in backward its gradient, then itself again */
+    pt_view dt;               /* [N, largest rank] of down's adapter, between the two calls of its backward */
     pt_view dres;             /* [N,C] gradient of the residual stream */
     pt_view dside;            /* [N,C] that of what joins it where the two differ (pt_model_has_side); in parallel blocks the gradient out of the MLP's norm */
     pt_view dqkv;             /* [N, q + 2 kv] around dq, dk, dv, with fused_qkv */
-    pt_view dq, dk, dv, dout; /* share memory with act, dact */
+    pt_view dq, dk, dv, dout; /* share memory with act, dt */
 } pt_scratch;
 
 /* Tables of the batch on the device, and the head's buffers. */
@@ -357,6 +358,8 @@ pt_view pt_column_view(const pt_model *m); /* [1 + columns, groups of the batch]
 /* layer -1: outside blocks. y_i = (add: y_i +) x . w_i^T + b_i + adapters, for modules first..first+n-1; their gradients, dx = (add: dx +) that of x. t: of the block's state. */
 pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *y, const pt_view *t, bool add, const pt_pass *p);
 pt_status pt_project_bwd(pt_model *m, int layer, int first, int n, pt_view x, const pt_view *dy, const pt_view *t, pt_view dx, bool add, const pt_pass *p);
+/* The same of down in two calls: TO_X puts the gradient of x in its place; OWN makes the gradients of what down learns, from x as it was made again there. */
+pt_status pt_down_bwd(pt_model *m, int layer, pt_view x, pt_view dy, pt_view t, pt_lora_half half, const pt_pass *p);
 /* ends.c: x = embedding (through its projection) + learned positions of the first n tokens of the tables; backward from dres, the gradient of x. */
 pt_status pt_embed_tokens(pt_model *m, pt_view x, int64_t n, const pt_pass *p);
 pt_status pt_embed_back(pt_model *m, pt_view dres, const pt_pass *p);
