@@ -42,7 +42,7 @@ WHY = {"linear": "blocks of weights are cut at whole waves of tiles; with LoRA's
        "dequantise": "by words and not by bytes, bound by the way to memory; none where copies are kept",
        "lora": "y and dx within the base's products; copies two steps ahead, sums in pieces that fill the chip",
        "attention": "as it was: ldmatrix through shared memory binds it (wgmma is an issue of its own)",
-       "norm, rope, gated": "as it was; where heads are normed (Qwen3) that is a part of the rotation",
+       "norm, rope, gated": "the activation is made again within its own backward; norms of heads (Qwen3) within the rotation",
        "head": "chunks of 2,048 rows, dx in one product, w made numbers once or kept so",
        "optimiser": "as it was"}
 

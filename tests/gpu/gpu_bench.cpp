@@ -250,7 +250,7 @@ void elements(const shapes &z)
     drop_all();
     pt_view g = mat(PT_BF16, z.n, z.f), u = mat(PT_BF16, z.n, z.f), y = mat(PT_BF16, z.n, z.f), dg = mat(PT_BF16, z.n, z.f);
     TIME("gated", gated, pt_gated_args, 0, 3 * h, a.y = y, a.g = g, a.u = u);
-    TIME("gated_bwd", gated_bwd, pt_gated_bwd_args, 0, 5 * h, a.dg = dg, a.du = u, a.dy = y, a.g = g, a.u = u);
+    TIME("gated_bwd", gated_bwd, pt_gated_bwd_args, 0, 6 * h, a.dg = dg, a.du = u, a.y = a.dy = y, a.g = g, a.u = u);
     TIME("gated, plain GELU", gated, pt_gated_args, 0, 2 * h, a.y = y, a.g = g, a.kind = PT_ACT_GELU_TANH);
     TIME("gated_bwd, plain GELU", gated_bwd, pt_gated_bwd_args, 0, 3 * h, a.dg = dg, a.dy = y, a.g = g, a.kind = PT_ACT_GELU_TANH);
     drop_all();
