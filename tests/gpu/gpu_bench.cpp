@@ -447,8 +447,9 @@ void heads(const shapes &z)
 /* An entry of the table that nothing here times is a failure; so is a prediction of what nothing here is called. */
 void all_timed(void)
 {
-    if (compared < (int)predictions.size())
-        failures++, say("%-34s FAILED: %d of %d predictions have no entry of that name\n", "roofline.tsv", (int)predictions.size() - compared, (int)predictions.size());
+    int here = 0;
+    for (const prediction &p : predictions) here += !strstr(p.entry, ", base "); /* those are bench_more.h's */
+    if (compared < here) failures++, say("%-34s FAILED: %d of %d predictions have no entry of that name\n", "roofline.tsv", here - compared, here);
 #define NAME(op, args) #op,
     static const char *const all[] = {PT_OP_LIST(NAME)};
     for (const char *op : all) {
