@@ -19,7 +19,7 @@ __global__ void __launch_bounds__(PT_ELEM_BLOCK) clamp_k(T *y, int64_t ld_y, con
         ld_vec<V>(x + r * ld_x + i, v);
 #pragma unroll
         for (int e = 0; e < V; e++) v[e] = v[e] < -limit ? -limit : v[e] > limit ? limit : v[e];
-        st_vec<V>(y + r * ld_y + i, v);
+        st_whole<V>(y + r * ld_y + i, v);
     }
 }
 
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(PT_ELEM_BLOCK)
         ld_vec<V>(dy + r * ld_dy + i, d);
 #pragma unroll
         for (int e = 0; e < V; e++) d[e] = fabsf(v[e]) < limit ? d[e] : 0.0f;
-        st_vec<V>(dx + r * ld_dx + i, d);
+        st_whole<V>(dx + r * ld_dx + i, d);
     }
 }
 

@@ -164,7 +164,7 @@ PT_DEV const uint8_t *pt_stage(uint8_t *raw, const uint8_t *src, int n, int tid,
     int shift = (int)((uintptr_t)src & 15), end = n + shift;
     for (int at = 16 * tid; at < end; at += 16 * threads) {
         if (at >= shift && at + 16 <= end) {
-            st16(raw + at, pt_ldg16(src + (at - shift)));
+            st16_shared(raw + at, pt_ldg16(src + (at - shift)));
         } else {
             for (int i = at < shift ? shift : at; i < at + 16 && i < end; i++) raw[i] = src[i - shift];
         }

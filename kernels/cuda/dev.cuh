@@ -136,16 +136,37 @@ template <typename T> PT_DEV T vld(const T *p)
     return *p;
 #endif
 }
-template <typename T> PT_DEV void vst(T *p, T v)
-{
+/* Stores name their memory: global, or with _shared shared memory. Whole numbers by inline assembly: written as *p = v, nvcc cuts
+ * those that were packed from smaller ones into stores of 4 bytes. */
 #ifdef CUDA_EMU
-    emu_vec_store(p, v);
+template <typename T> PT_DEV void vst(T *p, T v) { emu_vec_store_global(p, v); }
+template <typename T> PT_DEV void vst_shared(T *p, T v) { emu_vec_store_shared(p, v); }
 #else
-    *p = v;
-#endif
+template <typename T> PT_DEV void vst(T *p, T v) { *p = v; }
+template <typename T> PT_DEV void vst_shared(T *p, T v) { *p = v; }
+PT_DEV void vst(uint4 *p, uint4 v)
+{
+    asm volatile("st.global.v4.b32 [%0], {%1,%2,%3,%4};" ::"l"(__cvta_generic_to_global(p)), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+                 : "memory");
 }
+PT_DEV void vst(uint2 *p, uint2 v)
+{
+    asm volatile("st.global.v2.b32 [%0], {%1,%2};" ::"l"(__cvta_generic_to_global(p)), "r"(v.x), "r"(v.y) : "memory");
+}
+PT_DEV void vst_shared(uint4 *p, uint4 v)
+{
+    asm volatile("st.shared.v4.b32 [%0], {%1,%2,%3,%4};" ::"r"((uint32_t)__cvta_generic_to_shared(p)), "r"(v.x), "r"(v.y), "r"(v.z),
+                 "r"(v.w)
+                 : "memory");
+}
+PT_DEV void vst_shared(uint2 *p, uint2 v)
+{
+    asm volatile("st.shared.v2.b32 [%0], {%1,%2};" ::"r"((uint32_t)__cvta_generic_to_shared(p)), "r"(v.x), "r"(v.y) : "memory");
+}
+#endif
 PT_DEV uint4 ld16(const void *p) { return vld(reinterpret_cast<const uint4 *>(p)); }
 PT_DEV void st16(void *p, uint4 v) { vst(reinterpret_cast<uint4 *>(p), v); }
+PT_DEV void st16_shared(void *p, uint4 v) { vst_shared(reinterpret_cast<uint4 *>(p), v); }
 template <typename T> PT_DEV T pt_ldg(const T *p) { return __ldg(p); }
 PT_DEV uint4 pt_ldg16(const void *p) { return __ldg(reinterpret_cast<const uint4 *>(p)); }
 PT_DEV bf16 pt_ldg(const bf16 *p)

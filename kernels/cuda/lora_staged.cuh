@@ -74,7 +74,7 @@ template <int NT, bool KN> PT_DEV void right_end(bf16 *dst, const float *raw)
     for (int i = 0; i < NT; i++) {
         int u = (int)threadIdx.x + i * BLOCK;
         float4 v = vld(reinterpret_cast<const float4 *>(raw + 4 * u));
-        put_shared(reinterpret_cast<uint2 *>(dst + u / per * lora_stage<NT, KN>::ld + u % per * 4), make_uint2(pack_bf16(v.x, v.y), pack_bf16(v.z, v.w)));
+        vst_shared(reinterpret_cast<uint2 *>(dst + u / per * lora_stage<NT, KN>::ld + u % per * 4), make_uint2(pack_bf16(v.x, v.y), pack_bf16(v.z, v.w)));
     }
 }
 

@@ -57,18 +57,9 @@ PT_DEV int tile_of(const lora_job &j, int tile, int *slot, int64_t *n0)
     return 0;
 }
 
-/* One store of 8 or 16 bytes to shared memory, counted as one. */
-template <typename T> PT_DEV void put_shared(T *p, T v)
-{
-#ifdef CUDA_EMU
-    emu_vec_store(p, v);
-#else
-    *p = v;
-#endif
-}
 PT_DEV void put8(bf16 *p, const float *v)
 {
-    put_shared(reinterpret_cast<uint4 *>(p), make_uint4(pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]), pack_bf16(v[6], v[7])));
+    st16_shared(p, make_uint4(pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]), pack_bf16(v[6], v[7])));
 }
 
 /* 8 numbers at p, of which n are there; the others are 0. */

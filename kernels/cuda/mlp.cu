@@ -90,8 +90,10 @@ template <typename T, int V, int KIND> __global__ void __launch_bounds__(PT_ELEM
             u[e] = dy[e] * y;
             dy[e] = y * of;
         }
+        /* The order by which each kind fits into 40 registers. */
+        if constexpr (KIND == PT_ACT_SILU) st_vec<V>(a.du + r * a.ld_du + i, u);
         st_vec<V>(a.dg + r * a.ld_dg + i, g);
-        st_vec<V>(a.du + r * a.ld_du + i, u);
+        if constexpr (KIND != PT_ACT_SILU) st_vec<V>(a.du + r * a.ld_du + i, u);
         if (a.y) st_vec<V>(a.y + r * a.ld_y + i, dy);
     }
 }

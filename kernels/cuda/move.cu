@@ -21,10 +21,10 @@ __global__ void __launch_bounds__(PT_ELEM_BLOCK)
             ld_vec<V>(y + at * ld_y + i, o);
 #pragma unroll
             for (int e = 0; e < V; e++) v[e] += o[e];
-            st_vec<V>(y + at * ld_y + i, v);
+            st_whole<V>(y + at * ld_y + i, v);
         } else {
             ld_vec<V>(x + at * ld_x + i, v);
-            st_vec<V>(y + r * ld_y + i, v);
+            st_whole<V>(y + r * ld_y + i, v);
         }
     }
 }
@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(PT_ELEM_BLOCK)
         if (beta != 0) ld_vec<V>(y + r * ld_y + i, o);
 #pragma unroll
         for (int e = 0; e < V; e++) v[e] = beta == 0 ? alpha * v[e] : fmaf(alpha, v[e], beta * o[e]);
-        st_vec<V>(y + r * ld_y + i, v);
+        st_whole<V>(y + r * ld_y + i, v);
     }
 }
 

@@ -188,9 +188,9 @@ EMU_RAW static inline unsigned atomicInc(unsigned *p, unsigned lim)
     return emu_atomic(p, [lim](unsigned o) EMU_RAW { return o >= lim ? 0u : o + 1; });
 }
 
-/* ---- vector accesses, told to the shadow memory as one ---- */
+/* ---- vector accesses, told to the shadow memory as one: 0 a load, 1 a store to global memory, 2 one to shared memory ---- */
 #if defined EMU_CHECK
-void emu_vec_access(const void *p, int bytes, int write);
+void emu_vec_access(const void *p, int bytes, int how);
 #else
 static inline void emu_vec_access(const void *, int, int) {}
 #endif
@@ -199,9 +199,14 @@ template <typename T> EMU_RAW static inline T emu_vec_load(const T *p)
     emu_vec_access(p, (int)sizeof(T), 0);
     return *p;
 }
-template <typename T> EMU_RAW static inline void emu_vec_store(T *p, T v)
+template <typename T> EMU_RAW static inline void emu_vec_store_global(T *p, T v)
 {
     emu_vec_access(p, (int)sizeof(T), 1);
+    *p = v;
+}
+template <typename T> EMU_RAW static inline void emu_vec_store_shared(T *p, T v)
+{
+    emu_vec_access(p, (int)sizeof(T), 2);
     *p = v;
 }
 
@@ -209,8 +214,8 @@ template <typename T> EMU_RAW static inline void emu_vec_store(T *p, T v)
 template <typename T> static inline T __ldg(const T *p) { return emu_vec_load(p); }
 template <typename T> static inline T __ldcs(const T *p) { return emu_vec_load(p); }
 template <typename T> static inline T __ldcg(const T *p) { return emu_vec_load(p); }
-template <typename T> static inline void __stcs(T *p, T v) { emu_vec_store(p, v); }
-template <typename T> static inline void __stcg(T *p, T v) { emu_vec_store(p, v); }
+template <typename T> static inline void __stcs(T *p, T v) { emu_vec_store_global(p, v); }
+template <typename T> static inline void __stcg(T *p, T v) { emu_vec_store_global(p, v); }
 template <typename A, typename B> static constexpr inline typename std::common_type<A, B>::type min(A a, B b)
 {
     typedef typename std::common_type<A, B>::type T;

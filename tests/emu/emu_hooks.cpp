@@ -139,7 +139,15 @@ UB(divrem_overflow, "a division by zero, or its overflow", void *, void *)
 UB(shift_out_of_bounds, "a shift by more than the type has bits", void *, void *)
 }
 
-void emu_vec_access(const void *p, int n, int write) { access(p, (size_t)n, write ? EMU_WRITE : EMU_READ, PC, true); }
+void emu_vec_access(const void *p, int n, int how)
+{
+    bool shared = emu_in_shared(p), own = emu_cur && (size_t)((const char *)p - (const char *)emu_cur->ctx.bottom) < emu_cur->ctx.size;
+    if (how && (shared != (how == 2) || own)) {
+        emu_fault_pc = PC;
+        emu_die(97, "a store to %s memory at %p, which is none", how == 2 ? "shared" : "global", p);
+    }
+    access(p, (size_t)n, how ? EMU_WRITE : EMU_READ, PC, true);
+}
 #endif
 
 void emu_atomic_access(const void *p, int bytes)

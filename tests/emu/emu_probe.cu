@@ -51,6 +51,18 @@ extern "C" __global__ void probe_cp_async(const uint32_t *in, const int *bytes, 
     out[256 + l] = c;
 }
 
+/* 16 and 8 bytes a lane to shared memory, and from there, the other way round, to global. */
+extern "C" __global__ void probe_stores(const uint32_t *in, uint32_t *out)
+{
+    DYN_SHARED(uint32_t, s);
+    int l = (int)threadIdx.x, o = 31 - l;
+    st16_shared(s + 4 * l, make_uint4(in[4 * l], in[4 * l + 1], in[4 * l + 2], in[4 * l + 3]));
+    vst_shared(reinterpret_cast<uint2 *>(s + 128 + 2 * l), make_uint2(in[128 + 2 * l], in[129 + 2 * l]));
+    __syncwarp();
+    st16(out + 4 * l, make_uint4(s[4 * o], s[4 * o + 1], s[4 * o + 2], s[4 * o + 3]));
+    vst(reinterpret_cast<uint2 *>(out + 128 + 2 * l), make_uint2(s[128 + 2 * o], s[129 + 2 * o]));
+}
+
 extern "C" __global__ void probe_numbers(const float *x, float *out)
 {
     int l = (int)threadIdx.x;

@@ -30,6 +30,32 @@ __global__ void k_tail(const float *x, float *y, int bug) /* a loop that reuses 
     }
     y[t] = acc;
 }
+__global__ void k_store_global(const float *x, float *y, int bug) /* st.global to shared memory */
+{
+    PT_SHARED(float, s, [N]);
+    int t = (int)threadIdx.x;
+    if (bug)
+        vst(s + t, x[t]);
+    else
+        vst_shared(s + t, x[t]);
+    __syncthreads();
+    y[t] = s[N - 1 - t];
+}
+__global__ void k_store_shared(const float *x, float *y, int bug) /* st.shared to global memory */
+{
+    int t = (int)threadIdx.x;
+    if (bug)
+        vst_shared(y + t, x[t]);
+    else
+        vst(y + t, x[t]);
+}
+__global__ void k_store_local(const float *x, float *y, int bug) /* st.global to a local variable */
+{
+    int t = (int)threadIdx.x;
+    float own = x[t];
+    if (bug) vst(&own, 2 * x[t]);
+    y[t] = own;
+}
 __global__ void k_wait(const float *x, float *y, int bug) /* two groups of copies, the wrong count of them awaited */
 {
     PT_SHARED(float, s, [2][N]);

@@ -27,6 +27,9 @@ static const struct planted {
 } bugs[] = {
     {"missing __syncthreads", run_barrier, CHECK, 97, ""}, /* a race, or a read of memory that nothing wrote */
     {"missing __syncthreads at the loop's tail", run_tail, CHECK, 97, "race: shared"},
+    {"store to global memory at a shared address", run_store_global, CHECK, 97, "a store to global memory"},
+    {"store to shared memory at a global address", run_store_shared, CHECK, 97, "a store to shared memory"},
+    {"store to global memory at a local address", run_store_local, CHECK, 97, "a store to global memory"},
     {"wrong wait_group", run_wait, CHECK, 97, "cp.async not waited for"},
     {"wait without barrier", run_wait_alone, CHECK, 97, "thread"},
     {"cp.async into a tile still read", run_refill, CHECK, 97, "unsynchronised"},

@@ -224,6 +224,8 @@ static void scalar(machine *m, const statement &s, int lane)
         r[s.args[0]] = v(1);
     } else if (o == "add.s32" || o == "add.s64") {
         r[s.args[0]] = o == "add.s32" ? (uint32_t)(v(1) + v(2)) : v(1) + v(2);
+    } else if (o == "sub.s32") {
+        r[s.args[0]] = (uint32_t)(v(1) - v(2));
     } else if (o == "mul.wide.s32" || o == "mul.wide.u32") {
         r[s.args[0]] = (uint64_t)((int64_t)(int32_t)v(1) * (int64_t)(int32_t)v(2));
     } else if (o == "mul.lo.s32") {
@@ -363,11 +365,26 @@ static bool numbers_ok(const std::string &ptx)
     }
     return true;
 }
+static bool stores_ok(const std::string &ptx)
+{
+    std::vector<uint32_t> in(192), out(192, 0xdeadu);
+    for (size_t i = 0; i < 192; i++) in[i] = (uint32_t)(i * 2654435761u);
+    machine m = {};
+    give(&m, in), give(&m, out);
+    if (!run(&m, ptx, "probe_stores") || !m.wrong.empty()) return false;
+    for (size_t l = 0; l < 32; l++) {
+        size_t o = 31 - l;
+        if (memcmp(&out[4 * l], &in[4 * o], 16) || memcmp(&out[128 + 2 * l], &in[128 + 2 * o], 8)) return false;
+    }
+    return true;
+}
+enum { MMA = 1, X4 = 2, X4_TRANS = 4, X2 = 8, X2_TRANS = 16, COPIES = 32, NUMBERS = 64, STORES = 128, ALL = 255 };
 static int fulfilled(const std::string &ptx)
 {
-    return mma_ok(ptx) + 2 * ldmatrix_ok(ptx, "probe_ldmatrix_x4", 4, false) +
-           4 * ldmatrix_ok(ptx, "probe_ldmatrix_x4_trans", 4, true) + 8 * ldmatrix_ok(ptx, "probe_ldmatrix_x2", 2, false) +
-           16 * ldmatrix_ok(ptx, "probe_ldmatrix_x2_trans", 2, true) + 32 * copies_ok(ptx) + 64 * numbers_ok(ptx);
+    return MMA * mma_ok(ptx) + X4 * ldmatrix_ok(ptx, "probe_ldmatrix_x4", 4, false) +
+           X4_TRANS * ldmatrix_ok(ptx, "probe_ldmatrix_x4_trans", 4, true) + X2 * ldmatrix_ok(ptx, "probe_ldmatrix_x2", 2, false) +
+           X2_TRANS * ldmatrix_ok(ptx, "probe_ldmatrix_x2_trans", 2, true) + COPIES * copies_ok(ptx) + NUMBERS * numbers_ok(ptx) +
+           STORES * stores_ok(ptx);
 }
 
 static std::vector<std::string> texts;
@@ -377,20 +394,21 @@ static void test_wrappers(void **)
         print_message("# skip no PTX: nvcc is not installed\n");
         skip();
     }
-    for (const std::string &t : texts) assert_int_equal(fulfilled(t), 127);
+    for (const std::string &t : texts) assert_int_equal(fulfilled(t), ALL);
 }
 
-/* Swaps the n-th and m-th register inside the braces that follow `op`'s k-th group, or replaces text: the checks must notice.
- */
-static std::string replaced(std::string s, const char *from, const char *to)
+/* Swaps the n-th and m-th register inside the braces that follow `op`'s k-th group, or replaces text, behind the first `after`:
+ * the checks must notice. */
+static std::string replaced(std::string s, const char *from, const char *to, const char *after = "")
 {
-    size_t at = s.find(from);
+    size_t at = s.find(from, s.find(after));
     assert_true(at != std::string::npos);
     return s.replace(at, strlen(from), to);
 }
-static std::string swapped(std::string s, const char *op, int brace, int a, int b)
+static std::string swapped(std::string s, const char *op, int brace, int a, int b, const char *after = "")
 {
-    size_t at = s.find(op), close;
+    size_t at = s.find(op, s.find(after)), close;
+    assert_true(at != std::string::npos);
     for (int i = 0; i <= brace; i++) at = s.find('{', at + 1);
     close = s.find('}', at);
     words w = split_args(s.substr(at + 1, close - at - 1));
@@ -404,18 +422,23 @@ static void test_planted(void **)
     if (texts.empty()) skip();
     const std::string &t = texts[0];
     const char *mma = "mma.sync";
-    assert_int_equal(fulfilled(swapped(t, mma, 1, 1, 2)), 126); /* a1 and a2 */
-    assert_int_equal(fulfilled(swapped(t, mma, 2, 0, 1)), 126); /* b0 and b1 */
-    assert_int_equal(fulfilled(swapped(t, mma, 0, 1, 2)), 126); /* d1 and d2 */
-    assert_int_equal(fulfilled(swapped(t, mma, 3, 0, 3)), 126); /* c0 and c3 */
-    assert_int_equal(fulfilled(replaced(t, "x4.trans.", "x4.")), 127 - 4);
-    assert_int_equal(fulfilled(replaced(t, "x2.shared", "x2.trans.shared")), 127 - 8);
-    assert_int_equal(fulfilled(swapped(t, "ldmatrix.sync.aligned.m8n8.x4.shared", 0, 0, 1)), 127 - 2);
-    assert_int_equal(fulfilled(replaced(t, "wait_group 2", "wait_group 3")), 127 - 32);
-    assert_int_equal(fulfilled(replaced(t, "wait_group 0", "wait_group 1")), 127 - 32);
-    assert_int_equal(fulfilled(replaced(t, "cp.async.ca", "cp.async.cg")), 127 - 32);
-    assert_int_equal(fulfilled(replaced(t, "cvt.rn.bf16x2.f32", "cvt.rz.bf16x2.f32")), 127 - 64);
-    assert_int_equal(fulfilled(replaced(t, "ex2.approx.ftz.f32", "lg2.approx.ftz.f32")), 127 - 64);
+    assert_int_equal(fulfilled(swapped(t, mma, 1, 1, 2)), ALL - MMA); /* a1 and a2 */
+    assert_int_equal(fulfilled(swapped(t, mma, 2, 0, 1)), ALL - MMA); /* b0 and b1 */
+    assert_int_equal(fulfilled(swapped(t, mma, 0, 1, 2)), ALL - MMA); /* d1 and d2 */
+    assert_int_equal(fulfilled(swapped(t, mma, 3, 0, 3)), ALL - MMA); /* c0 and c3 */
+    assert_int_equal(fulfilled(replaced(t, "x4.trans.", "x4.")), ALL - X4_TRANS);
+    assert_int_equal(fulfilled(replaced(t, "x2.shared", "x2.trans.shared")), ALL - X2);
+    assert_int_equal(fulfilled(swapped(t, "ldmatrix.sync.aligned.m8n8.x4.shared", 0, 0, 1)), ALL - X4);
+    assert_int_equal(fulfilled(replaced(t, "wait_group 2", "wait_group 3")), ALL - COPIES);
+    assert_int_equal(fulfilled(replaced(t, "wait_group 0", "wait_group 1")), ALL - COPIES);
+    assert_int_equal(fulfilled(replaced(t, "cp.async.ca", "cp.async.cg")), ALL - COPIES);
+    assert_int_equal(fulfilled(replaced(t, "cvt.rn.bf16x2.f32", "cvt.rz.bf16x2.f32")), ALL - NUMBERS);
+    assert_int_equal(fulfilled(replaced(t, "ex2.approx.ftz.f32", "lg2.approx.ftz.f32")), ALL - NUMBERS);
+    const char *stores = ".entry probe_stores";
+    assert_int_equal(fulfilled(swapped(t, "st.global.v4.b32", 0, 1, 2, stores)), ALL - STORES);
+    assert_int_equal(fulfilled(swapped(t, "st.shared.v2.b32", 0, 0, 1, stores)), ALL - STORES);
+    assert_int_equal(fulfilled(replaced(t, "st.shared.v4.b32", "st.global.v4.b32", stores)), ALL - STORES);
+    assert_int_equal(fulfilled(replaced(t, "st.global.v2.b32", "st.shared.v2.b32", stores)), ALL - STORES);
 }
 
 int main(int argc, char **argv)

@@ -10,7 +10,7 @@ extern "C" __global__ void __launch_bounds__(128) serial_plain(bf16 *out, const 
 {
     PT_SHARED(bf16, tile, [ROWS * LD]);
 #pragma unroll 1
-    for (int u = (int)threadIdx.x; u < rows * 8; u += 128) st16(tile + u / 8 * LD + u % 8 * 8, ld16(x + u / 8 * ld + u % 8 * 8));
+    for (int u = (int)threadIdx.x; u < rows * 8; u += 128) st16_shared(tile + u / 8 * LD + u % 8 * 8, ld16(x + u / 8 * ld + u % 8 * 8));
     __syncthreads();
     out[threadIdx.x] = tile[threadIdx.x * 3];
 }
@@ -26,7 +26,7 @@ extern "C" __global__ void __launch_bounds__(128) serial_two(bf16 *out, const fl
             ld_vec<4>(x + u / 8 * ld + c, v);
             ld_vec<4>(x + u / 8 * ld + c + 4, v + 4);
         }
-        st_vec<8>(tile + u / 8 * LD + c, v);
+        st16_shared(tile + u / 8 * LD + c, make_uint4(pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]), pack_bf16(v[6], v[7])));
     }
     __syncthreads();
     out[threadIdx.x] = tile[threadIdx.x * 3];
@@ -38,7 +38,7 @@ extern "C" __global__ void __launch_bounds__(128) serial_outer(uint8_t *out, con
 #pragma unroll 1
     for (int at = 16 * (int)threadIdx.x; at < n; at += 16 * 128) {
         if (at >= shift && at + 16 <= n) {
-            st16(raw + at, pt_ldg16(x + at));
+            st16_shared(raw + at, pt_ldg16(x + at));
         } else {
 #pragma unroll 1
             for (int i = at; i < at + 16 && i < n; i++) raw[i] = (uint8_t)i;
@@ -59,11 +59,11 @@ extern "C" __global__ void __launch_bounds__(128) serial_one_way(bf16 *out, cons
 #pragma unroll
             for (int i = 0; i < 4; i++) v[i] = ld16(from + 8 * i);
 #pragma unroll
-            for (int i = 0; i < 4; i++) st16(tile + u * LD + 8 * i, v[i]);
+            for (int i = 0; i < 4; i++) st16_shared(tile + u * LD + 8 * i, v[i]);
         } else {
-            st16(tile + u * LD, ld16(from));
+            st16_shared(tile + u * LD, ld16(from));
             __syncthreads();
-            st16(tile + u * LD + 8, ld16(from + 8));
+            st16_shared(tile + u * LD + 8, ld16(from + 8));
         }
     }
     __syncthreads();
@@ -91,7 +91,7 @@ extern "C" __global__ void __launch_bounds__(128) overlapped_four(bf16 *out, con
 #pragma unroll
         for (int i = 0; i < 4; i++) v[i] = ld16(x + u * ld + 8 * i);
 #pragma unroll
-        for (int i = 0; i < 4; i++) st16(tile + u * LD + 8 * i, v[i]);
+        for (int i = 0; i < 4; i++) st16_shared(tile + u * LD + 8 * i, v[i]);
     }
     __syncthreads();
     out[threadIdx.x] = tile[threadIdx.x * 3];
@@ -104,7 +104,7 @@ extern "C" __global__ void __launch_bounds__(128) overlapped_ahead(float *out, c
     float sum = 0;
 #pragma unroll 1
     for (int r = 0; r < rows; r++) {
-        st16(tile + threadIdx.x * 8, next);
+        st16_shared(tile + threadIdx.x * 8, next);
         __syncthreads();
         next = ld16(x + (r + 1) * ld + threadIdx.x * 8);
         for (int i = 0; i < 16; i++) sum += to_f(tile[(threadIdx.x * 7 + i * 9) % 1024]);
@@ -126,7 +126,7 @@ extern "C" __global__ void __launch_bounds__(32) overlapped_product(float *out, 
         ldmatrix_x4(a, tile + (l % 16) * 24 + l / 16 * 8);
         mma_bf16_16816(acc, a, a[0], a[1]);
         __syncthreads();
-        st16(tile + (l / 2) * 24 + l % 2 * 8, next);
+        st16_shared(tile + (l / 2) * 24 + l % 2 * 8, next);
     }
     for (int i = 0; i < 4; i++) out[l * 4 + i] = acc[i];
 }
@@ -138,7 +138,7 @@ extern "C" __global__ void __launch_bounds__(32) fetched_five(float *out, const 
     PT_SHARED(bf16, tile, [32 * 24]);
     int l = (int)threadIdx.x;
     float acc[4] = {0, 0, 0, 0};
-    st16(tile + l * 24, ld16(x + l * 8));
+    st16_shared(tile + l * 24, ld16(x + l * 8));
     __syncthreads();
 #pragma unroll 1
     for (int r = 0; r < rows; r++) {
