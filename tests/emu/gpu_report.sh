@@ -66,11 +66,12 @@ echo "access; filled: bytes asked for over bytes of all sectors moved; banks: cy
 echo
 if [ -z "${NVCC:-}" ]; then echo "skipped: no nvcc: no registers, occupancy or SASS"; exit 0; fi
 echo "Compiled (nvcc). warps: of an SM at the largest block that any program launched, as registers and shared"
-echo "memory allow (0: not for this chip, which takes a smaller tile); ldmatrix/mma: bytes of the loop with most; loads, stores: of 16 bytes, in PTX."
+echo "memory allow (0: not for this chip, which takes a smaller tile); ldmatrix/mma: bytes of the loop with most; loads, stores: of 16 bytes, in PTX; narrow:"
+echo "stores of fewer bytes, serial: loops of load, wait, store to shared memory, both in SASS."
 bash tests/emu/gpu_gate.sh table ${ARCHS:-80 86 89 90} >"$tmp/compiled"
 awk -F'\t' -v OFS='\t' '
     NR == FNR { thr[$1] = $2; dyn[$1] = $3; next } # blocks
-    FNR == 1 { print "kernel", "sm", "regs", "stack", "spill", "static", "dynamic", "threads", "warps", "instr", "mma", "ldmatrix", "cp_async", "others/mma", "ldmatrix/mma", "loads", "stores"; next }
+    FNR == 1 { print "kernel", "sm", "regs", "stack", "spill", "static", "dynamic", "threads", "warps", "instr", "mma", "ldmatrix", "cp_async", "others/mma", "ldmatrix/mma", "loads", "stores", "narrow", "serial"; next }
     { t = $1 in thr ? thr[$1] : 0; w = "-"
       if (t) { # each quarter of an SM gives its registers to whole warps in steps of 256; shared memory goes to a block in steps of
                # 128 bytes and 1 KB of its own
@@ -79,4 +80,4 @@ awk -F'\t' -v OFS='\t' '
           need = int(($6 + dyn[$1] + 1024 + 127) / 128) * 128; if (int(sm / need) < blocks) blocks = int(sm / need)
           if (int(most / warps) < blocks) blocks = int(most / warps); if (cap < blocks) blocks = cap
           w = blocks * warps "/" most }
-      print $1, $2, $3, $4, $5, $6, t ? dyn[$1] : "-", t ? t : "-", w, $7, $8, $9, $10, $12, $15, $13, $14 }' "$tmp/blocks" "$tmp/compiled" | column -t -s "$(printf '\t')"
+      print $1, $2, $3, $4, $5, $6, t ? dyn[$1] : "-", t ? t : "-", w, $7, $8, $9, $10, $12, $15, $13, $14, $16, $17 }' "$tmp/blocks" "$tmp/compiled" | column -t -s "$(printf '\t')"
