@@ -24,7 +24,10 @@ say       := $(if $(filter 1,$(V)),@set -x; :,@echo "  build")
 ARCH      := $(shell uname -m)
 NPROC     := $(shell nproc 2>/dev/null || echo 2)
 
-CFLAGS    ?= -O2 -g
+# Lines and names for backtraces; for a debugger make CFLAGS="-O0 -g".
+CFLAGS    ?= -O2 -g1
+# Code of tests runs once: what it costs is its compiling (-O1 still warns of what flows), unless somebody asks for flags of all.
+TEST_CFLAGS ?= $(if $(filter file,$(origin CFLAGS)),-O1)
 WARN      := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter
 CPPFLAGS  += -I. -D_GNU_SOURCE -DPT_WITH_MPI=$(WITH_MPI)
 STD       := -std=c17 -fopenmp -fno-math-errno -ffp-contract=off
@@ -149,7 +152,7 @@ PLANTED_data := $(addsuffix .c,$(foreach x,$(READERS),$(if $(findstring /,$(x)),
 PLANTED_eval := $(addsuffix .c,$(foreach x,$(METRICS) $(TASKS),$(if $(findstring /,$(x)),$(x))))
 
 FLAGSTAMP := $(BUILD)/.flags
-FLAGLINE  := $(CC) $(CFLAGS) $(STD) $(CPPFLAGS) $(LDFLAGS)
+FLAGLINE  := $(CC) $(CFLAGS) $(STD) $(CPPFLAGS) $(LDFLAGS) $(TEST_CFLAGS)
 
 .PHONY: help ptrain quickstart test test-full tests install image-check image-lock asan bench bench-tokenizer fmt clean deps check-deps setup FORCE docs
 help: ## this list
@@ -182,16 +185,19 @@ $(foreach l,$(LAYERS),$(eval $(call archive,$(l))))
 
 # The loops of all products at -O1 keep their sums in memory, each access checked: most of what tests of whole runs take under the sanitizers.
 SLOW_O1   := kernels/cpu/product
+# Unrolled by hand many times over: checks by calls compile in half the time (gcc's spelling).
+CALLED    := $(if $(findstring clang,$(CC)),,$(addprefix kernels/cpu/,lanes gemv packed))
+BY_CALLS  := --param asan-instrumentation-with-call-threshold=0
 define isa_rule
 $(BUILD)/%_v.$(1).o: %_v.c $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CC) $$(STD) $(CFLAGS) $(if $(FUZZER),-O0,$(if $(SANITIZE),$$(if $$(filter $(SLOW_O1),$$*),-O2,-O1),-O3)) $(WARN) $(ISA_$(1)) $(CPPFLAGS) $(LIBCFLAGS) -DPT_ISA=$(1) -DPT_ISA_$(1) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CC) $$(STD) $(CFLAGS) $(if $(FUZZER),-O0,$(if $(SANITIZE),$$(if $$(filter $(SLOW_O1),$$*),-O2,-O1) $$(if $$(filter $(CALLED),$$*),$(BY_CALLS)),-O3)) $(WARN) $(ISA_$(1)) $(CPPFLAGS) $(LIBCFLAGS) -DPT_ISA=$(1) -DPT_ISA_$(1) -MMD -MP -c $$< -o $$@
 endef
 $(foreach i,$(ISAS),$(eval $(call isa_rule,$(i))))
 
 $(BUILD)/%.o: %.c $(FLAGSTAMP)
 	@mkdir -p $(@D)
-	$(say) $@; $(CC) $(STD) $(CFLAGS) $(WARN) $(CPPFLAGS) $(LIBCFLAGS) -MMD -MP -c $< -o $@
+	$(say) $@; $(CC) $(STD) $(CFLAGS) $(OF_TESTS) $(WARN) $(CPPFLAGS) $(LIBCFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/ptrain: $(BUILD)/train/cli/main.o $(call libs,cli)
 	$(say) $@; $(CC) $(STD) $(LDFLAGS) -rdynamic $^ $(LIBS) -o $@
@@ -203,6 +209,9 @@ KINDS     := unit ops golden objective invariant dist fault fuzz
 TEST_SRC  := $(foreach k,$(KINDS),$(wildcard tests/$(k)/*.c))
 test_layer = $(patsubst objective,losses,$(patsubst model,beside,$(firstword $(subst _, ,$(basename $(notdir $(1)))))))
 TEST_BIN  := $(patsubst %.c,$(BUILD)/%,$(TEST_SRC))
+$(foreach k,$(KINDS),$(eval $(BUILD)/tests/$(k)/%.o: OF_TESTS = $(TEST_CFLAGS)))
+# Their own sums take longer than their compiling.
+$(addprefix $(BUILD)/tests/ops/kernels_,$(addsuffix .o,linear head mlp attention decode lora optim)): OF_TESTS = $(if $(SANITIZE),-O1,$(TEST_CFLAGS))
 define test_rule
 $(BUILD)/$(basename $(1)): $(BUILD)/$(basename $(1)).o $(call libs,$(call test_layer,$(1)))
 	@mkdir -p $$(@D)
@@ -215,7 +224,7 @@ HOST_CASES := $(OPS_CASES:%=$(BUILD)/tests/ops/cpu_%)
 TEST_BIN  += $(HOST_CASES)
 $(BUILD)/tests/ops/cpu_%.o: tests/ops/%.cpp $(FLAGSTAMP) $(LISTS)
 	@mkdir -p $(@D)
-	$(say) $@; $(CXX) -std=c++17 $(filter-out -std=%,$(STD)) $(CFLAGS) $(EMU_WARN) -DOT_MODE=OT_HOST -I$(GEN) $(CPPFLAGS) -MMD -MP -c $< -o $@
+	$(say) $@; $(CXX) -std=c++17 $(filter-out -std=%,$(STD)) $(CFLAGS) $(OF_TESTS) $(EMU_WARN) -DOT_MODE=OT_HOST -I$(GEN) $(CPPFLAGS) -MMD -MP -c $< -o $@
 $(HOST_CASES): %: %.o $(call libs,kernels)
 	$(say) $@; $(CXX) $(filter-out -std=%,$(STD)) $(LDFLAGS) $(TEST_LD) $^ $(LIBS) $(TESTLIBS) -o $@
 

@@ -49,13 +49,15 @@ test-full: setup ## the tests, the slow ones, and the clang build
 	  $(call run_all,$(SCRIPTS) $(TESTS_FULL) $(EMU_RUNS_FULL)) -j 1 $(SLOW)
 
 .PHONY: asan-tests asan-programs
+# Tests' own code at -O0 compiles in a fourth of the time, and no access is optimised away before it is checked.
+ASAN_BUILD := BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g1" TEST_CFLAGS=-O0
 asan-tests: $(call asan_bins,$(BUILD))
 # From the same make as the other builds: what one has left over at its end, another takes.
 asan-programs:
-	+@$(MAKE) --no-print-directory BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g1" asan-tests
+	+@$(MAKE) --no-print-directory $(ASAN_BUILD) asan-tests
 
 asan: ## the program under AddressSanitizer: build/asan/ptrain
-	@$(MAKE) --no-print-directory -j$(NPROC) BUILD=build/asan SANITIZE=address,undefined CFLAGS="-O1 -g1" build/asan/ptrain
+	@$(MAKE) --no-print-directory -j$(NPROC) $(ASAN_BUILD) build/asan/ptrain
 
 image-check: ## build the container images without a Docker engine, try them inside, compare two builds (Debian, root)
 	@TEST_LINES=200 bash tests/run.sh tests/image/image_check.sh

@@ -20,6 +20,10 @@ EMU_opt_asan  := -O1 -g1 -fsanitize=address,undefined -fno-sanitize=vptr,null,ob
   -fno-sanitize-recover=all $(if $(findstring clang,$(CC)),,--param asan-instrumentation-with-call-threshold=0) -DEMU_ASAN=1
 # Accesses to our __tsan_* functions, and what no access shows: indices of local arrays, overflow of int (our __ubsan_* functions).
 EMU_hook  := -fsanitize=thread,bounds,signed-integer-overflow,shift-exponent,integer-divide-by-zero -fno-sanitize-recover=all $(if $(findstring clang,$(CC)),-mllvm -tsan-instrument-func-entry-exit=0,--param tsan-instrument-func-entry-exit=0)
+# Code of tests: at -O1 its compiling costs less than its one run gains by more. Under ASan its own sums are long: checks in line.
+EMU_test_plain := -O1
+EMU_test_check := -O1
+EMU_test_asan  := $(if $(findstring clang,$(CC)),,--param asan-instrumentation-with-call-threshold=7000)
 EMU_link_asan := -fsanitize=address,undefined
 EMU_RT    := $(wildcard tests/emu/emu_*.cpp)
 EMU_CU    := $(wildcard kernels/cuda/*.cu train/dist/*.cu)
@@ -42,13 +46,13 @@ $(BUILD)/emu-$(1)/%.cu.o: %.cu $(FLAGSTAMP)
 	$(if $(filter check,$(1)),@objcopy --redefine-sym memcpy=emu_memcpy --redefine-sym memset=emu_memset --redefine-sym memmove=emu_memmove $$@)
 $(BUILD)/emu-$(1)/tests/emu/%.o: tests/emu/%.cpp $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_WARN) $(EMU_INC) $$(CPPFLAGS) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_test_$(1)) $(EMU_WARN) $(EMU_INC) $$(CPPFLAGS) -MMD -MP -c $$< -o $$@
 $(BUILD)/emu-$(1)/tests/ops/%.o: tests/ops/%.cpp $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_WARN) $(EMU_INC) $$(CPPFLAGS) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CXX) $(EMU_STD) $(EMU_opt_$(1)) $(EMU_test_$(1)) $(EMU_WARN) $(EMU_INC) $$(CPPFLAGS) -MMD -MP -c $$< -o $$@
 $(BUILD)/emu-$(1)/tests/emu/%.o: tests/emu/%.c $(FLAGSTAMP)
 	@mkdir -p $$(@D)
-	$(say) $$@; $(CC) -std=c17 -fopenmp $(EMU_opt_$(1)) $(WARN) $(EMU_INC) $$(CPPFLAGS) $(LIBCFLAGS) -MMD -MP -c $$< -o $$@
+	$(say) $$@; $(CC) -std=c17 -fopenmp $(EMU_opt_$(1)) $(EMU_test_$(1)) $(WARN) $(EMU_INC) $$(CPPFLAGS) $(LIBCFLAGS) -MMD -MP -c $$< -o $$@
 $(BUILD)/emu-$(1)/libemu.a: $(patsubst tests/emu/%.cpp,$(BUILD)/emu-$(1)/rt/%.o,$(EMU_RT))
 	@rm -f $$@; ar rcs $$@ $$^
 $(BUILD)/emu-$(1)/libcuda.a: $(patsubst %.cu,$(BUILD)/emu-$(1)/%.cu.o,$(EMU_CU))
