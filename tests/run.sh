@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# run.sh PROGRAM... [-j N PROGRAM...]: runs test programs and scripts that print TAP ("ok 1 - name", "not ok 2 - name", "# SKIP"), shows what failed,
+# run.sh PROGRAM... [-a PROGRAM...] [-j N PROGRAM...]: runs test programs and scripts that print TAP ("ok 1 - name", "not ok 2 - name", "# SKIP"), shows what failed,
 # by name, and closes with one line: "N passed, M failed" (", K skipped"). A program that dies, prints no result or returns non-zero
-# without a failed line counts as one failure. What stands behind -j N runs N at a time, begun in the order of the arguments; -j 1 ends that. Behind each name: seconds by the clock, and of processors.
+# without a failed line counts as one failure. What stands behind -j N runs N at a time, begun in the order of the arguments; -j 1 ends that.
+# What stands behind -a takes turns as one of those N. Behind each name: seconds by the clock, and of processors.
 # Waiting threads give their core away: machines are shared, and other tests run beside.
 export OMP_WAIT_POLICY=passive
 jobs=1
@@ -25,13 +26,17 @@ run_one() {
 TIMEFORMAT='%R %U %S' # seconds by the clock, and of processors
 i=0
 take=
+lane= # of those that take turns: numbers of logs
+lane_to_end() { for k in $lane; do run_one "$(cat "$dir/$k.name")" "$dir/$k"; done; }
 for t in "$@"; do
-    [ "$take" ] && { jobs=$t; take=; continue; }
-    [ "$t" = "-j" ] && { take=1; continue; }
+    [ "$take" = -j ] && { jobs=$t; take=; [ "$jobs" -gt 1 ] && [ "$lane" ] && { lane_to_end & lane=; }; continue; }
+    case $t in -a | -j) take=$t; continue ;; esac
     i=$((i + 1))
     log=$dir/$(printf %04d $i)
     echo "$t" >"$log.name"
-    if [ "$jobs" -gt 1 ]; then
+    if [ "$take" = -a ]; then
+        lane+=" $(printf %04d $i)"
+    elif [ "$jobs" -gt 1 ]; then
         while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
         run_one "$t" "$log" &
     else
@@ -39,12 +44,13 @@ for t in "$@"; do
         run_one "$t" "$log"
     fi
 done
+lane_to_end
 wait
 pass=0; fail=0; skip=0
 # By name, however they came to run.
 for log in $(for name in "$dir"/*.name; do echo "$(cat "$name") ${name%.name}"; done | LC_ALL=C sort | sed 's/.* //'); do
     rc=$log.rc name=$(cat "$log.name")
-    [ -e "$rc" ] || continue
+    [ -e "$rc" ] || { echo "1 0 0" >"$rc"; : >>"$log"; } # it never ended
     read -r code secs cpu <"$rc"
     s=$(grep -cE '^(not )?ok .*# *SKIP' "$log"); p=$(grep -E '^ok ' "$log" | grep -cvE '# *SKIP')
     f=$(grep -E '^not ok ' "$log" | grep -cvE '# *SKIP')

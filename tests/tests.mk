@@ -20,7 +20,8 @@ SLOW      := $(wildcard tests/full/*.sh) tests/image/image_check.sh
 ASAN_KINDS := unit fuzz fault ops
 asan_bins  = $(patsubst %.c,$(1)/%,$(foreach k,$(ASAN_KINDS),$(wildcard tests/$(k)/*.c)))
 
-# What measures its waiting takes turns: ranks that leave each other by a deadline, signals at chosen moments. Everything else, scripts too, shares the cores.
+# What measures its waiting takes turns, beside what only computes: ranks that leave each other by a deadline, signals at chosen moments. Two of these at
+# once would be five processes and more. Everything else, scripts too, shares the cores.
 ALONE     := tests/dist/dist_ tests/dist/mpirun.sh tests/dist/tcp.sh tests/fault/signals.sh tests/fault/kill_resume.sh
 alone      = $(foreach t,$(1),$(if $(strip $(foreach a,$(ALONE),$(findstring $(a),$(t)))),$(t)))
 together   = $(filter-out $(call alone,$(1)),$(1))
@@ -29,7 +30,7 @@ LONG      := /gate- /loop_device-fwd /kernels_sizes-fwd losses.sh during.sh head
 first      = $(foreach l,$(LONG),$(foreach t,$(1),$(if $(findstring $(l),$(t)),$(t))))
 in_order   = $(call once,$(call first,$(1)) $(1))
 once       = $(if $(1),$(firstword $(1)) $(call once,$(filter-out $(firstword $(1)),$(1))))
-run_all    = bash tests/run.sh $(call alone,$(1)) -j $(NPROC) $(call in_order,$(call together,$(1)))
+run_all    = bash tests/run.sh -a $(call alone,$(1)) -j $(NPROC) $(call in_order,$(call together,$(1)))
 
 # Tests on the quickstart's model run where it has been fetched.
 SMOLLM2   := $(if $(wildcard cache/SmolLM2-135M-Instruct.Q4_1.gguf),PTRAIN_SMOLLM2="$$(realpath cache/SmolLM2-135M-Instruct.Q4_1.gguf)")
