@@ -2,6 +2,7 @@
  * of what is free, what is given up for lack of memory, and what is refused in which words. */
 #include "tests/invariant/loop_fixture.h"
 
+#include "base/log.h"
 #include "emu.h"
 #include "kernels/cuda/device_cuda.h"
 #include "kernels/cuda/ops_cuda.h"
@@ -160,6 +161,31 @@ static pt_status try_run(pt_config *c, const pt_ops *ops, size_t memory)
     return rc;
 }
 
+static char warned[4096];
+static void hear(void *user, pt_log_level level, const char *text)
+{
+    (void)user;
+    if (level == PT_LOG_WARN && strlen(warned) + strlen(text) + 2 < sizeof warned) strcat(strcat(warned, text), "\n");
+}
+/* Goes on with the run of that name. */
+static seen resumed(pt_config *c, const char *name, size_t memory)
+{
+    seen s = {.steps = 0};
+    char out[128];
+    folder(out, name);
+    c->run.output_dir = out;
+    c->run.resume_from_checkpoint = "auto";
+    set_memory(memory);
+    warned[0] = 0;
+    pt_log_set_sink(hear, NULL);
+    pt_train_hooks hooks = {.user = &s, .ops = pt_cuda_ops(), .on_plan = see_plan, .on_step = see_step};
+    MUST(pt_train_run(c, &hooks, NULL));
+    pt_log_set_sink(NULL, NULL);
+    c->run.resume_from_checkpoint = NULL;
+    set_memory(ALL_MEMORY);
+    assert_int_equal(s.steps, 1);
+    return s;
+}
 /* Where not even that is enough, the head takes smaller pieces of its matrix, with the same bits; a smaller need than that is refused. */
 static void test_tight_head(void **state)
 {
@@ -169,6 +195,7 @@ static void test_tight_head(void **state)
     c.model.init.vocab_size = 40000;
     c.model.init.hidden_size = 512; /* 20.5 M elements, of which 16.8 are taken at a time */
     c.run.max_steps = 1;
+    c.run.save_steps = 1;
     c.data.val_set_size = 0;
     c.run.eval_steps = 0;
     c.device.keep_dequantised = PT_KEEP_NONE;
@@ -181,10 +208,38 @@ static void test_tight_head(void **state)
     assert_int_equal(free.plan.role[PT_ROLE_SCRATCH] - tight.plan.role[PT_ROLE_SCRATCH], less);
     expect(tight.text, "\nhead      in smaller pieces");
     same_run("free", "pieces", &free, &tight);
+    c.run.max_steps = 2; /* a checkpoint's way is gone on */
+    assert_true(resumed(&c, "pieces", ALL_MEMORY).plan.tight);
+    c.run.max_steps = 1;
     tight = run_of(&c, "whole", need);
     assert_false(tight.plan.tight);
     assert_int_equal(try_run(&c, pt_cuda_ops(), need - less - 4096), PT_ENOMEM);
     expect(pt_err_msg(), "this run needs ");
+}
+
+/* What auto chose is the checkpoint's: as many are kept again, whatever is free now; fewer where they do not fit, with a line. */
+static void test_resumed(void **state)
+{
+    pt_dataset_spec spec;
+    pt_config c = config_of(&spec, PT_KEEP_NONE, NULL);
+    c.run.max_steps = 1;
+    c.run.save_steps = 1;
+    c.run.eval_steps = 0;
+    seen none = run_of(&c, "without", ALL_MEMORY);
+    c.device.keep_dequantised = PT_KEEP_AUTO;
+    seen all = run_of(&c, "room", ALL_MEMORY), some = run_of(&c, "less", memory_for(&all) - 4096);
+    assert_in_range(some.plan.kept, 1, MATRICES - 1);
+    c.run.max_steps = 2;
+    assert_int_equal(resumed(&c, "less", ALL_MEMORY).plan.kept, some.plan.kept);
+    assert_null(strstr(warned, "kept as numbers"));
+    assert_int_equal(resumed(&c, "room", none.plan.device_need + none.plan.device_libraries).plan.kept, 0);
+    expect(warned, "was made with 15 matrices kept as numbers (keep_dequantised), this run keeps 0");
+    c.run.max_steps = 3; /* that of the second run keeps none */
+    assert_int_equal(resumed(&c, "room", ALL_MEMORY).plan.kept, 0);
+    c.run.max_steps = 4;
+    c.device.keep_dequantised = PT_KEEP_ALL;
+    assert_int_equal(resumed(&c, "room", ALL_MEMORY).plan.kept, MATRICES);
+    expect(warned, "was made with 0 matrices kept as numbers (keep_dequantised), this run keeps 15");
 }
 
 static void test_refused(void **state)
@@ -237,6 +292,6 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_run), cmocka_unit_test(test_blocks_again), cmocka_unit_test(test_tight_head), cmocka_unit_test(test_refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_run), cmocka_unit_test(test_blocks_again), cmocka_unit_test(test_tight_head), cmocka_unit_test(test_resumed), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,5 +1,6 @@
 /* How many frozen matrices stay on the device as numbers (keep_dequantised), found by planning with more and with fewer; and the head in smaller pieces,
  * where nothing else fits. */
+#include "base/log.h"
 #include "train/loop/run.h"
 
 #define LEFT 0.95 /* of what is free, for auto: the estimate of libraries may be low */
@@ -35,21 +36,58 @@ static pt_status most_that_fit(pt_run *r, int64_t *most)
     return PT_OK;
 }
 
-/* The head takes less scratch where that makes the plan fit. One way on all ranks. */
+/* Does the plan made last fit, on all ranks? */
+static pt_status fits_all(pt_run *r, bool *fits)
+{
+    int64_t mine = pt_run_plan_fits(&r->plan, pt_run_device_bytes(r, r->plan.role));
+    PT_RETURN(r->comm->allreduce_min(r->comm, &mine, 1));
+    *fits = mine != 0;
+    return PT_OK;
+}
+
+/* auto: as many as the checkpoint that the run goes on from was made with, where they fit; else the most that leave something free. One arithmetic on all
+ * ranks. */
+static pt_status choose(pt_run *r, int64_t *n)
+{
+    const int64_t before = r->resume_choice.kept - 1;
+    bool fits = false;
+    if (before >= 0 && before <= (int64_t)r->plan.keepable) {
+        PT_RETURN(plan_with(r, (size_t)before));
+        PT_RETURN(fits_all(r, &fits));
+        *n = before;
+    }
+    if (fits) return PT_OK;
+    PT_RETURN(most_that_fit(r, n));
+    return r->comm->allreduce_min(r->comm, n, 1);
+}
+
+/* The head takes less scratch where that makes the plan fit, or where the checkpoint was made so. One way on all ranks. */
 static pt_status tighten(pt_run *r)
 {
     pt_run_plan *p = &r->plan;
-    int64_t fits = pt_run_plan_fits(p, pt_run_device_bytes(r, p->role));
-    PT_RETURN(r->comm->allreduce_min(r->comm, &fits, 1));
-    if (fits) return PT_OK;
+    bool fits;
+    PT_RETURN(fits_all(r, &fits));
+    if (fits && !r->resume_choice.tight) return PT_OK;
     PT_RETURN(pt_model_tight(r->model, true));
     PT_RETURN(pt_model_plan(r->model, &p->caps, p->role));
-    fits = pt_run_plan_fits(p, pt_run_device_bytes(r, p->role));
-    PT_RETURN(r->comm->allreduce_min(r->comm, &fits, 1));
-    p->tight = fits != 0;
+    PT_RETURN(fits_all(r, &fits));
+    p->tight = fits;
     if (fits) return PT_OK;
     PT_RETURN(pt_model_tight(r->model, false));
     return pt_model_plan(r->model, &p->caps, p->role);
+}
+
+/* What a checkpoint keeps; and where the run differs from the one that it goes on from: the order of a product's sums may depend on how w lies. */
+static void tell(pt_run *r)
+{
+    pt_choice *c = &r->plan.choice;
+    const pt_choice *was = &r->resume_choice;
+    c->kept = 1 + (int64_t)r->plan.kept, c->tight = r->plan.tight;
+    if (was->kept && was->kept != c->kept)
+        pt_log(PT_LOG_WARN, "the checkpoint was made with %lld matrices kept as numbers (keep_dequantised), this run keeps %lld: results may differ in their last bits",
+               (long long)(was->kept - 1), (long long)(c->kept - 1));
+    if (was->kept && was->tight != c->tight)
+        pt_log(PT_LOG_WARN, "the checkpoint was made with the head in %s pieces: results may differ in their last bits", was->tight ? "smaller" : "larger");
 }
 
 static pt_status refuse(const pt_run *r)
@@ -65,10 +103,10 @@ pt_status pt_run_plan_model(pt_run *r)
     r->plan.keepable = pt_model_keepable(r->model);
     if (keep == PT_KEEP_ALL && !r->plan.keepable) return refuse(r);
     if (keep == PT_KEEP_ALL) n = (int64_t)r->plan.keepable;
-    if (keep == PT_KEEP_AUTO && r->plan.keepable) {
-        PT_RETURN(most_that_fit(r, &n));
-        PT_RETURN(r->comm->allreduce_min(r->comm, &n, 1)); /* one arithmetic on all ranks */
-    }
+    if (keep == PT_KEEP_AUTO && r->plan.keepable) PT_RETURN(choose(r, &n));
     PT_RETURN(plan_with(r, (size_t)n));
-    return r->ctx.ops->apart && keep != PT_KEEP_ALL ? tighten(r) : PT_OK;
+    if (!r->ctx.ops->apart) return PT_OK;
+    if (keep != PT_KEEP_ALL) PT_RETURN(tighten(r));
+    tell(r);
+    return PT_OK;
 }

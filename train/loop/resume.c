@@ -45,6 +45,8 @@ static pt_status put_scalars(pt_run *r, pt_state_writer *w)
     } ints[] = {{"applied", applied},    {"skipped", r->skipped}, {"bad_in_row", r->bad_in_row}, {"high_in_row", r->high_in_row}, {"pending", r->pending},
                 {"compute", c->compute}, {"threads", c->threads}, {"ranks", c->ranks}};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) PT_RETURN(pt_state_put_int(w, ints[i].name, ints[i].v));
+    if (c->kept) PT_RETURN(pt_state_put_int(w, "kept", c->kept));
+    if (c->tight) PT_RETURN(pt_state_put_int(w, "tight", c->tight));
     if (r->empty) PT_RETURN(pt_state_put_int(w, "empty", r->empty));
     if (r->fallen_in_row) PT_RETURN(pt_state_put_int(w, "fallen_in_row", r->fallen_in_row));
     for (int i = 0; i < r->objective->n_state; i++) PT_RETURN(pt_state_put_num(w, state_name(i, name), r->state[i]));
@@ -129,6 +131,8 @@ static pt_status read_choice(pt_state *s, pt_choice *c)
     c->threads = v > 0 && v < 4096 ? (int)v : 0;
     PT_RETURN(pt_state_int(s, "ranks", &v));
     c->ranks = v > 0 && v < 1 << 20 ? (int)v : 0;
+    if (pt_state_has(s, "kept")) PT_RETURN(pt_state_int(s, "kept", &c->kept));
+    c->tight = pt_state_has(s, "tight");
     PT_RETURN(pt_state_text(s, "isa", &isa));
     if (strlen(isa) < sizeof c->isa) memcpy(c->isa, isa, strlen(isa) + 1);
     if (pt_state_text(s, "device", &c->device) != PT_OK) { /* an older checkpoint */

@@ -125,7 +125,6 @@ static pt_status end_sums(void *user)
 pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hooks)
 {
     pt_status rc = PT_OK;
-    pt_choice wanted = {0};
     *r = (pt_run){.cfg = cfg, .last_loss = NAN, .last_eval = NAN};
     if (hooks) r->hooks = *hooks;
     r->comm = r->hooks.comm;
@@ -138,8 +137,8 @@ pt_status pt_run_open(pt_run *r, const pt_config *cfg, const pt_train_hooks *hoo
     r->objective = cfg->objective;
     r->reference = pt_setup_reference(cfg);
     r->reference_stored = pt_setup_reference_stored(cfg);
-    PT_TRY(pt_run_find_resume(r, &wanted));
-    PT_TRY(pt_setup_device(&cfg->device, r->comm, r->hooks.ops, r->resume ? &wanted : NULL, &r->ctx, &r->plan.choice, NULL));
+    PT_TRY(pt_run_find_resume(r, &r->resume_choice));
+    PT_TRY(pt_setup_device(&cfg->device, r->comm, r->hooks.ops, r->resume ? &r->resume_choice : NULL, &r->ctx, &r->plan.choice, NULL));
     r->ctx_open = true;
     r->ctx.profile = &r->profile;
     PT_TRY(open_device_comm(r));

@@ -41,6 +41,7 @@ typedef struct pt_run {
     pt_run_plan plan;
     pt_state *resume; /* checkpoint to go on from, NULL = from the start */
     char *resume_path;
+    pt_choice resume_choice; /* of that checkpoint; all 0 without one */
     pt_state_course course; /* rank 0: where the run stands among the checkpoints of its folder */
     double report[PT_REPORT_SIZE];   /* of the step under way, fetched */
     double tokens[PT_TOKEN_SUMS];    /* likewise, with log_token_metrics; else 0 */

@@ -13,6 +13,8 @@ typedef struct pt_choice {
     char isa[16]; /* "avx512"; "" = not on the CPU */
     int threads;
     int ranks;
+    int64_t kept; /* 1 + frozen matrices that stand on a device as numbers too (keep_dequantised); 0 = not known, or no such device */
+    bool tight;   /* the head in smaller pieces (pt_model_tight) */
     double f32_rate, bf16_rate; /* measured GEMM rates in GF/s, 0 = not measured */
     const char *device;         /* name of the backend ("cpu", "cuda", ...); NULL = not known (an older checkpoint) */
     char why_cpu[256];          /* device: auto: why no GPU was taken; "" = one was, or none was asked for */
