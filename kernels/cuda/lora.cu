@@ -325,7 +325,7 @@ bool fold_room(pt_view v, int spare, int64_t cols)
 {
     return spare >= cols && v.cols % 8 == 0 && aligned(v, 8);
 }
-/* May the base's products take the adapter along? Runs of one slot, which every part has, and room. */
+/* May the base's products take the adapter along? Runs of one slot, and room behind what has a rank in it; a part without one is the base's product alone. */
 void may_fold(const pt_ctx *ctx, const pt_lora_args *a, lora_call *c)
 {
     int slot = -1;
@@ -342,13 +342,14 @@ void may_fold(const pt_ctx *ctx, const pt_lora_args *a, lora_call *c)
         const pt_lora_part *part = &a->parts[p];
         int64_t own = fold_cols(part->slots[slot].rank);
         pt_cuda_whole_w w;
-        if (!pt_view_ok(part->w) || own == 0 || (c->backward && !fold_room(part->dy, part->dy_spare, own))) return;
+        if (!pt_view_ok(part->w) || (own > 0 && c->backward && !fold_room(part->dy, part->dy_spare, own))) return;
         c->at[p] = cols, cols += own;
-        if (pt_cuda_whole(ctx, part->w, &w) && c->backward && w.room_rows < own) return;
+        if (c->backward && pt_cuda_whole(ctx, part->w, &w) && w.room_rows < own) return;
     }
+    if (cols == 0) return;
     for (int p = 0; p < a->n_parts && !c->backward; p++) {
         pt_cuda_whole_w w;
-        if (pt_cuda_whole(ctx, a->parts[p].w, &w) && w.room_cols < cols) return;
+        if (a->parts[p].slots[slot].rank && pt_cuda_whole(ctx, a->parts[p].w, &w) && w.room_cols < cols) return;
     }
     if (!c->backward && !fold_room(a->x, a->x_spare, cols)) return;
     c->fold = true, c->slot = slot, c->cols = cols;
@@ -364,7 +365,7 @@ pt_status clear_uncovered(pt_ctx *ctx, const pt_lora_args *a, const lora_call &c
     for (int p = 0; p < (c.backward ? a->n_parts : 1); p++) {
         pt_view v = c.backward ? a->parts[p].dy : a->x;
         size_t bytes = (size_t)(c.backward ? fold_cols(a->parts[p].slots[c.slot].rank) : c.cols) * sizeof(bf16);
-        PT_CUDA_RETURN(cudaMemset2DAsync(pt_ptr<bf16>(v) + v.cols, (size_t)v.ld * sizeof(bf16), 0, bytes, (size_t)v.rows, pt_stream(ctx)));
+        if (bytes) PT_CUDA_RETURN(cudaMemset2DAsync(pt_ptr<bf16>(v) + v.cols, (size_t)v.ld * sizeof(bf16), 0, bytes, (size_t)v.rows, pt_stream(ctx)));
     }
     return PT_OK;
 }
@@ -387,7 +388,7 @@ pt_status folded_products(const pt_ws *ws, const pt_lora_args *a, const lora_cal
         const pt_lora_slot *s = &a->parts[p].slots[c.slot];
         pt_view m = c.backward ? s->a : s->b;
         pt_cuda_behind b = {pt_ptr<float>(m), m.ld, s->rank, c.backward ? 0 : (int)c.at[p], (int)(c.backward ? fold_cols(s->rank) : c.cols)};
-        PT_RETURN(base_product(ws, a, p, c.backward, &b));
+        PT_RETURN(base_product(ws, a, p, c.backward, s->rank ? &b : NULL));
     }
     return PT_OK;
 }

@@ -241,6 +241,15 @@ static void test_parts(void **)
     large.runs[0].end = 140;
     both(large);
 }
+/* A part without an adapter beside one that has: the base's product, in its place in the order of sums. */
+static void test_without(void **)
+{
+    shape s = start;
+    s.parts = 2, s.out[1] = 24, s.rank[1] = 0, s.w = PT_Q8_0;
+    both(s);
+    s.rank[0] = 0, s.rank[1] = 16, s.kept = true;
+    both(s);
+}
 /* Tokens without an adapter, and runs of it with gaps. */
 static void test_uncovered(void **)
 {
@@ -254,7 +263,7 @@ static void test_uncovered(void **)
     s.runs[3].end = 149;
     both(s);
 }
-/* What is made in two: dropout, nothing lent, few rows, a part without an adapter, rows that are not aligned; without dx no product is there to take dt along. */
+/* What is made in two: dropout, nothing lent, few rows, rows that are not aligned; without dx no product is there to take dt along. */
 static void test_apart(void **)
 {
     shape s = start;
@@ -263,8 +272,6 @@ static void test_apart(void **)
     s = start, s.folds = false, s.lent = false;
     both(s);
     s = start, s.folds = false, s.n = 8, s.runs[0].end = 8;
-    both(s);
-    s = start, s.folds = false, s.parts = 2, s.out[1] = 24, s.rank[1] = 0;
     both(s);
     s = start, s.folds = false, s.in = 60, s.out[0] = 36;
     both(s);
@@ -313,7 +320,7 @@ static void test_pieces(void **)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_weights), cmocka_unit_test(test_parts), cmocka_unit_test(test_uncovered), cmocka_unit_test(test_apart),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_weights), cmocka_unit_test(test_parts), cmocka_unit_test(test_without), cmocka_unit_test(test_uncovered), cmocka_unit_test(test_apart),
 #if OT_MODE == OT_CUDA
                                        cmocka_unit_test(test_rounding), cmocka_unit_test(test_pieces),
 #endif

@@ -45,31 +45,30 @@ typedef struct group {
     pt_view dt; /* of one module, where its backward is two calls */
 } group;
 
-/* Has module i of the group an adapter in this pass? */
-static bool adapted(const pt_model *m, const group *g, const pt_pass *p, int i)
+/* Has any module of the group an adapter in this pass? */
+static bool adapted(const pt_model *m, const group *g, const pt_pass *p)
 {
-    return p->n_runs && pt_block_at(m, g->layer)->slots[g->first + i];
+    for (int i = 0; i < g->n; i++)
+        if (p->n_runs && pt_block_at(m, g->layer)->slots[g->first + i]) return true;
+    return false;
 }
 
-/* The parts of a LoRA call: modules that have an adapter; each takes the base's product along. */
-static int lora_parts(const pt_model *m, const group *g, const pt_pass *p, pt_lora_part parts[3])
+/* The parts of a LoRA call: all modules of the group, so that sums are in their order whichever have an adapter; each takes the base's product along. */
+static void lora_parts(const pt_model *m, const group *g, pt_lora_part parts[3])
 {
-    int count = 0;
     const pt_block_weights *b = pt_block_at(m, g->layer);
     for (int i = 0; i < g->n; i++) {
         int k = g->first + i;
-        if (!adapted(m, g, p, i)) continue;
-        parts[count++] = (pt_lora_part){.y = g->y ? g->y[i] : PT_NO_VIEW,
-                                        .dy = g->dy ? g->dy[i] : PT_NO_VIEW,
-                                        .t = g->t[i],
-                                        .dt = g->dt,
-                                        .slots = b->slots[k],
-                                        .module = (uint32_t)((g->layer < 0 ? m->cfg.layers : g->layer) * 16 + k),
-                                        .w = b->lin[k].w,
-                                        .bias = g->y ? b->lin[k].b : PT_NO_VIEW,
-                                        .dy_spare = g->dy ? spare_behind(m, g->dy[i]) : 0};
+        parts[i] = (pt_lora_part){.y = g->y ? g->y[i] : PT_NO_VIEW,
+                                  .dy = g->dy ? g->dy[i] : PT_NO_VIEW,
+                                  .t = g->t[i],
+                                  .dt = g->dt,
+                                  .slots = pt_slots_at(m, g->layer, k),
+                                  .module = (uint32_t)((g->layer < 0 ? m->cfg.layers : g->layer) * 16 + k),
+                                  .w = b->lin[k].w,
+                                  .bias = g->y ? b->lin[k].b : PT_NO_VIEW,
+                                  .dy_spare = g->dy ? spare_behind(m, g->dy[i]) : 0};
     }
-    return count;
 }
 
 static pt_lora_args lora_args(const pt_model *m, int first, pt_view x, pt_view dx, bool add, int n_parts, const pt_lora_part *parts, const pt_pass *p)
@@ -96,13 +95,13 @@ pt_status pt_project(pt_model *m, int layer, int first, int n, pt_view x, const 
     const group g = {.layer = layer, .first = first, .n = n, .y = y, .t = t};
     pt_lora_part parts[3];
     if (m->inputs_heard) PT_RETURN(m->inputs_heard(m->inputs_user, layer, first, n, pt_trim(x, m->loaded.n_live)));
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && !adapted(m, &g, p); i++) {
         const pt_lin *w = &pt_block_at(m, layer)->lin[first + i];
-        if (!adapted(m, &g, p, i)) PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = y[i], .x = x, .w = w->w, .b = w->b, .beta = add}));
+        PT_RETURN(ops->linear(m->ctx, &(pt_linear_args){.y = y[i], .x = x, .w = w->w, .b = w->b, .beta = add}));
     }
-    int count = lora_parts(m, &g, p, parts);
-    if (count == 0) return PT_OK;
-    pt_lora_args a = lora_args(m, first, x, PT_NO_VIEW, add, count, parts, p);
+    if (!adapted(m, &g, p)) return PT_OK;
+    lora_parts(m, &g, parts);
+    pt_lora_args a = lora_args(m, first, x, PT_NO_VIEW, add, n, parts, p);
     return ops->lora(m->ctx, &a);
 }
 
@@ -114,13 +113,13 @@ static pt_status back(pt_model *m, const group *g, pt_view x, pt_view dx, bool a
         const pt_lin *w = &pt_block_at(m, g->layer)->lin[g->first + i];
         if (half != PT_LORA_TO_X && (pt_view_ok(w->dw) || pt_view_ok(w->db)))
             PT_RETURN(ops->linear_bwd_w(m->ctx, &(pt_linear_bwd_w_args){.dw = w->dw, .db = w->db, .dy = g->dy[i], .x = x}));
-        if (adapted(m, g, p, i) || !pt_view_ok(dx)) continue;
+        if (adapted(m, g, p) || !pt_view_ok(dx)) continue;
         PT_RETURN(ops->linear_bwd_x(m->ctx, &(pt_linear_bwd_x_args){.dx = dx, .dy = g->dy[i], .w = w->w, .beta = add}));
         add = true;
     }
-    int count = lora_parts(m, g, p, parts);
-    if (count == 0) return PT_OK;
-    pt_lora_args a = lora_args(m, g->first, x, dx, add, count, parts, p);
+    if (!adapted(m, g, p)) return PT_OK;
+    lora_parts(m, g, parts);
+    pt_lora_args a = lora_args(m, g->first, x, dx, add, g->n, parts, p);
     a.half = half;
     return ops->lora_bwd(m->ctx, &a);
 }
