@@ -3,6 +3,7 @@
 #include <math.h>
 #include <omp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -27,9 +28,19 @@ int pt_cores_available(void)
     return n > 0 ? n : 1;
 }
 
+/* A signal's frame has 11 KB where the processor has tile registers. */
+static void own_signal_stack(void)
+{
+    static _Thread_local char stack[64 << 10];
+    stack_t old, own = {.ss_sp = stack, .ss_size = sizeof stack};
+    if (sigaltstack(NULL, &old) == 0 && old.ss_flags & SS_DISABLE) sigaltstack(&own, NULL);
+}
+
 void pt_threads_set(int n)
 {
     omp_set_num_threads(n > 0 ? n : 1);
+#pragma omp parallel
+    own_signal_stack();
 }
 
 int pt_threads_get(void)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <omp.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -227,6 +229,13 @@ static void log_and_machine(void **state)
     int before = pt_threads_get();
     pt_threads_set(3);
     assert_int_equal(pt_threads_get(), 3);
+    const void *stack[3] = {NULL};
+#pragma omp parallel
+    {
+        stack_t mine;
+        if (sigaltstack(NULL, &mine) == 0 && !(mine.ss_flags & SS_DISABLE) && mine.ss_size >= 32 << 10) stack[omp_get_thread_num()] = mine.ss_sp;
+    }
+    for (int i = 0; i < 3; i++) assert_true(stack[i] && stack[i] != stack[(i + 1) % 3]); /* for handlers: each its own */
     pt_threads_set(0);
     assert_int_equal(pt_threads_get(), 1);
     pt_threads_set(before);
