@@ -48,4 +48,9 @@ typedef struct pt_lora_args {
     int x_spare; /* forward: columns behind each row of x, of its ld, that the op may overwrite */
     pt_lora_half half; /* backward; with OWN dx is absent, with TO_X it is there */
 } pt_lora_args;
+/* Columns that a part of this rank takes behind x or dy, and B's columns and A's rows behind w: rows of two-byte numbers stay aligned to 16 bytes. */
+static inline int pt_lora_columns(int rank)
+{
+    return (rank + 7) / 8 * 8;
+}
 #endif

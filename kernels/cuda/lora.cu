@@ -315,11 +315,6 @@ void may_stage(const pt_lora_args *a, lora_call *c)
     }
 }
 
-/* Columns that a rank takes behind x or dy. */
-int64_t fold_cols(int rank)
-{
-    return pt_ceil_div(rank, 8) * 8;
-}
 /* Is there room behind v's rows, aligned to 16 bytes? */
 bool fold_room(pt_view v, int spare, int64_t cols)
 {
@@ -340,7 +335,7 @@ void may_fold(const pt_ctx *ctx, const pt_lora_args *a, lora_call *c)
     if (slot < 0) return;
     for (int p = 0; p < a->n_parts; p++) {
         const pt_lora_part *part = &a->parts[p];
-        int64_t own = fold_cols(part->slots[slot].rank);
+        int64_t own = pt_lora_columns(part->slots[slot].rank);
         pt_cuda_whole_w w;
         if (!pt_view_ok(part->w) || (own > 0 && c->backward && !fold_room(part->dy, part->dy_spare, own))) return;
         c->at[p] = cols, cols += own;
@@ -364,7 +359,7 @@ pt_status clear_uncovered(pt_ctx *ctx, const pt_lora_args *a, const lora_call &c
     if (at == a->x.rows) return PT_OK;
     for (int p = 0; p < (c.backward ? a->n_parts : 1); p++) {
         pt_view v = c.backward ? a->parts[p].dy : a->x;
-        size_t bytes = (size_t)(c.backward ? fold_cols(a->parts[p].slots[c.slot].rank) : c.cols) * sizeof(bf16);
+        size_t bytes = (size_t)(c.backward ? pt_lora_columns(a->parts[p].slots[c.slot].rank) : c.cols) * sizeof(bf16);
         if (bytes) PT_CUDA_RETURN(cudaMemset2DAsync(pt_ptr<bf16>(v) + v.cols, (size_t)v.ld * sizeof(bf16), 0, bytes, (size_t)v.rows, pt_stream(ctx)));
     }
     return PT_OK;
@@ -387,7 +382,7 @@ pt_status folded_products(const pt_ws *ws, const pt_lora_args *a, const lora_cal
     for (int p = 0; p < a->n_parts; p++) {
         const pt_lora_slot *s = &a->parts[p].slots[c.slot];
         pt_view m = c.backward ? s->a : s->b;
-        pt_cuda_behind b = {pt_ptr<float>(m), m.ld, s->rank, c.backward ? 0 : (int)c.at[p], (int)(c.backward ? fold_cols(s->rank) : c.cols)};
+        pt_cuda_behind b = {pt_ptr<float>(m), m.ld, s->rank, c.backward ? 0 : (int)c.at[p], (int)(c.backward ? pt_lora_columns(s->rank) : c.cols)};
         PT_RETURN(base_product(ws, a, p, c.backward, s->rank ? &b : NULL));
     }
     return PT_OK;

@@ -165,7 +165,8 @@ static char warned[4096];
 static void hear(void *user, pt_log_level level, const char *text)
 {
     (void)user;
-    if (level == PT_LOG_WARN && strlen(warned) + strlen(text) + 2 < sizeof warned) strcat(strcat(warned, text), "\n");
+    size_t n = strlen(warned);
+    if (level == PT_LOG_WARN) snprintf(warned + n, sizeof warned - n, "%s\n", text);
 }
 /* Goes on with the run of that name. */
 static seen resumed(pt_config *c, const char *name, size_t memory)

@@ -5,7 +5,6 @@
 
 /* Of a tensor in the block: what an allocation of its own would have. */
 #define WEIGHT_ALIGN 256
-#define ROOM_STEP 8 /* rows of two-byte numbers stay aligned to 16 bytes */
 
 /* ---- places ---------------------------------------------------------------------------------------------------------------- */
 
@@ -23,21 +22,16 @@ static bool multiplied(const pt_model *m, const pt_tensor_spec *t)
     return t->kind == PT_TENSOR_MATRIX || t->kind == PT_TENSOR_HEAD;
 }
 
-static int up(int n)
-{
-    return (n + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP;
-}
-
 /* Columns for B's and rows for A of an adapter: where a product over the longer rows can stand for that of the base and the adapter's. */
 static void make_room(const pt_model *m, const pt_tensor_spec *t, pt_buf *b)
 {
     int first, last, sum = 0;
-    if (t->kind != PT_TENSOR_MATRIX || t->layer < 0 || !m->opt.train || !m->ctx->ops->apart) return;
-    if (m->ctx->act != PT_BF16 || m->opt.lora.dropout > 0 || m->n_slots != 1 || !m->blocks[t->layer].rank[t->part]) return;
+    if (t->kind != PT_TENSOR_MATRIX || t->layer < 0 || !m->ctx->ops->apart) return;
+    if (!pt_model_folds(m) || !m->blocks[t->layer].rank[t->part]) return;
     pt_lora_group(t->part, &first, &last);
-    for (int k = first; k <= last; k++) sum += up(m->blocks[t->layer].rank[k]);
+    for (int k = first; k <= last; k++) sum += pt_lora_columns(m->blocks[t->layer].rank[k]);
     b->room_cols = sum;
-    b->room_rows = up(m->blocks[t->layer].rank[t->part]);
+    b->room_rows = pt_lora_columns(m->blocks[t->layer].rank[t->part]);
 }
 
 /* The next `bytes` of the block. */

@@ -15,17 +15,16 @@ static pt_status carve_wide(pt_model *m, pt_role role, pt_dtype type, int64_t ro
     return PT_OK;
 }
 
-/* Columns that lora may take behind its inputs (kernels/lora.h): where one adapter is trained in bf16 and nothing is dropped, as many as the group with
- * the largest ranks needs; else none. */
+/* Columns that lora may take behind its inputs: as many as the group with the largest ranks needs. */
 static int spare_columns(const pt_model *m)
 {
     int most = 0;
-    if (!m->opt.train || m->ctx->act != PT_BF16 || m->opt.lora.dropout > 0 || m->n_slots != 1) return 0;
+    if (!pt_model_folds(m)) return 0;
     for (int l = 0; l < m->cfg.layers; l++)
         for (int k = 0; k < PT_MOD_COUNT; k++) {
             int first, last, sum = 0;
             pt_lora_group(k, &first, &last);
-            for (int i = first; i <= last; i++) sum += (m->blocks[l].rank[i] + 7) / 8 * 8;
+            for (int i = first; i <= last; i++) sum += pt_lora_columns(m->blocks[l].rank[i]);
             most = sum > most ? sum : most;
         }
     return most;

@@ -196,6 +196,11 @@ typedef struct pt_prefill {
     const pt_view *index; /* device tables */
 } pt_prefill;
 
+/* May the base's products take adapters along (kernels/lora.h)? One adapter is trained in bf16 and nothing is dropped; then there is room for it. */
+static inline bool pt_model_folds(const pt_model *m)
+{
+    return m->opt.train && m->ctx->act == PT_BF16 && m->opt.lora.dropout == 0 && m->n_slots == 1;
+}
 static inline pt_view pt_trim(pt_view v, int64_t rows)
 {
     return pt_view_ok(v) ? pt_view_rows(v, 0, rows) : v;
